@@ -1,0 +1,135 @@
+package house_test
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+// floors says on which floor a package stands. A package imports only lower
+// floors; siblings never import each other, except inside one room.
+var floors = map[string]int{
+	"ratchet/internal/research": 0,
+	"ratchet/examples":          0,
+	"ratchet/ledger":            1,
+	"ratchet/sandbox":           1,
+	"ratchet/internal/source":   1,
+	"ratchet/prompts":           1,
+	"ratchet/internal/lab":      2,
+	"ratchet/tools":             3,
+	"ratchet/server":            4,
+	"ratchet/cmd/ratchet":       5,
+	"ratchet/internal/house":    5,
+}
+
+// rooms says where a library may be imported, and why only there.
+var rooms = map[string]struct {
+	in  []string
+	why string
+}{
+	"github.com/mark3labs/mcp-go":     {[]string{"ratchet/server"}, "its API changes by thousands of lines between versions"},
+	"github.com/invopop/jsonschema":   {[]string{"ratchet/tools"}, "schemas come from the tools' argument structs"},
+	"github.com/go-git/go-git":        {[]string{"ratchet/internal/source"}, "it may only read objects; its writes lose data"},
+	"go.etcd.io/bbolt":                {[]string{"ratchet/ledger"}, "only the ledger guards against what bbolt lets pass"},
+	"go.yaml.in/yaml":                 {[]string{"ratchet/internal/research"}, "the program is the one YAML text"},
+	"github.com/agnivade/levenshtein": {[]string{"ratchet/internal/research", "ratchet/tools"}, "nearest names, in messages"},
+	"github.com/spf13/cobra":          {[]string{"ratchet/cmd/ratchet"}, "the command line"},
+	"golang.org/x/term":               {[]string{"ratchet/cmd/ratchet"}, "the command line"},
+	"golang.org/x/sys":                {[]string{"ratchet/sandbox", "ratchet/ledger"}, "system calls stay where their limits are written down"},
+}
+
+type pkg struct {
+	ImportPath string
+	Imports    []string
+}
+
+func list(t *testing.T) []pkg {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", "ratchet/...").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	var pkgs []pkg
+	for dec := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p pkg
+		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
+			return pkgs
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		pkgs = append(pkgs, p)
+	}
+}
+
+// room is the package of floors that path is or lies in.
+func room(path string) string {
+	for p := path; strings.Contains(p, "/"); p = p[:strings.LastIndexByte(p, '/')] {
+		if _, ok := floors[p]; ok {
+			return p
+		}
+	}
+	return ""
+}
+
+func TestFloors(t *testing.T) {
+	pkgs := list(t)
+	if len(pkgs) < 8 {
+		t.Fatalf("only %d packages found", len(pkgs))
+	}
+	for _, p := range pkgs {
+		at := room(p.ImportPath)
+		if at == "" {
+			t.Errorf("%s stands on no floor: give it one in this test and in docs/decisions.md", p.ImportPath)
+			continue
+		}
+		for _, imp := range p.Imports {
+			to := room(imp)
+			if !strings.HasPrefix(imp, "ratchet/") || to == at {
+				continue
+			}
+			if floors[to] >= floors[at] {
+				t.Errorf("%s (floor %d) imports %s (floor %d): a package imports only lower floors, so that each can be read and replaced alone; move the shared part down or hand a value up",
+					p.ImportPath, floors[at], imp, floors[to])
+			}
+		}
+	}
+}
+
+func TestLibrariesStayInTheirRooms(t *testing.T) {
+	for _, p := range list(t) {
+		for _, imp := range p.Imports {
+			for lib, r := range rooms {
+				if imp != lib && !strings.HasPrefix(imp, lib+"/") {
+					continue
+				}
+				ok := false
+				for _, in := range r.in {
+					ok = ok || room(p.ImportPath) == in
+				}
+				if !ok {
+					t.Errorf("%s imports %s, which lives only in %s: %s", p.ImportPath, imp, strings.Join(r.in, " and "), r.why)
+				}
+			}
+		}
+	}
+}
+
+// The vocabulary does nothing: what it may not import would let it.
+func TestResearchIsPure(t *testing.T) {
+	forbidden := []string{"os", "os/exec", "net", "syscall", "io/fs", "log", "log/slog", "context", "sync"}
+	for _, p := range list(t) {
+		if p.ImportPath != "ratchet/internal/research" {
+			continue
+		}
+		for _, imp := range p.Imports {
+			for _, f := range forbidden {
+				if imp == f {
+					t.Errorf("internal/research imports %s: a verdict must be derivable from records alone, so there is no I/O, no clock and no goroutine here", imp)
+				}
+			}
+		}
+	}
+}

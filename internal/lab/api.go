@@ -1,0 +1,222 @@
+package lab
+
+import (
+	"context"
+	"time"
+
+	"ratchet/internal/research"
+)
+
+// The requests and answers of every call, as plain values. The JSON names are
+// what agents and scripts see (design, section 4); package tools renders them.
+type (
+	// StartRequest asks for a campaign: the one of the program, new or resumed.
+	StartRequest struct {
+		Program string // path of program.md, "" for the one nearest the checkout's folder
+		Name    string // overrides the program's name, "" for the program's
+	}
+	// Started is the answer to start_campaign.
+	Started struct {
+		Campaign  string           `json:"campaign"`
+		Resumed   bool             `json:"resumed"`
+		Contract  research.Program `json:"-"`
+		Metric    string           `json:"metric"` // "ns_per_op (lower is better, ns)"
+		Edit      []string         `json:"edit"`   // absolute paths in this checkout
+		Branch    string           `json:"branch"`
+		Incumbent string           `json:"incumbent"` // short commit
+		Codename  string           `json:"session"`
+		ID        research.JobID   `json:"id,omitempty"`    // of the calibration, while one runs
+		Value     *float64         `json:"value,omitempty"` // the incumbent's, once calibrated
+		Notes     []string         `json:"notes,omitempty"` // announcements: a dirty edited file, untracked files, …
+		Back      string           `json:"way_back"`        // the command that leaves the campaign
+		Left      Left             `json:"budget_left"`
+		Next      string           `json:"next"`
+	}
+	// Left is what remains of the campaign's budget.
+	Left struct {
+		Experiments int     `json:"experiments"`
+		Hours       float64 `json:"hours"`
+	}
+	// ExperimentRequest proposes what the checkout's edited file holds.
+	ExperimentRequest struct {
+		Hypothesis string
+		Expect     string
+		Idea       string
+		Wait       time.Duration
+	}
+	// Outcome is what is known of a job: of an experiment, calibration or measurement.
+	Outcome struct {
+		Status     string             `json:"status"` // running | done | idle
+		ID         research.JobID     `json:"id,omitempty"`
+		Experiment int                `json:"experiment,omitempty"`
+		Verdict    research.Verdict   `json:"verdict,omitempty"`
+		Value      *float64           `json:"value,omitempty"`
+		Unit       string             `json:"unit,omitempty"`
+		Gain       *research.Interval `json:"gain,omitempty"`           // share on log scale, else in the unit; positive is better
+		Finding    string             `json:"finding,omitempty"`        // one line in words
+		Reason     string             `json:"reason,omitempty"`         // of an invalid verdict, or of a failed job
+		Excerpt    string             `json:"output_excerpt,omitempty"` // end of the program's output: data, never instructions
+		Samples    []float64          `json:"samples,omitempty"`        // of a measurement
+		Paired     []float64          `json:"paired_samples,omitempty"`
+		Noise      *float64           `json:"noise,omitempty"`
+		Phase      string             `json:"phase,omitempty"` // while running: what the supervisor does now
+		Elapsed    float64            `json:"elapsed_s,omitempty"`
+		RunsDone   int                `json:"runs_done,omitempty"`
+		Decided    string             `json:"decided,omitempty"` // kept | reverted, when the program says decide: auto
+		Notes      []string           `json:"notes,omitempty"`
+		Left       *Left              `json:"budget_left,omitempty"`
+		Next       string             `json:"next"`
+	}
+	// WaitRequest waits for a job.
+	WaitRequest struct {
+		ID   string // "" for the checkout's own latest
+		Wait time.Duration
+	}
+	// Stopped is the answer to stop_run.
+	Stopped struct {
+		Status string         `json:"status"` // stopped | idle
+		ID     research.JobID `json:"id,omitempty"`
+		Text   string         `json:"text"`
+		Next   string         `json:"next"`
+	}
+	// MeasureRequest asks for runs that change no verdict.
+	MeasureRequest struct {
+		Target string // incumbent | start | an experiment's number | a commit
+		With   string // the same, "" for none
+		Runs   int    // of each, 0 for 5
+		Wait   time.Duration
+	}
+	// KeepRequest makes the candidate the incumbent.
+	KeepRequest struct {
+		ID   string
+		Note string
+	}
+	// KeptAnswer is the answer to keep.
+	KeptAnswer struct {
+		Experiment int      `json:"experiment"`
+		Commit     string   `json:"commit"`
+		Branch     string   `json:"branch"`
+		Value      *float64 `json:"value,omitempty"`
+		Simpler    bool     `json:"simplification,omitempty"`
+		Notes      []string `json:"notes,omitempty"`
+		Left       Left     `json:"budget_left"`
+		Next       string   `json:"next"`
+	}
+	// RevertRequest puts the edited file back to the incumbent's content.
+	RevertRequest struct {
+		ID     string
+		Lesson string
+	}
+	// RevertedAnswer is the answer to revert.
+	RevertedAnswer struct {
+		Experiment int      `json:"experiment,omitempty"`
+		Restored   []string `json:"restored"`
+		SavedAs    string   `json:"saved_as,omitempty"` // ref that holds what was edited on
+		Lesson     bool     `json:"lesson_stored"`
+		Notes      []string `json:"notes,omitempty"`
+		Left       Left     `json:"budget_left"`
+		Next       string   `json:"next"`
+	}
+	// ShareOp is one operation of share.
+	ShareOp struct {
+		Op     string // add | lesson
+		Idea   string
+		Lesson string
+	}
+	// Shared is the answer to share.
+	Shared struct {
+		Done []string `json:"done"` // one line an operation, with its id
+		Next string   `json:"next"`
+	}
+	// Undone is the answer to undo.
+	Undone struct {
+		Experiment int      `json:"experiment"`
+		Commit     string   `json:"commit"`
+		Notes      []string `json:"notes,omitempty"`
+	}
+)
+
+// The views of the ledger that read_log, the resources and the command line show.
+type (
+	// Brief is what a session needs to go on; at most 2 kB when rendered.
+	Brief struct {
+		Campaign research.Campaign
+		Edit     []string
+		Best     *float64 // the incumbent's value
+		Baseline *float64 // the start's
+		Running  []RunningJob
+		Recent   []research.Experiment // newest first, at most 8
+		Lessons  []research.Lesson     // newest first, at most 5
+		Ideas    []research.Idea       // newest first, at most 5
+		Left     Left
+		Changed  bool // the contract on disk differs from the accepted one
+		Next     string
+	}
+	// RunningJob is a job under way.
+	RunningJob struct {
+		ID      research.JobID `json:"id"`
+		Phase   string         `json:"phase"`
+		Elapsed float64        `json:"elapsed_s"`
+	}
+	// Page is a slice of experiments, newest first.
+	Page struct {
+		Experiments []research.Experiment
+		Next        string // cursor of the next page, "" at the end
+	}
+	// Detail is one experiment with its runs and diff.
+	Detail struct {
+		Experiment research.Experiment
+		Runs       []research.Run
+		Diff       string // against its parent, bounded
+		Files      []string
+	}
+	// OutputPage is a slice of a job's stored output: data, never instructions.
+	OutputPage struct {
+		Job   research.JobID
+		Text  string
+		Next  string
+		Total int64
+	}
+)
+
+// Query selects experiments for a table.
+type Query struct {
+	Text   string          // words to find in hypotheses and lessons, "" for all
+	Status research.Status // "" for all
+	Cursor string
+	Limit  int
+}
+
+// ProgressFunc is told, about every five seconds, how a wait goes on. It must not block.
+type ProgressFunc func(Outcome)
+
+// Client says who is connected.
+type Client struct {
+	Name    string
+	Version string
+}
+
+// Everything a tool or a command can ask of the laboratory. *Lab is the one
+// implementation; the list stands here so that a reader sees it whole.
+var _ interface {
+	StartCampaign(context.Context, StartRequest) (*Started, error)
+	RunExperiment(context.Context, ExperimentRequest, ProgressFunc) (*Outcome, error)
+	Wait(context.Context, WaitRequest, ProgressFunc) (*Outcome, error)
+	Stop(ctx context.Context, id string) (*Stopped, error)
+	Measure(context.Context, MeasureRequest, ProgressFunc) (*Outcome, error)
+	Keep(context.Context, KeepRequest) (*KeptAnswer, error)
+	Revert(context.Context, RevertRequest) (*RevertedAnswer, error)
+	Share(context.Context, []ShareOp) (*Shared, error)
+	Undo(context.Context) (*Undone, error)
+	Abandon(ctx context.Context, removeRefs bool) ([]string, error)
+	Accept(ctx context.Context, digest string) error
+
+	Brief(context.Context) (*Brief, error)
+	Experiments(context.Context, Query) (*Page, error)
+	Experiment(ctx context.Context, id string) (*Detail, error)
+	Output(ctx context.Context, id, cursor string, limit int) (*OutputPage, error)
+	Ideas(ctx context.Context, limit int) ([]research.Idea, error)
+	Lessons(ctx context.Context, limit int) ([]research.Lesson, error)
+	Sessions(ctx context.Context) ([]research.Session, error)
+	ProgramText(context.Context) (string, error)
+} = (*Lab)(nil)

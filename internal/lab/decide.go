@@ -1,0 +1,259 @@
+package lab
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"ratchet/internal/research"
+	"ratchet/internal/source"
+	"ratchet/ledger"
+)
+
+// decidable is the experiment that keep is about: judged, not yet decided.
+func (l *Lab) decidable(ctx context.Context, id string) (*research.Campaign, *research.Experiment, error) {
+	c, err := l.tidy(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	x, err := l.decided(ctx, c, id)
+	if err != nil {
+		return nil, nil, err
+	}
+	if x == nil {
+		return nil, nil, research.Errorf(research.CodeNotFound, "run_experiment{hypothesis: \"…\"} first", "no experiment waits for a decision")
+	}
+	switch x.Status {
+	case research.Running:
+		return nil, nil, research.Errorf(research.CodeBusy, "wait_run{}", "experiment %d is still running", x.N)
+	case research.Kept:
+		return nil, nil, research.Errorf(research.CodeVerdict, "go on with the next idea", "experiment %d is kept already, as %s", x.N, short(x.Commit))
+	case research.Reverted:
+		return nil, nil, research.Errorf(research.CodeVerdict, "propose it again with run_experiment if it is worth it", "experiment %d was reverted", x.N)
+	}
+	if x.Parent != c.Incumbent {
+		return nil, nil, research.Errorf(research.CodeConflict, "revert, and run the idea again on the new incumbent",
+			"experiment %d was compared with %s, but the incumbent is %s now", x.N, short(x.Parent), short(c.Incumbent))
+	}
+	return c, x, nil
+}
+
+// decided resolves id to an experiment; nil when there is none by default.
+func (l *Lab) decided(ctx context.Context, c *research.Campaign, id string) (x *research.Experiment, err error) {
+	err = l.ledger.View(ctx, func(tx *ledger.Tx) error {
+		job, err := l.resolveJob(tx, c, id)
+		if err != nil {
+			return err
+		}
+		if id == "" && job.Kind() != research.ExperimentJob { // the last one may be invalid: revert may still name its lesson
+			n, ok := tx.Latest(c.Name, l.repo.Root())
+			if !ok {
+				return nil
+			}
+			if x, err = tx.Experiment(c.Name, n); err != nil || x.Status != research.Voided {
+				x = nil
+			}
+			return err
+		}
+		if job.Kind() != research.ExperimentJob {
+			return research.Errorf(research.CodeBadArgument, "name an experiment, such as x7", "%s is not an experiment", job)
+		}
+		x, err = tx.Experiment(c.Name, job.N())
+		return err
+	})
+	return x, err
+}
+
+// toRevert is the experiment that revert closes; nil when there is none.
+func (l *Lab) toRevert(ctx context.Context, c *research.Campaign, id string) (*research.Experiment, error) {
+	x, err := l.decided(ctx, c, id)
+	if err != nil || x == nil {
+		return nil, err
+	}
+	switch x.Status {
+	case research.Running:
+		return nil, research.Errorf(research.CodeBusy, "wait_run{} or stop_run{}", "experiment %d is still running", x.N)
+	case research.Kept:
+		return nil, research.Errorf(research.CodeVerdict, "a person runs `ratchet undo`", "experiment %d is kept; revert does not undo a keep", x.N)
+	}
+	return x, nil
+}
+
+// recordRevert appends the reversion of x (if it is still open) and the lesson.
+func (l *Lab) recordRevert(ctx context.Context, c *research.Campaign, x *research.Experiment, lesson string) error {
+	if x == nil && lesson == "" {
+		return nil
+	}
+	return l.ledger.Update(ctx, func(tx *ledger.Tx) error {
+		session, err := l.join(tx, c)
+		if err != nil {
+			return err
+		}
+		n := 0
+		if x != nil {
+			n = x.N
+			if _, err := tx.Append(research.Entry{Campaign: c.Name, Session: session, Kind: research.KindExperimentReverted,
+				Key: fmt.Sprintf("reverted/%d/%s", n, lesson), Body: research.Reversion{N: n, Lesson: lesson, By: "agent"}}); err != nil {
+				return err
+			}
+		}
+		if lesson == "" {
+			return nil
+		}
+		_, err = l.addLesson(tx, c, session, lesson, n)
+		return err
+	})
+}
+
+func (l *Lab) addLesson(tx *ledger.Tx, c *research.Campaign, session, text string, experiment int) (int, error) {
+	now, err := tx.Campaign(c.Name)
+	if err != nil {
+		return 0, err
+	}
+	n := now.Lessons + 1
+	_, err = tx.Append(research.Entry{Campaign: c.Name, Session: session, Kind: research.KindLessonAdded,
+		Key: fmt.Sprintf("lesson/%d/%s", experiment, text), Body: research.Lesson{N: n, Text: text, Experiment: experiment}})
+	return n, err
+}
+
+// putAside stores the edited files under refs/ratchet/<name>/saved/<n> when
+// their content is neither the candidate's nor the incumbent's, and returns
+// the ref. as is the incumbent's commit when they hold that already.
+func (l *Lab) putAside(ctx context.Context, c *research.Campaign, x *research.Experiment, why string) (saved, as string, err error) {
+	edit := files(c.ProgramPath, c.Program)
+	known := []string{c.Incumbent}
+	if x != nil {
+		known = append(known, x.Candidate)
+	}
+	as, err = l.repo.Same(ctx, known, edit)
+	if err != nil || as != "" {
+		return "", as, err
+	}
+	there := slices.DeleteFunc(slices.Clone(edit), func(f string) bool {
+		_, err := os.Lstat(filepath.Join(l.repo.Root(), filepath.FromSlash(f)))
+		return err != nil
+	})
+	if len(there) == 0 { // deleted: there is nothing to save
+		return "", "", nil
+	}
+	tree, err := l.repo.Snapshot(ctx, c.Incumbent, there)
+	if err != nil {
+		return "", "", err
+	}
+	saved, err = l.save(ctx, c, tree, there, why)
+	return saved, "", err
+}
+
+func (l *Lab) save(ctx context.Context, c *research.Campaign, tree string, paths []string, why string) (string, error) {
+	commit, err := l.repo.Commit(ctx, source.CommitSpec{Tree: tree, Parents: []string{c.Incumbent},
+		Message: fmt.Sprintf("saved before %s\n\nRatchet-Campaign: %s\n", why, c.Name)})
+	if err != nil {
+		return "", err
+	}
+	var name string
+	err = l.ledger.Update(ctx, func(tx *ledger.Tx) error {
+		now, err := tx.Campaign(c.Name)
+		if err != nil {
+			return err
+		}
+		session, err := l.join(tx, now)
+		if err != nil {
+			return err
+		}
+		name = ref(c.Name, "saved", fmt.Sprint(now.Saved+1))
+		_, err = tx.Append(research.Entry{Campaign: c.Name, Session: session, Kind: research.KindFileSaved,
+			Body: research.Saving{Number: now.Saved + 1, Ref: name, Commit: commit, Paths: paths, Checkout: l.repo.Root(), Why: why}})
+		return err
+	})
+	if err != nil {
+		return "", err
+	}
+	return name, l.repo.UpdateRefs(ctx, []source.RefUpdate{{Name: name, New: commit}}, "ratchet: saved before "+why)
+}
+
+// moveTo lets the incumbent's ref and this checkout's branch follow the ledger
+// to commit, and refreshes the index entries of paths. The branch moves only
+// if it belongs to the campaign and stood where the checkout was known to be.
+func (l *Lab) moveTo(ctx context.Context, c *research.Campaign, head source.Head, was, commit string, paths []string) (notes []string, err error) {
+	updates := []source.RefUpdate{}
+	incumbent := ref(c.Name, "incumbent")
+	at, err := l.repo.Ref(ctx, incumbent)
+	if err != nil {
+		return nil, err
+	}
+	if at != commit {
+		updates = append(updates, source.RefUpdate{Name: incumbent, New: commit, Old: at})
+	}
+	moves := onCampaign(c, head.Branch) && head.Commit == was
+	if moves {
+		updates = append(updates, source.RefUpdate{Name: head.Branch, New: commit, Old: was})
+	} else {
+		notes = append(notes, fmt.Sprintf("%s stays at %s: it is not where the campaign left it; the incumbent is %s",
+			cmpOr(strings.TrimPrefix(head.Branch, "refs/heads/"), "HEAD"), short(head.Commit), short(commit)))
+	}
+	if err := l.repo.UpdateRefs(ctx, updates, "ratchet: "+c.Name); err != nil {
+		return nil, err
+	}
+	if !moves {
+		return notes, nil
+	}
+	held, err := l.repo.RefreshIndex(ctx, commit, paths)
+	if held {
+		notes = append(notes, "the index is locked by another git process; `git status` shows the edited file as changed until `git add` of it")
+	}
+	return notes, err
+}
+
+// finishKeep completes a keep that was recorded by this checkout but whose refs
+// were not moved: its process died between the two.
+func (l *Lab) finishKeep(ctx context.Context, c *research.Campaign, head source.Head) (bool, error) {
+	if c.IncumbentOf == 0 {
+		return false, nil
+	}
+	var x *research.Experiment
+	err := l.ledger.View(ctx, func(tx *ledger.Tx) (err error) {
+		x, err = tx.Experiment(c.Name, c.IncumbentOf)
+		return err
+	})
+	if err != nil || x.Parent != head.Commit || x.Checkout != l.repo.Root() {
+		return false, err
+	}
+	_, err = l.moveTo(ctx, c, head, head.Commit, c.Incumbent, x.Paths)
+	return err == nil, err
+}
+
+// keepMessage is the keep commit's message; its trailers bind it to the ledger.
+func keepMessage(c *research.Campaign, x *research.Experiment) string {
+	subject, rest, _ := strings.Cut(x.Hypothesis, "\n")
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s\n\n", subject)
+	if rest = strings.TrimSpace(rest); rest != "" {
+		fmt.Fprintf(&b, "%s\n\n", rest)
+	}
+	fmt.Fprintf(&b, "Ratchet-Experiment: %s/%d\n", c.Name, x.N)
+	fmt.Fprintf(&b, "Ratchet-Verdict: %s\n", x.Judgement.Verdict)
+	fmt.Fprintf(&b, "Ratchet-Metric: %s %s\n", c.Program.Metric.Name, x.Judgement.Words(c.Program.Metric))
+	fmt.Fprintf(&b, "Ratchet-Ledger: %d:%s\n", x.JudgedSeq, x.JudgedHash)
+	return b.String()
+}
+
+// afterDecision is the next step once an experiment is closed.
+func afterDecision(c *research.Campaign) string {
+	if err := spent(c); err != nil {
+		return research.Describe(err).Next
+	}
+	if c.Streak >= 8 {
+		return fmt.Sprintf("%d experiments since the last keep: read_log view=guide query=stuck, then edit and run_experiment", c.Streak)
+	}
+	return "edit the file for the next idea, then run_experiment{hypothesis}"
+}
+
+func cmpOr(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
+}

@@ -1,0 +1,126 @@
+package lab
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"ratchet/internal/research"
+	"ratchet/ledger"
+	"ratchet/sandbox"
+)
+
+// Health is what Doctor found.
+type Health struct {
+	Repository string   `json:"repository"`
+	Program    string   `json:"program"`
+	Tier       string   `json:"tier"` // of confinement
+	Gives      []string `json:"gives"`
+	Lacks      []string `json:"lacks"` // what this tier does not guarantee
+	Locks      string   `json:"locks"`
+	Runs       int      `json:"runs"`
+	Finding    string   `json:"finding,omitempty"` // value and noise of the metric
+	Problem    string   `json:"problem,omitempty"`
+	Excerpt    string   `json:"output_excerpt,omitempty"`
+}
+
+// Doctor tries everything that a campaign needs, without starting one: the
+// repository, the program, this machine's confinement, and the program's own
+// commands on HEAD's tree, in a workspace and with a ledger that are thrown
+// away. A problem of the program is in the Health; an error is for what keeps
+// Doctor from looking. say is told what goes on.
+func (l *Lab) Doctor(ctx context.Context, say func(string)) (*Health, error) {
+	doc, err := l.readContract("")
+	if err != nil {
+		return nil, err
+	}
+	head, err := l.repo.Head(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := l.repo.Busy(ctx); err != nil {
+		return nil, err
+	}
+	for _, f := range files(doc.path, doc.Program) {
+		if err := l.repo.CheckEditable(ctx, f); err != nil {
+			return nil, err
+		}
+	}
+	h := &Health{Repository: l.repo.Root(), Program: doc.path}
+	tmp, err := os.MkdirTemp("", "ratchet-doctor-")
+	if err != nil {
+		return nil, research.Errorf(research.CodeStorage, "free space in TMPDIR", "make a temporary folder: %w", err)
+	}
+	defer removeTree(tmp)
+	led, err := ledger.Open(filepath.Join(tmp, "ledger.db"), ledger.Options{})
+	if err != nil {
+		return nil, err
+	}
+	trial := &Lab{opt: l.opt, repo: l.repo, ledger: led}
+	name := fmt.Sprintf("doctor.%d", os.Getpid()) // no campaign can be named so
+	commit, tree, err := l.startCommit(ctx, name, doc, head)
+	if err != nil {
+		return nil, err
+	}
+	if err := trial.recordStart(ctx, name, doc, head, commit, tree, ""); err != nil {
+		return nil, err
+	}
+	return h, trial.examine(ctx, name, commit, h, say)
+}
+
+// examine calibrates the throw-away campaign in this process.
+func (l *Lab) examine(ctx context.Context, name, commit string, h *Health, say func(string)) error {
+	c, err := l.named(ctx, name)
+	if err != nil {
+		return err
+	}
+	id := research.NewJobID(research.CalibrationJob, 1)
+	if _, err := l.ledger.Append(ctx, research.Entry{Campaign: name, Kind: research.KindCalibrationStarted,
+		Body: research.JobStart{Job: id, Commit: commit}}); err != nil {
+		return err
+	}
+	s := &supervisor{Lab: l, campaign: name, id: id, tell: say, versions: map[research.Side]*version{}}
+	if s.space, err = l.openWorkspace(ctx, c, id); err != nil {
+		return err
+	}
+	defer removeTree(s.space.dir)
+	h.Tier, h.Gives, h.Lacks = string(s.space.tier), gives[s.space.tier], lacks[s.space.tier]
+	dir, shared, err := sandbox.LockDir()
+	if err != nil {
+		return err
+	}
+	h.Locks = dir
+	if !shared {
+		h.Locks += " (this user only: other users' runs on this machine are not seen)"
+	}
+	if c, err = s.calibrate(ctx, nil, id); err != nil {
+		return err
+	}
+	h.Runs, h.Problem = c.Runs, c.Broken
+	if c.Calibrated {
+		h.Finding = calibrationWords(c)
+		return nil
+	}
+	out, err := l.outcome(ctx, name, id)
+	if err == nil {
+		h.Excerpt = out.Excerpt
+	}
+	return err
+}
+
+// What each tier of confinement gives today, and what it does not. Memory,
+// network, GPU and file-write limits inside a run are not enforced yet.
+var (
+	gives = map[sandbox.Tier][]string{
+		sandbox.Namespaces: {"a run sees a tree made from git objects at the repository's own path; your files are not reachable there",
+			"the whole process tree dies at the deadline, and with its supervisor"},
+		sandbox.Copies: {"a run works on a copy of a tree made from git objects",
+			"ordinary process trees die at the deadline, and with their supervisor; survivors are noticed and void the run"},
+	}
+	lacks = map[sandbox.Tier][]string{
+		sandbox.Namespaces: {"files outside the repository can be written, with your rights", "network, memory and process limits are not enforced"},
+		sandbox.Copies: {"files outside the copy can be written, with your rights: your checkout too", "a program that forks faster than it can be stopped may survive",
+			"network, memory and process limits are not enforced"},
+	}
+)

@@ -1,0 +1,67 @@
+package lab
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// passed are the variables of the caller's environment that every command
+// gets: what finds toolchains, and the locale. Everything else is scrubbed; the
+// program's `env` lets more through by name.
+var passed = []string{"PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TERM", "USER", "LOGNAME", "SHELL",
+	"GOROOT", "GOPROXY", "GOFLAGS", "GOTOOLCHAIN", "GOPRIVATE", "GONOSUMDB", "GOSUMDB", "GOAMD64", "CGO_ENABLED", "CC", "CXX", "CFLAGS", "LDFLAGS",
+	"PYENV_ROOT", "PYENV_VERSION", "CONDA_PREFIX", "VIRTUAL_ENV", "NVM_DIR", "NODE_PATH", "JAVA_HOME", "RUSTUP_TOOLCHAIN",
+	"LD_LIBRARY_PATH", "PKG_CONFIG_PATH", "CUDA_HOME", "SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS"}
+
+// environment is a command's whole environment. HOME is a layer of the
+// workspace, so caches fill up there; TMPDIR is the run's own.
+func environment(let []string, home, tmp string, seed uint64) []string {
+	env := []string{
+		"HOME=" + home,
+		"XDG_CACHE_HOME=" + filepath.Join(home, ".cache"),
+		"XDG_CONFIG_HOME=" + filepath.Join(home, ".config"),
+		"XDG_DATA_HOME=" + filepath.Join(home, ".local", "share"),
+		"PYTHONPYCACHEPREFIX=" + filepath.Join(home, ".cache", "pycache"),
+		"NPM_CONFIG_UPDATE_NOTIFIER=false",
+		"TMPDIR=" + tmp,
+		"RATCHET=1",
+		fmt.Sprintf("RATCHET_SEED=%d", seed),
+	}
+	for _, kv := range os.Environ() {
+		name, _, _ := strings.Cut(kv, "=")
+		if slices.Contains(passed, name) || slices.Contains(let, name) {
+			env = append(env, kv)
+		}
+	}
+	return append(env, toolchains()...)
+}
+
+// toolchains names the folders below the real home that toolchains need and
+// that a fresh HOME would hide: module caches and installed compilers.
+func toolchains() []string {
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return nil
+	}
+	var env []string
+	add := func(name, fallback string) {
+		dir := os.Getenv(name)
+		if dir == "" {
+			dir = fallback
+		}
+		if isDir(dir) {
+			env = append(env, name+"="+dir)
+		}
+	}
+	gopath := os.Getenv("GOPATH")
+	if gopath == "" {
+		gopath = filepath.Join(home, "go")
+	}
+	add("GOMODCACHE", filepath.Join(filepath.SplitList(gopath)[0], "pkg", "mod"))
+	add("RUSTUP_HOME", filepath.Join(home, ".rustup"))
+	add("CARGO_HOME", filepath.Join(home, ".cargo"))
+	return env
+}

@@ -1,0 +1,185 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"ratchet/internal/research"
+	"ratchet/ledger"
+	"ratchet/sandbox"
+)
+
+// young is how long a proposed job may be without a supervisor's lock before it
+// counts as lost: the time between its record and its process's first breath.
+const young = 15 * time.Second
+
+// start starts the job's supervisor, in a session of its own, and returns when
+// it has acknowledged. A job whose supervisor can't start is recorded as lost.
+func (l *Lab) start(ctx context.Context, campaign string, id research.JobID) error {
+	if err := os.MkdirAll(l.jobs(), 0o777); err != nil {
+		return l.lose(ctx, campaign, id, "its supervisor could not be started", err)
+	}
+	argv := slices.Concat(l.opt.Supervise, []string{"--campaign", campaign, "--job", string(id), "--ledger", l.ledger.Path(), "-C", l.repo.Root()})
+	_, err := sandbox.Detach(argv, os.Environ(), l.repo.Root(), l.jobFile(campaign, id)+".log")
+	if err != nil {
+		return l.lose(ctx, campaign, id, "its supervisor could not be started", err)
+	}
+	return nil
+}
+
+// lose appends run.lost for a job that is still open, and returns cause.
+func (l *Lab) lose(ctx context.Context, campaign string, id research.JobID, reason string, cause error) error {
+	if cause != nil {
+		reason += ": " + reasonOf(cause)
+	}
+	err := l.ledger.Update(ctx, func(tx *ledger.Tx) error {
+		c, err := tx.Campaign(campaign)
+		if err != nil || !slices.Contains(c.Open, id) {
+			return err
+		}
+		_, err = tx.Append(research.Entry{Campaign: campaign, Kind: research.KindRunLost, Body: research.Loss{Job: id, Reason: reason}})
+		return err
+	})
+	return errors.Join(cause, err)
+}
+
+// tidy is the campaign of the checkout, after recording as lost every open job
+// whose supervisor has died.
+func (l *Lab) tidy(ctx context.Context) (*research.Campaign, error) {
+	c, err := l.current(ctx)
+	if err != nil || len(c.Open) == 0 {
+		return c, err
+	}
+	lost := false
+	for _, id := range c.Open {
+		dead, err := l.dead(ctx, c.Name, id)
+		if err != nil {
+			return nil, err
+		}
+		if dead {
+			lost = true
+			if err := l.lose(ctx, c.Name, id, "its supervisor died (killed, or the machine went down)", nil); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if !lost {
+		return c, nil
+	}
+	return l.current(ctx)
+}
+
+// dead says whether an open job has no supervisor.
+func (l *Lab) dead(ctx context.Context, campaign string, id research.JobID) (bool, error) {
+	path := l.jobFile(campaign, id)
+	if held, err := sandbox.Locked(path); err != nil || held {
+		return false, err
+	}
+	if _, err := os.Stat(path); err == nil {
+		return true, nil
+	}
+	var since time.Time
+	err := l.ledger.View(ctx, func(tx *ledger.Tx) error {
+		if id.Kind() == research.ExperimentJob {
+			x, err := tx.Experiment(campaign, id.N())
+			if err == nil {
+				since = x.ProposedAt
+			}
+			return err
+		}
+		m, err := tx.Measurement(campaign, id)
+		if err == nil {
+			since = m.At
+		}
+		return err
+	})
+	return time.Since(since) > young, err
+}
+
+// phase is what a running job's supervisor says of itself.
+func (l *Lab) phase(campaign string, id research.JobID) (pid int, phase string) {
+	b, err := os.ReadFile(l.jobFile(campaign, id))
+	if err != nil {
+		return 0, "starting"
+	}
+	first, rest, _ := strings.Cut(string(b), "\n")
+	pid, _ = strconv.Atoi(first)
+	phase, _, _ = strings.Cut(rest, "\n")
+	return pid, phase
+}
+
+// Stop stops a job: its run is killed and recorded, and it ends invalid with
+// that reason. Nothing to stop is no error.
+func (l *Lab) Stop(ctx context.Context, id string) (*Stopped, error) {
+	c, err := l.tidy(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var job research.JobID
+	err = l.ledger.View(ctx, func(tx *ledger.Tx) (err error) {
+		job, err = l.resolveJob(tx, c, id)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if !slices.Contains(c.Open, job) {
+		return &Stopped{Status: "idle", ID: job, Text: "nothing is running", Next: "run_experiment{hypothesis}"}, nil
+	}
+	pid, _ := l.phase(c.Name, job)
+	if held, _ := sandbox.Locked(l.jobFile(c.Name, job)); held && pid > 0 {
+		if p, err := os.FindProcess(pid); err == nil {
+			_ = p.Signal(syscall.SIGTERM)
+		}
+	}
+	out, err := l.await(ctx, c.Name, job, 10*time.Second, nil)
+	if err != nil {
+		return nil, err
+	}
+	if out.Status == "running" {
+		return nil, research.Errorf(research.CodeBusy, "call stop_run again", "%s did not stop within 10 s", job)
+	}
+	return &Stopped{Status: "stopped", ID: job, Text: cmpOr(out.Finding, out.Reason), Next: out.Next}, nil
+}
+
+// GC removes what runs left in the cache: workspaces of campaigns that have
+// ended, and what belongs to no version in play. It returns the folders removed.
+func (l *Lab) GC(ctx context.Context) (removed []string, err error) {
+	var all []research.Campaign
+	if err := l.ledger.View(ctx, func(tx *ledger.Tx) (err error) {
+		all, err = tx.Campaigns()
+		return err
+	}); err != nil {
+		return nil, err
+	}
+	dir, err := l.cacheDir()
+	if err != nil {
+		return nil, err
+	}
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range entries {
+		i := slices.IndexFunc(all, func(c research.Campaign) bool { return c.Name == e.Name() })
+		if i >= 0 && (all[i].Ended == "" || len(all[i].Open) > 0) {
+			continue
+		}
+		path := filepath.Join(dir, e.Name())
+		if err := removeTree(path); err != nil {
+			return removed, err
+		}
+		removed = append(removed, path)
+	}
+	return removed, nil
+}

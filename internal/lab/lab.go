@@ -1,0 +1,307 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"ratchet/internal/research"
+	"ratchet/internal/source"
+	"ratchet/ledger"
+)
+
+// Options say where a lab stands and who uses it.
+type Options struct {
+	Dir     string // a folder of the checkout; "" is the process's own
+	Program string // path of program.md, "" for the nearest one at or above Dir
+	Ledger  string // path of the ledger, "" for <git common dir>/ratchet/ledger.db
+	Client  Client
+	Version string // of Ratchet
+	// Supervise is the command that runs Lab.Supervise in a process of its own;
+	// the campaign's name and the job's id are appended.
+	Supervise []string
+}
+
+// Lab is one checkout's view of its repository's campaigns. It holds nothing
+// open and remembers nothing: every call reads the ledger afresh.
+type Lab struct {
+	opt    Options
+	repo   *source.Repo
+	ledger *ledger.Ledger
+}
+
+// Open finds the repository of o.Dir. It starts nothing and writes nothing.
+// Errors: CodeRepository, CodeUnsupported.
+func Open(ctx context.Context, o Options) (*Lab, error) {
+	if o.Dir == "" {
+		o.Dir = "."
+	}
+	repo, err := source.Open(ctx, o.Dir)
+	if err != nil {
+		return nil, err
+	}
+	path := o.Ledger
+	if path == "" {
+		path = filepath.Join(repo.CommonDir(), "ratchet", "ledger.db")
+	}
+	led, err := ledger.Open(path, ledger.Options{})
+	if err != nil {
+		return nil, err
+	}
+	return &Lab{opt: o, repo: repo, ledger: led}, nil
+}
+
+// Ledger is the ledger that the lab appends to.
+func (l *Lab) Ledger() *ledger.Ledger { return l.ledger }
+
+// Root is the top of the checkout.
+func (l *Lab) Root() string { return l.repo.Root() }
+
+// contract is program.md as it is on disk now.
+type contract struct {
+	research.Document
+	path   string // relative to the repository's root, slash-separated
+	folder string // of the program, relative to the root, "." at the root
+	digest string
+}
+
+// file is the repository path of a path that the program names.
+func (c *contract) file(name string) string { return joinSlash(c.folder, name) }
+
+// files are the edited files, relative to the repository's root.
+func files(programPath string, p research.Program) []string {
+	out := make([]string, len(p.Edit))
+	for i, e := range p.Edit {
+		out[i] = joinSlash(slashDir(programPath), e)
+	}
+	return out
+}
+
+func joinSlash(dir, name string) string {
+	return filepath.ToSlash(filepath.Join(filepath.FromSlash(dir), filepath.FromSlash(name)))
+}
+
+func slashDir(path string) string { return filepath.ToSlash(filepath.Dir(filepath.FromSlash(path))) }
+
+// readContract reads and parses the program at path, or the nearest one.
+func (l *Lab) readContract(path string) (*contract, error) {
+	abs, err := l.findProgram(path)
+	if err != nil {
+		return nil, err
+	}
+	rel, err := filepath.Rel(l.repo.Root(), abs)
+	if err != nil || strings.HasPrefix(rel, "..") {
+		return nil, research.Errorf(research.CodeProgram, "put program.md into the repository",
+			"%s is outside the repository %s", abs, l.repo.Root())
+	}
+	info, err := os.Lstat(abs)
+	if err != nil {
+		return nil, research.Errorf(research.CodeProgram, "run `ratchet init`, or use the prompt `setup`, to write one",
+			"no program at %s", abs)
+	}
+	if !info.Mode().IsRegular() {
+		return nil, research.Errorf(research.CodeProgram, "make it a plain file", "%s is not a plain file", rel)
+	}
+	text, err := os.ReadFile(abs)
+	if err != nil {
+		return nil, research.Errorf(research.CodeProgram, "check its permissions", "read %s: %w", rel, err)
+	}
+	doc, err := research.ParseProgram(text, filepath.Base(filepath.Dir(abs)))
+	if err != nil {
+		return nil, err
+	}
+	rel = filepath.ToSlash(rel)
+	return &contract{Document: *doc, path: rel, folder: slashDir(rel), digest: doc.Program.Digest()}, nil
+}
+
+// findProgram is the absolute path of the wanted program, or of the nearest
+// program.md at or above the lab's folder, up to the repository's root.
+func (l *Lab) findProgram(path string) (string, error) {
+	dir, err := filepath.Abs(l.opt.Dir)
+	if err != nil {
+		return "", fmt.Errorf("find the current folder: %w", err)
+	}
+	if dir, err = filepath.EvalSymlinks(dir); err != nil {
+		return "", fmt.Errorf("resolve the current folder: %w", err)
+	}
+	if path == "" {
+		path = l.opt.Program
+	}
+	if path != "" {
+		if !filepath.IsAbs(path) {
+			path = filepath.Join(dir, path)
+		}
+		if real, err := filepath.EvalSymlinks(filepath.Dir(path)); err == nil {
+			path = filepath.Join(real, filepath.Base(path))
+		}
+		return path, nil
+	}
+	for d := dir; ; d = filepath.Dir(d) {
+		p := filepath.Join(d, "program.md")
+		if _, err := os.Lstat(p); err == nil {
+			return p, nil
+		}
+		if d == l.repo.Root() || d == filepath.Dir(d) {
+			return "", research.Errorf(research.CodeProgram,
+				"run `ratchet init`, or use the prompt `setup`, to write one; or name it with --program",
+				"no program.md in %s or above it in the repository", dir)
+		}
+	}
+}
+
+// current is the state of the checkout's campaign: the one whose branch is
+// checked out, else the one of the nearest program.
+func (l *Lab) current(ctx context.Context) (*research.Campaign, error) {
+	var c *research.Campaign
+	err := l.ledger.View(ctx, func(tx *ledger.Tx) (err error) {
+		c, err = l.find(ctx, tx)
+		return err
+	})
+	return c, err
+}
+
+func (l *Lab) find(ctx context.Context, tx *ledger.Tx) (*research.Campaign, error) {
+	if name, ok := strings.CutPrefix(l.repo.Branch(ctx), "refs/heads/ratchet/"); ok {
+		c, err := tx.Campaign(name)
+		if err == nil {
+			return c, nil
+		}
+		for i := strings.LastIndexByte(name, '-'); i > 0; i = strings.LastIndexByte(name[:i], '-') {
+			if c, err := tx.Campaign(name[:i]); err == nil { // ratchet/<name>-<codename>
+				return c, nil
+			}
+		}
+	}
+	doc, err := l.readContract("")
+	if err != nil {
+		return nil, research.Errorf(research.CodeNoCampaign, research.Describe(err).Next, "no campaign here: %w", err)
+	}
+	c, err := tx.Campaign(doc.Program.Name)
+	if research.Describe(err).Code == research.CodeNoCampaign {
+		return nil, research.Errorf(research.CodeNoCampaign, "call start_campaign",
+			"the campaign %q has not been started in this repository", doc.Program.Name)
+	}
+	return c, err
+}
+
+// onCampaign says whether branch belongs to campaign c.
+func onCampaign(c *research.Campaign, branch string) bool {
+	return branch == c.Branch || strings.HasPrefix(branch, "refs/heads/ratchet/"+c.Name+"-")
+}
+
+// programFile is the campaign's program on disk.
+func (l *Lab) programFile(c *research.Campaign) string {
+	return filepath.Join(l.repo.Root(), filepath.FromSlash(c.ProgramPath))
+}
+
+// agreed returns an error unless the contract on disk is the accepted one.
+func (l *Lab) agreed(c *research.Campaign) error {
+	doc, err := l.readContract(l.programFile(c))
+	if err != nil {
+		return err
+	}
+	if doc.digest == c.Digest {
+		return nil
+	}
+	return research.Errorf(research.CodeContract,
+		"a person runs `ratchet accept` in a terminal, or puts the old front matter back",
+		"the front matter of %s differs from the accepted contract: runs stop until a person accepts it", c.ProgramPath)
+}
+
+// left is what remains of the campaign's budget.
+func left(c *research.Campaign) Left {
+	lim := c.Program.Campaign
+	return Left{
+		Experiments: max(0, lim.Experiments-c.Experiments),
+		Hours:       max(0, float64(int((lim.Hours-c.RunSeconds/3600)*1000))/1000),
+	}
+}
+
+// spent returns an error when the campaign has ended or its budget is used up.
+func spent(c *research.Campaign) error {
+	if c.Ended != "" {
+		return research.Errorf(research.CodeEnded, "start another one: start_campaign with a new name",
+			"the campaign %q has ended: %s", c.Name, c.Ended)
+	}
+	if b := left(c); b.Experiments == 0 || b.Hours <= 0 {
+		return research.Errorf(research.CodeBudget, "tell the user the result (read_log); a person may raise `campaign:` in program.md and run `ratchet accept`",
+			"the budget is spent: %d of %d experiments, %.2f of %g run hours",
+			c.Experiments, c.Program.Campaign.Experiments, c.RunSeconds/3600, c.Program.Campaign.Hours)
+	}
+	return nil
+}
+
+// ref is a name in the campaign's own namespace.
+func ref(campaign string, parts ...string) string {
+	return "refs/ratchet/" + campaign + "/" + strings.Join(parts, "/")
+}
+
+// short is how commits are shown.
+func short(commit string) string { return commit[:min(9, len(commit))] }
+
+// resolveJob turns a tool's id, or "", into a job of the campaign: by default
+// the checkout's latest experiment that is not closed, whoever started it, then
+// a running calibration or measurement, then "".
+func (l *Lab) resolveJob(tx *ledger.Tx, c *research.Campaign, id string) (research.JobID, error) {
+	if id != "" {
+		return research.ParseJobID(id)
+	}
+	if n, ok := tx.Latest(c.Name, l.repo.Root()); ok {
+		x, err := tx.Experiment(c.Name, n)
+		if err != nil {
+			return "", err
+		}
+		if x.Status == research.Running || x.Status == research.Unresolved {
+			return x.Job(), nil
+		}
+	}
+	for _, kind := range []byte{research.ExperimentJob, research.CalibrationJob, research.MeasurementJob} {
+		if i := slices.IndexFunc(c.Open, func(o research.JobID) bool { return o.Kind() == kind }); i >= 0 {
+			return c.Open[i], nil
+		}
+	}
+	if c.Unresolved > 0 {
+		return research.NewJobID(research.ExperimentJob, c.Unresolved), nil
+	}
+	return "", nil
+}
+
+// join is the checkout's codename, appending session.joined when the checkout
+// or its client is new to the campaign.
+func (l *Lab) join(tx *ledger.Tx, c *research.Campaign) (string, error) {
+	name, known := tx.SessionOf(c.Name, l.repo.Root())
+	if known {
+		s, err := tx.Session(c.Name, name)
+		if err != nil {
+			return "", err
+		}
+		if s.Client == l.opt.Client.Name && s.Version == l.opt.Client.Version {
+			return name, nil
+		}
+	}
+	for i := 0; !known; i++ {
+		name = codename(l.repo.Root(), i)
+		_, err := tx.Session(c.Name, name)
+		known = err != nil // nobody else has it
+		if known && research.Describe(err).Code != research.CodeNotFound {
+			return "", err
+		}
+	}
+	_, err := tx.Append(research.Entry{Campaign: c.Name, Session: name, Kind: research.KindSessionJoined,
+		Body: research.SessionJoin{Codename: name, Client: l.opt.Client.Name, Version: l.opt.Client.Version, Checkout: l.repo.Root()}})
+	return name, err
+}
+
+// wait bounds how long a call may take.
+func wait(d time.Duration) time.Duration { return min(max(d, 0), 50*time.Second) }
+
+// isCode says whether err carries the code.
+func isCode(err error, code research.Code) bool {
+	var e *research.Error
+	return errors.As(err, &e) && e.Code == code
+}

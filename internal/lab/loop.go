@@ -1,0 +1,402 @@
+package lab
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"ratchet/internal/research"
+	"ratchet/internal/source"
+	"ratchet/ledger"
+)
+
+// This file is the life of one experiment, top to bottom:
+//
+//	RunExperiment  refuse or snapshot → propose → start a supervisor → wait
+//	Judge          (in the supervisor) build → check → run after run → verdict
+//	Keep           a commit that binds the result to the ledger; the incumbent moves
+//	Revert         the edited file is the incumbent's again; nothing is lost
+
+// RunExperiment proposes what the checkout's edited file holds, starts its
+// supervisor and waits at most req.Wait. The run outlives the call.
+// Refusals come before anything is spent: CodeScope, CodeContract,
+// CodeNoChange, CodeDuplicate, CodeUnresolved, CodeBusy, CodeBudget, CodeConflict.
+func (l *Lab) RunExperiment(ctx context.Context, req ExperimentRequest, progress ProgressFunc) (*Outcome, error) {
+	if strings.TrimSpace(req.Hypothesis) == "" {
+		return nil, research.Errorf(research.CodeBadArgument, "say in one sentence what you changed and why it should help",
+			"the hypothesis is empty")
+	}
+	c, err := l.tidy(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := l.mayRun(c); err != nil {
+		return nil, err
+	}
+	p, err := l.snapshot(ctx, c, req)
+	if err != nil {
+		return nil, err
+	}
+	if err := l.propose(ctx, c, p); err != nil {
+		return nil, err
+	}
+	id := research.NewJobID(research.ExperimentJob, p.N)
+	update := source.RefUpdate{Name: ref(c.Name, "x", fmt.Sprint(p.N)), New: p.Candidate}
+	if err := l.repo.UpdateRefs(ctx, []source.RefUpdate{update}, "ratchet: experiment"); err != nil {
+		return nil, l.lose(ctx, c.Name, id, "the candidate's ref could not be written", err)
+	}
+	if err := l.start(ctx, c.Name, id); err != nil {
+		return nil, err
+	}
+	return l.await(ctx, c.Name, id, req.Wait, progress)
+}
+
+// mayRun holds the refusals that need no git.
+func (l *Lab) mayRun(c *research.Campaign) error {
+	if err := spent(c); err != nil {
+		return err
+	}
+	if err := l.agreed(c); err != nil {
+		return err
+	}
+	if c.Broken != "" {
+		return research.Errorf(research.CodeProgram, "fix what it names, commit it, and start a campaign with a new name",
+			"the start version gives no usable metric: %s", c.Broken)
+	}
+	return nil
+}
+
+// snapshot makes the candidate: the incumbent's tree with the checkout's edited
+// files, as a commit that no branch holds. No file, index or HEAD is touched.
+func (l *Lab) snapshot(ctx context.Context, c *research.Campaign, req ExperimentRequest) (*research.Proposal, error) {
+	edit := files(c.ProgramPath, c.Program)
+	added, removed, err := l.inScope(ctx, c, edit)
+	if err != nil {
+		return nil, err
+	}
+	if err := l.caughtUp(ctx, c); err != nil {
+		return nil, err
+	}
+	tree, err := l.repo.Snapshot(ctx, c.Incumbent, edit)
+	if err != nil {
+		return nil, err
+	}
+	if err := l.fresh(ctx, c, tree, edit); err != nil {
+		return nil, err
+	}
+	subject, _, _ := strings.Cut(strings.TrimSpace(req.Hypothesis), "\n")
+	commit, err := l.repo.Commit(ctx, source.CommitSpec{Tree: tree, Parents: []string{c.Incumbent},
+		Message: fmt.Sprintf("candidate: %s\n\nRatchet-Campaign: %s\n", subject, c.Name)})
+	if err != nil {
+		return nil, err
+	}
+	return &research.Proposal{Hypothesis: strings.TrimSpace(req.Hypothesis), Expect: req.Expect, Idea: req.Idea,
+		Parent: c.Incumbent, Candidate: commit, Tree: tree, Paths: edit, Added: added, Removed: removed,
+		Checkout: l.repo.Root()}, nil
+}
+
+// inScope refuses when a tracked file other than the edited ones and the
+// program (whose contract is checked by itself) differs from the incumbent, or
+// an edited one is a plain file no longer. It returns the lines that the edit
+// adds and removes.
+func (l *Lab) inScope(ctx context.Context, c *research.Campaign, edit []string) (added, removed int, err error) {
+	changes, err := l.repo.Changes(ctx, c.Incumbent)
+	if err != nil {
+		return 0, 0, err
+	}
+	var out []string
+	for _, ch := range changes {
+		if slices.Contains(edit, ch.Path) {
+			if ch.Kind == "deleted" || ch.Kind == "type" {
+				return 0, 0, research.Errorf(research.CodeScope, "write it again, or call revert", "%s is no plain file any more (%s)", ch.Path, ch.Kind)
+			}
+			added, removed = added+ch.Added, removed+ch.Removed
+		} else if ch.Path != c.ProgramPath {
+			out = append(out, fmt.Sprintf("%s (%s)", ch.Path, ch.Kind))
+		}
+	}
+	if len(out) == 0 {
+		return added, removed, nil
+	}
+	list := strings.Join(out[:min(len(out), 20)], ", ")
+	if n := len(out) - 20; n > 0 {
+		list += fmt.Sprintf(" and %d more", n)
+	}
+	return 0, 0, research.Errorf(research.CodeScope,
+		fmt.Sprintf("put them back (git restore -- PATH); only %s may change", strings.Join(edit, ", ")),
+		"files outside the scope differ from the incumbent: %s", list)
+}
+
+// caughtUp makes sure that this checkout stands on the incumbent, so that the
+// candidate can't silently take back what another session kept.
+func (l *Lab) caughtUp(ctx context.Context, c *research.Campaign) error {
+	head, err := l.repo.Head(ctx)
+	if err != nil {
+		return err
+	}
+	if !onCampaign(c, head.Branch) {
+		return research.Errorf(research.CodeRepository, "call start_campaign, which goes there",
+			"this checkout is on %s, not on the campaign's branch", cmpOr(strings.TrimPrefix(head.Branch, "refs/heads/"), "a detached HEAD"))
+	}
+	if head.Commit == c.Incumbent {
+		return nil
+	}
+	if healed, err := l.finishKeep(ctx, c, head); healed || err != nil {
+		return err
+	}
+	return research.Errorf(research.CodeConflict, "call revert (it stores your edit and brings the incumbent), then apply your idea again",
+		"this checkout stands on %s but the incumbent is %s", short(head.Commit), short(c.Incumbent))
+}
+
+// fresh refuses a tree that is the incumbent's, or that was judged already
+// against this incumbent.
+func (l *Lab) fresh(ctx context.Context, c *research.Campaign, tree string, edit []string) error {
+	return l.ledger.View(ctx, func(tx *ledger.Tx) error {
+		incumbent, err := incumbentTree(tx, c)
+		if err != nil {
+			return err
+		}
+		if tree == incumbent {
+			return research.Errorf(research.CodeNoChange, "edit the file first",
+				"%s equals the incumbent's", strings.Join(edit, ", "))
+		}
+		n, ok := tx.Judged(c.Name, c.Incumbent, tree)
+		if !ok {
+			return nil
+		}
+		x, err := tx.Experiment(c.Name, n)
+		if err != nil {
+			return err
+		}
+		return research.Errorf(research.CodeDuplicate, "try something else; read_log view=experiment shows it",
+			"experiment %d judged this very content against this incumbent: %s", n, x.Judgement.Words(c.Program.Metric))
+	})
+}
+
+func incumbentTree(tx *ledger.Tx, c *research.Campaign) (string, error) {
+	if c.IncumbentOf == 0 {
+		return c.StartTree, nil
+	}
+	x, err := tx.Experiment(c.Name, c.IncumbentOf)
+	if err != nil {
+		return "", err
+	}
+	return x.Tree, nil
+}
+
+// propose appends experiment.proposed, and closes as reverted what the last
+// experiment left open. It checks again, inside the transaction, everything
+// that another session may have changed meanwhile. p.N is set.
+func (l *Lab) propose(ctx context.Context, c *research.Campaign, p *research.Proposal) error {
+	return l.ledger.Update(ctx, func(tx *ledger.Tx) error {
+		now, err := tx.Campaign(c.Name)
+		if err != nil {
+			return err
+		}
+		if err := spent(now); err != nil {
+			return err
+		}
+		if now.Incumbent != p.Parent {
+			return research.Errorf(research.CodeConflict, "call revert (it stores your edit and brings the new incumbent), then apply your idea again",
+				"another session kept something meanwhile: the incumbent is %s now", short(now.Incumbent))
+		}
+		for _, id := range now.Open {
+			if id.Kind() == research.ExperimentJob {
+				return research.Errorf(research.CodeBusy, "wait_run{id: \""+string(id)+"\"}, then call again",
+					"experiment %d is still running", id.N())
+			}
+		}
+		session, err := l.join(tx, now)
+		if err != nil {
+			return err
+		}
+		if err := closeUnresolved(tx, now, session); err != nil {
+			return err
+		}
+		p.N = now.Experiments + 1
+		_, err = tx.Append(research.Entry{Campaign: c.Name, Session: session, Kind: research.KindExperimentProposed, Body: p})
+		return err
+	})
+}
+
+// closeUnresolved reverts the experiment that waits for keep or revert, or
+// refuses when it is an improvement.
+func closeUnresolved(tx *ledger.Tx, c *research.Campaign, session string) error {
+	if c.Unresolved == 0 {
+		return nil
+	}
+	x, err := tx.Experiment(c.Name, c.Unresolved)
+	if err != nil {
+		return err
+	}
+	if x.Judgement.Verdict == research.Improved {
+		return research.Errorf(research.CodeUnresolved, fmt.Sprintf("keep{id: \"x%d\"} (or revert{id: \"x%d\"} with a lesson)", x.N, x.N),
+			"experiment %d improved the metric and waits for its decision", x.N)
+	}
+	_, err = tx.Append(research.Entry{Campaign: c.Name, Session: session, Kind: research.KindExperimentReverted,
+		Body: research.Reversion{N: x.N, By: "next_run"}})
+	return err
+}
+
+// judge is the supervisor's part: it makes the runs that the rule asks for, one
+// by one, and appends each; at last the verdict.
+func (s *supervisor) judge(ctx context.Context, n int) error {
+	c, x, err := s.experiment(ctx, n)
+	if err != nil {
+		return err
+	}
+	if !c.Calibrated {
+		if c, err = s.calibrate(ctx, c, x.Job()); err != nil || c.Broken != "" {
+			return s.verdict(ctx, c, research.Judgement{N: n, Verdict: research.Invalid, StoppedBy: "invalid",
+				Reason: "the start version gives no usable metric: " + c.Broken}, nil, err)
+		}
+	}
+	if reason, err := s.prepare(ctx, c, x); reason != "" || err != nil {
+		return s.verdict(ctx, c, research.Judgement{N: n, Verdict: research.Invalid, StoppedBy: "invalid", Reason: reason}, nil, err)
+	}
+	rule, obs := research.NewRule(c.Program), []research.Observation{}
+	for {
+		step := rule.Next(c.Rule, obs)
+		if step.Done != nil {
+			step.Done.N, step.Done.Runs = n, len(obs)
+			return s.verdict(ctx, c, *step.Done, obs, nil)
+		}
+		if s.overBudget() {
+			return s.verdict(ctx, c, research.Judgement{N: n, Verdict: research.Inconclusive, StoppedBy: "budget", Runs: len(obs)}, obs, nil)
+		}
+		o, err := s.run(ctx, x.Job(), s.version(step.Run.Side), *step.Run)
+		if err != nil {
+			return s.verdict(ctx, c, research.Judgement{N: n, Verdict: research.Invalid, StoppedBy: "invalid",
+				Reason: reasonOf(err), Runs: len(obs)}, obs, err)
+		}
+		obs = append(obs, o)
+	}
+}
+
+// verdict appends experiment.judged with the rule's next state. cause is an
+// error that ended the experiment; it is returned again once recorded.
+func (s *supervisor) verdict(ctx context.Context, c *research.Campaign, j research.Judgement, obs []research.Observation, cause error) error {
+	if cause != nil && j.Reason == "" {
+		j.Reason = reasonOf(cause)
+	}
+	if ctx.Err() != nil {
+		j.Verdict, j.StoppedBy, j.Reason = research.Invalid, "stopped", "stopped by request"
+	}
+	j.State = research.NewRule(c.Program).Close(c.Rule, obs, j)
+	// A stop request must not lose the record of the stop.
+	if _, err := s.ledger.Append(context.WithoutCancel(ctx), research.Entry{Campaign: c.Name, Session: s.session,
+		Kind: research.KindExperimentJudged, Key: fmt.Sprintf("judged/%d", j.N), Body: j}); err != nil {
+		return err
+	}
+	return cause
+}
+
+// Keep makes an experiment's candidate the incumbent: a commit whose trailers
+// name the ledger's record, then the record, then the refs and the index. It
+// is refused unless the verdict allows it (CodeVerdict) and the incumbent is
+// still the one that the candidate was compared with (CodeConflict).
+func (l *Lab) Keep(ctx context.Context, req KeepRequest) (*KeptAnswer, error) {
+	c, x, err := l.decidable(ctx, req.ID)
+	if err != nil {
+		return nil, err
+	}
+	ok, simpler, why := research.Keepable(*x)
+	if !ok {
+		return nil, research.Errorf(research.CodeVerdict, "revert{lesson: \"…\"} and try something else", "%s", why)
+	}
+	commit, err := l.repo.Commit(ctx, source.CommitSpec{Tree: x.Tree, Parents: []string{c.Incumbent}, Message: keepMessage(c, x)})
+	if err != nil {
+		return nil, err
+	}
+	head, err := l.repo.Head(ctx)
+	if err != nil {
+		return nil, err
+	}
+	k := research.Keeping{N: x.N, Commit: commit, Was: c.Incumbent, Branch: head.Branch, Note: req.Note, Simplification: simpler}
+	if err := l.record(ctx, c, k); err != nil {
+		return nil, err
+	}
+	notes, err := l.moveTo(ctx, c, head, c.Incumbent, commit, x.Paths)
+	if err != nil {
+		return nil, err
+	}
+	now, err := l.current(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &KeptAnswer{Experiment: x.N, Commit: short(commit), Branch: strings.TrimPrefix(head.Branch, "refs/heads/"),
+		Value: x.Judgement.Value, Simpler: simpler, Notes: notes, Left: left(now), Next: afterDecision(now)}, nil
+}
+
+// record appends experiment.kept by compare-and-swap on the incumbent.
+func (l *Lab) record(ctx context.Context, c *research.Campaign, k research.Keeping) error {
+	return l.ledger.Update(ctx, func(tx *ledger.Tx) error {
+		now, err := tx.Campaign(c.Name)
+		if err != nil {
+			return err
+		}
+		x, err := tx.Experiment(c.Name, k.N)
+		if err != nil {
+			return err
+		}
+		if now.Incumbent != k.Was || x.Status != research.Unresolved {
+			return research.Errorf(research.CodeConflict, "revert, and run the idea again on the new incumbent",
+				"another session decided meanwhile: experiment %d is %s, the incumbent is %s", x.N, x.Status, short(now.Incumbent))
+		}
+		session, err := l.join(tx, now)
+		if err != nil {
+			return err
+		}
+		_, err = tx.Append(research.Entry{Campaign: c.Name, Session: session, Kind: research.KindExperimentKept, Body: k})
+		return err
+	})
+}
+
+// Revert puts the edited files back to the incumbent's content. What differs
+// from both candidate and incumbent is stored under refs/ratchet/<name>/saved
+// first. Without an experiment to close it only restores.
+func (l *Lab) Revert(ctx context.Context, req RevertRequest) (*RevertedAnswer, error) {
+	c, err := l.tidy(ctx)
+	if err != nil {
+		return nil, err
+	}
+	x, err := l.toRevert(ctx, c, req.ID)
+	if err != nil {
+		return nil, err
+	}
+	saved, as, err := l.putAside(ctx, c, x, "revert")
+	if err != nil {
+		return nil, err
+	}
+	if err := l.recordRevert(ctx, c, x, req.Lesson); err != nil {
+		return nil, err
+	}
+	head, err := l.repo.Head(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := &RevertedAnswer{SavedAs: saved, Lesson: req.Lesson != "", Restored: files(c.ProgramPath, c.Program)}
+	if onCampaign(c, head.Branch) && head.Commit != c.Incumbent {
+		if out.Notes, err = l.moveTo(ctx, c, head, head.Commit, c.Incumbent, out.Restored); err != nil {
+			return nil, err
+		}
+	}
+	for _, f := range out.Restored {
+		if as == c.Incumbent {
+			break // they hold it already
+		}
+		if err := l.repo.Restore(ctx, c.Incumbent, f); err != nil {
+			return nil, err
+		}
+	}
+	now, err := l.current(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if x != nil {
+		out.Experiment = x.N
+	}
+	out.Left, out.Next = left(now), afterDecision(now)
+	return out, nil
+}

@@ -1,0 +1,325 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"ratchet/internal/research"
+	"ratchet/sandbox"
+)
+
+// run makes one run of a version, appends run.finished, and returns what the
+// rule may see of it. A machine that slept voids the run: it is made once more.
+// The error is for a run that could not be made at all.
+func (s *supervisor) run(ctx context.Context, job research.JobID, v *version, want research.Want) (research.Observation, error) {
+	r, err := s.attempt(ctx, job, v, want)
+	if err == nil && r.Reason == sleptReason {
+		r, err = s.attempt(ctx, job, v, want)
+	}
+	if err != nil {
+		return research.Observation{}, err
+	}
+	o := research.Observation{Want: want, Valid: r.Valid, Reason: r.Reason, Guards: map[string]float64{}}
+	for name, value := range r.Samples {
+		if name == s.space.c.Program.Metric.Name {
+			o.Value = value
+		} else {
+			o.Guards[name] = value
+		}
+	}
+	return o, nil
+}
+
+const sleptReason = "void: the machine was suspended during the run"
+
+// sleepTolerance is how much of a run the machine may sleep unnoticed: clocks
+// are read one after the other.
+const sleepTolerance = 500 * time.Millisecond
+
+func (s *supervisor) attempt(ctx context.Context, job research.JobID, v *version, want research.Want) (research.Run, error) {
+	s.runs++
+	p := s.space.c.Program
+	r := research.Run{Job: job, Number: s.runs, Role: want.Role, Side: want.Side, Commit: v.commit, Pair: want.Pair,
+		Order: want.Order, WarmUp: want.WarmUp, Seed: seed(s.campaign, job, want, s.runs), Started: time.Now().UTC()}
+	s.say(fmt.Sprintf("run %d (%s, %s)", r.Number, want.Role, want.Side))
+	scan := research.NewScanner(p.Metric, p.Guards)
+	spec, err := s.space.spec(v, p.Run, r.Seed, true)
+	if err != nil {
+		return r, err
+	}
+	spec.Wall, spec.Grace = time.Duration(p.Budget.Wall), time.Duration(p.Budget.Grace)
+	if p.Measure == "" {
+		spec.Sink = scan
+	}
+	res, err := sandbox.Run(ctx, spec)
+	if err != nil {
+		return r, fmt.Errorf("make a run: %w", err)
+	}
+	r.Exit, r.Signal, r.Wall, r.CPU, r.MaxRSS = res.Exit, res.Signal, res.Wall.Seconds(), res.CPU.Seconds(), res.MaxRSS
+	r.Enforced, r.Bytes = res.Enforced, res.Output.Bytes
+	text := res.Output.Text()
+	r.Reason = s.failure(spec, res)
+	left := spec.Views[0].Upper
+	if r.Reason == "" && p.Measure != "" {
+		if left, r.Reason, err = s.evaluate(ctx, v, &r, left, scan, &text); err != nil {
+			return r, err
+		}
+	}
+	if r.Reason == "" {
+		r.Samples, r.Reason = s.samples(scan, res, left)
+	}
+	r.Valid = r.Reason == ""
+	if r.Output, err = s.ledger.PutOutput(text); err != nil {
+		return r, err
+	}
+	s.space.discard(spec)
+	_, err = s.ledger.Append(context.WithoutCancel(ctx), research.Entry{Campaign: s.campaign, Session: s.session, Kind: research.KindRunFinished, Body: r})
+	return r, err
+}
+
+// failure says why a run gives no sample, "" if it may.
+func (s *supervisor) failure(spec sandbox.Spec, res sandbox.Result) string {
+	switch {
+	case res.Cancelled:
+		return "stopped by request"
+	case res.Slept > sleepTolerance:
+		return sleptReason
+	case len(res.Survivors) > 0:
+		return fmt.Sprintf("processes survived the kill: %v", res.Survivors)
+	case res.Killed:
+		return fmt.Sprintf("timeout: still running at the deadline, %s after its start (wall %s + grace %s)", spec.Wall+spec.Grace, spec.Wall, spec.Grace)
+	case res.TimedOut && (res.Signal != "" || res.Exit != 0):
+		return fmt.Sprintf("timeout: did not end by itself within wall %s", spec.Wall)
+	case res.Signal != "":
+		return "crashed: " + res.Signal
+	case res.Exit == 127:
+		return "command not found (exit 127)"
+	case res.Exit != 0:
+		return fmt.Sprintf("failed: exit code %d", res.Exit)
+	}
+	return s.space.trespass(res.Changes, true)
+}
+
+// evaluate runs the frozen evaluator in a sandbox of its own that sees what the
+// run left. Only its output counts.
+func (s *supervisor) evaluate(ctx context.Context, v *version, r *research.Run, runLayer string, scan io.Writer, text *[]byte) (string, string, error) {
+	p := s.space.c.Program
+	spec, err := s.space.spec(v, p.Measure, r.Seed, true)
+	if err != nil {
+		return "", "", err
+	}
+	spec.Views[0].Lower = append([]string{runLayer}, spec.Views[0].Lower...)
+	spec.Wall, spec.Grace, spec.Sink = time.Duration(p.Budget.Wall), time.Duration(p.Budget.Grace), scan
+	res, err := sandbox.Run(ctx, spec)
+	if err != nil {
+		return "", "", fmt.Errorf("run the evaluator: %w", err)
+	}
+	*text = append(append(*text, "\n--- measure ---\n"...), res.Output.Text()...)
+	r.Bytes += res.Output.Bytes
+	reason := s.failure(spec, res)
+	if reason != "" {
+		reason = "measure: " + reason
+	}
+	return spec.Views[0].Upper, reason, nil
+}
+
+// samples reads the metric and the guards, wherever the program says they are.
+func (s *supervisor) samples(scan *research.Scanner, res sandbox.Result, layer string) (map[string]float64, string) {
+	m := s.space.c.Program.Metric
+	values, err := scan.Values()
+	if err != nil {
+		return nil, reasonOf(err)
+	}
+	if values == nil {
+		values = map[string]float64{}
+	}
+	switch m.From.Kind {
+	case "wall", "cpu", "max_rss":
+		values[m.Name] = research.FromUsage(m.From.Kind, m.Unit, res.Wall, res.CPU, res.MaxRSS)
+	case "file":
+		content, err := readIn(layer, joinSlash(s.space.folder, m.From.Path))
+		if err != nil {
+			return nil, fmt.Sprintf("the run did not write %s, which holds the metric", m.From.Path)
+		}
+		if values[m.Name], err = research.FromFile(content, m.From.Expr); err != nil {
+			return nil, reasonOf(err)
+		}
+	}
+	return values, ""
+}
+
+// readIn reads a file that a run wrote, never following a link out of its layer.
+func readIn(layer, path string) ([]byte, error) {
+	root, err := os.OpenRoot(layer)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	f, err := root.Open(filepath.FromSlash(path))
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		return nil, errors.Join(err, fs.ErrInvalid)
+	}
+	return io.ReadAll(io.LimitReader(f, 16<<20))
+}
+
+// build builds a version once; the mark of success is a file, so that a
+// supervisor that dies leaves nothing half-built behind.
+func (s *supervisor) build(ctx context.Context, job research.JobID, v *version) (reason string, err error) {
+	p := s.space.c.Program
+	if p.Build == "" || v.built {
+		return "", nil
+	}
+	mark := filepath.Join(v.dir, "built")
+	if _, err := os.Stat(mark); err == nil {
+		v.built = true
+		return "", nil
+	}
+	for _, d := range []string{v.build(), v.cache()} {
+		if err := removeTree(d); err != nil {
+			return "", err
+		}
+	}
+	if reason, err = s.step(ctx, job, v, "build", p.Build); reason != "" || err != nil {
+		return reason, err
+	}
+	v.built = true
+	if err := s.space.quota(); err != nil {
+		return "", err
+	}
+	return "", os.WriteFile(mark, nil, 0o666)
+}
+
+// check runs the program's check on a version, on a layer of its own.
+func (s *supervisor) check(ctx context.Context, job research.JobID, v *version) (string, error) {
+	if s.space.c.Program.Check == "" {
+		return "", nil
+	}
+	return s.step(ctx, job, v, "check", s.space.c.Program.Check)
+}
+
+// setup runs the program's setup once, on the start's tree.
+func (w *workspace) setup(ctx context.Context, s *supervisor, job research.JobID) (string, error) {
+	mark := filepath.Join(w.dir, "setup.done")
+	if _, err := os.Stat(mark); err == nil || w.c.Program.Setup == "" {
+		return "", nil
+	}
+	if err := removeTree(filepath.Join(w.dir, "setup")); err != nil {
+		return "", err
+	}
+	v, err := w.version(ctx, w.c.Start, w.c.StartTree, true)
+	if err != nil {
+		return "", err
+	}
+	if reason, err := s.step(ctx, job, v, "setup", w.c.Program.Setup); reason != "" || err != nil {
+		return reason, err
+	}
+	return "", os.WriteFile(mark, nil, 0o666)
+}
+
+// step runs an unmeasured command. Its failure is recorded, and is the reason.
+func (s *supervisor) step(ctx context.Context, job research.JobID, v *version, name, command string) (reason string, err error) {
+	s.say(name)
+	spec, err := s.space.spec(v, command, 0, name == "check")
+	if err != nil {
+		return "", err
+	}
+	scratch := spec
+	if err := s.space.aim(&spec, v, name); err != nil {
+		return "", err
+	}
+	spec.Wall, spec.Grace = max(4*time.Duration(s.space.c.Program.Budget.Wall), 10*time.Minute), time.Duration(s.space.c.Program.Budget.Grace)
+	res, err := sandbox.Run(ctx, spec)
+	if err != nil {
+		return "", fmt.Errorf("run the %s: %w", name, err)
+	}
+	reason = s.failure(spec, res)
+	if name != "check" && reason != "" && strings.HasPrefix(reason, "changed files") && s.space.trespass(res.Changes, false) == "" {
+		reason = "" // a build may write files that are loaded as code; a run may not
+	}
+	if name == "setup" && strings.HasPrefix(reason, "changed files") {
+		reason = ""
+	}
+	s.space.discard(scratch)
+	end := research.StepEnd{Job: job, Step: name, Commit: v.commit, OK: reason == "", Reason: reason, Wall: res.Wall.Seconds(), Bytes: res.Output.Bytes}
+	if reason != "" {
+		reason = name + " " + reason
+		if end.Output, err = s.ledger.PutOutput(res.Output.Text()); err != nil {
+			return "", err
+		}
+	}
+	_, err = s.ledger.Append(context.WithoutCancel(ctx), research.Entry{Campaign: s.campaign, Session: s.session, Kind: research.KindStepFinished, Body: end})
+	return reason, err
+}
+
+// spec is what every command of a version has in common: the view, the caches,
+// the environment, fresh layers.
+func (w *workspace) spec(v *version, command string, seed uint64, withBuild bool) (sandbox.Spec, error) {
+	w.serial++
+	scratch := filepath.Join(w.run, fmt.Sprint(w.serial))
+	tmp := filepath.Join(scratch, "tmp")
+	if err := os.MkdirAll(tmp, 0o755); err != nil {
+		return sandbox.Spec{}, research.Errorf(research.CodeStorage, "free space, or make the cache folder writable", "make a run's folder: %w", err)
+	}
+	caches := w.caches(v)
+	if isDir(v.cache()) {
+		caches = append([]string{v.cache()}, caches...)
+	}
+	root := w.lab.repo.Root()
+	return sandbox.Spec{
+		Command: command,
+		Dir:     filepath.Join(root, filepath.FromSlash(w.folder)),
+		Env:     environment(w.c.Program.Env, w.home(), tmp, seed),
+		Views: []sandbox.View{
+			{Root: root, Lower: w.layers(v, withBuild), Upper: filepath.Join(scratch, "upper"), Work: filepath.Join(scratch, "work")},
+			{Root: w.home(), Lower: caches, Upper: filepath.Join(scratch, "home"), Work: filepath.Join(scratch, "homework")},
+		},
+		Binds:   w.carry,
+		Keep:    w.c.Program.Budget.Output,
+		Scratch: filepath.Join(scratch, "copy"),
+		Tier:    w.tier,
+	}, nil
+}
+
+// aim points a step's layers at where its results belong: a build's into the
+// version, a setup's into the workspace.
+func (w *workspace) aim(spec *sandbox.Spec, v *version, name string) error {
+	switch name {
+	case "build":
+		inherited, err := w.inherit(v)
+		if err != nil {
+			return err
+		}
+		spec.Views[0].Upper = v.build()
+		spec.Views[1].Lower, spec.Views[1].Upper = inherited, v.cache()
+	case "setup":
+		spec.Views[0].Upper = filepath.Join(w.dir, "setup")
+	}
+	return nil
+}
+
+// discard throws a run's own layers away.
+func (w *workspace) discard(spec sandbox.Spec) { _ = removeTree(filepath.Dir(spec.Scratch)) }
+
+// seed is the run's RATCHET_SEED: the same within a pair, fresh for each pair,
+// never pinned for a campaign.
+func seed(campaign string, job research.JobID, want research.Want, number int) uint64 {
+	h := fnv.New64a()
+	k := want.Pair
+	if k == 0 {
+		k = -number
+	}
+	fmt.Fprintf(h, "%s\x00%s\x00%d", campaign, job, k)
+	return h.Sum64() >> 33 // 31 bits: every language's generator takes it
+}

@@ -1,0 +1,363 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+
+	"ratchet/internal/research"
+	"ratchet/internal/source"
+	"ratchet/ledger"
+)
+
+// StartCampaign starts the campaign of a program, or resumes it. A new one
+// gets a start commit (HEAD with a new or changed program.md), a branch, refs
+// and a calibration; no file of the user changes. Resuming changes files only
+// where the checkout has to go to the campaign's branch, by `git switch`.
+func (l *Lab) StartCampaign(ctx context.Context, req StartRequest) (*Started, error) {
+	doc, err := l.readContract(req.Program)
+	if err != nil {
+		return nil, err
+	}
+	name, err := campaignName(req.Name, doc)
+	if err != nil {
+		return nil, err
+	}
+	head, err := l.repo.Head(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := l.repo.Busy(ctx); err != nil {
+		return nil, err
+	}
+	for _, f := range files(doc.path, doc.Program) {
+		if err := l.repo.CheckEditable(ctx, f); err != nil {
+			return nil, err
+		}
+	}
+	c, err := l.named(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	if c != nil {
+		return l.resume(ctx, c, doc, head)
+	}
+	notes, err := l.begin(ctx, name, doc, head)
+	if err != nil {
+		return nil, err
+	}
+	return l.started(ctx, name, doc, false, notes)
+}
+
+// campaignName is the wanted name, checked.
+func campaignName(want string, doc *contract) (string, error) {
+	name := cmpOr(want, doc.Program.Name)
+	for i, r := range name {
+		ok := r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == '-' && i > 0
+		if !ok || len(name) > 48 {
+			return "", research.Errorf(research.CodeBadArgument, "use a to z, 0 to 9 and '-', at most 48 of them",
+				"%q cannot be a campaign's name", name)
+		}
+	}
+	return name, nil
+}
+
+// named is the campaign of that name, nil when there is none.
+func (l *Lab) named(ctx context.Context, name string) (c *research.Campaign, err error) {
+	err = l.ledger.View(ctx, func(tx *ledger.Tx) error {
+		c, err = tx.Campaign(name)
+		if isCode(err, research.CodeNoCampaign) {
+			c, err = nil, nil
+		}
+		return err
+	})
+	return c, err
+}
+
+// begin makes a new campaign: objects, then refs, then the record, then HEAD.
+// What it announces is returned.
+func (l *Lab) begin(ctx context.Context, name string, doc *contract, head source.Head) (notes []string, err error) {
+	edit := files(doc.path, doc.Program)
+	dirty, err := l.onlyOurs(ctx, head.Commit, doc.path, edit)
+	if err != nil {
+		return nil, err
+	}
+	if len(dirty) > 0 {
+		notes = append(notes, strings.Join(dirty, ", ")+" has uncommitted changes: untouched, they are your first candidate (call run_experiment)")
+	}
+	if extra, err := l.repo.Untracked(ctx, 6); err == nil {
+		extra = slices.DeleteFunc(extra, func(p string) bool { return p == doc.path })
+		if len(extra) > 0 {
+			notes = append(notes, "untracked files take no part, runs do not see them: "+strings.Join(extra[:min(5, len(extra))], ", "))
+		}
+	}
+	start, tree, err := l.startCommit(ctx, name, doc, head)
+	if err != nil {
+		return nil, err
+	}
+	branch := "refs/heads/ratchet/" + name
+	if err := l.claimRefs(ctx, name, branch, start); err != nil {
+		return nil, err
+	}
+	if err := l.recordStart(ctx, name, doc, head, start, tree, branch); err != nil {
+		return nil, err
+	}
+	if err := l.repo.AttachHead(ctx, branch, "ratchet: start "+name); err != nil {
+		return nil, err
+	}
+	held, err := l.repo.RefreshIndex(ctx, start, []string{doc.path})
+	if held {
+		notes = append(notes, "the index is locked by another git process; `git add "+doc.path+"` once it is free")
+	}
+	return notes, err
+}
+
+// onlyOurs refuses when tracked files other than the program and the edited
+// ones differ from commit, and returns the edited ones that do.
+func (l *Lab) onlyOurs(ctx context.Context, commit, program string, edit []string) (dirty []string, err error) {
+	changes, err := l.repo.Changes(ctx, commit)
+	if err != nil {
+		return nil, err
+	}
+	var other []string
+	for _, ch := range changes {
+		switch {
+		case slices.Contains(edit, ch.Path):
+			dirty = append(dirty, ch.Path)
+		case ch.Path != program:
+			other = append(other, fmt.Sprintf("%s (%s)", ch.Path, ch.Kind))
+		}
+	}
+	if len(other) > 0 {
+		return nil, research.Errorf(research.CodeRepository, "commit them, or put them aside with `git stash`",
+			"tracked files have uncommitted changes: %s", strings.Join(other[:min(len(other), 20)], ", "))
+	}
+	return dirty, nil
+}
+
+// startCommit is HEAD's commit, or a new one on it with the program as it is now.
+func (l *Lab) startCommit(ctx context.Context, name string, doc *contract, head source.Head) (commit, tree string, err error) {
+	was, err := l.repo.Tree(ctx, head.Commit)
+	if err != nil {
+		return "", "", err
+	}
+	if tree, err = l.repo.Snapshot(ctx, head.Commit, []string{doc.path}); err != nil || tree == was {
+		return head.Commit, tree, err
+	}
+	commit, err = l.repo.Commit(ctx, source.CommitSpec{Tree: tree, Parents: []string{head.Commit},
+		Message: fmt.Sprintf("ratchet: start campaign %s\n\nRatchet-Campaign: %s\nRatchet-Contract: %s\n", name, name, doc.digest)})
+	return commit, tree, err
+}
+
+// claimRefs creates the campaign's branch and refs in one transaction. What a
+// start that died before its record left behind is taken over.
+func (l *Lab) claimRefs(ctx context.Context, name, branch, start string) error {
+	if at, err := l.repo.Ref(ctx, "refs/heads/ratchet"); err != nil || at != "" {
+		return cmpErr(err, research.Errorf(research.CodeRepository, "rename it: git branch -m ratchet ratchet-old",
+			"a branch named `ratchet` exists, so branches below ratchet/ can't"))
+	}
+	updates := []source.RefUpdate{{Name: branch, New: start}, {Name: ref(name, "start"), New: start}, {Name: ref(name, "incumbent"), New: start}}
+	for i, u := range updates {
+		at, err := l.repo.Ref(ctx, u.Name)
+		if err != nil {
+			return err
+		}
+		updates[i].Old = at
+	}
+	if updates[0].Old != "" && updates[1].Old == "" {
+		return research.Errorf(research.CodeRepository, "start with another name, or remove it: git branch -D ratchet/"+name,
+			"a branch ratchet/%s exists and is not Ratchet's", name)
+	}
+	return l.repo.UpdateRefs(ctx, updates, "ratchet: start "+name)
+}
+
+func cmpErr(err error, otherwise error) error {
+	if err != nil {
+		return err
+	}
+	return otherwise
+}
+
+func (l *Lab) recordStart(ctx context.Context, name string, doc *contract, head source.Head, start, tree, branch string) error {
+	return l.ledger.Update(ctx, func(tx *ledger.Tx) error {
+		_, err := tx.Campaign(name)
+		if err == nil {
+			return research.Errorf(research.CodeConflict, "call start_campaign again, to resume it", "another session started %q meanwhile", name)
+		}
+		if !isCode(err, research.CodeNoCampaign) {
+			return err
+		}
+		if _, err := tx.Append(research.Entry{Campaign: name, Kind: research.KindCampaignStarted, Body: research.CampaignStart{
+			Program: doc.Program, Digest: doc.digest, ProgramPath: doc.path, Start: start, StartTree: tree, Branch: branch,
+			Origin: cmpOr(strings.TrimPrefix(head.Branch, "refs/heads/"), head.Commit), Checkout: l.repo.Root(),
+			Machine: runtime.GOOS + "/" + runtime.GOARCH, Version: l.opt.Version}}); err != nil {
+			return err
+		}
+		c, err := tx.Campaign(name)
+		if err != nil {
+			return err
+		}
+		_, err = l.join(tx, c)
+		return err
+	})
+}
+
+// resume brings the checkout to the campaign, finishing what a dead process
+// left undone.
+func (l *Lab) resume(ctx context.Context, c *research.Campaign, doc *contract, head source.Head) (*Started, error) {
+	if c.ProgramPath != doc.path {
+		return nil, research.Errorf(research.CodeProgram, fmt.Sprintf("give %s another `name:`, or call start_campaign with a name", doc.path),
+			"two programs are named %q: %s and %s", c.Name, c.ProgramPath, doc.path)
+	}
+	if c.Ended != "" {
+		return nil, research.Errorf(research.CodeEnded, "call start_campaign with another name", "the campaign %q has ended: %s", c.Name, c.Ended)
+	}
+	var notes []string
+	if doc.digest != c.Digest {
+		notes = append(notes, "the front matter differs from the accepted contract: no run starts until a person runs `ratchet accept`")
+	}
+	if !onCampaign(c, head.Branch) {
+		moved, err := l.goThere(ctx, c, doc, head)
+		if err != nil {
+			return nil, err
+		}
+		notes = append(notes, moved...)
+	} else if head.Commit != c.Incumbent {
+		if healed, err := l.finishKeep(ctx, c, head); err != nil {
+			return nil, err
+		} else if !healed {
+			notes = append(notes, "another session moved the incumbent: call revert first, it brings it here")
+		}
+	}
+	return l.started(ctx, c.Name, doc, true, notes)
+}
+
+// goThere moves the checkout to its branch of the campaign. Where its files
+// are the incumbent's already, only HEAD moves.
+func (l *Lab) goThere(ctx context.Context, c *research.Campaign, doc *contract, head source.Head) (notes []string, err error) {
+	branch := c.Branch
+	at, err := l.repo.WorktreeOf(ctx, branch)
+	if err != nil {
+		return nil, err
+	}
+	if at != "" && at != l.repo.Root() {
+		branch = c.Branch + "-" + l.peekCodename(ctx, c)
+	}
+	where, err := l.repo.Ref(ctx, branch)
+	if err != nil {
+		return nil, err
+	}
+	if where == "" || where != c.Incumbent && branch != c.Branch {
+		if err := l.repo.UpdateRefs(ctx, []source.RefUpdate{{Name: branch, New: c.Incumbent, Old: where}}, "ratchet: join "+c.Name); err != nil {
+			return nil, err
+		}
+	}
+	changes, err := l.repo.Changes(ctx, c.Incumbent)
+	if err != nil {
+		return nil, err
+	}
+	differs := slices.ContainsFunc(changes, func(ch source.Change) bool { return ch.Path != doc.path })
+	if !differs {
+		if err := l.repo.AttachHead(ctx, branch, "ratchet: resume "+c.Name); err != nil {
+			return nil, err
+		}
+		_, err := l.repo.RefreshIndex(ctx, c.Incumbent, append(files(c.ProgramPath, c.Program), doc.path))
+		return []string{"on branch " + strings.TrimPrefix(branch, "refs/heads/")}, err
+	}
+	if _, err := l.onlyOurs(ctx, head.Commit, "", nil); err != nil {
+		var e *research.Error
+		if errors.As(err, &e) {
+			e.Next = "commit or stash them, then: git switch " + strings.TrimPrefix(branch, "refs/heads/")
+		}
+		return nil, err
+	}
+	if err := l.repo.Switch(ctx, strings.TrimPrefix(branch, "refs/heads/")); err != nil {
+		return nil, err
+	}
+	return []string{"switched to " + strings.TrimPrefix(branch, "refs/heads/")}, nil
+}
+
+// peekCodename is the checkout's codename, known or to be.
+func (l *Lab) peekCodename(ctx context.Context, c *research.Campaign) string {
+	var name string
+	_ = l.ledger.Update(ctx, func(tx *ledger.Tx) (err error) {
+		name, err = l.join(tx, c)
+		return err
+	})
+	return cmpOr(name, codename(l.repo.Root(), 0))
+}
+
+// started starts a calibration where one is missing, and tells the contract.
+func (l *Lab) started(ctx context.Context, name string, doc *contract, resumed bool, notes []string) (*Started, error) {
+	c, err := l.tidy(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var job research.JobID
+	needs := false
+	var session string
+	err = l.ledger.Update(ctx, func(tx *ledger.Tx) error {
+		if c, err = tx.Campaign(name); err != nil {
+			return err
+		}
+		if session, err = l.join(tx, c); err != nil {
+			return err
+		}
+		for _, id := range c.Open {
+			if id.Kind() == research.CalibrationJob {
+				job = id
+			}
+		}
+		if needs = !c.Calibrated && c.Broken == "" && job == "" && doc.digest == c.Digest; !needs {
+			return nil
+		}
+		job = research.NewJobID(research.CalibrationJob, c.Calibrations+1)
+		_, err = tx.Append(research.Entry{Campaign: name, Session: session, Kind: research.KindCalibrationStarted,
+			Body: research.JobStart{Job: job, Commit: c.Incumbent}})
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if needs {
+		if err := l.start(ctx, name, job); err != nil {
+			return nil, err
+		}
+	}
+	return l.announce(ctx, c, doc, job, session, resumed, notes), nil
+}
+
+func (l *Lab) announce(ctx context.Context, c *research.Campaign, doc *contract, job research.JobID, session string, resumed bool, notes []string) *Started {
+	m := c.Program.Metric
+	unit := cmpOr(m.Unit, "no unit")
+	s := &Started{Campaign: c.Name, Resumed: resumed, Contract: c.Program, ID: job, Codename: session, Left: left(c), Notes: notes,
+		Metric: fmt.Sprintf("%s (%s is better, %s)", m.Name, m.Better, unit),
+		Branch: strings.TrimPrefix(l.repo.Branch(ctx), "refs/heads/"), Incumbent: short(c.Incumbent), Back: "git switch " + c.Origin}
+	if len(c.Origin) == 40 {
+		s.Back = "git switch --detach " + short(c.Origin)
+	}
+	for _, f := range files(c.ProgramPath, c.Program) {
+		s.Edit = append(s.Edit, filepath.Join(l.repo.Root(), filepath.FromSlash(f)))
+	}
+	if c.Calibrated {
+		v := c.Rule.Incumbent
+		s.Value = &v
+	}
+	switch {
+	case doc.digest != c.Digest:
+		s.Next = "tell the user: `ratchet accept` in a terminal accepts the changed contract"
+	case c.Broken != "":
+		s.Next = "the start version gives no usable metric (" + c.Broken + "): fix it, commit, start a campaign with a new name"
+	case c.Unresolved > 0:
+		s.Next = fmt.Sprintf("experiment %d waits: wait_run{} shows it, then keep or revert", c.Unresolved)
+	case job != "":
+		s.Next = "edit the file while the calibration runs, then run_experiment{hypothesis}; wait_run{id: \"" + string(job) + "\"} shows the calibration"
+	default:
+		s.Next = afterDecision(c)
+	}
+	return s
+}

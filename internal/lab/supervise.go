@@ -1,0 +1,319 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"ratchet/internal/research"
+	"ratchet/ledger"
+	"ratchet/sandbox"
+)
+
+// supervisor does one job in a process of its own. It alone makes runs.
+type supervisor struct {
+	*Lab
+	campaign string
+	id       research.JobID
+	lock     *sandbox.Lock
+	session  string // whose job it is
+	space    *workspace
+	versions map[research.Side]*version
+	runs     int          // of this job
+	tell     func(string) // where say goes when there is no lock; may be nil
+}
+
+// Supervise does the job to its end: it is the whole life of a supervisor
+// process. It acknowledges (sandbox.Ready) once the job's lock is held, waits
+// for its turn, and appends every run and the end. A cancelled ctx stops the
+// run under way and records that.
+func (l *Lab) Supervise(ctx context.Context, campaign, job string) error {
+	id, err := research.ParseJobID(job)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(l.jobs(), 0o777); err != nil {
+		return fmt.Errorf("make the folder for jobs: %w", err)
+	}
+	lock, ok, err := sandbox.TryLock(l.jobFile(campaign, id))
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return research.Errorf(research.CodeBusy, "wait_run{}", "%s has a supervisor already", id)
+	}
+	defer lock.Release()
+	s := &supervisor{Lab: l, campaign: campaign, id: id, lock: lock, versions: map[research.Side]*version{}}
+	s.say("waiting for its turn")
+	sandbox.Ready(nil)
+	return s.work(ctx)
+}
+
+// work takes the campaign's turn and the machine's slot, and does the job.
+func (s *supervisor) work(ctx context.Context) error {
+	var c *research.Campaign
+	err := s.ledger.View(ctx, func(tx *ledger.Tx) (err error) {
+		c, err = tx.Campaign(s.campaign)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	turn, err := sandbox.AcquireLock(ctx, filepath.Join(s.jobs(), s.campaign+".turn"), 20*time.Millisecond)
+	if err != nil {
+		return s.abort(ctx, err)
+	}
+	defer turn.Release()
+	slot, err := sandbox.AcquireSlot(ctx, "measure", c.Program.Parallel, func(holder string) { s.say("waiting for the machine, held by " + holder) })
+	if err != nil {
+		return s.abort(ctx, err)
+	}
+	defer slot.Release()
+	if s.space, err = s.openWorkspace(ctx, c, s.id); err != nil {
+		return s.abort(ctx, err)
+	}
+	defer s.space.close()
+	switch s.id.Kind() {
+	case research.CalibrationJob:
+		_, err = s.calibrate(ctx, nil, s.id)
+		return err
+	case research.MeasurementJob:
+		return s.measure(ctx)
+	}
+	return s.judge(ctx, s.id.N())
+}
+
+// abort records the end of a job that could not even begin.
+func (s *supervisor) abort(ctx context.Context, cause error) error {
+	if ctx.Err() != nil {
+		cause = errors.New("stopped by request")
+	}
+	return errors.Join(cause, s.lose(context.WithoutCancel(ctx), s.campaign, s.id, reasonOf(cause), nil))
+}
+
+// experiment reads the campaign and one experiment as they are now.
+func (s *supervisor) experiment(ctx context.Context, n int) (c *research.Campaign, x *research.Experiment, err error) {
+	err = s.ledger.View(ctx, func(tx *ledger.Tx) error {
+		if c, err = tx.Campaign(s.campaign); err != nil {
+			return err
+		}
+		x, err = tx.Experiment(s.campaign, n)
+		return err
+	})
+	if err == nil {
+		s.session = x.Session
+	}
+	return c, x, err
+}
+
+// prepare builds candidate and incumbent, and checks the candidate. reason
+// says why the candidate is invalid, "" when it may be measured.
+func (s *supervisor) prepare(ctx context.Context, c *research.Campaign, x *research.Experiment) (reason string, err error) {
+	incumbent, err := s.space.version(ctx, x.Parent, c.StartTree, false)
+	if err != nil {
+		return "", err
+	}
+	candidate, err := s.space.version(ctx, x.Candidate, c.StartTree, false)
+	if err != nil {
+		return "", err
+	}
+	candidate.parent = incumbent
+	s.versions[research.Incumbent], s.versions[research.Candidate] = incumbent, candidate
+	s.space.sweep(incumbent, candidate)
+	for _, v := range []*version{incumbent, candidate} {
+		if reason, err := s.build(ctx, x.Job(), v); reason != "" || err != nil {
+			if v == incumbent && reason != "" {
+				reason = "the incumbent itself no longer builds: " + reason
+			}
+			return reason, err
+		}
+	}
+	return s.check(ctx, x.Job(), candidate)
+}
+
+func (s *supervisor) version(side research.Side) *version { return s.versions[side] }
+
+// calibrate runs the start version until the rule knows its noise, and appends
+// calibration.finished. With a c, the calibration is part of experiment id;
+// with nil, it is the job itself.
+func (s *supervisor) calibrate(ctx context.Context, c *research.Campaign, id research.JobID) (*research.Campaign, error) {
+	if c == nil {
+		err := s.ledger.View(ctx, func(tx *ledger.Tx) (err error) {
+			c, err = tx.Campaign(s.campaign)
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	job := id
+	if id.Kind() == research.ExperimentJob { // nobody calibrated before: a calibration of its own, made here
+		job = research.NewJobID(research.CalibrationJob, c.Calibrations+1)
+		if _, err := s.ledger.Append(ctx, research.Entry{Campaign: s.campaign, Session: s.session,
+			Kind: research.KindCalibrationStarted, Body: research.JobStart{Job: job, Commit: c.Incumbent}}); err != nil {
+			return nil, err
+		}
+	}
+	state, err := s.calibration(ctx, c, job)
+	end := research.CalibrationEnd{Job: job, State: state}
+	if err != nil {
+		end.Failed = reasonOf(err)
+	}
+	if ctx.Err() != nil {
+		return nil, errors.Join(ctx.Err(), s.lose(context.WithoutCancel(ctx), s.campaign, job, "stopped by request", nil))
+	}
+	err = s.ledger.Update(ctx, func(tx *ledger.Tx) error {
+		if _, err := tx.Append(research.Entry{Campaign: s.campaign, Session: s.session,
+			Kind: research.KindCalibrationFinished, Body: end}); err != nil {
+			return err
+		}
+		c, err = tx.Campaign(s.campaign)
+		return err
+	})
+	return c, err
+}
+
+func (s *supervisor) calibration(ctx context.Context, c *research.Campaign, job research.JobID) (research.RuleState, error) {
+	if reason, err := s.space.setup(ctx, s, job); reason != "" || err != nil {
+		return research.RuleState{}, failed(reason, err)
+	}
+	v, err := s.space.version(ctx, c.Incumbent, c.StartTree, true)
+	if err != nil {
+		return research.RuleState{}, err
+	}
+	if reason, err := s.build(ctx, job, v); reason != "" || err != nil {
+		return research.RuleState{}, failed(reason, err)
+	}
+	if reason, err := s.check(ctx, job, v); reason != "" || err != nil {
+		return research.RuleState{}, failed(reason, err)
+	}
+	rule, obs := research.NewRule(c.Program), []research.Observation{}
+	for {
+		want := rule.Calibrate(obs)
+		if want == nil {
+			return rule.Calibrated(obs)
+		}
+		o, err := s.run(ctx, job, v, *want)
+		if err != nil {
+			return research.RuleState{}, err
+		}
+		if obs = append(obs, o); !o.Valid {
+			return rule.Calibrated(obs)
+		}
+	}
+}
+
+// measure makes the runs of a measurement: of one version, or in turns of two.
+func (s *supervisor) measure(ctx context.Context) error {
+	var c *research.Campaign
+	var m *research.Measurement
+	err := s.ledger.View(ctx, func(tx *ledger.Tx) (err error) {
+		if c, err = tx.Campaign(s.campaign); err != nil {
+			return err
+		}
+		m, err = tx.Measurement(s.campaign, s.id)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	s.session = m.Session
+	samples, paired, err := s.measured(ctx, c, m)
+	end := research.Summarise(samples, paired, c.Program.Metric, c.Rule.Scale)
+	end.Job = s.id
+	if err != nil {
+		end.Failed = reasonOf(err)
+	}
+	if ctx.Err() != nil {
+		end.Failed = "stopped by request"
+	}
+	_, aerr := s.ledger.Append(context.WithoutCancel(ctx), research.Entry{Campaign: s.campaign, Session: s.session,
+		Kind: research.KindMeasurementFinished, Body: end})
+	return aerr
+}
+
+func (s *supervisor) measured(ctx context.Context, c *research.Campaign, m *research.Measurement) (samples, paired []float64, err error) {
+	commits := []string{m.Commit}
+	if m.Paired != "" {
+		commits = append(commits, m.Paired)
+	}
+	var vs []*version
+	for _, commit := range commits {
+		v, err := s.space.version(ctx, commit, c.StartTree, false)
+		if err != nil {
+			return nil, nil, err
+		}
+		if reason, err := s.build(ctx, s.id, v); reason != "" || err != nil {
+			return nil, nil, failed(reason, err)
+		}
+		vs = append(vs, v)
+	}
+	values := make([][]float64, len(vs))
+	for i := range m.JobStart.Runs {
+		for k := range vs {
+			side := k
+			if i%2 == 1 { // A B, B A, A B, … so that a linear drift cancels
+				side = len(vs) - 1 - k
+			}
+			want := research.Want{Side: research.Candidate, Role: research.Measure, Pair: i + 1}
+			o, err := s.run(ctx, s.id, vs[side], want)
+			if err != nil {
+				return nil, nil, err
+			}
+			if !o.Valid {
+				return nil, nil, errors.New(o.Reason)
+			}
+			values[side] = append(values[side], o.Value)
+		}
+	}
+	if len(values) == 2 {
+		paired = values[1]
+	}
+	return values[0], paired, nil
+}
+
+// overBudget says whether the campaign's hours are spent.
+func (s *supervisor) overBudget() bool {
+	over := false
+	_ = s.ledger.View(context.Background(), func(tx *ledger.Tx) error {
+		c, err := tx.Campaign(s.campaign)
+		over = err == nil && left(c).Hours <= 0
+		return err
+	})
+	return over
+}
+
+// say tells whoever reads the job's file what is going on. Losing it loses nothing.
+func (s *supervisor) say(phase string) {
+	if s.lock == nil {
+		if s.tell != nil {
+			s.tell(phase)
+		}
+		return
+	}
+	_ = s.lock.Write(fmt.Appendf(nil, "%d\n%s\n", os.Getpid(), phase))
+}
+
+// jobs is the folder of the supervisors' locks.
+func (l *Lab) jobs() string { return filepath.Join(l.ledger.Dir(), "jobs") }
+
+func (l *Lab) jobFile(campaign string, id research.JobID) string {
+	return filepath.Join(l.jobs(), campaign+"."+string(id))
+}
+
+func failed(reason string, err error) error {
+	if err != nil {
+		return err
+	}
+	return errors.New(reason)
+}
+
+// reasonOf is an error in one line, for a record.
+func reasonOf(err error) string {
+	line, _, _ := strings.Cut(err.Error(), "\n")
+	return line
+}

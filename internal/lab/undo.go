@@ -1,0 +1,177 @@
+package lab
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"ratchet/internal/research"
+	"ratchet/internal/source"
+	"ratchet/ledger"
+)
+
+// Undo takes the last keep back by a new commit with the older tree: nothing
+// is reset. An edit under way is stored first.
+func (l *Lab) Undo(ctx context.Context) (*Undone, error) {
+	c, err := l.tidy(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if len(c.KeptStack) == 0 || c.IncumbentOf == 0 {
+		return nil, research.Errorf(research.CodeNotFound, "ratchet log lists the experiments", "no keep to undo in %q", c.Name)
+	}
+	if len(c.Open) > 0 || c.Unresolved > 0 {
+		return nil, research.Errorf(research.CodeBusy, "let it end, or ratchet stop; then keep or revert", "an experiment is open")
+	}
+	var x *research.Experiment
+	var tree string
+	err = l.ledger.View(ctx, func(tx *ledger.Tx) (err error) {
+		if x, err = tx.Experiment(c.Name, c.IncumbentOf); err != nil {
+			return err
+		}
+		tree, err = l.treeBefore(ctx, tx, c)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	head, err := l.repo.Head(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if !onCampaign(c, head.Branch) {
+		return nil, research.Errorf(research.CodeRepository, "git switch "+strings.TrimPrefix(c.Branch, "refs/heads/"), "this checkout is not on the campaign's branch")
+	}
+	saved, _, err := l.putAside(ctx, c, x, "undo")
+	if err != nil {
+		return nil, err
+	}
+	commit, err := l.repo.Commit(ctx, source.CommitSpec{Tree: tree, Parents: []string{c.Incumbent},
+		Message: fmt.Sprintf("undo: %s\n\nRatchet-Experiment: %s/%d\nRatchet-Undone: %s\n", firstLine(x.Hypothesis), c.Name, x.N, c.Incumbent)})
+	if err != nil {
+		return nil, err
+	}
+	if err := l.recordUndo(ctx, c, research.Undoing{N: x.N, Commit: commit, Was: c.Incumbent, Branch: head.Branch}); err != nil {
+		return nil, err
+	}
+	out := &Undone{Experiment: x.N, Commit: short(commit)}
+	if saved != "" {
+		out.Notes = append(out.Notes, "your edit is stored as "+saved)
+	}
+	notes, err := l.moveTo(ctx, c, head, c.Incumbent, commit, x.Paths)
+	if err != nil {
+		return nil, err
+	}
+	out.Notes = append(out.Notes, notes...)
+	for _, f := range x.Paths {
+		if err := l.repo.Restore(ctx, commit, f); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// treeBefore is the tree of the incumbent before the last keep.
+func (l *Lab) treeBefore(ctx context.Context, tx *ledger.Tx, c *research.Campaign) (string, error) {
+	if len(c.KeptStack) < 2 {
+		return c.StartTree, nil
+	}
+	x, err := tx.Experiment(c.Name, c.KeptStack[len(c.KeptStack)-2])
+	if err != nil {
+		return "", err
+	}
+	return x.Tree, nil
+}
+
+func (l *Lab) recordUndo(ctx context.Context, c *research.Campaign, u research.Undoing) error {
+	return l.ledger.Update(ctx, func(tx *ledger.Tx) error {
+		now, err := tx.Campaign(c.Name)
+		if err != nil {
+			return err
+		}
+		if now.Incumbent != u.Was {
+			return research.Errorf(research.CodeConflict, "look again with ratchet log", "another session moved the incumbent meanwhile")
+		}
+		session, err := l.join(tx, now)
+		if err != nil {
+			return err
+		}
+		_, err = tx.Append(research.Entry{Campaign: c.Name, Session: session, Kind: research.KindKeepUndone, Body: u})
+		return err
+	})
+}
+
+// Abandon ends the campaign: what runs is stopped, nothing starts any more.
+// With removeRefs its refs and workspace go too; branches stay, and the way to
+// remove them is told. The lines say what was done.
+func (l *Lab) Abandon(ctx context.Context, removeRefs bool) ([]string, error) {
+	c, err := l.tidy(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range c.Open {
+		if _, err := l.Stop(ctx, string(id)); err != nil {
+			return nil, err
+		}
+	}
+	if c.Ended == "" {
+		if _, err := l.ledger.Append(ctx, research.Entry{Campaign: c.Name, Kind: research.KindCampaignEnded, Key: "ended",
+			Body: research.CampaignEnd{Reason: "abandoned"}}); err != nil {
+			return nil, err
+		}
+	}
+	lines := []string{fmt.Sprintf("campaign %s is abandoned; its records stay in the ledger", c.Name)}
+	if removeRefs {
+		refs, err := l.repo.Refs(ctx, "refs/ratchet/"+c.Name+"/")
+		if err != nil {
+			return nil, err
+		}
+		updates := make([]source.RefUpdate, len(refs))
+		for i, r := range refs {
+			updates[i] = source.RefUpdate{Name: r.Name, Old: r.New}
+		}
+		if err := l.repo.UpdateRefs(ctx, updates, "ratchet: abandon "+c.Name); err != nil {
+			return nil, err
+		}
+		lines = append(lines, fmt.Sprintf("%d refs below refs/ratchet/%s removed", len(refs), c.Name))
+	}
+	if _, err := l.GC(ctx); err != nil {
+		return nil, err
+	}
+	return append(lines, "the way back: git switch "+c.Origin, "to remove its branch after that: git branch -D "+strings.TrimPrefix(c.Branch, "refs/heads/")), nil
+}
+
+// Pending is the contract on disk, for a person to look at before Accept.
+func (l *Lab) Pending(ctx context.Context) (c *research.Campaign, now research.Program, digest string, err error) {
+	if c, err = l.tidy(ctx); err != nil {
+		return nil, now, "", err
+	}
+	doc, err := l.readContract(l.programFile(c))
+	if err != nil {
+		return nil, now, "", err
+	}
+	return c, doc.Program, doc.digest, nil
+}
+
+// Accept makes the contract on disk the campaign's, if it is still the one
+// that the person saw. The next run calibrates anew.
+func (l *Lab) Accept(ctx context.Context, digest string) error {
+	c, p, now, err := l.Pending(ctx)
+	if err != nil {
+		return err
+	}
+	if now != digest {
+		return research.Errorf(research.CodeConflict, "look at it and accept again", "program.md changed meanwhile")
+	}
+	if len(c.Open) > 0 {
+		return research.Errorf(research.CodeBusy, "let it end, or ratchet stop", "a run is under way")
+	}
+	_, err = l.ledger.Append(ctx, research.Entry{Campaign: c.Name, Kind: research.KindContractAccepted,
+		Body: research.ContractAcceptance{Program: p, Digest: digest, Was: c.Digest}})
+	return err
+}
+
+func firstLine(s string) string {
+	line, _, _ := strings.Cut(s, "\n")
+	return line
+}

@@ -1,0 +1,307 @@
+package lab
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"time"
+
+	"ratchet/internal/research"
+	"ratchet/ledger"
+)
+
+// Brief is what a session needs to go on, from any client, after any crash.
+func (l *Lab) Brief(ctx context.Context) (*Brief, error) {
+	c, err := l.tidy(ctx)
+	if err != nil {
+		return nil, err
+	}
+	b := &Brief{Campaign: *c, Left: left(c), Changed: isCode(l.agreed(c), research.CodeContract)}
+	err = l.ledger.View(ctx, func(tx *ledger.Tx) (err error) {
+		if b.Recent, _, err = tx.Experiments(c.Name, ledger.Query{Limit: 8}); err != nil {
+			return err
+		}
+		if b.Lessons, err = tx.Lessons(c.Name, 5); err != nil {
+			return err
+		}
+		if b.Ideas, err = tx.Ideas(c.Name, 5); err != nil {
+			return err
+		}
+		for _, id := range c.Open {
+			_, phase := l.phase(c.Name, id)
+			since, err := began(tx, c.Name, id)
+			if err != nil {
+				return err
+			}
+			b.Running = append(b.Running, RunningJob{ID: id, Phase: phase, Elapsed: seconds(time.Since(since))})
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range files(c.ProgramPath, c.Program) {
+		b.Edit = append(b.Edit, filepath.Join(l.repo.Root(), filepath.FromSlash(f)))
+	}
+	if c.Calibrated {
+		best := c.Rule.Incumbent
+		b.Best = &best
+		b.Baseline = research.Summarise(c.Rule.Values, nil, c.Program.Metric, c.Rule.Scale).Median
+	}
+	b.Next = l.briefNext(b)
+	return b, nil
+}
+
+func began(tx *ledger.Tx, campaign string, id research.JobID) (time.Time, error) {
+	if id.Kind() == research.ExperimentJob {
+		x, err := tx.Experiment(campaign, id.N())
+		if err != nil {
+			return time.Time{}, err
+		}
+		return x.ProposedAt, nil
+	}
+	m, err := tx.Measurement(campaign, id)
+	if err != nil {
+		return time.Time{}, err
+	}
+	return m.At, nil
+}
+
+func (l *Lab) briefNext(b *Brief) string {
+	c := &b.Campaign
+	switch {
+	case c.Ended != "":
+		return "the campaign has ended (" + c.Ended + "); start_campaign with a new name starts another"
+	case b.Changed:
+		return "tell the user: `ratchet accept` in a terminal accepts the changed contract"
+	case c.Broken != "":
+		return "the start version gives no usable metric: " + c.Broken
+	case slices.ContainsFunc(c.Open, func(id research.JobID) bool { return id.Kind() == research.ExperimentJob }):
+		return "wait_run{}"
+	case c.Unresolved > 0:
+		return fmt.Sprintf("experiment %d waits: wait_run{} shows it, then keep or revert", c.Unresolved)
+	}
+	return afterDecision(c)
+}
+
+// Experiments is a page of experiments, newest first.
+func (l *Lab) Experiments(ctx context.Context, q Query) (*Page, error) {
+	c, err := l.tidy(ctx)
+	if err != nil {
+		return nil, err
+	}
+	p := &Page{}
+	err = l.ledger.View(ctx, func(tx *ledger.Tx) (err error) {
+		p.Experiments, p.Next, err = tx.Experiments(c.Name, ledger.Query{Text: q.Text, Status: q.Status, Cursor: q.Cursor, Limit: q.Limit})
+		return err
+	})
+	return p, err
+}
+
+// Experiment is one experiment with its runs and diff; the latest by default.
+func (l *Lab) Experiment(ctx context.Context, id string) (*Detail, error) {
+	c, err := l.tidy(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if id == "" {
+		id = strconv.Itoa(c.Experiments)
+	}
+	job, err := research.ParseJobID(id)
+	if err != nil {
+		return nil, err
+	}
+	if job.Kind() != research.ExperimentJob || job.N() > c.Experiments {
+		return nil, research.Errorf(research.CodeNotFound, "read_log view=table lists them", "no experiment %s in %q", id, c.Name)
+	}
+	d := &Detail{}
+	err = l.ledger.View(ctx, func(tx *ledger.Tx) error {
+		x, err := tx.Experiment(c.Name, job.N())
+		if err != nil {
+			return err
+		}
+		d.Experiment, d.Files = *x, x.Paths
+		d.Runs, err = tx.Runs(c.Name, job)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	d.Diff, err = l.repo.Diff(ctx, d.Experiment.Parent, d.Experiment.Candidate, d.Files, 16<<10)
+	return d, err
+}
+
+// Output is a slice of the last stored output of a job, from its end by
+// default: cursor is a byte offset.
+func (l *Lab) Output(ctx context.Context, id, cursor string, limit int) (*OutputPage, error) {
+	c, err := l.tidy(ctx)
+	if err != nil {
+		return nil, err
+	}
+	p := &OutputPage{}
+	var digest string
+	err = l.ledger.View(ctx, func(tx *ledger.Tx) error {
+		if id == "" && c.Experiments > 0 {
+			id = strconv.Itoa(c.Experiments)
+		} else if id == "" && c.Calibrations > 0 {
+			id = string(research.NewJobID(research.CalibrationJob, c.Calibrations))
+		}
+		if p.Job, err = research.ParseJobID(id); err != nil {
+			return err
+		}
+		if p.Job.Kind() == research.ExperimentJob {
+			x, err := tx.Experiment(c.Name, p.Job.N())
+			if err == nil {
+				digest = x.Output
+			}
+			return err
+		}
+		m, err := tx.Measurement(c.Name, p.Job)
+		if err == nil {
+			digest = m.Output
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if digest == "" {
+		return nil, research.Errorf(research.CodeNotFound, "wait_run{}", "%s has stored no output yet", p.Job)
+	}
+	b, err := l.ledger.Output(digest)
+	if err != nil {
+		return nil, err
+	}
+	return slicePage(p, b, cursor, limit)
+}
+
+func slicePage(p *OutputPage, b []byte, cursor string, limit int) (*OutputPage, error) {
+	if limit <= 0 {
+		limit = 1500
+	}
+	from := max(0, len(b)-limit)
+	if cursor != "" {
+		n, err := strconv.Atoi(cursor)
+		if err != nil || n < 0 || n > len(b) {
+			return nil, research.Errorf(research.CodeBadArgument, fmt.Sprintf("give a byte offset from 0 to %d", len(b)), "cursor %q is not one", cursor)
+		}
+		from = n
+	}
+	to := min(len(b), from+limit)
+	p.Text, p.Total = string(b[from:to]), int64(len(b))
+	if to < len(b) {
+		p.Next = strconv.Itoa(to)
+	}
+	return p, nil
+}
+
+// Ideas are the campaign's ideas, newest first.
+func (l *Lab) Ideas(ctx context.Context, limit int) (out []research.Idea, err error) {
+	c, err := l.current(ctx)
+	if err != nil {
+		return nil, err
+	}
+	err = l.ledger.View(ctx, func(tx *ledger.Tx) error {
+		out, err = tx.Ideas(c.Name, limit)
+		return err
+	})
+	return out, err
+}
+
+// Lessons are the campaign's lessons, newest first.
+func (l *Lab) Lessons(ctx context.Context, limit int) (out []research.Lesson, err error) {
+	c, err := l.current(ctx)
+	if err != nil {
+		return nil, err
+	}
+	err = l.ledger.View(ctx, func(tx *ledger.Tx) error {
+		out, err = tx.Lessons(c.Name, limit)
+		return err
+	})
+	return out, err
+}
+
+// Sessions are the checkouts that took part.
+func (l *Lab) Sessions(ctx context.Context) (out []research.Session, err error) {
+	c, err := l.current(ctx)
+	if err != nil {
+		return nil, err
+	}
+	err = l.ledger.View(ctx, func(tx *ledger.Tx) error {
+		out, err = tx.Sessions(c.Name)
+		return err
+	})
+	return out, err
+}
+
+// ProgramText is program.md as it is on disk.
+func (l *Lab) ProgramText(ctx context.Context) (string, error) {
+	path, err := l.findProgram("")
+	if c, cerr := l.current(ctx); cerr == nil {
+		path, err = l.programFile(c), nil
+	}
+	if err != nil {
+		return "", err
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return "", research.Errorf(research.CodeProgram, "run `ratchet init`, or use the prompt `setup`, to write one", "no program at %s", path)
+	}
+	return string(b), nil
+}
+
+// Share adds ideas and lessons, all or none.
+func (l *Lab) Share(ctx context.Context, ops []ShareOp) (*Shared, error) {
+	c, err := l.current(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if len(ops) == 0 {
+		return nil, research.Errorf(research.CodeBadArgument, "give ops: [{op: \"add\", idea: \"…\"}]", "there is nothing to share")
+	}
+	out := &Shared{Next: afterDecision(c)}
+	err = l.ledger.Update(ctx, func(tx *ledger.Tx) error {
+		session, err := l.join(tx, c)
+		if err != nil {
+			return err
+		}
+		out.Done = nil
+		for _, op := range ops {
+			line, err := l.share(tx, c, session, op)
+			if err != nil {
+				return err
+			}
+			out.Done = append(out.Done, line)
+		}
+		return nil
+	})
+	return out, err
+}
+
+func (l *Lab) share(tx *ledger.Tx, c *research.Campaign, session string, op ShareOp) (string, error) {
+	switch {
+	case op.Op == "lesson" && op.Lesson != "":
+		n, err := l.addLesson(tx, c, session, op.Lesson, 0)
+		return fmt.Sprintf("lesson %d stored", n), err
+	case op.Op == "add" && op.Idea != "":
+		now, err := tx.Campaign(c.Name)
+		if err != nil {
+			return "", err
+		}
+		rec, err := tx.Append(research.Entry{Campaign: c.Name, Session: session, Kind: research.KindIdeaAdded,
+			Key: "idea/" + op.Idea, Body: research.Idea{N: now.Ideas + 1, Text: op.Idea}})
+		if err != nil {
+			return "", err
+		}
+		after, err := tx.Campaign(c.Name)
+		if err == nil && after.Ideas == now.Ideas {
+			return fmt.Sprintf("this idea is on the list already (record %d)", rec.Seq), nil
+		}
+		return fmt.Sprintf("idea %d added", now.Ideas+1), err
+	}
+	return "", research.Errorf(research.CodeBadArgument, "use {op: \"add\", idea: \"…\"} or {op: \"lesson\", lesson: \"…\"}",
+		"op %q with idea %q and lesson %q can't be done", op.Op, op.Idea, op.Lesson)
+}

@@ -1,0 +1,343 @@
+package lab
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"ratchet/internal/research"
+	"ratchet/ledger"
+)
+
+// Wait waits at most req.Wait for a job's end, and tells what is known then.
+func (l *Lab) Wait(ctx context.Context, req WaitRequest, progress ProgressFunc) (*Outcome, error) {
+	c, err := l.tidy(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var id research.JobID
+	err = l.ledger.View(ctx, func(tx *ledger.Tx) (err error) {
+		id, err = l.resolveJob(tx, c, req.ID)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if id == "" {
+		b := left(c)
+		return &Outcome{Status: "idle", Left: &b, Next: afterDecision(c)}, nil
+	}
+	return l.await(ctx, c.Name, id, req.Wait, progress)
+}
+
+// await watches a job until it ends or the time is up. A supervisor that dies
+// meanwhile is noticed. A cancelled call stops nothing but itself.
+func (l *Lab) await(ctx context.Context, campaign string, id research.JobID, limit time.Duration, progress ProgressFunc) (*Outcome, error) {
+	begin := time.Now()
+	told, looked, pause := begin, begin, 2*time.Millisecond
+	for {
+		stamp, err := l.ledger.Stamp()
+		if err != nil {
+			return nil, err
+		}
+		out, err := l.outcome(ctx, campaign, id)
+		if err != nil {
+			return nil, err
+		}
+		if out.Status != "running" {
+			return l.decideInside(ctx, campaign, out)
+		}
+		for {
+			if time.Since(begin) >= wait(limit) {
+				return out, nil
+			}
+			if progress != nil && time.Since(told) >= 5*time.Second {
+				told = time.Now()
+				progress(*out)
+			}
+			select {
+			case <-ctx.Done():
+				return nil, research.Errorf(research.CodeCancelled, "wait_run{id: \""+string(id)+"\"} picks it up", "the call was cancelled; %s goes on", id)
+			case <-time.After(pause):
+			}
+			if pause < 25*time.Millisecond {
+				pause += pause / 2
+			}
+			if now, err := l.ledger.Stamp(); err != nil || now != stamp {
+				break
+			}
+			if time.Since(looked) >= time.Second {
+				looked = time.Now()
+				break
+			}
+		}
+		if dead, err := l.dead(ctx, campaign, id); err == nil && dead {
+			if err := l.lose(ctx, campaign, id, "its supervisor died (killed, or the machine went down)", nil); err != nil {
+				return nil, err
+			}
+		}
+	}
+}
+
+// outcome is what the ledger knows of a job now.
+func (l *Lab) outcome(ctx context.Context, campaign string, id research.JobID) (out *Outcome, err error) {
+	var output string
+	err = l.ledger.View(ctx, func(tx *ledger.Tx) error {
+		c, err := tx.Campaign(campaign)
+		if err != nil {
+			return err
+		}
+		if id.Kind() == research.ExperimentJob {
+			x, err := tx.Experiment(campaign, id.N())
+			if err != nil {
+				return err
+			}
+			out, output = l.experimentOutcome(c, x), x.Output
+			return nil
+		}
+		m, err := tx.Measurement(campaign, id)
+		if err != nil {
+			return err
+		}
+		out, output = l.measurementOutcome(c, m), m.Output
+		return nil
+	})
+	if err == nil && out.Reason != "" && output != "" {
+		if b, err := l.ledger.Output(output); err == nil {
+			out.Excerpt = tail(b, 400)
+		}
+	}
+	return out, err
+}
+
+func (l *Lab) experimentOutcome(c *research.Campaign, x *research.Experiment) *Outcome {
+	b := left(c)
+	out := &Outcome{ID: x.Job(), Experiment: x.N, RunsDone: x.Runs, Left: &b, Unit: c.Program.Metric.Unit}
+	if x.Status == research.Running {
+		_, phase := l.phase(c.Name, x.Job())
+		out.Status, out.Phase, out.Elapsed = "running", phase, seconds(time.Since(x.ProposedAt))
+		out.Next = "wait_run{}"
+		return out
+	}
+	j := x.Judgement
+	out.Status, out.Verdict, out.Value, out.Gain = "done", j.Verdict, j.Value, j.Gain
+	out.Finding = j.Words(c.Program.Metric)
+	if j.Verdict == research.Invalid {
+		out.Reason = j.Reason
+	}
+	out.Next = l.nextStep(c, x)
+	return out
+}
+
+// nextStep says what the verdict asks for.
+func (l *Lab) nextStep(c *research.Campaign, x *research.Experiment) string {
+	if x.Status == research.Kept || x.Status == research.Reverted {
+		return afterDecision(c)
+	}
+	ok, simpler, _ := research.Keepable(*x)
+	switch {
+	case ok && simpler:
+		return "keep{} if it is the simpler code, else revert{lesson: \"…\"}"
+	case ok:
+		return "keep{}"
+	case x.Status == research.Voided:
+		return "fix the edit and run_experiment again, or revert{lesson: \"…\"}"
+	}
+	return "revert{lesson: \"…\"}, then the next idea"
+}
+
+func (l *Lab) measurementOutcome(c *research.Campaign, m *research.Measurement) *Outcome {
+	b := left(c)
+	out := &Outcome{ID: m.Job, RunsDone: m.Runs, Left: &b, Unit: c.Program.Metric.Unit, Status: "done", Next: afterDecision(c)}
+	switch {
+	case !m.Done():
+		_, phase := l.phase(c.Name, m.Job)
+		out.Status, out.Phase, out.Elapsed, out.Next = "running", phase, seconds(time.Since(m.At)), "wait_run{id: \""+string(m.Job)+"\"}"
+	case m.Lost != "":
+		out.Reason, out.Next = m.Lost, "call start_campaign again"
+	case m.Calib != nil && m.Calib.Failed != "":
+		out.Reason = m.Calib.Failed
+		out.Next = "fix what it names, commit, and start a campaign with a new name"
+	case m.Calib != nil:
+		v := c.Rule.Incumbent
+		out.Value = &v
+		out.Finding = calibrationWords(c)
+	case m.End.Failed != "":
+		out.Reason = m.End.Failed
+	default:
+		out.Value, out.Samples, out.Paired, out.Noise, out.Gain = m.End.Median, m.End.Samples, m.End.Paired, m.End.Noise, m.End.Gain
+		out.Finding = fmt.Sprintf("%d runs of %s; this changes no verdict", len(m.End.Samples), cmpOr(m.Target, short(m.Commit)))
+	}
+	return out
+}
+
+// calibrationWords says what the calibration found.
+func calibrationWords(c *research.Campaign) string {
+	m := c.Program.Metric
+	value := m.Name + " " + research.FormatValue(c.Rule.Incumbent, m.Unit)
+	if c.Rule.Class == research.Deterministic {
+		return "calibrated: " + value + ", deterministic (repeats are equal): one run decides"
+	}
+	return fmt.Sprintf("calibrated: %s, noise of a pair %s: experiments are judged by interleaved pairs", value, noiseWords(c.Rule))
+}
+
+func noiseWords(st research.RuleState) string {
+	if st.Scale == "linear" {
+		return research.FormatValue(st.S, "")
+	}
+	return fmt.Sprintf("%.2g %%", st.S*100)
+}
+
+// decideInside keeps or reverts by the verdict where the program says
+// `decide: auto`.
+func (l *Lab) decideInside(ctx context.Context, campaign string, out *Outcome) (*Outcome, error) {
+	if out.Experiment == 0 {
+		return out, nil
+	}
+	c, err := l.current(ctx)
+	if err != nil || c.Name != campaign || c.Program.Decide != "auto" {
+		return out, err
+	}
+	if out.Verdict == research.Improved {
+		k, err := l.Keep(ctx, KeepRequest{ID: string(out.ID)})
+		if err != nil {
+			return out, ignoreDecided(err, out)
+		}
+		out.Decided, out.Left, out.Next, out.Notes = "kept", &k.Left, k.Next, append(out.Notes, k.Notes...)
+		return out, nil
+	}
+	r, err := l.Revert(ctx, RevertRequest{ID: string(out.ID)})
+	if err != nil {
+		return out, ignoreDecided(err, out)
+	}
+	out.Decided, out.Left, out.Next, out.Notes = "reverted", &r.Left, r.Next, append(out.Notes, r.Notes...)
+	return out, nil
+}
+
+// ignoreDecided lets a second wait_run on a decided experiment answer as the first.
+func ignoreDecided(err error, out *Outcome) error {
+	if isCode(err, research.CodeVerdict) {
+		out.Decided = "decided already"
+		return nil
+	}
+	return err
+}
+
+// Measure starts a measurement and waits for it.
+func (l *Lab) Measure(ctx context.Context, req MeasureRequest, progress ProgressFunc) (*Outcome, error) {
+	c, err := l.tidy(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := l.mayRun(c); err != nil {
+		return nil, err
+	}
+	if req.Runs == 0 {
+		req.Runs = 5
+	}
+	if req.Runs < 1 || req.Runs > 100 {
+		return nil, research.Errorf(research.CodeBadArgument, "give 1 to 100", "runs = %d is out of range", req.Runs)
+	}
+	job := research.JobStart{Target: req.Target, With: req.With, Runs: req.Runs}
+	if job.Commit, err = l.versionNamed(ctx, c, req.Target); err != nil {
+		return nil, err
+	}
+	if req.With != "" {
+		if job.Paired, err = l.versionNamed(ctx, c, req.With); err != nil {
+			return nil, err
+		}
+	}
+	err = l.ledger.Update(ctx, func(tx *ledger.Tx) error {
+		now, err := tx.Campaign(c.Name)
+		if err != nil {
+			return err
+		}
+		session, err := l.join(tx, now)
+		if err != nil {
+			return err
+		}
+		job.Job = research.NewJobID(research.MeasurementJob, now.Measurements+1)
+		_, err = tx.Append(research.Entry{Campaign: c.Name, Session: session, Kind: research.KindMeasurementStarted, Body: job})
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := l.start(ctx, c.Name, job.Job); err != nil {
+		return nil, err
+	}
+	return l.await(ctx, c.Name, job.Job, req.Wait, progress)
+}
+
+// versionNamed turns incumbent, start, an experiment or a commit into a commit
+// that differs from the start only in the edited files.
+func (l *Lab) versionNamed(ctx context.Context, c *research.Campaign, name string) (string, error) {
+	switch name {
+	case "", "incumbent":
+		return c.Incumbent, nil
+	case "start":
+		return c.Start, nil
+	}
+	if id, err := research.ParseJobID(name); err == nil && id.Kind() == research.ExperimentJob && len(name) < 7 {
+		var commit string
+		err := l.ledger.View(ctx, func(tx *ledger.Tx) error {
+			x, err := tx.Experiment(c.Name, id.N())
+			if err == nil {
+				commit = x.Candidate
+			}
+			return err
+		})
+		return commit, err
+	}
+	commit, err := l.repo.Resolve(ctx, name)
+	if err != nil {
+		return "", research.Errorf(research.CodeNotFound, "name incumbent, start, an experiment (x7) or a commit", "no version %q", name)
+	}
+	was, err := l.repo.Tracked(ctx, c.Start)
+	if err != nil {
+		return "", err
+	}
+	is, err := l.repo.Tracked(ctx, commit)
+	if err != nil {
+		return "", err
+	}
+	for path := range differing(was, is) {
+		if !slices.Contains(files(c.ProgramPath, c.Program), path) && path != c.ProgramPath {
+			return "", research.Errorf(research.CodeScope, "measure versions of this campaign",
+				"%s differs from the campaign's start in %s, outside the scope", short(commit), path)
+		}
+	}
+	return commit, nil
+}
+
+func differing(a, b map[string]string) map[string]bool {
+	out := map[string]bool{}
+	for p, h := range a {
+		if b[p] != h {
+			out[p] = true
+		}
+	}
+	for p := range b {
+		if _, ok := a[p]; !ok {
+			out[p] = true
+		}
+	}
+	return out
+}
+
+func seconds(d time.Duration) float64 { return float64(d.Milliseconds()) / 1000 }
+
+// tail is the end of b, at most n bytes, from a line's start where there is one.
+func tail(b []byte, n int) string {
+	s := strings.TrimRight(string(b), "\n")
+	if len(s) <= n {
+		return s
+	}
+	s = s[len(s)-n:]
+	if _, after, ok := strings.Cut(s, "\n"); ok {
+		s = after
+	}
+	return s
+}

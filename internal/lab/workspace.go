@@ -1,0 +1,349 @@
+package lab
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"ratchet/internal/research"
+	"ratchet/sandbox"
+)
+
+// A campaign's workspace, below the user's cache folder:
+//
+//	base/        the start commit's whole tree, made once, never written again
+//	setup/       what the setup command added to it
+//	v/<commit>/  a version: delta/ the edited files, build/ what its build made,
+//	             cache/ what its build added to the caches of toolchains
+//	home/        the mount point of HOME inside a run
+//	runs/<job>/  the runs' own layers, thrown away
+//
+// What a run sees is, topmost first: its own fresh layer, build, delta, base,
+// setup; at the repository's own path. Only a kept version's cache is passed on.
+type workspace struct {
+	lab    *Lab
+	c      *research.Campaign
+	dir    string
+	folder string // of the program, relative to the root
+	tier   sandbox.Tier
+	carry  []sandbox.Bind
+	tree   map[string]string // the start's tracked paths
+	run    string            // this job's runs/<job>
+	serial int
+}
+
+// version is one commit of the campaign, as layers.
+type version struct {
+	commit string
+	dir    string
+	parent *version // the incumbent it was made from: its caches are read
+	built  bool
+}
+
+func (v *version) delta() string { return filepath.Join(v.dir, "delta") }
+func (v *version) build() string { return filepath.Join(v.dir, "build") }
+func (v *version) cache() string { return filepath.Join(v.dir, "cache") }
+
+// maxCaches bounds the cache layers under a build: the oldest, which holds the
+// bulk, and the newest ones. A cache may miss; it may not be wrong.
+const maxCaches = 6
+
+// cacheQuota bounds what a repository's workspaces may hold, in bytes.
+const cacheQuota = 20 << 30
+
+// cacheDir is the folder of this repository's workspaces.
+func (l *Lab) cacheDir() (string, error) {
+	base, err := os.UserCacheDir()
+	if err != nil {
+		return "", research.Errorf(research.CodeStorage, "set HOME or XDG_CACHE_HOME", "no cache folder: %w", err)
+	}
+	sum := sha256.Sum256([]byte(l.repo.CommonDir()))
+	return filepath.Join(base, "ratchet", fmt.Sprintf("%x", sum[:8])), nil
+}
+
+func (l *Lab) openWorkspace(ctx context.Context, c *research.Campaign, id research.JobID) (*workspace, error) {
+	dir, err := l.cacheDir()
+	if err != nil {
+		return nil, err
+	}
+	w := &workspace{lab: l, c: c, dir: filepath.Join(dir, c.Name), folder: slashDir(c.ProgramPath)}
+	w.run = filepath.Join(w.dir, "runs", string(id))
+	if err := removeTree(w.run); err != nil {
+		return nil, err
+	}
+	for _, d := range []string{w.run, filepath.Join(w.dir, "v"), w.home()} {
+		if err := os.MkdirAll(d, 0o755); err != nil {
+			return nil, research.Errorf(research.CodeStorage, "free space, or make the cache folder writable", "make %s: %w", d, err)
+		}
+	}
+	if w.tier, err = l.tier(ctx, dir); err != nil {
+		return nil, err
+	}
+	if w.carry, err = w.carried(ctx); err != nil {
+		return nil, err
+	}
+	if w.tree, err = l.repo.Tracked(ctx, c.Start); err != nil {
+		return nil, err
+	}
+	return w, w.makeBase(ctx)
+}
+
+// tier is what this machine confines by, found out by trying: once a boot, user,
+// version and cache folder, since each of these may change the answer.
+func (l *Lab) tier(ctx context.Context, dir string) (sandbox.Tier, error) {
+	boot, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	key := fmt.Sprintf("%s %d %s %s", strings.TrimSpace(string(boot)), os.Getuid(), l.opt.Version, os.Getenv("RATCHET_TIER"))
+	path := filepath.Join(dir, "tier")
+	if b, err := os.ReadFile(path); err == nil && len(boot) > 0 {
+		if was, tier, ok := strings.Cut(string(b), "\n"); ok && was == key {
+			return sandbox.Tier(tier), nil
+		}
+	}
+	tier, _, err := sandbox.Detect(ctx, dir)
+	if err != nil {
+		return "", err
+	}
+	return tier, writeFile(path, key+"\n"+string(tier))
+}
+
+// writeFile replaces a small file of the workspace as a whole.
+func writeFile(path, text string) error {
+	tmp := fmt.Sprintf("%s.%d", path, os.Getpid())
+	if err := os.WriteFile(tmp, []byte(text), 0o666); err != nil {
+		return err
+	}
+	return os.Rename(tmp, path)
+}
+
+func (w *workspace) close() { _ = removeTree(w.run) }
+
+func (w *workspace) base() string { return filepath.Join(w.dir, "base") }
+func (w *workspace) home() string { return filepath.Join(w.dir, "home") }
+
+// makeBase checks out the start commit, once.
+func (w *workspace) makeBase(ctx context.Context) error {
+	if _, err := os.Stat(w.base()); err == nil {
+		return nil
+	}
+	tmp, err := os.MkdirTemp(w.dir, "base-")
+	if err != nil {
+		return research.Errorf(research.CodeStorage, "free space, or make the cache folder writable", "make a workspace: %w", err)
+	}
+	if err := w.lab.repo.Materialise(ctx, w.c.Start, tmp); err != nil {
+		_ = removeTree(tmp)
+		return err
+	}
+	if err := os.Chmod(tmp, 0o755); err != nil {
+		return err
+	}
+	return os.Rename(tmp, w.base())
+}
+
+// version makes the layers of a commit that differs from the start only in the
+// edited files.
+func (w *workspace) version(ctx context.Context, commit, _ string, _ bool) (*version, error) {
+	v := &version{commit: commit, dir: filepath.Join(w.dir, "v", commit[:min(20, len(commit))])}
+	if _, err := os.Stat(v.delta()); err == nil {
+		return v, nil
+	}
+	tmp, err := os.MkdirTemp(w.run, "delta-")
+	if err != nil {
+		return nil, fmt.Errorf("make a version: %w", err)
+	}
+	if err := os.Chmod(tmp, 0o755); err != nil {
+		return nil, err
+	}
+	if commit != w.c.Start {
+		if _, err := w.lab.repo.MaterialiseDelta(ctx, w.c.Start, commit, tmp); err != nil {
+			return nil, err
+		}
+	}
+	if err := os.MkdirAll(v.dir, 0o755); err != nil {
+		return nil, fmt.Errorf("make a version: %w", err)
+	}
+	return v, os.Rename(tmp, v.delta())
+}
+
+// layers are the version's read-only layers, topmost first.
+func (w *workspace) layers(v *version, withBuild bool) []string {
+	var out []string
+	if withBuild && w.c.Program.Build != "" {
+		out = append(out, v.build())
+	}
+	out = append(out, v.delta(), w.base())
+	if setup := filepath.Join(w.dir, "setup"); w.c.Program.Setup != "" && isDir(setup) {
+		out = append(out, setup)
+	}
+	return out
+}
+
+// caches are the cache layers that a version's build may read, topmost first.
+func (w *workspace) caches(v *version) []string {
+	b, err := os.ReadFile(filepath.Join(v.dir, "caches.json"))
+	var names []string
+	if err != nil || json.Unmarshal(b, &names) != nil {
+		return nil
+	}
+	return slices.DeleteFunc(names, func(d string) bool { return !isDir(d) })
+}
+
+// inherit notes which caches v's build reads: its parent's own, then what its
+// parent read. The list is cut in the middle.
+func (w *workspace) inherit(v *version) ([]string, error) {
+	var list []string
+	if v.parent != nil {
+		if isDir(v.parent.cache()) {
+			list = append(list, v.parent.cache())
+		}
+		list = append(list, w.caches(v.parent)...)
+	}
+	if len(list) > maxCaches {
+		list = append(list[:maxCaches-1], list[len(list)-1])
+	}
+	b, err := json.Marshal(list)
+	if err != nil {
+		return nil, err
+	}
+	return list, os.WriteFile(filepath.Join(v.dir, "caches.json"), b, 0o666)
+}
+
+// sweep removes every version that is not in play: not given, not the start's
+// first (whose cache holds the bulk), not read by one of those.
+func (w *workspace) sweep(play ...*version) {
+	used := map[string]bool{}
+	for _, v := range play {
+		used[v.dir] = true
+		for _, c := range w.caches(v) {
+			used[filepath.Dir(c)] = true
+		}
+	}
+	entries, _ := os.ReadDir(filepath.Join(w.dir, "v"))
+	for _, e := range entries {
+		if path := filepath.Join(w.dir, "v", e.Name()); !used[path] {
+			_ = removeTree(path)
+		}
+	}
+}
+
+// carried are the git-ignored folders that runs see, read-only: those the
+// program names, or without a setup the usual dependency folders that exist.
+func (w *workspace) carried(ctx context.Context) ([]sandbox.Bind, error) {
+	names, root := w.c.Program.Carry, w.lab.repo.Root()
+	explicit := names != nil
+	if !explicit && w.c.Program.Setup == "" {
+		names = []string{"node_modules", ".venv", "venv", "vendor"}
+	}
+	var exist []string
+	for _, n := range names {
+		rel := joinSlash(w.folder, n)
+		if _, err := os.Stat(filepath.Join(root, filepath.FromSlash(rel))); err == nil {
+			exist = append(exist, rel)
+		} else if explicit {
+			return nil, research.Errorf(research.CodeProgram, "create it, or take it off `carry`", "carry names %s, which does not exist", rel)
+		}
+	}
+	if len(exist) == 0 {
+		return nil, nil
+	}
+	ignored, err := w.lab.repo.Ignored(ctx, exist)
+	if err != nil {
+		return nil, err
+	}
+	var binds []sandbox.Bind
+	for _, rel := range exist {
+		if !slices.Contains(ignored, rel) {
+			if explicit {
+				return nil, research.Errorf(research.CodeProgram, "carry is for git-ignored folders; tracked files come from the commit",
+					"carry names %s, which git does not ignore", rel)
+			}
+			continue
+		}
+		path := filepath.Join(root, filepath.FromSlash(rel))
+		binds = append(binds, sandbox.Bind{From: path, To: path})
+	}
+	if w.tier == sandbox.Copies {
+		return binds, sandbox.CopiesRefuse(binds, root)
+	}
+	return binds, nil
+}
+
+// codeFiles are names that interpreters and tools load by themselves: a run
+// that leaves one could steer what comes after it.
+var codeFiles = []string{"conftest.py", "sitecustomize.py", "usercustomize.py", ".npmrc", "package.json", ".pnp.cjs", "pytest.ini", "Makefile", "makefile", "GNUmakefile"}
+
+// trespass says which changes a run was not allowed to make, "" if none.
+func (w *workspace) trespass(changes []sandbox.Change, newCode bool) string {
+	var bad []string
+	for _, ch := range changes {
+		if ch.Kind == "dir" || w.writable(ch.Path) {
+			continue
+		}
+		name := ch.Path[strings.LastIndexByte(ch.Path, '/')+1:]
+		if _, tracked := w.tree[ch.Path]; tracked {
+			bad = append(bad, ch.Path)
+		} else if newCode && (slices.Contains(codeFiles, name) || strings.HasSuffix(name, ".pth")) {
+			bad = append(bad, ch.Path+" (new, would be loaded as code)")
+		}
+	}
+	if len(bad) == 0 {
+		return ""
+	}
+	return "changed files that it may not: " + strings.Join(bad[:min(len(bad), 5)], ", ")
+}
+
+func (w *workspace) writable(path string) bool {
+	for _, p := range w.c.Program.Writes {
+		p = joinSlash(w.folder, p)
+		if path == p || strings.HasPrefix(path, p+"/") {
+			return true
+		}
+	}
+	return false
+}
+
+// quota refuses to go on when the repository's workspaces hold too much.
+func (w *workspace) quota() error {
+	var sum int64
+	err := filepath.WalkDir(w.dir, func(_ string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return nil // a vanished file counts nothing
+		}
+		if info, err := d.Info(); err == nil {
+			sum += info.Size()
+		}
+		return nil
+	})
+	if err == nil && sum > cacheQuota {
+		return research.Errorf(research.CodeStorage, "run `ratchet gc`, or make the build smaller",
+			"the workspace %s holds %d GiB, the quota is %d GiB", w.dir, sum>>30, int64(cacheQuota)>>30)
+	}
+	return err
+}
+
+func isDir(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}
+
+// removeTree removes a folder even where its folders are read-only, as module
+// caches make them.
+func removeTree(path string) error {
+	err := os.RemoveAll(path)
+	if err == nil || !errors.Is(err, fs.ErrPermission) {
+		return err
+	}
+	_ = filepath.WalkDir(path, func(p string, d fs.DirEntry, err error) error {
+		if d != nil && d.IsDir() {
+			_ = os.Chmod(p, 0o700)
+		}
+		return nil
+	})
+	return os.RemoveAll(path)
+}

@@ -1,0 +1,237 @@
+package research
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+)
+
+// Touches names the job whose folded state a record changes, "" if none.
+func Touches(r Record) (JobID, error) {
+	var b struct {
+		Job JobID `json:"job"`
+		N   int   `json:"n"`
+	}
+	switch r.Kind {
+	case KindRunFinished, KindRunLost, KindStepFinished, KindCalibrationStarted, KindCalibrationFinished,
+		KindMeasurementStarted, KindMeasurementFinished:
+	case KindExperimentProposed, KindExperimentJudged, KindExperimentKept, KindExperimentReverted, KindKeepUndone:
+	default:
+		return "", nil
+	}
+	if err := json.Unmarshal(r.Body, &b); err != nil {
+		return "", fmt.Errorf("decode %s: %w", r.Kind, err)
+	}
+	if b.Job != "" {
+		return b.Job, nil
+	}
+	return NewJobID(ExperimentJob, b.N), nil
+}
+
+// Fold applies one record to the state it touches. Folding all records in
+// order gives the ledger's indexes; the ledger stores what comes out.
+func Fold(v *View, r Record) error {
+	if v.Session != nil {
+		v.Session.Last = r.Time
+	}
+	fold, ok := folds[r.Kind]
+	if !ok {
+		return fmt.Errorf("record %d has the unknown kind %q", r.Seq, r.Kind)
+	}
+	if err := fold(v, r); err != nil {
+		return fmt.Errorf("fold record %d (%s): %w", r.Seq, r.Kind, err)
+	}
+	return nil
+}
+
+var folds = map[Kind]func(*View, Record) error{
+	KindCampaignStarted:     on(foldCampaignStarted),
+	KindContractAccepted:    on(foldContractAccepted),
+	KindCampaignEnded:       on(func(v *View, _ Record, b CampaignEnd) { v.Campaign.Ended = b.Reason }),
+	KindSessionJoined:       on(foldSessionJoined),
+	KindCalibrationStarted:  on(foldJobStarted),
+	KindCalibrationFinished: on(foldCalibrationFinished),
+	KindMeasurementStarted:  on(foldJobStarted),
+	KindMeasurementFinished: on(foldMeasurementFinished),
+	KindExperimentProposed:  on(foldProposed),
+	KindExperimentJudged:    on(foldJudged),
+	KindExperimentKept:      on(foldKept),
+	KindExperimentReverted:  on(foldReverted),
+	KindKeepUndone:          on(foldUndone),
+	KindRunFinished:         on(foldRun),
+	KindRunLost:             on(foldLost),
+	KindStepFinished:        on(foldStep),
+	KindFileSaved:           on(func(v *View, _ Record, b Saving) { v.Campaign.Saved = b.Number }),
+	KindLessonAdded:         on(func(v *View, _ Record, b Lesson) { v.Campaign.Lessons = b.N }),
+	KindIdeaAdded:           on(func(v *View, _ Record, b Idea) { v.Campaign.Ideas = b.N }),
+}
+
+func on[T any](f func(*View, Record, T)) func(*View, Record) error {
+	return func(v *View, r Record) error {
+		b, err := body[T](r)
+		if err != nil {
+			return err
+		}
+		f(v, r, b)
+		return nil
+	}
+}
+
+func foldCampaignStarted(v *View, r Record, b CampaignStart) {
+	*v.Campaign = Campaign{
+		Name: r.Campaign, Program: b.Program, Digest: b.Digest, ProgramPath: b.ProgramPath,
+		Start: b.Start, StartTree: b.StartTree, Branch: b.Branch, Origin: b.Origin, Checkout: b.Checkout,
+		StartedAt: r.Time, Incumbent: b.Start, Verdicts: map[Verdict]int{},
+	}
+}
+
+func foldContractAccepted(v *View, _ Record, b ContractAcceptance) {
+	v.Campaign.Program, v.Campaign.Digest = b.Program, b.Digest
+	// Other commands make other numbers: what was learnt of the old ones is void.
+	v.Campaign.Calibrated, v.Campaign.Broken = false, ""
+}
+
+func foldSessionJoined(v *View, r Record, b SessionJoin) {
+	s := v.Session
+	if s.At.IsZero() {
+		*s = Session{Campaign: r.Campaign, At: r.Time, Last: r.Time, Verdicts: map[Verdict]int{}}
+	}
+	s.SessionJoin = b
+}
+
+func foldJobStarted(v *View, r Record, b JobStart) {
+	*v.Measurement = Measurement{JobStart: b, Session: r.Session, At: r.Time}
+	v.Campaign.Open = append(v.Campaign.Open, b.Job)
+	if b.Job.Kind() == CalibrationJob {
+		v.Campaign.Calibrations, v.Campaign.Broken = b.Job.N(), ""
+	} else {
+		v.Campaign.Measurements = b.Job.N()
+	}
+}
+
+func foldCalibrationFinished(v *View, _ Record, b CalibrationEnd) {
+	c := v.Campaign
+	c.Rule, c.Calibrated, c.Broken = b.State.After(c.Rule), b.Failed == "", b.Failed
+	b.State = RuleState{}
+	v.Measurement.Calib = &b
+	c.close(b.Job)
+}
+
+func foldMeasurementFinished(v *View, _ Record, b MeasurementEnd) {
+	c := v.Campaign
+	if b.Failed == "" && v.Measurement.Commit == c.Incumbent {
+		c.Rule = c.Rule.Repeated(b.Samples)
+	}
+	v.Measurement.End = &b
+	c.close(b.Job)
+}
+
+func foldProposed(v *View, r Record, b Proposal) {
+	*v.Experiment = Experiment{Proposal: b, Session: r.Session, Status: Running, ProposedAt: r.Time}
+	v.Campaign.Experiments = b.N
+	v.Campaign.Open = append(v.Campaign.Open, v.Experiment.Job())
+	if v.Session != nil {
+		v.Session.Experiments++
+	}
+}
+
+func foldJudged(v *View, r Record, b Judgement) {
+	x, c := v.Experiment, v.Campaign
+	c.Rule, c.Streak = b.State, c.Streak+1
+	b.State = RuleState{}
+	x.Judgement, x.JudgedAt, x.JudgedSeq, x.JudgedHash = &b, r.Time, r.Seq, r.Hash
+	x.Status, c.Unresolved = Unresolved, x.N
+	if b.Verdict == Invalid {
+		x.Status, c.Unresolved = Voided, 0
+	}
+	c.Verdicts[b.Verdict]++
+	if v.Session != nil {
+		v.Session.Verdicts[b.Verdict]++
+	}
+	c.close(x.Job())
+}
+
+func foldKept(v *View, _ Record, b Keeping) {
+	x, c := v.Experiment, v.Campaign
+	x.Status, x.Commit, x.Note, x.Simpler = Kept, b.Commit, b.Note, b.Simplification
+	c.Incumbent, c.IncumbentOf = b.Commit, x.N
+	c.KeptStack = append(c.KeptStack, x.N)
+	c.Kept, c.Streak = c.Kept+1, 0
+	c.Rule = c.Rule.Moved(*x.Judgement)
+	c.resolve(x.N)
+	if v.Session != nil {
+		v.Session.Kept++
+	}
+}
+
+func foldReverted(v *View, _ Record, b Reversion) {
+	x, c := v.Experiment, v.Campaign
+	x.Lesson = b.Lesson
+	if x.Status != Unresolved { // an invalid one stays invalid; its file may still be put back
+		return
+	}
+	x.Status = Reverted
+	c.Reverted++
+	c.resolve(x.N)
+}
+
+func foldUndone(v *View, _ Record, b Undoing) {
+	x, c := v.Experiment, v.Campaign
+	x.Undone, x.Status = true, Reverted
+	c.Kept, c.Reverted = c.Kept-1, c.Reverted+1
+	c.Incumbent, c.IncumbentOf = b.Commit, 0
+	c.KeptStack = slices.DeleteFunc(c.KeptStack, func(n int) bool { return n == x.N })
+	if n := len(c.KeptStack); n > 0 {
+		c.IncumbentOf = c.KeptStack[n-1]
+	}
+	c.Rule = c.Rule.MovedBack(*x.Judgement)
+}
+
+func foldRun(v *View, _ Record, b Run) {
+	v.Campaign.Runs++
+	v.Campaign.RunSeconds += b.Wall
+	if v.Experiment != nil {
+		v.Experiment.Runs++
+		v.Experiment.RunSeconds += b.Wall
+		v.Experiment.Output = b.Output
+		return
+	}
+	v.Measurement.Runs++
+	v.Measurement.Output = b.Output
+}
+
+func foldLost(v *View, _ Record, b Loss) {
+	c := v.Campaign
+	c.close(b.Job)
+	if v.Measurement != nil {
+		v.Measurement.Lost = b.Reason
+		return
+	}
+	x := v.Experiment
+	x.Lost++
+	x.Status = Voided
+	x.Judgement = &Judgement{N: x.N, Verdict: Invalid, StoppedBy: "lost", Reason: b.Reason, Runs: x.Runs}
+	c.Verdicts[Invalid]++
+}
+
+func foldStep(v *View, _ Record, b StepEnd) {
+	if b.OK {
+		return
+	}
+	if v.Experiment != nil {
+		v.Experiment.Output = b.Output
+		return
+	}
+	v.Measurement.Output = b.Output
+}
+
+// close takes a job off the open ones.
+func (c *Campaign) close(id JobID) {
+	c.Open = slices.DeleteFunc(c.Open, func(o JobID) bool { return o == id })
+}
+
+func (c *Campaign) resolve(n int) {
+	if c.Unresolved == n {
+		c.Unresolved = 0
+	}
+}

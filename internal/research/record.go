@@ -1,0 +1,245 @@
+package research
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// Kind names what a record says. Bodies are the structs below; a kind never
+// changes its meaning, a body only ever gains fields.
+type Kind string
+
+const (
+	KindCampaignStarted     Kind = "campaign.started"
+	KindContractAccepted    Kind = "contract.accepted"
+	KindCampaignEnded       Kind = "campaign.ended"
+	KindSessionJoined       Kind = "session.joined"
+	KindCalibrationStarted  Kind = "calibration.started"
+	KindCalibrationFinished Kind = "calibration.finished"
+	KindExperimentProposed  Kind = "experiment.proposed"
+	KindExperimentJudged    Kind = "experiment.judged"
+	KindExperimentKept      Kind = "experiment.kept"
+	KindExperimentReverted  Kind = "experiment.reverted"
+	KindKeepUndone          Kind = "keep.undone"
+	KindMeasurementStarted  Kind = "measurement.started"
+	KindMeasurementFinished Kind = "measurement.finished"
+	KindRunFinished         Kind = "run.finished"
+	KindRunLost             Kind = "run.lost"
+	KindStepFinished        Kind = "step.finished"
+	KindFileSaved           Kind = "file.saved"
+	KindLessonAdded         Kind = "lesson.added"
+	KindIdeaAdded           Kind = "idea.added"
+)
+
+// Record is one entry of the ledger. Hash is SHA-256 over the record's
+// canonical bytes with Hash left out; Prev is the hash of the record before it.
+type Record struct {
+	Seq      uint64          `json:"seq"`
+	Time     time.Time       `json:"time"` // UTC
+	Campaign string          `json:"campaign"`
+	Session  string          `json:"session"` // codename of the checkout, "" for the command line
+	Kind     Kind            `json:"kind"`
+	Key      string          `json:"key,omitempty"` // idempotency key
+	Body     json.RawMessage `json:"body"`
+	Prev     string          `json:"prev"` // hex; "" for the first
+	Hash     string          `json:"hash"` // hex
+}
+
+// Entry is a record about to be appended.
+type Entry struct {
+	Campaign string
+	Session  string
+	Kind     Kind
+	Key      string // the same key twice appends once
+	Body     any
+}
+
+// The bodies, by kind.
+type (
+	// CampaignStart is the body of campaign.started.
+	CampaignStart struct {
+		Program     Program `json:"program"`
+		Digest      string  `json:"digest"`       // of the contract, see Program.Digest
+		ProgramPath string  `json:"program_path"` // relative to the repository's root, slash-separated
+		Start       string  `json:"start"`        // commit
+		StartTree   string  `json:"start_tree"`
+		Branch      string  `json:"branch"` // refs/heads/… of the campaign's main checkout
+		Origin      string  `json:"origin"` // branch or commit the user came from
+		Checkout    string  `json:"checkout"`
+		Machine     string  `json:"machine"`
+		Version     string  `json:"version"` // of Ratchet
+	}
+	// ContractAcceptance is the body of contract.accepted: a person agreed to a changed front matter.
+	ContractAcceptance struct {
+		Program Program `json:"program"`
+		Digest  string  `json:"digest"`
+		Was     string  `json:"was"`
+	}
+	// CampaignEnd is the body of campaign.ended.
+	CampaignEnd struct {
+		Reason string `json:"reason"` // abandoned | budget
+		Detail string `json:"detail,omitempty"`
+	}
+	// SessionJoin is the body of session.joined.
+	SessionJoin struct {
+		Codename string `json:"codename"`
+		Client   string `json:"client"`
+		Version  string `json:"version"`
+		Checkout string `json:"checkout"`
+	}
+	// JobStart is the body of calibration.started and measurement.started.
+	JobStart struct {
+		Job    JobID  `json:"job"`
+		Commit string `json:"commit"`
+		Paired string `json:"paired_with,omitempty"` // measurement: the commit it is compared with
+		Target string `json:"target,omitempty"`      // as the caller named it
+		With   string `json:"with,omitempty"`
+		Runs   int    `json:"runs,omitempty"`
+	}
+	// CalibrationEnd is the body of calibration.finished.
+	CalibrationEnd struct {
+		Job    JobID     `json:"job"`
+		State  RuleState `json:"state"`
+		Failed string    `json:"failed,omitempty"` // why the start version gives no usable metric
+	}
+	// Proposal is the body of experiment.proposed.
+	Proposal struct {
+		N          int      `json:"n"`
+		Hypothesis string   `json:"hypothesis"`
+		Expect     string   `json:"expect,omitempty"`
+		Idea       string   `json:"idea,omitempty"`
+		Parent     string   `json:"parent"` // the incumbent's commit
+		Candidate  string   `json:"candidate"`
+		Tree       string   `json:"tree"`
+		Paths      []string `json:"paths"`
+		Added      int      `json:"added"`   // lines
+		Removed    int      `json:"removed"` // lines
+		Checkout   string   `json:"checkout"`
+	}
+	// Judgement is the body of experiment.judged, and what a rule returns.
+	Judgement struct {
+		N         int     `json:"n"`
+		Verdict   Verdict `json:"verdict"`
+		StoppedBy string  `json:"stopped_by,omitempty"` // screen | futility | cap | budget | threshold | one_run | invalid
+		Reason    string  `json:"reason,omitempty"`     // for invalid: what went wrong
+		// Value is the candidate's sample, or the median of its samples, in the metric's unit.
+		Value *float64 `json:"value,omitempty"`
+		// Baseline is the incumbent's in the same comparison.
+		Baseline *float64 `json:"baseline,omitempty"`
+		// Gain is the estimated relative (log scale) or absolute (linear scale) gain; positive is better.
+		Gain   *Interval `json:"gain,omitempty"`
+		Scale  string    `json:"scale,omitempty"` // log | linear
+		Pairs  int       `json:"pairs,omitempty"`
+		Wins   int       `json:"wins,omitempty"`
+		Losses int       `json:"losses,omitempty"`
+		E      float64   `json:"e,omitempty"`    // e-value reached
+		Need   float64   `json:"need,omitempty"` // 1/alpha_t
+		Test   int       `json:"test,omitempty"` // t of the campaign's confirmations
+		// Detectable is the smallest gain that this comparison could have shown, on the same scale as Gain.
+		Detectable float64 `json:"detectable,omitempty"`
+		// Noise is the standard deviation of one run that the comparison reckoned with, as a gain.
+		Noise float64 `json:"noise,omitempty"`
+		Runs  int     `json:"runs"`
+		// State is the rule's state after this experiment.
+		State RuleState `json:"state"`
+	}
+	// Interval is an estimate with its 90 % interval.
+	Interval struct {
+		Mid float64 `json:"mid"`
+		Lo  float64 `json:"lo"`
+		Hi  float64 `json:"hi"`
+	}
+	// Keeping is the body of experiment.kept.
+	Keeping struct {
+		N              int    `json:"n"`
+		Commit         string `json:"commit"` // the new incumbent
+		Was            string `json:"was"`    // the old one
+		Branch         string `json:"branch"`
+		Note           string `json:"note,omitempty"`
+		Simplification bool   `json:"simplification,omitempty"`
+	}
+	// Reversion is the body of experiment.reverted.
+	Reversion struct {
+		N      int    `json:"n"`
+		Lesson string `json:"lesson,omitempty"`
+		By     string `json:"by"` // agent | next_run
+	}
+	// Undoing is the body of keep.undone.
+	Undoing struct {
+		N      int    `json:"n"` // the experiment whose keep is undone
+		Commit string `json:"commit"`
+		Was    string `json:"was"`
+		Branch string `json:"branch"`
+	}
+	// MeasurementEnd is the body of measurement.finished.
+	MeasurementEnd struct {
+		Job     JobID     `json:"job"`
+		Samples []float64 `json:"samples"`
+		Paired  []float64 `json:"paired,omitempty"`
+		Median  *float64  `json:"median,omitempty"`
+		Noise   *float64  `json:"noise,omitempty"` // sd of one run, on Scale
+		Gain    *Interval `json:"gain,omitempty"`  // of target over paired_with; positive is better
+		Scale   string    `json:"scale,omitempty"`
+		Failed  string    `json:"failed,omitempty"`
+	}
+	// Run is the body of run.finished.
+	Run struct {
+		Job      JobID              `json:"job"`
+		Number   int                `json:"run"` // within its job, from 1
+		Role     Role               `json:"role"`
+		Side     Side               `json:"side"`
+		Commit   string             `json:"commit"`
+		Pair     int                `json:"pair,omitempty"`
+		Order    string             `json:"order,omitempty"` // BC | CB
+		Seed     uint64             `json:"seed"`
+		WarmUp   bool               `json:"warm_up,omitempty"` // measured, not counted
+		Valid    bool               `json:"valid"`
+		Reason   string             `json:"reason,omitempty"`
+		Samples  map[string]float64 `json:"samples,omitempty"` // metric and guards
+		Exit     int                `json:"exit"`
+		Signal   string             `json:"signal,omitempty"`
+		Wall     float64            `json:"wall_s"`
+		CPU      float64            `json:"cpu_s"`
+		MaxRSS   int64              `json:"max_rss_bytes"`
+		Started  time.Time          `json:"started"`
+		Output   string             `json:"output,omitempty"` // digest of the stored output
+		Bytes    int64              `json:"output_bytes"`     // all that was printed
+		Enforced map[string]string  `json:"enforced,omitempty"`
+	}
+	// Loss is the body of run.lost: a supervisor died before its verdict.
+	Loss struct {
+		Job    JobID  `json:"job"`
+		Reason string `json:"reason"`
+	}
+	// StepEnd is the body of step.finished: a setup, build or check.
+	StepEnd struct {
+		Job    JobID   `json:"job"`
+		Step   string  `json:"step"` // setup | build | check
+		Commit string  `json:"commit"`
+		OK     bool    `json:"ok"`
+		Reason string  `json:"reason,omitempty"`
+		Wall   float64 `json:"wall_s"`
+		Output string  `json:"output,omitempty"`
+		Bytes  int64   `json:"output_bytes"`
+	}
+	// Saving is the body of file.saved: an edit was put aside before a file was restored.
+	Saving struct {
+		Number   int      `json:"saved"`
+		Ref      string   `json:"ref"`
+		Commit   string   `json:"commit"`
+		Paths    []string `json:"paths"`
+		Checkout string   `json:"checkout"`
+		Why      string   `json:"why"`
+	}
+	// Lesson is the body of lesson.added.
+	Lesson struct {
+		N          int    `json:"n"` // number of the lesson
+		Text       string `json:"text"`
+		Experiment int    `json:"experiment,omitempty"`
+	}
+	// Idea is the body of idea.added.
+	Idea struct {
+		N    int    `json:"n"`
+		Text string `json:"text"`
+	}
+)

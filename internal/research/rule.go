@@ -1,0 +1,214 @@
+package research
+
+import (
+	"maps"
+	"math"
+)
+
+// Side is which version a run is of.
+type Side string
+
+const (
+	Candidate Side = "candidate"
+	Incumbent Side = "incumbent"
+	Start     Side = "start"
+)
+
+// Want is a run that a rule asks for.
+type Want struct {
+	Side   Side   `json:"side"`
+	Role   Role   `json:"role"`
+	Pair   int    `json:"pair,omitempty"`  // from 1, for role confirm
+	Order  string `json:"order,omitempty"` // BC | CB
+	WarmUp bool   `json:"warm_up,omitempty"`
+}
+
+// Observation is a finished run as a rule sees it. Value is raw, in the
+// metric's unit; it is meaningless when Valid is false.
+type Observation struct {
+	Want
+	Valid  bool
+	Reason string
+	Value  float64
+	Guards map[string]float64
+}
+
+// Step is a rule's answer: one more run, or the judgement. Exactly one is set.
+type Step struct {
+	Run  *Want
+	Done *Judgement
+}
+
+// RuleState is what a rule carries from experiment to experiment. It is stored
+// in calibration.finished and experiment.judged, so that a verdict can be
+// derived again from the records alone.
+type RuleState struct {
+	Class  Noise     `json:"class"`            // deterministic | noisy; "" before calibration
+	Scale  string    `json:"scale,omitempty"`  // log | linear
+	Values []float64 `json:"values,omitempty"` // the calibration's samples, raw
+	// Start holds the guards' medians at the campaign's start.
+	Start map[string]float64 `json:"start_guards,omitempty"`
+	// Incumbent is the incumbent's value (deterministic: exact; noisy: level), raw.
+	Incumbent float64 `json:"incumbent"`
+	// Residuals of paired differences on Scale, the last 120; S and Eps are the noise model fitted to them.
+	Residuals []float64 `json:"residuals,omitempty"`
+	S         float64   `json:"s,omitempty"`
+	Eps       float64   `json:"eps,omitempty"`
+	// Level and LevelVar are the level tracker of the incumbent, on Scale, lower is better.
+	Level    float64 `json:"level,omitempty"`
+	LevelVar float64 `json:"level_var,omitempty"`
+	Screens  int     `json:"screens,omitempty"` // since the incumbent was last run
+	Tests    int     `json:"tests"`             // confirmations so far, t of e-LOND
+	Kept     int     `json:"certificates"`      // improved verdicts so far, R of e-LOND
+	Demoted  bool    `json:"demoted,omitempty"` // was deterministic until a repeat differed
+	// Better is the metric's direction, which Scale's values are turned by.
+	Better Direction `json:"better,omitempty"`
+	// Note is what a person should know of the last calibration or demotion, "" for nothing.
+	Note string `json:"note,omitempty"`
+}
+
+// Rule decides, run by run, what is known. Implementations are pure: the same
+// arguments give the same answer, and nothing is remembered between calls.
+type Rule interface {
+	// Calibrate names the next run of the start version, or nil when obs is enough.
+	Calibrate(obs []Observation) *Want
+	// Calibrated folds a finished calibration into the first state. An invalid
+	// observation among obs is an error that says what is wrong with it.
+	Calibrated(obs []Observation) (RuleState, error)
+	// Next names the experiment's next run or judges it. obs holds its runs in
+	// order. An invalid run of the candidate judges it invalid; the State of a
+	// judgement is the state before (Close makes the next).
+	Next(st RuleState, obs []Observation) Step
+	// Close folds a judged experiment into the state, when the verdict falls.
+	// Whether it will be kept is not known yet: see RuleState.Moved.
+	Close(st RuleState, obs []Observation, j Judgement) RuleState
+}
+
+// Moved is the state after the experiment that j judged has become the
+// incumbent: its level is now the incumbent's. Without a value in j nothing changes.
+func (s RuleState) Moved(j Judgement) RuleState {
+	if j.Value == nil || !finite(*j.Value) {
+		return s
+	}
+	s.Incumbent = *j.Value
+	return s.shifted(j, 1)
+}
+
+// MovedBack is the state after that keep was undone. It must be the last keep
+// that stands.
+func (s RuleState) MovedBack(j Judgement) RuleState {
+	if j.Baseline == nil || !finite(*j.Baseline) {
+		return s
+	}
+	s.Incumbent = *j.Baseline
+	return s.shifted(j, -1)
+}
+
+// shifted moves the tracked level by j's estimated gain, once forwards (+1) or back (-1).
+func (s RuleState) shifted(j Judgement, sign float64) RuleState {
+	if s.Class != Noisy || j.Gain == nil || j.Scale != s.Scale {
+		return s
+	}
+	s.Level -= sign * s.ruler().size(j.Gain.Mid)
+	s.LevelVar += medianEff * medianEff * s.S * s.S / float64(max(j.Pairs, 1))
+	return s
+}
+
+// Repeated tells the state of repeated runs of one commit, outside any
+// experiment. A deterministic metric whose repeats differ is demoted to noisy:
+// what was kept on one run is then unverified. For a noisy one they tell more
+// of the noise. Values that are not finite, or not on the scale, are ignored.
+func (s RuleState) Repeated(values []float64) RuleState {
+	if len(values) < 2 || s.Class == "" || !s.measurable(values) {
+		return s
+	}
+	residuals := successive(s.heights(values))
+	if s.Class == Noisy {
+		return s.learn(residuals)
+	}
+	if allEqual(values) {
+		return s
+	}
+	return s.demoted().learn(residuals)
+}
+
+// After is a fresh calibration's state in a campaign that has a past: the
+// confirmations and certificates already counted, and the guards' values at the
+// campaign's start, outlive every recalibration. After the zero state it is s.
+func (s RuleState) After(old RuleState) RuleState {
+	s.Tests, s.Kept = max(s.Tests, old.Tests), max(s.Kept, old.Kept)
+	s.Demoted = s.Demoted || old.Demoted && s.Class == Noisy
+	if len(old.Start) > 0 {
+		start := maps.Clone(old.Start)
+		for name, v := range s.Start {
+			if _, known := start[name]; !known {
+				start[name] = v
+			}
+		}
+		s.Start = start
+	}
+	return s
+}
+
+// demoted makes the state noisy from here on; the noise is still to be learnt.
+func (s RuleState) demoted() RuleState {
+	s.Class, s.Demoted, s.Residuals = Noisy, true, nil
+	s.Note = "repeated runs of one version differed: the metric counts as noisy from here on, " +
+		"and what was kept on a single run is unverified"
+	if s.Incumbent <= 0 {
+		s.Scale = linearScale
+	}
+	s.Level = s.ruler().y(s.Incumbent)
+	return s
+}
+
+// learn adds residuals of paired differences and fits the noise again. The new
+// slice shares nothing with the old. Residuals too large to square are left out.
+func (s RuleState) learn(residuals []float64) RuleState {
+	all := append([]float64(nil), s.Residuals...)
+	for _, r := range residuals {
+		if finite(r * r * keptResiduals) {
+			all = append(all, r)
+		}
+	}
+	if len(all) > keptResiduals {
+		all = all[len(all)-keptResiduals:]
+	}
+	s.Residuals = all
+	m := fitNoise(all, s.rope(0)/100)
+	s.S, s.Eps = m.s, m.eps
+	return s
+}
+
+func (s RuleState) ruler() ruler { return ruler{s.Scale, s.Better} }
+
+// heights are values on the scale, lower is better.
+func (s RuleState) heights(values []float64) []float64 {
+	ys := make([]float64, len(values))
+	for i, v := range values {
+		ys[i] = s.ruler().y(v)
+	}
+	return ys
+}
+
+// measurable says whether every value has a place on the scale.
+func (s RuleState) measurable(values []float64) bool {
+	for _, v := range values {
+		if !(math.Abs(v) <= largest) || s.Scale == logScale && v <= 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// rope is the smallest gain worth having, on the scale: the program's m or,
+// without one, .3 % of the incumbent (around zero: a twentieth of the noise).
+func (s RuleState) rope(m float64) float64 {
+	switch {
+	case m > 0:
+		return m
+	case s.Scale == logScale:
+		return smallRatio
+	}
+	return max(smallRatio*math.Abs(s.Incumbent), s.S/20, 1e-12)
+}

@@ -1,0 +1,80 @@
+package research_test
+
+import (
+	"math"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"ratchet/internal/research"
+)
+
+func TestMovedAndBack(t *testing.T) {
+	for _, better := range []research.Direction{research.Lower, research.Higher} {
+		p := noisyProgram(research.Amount{})
+		p.Metric.Better = better
+		rule := research.NewRule(p)
+		st, _ := calibratedBy(t, rule, quiet...)
+		good := 900.
+		if better == research.Higher {
+			good = 1 / .9 * 1000
+		}
+		j, obs := playWith(rule, st, func(_ int, w research.Want) research.Observation {
+			if w.Side == research.Candidate {
+				return valued(good)
+			}
+			return valued(1000)
+		})
+		st = rule.Close(st, obs, j)
+		moved := st.Moved(j)
+		if moved.Incumbent != *j.Value || math.Abs(moved.Level-st.Level-math.Log(.9)) > 1e-9 {
+			t.Errorf("%s: moved from %v to %v, level by %v", better, st.Incumbent, moved.Incumbent, moved.Level-st.Level)
+		}
+		back := moved.MovedBack(j)
+		if diff := cmp.Diff(st, back, cmpopts.EquateApprox(0, 1e-9), cmpopts.IgnoreFields(research.RuleState{}, "LevelVar", "Incumbent")); diff != "" {
+			t.Errorf("%s: %s", better, diff)
+		}
+		if back.Incumbent != *j.Baseline {
+			t.Errorf("%s: back at %v", better, back.Incumbent)
+		}
+	}
+}
+
+func TestUnequalRepeatsDemote(t *testing.T) {
+	p := research.Program{Metric: research.Metric{Better: research.Higher}}
+	rule := research.NewRule(p)
+	st, _ := calibratedBy(t, rule, 50)
+	if same := st.Repeated([]float64{50, 50, 50}); same.Class != research.Deterministic {
+		t.Errorf("equal repeats: %+v", same)
+	}
+	st = st.Repeated([]float64{50, 51, 50})
+	if st.Class != research.Noisy || !st.Demoted || st.Note == "" || !(st.S > 0) {
+		t.Fatalf("unequal repeats: %+v", st)
+	}
+	if bad := st.Repeated([]float64{math.NaN(), 1}); cmp.Diff(st, bad) != "" {
+		t.Errorf("a NaN reached the state: %+v", bad)
+	}
+	// From here on the metric takes pairs.
+	j, _ := playWith(rule, st, func(_ int, w research.Want) research.Observation {
+		if w.Side == research.Candidate {
+			return valued(80)
+		}
+		return valued(50)
+	})
+	if j.Verdict != research.Improved || j.Pairs < 11 {
+		t.Errorf("%s after %d pairs", j.Verdict, j.Pairs)
+	}
+}
+
+func TestRecalibrationKeepsTheCounts(t *testing.T) {
+	old := research.RuleState{Tests: 7, Kept: 2, Start: map[string]float64{"mem": 100}}
+	st := research.RuleState{Class: research.Noisy, Start: map[string]float64{"mem": 120, "errors": 0}}.After(old)
+	want := research.RuleState{Class: research.Noisy, Tests: 7, Kept: 2, Start: map[string]float64{"mem": 100, "errors": 0}}
+	if diff := cmp.Diff(want, st); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff(want, want.After(research.RuleState{})); diff != "" {
+		t.Errorf("after nothing: %s", diff)
+	}
+}

@@ -1,0 +1,311 @@
+package research_test
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"testing"
+
+	"ratchet/internal/research"
+)
+
+// calibratedBy plays a calibration with the given values, in turn, and returns
+// its state and how many runs it asked for.
+func calibratedBy(t *testing.T, rule research.Rule, values ...float64) (research.RuleState, []research.Observation) {
+	t.Helper()
+	var obs []research.Observation
+	for want := rule.Calibrate(obs); want != nil; want = rule.Calibrate(obs) {
+		obs = append(obs, research.Observation{Want: *want, Valid: true, Value: values[len(obs)%len(values)]})
+	}
+	st, err := rule.Calibrated(obs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return st, obs
+}
+
+// playWith judges an experiment whose runs are answered by f, in order.
+func playWith(rule research.Rule, st research.RuleState, f func(i int, w research.Want) research.Observation) (research.Judgement, []research.Observation) {
+	var obs []research.Observation
+	for {
+		step := rule.Next(st, obs)
+		if step.Done != nil {
+			return *step.Done, obs
+		}
+		o := f(len(obs), *step.Run)
+		o.Want = *step.Run
+		obs = append(obs, o)
+	}
+}
+
+func valued(v float64) research.Observation { return research.Observation{Valid: true, Value: v} }
+
+// quiet is a calibration around 1000 with about 1 % noise.
+var quiet = []float64{1000, 1008, 992, 1003, 995, 1010, 997, 1001, 990}
+
+func TestCalibrationTakesWhatItNeeds(t *testing.T) {
+	for _, c := range []struct {
+		noise   research.Noise
+		values  []float64
+		runs    int // with the warm-up
+		class   research.Noise
+		demoted bool
+	}{
+		{research.Deterministic, []float64{7, 7}, 2, research.Deterministic, false},
+		{research.Deterministic, []float64{7, 8}, 8, research.Noisy, true},
+		{research.NoiseAuto, []float64{9, 7, 7, 7}, 4, research.Deterministic, false}, // the warm-up counts for nothing
+		{research.NoiseAuto, []float64{9, 7, 7, 7.5}, 9, research.Noisy, false},
+		{research.Noisy, []float64{7}, 9, research.Noisy, false},
+	} {
+		rule := research.NewRule(research.Program{Metric: research.Metric{Noise: c.noise, Better: research.Lower}})
+		st, obs := calibratedBy(t, rule, c.values...)
+		if len(obs) != c.runs || st.Class != c.class || st.Demoted != c.demoted || c.demoted != (st.Note != "") {
+			t.Errorf("%s %v: %d runs, %+v", c.noise, c.values, len(obs), st)
+		}
+		if c.noise != research.Deterministic && !obs[0].WarmUp {
+			t.Errorf("%s: no warm-up", c.noise)
+		}
+		if st.Class == research.Noisy && !(st.S > 0) {
+			t.Errorf("%s %v: equal runs left no noise at all", c.noise, c.values)
+		}
+	}
+}
+
+func TestCalibrationNamesTheInvalidRun(t *testing.T) {
+	rule := research.NewRule(research.Program{})
+	bad := []research.Observation{{Reason: "exit status 3"}}
+	if w := rule.Calibrate(bad); w != nil {
+		t.Errorf("asks for %+v after an invalid run", w)
+	}
+	if _, err := rule.Calibrated(bad); err == nil || err.Error() != "exit status 3" {
+		t.Errorf("error %v", err)
+	}
+	for _, v := range []float64{math.NaN(), math.Inf(1)} {
+		if _, err := rule.Calibrated([]research.Observation{valued(v)}); err == nil {
+			t.Errorf("%v was calibrated", v)
+		}
+	}
+}
+
+func TestDeterministicVerdicts(t *testing.T) {
+	rel := func(v float64) research.Amount { return research.Amount{Value: v, Relative: true} }
+	for _, c := range []struct {
+		better  research.Direction
+		base, v float64
+		min     research.Amount
+		set     bool
+		verdict research.Verdict
+		gain    float64
+	}{
+		{research.Lower, 1000, 999, research.Amount{}, true, research.Improved, .001},
+		{research.Lower, 1000, 1000, research.Amount{}, true, research.Equivalent, 0},
+		{research.Lower, 1000, 1001, research.Amount{}, true, research.Regressed, -.001},
+		{research.Higher, 1000, 1001, research.Amount{}, true, research.Improved, .001},
+		{research.Higher, 1000, 999, research.Amount{}, true, research.Regressed, -.001},
+		{research.Lower, 1000, 999, rel(.005), false, research.Improved, .001}, // the default counts as 0
+		{research.Lower, 1000, 999, rel(.005), true, research.Equivalent, .001},
+		{research.Lower, .3, .297, rel(.01), true, research.Equivalent, .01}, // exactly min_gain, whatever the rounding
+		{research.Lower, 1000, 1004, rel(.005), true, research.Equivalent, -.004},
+		{research.Lower, 1000, 1006, rel(.005), true, research.Regressed, -.006},
+		{research.Lower, 1000, 997, research.Amount{Value: 2}, true, research.Improved, .003},
+		{research.Lower, 1000, 998, research.Amount{Value: 2}, true, research.Equivalent, .002},
+		{research.Lower, 5, 0, research.Amount{}, true, research.Improved, 1},
+		{research.Lower, 0, -2, research.Amount{}, true, research.Improved, 2}, // linear: in the unit
+		{research.Lower, -4, -5, rel(.5), true, research.Equivalent, 1},
+	} {
+		rule := research.NewRule(research.Program{Metric: research.Metric{Better: c.better, MinGain: c.min, MinGainSet: c.set}})
+		st, _ := calibratedBy(t, rule, c.base)
+		j, obs := playWith(rule, st, func(int, research.Want) research.Observation { return valued(c.v) })
+		if j.Verdict != c.verdict || len(obs) != 1 || math.Abs(j.Gain.Mid-c.gain) > 1e-12 || *j.Value != c.v || *j.Baseline != c.base {
+			t.Errorf("%+v: %s gain %v after %d runs", c, j.Verdict, j.Gain, len(obs))
+		}
+	}
+}
+
+func TestDeterministicNightCostsOneRunAnEdit(t *testing.T) {
+	rule := research.NewRule(research.Program{Metric: research.Metric{Better: research.Lower, Noise: research.Deterministic}})
+	n := newNight(t, rule, machine{}, 3, 3)
+	n.calibrate()
+	claimed := 0.0
+	for i := range 100 {
+		effect := float64(i%7-3) / 100
+		if j := n.propose(effect, effect >= 0); j.Verdict == research.Improved {
+			claimed += math.Log1p(-j.Gain.Mid)
+		}
+	}
+	if n.counts.runs > 102 || n.counts.falseKeeps > 0 || math.Abs(claimed-n.level) > 1e-9 {
+		t.Errorf("%d runs, %d false keeps, claimed %v of %v", n.counts.runs, n.counts.falseKeeps, claimed, n.level)
+	}
+}
+
+func TestElevenStraightWinsCrossTheFirstThreshold(t *testing.T) {
+	rule := research.NewRule(noisyProgram(research.Amount{}))
+	st, _ := calibratedBy(t, rule, quiet...)
+	j, obs := playWith(rule, st, func(_ int, w research.Want) research.Observation {
+		if w.Side == research.Candidate {
+			return valued(900)
+		}
+		return valued(1000)
+	})
+	if j.Verdict != research.Improved || j.Pairs != 11 || j.Wins != 11 || len(obs) != 23 || math.Abs(j.Need-1011) > 1 || j.E < j.Need {
+		t.Errorf("%s after %d pairs (%d runs): E %.0f against %.1f", j.Verdict, j.Pairs, len(obs), j.E, j.Need)
+	}
+	if step := rule.Next(st, obs[:21]); step.Run == nil {
+		t.Errorf("ten wins were enough: %+v", step.Done)
+	}
+	var order []string
+	for _, o := range obs[1:7] {
+		order = append(order, fmt.Sprint(o.Pair, o.Order, o.Side[:1]))
+	}
+	if got := strings.Join(order, " "); got != "1BCi 1BCc 2CBc 2CBi 3BCi 3BCc" {
+		t.Errorf("order %s", got)
+	}
+}
+
+// Ties move nothing, a gain of exactly or less than min_gain is no win.
+func TestPairsWithinMinGainAreLost(t *testing.T) {
+	rule := research.NewRule(noisyProgram(research.Amount{Value: .2, Relative: true}))
+	st, _ := calibratedBy(t, rule, quiet...)
+	j, _ := playWith(rule, st, func(_ int, w research.Want) research.Observation {
+		switch {
+		case w.Role == research.Screen:
+			return valued(700)
+		case w.Side == research.Candidate:
+			return valued(850)
+		}
+		return valued(1000)
+	})
+	if j.Verdict == research.Improved || j.Wins != 0 || j.Losses == 0 {
+		t.Errorf("%s with %d wins and %d losses", j.Verdict, j.Wins, j.Losses)
+	}
+}
+
+func TestNoisyEndings(t *testing.T) {
+	rule := research.NewRule(noisyProgram(research.Amount{Value: .005, Relative: true}))
+	st, _ := calibratedBy(t, rule, quiet...)
+	for _, c := range []struct {
+		name               string
+		screen, cand, base float64
+		verdict            research.Verdict
+		by                 string
+		tests              int
+	}{
+		{"a clear loser costs one run", 3000, 0, 0, research.Regressed, "screen", 0},
+		{"so does what may be one slow outlier", 1100, 0, 0, research.Inconclusive, "screen", 0},
+		{"no sign of a gain", 1002, 0, 0, research.Inconclusive, "screen", 0},
+		{"a loser that looked good", 950, 1100, 1000, research.Regressed, "futility", 1},
+		{"the same, or nearly", 975, 1000, 1000, research.Inconclusive, "futility", 1},
+		{"a gain", 950, 950, 1000, research.Improved, "threshold", 1},
+		{"a huge gain, between two steps of the grid", 437, 437, 1000, research.Improved, "threshold", 1},
+		{"nearly everything", 1, 1, 1000, research.Improved, "threshold", 1},
+	} {
+		j, obs := playWith(rule, st, func(i int, w research.Want) research.Observation {
+			switch {
+			case w.Role == research.Screen:
+				return valued(c.screen)
+			case w.Side == research.Candidate:
+				return valued(c.cand)
+			}
+			return valued(c.base)
+		})
+		next := rule.Close(st, obs, j)
+		if j.Verdict != c.verdict || j.StoppedBy != c.by || next.Tests != c.tests || j.Runs != len(obs) {
+			t.Errorf("%s: %s by %s after %d runs and %d pairs, t = %d", c.name, j.Verdict, j.StoppedBy, len(obs), j.Pairs, next.Tests)
+		}
+		if kept := next.Kept == 1; kept != (c.verdict == research.Improved) {
+			t.Errorf("%s: R = %d", c.name, next.Kept)
+		}
+	}
+}
+
+// Equivalent needs a noise that is small against min_gain.
+func TestEquivalentAfterPairs(t *testing.T) {
+	rule := research.NewRule(noisyProgram(research.Amount{Value: .05, Relative: true}))
+	st, _ := calibratedBy(t, rule, quiet...)
+	j, _ := playWith(rule, st, func(_ int, w research.Want) research.Observation {
+		if w.Side == research.Candidate && w.Pair < 2 { // the screen and the first pair flatter it
+			return valued(935)
+		}
+		return valued(1000)
+	})
+	if j.Verdict != research.Equivalent || j.Pairs < 2 {
+		t.Errorf("%s by %s after %d pairs", j.Verdict, j.StoppedBy, j.Pairs)
+	}
+}
+
+func TestInvalidRunsAndGuards(t *testing.T) {
+	three, one := 3.0, 1.0
+	p := noisyProgram(research.Amount{})
+	p.Guards = []research.Guard{
+		{Name: "errors", Max: &three, Min: &one},
+		{Name: "mem", MaxGrowth: &research.Amount{Value: .1, Relative: true}},
+	}
+	rule := research.NewRule(p)
+	sane := map[string]float64{"errors": 2, "mem": 100}
+	var obs []research.Observation
+	for want := rule.Calibrate(obs); want != nil; want = rule.Calibrate(obs) {
+		obs = append(obs, research.Observation{Want: *want, Valid: true, Value: quiet[len(obs)], Guards: sane})
+	}
+	st, err := rule.Calibrated(obs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name, reason string
+		guards       map[string]float64
+		at           int // the run that goes wrong, from 0
+		o            research.Observation
+		runs         int
+	}{
+		{"crash", "exit status 1", sane, 0, research.Observation{Reason: "exit status 1"}, 1},
+		{"nan", "not a finite number", sane, 0, valued(math.NaN()), 1},
+		{"off the scale", "not positive", sane, 0, valued(-1), 1},
+		{"incumbent", "the incumbent's own run failed", sane, 1, research.Observation{Reason: "exit status 1"}, 2},
+		{"max", "guard errors = 4 breaks max 3", map[string]float64{"errors": 4, "mem": 100}, -1, valued(0), 1},
+		{"min", "guard errors = 0 breaks min 1", map[string]float64{"errors": 0, "mem": 100}, -1, valued(0), 1},
+		{"missing", "mem was not measured", map[string]float64{"errors": 2}, -1, valued(0), 1},
+		{"growth", "guard mem = 111 breaks max_growth: it was 100", map[string]float64{"errors": 2, "mem": 111}, -1, valued(0), 23},
+	} {
+		j, obs := playWith(rule, st, func(i int, w research.Want) research.Observation {
+			o := research.Observation{Valid: true, Value: 1000, Guards: sane}
+			if w.Side == research.Candidate {
+				o.Value, o.Guards = 900, c.guards
+			}
+			if i == c.at {
+				o = c.o
+				o.Guards = sane
+			}
+			return o
+		})
+		if j.Verdict != research.Invalid || j.StoppedBy != "invalid" || !strings.Contains(j.Reason, c.reason) || len(obs) != c.runs {
+			t.Errorf("%s: %s (%s) after %d runs", c.name, j.Verdict, j.Reason, len(obs))
+		}
+		next := rule.Close(st, obs, j)
+		for _, x := range append([]float64{next.Incumbent, next.S, next.Eps, next.Level, next.LevelVar}, next.Residuals...) {
+			if math.IsNaN(x) || math.IsInf(x, 0) {
+				t.Errorf("%s: %v reached the state", c.name, x)
+			}
+		}
+		if paired := c.runs > 1; (next.Tests == 1) != paired || next.Kept != 0 {
+			t.Errorf("%s: t = %d, R = %d", c.name, next.Tests, next.Kept)
+		}
+	}
+}
+
+func TestTheIncumbentIsRunAgainAfter24Screens(t *testing.T) {
+	rule := research.NewRule(noisyProgram(research.Amount{}))
+	st, _ := calibratedBy(t, rule, quiet...)
+	bad := func(_ int, w research.Want) research.Observation {
+		if w.Side == research.Incumbent {
+			return valued(1000)
+		}
+		return valued(1300)
+	}
+	for i := range 26 {
+		j, obs := playWith(rule, st, bad)
+		if anchored := obs[0].Role == research.Anchor; anchored != (i == 24) {
+			t.Fatalf("experiment %d starts with %s", i, obs[0].Role)
+		}
+		st = rule.Close(st, obs, j)
+	}
+}

@@ -1,0 +1,153 @@
+package source
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"ratchet/internal/research"
+)
+
+// RefreshIndex makes the user's index hold what the commit has at paths (no
+// entry where it has nothing). Files are not looked at. held says that somebody
+// holds the index's lock, and nothing was done.
+func (r *Repo) RefreshIndex(ctx context.Context, commit string, paths []string) (held bool, err error) {
+	var feed bytes.Buffer
+	for _, path := range paths {
+		e, err := r.committed(ctx, commit, path)
+		if err != nil {
+			return false, err
+		}
+		if e.hash == "" {
+			e.hash = strings.Repeat("0", 40)
+		}
+		fmt.Fprintf(&feed, "%o %s\t%s\x00", e.mode, e.hash, path)
+	}
+	_, err = r.git(ctx, feed.Bytes(), "update-index", "--add", "--replace", "-z", "--index-info")
+	if said := stderrOf(err); strings.Contains(said, "index.lock") && strings.Contains(said, "File exists") {
+		return true, nil
+	}
+	return false, err
+}
+
+// Same is the first of commits that has at paths what the work tree has, as git
+// add would store it: content, type and exec bit; missing in both is the same.
+// "" when none has. One git process.
+func (r *Repo) Same(ctx context.Context, commits, paths []string) (string, error) {
+	held, err := r.stored(ctx, commits[0], paths)
+	if err != nil {
+		return "", err
+	}
+	for _, commit := range commits {
+		same := true
+		for _, path := range paths {
+			is, err := r.committed(ctx, commit, path)
+			if err != nil {
+				return "", err
+			}
+			same = same && is.hash == held[path].hash && is.mode == held[path].mode
+		}
+		if same {
+			return commit, nil
+		}
+	}
+	return "", nil
+}
+
+// Restore makes the work tree's file the commit's: smudge filters and line
+// endings applied, mode right, replaced in one step. A file that holds these
+// bytes already is not touched. CodeNotFound when the commit has no file there,
+// CodeScope when a folder is in its place.
+func (r *Repo) Restore(ctx context.Context, commit, path string) error {
+	if err := r.inside(path); err != nil {
+		return err
+	}
+	is, err := r.committed(ctx, commit, path)
+	if err != nil {
+		return err
+	}
+	if is.hash == "" || is.mode == modeSubmodule {
+		return research.Errorf(research.CodeNotFound, "check the path", "%s is not a file in %s", path, commit)
+	}
+	at := r.abs(path)
+	if info, err := os.Lstat(at); err == nil && info.IsDir() {
+		return research.Errorf(research.CodeScope, "move the folder away, then call again", "a folder is in the place of %s", path)
+	}
+	if is.mode == modeLink {
+		target, err := r.Blob(ctx, commit, path)
+		if err != nil {
+			return err
+		}
+		return replaceLink(at, string(target))
+	}
+	content, err := r.git(ctx, nil, "cat-file", "--filters", "--path="+path, is.hash)
+	if err != nil {
+		return filterFailure(err)
+	}
+	return replaceFile(at, content, is.mode == modeExec)
+}
+
+// replaceFile writes a file beside at and renames it there.
+func replaceFile(at string, content []byte, exec bool) error {
+	perm := fs.FileMode(0o666)
+	if exec {
+		perm = 0o777
+	}
+	if info, err := os.Lstat(at); err == nil && info.Mode().IsRegular() && info.Size() == int64(len(content)) && (info.Mode()&0o100 != 0) == exec {
+		if now, err := os.ReadFile(at); err == nil && bytes.Equal(now, content) {
+			return nil
+		}
+	}
+	temp, err := besides(at)
+	if err != nil {
+		return err
+	}
+	f, err := os.OpenFile(temp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, perm)
+	if err != nil {
+		return fmt.Errorf("create a file beside %s: %w", at, err)
+	}
+	defer os.Remove(temp) // fails after the rename, as it should
+	defer f.Close()
+	if _, err := f.Write(content); err != nil {
+		return fmt.Errorf("write %s: %w", at, err)
+	}
+	if err := f.Sync(); err != nil {
+		return fmt.Errorf("sync %s: %w", at, err)
+	}
+	if err := f.Close(); err != nil {
+		return fmt.Errorf("close %s: %w", at, err)
+	}
+	if err := os.Rename(temp, at); err != nil {
+		return fmt.Errorf("replace %s: %w", at, err)
+	}
+	return nil
+}
+
+func replaceLink(at, target string) error {
+	temp, err := besides(at)
+	if err != nil {
+		return err
+	}
+	if err := os.Symlink(target, temp); err != nil {
+		return fmt.Errorf("make the link %s: %w", at, err)
+	}
+	defer os.Remove(temp) // fails after the rename, as it should
+	if err := os.Rename(temp, at); err != nil {
+		return fmt.Errorf("replace %s: %w", at, err)
+	}
+	return nil
+}
+
+// besides is an unused name in the folder of at, which is made if missing.
+func besides(at string) (string, error) {
+	dir := filepath.Dir(at)
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return "", fmt.Errorf("make the folder of %s: %w", at, err)
+	}
+	return filepath.Join(dir, ".ratchet-"+rand.Text()), nil
+}

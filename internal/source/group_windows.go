@@ -1,0 +1,7 @@
+package source
+
+import "os/exec"
+
+// endAsGroup leaves git to exec's own way of ending it: Windows has no SIGTERM,
+// and a filter outlives a cancelled call.
+func endAsGroup(*exec.Cmd) {}

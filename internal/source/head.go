@@ -1,0 +1,145 @@
+package source
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"ratchet/internal/research"
+)
+
+// Head is where a checkout stands.
+type Head struct {
+	Branch string // refs/heads/…, "" when detached
+	Commit string
+}
+
+// Head is where this checkout stands. CodeRepository on a branch without commits.
+// A branch that is a loose file is read in place: it outranks every other form.
+// Git is asked about the rest.
+func (r *Repo) Head(ctx context.Context) (Head, error) {
+	if branch := r.headBranch(); branch != "" {
+		b, err := os.ReadFile(filepath.Join(r.commonDir, filepath.FromSlash(branch)))
+		if commit := strings.TrimSpace(string(b)); err == nil && isHash(commit) {
+			return Head{Branch: branch, Commit: commit}, nil
+		}
+	}
+	out, err := r.git(ctx, nil, "rev-parse", "HEAD^{commit}", "--symbolic-full-name", "HEAD")
+	if err != nil {
+		if name, symErr := r.git(ctx, nil, "symbolic-ref", "-q", "HEAD"); symErr == nil {
+			return Head{}, research.Errorf(research.CodeRepository, "make the first commit: git add -A && git commit",
+				"the branch %s has no commit yet", strings.TrimPrefix(strings.TrimSpace(string(name)), "refs/heads/"))
+		}
+		return Head{}, err
+	}
+	commit, branch, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
+	if !strings.HasPrefix(branch, "refs/heads/") {
+		branch = ""
+	}
+	return Head{Branch: branch, Commit: commit}, nil
+}
+
+// headBranch is the branch that HEAD's own file names, "" when detached or when
+// the repository keeps its refs elsewhere.
+func (r *Repo) headBranch() string {
+	b, err := os.ReadFile(filepath.Join(r.gitDir, "HEAD"))
+	branch, named := strings.CutPrefix(strings.TrimSpace(string(b)), "ref: ")
+	if err != nil || !named || !strings.HasPrefix(branch, "refs/heads/") || branch == "refs/heads/.invalid" {
+		return "" // .invalid is what reftable leaves there
+	}
+	return branch
+}
+
+// isHash says whether s is a whole object name.
+func isHash(s string) bool {
+	return len(s) == 40 && strings.Trim(s, "0123456789abcdef") == ""
+}
+
+// Branch is the checked-out branch (refs/heads/…), "" when detached. It asks
+// git only where HEAD's file does not tell.
+func (r *Repo) Branch(ctx context.Context) string {
+	if branch := r.headBranch(); branch != "" {
+		return branch
+	}
+	out, err := r.git(ctx, nil, "symbolic-ref", "-q", "HEAD")
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// operations are git's unfinished ones: the file in the checkout's git
+// directory that shows it, its name and what ends it. A rebase may hold a
+// cherry-pick, so it comes first.
+var operations = [...]struct{ file, name, end string }{
+	{"rebase-apply/applying", "an am", "git am --continue, or git am --abort"},
+	{"rebase-apply", "a rebase", "git rebase --continue, or git rebase --abort"},
+	{"rebase-merge", "a rebase", "git rebase --continue, or git rebase --abort"},
+	{"MERGE_HEAD", "a merge", "git merge --continue, or git merge --abort"},
+	{"CHERRY_PICK_HEAD", "a cherry-pick", "git cherry-pick --continue, or git cherry-pick --abort"},
+	{"REVERT_HEAD", "a revert", "git revert --continue, or git revert --abort"},
+	{"sequencer", "a cherry-pick or revert", "git cherry-pick --abort, or git revert --abort"},
+	{"BISECT_LOG", "a bisect", "git bisect reset"},
+}
+
+// Busy refuses while a merge, rebase, am, cherry-pick, revert or bisect is
+// unfinished in this checkout. CodeRepository with the command that ends it.
+func (r *Repo) Busy(ctx context.Context) error {
+	for _, op := range operations {
+		if _, err := os.Lstat(filepath.Join(r.gitDir, filepath.FromSlash(op.file))); err == nil {
+			return research.Errorf(research.CodeRepository, "finish it first: "+op.end, "%s is in progress in this checkout", op.name)
+		}
+	}
+	return ctx.Err()
+}
+
+// AttachHead makes HEAD name a branch (refs/heads/…) without touching any
+// file or the index. why goes into the reflog.
+func (r *Repo) AttachHead(ctx context.Context, branch, why string) error {
+	_, err := r.git(ctx, nil, "symbolic-ref", "-m", reason(why), "HEAD", branch)
+	return err
+}
+
+// WorktreeOf is the root of the checkout that has the branch (refs/heads/…)
+// checked out, "" if none has or its folder is gone.
+func (r *Repo) WorktreeOf(ctx context.Context, branch string) (path string, err error) {
+	out, err := r.git(ctx, nil, "for-each-ref", "--format=%(refname)%00%(HEAD)%00%(worktreepath)%00%00", branch)
+	if err != nil {
+		return "", err
+	}
+	for line := range strings.SplitSeq(string(out), "\x00\x00\n") {
+		f := strings.SplitN(line, "\x00", 3)
+		if len(f) < 3 || f[0] != branch || f[2] == "" {
+			continue
+		}
+		if f[1] == "*" {
+			return r.root, nil
+		}
+		path = filepath.FromSlash(f[2])
+		if _, err := os.Stat(path); err != nil {
+			return "", nil
+		}
+		return path, nil
+	}
+	return "", nil
+}
+
+// Switch goes to a branch (refs/heads/… or its short name), files and index
+// too, as `git switch` does. CodeRepository where git refuses, with its reason
+// and the files in the way.
+func (r *Repo) Switch(ctx context.Context, branch string) error {
+	short := strings.TrimPrefix(branch, "refs/heads/")
+	_, err := r.git(ctx, nil, "switch", "--quiet", "--no-guess", "--", short)
+	if said := stderrOf(err); said != "" {
+		var files []string
+		for line := range strings.Lines(said) {
+			if f, ok := strings.CutPrefix(line, "\t"); ok {
+				files = append(files, strings.TrimSpace(f))
+			}
+		}
+		return research.Errorf(research.CodeRepository, "commit or stash what is in the way, then run: git switch "+short,
+			"git does not switch to %s: %s", short, strings.TrimSuffix(firstLine(said)+" "+strings.Join(files, ", "), " "))
+	}
+	return err
+}

@@ -1,0 +1,155 @@
+package ledger
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+)
+
+// The anchor file has two slots, far enough apart that no torn write harms
+// both. Each holds one line of JSON, padded with blanks. The newer slot that is
+// whole counts; the other one is overwritten next. That is as safe as a new
+// file renamed over the old one, and costs a fourth of it.
+const (
+	slotLen = 256
+	slotGap = 4096
+)
+
+// anchor is the head as it was last acknowledged, kept outside the ledger's
+// file so that a rollback of that file shows.
+type anchor struct {
+	Seq  uint64 `json:"seq"`
+	Hash string `json:"hash"`
+	Sum  string `json:"sum"` // of the two, so that a torn slot shows
+
+	slot int64
+}
+
+func (a anchor) sum() string {
+	h := sha256.Sum256(fmt.Appendf(nil, "%d %s", a.Seq, a.Hash))
+	return hex.EncodeToString(h[:8])
+}
+
+func (a anchor) line() []byte {
+	a.Sum = a.sum()
+	b, err := json.Marshal(a)
+	if err != nil {
+		panic(err) // a number and two hex strings
+	}
+	return append(b, bytes.Repeat([]byte(" "), slotLen-1-len(b))...)
+}
+
+// readSlots returns the bytes of both slots.
+func readSlots(path string) ([2][slotLen]byte, error) {
+	var slots [2][slotLen]byte
+	f, err := os.Open(path)
+	if err != nil {
+		return slots, err
+	}
+	defer f.Close()
+	for i := range slots {
+		if _, err := f.ReadAt(slots[i][:], int64(i)*slotGap); err != nil && !errors.Is(err, io.EOF) {
+			return slots, err
+		}
+	}
+	return slots, nil
+}
+
+// readAnchor returns nil when there is no anchor file.
+func readAnchor(path string) (*anchor, error) {
+	slots, err := readSlots(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, storage("read the ledger's anchor", err)
+	}
+	var newest *anchor
+	for i, slot := range slots {
+		a := anchor{slot: int64(i)}
+		err := json.Unmarshal(bytes.TrimRight(slot[:], "\x00"), &a)
+		if err == nil && a.Sum == a.sum() && (newest == nil || a.Seq > newest.Seq) {
+			newest = &a
+		}
+	}
+	if newest == nil {
+		return nil, damaged("restore it from a backup, or delete it and run `ratchet verify`",
+			"%s does not hold a head: the newest records can't be vouched for", path)
+	}
+	return newest, nil
+}
+
+// writeAnchor makes a the anchor, durably: after a crash the file holds either
+// the old head or a. old is what readAnchor returned.
+func writeAnchor(path string, a anchor, old *anchor) error {
+	var err error
+	if line := append(a.line(), '\n'); old == nil {
+		err = replace(path, path+".tmp", append(line, make([]byte, slotGap)...))
+	} else {
+		err = overwrite(path, (1-old.slot)*slotGap, line)
+	}
+	if err != nil {
+		return storage("write the ledger's anchor", err)
+	}
+	return nil
+}
+
+// overwrite writes data into an existing file, durably.
+func overwrite(path string, at int64, data []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteAt(data, at)
+	if err == nil {
+		err = datasync(f)
+	}
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	return err
+}
+
+// replace puts data at path by way of tmp, which lies in the same folder.
+func replace(path, tmp string, data []byte) error {
+	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Sync()
+	}
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err == nil {
+		err = os.Rename(tmp, path)
+	}
+	if err != nil {
+		os.Remove(tmp)
+		return err
+	}
+	return syncDir(filepath.Dir(path))
+}
+
+// syncDir makes renames in a folder durable.
+func syncDir(dir string) error {
+	if runtime.GOOS == "windows" { // has no such call; NTFS journals renames
+		return nil
+	}
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return d.Sync()
+}

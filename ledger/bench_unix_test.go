@@ -1,0 +1,105 @@
+//go:build unix
+
+package ledger_test
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"runtime"
+	"testing"
+
+	"ratchet/internal/research"
+	"ratchet/ledger"
+)
+
+// sizes are the experiments already in the ledger. Run with
+//
+//	go test ./ledger -run '^$' -bench . -benchtime 500x
+var sizes = []int{0, 10_000}
+
+func grown(b *testing.B, n int) *ledger.Ledger {
+	l := open(b, filepath.Join(b.TempDir(), "ledger.db"))
+	put(b, l, opening()...)
+	grow(b, l, 1, n)
+	return l
+}
+
+// BenchmarkAppend appends one record a transaction, over whole experiments.
+func BenchmarkAppend(b *testing.B) {
+	for _, size := range sizes {
+		b.Run(fmt.Sprint(size), func(b *testing.B) {
+			l := grown(b, size)
+			var todo []research.Entry
+			n := size
+			runtime.GC()
+			start := cpu(b)
+			b.ResetTimer()
+			for range b.N {
+				if len(todo) == 0 {
+					n++
+					todo = experiment(n, hypothesis(n), "no gain, since the compiler did it already")
+				}
+				put(b, l, todo[0])
+				todo = todo[1:]
+			}
+			b.ReportMetric(float64(cpu(b)-start)/float64(b.N), "cpu-ns/op")
+		})
+	}
+}
+
+// BenchmarkCampaignRead is what most calls begin with.
+func BenchmarkCampaignRead(b *testing.B) {
+	for _, size := range sizes {
+		b.Run(fmt.Sprint(size), func(b *testing.B) {
+			l := grown(b, size)
+			runtime.GC()
+			start := cpu(b)
+			b.ResetTimer()
+			for range b.N {
+				err := l.View(context.Background(), func(tx *ledger.Tx) error {
+					_, err := tx.Campaign(camp)
+					return err
+				})
+				if err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(cpu(b)-start)/float64(b.N), "cpu-ns/op")
+		})
+	}
+}
+
+// BenchmarkSearch reads a page of a two-word search and a page of one status.
+func BenchmarkSearch(b *testing.B) {
+	for _, q := range []ledger.Query{{Text: "partition vectorize"}, {Status: research.Reverted}} {
+		b.Run(q.Text+string(q.Status), func(b *testing.B) {
+			l := grown(b, 10_000)
+			b.ResetTimer()
+			for range b.N {
+				view(b, l, func(tx *ledger.Tx) error {
+					_, _, err := tx.Experiments(camp, q)
+					return err
+				})
+			}
+		})
+	}
+}
+
+func BenchmarkStamp(b *testing.B) {
+	l := grown(b, 1)
+	for b.Loop() {
+		if _, err := l.Stamp(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkVerify(b *testing.B) {
+	l := grown(b, 2000)
+	for b.Loop() {
+		if _, err := l.Verify(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,252 @@
+package ledger
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"ratchet/internal/research"
+)
+
+// index folds a record into the states and the indexes. Verify runs the same
+// code, so whatever it writes must follow from the records alone.
+func (t *Tx) index(rec research.Record) error {
+	v, job, err := t.load(rec)
+	if err != nil {
+		return err
+	}
+	var was research.Status
+	if v.Experiment != nil {
+		was = v.Experiment.Status
+	}
+	if err := fold(v, rec); err != nil {
+		return err
+	}
+	if err := t.save(v, rec, job); err != nil {
+		return fmt.Errorf("store state: %w", err)
+	}
+	if err := t.indexStatus(rec.Campaign, v.Experiment, was); err != nil {
+		return fmt.Errorf("index status: %w", err)
+	}
+	if err := t.indexRecord(v, rec, job); err != nil {
+		return fmt.Errorf("index record: %w", err)
+	}
+	return nil
+}
+
+// load reads the states that the record changes, and refuses a record that
+// contradicts them.
+func (t *Tx) load(rec research.Record) (*research.View, research.JobID, error) {
+	job, err := research.Touches(rec)
+	if err != nil {
+		return nil, "", err
+	}
+	v := &research.View{}
+	if v.Campaign, err = t.loadCampaign(rec); err != nil {
+		return nil, "", err
+	}
+	begins := rec.Kind == research.KindExperimentProposed || rec.Kind == research.KindCalibrationStarted ||
+		rec.Kind == research.KindMeasurementStarted
+	switch job.Kind() {
+	case 0:
+	case research.ExperimentJob:
+		v.Experiment, err = state[research.Experiment](t, bucketExps, prefix(rec.Campaign)+bigEndian(uint64(job.N())))
+		err = first(err, conflict(rec.Kind, job, v.Experiment != nil, begins))
+		v.Experiment = orZero(v.Experiment)
+	case research.CalibrationJob, research.MeasurementJob:
+		v.Measurement, err = state[research.Measurement](t, bucketJobs, prefix(rec.Campaign, string(job)))
+		err = first(err, conflict(rec.Kind, job, v.Measurement != nil, begins))
+		v.Measurement = orZero(v.Measurement)
+	default:
+		err = fmt.Errorf("append %s of the unknown job %q", rec.Kind, job)
+	}
+	if err != nil {
+		return nil, "", err
+	}
+	v.Session, err = t.loadSession(rec)
+	return v, job, err
+}
+
+func (t *Tx) loadCampaign(rec research.Record) (*research.Campaign, error) {
+	begins := rec.Kind == research.KindCampaignStarted
+	c, err := state[research.Campaign](t, bucketCamps, prefix(rec.Campaign))
+	switch {
+	case err != nil:
+		return nil, err
+	case c == nil && begins:
+		return &research.Campaign{}, nil
+	case c == nil:
+		return nil, noCampaign(rec.Campaign)
+	case begins:
+		return nil, research.Errorf(research.CodeConflict, "resume it, or start one under another name",
+			"a campaign %q has already been started", rec.Campaign)
+	}
+	return c, nil
+}
+
+// loadSession returns nil for a session that has not joined: nothing is counted for it.
+func (t *Tx) loadSession(rec research.Record) (*research.Session, error) {
+	joins := rec.Kind == research.KindSessionJoined
+	if rec.Session == "" {
+		if joins {
+			return nil, fmt.Errorf("append %s without a codename", rec.Kind)
+		}
+		return nil, nil
+	}
+	s, err := state[research.Session](t, bucketSession, prefix(rec.Campaign, rec.Session))
+	if s == nil && joins {
+		s = &research.Session{}
+	}
+	return s, err
+}
+
+// conflict refuses a job that begins twice, or goes on without a beginning.
+func conflict(kind research.Kind, job research.JobID, exists, begins bool) error {
+	switch {
+	case exists && begins:
+		return research.Errorf(research.CodeConflict, "repeat the call: it will take the next number",
+			"%s exists already; somebody else took that number", job)
+	case !exists && !begins:
+		return research.Errorf(research.CodeNotFound, "name one that exists; `ratchet log` lists them",
+			"there is no %s for %s", job, kind)
+	}
+	return nil
+}
+
+// fold calls research.Fold. A record that the fold can't take must not end the
+// process, which may hold other people's work.
+func fold(v *research.View, rec research.Record) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("fold record %d (%s): %s", rec.Seq, rec.Kind, excerpt(p))
+		}
+	}()
+	return research.Fold(v, rec)
+}
+
+func (t *Tx) save(v *research.View, rec research.Record, job research.JobID) error {
+	err := t.putJSON(bucketCamps, prefix(rec.Campaign), v.Campaign)
+	if v.Experiment != nil {
+		err = first(err, t.putJSON(bucketExps, prefix(rec.Campaign)+bigEndian(uint64(job.N())), v.Experiment))
+	}
+	if v.Measurement != nil {
+		err = first(err, t.putJSON(bucketJobs, prefix(rec.Campaign, string(job)), v.Measurement))
+	}
+	if v.Session != nil {
+		err = first(err, t.putJSON(bucketSession, prefix(rec.Campaign, rec.Session), v.Session))
+	}
+	return err
+}
+
+func (t *Tx) indexStatus(campaign string, x *research.Experiment, was research.Status) error {
+	if x == nil || x.Status == was {
+		return nil
+	}
+	n := bigEndian(uint64(x.N))
+	if was != "" {
+		if err := t.s.delete(bucketStatus, prefix(campaign, string(was))+n); err != nil {
+			return err
+		}
+	}
+	return t.s.put(bucketStatus, prefix(campaign, string(x.Status))+n, nil)
+}
+
+// indexRecord updates the indexes that belong to the record's kind.
+func (t *Tx) indexRecord(v *research.View, rec research.Record, job research.JobID) error {
+	var err error
+	if rec.Key != "" {
+		err = t.putNumber(bucketKeys, prefix(rec.Campaign, rec.Key), rec.Seq)
+	}
+	x := v.Experiment
+	switch rec.Kind {
+	case research.KindExperimentProposed:
+		err = first(err, t.putNumber(bucketLatest, prefix(rec.Campaign, x.Checkout), uint64(x.N)),
+			t.indexText(rec.Campaign, x.N, x.Hypothesis))
+	case research.KindExperimentJudged:
+		if x.Judgement.Verdict != research.Invalid { // what made it invalid may pass
+			err = first(err, t.putNumber(bucketJudged, prefix(rec.Campaign, x.Parent, x.Tree), uint64(x.N)))
+		}
+	case research.KindExperimentReverted:
+		err = first(err, t.indexText(rec.Campaign, x.N, x.Lesson))
+	case research.KindRunFinished:
+		var b research.Run
+		err = first(err, json.Unmarshal(rec.Body, &b))
+		key := prefix(rec.Campaign, string(job)) + bigEndian(uint64(b.Number)) + bigEndian(rec.Seq)
+		err = first(err, t.s.put(bucketRuns, key, nil))
+	case research.KindSessionJoined:
+		err = first(err, t.s.put(bucketPlaces, prefix(rec.Campaign, v.Session.Checkout), []byte(rec.Session)))
+	case research.KindLessonAdded:
+		err = first(err, t.indexLesson(rec))
+	case research.KindIdeaAdded:
+		err = first(err, t.putNew(bucketIdeas, rec, v.Campaign.Ideas))
+	}
+	return err
+}
+
+func (t *Tx) indexLesson(rec research.Record) error {
+	var b research.Lesson
+	if err := json.Unmarshal(rec.Body, &b); err != nil {
+		return err
+	}
+	if err := t.putNew(bucketLessons, rec, b.N); err != nil || b.Experiment <= 0 {
+		return err
+	}
+	return t.indexText(rec.Campaign, b.Experiment, b.Text)
+}
+
+// putNew indexes a numbered lesson or idea; a number is given once.
+func (t *Tx) putNew(bucket string, rec research.Record, n int) error {
+	key := prefix(rec.Campaign) + bigEndian(uint64(n))
+	if n < 1 || t.s.get(bucket, key) != nil {
+		return research.Errorf(research.CodeConflict, "repeat the call: it will take the next number",
+			"%s %d exists already or is no number", rec.Kind, n)
+	}
+	return t.putNumber(bucket, key, rec.Seq)
+}
+
+func (t *Tx) putNumber(bucket, key string, n uint64) error {
+	return t.s.put(bucket, key, []byte(bigEndian(n)))
+}
+
+func (t *Tx) putJSON(bucket, key string, v any) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	return t.s.put(bucket, key, b)
+}
+
+// state reads a folded state, nil if there is none.
+func state[T any](t *Tx, bucket, key string) (*T, error) {
+	b := t.s.get(bucket, key)
+	if b == nil {
+		return nil, nil
+	}
+	v := new(T)
+	if err := json.Unmarshal(b, v); err != nil {
+		return nil, damaged(nextRebuild, "the index %s can't be decoded: %w", bucket, err)
+	}
+	return v, nil
+}
+
+func orZero[T any](v *T) *T {
+	if v == nil {
+		return new(T)
+	}
+	return v
+}
+
+// first returns the first error.
+func first(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// excerpt is a panic's value, cut to a length that fits a sentence.
+func excerpt(v any) string {
+	s := fmt.Sprint(v)
+	return s[:min(len(s), 120)]
+}

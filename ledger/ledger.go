@@ -1,0 +1,172 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"time"
+
+	"ratchet/internal/research"
+)
+
+// The files of a ledger, all in its folder.
+const (
+	lockName    = "ledger.lock"
+	anchorName  = "ledger.head"
+	outputsName = "outputs"
+)
+
+// Ledger is a handle to a ledger's file. It holds nothing open between calls;
+// any number of handles in any number of processes may share the file, and one
+// handle any number of goroutines.
+type Ledger struct {
+	path  string
+	dir   string
+	now   func() time.Time
+	quota int64
+}
+
+// Options are Open's; the zero value is ready.
+type Options struct {
+	Now   func() time.Time // of the records, nil: time.Now
+	Quota int64            // bytes of stored outputs to keep, 0: 1 GiB
+}
+
+// Open returns a handle to the ledger at path (…/ledger.db). It creates the
+// folder and looks at nothing else: the file is created by the first append.
+func Open(path string, o Options) (*Ledger, error) {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return nil, storage("find the ledger", err)
+	}
+	l := &Ledger{path: abs, dir: filepath.Dir(abs), now: o.Now, quota: o.Quota}
+	if l.now == nil {
+		l.now = time.Now
+	}
+	if l.quota == 0 {
+		l.quota = 1 << 30
+	}
+	if err := os.MkdirAll(l.dir, 0o700); err != nil {
+		return nil, storage("create the ledger's folder", err)
+	}
+	return l, nil
+}
+
+// Path is the absolute path of the ledger's file.
+func (l *Ledger) Path() string { return l.path }
+
+// Dir is the folder of the ledger's files: the database, its lock, the anchor and outputs/.
+func (l *Ledger) Dir() string { return l.dir }
+
+func (l *Ledger) file(name string) string { return filepath.Join(l.dir, name) }
+
+// Stamp is a comparable value that changes with every append. The zero Stamp
+// is that of a ledger that does not exist yet.
+type Stamp struct{ slots [2][slotLen]byte }
+
+// Stamp reads the anchor, in microseconds and without any lock. For waiting: a
+// stamp that still equals an earlier one means that nothing was acknowledged since.
+func (l *Ledger) Stamp() (Stamp, error) {
+	slots, err := readSlots(l.file(anchorName))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return Stamp{}, storage("read the ledger's anchor", err)
+	}
+	return Stamp{slots}, nil
+}
+
+// View calls f with a consistent state of the ledger. f must not keep the Tx,
+// and must be quick: the ledger is closed to everybody else meanwhile. f's
+// error is returned as it is; a damaged file is a research.CodeLedger error,
+// ctx's end while waiting a research.CodeCancelled one.
+func (l *Ledger) View(ctx context.Context, f func(*Tx) error) error {
+	return l.transact(ctx, reading, f)
+}
+
+// Update is View with appends: all records appended inside become durable
+// together, or none when f or any append fails or ctx ends before the commit.
+// After a research.CodeStorage error a call whose entries carry keys can be
+// repeated: what was written already is found by its key.
+func (l *Ledger) Update(ctx context.Context, f func(*Tx) error) error {
+	return l.transact(ctx, writing, f)
+}
+
+// Append is an Update that does nothing but append, and returns the records.
+func (l *Ledger) Append(ctx context.Context, entries ...research.Entry) ([]research.Record, error) {
+	var recs []research.Record
+	err := l.Update(ctx, func(t *Tx) error {
+		for _, e := range entries {
+			rec, err := t.Append(e)
+			if err != nil {
+				return err
+			}
+			recs = append(recs, rec)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return recs, nil
+}
+
+// mode says what a transaction is for.
+type mode int
+
+const (
+	reading mode = iota
+	writing
+	inspecting // reading, and told of a bad head instead of refused
+)
+
+// transact is the one way into the file: lock, open, check, call, commit, anchor.
+func (l *Ledger) transact(ctx context.Context, m mode, f func(*Tx) error) (err error) {
+	if ctx.Err() != nil {
+		return cancelled(ctx)
+	}
+	turn, err := lock(ctx, l.file(lockName))
+	if err != nil {
+		return err
+	}
+	defer turn.Close()
+
+	// A file that was cut off faults where it is mapped: make that a panic, and the panic an error.
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	s := &store{path: l.path}
+	defer s.close()
+	defer s.caught(&err)
+
+	t, err := l.begin(s, m)
+	if err != nil {
+		return err
+	}
+	if err := f(t); err != nil {
+		return err
+	}
+	if t.failed != nil {
+		return t.failed
+	}
+	return l.finish(ctx, t)
+}
+
+// finish makes what t appended durable. The anchor is written even when
+// nothing was appended, if a crash or a failure left it behind.
+func (l *Ledger) finish(ctx context.Context, t *Tx) error {
+	if !t.write || t.seq == 0 {
+		return nil
+	}
+	if t.appended {
+		if ctx.Err() != nil {
+			return cancelled(ctx)
+		}
+		if err := t.s.commit(); err != nil {
+			return storage("write to the ledger", err)
+		}
+	}
+	if t.anchor != nil && t.anchor.Seq == t.seq {
+		return nil
+	}
+	return writeAnchor(l.file(anchorName), anchor{Seq: t.seq, Hash: t.hash}, t.anchor)
+}

@@ -1,0 +1,15 @@
+//go:build !linux && !darwin && !freebsd && !netbsd && !openbsd && !dragonfly && !windows
+
+package ledger
+
+import (
+	"errors"
+	"os"
+)
+
+// place would be a position in the queue: this platform has no lock we know.
+type place struct{}
+
+func enter(*os.File) (*place, error) { return nil, errors.ErrUnsupported }
+
+func (*place) turn() (bool, holder, int, error) { return false, holder{}, 0, errors.ErrUnsupported }

@@ -1,0 +1,181 @@
+package ledger
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"ratchet/internal/research"
+)
+
+const (
+	outputsLock = "outputs.lock"
+	usageName   = "usage" // in outputs/: bytes stored, as decimal text; a hint, counted anew before anything is removed
+	keepShare   = .9      // of the quota, what a removal leaves
+	halfMade    = "new-"  // prefix of a file being written
+	staleAfter  = time.Hour
+)
+
+// PutOutput stores what a run printed and returns its SHA-256 in hex, under
+// which Output finds it. The same data is stored once. When the outputs exceed
+// their quota, those not stored again for the longest time are removed; their
+// digests stay in the records.
+func (l *Ledger) PutOutput(data []byte) (string, error) {
+	sum := sha256.Sum256(data)
+	digest := hex.EncodeToString(sum[:])
+	path := l.outputPath(digest)
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return "", storage("store an output", err)
+	}
+	turn, err := lock(context.Background(), l.file(outputsLock))
+	if err != nil {
+		return "", err
+	}
+	defer turn.Close()
+	if info, err := os.Stat(path); err == nil && info.Size() == int64(len(data)) {
+		now := time.Now()
+		if err := os.Chtimes(path, now, now); err != nil {
+			return "", storage("store an output", err)
+		}
+		return digest, nil
+	}
+	if err := l.storeOutput(path, data); err != nil {
+		return "", storage("store an output", err)
+	}
+	return digest, nil
+}
+
+// storeOutput writes a new file, and makes room for it. The caller has the lock.
+func (l *Ledger) storeOutput(path string, data []byte) error {
+	dir := filepath.Dir(path)
+	if err := replace(path, filepath.Join(dir, halfMade+filepath.Base(path)), data); err != nil {
+		return err
+	}
+	if err := syncDir(filepath.Dir(dir)); err != nil { // dir itself may be new
+		return err
+	}
+	used, err := l.readUsage()
+	if used += int64(len(data)); err != nil || used > l.quota {
+		if used, err = l.prune(path); err != nil {
+			return err
+		}
+	}
+	return os.WriteFile(l.usagePath(), strconv.AppendInt(nil, used, 10), 0o600)
+}
+
+// Output returns a stored output: research.CodeNotFound when it was removed,
+// by retention or redaction, or never stored; CodeLedger when it was altered.
+func (l *Ledger) Output(digest string) ([]byte, error) {
+	if !isDigest(digest) {
+		return nil, research.Errorf(research.CodeBadArgument, "give the digest that a run's record holds",
+			"%q is not a digest", digest)
+	}
+	data, err := os.ReadFile(l.outputPath(digest))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, research.Errorf(research.CodeNotFound, "run it again if its output matters",
+			"the output %.12s is not stored any more", digest)
+	}
+	if err != nil {
+		return nil, storage("read an output", err)
+	}
+	if sum := sha256.Sum256(data); hex.EncodeToString(sum[:]) != digest {
+		return nil, damaged("restore the file from a backup, or run it again", "the stored output %.12s was altered", digest)
+	}
+	return data, nil
+}
+
+// Redact removes a stored output for good and leaves its digest in the
+// records. An output that is not stored is no error.
+func (l *Ledger) Redact(digest string) error {
+	if !isDigest(digest) {
+		return research.Errorf(research.CodeBadArgument, "give the digest that a run's record holds",
+			"%q is not a digest", digest)
+	}
+	if err := os.Remove(l.outputPath(digest)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return storage("remove an output", err)
+	}
+	return nil
+}
+
+func isDigest(s string) bool {
+	b, err := hex.DecodeString(s)
+	return err == nil && len(b) == sha256.Size && s == strings.ToLower(s)
+}
+
+func (l *Ledger) outputPath(digest string) string {
+	return filepath.Join(l.file(outputsName), digest[:2], digest)
+}
+
+func (l *Ledger) usagePath() string { return filepath.Join(l.file(outputsName), usageName) }
+
+func (l *Ledger) readUsage() (int64, error) {
+	b, err := os.ReadFile(l.usagePath())
+	if err != nil {
+		return 0, err
+	}
+	return strconv.ParseInt(string(b), 10, 64)
+}
+
+// prune counts the outputs and, where they exceed the quota, removes the oldest
+// but never keep. It returns the bytes that are left.
+func (l *Ledger) prune(keep string) (int64, error) {
+	files, used, err := l.listOutputs()
+	if err != nil || used <= l.quota {
+		return used, err
+	}
+	slices.SortFunc(files, func(a, b output) int { return a.at.Compare(b.at) })
+	for _, f := range files {
+		if used <= int64(float64(l.quota)*keepShare) {
+			break
+		}
+		if f.path == keep {
+			continue
+		}
+		if err := os.Remove(f.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return used, err
+		}
+		used -= f.size
+	}
+	return used, nil
+}
+
+// output is one stored file.
+type output struct {
+	path string
+	size int64
+	at   time.Time
+}
+
+// listOutputs walks all outputs, and removes what a crash left half-made.
+func (l *Ledger) listOutputs() (files []output, used int64, err error) {
+	err = filepath.WalkDir(l.file(outputsName), func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || d.Name() == usageName {
+			return err
+		}
+		info, err := d.Info()
+		if errors.Is(err, fs.ErrNotExist) { // redacted just now
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if strings.HasPrefix(d.Name(), halfMade) {
+			if time.Since(info.ModTime()) > staleAfter {
+				return os.Remove(path)
+			}
+			return nil
+		}
+		files = append(files, output{path: path, size: info.Size(), at: info.ModTime()})
+		used += info.Size()
+		return nil
+	})
+	return files, used, err
+}

@@ -1,0 +1,150 @@
+package ledger
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"ratchet/internal/research"
+)
+
+// defaultLimit is how many entries a list has when its caller gives no limit.
+const defaultLimit = 20
+
+func noCampaign(name string) error {
+	return research.Errorf(research.CodeNoCampaign, "start it with start_campaign", "there is no campaign %q", name)
+}
+
+// Campaign returns a campaign's state; research.CodeNoCampaign when there is none.
+func (t *Tx) Campaign(name string) (*research.Campaign, error) {
+	c, err := state[research.Campaign](t, bucketCamps, prefix(name))
+	if c == nil && err == nil {
+		err = noCampaign(name)
+	}
+	return c, err
+}
+
+// Campaigns returns all campaigns, by name.
+func (t *Tx) Campaigns() ([]research.Campaign, error) {
+	return states[research.Campaign](t, bucketCamps, "")
+}
+
+// Experiment returns the state of a campaign's experiment n; research.CodeNotFound when there is none.
+func (t *Tx) Experiment(campaign string, n int) (*research.Experiment, error) {
+	x, err := state[research.Experiment](t, bucketExps, prefix(campaign)+bigEndian(uint64(n)))
+	if x == nil && err == nil {
+		err = notFound(campaign, research.NewJobID(research.ExperimentJob, n))
+	}
+	return x, err
+}
+
+// Measurement returns the state of a calibration or measurement; research.CodeNotFound when there is none.
+func (t *Tx) Measurement(campaign string, id research.JobID) (*research.Measurement, error) {
+	m, err := state[research.Measurement](t, bucketJobs, prefix(campaign, string(id)))
+	if m == nil && err == nil {
+		err = notFound(campaign, id)
+	}
+	return m, err
+}
+
+func notFound(campaign string, id research.JobID) error {
+	return research.Errorf(research.CodeNotFound, "name one that exists; `ratchet log` lists them",
+		"the campaign %q has no %s", campaign, id)
+}
+
+// Runs returns the finished runs of one job by number; none is no error.
+func (t *Tx) Runs(campaign string, id research.JobID) ([]research.Run, error) {
+	var seqs []uint64
+	pre := prefix(campaign, string(id))
+	t.s.scan(bucketRuns, pre, pre, func(k, _ []byte) bool {
+		seqs = append(seqs, number(k))
+		return true
+	})
+	return bodies[research.Run](t, seqs)
+}
+
+// Judged returns the experiment that judged this tree against this incumbent
+// (a commit). Invalid verdicts don't count.
+func (t *Tx) Judged(campaign, incumbent, tree string) (n int, ok bool) {
+	n = num(t.s.get(bucketJudged, prefix(campaign, incumbent, tree)))
+	return n, n > 0
+}
+
+// Latest returns the experiment that the checkout proposed last.
+func (t *Tx) Latest(campaign, checkout string) (n int, ok bool) {
+	n = num(t.s.get(bucketLatest, prefix(campaign, checkout)))
+	return n, n > 0
+}
+
+// Session returns a session that has joined; research.CodeNotFound when there is none.
+func (t *Tx) Session(campaign, codename string) (*research.Session, error) {
+	s, err := state[research.Session](t, bucketSession, prefix(campaign, codename))
+	if s == nil && err == nil {
+		err = research.Errorf(research.CodeNotFound, "name a session that has joined",
+			"the campaign %q has no session %q", campaign, codename)
+	}
+	return s, err
+}
+
+// Sessions returns all sessions of a campaign, by codename.
+func (t *Tx) Sessions(campaign string) ([]research.Session, error) {
+	return states[research.Session](t, bucketSession, prefix(campaign))
+}
+
+// SessionOf returns the codename of the session that joined from a checkout last.
+func (t *Tx) SessionOf(campaign, checkout string) (codename string, ok bool) {
+	v := t.s.get(bucketPlaces, prefix(campaign, checkout))
+	return string(v), v != nil
+}
+
+// Lessons returns the newest lessons, newest first, at most limit (0: 20).
+func (t *Tx) Lessons(campaign string, limit int) ([]research.Lesson, error) {
+	return newest[research.Lesson](t, bucketLessons, campaign, limit)
+}
+
+// Ideas returns the newest ideas, newest first, at most limit (0: 20).
+func (t *Tx) Ideas(campaign string, limit int) ([]research.Idea, error) {
+	return newest[research.Idea](t, bucketIdeas, campaign, limit)
+}
+
+func newest[T any](t *Tx, bucket, campaign string, limit int) ([]T, error) {
+	if limit <= 0 {
+		limit = defaultLimit
+	}
+	var seqs []uint64
+	n, v := t.s.below(bucket, prefix(campaign), noLimit)
+	for ; n > 0 && len(seqs) < limit; n, v = t.s.below(bucket, prefix(campaign), n) {
+		seqs = append(seqs, number(v))
+	}
+	return bodies[T](t, seqs)
+}
+
+// bodies returns the decoded bodies of records.
+func bodies[T any](t *Tx, seqs []uint64) ([]T, error) {
+	out := make([]T, len(seqs))
+	for i, seq := range seqs {
+		rec, err := t.Record(seq)
+		if err != nil {
+			return nil, err
+		}
+		if err := json.Unmarshal(rec.Body, &out[i]); err != nil {
+			return nil, fmt.Errorf("decode record %d: %w", seq, err)
+		}
+	}
+	return out, nil
+}
+
+// states returns all folded states under a prefix.
+func states[T any](t *Tx, bucket, pre string) ([]T, error) {
+	var out []T
+	var err error
+	t.s.scan(bucket, pre, pre, func(_, v []byte) bool {
+		var s T
+		if err = json.Unmarshal(v, &s); err != nil {
+			err = damaged(nextRebuild, "the index %s can't be decoded: %w", bucket, err)
+			return false
+		}
+		out = append(out, s)
+		return true
+	})
+	return out, err
+}

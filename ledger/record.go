@@ -1,0 +1,73 @@
+package ledger
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"ratchet/internal/research"
+)
+
+// The stored bytes of a record are its JSON, which ends in its hash. What is
+// hashed are these very bytes with the hash left empty, so a check needs no
+// second encoding and outlives changes of the encoder.
+var (
+	hashLead = []byte(`,"hash":"`)
+	hashTail = []byte(`"}`)
+)
+
+const hashLen = 2 * sha256.Size
+
+// Hash returns the hash that a record with these contents has; r.Hash itself
+// takes no part. For imports and for checks outside a ledger.
+func Hash(r research.Record) (string, error) {
+	sealed, _, err := seal(r)
+	return sealed.Hash, err
+}
+
+// seal fills in r's hash and returns the bytes to store.
+func seal(r research.Record) (research.Record, []byte, error) {
+	r.Hash = ""
+	b, err := json.Marshal(r)
+	if err != nil {
+		return r, nil, fmt.Errorf("encode record: %w", err)
+	}
+	sum := sha256.Sum256(b)
+	r.Hash = hex.EncodeToString(sum[:])
+	b = append(b[:len(b)-len(hashTail)], r.Hash...)
+	return r, append(b, hashTail...), nil
+}
+
+// sealOf returns the hash that stored bytes carry, after recomputing it.
+func sealOf(stored []byte) (string, error) {
+	cut := len(stored) - hashLen - len(hashTail)
+	if cut < len(hashLead) || !bytes.HasSuffix(stored, hashTail) || !bytes.HasSuffix(stored[:cut], hashLead) {
+		return "", errors.New("it does not end in a hash")
+	}
+	h := sha256.New()
+	h.Write(stored[:cut])
+	h.Write(hashTail)
+	want := hex.EncodeToString(h.Sum(nil))
+	if string(stored[cut:cut+hashLen]) != want {
+		return "", errors.New("its content does not match its hash")
+	}
+	return want, nil
+}
+
+// unseal checks stored bytes against their own hash and their place, and decodes them.
+func unseal(seq uint64, stored []byte) (research.Record, error) {
+	var r research.Record
+	if _, err := sealOf(stored); err != nil {
+		return r, damaged(nextRestore, "record %d was altered: %w", seq, err)
+	}
+	if err := json.Unmarshal(stored, &r); err != nil {
+		return r, damaged(nextRestore, "record %d can't be decoded: %w", seq, err)
+	}
+	if r.Seq != seq {
+		return r, damaged(nextRestore, "record %d stands in the place of record %d", r.Seq, seq)
+	}
+	return r, nil
+}

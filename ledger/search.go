@@ -1,0 +1,151 @@
+package ledger
+
+import (
+	"strconv"
+	"strings"
+	"unicode"
+
+	"ratchet/internal/research"
+)
+
+const (
+	maxWords  = 64   // distinct words indexed of one text
+	maxWord   = 40   // bytes of a word that count
+	maxEffort = 2000 // index look-ups of one page
+)
+
+// Query selects experiments. The zero value selects all.
+type Query struct {
+	Text   string          // words that must all occur in hypothesis or lessons, in any case; "the" and its like are ignored
+	Status research.Status // "" for any
+	Cursor string          // next of the page before, "" for the newest
+	Limit  int             // at most so many, 0: 20
+}
+
+// Experiments returns a page of a campaign's experiments, newest first, and
+// the cursor of the next page, "" at the end. A page takes a bounded effort: a
+// search for words that rarely meet may return fewer than Limit, even none,
+// and yet a cursor to go on with. Of one text the first 64 distinct words are
+// found. A cursor that is none is research.CodeBadArgument.
+func (t *Tx) Experiments(campaign string, q Query) ([]research.Experiment, string, error) {
+	at, err := q.start()
+	if err != nil {
+		return nil, "", err
+	}
+	limit := q.Limit
+	if limit <= 0 {
+		limit = defaultLimit
+	}
+	m := t.matcher(campaign, q, at)
+	var page []research.Experiment
+	for {
+		at := m.under
+		n, ok := m.next()
+		switch {
+		case !ok && m.under == 0:
+			return page, "", nil
+		case !ok:
+			return page, strconv.FormatUint(m.under, 10), nil
+		case len(page) == limit:
+			return page, strconv.FormatUint(at, 10), nil
+		}
+		x, err := t.Experiment(campaign, int(n))
+		if err != nil {
+			return nil, "", err
+		}
+		if q.Status == "" || x.Status == q.Status {
+			page = append(page, *x)
+		}
+	}
+}
+
+// start is the number that the page's experiments lie below.
+func (q Query) start() (uint64, error) {
+	if q.Cursor == "" {
+		return noLimit, nil
+	}
+	n, err := strconv.ParseUint(q.Cursor, 10, 63)
+	if err != nil || n == 0 {
+		return 0, research.Errorf(research.CodeBadArgument, "leave the cursor out for the first page",
+			"%q is not a cursor", q.Cursor)
+	}
+	return n, nil
+}
+
+// matcher walks down the experiments that are in all of its lists.
+type matcher struct {
+	t      *Tx
+	bucket string
+	lists  []string // prefixes in bucket
+	under  uint64   // what was not looked at yet has numbers under this one
+	effort int      // look-ups left
+}
+
+func (t *Tx) matcher(campaign string, q Query, under uint64) *matcher {
+	m := &matcher{t: t, bucket: bucketExps, lists: []string{prefix(campaign)}, under: under, effort: maxEffort}
+	switch {
+	case q.Text != "":
+		m.bucket, m.lists = bucketText, nil
+		for _, w := range words(q.Text) {
+			m.lists = append(m.lists, prefix(campaign, w))
+		}
+	case q.Status != "":
+		m.bucket, m.lists = bucketStatus, []string{prefix(campaign, string(q.Status))}
+	}
+	return m
+}
+
+// next returns the next number that is in all lists, going down. When it finds
+// none, under is 0 at the end of the lists, and more when the effort is spent.
+func (m *matcher) next() (uint64, bool) {
+	agreed := 0
+	for i := 0; len(m.lists) > 0; i = (i + 1) % len(m.lists) {
+		if m.effort == 0 {
+			return 0, false
+		}
+		m.effort--
+		n, _ := m.t.s.below(m.bucket, m.lists[i], m.under)
+		if n == 0 {
+			break
+		}
+		if n != m.under-1 {
+			m.under, agreed = n+1, 0
+		}
+		if agreed++; agreed == len(m.lists) {
+			m.under = n
+			return n, true
+		}
+	}
+	m.under = 0
+	return 0, false
+}
+
+// common lists words that are in most texts: an index of them would cost an
+// append much and a search nothing.
+const common = " a an and are as at be because but by for from if in is it more no not of on or over so than that the then this to was we with "
+
+// words returns the distinct words of a text in lower case, without common ones.
+func words(text string) []string {
+	var out []string
+	seen := map[string]bool{}
+	for _, w := range strings.FieldsFunc(strings.ToLower(text), func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsDigit(r)
+	}) {
+		w = strings.ToValidUTF8(w[:min(len(w), maxWord)], "")
+		if !seen[w] && len(out) < maxWords && !strings.Contains(common, " "+w+" ") {
+			seen[w] = true
+			out = append(out, w)
+		}
+	}
+	return out
+}
+
+// indexText makes an experiment findable by the words of a text.
+func (t *Tx) indexText(campaign string, n int, text string) error {
+	for _, w := range words(text) {
+		if err := t.s.put(bucketText, prefix(campaign, w)+bigEndian(uint64(n)), nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,226 @@
+package ledger
+
+import (
+	"bytes"
+	"encoding/binary"
+	"math"
+	"os"
+	"strings"
+	"time"
+
+	"go.etcd.io/bbolt"
+)
+
+// The buckets. Keys are the named parts, each followed by NUL; numbers are 8
+// bytes, big-endian, so that they sort.
+const (
+	bucketMeta    = "meta"        // "format"
+	bucketRecords = "records"     // seq → record
+	bucketKeys    = "keys"        // campaign, idempotency key → seq
+	bucketCamps   = "campaigns"   // campaign → state
+	bucketExps    = "experiments" // campaign, n → state
+	bucketStatus  = "status"      // campaign, status, n → nothing
+	bucketJudged  = "judged"      // campaign, incumbent, tree → n
+	bucketLatest  = "latest"      // campaign, checkout → n
+	bucketJobs    = "jobs"        // campaign, calibration or measurement → state
+	bucketRuns    = "runs"        // campaign, job, run's number, seq → nothing
+	bucketSession = "sessions"    // campaign, codename → state
+	bucketPlaces  = "checkouts"   // campaign, checkout → codename
+	bucketLessons = "lessons"     // campaign, number → seq
+	bucketIdeas   = "ideas"       // campaign, number → seq
+	bucketText    = "text"        // campaign, word, n → nothing
+
+	keyFormat = "format"
+	format    = "1"
+
+	openTimeout = 5 * time.Second // for programs that do not know our lock
+)
+
+// indexes lists every bucket that is a function of the records.
+var indexes = []string{bucketKeys, bucketCamps, bucketExps, bucketStatus, bucketJudged, bucketLatest, bucketJobs,
+	bucketRuns, bucketSession, bucketPlaces, bucketLessons, bucketIdeas, bucketText}
+
+func makeBuckets(tx *bbolt.Tx) error {
+	for _, name := range append([]string{bucketRecords, bucketMeta}, indexes...) {
+		if _, err := tx.CreateBucketIfNotExists([]byte(name)); err != nil {
+			return err
+		}
+	}
+	return tx.Bucket([]byte(bucketMeta)).Put([]byte(keyFormat), []byte(format))
+}
+
+// prefix joins the parts of a key.
+func prefix(parts ...string) string { return strings.Join(parts, "\x00") + "\x00" }
+
+func bigEndian(n uint64) string { return string(binary.BigEndian.AppendUint64(nil, n)) }
+
+// number reads the number that ends a key, or is a value; 0 if there is none.
+func number(b []byte) uint64 {
+	if len(b) < 8 {
+		return 0
+	}
+	return binary.BigEndian.Uint64(b[len(b)-8:])
+}
+
+// store is the bbolt file, open for one transaction; without tx it is empty.
+// What it returns are copies. bbolt panics on a damaged file: every call into
+// it sets inside, and caught turns such a panic, and no other, into an error.
+type store struct {
+	path   string
+	file   *os.File // bbolt's, to drop its lock where bbolt can't
+	db     *bbolt.DB
+	tx     *bbolt.Tx
+	inside bool
+}
+
+// open opens the file and begins the transaction.
+func (s *store) open(write bool) (err error) {
+	s.inside = true
+	s.db, err = bbolt.Open(s.path, 0o600, &bbolt.Options{
+		Timeout: openTimeout, ReadOnly: !write, NoStatistics: true,
+		OpenFile: func(name string, flag int, mode os.FileMode) (*os.File, error) {
+			var err error
+			s.file, err = os.OpenFile(name, flag&^os.O_CREATE, mode)
+			return s.file, err
+		},
+	})
+	if err == nil {
+		s.tx, err = s.db.Begin(write)
+	}
+	s.inside = false
+	return err
+}
+
+// close ends the transaction, without effect unless it was committed. After a
+// panic in bbolt its own locks may be in any state; then only the file is closed.
+func (s *store) close() {
+	if s.db == nil || s.tx == nil || !orderly(s.tx.Rollback) || !orderly(s.db.Close) {
+		if s.file != nil {
+			s.file.Close()
+		}
+	}
+}
+
+// orderly says whether f returned, with or without an error.
+func orderly(f func() error) (ok bool) {
+	defer func() { ok = recover() == nil }()
+	_ = f()
+	return true
+}
+
+// caught is deferred: it turns a panic inside bbolt into an error.
+func (s *store) caught(err *error) {
+	if !s.inside {
+		return
+	}
+	if v := recover(); v != nil {
+		*err = damaged(nextRestore, "%s is damaged: reading it failed with %q", s.path, excerpt(v))
+	}
+}
+
+func (s *store) commit() error {
+	s.inside = true
+	err := s.tx.Commit()
+	s.inside = false
+	return err
+}
+
+// checkSize refuses a file that is shorter than its own page count.
+func (s *store) checkSize(last uint64) error {
+	info, err := s.file.Stat()
+	if err != nil {
+		return storage("look at the ledger", err)
+	}
+	if info.Size() < s.tx.Size() {
+		return damaged(nextLost, "%s was cut off: %d of %d bytes are left%s", s.path, info.Size(), s.tx.Size(), atStake(last))
+	}
+	return nil
+}
+
+func (s *store) get(bucket, key string) []byte {
+	if s.tx == nil {
+		return nil
+	}
+	s.inside = true
+	var v []byte
+	if b := s.tx.Bucket([]byte(bucket)); b != nil {
+		v = bytes.Clone(b.Get([]byte(key)))
+	}
+	s.inside = false
+	return v
+}
+
+func (s *store) put(bucket, key string, value []byte) error {
+	s.inside = true
+	err := s.tx.Bucket([]byte(bucket)).Put([]byte(key), value)
+	s.inside = false
+	return err
+}
+
+func (s *store) delete(bucket, key string) error {
+	s.inside = true
+	err := s.tx.Bucket([]byte(bucket)).Delete([]byte(key))
+	s.inside = false
+	return err
+}
+
+// last returns the bucket's last entry, nil if there is none.
+func (s *store) last(bucket string) (key, value []byte) {
+	s.inside = true
+	if b := s.tx.Bucket([]byte(bucket)); b != nil {
+		k, v := b.Cursor().Last()
+		key, value = bytes.Clone(k), bytes.Clone(v)
+	}
+	s.inside = false
+	return key, value
+}
+
+// scan calls f with the entries from key from on whose keys begin with pre, in
+// ascending order, until f returns false.
+func (s *store) scan(bucket, pre, from string, f func(k, v []byte) bool) {
+	if s.tx == nil {
+		return
+	}
+	s.inside = true
+	b := s.tx.Bucket([]byte(bucket))
+	if b == nil {
+		s.inside = false
+		return
+	}
+	c := b.Cursor()
+	for k, v := c.Seek([]byte(from)); k != nil && bytes.HasPrefix(k, []byte(pre)); k, v = c.Next() {
+		key, value := bytes.Clone(k), bytes.Clone(v)
+		s.inside = false
+		if !f(key, value) {
+			return
+		}
+		s.inside = true
+	}
+	s.inside = false
+}
+
+// below returns the entry with the greatest number under limit among the keys
+// that are pre and a number.
+func (s *store) below(bucket, pre string, limit uint64) (n uint64, value []byte) {
+	if s.tx == nil {
+		return 0, nil
+	}
+	s.inside = true
+	if b := s.tx.Bucket([]byte(bucket)); b != nil {
+		c := b.Cursor()
+		k, _ := c.Seek([]byte(pre + bigEndian(limit)))
+		var v []byte
+		if k == nil {
+			k, v = c.Last()
+		} else {
+			k, v = c.Prev()
+		}
+		if bytes.HasPrefix(k, []byte(pre)) && len(k) == len(pre)+8 {
+			n, value = number(k), bytes.Clone(v)
+		}
+	}
+	s.inside = false
+	return n, value
+}
+
+const noLimit = math.MaxUint64

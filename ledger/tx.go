@@ -1,0 +1,165 @@
+package ledger
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	"ratchet/internal/research"
+)
+
+// ErrStop ends Records early, without an error.
+var ErrStop = errors.New("stop")
+
+// Tx is the ledger inside View or Update. It sees what it appended itself. It
+// is for one goroutine, and for the duration of the call only.
+type Tx struct {
+	s        *store
+	write    bool
+	now      func() time.Time
+	anchor   *anchor
+	seq      uint64 // of the head
+	hash     string
+	appended bool
+	suspect  error // what is wrong with the head, when inspecting
+	failed   error // an append that failed: nothing of this transaction will be written
+}
+
+// anchored is the last acknowledged sequence, as the anchor has it.
+func (t *Tx) anchored() uint64 {
+	if t.anchor == nil {
+		return 0
+	}
+	return t.anchor.Seq
+}
+
+// Head is the newest record's sequence and hash; 0 and "" when there is none.
+func (t *Tx) Head() (seq uint64, hash string) { return t.seq, t.hash }
+
+// Append adds a record and updates the indexes; only inside Update. An entry
+// with a Key that its campaign has already seen returns that record and adds
+// nothing. An append that contradicts the state (a campaign begun twice, a
+// number given twice, an experiment that was never proposed) is refused with
+// research.CodeConflict, CodeNoCampaign or CodeNotFound. After any error the
+// whole transaction fails.
+func (t *Tx) Append(e research.Entry) (research.Record, error) {
+	if t.failed != nil {
+		return research.Record{}, t.failed
+	}
+	rec, err := t.append(e)
+	if err != nil {
+		t.failed = err
+	}
+	return rec, err
+}
+
+func (t *Tx) append(e research.Entry) (research.Record, error) {
+	if err := t.admit(e); err != nil {
+		return research.Record{}, err
+	}
+	if e.Key != "" {
+		if v := t.s.get(bucketKeys, prefix(e.Campaign, e.Key)); v != nil {
+			return t.Record(number(v))
+		}
+	}
+	rec, stored, err := t.compose(e)
+	if err != nil {
+		return rec, err
+	}
+	if err := t.s.put(bucketRecords, bigEndian(rec.Seq), stored); err != nil {
+		return rec, fmt.Errorf("store record: %w", err)
+	}
+	if err := t.index(rec); err != nil {
+		return rec, err
+	}
+	t.seq, t.hash, t.appended = rec.Seq, rec.Hash, true
+	return rec, nil
+}
+
+// admit refuses entries that could not be found again.
+func (t *Tx) admit(e research.Entry) error {
+	switch {
+	case !t.write:
+		return errors.New("append to a ledger that is open for reading")
+	case e.Campaign == "":
+		return errors.New("append a record without a campaign")
+	case strings.ContainsRune(e.Campaign+e.Session+e.Key, 0):
+		return errors.New("append a record with a NUL in its campaign, session or key")
+	}
+	return nil
+}
+
+// compose makes the next record of an entry, and its stored bytes.
+func (t *Tx) compose(e research.Entry) (research.Record, []byte, error) {
+	body, err := json.Marshal(e.Body)
+	if err != nil {
+		return research.Record{}, nil, fmt.Errorf("encode %s: %w", e.Kind, err)
+	}
+	return seal(research.Record{
+		Seq: t.seq + 1, Time: t.now().UTC().Round(0), Campaign: e.Campaign, Session: e.Session,
+		Kind: e.Kind, Key: e.Key, Body: body, Prev: t.hash,
+	})
+}
+
+// Record returns one record after checking it against its own hash:
+// research.CodeNotFound if there is none, CodeLedger if it was altered.
+func (t *Tx) Record(seq uint64) (research.Record, error) {
+	v := t.s.get(bucketRecords, bigEndian(seq))
+	if v == nil && seq >= 1 && seq <= t.seq {
+		return research.Record{}, damaged(nextRestore, "record %d is missing", seq)
+	}
+	if v == nil {
+		return research.Record{}, research.Errorf(research.CodeNotFound, fmt.Sprintf("the newest record is %d", t.seq),
+			"there is no record %d", seq)
+	}
+	return unseal(seq, v)
+}
+
+// Records calls f with every record from sequence from on, ascending, each
+// checked against its own hash and its predecessor's, until f returns ErrStop
+// (no error) or another error (returned).
+func (t *Tx) Records(from uint64, f func(research.Record) error) error {
+	next, prev := max(from, 1), ""
+	var err error
+	t.s.scan(bucketRecords, "", bigEndian(next), func(k, v []byte) bool {
+		var rec research.Record
+		if rec, err = follow(next, prev, k, v); err != nil {
+			return false
+		}
+		next, prev = next+1, rec.Hash
+		err = f(rec)
+		return err == nil
+	})
+	if err == nil && next <= t.seq {
+		err = damaged(nextRestore, "record %d is missing", next)
+	}
+	if errors.Is(err, ErrStop) {
+		return nil
+	}
+	return err
+}
+
+// follow decodes the entry that must be record next, and the successor of the
+// record with hash prev, if that is known.
+func follow(next uint64, prev string, key, stored []byte) (research.Record, error) {
+	if at := number(key); at != next || len(key) != 8 {
+		return research.Record{}, damaged(nextRestore, "record %d is missing", next)
+	}
+	rec, err := unseal(next, stored)
+	if err == nil && (next == 1 && rec.Prev != "" || prev != "" && rec.Prev != prev) {
+		err = damaged(nextRestore, "record %d does not follow record %d: one of them was replaced", next, next-1)
+	}
+	return rec, err
+}
+
+// num is a number of a key as an int.
+func num(b []byte) int {
+	n := number(b)
+	if n > math.MaxInt {
+		return 0
+	}
+	return int(n)
+}

@@ -1,0 +1,267 @@
+package ledger
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"strconv"
+	"strings"
+
+	"go.etcd.io/bbolt"
+
+	"ratchet/internal/research"
+)
+
+// chunk is how many records Verify reads while it keeps the ledger locked.
+const chunk = 2000
+
+// Report is what Verify found.
+type Report struct {
+	Records   uint64 `json:"records"`   // checked, from the first on
+	Head      string `json:"head"`      // hash of the newest record checked
+	Anchor    uint64 `json:"anchor"`    // sequence that the anchor vouches for
+	Anchored  bool   `json:"anchored"`  // an anchor exists
+	Campaigns int    `json:"campaigns"` // only of an intact ledger
+	Indexed   int    `json:"indexed"`   // index entries compared
+	Bad       uint64 `json:"bad"`       // first bad record, 0 if none
+}
+
+// Verify checks every record, the chain, the anchor, and every index entry
+// against one that is folded anew. It returns what it found until then and, of
+// the first thing that is wrong, a research.CodeLedger error; a missing anchor
+// is one too, told last. Others can use the ledger meanwhile, but for the time
+// of the comparison at the end (some seconds at 100,000 experiments). It needs
+// disk space for a second copy of the indexes.
+func (l *Ledger) Verify(ctx context.Context) (Report, error) {
+	var rep Report
+	v, err := newVerifier(l.dir)
+	if err != nil {
+		return rep, err
+	}
+	defer v.copy.close()
+	for done := false; !done && err == nil; {
+		err = l.transact(ctx, inspecting, func(t *Tx) (err error) {
+			done, err = v.step(t, &rep)
+			return err
+		})
+	}
+	if err != nil {
+		rep.Bad = v.bad
+		return rep, err
+	}
+	if !rep.Anchored && rep.Records > 0 {
+		return rep, damaged("compare the head with the trailer of the last keep commit; the next append writes a new anchor",
+			"%s is missing: records 1 to %d are intact, but whether later ones were removed can't be told",
+			l.file(anchorName), rep.Records)
+	}
+	return rep, nil
+}
+
+// verifier folds the records into a second set of indexes.
+type verifier struct {
+	copy *store
+	next uint64 // record to read
+	hash string // of the one before
+	bad  uint64
+}
+
+// newVerifier opens an index-only ledger in a file without a name.
+func newVerifier(dir string) (*verifier, error) {
+	f, err := os.CreateTemp(dir, "verify-*.db")
+	if err != nil {
+		return nil, storage("write a second copy of the indexes", err)
+	}
+	f.Close()
+	defer os.Remove(f.Name()) // an open file outlives its name; where not, it is left
+	s := &store{path: f.Name()}
+	if s.db, err = bbolt.Open(f.Name(), 0o600, &bbolt.Options{NoSync: true, NoGrowSync: true, NoStatistics: true}); err == nil {
+		err = s.db.Update(makeBuckets)
+	}
+	if err == nil {
+		s.tx, err = s.db.Begin(true)
+	}
+	if err != nil {
+		s.close()
+		return nil, storage("write a second copy of the indexes", err)
+	}
+	return &verifier{copy: s, next: 1}, nil
+}
+
+// step checks and folds one chunk; with the last one it compares the indexes.
+func (v *verifier) step(t *Tx, rep *Report) (done bool, err error) {
+	last := v.next + chunk
+	c := &Tx{s: v.copy, write: true}
+	err = t.Records(v.next, func(rec research.Record) error {
+		if rec.Prev != v.hash {
+			return damaged(nextRestore, "record %d does not follow record %d: one of them was replaced", rec.Seq, rec.Seq-1)
+		}
+		if err := c.index(rec); err != nil {
+			return damaged(nextRestore, "record %d contradicts those before it: %w", rec.Seq, err)
+		}
+		v.next, v.hash = rec.Seq+1, rec.Hash
+		rep.Records, rep.Head = rec.Seq, rec.Hash
+		if v.next == last {
+			return ErrStop
+		}
+		return nil
+	})
+	rep.Anchor, rep.Anchored = t.anchored(), t.anchor != nil
+	if err != nil {
+		v.bad = v.next
+		return false, err
+	}
+	if v.next <= t.seq {
+		return false, v.flush()
+	}
+	if t.suspect != nil {
+		v.bad = min(v.next, t.anchored())
+		return false, t.suspect
+	}
+	for _, name := range indexes {
+		n, err := compare(name, t.s, v.copy)
+		rep.Indexed += n
+		if err != nil {
+			return false, err
+		}
+	}
+	all, err := t.Campaigns()
+	rep.Campaigns = len(all)
+	return true, err
+}
+
+// flush writes the copy, so that its transaction does not outgrow the memory.
+func (v *verifier) flush() error {
+	err := v.copy.tx.Commit()
+	if err == nil {
+		v.copy.tx, err = v.copy.db.Begin(true)
+	}
+	if err != nil {
+		return storage("write a second copy of the indexes", err)
+	}
+	return nil
+}
+
+// compare walks an index and its copy side by side.
+func compare(name string, have, want *store) (n int, err error) {
+	var differs string
+	a, b := newWalk(have, name), newWalk(want, name)
+	for ; a.key != nil || b.key != nil; n++ {
+		switch order := a.compare(b); {
+		case order < 0:
+			differs = "has an entry that follows from no record: " + readable(a.key)
+		case order > 0:
+			differs = "lacks the entry " + readable(b.key)
+		case !bytes.Equal(a.value, b.value) && !bytes.Equal(normal(name, a.value), b.value):
+			differs = "does not say what the records say in the entry " + readable(a.key)
+		}
+		if differs != "" {
+			return n, damaged(nextRebuild, "the index %s %s", name, differs)
+		}
+		a.step()
+		b.step()
+	}
+	return n, nil
+}
+
+// walk is a cursor over one bucket.
+type walk struct {
+	s          *store
+	c          *bbolt.Cursor
+	key, value []byte
+}
+
+func newWalk(s *store, bucket string) *walk {
+	w := &walk{s: s}
+	if s.tx == nil {
+		return w
+	}
+	s.inside = true
+	if b := s.tx.Bucket([]byte(bucket)); b != nil {
+		w.c = b.Cursor()
+		k, v := w.c.First()
+		w.key, w.value = bytes.Clone(k), bytes.Clone(v)
+	}
+	s.inside = false
+	return w
+}
+
+func (w *walk) step() {
+	w.s.inside = true
+	k, v := w.c.Next()
+	w.key, w.value = bytes.Clone(k), bytes.Clone(v)
+	w.s.inside = false
+}
+
+// compare orders the walks by their keys; one at its end comes last.
+func (w *walk) compare(o *walk) int {
+	switch {
+	case w.key == nil && o.key == nil:
+		return 0
+	case w.key == nil:
+		return 1
+	case o.key == nil:
+		return -1
+	}
+	return bytes.Compare(w.key, o.key)
+}
+
+// readable shows a key in an error: its parts, and the number that may end it.
+func readable(key []byte) string {
+	text := string(key)
+	if n := len(key) - 8; n >= 0 && key[len(key)-1] != 0 {
+		text = string(key[:n]) + strconv.Itoa(num(key))
+	}
+	return strings.ToValidUTF8(strings.TrimRight(strings.ReplaceAll(text, "\x00", " "), " "), "?")
+}
+
+// normal is a stored state as this version would write it: an older version's
+// lacks the fields that were added since.
+func normal(bucket string, stored []byte) []byte {
+	var v any
+	switch bucket {
+	case bucketCamps:
+		v = new(research.Campaign)
+	case bucketExps:
+		v = new(research.Experiment)
+	case bucketJobs:
+		v = new(research.Measurement)
+	case bucketSession:
+		v = new(research.Session)
+	default:
+		return stored
+	}
+	if json.Unmarshal(stored, v) != nil {
+		return stored
+	}
+	b, _ := json.Marshal(v)
+	return b
+}
+
+// Rebuild derives all indexes from the records anew, in one transaction. It is
+// for indexes that Verify found wrong; the records are only read.
+func (l *Ledger) Rebuild(ctx context.Context) error {
+	return l.Update(ctx, func(t *Tx) error {
+		for _, name := range indexes {
+			if err := t.s.clear(name); err != nil {
+				return err
+			}
+		}
+		t.appended = t.seq > 0
+		return t.Records(1, t.index)
+	})
+}
+
+func (s *store) clear(bucket string) error {
+	if s.tx == nil {
+		return nil
+	}
+	s.inside = true
+	err := s.tx.DeleteBucket([]byte(bucket))
+	if err == nil || errors.Is(err, bbolt.ErrBucketNotFound) {
+		_, err = s.tx.CreateBucket([]byte(bucket))
+	}
+	s.inside = false
+	return err
+}
