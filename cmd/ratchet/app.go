@@ -1,0 +1,122 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"ratchet/internal/lab"
+	"ratchet/internal/research"
+)
+
+// app is what every command has: its streams and the common flags.
+type app struct {
+	Stdin          io.Reader
+	Stdout, Stderr io.Writer
+	Version        string
+
+	Dir     string // -C
+	Program string // --program
+	Ledger  string // --ledger, or RATCHET_LEDGER
+	JSON    bool   // --json
+}
+
+// The exit codes that scripts rely on.
+const (
+	exitDone    = 0
+	exitFailed  = 1
+	exitUsage   = 2
+	exitRefused = 3
+	exitBudget  = 4
+)
+
+// run is the whole program but for the process around it; tests call it too.
+func run(args []string, a *app) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	cmd := rootCommand(a)
+	cmd.SetArgs(args)
+	cmd.SetIn(a.Stdin)
+	cmd.SetOut(a.Stdout)
+	cmd.SetErr(a.Stderr)
+	err := cmd.ExecuteContext(ctx)
+	if err == nil {
+		return exitDone
+	}
+	var quiet silent
+	if errors.As(err, &quiet) {
+		return int(quiet)
+	}
+	return a.explain(err)
+}
+
+// silent is an exit code whose reason was printed already.
+type silent int
+
+func (s silent) Error() string { return fmt.Sprintf("exit code %d", int(s)) }
+
+// explain prints an error and the next step on stderr, and gives its exit code.
+func (a *app) explain(err error) int {
+	var e *research.Error
+	if !errors.As(err, &e) { // cobra's own are about usage; anything else is a defect and shows itself whole
+		fmt.Fprintf(a.Stderr, "ratchet: %v\n", err)
+		if strings.HasPrefix(err.Error(), "unknown ") || strings.Contains(err.Error(), "arg(s)") || strings.Contains(err.Error(), "flag") {
+			return exitUsage
+		}
+		return exitFailed
+	}
+	fmt.Fprintf(a.Stderr, "ratchet: %s\n", e.Msg)
+	if e.Next != "" {
+		fmt.Fprintf(a.Stderr, "next: %s\n", e.Next)
+	}
+	return exitCode(e.Code)
+}
+
+func exitCode(code research.Code) int {
+	switch code {
+	case research.CodeBadArgument, research.CodeProgram:
+		return exitUsage
+	case research.CodeBudget:
+		return exitBudget
+	case research.CodeInternal, research.CodeLedger, research.CodeStorage, research.CodeCancelled:
+		return exitFailed
+	}
+	return exitRefused
+}
+
+// lab opens the laboratory of the folder that the command stands in.
+func (a *app) lab(ctx context.Context) (*lab.Lab, error) {
+	return a.labFor(ctx, lab.Client{Name: "command line", Version: a.Version})
+}
+
+func (a *app) labFor(ctx context.Context, who lab.Client) (*lab.Lab, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("find the program's own file: %w", err)
+	}
+	led := a.Ledger
+	if led == "" {
+		led = os.Getenv("RATCHET_LEDGER")
+	}
+	return lab.Open(ctx, lab.Options{Dir: a.Dir, Program: a.Program, Ledger: led, Client: who, Version: a.Version,
+		Supervise: []string{self, "supervise"}})
+}
+
+// emit prints v as JSON with --json, else calls text.
+func (a *app) emit(v any, text func(io.Writer)) error {
+	if !a.JSON {
+		text(a.Stdout)
+		return nil
+	}
+	enc := json.NewEncoder(a.Stdout)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
+}
+
+func (a *app) printf(format string, args ...any) { fmt.Fprintf(a.Stdout, format, args...) }

@@ -1,0 +1,43 @@
+package main
+
+import (
+	"regexp"
+	"slices"
+)
+
+var makeTarget = regexp.MustCompile(`(?m)^([A-Za-z][\w.-]*)[ \t]*:(?:[^=]|$)`)
+
+// detectMake proposes the Makefile's bench target, and its test target as the check.
+func detectMake(t *tree) *proposal {
+	file := t.first("Makefile", "makefile", "GNUmakefile")
+	if file == "" {
+		return nil
+	}
+	text := t.read(file)
+	var targets []string
+	for _, m := range makeTarget.FindAllStringSubmatch(text, -1) {
+		targets = append(targets, m[1])
+	}
+	p := &proposal{}
+	p.because(file + ": make")
+	for _, check := range []string{"check", "test"} {
+		if slices.Contains(targets, check) {
+			p.Check = "make --silent " + check
+		}
+	}
+	for _, bench := range []string{"bench", "benchmark", "perf"} {
+		if !slices.Contains(targets, bench) {
+			continue
+		}
+		p.because(`the target "` + bench + `"`)
+		p.Run, p.Metric = "make --silent "+bench, cpuSeconds()
+		if m, ok := printed(text); ok {
+			p.Metric = m
+		}
+		if slices.Contains(targets, "build") {
+			p.Build = "make --silent build"
+		}
+		break
+	}
+	return p
+}

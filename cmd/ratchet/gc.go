@@ -1,0 +1,32 @@
+package main
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+)
+
+func gcCommand(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "gc",
+		Short: "remove the workspaces of campaigns that have ended",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			l, err := a.lab(cmd.Context())
+			if err != nil {
+				return err
+			}
+			removed, err := l.GC(cmd.Context())
+			if err != nil {
+				return err
+			}
+			return a.emit(removed, func(w io.Writer) {
+				for _, dir := range removed {
+					fmt.Fprintln(w, "removed", dir)
+				}
+				fmt.Fprintf(w, "%d workspaces removed; records and refs stay\n", len(removed))
+			})
+		},
+	}
+}

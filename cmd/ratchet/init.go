@@ -1,0 +1,231 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"ratchet/internal/research"
+)
+
+// initFlags is what the user said instead of leaving it to detection.
+type initFlags struct {
+	edit                                          []string
+	name, metric, better, unit, run, build, check string
+	yes, force                                    bool
+}
+
+func initCommand(a *app) *cobra.Command {
+	var in initFlags
+	cmd := &cobra.Command{
+		Use:   "init",
+		Short: "write program.md: find the commands, propose a metric, ask for the rest",
+		Long: "Looks for the repository's own benchmark, build and test commands and writes program.md, the contract\n" +
+			"of the campaign. On a terminal it asks for what it can't find; elsewhere the flags must say it.",
+		Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error { return runInit(a, in) },
+	}
+	f := cmd.Flags()
+	f.StringSliceVar(&in.edit, "edit", nil, "the file that the agent may change")
+	f.StringVar(&in.name, "name", "", "the campaign's name (default: the folder's)")
+	f.StringVar(&in.metric, "metric", "", "the metric's name, as the run prints it (METRIC name=value)")
+	f.StringVar(&in.better, "better", "", "lower or higher")
+	f.StringVar(&in.unit, "unit", "", "the metric's unit")
+	f.StringVar(&in.run, "run", "", "the measured command")
+	f.StringVar(&in.build, "build", "", "a command that runs once per version, not measured")
+	f.StringVar(&in.check, "check", "", "a command that must pass before anything is kept")
+	f.BoolVarP(&in.yes, "yes", "y", false, "ask nothing")
+	f.BoolVar(&in.force, "force", false, "overwrite program.md")
+	return cmd
+}
+
+func runInit(a *app, in initFlags) error {
+	path, err := programPath(a)
+	if err != nil {
+		return err
+	}
+	if _, err := os.Lstat(path); err == nil && !in.force {
+		return research.Errorf(research.CodeConflict, "`ratchet init --force` overwrites it", "%s exists already", path)
+	}
+	dir := filepath.Dir(path)
+	p, err := detect(os.DirFS(dir))
+	if err != nil {
+		return research.Errorf(research.CodeRepository, "name the repository's folder with -C", "the folder %s can't be read: %w", dir, err)
+	}
+	in.over(p)
+	input, asking := terminalInput(a)
+	if asking = asking && !in.yes; asking {
+		if err := askFor(p, input, a.Stderr); err != nil {
+			return err
+		}
+	}
+	text, program, err := renderProposal(p, in.name, filepath.Base(dir))
+	if err != nil {
+		return err
+	}
+	if asking {
+		fmt.Fprintf(a.Stderr, "\n%s\n", text)
+		if answer, err := question(input, a.Stderr, "write "+path+"? [Y/n] "); err != nil || strings.HasPrefix(strings.ToLower(answer), "n") {
+			return research.Errorf(research.CodeCancelled, "run it again with --edit, --metric, --run …", "nothing was written")
+		}
+	}
+	if err := writeProgram(path, text, in.force); err != nil {
+		return err
+	}
+	return a.emit(map[string]any{"path": path, "program": program, "found": p.Why}, func(w io.Writer) {
+		for _, why := range p.Why {
+			fmt.Fprintf(w, "found %s\n", why)
+		}
+		fmt.Fprintf(w, "wrote %s: edit %s, %s, %s is better\nnext: read it, then tell your agent to call start_campaign (`ratchet doctor` checks the machine)\n",
+			path, strings.Join(program.Edit, ", "), program.Metric.Name, program.Metric.Better)
+	})
+}
+
+// programPath is where program.md goes: --program, else the folder of -C.
+func programPath(a *app) (string, error) {
+	path := a.Program
+	if path == "" {
+		path = "program.md"
+	}
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(a.Dir, path)
+	}
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return "", fmt.Errorf("find the folder: %w", err)
+	}
+	return path, nil
+}
+
+// over puts the flags over what was detected. A command of the user's own
+// prints its own metric: the detected one and its build go.
+func (in initFlags) over(p *proposal) {
+	if in.run != "" && in.run != p.Run {
+		p.Run, p.Build, p.Metric, p.Why = in.run, "", research.Metric{}, nil
+	}
+	if in.metric != "" && in.metric != p.Metric.Name {
+		p.Metric = research.Metric{Name: in.metric, Better: better(in.metric)}
+	}
+	if in.better != "" {
+		p.Metric.Better = research.Direction(in.better)
+	}
+	if in.unit != "" {
+		p.Metric.Unit = in.unit
+	}
+	if in.build != "" {
+		p.Build = in.build
+	}
+	if in.check != "" {
+		p.Check = in.check
+	}
+	if len(in.edit) > 0 {
+		p.Edit = in.edit
+	}
+}
+
+// terminalInput is standard input when a person is there to answer.
+func terminalInput(a *app) (*bufio.Reader, bool) {
+	f, ok := a.Stdin.(*os.File)
+	if !ok || !term.IsTerminal(int(f.Fd())) {
+		return nil, false
+	}
+	return bufio.NewReader(f), true
+}
+
+// askFor asks for what is missing, and for nothing else.
+func askFor(p *proposal, in *bufio.Reader, out io.Writer) error {
+	for _, q := range []struct {
+		flag, text string
+		set        func(string)
+	}{
+		{"--edit", "the one file that the agent may change: ", func(s string) { p.Edit = strings.Fields(s) }},
+		{"--run", "the command to measure: ", func(s string) { p.Run = s }},
+		{"--metric", "the metric's name, as that command prints it (METRIC name=value): ", func(s string) {
+			p.Metric.Name = s
+			p.Metric.Better = better(s)
+		}},
+		{"--better", "which is better, lower or higher? ", func(s string) { p.Metric.Better = research.Direction(s) }},
+	} {
+		for _, flag := range p.missing() {
+			if flag != q.flag {
+				continue
+			}
+			answer, err := question(in, out, q.text)
+			if err != nil {
+				return err
+			}
+			q.set(answer)
+		}
+	}
+	return nil
+}
+
+func question(in *bufio.Reader, out io.Writer, text string) (string, error) {
+	fmt.Fprint(out, text)
+	line, err := in.ReadString('\n')
+	if err != nil {
+		return "", research.Errorf(research.CodeCancelled, "run it again", "the answer did not come: %w", err)
+	}
+	return strings.TrimSpace(line), nil
+}
+
+// direction is the body that a new program.md begins with.
+const direction = `What to try, what is known, what is forbidden: write it here. The agent reads this text; Ratchet enforces what stands above.
+
+One focused change an experiment. Simpler code at the same value is an improvement too.
+`
+
+// renderProposal makes program.md and reads it back: what it says is what
+// every later command will understand.
+func renderProposal(p *proposal, name, folder string) ([]byte, research.Program, error) {
+	if missing := p.missing(); len(missing) > 0 {
+		return nil, research.Program{}, research.Errorf(research.CodeBadArgument, "add "+strings.Join(missing, ", "),
+			"not everything could be found out: %s must be given", strings.Join(missing, ", "))
+	}
+	defaults, err := research.ParseProgram([]byte("---\nedit: x\nmetric: {name: x, better: lower}\nrun: x\n---\n"), folder)
+	if err != nil {
+		return nil, research.Program{}, fmt.Errorf("make the default program: %w", err)
+	}
+	program := defaults.Program
+	program.Edit, program.Setup, program.Build, program.Run, program.Check = p.Edit, p.Setup, p.Build, p.Run, p.Check
+	metric := program.Metric
+	metric.Name, metric.Better, metric.Unit = p.Metric.Name, p.Metric.Better, p.Metric.Unit
+	if p.Metric.From.Kind != "" {
+		metric.From = p.Metric.From
+	}
+	if p.Metric.Noise != "" {
+		metric.Noise = p.Metric.Noise
+	}
+	program.Metric = metric
+	if name != "" {
+		program.Name = name
+	}
+	text := research.RenderProgram(program, direction)
+	doc, err := research.ParseProgram(text, folder)
+	if err != nil {
+		return nil, research.Program{}, err
+	}
+	return text, doc.Program, nil
+}
+
+func writeProgram(path string, text []byte, force bool) error {
+	mode := os.O_WRONLY | os.O_CREATE | os.O_EXCL
+	if force {
+		mode = os.O_WRONLY | os.O_CREATE | os.O_TRUNC
+	}
+	f, err := os.OpenFile(path, mode, 0o644)
+	if err != nil {
+		return research.Errorf(research.CodeStorage, "check the folder's permissions", "program.md can't be written: %w", err)
+	}
+	if _, err := f.Write(text); err != nil {
+		f.Close()
+		return research.Errorf(research.CodeStorage, "free some space", "program.md can't be written: %w", err)
+	}
+	return f.Close()
+}

@@ -1,0 +1,167 @@
+package main_test
+
+import (
+	"errors"
+	"flag"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/rogpeppe/go-internal/txtar"
+
+	"ratchet/internal/research"
+)
+
+var updateInit = flag.Bool("update-init", false, "write the goldens of TestInit")
+
+// initIn runs `ratchet init` in dir, with standard input that is no terminal.
+func initIn(t *testing.T, dir string, flags ...string) (out string, code int) {
+	t.Helper()
+	c := exec.CommandContext(t.Context(), ratchet, append([]string{"init"}, flags...)...)
+	c.Dir = dir
+	b, err := c.CombinedOutput()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	return string(b), c.ProcessState.ExitCode()
+}
+
+// tree writes the files below tree/ into a folder of the case's name.
+func tree(t *testing.T, name string, a *txtar.Archive) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), name)
+	for _, f := range a.Files {
+		rel, ok := strings.CutPrefix(f.Name, "tree/")
+		if !ok {
+			continue
+		}
+		to := filepath.Join(dir, filepath.FromSlash(rel))
+		if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(to, f.Data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// A case is a tree, perhaps a line "flags: …" in the comment, and the golden
+// program.md with what was printed.
+func TestInit(t *testing.T) {
+	cases, err := filepath.Glob("testdata/init/*.txtar")
+	if err != nil || len(cases) == 0 {
+		t.Fatalf("%d cases: %v", len(cases), err)
+	}
+	for _, file := range cases {
+		name := strings.TrimSuffix(filepath.Base(file), ".txtar")
+		t.Run(name, func(t *testing.T) {
+			a, err := txtar.ParseFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var flags []string
+			if _, line, ok := strings.Cut(string(a.Comment), "flags:"); ok {
+				flags = strings.Fields(line)
+			}
+			dir := tree(t, name, a)
+			out, code := initIn(t, dir, flags...)
+			if code != 0 {
+				t.Fatalf("exit code %d: %s", code, out)
+			}
+			program, err := os.ReadFile(filepath.Join(dir, "program.md"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := research.ParseProgram(program, name); err != nil {
+				t.Errorf("program.md does not parse: %v", err)
+			}
+			got := map[string]string{"golden/program.md": string(program), "golden/stdout": strings.ReplaceAll(out, dir, "$DIR")}
+			golden(t, file, a, got)
+		})
+	}
+}
+
+func golden(t *testing.T, file string, a *txtar.Archive, got map[string]string) {
+	t.Helper()
+	want := map[string]string{}
+	var rest []txtar.File
+	for _, f := range a.Files {
+		if strings.HasPrefix(f.Name, "golden/") {
+			want[f.Name] = string(f.Data)
+		} else {
+			rest = append(rest, f)
+		}
+	}
+	if *updateInit {
+		for _, name := range []string{"golden/program.md", "golden/stdout"} {
+			rest = append(rest, txtar.File{Name: name, Data: []byte(got[name])})
+		}
+		a.Files = rest
+		if err := os.WriteFile(file, txtar.Format(a), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got; -update-init writes them)\n%s", diff)
+	}
+}
+
+func TestInitNamesTheMissingFlags(t *testing.T) {
+	dir := t.TempDir()
+	out, code := initIn(t, dir, "--edit", "a.c")
+	if code != 2 {
+		t.Errorf("exit code %d, want 2", code)
+	}
+	for flag, named := range map[string]bool{"--run": true, "--metric": true, "--better": true, "--edit": false} {
+		if strings.Contains(out, flag) != named {
+			t.Errorf("%s named: want %t\n%s", flag, named, out)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(dir, "program.md")); err == nil {
+		t.Error("a program was written all the same")
+	}
+}
+
+func TestInitOverwritesOnlyByForce(t *testing.T) {
+	dir := t.TempDir()
+	name := filepath.Join(dir, "program.md")
+	if err := os.WriteFile(name, []byte("mine\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	flags := []string{"--edit=a.c", "--run=./a", "--metric=score", "--yes"}
+	if out, code := initIn(t, dir, flags...); code != 3 || !strings.Contains(out, "--force") {
+		t.Errorf("exit code %d, want 3: %s", code, out)
+	}
+	if got, _ := os.ReadFile(name); string(got) != "mine\n" {
+		t.Fatalf("program.md became %q", got)
+	}
+	if out, code := initIn(t, dir, append(flags, "--force")...); code != 0 {
+		t.Fatalf("exit code %d: %s", code, out)
+	}
+	if got, _ := os.ReadFile(name); !strings.Contains(string(got), "name: score") {
+		t.Errorf("program.md is %q", got)
+	}
+}
+
+func TestInitRefusesNonsense(t *testing.T) {
+	for _, flags := range [][]string{
+		{"--edit=../a.c", "--run=./a", "--metric=score", "--better=higher"},
+		{"--edit=a.c", "--run=./a", "--metric=score", "--better=faster"},
+		{"--edit=a.c", "--run=./a", "--metric=a b", "--better=lower"},
+	} {
+		dir := t.TempDir()
+		out, code := initIn(t, dir, flags...)
+		if code != 2 {
+			t.Errorf("%q: exit code %d, want 2: %s", flags, code, out)
+		}
+		if _, err := os.Stat(filepath.Join(dir, "program.md")); err == nil {
+			t.Errorf("%q: a program was written all the same", flags)
+		}
+	}
+}

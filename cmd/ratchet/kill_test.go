@@ -1,0 +1,89 @@
+package main_test
+
+import (
+	"flag"
+	"fmt"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+var kills = flag.Int("kills", 20, "how often the kill -9 tests kill")
+
+// A client that dies takes its server's whole process group with it. The run
+// under way finishes, and a new server reports its verdict.
+func TestKillServer(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.write("bench.sh", "sleep 0.2\necho METRIC size=$(wc -c < work.txt)\n")
+	s.sh("git", "commit", "-qam", "a slower benchmark")
+	c := s.connect()
+	c.calibrated()
+	text := repoFiles["work.txt"]
+	for n := 1; n <= *kills; n++ {
+		s.write("work.txt", fmt.Sprintf("%d %s", n, text))
+		a := c.call("run_experiment", map[string]any{"hypothesis": fmt.Sprintf("edit %d", n), "wait_seconds": 0})
+		if a.Status != "running" {
+			t.Fatalf("trial %d: %s", n, a.text)
+		}
+		time.Sleep(time.Duration(n%7) * 30 * time.Millisecond)
+		c.kill()
+		c = s.connect()
+		a = c.call("wait_run", map[string]any{"id": fmt.Sprintf("x%d", n), "wait_seconds": 20})
+		if a.Verdict != "regressed" || a.Value == nil || *a.Value != float64(len(text)+len(fmt.Sprint(n))+1) {
+			t.Fatalf("trial %d: want regressed, got %s", n, a.text)
+		}
+	}
+	c.close()
+	s.sh(ratchet, "verify")
+}
+
+// A supervisor that dies takes every process of its run with it. The loss is
+// recorded, and the next experiment works.
+func TestKillSupervisor(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	mark := fmt.Sprintf("3%d", time.Now().UnixNano()%1e9)
+	s.write("bench.sh", "grep -q '^long' work.txt && { setsid sleep "+mark+" & sleep "+mark+"; }\necho METRIC size=$(wc -c < work.txt)\n")
+	s.sh("git", "commit", "-qam", "a benchmark with a daemon")
+	c := s.connect()
+	defer c.close()
+	c.calibrated()
+	for n := 1; n <= *kills; n++ {
+		s.write("work.txt", fmt.Sprintf("long %d\n", n))
+		a := c.call("run_experiment", map[string]any{"hypothesis": fmt.Sprintf("hang %d", n), "wait_seconds": 0})
+		job := a.ID
+		if a.Status != "running" {
+			t.Fatalf("trial %d: %s", n, a.text)
+		}
+		eventually(t, "the run to start", func() bool { return len(alive(mark)) > 0 })
+		time.Sleep(time.Duration(n%5) * 10 * time.Millisecond)
+		if err := syscall.Kill(s.supervisor(job), syscall.SIGKILL); err != nil {
+			t.Fatalf("trial %d: kill the supervisor: %v", n, err)
+		}
+		eventually(t, "the run's processes to die", func() bool { return len(alive(mark)) == 0 })
+		a = c.call("wait_run", map[string]any{"id": job, "wait_seconds": 20})
+		if a.Verdict != "invalid" || !strings.Contains(a.Reason, "supervisor died") {
+			t.Fatalf("trial %d: want invalid with the loss, got %s", n, a.text)
+		}
+	}
+	s.write("work.txt", "short\n")
+	a := c.call("run_experiment", map[string]any{"hypothesis": "an honest edit after the losses", "wait_seconds": 20})
+	if a.Verdict != "improved" {
+		t.Fatalf("after the losses: %s", a.text)
+	}
+	if out := s.sh(ratchet, "verify"); out == "" {
+		t.Fatal("verify says nothing")
+	}
+}
+
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		if ok() {
+			return
+		}
+	}
+	t.Fatalf("waited 10 s for %s", what)
+}

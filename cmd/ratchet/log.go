@@ -1,0 +1,77 @@
+package main
+
+import (
+	"encoding/json"
+
+	"github.com/spf13/cobra"
+
+	"ratchet/tools"
+)
+
+func logCommand(a *app) *cobra.Command {
+	in := logQuery{View: "table", Limit: 20}
+	cmd := &cobra.Command{
+		Use:   "log [WORDS]",
+		Short: "list the experiments, newest first; WORDS search hypotheses and lessons",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			for i, w := range args {
+				if i > 0 {
+					in.Query += " "
+				}
+				in.Query += w
+			}
+			return a.readLog(cmd, in)
+		},
+	}
+	cmd.Flags().IntVarP(&in.Limit, "limit", "n", in.Limit, "how many")
+	cmd.Flags().StringVar(&in.Cursor, "cursor", "", "go on from here (printed at the end of a page)")
+	return cmd
+}
+
+func showCommand(a *app) *cobra.Command {
+	var output bool
+	cmd := &cobra.Command{
+		Use:   "show N",
+		Short: "show experiment N: hypothesis, verdict, runs, diff",
+		Args:  cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			in := logQuery{View: "experiment"}
+			if output {
+				in.View = "output"
+			}
+			if len(args) == 1 {
+				in.Query = args[0]
+			}
+			return a.readLog(cmd, in)
+		},
+	}
+	cmd.Flags().BoolVar(&output, "output", false, "show the end of what its last run printed")
+	return cmd
+}
+
+// logQuery are read_log's arguments.
+type logQuery struct {
+	View   string `json:"view"`
+	Query  string `json:"query,omitempty"`
+	Cursor string `json:"cursor,omitempty"`
+	Limit  int    `json:"limit,omitempty"`
+}
+
+// readLog prints a view of the ledger exactly as an agent sees it.
+func (a *app) readLog(cmd *cobra.Command, in logQuery) error {
+	raw, err := json.Marshal(in)
+	if err != nil {
+		return err
+	}
+	t, _ := tools.Get("read_log")
+	answer, err := t.Call(cmd.Context(), tools.Env{Open: a.lab}, raw)
+	if err != nil {
+		return err
+	}
+	if a.JSON {
+		a.printf("%s\n", answer.Structured)
+		return nil
+	}
+	a.printf("%s\n", answer.Text)
+	return nil
+}

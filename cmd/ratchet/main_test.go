@@ -1,0 +1,130 @@
+package main_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// ratchet is the real binary, built once; every test of this package drives it.
+var ratchet string
+
+func TestMain(m *testing.M) { os.Exit(withBinary(m)) }
+
+func withBinary(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "ratchet-test-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	ratchet = filepath.Join(dir, "ratchet")
+	if out, err := exec.Command("go", "build", "-o", ratchet, ".").CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "build the binary: %v\n%s", err, out)
+		return 1
+	}
+	return m.Run()
+}
+
+// The scripts of testdata/script are whole stories, told to the real binary.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("PATH", filepath.Dir(ratchet)+string(os.PathListSeparator)+os.Getenv("PATH"))
+			for _, kv := range isolated(filepath.Join(e.WorkDir, ".home")) {
+				k, v, _ := strings.Cut(kv, "=")
+				e.Setenv(k, v)
+			}
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"mkrepo": func(ts *testscript.TestScript, _ bool, args []string) {
+				ts.Check(makeRepo(ts.MkAbs(args[0]), ts.Getenv))
+			},
+			"exits": exits,
+		},
+	})
+}
+
+// isolated is an environment in which git and Ratchet see nothing of the
+// machine's user.
+func isolated(home string) []string {
+	return []string{"HOME=" + home, "XDG_CACHE_HOME=" + filepath.Join(home, ".cache"), "XDG_CONFIG_HOME=" + filepath.Join(home, ".config"),
+		"GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=/dev/null",
+		"GIT_AUTHOR_NAME=Ada", "GIT_AUTHOR_EMAIL=ada@example.org", "GIT_COMMITTER_NAME=Ada", "GIT_COMMITTER_EMAIL=ada@example.org"}
+}
+
+// exits CODE COMMAND…: runs the command, which must end with that exit code.
+func exits(ts *testscript.TestScript, _ bool, args []string) {
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	err = ts.Exec(args[1], args[2:]...)
+	got := 0
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		got = exit.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if got != want {
+		ts.Fatalf("%s ended with exit code %d, want %d", strings.Join(args[1:], " "), got, want)
+	}
+}
+
+// The files of a small repository whose metric is deterministic: the size of
+// work.txt, unless work.txt asks for trouble.
+var repoFiles = map[string]string{
+	"work.txt":  "the quick brown fox jumps over the lazy dog\nand then some more words follow here\n",
+	"other.txt": "not in scope\n",
+	"bench.sh": `set -e
+if grep -q '^crash' work.txt; then echo "boom: it crashed"; exit 7; fi
+if grep -q '^hang' work.txt; then sleep 60; fi
+if grep -q '^slow' work.txt; then sleep 2; fi
+if grep -q '^silent' work.txt; then exit 0; fi
+if grep -q '^nan' work.txt; then echo "METRIC size=nan"; exit 0; fi
+if grep -q '^twice' work.txt; then echo "METRIC size=1"; fi
+if grep -q '^cheat' work.txt; then echo 'echo METRIC size=1' > bench.sh; fi
+if grep -q '^plant' work.txt; then echo '# planted' > conftest.py; fi
+echo "METRIC size=$(wc -c < work.txt)"
+`,
+	".gitignore": "ignored.txt\n",
+	"program.md": `---
+name: shrink
+edit: work.txt
+metric: {name: size, better: lower, unit: bytes, noise: deterministic}
+run: sh bench.sh
+budget: {wall: 5s, grace: 1s}
+---
+Make work.txt smaller without losing meaning.
+`,
+}
+
+func makeRepo(dir string, getenv func(string) string) error {
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return err
+	}
+	for name, text := range repoFiles {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o666); err != nil {
+			return err
+		}
+	}
+	for _, args := range [][]string{{"init", "-q", "-b", "main"}, {"add", "."}, {"commit", "-q", "-m", "start"}} {
+		cmd := exec.Command("git", args...)
+		cmd.Dir, cmd.Env = dir, append(os.Environ(), "HOME="+getenv("HOME"))
+		for _, k := range []string{"GIT_CONFIG_NOSYSTEM", "GIT_CONFIG_GLOBAL", "GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL"} {
+			cmd.Env = append(cmd.Env, k+"="+getenv(k))
+		}
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return fmt.Errorf("git %s: %w: %s", args[0], err, out)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,29 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/spf13/cobra"
+
+	"ratchet/internal/lab"
+	"ratchet/server"
+)
+
+func mcpCommand(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "mcp",
+		Short: "serve MCP on standard input and output (what a client's configuration starts)",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s := server.New(server.Options{
+				Version: a.Version,
+				Log:     slog.New(slog.NewTextHandler(a.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
+				Open: func(ctx context.Context, name, version string) (*lab.Lab, error) {
+					return a.labFor(ctx, lab.Client{Name: name, Version: version})
+				},
+			})
+			return s.ServeStdio(cmd.Context(), a.Stdin, a.Stdout)
+		},
+	}
+}

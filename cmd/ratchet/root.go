@@ -1,0 +1,27 @@
+package main
+
+import "github.com/spf13/cobra"
+
+func rootCommand(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "ratchet",
+		Short: "a research loop that any coding agent can drive: edit, run, measure, keep or revert",
+		Long: "Ratchet gives a coding agent the tools of a research loop on this repository: it owns the budget,\n" +
+			"the scope, the measurement, the verdict, the git history and the ledger. Start with `ratchet init`,\n" +
+			"add `ratchet mcp` to your agent, and tell it to start the campaign.",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	f := cmd.PersistentFlags()
+	f.StringVarP(&a.Dir, "dir", "C", "", "work in this folder")
+	f.StringVar(&a.Program, "program", "", "path of program.md (default: the nearest one)")
+	f.StringVar(&a.Ledger, "ledger", "", "path of the ledger (default: ratchet/ledger.db in the git folder)")
+	f.BoolVar(&a.JSON, "json", false, "print JSON")
+	cmd.AddCommand(
+		initCommand(a), doctorCommand(a), demoCommand(a),
+		mcpCommand(a), callCommand(a), superviseCommand(a),
+		statusCommand(a), logCommand(a), showCommand(a), verifyCommand(a),
+		stopCommand(a), undoCommand(a), acceptCommand(a), abandonCommand(a), gcCommand(a), versionCommand(a),
+	)
+	return cmd
+}

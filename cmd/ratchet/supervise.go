@@ -1,0 +1,31 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"ratchet/internal/lab"
+	"ratchet/sandbox"
+)
+
+// superviseCommand is the supervisor's process: `run_experiment` starts it,
+// nobody types it.
+func superviseCommand(a *app) *cobra.Command {
+	var campaign, job string
+	cmd := &cobra.Command{
+		Use:    "supervise",
+		Short:  "do one job of a campaign (started by Ratchet itself)",
+		Hidden: true,
+		Args:   cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			l, err := a.labFor(cmd.Context(), lab.Client{Name: "supervisor", Version: a.Version})
+			if err == nil {
+				err = l.Supervise(cmd.Context(), campaign, job)
+			}
+			sandbox.Ready(err) // a refusal; after an acknowledgement it does nothing
+			return err
+		},
+	}
+	cmd.Flags().StringVar(&campaign, "campaign", "", "the campaign's name")
+	cmd.Flags().StringVar(&job, "job", "", "the job's id")
+	return cmd
+}

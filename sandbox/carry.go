@@ -1,0 +1,78 @@
+package sandbox
+
+import (
+	"bufio"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"ratchet/internal/research"
+)
+
+// carryRead is how much of a file is searched for a path.
+const carryRead = 64 << 10
+
+// CopiesRefuse says, for tier Copies, whether a carried folder only works at
+// its place in the repository root: a Python environment whose pyvenv.cfg,
+// scripts or path files name it, or a node_modules whose commands link to it.
+// From a copy, such a folder would silently lead back to the user's own files.
+// It looks at the usual places only.
+func CopiesRefuse(binds []Bind, root string) error {
+	for _, b := range binds {
+		for _, pattern := range []string{"pyvenv.cfg", "bin/*", "lib*/python*/site-packages/*.pth",
+			"lib*/python*/site-packages/*.egg-link", ".bin/*", "node_modules/.bin/*"} {
+			files, err := filepath.Glob(filepath.Join(globEscape(b.From), pattern))
+			if err != nil {
+				return err
+			}
+			for _, file := range files {
+				if pointsInto(file, root, strings.HasPrefix(pattern, "bin/")) {
+					return research.Errorf(research.CodeUnsupported,
+						"remove it from carry and make it with setup, or run where user namespaces are allowed",
+						"%s can't be carried on this machine: %s holds the path of the repository", b.From, file)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// pointsInto says whether a link's target, a file's first line or its text holds root.
+func pointsInto(file, root string, firstLine bool) bool {
+	if target, err := os.Readlink(file); err == nil {
+		return filepath.IsAbs(target) && holdsPath(target, root)
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	r := bufio.NewReader(io.LimitReader(f, carryRead))
+	if !firstLine {
+		text, _ := io.ReadAll(r)
+		return holdsPath(string(text), root)
+	}
+	line, _ := r.ReadString('\n')
+	return strings.HasPrefix(line, "#!") && holdsPath(line, root)
+}
+
+// holdsPath says whether text names root or something in it, and not only a
+// path that begins with the same letters.
+func holdsPath(text, root string) bool {
+	for {
+		_, after, found := strings.Cut(text, root)
+		if !found {
+			return false
+		}
+		if after == "" || strings.ContainsRune("/ \t\r\n\"':;", rune(after[0])) {
+			return true
+		}
+		text = after
+	}
+}
+
+// globEscape makes a path mean itself in a pattern.
+func globEscape(path string) string {
+	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(path)
+}

@@ -1,0 +1,129 @@
+package sandbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"time"
+)
+
+// Lock is a held lock on a file. It excludes other processes and other Locks
+// of this one, is not inherited by what is executed, and falls with its holder,
+// however that ends. The file stays when the lock is released.
+type Lock struct{ f *os.File }
+
+// TryLock takes the lock on the file path, made if absent, if nobody holds it;
+// ok says whether. What a former holder wrote in the file is gone then. Every
+// user may lock a file that this makes, if the folder lets them.
+func TryLock(path string) (l *Lock, ok bool, err error) {
+	for {
+		f, err := openLock(path)
+		if err != nil {
+			return nil, false, fmt.Errorf("open a lock: %w", err)
+		}
+		if ok, err := lockFile(f); err != nil || !ok {
+			f.Close()
+			if err != nil {
+				err = fmt.Errorf("lock %s: %w", path, err)
+			}
+			return nil, false, err
+		}
+		if !stillAt(f, path) { // removed meanwhile: somebody else may hold its successor
+			f.Close()
+			continue
+		}
+		if err := f.Truncate(0); err != nil {
+			f.Close()
+			return nil, false, fmt.Errorf("lock %s: %w", path, err)
+		}
+		return &Lock{f}, true, nil
+	}
+}
+
+// AcquireLock waits for the lock, looking again every tick (50 ms if that is
+// not positive). It is not fair. It fails with ctx's error when ctx ends.
+func AcquireLock(ctx context.Context, path string, tick time.Duration) (*Lock, error) {
+	if tick <= 0 {
+		tick = 50 * time.Millisecond
+	}
+	for {
+		if l, ok, err := TryLock(path); err != nil || ok {
+			return l, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, fmt.Errorf("wait for the lock %s: %w", path, ctx.Err())
+		case <-time.After(tick):
+		}
+	}
+}
+
+// Write makes b the content of the lock's file, which others may read while it
+// is held. It is not durable.
+func (l *Lock) Write(b []byte) error {
+	if _, err := l.f.WriteAt(b, 0); err != nil {
+		return fmt.Errorf("write in a lock: %w", err)
+	}
+	return l.f.Truncate(int64(len(b)))
+}
+
+// Release gives the lock back; nil and released locks are fine.
+func (l *Lock) Release() error {
+	if l == nil || l.f == nil {
+		return nil
+	}
+	err := l.f.Close()
+	l.f = nil
+	return err
+}
+
+// Locked says whether somebody, this process included, holds the lock on path.
+// On Linux it disturbs nobody; elsewhere a TryLock at the same instant may find it taken.
+func Locked(path string) (bool, error) {
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("look at a lock: %w", err)
+	}
+	defer f.Close()
+	held, err := fileLocked(f)
+	if err != nil {
+		return false, fmt.Errorf("look at the lock %s: %w", path, err)
+	}
+	return held, nil
+}
+
+// openLock opens without making first: the kernel refuses to "make" another
+// user's existing file in a sticky folder.
+func openLock(path string) (*os.File, error) {
+	for range 100 {
+		f, err := os.OpenFile(path, os.O_RDWR, 0)
+		if err == nil {
+			return f, nil
+		}
+		if errors.Is(err, fs.ErrPermission) { // perhaps just made, its mode not yet set
+			time.Sleep(time.Millisecond)
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+		f, err = os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
+		if err == nil {
+			f.Chmod(0o666) // whatever the umask; where that fails, others are kept out, not let in
+			return f, nil
+		}
+		if !errors.Is(err, fs.ErrExist) {
+			return nil, err
+		}
+	}
+	return os.OpenFile(path, os.O_RDWR, 0)
+}
+
+func stillAt(f *os.File, path string) bool {
+	a, errA := f.Stat()
+	b, errB := os.Lstat(path)
+	return errA == nil && errB == nil && os.SameFile(a, b)
+}

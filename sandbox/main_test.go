@@ -1,0 +1,212 @@
+//go:build linux
+
+package sandbox_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"ratchet/internal/research"
+	"ratchet/sandbox"
+)
+
+// helperVariable makes the test binary act as one of the programs below.
+const helperVariable = "SANDBOX_TEST_HELPER"
+
+func TestMain(m *testing.M) {
+	helper := os.Getenv(helperVariable)
+	name, rest, _ := strings.Cut(helper, " ")
+	switch name {
+	case "":
+		os.Exit(m.Run())
+	case "daemon": // leaves a process in a session of its own
+		again("sleeper", true)
+	case "sleeper":
+		fmt.Println("up")
+		time.Sleep(time.Hour)
+	case "hopper": // forks, and the parent exits, for ever
+		again("hopper", true)
+	case "deaf": // ignores every signal that can be ignored
+		signal.Ignore()
+		fmt.Println("up")
+		time.Sleep(time.Hour)
+	case "hostile": // all of the above
+		again("daemon", true)
+		again("hopper", true)
+		again("deaf", true)
+		for range 4 {
+			again("sleeper", true)
+		}
+		signal.Ignore()
+		time.Sleep(time.Hour)
+	case "supervisor": // runs the fixture in the folder rest names, until it is killed
+		tier, dir, _ := strings.Cut(rest, " ")
+		f := fixture{dir: dir, tier: sandbox.Tier(tier)}
+		s := f.spec(hostileTo(filepath.Join(dir, "fifo")))
+		s.Env = append(s.Env, helperVariable+"=hostile")
+		fmt.Println(sandbox.Run(context.Background(), s))
+	case "locker":
+		l, ok, err := sandbox.TryLock(rest)
+		fmt.Println(ok, err, l.Write([]byte("locker")))
+		time.Sleep(time.Hour)
+	case "ready":
+		sandbox.Ready(nil)
+		var open []string
+		for fd := range 64 {
+			if to, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", fd)); err == nil && !strings.HasPrefix(to, "anon_inode") && !strings.HasPrefix(to, "/sys/fs/cgroup") { // the runtime's own
+				open = append(open, filepath.Base(to))
+			}
+		}
+		sid, _, _ := syscall.Syscall(syscall.SYS_GETSID, 0, 0, 0)
+		fmt.Printf("session %v, open %v, variable %q\n", int(sid) == os.Getpid(), open, os.Getenv("RATCHET_READY_FD"))
+	case "refuse":
+		sandbox.Ready(research.Errorf(research.CodeBusy, "wait", "somebody else runs"))
+	case "die":
+		fmt.Println("no such luck")
+		os.Exit(3)
+	}
+	os.Exit(0)
+}
+
+// again starts this binary as another helper, with the same output.
+func again(helper string, session bool) {
+	c := exec.Command("/proc/self/exe")
+	c.Env = []string{helperVariable + "=" + helper}
+	c.Stdout, c.Stderr = os.Stdout, os.Stderr
+	c.SysProcAttr = &syscall.SysProcAttr{Setsid: session}
+	if err := c.Start(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+	}
+}
+
+// hostileTo runs this binary with its output, and so its descendants', in fifo.
+func hostileTo(fifo string) string {
+	exe, _ := os.Executable()
+	return fmt.Sprintf("exec '%s' >'%s'", exe, fifo)
+}
+
+// fixture is a repository on the host, with an immutable layer of the tree
+// under test in its own .git folder, at a path full of characters that mean something to mount.
+type fixture struct {
+	dir  string
+	tier sandbox.Tier
+	n    int
+}
+
+func (f *fixture) root() string { return filepath.Join(f.dir, `we ird,co:lon ü\b`, "repo") }
+
+func (f *fixture) ours(name string) string { return filepath.Join(f.root(), ".git", "ratchet", name) }
+
+func (f *fixture) upper() string { return f.ours(fmt.Sprintf("upper-%d", f.n)) }
+
+// spec is a run of command on the fixture's layer with a fresh upper folder.
+func (f *fixture) spec(command string) sandbox.Spec {
+	f.n++
+	return sandbox.Spec{
+		Command: command, Dir: f.root(), Env: []string{"PATH=/usr/bin:/bin"},
+		Views: []sandbox.View{{Root: f.root(), Lower: []string{f.ours("layer")}, Upper: f.upper(), Work: f.ours(fmt.Sprintf("work-%d", f.n))}},
+		Wall:  20 * time.Second, Grace: time.Second, Keep: 1 << 16, Scratch: f.ours("scratch"), Tier: f.tier,
+	}
+}
+
+func tiers(t *testing.T, test func(t *testing.T, f *fixture)) {
+	for _, tier := range []sandbox.Tier{sandbox.Namespaces, sandbox.Copies} {
+		t.Run(string(tier), func(t *testing.T) {
+			t.Parallel()
+			f := &fixture{dir: t.TempDir(), tier: tier}
+			write(t, f.root(), map[string]string{"main.txt": "host", "ignored/lib.txt": "carried"})
+			write(t, f.ours("layer"), map[string]string{"main.txt": "lower", "sub/a.txt": "a", "sub/deep/b.txt": "b", "gone/c.txt": "c"})
+			if err := os.Symlink("main.txt", filepath.Join(f.ours("layer"), "link")); err != nil {
+				t.Fatal(err)
+			}
+			test(t, f)
+			if left, err := os.ReadDir(f.ours("scratch")); err == nil && len(left) > 0 {
+				t.Errorf("the scratch folder still holds %v", left)
+			}
+		})
+	}
+}
+
+func write(t *testing.T, dir string, files map[string]string) {
+	t.Helper()
+	for name, content := range files {
+		path := filepath.Join(dir, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(content), 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func read(t *testing.T, path ...string) string {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(path...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func run(t *testing.T, s sandbox.Spec) sandbox.Result {
+	t.Helper()
+	r, err := sandbox.Run(t.Context(), s)
+	if err != nil {
+		t.Fatalf("Run: %v", err)
+	}
+	if len(r.Survivors) > 0 {
+		t.Errorf("survivors: %v", r.Survivors)
+	}
+	return r
+}
+
+// mourner reads a fifo whose write end the run's processes hold: its end
+// proves that all of them are dead.
+type mourner struct{ f *os.File }
+
+func mourn(t *testing.T, path string) mourner {
+	t.Helper()
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	return mourner{f}
+}
+
+// up waits until n lines came.
+func (m mourner) up(t *testing.T, n int) {
+	t.Helper()
+	buf := make([]byte, 1)
+	for end := time.Now().Add(10 * time.Second); n > 0 && time.Now().Before(end); {
+		if k, _ := m.f.Read(buf); k == 0 {
+			time.Sleep(time.Millisecond) // nobody has opened it yet
+		} else if buf[0] == '\n' {
+			n--
+		}
+	}
+	if n > 0 {
+		t.Fatal("the processes of the run did not come up")
+	}
+}
+
+// dead waits for the end and says when it came.
+func (m mourner) dead(t *testing.T) time.Time {
+	t.Helper()
+	m.f.SetReadDeadline(time.Now().Add(10 * time.Second))
+	if _, err := io.Copy(io.Discard, m.f); err != nil {
+		t.Fatalf("something survived: %v", err)
+	}
+	return time.Now()
+}

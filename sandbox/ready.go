@@ -1,0 +1,38 @@
+package sandbox
+
+import (
+	"os"
+	"strconv"
+	"strings"
+
+	"ratchet/internal/research"
+)
+
+// ReadyVariable tells a detached program which descriptor to acknowledge on.
+const ReadyVariable = "RATCHET_READY_FD"
+
+// Ready tells whoever called Detach that this program has taken over (nil) or
+// refuses to. Call it once, before starting other processes, which would
+// inherit the descriptor; it does nothing in a program that was not detached.
+func Ready(err error) {
+	fd, convErr := strconv.Atoi(os.Getenv(ReadyVariable))
+	if convErr != nil || fd < 3 {
+		return
+	}
+	os.Unsetenv(ReadyVariable)
+	f := os.NewFile(uintptr(fd), "ready")
+	if f == nil {
+		return
+	}
+	defer f.Close()
+	words := []string{"ready"}
+	if err != nil {
+		d := research.Describe(err)
+		msg := d.Msg
+		if d.Code == research.CodeInternal {
+			msg = err.Error()
+		}
+		words = []string{"refused", string(d.Code), d.Next, msg}
+	}
+	f.WriteString(strings.Join(words, "\x00")) // nobody may be listening any more
+}

@@ -1,0 +1,429 @@
+package sandbox_test
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"ratchet/internal/research"
+	"ratchet/sandbox"
+)
+
+func TestRunOutcome(t *testing.T) {
+	tiers(t, func(t *testing.T, f *fixture) {
+		for _, c := range []struct {
+			command, signal, output string
+			exit                    int
+		}{
+			{"echo out; echo err >&2; echo out again", "", "out\nerr\nout again\n", 0},
+			{"exit 7", "", "", 7},
+			{"kill -SEGV $$", "SIGSEGV", "", -1},
+			{"echo $HOME-$PATH", "", "-/usr/bin:/bin\n", 0},
+			{"exec no-such-program 2>/dev/null", "", "", 127},
+			{"ls /proc/self/fd | wc -l", "", "4\n", 0},
+			{"kill -TERM $$; echo still here", "SIGTERM", "", -1},
+		} {
+			r := run(t, f.spec(c.command))
+			if r.Exit != c.exit || r.Signal != c.signal || string(r.Output.Text()) != c.output || r.TimedOut || r.Killed {
+				t.Errorf("%s: exit %d signal %q output %q timed out %v killed %v", c.command, r.Exit, r.Signal, r.Output.Text(), r.TimedOut, r.Killed)
+			}
+		}
+		r := run(t, f.spec("i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done; sleep 0.1"))
+		if r.CPU < 10*time.Millisecond || r.Wall < 100*time.Millisecond || r.MaxRSS < 100<<10 || r.Slept != 0 {
+			t.Errorf("cpu %v wall %v rss %d slept %v", r.CPU, r.Wall, r.MaxRSS, r.Slept)
+		}
+	})
+}
+
+func TestRunImpossible(t *testing.T) {
+	tiers(t, func(t *testing.T, f *fixture) {
+		s := f.spec("true")
+		s.Dir += "/nowhere"
+		if _, err := sandbox.Run(t.Context(), s); research.Describe(err).Code != research.CodeNotFound {
+			t.Errorf("a missing folder: %v", err)
+		}
+		s = f.spec("true")
+		s.Views[0].Lower = []string{"/no/such/layer"}
+		if _, err := sandbox.Run(t.Context(), s); research.Describe(err).Code != research.CodeNotFound {
+			t.Errorf("a missing layer: %v", err)
+		}
+		s = f.spec("true")
+		write(t, s.Views[0].Upper, map[string]string{"old": ""})
+		if _, err := sandbox.Run(t.Context(), s); err == nil {
+			t.Error("a used upper folder was accepted")
+		}
+	})
+}
+
+func TestRunDeadline(t *testing.T) {
+	const metric = "trap 'echo METRIC x=1; exit 0' TERM; while :; do sleep 0.01; done"
+	tiers(t, func(t *testing.T, f *fixture) {
+		for _, c := range []struct {
+			name, command    string
+			grace            time.Duration
+			exit             int
+			signal           string
+			killed, mayPrint bool
+		}{
+			{"uses its grace", metric, time.Second, 0, "", false, true},
+			{"gives in", "sleep 100", time.Second, -1, "SIGTERM", false, false},
+			{"ignores it", "trap '' TERM; while :; do :; done", 50 * time.Millisecond, -1, "SIGKILL", true, false},
+			{"has no grace", "trap '' TERM; sleep 100", 0, -1, "SIGKILL", true, false},
+		} {
+			s := f.spec(c.command)
+			s.Wall, s.Grace = 100*time.Millisecond, c.grace
+			start := time.Now()
+			r := run(t, s)
+			took := time.Since(start)
+			if !r.TimedOut || r.Exit != c.exit || r.Signal != c.signal || r.Killed != c.killed || (r.Output.Bytes > 0) != c.mayPrint {
+				t.Errorf("%s: %+v", c.name, r)
+			}
+			if r.Wall < s.Wall || took > s.Wall+c.grace+400*time.Millisecond {
+				t.Errorf("%s: took %v, of which the command %v", c.name, took, r.Wall)
+			}
+			if r.Enforced["wall"] == "" {
+				t.Errorf("%s: enforced %v", c.name, r.Enforced)
+			}
+		}
+	})
+}
+
+func TestRunWithoutDeadline(t *testing.T) {
+	tiers(t, func(t *testing.T, f *fixture) {
+		s := f.spec("sleep 0.15; echo done")
+		s.Wall = 0
+		if r := run(t, s); string(r.Output.Text()) != "done\n" || r.Enforced["wall"] != "" {
+			t.Errorf("%+v", r)
+		}
+	})
+}
+
+func TestRunCancelled(t *testing.T) {
+	tiers(t, func(t *testing.T, f *fixture) {
+		ctx, cancel := context.WithTimeout(t.Context(), 80*time.Millisecond)
+		defer cancel()
+		r, err := sandbox.Run(ctx, f.spec("trap '' TERM; echo up; while :; do :; done"))
+		if err != nil || !r.Cancelled || !r.Killed || r.TimedOut || string(r.Output.Text()) != "up\n" || r.CPU < 10*time.Millisecond {
+			t.Errorf("%+v, %v", r, err)
+		}
+	})
+}
+
+// Whatever a command leaves behind dies with it, and holding its output does
+// not hold up the run.
+func TestRunLeavesNothing(t *testing.T) {
+	exe, _ := os.Executable()
+	tiers(t, func(t *testing.T, f *fixture) {
+		for _, helper := range []string{"daemon", "hopper"} {
+			fifo := filepath.Join(f.dir, helper)
+			m := mourn(t, fifo)
+			s := f.spec("exec 3>'" + fifo + "'; '" + exe + "' ; echo ended >&3; sleep 0.05; echo main")
+			s.Env = append(s.Env, helperVariable+"="+helper)
+			start := time.Now()
+			r := run(t, s)
+			if took := time.Since(start); took > 3*time.Second || r.Exit != 0 || !bytes.Contains(r.Output.Text(), []byte("main\n")) {
+				t.Errorf("%s: took %v: %+v", helper, took, r)
+			}
+			m.dead(t)
+		}
+	})
+}
+
+// The tree is dead soon after the deadline, whatever it does.
+func TestRunHostileDeadline(t *testing.T) {
+	const trials = 5
+	tiers(t, func(t *testing.T, f *fixture) {
+		var late []time.Duration
+		for i := range trials {
+			fifo := filepath.Join(f.dir, "fifo"+string(rune('a'+i)))
+			m := mourn(t, fifo)
+			s := f.spec(hostileTo(fifo))
+			s.Env = append(s.Env, helperVariable+"=hostile")
+			s.Wall, s.Grace = 300*time.Millisecond, 30*time.Millisecond
+			start := time.Now()
+			r := run(t, s)
+			end := m.dead(t)
+			if !r.Killed || !r.TimedOut {
+				t.Errorf("%+v", r)
+			}
+			late = append(late, end.Sub(start)-s.Wall-s.Grace)
+		}
+		slices.Sort(late)
+		t.Logf("start + deadline → Run has returned and all are dead, beyond the budget: median %v, max %v", late[trials/2], late[trials-1])
+	})
+}
+
+// A supervisor that is killed takes its run with it.
+func TestRunSupervisorKilled(t *testing.T) {
+	tiers(t, func(t *testing.T, f *fixture) {
+		trials := 20
+		if f.tier == sandbox.Copies || testing.Short() {
+			trials = 5
+		}
+		var took []time.Duration
+		for range trials {
+			os.RemoveAll(f.upper())
+			os.RemoveAll(f.ours("upper-1"))
+			m := mourn(t, filepath.Join(f.dir, "fifo"))
+			c := exec.Command("/proc/self/exe")
+			c.Env = []string{helperVariable + "=supervisor " + string(f.tier) + " " + f.dir}
+			c.Stdout, c.Stderr = os.Stderr, os.Stderr
+			if err := c.Start(); err != nil {
+				t.Fatal(err)
+			}
+			m.up(t, 5)
+			killed := time.Now()
+			c.Process.Kill()
+			took = append(took, m.dead(t).Sub(killed))
+			c.Wait()
+			os.Remove(filepath.Join(f.dir, "fifo"))
+			os.RemoveAll(f.ours("scratch")) // a killed supervisor cleans nothing
+		}
+		slices.Sort(took)
+		t.Logf("supervisor killed → all dead: median %v, max %v", took[len(took)/2], took[len(took)-1])
+	})
+}
+
+// Signals from inside don't reach the stage of a namespace, and killing the
+// stage of the other tier is noticed and cleaned up after.
+func TestRunAttacksItsStage(t *testing.T) {
+	tiers(t, func(t *testing.T, f *fixture) {
+		if f.tier == sandbox.Namespaces {
+			r := run(t, f.spec("for s in TERM INT HUP QUIT SEGV ABRT CHLD PIPE URG USR1 TSTP STOP KILL 33 34 64; do kill -$s 1; done; sleep 0.05; echo $PPID alive; exit 5"))
+			if r.Exit != 5 || string(r.Output.Text()) != "1 alive\n" {
+				t.Errorf("%+v: %s", r, r.Output.Text())
+			}
+			return
+		}
+		fifo := filepath.Join(f.dir, "fifo")
+		m := mourn(t, fifo)
+		r := run(t, f.spec("exec 3>'"+fifo+"'; (trap '' TERM; sleep 100) & kill -KILL $PPID; sleep 100"))
+		if !r.Killed || r.Signal != "SIGKILL" {
+			t.Errorf("%+v", r)
+		}
+		m.dead(t)
+		s := f.spec("trap '' TERM; kill -STOP $PPID; while :; do sleep 0.02; done")
+		s.Wall, s.Grace = 100*time.Millisecond, 0
+		if r := run(t, s); !r.Killed {
+			t.Errorf("a stopped stage: %+v", r)
+		}
+	})
+}
+
+func TestRunOutputBounded(t *testing.T) {
+	tiers(t, func(t *testing.T, f *fixture) {
+		s := f.spec("echo first; head -c 100000000 /dev/zero | tr '\\0' x; echo; echo last")
+		s.Keep = 4000
+		var seen counter
+		s.Sink = &seen
+		r := run(t, s)
+		const total = 100000000 + 6 + 1 + 5
+		text := string(r.Output.Text())
+		if r.Output.Bytes != total || int64(seen) != total || r.Output.Omitted() != total-4000 {
+			t.Errorf("bytes %d, seen %d, omitted %d", r.Output.Bytes, seen, r.Output.Omitted())
+		}
+		if !strings.HasPrefix(text, "first\nxxx") || !strings.HasSuffix(text, "xx\nlast\n") || !strings.Contains(text, "\n[ratchet: 99996012 bytes left out]\n") {
+			t.Errorf("text of %d bytes: %.20q … %.20q", len(text), text, text[len(text)-20:])
+		}
+	})
+}
+
+type counter int64
+
+func (c *counter) Write(p []byte) (int, error) { *c += counter(len(p)); return len(p), nil }
+
+func TestRunView(t *testing.T) {
+	const edit = `set -e
+test "$(cat main.txt)" = lower && test ! -e .git && test "$(readlink link)" = main.txt
+echo new > new.txt; mkdir -p fresh/dir; echo f > fresh/dir/f
+echo more >> sub/a.txt; rm -r gone; rm link; ln -s sub link
+chmod 755 main.txt; touch sub/deep/b.txt; cp sub/deep/b.txt t; cat t > sub/deep/b.txt; rm t`
+	tiers(t, func(t *testing.T, f *fixture) {
+		s := f.spec(edit)
+		r := run(t, s)
+		if r.Exit != 0 {
+			t.Fatalf("%+v: %s", r, r.Output.Text())
+		}
+		want := []sandbox.Change{{"fresh", "dir"}, {"fresh/dir", "dir"}, {"fresh/dir/f", "written"}, {"gone", "deleted"}, {"gone/c.txt", "deleted"},
+			{"link", "written"}, {"main.txt", "written"}, {"new.txt", "written"}, {"sub/a.txt", "written"}}
+		if d := cmp.Diff(want, r.Changes); d != "" {
+			t.Error(d)
+		}
+		if got := read(t, f.upper(), "sub/a.txt"); got != "amore\n" {
+			t.Errorf("sub/a.txt in the upper folder: %q", got)
+		}
+		if read(t, f.root(), "main.txt") != "host" || read(t, f.ours("layer"), "sub/a.txt") != "a" {
+			t.Error("the host's files changed")
+		}
+		if _, err := os.Stat(filepath.Join(f.root(), "new.txt")); err == nil {
+			t.Error("a file came out of the run")
+		}
+		first := f.upper()
+		s = f.spec("cat new.txt sub/a.txt link/a.txt; ls; mkdir gone; echo d > gone/d.txt; rm -r fresh; echo file > fresh")
+		s.Views[0].Lower = append([]string{first}, s.Views[0].Lower...)
+		r = run(t, s)
+		if got := string(r.Output.Text()); got != "new\namore\namore\nfresh\nlink\nmain.txt\nnew.txt\nsub\n" {
+			t.Errorf("on the first run's layer: %q", got)
+		}
+		want = []sandbox.Change{{"fresh", "written"}, {"fresh/dir", "deleted"}, {"fresh/dir/f", "deleted"}, {"gone", "dir"}, {"gone/d.txt", "written"}}
+		if d := cmp.Diff(want, r.Changes); d != "" {
+			t.Error(d)
+		}
+		second := f.upper()
+		s = f.spec("ls gone; cat fresh")
+		s.Views[0].Lower = append([]string{second, first}, s.Views[0].Lower...)
+		if r = run(t, s); string(r.Output.Text()) != "d.txt\nfile\n" || len(r.Changes) != 0 {
+			t.Errorf("on both layers: %q, %v", r.Output.Text(), r.Changes)
+		}
+	})
+}
+
+// A folder that is removed and made again hides what was in it.
+func TestRunViewFolderReplaced(t *testing.T) {
+	tiers(t, func(t *testing.T, f *fixture) {
+		r := run(t, f.spec("rm -r sub; mkdir sub; echo n > sub/n; mv gone went"))
+		want := []sandbox.Change{{"gone", "deleted"}, {"gone/c.txt", "deleted"}, {"sub/a.txt", "deleted"}, {"sub/deep", "deleted"},
+			{"sub/deep/b.txt", "deleted"}, {"sub/n", "written"}, {"went", "dir"}, {"went/c.txt", "written"}}
+		if d := cmp.Diff(want, r.Changes); d != "" {
+			t.Error(d)
+		}
+		layer := filepath.Join(f.dir, "copied layer")
+		if err := sandbox.Copy(f.upper(), layer); err != nil {
+			t.Fatal(err)
+		}
+		s := f.spec("ls sub went")
+		s.Views[0].Lower = append([]string{layer}, s.Views[0].Lower...)
+		if r := run(t, s); string(r.Output.Text()) != "sub:\nn\n\nwent:\nc.txt\n" {
+			t.Errorf("on the copied layer: %q", r.Output.Text())
+		}
+	})
+}
+
+func TestRunManyLayers(t *testing.T) {
+	tiers(t, func(t *testing.T, f *fixture) {
+		s := f.spec("cat top; ls | wc -l")
+		for i := range 100 {
+			layer := f.ours("layers of a rather long name/" + strings.Repeat("x", i+1))
+			write(t, layer, map[string]string{"top": filepath.Base(layer), filepath.Base(layer): ""})
+			s.Views[0].Lower = append(s.Views[0].Lower, layer)
+		}
+		slices.Reverse(s.Views[0].Lower)
+		if r := run(t, s); string(r.Output.Text()) != strings.Repeat("x", 100)+"105\n" {
+			t.Errorf("%+v: %s", r, r.Output.Text())
+		}
+	})
+}
+
+func TestRunCarryAndCache(t *testing.T) {
+	tiers(t, func(t *testing.T, f *fixture) {
+		s := f.spec(`cat ignored/lib.txt packages/p/lib.txt single; { echo no > ignored/lib.txt; } 2>/dev/null; rm -f ignored/lib.txt 2>/dev/null; chmod 777 single 2>/dev/null
+cat "$CACHE/old"; echo new > "$CACHE/new"; echo x > changed; true`)
+		cache := f.ours("cache view")
+		write(t, f.ours("cache layer"), map[string]string{"old": "old"})
+		s.Views = append(s.Views, sandbox.View{Root: cache, Lower: []string{f.ours("cache layer")}, Upper: f.ours("cache-upper"), Work: f.ours("cache-work")})
+		s.Env = append(s.Env, "CACHE="+cache)
+		lib := filepath.Join(f.root(), "ignored")
+		s.Binds = []sandbox.Bind{{lib, lib}, {lib, filepath.Join(f.root(), "packages/p")}, {filepath.Join(lib, "lib.txt"), filepath.Join(f.root(), "single")}}
+		r := run(t, s)
+		if got := string(r.Output.Text()); got != "carriedcarriedcarriedold" {
+			t.Errorf("output %q", got)
+		}
+		if d := cmp.Diff([]sandbox.Change{{"changed", "written"}}, r.Changes); d != "" {
+			t.Error(d)
+		}
+		if read(t, f.root(), "ignored/lib.txt") != "carried" {
+			t.Error("a carried file changed")
+		}
+		if fi, _ := os.Stat(filepath.Join(lib, "lib.txt")); fi.Mode().Perm() != 0o644 {
+			t.Error("a carried file's mode changed")
+		}
+		if read(t, f.ours("cache-upper"), "new") != "new\n" {
+			t.Error("the cache's upper folder lacks what was written")
+		}
+		if r.Enforced["carry"] == "" || r.Enforced["view"] == "" || r.Enforced["tree"] == "" {
+			t.Errorf("enforced %v", r.Enforced)
+		}
+	})
+}
+
+// The tree under test must not choose what a carried folder covers.
+func TestRunCarryBehindLink(t *testing.T) {
+	f := &fixture{dir: t.TempDir(), tier: sandbox.Namespaces}
+	write(t, f.root(), map[string]string{"main.txt": "host"})
+	write(t, f.ours("layer"), map[string]string{"main.txt": "lower"})
+	write(t, f.dir, map[string]string{"outside/keep/x": "outside"})
+	if err := os.Symlink(filepath.Join(f.dir, "outside"), filepath.Join(f.ours("layer"), "way")); err != nil {
+		t.Fatal(err)
+	}
+	s := f.spec("cat way/keep/x")
+	s.Binds = []sandbox.Bind{{f.root(), filepath.Join(f.root(), "way/keep")}}
+	if r, err := sandbox.Run(t.Context(), s); err == nil {
+		t.Errorf("a link was followed: %+v", r)
+	}
+}
+
+func TestRunReadOnlyView(t *testing.T) {
+	f := &fixture{dir: t.TempDir(), tier: sandbox.Namespaces}
+	write(t, f.root(), map[string]string{"main.txt": "host"})
+	write(t, f.ours("layer"), map[string]string{"main.txt": "lower"})
+	s := f.spec("cat main.txt; echo no 2>/dev/null > main.txt")
+	s.Views[0].Upper, s.Views[0].Work = "", ""
+	if r := run(t, s); r.Exit == 0 || !strings.HasPrefix(string(r.Output.Text()), "lower") || read(t, f.ours("layer"), "main.txt") != "lower" {
+		t.Errorf("%+v", r)
+	}
+}
+
+// Everything above holds for a user without privileges.
+func TestUnprivileged(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("this is the unprivileged run, or could not become one")
+	}
+	t.Parallel()
+	const nobody = 65534
+	dir, err := os.MkdirTemp("", "sandbox-nobody-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	exe, _ := os.Executable()
+	self := filepath.Join(dir, "test")
+	if err := sandbox.Copy(exe, self); err != nil {
+		t.Fatal(err)
+	}
+	os.Chmod(self, 0o755)
+	os.Chmod(dir, 0o755)
+	os.Chown(dir, nobody, nobody)
+	c := exec.Command(self, "-test.short", "-test.run=^Test(Run(Outcome|Deadline|Hostile|Supervisor|Attacks|View|Carry)|Detect)", "-test.v="+map[bool]string{true: "true", false: "false"}[testing.Verbose()])
+	c.Dir = dir
+	c.Env = []string{"TMPDIR=" + dir, "PATH=" + os.Getenv("PATH")}
+	c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+	out, err := c.CombinedOutput()
+	if err != nil || !bytes.Contains(out, []byte("PASS")) {
+		t.Fatalf("as nobody: %v\n%s", err, out)
+	}
+	if testing.Verbose() {
+		t.Logf("as nobody:\n%s", out)
+	}
+}
+
+func TestSlept(t *testing.T) {
+	for _, c := range []struct{ boot, mono, want time.Duration }{
+		{5 * time.Second, 5 * time.Second, 0},
+		{5*time.Second + 9*time.Millisecond, 5 * time.Second, 0},
+		{65 * time.Second, 5 * time.Second, time.Minute},
+		{5 * time.Second, 5*time.Second + time.Millisecond, 0},
+	} {
+		if got := sandbox.Slept(c.boot, c.mono); got != c.want {
+			t.Errorf("Slept(%v, %v) = %v, want %v", c.boot, c.mono, got, c.want)
+		}
+	}
+}

@@ -1,0 +1,21 @@
+//go:build !linux
+
+package sandbox
+
+import (
+	"context"
+	"runtime"
+
+	"ratchet/internal/research"
+)
+
+func unsupported() error {
+	return research.Errorf(research.CodeUnsupported, "run Ratchet on Linux, or in a Linux virtual machine or container",
+		"runs need Linux: on %s a process tree can't be ended for certain", runtime.GOOS)
+}
+
+func run(context.Context, Spec) (Result, error) { return Result{}, unsupported() }
+
+func detect(context.Context, string) (Tier, string, error) { return "", "", unsupported() }
+
+func detach([]string, []string, string, string) (int, error) { return 0, unsupported() }

@@ -1,0 +1,89 @@
+package sandbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+
+	"ratchet/internal/research"
+)
+
+const (
+	sharedLocks = "/run/lock/ratchet"
+	slotTick    = 20 * time.Millisecond
+)
+
+// LockDir is the folder of machine-wide locks, made if absent: shared by all
+// users where the machine has a place for that, else one of this user alone
+// (shared is false: other users are not seen).
+func LockDir() (dir string, shared bool, err error) {
+	if runtime.GOOS == "linux" && sharedLockDir(sharedLocks) {
+		return sharedLocks, true, nil
+	}
+	dir = filepath.Join(os.Getenv("XDG_RUNTIME_DIR"), "ratchet")
+	if !filepath.IsAbs(dir) {
+		dir = filepath.Join(os.TempDir(), fmt.Sprintf("ratchet-%d", os.Getuid()))
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", false, roomError("make a folder for locks", err)
+	}
+	if fi, err := os.Lstat(dir); err != nil || !fi.IsDir() || !ownedByUs(fi) {
+		return "", false, research.Errorf(research.CodeStorage, "remove it, or set XDG_RUNTIME_DIR to a folder of your own",
+			"the folder for locks %s belongs to somebody else", dir)
+	}
+	return dir, false, nil
+}
+
+// sharedLockDir says whether dir is, or could be made, a folder in which every
+// user may lock and nobody may remove another's files.
+func sharedLockDir(dir string) bool {
+	if os.Mkdir(dir, 0o777) == nil {
+		if os.Chmod(dir, 0o777|os.ModeSticky) != nil {
+			return false
+		}
+	}
+	fi, err := os.Lstat(dir)
+	return err == nil && fi.IsDir() && fi.Mode()&os.ModeSticky != 0 && fi.Mode().Perm() == 0o777
+}
+
+// AcquireSlot waits for one of the machine's n slots of that name (letters,
+// digits, dot, dash and underscore) and returns the lock on it, in whose file
+// the holder may say who it is. waiting, if not nil, is told what the first
+// slot's holder wrote, once and whenever it changes. It fails with ctx's error when ctx ends.
+func AcquireSlot(ctx context.Context, name string, n int, waiting func(holder string)) (*Lock, error) {
+	if name == "" || strings.Trim(strings.ToLower(name), "abcdefghijklmnopqrstuvwxyz0123456789._-") != "" || n < 1 {
+		return nil, research.Errorf(research.CodeBadArgument, "use letters, digits, dots and dashes, and at least one slot",
+			"no slot can have the name %q and the number %d", name, n)
+	}
+	dir, _, err := LockDir()
+	if err != nil {
+		return nil, err
+	}
+	path := func(i int) string { return filepath.Join(dir, fmt.Sprintf("%s.%d", name, i)) }
+	told, first := "", true
+	for {
+		for i := range n {
+			if l, ok, err := TryLock(path(i)); err != nil || ok {
+				return l, err
+			}
+		}
+		holder, err := os.ReadFile(path(0))
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			return nil, fmt.Errorf("read a lock: %w", err)
+		}
+		if waiting != nil && (first || string(holder) != told) {
+			told, first = string(holder), false
+			waiting(told)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, fmt.Errorf("wait for a slot of %s: %w", name, ctx.Err())
+		case <-time.After(slotTick):
+		}
+	}
+}

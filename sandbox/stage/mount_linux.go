@@ -1,0 +1,188 @@
+package stage
+
+import (
+	"os"
+	"strconv"
+	"syscall"
+	"unsafe"
+)
+
+const (
+	oPath            = 0x200000
+	sysMountSetattr  = 442
+	atRecursive      = 0x8000
+	mountAttrRdonly  = 1
+	mountAttrSize    = 32
+	privateRecursive = syscall.MS_PRIVATE | syscall.MS_REC
+)
+
+// mount makes the views and binds, then a /proc of the new PID namespace.
+//
+// Every directory is opened before the first mount, because a view may hide
+// the places that other layers lie in, and is then named by its descriptor's
+// number, with /proc/self/fd as the working directory. So no path ever stands
+// in the options of an overlay: colons, commas, spaces and backslashes mean
+// nothing, and some hundreds of layers fit the one page that mount(2) takes.
+func (s *stage) mount() error {
+	if err := syscall.Mount("", "/", "", privateRecursive, ""); err != nil {
+		return failed("make mounts private at", "/", err)
+	}
+	options := make([]string, len(s.plan.Views))
+	for i, v := range s.plan.Views {
+		o, err := v.options(s.plan.UserXattr)
+		if err != nil {
+			return err
+		}
+		options[i] = o
+	}
+	sources := make([]string, len(s.plan.Binds))
+	for i, b := range s.plan.Binds {
+		fd, err := openPath(b.From)
+		if err != nil {
+			return failed("open", b.From, err)
+		}
+		sources[i] = strconv.Itoa(fd)
+	}
+	if err := os.Chdir("/proc/self/fd"); err != nil {
+		return failed("enter", "/proc/self/fd", err)
+	}
+	for i, v := range s.plan.Views {
+		if err := s.overlay(v, options[i]); err != nil {
+			return err
+		}
+	}
+	for i, b := range s.plan.Binds {
+		if err := s.bind(b, sources[i]); err != nil {
+			return err
+		}
+	}
+	if err := os.Chdir("/"); err != nil {
+		return failed("enter", "/", err)
+	}
+	const flags = syscall.MS_NOSUID | syscall.MS_NODEV | syscall.MS_NOEXEC
+	if err := syscall.Mount("proc", "/proc", "proc", flags, ""); err != nil {
+		return failed("mount", "/proc", err)
+	}
+	return nil
+}
+
+// options opens a view's directories and names them. Without redirects,
+// metacopies and an index, an upper directory means the same anywhere and can
+// be the lower one of a later run.
+func (v View) options(userXattr bool) (string, error) {
+	o := "redirect_dir=off,metacopy=off,index=off"
+	if userXattr {
+		o = "userxattr" // which switches off the three, and in older kernels refuses to hear of them
+	}
+	for i, dir := range v.Lower {
+		fd, err := openPath(dir)
+		if err != nil {
+			return "", failed("open", dir, err)
+		}
+		if i == 0 {
+			o += ",lowerdir="
+		} else {
+			o += ":"
+		}
+		o += strconv.Itoa(fd)
+	}
+	if v.Upper == "" {
+		return o, nil
+	}
+	upper, err := openPath(v.Upper)
+	if err != nil {
+		return "", failed("open", v.Upper, err)
+	}
+	work, err := openPath(v.Work)
+	if err != nil {
+		return "", failed("open", v.Work, err)
+	}
+	return o + ",upperdir=" + strconv.Itoa(upper) + ",workdir=" + strconv.Itoa(work), nil
+}
+
+func (s *stage) overlay(v View, options string) error {
+	target, err := s.target(v.Root, v.Inside)
+	if err != nil {
+		return failed("find", v.Root, err)
+	}
+	var flags uintptr
+	if v.Upper == "" {
+		flags = syscall.MS_RDONLY
+	}
+	if err := syscall.Mount("ratchet", target, "overlay", flags, options); err != nil {
+		return failed("mount an overlay at", v.Root, err)
+	}
+	return nil
+}
+
+// bind mounts source with everything that is mounted in it, and makes all of it read-only.
+func (s *stage) bind(b Bind, source string) error {
+	target, err := s.target(b.To, b.Inside)
+	if err != nil {
+		return failed("find", b.To, err)
+	}
+	if err := syscall.Mount(source, target, "", syscall.MS_BIND|syscall.MS_REC, ""); err != nil {
+		return failed("bind at", b.To, err)
+	}
+	path, err := syscall.BytePtrFromString(b.To)
+	if err != nil {
+		return failed("bind at", b.To, err)
+	}
+	attr := [4]uint64{mountAttrRdonly}
+	_, _, e := syscall.Syscall6(sysMountSetattr, 0, uintptr(unsafe.Pointer(path)), atRecursive,
+		uintptr(unsafe.Pointer(&attr)), mountAttrSize, 0)
+	if e != 0 {
+		return failed("make read-only", b.To, e)
+	}
+	return nil
+}
+
+// target is the name of a mount point relative to /proc/self/fd. Inside a view
+// no symbolic link is followed: the tree under test must not choose what is covered.
+func (s *stage) target(path string, inside int) (string, error) {
+	if inside < 0 || inside >= len(s.plan.Views) {
+		return path, nil
+	}
+	root := s.plan.Views[inside].Root
+	fd, err := openPath(root)
+	if err != nil {
+		return "", err
+	}
+	rest := path[len(root):]
+	for rest != "" {
+		name := rest
+		for i := range len(rest) {
+			if rest[i] == '/' {
+				name = rest[:i]
+				break
+			}
+		}
+		rest = rest[min(len(name)+1, len(rest)):]
+		if name == "" {
+			continue
+		}
+		if fd, err = openAt(fd, name); err != nil {
+			return "", err
+		}
+	}
+	return strconv.Itoa(fd), nil
+}
+
+func openPath(path string) (int, error) {
+	return syscall.Open(path, oPath|syscall.O_CLOEXEC, 0)
+}
+
+func openAt(dir int, name string) (int, error) {
+	fd, err := syscall.Openat(dir, name, oPath|syscall.O_CLOEXEC|syscall.O_NOFOLLOW, 0)
+	if err != nil {
+		return -1, err
+	}
+	var st syscall.Stat_t
+	if err := syscall.Fstat(fd, &st); err != nil {
+		return -1, err
+	}
+	if st.Mode&syscall.S_IFMT == syscall.S_IFLNK {
+		return -1, syscall.ELOOP
+	}
+	return fd, nil
+}

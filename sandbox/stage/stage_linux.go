@@ -1,0 +1,318 @@
+package stage
+
+import (
+	"os"
+	"sync/atomic"
+	"syscall"
+	"time"
+	"unsafe"
+)
+
+// The descriptors that a stage is started with, after 0, 1 and 2.
+const (
+	controlFD = 3
+	readyFD   = 4 // Detach only
+)
+
+// How long the stage waits for killed processes to be gone. In a namespace
+// they die with the stage in any case, so only their accounting is at stake.
+const (
+	patienceNamespace = 15 * time.Millisecond
+	patienceSubreaper = 2 * time.Second
+)
+
+// Calls and flags that package syscall does not name; the numbers are the same
+// on every Linux architecture.
+const (
+	sysCloseRange         = 436
+	closeRangeCloexec     = 4
+	prSetChildSubreaper   = 36
+	prCapAmbient          = 47
+	prCapAmbientClearAll  = 4
+	pollIn, pollRemoteHup = 1, 0x2000
+)
+
+func init() {
+	if len(os.Args) > 0 && os.Args[0] == Name {
+		serve()
+		syscall.Exit(2)
+	}
+}
+
+// stage is the state of the one run. Its main goroutine is locked to the
+// process's first thread, because init functions are.
+type stage struct {
+	plan     *Plan
+	control  *os.File
+	patience time.Duration
+
+	main     int       // pid of the command
+	started  time.Time // monotonic
+	ended    time.Time // of the command, by the reaper only
+	status   syscall.WaitStatus
+	timedOut atomic.Bool
+	killed   atomic.Bool
+	reported atomic.Bool
+}
+
+func serve() {
+	ignoreSignals()
+	closeOnExec()
+	s := &stage{control: os.NewFile(controlFD, "control"), patience: patienceSubreaper}
+	plan, err := ReadPlan(s.control)
+	if err != nil {
+		return
+	}
+	s.plan = plan
+	if plan.Detach {
+		s.detach()
+		return
+	}
+	if err := s.prepare(); err != nil {
+		s.fail(err)
+		return
+	}
+	if s.leaseBroken(time.Now()) {
+		return
+	}
+	// Said before it is true: the command may stop or kill this process at once.
+	s.say(&Message{Kind: Started})
+	if err := s.start(); err != nil {
+		s.fail(err)
+		return
+	}
+	go s.guard()
+	s.reap()
+}
+
+// stepError says which step failed, on what.
+type stepError struct {
+	step, path string
+	errno      syscall.Errno
+}
+
+func (e *stepError) Error() string { return e.step + " " + e.path + ": " + e.errno.Error() }
+
+func failed(step, path string, err error) error {
+	errno, ok := err.(syscall.Errno)
+	if pe, is := err.(*os.PathError); is {
+		errno, ok = pe.Err.(syscall.Errno)
+	}
+	if !ok {
+		errno = syscall.EIO
+	}
+	return &stepError{step, path, errno}
+}
+
+func (s *stage) fail(err error) {
+	e, ok := err.(*stepError)
+	if !ok {
+		e = &stepError{err.Error(), "", 0}
+	}
+	s.say(&Message{Kind: Failed, Step: e.step, Path: e.path, Errno: e.errno})
+}
+
+// say cannot fail usefully: whoever should hear it is gone, and then so is the lease.
+func (s *stage) say(m *Message) { _, _ = s.control.Write(m.Encode()) }
+
+// ignoreSignals makes the stage deaf to every signal that Go would act on:
+// otherwise a SIGTERM from inside would end PID 1. It goes past the runtime on
+// purpose. What the runtime believes to handle, it puts back to the default in
+// each process that it starts, which is what the command needs; and telling it
+// (signal.Notify) costs milliseconds of talk between threads. Signals without
+// a handler can't reach PID 1 from inside. SIGCHLD must not be ignored, or
+// nothing would be left to wait for; SIGURG and 33 are the runtime's own.
+func ignoreSignals() {
+	type sigaction struct {
+		handler, flags, restorer uintptr
+		mask                     uint64
+	}
+	const ignore, runtimeOwn = 1, 33
+	for sig := syscall.Signal(1); sig <= 64; sig++ {
+		if sig == syscall.SIGCHLD || sig == syscall.SIGURG || sig == runtimeOwn {
+			continue
+		}
+		var old sigaction
+		_, _, e := syscall.RawSyscall6(syscall.SYS_RT_SIGACTION, uintptr(sig), 0, uintptr(unsafe.Pointer(&old)), 8, 0, 0)
+		if e == 0 && old.handler > ignore {
+			deaf := sigaction{handler: ignore}
+			syscall.RawSyscall6(syscall.SYS_RT_SIGACTION, uintptr(sig), uintptr(unsafe.Pointer(&deaf)), 0, 8, 0, 0)
+		}
+	}
+}
+
+// closeOnExec keeps every descriptor from 3 on out of what is executed.
+func closeOnExec() {
+	if _, _, e := syscall.RawSyscall(sysCloseRange, 3, ^uintptr(0)>>1, closeRangeCloexec); e == 0 {
+		return
+	}
+	for fd := 3; fd < 4096; fd++ {
+		syscall.CloseOnExec(fd)
+	}
+}
+
+// prepare makes the place where the command runs.
+func (s *stage) prepare() error {
+	if !s.plan.Namespaces {
+		_, _, e := syscall.RawSyscall(syscall.SYS_PRCTL, prSetChildSubreaper, 1, 0)
+		if e != 0 {
+			return failed("become a subreaper", "", e)
+		}
+		return nil
+	}
+	s.patience = patienceNamespace
+	if err := s.mount(); err != nil {
+		return err
+	}
+	// What further confines the command (capabilities, Landlock, network,
+	// cgroups) belongs here: after the last mount, before the first process.
+	// Here only the capabilities go that the stage needed for its mounts in a
+	// user namespace; root keeps its own.
+	_, _, e := syscall.RawSyscall6(syscall.SYS_PRCTL, prCapAmbient, prCapAmbientClearAll, 0, 0, 0, 0)
+	if e != 0 && e != syscall.EINVAL {
+		return failed("drop ambient capabilities", "", e)
+	}
+	return nil
+}
+
+// start executes the command in a session of its own.
+func (s *stage) start() error {
+	if fi, err := os.Stat(s.plan.Dir); err != nil {
+		return failed("enter", s.plan.Dir, err)
+	} else if !fi.IsDir() {
+		return failed("enter", s.plan.Dir, syscall.ENOTDIR)
+	}
+	s.started = time.Now()
+	pid, err := syscall.ForkExec(s.plan.Argv[0], s.plan.Argv, &syscall.ProcAttr{
+		Dir: s.plan.Dir, Env: s.plan.Env, Files: []uintptr{0, 1, 2}, Sys: &syscall.SysProcAttr{Setsid: true}})
+	if err != nil {
+		return failed("execute", s.plan.Argv[0], err)
+	}
+	s.main = pid
+	return nil
+}
+
+// guard keeps the lease and the deadline. It only kills; the reaper reports,
+// unless something can't be killed.
+func (s *stage) guard() {
+	var wall time.Time
+	if s.plan.Wall > 0 {
+		wall = s.started.Add(s.plan.Wall)
+	}
+	if !s.leaseBroken(wall) {
+		s.timedOut.Store(true)
+		s.killAll(syscall.SIGTERM)
+		s.leaseBroken(wall.Add(s.plan.Grace))
+	}
+	s.killed.Store(true)
+	for end := time.Now().Add(s.patience); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		s.killAll(syscall.SIGKILL)
+	}
+	s.report(syscall.WaitStatus(syscall.SIGKILL))
+}
+
+// leaseBroken waits until a time, zero for ever, and says whether the lease
+// broke before it.
+func (s *stage) leaseBroken(until time.Time) bool {
+	poll := struct {
+		fd              int32
+		events, revents int16
+	}{fd: controlFD, events: pollIn | pollRemoteHup}
+	for {
+		var wait *syscall.Timespec
+		if !until.IsZero() {
+			t := syscall.NsecToTimespec(int64(max(time.Until(until), 0)))
+			wait = &t
+		}
+		n, _, e := syscall.Syscall6(syscall.SYS_PPOLL, uintptr(unsafe.Pointer(&poll)), 1, uintptr(unsafe.Pointer(wait)), 0, 0, 0)
+		if e != syscall.EINTR && e != syscall.EAGAIN {
+			return e != 0 || n > 0
+		}
+	}
+}
+
+// killAll signals everything in the run but the stage. A kill of all processes
+// of a namespace is atomic; a walk over /proc is not, see Sweep.
+func (s *stage) killAll(sig syscall.Signal) {
+	switch {
+	case s.plan.Namespaces:
+		_ = syscall.Kill(-1, sig)
+	case sig == syscall.SIGKILL:
+		Sweep(os.Getpid())
+	default:
+		for _, p := range Descendants(os.Getpid()) {
+			_ = syscall.Kill(p.Pid, sig)
+		}
+	}
+}
+
+// reap waits until the command itself has ended, ends what it left behind and reports.
+func (s *stage) reap() {
+	for {
+		var status syscall.WaitStatus
+		pid, err := syscall.Wait4(-1, &status, 0, nil)
+		if err == syscall.EINTR {
+			continue
+		}
+		if err != nil || pid == s.main {
+			s.status, s.ended = status, time.Now()
+			break
+		}
+	}
+	for end := time.Now().Add(s.patience); !reapedAll() && time.Now().Before(end); time.Sleep(200 * time.Microsecond) {
+		s.killAll(syscall.SIGKILL)
+	}
+	s.report(s.status)
+}
+
+// reapedAll collects whatever has died and says whether no child is left: in a
+// subreaper or PID 1 that is exact.
+func reapedAll() bool {
+	for {
+		pid, err := syscall.Wait4(-1, nil, syscall.WNOHANG, nil)
+		if err == syscall.EINTR || pid > 0 {
+			continue
+		}
+		return err == syscall.ECHILD
+	}
+}
+
+// report tells the outcome and ends the stage, and with it its namespace. Only
+// the first caller reports; any other waits for that end.
+func (s *stage) report(status syscall.WaitStatus) {
+	if !s.reported.CompareAndSwap(false, true) {
+		for {
+			time.Sleep(time.Hour)
+		}
+	}
+	var ru syscall.Rusage
+	_ = syscall.Getrusage(syscall.RUSAGE_CHILDREN, &ru)
+	ended := s.ended
+	if s.killed.Load() {
+		ended = time.Now()
+	}
+	m := &Message{Kind: Ended, Status: status, Wall: ended.Sub(s.started),
+		CPU:    time.Duration(ru.Utime.Nano() + ru.Stime.Nano()),
+		MaxRSS: ru.Maxrss << 10, TimedOut: s.timedOut.Load(), Killed: s.killed.Load()}
+	if !s.plan.Namespaces && !reapedAll() {
+		for _, p := range Descendants(os.Getpid()) {
+			if !p.Dead {
+				m.Survivors = append(m.Survivors, p.Pid)
+			}
+		}
+	}
+	s.say(m)
+	syscall.Exit(0)
+}
+
+// detach starts the plan's program in a new session and tells its pid. The
+// stage exits at once, so the program belongs to nobody who would have to wait for it.
+func (s *stage) detach() {
+	pid, err := syscall.ForkExec(s.plan.Argv[0], s.plan.Argv[1:], &syscall.ProcAttr{
+		Dir: s.plan.Dir, Env: s.plan.Env, Files: []uintptr{0, 1, 2, readyFD}, Sys: &syscall.SysProcAttr{Setsid: true}})
+	if err != nil {
+		s.fail(failed("execute", s.plan.Argv[0], err))
+		return
+	}
+	s.say(&Message{Kind: Started, Pid: pid})
+}

@@ -1,0 +1,242 @@
+package stage
+
+import (
+	"errors"
+	"io"
+	"syscall"
+	"time"
+)
+
+// Name is the argv[0] that makes a binary with this package act as a stage.
+const Name = "ratchet-stage"
+
+// View is one overlay to mount. Lower is topmost first and never empty; an
+// empty Upper makes a read-only view. Inside is the index of the earlier view
+// whose tree holds Root, or -1.
+type View struct {
+	Root, Upper, Work string
+	Lower             []string
+	Inside            int
+}
+
+// Bind is one read-only bind mount. Inside is as in View.
+type Bind struct {
+	From, To string
+	Inside   int
+}
+
+// Plan is what a stage does. Detach makes it a launcher: it starts Argv in a
+// session of its own, handing it descriptor 4 as its descriptor 3, and exits.
+type Plan struct {
+	Detach     bool
+	Namespaces bool // it is PID 1 of namespaces of its own; else it becomes a subreaper
+	UserXattr  bool // the overlays keep their marks in user.overlay.*, as a user namespace needs
+	Argv       []string
+	Dir        string
+	Env        []string
+	Views      []View
+	Binds      []Bind
+	Wall       time.Duration // 0: no limit
+	Grace      time.Duration
+}
+
+// Kind is the first byte of a message from the stage.
+type Kind byte
+
+const (
+	Started Kind = 'S' // the command is about to run; Failed may still follow
+	Failed  Kind = 'F' // it could not be started; Step, Path and Errno say why
+	Ended   Kind = 'R' // the report
+)
+
+// Message is what a stage says.
+type Message struct {
+	Kind  Kind
+	Pid   int // Started, of a launcher: the program's
+	Step  string
+	Path  string
+	Errno syscall.Errno
+
+	Status    syscall.WaitStatus // of the command itself
+	Wall      time.Duration      // from its start to its end
+	CPU       time.Duration      // user + system of everything that was reaped
+	MaxRSS    int64              // bytes, of the largest single process
+	TimedOut  bool               // it was still running at Wall
+	Killed    bool               // it was killed: by the deadline or by the broken lease
+	Survivors []int              // what could not be killed
+}
+
+var errWire = errors.New("malformed message")
+
+// maxFrame bounds a message: an environment and a long list of layers fit.
+const maxFrame = 64 << 20
+
+type encoder []byte
+
+func (e *encoder) num(n int64) {
+	for i := range 8 {
+		*e = append(*e, byte(n>>(8*i)))
+	}
+}
+
+func (e *encoder) flag(b bool) {
+	if b {
+		e.num(1)
+	} else {
+		e.num(0)
+	}
+}
+
+func (e *encoder) str(s string) { e.num(int64(len(s))); *e = append(*e, s...) }
+
+func (e *encoder) strs(list []string) {
+	e.num(int64(len(list)))
+	for _, s := range list {
+		e.str(s)
+	}
+}
+
+// frame is the bytes with their length before them.
+func (e encoder) frame() []byte {
+	var head encoder
+	head.num(int64(len(e)))
+	return append(head, e...)
+}
+
+// decoder reads what encoder wrote; after the first defect it yields zeros.
+type decoder struct {
+	b   []byte
+	bad bool
+}
+
+func (d *decoder) take(n int64) []byte {
+	if d.bad || n < 0 || n > int64(len(d.b)) {
+		d.bad = true
+		return nil
+	}
+	b := d.b[:n]
+	d.b = d.b[n:]
+	return b
+}
+
+func (d *decoder) num() (n int64) {
+	for i, c := range d.take(8) {
+		n |= int64(c) << (8 * i)
+	}
+	return n
+}
+
+func (d *decoder) flag() bool  { return d.num() != 0 }
+func (d *decoder) str() string { return string(d.take(d.num())) }
+
+func (d *decoder) strs() []string {
+	var list []string
+	for n := d.num(); n > 0 && !d.bad; n-- {
+		list = append(list, d.str())
+	}
+	return list
+}
+
+// readFrame reads one framed message; io.EOF when there is none.
+func readFrame(r io.Reader) (*decoder, error) {
+	var head [8]byte
+	if _, err := io.ReadFull(r, head[:]); err != nil {
+		return nil, err
+	}
+	n := (&decoder{b: head[:]}).num()
+	if n < 0 || n > maxFrame {
+		return nil, errWire
+	}
+	body := make([]byte, n)
+	if _, err := io.ReadFull(r, body); err != nil {
+		return nil, err
+	}
+	return &decoder{b: body}, nil
+}
+
+// Encode is the plan as it goes over the control socket.
+func (p *Plan) Encode() []byte {
+	var e encoder
+	e.flag(p.Detach)
+	e.flag(p.Namespaces)
+	e.flag(p.UserXattr)
+	e.strs(p.Argv)
+	e.str(p.Dir)
+	e.strs(p.Env)
+	e.num(int64(len(p.Views)))
+	for _, v := range p.Views {
+		e.str(v.Root)
+		e.str(v.Upper)
+		e.str(v.Work)
+		e.strs(v.Lower)
+		e.num(int64(v.Inside))
+	}
+	e.num(int64(len(p.Binds)))
+	for _, b := range p.Binds {
+		e.str(b.From)
+		e.str(b.To)
+		e.num(int64(b.Inside))
+	}
+	e.num(int64(p.Wall))
+	e.num(int64(p.Grace))
+	return e.frame()
+}
+
+// ReadPlan reads an encoded plan.
+func ReadPlan(r io.Reader) (*Plan, error) {
+	d, err := readFrame(r)
+	if err != nil {
+		return nil, err
+	}
+	p := &Plan{Detach: d.flag(), Namespaces: d.flag(), UserXattr: d.flag(), Argv: d.strs(), Dir: d.str(), Env: d.strs()}
+	for n := d.num(); n > 0 && !d.bad; n-- {
+		p.Views = append(p.Views, View{Root: d.str(), Upper: d.str(), Work: d.str(), Lower: d.strs(), Inside: int(d.num())})
+	}
+	for n := d.num(); n > 0 && !d.bad; n-- {
+		p.Binds = append(p.Binds, Bind{From: d.str(), To: d.str(), Inside: int(d.num())})
+	}
+	p.Wall, p.Grace = time.Duration(d.num()), time.Duration(d.num())
+	if d.bad || len(p.Argv) == 0 {
+		return nil, errWire
+	}
+	return p, nil
+}
+
+// Encode is the message as it goes over the control socket.
+func (m *Message) Encode() []byte {
+	var e encoder
+	e.num(int64(m.Kind))
+	e.num(int64(m.Pid))
+	e.str(m.Step)
+	e.str(m.Path)
+	e.num(int64(m.Errno))
+	e.num(int64(m.Status))
+	e.num(int64(m.Wall))
+	e.num(int64(m.CPU))
+	e.num(m.MaxRSS)
+	e.flag(m.TimedOut)
+	e.flag(m.Killed)
+	e.num(int64(len(m.Survivors)))
+	for _, pid := range m.Survivors {
+		e.num(int64(pid))
+	}
+	return e.frame()
+}
+
+// ReadMessage reads the stage's next message; io.EOF when there is no other.
+func ReadMessage(r io.Reader) (*Message, error) {
+	d, err := readFrame(r)
+	if err != nil {
+		return nil, err
+	}
+	m := &Message{Kind: Kind(d.num()), Pid: int(d.num()), Step: d.str(), Path: d.str(), Errno: syscall.Errno(d.num()),
+		Status: syscall.WaitStatus(d.num()), Wall: time.Duration(d.num()), CPU: time.Duration(d.num()), MaxRSS: d.num(),
+		TimedOut: d.flag(), Killed: d.flag()}
+	for n := d.num(); n > 0 && !d.bad; n-- {
+		m.Survivors = append(m.Survivors, int(d.num()))
+	}
+	if d.bad {
+		return nil, errWire
+	}
+	return m, nil
+}

@@ -1,0 +1,263 @@
+package sandbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ratchet/internal/research"
+	"ratchet/sandbox/stage"
+)
+
+const (
+	setupLimit = 30 * time.Second      // until the stage must have started the command
+	slack      = 25 * time.Millisecond // after the deadline the stage has so long before the supervisor acts
+	drainLimit = time.Second           // for output that is still in the pipe when the tree is dead
+)
+
+// patience is the time within which a killed stage reports, before it is killed itself.
+func (t Tier) patience() time.Duration {
+	if t == Namespaces {
+		return 100 * time.Millisecond
+	}
+	return 3 * time.Second
+}
+
+// running is one stage and what is known of it.
+type running struct {
+	spec    Spec
+	process *os.Process
+	control *os.File // its end closes with this process, and the run dies
+	output  *os.File
+	gone    chan struct{} // closed when the stage has been reaped
+	begun   chan struct{} // closed when the command runs
+
+	kept      collector
+	sinkErr   error
+	failure   *stage.Message // set by listen
+	report    *stage.Message // set by listen
+	started   bool           // set by listen
+	cancelled bool           // set by watch
+	late      bool           // set by watch: the supervisor's own timer came first
+	orphans   []int          // set by watch
+}
+
+// supervise starts a stage with the plan and stays until its tree is dead.
+func supervise(ctx context.Context, s Spec, plan *stage.Plan, attr *syscall.SysProcAttr) (Result, error) {
+	boot, mono := clocks()
+	r := &running{spec: s, gone: make(chan struct{}), begun: make(chan struct{}), kept: collector{keep: s.Keep}}
+	if err := r.start(attr); err != nil {
+		return Result{}, err
+	}
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		r.control.Write(plan.Encode()) // a stage that is gone is found by listen
+		r.listen()
+	})
+	wg.Go(r.read)
+	wg.Go(func() { r.watch(ctx) })
+	state, err := r.process.Wait()
+	close(r.gone)
+	drained := time.Now().Add(drainLimit)
+	r.control.SetReadDeadline(drained)
+	r.output.SetReadDeadline(drained)
+	wg.Wait()
+	r.control.Close()
+	r.output.Close()
+	if err != nil {
+		return Result{}, fmt.Errorf("wait for the run's first process: %w", err)
+	}
+	result, err := r.result(state)
+	boot2, mono2 := clocks()
+	result.Slept = Slept(boot2-boot, mono2-mono)
+	return result, err
+}
+
+// start executes this binary again as a stage.
+func (r *running) start(attr *syscall.SysProcAttr) error {
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("make a control socket: %w", err)
+	}
+	theirs := os.NewFile(uintptr(pair[1]), "control")
+	defer theirs.Close()
+	if err := unix.SetNonblock(pair[0], true); err != nil {
+		return fmt.Errorf("make a control socket: %w", err)
+	}
+	r.control = os.NewFile(uintptr(pair[0]), "control") // pollable, because it does not block
+	output, write, err := os.Pipe()
+	if err != nil {
+		r.control.Close()
+		return fmt.Errorf("make an output pipe: %w", err)
+	}
+	defer write.Close()
+	r.output = output
+	null, err := os.Open(os.DevNull)
+	if err == nil {
+		defer null.Close()
+		r.process, err = os.StartProcess("/proc/self/exe", []string{stage.Name},
+			&os.ProcAttr{Env: []string{}, Files: []*os.File{null, write, write, theirs}, Sys: attr})
+	}
+	if err != nil {
+		r.control.Close()
+		r.output.Close()
+		return research.Errorf(research.CodeUnsupported, "run `ratchet doctor`, or set "+TierVariable+"=copies",
+			"the run's first process could not be started: %w", err)
+	}
+	return nil
+}
+
+// listen takes in what the stage says, until it is gone.
+func (r *running) listen() {
+	for {
+		m, err := stage.ReadMessage(r.control)
+		if err != nil {
+			return
+		}
+		switch m.Kind {
+		case stage.Started:
+			r.started = true
+			close(r.begun)
+		case stage.Failed:
+			r.failure = m
+		case stage.Ended:
+			r.report = m
+		}
+	}
+}
+
+// read takes in the output. It ends when nothing holds the pipe any more or,
+// where something survived, soon after the stage is gone.
+func (r *running) read() {
+	buf := make([]byte, 64<<10)
+	for {
+		n, err := r.output.Read(buf)
+		r.kept.add(buf[:n])
+		if r.spec.Sink != nil && r.sinkErr == nil && n > 0 {
+			_, r.sinkErr = r.spec.Sink.Write(buf[:n])
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// watch is the supervisor's own deadline, and cancellation.
+func (r *running) watch(ctx context.Context) {
+	limit := time.NewTimer(setupLimit)
+	defer limit.Stop()
+	begun := r.begun
+	for {
+		select {
+		case <-r.gone:
+			return
+		case <-begun:
+			begun = nil
+			limit.Stop()
+			if r.spec.Wall > 0 {
+				limit.Reset(r.spec.Wall + r.spec.Grace + slack)
+			}
+		case <-ctx.Done():
+			r.cancelled = true
+			r.kill(r.spec.Tier.patience())
+			return
+		case <-limit.C:
+			r.late = true
+			wait := r.spec.Tier.patience()
+			if r.spec.Tier == Namespaces {
+				wait = 0
+			}
+			r.kill(wait)
+			return
+		}
+	}
+}
+
+// kill breaks the lease, so that the stage ends the run and still reports, and
+// after a while kills the stage. Outside a namespace that would not kill the
+// tree, so there everything below the stage goes first.
+func (r *running) kill(wait time.Duration) {
+	if raw, err := r.control.SyscallConn(); err == nil {
+		raw.Control(func(fd uintptr) { unix.Shutdown(int(fd), unix.SHUT_WR) })
+	}
+	if r.spec.Tier == Copies {
+		r.process.Signal(syscall.SIGCONT) // it may have been stopped from inside
+	}
+	select {
+	case <-r.gone:
+		return
+	case <-time.After(wait):
+	}
+	if r.spec.Tier == Copies {
+		stage.Sweep(r.process.Pid)
+		for _, p := range stage.Descendants(r.process.Pid) {
+			if !p.Dead {
+				r.orphans = append(r.orphans, p.Pid)
+			}
+		}
+	}
+	r.process.Kill()
+}
+
+// result puts together what is known once the stage is gone.
+func (r *running) result(state *os.ProcessState) (Result, error) {
+	res := Result{Output: r.kept.output(), SinkErr: r.sinkErr, Cancelled: r.cancelled, Survivors: r.orphans, Enforced: map[string]string{}}
+	if r.spec.Wall > 0 {
+		res.Enforced["wall"] = "init + supervisor timer"
+	}
+	switch m := r.report; {
+	case r.failure != nil:
+		return Result{}, stageError(r.failure)
+	case m != nil:
+		res.Wall, res.CPU, res.MaxRSS = m.Wall, m.CPU, m.MaxRSS
+		res.TimedOut, res.Killed, res.Survivors = m.TimedOut, m.Killed, m.Survivors
+		res.Cancelled = r.cancelled && m.Killed
+		res.Exit = m.Status.ExitStatus()
+		if m.Status.Signaled() {
+			res.Signal = unix.SignalName(m.Status.Signal())
+		}
+		return res, nil
+	case !r.started && !r.cancelled:
+		return Result{}, fmt.Errorf("start the run's command: its first process ended early: %v", state)
+	}
+	res.Enforced["stage"] = "died before it could report"
+	res.Exit, res.Signal, res.Killed, res.TimedOut = -1, "SIGKILL", true, r.late
+	res.CPU = state.UserTime() + state.SystemTime()
+	if ru, ok := state.SysUsage().(*syscall.Rusage); ok && r.started {
+		res.MaxRSS = ru.Maxrss << 10
+	}
+	return res, nil
+}
+
+// stageError is why a run could not be made.
+func stageError(m *stage.Message) error {
+	err := &os.PathError{Op: m.Step, Path: m.Path, Err: m.Errno}
+	switch {
+	case m.Step == "enter" && (m.Errno == syscall.ENOENT || m.Errno == syscall.ENOTDIR):
+		return research.Errorf(research.CodeNotFound, "check that this folder is committed", "the command's folder is missing: %w", err)
+	case errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EROFS):
+		return research.Errorf(research.CodeStorage, "free some space and try again", "can't prepare the run: %w", err)
+	}
+	return research.Errorf(research.CodeUnsupported, "run `ratchet doctor`, or set "+TierVariable+"=copies", "can't prepare the run: %w", err)
+}
+
+// clocks reads the boot and the monotonic clock as close together as it can.
+func clocks() (boot, mono time.Duration) {
+	for range 10 {
+		var a, b, c unix.Timespec
+		unix.ClockGettime(unix.CLOCK_MONOTONIC, &a)
+		unix.ClockGettime(unix.CLOCK_BOOTTIME, &b)
+		unix.ClockGettime(unix.CLOCK_MONOTONIC, &c)
+		boot, mono = time.Duration(b.Nano()), time.Duration(a.Nano())
+		if time.Duration(c.Nano())-mono < time.Millisecond {
+			break
+		}
+	}
+	return boot, mono
+}

@@ -1,0 +1,249 @@
+package server_test
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/mark3labs/mcp-go/client"
+	"github.com/mark3labs/mcp-go/mcp"
+
+	"ratchet/internal/lab"
+	"ratchet/sandbox"
+	_ "ratchet/sandbox/stage" // this binary is also the runs' first process
+	"ratchet/server"
+	"ratchet/tools"
+)
+
+// TestMain makes this binary the supervisor too, as the real one is.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == "supervise" {
+		os.Exit(supervise(os.Args[2:]))
+	}
+	os.Exit(m.Run())
+}
+
+func supervise(args []string) int {
+	fs := flag.NewFlagSet("supervise", flag.ContinueOnError)
+	campaign, job := fs.String("campaign", "", ""), fs.String("job", "", "")
+	ledger, dir := fs.String("ledger", "", ""), fs.String("C", "", "")
+	if err := fs.Parse(args); err != nil {
+		return 2
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	l, err := lab.Open(ctx, lab.Options{Dir: *dir, Ledger: *ledger})
+	if err == nil {
+		err = l.Supervise(ctx, *campaign, *job)
+	}
+	sandbox.Ready(err)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+}
+
+const programText = `---
+name: tiny
+edit: value.txt
+metric: {name: score, better: lower, noise: deterministic}
+run: "echo METRIC score=$(cat value.txt)"
+budget: {wall: 20s}
+---
+Make the number smaller.
+`
+
+// campaign is a repository and a client whose server works in it.
+type campaign struct {
+	*client.Client
+	t   *testing.T
+	dir string
+}
+
+// newCampaign makes a real repository with a deterministic metric.
+func newCampaign(t *testing.T) *campaign {
+	t.Helper()
+	dir := t.TempDir()
+	t.Setenv("GIT_CONFIG_GLOBAL", os.DevNull)
+	t.Setenv("GIT_CONFIG_SYSTEM", os.DevNull)
+	for _, who := range []string{"AUTHOR", "COMMITTER"} {
+		t.Setenv("GIT_"+who+"_NAME", "test")
+		t.Setenv("GIT_"+who+"_EMAIL", "test@example.com")
+	}
+	c := &campaign{t: t, dir: dir}
+	c.write("program.md", programText)
+	c.write("value.txt", "100\n")
+	for _, args := range [][]string{{"init", "-q", "-b", "main"}, {"add", "."}, {"commit", "-q", "-m", "start"}} {
+		cmd := exec.Command("git", args...)
+		cmd.Dir = dir
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("git %v: %v\n%s", args, err, out)
+		}
+	}
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Client = connect(t, server.Options{Open: func(ctx context.Context, name, version string) (*lab.Lab, error) {
+		return lab.Open(ctx, lab.Options{Dir: dir, Client: lab.Client{Name: name, Version: version}, Supervise: []string{exe, "supervise"}})
+	}})
+	return c
+}
+
+func (c *campaign) write(name, text string) {
+	c.t.Helper()
+	if err := os.WriteFile(filepath.Join(c.dir, name), []byte(text), 0o666); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+func (c *campaign) read(name string) string {
+	c.t.Helper()
+	b, err := os.ReadFile(filepath.Join(c.dir, name))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return string(b)
+}
+
+// do calls a tool that must succeed and checks what every answer promises.
+func (c *campaign) do(tool, args string) map[string]any {
+	c.t.Helper()
+	m, isError := c.try(tool, args)
+	if isError {
+		c.t.Fatalf("%s%s: %v", tool, args, m["error"])
+	}
+	return m
+}
+
+func (c *campaign) try(tool, args string) (map[string]any, bool) {
+	c.t.Helper()
+	var in map[string]any
+	if err := json.Unmarshal([]byte(args), &in); err != nil {
+		c.t.Fatal(err)
+	}
+	text, m, isError := call(c.t, c.Client, tool, in)
+	c.t.Logf("%s%s\n%s", tool, args, text)
+	js, err := json.Marshal(m)
+	if err != nil || len(text) > tools.Limit || len(js) > tools.Limit {
+		c.t.Errorf("%s: %d bytes of text, %d of JSON (%v)", tool, len(text), len(js), err)
+	}
+	if !strings.Contains(text, "\nnext: ") {
+		c.t.Errorf("%s: no next step in %q", tool, text)
+	}
+	return m, isError
+}
+
+// done waits until the job has ended.
+func (c *campaign) done(m map[string]any) map[string]any {
+	c.t.Helper()
+	for range 10 {
+		if m["status"] != "running" {
+			return m
+		}
+		m = c.do("wait_run", `{"wait_seconds":5}`)
+	}
+	c.t.Fatalf("still running: %v", m)
+	return nil
+}
+
+func (c *campaign) want(m map[string]any, key string, want any) {
+	c.t.Helper()
+	if m[key] != want {
+		c.t.Errorf("%s is %v, want %v, in %v", key, m[key], want, m)
+	}
+}
+
+func TestCampaignThroughEveryTool(t *testing.T) {
+	c := newCampaign(t)
+	if m, isError := c.try("read_log", `{}`); !isError {
+		t.Errorf("a brief before the start: %v", m)
+	}
+	started := c.do("start_campaign", `{}`)
+	c.want(started, "campaign", "tiny")
+	c.done(c.do("wait_run", `{"wait_seconds":20}`))
+
+	c.write("value.txt", "90\n")
+	m := c.done(c.do("run_experiment", `{"hypothesis":"smaller is better","expect":"-10%"}`))
+	c.want(m, "verdict", "improved")
+	c.want(m, "value", 90.0)
+	if m, isError := c.try("run_experiment", `{"hypothesis":"again"}`); !isError {
+		t.Errorf("an undecided improvement must block: %v", m)
+	}
+	kept := c.do("keep", `{"note":"ninety"}`)
+	c.want(kept, "value", 90.0)
+
+	c.write("value.txt", "95\n")
+	m = c.done(c.do("run_experiment", `{"hypothesis":"a little more"}`))
+	c.want(m, "verdict", "regressed")
+	if m, isError := c.try("keep", `{}`); !isError {
+		t.Errorf("a regression was kept: %v", m)
+	}
+	c.want(c.do("revert", `{"lesson":"more is worse"}`), "lesson_stored", true)
+	if got := c.read("value.txt"); got != "90\n" {
+		t.Errorf("after revert the file holds %q", got)
+	}
+
+	c.write("value.txt", "no number\n")
+	m = c.done(c.do("run_experiment", `{"hypothesis":"words"}`))
+	c.want(m, "verdict", "invalid")
+	c.do("revert", `{}`)
+
+	m = c.done(c.do("measure_metric", `{"target":"incumbent","runs":2}`))
+	if s, _ := m["samples"].([]any); len(s) != 2 {
+		t.Errorf("samples: %v", m)
+	}
+	c.do("share", `{"ops":[{"op":"add","idea":"try zero"},{"op":"lesson","lesson":"numbers only"}]}`)
+	for _, view := range []string{"brief", "table", "ideas", "sessions", "program", "guide"} {
+		c.do("read_log", fmt.Sprintf(`{"view":%q}`, view))
+	}
+	if rows, _ := c.do("read_log", `{"view":"table"}`)["rows"].([]any); len(rows) != 3 {
+		t.Errorf("the table has %d rows", len(rows))
+	}
+	c.want(c.do("read_log", `{"view":"experiment","query":1}`), "status", "kept")
+	if out, _ := c.do("read_log", `{"view":"output","query":"x1"}`)["output"].(string); !strings.Contains(out, "METRIC score=90") {
+		t.Errorf("output: %q", out)
+	}
+	c.do("plot", `{"kind":"progress"}`)
+	c.do("plot", `{"kind":"noise"}`)
+	c.want(c.do("stop_run", `{}`), "status", "idle")
+	c.want(c.do("wait_run", `{}`), "status", "idle")
+	c.want(c.do("start_campaign", `{}`), "resumed", true)
+	c.resources()
+}
+
+func (c *campaign) resources() {
+	for uri, want := range map[string]string{"ratchet://program": "Make the number smaller", "ratchet://brief": "campaign tiny",
+		"ratchet://log.tsv": "1\tkept\timproved\t90", "ratchet://experiments/1": "smaller is better"} {
+		var req mcp.ReadResourceRequest
+		req.Params.URI = uri
+		r, err := c.ReadResource(context.Background(), req)
+		if err != nil {
+			c.t.Errorf("%s: %v", uri, err)
+			continue
+		}
+		if text := r.Contents[0].(mcp.TextResourceContents).Text; !strings.Contains(text, want) {
+			c.t.Errorf("%s lacks %q:\n%s", uri, want, text)
+		}
+	}
+}
+
+func TestStopRun(t *testing.T) {
+	c := newCampaign(t)
+	c.write("program.md", strings.Replace(programText, `run: "`, `run: "[ $(cat value.txt) != 1 ] || sleep 30; `, 1))
+	c.do("start_campaign", `{}`)
+	c.done(c.do("wait_run", `{"wait_seconds":20}`))
+	c.write("value.txt", "1\n")
+	c.want(c.do("run_experiment", `{"hypothesis":"slow","wait_seconds":0}`), "status", "running")
+	c.do("stop_run", `{}`)
+	c.want(c.done(c.do("wait_run", `{"id":"x1","wait_seconds":10}`)), "verdict", "invalid")
+}

@@ -1,0 +1,121 @@
+// Package server shows package tools to agents over MCP. mcp-go lives here
+// and nowhere else.
+//
+// A server does nothing before the first tool call that needs it: no git, no
+// ledger, no file is touched to initialise or to list. It holds no state of a
+// campaign; it may die at any moment, and what runs goes on.
+//
+// Limits: one ServeStdio at a time in a process (mcp-go has one stdio session
+// for all its servers). A client that skips initialize is served too, as an
+// unnamed client.
+package server
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+
+	"github.com/mark3labs/mcp-go/mcp"
+	mcpserver "github.com/mark3labs/mcp-go/server"
+
+	"ratchet/internal/lab"
+	"ratchet/prompts"
+	"ratchet/tools"
+)
+
+// Options are what a server needs to know.
+type Options struct {
+	// Version is Ratchet's, as clients see it.
+	Version string
+	// Open opens the checkout's laboratory for a client. It is called at the
+	// first tool call of each client, and again after it failed; its error
+	// becomes the tool's answer. Several calls may run at once.
+	Open func(ctx context.Context, clientName, clientVersion string) (*lab.Lab, error)
+	// Log gets what goes wrong inside; nil discards it. It must not write to
+	// the stream that ServeStdio answers on.
+	Log *slog.Logger
+}
+
+// Server is an MCP server with Ratchet's tools, prompts and resources. Its
+// methods may be called from several goroutines.
+type Server struct {
+	opt Options
+	mcp *mcpserver.MCPServer
+
+	mu   sync.Mutex
+	labs map[mcpClient]*lab.Lab
+	subs map[string]map[string]int // session → resource → subscriptions
+}
+
+type mcpClient struct{ name, version string }
+
+// New makes a server. Nothing is opened or started.
+func New(o Options) *Server {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	s := &Server{opt: o, labs: map[mcpClient]*lab.Lab{}, subs: map[string]map[string]int{}}
+	s.mcp = mcpserver.NewMCPServer("ratchet", o.Version,
+		mcpserver.WithTitle("Ratchet"),
+		mcpserver.WithInstructions(prompts.Instructions),
+		mcpserver.WithToolCapabilities(true),
+		mcpserver.WithPromptCapabilities(true),
+		mcpserver.WithResourceCapabilities(true, true),
+		mcpserver.WithLogging(),
+		mcpserver.WithHooks(s.subscriptionHooks()),
+	)
+	s.addTools()
+	s.addPrompts()
+	s.addResources()
+	return s
+}
+
+func (s *Server) addTools() {
+	var all []mcpserver.ServerTool
+	for _, t := range tools.All() {
+		no := false
+		tool := mcp.NewToolWithRawSchema(t.Name, t.About, t.Input())
+		tool.RawOutputSchema = t.Output()
+		tool.Annotations = mcp.ToolAnnotation{
+			ReadOnlyHint: &t.ReadOnly, DestructiveHint: &t.Destructive, IdempotentHint: &t.Idempotent, OpenWorldHint: &no,
+		}
+		all = append(all, mcpserver.ServerTool{Tool: tool, Handler: s.handler(t)})
+	}
+	s.mcp.AddTools(all...)
+}
+
+func (s *Server) addPrompts() {
+	for _, p := range prompts.All() {
+		desc := mcp.Prompt{Name: p.Name, Title: p.Title, Description: p.About}
+		for _, a := range p.Arguments {
+			desc.Arguments = append(desc.Arguments, mcp.PromptArgument{Name: a.Name, Description: a.About})
+		}
+		s.mcp.AddPrompt(desc, func(_ context.Context, req mcp.GetPromptRequest) (*mcp.GetPromptResult, error) {
+			text := mcp.NewTextContent(p.Render(req.Params.Arguments))
+			return mcp.NewGetPromptResult(p.About, []mcp.PromptMessage{mcp.NewPromptMessage(mcp.RoleUser, text)}), nil
+		})
+	}
+}
+
+// open is the laboratory of the client that ctx belongs to.
+func (s *Server) open(ctx context.Context) (*lab.Lab, error) {
+	var c mcpClient
+	if session, ok := mcpserver.ClientSessionFromContext(ctx).(mcpserver.SessionWithClientInfo); ok {
+		info := session.GetClientInfo()
+		c = mcpClient{info.Name, info.Version}
+	}
+	s.mu.Lock()
+	l := s.labs[c]
+	s.mu.Unlock()
+	if l != nil {
+		return l, nil
+	}
+	l, err := s.opt.Open(ctx, c.name, c.version)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.labs[c] = l
+	return l, nil
+}

@@ -1,0 +1,134 @@
+package server
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/mark3labs/mcp-go/mcp"
+	mcpserver "github.com/mark3labs/mcp-go/server"
+)
+
+const (
+	workers = 32          // tool calls at a time: a waiting one must not hold up stop_run
+	grace   = time.Second // for answers under way when the client closes its end
+)
+
+// ServeStdio answers the messages on in, one JSON object a line, until in ends
+// or ctx is done; only protocol messages go to out. When in ends, calls that
+// were already read have one second to be answered; a call that still waits
+// then is cancelled (its run goes on). It returns nil in both cases, else the
+// error of in.
+func (s *Server) ServeStdio(ctx context.Context, in io.Reader, out io.Writer) error {
+	std := mcpserver.NewStdioServer(s.mcp)
+	std.SetErrorLogger(slog.NewLogLogger(s.opt.Log.Handler(), slog.LevelWarn))
+	mcpserver.WithWorkerPoolSize(workers)(std)
+	g := &gate{ctx: ctx, in: bufio.NewReaderSize(in, 64<<10), out: out,
+		open: map[string]bool{}, answered: make(chan struct{}, 1)}
+	err := std.Listen(ctx, g, g)
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// gate stands between the streams and mcp-go, which at the end of its input
+// drops the calls that it has read but not begun, and a last line without its
+// newline. The gate counts requests and answers, and passes the end on when
+// they match or the grace is over. It also holds back what follows an
+// initialize until that is answered: mcp-go might serve a call of a client that
+// doesn't wait before it knows who calls.
+type gate struct {
+	ctx  context.Context // of ServeStdio
+	in   *bufio.Reader
+	out  io.Writer
+	rest []byte // of the line being passed on
+	err  error  // of in, once its lines are passed on
+	hold bool   // an initialize was passed on
+
+	mu       sync.Mutex
+	open     map[string]bool // ids of requests without an answer
+	answered chan struct{}   // has an entry after an answer
+}
+
+// Read passes on one line at a time, without blank ones.
+func (g *gate) Read(p []byte) (int, error) {
+	for len(g.rest) == 0 {
+		if g.hold {
+			g.hold = false
+			g.drain()
+		}
+		if g.err != nil {
+			g.drain()
+			return 0, g.err
+		}
+		var line []byte
+		line, g.err = g.in.ReadBytes('\n')
+		if line = bytes.TrimSpace(line); len(line) > 0 {
+			g.begin(line)
+			g.rest = append(line, '\n')
+		}
+	}
+	n := copy(p, g.rest)
+	g.rest = g.rest[n:]
+	return n, nil
+}
+
+// envelope is what tells a request from an answer.
+type envelope struct {
+	ID     json.RawMessage `json:"id"`
+	Method string          `json:"method"`
+}
+
+func (g *gate) begin(line []byte) {
+	var e envelope
+	if json.Unmarshal(line, &e) != nil || e.Method == "" || len(e.ID) == 0 || e.Method == string(mcp.MethodSubscriptionsListen) {
+		return // no request, or one that ends with the stream
+	}
+	g.hold = e.Method == string(mcp.MethodInitialize)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.open[string(e.ID)] = true
+}
+
+// Write passes on one message. mcp-go writes each with a single call.
+func (g *gate) Write(p []byte) (int, error) {
+	n, err := g.out.Write(p)
+	var e envelope
+	if json.Unmarshal(p, &e) == nil && e.Method == "" {
+		g.mu.Lock()
+		delete(g.open, string(e.ID))
+		g.mu.Unlock()
+		select {
+		case g.answered <- struct{}{}:
+		default:
+		}
+	}
+	return n, err
+}
+
+// drain waits until every request is answered, or the grace is over.
+func (g *gate) drain() {
+	timeout := time.NewTimer(grace)
+	defer timeout.Stop()
+	for g.waiting() {
+		select {
+		case <-g.answered:
+		case <-timeout.C:
+			return
+		case <-g.ctx.Done():
+			return
+		}
+	}
+}
+
+func (g *gate) waiting() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return len(g.open) > 0
+}

@@ -1,0 +1,199 @@
+package tools
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+
+	"ratchet/internal/research"
+)
+
+const (
+	maxText     = 2048 // bytes of a hypothesis, a lesson, a note or an idea
+	defaultWait = 45 * time.Second
+	maxWait     = 50 * time.Second
+)
+
+// ref names a job or a version. Models write 7 as readily as "7".
+type ref string
+
+// UnmarshalJSON accepts a string or a number.
+func (r *ref) UnmarshalJSON(b []byte) error {
+	var s string
+	if len(b) > 0 && b[0] != '"' {
+		n, err := strconv.ParseUint(string(b), 10, 32)
+		if err != nil {
+			return &json.UnmarshalTypeError{Value: string(b), Type: reflect.TypeFor[string]()}
+		}
+		*r = ref(strconv.FormatUint(n, 10))
+		return nil
+	}
+	err := json.Unmarshal(b, &s)
+	*r = ref(strings.TrimSpace(s))
+	return err
+}
+
+// decode reads arguments into In, a struct. Unknown names and wrong types are
+// refused by name, as are missing arguments that In does not mark omitempty.
+func decode[In any](args json.RawMessage) (In, error) {
+	var in In
+	given := map[string]json.RawMessage{}
+	if b := bytes.TrimSpace(args); len(b) > 0 && !bytes.Equal(b, []byte("null")) {
+		if err := json.Unmarshal(b, &given); err != nil {
+			return in, refuse("call it with {\"name\": value, …}", "arguments must be a JSON object")
+		}
+	}
+	return in, decodeStruct(reflect.ValueOf(&in).Elem(), given, "")
+}
+
+// decodeStruct fills v from given; where names the place in an error.
+func decodeStruct(v reflect.Value, given map[string]json.RawMessage, where string) error {
+	var names []string
+	for i := range v.NumField() {
+		name, opts, _ := strings.Cut(v.Type().Field(i).Tag.Get("json"), ",")
+		names = append(names, name)
+		raw, ok := given[name]
+		delete(given, name)
+		if !ok || bytes.Equal(raw, []byte("null")) {
+			if !strings.Contains(opts, "omitempty") {
+				return refuse("add "+name, "the argument %q is missing", where+name)
+			}
+			continue
+		}
+		if err := decodeValue(v.Field(i), raw, where+name); err != nil {
+			return err
+		}
+	}
+	for name := range given {
+		hint := "there are no arguments"
+		if len(names) > 0 {
+			hint = "the arguments are " + strings.Join(names, ", ")
+		}
+		if near := nearest(name, names); near != "" {
+			hint = "write " + near + "; " + hint
+		}
+		return refuse(hint, "unknown argument %q", where+oneLine(name, 60))
+	}
+	return nil
+}
+
+func decodeValue(f reflect.Value, raw json.RawMessage, where string) error {
+	if f.Kind() == reflect.Slice && f.Type().Elem().Kind() == reflect.Struct {
+		var list []map[string]json.RawMessage
+		if err := json.Unmarshal(raw, &list); err != nil {
+			return refuse("give a list of objects", "the argument %q must be a list of objects", where)
+		}
+		f.Set(reflect.MakeSlice(f.Type(), len(list), len(list)))
+		for i, given := range list {
+			if err := decodeStruct(f.Index(i), given, fmt.Sprintf("%s[%d].", where, i)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	err := json.Unmarshal(raw, f.Addr().Interface())
+	var wrong *json.UnmarshalTypeError
+	if errors.As(err, &wrong) || err != nil {
+		return refuse("correct its type", "the argument %q must be %s", where, kindName(f.Type()))
+	}
+	return nil
+}
+
+func kindName(t reflect.Type) string {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	switch t.Kind() {
+	case reflect.Int, reflect.Int64:
+		return "a whole number"
+	case reflect.Float64:
+		return "a number"
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Slice:
+		return "a list"
+	}
+	return "a string"
+}
+
+func refuse(next, format string, args ...any) error {
+	return research.Errorf(research.CodeBadArgument, next, format, args...)
+}
+
+// checkText refuses a text that is too long.
+func checkText(name, s string) error {
+	if len(s) > maxText {
+		return refuse("shorten it", "%s has %d bytes, at most %d are allowed", name, len(s), maxText)
+	}
+	return nil
+}
+
+// waitTime is how long a call may wait: 45 s unless given, never above 50 s.
+func waitTime(seconds *float64) (time.Duration, error) {
+	switch {
+	case seconds == nil:
+		return defaultWait, nil
+	case *seconds < 0:
+		return 0, refuse("give 0 to 50", "wait_seconds can't be negative")
+	case *seconds >= maxWait.Seconds():
+		return maxWait, nil
+	}
+	return time.Duration(*seconds * float64(time.Second)), nil
+}
+
+// oneOf refuses a value that is not in all, naming the nearest one.
+func oneOf(name, s string, all ...string) error {
+	for _, a := range all {
+		if s == a {
+			return nil
+		}
+	}
+	hint := "use one of " + strings.Join(all, ", ")
+	if near := nearest(s, all); near != "" {
+		hint = "write " + near + "; " + hint
+	}
+	return refuse(hint, "%s can't be %q", name, oneLine(s, 60))
+}
+
+// nearest is the name most like s, "" when none is close.
+func nearest(s string, names []string) string {
+	best, at := "", 1+max(2, len(s)/3)
+	for _, n := range names {
+		d := distance(strings.ToLower(s), n)
+		if len(s) >= 3 && (strings.HasPrefix(n, strings.ToLower(s)) || strings.HasPrefix(strings.ToLower(s), n)) {
+			d = 1
+		}
+		if d < at {
+			best, at = n, d
+		}
+	}
+	return best
+}
+
+// distance is the number of single-byte edits between a and b.
+func distance(a, b string) int {
+	if len(a) > 64 {
+		return len(a)
+	}
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diag := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			d := diag
+			if a[i] != b[j] {
+				d = 1 + min(diag, row[j], row[j+1])
+			}
+			diag, row[j+1] = row[j+1], d
+		}
+	}
+	return row[len(b)]
+}

@@ -1,0 +1,56 @@
+package tools
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"ratchet/internal/lab"
+)
+
+type keepIn struct {
+	ID   ref    `json:"id,omitempty" jsonschema_description:"default: your latest"`
+	Note string `json:"note,omitempty" jsonschema_description:"for the commit"`
+}
+
+var keep = Tool{
+	Name:      "keep",
+	About:     "Commit the judged experiment as the new incumbent. Allowed for improved, provisional, and equivalent when the file got shorter; else refused with the reason.",
+	Arguments: keepIn{}, Answers: lab.KeptAnswer{},
+	Call: func(ctx context.Context, e Env, args json.RawMessage) (Answer, error) {
+		in, err := decode[keepIn](args)
+		if err != nil {
+			return Answer{}, err
+		}
+		if err := checkText("note", in.Note); err != nil {
+			return Answer{}, err
+		}
+		l, err := e.Open(ctx)
+		if err != nil {
+			return Answer{}, err
+		}
+		k, err := l.Keep(ctx, lab.KeepRequest{ID: string(in.ID), Note: in.Note})
+		if err != nil {
+			return Answer{}, err
+		}
+		return RenderKept(k), nil
+	},
+}
+
+// RenderKept says what keep committed, in at most 440 bytes.
+func RenderKept(k *lab.KeptAnswer) Answer {
+	what := ""
+	if k.Simpler {
+		what = ", as a simplification"
+	}
+	fields := []field{
+		{key: "experiment", val: k.Experiment, line: fmt.Sprintf("kept x%d as %s on %s%s", k.Experiment, k.Commit, oneLine(k.Branch, 100), what)},
+		{key: "commit", val: k.Commit},
+		{key: "branch", val: oneLine(k.Branch, 100)},
+		value("value", "value: ", k.Value, ""),
+	}
+	if k.Simpler {
+		fields = append(fields, field{key: "simplification", val: true})
+	}
+	return build(decideLimit, append(fields, notes(k.Notes), left(k.Left), next(k.Next))...)
+}

@@ -1,0 +1,49 @@
+package tools
+
+import (
+	"context"
+	"encoding/json"
+
+	"ratchet/internal/lab"
+)
+
+const maxRuns = 100
+
+type measureIn struct {
+	Target ref      `json:"target" jsonschema_description:"incumbent, start, an experiment's number or a commit"`
+	Runs   int      `json:"runs,omitempty" jsonschema_description:"of each, default 5"`
+	With   ref      `json:"paired_with,omitempty" jsonschema_description:"compared with it, interleaved"`
+	Wait   *float64 `json:"wait_seconds,omitempty" jsonschema_description:"0 to 50, default 45"`
+}
+
+var measureMetric = Tool{
+	Name:      "measure_metric",
+	About:     "Run a version several times for its value and noise, or two for their difference. Costs run time; changes no verdict.",
+	Arguments: measureIn{}, Answers: lab.Outcome{}, Waits: true,
+	Call: func(ctx context.Context, e Env, args json.RawMessage) (Answer, error) {
+		in, err := decode[measureIn](args)
+		if err != nil {
+			return Answer{}, err
+		}
+		wait, err := waitTime(in.Wait)
+		if err != nil {
+			return Answer{}, err
+		}
+		if in.Target == "" {
+			return Answer{}, refuse("name incumbent, start, an experiment's number or a commit", "the target is empty")
+		}
+		if in.Runs < 0 || in.Runs > maxRuns {
+			return Answer{}, refuse("give 1 to 100", "runs can't be %d", in.Runs)
+		}
+		l, err := e.Open(ctx)
+		if err != nil {
+			return Answer{}, err
+		}
+		req := lab.MeasureRequest{Target: string(in.Target), With: string(in.With), Runs: in.Runs, Wait: wait}
+		o, err := l.Measure(ctx, req, e.progress())
+		if err != nil {
+			return Answer{}, err
+		}
+		return RenderOutcome(o), nil
+	},
+}

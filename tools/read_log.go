@@ -1,0 +1,107 @@
+package tools
+
+import (
+	"context"
+	"encoding/json"
+
+	"ratchet/internal/lab"
+	"ratchet/prompts"
+)
+
+type logIn struct {
+	View   string `json:"view,omitempty" jsonschema:"enum=brief,enum=table,enum=experiment,enum=output,enum=ideas,enum=sessions,enum=program,enum=guide"`
+	Query  ref    `json:"query,omitempty" jsonschema_description:"id, guide, or words for table"`
+	Cursor string `json:"cursor,omitempty" jsonschema_description:"from the last page"`
+	Limit  int    `json:"limit,omitempty" jsonschema_description:"rows or bytes"`
+}
+
+var views = []string{"brief", "table", "experiment", "output", "ideas", "sessions", "program", "guide"}
+
+var readLog = Tool{
+	Name: "read_log",
+	About: "Read the campaign's ledger. brief (default; call it after any loss of context): contract, best, last experiments, lessons, next step. " +
+		"table: experiments. experiment: one, with runs and diff. output: what a run printed. ideas: also lessons. program: research direction. guide: setup, loop, resume or stuck.",
+	Arguments: logIn{}, Answers: logOut{}, ReadOnly: true, Idempotent: true,
+	Call: func(ctx context.Context, e Env, args json.RawMessage) (Answer, error) {
+		in, err := decode[logIn](args)
+		if err != nil {
+			return Answer{}, err
+		}
+		if in.View == "" {
+			in.View = "brief"
+		}
+		if err := oneOf("view", in.View, views...); err != nil {
+			return Answer{}, err
+		}
+		if in.Limit < 0 {
+			return Answer{}, refuse("leave it out", "limit can't be negative")
+		}
+		if in.View == "guide" {
+			return guide(in)
+		}
+		l, err := e.Open(ctx)
+		if err != nil {
+			return Answer{}, err
+		}
+		return view(ctx, l, in)
+	},
+}
+
+// view reads what in asks for. Each view's page is made smaller until it fits.
+func view(ctx context.Context, l *lab.Lab, in logIn) (Answer, error) {
+	switch in.View {
+	case "table":
+		return table(ctx, l, in)
+	case "experiment":
+		if in.Query == "" {
+			return Answer{}, refuse(`read_log{view:"table"} lists them`, "query must name an experiment, such as 7")
+		}
+		d, err := l.Experiment(ctx, string(in.Query))
+		if err != nil {
+			return Answer{}, err
+		}
+		return RenderDetail(d, bytesFor(in)), nil
+	case "output":
+		return output(ctx, l, in)
+	case "ideas":
+		return ideas(ctx, l, in)
+	case "sessions":
+		ss, err := l.Sessions(ctx)
+		if err != nil {
+			return Answer{}, err
+		}
+		return RenderSessions(ss, rowsLimit(in, 300)), nil
+	case "program":
+		text, err := l.ProgramText(ctx)
+		if err != nil {
+			return Answer{}, err
+		}
+		return pageText("program", text, in, `read_log{view:"guide",query:"loop"}`)
+	}
+	b, err := l.Brief(ctx)
+	if err != nil {
+		return Answer{}, err
+	}
+	return RenderBrief(b), nil
+}
+
+// guide shows one prompt, or their names. It needs no laboratory.
+func guide(in logIn) (Answer, error) {
+	if in.Query == "" {
+		var list []string
+		for _, p := range prompts.All() {
+			list = append(list, p.Name+": "+p.About)
+		}
+		return build(Limit, field{key: "view", val: "guide"}, field{key: "guides", list: lines(list)},
+			next(`read_log{view:"guide",query:"loop"}`)), nil
+	}
+	p, ok := prompts.Get(string(in.Query))
+	if !ok {
+		var names []string
+		for _, p := range prompts.All() {
+			names = append(names, p.Name)
+		}
+		return Answer{}, oneOf("query", string(in.Query), names...)
+	}
+	return pageText("guide", p.Render(nil), in, "go on as it says")
+}

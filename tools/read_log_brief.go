@@ -1,0 +1,174 @@
+package tools
+
+import (
+	"fmt"
+	"strings"
+
+	"ratchet/internal/lab"
+	"ratchet/internal/research"
+)
+
+// RenderBrief is what a session needs to go on, in at most Limit bytes
+// whatever the campaign's size.
+func RenderBrief(b *lab.Brief) Answer {
+	c := &b.Campaign
+	m := c.Program.Metric
+	fields := []field{
+		{key: "view", val: "brief"},
+		{key: "campaign", val: c.Name, line: "campaign " + c.Name + ended(c)},
+		{key: "metric", val: metric(m), line: "metric: " + metric(m)},
+		value("baseline", "at the start: ", b.Baseline, m.Unit),
+		value("best", "best: ", b.Best, m.Unit),
+		{key: "edit", list: prefixed("edit only: ", b.Edit), min: 1},
+		{key: "counts", val: counts(c), line: counts(c)},
+		{key: "running", list: running(b.Running), min: 1},
+		{key: "rows", list: recent(b.Recent), min: 3},
+		lessonList(b.Lessons, 200),
+		ideaList(b.Ideas, 160),
+		{key: "contract", list: lines(contract(&c.Program)), min: 3},
+	}
+	if b.Changed {
+		fields = append(fields, field{key: "contract_changed", val: true,
+			line: "program.md's contract differs from the accepted one: no run until a person accepts it"})
+	}
+	return build(Limit, append(fields, left(b.Left), next(b.Next))...)
+}
+
+func ended(c *research.Campaign) string {
+	if c.Ended == "" {
+		return ""
+	}
+	return ", ended: " + oneLine(c.Ended, 80)
+}
+
+// metric is the metric in words.
+func metric(m research.Metric) string {
+	s := fmt.Sprintf("%s, %s is better", oneLine(m.Name, 60), m.Better)
+	if m.Unit != "" {
+		s += ", in " + oneLine(m.Unit, 16)
+	}
+	return s
+}
+
+// counts is how the experiments came out.
+func counts(c *research.Campaign) string {
+	s := fmt.Sprintf("%d experiments, %d kept", c.Experiments, c.Kept)
+	var by []string
+	for _, v := range []research.Verdict{research.Improved, research.Provisional, research.Equivalent,
+		research.Regressed, research.Inconclusive, research.Invalid} {
+		if n := c.Verdicts[v]; n > 0 {
+			by = append(by, fmt.Sprintf("%d %s", n, v))
+		}
+	}
+	if len(by) > 0 {
+		s += " (" + strings.Join(by, ", ") + ")"
+	}
+	if c.Streak > 2 {
+		s += fmt.Sprintf("; %d since the last keep", c.Streak)
+	}
+	return s
+}
+
+func running(js []lab.RunningJob) []item {
+	out := make([]item, len(js))
+	for i, j := range js {
+		j.Phase = oneLine(j.Phase, 80)
+		out[i] = item{j, fmt.Sprintf("running: %s, %s, %.0f s", j.ID, j.Phase, j.Elapsed)}
+	}
+	return out
+}
+
+// recent is the last experiments, under a heading that goes when they do.
+func recent(xs []research.Experiment) []item {
+	out := make([]item, len(xs))
+	for i := range xs {
+		out[i] = rowOf(&xs[i], 80)
+		if i == 0 {
+			out[0].line = rowHead + "\n" + out[0].line
+		}
+	}
+	return out
+}
+
+// runRow is one run of an experiment.
+type runRow struct {
+	Run    int           `json:"run"`
+	Role   research.Role `json:"role"`
+	Side   research.Side `json:"side"`
+	Value  *float64      `json:"value,omitempty"`
+	Reason string        `json:"reason,omitempty"`
+	Wall   float64       `json:"wall_s"`
+}
+
+func runRows(rs []research.Run, metric string) []item {
+	out := make([]item, len(rs))
+	for i, r := range rs {
+		x := runRow{Run: r.Number, Role: r.Role, Side: r.Side, Wall: r.Wall, Reason: oneLine(r.Reason, 120)}
+		if v, ok := r.Samples[metric]; ok {
+			x.Value = &v
+		} else if len(r.Samples) == 1 {
+			for _, v := range r.Samples {
+				x.Value = &v
+			}
+		}
+		line := fmt.Sprintf("run %d %s %s %s %.3g s", x.Run, x.Role, x.Side, optional(x.Value), x.Wall)
+		out[i] = item{x, strings.TrimSpace(line + " " + x.Reason)}
+	}
+	return out
+}
+
+// RenderDetail is one experiment with its runs and its diff, in at most limit
+// bytes: the diff gives way first, then runs.
+func RenderDetail(d *lab.Detail, limit int) Answer {
+	x := &d.Experiment
+	fields := []field{
+		{key: "view", val: "experiment"},
+		{key: "experiment", val: x.N, line: fmt.Sprintf("x%d, %s, by %s", x.N, x.Status, oneLine(x.Session, 60))},
+		{key: "status", val: x.Status},
+		{key: "hypothesis", str: Clean(x.Hypothesis), prefix: "hypothesis: ", min: 200},
+		one("expect", "expected: ", x.Expect),
+	}
+	fields = append(fields, judgement(x.Judgement)...)
+	fields = append(fields,
+		field{key: "lesson", str: oneLine(x.Lesson, maxText), prefix: "lesson: ", min: 200},
+		one("note", "note: ", x.Note),
+		one("candidate", "candidate: ", x.Candidate),
+		one("commit", "kept as: ", x.Commit),
+		field{key: "files", list: prefixed(fmt.Sprintf("changed (+%d -%d): ", x.Added, x.Removed), d.Files), min: 1},
+		field{key: "runs", list: runRows(d.Runs, ""), min: 2},
+		field{key: "diff", str: strings.TrimRight(Clean(d.Diff), "\n"), min: 300})
+	return build(limit, append(fields, next(detailNext(x)))...)
+}
+
+func judgement(j *research.Judgement) []field {
+	if j == nil {
+		return nil
+	}
+	fields := []field{{key: "verdict", val: j.Verdict, line: "verdict: " + string(j.Verdict)},
+		value("value", "value: ", j.Value, ""), value("incumbent_value", "the incumbent's: ", j.Baseline, "")}
+	if j.Gain != nil {
+		line := "gain: " + gainText(j.Gain, j.Scale)
+		if j.Gain.Lo < j.Gain.Hi {
+			line += fmt.Sprintf(" (90%% interval %s to %s)", gainText(&research.Interval{Mid: j.Gain.Lo}, j.Scale),
+				gainText(&research.Interval{Mid: j.Gain.Hi}, j.Scale))
+		}
+		fields = append(fields, field{key: "gain", val: j.Gain, line: line})
+	}
+	if j.Detectable > 0 {
+		fields = append(fields, field{key: "detectable", val: j.Detectable,
+			line: "smallest gain it could have shown: " + gainText(&research.Interval{Mid: j.Detectable}, j.Scale)})
+	}
+	return append(fields, field{key: "reason", str: oneLine(j.Reason, 600), prefix: "reason: ", min: 160})
+}
+
+func detailNext(x *research.Experiment) string {
+	switch x.Status {
+	case research.Running:
+		return "wait_run{}"
+	case research.Unresolved:
+		return "keep{} if its verdict allows it, else revert{lesson}"
+	case research.Voided:
+		return fmt.Sprintf(`read_log{view:"output",query:"x%d"} for what it printed`, x.N)
+	}
+	return "read_log{}"
+}

@@ -1,0 +1,205 @@
+package tools
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"ratchet/internal/lab"
+	"ratchet/internal/research"
+)
+
+// logOut is every key that a view may have.
+type logOut struct {
+	View        string            `json:"view"`
+	Campaign    string            `json:"campaign"`
+	Metric      string            `json:"metric"`
+	Baseline    float64           `json:"baseline"`
+	Best        float64           `json:"best"`
+	Edit        []string          `json:"edit"`
+	Contract    []string          `json:"contract"`
+	Counts      string            `json:"counts"`
+	Running     []lab.RunningJob  `json:"running"`
+	Rows        []row             `json:"rows"`
+	Lessons     []research.Lesson `json:"lessons"`
+	Ideas       []research.Idea   `json:"ideas"`
+	Sessions    []sessionRow      `json:"sessions"`
+	Changed     bool              `json:"contract_changed"`
+	Left        lab.Left          `json:"budget_left"`
+	Experiment  int               `json:"experiment"`
+	Status      research.Status   `json:"status"`
+	Verdict     research.Verdict  `json:"verdict"`
+	Hypothesis  string            `json:"hypothesis"`
+	Expect      string            `json:"expect"`
+	Value       float64           `json:"value"`
+	Incumbent   float64           `json:"incumbent_value"`
+	Gain        research.Interval `json:"gain"`
+	Detectable  float64           `json:"detectable"`
+	Reason      string            `json:"reason"`
+	Lesson      string            `json:"lesson"`
+	Note        string            `json:"note"`
+	Candidate   string            `json:"candidate"`
+	Commit      string            `json:"commit"`
+	Files       []string          `json:"files"`
+	Runs        []runRow          `json:"runs"`
+	Diff        string            `json:"diff"`
+	ID          research.JobID    `json:"id"`
+	Output      string            `json:"output"`
+	OutputBytes int64             `json:"output_bytes"`
+	Text        string            `json:"text"`
+	Guides      []string          `json:"guides"`
+	Cursor      string            `json:"cursor"`
+	Next        string            `json:"next"`
+}
+
+// row is one experiment in a table.
+type row struct {
+	N          int              `json:"n"`
+	Verdict    research.Verdict `json:"verdict,omitempty"`
+	Status     research.Status  `json:"status"`
+	Gain       *float64         `json:"gain,omitempty"`
+	Value      *float64         `json:"value,omitempty"`
+	Hypothesis string           `json:"hypothesis"`
+}
+
+// rowOf is an experiment's row, its hypothesis cut to n bytes.
+func rowOf(x *research.Experiment, n int) item {
+	r := row{N: x.N, Status: x.Status, Hypothesis: oneLine(x.Hypothesis, n)}
+	gain := "-"
+	if j := x.Judgement; j != nil {
+		r.Verdict, r.Value = j.Verdict, j.Value
+		if j.Gain != nil {
+			r.Gain = &j.Gain.Mid
+			gain = gainText(j.Gain, j.Scale)
+		}
+	}
+	verdict := r.Verdict
+	if verdict == "" {
+		verdict = "-"
+	}
+	return item{r, fmt.Sprintf("%d %s %s %s %s %s", r.N, verdict, r.Status, gain, optional(r.Value), r.Hypothesis)}
+}
+
+const rowHead = "n verdict status gain value hypothesis"
+
+// table is a page of experiments, newest first.
+func table(ctx context.Context, l *lab.Lab, in logIn) (Answer, error) {
+	return fit(rowsLimit(in, 260), orRows(in, 12), func(n int) (Answer, error) {
+		p, err := l.Experiments(ctx, lab.Query{Text: string(in.Query), Cursor: in.Cursor, Limit: n})
+		if err != nil {
+			return Answer{}, err
+		}
+		return RenderTable(p, string(in.Query)), nil
+	})
+}
+
+// RenderTable shows a page of experiments, one a line; about 200 bytes each.
+func RenderTable(p *lab.Page, query string) Answer {
+	rows := field{key: "rows", list: make([]item, len(p.Experiments))}
+	for i := range p.Experiments {
+		rows.list[i] = rowOf(&p.Experiments[i], 72)
+	}
+	title := rowHead
+	if len(rows.list) == 0 {
+		title = "no experiments"
+	}
+	fields := []field{{key: "view", val: "table", line: title}, rows}
+	then := `read_log{view:"experiment",query:"N"} for one of them`
+	if p.Next != "" {
+		then = fmt.Sprintf(`read_log{view:"table",query:%q,cursor:%q} for older ones`, oneLine(query, 100), p.Next)
+		fields = append(fields, field{key: "cursor", val: p.Next})
+	}
+	return build(1<<30, append(fields, next(then))...)
+}
+
+// output is a page of what a job printed.
+func output(ctx context.Context, l *lab.Lab, in logIn) (Answer, error) {
+	limit := bytesFor(in)
+	return fit(limit, limit-200, func(n int) (Answer, error) {
+		p, err := l.Output(ctx, string(in.Query), in.Cursor, n)
+		if err != nil {
+			return Answer{}, err
+		}
+		return RenderOutput(p), nil
+	})
+}
+
+// RenderOutput shows a page of a job's output, marked as data.
+func RenderOutput(p *lab.OutputPage) Answer {
+	fields := []field{
+		{key: "view", val: "output", line: fmt.Sprintf("output of %s, %d bytes in all", p.Job, p.Total)},
+		{key: "id", val: p.Job}, {key: "output_bytes", val: p.Total},
+	}
+	fields = append(fields, data("output", p.Text)...)
+	then := "read_log{}"
+	if p.Next == "" && int64(len(p.Text)) < p.Total {
+		then = fmt.Sprintf(`read_log{view:"output",query:"%s",cursor:"0"} for its beginning`, p.Job)
+	}
+	if p.Next != "" {
+		fields = append(fields, field{key: "cursor", val: p.Next})
+		then = fmt.Sprintf(`read_log{view:"output",query:"%s",cursor:%q} for more`, p.Job, p.Next)
+	}
+	return build(1<<30, append(fields, next(then))...)
+}
+
+// ideas lists ideas and lessons, newest first.
+func ideas(ctx context.Context, l *lab.Lab, in logIn) (Answer, error) {
+	n := orRows(in, 8)
+	is, err := l.Ideas(ctx, n)
+	if err != nil {
+		return Answer{}, err
+	}
+	ls, err := l.Lessons(ctx, n)
+	if err != nil {
+		return Answer{}, err
+	}
+	return RenderIdeas(is, ls, rowsLimit(in, 500)), nil
+}
+
+// RenderIdeas shows ideas and lessons in at most limit bytes.
+func RenderIdeas(is []research.Idea, ls []research.Lesson, limit int) Answer {
+	return build(limit, field{key: "view", val: "ideas", line: fmt.Sprintf("%d ideas, %d lessons, newest first", len(is), len(ls))},
+		ideaList(is, 240), lessonList(ls, 240), next("edit the file for the best of them, then run_experiment{hypothesis, idea}"))
+}
+
+func ideaList(is []research.Idea, n int) field {
+	f := field{key: "ideas", list: make([]item, len(is)), min: 1}
+	for i, x := range is {
+		x.Text = oneLine(x.Text, n)
+		f.list[i] = item{x, fmt.Sprintf("idea %d: %s", x.N, x.Text)}
+	}
+	return f
+}
+
+func lessonList(ls []research.Lesson, n int) field {
+	f := field{key: "lessons", list: make([]item, len(ls)), min: 1}
+	for i, x := range ls {
+		x.Text = oneLine(x.Text, n)
+		of := ""
+		if x.Experiment > 0 {
+			of = fmt.Sprintf(" (x%d)", x.Experiment)
+		}
+		f.list[i] = item{x, "lesson" + of + ": " + x.Text}
+	}
+	return f
+}
+
+// sessionRow is one session in a list.
+type sessionRow struct {
+	Session     string `json:"session"`
+	Client      string `json:"client"`
+	Experiments int    `json:"experiments"`
+	Kept        int    `json:"kept"`
+	Last        string `json:"last"` // RFC 3339, UTC
+}
+
+// RenderSessions lists the campaign's sessions in at most limit bytes.
+func RenderSessions(ss []research.Session, limit int) Answer {
+	f := field{key: "sessions", list: make([]item, len(ss)), min: 1}
+	for i, s := range ss {
+		r := sessionRow{s.Codename, strings.TrimSpace(oneLine(s.Client+" "+s.Version, 60)), s.Experiments, s.Kept,
+			s.Last.UTC().Format("2006-01-02T15:04:05Z")}
+		f.list[i] = item{r, fmt.Sprintf("%s (%s): %d experiments, %d kept, last seen %s", r.Session, r.Client, r.Experiments, r.Kept, r.Last)}
+	}
+	return build(limit, field{key: "view", val: "sessions", line: fmt.Sprintf("%d sessions", len(ss))}, f, next("read_log{}"))
+}

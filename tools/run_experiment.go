@@ -1,0 +1,50 @@
+package tools
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strings"
+
+	"ratchet/internal/lab"
+)
+
+type runIn struct {
+	Hypothesis string   `json:"hypothesis" jsonschema_description:"what you changed and why it should help"`
+	Expect     string   `json:"expect,omitempty" jsonschema_description:"predicted effect"`
+	Idea       string   `json:"idea,omitempty" jsonschema_description:"id of the idea tested"`
+	Wait       *float64 `json:"wait_seconds,omitempty" jsonschema_description:"0 to 50, default 45"`
+}
+
+var runExperiment = Tool{
+	Name: "run_experiment",
+	About: "Measure the edited file as one experiment: snapshots it as a commit, runs it under the fixed budget against the incumbent, answers with the server's verdict and the next step. " +
+		"Status running: call wait_run. An earlier undecided experiment, unless improved, is closed as reverted.",
+	Arguments: runIn{}, Answers: lab.Outcome{}, Waits: true,
+	Call: func(ctx context.Context, e Env, args json.RawMessage) (Answer, error) {
+		in, err := decode[runIn](args)
+		if err != nil {
+			return Answer{}, err
+		}
+		wait, err := waitTime(in.Wait)
+		if err != nil {
+			return Answer{}, err
+		}
+		if strings.TrimSpace(in.Hypothesis) == "" {
+			return Answer{}, refuse("say in one sentence what you changed and why it should help", "the hypothesis is empty")
+		}
+		if err := errors.Join(checkText("hypothesis", in.Hypothesis), checkText("expect", in.Expect), checkText("idea", in.Idea)); err != nil {
+			return Answer{}, err
+		}
+		l, err := e.Open(ctx)
+		if err != nil {
+			return Answer{}, err
+		}
+		req := lab.ExperimentRequest{Hypothesis: in.Hypothesis, Expect: in.Expect, Idea: in.Idea, Wait: wait}
+		o, err := l.RunExperiment(ctx, req, e.progress())
+		if err != nil {
+			return Answer{}, err
+		}
+		return RenderOutcome(o), nil
+	},
+}

@@ -1,0 +1,43 @@
+package tools
+
+import (
+	"context"
+	"encoding/json"
+
+	"ratchet/internal/lab"
+)
+
+type stopIn struct {
+	ID ref `json:"id,omitempty" jsonschema_description:"default: your latest"`
+}
+
+var stopRun = Tool{
+	Name:      "stop_run",
+	About:     "Stop a run. What was measured stays recorded; an experiment ends invalid.",
+	Arguments: stopIn{}, Answers: lab.Stopped{}, Destructive: true, Idempotent: true,
+	Call: func(ctx context.Context, e Env, args json.RawMessage) (Answer, error) {
+		in, err := decode[stopIn](args)
+		if err != nil {
+			return Answer{}, err
+		}
+		l, err := e.Open(ctx)
+		if err != nil {
+			return Answer{}, err
+		}
+		s, err := l.Stop(ctx, string(in.ID))
+		if err != nil {
+			return Answer{}, err
+		}
+		return RenderStopped(s), nil
+	},
+}
+
+// RenderStopped says what stop_run ended.
+func RenderStopped(s *lab.Stopped) Answer {
+	fields := []field{{key: "status", val: s.Status, line: s.Status}}
+	if s.ID != "" {
+		fields[0].line = string(s.ID) + " " + s.Status
+		fields = append(fields, field{key: "id", val: s.ID})
+	}
+	return build(runLimit, append(fields, one("text", "", s.Text), next(s.Next))...)
+}

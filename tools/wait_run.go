@@ -1,0 +1,38 @@
+package tools
+
+import (
+	"context"
+	"encoding/json"
+
+	"ratchet/internal/lab"
+)
+
+type waitIn struct {
+	ID   ref      `json:"id,omitempty" jsonschema_description:"x7, c1 or m2; default: your latest"`
+	Wait *float64 `json:"wait_seconds,omitempty" jsonschema_description:"0 to 50, default 45"`
+}
+
+var waitRun = Tool{
+	Name:      "wait_run",
+	About:     "Wait for a run (experiment, calibration or measurement, whoever started it); answers like run_experiment. Status running: call it again.",
+	Arguments: waitIn{}, Answers: lab.Outcome{}, Idempotent: true, Waits: true,
+	Call: func(ctx context.Context, e Env, args json.RawMessage) (Answer, error) {
+		in, err := decode[waitIn](args)
+		if err != nil {
+			return Answer{}, err
+		}
+		wait, err := waitTime(in.Wait)
+		if err != nil {
+			return Answer{}, err
+		}
+		l, err := e.Open(ctx)
+		if err != nil {
+			return Answer{}, err
+		}
+		o, err := l.Wait(ctx, lab.WaitRequest{ID: string(in.ID), Wait: wait}, e.progress())
+		if err != nil {
+			return Answer{}, err
+		}
+		return RenderOutcome(o), nil
+	},
+}

@@ -1,0 +1,103 @@
+package tools
+
+import (
+	"fmt"
+	"strings"
+
+	"ratchet/internal/lab"
+	"ratchet/internal/research"
+)
+
+// num is v the way every view writes it.
+func num(v float64) string { return research.FormatValue(v, "") }
+
+// amount is a value with its unit.
+func amount(v float64, unit string) string { return research.FormatValue(v, oneLine(unit, 16)) }
+
+// optional is a value that may be missing.
+func optional(v *float64) string {
+	if v == nil {
+		return "-"
+	}
+	return num(*v)
+}
+
+// percent is a share, with its sign.
+func percent(v float64) string { return fmt.Sprintf("%+.3g%%", 100*v) }
+
+// gainText is a gain in the words of its scale; positive is better.
+func gainText(g *research.Interval, scale string) string {
+	switch {
+	case g == nil:
+		return "-"
+	case scale == "linear":
+		return strings.Replace("+"+num(g.Mid), "+-", "-", 1)
+	}
+	return percent(g.Mid)
+}
+
+// numbers is numbers in one line, at most n of them.
+func numbers(vs []float64, n int) string {
+	var out []string
+	for _, v := range vs[:min(n, len(vs))] {
+		out = append(out, num(v))
+	}
+	if more := len(vs) - n; more > 0 {
+		out = append(out, fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(out, " ")
+}
+
+// samples are numbers that may be dropped from the end, all in one line.
+func samples(key, label string, vs []float64) []field {
+	if len(vs) == 0 {
+		return nil
+	}
+	vs = vs[:min(len(vs), 40)]
+	return []field{{key: key, val: vs, line: label + ": " + numbers(vs, len(vs))}}
+}
+
+// left is the budget that remains.
+func left(l lab.Left) field {
+	return field{key: "budget_left", val: l,
+		line: fmt.Sprintf("budget left: %d experiments, %.3g h", l.Experiments, l.Hours)}
+}
+
+// notes are announcements; the first stays as long as anything does.
+func notes(ss []string) field {
+	f := field{key: "notes", list: lines(ss), min: 1}
+	for i := range f.list {
+		f.list[i].line = "note: " + f.list[i].line[2:]
+	}
+	if len(ss) == 0 {
+		f.list = nil
+	}
+	return f
+}
+
+// one is a short fact: label and value in a line of its own, "" leaves it out.
+func one(key, label, s string) field {
+	s = oneLine(s, 400)
+	if s == "" {
+		return field{}
+	}
+	return field{key: key, val: s, line: label + s}
+}
+
+// value is a metric's value, nil leaves it out.
+func value(key, label string, v *float64, unit string) field {
+	if v == nil {
+		return field{}
+	}
+	return field{key: key, val: *v, line: label + amount(*v, unit)}
+}
+
+// prefixed is a list whose lines all begin with the same words.
+func prefixed(label string, ss []string) []item {
+	out := make([]item, len(ss))
+	for i, s := range ss {
+		s = oneLine(s, 300)
+		out[i] = item{s, label + s}
+	}
+	return out
+}
