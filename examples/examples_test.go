@@ -71,8 +71,10 @@ func TestEveryExampleIsComplete(t *testing.T) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
-		if _, err := os.Stat(filepath.Join(dir, "edits")); err == nil {
-			t.Errorf("%s: the agent's edits lie in the repository", name)
+		for _, file := range []string{"edits", "out", "bench", "__pycache__"} {
+			if _, err := os.Stat(filepath.Join(dir, file)); err == nil {
+				t.Errorf("%s: %s lies in the repository; it is no part of it", name, file)
+			}
 		}
 		if x.About == "" || len(x.Needs) == 0 || len(x.Edits) == 0 {
 			t.Errorf("%s: about %q, needs %q, %d edits", name, x.About, x.Needs, len(x.Edits))

@@ -5,6 +5,7 @@ package ledger_test
 import (
 	"syscall"
 	"testing"
+"time"
 )
 
 // cpu is the process's CPU time so far, in nanoseconds.
@@ -15,3 +16,4 @@ func cpu(b *testing.B) int64 {
 	}
 	return u.Utime.Nano() + u.Stime.Nano()
 }
+func cpuNow() time.Duration { var u syscall.Rusage; syscall.Getrusage(0,&u); return time.Duration(u.Utime.Nano()+u.Stime.Nano()) }

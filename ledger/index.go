@@ -1,8 +1,12 @@
 package ledger
 
 import (
+	"bytes"
+	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"hash/crc32"
 
 	"ratchet/internal/research"
 )
@@ -207,12 +211,30 @@ func (t *Tx) putNumber(bucket, key string, n uint64) error {
 	return t.s.put(bucket, key, []byte(bigEndian(n)))
 }
 
+// putJSON stores a state behind a checksum of its JSON, since nothing else
+// would tell that a bit of it has changed.
 func (t *Tx) putJSON(bucket, key string, v any) error {
 	b, err := json.Marshal(v)
 	if err != nil {
 		return err
 	}
-	return t.s.put(bucket, key, b)
+	return t.s.put(bucket, key, append(checksum(b), b...))
+}
+
+func checksum(b []byte) []byte {
+	return binary.BigEndian.AppendUint32(nil, crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)))
+}
+
+// decode reads what putJSON stored into v.
+func decode(bucket string, stored []byte, v any) error {
+	err := errors.New("its checksum does not match")
+	if n := min(crc32.Size, len(stored)); bytes.Equal(stored[:n], checksum(stored[n:])) {
+		err = json.Unmarshal(stored[n:], v)
+	}
+	if err != nil {
+		return damaged(nextRebuild, "an entry of the index %s was altered: %w", bucket, err)
+	}
+	return nil
 }
 
 // state reads a folded state, nil if there is none.
@@ -222,10 +244,7 @@ func state[T any](t *Tx, bucket, key string) (*T, error) {
 		return nil, nil
 	}
 	v := new(T)
-	if err := json.Unmarshal(b, v); err != nil {
-		return nil, damaged(nextRebuild, "the index %s can't be decoded: %w", bucket, err)
-	}
-	return v, nil
+	return v, decode(bucket, b, v)
 }
 
 func orZero[T any](v *T) *T {

@@ -23,35 +23,20 @@ type holder struct {
 
 // lock waits for its turn at the lock file path, which it creates, and returns
 // the open file: closing it, or dying, ends the turn. Turns come in the order
-// of arrival where the platform's place does so. Errors: research.CodeCancelled
-// when ctx ends, research.CodeStorage when the file can't be used or one holder
-// stays for longer than patience.
+// of arrival where the platform's place does so. bbolt's own lock stands behind
+// this one, so that a lock file removed by hand costs order, never safety.
+// Errors: research.CodeCancelled when ctx ends, research.CodeStorage when the
+// file can't be used or one holder stays for longer than patience.
 func lock(ctx context.Context, path string) (*os.File, error) {
-	for {
-		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
-		if err != nil {
-			return nil, storage("open the ledger's lock", err)
-		}
-		err = await(ctx, f)
-		if err == nil && current(path, f) {
-			return f, nil
-		}
-		f.Close()
-		if err != nil {
-			return nil, err
-		}
-	}
-}
-
-// current says whether f is still what path names: a lock on a file that
-// somebody removed meanwhile excludes nobody.
-func current(path string, f *os.File) bool {
-	a, err := os.Stat(path)
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return false
+		return nil, storage("open the ledger's lock", err)
 	}
-	b, err := f.Stat()
-	return err == nil && os.SameFile(a, b)
+	if err := await(ctx, f); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
 }
 
 // await takes a place in f's queue and waits until it is the first.

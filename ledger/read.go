@@ -139,12 +139,9 @@ func states[T any](t *Tx, bucket, pre string) ([]T, error) {
 	var err error
 	t.s.scan(bucket, pre, pre, func(_, v []byte) bool {
 		var s T
-		if err = json.Unmarshal(v, &s); err != nil {
-			err = damaged(nextRebuild, "the index %s can't be decoded: %w", bucket, err)
-			return false
-		}
+		err = decode(bucket, v, &s)
 		out = append(out, s)
-		return true
+		return err == nil
 	})
 	return out, err
 }

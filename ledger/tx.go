@@ -149,7 +149,7 @@ func follow(next uint64, prev string, key, stored []byte) (research.Record, erro
 		return research.Record{}, damaged(nextRestore, "record %d is missing", next)
 	}
 	rec, err := unseal(next, stored)
-	if err == nil && (next == 1 && rec.Prev != "" || prev != "" && rec.Prev != prev) {
+	if err == nil && prev != "" && rec.Prev != prev {
 		err = damaged(nextRestore, "record %d does not follow record %d: one of them was replaced", next, next-1)
 	}
 	return rec, err

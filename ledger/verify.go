@@ -232,11 +232,11 @@ func normal(bucket string, stored []byte) []byte {
 	default:
 		return stored
 	}
-	if json.Unmarshal(stored, v) != nil {
+	if decode(bucket, stored, v) != nil {
 		return stored
 	}
 	b, _ := json.Marshal(v)
-	return b
+	return append(checksum(b), b...)
 }
 
 // Rebuild derives all indexes from the records anew, in one transaction. It is

@@ -18,10 +18,21 @@ const (
 	slotTick    = 20 * time.Millisecond
 )
 
+// LocksVariable names a folder to use instead of the machine-wide one. Runs
+// that use different folders do not take turns: it is for tests, and for
+// machines that are partitioned by other means.
+const LocksVariable = "RATCHET_LOCKS"
+
 // LockDir is the folder of machine-wide locks, made if absent: shared by all
 // users where the machine has a place for that, else one of this user alone
 // (shared is false: other users are not seen).
 func LockDir() (dir string, shared bool, err error) {
+	if dir := os.Getenv(LocksVariable); dir != "" {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return "", false, roomError("make a folder for locks", err)
+		}
+		return dir, false, nil
+	}
 	if runtime.GOOS == "linux" && sharedLockDir(sharedLocks) {
 		return sharedLocks, true, nil
 	}

@@ -120,20 +120,24 @@ func makeRepository(ctx context.Context, x *examples.Example, dir string) error 
 		{"add", "--all"},
 		{"commit", "--quiet", "--message", "The " + x.Name + " example"},
 	} {
-		if _, err := output(ctx, dir, "git", args...); err != nil {
+		if _, err := output(gitIn(ctx, dir, args...)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// output runs a program in dir and returns what it printed.
-func output(ctx context.Context, dir, program string, args ...string) (string, error) {
-	c := exec.CommandContext(ctx, program, args...)
-	c.Dir = dir
-	out, err := c.CombinedOutput()
+func gitIn(ctx context.Context, dir string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, "git", args...)
+	cmd.Dir = dir
+	return cmd
+}
+
+// output runs a command and returns what it printed.
+func output(cmd *exec.Cmd) (string, error) {
+	out, err := cmd.CombinedOutput()
 	if err != nil {
-		return string(out), fmt.Errorf("run %s %s: %w: %s", filepath.Base(program), strings.Join(args, " "), err, strings.TrimSpace(string(out)))
+		return string(out), fmt.Errorf("run %s %s: %w: %s", filepath.Base(cmd.Path), strings.Join(cmd.Args[1:], " "), err, strings.TrimSpace(string(out)))
 	}
 	return string(out), nil
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -92,15 +93,26 @@ func (d *demo) close(ctx context.Context, failed bool) error {
 	if failed {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopLimit)
 		defer cancel()
-		_, stopped := output(ctx, d.dir, d.self, "stop")
+		_, stopped := output(d.command(ctx, "stop"))
 		err = errors.Join(err, stopped)
 	}
 	return err
 }
 
 func (d *demo) connect(ctx context.Context) (err error) {
-	d.server, err = startWire(ctx, d.log, d.dir, d.self, "mcp")
+	cmd := d.command(ctx, "mcp")
+	cmd.Stderr = d.log
+	d.server, err = startWire(cmd)
 	return err
+}
+
+// command is this binary in the demo's repository. Its caches lie in the
+// temporary folder, so that the demo leaves nothing behind.
+func (d *demo) command(ctx context.Context, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, d.self, args...)
+	cmd.Dir = d.dir
+	cmd.Env = append(os.Environ(), "XDG_CACHE_HOME="+filepath.Join(d.top, "cache"))
+	return cmd
 }
 
 // call calls a tool; a refusal comes back in the outcome's Error.

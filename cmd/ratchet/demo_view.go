@@ -103,16 +103,17 @@ func (d *demo) finish(ctx context.Context, started outcome) error {
 		return err
 	}
 	d.view.line("\nthe ledger, newest first (read_log{view:\"table\"}):\n%s", indent(table))
-	report, err := output(ctx, d.dir, d.self, "verify")
+	report, err := output(d.command(ctx, "verify"))
 	if err != nil {
 		d.wrong = append(d.wrong, err.Error())
 	}
 	d.view.line("\nratchet verify:\n%s", indent(report))
-	commits, err := output(ctx, d.dir, "git", "log", "--oneline", "--no-decorate", strings.TrimPrefix(started.Branch, "refs/heads/"))
+	branch := strings.TrimPrefix(started.Branch, "refs/heads/")
+	commits, err := output(gitIn(ctx, d.dir, "log", "--oneline", "--no-decorate", branch))
 	if err != nil {
 		return err
 	}
-	d.view.line("\ngit log --oneline %s:\n%s", strings.TrimPrefix(started.Branch, "refs/heads/"), indent(commits))
+	d.view.line("\ngit log --oneline %s:\n%s", branch, indent(commits))
 	d.view.line("\n%d experiments in %.0f s. Add Ratchet to your agent, in your own repository:\n%s",
 		len(d.example.Edits), time.Since(d.began).Seconds(), indent(clientLines))
 	return nil

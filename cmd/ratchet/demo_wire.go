@@ -2,12 +2,10 @@ package main
 
 import (
 	"bufio"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"os/exec"
 )
 
@@ -45,10 +43,8 @@ type toolAnswer struct {
 	} `json:"content"`
 }
 
-// startWire starts the server in dir; what it says on stderr goes to log.
-func startWire(ctx context.Context, log *os.File, dir, program string, args ...string) (*wire, error) {
-	cmd := exec.CommandContext(ctx, program, args...)
-	cmd.Dir, cmd.Stderr = dir, log
+// startWire starts a server, whose input and output become the wire's.
+func startWire(cmd *exec.Cmd) (*wire, error) {
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		return nil, fmt.Errorf("start the server: %w", err)

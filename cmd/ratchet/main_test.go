@@ -36,7 +36,8 @@ func withBinary(m *testing.M) int {
 // The scripts of testdata/script are whole stories, told to the real binary.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
-		Dir: "testdata/script",
+		Dir:       "testdata/script",
+		Condition: condition,
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("PATH", filepath.Dir(ratchet)+string(os.PathListSeparator)+os.Getenv("PATH"))
 			for _, kv := range isolated(filepath.Join(e.WorkDir, ".home")) {
@@ -58,6 +59,7 @@ func TestScripts(t *testing.T) {
 // machine's user.
 func isolated(home string) []string {
 	return []string{"HOME=" + home, "XDG_CACHE_HOME=" + filepath.Join(home, ".cache"), "XDG_CONFIG_HOME=" + filepath.Join(home, ".config"),
+		"RATCHET_LOCKS=" + filepath.Join(home, ".locks"), // tests run side by side; their timings decide nothing
 		"GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=/dev/null",
 		"GIT_AUTHOR_NAME=Ada", "GIT_AUTHOR_EMAIL=ada@example.org", "GIT_COMMITTER_NAME=Ada", "GIT_COMMITTER_EMAIL=ada@example.org"}
 }

@@ -66,6 +66,7 @@ type (
 		Notes      []string           `json:"notes,omitempty"`
 		Left       *Left              `json:"budget_left,omitempty"`
 		Next       string             `json:"next"`
+		decide     bool               // by the verdict, inside the call
 	}
 	// WaitRequest waits for a job.
 	WaitRequest struct {

@@ -31,7 +31,7 @@ func (l *Lab) RunExperiment(ctx context.Context, req ExperimentRequest, progress
 	if err != nil {
 		return nil, err
 	}
-	if err := l.mayRun(c); err != nil {
+	if err := l.mayRun(ctx, c); err != nil {
 		return nil, err
 	}
 	p, err := l.snapshot(ctx, c, req)
@@ -52,8 +52,9 @@ func (l *Lab) RunExperiment(ctx context.Context, req ExperimentRequest, progress
 	return l.await(ctx, c.Name, id, req.Wait, progress)
 }
 
-// mayRun holds the refusals that need no git.
-func (l *Lab) mayRun(c *research.Campaign) error {
+// mayMeasure refuses any run: the campaign is over, the contract changed, or the
+// start version does not work.
+func (l *Lab) mayMeasure(c *research.Campaign) error {
 	if err := spent(c); err != nil {
 		return err
 	}
@@ -65,6 +66,17 @@ func (l *Lab) mayRun(c *research.Campaign) error {
 			"the start version gives no usable metric: %s", c.Broken)
 	}
 	return nil
+}
+
+// mayRun is mayMeasure, and refuses while an improvement waits for its decision.
+func (l *Lab) mayRun(ctx context.Context, c *research.Campaign) error {
+	if err := l.mayMeasure(c); err != nil || c.Unresolved == 0 {
+		return err
+	}
+	return l.ledger.View(ctx, func(tx *ledger.Tx) error {
+		_, err := closable(tx, c)
+		return err
+	})
 }
 
 // snapshot makes the candidate: the incumbent's tree with the checkout's edited
@@ -220,19 +232,25 @@ func (l *Lab) propose(ctx context.Context, c *research.Campaign, p *research.Pro
 	})
 }
 
-// closeUnresolved reverts the experiment that waits for keep or revert, or
-// refuses when it is an improvement.
-func closeUnresolved(tx *ledger.Tx, c *research.Campaign, session string) error {
+// closable is the experiment that waits for keep or revert, nil if none. An
+// improvement is not: it waits for its own decision.
+func closable(tx *ledger.Tx, c *research.Campaign) (*research.Experiment, error) {
 	if c.Unresolved == 0 {
-		return nil
+		return nil, nil
 	}
 	x, err := tx.Experiment(c.Name, c.Unresolved)
-	if err != nil {
-		return err
-	}
-	if x.Judgement.Verdict == research.Improved {
-		return research.Errorf(research.CodeUnresolved, fmt.Sprintf("keep{id: \"x%d\"} (or revert{id: \"x%d\"} with a lesson)", x.N, x.N),
+	if err == nil && x.Judgement.Verdict == research.Improved {
+		return nil, research.Errorf(research.CodeUnresolved, fmt.Sprintf("keep{id: \"x%d\"} (or revert{id: \"x%d\"} with a lesson)", x.N, x.N),
 			"experiment %d improved the metric and waits for its decision", x.N)
+	}
+	return x, err
+}
+
+// closeUnresolved reverts the experiment that waits for keep or revert.
+func closeUnresolved(tx *ledger.Tx, c *research.Campaign, session string) error {
+	x, err := closable(tx, c)
+	if err != nil || x == nil {
+		return err
 	}
 	_, err = tx.Append(research.Entry{Campaign: c.Name, Session: session, Kind: research.KindExperimentReverted,
 		Body: research.Reversion{N: x.N, By: "next_run"}})
@@ -262,7 +280,7 @@ func (s *supervisor) judge(ctx context.Context, n int) error {
 			step.Done.N, step.Done.Runs = n, len(obs)
 			return s.verdict(ctx, c, *step.Done, obs, nil)
 		}
-		if s.overBudget() {
+		if len(obs) > 0 && s.overBudget() {
 			return s.verdict(ctx, c, research.Judgement{N: n, Verdict: research.Inconclusive, StoppedBy: "budget", Runs: len(obs)}, obs, nil)
 		}
 		o, err := s.run(ctx, x.Job(), s.version(step.Run.Side), *step.Run)
@@ -314,14 +332,11 @@ func (l *Lab) Keep(ctx context.Context, req KeepRequest) (*KeptAnswer, error) {
 		return nil, err
 	}
 	k := research.Keeping{N: x.N, Commit: commit, Was: c.Incumbent, Branch: head.Branch, Note: req.Note, Simplification: simpler}
-	if err := l.record(ctx, c, k); err != nil {
-		return nil, err
-	}
-	notes, err := l.moveTo(ctx, c, head, c.Incumbent, commit, x.Paths)
+	now, err := l.record(ctx, c, k)
 	if err != nil {
 		return nil, err
 	}
-	now, err := l.current(ctx)
+	notes, err := l.moveTo(ctx, c, head, c.Incumbent, commit, x.Paths)
 	if err != nil {
 		return nil, err
 	}
@@ -329,11 +344,11 @@ func (l *Lab) Keep(ctx context.Context, req KeepRequest) (*KeptAnswer, error) {
 		Value: x.Judgement.Value, Simpler: simpler, Notes: notes, Left: left(now), Next: afterDecision(now)}, nil
 }
 
-// record appends experiment.kept by compare-and-swap on the incumbent.
-func (l *Lab) record(ctx context.Context, c *research.Campaign, k research.Keeping) error {
-	return l.ledger.Update(ctx, func(tx *ledger.Tx) error {
-		now, err := tx.Campaign(c.Name)
-		if err != nil {
+// record appends experiment.kept by compare-and-swap on the incumbent, and
+// returns the campaign after it.
+func (l *Lab) record(ctx context.Context, c *research.Campaign, k research.Keeping) (now *research.Campaign, err error) {
+	err = l.ledger.Update(ctx, func(tx *ledger.Tx) error {
+		if now, err = tx.Campaign(c.Name); err != nil {
 			return err
 		}
 		x, err := tx.Experiment(c.Name, k.N)
@@ -348,9 +363,13 @@ func (l *Lab) record(ctx context.Context, c *research.Campaign, k research.Keepi
 		if err != nil {
 			return err
 		}
-		_, err = tx.Append(research.Entry{Campaign: c.Name, Session: session, Kind: research.KindExperimentKept, Body: k})
+		if _, err := tx.Append(research.Entry{Campaign: c.Name, Session: session, Kind: research.KindExperimentKept, Body: k}); err != nil {
+			return err
+		}
+		now, err = tx.Campaign(c.Name)
 		return err
 	})
+	return now, err
 }
 
 // Revert puts the edited files back to the incumbent's content. What differs
@@ -390,13 +409,9 @@ func (l *Lab) Revert(ctx context.Context, req RevertRequest) (*RevertedAnswer, e
 			return nil, err
 		}
 	}
-	now, err := l.current(ctx)
-	if err != nil {
-		return nil, err
-	}
 	if x != nil {
 		out.Experiment = x.N
 	}
-	out.Left, out.Next = left(now), afterDecision(now)
+	out.Left, out.Next = left(c), afterDecision(c)
 	return out, nil
 }

@@ -49,7 +49,6 @@ func (s *supervisor) attempt(ctx context.Context, job research.JobID, v *version
 	p := s.space.c.Program
 	r := research.Run{Job: job, Number: s.runs, Role: want.Role, Side: want.Side, Commit: v.commit, Pair: want.Pair,
 		Order: want.Order, WarmUp: want.WarmUp, Seed: seed(s.campaign, job, want, s.runs), Started: time.Now().UTC()}
-	s.say(fmt.Sprintf("run %d (%s, %s)", r.Number, want.Role, want.Side))
 	scan := research.NewScanner(p.Metric, p.Guards)
 	spec, err := s.space.spec(v, p.Run, r.Seed, true)
 	if err != nil {
@@ -59,6 +58,12 @@ func (s *supervisor) attempt(ctx context.Context, job research.JobID, v *version
 	if p.Measure == "" {
 		spec.Sink = scan
 	}
+	slot, err := s.slot(ctx)
+	if err != nil {
+		return r, err
+	}
+	defer slot.Release()
+	s.say(fmt.Sprintf("run %d (%s, %s)", r.Number, want.Role, want.Side))
 	res, err := sandbox.Run(ctx, spec)
 	if err != nil {
 		return r, fmt.Errorf("make a run: %w", err)
@@ -83,6 +88,17 @@ func (s *supervisor) attempt(ctx context.Context, job research.JobID, v *version
 	s.space.discard(spec)
 	_, err = s.ledger.Append(context.WithoutCancel(ctx), research.Entry{Campaign: s.campaign, Session: s.session, Kind: research.KindRunFinished, Body: r})
 	return r, err
+}
+
+// slot waits for the machine's measuring slot. Waiting counts against no budget.
+func (s *supervisor) slot(ctx context.Context) (*sandbox.Lock, error) {
+	slot, err := sandbox.AcquireSlot(ctx, "measure", s.space.c.Program.Parallel, func(holder string) {
+		s.say("waiting for the machine, held by " + cmpOr(strings.TrimSpace(holder), "another run"))
+	})
+	if err == nil {
+		err = slot.Write(fmt.Appendf(nil, "%s %s, pid %d\n", s.campaign, s.id, os.Getpid()))
+	}
+	return slot, err
 }
 
 // failure says why a run gives no sample, "" if it may.
@@ -218,7 +234,7 @@ func (w *workspace) setup(ctx context.Context, s *supervisor, job research.JobID
 	if err := removeTree(filepath.Join(w.dir, "setup")); err != nil {
 		return "", err
 	}
-	v, err := w.version(ctx, w.c.Start, w.c.StartTree, true)
+	v, err := w.version(ctx, w.c.Start)
 	if err != nil {
 		return "", err
 	}

@@ -53,7 +53,7 @@ func (l *Lab) Supervise(ctx context.Context, campaign, job string) error {
 	return s.work(ctx)
 }
 
-// work takes the campaign's turn and the machine's slot, and does the job.
+// work takes the campaign's turn and does the job.
 func (s *supervisor) work(ctx context.Context) error {
 	var c *research.Campaign
 	err := s.ledger.View(ctx, func(tx *ledger.Tx) (err error) {
@@ -68,11 +68,6 @@ func (s *supervisor) work(ctx context.Context) error {
 		return s.abort(ctx, err)
 	}
 	defer turn.Release()
-	slot, err := sandbox.AcquireSlot(ctx, "measure", c.Program.Parallel, func(holder string) { s.say("waiting for the machine, held by " + holder) })
-	if err != nil {
-		return s.abort(ctx, err)
-	}
-	defer slot.Release()
 	if s.space, err = s.openWorkspace(ctx, c, s.id); err != nil {
 		return s.abort(ctx, err)
 	}
@@ -113,11 +108,11 @@ func (s *supervisor) experiment(ctx context.Context, n int) (c *research.Campaig
 // prepare builds candidate and incumbent, and checks the candidate. reason
 // says why the candidate is invalid, "" when it may be measured.
 func (s *supervisor) prepare(ctx context.Context, c *research.Campaign, x *research.Experiment) (reason string, err error) {
-	incumbent, err := s.space.version(ctx, x.Parent, c.StartTree, false)
+	incumbent, err := s.space.version(ctx, x.Parent)
 	if err != nil {
 		return "", err
 	}
-	candidate, err := s.space.version(ctx, x.Candidate, c.StartTree, false)
+	candidate, err := s.space.version(ctx, x.Candidate)
 	if err != nil {
 		return "", err
 	}
@@ -181,7 +176,7 @@ func (s *supervisor) calibration(ctx context.Context, c *research.Campaign, job 
 	if reason, err := s.space.setup(ctx, s, job); reason != "" || err != nil {
 		return research.RuleState{}, failed(reason, err)
 	}
-	v, err := s.space.version(ctx, c.Incumbent, c.StartTree, true)
+	v, err := s.space.version(ctx, c.Incumbent)
 	if err != nil {
 		return research.RuleState{}, err
 	}
@@ -243,7 +238,7 @@ func (s *supervisor) measured(ctx context.Context, c *research.Campaign, m *rese
 	}
 	var vs []*version
 	for _, commit := range commits {
-		v, err := s.space.version(ctx, commit, c.StartTree, false)
+		v, err := s.space.version(ctx, commit)
 		if err != nil {
 			return nil, nil, err
 		}

@@ -47,7 +47,7 @@ func (l *Lab) await(ctx context.Context, campaign string, id research.JobID, lim
 			return nil, err
 		}
 		if out.Status != "running" {
-			return l.decideInside(ctx, campaign, out)
+			return l.decideInside(ctx, out)
 		}
 		for {
 			if time.Since(begin) >= wait(limit) {
@@ -122,6 +122,8 @@ func (l *Lab) experimentOutcome(c *research.Campaign, x *research.Experiment) *O
 		return out
 	}
 	j := x.Judgement
+	out.decide = c.Program.Decide == "auto" && x.Checkout == l.repo.Root() &&
+		(x.Status == research.Unresolved || x.Status == research.Voided && !x.Closed)
 	out.Status, out.Verdict, out.Value, out.Gain = "done", j.Verdict, j.Value, j.Gain
 	out.Finding = j.Words(c.Program.Metric)
 	if j.Verdict == research.Invalid {
@@ -192,37 +194,24 @@ func noiseWords(st research.RuleState) string {
 
 // decideInside keeps or reverts by the verdict where the program says
 // `decide: auto`.
-func (l *Lab) decideInside(ctx context.Context, campaign string, out *Outcome) (*Outcome, error) {
-	if out.Experiment == 0 {
+func (l *Lab) decideInside(ctx context.Context, out *Outcome) (*Outcome, error) {
+	if out.Experiment == 0 || !out.decide {
 		return out, nil
-	}
-	c, err := l.current(ctx)
-	if err != nil || c.Name != campaign || c.Program.Decide != "auto" {
-		return out, err
 	}
 	if out.Verdict == research.Improved {
 		k, err := l.Keep(ctx, KeepRequest{ID: string(out.ID)})
 		if err != nil {
-			return out, ignoreDecided(err, out)
+			return nil, err
 		}
 		out.Decided, out.Left, out.Next, out.Notes = "kept", &k.Left, k.Next, append(out.Notes, k.Notes...)
 		return out, nil
 	}
 	r, err := l.Revert(ctx, RevertRequest{ID: string(out.ID)})
 	if err != nil {
-		return out, ignoreDecided(err, out)
+		return nil, err
 	}
 	out.Decided, out.Left, out.Next, out.Notes = "reverted", &r.Left, r.Next, append(out.Notes, r.Notes...)
 	return out, nil
-}
-
-// ignoreDecided lets a second wait_run on a decided experiment answer as the first.
-func ignoreDecided(err error, out *Outcome) error {
-	if isCode(err, research.CodeVerdict) {
-		out.Decided = "decided already"
-		return nil
-	}
-	return err
 }
 
 // Measure starts a measurement and waits for it.
@@ -231,7 +220,7 @@ func (l *Lab) Measure(ctx context.Context, req MeasureRequest, progress Progress
 	if err != nil {
 		return nil, err
 	}
-	if err := l.mayRun(c); err != nil {
+	if err := l.mayMeasure(c); err != nil {
 		return nil, err
 	}
 	if req.Runs == 0 {

@@ -20,8 +20,9 @@ import (
 //
 //	base/        the start commit's whole tree, made once, never written again
 //	setup/       what the setup command added to it
-//	v/<commit>/  a version: delta/ the edited files, build/ what its build made,
-//	             cache/ what its build added to the caches of toolchains
+//	v/<tree>/    a version: delta/ the edited files, build/ what its build made,
+//	             cache/ what its build added to the caches of toolchains; a
+//	             candidate and the keep commit made of it are one version
 //	home/        the mount point of HOME inside a run
 //	runs/<job>/  the runs' own layers, thrown away
 //
@@ -148,8 +149,12 @@ func (w *workspace) makeBase(ctx context.Context) error {
 
 // version makes the layers of a commit that differs from the start only in the
 // edited files.
-func (w *workspace) version(ctx context.Context, commit, _ string, _ bool) (*version, error) {
-	v := &version{commit: commit, dir: filepath.Join(w.dir, "v", commit[:min(20, len(commit))])}
+func (w *workspace) version(ctx context.Context, commit string) (*version, error) {
+	tree, err := w.lab.repo.Tree(ctx, commit)
+	if err != nil {
+		return nil, err
+	}
+	v := &version{commit: commit, dir: filepath.Join(w.dir, "v", tree[:20])}
 	if _, err := os.Stat(v.delta()); err == nil {
 		return v, nil
 	}
@@ -214,8 +219,8 @@ func (w *workspace) inherit(v *version) ([]string, error) {
 	return list, os.WriteFile(filepath.Join(v.dir, "caches.json"), b, 0o666)
 }
 
-// sweep removes every version that is not in play: not given, not the start's
-// first (whose cache holds the bulk), not read by one of those.
+// sweep removes every version that is not in play: neither given nor read, for
+// its caches, by one that is.
 func (w *workspace) sweep(play ...*version) {
 	used := map[string]bool{}
 	for _, v := range play {

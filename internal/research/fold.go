@@ -166,7 +166,7 @@ func foldKept(v *View, _ Record, b Keeping) {
 
 func foldReverted(v *View, _ Record, b Reversion) {
 	x, c := v.Experiment, v.Campaign
-	x.Lesson = b.Lesson
+	x.Lesson, x.Closed = b.Lesson, true
 	if x.Status != Unresolved { // an invalid one stays invalid; its file may still be put back
 		return
 	}

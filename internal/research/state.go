@@ -61,6 +61,7 @@ type Experiment struct {
 	Lesson     string     `json:"lesson,omitempty"`
 	Simpler    bool       `json:"simplification,omitempty"`
 	Undone     bool       `json:"undone,omitempty"`
+	Closed     bool       `json:"closed,omitempty"` // a revert was recorded, also of an invalid one
 	Runs       int        `json:"runs"`
 	RunSeconds float64    `json:"run_seconds"`
 	Lost       int        `json:"lost,omitempty"`   // supervisors that died on it

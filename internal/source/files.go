@@ -9,13 +9,14 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"ratchet/internal/research"
 )
 
 // RefreshIndex makes the user's index hold what the commit has at paths (no
 // entry where it has nothing). Files are not looked at. held says that somebody
-// holds the index's lock, and nothing was done.
+// held the index's lock for a quarter of a second, and nothing was done.
 func (r *Repo) RefreshIndex(ctx context.Context, commit string, paths []string) (held bool, err error) {
 	var feed bytes.Buffer
 	for _, path := range paths {
@@ -28,11 +29,14 @@ func (r *Repo) RefreshIndex(ctx context.Context, commit string, paths []string) 
 		}
 		fmt.Fprintf(&feed, "%o %s\t%s\x00", e.mode, e.hash, path)
 	}
-	_, err = r.git(ctx, feed.Bytes(), "update-index", "--add", "--replace", "-z", "--index-info")
-	if said := stderrOf(err); strings.Contains(said, "index.lock") && strings.Contains(said, "File exists") {
-		return true, nil
+	for range 10 { // most holders, such as an editor's git status, are done in milliseconds
+		_, err = r.git(ctx, feed.Bytes(), "update-index", "--add", "--replace", "-z", "--index-info")
+		if said := stderrOf(err); !strings.Contains(said, "index.lock") || !strings.Contains(said, "File exists") {
+			return false, err
+		}
+		time.Sleep(25 * time.Millisecond)
 	}
-	return false, err
+	return true, nil
 }
 
 // Same is the first of commits that has at paths what the work tree has, as git
