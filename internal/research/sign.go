@@ -25,8 +25,8 @@ type signRule struct {
 }
 
 // NewRule is the program's rule. Deterministic metrics are decided by one run.
-// Noisy ones are screened by one run, which steers and is never evidence, and
-// then confirmed by fresh interleaved pairs B C, C B, … of incumbent and
+// Noisy ones are screened by one run (two where the first could be an outlier
+// or a plain loss), which steers and is never evidence, and then confirmed by fresh interleaved pairs B C, C B, … of incumbent and
 // candidate, under a sign e-process with e-LOND over the campaign's
 // confirmations: it needs no noise model.
 //

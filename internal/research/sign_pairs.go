@@ -14,7 +14,8 @@ type signTest struct {
 
 	anchored, screened bool
 	opened             bool    // a confirmation's run was made, so it counts in t
-	screen             float64 // y of the candidate's first run
+	looks              int     // screen runs
+	screen             float64 // y of the last of them
 	belief             belief
 
 	pairs                []runPair
@@ -55,13 +56,25 @@ func (t *signTest) add(o Observation) {
 		t.anchored = true
 		t.level = t.level.observe(y, 0, t.noise)
 	case Screen:
-		t.screened, t.screen = true, y
-		single := noiseModel{math.Sqrt(t.noise.runVar() + t.level.variance), t.noise.eps}
-		t.belief.see(y-t.level.level, single)
+		t.screened, t.screen, t.looks = true, y, t.looks+1
+		t.belief.see(y-t.level.level, t.single())
 	case Confirm:
 		t.opened = true
 		t.addHalf(o, y)
 	}
+}
+
+// single is the noise of one run of the candidate against the tracked level.
+func (t *signTest) single() noiseModel {
+	return noiseModel{math.Sqrt(t.noise.runVar() + t.level.variance), t.noise.eps}
+}
+
+// suspect says whether a screen run is so far on the losing side that it is a
+// plain loss or an outlier, and the belief can't tell which: a second look can,
+// for one run.
+func (t *signTest) suspect() bool {
+	gain, loss, _, _ := t.belief.moments(t.m)
+	return t.looks == 1 && !t.opened && gain < dropBelow && loss < lossAbove && t.screen-t.level.level > 3*t.single().s
 }
 
 func (t *signTest) addHalf(o Observation, y float64) {
@@ -133,7 +146,7 @@ func (t *signTest) next() (*Want, *Judgement) {
 	switch {
 	case t.st.Screens >= anchorEvery && !t.anchored && !t.screened:
 		return &Want{Side: Incumbent, Role: Anchor}, nil
-	case !t.screened:
+	case !t.screened, t.suspect():
 		return &Want{Side: Candidate, Role: Screen}, nil
 	}
 	if n := len(t.pairs); n > len(t.candidate) {

@@ -191,7 +191,7 @@ func TestNoisyEndings(t *testing.T) {
 		tests              int
 	}{
 		{"a clear loser costs one run", 3000, 0, 0, research.Regressed, "screen", 0},
-		{"so does what may be one slow outlier", 1100, 0, 0, research.Inconclusive, "screen", 0},
+		{"what may be one slow outlier is looked at twice", 1100, 0, 0, research.Regressed, "screen", 0},
 		{"no sign of a gain", 1002, 0, 0, research.Inconclusive, "screen", 0},
 		{"a loser that looked good", 950, 1100, 1000, research.Regressed, "futility", 1},
 		{"the same, or nearly", 975, 1000, 1000, research.Inconclusive, "futility", 1},
@@ -215,6 +215,21 @@ func TestNoisyEndings(t *testing.T) {
 		if kept := next.Kept == 1; kept != (c.verdict == research.Improved) {
 			t.Errorf("%s: R = %d", c.name, next.Kept)
 		}
+	}
+}
+
+// A first look that was an outlier does not decide: the second does.
+func TestSecondLookClearsAnOutlier(t *testing.T) {
+	rule := research.NewRule(noisyProgram(research.Amount{}))
+	st, _ := calibratedBy(t, rule, quiet...)
+	j, obs := playWith(rule, st, func(i int, w research.Want) research.Observation {
+		if i == 0 {
+			return valued(1200)
+		}
+		return valued(1001)
+	})
+	if j.Verdict != research.Inconclusive || len(obs) != 2 {
+		t.Errorf("%s after %d runs", j.Verdict, len(obs))
 	}
 }
 
