@@ -139,19 +139,29 @@ func (e *Edit) Files() []string {
 	return names
 }
 
-// Apply makes the edit's changes in the repository at dir.
+// ErrNoPlace is Apply's error when the files are not the ones that the edit was
+// written for.
+var ErrNoPlace = errors.New("the edit has no place in the file")
+
+// Apply makes the edit in the repository at dir: all of it, or none.
 func (e *Edit) Apply(dir string) error {
+	texts := map[string]string{}
 	for _, h := range e.Hunks {
-		name := filepath.Join(dir, filepath.FromSlash(h.File))
-		content, err := os.ReadFile(name)
-		if err != nil {
-			return fmt.Errorf("apply %s: %w", e.Name, err)
+		text, read := texts[h.File]
+		if !read {
+			content, err := os.ReadFile(filepath.Join(dir, filepath.FromSlash(h.File)))
+			if err != nil {
+				return fmt.Errorf("apply %s: %w", e.Name, err)
+			}
+			text = string(content)
 		}
-		if n := strings.Count(string(content), h.Old); n != 1 || h.Old == "" {
-			return fmt.Errorf("apply %s: its place is found %d times in %s", e.Name, n, h.File)
+		if h.Old == "" || strings.Count(text, h.Old) != 1 {
+			return fmt.Errorf("apply %s: %w %s", e.Name, ErrNoPlace, h.File)
 		}
-		changed := strings.Replace(string(content), h.Old, h.New, 1)
-		if err := os.WriteFile(name, []byte(changed), 0o644); err != nil {
+		texts[h.File] = strings.Replace(text, h.Old, h.New, 1)
+	}
+	for name, text := range texts {
+		if err := os.WriteFile(filepath.Join(dir, filepath.FromSlash(name)), []byte(text), 0o644); err != nil {
 			return fmt.Errorf("apply %s: %w", e.Name, err)
 		}
 	}

@@ -5,7 +5,6 @@ package ledger_test
 import (
 	"syscall"
 	"testing"
-"time"
 )
 
 // cpu is the process's CPU time so far, in nanoseconds.
@@ -16,4 +15,3 @@ func cpu(b *testing.B) int64 {
 	}
 	return u.Utime.Nano() + u.Stime.Nano()
 }
-func cpuNow() time.Duration { var u syscall.Rusage; syscall.Getrusage(0,&u); return time.Duration(u.Utime.Nano()+u.Stime.Nano()) }

@@ -51,6 +51,7 @@ func TestScripts(t *testing.T) {
 				ts.Check(makeRepo(ts.MkAbs(args[0]), ts.Getenv))
 			},
 			"exits": exits,
+			"json":  isJSON,
 		},
 	})
 }

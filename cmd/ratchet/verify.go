@@ -1,14 +1,19 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 
 	"github.com/spf13/cobra"
+
+	"ratchet/internal/research"
+	"ratchet/ledger"
 )
 
 func verifyCommand(a *app) *cobra.Command {
-	return &cobra.Command{
+	var recompute bool
+	cmd := &cobra.Command{
 		Use:   "verify",
 		Short: "check the whole ledger: the chain of hashes, its anchor and its indexes",
 		Args:  cobra.NoArgs,
@@ -18,10 +23,40 @@ func verifyCommand(a *app) *cobra.Command {
 				return err
 			}
 			report, err := l.Ledger().Verify(cmd.Context())
+			if err == nil && recompute {
+				err = recomputed(cmd.Context(), l.Ledger())
+			}
 			if err != nil {
 				return err
 			}
-			return a.emit(report, func(w io.Writer) { fmt.Fprintln(w, report) })
+			return a.emit(report, func(w io.Writer) {
+				fmt.Fprintf(w, "the ledger is whole: %d records of %d campaigns, head %.12s, anchored at record %d, %d index entries agree\n",
+					report.Records, report.Campaigns, report.Head, report.Anchor, report.Indexed)
+				if recompute {
+					fmt.Fprintln(w, "every verdict follows from its runs")
+				}
+			})
 		},
 	}
+	cmd.Flags().BoolVar(&recompute, "recompute", false, "also derive every verdict again from its runs")
+	return cmd
+}
+
+// recomputed derives every verdict again.
+func recomputed(ctx context.Context, l *ledger.Ledger) error {
+	return l.View(ctx, func(tx *ledger.Tx) error {
+		var failed error
+		err := research.Recompute(func(yield func(research.Record) bool) {
+			failed = tx.Records(1, func(r research.Record) error {
+				if !yield(r) {
+					return ledger.ErrStop
+				}
+				return nil
+			})
+		})
+		if failed != nil {
+			return failed
+		}
+		return err
+	})
 }
