@@ -200,9 +200,43 @@ func (l *Lab) moveTo(ctx context.Context, c *research.Campaign, head source.Head
 	if !moves {
 		return notes, nil
 	}
+	more, err := l.refresh(ctx, commit, paths)
+	return append(notes, more...), err
+}
+
+// ours refuses to go on when the checkout's branch of the campaign holds commits
+// that Ratchet did not make: moving it would lose them.
+func (l *Lab) ours(ctx context.Context, c *research.Campaign, head source.Head) error {
+	if !onCampaign(c, head.Branch) || head.Commit == c.Incumbent {
+		return nil
+	}
+	behind, err := l.repo.IsAncestor(ctx, head.Commit, c.Incumbent)
+	if err != nil || behind {
+		return err
+	}
+	branch := strings.TrimPrefix(head.Branch, "refs/heads/")
+	return research.Errorf(research.CodeConflict,
+		fmt.Sprintf("give them a branch of their own: git branch my-%s && git reset --soft %s", c.Name, short(c.Incumbent)),
+		"%s holds commits that are not the campaign's (at %s): the incumbent is %s", branch, short(head.Commit), short(c.Incumbent))
+}
+
+// restore writes commit's content of paths into the work tree and the index. The
+// index entry goes too: it may hold a staged edit, and git takes a file whose
+// size is not the entry's for changed, even where line endings are converted.
+func (l *Lab) restore(ctx context.Context, commit string, paths []string) (notes []string, err error) {
+	for _, f := range paths {
+		if err := l.repo.Restore(ctx, commit, f); err != nil {
+			return nil, err
+		}
+	}
+	return l.refresh(ctx, commit, paths)
+}
+
+// refresh makes the index hold what commit has at paths; a held index is told, not an error.
+func (l *Lab) refresh(ctx context.Context, commit string, paths []string) (notes []string, err error) {
 	held, err := l.repo.RefreshIndex(ctx, commit, paths)
 	if held {
-		notes = append(notes, "the index is locked by another git process; `git status` shows the edited file as changed until `git add` of it")
+		notes = append(notes, "the index is locked by another git process: `git status` may show "+strings.Join(paths, ", ")+" as changed until you `git add` it")
 	}
 	return notes, err
 }

@@ -94,7 +94,7 @@ func (l *Lab) examine(ctx context.Context, name, commit string, h *Health, say f
 	if !shared {
 		h.Locks += " (this user only: other users' runs on this machine are not seen)"
 	}
-	if c, err = s.calibrate(ctx, nil, id); err != nil {
+	if c, err = s.calibrate(ctx, id); err != nil {
 		return err
 	}
 	h.Runs, h.Problem = c.Runs, c.Broken

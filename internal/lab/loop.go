@@ -157,6 +157,9 @@ func (l *Lab) caughtUp(ctx context.Context, c *research.Campaign) error {
 	if healed, err := l.finishKeep(ctx, c, head); healed || err != nil {
 		return err
 	}
+	if err := l.ours(ctx, c, head); err != nil {
+		return err
+	}
 	return research.Errorf(research.CodeConflict, "call revert (it stores your edit and brings the incumbent), then apply your idea again",
 		"this checkout stands on %s but the incumbent is %s", short(head.Commit), short(c.Incumbent))
 }
@@ -265,9 +268,13 @@ func (s *supervisor) judge(ctx context.Context, n int) error {
 		return err
 	}
 	if !c.Calibrated {
-		if c, err = s.calibrate(ctx, c, x.Job()); err != nil || c.Broken != "" {
+		now, err := s.calibrate(ctx, x.Job())
+		if err != nil {
+			return s.verdict(ctx, c, research.Judgement{N: n, Verdict: research.Invalid, StoppedBy: "invalid", Reason: "calibration: " + reasonOf(err)}, nil, err)
+		}
+		if c = now; c.Broken != "" {
 			return s.verdict(ctx, c, research.Judgement{N: n, Verdict: research.Invalid, StoppedBy: "invalid",
-				Reason: "the start version gives no usable metric: " + c.Broken}, nil, err)
+				Reason: "the incumbent gives no usable metric: " + c.Broken}, nil, nil)
 		}
 	}
 	if reason, err := s.prepare(ctx, c, x); reason != "" || err != nil {
@@ -384,15 +391,18 @@ func (l *Lab) Revert(ctx context.Context, req RevertRequest) (*RevertedAnswer, e
 	if err != nil {
 		return nil, err
 	}
+	head, err := l.repo.Head(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := l.ours(ctx, c, head); err != nil {
+		return nil, err
+	}
 	saved, as, err := l.putAside(ctx, c, x, "revert")
 	if err != nil {
 		return nil, err
 	}
 	if err := l.recordRevert(ctx, c, x, req.Lesson); err != nil {
-		return nil, err
-	}
-	head, err := l.repo.Head(ctx)
-	if err != nil {
 		return nil, err
 	}
 	out := &RevertedAnswer{SavedAs: saved, Lesson: req.Lesson != "", Restored: files(c.ProgramPath, c.Program)}
@@ -401,13 +411,12 @@ func (l *Lab) Revert(ctx context.Context, req RevertRequest) (*RevertedAnswer, e
 			return nil, err
 		}
 	}
-	for _, f := range out.Restored {
-		if as == c.Incumbent {
-			break // they hold it already
-		}
-		if err := l.repo.Restore(ctx, c.Incumbent, f); err != nil {
+	if as != c.Incumbent {
+		notes, err := l.restore(ctx, c.Incumbent, out.Restored)
+		if err != nil {
 			return nil, err
 		}
+		out.Notes = append(out.Notes, notes...)
 	}
 	if x != nil {
 		out.Experiment = x.N

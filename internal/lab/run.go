@@ -227,11 +227,11 @@ func (s *supervisor) check(ctx context.Context, job research.JobID, v *version) 
 
 // setup runs the program's setup once, on the start's tree.
 func (w *workspace) setup(ctx context.Context, s *supervisor, job research.JobID) (string, error) {
-	mark := filepath.Join(w.dir, "setup.done")
+	mark := w.setupLayer() + ".done"
 	if _, err := os.Stat(mark); err == nil || w.c.Program.Setup == "" {
 		return "", nil
 	}
-	if err := removeTree(filepath.Join(w.dir, "setup")); err != nil {
+	if err := removeTree(w.setupLayer()); err != nil {
 		return "", err
 	}
 	v, err := w.version(ctx, w.c.Start)
@@ -320,7 +320,7 @@ func (w *workspace) aim(spec *sandbox.Spec, v *version, name string) error {
 		spec.Views[0].Upper = v.build()
 		spec.Views[1].Lower, spec.Views[1].Upper = inherited, v.cache()
 	case "setup":
-		spec.Views[0].Upper = filepath.Join(w.dir, "setup")
+		spec.Views[0].Upper = w.setupLayer()
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -109,11 +110,8 @@ func (l *Lab) begin(ctx context.Context, name string, doc *contract, head source
 	if err := l.repo.AttachHead(ctx, branch, "ratchet: start "+name); err != nil {
 		return nil, err
 	}
-	held, err := l.repo.RefreshIndex(ctx, start, []string{doc.path})
-	if held {
-		notes = append(notes, "the index is locked by another git process; `git add "+doc.path+"` once it is free")
-	}
-	return notes, err
+	more, err := l.refresh(ctx, start, []string{doc.path})
+	return append(notes, more...), err
 }
 
 // onlyOurs refuses when tracked files other than the program and the edited
@@ -216,6 +214,9 @@ func (l *Lab) resume(ctx context.Context, c *research.Campaign, doc *contract, h
 	if c.Ended != "" {
 		return nil, research.Errorf(research.CodeEnded, "call start_campaign with another name", "the campaign %q has ended: %s", c.Name, c.Ended)
 	}
+	if err := l.mendRefs(ctx, c); err != nil {
+		return nil, err
+	}
 	var notes []string
 	if doc.digest != c.Digest {
 		notes = append(notes, "the front matter differs from the accepted contract: no run starts until a person runs `ratchet accept`")
@@ -236,6 +237,48 @@ func (l *Lab) resume(ctx context.Context, c *research.Campaign, doc *contract, h
 	return l.started(ctx, c.Name, doc, true, notes)
 }
 
+// mendRefs makes the campaign's refs say again what the ledger says, where a
+// process died between the two or somebody removed them: the start, the
+// incumbent, and the latest candidates.
+func (l *Lab) mendRefs(ctx context.Context, c *research.Campaign) error {
+	want := map[string]string{ref(c.Name, "start"): c.Start, ref(c.Name, "incumbent"): c.Incumbent}
+	err := l.ledger.View(ctx, func(tx *ledger.Tx) error {
+		latest, _, err := tx.Experiments(c.Name, ledger.Query{Limit: 20})
+		for _, x := range latest {
+			if _, gone := l.repo.Tree(ctx, x.Candidate); gone != nil {
+				continue // collected by git after its ref was removed: nothing can bring it back
+			}
+			want[ref(c.Name, "x", fmt.Sprint(x.N))] = x.Candidate
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	have, err := l.repo.Refs(ctx, "refs/ratchet/"+c.Name+"/")
+	if err != nil {
+		return err
+	}
+	for _, r := range have {
+		if want[r.Name] == r.New {
+			delete(want, r.Name)
+		}
+	}
+	var updates []source.RefUpdate
+	for _, name := range slices.Sorted(maps.Keys(want)) {
+		i := slices.IndexFunc(have, func(r source.RefUpdate) bool { return r.Name == name })
+		u := source.RefUpdate{Name: name, New: want[name]}
+		if i >= 0 {
+			u.Old = have[i].New
+		}
+		updates = append(updates, u)
+	}
+	if len(updates) == 0 {
+		return nil
+	}
+	return l.repo.UpdateRefs(ctx, updates, "ratchet: mend "+c.Name)
+}
+
 // goThere moves the checkout to its branch of the campaign. Where its files
 // are the incumbent's already, only HEAD moves.
 func (l *Lab) goThere(ctx context.Context, c *research.Campaign, doc *contract, head source.Head) (notes []string, err error) {
@@ -250,6 +293,11 @@ func (l *Lab) goThere(ctx context.Context, c *research.Campaign, doc *contract, 
 	where, err := l.repo.Ref(ctx, branch)
 	if err != nil {
 		return nil, err
+	}
+	if where != "" {
+		if err := l.ours(ctx, c, source.Head{Branch: branch, Commit: where}); err != nil {
+			return nil, err
+		}
 	}
 	if where == "" || where != c.Incumbent && branch != c.Branch {
 		if err := l.repo.UpdateRefs(ctx, []source.RefUpdate{{Name: branch, New: c.Incumbent, Old: where}}, "ratchet: join "+c.Name); err != nil {

@@ -74,7 +74,7 @@ func (s *supervisor) work(ctx context.Context) error {
 	defer s.space.close()
 	switch s.id.Kind() {
 	case research.CalibrationJob:
-		_, err = s.calibrate(ctx, nil, s.id)
+		_, err = s.calibrate(ctx, s.id)
 		return err
 	case research.MeasurementJob:
 		return s.measure(ctx)
@@ -132,26 +132,29 @@ func (s *supervisor) prepare(ctx context.Context, c *research.Campaign, x *resea
 
 func (s *supervisor) version(side research.Side) *version { return s.versions[side] }
 
-// calibrate runs the start version until the rule knows its noise, and appends
-// calibration.finished. With a c, the calibration is part of experiment id;
-// with nil, it is the job itself.
-func (s *supervisor) calibrate(ctx context.Context, c *research.Campaign, id research.JobID) (*research.Campaign, error) {
-	if c == nil {
-		err := s.ledger.View(ctx, func(tx *ledger.Tx) (err error) {
-			c, err = tx.Campaign(s.campaign)
+// calibrate runs the incumbent until the rule knows its noise, appends
+// calibration.finished, and returns the campaign after it. As part of an
+// experiment it is a calibration of its own, made by this supervisor.
+func (s *supervisor) calibrate(ctx context.Context, id research.JobID) (c *research.Campaign, err error) {
+	job := id
+	err = s.ledger.Update(ctx, func(tx *ledger.Tx) error {
+		if c, err = tx.Campaign(s.campaign); err != nil || id.Kind() == research.CalibrationJob {
 			return err
-		})
+		}
+		job = research.NewJobID(research.CalibrationJob, c.Calibrations+1)
+		_, err = tx.Append(research.Entry{Campaign: s.campaign, Session: s.session,
+			Kind: research.KindCalibrationStarted, Body: research.JobStart{Job: job, Commit: c.Incumbent}})
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if job != id { // hold its lock too, or it would count as lost
+		lock, _, err := sandbox.TryLock(s.jobFile(s.campaign, job))
 		if err != nil {
 			return nil, err
 		}
-	}
-	job := id
-	if id.Kind() == research.ExperimentJob { // nobody calibrated before: a calibration of its own, made here
-		job = research.NewJobID(research.CalibrationJob, c.Calibrations+1)
-		if _, err := s.ledger.Append(ctx, research.Entry{Campaign: s.campaign, Session: s.session,
-			Kind: research.KindCalibrationStarted, Body: research.JobStart{Job: job, Commit: c.Incumbent}}); err != nil {
-			return nil, err
-		}
+		defer lock.Release()
 	}
 	state, err := s.calibration(ctx, c, job)
 	end := research.CalibrationEnd{Job: job, State: state}

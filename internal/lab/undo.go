@@ -42,6 +42,9 @@ func (l *Lab) Undo(ctx context.Context) (*Undone, error) {
 	if !onCampaign(c, head.Branch) {
 		return nil, research.Errorf(research.CodeRepository, "git switch "+strings.TrimPrefix(c.Branch, "refs/heads/"), "this checkout is not on the campaign's branch")
 	}
+	if head.Commit != c.Incumbent {
+		return nil, research.Errorf(research.CodeConflict, "ratchet call revert brings it here", "this checkout does not stand on the incumbent %s", short(c.Incumbent))
+	}
 	saved, _, err := l.putAside(ctx, c, x, "undo")
 	if err != nil {
 		return nil, err
@@ -63,12 +66,9 @@ func (l *Lab) Undo(ctx context.Context) (*Undone, error) {
 		return nil, err
 	}
 	out.Notes = append(out.Notes, notes...)
-	for _, f := range x.Paths {
-		if err := l.repo.Restore(ctx, commit, f); err != nil {
-			return nil, err
-		}
-	}
-	return out, nil
+	more, err := l.restore(ctx, commit, x.Paths)
+	out.Notes = append(out.Notes, more...)
+	return out, err
 }
 
 // treeBefore is the tree of the incumbent before the last keep.

@@ -211,6 +211,9 @@ func (l *Lab) decideInside(ctx context.Context, out *Outcome) (*Outcome, error) 
 		return nil, err
 	}
 	out.Decided, out.Left, out.Next, out.Notes = "reverted", &r.Left, r.Next, append(out.Notes, r.Notes...)
+	if r.SavedAs != "" {
+		out.Notes = append(out.Notes, "what was edited on meanwhile is stored as "+r.SavedAs)
+	}
 	return out, nil
 }
 

@@ -18,13 +18,14 @@ import (
 
 // A campaign's workspace, below the user's cache folder:
 //
-//	base/        the start commit's whole tree, made once, never written again
-//	setup/       what the setup command added to it
-//	v/<tree>/    a version: delta/ the edited files, build/ what its build made,
-//	             cache/ what its build added to the caches of toolchains; a
-//	             candidate and the keep commit made of it are one version
-//	home/        the mount point of HOME inside a run
-//	runs/<job>/  the runs' own layers, thrown away
+//	base/                 the start commit's whole tree, made once, never written again
+//	setup.<contract>/     what the setup command added to it
+//	v/<tree>.<contract>/  a version: delta/ the edited files, build/ what its build
+//	                      made, cache/ what its build added to the caches of
+//	                      toolchains; a candidate and the keep commit made of it
+//	                      are one version
+//	home/                 the mount point of HOME inside a run
+//	runs/<job>/           the runs' own layers, thrown away
 //
 // What a run sees is, topmost first: its own fresh layer, build, delta, base,
 // setup; at the repository's own path. Only a kept version's cache is passed on.
@@ -154,7 +155,7 @@ func (w *workspace) version(ctx context.Context, commit string) (*version, error
 	if err != nil {
 		return nil, err
 	}
-	v := &version{commit: commit, dir: filepath.Join(w.dir, "v", tree[:20])}
+	v := &version{commit: commit, dir: filepath.Join(w.dir, "v", tree[:20]+"."+w.c.Digest[:8])}
 	if _, err := os.Stat(v.delta()); err == nil {
 		return v, nil
 	}
@@ -183,11 +184,14 @@ func (w *workspace) layers(v *version, withBuild bool) []string {
 		out = append(out, v.build())
 	}
 	out = append(out, v.delta(), w.base())
-	if setup := filepath.Join(w.dir, "setup"); w.c.Program.Setup != "" && isDir(setup) {
+	if setup := w.setupLayer(); w.c.Program.Setup != "" && isDir(setup) {
 		out = append(out, setup)
 	}
 	return out
 }
+
+// setupLayer is what the contract's setup command made; another contract has another.
+func (w *workspace) setupLayer() string { return filepath.Join(w.dir, "setup."+w.c.Digest[:8]) }
 
 // caches are the cache layers that a version's build may read, topmost first.
 func (w *workspace) caches(v *version) []string {

@@ -101,6 +101,12 @@ func (r *Repo) AttachHead(ctx context.Context, branch, why string) error {
 	return err
 }
 
+// IsAncestor says whether commit a is b or lies in b's past.
+func (r *Repo) IsAncestor(ctx context.Context, a, b string) (bool, error) {
+	out, err := r.git(ctx, nil, "rev-list", "--max-count=1", a, "^"+b, "--")
+	return len(out) == 0 && err == nil, err
+}
+
 // WorktreeOf is the root of the checkout that has the branch (refs/heads/…)
 // checked out, "" if none has or its folder is gone.
 func (r *Repo) WorktreeOf(ctx context.Context, branch string) (path string, err error) {
