@@ -5,6 +5,7 @@ package examples_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -312,10 +313,10 @@ func TestApplyRefusesAnUnclearPlace(t *testing.T) {
 	if err := os.WriteFile(name, twice, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	for old, want := range map[string]string{"a\n": "2 times", "c\n": "0 times"} {
+	for _, old := range []string{"a\n", "c\n", ""} {
 		e := examples.Edit{Name: "x", Hunks: []examples.Hunk{{File: "f", Old: old, New: "z\n"}}}
-		if err := e.Apply(dir); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%q: %v, want %s", old, err, want)
+		if err := e.Apply(dir); !errors.Is(err, examples.ErrNoPlace) {
+			t.Errorf("%q: %v", old, err)
 		}
 	}
 	if got, _ := os.ReadFile(name); !bytes.Equal(got, twice) {

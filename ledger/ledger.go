@@ -77,7 +77,8 @@ func (l *Ledger) Stamp() (Stamp, error) {
 	return Stamp{slots}, nil
 }
 
-// View calls f with a consistent state of the ledger. f must not keep the Tx,
+// View calls f with a consistent state of the ledger. f must not keep the Tx, nor
+// call the ledger again (it would wait for itself until patience ends it),
 // and must be quick: the ledger is closed to everybody else meanwhile. f's
 // error is returned as it is; a damaged file is a research.CodeLedger error,
 // ctx's end while waiting a research.CodeCancelled one.

@@ -47,7 +47,7 @@ func RenderKept(k *lab.KeptAnswer) Answer {
 		{key: "experiment", val: k.Experiment, line: fmt.Sprintf("kept x%d as %s on %s%s", k.Experiment, k.Commit, oneLine(k.Branch, 100), what)},
 		{key: "commit", val: k.Commit},
 		{key: "branch", val: oneLine(k.Branch, 100)},
-		value("value", "value: ", k.Value, ""),
+		value("value", "value: ", k.Value, k.Unit),
 	}
 	if k.Simpler {
 		fields = append(fields, field{key: "simplification", val: true})

@@ -111,3 +111,35 @@ func userState(s *site) map[string]string {
 	})
 	return state
 }
+
+// Two sessions decide at once: one wins, the other is told, and branch, file and
+// ledger agree.
+func TestKeepAndRevertAtOnce(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	a, b := s.connect(), s.connect()
+	defer a.close()
+	defer b.close()
+	a.calibrated()
+	text := repoFiles["work.txt"]
+	for n := range 8 {
+		text = text[:len(text)-2] + "\n"
+		s.write("work.txt", text)
+		r := a.call("run_experiment", map[string]any{"hypothesis": fmt.Sprintf("one letter less, %d", n)})
+		if r.Verdict != "improved" {
+			t.Fatal(r.text)
+		}
+		kept := make(chan answer)
+		go func() { kept <- a.call("keep", map[string]any{"id": r.ID}) }()
+		reverted := b.call("revert", map[string]any{"id": r.ID})
+		k := <-kept
+		if (k.Error == nil) == (reverted.Error == nil) {
+			t.Fatalf("try %d: keep says %q, revert says %q", n, k.text, reverted.text)
+		}
+		if out := s.sh("git", "status", "--porcelain"); out != "" {
+			t.Fatalf("try %d: %s\nkeep: %s\nrevert: %s", n, out, k.text, reverted.text)
+		}
+		text = s.read("work.txt")
+	}
+	s.sh(ratchet, "verify", "--recompute")
+}

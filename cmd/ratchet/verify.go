@@ -12,7 +12,7 @@ import (
 )
 
 func verifyCommand(a *app) *cobra.Command {
-	var recompute bool
+	var recompute, rebuild bool
 	cmd := &cobra.Command{
 		Use:   "verify",
 		Short: "check the whole ledger: the chain of hashes, its anchor and its indexes",
@@ -22,6 +22,11 @@ func verifyCommand(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if rebuild {
+				if err := l.Ledger().Rebuild(cmd.Context()); err != nil {
+					return err
+				}
+			}
 			report, err := l.Ledger().Verify(cmd.Context())
 			if err == nil && recompute {
 				err = recomputed(cmd.Context(), l.Ledger())
@@ -30,7 +35,7 @@ func verifyCommand(a *app) *cobra.Command {
 				return err
 			}
 			return a.emit(report, func(w io.Writer) {
-				fmt.Fprintf(w, "the ledger is whole: %d records of %d campaigns, head %.12s, anchored at record %d, %d index entries agree\n",
+				fmt.Fprintf(w, "the ledger is whole: %d records, campaigns: %d, head %.12s, anchored at record %d, %d index entries agree\n",
 					report.Records, report.Campaigns, report.Head, report.Anchor, report.Indexed)
 				if recompute {
 					fmt.Fprintln(w, "every verdict follows from its runs")
@@ -38,6 +43,7 @@ func verifyCommand(a *app) *cobra.Command {
 			})
 		},
 	}
+	cmd.Flags().BoolVar(&rebuild, "rebuild", false, "first derive the indexes anew from the records")
 	cmd.Flags().BoolVar(&recompute, "recompute", false, "also derive every verdict again from its runs")
 	return cmd
 }

@@ -240,8 +240,11 @@ func TestWireCampaign(t *testing.T) {
 	w.call("plot", map[string]any{"kind": "progress"})
 	w.call("measure_metric", map[string]any{"target": "incumbent", "paired_with": "start", "runs": 20})
 	w.call("stop_run", nil)
+	if again := w.call("keep", nil); again.Error != nil || again.Experiment != 10 {
+		t.Errorf("keep a second time does not answer as the first: %s", again.text)
+	}
 	for tool, args := range map[string]map[string]any{
-		"keep": nil, "run_experiment": {"hypothesis": "nothing changed"}, "revert": {"lessons": "x"}, "wait_run": {"id": "x99"}, "read_log": {"view": "nonsense"}} {
+		"keep": {"id": "x1"}, "run_experiment": {"hypothesis": "nothing changed"}, "revert": {"lessons": "x"}, "wait_run": {"id": "x99"}, "read_log": {"view": "nonsense"}} {
 		if a := w.call(tool, args); a.Error == nil {
 			t.Errorf("%s with %v is not refused: %s", tool, args, a.text)
 		}

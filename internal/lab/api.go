@@ -98,6 +98,7 @@ type (
 		Commit     string   `json:"commit"`
 		Branch     string   `json:"branch"`
 		Value      *float64 `json:"value,omitempty"`
+		Unit       string   `json:"unit,omitempty"`
 		Simpler    bool     `json:"simplification,omitempty"`
 		Notes      []string `json:"notes,omitempty"`
 		Left       Left     `json:"budget_left"`

@@ -13,6 +13,16 @@ var (
 		"marten", "newt", "otter", "panda", "quail", "raven", "stoat", "tapir", "urchin", "vole", "walrus", "yak", "zebra"}
 )
 
+// isCodename says whether name could be the checkout's codename.
+func isCodename(checkout, name string) bool {
+	for i := range 8 {
+		if codename(checkout, i) == name {
+			return true
+		}
+	}
+	return false
+}
+
 // codename is a checkout's name in the records: the same for the same folder,
 // and another one for each attempt when two folders collide.
 func codename(checkout string, attempt int) string {

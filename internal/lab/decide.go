@@ -13,55 +13,54 @@ import (
 	"ratchet/ledger"
 )
 
-// decidable is the experiment that keep is about: judged, not yet decided.
+// decidable is the experiment that keep is about: judged and not yet decided, or
+// kept as the incumbent by a call whose end nobody saw.
 func (l *Lab) decidable(ctx context.Context, id string) (*research.Campaign, *research.Experiment, error) {
 	c, err := l.tidy(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
-	x, err := l.decided(ctx, c, id)
+	x, err := l.named(ctx, c, id)
 	if err != nil {
 		return nil, nil, err
 	}
-	if x == nil {
+	switch {
+	case x == nil:
 		return nil, nil, research.Errorf(research.CodeNotFound, "run_experiment{hypothesis: \"…\"} first", "no experiment waits for a decision")
-	}
-	switch x.Status {
-	case research.Running:
+	case x.Status == research.Running:
 		return nil, nil, research.Errorf(research.CodeBusy, "wait_run{}", "experiment %d is still running", x.N)
-	case research.Kept:
+	case x.Status == research.Kept && x.Commit != c.Incumbent:
 		return nil, nil, research.Errorf(research.CodeVerdict, "go on with the next idea", "experiment %d is kept already, as %s", x.N, short(x.Commit))
-	case research.Reverted:
+	case x.Status == research.Reverted && id != "":
 		return nil, nil, research.Errorf(research.CodeVerdict, "propose it again with run_experiment if it is worth it", "experiment %d was reverted", x.N)
-	}
-	if x.Parent != c.Incumbent {
+	case x.Status == research.Reverted:
+		return nil, nil, research.Errorf(research.CodeNotFound, "run_experiment{hypothesis: \"…\"} first", "no experiment waits for a decision")
+	case x.Status != research.Kept && x.Parent != c.Incumbent:
 		return nil, nil, research.Errorf(research.CodeConflict, "revert, and run the idea again on the new incumbent",
 			"experiment %d was compared with %s, but the incumbent is %s now", x.N, short(x.Parent), short(c.Incumbent))
 	}
 	return c, x, nil
 }
 
-// decided resolves id to an experiment; nil when there is none by default.
-func (l *Lab) decided(ctx context.Context, c *research.Campaign, id string) (x *research.Experiment, err error) {
+// named resolves id to an experiment: by default the one that resolveJob gives,
+// else this checkout's latest; nil when there is none.
+func (l *Lab) named(ctx context.Context, c *research.Campaign, id string) (x *research.Experiment, err error) {
 	err = l.ledger.View(ctx, func(tx *ledger.Tx) error {
 		job, err := l.resolveJob(tx, c, id)
 		if err != nil {
 			return err
 		}
-		if id == "" && job.Kind() != research.ExperimentJob { // the last one may be invalid: revert may still name its lesson
-			n, ok := tx.Latest(c.Name, l.repo.Root())
-			if !ok {
-				return nil
-			}
-			if x, err = tx.Experiment(c.Name, n); err != nil || x.Status != research.Voided {
-				x = nil
-			}
-			return err
-		}
-		if job.Kind() != research.ExperimentJob {
+		if job.Kind() != research.ExperimentJob && id != "" {
 			return research.Errorf(research.CodeBadArgument, "name an experiment, such as x7", "%s is not an experiment", job)
 		}
-		x, err = tx.Experiment(c.Name, job.N())
+		n := job.N()
+		if job.Kind() != research.ExperimentJob {
+			var ok bool
+			if n, ok = tx.Latest(c.Name, l.repo.Root()); !ok {
+				return nil
+			}
+		}
+		x, err = tx.Experiment(c.Name, n)
 		return err
 	})
 	return x, err
@@ -69,14 +68,16 @@ func (l *Lab) decided(ctx context.Context, c *research.Campaign, id string) (x *
 
 // toRevert is the experiment that revert closes; nil when there is none.
 func (l *Lab) toRevert(ctx context.Context, c *research.Campaign, id string) (*research.Experiment, error) {
-	x, err := l.decided(ctx, c, id)
+	x, err := l.named(ctx, c, id)
 	if err != nil || x == nil {
 		return nil, err
 	}
-	switch x.Status {
-	case research.Running:
+	switch {
+	case x.Status == research.Running:
 		return nil, research.Errorf(research.CodeBusy, "wait_run{} or stop_run{}", "experiment %d is still running", x.N)
-	case research.Kept:
+	case id == "" && (x.Status == research.Kept || x.Closed):
+		return nil, nil // nothing is open: the file is put back, no more
+	case x.Status == research.Kept:
 		return nil, research.Errorf(research.CodeVerdict, "a person runs `ratchet undo`", "experiment %d is kept; revert does not undo a keep", x.N)
 	}
 	return x, nil
@@ -95,6 +96,9 @@ func (l *Lab) recordRevert(ctx context.Context, c *research.Campaign, x *researc
 		n := 0
 		if x != nil {
 			n = x.N
+			if err := stillOpen(tx, c, n); err != nil {
+				return err
+			}
 			if _, err := tx.Append(research.Entry{Campaign: c.Name, Session: session, Kind: research.KindExperimentReverted,
 				Key: fmt.Sprintf("reverted/%d/%s", n, lesson), Body: research.Reversion{N: n, Lesson: lesson, By: "agent"}}); err != nil {
 				return err
@@ -106,6 +110,24 @@ func (l *Lab) recordRevert(ctx context.Context, c *research.Campaign, x *researc
 		_, err = l.addLesson(tx, c, session, lesson, n)
 		return err
 	})
+}
+
+// stillOpen refuses when another session decided experiment n, or moved the
+// incumbent, since this call looked.
+func stillOpen(tx *ledger.Tx, c *research.Campaign, n int) error {
+	now, err := tx.Campaign(c.Name)
+	if err != nil {
+		return err
+	}
+	x, err := tx.Experiment(c.Name, n)
+	if err != nil {
+		return err
+	}
+	if x.Status == research.Kept || now.Incumbent != c.Incumbent {
+		return research.Errorf(research.CodeConflict, "read_log{} shows where it stands",
+			"another session decided meanwhile: experiment %d is %s, the incumbent is %s", n, x.Status, short(now.Incumbent))
+	}
+	return nil
 }
 
 func (l *Lab) addLesson(tx *ledger.Tx, c *research.Campaign, session, text string, experiment int) (int, error) {
@@ -184,18 +206,20 @@ func (l *Lab) moveTo(ctx context.Context, c *research.Campaign, head source.Head
 	if err != nil {
 		return nil, err
 	}
-	if at != commit {
+	if at == was { // anything else is newer than what this call knows, or there already
 		updates = append(updates, source.RefUpdate{Name: incumbent, New: commit, Old: at})
 	}
-	moves := onCampaign(c, head.Branch) && head.Commit == was
+	moves := l.onCampaign(c, head.Branch) && head.Commit == was
 	if moves {
 		updates = append(updates, source.RefUpdate{Name: head.Branch, New: commit, Old: was})
 	} else {
 		notes = append(notes, fmt.Sprintf("%s stays at %s: it is not where the campaign left it; the incumbent is %s",
 			cmpOr(strings.TrimPrefix(head.Branch, "refs/heads/"), "HEAD"), short(head.Commit), short(commit)))
 	}
-	if err := l.repo.UpdateRefs(ctx, updates, "ratchet: "+c.Name); err != nil {
-		return nil, err
+	if len(updates) > 0 {
+		if err := l.repo.UpdateRefs(ctx, updates, "ratchet: "+c.Name); err != nil {
+			return nil, err
+		}
 	}
 	if !moves {
 		return notes, nil
@@ -207,7 +231,7 @@ func (l *Lab) moveTo(ctx context.Context, c *research.Campaign, head source.Head
 // ours refuses to go on when the checkout's branch of the campaign holds commits
 // that Ratchet did not make: moving it would lose them.
 func (l *Lab) ours(ctx context.Context, c *research.Campaign, head source.Head) error {
-	if !onCampaign(c, head.Branch) || head.Commit == c.Incumbent {
+	if !l.onCampaign(c, head.Branch) || head.Commit == c.Incumbent {
 		return nil
 	}
 	behind, err := l.repo.IsAncestor(ctx, head.Commit, c.Incumbent)
@@ -252,7 +276,7 @@ func (l *Lab) finishKeep(ctx context.Context, c *research.Campaign, head source.
 		x, err = tx.Experiment(c.Name, c.IncumbentOf)
 		return err
 	})
-	if err != nil || x.Parent != head.Commit || x.Checkout != l.repo.Root() {
+	if err != nil || x.Parent != head.Commit || x.KeptOn != head.Branch {
 		return false, err
 	}
 	_, err = l.moveTo(ctx, c, head, head.Commit, c.Incumbent, x.Paths)
@@ -264,8 +288,14 @@ func keepMessage(c *research.Campaign, x *research.Experiment) string {
 	subject, rest, _ := strings.Cut(x.Hypothesis, "\n")
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n\n", subject)
-	if rest = strings.TrimSpace(rest); rest != "" {
-		fmt.Fprintf(&b, "%s\n\n", rest)
+	for line := range strings.Lines(strings.TrimSpace(rest) + "\n") {
+		if strings.HasPrefix(line, "Ratchet-") { // only the trailers below may look like trailers
+			b.WriteByte(' ')
+		}
+		b.WriteString(line)
+	}
+	if rest != "" {
+		b.WriteByte('\n')
 	}
 	fmt.Fprintf(&b, "Ratchet-Experiment: %s/%d\n", c.Name, x.N)
 	fmt.Fprintf(&b, "Ratchet-Verdict: %s\n", x.Judgement.Verdict)
@@ -276,8 +306,14 @@ func keepMessage(c *research.Campaign, x *research.Experiment) string {
 
 // afterDecision is the next step once an experiment is closed.
 func afterDecision(c *research.Campaign) string {
+	if c.Broken != "" {
+		return "the incumbent gives no usable metric (" + c.Broken + "): mend it, then call start_campaign"
+	}
 	if err := spent(c); err != nil {
 		return research.Describe(err).Next
+	}
+	if c.Unresolved > 0 {
+		return fmt.Sprintf("experiment %d waits: wait_run{id: \"x%d\"} shows it, then keep or revert", c.Unresolved, c.Unresolved)
 	}
 	if c.Streak >= 8 {
 		return fmt.Sprintf("%d experiments since the last keep: read_log view=guide query=stuck, then edit and run_experiment", c.Streak)

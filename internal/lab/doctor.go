@@ -47,6 +47,9 @@ func (l *Lab) Doctor(ctx context.Context, say func(string)) (*Health, error) {
 			return nil, err
 		}
 	}
+	if err := l.repo.Identity(ctx); err != nil {
+		return nil, err
+	}
 	h := &Health{Repository: l.repo.Root(), Program: doc.path}
 	tmp, err := os.MkdirTemp("", "ratchet-doctor-")
 	if err != nil {
@@ -71,7 +74,7 @@ func (l *Lab) Doctor(ctx context.Context, say func(string)) (*Health, error) {
 
 // examine calibrates the throw-away campaign in this process.
 func (l *Lab) examine(ctx context.Context, name, commit string, h *Health, say func(string)) error {
-	c, err := l.named(ctx, name)
+	c, err := l.campaign(ctx, name)
 	if err != nil {
 		return err
 	}

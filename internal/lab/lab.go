@@ -171,8 +171,8 @@ func (l *Lab) find(ctx context.Context, tx *ledger.Tx) (*research.Campaign, erro
 		if err == nil {
 			return c, nil
 		}
-		for i := strings.LastIndexByte(name, '-'); i > 0; i = strings.LastIndexByte(name[:i], '-') {
-			if c, err := tx.Campaign(name[:i]); err == nil { // ratchet/<name>-<codename>
+		if i := strings.LastIndexByte(name, '-'); i > 0 {
+			if c, err := tx.Campaign(name[:i]); err == nil && l.onCampaign(c, "refs/heads/ratchet/"+name) {
 				return c, nil
 			}
 		}
@@ -189,9 +189,28 @@ func (l *Lab) find(ctx context.Context, tx *ledger.Tx) (*research.Campaign, erro
 	return c, err
 }
 
-// onCampaign says whether branch belongs to campaign c.
-func onCampaign(c *research.Campaign, branch string) bool {
-	return branch == c.Branch || strings.HasPrefix(branch, "refs/heads/ratchet/"+c.Name+"-")
+// onCampaign says whether branch is this checkout's of campaign c: the campaign's
+// own, or the one with the checkout's codename.
+func (l *Lab) onCampaign(c *research.Campaign, branch string) bool {
+	name, ok := strings.CutPrefix(branch, c.Branch+"-")
+	return branch == c.Branch || ok && isCodename(l.repo.Root(), name)
+}
+
+// standing is where the checkout stands, on its branch of the campaign. Calls
+// that change files or refs refuse to do it anywhere else.
+func (l *Lab) standing(ctx context.Context, c *research.Campaign) (source.Head, error) {
+	if err := l.repo.Busy(ctx); err != nil {
+		return source.Head{}, err
+	}
+	head, err := l.repo.Head(ctx)
+	if err != nil {
+		return head, err
+	}
+	if !l.onCampaign(c, head.Branch) {
+		return head, research.Errorf(research.CodeRepository, "call start_campaign, which goes there",
+			"this checkout is on %s, not on a branch of campaign %s", cmpOr(strings.TrimPrefix(head.Branch, "refs/heads/"), "a detached HEAD"), c.Name)
+	}
+	return head, nil
 }
 
 // programFile is the campaign's program on disk.
@@ -245,7 +264,8 @@ func ref(campaign string, parts ...string) string {
 func short(commit string) string { return commit[:min(9, len(commit))] }
 
 // resolveJob turns a tool's id, or "", into a job of the campaign: by default
-// the checkout's latest experiment that is not closed, whoever started it, then
+// the checkout's latest experiment that is not closed (an invalid one is until it
+// is reverted or followed by another), whoever started it, then
 // a running calibration or measurement, then "".
 func (l *Lab) resolveJob(tx *ledger.Tx, c *research.Campaign, id string) (research.JobID, error) {
 	if id != "" {
@@ -256,17 +276,14 @@ func (l *Lab) resolveJob(tx *ledger.Tx, c *research.Campaign, id string) (resear
 		if err != nil {
 			return "", err
 		}
-		if x.Status == research.Running || x.Status == research.Unresolved {
+		if x.Status == research.Running || x.Status == research.Unresolved || x.Status == research.Voided && !x.Closed {
 			return x.Job(), nil
 		}
 	}
-	for _, kind := range []byte{research.ExperimentJob, research.CalibrationJob, research.MeasurementJob} {
+	for _, kind := range []byte{research.CalibrationJob, research.MeasurementJob} {
 		if i := slices.IndexFunc(c.Open, func(o research.JobID) bool { return o.Kind() == kind }); i >= 0 {
 			return c.Open[i], nil
 		}
-	}
-	if c.Unresolved > 0 {
-		return research.NewJobID(research.ExperimentJob, c.Unresolved), nil
 	}
 	return "", nil
 }

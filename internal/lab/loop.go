@@ -2,7 +2,10 @@ package lab
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -83,11 +86,11 @@ func (l *Lab) mayRun(ctx context.Context, c *research.Campaign) error {
 // files, as a commit that no branch holds. No file, index or HEAD is touched.
 func (l *Lab) snapshot(ctx context.Context, c *research.Campaign, req ExperimentRequest) (*research.Proposal, error) {
 	edit := files(c.ProgramPath, c.Program)
-	added, removed, err := l.inScope(ctx, c, edit)
-	if err != nil {
+	if err := l.caughtUp(ctx, c); err != nil {
 		return nil, err
 	}
-	if err := l.caughtUp(ctx, c); err != nil {
+	added, removed, err := l.inScope(ctx, c, edit)
+	if err != nil {
 		return nil, err
 	}
 	tree, err := l.repo.Snapshot(ctx, c.Incumbent, edit)
@@ -113,6 +116,12 @@ func (l *Lab) snapshot(ctx context.Context, c *research.Campaign, req Experiment
 // an edited one is a plain file no longer. It returns the lines that the edit
 // adds and removes.
 func (l *Lab) inScope(ctx context.Context, c *research.Campaign, edit []string) (added, removed int, err error) {
+	for _, f := range edit {
+		info, err := os.Lstat(filepath.Join(l.repo.Root(), filepath.FromSlash(f)))
+		if err == nil && !info.Mode().IsRegular() {
+			return 0, 0, research.Errorf(research.CodeScope, "remove it, then call revert", "%s is no plain file any more", f)
+		}
+	}
 	changes, err := l.repo.Changes(ctx, c.Incumbent)
 	if err != nil {
 		return 0, 0, err
@@ -136,23 +145,16 @@ func (l *Lab) inScope(ctx context.Context, c *research.Campaign, edit []string) 
 		list += fmt.Sprintf(" and %d more", n)
 	}
 	return 0, 0, research.Errorf(research.CodeScope,
-		fmt.Sprintf("put them back (git restore -- PATH); only %s may change", strings.Join(edit, ", ")),
+		fmt.Sprintf("put them back (git restore --source=%s --staged --worktree -- PATH); only %s may change", short(c.Incumbent), strings.Join(edit, ", ")),
 		"files outside the scope differ from the incumbent: %s", list)
 }
 
 // caughtUp makes sure that this checkout stands on the incumbent, so that the
 // candidate can't silently take back what another session kept.
 func (l *Lab) caughtUp(ctx context.Context, c *research.Campaign) error {
-	head, err := l.repo.Head(ctx)
-	if err != nil {
+	head, err := l.standing(ctx, c)
+	if err != nil || head.Commit == c.Incumbent {
 		return err
-	}
-	if !onCampaign(c, head.Branch) {
-		return research.Errorf(research.CodeRepository, "call start_campaign, which goes there",
-			"this checkout is on %s, not on the campaign's branch", cmpOr(strings.TrimPrefix(head.Branch, "refs/heads/"), "a detached HEAD"))
-	}
-	if head.Commit == c.Incumbent {
-		return nil
 	}
 	if healed, err := l.finishKeep(ctx, c, head); healed || err != nil {
 		return err
@@ -183,6 +185,9 @@ func (l *Lab) fresh(ctx context.Context, c *research.Campaign, tree string, edit
 		x, err := tx.Experiment(c.Name, n)
 		if err != nil {
 			return err
+		}
+		if ok, _, _ := research.Keepable(*x); ok && x.Status == research.Reverted {
+			return nil // it was good and is not in: it may be had back, for the price of its runs
 		}
 		return research.Errorf(research.CodeDuplicate, "try something else; read_log view=experiment shows it",
 			"experiment %d judged this very content against this incumbent: %s", n, x.Judgement.Words(c.Program.Metric))
@@ -299,14 +304,14 @@ func (s *supervisor) judge(ctx context.Context, n int) error {
 	}
 }
 
-// verdict appends experiment.judged with the rule's next state. cause is an
-// error that ended the experiment; it is returned again once recorded.
+// verdict appends experiment.judged with the rule's next state; or run.lost for
+// a cause that is not the candidate's, which is returned again once recorded.
 func (s *supervisor) verdict(ctx context.Context, c *research.Campaign, j research.Judgement, obs []research.Observation, cause error) error {
-	if cause != nil && j.Reason == "" {
-		j.Reason = reasonOf(cause)
-	}
 	if ctx.Err() != nil {
 		j.Verdict, j.StoppedBy, j.Reason = research.Invalid, "stopped", "stopped by request"
+	}
+	if cause != nil && ctx.Err() == nil { // the machine's fault, not the candidate's
+		return errors.Join(cause, s.lose(ctx, s.campaign, s.id, reasonOf(cause), nil))
 	}
 	j.State = research.NewRule(c.Program).Close(c.Rule, obs, j)
 	// A stop request must not lose the record of the stop.
@@ -326,6 +331,14 @@ func (l *Lab) Keep(ctx context.Context, req KeepRequest) (*KeptAnswer, error) {
 	if err != nil {
 		return nil, err
 	}
+	head, err := l.standing(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	if x.Status == research.Kept { // recorded by a call that died: this one finishes it
+		_, err := l.finishKeep(ctx, c, head)
+		return keptAnswer(c, x, head, nil), err
+	}
 	ok, simpler, why := research.Keepable(*x)
 	if !ok {
 		return nil, research.Errorf(research.CodeVerdict, "revert{lesson: \"…\"} and try something else", "%s", why)
@@ -334,9 +347,8 @@ func (l *Lab) Keep(ctx context.Context, req KeepRequest) (*KeptAnswer, error) {
 	if err != nil {
 		return nil, err
 	}
-	head, err := l.repo.Head(ctx)
-	if err != nil {
-		return nil, err
+	if x.Checkout != l.repo.Root() {
+		head.Branch = "" // this checkout's file is not the candidate: its branch stays
 	}
 	k := research.Keeping{N: x.N, Commit: commit, Was: c.Incumbent, Branch: head.Branch, Note: req.Note, Simplification: simpler}
 	now, err := l.record(ctx, c, k)
@@ -347,8 +359,16 @@ func (l *Lab) Keep(ctx context.Context, req KeepRequest) (*KeptAnswer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &KeptAnswer{Experiment: x.N, Commit: short(commit), Branch: strings.TrimPrefix(head.Branch, "refs/heads/"),
-		Value: x.Judgement.Value, Simpler: simpler, Notes: notes, Left: left(now), Next: afterDecision(now)}, nil
+	if head.Branch == "" {
+		notes = []string{"another checkout proposed it: call revert, it brings the new incumbent here"}
+	}
+	x.Commit, x.Simpler = commit, simpler
+	return keptAnswer(now, x, head, notes), nil
+}
+
+func keptAnswer(c *research.Campaign, x *research.Experiment, head source.Head, notes []string) *KeptAnswer {
+	return &KeptAnswer{Experiment: x.N, Commit: short(x.Commit), Branch: strings.TrimPrefix(head.Branch, "refs/heads/"),
+		Value: x.Judgement.Value, Unit: c.Program.Metric.Unit, Simpler: x.Simpler, Notes: notes, Left: left(c), Next: afterDecision(c)}
 }
 
 // record appends experiment.kept by compare-and-swap on the incumbent, and
@@ -391,7 +411,7 @@ func (l *Lab) Revert(ctx context.Context, req RevertRequest) (*RevertedAnswer, e
 	if err != nil {
 		return nil, err
 	}
-	head, err := l.repo.Head(ctx)
+	head, err := l.standing(ctx, c)
 	if err != nil {
 		return nil, err
 	}
@@ -405,22 +425,25 @@ func (l *Lab) Revert(ctx context.Context, req RevertRequest) (*RevertedAnswer, e
 	if err := l.recordRevert(ctx, c, x, req.Lesson); err != nil {
 		return nil, err
 	}
-	out := &RevertedAnswer{SavedAs: saved, Lesson: req.Lesson != "", Restored: files(c.ProgramPath, c.Program)}
-	if onCampaign(c, head.Branch) && head.Commit != c.Incumbent {
-		if out.Notes, err = l.moveTo(ctx, c, head, head.Commit, c.Incumbent, out.Restored); err != nil {
+	out := &RevertedAnswer{SavedAs: saved, Lesson: req.Lesson != ""}
+	edit := files(c.ProgramPath, c.Program)
+	if head.Commit != c.Incumbent {
+		if out.Notes, err = l.moveTo(ctx, c, head, head.Commit, c.Incumbent, edit); err != nil {
 			return nil, err
 		}
+	}
+	notes, err := l.restore(ctx, c.Incumbent, edit)
+	if err != nil {
+		return nil, err
 	}
 	if as != c.Incumbent {
-		notes, err := l.restore(ctx, c.Incumbent, out.Restored)
-		if err != nil {
-			return nil, err
-		}
-		out.Notes = append(out.Notes, notes...)
+		out.Restored = edit
 	}
 	if x != nil {
-		out.Experiment = x.N
+		if out.Experiment = x.N; c.Unresolved == x.N {
+			c.Unresolved = 0
+		}
 	}
-	out.Left, out.Next = left(c), afterDecision(c)
+	out.Notes, out.Left, out.Next = append(out.Notes, notes...), left(c), afterDecision(c)
 	return out, nil
 }

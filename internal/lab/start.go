@@ -40,9 +40,15 @@ func (l *Lab) StartCampaign(ctx context.Context, req StartRequest) (*Started, er
 			return nil, err
 		}
 	}
-	c, err := l.named(ctx, name)
+	if err := l.repo.Identity(ctx); err != nil {
+		return nil, err
+	}
+	c, err := l.campaign(ctx, name)
 	if err != nil {
 		return nil, err
+	}
+	if here, err := l.current(ctx); req.Name == "" && err == nil && here.ProgramPath == doc.path && here.Ended == "" && l.onCampaign(here, head.Branch) {
+		c = here // a campaign that was given another name, and is checked out
 	}
 	if c != nil {
 		return l.resume(ctx, c, doc, head)
@@ -67,8 +73,8 @@ func campaignName(want string, doc *contract) (string, error) {
 	return name, nil
 }
 
-// named is the campaign of that name, nil when there is none.
-func (l *Lab) named(ctx context.Context, name string) (c *research.Campaign, err error) {
+// campaign is the campaign of that name, nil when there is none.
+func (l *Lab) campaign(ctx context.Context, name string) (c *research.Campaign, err error) {
 	err = l.ledger.View(ctx, func(tx *ledger.Tx) error {
 		c, err = tx.Campaign(name)
 		if isCode(err, research.CodeNoCampaign) {
@@ -159,18 +165,29 @@ func (l *Lab) claimRefs(ctx context.Context, name, branch, start string) error {
 			"a branch named `ratchet` exists, so branches below ratchet/ can't"))
 	}
 	updates := []source.RefUpdate{{Name: branch, New: start}, {Name: ref(name, "start"), New: start}, {Name: ref(name, "incumbent"), New: start}}
+	left, err := l.repo.Refs(ctx, "refs/ratchet/"+name+"/")
+	if err != nil {
+		return err
+	}
 	for i, u := range updates {
-		at, err := l.repo.Ref(ctx, u.Name)
-		if err != nil {
+		if updates[i].Old, err = l.repo.Ref(ctx, u.Name); err != nil {
 			return err
 		}
-		updates[i].Old = at
 	}
-	if updates[0].Old != "" && updates[1].Old == "" {
+	branchAt, startAt, incumbentAt := updates[0].Old, updates[1].Old, updates[2].Old
+	if startAt != incumbentAt || len(left) > 2 || len(left) > 0 && branchAt != startAt {
+		return research.Errorf(research.CodeLedger, "restore the folder ratchet/ of the git directory from a backup, or start with another name",
+			"the refs of a campaign %q exist (refs/ratchet/%s/), but the ledger has no record of it", name, name)
+	}
+	if branchAt != "" && startAt == "" {
 		return research.Errorf(research.CodeRepository, "start with another name, or remove it: git branch -D ratchet/"+name,
 			"a branch ratchet/%s exists and is not Ratchet's", name)
 	}
-	return l.repo.UpdateRefs(ctx, updates, "ratchet: start "+name)
+	err = l.repo.UpdateRefs(ctx, updates, "ratchet: start "+name)
+	if isCode(err, research.CodeConflict) {
+		return research.Errorf(research.CodeConflict, "call start_campaign again", "another session is starting %q", name)
+	}
+	return err
 }
 
 func cmpErr(err error, otherwise error) error {
@@ -221,7 +238,7 @@ func (l *Lab) resume(ctx context.Context, c *research.Campaign, doc *contract, h
 	if doc.digest != c.Digest {
 		notes = append(notes, "the front matter differs from the accepted contract: no run starts until a person runs `ratchet accept`")
 	}
-	if !onCampaign(c, head.Branch) {
+	if !l.onCampaign(c, head.Branch) {
 		moved, err := l.goThere(ctx, c, doc, head)
 		if err != nil {
 			return nil, err
@@ -290,6 +307,9 @@ func (l *Lab) goThere(ctx context.Context, c *research.Campaign, doc *contract, 
 	if at != "" && at != l.repo.Root() {
 		branch = c.Branch + "-" + l.peekCodename(ctx, c)
 	}
+	if err := l.recordOrigin(ctx, c, cmpOr(strings.TrimPrefix(head.Branch, "refs/heads/"), head.Commit)); err != nil {
+		return nil, err
+	}
 	where, err := l.repo.Ref(ctx, branch)
 	if err != nil {
 		return nil, err
@@ -299,7 +319,7 @@ func (l *Lab) goThere(ctx context.Context, c *research.Campaign, doc *contract, 
 			return nil, err
 		}
 	}
-	if where == "" || where != c.Incumbent && branch != c.Branch {
+	if where != c.Incumbent { // no checkout has it: nothing but the branch moves
 		if err := l.repo.UpdateRefs(ctx, []source.RefUpdate{{Name: branch, New: c.Incumbent, Old: where}}, "ratchet: join "+c.Name); err != nil {
 			return nil, err
 		}
@@ -330,13 +350,25 @@ func (l *Lab) goThere(ctx context.Context, c *research.Campaign, doc *contract, 
 }
 
 // peekCodename is the checkout's codename, known or to be.
-func (l *Lab) peekCodename(ctx context.Context, c *research.Campaign) string {
-	var name string
+func (l *Lab) peekCodename(ctx context.Context, c *research.Campaign) (name string) {
 	_ = l.ledger.Update(ctx, func(tx *ledger.Tx) (err error) {
 		name, err = l.join(tx, c)
 		return err
 	})
 	return cmpOr(name, codename(l.repo.Root(), 0))
+}
+
+// recordOrigin notes where the checkout comes from, for the way back.
+func (l *Lab) recordOrigin(ctx context.Context, c *research.Campaign, origin string) error {
+	return l.ledger.Update(ctx, func(tx *ledger.Tx) error {
+		name, err := l.join(tx, c)
+		if err != nil {
+			return err
+		}
+		_, err = tx.Append(research.Entry{Campaign: c.Name, Session: name, Kind: research.KindSessionJoined,
+			Body: research.SessionJoin{Codename: name, Client: l.opt.Client.Name, Version: l.opt.Client.Version, Checkout: l.repo.Root(), Origin: origin}})
+		return err
+	})
 }
 
 // started starts a calibration where one is missing, and tells the contract.
@@ -347,7 +379,7 @@ func (l *Lab) started(ctx context.Context, name string, doc *contract, resumed b
 	}
 	var job research.JobID
 	needs := false
-	var session string
+	var session, origin string
 	err = l.ledger.Update(ctx, func(tx *ledger.Tx) error {
 		if c, err = tx.Campaign(name); err != nil {
 			return err
@@ -355,12 +387,16 @@ func (l *Lab) started(ctx context.Context, name string, doc *contract, resumed b
 		if session, err = l.join(tx, c); err != nil {
 			return err
 		}
+		if s, err := tx.Session(name, session); err == nil {
+			origin = cmpOr(s.Origin, c.Origin)
+		}
 		for _, id := range c.Open {
 			if id.Kind() == research.CalibrationJob {
 				job = id
 			}
 		}
-		if needs = !c.Calibrated && c.Broken == "" && job == "" && doc.digest == c.Digest; !needs {
+		broken := c.Broken != "" && c.Experiments > 0 // with no experiment yet, what was missing may be there now
+		if needs = !c.Calibrated && !broken && job == "" && doc.digest == c.Digest; !needs {
 			return nil
 		}
 		job = research.NewJobID(research.CalibrationJob, c.Calibrations+1)
@@ -376,17 +412,17 @@ func (l *Lab) started(ctx context.Context, name string, doc *contract, resumed b
 			return nil, err
 		}
 	}
-	return l.announce(ctx, c, doc, job, session, resumed, notes), nil
+	return l.announce(ctx, c, doc, job, session, origin, resumed, notes), nil
 }
 
-func (l *Lab) announce(ctx context.Context, c *research.Campaign, doc *contract, job research.JobID, session string, resumed bool, notes []string) *Started {
+func (l *Lab) announce(ctx context.Context, c *research.Campaign, doc *contract, job research.JobID, session, origin string, resumed bool, notes []string) *Started {
 	m := c.Program.Metric
 	unit := cmpOr(m.Unit, "no unit")
 	s := &Started{Campaign: c.Name, Resumed: resumed, Contract: c.Program, ID: job, Codename: session, Left: left(c), Notes: notes,
 		Metric: fmt.Sprintf("%s (%s is better, %s)", m.Name, m.Better, unit),
-		Branch: strings.TrimPrefix(l.repo.Branch(ctx), "refs/heads/"), Incumbent: short(c.Incumbent), Back: "git switch " + c.Origin}
-	if len(c.Origin) == 40 {
-		s.Back = "git switch --detach " + short(c.Origin)
+		Branch: strings.TrimPrefix(l.repo.Branch(ctx), "refs/heads/"), Incumbent: short(c.Incumbent), Back: "git switch " + origin}
+	if len(origin) == 40 {
+		s.Back = "git switch --detach " + short(origin)
 	}
 	for _, f := range files(c.ProgramPath, c.Program) {
 		s.Edit = append(s.Edit, filepath.Join(l.repo.Root(), filepath.FromSlash(f)))
@@ -398,10 +434,10 @@ func (l *Lab) announce(ctx context.Context, c *research.Campaign, doc *contract,
 	switch {
 	case doc.digest != c.Digest:
 		s.Next = "tell the user: `ratchet accept` in a terminal accepts the changed contract"
-	case c.Broken != "":
+	case c.Broken != "" && job == "":
 		s.Next = "the start version gives no usable metric (" + c.Broken + "): fix it, commit, start a campaign with a new name"
 	case c.Unresolved > 0:
-		s.Next = fmt.Sprintf("experiment %d waits: wait_run{} shows it, then keep or revert", c.Unresolved)
+		s.Next = afterDecision(c)
 	case job != "":
 		s.Next = "edit the file while the calibration runs, then run_experiment{hypothesis}; wait_run{id: \"" + string(job) + "\"} shows the calibration"
 	default:

@@ -158,11 +158,14 @@ func (s *supervisor) calibrate(ctx context.Context, id research.JobID) (c *resea
 	}
 	state, err := s.calibration(ctx, c, job)
 	end := research.CalibrationEnd{Job: job, State: state}
-	if err != nil {
-		end.Failed = reasonOf(err)
-	}
 	if ctx.Err() != nil {
 		return nil, errors.Join(ctx.Err(), s.lose(context.WithoutCancel(ctx), s.campaign, job, "stopped by request", nil))
+	}
+	if err != nil && !isCode(err, research.CodeProgram) { // the machine's fault: another calibration may succeed
+		return nil, errors.Join(err, s.lose(ctx, s.campaign, job, reasonOf(err), nil))
+	}
+	if err != nil {
+		end.Failed = reasonOf(err)
 	}
 	err = s.ledger.Update(ctx, func(tx *ledger.Tx) error {
 		if _, err := tx.Append(research.Entry{Campaign: s.campaign, Session: s.session,
@@ -303,11 +306,12 @@ func (l *Lab) jobFile(campaign string, id research.JobID) string {
 	return filepath.Join(l.jobs(), campaign+"."+string(id))
 }
 
+// failed is the error of a command of the program that gave no number.
 func failed(reason string, err error) error {
 	if err != nil {
 		return err
 	}
-	return errors.New(reason)
+	return research.Errorf(research.CodeProgram, "mend the program's command", "%s", reason)
 }
 
 // reasonOf is an error in one line, for a record.

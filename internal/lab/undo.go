@@ -35,12 +35,9 @@ func (l *Lab) Undo(ctx context.Context) (*Undone, error) {
 	if err != nil {
 		return nil, err
 	}
-	head, err := l.repo.Head(ctx)
+	head, err := l.standing(ctx, c)
 	if err != nil {
 		return nil, err
-	}
-	if !onCampaign(c, head.Branch) {
-		return nil, research.Errorf(research.CodeRepository, "git switch "+strings.TrimPrefix(c.Branch, "refs/heads/"), "this checkout is not on the campaign's branch")
 	}
 	if head.Commit != c.Incumbent {
 		return nil, research.Errorf(research.CodeConflict, "ratchet call revert brings it here", "this checkout does not stand on the incumbent %s", short(c.Incumbent))
@@ -73,8 +70,11 @@ func (l *Lab) Undo(ctx context.Context) (*Undone, error) {
 
 // treeBefore is the tree of the incumbent before the last keep.
 func (l *Lab) treeBefore(ctx context.Context, tx *ledger.Tx, c *research.Campaign) (string, error) {
-	if len(c.KeptStack) < 2 {
+	if c.Kept == 1 {
 		return c.StartTree, nil
+	}
+	if len(c.KeptStack) < 2 {
+		return "", research.Errorf(research.CodeNotFound, "git revert takes back older commits, outside the campaign", "no more keeps in a row can be undone")
 	}
 	x, err := tx.Experiment(c.Name, c.KeptStack[len(c.KeptStack)-2])
 	if err != nil {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"time"
 
@@ -79,10 +78,11 @@ func (l *Lab) briefNext(b *Brief) string {
 		return "tell the user: `ratchet accept` in a terminal accepts the changed contract"
 	case c.Broken != "":
 		return "the start version gives no usable metric: " + c.Broken
-	case slices.ContainsFunc(c.Open, func(id research.JobID) bool { return id.Kind() == research.ExperimentJob }):
-		return "wait_run{}"
-	case c.Unresolved > 0:
-		return fmt.Sprintf("experiment %d waits: wait_run{} shows it, then keep or revert", c.Unresolved)
+	}
+	for _, id := range c.Open {
+		if id.Kind() == research.ExperimentJob {
+			return "wait_run{id: \"" + string(id) + "\"}"
+		}
 	}
 	return afterDecision(c)
 }

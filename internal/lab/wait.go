@@ -144,6 +144,8 @@ func (l *Lab) nextStep(c *research.Campaign, x *research.Experiment) string {
 		return "keep{} if it is the simpler code, else revert{lesson: \"…\"}"
 	case ok:
 		return "keep{}"
+	case x.Judgement.StoppedBy == "lost" || x.Judgement.StoppedBy == "stopped":
+		return "run_experiment again with the same edit, or revert{}"
 	case x.Status == research.Voided:
 		return "fix the edit and run_experiment again, or revert{lesson: \"…\"}"
 	}
@@ -170,9 +172,42 @@ func (l *Lab) measurementOutcome(c *research.Campaign, m *research.Measurement) 
 		out.Reason = m.End.Failed
 	default:
 		out.Value, out.Samples, out.Paired, out.Noise, out.Gain = m.End.Median, m.End.Samples, m.End.Paired, m.End.Noise, m.End.Gain
-		out.Finding = fmt.Sprintf("%d runs of %s; this changes no verdict", len(m.End.Samples), cmpOr(m.Target, short(m.Commit)))
+		out.Finding = measurementWords(c, m)
 	}
 	return out
+}
+
+// measurementWords says what a measurement found, with its uncertainty.
+func measurementWords(c *research.Campaign, m *research.Measurement) string {
+	e, metric := m.End, c.Program.Metric
+	target := cmpOr(m.Target, short(m.Commit))
+	words := fmt.Sprintf("%s of %s", countRuns(len(e.Samples)), target)
+	if e.Median != nil {
+		words += ": median " + research.FormatValue(*e.Median, metric.Unit)
+	}
+	if e.Noise != nil {
+		words += ", noise of one run " + sizeWords(*e.Noise, e.Scale, metric)
+	}
+	if e.Gain != nil {
+		words += fmt.Sprintf("; against %s it gains %s (90 %%: %s to %s)", m.With,
+			sizeWords(e.Gain.Mid, e.Scale, metric), sizeWords(e.Gain.Lo, e.Scale, metric), sizeWords(e.Gain.Hi, e.Scale, metric))
+	}
+	return words + "; this changes no verdict"
+}
+
+func countRuns(n int) string {
+	if n == 1 {
+		return "1 run"
+	}
+	return fmt.Sprintf("%d runs", n)
+}
+
+// sizeWords is a share of the value on the log scale, else an amount in the unit.
+func sizeWords(v float64, scale string, m research.Metric) string {
+	if scale == "linear" {
+		return research.FormatValue(v, m.Unit)
+	}
+	return fmt.Sprintf("%.2g %%", v*100)
 }
 
 // calibrationWords says what the calibration found.
@@ -182,14 +217,7 @@ func calibrationWords(c *research.Campaign) string {
 	if c.Rule.Class == research.Deterministic {
 		return "calibrated: " + value + ", deterministic (repeats are equal): one run decides"
 	}
-	return fmt.Sprintf("calibrated: %s, noise of a pair %s: experiments are judged by interleaved pairs", value, noiseWords(c.Rule))
-}
-
-func noiseWords(st research.RuleState) string {
-	if st.Scale == "linear" {
-		return research.FormatValue(st.S, "")
-	}
-	return fmt.Sprintf("%.2g %%", st.S*100)
+	return fmt.Sprintf("calibrated: %s, noise of a pair %s: experiments are judged by interleaved pairs", value, sizeWords(c.Rule.S, c.Rule.Scale, m))
 }
 
 // decideInside keeps or reverts by the verdict where the program says

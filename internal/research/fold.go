@@ -96,6 +96,9 @@ func foldSessionJoined(v *View, r Record, b SessionJoin) {
 	if s.At.IsZero() {
 		*s = Session{Campaign: r.Campaign, At: r.Time, Last: r.Time, Verdicts: map[Verdict]int{}}
 	}
+	if b.Origin == "" {
+		b.Origin = s.Origin
+	}
 	s.SessionJoin = b
 }
 
@@ -151,11 +154,18 @@ func foldJudged(v *View, r Record, b Judgement) {
 	c.close(x.Job())
 }
 
+// keptRemembered bounds Campaign.KeptStack, and so how many keeps in a row can be
+// undone: the state's size must not grow with the campaign.
+const keptRemembered = 64
+
 func foldKept(v *View, _ Record, b Keeping) {
 	x, c := v.Experiment, v.Campaign
-	x.Status, x.Commit, x.Note, x.Simpler = Kept, b.Commit, b.Note, b.Simplification
+	x.Status, x.Commit, x.KeptOn, x.Note, x.Simpler = Kept, b.Commit, b.Branch, b.Note, b.Simplification
 	c.Incumbent, c.IncumbentOf = b.Commit, x.N
 	c.KeptStack = append(c.KeptStack, x.N)
+	if over := len(c.KeptStack) - keptRemembered; over > 0 {
+		c.KeptStack = slices.Delete(c.KeptStack, 0, over)
+	}
 	c.Kept, c.Streak = c.Kept+1, 0
 	c.Rule = c.Rule.Moved(*x.Judgement)
 	c.resolve(x.N)

@@ -86,6 +86,7 @@ type (
 		Client   string `json:"client"`
 		Version  string `json:"version"`
 		Checkout string `json:"checkout"`
+		Origin   string `json:"origin,omitempty"` // branch or commit that the checkout came from
 	}
 	// JobStart is the body of calibration.started and measurement.started.
 	JobStart struct {

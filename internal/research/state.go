@@ -21,7 +21,7 @@ type Campaign struct {
 
 	Incumbent   string `json:"incumbent"`    // commit
 	IncumbentOf int    `json:"incumbent_of"` // the kept experiment it came from, 0 at the start
-	KeptStack   []int  `json:"kept_stack"`   // kept experiments that are in the incumbent, oldest first
+	KeptStack   []int  `json:"kept_stack"`   // the latest kept experiments that are in the incumbent, oldest first
 
 	Experiments  int             `json:"experiments"` // number of the last one
 	Calibrations int             `json:"calibrations"`
@@ -57,6 +57,7 @@ type Experiment struct {
 	JudgedHash string     `json:"judged_hash,omitempty"` // of the same
 	Judgement  *Judgement `json:"judgement,omitempty"`   // without State, which the campaign holds
 	Commit     string     `json:"commit,omitempty"`      // the keep commit
+	KeptOn     string     `json:"kept_on,omitempty"`     // the branch that it was kept on
 	Note       string     `json:"note,omitempty"`
 	Lesson     string     `json:"lesson,omitempty"`
 	Simpler    bool       `json:"simplification,omitempty"`

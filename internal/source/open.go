@@ -58,6 +58,9 @@ func Open(ctx context.Context, dir string) (*Repo, error) {
 
 func openFailure(dir string, bare bool, err error) error {
 	said := stderrOf(err)
+	if abs, err := filepath.Abs(dir); err == nil {
+		dir = abs
+	}
 	switch {
 	case strings.Contains(said, "dubious ownership"), strings.Contains(said, "unsafe repository"):
 		return research.Errorf(research.CodeRepository, "if you trust it, run: git config --global --add safe.directory "+dir,

@@ -135,14 +135,25 @@ func (r *Repo) Commit(ctx context.Context, c CommitSpec) (string, error) {
 	}
 	message := strings.TrimRight(c.Message, "\n") + "\n"
 	out, err := r.git(ctx, []byte(message), append(args, "-F", "-", c.Tree)...)
+	if err != nil {
+		return "", identityFailure(err)
+	}
+	return strings.TrimSpace(string(out)), nil
+}
+
+// Identity refuses when git does not know who commits. CodeRepository with the
+// two lines to run.
+func (r *Repo) Identity(ctx context.Context) error {
+	_, err := r.git(ctx, nil, "var", "GIT_COMMITTER_IDENT")
+	return identityFailure(err)
+}
+
+func identityFailure(err error) error {
 	said := stderrOf(err)
 	if strings.Contains(said, "Please tell me who you are") || strings.Contains(said, "empty ident") || strings.Contains(said, "user.useConfigOnly") {
-		return "", research.Errorf(research.CodeRepository,
+		return research.Errorf(research.CodeRepository,
 			"run: git config --global user.name \"Your Name\" && git config --global user.email you@example.com",
 			"git does not know who commits")
 	}
-	if err != nil {
-		return "", err
-	}
-	return strings.TrimSpace(string(out)), nil
+	return err
 }
