@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -54,6 +55,10 @@ func cycle(t *testing.T, s site) {
 		t.Fatalf("changes before the edit: %v", got)
 	}
 	write(t, s.dir, s.path, s.edit)
+	// git itself, which judges us below, misses an edit of equal size within the second of its index.
+	if past := time.Now().Add(-time.Hour); os.Chtimes(file, past, past) != nil {
+		t.Fatal("can't set the file's time")
+	}
 	if s.exec {
 		if err := os.Chmod(file, 0o755); err != nil {
 			t.Fatal(err)
