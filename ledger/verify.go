@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
 
 	"ratchet/internal/research"
 )
@@ -259,7 +260,7 @@ func (s *store) clear(bucket string) error {
 	}
 	s.inside = true
 	err := s.tx.DeleteBucket([]byte(bucket))
-	if err == nil || errors.Is(err, bbolt.ErrBucketNotFound) {
+	if err == nil || errors.Is(err, berrors.ErrBucketNotFound) {
 		_, err = s.tx.CreateBucket([]byte(bucket))
 	}
 	s.inside = false

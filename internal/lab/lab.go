@@ -66,12 +66,8 @@ func (l *Lab) Root() string { return l.repo.Root() }
 type contract struct {
 	research.Document
 	path   string // relative to the repository's root, slash-separated
-	folder string // of the program, relative to the root, "." at the root
 	digest string
 }
-
-// file is the repository path of a path that the program names.
-func (c *contract) file(name string) string { return joinSlash(c.folder, name) }
 
 // files are the edited files, relative to the repository's root.
 func files(programPath string, p research.Program) []string {
@@ -116,7 +112,7 @@ func (l *Lab) readContract(path string) (*contract, error) {
 		return nil, err
 	}
 	rel = filepath.ToSlash(rel)
-	return &contract{Document: *doc, path: rel, folder: slashDir(rel), digest: doc.Program.Digest()}, nil
+	return &contract{Document: *doc, path: rel, digest: doc.Program.Digest()}, nil
 }
 
 // findProgram is the absolute path of the wanted program, or of the nearest

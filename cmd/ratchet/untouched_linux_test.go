@@ -93,7 +93,10 @@ func userState(s *site) map[string]string {
 			state[name] = hash
 		}
 	}
-	_ = filepath.WalkDir(s.dir, func(path string, d fs.DirEntry, err error) error {
+	err := filepath.WalkDir(s.dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
 		rel, _ := filepath.Rel(s.dir, path)
 		if d.IsDir() && (rel == ".git/objects" || rel == ".git/ratchet" || rel == ".git/refs" || rel == ".git/logs") {
 			return filepath.SkipDir
@@ -109,6 +112,9 @@ func userState(s *site) map[string]string {
 		state[rel] = fmt.Sprintf("%s %x", info.Mode(), sha256.Sum256(b))
 		return nil
 	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
 	return state
 }
 
