@@ -17,6 +17,7 @@ func TestKillServer(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	s.write("bench.sh", "sleep 0.2\necho METRIC size=$(wc -c < work.txt)\n")
+	s.roomFor(*kills)
 	s.sh("git", "commit", "-qam", "a slower benchmark")
 	c := s.connect()
 	c.calibrated()
@@ -46,6 +47,7 @@ func TestKillSupervisor(t *testing.T) {
 	s := newSite(t)
 	mark := fmt.Sprintf("3%d", time.Now().UnixNano()%1e9)
 	s.write("bench.sh", "grep -q '^long' work.txt && { setsid sleep "+mark+" & sleep "+mark+"; }\necho METRIC size=$(wc -c < work.txt)\n")
+	s.roomFor(*kills)
 	s.sh("git", "commit", "-qam", "a benchmark with a daemon")
 	c := s.connect()
 	defer c.close()
@@ -86,4 +88,9 @@ func eventually(t *testing.T, what string, ok func() bool) {
 		}
 	}
 	t.Fatalf("waited 10 s for %s", what)
+}
+
+// roomFor gives the campaign a budget of more than n experiments.
+func (s *site) roomFor(n int) {
+	s.write("program.md", strings.Replace(repoFiles["program.md"], "budget:", fmt.Sprintf("campaign: {experiments: %d}\nbudget:", n+10), 1))
 }
