@@ -35,7 +35,7 @@ fuzz: ## fuzz the parsers for FUZZTIME each
 
 bench: build ## fixed cost of an experiment cycle against the plain shell, start-up, ledger
 	$(GO) test ./cmd/ratchet -run '^TestCycleCost$$' -v -count 1 -cycle 30
-	$(GO) test ./sandbox ./ledger -run '^$$' -bench . -benchtime 200x
+	$(GO) test ./sandbox ./ledger -run '^$$' -bench 'Start|Append|CampaignRead|Stamp' -benchtime 200x
 
 crash: ## the long form of the kill -9 tests
 	$(GO) test ./cmd/ratchet -run 'TestKill' -count 1 -v -kills 200
