@@ -74,7 +74,7 @@ func decodeStruct(v reflect.Value, given map[string]json.RawMessage, where strin
 		if len(names) > 0 {
 			hint = "the arguments are " + strings.Join(names, ", ")
 		}
-		if near := nearest(name, names); near != "" {
+		if near := research.Nearest(name, names); near != "" {
 			hint = "write " + near + "; " + hint
 		}
 		return refuse(hint, "unknown argument %q", where+oneLine(name, 60))
@@ -154,46 +154,8 @@ func oneOf(name, s string, all ...string) error {
 		}
 	}
 	hint := "use one of " + strings.Join(all, ", ")
-	if near := nearest(s, all); near != "" {
+	if near := research.Nearest(s, all); near != "" {
 		hint = "write " + near + "; " + hint
 	}
 	return refuse(hint, "%s can't be %q", name, oneLine(s, 60))
-}
-
-// nearest is the name most like s, "" when none is close.
-func nearest(s string, names []string) string {
-	best, at := "", 1+max(2, len(s)/3)
-	for _, n := range names {
-		d := distance(strings.ToLower(s), n)
-		if len(s) >= 3 && (strings.HasPrefix(n, strings.ToLower(s)) || strings.HasPrefix(strings.ToLower(s), n)) {
-			d = 1
-		}
-		if d < at {
-			best, at = n, d
-		}
-	}
-	return best
-}
-
-// distance is the number of single-byte edits between a and b.
-func distance(a, b string) int {
-	if len(a) > 64 {
-		return len(a)
-	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diag := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			d := diag
-			if a[i] != b[j] {
-				d = 1 + min(diag, row[j], row[j+1])
-			}
-			diag, row[j+1] = row[j+1], d
-		}
-	}
-	return row[len(b)]
 }

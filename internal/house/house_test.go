@@ -35,7 +35,7 @@ var rooms = map[string]struct {
 	"github.com/go-git/go-git":        {[]string{"ratchet/internal/source"}, "it may only read objects; its writes lose data"},
 	"go.etcd.io/bbolt":                {[]string{"ratchet/ledger"}, "only the ledger guards against what bbolt lets pass"},
 	"go.yaml.in/yaml":                 {[]string{"ratchet/internal/research"}, "the program is the one YAML text"},
-	"github.com/agnivade/levenshtein": {[]string{"ratchet/internal/research", "ratchet/tools"}, "nearest names, in messages"},
+	"github.com/agnivade/levenshtein": {[]string{"ratchet/internal/research"}, "nearest names, in messages"},
 	"github.com/spf13/cobra":          {[]string{"ratchet/cmd/ratchet"}, "the command line"},
 	"golang.org/x/term":               {[]string{"ratchet/cmd/ratchet"}, "the command line"},
 	"golang.org/x/sys":                {[]string{"ratchet/sandbox", "ratchet/ledger"}, "system calls stay where their limits are written down"},

@@ -88,15 +88,11 @@ func (l *Lab) recordRevert(ctx context.Context, c *research.Campaign, x *researc
 	if x == nil && lesson == "" {
 		return nil
 	}
-	return l.ledger.Update(ctx, func(tx *ledger.Tx) error {
-		session, err := l.join(tx, c)
-		if err != nil {
-			return err
-		}
+	return l.update(ctx, c.Name, func(tx *ledger.Tx, now *research.Campaign, session string) error {
 		n := 0
 		if x != nil {
 			n = x.N
-			if err := stillOpen(tx, c, n); err != nil {
+			if err := stillOpen(tx, c, now, n); err != nil {
 				return err
 			}
 			if _, err := tx.Append(research.Entry{Campaign: c.Name, Session: session, Kind: research.KindExperimentReverted,
@@ -107,18 +103,14 @@ func (l *Lab) recordRevert(ctx context.Context, c *research.Campaign, x *researc
 		if lesson == "" {
 			return nil
 		}
-		_, err = l.addLesson(tx, c, session, lesson, n)
+		_, err := l.addLesson(tx, c, session, lesson, n)
 		return err
 	})
 }
 
 // stillOpen refuses when another session decided experiment n, or moved the
 // incumbent, since this call looked.
-func stillOpen(tx *ledger.Tx, c *research.Campaign, n int) error {
-	now, err := tx.Campaign(c.Name)
-	if err != nil {
-		return err
-	}
+func stillOpen(tx *ledger.Tx, c, now *research.Campaign, n int) error {
 	x, err := tx.Experiment(c.Name, n)
 	if err != nil {
 		return err
@@ -176,17 +168,9 @@ func (l *Lab) save(ctx context.Context, c *research.Campaign, tree string, paths
 		return "", err
 	}
 	var name string
-	err = l.ledger.Update(ctx, func(tx *ledger.Tx) error {
-		now, err := tx.Campaign(c.Name)
-		if err != nil {
-			return err
-		}
-		session, err := l.join(tx, now)
-		if err != nil {
-			return err
-		}
+	err = l.update(ctx, c.Name, func(tx *ledger.Tx, now *research.Campaign, session string) error {
 		name = ref(c.Name, "saved", fmt.Sprint(now.Saved+1))
-		_, err = tx.Append(research.Entry{Campaign: c.Name, Session: session, Kind: research.KindFileSaved,
+		_, err := tx.Append(research.Entry{Campaign: c.Name, Session: session, Kind: research.KindFileSaved,
 			Body: research.Saving{Number: now.Saved + 1, Ref: name, Commit: commit, Paths: paths, Checkout: l.repo.Root(), Why: why}})
 		return err
 	})

@@ -35,19 +35,8 @@ func (l *Lab) Doctor(ctx context.Context, say func(string)) (*Health, error) {
 	if err != nil {
 		return nil, err
 	}
-	head, err := l.repo.Head(ctx)
+	head, err := l.usable(ctx, doc)
 	if err != nil {
-		return nil, err
-	}
-	if err := l.repo.Busy(ctx); err != nil {
-		return nil, err
-	}
-	for _, f := range files(doc.path, doc.Program) {
-		if err := l.repo.CheckEditable(ctx, f); err != nil {
-			return nil, err
-		}
-	}
-	if err := l.repo.Identity(ctx); err != nil {
 		return nil, err
 	}
 	h := &Health{Repository: l.repo.Root(), Program: doc.path}

@@ -284,6 +284,22 @@ func (l *Lab) resolveJob(tx *ledger.Tx, c *research.Campaign, id string) (resear
 	return "", nil
 }
 
+// update appends to a campaign in one transaction, in the name of this checkout's
+// session. f sees the campaign as it is now, not as the caller read it.
+func (l *Lab) update(ctx context.Context, campaign string, f func(tx *ledger.Tx, now *research.Campaign, session string) error) error {
+	return l.ledger.Update(ctx, func(tx *ledger.Tx) error {
+		now, err := tx.Campaign(campaign)
+		if err != nil {
+			return err
+		}
+		session, err := l.join(tx, now)
+		if err != nil {
+			return err
+		}
+		return f(tx, now, session)
+	})
+}
+
 // join is the checkout's codename, appending session.joined when the checkout
 // or its client is new to the campaign.
 func (l *Lab) join(tx *ledger.Tx, c *research.Campaign) (string, error) {

@@ -209,11 +209,7 @@ func incumbentTree(tx *ledger.Tx, c *research.Campaign) (string, error) {
 // experiment left open. It checks again, inside the transaction, everything
 // that another session may have changed meanwhile. p.N is set.
 func (l *Lab) propose(ctx context.Context, c *research.Campaign, p *research.Proposal) error {
-	return l.ledger.Update(ctx, func(tx *ledger.Tx) error {
-		now, err := tx.Campaign(c.Name)
-		if err != nil {
-			return err
-		}
+	return l.update(ctx, c.Name, func(tx *ledger.Tx, now *research.Campaign, session string) error {
 		if err := spent(now); err != nil {
 			return err
 		}
@@ -227,15 +223,11 @@ func (l *Lab) propose(ctx context.Context, c *research.Campaign, p *research.Pro
 					"experiment %d is still running", id.N())
 			}
 		}
-		session, err := l.join(tx, now)
-		if err != nil {
-			return err
-		}
 		if err := closeUnresolved(tx, now, session); err != nil {
 			return err
 		}
 		p.N = now.Experiments + 1
-		_, err = tx.Append(research.Entry{Campaign: c.Name, Session: session, Kind: research.KindExperimentProposed, Body: p})
+		_, err := tx.Append(research.Entry{Campaign: c.Name, Session: session, Kind: research.KindExperimentProposed, Body: p})
 		return err
 	})
 }
@@ -373,11 +365,8 @@ func keptAnswer(c *research.Campaign, x *research.Experiment, head source.Head, 
 
 // record appends experiment.kept by compare-and-swap on the incumbent, and
 // returns the campaign after it.
-func (l *Lab) record(ctx context.Context, c *research.Campaign, k research.Keeping) (now *research.Campaign, err error) {
-	err = l.ledger.Update(ctx, func(tx *ledger.Tx) error {
-		if now, err = tx.Campaign(c.Name); err != nil {
-			return err
-		}
+func (l *Lab) record(ctx context.Context, c *research.Campaign, k research.Keeping) (after *research.Campaign, err error) {
+	err = l.update(ctx, c.Name, func(tx *ledger.Tx, now *research.Campaign, session string) error {
 		x, err := tx.Experiment(c.Name, k.N)
 		if err != nil {
 			return err
@@ -386,17 +375,13 @@ func (l *Lab) record(ctx context.Context, c *research.Campaign, k research.Keepi
 			return research.Errorf(research.CodeConflict, "revert, and run the idea again on the new incumbent",
 				"another session decided meanwhile: experiment %d is %s, the incumbent is %s", x.N, x.Status, short(now.Incumbent))
 		}
-		session, err := l.join(tx, now)
-		if err != nil {
-			return err
-		}
 		if _, err := tx.Append(research.Entry{Campaign: c.Name, Session: session, Kind: research.KindExperimentKept, Body: k}); err != nil {
 			return err
 		}
-		now, err = tx.Campaign(c.Name)
+		after, err = tx.Campaign(c.Name)
 		return err
 	})
-	return now, err
+	return after, err
 }
 
 // Revert puts the edited files back to the incumbent's content. What differs

@@ -2,9 +2,7 @@ package lab
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"maps"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -28,19 +26,8 @@ func (l *Lab) StartCampaign(ctx context.Context, req StartRequest) (*Started, er
 	if err != nil {
 		return nil, err
 	}
-	head, err := l.repo.Head(ctx)
+	head, err := l.usable(ctx, doc)
 	if err != nil {
-		return nil, err
-	}
-	if err := l.repo.Busy(ctx); err != nil {
-		return nil, err
-	}
-	for _, f := range files(doc.path, doc.Program) {
-		if err := l.repo.CheckEditable(ctx, f); err != nil {
-			return nil, err
-		}
-	}
-	if err := l.repo.Identity(ctx); err != nil {
 		return nil, err
 	}
 	c, err := l.campaign(ctx, name)
@@ -58,6 +45,24 @@ func (l *Lab) StartCampaign(ctx context.Context, req StartRequest) (*Started, er
 		return nil, err
 	}
 	return l.started(ctx, name, doc, false, notes)
+}
+
+// usable refuses a checkout in which no campaign of doc could run, and tells
+// where it stands.
+func (l *Lab) usable(ctx context.Context, doc *contract) (source.Head, error) {
+	head, err := l.repo.Head(ctx)
+	if err != nil {
+		return head, err
+	}
+	if err := l.repo.Busy(ctx); err != nil {
+		return head, err
+	}
+	for _, f := range files(doc.path, doc.Program) {
+		if err := l.repo.CheckEditable(ctx, f); err != nil {
+			return head, err
+		}
+	}
+	return head, l.repo.Identity(ctx)
 }
 
 // campaignName is the wanted name, checked.
@@ -221,156 +226,6 @@ func (l *Lab) recordStart(ctx context.Context, name string, doc *contract, head 
 	})
 }
 
-// resume brings the checkout to the campaign, finishing what a dead process
-// left undone.
-func (l *Lab) resume(ctx context.Context, c *research.Campaign, doc *contract, head source.Head) (*Started, error) {
-	if c.ProgramPath != doc.path {
-		return nil, research.Errorf(research.CodeProgram, fmt.Sprintf("give %s another `name:`, or call start_campaign with a name", doc.path),
-			"two programs are named %q: %s and %s", c.Name, c.ProgramPath, doc.path)
-	}
-	if c.Ended != "" {
-		return nil, research.Errorf(research.CodeEnded, "call start_campaign with another name", "the campaign %q has ended: %s", c.Name, c.Ended)
-	}
-	if err := l.mendRefs(ctx, c); err != nil {
-		return nil, err
-	}
-	var notes []string
-	if doc.digest != c.Digest {
-		notes = append(notes, "the front matter differs from the accepted contract: no run starts until a person runs `ratchet accept`")
-	}
-	if !l.onCampaign(c, head.Branch) {
-		moved, err := l.goThere(ctx, c, doc, head)
-		if err != nil {
-			return nil, err
-		}
-		notes = append(notes, moved...)
-	} else if head.Commit != c.Incumbent {
-		if healed, err := l.finishKeep(ctx, c, head); err != nil {
-			return nil, err
-		} else if !healed {
-			notes = append(notes, "another session moved the incumbent: call revert first, it brings it here")
-		}
-	}
-	return l.started(ctx, c.Name, doc, true, notes)
-}
-
-// mendRefs makes the campaign's refs say again what the ledger says, where a
-// process died between the two or somebody removed them: the start, the
-// incumbent, and the latest candidates.
-func (l *Lab) mendRefs(ctx context.Context, c *research.Campaign) error {
-	want := map[string]string{ref(c.Name, "start"): c.Start, ref(c.Name, "incumbent"): c.Incumbent}
-	err := l.ledger.View(ctx, func(tx *ledger.Tx) error {
-		latest, _, err := tx.Experiments(c.Name, ledger.Query{Limit: 20})
-		for _, x := range latest {
-			if _, gone := l.repo.Tree(ctx, x.Candidate); gone != nil {
-				continue // collected by git after its ref was removed: nothing can bring it back
-			}
-			want[ref(c.Name, "x", fmt.Sprint(x.N))] = x.Candidate
-		}
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	have, err := l.repo.Refs(ctx, "refs/ratchet/"+c.Name+"/")
-	if err != nil {
-		return err
-	}
-	for _, r := range have {
-		if want[r.Name] == r.New {
-			delete(want, r.Name)
-		}
-	}
-	var updates []source.RefUpdate
-	for _, name := range slices.Sorted(maps.Keys(want)) {
-		i := slices.IndexFunc(have, func(r source.RefUpdate) bool { return r.Name == name })
-		u := source.RefUpdate{Name: name, New: want[name]}
-		if i >= 0 {
-			u.Old = have[i].New
-		}
-		updates = append(updates, u)
-	}
-	if len(updates) == 0 {
-		return nil
-	}
-	return l.repo.UpdateRefs(ctx, updates, "ratchet: mend "+c.Name)
-}
-
-// goThere moves the checkout to its branch of the campaign. Where its files
-// are the incumbent's already, only HEAD moves.
-func (l *Lab) goThere(ctx context.Context, c *research.Campaign, doc *contract, head source.Head) (notes []string, err error) {
-	branch := c.Branch
-	at, err := l.repo.WorktreeOf(ctx, branch)
-	if err != nil {
-		return nil, err
-	}
-	if at != "" && at != l.repo.Root() {
-		branch = c.Branch + "-" + l.peekCodename(ctx, c)
-	}
-	if err := l.recordOrigin(ctx, c, cmpOr(strings.TrimPrefix(head.Branch, "refs/heads/"), head.Commit)); err != nil {
-		return nil, err
-	}
-	where, err := l.repo.Ref(ctx, branch)
-	if err != nil {
-		return nil, err
-	}
-	if where != "" {
-		if err := l.ours(ctx, c, source.Head{Branch: branch, Commit: where}); err != nil {
-			return nil, err
-		}
-	}
-	if where != c.Incumbent { // no checkout has it: nothing but the branch moves
-		if err := l.repo.UpdateRefs(ctx, []source.RefUpdate{{Name: branch, New: c.Incumbent, Old: where}}, "ratchet: join "+c.Name); err != nil {
-			return nil, err
-		}
-	}
-	changes, err := l.repo.Changes(ctx, c.Incumbent)
-	if err != nil {
-		return nil, err
-	}
-	differs := slices.ContainsFunc(changes, func(ch source.Change) bool { return ch.Path != doc.path })
-	if !differs {
-		if err := l.repo.AttachHead(ctx, branch, "ratchet: resume "+c.Name); err != nil {
-			return nil, err
-		}
-		_, err := l.repo.RefreshIndex(ctx, c.Incumbent, append(files(c.ProgramPath, c.Program), doc.path))
-		return []string{"on branch " + strings.TrimPrefix(branch, "refs/heads/")}, err
-	}
-	if _, err := l.onlyOurs(ctx, head.Commit, "", nil); err != nil {
-		var e *research.Error
-		if errors.As(err, &e) {
-			e.Next = "commit or stash them, then: git switch " + strings.TrimPrefix(branch, "refs/heads/")
-		}
-		return nil, err
-	}
-	if err := l.repo.Switch(ctx, strings.TrimPrefix(branch, "refs/heads/")); err != nil {
-		return nil, err
-	}
-	return []string{"switched to " + strings.TrimPrefix(branch, "refs/heads/")}, nil
-}
-
-// peekCodename is the checkout's codename, known or to be.
-func (l *Lab) peekCodename(ctx context.Context, c *research.Campaign) (name string) {
-	_ = l.ledger.Update(ctx, func(tx *ledger.Tx) (err error) {
-		name, err = l.join(tx, c)
-		return err
-	})
-	return cmpOr(name, codename(l.repo.Root(), 0))
-}
-
-// recordOrigin notes where the checkout comes from, for the way back.
-func (l *Lab) recordOrigin(ctx context.Context, c *research.Campaign, origin string) error {
-	return l.ledger.Update(ctx, func(tx *ledger.Tx) error {
-		name, err := l.join(tx, c)
-		if err != nil {
-			return err
-		}
-		_, err = tx.Append(research.Entry{Campaign: c.Name, Session: name, Kind: research.KindSessionJoined,
-			Body: research.SessionJoin{Codename: name, Client: l.opt.Client.Name, Version: l.opt.Client.Version, Checkout: l.repo.Root(), Origin: origin}})
-		return err
-	})
-}
-
 // started starts a calibration where one is missing, and tells the contract.
 func (l *Lab) started(ctx context.Context, name string, doc *contract, resumed bool, notes []string) (*Started, error) {
 	c, err := l.tidy(ctx)
@@ -380,13 +235,8 @@ func (l *Lab) started(ctx context.Context, name string, doc *contract, resumed b
 	var job research.JobID
 	needs := false
 	var session, origin string
-	err = l.ledger.Update(ctx, func(tx *ledger.Tx) error {
-		if c, err = tx.Campaign(name); err != nil {
-			return err
-		}
-		if session, err = l.join(tx, c); err != nil {
-			return err
-		}
+	err = l.update(ctx, name, func(tx *ledger.Tx, now *research.Campaign, codename string) error {
+		c, session = now, codename
 		if s, err := tx.Session(name, session); err == nil {
 			origin = cmpOr(s.Origin, c.Origin)
 		}

@@ -84,19 +84,11 @@ func (l *Lab) treeBefore(ctx context.Context, tx *ledger.Tx, c *research.Campaig
 }
 
 func (l *Lab) recordUndo(ctx context.Context, c *research.Campaign, u research.Undoing) error {
-	return l.ledger.Update(ctx, func(tx *ledger.Tx) error {
-		now, err := tx.Campaign(c.Name)
-		if err != nil {
-			return err
-		}
+	return l.update(ctx, c.Name, func(tx *ledger.Tx, now *research.Campaign, session string) error {
 		if now.Incumbent != u.Was {
 			return research.Errorf(research.CodeConflict, "look again with ratchet log", "another session moved the incumbent meanwhile")
 		}
-		session, err := l.join(tx, now)
-		if err != nil {
-			return err
-		}
-		_, err = tx.Append(research.Entry{Campaign: c.Name, Session: session, Kind: research.KindKeepUndone, Body: u})
+		_, err := tx.Append(research.Entry{Campaign: c.Name, Session: session, Kind: research.KindKeepUndone, Body: u})
 		return err
 	})
 }

@@ -263,11 +263,7 @@ func (l *Lab) Share(ctx context.Context, ops []ShareOp) (*Shared, error) {
 		return nil, research.Errorf(research.CodeBadArgument, "give ops: [{op: \"add\", idea: \"…\"}]", "there is nothing to share")
 	}
 	out := &Shared{Next: afterDecision(c)}
-	err = l.ledger.Update(ctx, func(tx *ledger.Tx) error {
-		session, err := l.join(tx, c)
-		if err != nil {
-			return err
-		}
+	err = l.update(ctx, c.Name, func(tx *ledger.Tx, _ *research.Campaign, session string) error {
 		out.Done = nil
 		for _, op := range ops {
 			line, err := l.share(tx, c, session, op)

@@ -269,17 +269,9 @@ func (l *Lab) Measure(ctx context.Context, req MeasureRequest, progress Progress
 			return nil, err
 		}
 	}
-	err = l.ledger.Update(ctx, func(tx *ledger.Tx) error {
-		now, err := tx.Campaign(c.Name)
-		if err != nil {
-			return err
-		}
-		session, err := l.join(tx, now)
-		if err != nil {
-			return err
-		}
+	err = l.update(ctx, c.Name, func(tx *ledger.Tx, now *research.Campaign, session string) error {
 		job.Job = research.NewJobID(research.MeasurementJob, now.Measurements+1)
-		_, err = tx.Append(research.Entry{Campaign: c.Name, Session: session, Kind: research.KindMeasurementStarted, Body: job})
+		_, err := tx.Append(research.Entry{Campaign: c.Name, Session: session, Kind: research.KindMeasurementStarted, Body: job})
 		return err
 	})
 	if err != nil {

@@ -1,13 +1,27 @@
 package research
 
-import "github.com/agnivade/levenshtein"
+import (
+	"strings"
 
-// nearest is the one of known that s most likely stands for, "" when none is
-// near: at most one edit in three letters, and one more.
-func nearest(s string, known []string) string {
+	"github.com/agnivade/levenshtein"
+)
+
+// Nearest is the one of known that s most likely stands for, "" when none is
+// near: at most one edit in three letters, and one more, or a beginning of three
+// letters or more. Texts that nobody
+// mistypes a name as (over 64 bytes) are near nothing.
+func Nearest(s string, known []string) string {
+	if len(s) > 64 {
+		return ""
+	}
 	best, at := "", 2+len(s)/3
+	lower := strings.ToLower(s)
 	for _, k := range known {
-		if d := levenshtein.ComputeDistance(s, k); d < at {
+		d := levenshtein.ComputeDistance(lower, k)
+		if len(s) >= 3 && (strings.HasPrefix(k, lower) || strings.HasPrefix(lower, k)) {
+			d = 1
+		}
+		if d < at {
 			best, at = k, d
 		}
 	}

@@ -49,7 +49,7 @@ func parseSource(s string) (Source, string) {
 			}
 		}
 	}
-	if meant := nearest(s, sourceKinds); meant != "" {
+	if meant := Nearest(s, sourceKinds); meant != "" {
 		return Source{}, fmt.Sprintf("did you mean %q? %s", meant, sourceHint)
 	}
 	return Source{}, sourceHint

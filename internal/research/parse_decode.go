@@ -108,7 +108,7 @@ func (d *decoder) missing(path string, n *yaml.Node, f field) {
 func (d *decoder) unknown(path string, key *yaml.Node, fields []field) string {
 	known := keysOf(fields)
 	full := join(path, key.Value)
-	if meant := nearest(key.Value, known); meant != "" {
+	if meant := Nearest(key.Value, known); meant != "" {
 		d.at(key, "unknown key %q; did you mean %q?", clip(full), join(path, meant))
 		return meant
 	}

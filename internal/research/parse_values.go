@@ -39,7 +39,7 @@ func oneOf[T ~string](s string, values []T) string {
 		known[i] = string(v)
 	}
 	hint := "valid: " + strings.Join(known, ", ")
-	if meant := nearest(s, known); meant != "" {
+	if meant := Nearest(s, known); meant != "" {
 		return fmt.Sprintf("did you mean %q? %s", meant, hint)
 	}
 	return hint

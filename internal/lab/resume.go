@@ -1,0 +1,155 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"ratchet/internal/research"
+	"ratchet/internal/source"
+	"ratchet/ledger"
+)
+
+// resume brings the checkout to the campaign, finishing what a dead process
+// left undone.
+func (l *Lab) resume(ctx context.Context, c *research.Campaign, doc *contract, head source.Head) (*Started, error) {
+	if c.ProgramPath != doc.path {
+		return nil, research.Errorf(research.CodeProgram, fmt.Sprintf("give %s another `name:`, or call start_campaign with a name", doc.path),
+			"two programs are named %q: %s and %s", c.Name, c.ProgramPath, doc.path)
+	}
+	if c.Ended != "" {
+		return nil, research.Errorf(research.CodeEnded, "call start_campaign with another name", "the campaign %q has ended: %s", c.Name, c.Ended)
+	}
+	if err := l.mendRefs(ctx, c); err != nil {
+		return nil, err
+	}
+	var notes []string
+	if doc.digest != c.Digest {
+		notes = append(notes, "the front matter differs from the accepted contract: no run starts until a person runs `ratchet accept`")
+	}
+	if !l.onCampaign(c, head.Branch) {
+		moved, err := l.goThere(ctx, c, doc, head)
+		if err != nil {
+			return nil, err
+		}
+		notes = append(notes, moved...)
+	} else if head.Commit != c.Incumbent {
+		if healed, err := l.finishKeep(ctx, c, head); err != nil {
+			return nil, err
+		} else if !healed {
+			notes = append(notes, "another session moved the incumbent: call revert first, it brings it here")
+		}
+	}
+	return l.started(ctx, c.Name, doc, true, notes)
+}
+
+// mendRefs makes the campaign's refs say again what the ledger says, where a
+// process died between the two or somebody removed them: the start, the
+// incumbent, and the latest candidates.
+func (l *Lab) mendRefs(ctx context.Context, c *research.Campaign) error {
+	want := map[string]string{ref(c.Name, "start"): c.Start, ref(c.Name, "incumbent"): c.Incumbent}
+	err := l.ledger.View(ctx, func(tx *ledger.Tx) error {
+		latest, _, err := tx.Experiments(c.Name, ledger.Query{Limit: 20})
+		for _, x := range latest {
+			if _, gone := l.repo.Tree(ctx, x.Candidate); gone != nil {
+				continue // collected by git after its ref was removed: nothing can bring it back
+			}
+			want[ref(c.Name, "x", fmt.Sprint(x.N))] = x.Candidate
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	have, err := l.repo.Refs(ctx, "refs/ratchet/"+c.Name+"/")
+	if err != nil {
+		return err
+	}
+	for _, r := range have {
+		if want[r.Name] == r.New {
+			delete(want, r.Name)
+		}
+	}
+	var updates []source.RefUpdate
+	for _, name := range slices.Sorted(maps.Keys(want)) {
+		i := slices.IndexFunc(have, func(r source.RefUpdate) bool { return r.Name == name })
+		u := source.RefUpdate{Name: name, New: want[name]}
+		if i >= 0 {
+			u.Old = have[i].New
+		}
+		updates = append(updates, u)
+	}
+	if len(updates) == 0 {
+		return nil
+	}
+	return l.repo.UpdateRefs(ctx, updates, "ratchet: mend "+c.Name)
+}
+
+// goThere moves the checkout to its branch of the campaign. Where its files
+// are the incumbent's already, only HEAD moves.
+func (l *Lab) goThere(ctx context.Context, c *research.Campaign, doc *contract, head source.Head) (notes []string, err error) {
+	name, err := l.codename(ctx, c, cmpOr(strings.TrimPrefix(head.Branch, "refs/heads/"), head.Commit))
+	if err != nil {
+		return nil, err
+	}
+	branch := c.Branch
+	at, err := l.repo.WorktreeOf(ctx, branch)
+	if err != nil {
+		return nil, err
+	}
+	if at != "" && at != l.repo.Root() {
+		branch = c.Branch + "-" + name
+	}
+	where, err := l.repo.Ref(ctx, branch)
+	if err != nil {
+		return nil, err
+	}
+	if where != "" {
+		if err := l.ours(ctx, c, source.Head{Branch: branch, Commit: where}); err != nil {
+			return nil, err
+		}
+	}
+	if where != c.Incumbent { // no checkout has it: nothing but the branch moves
+		if err := l.repo.UpdateRefs(ctx, []source.RefUpdate{{Name: branch, New: c.Incumbent, Old: where}}, "ratchet: join "+c.Name); err != nil {
+			return nil, err
+		}
+	}
+	changes, err := l.repo.Changes(ctx, c.Incumbent)
+	if err != nil {
+		return nil, err
+	}
+	differs := slices.ContainsFunc(changes, func(ch source.Change) bool { return ch.Path != doc.path })
+	if !differs {
+		if err := l.repo.AttachHead(ctx, branch, "ratchet: resume "+c.Name); err != nil {
+			return nil, err
+		}
+		_, err := l.repo.RefreshIndex(ctx, c.Incumbent, append(files(c.ProgramPath, c.Program), doc.path))
+		return []string{"on branch " + strings.TrimPrefix(branch, "refs/heads/")}, err
+	}
+	if _, err := l.onlyOurs(ctx, head.Commit, "", nil); err != nil {
+		var e *research.Error
+		if errors.As(err, &e) {
+			e.Next = "commit or stash them, then: git switch " + strings.TrimPrefix(branch, "refs/heads/")
+		}
+		return nil, err
+	}
+	if err := l.repo.Switch(ctx, strings.TrimPrefix(branch, "refs/heads/")); err != nil {
+		return nil, err
+	}
+	return []string{"switched to " + strings.TrimPrefix(branch, "refs/heads/")}, nil
+}
+
+// codename is the checkout's codename, known or new. With an origin, the branch
+// or commit that the checkout comes from is noted for the way back.
+func (l *Lab) codename(ctx context.Context, c *research.Campaign, origin string) (name string, err error) {
+	err = l.update(ctx, c.Name, func(tx *ledger.Tx, _ *research.Campaign, session string) error {
+		name = session
+		_, err := tx.Append(research.Entry{Campaign: c.Name, Session: name, Kind: research.KindSessionJoined,
+			Body: research.SessionJoin{Codename: name, Client: l.opt.Client.Name, Version: l.opt.Client.Version, Checkout: l.repo.Root(), Origin: origin}})
+		return err
+	})
+	return name, err
+}
