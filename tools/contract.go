@@ -21,6 +21,9 @@ func contract(p *research.Program) []string {
 	if p.Metric.MinGain.Relative {
 		gain = num(100*p.Metric.MinGain.Value) + " %"
 	}
+	if !p.Metric.MinGainSet && p.Metric.Noise == research.NoiseAuto {
+		gain += " (any, if the metric proves deterministic)"
+	}
 	add("smallest gain that counts", gain)
 	wall := plain(p.Budget.Wall.String()) + " a run"
 	if p.Budget.Memory > 0 {
@@ -37,7 +40,7 @@ func contract(p *research.Program) []string {
 	if p.GPUs > 0 {
 		add("gpus", fmt.Sprint(p.GPUs))
 	}
-	add("network", p.Network)
+	add("network", p.Network+" (declared; not enforced yet)")
 	add("writes", strings.Join(p.Writes, ", "))
 	add("decide", p.Decide)
 	return out

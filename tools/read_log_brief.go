@@ -52,7 +52,7 @@ func metric(m research.Metric) string {
 
 // counts is how the experiments came out.
 func counts(c *research.Campaign) string {
-	s := fmt.Sprintf("%d experiments, %d kept", c.Experiments, c.Kept)
+	s := fmt.Sprintf("%s, %d kept", countOf(c.Experiments, "experiment"), c.Kept)
 	var by []string
 	for _, v := range []research.Verdict{research.Improved, research.Provisional, research.Equivalent,
 		research.Regressed, research.Inconclusive, research.Invalid} {
@@ -106,10 +106,6 @@ func runRows(rs []research.Run, metric string) []item {
 		x := runRow{Run: r.Number, Role: r.Role, Side: r.Side, Wall: r.Wall, Reason: oneLine(r.Reason, 120)}
 		if v, ok := r.Samples[metric]; ok {
 			x.Value = &v
-		} else if len(r.Samples) == 1 {
-			for _, v := range r.Samples {
-				x.Value = &v
-			}
 		}
 		line := fmt.Sprintf("run %d %s %s %s %.3g s", x.Run, x.Role, x.Side, optional(x.Value), x.Wall)
 		out[i] = item{x, strings.TrimSpace(line + " " + x.Reason)}
@@ -128,24 +124,24 @@ func RenderDetail(d *lab.Detail, limit int) Answer {
 		{key: "hypothesis", str: Clean(x.Hypothesis), prefix: "hypothesis: ", min: 200},
 		one("expect", "expected: ", x.Expect),
 	}
-	fields = append(fields, judgement(x.Judgement)...)
+	fields = append(fields, judgement(x.Judgement, d.Metric.Unit)...)
 	fields = append(fields,
 		field{key: "lesson", str: oneLine(x.Lesson, maxText), prefix: "lesson: ", min: 200},
 		one("note", "note: ", x.Note),
 		one("candidate", "candidate: ", x.Candidate),
 		one("commit", "kept as: ", x.Commit),
 		field{key: "files", list: prefixed(fmt.Sprintf("changed (+%d -%d): ", x.Added, x.Removed), d.Files), min: 1},
-		field{key: "runs", list: runRows(d.Runs, ""), min: 2},
+		field{key: "runs", list: runRows(d.Runs, d.Metric.Name), min: 2},
 		field{key: "diff", str: strings.TrimRight(Clean(d.Diff), "\n"), min: 300})
 	return build(limit, append(fields, next(detailNext(x)))...)
 }
 
-func judgement(j *research.Judgement) []field {
+func judgement(j *research.Judgement, unit string) []field {
 	if j == nil {
 		return nil
 	}
 	fields := []field{{key: "verdict", val: j.Verdict, line: "verdict: " + string(j.Verdict)},
-		value("value", "value: ", j.Value, ""), value("incumbent_value", "the incumbent's: ", j.Baseline, "")}
+		value("value", "value: ", j.Value, unit), value("incumbent_value", "the incumbent's: ", j.Baseline, unit)}
 	if j.Gain != nil {
 		line := "gain: " + gainText(j.Gain, j.Scale)
 		if j.Gain.Lo < j.Gain.Hi {

@@ -201,5 +201,5 @@ func RenderSessions(ss []research.Session, limit int) Answer {
 			s.Last.UTC().Format("2006-01-02T15:04:05Z")}
 		f.list[i] = item{r, fmt.Sprintf("%s (%s): %d experiments, %d kept, last seen %s", r.Session, r.Client, r.Experiments, r.Kept, r.Last)}
 	}
-	return build(limit, field{key: "view", val: "sessions", line: fmt.Sprintf("%d sessions", len(ss))}, f, next("read_log{}"))
+	return build(limit, field{key: "view", val: "sessions", line: countOf(len(ss), "session")}, f, next("read_log{}"))
 }

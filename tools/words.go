@@ -101,3 +101,11 @@ func prefixed(label string, ss []string) []item {
 	}
 	return out
 }
+
+// countOf is a number with its noun: 1 session, 2 sessions.
+func countOf(n int, noun string) string {
+	if n != 1 {
+		noun += "s"
+	}
+	return fmt.Sprintf("%d %s", n, noun)
+}

@@ -168,6 +168,7 @@ type (
 	// Detail is one experiment with its runs and diff.
 	Detail struct {
 		Experiment research.Experiment
+		Metric     research.Metric
 		Runs       []research.Run
 		Diff       string // against its parent, bounded
 		Files      []string

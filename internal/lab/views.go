@@ -117,7 +117,7 @@ func (l *Lab) Experiment(ctx context.Context, id string) (*Detail, error) {
 	if job.Kind() != research.ExperimentJob || job.N() > c.Experiments {
 		return nil, research.Errorf(research.CodeNotFound, "read_log view=table lists them", "no experiment %s in %q", id, c.Name)
 	}
-	d := &Detail{}
+	d := &Detail{Metric: c.Program.Metric}
 	err = l.ledger.View(ctx, func(tx *ledger.Tx) error {
 		x, err := tx.Experiment(c.Name, job.N())
 		if err != nil {
