@@ -91,6 +91,11 @@ func (l *Lab) openWorkspace(ctx context.Context, c *research.Campaign, id resear
 	if w.carry, err = w.carried(ctx); err != nil {
 		return nil, err
 	}
+	reads, err := w.reads()
+	if err != nil {
+		return nil, err
+	}
+	w.carry = append(w.carry, reads...)
 	if w.tree, err = l.repo.Tracked(ctx, c.Start); err != nil {
 		return nil, err
 	}
@@ -279,6 +284,28 @@ func (w *workspace) carried(ctx context.Context) ([]sandbox.Bind, error) {
 	}
 	if w.tier == sandbox.Copies {
 		return binds, sandbox.CopiesRefuse(binds, root)
+	}
+	return binds, nil
+}
+
+// reads are the paths below the user's real home that the program names: a run's
+// HOME is another folder, so they appear there, read-only, under the same name.
+// Other paths outside the repository are where they always are.
+func (w *workspace) reads() (binds []sandbox.Bind, err error) {
+	for _, r := range w.c.Program.Reads {
+		rel, ok := strings.CutPrefix(r, "~/")
+		if !ok {
+			continue
+		}
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return nil, research.Errorf(research.CodeProgram, "set HOME", "reads names %s, but there is no home: %w", r, err)
+		}
+		from := filepath.Join(home, filepath.FromSlash(rel))
+		if _, err := os.Stat(from); err != nil {
+			return nil, research.Errorf(research.CodeProgram, "create it, or take it off `reads`", "reads names %s, which does not exist", r)
+		}
+		binds = append(binds, sandbox.Bind{From: from, To: filepath.Join(w.home(), filepath.FromSlash(rel))})
 	}
 	return binds, nil
 }
