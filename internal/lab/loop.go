@@ -284,7 +284,11 @@ func (s *supervisor) judge(ctx context.Context, n int) error {
 			step.Done.N, step.Done.Runs = n, len(obs)
 			return s.verdict(ctx, c, *step.Done, obs, nil)
 		}
-		if len(obs) > 0 && s.overBudget() {
+		over, err := s.overBudget(ctx)
+		if err != nil {
+			return s.verdict(ctx, c, research.Judgement{N: n}, obs, err)
+		}
+		if over {
 			return s.verdict(ctx, c, research.Judgement{N: n, Verdict: research.Inconclusive, StoppedBy: "budget", Runs: len(obs)}, obs, nil)
 		}
 		o, err := s.run(ctx, x.Job(), s.version(step.Run.Side), *step.Run)

@@ -50,7 +50,18 @@ func (l *Lab) Supervise(ctx context.Context, campaign, job string) error {
 	s := &supervisor{Lab: l, campaign: campaign, id: id, lock: lock, versions: map[research.Side]*version{}}
 	s.say("waiting for its turn")
 	sandbox.Ready(nil)
-	return s.work(ctx)
+	err = s.work(ctx)
+	if err == nil { // its end is recorded, and it said nothing: no file of it need stay
+		err = errors.Join(os.Remove(l.jobFile(campaign, id)), removeIfEmpty(l.jobFile(campaign, id)+".log"))
+	}
+	return err
+}
+
+func removeIfEmpty(path string) error {
+	if info, err := os.Stat(path); err != nil || info.Size() > 0 {
+		return nil
+	}
+	return os.Remove(path)
 }
 
 // work takes the campaign's turn and does the job.
@@ -155,6 +166,7 @@ func (s *supervisor) calibrate(ctx context.Context, id research.JobID) (c *resea
 			return nil, err
 		}
 		defer lock.Release()
+		defer os.Remove(s.jobFile(s.campaign, job))
 	}
 	state, err := s.calibration(ctx, c, job)
 	end := research.CalibrationEnd{Job: job, State: state}
@@ -278,14 +290,13 @@ func (s *supervisor) measured(ctx context.Context, c *research.Campaign, m *rese
 }
 
 // overBudget says whether the campaign's hours are spent.
-func (s *supervisor) overBudget() bool {
-	over := false
-	_ = s.ledger.View(context.Background(), func(tx *ledger.Tx) error {
+func (s *supervisor) overBudget(ctx context.Context) (over bool, err error) {
+	err = s.ledger.View(ctx, func(tx *ledger.Tx) error {
 		c, err := tx.Campaign(s.campaign)
 		over = err == nil && left(c).Hours <= 0
 		return err
 	})
-	return over
+	return over, err
 }
 
 // say tells whoever reads the job's file what is going on. Losing it loses nothing.
