@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"io/fs"
 	"path"
 	"regexp"
@@ -19,6 +20,7 @@ type proposal struct {
 	Build  string
 	Run    string
 	Check  string
+	Like   []string // where Edit is not clear: the largest sources, at most three
 	Why    []string // how each thing was found, one line each
 }
 
@@ -42,6 +44,14 @@ func (p *proposal) missing() []string {
 		}
 	}
 	return flags
+}
+
+// perhaps names the candidates for Edit, "" if there are none.
+func (p *proposal) perhaps() string {
+	if len(p.Like) == 0 {
+		return ""
+	}
+	return "; perhaps " + strings.Join(p.Like, ", ")
 }
 
 func (p *proposal) because(why string) { p.Why = append(p.Why, why) }
@@ -69,7 +79,36 @@ func detect(fsys fs.FS) (*proposal, error) {
 	if first == nil {
 		first = &proposal{}
 	}
+	if len(first.Edit) > 0 {
+		return first, nil
+	}
+	if first.Like = largest(t, 3); len(first.Like) == 1 {
+		first.Edit = first.Like
+		first.because(first.Like[0] + ": the only source that is no test")
+	}
 	return first, nil
+}
+
+var (
+	sourceFile = regexp.MustCompile(`\.(c|cc|cpp|cu|go|js|jsx|mjs|cjs|ts|tsx|py|rs|java|zig|jl|rb|php|swift|kt|cs|hs|ml|lua)$`)
+	aboutTests = regexp.MustCompile(`(^|/)(tests?|benches|bench|benchmarks?|perf|examples?|scripts)/|(_test|\.test|\.spec|\.d)\.|(^|/)(m?test|bench|setup|conftest)[^/]*$`)
+)
+
+// largest are the n largest sources that are no tests, as far as names tell.
+func largest(t *tree, n int) []string {
+	size := map[string]int64{}
+	var names []string
+	for _, name := range t.files {
+		if !sourceFile.MatchString(name) || aboutTests.MatchString(name) {
+			continue
+		}
+		if info, err := fs.Stat(t.fsys, name); err == nil {
+			size[name] = info.Size()
+			names = append(names, name)
+		}
+	}
+	slices.SortStableFunc(names, func(a, b string) int { return cmp.Compare(size[b], size[a]) })
+	return names[:min(n, len(names))]
 }
 
 const (

@@ -45,38 +45,81 @@ func hasGoTests(t *tree) bool {
 	return false
 }
 
-// goBench proposes the first benchmark without sub-benchmarks: they would
-// print several numbers.
+// goCase is one benchmark: parts says that it has sub-benchmarks.
+type goCase struct {
+	file, name string
+	parts      bool
+	edit       []string
+}
+
+// goBench proposes the first benchmark whose file to edit is clear and that
+// prints one number; else one whose parts' numbers are joined; else the first.
 func goBench(t *tree, p *proposal) bool {
+	cases := goCases(t)
+	if len(cases) == 0 {
+		return false
+	}
+	best := cases[0]
+	for _, c := range cases {
+		if rank(c) > rank(best) {
+			best = c
+		}
+	}
+	found := fmt.Sprintf("%s: %s", best.file, best.name)
+	if len(cases) > 1 {
+		found += fmt.Sprintf(" (of %d benchmarks; --run and --metric choose another number)", len(cases))
+	}
+	p.because(found)
+	p.Edit = best.edit
+	goBenchCommands(p, path.Dir(best.file), best)
+	return true
+}
+
+func rank(c goCase) int {
+	n := 0
+	if len(c.edit) > 0 {
+		n += 2
+	}
+	if !c.parts {
+		n++
+	}
+	return n
+}
+
+func goCases(t *tree) []goCase {
+	var cases []goCase
 	for _, file := range t.files {
 		if !strings.HasSuffix(file, "_test.go") {
 			continue
 		}
 		text := t.read(file)
 		for _, at := range goBenchmark.FindAllStringSubmatchIndex(text, -1) {
-			name := text[at[2]:at[3]]
 			body, _, _ := strings.Cut(text[at[1]:], "\nfunc ")
-			if strings.Contains(body, "b.Run(") {
-				continue
-			}
-			p.because(fmt.Sprintf("%s: %s", file, name))
-			goBenchCommands(p, path.Dir(file), name)
-			p.Edit = goEdit(t, file, name)
-			return true
+			name := text[at[2]:at[3]]
+			cases = append(cases, goCase{file: file, name: name, parts: strings.Contains(body, "b.Run("), edit: goEdit(t, file, name)})
 		}
 	}
-	return false
+	return cases
 }
 
-func goBenchCommands(p *proposal, dir, name string) {
-	command := fmt.Sprintf("./bench.test -test.run '^$' -test.bench '^%s$'", name)
+// joinParts prints the geometric mean over a benchmark's parts, and fails
+// unless all of them ran: the benchmark's last line is PASS only then.
+const joinParts = ` | awk '{print} /^PASS$/{ok=1} / ns\/op/{s+=log($3);n++} END{if(!ok||!n)exit 1; printf "METRIC ns_per_op=%.6g\n",exp(s/n)}'`
+
+func goBenchCommands(p *proposal, dir string, c goCase) {
+	command := fmt.Sprintf("./bench.test -test.run '^$' -test.bench '^%s$'", c.name)
+	p.Metric = research.Metric{Name: "ns_per_op", Better: research.Lower, Unit: "ns", Noise: research.Noisy,
+		From: research.Source{Kind: "regex", Expr: fmt.Sprintf(`^%s(?:-\d+)?\s+\d+\s+([0-9.]+) ns/op`, c.name)}}
+	if c.parts {
+		command += " -test.benchtime 200ms" + joinParts
+		p.Metric.From = research.Source{Kind: "output"}
+		p.because("it has sub-benchmarks: the geometric mean of their ns/op")
+	}
 	p.Build, p.Run = "go test -c -o bench.test .", command
 	if dir != "." {
 		p.Build = fmt.Sprintf("go test -c -o %s/bench.test ./%s", dir, dir)
 		p.Run = fmt.Sprintf("cd %s && %s", dir, command)
 	}
-	p.Metric = research.Metric{Name: "ns_per_op", Better: research.Lower, Unit: "ns", Noise: research.Noisy,
-		From: research.Source{Kind: "regex", Expr: fmt.Sprintf(`^%s(?:-\d+)?\s+\d+\s+([0-9.]+) ns/op`, name)}}
 }
 
 // goEdit finds the file that a benchmark is of: the one of the same name, the
@@ -89,17 +132,29 @@ func goEdit(t *tree, test, benchmark string) []string {
 	if len(sources) == 1 {
 		return sources
 	}
-	subject := strings.TrimPrefix(benchmark, "Benchmark")
-	if subject == "" {
-		return nil
-	}
-	declared := regexp.MustCompile(`(?m)^func (?:\([^)]*\) )?(?i:` + regexp.QuoteMeta(subject) + `)[\[(]`)
-	for _, file := range sources {
-		if declared.MatchString(t.read(file)) {
-			return []string{file}
+	for _, declared := range declarations(strings.TrimPrefix(benchmark, "Benchmark")) {
+		for _, file := range sources {
+			if declared.MatchString(t.read(file)) {
+				return []string{file}
+			}
 		}
 	}
 	return nil
+}
+
+// declarations match what a benchmark's name stands for: Parse is a function
+// or a method, Node_Parse also Node's method Parse or the function Node.
+func declarations(name string) []*regexp.Regexp {
+	if name == "" {
+		return nil
+	}
+	q := regexp.QuoteMeta
+	found := []*regexp.Regexp{regexp.MustCompile(`(?m)^func (?:\([^)]*\) )?(?i:` + q(name) + `)[\[(]`)}
+	if head, tail, ok := strings.Cut(name, "_"); ok && head != "" && tail != "" {
+		found = append(found, regexp.MustCompile(`(?mi)^func \((?:\w+ )?\*?`+q(head)+`(?:\[[^)]*)?\) `+q(tail)+`[\[(]`),
+			regexp.MustCompile(`(?mi)^func `+q(head)+`[\[(]`))
+	}
+	return found
 }
 
 func goSources(t *tree, dir string) []string {

@@ -7,7 +7,8 @@ import (
 
 var makeTarget = regexp.MustCompile(`(?m)^([A-Za-z][\w.-]*)[ \t]*:(?:[^=]|$)`)
 
-// detectMake proposes the Makefile's bench target, and its test target as the check.
+// detectMake proposes the Makefile's bench target, with its
+// test target as the check; without one, the CPU time of the tests.
 func detectMake(t *tree) *proposal {
 	file := t.first("Makefile", "makefile", "GNUmakefile")
 	if file == "" {
@@ -37,7 +38,14 @@ func detectMake(t *tree) *proposal {
 		if slices.Contains(targets, "build") {
 			p.Build = "make --silent build"
 		}
-		break
+		return p
+	}
+	if p.Check != "" {
+		p.Run, p.Metric, p.Check = p.Check, cpuSeconds(), ""
+		if slices.Contains(targets, "all") {
+			p.Build = "make --silent all"
+		}
+		p.because("no benchmark target: the CPU time of the tests")
 	}
 	return p
 }

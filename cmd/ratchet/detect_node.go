@@ -5,6 +5,8 @@ import (
 	"path"
 	"regexp"
 	"strings"
+
+	"ratchet/internal/research"
 )
 
 // packageJSON is what detection reads of package.json.
@@ -37,18 +39,7 @@ func detectJS(t *tree) *proposal {
 	}
 	p := &proposal{}
 	p.because("package.json: a JavaScript package")
-	script := "npm run --silent "
-	for _, m := range packageManagers {
-		if !t.has(m.lock) {
-			continue
-		}
-		script = m.script
-		p.because(m.lock + ": " + strings.Fields(m.install)[0])
-		if len(pkg.Dependencies)+len(pkg.DevDependencies) > 0 && !t.exists("node_modules") {
-			p.Setup = m.install
-		}
-		break
-	}
+	script := jsInstall(t, p, &pkg)
 	if test := pkg.Scripts["test"]; test != "" && !strings.Contains(test, "no test specified") {
 		p.Check = script + "test"
 	}
@@ -62,9 +53,44 @@ func detectJS(t *tree) *proposal {
 			p.Check = ""
 		}
 		jsFiles(t, p, &pkg, pkg.Scripts[name])
+		if lib := timedBy(&pkg); lib != "" && strings.HasPrefix(name, "bench") && p.Metric.From.Kind == "cpu" {
+			p.Metric = research.Metric{}
+			p.because(`"` + lib + `" measures for a fixed time, so CPU time says nothing: let the script print METRIC name=value`)
+		}
 		break
 	}
 	return p
+}
+
+// jsInstall finds how dependencies come to be there, and returns how a script is run.
+func jsInstall(t *tree, p *proposal, pkg *packageJSON) string {
+	script, install := "npm run --silent ", "npm install --no-audit --no-fund"
+	for _, m := range packageManagers {
+		if t.has(m.lock) {
+			script, install = m.script, m.install
+			p.because(m.lock + ": " + strings.Fields(m.install)[0])
+			break
+		}
+	}
+	switch {
+	case len(pkg.Dependencies)+len(pkg.DevDependencies) == 0:
+	case !t.exists("node_modules"):
+		p.Setup = install
+	case !strings.Contains(t.read(".gitignore"), "node_modules"):
+		p.because("node_modules, but not in .gitignore: runs see it only if git ignores it")
+	}
+	return script
+}
+
+// timedBy names the benchmark library that decides by itself how long it runs,
+// "" if none is among the dependencies.
+func timedBy(pkg *packageJSON) string {
+	for _, lib := range []string{"benchmark", "tinybench", "mitata", "benny"} {
+		if pkg.DevDependencies[lib] != nil || pkg.Dependencies[lib] != nil {
+			return lib
+		}
+	}
+	return ""
 }
 
 // jsFiles looks into the file that the script runs: what it prints, and the
@@ -89,7 +115,11 @@ func jsFiles(t *tree, p *proposal, pkg *packageJSON, command string) {
 			return
 		}
 	}
-	if main := path.Clean(pkg.Main); pkg.Main != "" && t.has(main) {
-		p.Edit = []string{main}
+	main := path.Clean(pkg.Main)
+	if pkg.Main == "" {
+		main = "index.js"
+	}
+	if found := t.first(main, main+".js", main+"/index.js"); found != "" {
+		p.Edit = []string{found}
 	}
 }

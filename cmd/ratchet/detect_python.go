@@ -3,10 +3,11 @@ package main
 import (
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 )
 
-var pythonImport = regexp.MustCompile(`(?m)^(?:from|import) +([A-Za-z_]\w*)`)
+var pythonImport = regexp.MustCompile(`(?m)^[ \t]*(?:from +([A-Za-z_][\w.]*) +import|import +([A-Za-z_][\w., ]*))`)
 
 // detectPython proposes a benchmark or training script, else the CPU time of
 // the tests.
@@ -26,6 +27,9 @@ func detectPython(t *tree) *proposal {
 	}
 	if hasPytest(t) {
 		p.Check = pytest
+	} else if test := unittests(t); test != "" {
+		p.Check = python + "-m unittest discover -q -s " + path.Dir(test) + " -t ."
+		pytest = p.Check
 	}
 	script := pythonScript(t)
 	switch {
@@ -38,16 +42,34 @@ func detectPython(t *tree) *proposal {
 	return p
 }
 
+// hasPytest says whether the project names pytest: in its settings, or by a
+// test that is not unittest's.
 func hasPytest(t *tree) bool {
-	if strings.Contains(t.read("pyproject.toml"), "pytest") || t.has("pytest.ini") || t.has("conftest.py") {
+	if t.has("pytest.ini") || t.has("conftest.py") {
 		return true
 	}
-	for _, name := range t.files {
-		if base := path.Base(name); strings.HasPrefix(base, "test_") && strings.HasSuffix(base, ".py") {
+	for _, file := range []string{"pyproject.toml", "tox.ini", "setup.cfg", "setup.py", "requirements.txt", "requirements-dev.txt"} {
+		if strings.Contains(t.read(file), "pytest") {
 			return true
 		}
 	}
-	return false
+	return slices.ContainsFunc(t.files, func(name string) bool {
+		return isPythonTest(name) && !strings.Contains(t.read(name), "import unittest")
+	})
+}
+
+// unittests returns the first test of unittest's kind, "" if there is none.
+func unittests(t *tree) string {
+	i := slices.IndexFunc(t.files, isPythonTest)
+	if i < 0 {
+		return ""
+	}
+	return t.files[i]
+}
+
+func isPythonTest(name string) bool {
+	base := path.Base(name)
+	return strings.HasPrefix(base, "test_") && strings.HasSuffix(base, ".py")
 }
 
 // pythonScript finds what to run: a benchmark, else a training script, else the program.
@@ -73,12 +95,7 @@ func pythonProgram(t *tree, p *proposal, python, script string) {
 	} else {
 		p.because(script + ": prints no metric that is known by its form; its CPU time")
 	}
-	var local []string
-	for _, m := range pythonImport.FindAllStringSubmatch(text, -1) {
-		if file := t.first(path.Join(path.Dir(script), m[1]+".py"), m[1]+".py", "src/"+m[1]+".py"); file != "" {
-			local = append(local, file)
-		}
-	}
+	local := pythonImports(t, script, text)
 	switch base := path.Base(script); {
 	case strings.HasPrefix(base, "train"):
 		p.Edit = []string{script}
@@ -86,4 +103,20 @@ func pythonProgram(t *tree, p *proposal, python, script string) {
 	case len(local) == 1:
 		p.Edit = local
 	}
+}
+
+// pythonImports are the project's own files that a script imports.
+func pythonImports(t *tree, script, text string) []string {
+	var local []string
+	for _, m := range pythonImport.FindAllStringSubmatch(text, -1) {
+		for _, name := range strings.Split(m[1]+m[2], ",") {
+			name, _, _ = strings.Cut(strings.TrimSpace(name), " ") // import x as y
+			file := strings.ReplaceAll(name, ".", "/") + ".py"
+			found := t.first(path.Join(path.Dir(script), file), file, "src/"+file)
+			if name != "" && found != "" && !slices.Contains(local, found) {
+				local = append(local, found)
+			}
+		}
+	}
+	return local
 }

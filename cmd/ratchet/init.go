@@ -82,7 +82,7 @@ func runInit(a *app, in initFlags) error {
 		for _, why := range p.Why {
 			fmt.Fprintf(w, "found %s\n", why)
 		}
-		fmt.Fprintf(w, "wrote %s: edit %s, %s, %s is better\nnext: read it, then tell your agent to call start_campaign (`ratchet doctor` checks the machine)\n",
+		fmt.Fprintf(w, "wrote %s: edit %s, %s, %s is better\nnext: read it, write the direction at its end, and try it with `ratchet doctor`; then tell your agent: start the campaign\n",
 			path, strings.Join(program.Edit, ", "), program.Metric.Name, program.Metric.Better)
 	})
 }
@@ -144,7 +144,7 @@ func askFor(p *proposal, in *bufio.Reader, out io.Writer) error {
 		flag, text string
 		set        func(string)
 	}{
-		{"--edit", "the one file that the agent may change: ", func(s string) { p.Edit = strings.Fields(s) }},
+		{"--edit", "the one file that the agent may change" + p.perhaps() + ": ", func(s string) { p.Edit = strings.Fields(s) }},
 		{"--run", "the command to measure: ", func(s string) { p.Run = s }},
 		{"--metric", "the metric's name, as that command prints it (METRIC name=value): ", func(s string) {
 			p.Metric.Name = s
@@ -184,9 +184,8 @@ One focused change an experiment. Simpler code at the same value is an improveme
 // renderProposal makes program.md and reads it back: what it says is what
 // every later command will understand.
 func renderProposal(p *proposal, name, folder string) ([]byte, research.Program, error) {
-	if missing := p.missing(); len(missing) > 0 {
-		return nil, research.Program{}, research.Errorf(research.CodeBadArgument, "add "+strings.Join(missing, ", "),
-			"not everything could be found out: %s must be given", strings.Join(missing, ", "))
+	if err := incomplete(p); err != nil {
+		return nil, research.Program{}, err
 	}
 	defaults, err := research.ParseProgram([]byte("---\nedit: x\nmetric: {name: x, better: lower}\nrun: x\n---\n"), folder)
 	if err != nil {
@@ -212,6 +211,34 @@ func renderProposal(p *proposal, name, folder string) ([]byte, research.Program,
 		return nil, research.Program{}, err
 	}
 	return text, doc.Program, nil
+}
+
+// incomplete is the error of a proposal that lacks something: what was found,
+// and each missing flag with what it wants. Nil if nothing is missing.
+func incomplete(p *proposal) error {
+	var wanted []string
+	for _, flag := range p.missing() {
+		switch flag {
+		case "--edit":
+			flag += " FILE (the one file that the agent may change" + p.perhaps() + ")"
+		case "--run":
+			flag += " 'COMMAND' (the command to measure)"
+		case "--metric":
+			flag += " NAME (that command prints METRIC NAME=value)"
+		case "--better":
+			flag += " lower (or higher)"
+		}
+		wanted = append(wanted, flag)
+	}
+	if len(wanted) == 0 {
+		return nil
+	}
+	found := "nothing that is known"
+	if len(p.Why) > 0 {
+		found = strings.Join(p.Why, "; ")
+	}
+	return research.Errorf(research.CodeBadArgument, "run it again with "+strings.Join(wanted, ", "),
+		"the repository does not tell everything (found: %s)", found)
 }
 
 func writeProgram(path string, text []byte, force bool) error {

@@ -128,6 +128,22 @@ func TestInitNamesTheMissingFlags(t *testing.T) {
 	}
 }
 
+func TestInitTellsWhatItFoundAndWhatToTry(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{"Makefile": "test:\n\t./db\n", "db.c": "int main(void) { return 0; }", "util.c": "", "db_test.c": "int x; int main(void) { return x; }"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	out, code := initIn(t, dir)
+	if code != 2 || !strings.Contains(out, "Makefile: make") || !strings.Contains(out, "--edit FILE") || !strings.Contains(out, "perhaps db.c, util.c)") {
+		t.Errorf("exit code %d\n%s", code, out)
+	}
+	if strings.Contains(out, "--run") {
+		t.Errorf("the tests can be run, and yet --run is asked for\n%s", out)
+	}
+}
+
 func TestInitOverwritesOnlyByForce(t *testing.T) {
 	dir := t.TempDir()
 	name := filepath.Join(dir, "program.md")
