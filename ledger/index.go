@@ -110,7 +110,7 @@ func conflict(kind research.Kind, job research.JobID, exists, begins bool) error
 		return research.Errorf(research.CodeConflict, "repeat the call: it will take the next number",
 			"%s exists already; somebody else took that number", job)
 	case !exists && !begins:
-		return research.Errorf(research.CodeNotFound, "name one that exists; `ratchet log` lists them",
+		return research.Errorf(research.CodeNotFound, "name one that exists; read_log{view: \"table\"} lists them",
 			"there is no %s for %s", job, kind)
 	}
 	return nil

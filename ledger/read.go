@@ -47,7 +47,7 @@ func (t *Tx) Measurement(campaign string, id research.JobID) (*research.Measurem
 }
 
 func notFound(campaign string, id research.JobID) error {
-	return research.Errorf(research.CodeNotFound, "name one that exists; `ratchet log` lists them",
+	return research.Errorf(research.CodeNotFound, "name one that exists; read_log{view: \"table\"} lists them",
 		"the campaign %q has no %s", campaign, id)
 }
 

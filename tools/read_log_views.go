@@ -158,7 +158,7 @@ func ideas(ctx context.Context, l *lab.Lab, in logIn) (Answer, error) {
 
 // RenderIdeas shows ideas and lessons in at most limit bytes.
 func RenderIdeas(is []research.Idea, ls []research.Lesson, limit int) Answer {
-	return build(limit, field{key: "view", val: "ideas", line: fmt.Sprintf("%d ideas, %d lessons, newest first", len(is), len(ls))},
+	return build(limit, field{key: "view", val: "ideas", line: countOf(len(is), "idea") + ", " + countOf(len(ls), "lesson") + ", newest first"},
 		ideaList(is, 240), lessonList(ls, 240), next("edit the file for the best of them, then run_experiment{hypothesis, idea}"))
 }
 

@@ -52,6 +52,7 @@ func RenderStarted(s *lab.Started) Answer {
 		{key: "session", val: s.Codename},
 		{key: "branch", val: s.Branch},
 		one("metric", "metric: ", s.Metric),
+		one("direction", "direction (read_log{view:\"program\"} has all): ", s.Direction),
 		{key: "edit", list: prefixed("edit only: ", s.Edit), min: 1},
 		one("incumbent", "incumbent: ", s.Incumbent),
 		value("value", "its value: ", s.Value, s.Contract.Metric.Unit),

@@ -27,6 +27,8 @@ type demo struct {
 	log     *os.File // the servers' stderr
 	server  *wire
 	wrong   []string // what was not as it must be
+	judged  int      // experiments
+	refused int      // proposals that cost nothing
 	gains   int      // real gains that were proven
 	missed  int      // real gains that noise hid
 }
@@ -204,6 +206,9 @@ func (d *demo) step(ctx context.Context, e *examples.Edit) error {
 	answer := o.Verdict
 	if o.Error != nil {
 		answer = o.Error.Code
+		d.refused++
+	} else {
+		d.judged++
 	}
 	right := slices.Contains(e.Outcome, answer)
 	if gain := slices.Contains(e.Outcome, "improved"); gain && right {

@@ -114,8 +114,8 @@ func (d *demo) finish(ctx context.Context, started outcome) error {
 		return err
 	}
 	d.view.line("\ngit log --oneline %s:\n%s", branch, indent(commits))
-	d.view.line("\n%d experiments in %.0f s. Add Ratchet to your agent, in your own repository:\n%s",
-		len(d.example.Edits), time.Since(d.began).Seconds(), indent(clientLines))
+	d.view.line("\n%d experiments and %d refusals in %.0f s. Add Ratchet to your agent, in your own repository:\n%s",
+		d.judged, d.refused, time.Since(d.began).Seconds(), indent(clientLines))
 	return nil
 }
 

@@ -35,6 +35,10 @@ func verifyCommand(a *app) *cobra.Command {
 				return err
 			}
 			return a.emit(report, func(w io.Writer) {
+				if report.Records == 0 {
+					fmt.Fprintln(w, "no ledger here yet: it begins with the first campaign")
+					return
+				}
 				fmt.Fprintf(w, "the ledger is whole: %d records, campaigns: %d, head %.12s, anchored at record %d, %d index entries agree\n",
 					report.Records, report.Campaigns, report.Head, report.Anchor, report.Indexed)
 				if recompute {

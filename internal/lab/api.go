@@ -20,8 +20,9 @@ type (
 		Campaign  string           `json:"campaign"`
 		Resumed   bool             `json:"resumed"`
 		Contract  research.Program `json:"-"`
-		Metric    string           `json:"metric"` // "ns_per_op (lower is better, ns)"
-		Edit      []string         `json:"edit"`   // absolute paths in this checkout
+		Direction string           `json:"direction,omitempty"` // the beginning of the program's body
+		Metric    string           `json:"metric"`              // "ns_per_op (lower is better, ns)"
+		Edit      []string         `json:"edit"`                // absolute paths in this checkout
 		Branch    string           `json:"branch"`
 		Incumbent string           `json:"incumbent"` // short commit
 		Codename  string           `json:"session"`

@@ -2,9 +2,11 @@ package lab
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"ratchet/internal/research"
 	"ratchet/ledger"
@@ -72,7 +74,7 @@ func (l *Lab) examine(ctx context.Context, name, commit string, h *Health, say f
 		Body: research.JobStart{Job: id, Commit: commit}}); err != nil {
 		return err
 	}
-	s := &supervisor{Lab: l, campaign: name, id: id, tell: say, versions: map[research.Side]*version{}}
+	s := &supervisor{Lab: l, campaign: name, id: id, tell: say, patience: time.Minute, versions: map[research.Side]*version{}}
 	if s.space, err = l.openWorkspace(ctx, c, id); err != nil {
 		return err
 	}
@@ -86,7 +88,17 @@ func (l *Lab) examine(ctx context.Context, name, commit string, h *Health, say f
 	if !shared {
 		h.Locks += " (this user only: other users' runs on this machine are not seen)"
 	}
-	if c, err = s.calibrate(ctx, id); err != nil {
+	began := time.Now()
+	if c, err = s.calibrate(ctx, id); errors.Is(err, errPatience) {
+		h.Runs = len(s.seen)
+		h.Finding = fmt.Sprintf("the metric comes out: %s; a run takes about %.0f s, so doctor stopped after %d of up to 9: a campaign's calibration makes them all",
+			research.FormatValue(s.seen[len(s.seen)-1].Value, s.space.c.Program.Metric.Unit), time.Since(began).Seconds()/float64(h.Runs), h.Runs)
+		return nil
+	}
+	if ctx.Err() != nil {
+		return research.Errorf(research.CodeCancelled, "run it again", "stopped; nothing was recorded")
+	}
+	if err != nil {
 		return err
 	}
 	h.Runs, h.Problem = c.Runs, c.Broken

@@ -97,7 +97,7 @@ func (l *Lab) readContract(path string) (*contract, error) {
 	}
 	info, err := os.Lstat(abs)
 	if err != nil {
-		return nil, research.Errorf(research.CodeProgram, "run `ratchet init`, or use the prompt `setup`, to write one",
+		return nil, research.Errorf(research.CodeProgram, "run `ratchet init`, or follow read_log{view: \"guide\", query: \"setup\"}, to write one",
 			"no program at %s", abs)
 	}
 	if !info.Mode().IsRegular() {
@@ -144,7 +144,7 @@ func (l *Lab) findProgram(path string) (string, error) {
 		}
 		if d == l.repo.Root() || d == filepath.Dir(d) {
 			return "", research.Errorf(research.CodeProgram,
-				"run `ratchet init`, or use the prompt `setup`, to write one; or name it with --program",
+				"run `ratchet init`, or follow read_log{view: \"guide\", query: \"setup\"}, to write one; or name its path (program)",
 				"no program.md in %s or above it in the repository", dir)
 		}
 	}
@@ -175,6 +175,7 @@ func (l *Lab) find(ctx context.Context, tx *ledger.Tx) (*research.Campaign, erro
 	}
 	doc, err := l.readContract("")
 	if err != nil {
+		err = elsewhere(tx, err)
 		return nil, research.Errorf(research.CodeNoCampaign, research.Describe(err).Next, "no campaign here: %w", err)
 	}
 	c, err := tx.Campaign(doc.Program.Name)
@@ -207,6 +208,22 @@ func (l *Lab) standing(ctx context.Context, c *research.Campaign) (source.Head, 
 			"this checkout is on %s, not on a branch of campaign %s", cmpOr(strings.TrimPrefix(head.Branch, "refs/heads/"), "a detached HEAD"), c.Name)
 	}
 	return head, nil
+}
+
+// elsewhere is the error of a checkout without a program: where the campaigns
+// are, if there are any (program.md is on their branches), else cause.
+func elsewhere(tx *ledger.Tx, cause error) error {
+	all, err := tx.Campaigns()
+	if err != nil {
+		return err
+	}
+	for _, c := range all {
+		if c.Ended == "" {
+			branch := strings.TrimPrefix(c.Branch, "refs/heads/")
+			return research.Errorf(research.CodeNoCampaign, "git switch "+branch, "no program here, but campaign %q is on branch %s", c.Name, branch)
+		}
+	}
+	return cause
 }
 
 // programFile is the campaign's program on disk.

@@ -189,7 +189,7 @@ func (l *Lab) fresh(ctx context.Context, c *research.Campaign, tree string, edit
 		if ok, _, _ := research.Keepable(*x); ok && x.Status == research.Reverted {
 			return nil // it was good and is not in: it may be had back, for the price of its runs
 		}
-		return research.Errorf(research.CodeDuplicate, "try something else; read_log view=experiment shows it",
+		return research.Errorf(research.CodeDuplicate, fmt.Sprintf("try something else; read_log{view: \"experiment\", query: \"%d\"} shows it", n),
 			"experiment %d judged this very content against this incumbent: %s", n, x.Judgement.Words(c.Program.Metric))
 	})
 }

@@ -18,6 +18,9 @@ import (
 // and a calibration; no file of the user changes. Resuming changes files only
 // where the checkout has to go to the campaign's branch, by `git switch`.
 func (l *Lab) StartCampaign(ctx context.Context, req StartRequest) (*Started, error) {
+	if _, err := l.findProgram(req.Program); err != nil {
+		return nil, l.ledger.View(ctx, func(tx *ledger.Tx) error { return elsewhere(tx, err) })
+	}
 	doc, err := l.readContract(req.Program)
 	if err != nil {
 		return nil, err
@@ -265,10 +268,19 @@ func (l *Lab) started(ctx context.Context, name string, doc *contract, resumed b
 	return l.announce(ctx, c, doc, job, session, origin, resumed, notes), nil
 }
 
+// firstWords are the first n bytes of a text, in one line.
+func firstWords(text string, n int) string {
+	text = strings.Join(strings.Fields(text), " ")
+	if len(text) <= n {
+		return text
+	}
+	return strings.ToValidUTF8(text[:n], "") + "…"
+}
+
 func (l *Lab) announce(ctx context.Context, c *research.Campaign, doc *contract, job research.JobID, session, origin string, resumed bool, notes []string) *Started {
 	m := c.Program.Metric
 	unit := cmpOr(m.Unit, "no unit")
-	s := &Started{Campaign: c.Name, Resumed: resumed, Contract: c.Program, ID: job, Codename: session, Left: left(c), Notes: notes,
+	s := &Started{Campaign: c.Name, Direction: firstWords(doc.Body, 240), Resumed: resumed, Contract: c.Program, ID: job, Codename: session, Left: left(c), Notes: notes,
 		Metric: fmt.Sprintf("%s (%s is better, %s)", m.Name, m.Better, unit),
 		Branch: strings.TrimPrefix(l.repo.Branch(ctx), "refs/heads/"), Incumbent: short(c.Incumbent), Back: "git switch " + origin}
 	if len(origin) == 40 {

@@ -25,6 +25,9 @@ type supervisor struct {
 	versions map[research.Side]*version
 	runs     int          // of this job
 	tell     func(string) // where say goes when there is no lock; may be nil
+
+	patience time.Duration          // of a doctor: how long a calibration may take, 0 for as long as it needs
+	seen     []research.Observation // its runs, when it took longer
 }
 
 // Supervise does the job to its end: it is the whole life of a supervisor
@@ -178,6 +181,9 @@ func (s *supervisor) calibrate(ctx context.Context, id research.JobID) (c *resea
 	}
 	if err != nil {
 		end.Failed = reasonOf(err)
+		if len(s.space.unseen) > 0 {
+			end.Failed += fmt.Sprintf(" (%s exists, but git does not ignore it, so runs don't see it: add it to .gitignore)", strings.Join(s.space.unseen, ", "))
+		}
 	}
 	err = s.ledger.Update(ctx, func(tx *ledger.Tx) error {
 		if _, err := tx.Append(research.Entry{Campaign: s.campaign, Session: s.session,
@@ -204,7 +210,7 @@ func (s *supervisor) calibration(ctx context.Context, c *research.Campaign, job 
 	if reason, err := s.check(ctx, job, v); reason != "" || err != nil {
 		return research.RuleState{}, failed(reason, err)
 	}
-	rule, obs := research.NewRule(c.Program), []research.Observation{}
+	rule, obs, began := research.NewRule(c.Program), []research.Observation{}, time.Now()
 	for {
 		want := rule.Calibrate(obs)
 		if want == nil {
@@ -217,8 +223,15 @@ func (s *supervisor) calibration(ctx context.Context, c *research.Campaign, job 
 		if obs = append(obs, o); !o.Valid {
 			return rule.Calibrated(obs)
 		}
+		if s.patience > 0 && len(obs) >= 3 && time.Since(began) > s.patience {
+			s.seen = obs
+			return research.RuleState{}, errPatience
+		}
 	}
 }
+
+// errPatience ends a calibration that only a doctor made, and that takes too long.
+var errPatience = errors.New("enough was seen")
 
 // measure makes the runs of a measurement: of one version, or in turns of two.
 func (s *supervisor) measure(ctx context.Context) error {

@@ -115,7 +115,7 @@ func (l *Lab) Experiment(ctx context.Context, id string) (*Detail, error) {
 		return nil, err
 	}
 	if job.Kind() != research.ExperimentJob || job.N() > c.Experiments {
-		return nil, research.Errorf(research.CodeNotFound, "read_log view=table lists them", "no experiment %s in %q", id, c.Name)
+		return nil, research.Errorf(research.CodeNotFound, "read_log{view: \"table\"} lists them", "no experiment %s in %q", id, c.Name)
 	}
 	d := &Detail{Metric: c.Program.Metric}
 	err = l.ledger.View(ctx, func(tx *ledger.Tx) error {
@@ -248,7 +248,7 @@ func (l *Lab) ProgramText(ctx context.Context) (string, error) {
 	}
 	b, err := os.ReadFile(path)
 	if err != nil {
-		return "", research.Errorf(research.CodeProgram, "run `ratchet init`, or use the prompt `setup`, to write one", "no program at %s", path)
+		return "", research.Errorf(research.CodeProgram, "run `ratchet init`, or follow read_log{view: \"guide\", query: \"setup\"}, to write one", "no program at %s", path)
 	}
 	return string(b), nil
 }

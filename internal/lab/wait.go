@@ -3,6 +3,7 @@ package lab
 import (
 	"context"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -104,9 +105,14 @@ func (l *Lab) outcome(ctx context.Context, campaign string, id research.JobID) (
 		out, output = l.measurementOutcome(c, m), m.Output
 		return nil
 	})
+	if err == nil && out.Verdict == research.Invalid {
+		if extra, err := l.repo.Untracked(ctx, 4); err == nil && len(extra) > 0 {
+			out.Notes = append(out.Notes, "new files are not part of a run: "+strings.Join(extra, ", "))
+		}
+	}
 	if err == nil && out.Reason != "" && output != "" {
 		if b, err := l.ledger.Output(output); err == nil {
-			out.Excerpt = tail(b, 400)
+			out.Excerpt = excerpt(b, 400)
 		}
 	}
 	return out, err
@@ -340,6 +346,24 @@ func differing(a, b map[string]string) map[string]bool {
 }
 
 func seconds(d time.Duration) float64 { return float64(d.Milliseconds()) / 1000 }
+
+// telling are words of lines that say why a program failed.
+var telling = regexp.MustCompile(`(?i)error|fail|cannot|can't|panic|exception|not found|undefined|no such`)
+
+// excerpt is what a failed program's output is best judged by, in about n bytes:
+// the first lines that tell a cause, then the end.
+func excerpt(b []byte, n int) string {
+	end := tail(b, n/2)
+	var out []string
+	size := 0
+	for line := range strings.Lines(strings.TrimSuffix(string(b), "\n")) {
+		line = strings.TrimRight(line, "\r\n")
+		if telling.MatchString(line) && !strings.Contains(end, line) && size+len(line) < n/2 {
+			out, size = append(out, line), size+len(line)
+		}
+	}
+	return strings.Join(append(out, end), "\n")
+}
 
 // tail is the end of b, at most n bytes, from a line's start where there is one.
 func tail(b []byte, n int) string {

@@ -39,6 +39,7 @@ type workspace struct {
 	tree   map[string]string // the start's tracked paths
 	run    string            // this job's runs/<job>
 	serial int
+	unseen []string // dependency folders that exist but are not ignored, so that runs don't see them
 }
 
 // version is one commit of the campaign, as layers.
@@ -277,6 +278,7 @@ func (w *workspace) carried(ctx context.Context) ([]sandbox.Bind, error) {
 				return nil, research.Errorf(research.CodeProgram, "carry is for git-ignored folders; tracked files come from the commit",
 					"carry names %s, which git does not ignore", rel)
 			}
+			w.unseen = append(w.unseen, rel)
 			continue
 		}
 		path := filepath.Join(root, filepath.FromSlash(rel))

@@ -43,7 +43,7 @@ type signRule struct {
 // Limits: `search: auto` programs are judged by this same rule until the full
 // one lands behind the same interface. A guard's max_growth is compared by
 // medians, not by a non-inferiority test. At least 11 clean pairs are needed
-// for an `improved`.
+// for the first `improved`.
 func NewRule(p Program) Rule { return signRule{p.Metric, p.Guards} }
 
 // Calibrate: a metric declared deterministic needs no warm-up and two equal
@@ -237,7 +237,7 @@ func (r signRule) Close(st RuleState, obs []Observation, j Judgement) RuleState 
 	case t.screened:
 		// A dropped edit, most likely null, shows the incumbent's level for free.
 		_, _, _, mean := t.belief.moments(t.m)
-		level := t.level.observe(t.screen-mean, t.noise.runVar(), t.noise)
+		level := t.level.observe(median(t.screens)-mean, t.noise.runVar(), t.noise)
 		next.Level, next.LevelVar = level.level, level.variance
 		next.Screens++
 	}

@@ -13,9 +13,8 @@ type signTest struct {
 	need  float64 // 1/alpha_t
 
 	anchored, screened bool
-	opened             bool    // a confirmation's run was made, so it counts in t
-	looks              int     // screen runs
-	screen             float64 // y of the last of them
+	opened             bool      // a confirmation's run was made, so it counts in t
+	screens            []float64 // y of the candidate's screen runs
 	belief             belief
 
 	pairs                []runPair
@@ -56,7 +55,7 @@ func (t *signTest) add(o Observation) {
 		t.anchored = true
 		t.level = t.level.observe(y, 0, t.noise)
 	case Screen:
-		t.screened, t.screen, t.looks = true, y, t.looks+1
+		t.screened, t.screens = true, append(t.screens, y)
 		t.belief.see(y-t.level.level, t.single())
 	case Confirm:
 		t.opened = true
@@ -74,7 +73,7 @@ func (t *signTest) single() noiseModel {
 // for one run.
 func (t *signTest) suspect() bool {
 	gain, loss, _, _ := t.belief.moments(t.m)
-	return t.looks == 1 && !t.opened && gain < dropBelow && loss < lossAbove && t.screen-t.level.level > 3*t.single().s
+	return len(t.screens) == 1 && !t.opened && gain < dropBelow && loss < lossAbove && t.screens[0]-t.level.level > 3*t.single().s
 }
 
 func (t *signTest) addHalf(o Observation, y float64) {
@@ -212,8 +211,9 @@ func (t *signTest) judge(verdict Verdict, by string) *Judgement {
 	}
 	var value, base float64
 	if n == 0 {
-		value, base = t.ruler.raw(t.screen), t.ruler.raw(t.level.level)
-		d, half := t.screen-t.level.level, z95*math.Sqrt(t.noise.runVar()+t.level.variance)
+		screen := median(t.screens)
+		value, base = t.ruler.raw(screen), t.ruler.raw(t.level.level)
+		d, half := screen-t.level.level, z95*math.Sqrt(t.noise.runVar()+t.level.variance)
 		j.Gain = t.ruler.interval(d, d-half, d+half)
 	} else {
 		value, base = t.ruler.raw(median(t.candidate)), t.ruler.raw(median(t.incumbent))

@@ -54,9 +54,9 @@ func Keepable(x Experiment) (ok, simplification bool, why string) {
 		return false, false, fmt.Sprintf("its verdict is equivalent and the edit is not shorter (+%d -%d lines); "+
 			"an equivalent edit may be kept only when it removes more lines than it adds", x.Added, x.Removed)
 	case Invalid:
-		return false, false, "its verdict is invalid; only improved, or equivalent with fewer lines, may be kept"
+		return false, false, "its verdict is invalid; only improved, provisional, or equivalent with fewer lines, may be kept"
 	}
-	return false, false, fmt.Sprintf("its verdict is %s; only improved, or equivalent with fewer lines, may be kept; "+
+	return false, false, fmt.Sprintf("its verdict is %s; only improved, provisional, or equivalent with fewer lines, may be kept; "+
 		"propose an edit with a larger effect", x.Judgement.Verdict)
 }
 
