@@ -10,7 +10,7 @@ import (
 func gcCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "gc",
-		Short: "remove the workspaces of campaigns that have ended",
+		Short: "remove the workspaces of campaigns that have ended, and what killed processes left",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			l, err := a.lab(cmd.Context())
@@ -25,7 +25,7 @@ func gcCommand(a *app) *cobra.Command {
 				for _, dir := range removed {
 					fmt.Fprintln(w, "removed", dir)
 				}
-				fmt.Fprintf(w, "%d workspaces removed; records and refs stay\n", len(removed))
+				fmt.Fprintf(w, "folders removed: %d; records and refs stay\n", len(removed))
 			})
 		},
 	}

@@ -150,7 +150,7 @@ func (l *Lab) Stop(ctx context.Context, id string) (*Stopped, error) {
 }
 
 // GC removes what runs left in the cache: workspaces of campaigns that have
-// ended, and what belongs to no version in play. It returns the folders removed.
+// ended, and private indexes whose process died. It returns the folders removed.
 func (l *Lab) GC(ctx context.Context) (removed []string, err error) {
 	var all []research.Campaign
 	if err := l.ledger.View(ctx, func(tx *ledger.Tx) (err error) {
@@ -159,16 +159,19 @@ func (l *Lab) GC(ctx context.Context) (removed []string, err error) {
 	}); err != nil {
 		return nil, err
 	}
+	if removed, err = l.staleIndexes(); err != nil {
+		return removed, err
+	}
 	dir, err := l.cacheDir()
 	if err != nil {
 		return nil, err
 	}
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, nil
+		return removed, nil
 	}
 	if err != nil {
-		return nil, err
+		return removed, err
 	}
 	for _, e := range entries {
 		i := slices.IndexFunc(all, func(c research.Campaign) bool { return c.Name == e.Name() })
@@ -176,6 +179,27 @@ func (l *Lab) GC(ctx context.Context) (removed []string, err error) {
 			continue
 		}
 		path := filepath.Join(dir, e.Name())
+		if err := removeTree(path); err != nil {
+			return removed, err
+		}
+		removed = append(removed, path)
+	}
+	return removed, nil
+}
+
+// staleIndexes removes the private indexes that killed processes left in the git
+// directory: a living call needs its own for a moment only.
+func (l *Lab) staleIndexes() (removed []string, err error) {
+	entries, err := os.ReadDir(l.repo.GitDir())
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range entries {
+		info, err := e.Info()
+		if err != nil || !strings.HasPrefix(e.Name(), "ratchet-index-") || time.Since(info.ModTime()) < time.Hour {
+			continue
+		}
+		path := filepath.Join(l.repo.GitDir(), e.Name())
 		if err := removeTree(path); err != nil {
 			return removed, err
 		}

@@ -78,7 +78,7 @@ func (l *Lab) openWorkspace(ctx context.Context, c *research.Campaign, id resear
 	}
 	w := &workspace{lab: l, c: c, dir: filepath.Join(dir, c.Name), folder: slashDir(c.ProgramPath)}
 	w.run = filepath.Join(w.dir, "runs", string(id))
-	if err := removeTree(w.run); err != nil {
+	if err := removeTree(filepath.Dir(w.run)); err != nil { // the turn is ours: what is there, dead supervisors left
 		return nil, err
 	}
 	for _, d := range []string{w.run, filepath.Join(w.dir, "v"), w.home()} {
