@@ -1,0 +1,308 @@
+package research
+
+import (
+	"fmt"
+	"math"
+	"slices"
+)
+
+// Checkpoint is the side of the last certified head, or the campaign's start.
+const Checkpoint Side = "checkpoint"
+
+// Outcome is the server's judgement of a chain.
+type Outcome string
+
+// The outcomes.
+const (
+	Certified  Outcome = "certified"   // the head is proven better: it is the checkpoint now
+	RolledBack Outcome = "rolled_back" // it is not: the checkpoint is the head again
+)
+
+const (
+	leastPairs   = 2   // one pair, however strong, may be one event
+	hopeless     = .10 // P(gain) below which a certificate is given up
+	betShare     = .8  // of the bets around the claim; the rest is even in log
+	betSpread    = .5  // sd of the bets around the claim, in log
+	claimSpread  = 1.0 // the same of the estimate's belief: wider, so that the claim does not leak into it
+	lossShare    = .05 // of the mirrored losses, and of no gain, in the estimate's belief
+	maxFailedRun = 3   // invalid runs that end a certificate
+)
+
+// Certificate is the judgement of a chain of adopted edits against the checkpoint.
+type Certificate struct {
+	Outcome   Outcome `json:"outcome"`
+	StoppedBy string  `json:"stopped_by"` // threshold | futility | cap | budget | invalid
+	Edits     int     `json:"edits"`      // of the chain
+	// Gain of the head over the checkpoint, with its 90 % credible interval: a
+	// share (log scale) or an amount (linear); nil without a complete pair.
+	Gain  *Interval `json:"gain,omitempty"`
+	Scale string    `json:"scale"`
+	Claim float64   `json:"claim"` // what was believed before, as a gain
+	Pairs int       `json:"pairs"`
+	E     float64   `json:"e"`
+	Need  float64   `json:"need"` // 1/alpha_t
+	Test  int       `json:"test"` // t of the campaign's certificates
+	Runs  int       `json:"runs"`
+}
+
+// CertificateStep is the answer about a certificate: one more run, or the
+// judgement. Exactly one is set.
+type CertificateStep struct {
+	Run  *Want
+	Done *Certificate
+}
+
+// NextPair names the certificate's next run, or judges it: fresh interleaved
+// pairs of checkpoint (B) and head (C, side incumbent) as B C, C B, …, which
+// cancels steady drift over two. obs holds the certificate's runs in order. An
+// invalid run is asked for again; the third ends the certificate as rolled back.
+func (a Auto) NextPair(st AutoState, o Outlook, obs []Observation) CertificateStep {
+	pairs, failed := st.certificatePairs(obs)
+	n := len(pairs)
+	if failed < maxFailedRun && n > 0 && !pairs[n-1].complete() {
+		return CertificateStep{Run: halfOf(n, pairs[n-1])}
+	}
+	t := st.certificateTest()
+	for _, p := range pairs {
+		if p.complete() {
+			t.bet(*p.c - *p.b)
+		}
+	}
+	by, outcome := "", RolledBack
+	switch {
+	case failed >= maxFailedRun:
+		by = "invalid"
+	case !a.Certifiable(st):
+		by = "futility"
+	case t.n >= leastPairs && t.evidence >= math.Exp(t.need):
+		by, outcome = "threshold", Certified
+	case t.n > 0 && t.gain < hopeless:
+		by = "futility"
+	case t.n >= certificatePairs:
+		by = "cap"
+	case o.Left-len(obs) < 2:
+		by = "budget"
+	default:
+		return CertificateStep{Run: halfOf(n+1, runPair{})}
+	}
+	return CertificateStep{Done: st.certificate(t, outcome, by, len(obs))}
+}
+
+func (p runPair) complete() bool { return p.b != nil && p.c != nil }
+
+// halfOf is the missing run of pair n: odd pairs run the checkpoint first.
+func halfOf(n int, p runPair) *Want {
+	w := &Want{Side: Checkpoint, Role: Confirm, Pair: n, Order: "BC"}
+	if n%2 == 0 {
+		w.Side, w.Order = Incumbent, "CB"
+	}
+	switch {
+	case p.b != nil:
+		w.Side = Incumbent
+	case p.c != nil:
+		w.Side = Checkpoint
+	}
+	return w
+}
+
+// certificatePairs sorts the runs into pairs, on the scale, and counts those without a place on it.
+func (st AutoState) certificatePairs(obs []Observation) (pairs []runPair, failed int) {
+	for _, o := range obs {
+		y, ok := st.height(o)
+		if !ok || o.Pair < 1 || o.Pair > certificatePairs {
+			failed++
+			continue
+		}
+		for len(pairs) < o.Pair {
+			pairs = append(pairs, runPair{})
+		}
+		if p := &pairs[o.Pair-1]; o.Side == Incumbent {
+			p.c = &y
+		} else {
+			p.b = &y
+		}
+	}
+	return pairs, failed
+}
+
+// certificateTest is a certificate's evidence so far. What it bets with was
+// fixed before the first pair, so that the bets are predictable.
+type certificateTest struct {
+	noise    noiseModel
+	null     float64   // the effect -m of the null's edge
+	effects  []float64 // lower is better
+	bets     []float64 // by effect; only effects below null have any
+	belief   []float64 // by effect, for futility and the estimate
+	need     float64   // log(1/alpha_t)
+	n        int
+	evidence float64 // the e-process
+	gain     float64 // P(effect < null)
+}
+
+// certificateTest lays out gains from min(rope, claim/4) to 4 max(claim, rope)
+// in steps of min(24 %, .6 s) but at least 1/400 of the larger: with a coarser or
+// shorter grid a big chain would look like an outlier. Bets are log-normal
+// around the claim and even in log; the estimate's belief is log-normal and
+// wider, with mirrored losses.
+func (st AutoState) certificateTest() *certificateTest {
+	t := &certificateTest{noise: st.pairNoise(st.mixture()), null: -st.MinEffect, need: st.need(), evidence: 1}
+	claim := max(st.Claim, st.Rope*1e-3)
+	var around, even []float64
+	for d := min(st.Rope, claim/4); d < 4*max(claim, st.Rope); {
+		step := max(min(.24*d, .6*t.noise.s), max(claim, st.Rope)/400)
+		z := math.Log(d / claim)
+		t.effects = append(t.effects, -d)
+		bettable := 0.0
+		if -d < t.null {
+			bettable = step / d
+		}
+		around = append(around, bettable*math.Exp(-z*z/(2*betSpread*betSpread)))
+		even = append(even, bettable)
+		t.belief = append(t.belief, step/d*math.Exp(-z*z/(2*claimSpread*claimSpread)))
+		d += step
+	}
+	normalise(around)
+	normalise(even)
+	normalise(t.belief)
+	for j := range around {
+		t.bets = append(t.bets, betShare*around[j]+(1-betShare)*even[j])
+		t.effects = append(t.effects, -t.effects[j])
+		t.belief = append(t.belief, lossShare*t.belief[j])
+	}
+	t.effects, t.belief = append(t.effects, 0), append(t.belief, lossShare)
+	return t
+}
+
+func normalise(w []float64) {
+	sum := 0.0
+	for _, x := range w {
+		sum += x
+	}
+	for i := range w {
+		if sum > 0 {
+			w[i] /= sum
+		}
+	}
+}
+
+// bet folds in one pair's difference d, head minus checkpoint: a mixture of
+// likelihood ratios against the edge of the null, E = sum_j b_j prod f(d;
+// delta_j)/f(d; -m), an e-process (Ville 1939; Robbins 1970), so that
+// P(sup E >= 1/alpha) <= alpha under the null. A difference that no density
+// can weigh says nothing.
+func (t *certificateTest) bet(d float64) {
+	t.n++
+	null := t.noise.density(d, t.null)
+	if !(null > 0) || !finite(null) {
+		return
+	}
+	evidence, gain, total := 0.0, 0.0, 0.0
+	for j, effect := range t.effects {
+		f := t.noise.density(d, effect)
+		t.belief[j] *= f
+		total += t.belief[j]
+		if effect < t.null {
+			gain += t.belief[j]
+		}
+		if j < len(t.bets) {
+			t.bets[j] *= f / null
+			evidence += t.bets[j]
+		}
+	}
+	t.evidence, t.gain = evidence, gain/total
+	for j := range t.belief {
+		t.belief[j] /= total
+	}
+}
+
+// estimate is the posterior mean of the effect with its 90 % credible interval.
+func (t *certificateTest) estimate() (mean, lo, hi float64) {
+	order := make([]int, len(t.effects))
+	for j := range order {
+		order[j] = j
+		mean += t.belief[j] * t.effects[j]
+	}
+	slices.SortFunc(order, func(i, j int) int {
+		if t.effects[i] < t.effects[j] {
+			return -1
+		}
+		return 1
+	})
+	sum := 0.0
+	lo, hi = math.NaN(), math.NaN()
+	for _, j := range order {
+		sum += t.belief[j]
+		if math.IsNaN(lo) && sum >= .05 {
+			lo = t.effects[j]
+		}
+		if math.IsNaN(hi) && sum >= .95*(1-1e-12) {
+			hi = t.effects[j]
+		}
+	}
+	return mean, min(lo, mean), max(hi, mean)
+}
+
+func (st AutoState) certificate(t *certificateTest, outcome Outcome, by string, runs int) *Certificate {
+	r := st.Rule.ruler()
+	c := &Certificate{
+		Outcome: outcome, StoppedBy: by, Edits: st.Chain, Scale: st.Rule.Scale, Claim: r.gain(-st.Claim),
+		Pairs: t.n, E: min(t.evidence, math.MaxFloat64), Need: math.Exp(t.need), Test: st.Rule.Tests + 1, Runs: runs,
+	}
+	if t.n > 0 {
+		c.Gain = r.interval(t.estimate())
+	}
+	return c
+}
+
+// CloseCertificate folds a certificate into the state: the test is counted,
+// the pairs tell the noise, and the side that is the head from here on tells
+// its level. Rolled back, the claim is given back. o is the Outlook it began with.
+func (a Auto) CloseCertificate(st AutoState, o Outlook, obs []Observation, c Certificate) AutoState {
+	_, late := a.spare(st, o)
+	pairs, _ := st.certificatePairs(obs)
+	m := st.mixture()
+	if c.Outcome == Certified {
+		st.Rule.Kept++
+	} else {
+		m.shift(st.Claim, st.ClaimVar)
+	}
+	var ds []float64
+	for _, p := range pairs {
+		if !p.complete() {
+			continue
+		}
+		ds = append(ds, *p.c-*p.b)
+		if c.Outcome == Certified {
+			m.see(*p.c, false)
+		} else {
+			m.see(*p.b, false)
+		}
+	}
+	if len(obs) > 0 {
+		st.Rule.Tests++
+	}
+	if n := float64(len(ds)); n >= 2 {
+		mid, widen := median(ds), math.Sqrt(n/(n-1))
+		for i := range ds {
+			ds[i] = (ds[i] - mid) * widen
+		}
+		st.Rule = st.Rule.learn(ds)
+	}
+	st.Belief, st.Late, st.IfKept = m.AutoBelief, st.Late || late, nil
+	st.Claim, st.ClaimVar, st.Chain = 0, 0, 0
+	return st
+}
+
+// Words is the certificate in one line for m's readers.
+func (c Certificate) Words(m Metric) string {
+	w := phrase{Judgement{Scale: c.Scale, Gain: c.Gain}, m.Unit}
+	head := "certified"
+	if c.Outcome == RolledBack {
+		head = fmt.Sprintf("rolled back (stopped by %s)", c.StoppedBy)
+	}
+	if c.Gain == nil {
+		return fmt.Sprintf("%s: chain of %s, nothing was measured", head, count(c.Edits, "edit"))
+	}
+	return fmt.Sprintf("%s: chain of %s, %s %s, %s, E = %s against %s needed", head, count(c.Edits, "edit"),
+		w.amount(c.Gain.Mid), w.interval(), count(c.Pairs, "pair"), eValue(c.E), eValue(c.Need))
+}

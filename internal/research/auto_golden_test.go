@@ -1,0 +1,46 @@
+package research_test
+
+import (
+	"fmt"
+	"math"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"ratchet/internal/research"
+)
+
+// A fixed campaign decides the same for ever: belief, price, pairs kept back,
+// evidence and levels, to six digits. Delete testdata/auto.golden to make it
+// again, and say in the change why every old ledger is judged differently.
+func TestAutoGolden(t *testing.T) {
+	b := newBench(t, autoRule(research.Lower), timing)
+	var out strings.Builder
+	for round := range 2 {
+		for i, effect := range []float64{0, .04, -.03, 0, -.008, .01, -.06, 0} {
+			j := b.try(effect)
+			fmt.Fprintf(&out, "%d.%d %s %s runs %d gain %.6g..%.6g noise %.6g price %.6g claim %.6g sd %.6g pairs %d\n",
+				round, i, j.Verdict, j.StoppedBy, j.Runs, j.Gain.Lo, j.Gain.Hi, j.Noise, b.st.Price, b.st.Claim, math.Sqrt(b.st.ClaimVar), b.st.CertificatePairs())
+		}
+		obs, c := b.certify()
+		b.closeCertificate(obs, c)
+		fmt.Fprintf(&out, "%s\nlog E %.6g need %.6g gain %.6g next alpha %.6g s %.6g eps %.6g\n", c.Words(b.rule.Metric), math.Log(c.E), c.Need, c.Gain.Mid,
+			research.AutoAlphaAt(b.st.Rule.Tests+1, b.st.Rule.Kept), b.st.Rule.S, b.st.Belief.Outliers/b.st.Belief.Seen)
+	}
+	const path = "testdata/auto.golden"
+	want, err := os.ReadFile(path)
+	if os.IsNotExist(err) {
+		if err := os.WriteFile(path, []byte(out.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		t.Fatalf("%s was missing and is made again: look at it", path)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), out.String()); diff != "" {
+		t.Error(diff)
+	}
+}

@@ -1,0 +1,166 @@
+package research
+
+import "math"
+
+const (
+	maxLooks  = 24  // runs of one experiment, of the candidate and of the head
+	worthless = .90 // P(|effect| < rope) from which two looks say equivalent
+)
+
+// Next names the experiment's next run (the candidate, or the head again to
+// know its level), or judges it. obs holds its runs in order. `provisional`
+// means that the expected gain is worth adopting the edit; nothing is proven
+// by it. Deterministic metrics are judged by one run.
+func (a Auto) Next(st AutoState, o Outlook, obs []Observation) Step {
+	if st.Rule.Class == Deterministic {
+		return a.exact().Next(st.Rule, obs)
+	}
+	if j := a.exact().invalid(st.Rule, obs); j != nil {
+		j.Runs, j.State = len(obs), st.Rule
+		return Step{Done: j}
+	}
+	if len(st.candidateHeights(obs)) == 0 {
+		return Step{Run: &Want{Side: Candidate, Role: Screen}}
+	}
+	m := st.opened(obs)
+	left, _ := a.spare(st, o)
+	by := ""
+	worth, candidate := m.moments().worth()
+	switch {
+	case worth <= a.price(st, m.prior):
+		by = "price"
+	case len(obs) >= maxLooks:
+		by = "looks"
+	case len(obs) >= left:
+		by = "budget"
+	case candidate:
+		return Step{Run: &Want{Side: Candidate, Role: Screen}}
+	default:
+		return Step{Run: &Want{Side: Incumbent, Role: Anchor}}
+	}
+	return Step{Done: a.judge(st, m, obs, by)}
+}
+
+// opened is the belief with the experiment open and its usable runs seen.
+func (st AutoState) opened(obs []Observation) *mixture {
+	m := st.mixture()
+	m.open()
+	for _, o := range obs {
+		if y, ok := st.height(o); ok {
+			m.see(y, o.Side == Candidate)
+		}
+	}
+	return m
+}
+
+// height is a run's place on the scale, false when it has none.
+func (st AutoState) height(o Observation) (float64, bool) {
+	if !o.Valid || !st.Rule.measurable([]float64{o.Value}) {
+		return 0, false
+	}
+	return st.Rule.ruler().y(o.Value), true
+}
+
+// worth is the expected net gain per run of looking k more times at the
+// proposal, or at the head, before deciding: the knowledge gradient (Frazier,
+// Powell & Dayanik 2008; over several looks as in Frazier & Powell 2010) of
+// the moment-matched belief. In units of the scale, per run.
+func (o moments) worth() (best float64, candidate bool) {
+	for _, k := range [...]float64{1, 2, 4, 8} {
+		own := o.worthOf(o.cov+o.varEffect, o.varLevel+2*o.cov+o.varEffect, k)
+		if own > best {
+			best, candidate = own, true
+		}
+		if head := o.worthOf(o.cov, o.varLevel, k); head > best {
+			best, candidate = head, false
+		}
+	}
+	return best, candidate
+}
+
+// worthOf is t (phi(z) - z Phi(-z)) / k with z = |effect|/t, where t is the
+// standard deviation that k looks would move the effect's mean by: cov is the
+// effect's covariance with what a look shows, v the variance of that.
+func (o moments) worthOf(cov, v, k float64) float64 {
+	t := math.Abs(cov) / math.Sqrt(v+o.runVar/k)
+	if !(t > 0) {
+		return 0
+	}
+	z := math.Abs(o.effect) / t
+	return t * (normalDensity(z, 1) - z*normalCDF(-z)) / k
+}
+
+// judge words what the belief says as the looks end.
+func (a Auto) judge(st AutoState, m *mixture, obs []Observation, by string) *Judgement {
+	o := m.moments()
+	candidates := st.candidateHeights(obs)
+	gain, loss, within := m.chances(st.Rope)
+	r := st.Rule.ruler()
+	half := z95 * math.Sqrt(o.varEffect)
+	value, base := r.raw(median(candidates)), r.raw(o.level)
+	sd := math.Sqrt(o.runVar)
+	j := &Judgement{
+		Verdict: Inconclusive, StoppedBy: by, Scale: st.Rule.Scale, Value: &value, Baseline: &base,
+		Gain:       r.interval(o.effect, o.effect-half, o.effect+half),
+		Noise:      r.gain(-sd),
+		Detectable: r.gain(-2 * sd / math.Sqrt(float64(len(candidates)))),
+	}
+	switch {
+	case o.effect < -a.keepBar(st):
+		j.Verdict = Provisional
+	case loss >= lossAbove && gain < loss:
+		j.Verdict = Regressed
+	case len(candidates) >= 2 && within >= worthless:
+		j.Verdict = Equivalent
+	}
+	if j.Verdict == Provisional || j.Verdict == Equivalent {
+		a.exact().checkGrowth(st.Rule, obs, j)
+	}
+	j = bounded(j)
+	j.Runs, j.State = len(obs), st.Rule
+	return j
+}
+
+func (st AutoState) candidateHeights(obs []Observation) []float64 {
+	var ys []float64
+	for _, o := range obs {
+		if y, ok := st.height(o); ok && o.Side == Candidate {
+			ys = append(ys, y)
+		}
+	}
+	return ys
+}
+
+// Close folds a judged experiment into the state, when the verdict falls, as
+// an edit that was dropped; IfKept has what keeping it changes (see Moved). An
+// invalid experiment teaches nothing and spends no share of the prior.
+func (a Auto) Close(st AutoState, o Outlook, obs []Observation, j Judgement) AutoState {
+	_, late := a.spare(st, o)
+	st.IfKept = nil
+	if st.Rule.Class != Noisy || j.Verdict == Invalid || len(st.candidateHeights(obs)) == 0 {
+		return st
+	}
+	m := st.opened(obs)
+	st.Price = a.priceAfter(st, o, m.prior, len(obs))
+	st.Late = st.Late || late
+	st.IfKept = m.close()
+	st.Belief = m.AutoBelief
+	st.Rule = st.Rule.learn(st.repeats(obs))
+	return st
+}
+
+// repeats are the differences of consecutive runs of the candidate: they tell
+// the noise of a pair, whatever the edit does.
+func (st AutoState) repeats(obs []Observation) []float64 {
+	var ds []float64
+	prev, have := 0.0, false
+	for _, o := range obs {
+		y, ok := st.height(o)
+		ok = ok && o.Side == Candidate
+		if ok && have {
+			ds = append(ds, y-prev)
+		}
+		prev, have = y, ok
+	}
+	return ds
+}

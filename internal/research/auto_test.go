@@ -1,0 +1,366 @@
+package research_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"ratchet/internal/research"
+)
+
+func autoRule(better research.Direction) research.Auto {
+	return research.Auto{
+		Metric: research.Metric{Name: "time", Better: better, Noise: research.Noisy, MinGainSet: true},
+		Rope:   .003,
+	}
+}
+
+// bench is a campaign of the full rule on a simulated benchmark.
+type bench struct {
+	t       *testing.T
+	rule    research.Auto
+	st      research.AutoState
+	r       *rand.Rand
+	turn    func(float64) float64 // from log level to raw value
+	sigma   float64
+	outlook research.Outlook
+	// True levels of the head and of the checkpoint, log.
+	head, base float64
+}
+
+func newBench(t *testing.T, rule research.Auto, turn func(float64) float64) *bench {
+	t.Helper()
+	b := &bench{t: t, rule: rule, r: rand.New(rand.NewPCG(31, 5)), turn: turn, sigma: .02,
+		outlook: research.Outlook{Budget: 300, Left: 290, Proposals: 100}}
+	var obs []research.Observation
+	for w := rule.Calibrate(obs); w != nil; w = rule.Calibrate(obs) {
+		obs = append(obs, b.observe(*w, 0))
+	}
+	if len(obs) != 4 || !obs[0].WarmUp {
+		t.Fatalf("calibrated with %d runs, want a warm-up and three", len(obs))
+	}
+	st, err := rule.Calibrated(obs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.st = st
+	return b
+}
+
+func (b *bench) observe(w research.Want, level float64) research.Observation {
+	return research.Observation{Want: w, Valid: true, Value: b.turn(level + b.sigma*b.r.NormFloat64())}
+}
+
+// try makes one experiment of that effect and keeps it if it is provisional.
+func (b *bench) try(effect float64) research.Judgement {
+	var obs []research.Observation
+	step := b.rule.Next(b.st, b.outlook, obs)
+	for ; step.Run != nil; step = b.rule.Next(b.st, b.outlook, obs) {
+		level := b.head
+		if step.Run.Side == research.Candidate {
+			level += effect
+		}
+		obs = append(obs, b.observe(*step.Run, level))
+	}
+	b.st = b.rule.Close(b.st, b.outlook, obs, *step.Done)
+	if step.Done.Verdict == research.Provisional {
+		b.st = b.st.Moved(*step.Done)
+		b.head += effect
+	}
+	b.outlook.Left -= len(obs)
+	b.outlook.Proposals--
+	return *step.Done
+}
+
+// certify plays the certificate that is due, without closing it.
+func (b *bench) certify() ([]research.Observation, research.Certificate) {
+	var obs []research.Observation
+	step := b.rule.NextPair(b.st, b.outlook, obs)
+	for ; step.Run != nil; step = b.rule.NextPair(b.st, b.outlook, obs) {
+		level := b.base
+		if step.Run.Side == research.Incumbent {
+			level = b.head
+		}
+		obs = append(obs, b.observe(*step.Run, level))
+	}
+	return obs, *step.Done
+}
+
+func (b *bench) closeCertificate(obs []research.Observation, c research.Certificate) {
+	b.st = b.rule.CloseCertificate(b.st, b.outlook, obs, c)
+	b.outlook.Left -= len(obs)
+	if c.Outcome == research.Certified {
+		b.base = b.head
+	} else {
+		b.head = b.base
+	}
+}
+
+func timing(y float64) float64 { return math.Exp(y) }
+
+// story is what a fixed little campaign decides.
+func story(t *testing.T, better research.Direction, turn func(float64) float64) []string {
+	b := newBench(t, autoRule(better), turn)
+	var said []string
+	for _, effect := range []float64{0, .04, -.03, 0, .01, -.06} {
+		j := b.try(effect)
+		said = append(said, string(j.Verdict)+" "+j.StoppedBy)
+	}
+	obs, c := b.certify()
+	b.closeCertificate(obs, c)
+	return append(said, fmt.Sprint(c.Outcome, " ", c.StoppedBy, " ", len(obs)))
+}
+
+// Direction and unit are nothing to the rule: turned round or a thousand times
+// larger, the same campaign decides the same.
+func TestAutoHasNoDirectionAndNoUnit(t *testing.T) {
+	want := story(t, research.Lower, timing)
+	t.Log(want)
+	turns := map[string]struct {
+		better research.Direction
+		turn   func(float64) float64
+	}{
+		"higher is better": {research.Higher, func(y float64) float64 { return math.Exp(-y) }},
+		"a thousandfold":   {research.Lower, func(y float64) float64 { return 1000 * math.Exp(y) }},
+	}
+	for name, c := range turns {
+		if diff := cmp.Diff(want, story(t, c.better, c.turn)); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+	}
+}
+
+// On the linear scale a thousandfold unit with a thousandfold rope is the same campaign.
+func TestAutoLinearScale(t *testing.T) {
+	one := newBench(t, autoRule(research.Lower), func(y float64) float64 { return y })
+	rule := autoRule(research.Lower)
+	rule.Rope *= 1000
+	thousand := newBench(t, rule, func(y float64) float64 { return 1000 * y })
+	for _, effect := range []float64{-.05, 0, .05} {
+		a, b := one.try(effect), thousand.try(effect)
+		if a.Verdict != b.Verdict || math.Abs(a.Gain.Mid*1000-b.Gain.Mid) > 1e-6 {
+			t.Errorf("effect %v: %v %v, a thousandfold %v %v", effect, a.Verdict, a.Gain, b.Verdict, b.Gain)
+		}
+	}
+}
+
+// The state says the same after a journey through JSON.
+func TestAutoStateSurvivesJSON(t *testing.T) {
+	b := newBench(t, autoRule(research.Lower), timing)
+	for _, effect := range []float64{0, -.03, .02} {
+		b.try(effect)
+	}
+	text, err := json.Marshal(b.st)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var back research.AutoState
+	if err := json.Unmarshal(text, &back); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(b.st, back); diff != "" {
+		t.Error(diff)
+	}
+	if len(text) > 16<<10 {
+		t.Errorf("a state takes %d bytes", len(text))
+	}
+}
+
+// The belief finds the effect and the noise, and the given state stays as it was.
+func TestAutoLearns(t *testing.T) {
+	b := newBench(t, autoRule(research.Lower), timing)
+	before, _ := json.Marshal(b.st)
+	var obs []research.Observation
+	for i := range 400 {
+		w := research.Want{Side: research.Candidate, Role: research.Screen}
+		level := -.03
+		if i%2 == 1 {
+			w, level = research.Want{Side: research.Incumbent, Role: research.Anchor}, 0
+		}
+		obs = append(obs, b.observe(w, level))
+	}
+	j := b.rule.Next(b.st, b.outlook, obs).Done
+	after, _ := json.Marshal(b.st)
+	if j == nil || j.Verdict != research.Provisional || math.Abs(j.Gain.Mid-.03) > .006 || math.Abs(-j.Noise-.02) > .008 && math.Abs(j.Noise-.02) > .008 {
+		t.Fatalf("%+v", j)
+	}
+	if string(before) != string(after) {
+		t.Error("Next changed the state it was given")
+	}
+}
+
+// One pair, however strong, may be one event.
+func TestAutoCertifiesOnNoSinglePair(t *testing.T) {
+	b := newBench(t, autoRule(research.Lower), timing)
+	b.st.Claim, b.st.ClaimVar, b.st.Chain = 1, .01, 3
+	for _, effect := range []float64{-1, -3} {
+		b.head = effect
+		obs, c := b.certify()
+		if c.Outcome != research.Certified || c.Pairs < 2 {
+			t.Fatalf("effect %v: %s after %d pairs", effect, c.Outcome, c.Pairs)
+		}
+		if step := b.rule.NextPair(b.st, b.outlook, obs[:2]); step.Run == nil || step.Run.Pair != 2 {
+			t.Errorf("effect %v: after one pair %+v", effect, step.Done)
+		}
+	}
+}
+
+// A certificate's null is "gain <= min_gain": a head that gains less is rolled back.
+func TestAutoCertifiesNoLessThanMinGain(t *testing.T) {
+	for _, c := range []struct {
+		minGain float64
+		want    research.Outcome
+	}{{0, research.Certified}, {.05, research.RolledBack}} {
+		rule := autoRule(research.Lower)
+		rule.Metric.MinGain = research.Amount{Value: c.minGain, Relative: true}
+		for seed := range uint64(10) {
+			b := newBench(t, rule, timing)
+			b.r = rand.New(rand.NewPCG(33, seed))
+			b.st.Claim, b.st.ClaimVar, b.st.Chain, b.head = .08, .01, 3, -.035
+			if _, cert := b.certify(); cert.Outcome != c.want {
+				t.Errorf("min_gain %v, seed %d: %s", c.minGain, seed, cert.Words(rule.Metric))
+			}
+		}
+	}
+}
+
+// What is no number ends the experiment as invalid and never reaches the belief.
+func TestAutoNeverBelievesNaN(t *testing.T) {
+	b := newBench(t, autoRule(research.Lower), timing)
+	first := research.Observation{Want: research.Want{Side: research.Candidate, Role: research.Screen}, Valid: true, Value: 1}
+	for _, v := range []float64{math.NaN(), math.Inf(1), math.Inf(-1), 0, -1, 1e300} {
+		bad := first
+		bad.Value = v
+		for _, obs := range [][]research.Observation{{bad}, {first, bad}} {
+			j := b.rule.Next(b.st, b.outlook, obs).Done
+			if j == nil || j.Verdict != research.Invalid {
+				t.Fatalf("%v: %+v", v, j)
+			}
+			if diff := cmp.Diff(b.st, b.rule.Close(b.st, b.outlook, obs, *j)); diff != "" {
+				t.Errorf("%v reached the state: %s", v, diff)
+			}
+		}
+		if step := b.rule.NextPair(b.st, b.outlook, []research.Observation{bad}); step.Done == nil || step.Done.Outcome != research.RolledBack {
+			t.Errorf("no claim, and yet %+v", step)
+		}
+	}
+}
+
+// An invalid half of a pair is run again, and the third ends the certificate.
+func TestAutoCertificateRepeatsFailedRuns(t *testing.T) {
+	b := newBench(t, autoRule(research.Lower), timing)
+	b.st.Claim, b.st.ClaimVar, b.st.Chain = .5, .01, 3
+	var obs []research.Observation
+	for range 2 {
+		w := b.rule.NextPair(b.st, b.outlook, obs).Run
+		if w == nil || w.Pair != 1 || w.Side != research.Checkpoint || w.Order != "BC" {
+			t.Fatalf("%+v", w)
+		}
+		obs = append(obs, research.Observation{Want: *w, Reason: "it failed"})
+	}
+	obs = append(obs, obs[0])
+	if c := b.rule.NextPair(b.st, b.outlook, obs).Done; c == nil || c.Outcome != research.RolledBack || c.StoppedBy != "invalid" {
+		t.Fatalf("%+v", c)
+	}
+}
+
+// Calibration runs that happen to be equal do not stop the belief.
+func TestAutoGoesOnAfterEqualCalibration(t *testing.T) {
+	rule := autoRule(research.Lower)
+	var obs []research.Observation
+	for w := rule.Calibrate(obs); w != nil; w = rule.Calibrate(obs) {
+		obs = append(obs, research.Observation{Want: *w, Valid: true, Value: 5})
+	}
+	st, err := rule.Calibrated(obs)
+	if err != nil || st.Rule.Class != research.Noisy {
+		t.Fatalf("%v, class %q", err, st.Rule.Class)
+	}
+	b := &bench{t: t, rule: rule, st: st, r: rand.New(rand.NewPCG(32, 1)), sigma: .02,
+		turn: func(y float64) float64 { return 5 * math.Exp(y) }, outlook: research.Outlook{Budget: 300, Left: 290, Proposals: 100}}
+	for range 30 {
+		b.try(0)
+	}
+	j := b.try(-.2)
+	if j.Verdict != research.Provisional || math.Abs(j.Gain.Mid-.18) > .06 {
+		t.Errorf("after thirty edits at 2 %% noise: %+v", j)
+	}
+}
+
+// e-LOND may not spend more than the whole.
+func TestAutoAlphaSumsBelowFivePercent(t *testing.T) {
+	sum := 0.0
+	for i := 1; i <= 1_000_000; i++ {
+		sum += research.AutoAlphaAt(i, 0)
+	}
+	sum += .05 * math.Pow(1_000_001, -.6) / .6 / 1.29 // what is beyond, at most
+	if sum > .05 {
+		t.Fatalf("the levels add up to %v", sum)
+	}
+}
+
+// A keep undone takes its claim with it.
+func TestAutoMovesBack(t *testing.T) {
+	b := newBench(t, autoRule(research.Lower), timing)
+	var obs []research.Observation
+	step := b.rule.Next(b.st, b.outlook, obs)
+	for ; step.Run != nil; step = b.rule.Next(b.st, b.outlook, obs) {
+		obs = append(obs, b.observe(*step.Run, map[research.Side]float64{research.Candidate: -.2}[step.Run.Side]))
+	}
+	closed := b.rule.Close(b.st, b.outlook, obs, *step.Done)
+	back := closed.Moved(*step.Done).MovedBack(*closed.IfKept, *step.Done)
+	if back.Chain != 0 || math.Abs(back.Claim) > 1e-12 || math.Abs(back.Gained) > 1e-12 {
+		t.Errorf("chain %d, claim %v, gained %v", back.Chain, back.Claim, back.Gained)
+	}
+}
+
+// Deciding the 24th look, which replays all before it, is the dearest decision
+// of an experiment.
+func BenchmarkAutoNext(b *testing.B) {
+	rule := autoRule(research.Lower)
+	var obs []research.Observation
+	r := rand.New(rand.NewPCG(1, 2))
+	for w := rule.Calibrate(obs); w != nil; w = rule.Calibrate(obs) {
+		obs = append(obs, research.Observation{Want: *w, Valid: true, Value: math.Exp(.02 * r.NormFloat64())})
+	}
+	st, err := rule.Calibrated(obs)
+	if err != nil {
+		b.Fatal(err)
+	}
+	o := research.Outlook{Budget: 1000, Left: 900, Proposals: 50}
+	looks := make([]research.Observation, 0, 23)
+	for len(looks) < 23 {
+		looks = append(looks, research.Observation{Want: research.Want{Side: research.Candidate, Role: research.Screen}, Valid: true, Value: math.Exp(.02 * r.NormFloat64())})
+	}
+	for b.Loop() {
+		rule.Next(st, o, looks)
+	}
+}
+
+// The 60th pair of a certificate replays all before it.
+func BenchmarkAutoNextPair(b *testing.B) {
+	rule := autoRule(research.Lower)
+	var obs []research.Observation
+	r := rand.New(rand.NewPCG(1, 2))
+	for w := rule.Calibrate(obs); w != nil; w = rule.Calibrate(obs) {
+		obs = append(obs, research.Observation{Want: *w, Valid: true, Value: math.Exp(.02 * r.NormFloat64())})
+	}
+	st, err := rule.Calibrated(obs)
+	if err != nil {
+		b.Fatal(err)
+	}
+	st.Claim, st.Chain = .004, 1
+	var pairs []research.Observation
+	for i := 1; i <= 59; i++ {
+		for _, side := range []research.Side{research.Checkpoint, research.Incumbent} {
+			pairs = append(pairs, research.Observation{Want: research.Want{Side: side, Role: research.Confirm, Pair: i}, Valid: true, Value: math.Exp(.02 * r.NormFloat64())})
+		}
+	}
+	o := research.Outlook{Budget: 1000, Left: 900, Proposals: 50}
+	for b.Loop() {
+		rule.NextPair(st, o, pairs)
+	}
+}

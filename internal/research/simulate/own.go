@@ -1,0 +1,219 @@
+package simulate
+
+import (
+	"math"
+
+	"ratchet/internal/research"
+)
+
+// twist is a way to break a rule, so that a test can show that each part matters.
+type twist struct {
+	unproven    bool // auto: what was adopted counts as gain, without a certificate
+	uncorrected bool // certify: every test has the whole alpha: no e-LOND
+	stored      bool // the baseline of a pair is what it was at first, never run again
+	blocked     bool // all runs of the baseline first, then all others: no interleaving
+}
+
+const (
+	unit      = 1000 // the raw value of log level 0
+	blockRuns = 20   // of the blocked twist
+)
+
+// stage gives Ratchet's rules their observations.
+type stage struct {
+	*world
+	twist twist
+	first []float64 // raw values of the calibration
+	block []float64 // raw values of the baseline of this confirmation
+}
+
+// observe makes the wanted run of a program at that level; baseline says that
+// it is the half of a pair that the other is compared with.
+func (s *stage) observe(w research.Want, level float64, baseline bool) research.Observation {
+	o := research.Observation{Want: w, Valid: true}
+	baseline = baseline && w.Role == research.Confirm
+	switch {
+	case baseline && s.twist.stored:
+		s.Runs++
+		o.Value = s.first[(w.Pair-1)%len(s.first)] * math.Exp(level)
+	case baseline && s.twist.blocked:
+		for len(s.block) < blockRuns {
+			s.block = append(s.block, unit*math.Exp(s.run(level)))
+		}
+		o.Value = s.block[(w.Pair-1)%blockRuns]
+	default:
+		o.Value = unit * math.Exp(s.run(level))
+	}
+	return o
+}
+
+// calibrate runs the start version for as long as the rule wants it.
+func (s *stage) calibrate(next func([]research.Observation) *research.Want) []research.Observation {
+	var obs []research.Observation
+	for w := next(obs); w != nil; w = next(obs) {
+		o := s.observe(*w, 0, false)
+		s.first = append(s.first, o.Value)
+		obs = append(obs, o)
+	}
+	return obs
+}
+
+func metric(c Cell) research.Metric {
+	m := research.Metric{Name: "time", Better: research.Lower, Noise: research.Noisy, MinGainSet: true}
+	if c.Noise.Sigma == 0 {
+		m.Noise = research.Deterministic
+	}
+	return m
+}
+
+// logGain is a reported share of a lower-is-better metric as a log-ratio.
+func logGain(share float64) float64 { return -math.Log1p(-share) }
+
+// exactGain is the log-ratio that one run of a deterministic metric showed.
+func exactGain(j research.Judgement) float64 { return math.Log(*j.Baseline / *j.Value) }
+
+// auto plays the full rule with its default options.
+func auto(tw twist) func(*world) {
+	return func(w *world) {
+		n := &autoNight{stage: stage{world: w, twist: tw},
+			rule: research.Auto{Metric: metric(w.cell), Rope: .003 * w.cell.Noise.Scale}}
+		st, err := n.rule.Calibrated(n.calibrate(n.rule.Calibrate))
+		if err != nil {
+			return
+		}
+		n.st = st
+		for n.step() {
+		}
+	}
+}
+
+type autoNight struct {
+	stage
+	rule  research.Auto
+	st    research.AutoState
+	chain []float64 // true effects of the adopted edits that are not certified
+	head  float64   // true level of the head
+}
+
+func (n *autoNight) outlook() research.Outlook {
+	o := research.Outlook{Budget: n.cell.Runs, Left: n.cell.Runs - n.Runs, Proposals: research.Unlimited}
+	if n.cell.Proposals < Unlimited {
+		o.Proposals = n.cell.Proposals - n.Proposals
+	}
+	return o
+}
+
+// step does what the rule's plan says, false at its end.
+func (n *autoNight) step() bool {
+	o := n.outlook()
+	switch n.rule.Plan(n.st, o) {
+	case research.PlanPropose:
+		n.experiment(o)
+	case research.PlanCertify:
+		n.certify(o)
+	default:
+		return false
+	}
+	return true
+}
+
+func (n *autoNight) experiment(o research.Outlook) {
+	effect, _ := n.propose()
+	var obs []research.Observation
+	step := n.rule.Next(n.st, o, obs)
+	for ; step.Run != nil; step = n.rule.Next(n.st, o, obs) {
+		level := n.head
+		if step.Run.Side == research.Candidate {
+			level += effect
+		}
+		obs = append(obs, n.observe(*step.Run, level, false))
+	}
+	j := *step.Done
+	n.st = n.rule.Close(n.st, o, obs, j)
+	switch j.Verdict {
+	case research.Provisional:
+		n.chain = append(n.chain, effect)
+	case research.Improved: // a deterministic metric
+		n.keep(effect, exactGain(j))
+	default:
+		return
+	}
+	n.head += effect
+	n.st = n.st.Moved(j)
+}
+
+func (n *autoNight) certify(o research.Outlook) {
+	n.block = nil
+	if n.twist.unproven {
+		n.keepChain(n.chain, n.st.Claim)
+		n.st = n.rule.CloseCertificate(n.st, o, nil, research.Certificate{Outcome: research.Certified})
+		n.chain = nil
+		return
+	}
+	var obs []research.Observation
+	step := n.rule.NextPair(n.st, o, obs)
+	for ; step.Run != nil; step = n.rule.NextPair(n.st, o, obs) {
+		baseline := step.Run.Side == research.Checkpoint
+		level := n.head
+		if baseline {
+			level = n.level
+		}
+		obs = append(obs, n.observe(*step.Run, level, baseline))
+	}
+	n.st = n.rule.CloseCertificate(n.st, o, obs, *step.Done)
+	if step.Done.Outcome == research.Certified {
+		n.keepChain(n.chain, logGain(step.Done.Gain.Mid))
+	}
+	n.chain, n.head = nil, n.level
+}
+
+// certify plays the rule that proves every single edit.
+func certify(tw twist) func(*world) {
+	return func(w *world) {
+		s := &stage{world: w, twist: tw}
+		rule := research.NewRule(research.Program{Metric: metric(w.cell)})
+		st, err := rule.Calibrated(s.calibrate(rule.Calibrate))
+		if err != nil {
+			return
+		}
+		for w.left(1) {
+			effect, ok := w.propose()
+			if !ok {
+				return
+			}
+			if tw.uncorrected {
+				st.Tests, st.Kept = 0, wholeAlpha
+			}
+			st = s.provenEdit(rule, st, effect)
+		}
+	}
+}
+
+// wholeAlpha is the number of keeps at which e-LOND's first level is about
+// .05: 1/gamma_1 - 1 of certify mode.
+const wholeAlpha = 50
+
+// provenEdit is one experiment of certify mode; the budget may break it off.
+func (s *stage) provenEdit(rule research.Rule, st research.RuleState, effect float64) research.RuleState {
+	s.block = nil
+	var obs []research.Observation
+	step := rule.Next(st, obs)
+	for ; step.Run != nil && s.left(1); step = rule.Next(st, obs) {
+		level, baseline := s.level+effect, false
+		if step.Run.Side != research.Candidate {
+			level, baseline = s.level, true
+		}
+		obs = append(obs, s.observe(*step.Run, level, baseline))
+	}
+	if step.Done == nil {
+		return st
+	}
+	j := *step.Done
+	st = rule.Close(st, obs, j)
+	if j.Verdict != research.Improved {
+		return st
+	}
+	claim := logGain(j.Gain.Mid)
+	s.keep(effect, claim)
+	return st.Moved(j)
+}

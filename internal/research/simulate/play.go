@@ -1,0 +1,112 @@
+package simulate
+
+import "math"
+
+// Rule is a named way to play a night.
+type Rule struct {
+	Name string
+	// Peer says that it is another tool's.
+	Peer bool
+	play func(*world)
+}
+
+// Rules are Ratchet's two modes, then the peers' eleven rules.
+func Rules() []Rule {
+	return []Rule{
+		{"auto", false, auto(twist{})},
+		{"certify", false, certify(twist{})},
+		{"one run", true, greedy(0)},
+		{"one run, >1 %", true, greedy(.01)},
+		{"MAD confidence >= 1", true, madGate(1)},
+		{"MAD confidence >= 2", true, madGate(2)},
+		{"3 seeds, bootstrap .95", true, threeSeeds},
+		{"5 runs, bootstrap against the best", true, storedBootstrap(false)},
+		{"5 runs, bootstrap against the first", true, storedBootstrap(true)},
+		{"median of 3, >1 %", true, medianGain},
+		{"up to 5 runs, normal posterior", true, normalPeek},
+		{"Mann-Whitney 10 v 10", true, fresh(10, false)},
+		{"Mann-Whitney 6 v 6 after a screen", true, fresh(6, true)},
+	}
+}
+
+// Broken are Ratchet's rules with one part taken out each. They exist to show,
+// in tests and in the report, that the simulated nights would notice.
+func Broken() []Rule {
+	return []Rule{
+		{"certify, no e-LOND", false, certify(twist{uncorrected: true})},
+		{"certify, stored baseline", false, certify(twist{stored: true})},
+		{"certify, no interleaving", false, certify(twist{blocked: true})},
+		{"auto, no certificate", false, auto(twist{unproven: true})},
+		{"auto, stored baseline", false, auto(twist{stored: true})},
+		{"auto, no interleaving", false, auto(twist{blocked: true})},
+	}
+}
+
+// Play is night number i of the cell, from 0, by the rule.
+func Play(r Rule, c Cell, seed uint64, i int) Night {
+	w := newWorld(c, seed, i)
+	r.play(w)
+	return w.Night
+}
+
+// Summary is what the nights of one rule in one cell came to. Shares are of
+// nights, gains are means of log-ratios a night.
+type Summary struct {
+	Nights     int     `json:"nights"`
+	AnyFalse   float64 `json:"any_false"`   // share of nights with a false keep (a rider counts)
+	FalseNight float64 `json:"false_night"` // share of nights in which something claimed to be proven brings no gain: a whole chain, or a single keep
+	FalseShare float64 `json:"false_share"` // mean share of keeps without a gain
+	Keeps      float64 `json:"keeps"`
+	Gain       float64 `json:"gain"`
+	Honesty    float64 `json:"claimed_over_true"` // 0 where nothing was gained
+	Runs       float64 `json:"runs"`
+	Proposals  float64 `json:"proposals"`
+}
+
+// Summarise adds up nights, at least one.
+func Summarise(nights []Night) Summary {
+	s := Summary{Nights: len(nights)}
+	n, claimed, anyFalse, falseNights := float64(len(nights)), 0.0, 0, 0
+	for _, x := range nights {
+		if x.FalseKeeps > 0 {
+			anyFalse++
+		}
+		if x.FalseCerts > 0 {
+			falseNights++
+		}
+		if x.Keeps > 0 {
+			s.FalseShare += float64(x.FalseKeeps) / float64(x.Keeps) / n
+		}
+		s.Keeps += float64(x.Keeps) / n
+		s.Gain += x.Gain / n
+		claimed += x.Claimed / n
+		s.Runs += float64(x.Runs) / n
+		s.Proposals += float64(x.Proposals) / n
+	}
+	s.AnyFalse, s.FalseNight = float64(anyFalse)/n, float64(falseNights)/n
+	if s.Gain != 0 {
+		s.Honesty = claimed / s.Gain
+	}
+	return s
+}
+
+// Ratio is the ratio of two rules' mean gains over the same nights, with its
+// paired standard error (the delta method); 0 and 0 where b gained nothing.
+func Ratio(a, b []Night) (ratio, se float64) {
+	n := float64(min(len(a), len(b)))
+	sumA, sumB := 0.0, 0.0
+	for i := range int(n) {
+		sumA += a[i].Gain
+		sumB += b[i].Gain
+	}
+	if sumB == 0 {
+		return 0, 0
+	}
+	ratio = sumA / sumB
+	v := 0.0
+	for i := range int(n) {
+		d := a[i].Gain - ratio*b[i].Gain
+		v += d * d
+	}
+	return ratio, math.Sqrt(v) / math.Abs(sumB)
+}

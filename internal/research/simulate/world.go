@@ -1,0 +1,216 @@
+// Package simulate plays whole virtual nights: a machine with a noise model, a
+// stream of proposed edits with known true effects, and a rule that decides
+// what to keep. Ratchet's own rules are driven through the very functions that
+// a campaign uses (research.Auto, research.NewRule); the peers' rules are
+// restated from what those tools do.
+//
+// It is pure: the same rule, cell, seed and number give the same night. No
+// I/O, no clock, no goroutine; a caller may play nights in parallel.
+//
+// Limits: effects add up on the log scale and noise does not depend on the
+// edit; a run costs 1 whatever it measures; agents do not learn. The nights of
+// a cell share their proposals between rules, so that rules are compared in
+// pairs. Figures of different processors may differ in the last digits.
+package simulate
+
+import (
+	"math"
+	"math/rand/v2"
+)
+
+// Effects is a mix of proposed edits; what the shares leave is large gains
+// (3 to 10 %). All effects are log-ratios, lower is better.
+type Effects struct {
+	Null    float64 // share of edits that change nothing
+	Harm    float64 // share of losses of .5 to 10 %
+	Small   float64 // share of gains of .5 to 2 %
+	Overlap float64 // gains after the first are worth this share; 0 is all of it
+}
+
+// The mixes.
+var (
+	nullEdits   = Effects{Null: 1}
+	mixed       = Effects{Null: .70, Harm: .15, Small: .10}
+	lateStage   = Effects{Null: .80, Harm: .17, Small: .025}
+	flat        = Effects{Null: .50, Harm: .30, Small: .20}
+	overlapping = Effects{Null: .70, Harm: .15, Small: .10, Overlap: .8}
+)
+
+func (e Effects) draw(r *rand.Rand, scale float64) float64 {
+	u, v := r.Float64(), r.Float64()
+	switch {
+	case u < e.Null:
+		return 0
+	case u < e.Null+e.Harm:
+		return scale * math.Log1p(.005+.095*v)
+	case u < e.Null+e.Harm+e.Small:
+		return scale * math.Log1p(-(.005 + .015*v))
+	}
+	return scale * math.Log1p(-(.03 + .07*v))
+}
+
+// NoiseModel is the noise of one run, on the log scale.
+type NoiseModel struct {
+	Name             string
+	Sigma            float64 // standard deviation of the independent part
+	TailP, TailMean  float64 // chance and mean of one-sided slow outliers, exponential
+	DriftSD, Rho     float64 // AR(1) drift of the machine: stationary sd, correlation per run
+	Jump, JumpP      float64 // two-speed clock: height of the slow state, chance per run to switch
+	BurstP, BurstEnd float64 // chance per run that a burst of outliers begins, that it ends
+	Scale            float64 // of the effects that go with this metric
+}
+
+// Noises are the noise models: nine noisy ones, of which nothing was tuned on
+// the last two, and a deterministic metric.
+func Noises() []NoiseModel {
+	return []NoiseModel{
+		{Name: "lognormal 0.5%", Sigma: .005, Scale: 1},
+		{Name: "lognormal 2%", Sigma: .02, Scale: 1},
+		{Name: "lognormal 5%", Sigma: .05, Scale: 1},
+		{Name: "heavy one-sided", Sigma: .01, TailP: .10, TailMean: .15, Scale: 1},
+		{Name: "drift", Sigma: .01, DriftSD: .025, Rho: .974, Scale: 1},
+		{Name: "drift+heavy", Sigma: .01, TailP: .05, TailMean: .10, DriftSD: .025, Rho: .974, Scale: 1},
+		{Name: "loss s=.001", Sigma: .001, Scale: .1},
+		{Name: "loss s=.003", Sigma: .003, Scale: .1},
+		{Name: "two-speed clock", Sigma: .01, Jump: .05, JumpP: .05, Scale: 1},
+		{Name: "bursts", Sigma: .01, TailMean: .10, BurstP: .01, BurstEnd: .20, Scale: 1},
+		{Name: "deterministic", Scale: 1},
+	}
+}
+
+// noiseNamed is the noise model of that name; the zero one when there is none.
+func noiseNamed(name string) NoiseModel {
+	for _, n := range Noises() {
+		if n.Name == name {
+			return n
+		}
+	}
+	return NoiseModel{}
+}
+
+// Unlimited is a Cell's number of proposals when only runs are scarce.
+const Unlimited = 1 << 30
+
+// Cell is one setting to compare rules in.
+type Cell struct {
+	Name      string
+	Noise     NoiseModel
+	Effects   Effects
+	Runs      int // of the night, calibration and warm-up included; Unlimited is allowed if Proposals is not
+	Proposals int // Unlimited when only runs are scarce
+}
+
+// Night is what one night came to. Gains are log-ratios, positive is better.
+type Night struct {
+	Gain         float64 `json:"gain"`    // true gain of what was kept
+	Claimed      float64 `json:"claimed"` // what the rule said of it
+	Keeps        int     `json:"keeps"`
+	FalseKeeps   int     `json:"false_keeps"` // kept edits without a gain, riders of a chain included
+	Certificates int     `json:"certificates"`
+	FalseCerts   int     `json:"false_certificates"` // steps claimed to be proven that bring no gain
+	Runs         int     `json:"runs"`
+	Proposals    int     `json:"proposals"`
+}
+
+// world is a night being played.
+type world struct {
+	Night
+	cell         Cell
+	noise, edits *rand.Rand // separate, so that every rule meets the same proposals
+	drift        float64
+	slow, burst  bool
+	gained       bool
+	level        float64 // true log level of what is proven, or kept
+}
+
+func newWorld(c Cell, seed uint64, night int) *world {
+	w := &world{cell: c,
+		noise: rand.New(rand.NewPCG(seed, uint64(night)+1)),
+		edits: rand.New(rand.NewPCG(seed+1e9, uint64(night)+1)),
+	}
+	w.drift = c.Noise.DriftSD * w.noise.NormFloat64()
+	w.slow = c.Noise.Jump > 0 && w.noise.IntN(2) == 0
+	return w
+}
+
+// run measures a program of the true log level.
+func (w *world) run(level float64) float64 {
+	w.Runs++
+	w.tick()
+	n := w.cell.Noise
+	y := level + w.drift + n.Sigma*w.noise.NormFloat64()
+	if n.TailP > 0 && w.noise.Float64() < n.TailP {
+		y += n.TailMean * w.noise.ExpFloat64()
+	}
+	if w.slow {
+		y += n.Jump
+	}
+	if w.burst {
+		y += n.TailMean * w.noise.ExpFloat64()
+	}
+	return y
+}
+
+// tick lets one step of time pass on the machine.
+func (w *world) tick() {
+	n := w.cell.Noise
+	if n.DriftSD > 0 {
+		w.drift = n.Rho*w.drift + n.DriftSD*math.Sqrt(1-n.Rho*n.Rho)*w.noise.NormFloat64()
+	}
+	if n.JumpP > 0 && w.noise.Float64() < n.JumpP {
+		w.slow = !w.slow
+	}
+	if n.BurstP == 0 {
+		return
+	}
+	if w.burst {
+		w.burst = w.noise.Float64() >= n.BurstEnd
+	} else {
+		w.burst = w.noise.Float64() < n.BurstP
+	}
+}
+
+// left says whether k more runs fit in the night.
+func (w *world) left(k int) bool { return w.Runs+k <= w.cell.Runs }
+
+// propose is the true effect of the next edit, false when there are no more. A
+// step of time passes while the agent thinks.
+func (w *world) propose() (float64, bool) {
+	if w.Proposals >= w.cell.Proposals {
+		return 0, false
+	}
+	w.Proposals++
+	w.tick()
+	d := w.cell.Effects.draw(w.edits, w.cell.Noise.Scale)
+	if d < 0 && w.cell.Effects.Overlap > 0 {
+		if w.gained {
+			d *= w.cell.Effects.Overlap
+		}
+		w.gained = true
+	}
+	return d, true
+}
+
+// keep takes one edit, with the gain that the rule claims for it.
+func (w *world) keep(effect, claim float64) {
+	w.keepChain([]float64{effect}, claim)
+}
+
+// keepChain takes edits that were proven together.
+func (w *world) keepChain(effects []float64, claim float64) {
+	total := 0.0
+	for _, d := range effects {
+		w.Keeps++
+		if d >= 0 {
+			w.FalseKeeps++
+		}
+		total += d
+	}
+	w.Certificates++
+	if total >= 0 {
+		w.FalseCerts++
+	}
+	w.level += total
+	w.Gain -= total
+	w.Claimed += claim
+}
