@@ -105,35 +105,22 @@ func (a Auto) Calibrate(obs []Observation) *Want {
 // Calibrated folds a finished calibration into the first state. Its errors
 // (program) say what was wrong with a run.
 func (a Auto) Calibrated(obs []Observation) (AutoState, error) {
-	values, err := a.calibrationValues(obs)
+	counted, values, err := a.exact().counted(obs)
 	if err != nil {
 		return AutoState{}, err
 	}
+	if len(values) == 0 || a.Calibrate(obs) != nil {
+		return AutoState{}, unfinished(values)
+	}
 	rule := RuleState{
 		Scale: scaleOf(values), Better: a.Metric.Better, Values: values,
-		Start: a.exact().guardMedians(obs), Incumbent: median(values),
+		Start: a.exact().guardMedians(counted), Incumbent: median(values),
 	}
 	if exact := a.exact().exactRuns(); exact > 0 && len(values) >= exact && allEqual(values[:exact]) {
 		rule.Class = Deterministic
 		return AutoState{Rule: rule}, nil
 	}
 	return a.noisyState(a.exact().noisyState(rule)), nil
-}
-
-func (a Auto) calibrationValues(obs []Observation) ([]float64, error) {
-	var values []float64
-	for _, o := range obs {
-		if why := a.exact().unusable(o); why != "" {
-			return nil, Errorf(CodeProgram, "make the program's command print its metric on the unchanged version, then start again", "%s", why)
-		}
-		if !o.WarmUp {
-			values = append(values, o.Value)
-		}
-	}
-	if len(values) == 0 || a.Calibrate(obs) != nil {
-		return nil, Errorf(CodeInternal, "let the calibration finish", "a calibration of %d runs is not enough", len(values))
-	}
-	return values, nil
 }
 
 // noisyState starts the belief from the state's calibration values.

@@ -317,9 +317,9 @@ func TestAutoMovesBack(t *testing.T) {
 	}
 }
 
-// Deciding the 24th look, which replays all before it, is the dearest decision
-// of an experiment.
-func BenchmarkAutoNext(b *testing.B) {
+// calibratedAuto is a rule with its first state at 2 % noise, and the generator of more of it.
+func calibratedAuto(b *testing.B) (research.Auto, research.AutoState, *rand.Rand) {
+	b.Helper()
 	rule := autoRule(research.Lower)
 	var obs []research.Observation
 	r := rand.New(rand.NewPCG(1, 2))
@@ -330,6 +330,13 @@ func BenchmarkAutoNext(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
+	return rule, st, r
+}
+
+// Deciding the 24th look, which replays all before it, is the dearest decision
+// of an experiment.
+func BenchmarkAutoNext(b *testing.B) {
+	rule, st, r := calibratedAuto(b)
 	o := research.Outlook{Budget: 1000, Left: 900, Proposals: 50}
 	looks := make([]research.Observation, 0, 23)
 	for len(looks) < 23 {
@@ -342,16 +349,7 @@ func BenchmarkAutoNext(b *testing.B) {
 
 // The 60th pair of a certificate replays all before it.
 func BenchmarkAutoNextPair(b *testing.B) {
-	rule := autoRule(research.Lower)
-	var obs []research.Observation
-	r := rand.New(rand.NewPCG(1, 2))
-	for w := rule.Calibrate(obs); w != nil; w = rule.Calibrate(obs) {
-		obs = append(obs, research.Observation{Want: *w, Valid: true, Value: math.Exp(.02 * r.NormFloat64())})
-	}
-	st, err := rule.Calibrated(obs)
-	if err != nil {
-		b.Fatal(err)
-	}
+	rule, st, r := calibratedAuto(b)
 	st.Claim, st.Chain = .004, 1
 	var pairs []research.Observation
 	for i := 1; i <= 59; i++ {

@@ -93,19 +93,12 @@ func (r signRule) calibrated(values []float64) bool {
 // Calibrated learns the class, the scale, the noise and the level. Its error
 // has the invalid run's reason as its sentence.
 func (r signRule) Calibrated(obs []Observation) (RuleState, error) {
-	var counted []Observation
-	var values []float64
-	for _, o := range obs {
-		if why := r.unusable(o); why != "" {
-			return RuleState{}, Errorf(CodeProgram, "make the program's command print its metric on the unchanged version, then start again", "%s", why)
-		}
-		if !o.WarmUp {
-			counted = append(counted, o)
-			values = append(values, o.Value)
-		}
+	counted, values, err := r.counted(obs)
+	if err != nil {
+		return RuleState{}, err
 	}
 	if !r.calibrated(values) {
-		return RuleState{}, Errorf(CodeInternal, "let the calibration finish", "a calibration of %d runs is not enough", len(values))
+		return RuleState{}, unfinished(values)
 	}
 	st := RuleState{
 		Scale: scaleOf(values), Better: r.metric.Better, Values: values,
@@ -116,6 +109,24 @@ func (r signRule) Calibrated(obs []Observation) (RuleState, error) {
 		return st, nil
 	}
 	return r.noisyState(st), nil
+}
+
+// counted are a calibration's runs that count, and their values; the warm-up does not.
+func (r signRule) counted(obs []Observation) (counted []Observation, values []float64, err error) {
+	for _, o := range obs {
+		if why := r.unusable(o); why != "" {
+			return nil, nil, Errorf(CodeProgram, "make the program's command print its metric on the unchanged version, then start again", "%s", why)
+		}
+		if !o.WarmUp {
+			counted = append(counted, o)
+			values = append(values, o.Value)
+		}
+	}
+	return counted, values, nil
+}
+
+func unfinished(values []float64) error {
+	return Errorf(CodeInternal, "let the calibration finish", "a calibration of %d runs is not enough", len(values))
 }
 
 func (r signRule) noisyState(st RuleState) RuleState {
