@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -25,16 +26,14 @@ func (l *Lab) decidable(ctx context.Context, id string) (*research.Campaign, *re
 		return nil, nil, err
 	}
 	switch {
-	case x == nil:
+	case x == nil || x.Status == research.Reverted && id == "":
 		return nil, nil, research.Errorf(research.CodeNotFound, "run_experiment{hypothesis: \"…\"} first", "no experiment waits for a decision")
 	case x.Status == research.Running:
 		return nil, nil, research.Errorf(research.CodeBusy, "wait_run{}", "experiment %d is still running", x.N)
 	case x.Status == research.Kept && x.Commit != c.Incumbent:
 		return nil, nil, research.Errorf(research.CodeVerdict, "go on with the next idea", "experiment %d is kept already, as %s", x.N, short(x.Commit))
-	case x.Status == research.Reverted && id != "":
-		return nil, nil, research.Errorf(research.CodeVerdict, "propose it again with run_experiment if it is worth it", "experiment %d was reverted", x.N)
 	case x.Status == research.Reverted:
-		return nil, nil, research.Errorf(research.CodeNotFound, "run_experiment{hypothesis: \"…\"} first", "no experiment waits for a decision")
+		return nil, nil, research.Errorf(research.CodeVerdict, "propose it again with run_experiment if it is worth it", "experiment %d was reverted", x.N)
 	case x.Status != research.Kept && x.Parent != c.Incumbent:
 		return nil, nil, research.Errorf(research.CodeConflict, "revert, and run the idea again on the new incumbent",
 			"experiment %d was compared with %s, but the incumbent is %s now", x.N, short(x.Parent), short(c.Incumbent))
@@ -198,7 +197,7 @@ func (l *Lab) moveTo(ctx context.Context, c *research.Campaign, head source.Head
 		updates = append(updates, source.RefUpdate{Name: head.Branch, New: commit, Old: was})
 	} else {
 		notes = append(notes, fmt.Sprintf("%s stays at %s: it is not where the campaign left it; the incumbent is %s",
-			cmpOr(strings.TrimPrefix(head.Branch, "refs/heads/"), "HEAD"), short(head.Commit), short(commit)))
+			cmp.Or(strings.TrimPrefix(head.Branch, "refs/heads/"), "HEAD"), short(head.Commit), short(commit)))
 	}
 	if len(updates) > 0 {
 		if err := l.repo.UpdateRefs(ctx, updates, "ratchet: "+c.Name); err != nil {
@@ -272,14 +271,14 @@ func keepMessage(c *research.Campaign, x *research.Experiment) string {
 	subject, rest, _ := strings.Cut(x.Hypothesis, "\n")
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n\n", subject)
-	for line := range strings.Lines(strings.TrimSpace(rest) + "\n") {
-		if strings.HasPrefix(line, "Ratchet-") { // only the trailers below may look like trailers
-			b.WriteByte(' ')
+	if rest = strings.TrimSpace(rest); rest != "" {
+		for line := range strings.Lines(rest) {
+			if strings.HasPrefix(line, "Ratchet-") { // only the trailers below may look like trailers
+				b.WriteByte(' ')
+			}
+			b.WriteString(line)
 		}
-		b.WriteString(line)
-	}
-	if rest != "" {
-		b.WriteByte('\n')
+		b.WriteString("\n\n")
 	}
 	fmt.Fprintf(&b, "Ratchet-Experiment: %s/%d\n", c.Name, x.N)
 	fmt.Fprintf(&b, "Ratchet-Verdict: %s\n", x.Judgement.Verdict)
@@ -288,10 +287,14 @@ func keepMessage(c *research.Campaign, x *research.Experiment) string {
 	return b.String()
 }
 
+// mendBroken is the way out of a failed calibration: what was missing outside the
+// repository may be there now; a commit is another start, a changed contract is a person's to accept.
+const mendBroken = "mend it and call start_campaign; with a new name if the mend is a commit, after `ratchet accept` if it is the front matter"
+
 // afterDecision is the next step once an experiment is closed.
 func afterDecision(c *research.Campaign) string {
 	if c.Broken != "" {
-		return "the incumbent gives no usable metric (" + c.Broken + "): mend it, then call start_campaign"
+		return "the incumbent gives no usable metric (" + c.Broken + "): " + mendBroken
 	}
 	if err := spent(c); err != nil {
 		return research.Describe(err).Next
@@ -303,11 +306,4 @@ func afterDecision(c *research.Campaign) string {
 		return fmt.Sprintf("%d experiments since the last keep: read_log view=guide query=stuck, then edit and run_experiment", c.Streak)
 	}
 	return "edit the file for the next idea, then run_experiment{hypothesis}"
-}
-
-func cmpOr(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
 }

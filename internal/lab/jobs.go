@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"os"
@@ -146,7 +147,7 @@ func (l *Lab) Stop(ctx context.Context, id string) (*Stopped, error) {
 	if out.Status == "running" {
 		return nil, research.Errorf(research.CodeBusy, "call stop_run again", "%s did not stop within 10 s", job)
 	}
-	return &Stopped{Status: "stopped", ID: job, Text: cmpOr(out.Finding, out.Reason), Next: out.Next}, nil
+	return &Stopped{Status: "stopped", ID: job, Text: cmp.Or(out.Finding, out.Reason), Next: out.Next}, nil
 }
 
 // GC removes what runs left in the cache: workspaces of campaigns that have

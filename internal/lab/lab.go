@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -205,7 +206,7 @@ func (l *Lab) standing(ctx context.Context, c *research.Campaign) (source.Head, 
 	}
 	if !l.onCampaign(c, head.Branch) {
 		return head, research.Errorf(research.CodeRepository, "call start_campaign, which goes there",
-			"this checkout is on %s, not on a branch of campaign %s", cmpOr(strings.TrimPrefix(head.Branch, "refs/heads/"), "a detached HEAD"), c.Name)
+			"this checkout is on %s, not on a branch of campaign %s", cmp.Or(strings.TrimPrefix(head.Branch, "refs/heads/"), "a detached HEAD"), c.Name)
 	}
 	return head, nil
 }

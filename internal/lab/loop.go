@@ -65,7 +65,7 @@ func (l *Lab) mayMeasure(c *research.Campaign) error {
 		return err
 	}
 	if c.Broken != "" {
-		return research.Errorf(research.CodeProgram, "fix what it names, commit it, and start a campaign with a new name",
+		return research.Errorf(research.CodeProgram, mendBroken,
 			"the start version gives no usable metric: %s", c.Broken)
 	}
 	return nil
@@ -291,7 +291,7 @@ func (s *supervisor) judge(ctx context.Context, n int) error {
 		if over {
 			return s.verdict(ctx, c, research.Judgement{N: n, Verdict: research.Inconclusive, StoppedBy: "budget", Runs: len(obs)}, obs, nil)
 		}
-		o, err := s.run(ctx, x.Job(), s.version(step.Run.Side), *step.Run)
+		o, err := s.run(ctx, x.Job(), s.versions[step.Run.Side], *step.Run)
 		if err != nil {
 			return s.verdict(ctx, c, research.Judgement{N: n, Verdict: research.Invalid, StoppedBy: "invalid",
 				Reason: reasonOf(err), Runs: len(obs)}, obs, err)

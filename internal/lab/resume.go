@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -91,7 +92,7 @@ func (l *Lab) mendRefs(ctx context.Context, c *research.Campaign) error {
 // goThere moves the checkout to its branch of the campaign. Where its files
 // are the incumbent's already, only HEAD moves.
 func (l *Lab) goThere(ctx context.Context, c *research.Campaign, doc *contract, head source.Head) (notes []string, err error) {
-	name, err := l.codename(ctx, c, cmpOr(strings.TrimPrefix(head.Branch, "refs/heads/"), head.Commit))
+	name, err := l.codename(ctx, c, cmp.Or(strings.TrimPrefix(head.Branch, "refs/heads/"), head.Commit))
 	if err != nil {
 		return nil, err
 	}
@@ -126,8 +127,8 @@ func (l *Lab) goThere(ctx context.Context, c *research.Campaign, doc *contract, 
 		if err := l.repo.AttachHead(ctx, branch, "ratchet: resume "+c.Name); err != nil {
 			return nil, err
 		}
-		_, err := l.repo.RefreshIndex(ctx, c.Incumbent, append(files(c.ProgramPath, c.Program), doc.path))
-		return []string{"on branch " + strings.TrimPrefix(branch, "refs/heads/")}, err
+		more, err := l.refresh(ctx, c.Incumbent, append(files(c.ProgramPath, c.Program), doc.path))
+		return append([]string{"on branch " + strings.TrimPrefix(branch, "refs/heads/")}, more...), err
 	}
 	if _, err := l.onlyOurs(ctx, head.Commit, "", nil); err != nil {
 		var e *research.Error

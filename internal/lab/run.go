@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,15 +28,7 @@ func (s *supervisor) run(ctx context.Context, job research.JobID, v *version, wa
 	if err != nil {
 		return research.Observation{}, err
 	}
-	o := research.Observation{Want: want, Valid: r.Valid, Reason: r.Reason, Guards: map[string]float64{}}
-	for name, value := range r.Samples {
-		if name == s.space.c.Program.Metric.Name {
-			o.Value = value
-		} else {
-			o.Guards[name] = value
-		}
-	}
-	return o, nil
+	return research.Observe(r, s.space.c.Program.Metric), nil // as a recomputation will see it
 }
 
 const sleptReason = "void: the machine was suspended during the run"
@@ -71,12 +64,22 @@ func (s *supervisor) attempt(ctx context.Context, job research.JobID, v *version
 	r.Exit, r.Signal, r.Wall, r.CPU, r.MaxRSS = res.Exit, res.Signal, res.Wall.Seconds(), res.CPU.Seconds(), res.MaxRSS
 	r.Enforced, r.Bytes = res.Enforced, res.Output.Bytes
 	text := res.Output.Text()
-	r.Reason = s.failure(spec, res)
+	if r.Reason = s.failure(spec, res); r.Reason == "" {
+		r.Reason = s.space.trespass(res.Changes, true)
+	}
 	left := spec.Views[0].Upper
 	if r.Reason == "" && p.Measure != "" {
-		if left, r.Reason, err = s.evaluate(ctx, v, &r, left, scan, &text); err != nil {
+		measure, err := s.space.spec(v, p.Measure, r.Seed, true)
+		if err != nil {
 			return r, err
 		}
+		defer s.space.discard(measure)
+		measure.Views[0].Lower = append([]string{left}, measure.Views[0].Lower...)
+		measure.Wall, measure.Grace, measure.Sink = spec.Wall, spec.Grace, scan
+		if r.Reason, err = s.evaluate(ctx, measure, &r, &text); err != nil {
+			return r, err
+		}
+		left = measure.Views[0].Upper
 	}
 	if r.Reason == "" {
 		r.Samples, r.Reason = s.samples(scan, res, left)
@@ -93,7 +96,7 @@ func (s *supervisor) attempt(ctx context.Context, job research.JobID, v *version
 // slot waits for the machine's measuring slot. Waiting counts against no budget.
 func (s *supervisor) slot(ctx context.Context) (*sandbox.Lock, error) {
 	slot, err := sandbox.AcquireSlot(ctx, "measure", s.space.c.Program.Parallel, func(holder string) {
-		s.say("waiting for the machine, held by " + cmpOr(strings.TrimSpace(holder), "another run"))
+		s.say("waiting for the machine, held by " + cmp.Or(strings.TrimSpace(holder), "another run"))
 	})
 	if err == nil {
 		err = slot.Write(fmt.Appendf(nil, "%s %s, pid %d\n", s.campaign, s.id, os.Getpid()))
@@ -101,7 +104,7 @@ func (s *supervisor) slot(ctx context.Context) (*sandbox.Lock, error) {
 	return slot, err
 }
 
-// failure says why a run gives no sample, "" if it may.
+// failure says how a command ended badly, "" if it did not.
 func (s *supervisor) failure(spec sandbox.Spec, res sandbox.Result) string {
 	switch {
 	case res.Cancelled:
@@ -121,30 +124,25 @@ func (s *supervisor) failure(spec sandbox.Spec, res sandbox.Result) string {
 	case res.Exit != 0:
 		return fmt.Sprintf("failed: exit code %d", res.Exit)
 	}
-	return s.space.trespass(res.Changes, true)
+	return ""
 }
 
 // evaluate runs the frozen evaluator in a sandbox of its own that sees what the
 // run left. Only its output counts.
-func (s *supervisor) evaluate(ctx context.Context, v *version, r *research.Run, runLayer string, scan io.Writer, text *[]byte) (string, string, error) {
-	p := s.space.c.Program
-	spec, err := s.space.spec(v, p.Measure, r.Seed, true)
-	if err != nil {
-		return "", "", err
-	}
-	spec.Views[0].Lower = append([]string{runLayer}, spec.Views[0].Lower...)
-	spec.Wall, spec.Grace, spec.Sink = time.Duration(p.Budget.Wall), time.Duration(p.Budget.Grace), scan
+func (s *supervisor) evaluate(ctx context.Context, spec sandbox.Spec, r *research.Run, text *[]byte) (reason string, err error) {
 	res, err := sandbox.Run(ctx, spec)
 	if err != nil {
-		return "", "", fmt.Errorf("run the evaluator: %w", err)
+		return "", fmt.Errorf("run the evaluator: %w", err)
 	}
 	*text = append(append(*text, "\n--- measure ---\n"...), res.Output.Text()...)
 	r.Bytes += res.Output.Bytes
-	reason := s.failure(spec, res)
+	if reason = s.failure(spec, res); reason == "" {
+		reason = s.space.trespass(res.Changes, true)
+	}
 	if reason != "" {
 		reason = "measure: " + reason
 	}
-	return spec.Views[0].Upper, reason, nil
+	return reason, nil
 }
 
 // samples reads the metric and the guards, wherever the program says they are.
@@ -260,12 +258,8 @@ func (s *supervisor) step(ctx context.Context, job research.JobID, v *version, n
 	if err != nil {
 		return "", fmt.Errorf("run the %s: %w", name, err)
 	}
-	reason = s.failure(spec, res)
-	if name != "check" && reason != "" && strings.HasPrefix(reason, "changed files") && s.space.trespass(res.Changes, false) == "" {
-		reason = "" // a build may write files that are loaded as code; a run may not
-	}
-	if name == "setup" && strings.HasPrefix(reason, "changed files") {
-		reason = ""
+	if reason = s.failure(spec, res); reason == "" && name != "setup" {
+		reason = s.space.trespass(res.Changes, name == "check") // a build may write files that are loaded as code
 	}
 	s.space.discard(scratch)
 	end := research.StepEnd{Job: job, Step: name, Commit: v.commit, OK: reason == "", Reason: reason, Wall: res.Wall.Seconds(), Bytes: res.Output.Bytes}

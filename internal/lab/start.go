@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"path/filepath"
@@ -70,7 +71,7 @@ func (l *Lab) usable(ctx context.Context, doc *contract) (source.Head, error) {
 
 // campaignName is the wanted name, checked.
 func campaignName(want string, doc *contract) (string, error) {
-	name := cmpOr(want, doc.Program.Name)
+	name := cmp.Or(want, doc.Program.Name)
 	for i, r := range name {
 		ok := r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == '-' && i > 0
 		if !ok || len(name) > 48 {
@@ -169,7 +170,7 @@ func (l *Lab) startCommit(ctx context.Context, name string, doc *contract, head 
 // start that died before its record left behind is taken over.
 func (l *Lab) claimRefs(ctx context.Context, name, branch, start string) error {
 	if at, err := l.repo.Ref(ctx, "refs/heads/ratchet"); err != nil || at != "" {
-		return cmpErr(err, research.Errorf(research.CodeRepository, "rename it: git branch -m ratchet ratchet-old",
+		return cmp.Or[error](err, research.Errorf(research.CodeRepository, "rename it: git branch -m ratchet ratchet-old",
 			"a branch named `ratchet` exists, so branches below ratchet/ can't"))
 	}
 	updates := []source.RefUpdate{{Name: branch, New: start}, {Name: ref(name, "start"), New: start}, {Name: ref(name, "incumbent"), New: start}}
@@ -198,13 +199,6 @@ func (l *Lab) claimRefs(ctx context.Context, name, branch, start string) error {
 	return err
 }
 
-func cmpErr(err error, otherwise error) error {
-	if err != nil {
-		return err
-	}
-	return otherwise
-}
-
 func (l *Lab) recordStart(ctx context.Context, name string, doc *contract, head source.Head, start, tree, branch string) error {
 	return l.ledger.Update(ctx, func(tx *ledger.Tx) error {
 		_, err := tx.Campaign(name)
@@ -216,7 +210,7 @@ func (l *Lab) recordStart(ctx context.Context, name string, doc *contract, head 
 		}
 		if _, err := tx.Append(research.Entry{Campaign: name, Kind: research.KindCampaignStarted, Body: research.CampaignStart{
 			Program: doc.Program, Digest: doc.digest, ProgramPath: doc.path, Start: start, StartTree: tree, Branch: branch,
-			Origin: cmpOr(strings.TrimPrefix(head.Branch, "refs/heads/"), head.Commit), Checkout: l.repo.Root(),
+			Origin: cmp.Or(strings.TrimPrefix(head.Branch, "refs/heads/"), head.Commit), Checkout: l.repo.Root(),
 			Machine: runtime.GOOS + "/" + runtime.GOARCH, Version: l.opt.Version}}); err != nil {
 			return err
 		}
@@ -241,7 +235,7 @@ func (l *Lab) started(ctx context.Context, name string, doc *contract, resumed b
 	err = l.update(ctx, name, func(tx *ledger.Tx, now *research.Campaign, codename string) error {
 		c, session = now, codename
 		if s, err := tx.Session(name, session); err == nil {
-			origin = cmpOr(s.Origin, c.Origin)
+			origin = cmp.Or(s.Origin, c.Origin)
 		}
 		for _, id := range c.Open {
 			if id.Kind() == research.CalibrationJob {
@@ -279,7 +273,7 @@ func firstWords(text string, n int) string {
 
 func (l *Lab) announce(ctx context.Context, c *research.Campaign, doc *contract, job research.JobID, session, origin string, resumed bool, notes []string) *Started {
 	m := c.Program.Metric
-	unit := cmpOr(m.Unit, "no unit")
+	unit := cmp.Or(m.Unit, "no unit")
 	s := &Started{Campaign: c.Name, Direction: firstWords(doc.Body, 240), Resumed: resumed, Contract: c.Program, ID: job, Codename: session, Left: left(c), Notes: notes,
 		Metric: fmt.Sprintf("%s (%s is better, %s)", m.Name, m.Better, unit),
 		Branch: strings.TrimPrefix(l.repo.Branch(ctx), "refs/heads/"), Incumbent: short(c.Incumbent), Back: "git switch " + origin}
@@ -296,11 +290,7 @@ func (l *Lab) announce(ctx context.Context, c *research.Campaign, doc *contract,
 	switch {
 	case doc.digest != c.Digest:
 		s.Next = "tell the user: `ratchet accept` in a terminal accepts the changed contract"
-	case c.Broken != "" && job == "":
-		s.Next = "the start version gives no usable metric (" + c.Broken + "): fix it, commit, start a campaign with a new name"
-	case c.Unresolved > 0:
-		s.Next = afterDecision(c)
-	case job != "":
+	case job != "" && c.Unresolved == 0:
 		s.Next = "edit the file while the calibration runs, then run_experiment{hypothesis}; wait_run{id: \"" + string(job) + "\"} shows the calibration"
 	default:
 		s.Next = afterDecision(c)

@@ -144,8 +144,6 @@ func (s *supervisor) prepare(ctx context.Context, c *research.Campaign, x *resea
 	return s.check(ctx, x.Job(), candidate)
 }
 
-func (s *supervisor) version(side research.Side) *version { return s.versions[side] }
-
 // calibrate runs the incumbent until the rule knows its noise, appends
 // calibration.finished, and returns the campaign after it. As part of an
 // experiment it is a calibration of its own, made by this supervisor.

@@ -77,7 +77,7 @@ func (l *Lab) briefNext(b *Brief) string {
 	case b.Changed:
 		return "tell the user: `ratchet accept` in a terminal accepts the changed contract"
 	case c.Broken != "":
-		return "the start version gives no usable metric: " + c.Broken
+		return afterDecision(c)
 	}
 	for _, id := range c.Open {
 		if id.Kind() == research.ExperimentJob {

@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"regexp"
@@ -169,7 +170,7 @@ func (l *Lab) measurementOutcome(c *research.Campaign, m *research.Measurement) 
 		out.Reason, out.Next = m.Lost, "call start_campaign again"
 	case m.Calib != nil && m.Calib.Failed != "":
 		out.Reason = m.Calib.Failed
-		out.Next = "fix what it names, commit, and start a campaign with a new name"
+		out.Next = mendBroken
 	case m.Calib != nil:
 		v := c.Rule.Incumbent
 		out.Value = &v
@@ -186,7 +187,7 @@ func (l *Lab) measurementOutcome(c *research.Campaign, m *research.Measurement) 
 // measurementWords says what a measurement found, with its uncertainty.
 func measurementWords(c *research.Campaign, m *research.Measurement) string {
 	e, metric := m.End, c.Program.Metric
-	target := cmpOr(m.Target, short(m.Commit))
+	target := cmp.Or(m.Target, short(m.Commit))
 	words := fmt.Sprintf("%s of %s", countRuns(len(e.Samples)), target)
 	if e.Median != nil {
 		words += ": median " + research.FormatValue(*e.Median, metric.Unit)
