@@ -49,14 +49,14 @@ func (t *Tx) load(rec research.Record) (*research.View, research.JobID, error) {
 		return nil, "", err
 	}
 	begins := rec.Kind == research.KindExperimentProposed || rec.Kind == research.KindCalibrationStarted ||
-		rec.Kind == research.KindMeasurementStarted
+		rec.Kind == research.KindMeasurementStarted || rec.Kind == research.KindCertificateStarted
 	switch job.Kind() {
 	case 0:
 	case research.ExperimentJob:
 		v.Experiment, err = state[research.Experiment](t, bucketExps, prefix(rec.Campaign)+bigEndian(uint64(job.N())))
 		err = first(err, conflict(rec.Kind, job, v.Experiment != nil, begins))
 		v.Experiment = orZero(v.Experiment)
-	case research.CalibrationJob, research.MeasurementJob:
+	case research.CalibrationJob, research.MeasurementJob, research.CertificateJob, research.AuditJob:
 		v.Measurement, err = state[research.Measurement](t, bucketJobs, prefix(rec.Campaign, string(job)))
 		err = first(err, conflict(rec.Kind, job, v.Measurement != nil, begins))
 		v.Measurement = orZero(v.Measurement)

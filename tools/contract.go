@@ -42,6 +42,10 @@ func contract(p *research.Program) []string {
 	}
 	add("network", p.Network+" (declared; not enforced yet)")
 	add("writes", strings.Join(p.Writes, ", "))
+	add("search", map[string]string{
+		research.SearchAuto:    "auto (edits are kept on expected gain, what they add up to is certified; a deterministic metric needs neither)",
+		research.SearchCertify: "certify (every kept edit is proven on its own)",
+	}[p.Search])
 	add("decide", p.Decide)
 	return out
 }

@@ -11,7 +11,7 @@ const maxRuns = 100
 
 type measureIn struct {
 	Target ref      `json:"target" jsonschema_description:"incumbent, start, an experiment's number or a commit"`
-	Runs   int      `json:"runs,omitempty" jsonschema_description:"of each, default 5"`
+	Runs   *int     `json:"runs,omitempty" jsonschema_description:"of each, default 5; 0 tells what n could show"`
 	With   ref      `json:"paired_with,omitempty" jsonschema_description:"compared with it, interleaved"`
 	Wait   *float64 `json:"wait_seconds,omitempty" jsonschema_description:"0 to 50, default 45"`
 }
@@ -32,14 +32,18 @@ var measureMetric = Tool{
 		if in.Target == "" {
 			return Answer{}, refuse("name incumbent, start, an experiment's number or a commit", "the target is empty")
 		}
-		if in.Runs < 0 || in.Runs > maxRuns {
-			return Answer{}, refuse("give 1 to 100", "runs can't be %d", in.Runs)
+		runs := 5
+		if in.Runs != nil {
+			runs = *in.Runs
+		}
+		if runs < 0 || runs > maxRuns {
+			return Answer{}, refuse("give 0 to 100", "runs can't be %d", runs)
 		}
 		l, err := e.Open(ctx)
 		if err != nil {
 			return Answer{}, err
 		}
-		req := lab.MeasureRequest{Target: string(in.Target), With: string(in.With), Runs: in.Runs, Wait: wait}
+		req := lab.MeasureRequest{Target: string(in.Target), With: string(in.With), Runs: runs, Wait: wait}
 		o, err := l.Measure(ctx, req, e.progress())
 		if err != nil {
 			return Answer{}, err

@@ -32,6 +32,9 @@ func RenderOutcome(o *lab.Outcome) Answer {
 	if o.Verdict != "" {
 		fields = append(fields, field{key: "verdict", val: o.Verdict})
 	}
+	if o.Certificate != "" {
+		fields = append(fields, field{key: "certificate", val: o.Certificate})
+	}
 	fields = append(fields, value("value", "value: ", o.Value, o.Unit))
 	if o.Unit != "" {
 		fields = append(fields, field{key: "unit", val: oneLine(o.Unit, 16)})
@@ -80,7 +83,7 @@ func statusLine(o *lab.Outcome) string {
 	switch {
 	case o.Status == "running":
 		return progressLine(o)
-	case o.Status == "idle":
+	case o.Status == "idle" && o.Finding == "":
 		return "idle: nothing runs and no verdict waits"
 	case o.Verdict != "" && (o.Reason != "" || !strings.HasPrefix(o.Finding, string(o.Verdict))):
 		return fmt.Sprintf("%s %s: %s", o.ID, o.Status, o.Verdict)

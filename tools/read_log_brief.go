@@ -19,6 +19,8 @@ func RenderBrief(b *lab.Brief) Answer {
 		{key: "metric", val: metric(m), line: "metric: " + metric(m)},
 		value("baseline", "at the start: ", b.Baseline, m.Unit),
 		value("best", "best: ", b.Best, m.Unit),
+		one("standing", "", b.Standing),
+		one("machine", "", classWords(c)),
 		{key: "edit", list: prefixed("edit only: ", b.Edit), min: 1},
 		{key: "counts", val: counts(c), line: counts(c)},
 		{key: "running", list: running(b.Running), min: 1},
@@ -32,6 +34,14 @@ func RenderBrief(b *lab.Brief) Answer {
 			line: "program.md's contract differs from the accepted one: no run until a person accepts it"})
 	}
 	return build(Limit, append(fields, left(b.Left), next(b.Next))...)
+}
+
+// classWords says that the machine has changed under the campaign.
+func classWords(c *research.Campaign) string {
+	if c.Class < 2 {
+		return ""
+	}
+	return fmt.Sprintf("calibrated anew at experiment %d (%s): numbers of before are not comparable with later ones", c.ClassFrom, c.Changed)
 }
 
 func ended(c *research.Campaign) string {
@@ -98,6 +108,7 @@ type runRow struct {
 	Value  *float64      `json:"value,omitempty"`
 	Reason string        `json:"reason,omitempty"`
 	Wall   float64       `json:"wall_s"`
+	Mark   string        `json:"mark,omitempty"` // contended: others kept the machine busy; again: repeats such a pair
 }
 
 func runRows(rs []research.Run, metric string) []item {
@@ -107,8 +118,14 @@ func runRows(rs []research.Run, metric string) []item {
 		if v, ok := r.Samples[metric]; ok {
 			x.Value = &v
 		}
-		line := fmt.Sprintf("run %d %s %s %s %.3g s", x.Run, x.Role, x.Side, optional(x.Value), x.Wall)
-		out[i] = item{x, strings.TrimSpace(line + " " + x.Reason)}
+		switch {
+		case r.Again:
+			x.Mark = "again"
+		case r.Contended:
+			x.Mark = "contended"
+		}
+		line := fmt.Sprintf("run %d %s %s %s %.3g s %s", x.Run, x.Role, x.Side, optional(x.Value), x.Wall, x.Mark)
+		out[i] = item{x, strings.TrimSpace(strings.TrimSpace(line) + " " + x.Reason)}
 	}
 	return out
 }
@@ -124,8 +141,8 @@ func RenderDetail(d *lab.Detail, limit int) Answer {
 		{key: "hypothesis", str: Clean(x.Hypothesis), prefix: "hypothesis: ", min: 200},
 		one("expect", "expected: ", x.Expect),
 	}
-	fields = append(fields, judgement(x.Judgement, d.Metric.Unit)...)
-	fields = append(fields,
+	fields = append(fields, judgement(x.Judgement, d)...)
+	fields = append(fields, one("proof", "", d.Proof),
 		field{key: "lesson", str: oneLine(x.Lesson, maxText), prefix: "lesson: ", min: 200},
 		one("note", "note: ", x.Note),
 		one("candidate", "candidate: ", x.Candidate),
@@ -136,12 +153,15 @@ func RenderDetail(d *lab.Detail, limit int) Answer {
 	return build(limit, append(fields, next(detailNext(x)))...)
 }
 
-func judgement(j *research.Judgement, unit string) []field {
+func judgement(j *research.Judgement, d *lab.Detail) []field {
 	if j == nil {
 		return nil
 	}
 	fields := []field{{key: "verdict", val: j.Verdict, line: "verdict: " + string(j.Verdict)},
-		value("value", "value: ", j.Value, unit), value("incumbent_value", "the incumbent's: ", j.Baseline, unit)}
+		value("value", "value: ", j.Value, d.Metric.Unit)}
+	if d.Exact { // two raw numbers of a noisy metric only look comparable
+		fields = append(fields, value("incumbent_value", "the incumbent's: ", j.Baseline, d.Metric.Unit))
+	}
 	if j.Gain != nil {
 		line := "gain: " + gainText(j.Gain, j.Scale)
 		if j.Gain.Lo < j.Gain.Hi {

@@ -3,6 +3,7 @@ package tools
 import (
 	"context"
 	"fmt"
+	"math"
 	"strings"
 
 	"ratchet/internal/lab"
@@ -16,6 +17,9 @@ type logOut struct {
 	Metric      string            `json:"metric"`
 	Baseline    float64           `json:"baseline"`
 	Best        float64           `json:"best"`
+	Standing    string            `json:"standing"`
+	Machine     string            `json:"machine"`
+	Proof       string            `json:"proof"`
 	Edit        []string          `json:"edit"`
 	Contract    []string          `json:"contract"`
 	Counts      string            `json:"counts"`
@@ -57,6 +61,7 @@ type row struct {
 	N          int              `json:"n"`
 	Verdict    research.Verdict `json:"verdict,omitempty"`
 	Status     research.Status  `json:"status"`
+	Proof      string           `json:"proof,omitempty"` // of a keep: certified | provisional | unverified | rolled back
 	Gain       *float64         `json:"gain,omitempty"`
 	Value      *float64         `json:"value,omitempty"`
 	Hypothesis string           `json:"hypothesis"`
@@ -64,7 +69,7 @@ type row struct {
 
 // rowOf is an experiment's row, its hypothesis cut to n bytes.
 func rowOf(x *research.Experiment, n int) item {
-	r := row{N: x.N, Status: x.Status, Hypothesis: oneLine(x.Hypothesis, n)}
+	r := row{N: x.N, Status: x.Status, Proof: x.Proof, Hypothesis: oneLine(x.Hypothesis, n)}
 	gain := "-"
 	if j := x.Judgement; j != nil {
 		r.Verdict, r.Value = j.Verdict, j.Value
@@ -77,7 +82,11 @@ func rowOf(x *research.Experiment, n int) item {
 	if verdict == "" {
 		verdict = "-"
 	}
-	return item{r, fmt.Sprintf("%d %s %s %s %s %s", r.N, verdict, r.Status, gain, optional(r.Value), r.Hypothesis)}
+	status := string(r.Status)
+	if r.Proof != "" {
+		status += " (" + r.Proof + ")"
+	}
+	return item{r, fmt.Sprintf("%d %s %s %s %s %s", r.N, verdict, status, gain, optional(r.Value), r.Hypothesis)}
 }
 
 const rowHead = "n verdict status gain value hypothesis"
@@ -191,15 +200,37 @@ type sessionRow struct {
 	Experiments int    `json:"experiments"`
 	Kept        int    `json:"kept"`
 	Last        string `json:"last"` // RFC 3339, UTC
+	// How good its predictions are: their number, and the means in percent of the
+	// gain expected, the gain found, and the distance between the two.
+	Predicted int      `json:"predicted,omitempty"`
+	Expected  *float64 `json:"expected_pct,omitempty"`
+	Found     *float64 `json:"found_pct,omitempty"`
+	Missed    *float64 `json:"missed_pct,omitempty"`
+}
+
+// predictions compares what the session expected with what was found, in words.
+func (r *sessionRow) predictions(p research.Predictions) string {
+	if p.N == 0 {
+		return ""
+	}
+	mean := func(sum float64) *float64 {
+		v := math.Round(1e4*sum/float64(p.N)) / 100
+		return &v
+	}
+	r.Predicted, r.Expected, r.Found, r.Missed = p.N, mean(p.Expected), mean(p.Found), mean(p.Missed)
+	return fmt.Sprintf("; %s: expected %+.3g %% on average, found %+.3g %%, off by %.3g %%, %d were gains",
+		countOf(p.N, "prediction"), *r.Expected, *r.Found, *r.Missed, p.Gains)
 }
 
 // RenderSessions lists the campaign's sessions in at most limit bytes.
 func RenderSessions(ss []research.Session, limit int) Answer {
 	f := field{key: "sessions", list: make([]item, len(ss)), min: 1}
 	for i, s := range ss {
-		r := sessionRow{s.Codename, strings.TrimSpace(oneLine(s.Client+" "+s.Version, 60)), s.Experiments, s.Kept,
-			s.Last.UTC().Format("2006-01-02T15:04:05Z")}
-		f.list[i] = item{r, fmt.Sprintf("%s (%s): %d experiments, %d kept, last seen %s", r.Session, r.Client, r.Experiments, r.Kept, r.Last)}
+		r := sessionRow{Session: s.Codename, Client: strings.TrimSpace(oneLine(s.Client+" "+s.Version, 60)),
+			Experiments: s.Experiments, Kept: s.Kept, Last: s.Last.UTC().Format("2006-01-02T15:04:05Z")}
+		line := fmt.Sprintf("%s (%s): %d experiments, %d kept, last seen %s", r.Session, r.Client, r.Experiments, r.Kept, r.Last)
+		line += r.predictions(s.Predictions)
+		f.list[i] = item{r, line}
 	}
 	return build(limit, field{key: "view", val: "sessions", line: countOf(len(ss), "session")}, f, next("read_log{}"))
 }

@@ -137,7 +137,7 @@ func TestArguments(t *testing.T) {
 		{"stop_run", `{"id":-1}`, `the argument "id" must be a string`, "correct its type"},
 		{"measure_metric", `{}`, `the argument "target" is missing`, "add target"},
 		{"measure_metric", `{"target":""}`, "the target is empty", "name incumbent, start, an experiment's number or a commit"},
-		{"measure_metric", `{"target":"start","runs":1000}`, "runs can't be 1000", "give 1 to 100"},
+		{"measure_metric", `{"target":"start","runs":1000}`, "runs can't be 1000", "give 0 to 100"},
 		{"measure_metric", `{"target":"start","runs":1.5}`, `the argument "runs" must be a whole number`, "correct its type"},
 		{"measure_metric", `{"target":3,"paired_with":"incumbent"}`, "", ""},
 		{"keep", `{"verdict":"improved"}`, `unknown argument "verdict"`, "the arguments are id, note"},

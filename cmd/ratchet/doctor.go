@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -10,7 +11,8 @@ import (
 )
 
 func doctorCommand(a *app) *cobra.Command {
-	return &cobra.Command{
+	var canary bool
+	cmd := &cobra.Command{
 		Use:   "doctor",
 		Short: "try the program once, and tell what is missing, what this machine confines, how noisy the metric is",
 		Args:  cobra.NoArgs,
@@ -19,16 +21,19 @@ func doctorCommand(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			h, err := l.Doctor(cmd.Context(), func(phase string) { fmt.Fprintln(a.Stderr, "…", phase) })
+			h, err := l.Doctor(cmd.Context(), canary, func(phase string) { fmt.Fprintln(a.Stderr, "…", phase) })
 			if err != nil {
 				return err
 			}
-			if err := a.emit(h, func(w io.Writer) { printHealth(w, h) }); err != nil || h.Problem == "" {
-				return err
+			err = a.emit(h, func(w io.Writer) { printHealth(w, h) })
+			if err == nil && (h.Problem != "" || slices.ContainsFunc(h.Canaries, func(k lab.Canary) bool { return !k.Held })) {
+				err = silent(exitFailed)
 			}
-			return silent(exitFailed)
+			return err
 		},
 	}
+	cmd.Flags().BoolVar(&canary, "canary", false, "also plant candidates that must not pass (a copy, a slowed one, two forgers), and show what the gate says")
+	return cmd
 }
 
 func printHealth(w io.Writer, h *lab.Health) {
@@ -42,6 +47,13 @@ func printHealth(w io.Writer, h *lab.Health) {
 	fmt.Fprintf(w, "locks        %s\nruns made    %d\n", h.Locks, h.Runs)
 	if h.Problem == "" {
 		fmt.Fprintln(w, h.Finding)
+		for _, k := range h.Canaries {
+			held := "held"
+			if !k.Held {
+				held = "PASSED THE GATE"
+			}
+			fmt.Fprintf(w, "canary       %s: %s\n             %s: %s\n", k.Name, k.Planted, held, k.Finding)
+		}
 		fmt.Fprintln(w, "next: add `ratchet mcp` to your agent and tell it: start the campaign")
 		return
 	}

@@ -21,7 +21,7 @@ func rootCommand(a *app) *cobra.Command {
 		initCommand(a), doctorCommand(a), demoCommand(a),
 		mcpCommand(a), callCommand(a), superviseCommand(a),
 		statusCommand(a), logCommand(a), showCommand(a), verifyCommand(a),
-		stopCommand(a), undoCommand(a), acceptCommand(a), abandonCommand(a), gcCommand(a), simulateCommand(a), versionCommand(a),
+		auditCommand(a), finalizeCommand(a), stopCommand(a), undoCommand(a), acceptCommand(a), abandonCommand(a), gcCommand(a), simulateCommand(a), versionCommand(a),
 	)
 	return cmd
 }

@@ -21,10 +21,14 @@ func simulateCommand(a *app) *cobra.Command {
 		Short: "play whole virtual nights by Ratchet's rules and by other tools', and print what each is worth",
 		Long: "Plays nights of proposed edits with known true effects on virtual machines with known noise, by Ratchet's own\n" +
 			"rules and by eleven that other tools use, on the same proposals. Prints docs/evidence.md, or with --cell or\n" +
-			"--rule the tables of what they select. Nothing on this machine is read or written.",
+			"--rule the tables of what they select. Nothing on this machine is read, but for the recordings of real runs\n" +
+			"that --recordings names, and nothing is written.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			report, err := s.run(cmd.Context())
+			if err == nil {
+				err = s.recorded(&report)
+			}
 			if err != nil {
 				return err
 			}
@@ -41,6 +45,7 @@ func simulateCommand(a *app) *cobra.Command {
 	cmd.Flags().Uint64Var(&s.seed, "seed", 1, "seed of the nights")
 	cmd.Flags().StringVar(&s.cell, "cell", "", "only cells whose name contains this, such as \"late-stage\" or \"null, drift\"")
 	cmd.Flags().StringVar(&s.rule, "rule", "", "of Ratchet's rules only this one: auto or certify")
+	cmd.Flags().StringVar(&s.recordings, "recordings", "", "folder with "+nightsName+" and "+wordfreqName+", to show them in the document too")
 	return cmd
 }
 
@@ -59,6 +64,7 @@ type simulation struct {
 	nights     int
 	seed       uint64
 	cell, rule string
+	recordings string // folder, "" for none
 }
 
 func (s simulation) run(ctx context.Context) (simulate.Report, error) {

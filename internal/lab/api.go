@@ -47,27 +47,28 @@ type (
 	}
 	// Outcome is what is known of a job: of an experiment, calibration or measurement.
 	Outcome struct {
-		Status     string             `json:"status"` // running | done | idle
-		ID         research.JobID     `json:"id,omitempty"`
-		Experiment int                `json:"experiment,omitempty"`
-		Verdict    research.Verdict   `json:"verdict,omitempty"`
-		Value      *float64           `json:"value,omitempty"`
-		Unit       string             `json:"unit,omitempty"`
-		Gain       *research.Interval `json:"gain,omitempty"`           // share on log scale, else in the unit; positive is better
-		Finding    string             `json:"finding,omitempty"`        // one line in words
-		Reason     string             `json:"reason,omitempty"`         // of an invalid verdict, or of a failed job
-		Excerpt    string             `json:"output_excerpt,omitempty"` // end of the program's output: data, never instructions
-		Samples    []float64          `json:"samples,omitempty"`        // of a measurement
-		Paired     []float64          `json:"paired_samples,omitempty"`
-		Noise      *float64           `json:"noise,omitempty"`
-		Phase      string             `json:"phase,omitempty"` // while running: what the supervisor does now
-		Elapsed    float64            `json:"elapsed_s,omitempty"`
-		RunsDone   int                `json:"runs_done,omitempty"`
-		Decided    string             `json:"decided,omitempty"` // kept | reverted, when the program says decide: auto
-		Notes      []string           `json:"notes,omitempty"`
-		Left       *Left              `json:"budget_left,omitempty"`
-		Next       string             `json:"next"`
-		decide     bool               // by the verdict, inside the call
+		Status      string             `json:"status"` // running | done | idle
+		ID          research.JobID     `json:"id,omitempty"`
+		Experiment  int                `json:"experiment,omitempty"`
+		Verdict     research.Verdict   `json:"verdict,omitempty"`
+		Value       *float64           `json:"value,omitempty"`
+		Unit        string             `json:"unit,omitempty"`
+		Gain        *research.Interval `json:"gain,omitempty"`           // share on log scale, else in the unit; positive is better
+		Finding     string             `json:"finding,omitempty"`        // one line in words
+		Reason      string             `json:"reason,omitempty"`         // of an invalid verdict, or of a failed job
+		Excerpt     string             `json:"output_excerpt,omitempty"` // end of the program's output: data, never instructions
+		Samples     []float64          `json:"samples,omitempty"`        // of a measurement
+		Paired      []float64          `json:"paired_samples,omitempty"`
+		Noise       *float64           `json:"noise,omitempty"`
+		Phase       string             `json:"phase,omitempty"` // while running: what the supervisor does now
+		Elapsed     float64            `json:"elapsed_s,omitempty"`
+		RunsDone    int                `json:"runs_done,omitempty"`
+		Certificate research.Outcome   `json:"certificate,omitempty"` // certified | rolled_back, of a certificate of the head
+		Decided     string             `json:"decided,omitempty"`     // kept | reverted, when the program says decide: auto
+		Notes       []string           `json:"notes,omitempty"`
+		Left        *Left              `json:"budget_left,omitempty"`
+		Next        string             `json:"next"`
+		decide      bool               // by the verdict, inside the call
 	}
 	// WaitRequest waits for a job.
 	WaitRequest struct {
@@ -85,7 +86,7 @@ type (
 	MeasureRequest struct {
 		Target string // incumbent | start | an experiment's number | a commit
 		With   string // the same, "" for none
-		Runs   int    // of each, 0 for 5
+		Runs   int    // of each; 0 makes none, and tells what more of them could show
 		Wait   time.Duration
 	}
 	// KeepRequest makes the candidate the incumbent.
@@ -145,8 +146,9 @@ type (
 	Brief struct {
 		Campaign research.Campaign
 		Edit     []string
-		Best     *float64 // the incumbent's value
+		Best     *float64 // the incumbent's value; nil for a noisy metric, which Standing speaks of
 		Baseline *float64 // the start's
+		Standing string   // what has been gained, audited, certified or claimed
 		Running  []RunningJob
 		Recent   []research.Experiment // newest first, at most 8
 		Lessons  []research.Lesson     // newest first, at most 5
@@ -172,6 +174,8 @@ type (
 		Metric     research.Metric
 		Runs       []research.Run
 		Diff       string // against its parent, bounded
+		Exact      bool   // the metric is deterministic
+		Proof      string // of a keep: how far it is proven, and by which certificate
 		Files      []string
 	}
 	// OutputPage is a slice of a job's stored output: data, never instructions.
@@ -208,6 +212,9 @@ var _ interface {
 	Wait(context.Context, WaitRequest, ProgressFunc) (*Outcome, error)
 	Stop(ctx context.Context, id string) (*Stopped, error)
 	Measure(context.Context, MeasureRequest, ProgressFunc) (*Outcome, error)
+	Certify(ctx context.Context, wait time.Duration, progress ProgressFunc) (*Outcome, error)
+	Finalize(ctx context.Context, audit *Outcome) (*Finalized, error)
+	Audit(ctx context.Context, pairs int, wait time.Duration, progress ProgressFunc) (*Outcome, error)
 	Keep(context.Context, KeepRequest) (*KeptAnswer, error)
 	Revert(context.Context, RevertRequest) (*RevertedAnswer, error)
 	Share(context.Context, []ShareOp) (*Shared, error)

@@ -25,17 +25,22 @@ type Health struct {
 	Finding    string   `json:"finding,omitempty"` // value and noise of the metric
 	Problem    string   `json:"problem,omitempty"`
 	Excerpt    string   `json:"output_excerpt,omitempty"`
+	Canaries   []Canary `json:"canaries,omitempty"`
 }
 
 // Doctor tries everything that a campaign needs, without starting one: the
 // repository, the program, this machine's confinement, and the program's own
 // commands on HEAD's tree, in a workspace and with a ledger that are thrown
 // away. A problem of the program is in the Health; an error is for what keeps
-// Doctor from looking. say is told what goes on.
-func (l *Lab) Doctor(ctx context.Context, say func(string)) (*Health, error) {
+// Doctor from looking. say is told what goes on. With canary it goes on to plant
+// candidates that the gate must refuse, each to be proven on its own.
+func (l *Lab) Doctor(ctx context.Context, canary bool, say func(string)) (*Health, error) {
 	doc, err := l.readContract("")
 	if err != nil {
 		return nil, err
+	}
+	if canary {
+		doc.Program.Search = research.SearchCertify
 	}
 	head, err := l.usable(ctx, doc)
 	if err != nil {
@@ -60,11 +65,11 @@ func (l *Lab) Doctor(ctx context.Context, say func(string)) (*Health, error) {
 	if err := trial.recordStart(ctx, name, doc, head, commit, tree, ""); err != nil {
 		return nil, err
 	}
-	return h, trial.examine(ctx, name, commit, h, say)
+	return h, trial.examine(ctx, name, commit, h, canary, say)
 }
 
 // examine calibrates the throw-away campaign in this process.
-func (l *Lab) examine(ctx context.Context, name, commit string, h *Health, say func(string)) error {
+func (l *Lab) examine(ctx context.Context, name, commit string, h *Health, canary bool, say func(string)) error {
 	c, err := l.campaign(ctx, name)
 	if err != nil {
 		return err
@@ -74,7 +79,10 @@ func (l *Lab) examine(ctx context.Context, name, commit string, h *Health, say f
 		Body: research.JobStart{Job: id, Commit: commit}}); err != nil {
 		return err
 	}
-	s := &supervisor{Lab: l, campaign: name, id: id, tell: say, patience: time.Minute, versions: map[research.Side]*version{}}
+	s := &supervisor{Lab: l, campaign: name, id: id, tell: say, versions: map[research.Side]*version{}}
+	if !canary { // which takes as long as it takes
+		s.patience = time.Minute
+	}
 	if s.space, err = l.openWorkspace(ctx, c, id); err != nil {
 		return err
 	}
@@ -104,6 +112,15 @@ func (l *Lab) examine(ctx context.Context, name, commit string, h *Health, say f
 	h.Runs, h.Problem = c.Runs, c.Broken
 	if c.Calibrated {
 		h.Finding = calibrationWords(c)
+		if !canary {
+			return nil
+		}
+		h.Canaries = s.space.canaries()
+		for i := range h.Canaries {
+			if err := l.plant(ctx, s.space, i+1, &h.Canaries[i], say); err != nil {
+				return err
+			}
+		}
 		return nil
 	}
 	out, err := l.outcome(ctx, name, id)

@@ -255,6 +255,9 @@ func left(c *research.Campaign) Left {
 	}
 }
 
+// raiseBudget is what is left to do when there is nothing left to spend.
+const raiseBudget = "tell the user the result (read_log); a person may raise `campaign:` in program.md and run `ratchet accept`"
+
 // spent returns an error when the campaign has ended or its budget is used up.
 func spent(c *research.Campaign) error {
 	if c.Ended != "" {
@@ -262,7 +265,7 @@ func spent(c *research.Campaign) error {
 			"the campaign %q has ended: %s", c.Name, c.Ended)
 	}
 	if b := left(c); b.Experiments == 0 || b.Hours <= 0 {
-		return research.Errorf(research.CodeBudget, "tell the user the result (read_log); a person may raise `campaign:` in program.md and run `ratchet accept`",
+		return research.Errorf(research.CodeBudget, raiseBudget,
 			"the budget is spent: %d of %d experiments, %.2f of %g run hours",
 			c.Experiments, c.Program.Campaign.Experiments, c.RunSeconds/3600, c.Program.Campaign.Hours)
 	}
@@ -279,8 +282,9 @@ func short(commit string) string { return commit[:min(9, len(commit))] }
 
 // resolveJob turns a tool's id, or "", into a job of the campaign: by default
 // the checkout's latest experiment that is not closed (an invalid one is until it
-// is reverted or followed by another), whoever started it, then
-// a running calibration or measurement, then "".
+// is reverted or followed by another), whoever started it, then a running
+// certificate, calibration, audit or measurement, then the certificate that
+// ended last, if nothing was proposed since, then "".
 func (l *Lab) resolveJob(tx *ledger.Tx, c *research.Campaign, id string) (research.JobID, error) {
 	if id != "" {
 		return research.ParseJobID(id)
@@ -294,10 +298,13 @@ func (l *Lab) resolveJob(tx *ledger.Tx, c *research.Campaign, id string) (resear
 			return x.Job(), nil
 		}
 	}
-	for _, kind := range []byte{research.CalibrationJob, research.MeasurementJob} {
+	for _, kind := range []byte{research.CertificateJob, research.CalibrationJob, research.AuditJob, research.MeasurementJob} {
 		if i := slices.IndexFunc(c.Open, func(o research.JobID) bool { return o.Kind() == kind }); i >= 0 {
 			return c.Open[i], nil
 		}
+	}
+	if c.Certificates > 0 && c.ChainFrom > c.Experiments && c.Rule.Auto != nil {
+		return research.NewJobID(research.CertificateJob, c.Certificates), nil
 	}
 	return "", nil
 }

@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"ratchet/internal/research"
 	"ratchet/internal/source"
@@ -17,7 +19,7 @@ import (
 // This file is the life of one experiment, top to bottom:
 //
 //	RunExperiment  refuse or snapshot → propose → start a supervisor → wait
-//	Judge          (in the supervisor) build → check → run after run → verdict
+//	judge          (in the supervisor) build → check → run after run → verdict
 //	Keep           a commit that binds the result to the ledger; the incumbent moves
 //	Revert         the edited file is the incumbent's again; nothing is lost
 
@@ -33,6 +35,16 @@ func (l *Lab) RunExperiment(ctx context.Context, req ExperimentRequest, progress
 	c, err := l.tidy(ctx)
 	if err != nil {
 		return nil, err
+	}
+	began := time.Now()
+	proof, begin, err := l.certifyFirst(ctx, c, req.Wait, progress)
+	if err != nil || !begin {
+		return proof, err
+	}
+	if proof != nil {
+		if c, err = l.tidy(ctx); err != nil {
+			return nil, err
+		}
 	}
 	if err := l.mayRun(ctx, c); err != nil {
 		return nil, err
@@ -52,7 +64,11 @@ func (l *Lab) RunExperiment(ctx context.Context, req ExperimentRequest, progress
 	if err := l.start(ctx, c.Name, id); err != nil {
 		return nil, err
 	}
-	return l.await(ctx, c.Name, id, req.Wait, progress)
+	out, err := l.await(ctx, c.Name, id, req.Wait-time.Since(began), progress)
+	if err == nil && proof != nil {
+		out.Notes = append(out.Notes, fmt.Sprintf("%s: %s", proof.ID, cmp.Or(proof.Finding, proof.Reason)))
+	}
+	return out, err
 }
 
 // mayMeasure refuses any run: the campaign is over, the contract changed, or the
@@ -71,10 +87,18 @@ func (l *Lab) mayMeasure(c *research.Campaign) error {
 	return nil
 }
 
-// mayRun is mayMeasure, and refuses while an improvement waits for its decision.
+// mayRun is mayMeasure, and refuses when too few runs are left for the rule, and
+// while an improvement waits for its decision.
 func (l *Lab) mayRun(ctx context.Context, c *research.Campaign) error {
-	if err := l.mayMeasure(c); err != nil || c.Unresolved == 0 {
+	if err := l.mayMeasure(c); err != nil {
 		return err
+	}
+	if c.Calibrated && c.Plan() == research.PlanEnd {
+		return research.Errorf(research.CodeBudget, raiseBudget, "about %s are left, too few to judge another edit",
+			countRuns(c.Outlook().Left))
+	}
+	if c.Unresolved == 0 {
+		return nil
 	}
 	return l.ledger.View(ctx, func(tx *ledger.Tx) error {
 		_, err := closable(tx, c)
@@ -170,11 +194,7 @@ func (l *Lab) caughtUp(ctx context.Context, c *research.Campaign) error {
 // against this incumbent.
 func (l *Lab) fresh(ctx context.Context, c *research.Campaign, tree string, edit []string) error {
 	return l.ledger.View(ctx, func(tx *ledger.Tx) error {
-		incumbent, err := incumbentTree(tx, c)
-		if err != nil {
-			return err
-		}
-		if tree == incumbent {
+		if tree == c.IncumbentTree {
 			return research.Errorf(research.CodeNoChange, "edit the file first",
 				"%s equals the incumbent's", strings.Join(edit, ", "))
 		}
@@ -194,17 +214,6 @@ func (l *Lab) fresh(ctx context.Context, c *research.Campaign, tree string, edit
 	})
 }
 
-func incumbentTree(tx *ledger.Tx, c *research.Campaign) (string, error) {
-	if c.IncumbentOf == 0 {
-		return c.StartTree, nil
-	}
-	x, err := tx.Experiment(c.Name, c.IncumbentOf)
-	if err != nil {
-		return "", err
-	}
-	return x.Tree, nil
-}
-
 // propose appends experiment.proposed, and closes as reverted what the last
 // experiment left open. It checks again, inside the transaction, everything
 // that another session may have changed meanwhile. p.N is set.
@@ -218,9 +227,13 @@ func (l *Lab) propose(ctx context.Context, c *research.Campaign, p *research.Pro
 				"another session kept something meanwhile: the incumbent is %s now", short(now.Incumbent))
 		}
 		for _, id := range now.Open {
-			if id.Kind() == research.ExperimentJob {
+			switch id.Kind() {
+			case research.ExperimentJob:
 				return research.Errorf(research.CodeBusy, "wait_run{id: \""+string(id)+"\"}, then call again",
 					"experiment %d is still running", id.N())
+			case research.CertificateJob:
+				return research.Errorf(research.CodeBusy, "wait_run{id: \""+string(id)+"\"}, then call again",
+					"the certificate %s of the head is still running", id)
 			}
 		}
 		if err := closeUnresolved(tx, now, session); err != nil {
@@ -264,22 +277,19 @@ func (s *supervisor) judge(ctx context.Context, n int) error {
 	if err != nil {
 		return err
 	}
-	if !c.Calibrated {
-		now, err := s.calibrate(ctx, x.Job())
-		if err != nil {
-			return s.verdict(ctx, c, research.Judgement{N: n, Verdict: research.Invalid, StoppedBy: "invalid", Reason: "calibration: " + reasonOf(err)}, nil, err)
-		}
-		if c = now; c.Broken != "" {
-			return s.verdict(ctx, c, research.Judgement{N: n, Verdict: research.Invalid, StoppedBy: "invalid",
-				Reason: "the incumbent gives no usable metric: " + c.Broken}, nil, nil)
-		}
+	c, reason, err := s.comparable(ctx, c, x.Job())
+	if err == nil && reason == "" {
+		reason, err = s.prepare(ctx, c, x)
 	}
-	if reason, err := s.prepare(ctx, c, x); reason != "" || err != nil {
+	if reason != "" || err != nil {
 		return s.verdict(ctx, c, research.Judgement{N: n, Verdict: research.Invalid, StoppedBy: "invalid", Reason: reason}, nil, err)
 	}
+	s.outlook = c.Outlook()
+	s.outlook.Proposals++ // this one is counted in the campaign already
+	s.outlook.Shorter = x.Removed > x.Added
 	rule, obs := research.NewRule(c.Program), []research.Observation{}
 	for {
-		step := rule.Next(c.Rule, obs)
+		step := rule.Next(c.Rule, s.outlook, obs)
 		if step.Done != nil {
 			step.Done.N, step.Done.Runs = n, len(obs)
 			return s.verdict(ctx, c, *step.Done, obs, nil)
@@ -309,7 +319,8 @@ func (s *supervisor) verdict(ctx context.Context, c *research.Campaign, j resear
 	if cause != nil && ctx.Err() == nil { // the machine's fault, not the candidate's
 		return errors.Join(cause, s.lose(ctx, s.campaign, s.id, reasonOf(cause), nil))
 	}
-	j.State = research.NewRule(c.Program).Close(c.Rule, obs, j)
+	j.Outlook = s.outlook
+	j.State = research.NewRule(c.Program).Close(c.Rule, s.outlook, obs, j)
 	// A stop request must not lose the record of the stop.
 	if _, err := s.ledger.Append(context.WithoutCancel(ctx), research.Entry{Campaign: c.Name, Session: s.session,
 		Kind: research.KindExperimentJudged, Key: fmt.Sprintf("judged/%d", j.N), Body: j}); err != nil {
@@ -339,6 +350,9 @@ func (l *Lab) Keep(ctx context.Context, req KeepRequest) (*KeptAnswer, error) {
 	if !ok {
 		return nil, research.Errorf(research.CodeVerdict, "revert{lesson: \"…\"} and try something else", "%s", why)
 	}
+	if id := openCertificate(c); id != "" {
+		return nil, research.Errorf(research.CodeBusy, "wait_run{id: \""+string(id)+"\"}, then keep", "the certificate %s of the head is still running", id)
+	}
 	commit, err := l.repo.Commit(ctx, source.CommitSpec{Tree: x.Tree, Parents: []string{c.Incumbent}, Message: keepMessage(c, x)})
 	if err != nil {
 		return nil, err
@@ -359,7 +373,19 @@ func (l *Lab) Keep(ctx context.Context, req KeepRequest) (*KeptAnswer, error) {
 		notes = []string{"another checkout proposed it: call revert, it brings the new incumbent here"}
 	}
 	x.Commit, x.Simpler = commit, simpler
-	return keptAnswer(now, x, head, notes), nil
+	out := keptAnswer(now, x, head, notes)
+	out.Next, err = l.nextAfter(ctx, now)
+	return out, err
+}
+
+// nextAfter starts the certificate that is due once an experiment is decided,
+// and says what comes next.
+func (l *Lab) nextAfter(ctx context.Context, c *research.Campaign) (string, error) {
+	id, err := l.certifyIfDue(ctx, c, false)
+	if err != nil || id == "" {
+		return afterDecision(c), err
+	}
+	return "wait_run{id: \"" + string(id) + "\"}: the head is being certified; if that fails, it goes back to the checkpoint", nil
 }
 
 func keptAnswer(c *research.Campaign, x *research.Experiment, head source.Head, notes []string) *KeptAnswer {
@@ -433,6 +459,7 @@ func (l *Lab) Revert(ctx context.Context, req RevertRequest) (*RevertedAnswer, e
 			c.Unresolved = 0
 		}
 	}
-	out.Notes, out.Left, out.Next = append(out.Notes, notes...), left(c), afterDecision(c)
-	return out, nil
+	out.Notes, out.Left = append(out.Notes, notes...), left(c)
+	out.Next, err = l.nextAfter(ctx, c)
+	return out, err
 }

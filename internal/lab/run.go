@@ -41,9 +41,14 @@ func (s *supervisor) attempt(ctx context.Context, job research.JobID, v *version
 	s.runs++
 	p := s.space.c.Program
 	r := research.Run{Job: job, Number: s.runs, Role: want.Role, Side: want.Side, Commit: v.commit, Pair: want.Pair,
-		Order: want.Order, WarmUp: want.WarmUp, Seed: seed(s.campaign, job, want, s.runs), Started: time.Now().UTC()}
+		Order: want.Order, WarmUp: want.WarmUp, Again: want.Again, Seed: seed(s.campaign, job, want, s.runs),
+		Started: time.Now().UTC(), Load: sandbox.LoadAverage()}
 	scan := research.NewScanner(p.Metric, p.Guards)
-	spec, err := s.space.spec(v, p.Run, r.Seed, true)
+	command := p.Run
+	if s.planted != "" && want.Side == research.Candidate {
+		command = s.planted
+	}
+	spec, err := s.space.spec(v, command, r.Seed, true)
 	if err != nil {
 		return r, err
 	}
@@ -57,10 +62,12 @@ func (s *supervisor) attempt(ctx context.Context, job research.JobID, v *version
 	}
 	defer slot.Release()
 	s.say(fmt.Sprintf("run %d (%s, %s)", r.Number, want.Role, want.Side))
+	load := sandbox.StartLoad()
 	res, err := sandbox.Run(ctx, spec)
 	if err != nil {
 		return r, fmt.Errorf("make a run: %w", err)
 	}
+	contended(&r, load, res)
 	r.Exit, r.Signal, r.Wall, r.CPU, r.MaxRSS = res.Exit, res.Signal, res.Wall.Seconds(), res.CPU.Seconds(), res.MaxRSS
 	r.Enforced, r.Bytes = res.Enforced, res.Output.Bytes
 	text := res.Output.Text()
@@ -330,6 +337,6 @@ func seed(campaign string, job research.JobID, want research.Want, number int) u
 	if k == 0 {
 		k = -number
 	}
-	fmt.Fprintf(h, "%s\x00%s\x00%d", campaign, job, k)
+	fmt.Fprintf(h, "%s\x00%s\x00%d\x00%t", campaign, job, k, want.Again)
 	return h.Sum64() >> 33 // 31 bits: every language's generator takes it
 }

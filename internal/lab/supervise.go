@@ -23,9 +23,11 @@ type supervisor struct {
 	session  string // whose job it is
 	space    *workspace
 	versions map[research.Side]*version
+	outlook  research.Outlook
 	runs     int          // of this job
 	tell     func(string) // where say goes when there is no lock; may be nil
 
+	planted  string                 // of a canary: the candidate's measured command
 	patience time.Duration          // of a doctor: how long a calibration may take, 0 for as long as it needs
 	seen     []research.Observation // its runs, when it took longer
 }
@@ -90,8 +92,10 @@ func (s *supervisor) work(ctx context.Context) error {
 	case research.CalibrationJob:
 		_, err = s.calibrate(ctx, s.id)
 		return err
-	case research.MeasurementJob:
+	case research.MeasurementJob, research.AuditJob:
 		return s.measure(ctx)
+	case research.CertificateJob:
+		return s.certify(ctx)
 	}
 	return s.judge(ctx, s.id.N())
 }
@@ -170,7 +174,8 @@ func (s *supervisor) calibrate(ctx context.Context, id research.JobID) (c *resea
 		defer os.Remove(s.jobFile(s.campaign, job))
 	}
 	state, err := s.calibration(ctx, c, job)
-	end := research.CalibrationEnd{Job: job, State: state}
+	here := s.machine()
+	end := research.CalibrationEnd{Job: job, State: state, Machine: here.class(), Facts: here.facts(), Changed: here.since(c)}
 	if ctx.Err() != nil {
 		return nil, errors.Join(ctx.Err(), s.lose(context.WithoutCancel(ctx), s.campaign, job, "stopped by request", nil))
 	}
@@ -231,23 +236,18 @@ func (s *supervisor) calibration(ctx context.Context, c *research.Campaign, job 
 // errPatience ends a calibration that only a doctor made, and that takes too long.
 var errPatience = errors.New("enough was seen")
 
-// measure makes the runs of a measurement: of one version, or in turns of two.
+// measure makes the runs of a measurement or an audit: of one version, or of
+// two in interleaved pairs.
 func (s *supervisor) measure(ctx context.Context) error {
-	var c *research.Campaign
-	var m *research.Measurement
-	err := s.ledger.View(ctx, func(tx *ledger.Tx) (err error) {
-		if c, err = tx.Campaign(s.campaign); err != nil {
-			return err
-		}
-		m, err = tx.Measurement(s.campaign, s.id)
-		return err
-	})
+	c, m, err := s.job(ctx)
 	if err != nil {
 		return err
 	}
-	s.session = m.Session
-	samples, paired, err := s.measured(ctx, c, m)
+	samples, paired, err := s.measured(ctx, m)
 	end := research.Summarise(samples, paired, c.Program.Metric, c.Rule.Scale)
+	if s.id.Kind() == research.AuditJob {
+		end = research.SummariseAudit(samples, paired, c.Program.Metric, c.Rule.Scale)
+	}
 	end.Job = s.id
 	if err != nil {
 		end.Failed = reasonOf(err)
@@ -260,44 +260,30 @@ func (s *supervisor) measure(ctx context.Context) error {
 	return aerr
 }
 
-func (s *supervisor) measured(ctx context.Context, c *research.Campaign, m *research.Measurement) (samples, paired []float64, err error) {
-	commits := []string{m.Commit}
+func (s *supervisor) measured(ctx context.Context, m *research.Measurement) (samples, paired []float64, err error) {
+	commits, role := map[research.Side]string{research.Candidate: m.Commit}, research.Measure
 	if m.Paired != "" {
-		commits = append(commits, m.Paired)
+		commits[research.Incumbent] = m.Paired
 	}
-	var vs []*version
-	for _, commit := range commits {
-		v, err := s.space.version(ctx, commit)
+	if s.id.Kind() == research.AuditJob {
+		commits, role = map[research.Side]string{research.Incumbent: m.Commit, research.Start: m.Paired}, research.Audit
+	}
+	if reason, err := s.versionsOf(ctx, commits); reason != "" || err != nil {
+		return nil, nil, failed(reason, err)
+	}
+	var obs []research.Observation
+	for want := research.NextMeasured(m, role, obs); want != nil; want = research.NextMeasured(m, role, obs) {
+		o, err := s.run(ctx, s.id, s.versions[want.Side], *want)
 		if err != nil {
 			return nil, nil, err
 		}
-		if reason, err := s.build(ctx, s.id, v); reason != "" || err != nil {
-			return nil, nil, failed(reason, err)
+		if !o.Valid {
+			return nil, nil, errors.New(o.Reason)
 		}
-		vs = append(vs, v)
+		obs = append(obs, o)
 	}
-	values := make([][]float64, len(vs))
-	for i := range m.JobStart.Runs {
-		for k := range vs {
-			side := k
-			if i%2 == 1 { // A B, B A, A B, … so that a linear drift cancels
-				side = len(vs) - 1 - k
-			}
-			want := research.Want{Side: research.Candidate, Role: research.Measure, Pair: i + 1}
-			o, err := s.run(ctx, s.id, vs[side], want)
-			if err != nil {
-				return nil, nil, err
-			}
-			if !o.Valid {
-				return nil, nil, errors.New(o.Reason)
-			}
-			values[side] = append(values[side], o.Value)
-		}
-	}
-	if len(values) == 2 {
-		paired = values[1]
-	}
-	return values[0], paired, nil
+	samples, paired = research.Measured(m, obs)
+	return samples, paired, nil
 }
 
 // overBudget says whether the campaign's hours are spent.

@@ -51,7 +51,7 @@ func (l *Lab) Undo(ctx context.Context) (*Undone, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := l.recordUndo(ctx, c, research.Undoing{N: x.N, Commit: commit, Was: c.Incumbent, Branch: head.Branch}); err != nil {
+	if err := l.recordUndo(ctx, c, research.Undoing{N: x.N, Commit: commit, Was: c.Incumbent, Tree: tree, Branch: head.Branch}); err != nil {
 		return nil, err
 	}
 	out := &Undone{Experiment: x.N, Commit: short(commit)}

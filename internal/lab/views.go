@@ -48,8 +48,15 @@ func (l *Lab) Brief(ctx context.Context) (*Brief, error) {
 	if c.Calibrated {
 		best := c.Rule.Incumbent
 		b.Best = &best
-		b.Baseline = research.Summarise(c.Rule.Values, nil, c.Program.Metric, c.Rule.Scale).Median
+		if c.BaselineClass == c.Class {
+			b.Baseline = c.Baseline
+		}
 	}
+	if c.Rule.Class == research.Noisy {
+		b.Best, b.Baseline = nil, nil // no two raw numbers as if they could be compared
+	}
+	b.Standing = c.Standing()
+	proofs(c, b.Recent)
 	b.Next = l.briefNext(b)
 	return b, nil
 }
@@ -98,6 +105,7 @@ func (l *Lab) Experiments(ctx context.Context, q Query) (*Page, error) {
 		p.Experiments, p.Next, err = tx.Experiments(c.Name, ledger.Query{Text: q.Text, Status: q.Status, Cursor: q.Cursor, Limit: q.Limit})
 		return err
 	})
+	proofs(c, p.Experiments)
 	return p, err
 }
 
@@ -123,7 +131,11 @@ func (l *Lab) Experiment(ctx context.Context, id string) (*Detail, error) {
 		if err != nil {
 			return err
 		}
-		d.Experiment, d.Files = *x, x.Paths
+		x.Proof = c.Proof(x)
+		d.Experiment, d.Files, d.Exact = *x, x.Paths, c.Rule.Class == research.Deterministic
+		if d.Proof, err = proofOf(tx, c, x); err != nil {
+			return err
+		}
 		d.Runs, err = tx.Runs(c.Name, job)
 		return err
 	})
@@ -132,6 +144,30 @@ func (l *Lab) Experiment(ctx context.Context, id string) (*Detail, error) {
 	}
 	d.Diff, err = l.repo.Diff(ctx, d.Experiment.Parent, d.Experiment.Candidate, d.Files, 16<<10)
 	return d, err
+}
+
+// proofs fills in how far each keep is proven.
+func proofs(c *research.Campaign, xs []research.Experiment) {
+	for i := range xs {
+		xs[i].Proof = c.Proof(&xs[i])
+	}
+}
+
+// proofOf says which certificate judged the chain of a keep, "" if none did.
+func proofOf(tx *ledger.Tx, c *research.Campaign, x *research.Experiment) (string, error) {
+	if x.Proof != "certified" && x.Proof != "rolled back" {
+		return x.Proof, nil
+	}
+	for n := c.Certificates; n > 0; n-- {
+		m, err := tx.Measurement(c.Name, research.NewJobID(research.CertificateJob, n))
+		if err != nil {
+			return "", err
+		}
+		if p := m.Proof; p != nil && p.From <= x.N && x.N <= p.To {
+			return fmt.Sprintf("as part of a chain, %s: %s", m.Job, p.Words(c.Program.Metric)), nil
+		}
+	}
+	return x.Proof, nil
 }
 
 // Output is a slice of the last stored output of a job, from its end by

@@ -133,6 +133,12 @@ func (l *Lab) experimentOutcome(c *research.Campaign, x *research.Experiment) *O
 		(x.Status == research.Unresolved || x.Status == research.Voided && !x.Closed)
 	out.Status, out.Verdict, out.Value, out.Gain = "done", j.Verdict, j.Value, j.Gain
 	out.Finding = j.Words(c.Program.Metric)
+	if j.Verdict == research.Provisional && x.Status == research.Unresolved {
+		out.Finding += "; with it the " + c.Rule.ChainWords(c.Program.Metric, j)
+	}
+	if x.Class > 1 && c.Class == x.Class && x.N == c.ClassFrom {
+		out.Notes = append(out.Notes, "the machine is another than before ("+c.Changed+"): calibrated anew; numbers of before are not comparable with these")
+	}
 	if j.Verdict == research.Invalid {
 		out.Reason = j.Reason
 	}
@@ -167,7 +173,10 @@ func (l *Lab) measurementOutcome(c *research.Campaign, m *research.Measurement) 
 		_, phase := l.phase(c.Name, m.Job)
 		out.Status, out.Phase, out.Elapsed, out.Next = "running", phase, seconds(time.Since(m.At)), "wait_run{id: \""+string(m.Job)+"\"}"
 	case m.Lost != "":
-		out.Reason, out.Next = m.Lost, "call start_campaign again"
+		out.Reason = m.Lost
+		if m.Job.Kind() == research.CalibrationJob {
+			out.Next = "call start_campaign again"
+		}
 	case m.Calib != nil && m.Calib.Failed != "":
 		out.Reason = m.Calib.Failed
 		out.Next = mendBroken
@@ -175,13 +184,27 @@ func (l *Lab) measurementOutcome(c *research.Campaign, m *research.Measurement) 
 		v := c.Rule.Incumbent
 		out.Value = &v
 		out.Finding = calibrationWords(c)
+	case m.Proof != nil:
+		l.certificateOutcome(c, m, out)
 	case m.End.Failed != "":
 		out.Reason = m.End.Failed
+	case m.Job.Kind() == research.AuditJob:
+		out.Samples, out.Paired, out.Noise, out.Gain = m.End.Samples, m.End.Paired, m.End.Noise, m.End.Gain
+		out.Finding = auditWords(c, m)
 	default:
 		out.Value, out.Samples, out.Paired, out.Noise, out.Gain = m.End.Median, m.End.Samples, m.End.Paired, m.End.Noise, m.End.Gain
 		out.Finding = measurementWords(c, m)
 	}
 	return out
+}
+
+// certificateOutcome tells what became of the head.
+func (l *Lab) certificateOutcome(c *research.Campaign, m *research.Measurement, out *Outcome) {
+	p := m.Proof
+	out.Certificate, out.Gain, out.Finding = p.Outcome, p.Gain, p.Words(c.Program.Metric)
+	if p.Outcome == research.RolledBack {
+		out.Next = "revert{} brings the checkpoint's file here (an edit under way is stored); then the next idea"
+	}
 }
 
 // measurementWords says what a measurement found, with its uncertainty.
@@ -198,6 +221,9 @@ func measurementWords(c *research.Campaign, m *research.Measurement) string {
 	if e.Gain != nil {
 		words += fmt.Sprintf("; against %s it gains %s (90 %%: %s to %s)", m.With,
 			sizeWords(e.Gain.Mid, e.Scale, metric), sizeWords(e.Gain.Lo, e.Scale, metric), sizeWords(e.Gain.Hi, e.Scale, metric))
+	}
+	if g, ok := c.Rule.Resolution(len(e.Paired)); ok {
+		words += fmt.Sprintf(" (smaller than about %s can't be told from none by so many pairs)", sizeWords(max(g, -g), c.Rule.Scale, metric))
 	}
 	return words + "; this changes no verdict"
 }
@@ -224,7 +250,11 @@ func calibrationWords(c *research.Campaign) string {
 	if c.Rule.Class == research.Deterministic {
 		return "calibrated: " + value + ", deterministic (repeats are equal): one run decides"
 	}
-	return fmt.Sprintf("calibrated: %s, noise of a pair %s: experiments are judged by interleaved pairs", value, sizeWords(c.Rule.S, c.Rule.Scale, m))
+	how := "experiments are judged by interleaved pairs"
+	if c.Program.Search != research.SearchCertify {
+		how = "edits are kept on expected gain, and what they add up to is certified by interleaved pairs"
+	}
+	return fmt.Sprintf("calibrated: %s, noise of a pair %s: %s", value, sizeWords(c.Rule.S, c.Rule.Scale, m), how)
 }
 
 // decideInside keeps or reverts by the verdict where the program says
@@ -233,7 +263,7 @@ func (l *Lab) decideInside(ctx context.Context, out *Outcome) (*Outcome, error) 
 	if out.Experiment == 0 || !out.decide {
 		return out, nil
 	}
-	if out.Verdict == research.Improved {
+	if out.Verdict == research.Improved || out.Verdict == research.Provisional {
 		k, err := l.Keep(ctx, KeepRequest{ID: string(out.ID)})
 		if err != nil {
 			return nil, err
@@ -261,11 +291,13 @@ func (l *Lab) Measure(ctx context.Context, req MeasureRequest, progress Progress
 	if err := l.mayMeasure(c); err != nil {
 		return nil, err
 	}
-	if req.Runs == 0 {
-		req.Runs = 5
+	if req.Runs < 0 || req.Runs > 100 {
+		return nil, research.Errorf(research.CodeBadArgument, "give 0 to 100", "runs = %d is out of range", req.Runs)
 	}
-	if req.Runs < 1 || req.Runs > 100 {
-		return nil, research.Errorf(research.CodeBadArgument, "give 1 to 100", "runs = %d is out of range", req.Runs)
+	if req.Runs == 0 {
+		b := left(c)
+		return &Outcome{Status: "idle", Left: &b, Finding: c.Rule.ResolutionWords(c.Program.Metric, 3, 5, 10, 20, 50),
+			Next: "measure_metric with as many runs as that is worth, or none"}, nil
 	}
 	job := research.JobStart{Target: req.Target, With: req.With, Runs: req.Runs}
 	if job.Commit, err = l.versionNamed(ctx, c, req.Target); err != nil {

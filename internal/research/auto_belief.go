@@ -16,6 +16,17 @@ const (
 	deadWeight         = 1e-12    // below it a cell is dropped
 )
 
+// farEffects are sizes beyond the top, in units of it; each has farShare of the
+// proposals on either side, and an sd of farWidth of its size. An edit that makes
+// a program ten times faster is rare, but must not pass for an outlier.
+var farEffects = [...]float64{1.6, 5}
+
+const (
+	farShare = 5e-4
+	farWidth = .6
+	farRun   = .8 // of the top: a run farther off the head's level asks for them
+)
+
 // driftSteps are the hypotheses of drift per run, in standard deviations of a
 // run, and their prior weights.
 var driftSteps = [...]struct{ ratio, weight float64 }{{0, .5}, {.15, .25}, {.6, .25}}
@@ -47,7 +58,8 @@ type effectPrior struct {
 }
 
 // newEffectPrior has gains and losses of 4/3 rope 2^k below top, within a side
-// proportional to size^-0.5.
+// proportional to size^-0.5, and a few beyond, with little weight, that open
+// only lets in where a run was so far off.
 func newEffectPrior(rope, top float64) effectPrior {
 	p := effectPrior{mid: []float64{0}, wide: []float64{0}, base: []float64{1 - autoGain - autoHarm}}
 	total := 0.0
@@ -60,6 +72,12 @@ func newEffectPrior(rope, top float64) effectPrior {
 		p.wide = append(p.wide, effectWidth*d, effectWidth*d)
 		p.base = append(p.base, autoGain*w, autoHarm*w)
 		p.gain += autoGain * w * d
+	}
+	for _, far := range farEffects {
+		d := far * top
+		p.mid = append(p.mid, -d, d)
+		p.wide = append(p.wide, farWidth*d, farWidth*d)
+		p.base = append(p.base, farShare, farShare)
 	}
 	return p
 }
@@ -117,14 +135,28 @@ func (b AutoBelief) thaw(rope, top float64) *mixture {
 	return m
 }
 
+// level is the mean of the head's level.
+func (m *mixture) level() (mean float64) {
+	for h, w := range m.Weights {
+		mean += w * m.Levels[h]
+	}
+	return mean
+}
+
 func (m *mixture) outlierShare() float64 { return m.Outliers / m.Seen }
 
 // open begins a proposal. The share of each effect component is the prior's,
-// worth 20 proposals, with what the closed ones taught.
-func (m *mixture) open() {
+// worth 20 proposals, with what the closed ones taught. The far ones are left
+// out unless far is set: so rare and so large, they would make every look worth
+// its price, since worth reckons with a normal belief of the same variance.
+func (m *mixture) open(far bool) {
 	n := len(m.prior.mid)
 	m.cells = make([]cell, len(m.Weights)*n)
+	near := n - 2*len(farEffects)
 	for j, mid := range m.prior.mid {
+		if j >= near && !far {
+			break
+		}
 		share := (autoPseudo*m.prior.base[j] + m.Counts[j]) / (autoPseudo + float64(m.Closed))
 		wide := m.prior.wide[j]
 		for h, w := range m.Weights {
@@ -289,7 +321,7 @@ func (m *mixture) noise() (runVar, driftVar float64) {
 // the levels and variances that hold if the edit became the head instead.
 func (m *mixture) close() (adopted *Adoption) {
 	o := m.moments()
-	adopted = &Adoption{Gain: -o.effect, Var: o.varEffect, Levels: slices.Clone(m.Levels), Vars: slices.Clone(m.Vars)}
+	adopted = &Adoption{Claim: Claim{-o.effect, o.varEffect}, Levels: slices.Clone(m.Levels), Vars: slices.Clone(m.Vars)}
 	n := len(m.prior.mid)
 	for h := range m.Weights {
 		cells := m.cells[h*n : (h+1)*n]

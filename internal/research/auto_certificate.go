@@ -19,7 +19,7 @@ const (
 )
 
 const (
-	leastPairs   = 2   // one pair, however strong, may be one event
+	leastPairs   = 2   // of any proof: one pair, however strong, may be one event
 	hopeless     = .10 // P(gain) below which a certificate is given up
 	betShare     = .8  // of the bets around the claim; the rest is even in log
 	betSpread    = .5  // sd of the bets around the claim, in log
@@ -31,8 +31,9 @@ const (
 // Certificate is the judgement of a chain of adopted edits against the checkpoint.
 type Certificate struct {
 	Outcome   Outcome `json:"outcome"`
-	StoppedBy string  `json:"stopped_by"` // threshold | futility | cap | budget | invalid
-	Edits     int     `json:"edits"`      // of the chain
+	StoppedBy string  `json:"stopped_by"`       // threshold | futility | cap | budget | guard | invalid
+	Reason    string  `json:"reason,omitempty"` // for guard: which one, and why
+	Edits     int     `json:"edits"`            // of the chain
 	// Gain of the head over the checkpoint, with its 90 % credible interval: a
 	// share (log scale) or an amount (linear); nil without a complete pair.
 	Gain  *Interval `json:"gain,omitempty"`
@@ -56,8 +57,11 @@ type CertificateStep struct {
 // pairs of checkpoint (B) and head (C, side incumbent) as B C, C B, …, which
 // cancels steady drift over two. obs holds the certificate's runs in order. An
 // invalid run is asked for again; the third ends the certificate as rolled back.
-func (a Auto) NextPair(st AutoState, o Outlook, obs []Observation) CertificateStep {
-	pairs, failed := st.certificatePairs(obs)
+func (a Auto) NextPair(st RuleState, o Outlook, obs []Observation) CertificateStep {
+	if w := Again(obs); w != nil {
+		return CertificateStep{Run: w}
+	}
+	pairs, failed := st.certificatePairs(Settled(obs))
 	n := len(pairs)
 	if failed < maxFailedRun && n > 0 && !pairs[n-1].complete() {
 		return CertificateStep{Run: halfOf(n, pairs[n-1])}
@@ -68,24 +72,45 @@ func (a Auto) NextPair(st AutoState, o Outlook, obs []Observation) CertificateSt
 			t.bet(*p.c - *p.b)
 		}
 	}
-	by, outcome := "", RolledBack
+	by, outcome, reason := "", RolledBack, ""
+	broken, open := a.certificateGuards(st, obs)
+	passed := t.best >= math.Exp(t.need)
 	switch {
 	case failed >= maxFailedRun:
 		by = "invalid"
 	case !a.Certifiable(st):
 		by = "futility"
-	case t.n >= leastPairs && t.evidence >= math.Exp(t.need):
+	case t.n > 0 && broken != "":
+		by, reason = "guard", broken
+	case passed && open == "":
 		by, outcome = "threshold", Certified
-	case t.n > 0 && t.gain < hopeless:
+	case t.n > 0 && !passed && t.gain < hopeless:
 		by = "futility"
+	case t.n < certificatePairs && o.Left-len(obs) >= 2:
+		return CertificateStep{Run: halfOf(n+1, runPair{})}
+	case passed:
+		by, reason = "guard", open
 	case t.n >= certificatePairs:
 		by = "cap"
-	case o.Left-len(obs) < 2:
-		by = "budget"
 	default:
-		return CertificateStep{Run: halfOf(n+1, runPair{})}
+		by = "budget"
 	}
-	return CertificateStep{Done: st.certificate(t, outcome, by, len(obs))}
+	c := st.certificate(t, outcome, by, len(obs))
+	c.Reason = reason
+	return CertificateStep{Done: c}
+}
+
+// certificateGuards says which guard is proven to be broken by the head, and
+// which one is not yet proven to hold; "" where none.
+func (a Auto) certificateGuards(st RuleState, obs []Observation) (broken, open string) {
+	guards := a.referee().guardTests(st, Settled(obs), Checkpoint, Incumbent)
+	if g := firstGuard(guards, (*guardTest).isBroken); g != nil {
+		broken = g.reason()
+	}
+	if g := firstGuard(guards, func(g *guardTest) bool { return !g.holds() }); g != nil {
+		open = g.doubt()
+	}
+	return broken, open
 }
 
 func (p runPair) complete() bool { return p.b != nil && p.c != nil }
@@ -106,7 +131,7 @@ func halfOf(n int, p runPair) *Want {
 }
 
 // certificatePairs sorts the runs into pairs, on the scale, and counts those without a place on it.
-func (st AutoState) certificatePairs(obs []Observation) (pairs []runPair, failed int) {
+func (st RuleState) certificatePairs(obs []Observation) (pairs []runPair, failed int) {
 	for _, o := range obs {
 		y, ok := st.height(o)
 		if !ok || o.Pair < 1 || o.Pair > certificatePairs {
@@ -136,6 +161,7 @@ type certificateTest struct {
 	need     float64   // log(1/alpha_t)
 	n        int
 	evidence float64 // the e-process
+	best     float64 // the largest since the second pair: one pair, however strong, may be one event
 	gain     float64 // P(effect < null)
 }
 
@@ -144,12 +170,12 @@ type certificateTest struct {
 // shorter grid a big chain would look like an outlier. Bets are log-normal
 // around the claim and even in log; the estimate's belief is log-normal and
 // wider, with mirrored losses.
-func (st AutoState) certificateTest() *certificateTest {
-	t := &certificateTest{noise: st.pairNoise(st.mixture()), null: -st.MinEffect, need: st.need(), evidence: 1}
-	claim := max(st.Claim, st.Rope*1e-3)
+func (st RuleState) certificateTest() *certificateTest {
+	t := &certificateTest{noise: st.pairNoise(st.Auto.mixture()), null: -st.Auto.MinEffect, need: st.need(), evidence: 1}
+	claim := max(st.Auto.Claim, st.Auto.Rope*1e-3)
 	var around, even []float64
-	for d := min(st.Rope, claim/4); d < 4*max(claim, st.Rope); {
-		step := max(min(.24*d, .6*t.noise.s), max(claim, st.Rope)/400)
+	for d := min(st.Auto.Rope, claim/4); d < 4*max(claim, st.Auto.Rope); {
+		step := max(min(.24*d, .6*t.noise.s), max(claim, st.Auto.Rope)/400)
 		z := math.Log(d / claim)
 		t.effects = append(t.effects, -d)
 		bettable := 0.0
@@ -171,6 +197,14 @@ func (st AutoState) certificateTest() *certificateTest {
 	}
 	t.effects, t.belief = append(t.effects, 0), append(t.belief, lossShare)
 	return t
+}
+
+// reached is the evidence that counts: what passed, else what there is now.
+func (t *certificateTest) reached() float64 {
+	if t.best >= math.Exp(t.need) {
+		return t.best
+	}
+	return t.evidence
 }
 
 func normalise(w []float64) {
@@ -210,6 +244,9 @@ func (t *certificateTest) bet(d float64) {
 		}
 	}
 	t.evidence, t.gain = evidence, gain/total
+	if t.n >= leastPairs {
+		t.best = max(t.best, evidence)
+	}
 	for j := range t.belief {
 		t.belief[j] /= total
 	}
@@ -242,11 +279,11 @@ func (t *certificateTest) estimate() (mean, lo, hi float64) {
 	return mean, min(lo, mean), max(hi, mean)
 }
 
-func (st AutoState) certificate(t *certificateTest, outcome Outcome, by string, runs int) *Certificate {
-	r := st.Rule.ruler()
+func (st RuleState) certificate(t *certificateTest, outcome Outcome, by string, runs int) *Certificate {
+	r := st.ruler()
 	c := &Certificate{
-		Outcome: outcome, StoppedBy: by, Edits: st.Chain, Scale: st.Rule.Scale, Claim: r.gain(-st.Claim),
-		Pairs: t.n, E: min(t.evidence, math.MaxFloat64), Need: math.Exp(t.need), Test: st.Rule.Tests + 1, Runs: runs,
+		Outcome: outcome, StoppedBy: by, Edits: st.Auto.Chain, Scale: st.Scale, Claim: r.gain(-st.Auto.Claim),
+		Pairs: t.n, E: min(t.reached(), math.MaxFloat64), Need: math.Exp(t.need), Test: st.Tests + 1, Runs: runs,
 	}
 	if t.n > 0 {
 		c.Gain = r.interval(t.estimate())
@@ -257,14 +294,14 @@ func (st AutoState) certificate(t *certificateTest, outcome Outcome, by string, 
 // CloseCertificate folds a certificate into the state: the test is counted,
 // the pairs tell the noise, and the side that is the head from here on tells
 // its level. Rolled back, the claim is given back. o is the Outlook it began with.
-func (a Auto) CloseCertificate(st AutoState, o Outlook, obs []Observation, c Certificate) AutoState {
+func (a Auto) CloseCertificate(st RuleState, o Outlook, obs []Observation, c Certificate) RuleState {
 	_, late := a.spare(st, o)
-	pairs, _ := st.certificatePairs(obs)
-	m := st.mixture()
+	pairs, _ := st.certificatePairs(Settled(obs))
+	m := st.Auto.mixture()
 	if c.Outcome == Certified {
-		st.Rule.Kept++
+		st.Kept++
 	} else {
-		m.shift(st.Claim, st.ClaimVar)
+		m.shift(st.Auto.Claim, st.Auto.ClaimVar)
 	}
 	var ds []float64
 	for _, p := range pairs {
@@ -279,17 +316,20 @@ func (a Auto) CloseCertificate(st AutoState, o Outlook, obs []Observation, c Cer
 		}
 	}
 	if len(obs) > 0 {
-		st.Rule.Tests++
+		st.Tests++
 	}
-	if n := float64(len(ds)); n >= 2 {
-		mid, widen := median(ds), math.Sqrt(n/(n-1))
-		for i := range ds {
-			ds[i] = (ds[i] - mid) * widen
-		}
-		st.Rule = st.Rule.learn(ds)
+	if len(ds) >= 2 {
+		st = st.learn(aroundMedian(ds))
 	}
-	st.Belief, st.Late, st.IfKept = m.AutoBelief, st.Late || late, nil
-	st.Claim, st.ClaimVar, st.Chain = 0, 0, 0
+	grown := a.referee().growth(st, Settled(obs), Checkpoint, Incumbent)
+	st.Guards = a.referee().learnGuards(st, Settled(obs))
+	auto := *st.Auto
+	auto.Belief, auto.Late, auto.IfKept = m.AutoBelief, auto.Late || late, nil
+	auto.Claim, auto.ClaimVar, auto.Chain = 0, 0, 0
+	st.Auto = &auto
+	if c.Outcome == Certified {
+		st = st.grown(grown, 1)
+	}
 	return st
 }
 
@@ -299,6 +339,9 @@ func (c Certificate) Words(m Metric) string {
 	head := "certified"
 	if c.Outcome == RolledBack {
 		head = fmt.Sprintf("rolled back (stopped by %s)", c.StoppedBy)
+	}
+	if c.Reason != "" {
+		head += ": " + c.Reason
 	}
 	if c.Gain == nil {
 		return fmt.Sprintf("%s: chain of %s, nothing was measured", head, count(c.Edits, "edit"))

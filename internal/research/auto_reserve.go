@@ -21,17 +21,17 @@ func AutoAlphaAt(t, passed int) float64 {
 }
 
 // need is log(1/alpha_t) of the next certificate.
-func (st AutoState) need() float64 {
-	return -math.Log(AutoAlphaAt(st.Rule.Tests+1, st.Rule.Kept))
+func (st RuleState) need() float64 {
+	return -math.Log(st.alphaNext())
 }
 
 // pairNoise is the noise of a certificate's pair. Its scale rests on repeated
 // runs of one version; with fewer than 30 differences of those it is at least
 // what the belief says of two runs and the drift between them, with a margin.
 // A pair has the outliers of two runs.
-func (st AutoState) pairNoise(m *mixture) noiseModel {
-	pair := noiseModel{s: st.Rule.S}
-	if n := float64(len(st.Rule.Residuals)); n < trustedResiduals {
+func (st RuleState) pairNoise(m *mixture) noiseModel {
+	pair := noiseModel{s: st.S}
+	if n := float64(len(st.Residuals)); n < trustedResiduals {
 		run, drift := m.noise()
 		pair.s = max(pair.s, math.Sqrt(2*run+drift)*(1+1/math.Sqrt(2*max(n, 1))))
 	}
@@ -43,18 +43,18 @@ func (st AutoState) pairNoise(m *mixture) noiseModel {
 // the claim: what the evidence is expected to need (a normal likelihood ratio
 // grows by claim^2 / 2s^2 a pair, Wald 1945), with slack, and enough more that
 // spoiled pairs can be repeated. Without a claim it is the cap of 60.
-func (st AutoState) CertificatePairs() int {
-	m := st.mixture()
+func (st RuleState) CertificatePairs() int {
+	m := st.Auto.mixture()
 	pair := st.pairNoise(m)
-	if !(st.Claim > 0) {
+	if !(st.Auto.Claim > 0) {
 		return certificatePairs
 	}
-	k := max(2, math.Ceil(reserveSlack*(st.need()+1.5)*2*pair.s*pair.s/(st.Claim*st.Claim)))
+	k := max(2, math.Ceil(reserveSlack*(st.need()+1.5)*2*pair.s*pair.s/(st.Auto.Claim*st.Auto.Claim)))
 	if !(k < certificatePairs) {
 		return certificatePairs
 	}
 	// An outlier, of scale 5s, spoils a pair only if it is larger than half the claim.
-	spoiled := min(maxPairOutliers, 2*m.outlierShare()) * 2 / math.Pi * math.Atan(10*pair.s/st.Claim)
+	spoiled := min(maxPairOutliers, 2*m.outlierShare()) * 2 / math.Pi * math.Atan(10*pair.s/st.Auto.Claim)
 	for n := int(k); n < certificatePairs; n++ {
 		if fewerClean(int(k), n, spoiled) < reserveRisk {
 			return n
@@ -77,11 +77,11 @@ func fewerClean(k, n int, p float64) float64 {
 
 // spare is the number of runs that the search may still use, and whether the
 // main certificate's reserve is no longer part of that reckoning.
-func (a Auto) spare(st AutoState, o Outlook) (left int, late bool) {
-	if st.Rule.Class != Noisy {
+func (a Auto) spare(st RuleState, o Outlook) (left int, late bool) {
+	if st.Class != Noisy {
 		return o.Left, false
 	}
-	if !st.Late {
+	if !st.Auto.Late {
 		most := max(reserveLeast, int(reserveShare*float64(o.Budget)))
 		left = o.Left - min(2*st.CertificatePairs(), most)
 	}
@@ -104,7 +104,7 @@ const (
 // Plan says what comes next. A certificate is due when the runs left have come
 // down to its reserve, once, and then again at the end. A caller may certify
 // at any other time too: e-LOND pays for every test.
-func (a Auto) Plan(st AutoState, o Outlook) Plan {
+func (a Auto) Plan(st RuleState, o Outlook) Plan {
 	certify := PlanEnd
 	if a.Certifiable(st) && o.Left >= 2 {
 		certify = PlanCertify
@@ -113,13 +113,13 @@ func (a Auto) Plan(st AutoState, o Outlook) Plan {
 	switch {
 	case o.Proposals == 0, left < 1:
 		return certify
-	case late && !st.Late && certify == PlanCertify:
+	case late && !st.Auto.Late && certify == PlanCertify:
 		return PlanCertify
 	}
 	return PlanPropose
 }
 
 // Certifiable says whether the head has a claim that a certificate could prove.
-func (a Auto) Certifiable(st AutoState) bool {
-	return st.Rule.Class == Noisy && st.Chain > 0 && st.Claim > st.MinEffect
+func (a Auto) Certifiable(st RuleState) bool {
+	return st.Class == Noisy && st.Auto.Chain > 0 && st.Auto.Claim > st.Auto.MinEffect
 }

@@ -7,7 +7,7 @@ import "math"
 // the last checkpoint. A campaign is driven like this, every step a pure
 // function of the state, what is left, and the observations so far:
 //
-//	Calibrate … Calibrated              → AutoState
+//	Calibrate … Calibrated              → RuleState
 //	Plan                                → propose | certify | end
 //	propose: Next … Next, Close, Moved (if kept)
 //	certify: NextPair … NextPair, CloseCertificate; certified → the checkpoint
@@ -35,23 +35,10 @@ type Auto struct {
 // NewAuto is the program's full rule.
 func NewAuto(p Program) Auto { return Auto{Metric: p.Metric, Guards: p.Guards} }
 
-// Unlimited says in Outlook that the number of proposals to come is not known.
-const Unlimited = -1
-
-// Outlook is what a campaign has left when an experiment or a certificate
-// begins; it stays the same for every call about that one.
-type Outlook struct {
-	Budget    int `json:"budget"`    // runs of the whole campaign
-	Left      int `json:"left"`      // of them, before this experiment or certificate
-	Proposals int `json:"proposals"` // still expected, the next one included; Unlimited when unknown
-}
-
-// AutoState is what auto carries from experiment to experiment. It is a plain
-// value that survives JSON unchanged; functions never change the one given.
+// AutoState is what auto carries from experiment to experiment of a noisy
+// metric, beside the noise of a pair and the counts of e-LOND that RuleState
+// has in either mode. Functions never change the one given.
 type AutoState struct {
-	// Rule has the class, scale, residuals and pair noise, and the counts of
-	// e-LOND: Tests certificates tried, Kept of them passed.
-	Rule   RuleState  `json:"rule"`
 	Belief AutoBelief `json:"belief"`
 	// On the scale: the smallest gain worth having, the largest effect believed
 	// in, and the m of a certificate's null "gain <= m".
@@ -71,25 +58,30 @@ type AutoState struct {
 	IfKept *Adoption `json:"if_kept,omitempty"`
 }
 
-// Adoption is what keeping an edit does to the belief: its expected gain with
-// its variance, and the level that the head then has under each hypothesis.
+// Claim is the expected gain of an edit, with its variance, on the scale.
+type Claim struct {
+	Gain float64 `json:"gain"`
+	Var  float64 `json:"var"`
+}
+
+// Adoption is what keeping an edit does to the belief: its claim, and the level
+// that the head then has under each hypothesis.
 type Adoption struct {
-	Gain   float64   `json:"gain"`
-	Var    float64   `json:"var"`
+	Claim
 	Levels []float64 `json:"levels"`
 	Vars   []float64 `json:"vars"`
 }
 
 const autoCalibration = 3 // runs that start auto's belief
 
-// exact is the rule that calibrates, and that decides deterministic metrics.
-func (a Auto) exact() signRule { return signRule{a.Metric, a.Guards} }
+// referee calibrates, and decides deterministic metrics.
+func (a Auto) referee() referee { return referee{a.Metric, a.Guards} }
 
 // Calibrate names the next run of the start version, or nil when obs is
 // enough: two for a metric declared deterministic that are equal, else three
 // after a discarded warm-up. An invalid run ends it.
 func (a Auto) Calibrate(obs []Observation) *Want {
-	want := a.exact().Calibrate(obs)
+	want := a.referee().Calibrate(obs)
 	counted := 0
 	for _, o := range obs {
 		if !o.WarmUp {
@@ -104,37 +96,34 @@ func (a Auto) Calibrate(obs []Observation) *Want {
 
 // Calibrated folds a finished calibration into the first state. Its errors
 // (program) say what was wrong with a run.
-func (a Auto) Calibrated(obs []Observation) (AutoState, error) {
-	counted, values, err := a.exact().counted(obs)
+func (a Auto) Calibrated(obs []Observation) (RuleState, error) {
+	counted, values, err := a.referee().counted(obs)
 	if err != nil {
-		return AutoState{}, err
+		return RuleState{}, err
 	}
 	if len(values) == 0 || a.Calibrate(obs) != nil {
-		return AutoState{}, unfinished(values)
+		return RuleState{}, unfinished(values)
 	}
-	rule := RuleState{
-		Scale: scaleOf(values), Better: a.Metric.Better, Values: values,
-		Start: a.exact().guardMedians(counted), Incumbent: median(values),
+	st := a.referee().begin(counted, values, SearchAuto)
+	if st.Class == Deterministic {
+		return st, nil
 	}
-	if exact := a.exact().exactRuns(); exact > 0 && len(values) >= exact && allEqual(values[:exact]) {
-		rule.Class = Deterministic
-		return AutoState{Rule: rule}, nil
-	}
-	return a.noisyState(a.exact().noisyState(rule)), nil
+	return a.noisy(st, values), nil
 }
 
-// noisyState starts the belief from the state's calibration values.
-func (a Auto) noisyState(rule RuleState) AutoState {
-	st := AutoState{Rule: rule, Rope: a.Rope, MinEffect: a.exact().minGain(rule)}
-	if st.Rope <= 0 {
+// noisy starts the belief of a metric known to be noisy from runs of one version.
+func (a Auto) noisy(st RuleState, values []float64) RuleState {
+	auto := AutoState{Rope: a.Rope, MinEffect: a.referee().minGain(st)}
+	if auto.Rope <= 0 {
 		m := 0.0
 		if a.Metric.MinGainSet {
-			m = st.MinEffect
+			m = auto.MinEffect
 		}
-		st.Rope = rule.rope(m)
+		auto.Rope = st.rope(m)
 	}
-	st.Top = autoTop(rule.Scale, st.Rope)
-	st.Belief = newMixture(rule.heights(rule.Values), st.Rope, st.Top).AutoBelief
+	auto.Top = autoTop(st.Scale, auto.Rope)
+	auto.Belief = newMixture(st.heights(values), auto.Rope, auto.Top).AutoBelief
+	st.Auto = &auto
 	return st
 }
 
@@ -150,75 +139,51 @@ func autoTop(scale string, rope float64) float64 {
 	return max(1, 8*rope)
 }
 
-func (a Auto) keepBar(st AutoState) float64 {
+func (a Auto) keepBar(st RuleState) float64 {
 	if a.KeepBar > 0 {
-		return a.KeepBar * st.Rope
+		return a.KeepBar * st.Auto.Rope
 	}
-	return .05 * st.Rope
+	return .05 * st.Auto.Rope
 }
 
-// After is a fresh calibration's state in a campaign that has a past: e-LOND's
-// counts, the guards' start values and what was learnt of proposals outlive
-// it, and so do the chain and its claim; the belief of noise and level starts anew.
-func (st AutoState) After(old AutoState) AutoState {
-	st.Rule = st.Rule.After(old.Rule)
-	st.Claim, st.ClaimVar, st.Chain = old.Claim, old.ClaimVar, old.Chain
-	st.Price, st.Gained, st.Late = old.Price, old.Gained, old.Late
-	if len(old.Belief.Counts) == len(st.Belief.Counts) && st.Rope == old.Rope {
-		st.Belief.Counts, st.Belief.Closed = old.Belief.Counts, old.Belief.Closed
+// after is a fresh calibration's state in a campaign that has a past: what was
+// learnt of proposals outlives it, and so do the chain and its claim; the
+// belief of noise and level starts anew.
+func (s AutoState) after(old AutoState) *AutoState {
+	s.Claim, s.ClaimVar, s.Chain = old.Claim, old.ClaimVar, old.Chain
+	s.Price, s.Gained, s.Late = old.Price, old.Gained, old.Late
+	if len(old.Belief.Counts) == len(s.Belief.Counts) && s.Rope == old.Rope {
+		s.Belief.Counts, s.Belief.Closed = old.Belief.Counts, old.Belief.Closed
 	}
-	return st
+	return &s
 }
 
-// Moved is the state after the experiment that was closed last has become the
-// head. Without an adoption in the state only the incumbent's value moves.
-func (st AutoState) Moved(j Judgement) AutoState {
-	kept := st.IfKept
-	st.IfKept = nil
-	if kept == nil {
-		st.Rule = st.Rule.Moved(j)
-		return st
-	}
-	if j.Value != nil && finite(*j.Value) {
-		st.Rule.Incumbent = *j.Value
-	}
-	st.Belief.Levels, st.Belief.Vars = kept.Levels, kept.Vars
-	st.Claim += kept.Gain
-	st.ClaimVar += kept.Var
-	st.Gained += kept.Gain
-	st.Chain++
-	return st
+// moved is the state after the experiment closed last has become the head.
+func (s AutoState) moved() *AutoState {
+	kept := *s.IfKept
+	s.IfKept = nil
+	s.Belief.Levels, s.Belief.Vars = kept.Levels, kept.Vars
+	s.Claim += kept.Gain
+	s.ClaimVar += kept.Var
+	s.Gained += kept.Gain
+	s.Chain++
+	return &s
 }
 
-// MovedBack is the state after the keep that made the adoption was undone. It
-// must be the last one that stands, and not yet certified.
-func (st AutoState) MovedBack(kept Adoption, j Judgement) AutoState {
-	if st.Rule.Class != Noisy {
-		st.Rule = st.Rule.MovedBack(j)
-		return st
-	}
-	m := st.mixture()
+// movedBack is the state after the keep that made the claim was undone.
+func (s AutoState) movedBack(kept Claim) *AutoState {
+	m := s.mixture()
 	m.shift(kept.Gain, kept.Var)
-	st.Belief = m.AutoBelief
-	st.Claim -= kept.Gain
-	st.ClaimVar = math.Max(0, st.ClaimVar-kept.Var)
-	st.Gained -= kept.Gain
-	st.Chain = max(0, st.Chain-1)
-	return st
-}
-
-func (st AutoState) mixture() *mixture { return st.Belief.thaw(st.Rope, st.Top) }
-
-// Repeated tells the state of repeated runs of one version, outside any
-// experiment; see RuleState.Repeated. A deterministic metric whose repeats
-// differ is noisy from here on, and the belief starts from them.
-func (a Auto) Repeated(st AutoState, values []float64) AutoState {
-	was := st.Rule.Class
-	st.Rule = st.Rule.Repeated(values)
-	if was != Deterministic || st.Rule.Class != Noisy {
-		return st
+	s.Belief = m.AutoBelief
+	s.Gained -= kept.Gain
+	s.IfKept = nil
+	if s.Chain == 0 { // it was certified: the checkpoint moves back with the head
+		return &s
 	}
-	rule := st.Rule
-	rule.Values = values
-	return a.noisyState(rule)
+	s.Claim -= kept.Gain
+	s.ClaimVar = math.Max(0, s.ClaimVar-kept.Var)
+	s.Chain--
+	return &s
 }
+
+func (s AutoState) mixture() *mixture { return s.Belief.thaw(s.Rope, s.Top) }

@@ -5,19 +5,22 @@ import "math"
 const (
 	maxLooks  = 24  // runs of one experiment, of the candidate and of the head
 	worthless = .90 // P(|effect| < rope) from which two looks say equivalent
+	// A shorter edit is equivalent when P(effect > rope) is below simplerLoss
+	// after two looks or more; it gets simplerLooks at most for that alone.
+	simplerLoss  = .05
+	simplerLooks = 4
 )
 
 // Next names the experiment's next run (the candidate, or the head again to
 // know its level), or judges it. obs holds its runs in order. `provisional`
 // means that the expected gain is worth adopting the edit; nothing is proven
 // by it. Deterministic metrics are judged by one run.
-func (a Auto) Next(st AutoState, o Outlook, obs []Observation) Step {
-	if st.Rule.Class == Deterministic {
-		return a.exact().Next(st.Rule, obs)
+func (a Auto) Next(st RuleState, o Outlook, obs []Observation) Step {
+	if j := a.referee().invalid(st, obs); j != nil {
+		return concluded(j, st, obs)
 	}
-	if j := a.exact().invalid(st.Rule, obs); j != nil {
-		j.Runs, j.State = len(obs), st.Rule
-		return Step{Done: j}
+	if st.Class == Deterministic {
+		return a.referee().exact(st, obs)
 	}
 	if len(st.candidateHeights(obs)) == 0 {
 		return Step{Run: &Want{Side: Candidate, Role: Screen}}
@@ -26,8 +29,11 @@ func (a Auto) Next(st AutoState, o Outlook, obs []Observation) Step {
 	left, _ := a.spare(st, o)
 	by := ""
 	worth, candidate := m.moments().worth()
+	simpler := o.Shorter && a.mayBeSimpler(st, m, obs)
 	switch {
-	case worth <= a.price(st, m.prior):
+	case simpler && worth <= a.price(st, o, m.prior) && len(obs) < left:
+		return Step{Run: &Want{Side: Candidate, Role: Screen}}
+	case worth <= a.price(st, o, m.prior):
 		by = "price"
 	case len(obs) >= maxLooks:
 		by = "looks"
@@ -38,13 +44,25 @@ func (a Auto) Next(st AutoState, o Outlook, obs []Observation) Step {
 	default:
 		return Step{Run: &Want{Side: Incumbent, Role: Anchor}}
 	}
-	return Step{Done: a.judge(st, m, obs, by)}
+	return concluded(a.judge(st, o, m, obs, by), st, obs)
+}
+
+// mayBeSimpler says whether another look may still show that a shorter edit
+// loses nothing that matters: not yet believed, not hopeless, four looks at most.
+func (a Auto) mayBeSimpler(st RuleState, m *mixture, obs []Observation) bool {
+	_, loss, _ := m.chances(st.Auto.Rope)
+	looks := len(st.candidateHeights(obs))
+	return m.moments().effect >= -a.keepBar(st) && loss < .5 && looks < simplerLooks && (looks < 2 || loss >= simplerLoss)
 }
 
 // opened is the belief with the experiment open and its usable runs seen.
-func (st AutoState) opened(obs []Observation) *mixture {
-	m := st.mixture()
-	m.open()
+func (st RuleState) opened(obs []Observation) *mixture {
+	m := st.Auto.mixture()
+	level, far := m.level(), false
+	for _, y := range st.candidateHeights(obs) {
+		far = far || math.Abs(y-level) > farRun*st.Auto.Top
+	}
+	m.open(far)
 	for _, o := range obs {
 		if y, ok := st.height(o); ok {
 			m.see(y, o.Side == Candidate)
@@ -54,11 +72,11 @@ func (st AutoState) opened(obs []Observation) *mixture {
 }
 
 // height is a run's place on the scale, false when it has none.
-func (st AutoState) height(o Observation) (float64, bool) {
-	if !o.Valid || !st.Rule.measurable([]float64{o.Value}) {
+func (st RuleState) height(o Observation) (float64, bool) {
+	if !o.Valid || !st.measurable([]float64{o.Value}) {
 		return 0, false
 	}
-	return st.Rule.ruler().y(o.Value), true
+	return st.ruler().y(o.Value), true
 }
 
 // worth is the expected net gain per run of looking k more times at the
@@ -91,37 +109,36 @@ func (o moments) worthOf(cov, v, k float64) float64 {
 }
 
 // judge words what the belief says as the looks end.
-func (a Auto) judge(st AutoState, m *mixture, obs []Observation, by string) *Judgement {
+func (a Auto) judge(st RuleState, look Outlook, m *mixture, obs []Observation, by string) *Judgement {
 	o := m.moments()
 	candidates := st.candidateHeights(obs)
-	gain, loss, within := m.chances(st.Rope)
-	r := st.Rule.ruler()
+	gain, loss, within := m.chances(st.Auto.Rope)
+	r := st.ruler()
 	half := z95 * math.Sqrt(o.varEffect)
 	value, base := r.raw(median(candidates)), r.raw(o.level)
 	sd := math.Sqrt(o.runVar)
 	j := &Judgement{
-		Verdict: Inconclusive, StoppedBy: by, Scale: st.Rule.Scale, Value: &value, Baseline: &base,
+		Verdict: Inconclusive, StoppedBy: by, Scale: st.Scale, Value: &value, Baseline: &base,
 		Gain:       r.interval(o.effect, o.effect-half, o.effect+half),
 		Noise:      r.gain(-sd),
 		Detectable: r.gain(-2 * sd / math.Sqrt(float64(len(candidates)))),
+		Claim:      &Claim{-o.effect, o.varEffect},
 	}
 	switch {
 	case o.effect < -a.keepBar(st):
 		j.Verdict = Provisional
 	case loss >= lossAbove && gain < loss:
 		j.Verdict = Regressed
-	case len(candidates) >= 2 && within >= worthless:
+	case len(candidates) >= 2 && (look.Shorter && loss < simplerLoss || !look.Shorter && within >= worthless):
 		j.Verdict = Equivalent
 	}
 	if j.Verdict == Provisional || j.Verdict == Equivalent {
-		a.exact().checkGrowth(st.Rule, obs, j)
+		a.referee().checkGrowth(st, obs, j)
 	}
-	j = bounded(j)
-	j.Runs, j.State = len(obs), st.Rule
 	return j
 }
 
-func (st AutoState) candidateHeights(obs []Observation) []float64 {
+func (st RuleState) candidateHeights(obs []Observation) []float64 {
 	var ys []float64
 	for _, o := range obs {
 		if y, ok := st.height(o); ok && o.Side == Candidate {
@@ -134,24 +151,29 @@ func (st AutoState) candidateHeights(obs []Observation) []float64 {
 // Close folds a judged experiment into the state, when the verdict falls, as
 // an edit that was dropped; IfKept has what keeping it changes (see Moved). An
 // invalid experiment teaches nothing and spends no share of the prior.
-func (a Auto) Close(st AutoState, o Outlook, obs []Observation, j Judgement) AutoState {
-	_, late := a.spare(st, o)
-	st.IfKept = nil
-	if st.Rule.Class != Noisy || j.Verdict == Invalid || len(st.candidateHeights(obs)) == 0 {
+func (a Auto) Close(st RuleState, o Outlook, obs []Observation, j Judgement) RuleState {
+	if st.Class != Noisy {
 		return st
 	}
-	m := st.opened(obs)
-	st.Price = a.priceAfter(st, o, m.prior, len(obs))
-	st.Late = st.Late || late
-	st.IfKept = m.close()
-	st.Belief = m.AutoBelief
-	st.Rule = st.Rule.learn(st.repeats(obs))
+	auto := *st.Auto
+	auto.IfKept = nil
+	if j.Verdict != Invalid && len(st.candidateHeights(obs)) > 0 {
+		_, late := a.spare(st, o)
+		m := st.opened(obs)
+		auto.Price = a.priceAfter(st, o, m.prior, len(obs))
+		auto.Late = auto.Late || late
+		auto.IfKept = m.close()
+		auto.Belief = m.AutoBelief
+		st = st.learn(st.repeats(obs))
+	}
+	st.Auto = &auto
+	st.Guards = a.referee().learnGuards(st, obs)
 	return st
 }
 
 // repeats are the differences of consecutive runs of the candidate: they tell
 // the noise of a pair, whatever the edit does.
-func (st AutoState) repeats(obs []Observation) []float64 {
+func (st RuleState) repeats(obs []Observation) []float64 {
 	var ds []float64
 	prev, have := 0.0, false
 	for _, o := range obs {

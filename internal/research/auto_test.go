@@ -23,7 +23,7 @@ func autoRule(better research.Direction) research.Auto {
 type bench struct {
 	t       *testing.T
 	rule    research.Auto
-	st      research.AutoState
+	st      research.RuleState
 	r       *rand.Rand
 	turn    func(float64) float64 // from log level to raw value
 	sigma   float64
@@ -100,6 +100,8 @@ func (b *bench) closeCertificate(obs []research.Observation, c research.Certific
 	}
 }
 
+func generator(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(31, seed)) }
+
 func timing(y float64) float64 { return math.Exp(y) }
 
 // story is what a fixed little campaign decides.
@@ -149,7 +151,7 @@ func TestAutoLinearScale(t *testing.T) {
 }
 
 // The state says the same after a journey through JSON.
-func TestAutoStateSurvivesJSON(t *testing.T) {
+func TestRuleStateSurvivesJSON(t *testing.T) {
 	b := newBench(t, autoRule(research.Lower), timing)
 	for _, effect := range []float64{0, -.03, .02} {
 		b.try(effect)
@@ -158,7 +160,7 @@ func TestAutoStateSurvivesJSON(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var back research.AutoState
+	var back research.RuleState
 	if err := json.Unmarshal(text, &back); err != nil {
 		t.Fatal(err)
 	}
@@ -196,7 +198,7 @@ func TestAutoLearns(t *testing.T) {
 // One pair, however strong, may be one event.
 func TestAutoCertifiesOnNoSinglePair(t *testing.T) {
 	b := newBench(t, autoRule(research.Lower), timing)
-	b.st.Claim, b.st.ClaimVar, b.st.Chain = 1, .01, 3
+	b.st.Auto.Claim, b.st.Auto.ClaimVar, b.st.Auto.Chain = 1, .01, 3
 	for _, effect := range []float64{-1, -3} {
 		b.head = effect
 		obs, c := b.certify()
@@ -220,7 +222,7 @@ func TestAutoCertifiesNoLessThanMinGain(t *testing.T) {
 		for seed := range uint64(10) {
 			b := newBench(t, rule, timing)
 			b.r = rand.New(rand.NewPCG(33, seed))
-			b.st.Claim, b.st.ClaimVar, b.st.Chain, b.head = .08, .01, 3, -.035
+			b.st.Auto.Claim, b.st.Auto.ClaimVar, b.st.Auto.Chain, b.head = .08, .01, 3, -.035
 			if _, cert := b.certify(); cert.Outcome != c.want {
 				t.Errorf("min_gain %v, seed %d: %s", c.minGain, seed, cert.Words(rule.Metric))
 			}
@@ -253,7 +255,7 @@ func TestAutoNeverBelievesNaN(t *testing.T) {
 // An invalid half of a pair is run again, and the third ends the certificate.
 func TestAutoCertificateRepeatsFailedRuns(t *testing.T) {
 	b := newBench(t, autoRule(research.Lower), timing)
-	b.st.Claim, b.st.ClaimVar, b.st.Chain = .5, .01, 3
+	b.st.Auto.Claim, b.st.Auto.ClaimVar, b.st.Auto.Chain = .5, .01, 3
 	var obs []research.Observation
 	for range 2 {
 		w := b.rule.NextPair(b.st, b.outlook, obs).Run
@@ -276,8 +278,8 @@ func TestAutoGoesOnAfterEqualCalibration(t *testing.T) {
 		obs = append(obs, research.Observation{Want: *w, Valid: true, Value: 5})
 	}
 	st, err := rule.Calibrated(obs)
-	if err != nil || st.Rule.Class != research.Noisy {
-		t.Fatalf("%v, class %q", err, st.Rule.Class)
+	if err != nil || st.Class != research.Noisy {
+		t.Fatalf("%v, class %q", err, st.Class)
 	}
 	b := &bench{t: t, rule: rule, st: st, r: rand.New(rand.NewPCG(32, 1)), sigma: .02,
 		turn: func(y float64) float64 { return 5 * math.Exp(y) }, outlook: research.Outlook{Budget: 300, Left: 290, Proposals: 100}}
@@ -311,14 +313,14 @@ func TestAutoMovesBack(t *testing.T) {
 		obs = append(obs, b.observe(*step.Run, map[research.Side]float64{research.Candidate: -.2}[step.Run.Side]))
 	}
 	closed := b.rule.Close(b.st, b.outlook, obs, *step.Done)
-	back := closed.Moved(*step.Done).MovedBack(*closed.IfKept, *step.Done)
-	if back.Chain != 0 || math.Abs(back.Claim) > 1e-12 || math.Abs(back.Gained) > 1e-12 {
-		t.Errorf("chain %d, claim %v, gained %v", back.Chain, back.Claim, back.Gained)
+	back := closed.Moved(*step.Done).MovedBack(*step.Done)
+	if a := back.Auto; a.Chain != 0 || math.Abs(a.Claim) > 1e-12 || math.Abs(a.Gained) > 1e-12 {
+		t.Errorf("chain %d, claim %v, gained %v", a.Chain, a.Claim, a.Gained)
 	}
 }
 
 // calibratedAuto is a rule with its first state at 2 % noise, and the generator of more of it.
-func calibratedAuto(b *testing.B) (research.Auto, research.AutoState, *rand.Rand) {
+func calibratedAuto(b *testing.B) (research.Auto, research.RuleState, *rand.Rand) {
 	b.Helper()
 	rule := autoRule(research.Lower)
 	var obs []research.Observation
@@ -350,7 +352,7 @@ func BenchmarkAutoNext(b *testing.B) {
 // The 60th pair of a certificate replays all before it.
 func BenchmarkAutoNextPair(b *testing.B) {
 	rule, st, r := calibratedAuto(b)
-	st.Claim, st.Chain = .004, 1
+	st.Auto.Claim, st.Auto.Chain = .004, 1
 	var pairs []research.Observation
 	for i := 1; i <= 59; i++ {
 		for _, side := range []research.Side{research.Checkpoint, research.Incumbent} {

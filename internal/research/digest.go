@@ -15,6 +15,9 @@ import (
 // enforced, and its default differs between two worktrees of one repository.
 func (p Program) Digest() string {
 	p.Name = ""
+	if p.Assumptions == AssumeModel { // older contracts don't know the key
+		p.Assumptions = ""
+	}
 	p.Edit = slices.Sorted(slices.Values(p.Edit))
 	p.Env = slices.Sorted(slices.Values(p.Env))
 	p.Reads = slices.Sorted(slices.Values(p.Reads))

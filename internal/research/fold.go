@@ -1,6 +1,7 @@
 package research
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -14,7 +15,7 @@ func Touches(r Record) (JobID, error) {
 	}
 	switch r.Kind {
 	case KindRunFinished, KindRunLost, KindStepFinished, KindCalibrationStarted, KindCalibrationFinished,
-		KindMeasurementStarted, KindMeasurementFinished:
+		KindMeasurementStarted, KindMeasurementFinished, KindCertificateStarted, KindCertificateFinished:
 	case KindExperimentProposed, KindExperimentJudged, KindExperimentKept, KindExperimentReverted, KindKeepUndone:
 	default:
 		return "", nil
@@ -53,6 +54,8 @@ var folds = map[Kind]func(*View, Record) error{
 	KindCalibrationFinished: on(foldCalibrationFinished),
 	KindMeasurementStarted:  on(foldJobStarted),
 	KindMeasurementFinished: on(foldMeasurementFinished),
+	KindCertificateStarted:  on(foldJobStarted),
+	KindCertificateFinished: on(foldCertificateFinished),
 	KindExperimentProposed:  on(foldProposed),
 	KindExperimentJudged:    on(foldJudged),
 	KindExperimentKept:      on(foldKept),
@@ -81,8 +84,9 @@ func foldCampaignStarted(v *View, r Record, b CampaignStart) {
 	*v.Campaign = Campaign{
 		Name: r.Campaign, Program: b.Program, Digest: b.Digest, ProgramPath: b.ProgramPath,
 		Start: b.Start, StartTree: b.StartTree, Branch: b.Branch, Origin: b.Origin, Checkout: b.Checkout,
-		StartedAt: r.Time, Incumbent: b.Start, Verdicts: map[Verdict]int{},
+		StartedAt: r.Time, Incumbent: b.Start, IncumbentTree: b.StartTree, Verdicts: map[Verdict]int{},
 	}
+	v.Campaign.checkpoint()
 }
 
 func foldContractAccepted(v *View, _ Record, b ContractAcceptance) {
@@ -105,9 +109,14 @@ func foldSessionJoined(v *View, r Record, b SessionJoin) {
 func foldJobStarted(v *View, r Record, b JobStart) {
 	*v.Measurement = Measurement{JobStart: b, Session: r.Session, At: r.Time}
 	v.Campaign.Open = append(v.Campaign.Open, b.Job)
-	if b.Job.Kind() == CalibrationJob {
+	switch b.Job.Kind() {
+	case CalibrationJob:
 		v.Campaign.Calibrations, v.Campaign.Broken = b.Job.N(), ""
-	} else {
+	case CertificateJob:
+		v.Campaign.Certificates = b.Job.N()
+	case AuditJob:
+		v.Campaign.Audits = b.Job.N()
+	default:
 		v.Campaign.Measurements = b.Job.N()
 	}
 }
@@ -115,7 +124,15 @@ func foldJobStarted(v *View, r Record, b JobStart) {
 func foldCalibrationFinished(v *View, _ Record, b CalibrationEnd) {
 	c := v.Campaign
 	c.Rule, c.Calibrated, c.Broken = b.State.After(c.Rule), b.Failed == "", b.Failed
-	b.State = RuleState{}
+	if b.Failed == "" && (c.Class == 0 || b.Machine != c.Machine) {
+		c.Machine, c.Facts, c.Changed, c.Class = b.Machine, b.Facts, b.Changed, c.Class+1
+		c.ClassFrom = max(1, c.Experiments) // the experiment under way, if one is
+	}
+	if b.Failed == "" && v.Measurement.Commit == c.Start {
+		start := c.Rule.Incumbent
+		c.Baseline, c.BaselineClass = &start, c.Class
+	}
+	b.State, b.Facts = RuleState{}, nil
 	v.Measurement.Calib = &b
 	c.close(b.Job)
 }
@@ -123,15 +140,48 @@ func foldCalibrationFinished(v *View, _ Record, b CalibrationEnd) {
 func foldMeasurementFinished(v *View, _ Record, b MeasurementEnd) {
 	c := v.Campaign
 	if b.Failed == "" && v.Measurement.Commit == c.Incumbent {
-		c.Rule = c.Rule.Repeated(b.Samples)
+		c.Rule = c.Rule.Repeated(c.Program, b.Samples)
+	}
+	if b.Job.Kind() == AuditJob && b.Gain != nil {
+		c.Audit = &Audited{Job: b.Job, Commit: v.Measurement.Commit, Experiments: c.Experiments, Gain: *b.Gain, Scale: b.Scale, Pairs: len(b.Paired)}
 	}
 	v.Measurement.End = &b
 	c.close(b.Job)
 }
 
+// foldCertificateFinished moves the checkpoint to the head, or the head back
+// to the checkpoint; the experiments of the chain are reverted by records of their own.
+func foldCertificateFinished(v *View, _ Record, b CertificateEnd) {
+	c := v.Campaign
+	c.Rule = b.State
+	if b.Outcome == Certified {
+		c.Certified++
+		c.CertifiedGain += c.Rule.ruler().size(b.Gain.Mid)
+	} else {
+		c.Incumbent, c.IncumbentTree, c.IncumbentOf = b.Commit, c.CheckpointTree, c.CheckpointOf
+		c.KeptStack = slices.DeleteFunc(c.KeptStack, func(n int) bool { return n >= c.ChainFrom })
+	}
+	c.checkpoint()
+	b.State = RuleState{}
+	v.Measurement.Proof = &b
+	c.close(b.Job)
+}
+
+// checkpoint makes the incumbent the version that certificates compare with.
+func (c *Campaign) checkpoint() {
+	c.Checkpoint, c.CheckpointTree, c.CheckpointOf = c.Incumbent, c.IncumbentTree, c.IncumbentOf
+	c.ChainFrom = c.Experiments + 1
+}
+
+// chained says whether the incumbent holds edits that no certificate covers yet.
+func (c *Campaign) chained() bool {
+	return c.Rule.Auto != nil && c.Rule.Auto.Chain > 0
+}
+
 func foldProposed(v *View, r Record, b Proposal) {
 	*v.Experiment = Experiment{Proposal: b, Session: r.Session, Status: Running, ProposedAt: r.Time}
 	v.Campaign.Experiments = b.N
+	v.Campaign.thought(r.Time)
 	v.Campaign.Open = append(v.Campaign.Open, v.Experiment.Job())
 	if v.Session != nil {
 		v.Session.Experiments++
@@ -140,8 +190,9 @@ func foldProposed(v *View, r Record, b Proposal) {
 
 func foldJudged(v *View, r Record, b Judgement) {
 	x, c := v.Experiment, v.Campaign
-	c.Rule, c.Streak = b.State, c.Streak+1
+	c.Rule, c.Streak, c.JudgedAt = b.State, c.Streak+1, r.Time
 	b.State = RuleState{}
+	x.Class = c.Class
 	x.Judgement, x.JudgedAt, x.JudgedSeq, x.JudgedHash = &b, r.Time, r.Seq, r.Hash
 	x.Status, c.Unresolved = Unresolved, x.N
 	if b.Verdict == Invalid {
@@ -150,6 +201,7 @@ func foldJudged(v *View, r Record, b Judgement) {
 	c.Verdicts[b.Verdict]++
 	if v.Session != nil {
 		v.Session.Verdicts[b.Verdict]++
+		v.Session.Predictions.add(x.Expect, b)
 	}
 	c.close(x.Job())
 }
@@ -161,13 +213,18 @@ const keptRemembered = 64
 func foldKept(v *View, _ Record, b Keeping) {
 	x, c := v.Experiment, v.Campaign
 	x.Status, x.Commit, x.KeptOn, x.Note, x.Simpler = Kept, b.Commit, b.Branch, b.Note, b.Simplification
-	c.Incumbent, c.IncumbentOf = b.Commit, x.N
+	proven := x.Judgement.Verdict == Improved && c.Rule.Class == Noisy && !c.chained()
+	c.Incumbent, c.IncumbentTree, c.IncumbentOf = b.Commit, x.Tree, x.N
 	c.KeptStack = append(c.KeptStack, x.N)
 	if over := len(c.KeptStack) - keptRemembered; over > 0 {
 		c.KeptStack = slices.Delete(c.KeptStack, 0, over)
 	}
 	c.Kept, c.Streak = c.Kept+1, 0
 	c.Rule = c.Rule.Moved(*x.Judgement)
+	if proven {
+		c.checkpoint()
+		c.CertifiedGain += c.provenGain(x)
+	}
 	c.resolve(x.N)
 	if v.Session != nil {
 		v.Session.Kept++
@@ -176,8 +233,12 @@ func foldKept(v *View, _ Record, b Keeping) {
 
 func foldReverted(v *View, _ Record, b Reversion) {
 	x, c := v.Experiment, v.Campaign
-	x.Lesson, x.Closed = b.Lesson, true
-	if x.Status != Unresolved { // an invalid one stays invalid; its file may still be put back
+	x.Lesson, x.Closed = cmp.Or(b.Lesson, x.Lesson), true
+	switch {
+	case x.Status == Kept && b.By == "certificate":
+		c.Kept--
+		x.RolledBack = true
+	case x.Status != Unresolved: // an invalid one stays invalid; its file may still be put back
 		return
 	}
 	x.Status = Reverted
@@ -188,19 +249,33 @@ func foldReverted(v *View, _ Record, b Reversion) {
 func foldUndone(v *View, _ Record, b Undoing) {
 	x, c := v.Experiment, v.Campaign
 	x.Undone, x.Status = true, Reverted
+	covered := x.N < c.ChainFrom // by a certificate, or as an edit proven on its own
 	c.Kept, c.Reverted = c.Kept-1, c.Reverted+1
-	c.Incumbent, c.IncumbentOf = b.Commit, 0
+	c.Incumbent, c.IncumbentTree, c.IncumbentOf = b.Commit, b.Tree, 0
 	c.KeptStack = slices.DeleteFunc(c.KeptStack, func(n int) bool { return n == x.N })
 	if n := len(c.KeptStack); n > 0 {
 		c.IncumbentOf = c.KeptStack[n-1]
 	}
 	c.Rule = c.Rule.MovedBack(*x.Judgement)
+	if covered { // a rollback must not bring it back
+		c.checkpoint()
+		c.CertifiedGain -= c.provenGain(x)
+	}
+}
+
+// provenGain is the estimate of an edit on the scale of the rule, 0 without one.
+func (c *Campaign) provenGain(x *Experiment) float64 {
+	if g := x.Judgement.Gain; g != nil && x.Judgement.Scale == c.Rule.Scale {
+		return c.Rule.ruler().size(g.Mid)
+	}
+	return 0
 }
 
 func foldRun(v *View, _ Record, b Run) {
 	v.Campaign.Runs++
 	v.Campaign.RunSeconds += b.Wall
 	if v.Experiment != nil {
+		v.Experiment.Confirmed = v.Experiment.Confirmed || b.Role == Confirm
 		v.Experiment.Runs++
 		v.Experiment.RunSeconds += b.Wall
 		v.Experiment.Output = b.Output
@@ -213,11 +288,18 @@ func foldRun(v *View, _ Record, b Run) {
 func foldLost(v *View, _ Record, b Loss) {
 	c := v.Campaign
 	c.close(b.Job)
-	if v.Measurement != nil {
-		v.Measurement.Lost = b.Reason
+	if m := v.Measurement; m != nil {
+		m.Lost = b.Reason
+		if b.Job.Kind() == CertificateJob && m.Runs > 0 {
+			c.Rule.Tests++ // what was seen is paid for
+		}
 		return
 	}
 	x := v.Experiment
+	if x.Confirmed {
+		c.Rule.Tests++
+		c.Rule.SimpleTests++ // whichever stream it was in
+	}
 	x.Lost++
 	x.Status = Voided
 	x.Judgement = &Judgement{N: x.N, Verdict: Invalid, StoppedBy: "lost", Reason: b.Reason, Runs: x.Runs}

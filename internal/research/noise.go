@@ -144,3 +144,14 @@ func (b belief) moments(m float64) (gain, loss, null, mean float64) {
 	}
 	return gain, loss, null, mean
 }
+
+// atLeast is P(effect >= x), of a loss.
+func (b belief) atLeast(x float64) float64 {
+	p := 0.0
+	for j, d := range b.effects {
+		if d >= x*(1-1e-9) {
+			p += b.weights[j]
+		}
+	}
+	return p
+}

@@ -21,8 +21,8 @@ func defaultProgram(folder string) Program {
 		Campaign: CampaignLimit{Experiments: 200, Hours: 10},
 		Parallel: 1,
 		Network:  "loopback",
-		Search:   "auto",
-		Decide:   "agent",
+		Search:   "auto", Assumptions: AssumeModel,
+		Decide: "agent",
 	}
 }
 
@@ -75,6 +75,7 @@ func programFields(p *Program) []field {
 		{"writes", false, list(&p.Writes, false, treePath)},
 		{"carry", false, carried(&p.Carry)},
 		{"search", false, choice(&p.Search, "auto", "certify")},
+		{"assumptions", false, choice(&p.Assumptions, AssumeModel, AssumeNone)},
 		{"decide", false, choice(&p.Decide, "agent", "auto")},
 	}
 }

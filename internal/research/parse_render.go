@@ -36,6 +36,7 @@ func RenderProgram(p Program, body string) []byte {
 		w.line("", "carry", flow(p.Carry), "git-ignored paths a run sees, read-only")
 	}
 	w.choice("", "search", p.Search, def.Search, "auto | certify")
+	w.choice("", "assumptions", p.Assumptions, def.Assumptions, "of certify, on the noise: model | none")
 	w.choice("", "decide", p.Decide, def.Decide, "agent | auto")
 	w.WriteString("---\n")
 	w.WriteString(body)

@@ -114,10 +114,16 @@ func TestDigestIsOfTheContractAlone(t *testing.T) {
 	if given.Program.Digest() != left.Program.Digest() {
 		t.Error("a default that is written out changes the digest")
 	}
+	older := base // of a ledger that knows no assumptions
+	older.Assumptions = ""
+	if older.Digest() != base.Digest() {
+		t.Error("the default assumptions change the digest of older contracts")
+	}
 	seen := map[string]int{base.Digest(): -1}
 	for i, change := range []func(*research.Program){
 		func(p *research.Program) { p.Run = "./y" },
 		func(p *research.Program) { p.Edit = p.Edit[:1] },
+		func(p *research.Program) { p.Assumptions = research.AssumeNone },
 		func(p *research.Program) { p.Carry = []string{} },
 		func(p *research.Program) { p.Metric.MinGainSet = true },
 		func(p *research.Program) { p.Budget.Wall++ },

@@ -38,7 +38,7 @@ func defaults() research.Program {
 			Processes: 512, Output: 4 << 20,
 		},
 		Campaign: research.CampaignLimit{Experiments: 200, Hours: 10},
-		Parallel: 1, Network: "loopback", Search: "auto", Decide: "agent",
+		Parallel: 1, Network: "loopback", Search: "auto", Assumptions: "model", Decide: "agent",
 	}
 }
 
@@ -74,7 +74,7 @@ func TestParseProgramReadsEveryKey(t *testing.T) {
 		Campaign: research.CampaignLimit{Experiments: 100, Hours: 2.5},
 		GPUs:     1, Parallel: 2, Network: "off",
 		Env: []string{"HF_HOME"}, Reads: []string{"~/.cache/autoresearch"}, Writes: []string{"results.json"},
-		Carry: []string{"node_modules", ".venv"}, Search: "certify", Decide: "auto",
+		Carry: []string{"node_modules", ".venv"}, Search: "certify", Assumptions: "none", Decide: "auto",
 	}
 	doc := parse(t, string(text))
 	if diff := cmp.Diff(want, doc.Program); diff != "" {
@@ -165,7 +165,7 @@ func TestParseProgramRefuses(t *testing.T) {
 		{"metric:", "metrc:", `program.md:3: unknown key "metrc"; did you mean "metric"?`},
 		{"", "guard: []", `program.md:7: unknown key "guard"; did you mean "guards"?`},
 		{"", "wall: 5m", `program.md:7: unknown key "wall"; did you mean "budget.wall"?`},
-		{"", "frobnicate: 1", `program.md:7: unknown key "frobnicate"; valid: name, edit, metric, guards, setup, build, run, measure, check, budget, campaign, gpus, parallel, network, env, reads, writes, carry, search, decide`},
+		{"", "frobnicate: 1", `program.md:7: unknown key "frobnicate"; valid: name, edit, metric, guards, setup, build, run, measure, check, budget, campaign, gpus, parallel, network, env, reads, writes, carry, search, assumptions, decide`},
 		{"  better: lower", "  better: lower\n  nois: auto", `program.md:6: unknown key "metric.nois"; did you mean "metric.noise"?`},
 		{"", "guards:\n  - {name: a, max: 1}\n  - {name: b, max_grwth: 1%}", "program.md:9: unknown key \"guards[2].max_grwth\"; did you mean \"guards[2].max_growth\"?"},
 		{"", "run: again", `program.md:7: the key "run" is given twice, first on line 6`},

@@ -26,7 +26,9 @@ type Program struct {
 	// dependency folders that exist are carried.
 	Carry  []string `json:"carry"`
 	Search string   `json:"search"` // auto | certify
-	Decide string   `json:"decide"` // agent | auto
+	// Assumptions is what search certify takes for granted of the noise.
+	Assumptions string `json:"assumptions,omitempty"` // model | none
+	Decide      string `json:"decide"`                // agent | auto
 }
 
 // Metric is the number the campaign is about.

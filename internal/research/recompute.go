@@ -3,14 +3,16 @@ package research
 import (
 	"encoding/json"
 	"fmt"
+	"math"
+	"slices"
 )
 
 // Observe is a recorded run as a rule sees it.
 func Observe(r Run, m Metric) Observation {
 	v, ok := r.Samples[m.Name]
 	o := Observation{
-		Want:  Want{Side: r.Side, Role: r.Role, Pair: r.Pair, Order: r.Order, WarmUp: r.WarmUp},
-		Valid: r.Valid, Reason: r.Reason, Value: v, Guards: r.Samples,
+		Want:  Want{Side: r.Side, Role: r.Role, Pair: r.Pair, Order: r.Order, WarmUp: r.WarmUp, Again: r.Again},
+		Valid: r.Valid, Reason: r.Reason, Value: v, Guards: r.Samples, Contended: r.Contended,
 	}
 	if o.Valid && !ok {
 		o.Valid, o.Reason = false, "the run has no sample of "+m.Name
@@ -25,7 +27,7 @@ func Observe(r Run, m Metric) Observation {
 // campaigns may be mixed. Sequence numbers and hashes are the ledger's matter.
 //
 // Two endings can't be derived from runs and are taken as recorded: invalid
-// after a setup, build or check that failed, and inconclusive or invalid where
+// after a setup, build or check that failed or a stop by request, and inconclusive or invalid where
 // stopped_by says that the work was ended from outside (budget, stop) before
 // the rule had decided.
 func Recompute(records func(yield func(Record) bool)) error {
@@ -47,7 +49,7 @@ func Recompute(records func(yield func(Record) bool)) error {
 
 // replay is what one campaign's records have led to.
 type replay struct {
-	metric    Metric
+	program   Program
 	rule      Rule
 	state     RuleState
 	incumbent string
@@ -78,7 +80,7 @@ var replays = map[Kind]func(*replay, Record) error{
 	}),
 	KindRunFinished: replaying(func(c *replay, b Run) error {
 		j := c.job(b.Job)
-		j.obs = append(j.obs, Observe(b, c.metric))
+		j.obs = append(j.obs, Observe(b, c.program.Metric))
 		return nil
 	}),
 	KindStepFinished: replaying(func(c *replay, b StepEnd) error {
@@ -89,6 +91,8 @@ var replays = map[Kind]func(*replay, Record) error{
 		c.job(b.Job).start = b
 		return nil
 	}),
+	KindCertificateFinished: replaying((*replay).certified),
+	KindRunLost:             replaying((*replay).lost),
 	KindCalibrationFinished: replaying((*replay).calibrated),
 	KindMeasurementFinished: replaying((*replay).measured),
 	KindExperimentJudged:    replaying((*replay).judged),
@@ -126,7 +130,7 @@ func (c *replay) apply(r Record) error {
 }
 
 func (c *replay) contract(p Program) error {
-	c.metric, c.rule = p.Metric, NewRule(p)
+	c.program, c.rule = p, NewRule(p)
 	return nil
 }
 
@@ -149,12 +153,66 @@ func (c *replay) calibrated(b CalibrationEnd) error {
 }
 
 func (c *replay) measured(b MeasurementEnd) error {
-	if b.Failed == "" && c.job(b.Job).start.Commit == c.incumbent {
-		c.state = c.state.Repeated(b.Samples)
+	job := c.job(b.Job)
+	defer delete(c.jobs, b.Job)
+	if b.Failed != "" {
+		return nil
+	}
+	samples, paired := Measured(&Measurement{JobStart: job.start}, job.obs)
+	end := Summarise(samples, paired, c.program.Metric, c.state.Scale)
+	if b.Job.Kind() == AuditJob {
+		end = SummariseAudit(samples, paired, c.program.Metric, c.state.Scale)
+	}
+	if !slices.Equal(samples, b.Samples) || !slices.Equal(paired, b.Paired) || !sameGain(end.Gain, b.Gain) {
+		return fmt.Errorf("%s is recorded with the gain %s, its runs say %s", b.Job, number(b.Gain), number(end.Gain))
+	}
+	if job.start.Commit == c.incumbent {
+		c.state = c.state.Repeated(c.program, b.Samples)
+	}
+	return nil
+}
+
+// lost pays for the test that a lost job had begun.
+func (c *replay) lost(b Loss) error {
+	for _, o := range c.job(b.Job).obs {
+		if o.Role == Confirm {
+			c.state.Tests++
+			if b.Job.Kind() == ExperimentJob {
+				c.state.SimpleTests++
+			}
+			break
+		}
 	}
 	delete(c.jobs, b.Job)
 	return nil
 }
+
+// certified derives a certificate of the head from its pairs.
+func (c *replay) certified(b CertificateEnd) error {
+	job := c.job(b.Job)
+	auto := NewAuto(c.program)
+	if c.state.Auto == nil {
+		return fmt.Errorf("certificate %s has no belief to rest on", b.Job)
+	}
+	done := auto.NextPair(c.state, b.Outlook, job.obs).Done
+	switch {
+	case done == nil:
+		return fmt.Errorf("certificate %s is recorded as %s, its %d runs decide nothing yet", b.Job, b.Outcome, len(job.obs))
+	case done.Outcome != b.Outcome || done.StoppedBy != b.StoppedBy:
+		return fmt.Errorf("certificate %s is recorded as %s (%s), its runs say %s (%s)", b.Job, b.Outcome, b.StoppedBy, done.Outcome, done.StoppedBy)
+	case !near(done.E, b.E):
+		return fmt.Errorf("certificate %s is recorded with E = %g, its runs say %g", b.Job, b.E, done.E)
+	}
+	c.state = auto.CloseCertificate(c.state, b.Outlook, job.obs, *done)
+	if b.Outcome == RolledBack {
+		c.incumbent = b.Commit
+	}
+	delete(c.jobs, b.Job)
+	return nil
+}
+
+// near forgives what another processor's arithmetic may change.
+func near(a, b float64) bool { return a == b || math.Abs(a-b) <= 1e-6*max(math.Abs(a), math.Abs(b)) }
 
 func (c *replay) judged(b Judgement) error {
 	job := c.job(NewJobID(ExperimentJob, b.N))
@@ -162,7 +220,7 @@ func (c *replay) judged(b Judgement) error {
 	if err != nil {
 		return err
 	}
-	c.state = c.rule.Close(c.state, job.obs, *j)
+	c.state = c.rule.Close(c.state, b.Outlook, job.obs, *j)
 	job.judged, job.obs = *j, nil
 	job.judged.State = RuleState{} // Moved and MovedBack don't need it
 	return nil
@@ -170,10 +228,10 @@ func (c *replay) judged(b Judgement) error {
 
 // derive is the verdict that the runs give, or the recorded one where runs can't say.
 func (c *replay) derive(job *replayJob, b Judgement) (*Judgement, error) {
-	if b.Verdict == Invalid && job.failed {
+	if b.Verdict == Invalid && (job.failed || b.StoppedBy == "stopped") {
 		return &b, nil
 	}
-	j := c.rule.Next(c.state, job.obs).Done
+	j := c.rule.Next(c.state, b.Outlook, job.obs).Done
 	switch {
 	case j == nil && (b.Verdict == Inconclusive || b.Verdict == Invalid) && !ruleStops(b.StoppedBy):
 		return &b, nil
@@ -181,6 +239,9 @@ func (c *replay) derive(job *replayJob, b Judgement) (*Judgement, error) {
 		return nil, fmt.Errorf("experiment %d is recorded as %s, its %d runs decide nothing yet", b.N, b.Verdict, len(job.obs))
 	case j.Verdict != b.Verdict:
 		return nil, fmt.Errorf("experiment %d is recorded as %s, its runs say %s", b.N, b.Verdict, j.Verdict)
+	case j.StoppedBy != b.StoppedBy || !near(j.E, b.E) || !sameGain(j.Gain, b.Gain):
+		return nil, fmt.Errorf("experiment %d is recorded with E = %g and the gain %s (stopped by %s), its runs say %g and %s (%s)",
+			b.N, b.E, number(b.Gain), b.StoppedBy, j.E, number(j.Gain), j.StoppedBy)
 	case !sameNumber(j.Value, b.Value):
 		return nil, fmt.Errorf("experiment %d is recorded with the value %s, its runs say %s", b.N, number(b.Value), number(j.Value))
 	}
@@ -190,7 +251,7 @@ func (c *replay) derive(job *replayJob, b Judgement) (*Judgement, error) {
 // ruleStops names the ends of a test that only the rule itself gives.
 func ruleStops(by string) bool {
 	switch by {
-	case "screen", "futility", "cap", "threshold", "one_run", "invalid":
+	case "screen", "futility", "cap", "threshold", "one_run", "invalid", "price", "looks", "guard":
 		return true
 	}
 	return false
@@ -198,7 +259,12 @@ func ruleStops(by string) bool {
 
 func sameNumber(a, b *float64) bool { return a == b || a != nil && b != nil && *a == *b }
 
-func number(x *float64) string {
+// sameGain forgives what another processor's arithmetic may change.
+func sameGain(a, b *Interval) bool {
+	return a == b || a != nil && b != nil && near(a.Mid, b.Mid) && near(a.Lo, b.Lo) && near(a.Hi, b.Hi)
+}
+
+func number(x any) string {
 	b, err := json.Marshal(x)
 	if err != nil {
 		return "-"

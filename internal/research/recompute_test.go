@@ -29,7 +29,7 @@ func (d *diary) runs(job research.JobID, obs []research.Observation) {
 	for i, o := range obs {
 		d.add(research.KindRunFinished, research.Run{
 			Job: job, Number: i + 1, Role: o.Role, Side: o.Side, Pair: o.Pair, Order: o.Order, WarmUp: o.WarmUp,
-			Valid: o.Valid, Reason: o.Reason, Samples: map[string]float64{"ns": o.Value},
+			Valid: o.Valid, Reason: o.Reason, Samples: map[string]float64{"ns": o.Value}, Contended: o.Contended, Again: o.Again,
 		})
 	}
 }
@@ -51,8 +51,8 @@ func recordedNight(t *testing.T, p research.Program, w machine, edits []float64)
 	d.add(research.KindCalibrationFinished, research.CalibrationEnd{Job: "c1", State: st})
 	for i, effect := range edits {
 		j, obs := playWith(rule, st, func(_ int, w research.Want) research.Observation { return n.observe(w, effect) })
-		st = rule.Close(st, obs, j)
-		j.N, j.State = i+1, st
+		st = rule.Close(st, usual, obs, j)
+		j.N, j.State, j.Outlook = i+1, st, usual
 		d.runs(research.NewJobID('x', j.N), obs)
 		d.add(research.KindExperimentJudged, j)
 		if ok, _, _ := research.Keepable(research.Experiment{Judgement: &j}); ok {

@@ -23,6 +23,8 @@ const (
 	KindKeepUndone          Kind = "keep.undone"
 	KindMeasurementStarted  Kind = "measurement.started"
 	KindMeasurementFinished Kind = "measurement.finished"
+	KindCertificateStarted  Kind = "certificate.started"
+	KindCertificateFinished Kind = "certificate.finished"
 	KindRunFinished         Kind = "run.finished"
 	KindRunLost             Kind = "run.lost"
 	KindStepFinished        Kind = "step.finished"
@@ -88,11 +90,12 @@ type (
 		Checkout string `json:"checkout"`
 		Origin   string `json:"origin,omitempty"` // branch or commit that the checkout came from
 	}
-	// JobStart is the body of calibration.started and measurement.started.
+	// JobStart is the body of calibration.started, measurement.started (an audit
+	// is a measurement too) and certificate.started.
 	JobStart struct {
 		Job    JobID  `json:"job"`
 		Commit string `json:"commit"`
-		Paired string `json:"paired_with,omitempty"` // measurement: the commit it is compared with
+		Paired string `json:"paired_with,omitempty"` // measurement: the commit it is compared with; certificate: the checkpoint
 		Target string `json:"target,omitempty"`      // as the caller named it
 		With   string `json:"with,omitempty"`
 		Runs   int    `json:"runs,omitempty"`
@@ -102,6 +105,22 @@ type (
 		Job    JobID     `json:"job"`
 		State  RuleState `json:"state"`
 		Failed string    `json:"failed,omitempty"` // why the start version gives no usable metric
+		// Machine is the digest of the environment that the runs were made in, Facts
+		// what it says. Another digest is another comparability class.
+		Machine string          `json:"machine,omitempty"`
+		Facts   json.RawMessage `json:"facts,omitempty"`
+		Changed string          `json:"changed,omitempty"` // since the last calibration, in words
+	}
+	// CertificateEnd is the body of certificate.finished. In the same transaction
+	// every experiment of a chain that was rolled back is reverted.
+	CertificateEnd struct {
+		Job JobID `json:"job"`
+		Certificate
+		From    int       `json:"from"` // the chain is what was kept of these experiments
+		To      int       `json:"to"`
+		Outlook Outlook   `json:"outlook"`
+		State   RuleState `json:"state"`            // after it
+		Commit  string    `json:"commit,omitempty"` // the new incumbent, of a chain that was rolled back
 	}
 	// Proposal is the body of experiment.proposed.
 	Proposal struct {
@@ -141,6 +160,12 @@ type (
 		// Noise is the standard deviation of one run that the comparison reckoned with, as a gain.
 		Noise float64 `json:"noise,omitempty"`
 		Runs  int     `json:"runs"`
+		// Growth is what each guard with max_growth has grown by over the incumbent, on its scale.
+		Growth map[string]Growth `json:"growth,omitempty"`
+		// Claim is what search auto expects of the edit, on the scale of the state.
+		Claim *Claim `json:"claim,omitempty"`
+		// Outlook is what was left when the experiment began: the rule's other input.
+		Outlook Outlook `json:"outlook"`
 		// State is the rule's state after this experiment.
 		State RuleState `json:"state"`
 	}
@@ -163,13 +188,14 @@ type (
 	Reversion struct {
 		N      int    `json:"n"`
 		Lesson string `json:"lesson,omitempty"`
-		By     string `json:"by"` // agent | next_run
+		By     string `json:"by"` // agent | next_run | certificate
 	}
 	// Undoing is the body of keep.undone.
 	Undoing struct {
 		N      int    `json:"n"` // the experiment whose keep is undone
 		Commit string `json:"commit"`
 		Was    string `json:"was"`
+		Tree   string `json:"tree"`
 		Branch string `json:"branch"`
 	}
 	// MeasurementEnd is the body of measurement.finished.
@@ -185,27 +211,32 @@ type (
 	}
 	// Run is the body of run.finished.
 	Run struct {
-		Job      JobID              `json:"job"`
-		Number   int                `json:"run"` // within its job, from 1
-		Role     Role               `json:"role"`
-		Side     Side               `json:"side"`
-		Commit   string             `json:"commit"`
-		Pair     int                `json:"pair,omitempty"`
-		Order    string             `json:"order,omitempty"` // BC | CB
-		Seed     uint64             `json:"seed"`
-		WarmUp   bool               `json:"warm_up,omitempty"` // measured, not counted
-		Valid    bool               `json:"valid"`
-		Reason   string             `json:"reason,omitempty"`
-		Samples  map[string]float64 `json:"samples,omitempty"` // metric and guards
-		Exit     int                `json:"exit"`
-		Signal   string             `json:"signal,omitempty"`
-		Wall     float64            `json:"wall_s"`
-		CPU      float64            `json:"cpu_s"`
-		MaxRSS   int64              `json:"max_rss_bytes"`
-		Started  time.Time          `json:"started"`
-		Output   string             `json:"output,omitempty"` // digest of the stored output
-		Bytes    int64              `json:"output_bytes"`     // all that was printed
-		Enforced map[string]string  `json:"enforced,omitempty"`
+		Job     JobID              `json:"job"`
+		Number  int                `json:"run"` // within its job, from 1
+		Role    Role               `json:"role"`
+		Side    Side               `json:"side"`
+		Commit  string             `json:"commit"`
+		Pair    int                `json:"pair,omitempty"`
+		Order   string             `json:"order,omitempty"` // BC | CB
+		Seed    uint64             `json:"seed"`
+		WarmUp  bool               `json:"warm_up,omitempty"` // measured, not counted
+		Valid   bool               `json:"valid"`
+		Reason  string             `json:"reason,omitempty"`
+		Samples map[string]float64 `json:"samples,omitempty"` // metric and guards
+		Exit    int                `json:"exit"`
+		Signal  string             `json:"signal,omitempty"`
+		Wall    float64            `json:"wall_s"`
+		CPU     float64            `json:"cpu_s"`
+		MaxRSS  int64              `json:"max_rss_bytes"`
+		Started time.Time          `json:"started"`
+		Output  string             `json:"output,omitempty"` // digest of the stored output
+		Bytes   int64              `json:"output_bytes"`     // all that was printed
+		Again   bool               `json:"again,omitempty"`  // repeats the half of a contended pair
+		// Outside is the mean number of CPUs that others kept busy meanwhile; nil when it can't be known.
+		Outside   *float64          `json:"outside_cpus,omitempty"`
+		Load      float64           `json:"load,omitempty"` // the machine's load average over one minute, before the run
+		Contended bool              `json:"contended,omitempty"`
+		Enforced  map[string]string `json:"enforced,omitempty"`
 	}
 	// Loss is the body of run.lost: a supervisor died before its verdict.
 	Loss struct {

@@ -21,16 +21,18 @@ type Want struct {
 	Pair   int    `json:"pair,omitempty"`  // from 1, for role confirm
 	Order  string `json:"order,omitempty"` // BC | CB
 	WarmUp bool   `json:"warm_up,omitempty"`
+	Again  bool   `json:"again,omitempty"` // repeats the half of a contended pair
 }
 
 // Observation is a finished run as a rule sees it. Value is raw, in the
 // metric's unit; it is meaningless when Valid is false.
 type Observation struct {
 	Want
-	Valid  bool
-	Reason string
-	Value  float64
-	Guards map[string]float64
+	Valid     bool
+	Reason    string
+	Value     float64
+	Guards    map[string]float64
+	Contended bool // others kept the machine busy meanwhile
 }
 
 // Step is a rule's answer: one more run, or the judgement. Exactly one is set.
@@ -48,6 +50,8 @@ type RuleState struct {
 	Values []float64 `json:"values,omitempty"` // the calibration's samples, raw
 	// Start holds the guards' medians at the campaign's start.
 	Start map[string]float64 `json:"start_guards,omitempty"`
+	// Guards holds what is known besides of those with max_growth.
+	Guards map[string]GuardState `json:"guards,omitempty"`
 	// Incumbent is the incumbent's value (deterministic: exact; noisy: level), raw.
 	Incumbent float64 `json:"incumbent"`
 	// Residuals of paired differences on Scale, the last 120; S and Eps are the noise model fitted to them.
@@ -58,40 +62,74 @@ type RuleState struct {
 	Level    float64 `json:"level,omitempty"`
 	LevelVar float64 `json:"level_var,omitempty"`
 	Screens  int     `json:"screens,omitempty"` // since the incumbent was last run
-	Tests    int     `json:"tests"`             // confirmations so far, t of e-LOND
-	Kept     int     `json:"certificates"`      // improved verdicts so far, R of e-LOND
-	Demoted  bool    `json:"demoted,omitempty"` // was deterministic until a repeat differed
+	Tests    int     `json:"tests"`             // confirmations (auto: certificates tried) so far, t of e-LOND
+	Kept     int     `json:"certificates"`      // improved verdicts (auto: certificates passed) so far, R of e-LOND
+	// SimpleTests and SimpleKept are t and R of the stream that shorter edits are tested in.
+	SimpleTests int `json:"simple_tests,omitempty"`
+	SimpleKept  int `json:"simple_kept,omitempty"`
+	// Sequence is the search mode that the campaign began in: its e-LOND sequence
+	// outlives a change of mode.
+	Sequence string `json:"sequence,omitempty"`
+	OneRun   int    `json:"one_run,omitempty"` // keeps that stand and were decided by a single run
+	Demoted  bool   `json:"demoted,omitempty"` // was deterministic until a repeat differed
 	// Better is the metric's direction, which Scale's values are turned by.
 	Better Direction `json:"better,omitempty"`
 	// Note is what a person should know of the last calibration or demotion, "" for nothing.
 	Note string `json:"note,omitempty"`
+	// Auto is what search: auto carries besides, nil until its metric is known to be noisy.
+	Auto *AutoState `json:"auto,omitempty"`
 }
 
-// Rule decides, run by run, what is known. Implementations are pure: the same
-// arguments give the same answer, and nothing is remembered between calls.
+// Rule decides, run by run, what is known of one experiment. Implementations
+// are pure: the same arguments give the same answer, and nothing is remembered
+// between calls. Auto, which also certifies the head, is the other half of
+// search: auto.
 type Rule interface {
 	// Calibrate names the next run of the start version, or nil when obs is enough.
 	Calibrate(obs []Observation) *Want
 	// Calibrated folds a finished calibration into the first state. An invalid
 	// observation among obs is an error that says what is wrong with it.
 	Calibrated(obs []Observation) (RuleState, error)
-	// Next names the experiment's next run or judges it. obs holds its runs in
-	// order. An invalid run of the candidate judges it invalid; the State of a
-	// judgement is the state before (Close makes the next).
-	Next(st RuleState, obs []Observation) Step
+	// Next names the experiment's next run or judges it. o is the same for every
+	// call about one experiment; obs holds its runs in order. An invalid run of
+	// the candidate judges it invalid; the State of a judgement is the state
+	// before (Close makes the next).
+	Next(st RuleState, o Outlook, obs []Observation) Step
 	// Close folds a judged experiment into the state, when the verdict falls.
 	// Whether it will be kept is not known yet: see RuleState.Moved.
-	Close(st RuleState, obs []Observation, j Judgement) RuleState
+	Close(st RuleState, o Outlook, obs []Observation, j Judgement) RuleState
 }
 
-// Moved is the state after the experiment that j judged has become the
-// incumbent: its level is now the incumbent's. Without a value in j nothing changes.
+// The values of Program.Search.
+const (
+	SearchAuto    = "auto"
+	SearchCertify = "certify"
+)
+
+// NewRule is the rule that the program asks for. Pairs during which the
+// machine was busy with something else are repeated once in either mode.
+func NewRule(p Program) Rule {
+	if p.Search == SearchCertify {
+		return patient{newCertify(p)}
+	}
+	return patient{NewAuto(p)}
+}
+
+// Moved is the state after the experiment that j judged, the one closed last,
+// has become the incumbent. Without a value in j nothing changes.
 func (s RuleState) Moved(j Judgement) RuleState {
 	if j.Value == nil || !finite(*j.Value) {
 		return s
 	}
 	s.Incumbent = *j.Value
-	return s.shifted(j, 1)
+	switch {
+	case s.Class == Deterministic:
+		s.OneRun++
+	case s.Auto != nil && s.Auto.IfKept != nil:
+		s.Auto = s.Auto.moved()
+		return s
+	}
+	return s.shifted(j, 1).grown(j.Growth, 1)
 }
 
 // MovedBack is the state after that keep was undone. It must be the last keep
@@ -101,7 +139,14 @@ func (s RuleState) MovedBack(j Judgement) RuleState {
 		return s
 	}
 	s.Incumbent = *j.Baseline
-	return s.shifted(j, -1)
+	if s.OneRun > 0 && j.StoppedBy == "one_run" {
+		s.OneRun--
+	}
+	if s.Auto != nil && j.Claim != nil {
+		s.Auto = s.Auto.movedBack(*j.Claim)
+		return s
+	}
+	return s.shifted(j, -1).grown(j.Growth, -1)
 }
 
 // shifted moves the tracked level by j's estimated gain, once forwards (+1) or back (-1).
@@ -115,21 +160,38 @@ func (s RuleState) shifted(j Judgement, sign float64) RuleState {
 }
 
 // Repeated tells the state of repeated runs of one commit, outside any
-// experiment. A deterministic metric whose repeats differ is demoted to noisy:
-// what was kept on one run is then unverified. For a noisy one they tell more
-// of the noise. Values that are not finite, or not on the scale, are ignored.
-func (s RuleState) Repeated(values []float64) RuleState {
+// experiment of p. A deterministic metric whose repeats differ is demoted to
+// noisy: what was kept on one run is then unverified, and in search auto it is
+// the chain that the next certificate judges. For a noisy one the runs tell
+// more of the noise. Values that are not finite, or not on the scale, are ignored.
+func (s RuleState) Repeated(p Program, values []float64) RuleState {
 	if len(values) < 2 || s.Class == "" || !s.measurable(values) {
 		return s
 	}
-	residuals := successive(s.heights(values))
 	if s.Class == Noisy {
-		return s.learn(residuals)
+		return s.learn(successive(s.heights(values)))
 	}
 	if allEqual(values) {
 		return s
 	}
-	return s.demoted().learn(residuals)
+	was := s.Values
+	s = s.demoted()
+	s = s.learn(successive(s.heights(values)))
+	if p.Search == SearchCertify || !s.measurable(was) {
+		return s
+	}
+	s = NewAuto(p).noisy(s, values)
+	s.Auto.Chain, s.Auto.Claim = s.OneRun, s.ruler().y(was[0])-s.ruler().y(s.Incumbent)
+	s.Auto.Gained = s.Auto.Claim
+	return s
+}
+
+// alphaNext is the level of the campaign's next test.
+func (s RuleState) alphaNext() float64 {
+	if s.Sequence == SearchAuto {
+		return AutoAlphaAt(s.Tests+1, s.Kept)
+	}
+	return AlphaAt(s.Tests+1, s.Kept)
 }
 
 // After is a fresh calibration's state in a campaign that has a past: the
@@ -137,7 +199,22 @@ func (s RuleState) Repeated(values []float64) RuleState {
 // campaign's start, outlive every recalibration. After the zero state it is s.
 func (s RuleState) After(old RuleState) RuleState {
 	s.Tests, s.Kept = max(s.Tests, old.Tests), max(s.Kept, old.Kept)
+	s.SimpleTests, s.SimpleKept = max(s.SimpleTests, old.SimpleTests), max(s.SimpleKept, old.SimpleKept)
+	s.Guards = guardsAfter(s.Guards, old.Guards)
 	s.Demoted = s.Demoted || old.Demoted && s.Class == Noisy
+	s.OneRun = old.OneRun
+	if old.Sequence != "" {
+		s.Sequence = old.Sequence
+	}
+	if old.Auto != nil {
+		if s.Auto == nil {
+			s.Auto = &AutoState{} // certify mode carries the chain along
+			*s.Auto = *old.Auto
+			s.Auto.IfKept = nil
+		} else {
+			s.Auto = s.Auto.after(*old.Auto)
+		}
+	}
 	if len(old.Start) > 0 {
 		start := maps.Clone(old.Start)
 		for name, v := range s.Start {

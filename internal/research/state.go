@@ -19,13 +19,28 @@ type Campaign struct {
 	Checkout    string    `json:"checkout"`
 	StartedAt   time.Time `json:"started_at"`
 
-	Incumbent   string `json:"incumbent"`    // commit
-	IncumbentOf int    `json:"incumbent_of"` // the kept experiment it came from, 0 at the start
-	KeptStack   []int  `json:"kept_stack"`   // the latest kept experiments that are in the incumbent, oldest first
+	Incumbent     string `json:"incumbent"` // commit
+	IncumbentTree string `json:"incumbent_tree"`
+	IncumbentOf   int    `json:"incumbent_of"` // the kept experiment it came from, 0 at the start
+	KeptStack     []int  `json:"kept_stack"`   // the latest kept experiments that are in the incumbent, oldest first
+
+	// Checkpoint is the last version that is proven, or the start: what a
+	// certificate compares the head with. The chain between them began with
+	// experiment ChainFrom.
+	Checkpoint     string `json:"checkpoint"`
+	CheckpointTree string `json:"checkpoint_tree"`
+	CheckpointOf   int    `json:"checkpoint_of"`
+	ChainFrom      int    `json:"chain_from"`
+	// CertifiedGain is the sum of the certificates' estimates, on the scale of the rule.
+	CertifiedGain float64  `json:"certified_gain"`
+	Audit         *Audited `json:"audit,omitempty"` // the last one
 
 	Experiments  int             `json:"experiments"` // number of the last one
 	Calibrations int             `json:"calibrations"`
 	Measurements int             `json:"measurements"`
+	Certificates int             `json:"certificates"` // started
+	Certified    int             `json:"certified"`    // passed
+	Audits       int             `json:"audits"`
 	Ideas        int             `json:"ideas"`
 	Lessons      int             `json:"lessons"`
 	Saved        int             `json:"saved"`
@@ -43,7 +58,20 @@ type Campaign struct {
 	Calibrated bool      `json:"calibrated"`
 	Rule       RuleState `json:"rule"`
 	Broken     string    `json:"broken,omitempty"` // why the last calibration failed
-	Ended      string    `json:"ended,omitempty"`  // reason, "" while it goes on
+	// Class numbers the environments in which runs are comparable; Machine is the
+	// digest of the present one, Facts what it says.
+	Class     int             `json:"class"`
+	Machine   string          `json:"machine,omitempty"`
+	Facts     json.RawMessage `json:"facts,omitempty"`
+	Changed   string          `json:"changed,omitempty"`    // when the class began, in words
+	ClassFrom int             `json:"class_from,omitempty"` // the experiment that it began with
+	// Baseline is the start's value, as it was measured in the class BaselineClass.
+	Baseline      *float64 `json:"baseline,omitempty"`
+	BaselineClass int      `json:"baseline_class,omitempty"`
+	// Thinking is the time in seconds from a verdict to the next proposal, a moving mean.
+	Thinking float64   `json:"thinking_s"`
+	JudgedAt time.Time `json:"judged_at,omitzero"`
+	Ended    string    `json:"ended,omitempty"` // reason, "" while it goes on
 }
 
 // Experiment is the fold of one experiment's records.
@@ -65,8 +93,12 @@ type Experiment struct {
 	Closed     bool       `json:"closed,omitempty"` // a revert was recorded, also of an invalid one
 	Runs       int        `json:"runs"`
 	RunSeconds float64    `json:"run_seconds"`
-	Lost       int        `json:"lost,omitempty"`   // supervisors that died on it
-	Output     string     `json:"output,omitempty"` // digest of the last stored output
+	Class      int        `json:"class,omitempty"`       // of comparable runs, see Campaign.Class
+	RolledBack bool       `json:"rolled_back,omitempty"` // kept, until its chain failed its certificate
+	Proof      string     `json:"proof,omitempty"`       // how far its keep is proven, see Campaign.Proof; set by readers
+	Confirmed  bool       `json:"confirmed,omitempty"`   // a run of a confirmation was made
+	Lost       int        `json:"lost,omitempty"`        // supervisors that died on it
+	Output     string     `json:"output,omitempty"`      // digest of the last stored output
 }
 
 // Job returns the experiment's id.
@@ -81,11 +113,25 @@ type Measurement struct {
 	Lost    string          `json:"lost,omitempty"`
 	End     *MeasurementEnd `json:"end,omitempty"`
 	Calib   *CalibrationEnd `json:"calibration,omitempty"` // without State
+	Proof   *CertificateEnd `json:"certificate,omitempty"` // without State
 	Output  string          `json:"output,omitempty"`
 }
 
 // Done says whether the job has ended, one way or the other.
-func (m *Measurement) Done() bool { return m.End != nil || m.Calib != nil || m.Lost != "" }
+func (m *Measurement) Done() bool {
+	return m.End != nil || m.Calib != nil || m.Proof != nil || m.Lost != ""
+}
+
+// Audited is the outcome of an audit: the gain of a version over the campaign's
+// start, from fresh pairs.
+type Audited struct {
+	Job         JobID    `json:"job"`
+	Commit      string   `json:"commit"`
+	Experiments int      `json:"experiments"` // made by then
+	Gain        Interval `json:"gain"`
+	Scale       string   `json:"scale"`
+	Pairs       int      `json:"pairs"`
+}
 
 // Session is the fold of one checkout's records.
 type Session struct {
@@ -96,6 +142,7 @@ type Session struct {
 	Experiments int             `json:"experiments"`
 	Kept        int             `json:"kept"`
 	Verdicts    map[Verdict]int `json:"verdicts"`
+	Predictions Predictions     `json:"predictions"`
 }
 
 // View is the folded state that one record may touch. The ledger loads what

@@ -169,14 +169,14 @@ func AlphaAt(t, kept int) float64 {
 
 // Detectable is the smallest gain, on the scale of s, that a comparison could
 // have shown; s is the standard deviation of a paired difference. After n
-// pairs of the tests-th confirmation it is s sqrt(2 log(1/alpha_t) / n), what
+// pairs of a test at the level alpha it is s sqrt(2 log(1/alpha_t) / n), what
 // a normal likelihood-ratio test would need (Wald 1945); with no pairs, two
 // standard deviations of the one run.
-func Detectable(s float64, pairs, tests, kept int) float64 {
+func Detectable(s float64, pairs int, alpha float64) float64 {
 	if pairs <= 0 {
 		return 2 * s / math.Sqrt2
 	}
-	return s * math.Sqrt(2*math.Log(1/AlphaAt(tests, kept))/float64(pairs))
+	return s * math.Sqrt(2*math.Log(1/alpha)/float64(pairs))
 }
 
 // student95 is the 95 % point of Student's t for 1 to 3 degrees of freedom (Gosset 1908).

@@ -38,10 +38,10 @@ func TestAlphaIsSpentOnce(t *testing.T) {
 }
 
 func TestDetectable(t *testing.T) {
-	if got := research.Detectable(.02, 0, 1, 0); math.Abs(got-.02*math.Sqrt2) > 1e-12 {
+	if got := research.Detectable(.02, 0, research.AlphaAt(1, 0)); math.Abs(got-.02*math.Sqrt2) > 1e-12 {
 		t.Errorf("one run: %v", got)
 	}
-	if got := research.Detectable(.02, 12, 1, 0) / .02; math.Abs(got-1.0738) > 1e-3 {
+	if got := research.Detectable(.02, 12, research.AlphaAt(1, 0)) / .02; math.Abs(got-1.0738) > 1e-3 {
 		t.Errorf("12 pairs: %.4f s", got)
 	}
 }

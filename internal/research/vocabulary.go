@@ -59,7 +59,8 @@ const (
 )
 
 // JobID names one piece of work that a supervisor does: "x7" (experiment 7),
-// "c1" (the first calibration), "m2" (the second measurement).
+// "c1" (the first calibration), "m2" (the second measurement), "h1" (the first
+// certificate of the head), "a1" (the first audit).
 type JobID string
 
 // The kinds of job, as the first letter of their ids.
@@ -67,6 +68,8 @@ const (
 	ExperimentJob  = 'x'
 	CalibrationJob = 'c'
 	MeasurementJob = 'm'
+	CertificateJob = 'h' // of the head
+	AuditJob       = 'a'
 )
 
 // NewJobID joins a kind and a number.
@@ -78,12 +81,12 @@ func ParseJobID(s string) (JobID, error) {
 	if t != "" && t[0] >= '0' && t[0] <= '9' {
 		t = "x" + t
 	}
-	if len(t) >= 2 && strings.IndexByte("xcm", t[0]) >= 0 {
+	if len(t) >= 2 && strings.IndexByte("xcmha", t[0]) >= 0 {
 		if n, err := strconv.Atoi(t[1:]); err == nil && n > 0 {
 			return NewJobID(t[0], n), nil
 		}
 	}
-	return "", Errorf(CodeBadArgument, "give an experiment's number such as 7 or x7, a calibration's (c1) or a measurement's (m2)",
+	return "", Errorf(CodeBadArgument, "give an experiment's number such as 7 or x7, a calibration's (c1), a measurement's (m2), a certificate's (h1) or an audit's (a1)",
 		"%q is not an id", s)
 }
 

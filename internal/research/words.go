@@ -150,6 +150,9 @@ func (w phrase) screened() string {
 	case w.StoppedBy != "screen":
 		head = "inconclusive (stopped by " + w.StoppedBy + " after %s)"
 	}
+	if w.Reason != "" {
+		tail += "; " + w.Reason
+	}
 	return fmt.Sprintf(head, count(w.Runs, "run")) +
 		fmt.Sprintf(": %s against a noise of %s", w.signed(w.Gain.Mid), w.amount(w.Noise)) + tail
 }
@@ -166,8 +169,12 @@ func (w phrase) paired() string {
 		return fmt.Sprintf("equivalent: %s %s, %s; if there is an effect, it is too small to be worth having",
 			w.signed(w.Gain.Mid), w.interval(), pairs)
 	}
-	return fmt.Sprintf("%s (stopped by %s after %s): %s %s, %s; this says nothing about effects under about %s",
-		w.Verdict, w.StoppedBy, pairs, w.signed(w.Gain.Mid), w.interval(), evidence, w.amount(w.Detectable))
+	tail := "this says nothing about effects under about " + w.amount(w.Detectable)
+	if w.Reason != "" {
+		tail = w.Reason
+	}
+	return fmt.Sprintf("%s (stopped by %s after %s): %s %s, %s; %s",
+		w.Verdict, w.StoppedBy, pairs, w.signed(w.Gain.Mid), w.interval(), evidence, tail)
 }
 
 func count(n int, noun string) string {

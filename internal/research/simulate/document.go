@@ -5,13 +5,13 @@ import "fmt"
 // Document is docs/evidence.md: the report's tables, how to make them again,
 // and what they do not show.
 func (r Report) Document() string {
-	return fmt.Sprintf(document, r.Nights, r.Seed,
-		NullTable(r.Null), NullTable(r.Broken), GainTable(r.Gains), sampleNights, sampleSeed, Sample())
+	return fmt.Sprintf(document, r.Nights, r.Seed, r.flag(),
+		NullTable(r.Null), NullTable(r.Broken), GainTable(r.Gains), r.recorded(), sampleNights, sampleSeed, Sample())
 }
 
 const document = `# Evidence: what the rules are worth, on simulated nights
 
-Made by ` + "`ratchet simulate --nights %d --seed %d > docs/evidence.md`" + `. Every rule meets the same proposals and the same machine.
+Made by ` + "`ratchet simulate --nights %d --seed %d%s > docs/evidence.md`" + `. Every rule meets the same proposals and the same machine.
 Ratchet's two modes are driven through internal/research itself (campaigns are judged by certify today; auto is not yet wired into them); the peers' rules are restated from what those tools do.
 A log-%% is a hundredth of a log-ratio.
 
@@ -32,7 +32,7 @@ what it has). "100/300" is 100 proposals in 300 runs; "unlimited" proposals cost
 overlapping are settings that no constant was tuned on. Standard errors are paired.
 
 %s
-## A sample that a test plays again
+%s## A sample that a test plays again
 
 %d nights, seed %d.
 

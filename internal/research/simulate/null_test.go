@@ -39,9 +39,11 @@ func TestNullNightsStayClean(t *testing.T) {
 		most, mostTogether float64
 	}{
 		{"auto", 300, 12, 23, .17, .05},
-		{"certify", simulate.Unlimited, 40, 24, .10, .05},
+		{"certify", 300, 40, 24, .15, .05},
+		{"certify, no assumptions", 300, 25, 28, .12, .05},
 	} {
 		t.Run(c.rule, func(t *testing.T) {
+			t.Parallel()
 			sum, n := 0.0, size(c.nights)
 			if n > 200 { // enough to hold the bound itself
 				c.most = .05
@@ -72,6 +74,7 @@ func TestBrokenRulesFailNullNights(t *testing.T) {
 	}{
 		{"one run", "certify", noiseNamed(t, "lognormal 2%"), 100, .90},
 		{"certify, no e-LOND", "certify", noiseNamed(t, "lognormal 2%"), 80, .10},
+		{"certify, one pair for two", "certify", noiseNamed(t, "lognormal 2%"), 60, .15},
 		{"certify, stored baseline", "certify", noiseNamed(t, "drift"), 40, .15},
 		{"certify, no interleaving", "certify", simulate.FastDrift(), 40, .15},
 		{"auto, no certificate", "auto", noiseNamed(t, "lognormal 2%"), 20, .90},
@@ -79,6 +82,7 @@ func TestBrokenRulesFailNullNights(t *testing.T) {
 		{"auto, no interleaving", "auto", simulate.FastDrift(), 30, .10},
 	} {
 		t.Run(c.rule, func(t *testing.T) {
+			t.Parallel()
 			n := size(c.nights)
 			broken := falseNights(ruleNamed(t, c.rule), c.noise, 300, n, 25)
 			whole := falseNights(ruleNamed(t, c.whole), c.noise, 300, n, 25)
@@ -94,6 +98,7 @@ func TestBrokenRulesFailNullNights(t *testing.T) {
 }
 
 func TestCertifyKeepsAreReal(t *testing.T) {
+	t.Parallel()
 	for _, name := range []string{"lognormal 0.5%", "lognormal 2%", "drift+heavy"} {
 		c, _ := simulate.Find("100/300, " + name)
 		s := simulate.Summarise(play(ruleNamed(t, "certify"), c, size(60), 26))

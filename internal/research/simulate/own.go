@@ -12,6 +12,8 @@ type twist struct {
 	uncorrected bool // certify: every test has the whole alpha: no e-LOND
 	stored      bool // the baseline of a pair is what it was at first, never run again
 	blocked     bool // all runs of the baseline first, then all others: no interleaving
+	twice       bool // certify: every other pair is not run but counted once more: one pair suffices
+	unassuming  bool // certify, not broken: assumptions none
 }
 
 const (
@@ -66,6 +68,19 @@ func metric(c Cell) research.Metric {
 	return m
 }
 
+// half is observe, but for the twist that counts pairs twice.
+func (s *stage) half(w research.Want, level float64, baseline bool, before []research.Observation) research.Observation {
+	if s.twist.twice && w.Role == research.Confirm && w.Pair%2 == 0 {
+		for _, o := range before {
+			if o.Pair == w.Pair-1 && o.Side == w.Side {
+				o.Want = w
+				return o
+			}
+		}
+	}
+	return s.observe(w, level, baseline)
+}
+
 // logGain is a reported share of a lower-is-better metric as a log-ratio.
 func logGain(share float64) float64 { return -math.Log1p(-share) }
 
@@ -90,15 +105,16 @@ func auto(tw twist) func(*world) {
 type autoNight struct {
 	stage
 	rule  research.Auto
-	st    research.AutoState
+	st    research.RuleState
 	chain []float64 // true effects of the adopted edits that are not certified
 	head  float64   // true level of the head
 }
 
-func (n *autoNight) outlook() research.Outlook {
-	o := research.Outlook{Budget: n.cell.Runs, Left: n.cell.Runs - n.Runs, Proposals: research.Unlimited}
-	if n.cell.Proposals < Unlimited {
-		o.Proposals = n.cell.Proposals - n.Proposals
+// outlook is what is left before the next proposal.
+func (s *stage) outlook() research.Outlook {
+	o := research.Outlook{Budget: s.cell.Runs, Left: s.cell.Runs - s.Runs, Proposals: research.Unlimited}
+	if s.cell.Proposals < Unlimited {
+		o.Proposals = s.cell.Proposals - s.Proposals
 	}
 	return o
 }
@@ -145,7 +161,7 @@ func (n *autoNight) experiment(o research.Outlook) {
 func (n *autoNight) certify(o research.Outlook) {
 	n.block = nil
 	if n.twist.unproven {
-		n.keepChain(n.chain, n.st.Claim)
+		n.keepChain(n.chain, n.st.Auto.Claim)
 		n.st = n.rule.CloseCertificate(n.st, o, nil, research.Certificate{Outcome: research.Certified})
 		n.chain = nil
 		return
@@ -171,12 +187,16 @@ func (n *autoNight) certify(o research.Outlook) {
 func certify(tw twist) func(*world) {
 	return func(w *world) {
 		s := &stage{world: w, twist: tw}
-		rule := research.NewRule(research.Program{Metric: metric(w.cell)})
+		rule := research.Certify{Metric: metric(w.cell), Rope: .003 * w.cell.Noise.Scale}
+		if tw.unassuming {
+			rule.Assumptions = research.AssumeNone
+		}
 		st, err := rule.Calibrated(s.calibrate(rule.Calibrate))
 		if err != nil {
 			return
 		}
 		for w.left(1) {
+			o := s.outlook()
 			effect, ok := w.propose()
 			if !ok {
 				return
@@ -184,7 +204,7 @@ func certify(tw twist) func(*world) {
 			if tw.uncorrected {
 				st.Tests, st.Kept = 0, wholeAlpha
 			}
-			st = s.provenEdit(rule, st, effect)
+			st = s.provenEdit(rule, st, o, effect)
 		}
 	}
 }
@@ -194,22 +214,22 @@ func certify(tw twist) func(*world) {
 const wholeAlpha = 50
 
 // provenEdit is one experiment of certify mode; the budget may break it off.
-func (s *stage) provenEdit(rule research.Rule, st research.RuleState, effect float64) research.RuleState {
+func (s *stage) provenEdit(rule research.Rule, st research.RuleState, o research.Outlook, effect float64) research.RuleState {
 	s.block = nil
 	var obs []research.Observation
-	step := rule.Next(st, obs)
-	for ; step.Run != nil && s.left(1); step = rule.Next(st, obs) {
+	step := rule.Next(st, o, obs)
+	for ; step.Run != nil && s.left(1); step = rule.Next(st, o, obs) {
 		level, baseline := s.level+effect, false
 		if step.Run.Side != research.Candidate {
 			level, baseline = s.level, true
 		}
-		obs = append(obs, s.observe(*step.Run, level, baseline))
+		obs = append(obs, s.half(*step.Run, level, baseline, obs))
 	}
 	if step.Done == nil {
 		return st
 	}
 	j := *step.Done
-	st = rule.Close(st, obs, j)
+	st = rule.Close(st, o, obs, j)
 	if j.Verdict != research.Improved {
 		return st
 	}

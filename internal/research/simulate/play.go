@@ -10,11 +10,12 @@ type Rule struct {
 	play func(*world)
 }
 
-// Rules are Ratchet's two modes, then the peers' eleven rules.
+// Rules are Ratchet's two modes, certify also without assumptions, then the peers' eleven rules.
 func Rules() []Rule {
 	return []Rule{
 		{"auto", false, auto(twist{})},
 		{"certify", false, certify(twist{})},
+		{"certify, no assumptions", false, certify(twist{unassuming: true})},
 		{"one run", true, greedy(0)},
 		{"one run, >1 %", true, greedy(.01)},
 		{"MAD confidence >= 1", true, madGate(1)},
@@ -34,6 +35,7 @@ func Rules() []Rule {
 func Broken() []Rule {
 	return []Rule{
 		{"certify, no e-LOND", false, certify(twist{uncorrected: true})},
+		{"certify, one pair for two", false, certify(twist{twice: true})},
 		{"certify, stored baseline", false, certify(twist{stored: true})},
 		{"certify, no interleaving", false, certify(twist{blocked: true})},
 		{"auto, no certificate", false, auto(twist{unproven: true})},

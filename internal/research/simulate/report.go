@@ -50,6 +50,10 @@ type Report struct {
 	Null   []Line `json:"null"`   // by noise model
 	Broken []Line `json:"broken"` // Ratchet's rules with a part taken out, on null nights
 	Gains  []Line `json:"gains"`
+	// What was recorded on a real machine; all nil where nothing was given.
+	Played    []PlayedNight `json:"played,omitempty"`
+	Replayed  []Replayed    `json:"replayed,omitempty"`
+	Recording *Recording    `json:"-"`
 }
 
 // NullTable has a row a rule and a column a noise model: the share of null

@@ -53,6 +53,7 @@ func TestAutoBeatsThePeers(t *testing.T) {
 		{"unlimited/100, loss s=.003", "one run", 60, 1.05},
 	} {
 		t.Run(c.cell, func(t *testing.T) {
+			t.Parallel()
 			cell, ok := simulate.Find(c.cell)
 			if !ok {
 				t.Fatal("no such cell")

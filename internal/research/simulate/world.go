@@ -121,6 +121,7 @@ type world struct {
 	slow, burst  bool
 	gained       bool
 	level        float64 // true log level of what is proven, or kept
+	tape         *tape   // of recorded samples, instead of all the above noise; nil for none
 }
 
 func newWorld(c Cell, seed uint64, night int) *world {
@@ -136,6 +137,9 @@ func newWorld(c Cell, seed uint64, night int) *world {
 // run measures a program of the true log level.
 func (w *world) run(level float64) float64 {
 	w.Runs++
+	if w.tape != nil {
+		return w.tape.reading(w.Proposals, level != w.level)
+	}
 	w.tick()
 	n := w.cell.Noise
 	y := level + w.drift + n.Sigma*w.noise.NormFloat64()

@@ -81,15 +81,15 @@ func (n *night) calibrate() {
 // propose judges one edit of the given true effect, and keeps it when improved.
 func (n *night) propose(effect float64, isFalse bool) research.Judgement {
 	var obs []research.Observation
-	step := n.rule.Next(n.st, obs)
-	for ; step.Done == nil; step = n.rule.Next(n.st, obs) {
+	step := n.rule.Next(n.st, usual, obs)
+	for ; step.Done == nil; step = n.rule.Next(n.st, usual, obs) {
 		obs = append(obs, n.observe(*step.Run, effect))
 		if len(obs) > 100 {
 			n.t.Fatal("an experiment of more than 100 runs")
 		}
 	}
 	j := *step.Done
-	n.st = n.rule.Close(n.st, obs, j)
+	n.st = n.rule.Close(n.st, usual, obs, j)
 	if j.Verdict == research.Improved {
 		n.st = n.st.Moved(j)
 		n.level += effect
@@ -101,8 +101,15 @@ func (n *night) propose(effect float64, isFalse bool) research.Judgement {
 	return j
 }
 
+// usual is an outlook with three runs a proposal: certify's middle preset;
+// patient one with ten: its cheap preset.
+var (
+	usual   = research.Outlook{Budget: 300, Left: 300, Proposals: 100}
+	patient = research.Outlook{Budget: 1000, Left: 1000, Proposals: 100}
+)
+
 func noisyProgram(minGain research.Amount) research.Program {
-	return research.Program{Metric: research.Metric{
+	return research.Program{Search: research.SearchCertify, Metric: research.Metric{
 		Name: "ns", Better: research.Lower, Noise: research.Noisy, MinGain: minGain, MinGainSet: true,
 	}}
 }
@@ -129,34 +136,41 @@ func falseNights(t *testing.T, rule research.Rule, w machine, nights int, effect
 }
 
 func TestNullNightsStayClean(t *testing.T) {
-	rule := research.NewRule(noisyProgram(research.Amount{}))
-	for name, w := range map[string]machine{"normal 2 %": normalNoise(.02), "heavy one-sided": heavyNoise(), "drift": driftNoise()} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			share, runs := falseNights(t, rule, w, 400, 0, false)
-			t.Logf("P(any false keep) = %.4f, %.2f runs a proposal", share, runs)
-			if share > .05 {
-				t.Errorf("P(any false keep in a night of 100 null edits) = %.3f > .05", share)
-			}
-		})
+	for _, assumptions := range []string{research.AssumeModel, research.AssumeNone} {
+		p := noisyProgram(research.Amount{})
+		p.Assumptions = assumptions
+		for name, w := range map[string]machine{"normal 2 %": normalNoise(.02), "heavy one-sided": heavyNoise(), "drift": driftNoise()} {
+			t.Run(assumptions+", "+name, func(t *testing.T) {
+				t.Parallel()
+				share, runs := falseNights(t, research.NewRule(p), w, 150, 0, false)
+				t.Logf("P(any false keep) = %.4f, %.2f runs a proposal", share, runs)
+				if share > .05 {
+					t.Errorf("P(any false keep in a night of 100 null edits) = %.3f > .05", share)
+				}
+			})
+		}
 	}
 }
 
 // At the edge of the null, every edit gains exactly min_gain.
 func TestGainsOfMinGainStayUnproven(t *testing.T) {
-	t.Parallel()
 	rule := research.NewRule(noisyProgram(research.Amount{Value: .02, Relative: true}))
-	share, runs := falseNights(t, rule, normalNoise(.02), 100, math.Log(.98), false)
-	t.Logf("P(any false keep) = %.4f, %.2f runs a proposal", share, runs)
-	if share > .05 {
-		t.Errorf("P(any keep in a night of edits that gain min_gain) = %.3f > .05", share)
+	for name, w := range map[string]machine{"normal 2 %": normalNoise(.02), "heavy one-sided": heavyNoise(), "drift": driftNoise()} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			share, runs := falseNights(t, rule, w, 60, math.Log(.98), false)
+			t.Logf("P(any false keep) = %.4f, %.2f runs a proposal", share, runs)
+			if share > .05 {
+				t.Errorf("P(any keep in a night of edits that gain min_gain) = %.3f > .05", share)
+			}
+		})
 	}
 }
 
 // peeking is the rule without its correction: it keeps as soon as E >= 2.
 type peeking struct{ research.Rule }
 
-func (p peeking) Next(st research.RuleState, obs []research.Observation) research.Step {
+func (p peeking) Next(st research.RuleState, o research.Outlook, obs []research.Observation) research.Step {
 	e, b := 1.0, 0.0
 	for _, o := range obs {
 		switch {
@@ -176,7 +190,7 @@ func (p peeking) Next(st research.RuleState, obs []research.Observation) researc
 		}
 	}
 	if e < 2 || b != 0 {
-		return p.Rule.Next(st, obs)
+		return p.Rule.Next(st, o, obs)
 	}
 	v := obs[0].Value
 	return research.Step{Done: &research.Judgement{Verdict: research.Improved, Value: &v, Baseline: &v, State: st}}

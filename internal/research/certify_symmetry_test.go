@@ -72,7 +72,7 @@ func TestNegatedMetricGivesTheSameVerdicts(t *testing.T) {
 					}
 					return valued(run(0))
 				})
-				st = rule.Close(st, obs, j)
+				st = rule.Close(st, usual, obs, j)
 				text := fmt.Sprintf("%s %s %d %.9f", j.Verdict, j.StoppedBy, j.Pairs, j.Gain.Mid)
 				if !c.exact {
 					text = fmt.Sprint(j.Verdict == research.Improved, j.Pairs)
@@ -102,11 +102,11 @@ func TestNextAndCloseAreFunctions(t *testing.T) {
 		}
 		return valued(1000)
 	})
-	a, b := rule.Close(st, obs, j), rule.Close(st, obs, j)
+	a, b := rule.Close(st, usual, obs, j), rule.Close(st, usual, obs, j)
 	if diff := cmp.Diff(a, b); diff != "" || fmt.Sprintf("%#v", st) != before {
 		t.Errorf("state changed: %s", diff)
 	}
-	if again := rule.Next(st, obs); again.Done == nil || cmp.Diff(*again.Done, j) != "" {
+	if again := rule.Next(st, usual, obs); again.Done == nil || cmp.Diff(*again.Done, j) != "" {
 		t.Errorf("another answer: %+v", again)
 	}
 }
@@ -137,8 +137,8 @@ func TestWildNumbersEndInSomethingFinite(t *testing.T) {
 		}
 		for range 5 {
 			j, obs := playWith(rule, st, func(int, research.Want) research.Observation { return valued(pick(len(wild))) })
-			st = rule.Close(st, obs, j)
-			if st, judged = st.Moved(j).MovedBack(j).Repeated([]float64{pick(len(wild)), pick(len(wild))}), judged+1; len(obs) > 50 {
+			st = rule.Close(st, usual, obs, j)
+			if st, judged = st.Moved(j).MovedBack(j).Repeated(p, []float64{pick(len(wild)), pick(len(wild))}), judged+1; len(obs) > 50 {
 				t.Fatalf("%d runs", len(obs))
 			}
 			if _, err := json.Marshal(j); err != nil {

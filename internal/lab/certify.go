@@ -1,0 +1,203 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"ratchet/internal/research"
+	"ratchet/internal/source"
+	"ratchet/ledger"
+)
+
+// This file is the life of a certificate: search auto keeps edits on their
+// expected gain, and the head that they make is judged as a whole.
+//
+//	certifyIfDue  the rule's plan says when → certificate.started → a supervisor
+//	certify       (in the supervisor) fresh pairs of checkpoint and head → the outcome
+//	proven        certified: the head is the checkpoint; else a commit with the
+//	              checkpoint's tree is the incumbent, and the chain is reverted
+
+// certifyIfDue starts the certificate of the head when the plan says that it is
+// time, or when a person wants it now. The job is "" when none is due.
+func (l *Lab) certifyIfDue(ctx context.Context, c *research.Campaign, now bool) (id research.JobID, err error) {
+	if !due(c, now) || l.agreed(c) != nil {
+		return "", nil
+	}
+	err = l.update(ctx, c.Name, func(tx *ledger.Tx, c *research.Campaign, session string) error {
+		if id = ""; !due(c, now) {
+			return nil
+		}
+		id = research.NewJobID(research.CertificateJob, c.Certificates+1)
+		_, err := tx.Append(research.Entry{Campaign: c.Name, Session: session, Kind: research.KindCertificateStarted,
+			Body: research.JobStart{Job: id, Commit: c.Incumbent, Paired: c.Checkpoint, Target: "incumbent", With: "checkpoint"}})
+		return err
+	})
+	if err != nil || id == "" {
+		return "", err
+	}
+	return id, l.start(ctx, c.Name, id)
+}
+
+// due says whether a certificate should start: nothing that it would disturb runs.
+func due(c *research.Campaign, now bool) bool {
+	if c.Ended != "" || c.Broken != "" || !c.Calibrated || len(c.Open) > 0 || c.Program.Search == research.SearchCertify {
+		return false
+	}
+	return c.Plan() == research.PlanCertify || now && c.Rule.Auto != nil && c.Rule.Auto.Chain > 0
+}
+
+// openCertificate is the certificate under way, "" if none is.
+func openCertificate(c *research.Campaign) research.JobID {
+	i := slices.IndexFunc(c.Open, func(id research.JobID) bool { return id.Kind() == research.CertificateJob })
+	if i < 0 {
+		return ""
+	}
+	return c.Open[i]
+}
+
+// certifyFirst lets a certificate that is due, or under way, end before an
+// experiment begins, since it may move the head. out is what came of it, nil
+// when none was due; the experiment may begin unless it runs on or the head
+// was rolled back under the checkout's edit: then out is the call's answer.
+func (l *Lab) certifyFirst(ctx context.Context, c *research.Campaign, limit time.Duration, progress ProgressFunc) (out *Outcome, begin bool, err error) {
+	id := openCertificate(c)
+	if id == "" {
+		if id, err = l.certifyIfDue(ctx, c, false); err != nil || id == "" {
+			return nil, true, err
+		}
+	}
+	if out, err = l.await(ctx, c.Name, id, limit, progress); err != nil {
+		return nil, false, err
+	}
+	if out.Status == "running" {
+		out.Next = "wait_run{id: \"" + string(id) + "\"}: your edit waits for it; then run_experiment again"
+		return out, false, nil
+	}
+	return out, out.Certificate != research.RolledBack, nil
+}
+
+// certify judges the chain of provisional keeps, run by run as the rule asks.
+func (s *supervisor) certify(ctx context.Context) error {
+	c, m, err := s.job(ctx)
+	if err != nil {
+		return err
+	}
+	c, reason, err := s.comparable(ctx, c, s.id)
+	if err == nil && reason == "" {
+		reason, err = s.versionsOf(ctx, map[research.Side]string{research.Checkpoint: m.Paired, research.Incumbent: m.Commit})
+	}
+	if err != nil || reason != "" {
+		return s.abort(ctx, failed(reason, err))
+	}
+	rule, o, obs := research.NewAuto(c.Program), c.Outlook(), []research.Observation{}
+	for {
+		step := rule.NextPair(c.Rule, o, obs)
+		if step.Done != nil {
+			end := research.CertificateEnd{Job: s.id, Certificate: *step.Done, From: c.ChainFrom, To: c.Experiments, Outlook: o,
+				State: rule.CloseCertificate(c.Rule, o, obs, *step.Done)}
+			return s.proven(ctx, c, end)
+		}
+		obsOne, err := s.run(ctx, s.id, s.versions[step.Run.Side], *step.Run)
+		if err == nil {
+			err = ctx.Err()
+		}
+		if err != nil {
+			return s.abort(ctx, err)
+		}
+		obs = append(obs, obsOne)
+	}
+}
+
+// versionsOf builds a version for each side.
+func (s *supervisor) versionsOf(ctx context.Context, commits map[research.Side]string) (reason string, err error) {
+	var all []*version
+	for side, commit := range commits {
+		v, err := s.space.version(ctx, commit)
+		if err != nil {
+			return "", err
+		}
+		s.versions[side] = v
+		all = append(all, v)
+	}
+	s.space.sweep(all...)
+	for _, v := range all {
+		if reason, err = s.build(ctx, s.id, v); reason != "" || err != nil {
+			return reason, err
+		}
+	}
+	return "", nil
+}
+
+// proven records the outcome. A head that was not certified goes back by a new
+// commit with the checkpoint's tree; the edits of its chain are reverted.
+func (s *supervisor) proven(ctx context.Context, c *research.Campaign, end research.CertificateEnd) error {
+	ctx = context.WithoutCancel(ctx)
+	var err error
+	if end.Outcome == research.RolledBack {
+		end.Commit, err = s.repo.Commit(ctx, source.CommitSpec{Tree: c.CheckpointTree, Parents: []string{c.Incumbent},
+			Message: fmt.Sprintf("ratchet: roll back to the checkpoint\n\n%s\n\nRatchet-Campaign: %s\nRatchet-Certificate: %s\n",
+				end.Words(c.Program.Metric), c.Name, s.id)})
+		if err != nil {
+			return s.abort(ctx, err)
+		}
+	}
+	err = s.ledger.Update(ctx, func(tx *ledger.Tx) error {
+		now, err := tx.Campaign(c.Name)
+		if err != nil {
+			return err
+		}
+		if now.Incumbent != c.Incumbent || !slices.Contains(now.Open, s.id) {
+			return errors.New("the incumbent moved while it was judged")
+		}
+		if _, err := tx.Append(research.Entry{Campaign: c.Name, Session: s.session, Kind: research.KindCertificateFinished, Body: end}); err != nil {
+			return err
+		}
+		if end.Outcome == research.Certified {
+			return nil
+		}
+		return revertChain(tx, now, s.session)
+	})
+	if err != nil {
+		return s.abort(ctx, err)
+	}
+	if end.Outcome == research.Certified {
+		return nil
+	}
+	return s.repo.UpdateRefs(ctx, []source.RefUpdate{{Name: ref(c.Name, "incumbent"), New: end.Commit, Old: c.Incumbent}}, "ratchet: roll back")
+}
+
+// revertChain reverts every experiment that was kept since the checkpoint.
+func revertChain(tx *ledger.Tx, c *research.Campaign, session string) error {
+	for n := c.ChainFrom; n <= c.Experiments; n++ {
+		x, err := tx.Experiment(c.Name, n)
+		if err != nil {
+			return err
+		}
+		if x.Status != research.Kept {
+			continue
+		}
+		if _, err := tx.Append(research.Entry{Campaign: c.Name, Session: session, Kind: research.KindExperimentReverted,
+			Body: research.Reversion{N: n, By: "certificate"}}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// job reads the campaign and the job that is no experiment, as they are now.
+func (s *supervisor) job(ctx context.Context) (c *research.Campaign, m *research.Measurement, err error) {
+	err = s.ledger.View(ctx, func(tx *ledger.Tx) error {
+		if c, err = tx.Campaign(s.campaign); err != nil {
+			return err
+		}
+		m, err = tx.Measurement(s.campaign, s.id)
+		return err
+	})
+	if err == nil {
+		s.session = m.Session
+	}
+	return c, m, err
+}

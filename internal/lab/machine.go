@@ -1,0 +1,82 @@
+package lab
+
+import (
+	"context"
+	"encoding/json"
+	"runtime"
+	"time"
+
+	"ratchet/internal/research"
+	"ratchet/sandbox"
+)
+
+// machine is what decides whether the numbers of two runs may be compared.
+type machine struct {
+	sandbox.Environment
+	Ratchet string `json:"ratchet,omitempty"` // its version
+}
+
+func (l *Lab) machine() machine { return machine{sandbox.ReadEnvironment(), l.opt.Version} }
+
+// class is the digest that stands for m.
+func (m machine) class() string { return m.Environment.Digest() + "/" + m.Ratchet }
+
+// facts is m for a record.
+func (m machine) facts() json.RawMessage {
+	text, err := json.Marshal(m)
+	if err != nil {
+		return nil // a number that is none; nothing in it can be
+	}
+	return text
+}
+
+// since says what changed since the campaign's last calibration, "" if nothing.
+func (m machine) since(c *research.Campaign) string {
+	var was machine
+	if c.Machine == "" || json.Unmarshal(c.Facts, &was) != nil {
+		return ""
+	}
+	words := m.Environment.Differs(was.Environment)
+	if m.Ratchet != was.Ratchet {
+		if words != "" {
+			words += ", "
+		}
+		words += "Ratchet " + was.Ratchet + " → " + m.Ratchet
+	}
+	return words
+}
+
+// comparable calibrates where the campaign's noise is not known yet, or where
+// the machine is not the one on which it was learnt: a new class of comparable
+// runs begins. reason says why the incumbent gives no usable metric, "" if it does.
+func (s *supervisor) comparable(ctx context.Context, c *research.Campaign, id research.JobID) (now *research.Campaign, reason string, err error) {
+	if c.Calibrated && c.Machine == s.machine().class() {
+		return c, "", nil
+	}
+	if now, err = s.calibrate(ctx, id); err != nil {
+		return c, "", err
+	}
+	if now.Broken != "" {
+		reason = "the incumbent gives no usable metric: " + now.Broken
+	}
+	return now, reason, nil
+}
+
+// The machine counts as busy with something else when others take more than
+// half a CPU, and more than a tenth of those that runs may use.
+const (
+	contendedCPUs  = .5
+	contendedShare = .1
+	// The kernel counts in ticks of 10 ms: of a shorter run it can't be known.
+	shortestWatched = 200 * time.Millisecond
+)
+
+// contended notes on the run what others did meanwhile.
+func contended(r *research.Run, load *sandbox.LoadMeter, own sandbox.Result) {
+	outside, ok := load.Outside(own.CPU)
+	if !ok || own.Wall < shortestWatched {
+		return
+	}
+	r.Outside = &outside
+	r.Contended = outside > max(contendedCPUs, contendedShare*float64(runtime.NumCPU()))
+}

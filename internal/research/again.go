@@ -1,0 +1,75 @@
+package research
+
+// A pair of runs is contended when others kept the machine busy during either
+// half. It is repeated once, and the repetition counts, contended or not: load
+// that stays is noise, which the interleaving spreads over both sides. Which
+// pairs are repeated depends on the load alone, never on a value, so the tests
+// keep their levels.
+
+// Again is the run that repeats a half of the last pair of obs, nil when that
+// pair is not complete, not contended, has been repeated, or could not be.
+func Again(obs []Observation) *Want {
+	last := 0
+	for _, o := range obs {
+		last = max(last, o.Pair)
+	}
+	var first, second []Observation
+	contended := false
+	for _, o := range obs {
+		switch {
+		case o.Pair != last || last == 0 || !o.Valid && !o.Again:
+		case !o.Valid:
+			return nil
+		case o.Again:
+			second = append(second, o)
+		default:
+			first = append(first, o)
+			contended = contended || o.Contended
+		}
+	}
+	if len(first) != 2 || !contended || len(second) >= 2 {
+		return nil
+	}
+	w := first[len(second)].Want
+	w.Again = true
+	return &w
+}
+
+// Settled is obs with one run for each half of a pair: the repetition's where
+// there is one. Invalid runs stay.
+func Settled(obs []Observation) []Observation {
+	repeats := map[int]int{}
+	for _, o := range obs {
+		if o.Again && o.Valid {
+			repeats[o.Pair]++
+		}
+	}
+	if len(repeats) == 0 {
+		return obs
+	}
+	var out []Observation
+	for _, o := range obs {
+		if !o.Valid || o.Pair == 0 || o.Again == (repeats[o.Pair] >= 2) {
+			out = append(out, o)
+		}
+	}
+	return out
+}
+
+// patient is a rule that repeats contended pairs.
+type patient struct{ Rule }
+
+func (r patient) Next(st RuleState, o Outlook, obs []Observation) Step {
+	if w := Again(obs); w != nil {
+		return Step{Run: w}
+	}
+	step := r.Rule.Next(st, o, Settled(obs))
+	if step.Done != nil {
+		step.Done.Runs = len(obs)
+	}
+	return step
+}
+
+func (r patient) Close(st RuleState, o Outlook, obs []Observation, j Judgement) RuleState {
+	return r.Rule.Close(st, o, Settled(obs), j)
+}

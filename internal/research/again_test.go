@@ -1,0 +1,96 @@
+package research_test
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"ratchet/internal/research"
+)
+
+// runsOf plays a confirmation of a 10 % gain; contended says of which runs the
+// machine was busy, by their number from 0.
+func runsOf(t *testing.T, contended ...int) ([]research.Observation, research.Judgement, research.RuleState) {
+	t.Helper()
+	rule := research.NewRule(noisyProgram(research.Amount{}))
+	st, _ := calibratedBy(t, rule, quiet...)
+	busy := map[int]bool{}
+	for _, i := range contended {
+		busy[i] = true
+	}
+	j, obs := playWith(rule, st, func(i int, w research.Want) research.Observation {
+		o := valued(1000)
+		if w.Side == research.Candidate {
+			o = valued(900)
+		}
+		if busy[i] && w.Role == research.Confirm && !w.Again {
+			o.Value *= 3 // what the load does; the repetition counts instead
+		}
+		o.Contended = busy[i]
+		return o
+	})
+	return obs, j, rule.Close(st, usual, obs, j)
+}
+
+// A pair with a contended half is made once more, in the same order, and the
+// repetition counts, contended or not.
+func TestContendedPairsAreRepeatedOnce(t *testing.T) {
+	_, calm, calmState := runsOf(t)
+	for name, c := range map[string]struct {
+		contended []int
+		more      int
+	}{
+		"nothing": {nil, 0}, "the screen": {[]int{0}, 0}, "a half": {[]int{1}, 2}, "the other half": {[]int{2}, 2},
+		"both": {[]int{1, 2}, 2}, "the repetition too": {[]int{1, 3, 4}, 2}, "the second pair": {[]int{3}, 2},
+	} {
+		obs, j, st := runsOf(t, c.contended...)
+		if j.Verdict != research.Improved || j.Runs != calm.Runs+c.more || len(obs) != j.Runs {
+			t.Errorf("%s: %s after %d runs, %d without load", name, j.Verdict, j.Runs, calm.Runs)
+		}
+		repeated := 0
+		for i, o := range obs {
+			if !o.Again {
+				continue
+			}
+			first := obs[i-2]
+			if first.Again || first.Pair != o.Pair || first.Side != o.Side || first.Order != o.Order {
+				t.Errorf("%s: run %d repeats %+v as %+v", name, i, first.Want, o.Want)
+			}
+			repeated++
+		}
+		if repeated != c.more {
+			t.Errorf("%s: %d runs repeated", name, repeated)
+		}
+		if diff := cmp.Diff(calmState, st); diff != "" {
+			t.Errorf("%s: the load reached the state: %s", name, diff)
+		}
+	}
+}
+
+func TestInvalidRepetitions(t *testing.T) {
+	want := func(side research.Side, again bool) research.Want {
+		return research.Want{Side: side, Role: research.Confirm, Pair: 1, Order: "BC", Again: again}
+	}
+	busy := research.Observation{Want: want(research.Incumbent, false), Valid: true, Value: 1000, Contended: true}
+	other := research.Observation{Want: want(research.Candidate, false), Valid: true, Value: 900}
+	first := research.Observation{Want: want(research.Incumbent, true), Valid: true, Value: 1001}
+	failed := research.Observation{Want: want(research.Candidate, true), Reason: "exit status 1"}
+	if w := research.Again([]research.Observation{busy, other}); w == nil || *w != want(research.Incumbent, true) {
+		t.Errorf("asks for %+v", w)
+	}
+	if w := research.Again([]research.Observation{busy, other, first}); w == nil || *w != want(research.Candidate, true) {
+		t.Errorf("then for %+v", w)
+	}
+	for name, obs := range map[string][]research.Observation{
+		"incomplete": {busy}, "not contended": {first, other}, "failed": {busy, other, first, failed},
+		"done": {busy, other, first, {Want: want(research.Candidate, true), Valid: true, Value: 1, Contended: true}},
+	} {
+		if w := research.Again(obs); w != nil {
+			t.Errorf("%s: asks for %+v", name, w)
+		}
+	}
+	settled := research.Settled([]research.Observation{busy, other, first, failed})
+	if diff := cmp.Diff([]research.Observation{busy, other, failed}, settled); diff != "" {
+		t.Errorf("a repetition that failed: %s", diff)
+	}
+}
