@@ -1,6 +1,6 @@
 //go:build darwin || freebsd || netbsd || openbsd || dragonfly
 
-package ledger
+package queue
 
 import (
 	"os"
@@ -13,13 +13,13 @@ type place struct{ f *os.File }
 
 func enter(f *os.File) (*place, error) { return &place{f: f}, nil }
 
-func (p *place) turn() (bool, holder, int, error) {
+func (p *place) turn() (bool, Holder, int, error) {
 	switch err := unix.Flock(int(p.f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err {
 	case nil:
-		return true, holder{}, 0, nil
+		return true, Holder{}, 0, nil
 	case unix.EWOULDBLOCK, unix.EINTR:
-		return false, holder{}, 0, nil
+		return false, Holder{}, 0, nil
 	default:
-		return false, holder{}, 0, err
+		return false, Holder{}, 0, err
 	}
 }

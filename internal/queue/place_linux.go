@@ -1,4 +1,4 @@
-package ledger
+package queue
 
 import (
 	"encoding/binary"
@@ -55,32 +55,32 @@ func enter(f *os.File) (*place, error) {
 
 // turn says whether no earlier ticket is held any more. Once true it stays
 // true, since earlier tickets are never given out again.
-func (p *place) turn() (bool, holder, int, error) {
+func (p *place) turn() (bool, Holder, int, error) {
 	if p.ticket > 0 {
 		lk := unix.Flock_t{Type: unix.F_RDLCK, Whence: io.SeekStart, Start: firstTicket, Len: p.ticket}
 		if err := unix.FcntlFlock(p.f.Fd(), unix.F_OFD_GETLK, &lk); err != nil {
-			return false, holder{}, 0, err
+			return false, Holder{}, 0, err
 		}
 		if lk.Type != unix.F_UNLCK {
 			h := p.serving()
-			return false, h, int(max(p.ticket-h.ticket-1, 0)), nil
+			return false, h, int(max(p.ticket-h.Ticket-1, 0)), nil
 		}
 	}
 	var b [lockFileLen - servingAt]byte
 	binary.LittleEndian.PutUint64(b[:8], uint64(p.ticket))
 	binary.LittleEndian.PutUint64(b[8:], uint64(os.Getpid()))
 	_, err := p.f.WriteAt(b[:], servingAt)
-	return err == nil, holder{}, 0, err
+	return err == nil, Holder{}, 0, err
 }
 
-func (p *place) serving() holder {
+func (p *place) serving() Holder {
 	var b [lockFileLen - servingAt]byte
 	if _, err := p.f.ReadAt(b[:], servingAt); err != nil {
-		return holder{}
+		return Holder{}
 	}
-	return holder{
-		ticket: int64(binary.LittleEndian.Uint64(b[:8])),
-		pid:    int(binary.LittleEndian.Uint64(b[8:])),
+	return Holder{
+		Ticket: int64(binary.LittleEndian.Uint64(b[:8])),
+		PID:    int(binary.LittleEndian.Uint64(b[8:])),
 	}
 }
 

@@ -1,6 +1,6 @@
 //go:build !linux && !darwin && !freebsd && !netbsd && !openbsd && !dragonfly && !windows
 
-package ledger
+package queue
 
 import (
 	"errors"
@@ -12,4 +12,4 @@ type place struct{}
 
 func enter(*os.File) (*place, error) { return nil, errors.ErrUnsupported }
 
-func (*place) turn() (bool, holder, int, error) { return false, holder{}, 0, errors.ErrUnsupported }
+func (*place) turn() (bool, Holder, int, error) { return false, Holder{}, 0, errors.ErrUnsupported }

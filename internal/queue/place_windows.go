@@ -1,4 +1,4 @@
-package ledger
+package queue
 
 import (
 	"errors"
@@ -12,11 +12,11 @@ type place struct{ f *os.File }
 
 func enter(f *os.File) (*place, error) { return &place{f: f}, nil }
 
-func (p *place) turn() (bool, holder, int, error) {
+func (p *place) turn() (bool, Holder, int, error) {
 	err := windows.LockFileEx(windows.Handle(p.f.Fd()),
 		windows.LOCKFILE_EXCLUSIVE_LOCK|windows.LOCKFILE_FAIL_IMMEDIATELY, 0, 1, 0, new(windows.Overlapped))
 	if errors.Is(err, windows.ERROR_LOCK_VIOLATION) {
-		return false, holder{}, 0, nil
+		return false, Holder{}, 0, nil
 	}
-	return err == nil, holder{}, 0, err
+	return err == nil, Holder{}, 0, err
 }

@@ -1,0 +1,115 @@
+// Package queue has locks between processes that come in the order of arrival.
+// A place in a queue is an open file: closing it, or dying, gives it up.
+//
+// Limits: fair on Linux only; elsewhere it is the platform's lock on a file,
+// without order, and without telling how many wait. A queue's file must not be
+// removed while somebody waits.
+package queue
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+)
+
+const (
+	pollMin  = 100 * time.Microsecond
+	pollMax  = 5 * time.Millisecond
+	pollStep = 250 * time.Microsecond // for each place ahead
+)
+
+// Holder is whose turn it is, as far as the file tells. It is a hint.
+type Holder struct {
+	Ticket int64
+	PID    int
+}
+
+// Options say how to wait.
+type Options struct {
+	// Patience is how long one and the same holder is waited for; 0 is for ever.
+	Patience time.Duration
+	// Tick is how often to look, 0 for as often as a short turn deserves.
+	Tick time.Duration
+	// Waiting, if not nil, is told when the number of places ahead changes.
+	Waiting func(ahead int, h Holder)
+	// Mode is that of a file that is made; 0 is 0600.
+	Mode os.FileMode
+}
+
+// StuckError says that one holder has stayed for longer than the patience.
+type StuckError struct {
+	PID   int
+	Since time.Duration
+}
+
+func (e *StuckError) Error() string {
+	return fmt.Sprintf("process %d has held the lock for more than %s", e.PID, e.Since)
+}
+
+// Enter waits for its turn in the queue of the file path, made if absent, and
+// returns the open file: closing it, or dying, ends the turn. Errors: ctx's,
+// a *StuckError, or the file system's.
+func Enter(ctx context.Context, path string, o Options) (*os.File, error) {
+	mode := o.Mode
+	if mode == 0 {
+		mode = 0o600
+	}
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, mode)
+	if err != nil {
+		return nil, err
+	}
+	if err := o.await(ctx, f); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// await takes a place in f's queue and waits until it is the first.
+func (o Options) await(ctx context.Context, f *os.File) error {
+	var p *place
+	err := o.poll(ctx, func() (bool, Holder, int, error) {
+		var err error
+		p, err = enter(f)
+		return p != nil, Holder{}, 0, err
+	})
+	if err != nil {
+		return err
+	}
+	return o.poll(ctx, p.turn)
+}
+
+// poll calls try until it succeeds. try also tells who holds the lock and how
+// many wait before us, which sets the pace.
+func (o Options) poll(ctx context.Context, try func() (ok bool, h Holder, ahead int, err error)) error {
+	var last Holder
+	var since time.Time
+	told := -1
+	for {
+		ok, h, ahead, err := try()
+		if err != nil || ok {
+			return err
+		}
+		if o.Waiting != nil && ahead != told {
+			told = ahead
+			o.Waiting(ahead, h)
+		}
+		if now := time.Now(); h != last || since.IsZero() {
+			last, since = h, now
+		} else if o.Patience > 0 && now.Sub(since) > o.Patience {
+			return &StuckError{h.PID, o.Patience}
+		}
+		pause := o.Tick
+		if pause <= 0 {
+			pause = min(max(time.Duration(ahead)*pollStep, pollMin), pollMax)
+		}
+		timer := time.NewTimer(pause)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return ctx.Err()
+		case <-timer.C:
+		}
+	}
+}
