@@ -59,7 +59,7 @@ func (l *Lab) Certify(ctx context.Context, wait time.Duration, progress Progress
 	if err != nil {
 		return nil, err
 	}
-	id := openCertificate(c)
+	id := openOf(c, research.CertificateJob)
 	if id == "" {
 		if id, err = l.certifyIfDue(ctx, c, true); err != nil || id == "" {
 			return nil, err

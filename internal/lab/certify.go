@@ -49,9 +49,9 @@ func due(c *research.Campaign, now bool) bool {
 	return c.Plan() == research.PlanCertify || now && c.Rule.Auto != nil && c.Rule.Auto.Chain > 0
 }
 
-// openCertificate is the certificate under way, "" if none is.
-func openCertificate(c *research.Campaign) research.JobID {
-	i := slices.IndexFunc(c.Open, func(id research.JobID) bool { return id.Kind() == research.CertificateJob })
+// openOf is the job of one of these kinds that is under way, "" if none is.
+func openOf(c *research.Campaign, kinds ...byte) research.JobID {
+	i := slices.IndexFunc(c.Open, func(id research.JobID) bool { return slices.Contains(kinds, id.Kind()) })
 	if i < 0 {
 		return ""
 	}
@@ -63,7 +63,7 @@ func openCertificate(c *research.Campaign) research.JobID {
 // when none was due; the experiment may begin unless it runs on or the head
 // was rolled back under the checkout's edit: then out is the call's answer.
 func (l *Lab) certifyFirst(ctx context.Context, c *research.Campaign, limit time.Duration, progress ProgressFunc) (out *Outcome, begin bool, err error) {
-	id := openCertificate(c)
+	id := openOf(c, research.CertificateJob)
 	if id == "" {
 		if id, err = l.certifyIfDue(ctx, c, false); err != nil || id == "" {
 			return nil, true, err
@@ -84,6 +84,9 @@ func (s *supervisor) certify(ctx context.Context) error {
 	c, m, err := s.job(ctx)
 	if err != nil {
 		return err
+	}
+	if err := s.takeTurn(ctx); err != nil {
+		return s.abort(ctx, err)
 	}
 	c, reason, err := s.comparable(ctx, c, s.id)
 	if err == nil && reason == "" {
@@ -122,7 +125,9 @@ func (s *supervisor) versionsOf(ctx context.Context, commits map[research.Side]s
 		s.versions[side] = v
 		all = append(all, v)
 	}
-	s.space.sweep(all...)
+	if err := s.sweep(ctx, all...); err != nil {
+		return "", err
+	}
 	for _, v := range all {
 		if reason, err = s.build(ctx, s.id, v); reason != "" || err != nil {
 			return reason, err

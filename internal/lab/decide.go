@@ -34,9 +34,6 @@ func (l *Lab) decidable(ctx context.Context, id string) (*research.Campaign, *re
 		return nil, nil, research.Errorf(research.CodeVerdict, "go on with the next idea", "experiment %d is kept already, as %s", x.N, short(x.Commit))
 	case x.Status == research.Reverted:
 		return nil, nil, research.Errorf(research.CodeVerdict, "propose it again with run_experiment if it is worth it", "experiment %d was reverted", x.N)
-	case x.Status != research.Kept && x.Parent != c.Incumbent:
-		return nil, nil, research.Errorf(research.CodeConflict, "revert, and run the idea again on the new incumbent",
-			"experiment %d was compared with %s, but the incumbent is %s now", x.N, short(x.Parent), short(c.Incumbent))
 	}
 	return c, x, nil
 }
@@ -114,7 +111,7 @@ func stillOpen(tx *ledger.Tx, c, now *research.Campaign, n int) error {
 	if err != nil {
 		return err
 	}
-	if x.Status == research.Kept || now.Incumbent != c.Incumbent {
+	if x.Status == research.Kept {
 		return research.Errorf(research.CodeConflict, "read_log{} shows where it stands",
 			"another session decided meanwhile: experiment %d is %s, the incumbent is %s", n, x.Status, short(now.Incumbent))
 	}
@@ -140,6 +137,9 @@ func (l *Lab) putAside(ctx context.Context, c *research.Campaign, x *research.Ex
 	known := []string{c.Incumbent}
 	if x != nil {
 		known = append(known, x.Candidate)
+		if x.Edited != "" {
+			known = append(known, x.Edited)
+		}
 	}
 	as, err = l.repo.Same(ctx, known, edit)
 	if err != nil || as != "" {
@@ -299,8 +299,8 @@ func afterDecision(c *research.Campaign) string {
 	if err := spent(c); err != nil {
 		return research.Describe(err).Next
 	}
-	if c.Unresolved > 0 {
-		return fmt.Sprintf("experiment %d waits: wait_run{id: \"x%d\"} shows it, then keep or revert", c.Unresolved, c.Unresolved)
+	if c.Mine > 0 {
+		return fmt.Sprintf("experiment %d waits: wait_run{id: \"x%d\"} shows it, then keep or revert", c.Mine, c.Mine)
 	}
 	if c.Streak >= 8 {
 		return fmt.Sprintf("%d experiments since the last keep: read_log view=guide query=stuck, then edit and run_experiment", c.Streak)

@@ -155,11 +155,38 @@ func (l *Lab) findProgram(path string) (string, error) {
 // checked out, else the one of the nearest program.
 func (l *Lab) current(ctx context.Context) (*research.Campaign, error) {
 	var c *research.Campaign
-	err := l.ledger.View(ctx, func(tx *ledger.Tx) (err error) {
-		c, err = l.find(ctx, tx)
+	err := l.ledger.View(ctx, func(tx *ledger.Tx) error {
+		found, err := l.find(ctx, tx)
+		if err == nil {
+			c, err = l.read(tx, found.Name)
+		}
 		return err
 	})
 	return c, err
+}
+
+// read is a campaign as this checkout sees it.
+func (l *Lab) read(tx *ledger.Tx, name string) (*research.Campaign, error) {
+	c, err := tx.Campaign(name)
+	if err != nil {
+		return nil, err
+	}
+	x, err := l.waiting(tx, c)
+	if x != nil {
+		c.Mine = x.N
+	}
+	return c, err
+}
+
+// waiting is this checkout's experiment that waits for keep or revert, nil if none.
+func (l *Lab) waiting(tx *ledger.Tx, c *research.Campaign) (*research.Experiment, error) {
+	for _, n := range c.Unresolved {
+		x, err := tx.Experiment(c.Name, n)
+		if err != nil || x.Checkout == l.repo.Root() {
+			return x, err
+		}
+	}
+	return nil, nil
 }
 
 func (l *Lab) find(ctx context.Context, tx *ledger.Tx) (*research.Campaign, error) {
@@ -251,7 +278,7 @@ func left(c *research.Campaign) Left {
 	lim := c.Program.Campaign
 	return Left{
 		Experiments: max(0, lim.Experiments-c.Experiments),
-		Hours:       max(0, float64(int((lim.Hours-c.RunSeconds/3600)*1000))/1000),
+		Hours:       float64(int(c.SecondsLeft()/3600*1000)) / 1000,
 	}
 }
 
@@ -264,10 +291,11 @@ func spent(c *research.Campaign) error {
 		return research.Errorf(research.CodeEnded, "start another one: start_campaign with a new name",
 			"the campaign %q has ended: %s", c.Name, c.Ended)
 	}
-	if b := left(c); b.Experiments == 0 || b.Hours <= 0 {
+	if b := left(c); b.Experiments == 0 || c.SecondsLeft() <= 0 {
 		return research.Errorf(research.CodeBudget, raiseBudget,
-			"the budget is spent: %d of %d experiments, %.2f of %g run hours",
-			c.Experiments, c.Program.Campaign.Experiments, c.RunSeconds/3600, c.Program.Campaign.Hours)
+			"the budget is spent: %d of %d experiments, %.2f of %g run hours (a run begins only while its longest time, %s, is left)",
+			c.Experiments, c.Program.Campaign.Experiments, c.RunSeconds/3600, c.Program.Campaign.Hours,
+			time.Duration(c.Program.Budget.Wall)+time.Duration(c.Program.Budget.Grace))
 	}
 	return nil
 }
@@ -313,7 +341,7 @@ func (l *Lab) resolveJob(tx *ledger.Tx, c *research.Campaign, id string) (resear
 // session. f sees the campaign as it is now, not as the caller read it.
 func (l *Lab) update(ctx context.Context, campaign string, f func(tx *ledger.Tx, now *research.Campaign, session string) error) error {
 	return l.ledger.Update(ctx, func(tx *ledger.Tx) error {
-		now, err := tx.Campaign(campaign)
+		now, err := l.read(tx, campaign)
 		if err != nil {
 			return err
 		}

@@ -97,56 +97,82 @@ func (l *Lab) mayRun(ctx context.Context, c *research.Campaign) error {
 		return research.Errorf(research.CodeBudget, raiseBudget, "about %s are left, too few to judge another edit",
 			countRuns(c.Outlook().Left))
 	}
-	if c.Unresolved == 0 {
+	if c.Mine == 0 {
 		return nil
 	}
 	return l.ledger.View(ctx, func(tx *ledger.Tx) error {
-		_, err := closable(tx, c)
+		_, err := l.closable(tx, c)
 		return err
 	})
 }
 
 // snapshot makes the candidate: the incumbent's tree with the checkout's edited
-// files, as a commit that no branch holds. No file, index or HEAD is touched.
+// files, as a commit that no branch holds. Where another session has moved the
+// incumbent since, the edit is merged with it. No file, index or HEAD is touched.
 func (l *Lab) snapshot(ctx context.Context, c *research.Campaign, req ExperimentRequest) (*research.Proposal, error) {
 	edit := files(c.ProgramPath, c.Program)
-	if err := l.caughtUp(ctx, c); err != nil {
-		return nil, err
-	}
-	added, removed, err := l.inScope(ctx, c, edit)
+	base, err := l.base(ctx, c)
 	if err != nil {
 		return nil, err
 	}
-	tree, err := l.repo.Snapshot(ctx, c.Incumbent, edit)
+	added, removed, err := l.inScope(ctx, c, base, edit)
 	if err != nil {
 		return nil, err
 	}
-	if err := l.fresh(ctx, c, tree, edit); err != nil {
+	tree, err := l.repo.Snapshot(ctx, base, edit)
+	if err != nil {
 		return nil, err
 	}
 	subject, _, _ := strings.Cut(strings.TrimSpace(req.Hypothesis), "\n")
-	commit, err := l.repo.Commit(ctx, source.CommitSpec{Tree: tree, Parents: []string{c.Incumbent},
-		Message: fmt.Sprintf("candidate: %s\n\nRatchet-Campaign: %s\n", subject, c.Name)})
-	if err != nil {
+	p := &research.Proposal{Hypothesis: strings.TrimSpace(req.Hypothesis), Expect: req.Expect, Idea: req.Idea,
+		Parent: c.Incumbent, Tree: tree, Paths: edit, Added: added, Removed: removed, Checkout: l.repo.Root()}
+	parents := []string{c.Incumbent}
+	if base != c.Incumbent {
+		if p.Edited, err = l.candidate(ctx, c, tree, subject, base); err != nil {
+			return nil, err
+		}
+		if p.Tree, err = l.merged(ctx, c, base, p.Edited, edit); err != nil {
+			return nil, err
+		}
+		parents = append(parents, p.Edited)
+	}
+	if err := l.fresh(ctx, c, p.Tree, edit); err != nil {
 		return nil, err
 	}
-	return &research.Proposal{Hypothesis: strings.TrimSpace(req.Hypothesis), Expect: req.Expect, Idea: req.Idea,
-		Parent: c.Incumbent, Candidate: commit, Tree: tree, Paths: edit, Added: added, Removed: removed,
-		Checkout: l.repo.Root()}, nil
+	p.Candidate, err = l.candidate(ctx, c, p.Tree, subject, parents...)
+	return p, err
+}
+
+// candidate makes a commit that only a ref of the campaign will hold.
+func (l *Lab) candidate(ctx context.Context, c *research.Campaign, tree, subject string, parents ...string) (string, error) {
+	return l.repo.Commit(ctx, source.CommitSpec{Tree: tree, Parents: parents,
+		Message: fmt.Sprintf("candidate: %s\n\nRatchet-Campaign: %s\n", subject, c.Name)})
+}
+
+// merged is the incumbent's tree with what the commit edited changed in paths
+// since base. CodeConflict where another session changed the same lines.
+func (l *Lab) merged(ctx context.Context, c *research.Campaign, base, edited string, paths []string) (string, error) {
+	tree, conflicts, err := l.repo.Merge(ctx, base, c.Incumbent, edited, paths)
+	if err == nil && len(conflicts) > 0 {
+		err = research.Errorf(research.CodeConflict, "call revert (it stores your edit and brings the incumbent), then apply your idea again",
+			"another session kept a change of the same lines of %s: the incumbent is %s now", strings.Join(conflicts, ", "), short(c.Incumbent))
+	}
+	return tree, err
 }
 
 // inScope refuses when a tracked file other than the edited ones and the
-// program (whose contract is checked by itself) differs from the incumbent, or
+// program (whose contract is checked by itself) differs from base, the
+// incumbent that the checkout stands on, or
 // an edited one is a plain file no longer. It returns the lines that the edit
 // adds and removes.
-func (l *Lab) inScope(ctx context.Context, c *research.Campaign, edit []string) (added, removed int, err error) {
+func (l *Lab) inScope(ctx context.Context, c *research.Campaign, base string, edit []string) (added, removed int, err error) {
 	for _, f := range edit {
 		info, err := os.Lstat(filepath.Join(l.repo.Root(), filepath.FromSlash(f)))
 		if err == nil && !info.Mode().IsRegular() {
 			return 0, 0, research.Errorf(research.CodeScope, "remove it, then call revert", "%s is no plain file any more", f)
 		}
 	}
-	changes, err := l.repo.Changes(ctx, c.Incumbent)
+	changes, err := l.repo.Changes(ctx, base)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -173,21 +199,17 @@ func (l *Lab) inScope(ctx context.Context, c *research.Campaign, edit []string) 
 		"files outside the scope differ from the incumbent: %s", list)
 }
 
-// caughtUp makes sure that this checkout stands on the incumbent, so that the
-// candidate can't silently take back what another session kept.
-func (l *Lab) caughtUp(ctx context.Context, c *research.Campaign) error {
+// base is the commit of the campaign that this checkout stands on: the
+// incumbent, or an earlier one where another session has moved it since.
+func (l *Lab) base(ctx context.Context, c *research.Campaign) (string, error) {
 	head, err := l.standing(ctx, c)
 	if err != nil || head.Commit == c.Incumbent {
-		return err
+		return c.Incumbent, err
 	}
 	if healed, err := l.finishKeep(ctx, c, head); healed || err != nil {
-		return err
+		return c.Incumbent, err
 	}
-	if err := l.ours(ctx, c, head); err != nil {
-		return err
-	}
-	return research.Errorf(research.CodeConflict, "call revert (it stores your edit and brings the incumbent), then apply your idea again",
-		"this checkout stands on %s but the incumbent is %s", short(head.Commit), short(c.Incumbent))
+	return head.Commit, l.ours(ctx, c, head)
 }
 
 // fresh refuses a tree that is the incumbent's, or that was judged already
@@ -214,29 +236,23 @@ func (l *Lab) fresh(ctx context.Context, c *research.Campaign, tree string, edit
 	})
 }
 
-// propose appends experiment.proposed, and closes as reverted what the last
-// experiment left open. It checks again, inside the transaction, everything
-// that another session may have changed meanwhile. p.N is set.
+// propose appends experiment.proposed, and closes as reverted what this
+// checkout's last experiment left open. It checks again, inside the
+// transaction, everything that another session may have changed meanwhile.
+// p.N is set.
 func (l *Lab) propose(ctx context.Context, c *research.Campaign, p *research.Proposal) error {
 	return l.update(ctx, c.Name, func(tx *ledger.Tx, now *research.Campaign, session string) error {
 		if err := spent(now); err != nil {
 			return err
 		}
 		if now.Incumbent != p.Parent {
-			return research.Errorf(research.CodeConflict, "call revert (it stores your edit and brings the new incumbent), then apply your idea again",
+			return research.Errorf(research.CodeConflict, "call again: your edit will be merged with it",
 				"another session kept something meanwhile: the incumbent is %s now", short(now.Incumbent))
 		}
-		for _, id := range now.Open {
-			switch id.Kind() {
-			case research.ExperimentJob:
-				return research.Errorf(research.CodeBusy, "wait_run{id: \""+string(id)+"\"}, then call again",
-					"experiment %d is still running", id.N())
-			case research.CertificateJob:
-				return research.Errorf(research.CodeBusy, "wait_run{id: \""+string(id)+"\"}, then call again",
-					"the certificate %s of the head is still running", id)
-			}
+		if err := l.free(tx, now); err != nil {
+			return err
 		}
-		if err := closeUnresolved(tx, now, session); err != nil {
+		if err := l.closeWaiting(tx, now, session, p.Merges); err != nil {
 			return err
 		}
 		p.N = now.Experiments + 1
@@ -245,45 +261,91 @@ func (l *Lab) propose(ctx context.Context, c *research.Campaign, p *research.Pro
 	})
 }
 
-// closable is the experiment that waits for keep or revert, nil if none. An
-// improvement is not: it waits for its own decision.
-func closable(tx *ledger.Tx, c *research.Campaign) (*research.Experiment, error) {
-	if c.Unresolved == 0 {
-		return nil, nil
+// free refuses while an experiment of this checkout runs, or the head is being
+// certified. Other checkouts' experiments are no hindrance: measuring takes turns.
+func (l *Lab) free(tx *ledger.Tx, now *research.Campaign) error {
+	for _, id := range now.Open {
+		next := "wait_run{id: \"" + string(id) + "\"}, then call again"
+		switch id.Kind() {
+		case research.ExperimentJob:
+			x, err := tx.Experiment(now.Name, id.N())
+			if err != nil {
+				return err
+			}
+			if x.Checkout == l.repo.Root() {
+				return research.Errorf(research.CodeBusy, next, "experiment %d is still running", x.N)
+			}
+		case research.CertificateJob:
+			return research.Errorf(research.CodeBusy, next, "the certificate %s of the head is still running", id)
+		}
 	}
-	x, err := tx.Experiment(c.Name, c.Unresolved)
-	if err == nil && x.Judgement.Verdict == research.Improved {
+	return nil
+}
+
+// closable is this checkout's experiment that waits for keep or revert, nil if
+// none. An improvement is not: it waits for its own decision.
+func (l *Lab) closable(tx *ledger.Tx, c *research.Campaign) (*research.Experiment, error) {
+	x, err := l.waiting(tx, c)
+	if err == nil && x != nil && x.Judgement.Verdict == research.Improved {
 		return nil, research.Errorf(research.CodeUnresolved, fmt.Sprintf("keep{id: \"x%d\"} (or revert{id: \"x%d\"} with a lesson)", x.N, x.N),
 			"experiment %d improved the metric and waits for its decision", x.N)
 	}
 	return x, err
 }
 
-// closeUnresolved reverts the experiment that waits for keep or revert.
-func closeUnresolved(tx *ledger.Tx, c *research.Campaign, session string) error {
-	x, err := closable(tx, c)
-	if err != nil || x == nil {
-		return err
+// closeWaiting reverts this checkout's experiment that waits; merging names the
+// one whose edit the next experiment measures again.
+func (l *Lab) closeWaiting(tx *ledger.Tx, c *research.Campaign, session string, merging int) error {
+	by := research.Reversion{N: merging, By: "merge"}
+	if merging == 0 {
+		x, err := l.closable(tx, c)
+		if err != nil || x == nil {
+			return err
+		}
+		by = research.Reversion{N: x.N, By: "next_run"}
 	}
-	_, err = tx.Append(research.Entry{Campaign: c.Name, Session: session, Kind: research.KindExperimentReverted,
-		Body: research.Reversion{N: x.N, By: "next_run"}})
+	_, err := tx.Append(research.Entry{Campaign: c.Name, Session: session, Kind: research.KindExperimentReverted, Body: by})
 	return err
 }
 
-// judge is the supervisor's part: it makes the runs that the rule asks for, one
-// by one, and appends each; at last the verdict.
+// judge is the supervisor's part: it builds and checks beside whatever is
+// measured now, waits for its turn, makes the runs that the rule asks for, one
+// by one, and appends each; at last the verdict. When another session moves the
+// incumbent before that, the edit is merged with it and measured anew.
 func (s *supervisor) judge(ctx context.Context, n int) error {
 	c, x, err := s.experiment(ctx, n)
 	if err != nil {
 		return err
 	}
-	c, reason, err := s.comparable(ctx, c, x.Job())
-	if err == nil && reason == "" {
-		reason, err = s.prepare(ctx, c, x)
-	}
+	reason, err := s.prepare(ctx, x)
 	if reason != "" || err != nil {
-		return s.verdict(ctx, c, research.Judgement{N: n, Verdict: research.Invalid, StoppedBy: "invalid", Reason: reason}, nil, err)
+		return s.invalid(ctx, c, x, reason, nil, err)
 	}
+	if err := s.takeTurn(ctx); err != nil {
+		return s.invalid(ctx, c, x, reasonOf(err), nil, err)
+	}
+	for {
+		if c, x, err = s.experiment(ctx, n); err != nil {
+			return err
+		}
+		reason, err := s.rebase(ctx, c, x)
+		if err == nil && reason == "" {
+			c, reason, err = s.comparable(ctx, c, x.Job())
+		}
+		if reason != "" || err != nil {
+			return s.invalid(ctx, c, x, reason, nil, err)
+		}
+		if err = s.compare(ctx, c, x); !errors.Is(err, errMoved) {
+			return err
+		}
+	}
+}
+
+// errMoved says that the incumbent is another than the runs were compared with.
+var errMoved = errors.New("the incumbent moved")
+
+// compare makes one experiment's runs, and records the verdict.
+func (s *supervisor) compare(ctx context.Context, c *research.Campaign, x *research.Experiment) error {
 	s.outlook = c.Outlook()
 	s.outlook.Proposals++ // this one is counted in the campaign already
 	s.outlook.Shorter = x.Removed > x.Added
@@ -291,27 +353,34 @@ func (s *supervisor) judge(ctx context.Context, n int) error {
 	for {
 		step := rule.Next(c.Rule, s.outlook, obs)
 		if step.Done != nil {
-			step.Done.N, step.Done.Runs = n, len(obs)
+			step.Done.N, step.Done.Runs = x.N, len(obs)
 			return s.verdict(ctx, c, *step.Done, obs, nil)
 		}
-		over, err := s.overBudget(ctx)
-		if err != nil {
-			return s.verdict(ctx, c, research.Judgement{N: n}, obs, err)
-		}
-		if over {
-			return s.verdict(ctx, c, research.Judgement{N: n, Verdict: research.Inconclusive, StoppedBy: "budget", Runs: len(obs)}, obs, nil)
+		now, err := s.campaignNow(ctx)
+		switch {
+		case err != nil:
+			return s.verdict(ctx, c, research.Judgement{N: x.N}, obs, err)
+		case now.Incumbent != c.Incumbent:
+			return errMoved
+		case now.SecondsLeft() <= 0:
+			return s.verdict(ctx, c, research.Judgement{N: x.N, Verdict: research.Inconclusive, StoppedBy: "budget", Runs: len(obs)}, obs, nil)
 		}
 		o, err := s.run(ctx, x.Job(), s.versions[step.Run.Side], *step.Run)
 		if err != nil {
-			return s.verdict(ctx, c, research.Judgement{N: n, Verdict: research.Invalid, StoppedBy: "invalid",
-				Reason: reasonOf(err), Runs: len(obs)}, obs, err)
+			return s.invalid(ctx, c, x, reasonOf(err), obs, err)
 		}
 		obs = append(obs, o)
 	}
 }
 
+// invalid records the end of an experiment from which no number came.
+func (s *supervisor) invalid(ctx context.Context, c *research.Campaign, x *research.Experiment, reason string, obs []research.Observation, cause error) error {
+	return s.verdict(ctx, c, research.Judgement{N: x.N, Verdict: research.Invalid, StoppedBy: "invalid", Reason: reason, Runs: len(obs)}, obs, cause)
+}
+
 // verdict appends experiment.judged with the rule's next state; or run.lost for
 // a cause that is not the candidate's, which is returned again once recorded.
+// errMoved when the incumbent is not c's any more.
 func (s *supervisor) verdict(ctx context.Context, c *research.Campaign, j research.Judgement, obs []research.Observation, cause error) error {
 	if ctx.Err() != nil {
 		j.Verdict, j.StoppedBy, j.Reason = research.Invalid, "stopped", "stopped by request"
@@ -320,13 +389,22 @@ func (s *supervisor) verdict(ctx context.Context, c *research.Campaign, j resear
 		return errors.Join(cause, s.lose(ctx, s.campaign, s.id, reasonOf(cause), nil))
 	}
 	j.Outlook = s.outlook
-	j.State = research.NewRule(c.Program).Close(c.Rule, s.outlook, obs, j)
 	// A stop request must not lose the record of the stop.
-	if _, err := s.ledger.Append(context.WithoutCancel(ctx), research.Entry{Campaign: c.Name, Session: s.session,
-		Kind: research.KindExperimentJudged, Key: fmt.Sprintf("judged/%d", j.N), Body: j}); err != nil {
+	err := s.ledger.Update(context.WithoutCancel(ctx), func(tx *ledger.Tx) error {
+		now, err := tx.Campaign(c.Name)
+		if err != nil {
+			return err
+		}
+		if now.Incumbent != c.Incumbent && j.Verdict != research.Invalid {
+			return errMoved
+		}
+		j.Outlook.LostTests = max(j.Outlook.LostTests, now.Rule.LostTests)
+		j.State = research.NewRule(now.Program).Close(now.Rule, j.Outlook, obs, j)
+		_, err = tx.Append(research.Entry{Campaign: c.Name, Session: s.session,
+			Kind: research.KindExperimentJudged, Key: fmt.Sprintf("judged/%d", j.N), Body: j})
 		return err
-	}
-	return cause
+	})
+	return errors.Join(err, cause)
 }
 
 // Keep makes an experiment's candidate the incumbent: a commit whose trailers
@@ -350,8 +428,14 @@ func (l *Lab) Keep(ctx context.Context, req KeepRequest) (*KeptAnswer, error) {
 	if !ok {
 		return nil, research.Errorf(research.CodeVerdict, "revert{lesson: \"…\"} and try something else", "%s", why)
 	}
-	if id := openCertificate(c); id != "" {
-		return nil, research.Errorf(research.CodeBusy, "wait_run{id: \""+string(id)+"\"}, then keep", "the certificate %s of the head is still running", id)
+	if id := openOf(c, research.CertificateJob, research.CalibrationJob); id != "" {
+		return nil, research.Errorf(research.CodeBusy, "wait_run{id: \""+string(id)+"\"}, then keep", "%s, which measures the incumbent, is still running", id)
+	}
+	if x.Parent != c.Incumbent {
+		return nil, l.remeasure(ctx, c, x)
+	}
+	if head, err = l.bringUp(ctx, c, head, x.Paths); err != nil {
+		return nil, err
 	}
 	commit, err := l.repo.Commit(ctx, source.CommitSpec{Tree: x.Tree, Parents: []string{c.Incumbent}, Message: keepMessage(c, x)})
 	if err != nil {
@@ -368,6 +452,13 @@ func (l *Lab) Keep(ctx context.Context, req KeepRequest) (*KeptAnswer, error) {
 	notes, err := l.moveTo(ctx, c, head, c.Incumbent, commit, x.Paths)
 	if err != nil {
 		return nil, err
+	}
+	if head.Branch != "" && x.Edited != "" { // the checkout holds the edit as it was before it was merged
+		more, err := l.bringMerged(ctx, c, x, commit)
+		if err != nil {
+			return nil, err
+		}
+		notes = append(notes, more...)
 	}
 	if head.Branch == "" {
 		notes = []string{"another checkout proposed it: call revert, it brings the new incumbent here"}
@@ -455,8 +546,8 @@ func (l *Lab) Revert(ctx context.Context, req RevertRequest) (*RevertedAnswer, e
 		out.Restored = edit
 	}
 	if x != nil {
-		if out.Experiment = x.N; c.Unresolved == x.N {
-			c.Unresolved = 0
+		if out.Experiment = x.N; c.Mine == x.N {
+			c.Mine = 0
 		}
 	}
 	out.Notes, out.Left = append(out.Notes, notes...), left(c)

@@ -202,6 +202,11 @@ func (s *supervisor) build(ctx context.Context, job research.JobID, v *version) 
 	if p.Build == "" || v.built {
 		return "", nil
 	}
+	lock, err := sandbox.AcquireLock(ctx, v.dir+".lock", 0) // another session may build the same
+	if err != nil {
+		return "", err
+	}
+	defer lock.Release()
 	mark := filepath.Join(v.dir, "built")
 	if _, err := os.Stat(mark); err == nil {
 		v.built = true
@@ -234,6 +239,14 @@ func (s *supervisor) check(ctx context.Context, job research.JobID, v *version) 
 func (w *workspace) setup(ctx context.Context, s *supervisor, job research.JobID) (string, error) {
 	mark := w.setupLayer() + ".done"
 	if _, err := os.Stat(mark); err == nil || w.c.Program.Setup == "" {
+		return "", nil
+	}
+	lock, err := sandbox.AcquireLock(ctx, w.setupLayer()+".lock", 0)
+	if err != nil {
+		return "", err
+	}
+	defer lock.Release()
+	if _, err := os.Stat(mark); err == nil {
 		return "", nil
 	}
 	if err := removeTree(w.setupLayer()); err != nil {

@@ -290,7 +290,7 @@ func (l *Lab) announce(ctx context.Context, c *research.Campaign, doc *contract,
 	switch {
 	case doc.digest != c.Digest:
 		s.Next = "tell the user: `ratchet accept` in a terminal accepts the changed contract"
-	case job != "" && c.Unresolved == 0:
+	case job != "" && len(c.Unresolved) == 0:
 		s.Next = "edit the file while the calibration runs, then run_experiment{hypothesis}; wait_run{id: \"" + string(job) + "\"} shows the calibration"
 	default:
 		s.Next = afterDecision(c)

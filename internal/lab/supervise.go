@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"ratchet/internal/queue"
 	"ratchet/internal/research"
 	"ratchet/ledger"
 	"ratchet/sandbox"
@@ -20,7 +21,8 @@ type supervisor struct {
 	campaign string
 	id       research.JobID
 	lock     *sandbox.Lock
-	session  string // whose job it is
+	turn     *os.File // its turn to measure, once it has it
+	session  string   // whose job it is
 	space    *workspace
 	versions map[research.Side]*version
 	outlook  research.Outlook
@@ -69,27 +71,22 @@ func removeIfEmpty(path string) error {
 	return os.Remove(path)
 }
 
-// work takes the campaign's turn and does the job.
+// work does the job, in its own part of the workspace.
 func (s *supervisor) work(ctx context.Context) error {
-	var c *research.Campaign
-	err := s.ledger.View(ctx, func(tx *ledger.Tx) (err error) {
-		c, err = tx.Campaign(s.campaign)
-		return err
-	})
+	c, err := s.campaignNow(ctx)
 	if err != nil {
 		return err
 	}
-	turn, err := sandbox.AcquireLock(ctx, filepath.Join(s.jobs(), s.campaign+".turn"), 20*time.Millisecond)
-	if err != nil {
-		return s.abort(ctx, err)
-	}
-	defer turn.Release()
 	if s.space, err = s.openWorkspace(ctx, c, s.id); err != nil {
 		return s.abort(ctx, err)
 	}
 	defer s.space.close()
+	defer func() { s.turn.Close() }() // a turn that was never taken is none
 	switch s.id.Kind() {
 	case research.CalibrationJob:
+		if err := s.takeTurn(ctx); err != nil {
+			return s.abort(ctx, err)
+		}
 		_, err = s.calibrate(ctx, s.id)
 		return err
 	case research.MeasurementJob, research.AuditJob:
@@ -98,6 +95,19 @@ func (s *supervisor) work(ctx context.Context) error {
 		return s.certify(ctx)
 	}
 	return s.judge(ctx, s.id.N())
+}
+
+// takeTurn waits until nothing else of the campaign is measured. Turns come in
+// the order of arrival; building and checking need none.
+func (s *supervisor) takeTurn(ctx context.Context) (err error) {
+	if s.lock == nil {
+		return nil // a doctor, alone in its campaign
+	}
+	s.turn, err = queue.Enter(ctx, filepath.Join(s.jobs(), s.campaign+".turn"), queue.Options{Tick: 10 * time.Millisecond, Mode: 0o666,
+		Waiting: func(ahead int, _ queue.Holder) {
+			s.say(fmt.Sprintf("waiting for its turn to measure, %d before it", ahead+1))
+		}})
+	return err
 }
 
 // abort records the end of a job that could not even begin.
@@ -125,7 +135,7 @@ func (s *supervisor) experiment(ctx context.Context, n int) (c *research.Campaig
 
 // prepare builds candidate and incumbent, and checks the candidate. reason
 // says why the candidate is invalid, "" when it may be measured.
-func (s *supervisor) prepare(ctx context.Context, c *research.Campaign, x *research.Experiment) (reason string, err error) {
+func (s *supervisor) prepare(ctx context.Context, x *research.Experiment) (reason string, err error) {
 	incumbent, err := s.space.version(ctx, x.Parent)
 	if err != nil {
 		return "", err
@@ -136,7 +146,9 @@ func (s *supervisor) prepare(ctx context.Context, c *research.Campaign, x *resea
 	}
 	candidate.parent = incumbent
 	s.versions[research.Incumbent], s.versions[research.Candidate] = incumbent, candidate
-	s.space.sweep(incumbent, candidate)
+	if err := s.sweep(ctx, incumbent, candidate); err != nil {
+		return "", err
+	}
 	for _, v := range []*version{incumbent, candidate} {
 		if reason, err := s.build(ctx, x.Job(), v); reason != "" || err != nil {
 			if v == incumbent && reason != "" {
@@ -271,6 +283,9 @@ func (s *supervisor) measured(ctx context.Context, m *research.Measurement) (sam
 	if reason, err := s.versionsOf(ctx, commits); reason != "" || err != nil {
 		return nil, nil, failed(reason, err)
 	}
+	if err := s.takeTurn(ctx); err != nil {
+		return nil, nil, err
+	}
 	var obs []research.Observation
 	for want := research.NextMeasured(m, role, obs); want != nil; want = research.NextMeasured(m, role, obs) {
 		o, err := s.run(ctx, s.id, s.versions[want.Side], *want)
@@ -284,16 +299,6 @@ func (s *supervisor) measured(ctx context.Context, m *research.Measurement) (sam
 	}
 	samples, paired = research.Measured(m, obs)
 	return samples, paired, nil
-}
-
-// overBudget says whether the campaign's hours are spent.
-func (s *supervisor) overBudget(ctx context.Context) (over bool, err error) {
-	err = s.ledger.View(ctx, func(tx *ledger.Tx) error {
-		c, err := tx.Campaign(s.campaign)
-		over = err == nil && left(c).Hours <= 0
-		return err
-	})
-	return over, err
 }
 
 // say tells whoever reads the job's file what is going on. Losing it loses nothing.

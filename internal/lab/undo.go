@@ -20,7 +20,7 @@ func (l *Lab) Undo(ctx context.Context) (*Undone, error) {
 	if len(c.KeptStack) == 0 || c.IncumbentOf == 0 {
 		return nil, research.Errorf(research.CodeNotFound, "ratchet log lists the experiments", "no keep to undo in %q", c.Name)
 	}
-	if len(c.Open) > 0 || c.Unresolved > 0 {
+	if len(c.Open) > 0 || len(c.Unresolved) > 0 {
 		return nil, research.Errorf(research.CodeBusy, "let it end, or ratchet stop; then keep or revert", "an experiment is open")
 	}
 	var x *research.Experiment

@@ -87,7 +87,7 @@ func (l *Lab) await(ctx context.Context, campaign string, id research.JobID, lim
 func (l *Lab) outcome(ctx context.Context, campaign string, id research.JobID) (out *Outcome, err error) {
 	var output string
 	err = l.ledger.View(ctx, func(tx *ledger.Tx) error {
-		c, err := tx.Campaign(campaign)
+		c, err := l.read(tx, campaign)
 		if err != nil {
 			return err
 		}

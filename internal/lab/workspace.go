@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"ratchet/internal/research"
+	"ratchet/ledger"
 	"ratchet/sandbox"
 )
 
@@ -78,7 +79,7 @@ func (l *Lab) openWorkspace(ctx context.Context, c *research.Campaign, id resear
 	}
 	w := &workspace{lab: l, c: c, dir: filepath.Join(dir, c.Name), folder: slashDir(c.ProgramPath)}
 	w.run = filepath.Join(w.dir, "runs", string(id))
-	if err := removeTree(filepath.Dir(w.run)); err != nil { // the turn is ours: what is there, dead supervisors left
+	if err := w.removeDead(); err != nil {
 		return nil, err
 	}
 	for _, d := range []string{w.run, filepath.Join(w.dir, "v"), w.home()} {
@@ -151,7 +152,36 @@ func (w *workspace) makeBase(ctx context.Context) error {
 	if err := os.Chmod(tmp, 0o755); err != nil {
 		return err
 	}
-	return os.Rename(tmp, w.base())
+	return w.settle(tmp, w.base())
+}
+
+// settle makes what was prepared in tmp the folder path, or removes it where
+// another supervisor was faster with the same.
+func (w *workspace) settle(tmp, path string) error {
+	err := os.Rename(tmp, path)
+	if err != nil && isDir(path) {
+		return removeTree(tmp)
+	}
+	return err
+}
+
+// removeDead removes what dead supervisors left of their runs, and of this job's
+// own earlier ones.
+func (w *workspace) removeDead() error {
+	entries, err := os.ReadDir(filepath.Dir(w.run))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	for _, e := range entries {
+		held, err := sandbox.Locked(w.lab.jobFile(w.c.Name, research.JobID(e.Name())))
+		if err != nil || held && e.Name() != filepath.Base(w.run) {
+			continue
+		}
+		if err := removeTree(filepath.Join(filepath.Dir(w.run), e.Name())); err != nil {
+			return err
+		}
+	}
+	return err
 }
 
 // version makes the layers of a commit that differs from the start only in the
@@ -161,7 +191,7 @@ func (w *workspace) version(ctx context.Context, commit string) (*version, error
 	if err != nil {
 		return nil, err
 	}
-	v := &version{commit: commit, dir: filepath.Join(w.dir, "v", tree[:20]+"."+w.c.Digest[:8])}
+	v := &version{commit: commit, dir: filepath.Join(w.dir, "v", w.versionName(tree))}
 	if _, err := os.Stat(v.delta()); err == nil {
 		return v, nil
 	}
@@ -180,7 +210,14 @@ func (w *workspace) version(ctx context.Context, commit string) (*version, error
 	if err := os.MkdirAll(v.dir, 0o755); err != nil {
 		return nil, fmt.Errorf("make a version: %w", err)
 	}
-	return v, os.Rename(tmp, v.delta())
+	return v, w.settle(tmp, v.delta())
+}
+
+// versionName names a version's folder: by what it holds, the contract that it
+// was built under, and the path at which it was built.
+func (w *workspace) versionName(tree string) string {
+	root := sha256.Sum256([]byte(w.lab.repo.Root()))
+	return fmt.Sprintf("%s.%s.%x", tree[:20], w.c.Digest[:8], root[:4])
 }
 
 // layers are the version's read-only layers, topmost first.
@@ -229,22 +266,82 @@ func (w *workspace) inherit(v *version) ([]string, error) {
 	return list, os.WriteFile(filepath.Join(v.dir, "caches.json"), b, 0o666)
 }
 
-// sweep removes every version that is not in play: neither given nor read, for
-// its caches, by one that is.
-func (w *workspace) sweep(play ...*version) {
-	used := map[string]bool{}
+// sweep removes every version that is not in play: neither given, nor of an open
+// job, nor the incumbent or the checkpoint, nor read, for its caches, by one that is.
+func (s *supervisor) sweep(ctx context.Context, play ...*version) error {
+	w, used := s.space, map[string]bool{}
+	dirs, err := s.inPlay(ctx)
+	if err != nil {
+		return err
+	}
 	for _, v := range play {
-		used[v.dir] = true
-		for _, c := range w.caches(v) {
+		dirs = append(dirs, v.dir)
+	}
+	for _, dir := range dirs {
+		used[dir] = true
+		for _, c := range w.caches(&version{dir: dir}) {
 			used[filepath.Dir(c)] = true
 		}
 	}
 	entries, _ := os.ReadDir(filepath.Join(w.dir, "v"))
 	for _, e := range entries {
-		if path := filepath.Join(w.dir, "v", e.Name()); !used[path] {
+		if path := filepath.Join(w.dir, "v", e.Name()); !used[strings.TrimSuffix(path, ".lock")] {
 			_ = removeTree(path)
 		}
 	}
+	return nil
+}
+
+// inPlay are the folders of the versions that some job of the campaign may need
+// now, at whichever path it builds them.
+func (s *supervisor) inPlay(ctx context.Context) (dirs []string, err error) {
+	trees := map[string]bool{}
+	var commits []string
+	err = s.ledger.View(ctx, func(tx *ledger.Tx) error {
+		c, err := tx.Campaign(s.campaign)
+		if err != nil {
+			return err
+		}
+		trees[c.IncumbentTree], trees[c.CheckpointTree] = true, true
+		for _, id := range c.Open {
+			if id.Kind() == research.ExperimentJob {
+				x, err := tx.Experiment(c.Name, id.N())
+				if err != nil {
+					return err
+				}
+				trees[x.Tree], commits = true, append(commits, x.Parent)
+				continue
+			}
+			m, err := tx.Measurement(c.Name, id)
+			if err != nil {
+				return err
+			}
+			commits = append(commits, m.Commit)
+			if m.Paired != "" {
+				commits = append(commits, m.Paired)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, commit := range commits {
+		tree, err := s.repo.Tree(ctx, commit)
+		if err != nil {
+			return nil, err
+		}
+		trees[tree] = true
+	}
+	entries, _ := os.ReadDir(filepath.Join(s.space.dir, "v"))
+	for _, e := range entries {
+		for tree := range trees {
+			if strings.HasPrefix(e.Name(), tree[:20]+".") {
+				dirs = append(dirs, filepath.Join(s.space.dir, "v", strings.TrimSuffix(e.Name(), ".lock")))
+			}
+		}
+	}
+	return dirs, nil
 }
 
 // carried are the git-ignored folders that runs see, read-only: those the

@@ -63,6 +63,7 @@ func (r patient) Next(st RuleState, o Outlook, obs []Observation) Step {
 	if w := Again(obs); w != nil {
 		return Step{Run: w}
 	}
+	st = st.paid(o)
 	step := r.Rule.Next(st, o, Settled(obs))
 	if step.Done != nil {
 		step.Done.Runs = len(obs)
@@ -71,5 +72,5 @@ func (r patient) Next(st RuleState, o Outlook, obs []Observation) Step {
 }
 
 func (r patient) Close(st RuleState, o Outlook, obs []Observation, j Judgement) RuleState {
-	return r.Rule.Close(st, o, Settled(obs), j)
+	return r.Rule.Close(st.paid(o), o, Settled(obs), j)
 }

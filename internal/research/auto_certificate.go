@@ -61,6 +61,7 @@ func (a Auto) NextPair(st RuleState, o Outlook, obs []Observation) CertificateSt
 	if w := Again(obs); w != nil {
 		return CertificateStep{Run: w}
 	}
+	st = st.paid(o)
 	pairs, failed := st.certificatePairs(Settled(obs))
 	n := len(pairs)
 	if failed < maxFailedRun && n > 0 && !pairs[n-1].complete() {
@@ -295,6 +296,7 @@ func (st RuleState) certificate(t *certificateTest, outcome Outcome, by string, 
 // the pairs tell the noise, and the side that is the head from here on tells
 // its level. Rolled back, the claim is given back. o is the Outlook it began with.
 func (a Auto) CloseCertificate(st RuleState, o Outlook, obs []Observation, c Certificate) RuleState {
+	st = st.paid(o)
 	_, late := a.spare(st, o)
 	pairs, _ := st.certificatePairs(Settled(obs))
 	m := st.Auto.mixture()

@@ -67,6 +67,7 @@ type Claim struct {
 // Adoption is what keeping an edit does to the belief: its claim, and the level
 // that the head then has under each hypothesis.
 type Adoption struct {
+	N int `json:"n,omitempty"` // the experiment
 	Claim
 	Levels []float64 `json:"levels"`
 	Vars   []float64 `json:"vars"`
@@ -163,6 +164,19 @@ func (s AutoState) moved() *AutoState {
 	kept := *s.IfKept
 	s.IfKept = nil
 	s.Belief.Levels, s.Belief.Vars = kept.Levels, kept.Vars
+	s.Claim += kept.Gain
+	s.ClaimVar += kept.Var
+	s.Gained += kept.Gain
+	s.Chain++
+	return &s
+}
+
+// movedBy is the state after an experiment that was closed earlier than the
+// last one has become the head: its level moves by what is claimed.
+func (s AutoState) movedBy(kept Claim) *AutoState {
+	m := s.mixture()
+	m.shift(-kept.Gain, kept.Var)
+	s.Belief, s.IfKept = m.AutoBelief, nil
 	s.Claim += kept.Gain
 	s.ClaimVar += kept.Var
 	s.Gained += kept.Gain

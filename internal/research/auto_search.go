@@ -163,6 +163,7 @@ func (a Auto) Close(st RuleState, o Outlook, obs []Observation, j Judgement) Rul
 		auto.Price = a.priceAfter(st, o, m.prior, len(obs))
 		auto.Late = auto.Late || late
 		auto.IfKept = m.close()
+		auto.IfKept.N = j.N
 		auto.Belief = m.AutoBelief
 		st = st.learn(st.repeats(obs))
 	}

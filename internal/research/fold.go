@@ -16,7 +16,7 @@ func Touches(r Record) (JobID, error) {
 	switch r.Kind {
 	case KindRunFinished, KindRunLost, KindStepFinished, KindCalibrationStarted, KindCalibrationFinished,
 		KindMeasurementStarted, KindMeasurementFinished, KindCertificateStarted, KindCertificateFinished:
-	case KindExperimentProposed, KindExperimentJudged, KindExperimentKept, KindExperimentReverted, KindKeepUndone:
+	case KindExperimentProposed, KindExperimentRebased, KindExperimentJudged, KindExperimentKept, KindExperimentReverted, KindKeepUndone:
 	default:
 		return "", nil
 	}
@@ -57,6 +57,7 @@ var folds = map[Kind]func(*View, Record) error{
 	KindCertificateStarted:  on(foldJobStarted),
 	KindCertificateFinished: on(foldCertificateFinished),
 	KindExperimentProposed:  on(foldProposed),
+	KindExperimentRebased:   on(foldRebased),
 	KindExperimentJudged:    on(foldJudged),
 	KindExperimentKept:      on(foldKept),
 	KindExperimentReverted:  on(foldReverted),
@@ -188,15 +189,31 @@ func foldProposed(v *View, r Record, b Proposal) {
 	}
 }
 
+// foldRebased puts an experiment onto a newer incumbent, while it waits for its
+// turn or because another was kept in the middle of it: its runs so far count
+// for nothing but what they cost.
+func foldRebased(v *View, _ Record, b Rebasing) {
+	x := v.Experiment
+	x.Edited = cmp.Or(x.Edited, x.Candidate)
+	x.Parent, x.Candidate, x.Tree = b.Parent, b.Candidate, b.Tree
+	x.Rebased++
+	if x.Confirmed {
+		v.Campaign.LostTests++
+		x.Confirmed = false
+	}
+}
+
 func foldJudged(v *View, r Record, b Judgement) {
 	x, c := v.Experiment, v.Campaign
 	c.Rule, c.Streak, c.JudgedAt = b.State, c.Streak+1, r.Time
 	b.State = RuleState{}
 	x.Class = c.Class
 	x.Judgement, x.JudgedAt, x.JudgedSeq, x.JudgedHash = &b, r.Time, r.Seq, r.Hash
-	x.Status, c.Unresolved = Unresolved, x.N
+	x.Status = Unresolved
 	if b.Verdict == Invalid {
-		x.Status, c.Unresolved = Voided, 0
+		x.Status = Voided
+	} else {
+		c.Unresolved = append(c.Unresolved, x.N)
 	}
 	c.Verdicts[b.Verdict]++
 	if v.Session != nil {
@@ -291,14 +308,13 @@ func foldLost(v *View, _ Record, b Loss) {
 	if m := v.Measurement; m != nil {
 		m.Lost = b.Reason
 		if b.Job.Kind() == CertificateJob && m.Runs > 0 {
-			c.Rule.Tests++ // what was seen is paid for
+			c.LostTests++
 		}
 		return
 	}
 	x := v.Experiment
 	if x.Confirmed {
-		c.Rule.Tests++
-		c.Rule.SimpleTests++ // whichever stream it was in
+		c.LostTests++
 	}
 	x.Lost++
 	x.Status = Voided
@@ -323,7 +339,5 @@ func (c *Campaign) close(id JobID) {
 }
 
 func (c *Campaign) resolve(n int) {
-	if c.Unresolved == n {
-		c.Unresolved = 0
-	}
+	c.Unresolved = slices.DeleteFunc(c.Unresolved, func(u int) bool { return u == n })
 }

@@ -14,6 +14,9 @@ type Outlook struct {
 	// Shorter says that the edit removes more lines than it adds: it may be kept
 	// for that, if it is shown not to be worse.
 	Shorter bool `json:"shorter,omitempty"`
+	// LostTests counts the campaign's tests that saw a run and were lost. Those
+	// that no test has paid for yet are counted in t before this one.
+	LostTests int `json:"lost_tests,omitempty"`
 }
 
 // Unlimited says in Outlook that the number of proposals to come is not known.
@@ -34,10 +37,35 @@ func (c *Campaign) Outlook() Outlook {
 	if c.Runs > 0 && c.RunSeconds > 0 {
 		run = c.RunSeconds / float64(c.Runs)
 	}
-	seconds := max(0, c.Program.Campaign.Hours*3600-c.RunSeconds)
+	seconds := c.SecondsLeft()
 	left := int(math.Min(seconds/run, mostRuns))
 	pace := int(math.Min(math.Ceil(seconds/(run+c.Thinking)), mostRuns))
-	return Outlook{Budget: c.Runs + left, Left: left, Proposals: max(0, min(c.Program.Campaign.Experiments-c.Experiments, pace))}
+	return Outlook{Budget: c.Runs + left, Left: left, Proposals: max(0, min(c.Program.Campaign.Experiments-c.Experiments, pace)),
+		LostTests: c.LostTests}
+}
+
+// SecondsLeft is how long runs may still take: a run is only begun when the
+// longest that it can take is left, so that the hours are never overspent.
+func (c *Campaign) SecondsLeft() float64 {
+	b := c.Program.Budget
+	longest := (time.Duration(b.Wall) + time.Duration(b.Grace)).Seconds()
+	if c.Program.Measure != "" { // the evaluator has the same limits
+		longest *= 2
+	}
+	left := c.Program.Campaign.Hours*3600 - c.RunSeconds
+	if left < longest {
+		return 0
+	}
+	return left
+}
+
+// paid is the state with the lost tests counted that nobody has paid for.
+func (s RuleState) paid(o Outlook) RuleState {
+	if n := o.LostTests - s.LostTests; n > 0 {
+		s.Tests, s.LostTests = s.Tests+n, o.LostTests
+		s.SimpleTests += n // whichever stream they were in
+	}
+	return s
 }
 
 // thought notes the pause between the last verdict and a proposal.

@@ -53,6 +53,8 @@ type replay struct {
 	rule      Rule
 	state     RuleState
 	incumbent string
+	lostTests int // tests that saw a run and were lost
+	paid      int // of them, by the last verdict
 	jobs      map[JobID]*replayJob
 }
 
@@ -81,6 +83,12 @@ var replays = map[Kind]func(*replay, Record) error{
 	KindRunFinished: replaying(func(c *replay, b Run) error {
 		j := c.job(b.Job)
 		j.obs = append(j.obs, Observe(b, c.program.Metric))
+		return nil
+	}),
+	KindExperimentRebased: replaying(func(c *replay, b Rebasing) error {
+		j := c.job(NewJobID(ExperimentJob, b.N))
+		c.pay(j)
+		j.obs = nil
 		return nil
 	}),
 	KindStepFinished: replaying(func(c *replay, b StepEnd) error {
@@ -174,16 +182,26 @@ func (c *replay) measured(b MeasurementEnd) error {
 
 // lost pays for the test that a lost job had begun.
 func (c *replay) lost(b Loss) error {
-	for _, o := range c.job(b.Job).obs {
+	c.pay(c.job(b.Job))
+	delete(c.jobs, b.Job)
+	return nil
+}
+
+func (c *replay) pay(job *replayJob) {
+	for _, o := range job.obs {
 		if o.Role == Confirm {
-			c.state.Tests++
-			if b.Job.Kind() == ExperimentJob {
-				c.state.SimpleTests++
-			}
-			break
+			c.lostTests++
+			return
 		}
 	}
-	delete(c.jobs, b.Job)
+}
+
+// owed refuses an outlook that leaves out a test that was lost by then.
+func (c *replay) owed(o Outlook) error {
+	if o.LostTests > c.lostTests || o.LostTests < c.paid {
+		return fmt.Errorf("it is recorded after %d lost tests, the records before it have %d", o.LostTests, c.lostTests)
+	}
+	c.paid = o.LostTests
 	return nil
 }
 
@@ -193,6 +211,9 @@ func (c *replay) certified(b CertificateEnd) error {
 	auto := NewAuto(c.program)
 	if c.state.Auto == nil {
 		return fmt.Errorf("certificate %s has no belief to rest on", b.Job)
+	}
+	if err := c.owed(b.Outlook); err != nil {
+		return fmt.Errorf("certificate %s: %w", b.Job, err)
 	}
 	done := auto.NextPair(c.state, b.Outlook, job.obs).Done
 	switch {
@@ -216,6 +237,9 @@ func near(a, b float64) bool { return a == b || math.Abs(a-b) <= 1e-6*max(math.A
 
 func (c *replay) judged(b Judgement) error {
 	job := c.job(NewJobID(ExperimentJob, b.N))
+	if err := c.owed(b.Outlook); err != nil {
+		return fmt.Errorf("experiment %d: %w", b.N, err)
+	}
 	j, err := c.derive(job, b)
 	if err != nil {
 		return err

@@ -17,6 +17,7 @@ const (
 	KindCalibrationStarted  Kind = "calibration.started"
 	KindCalibrationFinished Kind = "calibration.finished"
 	KindExperimentProposed  Kind = "experiment.proposed"
+	KindExperimentRebased   Kind = "experiment.rebased"
 	KindExperimentJudged    Kind = "experiment.judged"
 	KindExperimentKept      Kind = "experiment.kept"
 	KindExperimentReverted  Kind = "experiment.reverted"
@@ -128,13 +129,23 @@ type (
 		Hypothesis string   `json:"hypothesis"`
 		Expect     string   `json:"expect,omitempty"`
 		Idea       string   `json:"idea,omitempty"`
-		Parent     string   `json:"parent"` // the incumbent's commit
+		Merges     int      `json:"merges,omitempty"` // the experiment whose edit this measures again, on a newer incumbent
+		Parent     string   `json:"parent"`           // the incumbent's commit
 		Candidate  string   `json:"candidate"`
+		Edited     string   `json:"edited,omitempty"` // the edit as the checkout holds it, where the candidate is that merged with a newer incumbent
 		Tree       string   `json:"tree"`
 		Paths      []string `json:"paths"`
 		Added      int      `json:"added"`   // lines
 		Removed    int      `json:"removed"` // lines
 		Checkout   string   `json:"checkout"`
+	}
+	// Rebasing is the body of experiment.rebased: another session kept something,
+	// and the edit was merged with it.
+	Rebasing struct {
+		N         int    `json:"n"`
+		Parent    string `json:"parent"` // the newer incumbent
+		Candidate string `json:"candidate"`
+		Tree      string `json:"tree"`
 	}
 	// Judgement is the body of experiment.judged, and what a rule returns.
 	Judgement struct {
@@ -188,7 +199,7 @@ type (
 	Reversion struct {
 		N      int    `json:"n"`
 		Lesson string `json:"lesson,omitempty"`
-		By     string `json:"by"` // agent | next_run | certificate
+		By     string `json:"by"` // agent | next_run | certificate | merge
 	}
 	// Undoing is the body of keep.undone.
 	Undoing struct {

@@ -69,9 +69,10 @@ type RuleState struct {
 	SimpleKept  int `json:"simple_kept,omitempty"`
 	// Sequence is the search mode that the campaign began in: its e-LOND sequence
 	// outlives a change of mode.
-	Sequence string `json:"sequence,omitempty"`
-	OneRun   int    `json:"one_run,omitempty"` // keeps that stand and were decided by a single run
-	Demoted  bool   `json:"demoted,omitempty"` // was deterministic until a repeat differed
+	Sequence  string `json:"sequence,omitempty"`
+	LostTests int    `json:"lost_tests,omitempty"` // of the campaign, that Tests has in it
+	OneRun    int    `json:"one_run,omitempty"`    // keeps that stand and were decided by a single run
+	Demoted   bool   `json:"demoted,omitempty"`    // was deterministic until a repeat differed
 	// Better is the metric's direction, which Scale's values are turned by.
 	Better Direction `json:"better,omitempty"`
 	// Note is what a person should know of the last calibration or demotion, "" for nothing.
@@ -125,8 +126,11 @@ func (s RuleState) Moved(j Judgement) RuleState {
 	switch {
 	case s.Class == Deterministic:
 		s.OneRun++
-	case s.Auto != nil && s.Auto.IfKept != nil:
+	case s.Auto != nil && s.Auto.IfKept != nil && s.Auto.IfKept.N == j.N:
 		s.Auto = s.Auto.moved()
+		return s
+	case s.Auto != nil && j.Claim != nil: // another was closed since
+		s.Auto = s.Auto.movedBy(*j.Claim)
 		return s
 	}
 	return s.shifted(j, 1).grown(j.Growth, 1)
@@ -202,7 +206,7 @@ func (s RuleState) After(old RuleState) RuleState {
 	s.SimpleTests, s.SimpleKept = max(s.SimpleTests, old.SimpleTests), max(s.SimpleKept, old.SimpleKept)
 	s.Guards = guardsAfter(s.Guards, old.Guards)
 	s.Demoted = s.Demoted || old.Demoted && s.Class == Noisy
-	s.OneRun = old.OneRun
+	s.OneRun, s.LostTests = old.OneRun, max(s.LostTests, old.LostTests)
 	if old.Sequence != "" {
 		s.Sequence = old.Sequence
 	}

@@ -41,6 +41,7 @@ type Campaign struct {
 	Certificates int             `json:"certificates"` // started
 	Certified    int             `json:"certified"`    // passed
 	Audits       int             `json:"audits"`
+	LostTests    int             `json:"lost_tests"` // that saw a run and were lost: the next test pays for them
 	Ideas        int             `json:"ideas"`
 	Lessons      int             `json:"lessons"`
 	Saved        int             `json:"saved"`
@@ -51,9 +52,11 @@ type Campaign struct {
 	Reverted     int             `json:"reverted"`
 	Streak       int             `json:"streak"` // judged experiments since the last keep
 
-	// Unresolved is the judged experiment that waits for keep or revert, 0 if none.
+	// Unresolved are the judged experiments that wait for keep or revert, at most
+	// one of each checkout. Mine is the one of the reader's own, 0 if none; readers set it.
 	// Open are the jobs without an end, oldest first.
-	Unresolved int       `json:"unresolved"`
+	Unresolved []int     `json:"unresolved"`
+	Mine       int       `json:"-"`
 	Open       []JobID   `json:"open"`
 	Calibrated bool      `json:"calibrated"`
 	Rule       RuleState `json:"rule"`
@@ -97,6 +100,7 @@ type Experiment struct {
 	RolledBack bool       `json:"rolled_back,omitempty"` // kept, until its chain failed its certificate
 	Proof      string     `json:"proof,omitempty"`       // how far its keep is proven, see Campaign.Proof; set by readers
 	Confirmed  bool       `json:"confirmed,omitempty"`   // a run of a confirmation was made
+	Rebased    int        `json:"rebased,omitempty"`     // times that its edit was merged onto a newer incumbent
 	Lost       int        `json:"lost,omitempty"`        // supervisors that died on it
 	Output     string     `json:"output,omitempty"`      // digest of the last stored output
 }
