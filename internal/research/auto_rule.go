@@ -19,8 +19,10 @@ import "math"
 // gain; a certificate says nothing of any single edit of its chain, and most
 // edits of a chain bring nothing.
 //
-// Limits: a guard's max_growth is left to the caller's check of the head; a
-// metric whose gains shrink as others are taken is only approximately followed.
+// A guard's max_growth is compared by medians when an edit is adopted, and by
+// evidence when the head is certified: see guardTest.
+//
+// Limits: a metric whose gains shrink as others are taken is only approximately followed.
 type Auto struct {
 	Metric Metric
 	Guards []Guard

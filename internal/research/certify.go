@@ -36,7 +36,9 @@ const (
 // the test gives up; equivalent of an edit that is not shorter is a belief too,
 // of P(no effect) >= .90 after two pairs or more.
 //
-// Limits: a guard of a deterministic metric is compared on the one run, whatever its noise.
+// Limits: a guard of a deterministic metric is compared on the one run, whatever
+// its noise; guards are weighed under the noise model with either assumptions;
+// a shorter edit's test needs a noise that is small against min_gain.
 type Certify struct {
 	Metric      Metric
 	Guards      []Guard

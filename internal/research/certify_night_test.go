@@ -142,7 +142,7 @@ func TestNullNightsStayClean(t *testing.T) {
 		for name, w := range map[string]machine{"normal 2 %": normalNoise(.02), "heavy one-sided": heavyNoise(), "drift": driftNoise()} {
 			t.Run(assumptions+", "+name, func(t *testing.T) {
 				t.Parallel()
-				share, runs := falseNights(t, research.NewRule(p), w, 150, 0, false)
+				share, runs := falseNights(t, research.NewRule(p), w, 100, 0, false)
 				t.Logf("P(any false keep) = %.4f, %.2f runs a proposal", share, runs)
 				if share > .05 {
 					t.Errorf("P(any false keep in a night of 100 null edits) = %.3f > .05", share)
@@ -158,7 +158,7 @@ func TestGainsOfMinGainStayUnproven(t *testing.T) {
 	for name, w := range map[string]machine{"normal 2 %": normalNoise(.02), "heavy one-sided": heavyNoise(), "drift": driftNoise()} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			share, runs := falseNights(t, rule, w, 60, math.Log(.98), false)
+			share, runs := falseNights(t, rule, w, 40, math.Log(.98), false)
 			t.Logf("P(any false keep) = %.4f, %.2f runs a proposal", share, runs)
 			if share > .05 {
 				t.Errorf("P(any keep in a night of edits that gain min_gain) = %.3f > .05", share)

@@ -3,6 +3,7 @@ package research_test
 import (
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"strings"
 	"testing"
 
@@ -315,5 +316,71 @@ func TestTheIncumbentIsRunAgainAfter24Screens(t *testing.T) {
 			t.Fatalf("experiment %d starts with %s", i, obs[0].Role)
 		}
 		st = rule.Close(st, usual, obs, j)
+	}
+}
+
+// How patient a confirmation is follows from the runs that each proposal can have.
+func TestPresetsFollowTheOutlook(t *testing.T) {
+	rule := research.NewRule(guardedProgram(.05))
+	for _, c := range []struct {
+		left, proposals, pairs int
+	}{{1000, 100, 40}, {500, 100, 40}, {499, 100, 20}, {200, 100, 20}, {199, 100, 12}, {1000, research.Unlimited, 12}, {100, 0, 40}} {
+		g := &guarded{r: rand.New(rand.NewPCG(8, 4)), sigma: .005, guardSigma: .02}
+		st := g.calibrate(t, rule)
+		o := research.Outlook{Budget: 1000, Left: c.left, Proposals: c.proposals}
+		// The gain is clear, the guard at its edge: pairs go on to the cap.
+		j, _ := playIn(o, rule, st, func(_ int, w research.Want) research.Observation { return g.run(w, -.10, math.Log(1.05)) })
+		if j.Pairs != c.pairs || j.StoppedBy != "guard" {
+			t.Errorf("%d runs left for %d proposals: %s after %d pairs, want %d", c.left, c.proposals, j.StoppedBy, j.Pairs, c.pairs)
+		}
+	}
+}
+
+// No proof rests on one pair, and a budget that ends stops the pairs.
+func TestPairsAtLeastAndAtMost(t *testing.T) {
+	rule := research.NewRule(noisyProgram(research.Amount{}))
+	st, _ := calibratedBy(t, rule, quiet...)
+	huge := func(_ int, w research.Want) research.Observation {
+		if w.Side == research.Candidate {
+			return valued(300)
+		}
+		return valued(1000)
+	}
+	st.Tests, st.Kept = 0, 200 // a threshold that one pair would reach
+	if j, _ := playWith(rule, st, huge); j.Verdict != research.Improved || j.Pairs != 2 {
+		t.Errorf("%s after %d pairs, E = %v against %v", j.Verdict, j.Pairs, j.E, j.Need)
+	}
+	if j, _ := playIn(research.Outlook{Budget: 9, Left: 4, Proposals: 1}, rule, st, huge); j.Verdict != research.Inconclusive || j.StoppedBy != "budget" || j.Pairs != 1 {
+		t.Errorf("with four runs left: %s by %s after %d pairs", j.Verdict, j.StoppedBy, j.Pairs)
+	}
+}
+
+// The 40th pair of a patient confirmation replays all before it: the dearest
+// decision of certify.
+func BenchmarkCertifyNext(b *testing.B) {
+	rule := research.NewRule(noisyProgram(research.Amount{}))
+	var obs []research.Observation
+	r := rand.New(rand.NewPCG(1, 3))
+	for w := rule.Calibrate(obs); w != nil; w = rule.Calibrate(obs) {
+		obs = append(obs, research.Observation{Want: *w, Valid: true, Value: math.Exp(.02 * r.NormFloat64())})
+	}
+	st, err := rule.Calibrated(obs)
+	if err != nil {
+		b.Fatal(err)
+	}
+	obs = obs[:0]
+	for step := rule.Next(st, patient, obs); step.Run != nil && step.Run.Pair < 40; step = rule.Next(st, patient, obs) {
+		y := .02 * r.NormFloat64()
+		if step.Run.Side == research.Candidate {
+			y -= .002
+			if step.Run.Role == research.Screen {
+				y = -.05
+			}
+		}
+		obs = append(obs, research.Observation{Want: *step.Run, Valid: true, Value: math.Exp(y)})
+	}
+	b.ReportMetric(float64(len(obs)), "runs")
+	for b.Loop() {
+		rule.Next(st, patient, obs)
 	}
 }

@@ -79,9 +79,10 @@ func TestNoisyGuardsNeedEvidence(t *testing.T) {
 
 // Edits that grow a guard by exactly what is allowed are kept in at most 5 %.
 func TestGuardsAtTheEdgeHold(t *testing.T) {
+	t.Parallel()
 	rule := research.NewRule(guardedProgram(.05))
 	kept, broken := 0, 0
-	const n = 400
+	const n = 240
 	for i := range uint64(n) {
 		g := &guarded{r: rand.New(rand.NewPCG(81, i)), sigma: .005, guardSigma: .02}
 		st := g.calibrate(t, rule)
@@ -101,6 +102,7 @@ func TestGuardsAtTheEdgeHold(t *testing.T) {
 
 // Small growths add up: the guard is held against the campaign's start.
 func TestCreepingGuardIsStopped(t *testing.T) {
+	t.Parallel()
 	rule := research.NewRule(guardedProgram(.10))
 	over, kept := 0, 0
 	for i := range uint64(30) {

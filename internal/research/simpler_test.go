@@ -53,11 +53,11 @@ func TestShorterEditsAtTheEdgeAreNotEquivalent(t *testing.T) {
 	t.Parallel()
 	rule := research.NewRule(noisyProgram(research.Amount{Value: .01, Relative: true}))
 	bad := 0
-	const nights = 60
+	const nights = 40
 	for i := range uint64(nights) {
 		n := newNight(t, rule, normalNoise(.006), 92, i)
 		n.calibrate()
-		for range 40 {
+		for range 30 {
 			if n.simplify(-math.Log(.99)).Verdict == research.Equivalent {
 				bad++
 				break
