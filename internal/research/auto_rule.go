@@ -69,7 +69,7 @@ type Claim struct {
 // Adoption is what keeping an edit does to the belief: its claim, and the level
 // that the head then has under each hypothesis.
 type Adoption struct {
-	N int `json:"n,omitempty"` // the experiment
+	N int `json:"n,omitempty"` // the experiment, 0 for the one closed last
 	Claim
 	Levels []float64 `json:"levels"`
 	Vars   []float64 `json:"vars"`

@@ -244,6 +244,7 @@ func (c *replay) judged(b Judgement) error {
 	if err != nil {
 		return err
 	}
+	j.N = b.N
 	c.state = c.rule.Close(c.state, b.Outlook, job.obs, *j)
 	job.judged, job.obs = *j, nil
 	job.judged.State = RuleState{} // Moved and MovedBack don't need it

@@ -126,7 +126,7 @@ func (s RuleState) Moved(j Judgement) RuleState {
 	switch {
 	case s.Class == Deterministic:
 		s.OneRun++
-	case s.Auto != nil && s.Auto.IfKept != nil && s.Auto.IfKept.N == j.N:
+	case s.Auto != nil && s.Auto.IfKept != nil && (s.Auto.IfKept.N == 0 || s.Auto.IfKept.N == j.N):
 		s.Auto = s.Auto.moved()
 		return s
 	case s.Auto != nil && j.Claim != nil: // another was closed since
