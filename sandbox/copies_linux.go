@@ -58,20 +58,28 @@ func runCopies(ctx context.Context, s Spec) (Result, error) {
 		plan.Env = append(plan.Env, c.placeAll(kv))
 	}
 	plan.Env = append(plan.Env, mark)
-	r, err := supervise(ctx, s, plan, &syscall.SysProcAttr{Setsid: true})
+	places := slices.Clone(c.at)
+	if temp := s.temp(); temp != "" && c.place(temp) == temp && !isPrivate(temp) {
+		places = append(places, temp)
+	}
+	if s.Confined {
+		plan.Confine, plan.Unread = true, s.hidden()
+		plan.Writable = append(append(s.writable(), dir), shm)
+	}
+	r, err := supervise(ctx, s, plan, &syscall.SysProcAttr{Setsid: true}, places)
 	if err != nil {
 		return Result{}, err
 	}
-	tree := "subreaper"
+	tree := "enforced by a subreaper, but what forks faster than it can be stopped may survive"
 	if r.Enforced["stage"] != "" { // and what it left has lost its ancestor
-		tree = "search for the run's mark"
+		tree = "not enforced: its first process was killed, and only what bears the run's mark was found"
 		r.Survivors = append(r.Survivors, killMarked(mark)...)
 	}
 	if len(s.Views) > 0 {
-		r.Enforced["view"] = "copy"
+		r.Enforced["view"] = "enforced by a copy, but the repository's own path leads to the repository"
 	}
 	if len(s.Binds) > 0 {
-		r.Enforced["carry"] = "copy, thrown away"
+		r.Enforced["carry"] = "enforced by copies that are thrown away"
 	}
 	if len(r.Survivors) > 0 {
 		return r, nil // they may still write: nothing of the copy is worth keeping

@@ -13,18 +13,36 @@
 //   - Copies: a subreaper instead of the PID namespace, merged copies at other
 //     paths instead of overlays.
 //
-// Result.Enforced says what was really enforced, and by what.
+// In every run the command has no capability and can get none, whoever called.
+// A Confined run can change nothing but its views, TMPDIR and what its spec
+// names, and can't read what its spec hides; Network and the limits hold what
+// they say. Result.Enforced says for each of these what really enforced it, or
+// that nothing did and why; Promises says it beforehand.
+//
+// How: mounts first (overlays; /tmp, /var/tmp and /dev/shm of its own; covers
+// over what is hidden; everything else read-only), then a network and an IPC
+// namespace, then the loss of privileges, and Landlock last. Memory, processes
+// and CPU are limited by cgroups where one can be made, version 2 or 1;
+// otherwise by RLIMIT_NPROC and by looking at the tree every 20 ms.
 //
 // Limits, common to both tiers:
-//   - A run has the privileges of its caller. Network, memory, number of
-//     processes, and files outside the views are not restricted; root can undo
-//     its own mounts.
+//   - A run is the same user as its caller. It can read what that user can read
+//     and is not hidden, and connect to sockets in folders that are not hidden.
+//   - With a sampled limit a run can go beyond it for 20 ms; memory that is in no
+//     process, as in pipes and memfds, is not seen then. MaxTree is always sampled.
+//   - Disk is sampled too, but for the size of each single file; what lies in a
+//     folder that the run made unreadable for its own user is not counted.
 //   - CPU is of the processes that were reaped; a program that ignores SIGCHLD
-//     hides its children's.
+//     hides its children's, but for a limit or a cgroup.
 //   - MaxRSS has a floor of some MiB: the kernel counts what the stage used
 //     before it executed the shell.
 //   - A process stuck in the kernel can't be killed by anything; it is gone
 //     when the kernel lets go of it.
+//   - What a candidate does in the evaluator's own process nothing here can see.
+//   - A confined run can't mount anything, so it can't confine again: nested
+//     sandboxes (a browser's, bubblewrap) fail in it.
+//   - Root without capabilities can't pass through folders of others that are
+//     closed to it, nor read their closed files.
 //
 // Limits of tier Copies:
 //   - The repository's own absolute path leads to the user's own files. Dir and
@@ -33,6 +51,11 @@
 //   - Carried folders are copies: written to, they change for this run only.
 //   - A program that forks faster than /proc can be read may survive, and one
 //     that kills its own stage leaves orphans. Survivors has what is known of both.
+//   - Landlock alone keeps a confined run in: it does not keep the run from
+//     changing modes, owners and times of files of its user, nor hides the names
+//     in a hidden folder. /tmp can't be written at all, the user's terminals can.
+//   - Without CAP_SYS_ADMIN there is no network namespace: NetworkOff is a seccomp
+//     filter that leaves local sockets, NetworkLoopback is not enforced.
 //
 // Runs exist on Linux only; elsewhere Run, Detect and Detach refuse with
 // CodeUnsupported.

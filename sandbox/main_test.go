@@ -3,7 +3,6 @@
 package sandbox_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -51,10 +50,12 @@ func TestMain(m *testing.M) {
 		time.Sleep(time.Hour)
 	case "supervisor": // runs the fixture in the folder rest names, until it is killed
 		tier, dir, _ := strings.Cut(rest, " ")
-		f := fixture{dir: dir, tier: sandbox.Tier(tier)}
-		s := f.spec(hostileTo(filepath.Join(dir, "fifo")))
-		s.Env = append(s.Env, helperVariable+"=hostile")
-		fmt.Println(sandbox.Run(context.Background(), s))
+		supervise(tier, dir)
+	case "closer":
+		signal.Ignore()
+		closeAll()
+	case "attack":
+		attacks(rest)
 	case "locker":
 		l, ok, err := sandbox.TryLock(rest)
 		fmt.Println(ok, err, l.Write([]byte("locker")))
@@ -81,7 +82,7 @@ func TestMain(m *testing.M) {
 // again starts this binary as another helper, with the same output.
 func again(helper string, session bool) {
 	c := exec.Command("/proc/self/exe")
-	c.Env = []string{helperVariable + "=" + helper}
+	c.Env = []string{helperVariable + "=" + helper, abuseMark + "=" + os.Getenv(abuseMark)}
 	c.Stdout, c.Stderr = os.Stdout, os.Stderr
 	c.SysProcAttr = &syscall.SysProcAttr{Setsid: session}
 	if err := c.Start(); err != nil {
@@ -101,6 +102,8 @@ type fixture struct {
 	dir  string
 	tier sandbox.Tier
 	n    int
+
+	begins time.Duration // of a command, until it can say so
 }
 
 func (f *fixture) root() string { return filepath.Join(f.dir, `we ird,co:lon ü\b`, "repo") }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -70,6 +71,9 @@ func (s *Spec) check() error {
 			return bad("the upper folder %s is not empty", v.Upper)
 		}
 	}
+	if err := s.checkConfinement(bad); err != nil {
+		return err
+	}
 	for i := range s.Binds {
 		b := &s.Binds[i]
 		b.To = filepath.Clean(b.To)
@@ -83,7 +87,7 @@ func (s *Spec) check() error {
 // runNamespaces runs under overlays.
 func runNamespaces(ctx context.Context, s Spec) (Result, error) {
 	plan, points, err := s.plan()
-	defer os.RemoveAll(points)
+	defer removeAll(points)
 	if err != nil {
 		return Result{}, roomError("prepare the run's folders", err)
 	}
@@ -96,22 +100,22 @@ func runNamespaces(ctx context.Context, s Spec) (Result, error) {
 	}()
 	attr, user := namespaceAttr()
 	plan.UserXattr = user
-	r, err := supervise(ctx, s, plan, attr)
+	r, err := supervise(ctx, s, plan, attr, s.places(plan))
 	if err != nil {
 		return Result{}, err
 	}
-	r.Enforced["tree"] = "pid namespace"
+	r.Enforced["tree"] = "enforced by a PID namespace"
 	if user {
-		r.Enforced["tree"] = "pid namespace in a user namespace"
+		r.Enforced["tree"] = "enforced by a PID namespace in a user namespace"
 	}
 	if len(s.Views) > 0 {
-		r.Enforced["view"] = "overlay"
+		r.Enforced["view"] = "enforced by an overlay"
 		if r.Changes, err = changes(s.Views[0]); err != nil {
 			return Result{}, roomError("list what the run changed", err)
 		}
 	}
 	if len(s.Binds) > 0 {
-		r.Enforced["carry"] = "read-only bind mount"
+		r.Enforced["carry"] = "enforced by read-only bind mounts"
 	}
 	return r, nil
 }
@@ -130,7 +134,9 @@ func namespaceAttr() (attr *syscall.SysProcAttr, user bool) {
 	attr.GidMappings = []syscall.SysProcIDMap{{ContainerID: gid, HostID: gid, Size: 1}}
 	// An overlay acts on its layers with its mounter's rights for as long as it
 	// is mounted, also inside its work folder, which nobody may enter.
-	attr.AmbientCaps = []uintptr{unix.CAP_SYS_ADMIN, unix.CAP_DAC_OVERRIDE, unix.CAP_FOWNER, unix.CAP_CHOWN, unix.CAP_FSETID}
+	// The others are for the loopback device and for dropping all of them.
+	attr.AmbientCaps = []uintptr{unix.CAP_SYS_ADMIN, unix.CAP_DAC_OVERRIDE, unix.CAP_FOWNER, unix.CAP_CHOWN, unix.CAP_FSETID,
+		unix.CAP_NET_ADMIN, unix.CAP_SETPCAP}
 	return attr, true
 }
 
@@ -174,7 +180,33 @@ func (s *Spec) plan() (plan *stage.Plan, points string, err error) {
 		}
 		plan.Binds = append(plan.Binds, stage.Bind{From: b.From, To: b.To, Inside: inside})
 	}
-	return plan, points, nil
+	if !s.Confined {
+		return plan, points, nil
+	}
+	private := filepath.Join(points, "private")
+	if err := os.Mkdir(private, 0o755); err != nil {
+		return nil, points, err
+	}
+	return plan, points, s.cover(plan, private)
+}
+
+// places is where the run's files lie on the host.
+func (s *Spec) places(plan *stage.Plan) []string {
+	list := slices.Clone(plan.Writable)
+	for _, v := range s.Views {
+		if v.Upper != "" {
+			list = append(list, v.Upper)
+		}
+	}
+	for _, c := range plan.Covers {
+		if c.From != "" {
+			list = append(list, c.From)
+		}
+	}
+	if temp := s.temp(); !s.Confined && temp != "" && !isPrivate(temp) {
+		list = append(list, temp)
+	}
+	return list
 }
 
 // command is the part of a plan that is the same in every tier.

@@ -19,3 +19,7 @@ func run(context.Context, Spec) (Result, error) { return Result{}, unsupported()
 func detect(context.Context, string) (Tier, string, error) { return "", "", unsupported() }
 
 func detach([]string, []string, string, string) (int, error) { return 0, unsupported() }
+
+func promises(Tier) (gives, lacks []string) {
+	return nil, []string{"runs: " + research.Describe(unsupported()).Msg}
+}

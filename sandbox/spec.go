@@ -3,6 +3,7 @@ package sandbox
 import (
 	"context"
 	"io"
+	"path/filepath"
 	"time"
 )
 
@@ -44,24 +45,56 @@ type Spec struct {
 	Sink    io.Writer     // sees every output byte (stdout and stderr merged, in order) as it comes; may be nil. A slow one slows the command
 	Scratch string        // our folder for this run, on Upper's file system; made if absent. Copies go there
 	Tier    Tier          // from Detect
+
+	// Confined keeps the run from changing anything but its views, TMPDIR, its
+	// own /dev/shm and Writable, and from reading Hidden. Where it can be done,
+	// /tmp and /var/tmp are its own too, and below them is only what the spec names.
+	Confined bool
+	Writable []string // absolute paths, folders, files or devices, that may be written besides; missing ones are skipped. No layer of a view may lie in them
+	Hidden   []string // absolute paths that can't be read; missing ones are skipped
+	Network  Network  // "": NetworkOn
+
+	// Limits of the whole tree. Zero is no limit; what goes beyond ends the run at once.
+	Memory    int64         // bytes
+	Processes int           // and their threads, at a time
+	Disk      int64         // bytes in the views' upper folders, TMPDIR and /tmp; also of any single file
+	CPU       time.Duration // user + system
+	MaxOutput int64         // bytes of output
 }
+
+// Network is what a run reaches.
+type Network string
+
+const (
+	NetworkOff      Network = "off"      // nothing, not even itself
+	NetworkLoopback Network = "loopback" // itself, by a loopback device of its own
+	NetworkOn       Network = "on"       // what its caller reaches
+)
 
 // Result is what a run did. A failing command is a result, not an error.
 type Result struct {
 	Exit      int           // of the command itself; -1 when a signal ended it
 	Signal    string        // that ended the command itself ("SIGKILL"), else ""
 	TimedOut  bool          // it was still running at Wall
-	Killed    bool          // it was still running at Wall+Grace, or was cancelled, or its stage died: killed
+	Killed    bool          // it was still running at Wall+Grace, or was cancelled, or exceeded a limit, or its stage died: killed
 	Cancelled bool          // the context ended before the command did
 	Wall      time.Duration // from the command's start to its end, on the monotonic clock
-	CPU       time.Duration // user + system of the whole reaped tree
+	CPU       time.Duration // user + system of the whole reaped tree; with a cgroup, of the whole tree
 	MaxRSS    int64         // bytes, of the largest single process
+	MaxTree   int64         // bytes: the most that the tree was seen to hold at a time, every 20 ms; 0 when nothing looked
+	Exceeded  string        // the limit that was exceeded: memory, processes, disk, cpu or output; else ""
 	Slept     time.Duration // the machine was suspended for so long during the run
 	Output    Output
 	SinkErr   error             // the first error of Sink, which then saw no more
 	Changes   []Change          // of Views[0], sorted by path; nil when there are survivors
 	Survivors []int             // tier copies: pids that could not be killed
-	Enforced  map[string]string // what was really enforced, and how
+	Enforced  map[string]string // of what was asked: "enforced by …" or "not enforced: why"; see EnforcedKeys
+}
+
+// EnforcedKeys are the keys that Result.Enforced may have: tree, deadline and
+// privileges for every run, the others where the spec asks for them.
+func EnforcedKeys() []string {
+	return []string{"tree", "deadline", "privileges", "view", "carry", "files", "network", "memory", "processes", "disk", "cpu", "output"}
 }
 
 // Change is one difference between Views[0] before and after the run. A file
@@ -100,6 +133,25 @@ func Run(ctx context.Context, s Spec) (Result, error) { return run(ctx, s) }
 // in one sentence. It fails when dir can't be used at all.
 func Detect(ctx context.Context, dir string) (tier Tier, why string, err error) {
 	return detect(ctx, dir)
+}
+
+// Promises says what runs of a tier have on this machine and what they lack,
+// found out by one small run with everything asked for; that is made once in a
+// process. Each line is one sentence without a full stop.
+func Promises(tier Tier) (gives, lacks []string) { return promises(tier) }
+
+// Secrets lists what a run should never read, for Spec.Hidden: keys and tokens
+// below home and the sockets by which a container service or a session would do
+// anything for whoever asks.
+func Secrets(home string) []string {
+	var list []string
+	for _, name := range []string{".ssh", ".aws", ".azure", ".config/gcloud", ".config/gh", ".config/hub", ".netrc", "_netrc", ".git-credentials",
+		".config/git/credentials", ".gnupg", ".kube", ".docker", ".config/containers/auth.json", ".password-store", ".local/share/keyrings",
+		".mozilla", ".config/google-chrome", ".config/chromium", ".pypirc", ".cargo/credentials.toml", ".cargo/credentials", ".bash_history", ".zsh_history"} {
+		list = append(list, filepath.Join(home, name))
+	}
+	return append(list, "/run/docker.sock", "/run/docker", "/run/containerd", "/run/podman", "/run/crio", "/run/buildkit", "/run/user",
+		"/run/dbus", "/run/systemd/private", "/run/snapd.socket", "/run/libvirt", "/var/lib/docker", "/var/lib/containerd")
 }
 
 // Detach starts argv in a new session, with /dev/null as its input, the file

@@ -37,31 +37,48 @@ type running struct {
 	output  *os.File
 	gone    chan struct{} // closed when the stage has been reaped
 	begun   chan struct{} // closed when the command runs
+	over    chan string   // the limit that was exceeded; whoever finds it says so once
+	meter   *meter
+	network string
 
 	kept      collector
 	sinkErr   error
 	failure   *stage.Message // set by listen
 	report    *stage.Message // set by listen
-	started   bool           // set by listen
+	started   time.Time      // set by listen: when the command began
 	cancelled bool           // set by watch
 	late      bool           // set by watch: the supervisor's own timer came first
+	exceeded  string         // set by watch
+	holds     []string       // set by listen: what the stage says that holds
 	orphans   []int          // set by watch
 }
 
 // supervise starts a stage with the plan and stays until its tree is dead.
-func supervise(ctx context.Context, s Spec, plan *stage.Plan, attr *syscall.SysProcAttr) (Result, error) {
+// Files in places count against Disk.
+func supervise(ctx context.Context, s Spec, plan *stage.Plan, attr *syscall.SysProcAttr, places []string) (Result, error) {
 	boot, mono := clocks()
-	r := &running{spec: s, gone: make(chan struct{}), begun: make(chan struct{}), kept: collector{keep: s.Keep}}
-	if err := r.start(attr); err != nil {
+	s.netAttr(plan, attr)
+	g := newGroup(&s)
+	defer g.close()
+	limits := s.limits(plan, g, attr)
+	over := make(chan string, 2) // the meter's word and the output's
+	r := &running{spec: s, gone: make(chan struct{}), begun: make(chan struct{}), over: over, kept: collector{keep: s.Keep},
+		meter: &meter{spec: &s, group: g, places: places, over: over}}
+	if s.Disk > 0 {
+		r.meter.base = r.meter.disk()
+	}
+	if err := r.start(attr, g, plan); err != nil {
 		return Result{}, err
 	}
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		r.control.Write(plan.Encode()) // a stage that is gone is found by listen
+		r.join(g, plan)
 		r.listen()
 	})
 	wg.Go(r.read)
 	wg.Go(func() { r.watch(ctx) })
+	wg.Go(func() { r.meter.watch(r.process.Pid, r.begun, r.gone) })
 	state, err := r.process.Wait()
 	close(r.gone)
 	drained := time.Now().Add(drainLimit)
@@ -74,13 +91,53 @@ func supervise(ctx context.Context, s Spec, plan *stage.Plan, attr *syscall.SysP
 		return Result{}, fmt.Errorf("wait for the run's first process: %w", err)
 	}
 	result, err := r.result(state)
+	if err != nil {
+		return result, err
+	}
+	for key, how := range limits {
+		result.Enforced[key] = how
+	}
+	r.final(&result)
 	boot2, mono2 := clocks()
 	result.Slept = Slept(boot2-boot, mono2-mono)
-	return result, err
+	return result, nil
+}
+
+// join lets the stage begin when it is in its cgroups.
+func (r *running) join(g *group, plan *stage.Plan) {
+	if !plan.Wait {
+		return
+	}
+	if err := g.join(r.process.Pid); err != nil {
+		r.holds = append(r.holds, "cgroup", err.Error())
+		r.process.Kill()
+		return
+	}
+	r.control.Write([]byte{'G'})
+}
+
+// final adds what is known only now that all is dead.
+func (r *running) final(res *Result) {
+	g := r.meter.group
+	if res.Exceeded == "" {
+		res.Exceeded = r.exceeded
+	}
+	if res.Exceeded == "" {
+		res.Exceeded = r.meter.look()
+	}
+	if res.Exceeded == "" && r.spec.Disk > 0 && r.meter.disk() >= r.spec.Disk {
+		res.Exceeded = "disk"
+	}
+	if g != nil {
+		res.CPU = max(res.CPU, g.cpu())
+		if r.spec.Memory > 0 {
+			res.MaxTree = max(res.MaxTree, r.meter.maxTree, res.MaxRSS)
+		}
+	}
 }
 
 // start executes this binary again as a stage.
-func (r *running) start(attr *syscall.SysProcAttr) error {
+func (r *running) start(attr *syscall.SysProcAttr, g *group, plan *stage.Plan) error {
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return fmt.Errorf("make a control socket: %w", err)
@@ -101,8 +158,21 @@ func (r *running) start(attr *syscall.SysProcAttr) error {
 	null, err := os.Open(os.DevNull)
 	if err == nil {
 		defer null.Close()
-		r.process, err = os.StartProcess("/proc/self/exe", []string{stage.Name},
-			&os.ProcAttr{Env: []string{}, Files: []*os.File{null, write, write, theirs}, Sys: attr})
+		files := []*os.File{null, write, write, theirs}
+		if g != nil && g.entry != nil {
+			plan.Cgroup = len(files)
+			files = append(files, g.entry)
+		}
+		proc := &os.ProcAttr{Env: []string{}, Files: files, Sys: attr}
+		r.process, err = os.StartProcess("/proc/self/exe", []string{stage.Name}, proc)
+		if err != nil && attr.Cloneflags&unix.CLONE_NEWNET != 0 {
+			r.network = "not enforced: a network namespace can't be made: " + err.Error()
+			attr.Cloneflags &^= unix.CLONE_NEWNET
+			plan.Loopback, plan.NoSocket = false, r.spec.Network == NetworkOff
+			r.process, err = os.StartProcess("/proc/self/exe", []string{stage.Name}, proc)
+		} else {
+			r.network = r.spec.networkText(attr)
+		}
 	}
 	if err != nil {
 		r.control.Close()
@@ -122,7 +192,11 @@ func (r *running) listen() {
 		}
 		switch m.Kind {
 		case stage.Started:
-			r.started = true
+			r.started = time.Now()
+			r.holds = append(r.holds, m.Enforced...)
+			if g := r.meter.group; g != nil {
+				g.cpuBase = g.cpu()
+			}
 			close(r.begun)
 		case stage.Failed:
 			r.failure = m
@@ -136,9 +210,14 @@ func (r *running) listen() {
 // where something survived, soon after the stage is gone.
 func (r *running) read() {
 	buf := make([]byte, 64<<10)
+	told := false
 	for {
 		n, err := r.output.Read(buf)
 		r.kept.add(buf[:n])
+		if limit := r.spec.MaxOutput; limit > 0 && !told && r.kept.bytes > limit {
+			told = true
+			r.over <- "output"
+		}
 		if r.spec.Sink != nil && r.sinkErr == nil && n > 0 {
 			_, r.sinkErr = r.spec.Sink.Write(buf[:n])
 		}
@@ -163,6 +242,9 @@ func (r *running) watch(ctx context.Context) {
 			if r.spec.Wall > 0 {
 				limit.Reset(r.spec.Wall + r.spec.Grace + slack)
 			}
+		case r.exceeded = <-r.over:
+			r.kill(r.spec.Tier.patience())
+			return
 		case <-ctx.Done():
 			r.cancelled = true
 			r.kill(r.spec.Tier.patience())
@@ -209,27 +291,38 @@ func (r *running) kill(wait time.Duration) {
 func (r *running) result(state *os.ProcessState) (Result, error) {
 	res := Result{Output: r.kept.output(), SinkErr: r.sinkErr, Cancelled: r.cancelled, Survivors: r.orphans, Enforced: map[string]string{}}
 	if r.spec.Wall > 0 {
-		res.Enforced["wall"] = "init + supervisor timer"
+		res.Enforced["deadline"] = "enforced by timers of the run's first process and of its supervisor"
+	}
+	if n := r.spec.Network; n != "" && n != NetworkOn {
+		res.Enforced["network"] = r.network
+	}
+	for i := 0; i+1 < len(r.holds); i += 2 {
+		res.Enforced[r.holds[i]] = r.holds[i+1]
 	}
 	switch m := r.report; {
 	case r.failure != nil:
 		return Result{}, stageError(r.failure)
 	case m != nil:
 		res.Wall, res.CPU, res.MaxRSS = m.Wall, m.CPU, m.MaxRSS
-		res.TimedOut, res.Killed, res.Survivors = m.TimedOut, m.Killed, m.Survivors
+		res.TimedOut, res.Killed, res.Survivors = m.TimedOut || r.late, m.Killed, m.Survivors
 		res.Cancelled = r.cancelled && m.Killed
+		res.Exceeded, res.MaxTree = m.Exceeded, m.MaxTree
 		res.Exit = m.Status.ExitStatus()
 		if m.Status.Signaled() {
 			res.Signal = unix.SignalName(m.Status.Signal())
 		}
 		return res, nil
-	case !r.started && !r.cancelled:
+	case r.started.IsZero() && !r.cancelled:
 		return Result{}, fmt.Errorf("start the run's command: its first process ended early: %v", state)
 	}
-	res.Enforced["stage"] = "died before it could report"
+	res.Enforced["stage"] = "not enforced: it died before it could report"
 	res.Exit, res.Signal, res.Killed, res.TimedOut = -1, "SIGKILL", true, r.late
 	res.CPU = state.UserTime() + state.SystemTime()
-	if ru, ok := state.SysUsage().(*syscall.Rusage); ok && r.started {
+	if r.started.IsZero() {
+		return res, nil
+	}
+	res.Wall = time.Since(r.started) // that it is over is known a moment late
+	if ru, ok := state.SysUsage().(*syscall.Rusage); ok {
 		res.MaxRSS = ru.Maxrss << 10
 	}
 	return res, nil

@@ -40,7 +40,7 @@ func contract(p *research.Program) []string {
 	if p.GPUs > 0 {
 		add("gpus", fmt.Sprint(p.GPUs))
 	}
-	add("network", p.Network+" (declared; not enforced yet)")
+	add("network", p.Network)
 	add("writes", strings.Join(p.Writes, ", "))
 	add("search", map[string]string{
 		research.SearchAuto:    "auto (edits are kept on expected gain, what they add up to is certified; a deterministic metric needs neither)",

@@ -87,7 +87,8 @@ func (l *Lab) examine(ctx context.Context, name, commit string, h *Health, canar
 		return err
 	}
 	defer removeTree(s.space.dir)
-	h.Tier, h.Gives, h.Lacks = string(s.space.tier), gives[s.space.tier], lacks[s.space.tier]
+	h.Tier = string(s.space.tier)
+	h.Gives, h.Lacks = sandbox.Promises(s.space.tier)
 	dir, shared, err := sandbox.LockDir()
 	if err != nil {
 		return err
@@ -129,19 +130,3 @@ func (l *Lab) examine(ctx context.Context, name, commit string, h *Health, canar
 	}
 	return err
 }
-
-// What each tier of confinement gives today, and what it does not. Memory,
-// network, GPU and file-write limits inside a run are not enforced yet.
-var (
-	gives = map[sandbox.Tier][]string{
-		sandbox.Namespaces: {"a run sees a tree made from git objects at the repository's own path; your files are not reachable there",
-			"the whole process tree dies at the deadline, and with its supervisor"},
-		sandbox.Copies: {"a run works on a copy of a tree made from git objects",
-			"ordinary process trees die at the deadline, and with their supervisor; survivors are noticed and void the run"},
-	}
-	lacks = map[sandbox.Tier][]string{
-		sandbox.Namespaces: {"files outside the repository can be written, with your rights", "network, memory and process limits are not enforced"},
-		sandbox.Copies: {"files outside the copy can be written, with your rights: your checkout too", "a program that forks faster than it can be stopped may survive",
-			"network, memory and process limits are not enforced"},
-	}
-)

@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -39,6 +40,15 @@ func environment(let []string, home, tmp string, seed uint64) []string {
 	return append(env, toolchains()...)
 }
 
+// toolchainDirs are the folders that toolchains names.
+func toolchainDirs() (dirs []string) {
+	for _, kv := range toolchains() {
+		_, dir, _ := strings.Cut(kv, "=")
+		dirs = append(dirs, dir)
+	}
+	return dirs
+}
+
 // toolchains names the folders below the real home that toolchains need and
 // that a fresh HOME would hide: module caches and installed compilers.
 func toolchains() []string {
@@ -48,11 +58,7 @@ func toolchains() []string {
 	}
 	var env []string
 	add := func(name, fallback string) {
-		dir := os.Getenv(name)
-		if dir == "" {
-			dir = fallback
-		}
-		if isDir(dir) {
+		if dir := cmp.Or(os.Getenv(name), fallback); isDir(dir) {
 			env = append(env, name+"="+dir)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 
@@ -73,6 +74,8 @@ func (s *supervisor) attempt(ctx context.Context, job research.JobID, v *version
 	text := res.Output.Text()
 	if r.Reason = s.failure(spec, res); r.Reason == "" {
 		r.Reason = s.space.trespass(res.Changes, true)
+	} else {
+		r.Reason += offline(spec, res)
 	}
 	left := spec.Views[0].Upper
 	if r.Reason == "" && p.Measure != "" {
@@ -118,6 +121,8 @@ func (s *supervisor) failure(spec sandbox.Spec, res sandbox.Result) string {
 		return "stopped by request"
 	case res.Slept > sleepTolerance:
 		return sleptReason
+	case res.Exceeded != "":
+		return "exceeded its budget of " + exceeded(res.Exceeded, spec)
 	case len(res.Survivors) > 0:
 		return fmt.Sprintf("processes survived the kill: %v", res.Survivors)
 	case res.Killed:
@@ -132,6 +137,33 @@ func (s *supervisor) failure(spec sandbox.Spec, res sandbox.Result) string {
 		return fmt.Sprintf("failed: exit code %d", res.Exit)
 	}
 	return ""
+}
+
+// offline is a hint for a command that failed for want of a network, as far as
+// its output tells.
+func offline(spec sandbox.Spec, res sandbox.Result) string {
+	if spec.Network == sandbox.NetworkOn || !noNetwork.Match(res.Output.Text()) {
+		return ""
+	}
+	return fmt.Sprintf(" (it had no network: network is %s; what must be fetched belongs in `setup:`)", spec.Network)
+}
+
+// noNetwork is what programs say when they can't reach anybody.
+var noNetwork = regexp.MustCompile(`(?i)network is unreachable|no such host|name resolution|could not resolve|getaddrinfo|EAI_AGAIN|ENOTFOUND|dial tcp`)
+
+// exceeded names a limit with its size.
+func exceeded(what string, spec sandbox.Spec) string {
+	switch what {
+	case "memory":
+		return fmt.Sprintf("memory (%d MiB)", spec.Memory>>20)
+	case "disk":
+		return fmt.Sprintf("disk (%d MiB written)", spec.Disk>>20)
+	case "processes":
+		return fmt.Sprintf("processes (%d at a time)", spec.Processes)
+	case "cpu":
+		return fmt.Sprintf("CPU time (%s)", spec.CPU)
+	}
+	return what
 }
 
 // evaluate runs the frozen evaluator in a sandbox of its own that sees what the
@@ -278,7 +310,10 @@ func (s *supervisor) step(ctx context.Context, job research.JobID, v *version, n
 	if err != nil {
 		return "", fmt.Errorf("run the %s: %w", name, err)
 	}
-	if reason = s.failure(spec, res); reason == "" && name != "setup" {
+	if reason = s.failure(spec, res); reason != "" {
+		reason += offline(spec, res)
+	}
+	if reason == "" && name != "setup" {
 		reason = s.space.trespass(res.Changes, name == "check") // a build may write files that are loaded as code
 	}
 	s.space.discard(scratch)
@@ -307,7 +342,10 @@ func (w *workspace) spec(v *version, command string, seed uint64, withBuild bool
 		caches = append([]string{v.cache()}, caches...)
 	}
 	root := w.lab.repo.Root()
+	b := w.c.Program.Budget
 	return sandbox.Spec{
+		Confined: true, Hidden: w.hidden(), Network: sandbox.Network(w.c.Program.Network),
+		Memory: b.Memory, Processes: b.Processes, Disk: cmp.Or(b.Disk, research.DefaultDisk), CPU: time.Duration(b.CPU),
 		Command: command,
 		Dir:     filepath.Join(root, filepath.FromSlash(w.folder)),
 		Env:     environment(w.c.Program.Env, w.home(), tmp, seed),
@@ -322,6 +360,16 @@ func (w *workspace) spec(v *version, command string, seed uint64, withBuild bool
 	}, nil
 }
 
+// hidden is what no command of a program may read: secrets of the user, and the
+// git directory with the ledger.
+func (w *workspace) hidden() []string {
+	hidden := []string{w.lab.repo.CommonDir(), w.lab.repo.GitDir(), w.lab.ledger.Dir()}
+	if home, err := os.UserHomeDir(); err == nil {
+		hidden = append(hidden, sandbox.Secrets(home)...)
+	}
+	return hidden
+}
+
 // aim points a step's layers at where its results belong: a build's into the
 // version, a setup's into the workspace.
 func (w *workspace) aim(spec *sandbox.Spec, v *version, name string) error {
@@ -333,8 +381,13 @@ func (w *workspace) aim(spec *sandbox.Spec, v *version, name string) error {
 		}
 		spec.Views[0].Upper = v.build()
 		spec.Views[1].Lower, spec.Views[1].Upper = inherited, v.cache()
-	case "setup":
+	case "setup": // it fetches, into the folders where toolchains look for what was fetched
 		spec.Views[0].Upper = w.setupLayer()
+		spec.Network, spec.Writable = sandbox.NetworkOn, toolchainDirs()
+	}
+	if name != "check" { // what a run may use, a compiler may exceed
+		spec.Memory, spec.CPU, spec.Disk = 0, 0, 0
+		spec.Processes = max(spec.Processes, 4096)
 	}
 	return nil
 }

@@ -101,9 +101,11 @@ func budgetFields(b *Budget) []field {
 		{"grace", false, duration(&b.Grace, 0, time.Hour)},
 		{"gpu", false, duration(&b.GPU, time.Millisecond, 1024*7*24*time.Hour)},
 		{"gpu_clock", false, choice(&b.GPUClock, "first_use")},
+		{"cpu", false, duration(&b.CPU, time.Millisecond, 1024*7*24*time.Hour)},
 		{"memory", false, size(&b.Memory, 1<<20, 1<<50)},
 		{"processes", false, whole(&b.Processes, 1, 1<<22)},
 		{"output", false, size(&b.Output, 1<<10, 1<<30)},
+		{"disk", false, size(&b.Disk, 1<<20, 1<<50)},
 	}
 }
 

@@ -145,12 +145,16 @@ func (w *renderer) budget(b, def Budget) {
 	w.duration("grace", b.Grace, def.Grace, "to write the metric after SIGTERM")
 	w.duration("gpu", b.GPU, def.GPU, "leased GPUs × wall")
 	w.scalar("  ", "gpu_clock", b.GPUClock, "")
+	w.duration("cpu", b.CPU, def.CPU, "user + system of the whole tree")
 	if b.Memory != def.Memory {
 		w.line("  ", "memory", formatSize(b.Memory), "")
 	}
 	w.number("  ", "processes", b.Processes, def.Processes, "")
 	if b.Output != def.Output {
 		w.line("  ", "output", formatSize(b.Output), "")
+	}
+	if b.Disk != def.Disk {
+		w.line("  ", "disk", formatSize(b.Disk), "")
 	}
 }
 

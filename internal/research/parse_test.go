@@ -69,7 +69,7 @@ func TestParseProgramReadsEveryKey(t *testing.T) {
 		Budget: research.Budget{
 			Wall: research.Duration(6 * time.Minute), Grace: research.Duration(5 * time.Second),
 			GPU: research.Duration(5 * time.Minute), GPUClock: "first_use",
-			Memory: 8 << 30, Processes: 64, Output: 512_000_000,
+			Memory: 8 << 30, Processes: 64, Output: 512_000_000, CPU: research.Duration(10 * time.Minute), Disk: 2 << 30,
 		},
 		Campaign: research.CampaignLimit{Experiments: 100, Hours: 2.5},
 		GPUs:     1, Parallel: 2, Network: "off",

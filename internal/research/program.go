@@ -74,8 +74,13 @@ type Budget struct {
 	GPUClock  string   `json:"gpu_clock,omitempty"` // "" (process start) | first_use
 	Memory    int64    `json:"memory,omitempty"`    // bytes, 0: off
 	Processes int      `json:"processes"`
-	Output    int64    `json:"output"` // bytes kept; the rest is counted
+	Output    int64    `json:"output"`         // bytes kept; the rest is counted
+	CPU       Duration `json:"cpu,omitempty"`  // 0: off
+	Disk      int64    `json:"disk,omitempty"` // bytes that a run may write; 0: 10 GiB
 }
+
+// DefaultDisk is what a run may write where the program does not say.
+const DefaultDisk = 10 << 30
 
 // CampaignLimit is the campaign's total; either one reached ends it.
 type CampaignLimit struct {

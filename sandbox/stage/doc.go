@@ -15,8 +15,10 @@
 //   - The command's outcome travels over the control socket, which no process
 //     of the run inherits; the exit status of the stage means nothing.
 //   - When the command itself ends, everything that it left behind dies.
+//   - The command has none of the capabilities that the stage needs, can't get
+//     any, and can't look into the stage: its memory is closed. Only the thread
+//     that starts the command gives its own up; the others keep them, for the
+//     deadline and for looking at the tree.
 //
-// Limits: the command keeps the privileges of whoever started the run. As root
-// it could unmount its view or write anywhere outside it. Without namespaces a
-// process of the run may kill the stage itself.
+// Limits: without namespaces a process of the run may kill the stage itself.
 package stage

@@ -10,17 +10,20 @@ import (
 const (
 	oPath            = 0x200000
 	sysMountSetattr  = 442
+	atFdcwd          = ^uintptr(99) // -100
 	atRecursive      = 0x8000
 	mountAttrRdonly  = 1
 	mountAttrSize    = 32
 	privateRecursive = syscall.MS_PRIVATE | syscall.MS_REC
 )
 
-// mount makes the views and binds, then a /proc of the new PID namespace.
+// mount puts the run's file system together: covers, what may be written, the
+// views, what is carried, a /proc of the new PID namespace; and then, when the
+// run is confined, it makes all the rest read-only.
 //
-// Every directory is opened before the first mount, because a view may hide
-// the places that other layers lie in, and is then named by its descriptor's
-// number, with /proc/self/fd as the working directory. So no path ever stands
+// Every source is opened before the first mount, because a view or a cover may
+// hide the places that other layers lie in, and is then named by its
+// descriptor's number, with /proc/self/fd as the working directory. So no path ever stands
 // in the options of an overlay: colons, commas, spaces and backslashes mean
 // nothing, and some hundreds of layers fit the one page that mount(2) takes.
 func (s *stage) mount() error {
@@ -35,16 +38,23 @@ func (s *stage) mount() error {
 		}
 		options[i] = o
 	}
-	sources := make([]string, len(s.plan.Binds))
-	for i, b := range s.plan.Binds {
-		fd, err := openPath(b.From)
-		if err != nil {
-			return failed("open", b.From, err)
-		}
-		sources[i] = strconv.Itoa(fd)
+	binds, err := openAll(len(s.plan.Binds), func(i int) string { return s.plan.Binds[i].From })
+	if err != nil {
+		return err
+	}
+	writable, err := openAll(len(s.plan.Writable), func(i int) string { return s.plan.Writable[i] })
+	if err != nil {
+		return err
+	}
+	from, err := openAll(len(s.plan.Covers), func(i int) string { return s.plan.Covers[i].From })
+	if err != nil {
+		return err
 	}
 	if err := os.Chdir("/proc/self/fd"); err != nil {
 		return failed("enter", "/proc/self/fd", err)
+	}
+	if err := s.covers(from, writable); err != nil {
+		return err
 	}
 	for i, v := range s.plan.Views {
 		if err := s.overlay(v, options[i]); err != nil {
@@ -52,7 +62,7 @@ func (s *stage) mount() error {
 		}
 	}
 	for i, b := range s.plan.Binds {
-		if err := s.bind(b, sources[i]); err != nil {
+		if err := s.bind(b, binds[i]); err != nil {
 			return err
 		}
 	}
@@ -63,7 +73,26 @@ func (s *stage) mount() error {
 	if err := syscall.Mount("proc", "/proc", "proc", flags, ""); err != nil {
 		return failed("mount", "/proc", err)
 	}
-	return nil
+	if !s.plan.Confine {
+		return nil
+	}
+	return s.readOnly()
+}
+
+// openAll opens n places and names them by their descriptors; no place has no name.
+func openAll(n int, path func(i int) string) ([]string, error) {
+	names := make([]string, n)
+	for i := range names {
+		if path(i) == "" {
+			continue
+		}
+		fd, err := openPath(path(i))
+		if err != nil {
+			return nil, failed("open", path(i), err)
+		}
+		names[i] = strconv.Itoa(fd)
+	}
+	return names, nil
 }
 
 // options opens a view's directories and names them. Without redirects,
@@ -101,6 +130,9 @@ func (v View) options(userXattr bool) (string, error) {
 }
 
 func (s *stage) overlay(v View, options string) error {
+	if err := s.point(v.Root, v.Inside, ""); err != nil {
+		return err
+	}
 	target, err := s.target(v.Root, v.Inside)
 	if err != nil {
 		return failed("find", v.Root, err)
@@ -117,6 +149,9 @@ func (s *stage) overlay(v View, options string) error {
 
 // bind mounts source with everything that is mounted in it, and makes all of it read-only.
 func (s *stage) bind(b Bind, source string) error {
+	if err := s.point(b.To, b.Inside, source); err != nil {
+		return err
+	}
 	target, err := s.target(b.To, b.Inside)
 	if err != nil {
 		return failed("find", b.To, err)
@@ -124,15 +159,33 @@ func (s *stage) bind(b Bind, source string) error {
 	if err := syscall.Mount(source, target, "", syscall.MS_BIND|syscall.MS_REC, ""); err != nil {
 		return failed("bind at", b.To, err)
 	}
-	path, err := syscall.BytePtrFromString(b.To)
-	if err != nil {
-		return failed("bind at", b.To, err)
+	if err := setReadOnly(b.To, true, true); err != nil {
+		return failed("make read-only", b.To, err)
 	}
-	attr := [4]uint64{mountAttrRdonly}
-	_, _, e := syscall.Syscall6(sysMountSetattr, 0, uintptr(unsafe.Pointer(path)), atRecursive,
+	return nil
+}
+
+// setReadOnly makes the mount at path, and with recursive all that is mounted
+// in it, read-only or writable.
+func setReadOnly(path string, readOnly, recursive bool) error {
+	p, err := syscall.BytePtrFromString(path)
+	if err != nil {
+		return err
+	}
+	var attr [4]uint64 // set, clear, propagation, user namespace
+	if readOnly {
+		attr[0] = mountAttrRdonly
+	} else {
+		attr[1] = mountAttrRdonly
+	}
+	var flags uintptr
+	if recursive {
+		flags = atRecursive
+	}
+	_, _, e := syscall.Syscall6(sysMountSetattr, atFdcwd, uintptr(unsafe.Pointer(p)), flags,
 		uintptr(unsafe.Pointer(&attr)), mountAttrSize, 0)
 	if e != 0 {
-		return failed("make read-only", b.To, e)
+		return e
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package stage
 
 import (
 	"os"
+	"runtime"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -53,6 +54,11 @@ type stage struct {
 	timedOut atomic.Bool
 	killed   atomic.Bool
 	reported atomic.Bool
+	exceeded atomic.Pointer[string] // the sampled limit that ended the run
+	maxTree  atomic.Int64           // bytes
+
+	holds        []string // what holds of the plan: key, value, …
+	ownTerminals bool
 }
 
 func serve() {
@@ -76,12 +82,15 @@ func serve() {
 		return
 	}
 	// Said before it is true: the command may stop or kill this process at once.
-	s.say(&Message{Kind: Started})
+	s.say(&Message{Kind: Started, Enforced: s.holds})
 	if err := s.start(); err != nil {
 		s.fail(err)
 		return
 	}
 	go s.guard()
+	if s.plan.Limits.Sample > 0 {
+		go s.sample()
+	}
 	s.reap()
 }
 
@@ -109,7 +118,7 @@ func (s *stage) fail(err error) {
 	if !ok {
 		e = &stepError{err.Error(), "", 0}
 	}
-	s.say(&Message{Kind: Failed, Step: e.step, Path: e.path, Errno: e.errno})
+	s.say(&Message{Kind: Failed, Step: e.step, Path: e.path, Errno: e.errno, Enforced: s.holds})
 }
 
 // say cannot fail usefully: whoever should hear it is gone, and then so is the lease.
@@ -151,50 +160,86 @@ func closeOnExec() {
 	}
 }
 
-// prepare makes the place where the command runs.
+// prepare makes the place where the command runs, and takes from this thread
+// what the command shall not have.
 func (s *stage) prepare() error {
-	if !s.plan.Namespaces {
-		_, _, e := syscall.RawSyscall(syscall.SYS_PRCTL, prSetChildSubreaper, 1, 0)
-		if e != 0 {
-			return failed("become a subreaper", "", e)
+	if s.plan.Namespaces {
+		s.patience = patienceNamespace
+		if err := s.mount(); err != nil {
+			return err
 		}
-		return nil
+	} else if e := prctl(prSetChildSubreaper, 1); e != 0 {
+		return failed("become a subreaper", "", e)
 	}
-	s.patience = patienceNamespace
-	if err := s.mount(); err != nil {
+	if s.plan.Loopback {
+		if err := raiseLoopback(); err != nil {
+			return err
+		}
+	}
+	// Entered while it still may be: root without capabilities can't pass
+	// through everybody's folders.
+	if err := os.Chdir(s.plan.Dir); err != nil {
+		return failed("enter", s.plan.Dir, err)
+	}
+	setLimit(0, syscall.RLIMIT_CORE, 0)
+	if err := s.confine(); err != nil {
 		return err
 	}
-	// What further confines the command (capabilities, Landlock, network,
-	// cgroups) belongs here: after the last mount, before the first process.
-	// Here only the capabilities go that the stage needed for its mounts in a
-	// user namespace; root keeps its own.
-	_, _, e := syscall.RawSyscall6(syscall.SYS_PRCTL, prCapAmbient, prCapAmbientClearAll, 0, 0, 0, 0)
-	if e != 0 && e != syscall.EINVAL {
-		return failed("drop ambient capabilities", "", e)
+	if s.plan.Wait {
+		var one [1]byte
+		if _, err := s.control.Read(one[:]); err != nil {
+			return failed("wait for its cgroup", "", syscall.EPIPE)
+		}
 	}
 	return nil
 }
 
-// start executes the command in a session of its own.
+// start executes the command in a session of its own. When it has limits of
+// its own it is traced for a moment: it stops before its first instruction,
+// gets them, and goes on.
 func (s *stage) start() error {
-	if fi, err := os.Stat(s.plan.Dir); err != nil {
-		return failed("enter", s.plan.Dir, err)
-	} else if !fi.IsDir() {
-		return failed("enter", s.plan.Dir, syscall.ENOTDIR)
+	l := s.plan.Limits
+	attr := &syscall.SysProcAttr{Setsid: true, Ptrace: l.FileSize > 0 || l.Tasks > 0}
+	if s.plan.Cgroup > 0 {
+		attr.UseCgroupFD, attr.CgroupFD = true, s.plan.Cgroup
 	}
 	s.started = time.Now()
-	pid, err := syscall.ForkExec(s.plan.Argv[0], s.plan.Argv, &syscall.ProcAttr{
-		Dir: s.plan.Dir, Env: s.plan.Env, Files: []uintptr{0, 1, 2}, Sys: &syscall.SysProcAttr{Setsid: true}})
+	pid, err := syscall.ForkExec(s.plan.Argv[0], s.plan.Argv, &syscall.ProcAttr{Env: s.plan.Env, Files: []uintptr{0, 1, 2}, Sys: attr})
+	if err == syscall.EPERM && attr.Ptrace { // nobody may trace here: limited a moment late
+		attr.Ptrace = false
+		pid, err = syscall.ForkExec(s.plan.Argv[0], s.plan.Argv, &syscall.ProcAttr{Env: s.plan.Env, Files: []uintptr{0, 1, 2}, Sys: attr})
+	}
 	if err != nil {
 		return failed("execute", s.plan.Argv[0], err)
 	}
 	s.main = pid
+	if attr.Ptrace {
+		var status syscall.WaitStatus
+		for {
+			if _, err = syscall.Wait4(pid, &status, 0, nil); err != syscall.EINTR {
+				break
+			}
+		}
+		defer func() { _ = syscall.PtraceDetach(pid) }()
+	}
+	if l.FileSize > 0 {
+		if e := setLimit(pid, syscall.RLIMIT_FSIZE, uintptr(l.FileSize)); e != 0 {
+			return failed("limit the size of files", "", e)
+		}
+	}
+	if l.Tasks > 0 {
+		if e := setLimit(pid, rlimitNproc, uintptr(l.Tasks)); e != 0 {
+			return failed("limit the number of processes", "", e)
+		}
+	}
 	return nil
 }
 
 // guard keeps the lease and the deadline. It only kills; the reaper reports,
 // unless something can't be killed.
 func (s *stage) guard() {
+	runtime.LockOSThread()
+	goFirst()
 	var wall time.Time
 	if s.plan.Wall > 0 {
 		wall = s.started.Add(s.plan.Wall)
@@ -204,6 +249,20 @@ func (s *stage) guard() {
 		s.killAll(syscall.SIGTERM)
 		s.leaseBroken(wall.Add(s.plan.Grace))
 	}
+	s.end()
+}
+
+// goFirst lets this thread alone, where root allows it, run before what it has
+// to kill. It does next to nothing, and what it starts runs as ever.
+func goFirst() {
+	const firstInFirstOut, resetOnFork = 1, 0x40000000
+	priority := int32(1)
+	_, _, _ = syscall.RawSyscall(syscall.SYS_SCHED_SETSCHEDULER, 0, firstInFirstOut|resetOnFork, uintptr(unsafe.Pointer(&priority)))
+}
+
+// end kills everything. The reaper, which then finds the command dead, reports,
+// unless something can't be killed.
+func (s *stage) end() {
 	s.killed.Store(true)
 	for end := time.Now().Add(s.patience); time.Now().Before(end); time.Sleep(time.Millisecond) {
 		s.killAll(syscall.SIGKILL)
@@ -293,7 +352,10 @@ func (s *stage) report(status syscall.WaitStatus) {
 	}
 	m := &Message{Kind: Ended, Status: status, Wall: ended.Sub(s.started),
 		CPU:    time.Duration(ru.Utime.Nano() + ru.Stime.Nano()),
-		MaxRSS: ru.Maxrss << 10, TimedOut: s.timedOut.Load(), Killed: s.killed.Load()}
+		MaxRSS: int64(ru.Maxrss) << 10, TimedOut: s.timedOut.Load(), Killed: s.killed.Load(), MaxTree: s.maxTree.Load()}
+	if which := s.exceeded.Load(); which != nil {
+		m.Exceeded = *which
+	}
 	if !s.plan.Namespaces && !reapedAll() {
 		for _, p := range Descendants(os.Getpid()) {
 			if !p.Dead {

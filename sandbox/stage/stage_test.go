@@ -57,7 +57,7 @@ func TestImports(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	allowed := "errors io os strconv sync/atomic syscall time unsafe"
+	allowed := "errors io os runtime strconv sync/atomic syscall time unsafe"
 	for _, p := range strings.Fields(string(out)) {
 		if !slices.Contains(strings.Fields(allowed), p) {
 			t.Errorf("the stage imports %s: it must act before heavy packages, so it may only import %s", p, allowed)
@@ -68,13 +68,16 @@ func TestImports(t *testing.T) {
 func TestWire(t *testing.T) {
 	plan := &stage.Plan{Namespaces: true, UserXattr: true, Argv: []string{"sh", "-c", "a\nb\x00c"}, Dir: "/ü", Env: []string{"A=", ""},
 		Views: []stage.View{{Root: "/r", Upper: "/u", Work: "/w", Lower: []string{"/a:b", "/c,d"}, Inside: -1}},
-		Binds: []stage.Bind{{From: "/f", To: "/t", Inside: 3}}, Wall: time.Hour, Grace: -1}
+		Binds: []stage.Bind{{From: "/f", To: "/t", Inside: 3}}, Wall: time.Hour, Grace: -1,
+		Loopback: true, NoSocket: true, Confine: true, Covers: []stage.Cover{{Path: "/tmp", From: "/f"}, {Path: "/shm", Memory: true, Size: 5}},
+		Writable: []string{"/w"}, Unread: []string{"/x", "/y"}, Cgroup: 9, Wait: true,
+		Limits: stage.Limits{FileSize: 1, Tasks: 2, Sample: 3, Memory: 4, Count: 5, CPU: 6}}
 	got, err := stage.ReadPlan(bytes.NewReader(plan.Encode()))
 	if d := cmp.Diff(plan, got); d != "" || err != nil {
 		t.Error(err, d)
 	}
 	m := &stage.Message{Kind: stage.Ended, Pid: 1, Step: "s", Path: "p", Errno: syscall.EPERM, Status: 9, Wall: 1, CPU: 2, MaxRSS: 1 << 40,
-		TimedOut: true, Killed: true, Survivors: []int{7, 8}}
+		TimedOut: true, Killed: true, Survivors: []int{7, 8}, Exceeded: "memory", MaxTree: 9, Enforced: []string{"a", "b"}}
 	back, err := stage.ReadMessage(bytes.NewReader(m.Encode()))
 	if d := cmp.Diff(m, back); d != "" || err != nil {
 		t.Error(err, d)

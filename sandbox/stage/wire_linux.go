@@ -25,6 +25,25 @@ type Bind struct {
 	Inside   int
 }
 
+// Cover replaces what the run sees at an existing absolute path: by the host's
+// folder From, which may be written; or by a fresh tmpfs of Size bytes, which
+// may be written (Memory; Size 0: the kernel's default); or by nothing.
+type Cover struct {
+	Path, From string
+	Memory     bool
+	Size       int64
+}
+
+// Limits are what the stage itself holds a run to; zero means no limit.
+type Limits struct {
+	FileSize int64         // bytes of any one file, by RLIMIT_FSIZE
+	Tasks    int64         // processes and threads, by RLIMIT_NPROC, which counts per user namespace
+	Sample   time.Duration // between two looks at the tree; 0: it is not looked at
+	Memory   int64         // bytes of the tree, sampled
+	Count    int64         // processes and threads of the tree, sampled
+	CPU      time.Duration // of the tree, sampled
+}
+
 // Plan is what a stage does. Detach makes it a launcher: it starts Argv in a
 // session of its own, handing it descriptor 4 as its descriptor 3, and exits.
 type Plan struct {
@@ -38,6 +57,16 @@ type Plan struct {
 	Binds      []Bind
 	Wall       time.Duration // 0: no limit
 	Grace      time.Duration
+
+	Loopback bool     // raise the loopback device of the run's own network namespace
+	NoSocket bool     // refuse every socket but a local one, by a seccomp filter
+	Confine  bool     // nothing may be written but views, covers with From or Memory, Writable and the usual devices
+	Covers   []Cover  // Namespaces only; outer ones first
+	Writable []string // existing absolute paths, files or folders, that may be written
+	Unread   []string // absolute paths that Landlock keeps from being read: where Covers can't hide them
+	Cgroup   int      // a descriptor: the version 2 cgroup to start the command in; 0: none
+	Wait     bool     // start the command only when a byte has come over the control socket
+	Limits   Limits
 }
 
 // Kind is the first byte of a message from the stage.
@@ -64,6 +93,9 @@ type Message struct {
 	TimedOut  bool               // it was still running at Wall
 	Killed    bool               // it was killed: by the deadline or by the broken lease
 	Survivors []int              // what could not be killed
+	Exceeded  string             // the sampled limit that ended the run: memory, processes or cpu
+	MaxTree   int64              // bytes: the most that the whole tree was seen to hold
+	Enforced  []string           // Started and Failed: what holds by now; key, value, key, value …
 }
 
 var errWire = errors.New("malformed message")
@@ -179,7 +211,37 @@ func (p *Plan) Encode() []byte {
 	}
 	e.num(int64(p.Wall))
 	e.num(int64(p.Grace))
+	p.encodeConfinement(&e)
 	return e.frame()
+}
+
+func (p *Plan) encodeConfinement(e *encoder) {
+	e.flag(p.Loopback)
+	e.flag(p.NoSocket)
+	e.flag(p.Confine)
+	e.num(int64(len(p.Covers)))
+	for _, c := range p.Covers {
+		e.str(c.Path)
+		e.str(c.From)
+		e.flag(c.Memory)
+		e.num(c.Size)
+	}
+	e.strs(p.Writable)
+	e.strs(p.Unread)
+	e.num(int64(p.Cgroup))
+	e.flag(p.Wait)
+	for _, n := range []int64{p.Limits.FileSize, p.Limits.Tasks, int64(p.Limits.Sample), p.Limits.Memory, p.Limits.Count, int64(p.Limits.CPU)} {
+		e.num(n)
+	}
+}
+
+func (p *Plan) decodeConfinement(d *decoder) {
+	p.Loopback, p.NoSocket, p.Confine = d.flag(), d.flag(), d.flag()
+	for n := d.num(); n > 0 && !d.bad; n-- {
+		p.Covers = append(p.Covers, Cover{Path: d.str(), From: d.str(), Memory: d.flag(), Size: d.num()})
+	}
+	p.Writable, p.Unread, p.Cgroup, p.Wait = d.strs(), d.strs(), int(d.num()), d.flag()
+	p.Limits = Limits{FileSize: d.num(), Tasks: d.num(), Sample: time.Duration(d.num()), Memory: d.num(), Count: d.num(), CPU: time.Duration(d.num())}
 }
 
 // ReadPlan reads an encoded plan.
@@ -196,6 +258,7 @@ func ReadPlan(r io.Reader) (*Plan, error) {
 		p.Binds = append(p.Binds, Bind{From: d.str(), To: d.str(), Inside: int(d.num())})
 	}
 	p.Wall, p.Grace = time.Duration(d.num()), time.Duration(d.num())
+	p.decodeConfinement(d)
 	if d.bad || len(p.Argv) == 0 {
 		return nil, errWire
 	}
@@ -220,6 +283,9 @@ func (m *Message) Encode() []byte {
 	for _, pid := range m.Survivors {
 		e.num(int64(pid))
 	}
+	e.str(m.Exceeded)
+	e.num(m.MaxTree)
+	e.strs(m.Enforced)
 	return e.frame()
 }
 
@@ -235,6 +301,7 @@ func ReadMessage(r io.Reader) (*Message, error) {
 	for n := d.num(); n > 0 && !d.bad; n-- {
 		m.Survivors = append(m.Survivors, int(d.num()))
 	}
+	m.Exceeded, m.MaxTree, m.Enforced = d.str(), d.num(), d.strs()
 	if d.bad {
 		return nil, errWire
 	}

@@ -1,0 +1,67 @@
+package sandbox
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"ratchet/internal/research"
+)
+
+// kept remembers the answers of promises.
+var kept struct {
+	sync.Mutex
+	of map[Tier][2][]string
+}
+
+func promises(tier Tier) (gives, lacks []string) {
+	kept.Lock()
+	defer kept.Unlock()
+	if p, ok := kept.of[tier]; ok {
+		return p[0], p[1]
+	}
+	gives, lacks = tryEverything(tier)
+	if kept.of == nil {
+		kept.of = map[Tier][2][]string{}
+	}
+	kept.of[tier] = [2][]string{gives, lacks}
+	return gives, lacks
+}
+
+// tryEverything makes a run with everything asked for and reads its report.
+func tryEverything(tier Tier) (gives, lacks []string) {
+	dir, err := os.MkdirTemp("", "ratchet-promises-")
+	if err != nil {
+		return nil, []string{"runs: " + err.Error()}
+	}
+	defer removeAll(dir)
+	at := func(name string) string { return filepath.Join(dir, name) }
+	for _, name := range []string{"root", "lower", "carry", "tmp", "secret"} {
+		if err := os.Mkdir(at(name), 0o755); err != nil {
+			return nil, []string{"runs: " + err.Error()}
+		}
+	}
+	r, err := Run(context.Background(), Spec{Command: ":", Dir: at("root"), Env: []string{"TMPDIR=" + at("tmp")}, Tier: tier,
+		Views: []View{{Root: at("root"), Lower: []string{at("lower")}, Upper: at("upper"), Work: at("work")}},
+		Binds: []Bind{{From: at("carry"), To: at("root/carry")}}, Wall: 10 * time.Second, Scratch: at("scratch"),
+		Confined: true, Hidden: []string{at("secret")}, Network: NetworkLoopback,
+		Memory: 1 << 30, Processes: 1000, Disk: 1 << 30, CPU: time.Minute, MaxOutput: 1 << 20})
+	if err != nil {
+		return nil, []string{"runs: " + research.Describe(err).Msg}
+	}
+	for _, key := range EnforcedKeys() {
+		how, but, caveat := strings.Cut(r.Enforced[key], ", but ")
+		if strings.HasPrefix(how, "enforced") {
+			gives = append(gives, key+": "+how)
+		} else {
+			lacks = append(lacks, key+": "+how)
+		}
+		if caveat {
+			lacks = append(lacks, key+": "+but)
+		}
+	}
+	return gives, lacks
+}

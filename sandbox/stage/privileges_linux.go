@@ -1,0 +1,158 @@
+package stage
+
+import (
+	"syscall"
+	"unsafe"
+)
+
+// Options that package syscall does not name; the numbers are the same on every
+// Linux architecture.
+const (
+	prSetDumpable   = 4
+	prCapbsetDrop   = 24
+	prSetSecurebits = 28
+	prSetNoNewPrivs = 38
+	keyJoinSession  = 1
+	capVersion3     = 0x20080522
+
+	// noroot, no_setuid_fixup and no_cap_ambient_raise, and the locks of these and of keep_caps
+	securebits = 1<<0 | 1<<1 | 1<<2 | 1<<3 | 1<<5 | 1<<6 | 1<<7
+)
+
+func prctl(option, arg uintptr) syscall.Errno {
+	_, _, e := syscall.RawSyscall6(syscall.SYS_PRCTL, option, arg, 0, 0, 0, 0)
+	return e
+}
+
+// confine takes from the calling thread, and so from everything that is started
+// from it, what the run shall not have. The stage's other threads keep their
+// rights; a run can't get at them, because the stage's memory is closed to
+// everybody without capabilities. Nothing can be mounted afterwards.
+func (s *stage) confine() error {
+	var rules int
+	var err error
+	if s.plan.Confine {
+		if rules, err = s.landlock(); err != nil {
+			return err
+		}
+	}
+	_, _, _ = syscall.RawSyscall(syscall.SYS_KEYCTL, keyJoinSession, 0, 0) // a keyring of its own; kernels without keys have none to lose
+	e := prctl(prSetSecurebits, securebits)
+	if e != 0 && e != syscall.EPERM { // who may not set them has no capabilities to lose
+		return failed("lock the privileges", "", e)
+	}
+	for c := uintptr(0); c < 64 && prctl(prCapbsetDrop, c) == 0; c++ {
+	}
+	if e := prctl(prSetNoNewPrivs, 1); e != 0 {
+		return failed("renounce new privileges", "", e)
+	}
+	if rules > 0 {
+		if _, _, e := syscall.RawSyscall(sysLandlockRestrictSelf, uintptr(rules), 0, 0); e != 0 {
+			return failed("restrict by Landlock", "", e)
+		}
+	}
+	if s.plan.NoSocket {
+		if e := denySockets(); e == 0 {
+			s.hold("network", "enforced by a seccomp filter that refuses sockets")
+		} else {
+			s.hold("network", "not enforced: no network namespace, and a seccomp filter can't be set: "+e.Error())
+		}
+	}
+	if err := dropCapabilities(); err != nil {
+		return err
+	}
+	s.hold("privileges", "enforced by no_new_privs and an empty capability set")
+	if e := prctl(prSetDumpable, 0); e != 0 {
+		return failed("close its memory", "", e)
+	}
+	return nil
+}
+
+// dropCapabilities empties the thread's sets, and looks whether they are.
+func dropCapabilities() error {
+	e := prctl(prCapAmbient, prCapAmbientClearAll)
+	if e != 0 && e != syscall.EINVAL {
+		return failed("drop ambient capabilities", "", e)
+	}
+	type header struct {
+		version uint32
+		pid     int32
+	}
+	head := header{version: capVersion3}
+	var sets [6]uint32 // effective, permitted and inheritable, twice
+	if _, _, e := syscall.RawSyscall(syscall.SYS_CAPSET, uintptr(unsafe.Pointer(&head)), uintptr(unsafe.Pointer(&sets)), 0); e != 0 {
+		return failed("drop capabilities", "", e)
+	}
+	if _, _, e := syscall.RawSyscall(syscall.SYS_CAPGET, uintptr(unsafe.Pointer(&head)), uintptr(unsafe.Pointer(&sets)), 0); e != 0 || sets != [6]uint32{} {
+		return failed("drop capabilities", "", syscall.EPERM)
+	}
+	return nil
+}
+
+// denySockets makes socket(2) fail for all but local sockets, and takes away
+// the other way to make one, io_uring. Calls of another architecture fail.
+func denySockets() syscall.Errno {
+	type instruction struct {
+		code   uint16
+		jt, jf uint8
+		k      uint32
+	}
+	const (
+		load, jumpEqual, jumpAtLeast, ret = 0x20, 0x15, 0x35, 0x06
+		allow, refuse                     = 0x7fff0000, 0x00050000
+		nr, arch, firstArgument           = 0, 4, 16 // little-endian, as both architectures are
+		ioURing                           = 425
+		x32                               = 0x40000000
+	)
+	if auditArch == 0 {
+		return syscall.ENOSYS
+	}
+	filter := []instruction{
+		{load, 0, 0, arch},
+		{jumpEqual, 1, 0, auditArch},
+		{ret, 0, 0, refuse | uint32(syscall.ENOSYS)},
+		{load, 0, 0, nr},
+		{jumpAtLeast, 5, 0, x32},
+		{jumpEqual, 4, 0, ioURing},
+		{jumpEqual, 0, 4, sysSocket},
+		{load, 0, 0, firstArgument},
+		{jumpEqual, 2, 0, syscall.AF_UNIX},
+		{ret, 0, 0, refuse | uint32(syscall.EACCES)},
+		{ret, 0, 0, refuse | uint32(syscall.ENOSYS)},
+		{ret, 0, 0, allow},
+	}
+	program := struct {
+		n      uint16
+		filter *instruction
+	}{uint16(len(filter)), &filter[0]}
+	const setSeccomp, modeFilter = 22, 2
+	_, _, e := syscall.RawSyscall6(syscall.SYS_PRCTL, setSeccomp, modeFilter, uintptr(unsafe.Pointer(&program)), 0, 0, 0)
+	return e
+}
+
+// raiseLoopback brings up the one device of a new network namespace.
+func raiseLoopback() error {
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_DGRAM|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return failed("raise the loopback device", "", err)
+	}
+	defer syscall.Close(fd)
+	request := struct {
+		name  [syscall.IFNAMSIZ]byte
+		flags uint16
+		_     [22]byte
+	}{name: [syscall.IFNAMSIZ]byte{'l', 'o'}, flags: syscall.IFF_UP | syscall.IFF_RUNNING}
+	if _, _, e := syscall.Syscall(syscall.SYS_IOCTL, uintptr(fd), syscall.SIOCSIFFLAGS, uintptr(unsafe.Pointer(&request))); e != 0 {
+		return failed("raise the loopback device", "", e)
+	}
+	return nil
+}
+
+// setLimit sets a resource limit of a process, 0 for this one.
+func setLimit(pid int, resource, value uintptr) syscall.Errno {
+	limit := [2]uint64{uint64(value), uint64(value)}
+	_, _, e := syscall.RawSyscall6(syscall.SYS_PRLIMIT64, uintptr(pid), resource, uintptr(unsafe.Pointer(&limit)), 0, 0, 0)
+	return e
+}
+
+func (s *stage) hold(key, how string) { s.holds = append(s.holds, key, how) }
