@@ -3,7 +3,9 @@ package lab
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"runtime"
+	"strings"
 	"time"
 
 	"ratchet/internal/research"
@@ -13,13 +15,17 @@ import (
 // machine is what decides whether the numbers of two runs may be compared.
 type machine struct {
 	sandbox.Environment
+	VRAM    string `json:"vram,omitempty"`    // tier of the GPUs, for programs that lease some
 	Ratchet string `json:"ratchet,omitempty"` // its version
 }
 
-func (l *Lab) machine() machine { return machine{sandbox.ReadEnvironment(), l.opt.Version} }
+// here is the machine as it is now.
+func (s *supervisor) here() machine {
+	return machine{sandbox.ReadEnvironment(), s.vram(), s.opt.Version}
+}
 
 // class is the digest that stands for m.
-func (m machine) class() string { return m.Environment.Digest() + "/" + m.Ratchet }
+func (m machine) class() string { return m.Environment.Digest() + "/" + m.VRAM + "/" + m.Ratchet }
 
 // facts is m for a record.
 func (m machine) facts() json.RawMessage {
@@ -37,11 +43,10 @@ func (m machine) since(c *research.Campaign) string {
 		return ""
 	}
 	words := m.Environment.Differs(was.Environment)
-	if m.Ratchet != was.Ratchet {
-		if words != "" {
-			words += ", "
+	for _, f := range [][3]string{{"VRAM", was.VRAM, m.VRAM}, {"Ratchet", was.Ratchet, m.Ratchet}} {
+		if f[1] != f[2] {
+			words = strings.TrimPrefix(words+fmt.Sprintf(", %s %s → %s", f[0], f[1], f[2]), ", ")
 		}
-		words += "Ratchet " + was.Ratchet + " → " + m.Ratchet
 	}
 	return words
 }
@@ -50,7 +55,7 @@ func (m machine) since(c *research.Campaign) string {
 // the machine is not the one on which it was learnt: a new class of comparable
 // runs begins. reason says why the incumbent gives no usable metric, "" if it does.
 func (s *supervisor) comparable(ctx context.Context, c *research.Campaign, id research.JobID) (now *research.Campaign, reason string, err error) {
-	if c.Calibrated && c.Machine == s.machine().class() {
+	if c.Calibrated && c.Machine == s.here().class() {
 		return c, "", nil
 	}
 	if now, err = s.calibrate(ctx, id); err != nil {
@@ -78,5 +83,5 @@ func contended(r *research.Run, load *sandbox.LoadMeter, own sandbox.Result) {
 		return
 	}
 	r.Outside = &outside
-	r.Contended = outside > max(contendedCPUs, contendedShare*float64(runtime.NumCPU()))
+	r.Contended = r.Contended || outside > max(contendedCPUs, contendedShare*float64(runtime.NumCPU()))
 }

@@ -57,14 +57,17 @@ func (s *supervisor) attempt(ctx context.Context, job research.JobID, v *version
 	if p.Measure == "" {
 		spec.Sink = scan
 	}
-	slot, err := s.slot(ctx)
+	hold, err := s.hold(ctx)
 	if err != nil {
 		return r, err
 	}
-	defer slot.Release()
+	defer hold.release(ctx)
+	if err := hold.expose(&spec, p.Budget); err != nil {
+		return r, err
+	}
 	s.say(fmt.Sprintf("run %d (%s, %s)", r.Number, want.Role, want.Side))
 	load := sandbox.StartLoad()
-	res, err := sandbox.Run(ctx, spec)
+	res, err := hold.run(ctx, spec, p.Budget, &r)
 	if err != nil {
 		return r, fmt.Errorf("make a run: %w", err)
 	}
@@ -86,6 +89,9 @@ func (s *supervisor) attempt(ctx context.Context, job research.JobID, v *version
 		defer s.space.discard(measure)
 		measure.Views[0].Lower = append([]string{left}, measure.Views[0].Lower...)
 		measure.Wall, measure.Grace, measure.Sink = spec.Wall, spec.Grace, scan
+		if err := hold.expose(&measure, p.Budget); err != nil {
+			return r, err
+		}
 		if r.Reason, err = s.evaluate(ctx, measure, &r, &text); err != nil {
 			return r, err
 		}
@@ -306,6 +312,16 @@ func (s *supervisor) step(ctx context.Context, job research.JobID, v *version, n
 		return "", err
 	}
 	spec.Wall, spec.Grace = max(4*time.Duration(s.space.c.Program.Budget.Wall), 10*time.Minute), time.Duration(s.space.c.Program.Budget.Grace)
+	if name == "check" && s.space.c.Program.GPUs > 0 {
+		hold, err := s.hold(ctx)
+		if err != nil {
+			return "", err
+		}
+		defer hold.release(ctx)
+		if err := hold.expose(&spec, research.Budget{}); err != nil {
+			return "", err
+		}
+	}
 	res, err := sandbox.Run(ctx, spec)
 	if err != nil {
 		return "", fmt.Errorf("run the %s: %w", name, err)

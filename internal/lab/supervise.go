@@ -13,6 +13,7 @@ import (
 	"ratchet/internal/research"
 	"ratchet/ledger"
 	"ratchet/sandbox"
+	"ratchet/sandbox/gpu"
 )
 
 // supervisor does one job in a process of its own. It alone makes runs.
@@ -21,8 +22,9 @@ type supervisor struct {
 	campaign string
 	id       research.JobID
 	lock     *sandbox.Lock
-	turn     *os.File // its turn to measure, once it has it
-	session  string   // whose job it is
+	driver   gpu.Driver // of the GPUs, once they are needed
+	turn     *os.File   // its turn to measure, once it has it
+	session  string     // whose job it is
 	space    *workspace
 	versions map[research.Side]*version
 	outlook  research.Outlook
@@ -81,6 +83,11 @@ func (s *supervisor) work(ctx context.Context) error {
 		return s.abort(ctx, err)
 	}
 	defer s.space.close()
+	defer func() {
+		if s.driver != nil {
+			_ = s.driver.Close()
+		}
+	}()
 	defer func() { s.turn.Close() }() // a turn that was never taken is none
 	switch s.id.Kind() {
 	case research.CalibrationJob:
@@ -186,7 +193,7 @@ func (s *supervisor) calibrate(ctx context.Context, id research.JobID) (c *resea
 		defer os.Remove(s.jobFile(s.campaign, job))
 	}
 	state, err := s.calibration(ctx, c, job)
-	here := s.machine()
+	here := s.here()
 	end := research.CalibrationEnd{Job: job, State: state, Machine: here.class(), Facts: here.facts(), Changed: here.since(c)}
 	if ctx.Err() != nil {
 		return nil, errors.Join(ctx.Err(), s.lose(context.WithoutCancel(ctx), s.campaign, job, "stopped by request", nil))

@@ -291,6 +291,7 @@ func (c *Campaign) provenGain(x *Experiment) float64 {
 func foldRun(v *View, _ Record, b Run) {
 	v.Campaign.Runs++
 	v.Campaign.RunSeconds += b.Wall
+	v.Campaign.GPUSeconds += b.GPUSeconds
 	if v.Experiment != nil {
 		v.Experiment.Confirmed = v.Experiment.Confirmed || b.Role == Confirm
 		v.Experiment.Runs++

@@ -53,6 +53,9 @@ func (c *Campaign) SecondsLeft() float64 {
 		longest *= 2
 	}
 	left := c.Program.Campaign.Hours*3600 - c.RunSeconds
+	if limit := c.Program.Campaign.GPUHours; limit > 0 && c.Program.GPUs > 0 {
+		left = min(left, (limit*3600-c.GPUSeconds)/float64(c.Program.GPUs))
+	}
 	if left < longest {
 		return 0
 	}

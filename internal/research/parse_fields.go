@@ -113,6 +113,7 @@ func campaignFields(c *CampaignLimit) []field {
 	return []field{
 		{"experiments", false, whole(&c.Experiments, 1, 1_000_000)},
 		{"hours", false, hours(&c.Hours)},
+		{"gpu_hours", false, hours(&c.GPUHours)},
 	}
 }
 

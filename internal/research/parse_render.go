@@ -167,6 +167,9 @@ func (w *renderer) campaign(c, def CampaignLimit) {
 	if c.Hours != def.Hours {
 		w.line("  ", "hours", formatNumber(c.Hours), "summed run time")
 	}
+	if c.GPUHours != def.GPUHours {
+		w.line("  ", "gpu_hours", formatNumber(c.GPUHours), "leased GPUs × wall")
+	}
 }
 
 // String is the source as program.md writes it.

@@ -71,7 +71,7 @@ func TestParseProgramReadsEveryKey(t *testing.T) {
 			GPU: research.Duration(5 * time.Minute), GPUClock: "first_use",
 			Memory: 8 << 30, Processes: 64, Output: 512_000_000, CPU: research.Duration(10 * time.Minute), Disk: 2 << 30,
 		},
-		Campaign: research.CampaignLimit{Experiments: 100, Hours: 2.5},
+		Campaign: research.CampaignLimit{Experiments: 100, Hours: 2.5, GPUHours: 2},
 		GPUs:     1, Parallel: 2, Network: "off",
 		Env: []string{"HF_HOME"}, Reads: []string{"~/.cache/autoresearch"}, Writes: []string{"results.json"},
 		Carry: []string{"node_modules", ".venv"}, Search: "certify", Assumptions: "none", Decide: "auto",

@@ -85,7 +85,8 @@ const DefaultDisk = 10 << 30
 // CampaignLimit is the campaign's total; either one reached ends it.
 type CampaignLimit struct {
 	Experiments int     `json:"experiments"`
-	Hours       float64 `json:"hours"` // summed run time
+	Hours       float64 `json:"hours"`               // summed run time
+	GPUHours    float64 `json:"gpu_hours,omitempty"` // summed leased devices × wall; 0: off
 }
 
 // Duration is a time.Duration that reads and writes as Go's duration text.

@@ -244,10 +244,13 @@ type (
 		Bytes   int64              `json:"output_bytes"`     // all that was printed
 		Again   bool               `json:"again,omitempty"`  // repeats the half of a contended pair
 		// Outside is the mean number of CPUs that others kept busy meanwhile; nil when it can't be known.
-		Outside   *float64          `json:"outside_cpus,omitempty"`
-		Load      float64           `json:"load,omitempty"` // the machine's load average over one minute, before the run
-		Contended bool              `json:"contended,omitempty"`
-		Enforced  map[string]string `json:"enforced,omitempty"`
+		Outside   *float64 `json:"outside_cpus,omitempty"`
+		Load      float64  `json:"load,omitempty"` // the machine's load average over one minute, before the run
+		Contended bool     `json:"contended,omitempty"`
+		// GPU is what was seen on the leased GPUs, GPUSeconds leased devices × wall.
+		GPU        json.RawMessage   `json:"gpu,omitempty"`
+		GPUSeconds float64           `json:"gpu_seconds,omitempty"`
+		Enforced   map[string]string `json:"enforced,omitempty"`
 	}
 	// Loss is the body of run.lost: a supervisor died before its verdict.
 	Loss struct {

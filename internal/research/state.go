@@ -47,6 +47,7 @@ type Campaign struct {
 	Saved        int             `json:"saved"`
 	Runs         int             `json:"runs"`
 	RunSeconds   float64         `json:"run_seconds"`
+	GPUSeconds   float64         `json:"gpu_seconds,omitempty"`
 	Verdicts     map[Verdict]int `json:"verdicts"`
 	Kept         int             `json:"kept"`
 	Reverted     int             `json:"reverted"`

@@ -1,0 +1,159 @@
+//go:build linux && cgo
+
+package gpu
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/NVIDIA/go-nvml/pkg/nvml"
+)
+
+// find returns a device's handle, looking again once for a device that is new.
+func (d *driver) find(uuid string) (handle, error) {
+	if h, ok := d.handles[uuid]; ok {
+		return h, nil
+	}
+	if _, err := d.enumerate(); err != nil {
+		return handle{}, err
+	}
+	h, ok := d.handles[uuid]
+	if !ok {
+		return handle{}, fmt.Errorf("find the GPU %s: there is no such GPU", uuid)
+	}
+	return h, nil
+}
+
+func (d *driver) Sample(uuid string) (s Sample, err error) {
+	err = d.ask(func() error {
+		h, err := d.find(uuid)
+		if err != nil {
+			return err
+		}
+		s, err = d.sample(h)
+		return err
+	})
+	return s, err
+}
+
+// sample asks a device. Of an instance the clock is its GPU's; its energy and
+// utilisation nobody knows.
+func (d *driver) sample(h handle) (Sample, error) {
+	s := Sample{Utilisation: Unknown, Energy: Unknown, Clock: Unknown}
+	err := guard("tell the memory in use", func() nvml.Return {
+		memory, ret := h.device.GetMemoryInfo()
+		s.MemoryUsed = int64(memory.Used)
+		return ret
+	})
+	if errors.Is(err, ErrNotTold) {
+		s.MemoryUsed, err = Unknown, nil
+	}
+	if err != nil {
+		return s, err
+	}
+	return s, errors.Join(
+		d.maybe(utilisationCall, func() nvml.Return {
+			rates, ret := h.device.GetUtilizationRates()
+			if ret == nvml.SUCCESS {
+				s.Utilisation = int(rates.Gpu)
+			}
+			return ret
+		}),
+		d.maybe(energyCall, func() nvml.Return {
+			energy, ret := h.device.GetTotalEnergyConsumption()
+			if ret == nvml.SUCCESS {
+				s.Energy = int64(energy)
+			}
+			return ret
+		}),
+		d.maybe(clockCall, func() nvml.Return {
+			clock, ret := h.gpu.GetClockInfo(nvml.CLOCK_SM)
+			if ret == nvml.SUCCESS {
+				s.Clock = int(clock)
+			}
+			return ret
+		}),
+		d.throttle(h.gpu, &s.Throttle),
+	)
+}
+
+func (d *driver) throttle(gpu nvml.Device, t *Throttle) error {
+	if d.has[reasonsCall] {
+		return d.maybe(reasonsCall, func() nvml.Return {
+			bits, ret := gpu.GetCurrentClocksEventReasons()
+			*t = Throttle(bits)
+			return ret
+		})
+	}
+	return d.maybe(throttleCall, func() nvml.Return {
+		bits, ret := gpu.GetCurrentClocksThrottleReasons()
+		*t = Throttle(bits)
+		return ret
+	})
+}
+
+// maybe makes a call that the library may lack or the device may not answer;
+// an instance answers some with "invalid argument". A GPU that is gone is an error all the same.
+func (d *driver) maybe(name string, call func() nvml.Return) error {
+	if !d.has[name] {
+		return nil
+	}
+	return guard("answer "+name, func() nvml.Return {
+		switch ret := call(); ret {
+		case nvml.ERROR_GPU_IS_LOST, nvml.ERROR_RESET_REQUIRED, nvml.ERROR_UNINITIALIZED, nvml.ERROR_DRIVER_NOT_LOADED:
+			return ret
+		}
+		return nvml.SUCCESS
+	})
+}
+
+func (d *driver) Processes(uuid string) (list []Process, err error) {
+	err = d.ask(func() error {
+		h, err := d.find(uuid)
+		if err != nil {
+			return err
+		}
+		list, err = d.processes(h)
+		return err
+	})
+	return list, err
+}
+
+// processes lists every process once; one that draws and computes computes.
+func (d *driver) processes(h handle) ([]Process, error) {
+	if !d.has[computeCall] {
+		return nil, ErrNotTold
+	}
+	var computing, drawing []nvml.ProcessInfo
+	err := guard("list processes", func() (ret nvml.Return) {
+		computing, ret = h.device.GetComputeRunningProcesses()
+		return ret
+	})
+	if err != nil {
+		return nil, err
+	}
+	err = d.maybe(graphicsCall, func() (ret nvml.Return) {
+		drawing, ret = h.device.GetGraphicsRunningProcesses()
+		return ret
+	})
+	if err != nil {
+		return nil, err
+	}
+	var list []Process
+	seen := map[uint32]bool{}
+	for i, p := range append(computing, drawing...) {
+		if !seen[p.Pid] {
+			list = append(list, Process{PID: int(p.Pid), Memory: memoryOf(p), Graphics: i >= len(computing)})
+		}
+		seen[p.Pid] = true
+	}
+	return list, nil
+}
+
+// memoryOf knows that all bits set means that the driver can't tell.
+func memoryOf(p nvml.ProcessInfo) int64 {
+	if p.UsedGpuMemory > 1<<62 {
+		return Unknown
+	}
+	return int64(p.UsedGpuMemory)
+}
