@@ -213,6 +213,7 @@ func TestParseProgramRefuses(t *testing.T) {
 		{"", "budget: {processes: 1.5}", `program.md:7: budget.processes can't be "1.5"; give a whole number from 1 to 4194304`},
 		{"", "budget: {gpu_clock: x}", `program.md:7: budget.gpu_clock can't be "x"; valid: first_use`},
 		{"", "campaign: {experiments: many}", `program.md:7: campaign.experiments can't be "many"; give a whole number from 1 to 1000000`},
+		{"", "campaign: {hours: 0.05}", `program.md:7: campaign.hours of 0.05 are less than the longest that one run may take, 5m10s; raise it, or lower budget.wall`},
 		{"", "campaign: {hours: 10h}", `program.md:7: campaign.hours can't be "10h"; give a number of hours above 0, such as 10 or 0.5`},
 		{"", "guards: [{name: a, max: 1 MB}]", `program.md:7: guards[1].max can't be "1 MB"; give a number in the guard's own unit`},
 		{"", "gpus: -1", `program.md:7: gpus can't be "-1"; give a whole number from 0 to 1024`},
