@@ -20,7 +20,11 @@ func mcpCommand(a *app) *cobra.Command {
 				Version: a.Version,
 				Log:     slog.New(slog.NewTextHandler(a.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
 				Open: func(ctx context.Context, name, version string) (*lab.Lab, error) {
-					return a.labFor(ctx, lab.Client{Name: name, Version: version})
+					l, err := a.labFor(ctx, lab.Client{Name: name, Version: version})
+					if err == nil {
+						l.Attend()
+					}
+					return l, err
 				},
 			})
 			return s.ServeStdio(cmd.Context(), a.Stdin, a.Stdout)

@@ -9,11 +9,13 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"ratchet/internal/research"
 	"ratchet/internal/source"
 	"ratchet/ledger"
+	"ratchet/sandbox"
 )
 
 // Options say where a lab stands and who uses it.
@@ -28,12 +30,17 @@ type Options struct {
 	Supervise []string
 }
 
-// Lab is one checkout's view of its repository's campaigns. It holds nothing
-// open and remembers nothing: every call reads the ledger afresh.
+// Lab is one checkout's view of its repository's campaigns. It remembers
+// nothing: every call reads the ledger afresh. The one thing that it may hold
+// is the mark of a session that works in the checkout (Attend).
 type Lab struct {
 	opt    Options
 	repo   *source.Repo
 	ledger *ledger.Ledger
+
+	mu        sync.Mutex
+	attends   bool // this is a session, not a single command
+	attending *sandbox.Lock
 }
 
 // Open finds the repository of o.Dir. It starts nothing and writes nothing.

@@ -228,10 +228,15 @@ func (l *Lab) fresh(ctx context.Context, c *research.Campaign, tree string, edit
 		if err != nil {
 			return err
 		}
-		if ok, _, _ := research.Keepable(*x); ok && x.Status == research.Reverted {
+		ok, _, _ = research.Keepable(*x)
+		if ok && x.Status == research.Reverted {
 			return nil // it was good and is not in: it may be had back, for the price of its runs
 		}
-		return research.Errorf(research.CodeDuplicate, fmt.Sprintf("try something else; read_log{view: \"experiment\", query: \"%d\"} shows it", n),
+		next := fmt.Sprintf("try something else; read_log{view: \"experiment\", query: \"%d\"} shows it", n)
+		if ok && x.Status == research.Unresolved {
+			next = fmt.Sprintf("keep{id: \"x%d\"}: it waits for that", n)
+		}
+		return research.Errorf(research.CodeDuplicate, next,
 			"experiment %d judged this very content against this incumbent: %s", n, x.Judgement.Words(c.Program.Metric))
 	})
 }

@@ -259,6 +259,9 @@ func (l *Lab) started(ctx context.Context, name string, doc *contract, resumed b
 			return nil, err
 		}
 	}
+	if note := l.company(c); note != "" {
+		notes = append([]string{note}, notes...)
+	}
 	return l.announce(ctx, c, doc, job, session, origin, resumed, notes), nil
 }
 

@@ -1,0 +1,64 @@
+package lab
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"ratchet/internal/research"
+	"ratchet/sandbox"
+)
+
+// Attend marks the checkout as worked in by this session, for as long as the
+// process lives: two sessions that edit the same file in the same checkout
+// would measure each other's edits. Servers call it; a command that looks once
+// does not. What keeps it from marking keeps nobody from working.
+func (l *Lab) Attend() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.attends = true
+	if l.attending != nil || os.MkdirAll(l.jobs(), 0o777) != nil {
+		return
+	}
+	lock, ok, err := sandbox.TryLock(l.attendance())
+	if err != nil || !ok {
+		return
+	}
+	if err := lock.Write(fmt.Appendf(nil, "%s, pid %d\n", strings.TrimSpace(l.opt.Client.Name+" "+l.opt.Client.Version), os.Getpid())); err != nil {
+		lock.Release()
+		return
+	}
+	l.attending = lock
+}
+
+// attendance is the file that says who works in this checkout.
+func (l *Lab) attendance() string {
+	sum := sha256.Sum256([]byte(l.repo.Root()))
+	return filepath.Join(l.jobs(), fmt.Sprintf("checkout.%x", sum[:8]))
+}
+
+// company says that another session works in this very checkout, and how to give
+// this one its own; "" when there is none.
+func (l *Lab) company(c *research.Campaign) string {
+	l.mu.Lock()
+	session := l.attends
+	l.mu.Unlock()
+	if session { // again: the other one may have left
+		l.Attend()
+	}
+	l.mu.Lock()
+	alone := l.attending != nil
+	l.mu.Unlock()
+	if alone {
+		return ""
+	}
+	who, err := os.ReadFile(l.attendance())
+	if held, lerr := sandbox.Locked(l.attendance()); err != nil || lerr != nil || !held {
+		return ""
+	}
+	root := l.repo.Root()
+	return fmt.Sprintf("another session works in this very checkout (%s), and you would edit each other's file: give yours its own, git worktree add --detach %s %s, and start there",
+		strings.TrimSpace(string(who)), root+"-2", strings.TrimPrefix(c.Branch, "refs/heads/"))
+}
