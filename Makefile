@@ -6,8 +6,10 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo deve
 LDFLAGS := -s -w -X main.version=$(VERSION)
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME ?= 20s
+GPU_BUDGET ?= 60s
+TRIALS ?= 200
 
-.PHONY: help build test race lint fuzz bench demo install crash clean
+.PHONY: help build test race lint fuzz bench demo install crash abuse load nights evidence-wordfreq gpu-test clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -32,6 +34,11 @@ lint: ## gofmt, vet for every platform, staticcheck
 fuzz: ## fuzz the parsers for FUZZTIME each
 	$(GO) test ./internal/research -run '^$$' -fuzz FuzzParseProgram -fuzztime $(FUZZTIME)
 	$(GO) test ./internal/research -run '^$$' -fuzz FuzzScanner -fuzztime $(FUZZTIME)
+	$(GO) test ./server -run '^$$' -fuzz FuzzTools -fuzztime $(FUZZTIME)
+
+load: ## 32 sessions over HTTP and 8 over stdio on one ledger; 10,000 sessions opened and left
+	$(GO) test ./cmd/ratchet -run '^TestServeLoad$$' -count 1 -v -serve-load 30s
+	$(GO) test ./server -run '^TestSessionsLeft$$' -count 1 -v -sessions 10000
 
 bench: build ## fixed cost of an experiment cycle against the plain shell, start-up, ledger
 	$(GO) test ./cmd/ratchet -run '^TestCycleCost$$' -v -count 1 -cycle 30
@@ -39,6 +46,22 @@ bench: build ## fixed cost of an experiment cycle against the plain shell, start
 
 crash: ## the long form of the kill -9 tests
 	$(GO) test ./cmd/ratchet -run 'TestKill' -count 1 -v -kills 200
+
+abuse: ## the long form of the abuse suite, as root and as another user; rewrites the table in docs/confinement.md
+	{ echo '| abuse | tier | user | trials | dead after the deadline, p50 / p99 ms | survivors | verdict |'; echo '|---|---|---|---|---|---|---|'; \
+	$(GO) test ./sandbox -run 'Abuse|Unprivileged' -count 1 -v -timeout 2h -abuse.trials $(TRIALS) -abuse.table | grep '^|'; } > $(BIN).abuse
+	sed -i -e '/<!-- abuse -->/,/<!-- end -->/{//!d}' -e '/<!-- abuse -->/r $(BIN).abuse' docs/confinement.md
+
+nights: ## whole noisy nights through the real binary over MCP; remakes docs/evidence-nights.jsonl (half an hour or more)
+	rm -f docs/evidence-nights.jsonl
+	$(GO) test ./cmd/ratchet -run '^TestNights$$' -count 1 -v -timeout 6h -parallel 2 -nights 20 -nights-out $(CURDIR)/docs/evidence-nights.jsonl
+
+evidence-wordfreq: ## measure useless edits of examples/wordfreq under a load that comes and goes; remakes docs/evidence-wordfreq.jsonl
+	rm -f docs/evidence-wordfreq.jsonl
+	$(GO) test ./cmd/ratchet -run '^TestRecordWordfreq$$' -count 1 -v -timeout 2h -record $(CURDIR)/docs/evidence-wordfreq.jsonl
+
+gpu-test: ## what needs an NVIDIA GPU, nvidia-smi and a Python with torch (RATCHET_GPU_PYTHON); skips with the reason
+	$(GO) test -tags gpu ./sandbox/gpu -run '^TestHardware' -count 1 -v -timeout 20m -args -gpu-budget $(GPU_BUDGET)
 
 demo: build ## drive a whole campaign through the real binary with a scripted agent
 	./$(BIN) demo

@@ -19,35 +19,76 @@ import (
 // handler answers calls of one tool. Whatever goes wrong, a panic included, is
 // an answer with isError, never a protocol error.
 func (s *Server) handler(t tools.Tool) mcpserver.ToolHandlerFunc {
-	return func(ctx context.Context, req mcp.CallToolRequest) (result *mcp.CallToolResult, _ error) {
-		defer func() {
-			if r := recover(); r != nil {
-				s.opt.Log.Error("panic in a tool", "tool", t.Name, "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
-				result = show(tools.Refusal(fmt.Errorf("panic: %v", r)), true)
-			}
-		}()
-		args, err := arguments(req)
+	return func(ctx context.Context, req mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+		began := time.Now()
+		a, err := s.call(ctx, t, req)
+		code := "ok"
 		if err != nil {
-			return show(tools.Refusal(err), true), nil
-		}
-		env := tools.Env{Open: s.open}
-		if t.Waits {
-			beat := s.heartbeat(ctx, req)
-			defer beat.stop()
-			env.Progress = beat.say
-		}
-		a, err := t.Call(ctx, env, args)
-		if !t.ReadOnly {
-			s.changed(ctx)
-		}
-		if err != nil {
-			if e := research.Describe(err); e.Code == research.CodeInternal {
+			code = string(research.Describe(err).Code)
+			if code == string(research.CodeInternal) {
 				s.opt.Log.Error("tool failed", "tool", t.Name, "err", err)
 			}
-			return show(tools.Refusal(err), true), nil
+			a = tools.Refusal(err)
 		}
-		return show(a, false), nil
+		if s.called != nil {
+			s.called(ctx, t.Name, code, time.Since(began))
+		}
+		return show(a, err != nil), nil
 	}
+}
+
+// call calls a tool. A panic is an error.
+func (s *Server) call(ctx context.Context, t tools.Tool, req mcp.CallToolRequest) (_ tools.Answer, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("panic: %v\n%s", r, debug.Stack())
+		}
+	}()
+	args, err := arguments(req)
+	if err != nil {
+		return tools.Answer{}, err
+	}
+	env := tools.Env{Open: s.open}
+	if t.Waits {
+		beat := s.heartbeat(ctx, req)
+		defer beat.stop()
+		env.Progress = beat.say
+	}
+	a, err := s.untilEnding(ctx, func(ctx context.Context) (tools.Answer, error) { return t.Call(ctx, env, args) })
+	if !t.ReadOnly {
+		s.changed(ctx)
+	}
+	return a, err
+}
+
+// untilEnding calls f with a context that also ends when the server stops:
+// the request's own must not, since mcp-go drops the answers of cancelled requests.
+func (s *Server) untilEnding(ctx context.Context, f func(context.Context) (tools.Answer, error)) (tools.Answer, error) {
+	if s.ending == nil {
+		return f(ctx)
+	}
+	waiting, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer onClose(s.ending, cancel)()
+	a, err := f(waiting)
+	if err != nil && waiting.Err() != nil && ctx.Err() == nil {
+		err = research.Errorf(research.CodeCancelled, "call wait_run when the server is back", "the server is being stopped; what runs goes on")
+	}
+	return a, err
+}
+
+// onClose calls f when c is closed, until the function it returns has been called.
+func onClose(c <-chan struct{}, f func()) (stop func()) {
+	over, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		select {
+		case <-c:
+			f()
+		case <-over:
+		}
+	}()
+	return func() { close(over); <-done }
 }
 
 // arguments are the call's own bytes where they arrived as such.

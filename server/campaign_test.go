@@ -28,7 +28,23 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == "supervise" {
 		os.Exit(supervise(os.Args[2:]))
 	}
-	os.Exit(m.Run())
+	os.Exit(withEnvironment(m))
+}
+
+// withEnvironment runs the tests with git's settings and locks of their own.
+func withEnvironment(m *testing.M) int {
+	locks, err := os.MkdirTemp("", "ratchet-locks-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(locks)
+	os.Setenv("RATCHET_LOCKS", locks)
+	for _, kv := range [][2]string{{"GIT_CONFIG_GLOBAL", os.DevNull}, {"GIT_CONFIG_SYSTEM", os.DevNull},
+		{"GIT_AUTHOR_NAME", "test"}, {"GIT_AUTHOR_EMAIL", "test@example.com"}, {"GIT_COMMITTER_NAME", "test"}, {"GIT_COMMITTER_EMAIL", "test@example.com"}} {
+		os.Setenv(kv[0], kv[1])
+	}
+	return m.Run()
 }
 
 func supervise(args []string) int {
@@ -65,20 +81,34 @@ Make the number smaller.
 // campaign is a repository and a client whose server works in it.
 type campaign struct {
 	*client.Client
-	t   *testing.T
+	t   testing.TB
 	dir string
 }
 
-// newCampaign makes a real repository with a deterministic metric.
+// newCampaign makes a real repository with a deterministic metric, and a client
+// on standard streams.
 func newCampaign(t *testing.T) *campaign {
 	t.Helper()
-	dir := t.TempDir()
-	t.Setenv("GIT_CONFIG_GLOBAL", os.DevNull)
-	t.Setenv("GIT_CONFIG_SYSTEM", os.DevNull)
-	for _, who := range []string{"AUTHOR", "COMMITTER"} {
-		t.Setenv("GIT_"+who+"_NAME", "test")
-		t.Setenv("GIT_"+who+"_EMAIL", "test@example.com")
+	c := newRepository(t)
+	c.Client = connect(t, server.Options{Open: func(ctx context.Context, name, version string) (*lab.Lab, error) {
+		return openLab(ctx, c.dir, name, version)
+	}})
+	return c
+}
+
+// openLab opens a laboratory whose supervisor is this binary.
+func openLab(ctx context.Context, dir, name, version string) (*lab.Lab, error) {
+	exe, err := os.Executable()
+	if err != nil {
+		return nil, err
 	}
+	return lab.Open(ctx, lab.Options{Dir: dir, Client: lab.Client{Name: name, Version: version}, Supervise: []string{exe, "supervise"}})
+}
+
+// newRepository is a campaign without a client.
+func newRepository(t testing.TB) *campaign {
+	t.Helper()
+	dir := t.TempDir()
 	c := &campaign{t: t, dir: dir}
 	c.write("program.md", programText)
 	c.write("value.txt", "100\n")
@@ -89,13 +119,6 @@ func newCampaign(t *testing.T) *campaign {
 			t.Fatalf("git %v: %v\n%s", args, err, out)
 		}
 	}
-	exe, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.Client = connect(t, server.Options{Open: func(ctx context.Context, name, version string) (*lab.Lab, error) {
-		return lab.Open(ctx, lab.Options{Dir: dir, Client: lab.Client{Name: name, Version: version}, Supervise: []string{exe, "supervise"}})
-	}})
 	return c
 }
 
@@ -164,7 +187,12 @@ func (c *campaign) want(m map[string]any, key string, want any) {
 }
 
 func TestCampaignThroughEveryTool(t *testing.T) {
-	c := newCampaign(t)
+	t.Parallel()
+	newCampaign(t).throughEveryTool()
+}
+
+func (c *campaign) throughEveryTool() {
+	t := c.t
 	if m, isError := c.try("read_log", `{}`); !isError {
 		t.Errorf("a brief before the start: %v", m)
 	}
@@ -238,6 +266,7 @@ func (c *campaign) resources() {
 }
 
 func TestStopRun(t *testing.T) {
+	t.Parallel()
 	c := newCampaign(t)
 	c.write("program.md", strings.Replace(programText, `run: "`, `run: "[ $(cat value.txt) != 1 ] || sleep 30; `, 1))
 	c.do("start_campaign", `{}`)

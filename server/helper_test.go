@@ -149,7 +149,7 @@ func connect(t *testing.T, o server.Options) *client.Client {
 }
 
 // call calls a tool and returns both forms of its answer.
-func call(t *testing.T, c *client.Client, tool string, args map[string]any) (text string, structured map[string]any, isError bool) {
+func call(t testing.TB, c *client.Client, tool string, args map[string]any) (text string, structured map[string]any, isError bool) {
 	t.Helper()
 	var req mcp.CallToolRequest
 	req.Params.Name = tool

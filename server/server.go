@@ -5,15 +5,22 @@
 // ledger, no file is touched to initialise or to list. It holds no state of a
 // campaign; it may die at any moment, and what runs goes on.
 //
+// Over HTTP a request names its checkout in the URL and its token's name joins
+// the client's; a session is only a name, carried in its id, so that it
+// outlives the server and costs it nothing.
+//
 // Limits: one ServeStdio at a time in a process (mcp-go has one stdio session
 // for all its servers). A client that skips initialize is served too, as an
-// unnamed client.
+// unnamed client. HTTP has no stream of its own for what the server has to say
+// (GET is refused): progress and updates come in the answers to calls, and in
+// subscriptions/listen. HTTP/1.1 only.
 package server
 
 import (
 	"context"
 	"log/slog"
 	"sync"
+	"time"
 
 	"github.com/mark3labs/mcp-go/mcp"
 	mcpserver "github.com/mark3labs/mcp-go/server"
@@ -42,9 +49,14 @@ type Server struct {
 	opt Options
 	mcp *mcpserver.MCPServer
 
-	mu   sync.Mutex
-	labs map[mcpClient]*lab.Lab
-	subs map[string]map[string]int // session → resource → subscriptions
+	find   func(ctx context.Context) (*lab.Lab, error)                      // of HTTP; nil: one checkout, by Options.Open
+	called func(ctx context.Context, tool, code string, took time.Duration) // after every call; nil: nobody counts
+	ending <-chan struct{}                                                  // closed when calls that wait have to answer; nil: never
+
+	mu        sync.Mutex
+	labs      map[mcpClient]*lab.Lab
+	subs      map[string]map[string]int // session → resource → subscriptions
+	listeners map[*caller]*listener     // streams of subscriptions/listen over HTTP
 }
 
 type mcpClient struct{ name, version string }
@@ -54,7 +66,8 @@ func New(o Options) *Server {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{opt: o, labs: map[mcpClient]*lab.Lab{}, subs: map[string]map[string]int{}}
+	s := &Server{opt: o, labs: map[mcpClient]*lab.Lab{}, subs: map[string]map[string]int{},
+		listeners: map[*caller]*listener{}}
 	s.mcp = mcpserver.NewMCPServer("ratchet", o.Version,
 		mcpserver.WithTitle("Ratchet"),
 		mcpserver.WithInstructions(prompts.Instructions),
@@ -97,13 +110,21 @@ func (s *Server) addPrompts() {
 	}
 }
 
-// open is the laboratory of the client that ctx belongs to.
-func (s *Server) open(ctx context.Context) (*lab.Lab, error) {
-	var c mcpClient
+// clientOf is what the client of ctx calls itself.
+func clientOf(ctx context.Context) (c mcpClient) {
 	if session, ok := mcpserver.ClientSessionFromContext(ctx).(mcpserver.SessionWithClientInfo); ok {
 		info := session.GetClientInfo()
 		c = mcpClient{info.Name, info.Version}
 	}
+	return c
+}
+
+// open is the laboratory of the client that ctx belongs to.
+func (s *Server) open(ctx context.Context) (*lab.Lab, error) {
+	if s.find != nil {
+		return s.find(ctx)
+	}
+	c := clientOf(ctx)
 	s.mu.Lock()
 	l := s.labs[c]
 	s.mu.Unlock()

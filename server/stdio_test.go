@@ -125,6 +125,7 @@ func blocking(entered chan<- string) server.Options {
 }
 
 func TestEndOfInputEndsWaits(t *testing.T) {
+	t.Parallel()
 	entered := make(chan string, 10)
 	w := dial(t, blocking(entered))
 	w.send(hello, ready, `{"jsonrpc":"2.0","id":5,"method":"resources/subscribe","params":{"uri":"ratchet://brief"}}`, tool(1, "wait_run", `{}`))
@@ -154,6 +155,7 @@ func TestCancelledCallEnds(t *testing.T) {
 }
 
 func TestWaitsDontBlockOtherCalls(t *testing.T) {
+	t.Parallel()
 	entered := make(chan string, 100)
 	w := dial(t, blocking(entered))
 	w.send(hello, ready)
@@ -170,6 +172,7 @@ func TestWaitsDontBlockOtherCalls(t *testing.T) {
 }
 
 func TestProgressFromTheFirstSecond(t *testing.T) {
+	t.Parallel()
 	entered := make(chan string, 10)
 	w := dial(t, blocking(entered))
 	w.send(hello, ready,

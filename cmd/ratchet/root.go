@@ -19,7 +19,7 @@ func rootCommand(a *app) *cobra.Command {
 	f.BoolVar(&a.JSON, "json", false, "print JSON")
 	cmd.AddCommand(
 		initCommand(a), doctorCommand(a), demoCommand(a),
-		mcpCommand(a), callCommand(a), superviseCommand(a),
+		mcpCommand(a), serveCommand(a), tokenCommand(a), callCommand(a), superviseCommand(a),
 		statusCommand(a), logCommand(a), showCommand(a), verifyCommand(a),
 		auditCommand(a), finalizeCommand(a), stopCommand(a), undoCommand(a), acceptCommand(a), abandonCommand(a), gcCommand(a), simulateCommand(a), versionCommand(a),
 	)

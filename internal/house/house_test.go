@@ -34,6 +34,8 @@ var rooms = map[string]struct {
 	"github.com/mark3labs/mcp-go":     {[]string{"ratchet/server"}, "its API changes by thousands of lines between versions"},
 	"github.com/invopop/jsonschema":   {[]string{"ratchet/tools"}, "schemas come from the tools' argument structs"},
 	"github.com/go-git/go-git":        {[]string{"ratchet/internal/source"}, "it may only read objects; its writes lose data"},
+	"github.com/prometheus":           {[]string{"ratchet/server"}, "what the HTTP server counts"},
+	"golang.org/x/time":               {[]string{"ratchet/server"}, "the HTTP server's rate limits"},
 	"github.com/NVIDIA/go-nvml":       {[]string{"ratchet/sandbox"}, "a failed Init must never be followed by another call"},
 	"go.etcd.io/bbolt":                {[]string{"ratchet/ledger"}, "only the ledger guards against what bbolt lets pass"},
 	"go.yaml.in/yaml":                 {[]string{"ratchet/internal/research"}, "the program is the one YAML text"},

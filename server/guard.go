@@ -1,0 +1,127 @@
+package server
+
+import (
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"ratchet/internal/research"
+)
+
+const (
+	maxDepth = 64     // levels of a JSON message
+	maxParts = 50_000 // values and keys, about
+)
+
+// modest says whether a JSON text can be parsed at little cost, whatever else
+// is wrong with it.
+func modest(text []byte) bool {
+	depth, parts, quoted := 0, 0, false
+	for i := 0; i < len(text); i++ {
+		c := text[i]
+		switch {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '{' || c == '[':
+			depth, parts = depth+1, parts+1
+		case c == '}' || c == ']':
+			depth--
+		case c == ',' || c == ':':
+			parts++
+		}
+		if depth > maxDepth || parts > maxParts {
+			return false
+		}
+	}
+	return true
+}
+
+// origins are what a request may say of where it comes from and where it goes:
+// a web page must not reach the server through a person's browser, neither
+// directly (Origin) nor by a name that leads here (Host).
+type origins struct {
+	hosts   map[string]bool // besides loopback names
+	allowed map[string]bool // whole origins
+}
+
+func newOrigins(listen string, allow []string) (origins, error) {
+	o := origins{hosts: map[string]bool{}, allowed: map[string]bool{}}
+	if ip := net.ParseIP(listen); listen != "" && (ip == nil || !ip.IsUnspecified()) {
+		o.hosts[strings.ToLower(listen)] = true
+	}
+	for _, a := range allow {
+		u, err := url.Parse(a)
+		if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || strings.TrimSuffix(u.Path, "/") != "" || u.RawQuery != "" || u.User != nil {
+			return o, research.Errorf(research.CodeBadArgument, "write it like https://example.org or https://example.org:8443", "%q is no origin", a)
+		}
+		o.allowed[strings.ToLower(u.Scheme+"://"+u.Host)] = true
+		o.hosts[strings.ToLower(u.Hostname())] = true
+	}
+	return o, nil
+}
+
+// check refuses foreign hosts and origins, and tells a browser of an allowed
+// origin that it is.
+func (o origins) check(answer http.Header, r *http.Request) *refusal {
+	if host := hostname(r.Host); !isLoopback(host) && !o.hosts[host] && !reached(r, host) {
+		return refused(http.StatusForbidden, "forbidden", "serve with --allow-origin if it is a name of this server", "the request is for another host, %q", shown(r.Host))
+	}
+	origin := r.Header.Get("Origin")
+	if origin == "" {
+		return nil
+	}
+	u, err := url.Parse(strings.ToLower(origin))
+	known := err == nil && (u.Scheme == "http" || u.Scheme == "https") && (isLoopback(u.Hostname()) || o.hosts[u.Hostname()] && o.allowed[u.Scheme+"://"+u.Host] || strings.EqualFold(u.Host, r.Host))
+	if !known {
+		return refused(http.StatusForbidden, "forbidden", "serve with --allow-origin if that page may use this server", "the request comes from another origin, %q", shown(origin))
+	}
+	answer.Set("Access-Control-Allow-Origin", origin)
+	answer.Set("Access-Control-Expose-Headers", sessionHeader)
+	answer.Set("Vary", "Origin")
+	return nil
+}
+
+// preflight answers a browser's question before a request. It needs no token.
+func preflight(out *reply) {
+	out.head.Set("Access-Control-Allow-Methods", "POST")
+	out.head.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, Accept, Mcp-Session-Id, Mcp-Protocol-Version, Mcp-Method, Mcp-Name")
+	out.head.Set("Access-Control-Max-Age", "600")
+	out.WriteHeader(http.StatusNoContent)
+}
+
+// hostname is a Host header without its port, in lower case.
+func hostname(host string) string {
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	return strings.ToLower(strings.Trim(host, "[]"))
+}
+
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// reached says whether host is the very address that the connection came to:
+// no name leads there by mistake.
+func reached(r *http.Request, host string) bool {
+	addr, ok := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr)
+	ip := net.ParseIP(host)
+	return ok && ip != nil && ip.Equal(addr.IP)
+}
+
+// local says whether the request was made on this machine, and not handed on
+// by a proxy.
+func local(r *http.Request) bool {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	for _, k := range []string{"Forwarded", "X-Forwarded-For", "X-Real-Ip", "Via"} {
+		if r.Header.Get(k) != "" {
+			return false
+		}
+	}
+	return err == nil && isLoopback(host) && isLoopback(hostname(r.Host))
+}

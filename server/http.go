@@ -1,0 +1,231 @@
+package server
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	mcpserver "github.com/mark3labs/mcp-go/server"
+	"golang.org/x/time/rate"
+
+	"ratchet/internal/lab"
+	"ratchet/internal/research"
+)
+
+// HTTPOptions are what a server over HTTP needs to know.
+type HTTPOptions struct {
+	Version string
+	// Tokens are those that let a request in. Required.
+	Tokens *Tokens
+	// Roots are the folders below which checkouts may be worked in. At least one.
+	Roots []string
+	// Open opens the laboratory of a checkout for a client. It is called at the
+	// client's first tool call there, again after it failed, and again when the
+	// client has been idle for long. Several calls may run at once.
+	Open func(ctx context.Context, checkout, clientName, clientVersion string) (*lab.Lab, error)
+	// Listen is the host that the server is reached by ("" or a loopback name:
+	// this machine only); Origins are the origins (https://host[:port]) that
+	// may also be in a request's Origin, and their hosts in its Host.
+	Listen  string
+	Origins []string
+	Limits  Limits
+	Log     *slog.Logger // what goes wrong inside; nil discards it
+	Access  *slog.Logger // one line a request: no tokens, no arguments; nil discards it
+}
+
+// Limits bound what clients can make the server spend. The zero value of each
+// is the default in parentheses.
+type Limits struct {
+	Body    int64         // bytes of a request's body (1 MiB)
+	Header  int           // bytes of its header (32 KiB)
+	Arrival time.Duration // from the first byte to the end of the header, and again of the body (10 s)
+	Idle    time.Duration // of a connection between requests (2 min)
+	Conns   int           // connections at a time (2,048); beyond it the one idle longest goes
+	Calls   int           // requests at a time (256); beyond it 503
+	Streams int           // subscriptions/listen streams at a time (256); beyond it 503
+	Rate    float64       // requests a second of one token, in the long run (50); beyond it 429
+	Burst   int           // and at once (200)
+	Drain   time.Duration // for answers under way when the server is stopped (5 s)
+}
+
+func (l Limits) orDefault() Limits {
+	l.Body = cmp.Or(l.Body, 1<<20)
+	l.Header = cmp.Or(l.Header, 32<<10)
+	l.Arrival = cmp.Or(l.Arrival, 10*time.Second)
+	l.Idle = cmp.Or(l.Idle, 2*time.Minute)
+	l.Conns = cmp.Or(l.Conns, 2048)
+	l.Calls = cmp.Or(l.Calls, 256)
+	l.Streams = cmp.Or(l.Streams, 256)
+	l.Rate = cmp.Or(l.Rate, 50)
+	l.Burst = cmp.Or(l.Burst, 200)
+	l.Drain = cmp.Or(l.Drain, 5*time.Second)
+	return l
+}
+
+const (
+	keptLabs     = 256              // laboratories kept for the next call, each some kilobytes
+	labIdle      = 10 * time.Minute // and for how long
+	keptSessions = 1024             // sessions whose subscriptions are remembered
+	sessionIdle  = time.Hour
+	sweepEvery   = time.Minute
+)
+
+// HTTP is Ratchet's MCP server over streamable HTTP, for any number of clients
+// and checkouts. It is an http.Handler of its own; Serve adds what needs the
+// connections: their number, how slowly they may speak, and an orderly end.
+type HTTP struct {
+	opt     HTTPOptions
+	roots   roots
+	origins origins
+	core    *Server
+	mcp     *mcpserver.StreamableHTTPServer
+	metrics *metrics
+
+	labs     shelf[labKey, *lab.Lab]
+	sessions shelf[string, struct{}]
+	calls    chan struct{} // a place for each request under way
+	streams  chan struct{}
+	stopping chan struct{} // closed when Serve has been told to stop: streams end
+	ending   chan struct{} // closed a little later: calls that wait answer
+
+	mu    sync.Mutex
+	rates map[string]*rate.Limiter // by token
+}
+
+type labKey struct {
+	token, checkout string
+	client          mcpClient
+}
+
+// NewHTTP makes a server. Nothing is opened or started, but the roots must
+// exist. Errors: CodeBadArgument.
+func NewHTTP(o HTTPOptions) (*HTTP, error) {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Access == nil {
+		o.Access = slog.New(slog.DiscardHandler)
+	}
+	o.Limits = o.Limits.orDefault()
+	h := &HTTP{opt: o, core: New(Options{Version: o.Version, Log: o.Log}), rates: map[string]*rate.Limiter{},
+		calls: make(chan struct{}, o.Limits.Calls), streams: make(chan struct{}, o.Limits.Streams),
+		stopping: make(chan struct{}), ending: make(chan struct{})}
+	var err error
+	if h.roots, err = newRoots(o.Roots); err != nil {
+		return nil, err
+	}
+	if h.origins, err = newOrigins(o.Listen, o.Origins); err != nil {
+		return nil, err
+	}
+	h.labs.max, h.labs.idle = keptLabs, labIdle
+	h.sessions.max, h.sessions.idle, h.sessions.dropped = keptSessions, sessionIdle, h.core.forget
+	h.core.find, h.core.called, h.core.ending = h.find, h.called, h.ending
+	h.metrics = newMetrics(h)
+	h.mcp = mcpserver.NewStreamableHTTPServer(h.core.mcp, mcpserver.WithStateLess(true), mcpserver.WithStreamableHTTPLogger(o.Log))
+	return h, nil
+}
+
+// find is the laboratory of a call's checkout and client.
+func (h *HTTP) find(ctx context.Context) (*lab.Lab, error) {
+	c := callerOf(ctx)
+	k := labKey{c.token, c.checkout, c.client}
+	if said := clientOf(ctx); said.name != "" { // protocols without sessions say it in every request
+		k.client = mcpClient{clip(said.name), clip(said.version)}
+	}
+	if l, ok := h.labs.get(k); ok {
+		return l, nil
+	}
+	name := cmp.Or(k.client.name, "unnamed") + "@" + k.token
+	l, err := h.opt.Open(ctx, k.checkout, name, k.client.version)
+	if err != nil {
+		return nil, err
+	}
+	if !h.roots.hold(l.Root()) { // core.worktree
+		return nil, forbidden("serve that folder too, with --root", "the checkout's files lie outside the allowed folders")
+	}
+	h.labs.put(k, l)
+	return l, nil
+}
+
+// called notes a tool call for the metrics and the access log.
+func (h *HTTP) called(ctx context.Context, tool, code string, took time.Duration) {
+	c := callerOf(ctx)
+	c.tool, c.code = tool, code
+	h.metrics.call(tool, code, took)
+}
+
+// Serve answers on l until ctx is done. Then nothing new is accepted, streams
+// end, and what is under way has Limits.Drain to be answered: calls that wait
+// are told at half of it to come back. Runs go on: they are not the server's
+// processes. It returns nil after an orderly end. Call it once.
+func (h *HTTP) Serve(ctx context.Context, l net.Listener) error {
+	lim := h.opt.Limits
+	http1 := new(http.Protocols)
+	http1.SetHTTP1(true)
+	srv := &http.Server{Handler: h, Protocols: http1, ReadHeaderTimeout: lim.Arrival, IdleTimeout: lim.Idle,
+		MaxHeaderBytes: lim.Header, ConnState: h.metrics.crowd(lim.Conns).turn,
+		ErrorLog: slog.NewLogLogger(h.opt.Log.Handler(), slog.LevelDebug)}
+	var over sync.WaitGroup
+	defer over.Wait()
+	failed := make(chan error, 1)
+	over.Go(func() { failed <- srv.Serve(l) })
+	sweep := time.NewTicker(sweepEvery)
+	defer sweep.Stop()
+	for {
+		select {
+		case err := <-failed:
+			return err
+		case <-sweep.C:
+			h.labs.sweep()
+			h.sessions.sweep()
+			continue
+		case <-ctx.Done():
+		}
+		return h.stop(ctx, srv)
+	}
+}
+
+func (h *HTTP) stop(ctx context.Context, srv *http.Server) error {
+	close(h.stopping)
+	end := time.AfterFunc(h.opt.Limits.Drain/2, func() { close(h.ending) })
+	defer end.Stop()
+	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), h.opt.Limits.Drain)
+	defer cancel()
+	err := srv.Shutdown(limit)
+	if err != nil {
+		err = errors.Join(err, srv.Close())
+		h.opt.Log.Warn("some answers were cut off", "err", err)
+	}
+	return nil
+}
+
+// allow says whether the token may make one more request now.
+func (h *HTTP) allow(token string) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	r := h.rates[token]
+	if r == nil {
+		if len(h.rates) >= 2*maxTokens { // of tokens that are gone
+			clear(h.rates)
+		}
+		r = rate.NewLimiter(rate.Limit(h.opt.Limits.Rate), h.opt.Limits.Burst)
+		h.rates[token] = r
+	}
+	return r.Allow()
+}
+
+// refusal is an answer without MCP: an HTTP status and what research.Describe says.
+type refusal struct {
+	status int
+	err    error
+	header map[string]string // of the answer, also
+}
+
+func refused(status int, code research.Code, next, format string, args ...any) *refusal {
+	return &refusal{status: status, err: research.Errorf(code, next, format, args...)}
+}

@@ -1,0 +1,114 @@
+package server
+
+import (
+	"net"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// metrics are what /metrics shows, in a registry of their own.
+type metrics struct {
+	requests *prometheus.CounterVec
+	calls    *prometheus.CounterVec
+	seconds  *prometheus.HistogramVec
+	sessions prometheus.Counter
+	conns    crowd
+	show     http.Handler
+}
+
+func newMetrics(h *HTTP) *metrics {
+	m := &metrics{
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "ratchet_http_requests_total", Help: "HTTP requests answered, by status."}, []string{"status"}),
+		calls:    prometheus.NewCounterVec(prometheus.CounterOpts{Name: "ratchet_tool_calls_total", Help: "Tool calls answered, by tool and code (ok, or the code of the error)."}, []string{"tool", "code"}),
+		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "ratchet_tool_call_seconds", Help: "How long tool calls took, waits for runs included.",
+			Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 25, 50}}, []string{"tool"}),
+		sessions: prometheus.NewCounter(prometheus.CounterOpts{Name: "ratchet_sessions_opened_total", Help: "MCP sessions that were initialised."}),
+	}
+	gauge := func(name, help string, f func() int) prometheus.Collector {
+		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return float64(f()) })
+	}
+	reg := prometheus.NewRegistry()
+	reg.MustRegister(m.requests, m.calls, m.seconds, m.sessions,
+		gauge("ratchet_sessions", "MCP sessions seen within the last hour, the newest 1,024.", h.sessions.len),
+		gauge("ratchet_laboratories", "Pairs of client and checkout that are kept open.", h.labs.len),
+		gauge("ratchet_requests_in_flight", "MCP requests under way.", func() int { return len(h.calls) }),
+		gauge("ratchet_streams", "Streams of subscriptions/listen.", func() int { return len(h.streams) }),
+		gauge("ratchet_connections", "TCP connections.", m.conns.len))
+	m.show = promhttp.HandlerFor(reg, promhttp.HandlerOpts{DisableCompression: true})
+	return m
+}
+
+func (m *metrics) request(status int) { m.requests.WithLabelValues(strconv.Itoa(status)).Inc() }
+
+func (m *metrics) call(tool, code string, took time.Duration) {
+	m.calls.WithLabelValues(tool, code).Inc()
+	m.seconds.WithLabelValues(tool).Observe(took.Seconds())
+}
+
+func (m *metrics) write(out *reply, r *http.Request) { m.show.ServeHTTP(out, r) }
+
+// crowd watches a server's connections. Beyond max the one that has been idle,
+// or silent since it came, for longest has to go.
+type crowd struct {
+	max int
+
+	mu    sync.Mutex
+	conns map[net.Conn]time.Time // since when it is idle; zero: busy
+}
+
+// crowd is the connections, at most limit.
+func (m *metrics) crowd(limit int) *crowd {
+	m.conns.max = limit
+	return &m.conns
+}
+
+// turn is told of every change of a connection's state (http.Server.ConnState).
+func (c *crowd) turn(conn net.Conn, state http.ConnState) {
+	c.mu.Lock()
+	if c.conns == nil {
+		c.conns = map[net.Conn]time.Time{}
+	}
+	var out net.Conn
+	switch state {
+	case http.StateNew:
+		if len(c.conns) >= c.max {
+			out = c.idlest(conn)
+		}
+		if out != conn {
+			c.conns[conn] = time.Now()
+		}
+	case http.StateIdle:
+		c.conns[conn] = time.Now()
+	case http.StateActive:
+		c.conns[conn] = time.Time{}
+	default:
+		delete(c.conns, conn)
+	}
+	delete(c.conns, out)
+	c.mu.Unlock()
+	if out != nil {
+		_ = out.Close()
+	}
+}
+
+// idlest is the connection to close, newcomer if all others are busy.
+func (c *crowd) idlest(newcomer net.Conn) net.Conn {
+	out, since := newcomer, time.Now()
+	for conn, t := range c.conns {
+		if !t.IsZero() && t.Before(since) {
+			out, since = conn, t
+		}
+	}
+	return out
+}
+
+func (c *crowd) len() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.conns)
+}

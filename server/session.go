@@ -1,0 +1,77 @@
+package server
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"strings"
+
+	"ratchet/tools"
+)
+
+// caller is who makes an HTTP request, and on which checkout. It travels in
+// the request's context.
+type caller struct {
+	token    string // the token's name
+	checkout string // a folder of a checkout inside an allowed root, symlinks resolved
+	session  string // the session's id, "" without one
+	client   mcpClient
+	tool     string // what the access log says of a call: written by called,
+	code     string // read when the request has been answered
+}
+
+type callerKey struct{}
+
+func withCaller(ctx context.Context, c *caller) context.Context {
+	return context.WithValue(ctx, callerKey{}, c)
+}
+
+// callerOf is nil on standard streams.
+func callerOf(ctx context.Context) *caller {
+	c, _ := ctx.Value(callerKey{}).(*caller)
+	return c
+}
+
+const (
+	sessionPrefix = "ratchet."
+	sessionRandom = 16
+	maxClientName = 64 // bytes of a client's name, and of its version
+)
+
+// newSession is the id of a new session. It says whose it is, so that a server
+// has nothing to remember and the session goes on with the next one. It opens
+// no door: every request shows its token too.
+func newSession(c mcpClient) string {
+	random := make([]byte, sessionRandom)
+	_, _ = rand.Read(random) // never fails
+	enc := base64.RawURLEncoding
+	return sessionPrefix + enc.EncodeToString(random) + "." + enc.EncodeToString([]byte(clip(c.name)+"\n"+clip(c.version)))
+}
+
+// sessionClient is the client that a session's id speaks of.
+func sessionClient(id string) (c mcpClient, ok bool) {
+	rest, ok := strings.CutPrefix(id, sessionPrefix)
+	if !ok || len(id) > 512 {
+		return c, false
+	}
+	random, who, _ := strings.Cut(rest, ".")
+	r, err := base64.RawURLEncoding.DecodeString(random)
+	if err != nil || len(r) != sessionRandom {
+		return c, false
+	}
+	b, err := base64.RawURLEncoding.DecodeString(who)
+	if err != nil {
+		return c, false
+	}
+	name, version, ok := strings.Cut(string(b), "\n")
+	return mcpClient{clip(name), clip(version)}, ok
+}
+
+// clip is a name as records and logs may have it: one line, not long.
+func clip(s string) string {
+	s = strings.Join(strings.Fields(tools.Clean(s)), " ")
+	if len(s) > maxClientName {
+		s = strings.ToValidUTF8(s[:maxClientName], "")
+	}
+	return s
+}
