@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"ratchet/internal/research"
+	"ratchet/internal/research/simulate"
 	"ratchet/ledger"
 )
 
@@ -25,27 +26,6 @@ type night struct {
 	edits  []string // kinds, in the order of proposal
 	pairs  int      // of the audit at the end, 0 for none
 	every  int      // the driver keeps every so-manieth edit that it may keep; 0 is 1
-}
-
-// nightEnd is what a night came to. Gains are log-ratios, positive is better.
-type nightEnd struct {
-	Search  string  `json:"search"`
-	Noise   string  `json:"noise"`
-	Edits   string  `json:"edits"` // null | mixed
-	Night   int     `json:"night"`
-	Judged  int     `json:"judged"`  // experiments with a verdict
-	Kept    int     `json:"kept"`    // when they were judged
-	Tried   int     `json:"tried"`   // certificates
-	Passed  int     `json:"passed"`  // of them
-	Runs    int     `json:"runs"`    // all but the audit's
-	Offered float64 `json:"offered"` // by the planted gains
-	Truth   float64 `json:"truth"`   // of the head at the end
-	Claimed float64 `json:"claimed"` // by what is proven; a greedy driver's best against its first value
-	Low     float64 `json:"low"`     // of the last certificate's 90 % interval
-	High    float64 `json:"high"`
-	Audited float64 `json:"audited"`
-	OneRun  int     `json:"one_run"` // edits whose first run was lower than all before: what a keep-if-lower would have kept
-	Seconds float64 `json:"seconds"` // summed run time
 }
 
 var effects = map[string]float64{"note": 0, "gain": math.Log(.95), "loss": math.Log(1.05)}
@@ -70,6 +50,8 @@ END {
 }
 `
 
+// The hours are more than are ever needed, so that what a night does depends on
+// its seeds alone, not on the machine's speed.
 const noisyProgram = `---
 name: night-%d
 edit: work.txt
@@ -100,13 +82,13 @@ func (n night) prepare(t testing.TB) *site {
 }
 
 // play drives the night as an agent does, and checks its ledger.
-func (n night) play(t testing.TB) nightEnd {
+func (n night) play(t testing.TB) simulate.PlayedNight {
 	t.Helper()
 	s := n.prepare(t)
 	c := s.connect()
 	defer c.close()
 	c.calibrated()
-	d := &driver{t: t, s: s, c: c, night: n, end: nightEnd{Search: n.search, Noise: n.noise, Edits: n.mix(), Night: n.number}}
+	d := &driver{t: t, s: s, c: c, night: n, end: simulate.PlayedNight{Search: n.search, Noise: n.noise, Edits: n.mix(), Night: n.number}}
 	for i, kind := range n.edits {
 		d.end.Offered -= min(0, effects[kind])
 		line := fmt.Sprintf("%s %d\n", kind, i+1)
@@ -135,7 +117,7 @@ type driver struct {
 	s     *site
 	c     *client
 	night night
-	end   nightEnd
+	end   simulate.PlayedNight
 	able  int // edits that could be kept
 
 	text        string  // a greedy driver's best version,

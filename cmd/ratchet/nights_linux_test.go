@@ -8,6 +8,8 @@ import (
 	"slices"
 	"sync"
 	"testing"
+
+	"ratchet/internal/research/simulate"
 )
 
 var (
@@ -23,14 +25,14 @@ func repeat(n int, kinds ...string) []string { return slices.Repeat(kinds, n) }
 func TestNullNightsStayClean(t *testing.T) {
 	t.Parallel()
 	for _, n := range []night{
-		{number: 1, search: "auto", noise: "normal", edits: repeat(10, "note")},
+		{number: 1, search: "auto", noise: "normal", edits: repeat(6, "note")},
 		{number: 2, search: "certify", noise: "normal", edits: repeat(10, "note")},
-		{number: 3, search: "auto", noise: "heavy", edits: repeat(10, "note")},
+		{number: 3, search: "auto", noise: "heavy", edits: repeat(6, "note")},
 	} {
 		t.Run(n.search+" "+n.noise, func(t *testing.T) {
 			t.Parallel()
 			e := n.play(t)
-			if e.deceived() {
+			if e.Deceived() {
 				t.Errorf("useless edits were proven: %+v", e)
 			}
 			if e.Judged != len(n.edits) || n.search == "auto" && e.Tried == 0 {
@@ -41,17 +43,6 @@ func TestNullNightsStayClean(t *testing.T) {
 			}
 		})
 	}
-}
-
-// deceived says whether something useless counts as proven.
-func (e nightEnd) deceived() bool {
-	switch e.Search {
-	case "certify":
-		return e.Kept > 0
-	case "greedy":
-		return e.Truth <= 0 && e.Kept > 0
-	}
-	return e.Passed > 0
 }
 
 // Gains of 5 % among useless and harmful edits end as a certified head that
@@ -73,21 +64,18 @@ func TestMixedNightIsCertified(t *testing.T) {
 			if enough := e.Audited >= .9*e.Offered && e.Truth >= .9*e.Offered; enough != c.enough {
 				t.Errorf("at least .9 of what was offered is audited: %t, want %t: %+v", enough, c.enough, e)
 			}
-			if !e.covered() {
+			if !e.Covered() {
 				t.Errorf("the certificate's interval misses the truth: %+v", e)
 			}
 		})
 	}
 }
 
-// covered says whether the certificate's interval holds the true gain.
-func (e nightEnd) covered() bool { return e.Low <= e.Truth && e.Truth <= e.High }
-
 // What "keep what is lower" claims of useless edits is noise.
 func TestGreedyDriverIsDeceived(t *testing.T) {
 	t.Parallel()
 	e := night{number: 5, search: "greedy", noise: "normal", edits: repeat(10, "note")}.play(t)
-	if !e.deceived() || e.Claimed < .01 {
+	if !e.Deceived() || e.Claimed < .01 {
 		t.Errorf("the night shows nothing: %+v", e)
 	}
 }
@@ -98,7 +86,7 @@ func TestNights(t *testing.T) {
 		t.Skip("make nights plays them")
 	}
 	var lock sync.Mutex
-	var ends []nightEnd
+	var ends []simulate.PlayedNight
 	t.Run("play", func(t *testing.T) {
 		for _, n := range wholeNights(*nights) {
 			t.Run(fmt.Sprintf("%d %s %s", n.number, n.search, n.noise), func(t *testing.T) {
@@ -117,7 +105,7 @@ func TestNights(t *testing.T) {
 			})
 		}
 	})
-	cells := map[string][]nightEnd{}
+	cells := map[string][]simulate.PlayedNight{}
 	for _, e := range ends {
 		k := fmt.Sprintf("%s, %s, %s", e.Edits, e.Search, e.Noise)
 		cells[k] = append(cells[k], e)
@@ -147,17 +135,17 @@ func wholeNights(n int) []night {
 }
 
 // checkNights holds the nights of one cell against what is promised.
-func checkNights(t *testing.T, cell string, es []nightEnd) {
+func checkNights(t *testing.T, cell string, es []simulate.PlayedNight) {
 	t.Helper()
 	deceived, oneRun, covered, audited, n := 0, 0, 0, 0., float64(len(es))
 	for _, e := range es {
-		if e.deceived() {
+		if e.Deceived() {
 			deceived++
 		}
 		if e.OneRun > 0 {
 			oneRun++
 		}
-		if e.covered() {
+		if e.Covered() {
 			covered++
 		}
 		if e.Offered > 0 {

@@ -19,6 +19,7 @@ import (
 
 	"ratchet/examples"
 	"ratchet/internal/research"
+	"ratchet/internal/research/simulate"
 	"ratchet/ledger"
 )
 
@@ -40,8 +41,8 @@ type noOp struct {
 
 // TestRecordWordfreq measures sixty useless edits of examples/wordfreq on this
 // machine, by measure_metric, while a competing load comes and goes, and
-// writes the samples down. `make evidence-wordfreq` runs it. The example makes
-// one round instead of three, so that a recording takes minutes.
+// writes the samples down as they come. `make evidence-wordfreq` runs it. The
+// example makes one round instead of three, so that a recording takes minutes.
 func TestRecordWordfreq(t *testing.T) {
 	if *recordTo == "" {
 		t.Skip("make evidence-wordfreq records")
@@ -54,25 +55,44 @@ func TestRecordWordfreq(t *testing.T) {
 	stop := competingLoad(r.Uint64())
 	defer stop()
 	start := s.read("wordcount.go")
-	var lines []string
-	note := func(edit int, kind string, pairs [][2]float64) {
-		b, err := json.Marshal(map[string]any{"edit": edit, "kind": kind, "pairs": pairs})
+	note := func(line simulate.Recorded) {
+		b, err := json.Marshal(line)
 		if err != nil {
 			t.Fatal(err)
 		}
-		lines = append(lines, string(b))
+		appendLine(t, *recordTo, b)
 	}
-	note(0, "start", s.pairsOf(c, "start", startRuns/2))
+	note(simulate.Recorded{Kind: "start", Pairs: s.pairsOf(c, "start", startRuns/2)})
+	var edits []noOp
 	whole := strings.Split(start, "\n\n")
 	for i := range noOps {
-		e := someNoOp(r, i+1)
-		whole = e.apply(whole)
-		note(i+1, e.kind, s.pairsOf(c, s.commitOf(strings.Join(e.apply(strings.Split(start, "\n\n")), "\n\n")), editPairs))
+		edits = append(edits, someNoOp(r, i+1))
+		whole = edits[i].apply(whole)
 	}
-	note(noOps+1, "all", s.pairsOf(c, s.commitOf(strings.Join(whole, "\n\n")), wholePairs))
-	if err := os.WriteFile(*recordTo, []byte(strings.Join(lines, "\n")+"\n"), 0o644); err != nil {
-		t.Fatal(err)
+	for i, e := range append(edits, noOp{"all", func([]string) []string { return whole }}) {
+		n := editPairs
+		if e.kind == "all" {
+			n = wholePairs
+		}
+		verdict, target := s.judged(c, e, strings.Join(e.apply(strings.Split(start, "\n\n")), "\n\n"))
+		note(simulate.Recorded{Edit: i + 1, Kind: e.kind, Verdict: verdict, Pairs: s.pairsOf(c, target, n)})
 	}
+}
+
+// judged proposes the edit as an experiment, which is reverted whatever its
+// verdict; what it built is then at hand for the measurement.
+func (s *site) judged(c *client, e noOp, text string) (verdict, id string) {
+	s.t.Helper()
+	s.write("wordcount.go", text)
+	a := c.call("run_experiment", map[string]any{"hypothesis": e.kind, "wait_seconds": 50})
+	for a.Status == "running" {
+		a = c.call("wait_run", map[string]any{"id": a.ID, "wait_seconds": 50})
+	}
+	if a.Verdict == "" || a.Verdict == "invalid" {
+		s.t.Fatalf("%s: %s", e.kind, a.text)
+	}
+	c.call("revert", map[string]any{"lesson": "it changed nothing"})
+	return a.Verdict, a.ID
 }
 
 // wordfreqSite is the example as a repository.
@@ -89,20 +109,15 @@ func wordfreqSite(t *testing.T) *site {
 		t.Fatal(err)
 	}
 	s.write("main.go", strings.Replace(s.read("main.go"), "rounds   = 3", "rounds   = 1", 1))
-	s.write("program.md", strings.Replace(s.read("program.md"), "hours: 1", "hours: 50", 1))
+	program := s.read("program.md")
+	for old, now := range map[string]string{"hours: 1": "hours: 50", "experiments: 60": "experiments: 100", "wall: 4s": "wall: 5m",
+		"check: go vet ./wordcount.go\n": ""} {
+		program = strings.Replace(program, old, now, 1)
+	}
+	s.write("program.md", program)
 	s.sh("git", "add", ".")
 	s.sh("git", "commit", "-qm", "wordfreq")
 	return s
-}
-
-// commitOf is a commit with that text as wordcount.go; the checkout is left as it was.
-func (s *site) commitOf(text string) string {
-	s.t.Helper()
-	s.write("wordcount.go", text)
-	s.sh("git", "commit", "-qam", "an edit")
-	commit := strings.TrimSpace(s.sh("git", "rev-parse", "HEAD"))
-	s.sh("git", "reset", "-q", "--hard", "HEAD~1")
-	return commit
 }
 
 // pairsOf are at least n pairs of the start's value and the target's, in the

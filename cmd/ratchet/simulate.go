@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 
@@ -73,7 +74,7 @@ func (s simulation) run(ctx context.Context) (simulate.Report, error) {
 		return report, research.Errorf(research.CodeBadArgument, "give --nights a number from 1", "%d nights show nothing", s.nights)
 	}
 	rules, broken := s.rules(simulate.Rules()), s.rules(simulate.Broken())
-	if len(rules) == len(simulate.Rules())-2 {
+	if !slices.ContainsFunc(rules, func(r simulate.Rule) bool { return !r.Peer }) {
 		return report, research.Errorf(research.CodeBadArgument, "give --rule auto or --rule certify", "no rule of Ratchet's is named %q", s.rule)
 	}
 	var null, fast []simulate.Cell

@@ -114,21 +114,37 @@ func (s *supervisor) certify(ctx context.Context) error {
 	}
 }
 
-// versionsOf builds a version for each side.
+// versionsOf builds a version for each side. Each reads the caches of the one
+// before it, the first those of the incumbent, so that only differences are built.
 func (s *supervisor) versionsOf(ctx context.Context, commits map[research.Side]string) (reason string, err error) {
-	var all []*version
-	for side, commit := range commits {
+	c, err := s.campaignNow(ctx)
+	if err != nil {
+		return "", err
+	}
+	before, err := s.space.version(ctx, c.Incumbent)
+	if err != nil {
+		return "", err
+	}
+	all := []*version{before}
+	for _, side := range []research.Side{research.Start, research.Checkpoint, research.Incumbent, research.Candidate} {
+		commit, wanted := commits[side]
+		if !wanted {
+			continue
+		}
 		v, err := s.space.version(ctx, commit)
 		if err != nil {
 			return "", err
 		}
-		s.versions[side] = v
+		if v.dir != before.dir {
+			v.parent = before
+		}
+		s.versions[side], before = v, v
 		all = append(all, v)
 	}
 	if err := s.sweep(ctx, all...); err != nil {
 		return "", err
 	}
-	for _, v := range all {
+	for _, v := range all[1:] {
 		if reason, err = s.build(ctx, s.id, v); reason != "" || err != nil {
 			return reason, err
 		}

@@ -27,6 +27,9 @@ type Recorded struct {
 	Edit  int          `json:"edit"`
 	Kind  string       `json:"kind"` // start | comment | rename | order | all
 	Pairs [][2]float64 `json:"pairs"`
+	// Verdict is search certify's of the edit, by runs of its own, as it was
+	// proposed to the real binary; "" where it was not.
+	Verdict string `json:"verdict,omitempty"`
 }
 
 // ParseRecording reads lines of JSON. Values must be finite and positive, and
@@ -113,9 +116,9 @@ func (t *tape) reading(edit int, candidate bool) float64 {
 	return math.Log(v)
 }
 
-// replayRuns is the budget of Ratchet's own rules for each recorded edit; the
-// peers' have as many runs as they want.
-const replayRuns = 5
+// replayRuns is the budget of Ratchet's own rules for each recorded edit, more
+// than they want of most; the peers' have as many runs as they want.
+const replayRuns = 40
 
 // Replayed is what the nights of one rule over a recording came to.
 type Replayed struct {
@@ -125,6 +128,7 @@ type Replayed struct {
 	Deceived int     `json:"deceived"` // nights in which something was proven, or kept by a rule that proves nothing
 	Keeps    float64 `json:"keeps"`    // a night
 	Claimed  float64 `json:"claimed"`  // log-ratio a night
+	Edits    float64 `json:"edits"`    // judged a night
 	Runs     float64 `json:"runs"`     // an edit
 	Adopted  float64 `json:"adopted"`  // by auto, a night, before its certificate
 	Cut      float64 `json:"cut"`      // experiments and certificates a night that wanted more than was recorded, and ended undecided
@@ -137,21 +141,22 @@ func Replay(rec Recording, nights int) []Replayed {
 	for _, r := range Rules() {
 		sum := Replayed{Rule: r.Name, Peer: r.Peer, Nights: nights}
 		for i := range nights {
-			sum.add(replayOne(r, rec, i*len(rec.Edits[0].Pairs)/nights), float64(len(rec.Edits)))
+			sum.add(replayOne(r, rec, i*len(rec.Edits[0].Pairs)/nights))
 		}
 		all = append(all, sum)
 	}
 	return all
 }
 
-func (r *Replayed) add(n replayed, edits float64) {
+func (r *Replayed) add(n replayed) {
 	per := 1 / float64(r.Nights)
 	if n.Keeps > 0 {
 		r.Deceived++
 	}
 	r.Keeps += per * float64(n.Keeps)
 	r.Claimed += per * n.Claimed
-	r.Runs += per * float64(n.Runs) / edits
+	r.Edits += per * float64(n.Proposals)
+	r.Runs += per * float64(n.Runs) / float64(max(n.Proposals, 1))
 	r.Adopted += per * float64(n.adopted)
 	r.Cut += per * float64(n.cut)
 }
@@ -294,9 +299,18 @@ func (r *ownReplay) prove(rule research.Auto, st research.RuleState) (research.R
 // ReplayTable has a row a rule.
 func ReplayTable(all []Replayed) string {
 	var b strings.Builder
-	b.WriteString("| rule | nights with a keep | keeps a night | gain claimed, log-% a night | runs an edit |\n|---|---|---|---|---|\n")
+	b.WriteString("| rule | nights with a keep | keeps a night | gain claimed, log-% a night | edits judged | runs an edit | kept provisionally | undecided at the recording's end |\n" +
+		"|---|---|---|---|---|---|---|---|\n")
 	for _, r := range all {
-		fmt.Fprintf(&b, "| %s | %d of %d | %.1f | %.1f | %.1f |\n", ownBold(Result{Rule: r.Rule, Peer: r.Peer}), r.Deceived, r.Nights, r.Keeps, 100*r.Claimed, r.Runs)
+		provisional, cut := "-", "-"
+		if r.Rule == "auto" {
+			provisional = fmt.Sprintf("%.1f", r.Adopted)
+		}
+		if !r.Peer {
+			cut = fmt.Sprintf("%.1f", r.Cut)
+		}
+		fmt.Fprintf(&b, "| %s | %d of %d | %.1f | %.1f | %.0f | %.1f | %s | %s |\n", ownBold(Result{Rule: r.Rule, Peer: r.Peer}), r.Deceived, r.Nights,
+			r.Keeps, 100*r.Claimed, r.Edits, r.Runs, provisional, cut)
 	}
 	return b.String()
 }

@@ -54,26 +54,33 @@ func replayedBy(t *testing.T, all []simulate.Replayed, rule string) simulate.Rep
 	return simulate.Replayed{}
 }
 
-// On useless edits the two modes prove nothing, and the same samples deceive
-// who keeps what one run shows lower; on gains of 10 % the same replay keeps.
+// On useless edits the two modes prove nothing (a night in a hundred may end
+// otherwise), and the same samples deceive who keeps what one run shows lower;
+// on gains of 10 % the same replay keeps.
 func TestReplay(t *testing.T) {
-	null, gains := simulate.Replay(recording(t, 1, 40, 0), 6), simulate.Replay(recording(t, 2, 6, .10), 6)
-	for _, rule := range []string{"auto", "certify"} {
-		if n := replayedBy(t, null, rule); n.Deceived > 0 || n.Keeps > 0 || n.Claimed > 0 {
-			t.Errorf("useless edits were proven: %+v", n)
+	deceived, nights := map[string]int{}, 8
+	for seed := range nights {
+		null := simulate.Replay(recording(t, uint64(seed), 40, 0), 1)
+		for _, r := range null {
+			deceived[r.Rule] += r.Deceived
 		}
-		if n := replayedBy(t, gains, rule); n.Deceived < 6 {
+		if n := replayedBy(t, null, "Mann-Whitney 10 v 10"); n.Runs != 20 || n.Edits != 40 {
+			t.Errorf("ten runs of either side are %v runs an edit, of %v edits", n.Runs, n.Edits)
+		}
+		if n := replayedBy(t, null, "auto"); n.Adopted == 0 || n.Runs < 2 {
+			t.Errorf("auto adopted nothing: no certificate was tried: %+v", n)
+		}
+	}
+	for _, rule := range []string{"auto", "certify", "certify, no assumptions"} {
+		if deceived[rule] > 1 {
+			t.Errorf("%s: useless edits were proven in %d of %d nights", rule, deceived[rule], nights)
+		}
+		if n := replayedBy(t, simulate.Replay(recording(t, 2, 6, .10), 6), rule); n.Deceived < 6 {
 			t.Errorf("gains of 10 %% are not found in every night, so that the replay of useless edits shows nothing: %+v", n)
 		}
 	}
-	if n := replayedBy(t, null, "one run"); n.Deceived < 5 || n.Runs < 1 || n.Runs > 1.1 {
-		t.Errorf("the samples deceive nobody: %+v", n)
-	}
-	if n := replayedBy(t, null, "Mann-Whitney 10 v 10"); math.Abs(n.Runs-20) > 1e-6 {
-		t.Errorf("ten runs of either side are %v runs an edit", n.Runs)
-	}
-	if n := replayedBy(t, null, "auto"); n.Adopted == 0 || n.Runs < 2 {
-		t.Errorf("auto adopted nothing: no certificate was tried: %+v", n)
+	if deceived["one run"] < 7 {
+		t.Errorf("the samples deceive nobody: %d of %d nights", deceived["one run"], nights)
 	}
 }
 
