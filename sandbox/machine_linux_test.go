@@ -159,6 +159,7 @@ func TestSlots(t *testing.T) {
 	t.Cleanup(func() {
 		os.Remove(filepath.Join(dir, name+".0"))
 		os.Remove(filepath.Join(dir, name+".1"))
+		os.Remove(filepath.Join(dir, name+".queue"))
 	})
 	a, err := sandbox.AcquireSlot(t.Context(), name, 2, nil)
 	if err != nil {
@@ -171,7 +172,10 @@ func TestSlots(t *testing.T) {
 	}
 	defer b.Release()
 	var told []string
-	c, err := sandbox.AcquireSlot(t.Context(), name, 2, func(holder string) {
+	c, err := sandbox.AcquireSlot(t.Context(), name, 2, func(place int, holder string) {
+		if place != 1 {
+			t.Errorf("the only one that waits is told the place %d", place)
+		}
 		told = append(told, holder)
 		a.Release()
 	})

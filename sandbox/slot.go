@@ -2,7 +2,6 @@ package sandbox
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -10,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"ratchet/internal/queue"
 	"ratchet/internal/research"
 )
 
@@ -64,9 +64,11 @@ func sharedLockDir(dir string) bool {
 
 // AcquireSlot waits for one of the machine's n slots of that name (letters,
 // digits, dot, dash and underscore) and returns the lock on it, in whose file
-// the holder may say who it is. waiting, if not nil, is told what the first
-// slot's holder wrote, once and whenever it changes. It fails with ctx's error when ctx ends.
-func AcquireSlot(ctx context.Context, name string, n int, waiting func(holder string)) (*Lock, error) {
+// the holder may say who it is. Slots are given in the order of arrival, on
+// Linux. waiting, if not nil, is told the place in the queue, from 1, and what
+// the first slot's holder wrote, once and whenever either changes. It fails
+// with ctx's error when ctx ends.
+func AcquireSlot(ctx context.Context, name string, n int, waiting func(place int, holder string)) (*Lock, error) {
 	if name == "" || strings.Trim(strings.ToLower(name), "abcdefghijklmnopqrstuvwxyz0123456789._-") != "" || n < 1 {
 		return nil, research.Errorf(research.CodeBadArgument, "use letters, digits, dots and dashes, and at least one slot",
 			"no slot can have the name %q and the number %d", name, n)
@@ -75,6 +77,20 @@ func AcquireSlot(ctx context.Context, name string, n int, waiting func(holder st
 	if err != nil {
 		return nil, err
 	}
+	holder := func() string {
+		b, _ := os.ReadFile(filepath.Join(dir, name+".0")) // a hint; without it nobody is named
+		return string(b)
+	}
+	turn, err := queue.Enter(ctx, filepath.Join(dir, name+".queue"), queue.Options{Tick: slotTick / 4, Mode: 0o666,
+		Waiting: func(ahead int, _ queue.Holder) {
+			if waiting != nil {
+				waiting(ahead+2, holder())
+			}
+		}})
+	if err != nil {
+		return nil, fmt.Errorf("queue for a slot of %s: %w", name, err)
+	}
+	defer turn.Close() // first in the queue: the next free slot is ours
 	path := func(i int) string { return filepath.Join(dir, fmt.Sprintf("%s.%d", name, i)) }
 	told, first := "", true
 	for {
@@ -83,13 +99,9 @@ func AcquireSlot(ctx context.Context, name string, n int, waiting func(holder st
 				return l, err
 			}
 		}
-		holder, err := os.ReadFile(path(0))
-		if err != nil && !errors.Is(err, os.ErrNotExist) {
-			return nil, fmt.Errorf("read a lock: %w", err)
-		}
-		if waiting != nil && (first || string(holder) != told) {
-			told, first = string(holder), false
-			waiting(told)
+		if now := holder(); waiting != nil && (first || now != told) {
+			told, first = now, false
+			waiting(1, told)
 		}
 		select {
 		case <-ctx.Done():

@@ -111,8 +111,8 @@ func (s *supervisor) attempt(ctx context.Context, job research.JobID, v *version
 
 // slot waits for the machine's measuring slot. Waiting counts against no budget.
 func (s *supervisor) slot(ctx context.Context) (*sandbox.Lock, error) {
-	slot, err := sandbox.AcquireSlot(ctx, "measure", s.space.c.Program.Parallel, func(holder string) {
-		s.say("waiting for the machine, held by " + cmp.Or(strings.TrimSpace(holder), "another run"))
+	slot, err := sandbox.AcquireSlot(ctx, "measure", s.space.c.Program.Parallel, func(place int, holder string) {
+		s.say(fmt.Sprintf("waiting for the machine, place %d, held by %s", place, cmp.Or(strings.TrimSpace(holder), "another run")))
 	})
 	if err == nil {
 		err = slot.Write(fmt.Appendf(nil, "%s %s, pid %d\n", s.campaign, s.id, os.Getpid()))

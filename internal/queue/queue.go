@@ -8,7 +8,9 @@ package queue
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"time"
 )
@@ -51,11 +53,7 @@ func (e *StuckError) Error() string {
 // returns the open file: closing it, or dying, ends the turn. Errors: ctx's,
 // a *StuckError, or the file system's.
 func Enter(ctx context.Context, path string, o Options) (*os.File, error) {
-	mode := o.Mode
-	if mode == 0 {
-		mode = 0o600
-	}
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, mode)
+	f, err := open(path, o.Mode)
 	if err != nil {
 		return nil, err
 	}
@@ -64,6 +62,27 @@ func Enter(ctx context.Context, path string, o Options) (*os.File, error) {
 		return nil, err
 	}
 	return f, nil
+}
+
+// open opens without making first: in a sticky folder the kernel refuses to
+// "make" another user's existing file.
+func open(path string, mode os.FileMode) (*os.File, error) {
+	for {
+		f, err := os.OpenFile(path, os.O_RDWR, 0)
+		if !errors.Is(err, fs.ErrNotExist) {
+			return f, err
+		}
+		if mode == 0 {
+			mode = 0o600
+		}
+		f, err = os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, mode)
+		if err == nil {
+			return f, f.Chmod(mode) // whatever the umask
+		}
+		if !errors.Is(err, fs.ErrExist) {
+			return nil, err
+		}
+	}
 }
 
 // await takes a place in f's queue and waits until it is the first.
