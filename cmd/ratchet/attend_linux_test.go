@@ -13,6 +13,7 @@ func TestTwoSessionsInOneCheckout(t *testing.T) {
 	if a := first.call("start_campaign", nil); strings.Contains(a.text, "another session") {
 		t.Fatalf("alone, and told: %s", a.text)
 	}
+	first.calibrated()
 	second := s.connect()
 	a := second.call("start_campaign", nil)
 	line := "git worktree add --detach " + s.dir + "-2 ratchet/shrink"

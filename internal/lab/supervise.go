@@ -59,11 +59,11 @@ func (l *Lab) Supervise(ctx context.Context, campaign, job string) error {
 	s := &supervisor{Lab: l, campaign: campaign, id: id, lock: lock, versions: map[research.Side]*version{}}
 	s.say("waiting for its turn")
 	sandbox.Ready(nil)
-	err = s.work(ctx)
-	if err == nil { // its end is recorded, and it said nothing: no file of it need stay
-		err = errors.Join(os.Remove(l.jobFile(campaign, id)), removeIfEmpty(l.jobFile(campaign, id)+".log"))
+	if err = s.work(ctx); err != nil { // whatever it was, the job does not stay open
+		return s.abort(ctx, err)
 	}
-	return err
+	// Its end is recorded, and it said nothing: no file of it need stay.
+	return errors.Join(os.Remove(l.jobFile(campaign, id)), removeIfEmpty(l.jobFile(campaign, id)+".log"))
 }
 
 func removeIfEmpty(path string) error {
