@@ -7,6 +7,7 @@ LDFLAGS := -s -w -X main.version=$(VERSION)
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME ?= 20s
 GPU_BUDGET ?= 60s
+export CGO_CFLAGS ?= -O2 -g -Wno-deprecated-declarations # go-nvml's header deprecates what it binds
 TRIALS ?= 200
 
 .PHONY: help build test race lint fuzz bench demo install crash abuse load nights evidence-wordfreq gpu-test clean
