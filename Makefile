@@ -7,7 +7,8 @@ LDFLAGS := -s -w -X main.version=$(VERSION)
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME ?= 20s
 GPU_BUDGET ?= 60s
-export CGO_CFLAGS ?= -O2 -g -Wno-deprecated-declarations # go-nvml's header deprecates what it binds
+# go-nvml binds what its own header deprecates.
+export CGO_CFLAGS ?= -O2 -g -Wno-deprecated-declarations
 TRIALS ?= 200
 
 .PHONY: help build test race lint fuzz bench demo install crash abuse load nights evidence-wordfreq gpu-test clean
@@ -49,8 +50,10 @@ crash: ## the long form of the kill -9 tests
 	$(GO) test ./cmd/ratchet -run 'TestKill' -count 1 -v -kills 200
 
 abuse: ## the long form of the abuse suite, as root and as another user; rewrites the table in docs/confinement.md
-	{ echo '| abuse | tier | user | trials | dead after the deadline, p50 / p99 ms | survivors | verdict |'; echo '|---|---|---|---|---|---|---|'; \
-	$(GO) test ./sandbox -run 'Abuse|Unprivileged' -count 1 -v -timeout 2h -abuse.trials $(TRIALS) -abuse.table | grep '^|'; } > $(BIN).abuse
+	mkdir -p bin
+	$(GO) test ./sandbox -run 'Abuse|Unprivileged' -count 1 -v -timeout 2h -abuse.trials $(TRIALS) -abuse.table > $(BIN).abuse.log
+	{ echo '| abuse | tier | user | trials | dead after the deadline, p50 / p99 ms | survivors | verdict |'; \
+	echo '|---|---|---|---|---|---|---|'; grep '^|' $(BIN).abuse.log; } > $(BIN).abuse
 	sed -i -e '/<!-- abuse -->/,/<!-- end -->/{//!d}' -e '/<!-- abuse -->/r $(BIN).abuse' docs/confinement.md
 
 nights: ## whole noisy nights through the real binary over MCP; remakes docs/evidence-nights.jsonl (half an hour or more)
