@@ -12,11 +12,15 @@ import (
 
 func doctorCommand(a *app) *cobra.Command {
 	var canary bool
+	var clear string
 	cmd := &cobra.Command{
 		Use:   "doctor",
 		Short: "try the program once, and tell what is missing, what this machine confines, how noisy the metric is",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if clear != "" {
+				return lab.ClearGPU(clear)
+			}
 			l, err := a.lab(cmd.Context())
 			if err != nil {
 				return err
@@ -33,6 +37,7 @@ func doctorCommand(a *app) *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&canary, "canary", false, "also plant candidates that must not pass (a copy, a slowed one, two forgers), and show what the gate says")
+	cmd.Flags().StringVar(&clear, "clear-gpu", "", "take the GPU of this UUID out of quarantine, and do nothing else")
 	return cmd
 }
 
@@ -43,6 +48,9 @@ func printHealth(w io.Writer, h *lab.Health) {
 	}
 	for _, s := range h.Lacks {
 		fmt.Fprintln(w, "  -", s)
+	}
+	for _, g := range h.GPUs {
+		fmt.Fprintln(w, "gpu         ", g)
 	}
 	fmt.Fprintf(w, "locks        %s\nruns made    %d\n", h.Locks, h.Runs)
 	if h.Problem == "" {

@@ -21,6 +21,7 @@ type Health struct {
 	Gives      []string `json:"gives"`
 	Lacks      []string `json:"lacks"` // what this tier does not guarantee
 	Locks      string   `json:"locks"`
+	GPUs       []string `json:"gpus,omitempty"` // of a program that leases some: how each stands
 	Runs       int      `json:"runs"`
 	Finding    string   `json:"finding,omitempty"` // value and noise of the metric
 	Problem    string   `json:"problem,omitempty"`
@@ -96,6 +97,9 @@ func (l *Lab) examine(ctx context.Context, name, commit string, h *Health, canar
 	h.Locks = dir
 	if !shared {
 		h.Locks += " (this user only: other users' runs on this machine are not seen)"
+	}
+	if c.Program.GPUs > 0 {
+		h.GPUs = surveyGPUs()
 	}
 	began := time.Now()
 	if c, err = s.calibrate(ctx, id); errors.Is(err, errPatience) {

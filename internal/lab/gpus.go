@@ -136,3 +136,35 @@ func (s *supervisor) vram() string {
 	}
 	return gpu.Tier(least)
 }
+
+// surveyGPUs says how each GPU stands, for a doctor; the reason where none can be asked.
+func surveyGPUs() []string {
+	d, err := gpu.Open()
+	if err != nil {
+		return []string{reasonOf(err)}
+	}
+	defer d.Close()
+	list, err := gpu.Survey(d)
+	if err != nil {
+		return []string{reasonOf(err)}
+	}
+	var lines []string
+	for _, s := range list {
+		line := fmt.Sprintf("%s %s: ", s.Device.UUID, s.Device.Model)
+		switch {
+		case s.Failure != "":
+			line += s.Failure
+		case s.Quarantine != nil:
+			line += "in quarantine: " + s.Quarantine.Reason + "; `ratchet doctor --clear-gpu " + s.Device.UUID + "` takes it out"
+		case s.Held:
+			line += "leased by " + s.Holder
+		default:
+			line += "free"
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+// ClearGPU takes a GPU out of quarantine.
+func ClearGPU(uuid string) error { return gpu.Clear(uuid) }
