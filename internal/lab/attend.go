@@ -19,6 +19,22 @@ func (l *Lab) Attend() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.attends = true
+	l.mark()
+}
+
+// alone says whether the checkout is this session's. It tries again to mark it:
+// the other one may have left.
+func (l *Lab) alone() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.attends {
+		l.mark()
+	}
+	return l.attending != nil
+}
+
+// mark takes the checkout's lock, if nobody else has it. l.mu is held.
+func (l *Lab) mark() {
 	if l.attending != nil || os.MkdirAll(l.jobs(), 0o777) != nil {
 		return
 	}
@@ -42,16 +58,7 @@ func (l *Lab) attendance() string {
 // company says that another session works in this very checkout, and how to give
 // this one its own; "" when there is none.
 func (l *Lab) company(c *research.Campaign) string {
-	l.mu.Lock()
-	session := l.attends
-	l.mu.Unlock()
-	if session { // again: the other one may have left
-		l.Attend()
-	}
-	l.mu.Lock()
-	alone := l.attending != nil
-	l.mu.Unlock()
-	if alone {
+	if l.alone() {
 		return ""
 	}
 	who, err := os.ReadFile(l.attendance())

@@ -86,31 +86,31 @@ func (s *supervisor) certify(ctx context.Context) error {
 		return err
 	}
 	if err := s.takeTurn(ctx); err != nil {
-		return s.abort(ctx, err)
+		return err
 	}
 	c, reason, err := s.comparable(ctx, c, s.id)
 	if err == nil && reason == "" {
 		reason, err = s.versionsOf(ctx, map[research.Side]string{research.Checkpoint: m.Paired, research.Incumbent: m.Commit})
 	}
 	if err != nil || reason != "" {
-		return s.abort(ctx, failed(reason, err))
+		return failed(reason, err)
 	}
-	rule, o, obs := research.NewAuto(c.Program), c.Outlook(), []research.Observation{}
+	rule, outlook, obs := research.NewAuto(c.Program), c.Outlook(), []research.Observation{}
 	for {
-		step := rule.NextPair(c.Rule, o, obs)
+		step := rule.NextPair(c.Rule, outlook, obs)
 		if step.Done != nil {
-			end := research.CertificateEnd{Job: s.id, Certificate: *step.Done, From: c.ChainFrom, To: c.Experiments, Outlook: o,
-				State: rule.CloseCertificate(c.Rule, o, obs, *step.Done)}
+			end := research.CertificateEnd{Job: s.id, Certificate: *step.Done, From: c.ChainFrom, To: c.Experiments, Outlook: outlook,
+				State: rule.CloseCertificate(c.Rule, outlook, obs, *step.Done)}
 			return s.proven(ctx, c, end)
 		}
-		obsOne, err := s.run(ctx, s.id, s.versions[step.Run.Side], *step.Run)
+		o, err := s.run(ctx, s.id, s.versions[step.Run.Side], *step.Run)
 		if err == nil {
 			err = ctx.Err()
 		}
 		if err != nil {
-			return s.abort(ctx, err)
+			return err
 		}
-		obs = append(obs, obsOne)
+		obs = append(obs, o)
 	}
 }
 

@@ -53,22 +53,28 @@ func (l *Lab) RunExperiment(ctx context.Context, req ExperimentRequest, progress
 	if err != nil {
 		return nil, err
 	}
-	if err := l.propose(ctx, c, p); err != nil {
+	if err := l.launch(ctx, c, p); err != nil {
 		return nil, err
 	}
-	id := research.NewJobID(research.ExperimentJob, p.N)
-	update := source.RefUpdate{Name: ref(c.Name, "x", fmt.Sprint(p.N)), New: p.Candidate}
-	if err := l.repo.UpdateRefs(ctx, []source.RefUpdate{update}, "ratchet: experiment"); err != nil {
-		return nil, l.lose(ctx, c.Name, id, "the candidate's ref could not be written", err)
-	}
-	if err := l.start(ctx, c.Name, id); err != nil {
-		return nil, err
-	}
-	out, err := l.await(ctx, c.Name, id, req.Wait-time.Since(began), progress)
+	out, err := l.await(ctx, c.Name, research.NewJobID(research.ExperimentJob, p.N), req.Wait-time.Since(began), progress)
 	if err == nil && proof != nil {
 		out.Notes = append(out.Notes, fmt.Sprintf("%s: %s", proof.ID, cmp.Or(proof.Finding, proof.Reason)))
 	}
 	return out, err
+}
+
+// launch records the proposal, whose number it sets, makes its ref and starts
+// its supervisor.
+func (l *Lab) launch(ctx context.Context, c *research.Campaign, p *research.Proposal) error {
+	if err := l.propose(ctx, c, p); err != nil {
+		return err
+	}
+	id := research.NewJobID(research.ExperimentJob, p.N)
+	update := source.RefUpdate{Name: ref(c.Name, "x", fmt.Sprint(p.N)), New: p.Candidate}
+	if err := l.repo.UpdateRefs(ctx, []source.RefUpdate{update}, "ratchet: experiment"); err != nil {
+		return l.lose(ctx, c.Name, id, "the candidate's ref could not be written", err)
+	}
+	return l.start(ctx, c.Name, id)
 }
 
 // mayMeasure refuses any run: the campaign is over, the contract changed, or the

@@ -70,14 +70,7 @@ func (l *Lab) remeasure(ctx context.Context, c *research.Campaign, x *research.E
 	if p.Candidate, err = l.candidate(ctx, c, tree, firstLine(x.Hypothesis), c.Incumbent, x.Candidate); err != nil {
 		return err
 	}
-	if err := l.propose(ctx, c, &p); err != nil {
-		return err
-	}
-	update := source.RefUpdate{Name: ref(c.Name, "x", fmt.Sprint(p.N)), New: p.Candidate}
-	if err := l.repo.UpdateRefs(ctx, []source.RefUpdate{update}, "ratchet: experiment"); err != nil {
-		return l.lose(ctx, c.Name, research.NewJobID(research.ExperimentJob, p.N), "the candidate's ref could not be written", err)
-	}
-	if err := l.start(ctx, c.Name, research.NewJobID(research.ExperimentJob, p.N)); err != nil {
+	if err := l.launch(ctx, c, &p); err != nil {
 		return err
 	}
 	return research.Errorf(research.CodeConflict, fmt.Sprintf("wait_run{id: \"x%d\"}", p.N),

@@ -80,7 +80,7 @@ func (s *supervisor) work(ctx context.Context) error {
 		return err
 	}
 	if s.space, err = s.openWorkspace(ctx, c, s.id); err != nil {
-		return s.abort(ctx, err)
+		return err
 	}
 	defer s.space.close()
 	defer func() {
@@ -92,7 +92,7 @@ func (s *supervisor) work(ctx context.Context) error {
 	switch s.id.Kind() {
 	case research.CalibrationJob:
 		if err := s.takeTurn(ctx); err != nil {
-			return s.abort(ctx, err)
+			return err
 		}
 		_, err = s.calibrate(ctx, s.id)
 		return err

@@ -166,11 +166,7 @@ func (s AutoState) moved() *AutoState {
 	kept := *s.IfKept
 	s.IfKept = nil
 	s.Belief.Levels, s.Belief.Vars = kept.Levels, kept.Vars
-	s.Claim += kept.Gain
-	s.ClaimVar += kept.Var
-	s.Gained += kept.Gain
-	s.Chain++
-	return &s
+	return s.chained(kept.Claim)
 }
 
 // movedBy is the state after an experiment that was closed earlier than the
@@ -179,6 +175,11 @@ func (s AutoState) movedBy(kept Claim) *AutoState {
 	m := s.mixture()
 	m.shift(-kept.Gain, kept.Var)
 	s.Belief, s.IfKept = m.AutoBelief, nil
+	return s.chained(kept)
+}
+
+// chained is the state with one more edit in the chain.
+func (s AutoState) chained(kept Claim) *AutoState {
 	s.Claim += kept.Gain
 	s.ClaimVar += kept.Var
 	s.Gained += kept.Gain
