@@ -24,9 +24,9 @@ const (
 // patience is the time within which a killed stage reports, before it is killed itself.
 func (t Tier) patience() time.Duration {
 	if t == Namespaces {
-		return 100 * time.Millisecond
+		return time.Second
 	}
-	return 3 * time.Second
+	return 5 * time.Second
 }
 
 // running is one stage and what is known of it.
@@ -277,14 +277,26 @@ func (r *running) kill(wait time.Duration) {
 	case <-time.After(wait):
 	}
 	if r.spec.Tier == Copies {
-		stage.Sweep(r.process.Pid)
-		for _, p := range stage.Descendants(r.process.Pid) {
-			if !p.Dead {
-				r.orphans = append(r.orphans, p.Pid)
-			}
-		}
+		r.orphans = sweepAway(r.process.Pid)
 	}
 	r.process.Kill()
+}
+
+// sweepAway kills all that lives below pid and lists what is still alive a while later.
+func sweepAway(pid int) (alive []int) {
+	stage.Sweep(pid)
+	for end := time.Now().Add(drainLimit); ; time.Sleep(time.Millisecond) {
+		alive = alive[:0]
+		for _, p := range stage.Descendants(pid) {
+			if !p.Dead {
+				alive = append(alive, p.Pid)
+			}
+		}
+		if len(alive) == 0 || time.Now().After(end) {
+			return alive
+		}
+		stage.Sweep(pid)
+	}
 }
 
 // result puts together what is known once the stage is gone.

@@ -2,6 +2,7 @@ package stage
 
 import (
 	"os"
+	"runtime"
 	"strconv"
 	"syscall"
 	"time"
@@ -26,6 +27,8 @@ type sampled struct {
 
 // sample looks at the tree until a limit is exceeded.
 func (s *stage) sample() {
+	runtime.LockOSThread()
+	goFirst()
 	l := s.plan.Limits
 	lived := map[int]time.Duration{} // last seen processor time of each process ever seen
 	for rest := 0; ; rest-- {

@@ -264,7 +264,9 @@ func goFirst() {
 // unless something can't be killed.
 func (s *stage) end() {
 	s.killed.Store(true)
-	for end := time.Now().Add(s.patience); time.Now().Before(end); time.Sleep(time.Millisecond) {
+	s.killAll(syscall.SIGKILL) // may take long on a busy machine, so patience begins after it
+	for end := time.Now().Add(s.patience); time.Now().Before(end); {
+		time.Sleep(time.Millisecond)
 		s.killAll(syscall.SIGKILL)
 	}
 	s.report(syscall.WaitStatus(syscall.SIGKILL))
@@ -318,8 +320,12 @@ func (s *stage) reap() {
 			break
 		}
 	}
-	for end := time.Now().Add(s.patience); !reapedAll() && time.Now().Before(end); time.Sleep(200 * time.Microsecond) {
+	if !reapedAll() {
 		s.killAll(syscall.SIGKILL)
+		for end := time.Now().Add(s.patience); !reapedAll() && time.Now().Before(end); {
+			time.Sleep(200 * time.Microsecond)
+			s.killAll(syscall.SIGKILL)
+		}
 	}
 	s.report(s.status)
 }
