@@ -65,7 +65,7 @@ func (l *Lab) mendRefs(ctx context.Context, c *research.Campaign) error {
 	if err != nil {
 		return err
 	}
-	have, err := l.repo.Refs(ctx, "refs/ratchet/"+c.Name+"/")
+	have, err := l.repo.Refs(ctx, slices.Collect(maps.Keys(want))...) // by name: there may be 100,000 others
 	if err != nil {
 		return err
 	}

@@ -87,11 +87,11 @@ func (r *Repo) Ref(ctx context.Context, name string) (string, error) {
 	return strings.TrimSpace(string(out)), err
 }
 
-// Refs lists the ref named prefix and all below it, ordered by name. New and
-// Old are both what the ref points to, so that emptying New makes the update
-// that deletes it.
-func (r *Repo) Refs(ctx context.Context, prefix string) ([]RefUpdate, error) {
-	out, err := r.git(ctx, nil, "for-each-ref", "--format=%(objectname) %(refname)", prefix)
+// Refs lists the refs of these names, and all below a name that ends in '/',
+// ordered by name. New and Old are both what the ref points to, so that
+// emptying New makes the update that deletes it.
+func (r *Repo) Refs(ctx context.Context, names ...string) ([]RefUpdate, error) {
+	out, err := r.git(ctx, nil, append([]string{"for-each-ref", "--format=%(objectname) %(refname)"}, names...)...)
 	if err != nil {
 		return nil, err
 	}
