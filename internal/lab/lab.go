@@ -40,6 +40,7 @@ type Lab struct {
 
 	mu        sync.Mutex
 	attends   bool // this is a session, not a single command
+	left      bool // that has ended
 	attending *sandbox.Lock
 }
 
