@@ -27,12 +27,23 @@ type Ledger struct {
 	dir   string
 	now   func() time.Time
 	quota int64
+	seen  func(Timing)
 }
 
 // Options are Open's; the zero value is ready.
 type Options struct {
 	Now   func() time.Time // of the records, nil: time.Now
 	Quota int64            // bytes of stored outputs to keep, 0: 1 GiB
+	// Observe is told of every transaction that had its turn, whatever came of
+	// it, after the turn is over; nil: nobody is. Several may be told at once.
+	Observe func(Timing)
+}
+
+// Timing is how long one transaction took.
+type Timing struct {
+	Appended bool          // records, which are durable now
+	Waited   time.Duration // for its turn at the lock
+	Took     time.Duration // in all, the wait included
 }
 
 // Open returns a handle to the ledger at path (…/ledger.db). It creates the
@@ -42,7 +53,7 @@ func Open(path string, o Options) (*Ledger, error) {
 	if err != nil {
 		return nil, storage("find the ledger", err)
 	}
-	l := &Ledger{path: abs, dir: filepath.Dir(abs), now: o.Now, quota: o.Quota}
+	l := &Ledger{path: abs, dir: filepath.Dir(abs), now: o.Now, quota: o.Quota, seen: o.Observe}
 	if l.now == nil {
 		l.now = time.Now
 	}
@@ -127,9 +138,15 @@ func (l *Ledger) transact(ctx context.Context, m mode, f func(*Tx) error) (err e
 	if ctx.Err() != nil {
 		return cancelled(ctx)
 	}
+	began := time.Now()
 	turn, err := lock(ctx, l.file(lockName))
 	if err != nil {
 		return err
+	}
+	appended := false
+	if l.seen != nil {
+		waited := time.Since(began)
+		defer func() { l.seen(Timing{Appended: appended, Waited: waited, Took: time.Since(began)}) }()
 	}
 	defer turn.Close()
 
@@ -149,7 +166,9 @@ func (l *Ledger) transact(ctx context.Context, m mode, f func(*Tx) error) (err e
 	if t.failed != nil {
 		return t.failed
 	}
-	return l.finish(ctx, t)
+	err = l.finish(ctx, t)
+	appended = t.appended && err == nil
+	return err
 }
 
 // finish makes what t appended durable. The anchor is written even when

@@ -25,6 +25,8 @@ type Options struct {
 	Ledger  string // path of the ledger, "" for <git common dir>/ratchet/ledger.db
 	Client  Client
 	Version string // of Ratchet
+	// Observe is told how long this lab's transactions with the ledger took; nil: nobody is.
+	Observe func(ledger.Timing)
 	// Supervise is the command that runs Lab.Supervise in a process of its own;
 	// the campaign's name and the job's id are appended.
 	Supervise []string
@@ -58,7 +60,7 @@ func Open(ctx context.Context, o Options) (*Lab, error) {
 	if path == "" {
 		path = filepath.Join(repo.CommonDir(), "ratchet", "ledger.db")
 	}
-	led, err := ledger.Open(path, ledger.Options{})
+	led, err := ledger.Open(path, ledger.Options{Observe: o.Observe})
 	if err != nil {
 		return nil, err
 	}
