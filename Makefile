@@ -11,7 +11,7 @@ GPU_BUDGET ?= 60s
 export CGO_CFLAGS ?= -O2 -g -Wno-deprecated-declarations
 TRIALS ?= 200
 
-.PHONY: help build test race lint fuzz bench growth demo install crash abuse load nights evidence-wordfreq gpu-test clean
+.PHONY: help build test race lint fuzz bench growth demo install crash abuse load linear nights evidence-wordfreq gpu-test clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -41,6 +41,9 @@ fuzz: ## fuzz the parsers for FUZZTIME each
 load: ## 32 sessions over HTTP and 8 over stdio on one ledger; 10,000 sessions opened and left
 	$(GO) test ./cmd/ratchet -run '^TestServeLoad$$' -count 1 -v -serve-load 30s
 	$(GO) test ./server -run '^TestSessionsLeft$$' -count 1 -v -sessions 10000
+
+linear: ## histories of 8 processes on one ledger, some killed, checked for linearizability (a few minutes)
+	$(GO) test ./ledger -run '^Test.*Histories' -count 1 -v -histories 300
 
 bench: build ## fixed cost of an experiment cycle against the plain shell, start-up, ledger
 	$(GO) test ./cmd/ratchet -run '^TestCycleCost$$' -v -count 1 -cycle 30

@@ -32,6 +32,11 @@ func TestMain(m *testing.M) {
 		appender(os.Getenv(helperEnv))
 	case os.Getenv(diskEnv) != "":
 		fullDisk(os.Getenv(diskEnv))
+	case os.Getenv(operatorEnv) != "":
+		if err := operate(os.Getenv(operatorEnv)); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
 	default:
 		os.Exit(m.Run())
 	}
