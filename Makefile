@@ -40,7 +40,7 @@ fuzz: ## fuzz the parsers for FUZZTIME each
 
 load: ## 32 sessions over HTTP and 8 over stdio on one ledger; 10,000 sessions opened and left
 	$(GO) test ./cmd/ratchet -run '^TestServeLoad$$' -count 1 -v -serve-load 30s
-	$(GO) test ./server -run '^TestSessionsLeft$$' -count 1 -v -sessions 10000
+	$(GO) test ./server -run '^TestSessionsLeftBehind$$' -count 1 -v -sessions 10000
 
 linear: ## histories of 8 processes on one ledger, some killed, checked for linearizability (a few minutes)
 	$(GO) test ./ledger -run '^Test.*Histories' -count 1 -v -histories 300
