@@ -5,13 +5,15 @@ PREFIX  ?= $(HOME)/.local
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
+VULNDB  ?= https://vuln.go.dev
 FUZZTIME ?= 20s
 GPU_BUDGET ?= 60s
 # go-nvml binds what its own header deprecates.
 export CGO_CFLAGS ?= -O2 -g -Wno-deprecated-declarations
 TRIALS ?= 200
 
-.PHONY: help build test race lint fuzz bench growth demo install crash abuse load linear nights evidence-wordfreq gpu-test clean
+.PHONY: help build test race lint vuln fuzz bench growth demo install crash abuse load linear nights evidence-wordfreq gpu-test clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -26,12 +28,20 @@ test: ## run the whole suite
 race: ## run the suite under the race detector
 	$(GO) test -race ./...
 
-lint: ## gofmt, vet for every platform, staticcheck
+lint: ## gofmt, vet for every platform, staticcheck, known vulnerabilities (which it says where they can't be looked up)
 	@test -z "$$(gofmt -l cmd internal ledger sandbox server tools prompts examples)" || { gofmt -l cmd internal ledger sandbox server tools prompts examples; exit 1; }
 	$(GO) vet ./...
 	GOOS=darwin $(GO) vet ./...
 	GOOS=windows $(GO) vet ./...
 	$(GO) run $(STATICCHECK) ./...
+	@$(MAKE) --no-print-directory vuln UNREACHABLE=warn
+
+vuln: ## known vulnerabilities in the code that is called; fails where the database VULNDB can't be reached
+	@mkdir -p bin
+	@$(GO) run $(GOVULNCHECK) -db $(VULNDB) ./... > $(BIN).vuln 2>&1; code=$$?; cat $(BIN).vuln; \
+	if grep -q '^govulncheck: fetching vulnerabilities' $(BIN).vuln; then \
+		echo 'vulnerabilities: NOT CHECKED, the database $(VULNDB) cannot be reached'; test '$(UNREACHABLE)' = warn; \
+	else exit $$code; fi
 
 fuzz: ## fuzz the parsers for FUZZTIME each
 	$(GO) test ./internal/research -run '^$$' -fuzz FuzzParseProgram -fuzztime $(FUZZTIME)
