@@ -31,26 +31,15 @@ const (
 	linearPatience   = 30 * time.Second
 )
 
-// standing is the state of the model: what the whole ledger is to these operations.
-type standing struct {
-	seq       uint64
-	incumbent string
-}
-
-// step says whether a ledger in state h may answer q with a, and what it is then.
+// step says whether a ledger that stands at h may answer q with a, and where it
+// stands then. Who was killed is told nothing.
 func step(h standing, q question, a reply) (bool, standing) {
-	seen := a.Seq == h.seq && a.Incumbent == h.incumbent
-	if q.Kind == opRead {
-		return seen || a.Lost, h
+	refused := q.refused(h)
+	next := h
+	if !refused {
+		next = q.after(h)
 	}
-	if q.Kind == opKeep && q.Over != h.incumbent {
-		return seen && a.Refused || a.Lost, h
-	}
-	next := standing{seq: h.seq + records[q.Kind], incumbent: h.incumbent}
-	if q.Kind == opKeep {
-		next.incumbent = q.Commit
-	}
-	return a.Lost || !a.Refused && a.Seq == next.seq && a.Incumbent == next.incumbent, next
+	return a.Lost || a.Refused == refused && a.standing == next, next
 }
 
 func model(from standing) porcupine.Model {
@@ -69,7 +58,7 @@ func record(t *testing.T, naive string, seed uint64, kills int) (*ledger.Ledger,
 	t.Helper()
 	l := fresh(t)
 	put(t, l, opening()...)
-	from := standing{seq: uint64(len(opening())), incumbent: "start"}
+	from := standing{Seq: uint64(len(opening())), Incumbent: "start"}
 	var all sync.WaitGroup
 	notes := make([][]porcupine.Operation, linearProcesses)
 	var begin []io.Writer

@@ -26,7 +26,7 @@ type operatorPlan struct {
 	Naive      string // the kind that is done carelessly: looked in one transaction, appended in another
 }
 
-// The kinds of operations. A new one needs a case in operator.do and in step.
+// The kinds of operations.
 const (
 	opAppend = "append"
 	opRead   = "read"
@@ -36,15 +36,44 @@ const (
 // records is how many records an operation of a kind appends.
 var records = map[string]uint64{opAppend: 1, opKeep: 3}
 
-// question is an operation that is asked for, reply its answer: the head and
-// the incumbent after it.
+// standing is what the whole ledger is to these operations.
+type standing struct {
+	Seq       uint64 // of the head
+	Incumbent string
+}
+
+// question is an operation that is asked for, reply where the ledger stands
+// after it. What an operation is, refused, after and entries say.
 type question struct{ Kind, Over, Commit string }
 
 type reply struct {
-	Seq       uint64
-	Incumbent string
-	Refused   bool // nothing was changed
-	Lost      bool // nobody knows
+	standing
+	Refused bool // nothing was changed
+	Lost    bool // nobody knows
+}
+
+// refused says whether the operation must not be done where the ledger stands.
+func (q question) refused(h standing) bool { return q.Kind == opKeep && q.Over != h.Incumbent }
+
+// after is where the ledger stands when the operation has been done.
+func (q question) after(h standing) standing {
+	h.Seq += records[q.Kind]
+	if q.Kind == opKeep {
+		h.Incumbent = q.Commit
+	}
+	return h
+}
+
+// entries are what the operation appends.
+func (q question) entries(c *research.Campaign) []research.Entry {
+	switch n := c.Experiments + 1; q.Kind {
+	case opAppend:
+		return []research.Entry{entry(research.KindLessonAdded, research.Lesson{N: c.Lessons + 1, Text: "one more"})}
+	case opKeep:
+		return []research.Entry{proposal(n, hypothesis(n)), judged(n, research.Improved),
+			entry(research.KindExperimentKept, research.Keeping{N: n, Commit: q.Commit, Was: q.Over, Branch: "refs/heads/ratchet/" + camp})}
+	}
+	return nil
 }
 
 // note is a line that an operator prints: of a question, or of its reply.
@@ -102,69 +131,68 @@ func (o *operator) note(q question) (r reply, err error) {
 
 // do does an operation: what it depends on, and what it appends, in one transaction.
 func (o *operator) do(q question) (r reply, err error) {
-	ctx := context.Background()
 	if q.Kind == o.Naive {
-		return o.doCarelessly(ctx, q)
+		return o.doCarelessly(q)
 	}
 	do := o.l.Update
 	if q.Kind == opRead {
 		do = o.l.View
 	}
-	err = do(ctx, func(tx *ledger.Tx) error {
-		if r, err = state(tx, q); err != nil || r.Refused || q.Kind == opRead {
+	err = do(context.Background(), func(tx *ledger.Tx) error {
+		if r.standing, err = stands(tx); err != nil {
 			return err
 		}
-		if err = appendFor(tx, q); err == nil {
-			r, err = state(tx, question{})
+		if r.Refused = q.refused(r.standing); r.Refused {
+			return nil
 		}
+		r.standing, err = apply(tx, q)
 		return err
 	})
 	return r, err
 }
 
 // doCarelessly believes that nothing happens between a look and an append.
-func (o *operator) doCarelessly(ctx context.Context, q question) (r reply, err error) {
-	err = o.l.View(ctx, func(tx *ledger.Tx) error { r, err = state(tx, q); return err })
-	if err != nil || r.Refused {
+func (o *operator) doCarelessly(q question) (r reply, err error) {
+	ctx := context.Background()
+	err = o.l.View(ctx, func(tx *ledger.Tx) error { r.standing, err = stands(tx); return err })
+	if r.Refused = q.refused(r.standing); err != nil || r.Refused {
 		return r, err
 	}
 	runtime.Gosched()
-	r.Seq += records[q.Kind]
-	if q.Kind == opKeep {
-		r.Incumbent = q.Commit
-	}
-	err = o.l.Update(ctx, func(tx *ledger.Tx) error { return appendFor(tx, q) })
+	err = o.l.Update(ctx, func(tx *ledger.Tx) error {
+		now, err := apply(tx, q)
+		if q.Kind != opAppend { // which is nothing but its number
+			r.standing = now
+		} else {
+			r.standing = q.after(r.standing)
+		}
+		return err
+	})
 	return r, err
 }
 
-// state is the head and the incumbent as a transaction sees them, and whether
-// they refuse q.
-func state(tx *ledger.Tx, q question) (reply, error) {
+// stands is where the ledger stands in a transaction.
+func stands(tx *ledger.Tx) (standing, error) {
 	c, err := tx.Campaign(camp)
 	if err != nil {
-		return reply{}, err
+		return standing{}, err
 	}
 	seq, _ := tx.Head()
-	return reply{Seq: seq, Incumbent: c.Incumbent, Refused: q.Kind == opKeep && q.Over != c.Incumbent}, nil
+	return standing{Seq: seq, Incumbent: c.Incumbent}, nil
 }
 
-// appendFor appends what an operation consists of.
-func appendFor(tx *ledger.Tx, q question) error {
+// apply appends what an operation consists of and looks where that leads.
+func apply(tx *ledger.Tx, q question) (standing, error) {
 	c, err := tx.Campaign(camp)
 	if err != nil {
-		return err
+		return standing{}, err
 	}
-	entries := []research.Entry{entry(research.KindLessonAdded, research.Lesson{N: c.Lessons + 1, Text: "one more"})}
-	if n := c.Experiments + 1; q.Kind == opKeep {
-		entries = []research.Entry{proposal(n, hypothesis(n)), judged(n, research.Improved),
-			entry(research.KindExperimentKept, research.Keeping{N: n, Commit: q.Commit, Was: q.Over, Branch: "refs/heads/ratchet/" + camp})}
-	}
-	for _, e := range entries {
+	for _, e := range q.entries(c) {
 		if _, err := tx.Append(e); err != nil {
-			return err
+			return standing{}, err
 		}
 	}
-	return nil
+	return stands(tx)
 }
 
 // monotonic is the time in ns since some moment, the same one for all processes.
