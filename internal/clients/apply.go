@@ -37,7 +37,7 @@ func (p *Plan) Apply() (string, error) {
 		}
 		return "", p.write()
 	}
-	if err := writable(p.target, p.mode); err != nil {
+	if err := writable(p.target, p.Mode); err != nil {
 		return "", research.Errorf(research.CodeStorage, "make it writable, or add the entry by hand (`ratchet install … --dry-run` shows it)",
 			"%s is read-only: %w", p.File, err)
 	}
@@ -79,7 +79,7 @@ func (p *Plan) backup() (string, error) {
 	}
 	for n := 1; ; n++ {
 		name := backupName(p.File, n)
-		f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, p.mode)
+		f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, p.Mode)
 		if errors.Is(err, fs.ErrExist) {
 			continue
 		}
@@ -125,7 +125,7 @@ func (p *Plan) write() error {
 	}
 	defer os.Remove(f.Name())
 	_, err = f.Write(p.After)
-	err = errors.Join(err, f.Chmod(p.mode))
+	err = errors.Join(err, f.Chmod(p.Mode))
 	if p.Before != nil {
 		err = errors.Join(err, keepOwner(f, p.target))
 	}

@@ -2,7 +2,6 @@ package clients
 
 import (
 	"bytes"
-	"fmt"
 	"reflect"
 	"strings"
 
@@ -77,7 +76,7 @@ func onlyOurs(before, after map[string]any, path []string) error {
 	without(before, path)
 	without(after, path)
 	if !reflect.DeepEqual(before, after) {
-		return fmt.Errorf("the edit would have changed more than the entry %s", strings.Join(path, "."))
+		return strange("the file is written in a way that can't be edited: more than %s would change", strings.Join(path, "."))
 	}
 	return nil
 }

@@ -29,10 +29,10 @@ const (
 type Plan struct {
 	File          string // as the client names it; a symlink stays one
 	Action        Action
-	Before, After []byte // Before is nil if there is no file
+	Before, After []byte      // Before is nil if there is no file
+	Mode          fs.FileMode // the file's; of a new file, the user's only, until the caller says otherwise
 
 	target string // File with symlinks resolved
-	mode   fs.FileMode
 }
 
 // maxFile is more than any client writes; what is larger is no configuration.
@@ -153,7 +153,7 @@ func (p *Plan) check(c Client) error {
 	}
 	after, err := c.format.decode(p.After)
 	if err != nil {
-		return fmt.Errorf("the edit would have broken the file: %w", err)
+		return strange("the file is written in a way that can't be edited: the edit would break it (%w)", err)
 	}
 	return onlyOurs(before, after, c.path)
 }
@@ -214,7 +214,7 @@ func (p *Plan) Diff(secret string) string {
 // open reads file, which may be missing, and refuses what no client can have
 // written.
 func open(file string) (*Plan, error) {
-	p := &Plan{File: file, Action: None, target: file, mode: 0o600}
+	p := &Plan{File: file, Action: None, target: file, Mode: 0o600}
 	if _, err := os.Lstat(file); errors.Is(err, fs.ErrNotExist) {
 		return p, nil
 	}
@@ -232,7 +232,7 @@ func open(file string) (*Plan, error) {
 	case info.Size() > maxFile:
 		return nil, research.Errorf(research.CodeUnsupported, "check what it is", "%s has %d MiB: that is no configuration file", file, info.Size()>>20)
 	}
-	p.target, p.mode = target, info.Mode().Perm()
+	p.target, p.Mode = target, info.Mode().Perm()
 	if p.Before, err = os.ReadFile(target); err != nil {
 		return nil, research.Errorf(research.CodeStorage, "check its permissions", "%s can't be read: %w", file, err)
 	}

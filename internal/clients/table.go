@@ -13,7 +13,7 @@ func table() []Client {
 func claudeCode() Client {
 	return Client{ID: "claude-code", Name: "Claude Code",
 		Evidence: "file, keys, timeout: measured; ${VARIABLE} in headers: documentation",
-		Approve:  map[Scope]string{Project: "Claude Code asks for approval of a project's servers when it starts"},
+		Approve:  map[Scope]string{User: "a Claude Code that is running rewrites this file and may drop the entry: restart it, and look with `ratchet doctor --clients`", Project: "Claude Code asks for approval of a project's servers when it starts"},
 		Timeout:  "stdio: no limit that matters; HTTP: 60 s without a sign of life, and Ratchet gives one every 10 s",
 		format:   jsonFormat{}, path: []string{"mcpServers", EntryName},
 		shape: shape{kind: "type", kindStdio: "stdio", kindHTTP: "http", command: "command", args: "args",
