@@ -26,10 +26,7 @@ func (p *Plan) Apply() (string, error) {
 		return "", err
 	}
 	if p.Action == Deleted {
-		if err := os.Remove(p.target); err != nil {
-			return "", research.Errorf(research.CodeStorage, "check the folder's permissions", "%s can't be removed: %w", p.File, err)
-		}
-		return "", nil
+		return p.remove()
 	}
 	if p.Before == nil {
 		if err := os.MkdirAll(filepath.Dir(p.target), 0o755); err != nil {
@@ -46,6 +43,19 @@ func (p *Plan) Apply() (string, error) {
 		return "", err
 	}
 	return backup, p.write()
+}
+
+// remove takes the file away; what a person added to the entry is backed up.
+func (p *Plan) remove() (backup string, err error) {
+	if !p.ours {
+		if backup, err = p.backup(); err != nil {
+			return "", err
+		}
+	}
+	if err := os.Remove(p.target); err != nil {
+		return "", research.Errorf(research.CodeStorage, "check the folder's permissions", "%s can't be removed: %w", p.File, err)
+	}
+	return backup, nil
 }
 
 // unchanged is an error if the file is not what it was when it was planned.

@@ -161,6 +161,7 @@ func uninstall(t *testing.T, c clients.Client, file string) clients.Action {
 func TestSamples(t *testing.T) {
 	for _, s := range samples(t) {
 		t.Run(s.name, func(t *testing.T) {
+			t.Parallel()
 			results := map[string][]byte{}
 			for name, server := range map[string]clients.Server{"stdio": stdio, "http": http} {
 				file := s.lay(t)
@@ -224,6 +225,7 @@ func TestThereAndBack(t *testing.T) {
 	for _, s := range samples(t) {
 		for name, server := range map[string]clients.Server{"stdio": stdio, "http": http} {
 			t.Run(s.name+"/"+name, func(t *testing.T) {
+				t.Parallel()
 				file := s.lay(t)
 				before := read(t, file)
 				if action, err := install(t, s.client, file, server); err != nil || action != clients.Added {
@@ -242,7 +244,16 @@ func TestThereAndBack(t *testing.T) {
 						t.Fatal(err)
 					}
 				}
-				if n := len(entries(t, file)); n > 3 {
+				for _, other := range []clients.Server{stdio, http, server} { // updates leave no trace either
+					if _, err := install(t, s.client, file, other); err != nil {
+						t.Fatal(err)
+					}
+				}
+				uninstall(t, s.client, file)
+				if got := read(t, file); !bytes.Equal(got, before) || (got == nil) != (before == nil) {
+					t.Errorf("after updates, uninstall left\n%q, want\n%q", got, before)
+				}
+				if n := len(entries(t, file)); n > 5 {
 					t.Errorf("backups pile up: %v", entries(t, file))
 				}
 			})
@@ -282,6 +293,7 @@ func there(t *testing.T, c clients.Client, file string, server clients.Server) {
 func TestBackWithoutBackups(t *testing.T) {
 	for _, s := range samples(t) {
 		t.Run(s.name, func(t *testing.T) {
+			t.Parallel()
 			file := s.lay(t)
 			before := read(t, file)
 			for _, server := range []clients.Server{stdio, http, stdio} {

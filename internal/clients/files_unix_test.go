@@ -143,6 +143,9 @@ func TestOvertaken(t *testing.T) {
 		if got := read(t, file); string(got) != "{\"numStartups\": 35}\n" {
 			t.Errorf("the client's own change is lost: %q", got)
 		}
+		if n := entries(t, file); len(n) != 1 {
+			t.Errorf("something else was written: %v", n)
+		}
 	}
 }
 

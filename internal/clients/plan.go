@@ -33,6 +33,7 @@ type Plan struct {
 	Mode          fs.FileMode // the file's; of a new file, the user's only, until the caller says otherwise
 
 	target string // File with symlinks resolved
+	ours   bool   // Before is all ours: nothing would be lost without a backup
 }
 
 // maxFile is more than any client writes; what is larger is no configuration.
@@ -124,8 +125,8 @@ func (p *Plan) uninstall(c Client) error {
 			return p.check(c)
 		}
 	}
-	if !known && c.gives(nil, entry, p.Before) {
-		p.Action, p.After = Deleted, nil
+	if !known && c.born(p) && c.gives(nil, entry, p.Before) {
+		p.Action, p.After, p.ours = Deleted, nil, c.alone(p.Before)
 		return nil
 	}
 	if p.After, err = c.format.cut(p.Before, c.path, made); err != nil {
@@ -134,15 +135,49 @@ func (p *Plan) uninstall(c Client) error {
 	return p.check(c)
 }
 
-// gives is true if installing the entry into old makes now, byte for byte.
+// gives is true if installing the entry into old makes now, but for the entry's
+// own lines: what an update or a person did there does not matter.
 func (c Client) gives(old []byte, entry map[string]any, now []byte) bool {
 	e := c.read(entry)
+	then, err := c.format.put(old, c.path, c.fields(Server{Command: e.Command, Args: e.Args, URL: e.URL}), nil)
+	if err != nil {
+		return false
+	}
+	a, err := c.format.cut(then, c.path, true)
+	b, errb := c.format.cut(now, c.path, true)
+	return err == nil && errb == nil && bytes.Equal(a, b)
+}
+
+// born is true if install made the file: its oldest version that is known is
+// what install makes of nothing.
+func (c Client) born(p *Plan) bool {
+	oldest := p.Before
+	if all := backups(p.File); len(all) > 0 {
+		var err error
+		if oldest, err = os.ReadFile(all[len(all)-1]); err != nil {
+			return false
+		}
+	}
+	return c.alone(oldest)
+}
+
+// alone is true if text is what install makes of nothing.
+func (c Client) alone(text []byte) bool {
+	doc, err := c.format.decode(text)
+	if err != nil {
+		return false
+	}
+	entry, err := entryOf(doc, c.path)
+	if entry == nil || err != nil {
+		return false
+	}
+	e := c.read(entry)
 	s := Server{Command: e.Command, Args: e.Args, URL: e.URL}
-	if e.URL != "" && !c.Expands() {
+	if !c.Expands() {
 		s.Token = bearer(e.Auth)
 	}
-	out, err := c.format.put(old, c.path, c.fields(s), nil)
-	return err == nil && bytes.Equal(out, now)
+	made, err := c.format.put(nil, c.path, c.fields(s), nil)
+	return err == nil && bytes.Equal(made, text)
 }
 
 // check reads what was planned, as the client will.

@@ -12,7 +12,7 @@ func table() []Client {
 
 func claudeCode() Client {
 	return Client{ID: "claude-code", Name: "Claude Code",
-		Evidence: "file, keys, timeout: measured; ${VARIABLE} in headers: documentation",
+		Evidence: "measured, both scopes, as a command and over HTTP",
 		Approve:  map[Scope]string{User: "a Claude Code that is running rewrites this file and may drop the entry: restart it, and look with `ratchet doctor --clients`", Project: "Claude Code asks for approval of a project's servers when it starts"},
 		Timeout:  "stdio: no limit that matters; HTTP: 60 s without a sign of life, and Ratchet gives one every 10 s",
 		format:   jsonFormat{}, path: []string{"mcpServers", EntryName},
@@ -26,7 +26,7 @@ func claudeCode() Client {
 
 func codex() Client {
 	return Client{ID: "codex", Name: "Codex",
-		Evidence: "user file, keys, timeout: measured; project file, bearer_token_env_var: documentation",
+		Evidence: "measured, both scopes, as a command; over HTTP Codex reads the entry, no call was tried",
 		Approve:  map[Scope]string{Project: "Codex reads a project's file only in a project that you trust"},
 		Timeout:  "300 s unless tool_timeout_sec says otherwise",
 		format:   tomlFormat{}, path: []string{"mcp_servers", EntryName},
@@ -68,8 +68,8 @@ func vscode() Client {
 
 func gemini() Client {
 	return Client{ID: "gemini", Name: "Gemini CLI",
-		Evidence: "file, keys, timeout: measured; httpUrl and $VARIABLE in headers: documentation",
-		Approve:  map[Scope]string{Project: "Gemini CLI reads a project's file only in a folder that you trust"},
+		Evidence: "measured, both scopes, as a command and over HTTP",
+		Approve:  map[Scope]string{User: "Gemini CLI starts no servers, not even the user's, in a folder that you have not trusted", Project: "Gemini CLI starts no servers in a folder that you have not trusted"},
 		Timeout:  "stdio: 600 s unless timeout says otherwise; HTTP: 60 s without a sign of life, and Ratchet gives one every 10 s",
 		format:   jsonFormat{}, path: []string{"mcpServers", EntryName},
 		shape: shape{command: "command", args: "args", url: "httpUrl", header: "headers", expand: "$" + TokenVariable,
@@ -82,7 +82,7 @@ func gemini() Client {
 
 func openCode() Client {
 	return Client{ID: "opencode", Name: "opencode",
-		Evidence: "files, keys, timeout: measured with version 1; {env:VARIABLE} in headers: documentation",
+		Evidence: "measured with version 1, both scopes, as a command and over HTTP",
 		Timeout:  "60 s unless timeout says otherwise",
 		format:   jsonFormat{}, path: []string{"mcp", EntryName},
 		shape: shape{kind: "type", kindStdio: "local", kindHTTP: "remote", command: "command", joined: true,
