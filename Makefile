@@ -1,6 +1,7 @@
 # Ratchet's targets. `make help` lists them; CI runs the same commands.
 GO      ?= go
 BIN     := bin/ratchet
+MAN     := dist/man
 PREFIX  ?= $(HOME)/.local
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 LDFLAGS := -s -w -X main.version=$(VERSION)
@@ -13,7 +14,7 @@ GPU_BUDGET ?= 60s
 export CGO_CFLAGS ?= -O2 -g -Wno-deprecated-declarations
 TRIALS ?= 200
 
-.PHONY: help build test race lint vuln fuzz bench growth demo install crash abuse load linear nights evidence-wordfreq gpu-test clean
+.PHONY: help build man test race lint vuln fuzz bench growth demo install crash abuse load linear nights evidence-wordfreq gpu-test clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -33,6 +34,7 @@ lint: ## gofmt, vet for every platform, staticcheck, known vulnerabilities (whic
 	$(GO) vet ./...
 	GOOS=darwin $(GO) vet ./...
 	GOOS=windows $(GO) vet ./...
+	$(GO) vet -tags man ./cmd/ratchet
 	$(GO) run $(STATICCHECK) ./...
 	@$(MAKE) --no-print-directory vuln UNREACHABLE=warn
 
@@ -85,6 +87,10 @@ gpu-test: ## what needs an NVIDIA GPU, nvidia-smi and a Python with torch (RATCH
 
 demo: build ## drive a whole campaign through the real binary with a scripted agent
 	./$(BIN) demo
+
+man: ## write the manual pages into dist/man (bin/ratchet completion SHELL prints completions)
+	rm -rf $(MAN)
+	$(GO) run -tags man -ldflags '$(LDFLAGS)' ./cmd/ratchet man $(MAN)
 
 install: build ## install into PREFIX/bin
 	install -D -m 0755 $(BIN) $(PREFIX)/bin/ratchet

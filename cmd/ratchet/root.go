@@ -23,5 +23,7 @@ func rootCommand(a *app) *cobra.Command {
 		statusCommand(a), logCommand(a), showCommand(a), verifyCommand(a),
 		auditCommand(a), finalizeCommand(a), stopCommand(a), undoCommand(a), acceptCommand(a), abandonCommand(a), gcCommand(a), simulateCommand(a), versionCommand(a),
 	)
+	cmd.AddCommand(building(a)...)
+	complete(a, cmd)
 	return cmd
 }

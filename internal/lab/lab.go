@@ -293,7 +293,7 @@ func left(c *research.Campaign) Left {
 }
 
 // raiseBudget is what is left to do when there is nothing left to spend.
-const raiseBudget = "tell the user the result (read_log); a person may raise `campaign:` in program.md and run `ratchet accept`"
+const raiseBudget = "follow read_log{view: \"guide\", query: \"finalize\"} and tell the user the result; a person may raise `campaign:` in program.md and run `ratchet accept`"
 
 // spent returns an error when the campaign has ended or its budget is used up.
 func spent(c *research.Campaign) error {
