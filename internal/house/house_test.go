@@ -40,6 +40,7 @@ var rooms = map[string]struct {
 	"go.etcd.io/bbolt":                {[]string{"ratchet/ledger"}, "only the ledger guards against what bbolt lets pass"},
 	"go.yaml.in/yaml":                 {[]string{"ratchet/internal/research"}, "the program is the one YAML text"},
 	"github.com/agnivade/levenshtein": {[]string{"ratchet/internal/research"}, "nearest names, in messages"},
+	"github.com/adrg/strutil":         {[]string{"ratchet/internal/research"}, "how alike two texts are is part of no verdict"},
 	"github.com/spf13/cobra":          {[]string{"ratchet/cmd/ratchet"}, "the command line"},
 	"golang.org/x/term":               {[]string{"ratchet/cmd/ratchet"}, "the command line"},
 	"golang.org/x/sys":                {[]string{"ratchet/sandbox", "ratchet/ledger", "ratchet/internal/queue"}, "system calls stay where their limits are written down"},
