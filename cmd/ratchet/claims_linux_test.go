@@ -1,9 +1,14 @@
 package main_test
 
 import (
+	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"ratchet/internal/research"
+	"ratchet/ledger"
 )
 
 func ideas(op, idea string) map[string]any {
@@ -61,5 +66,49 @@ func TestClaimFallsWithItsSession(t *testing.T) {
 	b.close()
 	if out := s.sh(ratchet, "verify", "--recompute"); !strings.Contains(out, "every verdict follows") {
 		t.Error(out)
+	}
+}
+
+// A claim outlives its holder's last record by its term, and no clock that was
+// set makes it last for longer. The holders are written by clocks of their own.
+func TestClaimExpires(t *testing.T) {
+	s := newSite(t)
+	s.sh(ratchet, "call", "start_campaign")
+	s.sh(ratchet, "call", "wait_run")
+	tests := []struct {
+		name string
+		ago  time.Duration
+		free bool
+	}{
+		{"active within the term", research.LeaseTerm - time.Minute, false},
+		{"silent for longer", research.LeaseTerm + time.Minute, true},
+		{"its clock was set back a day since", -24 * time.Hour, true},
+		{"its clock was set back a little since", -time.Minute, false},
+	}
+	for i, tt := range tests {
+		l, err := ledger.Open(filepath.Join(s.dir, ".git", "ratchet", "ledger.db"), ledger.Options{Now: func() time.Time { return time.Now().Add(-tt.ago) }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		who, n := fmt.Sprint("holder", i), i+1
+		entry := func(kind research.Kind, body any) research.Entry {
+			return research.Entry{Campaign: "shrink", Session: who, Kind: kind, Body: body}
+		}
+		if _, err := l.Append(t.Context(), entry(research.KindSessionJoined, research.SessionJoin{Codename: who, Checkout: "/" + who}),
+			entry(research.KindIdeaAdded, research.Idea{N: n, Text: tt.name}),
+			entry(research.KindIdeaClaimed, research.IdeaClaim{N: n, Fence: 1, Checkout: "/" + who})); err != nil {
+			t.Fatal(err)
+		}
+		out, err := s.try(ratchet, "call", "share", fmt.Sprintf(`{"ops": [{"op": "claim", "idea": %d}]}`, n))
+		if want := "claim 2"; tt.free && !strings.Contains(out, want) {
+			t.Errorf("%s: want %q in %s", tt.name, want, out)
+		}
+		if want := "claimed by " + who; !tt.free && (err == nil || !strings.Contains(out, want)) {
+			t.Errorf("%s: want %q in %s", tt.name, want, out)
+		}
+		_, err = l.Append(t.Context(), entry(research.KindIdeaReleased, research.IdeaRelease{N: n, Fence: 1}))
+		if tt.free != (err != nil) {
+			t.Errorf("%s: the first holder's release gives %v", tt.name, err)
+		}
 	}
 }
