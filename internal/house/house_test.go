@@ -44,6 +44,7 @@ var rooms = map[string]struct {
 	"github.com/pelletier/go-toml":     {[]string{"ratchet/internal/clients"}, "only the clients' files are edited as text"},
 	"github.com/aymanbagabas/go-udiff": {[]string{"ratchet/internal/clients"}, "what is shown before a client's file is written"},
 	"github.com/agnivade/levenshtein":  {[]string{"ratchet/internal/research"}, "nearest names, in messages"},
+	"github.com/adrg/strutil":          {[]string{"ratchet/internal/research"}, "how alike two texts are is part of no verdict"},
 	"github.com/spf13/cobra":           {[]string{"ratchet/cmd/ratchet"}, "the command line"},
 	"golang.org/x/term":                {[]string{"ratchet/cmd/ratchet"}, "the command line"},
 	"golang.org/x/sys":                 {[]string{"ratchet/sandbox", "ratchet/ledger", "ratchet/internal/queue"}, "system calls stay where their limits are written down"},

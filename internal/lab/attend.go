@@ -71,9 +71,26 @@ func (l *Lab) mark() {
 }
 
 // attendance is the file that says who works in this checkout.
-func (l *Lab) attendance() string {
-	sum := sha256.Sum256([]byte(l.repo.Root()))
+func (l *Lab) attendance() string { return l.attendanceOf(l.repo.Root()) }
+
+func (l *Lab) attendanceOf(root string) string {
+	sum := sha256.Sum256([]byte(root))
 	return filepath.Join(l.jobs(), fmt.Sprintf("checkout.%x", sum[:8]))
+}
+
+// attended says whether a session works in this checkout, this one or another.
+func (l *Lab) attended() bool {
+	if l.alone() {
+		return true
+	}
+	held, err := sandbox.Locked(l.attendance())
+	return err == nil && held
+}
+
+// deserted says that nobody works in a checkout any more. In doubt somebody does.
+func (l *Lab) deserted(root string) bool {
+	held, err := sandbox.Locked(l.attendanceOf(root))
+	return err == nil && !held
 }
 
 // company says that another session works in this very checkout, and how to give
