@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"ratchet/internal/fault"
 	"ratchet/internal/research"
 	"ratchet/ledger"
 	"ratchet/sandbox"
@@ -28,7 +29,10 @@ func (l *Lab) start(ctx context.Context, campaign string, id research.JobID) err
 		return l.lose(ctx, campaign, id, "its supervisor could not be started", err)
 	}
 	argv := slices.Concat(l.opt.Supervise, []string{"--campaign", campaign, "--job", string(id), "--ledger", l.ledger.Path(), "-C", l.repo.Root()})
-	_, err := sandbox.Detach(argv, os.Environ(), l.repo.Root(), l.jobFile(campaign, id)+".log")
+	err := fault.At("supervisor.spawn", func() error {
+		_, err := sandbox.Detach(argv, os.Environ(), l.repo.Root(), l.jobFile(campaign, id)+".log")
+		return err
+	})
 	if err != nil {
 		return l.lose(ctx, campaign, id, "its supervisor could not be started", err)
 	}

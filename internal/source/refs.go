@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strings"
 
+	"ratchet/internal/fault"
 	"ratchet/internal/research"
 )
 
@@ -34,7 +35,10 @@ func (r *Repo) UpdateRefs(ctx context.Context, updates []RefUpdate, why string) 
 			fmt.Fprintf(&feed, "update %s\x00%s\x00%s\x00", u.Name, u.New, u.Old)
 		}
 	}
-	_, err := r.git(ctx, feed.Bytes(), "update-ref", "-m", reason(why), "--no-deref", "--stdin", "-z")
+	err := fault.At("git.refs", func() error {
+		_, err := r.git(ctx, feed.Bytes(), "update-ref", "-m", reason(why), "--no-deref", "--stdin", "-z")
+		return err
+	})
 	if err != nil {
 		return refFailure(err)
 	}
