@@ -20,18 +20,28 @@ import (
 )
 
 // run makes one run of a version, appends run.finished, and returns what the
-// rule may see of it. A machine that slept voids the run: it is made once more.
+// rule may see of it. A machine that slept voids the run: it is made again.
 // The error is for a run that could not be made at all.
 func (s *supervisor) run(ctx context.Context, job research.JobID, v *version, want research.Want) (research.Observation, error) {
-	r, err := s.attempt(ctx, job, v, want)
-	if err == nil && strings.HasSuffix(r.Reason, sleptReason) { // of the run, or of its evaluator
-		r, err = s.attempt(ctx, job, v, want)
+	for range maxVoid {
+		r, err := s.attempt(ctx, job, v, want)
+		if err != nil {
+			return research.Observation{}, err
+		}
+		if !r.Void {
+			return research.Observe(r, s.space.c.Program.Metric), nil // as a recomputation will see it
+		}
+		if c, err := s.campaignNow(ctx); err != nil || c.SecondsLeft() <= 0 {
+			return research.Observation{}, cmp.Or[error](err, research.Errorf(research.CodeBudget, raiseBudget,
+				"the machine was suspended during the run, and no time is left to repeat it"))
+		}
 	}
-	if err != nil {
-		return research.Observation{}, err
-	}
-	return research.Observe(r, s.space.c.Program.Metric), nil // as a recomputation will see it
+	return research.Observation{}, research.Errorf(research.CodeBusy, "keep the machine awake, then run it again",
+		"the machine was suspended during the run, %d times in a row", maxVoid)
 }
+
+// maxVoid is how often one run may be void before its job counts as lost.
+const maxVoid = 3
 
 const sleptReason = "void: the machine was suspended during the run"
 
@@ -101,7 +111,7 @@ func (s *supervisor) attempt(ctx context.Context, job research.JobID, v *version
 	if r.Reason == "" {
 		r.Samples, r.Reason = s.samples(scan, res, left)
 	}
-	r.Valid = r.Reason == ""
+	r.Valid, r.Void = r.Reason == "", strings.HasSuffix(r.Reason, sleptReason) // of the run, or of its evaluator
 	if r.Output, err = s.ledger.PutOutput(text); err != nil {
 		return r, err
 	}
