@@ -65,6 +65,8 @@ var moments = []moment{
 	{"git.refs", "keep again", "", 1},
 	{"git.refs", "start", "", 1},
 	{"git.refs", "shorten", "", 1},
+	{"git.sync", "keep again", "", 1},
+	{"git.sync", "shorten", "", 1},
 	{"git.index", "keep", "", 1},
 	{"git.index", "start", "", 1},
 	{"git.index", "revert", "", 1},

@@ -3,8 +3,14 @@ package source
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
 
 	"ratchet/internal/fault"
@@ -41,6 +47,31 @@ func (r *Repo) UpdateRefs(ctx context.Context, updates []RefUpdate, why string) 
 	})
 	if err != nil {
 		return refFailure(err)
+	}
+	return fault.At("git.sync", func() error { return r.syncRefs(updates) })
+}
+
+// syncRefs makes renames of loose refs durable. Git syncs the files themselves
+// (core.fsync), not their folders: a power cut would leave the old ref, and its
+// lock for ever.
+func (r *Repo) syncRefs(updates []RefUpdate) error {
+	done := map[string]bool{}
+	for _, u := range updates {
+		dir := filepath.Join(r.commonDir, filepath.FromSlash(path.Dir(u.Name)))
+		if done[dir] || runtime.GOOS == "windows" { // which has no such call
+			continue
+		}
+		done[dir] = true
+		d, err := os.Open(dir)
+		if errors.Is(err, fs.ErrNotExist) { // its refs are kept elsewhere, or were its last
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("sync the refs: %w", err)
+		}
+		if err := errors.Join(d.Sync(), d.Close()); err != nil {
+			return fmt.Errorf("sync the refs: %w", err)
+		}
 	}
 	return nil
 }
