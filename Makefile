@@ -64,8 +64,9 @@ bench: build ## fixed cost of an experiment cycle against the plain shell, start
 growth: ## what a cycle and every view cost at 0 to 100,000 experiments, in time and in the agent's bytes
 	$(GO) test ./cmd/ratchet -run '^TestGrowth$$' -v -count 1 -timeout 1h -growth 0,1000,10000,100000
 
-crash: ## the long form of the kill -9 tests
-	$(GO) test ./cmd/ratchet -run 'TestKill' -count 1 -v -kills 200
+crash: ## 1,000 kills -9 at random under load, 400 in mid-run, every fault point in every way, every broken twin, power cuts
+	$(GO) test ./cmd/ratchet -run 'TestKill|TestCrash|TestFault|TestBrokenTwins|TestPowerCut|TestSuspend|TestReused|TestStale' -count 1 -v -timeout 2h \
+		-kills 200 -crash-kills 1000 -faults
 
 abuse: ## the long form of the abuse suite, as root and as another user; rewrites the table in docs/confinement.md
 	mkdir -p bin

@@ -9,6 +9,7 @@ import (
 
 	"go.etcd.io/bbolt"
 
+	"ratchet/internal/fault"
 	"ratchet/internal/research"
 )
 
@@ -63,7 +64,7 @@ func (l *Ledger) create(t *Tx) error {
 		}
 		t.anchor = &anchor{}
 	}
-	err = os.Rename(tmp, l.path)
+	err = fault.At("ledger.create", func() error { return os.Rename(tmp, l.path) })
 	if err == nil {
 		err = syncDir(filepath.Dir(l.path))
 	}

@@ -9,6 +9,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"ratchet/internal/fault"
 	"ratchet/internal/research"
 )
 
@@ -181,7 +182,7 @@ func (l *Ledger) finish(ctx context.Context, t *Tx) error {
 		if ctx.Err() != nil {
 			return cancelled(ctx)
 		}
-		if err := t.s.commit(); err != nil {
+		if err := fault.At("ledger.commit", t.s.commit); err != nil {
 			return storage("write to the ledger", err)
 		}
 	}

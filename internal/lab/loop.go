@@ -430,6 +430,9 @@ func (s *supervisor) verdict(ctx context.Context, c *research.Campaign, j resear
 		if err != nil {
 			return err
 		}
+		if err := stillRuns(now, s.id); err != nil {
+			return err
+		}
 		if now.Incumbent != c.Incumbent && j.Verdict != research.Invalid {
 			return errMoved
 		}

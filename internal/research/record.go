@@ -237,6 +237,7 @@ type (
 		Seed    uint64             `json:"seed"`
 		WarmUp  bool               `json:"warm_up,omitempty"` // measured, not counted
 		Valid   bool               `json:"valid"`
+		Void    bool               `json:"void,omitempty"` // the machine's fault: not valid, made again, and seen by no rule
 		Reason  string             `json:"reason,omitempty"`
 		Samples map[string]float64 `json:"samples,omitempty"` // metric and guards
 		Exit    int                `json:"exit"`
