@@ -8,8 +8,6 @@ import (
 	"path/filepath"
 
 	"go.etcd.io/bbolt"
-
-	"ratchet/internal/research"
 )
 
 // begin opens the file, creating it for the first append, and refuses what is
@@ -19,14 +17,14 @@ func (l *Ledger) begin(s *store, m mode) (*Tx, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &Tx{s: s, write: m == writing, now: l.now, anchor: a}
+	t := &Tx{s: s, write: m.writes(), now: l.now, anchor: a}
 	info, err := os.Stat(l.path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		if t.anchored() > 0 {
 			return nil, damaged(nextLost, "%s is missing%s", l.path, atStake(a.Seq))
 		}
-		if m != writing {
+		if !m.writes() {
 			return t, nil // nothing was ever appended
 		}
 		if err := l.create(t); err != nil {
@@ -37,7 +35,7 @@ func (l *Ledger) begin(s *store, m mode) (*Tx, error) {
 	case info.Size() == 0:
 		return nil, damaged(nextLost, "%s has been emptied%s", l.path, atStake(t.anchored()))
 	}
-	if err := s.open(m == writing); err != nil {
+	if err := s.open(m.writes()); err != nil {
 		return nil, opening(l.path, t.anchored(), err)
 	}
 	return t, l.check(t, m)
@@ -78,7 +76,7 @@ func (l *Ledger) check(t *Tx, m mode) error {
 	if err := t.s.checkSize(t.anchored()); err != nil {
 		return err
 	}
-	if err := checkFormat(t.s); err != nil {
+	if err := l.checkFormat(t.s); err != nil && (m != migrating || !errors.Is(err, errOlder)) {
 		return err
 	}
 	err := first(checkHead(t), checkAnchor(t))
@@ -100,19 +98,6 @@ func checkHead(t *Tx) error {
 		return damaged(nextRestore, "the newest record, %d, was altered: %w", t.seq, err)
 	}
 	return nil
-}
-
-// checkFormat refuses a bbolt file that is not a ledger, or a later kind of ledger.
-func checkFormat(s *store) error {
-	switch v := string(s.get(bucketMeta, keyFormat)); v {
-	case format:
-		return nil
-	case "":
-		return damaged(nextLost, "%s is a database, but not a ledger", s.path)
-	default:
-		return research.Errorf(research.CodeUnsupported, "use the newer ratchet that wrote it",
-			"%s has the format %q, which this version does not know", s.path, v)
-	}
 }
 
 // checkAnchor refuses a file that lacks what was acknowledged. A file that is

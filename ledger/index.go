@@ -14,6 +14,9 @@ import (
 // index folds a record into the states and the indexes. Verify runs the same
 // code, so whatever it writes must follow from the records alone.
 func (t *Tx) index(rec research.Record) error {
+	if err := t.indexKind(rec); err != nil || rec.Kind == research.KindLedgerMigrated {
+		return err
+	}
 	v, job, err := t.load(rec)
 	if err != nil {
 		return err

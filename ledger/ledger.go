@@ -23,16 +23,23 @@ const (
 // any number of handles in any number of processes may share the file, and one
 // handle any number of goroutines.
 type Ledger struct {
-	path  string
-	dir   string
-	now   func() time.Time
-	quota int64
+	path    string
+	dir     string
+	now     func() time.Time
+	quota   int64
+	version string
+	running func(campaign string, id research.JobID) bool
 }
 
 // Options are Open's; the zero value is ready.
 type Options struct {
 	Now   func() time.Time // of the records, nil: time.Now
 	Quota int64            // bytes of stored outputs to keep, 0: 1 GiB
+	// Version of Ratchet, for records and for the errors of other versions.
+	Version string
+	// Running says whether an open job's supervisor is alive; nil: none is. A
+	// ledger of an older format is not changed under an older supervisor.
+	Running func(campaign string, id research.JobID) bool
 }
 
 // Open returns a handle to the ledger at path (…/ledger.db). It creates the
@@ -42,7 +49,7 @@ func Open(path string, o Options) (*Ledger, error) {
 	if err != nil {
 		return nil, storage("find the ledger", err)
 	}
-	l := &Ledger{path: abs, dir: filepath.Dir(abs), now: o.Now, quota: o.Quota}
+	l := &Ledger{path: abs, dir: filepath.Dir(abs), now: o.Now, quota: o.Quota, version: o.Version, running: o.Running}
 	if l.now == nil {
 		l.now = time.Now
 	}
@@ -120,7 +127,10 @@ const (
 	reading mode = iota
 	writing
 	inspecting // reading, and told of a bad head instead of refused
+	migrating  // writing, into a ledger of an older format
 )
+
+func (m mode) writes() bool { return m == writing || m == migrating }
 
 // transact is the one way into the file: lock, open, check, call, commit, anchor.
 func (l *Ledger) transact(ctx context.Context, m mode, f func(*Tx) error) (err error) {
@@ -140,6 +150,14 @@ func (l *Ledger) transact(ctx context.Context, m mode, f func(*Tx) error) (err e
 	defer s.caught(&err)
 
 	t, err := l.begin(s, m)
+	if errors.Is(err, errOlder) {
+		s.close()
+		if err := l.migrate(ctx); err != nil {
+			return err
+		}
+		*s = store{path: l.path}
+		t, err = l.begin(s, m)
+	}
 	if err != nil {
 		return err
 	}
@@ -152,21 +170,25 @@ func (l *Ledger) transact(ctx context.Context, m mode, f func(*Tx) error) (err e
 	return l.finish(ctx, t)
 }
 
-// finish makes what t appended durable. The anchor is written even when
-// nothing was appended, if a crash or a failure left it behind.
+// finish makes what t appended durable. If a crash or a failure left the anchor
+// behind, that is done again even when nothing was appended: where an fsync has
+// failed, the kernel may show what the disk never got, and forget that it must
+// still write it. A new commit writes the state anew before it is vouched for.
 func (l *Ledger) finish(ctx context.Context, t *Tx) error {
-	if !t.write || t.seq == 0 {
+	behind := t.anchor == nil || t.anchor.Seq != t.seq
+	if !t.write || t.seq == 0 || !t.appended && !behind {
 		return nil
 	}
-	if t.appended {
-		if ctx.Err() != nil {
-			return cancelled(ctx)
-		}
-		if err := t.s.commit(); err != nil {
-			return storage("write to the ledger", err)
-		}
+	if ctx.Err() != nil {
+		return cancelled(ctx)
 	}
-	if t.anchor != nil && t.anchor.Seq == t.seq {
+	if err := t.sign(l.version); err != nil {
+		return storage("write to the ledger", err)
+	}
+	if err := t.s.commit(); err != nil {
+		return storage("write to the ledger", err)
+	}
+	if !behind {
 		return nil
 	}
 	return writeAnchor(l.file(anchorName), anchor{Seq: t.seq, Hash: t.hash}, t.anchor)

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"math"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -14,7 +15,7 @@ import (
 // The buckets. Keys are the named parts, each followed by NUL; numbers are 8
 // bytes, big-endian, so that they sort.
 const (
-	bucketMeta    = "meta"        // "format"
+	bucketMeta    = "meta"        // "format", "writer"
 	bucketRecords = "records"     // seq → record
 	bucketKeys    = "keys"        // campaign, idempotency key → seq
 	bucketCamps   = "campaigns"   // campaign → state
@@ -29,16 +30,21 @@ const (
 	bucketLessons = "lessons"     // campaign, number → seq
 	bucketIdeas   = "ideas"       // campaign, number → seq
 	bucketText    = "text"        // campaign, word, n → nothing
+	bucketKinds   = "kinds"       // kind → the first record of it
 
 	keyFormat = "format"
-	format    = "1"
+	keyWriter = "writer" // the version of Ratchet that appended last
+
+	// format is raised when an older Ratchet would misread what this one writes:
+	// a new kind of record, or another meaning of an index. See migrate.go.
+	format = 2
 
 	openTimeout = 5 * time.Second // for programs that do not know our lock
 )
 
 // indexes lists every bucket that is a function of the records.
 var indexes = []string{bucketKeys, bucketCamps, bucketExps, bucketStatus, bucketJudged, bucketLatest, bucketJobs,
-	bucketRuns, bucketSession, bucketPlaces, bucketLessons, bucketIdeas, bucketText}
+	bucketRuns, bucketSession, bucketPlaces, bucketLessons, bucketIdeas, bucketText, bucketKinds}
 
 func makeBuckets(tx *bbolt.Tx) error {
 	for _, name := range append([]string{bucketRecords, bucketMeta}, indexes...) {
@@ -46,7 +52,7 @@ func makeBuckets(tx *bbolt.Tx) error {
 			return err
 		}
 	}
-	return tx.Bucket([]byte(bucketMeta)).Put([]byte(keyFormat), []byte(format))
+	return tx.Bucket([]byte(bucketMeta)).Put([]byte(keyFormat), []byte(strconv.Itoa(format)))
 }
 
 // prefix joins the parts of a key.

@@ -84,8 +84,8 @@ func (t *Tx) admit(e research.Entry) error {
 	switch {
 	case !t.write:
 		return errors.New("append to a ledger that is open for reading")
-	case e.Campaign == "":
-		return errors.New("append a record without a campaign")
+	case (e.Campaign == "") != (e.Kind == research.KindLedgerMigrated):
+		return fmt.Errorf("append %s with the campaign %q", e.Kind, e.Campaign)
 	case strings.ContainsRune(e.Campaign+e.Session+e.Key, 0):
 		return errors.New("append a record with a NUL in its campaign, session or key")
 	}

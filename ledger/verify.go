@@ -244,14 +244,19 @@ func normal(bucket string, stored []byte) []byte {
 // for indexes that Verify found wrong; the records are only read.
 func (l *Ledger) Rebuild(ctx context.Context) error {
 	return l.Update(ctx, func(t *Tx) error {
-		for _, name := range indexes {
-			if err := t.s.clear(name); err != nil {
-				return err
-			}
-		}
-		t.appended = t.seq > 0
-		return t.Records(1, t.index)
+		return t.rebuild(t.index)
 	})
+}
+
+// rebuild empties the indexes and calls index with every record.
+func (t *Tx) rebuild(index func(research.Record) error) error {
+	for _, name := range indexes {
+		if err := t.s.clear(name); err != nil {
+			return err
+		}
+	}
+	t.appended = t.seq > 0
+	return t.Records(1, index)
 }
 
 func (s *store) clear(bucket string) error {

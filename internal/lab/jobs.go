@@ -104,6 +104,12 @@ func (l *Lab) dead(ctx context.Context, campaign string, id research.JobID) (boo
 	return time.Since(since) > young, err
 }
 
+// supervised says whether a supervisor holds the job's lock.
+func (l *Lab) supervised(campaign string, id research.JobID) bool {
+	held, err := sandbox.Locked(l.jobFile(campaign, id))
+	return held || err != nil
+}
+
 // phase is what a running job's supervisor says of itself.
 func (l *Lab) phase(campaign string, id research.JobID) (pid int, phase string) {
 	b, err := os.ReadFile(l.jobFile(campaign, id))

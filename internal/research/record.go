@@ -32,6 +32,7 @@ const (
 	KindFileSaved           Kind = "file.saved"
 	KindLessonAdded         Kind = "lesson.added"
 	KindIdeaAdded           Kind = "idea.added"
+	KindLedgerMigrated      Kind = "ledger.migrated" // of no campaign
 )
 
 // Record is one entry of the ledger. Hash is SHA-256 over the record's
@@ -276,6 +277,13 @@ type (
 		Paths    []string `json:"paths"`
 		Checkout string   `json:"checkout"`
 		Why      string   `json:"why"`
+	}
+	// Migration is the body of ledger.migrated: from here on the ledger has another
+	// format. The records before it stay as they are.
+	Migration struct {
+		From    int    `json:"from"`
+		To      int    `json:"to"`
+		Version string `json:"version"` // of the Ratchet that did it
 	}
 	// Lesson is the body of lesson.added.
 	Lesson struct {
