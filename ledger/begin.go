@@ -76,7 +76,7 @@ func (l *Ledger) check(t *Tx, m mode) error {
 	if err := t.s.checkSize(t.anchored()); err != nil {
 		return err
 	}
-	if err := l.checkFormat(t.s); err != nil && (m != migrating || !errors.Is(err, errOlder)) {
+	if err := l.checkFormat(t.s, m); err != nil {
 		return err
 	}
 	err := first(checkHead(t), checkAnchor(t))

@@ -127,10 +127,11 @@ const (
 	reading mode = iota
 	writing
 	inspecting // reading, and told of a bad head instead of refused
-	migrating  // writing, into a ledger of an older format
+	repairing  // writing, whatever the indexes say
+	migrating  // repairing, into a ledger of an older format
 )
 
-func (m mode) writes() bool { return m == writing || m == migrating }
+func (m mode) writes() bool { return m == writing || m == repairing || m == migrating }
 
 // transact is the one way into the file: lock, open, check, call, commit, anchor.
 func (l *Ledger) transact(ctx context.Context, m mode, f func(*Tx) error) (err error) {

@@ -37,13 +37,7 @@ func (l *Ledger) migrate(ctx context.Context) (err error) {
 	if err := s.put(bucketMeta, keyFormat, []byte(strconv.Itoa(format))); err != nil {
 		return fmt.Errorf("store the format: %w", err)
 	}
-	err = t.rebuild(func(rec research.Record) error {
-		if !research.Known(rec.Kind) {
-			return l.strange(s, rec.Kind, rec.Seq)
-		}
-		return t.index(rec)
-	})
-	if err != nil {
+	if err := l.rebuild(t); err != nil {
 		return err
 	}
 	_, err = t.Append(research.Entry{Kind: research.KindLedgerMigrated,
@@ -84,7 +78,7 @@ func formatOf(s *store) (int, bool) {
 
 // checkFormat refuses a bbolt file that is not a ledger, and a ledger that this
 // version does not understand; an older one gives errOlder.
-func (l *Ledger) checkFormat(s *store) error {
+func (l *Ledger) checkFormat(s *store, m mode) error {
 	v := string(s.get(bucketMeta, keyFormat))
 	if v == "" {
 		return damaged(nextLost, "%s is a database, but not a ledger", s.path)
@@ -92,22 +86,36 @@ func (l *Ledger) checkFormat(s *store) error {
 	switch n, ok := formatOf(s); {
 	case !ok || n > format:
 		return l.tooNew(s, "has the format %q; %s knows formats up to %d", v, l.self(), format)
-	case n < format:
+	case n < format && m != migrating:
 		return errOlder
+	case m == repairing || m == migrating:
+		return nil
 	}
-	var strange error
-	s.scan(bucketKinds, "", "", func(k, v []byte) bool {
-		if !research.Known(research.Kind(k)) {
-			strange = l.strange(s, research.Kind(k), number(v))
-		}
-		return strange == nil
-	})
-	return strange
+	return l.checkKinds(s)
 }
 
-// strange is a record of a kind that this version can't fold.
-func (l *Ledger) strange(s *store, kind research.Kind, seq uint64) error {
-	return l.tooNew(s, "holds records of the kind %q, record %d first; %s does not know them", kind, seq, l.self())
+// checkKinds refuses a ledger with a kind of record that this version can't
+// fold. The index is believed only if the record is there.
+func (l *Ledger) checkKinds(s *store) (err error) {
+	s.scan(bucketKinds, "", "", func(k, v []byte) bool {
+		if research.Known(research.Kind(k)) {
+			return true
+		}
+		rec, uerr := unseal(number(v), s.get(bucketRecords, bigEndian(number(v))))
+		if err = l.strange(s, rec); uerr != nil || err == nil {
+			err = damaged(nextRebuild, "an entry of the index %s was altered", bucketKinds)
+		}
+		return false
+	})
+	return err
+}
+
+// strange refuses a record of a kind that this version can't fold.
+func (l *Ledger) strange(s *store, rec research.Record) error {
+	if research.Known(rec.Kind) {
+		return nil
+	}
+	return l.tooNew(s, "holds records of the kind %q, record %d first; %s does not know them", rec.Kind, rec.Seq, l.self())
 }
 
 func (l *Ledger) tooNew(s *store, what string, args ...any) error {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"encoding/json"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -215,8 +216,9 @@ func TestNewerIsRefused(t *testing.T) {
 			[]string{"v9.1", "v2.0", `format "3"`, "formats up to 2"}},
 		"format that is no number": {func(tx *bbolt.Tx) error { return bucket(tx, "meta").Put([]byte("format"), []byte("x")) },
 			[]string{"v9.1", "v2.0", `format "x"`}},
-		"kind": {func(tx *bbolt.Tx) error { return bucket(tx, "kinds").Put([]byte("dream.told"), key(7)) },
-			[]string{"v9.1", "v2.0", `"dream.told"`, "record 7"}},
+		"kind": {func(tx *bbolt.Tx) error {
+			return errors.Join(tellDream(tx, 5), bucket(tx, "kinds").Put([]byte("dream.told"), key(6)))
+		}, []string{"v9.1", "v2.0", `"dream.told"`, "record 6"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "ledger.db")
@@ -237,24 +239,27 @@ func TestNewerIsRefused(t *testing.T) {
 	}
 }
 
+// tellDream adds a record of a later kind after record head, as a later Ratchet would.
+func tellDream(tx *bbolt.Tx, head uint64) error {
+	b := bucket(tx, "records")
+	var rec research.Record
+	if err := json.Unmarshal(b.Get(key(head)), &rec); err != nil {
+		return err
+	}
+	rec.Seq, rec.Prev, rec.Kind = rec.Seq+1, rec.Hash, "dream.told"
+	rec.Hash, _ = ledger.Hash(rec)
+	line, err := json.Marshal(rec)
+	if err != nil {
+		return err
+	}
+	return b.Put(key(rec.Seq), line)
+}
+
 // A newer kind in an older format (which no release wrote) is refused as well.
 func TestUnknownKindInOlderFormat(t *testing.T) {
 	path := golden(t, "v1")
 	l := versioned(t, path, "v2.0")
-	meddle(t, l, func(tx *bbolt.Tx) error {
-		b := bucket(tx, "records")
-		var rec research.Record
-		if err := json.Unmarshal(b.Get(key(goldenRecords)), &rec); err != nil {
-			return err
-		}
-		rec.Seq, rec.Prev, rec.Kind = rec.Seq+1, rec.Hash, "dream.told"
-		rec.Hash, _ = ledger.Hash(rec)
-		line, err := json.Marshal(rec)
-		if err != nil {
-			return err
-		}
-		return b.Put(key(rec.Seq), line)
-	})
+	meddle(t, l, func(tx *bbolt.Tx) error { return tellDream(tx, goldenRecords) })
 	err := l.View(t.Context(), func(*ledger.Tx) error { return nil })
 	wantError(t, err, research.CodeUnsupported, "dream.told", "record 95", "v2.0")
 	if _, format := stored(t, path); format != "1" {

@@ -32,6 +32,8 @@ func TestMain(m *testing.M) {
 		appender(os.Getenv(helperEnv))
 	case os.Getenv(migrateEnv) != "":
 		migrator(os.Getenv(migrateEnv))
+	case os.Getenv(faultEnv) != "":
+		faulty(os.Getenv(faultEnv))
 	case os.Getenv(diskEnv) != "":
 		fullDisk(os.Getenv(diskEnv))
 	default:

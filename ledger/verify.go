@@ -243,20 +243,22 @@ func normal(bucket string, stored []byte) []byte {
 // Rebuild derives all indexes from the records anew, in one transaction. It is
 // for indexes that Verify found wrong; the records are only read.
 func (l *Ledger) Rebuild(ctx context.Context) error {
-	return l.Update(ctx, func(t *Tx) error {
-		return t.rebuild(t.index)
-	})
+	return l.transact(ctx, repairing, l.rebuild)
 }
 
-// rebuild empties the indexes and calls index with every record.
-func (t *Tx) rebuild(index func(research.Record) error) error {
+func (l *Ledger) rebuild(t *Tx) error {
 	for _, name := range indexes {
 		if err := t.s.clear(name); err != nil {
 			return err
 		}
 	}
 	t.appended = t.seq > 0
-	return t.Records(1, index)
+	return t.Records(1, func(rec research.Record) error {
+		if err := l.strange(t.s, rec); err != nil {
+			return err
+		}
+		return t.index(rec)
+	})
 }
 
 func (s *store) clear(bucket string) error {

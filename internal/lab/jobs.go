@@ -101,7 +101,7 @@ func (l *Lab) dead(ctx context.Context, campaign string, id research.JobID) (boo
 		}
 		return err
 	})
-	return time.Since(since) > young, err
+	return time.Since(since).Abs() > young, err // a clock that was set back makes it no younger
 }
 
 // supervised says whether a supervisor holds the job's lock.
