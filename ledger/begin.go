@@ -13,7 +13,7 @@ import (
 // begin opens the file, creating it for the first append, and refuses what is
 // not the ledger that was acknowledged. Its cost does not grow with the ledger.
 func (l *Ledger) begin(s *store, m mode) (*Tx, error) {
-	a, err := readAnchor(l.file(anchorName))
+	a, err := readAnchor(l.file(l.anchorName()))
 	if err != nil {
 		return nil, err
 	}
@@ -56,7 +56,7 @@ func (l *Ledger) create(t *Tx) error {
 		return storage("create the ledger", err)
 	}
 	if t.anchor == nil {
-		if err := writeAnchor(l.file(anchorName), anchor{}, nil); err != nil {
+		if err := writeAnchor(l.file(l.anchorName()), anchor{}, nil); err != nil {
 			return err
 		}
 		t.anchor = &anchor{}

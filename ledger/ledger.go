@@ -7,17 +7,14 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"ratchet/internal/research"
 )
 
-// The files of a ledger, all in its folder.
-const (
-	lockName    = "ledger.lock"
-	anchorName  = "ledger.head"
-	outputsName = "outputs"
-)
+// outputsName is the folder of outputs, beside the ledger.
+const outputsName = "outputs"
 
 // Ledger is a handle to a ledger's file. It holds nothing open between calls;
 // any number of handles in any number of processes may share the file, and one
@@ -42,7 +39,7 @@ type Options struct {
 	Running func(campaign string, id research.JobID) bool
 }
 
-// Open returns a handle to the ledger at path (…/ledger.db). It creates the
+// Open returns a handle to the ledger at path (…/NAME.db; its other files begin with NAME). It creates the
 // folder and looks at nothing else: the file is created by the first append.
 func Open(path string, o Options) (*Ledger, error) {
 	abs, err := filepath.Abs(path)
@@ -68,6 +65,13 @@ func (l *Ledger) Path() string { return l.path }
 // Dir is the folder of the ledger's files: the database, its lock, the anchor and outputs/.
 func (l *Ledger) Dir() string { return l.dir }
 
+// anchorName and lockName are named after the ledger's own file, so that one
+// folder can hold several: ledger.db has ledger.head and ledger.lock.
+func (l *Ledger) anchorName() string { return l.stem() + ".head" }
+func (l *Ledger) lockName() string   { return l.stem() + ".lock" }
+
+func (l *Ledger) stem() string { return strings.TrimSuffix(filepath.Base(l.path), ".db") }
+
 func (l *Ledger) file(name string) string { return filepath.Join(l.dir, name) }
 
 // Stamp is a comparable value that changes with every append. The zero Stamp
@@ -77,7 +81,7 @@ type Stamp struct{ slots [2][slotLen]byte }
 // Stamp reads the anchor, in microseconds and without any lock. For waiting: a
 // stamp that still equals an earlier one means that nothing was acknowledged since.
 func (l *Ledger) Stamp() (Stamp, error) {
-	slots, err := readSlots(l.file(anchorName))
+	slots, err := readSlots(l.file(l.anchorName()))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return Stamp{}, storage("read the ledger's anchor", err)
 	}
@@ -138,7 +142,7 @@ func (l *Ledger) transact(ctx context.Context, m mode, f func(*Tx) error) (err e
 	if ctx.Err() != nil {
 		return cancelled(ctx)
 	}
-	turn, err := lock(ctx, l.file(lockName))
+	turn, err := lock(ctx, l.file(l.lockName()))
 	if err != nil {
 		return err
 	}
@@ -192,5 +196,5 @@ func (l *Ledger) finish(ctx context.Context, t *Tx) error {
 	if !behind {
 		return nil
 	}
-	return writeAnchor(l.file(anchorName), anchor{Seq: t.seq, Hash: t.hash}, t.anchor)
+	return writeAnchor(l.file(l.anchorName()), anchor{Seq: t.seq, Hash: t.hash}, t.anchor)
 }

@@ -131,6 +131,19 @@ func (s *store) commit() error {
 	return err
 }
 
+// flush commits and begins anew, so that a long transaction does not outgrow the
+// memory. doing names it in an error.
+func (s *store) flush(doing string) error {
+	err := s.tx.Commit()
+	if err == nil {
+		s.tx, err = s.db.Begin(true)
+	}
+	if err != nil {
+		return storage(doing, err)
+	}
+	return nil
+}
+
 // checkSize refuses a file that is shorter than its own page count.
 func (s *store) checkSize(last uint64) error {
 	info, err := s.file.Stat()

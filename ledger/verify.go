@@ -55,7 +55,7 @@ func (l *Ledger) Verify(ctx context.Context) (Report, error) {
 	if !rep.Anchored && rep.Records > 0 {
 		return rep, damaged("compare the head with the trailer of the last keep commit; the next append writes a new anchor",
 			"%s is missing: records 1 to %d are intact, but whether later ones were removed can't be told",
-			l.file(anchorName), rep.Records)
+			l.file(l.anchorName()), rep.Records)
 	}
 	return rep, nil
 }
@@ -114,7 +114,7 @@ func (v *verifier) step(t *Tx, rep *Report) (done bool, err error) {
 		return false, err
 	}
 	if v.next <= t.seq {
-		return false, v.flush()
+		return false, v.copy.flush("write a second copy of the indexes")
 	}
 	if t.suspect != nil {
 		v.bad = min(v.next, t.anchored())
@@ -130,18 +130,6 @@ func (v *verifier) step(t *Tx, rep *Report) (done bool, err error) {
 	all, err := t.Campaigns()
 	rep.Campaigns = len(all)
 	return true, err
-}
-
-// flush writes the copy, so that its transaction does not outgrow the memory.
-func (v *verifier) flush() error {
-	err := v.copy.tx.Commit()
-	if err == nil {
-		v.copy.tx, err = v.copy.db.Begin(true)
-	}
-	if err != nil {
-		return storage("write a second copy of the indexes", err)
-	}
-	return nil
 }
 
 // compare walks an index and its copy side by side.
