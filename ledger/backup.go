@@ -72,6 +72,7 @@ func (l *Ledger) copyTo(ctx context.Context, part *Ledger) (err error) {
 		return storage("write a backup", err)
 	}
 	t := &Tx{s: s, write: true}
+	t.hoard()
 	err = l.Stream(ctx, 1, func(rec research.Record, stored []byte) error {
 		if err := s.put(bucketRecords, bigEndian(rec.Seq), stored); err != nil {
 			return storage("write a backup", err)
@@ -91,7 +92,7 @@ func (l *Ledger) copyTo(ctx context.Context, part *Ledger) (err error) {
 	case t.seq == 0:
 		return research.Errorf(research.CodeNotFound, "start a campaign first", "there is nothing to back up yet: %s holds no record", l.path)
 	}
-	if err := t.sign(part.version); err != nil {
+	if err := first(t.release(), t.sign(part.version)); err != nil {
 		return storage("write a backup", err)
 	}
 	if err := errors.Join(s.tx.Commit(), s.db.Sync()); err != nil {

@@ -171,7 +171,11 @@ func (s *store) get(bucket, key string) []byte {
 
 func (s *store) put(bucket, key string, value []byte) error {
 	s.inside = true
-	err := s.tx.Bucket([]byte(bucket)).Put([]byte(key), value)
+	b := s.tx.Bucket([]byte(bucket))
+	if bucket == bucketRecords { // which only grow at their end
+		b.FillPercent = 1
+	}
+	err := b.Put([]byte(key), value)
 	s.inside = false
 	return err
 }

@@ -14,8 +14,8 @@ import (
 
 // A page is what is copied while the ledger is locked.
 const (
-	pageRecords = 512
-	pageBytes   = 1 << 20
+	pageRecords = 256
+	pageBytes   = 256 << 10
 )
 
 // Stream calls f with every record from sequence from on, up to the newest at
@@ -57,20 +57,26 @@ func (l *Ledger) Stream(ctx context.Context, from uint64, f func(rec research.Re
 func (l *Ledger) page(ctx context.Context, from uint64) (page [][]byte, head uint64, err error) {
 	err = l.View(ctx, func(t *Tx) error {
 		head = t.seq
-		size, next := 0, from
-		t.s.scan(bucketRecords, "", bigEndian(from), func(k, v []byte) bool {
-			if number(k) != next {
-				return false
-			}
-			page, size, next = append(page, v), size+len(v), next+1
-			return len(page) < pageRecords && size < pageBytes
-		})
-		if len(page) == 0 && from <= head {
-			return damaged(nextRestore, "record %d is missing", from)
-		}
-		return nil
+		page, err = t.page(from)
+		return err
 	})
 	return page, head, err
+}
+
+// page copies some records from sequence from on: none only after the head.
+func (t *Tx) page(from uint64) (page [][]byte, err error) {
+	size, next := 0, from
+	t.s.scan(bucketRecords, "", bigEndian(from), func(k, v []byte) bool {
+		if number(k) != next || len(k) != 8 {
+			return false
+		}
+		page, size, next = append(page, v), size+len(v), next+1
+		return len(page) < pageRecords && size < pageBytes
+	})
+	if len(page) == 0 && from <= t.seq {
+		err = damaged(nextRestore, "record %d is missing", from)
+	}
+	return page, err
 }
 
 func unlessStop(err error) error {

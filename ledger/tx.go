@@ -24,8 +24,9 @@ type Tx struct {
 	seq      uint64 // of the head
 	hash     string
 	appended bool
-	suspect  error // what is wrong with the head, when inspecting
-	failed   error // an append that failed: nothing of this transaction will be written
+	suspect  error                         // what is wrong with the head, when inspecting
+	bulk     map[string]*research.Campaign // states that are not stored yet, see hoard
+	failed   error                         // an append that failed: nothing of this transaction will be written
 }
 
 // anchored is the last acknowledged sequence, as the anchor has it.

@@ -22,7 +22,7 @@ type Health struct {
 	Lacks      []string `json:"lacks"` // what this tier does not guarantee
 	Locks      string   `json:"locks"`
 	Storage    string   `json:"storage,omitempty"` // what is wrong with where the ledger lies
-	GPUs       []string `json:"gpus,omitempty"` // of a program that leases some: how each stands
+	GPUs       []string `json:"gpus,omitempty"`    // of a program that leases some: how each stands
 	Runs       int      `json:"runs"`
 	Finding    string   `json:"finding,omitempty"` // value and noise of the metric
 	Problem    string   `json:"problem,omitempty"`

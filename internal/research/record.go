@@ -252,6 +252,9 @@ type (
 		GPU        json.RawMessage   `json:"gpu,omitempty"`
 		GPUSeconds float64           `json:"gpu_seconds,omitempty"`
 		Enforced   map[string]string `json:"enforced,omitempty"`
+		// EnforcedAs is an earlier run of the same job that was enforced alike; then
+		// Enforced is left out of the record, and readers fill it in.
+		EnforcedAs int `json:"enforced_as,omitempty"`
 	}
 	// Loss is the body of run.lost: a supervisor died before its verdict.
 	Loss struct {
