@@ -11,7 +11,7 @@ GPU_BUDGET ?= 60s
 export CGO_CFLAGS ?= -O2 -g -Wno-deprecated-declarations
 TRIALS ?= 200
 
-.PHONY: help build test race lint fuzz bench demo install crash abuse load nights evidence-wordfreq gpu-test clean
+.PHONY: help build test race lint fuzz bench demo install crash abuse load grown nights evidence-wordfreq gpu-test clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -45,6 +45,9 @@ load: ## 32 sessions over HTTP and 8 over stdio on one ledger; 10,000 sessions o
 bench: build ## fixed cost of an experiment cycle against the plain shell, start-up, ledger
 	$(GO) test ./cmd/ratchet -run '^TestCycleCost$$' -v -count 1 -cycle 30
 	$(GO) test ./sandbox ./ledger -run '^$$' -bench 'Start|Append|CampaignRead|Stamp' -benchtime 200x
+
+grown: ## bytes an experiment in a large ledger, and who waits while it is exported, backed up, verified, migrated
+	$(GO) test ./ledger -run '^TestGrown$$' -count 1 -v -timeout 2h -grown 10000
 
 crash: ## the long form of the kill -9 tests
 	$(GO) test ./cmd/ratchet -run 'TestKill' -count 1 -v -kills 200

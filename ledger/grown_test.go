@@ -19,7 +19,7 @@ import (
 	"ratchet/ledger"
 )
 
-var grownTo = flag.Int("grown", 100, "experiments of TestGrown")
+var grownTo = flag.Int("grown", 30, "experiments of TestGrown")
 
 // realRuns is how many runs each experiment of TestGrown has.
 const realRuns = 6
