@@ -1,17 +1,20 @@
 # Ratchet's targets. `make help` lists them; CI runs the same commands.
 GO      ?= go
 BIN     := bin/ratchet
+MAN     := dist/man
 PREFIX  ?= $(HOME)/.local
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
+VULNDB  ?= https://vuln.go.dev
 FUZZTIME ?= 20s
 GPU_BUDGET ?= 60s
 # go-nvml binds what its own header deprecates.
 export CGO_CFLAGS ?= -O2 -g -Wno-deprecated-declarations
 TRIALS ?= 200
 
-.PHONY: help build test race lint fuzz bench demo install crash abuse load grown nights evidence-wordfreq gpu-test clean
+.PHONY: help build man test race lint vuln fuzz bench growth demo install crash abuse load grown linear nights evidence-wordfreq gpu-test clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -26,12 +29,21 @@ test: ## run the whole suite
 race: ## run the suite under the race detector
 	$(GO) test -race ./...
 
-lint: ## gofmt, vet for every platform, staticcheck
+lint: ## gofmt, vet for every platform, staticcheck, known vulnerabilities (which it says where they can't be looked up)
 	@test -z "$$(gofmt -l cmd internal ledger sandbox server tools prompts examples)" || { gofmt -l cmd internal ledger sandbox server tools prompts examples; exit 1; }
 	$(GO) vet ./...
 	GOOS=darwin $(GO) vet ./...
 	GOOS=windows $(GO) vet ./...
+	$(GO) vet -tags man ./cmd/ratchet
 	$(GO) run $(STATICCHECK) ./...
+	@$(MAKE) --no-print-directory vuln UNREACHABLE=warn
+
+vuln: ## known vulnerabilities in the code that is called; fails where the database VULNDB can't be reached
+	@mkdir -p bin
+	@$(GO) run $(GOVULNCHECK) -db $(VULNDB) ./... > $(BIN).vuln 2>&1; code=$$?; cat $(BIN).vuln; \
+	if grep -q '^govulncheck: fetching vulnerabilities' $(BIN).vuln; then \
+		echo 'vulnerabilities: NOT CHECKED, the database $(VULNDB) cannot be reached'; test '$(UNREACHABLE)' = warn; \
+	else exit $$code; fi
 
 fuzz: ## fuzz the parsers for FUZZTIME each
 	$(GO) test ./internal/research -run '^$$' -fuzz FuzzParseProgram -fuzztime $(FUZZTIME)
@@ -40,7 +52,10 @@ fuzz: ## fuzz the parsers for FUZZTIME each
 
 load: ## 32 sessions over HTTP and 8 over stdio on one ledger; 10,000 sessions opened and left
 	$(GO) test ./cmd/ratchet -run '^TestServeLoad$$' -count 1 -v -serve-load 30s
-	$(GO) test ./server -run '^TestSessionsLeft$$' -count 1 -v -sessions 10000
+	$(GO) test ./server -run '^TestSessionsLeftBehind$$' -count 1 -v -sessions 10000
+
+linear: ## histories of 8 processes on one ledger, some killed, checked for linearizability (a few minutes)
+	$(GO) test ./ledger -run '^Test.*Histories' -count 1 -v -histories 300
 
 bench: build ## fixed cost of an experiment cycle against the plain shell, start-up, ledger
 	$(GO) test ./cmd/ratchet -run '^TestCycleCost$$' -v -count 1 -cycle 30
@@ -49,8 +64,12 @@ bench: build ## fixed cost of an experiment cycle against the plain shell, start
 grown: ## bytes an experiment in a large ledger, and who waits while it is exported, backed up, verified, migrated
 	$(GO) test ./ledger -run '^TestGrown$$' -count 1 -v -timeout 2h -grown 10000
 
-crash: ## the long form of the kill -9 tests
-	$(GO) test ./cmd/ratchet -run 'TestKill' -count 1 -v -kills 200
+growth: ## what a cycle and every view cost at 0 to 100,000 experiments, in time and in the agent's bytes
+	$(GO) test ./cmd/ratchet -run '^TestGrowth$$' -v -count 1 -timeout 1h -growth 0,1000,10000,100000
+
+crash: ## 1,000 kills -9 at random under load, 400 in mid-run, every fault point in every way, every broken twin, power cuts
+	$(GO) test ./cmd/ratchet -run 'TestKill|TestCrash|TestFault|TestBrokenTwins|TestPowerCut|TestSuspend|TestReused|TestStale' -count 1 -v -timeout 2h \
+		-kills 200 -crash-kills 1000 -faults
 
 abuse: ## the long form of the abuse suite, as root and as another user; rewrites the table in docs/confinement.md
 	mkdir -p bin
@@ -72,6 +91,10 @@ gpu-test: ## what needs an NVIDIA GPU, nvidia-smi and a Python with torch (RATCH
 
 demo: build ## drive a whole campaign through the real binary with a scripted agent
 	./$(BIN) demo
+
+man: ## write the manual pages into dist/man (bin/ratchet completion SHELL prints completions)
+	rm -rf $(MAN)
+	$(GO) run -tags man -ldflags '$(LDFLAGS)' ./cmd/ratchet man $(MAN)
 
 install: build ## install into PREFIX/bin
 	install -D -m 0755 $(BIN) $(PREFIX)/bin/ratchet

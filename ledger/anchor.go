@@ -12,6 +12,8 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+
+	"ratchet/internal/fault"
 )
 
 // The anchor file has two slots, far enough apart that no torn write harms
@@ -108,9 +110,9 @@ func overwrite(path string, at int64, data []byte) error {
 	if err != nil {
 		return err
 	}
-	_, err = f.WriteAt(data, at)
+	err = fault.At("anchor.write", func() error { _, err := f.WriteAt(data, at); return err })
 	if err == nil {
-		err = datasync(f)
+		err = fault.At("anchor.sync", func() error { return datasync(f) })
 	}
 	if cerr := f.Close(); err == nil {
 		err = cerr
@@ -126,13 +128,13 @@ func replace(path, tmp string, data []byte) error {
 	}
 	_, err = f.Write(data)
 	if err == nil {
-		err = f.Sync()
+		err = fault.At("file.sync", f.Sync)
 	}
 	if cerr := f.Close(); err == nil {
 		err = cerr
 	}
 	if err == nil {
-		err = os.Rename(tmp, path)
+		err = fault.At("file.rename", func() error { return os.Rename(tmp, path) })
 	}
 	if err != nil {
 		os.Remove(tmp)

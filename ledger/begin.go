@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 
 	"go.etcd.io/bbolt"
+
+	"ratchet/internal/fault"
 )
 
 // begin opens the file, creating it for the first append, and refuses what is
@@ -61,7 +63,7 @@ func (l *Ledger) create(t *Tx) error {
 		}
 		t.anchor = &anchor{}
 	}
-	err = os.Rename(tmp, l.path)
+	err = fault.At("ledger.create", func() error { return os.Rename(tmp, l.path) })
 	if err == nil {
 		err = syncDir(filepath.Dir(l.path))
 	}

@@ -86,6 +86,38 @@ func BenchmarkSearch(b *testing.B) {
 	}
 }
 
+// BenchmarkAlike is what a proposal pays to be told of its near-duplicates, at
+// 0 and at 100,000 experiments whose hypotheses share most of their words.
+func BenchmarkAlike(b *testing.B) {
+	for _, size := range []int{0, 10_000, 100_000} {
+		b.Run(fmt.Sprint(size), func(b *testing.B) {
+			l := grown(b, size)
+			runtime.GC()
+			start := cpu(b)
+			b.ResetTimer()
+			found := 0
+			for i := range b.N {
+				text := hypothesis(i*7919%(size+1) + 1)
+				view(b, l, func(tx *ledger.Tx) error {
+					tx.SameEdit(camp, "digest")
+					for _, n := range tx.ExperimentsLike(camp, text, 12) {
+						x, err := tx.Experiment(camp, n)
+						if err != nil {
+							return err
+						}
+						if _, same := research.Alike(text, x.Hypothesis); same {
+							found++
+						}
+					}
+					return nil
+				})
+			}
+			b.ReportMetric(float64(cpu(b)-start)/float64(b.N), "cpu-ns/op")
+			b.ReportMetric(float64(found)/float64(b.N), "found/op")
+		})
+	}
+}
+
 func BenchmarkStamp(b *testing.B) {
 	l := grown(b, 1)
 	for b.Loop() {

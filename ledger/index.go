@@ -25,11 +25,18 @@ func (t *Tx) index(rec research.Record) error {
 	if v.Experiment != nil {
 		was = v.Experiment.Status
 	}
+	idea, err := t.loadIdea(v, rec)
+	if err != nil {
+		return err
+	}
 	if err := fold(v, rec); err != nil {
 		return err
 	}
 	if err := t.save(v, rec, job); err != nil {
 		return fmt.Errorf("store state: %w", err)
+	}
+	if err := t.saveIdea(v, rec, idea); err != nil {
+		return fmt.Errorf("store idea: %w", err)
 	}
 	if err := t.indexStatus(rec.Campaign, v.Experiment, was); err != nil {
 		return fmt.Errorf("index status: %w", err)
@@ -170,13 +177,16 @@ func (t *Tx) indexRecord(v *research.View, rec research.Record, job research.Job
 	switch rec.Kind {
 	case research.KindExperimentProposed:
 		err = first(err, t.putNumber(bucketLatest, prefix(rec.Campaign, x.Checkout), uint64(x.N)),
-			t.indexText(rec.Campaign, x.N, x.Hypothesis))
+			t.indexText(bucketText, rec.Campaign, x.N, x.Hypothesis))
 	case research.KindExperimentJudged:
 		if x.Judgement.Verdict != research.Invalid { // what made it invalid may pass
 			err = first(err, t.putNumber(bucketJudged, prefix(rec.Campaign, x.Parent, x.Tree), uint64(x.N)))
 		}
+		if x.Diff != "" {
+			err = first(err, t.putNumber(bucketDiffs, prefix(rec.Campaign, x.Diff), uint64(x.N)))
+		}
 	case research.KindExperimentReverted:
-		err = first(err, t.indexText(rec.Campaign, x.N, x.Lesson))
+		err = first(err, t.indexText(bucketText, rec.Campaign, x.N, x.Lesson))
 	case research.KindRunFinished:
 		var b research.Run
 		err = first(err, json.Unmarshal(rec.Body, &b))
@@ -186,8 +196,6 @@ func (t *Tx) indexRecord(v *research.View, rec research.Record, job research.Job
 		err = first(err, t.s.put(bucketPlaces, prefix(rec.Campaign, v.Session.Checkout), []byte(rec.Session)))
 	case research.KindLessonAdded:
 		err = first(err, t.indexLesson(rec))
-	case research.KindIdeaAdded:
-		err = first(err, t.putNew(bucketIdeas, rec, v.Campaign.Ideas))
 	}
 	return err
 }
@@ -200,10 +208,10 @@ func (t *Tx) indexLesson(rec research.Record) error {
 	if err := t.putNew(bucketLessons, rec, b.N); err != nil || b.Experiment <= 0 {
 		return err
 	}
-	return t.indexText(rec.Campaign, b.Experiment, b.Text)
+	return t.indexText(bucketText, rec.Campaign, b.Experiment, b.Text)
 }
 
-// putNew indexes a numbered lesson or idea; a number is given once.
+// putNew indexes a numbered lesson; a number is given once.
 func (t *Tx) putNew(bucket string, rec research.Record, n int) error {
 	key := prefix(rec.Campaign) + bigEndian(uint64(n))
 	if n < 1 || t.s.get(bucket, key) != nil {

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"ratchet/internal/fault"
 	"ratchet/internal/research"
 )
 
@@ -24,6 +25,7 @@ type Ledger struct {
 	dir     string
 	now     func() time.Time
 	quota   int64
+	seen    func(Timing)
 	version string
 	running func(campaign string, id research.JobID) bool
 }
@@ -37,6 +39,16 @@ type Options struct {
 	// Running says whether an open job's supervisor is alive; nil: none is. A
 	// ledger of an older format is not changed under an older supervisor.
 	Running func(campaign string, id research.JobID) bool
+	// Observe is told of every transaction that had its turn, whatever came of
+	// it, after the turn is over; nil: nobody is. Several may be told at once.
+	Observe func(Timing)
+}
+
+// Timing is how long one transaction took.
+type Timing struct {
+	Appended bool          // records, which are durable now
+	Waited   time.Duration // for its turn at the lock
+	Took     time.Duration // in all, the wait included
 }
 
 // Open returns a handle to the ledger at path (…/NAME.db; its other files begin with NAME). It creates the
@@ -46,7 +58,7 @@ func Open(path string, o Options) (*Ledger, error) {
 	if err != nil {
 		return nil, storage("find the ledger", err)
 	}
-	l := &Ledger{path: abs, dir: filepath.Dir(abs), now: o.Now, quota: o.Quota, version: o.Version, running: o.Running}
+	l := &Ledger{path: abs, dir: filepath.Dir(abs), now: o.Now, quota: o.Quota, seen: o.Observe, version: o.Version, running: o.Running}
 	if l.now == nil {
 		l.now = time.Now
 	}
@@ -142,9 +154,15 @@ func (l *Ledger) transact(ctx context.Context, m mode, f func(*Tx) error) (err e
 	if ctx.Err() != nil {
 		return cancelled(ctx)
 	}
+	began := time.Now()
 	turn, err := lock(ctx, l.file(l.lockName()))
 	if err != nil {
 		return err
+	}
+	appended := false
+	if l.seen != nil {
+		waited := time.Since(began)
+		defer func() { l.seen(Timing{Appended: appended, Waited: waited, Took: time.Since(began)}) }()
 	}
 	defer turn.Close()
 
@@ -172,7 +190,9 @@ func (l *Ledger) transact(ctx context.Context, m mode, f func(*Tx) error) (err e
 	if t.failed != nil {
 		return t.failed
 	}
-	return l.finish(ctx, t)
+	err = l.finish(ctx, t)
+	appended = t.appended && err == nil
+	return err
 }
 
 // finish makes what t appended durable. If a crash or a failure left the anchor
@@ -190,7 +210,7 @@ func (l *Ledger) finish(ctx context.Context, t *Tx) error {
 	if err := t.sign(l.version); err != nil {
 		return storage("write to the ledger", err)
 	}
-	if err := t.s.commit(); err != nil {
+	if err := fault.At("ledger.commit", t.s.commit); err != nil {
 		return storage("write to the ledger", err)
 	}
 	if !behind {

@@ -230,7 +230,7 @@ func TestStates(t *testing.T) {
 		if err != nil || len(ls) != 1 || ls[0].N != 2 {
 			t.Errorf("lessons: %+v, %v", ls, err)
 		}
-		if is, err := tx.Ideas(camp, 0); err != nil || len(is) != 1 || is[0].Text != "radix" {
+		if is, err := tx.Ideas(camp, "", 0); err != nil || len(is) != 1 || is[0].Text != "radix" {
 			t.Errorf("ideas: %+v, %v", is, err)
 		}
 		return nil

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"ratchet/internal/fault"
 	"ratchet/internal/research"
 )
 
@@ -47,7 +48,7 @@ func (l *Ledger) PutOutput(data []byte) (string, error) {
 		}
 		return digest, nil
 	}
-	if err := l.storeOutput(path, data); err != nil {
+	if err := fault.At("output.store", func() error { return l.storeOutput(path, data) }); err != nil {
 		return "", storage("store an output", err)
 	}
 	return digest, nil

@@ -36,6 +36,11 @@ func TestMain(m *testing.M) {
 		faulty(os.Getenv(faultEnv))
 	case os.Getenv(diskEnv) != "":
 		fullDisk(os.Getenv(diskEnv))
+	case os.Getenv(operatorEnv) != "":
+		if err := operate(os.Getenv(operatorEnv)); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
 	default:
 		os.Exit(m.Run())
 	}

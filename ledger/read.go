@@ -109,11 +109,6 @@ func (t *Tx) Lessons(campaign string, limit int) ([]research.Lesson, error) {
 	return newest[research.Lesson](t, bucketLessons, campaign, limit)
 }
 
-// Ideas returns the newest ideas, newest first, at most limit (0: 20).
-func (t *Tx) Ideas(campaign string, limit int) ([]research.Idea, error) {
-	return newest[research.Idea](t, bucketIdeas, campaign, limit)
-}
-
 func newest[T any](t *Tx, bucket, campaign string, limit int) ([]T, error) {
 	if limit <= 0 {
 		limit = defaultLimit

@@ -3,7 +3,6 @@ package ledger
 import (
 	"strconv"
 	"strings"
-	"unicode"
 
 	"ratchet/internal/research"
 )
@@ -120,19 +119,14 @@ func (m *matcher) next() (uint64, bool) {
 	return 0, false
 }
 
-// common lists words that are in most texts: an index of them would cost an
-// append much and a search nothing.
-const common = " a an and are as at be because but by for from if in is it more no not of on or over so than that the then this to was we with "
-
-// words returns the distinct words of a text in lower case, without common ones.
+// words returns the distinct words of a text that are indexed: an index of the
+// commonest ones would cost an append much and a search nothing.
 func words(text string) []string {
 	var out []string
 	seen := map[string]bool{}
-	for _, w := range strings.FieldsFunc(strings.ToLower(text), func(r rune) bool {
-		return !unicode.IsLetter(r) && !unicode.IsDigit(r)
-	}) {
+	for _, w := range research.Words(text) {
 		w = strings.ToValidUTF8(w[:min(len(w), maxWord)], "")
-		if !seen[w] && len(out) < maxWords && !strings.Contains(common, " "+w+" ") {
+		if !seen[w] && len(out) < maxWords {
 			seen[w] = true
 			out = append(out, w)
 		}
@@ -140,10 +134,10 @@ func words(text string) []string {
 	return out
 }
 
-// indexText makes an experiment findable by the words of a text.
-func (t *Tx) indexText(campaign string, n int, text string) error {
+// indexText makes an experiment or an idea findable by the words of a text.
+func (t *Tx) indexText(bucket, campaign string, n int, text string) error {
 	for _, w := range words(text) {
-		if err := t.s.put(bucketText, prefix(campaign, w)+bigEndian(uint64(n)), nil); err != nil {
+		if err := t.s.put(bucket, prefix(campaign, w)+bigEndian(uint64(n)), nil); err != nil {
 			return err
 		}
 	}

@@ -15,22 +15,25 @@ import (
 // The buckets. Keys are the named parts, each followed by NUL; numbers are 8
 // bytes, big-endian, so that they sort.
 const (
-	bucketMeta    = "meta"        // "format", "writer"
-	bucketRecords = "records"     // seq → record
-	bucketKeys    = "keys"        // campaign, idempotency key → seq
-	bucketCamps   = "campaigns"   // campaign → state
-	bucketExps    = "experiments" // campaign, n → state
-	bucketStatus  = "status"      // campaign, status, n → nothing
-	bucketJudged  = "judged"      // campaign, incumbent, tree → n
-	bucketLatest  = "latest"      // campaign, checkout → n
-	bucketJobs    = "jobs"        // campaign, calibration or measurement → state
-	bucketRuns    = "runs"        // campaign, job, run's number, seq → nothing
-	bucketSession = "sessions"    // campaign, codename → state
-	bucketPlaces  = "checkouts"   // campaign, checkout → codename
-	bucketLessons = "lessons"     // campaign, number → seq
-	bucketIdeas   = "ideas"       // campaign, number → seq
-	bucketText    = "text"        // campaign, word, n → nothing
-	bucketKinds   = "kinds"       // kind → the first record of it
+	bucketMeta     = "meta"        // "format", "writer"
+	bucketRecords  = "records"     // seq → record
+	bucketKeys     = "keys"        // campaign, idempotency key → seq
+	bucketCamps    = "campaigns"   // campaign → state
+	bucketExps     = "experiments" // campaign, n → state
+	bucketStatus   = "status"      // campaign, status, n → nothing
+	bucketJudged   = "judged"      // campaign, incumbent, tree → n
+	bucketLatest   = "latest"      // campaign, checkout → n
+	bucketJobs     = "jobs"        // campaign, calibration or measurement → state
+	bucketRuns     = "runs"        // campaign, job, run's number, seq → nothing
+	bucketSession  = "sessions"    // campaign, codename → state
+	bucketPlaces   = "checkouts"   // campaign, checkout → codename
+	bucketLessons  = "lessons"     // campaign, number → seq
+	bucketIdeas    = "ideas"       // campaign, number → state
+	bucketStanding = "idea_status" // campaign, status, number → nothing
+	bucketThought  = "idea_text"   // campaign, word, number → nothing
+	bucketDiffs    = "diffs"       // campaign, digest of an edit → n
+	bucketText     = "text"        // campaign, word, n → nothing
+	bucketKinds    = "kinds"       // kind → the first record of it
 
 	keyFormat = "format"
 	keyWriter = "writer" // the version of Ratchet that appended last
@@ -44,7 +47,8 @@ const (
 
 // indexes lists every bucket that is a function of the records.
 var indexes = []string{bucketKeys, bucketCamps, bucketExps, bucketStatus, bucketJudged, bucketLatest, bucketJobs,
-	bucketRuns, bucketSession, bucketPlaces, bucketLessons, bucketIdeas, bucketText, bucketKinds}
+	bucketRuns, bucketSession, bucketPlaces, bucketLessons, bucketIdeas, bucketStanding, bucketThought, bucketDiffs,
+	bucketText, bucketKinds}
 
 func makeBuckets(tx *bbolt.Tx) error {
 	for _, name := range append([]string{bucketRecords, bucketMeta}, indexes...) {

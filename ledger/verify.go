@@ -236,6 +236,8 @@ func normal(bucket string, stored []byte) []byte {
 		v = new(research.Measurement)
 	case bucketSession:
 		v = new(research.Session)
+	case bucketIdeas:
+		v = new(research.IdeaState)
 	default:
 		return stored
 	}

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"ratchet/internal/fault"
 	"ratchet/internal/research"
 	"ratchet/sandbox/stage"
 )
@@ -99,6 +100,9 @@ func supervise(ctx context.Context, s Spec, plan *stage.Plan, attr *syscall.SysP
 	}
 	r.final(&result)
 	boot2, mono2 := clocks()
+	if fault.Hit("machine.suspend") {
+		boot2 += time.Hour
+	}
 	result.Slept = Slept(boot2-boot, mono2-mono)
 	return result, nil
 }

@@ -87,7 +87,7 @@ func (o origins) check(answer http.Header, r *http.Request) *refusal {
 
 // preflight answers a browser's question before a request. It needs no token.
 func preflight(out *reply) {
-	out.head.Set("Access-Control-Allow-Methods", "POST")
+	out.head.Set("Access-Control-Allow-Methods", "POST, DELETE")
 	out.head.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, Accept, Mcp-Session-Id, Mcp-Protocol-Version, Mcp-Method, Mcp-Name")
 	out.head.Set("Access-Control-Max-Age", "600")
 	out.WriteHeader(http.StatusNoContent)

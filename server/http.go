@@ -24,9 +24,9 @@ type HTTPOptions struct {
 	Tokens *Tokens
 	// Roots are the folders below which checkouts may be worked in. At least one.
 	Roots []string
-	// Open opens the laboratory of a checkout for a client. It is called at the
-	// client's first tool call there, again after it failed, and again when the
-	// client has been idle for long. Several calls may run at once.
+	// Open opens the laboratory of a checkout for a client. It is called at a
+	// session's first tool call there, again after it failed, and again when the
+	// session has been away for long. Several calls may run at once.
 	Open func(ctx context.Context, checkout, clientName, clientVersion string) (*lab.Lab, error)
 	// Listen is the host that the server is reached by ("" or a loopback name:
 	// this machine only); Origins are the origins (https://host[:port]) that
@@ -51,6 +51,8 @@ type Limits struct {
 	Rate    float64       // requests a second of one token, in the long run (50); beyond it 429
 	Burst   int           // and at once (200)
 	Drain   time.Duration // for answers under way when the server is stopped (5 s)
+	Labs    int           // laboratories kept, one for each session in a checkout (256); beyond it the one used longest ago goes
+	Away    time.Duration // after its last call, until a session counts as gone and its laboratory goes (10 min)
 }
 
 func (l Limits) orDefault() Limits {
@@ -64,13 +66,13 @@ func (l Limits) orDefault() Limits {
 	l.Rate = cmp.Or(l.Rate, 50)
 	l.Burst = cmp.Or(l.Burst, 200)
 	l.Drain = cmp.Or(l.Drain, 5*time.Second)
+	l.Labs = cmp.Or(l.Labs, 256)
+	l.Away = cmp.Or(l.Away, 10*time.Minute)
 	return l
 }
 
 const (
-	keptLabs     = 256              // laboratories kept for the next call, each some kilobytes
-	labIdle      = 10 * time.Minute // and for how long
-	keptSessions = 1024             // sessions whose subscriptions are remembered
+	keptSessions = 1024 // sessions whose subscriptions are remembered
 	sessionIdle  = time.Hour
 	sweepEvery   = time.Minute
 )
@@ -97,9 +99,11 @@ type HTTP struct {
 	rates map[string]*rate.Limiter // by token
 }
 
+// labKey is a session in a checkout: requests without a session's id are one
+// session when token and client are the same.
 type labKey struct {
-	token, checkout string
-	client          mcpClient
+	token, checkout, session string
+	client                   mcpClient
 }
 
 // NewHTTP makes a server. Nothing is opened or started, but the roots must
@@ -122,24 +126,37 @@ func NewHTTP(o HTTPOptions) (*HTTP, error) {
 	if h.origins, err = newOrigins(o.Listen, o.Origins); err != nil {
 		return nil, err
 	}
-	h.labs.max, h.labs.idle = keptLabs, labIdle
-	h.sessions.max, h.sessions.idle, h.sessions.dropped = keptSessions, sessionIdle, h.core.forget
+	h.labs.max, h.labs.idle, h.labs.dropped = o.Limits.Labs, o.Limits.Away, func(_ labKey, l *lab.Lab) { l.Leave() }
+	h.sessions.max, h.sessions.idle, h.sessions.dropped = keptSessions, sessionIdle, func(id string, _ struct{}) { h.core.forget(id) }
 	h.core.find, h.core.called, h.core.ending = h.find, h.called, h.ending
 	h.metrics = newMetrics(h)
 	h.mcp = mcpserver.NewStreamableHTTPServer(h.core.mcp, mcpserver.WithStateLess(true), mcpserver.WithStreamableHTTPLogger(o.Log))
 	return h, nil
 }
 
-// find is the laboratory of a call's checkout and client.
+// find is the laboratory of a call's session in its checkout, which is marked
+// as worked in, unless the call says neither its session nor its client: then
+// it is a script's, that looks once.
 func (h *HTTP) find(ctx context.Context) (*lab.Lab, error) {
 	c := callerOf(ctx)
-	k := labKey{c.token, c.checkout, c.client}
+	k := labKey{c.token, c.checkout, c.session, c.client}
 	if said := clientOf(ctx); said.name != "" { // protocols without sessions say it in every request
 		k.client = mcpClient{clip(said.name), clip(said.version)}
 	}
-	if l, ok := h.labs.get(k); ok {
-		return l, nil
+	l, ok := h.labs.get(k)
+	if !ok {
+		var err error
+		if l, err = h.openLab(ctx, k); err != nil {
+			return nil, err
+		}
 	}
+	if k.session != "" || k.client.name != "" {
+		l.Attend()
+	}
+	return l, nil
+}
+
+func (h *HTTP) openLab(ctx context.Context, k labKey) (*lab.Lab, error) {
 	name := cmp.Or(k.client.name, "unnamed") + "@" + k.token
 	l, err := h.opt.Open(ctx, k.checkout, name, k.client.version)
 	if err != nil {
@@ -148,8 +165,13 @@ func (h *HTTP) find(ctx context.Context) (*lab.Lab, error) {
 	if !h.roots.hold(l.Root()) { // core.worktree
 		return nil, forbidden("serve that folder too, with --root", "the checkout's files lie outside the allowed folders")
 	}
-	h.labs.put(k, l)
-	return l, nil
+	return h.labs.add(k, l), nil // of two first calls at once, one's laboratory is kept
+}
+
+// end is a session's own end, in all checkouts that it used with this token.
+func (h *HTTP) end(token, session string) {
+	h.labs.remove(func(k labKey) bool { return k.token == token && k.session == session })
+	h.sessions.remove(func(id string) bool { return id == session })
 }
 
 // called notes a tool call for the metrics and the access log.
@@ -162,7 +184,8 @@ func (h *HTTP) called(ctx context.Context, tool, code string, took time.Duration
 // Serve answers on l until ctx is done. Then nothing new is accepted, streams
 // end, and what is under way has Limits.Drain to be answered: calls that wait
 // are told at half of it to come back. Runs go on: they are not the server's
-// processes. It returns nil after an orderly end. Call it once.
+// processes. All sessions leave their checkouts. It returns nil after an
+// orderly end. Call it once.
 func (h *HTTP) Serve(ctx context.Context, l net.Listener) error {
 	lim := h.opt.Limits
 	http1 := new(http.Protocols)
@@ -170,11 +193,12 @@ func (h *HTTP) Serve(ctx context.Context, l net.Listener) error {
 	srv := &http.Server{Handler: h, Protocols: http1, ReadHeaderTimeout: lim.Arrival, IdleTimeout: lim.Idle,
 		MaxHeaderBytes: lim.Header, ConnState: h.metrics.crowd(lim.Conns).turn,
 		ErrorLog: slog.NewLogLogger(h.opt.Log.Handler(), slog.LevelDebug)}
+	defer h.labs.remove(func(labKey) bool { return true })
 	var over sync.WaitGroup
 	defer over.Wait()
 	failed := make(chan error, 1)
 	over.Go(func() { failed <- srv.Serve(l) })
-	sweep := time.NewTicker(sweepEvery)
+	sweep := time.NewTicker(min(sweepEvery, lim.Away))
 	defer sweep.Stop()
 	for {
 		select {

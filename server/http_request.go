@@ -135,8 +135,8 @@ func (h *HTTP) serveMCP(out *reply, r *http.Request, v *visit) *refusal {
 		bad.header = map[string]string{"Retry-After": "1"}
 		return bad
 	}
-	if r.Method != http.MethodPost {
-		return notAllowed(http.MethodPost)
+	if r.Method != http.MethodPost && r.Method != http.MethodDelete {
+		return notAllowed("POST, DELETE")
 	}
 	var err error
 	if v.checkout, err = h.roots.checkout(r.URL.Query().Get("repo")); err != nil {
@@ -152,6 +152,14 @@ func (h *HTTP) serveMCP(out *reply, r *http.Request, v *visit) *refusal {
 		if v.client, ok = sessionClient(v.session); !ok {
 			return refused(http.StatusNotFound, research.CodeNotFound, "initialize again", "there is no such session")
 		}
+	}
+	if r.Method == http.MethodDelete {
+		if v.session == "" {
+			return refused(http.StatusBadRequest, research.CodeBadArgument, "say which by the header "+sessionHeader, "no session is named")
+		}
+		h.end(v.token, v.session)
+		out.WriteHeader(http.StatusNoContent)
+		return nil
 	}
 	body, bad := h.read(out, r)
 	if bad != nil {
@@ -211,7 +219,7 @@ func (h *HTTP) pass(out *reply, r *http.Request, v *visit, m message, body []byt
 		return bad
 	}
 	if v.session != "" {
-		h.sessions.put(v.session, struct{}{})
+		h.sessions.add(v.session, struct{}{})
 	}
 	header.Del(sessionHeader) // it is ours; mcp-go's sessions live as long as a request
 	header.Del("Authorization")

@@ -9,6 +9,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"ratchet/ledger"
 )
 
 // metrics are what /metrics shows, in a registry of their own.
@@ -17,6 +19,8 @@ type metrics struct {
 	calls    *prometheus.CounterVec
 	seconds  *prometheus.HistogramVec
 	sessions prometheus.Counter
+	append   prometheus.Histogram
+	wait     prometheus.Histogram
 	conns    crowd
 	show     http.Handler
 }
@@ -28,12 +32,14 @@ func newMetrics(h *HTTP) *metrics {
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "ratchet_tool_call_seconds", Help: "How long tool calls took, waits for runs included.",
 			Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 25, 50}}, []string{"tool"}),
 		sessions: prometheus.NewCounter(prometheus.CounterOpts{Name: "ratchet_sessions_opened_total", Help: "MCP sessions that were initialised."}),
+		append:   prometheus.NewHistogram(prometheus.HistogramOpts{Name: "ratchet_ledger_append_seconds", Help: "How long this server's appends to ledgers took until they were durable, the wait for the lock included.", Buckets: ledgerBuckets()}),
+		wait:     prometheus.NewHistogram(prometheus.HistogramOpts{Name: "ratchet_ledger_wait_seconds", Help: "How long this server's transactions with ledgers, reads too, waited for the lock.", Buckets: ledgerBuckets()}),
 	}
 	gauge := func(name, help string, f func() int) prometheus.Collector {
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return float64(f()) })
 	}
 	reg := prometheus.NewRegistry()
-	reg.MustRegister(m.requests, m.calls, m.seconds, m.sessions,
+	reg.MustRegister(m.requests, m.calls, m.seconds, m.sessions, m.append, m.wait,
 		gauge("ratchet_sessions", "MCP sessions seen within the last hour, the newest 1,024.", h.sessions.len),
 		gauge("ratchet_laboratories", "Pairs of client and checkout that are kept open.", h.labs.len),
 		gauge("ratchet_requests_in_flight", "MCP requests under way.", func() int { return len(h.calls) }),
@@ -41,6 +47,20 @@ func newMetrics(h *HTTP) *metrics {
 		gauge("ratchet_connections", "TCP connections.", m.conns.len))
 	m.show = promhttp.HandlerFor(reg, promhttp.HandlerOpts{DisableCompression: true})
 	return m
+}
+
+// ledgerBuckets reach from an undisturbed transaction to the lock's patience, in seconds.
+func ledgerBuckets() []float64 {
+	return []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 5, 30}
+}
+
+// Observe counts a transaction with a ledger that this server made
+// (lab.Options.Observe).
+func (h *HTTP) Observe(t ledger.Timing) {
+	h.metrics.wait.Observe(t.Waited.Seconds())
+	if t.Appended {
+		h.metrics.append.Observe(t.Took.Seconds())
+	}
 }
 
 func (m *metrics) request(status int) { m.requests.WithLabelValues(strconv.Itoa(status)).Inc() }

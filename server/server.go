@@ -5,15 +5,21 @@
 // ledger, no file is touched to initialise or to list. It holds no state of a
 // campaign; it may die at any moment, and what runs goes on.
 //
+// A session marks the checkout that it calls in (lab.Attend), until it ends:
+// over standard streams with the stream, over HTTP by DELETE, some minutes
+// after its last call, or with the server.
+//
 // Over HTTP a request names its checkout in the URL and its token's name joins
 // the client's; a session is only a name, carried in its id, so that it
-// outlives the server and costs it nothing.
+// outlives the server and costs it nothing but, while it is used, a laboratory.
 //
 // Limits: one ServeStdio at a time in a process (mcp-go has one stdio session
 // for all its servers). A client that skips initialize is served too, as an
 // unnamed client. HTTP has no stream of its own for what the server has to say
 // (GET is refused): progress and updates come in the answers to calls, and in
-// subscriptions/listen. HTTP/1.1 only.
+// subscriptions/listen. HTTP/1.1 only. Clients of protocols without sessions
+// are told from each other by token and name: two of one name and one token in
+// one checkout are one session.
 package server
 
 import (
@@ -128,15 +134,34 @@ func (s *Server) open(ctx context.Context) (*lab.Lab, error) {
 	s.mu.Lock()
 	l := s.labs[c]
 	s.mu.Unlock()
-	if l != nil {
-		return l, nil
+	if l == nil {
+		var err error
+		if l, err = s.opt.Open(ctx, c.name, c.version); err != nil {
+			return nil, err
+		}
+		l = s.keep(c, l)
 	}
-	l, err := s.opt.Open(ctx, c.name, c.version)
-	if err != nil {
-		return nil, err
-	}
+	l.Attend()
+	return l, nil
+}
+
+// keep makes l the laboratory of c, unless another call was faster. It returns
+// the one that counts.
+func (s *Server) keep(c mcpClient, l *lab.Lab) *lab.Lab {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.labs[c] = l
-	return l, nil
+	if s.labs[c] == nil {
+		s.labs[c] = l
+	}
+	return s.labs[c]
+}
+
+// leave ends the sessions of all laboratories.
+func (s *Server) leave() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, l := range s.labs {
+		l.Leave()
+	}
+	clear(s.labs)
 }

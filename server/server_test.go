@@ -10,6 +10,7 @@ import (
 	"github.com/mark3labs/mcp-go/mcp"
 
 	"ratchet/internal/lab"
+	"ratchet/prompts"
 	"ratchet/server"
 	"ratchet/tools"
 )
@@ -35,7 +36,7 @@ func TestListsWithoutOpening(t *testing.T) {
 		}
 	}
 	ps, err := c.ListPrompts(ctx, mcp.ListPromptsRequest{})
-	if err != nil || len(ps.Prompts) != 4 {
+	if err != nil || len(ps.Prompts) != len(prompts.All()) {
 		t.Errorf("prompts: %v, %v", ps, err)
 	}
 	rs, err := c.ListResources(ctx, mcp.ListResourcesRequest{})

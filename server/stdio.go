@@ -30,6 +30,7 @@ func (s *Server) ServeStdio(ctx context.Context, in io.Reader, out io.Writer) er
 	mcpserver.WithWorkerPoolSize(workers)(std)
 	g := &gate{ctx: ctx, in: bufio.NewReaderSize(in, 64<<10), out: out,
 		open: map[string]bool{}, answered: make(chan struct{}, 1)}
+	defer s.leave()
 	err := std.Listen(ctx, g, g)
 	if ctx.Err() != nil {
 		return nil

@@ -3,6 +3,8 @@ package tools
 import (
 	"context"
 	"encoding/json"
+	"fmt"
+	"strings"
 
 	"ratchet/internal/lab"
 	"ratchet/prompts"
@@ -20,7 +22,7 @@ var views = []string{"brief", "table", "experiment", "output", "ideas", "session
 var readLog = Tool{
 	Name: "read_log",
 	About: "Read the campaign's ledger. brief (default; call it after any loss of context): contract, best, last experiments, lessons, next step. " +
-		"table: experiments. experiment: one, with runs and diff. output: what a run printed. ideas: also lessons. program: research direction. guide: setup, loop, resume or stuck.",
+		"table: experiments. experiment: one, with runs and diff. output: what a run printed. ideas: also lessons. program: research direction. guide: how to work, and playbooks.",
 	Arguments: logIn{}, Answers: logOut{}, ReadOnly: true, Idempotent: true,
 	Call: func(ctx context.Context, e Env, args json.RawMessage) (Answer, error) {
 		in, err := decode[logIn](args)
@@ -85,23 +87,25 @@ func view(ctx context.Context, l *lab.Lab, in logIn) (Answer, error) {
 	return RenderBrief(b), nil
 }
 
-// guide shows one prompt, or their names. It needs no laboratory.
+// guide shows one text for agents, or their names. It needs no laboratory.
 func guide(in logIn) (Answer, error) {
 	if in.Query == "" {
 		var list []string
 		for _, p := range prompts.All() {
 			list = append(list, p.Name+": "+p.About)
 		}
+		list = append(list, "playbooks: "+strings.Join(prompts.Domains(), ", "))
 		return build(Limit, field{key: "view", val: "guide"}, field{key: "guides", list: lines(list)},
 			next(`read_log{view:"guide",query:"loop"}`)), nil
 	}
-	p, ok := prompts.Get(string(in.Query))
-	if !ok {
-		var names []string
-		for _, p := range prompts.All() {
-			names = append(names, p.Name)
-		}
-		return Answer{}, oneOf("query", string(in.Query), names...)
+	g, ok := prompts.Find(string(in.Query))
+	if ok {
+		return pageText("guide", g.Text, in, g.Next)
 	}
-	return pageText("guide", p.Render(nil), in, "go on as it says")
+	domain, _, _ := strings.Cut(string(in.Query), " ")
+	if p, known := prompts.OpenPlaybook(domain); known {
+		return Answer{}, refuse(fmt.Sprintf(`read_log{view:"guide",query:"%s 1"}`, p.Domain),
+			"query can't be %q: the playbook has the tiers 1 to %d", oneLine(string(in.Query), 60), len(p.Tiers))
+	}
+	return Answer{}, oneOf("query", string(in.Query), prompts.Names()...)
 }

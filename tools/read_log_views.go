@@ -3,8 +3,6 @@ package tools
 import (
 	"context"
 	"fmt"
-	"math"
-	"strings"
 
 	"ratchet/internal/lab"
 	"ratchet/internal/research"
@@ -26,7 +24,7 @@ type logOut struct {
 	Running     []lab.RunningJob  `json:"running"`
 	Rows        []row             `json:"rows"`
 	Lessons     []research.Lesson `json:"lessons"`
-	Ideas       []research.Idea   `json:"ideas"`
+	Ideas       []ideaRow         `json:"ideas"`
 	Sessions    []sessionRow      `json:"sessions"`
 	Changed     bool              `json:"contract_changed"`
 	Left        lab.Left          `json:"budget_left"`
@@ -165,21 +163,6 @@ func ideas(ctx context.Context, l *lab.Lab, in logIn) (Answer, error) {
 	return RenderIdeas(is, ls, rowsLimit(in, 500)), nil
 }
 
-// RenderIdeas shows ideas and lessons in at most limit bytes.
-func RenderIdeas(is []research.Idea, ls []research.Lesson, limit int) Answer {
-	return build(limit, field{key: "view", val: "ideas", line: countOf(len(is), "idea") + ", " + countOf(len(ls), "lesson") + ", newest first"},
-		ideaList(is, 240), lessonList(ls, 240), next("edit the file for the best of them, then run_experiment{hypothesis, idea}"))
-}
-
-func ideaList(is []research.Idea, n int) field {
-	f := field{key: "ideas", list: make([]item, len(is)), min: 1}
-	for i, x := range is {
-		x.Text = oneLine(x.Text, n)
-		f.list[i] = item{x, fmt.Sprintf("idea %d: %s", x.N, x.Text)}
-	}
-	return f
-}
-
 func lessonList(ls []research.Lesson, n int) field {
 	f := field{key: "lessons", list: make([]item, len(ls)), min: 1}
 	for i, x := range ls {
@@ -191,46 +174,4 @@ func lessonList(ls []research.Lesson, n int) field {
 		f.list[i] = item{x, "lesson" + of + ": " + x.Text}
 	}
 	return f
-}
-
-// sessionRow is one session in a list.
-type sessionRow struct {
-	Session     string `json:"session"`
-	Client      string `json:"client"`
-	Experiments int    `json:"experiments"`
-	Kept        int    `json:"kept"`
-	Last        string `json:"last"` // RFC 3339, UTC
-	// How good its predictions are: their number, and the means in percent of the
-	// gain expected, the gain found, and the distance between the two.
-	Predicted int      `json:"predicted,omitempty"`
-	Expected  *float64 `json:"expected_pct,omitempty"`
-	Found     *float64 `json:"found_pct,omitempty"`
-	Missed    *float64 `json:"missed_pct,omitempty"`
-}
-
-// predictions compares what the session expected with what was found, in words.
-func (r *sessionRow) predictions(p research.Predictions) string {
-	if p.N == 0 {
-		return ""
-	}
-	mean := func(sum float64) *float64 {
-		v := math.Round(1e4*sum/float64(p.N)) / 100
-		return &v
-	}
-	r.Predicted, r.Expected, r.Found, r.Missed = p.N, mean(p.Expected), mean(p.Found), mean(p.Missed)
-	return fmt.Sprintf("; %s: expected %+.3g %% on average, found %+.3g %%, off by %.3g %%, %d were gains",
-		countOf(p.N, "prediction"), *r.Expected, *r.Found, *r.Missed, p.Gains)
-}
-
-// RenderSessions lists the campaign's sessions in at most limit bytes.
-func RenderSessions(ss []research.Session, limit int) Answer {
-	f := field{key: "sessions", list: make([]item, len(ss)), min: 1}
-	for i, s := range ss {
-		r := sessionRow{Session: s.Codename, Client: strings.TrimSpace(oneLine(s.Client+" "+s.Version, 60)),
-			Experiments: s.Experiments, Kept: s.Kept, Last: s.Last.UTC().Format("2006-01-02T15:04:05Z")}
-		line := fmt.Sprintf("%s (%s): %d experiments, %d kept, last seen %s", r.Session, r.Client, r.Experiments, r.Kept, r.Last)
-		line += r.predictions(s.Predictions)
-		f.list[i] = item{r, line}
-	}
-	return build(limit, field{key: "view", val: "sessions", line: countOf(len(ss), "session")}, f, next("read_log{}"))
 }

@@ -108,7 +108,7 @@ func brief(text string) *lab.Brief {
 	}
 	for i := range 5 {
 		b.Lessons = append(b.Lessons, research.Lesson{N: i + 1, Text: text, Experiment: i})
-		b.Ideas = append(b.Ideas, research.Idea{N: i + 1, Text: text})
+		b.Ideas = append(b.Ideas, lab.IdeaView{IdeaState: research.IdeaState{Idea: research.Idea{N: i + 1, Text: text}, Status: research.IdeaOpen}})
 	}
 	return b
 }
@@ -124,16 +124,28 @@ func TestBrief(t *testing.T) {
 	fits(t, tools.RenderBrief(&lab.Brief{Campaign: research.Campaign{Program: program()}, Next: "start"}), tools.Limit)
 }
 
+// idea is one that another session holds.
+func idea(n int, text string) lab.IdeaView {
+	return lab.IdeaView{Idle: 4 * time.Minute, Works: "x12", IdeaState: research.IdeaState{Idea: research.Idea{N: n, Text: text}, Status: research.IdeaClaimed,
+		Holder: "quietotter", Fence: 2, Why: text, Experiment: 7, Verdict: research.Regressed, Kept: true}}
+}
+
+func session(name, text string) lab.SessionView {
+	return lab.SessionView{Session: research.Session{SessionJoin: research.SessionJoin{Codename: name, Client: text}, Experiments: 9, Kept: 3,
+		Predictions: research.Predictions{N: 3, Expected: .2, Found: .1, Missed: .1, Gains: 2}},
+		Running: []lab.RunningJob{{ID: "x12", About: text}}, Claims: []int{5, 3}, Stands: 2, Certified: 1, Noisy: true}
+}
+
 func TestOtherViews(t *testing.T) {
 	var page lab.Page
-	var ideas []research.Idea
+	var ideas []lab.IdeaView
 	var lessons []research.Lesson
-	var sessions []research.Session
+	var sessions []lab.SessionView
 	for i := range 12 {
 		page.Experiments = append(page.Experiments, experiment(12-i, long))
-		ideas = append(ideas, research.Idea{N: i, Text: long})
+		ideas = append(ideas, idea(i, long))
 		lessons = append(lessons, research.Lesson{N: i, Text: long})
-		sessions = append(sessions, research.Session{SessionJoin: research.SessionJoin{Codename: fmt.Sprint("s", i), Client: long}})
+		sessions = append(sessions, session(fmt.Sprint("s", i), long))
 	}
 	page.Next = "c12"
 	m := fits(t, tools.RenderTable(&page, "words"), 2*tools.Limit) // table() asks for fewer rows until it fits
@@ -214,10 +226,10 @@ func TestAnswersFitTheirSchemas(t *testing.T) {
 		"stop_run":       {tools.RenderStopped(&lab.Stopped{Status: "stopped", ID: "x1", Text: "t"})},
 		"keep":           {tools.RenderKept(&lab.KeptAnswer{Simpler: true, Value: ptr(1.0), Notes: []string{"n"}})},
 		"revert":         {tools.RenderReverted(&lab.RevertedAnswer{Experiment: 1, SavedAs: "r", Notes: []string{"n"}})},
-		"share":          {tools.RenderShared(&lab.Shared{Done: []string{"d"}})},
+		"share":          {tools.RenderShared(&lab.Shared{Done: []string{"d"}, Ideas: []lab.SharedIdea{{N: 3, Status: research.IdeaClaimed, Fence: 1, Until: "u", Like: []string{"x1"}}}})},
 		"read_log": {tools.RenderBrief(brief("t")), tools.RenderDetail(&lab.Detail{Experiment: x, Diff: "d", Files: []string{"f"}, Runs: []research.Run{{}}}, 9999),
 			tools.RenderTable(&lab.Page{Experiments: []research.Experiment{x}, Next: "c"}, ""), tools.RenderOutput(&lab.OutputPage{Job: "x1", Text: "t", Next: "c"}),
-			tools.RenderIdeas([]research.Idea{{}}, []research.Lesson{{}}, 999), tools.RenderSessions([]research.Session{{}}, 999)},
+			tools.RenderIdeas([]lab.IdeaView{idea(1, "i")}, []research.Lesson{{}}, 999), tools.RenderSessions([]lab.SessionView{session("s", "c")}, 999)},
 		"plot": {tools.RenderProgress(brief("t"), &lab.Page{Experiments: []research.Experiment{x}}), tools.RenderNoise(brief("t"), 60)},
 	}
 	for name, as := range answers {

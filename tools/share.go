@@ -3,6 +3,7 @@ package tools
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"ratchet/internal/lab"
@@ -15,14 +16,14 @@ type shareIn struct {
 }
 
 type shareOp struct {
-	Op     string `json:"op" jsonschema:"enum=add,enum=lesson"`
-	Idea   string `json:"idea,omitempty"`
+	Op     string `json:"op" jsonschema:"enum=add,enum=claim,enum=release,enum=drop,enum=lesson"`
+	Idea   ref    `json:"idea,omitempty" jsonschema_description:"text; to claim, release, drop: id"`
 	Lesson string `json:"lesson,omitempty"`
 }
 
 var share = Tool{
 	Name:      "share",
-	About:     "Record for every session: an idea worth trying (op add), or a lesson of no single experiment.",
+	About:     "Between sessions: add, claim (a lease), release or drop an idea; add a lesson of no single experiment.",
 	Arguments: shareIn{}, Answers: lab.Shared{},
 	Call: func(ctx context.Context, e Env, args json.RawMessage) (Answer, error) {
 		in, err := decode[shareIn](args)
@@ -37,7 +38,7 @@ var share = Tool{
 			if err := checkOp(i, op); err != nil {
 				return Answer{}, err
 			}
-			ops[i] = lab.ShareOp(op)
+			ops[i] = lab.ShareOp{Op: op.Op, Idea: string(op.Idea), Lesson: op.Lesson}
 		}
 		l, err := e.Open(ctx)
 		if err != nil {
@@ -51,26 +52,34 @@ var share = Tool{
 	},
 }
 
-// checkOp refuses an operation without its text, or with the other one's.
+// checkOp refuses an operation without its text, or with the other one's. The
+// lesson of a drop says why.
 func checkOp(i int, op shareOp) error {
-	if err := oneOf(fmt.Sprintf("ops[%d].op", i), op.Op, "add", "lesson"); err != nil {
+	if err := oneOf(fmt.Sprintf("ops[%d].op", i), op.Op, "add", "claim", "release", "drop", "lesson"); err != nil {
 		return err
 	}
-	name, text, other := "idea", op.Idea, op.Lesson
+	name, text, other := "idea", string(op.Idea), op.Lesson
 	if op.Op == "lesson" {
-		name, text, other = "lesson", op.Lesson, op.Idea
+		name, text, other = "lesson", op.Lesson, string(op.Idea)
 	}
 	if oneLine(text, maxText) == "" {
 		return refuse("put the text into "+name, "ops[%d] has no %s", i, name)
 	}
-	if other != "" {
+	if other != "" && op.Op != "drop" {
 		return refuse("make two operations of it", "ops[%d] has both an idea and a lesson", i)
 	}
-	return checkText(fmt.Sprintf("ops[%d].%s", i, name), text)
+	return errors.Join(checkText(fmt.Sprintf("ops[%d].idea", i), string(op.Idea)), checkText(fmt.Sprintf("ops[%d].lesson", i), op.Lesson))
 }
 
 // RenderShared says what share recorded.
 func RenderShared(s *lab.Shared) Answer {
-	done := field{key: "done", list: lines(s.Done), min: 1}
-	return build(Limit, done, next(s.Next))
+	fields := []field{{key: "done", list: lines(s.Done), min: 1}}
+	if len(s.Ideas) > 0 {
+		f := field{key: "ideas", list: make([]item, len(s.Ideas)), min: 1}
+		for i, x := range s.Ideas {
+			f.list[i] = item{val: x} // whose lines are in done
+		}
+		fields = append(fields, f)
+	}
+	return build(Limit, append(fields, next(s.Next))...)
 }

@@ -13,6 +13,7 @@ import (
 
 	"ratchet/internal/lab"
 	"ratchet/internal/research"
+	"ratchet/ledger"
 )
 
 // app is what every command has: its streams and the common flags.
@@ -25,6 +26,8 @@ type app struct {
 	Program string // --program
 	Ledger  string // --ledger, or RATCHET_LEDGER
 	JSON    bool   // --json
+
+	observe func(ledger.Timing) // of serve; nil: nobody
 }
 
 // The exit codes that scripts rely on.
@@ -104,7 +107,7 @@ func (a *app) labFor(ctx context.Context, who lab.Client) (*lab.Lab, error) {
 	if led == "" {
 		led = os.Getenv("RATCHET_LEDGER")
 	}
-	return lab.Open(ctx, lab.Options{Dir: a.Dir, Program: a.Program, Ledger: led, Client: who, Version: a.Version,
+	return lab.Open(ctx, lab.Options{Dir: a.Dir, Program: a.Program, Ledger: led, Client: who, Version: a.Version, Observe: a.observe,
 		Supervise: []string{self, "supervise"}})
 }
 

@@ -163,6 +163,7 @@ type answer struct {
 	Value      *float64 `json:"value"`
 	Reason     string   `json:"reason"`
 	SavedAs    string   `json:"saved_as"`
+	Commit     string   `json:"commit"`
 	Next       string   `json:"next"`
 	Error      *struct {
 		Code    string `json:"code"`

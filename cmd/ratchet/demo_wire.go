@@ -43,8 +43,17 @@ type toolAnswer struct {
 	} `json:"content"`
 }
 
-// startWire starts a server, whose input and output become the wire's.
+// startWire starts a server and makes the handshake.
 func startWire(cmd *exec.Cmd) (*wire, error) {
+	w, err := openWire(cmd)
+	if err != nil {
+		return nil, err
+	}
+	return w, w.initialize()
+}
+
+// openWire starts a server, whose input and output become the wire's.
+func openWire(cmd *exec.Cmd) (*wire, error) {
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		return nil, fmt.Errorf("start the server: %w", err)
@@ -56,8 +65,7 @@ func startWire(cmd *exec.Cmd) (*wire, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start the server: %w", err)
 	}
-	w := &wire{in: in, out: bufio.NewReader(out), cmd: cmd}
-	return w, w.initialize()
+	return &wire{in: in, out: bufio.NewReader(out), cmd: cmd}, nil
 }
 
 // initialize is the handshake.

@@ -11,7 +11,7 @@ import (
 )
 
 func doctorCommand(a *app) *cobra.Command {
-	var canary bool
+	var canary, agents bool
 	var clear string
 	cmd := &cobra.Command{
 		Use:   "doctor",
@@ -20,6 +20,9 @@ func doctorCommand(a *app) *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if clear != "" {
 				return lab.ClearGPU(clear)
+			}
+			if agents {
+				return a.doctorClients(cmd.Context())
 			}
 			l, err := a.lab(cmd.Context())
 			if err != nil {
@@ -37,6 +40,7 @@ func doctorCommand(a *app) *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&canary, "canary", false, "also plant candidates that must not pass (a copy, a slowed one, two forgers), and show what the gate says")
+	cmd.Flags().BoolVar(&agents, "clients", false, "list the coding agents that Ratchet is installed in, and whether it answers there; nothing else")
 	cmd.Flags().StringVar(&clear, "clear-gpu", "", "take the GPU of this UUID out of quarantine, and do nothing else")
 	return cmd
 }
@@ -65,7 +69,7 @@ func printHealth(w io.Writer, h *lab.Health) {
 			}
 			fmt.Fprintf(w, "canary       %s: %s\n             %s: %s\n", k.Name, k.Planted, held, k.Finding)
 		}
-		fmt.Fprintln(w, "next: add `ratchet mcp` to your agent and tell it: start the campaign")
+		fmt.Fprintln(w, "next: add it to your agent with `ratchet install CLIENT`, and tell it: start the campaign")
 		return
 	}
 	fmt.Fprintf(w, "problem      %s\n", h.Problem)

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/term"
 
 	"ratchet/internal/research"
+	"ratchet/prompts"
 )
 
 // initFlags is what the user said instead of leaving it to detection.
@@ -81,6 +82,9 @@ func runInit(a *app, in initFlags) error {
 	return a.emit(map[string]any{"path": path, "program": program, "found": p.Why}, func(w io.Writer) {
 		for _, why := range p.Why {
 			fmt.Fprintf(w, "found %s\n", why)
+		}
+		if domain := fitting(program); domain != "" {
+			fmt.Fprintf(w, "playbook %s fits: the last line of program.md sends the agent there\n", domain)
 		}
 		fmt.Fprintf(w, "wrote %s: edit %s, %s, %s is better\nnext: read it, write the direction at its end, and try it with `ratchet doctor`; then tell your agent: start the campaign\n",
 			path, strings.Join(program.Edit, ", "), program.Metric.Name, program.Metric.Better)
@@ -205,12 +209,21 @@ func renderProposal(p *proposal, name, folder string) ([]byte, research.Program,
 	if name != "" {
 		program.Name = name
 	}
-	text := research.RenderProgram(program, direction)
+	body := direction
+	if domain := fitting(program); domain != "" {
+		body += fmt.Sprintf("\nPlaybook: read_log{view:\"guide\",query:%q}\n", domain)
+	}
+	text := research.RenderProgram(program, body)
 	doc, err := research.ParseProgram(text, folder)
 	if err != nil {
 		return nil, research.Program{}, err
 	}
 	return text, doc.Program, nil
+}
+
+// fitting is the playbook that seems to fit, "" if none does.
+func fitting(p research.Program) string {
+	return prompts.Fitting(p.Metric.Name, p.Run, strings.Join(p.Edit, " "))
 }
 
 // incomplete is the error of a proposal that lacks something: what was found,

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-var kills = flag.Int("kills", 20, "how often the kill -9 tests kill")
+var kills = flag.Int("kills", 8, "how often the kill -9 tests kill")
 
 // A client that dies takes its server's whole process group with it. The run
 // under way finishes, and a new server reports its verdict.

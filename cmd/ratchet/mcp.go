@@ -20,11 +20,7 @@ func mcpCommand(a *app) *cobra.Command {
 				Version: a.Version,
 				Log:     slog.New(slog.NewTextHandler(a.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
 				Open: func(ctx context.Context, name, version string) (*lab.Lab, error) {
-					l, err := a.labFor(ctx, lab.Client{Name: name, Version: version})
-					if err == nil {
-						l.Attend()
-					}
-					return l, err
+					return a.labFor(ctx, lab.Client{Name: name, Version: version})
 				},
 			})
 			return s.ServeStdio(cmd.Context(), a.Stdin, a.Stdout)

@@ -8,7 +8,7 @@ func rootCommand(a *app) *cobra.Command {
 		Short: "a research loop that any coding agent can drive: edit, run, measure, keep or revert",
 		Long: "Ratchet gives a coding agent the tools of a research loop on this repository: it owns the budget,\n" +
 			"the scope, the measurement, the verdict, the git history and the ledger. Start with `ratchet init`,\n" +
-			"add `ratchet mcp` to your agent, and tell it to start the campaign.",
+			"add it to your agent with `ratchet install CLIENT`, and tell it to start the campaign.",
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
@@ -18,10 +18,12 @@ func rootCommand(a *app) *cobra.Command {
 	f.StringVar(&a.Ledger, "ledger", "", "path of the ledger (default: ratchet/ledger.db in the git folder)")
 	f.BoolVar(&a.JSON, "json", false, "print JSON")
 	cmd.AddCommand(
-		initCommand(a), doctorCommand(a), demoCommand(a),
+		initCommand(a), doctorCommand(a), demoCommand(a), installCommand(a), uninstallCommand(a),
 		mcpCommand(a), serveCommand(a), tokenCommand(a), callCommand(a), superviseCommand(a),
 		statusCommand(a), logCommand(a), showCommand(a), verifyCommand(a), exportCommand(a), backupCommand(a),
 		auditCommand(a), finalizeCommand(a), stopCommand(a), undoCommand(a), acceptCommand(a), abandonCommand(a), gcCommand(a), simulateCommand(a), versionCommand(a),
 	)
+	cmd.AddCommand(building(a)...)
+	complete(a, cmd)
 	return cmd
 }

@@ -69,11 +69,12 @@ func (a *app) serve(ctx context.Context, s serving) error {
 		return err
 	}
 	host, _, _ := net.SplitHostPort(s.listen)
-	h, err := server.NewHTTP(server.HTTPOptions{
+	var h *server.HTTP
+	h, err = server.NewHTTP(server.HTTPOptions{
 		Version: a.Version, Tokens: tokens, Roots: roots, Listen: host, Origins: s.origins,
 		Open: func(ctx context.Context, checkout, name, version string) (*lab.Lab, error) {
 			at := *a
-			at.Dir = checkout
+			at.Dir, at.observe = checkout, h.Observe
 			return at.labFor(ctx, lab.Client{Name: name, Version: version})
 		},
 		Log:    slog.New(slog.NewTextHandler(a.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),

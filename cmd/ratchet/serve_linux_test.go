@@ -219,6 +219,9 @@ func TestServeBesideStdio(t *testing.T) {
 		t.Fatal(a.text)
 	}
 	c.close()
+	if n := v.metric("ratchet_ledger_append_seconds_count"); n < 15 { // one for each lesson
+		t.Errorf("%g appends were measured", n)
+	}
 	lines := s.sh(ratchet, "call", "read_log", `{"view":"sessions","limit":8000}`)
 	for _, want := range []string{"web0@default", "web1@default", "web2@default", "another@default"} {
 		if !strings.Contains(lines, want) {
@@ -226,6 +229,22 @@ func TestServeBesideStdio(t *testing.T) {
 		}
 	}
 	s.sh(ratchet, "verify")
+}
+
+// metric is the value of one of the server's metrics.
+func (v *served) metric(name string) (value float64) {
+	v.t.Helper()
+	res, err := v.http.Get(strings.Replace(v.url, "/mcp", "/metrics", 1))
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	_, rest, ok := strings.Cut(string(body), "\n"+name+" ")
+	if _, serr := fmt.Sscan(rest, &value); err != nil || serr != nil || !ok {
+		v.t.Fatalf("no %s (%v):\n%s", name, err, body)
+	}
+	return value
 }
 
 func lesson(who, n int) map[string]any {

@@ -14,10 +14,12 @@ import (
 var floors = map[string]int{
 	"ratchet/internal/research": 0,
 	"ratchet/internal/queue":    0,
+	"ratchet/internal/fault":    0,
 	"ratchet/examples":          0,
 	"ratchet/ledger":            1,
 	"ratchet/sandbox":           1,
 	"ratchet/internal/source":   1,
+	"ratchet/internal/clients":  1,
 	"ratchet/prompts":           1,
 	"ratchet/internal/lab":      2,
 	"ratchet/tools":             3,
@@ -31,18 +33,22 @@ var rooms = map[string]struct {
 	in  []string
 	why string
 }{
-	"github.com/mark3labs/mcp-go":     {[]string{"ratchet/server"}, "its API changes by thousands of lines between versions"},
-	"github.com/invopop/jsonschema":   {[]string{"ratchet/tools"}, "schemas come from the tools' argument structs"},
-	"github.com/go-git/go-git":        {[]string{"ratchet/internal/source"}, "it may only read objects; its writes lose data"},
-	"github.com/prometheus":           {[]string{"ratchet/server"}, "what the HTTP server counts"},
-	"golang.org/x/time":               {[]string{"ratchet/server"}, "the HTTP server's rate limits"},
-	"github.com/NVIDIA/go-nvml":       {[]string{"ratchet/sandbox"}, "a failed Init must never be followed by another call"},
-	"go.etcd.io/bbolt":                {[]string{"ratchet/ledger"}, "only the ledger guards against what bbolt lets pass"},
-	"go.yaml.in/yaml":                 {[]string{"ratchet/internal/research"}, "the program is the one YAML text"},
-	"github.com/agnivade/levenshtein": {[]string{"ratchet/internal/research"}, "nearest names, in messages"},
-	"github.com/spf13/cobra":          {[]string{"ratchet/cmd/ratchet"}, "the command line"},
-	"golang.org/x/term":               {[]string{"ratchet/cmd/ratchet"}, "the command line"},
-	"golang.org/x/sys":                {[]string{"ratchet/sandbox", "ratchet/ledger", "ratchet/internal/queue"}, "system calls stay where their limits are written down"},
+	"github.com/mark3labs/mcp-go":      {[]string{"ratchet/server"}, "its API changes by thousands of lines between versions"},
+	"github.com/invopop/jsonschema":    {[]string{"ratchet/tools"}, "schemas come from the tools' argument structs"},
+	"github.com/go-git/go-git":         {[]string{"ratchet/internal/source"}, "it may only read objects; its writes lose data"},
+	"github.com/prometheus":            {[]string{"ratchet/server"}, "what the HTTP server counts"},
+	"golang.org/x/time":                {[]string{"ratchet/server"}, "the HTTP server's rate limits"},
+	"github.com/NVIDIA/go-nvml":        {[]string{"ratchet/sandbox"}, "a failed Init must never be followed by another call"},
+	"go.etcd.io/bbolt":                 {[]string{"ratchet/ledger"}, "only the ledger guards against what bbolt lets pass"},
+	"go.yaml.in/yaml":                  {[]string{"ratchet/internal/research", "ratchet/internal/clients"}, "the program, and one client's configuration, are the YAML texts"},
+	"github.com/tailscale/hujson":      {[]string{"ratchet/internal/clients"}, "only the clients' files are edited as text"},
+	"github.com/pelletier/go-toml":     {[]string{"ratchet/internal/clients"}, "only the clients' files are edited as text"},
+	"github.com/aymanbagabas/go-udiff": {[]string{"ratchet/internal/clients"}, "what is shown before a client's file is written"},
+	"github.com/agnivade/levenshtein":  {[]string{"ratchet/internal/research"}, "nearest names, in messages"},
+	"github.com/adrg/strutil":          {[]string{"ratchet/internal/research"}, "how alike two texts are is part of no verdict"},
+	"github.com/spf13/cobra":           {[]string{"ratchet/cmd/ratchet"}, "the command line"},
+	"golang.org/x/term":                {[]string{"ratchet/cmd/ratchet"}, "the command line"},
+	"golang.org/x/sys":                 {[]string{"ratchet/sandbox", "ratchet/ledger", "ratchet/internal/queue"}, "system calls stay where their limits are written down"},
 }
 
 type pkg struct {

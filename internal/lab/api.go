@@ -123,14 +123,23 @@ type (
 	}
 	// ShareOp is one operation of share.
 	ShareOp struct {
-		Op     string // add | lesson
-		Idea   string
-		Lesson string
+		Op     string // add | claim | release | drop | lesson
+		Idea   string // text to add, else an id or the text of one
+		Lesson string // with drop: why
 	}
 	// Shared is the answer to share.
 	Shared struct {
-		Done []string `json:"done"` // one line an operation, with its id
-		Next string   `json:"next"`
+		Done  []string     `json:"done"` // one line an operation, with its id
+		Ideas []SharedIdea `json:"ideas,omitempty"`
+		Next  string       `json:"next"`
+	}
+	// SharedIdea is an idea that share was about, as it is then.
+	SharedIdea struct {
+		N      int                 `json:"idea"`
+		Status research.IdeaStatus `json:"status"`
+		Fence  int                 `json:"fence,omitempty"` // of a claim
+		Until  string              `json:"until,omitempty"` // RFC 3339: when the claim lapses, if its holder does nothing until then
+		Like   []string            `json:"like,omitempty"`  // near-duplicates: x12, or idea 3
 	}
 	// Undone is the answer to undo.
 	Undone struct {
@@ -152,7 +161,7 @@ type (
 		Running  []RunningJob
 		Recent   []research.Experiment // newest first, at most 8
 		Lessons  []research.Lesson     // newest first, at most 5
-		Ideas    []research.Idea       // newest first, at most 5
+		Ideas    []IdeaView            // at most 5: the free ones first
 		Left     Left
 		Changed  bool // the contract on disk differs from the accepted one
 		Next     string
@@ -162,6 +171,25 @@ type (
 		ID      research.JobID `json:"id"`
 		Phase   string         `json:"phase"`
 		Elapsed float64        `json:"elapsed_s"`
+		About   string         `json:"hypothesis,omitempty"` // only in a SessionView
+	}
+	// IdeaView is an idea, and who works on it now.
+	IdeaView struct {
+		research.IdeaState
+		Lapse research.Lapse // why its claim has ended unreleased, "" while it holds
+		Mine  bool           // this checkout's session holds it
+		Idle  time.Duration  // since the holder's last record
+		Works research.JobID // what the holder runs now
+	}
+	// SessionView is a session, and what it does now.
+	SessionView struct {
+		research.Session
+		Running   []RunningJob
+		Claims    []int         // ideas, newest first
+		Idle      time.Duration // since its last record
+		Stands    int           // of its last keeps, those that are in the incumbent
+		Certified int           // of these, those that are proven; of a noisy metric only
+		Noisy     bool
 	}
 	// Page is a slice of experiments, newest first.
 	Page struct {
@@ -226,8 +254,8 @@ var _ interface {
 	Experiments(context.Context, Query) (*Page, error)
 	Experiment(ctx context.Context, id string) (*Detail, error)
 	Output(ctx context.Context, id, cursor string, limit int) (*OutputPage, error)
-	Ideas(ctx context.Context, limit int) ([]research.Idea, error)
+	Ideas(ctx context.Context, limit int) ([]IdeaView, error)
 	Lessons(ctx context.Context, limit int) ([]research.Lesson, error)
-	Sessions(ctx context.Context) ([]research.Session, error)
+	Sessions(ctx context.Context) ([]SessionView, error)
 	ProgramText(context.Context) (string, error)
 } = (*Lab)(nil)

@@ -2,24 +2,41 @@ package lab
 
 import (
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"ratchet/internal/research"
 	"ratchet/sandbox"
 )
 
-// Attend marks the checkout as worked in by this session, for as long as the
-// process lives: two sessions that edit the same file in the same checkout
-// would measure each other's edits. Servers call it; a command that looks once
-// does not. What keeps it from marking keeps nobody from working.
+// Attend marks the checkout as worked in by this session, until Leave or the
+// end of the process: two sessions that edit the same file in the same checkout
+// would measure each other's edits. Servers call it at every call, the time of
+// which others are told; a command that looks once does not. Sessions are told
+// apart by their Labs, also within one process. What keeps it from marking
+// keeps nobody from working.
 func (l *Lab) Attend() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.left {
+		return
+	}
 	l.attends = true
 	l.mark()
+}
+
+// Leave takes the mark back, for good: a call that is still under way marks
+// nothing any more.
+func (l *Lab) Leave() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.left, l.attends = true, false
+	_ = l.attending.Release() // the lock falls with the file, whatever closing it says
+	l.attending = nil
 }
 
 // alone says whether the checkout is this session's. It tries again to mark it:
@@ -33,26 +50,47 @@ func (l *Lab) alone() bool {
 	return l.attending != nil
 }
 
-// mark takes the checkout's lock, if nobody else has it. l.mu is held.
+// mark takes the checkout's lock, if nobody else has it, and writes in it who
+// holds it; the time is the file's. l.mu is held.
 func (l *Lab) mark() {
-	if l.attending != nil || os.MkdirAll(l.jobs(), 0o777) != nil {
-		return
+	if l.attending == nil {
+		if os.MkdirAll(l.jobs(), 0o777) != nil {
+			return
+		}
+		lock, ok, err := sandbox.TryLock(l.attendance())
+		if err != nil || !ok {
+			return
+		}
+		l.attending = lock
 	}
-	lock, ok, err := sandbox.TryLock(l.attendance())
-	if err != nil || !ok {
-		return
+	who := fmt.Appendf(nil, "%s, pid %d\n", strings.TrimSpace(l.opt.Client.Name+" "+l.opt.Client.Version), os.Getpid())
+	if l.attending.Write(who) != nil {
+		_ = l.attending.Release()
+		l.attending = nil
 	}
-	if err := lock.Write(fmt.Appendf(nil, "%s, pid %d\n", strings.TrimSpace(l.opt.Client.Name+" "+l.opt.Client.Version), os.Getpid())); err != nil {
-		lock.Release()
-		return
-	}
-	l.attending = lock
 }
 
 // attendance is the file that says who works in this checkout.
-func (l *Lab) attendance() string {
-	sum := sha256.Sum256([]byte(l.repo.Root()))
+func (l *Lab) attendance() string { return l.attendanceOf(l.repo.Root()) }
+
+func (l *Lab) attendanceOf(root string) string {
+	sum := sha256.Sum256([]byte(root))
 	return filepath.Join(l.jobs(), fmt.Sprintf("checkout.%x", sum[:8]))
+}
+
+// attended says whether a session works in this checkout, this one or another.
+func (l *Lab) attended() bool {
+	if l.alone() {
+		return true
+	}
+	held, err := sandbox.Locked(l.attendance())
+	return err == nil && held
+}
+
+// deserted says that nobody works in a checkout any more. In doubt somebody does.
+func (l *Lab) deserted(root string) bool {
+	held, err := sandbox.Locked(l.attendanceOf(root))
+	return err == nil && !held
 }
 
 // company says that another session works in this very checkout, and how to give
@@ -62,10 +100,11 @@ func (l *Lab) company(c *research.Campaign) string {
 		return ""
 	}
 	who, err := os.ReadFile(l.attendance())
-	if held, lerr := sandbox.Locked(l.attendance()); err != nil || lerr != nil || !held {
+	info, serr := os.Stat(l.attendance())
+	if held, lerr := sandbox.Locked(l.attendance()); errors.Join(err, serr, lerr) != nil || !held {
 		return ""
 	}
 	root := l.repo.Root()
-	return fmt.Sprintf("another session works in this very checkout (%s), and you would edit each other's file: give yours its own, git worktree add --detach %s %s, and start there",
-		strings.TrimSpace(string(who)), root+"-2", strings.TrimPrefix(c.Branch, "refs/heads/"))
+	return fmt.Sprintf("another session works in this very checkout (%s, last call %s ago), and you would edit each other's file: give yours its own, git worktree add --detach %s %s, and start there",
+		strings.TrimSpace(string(who)), max(0, time.Since(info.ModTime())).Round(time.Second), root+"-2", strings.TrimPrefix(c.Branch, "refs/heads/"))
 }

@@ -180,7 +180,8 @@ func (l *Lab) save(ctx context.Context, c *research.Campaign, tree string, paths
 }
 
 // moveTo lets the incumbent's ref and this checkout's branch follow the ledger
-// to commit, and refreshes the index entries of paths. The branch moves only
+// to commit, and refreshes the index entries of paths: first, for a call that
+// dies then still shows that it is not done, by the branch. The branch moves only
 // if it belongs to the campaign and stood where the checkout was known to be.
 func (l *Lab) moveTo(ctx context.Context, c *research.Campaign, head source.Head, was, commit string, paths []string) (notes []string, err error) {
 	updates := []source.RefUpdate{}
@@ -189,26 +190,26 @@ func (l *Lab) moveTo(ctx context.Context, c *research.Campaign, head source.Head
 	if err != nil {
 		return nil, err
 	}
-	if at == was { // anything else is newer than what this call knows, or there already
+	behind := at == was
+	if at != "" && at != was && at != commit { // it is newer than what this call knows, or a keep before this one died
+		if behind, err = l.repo.IsAncestor(ctx, at, commit); err != nil {
+			return nil, err
+		}
+	}
+	if behind {
 		updates = append(updates, source.RefUpdate{Name: incumbent, New: commit, Old: at})
 	}
 	moves := l.onCampaign(c, head.Branch) && head.Commit == was
 	if moves {
 		updates = append(updates, source.RefUpdate{Name: head.Branch, New: commit, Old: was})
+		if notes, err = l.refresh(ctx, commit, paths); err != nil {
+			return nil, err
+		}
 	} else {
 		notes = append(notes, fmt.Sprintf("%s stays at %s: it is not where the campaign left it; the incumbent is %s",
 			cmp.Or(strings.TrimPrefix(head.Branch, "refs/heads/"), "HEAD"), short(head.Commit), short(commit)))
 	}
-	if len(updates) > 0 {
-		if err := l.repo.UpdateRefs(ctx, updates, "ratchet: "+c.Name); err != nil {
-			return nil, err
-		}
-	}
-	if !moves {
-		return notes, nil
-	}
-	more, err := l.refresh(ctx, commit, paths)
-	return append(notes, more...), err
+	return notes, l.repo.UpdateRefs(ctx, updates, "ratchet: "+c.Name)
 }
 
 // ours refuses to go on when the checkout's branch of the campaign holds commits

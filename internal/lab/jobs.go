@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"ratchet/internal/fault"
 	"ratchet/internal/research"
 	"ratchet/ledger"
 	"ratchet/sandbox"
@@ -28,7 +29,10 @@ func (l *Lab) start(ctx context.Context, campaign string, id research.JobID) err
 		return l.lose(ctx, campaign, id, "its supervisor could not be started", err)
 	}
 	argv := slices.Concat(l.opt.Supervise, []string{"--campaign", campaign, "--job", string(id), "--ledger", l.ledger.Path(), "-C", l.repo.Root()})
-	_, err := sandbox.Detach(argv, os.Environ(), l.repo.Root(), l.jobFile(campaign, id)+".log")
+	err := fault.At("supervisor.spawn", func() error {
+		_, err := sandbox.Detach(argv, os.Environ(), l.repo.Root(), l.jobFile(campaign, id)+".log")
+		return err
+	})
 	if err != nil {
 		return l.lose(ctx, campaign, id, "its supervisor could not be started", err)
 	}
@@ -140,12 +144,7 @@ func (l *Lab) Stop(ctx context.Context, id string) (*Stopped, error) {
 	if !slices.Contains(c.Open, job) {
 		return &Stopped{Status: "idle", ID: job, Text: "nothing is running", Next: "run_experiment{hypothesis}"}, nil
 	}
-	pid, _ := l.phase(c.Name, job)
-	if held, _ := sandbox.Locked(l.jobFile(c.Name, job)); held && pid > 0 {
-		if p, err := os.FindProcess(pid); err == nil {
-			_ = p.Signal(syscall.SIGTERM)
-		}
-	}
+	l.interrupt(c.Name, job)
 	out, err := l.await(ctx, c.Name, job, 10*time.Second, nil)
 	if err != nil {
 		return nil, err
@@ -154,6 +153,25 @@ func (l *Lab) Stop(ctx context.Context, id string) (*Stopped, error) {
 		return nil, research.Errorf(research.CodeBusy, "call stop_run again", "%s did not stop within 10 s", job)
 	}
 	return &Stopped{Status: "stopped", ID: job, Text: cmp.Or(out.Finding, out.Reason), Next: out.Next}, nil
+}
+
+// interrupt asks a job's supervisor to end. The process is looked up before the
+// lock: if the lock is still held then, and by the same process, its number was
+// not given to another one. A number in a file that nobody locks means nothing.
+func (l *Lab) interrupt(campaign string, id research.JobID) {
+	pid, _ := l.phase(campaign, id)
+	if pid <= 0 {
+		return
+	}
+	p, err := os.FindProcess(pid)
+	if err != nil {
+		return
+	}
+	defer func() { _ = p.Release() }()
+	held, err := sandbox.Locked(l.jobFile(campaign, id))
+	if now, _ := l.phase(campaign, id); err == nil && held && now == pid {
+		_ = p.Signal(syscall.SIGTERM)
+	}
 }
 
 // GC removes what runs left in the cache: workspaces of campaigns that have

@@ -25,6 +25,8 @@ type Options struct {
 	Ledger  string // path of the ledger, "" for <git common dir>/ratchet/ledger.db
 	Client  Client
 	Version string // of Ratchet
+	// Observe is told how long this lab's transactions with the ledger took; nil: nobody is.
+	Observe func(ledger.Timing)
 	// Supervise is the command that runs Lab.Supervise in a process of its own;
 	// the campaign's name and the job's id are appended.
 	Supervise []string
@@ -40,6 +42,7 @@ type Lab struct {
 
 	mu        sync.Mutex
 	attends   bool // this is a session, not a single command
+	left      bool // that has ended
 	attending *sandbox.Lock
 }
 
@@ -58,7 +61,7 @@ func Open(ctx context.Context, o Options) (*Lab, error) {
 		path = filepath.Join(repo.CommonDir(), "ratchet", "ledger.db")
 	}
 	l := &Lab{opt: o, repo: repo}
-	l.ledger, err = ledger.Open(path, ledger.Options{Version: o.Version, Running: l.supervised})
+	l.ledger, err = ledger.Open(path, ledger.Options{Version: o.Version, Running: l.supervised, Observe: o.Observe})
 	if err != nil {
 		return nil, err
 	}
@@ -291,7 +294,7 @@ func left(c *research.Campaign) Left {
 }
 
 // raiseBudget is what is left to do when there is nothing left to spend.
-const raiseBudget = "tell the user the result (read_log); a person may raise `campaign:` in program.md and run `ratchet accept`"
+const raiseBudget = "follow read_log{view: \"guide\", query: \"finalize\"} and tell the user the result; a person may raise `campaign:` in program.md and run `ratchet accept`"
 
 // spent returns an error when the campaign has ended or its budget is used up.
 func spent(c *research.Campaign) error {

@@ -26,7 +26,8 @@ import (
 // RunExperiment proposes what the checkout's edited file holds, starts its
 // supervisor and waits at most req.Wait. The run outlives the call.
 // Refusals come before anything is spent: CodeScope, CodeContract,
-// CodeNoChange, CodeDuplicate, CodeUnresolved, CodeBusy, CodeBudget, CodeConflict.
+// CodeNoChange, CodeDuplicate, CodeUnresolved, CodeBusy, CodeClaimed, CodeBudget,
+// CodeConflict.
 func (l *Lab) RunExperiment(ctx context.Context, req ExperimentRequest, progress ProgressFunc) (*Outcome, error) {
 	if strings.TrimSpace(req.Hypothesis) == "" {
 		return nil, research.Errorf(research.CodeBadArgument, "say in one sentence what you changed and why it should help",
@@ -34,6 +35,9 @@ func (l *Lab) RunExperiment(ctx context.Context, req ExperimentRequest, progress
 	}
 	c, err := l.tidy(ctx)
 	if err != nil {
+		return nil, err
+	}
+	if err := l.mayTry(ctx, c, req.Idea); err != nil {
 		return nil, err
 	}
 	began := time.Now()
@@ -49,7 +53,7 @@ func (l *Lab) RunExperiment(ctx context.Context, req ExperimentRequest, progress
 	if err := l.mayRun(ctx, c); err != nil {
 		return nil, err
 	}
-	p, err := l.snapshot(ctx, c, req)
+	p, alike, err := l.snapshot(ctx, c, req)
 	if err != nil {
 		return nil, err
 	}
@@ -57,10 +61,14 @@ func (l *Lab) RunExperiment(ctx context.Context, req ExperimentRequest, progress
 		return nil, err
 	}
 	out, err := l.await(ctx, c.Name, research.NewJobID(research.ExperimentJob, p.N), req.Wait-time.Since(began), progress)
-	if err == nil && proof != nil {
+	if err != nil {
+		return nil, err
+	}
+	out.Notes = append(alike, out.Notes...)
+	if proof != nil {
 		out.Notes = append(out.Notes, fmt.Sprintf("%s: %s", proof.ID, cmp.Or(proof.Finding, proof.Reason)))
 	}
-	return out, err
+	return out, nil
 }
 
 // launch records the proposal, whose number it sets, makes its ref and starts
@@ -115,38 +123,42 @@ func (l *Lab) mayRun(ctx context.Context, c *research.Campaign) error {
 // snapshot makes the candidate: the incumbent's tree with the checkout's edited
 // files, as a commit that no branch holds. Where another session has moved the
 // incumbent since, the edit is merged with it. No file, index or HEAD is touched.
-func (l *Lab) snapshot(ctx context.Context, c *research.Campaign, req ExperimentRequest) (*research.Proposal, error) {
+// alike tells of experiments that seem to have tried the same.
+func (l *Lab) snapshot(ctx context.Context, c *research.Campaign, req ExperimentRequest) (p *research.Proposal, alike []string, err error) {
 	edit := files(c.ProgramPath, c.Program)
 	base, err := l.base(ctx, c)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	added, removed, err := l.inScope(ctx, c, base, edit)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	tree, err := l.repo.Snapshot(ctx, base, edit)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	subject, _, _ := strings.Cut(strings.TrimSpace(req.Hypothesis), "\n")
-	p := &research.Proposal{Hypothesis: strings.TrimSpace(req.Hypothesis), Expect: req.Expect, Idea: req.Idea,
+	p = &research.Proposal{Hypothesis: strings.TrimSpace(req.Hypothesis), Expect: req.Expect, Idea: req.Idea,
 		Parent: c.Incumbent, Tree: tree, Paths: edit, Added: added, Removed: removed, Checkout: l.repo.Root()}
+	if p.Diff, err = l.editDigest(ctx, base, tree, edit); err != nil {
+		return nil, nil, err
+	}
 	parents := []string{c.Incumbent}
 	if base != c.Incumbent {
 		if p.Edited, err = l.candidate(ctx, c, tree, subject, base); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if p.Tree, err = l.merged(ctx, c, base, p.Edited, edit); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		parents = append(parents, p.Edited)
 	}
-	if err := l.fresh(ctx, c, p.Tree, edit); err != nil {
-		return nil, err
+	if alike, err = l.fresh(ctx, c, p); err != nil {
+		return nil, nil, err
 	}
 	p.Candidate, err = l.candidate(ctx, c, p.Tree, subject, parents...)
-	return p, err
+	return p, alike, err
 }
 
 // candidate makes a commit that only a ref of the campaign will hold.
@@ -219,38 +231,47 @@ func (l *Lab) base(ctx context.Context, c *research.Campaign) (string, error) {
 }
 
 // fresh refuses a tree that is the incumbent's, or that was judged already
-// against this incumbent.
-func (l *Lab) fresh(ctx context.Context, c *research.Campaign, tree string, edit []string) error {
-	return l.ledger.View(ctx, func(tx *ledger.Tx) error {
-		if tree == c.IncumbentTree {
+// against this incumbent. It returns what is only like p.
+func (l *Lab) fresh(ctx context.Context, c *research.Campaign, p *research.Proposal) (alike []string, err error) {
+	err = l.ledger.View(ctx, func(tx *ledger.Tx) error {
+		if p.Tree == c.IncumbentTree {
 			return research.Errorf(research.CodeNoChange, "edit the file first",
-				"%s equals the incumbent's", strings.Join(edit, ", "))
+				"%s equals the incumbent's", strings.Join(p.Paths, ", "))
 		}
-		n, ok := tx.Judged(c.Name, c.Incumbent, tree)
-		if !ok {
-			return nil
+		if n, ok := tx.Judged(c.Name, c.Incumbent, p.Tree); ok {
+			if err := l.judgedAlready(tx, c, n); err != nil {
+				return err
+			}
 		}
-		x, err := tx.Experiment(c.Name, n)
-		if err != nil {
-			return err
-		}
-		ok, _, _ = research.Keepable(*x)
-		if ok && x.Status == research.Reverted {
-			return nil // it was good and is not in: it may be had back, for the price of its runs
-		}
-		next := fmt.Sprintf("try something else; read_log{view: \"experiment\", query: \"%d\"} shows it", n)
-		if ok && x.Status == research.Unresolved {
-			next = fmt.Sprintf("keep{id: \"x%d\"}: it waits for that", n)
-		}
-		return research.Errorf(research.CodeDuplicate, next,
-			"experiment %d judged this very content against this incumbent: %s", n, x.Judgement.Words(c.Program.Metric))
+		alike, err = l.likeProposal(tx, c, p)
+		return err
 	})
+	return alike, err
+}
+
+// judgedAlready refuses the very content of experiment n, unless that was good
+// and was reverted: it may be had back, for the price of its runs.
+func (l *Lab) judgedAlready(tx *ledger.Tx, c *research.Campaign, n int) error {
+	x, err := tx.Experiment(c.Name, n)
+	if err != nil {
+		return err
+	}
+	ok, _, _ := research.Keepable(*x)
+	if ok && x.Status == research.Reverted {
+		return nil
+	}
+	next := fmt.Sprintf("try something else; read_log{view: \"experiment\", query: \"%d\"} shows it", n)
+	if ok && x.Status == research.Unresolved {
+		next = fmt.Sprintf("keep{id: \"x%d\"}: it waits for that", n)
+	}
+	return research.Errorf(research.CodeDuplicate, next,
+		"experiment %d judged this very content against this incumbent: %s", n, x.Judgement.Words(c.Program.Metric))
 }
 
 // propose appends experiment.proposed, and closes as reverted what this
 // checkout's last experiment left open. It checks again, inside the
-// transaction, everything that another session may have changed meanwhile.
-// p.N is set.
+// transaction, everything that another session may have changed meanwhile, and
+// claims the idea. p.N and p.Fence are set.
 func (l *Lab) propose(ctx context.Context, c *research.Campaign, p *research.Proposal) error {
 	return l.update(ctx, c.Name, func(tx *ledger.Tx, now *research.Campaign, session string) error {
 		if err := spent(now); err != nil {
@@ -264,6 +285,9 @@ func (l *Lab) propose(ctx context.Context, c *research.Campaign, p *research.Pro
 			return err
 		}
 		if err := l.closeWaiting(tx, now, session, p.Merges); err != nil {
+			return err
+		}
+		if err := l.claimFor(tx, now, session, p); err != nil {
 			return err
 		}
 		p.N = now.Experiments + 1
@@ -404,6 +428,9 @@ func (s *supervisor) verdict(ctx context.Context, c *research.Campaign, j resear
 	err := s.ledger.Update(context.WithoutCancel(ctx), func(tx *ledger.Tx) error {
 		now, err := tx.Campaign(c.Name)
 		if err != nil {
+			return err
+		}
+		if err := stillRuns(now, s.id); err != nil {
 			return err
 		}
 		if now.Incumbent != c.Incumbent && j.Verdict != research.Invalid {

@@ -65,7 +65,7 @@ func (l *Lab) mendRefs(ctx context.Context, c *research.Campaign) error {
 	if err != nil {
 		return err
 	}
-	have, err := l.repo.Refs(ctx, "refs/ratchet/"+c.Name+"/")
+	have, err := l.repo.Refs(ctx, slices.Collect(maps.Keys(want))...) // by name: there may be 100,000 others
 	if err != nil {
 		return err
 	}
@@ -124,11 +124,13 @@ func (l *Lab) goThere(ctx context.Context, c *research.Campaign, doc *contract, 
 	}
 	differs := slices.ContainsFunc(changes, func(ch source.Change) bool { return ch.Path != doc.path })
 	if !differs {
-		if err := l.repo.AttachHead(ctx, branch, "ratchet: resume "+c.Name); err != nil {
+		// HEAD comes last: a call that died before it is repeated here.
+		more, err := l.refresh(ctx, c.Incumbent, append(files(c.ProgramPath, c.Program), doc.path))
+		if err != nil {
 			return nil, err
 		}
-		more, err := l.refresh(ctx, c.Incumbent, append(files(c.ProgramPath, c.Program), doc.path))
-		return append([]string{"on branch " + strings.TrimPrefix(branch, "refs/heads/")}, more...), err
+		notes = append([]string{"on branch " + strings.TrimPrefix(branch, "refs/heads/")}, more...)
+		return notes, l.repo.AttachHead(ctx, branch, "ratchet: resume "+c.Name)
 	}
 	if _, err := l.onlyOurs(ctx, head.Commit, "", nil); err != nil {
 		var e *research.Error

@@ -15,23 +15,34 @@ import (
 	"strings"
 	"time"
 
+	"ratchet/internal/fault"
 	"ratchet/internal/research"
 	"ratchet/sandbox"
 )
 
 // run makes one run of a version, appends run.finished, and returns what the
-// rule may see of it. A machine that slept voids the run: it is made once more.
+// rule may see of it. A machine that slept voids the run: it is made again.
 // The error is for a run that could not be made at all.
 func (s *supervisor) run(ctx context.Context, job research.JobID, v *version, want research.Want) (research.Observation, error) {
-	r, err := s.attempt(ctx, job, v, want)
-	if err == nil && r.Reason == sleptReason {
-		r, err = s.attempt(ctx, job, v, want)
+	for range maxVoid {
+		r, err := s.attempt(ctx, job, v, want)
+		if err != nil {
+			return research.Observation{}, err
+		}
+		if !r.Void {
+			return research.Observe(r, s.space.c.Program.Metric), nil // as a recomputation will see it
+		}
+		if c, err := s.campaignNow(ctx); err != nil || c.SecondsLeft() <= 0 {
+			return research.Observation{}, cmp.Or[error](err, research.Errorf(research.CodeBudget, raiseBudget,
+				"the machine was suspended during the run, and no time is left to repeat it"))
+		}
 	}
-	if err != nil {
-		return research.Observation{}, err
-	}
-	return research.Observe(r, s.space.c.Program.Metric), nil // as a recomputation will see it
+	return research.Observation{}, research.Errorf(research.CodeBusy, "keep the machine awake, then run it again",
+		"the machine was suspended during the run, %d times in a row", maxVoid)
 }
+
+// maxVoid is how often one run may be void before its job counts as lost.
+const maxVoid = 3
 
 const sleptReason = "void: the machine was suspended during the run"
 
@@ -101,7 +112,7 @@ func (s *supervisor) attempt(ctx context.Context, job research.JobID, v *version
 	if r.Reason == "" {
 		r.Samples, r.Reason = s.samples(scan, res, left)
 	}
-	r.Valid = r.Reason == ""
+	r.Valid, r.Void = r.Reason == "", strings.HasSuffix(r.Reason, sleptReason) // of the run, or of its evaluator
 	if r.Output, err = s.ledger.PutOutput(text); err != nil {
 		return r, err
 	}
@@ -123,8 +134,13 @@ func (s *supervisor) brief(r research.Run) research.Run {
 
 // slot waits for the machine's measuring slot. Waiting counts against no budget.
 func (s *supervisor) slot(ctx context.Context) (*sandbox.Lock, error) {
-	slot, err := sandbox.AcquireSlot(ctx, "measure", s.space.c.Program.Parallel, func(place int, holder string) {
+	waiting := func(place int, holder string) {
 		s.say(fmt.Sprintf("waiting for the machine, place %d, held by %s", place, cmp.Or(strings.TrimSpace(holder), "another run")))
+	}
+	var slot *sandbox.Lock
+	err := fault.At("machine.slot", func() (err error) {
+		slot, err = sandbox.AcquireSlot(ctx, "measure", s.space.c.Program.Parallel, waiting)
+		return err
 	})
 	if err == nil {
 		err = slot.Write(fmt.Appendf(nil, "%s %s, pid %d\n", s.campaign, s.id, os.Getpid()))
@@ -267,14 +283,18 @@ func (s *supervisor) build(ctx context.Context, job research.JobID, v *version) 
 			return "", err
 		}
 	}
-	if reason, err = s.step(ctx, job, v, "build", p.Build); reason != "" || err != nil {
+	err = fault.At("workspace.build", func() (err error) {
+		reason, err = s.step(ctx, job, v, "build", p.Build)
+		return err
+	})
+	if reason != "" || err != nil {
 		return reason, err
 	}
 	v.built = true
 	if err := s.space.quota(); err != nil {
 		return "", err
 	}
-	return "", os.WriteFile(mark, nil, 0o666)
+	return "", fault.At("workspace.mark", func() error { return os.WriteFile(mark, nil, 0o666) })
 }
 
 // check runs the program's check on a version, on a layer of its own.
@@ -338,6 +358,7 @@ func (s *supervisor) step(ctx context.Context, job research.JobID, v *version, n
 	if err != nil {
 		return "", fmt.Errorf("run the %s: %w", name, err)
 	}
+	res.Slept = 0 // nothing is measured here, and the deadline stood still meanwhile
 	if reason = s.failure(spec, res); reason != "" {
 		reason += offline(spec, res)
 	}

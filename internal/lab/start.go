@@ -94,7 +94,8 @@ func (l *Lab) campaign(ctx context.Context, name string) (c *research.Campaign, 
 	return c, err
 }
 
-// begin makes a new campaign: objects, then refs, then the record, then HEAD.
+// begin makes a new campaign: objects, then refs, then the record, then the index,
+// then HEAD, by which a repeated call sees that all is done.
 // What it announces is returned.
 func (l *Lab) begin(ctx context.Context, name string, doc *contract, head source.Head) (notes []string, err error) {
 	edit := files(doc.path, doc.Program)
@@ -122,11 +123,11 @@ func (l *Lab) begin(ctx context.Context, name string, doc *contract, head source
 	if err := l.recordStart(ctx, name, doc, head, start, tree, branch); err != nil {
 		return nil, err
 	}
-	if err := l.repo.AttachHead(ctx, branch, "ratchet: start "+name); err != nil {
+	more, err := l.refresh(ctx, start, []string{doc.path})
+	if err != nil {
 		return nil, err
 	}
-	more, err := l.refresh(ctx, start, []string{doc.path})
-	return append(notes, more...), err
+	return append(notes, more...), l.repo.AttachHead(ctx, branch, "ratchet: start "+name)
 }
 
 // onlyOurs refuses when tracked files other than the program and the edited

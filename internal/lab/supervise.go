@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
+	"ratchet/internal/fault"
 	"ratchet/internal/queue"
 	"ratchet/internal/research"
 	"ratchet/ledger"
@@ -49,7 +51,12 @@ func (l *Lab) Supervise(ctx context.Context, campaign, job string) error {
 	if err := os.MkdirAll(l.jobs(), 0o777); err != nil {
 		return fmt.Errorf("make the folder for jobs: %w", err)
 	}
-	lock, ok, err := sandbox.TryLock(l.jobFile(campaign, id))
+	var lock *sandbox.Lock
+	ok := true
+	err = fault.At("job.lock", func() (err error) {
+		lock, ok, err = sandbox.TryLock(l.jobFile(campaign, id))
+		return err
+	})
 	if err != nil {
 		return err
 	}
@@ -59,8 +66,11 @@ func (l *Lab) Supervise(ctx context.Context, campaign, job string) error {
 	defer lock.Release()
 	s := &supervisor{Lab: l, campaign: campaign, id: id, lock: lock, versions: map[research.Side]*version{}}
 	s.say("waiting for its turn")
-	sandbox.Ready(nil)
-	if err = s.work(ctx); err != nil { // whatever it was, the job does not stay open
+	err = fault.At("supervisor.ready", func() error { sandbox.Ready(nil); return nil })
+	if err == nil {
+		err = s.work(ctx)
+	}
+	if err != nil { // whatever it was, the job does not stay open
 		return s.abort(ctx, err)
 	}
 	// Its end is recorded, and it said nothing: no file of it need stay.
@@ -77,6 +87,9 @@ func removeIfEmpty(path string) error {
 // work does the job, in its own part of the workspace.
 func (s *supervisor) work(ctx context.Context) error {
 	c, err := s.campaignNow(ctx)
+	if err == nil {
+		err = stillRuns(c, s.id)
+	}
 	if err != nil {
 		return err
 	}
@@ -105,17 +118,28 @@ func (s *supervisor) work(ctx context.Context) error {
 	return s.judge(ctx, s.id.N())
 }
 
+// stillRuns refuses to go on with a job, or to end it, that was recorded as lost
+// while its supervisor was slow to come up: it may have been proposed again.
+func stillRuns(c *research.Campaign, id research.JobID) error {
+	if slices.Contains(c.Open, id) {
+		return nil
+	}
+	return research.Errorf(research.CodeConflict, "read_log{} shows what became of it", "%s has ended already", id)
+}
+
 // takeTurn waits until nothing else of the campaign is measured. Turns come in
 // the order of arrival; building and checking need none.
-func (s *supervisor) takeTurn(ctx context.Context) (err error) {
+func (s *supervisor) takeTurn(ctx context.Context) error {
 	if s.lock == nil {
 		return nil // a doctor, alone in its campaign
 	}
-	s.turn, err = queue.Enter(ctx, filepath.Join(s.jobs(), s.campaign+".turn"), queue.Options{Tick: 10 * time.Millisecond, Mode: 0o666,
-		Waiting: func(ahead int, _ queue.Holder) {
-			s.say(fmt.Sprintf("waiting for its turn to measure, %d before it", ahead+1))
-		}})
-	return err
+	wait := queue.Options{Tick: 10 * time.Millisecond, Mode: 0o666, Waiting: func(ahead int, _ queue.Holder) {
+		s.say(fmt.Sprintf("waiting for its turn to measure, %d before it", ahead+1))
+	}}
+	return fault.At("job.turn", func() (err error) {
+		s.turn, err = queue.Enter(ctx, filepath.Join(s.jobs(), s.campaign+".turn"), wait)
+		return err
+	})
 }
 
 // abort records the end of a job that could not even begin.
@@ -209,8 +233,7 @@ func (s *supervisor) calibrate(ctx context.Context, id research.JobID) (c *resea
 		}
 	}
 	err = s.ledger.Update(ctx, func(tx *ledger.Tx) error {
-		if _, err := tx.Append(research.Entry{Campaign: s.campaign, Session: s.session,
-			Kind: research.KindCalibrationFinished, Body: end}); err != nil {
+		if err := s.end(tx, job, research.KindCalibrationFinished, end); err != nil {
 			return err
 		}
 		c, err = tx.Campaign(s.campaign)
@@ -275,9 +298,22 @@ func (s *supervisor) measure(ctx context.Context) error {
 	if ctx.Err() != nil {
 		end.Failed = "stopped by request"
 	}
-	_, aerr := s.ledger.Append(context.WithoutCancel(ctx), research.Entry{Campaign: s.campaign, Session: s.session,
-		Kind: research.KindMeasurementFinished, Body: end})
-	return aerr
+	return s.ledger.Update(context.WithoutCancel(ctx), func(tx *ledger.Tx) error {
+		return s.end(tx, s.id, research.KindMeasurementFinished, end)
+	})
+}
+
+// end appends the record that ends a job, if it still runs.
+func (s *supervisor) end(tx *ledger.Tx, job research.JobID, kind research.Kind, body any) error {
+	c, err := tx.Campaign(s.campaign)
+	if err == nil {
+		err = stillRuns(c, job)
+	}
+	if err != nil {
+		return err
+	}
+	_, err = tx.Append(research.Entry{Campaign: s.campaign, Session: s.session, Kind: kind, Body: body})
+	return err
 }
 
 func (s *supervisor) measured(ctx context.Context, m *research.Measurement) (samples, paired []float64, err error) {

@@ -26,7 +26,7 @@ func (l *Lab) Brief(ctx context.Context) (*Brief, error) {
 		if b.Lessons, err = tx.Lessons(c.Name, 5); err != nil {
 			return err
 		}
-		if b.Ideas, err = tx.Ideas(c.Name, 5); err != nil {
+		if b.Ideas, err = l.foremost(tx, c, 5); err != nil {
 			return err
 		}
 		for _, id := range c.Open {
@@ -234,19 +234,6 @@ func slicePage(p *OutputPage, b []byte, cursor string, limit int) (*OutputPage, 
 	return p, nil
 }
 
-// Ideas are the campaign's ideas, newest first.
-func (l *Lab) Ideas(ctx context.Context, limit int) (out []research.Idea, err error) {
-	c, err := l.current(ctx)
-	if err != nil {
-		return nil, err
-	}
-	err = l.ledger.View(ctx, func(tx *ledger.Tx) error {
-		out, err = tx.Ideas(c.Name, limit)
-		return err
-	})
-	return out, err
-}
-
 // Lessons are the campaign's lessons, newest first.
 func (l *Lab) Lessons(ctx context.Context, limit int) (out []research.Lesson, err error) {
 	c, err := l.current(ctx)
@@ -255,19 +242,6 @@ func (l *Lab) Lessons(ctx context.Context, limit int) (out []research.Lesson, er
 	}
 	err = l.ledger.View(ctx, func(tx *ledger.Tx) error {
 		out, err = tx.Lessons(c.Name, limit)
-		return err
-	})
-	return out, err
-}
-
-// Sessions are the checkouts that took part.
-func (l *Lab) Sessions(ctx context.Context) (out []research.Session, err error) {
-	c, err := l.current(ctx)
-	if err != nil {
-		return nil, err
-	}
-	err = l.ledger.View(ctx, func(tx *ledger.Tx) error {
-		out, err = tx.Sessions(c.Name)
 		return err
 	})
 	return out, err
@@ -287,53 +261,4 @@ func (l *Lab) ProgramText(ctx context.Context) (string, error) {
 		return "", research.Errorf(research.CodeProgram, "run `ratchet init`, or follow read_log{view: \"guide\", query: \"setup\"}, to write one", "no program at %s", path)
 	}
 	return string(b), nil
-}
-
-// Share adds ideas and lessons, all or none.
-func (l *Lab) Share(ctx context.Context, ops []ShareOp) (*Shared, error) {
-	c, err := l.current(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if len(ops) == 0 {
-		return nil, research.Errorf(research.CodeBadArgument, "give ops: [{op: \"add\", idea: \"…\"}]", "there is nothing to share")
-	}
-	out := &Shared{Next: afterDecision(c)}
-	err = l.update(ctx, c.Name, func(tx *ledger.Tx, _ *research.Campaign, session string) error {
-		out.Done = nil
-		for _, op := range ops {
-			line, err := l.share(tx, c, session, op)
-			if err != nil {
-				return err
-			}
-			out.Done = append(out.Done, line)
-		}
-		return nil
-	})
-	return out, err
-}
-
-func (l *Lab) share(tx *ledger.Tx, c *research.Campaign, session string, op ShareOp) (string, error) {
-	switch {
-	case op.Op == "lesson" && op.Lesson != "":
-		n, err := l.addLesson(tx, c, session, op.Lesson, 0)
-		return fmt.Sprintf("lesson %d stored", n), err
-	case op.Op == "add" && op.Idea != "":
-		now, err := tx.Campaign(c.Name)
-		if err != nil {
-			return "", err
-		}
-		rec, err := tx.Append(research.Entry{Campaign: c.Name, Session: session, Kind: research.KindIdeaAdded,
-			Key: "idea/" + op.Idea, Body: research.Idea{N: now.Ideas + 1, Text: op.Idea}})
-		if err != nil {
-			return "", err
-		}
-		after, err := tx.Campaign(c.Name)
-		if err == nil && after.Ideas == now.Ideas {
-			return fmt.Sprintf("this idea is on the list already (record %d)", rec.Seq), nil
-		}
-		return fmt.Sprintf("idea %d added", now.Ideas+1), err
-	}
-	return "", research.Errorf(research.CodeBadArgument, "use {op: \"add\", idea: \"…\"} or {op: \"lesson\", lesson: \"…\"}",
-		"op %q with idea %q and lesson %q can't be done", op.Op, op.Idea, op.Lesson)
 }

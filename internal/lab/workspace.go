@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"ratchet/internal/fault"
 	"ratchet/internal/research"
 	"ratchet/ledger"
 	"ratchet/sandbox"
@@ -158,7 +159,7 @@ func (w *workspace) makeBase(ctx context.Context) error {
 // settle makes what was prepared in tmp the folder path, or removes it where
 // another supervisor was faster with the same.
 func (w *workspace) settle(tmp, path string) error {
-	err := os.Rename(tmp, path)
+	err := fault.At("workspace.rename", func() error { return os.Rename(tmp, path) })
 	if err != nil && isDir(path) {
 		return removeTree(tmp)
 	}

@@ -22,6 +22,7 @@ const (
 	CodeBusy        Code = "busy"             // another job of this campaign is running
 	CodeVerdict     Code = "verdict_forbids"  // keep is refused by the verdict
 	CodeConflict    Code = "conflict"         // somebody else moved what this call wanted to move
+	CodeClaimed     Code = "claimed"          // another session holds the idea
 	CodeBudget      Code = "budget_exhausted" // the campaign's budget is spent
 	CodeEnded       Code = "campaign_ended"   // the campaign was ended or abandoned
 	CodeLedger      Code = "ledger_damaged"   // the ledger's file is not what was written

@@ -62,7 +62,7 @@ var folds = map[Kind]func(*View, Record) error{
 	KindMeasurementFinished: on(foldMeasurementFinished),
 	KindCertificateStarted:  on(foldJobStarted),
 	KindCertificateFinished: on(foldCertificateFinished),
-	KindExperimentProposed:  on(foldProposed),
+	KindExperimentProposed:  try(foldProposed),
 	KindExperimentRebased:   on(foldRebased),
 	KindExperimentJudged:    on(foldJudged),
 	KindExperimentKept:      on(foldKept),
@@ -74,17 +74,27 @@ var folds = map[Kind]func(*View, Record) error{
 	KindFileSaved:           on(func(v *View, _ Record, b Saving) { v.Campaign.Saved = b.Number }),
 	KindLedgerMigrated:      on(func(*View, Record, Migration) {}),
 	KindLessonAdded:         on(func(v *View, _ Record, b Lesson) { v.Campaign.Lessons = b.N }),
-	KindIdeaAdded:           on(func(v *View, _ Record, b Idea) { v.Campaign.Ideas = b.N }),
+	KindIdeaAdded:           on(foldIdeaAdded),
+	KindIdeaClaimed:         try(foldIdeaClaimed),
+	KindIdeaReleased:        try(foldIdeaReleased),
+	KindIdeaDropped:         try(foldIdeaDropped),
 }
 
 func on[T any](f func(*View, Record, T)) func(*View, Record) error {
+	return try(func(v *View, r Record, b T) error {
+		f(v, r, b)
+		return nil
+	})
+}
+
+// try is on for a fold that refuses records which contradict the state.
+func try[T any](f func(*View, Record, T) error) func(*View, Record) error {
 	return func(v *View, r Record) error {
 		b, err := body[T](r)
 		if err != nil {
 			return err
 		}
-		f(v, r, b)
-		return nil
+		return f(v, r, b)
 	}
 }
 
@@ -186,7 +196,10 @@ func (c *Campaign) chained() bool {
 	return c.Rule.Auto != nil && c.Rule.Auto.Chain > 0
 }
 
-func foldProposed(v *View, r Record, b Proposal) {
+func foldProposed(v *View, r Record, b Proposal) error {
+	if err := v.tryIdea(r, b); err != nil {
+		return err
+	}
 	*v.Experiment = Experiment{Proposal: b, Session: r.Session, Status: Running, ProposedAt: r.Time}
 	v.Campaign.Experiments = b.N
 	v.Campaign.thought(r.Time)
@@ -194,6 +207,7 @@ func foldProposed(v *View, r Record, b Proposal) {
 	if v.Session != nil {
 		v.Session.Experiments++
 	}
+	return nil
 }
 
 // foldRebased puts an experiment onto a newer incumbent, while it waits for its
@@ -222,6 +236,7 @@ func foldJudged(v *View, r Record, b Judgement) {
 	} else {
 		c.Unresolved = append(c.Unresolved, x.N)
 	}
+	v.tellIdea(b.Verdict == Invalid)
 	c.Verdicts[b.Verdict]++
 	if v.Session != nil {
 		v.Session.Verdicts[b.Verdict]++
@@ -250,6 +265,7 @@ func foldKept(v *View, _ Record, b Keeping) {
 		c.CertifiedGain += c.provenGain(x)
 	}
 	c.resolve(x.N)
+	v.tellIdea(true)
 	if v.Session != nil {
 		v.Session.Kept++
 	}
@@ -257,6 +273,7 @@ func foldKept(v *View, _ Record, b Keeping) {
 
 func foldReverted(v *View, _ Record, b Reversion) {
 	x, c := v.Experiment, v.Campaign
+	defer func() { v.tellIdea(b.By != "merge") }() // an edit that is merged is tried on
 	x.Lesson, x.Closed = cmp.Or(b.Lesson, x.Lesson), true
 	switch {
 	case x.Status == Kept && b.By == "certificate":
@@ -273,6 +290,7 @@ func foldReverted(v *View, _ Record, b Reversion) {
 func foldUndone(v *View, _ Record, b Undoing) {
 	x, c := v.Experiment, v.Campaign
 	x.Undone, x.Status = true, Reverted
+	v.tellIdea(true)
 	covered := x.N < c.ChainFrom // by a certificate, or as an edit proven on its own
 	c.Kept, c.Reverted = c.Kept-1, c.Reverted+1
 	c.Incumbent, c.IncumbentTree, c.IncumbentOf = b.Commit, b.Tree, 0
@@ -328,6 +346,7 @@ func foldLost(v *View, _ Record, b Loss) {
 	x.Status = Voided
 	x.Judgement = &Judgement{N: x.N, Verdict: Invalid, StoppedBy: "lost", Reason: b.Reason, Runs: x.Runs}
 	c.Verdicts[Invalid]++
+	v.tellIdea(true)
 }
 
 func foldStep(v *View, _ Record, b StepEnd) {

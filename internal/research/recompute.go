@@ -63,6 +63,8 @@ type replayJob struct {
 	obs    []Observation
 	failed bool // a setup, build or check
 	judged Judgement
+
+	confirmed bool // a run of a confirmation was made, void or not
 }
 
 func (c *replay) job(id JobID) *replayJob {
@@ -82,7 +84,10 @@ var replays = map[Kind]func(*replay, Record) error{
 	}),
 	KindRunFinished: replaying(func(c *replay, b Run) error {
 		j := c.job(b.Job)
-		j.obs = append(j.obs, Observe(b, c.program.Metric))
+		j.confirmed = j.confirmed || b.Role == Confirm
+		if !b.Void {
+			j.obs = append(j.obs, Observe(b, c.program.Metric))
+		}
 		return nil
 	}),
 	KindExperimentRebased: replaying(func(c *replay, b Rebasing) error {
@@ -188,12 +193,10 @@ func (c *replay) lost(b Loss) error {
 }
 
 func (c *replay) pay(job *replayJob) {
-	for _, o := range job.obs {
-		if o.Role == Confirm {
-			c.lostTests++
-			return
-		}
+	if job.confirmed {
+		c.lostTests++
 	}
+	job.confirmed = false
 }
 
 // owed refuses an outlook that leaves out a test that was lost by then.

@@ -32,6 +32,9 @@ const (
 	KindFileSaved           Kind = "file.saved"
 	KindLessonAdded         Kind = "lesson.added"
 	KindIdeaAdded           Kind = "idea.added"
+	KindIdeaClaimed         Kind = "idea.claimed"
+	KindIdeaReleased        Kind = "idea.released"
+	KindIdeaDropped         Kind = "idea.dropped"
 	KindLedgerMigrated      Kind = "ledger.migrated" // of no campaign
 )
 
@@ -129,7 +132,9 @@ type (
 		N          int      `json:"n"`
 		Hypothesis string   `json:"hypothesis"`
 		Expect     string   `json:"expect,omitempty"`
-		Idea       string   `json:"idea,omitempty"`
+		Idea       string   `json:"idea,omitempty"`   // free text; with Fence the number of an idea
+		Fence      int      `json:"fence,omitempty"`  // of the claim that it is made under, 0 for none
+		Diff       string   `json:"diff,omitempty"`   // digest of the edit, see EditDigest
 		Merges     int      `json:"merges,omitempty"` // the experiment whose edit this measures again, on a newer incumbent
 		Parent     string   `json:"parent"`           // the incumbent's commit
 		Candidate  string   `json:"candidate"`
@@ -233,6 +238,7 @@ type (
 		Seed    uint64             `json:"seed"`
 		WarmUp  bool               `json:"warm_up,omitempty"` // measured, not counted
 		Valid   bool               `json:"valid"`
+		Void    bool               `json:"void,omitempty"` // the machine's fault: not valid, made again, and seen by no rule
 		Reason  string             `json:"reason,omitempty"`
 		Samples map[string]float64 `json:"samples,omitempty"` // metric and guards
 		Exit    int                `json:"exit"`
@@ -298,5 +304,32 @@ type (
 	Idea struct {
 		N    int    `json:"n"`
 		Text string `json:"text"`
+	}
+	// IdeaClaim is the body of idea.claimed. Fence is one more than that of the
+	// claim before, so that whoever held the idea until then can tell; the holder
+	// renews its claim under the same one.
+	IdeaClaim struct {
+		N        int    `json:"n"`
+		Fence    int    `json:"fence"`
+		Checkout string `json:"checkout"`
+		Attended bool   `json:"attended,omitempty"` // a session was connected there: when it is gone, so is the claim
+		Takeover
+	}
+	// Takeover says that a claim had lapsed when the record was written. It is
+	// the one way past a holder who has not released.
+	Takeover struct {
+		Took    int   `json:"took,omitempty"` // the lapsed claim's fence
+		Because Lapse `json:"because,omitempty"`
+	}
+	// IdeaRelease is the body of idea.released: the holder gives the idea back untried.
+	IdeaRelease struct {
+		N     int `json:"n"`
+		Fence int `json:"fence"`
+	}
+	// IdeaDrop is the body of idea.dropped: not worth trying.
+	IdeaDrop struct {
+		N   int    `json:"n"`
+		Why string `json:"why,omitempty"`
+		Takeover
 	}
 )

@@ -157,6 +157,7 @@ type View struct {
 	Experiment  *Experiment  // when Touches gave an experiment's number
 	Measurement *Measurement // when Touches gave a calibration or measurement
 	Session     *Session     // when the record has a session
+	Idea        *IdeaState   // when TouchesIdea gave an idea's number
 }
 
 // body decodes a record's body.

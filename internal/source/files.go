@@ -8,9 +8,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
+	"ratchet/internal/fault"
 	"ratchet/internal/research"
 )
 
@@ -30,7 +32,10 @@ func (r *Repo) RefreshIndex(ctx context.Context, commit string, paths []string) 
 		fmt.Fprintf(&feed, "%o %s\t%s\x00", e.mode, e.hash, path)
 	}
 	for range 10 { // most holders, such as an editor's git status, are done in milliseconds
-		_, err = r.git(ctx, feed.Bytes(), "update-index", "--add", "--replace", "-z", "--index-info")
+		err = fault.At("git.index", func() error {
+			_, err := r.git(ctx, feed.Bytes(), "update-index", "--add", "--replace", "-z", "--index-info")
+			return err
+		})
 		if said := stderrOf(err); !strings.Contains(said, "index.lock") || !strings.Contains(said, "File exists") {
 			return false, err
 		}
@@ -96,6 +101,10 @@ func (r *Repo) Restore(ctx context.Context, commit, path string) error {
 	return replaceFile(at, content, is.mode == modeExec)
 }
 
+// besidesName begins the name of a file that is about to replace another; then
+// come the process and something random.
+const besidesName = ".ratchet-"
+
 // replaceFile writes a file beside at and renames it there.
 func replaceFile(at string, content []byte, exec bool) error {
 	perm := fs.FileMode(0o666)
@@ -126,7 +135,7 @@ func replaceFile(at string, content []byte, exec bool) error {
 	if err := f.Close(); err != nil {
 		return fmt.Errorf("close %s: %w", at, err)
 	}
-	if err := os.Rename(temp, at); err != nil {
+	if err := fault.At("checkout.restore", func() error { return os.Rename(temp, at) }); err != nil {
 		return fmt.Errorf("replace %s: %w", at, err)
 	}
 	return nil
@@ -147,11 +156,20 @@ func replaceLink(at, target string) error {
 	return nil
 }
 
-// besides is an unused name in the folder of at, which is made if missing.
+// besides is an unused name in the folder of at, which is made if missing. What a
+// killed process left there under such a name is removed.
 func besides(at string) (string, error) {
 	dir := filepath.Dir(at)
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return "", fmt.Errorf("make the folder of %s: %w", at, err)
 	}
-	return filepath.Join(dir, ".ratchet-"+rand.Text()), nil
+	stale, _ := filepath.Glob(filepath.Join(globQuoted(dir), besidesName+"*"))
+	for _, path := range stale {
+		pid, _, _ := strings.Cut(filepath.Base(path)[len(besidesName):], "-")
+		n, err := strconv.Atoi(pid)
+		if err == nil && n > 0 && ended(n) {
+			_ = os.Remove(path) // a nuisance, no more
+		}
+	}
+	return filepath.Join(dir, fmt.Sprintf("%s%d-%s", besidesName, os.Getpid(), rand.Text())), nil
 }

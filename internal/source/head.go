@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"ratchet/internal/fault"
 	"ratchet/internal/research"
 )
 
@@ -97,8 +98,10 @@ func (r *Repo) Busy(ctx context.Context) error {
 // AttachHead makes HEAD name a branch (refs/heads/…) without touching any
 // file or the index. why goes into the reflog.
 func (r *Repo) AttachHead(ctx context.Context, branch, why string) error {
-	_, err := r.git(ctx, nil, "symbolic-ref", "-m", reason(why), "HEAD", branch)
-	return err
+	return fault.At("git.head", func() error {
+		_, err := r.git(ctx, nil, "symbolic-ref", "-m", reason(why), "HEAD", branch)
+		return err
+	})
 }
 
 // IsAncestor says whether commit a is b or lies in b's past.
@@ -136,7 +139,10 @@ func (r *Repo) WorktreeOf(ctx context.Context, branch string) (path string, err 
 // and the files in the way.
 func (r *Repo) Switch(ctx context.Context, branch string) error {
 	short := strings.TrimPrefix(branch, "refs/heads/")
-	_, err := r.git(ctx, nil, "switch", "--quiet", "--no-guess", "--", short)
+	err := fault.At("git.switch", func() error {
+		_, err := r.git(ctx, nil, "switch", "--quiet", "--no-guess", "--", short)
+		return err
+	})
 	if said := stderrOf(err); said != "" {
 		var files []string
 		for line := range strings.Lines(said) {

@@ -127,6 +127,15 @@ func (r *Repo) Blob(ctx context.Context, commit, path string) ([]byte, error) {
 	return r.object(ctx, plumbing.BlobObject, e.hash)
 }
 
+// FileIn is the content of a file or link in a tree, as stored; nil where it has none.
+func (r *Repo) FileIn(ctx context.Context, tree, path string) ([]byte, error) {
+	e, err := r.lookUp(ctx, tree, path)
+	if err != nil || e.hash == "" || e.mode == modeFolder || e.mode == modeSubmodule {
+		return nil, err
+	}
+	return r.object(ctx, plumbing.BlobObject, e.hash)
+}
+
 // Tracked maps the path of every file and link of a commit to its blob's hash.
 // Submodules are left out.
 func (r *Repo) Tracked(ctx context.Context, commit string) (map[string]string, error) {

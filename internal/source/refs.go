@@ -3,10 +3,17 @@ package source
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
 
+	"ratchet/internal/fault"
 	"ratchet/internal/research"
 )
 
@@ -34,9 +41,37 @@ func (r *Repo) UpdateRefs(ctx context.Context, updates []RefUpdate, why string) 
 			fmt.Fprintf(&feed, "update %s\x00%s\x00%s\x00", u.Name, u.New, u.Old)
 		}
 	}
-	_, err := r.git(ctx, feed.Bytes(), "update-ref", "-m", reason(why), "--no-deref", "--stdin", "-z")
+	err := fault.At("git.refs", func() error {
+		_, err := r.git(ctx, feed.Bytes(), "update-ref", "-m", reason(why), "--no-deref", "--stdin", "-z")
+		return err
+	})
 	if err != nil {
 		return refFailure(err)
+	}
+	return fault.At("git.sync", func() error { return r.syncRefs(updates) })
+}
+
+// syncRefs makes renames of loose refs durable. Git syncs the files themselves
+// (core.fsync), not their folders: a power cut would leave the old ref, and its
+// lock for ever.
+func (r *Repo) syncRefs(updates []RefUpdate) error {
+	done := map[string]bool{}
+	for _, u := range updates {
+		dir := filepath.Join(r.commonDir, filepath.FromSlash(path.Dir(u.Name)))
+		if done[dir] || runtime.GOOS == "windows" { // which has no such call
+			continue
+		}
+		done[dir] = true
+		d, err := os.Open(dir)
+		if errors.Is(err, fs.ErrNotExist) { // its refs are kept elsewhere, or were its last
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("sync the refs: %w", err)
+		}
+		if err := errors.Join(d.Sync(), d.Close()); err != nil {
+			return fmt.Errorf("sync the refs: %w", err)
+		}
 	}
 	return nil
 }
@@ -87,11 +122,11 @@ func (r *Repo) Ref(ctx context.Context, name string) (string, error) {
 	return strings.TrimSpace(string(out)), err
 }
 
-// Refs lists the ref named prefix and all below it, ordered by name. New and
-// Old are both what the ref points to, so that emptying New makes the update
-// that deletes it.
-func (r *Repo) Refs(ctx context.Context, prefix string) ([]RefUpdate, error) {
-	out, err := r.git(ctx, nil, "for-each-ref", "--format=%(objectname) %(refname)", prefix)
+// Refs lists the refs of these names, and all below a name that ends in '/',
+// ordered by name. New and Old are both what the ref points to, so that
+// emptying New makes the update that deletes it.
+func (r *Repo) Refs(ctx context.Context, names ...string) ([]RefUpdate, error) {
+	out, err := r.git(ctx, nil, append([]string{"for-each-ref", "--format=%(objectname) %(refname)"}, names...)...)
 	if err != nil {
 		return nil, err
 	}

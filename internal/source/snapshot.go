@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 
+	"ratchet/internal/fault"
 	"ratchet/internal/research"
 )
 
@@ -134,7 +135,11 @@ func (r *Repo) Commit(ctx context.Context, c CommitSpec) (string, error) {
 		args = append(args, "-p", p)
 	}
 	message := strings.TrimRight(c.Message, "\n") + "\n"
-	out, err := r.git(ctx, []byte(message), append(args, "-F", "-", c.Tree)...)
+	var out []byte
+	err := fault.At("git.commit", func() (err error) {
+		out, err = r.git(ctx, []byte(message), append(args, "-F", "-", c.Tree)...)
+		return err
+	})
 	if err != nil {
 		return "", identityFailure(err)
 	}

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"ratchet/examples"
+	"ratchet/internal/lab"
+	"ratchet/internal/research"
+	"ratchet/tools"
+)
+
+// complete makes `ratchet completion SHELL` offer what there is: names of
+// tools and examples, numbers of experiments, ids of what runs. What can't be
+// read offers nothing; nothing is printed.
+func complete(a *app, root *cobra.Command) {
+	first := map[string]func(*cobra.Command) []cobra.Completion{
+		"call": func(*cobra.Command) []cobra.Completion { return toolCompletions() },
+		"show": a.experimentCompletions,
+		"stop": a.jobCompletions,
+	}
+	for _, cmd := range root.Commands() {
+		values := first[cmd.Name()]
+		cmd.ValidArgsFunction = func(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+			if values == nil || len(args) > 0 {
+				return nil, cobra.ShellCompDirectiveNoFileComp
+			}
+			return values(cmd), cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveKeepOrder
+		}
+	}
+	_ = root.MarkPersistentFlagDirname("dir") // these flags exist
+	_ = root.MarkPersistentFlagFilename("program", "md")
+	fixed(root, "init", "better", "lower", "higher")
+	fixed(root, "demo", "example", examples.Names()...)
+}
+
+// fixed gives a command's flag the values that it may have.
+func fixed(root *cobra.Command, command, flag string, values ...string) {
+	if cmd, _, err := root.Find([]string{command}); err == nil {
+		_ = cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
+	}
+}
+
+func toolCompletions() (out []cobra.Completion) {
+	for _, t := range tools.All() {
+		about, _, _ := strings.Cut(t.About, ". ")
+		out = append(out, cobra.CompletionWithDesc(t.Name, about))
+	}
+	return out
+}
+
+// experimentCompletions are the newest experiments, with their hypotheses.
+func (a *app) experimentCompletions(cmd *cobra.Command) (out []cobra.Completion) {
+	l, err := a.lab(cmd.Context())
+	if err != nil {
+		return nil
+	}
+	p, err := l.Experiments(cmd.Context(), lab.Query{Limit: 30})
+	if err != nil {
+		return nil
+	}
+	for _, x := range p.Experiments {
+		verdict := "running"
+		if x.Judgement != nil {
+			verdict = string(x.Judgement.Verdict)
+		}
+		words := strings.Join(strings.Fields(tools.Clean(x.Hypothesis)), " ")
+		out = append(out, cobra.CompletionWithDesc(fmt.Sprint(x.N), cut(verdict+": "+words, 70)))
+	}
+	return out
+}
+
+// jobCompletions are the jobs that run now.
+func (a *app) jobCompletions(cmd *cobra.Command) (out []cobra.Completion) {
+	l, err := a.lab(cmd.Context())
+	if err != nil {
+		return nil
+	}
+	b, err := l.Brief(cmd.Context())
+	if err != nil {
+		return nil
+	}
+	for _, j := range b.Running {
+		out = append(out, cobra.CompletionWithDesc(string(j.ID), jobWord(j.ID)+", "+j.Phase))
+	}
+	return out
+}
+
+func jobWord(id research.JobID) string {
+	switch id.Kind() {
+	case research.CalibrationJob:
+		return "calibration"
+	case research.MeasurementJob:
+		return "measurement"
+	case research.CertificateJob:
+		return "certificate"
+	case research.AuditJob:
+		return "audit"
+	}
+	return "experiment"
+}

@@ -1,0 +1,316 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"ratchet/internal/clients"
+	"ratchet/internal/research"
+)
+
+// servedAt is where `ratchet serve` listens unless told otherwise.
+const servedAt = "http://127.0.0.1:7447"
+
+// installing is what install's and uninstall's flags say.
+type installing struct {
+	scope  string
+	http   string // the server's address; "" for a command
+	dryRun bool
+	print  bool
+}
+
+func installCommand(a *app) *cobra.Command {
+	var in installing
+	cmd := &cobra.Command{
+		Use:   "install [CLIENT]",
+		Short: "add Ratchet to a coding agent's own configuration; without CLIENT, list those on this machine",
+		Long: "Writes the entry `ratchet` into the client's configuration file, shows the change, and leaves everything\n" +
+			"else in the file as it is; the file as it was lies beside it (.ratchet-backup). A second time changes nothing.\n" +
+			"Clients: " + clientIDs() + ". For anything else: --print.",
+		Example: "  ratchet install claude-code\n  ratchet install codex --dry-run\n  ratchet install vscode --scope project\n  ratchet install gemini --http",
+		Args:    cobra.MaximumNArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			switch {
+			case len(args) == 1:
+				return a.install(args[0], in)
+			case in.print:
+				return a.printGeneric(in)
+			}
+			return a.listClients()
+		},
+	}
+	in.flags(cmd)
+	cmd.Flags().StringVar(&in.http, "http", "", "let the client call `ratchet serve` at this address instead of starting a command")
+	cmd.Flags().Lookup("http").NoOptDefVal = servedAt
+	cmd.Flags().BoolVar(&in.print, "print", false, "print the entry, to be added by hand")
+	return cmd
+}
+
+func uninstallCommand(a *app) *cobra.Command {
+	var in installing
+	cmd := &cobra.Command{
+		Use:   "uninstall CLIENT",
+		Short: "take Ratchet out of a coding agent's configuration again",
+		Args:  cobra.ExactArgs(1),
+		RunE:  func(_ *cobra.Command, args []string) error { return a.uninstall(args[0], in) },
+	}
+	in.flags(cmd)
+	return cmd
+}
+
+func (in *installing) flags(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&in.scope, "scope", string(clients.User), "user: for all repositories; project: a file in this repository")
+	cmd.Flags().BoolVar(&in.dryRun, "dry-run", false, "show the change and write nothing")
+}
+
+func clientIDs() string {
+	var ids []string
+	for _, c := range clients.Table() {
+		ids = append(ids, c.ID)
+	}
+	return strings.Join(ids, ", ")
+}
+
+// installed is what install and uninstall answer.
+type installed struct {
+	Client string         `json:"client"`
+	Scope  clients.Scope  `json:"scope"`
+	File   string         `json:"file"`
+	Action clients.Action `json:"action"`
+	DryRun bool           `json:"dry_run,omitempty"`
+	Diff   string         `json:"diff,omitempty"`
+	Backup string         `json:"backup,omitempty"`
+	Notes  []string       `json:"notes,omitempty"`
+	Next   string         `json:"next"`
+}
+
+func (a *app) install(id string, in installing) error {
+	c, m, err := a.client(id, in)
+	if err != nil {
+		return err
+	}
+	server, notes, err := a.entryFor(c, m, in)
+	if err != nil {
+		return err
+	}
+	if in.print {
+		text, err := c.Snippet(server)
+		a.printf("%s", text)
+		return err
+	}
+	scope := clients.Scope(in.scope)
+	file, err := c.File(m, scope, repositoryTop(a.Dir))
+	if err != nil {
+		return err
+	}
+	plan, err := c.Install(file, server)
+	if err != nil {
+		return err
+	}
+	done := installed{Client: c.ID, Scope: scope, File: file, Next: c.Start()}
+	if c.Found(m, exec.LookPath) == "" {
+		notes = append(notes, c.Name+" was not found on this machine; its file is written all the same")
+	}
+	if scope == clients.Project {
+		if plan.Before == nil {
+			plan.Mode = 0o644
+		}
+		notes = append(notes, "the entry names this machine's path: commit the file only if you replace it by plain `ratchet`, and everybody has that on their PATH")
+	}
+	if what := c.Approve[scope]; what != "" {
+		notes = append(notes, what)
+	}
+	if e, ok, err := c.Read(file); err == nil && ok && e.Disabled {
+		notes = append(notes, "the entry is switched off in "+c.Name+"; it stays so")
+	}
+	done.Notes = notes
+	return a.carryOut(plan, done, in, server.Token)
+}
+
+func (a *app) uninstall(id string, in installing) error {
+	c, m, err := a.client(id, in)
+	if err != nil {
+		return err
+	}
+	file, err := c.File(m, clients.Scope(in.scope), repositoryTop(a.Dir))
+	if err != nil {
+		return err
+	}
+	plan, err := c.Uninstall(file)
+	if err != nil {
+		return err
+	}
+	e, _, _ := c.Read(file)
+	done := installed{Client: c.ID, Scope: clients.Scope(in.scope), File: file, Next: "restart " + c.Name + " if it is open; campaigns and ledgers stay where they are"}
+	return a.carryOut(plan, done, in, e.Token(os.Getenv))
+}
+
+// client finds the client and the machine that its paths depend on.
+func (a *app) client(id string, in installing) (clients.Client, clients.Machine, error) {
+	m, err := thisMachine()
+	if err != nil {
+		return clients.Client{}, m, err
+	}
+	if in.scope != string(clients.User) && in.scope != string(clients.Project) {
+		return clients.Client{}, m, research.Errorf(research.CodeBadArgument, "say --scope user or --scope project", "there is no scope %q", in.scope)
+	}
+	c, err := clients.Find(id)
+	return c, m, err
+}
+
+func thisMachine() (clients.Machine, error) {
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return clients.Machine{}, research.Errorf(research.CodeUnsupported, "set HOME", "there is no home folder: %w", err)
+	}
+	return clients.Machine{GOOS: runtime.GOOS, Home: home, Getenv: os.Getenv}, nil
+}
+
+// carryOut shows the plan and, without --dry-run, applies it.
+func (a *app) carryOut(plan *clients.Plan, done installed, in installing, secret string) error {
+	done.Action, done.DryRun, done.Diff = plan.Action, in.dryRun, plan.Diff(secret)
+	if !in.dryRun {
+		var err error
+		if done.Backup, err = plan.Apply(); err != nil {
+			return err
+		}
+	}
+	return a.emit(done, func(w io.Writer) { printInstalled(w, done) })
+}
+
+func printInstalled(w io.Writer, done installed) {
+	fmt.Fprint(w, done.Diff)
+	text := map[clients.Action]string{
+		clients.None: "nothing to do", clients.Added: "installed", clients.Updated: "updated",
+		clients.Removed: "removed", clients.Deleted: "removed, with the file that held nothing else",
+	}[done.Action]
+	if done.DryRun && done.Action != clients.None {
+		text = "dry run, nothing written: would be " + text
+	}
+	fmt.Fprintf(w, "%s, %s scope: %s: %s\n", done.Client, done.Scope, text, done.File)
+	if done.Backup != "" {
+		fmt.Fprintf(w, "the file as it was: %s\n", done.Backup)
+	}
+	for _, n := range done.Notes {
+		fmt.Fprintf(w, "note: %s\n", n)
+	}
+	fmt.Fprintf(w, "next: %s\n", done.Next)
+}
+
+// entryFor is what the entry starts or calls, and what the person should know.
+func (a *app) entryFor(c clients.Client, m clients.Machine, in installing) (clients.Server, []string, error) {
+	if in.http != "" {
+		return a.entryHTTP(c, in)
+	}
+	at, notes, err := ownPath(m.Home)
+	if err != nil {
+		return clients.Server{}, nil, err
+	}
+	pinned := ""
+	if a.Dir != "" && in.scope == string(clients.User) {
+		if pinned, err = filepath.Abs(a.Dir); err != nil {
+			return clients.Server{}, nil, fmt.Errorf("find the folder: %w", err)
+		}
+		notes = append(notes, "the entry serves "+pinned+" only, whatever "+c.Name+" has open")
+	}
+	return clients.Server{Command: at, Args: c.Arguments(pinned)}, notes, nil
+}
+
+func (a *app) entryHTTP(c clients.Client, in installing) (clients.Server, []string, error) {
+	base, err := url.Parse(strings.TrimSuffix(strings.TrimSuffix(in.http, "/"), "/mcp"))
+	if err != nil || base.Scheme != "http" && base.Scheme != "https" || base.Host == "" {
+		return clients.Server{}, nil, research.Errorf(research.CodeBadArgument, "write it like --http="+servedAt, "%q is no address of a server", in.http)
+	}
+	s := clients.Server{URL: base.String() + "/mcp"}
+	var notes []string
+	if top := repositoryTop(a.Dir); top != "" {
+		s.URL += "?repo=" + strings.ReplaceAll(url.QueryEscape(top), "%2F", "/")
+		notes = append(notes, "the entry serves "+top+" only, as its URL says; `ratchet serve` must be running")
+	} else {
+		notes = append(notes, "the URL names no repository: that works only while `ratchet serve` serves a single one")
+	}
+	if c.Expands() {
+		return s, append(notes, c.Name+" takes the token from "+clients.TokenVariable+": `ratchet token add "+c.ID+"`, and export it before "+c.Name+" starts"), nil
+	}
+	s.Token = os.Getenv(clients.TokenVariable)
+	switch {
+	case s.Token == "":
+		return s, nil, research.Errorf(research.CodeUnsupported, "`ratchet token add "+c.ID+"`, then "+clients.TokenVariable+"=TOKEN ratchet install "+c.ID+" --http",
+			"%s reads no environment variables in headers, so the token must stand in its file, and %s is not set", c.Name, clients.TokenVariable)
+	case in.scope == string(clients.Project):
+		return s, nil, research.Errorf(research.CodeUnsupported, "leave --scope project out, or --http", "the token would stand in a file of the repository")
+	}
+	return s, append(notes, "the token stands in the file: `ratchet token revoke` when you uninstall"), nil
+}
+
+// printGeneric prints an entry in the shape that most clients understand.
+func (a *app) printGeneric(in installing) error {
+	m, err := thisMachine()
+	if err != nil {
+		return err
+	}
+	c, err := clients.Find("claude-code")
+	if err != nil {
+		return err
+	}
+	server, _, err := a.entryFor(c, m, in)
+	if err != nil {
+		return err
+	}
+	text, err := clients.Generic(server)
+	a.printf("%s", text)
+	return err
+}
+
+// listed is one client of `ratchet install` without arguments.
+type listed struct {
+	Client    string `json:"client"`
+	Name      string `json:"name"`
+	Found     string `json:"found,omitempty"` // the program or the folder that tells
+	File      string `json:"file"`
+	Installed bool   `json:"installed"`
+	Problem   string `json:"problem,omitempty"`
+}
+
+func (a *app) listClients() error {
+	m, err := thisMachine()
+	if err != nil {
+		return err
+	}
+	var out []listed
+	for _, c := range clients.Table() {
+		l := listed{Client: c.ID, Name: c.Name, Found: c.Found(m, exec.LookPath)}
+		if l.File, err = c.File(m, clients.User, ""); err != nil {
+			return err
+		}
+		if _, l.Installed, err = c.Read(l.File); err != nil {
+			l.Problem = research.Describe(err).Msg
+		}
+		out = append(out, l)
+	}
+	return a.emit(out, func(w io.Writer) { printClients(w, out) })
+}
+
+func printClients(w io.Writer, all []listed) {
+	for _, l := range all {
+		state := "`ratchet install " + l.Client + "` would write " + l.File
+		switch {
+		case l.Problem != "":
+			state = l.Problem
+		case l.Installed:
+			state = "installed in " + l.File
+		case l.Found == "":
+			state = "not found on this machine"
+		}
+		fmt.Fprintf(w, "%-12s %s\n", l.Client, state)
+	}
+	fmt.Fprintln(w, "next: ratchet install CLIENT; or `ratchet install --print` for a client that is not in the list")
+}

@@ -1,0 +1,141 @@
+package lab
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+
+	"ratchet/internal/research"
+	"ratchet/ledger"
+)
+
+// This file is the views of who works on what.
+
+// foremost are ideas for a brief: the newest of those that are free and untried,
+// then those that are claimed, then those that were tried.
+func (l *Lab) foremost(tx *ledger.Tx, c *research.Campaign, limit int) ([]IdeaView, error) {
+	var out []IdeaView
+	me, _ := tx.SessionOf(c.Name, l.repo.Root())
+	for _, status := range []research.IdeaStatus{research.IdeaOpen, research.IdeaClaimed, research.IdeaTried} {
+		is, err := tx.Ideas(c.Name, status, limit)
+		if err != nil {
+			return nil, err
+		}
+		for i := range is {
+			v, err := l.ideaView(tx, c, &is[i], me)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, v)
+		}
+	}
+	rank := func(v *IdeaView) int {
+		switch {
+		case v.Status == research.IdeaTried:
+			return 2
+		case !v.Free() && !v.Mine:
+			return 1
+		}
+		return 0
+	}
+	slices.SortStableFunc(out, func(a, b IdeaView) int { return cmp.Compare(rank(&a), rank(&b)) })
+	return out[:min(len(out), limit)], nil
+}
+
+// Ideas are the campaign's ideas, newest first.
+func (l *Lab) Ideas(ctx context.Context, limit int) (out []IdeaView, err error) {
+	c, err := l.tidy(ctx)
+	if err != nil {
+		return nil, err
+	}
+	err = l.ledger.View(ctx, func(tx *ledger.Tx) error {
+		is, err := tx.Ideas(c.Name, "", limit)
+		if err != nil {
+			return err
+		}
+		me, _ := tx.SessionOf(c.Name, l.repo.Root())
+		out = make([]IdeaView, len(is))
+		for i := range is {
+			if out[i], err = l.ideaView(tx, c, &is[i], me); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return out, err
+}
+
+// Sessions are the checkouts that took part, the last active first.
+func (l *Lab) Sessions(ctx context.Context) (out []SessionView, err error) {
+	c, err := l.tidy(ctx)
+	if err != nil {
+		return nil, err
+	}
+	err = l.ledger.View(ctx, func(tx *ledger.Tx) error {
+		ss, err := tx.Sessions(c.Name)
+		if err != nil {
+			return err
+		}
+		slices.SortStableFunc(ss, func(a, b research.Session) int { return b.Last.Compare(a.Last) })
+		out = make([]SessionView, len(ss))
+		at := map[string]*SessionView{"": {}} // the command line has no session
+		for i := range ss {
+			out[i] = SessionView{Session: ss[i], Idle: max(0, time.Since(ss[i].Last)), Noisy: c.Rule.Class == research.Noisy}
+			at[ss[i].Codename] = &out[i]
+		}
+		return l.busy(tx, c, func(session string) *SessionView { return cmp.Or(at[session], at[""]) })
+	})
+	return out, err
+}
+
+// busy fills in what sessions run and hold, and which of their keeps stand. It
+// looks at the last keeps and claims only, whatever the campaign's size.
+func (l *Lab) busy(tx *ledger.Tx, c *research.Campaign, of func(session string) *SessionView) error {
+	for _, id := range c.Open {
+		who, err := runner(tx, c.Name, id)
+		if err != nil {
+			return err
+		}
+		j := RunningJob{ID: id}
+		_, j.Phase = l.phase(c.Name, id)
+		since, err := began(tx, c.Name, id)
+		if err != nil {
+			return err
+		}
+		j.Elapsed = seconds(time.Since(since))
+		if id.Kind() == research.ExperimentJob {
+			x, err := tx.Experiment(c.Name, id.N())
+			if err != nil {
+				return err
+			}
+			j.About = firstLine(x.Hypothesis)
+		}
+		of(who).Running = append(of(who).Running, j)
+	}
+	held, err := tx.Ideas(c.Name, research.IdeaClaimed, 20)
+	if err != nil {
+		return err
+	}
+	for i := range held {
+		v, err := l.ideaView(tx, c, &held[i], "")
+		if err != nil {
+			return err
+		}
+		if v.Lapse == "" {
+			of(v.Holder).Claims = append(of(v.Holder).Claims, v.N)
+		}
+	}
+	for _, n := range c.KeptStack {
+		x, err := tx.Experiment(c.Name, n)
+		if err != nil {
+			return err
+		}
+		s := of(x.Session)
+		s.Stands++
+		if s.Noisy && x.N < c.ChainFrom {
+			s.Certified++
+		}
+	}
+	return nil
+}

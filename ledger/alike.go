@@ -1,0 +1,105 @@
+package ledger
+
+import (
+	"cmp"
+	"math/bits"
+	"slices"
+)
+
+// The effort of looking for texts alike, whatever the ledger's size.
+const (
+	alikeWords = 16  // of the text that are looked up
+	alikeEach  = 8   // newest texts with one word, or with some together, that are looked at
+	alikeAll   = 8   // rarest words, whose texts with all of them are looked up
+	alikePairs = 4   // rarest words, whose texts with two of them are looked up
+	alikeTries = 100 // index look-ups for each of these combinations
+)
+
+// ExperimentsLike returns the experiments whose hypothesis or lessons share most
+// of what is rare in text, at most limit. It is where to look for what is
+// alike, not a judgement. Its effort is bounded: among very many texts it may
+// miss one that shares only words which many others have too.
+func (t *Tx) ExperimentsLike(campaign, text string, limit int) []int {
+	return t.sharing(bucketText, campaign, text, limit)
+}
+
+// IdeasLike is ExperimentsLike for ideas.
+func (t *Tx) IdeasLike(campaign, text string, limit int) []int {
+	return t.sharing(bucketThought, campaign, text, limit)
+}
+
+// listed is a word's list of texts.
+type listed struct {
+	prefix string
+	weight int // the rarer the word, the more
+}
+
+// sharing finds texts of an index by their words: the newest that have all of
+// the rarest words, two of them, or one word.
+func (t *Tx) sharing(bucket, campaign, text string, limit int) []int {
+	ws := words(text)
+	found := map[int]int{}
+	lists := make([]listed, 0, alikeWords)
+	for _, w := range ws[:min(len(ws), alikeWords)] {
+		l := listed{prefix: prefix(campaign, w)}
+		newest, under, seen := uint64(0), uint64(noLimit), []int{}
+		for len(seen) < alikeEach && under > 0 {
+			if under, _ = t.s.below(bucket, l.prefix, under); under > 0 {
+				newest, seen = max(newest, under), append(seen, int(under))
+			}
+		}
+		if len(seen) == 0 {
+			continue
+		}
+		l.weight = bits.Len64((newest - under) / uint64(len(seen))) // one text in how many, about, has the word
+		lists = append(lists, l)
+		for _, n := range seen {
+			found[n] += l.weight
+		}
+	}
+	slices.SortStableFunc(lists, func(a, b listed) int { return cmp.Compare(b.weight, a.weight) })
+	t.together(bucket, lists[:min(len(lists), alikeAll)], found)
+	for i := range min(len(lists), alikePairs) {
+		for j := range i {
+			t.together(bucket, []listed{lists[j], lists[i]}, found)
+		}
+	}
+	best := heaviest(found, 2*limit)
+	clear(found)
+	for _, n := range best { // what the short looks at the lists have missed
+		for _, l := range lists {
+			if t.s.get(bucket, l.prefix+bigEndian(uint64(n))) != nil {
+				found[n] += l.weight
+			}
+		}
+	}
+	return heaviest(found, limit)
+}
+
+// together gives the newest texts that are in all lists the lists' weights.
+func (t *Tx) together(bucket string, lists []listed, found map[int]int) {
+	m := &matcher{t: t, bucket: bucket, under: noLimit, effort: alikeTries}
+	weight := 0
+	for _, l := range lists {
+		m.lists, weight = append(m.lists, l.prefix), weight+l.weight
+	}
+	for range alikeEach {
+		n, ok := m.next()
+		if !ok {
+			return
+		}
+		found[int(n)] = max(found[int(n)], weight)
+	}
+}
+
+// heaviest returns the keys with the greatest weights, the newest of equals first.
+func heaviest(found map[int]int, limit int) []int {
+	all := make([]int, 0, len(found))
+	for n := range found {
+		all = append(all, n)
+	}
+	slices.SortFunc(all, func(a, b int) int {
+		return cmp.Or(cmp.Compare(found[b], found[a]), cmp.Compare(b, a))
+	})
+	return all[:min(len(all), limit)]
+}

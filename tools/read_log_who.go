@@ -1,0 +1,130 @@
+package tools
+
+import (
+	"fmt"
+	"math"
+	"strings"
+
+	"ratchet/internal/lab"
+	"ratchet/internal/research"
+)
+
+// RenderIdeas shows ideas and lessons in at most limit bytes.
+func RenderIdeas(is []lab.IdeaView, ls []research.Lesson, limit int) Answer {
+	return build(limit, field{key: "view", val: "ideas", line: countOf(len(is), "idea") + ", " + countOf(len(ls), "lesson") + ", newest first"},
+		ideaList(is, 240), lessonList(ls, 240), next("edit the file for the best of them, then run_experiment{hypothesis, idea: its id}, which claims it"))
+}
+
+// ideaRow is one idea in a list.
+type ideaRow struct {
+	N          int                 `json:"n"`
+	Text       string              `json:"text"`
+	Status     research.IdeaStatus `json:"status,omitempty"` // as it may be used: a claim that lapsed is none
+	Holder     string              `json:"holder,omitempty"` // you: this session
+	Idle       int                 `json:"holder_idle_s,omitempty"`
+	Experiment int                 `json:"experiment,omitempty"` // the last one made of it
+	Verdict    research.Verdict    `json:"verdict,omitempty"`    // of that
+	Kept       bool                `json:"kept,omitempty"`
+}
+
+func ideaList(is []lab.IdeaView, n int) field {
+	f := field{key: "ideas", list: make([]item, len(is)), min: 1}
+	for i := range is {
+		x := &is[i]
+		r := ideaRow{N: x.N, Text: oneLine(x.Text, n), Status: x.Status, Experiment: x.Experiment, Verdict: x.Verdict, Kept: x.Kept}
+		switch {
+		case x.Mine:
+			r.Holder = "you"
+		case !x.Free():
+			r.Holder, r.Idle = x.Holder, int(x.Idle.Seconds())
+		case x.Lapse != "" && x.Experiment > 0:
+			r.Status = research.IdeaTried
+		case x.Lapse != "":
+			r.Status = research.IdeaOpen
+		}
+		line := fmt.Sprintf("idea %d: %s", r.N, r.Text)
+		if x.Status != research.IdeaOpen && x.Status != "" {
+			line = fmt.Sprintf("idea %d (%s): %s", r.N, oneLine(x.Words(), 160), r.Text)
+		}
+		f.list[i] = item{r, line}
+	}
+	return f
+}
+
+// sessionRow is one session in a list.
+type sessionRow struct {
+	Session     string `json:"session"`
+	Client      string `json:"client"`
+	Runs        string `json:"runs,omitempty"` // the job that it runs now
+	Hypothesis  string `json:"hypothesis,omitempty"`
+	Claims      []int  `json:"claims,omitempty"` // ideas
+	Experiments int    `json:"experiments"`
+	Kept        int    `json:"kept"`
+	Stands      int    `json:"stands"`              // of the campaign's last keeps, its own that are in the incumbent
+	Certified   *int   `json:"certified,omitempty"` // of these, the proven ones; of a noisy metric only
+	Last        string `json:"last"`                // RFC 3339, UTC
+	// How good its predictions are: their number, and the means in percent of the
+	// gain expected, the gain found, and the distance between the two.
+	Predicted int      `json:"predicted,omitempty"`
+	Expected  *float64 `json:"expected_pct,omitempty"`
+	Found     *float64 `json:"found_pct,omitempty"`
+	Missed    *float64 `json:"missed_pct,omitempty"`
+}
+
+// predictions compares what the session expected with what was found, in words.
+func (r *sessionRow) predictions(p research.Predictions) string {
+	if p.N == 0 {
+		return ""
+	}
+	mean := func(sum float64) *float64 {
+		v := math.Round(1e4*sum/float64(p.N)) / 100
+		return &v
+	}
+	r.Predicted, r.Expected, r.Found, r.Missed = p.N, mean(p.Expected), mean(p.Found), mean(p.Missed)
+	return fmt.Sprintf("; %s: expected %+.3g %% on average, found %+.3g %%, off by %.3g %%, %d were gains",
+		countOf(p.N, "prediction"), *r.Expected, *r.Found, *r.Missed, p.Gains)
+}
+
+// now is what the session does, in words.
+func (r *sessionRow) now(s *lab.SessionView) string {
+	line := fmt.Sprintf("last active %s ago", lab.Ago(s.Idle))
+	if len(s.Running) > 0 {
+		j := s.Running[0]
+		r.Runs, r.Hypothesis = string(j.ID), oneLine(j.About, 80)
+		line = fmt.Sprintf("runs %s for %.0f s", j.ID, j.Elapsed)
+		if r.Hypothesis != "" {
+			line += fmt.Sprintf(" (%s)", r.Hypothesis)
+		}
+	}
+	for i, n := range s.Claims[:min(len(s.Claims), 8)] {
+		r.Claims = append(r.Claims, n)
+		if i == 0 {
+			line += "; holds idea"
+		}
+		line += fmt.Sprintf(" %d", n)
+	}
+	return line
+}
+
+// RenderSessions lists the campaign's sessions in at most limit bytes.
+func RenderSessions(ss []lab.SessionView, limit int) Answer {
+	f := field{key: "sessions", list: make([]item, len(ss)), min: 1}
+	for i := range ss {
+		s := &ss[i]
+		r := sessionRow{Session: s.Codename, Client: strings.TrimSpace(oneLine(s.Client+" "+s.Version, 60)),
+			Experiments: s.Experiments, Kept: s.Kept, Stands: s.Stands, Last: s.Last.UTC().Format("2006-01-02T15:04:05Z")}
+		line := fmt.Sprintf("%s (%s) %s; %s, %d kept", r.Session, r.Client, r.now(s), countOf(r.Experiments, "experiment"), r.Kept)
+		if r.Kept > 0 {
+			line += fmt.Sprintf(", %d stand", r.Stands)
+		}
+		if s.Noisy {
+			r.Certified = &s.Certified
+			if r.Stands > 0 {
+				line += fmt.Sprintf(" (%d certified)", s.Certified)
+			}
+		}
+		line += r.predictions(s.Predictions)
+		f.list[i] = item{r, line}
+	}
+	return build(limit, field{key: "view", val: "sessions", line: countOf(len(ss), "session") + ", the last active first"}, f, next("read_log{}"))
+}
