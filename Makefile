@@ -14,7 +14,7 @@ GPU_BUDGET ?= 60s
 export CGO_CFLAGS ?= -O2 -g -Wno-deprecated-declarations
 TRIALS ?= 200
 
-.PHONY: help build man test race lint vuln fuzz bench growth demo install crash abuse load linear nights evidence-wordfreq gpu-test clean
+.PHONY: help build man test race lint vuln fuzz bench growth demo install crash abuse load grown linear nights evidence-wordfreq gpu-test clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -60,6 +60,9 @@ linear: ## histories of 8 processes on one ledger, some killed, checked for line
 bench: build ## fixed cost of an experiment cycle against the plain shell, start-up, ledger
 	$(GO) test ./cmd/ratchet -run '^TestCycleCost$$' -v -count 1 -cycle 30
 	$(GO) test ./sandbox ./ledger -run '^$$' -bench 'Start|Append|CampaignRead|Stamp' -benchtime 200x
+
+grown: ## bytes an experiment in a large ledger, and who waits while it is exported, backed up, verified, migrated
+	$(GO) test ./ledger -run '^TestGrown$$' -count 1 -v -timeout 2h -grown 10000
 
 growth: ## what a cycle and every view cost at 0 to 100,000 experiments, in time and in the agent's bytes
 	$(GO) test ./cmd/ratchet -run '^TestGrowth$$' -v -count 1 -timeout 1h -growth 0,1000,10000,100000

@@ -10,24 +10,23 @@ import (
 	"go.etcd.io/bbolt"
 
 	"ratchet/internal/fault"
-	"ratchet/internal/research"
 )
 
 // begin opens the file, creating it for the first append, and refuses what is
 // not the ledger that was acknowledged. Its cost does not grow with the ledger.
 func (l *Ledger) begin(s *store, m mode) (*Tx, error) {
-	a, err := readAnchor(l.file(anchorName))
+	a, err := readAnchor(l.file(l.anchorName()))
 	if err != nil {
 		return nil, err
 	}
-	t := &Tx{s: s, write: m == writing, now: l.now, anchor: a}
+	t := &Tx{s: s, write: m.writes(), now: l.now, anchor: a}
 	info, err := os.Stat(l.path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		if t.anchored() > 0 {
 			return nil, damaged(nextLost, "%s is missing%s", l.path, atStake(a.Seq))
 		}
-		if m != writing {
+		if !m.writes() {
 			return t, nil // nothing was ever appended
 		}
 		if err := l.create(t); err != nil {
@@ -38,7 +37,7 @@ func (l *Ledger) begin(s *store, m mode) (*Tx, error) {
 	case info.Size() == 0:
 		return nil, damaged(nextLost, "%s has been emptied%s", l.path, atStake(t.anchored()))
 	}
-	if err := s.open(m == writing); err != nil {
+	if err := s.open(m.writes()); err != nil {
 		return nil, opening(l.path, t.anchored(), err)
 	}
 	return t, l.check(t, m)
@@ -59,7 +58,7 @@ func (l *Ledger) create(t *Tx) error {
 		return storage("create the ledger", err)
 	}
 	if t.anchor == nil {
-		if err := writeAnchor(l.file(anchorName), anchor{}, nil); err != nil {
+		if err := writeAnchor(l.file(l.anchorName()), anchor{}, nil); err != nil {
 			return err
 		}
 		t.anchor = &anchor{}
@@ -79,7 +78,7 @@ func (l *Ledger) check(t *Tx, m mode) error {
 	if err := t.s.checkSize(t.anchored()); err != nil {
 		return err
 	}
-	if err := checkFormat(t.s); err != nil {
+	if err := l.checkFormat(t.s, m); err != nil {
 		return err
 	}
 	err := first(checkHead(t), checkAnchor(t))
@@ -101,19 +100,6 @@ func checkHead(t *Tx) error {
 		return damaged(nextRestore, "the newest record, %d, was altered: %w", t.seq, err)
 	}
 	return nil
-}
-
-// checkFormat refuses a bbolt file that is not a ledger, or a later kind of ledger.
-func checkFormat(s *store) error {
-	switch v := string(s.get(bucketMeta, keyFormat)); v {
-	case format:
-		return nil
-	case "":
-		return damaged(nextLost, "%s is a database, but not a ledger", s.path)
-	default:
-		return research.Errorf(research.CodeUnsupported, "use the newer ratchet that wrote it",
-			"%s has the format %q, which this version does not know", s.path, v)
-	}
 }
 
 // checkAnchor refuses a file that lacks what was acknowledged. A file that is

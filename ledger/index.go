@@ -14,6 +14,9 @@ import (
 // index folds a record into the states and the indexes. Verify runs the same
 // code, so whatever it writes must follow from the records alone.
 func (t *Tx) index(rec research.Record) error {
+	if err := t.indexKind(rec); err != nil || rec.Kind == research.KindLedgerMigrated {
+		return err
+	}
 	v, job, err := t.load(rec)
 	if err != nil {
 		return err
@@ -79,7 +82,10 @@ func (t *Tx) load(rec research.Record) (*research.View, research.JobID, error) {
 
 func (t *Tx) loadCampaign(rec research.Record) (*research.Campaign, error) {
 	begins := rec.Kind == research.KindCampaignStarted
-	c, err := state[research.Campaign](t, bucketCamps, prefix(rec.Campaign))
+	c, err := t.bulk[rec.Campaign], error(nil)
+	if c == nil {
+		c, err = state[research.Campaign](t, bucketCamps, prefix(rec.Campaign))
+	}
 	switch {
 	case err != nil:
 		return nil, err
@@ -135,7 +141,7 @@ func fold(v *research.View, rec research.Record) (err error) {
 }
 
 func (t *Tx) save(v *research.View, rec research.Record, job research.JobID) error {
-	err := t.putJSON(bucketCamps, prefix(rec.Campaign), v.Campaign)
+	err := t.putCampaign(rec.Campaign, v.Campaign)
 	if v.Experiment != nil {
 		err = first(err, t.putJSON(bucketExps, prefix(rec.Campaign)+bigEndian(uint64(job.N())), v.Experiment))
 	}
@@ -217,6 +223,29 @@ func (t *Tx) putNew(bucket string, rec research.Record, n int) error {
 
 func (t *Tx) putNumber(bucket, key string, n uint64) error {
 	return t.s.put(bucket, key, []byte(bigEndian(n)))
+}
+
+// hoard keeps the campaigns' states in memory, until they are released: where
+// many records are folded one after the other, storing each would be most of the work.
+func (t *Tx) hoard() { t.bulk = map[string]*research.Campaign{} }
+
+func (t *Tx) release() error {
+	all := t.bulk
+	t.bulk = nil
+	for name, c := range all {
+		if err := t.putCampaign(name, c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *Tx) putCampaign(name string, c *research.Campaign) error {
+	if t.bulk != nil {
+		t.bulk[name] = c
+		return nil
+	}
+	return t.putJSON(bucketCamps, prefix(name), c)
 }
 
 // putJSON stores a state behind a checksum of its JSON, since nothing else

@@ -7,34 +7,38 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"ratchet/internal/fault"
 	"ratchet/internal/research"
 )
 
-// The files of a ledger, all in its folder.
-const (
-	lockName    = "ledger.lock"
-	anchorName  = "ledger.head"
-	outputsName = "outputs"
-)
+// outputsName is the folder of outputs, beside the ledger.
+const outputsName = "outputs"
 
 // Ledger is a handle to a ledger's file. It holds nothing open between calls;
 // any number of handles in any number of processes may share the file, and one
 // handle any number of goroutines.
 type Ledger struct {
-	path  string
-	dir   string
-	now   func() time.Time
-	quota int64
-	seen  func(Timing)
+	path    string
+	dir     string
+	now     func() time.Time
+	quota   int64
+	seen    func(Timing)
+	version string
+	running func(campaign string, id research.JobID) bool
 }
 
 // Options are Open's; the zero value is ready.
 type Options struct {
 	Now   func() time.Time // of the records, nil: time.Now
 	Quota int64            // bytes of stored outputs to keep, 0: 1 GiB
+	// Version of Ratchet, for records and for the errors of other versions.
+	Version string
+	// Running says whether an open job's supervisor is alive; nil: none is. A
+	// ledger of an older format is not changed under an older supervisor.
+	Running func(campaign string, id research.JobID) bool
 	// Observe is told of every transaction that had its turn, whatever came of
 	// it, after the turn is over; nil: nobody is. Several may be told at once.
 	Observe func(Timing)
@@ -47,14 +51,14 @@ type Timing struct {
 	Took     time.Duration // in all, the wait included
 }
 
-// Open returns a handle to the ledger at path (…/ledger.db). It creates the
+// Open returns a handle to the ledger at path (…/NAME.db; its other files begin with NAME). It creates the
 // folder and looks at nothing else: the file is created by the first append.
 func Open(path string, o Options) (*Ledger, error) {
 	abs, err := filepath.Abs(path)
 	if err != nil {
 		return nil, storage("find the ledger", err)
 	}
-	l := &Ledger{path: abs, dir: filepath.Dir(abs), now: o.Now, quota: o.Quota, seen: o.Observe}
+	l := &Ledger{path: abs, dir: filepath.Dir(abs), now: o.Now, quota: o.Quota, seen: o.Observe, version: o.Version, running: o.Running}
 	if l.now == nil {
 		l.now = time.Now
 	}
@@ -73,6 +77,13 @@ func (l *Ledger) Path() string { return l.path }
 // Dir is the folder of the ledger's files: the database, its lock, the anchor and outputs/.
 func (l *Ledger) Dir() string { return l.dir }
 
+// anchorName and lockName are named after the ledger's own file, so that one
+// folder can hold several: ledger.db has ledger.head and ledger.lock.
+func (l *Ledger) anchorName() string { return l.stem() + ".head" }
+func (l *Ledger) lockName() string   { return l.stem() + ".lock" }
+
+func (l *Ledger) stem() string { return strings.TrimSuffix(filepath.Base(l.path), ".db") }
+
 func (l *Ledger) file(name string) string { return filepath.Join(l.dir, name) }
 
 // Stamp is a comparable value that changes with every append. The zero Stamp
@@ -82,7 +93,7 @@ type Stamp struct{ slots [2][slotLen]byte }
 // Stamp reads the anchor, in microseconds and without any lock. For waiting: a
 // stamp that still equals an earlier one means that nothing was acknowledged since.
 func (l *Ledger) Stamp() (Stamp, error) {
-	slots, err := readSlots(l.file(anchorName))
+	slots, err := readSlots(l.file(l.anchorName()))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return Stamp{}, storage("read the ledger's anchor", err)
 	}
@@ -132,7 +143,11 @@ const (
 	reading mode = iota
 	writing
 	inspecting // reading, and told of a bad head instead of refused
+	repairing  // writing, whatever the indexes say
+	migrating  // repairing, into a ledger of an older format
 )
+
+func (m mode) writes() bool { return m == writing || m == repairing || m == migrating }
 
 // transact is the one way into the file: lock, open, check, call, commit, anchor.
 func (l *Ledger) transact(ctx context.Context, m mode, f func(*Tx) error) (err error) {
@@ -140,7 +155,7 @@ func (l *Ledger) transact(ctx context.Context, m mode, f func(*Tx) error) (err e
 		return cancelled(ctx)
 	}
 	began := time.Now()
-	turn, err := lock(ctx, l.file(lockName))
+	turn, err := lock(ctx, l.file(l.lockName()))
 	if err != nil {
 		return err
 	}
@@ -158,6 +173,14 @@ func (l *Ledger) transact(ctx context.Context, m mode, f func(*Tx) error) (err e
 	defer s.caught(&err)
 
 	t, err := l.begin(s, m)
+	if errors.Is(err, errOlder) {
+		s.close()
+		if err := l.migrate(ctx); err != nil {
+			return err
+		}
+		*s = store{path: l.path}
+		t, err = l.begin(s, m)
+	}
 	if err != nil {
 		return err
 	}
@@ -172,22 +195,26 @@ func (l *Ledger) transact(ctx context.Context, m mode, f func(*Tx) error) (err e
 	return err
 }
 
-// finish makes what t appended durable. The anchor is written even when
-// nothing was appended, if a crash or a failure left it behind.
+// finish makes what t appended durable. If a crash or a failure left the anchor
+// behind, that is done again even when nothing was appended: where an fsync has
+// failed, the kernel may show what the disk never got, and forget that it must
+// still write it. A new commit writes the state anew before it is vouched for.
 func (l *Ledger) finish(ctx context.Context, t *Tx) error {
-	if !t.write || t.seq == 0 {
+	behind := t.anchor == nil || t.anchor.Seq != t.seq
+	if !t.write || t.seq == 0 || !t.appended && !behind {
 		return nil
 	}
-	if t.appended {
-		if ctx.Err() != nil {
-			return cancelled(ctx)
-		}
-		if err := fault.At("ledger.commit", t.s.commit); err != nil {
-			return storage("write to the ledger", err)
-		}
+	if ctx.Err() != nil {
+		return cancelled(ctx)
 	}
-	if t.anchor != nil && t.anchor.Seq == t.seq {
+	if err := t.sign(l.version); err != nil {
+		return storage("write to the ledger", err)
+	}
+	if err := fault.At("ledger.commit", t.s.commit); err != nil {
+		return storage("write to the ledger", err)
+	}
+	if !behind {
 		return nil
 	}
-	return writeAnchor(l.file(anchorName), anchor{Seq: t.seq, Hash: t.hash}, t.anchor)
+	return writeAnchor(l.file(l.anchorName()), anchor{Seq: t.seq, Hash: t.hash}, t.anchor)
 }

@@ -30,6 +30,10 @@ func TestMain(m *testing.M) {
 	switch {
 	case os.Getenv(helperEnv) != "":
 		appender(os.Getenv(helperEnv))
+	case os.Getenv(migrateEnv) != "":
+		migrator(os.Getenv(migrateEnv))
+	case os.Getenv(faultEnv) != "":
+		faulty(os.Getenv(faultEnv))
 	case os.Getenv(diskEnv) != "":
 		fullDisk(os.Getenv(diskEnv))
 	case os.Getenv(operatorEnv) != "":

@@ -59,7 +59,15 @@ func (t *Tx) Runs(campaign string, id research.JobID) ([]research.Run, error) {
 		seqs = append(seqs, number(k))
 		return true
 	})
-	return bodies[research.Run](t, seqs)
+	runs, err := bodies[research.Run](t, seqs)
+	enforced := map[int]map[string]string{}
+	for i := range runs {
+		if r := &runs[i]; r.EnforcedAs > 0 && r.Enforced == nil {
+			r.Enforced, r.EnforcedAs = enforced[r.EnforcedAs], 0
+		}
+		enforced[runs[i].Number] = runs[i].Enforced
+	}
+	return runs, err
 }
 
 // Judged returns the experiment that judged this tree against this incumbent

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"math"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -14,7 +15,7 @@ import (
 // The buckets. Keys are the named parts, each followed by NUL; numbers are 8
 // bytes, big-endian, so that they sort.
 const (
-	bucketMeta     = "meta"        // "format"
+	bucketMeta     = "meta"        // "format", "writer"
 	bucketRecords  = "records"     // seq → record
 	bucketKeys     = "keys"        // campaign, idempotency key → seq
 	bucketCamps    = "campaigns"   // campaign → state
@@ -32,9 +33,14 @@ const (
 	bucketThought  = "idea_text"   // campaign, word, number → nothing
 	bucketDiffs    = "diffs"       // campaign, digest of an edit → n
 	bucketText     = "text"        // campaign, word, n → nothing
+	bucketKinds    = "kinds"       // kind → the first record of it
 
 	keyFormat = "format"
-	format    = "1"
+	keyWriter = "writer" // the version of Ratchet that appended last
+
+	// format is raised when an older Ratchet would misread what this one writes:
+	// a new kind of record, or another meaning of an index. See migrate.go.
+	format = 2
 
 	openTimeout = 5 * time.Second // for programs that do not know our lock
 )
@@ -42,7 +48,7 @@ const (
 // indexes lists every bucket that is a function of the records.
 var indexes = []string{bucketKeys, bucketCamps, bucketExps, bucketStatus, bucketJudged, bucketLatest, bucketJobs,
 	bucketRuns, bucketSession, bucketPlaces, bucketLessons, bucketIdeas, bucketStanding, bucketThought, bucketDiffs,
-	bucketText}
+	bucketText, bucketKinds}
 
 func makeBuckets(tx *bbolt.Tx) error {
 	for _, name := range append([]string{bucketRecords, bucketMeta}, indexes...) {
@@ -50,7 +56,7 @@ func makeBuckets(tx *bbolt.Tx) error {
 			return err
 		}
 	}
-	return tx.Bucket([]byte(bucketMeta)).Put([]byte(keyFormat), []byte(format))
+	return tx.Bucket([]byte(bucketMeta)).Put([]byte(keyFormat), []byte(strconv.Itoa(format)))
 }
 
 // prefix joins the parts of a key.
@@ -129,6 +135,19 @@ func (s *store) commit() error {
 	return err
 }
 
+// flush commits and begins anew, so that a long transaction does not outgrow the
+// memory. doing names it in an error.
+func (s *store) flush(doing string) error {
+	err := s.tx.Commit()
+	if err == nil {
+		s.tx, err = s.db.Begin(true)
+	}
+	if err != nil {
+		return storage(doing, err)
+	}
+	return nil
+}
+
 // checkSize refuses a file that is shorter than its own page count.
 func (s *store) checkSize(last uint64) error {
 	info, err := s.file.Stat()
@@ -156,7 +175,11 @@ func (s *store) get(bucket, key string) []byte {
 
 func (s *store) put(bucket, key string, value []byte) error {
 	s.inside = true
-	err := s.tx.Bucket([]byte(bucket)).Put([]byte(key), value)
+	b := s.tx.Bucket([]byte(bucket))
+	if bucket == bucketRecords { // which only grow at their end
+		b.FillPercent = 1
+	}
+	err := b.Put([]byte(key), value)
 	s.inside = false
 	return err
 }

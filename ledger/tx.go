@@ -24,8 +24,9 @@ type Tx struct {
 	seq      uint64 // of the head
 	hash     string
 	appended bool
-	suspect  error // what is wrong with the head, when inspecting
-	failed   error // an append that failed: nothing of this transaction will be written
+	suspect  error                         // what is wrong with the head, when inspecting
+	bulk     map[string]*research.Campaign // states that are not stored yet, see hoard
+	failed   error                         // an append that failed: nothing of this transaction will be written
 }
 
 // anchored is the last acknowledged sequence, as the anchor has it.
@@ -84,8 +85,8 @@ func (t *Tx) admit(e research.Entry) error {
 	switch {
 	case !t.write:
 		return errors.New("append to a ledger that is open for reading")
-	case e.Campaign == "":
-		return errors.New("append a record without a campaign")
+	case (e.Campaign == "") != (e.Kind == research.KindLedgerMigrated):
+		return fmt.Errorf("append %s with the campaign %q", e.Kind, e.Campaign)
 	case strings.ContainsRune(e.Campaign+e.Session+e.Key, 0):
 		return errors.New("append a record with a NUL in its campaign, session or key")
 	}

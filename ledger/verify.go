@@ -15,8 +15,10 @@ import (
 	"ratchet/internal/research"
 )
 
-// chunk is how many records Verify reads while it keeps the ledger locked.
+// chunk is how many records are folded into a copy in one transaction.
 const chunk = 2000
+
+const secondCopy = "write a second copy of the indexes" // in errors
 
 // Report is what Verify found.
 type Report struct {
@@ -43,10 +45,19 @@ func (l *Ledger) Verify(ctx context.Context) (Report, error) {
 	}
 	defer v.copy.close()
 	for done := false; !done && err == nil; {
+		var page [][]byte
 		err = l.transact(ctx, inspecting, func(t *Tx) (err error) {
-			done, err = v.step(t, &rep)
+			rep.Anchor, rep.Anchored = t.anchored(), t.anchor != nil
+			if done = v.next > t.seq; done {
+				return v.compare(t, &rep)
+			}
+			v.bad = v.next
+			page, err = t.page(v.next)
 			return err
 		})
+		if err == nil && !done {
+			err = v.fold(page, &rep)
+		}
 	}
 	if err != nil {
 		rep.Bad = v.bad
@@ -55,7 +66,7 @@ func (l *Ledger) Verify(ctx context.Context) (Report, error) {
 	if !rep.Anchored && rep.Records > 0 {
 		return rep, damaged("compare the head with the trailer of the last keep commit; the next append writes a new anchor",
 			"%s is missing: records 1 to %d are intact, but whether later ones were removed can't be told",
-			l.file(anchorName), rep.Records)
+			l.file(l.anchorName()), rep.Records)
 	}
 	return rep, nil
 }
@@ -63,6 +74,7 @@ func (l *Ledger) Verify(ctx context.Context) (Report, error) {
 // verifier folds the records into a second set of indexes.
 type verifier struct {
 	copy *store
+	tx   *Tx    // into copy
 	next uint64 // record to read
 	hash string // of the one before
 	bad  uint64
@@ -72,7 +84,7 @@ type verifier struct {
 func newVerifier(dir string) (*verifier, error) {
 	f, err := os.CreateTemp(dir, "verify-*.db")
 	if err != nil {
-		return nil, storage("write a second copy of the indexes", err)
+		return nil, storage(secondCopy, err)
 	}
 	f.Close()
 	defer os.Remove(f.Name()) // an open file outlives its name; where not, it is left
@@ -85,63 +97,57 @@ func newVerifier(dir string) (*verifier, error) {
 	}
 	if err != nil {
 		s.close()
-		return nil, storage("write a second copy of the indexes", err)
+		return nil, storage(secondCopy, err)
 	}
-	return &verifier{copy: s, next: 1}, nil
+	v := &verifier{copy: s, tx: &Tx{s: s, write: true}, next: 1}
+	v.tx.hoard()
+	return v, nil
 }
 
-// step checks and folds one chunk; with the last one it compares the indexes.
-func (v *verifier) step(t *Tx, rep *Report) (done bool, err error) {
-	last := v.next + chunk
-	c := &Tx{s: v.copy, write: true}
-	err = t.Records(v.next, func(rec research.Record) error {
+// fold checks and folds one page; nobody waits for it.
+func (v *verifier) fold(page [][]byte, rep *Report) error {
+	for _, stored := range page {
+		v.bad = v.next
+		rec, err := follow(v.next, v.hash, []byte(bigEndian(v.next)), stored)
+		if err != nil {
+			return err
+		}
 		if rec.Prev != v.hash {
 			return damaged(nextRestore, "record %d does not follow record %d: one of them was replaced", rec.Seq, rec.Seq-1)
 		}
-		if err := c.index(rec); err != nil {
+		if err := v.tx.index(rec); err != nil {
 			return damaged(nextRestore, "record %d contradicts those before it: %w", rec.Seq, err)
 		}
-		v.next, v.hash = rec.Seq+1, rec.Hash
+		v.next, v.hash, v.bad = rec.Seq+1, rec.Hash, 0
 		rep.Records, rep.Head = rec.Seq, rec.Hash
-		if v.next == last {
-			return ErrStop
+		if rec.Seq%chunk == 0 {
+			if err := v.copy.flush(secondCopy); err != nil {
+				return err
+			}
 		}
-		return nil
-	})
-	rep.Anchor, rep.Anchored = t.anchored(), t.anchor != nil
-	if err != nil {
-		v.bad = v.next
-		return false, err
 	}
-	if v.next <= t.seq {
-		return false, v.flush()
-	}
+	return nil
+}
+
+// compare ends the check, when all records are folded.
+func (v *verifier) compare(t *Tx, rep *Report) error {
 	if t.suspect != nil {
 		v.bad = min(v.next, t.anchored())
-		return false, t.suspect
+		return t.suspect
+	}
+	if err := v.tx.release(); err != nil {
+		return err
 	}
 	for _, name := range indexes {
 		n, err := compare(name, t.s, v.copy)
 		rep.Indexed += n
 		if err != nil {
-			return false, err
+			return err
 		}
 	}
 	all, err := t.Campaigns()
 	rep.Campaigns = len(all)
-	return true, err
-}
-
-// flush writes the copy, so that its transaction does not outgrow the memory.
-func (v *verifier) flush() error {
-	err := v.copy.tx.Commit()
-	if err == nil {
-		v.copy.tx, err = v.copy.db.Begin(true)
-	}
-	if err != nil {
-		return storage("write a second copy of the indexes", err)
-	}
-	return nil
+	return err
 }
 
 // compare walks an index and its copy side by side.
@@ -245,15 +251,24 @@ func normal(bucket string, stored []byte) []byte {
 // Rebuild derives all indexes from the records anew, in one transaction. It is
 // for indexes that Verify found wrong; the records are only read.
 func (l *Ledger) Rebuild(ctx context.Context) error {
-	return l.Update(ctx, func(t *Tx) error {
-		for _, name := range indexes {
-			if err := t.s.clear(name); err != nil {
-				return err
-			}
+	return l.transact(ctx, repairing, l.rebuild)
+}
+
+func (l *Ledger) rebuild(t *Tx) error {
+	for _, name := range indexes {
+		if err := t.s.clear(name); err != nil {
+			return err
 		}
-		t.appended = t.seq > 0
-		return t.Records(1, t.index)
+	}
+	t.appended = t.seq > 0
+	t.hoard()
+	err := t.Records(1, func(rec research.Record) error {
+		if err := l.strange(t.s, rec); err != nil {
+			return err
+		}
+		return t.index(rec)
 	})
+	return first(err, t.release())
 }
 
 func (s *store) clear(bucket string) error {

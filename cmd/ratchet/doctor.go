@@ -53,6 +53,9 @@ func printHealth(w io.Writer, h *lab.Health) {
 	for _, s := range h.Lacks {
 		fmt.Fprintln(w, "  -", s)
 	}
+	if h.Storage != "" {
+		fmt.Fprintln(w, "storage     ", h.Storage)
+	}
 	for _, g := range h.GPUs {
 		fmt.Fprintln(w, "gpu         ", g)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -13,11 +14,15 @@ import (
 
 func verifyCommand(a *app) *cobra.Command {
 	var recompute, rebuild bool
+	var file string
 	cmd := &cobra.Command{
 		Use:   "verify",
 		Short: "check the whole ledger: the chain of hashes, its anchor and its indexes",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if file != "" {
+				return a.verifyFile(file)
+			}
 			l, err := a.lab(cmd.Context())
 			if err != nil {
 				return err
@@ -47,9 +52,32 @@ func verifyCommand(a *app) *cobra.Command {
 			})
 		},
 	}
+	cmd.Flags().StringVar(&file, "file", "", "check the records of an exported file (jsonl) instead, from the file alone")
 	cmd.Flags().BoolVar(&rebuild, "rebuild", false, "first derive the indexes anew from the records")
 	cmd.Flags().BoolVar(&recompute, "recompute", false, "also derive every verdict again from its runs")
+	cmd.MarkFlagsMutuallyExclusive("file", "rebuild")
+	cmd.MarkFlagsMutuallyExclusive("file", "recompute")
 	return cmd
+}
+
+// verifyFile checks what `ratchet export` wrote.
+func (a *app) verifyFile(name string) error {
+	f, err := os.Open(name)
+	if err != nil {
+		return research.Errorf(research.CodeBadArgument, "name a file that `ratchet export` wrote", "can't read it: %w", err)
+	}
+	defer f.Close()
+	c, err := ledger.CheckChain(f)
+	if err != nil {
+		return err
+	}
+	return a.emit(c, func(w io.Writer) {
+		fmt.Fprintf(w, "the file is whole: %d records, %d to %d, head %.12s", c.Records, c.From, c.To, c.Head)
+		if c.Gaps > 0 {
+			fmt.Fprintf(w, "; records are left out at %d places, so the chain is broken there", c.Gaps)
+		}
+		fmt.Fprintln(w)
+	})
 }
 
 // recomputed derives every verdict again.

@@ -21,7 +21,8 @@ type Health struct {
 	Gives      []string `json:"gives"`
 	Lacks      []string `json:"lacks"` // what this tier does not guarantee
 	Locks      string   `json:"locks"`
-	GPUs       []string `json:"gpus,omitempty"` // of a program that leases some: how each stands
+	Storage    string   `json:"storage,omitempty"` // what is wrong with where the ledger lies
+	GPUs       []string `json:"gpus,omitempty"`    // of a program that leases some: how each stands
 	Runs       int      `json:"runs"`
 	Finding    string   `json:"finding,omitempty"` // value and noise of the metric
 	Problem    string   `json:"problem,omitempty"`
@@ -47,7 +48,7 @@ func (l *Lab) Doctor(ctx context.Context, canary bool, say func(string)) (*Healt
 	if err != nil {
 		return nil, err
 	}
-	h := &Health{Repository: l.repo.Root(), Program: doc.path}
+	h := &Health{Repository: l.repo.Root(), Program: doc.path, Storage: l.ledger.Warning()}
 	tmp, err := os.MkdirTemp("", "ratchet-doctor-")
 	if err != nil {
 		return nil, research.Errorf(research.CodeStorage, "free space in TMPDIR", "make a temporary folder: %w", err)

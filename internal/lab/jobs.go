@@ -105,7 +105,13 @@ func (l *Lab) dead(ctx context.Context, campaign string, id research.JobID) (boo
 		}
 		return err
 	})
-	return time.Since(since) > young, err
+	return time.Since(since).Abs() > young, err // a clock that was set back makes it no younger
+}
+
+// supervised says whether a supervisor holds the job's lock.
+func (l *Lab) supervised(campaign string, id research.JobID) bool {
+	held, err := sandbox.Locked(l.jobFile(campaign, id))
+	return held || err != nil
 }
 
 // phase is what a running job's supervisor says of itself.

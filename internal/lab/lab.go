@@ -60,11 +60,12 @@ func Open(ctx context.Context, o Options) (*Lab, error) {
 	if path == "" {
 		path = filepath.Join(repo.CommonDir(), "ratchet", "ledger.db")
 	}
-	led, err := ledger.Open(path, ledger.Options{Observe: o.Observe})
+	l := &Lab{opt: o, repo: repo}
+	l.ledger, err = ledger.Open(path, ledger.Options{Version: o.Version, Running: l.supervised, Observe: o.Observe})
 	if err != nil {
 		return nil, err
 	}
-	return &Lab{opt: o, repo: repo, ledger: led}, nil
+	return l, nil
 }
 
 // Ledger is the ledger that the lab appends to.

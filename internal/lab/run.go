@@ -8,6 +8,7 @@ import (
 	"hash/fnv"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -116,8 +117,19 @@ func (s *supervisor) attempt(ctx context.Context, job research.JobID, v *version
 		return r, err
 	}
 	s.space.discard(spec)
-	_, err = s.ledger.Append(context.WithoutCancel(ctx), research.Entry{Campaign: s.campaign, Session: s.session, Kind: research.KindRunFinished, Body: r})
+	_, err = s.ledger.Append(context.WithoutCancel(ctx), research.Entry{Campaign: s.campaign, Session: s.session, Kind: research.KindRunFinished, Body: s.brief(r)})
 	return r, err
+}
+
+// brief is the run as it is recorded: what enforced it is said once for all the
+// runs of a job that were enforced alike, since it is half of such a record.
+func (s *supervisor) brief(r research.Run) research.Run {
+	if s.enforced.Number > 0 && maps.Equal(s.enforced.Enforced, r.Enforced) {
+		r.Enforced, r.EnforcedAs = nil, s.enforced.Number
+		return r
+	}
+	s.enforced = r
+	return r
 }
 
 // slot waits for the machine's measuring slot. Waiting counts against no budget.

@@ -260,8 +260,10 @@ func (l *Lab) started(ctx context.Context, name string, doc *contract, resumed b
 			return nil, err
 		}
 	}
-	if note := l.company(c); note != "" {
-		notes = append([]string{note}, notes...)
+	for _, note := range []string{l.ledger.Warning(), l.company(c)} {
+		if note != "" {
+			notes = append([]string{note}, notes...)
+		}
 	}
 	return l.announce(ctx, c, doc, job, session, origin, resumed, notes), nil
 }

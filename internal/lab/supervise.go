@@ -31,6 +31,7 @@ type supervisor struct {
 	versions map[research.Side]*version
 	outlook  research.Outlook
 	runs     int          // of this job
+	enforced research.Run // the last one that was recorded with what enforced it
 	tell     func(string) // where say goes when there is no lock; may be nil
 
 	planted  string                 // of a canary: the candidate's measured command

@@ -39,15 +39,15 @@ var driftSteps = [...]struct{ ratio, weight float64 }{{0, .5}, {.15, .25}, {.6, 
 // It is a mixture of small Kalman filters (Kalman 1960; mixed over unknown
 // noise as in Magill 1965), one for each noise hypothesis.
 type AutoBelief struct {
-	Unit     float64   `json:"unit"`    // standard deviation of a run that the hypotheses lie around
-	Weights  []float64 `json:"weights"` // by hypothesis; sum 1
-	Levels   []float64 `json:"levels"`  // of the head, by hypothesis
-	Vars     []float64 `json:"vars"`    // of the levels
-	Outliers float64   `json:"outliers"`
-	Seen     float64   `json:"seen"`   // Outliers/Seen is the share of outliers
-	Counts   []float64 `json:"counts"` // closed proposals, by effect component
-	Closed   int       `json:"closed"` // proposals
-	Runs     int       `json:"runs"`   // all that were seen
+	Unit     float64 `json:"unit"`    // standard deviation of a run that the hypotheses lie around
+	Weights  Floats  `json:"weights"` // by hypothesis; sum 1
+	Levels   Floats  `json:"levels"`  // of the head, by hypothesis
+	Vars     Floats  `json:"vars"`    // of the levels
+	Outliers float64 `json:"outliers"`
+	Seen     float64 `json:"seen"`   // Outliers/Seen is the share of outliers
+	Counts   Floats  `json:"counts"` // closed proposals, by effect component
+	Closed   int     `json:"closed"` // proposals
+	Runs     int     `json:"runs"`   // all that were seen
 }
 
 // effectPrior is a proposal's effect before any run of it: component 0 is
@@ -331,10 +331,12 @@ func (m *mixture) close() (adopted *Adoption) {
 			m.Counts[j] += c.weight
 		}
 		m.Weights[h] = total
-		if total > 0 {
-			adopted.Levels[h], adopted.Vars[h] = collapse(cells, total, 1)
-			m.Levels[h], m.Vars[h] = collapse(cells, total, 0)
+		if total == 0 { // for good; what it believes weighs nothing, and zeros are short
+			adopted.Levels[h], adopted.Vars[h], m.Levels[h], m.Vars[h] = 0, 0, 0, 0
+			continue
 		}
+		adopted.Levels[h], adopted.Vars[h] = collapse(cells, total, 1)
+		m.Levels[h], m.Vars[h] = collapse(cells, total, 0)
 	}
 	m.Closed++
 	m.cells = nil

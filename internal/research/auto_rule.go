@@ -71,8 +71,8 @@ type Claim struct {
 type Adoption struct {
 	N int `json:"n,omitempty"` // the experiment, 0 for the one closed last
 	Claim
-	Levels []float64 `json:"levels"`
-	Vars   []float64 `json:"vars"`
+	Levels Floats `json:"levels"`
+	Vars   Floats `json:"vars"`
 }
 
 const autoCalibration = 3 // runs that start auto's belief

@@ -45,6 +45,12 @@ func Fold(v *View, r Record) error {
 	return nil
 }
 
+// Known says whether this version can fold records of the kind.
+func Known(k Kind) bool {
+	_, ok := folds[k]
+	return ok
+}
+
 var folds = map[Kind]func(*View, Record) error{
 	KindCampaignStarted:     on(foldCampaignStarted),
 	KindContractAccepted:    on(foldContractAccepted),
@@ -66,6 +72,7 @@ var folds = map[Kind]func(*View, Record) error{
 	KindRunLost:             on(foldLost),
 	KindStepFinished:        on(foldStep),
 	KindFileSaved:           on(func(v *View, _ Record, b Saving) { v.Campaign.Saved = b.Number }),
+	KindLedgerMigrated:      on(func(*View, Record, Migration) {}),
 	KindLessonAdded:         on(func(v *View, _ Record, b Lesson) { v.Campaign.Lessons = b.N }),
 	KindIdeaAdded:           on(foldIdeaAdded),
 	KindIdeaClaimed:         try(foldIdeaClaimed),

@@ -35,6 +35,7 @@ const (
 	KindIdeaClaimed         Kind = "idea.claimed"
 	KindIdeaReleased        Kind = "idea.released"
 	KindIdeaDropped         Kind = "idea.dropped"
+	KindLedgerMigrated      Kind = "ledger.migrated" // of no campaign
 )
 
 // Record is one entry of the ledger. Hash is SHA-256 over the record's
@@ -257,6 +258,9 @@ type (
 		GPU        json.RawMessage   `json:"gpu,omitempty"`
 		GPUSeconds float64           `json:"gpu_seconds,omitempty"`
 		Enforced   map[string]string `json:"enforced,omitempty"`
+		// EnforcedAs is an earlier run of the same job that was enforced alike; then
+		// Enforced is left out of the record, and readers fill it in.
+		EnforcedAs int `json:"enforced_as,omitempty"`
 	}
 	// Loss is the body of run.lost: a supervisor died before its verdict.
 	Loss struct {
@@ -282,6 +286,13 @@ type (
 		Paths    []string `json:"paths"`
 		Checkout string   `json:"checkout"`
 		Why      string   `json:"why"`
+	}
+	// Migration is the body of ledger.migrated: from here on the ledger has another
+	// format. The records before it stay as they are.
+	Migration struct {
+		From    int    `json:"from"`
+		To      int    `json:"to"`
+		Version string `json:"version"` // of the Ratchet that did it
 	}
 	// Lesson is the body of lesson.added.
 	Lesson struct {

@@ -55,9 +55,9 @@ type RuleState struct {
 	// Incumbent is the incumbent's value (deterministic: exact; noisy: level), raw.
 	Incumbent float64 `json:"incumbent"`
 	// Residuals of paired differences on Scale, the last 120; S and Eps are the noise model fitted to them.
-	Residuals []float64 `json:"residuals,omitempty"`
-	S         float64   `json:"s,omitempty"`
-	Eps       float64   `json:"eps,omitempty"`
+	Residuals Floats  `json:"residuals,omitempty"`
+	S         float64 `json:"s,omitempty"`
+	Eps       float64 `json:"eps,omitempty"`
 	// Level and LevelVar are the level tracker of the incumbent, on Scale, lower is better.
 	Level    float64 `json:"level,omitempty"`
 	LevelVar float64 `json:"level_var,omitempty"`

@@ -1,0 +1,349 @@
+package main
+
+import (
+	"context"
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+
+	"ratchet/internal/research"
+	"ratchet/ledger"
+)
+
+// tablePage is how many experiments are read while the ledger is locked.
+const tablePage = 20
+
+// row is an experiment with what of its runs a table shows.
+type row struct {
+	research.Experiment
+	peak    float64            // bytes of memory, GPU's where the program says so, else resident
+	samples map[string]float64 // of the candidate's last valid run
+}
+
+// status is the word that results.tsv and pi have for it; "" while it is undecided.
+func (r row) status() string {
+	switch r.Status {
+	case research.Kept:
+		return "keep"
+	case research.Reverted:
+		return "discard"
+	case research.Voided:
+		return "crash"
+	}
+	return ""
+}
+
+func (r row) commit() string {
+	if r.Status == research.Kept {
+		return shortHash(r.Commit)
+	}
+	return shortHash(r.Candidate)
+}
+
+// value is the metric's, nil of a crash.
+func (r row) value() *float64 {
+	if r.Judgement == nil || r.Status == research.Voided {
+		return nil
+	}
+	return r.Judgement.Value
+}
+
+func (r row) ended() time.Time {
+	if r.JudgedAt.IsZero() {
+		return r.ProposedAt
+	}
+	return r.JudgedAt
+}
+
+func shortHash(s string) string { return s[:min(len(s), 7)] }
+
+// oneLine is a text without tabs, line breaks and control characters.
+func oneLine(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(s, "?"))
+	return strings.Join(strings.Fields(s), " ")
+}
+
+// campaigns are the selected ones, in the order in which they began.
+func (x *export) campaigns(ctx context.Context) ([]research.Campaign, error) {
+	var all []research.Campaign
+	err := x.ledger.View(ctx, func(tx *ledger.Tx) (err error) {
+		all, err = tx.Campaigns()
+		return err
+	})
+	all = slices.DeleteFunc(all, func(c research.Campaign) bool { return x.campaign != "" && c.Name != x.campaign })
+	slices.SortStableFunc(all, func(a, b research.Campaign) int { return a.StartedAt.Compare(b.StartedAt) })
+	return all, err
+}
+
+// touched are the experiments that a record of the selection concerns, by
+// campaign; nil when nothing was left out.
+func (x *export) touched(ctx context.Context) (map[string]map[int]bool, error) {
+	if x.from == 0 && x.since.IsZero() {
+		return nil, nil
+	}
+	all := map[string]map[int]bool{}
+	err := x.records(ctx, func(rec research.Record, _ []byte) error {
+		job, err := research.Touches(rec)
+		if err != nil || job.Kind() != research.ExperimentJob {
+			return err
+		}
+		if all[rec.Campaign] == nil {
+			all[rec.Campaign] = map[int]bool{}
+		}
+		all[rec.Campaign][job.N()] = true
+		return nil
+	})
+	return all, err
+}
+
+// rows calls f with the decided experiments of a campaign, in order.
+func (x *export) rows(ctx context.Context, c research.Campaign, touched map[string]map[int]bool, f func(row) error) error {
+	for n := 1; n <= c.Experiments; {
+		var page []row
+		err := x.ledger.View(ctx, func(tx *ledger.Tx) error {
+			for ; n <= c.Experiments && len(page) < tablePage; n++ {
+				if touched != nil && !touched[c.Name][n] {
+					continue
+				}
+				r, err := readRow(tx, c, n)
+				if err != nil {
+					return err
+				}
+				page = append(page, r)
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		for _, r := range page {
+			if r.status() == "" {
+				continue
+			}
+			if err := f(r); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func readRow(tx *ledger.Tx, c research.Campaign, n int) (row, error) {
+	e, err := tx.Experiment(c.Name, n)
+	if err != nil {
+		return row{}, err
+	}
+	r := row{Experiment: *e}
+	runs, err := tx.Runs(c.Name, e.Job())
+	for _, run := range runs {
+		if run.Side != research.Candidate || !run.Valid {
+			continue
+		}
+		r.samples = run.Samples
+		r.peak = max(r.peak, float64(run.MaxRSS))
+	}
+	if mb, ok := r.samples["peak_vram_mb"]; ok {
+		r.peak = mb * (1 << 20)
+	}
+	return r, err
+}
+
+// tsv writes the columns of results.tsv; the first row is the start's.
+func (x *export) tsv(ctx context.Context) error {
+	all, err := x.campaigns(ctx)
+	if err != nil {
+		return err
+	}
+	if len(all) > 1 {
+		names := make([]string, len(all))
+		for i, c := range all {
+			names[i] = c.Name
+		}
+		return research.Errorf(research.CodeBadArgument, "name one: --campaign "+all[len(all)-1].Name,
+			"a results.tsv has one metric, and there are several campaigns: %s", strings.Join(names, ", "))
+	}
+	touched, err := x.touched(ctx)
+	if err != nil {
+		return err
+	}
+	for _, c := range all {
+		fmt.Fprintf(x.out, "commit\t%s\tmemory_gb\tstatus\tdescription\n", c.Program.Metric.Name)
+		if c.Baseline != nil && touched == nil {
+			fmt.Fprintf(x.out, "%s\t%s\t0.0\tkeep\tbaseline\n", shortHash(c.Start), tsvNumber(*c.Baseline))
+		}
+		err := x.rows(ctx, c, touched, func(r row) error {
+			value, memory := 0., 0.
+			if v := r.value(); v != nil {
+				value, memory = *v, r.peak/(1<<30)
+			}
+			_, err := fmt.Fprintf(x.out, "%s\t%s\t%.1f\t%s\t%s\n", r.commit(), tsvNumber(value), memory, r.status(), oneLine(r.Hypothesis))
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tsvNumber has six decimals; more where those would say zero, which means a crash.
+func tsvNumber(v float64) string {
+	if v != 0 && math.Abs(v) < .001 {
+		return strconv.FormatFloat(v, 'g', 9, 64)
+	}
+	return strconv.FormatFloat(v, 'f', 6, 64)
+}
+
+// csv writes every selected campaign's decided experiments.
+func (x *export) csv(ctx context.Context) error {
+	all, err := x.campaigns(ctx)
+	if err != nil {
+		return err
+	}
+	touched, err := x.touched(ctx)
+	if err != nil {
+		return err
+	}
+	w := csv.NewWriter(x.out)
+	if err := w.Write([]string{"campaign", "n", "status", "verdict", "metric", "unit", "value", "baseline", "gain", "gain_lo", "gain_hi", "scale",
+		"runs", "run_seconds", "session", "proposed_at", "judged_at", "parent", "candidate", "commit", "hypothesis", "expect", "lesson", "note", "reason"}); err != nil {
+		return err
+	}
+	for _, c := range all {
+		if err := x.rows(ctx, c, touched, func(r row) error { return w.Write(csvRow(c, r)) }); err != nil {
+			return err
+		}
+	}
+	w.Flush()
+	return w.Error()
+}
+
+func csvRow(c research.Campaign, r row) []string {
+	j := research.Judgement{}
+	if r.Judgement != nil {
+		j = *r.Judgement
+	}
+	gain := [3]string{}
+	if j.Gain != nil {
+		gain = [3]string{exact(&j.Gain.Mid), exact(&j.Gain.Lo), exact(&j.Gain.Hi)}
+	}
+	return []string{c.Name, strconv.Itoa(r.N), string(r.Status), string(j.Verdict), c.Program.Metric.Name, c.Program.Metric.Unit,
+		exact(j.Value), exact(j.Baseline), gain[0], gain[1], gain[2], j.Scale,
+		strconv.Itoa(r.Runs), exact(&r.RunSeconds), r.Session, stamp(r.ProposedAt), stamp(r.JudgedAt), r.Parent, r.Candidate, r.Commit,
+		r.Hypothesis, r.Expect, r.Lesson, r.Note, j.Reason}
+}
+
+func exact(v *float64) string {
+	if v == nil {
+		return ""
+	}
+	return strconv.FormatFloat(*v, 'g', -1, 64)
+}
+
+func stamp(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.Format(time.RFC3339Nano)
+}
+
+// The lines of a log.jsonl, see pi writes.
+type (
+	piConfig struct {
+		Type      string `json:"type"`
+		Name      string `json:"name"`
+		Metric    string `json:"metricName"`
+		Unit      string `json:"metricUnit"`
+		Direction string `json:"bestDirection"`
+	}
+	piRun struct {
+		Run         int                `json:"run"`
+		Commit      string             `json:"commit"`
+		Metric      float64            `json:"metric"`
+		Metrics     map[string]float64 `json:"metrics"`
+		Status      string             `json:"status"`
+		Description string             `json:"description"`
+		Timestamp   int64              `json:"timestamp"` // ms
+		Segment     int                `json:"segment"`
+		Confidence  *float64           `json:"confidence"`
+		ASI         map[string]any     `json:"asi,omitempty"`
+	}
+)
+
+// pi writes a log.jsonl: a config line and the runs of each campaign, which is
+// a segment. Runs are numbered over the whole file, whatever --since leaves out.
+func (x *export) pi(ctx context.Context) error {
+	all, err := x.campaigns(ctx)
+	if err != nil {
+		return err
+	}
+	touched, err := x.touched(ctx)
+	if err != nil {
+		return err
+	}
+	enc := json.NewEncoder(x.out)
+	enc.SetEscapeHTML(false)
+	before := 0 // runs of the campaigns before
+	for segment, c := range all {
+		m := c.Program.Metric
+		if err := enc.Encode(piConfig{"config", c.Name, m.Name, m.Unit, string(m.Better)}); err != nil {
+			return err
+		}
+		if c.Baseline != nil && touched == nil {
+			if err := enc.Encode(piRun{Run: before + 1, Commit: shortHash(c.Start), Metric: *c.Baseline, Metrics: map[string]float64{},
+				Status: "keep", Description: "baseline", Timestamp: c.StartedAt.UnixMilli(), Segment: segment}); err != nil {
+				return err
+			}
+		}
+		err := x.rows(ctx, c, touched, func(r row) error {
+			line := piLine(m, r)
+			line.Run, line.Segment = before+1+r.N, segment
+			return enc.Encode(line)
+		})
+		if err != nil {
+			return err
+		}
+		before += 1 + c.Experiments
+	}
+	return nil
+}
+
+func piLine(m research.Metric, r row) piRun {
+	line := piRun{Commit: r.commit(), Metrics: map[string]float64{}, Status: r.status(), Description: oneLine(r.Hypothesis),
+		Timestamp: r.ended().UnixMilli(), ASI: map[string]any{"hypothesis": r.Hypothesis}}
+	if v := r.value(); v != nil {
+		line.Metric = *v
+	}
+	for name, v := range r.samples {
+		if name != m.Name {
+			line.Metrics[name] = v
+		}
+	}
+	j := r.Judgement
+	if r.Status == research.Voided && j != nil && strings.HasPrefix(j.Reason, "check ") {
+		line.Status = "checks_failed"
+	}
+	if j != nil {
+		line.ASI["verdict"] = j.Verdict
+		if j.Reason != "" {
+			line.ASI["rollback_reason"] = j.Reason
+		}
+	}
+	for key, text := range map[string]string{"learned": r.Lesson, "expected_delta": r.Expect} {
+		if text != "" {
+			line.ASI[key] = text
+		}
+	}
+	return line
+}

@@ -1,0 +1,141 @@
+package ledger
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"ratchet/internal/research"
+)
+
+// A ledger of an older format is brought up by the first transaction of a newer
+// Ratchet, readers included: the states in it were folded by other code. One
+// transaction derives every index anew and appends ledger.migrated; no record
+// is rewritten. A ledger of a newer format is refused.
+
+// errOlder asks for a migration; it never leaves the package.
+var errOlder = errors.New("the ledger has an older format")
+
+// migrate brings the file to the present format. The caller has the lock, and
+// no transaction open. A process that dies meanwhile leaves the older format.
+// Errors: those of a transaction, and research.CodeBusy while a supervisor of
+// an older Ratchet is at work, which could not record what it finds any more.
+func (l *Ledger) migrate(ctx context.Context) (err error) {
+	s := &store{path: l.path}
+	defer s.close()
+	defer s.caught(&err)
+	t, err := l.begin(s, migrating)
+	if err != nil {
+		return err
+	}
+	if err := l.unattended(t); err != nil {
+		return err
+	}
+	from, _ := formatOf(s)
+	if err := s.put(bucketMeta, keyFormat, []byte(strconv.Itoa(format))); err != nil {
+		return fmt.Errorf("store the format: %w", err)
+	}
+	if err := l.rebuild(t); err != nil {
+		return err
+	}
+	_, err = t.Append(research.Entry{Kind: research.KindLedgerMigrated,
+		Body: research.Migration{From: from, To: format, Version: l.version}})
+	if err != nil {
+		return err
+	}
+	return l.finish(ctx, t)
+}
+
+// unattended refuses to migrate under a supervisor. A state that can't be read
+// names none: it is derived anew in a moment.
+func (l *Ledger) unattended(t *Tx) error {
+	all, err := t.Campaigns()
+	if err != nil || l.running == nil {
+		return nil
+	}
+	for _, c := range all {
+		for _, id := range c.Open {
+			if l.running(c.Name, id) {
+				return research.Errorf(research.CodeBusy, "wait until it has ended, or use that older ratchet meanwhile; then repeat the call",
+					"%s of the campaign %q is being run by an older ratchet, and %s would change the ledger's format under it",
+					id, c.Name, l.self())
+			}
+		}
+	}
+	return nil
+}
+
+// self names this version in a sentence.
+func (l *Ledger) self() string { return "this ratchet (" + cmp.Or(l.version, "devel") + ")" }
+
+// formatOf is the format's number; 0 and false if it is none.
+func formatOf(s *store) (int, bool) {
+	n, err := strconv.Atoi(string(s.get(bucketMeta, keyFormat)))
+	return n, err == nil && n > 0
+}
+
+// checkFormat refuses a bbolt file that is not a ledger, and a ledger that this
+// version does not understand; an older one gives errOlder.
+func (l *Ledger) checkFormat(s *store, m mode) error {
+	v := string(s.get(bucketMeta, keyFormat))
+	if v == "" {
+		return damaged(nextLost, "%s is a database, but not a ledger", s.path)
+	}
+	switch n, ok := formatOf(s); {
+	case !ok || n > format:
+		return l.tooNew(s, "has the format %q; %s knows formats up to %d", v, l.self(), format)
+	case n < format && m != migrating:
+		return errOlder
+	case m == repairing || m == migrating:
+		return nil
+	}
+	return l.checkKinds(s)
+}
+
+// checkKinds refuses a ledger with a kind of record that this version can't
+// fold. The index is believed only if the record is there.
+func (l *Ledger) checkKinds(s *store) (err error) {
+	s.scan(bucketKinds, "", "", func(k, v []byte) bool {
+		if research.Known(research.Kind(k)) {
+			return true
+		}
+		rec, uerr := unseal(number(v), s.get(bucketRecords, bigEndian(number(v))))
+		if err = l.strange(s, rec); uerr != nil || err == nil {
+			err = damaged(nextRebuild, "an entry of the index %s was altered", bucketKinds)
+		}
+		return false
+	})
+	return err
+}
+
+// strange refuses a record of a kind that this version can't fold.
+func (l *Ledger) strange(s *store, rec research.Record) error {
+	if research.Known(rec.Kind) {
+		return nil
+	}
+	return l.tooNew(s, "holds records of the kind %q, record %d first; %s does not know them", rec.Kind, rec.Seq, l.self())
+}
+
+func (l *Ledger) tooNew(s *store, what string, args ...any) error {
+	writer := cmp.Or(string(s.get(bucketMeta, keyWriter)), "an unknown version")
+	return research.Errorf(research.CodeUnsupported, "upgrade ratchet: this one has neither read nor written anything",
+		"%s was written by a newer ratchet (%s) and %s", s.path, writer, fmt.Sprintf(what, args...))
+}
+
+// indexKind remembers the first record of each kind.
+func (t *Tx) indexKind(rec research.Record) error {
+	if t.s.get(bucketKinds, string(rec.Kind)) != nil {
+		return nil
+	}
+	return t.putNumber(bucketKinds, string(rec.Kind), rec.Seq)
+}
+
+// sign leaves the version that writes, for the errors of older ones.
+func (t *Tx) sign(version string) error {
+	if version == "" || string(t.s.get(bucketMeta, keyWriter)) == version {
+		return nil
+	}
+	return t.s.put(bucketMeta, keyWriter, []byte(version))
+}
