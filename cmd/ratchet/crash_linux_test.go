@@ -22,7 +22,7 @@ import (
 )
 
 var (
-	crashKills = flag.Int("crash-kills", 12, "how often TestCrashCampaign kills")
+	crashKills = flag.Int("crash-kills", 8, "how often TestCrashCampaign kills")
 	crashSeed  = flag.Uint64("crash-seed", 1, "seed of TestCrashCampaign's first round")
 )
 
