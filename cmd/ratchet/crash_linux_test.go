@@ -105,6 +105,11 @@ func (r *round) play(n int) error {
 	r.kill(n)
 	close(r.stop)
 	all.Wait()
+	defer func() {
+		for _, s := range sessions { // again, where a round ends badly
+			s.way.close()
+		}
+	}()
 	for _, s := range sessions {
 		if err := s.settle(); err != nil {
 			return fmt.Errorf("session %d: %w", s.own, err)
@@ -113,7 +118,7 @@ func (r *round) play(n int) error {
 	for _, s := range sessions {
 		s.way.close()
 	}
-	return errors.Join(r.check(trees))
+	return r.check(trees)
 }
 
 // kill makes n kills, or as many as it can before the budget is spent.
