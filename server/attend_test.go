@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"ratchet/internal/lab"
+	"ratchet/internal/research"
 	"ratchet/server"
 )
 
@@ -170,4 +171,47 @@ func TestFirstCallsAtOnceAreOneSession(t *testing.T) {
 	}
 	all.Wait()
 	one.wantAlone("after calls at once")
+}
+
+// A claim falls at once with a session over standard streams. One over HTTP
+// that has left may only be thinking: its claim lasts its term.
+func TestClaimsOfThoseWhoLeft(t *testing.T) {
+	t.Parallel()
+	c := started(t)
+	beside, err := openLab(t.Context(), c.dir, "looks on", "1")
+	must(t, err)
+	lapse := func(n int) research.Lapse {
+		t.Helper()
+		ideas, err := beside.Ideas(t.Context(), 0)
+		must(t, err)
+		for _, i := range ideas {
+			if i.N == n && i.Holder != "" {
+				return i.Lapse
+			}
+		}
+		t.Fatalf("nobody claimed idea %d: %+v", n, ideas)
+		return ""
+	}
+	claims := func(n int) string {
+		return fmt.Sprintf(`{"ops":[{"op":"add","idea":"idea %c"},{"op":"claim","idea":"%d"}]}`, 'a'+n, n)
+	}
+	s := serve(t, func(o *server.HTTPOptions) { o.Open = openAny }, c.dir)
+	web := s.session(c.dir, "web")
+	web.call("share", claims(1))
+	web.leave()
+	t.Run("over standard streams", func(t *testing.T) {
+		c.stdio(t).do("share", claims(2))
+		if l := lapse(2); l != "" {
+			t.Errorf("while the session lives: %q", l)
+		}
+	})
+	// A child that another test has just forked holds the mark until it executes.
+	for end := time.Now().Add(20 * time.Second); lapse(2) != research.LapseLeft; time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("standard streams have ended, and the claim has not")
+		}
+	}
+	if l := lapse(1); l != "" {
+		t.Errorf("over HTTP, silent: %q", l)
+	}
 }

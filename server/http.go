@@ -151,7 +151,7 @@ func (h *HTTP) find(ctx context.Context) (*lab.Lab, error) {
 		}
 	}
 	if k.session != "" || k.client.name != "" {
-		l.Attend()
+		l.AttendHeard()
 	}
 	return l, nil
 }

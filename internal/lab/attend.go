@@ -19,13 +19,20 @@ import (
 // which others are told; a command that looks once does not. Sessions are told
 // apart by their Labs, also within one process. What keeps it from marking
 // keeps nobody from working.
-func (l *Lab) Attend() {
+func (l *Lab) Attend() { l.attend(false) }
+
+// AttendHeard is Attend for a session that is known by its calls only, as over
+// HTTP: it leaves when it has been silent for a while, but it may only be
+// thinking, so its claims outlive that.
+func (l *Lab) AttendHeard() { l.attend(true) }
+
+func (l *Lab) attend(heard bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.left {
 		return
 	}
-	l.attends = true
+	l.attends, l.heard = true, heard
 	l.mark()
 }
 
@@ -78,14 +85,8 @@ func (l *Lab) attendanceOf(root string) string {
 	return filepath.Join(l.jobs(), fmt.Sprintf("checkout.%x", sum[:8]))
 }
 
-// attended says whether a session works in this checkout, this one or another.
-func (l *Lab) attended() bool {
-	if l.alone() {
-		return true
-	}
-	held, err := sandbox.Locked(l.attendance())
-	return err == nil && held
-}
+// attended says whether this session marks the checkout, and is gone when the mark is.
+func (l *Lab) attended() bool { return l.alone() && !l.heard }
 
 // deserted says that nobody works in a checkout any more. In doubt somebody does.
 func (l *Lab) deserted(root string) bool {

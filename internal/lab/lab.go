@@ -42,6 +42,7 @@ type Lab struct {
 
 	mu        sync.Mutex
 	attends   bool // this is a session, not a single command
+	heard     bool // it is known by its calls only
 	left      bool // that has ended
 	attending *sandbox.Lock
 }
