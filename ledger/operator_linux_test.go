@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"runtime"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -30,21 +30,30 @@ type operatorPlan struct {
 const (
 	opAppend = "append"
 	opRead   = "read"
-	opKeep   = "keep" // of a new experiment, over the incumbent that the process knows of
+	opKeep   = "keep"  // of a new experiment, over the incumbent that the process knows of
+	opClaim  = "claim" // of the one idea; sometimes over a holder, as if that lease had expired
+	opTry    = "try"   // the idea, under the claim that the process was last given; that ends it
 )
 
 // records is how many records an operation of a kind appends.
-var records = map[string]uint64{opAppend: 1, opKeep: 3}
+var records = map[string]uint64{opAppend: 1, opKeep: 3, opClaim: 1, opTry: 3}
 
 // standing is what the whole ledger is to these operations.
 type standing struct {
 	Seq       uint64 // of the head
 	Incumbent string
+	Holder    string // of the idea, "" while nobody holds it
+	Fence     int    // how often it has been claimed
 }
 
 // question is an operation that is asked for, reply where the ledger stands
 // after it. What an operation is, refused, after and entries say.
-type question struct{ Kind, Over, Commit string }
+type question struct {
+	Kind, Who    string
+	Over, Commit string // of a keep
+	Take         bool   // a claim over whoever holds the idea
+	Fence        int    // of a try: the claim that it is made under
+}
 
 type reply struct {
 	standing
@@ -53,25 +62,48 @@ type reply struct {
 }
 
 // refused says whether the operation must not be done where the ledger stands.
-func (q question) refused(h standing) bool { return q.Kind == opKeep && q.Over != h.Incumbent }
+func (q question) refused(h standing) bool {
+	switch q.Kind {
+	case opKeep:
+		return q.Over != h.Incumbent
+	case opClaim:
+		return h.Holder != "" && !q.Take
+	case opTry:
+		return h.Holder != q.Who || h.Fence != q.Fence
+	}
+	return false
+}
 
 // after is where the ledger stands when the operation has been done.
 func (q question) after(h standing) standing {
 	h.Seq += records[q.Kind]
-	if q.Kind == opKeep {
+	switch q.Kind {
+	case opKeep:
 		h.Incumbent = q.Commit
+	case opClaim:
+		h.Holder, h.Fence = q.Who, h.Fence+1
+	case opTry:
+		h.Holder = ""
 	}
 	return h
 }
 
-// entries are what the operation appends.
-func (q question) entries(c *research.Campaign) []research.Entry {
+// entries are what the operation appends where the ledger stands at h.
+func (q question) entries(c *research.Campaign, h standing) []research.Entry {
 	switch n := c.Experiments + 1; q.Kind {
 	case opAppend:
 		return []research.Entry{entry(research.KindLessonAdded, research.Lesson{N: c.Lessons + 1, Text: "one more"})}
 	case opKeep:
 		return []research.Entry{proposal(n, hypothesis(n)), judged(n, research.Improved),
 			entry(research.KindExperimentKept, research.Keeping{N: n, Commit: q.Commit, Was: q.Over, Branch: "refs/heads/ratchet/" + camp})}
+	case opClaim:
+		if h.Holder != "" {
+			return []research.Entry{takeover(q.Who, 1, h.Fence)}
+		}
+		return []research.Entry{claim(q.Who, 1, h.Fence+1)}
+	case opTry:
+		return []research.Entry{proposalOf(q.Who, n, q.Fence), judged(n, research.Regressed),
+			by(q.Who, research.KindExperimentReverted, research.Reversion{N: n, By: "agent"})}
 	}
 	return nil
 }
@@ -103,17 +135,22 @@ func operate(text string) error {
 	fmt.Println("ready")
 	os.Stdin.Read(make([]byte, 1))
 	rnd := rand.New(rand.NewPCG(o.Seed, 1))
-	known := "start"
+	kinds := []string{opAppend, opRead, opKeep, opKeep, opClaim, opClaim, opTry}
+	known, fence := "start", 0
 	for i := range o.Operations {
-		q := question{Kind: []string{opAppend, opRead, opKeep, opKeep}[rnd.IntN(4)]}
-		if q.Kind == opKeep {
-			q.Over, q.Commit = known, fmt.Sprintf("commit-%d-%d", o.Client, i)
+		q := question{Kind: kinds[rnd.IntN(len(kinds))], Who: fmt.Sprintf("session-%d", o.Client), Take: rnd.IntN(4) == 0, Fence: fence,
+			Over: known, Commit: fmt.Sprintf("commit-%d-%d", o.Client, i)}
+		if q.Kind == opTry && fence == 0 { // it was never given one
+			q.Kind = opClaim
 		}
 		r, err := o.note(q)
 		if err != nil {
 			return err
 		}
 		known = r.Incumbent
+		if q.Kind == opClaim && !r.Refused {
+			fence = r.Fence
+		}
 	}
 	return nil
 }
@@ -142,12 +179,18 @@ func (o *operator) do(q question) (r reply, err error) {
 		if r.standing, err = stands(tx); err != nil {
 			return err
 		}
-		if r.Refused = q.refused(r.standing); r.Refused {
+		if r.Refused = q.Kind != opTry && q.refused(r.standing); r.Refused {
 			return nil
 		}
-		r.standing, err = apply(tx, q)
+		now, err := apply(tx, q, r.standing)
+		if err == nil {
+			r.standing = now
+		}
 		return err
 	})
+	if q.Kind == opTry && code(err) == research.CodeConflict { // the append itself is the fence
+		r.Refused, err = true, nil
+	}
 	return r, err
 }
 
@@ -158,16 +201,25 @@ func (o *operator) doCarelessly(q question) (r reply, err error) {
 	if r.Refused = q.refused(r.standing); err != nil || r.Refused {
 		return r, err
 	}
-	runtime.Gosched()
+	time.Sleep(time.Millisecond)
+	believed := q.after(r.standing)
 	err = o.l.Update(ctx, func(tx *ledger.Tx) error {
-		now, err := apply(tx, q)
-		if q.Kind != opAppend { // which is nothing but its number
-			r.standing = now
-		} else {
-			r.standing = q.after(r.standing)
+		now, err := stands(tx)
+		if q.Kind == opTry { // under whatever claim there is now
+			q.Who, q.Fence = now.Holder, now.Fence
+		}
+		if r.standing = now; q.Kind == opTry && now.Holder == "" {
+			r.Refused = true
+			return err
+		}
+		if err == nil {
+			r.standing, err = apply(tx, q, now)
 		}
 		return err
 	})
+	if q.Kind == opAppend { // which is nothing but its number
+		r.standing = believed
+	}
 	return r, err
 }
 
@@ -177,17 +229,22 @@ func stands(tx *ledger.Tx) (standing, error) {
 	if err != nil {
 		return standing{}, err
 	}
+	idea, err := tx.Idea(camp, 1)
+	if err != nil {
+		return standing{}, err
+	}
 	seq, _ := tx.Head()
-	return standing{Seq: seq, Incumbent: c.Incumbent}, nil
+	return standing{Seq: seq, Incumbent: c.Incumbent, Holder: idea.Holder, Fence: idea.Fence}, nil
 }
 
-// apply appends what an operation consists of and looks where that leads.
-func apply(tx *ledger.Tx, q question) (standing, error) {
+// apply appends what an operation consists of, for a ledger that stands at h, and
+// looks where that leads.
+func apply(tx *ledger.Tx, q question, h standing) (standing, error) {
 	c, err := tx.Campaign(camp)
 	if err != nil {
 		return standing{}, err
 	}
-	for _, e := range q.entries(c) {
+	for _, e := range q.entries(c, h) {
 		if _, err := tx.Append(e); err != nil {
 			return standing{}, err
 		}

@@ -20,15 +20,8 @@ const (
 	setupLimit = 30 * time.Second      // until the stage must have started the command
 	slack      = 25 * time.Millisecond // after the deadline the stage has so long before the supervisor acts
 	drainLimit = time.Second           // for output that is still in the pipe when the tree is dead
+	patience   = 5 * time.Second       // within which a stage that shall end reports, before it is killed itself
 )
-
-// patience is the time within which a killed stage reports, before it is killed itself.
-func (t Tier) patience() time.Duration {
-	if t == Namespaces {
-		return time.Second
-	}
-	return 5 * time.Second
-}
 
 // running is one stage and what is known of it.
 type running struct {
@@ -247,15 +240,15 @@ func (r *running) watch(ctx context.Context) {
 				limit.Reset(r.spec.Wall + r.spec.Grace + slack)
 			}
 		case r.exceeded = <-r.over:
-			r.kill(r.spec.Tier.patience())
+			r.kill(patience)
 			return
 		case <-ctx.Done():
 			r.cancelled = true
-			r.kill(r.spec.Tier.patience())
+			r.kill(patience)
 			return
 		case <-limit.C:
 			r.late = true
-			wait := r.spec.Tier.patience()
+			wait := patience
 			if r.spec.Tier == Namespaces {
 				wait = 0
 			}

@@ -7,19 +7,23 @@ import (
 	"github.com/spf13/cobra"
 
 	"ratchet/examples"
+	"ratchet/internal/clients"
 	"ratchet/internal/lab"
 	"ratchet/internal/research"
 	"ratchet/tools"
 )
 
 // complete makes `ratchet completion SHELL` offer what there is: names of
-// tools and examples, numbers of experiments, ids of what runs. What can't be
+// tools, clients and examples, numbers of experiments, ids of what runs. What can't be
 // read offers nothing; nothing is printed.
 func complete(a *app, root *cobra.Command) {
 	first := map[string]func(*cobra.Command) []cobra.Completion{
 		"call": func(*cobra.Command) []cobra.Completion { return toolCompletions() },
 		"show": a.experimentCompletions,
 		"stop": a.jobCompletions,
+
+		"install":   func(*cobra.Command) []cobra.Completion { return clientCompletions() },
+		"uninstall": func(*cobra.Command) []cobra.Completion { return clientCompletions() },
 	}
 	for _, cmd := range root.Commands() {
 		values := first[cmd.Name()]
@@ -33,6 +37,8 @@ func complete(a *app, root *cobra.Command) {
 	_ = root.MarkPersistentFlagDirname("dir") // these flags exist
 	_ = root.MarkPersistentFlagFilename("program", "md")
 	fixed(root, "init", "better", "lower", "higher")
+	fixed(root, "install", "scope", string(clients.User), string(clients.Project))
+	fixed(root, "uninstall", "scope", string(clients.User), string(clients.Project))
 	fixed(root, "demo", "example", examples.Names()...)
 }
 
@@ -47,6 +53,13 @@ func toolCompletions() (out []cobra.Completion) {
 	for _, t := range tools.All() {
 		about, _, _ := strings.Cut(t.About, ". ")
 		out = append(out, cobra.CompletionWithDesc(t.Name, about))
+	}
+	return out
+}
+
+func clientCompletions() (out []cobra.Completion) {
+	for _, c := range clients.Table() {
+		out = append(out, cobra.CompletionWithDesc(c.ID, c.Name))
 	}
 	return out
 }

@@ -2,9 +2,9 @@ package research
 
 // A pair of runs is contended when others kept the machine busy during either
 // half. It is repeated once, and the repetition counts, contended or not: load
-// that stays is noise, which the interleaving spreads over both sides. Which
-// pairs are repeated depends on the load alone, never on a value, so the tests
-// keep their levels.
+// that stays is noise, which the interleaving spreads over both sides. So is a
+// run that belongs to no pair, of a noisy metric. What is repeated depends on
+// the load alone, never on a value, so the tests keep their levels.
 
 // Again is the run that repeats a half of the last pair of obs, nil when that
 // pair is not complete, not contended, has been repeated, or could not be.
@@ -35,8 +35,24 @@ func Again(obs []Observation) *Want {
 	return &w
 }
 
-// Settled is obs with one run for each half of a pair: the repetition's where
-// there is one. Invalid runs stay.
+// alone is the run that repeats the last of obs, if that was a contended look
+// at one version; nil otherwise. A warm-up is no look.
+func alone(obs []Observation) *Want {
+	if len(obs) == 0 || !obs[len(obs)-1].strained() {
+		return nil
+	}
+	w := obs[len(obs)-1].Want
+	w.Again = true
+	return &w
+}
+
+// strained says that o is a look that its repetition, right after it, replaces.
+func (o Observation) strained() bool {
+	return o.Valid && o.Contended && o.Pair == 0 && !o.Again && !o.WarmUp
+}
+
+// Settled is obs with one run for each look and each half of a pair: the
+// repetition's where there is one. Invalid runs stay.
 func Settled(obs []Observation) []Observation {
 	repeats := map[int]int{}
 	for _, o := range obs {
@@ -48,19 +64,23 @@ func Settled(obs []Observation) []Observation {
 		return obs
 	}
 	var out []Observation
-	for _, o := range obs {
-		if !o.Valid || o.Pair == 0 || o.Again == (repeats[o.Pair] >= 2) {
+	for i, o := range obs {
+		replaced := o.strained() && i+1 < len(obs) && obs[i+1].Again && obs[i+1].Valid
+		if !o.Valid || o.Pair == 0 && !replaced || o.Pair > 0 && o.Again == (repeats[o.Pair] >= 2) {
 			out = append(out, o)
 		}
 	}
 	return out
 }
 
-// patient is a rule that repeats contended pairs.
+// patient is a rule that repeats what was contended.
 type patient struct{ Rule }
 
 func (r patient) Next(st RuleState, o Outlook, obs []Observation) Step {
 	if w := Again(obs); w != nil {
+		return Step{Run: w}
+	}
+	if w := alone(obs); w != nil && st.Class == Noisy {
 		return Step{Run: w}
 	}
 	st = st.paid(o)

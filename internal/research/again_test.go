@@ -23,7 +23,7 @@ func runsOf(t *testing.T, contended ...int) ([]research.Observation, research.Ju
 		if w.Side == research.Candidate {
 			o = valued(900)
 		}
-		if busy[i] && w.Role == research.Confirm && !w.Again {
+		if busy[i] && !w.Again {
 			o.Value *= 3 // what the load does; the repetition counts instead
 		}
 		o.Contended = busy[i]
@@ -32,15 +32,15 @@ func runsOf(t *testing.T, contended ...int) ([]research.Observation, research.Ju
 	return obs, j, rule.Close(st, usual, obs, j)
 }
 
-// A pair with a contended half is made once more, in the same order, and the
-// repetition counts, contended or not.
-func TestContendedPairsAreRepeatedOnce(t *testing.T) {
+// A contended look, and a pair with a contended half, is made once more, in the
+// same order, and the repetition counts, contended or not.
+func TestContendedRunsAreRepeatedOnce(t *testing.T) {
 	_, calm, calmState := runsOf(t)
 	for name, c := range map[string]struct {
 		contended []int
 		more      int
 	}{
-		"nothing": {nil, 0}, "the screen": {[]int{0}, 0}, "a half": {[]int{1}, 2}, "the other half": {[]int{2}, 2},
+		"nothing": {nil, 0}, "the screen": {[]int{0}, 1}, "the screen twice": {[]int{0, 1}, 1}, "a half": {[]int{1}, 2}, "the other half": {[]int{2}, 2},
 		"both": {[]int{1, 2}, 2}, "the repetition too": {[]int{1, 3, 4}, 2}, "the second pair": {[]int{3}, 2},
 	} {
 		obs, j, st := runsOf(t, c.contended...)
@@ -52,7 +52,7 @@ func TestContendedPairsAreRepeatedOnce(t *testing.T) {
 			if !o.Again {
 				continue
 			}
-			first := obs[i-2]
+			first := obs[max(i-2, 0)]
 			if first.Again || first.Pair != o.Pair || first.Side != o.Side || first.Order != o.Order {
 				t.Errorf("%s: run %d repeats %+v as %+v", name, i, first.Want, o.Want)
 			}
