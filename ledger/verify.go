@@ -115,16 +115,22 @@ func (v *verifier) fold(page [][]byte, rep *Report) error {
 		if rec.Prev != v.hash {
 			return damaged(nextRestore, "record %d does not follow record %d: one of them was replaced", rec.Seq, rec.Seq-1)
 		}
-		if err := v.tx.index(rec); err != nil {
-			return damaged(nextRestore, "record %d contradicts those before it: %w", rec.Seq, err)
+		if err := v.index(rec); err != nil {
+			return err
 		}
 		v.next, v.hash, v.bad = rec.Seq+1, rec.Hash, 0
 		rep.Records, rep.Head = rec.Seq, rec.Hash
-		if rec.Seq%chunk == 0 {
-			if err := v.copy.flush(secondCopy); err != nil {
-				return err
-			}
-		}
+	}
+	return nil
+}
+
+// index folds one record into the copy.
+func (v *verifier) index(rec research.Record) error {
+	if err := v.tx.index(rec); err != nil {
+		return damaged(nextRestore, "record %d contradicts those before it: %w", rec.Seq, err)
+	}
+	if rec.Seq%chunk == 0 {
+		return v.copy.flush(secondCopy)
 	}
 	return nil
 }
@@ -254,21 +260,35 @@ func (l *Ledger) Rebuild(ctx context.Context) error {
 	return l.transact(ctx, repairing, l.rebuild)
 }
 
+// rebuild folds into a second copy of the indexes and then moves it over, in
+// the order of its keys: bbolt takes quadratic time for many keys in any order.
 func (l *Ledger) rebuild(t *Tx) error {
+	v, err := newVerifier(l.dir)
+	if err != nil {
+		return err
+	}
+	defer v.copy.close()
+	t.appended = t.seq > 0
+	err = t.Records(1, func(rec research.Record) error {
+		if err := l.strange(t.s, rec); err != nil {
+			return err
+		}
+		return v.index(rec)
+	})
+	if err := first(err, v.tx.release()); err != nil {
+		return err
+	}
 	for _, name := range indexes {
 		if err := t.s.clear(name); err != nil {
 			return err
 		}
-	}
-	t.appended = t.seq > 0
-	t.hoard()
-	err := t.Records(1, func(rec research.Record) error {
-		if err := l.strange(t.s, rec); err != nil {
-			return err
+		for w := newWalk(v.copy, name); w.key != nil; w.step() {
+			if err := t.s.put(name, string(w.key), w.value); err != nil {
+				return err
+			}
 		}
-		return t.index(rec)
-	})
-	return first(err, t.release())
+	}
+	return nil
 }
 
 func (s *store) clear(bucket string) error {
