@@ -27,7 +27,8 @@ func Observe(r Run, m Metric) Observation {
 // campaigns may be mixed. Sequence numbers and hashes are the ledger's matter.
 //
 // Two endings can't be derived from runs and are taken as recorded: invalid
-// after a setup, build or check that failed or a stop by request, and inconclusive or invalid where
+// after a setup, build or check that failed, before any run (an edit that could not
+// be merged with a newer incumbent) or a stop by request, and inconclusive or invalid where
 // stopped_by says that the work was ended from outside (budget, stop) before
 // the rule had decided.
 func Recompute(records func(yield func(Record) bool)) error {
@@ -256,7 +257,7 @@ func (c *replay) judged(b Judgement) error {
 
 // derive is the verdict that the runs give, or the recorded one where runs can't say.
 func (c *replay) derive(job *replayJob, b Judgement) (*Judgement, error) {
-	if b.Verdict == Invalid && (job.failed || b.StoppedBy == "stopped") {
+	if b.Verdict == Invalid && (job.failed || len(job.obs) == 0 || b.StoppedBy == "stopped") {
 		return &b, nil
 	}
 	j := c.rule.Next(c.state, b.Outlook, job.obs).Done

@@ -64,6 +64,9 @@ func recordedNight(t *testing.T, p research.Program, w machine, edits []float64)
 	d.add(research.KindExperimentProposed, research.Proposal{N: len(edits) + 1})
 	d.add(research.KindStepFinished, research.StepEnd{Job: research.NewJobID('x', len(edits)+1), Step: "build"})
 	d.add(research.KindExperimentJudged, research.Judgement{N: len(edits) + 1, Verdict: research.Invalid, Reason: "the build failed"})
+	// Another session kept the same lines: the edit could not be merged, and no run was made.
+	d.add(research.KindExperimentProposed, research.Proposal{N: len(edits) + 2})
+	d.add(research.KindExperimentJudged, research.Judgement{N: len(edits) + 2, Verdict: research.Invalid, StoppedBy: "invalid", Reason: "both changed the same lines"})
 	return d
 }
 
