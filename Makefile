@@ -13,8 +13,9 @@ GPU_BUDGET ?= 60s
 # go-nvml binds what its own header deprecates.
 export CGO_CFLAGS ?= -O2 -g -Wno-deprecated-declarations
 TRIALS ?= 200
+CLIENT_RUN ?= 75s
 
-.PHONY: help build man test race lint vuln fuzz bench growth demo install crash abuse load grown linear nights evidence-wordfreq gpu-test clean
+.PHONY: help build man test race lint vuln fuzz bench growth demo install crash abuse clients load grown linear nights evidence-wordfreq gpu-test clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -77,6 +78,12 @@ abuse: ## the long form of the abuse suite, as root and as another user; rewrite
 	{ echo '| abuse | tier | user | trials | dead after the deadline, p50 / p99 ms | survivors | verdict |'; \
 	echo '|---|---|---|---|---|---|---|'; grep '^|' $(BIN).abuse.log; } > $(BIN).abuse
 	sed -i -e '/<!-- abuse -->/,/<!-- end -->/{//!d}' -e '/<!-- abuse -->/r $(BIN).abuse' docs/confinement.md
+
+clients: ## campaigns through the real clients, from npm (1.5 GB in the user's cache, once), on a scripted model; rewrites the table in docs/clients.md (half an hour)
+	mkdir -p bin
+	.ci/clients
+	$(GO) test ./cmd/ratchet -run '^(TestClients|TestInspector)$$' -count 1 -v -timeout 2h -parallel 5 -clients-run $(CLIENT_RUN) -clients-table $(CURDIR)/$(BIN).clients
+	sed -i -e '/<!-- tested -->/,/<!-- end tested -->/{//!d}' -e '/<!-- tested -->/r $(BIN).clients' docs/clients.md
 
 nights: ## whole noisy nights through the real binary over MCP; remakes docs/evidence-nights.jsonl (half an hour or more)
 	rm -f docs/evidence-nights.jsonl

@@ -31,7 +31,10 @@ func codex() Client {
 		Timeout:  "300 s unless tool_timeout_sec says otherwise",
 		format:   tomlFormat{}, path: []string{"mcp_servers", EntryName},
 		shape: shape{command: "command", args: "args", url: "url", bearer: "bearer_token_env_var",
-			timeout: "tool_timeout_sec", perSecond: 1},
+			timeout: "tool_timeout_sec", perSecond: 1,
+			fixed: []field{ // what a night must not stop at; both lose nothing
+				{path: []string{"tools", "revert", "approval_mode"}, value: "approve", isDefault: true},
+				{path: []string{"tools", "stop_run", "approval_mode"}, value: "approve", isDefault: true}}},
 		user:    []place{{variable, "CODEX_HOME:config.toml"}, {home, ".codex/config.toml"}},
 		project: []place{{repo, ".codex/config.toml"}},
 		folder:  []place{{home, ".codex"}}, binary: []string{"codex"},

@@ -1,0 +1,77 @@
+package scripted
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+)
+
+// anthropic answers POST /v1/messages.
+func (m *Model) anthropic(w http.ResponseWriter, body []byte) error {
+	var req struct {
+		Stream bool
+		Tools  []struct{ Name string }
+		// Content is a string or a list of blocks.
+		Messages []struct {
+			Role    string
+			Content json.RawMessage
+		}
+	}
+	if err := json.Unmarshal(body, &req); err != nil {
+		return fmt.Errorf("read the request: %w", err)
+	}
+	t := Turn{Agent: "anthropic"}
+	for _, tool := range req.Tools {
+		t.Tools = append(t.Tools, tool.Name)
+	}
+	names := map[string]string{} // of calls, by id
+	for _, msg := range req.Messages {
+		var blocks []struct {
+			Type, ID, Name, Text string
+			ToolUseID            string `json:"tool_use_id"`
+			Content              json.RawMessage
+		}
+		if json.Unmarshal(msg.Content, &blocks) != nil {
+			t.User += texts(msg.Content) + "\n"
+			continue
+		}
+		for _, b := range blocks {
+			switch {
+			case b.Type == "tool_use":
+				names[b.ID] = b.Name
+			case b.Type == "tool_result":
+				t.Results = append(t.Results, Result{names[b.ToolUseID], texts(b.Content)})
+			case b.Type == "text" && msg.Role == "user":
+				t.User += b.Text + "\n"
+			}
+		}
+	}
+	sayAnthropic(w, req.Stream, m.next(t))
+	return nil
+}
+
+func sayAnthropic(w http.ResponseWriter, streaming bool, c call) {
+	usage := map[string]any{"input_tokens": 10, "output_tokens": 10}
+	block, empty, reason := map[string]any{"type": "text", "text": c.say}, map[string]any{"type": "text", "text": ""}, "end_turn"
+	delta := map[string]any{"type": "text_delta", "text": c.say}
+	if c.name != "" {
+		reason = "tool_use"
+		block = map[string]any{"type": "tool_use", "id": c.id, "name": c.name, "input": json.RawMessage(c.args)}
+		empty = map[string]any{"type": "tool_use", "id": c.id, "name": c.name, "input": map[string]any{}}
+		delta = map[string]any{"type": "input_json_delta", "partial_json": c.args}
+	}
+	message := map[string]any{"id": "msg_1", "type": "message", "role": "assistant", "model": "scripted", "stop_sequence": nil, "usage": usage}
+	if !streaming {
+		message["content"], message["stop_reason"] = []any{block}, reason
+		reply(w, message)
+		return
+	}
+	message["content"], message["stop_reason"] = []any{}, nil
+	e := stream(w, true)
+	e.put(map[string]any{"type": "message_start", "message": message})
+	e.put(map[string]any{"type": "content_block_start", "index": 0, "content_block": empty})
+	e.put(map[string]any{"type": "content_block_delta", "index": 0, "delta": delta})
+	e.put(map[string]any{"type": "content_block_stop", "index": 0})
+	e.put(map[string]any{"type": "message_delta", "delta": map[string]any{"stop_reason": reason, "stop_sequence": nil}, "usage": usage})
+	e.put(map[string]any{"type": "message_stop"})
+}

@@ -1,0 +1,207 @@
+// Package scripted is a language model without a mind: one small HTTP server
+// that speaks the APIs of Anthropic (Messages), OpenAI (Responses and Chat
+// Completions) and Google (Gemini), and answers every request with what a
+// script says. With it, real coding agents drive Ratchet in tests, on loopback,
+// without a key and without a network.
+//
+// It is for tests only: nothing that is shipped imports it. It knows as much of
+// each API as the agents' main loops use: text, tool calls, tool results,
+// streaming. Requests that offer no tools (titles, summaries, token counts)
+// are answered with a word and do not reach the script.
+package scripted
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+)
+
+// Result is what a tool call of the conversation gave, as the model sees it.
+type Result struct {
+	Tool string // the tool's name as the agent offers it
+	Text string // everything that the model is shown of the answer
+}
+
+// Turn is a conversation up to now.
+type Turn struct {
+	Agent   string   // the API that it came by: anthropic, responses, chat or gemini
+	Tools   []string // names of the tools that the agent offers, namespaces in front
+	User    string   // all that the user's messages say
+	Results []Result // in order
+}
+
+// Last is the last result, or nil.
+func (t Turn) Last() *Result {
+	if len(t.Results) == 0 {
+		return nil
+	}
+	return &t.Results[len(t.Results)-1]
+}
+
+// Offered is the name under which the agent offers the tool of that plain name,
+// which it may decorate: mcp__ratchet__keep, ratchet_keep. "" if it doesn't.
+func (t Turn) Offered(plain string) string {
+	for _, name := range t.Tools {
+		if name == plain || strings.HasSuffix(name, "_"+plain) && strings.Contains(name, "ratchet") {
+			return name
+		}
+	}
+	return ""
+}
+
+// Move is what the model does next: it calls Tool (a plain name) with Args, or,
+// if Tool is empty, ends its turn by saying Say.
+type Move struct {
+	Tool string
+	Args map[string]any
+	Say  string
+}
+
+// Script decides the next move. It is a function of the conversation: the same
+// turn may be asked for twice, since agents repeat requests. Calls never overlap.
+type Script func(Turn) Move
+
+// Model is the server. It counts the turns that it played.
+type Model struct {
+	script Script
+
+	mu      sync.Mutex
+	turns   []Turn
+	unknown []string
+}
+
+// New makes a model that plays script.
+func New(script Script) *Model { return &Model{script: script} }
+
+// Turns are the conversations that reached the script so far.
+func (m *Model) Turns() []Turn {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return append([]Turn(nil), m.turns...)
+}
+
+// Unknown are the requests, method, host and path, that no API here has.
+func (m *Model) Unknown() []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return append([]string(nil), m.unknown...)
+}
+
+// ServeHTTP answers requests to all four APIs, by their paths.
+func (m *Model) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	path := r.URL.Path
+	switch {
+	case strings.HasSuffix(path, "/count_tokens"):
+		reply(w, map[string]any{"input_tokens": 10})
+	case strings.HasSuffix(path, "/messages"):
+		err = m.anthropic(w, body)
+	case strings.HasSuffix(path, "/responses"):
+		err = m.responses(w, body)
+	case strings.HasSuffix(path, "/chat/completions"):
+		err = m.chat(w, body)
+	case strings.HasSuffix(path, ":countTokens"):
+		reply(w, map[string]any{"totalTokens": 10})
+	case strings.HasSuffix(path, ":generateContent"), strings.HasSuffix(path, ":streamGenerateContent"):
+		err = m.gemini(w, body, strings.HasSuffix(path, ":streamGenerateContent"))
+	default:
+		m.mu.Lock()
+		m.unknown = append(m.unknown, r.Method+" "+r.Host+path)
+		m.mu.Unlock()
+		http.NotFound(w, r)
+	}
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+	}
+}
+
+// call is a move with the offered name of its tool.
+type call struct {
+	id   string
+	name string
+	args string // JSON
+	say  string
+}
+
+// next plays one turn.
+func (m *Model) next(t Turn) call {
+	if len(t.Tools) == 0 {
+		return call{say: "ok"}
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.turns = append(m.turns, t)
+	move := m.script(t)
+	if move.Tool == "" {
+		return call{say: move.Say}
+	}
+	name := t.Offered(move.Tool)
+	if name == "" {
+		return call{say: fmt.Sprintf("there is no tool %s among %s", move.Tool, strings.Join(t.Tools, ", "))}
+	}
+	if move.Args == nil {
+		move.Args = map[string]any{}
+	}
+	args, err := json.Marshal(move.Args)
+	if err != nil {
+		return call{say: err.Error()}
+	}
+	return call{id: fmt.Sprintf("call_%d", len(t.Results)+1), name: name, args: string(args)}
+}
+
+// events writes a stream of server-sent events. With named, each carries its
+// type as its name.
+type events struct {
+	w     http.ResponseWriter
+	named bool
+}
+
+func stream(w http.ResponseWriter, named bool) events {
+	w.Header().Set("Content-Type", "text/event-stream")
+	return events{w, named}
+}
+
+func (e events) put(v map[string]any) {
+	b, _ := json.Marshal(v) // maps of plain values
+	if e.named {
+		fmt.Fprintf(e.w, "event: %s\n", v["type"])
+	}
+	fmt.Fprintf(e.w, "data: %s\n\n", b)
+}
+
+func reply(w http.ResponseWriter, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(v)
+}
+
+// texts is the text of a content that is a string, an object with a text, or a
+// list of such objects.
+func texts(raw json.RawMessage) string {
+	var s string
+	if json.Unmarshal(raw, &s) == nil {
+		return s
+	}
+	var list []struct {
+		Text    string          `json:"text"`
+		Content json.RawMessage `json:"content"`
+	}
+	if json.Unmarshal(raw, &list) != nil {
+		return string(raw)
+	}
+	var parts []string
+	for _, p := range list {
+		if p.Text != "" {
+			parts = append(parts, p.Text)
+		} else if len(p.Content) > 0 {
+			parts = append(parts, texts(p.Content))
+		}
+	}
+	return strings.Join(parts, "\n")
+}
