@@ -17,6 +17,7 @@ func RenderBrief(b *lab.Brief) Answer {
 		{key: "view", val: "brief"},
 		{key: "campaign", val: c.Name, line: "campaign " + c.Name + ended(c)},
 		{key: "metric", val: metric(m), line: "metric: " + metric(m)},
+		one("rests", "", rests(c)),
 		value("baseline", "at the start: ", b.Baseline, m.Unit),
 		value("best", "best: ", b.Best, m.Unit),
 		one("standing", "", b.Standing),
@@ -49,6 +50,14 @@ func ended(c *research.Campaign) string {
 		return ""
 	}
 	return ", ended: " + oneLine(c.Ended, 80)
+}
+
+// rests says that somebody stopped the loop, "" while it goes on.
+func rests(c *research.Campaign) string {
+	if c.Rests == nil || c.Ended != "" {
+		return ""
+	}
+	return c.Rests.Words() + ": finish what is open, report, and wait; a person goes on with `ratchet resume`"
 }
 
 // metric is the metric in words.

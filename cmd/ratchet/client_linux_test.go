@@ -19,6 +19,8 @@ type site struct {
 	t   testing.TB
 	dir string
 	env []string
+
+	project string // what clients say of themselves to their hooks
 }
 
 func newSite(t testing.TB) *site {
@@ -95,7 +97,14 @@ type client struct {
 func (s *site) connect() *client {
 	s.t.Helper()
 	cmd := exec.Command(ratchet, "mcp")
-	cmd.Dir, cmd.Env, cmd.Stderr = s.dir, s.env, os.Stderr
+	cmd.Dir, cmd.Env = s.dir, s.env
+	return s.talk(cmd)
+}
+
+// talk starts cmd, which is a server, and connects to it.
+func (s *site) talk(cmd *exec.Cmd) *client {
+	s.t.Helper()
+	cmd.Stderr = os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	in, err := cmd.StdinPipe()
 	if err != nil {

@@ -183,7 +183,7 @@ func TestCommandsExist(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	known := []string{"supervise"} // hidden
+	known := []string{"supervise", "hook"} // hidden
 	for _, m := range regexp.MustCompile(`(?m)^  ([a-z]+)  +`).FindAllStringSubmatch(string(out), -1) {
 		known = append(known, m[1])
 	}

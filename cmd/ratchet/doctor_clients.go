@@ -32,7 +32,13 @@ type checkedClient struct {
 	Runs      string        `json:"runs,omitempty"`     // the command, or the URL
 	Version   string        `json:"version,omitempty"`  // that answered
 	Tools     int           `json:"tools,omitempty"`    // that it has
+	Loop      []checkedLoop `json:"loop,omitempty"`     // what keeps its agent going
 	Problem   string        `json:"problem,omitempty"`
+}
+
+// broken says whether something is wrong that a person should mend.
+func (k checkedClient) broken() bool {
+	return k.Problem != "" || slices.ContainsFunc(k.Loop, func(l checkedLoop) bool { return l.Problem != "" })
 }
 
 // doctorClients lists where Ratchet is installed, and whether it answers there.
@@ -56,7 +62,7 @@ func (a *app) doctorClients(ctx context.Context) error {
 		}
 	}
 	err = a.emit(out, func(w io.Writer) { printCheckedClients(w, out, a.Version) })
-	if err == nil && slices.ContainsFunc(out, func(k checkedClient) bool { return k.Problem != "" }) {
+	if err == nil && slices.ContainsFunc(out, checkedClient.broken) {
 		err = silent(exitFailed)
 	}
 	return err
@@ -69,6 +75,9 @@ func (a *app) checkClient(ctx context.Context, c clients.Client, m clients.Machi
 		return k, err
 	}
 	e, ok, err := c.Read(k.File)
+	if err == nil { // one file that can't be read is told once
+		k.Loop = checkLoop(c, m, scope, top, exec.LookPath)
+	}
 	if err != nil {
 		k.Problem = research.Describe(err).Msg
 		return k, nil
@@ -93,7 +102,7 @@ func (a *app) checkClient(ctx context.Context, c clients.Client, m clients.Machi
 
 func printCheckedClients(w io.Writer, all []checkedClient, own string) {
 	for _, k := range all {
-		if !k.Installed && k.Problem == "" && (!k.Found || k.Scope == clients.Project) {
+		if !k.Installed && k.Problem == "" && len(k.Loop) == 0 && (!k.Found || k.Scope == clients.Project) {
 			continue
 		}
 		state := "not installed"
@@ -113,6 +122,7 @@ func printCheckedClients(w io.Writer, all []checkedClient, own string) {
 		if k.Runs != "" {
 			fmt.Fprintf(w, "             %s\n", k.Runs)
 		}
+		printCheckedLoop(w, k.Loop, own)
 	}
 	fmt.Fprintln(w, "files without Ratchet are left out for clients that are not on this machine, and for projects; `ratchet install` lists all clients")
 }

@@ -25,6 +25,7 @@ type installing struct {
 	http   string // the server's address; "" for a command
 	dryRun bool
 	print  bool
+	loop   bool // also what keeps the agent going
 }
 
 func installCommand(a *app) *cobra.Command {
@@ -35,7 +36,7 @@ func installCommand(a *app) *cobra.Command {
 		Long: "Writes the entry `ratchet` into the client's configuration file, shows the change, and leaves everything\n" +
 			"else in the file as it is; the file as it was lies beside it (.ratchet-backup). A second time changes nothing.\n" +
 			"Clients: " + clientIDs() + ". For anything else: --print.",
-		Example: "  ratchet install claude-code\n  ratchet install codex --dry-run\n  ratchet install vscode --scope project\n  ratchet install gemini --http",
+		Example: "  ratchet install claude-code\n  ratchet install codex --dry-run\n  ratchet install vscode --scope project\n  ratchet install gemini --http\n  ratchet install claude-code --with-loop",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			switch {
@@ -50,6 +51,7 @@ func installCommand(a *app) *cobra.Command {
 	in.flags(cmd)
 	cmd.Flags().StringVar(&in.http, "http", "", "let the client call `ratchet serve` at this address instead of starting a command")
 	cmd.Flags().Lookup("http").NoOptDefVal = servedAt
+	cmd.Flags().BoolVar(&in.loop, "with-loop", false, "also what keeps the agent going while the campaign has budget: a skill or command, and a stop hook where the client has one")
 	cmd.Flags().BoolVar(&in.print, "print", false, "print the entry, to be added by hand")
 	return cmd
 }
@@ -88,6 +90,7 @@ type installed struct {
 	DryRun bool           `json:"dry_run,omitempty"`
 	Diff   string         `json:"diff,omitempty"`
 	Backup string         `json:"backup,omitempty"`
+	Loop   []looped       `json:"loop,omitempty"` // what keeps the agent going
 	Notes  []string       `json:"notes,omitempty"`
 	Next   string         `json:"next"`
 }
@@ -115,6 +118,10 @@ func (a *app) install(id string, in installing) error {
 	if err != nil {
 		return err
 	}
+	loop, err := a.loopExtras(c, m, in)
+	if err != nil {
+		return err
+	}
 	done := installed{Client: c.ID, Scope: scope, File: file, Next: c.Start()}
 	if c.Found(m, exec.LookPath) == "" {
 		notes = append(notes, c.Name+" was not found on this machine; its file is written all the same")
@@ -132,7 +139,10 @@ func (a *app) install(id string, in installing) error {
 		notes = append(notes, "the entry is switched off in "+c.Name+"; it stays so")
 	}
 	done.Notes = notes
-	return a.carryOut(plan, done, in, server.Token)
+	if len(loop) > 0 {
+		done.Notes = append(done.Notes, c.LoopNote...)
+	}
+	return a.carryOut(plan, done, in, server.Token, loop...)
 }
 
 func (a *app) uninstall(id string, in installing) error {
@@ -150,6 +160,14 @@ func (a *app) uninstall(id string, in installing) error {
 	}
 	e, _, _ := c.Read(file)
 	done := installed{Client: c.ID, Scope: clients.Scope(in.scope), File: file, Next: "restart " + c.Name + " if it is open; campaigns and ledgers stay where they are"}
+	// The loop goes first: what was installed last is taken out first.
+	done.Loop, err = eachLoop(a.withoutLoop(c, m, in), in)
+	if err != nil {
+		return err
+	}
+	if plan, err = c.Uninstall(file); err != nil { // the same file may have held the hook
+		return err
+	}
 	return a.carryOut(plan, done, in, e.Token(os.Getenv))
 }
 
@@ -175,11 +193,17 @@ func thisMachine() (clients.Machine, error) {
 }
 
 // carryOut shows the plan and, without --dry-run, applies it.
-func (a *app) carryOut(plan *clients.Plan, done installed, in installing, secret string) error {
+func (a *app) carryOut(plan *clients.Plan, done installed, in installing, secret string, loop ...loopStep) error {
 	done.Action, done.DryRun, done.Diff = plan.Action, in.dryRun, plan.Diff(secret)
 	if !in.dryRun {
 		var err error
 		if done.Backup, err = plan.Apply(); err != nil {
+			return err
+		}
+	}
+	if len(loop) > 0 {
+		var err error
+		if done.Loop, err = eachLoop(loop, in); err != nil {
 			return err
 		}
 	}
@@ -188,21 +212,29 @@ func (a *app) carryOut(plan *clients.Plan, done installed, in installing, secret
 
 func printInstalled(w io.Writer, done installed) {
 	fmt.Fprint(w, done.Diff)
-	text := map[clients.Action]string{
-		clients.None: "nothing to do", clients.Added: "installed", clients.Updated: "updated",
-		clients.Removed: "removed", clients.Deleted: "removed, with the file that held nothing else",
-	}[done.Action]
-	if done.DryRun && done.Action != clients.None {
-		text = "dry run, nothing written: would be " + text
-	}
-	fmt.Fprintf(w, "%s, %s scope: %s: %s\n", done.Client, done.Scope, text, done.File)
+	fmt.Fprintf(w, "%s, %s scope: %s: %s\n", done.Client, done.Scope, actionWords(done.Action, done.DryRun), done.File)
 	if done.Backup != "" {
 		fmt.Fprintf(w, "the file as it was: %s\n", done.Backup)
+	}
+	for _, l := range done.Loop {
+		printLooped(w, l, done.DryRun)
 	}
 	for _, n := range done.Notes {
 		fmt.Fprintf(w, "note: %s\n", n)
 	}
 	fmt.Fprintf(w, "next: %s\n", done.Next)
+}
+
+// actionWords say what was done, or would be.
+func actionWords(what clients.Action, dryRun bool) string {
+	text := map[clients.Action]string{
+		clients.None: "nothing to do", clients.Added: "installed", clients.Updated: "updated", clients.Left: "left alone",
+		clients.Removed: "removed", clients.Deleted: "removed, with the file that held nothing else",
+	}[what]
+	if dryRun && what != clients.None && what != clients.Left {
+		text = "dry run, nothing written: would be " + text
+	}
+	return text
 }
 
 // entryFor is what the entry starts or calls, and what the person should know.

@@ -5,27 +5,78 @@ import (
 	"io"
 
 	"github.com/spf13/cobra"
+
+	"ratchet/internal/lab"
+	"ratchet/internal/research"
 )
 
 func stopCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "stop [ID]",
-		Short: "stop what runs: it is killed and recorded",
-		Args:  cobra.MaximumNArgs(1),
+		Short: "stop the loop: what runs is killed and recorded, and nothing starts until `ratchet resume`; with ID, that run only",
+		Long: `Without ID the campaign rests: what runs now, of every session, is killed and recorded, agents are refused a new
+experiment and are told to report and wait, and hooks that keep them going let them go. Nothing is lost: candidates
+stay commits, and what was stopped may be run again. ` + "`ratchet resume`" + ` goes on.
+With ID (x7, c1 …) that run alone is stopped, and the loop goes on.`,
+		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			l, err := a.lab(cmd.Context())
 			if err != nil {
 				return err
 			}
-			id := ""
-			if len(args) == 1 {
-				id = args[0]
+			if len(args) == 0 {
+				out, err := l.StopLoop(cmd.Context(), a.by())
+				if err != nil {
+					return err
+				}
+				return a.emit(out, func(w io.Writer) { printLoop(w, out) })
 			}
-			s, err := l.Stop(cmd.Context(), id)
+			s, err := l.Stop(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
 			return a.emit(s, func(w io.Writer) { fmt.Fprintf(w, "%s %s %s\n", s.Status, s.ID, s.Text) })
 		},
 	}
+}
+
+func resumeCommand(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "resume",
+		Short: "let a loop that was stopped go on (a person, in a terminal)",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if !isTerminal(a.Stdin) {
+				return research.Errorf(research.CodeStopped, "a person runs it, in a terminal", "going on after `ratchet stop` is a person's decision")
+			}
+			l, err := a.lab(cmd.Context())
+			if err != nil {
+				return err
+			}
+			out, err := l.ResumeLoop(cmd.Context(), a.by())
+			if err != nil {
+				return err
+			}
+			return a.emit(out, func(w io.Writer) { printLoop(w, out) })
+		},
+	}
+}
+
+// by is who stops or resumes the loop, as records say it.
+func (a *app) by() string {
+	if isTerminal(a.Stdin) {
+		return "terminal"
+	}
+	return "command"
+}
+
+func printLoop(w io.Writer, out *lab.LoopAnswer) {
+	for _, s := range out.Stopped {
+		fmt.Fprintf(w, "stopped %s %s\n", s.ID, s.Text)
+	}
+	already := ""
+	if !out.Changed {
+		already = ", as before"
+	}
+	fmt.Fprintf(w, "the loop of %s %s%s\nnext: %s\n", out.Campaign, out.Status, already, out.Next)
 }

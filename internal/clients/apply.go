@@ -19,7 +19,7 @@ const backupSuffix = ".ratchet-backup"
 // path, "" if none was needed. A file that changed since it was planned is left
 // alone.
 func (p *Plan) Apply() (string, error) {
-	if p.Action == None {
+	if p.Action == None || p.Action == Left {
 		return "", nil
 	}
 	if err := p.unchanged(); err != nil {
@@ -38,6 +38,9 @@ func (p *Plan) Apply() (string, error) {
 		return "", research.Errorf(research.CodeStorage, "make it writable, or add the entry by hand (`ratchet install … --dry-run` shows it)",
 			"%s is read-only: %w", p.File, err)
 	}
+	if p.ours {
+		return "", p.write()
+	}
 	backup, err := p.backup()
 	if err != nil {
 		return "", err
@@ -54,6 +57,9 @@ func (p *Plan) remove() (backup string, err error) {
 	}
 	if err := os.Remove(p.target); err != nil {
 		return "", research.Errorf(research.CodeStorage, "check the folder's permissions", "%s can't be removed: %w", p.File, err)
+	}
+	if dir := filepath.Dir(p.target); filepath.Base(dir) == EntryName {
+		_ = os.Remove(dir) // a skill's own folder; it stays if anything else is in it
 	}
 	return backup, nil
 }

@@ -56,6 +56,10 @@ type Client struct {
 	project []place  // the same, below the repository; none if the client has no such file
 	folder  []place  // one of these exists where the client is installed …
 	binary  []string // … or one of these is on PATH
+	loop    []extra  // what keeps its agent going
+
+	// LoopNote is what a person should know of the loop in this client.
+	LoopNote []string
 }
 
 // shape says how a client writes an entry. A key that is "" is not written.

@@ -46,6 +46,16 @@ func describe(t *testing.T, b *bytes.Buffer, c clients.Client) {
 	for _, scope := range c.Scopes() {
 		fmt.Fprintf(b, "| %s's file | %s |\n", scope, places(t, c, scope))
 	}
+	for _, scope := range c.Scopes() {
+		m := clients.Machine{GOOS: "linux", Home: "/~", Getenv: func(string) string { return "" }}
+		var all []string
+		for _, e := range c.Loop(m, scope, "/.") {
+			all = append(all, e.About+" `"+strings.TrimPrefix(strings.TrimPrefix(e.File, "/"), "./")+"`")
+		}
+		if len(all) > 0 {
+			fmt.Fprintf(b, "| `--with-loop`, %s scope | %s |\n", scope, strings.Join(all, ", "))
+		}
+	}
 	fmt.Fprintf(b, "| limit of one call | %s |\n", c.Timeout)
 	token := "in the file itself (mode 0600), taken from `" + clients.TokenVariable + "` when you install"
 	if c.Expands() {

@@ -23,6 +23,7 @@ const (
 	Updated Action = "updated" // the entry was there, with other values
 	Removed Action = "removed" // the entry goes
 	Deleted Action = "deleted" // the file held nothing else, and we had made it: it goes
+	Left    Action = "left"    // of a Loop: a person edited it, so it stays as it is
 )
 
 // Plan is a change of one file that is not carried out yet.

@@ -2,8 +2,7 @@ package clients
 
 // table is every client. "measured" cells were tried on the real client (the
 // versions stand in docs/clients.md); "documentation" means that nobody has run
-// it here. What else a client may be given (a skill, a hook, a block in
-// AGENTS.md) belongs here too: a file and its text, planned as the entry is.
+// it here. loop is what --with-loop adds.
 func table() []Client {
 	return []Client{
 		claudeCode(), codex(), cursor(), vscode(), gemini(), openCode(), windsurf(), zed(), cline(), goose(),
@@ -21,6 +20,11 @@ func claudeCode() Client {
 		user:    []place{{variable, "CLAUDE_CONFIG_DIR:.claude.json"}, {home, ".claude.json"}},
 		project: []place{{repo, ".mcp.json"}},
 		folder:  []place{{home, ".claude"}}, binary: []string{"claude"},
+		loop: []extra{
+			{about: "skill", kind: markdown(skillText), project: []place{{repo, ".claude/skills/ratchet/SKILL.md"}},
+				user: []place{{variable, "CLAUDE_CONFIG_DIR:skills/ratchet/SKILL.md"}, {home, ".claude/skills/ratchet/SKILL.md"}}},
+			{about: "hook", kind: hook{event: "Stop", perSecond: 1}, project: []place{{repo, ".claude/settings.local.json"}},
+				user: []place{{variable, "CLAUDE_CONFIG_DIR:settings.json"}, {home, ".claude/settings.json"}}}},
 	}
 }
 
@@ -38,6 +42,13 @@ func codex() Client {
 		user:    []place{{variable, "CODEX_HOME:config.toml"}, {home, ".codex/config.toml"}},
 		project: []place{{repo, ".codex/config.toml"}},
 		folder:  []place{{home, ".codex"}}, binary: []string{"codex"},
+		loop: []extra{
+			{about: "skill", kind: markdown(skillText), project: []place{{repo, ".agents/skills/ratchet/SKILL.md"}},
+				user: []place{{home, ".agents/skills/ratchet/SKILL.md"}}},
+			{about: "block", kind: block{agentsText}, project: []place{{repo, "AGENTS.md"}}},
+			{about: "hook", kind: hook{event: "Stop", perSecond: 1}, project: []place{{repo, ".codex/hooks.json"}},
+				user: []place{{variable, "CODEX_HOME:hooks.json"}, {home, ".codex/hooks.json"}}}},
+		LoopNote: []string{"Codex runs a hook only after you have trusted it: /hooks in Codex, again after each change"},
 	}
 }
 
@@ -80,6 +91,11 @@ func gemini() Client {
 		user:    []place{{home, ".gemini/settings.json"}},
 		project: []place{{repo, ".gemini/settings.json"}},
 		folder:  []place{{home, ".gemini"}}, binary: []string{"gemini"},
+		loop: []extra{
+			{about: "command", kind: page{render: geminiText, begin: "# "}, project: []place{{repo, ".gemini/commands/ratchet.toml"}},
+				user: []place{{home, ".gemini/commands/ratchet.toml"}}},
+			{about: "hook", kind: hook{event: "AfterAgent", perSecond: 1000, name: EntryName}, project: []place{{repo, ".gemini/settings.json"}},
+				user: []place{{home, ".gemini/settings.json"}}}},
 	}
 }
 
@@ -95,6 +111,11 @@ func openCode() Client {
 		user:    []place{{config, "opencode/opencode.json"}, {config, "opencode/opencode.jsonc"}},
 		project: []place{{repo, "opencode.json"}, {repo, "opencode.jsonc"}},
 		folder:  []place{{config, "opencode"}}, binary: []string{"opencode"},
+		loop: []extra{
+			{about: "command", kind: markdown(openCodeText), project: []place{{repo, ".opencode/commands/ratchet.md"}},
+				user: []place{{config, "opencode/commands/ratchet.md"}}},
+			{about: "block", kind: block{agentsText}, project: []place{{repo, "AGENTS.md"}}}},
+		LoopNote: []string{"opencode has no hook that holds an agent: the command tells it to go on, no more"},
 	}
 }
 

@@ -82,6 +82,19 @@ type (
 		Text   string         `json:"text"`
 		Next   string         `json:"next"`
 	}
+	// LoopAnswer is the answer to stopping or resuming the loop.
+	LoopAnswer struct {
+		Campaign string    `json:"campaign"`
+		Status   string    `json:"status"`  // rests | goes on
+		Changed  bool      `json:"changed"` // false: it was so already
+		Stopped  []Stopped `json:"stopped,omitempty"`
+		Next     string    `json:"next"`
+	}
+	// Held says whether an agent that is about to end its turn has work left here.
+	Held struct {
+		Reason string // why it should go on, with its next step; "" if it may end
+		Note   string // for the person, when an agent that is stuck may end; else ""
+	}
 	// MeasureRequest asks for runs that change no verdict.
 	MeasureRequest struct {
 		Target string // incumbent | start | an experiment's number | a commit
@@ -247,6 +260,9 @@ var _ interface {
 	Revert(context.Context, RevertRequest) (*RevertedAnswer, error)
 	Share(context.Context, []ShareOp) (*Shared, error)
 	Undo(context.Context) (*Undone, error)
+	StopLoop(ctx context.Context, by string) (*LoopAnswer, error)
+	ResumeLoop(ctx context.Context, by string) (*LoopAnswer, error)
+	Hold(context.Context) (*Held, error)
 	Abandon(ctx context.Context, removeRefs bool) ([]string, error)
 	Accept(ctx context.Context, digest string) error
 

@@ -43,7 +43,7 @@ func (l *Lab) certifyIfDue(ctx context.Context, c *research.Campaign, now bool) 
 
 // due says whether a certificate should start: nothing that it would disturb runs.
 func due(c *research.Campaign, now bool) bool {
-	if c.Ended != "" || c.Broken != "" || !c.Calibrated || len(c.Open) > 0 || c.Program.Search == research.SearchCertify {
+	if c.Ended != "" || c.Rests != nil && !now || c.Broken != "" || !c.Calibrated || len(c.Open) > 0 || c.Program.Search == research.SearchCertify {
 		return false
 	}
 	return c.Plan() == research.PlanCertify || now && c.Rule.Auto != nil && c.Rule.Auto.Chain > 0

@@ -144,34 +144,47 @@ func (l *Lab) Stop(ctx context.Context, id string) (*Stopped, error) {
 	if !slices.Contains(c.Open, job) {
 		return &Stopped{Status: "idle", ID: job, Text: "nothing is running", Next: "run_experiment{hypothesis}"}, nil
 	}
-	l.interrupt(c.Name, job)
-	out, err := l.await(ctx, c.Name, job, 10*time.Second, nil)
+	out, err := l.halt(ctx, c.Name, job)
 	if err != nil {
 		return nil, err
-	}
-	if out.Status == "running" {
-		return nil, research.Errorf(research.CodeBusy, "call stop_run again", "%s did not stop within 10 s", job)
 	}
 	return &Stopped{Status: "stopped", ID: job, Text: cmp.Or(out.Finding, out.Reason), Next: out.Next}, nil
 }
 
-// interrupt asks a job's supervisor to end. The process is looked up before the
+// halt asks a job's supervisor to end, as soon as there is one, and waits for it.
+func (l *Lab) halt(ctx context.Context, campaign string, id research.JobID) (*Outcome, error) {
+	for asked, until := false, time.Now().Add(10*time.Second); ; {
+		asked = asked || l.interrupt(campaign, id)
+		limit := time.Until(until)
+		if !asked {
+			limit = min(limit, 100*time.Millisecond)
+		}
+		out, err := l.await(ctx, campaign, id, limit, nil)
+		if err != nil || out.Status != "running" {
+			return out, err
+		}
+		if time.Now().After(until) {
+			return nil, research.Errorf(research.CodeBusy, "call stop_run again", "%s did not stop within 10 s", id)
+		}
+	}
+}
+
+// interrupt asks a job's supervisor to end, and says whether it did. The process is looked up before the
 // lock: if the lock is still held then, and by the same process, its number was
 // not given to another one. A number in a file that nobody locks means nothing.
-func (l *Lab) interrupt(campaign string, id research.JobID) {
+func (l *Lab) interrupt(campaign string, id research.JobID) bool {
 	pid, _ := l.phase(campaign, id)
 	if pid <= 0 {
-		return
+		return false
 	}
 	p, err := os.FindProcess(pid)
 	if err != nil {
-		return
+		return false
 	}
 	defer func() { _ = p.Release() }()
 	held, err := sandbox.Locked(l.jobFile(campaign, id))
-	if now, _ := l.phase(campaign, id); err == nil && held && now == pid {
-		_ = p.Signal(syscall.SIGTERM)
-	}
+	now, _ := l.phase(campaign, id)
+	return err == nil && held && now == pid && p.Signal(syscall.SIGTERM) == nil
 }
 
 // GC removes what runs left in the cache: workspaces of campaigns that have

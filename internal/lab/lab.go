@@ -297,11 +297,14 @@ func left(c *research.Campaign) Left {
 // raiseBudget is what is left to do when there is nothing left to spend.
 const raiseBudget = "follow read_log{view: \"guide\", query: \"finalize\"} and tell the user the result; a person may raise `campaign:` in program.md and run `ratchet accept`"
 
-// spent returns an error when the campaign has ended or its budget is used up.
+// spent returns an error when the campaign has ended, rests, or its budget is used up.
 func spent(c *research.Campaign) error {
 	if c.Ended != "" {
 		return research.Errorf(research.CodeEnded, "start another one: start_campaign with a new name",
 			"the campaign %q has ended: %s", c.Name, c.Ended)
+	}
+	if c.Rests != nil {
+		return research.Errorf(research.CodeStopped, resting, "%s: no experiment starts", c.Rests.Words())
 	}
 	if b := left(c); b.Experiments == 0 || c.SecondsLeft() <= 0 {
 		return research.Errorf(research.CodeBudget, raiseBudget,

@@ -244,7 +244,7 @@ func (l *Lab) started(ctx context.Context, name string, doc *contract, resumed b
 			}
 		}
 		broken := c.Broken != "" && c.Experiments > 0 // with no experiment yet, what was missing may be there now
-		if needs = !c.Calibrated && !broken && job == "" && doc.digest == c.Digest; !needs {
+		if needs = !c.Calibrated && !broken && job == "" && doc.digest == c.Digest && c.Rests == nil; !needs {
 			return nil
 		}
 		job = research.NewJobID(research.CalibrationJob, c.Calibrations+1)
@@ -260,7 +260,11 @@ func (l *Lab) started(ctx context.Context, name string, doc *contract, resumed b
 			return nil, err
 		}
 	}
-	for _, note := range []string{l.ledger.Warning(), l.company(c)} {
+	rests := ""
+	if c.Rests != nil {
+		rests = c.Rests.Words() + ": no experiment starts until a person runs `ratchet resume`"
+	}
+	for _, note := range []string{rests, l.ledger.Warning(), l.company(c)} {
 		if note != "" {
 			notes = append([]string{note}, notes...)
 		}

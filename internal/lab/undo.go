@@ -21,7 +21,7 @@ func (l *Lab) Undo(ctx context.Context) (*Undone, error) {
 		return nil, research.Errorf(research.CodeNotFound, "ratchet log lists the experiments", "no keep to undo in %q", c.Name)
 	}
 	if len(c.Open) > 0 || len(c.Unresolved) > 0 {
-		return nil, research.Errorf(research.CodeBusy, "let it end, or ratchet stop; then keep or revert", "an experiment is open")
+		return nil, research.Errorf(research.CodeBusy, "let it end, or end it with ratchet stop ID; then keep or revert", "an experiment is open")
 	}
 	var x *research.Experiment
 	var tree string

@@ -157,6 +157,8 @@ func (l *Lab) nextStep(c *research.Campaign, x *research.Experiment) string {
 		return "keep{} if it is the simpler code, else revert{lesson: \"…\"}"
 	case ok:
 		return "keep{}"
+	case c.Rests != nil:
+		return "revert{}, then " + resting
 	case x.Judgement.StoppedBy == "lost" || x.Judgement.StoppedBy == "stopped":
 		return "run_experiment again with the same edit, or revert{}"
 	case x.Status == research.Voided:
@@ -309,6 +311,9 @@ func (l *Lab) Measure(ctx context.Context, req MeasureRequest, progress Progress
 		}
 	}
 	err = l.update(ctx, c.Name, func(tx *ledger.Tx, now *research.Campaign, session string) error {
+		if err := spent(now); err != nil {
+			return err
+		}
 		job.Job = research.NewJobID(research.MeasurementJob, now.Measurements+1)
 		_, err := tx.Append(research.Entry{Campaign: c.Name, Session: session, Kind: research.KindMeasurementStarted, Body: job})
 		return err

@@ -72,6 +72,8 @@ var folds = map[Kind]func(*View, Record) error{
 	KindRunLost:             on(foldLost),
 	KindStepFinished:        on(foldStep),
 	KindFileSaved:           on(func(v *View, _ Record, b Saving) { v.Campaign.Saved = b.Number }),
+	KindLoopStopped:         on(func(v *View, r Record, b LoopChange) { v.Campaign.Rests = &Rest{At: r.Time, By: b.By} }),
+	KindLoopResumed:         on(func(v *View, _ Record, _ LoopChange) { v.Campaign.Rests = nil }),
 	KindLedgerMigrated:      on(func(*View, Record, Migration) {}),
 	KindLessonAdded:         on(func(v *View, _ Record, b Lesson) { v.Campaign.Lessons = b.N }),
 	KindIdeaAdded:           on(foldIdeaAdded),

@@ -35,6 +35,8 @@ const (
 	KindIdeaClaimed         Kind = "idea.claimed"
 	KindIdeaReleased        Kind = "idea.released"
 	KindIdeaDropped         Kind = "idea.dropped"
+	KindLoopStopped         Kind = "loop.stopped"
+	KindLoopResumed         Kind = "loop.resumed"
 	KindLedgerMigrated      Kind = "ledger.migrated" // of no campaign
 )
 
@@ -86,6 +88,11 @@ type (
 	CampaignEnd struct {
 		Reason string `json:"reason"` // abandoned | budget
 		Detail string `json:"detail,omitempty"`
+	}
+	// LoopChange is the body of loop.stopped and loop.resumed: somebody wants the
+	// campaign to rest, or to go on.
+	LoopChange struct {
+		By string `json:"by"` // terminal | command (one without a terminal) | dashboard
 	}
 	// SessionJoin is the body of session.joined.
 	SessionJoin struct {

@@ -76,6 +76,23 @@ type Campaign struct {
 	Thinking float64   `json:"thinking_s"`
 	JudgedAt time.Time `json:"judged_at,omitzero"`
 	Ended    string    `json:"ended,omitempty"` // reason, "" while it goes on
+	Rests    *Rest     `json:"rests,omitempty"` // somebody stopped the loop; nil while it goes on
+}
+
+// Rest says who stopped the loop, and when: a campaign that rests starts no
+// experiment, and keeps everything that it has.
+type Rest struct {
+	At time.Time `json:"at"`
+	By string    `json:"by"` // as in LoopChange
+}
+
+// Words say who stopped the loop, and when.
+func (r *Rest) Words() string {
+	at := r.At.UTC().Format("2 Jan 15:04 MST")
+	if r.By == "command" {
+		return "`ratchet stop` stopped the loop on " + at
+	}
+	return "a person stopped the loop on " + at
 }
 
 // Experiment is the fold of one experiment's records.

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+// hookWithin is how long a hook may take: the client's person waits for it.
+const hookWithin = 900 * time.Millisecond
+
+// stopEvent is what a client tells a hook when its agent is about to end its
+// turn: the same of Claude Code's and Codex's Stop and Gemini CLI's AfterAgent.
+type stopEvent struct {
+	Event string `json:"hook_event_name"`
+	Dir   string `json:"cwd"`
+	Mode  string `json:"permission_mode"` // plan: the agent may change nothing
+}
+
+// stopAnswer is what those clients understand; empty lets the agent stop.
+type stopAnswer struct {
+	Decision string `json:"decision,omitempty"` // block
+	Reason   string `json:"reason,omitempty"`   // the agent reads it as its next instruction
+	Message  string `json:"systemMessage,omitempty"`
+}
+
+// hookCommand never fails and never takes long: whatever goes wrong, also in
+// its arguments, the answer is {} and the client goes its way.
+func hookCommand(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:                "hook stop",
+		Short:              "asked by an agent's client whether the agent may stop (see ratchet install --with-loop)",
+		Hidden:             true,
+		FParseErrWhitelist: cobra.FParseErrWhitelist{UnknownFlags: true},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			late := time.AfterFunc(hookWithin, func() {
+				fmt.Fprintln(a.Stdout, "{}")
+				os.Exit(exitDone)
+			})
+			var answer stopAnswer
+			if len(args) == 1 && args[0] == "stop" {
+				answer = a.mayStop(cmd.Context())
+			}
+			if !late.Stop() {
+				select {} // the answer is being given
+			}
+			return json.NewEncoder(a.Stdout).Encode(answer)
+		},
+	}
+}
+
+// mayStop asks the laboratory of the folder that the agent works in: its
+// current one, else the one that its client was started in.
+func (a *app) mayStop(ctx context.Context) stopAnswer {
+	var e stopEvent
+	if json.NewDecoder(a.Stdin).Decode(&e) != nil || e.Event == "SubagentStop" || e.Mode == "plan" {
+		return stopAnswer{}
+	}
+	dirs := []string{e.Dir, os.Getenv("CLAUDE_PROJECT_DIR"), os.Getenv("GEMINI_PROJECT_DIR")}
+	if a.Dir != "" {
+		dirs = []string{a.Dir}
+	}
+	for _, dir := range dirs {
+		if answer := a.mayStopIn(ctx, dir); answer != (stopAnswer{}) {
+			return answer
+		}
+	}
+	return stopAnswer{}
+}
+
+// mayStopIn asks the laboratory of one folder. An error is as good as a yes.
+func (a *app) mayStopIn(ctx context.Context, dir string) stopAnswer {
+	if dir == "" {
+		return stopAnswer{}
+	}
+	there := *a
+	there.Dir = dir
+	l, err := there.lab(ctx)
+	if err != nil {
+		return stopAnswer{}
+	}
+	held, err := l.Hold(ctx)
+	switch {
+	case err != nil:
+		return stopAnswer{}
+	case held.Reason != "":
+		return stopAnswer{Decision: "block", Reason: held.Reason}
+	}
+	return stopAnswer{Message: held.Note}
+}

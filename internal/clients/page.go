@@ -1,0 +1,196 @@
+package clients
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"fmt"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// signature is what Ratchet writes beside its texts: who wrote them, and what
+// they were, so that a person's edits are seen.
+var signature = regexp.MustCompile(`ratchet (\S+), sha256:([0-9a-f]{12})`)
+
+func signed(version, text string) string {
+	return fmt.Sprintf("ratchet %s, sha256:%s", strings.Join(strings.Fields(version), "_"), digest(text))
+}
+
+func digest(text string) string {
+	return fmt.Sprintf("%x", sha256.Sum256([]byte(text)))[:12]
+}
+
+// lines is text with the line ends that digests are made of.
+func lines(text []byte) string { return strings.ReplaceAll(string(text), "\r\n", "\n") }
+
+// page is a file of Ratchet's own; its last line is the signature, in a comment.
+type page struct {
+	render        func(l Loop) string
+	begin, finish string // of the comment
+}
+
+func (k page) text(l Loop) string {
+	text := k.render(l)
+	return text + k.begin + signed(l.Version, text) + k.finish + "\n"
+}
+
+func (k page) find(text []byte) (Found, error) {
+	all := lines(text)
+	at := signature.FindAllStringSubmatchIndex(all, -1)
+	if len(at) == 0 {
+		return Found{Edited: true}, nil
+	}
+	m := at[len(at)-1]
+	line := strings.LastIndexByte(all[:m[0]], '\n') + 1
+	_, after, _ := strings.Cut(all[m[1]:], "\n")
+	edited := all[m[4]:m[5]] != digest(all[:line]) || strings.TrimSpace(after) != ""
+	return Found{There: true, Edited: edited, Version: all[m[2]:m[3]]}, nil
+}
+
+func (k page) put(p *Plan, l Loop) error {
+	want := []byte(k.text(l))
+	if p.Before == nil {
+		p.Action, p.After, p.Mode = Added, want, 0o644
+		return nil
+	}
+	f, err := k.find(p.Before)
+	switch {
+	case err != nil:
+		return err
+	case lines(p.Before) == string(want):
+		p.After = p.Before
+	case f.Edited:
+		p.Action, p.After = Left, p.Before
+	default:
+		p.Action, p.After, p.ours = Updated, want, true
+	}
+	return nil
+}
+
+func (k page) cut(p *Plan) error {
+	f, err := k.find(p.Before)
+	switch {
+	case err != nil:
+		return err
+	case !f.There: // somebody else's
+	case f.Edited:
+		p.Action = Left
+	default:
+		p.Action, p.After, p.ours = Deleted, nil, true
+	}
+	return nil
+}
+
+// block is a paragraph at the end of a Markdown file of the person's, between
+// two comments; the first has the signature of what stands between them.
+type block struct{ render func(l Loop) string }
+
+const blockEnd = "<!-- /ratchet -->"
+
+var blockBegin = regexp.MustCompile(`<!-- ` + signature.String() + ` -->\n`)
+
+func (k block) text(l Loop) string {
+	text := k.render(l)
+	return "<!-- " + signed(l.Version, text) + " -->\n" + text + blockEnd + "\n"
+}
+
+// place is where the block stands in all, which has plain line ends; end is
+// after its last line end.
+func (k block) place(all string) (begin, inner, end int, f Found, err error) {
+	at := blockBegin.FindAllStringSubmatchIndex(all, -1)
+	if len(at) == 0 {
+		return 0, 0, 0, f, nil
+	}
+	begin, inner = at[0][0], at[0][1]
+	n := strings.Index(all[inner:], blockEnd)
+	if len(at) > 1 || n < 0 {
+		return 0, 0, 0, f, strange("Ratchet's block begins twice, or does not end with %s", blockEnd)
+	}
+	end = inner + n + len(blockEnd)
+	if strings.HasPrefix(all[end:], "\n") {
+		end++
+	}
+	return begin, inner, end, Found{There: true, Version: all[at[0][2]:at[0][3]], Edited: all[at[0][4]:at[0][5]] != digest(all[inner:inner+n])}, nil
+}
+
+func (k block) find(text []byte) (Found, error) {
+	_, _, _, f, err := k.place(lines(text))
+	return f, err
+}
+
+func (k block) put(p *Plan, l Loop) error {
+	all := lines(p.Before)
+	begin, _, end, f, err := k.place(all)
+	switch {
+	case err != nil:
+		return err
+	case f.There && f.Edited:
+		p.Action, p.After = Left, p.Before
+	case f.There && all[begin:end] == k.text(l):
+		p.After = p.Before
+	case f.There:
+		p.Action, p.After = Updated, k.back(p, all[:begin]+k.text(l)+all[end:])
+		p.ours = begin == 0 && end == len(all)
+	default:
+		p.Action, p.After = Added, k.back(p, appended(all, k.text(l)))
+	}
+	if p.Before == nil {
+		p.Mode = 0o644
+	}
+	return nil
+}
+
+// appended is the block after the text, with an empty line between them.
+func appended(all, text string) string {
+	if all != "" && !strings.HasSuffix(all, "\n") {
+		all += "\n"
+	}
+	if all != "" {
+		all += "\n"
+	}
+	return all + text
+}
+
+// back gives text the file's line ends.
+func (k block) back(p *Plan, text string) []byte {
+	return []byte(strings.ReplaceAll(text, "\n", newline(p.Before)))
+}
+
+func (k block) cut(p *Plan) error {
+	all := lines(p.Before)
+	begin, _, end, f, err := k.place(all)
+	switch {
+	case err != nil || !f.There:
+		return err
+	case f.Edited:
+		p.Action = Left
+		return nil
+	}
+	p.Action = Removed
+	for _, old := range older(p.File) {
+		if lines(p.Before) == appended(lines(old), all[begin:end]) {
+			p.After = old
+			return nil
+		}
+	}
+	rest := strings.TrimSuffix(all[:begin], "\n") + all[end:]
+	if rest == "" && len(older(p.File)) == 0 {
+		p.Action, p.After, p.ours = Deleted, nil, true
+		return nil
+	}
+	p.After = k.back(p, rest)
+	return nil
+}
+
+// older are the contents of the file's backups, the newest first.
+func older(file string) [][]byte {
+	var out [][]byte
+	for _, b := range backups(file) {
+		if old, err := os.ReadFile(b); err == nil && !slices.ContainsFunc(out, func(o []byte) bool { return bytes.Equal(o, old) }) {
+			out = append(out, old)
+		}
+	}
+	return out
+}
