@@ -127,14 +127,11 @@ func (w *webServer) ensure() (string, error) {
 	}
 	gone := w.living("HTTP server", -w.cmd.Process.Pid)
 	w.gone = gone
-	var g struct{ URL, Token string }
+	var g struct{ URL string }
 	if err := json.NewDecoder(out).Decode(&g); err != nil { // killed as it came up
 		gone()
 		_ = w.cmd.Wait()
 		return "", err
-	}
-	if g.Token != "" {
-		w.token = g.Token
 	}
 	w.url = g.URL
 	return w.url, nil
