@@ -37,7 +37,7 @@ func claudeCode() agent {
 			"--allowedTools", "mcp__ratchet,ListMcpResourcesTool,ReadMcpResourceTool"}
 	}
 	return agent{id: "claude-code", name: "Claude Code",
-		env: []string{"ANTHROPIC_BASE_URL=MODEL", "ANTHROPIC_AUTH_TOKEN=none", "ANTHROPIC_MODEL=scripted", "ENABLE_TOOL_SEARCH=false",
+		env: []string{"ANTHROPIC_BASE_URL=MODEL", "ANTHROPIC_AUTH_TOKEN=none", "ANTHROPIC_MODEL=scripted",
 			"CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC=1", "DISABLE_AUTOUPDATER=1"},
 		start: start("PROMPT"), prompt: start("/mcp__ratchet__loop"),
 		list: []string{"claude", "mcp", "list"}, connected: regexp.MustCompile(`ratchet: .*Connected`), checks: true,

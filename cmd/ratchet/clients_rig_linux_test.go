@@ -147,8 +147,6 @@ func descendants(pid int) (all []int) {
 func (r *rig) whole(p *play) string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	keeps := len(strings.Fields(r.sh("git", "log", "--format=%h", "main..refs/ratchet/shrink/incumbent")))
-	last := p.want - (p.want+1)%2 // the last odd one is the head
 	switch {
 	case len(p.problems) > 0:
 		return strings.Join(p.problems, "; ")
@@ -156,12 +154,15 @@ func (r *rig) whole(p *play) string {
 		return fmt.Sprintf("it ended after %d experiments", p.made)
 	case len(p.kept)+len(p.reverted) != p.want:
 		return fmt.Sprintf("kept %v, reverted %v", p.kept, p.reverted)
-	case keeps != len(p.kept):
-		return fmt.Sprintf("%d commits of %d keeps", keeps, len(p.kept))
-	case r.read("work.txt") != p.content(last):
-		return "the edited file is not the incumbent's"
 	}
 	r.sh(ratchet, "verify")
+	last := p.want - (p.want+1)%2 // the last odd one is the head
+	if commits := strings.Fields(r.sh("git", "log", "--format=%h", "main..refs/ratchet/shrink/incumbent")); len(commits) != len(p.kept) {
+		return fmt.Sprintf("%d commits of %d keeps", len(commits), len(p.kept))
+	}
+	if r.read("work.txt") != p.content(last) {
+		return "the edited file is not the incumbent's"
+	}
 	return ""
 }
 

@@ -16,7 +16,9 @@ func claudeCode() Client {
 		Timeout:  "stdio: no limit that matters; HTTP: 60 s without a sign of life, and Ratchet gives one every 10 s",
 		format:   jsonFormat{}, path: []string{"mcpServers", EntryName},
 		shape: shape{kind: "type", kindStdio: "stdio", kindHTTP: "http", command: "command", args: "args",
-			url: "url", header: "headers", expand: "${" + TokenVariable + "}", timeout: "timeout", perSecond: 1000},
+			url: "url", header: "headers", expand: "${" + TokenVariable + "}", timeout: "timeout", perSecond: 1000,
+			// else a model sees Ratchet's tools only after it has searched for them
+			fixed: []field{{path: []string{"alwaysLoad"}, value: true, isDefault: true}}},
 		user:    []place{{variable, "CLAUDE_CONFIG_DIR:.claude.json"}, {home, ".claude.json"}},
 		project: []place{{repo, ".mcp.json"}},
 		folder:  []place{{home, ".claude"}}, binary: []string{"claude"},
@@ -30,10 +32,11 @@ func claudeCode() Client {
 
 func codex() Client {
 	return Client{ID: "codex", Name: "Codex",
-		Evidence: "measured, both scopes, as a command; over HTTP Codex reads the entry, no call was tried",
-		Approve:  map[Scope]string{Project: "Codex reads a project's file only in a project that you trust"},
-		Timeout:  "300 s unless tool_timeout_sec says otherwise",
-		format:   tomlFormat{}, path: []string{"mcp_servers", EntryName},
+		Evidence: "measured, both scopes, as a command and over HTTP",
+		Approve: map[Scope]string{User: "Codex asks before tools that are marked destructive, and refuses them where nobody can be asked: revert and stop_run, which lose nothing, are approved in the entry",
+			Project: "Codex reads a project's file only in a project that you trust; revert and stop_run are approved in the entry"},
+		Timeout: "300 s unless tool_timeout_sec says otherwise",
+		format:  tomlFormat{}, path: []string{"mcp_servers", EntryName},
 		shape: shape{command: "command", args: "args", url: "url", bearer: "bearer_token_env_var",
 			timeout: "tool_timeout_sec", perSecond: 1,
 			fixed: []field{ // what a night must not stop at; both lose nothing
