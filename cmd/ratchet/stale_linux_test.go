@@ -100,7 +100,7 @@ func TestReusedProcessNumber(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() { ended <- other.Wait() }()
 	defer other.Process.Kill()
-	for n, look := range [][]string{{"stop"}, {"call", "stop_run"}, {"gc"}, {"status"}} {
+	for n, look := range [][]string{{"call", "stop_run"}, {"gc"}, {"status"}, {"stop"}} {
 		s.write("work.txt", fmt.Sprintf("hang %d\n", n))
 		a := c.call("run_experiment", map[string]any{"hypothesis": "hang", "wait_seconds": 0})
 		if a.Status != "running" {
