@@ -12,6 +12,7 @@ import (
 	"github.com/mark3labs/mcp-go/mcp"
 	mcpserver "github.com/mark3labs/mcp-go/server"
 
+	"ratchet/internal/lab"
 	"ratchet/internal/research"
 	"ratchet/tools"
 )
@@ -21,7 +22,9 @@ import (
 func (s *Server) handler(t tools.Tool) mcpserver.ToolHandlerFunc {
 	return func(ctx context.Context, req mcp.CallToolRequest) (*mcp.CallToolResult, error) {
 		began := time.Now()
-		a, err := s.call(ctx, t, req)
+		in := &visited{}
+		ctx = context.WithValue(ctx, visitedKey{}, in)
+		r, a, err := s.answer(ctx, t, req)
 		code := "ok"
 		if err != nil {
 			code = string(research.Describe(err).Code)
@@ -33,32 +36,98 @@ func (s *Server) handler(t tools.Tool) mcpserver.ToolHandlerFunc {
 		if s.called != nil {
 			s.called(ctx, t.Name, code, time.Since(began))
 		}
+		if r != nil { // the call has to come back with more
+			return r, nil
+		}
+		if !t.ReadOnly {
+			s.changed(ctx, t.Name, err == nil)
+		}
+		s.report(ctx, t.Name, a, err)
+		in.count(t.Name, a)
 		return show(a, err != nil), nil
 	}
 }
 
-// call calls a tool. A panic is an error.
-func (s *Server) call(ctx context.Context, t tools.Tool, req mcp.CallToolRequest) (_ tools.Answer, err error) {
+// answer calls a tool, and once more where the client can say what was missing:
+// its folder, or its person's decision. need is what it has to be asked for by
+// the answer itself. A panic is an error.
+func (s *Server) answer(ctx context.Context, t tools.Tool, req mcp.CallToolRequest) (need *mcp.CallToolResult, a tools.Answer, err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			err = fmt.Errorf("panic: %v\n%s", r, debug.Stack())
+			need, err = nil, fmt.Errorf("panic: %v\n%s", r, debug.Stack())
 		}
 	}()
 	args, err := arguments(req)
 	if err != nil {
-		return tools.Answer{}, err
+		return nil, a, err
 	}
-	env := tools.Env{Open: s.open}
-	if t.Waits {
-		beat := s.heartbeat(ctx, req)
-		defer beat.stop()
-		env.Progress = beat.say
+	beat := s.heartbeat(ctx, req)
+	defer beat.stop()
+	call := func() (tools.Answer, error) {
+		return s.untilEnding(ctx, func(ctx context.Context) (tools.Answer, error) {
+			return t.Call(ctx, tools.Env{Open: s.open, Progress: beat.say}, args)
+		})
 	}
-	a, err := s.untilEnding(ctx, func(ctx context.Context) (tools.Answer, error) { return t.Call(ctx, env, args) })
-	if !t.ReadOnly {
-		s.changed(ctx)
+	back, _ := s.unseal(req.Params.RequestState, t.Name, who(ctx))
+	if d := back.Decision; d != nil && d.agreed(mcpserver.ElicitationResponse(req.Params.InputResponses, person)) {
+		if done, err := s.carryOut(ctx, d, args); done != nil || err != nil {
+			return nil, orNone(done), err
+		}
 	}
-	return a, err
+	a, err = call()
+	if s.homeless(ctx, err) {
+		if need, err = s.settle(ctx, req, err); need != nil || err != nil {
+			return need, a, err
+		}
+		a, err = call()
+	}
+	d := s.undecided(ctx, t, args, err)
+	if d == nil {
+		return nil, a, err
+	}
+	beat.say("waiting for the person")
+	need, yes := s.consult(ctx, t, d)
+	if !yes {
+		return need, a, err
+	}
+	if done, err := s.carryOut(ctx, d, args); done != nil || err != nil {
+		return nil, orNone(done), err
+	}
+	a, err = call()
+	return nil, a, err
+}
+
+func orNone(a *tools.Answer) tools.Answer {
+	if a == nil {
+		return tools.Answer{}
+	}
+	return *a
+}
+
+// visited is the laboratory that a call found, for what is counted after it.
+type visited struct {
+	mu  sync.Mutex
+	lab *lab.Lab
+}
+
+type visitedKey struct{}
+
+// found notes which laboratory the call of ctx found.
+func found(ctx context.Context, l *lab.Lab) {
+	if v, ok := ctx.Value(visitedKey{}).(*visited); ok {
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		v.lab = l
+	}
+}
+
+// count counts the answer for the session that it goes to.
+func (v *visited) count(tool string, a tools.Answer) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.lab != nil {
+		v.lab.Answered(tool, len(a.Text), len(a.Structured))
+	}
 }
 
 // untilEnding calls f with a context that also ends when the server stops:
@@ -146,7 +215,7 @@ func (s *Server) heartbeat(ctx context.Context, req mcp.CallToolRequest) *heartb
 			case <-timer.C:
 				timer.Reset(nextBeats)
 			}
-			err := s.mcp.SendNotificationToClient(ctx, "notifications/progress", map[string]any{
+			err := notify(ctx, "notifications/progress", map[string]any{
 				"progressToken": token, "progress": time.Since(began).Round(time.Millisecond).Seconds(), "message": h.last()})
 			if err != nil {
 				s.opt.Log.Debug("progress not sent", "err", err)

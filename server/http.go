@@ -34,8 +34,10 @@ type HTTPOptions struct {
 	Listen  string
 	Origins []string
 	Limits  Limits
-	Log     *slog.Logger // what goes wrong inside; nil discards it
-	Access  *slog.Logger // one line a request: no tokens, no arguments; nil discards it
+	// Patience is how long a call waits for its person's decision, 0: 2 min.
+	Patience time.Duration
+	Log      *slog.Logger // what goes wrong inside; nil discards it
+	Access   *slog.Logger // one line a request: no tokens, no arguments; nil discards it
 }
 
 // Limits bound what clients can make the server spend. The zero value of each
@@ -97,6 +99,7 @@ type HTTP struct {
 
 	mu    sync.Mutex
 	rates map[string]*rate.Limiter // by token
+	gone  []*lab.Lab               // of sessions that have ended, whose last words are not recorded yet
 }
 
 // labKey is a session in a checkout: requests without a session's id are one
@@ -116,7 +119,7 @@ func NewHTTP(o HTTPOptions) (*HTTP, error) {
 		o.Access = slog.New(slog.DiscardHandler)
 	}
 	o.Limits = o.Limits.orDefault()
-	h := &HTTP{opt: o, core: New(Options{Version: o.Version, Log: o.Log}), rates: map[string]*rate.Limiter{},
+	h := &HTTP{opt: o, core: New(Options{Version: o.Version, Log: o.Log, Patience: o.Patience}), rates: map[string]*rate.Limiter{},
 		calls: make(chan struct{}, o.Limits.Calls), streams: make(chan struct{}, o.Limits.Streams),
 		stopping: make(chan struct{}), ending: make(chan struct{})}
 	var err error
@@ -126,9 +129,9 @@ func NewHTTP(o HTTPOptions) (*HTTP, error) {
 	if h.origins, err = newOrigins(o.Listen, o.Origins); err != nil {
 		return nil, err
 	}
-	h.labs.max, h.labs.idle, h.labs.dropped = o.Limits.Labs, o.Limits.Away, func(_ labKey, l *lab.Lab) { l.Leave() }
+	h.labs.max, h.labs.idle, h.labs.dropped = o.Limits.Labs, o.Limits.Away, h.drop
 	h.sessions.max, h.sessions.idle, h.sessions.dropped = keptSessions, sessionIdle, func(id string, _ struct{}) { h.core.forget(id) }
-	h.core.find, h.core.called, h.core.ending = h.find, h.called, h.ending
+	h.core.find, h.core.has, h.core.called, h.core.ending = h.find, h.has, h.called, h.ending
 	h.metrics = newMetrics(h)
 	h.mcp = mcpserver.NewStreamableHTTPServer(h.core.mcp, mcpserver.WithStateLess(true), mcpserver.WithStreamableHTTPLogger(o.Log))
 	return h, nil
@@ -138,11 +141,7 @@ func NewHTTP(o HTTPOptions) (*HTTP, error) {
 // as worked in, unless the call says neither its session nor its client: then
 // it is a script's, that looks once.
 func (h *HTTP) find(ctx context.Context) (*lab.Lab, error) {
-	c := callerOf(ctx)
-	k := labKey{c.token, c.checkout, c.session, c.client}
-	if said := clientOf(ctx); said.name != "" { // protocols without sessions say it in every request
-		k.client = mcpClient{clip(said.name), clip(said.version)}
-	}
+	k := keyOf(ctx)
 	l, ok := h.labs.get(k)
 	if !ok {
 		var err error
@@ -154,6 +153,39 @@ func (h *HTTP) find(ctx context.Context) (*lab.Lab, error) {
 		l.AttendHeard()
 	}
 	return l, nil
+}
+
+func (h *HTTP) has(ctx context.Context) *lab.Lab {
+	l, _ := h.labs.get(keyOf(ctx))
+	return l
+}
+
+// keyOf is the key of a call's laboratory.
+func keyOf(ctx context.Context) labKey {
+	c := callerOf(ctx)
+	k := labKey{c.token, c.checkout, c.session, c.client}
+	if said := clientOf(ctx); said.name != "" { // protocols without sessions say it in every request
+		k.client = mcpClient{clip(said.name), clip(said.version)}
+	}
+	return k
+}
+
+// drop ends the session of a laboratory that falls off the shelf: at once what
+// others see of it; what is recorded of it is for the next sweep, outside the lock.
+func (h *HTTP) drop(_ labKey, l *lab.Lab) {
+	l.Leave()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.gone = append(h.gone, l)
+}
+
+// bury records what the sessions that have ended were told.
+func (h *HTTP) bury(ctx context.Context) {
+	h.mu.Lock()
+	gone := h.gone
+	h.gone = nil
+	h.mu.Unlock()
+	h.core.part(ctx, gone...)
 }
 
 func (h *HTTP) openLab(ctx context.Context, k labKey) (*lab.Lab, error) {
@@ -169,8 +201,9 @@ func (h *HTTP) openLab(ctx context.Context, k labKey) (*lab.Lab, error) {
 }
 
 // end is a session's own end, in all checkouts that it used with this token.
-func (h *HTTP) end(token, session string) {
+func (h *HTTP) end(ctx context.Context, token, session string) {
 	h.labs.remove(func(k labKey) bool { return k.token == token && k.session == session })
+	h.bury(ctx)
 	h.sessions.remove(func(id string) bool { return id == session })
 }
 
@@ -193,7 +226,10 @@ func (h *HTTP) Serve(ctx context.Context, l net.Listener) error {
 	srv := &http.Server{Handler: h, Protocols: http1, ReadHeaderTimeout: lim.Arrival, IdleTimeout: lim.Idle,
 		MaxHeaderBytes: lim.Header, ConnState: h.metrics.crowd(lim.Conns).turn,
 		ErrorLog: slog.NewLogLogger(h.opt.Log.Handler(), slog.LevelDebug)}
-	defer h.labs.remove(func(labKey) bool { return true })
+	defer func() {
+		h.labs.remove(func(labKey) bool { return true })
+		h.bury(ctx)
+	}()
 	var over sync.WaitGroup
 	defer over.Wait()
 	failed := make(chan error, 1)
@@ -207,6 +243,7 @@ func (h *HTTP) Serve(ctx context.Context, l net.Listener) error {
 		case <-sweep.C:
 			h.labs.sweep()
 			h.sessions.sweep()
+			h.bury(ctx)
 			continue
 		case <-ctx.Done():
 		}

@@ -113,8 +113,12 @@ func (h *HTTP) authorise(r *http.Request, v *visit) *refusal {
 
 // message is what has to be known of a JSON-RPC message before mcp-go sees it.
 type message struct {
-	Method string `json:"method"`
+	ID     json.RawMessage `json:"id"`
+	Method string          `json:"method"`
 	Params struct {
+		Capabilities struct {
+			Elicitation *mcp.ElicitationCapability `json:"elicitation"`
+		} `json:"capabilities"`
 		ClientInfo struct {
 			Name    string `json:"name"`
 			Version string `json:"version"`
@@ -149,7 +153,7 @@ func (h *HTTP) serveMCP(out *reply, r *http.Request, v *visit) *refusal {
 	v.repo = v.checkout
 	if v.session = r.Header.Get(sessionHeader); v.session != "" {
 		var ok bool
-		if v.client, ok = sessionClient(v.session); !ok {
+		if v.client, v.forms, ok = sessionClient(v.session); !ok {
 			return refused(http.StatusNotFound, research.CodeNotFound, "initialize again", "there is no such session")
 		}
 	}
@@ -157,7 +161,7 @@ func (h *HTTP) serveMCP(out *reply, r *http.Request, v *visit) *refusal {
 		if v.session == "" {
 			return refused(http.StatusBadRequest, research.CodeBadArgument, "say which by the header "+sessionHeader, "no session is named")
 		}
-		h.end(v.token, v.session)
+		h.end(r.Context(), v.token, v.session)
 		out.WriteHeader(http.StatusNoContent)
 		return nil
 	}
@@ -196,17 +200,23 @@ func (h *HTTP) read(out *reply, r *http.Request) ([]byte, *refusal) {
 
 // pass hands a message to mcp-go and its answer to out.
 func (h *HTTP) pass(out *reply, r *http.Request, v *visit, m message, body []byte) *refusal {
-	ctx, cancel := context.WithCancel(withCaller(r.Context(), &v.caller))
+	ctx, cancel := context.WithCancel(withStream(withCaller(r.Context(), &v.caller), out))
 	defer cancel()
+	if m.Method == "" && len(m.ID) > 0 && h.core.questions.answered(who(ctx), m.ID, body) {
+		out.WriteHeader(http.StatusAccepted)
+		return nil
+	}
 	place, header := h.calls, r.Header.Clone()
 	switch mcp.MCPMethod(m.Method) {
 	case mcp.MethodSubscriptionsListen:
 		place = h.streams
 		defer h.core.unlisten(&v.caller)
 		defer onClose(h.stopping, cancel)()
+		defer h.watchFor(ctx, v)()
 	case mcp.MethodInitialize:
 		v.client = mcpClient{clip(m.Params.ClientInfo.Name), clip(m.Params.ClientInfo.Version)}
-		v.session = newSession(v.client)
+		v.forms = fillsForms(m.Params.Capabilities.Elicitation)
+		v.session = newSession(v.client, v.forms)
 		out.head.Set(sessionHeader, v.session)
 		h.metrics.sessions.Inc()
 	}

@@ -64,9 +64,7 @@ func (p *reply) sign() {
 		return
 	}
 	if p.status == 0 {
-		p.early = true
-		p.base.Set("Content-Type", eventStream)
-		p.send(p.base, http.StatusOK)
+		p.begun()
 	}
 	if !p.events { // a body is being written
 		return
@@ -76,8 +74,8 @@ func (p *reply) sign() {
 	p.timer.Reset(nextSigns)
 }
 
-// send sends the header.
-func (p *reply) send(h http.Header, status int) {
+// start sends the header.
+func (p *reply) start(h http.Header, status int) {
 	maps.Copy(p.w.Header(), h)
 	if p.events = h.Get("Content-Type") == eventStream; p.events {
 		p.w.Header().Set("X-Accel-Buffering", "no") // proxies must not hold it back
@@ -105,7 +103,7 @@ func (p *reply) WriteHeader(status int) {
 	defer p.mu.Unlock()
 	switch {
 	case p.status == 0:
-		p.send(p.head, status)
+		p.start(p.head, status)
 	case p.early && p.head.Get("Content-Type") == "application/json":
 		p.body = &bytes.Buffer{}
 	}
@@ -119,9 +117,32 @@ func (p *reply) Write(b []byte) (int, error) {
 		return p.body.Write(b)
 	}
 	if p.status == 0 {
-		p.send(p.head, http.StatusOK)
+		p.start(p.head, http.StatusOK)
 	}
 	return p.put(b)
+}
+
+// send writes a message as an event of its own, before the answer.
+func (p *reply) send(message []byte) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case !p.stream || p.over || p.body != nil || p.status != 0 && !p.events:
+		return errNoStream
+	case p.status == 0:
+		p.begun()
+	}
+	if _, err := p.put(append(append([]byte("event: message\ndata: "), message...), "\n\n"...)); err != nil {
+		return err
+	}
+	return p.rc.Flush()
+}
+
+// begun begins an event stream before mcp-go has written anything.
+func (p *reply) begun() {
+	p.early = true
+	p.base.Set("Content-Type", eventStream)
+	p.start(p.base, http.StatusOK)
 }
 
 // Flush sends what has been written.
@@ -173,7 +194,7 @@ func (p *reply) finish() {
 		_, _ = p.put(append(append([]byte("event: message\ndata: "), bytes.TrimSpace(p.body.Bytes())...), "\n\n"...))
 	}
 	if p.status == 0 { // mcp-go had nothing to say
-		p.send(p.head, http.StatusOK)
+		p.start(p.head, http.StatusOK)
 	}
 	_ = p.rc.SetWriteDeadline(time.Time{})
 }

@@ -25,6 +25,8 @@ package server
 import (
 	"context"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -44,6 +46,11 @@ type Options struct {
 	// first tool call of each client, and again after it failed; its error
 	// becomes the tool's answer. Several calls may run at once.
 	Open func(ctx context.Context, clientName, clientVersion string) (*lab.Lab, error)
+	// At opens the laboratory of a folder, for a client that names its folders
+	// (roots) after Open failed because there is no repository; nil: nobody is asked.
+	At func(ctx context.Context, dir, clientName, clientVersion string) (*lab.Lab, error)
+	// Patience is how long a call waits for its person's decision, 0: 2 min.
+	Patience time.Duration
 	// Log gets what goes wrong inside; nil discards it. It must not write to
 	// the stream that ServeStdio answers on.
 	Log *slog.Logger
@@ -55,14 +62,23 @@ type Server struct {
 	opt Options
 	mcp *mcpserver.MCPServer
 
+	has    func(ctx context.Context) *lab.Lab                               // of HTTP: what find would give, if it is open already
 	find   func(ctx context.Context) (*lab.Lab, error)                      // of HTTP; nil: one checkout, by Options.Open
 	called func(ctx context.Context, tool, code string, took time.Duration) // after every call; nil: nobody counts
 	ending <-chan struct{}                                                  // closed when calls that wait have to answer; nil: never
 
+	questions questions
+	sealKey   func() []byte // made when it is first needed
+
 	mu        sync.Mutex
+	put       []string                    // decisions that were put to a person, the last ones
+	levels    map[string]mcp.LoggingLevel // session → what it wants to be told
+	listed    map[string]bool             // sessions that know which resources there are
 	labs      map[mcpClient]*lab.Lab
 	subs      map[string]map[string]int // session → resource → subscriptions
-	listeners map[*caller]*listener     // streams of subscriptions/listen over HTTP
+	listeners map[any]*listener         // streams of subscriptions/listen
+	wanted    chan struct{}             // closed by the first subscription
+	wants     sync.Once
 }
 
 type mcpClient struct{ name, version string }
@@ -73,7 +89,7 @@ func New(o Options) *Server {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	s := &Server{opt: o, labs: map[mcpClient]*lab.Lab{}, subs: map[string]map[string]int{},
-		listeners: map[*caller]*listener{}}
+		listeners: map[any]*listener{}, levels: map[string]mcp.LoggingLevel{}, listed: map[string]bool{}, sealKey: sync.OnceValue(newSealKey), wanted: make(chan struct{})}
 	s.mcp = mcpserver.NewMCPServer("ratchet", o.Version,
 		mcpserver.WithTitle("Ratchet"),
 		mcpserver.WithInstructions(prompts.Instructions),
@@ -81,11 +97,17 @@ func New(o Options) *Server {
 		mcpserver.WithPromptCapabilities(true),
 		mcpserver.WithResourceCapabilities(true, true),
 		mcpserver.WithLogging(),
-		mcpserver.WithHooks(s.subscriptionHooks()),
+		mcpserver.WithCompletions(),
+		mcpserver.WithPromptCompletionProvider(completer{s}),
+		mcpserver.WithResourceCompletionProvider(completer{s}),
+		mcpserver.WithIcons(mcp.Icon{Src: icon(), MIMEType: "image/svg+xml", Sizes: []string{"any"}}),
+		mcpserver.WithPaginationLimit(pageLimit),
+		mcpserver.WithHooks(s.hooks()),
 	)
 	s.addTools()
 	s.addPrompts()
 	s.addResources()
+	s.addFixtures()
 	return s
 }
 
@@ -127,14 +149,22 @@ func clientOf(ctx context.Context) (c mcpClient) {
 
 // open is the laboratory of the client that ctx belongs to.
 func (s *Server) open(ctx context.Context) (*lab.Lab, error) {
-	if s.find != nil {
-		return s.find(ctx)
+	find := s.find
+	if find == nil {
+		find = s.own
 	}
-	c := clientOf(ctx)
-	s.mu.Lock()
-	l := s.labs[c]
-	s.mu.Unlock()
+	l, err := find(ctx)
+	if err == nil {
+		found(ctx, l)
+	}
+	return l, err
+}
+
+// own is the laboratory of a client on standard streams.
+func (s *Server) own(ctx context.Context) (*lab.Lab, error) {
+	l := s.known(ctx)
 	if l == nil {
+		c := clientOf(ctx)
 		var err error
 		if l, err = s.opt.Open(ctx, c.name, c.version); err != nil {
 			return nil, err
@@ -143,6 +173,16 @@ func (s *Server) open(ctx context.Context) (*lab.Lab, error) {
 	}
 	l.Attend()
 	return l, nil
+}
+
+// known is the laboratory of the client that ctx belongs to if it is open, else nil.
+func (s *Server) known(ctx context.Context) *lab.Lab {
+	if s.has != nil {
+		return s.has(ctx)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.labs[clientOf(ctx)]
 }
 
 // keep makes l the laboratory of c, unless another call was faster. It returns
@@ -157,11 +197,27 @@ func (s *Server) keep(c mcpClient, l *lab.Lab) *lab.Lab {
 }
 
 // leave ends the sessions of all laboratories.
-func (s *Server) leave() {
+func (s *Server) leave(ctx context.Context) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, l := range s.labs {
-		l.Leave()
-	}
+	all := slices.Collect(maps.Values(s.labs))
 	clear(s.labs)
+	s.mu.Unlock()
+	s.part(ctx, all...)
 }
+
+// part ends the sessions of laboratories, and records what their agents were told.
+func (s *Server) part(ctx context.Context, all ...*lab.Lab) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
+	defer cancel()
+	for _, l := range all {
+		l.Leave()
+		if err := l.RecordAnswers(ctx); err != nil {
+			s.opt.Log.Info("the size of answers is not recorded", "err", err)
+		}
+	}
+}
+
+const (
+	pageLimit = 50              // tools, prompts and resources on a page of a list
+	lastWords = 2 * time.Second // for the records of all sessions that end at once
+)

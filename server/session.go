@@ -16,6 +16,7 @@ type caller struct {
 	checkout string // a folder of a checkout inside an allowed root, symlinks resolved
 	session  string // the session's id, "" without one
 	client   mcpClient
+	forms    bool   // the client can show its person a form
 	tool     string // what the access log says of a call: written by called,
 	code     string // read when the request has been answered
 }
@@ -35,36 +36,38 @@ func callerOf(ctx context.Context) *caller {
 const (
 	sessionPrefix = "ratchet."
 	sessionRandom = 16
+	canForms      = "forms"
 	maxClientName = 64 // bytes of a client's name, and of its version
 )
 
 // newSession is the id of a new session. It says whose it is, so that a server
 // has nothing to remember and the session goes on with the next one. It opens
 // no door: every request shows its token too.
-func newSession(c mcpClient) string {
+func newSession(c mcpClient, forms bool) string {
 	random := make([]byte, sessionRandom)
 	_, _ = rand.Read(random) // never fails
-	enc := base64.RawURLEncoding
-	return sessionPrefix + enc.EncodeToString(random) + "." + enc.EncodeToString([]byte(clip(c.name)+"\n"+clip(c.version)))
+	enc, who := base64.RawURLEncoding, clip(c.name)+"\n"+clip(c.version)
+	if forms {
+		who += "\n" + canForms
+	}
+	return sessionPrefix + enc.EncodeToString(random) + "." + enc.EncodeToString([]byte(who))
 }
 
 // sessionClient is the client that a session's id speaks of.
-func sessionClient(id string) (c mcpClient, ok bool) {
+func sessionClient(id string) (c mcpClient, forms, ok bool) {
 	rest, ok := strings.CutPrefix(id, sessionPrefix)
 	if !ok || len(id) > 512 {
-		return c, false
+		return c, false, false
 	}
 	random, who, _ := strings.Cut(rest, ".")
 	r, err := base64.RawURLEncoding.DecodeString(random)
-	if err != nil || len(r) != sessionRandom {
-		return c, false
-	}
-	b, err := base64.RawURLEncoding.DecodeString(who)
-	if err != nil {
-		return c, false
+	b, werr := base64.RawURLEncoding.DecodeString(who)
+	if err != nil || werr != nil || len(r) != sessionRandom {
+		return c, false, false
 	}
 	name, version, ok := strings.Cut(string(b), "\n")
-	return mcpClient{clip(name), clip(version)}, ok
+	version, can, _ := strings.Cut(version, "\n")
+	return mcpClient{clip(name), clip(version)}, can == canForms, ok
 }
 
 // clip is a name as records and logs may have it: one line, not long.

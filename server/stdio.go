@@ -29,9 +29,14 @@ func (s *Server) ServeStdio(ctx context.Context, in io.Reader, out io.Writer) er
 	std.SetErrorLogger(slog.NewLogLogger(s.opt.Log.Handler(), slog.LevelWarn))
 	mcpserver.WithWorkerPoolSize(workers)(std)
 	g := &gate{ctx: ctx, in: bufio.NewReaderSize(in, 64<<10), out: out,
-		open: map[string]bool{}, answered: make(chan struct{}, 1)}
-	defer s.leave()
-	err := std.Listen(ctx, g, g)
+		open: map[string]bool{}, answered: make(chan struct{}, 1), questions: &s.questions}
+	defer s.leave(ctx)
+	watching, stop := context.WithCancel(ctx)
+	var over sync.WaitGroup
+	defer over.Wait()
+	defer stop()
+	over.Go(func() { s.watchOwn(watching, g) })
+	err := std.Listen(withStream(ctx, g), g, g)
 	if ctx.Err() != nil {
 		return nil
 	}
@@ -52,6 +57,9 @@ type gate struct {
 	err  error  // of in, once its lines are passed on
 	hold bool   // an initialize was passed on
 
+	questions *questions
+	writing   sync.Mutex // of out: messages come from mcp-go, its calls and us
+
 	mu       sync.Mutex
 	open     map[string]bool // ids of requests without an answer
 	answered chan struct{}   // has an entry after an answer
@@ -70,7 +78,7 @@ func (g *gate) Read(p []byte) (int, error) {
 		}
 		var line []byte
 		line, g.err = g.in.ReadBytes('\n')
-		if line = bytes.TrimSpace(line); len(line) > 0 {
+		if line = bytes.TrimSpace(line); len(line) > 0 && !g.answers(line) {
 			g.begin(line)
 			g.rest = append(line, '\n')
 		}
@@ -86,6 +94,13 @@ type envelope struct {
 	Method string          `json:"method"`
 }
 
+// answers says whether a line answers a question of ours, and nothing else has
+// to be done with it.
+func (g *gate) answers(line []byte) bool {
+	var e envelope
+	return json.Unmarshal(line, &e) == nil && e.Method == "" && len(e.ID) > 0 && g.questions.answered("", e.ID, line)
+}
+
 func (g *gate) begin(line []byte) {
 	var e envelope
 	if json.Unmarshal(line, &e) != nil || e.Method == "" || len(e.ID) == 0 || e.Method == string(mcp.MethodSubscriptionsListen) {
@@ -99,7 +114,9 @@ func (g *gate) begin(line []byte) {
 
 // Write passes on one message. mcp-go writes each with a single call.
 func (g *gate) Write(p []byte) (int, error) {
+	g.writing.Lock()
 	n, err := g.out.Write(p)
+	g.writing.Unlock()
 	var e envelope
 	if json.Unmarshal(p, &e) == nil && e.Method == "" {
 		g.mu.Lock()
@@ -111,6 +128,14 @@ func (g *gate) Write(p []byte) (int, error) {
 		}
 	}
 	return n, err
+}
+
+// send writes a message of a call, or of ours.
+func (g *gate) send(message []byte) error {
+	g.writing.Lock()
+	defer g.writing.Unlock()
+	_, err := g.out.Write(append(message, '\n'))
+	return err
 }
 
 // drain waits until every request is answered, or the grace is over.

@@ -2,46 +2,81 @@ package server
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/mark3labs/mcp-go/mcp"
 	mcpserver "github.com/mark3labs/mcp-go/server"
 )
 
-const maxSubscriptions = 64 // resources that one session or stream follows; more are not heard of
+const (
+	maxSubscriptions = 64 // resources that one session or stream follows; more are not heard of
 
-// listener is a stream of subscriptions/listen over HTTP.
+	updated     = "notifications/resources/updated"
+	listChanged = "notifications/resources/list_changed"
+)
+
+// listener is a stream of subscriptions/listen (2026-07-28).
 type listener struct {
-	stream mcpserver.ClientSession
-	uris   []string
+	out      stream
+	id       any    // of the request, which tags what is sent
+	checkout string // "" on standard streams, where there is one
+	filter   mcp.SubscriptionFilter
 }
 
-// subscriptionHooks follow who wants to know of which resource, in the old
-// protocols (subscribe, unsubscribe) and the new one (listen): mcp-go's
-// sessions do not.
-func (s *Server) subscriptionHooks() *mcpserver.Hooks {
+// tell sends a notification of the listener's own.
+func (l *listener) tell(method string, params map[string]any) error {
+	if params == nil {
+		params = map[string]any{}
+	}
+	params["_meta"] = map[string]any{mcp.MetaKeySubscriptionID: l.id}
+	return sendNotification(l.out, method, params)
+}
+
+// updates tells it that its resources may have changed.
+func (l *listener) updates() error {
+	for _, uri := range l.filter.ResourceSubscriptions {
+		if err := l.tell(updated, map[string]any{"uri": uri}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// hooks follow who wants to know of which resource, in the old protocols
+// (subscribe, unsubscribe) and the new one (listen), who lists resources, and
+// how much of a log each session wants: mcp-go's sessions do not outlive a
+// request over HTTP.
+func (s *Server) hooks() *mcpserver.Hooks {
 	h := &mcpserver.Hooks{}
-	h.AddBeforeAny(func(ctx context.Context, _ any, _ mcp.MCPMethod, message any) {
+	h.AddBeforeAny(func(ctx context.Context, id any, _ mcp.MCPMethod, message any) {
 		switch m := message.(type) {
 		case *mcp.SubscribeRequest:
 			s.subscribe(ctx, +1, m.Params.URI)
 		case *mcp.UnsubscribeRequest:
 			s.subscribe(ctx, -1, m.Params.URI)
 		case *mcp.SubscriptionsListenRequest:
-			s.listen(ctx, +1, m.Params.Notifications.ResourceSubscriptions)
+			s.listen(ctx, id, m.Params.Notifications)
+		case *mcp.SetLevelRequest:
+			s.setLevel(ctx, m.Params.Level)
 		}
 	})
-	h.AddAfterSubscriptionsListen(func(ctx context.Context, _ any, m *mcp.SubscriptionsListenRequest, _ *mcp.SubscriptionsListenResult) {
-		s.listen(ctx, -1, m.Params.Notifications.ResourceSubscriptions)
+	h.AddAfterSubscriptionsListen(func(ctx context.Context, id any, _ *mcp.SubscriptionsListenRequest, _ *mcp.SubscriptionsListenResult) {
+		s.unlisten(listenKey(ctx, id))
+	})
+	h.AddAfterListResources(func(ctx context.Context, _ any, m *mcp.ListResourcesRequest, r *mcp.ListResourcesResult) {
+		s.listExperiments(ctx, m.Params.Cursor, r)
 	})
 	h.AddOnUnregisterSession(func(_ context.Context, session mcpserver.ClientSession) { s.forget(session.SessionID()) })
 	return h
 }
 
-// forget drops a session's subscriptions.
+// forget drops what a session wanted to be told.
 func (s *Server) forget(session string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.subs, session)
+	delete(s.levels, session)
+	delete(s.listed, session)
 }
 
 // subscriber names the session that ctx belongs to; "" has no subscriptions.
@@ -55,7 +90,7 @@ func subscriber(ctx context.Context) (id string, ok bool) {
 	return "", false
 }
 
-func (s *Server) subscribe(ctx context.Context, by int, uris ...string) {
+func (s *Server) subscribe(ctx context.Context, by int, uri string) {
 	session, ok := subscriber(ctx)
 	if !ok {
 		return
@@ -67,75 +102,97 @@ func (s *Server) subscribe(ctx context.Context, by int, uris ...string) {
 		mine = map[string]int{}
 		s.subs[session] = mine
 	}
-	for _, uri := range uris {
-		if mine[uri] += by; mine[uri] <= 0 || len(mine) > maxSubscriptions {
-			delete(mine, uri)
-		}
+	if mine[uri] += by; mine[uri] <= 0 || len(mine) > maxSubscriptions {
+		delete(mine, uri)
 	}
+	s.wants.Do(func() { close(s.wanted) })
 }
 
-// listen begins (+1) or ends (-1) a stream of subscriptions/listen. On standard
-// streams all of a client's calls share one session; over HTTP the stream is a
-// request of its own, and other requests' changes are pushed into it.
-func (s *Server) listen(ctx context.Context, by int, uris []string) {
-	c := callerOf(ctx)
-	if c == nil {
-		s.subscribe(ctx, by, uris...)
-		return
-	}
-	if by < 0 {
-		s.unlisten(c)
-		return
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.listeners[c] = &listener{mcpserver.ClientSessionFromContext(ctx), uris[:min(len(uris), maxSubscriptions)]}
-}
-
-func (s *Server) unlisten(c *caller) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.listeners, c)
-}
-
-// changed tells the calling session's subscriptions, and the streams that
-// follow the same checkout, that the ledger may have moved. Changes by other
-// processes are seen at the next call.
-func (s *Server) changed(ctx context.Context) {
-	session, ok := subscriber(ctx)
-	s.mu.Lock()
-	var uris []string
-	if ok {
-		for uri := range s.subs[session] {
-			uris = append(uris, uri)
-		}
-	}
+// listenKey is what a stream is known by: over HTTP it is a request of its own.
+func listenKey(ctx context.Context, id any) any {
 	if c := callerOf(ctx); c != nil {
-		for who, l := range s.listeners {
-			if who.checkout == c.checkout {
-				push(l.stream, l.uris)
-			}
+		return c
+	}
+	return fmt.Sprint(id)
+}
+
+// listen begins a stream of subscriptions/listen.
+func (s *Server) listen(ctx context.Context, id any, want mcp.SubscriptionFilter) {
+	out, ok := ctx.Value(streamKey{}).(stream)
+	if !ok {
+		return
+	}
+	want.ResourceSubscriptions = want.ResourceSubscriptions[:min(len(want.ResourceSubscriptions), maxSubscriptions)]
+	l := &listener{out: out, id: id, filter: want}
+	if c := callerOf(ctx); c != nil {
+		l.checkout = c.checkout
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.listeners[listenKey(ctx, id)] = l
+	s.wants.Do(func() { close(s.wanted) })
+}
+
+func (s *Server) unlisten(key any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.listeners, key)
+}
+
+// followers are the streams of a checkout.
+func (s *Server) followers(checkout string) (out []*listener) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, l := range s.listeners {
+		if l.checkout == checkout {
+			out = append(out, l)
 		}
 	}
-	s.mu.Unlock()
-	for _, uri := range uris {
-		if err := s.mcp.SendNotificationToClient(ctx, updated, map[string]any{"uri": uri}); err != nil {
-			s.opt.Log.Debug("update not sent", "uri", uri, "err", err)
+	return out
+}
+
+// subscribed are the resources that a session follows, and whether it has listed
+// them: whoever has not need not hear that the list is another.
+func (s *Server) subscribed(session string) (uris []string, listed bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for uri := range s.subs[session] {
+		uris = append(uris, uri)
+	}
+	return uris, s.listed[session]
+}
+
+// changed tells the calling session, before its answer, and the streams that
+// follow the same checkout that a call may have changed what resources say, and
+// which there are.
+func (s *Server) changed(ctx context.Context, tool string, ok bool) {
+	more := ok && (tool == "start_campaign" || tool == "run_experiment") // campaigns and experiments are listed
+	checkout := ""
+	if c := callerOf(ctx); c != nil {
+		checkout = c.checkout
+	}
+	for _, l := range s.followers(checkout) {
+		err := l.updates()
+		if more && l.filter.ResourcesListChanged && err == nil {
+			err = l.tell(listChanged, nil)
 		}
+		s.unsent(err)
+	}
+	session, known := subscriber(ctx)
+	if !known || eraOf(ctx).modern {
+		return
+	}
+	uris, listed := s.subscribed(session)
+	for _, uri := range uris {
+		s.unsent(notify(ctx, updated, map[string]any{"uri": uri}))
+	}
+	if more && listed {
+		s.unsent(notify(ctx, listChanged, nil))
 	}
 }
 
-const updated = "notifications/resources/updated"
-
-// push hands updates to a stream, unless it is full: then its client has not
-// read for long and will look anyway.
-func push(stream mcpserver.ClientSession, uris []string) {
-	for _, uri := range uris {
-		n := mcp.JSONRPCNotification{JSONRPC: mcp.JSONRPC_VERSION, Notification: mcp.Notification{
-			Method: updated, Params: mcp.NotificationParams{AdditionalFields: map[string]any{"uri": uri}}}}
-		select {
-		case stream.NotificationChannel() <- n:
-		default:
-		}
+func (s *Server) unsent(err error) {
+	if err != nil {
+		s.opt.Log.Debug("notification not sent", "err", err)
 	}
 }

@@ -18,18 +18,15 @@ var keep = Tool{
 	About:     "Commit the judged experiment as the new incumbent. Allowed for improved, provisional, and equivalent when the file got shorter; else refused with the reason.",
 	Arguments: keepIn{}, Answers: lab.KeptAnswer{},
 	Call: func(ctx context.Context, e Env, args json.RawMessage) (Answer, error) {
-		in, err := decode[keepIn](args)
+		req, err := KeepRequest(args)
 		if err != nil {
-			return Answer{}, err
-		}
-		if err := checkText("note", in.Note); err != nil {
 			return Answer{}, err
 		}
 		l, err := e.Open(ctx)
 		if err != nil {
 			return Answer{}, err
 		}
-		k, err := l.Keep(ctx, lab.KeepRequest{ID: string(in.ID), Note: in.Note})
+		k, err := l.Keep(ctx, req)
 		if err != nil {
 			return Answer{}, err
 		}
@@ -37,11 +34,23 @@ var keep = Tool{
 	},
 }
 
+// KeepRequest is what arguments of keep ask for; it overrides nothing.
+func KeepRequest(args json.RawMessage) (lab.KeepRequest, error) {
+	in, err := decode[keepIn](args)
+	if err == nil {
+		err = checkText("note", in.Note)
+	}
+	return lab.KeepRequest{ID: string(in.ID), Note: in.Note}, err
+}
+
 // RenderKept says what keep committed, in at most 440 bytes.
 func RenderKept(k *lab.KeptAnswer) Answer {
 	what := ""
-	if k.Simpler {
+	switch {
+	case k.Simpler:
 		what = ", as a simplification"
+	case k.Overridden:
+		what = ", by a person's decision, against its verdict"
 	}
 	fields := []field{
 		{key: "experiment", val: k.Experiment, line: fmt.Sprintf("kept x%d as %s on %s%s", k.Experiment, k.Commit, oneLine(k.Branch, 100), what)},
@@ -51,6 +60,9 @@ func RenderKept(k *lab.KeptAnswer) Answer {
 	}
 	if k.Simpler {
 		fields = append(fields, field{key: "simplification", val: true})
+	}
+	if k.Overridden {
+		fields = append(fields, field{key: "overridden", val: true})
 	}
 	return build(decideLimit, append(fields, notes(k.Notes), left(k.Left), next(k.Next))...)
 }

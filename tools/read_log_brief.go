@@ -79,6 +79,9 @@ func counts(c *research.Campaign) string {
 			by = append(by, fmt.Sprintf("%d %s", n, v))
 		}
 	}
+	if c.Overridden > 0 {
+		by = append(by, fmt.Sprintf("%d kept by a person against the verdict", c.Overridden))
+	}
 	if len(by) > 0 {
 		s += " (" + strings.Join(by, ", ") + ")"
 	}

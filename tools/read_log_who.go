@@ -60,9 +60,11 @@ type sessionRow struct {
 	Claims      []int  `json:"claims,omitempty"` // ideas
 	Experiments int    `json:"experiments"`
 	Kept        int    `json:"kept"`
-	Stands      int    `json:"stands"`              // of the campaign's last keeps, its own that are in the incumbent
-	Certified   *int   `json:"certified,omitempty"` // of these, the proven ones; of a noisy metric only
-	Last        string `json:"last"`                // RFC 3339, UTC
+	Stands      int    `json:"stands"`                 // of the campaign's last keeps, its own that are in the incumbent
+	Certified   *int   `json:"certified,omitempty"`    // of these, the proven ones; of a noisy metric only
+	Last        string `json:"last"`                   // RFC 3339, UTC
+	Answers     int    `json:"answers,omitempty"`      // that its agent got, up to its last record
+	AnswerBytes int64  `json:"answer_bytes,omitempty"` // of their text
 	// How good its predictions are: their number, and the means in percent of the
 	// gain expected, the gain found, and the distance between the two.
 	Predicted int      `json:"predicted,omitempty"`
@@ -124,6 +126,10 @@ func RenderSessions(ss []lab.SessionView, limit int) Answer {
 			}
 		}
 		line += r.predictions(s.Predictions)
+		if told := s.Told(); told.N > 0 {
+			r.Answers, r.AnswerBytes = told.N, told.Text
+			line += fmt.Sprintf("; told %.1f kB in %s", float64(told.Text)/1000, countOf(told.N, "answer"))
+		}
 		f.list[i] = item{r, line}
 	}
 	return build(limit, field{key: "view", val: "sessions", line: countOf(len(ss), "session") + ", the last active first"}, f, next("read_log{}"))

@@ -2,12 +2,9 @@ package main
 
 import (
 	"bufio"
-	"encoding/json"
 	"fmt"
 	"io"
-	"maps"
 	"os"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -44,7 +41,7 @@ func acceptCommand(a *app) *cobra.Command {
 			if strings.TrimSpace(line) != c.Name {
 				return research.Errorf(research.CodeContract, "run `ratchet accept` again", "not accepted: the name differs")
 			}
-			if err := l.Accept(cmd.Context(), digest); err != nil {
+			if err := l.Accept(cmd.Context(), digest, research.ByTerminal); err != nil {
 				return err
 			}
 			a.printf("accepted\n")
@@ -55,41 +52,12 @@ func acceptCommand(a *app) *cobra.Command {
 
 // printChange shows the keys whose values differ.
 func printChange(w io.Writer, was, now research.Program) {
-	old, new := keys(was), keys(now)
-	for _, k := range append(sorted(old), missing(new, old)...) {
-		if string(old[k]) != string(new[k]) {
-			fmt.Fprintf(w, "%s:\n  - %s\n  + %s\n", k, old[k], new[k])
-		}
+	for _, c := range research.Changes(was, now) {
+		fmt.Fprintf(w, "%s:\n  - %s\n  + %s\n", c.Key, c.Was, c.Now)
 	}
-}
-
-func keys(p research.Program) map[string]json.RawMessage {
-	var m map[string]json.RawMessage
-	b, err := json.Marshal(p)
-	if err == nil {
-		err = json.Unmarshal(b, &m)
-	}
-	if err != nil {
-		panic(err) // a Program always encodes
-	}
-	return m
 }
 
 func isTerminal(r io.Reader) bool {
 	f, ok := r.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
-}
-
-func sorted(m map[string]json.RawMessage) []string {
-	return slices.Sorted(maps.Keys(m))
-}
-
-// missing are the keys of a that b lacks.
-func missing(a, b map[string]json.RawMessage) (out []string) {
-	for _, k := range sorted(a) {
-		if _, ok := b[k]; !ok {
-			out = append(out, k)
-		}
-	}
-	return out
 }

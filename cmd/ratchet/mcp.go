@@ -22,6 +22,11 @@ func mcpCommand(a *app) *cobra.Command {
 				Open: func(ctx context.Context, name, version string) (*lab.Lab, error) {
 					return a.labFor(ctx, lab.Client{Name: name, Version: version})
 				},
+				At: func(ctx context.Context, dir, name, version string) (*lab.Lab, error) {
+					at := *a
+					at.Dir = dir
+					return at.labFor(ctx, lab.Client{Name: name, Version: version})
+				},
 			})
 			return s.ServeStdio(cmd.Context(), a.Stdin, a.Stdout)
 		},

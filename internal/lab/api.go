@@ -106,6 +106,9 @@ type (
 	KeepRequest struct {
 		ID   string
 		Note string
+		// Override is how a person said to keep it whatever the verdict, "" without
+		// a person. No tool can set it.
+		Override research.Way
 	}
 	// KeptAnswer is the answer to keep.
 	KeptAnswer struct {
@@ -115,6 +118,7 @@ type (
 		Value      *float64 `json:"value,omitempty"`
 		Unit       string   `json:"unit,omitempty"`
 		Simpler    bool     `json:"simplification,omitempty"`
+		Overridden bool     `json:"overridden,omitempty"` // by a person, against the verdict
 		Notes      []string `json:"notes,omitempty"`
 		Left       Left     `json:"budget_left"`
 		Next       string   `json:"next"`
@@ -264,7 +268,8 @@ var _ interface {
 	ResumeLoop(ctx context.Context, by string) (*LoopAnswer, error)
 	Hold(context.Context) (*Held, error)
 	Abandon(ctx context.Context, removeRefs bool) ([]string, error)
-	Accept(ctx context.Context, digest string) error
+	Accept(ctx context.Context, digest string, by research.Way) error
+	Overridable(ctx context.Context, id string) (*Overridable, error)
 
 	Brief(context.Context) (*Brief, error)
 	Experiments(context.Context, Query) (*Page, error)
@@ -273,5 +278,6 @@ var _ interface {
 	Ideas(ctx context.Context, limit int) ([]IdeaView, error)
 	Lessons(ctx context.Context, limit int) ([]research.Lesson, error)
 	Sessions(ctx context.Context) ([]SessionView, error)
+	Campaigns(ctx context.Context) ([]string, error)
 	ProgramText(context.Context) (string, error)
 } = (*Lab)(nil)

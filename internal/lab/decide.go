@@ -268,7 +268,7 @@ func (l *Lab) finishKeep(ctx context.Context, c *research.Campaign, head source.
 }
 
 // keepMessage is the keep commit's message; its trailers bind it to the ledger.
-func keepMessage(c *research.Campaign, x *research.Experiment) string {
+func keepMessage(c *research.Campaign, x *research.Experiment, overridden research.Way) string {
 	subject, rest, _ := strings.Cut(x.Hypothesis, "\n")
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n\n", subject)
@@ -283,6 +283,9 @@ func keepMessage(c *research.Campaign, x *research.Experiment) string {
 	}
 	fmt.Fprintf(&b, "Ratchet-Experiment: %s/%d\n", c.Name, x.N)
 	fmt.Fprintf(&b, "Ratchet-Verdict: %s\n", x.Judgement.Verdict)
+	if overridden != "" {
+		fmt.Fprintf(&b, "Ratchet-Overridden: by a person (%s)\n", overridden)
+	}
 	fmt.Fprintf(&b, "Ratchet-Metric: %s %s\n", c.Program.Metric.Name, x.Judgement.Words(c.Program.Metric))
 	fmt.Fprintf(&b, "Ratchet-Ledger: %d:%s\n", x.JudgedSeq, x.JudgedHash)
 	return b.String()

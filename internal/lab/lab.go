@@ -45,6 +45,7 @@ type Lab struct {
 	heard     bool // it is known by its calls only
 	left      bool // that has ended
 	attending *sandbox.Lock
+	answers   map[string]research.Answered // since the last record of them
 }
 
 // Open finds the repository of o.Dir. It starts nothing and writes nothing.
@@ -353,9 +354,11 @@ func (l *Lab) resolveJob(tx *ledger.Tx, c *research.Campaign, id string) (resear
 }
 
 // update appends to a campaign in one transaction, in the name of this checkout's
-// session. f sees the campaign as it is now, not as the caller read it.
+// session. f sees the campaign as it is now, not as the caller read it. What the
+// session's agent was told goes with it.
 func (l *Lab) update(ctx context.Context, campaign string, f func(tx *ledger.Tx, now *research.Campaign, session string) error) error {
-	return l.ledger.Update(ctx, func(tx *ledger.Tx) error {
+	told := l.untold()
+	err := l.ledger.Update(ctx, func(tx *ledger.Tx) error {
 		now, err := l.read(tx, campaign)
 		if err != nil {
 			return err
@@ -364,8 +367,15 @@ func (l *Lab) update(ctx context.Context, campaign string, f func(tx *ledger.Tx,
 		if err != nil {
 			return err
 		}
-		return f(tx, now, session)
+		if err := f(tx, now, session); err != nil {
+			return err
+		}
+		return tell(tx, campaign, session, told)
 	})
+	if err != nil {
+		l.putBack(told)
+	}
+	return err
 }
 
 // join is the checkout's codename, appending session.joined when the checkout

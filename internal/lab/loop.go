@@ -463,7 +463,9 @@ func (l *Lab) Keep(ctx context.Context, req KeepRequest) (*KeptAnswer, error) {
 		return keptAnswer(c, x, head, nil), err
 	}
 	ok, simpler, why := research.Keepable(*x)
-	if !ok {
+	if ok { // nothing to override
+		req.Override = ""
+	} else if req.Override == "" || !measured(x) {
 		return nil, research.Errorf(research.CodeVerdict, "revert{lesson: \"…\"} and try something else", "%s", why)
 	}
 	if id := openOf(c, research.CertificateJob, research.CalibrationJob); id != "" {
@@ -475,14 +477,14 @@ func (l *Lab) Keep(ctx context.Context, req KeepRequest) (*KeptAnswer, error) {
 	if head, err = l.bringUp(ctx, c, head, x.Paths); err != nil {
 		return nil, err
 	}
-	commit, err := l.repo.Commit(ctx, source.CommitSpec{Tree: x.Tree, Parents: []string{c.Incumbent}, Message: keepMessage(c, x)})
+	commit, err := l.repo.Commit(ctx, source.CommitSpec{Tree: x.Tree, Parents: []string{c.Incumbent}, Message: keepMessage(c, x, req.Override)})
 	if err != nil {
 		return nil, err
 	}
 	if x.Checkout != l.repo.Root() {
 		head.Branch = "" // this checkout's file is not the candidate: its branch stays
 	}
-	k := research.Keeping{N: x.N, Commit: commit, Was: c.Incumbent, Branch: head.Branch, Note: req.Note, Simplification: simpler}
+	k := research.Keeping{N: x.N, Commit: commit, Was: c.Incumbent, Branch: head.Branch, Note: req.Note, Simplification: simpler, Overridden: req.Override}
 	now, err := l.record(ctx, c, k)
 	if err != nil {
 		return nil, err
@@ -501,7 +503,7 @@ func (l *Lab) Keep(ctx context.Context, req KeepRequest) (*KeptAnswer, error) {
 	if head.Branch == "" {
 		notes = []string{"another checkout proposed it: call revert, it brings the new incumbent here"}
 	}
-	x.Commit, x.Simpler = commit, simpler
+	x.Commit, x.Simpler, x.Overridden = commit, simpler, req.Override
 	out := keptAnswer(now, x, head, notes)
 	out.Next, err = l.nextAfter(ctx, now)
 	return out, err
@@ -519,7 +521,7 @@ func (l *Lab) nextAfter(ctx context.Context, c *research.Campaign) (string, erro
 
 func keptAnswer(c *research.Campaign, x *research.Experiment, head source.Head, notes []string) *KeptAnswer {
 	return &KeptAnswer{Experiment: x.N, Commit: short(x.Commit), Branch: strings.TrimPrefix(head.Branch, "refs/heads/"),
-		Value: x.Judgement.Value, Unit: c.Program.Metric.Unit, Simpler: x.Simpler, Notes: notes, Left: left(c), Next: afterDecision(c)}
+		Value: x.Judgement.Value, Unit: c.Program.Metric.Unit, Simpler: x.Simpler, Overridden: x.Overridden != "", Notes: notes, Left: left(c), Next: afterDecision(c)}
 }
 
 // record appends experiment.kept by compare-and-swap on the incumbent, and

@@ -146,8 +146,9 @@ func (l *Lab) Pending(ctx context.Context) (c *research.Campaign, now research.P
 }
 
 // Accept makes the contract on disk the campaign's, if it is still the one
-// that the person saw. The next run calibrates anew.
-func (l *Lab) Accept(ctx context.Context, digest string) error {
+// that the person saw; by is how the person was asked. The next run calibrates
+// anew. Errors: CodeConflict, CodeBusy.
+func (l *Lab) Accept(ctx context.Context, digest string, by research.Way) error {
 	c, p, now, err := l.Pending(ctx)
 	if err != nil {
 		return err
@@ -155,12 +156,26 @@ func (l *Lab) Accept(ctx context.Context, digest string) error {
 	if now != digest {
 		return research.Errorf(research.CodeConflict, "look at it and accept again", "program.md changed meanwhile")
 	}
+	if digest == c.Digest { // accepted meanwhile
+		return nil
+	}
 	if len(c.Open) > 0 {
 		return research.Errorf(research.CodeBusy, "let it end, or ratchet stop", "a run is under way")
 	}
-	_, err = l.ledger.Append(ctx, research.Entry{Campaign: c.Name, Kind: research.KindContractAccepted,
-		Body: research.ContractAcceptance{Program: p, Digest: digest, Was: c.Digest}})
-	return err
+	e := research.Entry{Campaign: c.Name, Kind: research.KindContractAccepted,
+		Body: research.ContractAcceptance{Program: p, Digest: digest, Was: c.Digest, By: by}}
+	if by == research.ByTerminal { // no session's
+		_, err = l.ledger.Append(ctx, e)
+		return err
+	}
+	return l.update(ctx, c.Name, func(tx *ledger.Tx, now *research.Campaign, session string) error {
+		if now.Digest != c.Digest {
+			return research.Errorf(research.CodeConflict, "look at it and accept again", "another contract was accepted meanwhile")
+		}
+		e.Session = session
+		_, err := tx.Append(e)
+		return err
+	})
 }
 
 func firstLine(s string) string {

@@ -247,6 +247,18 @@ func (l *Lab) Lessons(ctx context.Context, limit int) (out []research.Lesson, er
 	return out, err
 }
 
+// Campaigns are the names of the repository's campaigns, in alphabetical order.
+func (l *Lab) Campaigns(ctx context.Context) (names []string, err error) {
+	err = l.ledger.View(ctx, func(tx *ledger.Tx) error {
+		all, err := tx.Campaigns()
+		for i := range all {
+			names = append(names, all[i].Name)
+		}
+		return err
+	})
+	return names, err
+}
+
 // ProgramText is program.md as it is on disk.
 func (l *Lab) ProgramText(ctx context.Context) (string, error) {
 	path, err := l.findProgram("")

@@ -133,7 +133,7 @@ func (l *Lab) busy(tx *ledger.Tx, c *research.Campaign, of func(session string) 
 		}
 		s := of(x.Session)
 		s.Stands++
-		if s.Noisy && x.N < c.ChainFrom {
+		if s.Noisy && x.N < c.ChainFrom && x.Overridden == "" {
 			s.Certified++
 		}
 	}

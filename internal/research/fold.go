@@ -56,6 +56,7 @@ var folds = map[Kind]func(*View, Record) error{
 	KindContractAccepted:    on(foldContractAccepted),
 	KindCampaignEnded:       on(func(v *View, _ Record, b CampaignEnd) { v.Campaign.Ended = b.Reason }),
 	KindSessionJoined:       on(foldSessionJoined),
+	KindSessionAnswered:     on(foldSessionAnswered),
 	KindCalibrationStarted:  on(foldJobStarted),
 	KindCalibrationFinished: on(foldCalibrationFinished),
 	KindMeasurementStarted:  on(foldJobStarted),
@@ -124,6 +125,18 @@ func foldSessionJoined(v *View, r Record, b SessionJoin) {
 		b.Origin = s.Origin
 	}
 	s.SessionJoin = b
+}
+
+func foldSessionAnswered(v *View, _ Record, b SessionAnswers) {
+	if v.Session == nil {
+		return
+	}
+	if v.Session.Answers == nil {
+		v.Session.Answers = map[string]Answered{}
+	}
+	for tool, a := range b.Calls {
+		v.Session.Answers[tool] = v.Session.Answers[tool].Plus(a)
+	}
 }
 
 func foldJobStarted(v *View, r Record, b JobStart) {
@@ -254,22 +267,44 @@ const keptRemembered = 64
 func foldKept(v *View, _ Record, b Keeping) {
 	x, c := v.Experiment, v.Campaign
 	x.Status, x.Commit, x.KeptOn, x.Note, x.Simpler = Kept, b.Commit, b.Branch, b.Note, b.Simplification
+	x.Overridden = b.Overridden
 	proven := x.Judgement.Verdict == Improved && c.Rule.Class == Noisy && !c.chained()
+	chained := c.chained()
 	c.Incumbent, c.IncumbentTree, c.IncumbentOf = b.Commit, x.Tree, x.N
 	c.KeptStack = append(c.KeptStack, x.N)
 	if over := len(c.KeptStack) - keptRemembered; over > 0 {
 		c.KeptStack = slices.Delete(c.KeptStack, 0, over)
 	}
 	c.Kept, c.Streak = c.Kept+1, 0
-	c.Rule = c.Rule.Moved(*x.Judgement)
-	if proven {
+	if x.Overridden == "" {
+		c.Rule = c.Rule.Moved(*x.Judgement)
+	}
+	if proven && x.Overridden == "" {
 		c.checkpoint()
 		c.CertifiedGain += c.provenGain(x)
+	}
+	if x.Overridden != "" {
+		c.override(*x.Judgement, chained)
 	}
 	c.resolve(x.N)
 	v.tellIdea(true)
 	if v.Session != nil {
 		v.Session.Kept++
+	}
+}
+
+// override is what a keep against the verdict changes besides: what is kept from
+// here on is compared with the person's choice, unless a chain is open, whose
+// certificate judges it with the rest. What was reckoned of the incumbent's
+// level does not hold for it: a noisy metric is calibrated anew.
+func (c *Campaign) override(j Judgement, chained bool) {
+	c.Overridden++
+	c.Rule = c.Rule.Overridden(j)
+	if !chained {
+		c.checkpoint()
+	}
+	if c.Rule.Class == Noisy {
+		c.Calibrated = false
 	}
 }
 
@@ -280,6 +315,7 @@ func foldReverted(v *View, _ Record, b Reversion) {
 	switch {
 	case x.Status == Kept && b.By == "certificate":
 		c.Kept--
+		c.forgetOverride(x)
 		x.RolledBack = true
 	case x.Status != Unresolved: // an invalid one stays invalid; its file may still be put back
 		return
@@ -292,6 +328,7 @@ func foldReverted(v *View, _ Record, b Reversion) {
 func foldUndone(v *View, _ Record, b Undoing) {
 	x, c := v.Experiment, v.Campaign
 	x.Undone, x.Status = true, Reverted
+	c.forgetOverride(x)
 	v.tellIdea(true)
 	covered := x.N < c.ChainFrom // by a certificate, or as an edit proven on its own
 	c.Kept, c.Reverted = c.Kept-1, c.Reverted+1
@@ -300,15 +337,30 @@ func foldUndone(v *View, _ Record, b Undoing) {
 	if n := len(c.KeptStack); n > 0 {
 		c.IncumbentOf = c.KeptStack[n-1]
 	}
-	c.Rule = c.Rule.MovedBack(*x.Judgement)
+	if x.Overridden == "" {
+		c.Rule = c.Rule.MovedBack(*x.Judgement)
+	} else {
+		c.Rule = c.Rule.OverrideUndone(*x.Judgement)
+		c.Calibrated = c.Calibrated && c.Rule.Class != Noisy
+	}
 	if covered { // a rollback must not bring it back
 		c.checkpoint()
 		c.CertifiedGain -= c.provenGain(x)
 	}
 }
 
+// forgetOverride takes an experiment that is kept no longer off the overridden ones.
+func (c *Campaign) forgetOverride(x *Experiment) {
+	if x.Overridden != "" {
+		c.Overridden--
+	}
+}
+
 // provenGain is the estimate of an edit on the scale of the rule, 0 without one.
 func (c *Campaign) provenGain(x *Experiment) float64 {
+	if x.Overridden != "" {
+		return 0
+	}
 	if g := x.Judgement.Gain; g != nil && x.Judgement.Scale == c.Rule.Scale {
 		return c.Rule.ruler().size(g.Mid)
 	}

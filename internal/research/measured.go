@@ -110,6 +110,8 @@ func (c *Campaign) Proof(x *Experiment) string {
 	switch {
 	case x.RolledBack:
 		return "rolled back"
+	case x.Status == Kept && x.Overridden != "":
+		return "kept by a person against the verdict"
 	case x.Status != Kept || x.Judgement == nil || c.Rule.Class != Noisy:
 		return ""
 	case x.N < c.ChainFrom && x.Judgement.Verdict == Improved && x.Judgement.StoppedBy != "one_run":
@@ -143,6 +145,9 @@ func (c *Campaign) Standing() string {
 			s = fmt.Sprintf("certified: about %s in %s", c.CertifiedWords(), count(c.Certified, "certificate"))
 		}
 		parts = append(parts, s)
+	}
+	if c.Overridden > 0 {
+		parts = append(parts, count(c.Overridden, "edit")+" kept by a person against the verdict, in no figure but an audit's")
 	}
 	if s := c.Rule.ChainWords(c.Program.Metric, nil); s != "" {
 		parts = append(parts, "provisional: "+s)

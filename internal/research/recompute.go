@@ -65,6 +65,8 @@ type replayJob struct {
 	failed bool // a setup, build or check
 	judged Judgement
 
+	overridden bool // kept by a person, against the verdict
+
 	confirmed bool // a run of a confirmation was made, void or not
 }
 
@@ -112,12 +114,21 @@ var replays = map[Kind]func(*replay, Record) error{
 	KindExperimentJudged:    replaying((*replay).judged),
 	KindExperimentKept: replaying(func(c *replay, b Keeping) error {
 		c.incumbent = b.Commit
-		c.state = c.state.Moved(c.job(NewJobID(ExperimentJob, b.N)).judged)
+		j := c.job(NewJobID(ExperimentJob, b.N))
+		if j.overridden = b.Overridden != ""; j.overridden {
+			c.state = c.state.Overridden(j.judged)
+		} else {
+			c.state = c.state.Moved(j.judged)
+		}
 		return nil
 	}),
 	KindKeepUndone: replaying(func(c *replay, b Undoing) error {
 		c.incumbent = b.Commit
-		c.state = c.state.MovedBack(c.job(NewJobID(ExperimentJob, b.N)).judged)
+		if j := c.job(NewJobID(ExperimentJob, b.N)); j.overridden {
+			c.state = c.state.OverrideUndone(j.judged)
+		} else {
+			c.state = c.state.MovedBack(j.judged)
+		}
 		return nil
 	}),
 }

@@ -14,6 +14,7 @@ const (
 	KindContractAccepted    Kind = "contract.accepted"
 	KindCampaignEnded       Kind = "campaign.ended"
 	KindSessionJoined       Kind = "session.joined"
+	KindSessionAnswered     Kind = "session.answered"
 	KindCalibrationStarted  Kind = "calibration.started"
 	KindCalibrationFinished Kind = "calibration.finished"
 	KindExperimentProposed  Kind = "experiment.proposed"
@@ -38,6 +39,14 @@ const (
 	KindLoopStopped         Kind = "loop.stopped"
 	KindLoopResumed         Kind = "loop.resumed"
 	KindLedgerMigrated      Kind = "ledger.migrated" // of no campaign
+)
+
+// Way is how a person took a decision that no agent may take.
+type Way string
+
+const (
+	ByTerminal    Way = "terminal"    // typed the campaign's name in a terminal
+	ByElicitation Way = "elicitation" // filled in the form that the client showed
 )
 
 // Record is one entry of the ledger. Hash is SHA-256 over the record's
@@ -83,6 +92,7 @@ type (
 		Program Program `json:"program"`
 		Digest  string  `json:"digest"`
 		Was     string  `json:"was"`
+		By      Way     `json:"by,omitempty"` // "" in records of before it was noted: terminal
 	}
 	// CampaignEnd is the body of campaign.ended.
 	CampaignEnd struct {
@@ -101,6 +111,18 @@ type (
 		Version  string `json:"version"`
 		Checkout string `json:"checkout"`
 		Origin   string `json:"origin,omitempty"` // branch or commit that the checkout came from
+	}
+	// SessionAnswers is the body of session.answered: what the session's agent was
+	// told since the last such record, by tool.
+	SessionAnswers struct {
+		Calls map[string]Answered `json:"calls"`
+	}
+	// Answered is how often a tool was called, and the bytes of its answers in
+	// each of their forms, of which a client shows its model one.
+	Answered struct {
+		N          int   `json:"n"`
+		Text       int64 `json:"text"`
+		Structured int64 `json:"structured"`
 	}
 	// JobStart is the body of calibration.started, measurement.started (an audit
 	// is a measurement too) and certificate.started.
@@ -207,6 +229,9 @@ type (
 		Branch         string `json:"branch"`
 		Note           string `json:"note,omitempty"`
 		Simplification bool   `json:"simplification,omitempty"`
+		// Overridden is how a person kept it although its verdict does not allow
+		// that, "" for a keep by the verdict. Such a keep proves nothing.
+		Overridden Way `json:"overridden,omitempty"`
 	}
 	// Reversion is the body of experiment.reverted.
 	Reversion struct {

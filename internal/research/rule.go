@@ -153,6 +153,34 @@ func (s RuleState) MovedBack(j Judgement) RuleState {
 	return s.shifted(j, -1).grown(j.Growth, -1)
 }
 
+// Overridden is the state after a person kept the experiment that j judged
+// against that verdict. It claims nothing and joins no chain; the level of a
+// noisy metric is for a calibration to find.
+func (s RuleState) Overridden(j Judgement) RuleState {
+	if s.Class == Deterministic {
+		return s.Moved(j)
+	}
+	return s.adrift()
+}
+
+// OverrideUndone is the state after that was undone.
+func (s RuleState) OverrideUndone(j Judgement) RuleState {
+	if s.Class == Deterministic {
+		return s.MovedBack(j)
+	}
+	return s.adrift()
+}
+
+// adrift is the state of which nothing follows from the experiment closed last.
+func (s RuleState) adrift() RuleState {
+	if s.Auto != nil {
+		auto := *s.Auto
+		auto.IfKept = nil
+		s.Auto = &auto
+	}
+	return s
+}
+
 // shifted moves the tracked level by j's estimated gain, once forwards (+1) or back (-1).
 func (s RuleState) shifted(j Judgement, sign float64) RuleState {
 	if s.Class != Noisy || j.Gain == nil || j.Scale != s.Scale {

@@ -50,6 +50,7 @@ type Campaign struct {
 	GPUSeconds   float64         `json:"gpu_seconds,omitempty"`
 	Verdicts     map[Verdict]int `json:"verdicts"`
 	Kept         int             `json:"kept"`
+	Overridden   int             `json:"overridden,omitempty"` // of the kept ones, those that a person kept against the verdict
 	Reverted     int             `json:"reverted"`
 	Streak       int             `json:"streak"` // judged experiments since the last keep
 
@@ -110,6 +111,7 @@ type Experiment struct {
 	Note       string     `json:"note,omitempty"`
 	Lesson     string     `json:"lesson,omitempty"`
 	Simpler    bool       `json:"simplification,omitempty"`
+	Overridden Way        `json:"overridden,omitempty"` // how a person kept it against its verdict
 	Undone     bool       `json:"undone,omitempty"`
 	Closed     bool       `json:"closed,omitempty"` // a revert was recorded, also of an invalid one
 	Runs       int        `json:"runs"`
@@ -165,6 +167,21 @@ type Session struct {
 	Kept        int             `json:"kept"`
 	Verdicts    map[Verdict]int `json:"verdicts"`
 	Predictions Predictions     `json:"predictions"`
+	// Answers is what its agent was told, by tool.
+	Answers map[string]Answered `json:"answers,omitempty"`
+}
+
+// Told is the sum of the session's answers.
+func (s *Session) Told() (all Answered) {
+	for _, a := range s.Answers {
+		all = all.Plus(a)
+	}
+	return all
+}
+
+// Plus is the sum of both.
+func (a Answered) Plus(b Answered) Answered {
+	return Answered{a.N + b.N, a.Text + b.Text, a.Structured + b.Structured}
 }
 
 // View is the folded state that one record may touch. The ledger loads what

@@ -1,0 +1,49 @@
+package main
+
+import (
+	"bufio"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"ratchet/internal/lab"
+	"ratchet/internal/research"
+	"ratchet/tools"
+)
+
+func overrideCommand(a *app) *cobra.Command {
+	var note string
+	cmd := &cobra.Command{
+		Use:   "override [EXPERIMENT]",
+		Short: "keep an experiment against its verdict (a person, in a terminal)",
+		Long: "Keeps a judged experiment whose verdict does not allow that: the latest one of this checkout, or the one\n" +
+			"named (x7). It is recorded as a person's decision, proves nothing, and no view counts it as a gain that was shown.",
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			l, err := a.lab(cmd.Context())
+			if err != nil {
+				return err
+			}
+			x, err := l.Overridable(cmd.Context(), strings.Join(args, ""))
+			if err != nil {
+				return err
+			}
+			if !isTerminal(a.Stdin) {
+				return research.Errorf(research.CodeVerdict, "run it yourself, in a terminal", "keeping against the verdict is a person's decision")
+			}
+			a.printf("%s: %s\n%s\nkeep refuses it: %s\n\nType the campaign's name (%s) to keep it nevertheless: ", x.ID, x.Hypothesis, x.Words, x.Why, x.Campaign)
+			line, _ := bufio.NewReader(a.Stdin).ReadString('\n')
+			if strings.TrimSpace(line) != x.Campaign {
+				return research.Errorf(research.CodeVerdict, "run `ratchet override` again", "not kept: the name differs")
+			}
+			k, err := l.Keep(cmd.Context(), lab.KeepRequest{ID: string(x.ID), Note: note, Override: research.ByTerminal})
+			if err != nil {
+				return err
+			}
+			a.printf("%s\n", tools.RenderKept(k).Text)
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&note, "note", "", "why, for the record")
+	return cmd
+}

@@ -1,0 +1,43 @@
+package lab
+
+import (
+	"context"
+	"strconv"
+
+	"ratchet/internal/research"
+)
+
+// Overridable is a judged experiment whose verdict does not allow to keep it,
+// for a person to look at.
+type Overridable struct {
+	Campaign   string
+	ID         research.JobID
+	Hypothesis string
+	Words      string // its judgement
+	Why        string // why keep refuses it
+}
+
+// Overridable is the experiment that a person may keep against its verdict, by
+// default the checkout's own latest. Keep with KeepRequest.Override does it.
+// Errors: CodeVerdict when the verdict allows a keep, or nothing was measured;
+// else as Keep's.
+func (l *Lab) Overridable(ctx context.Context, id string) (*Overridable, error) {
+	c, x, err := l.decidable(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	ok, _, why := research.Keepable(*x)
+	switch {
+	case ok || x.Status == research.Kept:
+		return nil, research.Errorf(research.CodeVerdict, "keep it: `ratchet call keep '{\"id\":\"x"+strconv.Itoa(x.N)+"\"}'`", "the verdict of experiment %d needs no override", x.N)
+	case !measured(x):
+		return nil, research.Errorf(research.CodeVerdict, "mend the edit and run it again", "no number came out of experiment %d: there is nothing that a person could judge better", x.N)
+	}
+	return &Overridable{Campaign: c.Name, ID: x.Job(), Hypothesis: firstLine(x.Hypothesis), Words: x.Judgement.Words(c.Program.Metric), Why: why}, nil
+}
+
+// measured says whether a comparable number of x exists.
+func measured(x *research.Experiment) bool {
+	j := x.Judgement
+	return j != nil && j.Verdict != research.Invalid && j.Value != nil
+}

@@ -1,0 +1,36 @@
+package research
+
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+)
+
+// Change is a key of the contract whose value differs, both as JSON; "" where
+// the key is missing.
+type Change struct{ Key, Was, Now string }
+
+// Changes are the keys in which two contracts differ, in alphabetical order.
+func Changes(was, now Program) (out []Change) {
+	old, new := keys(was), keys(now)
+	all := maps.Clone(old)
+	maps.Copy(all, new)
+	for _, k := range slices.Sorted(maps.Keys(all)) {
+		if a, b := string(old[k]), string(new[k]); a != b {
+			out = append(out, Change{k, a, b})
+		}
+	}
+	return out
+}
+
+func keys(p Program) map[string]json.RawMessage {
+	var m map[string]json.RawMessage
+	b, err := json.Marshal(p)
+	if err == nil {
+		err = json.Unmarshal(b, &m)
+	}
+	if err != nil {
+		panic(err) // a Program always encodes
+	}
+	return m
+}

@@ -1,0 +1,100 @@
+package server
+
+import (
+	"context"
+	"time"
+
+	"ratchet/internal/lab"
+	"ratchet/ledger"
+)
+
+const watchEvery = 500 * time.Millisecond // a look costs a read of some kilobytes, no lock
+
+// watch calls tell whenever somebody, in whatever process, has appended to the
+// ledger of the laboratory that find gives, until ctx is done. While find gives
+// none there is nothing to see.
+func watch(ctx context.Context, find func() *lab.Lab, tell func()) {
+	tick := time.NewTicker(watchEvery)
+	defer tick.Stop()
+	var of *lab.Lab
+	var last ledger.Stamp
+	for {
+		if l := find(); l != nil {
+			now, err := l.Ledger().Stamp()
+			if err == nil && l == of && now != last {
+				tell()
+			}
+			if err == nil {
+				of, last = l, now
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// watchOwn tells the client on standard streams of what others append, from its
+// first subscription on.
+func (s *Server) watchOwn(ctx context.Context, out stream) {
+	select {
+	case <-ctx.Done():
+		return
+	case <-s.wanted:
+	}
+	find := func() *lab.Lab {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		for _, l := range s.labs {
+			return l
+		}
+		return nil
+	}
+	watch(ctx, find, func() {
+		for _, l := range s.followers("") {
+			s.unsent(l.updates())
+		}
+		uris, _ := s.subscribed("stdio")
+		for _, uri := range uris {
+			s.unsent(sendNotification(out, updated, map[string]any{"uri": uri}))
+		}
+	})
+}
+
+// watchFor tells one stream of subscriptions/listen over HTTP of what others
+// append, until the returned function is called. The laboratory that it looks
+// through is its own, and marks nothing.
+func (h *HTTP) watchFor(ctx context.Context, v *visit) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	var own *lab.Lab
+	tried := false
+	find := func() *lab.Lab {
+		if !tried && h.core.listener(&v.caller) != nil {
+			tried = true
+			l, err := h.opt.Open(ctx, v.checkout, v.client.name, v.client.version)
+			if err == nil && h.roots.hold(l.Root()) {
+				own = l
+			}
+		}
+		return own
+	}
+	go func() {
+		defer close(done)
+		watch(ctx, find, func() {
+			if l := h.core.listener(&v.caller); l != nil {
+				h.core.unsent(l.updates())
+			}
+		})
+	}()
+	return func() { cancel(); <-done }
+}
+
+// listener is the stream that an HTTP request is, nil if it is none.
+func (s *Server) listener(c *caller) *listener {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.listeners[c]
+}

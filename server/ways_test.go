@@ -1,0 +1,109 @@
+package server_test
+
+import (
+	"cmp"
+	"context"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/mark3labs/mcp-go/client"
+	"github.com/mark3labs/mcp-go/client/transport"
+	"github.com/mark3labs/mcp-go/mcp"
+
+	"ratchet/internal/lab"
+	"ratchet/server"
+)
+
+// way is how a client reaches the server.
+type way struct{ transport, protocol string }
+
+// inEveryWay runs f over both transports, with the oldest and the newest
+// protocol, and the newest one before sessions went. Standard streams have one
+// session in a process: those tests run one after the other.
+func inEveryWay(t *testing.T, f func(t *testing.T, w way)) {
+	for _, tr := range []string{"stdio", "http"} {
+		for _, p := range []string{"2024-11-05", "2025-11-25", "2026-07-28"} {
+			t.Run(tr+" "+p, func(t *testing.T) { f(t, way{tr, p}) })
+		}
+	}
+}
+
+// bearer shows a token with every request: mcp-go's client leaves the headers it
+// is given out of its DELETE.
+type bearer string
+
+func (b bearer) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.Header.Set("Authorization", "Bearer "+string(b))
+	return http.DefaultTransport.RoundTrip(r)
+}
+
+// told are the notifications that a client got.
+type told struct {
+	mu  sync.Mutex
+	all []mcp.JSONRPCNotification
+}
+
+func (n *told) add(m mcp.JSONRPCNotification) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.all = append(n.all, m)
+}
+
+// of are those of one method.
+func (n *told) of(method string) (out []mcp.JSONRPCNotification) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, m := range n.all {
+		if m.Method == method {
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
+// connect is a client of a server that works in dir, initialised.
+func (w way) connect(t *testing.T, dir string, change func(*server.Options), opts ...client.ClientOption) (*client.Client, *told) {
+	t.Helper()
+	o := server.Options{Version: "1.2.3", Open: func(ctx context.Context, name, version string) (*lab.Lab, error) {
+		return openLab(ctx, dir, name, version)
+	}}
+	if change != nil {
+		change(&o)
+	}
+	var tr transport.Interface
+	if w.transport == "http" {
+		s := serve(t, func(h *server.HTTPOptions) { h.Open, h.Patience = openAny, o.Patience }, dir)
+		var err error
+		tr, err = transport.NewStreamableHTTP(s.url(dir), transport.WithHTTPBasicClient(&http.Client{Transport: bearer(s.token)}))
+		must(t, err)
+	} else {
+		inR, inW := io.Pipe()
+		outR, outW := io.Pipe()
+		done := make(chan error, 1)
+		go func() {
+			done <- server.New(o).ServeStdio(context.Background(), inR, outW)
+			outW.Close()
+		}()
+		tr = transport.NewIO(outR, inW, io.NopCloser(strings.NewReader("")))
+		t.Cleanup(func() { inW.Close(); <-done })
+	}
+	c := client.NewClient(tr, opts...)
+	n := &told{}
+	c.OnNotification(n.add)
+	ctx := context.Background()
+	must(t, c.Start(ctx))
+	t.Cleanup(func() { c.Close() })
+	var req mcp.InitializeRequest
+	req.Params.ProtocolVersion = w.protocol
+	req.Params.ClientInfo = mcp.Implementation{Name: "test", Version: "0.1"}
+	_, err := c.Initialize(ctx, req)
+	must(t, err)
+	if got := c.ProtocolVersion(); got != w.protocol {
+		t.Fatalf("speaks %s, not %s", cmp.Or(got, "nothing"), w.protocol)
+	}
+	return c, n
+}
