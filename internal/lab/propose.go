@@ -1,0 +1,122 @@
+package lab
+
+import (
+	"context"
+	"fmt"
+	"ratchet/internal/research"
+	"ratchet/ledger"
+	"strings"
+)
+
+// fresh refuses a tree that is the incumbent's, or that was judged already
+// against this incumbent. It returns what is only like p.
+func (l *Lab) fresh(ctx context.Context, c *research.Campaign, p *research.Proposal) (alike []string, err error) {
+	err = l.ledger.View(ctx, func(tx *ledger.Tx) error {
+		if p.Tree == c.IncumbentTree {
+			return research.Errorf(research.CodeNoChange, "edit the file first",
+				"%s equals the incumbent's", strings.Join(p.Paths, ", "))
+		}
+		if n, ok := tx.Judged(c.Name, c.Incumbent, p.Tree); ok {
+			if err := l.judgedAlready(tx, c, n); err != nil {
+				return err
+			}
+		}
+		alike, err = l.likeProposal(tx, c, p)
+		return err
+	})
+	return alike, err
+}
+
+// judgedAlready refuses the very content of experiment n, unless that was good
+// and was reverted: it may be had back, for the price of its runs.
+func (l *Lab) judgedAlready(tx *ledger.Tx, c *research.Campaign, n int) error {
+	x, err := tx.Experiment(c.Name, n)
+	if err != nil {
+		return err
+	}
+	ok, _, _ := research.Keepable(*x)
+	if ok && x.Status == research.Reverted {
+		return nil
+	}
+	next := fmt.Sprintf("try something else; read_log{view: \"experiment\", query: \"%d\"} shows it", n)
+	if ok && x.Status == research.Unresolved {
+		next = fmt.Sprintf("keep{id: \"x%d\"}: it waits for that", n)
+	}
+	return research.Errorf(research.CodeDuplicate, next,
+		"experiment %d judged this very content against this incumbent: %s", n, x.Judgement.Words(c.Program.Metric))
+}
+
+// propose appends experiment.proposed, and closes as reverted what this
+// checkout's last experiment left open. It checks again, inside the
+// transaction, everything that another session may have changed meanwhile, and
+// claims the idea. p.N and p.Fence are set.
+func (l *Lab) propose(ctx context.Context, c *research.Campaign, p *research.Proposal) error {
+	return l.update(ctx, c.Name, func(tx *ledger.Tx, now *research.Campaign, session string) error {
+		if err := spent(now); err != nil {
+			return err
+		}
+		if now.Incumbent != p.Parent {
+			return research.Errorf(research.CodeConflict, "call again: your edit will be merged with it",
+				"another session kept something meanwhile: the incumbent is %s now", short(now.Incumbent))
+		}
+		if err := l.free(tx, now); err != nil {
+			return err
+		}
+		if err := l.closeWaiting(tx, now, session, p.Merges); err != nil {
+			return err
+		}
+		if err := l.claimFor(tx, now, session, p); err != nil {
+			return err
+		}
+		p.N = now.Experiments + 1
+		_, err := tx.Append(research.Entry{Campaign: c.Name, Session: session, Kind: research.KindExperimentProposed, Body: p})
+		return err
+	})
+}
+
+// free refuses while an experiment of this checkout runs, or the head is being
+// certified. Other checkouts' experiments are no hindrance: measuring takes turns.
+func (l *Lab) free(tx *ledger.Tx, now *research.Campaign) error {
+	for _, id := range now.Open {
+		next := "wait_run{id: \"" + string(id) + "\"}, then call again"
+		switch id.Kind() {
+		case research.ExperimentJob:
+			x, err := tx.Experiment(now.Name, id.N())
+			if err != nil {
+				return err
+			}
+			if x.Checkout == l.repo.Root() {
+				return research.Errorf(research.CodeBusy, next, "experiment %d is still running", x.N)
+			}
+		case research.CertificateJob:
+			return research.Errorf(research.CodeBusy, next, "the certificate %s of the head is still running", id)
+		}
+	}
+	return nil
+}
+
+// closable is this checkout's experiment that waits for keep or revert, nil if
+// none. An improvement is not: it waits for its own decision.
+func (l *Lab) closable(tx *ledger.Tx, c *research.Campaign) (*research.Experiment, error) {
+	x, err := l.waiting(tx, c)
+	if err == nil && x != nil && x.Judgement.Verdict == research.Improved {
+		return nil, research.Errorf(research.CodeUnresolved, fmt.Sprintf("keep{id: \"x%d\"} (or revert{id: \"x%d\"} with a lesson)", x.N, x.N),
+			"experiment %d improved the metric and waits for its decision", x.N)
+	}
+	return x, err
+}
+
+// closeWaiting reverts this checkout's experiment that waits; merging names the
+// one whose edit the next experiment measures again.
+func (l *Lab) closeWaiting(tx *ledger.Tx, c *research.Campaign, session string, merging int) error {
+	by := research.Reversion{N: merging, By: "merge"}
+	if merging == 0 {
+		x, err := l.closable(tx, c)
+		if err != nil || x == nil {
+			return err
+		}
+		by = research.Reversion{N: x.N, By: "next_run"}
+	}
+	_, err := tx.Append(research.Entry{Campaign: c.Name, Session: session, Kind: research.KindExperimentReverted, Body: by})
+	return err
+}
