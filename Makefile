@@ -15,7 +15,7 @@ export CGO_CFLAGS ?= -O2 -g -Wno-deprecated-declarations
 TRIALS ?= 200
 CLIENT_RUN ?= 75s
 
-.PHONY: help build man test race lint vuln fuzz bench growth demo install crash abuse clients load grown linear nights evidence-wordfreq gpu-test clean
+.PHONY: help build man test race lint vuln fuzz bench growth demo install crash abuse clients conformance load grown linear nights evidence-wordfreq gpu-test clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -36,6 +36,7 @@ lint: ## gofmt, vet for every platform, staticcheck, known vulnerabilities (whic
 	GOOS=darwin $(GO) vet ./...
 	GOOS=windows $(GO) vet ./...
 	$(GO) vet -tags man ./cmd/ratchet
+	$(GO) vet -tags conformance ./server ./cmd/ratchet
 	$(GO) run $(STATICCHECK) ./...
 	@$(MAKE) --no-print-directory vuln UNREACHABLE=warn
 
@@ -60,10 +61,16 @@ linear: ## histories of 8 processes on one ledger, some killed, checked for line
 
 bench: build ## fixed cost of an experiment cycle against the plain shell, start-up, ledger
 	$(GO) test ./cmd/ratchet -run '^TestCycleCost$$' -v -count 1 -cycle 30
+	$(GO) test ./cmd/ratchet -run '^TestStartCost$$' -v -count 1 -starts 40
 	$(GO) test ./sandbox ./ledger -run '^$$' -bench 'Start|Append|CampaignRead|Stamp' -benchtime 200x
 
 grown: ## bytes an experiment in a large ledger, and who waits while it is exported, backed up, verified, migrated
 	$(GO) test ./ledger -run '^TestGrown$$' -count 1 -v -timeout 2h -grown 10000
+
+conformance: ## the official MCP conformance suite against ratchet serve with fixtures (npm, Node 22 through npm); prints the table of docs/protocol.md
+	mkdir -p bin/conformance
+	npm install --silent --no-save --prefix bin/conformance node@22.23.3 @modelcontextprotocol/conformance@0.1.16
+	$(GO) test -tags conformance ./cmd/ratchet -run '^TestConformance$$' -count 1 -v -timeout 30m -args -conformance $(CURDIR)/bin/conformance/node_modules
 
 growth: ## what a cycle and every view cost at 0 to 100,000 experiments, in time and in the agent's bytes
 	$(GO) test ./cmd/ratchet -run '^TestGrowth$$' -v -count 1 -timeout 1h -growth 0,1000,10000,100000

@@ -83,6 +83,7 @@ type campaign struct {
 	*client.Client
 	t   testing.TB
 	dir string
+	ran [2]int // bytes of the last answer of a run, in both forms
 }
 
 // newCampaign makes a real repository with a deterministic metric, and a client
@@ -163,8 +164,25 @@ func (c *campaign) try(tool, args string) (map[string]any, bool) {
 	if !strings.Contains(text, "\nnext: ") {
 		c.t.Errorf("%s: no next step in %q", tool, text)
 	}
+	c.cycle(tool, len(text), len(js))
 	return m, isError
 }
+
+// cycle holds what an agent reads of one cycle, a run and its keep or revert, to
+// its bound, in both forms.
+func (c *campaign) cycle(tool string, text, structured int) {
+	switch tool {
+	case "run_experiment", "wait_run":
+		c.ran = [2]int{text, structured}
+	case "keep", "revert":
+		if a, b := c.ran[0]+text, c.ran[1]+structured; a > maxCycle || b > maxCycle {
+			c.t.Errorf("a cycle that ends with %s has %d bytes of text, %d of JSON", tool, a, b)
+		}
+		c.ran = [2]int{}
+	}
+}
+
+const maxCycle = 1200 // bytes, of the design
 
 // done waits until the job has ended.
 func (c *campaign) done(m map[string]any) map[string]any {

@@ -9,6 +9,10 @@
 // over standard streams with the stream, over HTTP by DELETE, some minutes
 // after its last call, or with the server.
 //
+// What only a person decides, a call asks its client's person where the client
+// can show a form (person.go); a server outside every repository asks where its
+// client works (roots.go). A call's messages stand before its answer (stream.go).
+//
 // Over HTTP a request names its checkout in the URL and its token's name joins
 // the client's; a session is only a name, carried in its id, so that it
 // outlives the server and costs it nothing but, while it is used, a laboratory.

@@ -93,6 +93,18 @@ func (c *chronicle) runs(job research.JobID, obs []research.Observation) {
 
 // propose makes one experiment and keeps it if it may be.
 func (c *chronicle) propose(effect float64) research.Verdict {
+	n, j := c.judge(effect)
+	if j.Verdict == research.Improved || j.Verdict == research.Provisional {
+		c.add(research.KindExperimentKept, research.Keeping{N: n, Commit: fmt.Sprint("k", n), Was: c.campaign.Incumbent})
+		c.head += effect
+	} else if j.Verdict != research.Invalid {
+		c.add(research.KindExperimentReverted, research.Reversion{N: n, By: "agent"})
+	}
+	return j.Verdict
+}
+
+// judge makes one experiment, up to its verdict.
+func (c *chronicle) judge(effect float64) (int, research.Judgement) {
 	n := c.campaign.Experiments + 1
 	c.add(research.KindExperimentProposed, research.Proposal{N: n, Candidate: fmt.Sprint("x", n), Tree: fmt.Sprint("tree ", n)})
 	rule, o := research.NewRule(c.program), c.outlook
@@ -106,13 +118,7 @@ func (c *chronicle) propose(effect float64) research.Verdict {
 	c.runs(research.NewJobID('x', n), obs)
 	c.add(research.KindExperimentJudged, j)
 	c.outlook.Proposals--
-	if j.Verdict == research.Improved || j.Verdict == research.Provisional {
-		c.add(research.KindExperimentKept, research.Keeping{N: n, Commit: fmt.Sprint("k", n), Was: c.campaign.Incumbent})
-		c.head += effect
-	} else if j.Verdict != research.Invalid {
-		c.add(research.KindExperimentReverted, research.Reversion{N: n, By: "agent"})
-	}
-	return j.Verdict
+	return n, j
 }
 
 // certify judges the head, and reverts its chain if that fails.
