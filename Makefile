@@ -50,6 +50,7 @@ vuln: ## known vulnerabilities in the code that is called; fails where the datab
 fuzz: ## fuzz the parsers for FUZZTIME each
 	$(GO) test ./internal/research -run '^$$' -fuzz FuzzParseProgram -fuzztime $(FUZZTIME)
 	$(GO) test ./internal/research -run '^$$' -fuzz FuzzScanner -fuzztime $(FUZZTIME)
+	$(GO) test ./internal/foreign -run '^$$' -fuzz FuzzRead -fuzztime $(FUZZTIME)
 	$(GO) test ./server -run '^$$' -fuzz FuzzTools -fuzztime $(FUZZTIME)
 
 load: ## 32 sessions over HTTP and 8 over stdio on one ledger; 10,000 sessions opened and left

@@ -29,6 +29,9 @@ func (t *Tx) index(rec research.Record) error {
 	if err != nil {
 		return err
 	}
+	if err := t.loadImport(v, rec); err != nil {
+		return err
+	}
 	if err := fold(v, rec); err != nil {
 		return err
 	}
@@ -37,6 +40,9 @@ func (t *Tx) index(rec research.Record) error {
 	}
 	if err := t.saveIdea(v, rec, idea); err != nil {
 		return fmt.Errorf("store idea: %w", err)
+	}
+	if err := t.saveImport(v, rec); err != nil {
+		return fmt.Errorf("store import: %w", err)
 	}
 	if err := t.indexStatus(rec.Campaign, v.Experiment, was); err != nil {
 		return fmt.Errorf("index status: %w", err)

@@ -35,6 +35,12 @@ const (
 	bucketText     = "text"        // campaign, word, n → nothing
 	bucketKinds    = "kinds"       // kind → the first record of it
 
+	// Of history.imported. A ledger without imports may lack them.
+	bucketImports    = "imports"        // campaign, n → seq
+	bucketImportAt   = "import_lines"   // campaign, file, line's number, part → see imports.go
+	bucketImportFrom = "import_sources" // campaign, source → state
+	bucketImportText = "import_text"    // campaign, word, n → nothing
+
 	keyFormat = "format"
 	keyWriter = "writer" // the version of Ratchet that appended last
 
@@ -48,7 +54,7 @@ const (
 // indexes lists every bucket that is a function of the records.
 var indexes = []string{bucketKeys, bucketCamps, bucketExps, bucketStatus, bucketJudged, bucketLatest, bucketJobs,
 	bucketRuns, bucketSession, bucketPlaces, bucketLessons, bucketIdeas, bucketStanding, bucketThought, bucketDiffs,
-	bucketText, bucketKinds}
+	bucketText, bucketKinds, bucketImports, bucketImportAt, bucketImportFrom, bucketImportText}
 
 func makeBuckets(tx *bbolt.Tx) error {
 	for _, name := range append([]string{bucketRecords, bucketMeta}, indexes...) {
@@ -176,6 +182,13 @@ func (s *store) get(bucket, key string) []byte {
 func (s *store) put(bucket, key string, value []byte) error {
 	s.inside = true
 	b := s.tx.Bucket([]byte(bucket))
+	if b == nil { // of an index that is younger than the ledger
+		var err error
+		if b, err = s.tx.CreateBucket([]byte(bucket)); err != nil {
+			s.inside = false
+			return err
+		}
+	}
 	if bucket == bucketRecords { // which only grow at their end
 		b.FillPercent = 1
 	}

@@ -244,6 +244,8 @@ func normal(bucket string, stored []byte) []byte {
 		v = new(research.Session)
 	case bucketIdeas:
 		v = new(research.IdeaState)
+	case bucketImportFrom:
+		v = new(research.ImportSource)
 	default:
 		return stored
 	}

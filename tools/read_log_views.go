@@ -23,6 +23,8 @@ type logOut struct {
 	Counts      string            `json:"counts"`
 	Running     []lab.RunningJob  `json:"running"`
 	Rows        []row             `json:"rows"`
+	Imported    []importRow       `json:"imported"`
+	ImportedAre string            `json:"imported_are"`
 	Lessons     []research.Lesson `json:"lessons"`
 	Ideas       []ideaRow         `json:"ideas"`
 	Sessions    []sessionRow      `json:"sessions"`
@@ -110,7 +112,7 @@ func RenderTable(p *lab.Page, query string) Answer {
 	if len(rows.list) == 0 {
 		title = "no experiments"
 	}
-	fields := []field{{key: "view", val: "table", line: title}, rows}
+	fields := append([]field{{key: "view", val: "table", line: title}, rows}, importField(p.Imported)...)
 	then := `read_log{view:"experiment",query:"N"} for one of them`
 	if p.Next != "" {
 		then = fmt.Sprintf(`read_log{view:"table",query:%q,cursor:%q} for older ones`, oneLine(query, 100), p.Next)

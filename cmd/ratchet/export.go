@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ratchet/internal/lab"
 	"ratchet/internal/research"
 	"ratchet/ledger"
 )
@@ -25,7 +26,8 @@ func exportCommand(a *app) *cobra.Command {
 			"chain of such a file alone. tsv has the columns of results.tsv, pi is a log.jsonl, csv has more\n" +
 			"columns; they hold the experiments that are decided, in order. --since leaves out what is older: a\n" +
 			"record's number, a time (2026-11-23T06:00:00Z) or an age (24h); of tsv, csv and pi, the experiments\n" +
-			"that no record from there on concerns.",
+			"that no record from there on concerns. imported gives a file that `ratchet import` read back, byte for\n" +
+			"byte. mlflow writes a folder for MLflow's local file store: --out mlruns.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var err error
@@ -35,7 +37,9 @@ func exportCommand(a *app) *cobra.Command {
 			return x.run(cmd.Context())
 		},
 	}
-	cmd.Flags().StringVar(&x.format, "format", "jsonl", "jsonl, tsv, csv or pi")
+	cmd.Flags().StringVar(&x.format, "format", "jsonl", "jsonl, tsv, csv, pi, imported or mlflow")
+	cmd.Flags().StringVar(&x.source, "source", "", "imported: the file to give back, as `ratchet log --imported` names it")
+	cmd.Flags().StringVar(&x.dir, "out", "", "mlflow: the folder to write, which must not exist")
 	cmd.Flags().StringVar(&since, "since", "", "from this record's number, time or age on")
 	cmd.Flags().StringVar(&x.campaign, "campaign", "", "only this campaign (tsv: needed where there are several)")
 	return cmd
@@ -46,9 +50,12 @@ type export struct {
 	*app
 	format   string
 	campaign string
+	source   string    // imported
+	dir      string    // mlflow
 	from     uint64    // first record's sequence, 0: all
 	since    time.Time // of the first record, zero: all
 
+	in     *lab.Lab
 	ledger *ledger.Ledger
 	out    *bufio.Writer
 }
@@ -78,15 +85,15 @@ func parseSince(s string, now time.Time) (from uint64, at time.Time, err error) 
 }
 
 func (x *export) run(ctx context.Context) error {
-	write := map[string]func(context.Context) error{"jsonl": x.lines, "tsv": x.tsv, "csv": x.csv, "pi": x.pi}[x.format]
+	write := map[string]func(context.Context) error{"jsonl": x.lines, "tsv": x.tsv, "csv": x.csv, "pi": x.pi, "imported": x.imported, "mlflow": x.mlflow}[x.format]
 	if write == nil {
-		return research.Errorf(research.CodeBadArgument, "use jsonl, tsv, csv or pi", "--format %q is unknown", x.format)
+		return research.Errorf(research.CodeBadArgument, "use jsonl, tsv, csv, pi, imported or mlflow", "--format %q is unknown", x.format)
 	}
 	l, err := x.lab(ctx)
 	if err != nil {
 		return err
 	}
-	x.ledger, x.out = l.Ledger(), bufio.NewWriterSize(x.Stdout, 1<<16)
+	x.in, x.ledger, x.out = l, l.Ledger(), bufio.NewWriterSize(x.Stdout, 1<<16)
 	if x.campaign != "" {
 		if err := x.ledger.View(ctx, func(tx *ledger.Tx) error { _, err := tx.Campaign(x.campaign); return err }); err != nil {
 			return err

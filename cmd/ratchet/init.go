@@ -20,6 +20,7 @@ type initFlags struct {
 	edit                                          []string
 	name, metric, better, unit, run, build, check string
 	yes, force                                    bool
+	from                                          string
 }
 
 func initCommand(a *app) *cobra.Command {
@@ -28,7 +29,10 @@ func initCommand(a *app) *cobra.Command {
 		Use:   "init",
 		Short: "write program.md: find the commands, propose a metric, ask for the rest",
 		Long: "Looks for the repository's own benchmark, build and test commands and writes program.md, the contract\n" +
-			"of the campaign. On a terminal it asks for what it can't find; elsewhere the flags must say it.",
+			"of the campaign. On a terminal it asks for what it can't find; elsewhere the flags must say it.\n\n" +
+			"--from takes another program's files over instead: a folder with .auto/prompt.md and measure.sh (or\n" +
+			"autoresearch.md and .sh), the program.md of karpathy/autoresearch by any name, or a Weco command line\n" +
+			"in quotes. Flags go over what it finds. What can't be translated is named in program.md.",
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error { return runInit(a, in) },
 	}
@@ -43,6 +47,8 @@ func initCommand(a *app) *cobra.Command {
 	f.StringVar(&in.check, "check", "", "a command that must pass before anything is kept")
 	f.BoolVarP(&in.yes, "yes", "y", false, "ask nothing")
 	f.BoolVar(&in.force, "force", false, "overwrite program.md")
+	f.StringVar(&in.from, "from", "", "a folder, a file or \"weco run …\" to translate")
+	cmd.MarkFlagsMutuallyExclusive("from", "force")
 	return cmd
 }
 
@@ -52,12 +58,12 @@ func runInit(a *app, in initFlags) error {
 		return err
 	}
 	if _, err := os.Lstat(path); err == nil && !in.force {
-		return research.Errorf(research.CodeConflict, "`ratchet init --force` overwrites it", "%s exists already", path)
+		return in.inTheWay(path)
 	}
 	dir := filepath.Dir(path)
-	p, err := detect(os.DirFS(dir))
+	p, render, err := in.propose(dir)
 	if err != nil {
-		return research.Errorf(research.CodeRepository, "name the repository's folder with -C", "the folder %s can't be read: %w", dir, err)
+		return err
 	}
 	in.over(p)
 	input, asking := terminalInput(a)
@@ -66,7 +72,7 @@ func runInit(a *app, in initFlags) error {
 			return err
 		}
 	}
-	text, program, err := renderProposal(p, in.name, filepath.Base(dir))
+	text, program, err := render(p, in.name, filepath.Base(dir))
 	if err != nil {
 		return err
 	}
@@ -89,6 +95,34 @@ func runInit(a *app, in initFlags) error {
 		fmt.Fprintf(w, "wrote %s: edit %s, %s, %s is better\nnext: read it, write the direction at its end, and try it with `ratchet doctor`; then tell your agent: start the campaign\n",
 			path, strings.Join(program.Edit, ", "), program.Metric.Name, program.Metric.Better)
 	})
+}
+
+// inTheWay refuses to overwrite what is there.
+func (in initFlags) inTheWay(path string) error {
+	next := "`ratchet init --force` overwrites it"
+	if in.from != "" {
+		next = "`git mv program.md direction.md`, then `ratchet init --from direction.md`; or write another file beside it: `ratchet init --program ratchet.md --from …`"
+	}
+	return research.Errorf(research.CodeConflict, next, "%s exists already", path)
+}
+
+// renderer makes program.md of a proposal.
+type renderer func(p *proposal, name, folder string) ([]byte, research.Program, error)
+
+// propose finds what there is to say: in the repository, or in what --from names.
+func (in initFlags) propose(dir string) (*proposal, renderer, error) {
+	if in.from != "" {
+		t, err := fromSource(in.from, dir)
+		if err != nil {
+			return nil, nil, err
+		}
+		return &t.proposal, t.render, nil
+	}
+	p, err := detect(os.DirFS(dir))
+	if err != nil {
+		return nil, nil, research.Errorf(research.CodeRepository, "name the repository's folder with -C", "the folder %s can't be read: %w", dir, err)
+	}
+	return p, renderProposal, nil
 }
 
 // programPath is where program.md goes: --program, else the folder of -C.

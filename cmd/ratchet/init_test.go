@@ -50,7 +50,7 @@ func tree(t *testing.T, name string, a *txtar.Archive) string {
 	return dir
 }
 
-// A case is a tree, perhaps a line "flags: …" in the comment, and the golden
+// A case is a tree, perhaps a line "flags: …" or "from: …" in the comment, and the golden
 // program.md with what was printed.
 func TestInit(t *testing.T) {
 	cases, err := filepath.Glob("testdata/init/*.txtar")
@@ -65,8 +65,13 @@ func TestInit(t *testing.T) {
 				t.Fatal(err)
 			}
 			var flags []string
-			if _, line, ok := strings.Cut(string(a.Comment), "flags:"); ok {
-				flags = strings.Fields(line)
+			for line := range strings.Lines(string(a.Comment)) {
+				if rest, ok := strings.CutPrefix(line, "flags:"); ok {
+					flags = append(flags, strings.Fields(rest)...)
+				}
+				if rest, ok := strings.CutPrefix(line, "from:"); ok {
+					flags = append(flags, "--from", strings.TrimSpace(rest))
+				}
 			}
 			dir := tree(t, name, a)
 			out, code := initIn(t, dir, flags...)
@@ -179,5 +184,52 @@ func TestInitRefusesNonsense(t *testing.T) {
 		if _, err := os.Stat(filepath.Join(dir, "program.md")); err == nil {
 			t.Errorf("%q: a program was written all the same", flags)
 		}
+	}
+}
+
+// init --from writes nothing over what is there, and says what it could not make out.
+func TestInitFromRefuses(t *testing.T) {
+	theirs := "# research\nThe file you edit is `train.py`. Run `uv run train.py`. The lowest val_bpb wins.\ngrep \"^val_bpb:\" run.log\n"
+	for name, tt := range map[string]struct {
+		files map[string]string
+		flags []string
+		code  int
+		want  string
+	}{
+		"karpathy's own name": {map[string]string{"program.md": theirs, "train.py": ""}, []string{"--from", "."}, 3, "git mv program.md direction.md"},
+		"with force":          {map[string]string{"direction.md": theirs}, []string{"--from", "direction.md", "--force"}, 2, "from"},
+		"nothing there":       {nil, []string{"--from", "."}, 3, "no .auto/measure.sh"},
+		"no such file":        {nil, []string{"--from", "x.md"}, 3, "weco run"},
+		"ours already":        {map[string]string{"ours.md": "---\nedit: a\n---\n"}, []string{"--from", "ours.md"}, 2, "front matter already"},
+		"open quote":          {nil, []string{"--from", "weco run -s a.py -c 'python"}, 2, "quote is not closed"},
+		"another command":     {nil, []string{"--from", "weco resume 1"}, 2, "only `weco run`"},
+		"no value":            {nil, []string{"--from", "weco run -s"}, 2, "--source has no value"},
+		"too little":          {nil, []string{"--from", "weco run -s a.py"}, 2, "--metric"},
+		"the file is missing": {map[string]string{"direction.md": theirs}, []string{"--from", "direction.md"}, 2, "--edit"},
+	} {
+		dir := t.TempDir()
+		for file, text := range tt.files {
+			if err := os.WriteFile(filepath.Join(dir, file), []byte(text), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		out, code := initIn(t, dir, tt.flags...)
+		if code != tt.code || !strings.Contains(out, tt.want) {
+			t.Errorf("%s: exit code %d, want %d with %q: %s", name, code, tt.code, tt.want, out)
+		}
+		b, err := os.ReadFile(filepath.Join(dir, "program.md"))
+		if string(b) != tt.files["program.md"] || (err == nil) != (tt.files["program.md"] != "") {
+			t.Errorf("%s: program.md was written: %s", name, b)
+		}
+	}
+	// beside theirs, under another name
+	dir := t.TempDir()
+	for file, text := range map[string]string{"program.md": theirs, "train.py": ""} {
+		if err := os.WriteFile(filepath.Join(dir, file), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if out, code := initIn(t, dir, "--from", ".", "--program", "ratchet.md"); code != 0 {
+		t.Errorf("exit code %d: %s", code, out)
 	}
 }

@@ -5,11 +5,13 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ratchet/internal/lab"
 	"ratchet/tools"
 )
 
 func logCommand(a *app) *cobra.Command {
 	in := logQuery{View: "table", Limit: 20}
+	imported := false
 	cmd := &cobra.Command{
 		Use:   "log [WORDS]",
 		Short: "list the experiments, newest first; WORDS search hypotheses and lessons",
@@ -20,11 +22,15 @@ func logCommand(a *app) *cobra.Command {
 				}
 				in.Query += w
 			}
+			if imported {
+				return a.logImported(cmd, in)
+			}
 			return a.readLog(cmd, in)
 		},
 	}
 	cmd.Flags().IntVarP(&in.Limit, "limit", "n", in.Limit, "how many")
 	cmd.Flags().StringVar(&in.Cursor, "cursor", "", "go on from here (printed at the end of a page)")
+	cmd.Flags().BoolVar(&imported, "imported", false, "list what was imported from other programs' logs instead (see `ratchet import`)")
 	return cmd
 }
 
@@ -57,6 +63,29 @@ type logQuery struct {
 	Limit  int    `json:"limit,omitempty"`
 }
 
+// logImported prints a page of imported lines.
+func (a *app) logImported(cmd *cobra.Command, in logQuery) error {
+	l, err := a.lab(cmd.Context())
+	if err != nil {
+		return err
+	}
+	p, err := l.Imports(cmd.Context(), lab.Query{Text: in.Query, Cursor: in.Cursor, Limit: in.Limit})
+	if err != nil {
+		return err
+	}
+	a.print(tools.RenderImports(p))
+	return nil
+}
+
+// print prints an answer as text, or with --json as JSON.
+func (a *app) print(answer tools.Answer) {
+	if a.JSON {
+		a.printf("%s\n", answer.Structured)
+		return
+	}
+	a.printf("%s\n", answer.Text)
+}
+
 // readLog prints a view of the ledger exactly as an agent sees it.
 func (a *app) readLog(cmd *cobra.Command, in logQuery) error {
 	raw, err := json.Marshal(in)
@@ -68,10 +97,6 @@ func (a *app) readLog(cmd *cobra.Command, in logQuery) error {
 	if err != nil {
 		return err
 	}
-	if a.JSON {
-		a.printf("%s\n", answer.Structured)
-		return nil
-	}
-	a.printf("%s\n", answer.Text)
+	a.print(answer)
 	return nil
 }

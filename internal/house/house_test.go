@@ -16,6 +16,7 @@ var floors = map[string]int{
 	"ratchet/internal/queue":    0,
 	"ratchet/internal/fault":    0,
 	"ratchet/internal/scripted": 0,
+	"ratchet/internal/foreign":  0,
 	"ratchet/examples":          0,
 	"ratchet/ledger":            1,
 	"ratchet/sandbox":           1,

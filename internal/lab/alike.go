@@ -50,7 +50,11 @@ func (l *Lab) likeProposal(tx *ledger.Tx, c *research.Campaign, p *research.Prop
 		notes = append(notes, "the same edit as "+pastWords(x))
 	}
 	found, err := l.experimentsLike(tx, c, p.Hypothesis, same, repaired)
-	for _, f := range found {
+	if err != nil {
+		return nil, err
+	}
+	elsewhere, err := l.importsLike(tx, c, p.Hypothesis)
+	for _, f := range append(found, elsewhere...) {
 		notes = append(notes, "like "+f.words)
 	}
 	return notes, err
@@ -94,7 +98,11 @@ func (l *Lab) likeText(tx *ledger.Tx, c *research.Campaign, session, text string
 		found = append(found, likeness{id, fmt.Sprintf("%s (%s)", id, v.Words()), share})
 	}
 	tried, err := l.experimentsLike(tx, c, text)
-	return append(closest(found), tried...), err
+	if err != nil {
+		return nil, err
+	}
+	elsewhere, err := l.importsLike(tx, c, text)
+	return append(append(closest(found), tried...), elsewhere...), err
 }
 
 // closest are the first of what is alike, the most alike first.

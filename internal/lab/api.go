@@ -212,6 +212,8 @@ type (
 	Page struct {
 		Experiments []research.Experiment
 		Next        string // cursor of the next page, "" at the end
+		// Imported are lines of other programs' logs that match the query, on its first page: self-reported, no experiments.
+		Imported []research.Import
 	}
 	// Detail is one experiment with its runs and diff.
 	Detail struct {
@@ -279,5 +281,8 @@ var _ interface {
 	Lessons(ctx context.Context, limit int) ([]research.Lesson, error)
 	Sessions(ctx context.Context) ([]SessionView, error)
 	Campaigns(ctx context.Context) ([]string, error)
+	Import(context.Context, ImportRequest) (*ImportAnswer, error)
+	Imports(context.Context, Query) (*ImportPage, error)
+	Original(ctx context.Context, campaign, file string, f func(text []byte) error) error
 	ProgramText(context.Context) (string, error)
 } = (*Lab)(nil)

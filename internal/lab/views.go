@@ -103,6 +103,10 @@ func (l *Lab) Experiments(ctx context.Context, q Query) (*Page, error) {
 	p := &Page{}
 	err = l.ledger.View(ctx, func(tx *ledger.Tx) (err error) {
 		p.Experiments, p.Next, err = tx.Experiments(c.Name, ledger.Query{Text: q.Text, Status: q.Status, Cursor: q.Cursor, Limit: q.Limit})
+		if err != nil || q.Text == "" || q.Cursor != "" || c.Imported == 0 {
+			return err
+		}
+		p.Imported, _, err = tx.Imports(c.Name, ledger.Query{Text: q.Text, Limit: 3})
 		return err
 	})
 	proofs(c, p.Experiments)

@@ -81,6 +81,7 @@ var folds = map[Kind]func(*View, Record) error{
 	KindIdeaClaimed:         try(foldIdeaClaimed),
 	KindIdeaReleased:        try(foldIdeaReleased),
 	KindIdeaDropped:         try(foldIdeaDropped),
+	KindHistoryImported:     try(foldImported),
 }
 
 func on[T any](f func(*View, Record, T)) func(*View, Record) error {

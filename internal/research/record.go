@@ -38,6 +38,7 @@ const (
 	KindIdeaDropped         Kind = "idea.dropped"
 	KindLoopStopped         Kind = "loop.stopped"
 	KindLoopResumed         Kind = "loop.resumed"
+	KindHistoryImported     Kind = "history.imported"
 	KindLedgerMigrated      Kind = "ledger.migrated" // of no campaign
 )
 

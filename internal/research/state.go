@@ -45,6 +45,7 @@ type Campaign struct {
 	Ideas        int             `json:"ideas"`
 	Lessons      int             `json:"lessons"`
 	Saved        int             `json:"saved"`
+	Imported     int             `json:"imported,omitempty"` // records of other programs' lines; they count for nothing else
 	Runs         int             `json:"runs"`
 	RunSeconds   float64         `json:"run_seconds"`
 	GPUSeconds   float64         `json:"gpu_seconds,omitempty"`
@@ -188,10 +189,12 @@ func (a Answered) Plus(b Answered) Answered {
 // Touches names, calls Fold, and stores it again in the record's transaction.
 type View struct {
 	Campaign    *Campaign
-	Experiment  *Experiment  // when Touches gave an experiment's number
-	Measurement *Measurement // when Touches gave a calibration or measurement
-	Session     *Session     // when the record has a session
-	Idea        *IdeaState   // when TouchesIdea gave an idea's number
+	Experiment  *Experiment   // when Touches gave an experiment's number
+	Measurement *Measurement  // when Touches gave a calibration or measurement
+	Session     *Session      // when the record has a session
+	Idea        *IdeaState    // when TouchesIdea gave an idea's number
+	Source      *ImportSource // when the record is history.imported
+	Replaced    *Import       // number, kind and source of what stood at the imported line's place until now, nil for nothing
 }
 
 // body decodes a record's body.

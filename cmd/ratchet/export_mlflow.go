@@ -1,0 +1,193 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"ratchet/internal/research"
+)
+
+// mlflow writes the selected campaigns as MLflow's local file store has them:
+// an experiment of MLflow's for each campaign, a run for each experiment.
+func (x *export) mlflow(ctx context.Context) error {
+	if x.dir == "" {
+		return research.Errorf(research.CodeBadArgument, "name the folder: --out mlruns", "mlflow is a folder of files")
+	}
+	if x.from != 0 || !x.since.IsZero() {
+		return research.Errorf(research.CodeBadArgument, "leave it out", "mlflow is written whole: --since can't be used")
+	}
+	all, err := x.campaigns(ctx)
+	if err != nil {
+		return err
+	}
+	if err := os.Mkdir(x.dir, 0o777); err != nil {
+		if errors.Is(err, fs.ErrExist) {
+			return research.Errorf(research.CodeConflict, "name another folder, or move that one away", "%s exists already", x.dir)
+		}
+		return research.Errorf(research.CodeStorage, "check the folder's permissions", "%s can't be written: %w", x.dir, err)
+	}
+	root, err := filepath.Abs(x.dir)
+	if err != nil {
+		return fmt.Errorf("find the folder: %w", err)
+	}
+	if err := os.Mkdir(filepath.Join(root, ".trash"), 0o777); err != nil {
+		return unwritten(err)
+	}
+	for _, c := range all {
+		m := newMLExperiment(root, c)
+		if err := m.begin(); err != nil {
+			return err
+		}
+		if err := x.rows(ctx, c, nil, m.run); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func unwritten(err error) error {
+	return research.Errorf(research.CodeStorage, "free some space, remove the folder and repeat", "the folder can't be written: %w", err)
+}
+
+// mlExperiment writes one campaign.
+type mlExperiment struct {
+	campaign research.Campaign
+	id       string // decimal
+	dir      string
+}
+
+func newMLExperiment(root string, c research.Campaign) *mlExperiment {
+	sum := sha256.Sum256([]byte(c.Name + "\x00" + c.Start))
+	n := uint64(0)
+	for _, b := range sum[:7] {
+		n = n<<8 | uint64(b)
+	}
+	id := strconv.FormatUint(n+1e17, 10) // as long as MLflow's own
+	return &mlExperiment{campaign: c, id: id, dir: filepath.Join(root, id)}
+}
+
+func (m *mlExperiment) begin() error {
+	c := m.campaign
+	if err := m.meta(m.dir, "artifact_location", fileURI(m.dir), "creation_time", millis(c.StartedAt), "experiment_id", quoted(m.id),
+		"last_update_time", millis(c.StartedAt), "lifecycle_stage", "active", "name", quoted(c.Name)); err != nil {
+		return err
+	}
+	if c.Baseline == nil {
+		return nil
+	}
+	e := research.Experiment{Proposal: research.Proposal{N: 0, Hypothesis: "the start", Candidate: c.Start}, Status: research.Kept, ProposedAt: c.StartedAt,
+		Commit: c.Start, Judgement: &research.Judgement{Value: c.Baseline}}
+	return m.run(row{Experiment: e})
+}
+
+// run writes one experiment as a run.
+func (m *mlExperiment) run(r row) error {
+	sum := sha256.Sum256([]byte(m.id + "/" + strconv.Itoa(r.N)))
+	id := hex.EncodeToString(sum[:16])
+	dir := filepath.Join(m.dir, id)
+	status, name := "3", fmt.Sprintf("x%d", r.N) // FINISHED
+	if r.Status == research.Voided {
+		status = "4" // FAILED
+	}
+	if r.N == 0 {
+		name = "start"
+	}
+	if err := m.meta(dir, "artifact_uri", fileURI(filepath.Join(dir, "artifacts")), "end_time", millis(r.ended()), "entry_point_name", "''",
+		"experiment_id", quoted(m.id), "lifecycle_stage", "active", "run_id", id, "run_name", quoted(name), "run_uuid", id,
+		"source_name", "''", "source_type", "4", "source_version", "''", "start_time", millis(r.ProposedAt), "status", status,
+		"tags", "[]", "user_id", "ratchet"); err != nil {
+		return err
+	}
+	if err := os.Mkdir(filepath.Join(dir, "artifacts"), 0o777); err != nil {
+		return unwritten(err)
+	}
+	metric := m.campaign.Program.Metric
+	metrics := map[string]float64{}
+	for name, v := range r.samples {
+		metrics[name] = v
+	}
+	if v := r.value(); v != nil {
+		metrics[metric.Name] = *v
+	}
+	for name, v := range metrics {
+		if err := m.write(dir, "metrics", name, fmt.Sprintf("%s %s %d\n", millis(r.ended()), strconv.FormatFloat(v, 'g', -1, 64), r.N)); err != nil {
+			return err
+		}
+	}
+	return m.words(dir, name, r)
+}
+
+// words writes what is said of an experiment: tags, and what it was about as parameters.
+func (m *mlExperiment) words(dir, name string, r row) error {
+	tags := map[string]string{"mlflow.runName": name, "mlflow.user": "ratchet", "mlflow.source.type": "LOCAL", "mlflow.source.git.commit": r.Candidate,
+		"mlflow.note.content": r.Hypothesis, "ratchet.status": string(r.Status), "ratchet.session": r.Session, "ratchet.lesson": r.Lesson,
+		"ratchet.expect": r.Expect, "ratchet.commit": r.Commit, "ratchet.better": string(m.campaign.Program.Metric.Better)}
+	if j := r.Judgement; j != nil {
+		tags["ratchet.verdict"], tags["ratchet.reason"] = string(j.Verdict), j.Reason
+	}
+	for key, text := range tags {
+		if text == "" {
+			continue
+		}
+		if err := m.write(dir, "tags", key, text); err != nil {
+			return err
+		}
+	}
+	return m.write(dir, "params", "hypothesis", firstRunes(oneLine(r.Hypothesis), 500))
+}
+
+func firstRunes(s string, n int) string {
+	if r := []rune(s); len(r) > n {
+		return string(r[:n])
+	}
+	return s
+}
+
+// mlName are the names that MLflow takes for a metric; it makes paths of them.
+var mlName = lazily(`[^\w.-]`)
+
+func (m *mlExperiment) write(dir, kind, name, text string) error {
+	name = strings.TrimLeft(mlName().ReplaceAllString(name, "_"), ".")
+	err := os.MkdirAll(filepath.Join(dir, kind), 0o777)
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, kind, name), []byte(text), 0o666)
+	}
+	if err != nil {
+		return unwritten(err)
+	}
+	return nil
+}
+
+// meta writes meta.yaml: keys and values in turn, the values as YAML.
+func (m *mlExperiment) meta(dir string, pairs ...string) error {
+	var b strings.Builder
+	for i := 0; i < len(pairs); i += 2 {
+		fmt.Fprintf(&b, "%s: %s\n", pairs[i], pairs[i+1])
+	}
+	err := os.MkdirAll(dir, 0o777)
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, "meta.yaml"), []byte(b.String()), 0o666)
+	}
+	if err != nil {
+		return unwritten(err)
+	}
+	return nil
+}
+
+func quoted(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
+
+func fileURI(path string) string {
+	return quoted((&url.URL{Scheme: "file", Path: filepath.ToSlash(path)}).String())
+}
+
+func millis(t time.Time) string { return strconv.FormatInt(t.UnixMilli(), 10) }

@@ -1,0 +1,120 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"ratchet/internal/foreign"
+	"ratchet/internal/lab"
+	"ratchet/internal/research"
+)
+
+func importCommand(a *app) *cobra.Command {
+	var format string
+	var formats strings.Builder
+	for _, f := range foreign.Formats() {
+		fmt.Fprintf(&formats, "  %-20s %s\n", f.Name, f.About)
+	}
+	cmd := &cobra.Command{
+		Use:   "import FILE|FOLDER",
+		Short: "take over the log of another program: each line verbatim, what it says as self-reported",
+		Long: "Records every line of the file, or of the files of known formats in the folder, in this checkout's\n" +
+			"campaign. What they say is shown apart and pointed out where an idea was tried before; it is no\n" +
+			"evidence, and counts for no verdict, best value or budget. A line that was imported is not imported\n" +
+			"again, so a log that grows can be given again. Lines that can't be understood are kept and named.\n\n" +
+			"Formats:\n" + formats.String(),
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			path := args[0]
+			if !filepath.IsAbs(path) {
+				path = filepath.Join(a.Dir, path)
+			}
+			return a.importLog(cmd.Context(), lab.ImportRequest{Path: path, Format: format})
+		},
+	}
+	cmd.Flags().StringVar(&format, "format", "", "the format, where it can't be told")
+	return cmd
+}
+
+func (a *app) importLog(ctx context.Context, req lab.ImportRequest) error {
+	l, err := a.lab(ctx)
+	if err != nil {
+		return err
+	}
+	if f, ok := a.Stderr.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		req.Seen = func(lines int) { fmt.Fprintf(f, "\r%d lines ", lines) }
+		defer fmt.Fprintln(f)
+	}
+	got, err := l.Import(ctx, req)
+	if err != nil {
+		return err
+	}
+	return a.emit(got, func(w io.Writer) { printImport(w, got) })
+}
+
+// importShown bounds what is printed of each list; --json has more.
+const importShown = 20
+
+func printImport(w io.Writer, got *lab.ImportAnswer) {
+	fmt.Fprintf(w, "%s (%s) into %s: %s, %s (%d with a value), %d not understood\n",
+		got.Source, got.Format, got.Campaign, plural(got.Lines, "line"), plural(got.Runs, "run"), got.Valued, got.Broken)
+	fmt.Fprintf(w, "recorded %d", got.Added)
+	if got.Replaced > 0 {
+		fmt.Fprintf(w, " (%d of them in place of lines that have changed)", got.Replaced)
+	}
+	fmt.Fprintf(w, "; %d were recorded before\n", got.Known)
+	for i, b := range got.Told {
+		if i == importShown {
+			fmt.Fprintf(w, "  … and %d more: `ratchet log --imported`\n", got.Broken-i)
+			break
+		}
+		fmt.Fprintf(w, "  %s: kept, not understood: %s\n", b.Place, b.Why)
+	}
+	for i, s := range got.Skipped {
+		if i == importShown {
+			fmt.Fprintf(w, "  … and %d more files left out: --json\n", len(got.Skipped)-i)
+			break
+		}
+		fmt.Fprintf(w, "  %s: left out: %s\n", s.Path, s.Why)
+	}
+	fmt.Fprintf(w, "next: all of it is self-reported; what is worth having, measure again. `ratchet log --imported WORDS` finds it\n")
+}
+
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// imported writes a file as it was imported.
+func (x *export) imported(ctx context.Context) error {
+	all, err := x.campaigns(ctx)
+	if err != nil {
+		return err
+	}
+	var names []string
+	for _, c := range all {
+		if c.Imported > 0 || x.campaign != "" {
+			names = append(names, c.Name)
+		}
+	}
+	switch {
+	case len(names) == 0:
+		return research.Errorf(research.CodeNotFound, "`ratchet import FILE` imports one", "nothing was imported")
+	case len(names) > 1:
+		return research.Errorf(research.CodeBadArgument, "name one: --campaign "+names[len(names)-1],
+			"several campaigns have imported lines: %s", strings.Join(names, ", "))
+	}
+	return x.in.Original(ctx, names[0], x.source, func(text []byte) error {
+		_, err := x.out.Write(text)
+		return err
+	})
+}

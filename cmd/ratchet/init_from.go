@@ -1,0 +1,360 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"ratchet/internal/foreign"
+	"ratchet/internal/research"
+)
+
+// taken is a program made from another program's files: what they say in
+// Ratchet's keys, what has no key as notes, and their text as the direction.
+type taken struct {
+	proposal
+	name     string
+	guards   []research.Guard
+	wall     time.Duration
+	trials   int // 0: not said
+	gpus     int
+	reads    []string
+	text     string   // the direction
+	untaken  []string // what could not be translated, one sentence each
+	untraced []string // paths that runs need, and that git may not have
+}
+
+func (t *taken) note(format string, args ...any) {
+	t.untaken = append(t.untaken, fmt.Sprintf(format, args...))
+}
+
+// fromSource finds out what the argument of --from is, and reads it. dir is the
+// folder that program.md will lie in.
+func fromSource(arg, dir string) (*taken, error) {
+	if fields := strings.Fields(arg); len(fields) > 1 && fields[0] == "weco" {
+		return fromWeco(arg, dir)
+	}
+	where := arg
+	if !filepath.IsAbs(where) {
+		where = filepath.Join(dir, where)
+	}
+	info, err := os.Stat(where)
+	if err != nil {
+		return nil, research.Errorf(research.CodeNotFound, "give a folder with .auto/prompt.md or program.md, a Markdown file, or \"weco run …\" in quotes",
+			"%s can't be read: %w", arg, err)
+	}
+	if !info.IsDir() {
+		switch base := filepath.Base(where); base {
+		case "prompt.md", "measure.sh":
+			return fromPi(filepath.Dir(where), dir, piNow)
+		case "autoresearch.md", "autoresearch.sh":
+			return fromPi(filepath.Dir(where), dir, piLegacy)
+		}
+		return fromKarpathy(where, dir)
+	}
+	for _, try := range []struct {
+		has  string
+		read func() (*taken, error)
+	}{
+		{".auto/measure.sh", func() (*taken, error) { return fromPi(filepath.Join(where, ".auto"), dir, piNow) }},
+		{"measure.sh", func() (*taken, error) { return fromPi(where, dir, piNow) }},
+		{"autoresearch.sh", func() (*taken, error) { return fromPi(where, dir, piLegacy) }},
+		{"program.md", func() (*taken, error) { return fromKarpathy(filepath.Join(where, "program.md"), dir) }},
+	} {
+		if _, err := os.Stat(filepath.Join(where, filepath.FromSlash(try.has))); err == nil {
+			return try.read()
+		}
+	}
+	return nil, research.Errorf(research.CodeNotFound, "give a folder with one of them, a Markdown file, or \"weco run …\" in quotes",
+		"%s has no .auto/measure.sh, autoresearch.sh or program.md", arg)
+}
+
+func readText(file string) (string, error) {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return "", research.Errorf(research.CodeNotFound, "check its name and permissions", "%s can't be read: %w", file, err)
+	}
+	return strings.ReplaceAll(strings.TrimPrefix(string(b), "\ufeff"), "\r\n", "\n"), nil
+}
+
+// under is a file's path below dir with slashes; "" if it is not below.
+func under(dir, file string) string {
+	rel, err := filepath.Rel(dir, file)
+	if err != nil || !filepath.IsLocal(rel) {
+		return ""
+	}
+	return filepath.ToSlash(rel)
+}
+
+var (
+	launched  = lazily("`(?:\\$ )?((?:uv run |python3? |torchrun |bash |sh |\\./)[^`\n>|&]*?)\\s*(?:(?:2?>|\\|)[^`\n]*)?`")
+	minutes   = lazily(`(?i)exceeds?\s+\**(\d+)\s*minutes`)
+	grepped   = lazily(`grep\s+"\^?([A-Za-z_]\w*):`)
+	tsvHeader = lazily(`(?m)^commit\t(\w+)\t.*\bstatus\tdescription[ \t]*$`)
+	onlyFile  = lazily("(?i)modify\\s+`([^`]+)`[^.\n]*only file|`([^`]+)`[^.\n]*(?:the file you modify|only file you edit)")
+	says      = lazily(`(?i)(lowest|highest|minimi[sz]e|maximi[sz]e|lower is better|higher is better)`)
+	cacheDir  = lazily("`(~/\\.cache/[\\w./-]+?)/?`")
+	soft      = lazily(`(?i)\bVRAM\b`)
+)
+
+// fromKarpathy reads the program.md of karpathy/autoresearch, or of a fork: a
+// text for the agent, in which the numbers stand in sentences.
+func fromKarpathy(file, dir string) (*taken, error) {
+	text, err := readText(file)
+	if err != nil {
+		return nil, err
+	}
+	if strings.HasPrefix(text, "---\n") {
+		return nil, research.Errorf(research.CodeBadArgument, "use it as it is: `ratchet doctor` tries it", "%s has a front matter already", file)
+	}
+	t := &taken{text: text, wall: 10 * time.Minute}
+	t.because(filepath.Base(file) + ": a direction for the agent, kept as it is")
+	t.karpathyEdit(text, filepath.Dir(file), dir)
+	if m := launched().FindStringSubmatch(text); m != nil {
+		t.Run = strings.TrimSpace(m[1])
+		t.because("run: it says `" + t.Run + "`")
+	}
+	if m := grepped().FindStringSubmatch(text); m != nil {
+		t.Metric.Name = m[1]
+	} else if m := tsvHeader().FindStringSubmatch(text); m != nil {
+		t.Metric.Name = m[1]
+	}
+	if t.Metric.Name != "" {
+		t.because("metric: it reads " + t.Metric.Name + " from the output")
+		t.Metric.Better = better(t.Metric.Name)
+	}
+	if m := says().FindStringSubmatch(text); m != nil {
+		t.Metric.Better = research.Lower
+		if w := strings.ToLower(m[1]); strings.HasPrefix(w, "high") || strings.HasPrefix(w, "max") {
+			t.Metric.Better = research.Higher
+		}
+	}
+	if m := minutes().FindStringSubmatch(text); m != nil {
+		if n, err := strconv.Atoi(m[1]); err == nil && n > 0 && n < 10_000 {
+			t.wall = time.Duration(n) * time.Minute
+			t.because("budget: a run of more than " + m[1] + " minutes is killed there")
+		}
+	}
+	for _, m := range cacheDir().FindAllStringSubmatch(text, -1) {
+		if !slices.Contains(t.reads, m[1]) {
+			t.reads = append(t.reads, m[1])
+		}
+	}
+	t.karpathyNotes(text)
+	if rel := under(dir, filepath.Dir(file)); rel != "." && rel != "" {
+		t.note("the text lies in %s: commands run in program.md's own folder; say cd in run where they belong there", rel)
+	}
+	return t, nil
+}
+
+func (t *taken) karpathyEdit(text, from, dir string) {
+	name := "train.py"
+	if m := onlyFile().FindStringSubmatch(text); m != nil {
+		name = m[1] + m[2]
+	}
+	file := filepath.Join(from, filepath.FromSlash(name))
+	if _, err := os.Stat(file); err != nil {
+		t.note("the file to edit, %s, is not beside the text: say it with --edit", name)
+		return
+	}
+	if rel := under(dir, file); rel != "" {
+		t.Edit = []string{rel}
+		t.because("edit: " + rel)
+	}
+}
+
+func (t *taken) karpathyNotes(text string) {
+	if strings.Contains(text, "results.tsv") {
+		t.note("results.tsv, the branches and the git commands of the text: Ratchet keeps the ledger and makes the commits; `ratchet import results.tsv` takes the old rows over")
+	}
+	if soft().MatchString(text) {
+		t.note("what it says of memory: add a guard, such as guards: [{name: peak_vram_mb, max_growth: 10%%}]")
+		t.gpus = 1
+		t.because("gpus: it speaks of VRAM")
+	}
+	if strings.HasPrefix(t.Run, "uv run") {
+		t.note("uv run wants its environment to be there: .venv is carried into runs if it exists (`uv sync`), and runs have no network")
+	}
+	if strings.Contains(strings.ToLower(text), "fixed time budget") {
+		t.note("the training's own time budget stays in the code; budget.wall is the limit of the whole run")
+	}
+}
+
+// piNames are the files of one of pi's layouts.
+type piNames struct{ prompt, measure, checks, log, ideas, hooks string }
+
+var (
+	piNow    = piNames{"prompt.md", "measure.sh", "checks.sh", "log.jsonl", "ideas.md", "hooks"}
+	piLegacy = piNames{"autoresearch.md", "autoresearch.sh", "autoresearch.checks.sh", "autoresearch.jsonl", "autoresearch.ideas.md", "autoresearch.hooks"}
+	primary  = lazily("(?im)^[-*]?\\s*\\**primary\\**\\s*:?\\**:?\\s*`?([A-Za-z_][\\w.µ-]*)`?\\s*(?:\\(([^)]*)\\))?(.*)$")
+	inTicks  = lazily("`([^`\n]+)`")
+)
+
+// fromPi reads pi-autoresearch's files in folder: the prompt is the direction,
+// measure.sh the measured command, checks.sh the check.
+func fromPi(folder, dir string, names piNames) (*taken, error) {
+	t := &taken{}
+	measure := under(dir, filepath.Join(folder, names.measure))
+	if _, err := os.Stat(filepath.Join(folder, names.measure)); err != nil || measure == "" {
+		return nil, research.Errorf(research.CodeNotFound, "stand in the folder that it is below, or name it with -C", "there is no %s below %s", names.measure, dir)
+	}
+	t.Run = "bash " + measure
+	t.because("run: " + measure)
+	t.untraced = append(t.untraced, measure)
+	if text, err := readText(filepath.Join(folder, names.prompt)); err == nil {
+		t.text = text
+		t.piScope(text, dir)
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	if _, err := os.Stat(filepath.Join(folder, names.checks)); err == nil {
+		t.Check = "bash " + under(dir, filepath.Join(folder, names.checks))
+		t.because("check: " + names.checks)
+		t.untraced = append(t.untraced, under(dir, filepath.Join(folder, names.checks)))
+	}
+	if err := t.piConfig(folder, names); err != nil {
+		return nil, err
+	}
+	if t.Metric.Name == "" {
+		t.piMetric()
+	}
+	for _, extra := range []struct{ file, say string }{
+		{names.ideas, "%s: add what is still open as ideas (share, or tell the agent to read it)"},
+		{names.hooks, "%s: Ratchet runs no hooks"},
+		{names.log, "%s: `ratchet import` takes it over once the campaign is started"},
+	} {
+		if _, err := os.Stat(filepath.Join(folder, extra.file)); err == nil {
+			t.note(extra.say, extra.file)
+		}
+	}
+	return t, nil
+}
+
+// section is the text below a heading, up to the next one of any level.
+func section(text, heading string) string {
+	var b strings.Builder
+	in := false
+	for line := range strings.Lines(text) {
+		if strings.HasPrefix(line, "#") {
+			in = strings.HasPrefix(strings.ToLower(strings.TrimSpace(strings.TrimLeft(line, "#"))), strings.ToLower(heading))
+			continue
+		}
+		if in {
+			b.WriteString(line)
+		}
+	}
+	return b.String()
+}
+
+// piScope takes the files in scope that are files.
+func (t *taken) piScope(text, dir string) {
+	for line := range strings.Lines(section(text, "Files in Scope")) {
+		name := ""
+		if m := inTicks().FindStringSubmatch(line); m != nil {
+			name = m[1]
+		} else if rest, ok := strings.CutPrefix(strings.TrimSpace(line), "- "); ok {
+			name = strings.TrimRight(strings.Fields(rest + " ")[0], ":,")
+		}
+		if name == "" {
+			continue
+		}
+		clean := path.Clean(strings.TrimPrefix(filepath.ToSlash(name), "./"))
+		info, err := os.Stat(filepath.Join(dir, filepath.FromSlash(clean)))
+		switch {
+		case err != nil || !filepath.IsLocal(filepath.FromSlash(clean)):
+			t.note("in scope, but no file here: %s", oneLine(name))
+		case info.IsDir():
+			t.note("in scope is the folder %s: Ratchet wants its files by name, one or a few", clean)
+		case !slices.Contains(t.Edit, clean):
+			t.Edit = append(t.Edit, clean)
+			t.because("edit: " + clean + ", in scope")
+		}
+	}
+	if off := strings.TrimSpace(section(text, "Off Limits")); off != "" {
+		t.note("off limits is everything but `edit`, and is enforced; the text's own list stays below")
+	}
+}
+
+// piMetric reads the metric from the prompt's words.
+func (t *taken) piMetric() {
+	m := primary().FindStringSubmatch(t.text)
+	if m == nil {
+		return
+	}
+	t.Metric.Name, t.Metric.Better = m[1], better(m[1])
+	words := strings.ToLower(m[2] + " " + m[3])
+	if strings.Contains(words, "lower") || strings.Contains(words, "minimi") {
+		t.Metric.Better = research.Lower
+	} else if strings.Contains(words, "higher") || strings.Contains(words, "maximi") {
+		t.Metric.Better = research.Higher
+	}
+	t.unit(strings.TrimSpace(strings.Split(m[2], ",")[0]))
+	t.because("metric: " + t.Metric.Name + ", primary in the prompt")
+}
+
+// unit is taken where it is one word.
+func (t *taken) unit(u string) {
+	if u != "" && !strings.ContainsAny(u, " \t") && len(u) <= 16 && !strings.Contains(strings.ToLower(u), "better") {
+		t.Metric.Unit = u
+	}
+}
+
+// piConfig reads the settings, and the metric from the log's last config line.
+func (t *taken) piConfig(folder string, names piNames) error {
+	var config struct {
+		WorkingDir    string `json:"workingDir"`
+		MaxIterations int    `json:"maxIterations"`
+	}
+	for _, file := range []string{filepath.Join(folder, "config.json"), filepath.Join(folder, "autoresearch.config.json"), filepath.Join(filepath.Dir(folder), "config.json")} {
+		text, err := readText(file)
+		if err != nil || json.Unmarshal([]byte(text), &config) != nil {
+			continue
+		}
+		if config.MaxIterations > 0 {
+			t.trials = config.MaxIterations
+			t.because(fmt.Sprintf("campaign: %d experiments, maxIterations", t.trials))
+		}
+		if config.WorkingDir != "" && config.WorkingDir != "." {
+			t.note("workingDir %s: commands run in program.md's own folder; move program.md there, or say cd in run", oneLine(config.WorkingDir))
+		}
+		break
+	}
+	log, err := os.Open(filepath.Join(folder, names.log))
+	if err != nil {
+		return nil // there need not be one
+	}
+	defer log.Close()
+	f, _ := foreign.Named("pi")
+	return f.Read(names.log, io.LimitReader(log, 64<<20), func(i foreign.Item) error {
+		if i.Kind == foreign.Header && i.Metric != "" {
+			if t.Metric.Name == "" {
+				t.because("metric: the log's config line")
+			}
+			t.name = slug(i.Description)
+			t.Metric.Name, t.Metric.Better = i.Metric, research.Direction(i.Better)
+			var line struct {
+				Unit string `json:"metricUnit"`
+			}
+			_ = json.Unmarshal(i.Text, &line)
+			t.unit(line.Unit)
+		}
+		return nil
+	})
+}
+
+var notName = lazily(`[^a-z0-9]+`)
+
+// slug is a campaign's name from any text, "" if nothing is left.
+func slug(s string) string {
+	s = strings.Trim(notName().ReplaceAllString(strings.ToLower(s), "-"), "-")
+	return strings.Trim(s[:min(len(s), 48)], "-")
+}

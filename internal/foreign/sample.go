@@ -1,0 +1,131 @@
+package foreign
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"path"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// sample is what Detect sees of a source.
+type sample struct {
+	path    string
+	base    string
+	head    string
+	columns []string // of the first line with tabs that is no comment, lower case
+	keys    []string // of the first JSON object at the beginning of a line, if it is whole
+}
+
+var errBinary = errors.New("it is binary, not text")
+
+// look reads the beginning of a source.
+func look(p string, head []byte) (sample, error) {
+	head = bytes.TrimPrefix(head, []byte("\ufeff"))
+	switch {
+	case len(bytes.TrimSpace(head)) == 0:
+		return sample{}, ErrEmpty
+	case bytes.HasPrefix(head, []byte("SQLite format 3\x00")):
+		return sample{}, errors.New("it is an SQLite database; ShinkaEvolve's is read as lines: sqlite3 -json FILE 'select * from programs' > programs.jsonl")
+	case bytes.IndexByte(head, 0) >= 0 || !mostlyText(head):
+		return sample{}, errBinary
+	}
+	s := sample{path: p, base: path.Base(p), head: string(head)}
+	for line := range strings.Lines(s.head) {
+		line = strings.TrimRight(line, "\r\n")
+		if s.columns == nil && strings.Contains(line, "\t") && !strings.HasPrefix(line, "#") && !strings.HasPrefix(strings.TrimSpace(line), "{") {
+			s.columns = columnsOf(line)
+		}
+		var object map[string]json.RawMessage
+		if s.keys == nil && json.Unmarshal([]byte(bare(line)), &object) == nil && len(object) > 0 {
+			for k := range object {
+				s.keys = append(s.keys, k)
+			}
+		}
+	}
+	if s.keys == nil && strings.HasPrefix(strings.TrimSpace(s.head), "{") {
+		s.keys = keysIn(s.head)
+	}
+	return s, nil
+}
+
+// mostlyText allows for a few bytes of another encoding.
+func mostlyText(head []byte) bool {
+	bad := 0
+	for b := head; len(b) > 0; {
+		r, n := utf8.DecodeRune(b)
+		if r == utf8.RuneError && n == 1 {
+			bad++
+		}
+		b = b[n:]
+	}
+	return bad*20 <= len(head)
+}
+
+var keyPattern = lazily(`"([A-Za-z_][\w-]*)"\s*:`)
+
+// keysIn are the keys in the beginning of a JSON text that may be cut off.
+func keysIn(text string) []string {
+	var keys []string
+	for _, m := range keyPattern().FindAllStringSubmatch(text, -1) {
+		keys = append(keys, m[1])
+	}
+	return keys
+}
+
+func columnsOf(line string) []string {
+	columns := strings.Split(strings.TrimPrefix(line, "\ufeff"), "\t")
+	for i, c := range columns {
+		columns[i] = strings.ToLower(strings.TrimSpace(c))
+	}
+	return columns
+}
+
+// has says whether the columns, or the keys, hold all names.
+func (s sample) has(in []string, names ...string) bool {
+	for _, n := range names {
+		if !slices.Contains(in, n) {
+			return false
+		}
+	}
+	return true
+}
+
+// json says whether it looks like an object, or lines of them, with all keys.
+func (s sample) json(keys ...string) bool { return s.keys != nil && s.has(s.keys, keys...) }
+
+// table says whether it looks like a table with all columns.
+func (s sample) table(columns ...string) bool {
+	return s.columns != nil && s.has(s.columns, columns...)
+}
+
+// looks says in words what an unknown source is.
+func (s sample) looks() string {
+	first := func(names []string) string {
+		names = slices.Clone(names)
+		slices.Sort(names)
+		names = slices.Compact(names)
+		return strings.Join(names[:min(len(names), 8)], ", ")
+	}
+	switch {
+	case s.keys != nil:
+		return "it looks like JSON with the keys " + first(s.keys)
+	case s.columns != nil:
+		return "it looks like a table with the columns " + strings.Join(s.columns[:min(len(s.columns), 8)], ", ")
+	}
+	return "it is text without a table's header and without JSON lines"
+}
+
+// bare is a JSON line without what makes many of them an array, as `sqlite3 -json` writes it.
+func bare(line string) string {
+	line = strings.TrimSpace(line)
+	if strings.HasPrefix(line, "[{") {
+		line = line[1:]
+	}
+	if t := strings.TrimSuffix(line, "]"); t != line && strings.HasSuffix(t, "}") && strings.HasPrefix(t, "{") {
+		line = t
+	}
+	return strings.TrimSuffix(line, ",")
+}

@@ -1,0 +1,203 @@
+package foreign
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// table decodes rows by the names of their columns. head is told the header
+// once; row gets the fields by name.
+type table struct {
+	columns []string
+	usual   []string // the columns where the first line is no header; nil: it always is one
+	comment func(line string) Entry
+	head    func(columns []string) Entry
+	row     func(field func(name string) string) Entry
+}
+
+// decode is t's decoder. A header may come again, as where files were joined.
+func (t *table) decode(line string) (Entry, error) {
+	fields := strings.Split(line, "\t")
+	if strings.HasPrefix(line, "#") {
+		if t.comment != nil {
+			return t.comment(line), nil
+		}
+		return Entry{Kind: Other}, nil
+	}
+	if cs := columnsOf(line); t.columns == nil && t.usual != nil && len(cs) == len(t.usual) && !slices.Contains(cs, t.usual[0]) {
+		t.columns = t.usual
+	}
+	if t.columns == nil || slices.Equal(columnsOf(line), t.columns) {
+		t.columns = columnsOf(line)
+		e := t.head(t.columns)
+		e.Kind = Header
+		return e, nil
+	}
+	n := len(t.columns)
+	last := t.columns[n-1]
+	if len(fields) > n && (last == "description" || last == "rollback_reason") { // free text with a tab in it
+		fields = append(fields[:n-1:n-1], strings.Join(fields[n-1:], "\t"))
+	}
+	// An empty last field, or the last ones, may be left out with their tabs.
+	if len(fields) == n-1 && last == "description" {
+		fields = append(fields, "")
+	}
+	if len(fields) != n {
+		return Entry{}, fmt.Errorf("%d fields, and the header has %d", len(fields), n)
+	}
+	e := t.row(func(name string) string {
+		if i := slices.Index(t.columns, name); i >= 0 {
+			return strings.TrimSpace(fields[i])
+		}
+		return ""
+	})
+	e.Kind = Run
+	return e, nil
+}
+
+// karpathy is results.tsv: the row's order is its number, 0.000000 of a crash
+// is no value. Forks rename the second column and add others.
+var karpathy = Format{
+	Name:  "karpathy",
+	About: "results.tsv with the columns commit, METRIC, …, status, description (karpathy/autoresearch and its forks, `ratchet export --format tsv`)",
+	fits:  func(s sample) bool { return s.table("commit", "status", "description") },
+	start: func(string) decoder {
+		metric := "val_bpb"
+		t := &table{usual: []string{"commit", metric, "memory_gb", "status", "description"}}
+		t.head = func(columns []string) Entry {
+			for _, c := range columns { // the first that is not one of the fixed ones
+				if c != "commit" && c != "status" && c != "description" && c != "memory_gb" && c != "experiment" && c != "tag" {
+					metric = c
+					break
+				}
+			}
+			return Entry{Metric: metric, Note: "the file does not say which is better"}
+		}
+		t.row = func(field func(string) string) Entry {
+			e := Entry{Metric: metric, Commit: field("commit"), Status: field("status"), Description: field("description")}
+			return e.of(field(metric))
+		}
+		return t.decode
+	},
+}
+
+// autokernel is the table that its agent writes (tag is free text) and that its
+// orchestrator writes (tag is the decision).
+var autokernel = Format{
+	Name:  "autokernel",
+	About: "results.tsv or KERNEL_results.tsv with the columns experiment, tag, kernel_type, throughput_tflops, … (autokernel)",
+	fits:  func(s sample) bool { return s.table("experiment", "tag", "throughput_tflops") },
+	start: func(string) decoder {
+		t := &table{}
+		t.head = func([]string) Entry { return Entry{Metric: "throughput_tflops", Better: "higher"} }
+		t.row = func(field func(string) string) Entry {
+			e := Entry{Metric: "throughput_tflops", Status: field("correctness"), Description: field("description")}
+			switch tag := field("tag"); tag {
+			case "kept", "revert", "failed":
+				e.Status = tag
+				if field("speedup_vs_pytorch") != "" && field("latency_us") == "" {
+					e = e.note("speedup_vs_pytorch is over the first version here, not over PyTorch")
+				}
+			case "":
+			default:
+				e.Description = strings.TrimSuffix(tag+": "+e.Description, ": ")
+			}
+			return e.of(field("throughput_tflops"))
+		}
+		return t.decode
+	},
+}
+
+// uditgoenka has its direction in a comment before the header.
+var uditgoenka = Format{
+	Name:  "uditgoenka",
+	About: "a table with the columns iteration, commit, metric, delta, guard, status, description (uditgoenka/autoresearch)",
+	fits:  func(s sample) bool { return s.table("iteration", "metric", "status", "description") },
+	start: func(string) decoder {
+		t := &table{}
+		t.comment = func(line string) Entry {
+			name, value, ok := strings.Cut(strings.TrimLeft(line, "# "), ":")
+			value, _, _ = strings.Cut(strings.TrimSpace(value), " ")
+			if better := direction(strings.Trim(value, "_,;")); ok && better != "" && strings.TrimSpace(name) == "metric_direction" {
+				return Entry{Kind: Header, Better: better}
+			}
+			return betterIn(line)
+		}
+		t.head = func([]string) Entry { return Entry{Metric: "metric"} }
+		t.row = func(field func(string) string) Entry {
+			e := Entry{Metric: "metric", Commit: field("commit"), Status: field("status"), Description: field("description")}
+			return e.of(field("metric"))
+		}
+		return t.decode
+	},
+}
+
+// betterIn finds lower or higher in the words of a comment on the direction.
+func betterIn(line string) Entry {
+	if !strings.Contains(line, "metric_direction") {
+		return Entry{Kind: Other}
+	}
+	for _, w := range strings.FieldsFunc(line, func(r rune) bool { return r < 'A' || r > 'z' || r == '_' }) {
+		if better := direction(w); better != "" {
+			return Entry{Kind: Header, Better: better}
+		}
+	}
+	return Entry{Kind: Other}
+}
+
+// coreline is RESULTS.tsv with the score after the change.
+var coreline = Format{
+	Name:  "coreline",
+	About: "RESULTS.tsv with the columns iteration, hypothesis_id, status, score_after, … (coreline-ai/autoresearch-mcp-codex)",
+	fits:  func(s sample) bool { return s.table("iteration", "hypothesis_id", "score_after") },
+	start: func(string) decoder {
+		t := &table{}
+		t.head = func([]string) Entry { return Entry{Metric: "score"} }
+		t.row = func(field func(string) string) Entry {
+			e := Entry{Metric: "score", Status: field("status"), Description: field("change_summary")}
+			if why := field("rollback_reason"); why != "" {
+				e = e.note("rolled back: " + why)
+			}
+			return e.of(field("score_after"))
+		}
+		return t.decode
+	},
+}
+
+// shreemulay comes as a table or as JSON lines.
+var shreemulay = Format{
+	Name:  "shreemulay",
+	About: "a table, or JSON lines, with iteration, score, improved, change_description (ShreeMulay/autoresearch-mcp)",
+	fits: func(s sample) bool {
+		return s.table("iteration", "score", "improved") || s.json("iteration", "score", "improved")
+	},
+	start: func(path string) decoder {
+		row := func(field func(string) string) Entry {
+			e := Entry{Kind: Run, Metric: "score", Description: field("change_description"), Status: "not improved"}
+			switch {
+			case truth(field("is_baseline")):
+				e.Status = "baseline"
+			case truth(field("improved")):
+				e.Status = "improved"
+			}
+			return e.of(field("score"))
+		}
+		t := &table{head: func([]string) Entry { return Entry{Metric: "score"} }, row: row}
+		objects := lines(func(o object) Entry { return row(o.text) })(path)
+		return func(line string) (Entry, error) {
+			if strings.HasPrefix(strings.TrimSpace(line), "{") {
+				return objects(line)
+			}
+			return t.decode(line)
+		}
+	},
+}
+
+func truth(text string) bool {
+	switch strings.ToLower(text) {
+	case "true", "1", "yes":
+		return true
+	}
+	return false
+}

@@ -1,0 +1,152 @@
+package foreign
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+// number reads a value as these logs write it: a decimal, perhaps with x or %
+// after it. An empty one, "-" and the like are no value, and nothing is wrong with that.
+func number(text string) (*float64, string) {
+	t := strings.TrimSpace(text)
+	switch strings.ToLower(t) {
+	case "", "-", "--", "n/a", "na", "none", "null", "—":
+		return nil, ""
+	}
+	t = strings.TrimSpace(strings.TrimRight(t, "xX%"))
+	v, err := strconv.ParseFloat(t, 64)
+	if err != nil || math.IsNaN(v) || math.IsInf(v, 0) {
+		return nil, fmt.Sprintf("the value %q is no finite number", clip(text, 40))
+	}
+	return &v, ""
+}
+
+// failed are the statuses of runs whose 0 means that there was no value.
+func failed(status string) bool {
+	switch strings.ToLower(status) {
+	case "crash", "crashed", "checks_failed", "fail", "failed", "failure", "error", "metric-error", "hook-blocked", "timeout", "invalid":
+		return true
+	}
+	return false
+}
+
+// of is e with its value; 0 of a failed run is none.
+func (e Entry) of(text string) Entry {
+	v, note := number(text)
+	if v != nil && *v == 0 && failed(e.Status) {
+		v = nil
+	}
+	e.Value = v
+	return e.note(note)
+}
+
+func (e Entry) note(text string) Entry {
+	switch {
+	case text == "":
+	case e.Note == "":
+		e.Note = text
+	default:
+		e.Note += "; " + text
+	}
+	return e
+}
+
+func clip(s string, n int) string {
+	if r := []rune(s); len(r) > n {
+		return string(r[:n]) + "…"
+	}
+	return s
+}
+
+// object is one JSON object.
+type object map[string]json.RawMessage
+
+func parseObject(text string) (object, error) {
+	var o object
+	err := json.Unmarshal([]byte(text), &o)
+	var syntax *json.SyntaxError
+	switch {
+	case errors.As(err, &syntax):
+		return nil, fmt.Errorf("no JSON: %s", syntax.Error())
+	case err != nil || o == nil:
+		return nil, errors.New("no JSON object")
+	}
+	return o, nil
+}
+
+// text is a string, or another scalar as it is written; "" for null and nothing.
+func (o object) text(key string) string {
+	raw := o[key]
+	var s string
+	if json.Unmarshal(raw, &s) == nil {
+		return s
+	}
+	if t := string(raw); t != "" && t[0] != '{' && t[0] != '[' {
+		return t
+	}
+	return ""
+}
+
+// isNumber says whether a key holds a JSON number.
+func (o object) isNumber(key string) bool {
+	var v *float64
+	return o[key] != nil && json.Unmarshal(o[key], &v) == nil && v != nil
+}
+
+// inner is an object within, empty if there is none.
+func (o object) inner(key string) object {
+	var in object
+	if json.Unmarshal(o[key], &in) != nil {
+		return nil
+	}
+	return in
+}
+
+// either is the first of the keys that says something.
+func (o object) either(keys ...string) string {
+	for _, k := range keys {
+		if t := o.text(k); t != "" {
+			return t
+		}
+	}
+	return ""
+}
+
+// lines makes a decoder of JSON lines.
+func lines(f func(object) Entry) func(string) decoder {
+	return func(string) decoder {
+		return func(line string) (Entry, error) {
+			if t := strings.TrimSpace(line); t == "[" || t == "]" {
+				return Entry{Kind: Other}, nil
+			}
+			o, err := parseObject(bare(line))
+			if err != nil {
+				return Entry{}, err
+			}
+			return f(o), nil
+		}
+	}
+}
+
+// direction is lower or higher, from any of the words that logs have for it.
+func direction(word string) string {
+	switch strings.ToLower(strings.TrimSpace(word)) {
+	case "lower", "min", "minimize", "minimise", "decrease", "down":
+		return "lower"
+	case "higher", "max", "maximize", "maximise", "increase", "up":
+		return "higher"
+	}
+	return ""
+}
+
+// lazily compiles an expression when it is first used: every start of Ratchet
+// would pay for it otherwise.
+func lazily(expr string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expr) })
+}

@@ -1,0 +1,157 @@
+package ledger
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"ratchet/internal/research"
+)
+
+// What bucketImportAt holds of a place: the text's digest, the line's kind and
+// source, and its number. Indexes are folded without the records at hand, so
+// what a later line needs of the one that it replaces is there.
+const (
+	digestLen = 16
+	placeMin  = digestLen + 8
+)
+
+// loadImport reads into v what a history.imported record changes: its source,
+// and the line that stood at its place.
+func (t *Tx) loadImport(v *research.View, rec research.Record) error {
+	if rec.Kind != research.KindHistoryImported {
+		return nil
+	}
+	var b research.Import
+	if err := json.Unmarshal(rec.Body, &b); err != nil {
+		return fmt.Errorf("decode %s: %w", rec.Kind, err)
+	}
+	s, err := state[research.ImportSource](t, bucketImportFrom, prefix(rec.Campaign, b.Source))
+	if err != nil {
+		return err
+	}
+	v.Source = orZero(s)
+	if was := t.s.get(bucketImportAt, importKey(rec.Campaign, &b)); len(was) > placeMin {
+		kind, source, _ := strings.Cut(string(was[digestLen:len(was)-8]), "\x00")
+		v.Replaced = &research.Import{N: num(was), Kind: kind, Source: source}
+	}
+	return nil
+}
+
+// saveImport stores v's source and the indexes of the line.
+func (t *Tx) saveImport(v *research.View, rec research.Record) error {
+	if v.Source == nil {
+		return nil
+	}
+	var b research.Import
+	if err := json.Unmarshal(rec.Body, &b); err != nil {
+		return err
+	}
+	return first(
+		t.putJSON(bucketImportFrom, prefix(rec.Campaign, b.Source), v.Source),
+		t.putNumber(bucketImports, prefix(rec.Campaign)+bigEndian(uint64(b.N)), rec.Seq),
+		t.s.put(bucketImportAt, importKey(rec.Campaign, &b), []byte(string(b.Digest())+prefix(b.Kind)+b.Source+bigEndian(uint64(b.N)))),
+		t.indexText(bucketImportText, rec.Campaign, b.N, b.Searched()),
+	)
+}
+
+func importKey(campaign string, i *research.Import) string {
+	return prefix(campaign, i.File()) + bigEndian(uint64(i.LineNumber)) + bigEndian(uint64(i.Part))
+}
+
+// ImportedAt is the number of the line that was imported last from i's place in
+// its source, 0 if none was; same says whether its text was i's.
+func (t *Tx) ImportedAt(campaign string, i *research.Import) (n int, same bool) {
+	v := t.s.get(bucketImportAt, importKey(campaign, i))
+	if len(v) <= placeMin {
+		return 0, false
+	}
+	return num(v), string(v[:digestLen]) == string(i.Digest())
+}
+
+// Imported returns an imported line; research.CodeNotFound when there is none.
+func (t *Tx) Imported(campaign string, n int) (*research.Import, error) {
+	v := t.s.get(bucketImports, prefix(campaign)+bigEndian(uint64(max(n, 0))))
+	if v == nil {
+		return nil, research.Errorf(research.CodeNotFound, "`ratchet log --imported` lists them", "the campaign %q has no imported line %d", campaign, n)
+	}
+	all, err := bodies[research.Import](t, []uint64{number(v)})
+	if err != nil {
+		return nil, err
+	}
+	return &all[0], nil
+}
+
+// Imports returns a page of imported lines, newest first, and the cursor of the
+// next page, "" at the end, as Experiments does; q.Status is not looked at.
+// Lines that the source has changed since are left out.
+func (t *Tx) Imports(campaign string, q Query) ([]research.Import, string, error) {
+	at, err := q.start()
+	if err != nil {
+		return nil, "", err
+	}
+	limit := q.Limit
+	if limit <= 0 {
+		limit = defaultLimit
+	}
+	m := &matcher{t: t, bucket: bucketImports, lists: []string{prefix(campaign)}, under: at, effort: maxEffort}
+	if q.Text != "" {
+		m.bucket, m.lists = bucketImportText, nil
+		for _, w := range words(q.Text) {
+			m.lists = append(m.lists, prefix(campaign, w))
+		}
+	}
+	var page []research.Import
+	for {
+		at := m.under
+		n, ok := m.next()
+		switch {
+		case !ok && m.under == 0:
+			return page, "", nil
+		case !ok:
+			return page, strconv.FormatUint(m.under, 10), nil
+		case len(page) == limit:
+			return page, strconv.FormatUint(at, 10), nil
+		}
+		i, err := t.Imported(campaign, int(n))
+		if err != nil {
+			return nil, "", err
+		}
+		if now, _ := t.ImportedAt(campaign, i); now == i.N {
+			page = append(page, *i)
+		}
+	}
+}
+
+// ImportsLike is ExperimentsLike for imported lines.
+func (t *Tx) ImportsLike(campaign, text string, limit int) []int {
+	return t.sharing(bucketImportText, campaign, text, limit)
+}
+
+// ImportSources returns what lines were imported from, by name.
+func (t *Tx) ImportSources(campaign string) ([]research.ImportSource, error) {
+	return states[research.ImportSource](t, bucketImportFrom, prefix(campaign))
+}
+
+// ImportPage returns lines of one file (Import.File) as they stand there now, in
+// order, after the line and part of after (nil: from the first on): about 256
+// KiB, none only at the end.
+func (t *Tx) ImportPage(campaign, file string, after *research.Import) ([]research.Import, error) {
+	pre := prefix(campaign, file)
+	from := pre
+	if after != nil {
+		from = importKey(campaign, after) + "\x00"
+	}
+	var page []research.Import
+	size, err := 0, error(nil)
+	t.s.scan(bucketImportAt, pre, from, func(k, v []byte) bool {
+		var i *research.Import
+		if i, err = t.Imported(campaign, num(v)); err != nil {
+			return false
+		}
+		page, size = append(page, *i), size+len(i.Text())
+		return len(page) < pageRecords && size < pageBytes
+	})
+	return page, err
+}
