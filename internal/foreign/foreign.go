@@ -68,7 +68,7 @@ type Format struct {
 // Formats are all of them, in the order in which Detect tries them.
 func Formats() []Format {
 	return []Format{pi, rigor, uditgoenka, coreline, shreemulay, autokernel, karpathy,
-		hugoEvents, wecoIndex, wecoObserve, wecoOutput, shinka, openevolve, hub, hugoEntity, shinkaMetrics}
+		hugoEvents, wecoIndex, wecoObserve, wecoOutput, openevolve, shinka, openevolveLines, hub, hugoEntity, shinkaMetrics}
 }
 
 // Named is the format of that name, or one of the names it also goes by.

@@ -46,17 +46,23 @@ func program(o object) Entry {
 	return e
 }
 
-// openevolve is one program of OpenEvolve's database, a file each or a line each.
+// openevolve is one program of OpenEvolve's database, in a file of its own.
 var openevolve = Format{
 	Name:  "openevolve",
-	About: "checkpoints/checkpoint_N/programs/ID.json, or lines of the same, with id, code, metrics (OpenEvolve)",
-	fits:  func(s sample) bool { return s.json("id", "code") && (s.json("metrics") || s.json("generation")) },
-	start: func(path string) decoder {
-		if strings.HasSuffix(path, ".json") {
-			return whole(func(_ string, o object) Entry { return program(o) })(path)
-		}
-		return lines(program)(path)
+	About: "checkpoints/checkpoint_N/programs/ID.json with id, code, metrics (OpenEvolve)",
+	Whole: true,
+	fits: func(s sample) bool {
+		return strings.HasSuffix(s.base, ".json") && s.json("id", "code") && (s.json("metrics") || s.json("generation")) && !s.json("island_idx")
 	},
+	start: whole(func(_ string, o object) Entry { return program(o) }),
+}
+
+// openevolveLines are such programs, a line each.
+var openevolveLines = Format{
+	Name:  "openevolve-lines",
+	About: "the same programs as JSON lines",
+	fits:  func(s sample) bool { return s.json("id", "code") && (s.json("metrics") || s.json("generation")) },
+	start: lines(program),
 }
 
 // shinka is ShinkaEvolve's table of programs as JSON lines.
