@@ -169,10 +169,14 @@ func (r *rig) resources(t *testing.T, b *board, transport string) {
 		return scripted.Move{Say: "That is all."}
 	})
 	out, err := r.run(2*time.Minute, r.agent.start...).wait()
-	turns, problem := r.model.Turns(), ""
-	if len(turns) != 3 {
-		problem = fmt.Sprintf("%d turns (%v)\n%s", len(turns), err, tail(out))
-	} else if got := turns[2].Results; !strings.Contains(got[0].Text, "ratchet://program") || !strings.Contains(got[1].Text, "shrink") {
+	var got []scripted.Result
+	if turns := r.model.Turns(); len(turns) > 0 {
+		got = turns[len(turns)-1].Results
+	}
+	problem := ""
+	if len(got) != 2 {
+		problem = fmt.Sprintf("%q (%v)\n%s", got, err, tail(out))
+	} else if !strings.Contains(got[0].Text, "ratchet://program") || !strings.Contains(got[1].Text, "shrink") {
 		problem = fmt.Sprintf("%q", got)
 	}
 	b.set(t, r.agent, transport, "resources", problem)
@@ -203,12 +207,15 @@ func (r *rig) interrupted(t *testing.T, b *board, transport string, p *play) {
 	r.script(p.move)
 	c := r.run(2**clientRun+4*time.Minute, r.agent.start...)
 	problem := p.until(n, *clientRun+2*time.Minute)
-	_ = syscall.Kill(-c.cmd.Process.Pid, syscall.SIGINT)
-	patience := time.AfterFunc(20*time.Second, func() { c.kill() })
 	began := time.Now()
+	interrupt := func() { _ = syscall.Kill(-c.cmd.Process.Pid, syscall.SIGINT) }
+	interrupt()
+	again := time.AfterFunc(10*time.Second, interrupt) // a person would
+	patience := time.AfterFunc(20*time.Second, func() { c.kill() })
 	said, _ := c.wait()
+	again.Stop()
 	if !patience.Stop() {
-		problem = "it lives on after Ctrl-C\n" + tail(said)
+		problem = "it lives on after Ctrl-C, twice\n" + tail(said)
 	}
 	t.Logf("%s over %s: Ctrl-C ended it after %s", r.agent.name, transport, time.Since(began).Round(time.Millisecond))
 	out := ""

@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -69,6 +70,7 @@ type Model struct {
 	script Script
 
 	mu      sync.Mutex
+	sought  string // the tool that was searched for last
 	turns   []Turn
 	unknown []string
 }
@@ -122,6 +124,10 @@ func (m *Model) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// search is the tool with which Claude Code lets a model find the tools that it
+// does not offer at once. The script does not see it.
+const search = "ToolSearch"
+
 // call is a move with the offered name of its tool.
 type call struct {
 	id   string
@@ -137,12 +143,18 @@ func (m *Model) next(t Turn) call {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	id := fmt.Sprintf("call_%d", len(t.Results)+1)
+	t.Results = slices.DeleteFunc(t.Results, func(r Result) bool { return r.Tool == search })
 	m.turns = append(m.turns, t)
 	move := m.script(t)
 	if move.Tool == "" {
 		return call{say: move.Say}
 	}
 	name := t.Offered(move.Tool)
+	if found := t.Offered(search); name == "" && found != "" && m.sought != move.Tool {
+		m.sought = move.Tool // once: it is there afterwards, or not at all
+		name, move.Args = found, map[string]any{"query": "select:" + move.Tool, "max_results": 5}
+	}
 	if name == "" {
 		return call{say: fmt.Sprintf("there is no tool %s among %s", move.Tool, strings.Join(t.Tools, ", "))}
 	}
@@ -153,7 +165,7 @@ func (m *Model) next(t Turn) call {
 	if err != nil {
 		return call{say: err.Error()}
 	}
-	return call{id: fmt.Sprintf("call_%d", len(t.Results)+1), name: name, args: string(args)}
+	return call{id: id, name: name, args: string(args)}
 }
 
 // events writes a stream of server-sent events. With named, each carries its

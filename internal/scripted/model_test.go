@@ -91,3 +91,22 @@ func TestBesides(t *testing.T) {
 		t.Errorf("unknown requests: %q", got)
 	}
 }
+
+// A tool that is hidden behind a search is searched for, once, and the script
+// sees nothing of that.
+func TestSearch(t *testing.T) {
+	m := scripted.New(func(got scripted.Turn) scripted.Move {
+		if len(got.Results) > 0 {
+			t.Errorf("the script sees %v", got.Results)
+		}
+		return scripted.Move{Tool: "Hidden"}
+	})
+	const request = `{"tools":[{"name":"ToolSearch"}],"messages":[
+		{"role":"assistant","content":[{"type":"tool_use","id":"t1","name":"ToolSearch","input":{}}]},
+		{"role":"user","content":[{"type":"tool_result","tool_use_id":"t1","content":"nothing"}]}]}`
+	for i, want := range []string{`"query":"select:Hidden"`, "there is no tool Hidden"} {
+		if got := post(t, m, "/v1/messages", request); !strings.Contains(got, want) {
+			t.Errorf("request %d: %s", i+1, got)
+		}
+	}
+}
