@@ -20,6 +20,7 @@ type proposal struct {
 	Build  string
 	Run    string
 	Check  string
+	Tests  string   // what Check would be, where the tests themselves are what is measured
 	Like   []string // where Edit is not clear: the largest sources, at most three
 	Why    []string // how each thing was found, one line each
 }

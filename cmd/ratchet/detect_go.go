@@ -2,8 +2,11 @@ package main
 
 import (
 	"fmt"
+	"go/build/constraint"
 	"path"
 	"regexp"
+	"runtime"
+	"slices"
 	"strings"
 
 	"ratchet/internal/research"
@@ -11,6 +14,8 @@ import (
 
 var (
 	goBenchmark = regexp.MustCompile(`(?m)^func (Benchmark\w*)\(\w+ \*testing\.B\)`)
+	goRequire   = regexp.MustCompile(`(?m)^require\b`)
+	goBuild     = regexp.MustCompile(`(?m)^//go:build .*$`)
 	goMain      = regexp.MustCompile(`(?m)^package main$`)
 )
 
@@ -22,6 +27,9 @@ func detectGo(t *tree) *proposal {
 	}
 	p := &proposal{}
 	p.because("go.mod: a Go module")
+	if goRequire.MatchString(t.read("go.mod")) && !t.exists("vendor/modules.txt") {
+		p.Setup = "go mod download" // builds have no network, and the module cache may lack something
+	}
 	if hasGoTests(t) {
 		p.Check = "go test ./..."
 	}
@@ -30,7 +38,7 @@ func detectGo(t *tree) *proposal {
 	case goProgram(t, p):
 	case p.Check != "":
 		p.Build = "go test -run '^$' ./..." // compiles, so that the run doesn't
-		p.Run, p.Metric, p.Check = "go test -count=1 ./...", cpuSeconds(), ""
+		p.Run, p.Metric, p.Check, p.Tests = "go test -count=1 ./...", cpuSeconds(), "", p.Check
 		p.because("no benchmark and no program: the CPU time of the tests")
 	}
 	return p
@@ -134,13 +142,54 @@ func goEdit(t *tree, test, benchmark string) []string {
 	}
 	for _, declared := range declarations(strings.TrimPrefix(benchmark, "Benchmark")) {
 		for _, file := range sources {
-			if declared.MatchString(t.read(file)) {
-				return []string{file}
+			text := t.read(file)
+			if m := declared.FindStringIndex(text); m != nil && goBuilt(file, text) {
+				return goBody(t, file, text[m[0]:])
 			}
 		}
 	}
 	return nil
 }
+
+// goBody is the file in which the function that text begins with has its body:
+// file itself, or the assembly file of this machine that implements it, if that
+// is clear.
+func goBody(t *tree, file, text string) []string {
+	line, _, _ := strings.Cut(text, "\n")
+	if strings.Contains(line, "{") || strings.HasSuffix(line, "(") {
+		return []string{file}
+	}
+	name, _, _ := strings.Cut(strings.TrimPrefix(line, "func "), "(")
+	for _, asm := range t.in(path.Dir(file), ".s") {
+		if text := t.read(asm); goBuilt(asm, text) && strings.Contains(text, "·"+name+"(") {
+			return []string{asm}
+		}
+	}
+	return nil
+}
+
+// goBuilt says whether a file is compiled on this machine: by its name
+// (_linux, _amd64) and its //go:build line. Tags are those of a plain go build.
+func goBuilt(file, text string) bool {
+	parts := strings.Split(strings.TrimSuffix(path.Base(file), path.Ext(file)), "_")
+	for _, part := range parts[1:] {
+		if slices.Contains(otherSystems, part) && part != runtime.GOOS && part != runtime.GOARCH {
+			return false
+		}
+	}
+	line := goBuild.FindString(text)
+	if line == "" {
+		return true
+	}
+	expr, err := constraint.Parse(strings.TrimSpace(line))
+	return err != nil || expr.Eval(func(tag string) bool {
+		return tag == runtime.GOOS || tag == runtime.GOARCH || tag == "gc" || tag == "cgo" || tag == "unix" || strings.HasPrefix(tag, "go1.")
+	})
+}
+
+// otherSystems are the words of file names that tie a file to a system.
+var otherSystems = []string{"linux", "darwin", "windows", "freebsd", "openbsd", "netbsd", "js", "wasip1", "plan9", "solaris", "android", "ios", "aix",
+	"amd64", "arm64", "386", "arm", "riscv64", "ppc64", "ppc64le", "s390x", "loong64", "mips", "mipsle", "mips64", "mips64le", "wasm"}
 
 // declarations match what a benchmark's name stands for: Parse is a function
 // or a method, Node_Parse also Node's method Parse or the function Node.
@@ -149,7 +198,8 @@ func declarations(name string) []*regexp.Regexp {
 		return nil
 	}
 	q := regexp.QuoteMeta
-	found := []*regexp.Regexp{regexp.MustCompile(`(?m)^func (?:\([^)]*\) )?(?i:` + q(name) + `)[\[(]`)}
+	found := []*regexp.Regexp{regexp.MustCompile(`(?m)^func (?i:` + q(name) + `)[\[(]`),
+		regexp.MustCompile(`(?m)^func \([^)]*\) (?i:` + q(name) + `)[\[(]`)}
 	if head, tail, ok := strings.Cut(name, "_"); ok && head != "" && tail != "" {
 		found = append(found, regexp.MustCompile(`(?mi)^func \((?:\w+ )?\*?`+q(head)+`(?:\[[^)]*)?\) `+q(tail)+`[\[(]`),
 			regexp.MustCompile(`(?mi)^func `+q(head)+`[\[(]`))

@@ -41,7 +41,7 @@ func detectMake(t *tree) *proposal {
 		return p
 	}
 	if p.Check != "" {
-		p.Run, p.Metric, p.Check = p.Check, cpuSeconds(), ""
+		p.Run, p.Metric, p.Check, p.Tests = p.Check, cpuSeconds(), "", p.Check
 		if slices.Contains(targets, "all") {
 			p.Build = "make --silent all"
 		}

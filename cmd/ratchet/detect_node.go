@@ -31,6 +31,9 @@ var (
 	jsImport   = regexp.MustCompile(`(?:from|import|require\()\s*["'](\.{1,2}/[^"']+)["']`)
 )
 
+// jsBenches are the usual names of a benchmark, where no script says so.
+var jsBenches = []string{"bench.js", "bench.mjs", "benchmark.js", "benchmark.mjs", "bench/index.js", "benchmark/index.js", "benchmarks/index.js", "perf/index.js"}
+
 // detectJS proposes the bench script, else build, else test, of package.json.
 func detectJS(t *tree) *proposal {
 	var pkg packageJSON
@@ -50,7 +53,10 @@ func detectJS(t *tree) *proposal {
 		p.because(`the script "` + name + `"`)
 		p.Run, p.Metric = script+name, cpuSeconds()
 		if name == "test" {
-			p.Check = ""
+			p.Check, p.Tests = "", p.Check
+			if bench := t.first(jsBenches...); bench != "" {
+				p.because(bench + ": no script runs it; let it print METRIC NAME=value, then `ratchet init --force --run 'node " + bench + "' --metric NAME`")
+			}
 		}
 		jsFiles(t, p, &pkg, pkg.Scripts[name])
 		if lib := timedBy(&pkg); lib != "" && strings.HasPrefix(name, "bench") && p.Metric.From.Kind == "cpu" {

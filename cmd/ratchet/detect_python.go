@@ -36,7 +36,7 @@ func detectPython(t *tree) *proposal {
 	case script != "":
 		pythonProgram(t, p, python, script)
 	case p.Check != "":
-		p.Run, p.Metric, p.Check = pytest, cpuSeconds(), ""
+		p.Run, p.Metric, p.Check, p.Tests = pytest, cpuSeconds(), "", p.Check
 		p.because("no script to measure: the CPU time of the tests")
 	}
 	return p

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"fmt"
 	"io"
 	"os"
@@ -142,10 +143,11 @@ func programPath(a *app) (string, error) {
 }
 
 // over puts the flags over what was detected. A command of the user's own
-// prints its own metric: the detected one and its build go.
+// prints its own metric: the detected one and its build go, and tests that were
+// to be measured become the check.
 func (in initFlags) over(p *proposal) {
 	if in.run != "" && in.run != p.Run {
-		p.Run, p.Build, p.Metric, p.Why = in.run, "", research.Metric{}, nil
+		p.Run, p.Build, p.Metric, p.Why, p.Check = in.run, "", research.Metric{}, nil, cmp.Or(p.Check, p.Tests)
 	}
 	if in.metric != "" && in.metric != p.Metric.Name {
 		p.Metric = research.Metric{Name: in.metric, Better: better(in.metric)}

@@ -4,9 +4,12 @@ import (
 	"cmp"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"ratchet/internal/research"
 )
 
 // passed are the variables of the caller's environment that every command
@@ -62,12 +65,31 @@ func toolchains() []string {
 			env = append(env, name+"="+dir)
 		}
 	}
+	add("GOMODCACHE", moduleCache(home))
+	add("RUSTUP_HOME", filepath.Join(home, ".rustup"))
+	add("CARGO_HOME", filepath.Join(home, ".cargo"))
+	return env
+}
+
+// moduleCache is where Go keeps modules unless GOMODCACHE says otherwise.
+func moduleCache(home string) string {
 	gopath := os.Getenv("GOPATH")
 	if gopath == "" {
 		gopath = filepath.Join(home, "go")
 	}
-	add("GOMODCACHE", filepath.Join(filepath.SplitList(gopath)[0], "pkg", "mod"))
-	add("RUSTUP_HOME", filepath.Join(home, ".rustup"))
-	add("CARGO_HOME", filepath.Join(home, ".cargo"))
-	return env
+	return filepath.Join(filepath.SplitList(gopath)[0], "pkg", "mod")
+}
+
+// makeModuleCache makes the folder of Go's modules for a user who has Go and
+// never fetched one: a setup can be handed only what exists, and would fetch
+// into a layer that is thrown away.
+func makeModuleCache() error {
+	home, err := os.UserHomeDir()
+	if _, missing := exec.LookPath("go"); missing != nil || err != nil {
+		return nil
+	}
+	if err := os.MkdirAll(cmp.Or(os.Getenv("GOMODCACHE"), moduleCache(home)), 0o777); err != nil {
+		return research.Errorf(research.CodeStorage, "check the folder's permissions, or set GOMODCACHE", "the folder for Go's modules can't be made: %w", err)
+	}
+	return nil
 }

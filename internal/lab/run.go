@@ -319,7 +319,7 @@ func (w *workspace) setup(ctx context.Context, s *supervisor, job research.JobID
 	if _, err := os.Stat(mark); err == nil {
 		return "", nil
 	}
-	if err := removeTree(w.setupLayer()); err != nil {
+	if err := errors.Join(removeTree(w.setupLayer()), makeModuleCache()); err != nil {
 		return "", err
 	}
 	v, err := w.version(ctx, w.c.Start)

@@ -103,10 +103,14 @@ func (w *renderer) list(key string, values []string, comment string) {
 
 func (w *renderer) metric(m Metric) {
 	w.WriteString("metric:\n")
-	w.scalar("  ", "name", m.Name, "as the run prints it: METRIC "+m.Name+"=1.5")
+	from, about := m.From.String(), "as the run prints it: METRIC "+m.Name+"=1.5"
+	if from != "output" {
+		about = "what the number is called"
+	}
+	w.scalar("  ", "name", m.Name, about)
 	w.scalar("  ", "better", string(m.Better), "lower | higher")
 	w.scalar("  ", "unit", m.Unit, "")
-	if from := m.From.String(); from != "output" {
+	if from != "output" {
 		w.scalar("  ", "from", from, "where a sample comes from")
 	}
 	w.choice("  ", "noise", string(m.Noise), string(NoiseAuto), "auto | deterministic | noisy")
