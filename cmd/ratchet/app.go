@@ -21,6 +21,7 @@ type app struct {
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
 	Version        string
+	Commit, Date   string // of the commit that was built, "" if the linker was not told
 
 	Dir     string // -C
 	Program string // --program

@@ -8,9 +8,11 @@ import (
 	_ "ratchet/sandbox/stage" // first: a process that is a run's PID 1 goes no further than this package's init
 )
 
-// version is set by the build: -ldflags "-X main.version=…".
-var version = "devel"
+// Set by the build: -ldflags "-X main.version=… -X main.commit=… -X main.date=…".
+// Without that, what the Go toolchain knows is told.
+var version, commit, date string
 
 func main() {
-	os.Exit(run(os.Args[1:], &app{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Version: version}))
+	os.Exit(run(os.Args[1:], &app{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
+		Version: versionOf(version), Commit: commit, Date: date}))
 }
