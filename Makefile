@@ -4,8 +4,19 @@ BIN     := bin/ratchet
 MAN     := dist/man
 PREFIX  ?= $(HOME)/.local
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
-LDFLAGS := -s -w -X main.version=$(VERSION)
+COMMIT  := $(shell git rev-parse HEAD 2>/dev/null)
+DATE    := $(shell TZ=UTC git log -1 --format=%cd --date=format-local:%Y-%m-%dT%H:%M:%SZ 2>/dev/null)
+LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT) -X main.date=$(DATE)
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+# The newest that Go 1.26 compiles from what the module proxy has.
+GORELEASER := github.com/goreleaser/goreleaser/v2@v2.15.1
+RELEASE := dist/release
+FROM_COMMIT = COMMIT=$(COMMIT) COMMIT_DATE=$(DATE) COMMIT_TIME=$$(git log -1 --format=%ct) SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) DIRTY=$(findstring -dirty,$(VERSION))
+COMPLETIONS := dist/completions
+# The account that publishes; a trial has none.
+OWNER ?=
+# The absolute path of the MCP registry's server.schema.json, to hold server.json against.
+SCHEMA ?=
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 VULNDB  ?= https://vuln.go.dev
 FUZZTIME ?= 20s
@@ -15,7 +26,7 @@ export CGO_CFLAGS ?= -O2 -g -Wno-deprecated-declarations
 TRIALS ?= 200
 CLIENT_RUN ?= 75s
 
-.PHONY: help build man test race lint vuln fuzz bench growth demo install crash abuse clients conformance load grown linear nights evidence-wordfreq gpu-test clean
+.PHONY: help build man completions snapshot listing bundle test race lint vuln fuzz bench growth demo install crash abuse clients conformance load grown linear nights evidence-wordfreq gpu-test clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -110,6 +121,25 @@ demo: build ## drive a whole campaign through the real binary with a scripted ag
 man: ## write the manual pages into dist/man (bin/ratchet completion SHELL prints completions)
 	rm -rf $(MAN)
 	$(GO) run -tags man -ldflags '$(LDFLAGS)' ./cmd/ratchet man $(MAN)
+
+completions: ## write the shells' completions into dist/completions
+	rm -rf $(COMPLETIONS) && mkdir -p $(COMPLETIONS)
+	$(GO) build -o bin/completing ./cmd/ratchet
+	bin/completing completion bash > $(COMPLETIONS)/ratchet.bash
+	bin/completing completion zsh > $(COMPLETIONS)/_ratchet
+	bin/completing completion fish > $(COMPLETIONS)/ratchet.fish
+
+snapshot: ## everything a release has, into dist/release: archives, .deb, bundles, SBOMs, checksums, server.json; publishes nothing
+	$(FROM_COMMIT) $(GO) run $(GORELEASER) release --snapshot --clean
+	@$(MAKE) --no-print-directory listing
+	$(GO) test ./internal/release -run '^Test(Snapshot|Listing)$$' -count 1 -args -dist $(CURDIR)/$(RELEASE) $(if $(SCHEMA),-schema $(SCHEMA))
+
+listing: ## the MCP registry's server.json for the bundles in dist/release; OWNER=… fills in the account
+	bin/release listing $$(basename $$(ls $(RELEASE)/*_linux_amd64.mcpb) _linux_amd64.mcpb | sed 's/^ratchet_//') '$(OWNER)' $(RELEASE)/server.json $(RELEASE)/*.mcpb
+
+bundle: ## the MCP bundle of this machine's architecture alone, dist/ratchet.mcpb
+	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o dist/bundle/ratchet ./cmd/ratchet
+	$(GO) run ./internal/release/run bundle dist/bundle/ratchet 0.0.0-snapshot.g$$(git rev-parse --short HEAD) $$(git log -1 --format=%ct) dist/ratchet.mcpb
 
 install: build ## install into PREFIX/bin
 	install -D -m 0755 $(BIN) $(PREFIX)/bin/ratchet

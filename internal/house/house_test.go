@@ -28,6 +28,7 @@ var floors = map[string]int{
 	"ratchet/server":            4,
 	"ratchet/cmd/ratchet":       5,
 	"ratchet/internal/house":    5,
+	"ratchet/internal/release":  5,
 }
 
 // rooms says where a library may be imported, and why only there.
@@ -49,6 +50,7 @@ var rooms = map[string]struct {
 	"github.com/agnivade/levenshtein":  {[]string{"ratchet/internal/research"}, "nearest names, in messages"},
 	"github.com/adrg/strutil":          {[]string{"ratchet/internal/research"}, "how alike two texts are is part of no verdict"},
 	"github.com/spf13/cobra":           {[]string{"ratchet/cmd/ratchet"}, "the command line"},
+	"github.com/CycloneDX":             {[]string{"ratchet/internal/release"}, "a tool of the build, never part of the binary"},
 	"golang.org/x/term":                {[]string{"ratchet/cmd/ratchet"}, "the command line"},
 	"golang.org/x/sys":                 {[]string{"ratchet/sandbox", "ratchet/ledger", "ratchet/internal/queue"}, "system calls stay where their limits are written down"},
 }
