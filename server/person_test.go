@@ -1,8 +1,12 @@
 package server_test
 
 import (
+	"bufio"
 	"context"
+	"encoding/base64"
 	"encoding/json"
+	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -235,8 +239,15 @@ func TestAnswersAreNotForged(t *testing.T) {
 	c.do("start_campaign", `{}`)
 	c.done(c.do("wait_run", `{"wait_seconds":20}`))
 	c.contract("30s")
-	for _, state := range []string{`"x"`, `"eyJ0IjoicnVuX2V4cGVyaW1lbnQifQ.AAAA"`} {
-		body := `{"jsonrpc":"2.0","id":3,"method":"tools/call","params":{"name":"measure_metric","arguments":{"target":"start"},"requestState":` + state + `,
+	l, err := openLab(context.Background(), c.dir, "looks", "1")
+	must(t, err)
+	_, _, digest, err := l.Pending(context.Background())
+	must(t, err)
+	forged, err := json.Marshal(map[string]any{"t": "measure_metric", "w": "laptop\n\n" + c.dir, "u": time.Now().Add(time.Hour),
+		"d": map[string]any{"k": "contract", "c": "tiny", "s": digest}})
+	must(t, err)
+	for _, state := range []string{"x", base64.RawURLEncoding.EncodeToString(forged), base64.RawURLEncoding.EncodeToString(forged) + ".AAAA"} {
+		body := `{"jsonrpc":"2.0","id":3,"method":"tools/call","params":{"name":"measure_metric","arguments":{"target":"start"},"requestState":"` + state + `",
 			"inputResponses":{"person":{"action":"accept","content":{"campaign":"tiny","accept":true}}},
 			"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{},"io.modelcontextprotocol/clientInfo":{"name":"forger","version":"9"}}}}`
 		m := s.do("POST", s.url(c.dir), body, "Mcp-Protocol-Version", "2026-07-28", "Mcp-Method", "tools/call", "Mcp-Name", "measure_metric").message(t)
@@ -249,5 +260,49 @@ func TestAnswersAreNotForged(t *testing.T) {
 	}
 	if a := s.do("POST", s.url(c.dir), `{"jsonrpc":"2.0","id":7,"result":{"action":"accept"}}`); a.status < 400 {
 		t.Errorf("an answer to nothing: %d", a.status)
+	}
+}
+
+// Only the session that was asked can answer.
+func TestOnlyTheAskedAnswer(t *testing.T) {
+	c := newRepository(t)
+	s := serve(t, func(o *server.HTTPOptions) { o.Open = openAny }, c.dir)
+	other := s.session(c.dir, "other")
+	other.call("start_campaign", `{}`)
+	other.call("wait_run", `{"wait_seconds":20}`)
+	c.contract("30s")
+	hi := s.do("POST", s.url(c.dir), strings.Replace(hello, `"capabilities":{}`, `"capabilities":{"elicitation":{}}`, 1))
+	mine := []string{"Mcp-Session-Id", hi.header.Get("Mcp-Session-Id")}
+	req, _ := http.NewRequest("POST", s.url(c.dir), strings.NewReader(tool(1, "measure_metric", `{"target":"start","wait_seconds":20}`)))
+	req.Header.Set("Authorization", "Bearer "+s.token)
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set(mine[0], mine[1])
+	res, err := http.DefaultClient.Do(req)
+	must(t, err)
+	defer res.Body.Close()
+	lines := bufio.NewScanner(res.Body)
+	next := func() (m message) {
+		for lines.Scan() {
+			if data, ok := strings.CutPrefix(lines.Text(), "data: "); ok {
+				must(t, json.Unmarshal([]byte(data), &m))
+				return m
+			}
+		}
+		t.Fatal("the stream ended")
+		return m
+	}
+	asked := next()
+	if asked.Method != "elicitation/create" {
+		t.Fatalf("first: %+v", asked)
+	}
+	answer := fmt.Sprintf(`{"jsonrpc":"2.0","id":%.0f,"result":{"action":"accept","content":{"campaign":"tiny","accept":true}}}`, asked.ID)
+	if a := s.do("POST", s.url(c.dir), answer, other.session...); a.status < 400 {
+		t.Errorf("another session's answer: %d", a.status)
+	}
+	if a := s.do("POST", s.url(c.dir), answer, mine...); a.status != http.StatusAccepted {
+		t.Errorf("the answer: %d %s", a.status, a.body)
+	}
+	if m := next(); m.Result["isError"] == true || len(c.records(research.KindContractAccepted)) != 1 {
+		t.Errorf("%+v", m)
 	}
 }

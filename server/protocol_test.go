@@ -101,6 +101,7 @@ func TestNoLogUnasked(t *testing.T) {
 		c.done(c.do("wait_run", `{"wait_seconds":20}`))
 		c.write("value.txt", "90\n")
 		c.done(c.do("run_experiment", `{"hypothesis":"try"}`))
+		c.do("keep", `{}`)
 		if len(n.all) > 0 {
 			t.Errorf("%v: unasked: %v", w, n.all)
 		}

@@ -30,22 +30,19 @@ func (s *Server) setLevel(ctx context.Context, level mcp.LoggingLevel) {
 	s.levels[session] = level
 }
 
-// wants says whether the call's client wants messages of a level: what it says
-// in the request (2026-07-28) or said last; errors, if it never said anything.
+// wantsLevel says whether the call's client wants messages of a level: what it
+// says in the request (2026-07-28), or said last; none, if it never said anything.
 func (s *Server) wantsLevel(ctx context.Context, level mcp.LoggingLevel) bool {
-	least := mcp.LoggingLevelError
+	least := mcp.LoggingLevel("")
 	if info := mcpserver.RequestProtocolInfoFromContext(ctx); info != nil && info.Modern {
-		if least = info.LogLevel; least == "" {
-			return false
-		}
+		least = info.LogLevel
 	} else if session, ok := subscriber(ctx); ok {
 		s.mu.Lock()
-		if set := s.levels[session]; set != "" {
-			least = set
-		}
+		least = s.levels[session]
 		s.mu.Unlock()
 	}
-	return slices.Index(levels(), level) >= slices.Index(levels(), least)
+	from := slices.Index(levels(), least)
+	return from >= 0 && slices.Index(levels(), level) >= from
 }
 
 // happened is what a log message says, from the structured answer of a call.

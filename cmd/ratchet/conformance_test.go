@@ -138,9 +138,7 @@ func runScenario(t *testing.T, node, cli, front, name string) (ok bool, checks s
 		return false, checks + ", made none"
 	}
 	if err != nil {
-		t.Logf("%s: %s", name, tail(string(out), 1500))
+		t.Logf("%s: %s", name, out[max(0, len(out)-1500):])
 	}
 	return err == nil && m[3] == "0", checks
 }
-
-func tail(s string, n int) string { return s[max(0, len(s)-n):] }

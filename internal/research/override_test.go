@@ -56,5 +56,6 @@ func TestOverridesProveNothing(t *testing.T) {
 	}
 	c.calibrate()
 	c.propose(-.06)
+	c.certify()
 	c.mustRecompute("with overrides")
 }
