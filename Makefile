@@ -98,7 +98,7 @@ abuse: ## the long form of the abuse suite, as root and as another user; rewrite
 	echo '|---|---|---|---|---|---|---|'; grep '^|' $(BIN).abuse.log; } > $(BIN).abuse
 	sed -i -e '/<!-- abuse -->/,/<!-- end -->/{//!d}' -e '/<!-- abuse -->/r $(BIN).abuse' docs/confinement.md
 
-clients: ## campaigns through the real clients, from npm (1.5 GB in the user's cache, once), on a scripted model; rewrites the table in docs/clients.md (half an hour)
+clients: ## campaigns through the real clients, from npm (1.5 GB in the user's cache, once), on a scripted model; rewrites the table in docs/clients.md (20 minutes)
 	mkdir -p bin
 	.ci/clients
 	$(GO) test ./cmd/ratchet -run '^(TestClients|TestInspector)$$' -count 1 -v -timeout 2h -parallel 5 -clients-run $(CLIENT_RUN) -clients-table $(CURDIR)/$(BIN).clients
