@@ -36,6 +36,9 @@ func TestClockSet(t *testing.T) {
 			}
 		}
 		page, _, err := tx.Experiments(camp, ledger.Query{})
+		if err != nil {
+			return err
+		}
 		if !slices.IsSortedFunc(page, func(a, b research.Experiment) int { return b.N - a.N }) || len(page) != len(times) {
 			t.Errorf("listed out of order, or not all: %d", len(page))
 		}

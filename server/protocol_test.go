@@ -31,7 +31,7 @@ func TestTheRestOfTheProtocol(t *testing.T) {
 		c.complete("resume", "campaign", "")
 		var level mcp.SetLevelRequest
 		level.Params.Level = mcp.LoggingLevelInfo
-		must(t, c.SetLevel(ctx, level))
+		must(t, c.SetLevel(ctx, level)) //lint:ignore SA1019 the older protocols have it
 		c.do("start_campaign", `{}`)
 		c.done(c.do("wait_run", `{"wait_seconds":20}`))
 		for i, v := range []string{"90\n", "95\n"} {
@@ -182,7 +182,7 @@ func (c *campaign) follow(w way, uri string) {
 	if w.protocol != "2026-07-28" {
 		var req mcp.SubscribeRequest
 		req.Params.URI = uri
-		must(c.t, c.Subscribe(context.Background(), req))
+		must(c.t, c.Subscribe(context.Background(), req)) //lint:ignore SA1019 the older protocols have it
 		return
 	}
 	ctx, cancel := context.WithCancel(context.Background())

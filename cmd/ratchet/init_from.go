@@ -23,7 +23,6 @@ import (
 type taken struct {
 	proposal
 	name     string
-	guards   []research.Guard
 	wall     time.Duration
 	trials   int // 0: not said
 	gpus     int

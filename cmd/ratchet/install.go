@@ -154,8 +154,7 @@ func (a *app) uninstall(id string, in installing) error {
 	if err != nil {
 		return err
 	}
-	plan, err := c.Uninstall(file)
-	if err != nil {
+	if _, err := c.Uninstall(file); err != nil { // nothing is begun that can't be finished
 		return err
 	}
 	e, _, _ := c.Read(file)
@@ -165,7 +164,8 @@ func (a *app) uninstall(id string, in installing) error {
 	if err != nil {
 		return err
 	}
-	if plan, err = c.Uninstall(file); err != nil { // the same file may have held the hook
+	plan, err := c.Uninstall(file) // again: the same file may have held the hook
+	if err != nil {
 		return err
 	}
 	return a.carryOut(plan, done, in, e.Token(os.Getenv))
