@@ -197,7 +197,14 @@ func (h *HTTP) openLab(ctx context.Context, k labKey) (*lab.Lab, error) {
 	if !h.roots.hold(l.Root()) { // core.worktree
 		return nil, forbidden("serve that folder too, with --root", "the checkout's files lie outside the allowed folders")
 	}
-	return h.labs.add(k, l), nil // of two first calls at once, one's laboratory is kept
+	l = h.labs.add(k, l) // of two first calls at once, one's laboratory is kept
+	h.mu.Lock()
+	many := len(h.gone) >= h.opt.Limits.Labs // faster than the sweep comes round
+	h.mu.Unlock()
+	if many {
+		h.bury(ctx)
+	}
+	return l, nil
 }
 
 // end is a session's own end, in all checkouts that it used with this token.
