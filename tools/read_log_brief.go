@@ -25,6 +25,7 @@ func RenderBrief(b *lab.Brief) Answer {
 		{key: "edit", list: prefixed("edit only: ", b.Edit), min: 1},
 		{key: "counts", val: counts(c), line: counts(c)},
 		{key: "running", list: running(b.Running), min: 1},
+		one("tried", "tried of late: ", tried(b.Families)),
 		{key: "rows", list: recent(b.Recent), min: 3},
 		lessonList(b.Lessons, 200),
 		ideaList(b.Ideas, 160),
@@ -89,6 +90,15 @@ func counts(c *research.Campaign) string {
 		s += fmt.Sprintf("; %d since the last keep", c.Streak)
 	}
 	return s
+}
+
+// tried names what the last experiments were about.
+func tried(fs []research.Family) string {
+	var out []string
+	for _, f := range fs {
+		out = append(out, oneLine(f.Words(), 40))
+	}
+	return strings.Join(out, ", ")
 }
 
 func running(js []lab.RunningJob) []item {

@@ -21,6 +21,7 @@ type logOut struct {
 	Edit        []string          `json:"edit"`
 	Contract    []string          `json:"contract"`
 	Counts      string            `json:"counts"`
+	Tried       string            `json:"tried"`
 	Running     []lab.RunningJob  `json:"running"`
 	Rows        []row             `json:"rows"`
 	Imported    []importRow       `json:"imported"`

@@ -98,7 +98,7 @@ func experiment(n int, text string) research.Experiment {
 }
 
 func brief(text string) *lab.Brief {
-	b := &lab.Brief{Campaign: research.Campaign{Name: "sort-speed", Program: program(), Experiments: 117, Kept: 9, Streak: 5,
+	b := &lab.Brief{Families: []research.Family{{Word: "loop", Tried: 12, Kept: 2}, {Word: "cache", Tried: 7}}, Campaign: research.Campaign{Name: "sort-speed", Program: program(), Experiments: 117, Kept: 9, Streak: 5,
 		Verdicts: map[research.Verdict]int{research.Improved: 9, research.Regressed: 40},
 		Rule:     research.RuleState{Class: research.Noisy, Scale: "log", S: 0.013, Values: []float64{900, 905, 899, 930}}},
 		Edit: []string{"/src/sort.go"}, Best: ptr(812.25), Baseline: ptr(901.5), Left: lab.Left{Experiments: 83, Hours: 6.2},

@@ -177,6 +177,7 @@ type (
 		Standing string   // what has been gained, audited, certified or claimed
 		Running  []RunningJob
 		Recent   []research.Experiment // newest first, at most 8
+		Families []research.Family     // what the last 64 experiments have in common
 		Lessons  []research.Lesson     // newest first, at most 5
 		Ideas    []IdeaView            // at most 5: the free ones first
 		Left     Left

@@ -12,6 +12,8 @@ import (
 	"ratchet/ledger"
 )
 
+const briefLooksAt = 64 // experiments, for what was tried of late
+
 // Brief is what a session needs to go on, from any client, after any crash.
 func (l *Lab) Brief(ctx context.Context) (*Brief, error) {
 	c, err := l.tidy(ctx)
@@ -20,9 +22,11 @@ func (l *Lab) Brief(ctx context.Context) (*Brief, error) {
 	}
 	b := &Brief{Campaign: *c, Left: left(c), Changed: isCode(l.agreed(c), research.CodeContract)}
 	err = l.ledger.View(ctx, func(tx *ledger.Tx) (err error) {
-		if b.Recent, _, err = tx.Experiments(c.Name, ledger.Query{Limit: 8}); err != nil {
+		if b.Recent, _, err = tx.Experiments(c.Name, ledger.Query{Limit: briefLooksAt}); err != nil {
 			return err
 		}
+		b.Families = research.Families(b.Recent)
+		b.Recent = b.Recent[:min(len(b.Recent), 8)]
 		if b.Lessons, err = tx.Lessons(c.Name, 5); err != nil {
 			return err
 		}
