@@ -3,7 +3,6 @@ package ledger
 import (
 	"encoding/json"
 	"fmt"
-	"strconv"
 	"strings"
 
 	"ratchet/internal/research"
@@ -87,41 +86,18 @@ func (t *Tx) Imported(campaign string, n int) (*research.Import, error) {
 // next page, "" at the end, as Experiments does; q.Status is not looked at.
 // Lines that the source has changed since are left out.
 func (t *Tx) Imports(campaign string, q Query) ([]research.Import, string, error) {
-	at, err := q.start()
-	if err != nil {
-		return nil, "", err
-	}
-	limit := q.Limit
-	if limit <= 0 {
-		limit = defaultLimit
-	}
-	m := &matcher{t: t, bucket: bucketImports, lists: []string{prefix(campaign)}, under: at, effort: maxEffort}
+	m := t.walk(bucketImports, prefix(campaign))
 	if q.Text != "" {
-		m.bucket, m.lists = bucketImportText, nil
-		for _, w := range words(q.Text) {
-			m.lists = append(m.lists, prefix(campaign, w))
-		}
+		m = t.having(bucketImportText, campaign, q.Text)
 	}
-	var page []research.Import
-	for {
-		at := m.under
-		n, ok := m.next()
-		switch {
-		case !ok && m.under == 0:
-			return page, "", nil
-		case !ok:
-			return page, strconv.FormatUint(m.under, 10), nil
-		case len(page) == limit:
-			return page, strconv.FormatUint(at, 10), nil
-		}
-		i, err := t.Imported(campaign, int(n))
+	return page(m, q, func(n int) (*research.Import, bool, error) {
+		i, err := t.Imported(campaign, n)
 		if err != nil {
-			return nil, "", err
+			return nil, false, err
 		}
-		if now, _ := t.ImportedAt(campaign, i); now == i.N {
-			page = append(page, *i)
-		}
-	}
+		now, _ := t.ImportedAt(campaign, i)
+		return i, now == i.N, nil
+	})
 }
 
 // ImportsLike is ExperimentsLike for imported lines.

@@ -27,33 +27,39 @@ type Query struct {
 // and yet a cursor to go on with. Of one text the first 64 distinct words are
 // found. A cursor that is none is research.CodeBadArgument.
 func (t *Tx) Experiments(campaign string, q Query) ([]research.Experiment, string, error) {
-	at, err := q.start()
-	if err != nil {
+	return page(t.matcher(campaign, q), q, func(n int) (*research.Experiment, bool, error) {
+		x, err := t.Experiment(campaign, n)
+		return x, err == nil && (q.Status == "" || x.Status == q.Status), err
+	})
+}
+
+// page collects what m finds below the query's cursor, as far as get says that
+// it belongs there, and gives the cursor of the next page.
+func page[T any](m *matcher, q Query, get func(n int) (x *T, belongs bool, err error)) (out []T, next string, err error) {
+	if m.under, err = q.start(); err != nil {
 		return nil, "", err
 	}
 	limit := q.Limit
 	if limit <= 0 {
 		limit = defaultLimit
 	}
-	m := t.matcher(campaign, q, at)
-	var page []research.Experiment
 	for {
 		at := m.under
 		n, ok := m.next()
 		switch {
 		case !ok && m.under == 0:
-			return page, "", nil
+			return out, "", nil
 		case !ok:
-			return page, strconv.FormatUint(m.under, 10), nil
-		case len(page) == limit:
-			return page, strconv.FormatUint(at, 10), nil
+			return out, strconv.FormatUint(m.under, 10), nil
+		case len(out) == limit:
+			return out, strconv.FormatUint(at, 10), nil
 		}
-		x, err := t.Experiment(campaign, int(n))
+		x, belongs, err := get(int(n))
 		if err != nil {
 			return nil, "", err
 		}
-		if q.Status == "" || x.Status == q.Status {
-			page = append(page, *x)
+		if belongs {
+			out = append(out, *x)
 		}
 	}
 }
@@ -80,18 +86,27 @@ type matcher struct {
 	effort int      // look-ups left
 }
 
-func (t *Tx) matcher(campaign string, q Query, under uint64) *matcher {
-	m := &matcher{t: t, bucket: bucketExps, lists: []string{prefix(campaign)}, under: under, effort: maxEffort}
+func (t *Tx) matcher(campaign string, q Query) *matcher {
 	switch {
 	case q.Text != "":
-		m.bucket, m.lists = bucketText, nil
-		for _, w := range words(q.Text) {
-			m.lists = append(m.lists, prefix(campaign, w))
-		}
+		return t.having(bucketText, campaign, q.Text)
 	case q.Status != "":
-		m.bucket, m.lists = bucketStatus, []string{prefix(campaign, string(q.Status))}
+		return t.walk(bucketStatus, prefix(campaign, string(q.Status)))
 	}
-	return m
+	return t.walk(bucketExps, prefix(campaign))
+}
+
+// having walks what a text index has under all words of text.
+func (t *Tx) having(bucket, campaign, text string) *matcher {
+	var lists []string
+	for _, w := range words(text) {
+		lists = append(lists, prefix(campaign, w))
+	}
+	return t.walk(bucket, lists...)
+}
+
+func (t *Tx) walk(bucket string, lists ...string) *matcher {
+	return &matcher{t: t, bucket: bucket, lists: lists, effort: maxEffort}
 }
 
 // next returns the next number that is in all lists, going down. When it finds

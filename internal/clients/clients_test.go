@@ -38,8 +38,14 @@ type sample struct {
 
 func samples(t *testing.T) []sample {
 	t.Helper()
-	files, err := filepath.Glob("testdata/*.txtar")
-	if err != nil || len(files) < 30 {
+	return samplesIn(t, "testdata", 30)
+}
+
+// samplesIn are those in a folder, at least so many.
+func samplesIn(t *testing.T, dir string, least int) []sample {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, "*.txtar"))
+	if err != nil || len(files) < least {
 		t.Fatalf("only %d samples: %v", len(files), err)
 	}
 	var out []sample

@@ -22,24 +22,7 @@ var loop = clients.Loop{Version: "1.2", Guide: "# The loop\n\nRepeat: edit, `run
 // loopSamples are testdata/loop: the comment names the client and the extra.
 func loopSamples(t *testing.T) []sample {
 	t.Helper()
-	files, err := filepath.Glob("testdata/loop/*.txtar")
-	if err != nil || len(files) < 20 {
-		t.Fatalf("only %d samples: %v", len(files), err)
-	}
-	var out []sample
-	for _, f := range files {
-		a, err := txtar.ParseFile(f)
-		if err != nil {
-			t.Fatal(err)
-		}
-		words := strings.Fields(strings.SplitN(string(a.Comment), "\n", 2)[0])
-		c, err := clients.Find(words[0])
-		if err != nil {
-			t.Fatal(err)
-		}
-		out = append(out, sample{strings.TrimSuffix(filepath.Base(f), ".txtar"), f, a, c, words[1:]})
-	}
-	return out
+	return samplesIn(t, "testdata/loop", 20)
 }
 
 // extra lays the sample in the extra's place of a scratch repository.
