@@ -226,3 +226,17 @@ func TestDashboardEvents(t *testing.T) {
 	for range events {
 	}
 }
+
+// Progress is made once for all who look, and anew after every append.
+func TestDashboardProgressIsFresh(t *testing.T) {
+	t.Parallel()
+	c := played(t)
+	o := c.look(server.RoleRead)
+	for n := 3.0; n < 6; n++ {
+		for range 3 {
+			wantAt(t, o.get("progress"), n, "total")
+		}
+		c.write("value.txt", "7"+strings.Repeat("0", int(n))+"\n")
+		c.do("run_experiment", `{"hypothesis":"one more"}`)
+	}
+}
