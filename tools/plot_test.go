@@ -225,3 +225,93 @@ func decodePNG(t *testing.T, b []byte) image.Image {
 	}
 	return img
 }
+
+// TestPlotsTellTheirNumbers: whatever the texts and numbers, at most 2 kB in
+// either form, and the image small enough for any client.
+func TestPlotsTellTheirNumbers(t *testing.T) {
+	hostile := noisyNight(1000)
+	for i := range hostile.Points {
+		hostile.Points[i].Hypothesis = long
+		hostile.Points[i].Kept = true
+	}
+	hostile.Campaign, hostile.Metric.Name, hostile.Metric.Unit, hostile.Standing = long, long, long, long
+	hostile.Audit = &lab.ProgressAudit{After: 900, Gain: research.Interval{Mid: 1.0 / 3, Lo: -1e300, Hi: 1e300}, Pairs: 6}
+	odd := exactNight(300)
+	for i, v := range []float64{1e-12, 1e12, -5, 0, math.MaxFloat64} {
+		odd.Points[10+i].Value = &v
+	}
+	families := familySample()
+	families.Families[0].Word, families.Campaign = long, long
+	all := drawings()
+	all["hostile"], all["odd"], all["long families"] = tools.PlotProgress(hostile), tools.PlotProgress(odd), tools.PlotFamilies(families)
+	for name, p := range all {
+		a, err := p.Drawn()
+		if err != nil {
+			t.Fatal(err)
+		}
+		fits(t, a, tools.Limit)
+		if len(a.PNG) == 0 || len(a.PNG) > 100<<10 {
+			t.Errorf("%s: the image has %d bytes", name, len(a.PNG))
+		}
+		if svg := string(picture(t, p, chart.Options{Format: chart.SVG})); strings.Contains(svg, "NaN") || strings.Contains(svg, "\x1b") {
+			t.Errorf("%s: %.300s", name, svg)
+		}
+	}
+}
+
+// TestPlotsWithoutDataSayWhy: no image is sent for nothing, a file has the reason in it.
+func TestPlotsWithoutDataSayWhy(t *testing.T) {
+	for want, p := range map[string]*tools.Plot{
+		"no experiment yet": tools.PlotProgress(noisyNight(0)), "not calibrated yet": tools.PlotNoise(&lab.NoiseSeries{}),
+		"no run was made yet": tools.PlotBudget(&lab.Spending{}), "no GPU was used": tools.PlotGPU(&lab.GPUSeries{Runs: 3}),
+		"no experiment": tools.PlotFamilies(&lab.FamilySeries{}), "every repeat gave the same": tools.PlotNoise(&lab.NoiseSeries{Noise: research.Deterministic, Calibration: []float64{0, 0}}),
+	} {
+		a, err := p.Drawn()
+		if err != nil || a.PNG != nil || !strings.Contains(a.Text, want) {
+			t.Errorf("%q is not said, or an image of nothing sent (%d bytes, %v):\n%s", want, len(a.PNG), err, a.Text)
+		}
+		if svg := string(picture(t, p, chart.Options{Format: chart.SVG})); !strings.Contains(svg, want) {
+			t.Errorf("the image does not say %q", want)
+		}
+	}
+}
+
+func TestProgressTellsWhatIsDrawn(t *testing.T) {
+	a := tools.PlotProgress(exactNight(12)).Answer
+	m := fits(t, a, tools.Limit)
+	if m["baseline"] != 48213.0 || m["from"] != 1.0 || m["to"] != 12.0 || len(m["values"].([]any)) != 11 || len(m["kept"].([]any)) != 2 {
+		t.Errorf("%v", m)
+	}
+	if !strings.Contains(a.Text, "2 improved") || !strings.Contains(a.Text, "kept: 8 ") || !strings.ContainsAny(a.Text, "▁▂▃") {
+		t.Errorf("%s", a.Text)
+	}
+	one := noisyNight(1)
+	if m := fits(t, tools.PlotProgress(one).Answer, tools.Limit); m["best"] != nil || m["baseline"] != nil {
+		t.Errorf("raw numbers of a noisy metric: %v", m)
+	}
+	window := noisyNight(300) // the newest 100, and what was kept before
+	p := *window
+	p.Points, p.From = nil, 201
+	for _, pt := range window.Points {
+		if pt.Kept || pt.N >= p.From {
+			p.Points = append(p.Points, pt)
+		}
+	}
+	svg := string(picture(t, tools.PlotProgress(&p), chart.Options{Format: chart.SVG}))
+	if !strings.Contains(svg, "experiments 201 to 300 of 300") || !strings.Contains(svg, ">200</text>") || strings.Contains(svg, ">100</text>") {
+		t.Error("the axis begins long before the window")
+	}
+}
+
+func BenchmarkPlot(b *testing.B) {
+	for _, n := range []int{20, 200, 1000} {
+		p := tools.PlotProgress(noisyNight(n))
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			for range b.N {
+				if _, err := p.Drawn(); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
