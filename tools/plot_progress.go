@@ -241,7 +241,7 @@ func (g *progressGraph) subtitle(m research.Metric) string {
 	case p.Audit != nil:
 		return s + "; audited gain over the start " + research.GainWords(p.Audit.Gain, p.Scale, m)
 	case p.Gain != nil:
-		return s + "; " + g.claimed() + " over the start " + research.GainWords(p.Gain.Interval, p.Scale, m)
+		return s + "; " + g.total() + " " + research.GainWords(p.Gain.Interval, p.Scale, m)
 	}
 	return s
 }
@@ -253,6 +253,14 @@ func (g *progressGraph) claimed() string {
 		return "proven"
 	}
 	return "claimed"
+}
+
+// total says of which kind the whole gain is.
+func (g *progressGraph) total() string {
+	if g.claimed() == "proven" {
+		return "proven gains over the start add up to"
+	}
+	return "claimed over the start"
 }
 
 func (g *progressGraph) foot() string {
@@ -268,7 +276,7 @@ func (g *progressGraph) answer(m research.Metric) Answer {
 	fields := []field{{key: "kind", val: "progress"}, {key: "metric", val: metric(m), line: metric(m)}, one("standing", "", p.Standing),
 		value("baseline", "at the start: ", p.Baseline, m.Unit), value("best", "best: ", p.Best, m.Unit)}
 	if p.Gain != nil {
-		fields = append(fields, field{key: "gain", val: rounded(p.Gain.Interval), line: g.claimed() + " over the start: " + research.GainWords(p.Gain.Interval, p.Scale, m)})
+		fields = append(fields, field{key: "gain", val: rounded(p.Gain.Interval), line: g.total() + " " + research.GainWords(p.Gain.Interval, p.Scale, m)})
 	}
 	if p.Audit != nil {
 		fields = append(fields, field{key: "audited", val: rounded(p.Audit.Gain)})

@@ -168,6 +168,13 @@ func TestAPointFarOffIsAnArrow(t *testing.T) {
 		q.Series[0].Points = append(q.Series[0].Points, chart.Point{X: float64(i), Y: y})
 	}
 	svg := string(draw(t, chart.Figure{Panels: []chart.Panel{q}}, chart.Options{Format: chart.SVG}))
+	q.Series[0].Points[60].Y = -1e12
+	below := string(draw(t, chart.Figure{Panels: []chart.Panel{q}}, chart.Options{Format: chart.SVG}))
+	q.Series[0].Points[60].Y = nan
+	without := string(draw(t, chart.Figure{Panels: []chart.Panel{q}}, chart.Options{Format: chart.SVG}))
+	if svg == below || strings.Count(svg, "<path") != strings.Count(without, "<path")+2 {
+		t.Error("the point is no arrow at its edge")
+	}
 	if !strings.Contains(svg, ">12</text>") || strings.Contains(svg, "1e12") {
 		t.Errorf("the scale follows the one point that is far off:\n%.2000s", svg)
 	}
