@@ -42,20 +42,7 @@ func PlotGPU(s *lab.GPUSeries) *Plot {
 			memory.Points = append(memory.Points, chart.Point{X: x, Y: float64(p.PeakMemory) / (1 << 30)})
 		}
 	}
-	runs := chart.Axis{Unit: chart.Whole}
-	var panels []chart.Panel
-	for _, q := range []chart.Panel{
-		{Title: "utilisation: time in which some kernel ran", X: runs, Y: chart.Axis{Unit: chart.Share, Include: []float64{0, 1}}, Series: []chart.Series{util}},
-		{Title: "energy, in kJ, of the whole devices", X: runs, Y: chart.Axis{Include: []float64{0}}, Series: []chart.Series{energy}},
-		{Title: "memory, in GiB", X: runs, Y: chart.Axis{Include: []float64{0}}, Series: []chart.Series{memory}},
-	} {
-		if len(q.Series[0].Points) > 0 {
-			panels = append(panels, q)
-		}
-	}
-	if n := len(panels); n > 0 {
-		panels[n-1].X.Name = fmt.Sprintf("the last %s on GPUs", countOf(len(s.Points), "run"))
-	}
+	panels := gpuPanels(util, energy, memory, countOf(len(s.Points), "run"))
 	words := fmt.Sprintf("%s, %.3g GPU-h", countOf(len(s.Points), "run"), seconds/3600)
 	fields := []field{{key: "kind", val: "gpu"}, {key: "total", val: s.Total}}
 	if known > 0 {
@@ -69,6 +56,24 @@ func PlotGPU(s *lab.GPUSeries) *Plot {
 		fields = append(fields, one("text", "", f.Empty))
 	}
 	return &Plot{Figure: f, Answer: build(Limit, append(fields, next("read_log{view:\"table\"}"))...)}
+}
+
+// gpuPanels are those that have something to show.
+func gpuPanels(util, energy, memory chart.Series, runs string) (out []chart.Panel) {
+	x := chart.Axis{Unit: chart.Whole}
+	for _, q := range []chart.Panel{
+		{Title: "utilisation: time in which some kernel ran", X: x, Y: chart.Axis{Unit: chart.Share, Include: []float64{0, 1}}, Series: []chart.Series{util}},
+		{Title: "energy, in kJ, of the whole devices", X: x, Y: chart.Axis{Include: []float64{0}}, Series: []chart.Series{energy}},
+		{Title: "memory, in GiB", X: x, Y: chart.Axis{Include: []float64{0}}, Series: []chart.Series{memory}},
+	} {
+		if len(q.Series[0].Points) > 0 {
+			out = append(out, q)
+		}
+	}
+	if n := len(out); n > 0 {
+		out[n-1].X.Name = "the last " + runs + " on GPUs"
+	}
+	return out
 }
 
 func wattHours(joules float64) string {

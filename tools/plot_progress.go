@@ -62,7 +62,7 @@ func (g *progressGraph) y(pt *lab.ProgressPoint) *research.Interval {
 
 func (g *progressGraph) panel() chart.Panel {
 	p := g.p
-	q := chart.Panel{Title: "gain over the start; band: 90 %", X: chart.Axis{Name: "experiment", Unit: chart.Whole}}
+	q := chart.Panel{Title: "gain over the start; band: 90 %", X: chart.Axis{Name: "experiment", Unit: chart.Whole, Include: []float64{float64(p.From) - .5, float64(p.To) + .5}}}
 	q.Y = chart.Axis{Robust: true, Log: p.Exact}
 	if len(g.shown) <= whiskersTo {
 		q.Title = "gain over the start; band and whiskers: 90 %"
@@ -240,7 +240,7 @@ func (g *progressGraph) subtitle(m research.Metric) string {
 		return s + ": " + num(*p.Baseline) + " → " + amount(*p.Best, p.Metric.Unit)
 	case p.Audit != nil:
 		return s + "; audited gain over the start " + research.GainWords(p.Audit.Gain, p.Scale, m)
-	case p.Gain != nil:
+	case p.Gain != nil && p.Gain.Interval != (research.Interval{}):
 		return s + "; " + g.total() + " " + research.GainWords(p.Gain.Interval, p.Scale, m)
 	}
 	return s

@@ -38,12 +38,15 @@ func extent(a Axis, must, may []float64, ticks int) span {
 		s.decades(ticks)
 		return s
 	}
-	if a.Robust && len(may) > 0 {
+	if a.Robust && len(may) >= fewest {
 		lo, hi = robust(must, may, lo, hi)
 	}
 	if !(hi-lo > math.Max(math.Abs(lo), math.Abs(hi))*1e-12) { // one value, or as good as one
 		d := math.Abs(lo) * .05
-		if a.Unit == Whole || d == 0 {
+		switch {
+		case d == 0 && a.Unit == Share:
+			d = .05
+		case a.Unit == Whole || d == 0:
 			d = 1
 		}
 		lo, hi = lo-d, hi+d
@@ -54,19 +57,22 @@ func extent(a Axis, must, may []float64, ticks int) span {
 	return s
 }
 
+// fewest is how many points tell that one of them is far off.
+const fewest = 8
+
 // robust is a range that holds must and all of may but what is far outside of
-// its middle nine tenths.
+// its middle nine tenths (of fewer than twenty: of its middle half).
 func robust(must, may []float64, lo, hi float64) (float64, float64) {
 	slices.Sort(may)
 	n := len(may) - 1
-	l, h := may[n/20], may[n-n/20]
+	l, h, wide := may[n/20], may[n-n/20], .75
 	if len(may) < 20 {
-		l, h = may[n/4], may[n-n/4]
+		l, h, wide = may[n/4], may[n-n/4], 2
 	}
 	for _, v := range must {
 		l, h = min(l, v), max(h, v)
 	}
-	reach := math.Max(h-l, math.Abs(h)*1e-9)
+	reach := math.Max(wide*h-wide*l, math.Abs(h)*1e-9)
 	return max(lo, l-reach), min(hi, h+reach)
 }
 

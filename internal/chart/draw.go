@@ -44,10 +44,14 @@ func Draw(f Figure, o Options) ([]byte, error) {
 	}
 	scale := float64(o.Width) / width
 	// What stands above the panels decides the height, so it is laid out twice.
-	draft := &pen{r: chartdraw.SVG(1, 1), scale: scale, p: paletteOf(o.Theme)}
+	slack := 1.0
+	if o.Format == SVG {
+		slack = 1.12
+	}
+	draft := &pen{r: chartdraw.SVG(1, 1), scale: scale, p: paletteOf(o.Theme), slack: slack}
 	draft.r.SetDPI(72)
 	height := draft.head(f) + panelsHeight(f) + footHeight(f)
-	p := &pen{r: provide(o.Width, int(math.Round(height*scale))), scale: scale, p: paletteOf(o.Theme)}
+	p := &pen{r: provide(o.Width, int(math.Round(height*scale))), scale: scale, p: paletteOf(o.Theme), slack: slack}
 	p.r.SetDPI(72) // a point of text is a pixel
 	p.figure(f, height)
 	if o.Format == SVG {
@@ -140,7 +144,7 @@ func (p *pen) legend(f Figure, y float64) float64 {
 				continue
 			}
 			name := p.fit(s.Name, textSize, 300)
-			w := 22 + p.width(name, textSize) + 16
+			w := 22 + p.width(name, textSize)*p.slack + 16
 			if any && x+w > width-edge {
 				x, y = edge, y+19
 			}

@@ -32,7 +32,7 @@ func (c *canvas) labels(q Panel) {
 func (c *canvas) label(l Label) {
 	x, y := c.px1(l.X), c.py(l.Y)
 	text := c.fit(l.Text, labelSize, labelWide)
-	w := c.width(text, labelSize)
+	w := c.width(text, labelSize) * c.slack
 	for _, away := range []float64{10, 22, 36, 52, 70, 90, 112} {
 		for _, down := range []float64{-1, 1} {
 			for _, at := range []float64{0, 1, .5} { // to the right, to the left, in the middle

@@ -74,6 +74,9 @@ func scales(q Panel, height float64) (xs, ys span) {
 			case s.Floor:
 			case s.Kind == Marks:
 				may = append(may, pt.Y)
+				if pt.Span {
+					may = append(may, pt.Lo, pt.Hi)
+				}
 			case s.Kind == Area:
 				may = append(may, pt.Lo, pt.Hi)
 			default:

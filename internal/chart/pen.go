@@ -13,6 +13,8 @@ type pen struct {
 	r     chartdraw.Renderer
 	scale float64
 	p     palette
+	// slack is what a text may be wider than measured: readers of an SVG may lack its font.
+	slack float64
 }
 
 // box is a part of the picture.
@@ -99,7 +101,7 @@ func (p *pen) write(s string, x, y, size float64, bold bool, c drawing.Color) {
 // fit is s, cut with a mark where it is wider than width.
 func (p *pen) fit(s string, size, width float64) string {
 	s = plain(s)
-	if p.width(s, size) <= width {
+	if width /= p.slack; p.width(s, size) <= width {
 		return s
 	}
 	r := []rune(s)
