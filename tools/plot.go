@@ -52,7 +52,7 @@ type plotRow struct {
 
 var plot = Tool{
 	Name:      "plot",
-	About:     "Draw progress, noise, budget, GPU use or yield by family of ideas: an image, and the numbers as text.",
+	About:     "Draw the campaign: an image, and the numbers as text.",
 	Arguments: plotIn{}, Answers: plotOut{}, ReadOnly: true, Idempotent: true,
 	Call: func(ctx context.Context, e Env, args json.RawMessage) (Answer, error) {
 		in, err := decode[plotIn](args)
