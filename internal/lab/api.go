@@ -276,6 +276,7 @@ var _ interface {
 
 	Brief(context.Context) (*Brief, error)
 	Experiments(context.Context, Query) (*Page, error)
+	Progress(ctx context.Context, limit int) (*Progress, error)
 	Experiment(ctx context.Context, id string) (*Detail, error)
 	Output(ctx context.Context, id, cursor string, limit int) (*OutputPage, error)
 	Ideas(ctx context.Context, limit int) ([]IdeaView, error)
