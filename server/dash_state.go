@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"ratchet/internal/chart"
 	"ratchet/internal/lab"
 	"ratchet/internal/research"
 	"ratchet/tools"
@@ -198,7 +199,27 @@ func showProgress(ctx context.Context, b *board) (any, error) {
 	return s.body, err
 }
 
-// showPlot draws nothing yet.
-func showPlot(context.Context, *board) (any, error) {
-	return nil, research.Errorf(research.CodeUnsupported, "draw the series of /ui/api/progress", "images are not served yet")
+// showPlot draws one kind, as an image that brings its own ground along.
+func showPlot(ctx context.Context, b *board) (any, error) {
+	kind, err := b.oneOf("kind", tools.Kinds...)
+	if err != nil {
+		return nil, err
+	}
+	theme, err := b.oneOf("theme", string(chart.Light), string(chart.Dark))
+	if err != nil {
+		return nil, err
+	}
+	p, err := tools.ReadPlot(ctx, b.lab, kind, 0)
+	if err != nil {
+		return nil, err
+	}
+	svg, err := chart.Draw(p.Figure, chart.Options{Theme: chart.Theme(theme), Format: chart.SVG})
+	if err != nil {
+		return nil, err
+	}
+	b.v.code = "ok"
+	b.out.head.Set("Content-Type", "image/svg+xml")
+	b.out.head.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'") // should it be opened by itself
+	_, _ = b.out.Write(svg)
+	return nil, nil
 }
