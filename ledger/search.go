@@ -11,12 +11,16 @@ const (
 	maxWords  = 64   // distinct words indexed of one text
 	maxWord   = 40   // bytes of a word that count
 	maxEffort = 2000 // index look-ups of one page
+	maxStates = 500  // the same, where each reads a state to see whether it belongs
 )
 
 // Query selects experiments. The zero value selects all.
 type Query struct {
 	Text   string          // words that must all occur in hypothesis or lessons, in any case; "the" and its like are ignored
 	Status research.Status // "" for any
+	// Verdict is theirs, "" for any. No index has it: where few have it a page may be
+	// short, or empty, and yet have a cursor.
+	Verdict research.Verdict
 	Cursor string          // next of the page before, "" for the newest
 	Limit  int             // at most so many, 0: 20
 }
@@ -27,9 +31,13 @@ type Query struct {
 // and yet a cursor to go on with. Of one text the first 64 distinct words are
 // found. A cursor that is none is research.CodeBadArgument.
 func (t *Tx) Experiments(campaign string, q Query) ([]research.Experiment, string, error) {
-	return page(t.matcher(campaign, q), q, func(n int) (*research.Experiment, bool, error) {
+	m := t.matcher(campaign, q)
+	if q.Verdict != "" {
+		m.effort = maxStates
+	}
+	return page(m, q, func(n int) (*research.Experiment, bool, error) {
 		x, err := t.Experiment(campaign, n)
-		return x, err == nil && (q.Status == "" || x.Status == q.Status), err
+		return x, err == nil && (q.Status == "" || x.Status == q.Status) && (q.Verdict == "" || x.Judgement != nil && x.Judgement.Verdict == q.Verdict), err
 	})
 }
 

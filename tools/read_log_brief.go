@@ -11,13 +11,22 @@ import (
 // RenderBrief is what a session needs to go on, in at most Limit bytes
 // whatever the campaign's size.
 func RenderBrief(b *lab.Brief) Answer {
+	a, _ := renderBrief(b, Limit)
+	return a
+}
+
+// renderBrief also gives the notes that the answer has whole, and that the
+// session had not been told.
+func renderBrief(b *lab.Brief, limit int) (a Answer, told []int) {
 	c := &b.Campaign
+	notes, told := humanNotes(b.Notes, max(briefNotes, limit-Limit))
 	m := c.Program.Metric
 	fields := []field{
 		{key: "view", val: "brief"},
 		{key: "campaign", val: c.Name, line: "campaign " + c.Name + ended(c)},
 		{key: "metric", val: metric(m), line: "metric: " + metric(m)},
 		one("rests", "", rests(c)),
+		notes,
 		value("baseline", "at the start: ", b.Baseline, m.Unit),
 		value("best", "best: ", b.Best, m.Unit),
 		one("standing", "", b.Standing),
@@ -35,7 +44,49 @@ func RenderBrief(b *lab.Brief) Answer {
 		fields = append(fields, field{key: "contract_changed", val: true,
 			line: "program.md's contract differs from the accepted one: no run until a person accepts it"})
 	}
-	return build(Limit, append(fields, left(b.Left), next(b.Next))...)
+	return build(limit, append(fields, left(b.Left), next(b.Next))...), told
+}
+
+const (
+	briefNotes = 700 // bytes of persons' notes in a brief, as JSON
+	noteShown  = `… (the whole: read_log{limit: 6000})`
+)
+
+// noteRow is a person's note.
+type noteRow struct {
+	N    int    `json:"n"`
+	Text string `json:"text"`
+	At   string `json:"at"`
+}
+
+// humanNotes are a person's notes in at most room bytes, which stay whole; the last
+// of them is cut if need be. told are the numbers of those that are whole and new.
+func humanNotes(ns []lab.NoteView, room int) (f field, told []int) {
+	var rows []noteRow
+	var said []string
+	for _, n := range ns {
+		text, whole := oneLine(n.Text, maxText), true
+		for len(encode(text)) > room && len(text) > len(noteShown) {
+			text = strings.TrimSuffix(head(strings.TrimSuffix(text, noteShown), max(0, len(text)-len(noteShown)-40)), "…") + noteShown
+			whole = false
+		}
+		if len(encode(text)) > room {
+			break
+		}
+		room -= len(encode(text)) + 40
+		r := noteRow{n.N, text, n.At.UTC().Format("2006-01-02 15:04")}
+		rows, said = append(rows, r), append(said, fmt.Sprintf("note from your human (%s): %s", r.At, text))
+		if !whole {
+			break
+		}
+		if n.Unheard {
+			told = append(told, n.N)
+		}
+	}
+	if len(rows) > 0 {
+		f = field{key: "human_notes", val: rows, line: strings.Join(said, "\n")}
+	}
+	return f, told
 }
 
 // classWords says that the machine has changed under the campaign.

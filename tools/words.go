@@ -36,6 +36,14 @@ func gainText(g *research.Interval, scale string) string {
 	return percent(g.Mid)
 }
 
+// GainText is a gain as agents read it, on its scale and without a unit; "" for nil.
+func GainText(g *research.Interval, scale string) string {
+	if g == nil {
+		return ""
+	}
+	return gainText(g, scale)
+}
+
 // numbers is numbers in one line, at most n of them.
 func numbers(vs []float64, n int) string {
 	var out []string
@@ -73,6 +81,14 @@ func notes(ss []string) field {
 		f.list = nil
 	}
 	return f
+}
+
+// human is a person's note, which stays whole; "" leaves it out.
+func human(s string) field {
+	if s = oneLine(s, maxText); s == "" {
+		return field{}
+	}
+	return field{key: "human_note", val: s, line: "note from your human: " + s}
 }
 
 // one is a short fact: label and value in a line of its own, "" leaves it out.

@@ -24,6 +24,7 @@ func rootCommand(a *app) *cobra.Command {
 		auditCommand(a), finalizeCommand(a), stopCommand(a), resumeCommand(a), hookCommand(a), undoCommand(a),
 		acceptCommand(a), overrideCommand(a), abandonCommand(a), gcCommand(a), simulateCommand(a), versionCommand(a),
 	)
+	cmd.AddCommand(uiCommand(a), noteCommand(a))
 	cmd.AddCommand(building(a)...)
 	complete(a, cmd)
 	return cmd

@@ -24,6 +24,7 @@ var floors = map[string]int{
 	"ratchet/internal/clients":  1,
 	"ratchet/internal/chart":    1,
 	"ratchet/prompts":           1,
+	"ratchet/server/dashboard":  3,
 	"ratchet/internal/lab":      2,
 	"ratchet/tools":             3,
 	"ratchet/server":            4,
