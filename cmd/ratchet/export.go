@@ -89,6 +89,7 @@ func (x *export) run(ctx context.Context) error {
 	if write == nil {
 		return research.Errorf(research.CodeBadArgument, "use jsonl, tsv, csv, pi, imported or mlflow", "--format %q is unknown", x.format)
 	}
+	x.unshown = terminalWidth(x.Stdout) > 0 && x.dir == "" // the records themselves are progress enough
 	l, err := x.lab(ctx)
 	if err != nil {
 		return err
