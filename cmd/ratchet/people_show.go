@@ -28,7 +28,7 @@ func (v view) detail(d *lab.Detail) []string {
 	}
 	facts = append(facts, [2]string{"proof", tools.Line(d.Proof)}, [2]string{"lesson", tools.Line(x.Lesson)}, [2]string{"note", tools.Line(x.Note)},
 		[2]string{"by", tools.Line(x.Session) + ", " + x.ProposedAt.Local().Format("2006-01-02 15:04")},
-		[2]string{"candidate", x.Candidate}, [2]string{"kept as", x.Commit},
+		[2]string{"candidate", shortCommit(x.Candidate)}, [2]string{"kept as", shortCommit(x.Commit)},
 		[2]string{"changed", fmt.Sprintf("+%d -%d  %s", x.Added, x.Removed, tools.Line(strings.Join(d.Files, " ")))})
 	out = append(out, screen.Facts(some(facts...), v.width, v.pen)...)
 	if len(d.Runs) > 0 {
@@ -39,6 +39,9 @@ func (v view) detail(d *lab.Detail) []string {
 	}
 	return out
 }
+
+// shortCommit is what git takes for the commit in any repository of this world.
+func shortCommit(hash string) string { return hash[:min(len(hash), 12)] }
 
 // runs lays out an experiment's runs.
 func (v view) runs(d *lab.Detail) []string {
