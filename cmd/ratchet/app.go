@@ -15,6 +15,7 @@ import (
 	"ratchet/internal/lab"
 	"ratchet/internal/research"
 	"ratchet/ledger"
+	"ratchet/tools"
 )
 
 // app is what every command has: its streams and the common flags.
@@ -78,13 +79,13 @@ func (s silent) Error() string { return fmt.Sprintf("exit code %d", int(s)) }
 func (a *app) explain(err error) int {
 	var e *research.Error
 	if !errors.As(err, &e) { // cobra's own are about usage; anything else is a defect and shows itself whole
-		e = &research.Error{Code: research.CodeInternal, Msg: err.Error()}
+		e = &research.Error{Code: research.CodeInternal, Msg: err.Error(), Next: "run `ratchet doctor`"}
 		if strings.HasPrefix(err.Error(), "unknown ") || strings.Contains(err.Error(), "arg(s)") || strings.Contains(err.Error(), "flag") {
-			e.Code = research.CodeBadArgument
+			e.Code, e.Next = research.CodeBadArgument, "`ratchet help`, or the command with --help, tells what it takes"
 		}
 	}
 	if a.JSON {
-		fmt.Fprintf(a.Stderr, "%s\n", failure(e))
+		fmt.Fprintf(a.Stderr, "%s\n", tools.Refusal(e).Structured)
 		return exitCode(e.Code)
 	}
 	fmt.Fprintf(a.Stderr, "ratchet: %s\n", e.Msg)
@@ -92,20 +93,6 @@ func (a *app) explain(err error) int {
 		fmt.Fprintf(a.Stderr, "next: %s\n", e.Next)
 	}
 	return exitCode(e.Code)
-}
-
-// failure is an error as a JSON document of one line.
-func failure(e *research.Error) []byte {
-	type described struct {
-		Code    research.Code `json:"code"`
-		Message string        `json:"message"`
-		Next    string        `json:"next,omitempty"`
-	}
-	text, err := json.Marshal(map[string]described{"error": {e.Code, e.Msg, e.Next}})
-	if err != nil { // strings can always be said
-		return nil
-	}
-	return text
 }
 
 func exitCode(code research.Code) int {

@@ -58,6 +58,9 @@ func printHealth(w io.Writer, h *lab.Health) {
 	for _, s := range h.Lacks {
 		fmt.Fprintln(w, "  -", s)
 	}
+	for _, s := range h.Unseen {
+		fmt.Fprintln(w, "unseen      ", s)
+	}
 	if h.Storage != "" {
 		fmt.Fprintln(w, "storage     ", h.Storage)
 	}
