@@ -76,6 +76,14 @@ func (a *app) logImported(cmd *cobra.Command, in logQuery) error {
 	if err != nil {
 		return err
 	}
+	v, person, err := a.people()
+	if err != nil {
+		return err
+	}
+	if person && len(p.Lines) > 0 {
+		a.printf("%s\n", strings.Join(v.importPage(p), "\n"))
+		return nil
+	}
 	a.print(tools.RenderImports(p))
 	return nil
 }

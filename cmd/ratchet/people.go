@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 
 	"ratchet/internal/lab"
@@ -161,5 +160,18 @@ func (v view) imports(is []research.Import) []string {
 		}
 		rows[i] = []screen.Cell{{Text: tools.Line(is[i].Place())}, {Text: screen.Cut(tools.Line(said), 16)}, {Text: value}, {Text: tools.Line(text)}}
 	}
-	return append([]string{"", v.pen.Paint(screen.Faint, strings.TrimSpace("from other programs' logs, no evidence:"))}, screen.Table(cols, rows, v.width, v.pen)...)
+	return append([]string{"", v.pen.Paint(screen.Faint, "from other programs' logs, no evidence:")}, screen.Table(cols, rows, v.width, v.pen)...)
+}
+
+// importPage lays out what was imported: the sources, and a page of their lines.
+func (v view) importPage(p *lab.ImportPage) []string {
+	var out []string
+	for _, s := range p.Sources {
+		out = append(out, screen.Wrap(fmt.Sprintf("%s (%s): lines %d, runs %d, not understood %d", tools.Line(s.Source), s.Format, s.Lines, s.Runs, s.Broken), v.width, 2)...)
+	}
+	out = append(out, v.imports(p.Lines)...)
+	if p.Next != "" {
+		out = append(out, v.painted(screen.Faint, "older ones: ratchet log --imported --cursor "+p.Next)...)
+	}
+	return out
 }

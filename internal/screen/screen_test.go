@@ -12,14 +12,14 @@ import (
 
 func TestWidth(t *testing.T) {
 	for s, want := range map[string]int{
-		"":                         0,
-		"abc":                      3,
-		"日本":                       4,
-		"ｶﾀｶﾅ":                     4, // half-width
-		"e\u0301":                  1, // combining
-		"👩‍👩‍👧":                    2, // one picture of three
-		"🇩🇪":                       2,
-		"…":                        1,
+		"":                          0,
+		"abc":                       3,
+		"日本":                        4,
+		"ｶﾀｶﾅ":                      4, // half-width
+		"e\u0301":                   1, // combining
+		"👩‍👩‍👧":                     2, // one picture of three
+		"🇩🇪":                        2,
+		"…":                         1,
 		"\x1b[32m+ improved\x1b[0m": 10,
 	} {
 		if got := screen.Width(s); got != want {
