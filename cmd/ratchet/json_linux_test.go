@@ -47,6 +47,7 @@ func TestEveryCommandSpeaksJSON(t *testing.T) {
 		"log":       {{args: ""}, {args: "fox"}, {args: "--imported"}, {args: "--limit=-1", exit: 2}},
 		"mcp":       {{args: "", not: true, in: `{"jsonrpc":"2.0","id":1,"method":"ping"}` + "\n"}},
 		"override":  {{args: "", exit: 3}},
+		"plot":      {{args: ""}, {args: "noise"}, {args: "nonsense", exit: 2}},
 		"resume":    {{args: "", exit: 3}},
 		"serve":     {{args: "--listen nowhere", exit: 2}}, // its greeting: TestServe
 		"show":      {{args: "1"}, {args: "1 --output"}, {args: "99", exit: 3}, {args: "", exit: 2}},
