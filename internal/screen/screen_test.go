@@ -77,15 +77,15 @@ func TestTable(t *testing.T) {
 	cols := []screen.Column{{Head: "n", Right: true}, {Head: "word"}, {Head: "status", Leave: 2}, {Head: "value", Right: true, Leave: 1}, {Head: "text", Flex: true}}
 	rows := [][]screen.Cell{
 		{{Text: "12"}, {Text: "日本"}, {Text: "kept"}, {Text: "1234567"}, {Text: "a text that is rather long for this"}},
-		{{Text: "3"}, {Text: "abc"}, {Text: "reverted"}, {Text: "-1"}, {Text: "short"}},
+		{{Text: "3"}, {Text: "abcdef"}, {Text: "reverted"}, {Text: "-1"}, {Text: "short"}},
 	}
 	for _, c := range []struct {
 		width int
 		want  []string
 	}{
-		{60, []string{" n  word  status      value  text", "12  日本  kept      1234567  a text that is rather long for…", " 3  abc   reverted       -1  short"}},
-		{40, []string{" n  word    value  text", "12  日本  1234567  a text that is rathe…", " 3  abc        -1  short"}}, // status went first
-		{28, []string{" n  word  text", "12  日本  a text that is ra…", " 3  abc   short"}},
+		{60, []string{" n  word    status      value  text", "12  日本    kept      1234567  a text that is rather long f…", " 3  abcdef  reverted       -1  short"}},
+		{40, []string{" n  word      value  text", "12  日本    1234567  a text that is rat…", " 3  abcdef       -1  short"}}, // status went first
+		{28, []string{" n  word    text", "12  日本    a text that is…", " 3  abcdef  short"}},
 	} {
 		got := screen.Table(cols, rows, c.width, screen.Pen{})
 		if diff := cmp.Diff(c.want, got); diff != "" {
