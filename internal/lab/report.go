@@ -114,7 +114,7 @@ func (l *Lab) compare(tx *ledger.Tx, p *report.Page, written []byte, out *Report
 	if out.Checked, err = p.Check(&evidence{tx, p.Header.Campaign}); err != nil {
 		return err
 	}
-	facts, err := gather(tx, p.Header.Campaign)
+	facts, err := ReportFacts(tx, p.Header.Campaign)
 	if err != nil || p.Header.Version != l.opt.Version {
 		return err
 	}
@@ -154,18 +154,18 @@ type evidence struct {
 }
 
 func (e *evidence) Record(seq uint64) (research.Record, error) { return e.tx.Record(seq) }
-func (e *evidence) Facts() (*report.Facts, error)              { return gather(e.tx, e.campaign) }
+func (e *evidence) Facts() (*report.Facts, error)              { return ReportFacts(e.tx, e.campaign) }
 
 func (l *Lab) facts(ctx context.Context, campaign string) (f *report.Facts, err error) {
 	err = l.ledger.View(ctx, func(tx *ledger.Tx) error {
-		f, err = gather(tx, campaign)
+		f, err = ReportFacts(tx, campaign)
 		return err
 	})
 	return f, err
 }
 
-// gather reads what a report may tell.
-func gather(tx *ledger.Tx, campaign string) (*report.Facts, error) {
+// ReportFacts reads what a report may tell of a campaign.
+func ReportFacts(tx *ledger.Tx, campaign string) (*report.Facts, error) {
 	c, err := tx.Campaign(campaign)
 	if err != nil {
 		return nil, err

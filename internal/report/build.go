@@ -182,7 +182,7 @@ func (w *writer) exact() {
 func (w *writer) proofWords(x *Change) string {
 	switch p := w.c.Proof(&x.Experiment); {
 	case p == "" && w.c.Rule.Class == research.Deterministic:
-		return "exact"
+		return ""
 	case p == "":
 		return "proven on its own"
 	case p == "certified":
@@ -202,13 +202,21 @@ func (w *writer) review() {
 		return
 	}
 	w.para(number("standing", len(w.f.Kept), "change|changes"), say(" on "), name("branch", clean(strings.TrimPrefix(w.c.Branch, "refs/heads/"), 80)),
-		say(", the largest effect first. Each figure is the look that got its edit in, so it leans upwards; never add them up."))
+		say(", the largest effect first. "+w.caution()))
 	for i := range w.f.Kept[:min(len(w.f.Kept), w.size.Kept)] {
 		w.change(&w.f.Kept[i])
 	}
 	if n := len(w.f.Kept) - MostKept; n > 0 && w.size.Kept == MostKept {
 		w.item(number("more", n, "more"), say(", smaller; "), command("ratchet log"), say(" lists them."))
 	}
+}
+
+// caution says how the figures of single changes are to be taken.
+func (w *writer) caution() string {
+	if w.c.Rule.Class == research.Deterministic {
+		return "Each figure is over the version before it."
+	}
+	return "Each figure is the look that got its edit in, so it leans upwards; never add them up."
 }
 
 func (w *writer) change(x *Change) {
@@ -219,9 +227,11 @@ func (w *writer) change(x *Change) {
 			as, text = "expected", research.AmountText(j.Gain.Mid, j.Scale, w.unit)
 			spans = append(spans, say("expected "))
 		}
-		spans = append(spans, of(Figure, x.JudgedAt, as, "/gain", text), say(", "))
+		spans = append(spans, of(Figure, x.JudgedAt, as, "/gain", text))
 	}
-	spans = append(spans, say(w.proofWords(x)))
+	if proof := w.proofWords(x); proof != "" {
+		spans = append(spans, say(", "+proof))
+	}
 	if x.Simpler {
 		spans = append(spans, say(", kept for being shorter"))
 	}

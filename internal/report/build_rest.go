@@ -78,7 +78,7 @@ func (w *writer) trouble() {
 	from := len(w.d.Blocks)
 	w.heading("What went wrong")
 	if n := len(w.f.Invalid); n > 0 && w.size.Few > 0 {
-		w.para(say("Why the last "), number("voided", n, "invalid experiment|invalid experiments"), say(" gave no comparable number:"))
+		w.para(say("No comparable number came out of "), number("voided", n, "invalid experiment|invalid experiments"), say(". Their reasons begin with:"))
 		causes := w.f.Causes()
 		for i, x := range causes[:min(len(causes), w.size.Few)] {
 			key := fmt.Sprintf("cause.%d.", i)
@@ -192,7 +192,7 @@ func (w *writer) predictions() {
 	for i := range w.f.Sessions[:min(len(w.f.Sessions), w.size.Few)] {
 		s, key := &w.f.Sessions[i], fmt.Sprintf("session.%d.", i)
 		w.item(name(key+"name", clean(s.Codename, 40)), say(" ("), Span{Quote, clean(s.Client+" "+s.Version, 40), key + "client"}, say("): "),
-			number(key+"experiments", s.Experiments, "experiment|experiments"), say(", "), number(key+"kept", s.Kept, "kept"))
+			number(key+"experiments", s.Experiments, "experiment|experiments"), say(", "), number(key+"kept", s.Kept, "kept"), say(" at the time"))
 	}
 	if len(w.f.Sessions) > w.size.Few {
 		w.item(number("sessions", len(w.f.Sessions), "session|sessions"), say(" in all."))
@@ -201,7 +201,7 @@ func (w *writer) predictions() {
 		n := float64(p.N)
 		w.para(say("Expected and found: of "), number("predictions", p.N, "prediction|predictions"), say(" the mean was "),
 			fig("predictions.expected", shareText(p.Expected/n)), say(", the mean finding "), fig("predictions.found", shareText(p.Found/n)),
-			say(", the mean distance "), fig("predictions.missed", shareText(p.Missed/n)), say("; "), number("predictions.gains", p.Gains, "gain|gains"), say(" among them."))
+			say(", the mean distance "), fig("predictions.missed", sizeText(p.Missed/n)), say("; "), number("predictions.gains", p.Gains, "gain|gains"), say(" among them."))
 	}
 }
 

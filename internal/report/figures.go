@@ -145,13 +145,13 @@ func costFormulas() []Formula {
 			return of(f.Sums)
 		}
 	}
-	mean := func(of func(p research.Predictions) float64) func(f *Facts) string {
+	mean := func(of func(p research.Predictions) float64, write func(share float64) string) func(f *Facts) string {
 		return func(f *Facts) string {
 			p := f.Predictions()
 			if p.N == 0 {
 				return ""
 			}
-			return shareText(of(p) / float64(p.N))
+			return write(of(p) / float64(p.N))
 		}
 	}
 	return []Formula{
@@ -171,9 +171,9 @@ func costFormulas() []Formula {
 		count("answers", "sum of the calls in session.answered", "answer|answers", func(f *Facts) int { return f.Told().N }),
 		text("answers.bytes", "sum of their texts", func(f *Facts) string { return bytesText(f.Told().Text) }),
 		count("predictions", "judged experiments whose expectation named a percentage", "prediction|predictions", func(f *Facts) int { return f.Predictions().N }),
-		text("predictions.expected", "mean of the gains that they expected", mean(func(p research.Predictions) float64 { return p.Expected })),
-		text("predictions.found", "mean of the gains that were estimated", mean(func(p research.Predictions) float64 { return p.Found })),
-		text("predictions.missed", "mean distance between the two", mean(func(p research.Predictions) float64 { return p.Missed })),
+		text("predictions.expected", "mean of the gains that they expected", mean(func(p research.Predictions) float64 { return p.Expected }, shareText)),
+		text("predictions.found", "mean of the gains that were estimated", mean(func(p research.Predictions) float64 { return p.Found }, shareText)),
+		text("predictions.missed", "mean distance between the two", mean(func(p research.Predictions) float64 { return p.Missed }, sizeText)),
 		count("predictions.gains", "estimates above none", "gain|gains", func(f *Facts) int { return f.Predictions().Gains }),
 	}
 }

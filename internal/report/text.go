@@ -51,6 +51,8 @@ func countText(n int, noun string) string {
 // durationText is a time in its natural unit.
 func durationText(seconds float64) string {
 	switch abs := math.Abs(seconds); {
+	case abs < 1:
+		return research.FormatValue(math.Round(1000*seconds)/1000, "s")
 	case abs < 100:
 		return research.FormatValue(math.Round(10*seconds)/10, "s")
 	case abs < 6000:
@@ -72,6 +74,9 @@ func bytesText(n int64) string { return research.FormatValue(math.Round(float64(
 
 // shareText is a share in percent, with its sign.
 func shareText(v float64) string { return research.AmountText(v, "log", "") }
+
+// sizeText is a share in percent that has no direction.
+func sizeText(v float64) string { return strings.TrimPrefix(shareText(v), "+") }
 
 func timeText(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
 
