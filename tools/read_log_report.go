@@ -12,7 +12,7 @@ import (
 func shortReport(ctx context.Context, l *lab.Lab) (Answer, error) {
 	var a Answer
 	for _, size := range report.Short() {
-		w, err := l.Report(ctx, size)
+		w, err := l.Report(ctx, size, false)
 		if err != nil {
 			return Answer{}, err
 		}

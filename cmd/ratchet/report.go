@@ -57,19 +57,15 @@ func (a *app) writeReport(cmd *cobra.Command, out, format string) error {
 	if err != nil {
 		return err
 	}
-	w, err := l.Report(cmd.Context(), report.Full())
+	w, err := l.Report(cmd.Context(), report.Full(), format == "html")
 	if err != nil {
 		return err
 	}
-	written := w.Markdown
-	if format == "html" {
-		written = w.HTML
-	}
 	if out == "" || out == "-" {
-		_, err := a.Stdout.Write(written)
+		_, err := a.Stdout.Write(w.Text)
 		return err
 	}
-	if err := os.WriteFile(out, written, 0o666); err != nil {
+	if err := os.WriteFile(out, w.Text, 0o666); err != nil {
 		return research.Errorf(research.CodeStorage, "name a file that can be written", "the report can't be written: %w", err)
 	}
 	return a.emit(w.Checked, func(to io.Writer) {
@@ -100,7 +96,7 @@ func (a *app) checkReport(cmd *cobra.Command, file string, recompute bool) error
 		fmt.Fprintf(to, "the report says what the ledger said at record %d: %d figures, names and quotations agree, %d records were read for them\n",
 			c.Seq, c.Figures, c.Records)
 		if !c.Words {
-			fmt.Fprintf(to, "it was made by version %s, so its words between them were not compared\n", c.Made)
+			fmt.Fprintf(to, "the words between them are not this version's: it says that version %s made it\n", c.Made)
 		}
 		if c.Since > 0 {
 			fmt.Fprintf(to, "the ledger has grown by %d records since\n", c.Since)

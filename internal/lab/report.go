@@ -3,9 +3,6 @@ package lab
 import (
 	"bytes"
 	"context"
-	"encoding/json"
-	"errors"
-	"fmt"
 	"slices"
 
 	"ratchet/internal/report"
@@ -18,51 +15,60 @@ import (
 
 // WrittenReport is a report that has been checked.
 type WrittenReport struct {
-	Markdown []byte // with its bindings
-	Plain    string // Markdown without them
-	HTML     []byte
-	Checked  report.Checked
+	Text    []byte // with its bindings
+	Plain   string // Markdown without them
+	Checked report.Checked
 }
 
-// Report makes the report of the checkout's campaign and checks what it wrote,
-// before anybody sees it, against the ledger as another transaction reads it.
-func (l *Lab) Report(ctx context.Context, size report.Size) (*WrittenReport, error) {
+// reportTries is how often a report is made again because the ledger has grown
+// meanwhile; after that the ledger is held for as long as it takes.
+const reportTries = 3
+
+// Report makes the report of the checkout's campaign, as Markdown or as HTML,
+// and checks what it wrote, before anybody sees it, against the ledger as it is
+// read afresh.
+func (l *Lab) Report(ctx context.Context, size report.Size, html bool) (*WrittenReport, error) {
 	c, err := l.tidy(ctx)
 	if err != nil {
 		return nil, err
 	}
-	for {
-		facts, err := l.facts(ctx, c.Name)
-		if err != nil {
-			return nil, err
-		}
-		d, err := report.Build(facts, l.opt.Version, size)
-		if err != nil {
-			return nil, err
-		}
-		w := &WrittenReport{Markdown: d.Markdown(), Plain: d.PlainMarkdown(), HTML: d.HTML()}
-		moved := false
-		for _, written := range [][]byte{w.Markdown, w.HTML} {
-			p, err := report.Read(written)
-			if err != nil {
-				return nil, err
-			}
-			err = l.ledger.View(ctx, func(tx *ledger.Tx) error {
-				if seq, _ := tx.Head(); seq != facts.Head.Seq {
-					moved = true
-					return nil
-				}
-				w.Checked, err = p.Check(&evidence{tx, c.Name})
-				return err
-			})
-			if err != nil {
-				return nil, err
-			}
-		}
-		if !moved || ctx.Err() != nil {
-			return w, ctx.Err()
+	for range reportTries {
+		if w, err := l.write(&live{l: l, ctx: ctx, campaign: c.Name}, &live{l: l, ctx: ctx, campaign: c.Name}, size, html); err != nil || w != nil {
+			return w, err
 		}
 	}
+	var w *WrittenReport
+	err = l.ledger.View(ctx, func(tx *ledger.Tx) (err error) {
+		w, err = l.write(&held{tx, c.Name}, &held{tx, c.Name}, size, html)
+		return err
+	})
+	return w, err
+}
+
+// write makes a report of what from shows and checks it against what to shows;
+// nil when the ledger has grown in between.
+func (l *Lab) write(from, to report.Source, size report.Size, html bool) (*WrittenReport, error) {
+	facts, err := from.Facts()
+	if err != nil {
+		return nil, err
+	}
+	d, err := report.Build(facts, l.opt.Version, size)
+	if err != nil {
+		return nil, err
+	}
+	w := &WrittenReport{Text: d.Markdown(), Plain: d.PlainMarkdown()}
+	if html {
+		w.Text = d.HTML()
+	}
+	p, err := report.Read(w.Text)
+	if err != nil {
+		return nil, err
+	}
+	if now, err := to.Facts(); err != nil || now.Head != facts.Head {
+		return nil, err
+	}
+	w.Checked, err = p.Check(to)
+	return w, err
 }
 
 // ReportCheck is what CheckReport found.
@@ -84,7 +90,6 @@ func (l *Lab) CheckReport(ctx context.Context, written []byte, recompute bool) (
 		return nil, err
 	}
 	out := &ReportCheck{Made: p.Header.Version}
-	look := func(tx *ledger.Tx) error { return l.compare(tx, p, written, out) }
 	err = l.ledger.View(ctx, func(tx *ledger.Tx) error {
 		head, _ := tx.Head()
 		if p.Header.Seq > head {
@@ -94,32 +99,32 @@ func (l *Lab) CheckReport(ctx context.Context, written []byte, recompute bool) (
 			return research.Errorf(research.CodeReport, "check it where it was made; `ratchet verify` looks at the ledger",
 				"the report was made from another ledger: record %d is not the one that it names", p.Header.Seq)
 		}
-		if out.Since = head - p.Header.Seq; out.Since > 0 || recompute {
-			return nil
-		}
-		return look(tx)
+		out.Since = head - p.Header.Seq
+		_, err := tx.Campaign(p.Header.Campaign)
+		return err
 	})
-	if err == nil && (out.Since > 0 || recompute) {
-		out.Recompute = true
-		err = l.ledger.At(ctx, p.Header.Seq, look)
+	if err != nil {
+		return out, err
 	}
-	return out, err
+	if !recompute && out.Since == 0 {
+		return out, l.compare(&live{l: l, ctx: ctx, campaign: p.Header.Campaign}, p, written, out)
+	}
+	out.Recompute = true
+	return out, l.ledger.At(ctx, p.Header.Seq, func(tx *ledger.Tx) error {
+		return l.compare(&held{tx, p.Header.Campaign}, p, written, out)
+	})
 }
 
 // compare checks a page's figures, and its words where this version made it.
-func (l *Lab) compare(tx *ledger.Tx, p *report.Page, written []byte, out *ReportCheck) (err error) {
-	if _, err = tx.Campaign(p.Header.Campaign); err != nil {
+func (l *Lab) compare(src report.Source, p *report.Page, written []byte, out *ReportCheck) (err error) {
+	if out.Checked, err = p.Check(src); err != nil {
 		return err
 	}
-	if out.Checked, err = p.Check(&evidence{tx, p.Header.Campaign}); err != nil {
+	facts, err := src.Facts()
+	if err != nil {
 		return err
 	}
-	facts, err := ReportFacts(tx, p.Header.Campaign)
-	if err != nil || p.Header.Version != l.opt.Version {
-		return err
-	}
-	size := report.Full()
-	d, err := report.Build(facts, l.opt.Version, size)
+	d, err := report.Build(facts, p.Header.Version, report.Full())
 	if err != nil {
 		return err
 	}
@@ -127,8 +132,11 @@ func (l *Lab) compare(tx *ledger.Tx, p *report.Page, written []byte, out *Report
 	if p.HTML {
 		again = d.HTML()
 	}
-	out.Words = true
-	return sameLines(again, bytes.ReplaceAll(written, []byte("\r\n"), []byte("\n")))
+	err = sameLines(again, bytes.ReplaceAll(written, []byte("\r\n"), []byte("\n")))
+	if out.Words = err == nil; p.Header.Version != l.opt.Version {
+		return nil // another version may have said it in other words
+	}
+	return err
 }
 
 // sameLines names the first line that is not as it was written.
@@ -147,196 +155,51 @@ func sameLines(want, have []byte) error {
 	return nil
 }
 
-// evidence is the ledger inside one transaction, as a check reads it.
-type evidence struct {
+// held is the ledger inside one transaction, as reports are made and checked.
+type held struct {
 	tx       *ledger.Tx
 	campaign string
 }
 
-func (e *evidence) Record(seq uint64) (research.Record, error) { return e.tx.Record(seq) }
-func (e *evidence) Facts() (*report.Facts, error)              { return ReportFacts(e.tx, e.campaign) }
+func (h *held) Record(seq uint64) (research.Record, error) { return h.tx.Record(seq) }
 
-func (l *Lab) facts(ctx context.Context, campaign string) (f *report.Facts, err error) {
-	err = l.ledger.View(ctx, func(tx *ledger.Tx) error {
-		f, err = ReportFacts(tx, campaign)
+func (h *held) Facts() (*report.Facts, error) { return ReportFacts(h.tx, h.campaign) }
+
+// live is the ledger as others use it: each look is a transaction of its own,
+// and none is long. What it shows is the state at its first look.
+type live struct {
+	l        *Lab
+	ctx      context.Context
+	campaign string
+	facts    *report.Facts
+}
+
+func (v *live) Record(seq uint64) (r research.Record, err error) {
+	err = v.l.ledger.View(v.ctx, func(tx *ledger.Tx) error {
+		r, err = tx.Record(seq)
 		return err
 	})
-	return f, err
+	return r, err
 }
 
-// ReportFacts reads what a report may tell of a campaign.
-func ReportFacts(tx *ledger.Tx, campaign string) (*report.Facts, error) {
-	c, err := tx.Campaign(campaign)
-	if err != nil {
-		return nil, err
+func (v *live) Facts() (*report.Facts, error) {
+	if v.facts != nil {
+		return v.facts, nil
 	}
-	f := &report.Facts{Campaign: *c}
-	f.Head.Seq, f.Head.Hash = tx.Head()
-	head, err := tx.Record(f.Head.Seq)
-	if err != nil {
-		return nil, err
-	}
-	f.At = head.Time
-	if f.Recent, _, err = tx.Experiments(campaign, ledger.Query{Limit: report.MostRecent}); err != nil {
-		return nil, err
-	}
-	if f.Invalid, _, err = tx.Experiments(campaign, ledger.Query{Status: research.Voided, Limit: report.MostInvalid}); err != nil {
-		return nil, err
-	}
-	if f.Sessions, err = tx.Sessions(campaign); err != nil {
-		return nil, err
-	}
-	report.Busiest(f.Sessions)
-	if f.Sources, err = tx.ImportSources(campaign); err != nil {
-		return nil, err
-	}
-	return f, errors.Join(gatherKept(tx, f), gatherTold(tx, f), gatherProofs(tx, f), gatherSums(tx, f))
-}
-
-// gatherKept reads what is in the incumbent, and the records of the heaviest.
-func gatherKept(tx *ledger.Tx, f *report.Facts) error {
-	var kept []research.Experiment
-	for _, n := range f.Campaign.KeptStack {
-		x, err := tx.Experiment(f.Campaign.Name, n)
-		if err != nil {
-			return err
-		}
-		kept = append(kept, *x)
-	}
-	report.Heaviest(kept)
-	for i := range kept {
-		x := report.Change{Experiment: kept[i]}
-		if i < report.MostKept {
-			var err error
-			judged := x.JudgedSeq
-			x.JudgedAt = report.Ref{Seq: judged, Hash: x.JudgedHash}
-			if x.ProposedAt, err = nearest(tx, judged, -1, x.Job(), research.KindExperimentProposed); err != nil {
-				return err
-			}
-			if x.KeptAt, err = nearest(tx, judged, 1, x.Job(), research.KindExperimentKept); err != nil {
-				return err
-			}
-		}
-		f.Kept = append(f.Kept, x)
-	}
-	return nil
-}
-
-// nearest is the record of that kind and job that stands nearest to seq, before
-// it (step -1) or after it (1).
-func nearest(tx *ledger.Tx, seq uint64, step int, job research.JobID, kind research.Kind) (report.Ref, error) {
-	for at := int64(seq) + int64(step); at > 0; at += int64(step) {
-		r, err := tx.Record(uint64(at))
-		if err != nil {
-			return report.Ref{}, fmt.Errorf("find the %s of %s: %w", kind, job, err)
-		}
-		if of, err := research.Touches(r); r.Kind == kind && err == nil && of == job {
-			return report.RefOf(r), nil
-		}
-	}
-	return report.Ref{}, fmt.Errorf("find the %s of %s before record %d", kind, job, seq)
-}
-
-// gatherTold reads lessons and free ideas.
-func gatherTold(tx *ledger.Tx, f *report.Facts) error {
-	recs, err := tx.LessonRecords(f.Campaign.Name, report.MostTold)
-	if err != nil {
+	var f *report.Facts
+	var runs []uint64
+	err := v.l.ledger.View(v.ctx, func(tx *ledger.Tx) (err error) {
+		f, runs, err = gather(tx, v.campaign)
 		return err
-	}
-	for _, r := range recs {
-		var b research.Lesson
-		if err := json.Unmarshal(r.Body, &b); err != nil {
-			return fmt.Errorf("decode record %d: %w", r.Seq, err)
+	})
+	for page := range slices.Chunk(runs, runsPage) {
+		if err == nil {
+			err = v.l.ledger.View(v.ctx, func(tx *ledger.Tx) error { return addRuns(tx, f, page) })
 		}
-		f.Lessons = append(f.Lessons, report.Told{Ref: report.RefOf(r), Text: b.Text, Experiment: b.Experiment})
 	}
-	open, err := tx.Ideas(f.Campaign.Name, research.IdeaOpen, report.MostTold)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	for _, i := range open {
-		r, ok, err := tx.Keyed(f.Campaign.Name, ideaKey(i.Text))
-		if err != nil {
-			return err
-		}
-		if ok {
-			f.Ideas = append(f.Ideas, report.Told{Ref: report.RefOf(r), Text: i.Text})
-		}
-	}
-	return nil
-}
-
-// gatherProofs reads the last audit and the newest certificates that have ended.
-func gatherProofs(tx *ledger.Tx, f *report.Facts) error {
-	c := &f.Campaign
-	if c.Audit != nil {
-		ref, err := endOf(tx, c.Name, c.Audit.Job, research.KindMeasurementFinished)
-		if err != nil {
-			return err
-		}
-		f.Audit = &report.Proof{Ref: ref, Job: c.Audit.Job}
-	}
-	for n := c.Certificates; n > 0 && len(f.Proofs) < report.MostProofs; n-- {
-		id := research.NewJobID(research.CertificateJob, n)
-		m, err := tx.Measurement(c.Name, id)
-		if err != nil {
-			return err
-		}
-		if m.Proof == nil || m.Runs == 0 {
-			continue
-		}
-		ref, err := endOf(tx, c.Name, id, research.KindCertificateFinished)
-		if err != nil {
-			return err
-		}
-		f.Proofs = append(f.Proofs, report.Proof{Ref: ref, Job: id, Certificate: &m.Proof.Certificate})
-	}
-	return nil
-}
-
-// endOf is the record that ended a job which has made runs: it stands behind the last of them.
-func endOf(tx *ledger.Tx, campaign string, id research.JobID, kind research.Kind) (report.Ref, error) {
-	seqs := tx.RunRecords(campaign, id, report.MostRuns)
-	if len(seqs) == 0 {
-		return report.Ref{}, fmt.Errorf("find the runs of %s", id)
-	}
-	return nearest(tx, slices.Max(seqs), 1, id, kind)
-}
-
-// gatherSums adds up what only the runs say, of a campaign that has not too many.
-func gatherSums(tx *ledger.Tx, f *report.Facts) error {
-	if f.Campaign.Runs > report.MostRuns {
-		return nil
-	}
-	f.Sums = &report.Sums{}
-	for _, seq := range tx.RunRecords(f.Campaign.Name, "", report.MostRuns) {
-		r, err := tx.Record(seq)
-		if err != nil {
-			return err
-		}
-		var b research.Run
-		var gpu struct {
-			Samples int      `json:"samples"`
-			Joules  *float64 `json:"joules"`
-		}
-		if err := json.Unmarshal(r.Body, &b); err != nil {
-			return fmt.Errorf("decode record %d: %w", seq, err)
-		}
-		if len(b.GPU) > 0 {
-			if err := json.Unmarshal(b.GPU, &gpu); err != nil {
-				return fmt.Errorf("decode the GPU evidence of record %d: %w", seq, err)
-			}
-		}
-		f.Sums.CPU += b.CPU
-		if gpu.Joules != nil && *gpu.Joules >= 0 && gpu.Samples > 0 {
-			f.Sums.Joules, f.Sums.Metered = f.Sums.Joules+*gpu.Joules, f.Sums.Metered+1
-		}
-		if b.Contended {
-			f.Sums.Contended++
-		}
-		if b.Void {
-			f.Sums.Void++
-		}
-	}
-	return nil
+	v.facts = f
+	return f, nil
 }

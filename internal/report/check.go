@@ -193,5 +193,5 @@ func (c *checker) ended() error {
 func letter(b byte) bool { return b >= 'a' && b <= 'z' || b >= 'A' && b <= 'Z' }
 
 // opens says whether a figure may begin after r, closes whether it may end before r.
-func opens(r rune) bool  { return strings.ContainsRune("\n (*|>", r) }
-func closes(r rune) bool { return strings.ContainsRune("\n .,;:)*|<", r) }
+func opens(r rune) bool  { return strings.ContainsRune("\n (|", r) }
+func closes(r rune) bool { return strings.ContainsRune("\n .,;:)|", r) }

@@ -72,6 +72,18 @@ func (c *checker) htmlCommand(rest string) (string, error) {
 	return rest, nil
 }
 
+// htmlCloses says whether a figure may end before text: its block ends, or the
+// next character is one that closes it.
+func htmlCloses(text string) bool {
+	for _, tag := range []string{"</p>", "</li>", "</td>"} {
+		if strings.HasPrefix(text, tag) {
+			return true
+		}
+	}
+	follows, _ := utf8.DecodeRuneInString(text)
+	return text != "" && closes(follows)
+}
+
 // htmlBound reads a bound piece: a figure, which must stand alone, a quotation or a name.
 func (c *checker) htmlBound(tag, rest string, before rune) (string, error) {
 	for _, kind := range []struct{ open, end string }{{`<span class="n" data-b="`, "</span>"}, {`<q data-b="`, "</q>"}, {`<code data-b="`, "</code>"}} {
@@ -91,8 +103,7 @@ func (c *checker) htmlBound(tag, rest string, before rune) (string, error) {
 		if stands != html.EscapeString(want) {
 			return "", c.differs(html.UnescapeString(stands), bound, want)
 		}
-		follows, _ := utf8.DecodeRuneInString(after)
-		if kind.end == "</span>" && (!opens(before) || after != "" && !closes(follows)) {
+		if kind.end == "</span>" && (!opens(before) || !htmlCloses(after)) {
 			return "", wrong(c.line, "%q does not stand alone: something was put before or behind it", want)
 		}
 		c.words.WriteByte(' ')

@@ -12,8 +12,8 @@ import (
 
 // What a report looks at, whatever the campaign's size.
 const (
-	MostRecent  = 500  // newest experiments, for what was tried
-	MostInvalid = 200  // newest invalid experiments, for their causes
+	MostRecent  = 250  // newest experiments, for what was tried
+	MostInvalid = 100  // newest invalid experiments, for their causes
 	MostRuns    = 4000 // runs that are added up one by one; of more nothing is
 	MostKept    = 10   // kept changes that are told
 	MostTold    = 8    // lessons, and ideas

@@ -23,6 +23,8 @@ const htmlTop = `<!doctype html>
 * { box-sizing: border-box }
 body { margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.55 system-ui, sans-serif }
 main { max-width: 46rem; margin: 0 auto; padding: 2rem 1.25rem 3rem }
+h1 + p { color: var(--dim); font-size: .92rem }
+h1 + p + p { font-size: 1.15rem }
 h1 { font-size: 1.5rem; line-height: 1.25; margin: 0 0 .5rem; padding-bottom: .5rem; border-bottom: 3px solid var(--rule) }
 h2 { font-size: 1.1rem; margin: 1.8rem 0 .4rem }
 p { margin: .5rem 0 }
@@ -31,7 +33,8 @@ li { margin: .35rem 0; overflow-wrap: anywhere }
 table { border-collapse: collapse; margin: .6rem 0; width: 100% }
 th, td { text-align: left; padding: .3rem .8rem .3rem 0; border-bottom: 1px solid var(--line); vertical-align: top }
 th { color: var(--dim); font-weight: 600 }
-.n { font-weight: 600; font-variant-numeric: tabular-nums }
+.n { font-variant-numeric: tabular-nums; border-bottom: 1px dotted var(--dim); white-space: nowrap }
+strong + .n, h1 + p + p .n { font-weight: 600 }
 code { font: .92em ui-monospace, monospace; background: var(--mark); padding: .05em .3em; border-radius: 3px; overflow-wrap: anywhere }
 q { font-style: italic; quotes: "\201C" "\201D" }
 @media print { :root { --ink: #000000; --dim: #333333; --paper: #ffffff; --line: #999999; --mark: #ffffff; --rule: #000000 } main { max-width: none; padding: 0 } body { font-size: 10.5pt } li, tr { break-inside: avoid } h2 { break-after: avoid } }

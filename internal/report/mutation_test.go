@@ -275,11 +275,12 @@ func TestMutations(t *testing.T) {
 				kind := kinds[n%len(kinds)]
 				s.html = n/len(kinds)%2 == 1
 				m := kind.do(s)
+				for m.ledger == nil && bytes.Equal(m.written, s.write(s.doc)) { // it drew what stood there
+					m = kind.do(s)
+				}
 				changed := *e
 				if m.ledger != nil {
 					m.ledger(&changed)
-				} else if bytes.Equal(m.written, s.write(s.doc)) {
-					t.Errorf("%s: nothing was changed: %s", kind.name, m.what)
 				}
 				_, err := check(&changed, m.written)
 				if err == nil {

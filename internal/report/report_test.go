@@ -101,7 +101,7 @@ func TestOldChecksStayGood(t *testing.T) {
 		}
 	})
 	err := l.At(t.Context(), 60, func(tx *ledger.Tx) error {
-		_, err := check(&evidence{tx: tx, campaign: "noisy"}, old)
+		_, err := check(&evidence{tx: tx, campaign: "blocks"}, old)
 		return err
 	})
 	if err != nil {
@@ -179,4 +179,35 @@ func TestFormulasAreNamedOnce(t *testing.T) {
 		}
 		seen[f.Name] = true
 	}
+}
+
+// TestNothingTouchesAFigure: letters or signs right before or behind a figure,
+// outside of its element, and an end that was cut off.
+func TestNothingTouchesAFigure(t *testing.T) {
+	within(t, ledgerOf(t, shrink, 0), func(e *evidence) {
+		d := made(t, e, report.Full())
+		page, text := string(d.HTML()), string(d.Markdown())
+		end := strings.Index(text, "\n<!-- ratchet report")
+		for what, written := range map[string]string{
+			"before, html":        strings.Replace(page, `<td><span class="n"`, `<td>k<span class="n"`, 1),
+			"behind, html":        strings.Replace(page, "</span>", "</span>k", 1),
+			"behind a tag, html":  strings.Replace(page, "</span>", "</span><strong>k</strong>", 1),
+			"behind, markdown":    strings.Replace(text, "2 kept", "2 kept-ish", 1),
+			"emphasis, markdown":  strings.Replace(text, "2 kept", "2 kept**k**", 1),
+			"the end, markdown":   text[:strings.LastIndex(text[:end], "The ledger's newest")] + text[end:],
+			"the comment":         text[:end+30],
+			"two comments":        text[:end] + text[end:] + text[end:],
+			"a hidden line, html": strings.Replace(page, "<h2>", `<h2 hidden>`, 1),
+			"a style, html":       strings.Replace(page, "</style>", "h1::after { content: ' of 99 %' } </style>", 1),
+			"a comment, html":     strings.Replace(page, "<h2>", "<!-- --><h2>", 1),
+			"a script, html":      strings.Replace(page, "</main>", "<script>x</script></main>", 1),
+		} {
+			if written == page || written == text {
+				t.Errorf("%s: nothing was changed", what)
+			}
+			if _, err := check(e, []byte(written)); research.Describe(err).Code != research.CodeReport {
+				t.Errorf("%s: %v", what, err)
+			}
+		}
+	})
 }
