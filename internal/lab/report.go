@@ -100,14 +100,23 @@ func (l *Lab) CheckReport(ctx context.Context, written []byte, recompute bool) (
 				"the report was made from another ledger: record %d is not the one that it names", p.Header.Seq)
 		}
 		out.Since = head - p.Header.Seq
-		_, err := tx.Campaign(p.Header.Campaign)
-		return err
+		if _, err := tx.Campaign(p.Header.Campaign); err != nil {
+			return research.Errorf(research.CodeReport, "make it again: ratchet report", "the report is of the campaign %q, which this ledger does not have", p.Header.Campaign)
+		}
+		return nil
 	})
 	if err != nil {
 		return out, err
 	}
 	if !recompute && out.Since == 0 {
-		return out, l.compare(&live{l: l, ctx: ctx, campaign: p.Header.Campaign}, p, written, out)
+		now := &live{l: l, ctx: ctx, campaign: p.Header.Campaign}
+		f, err := now.Facts()
+		if err != nil {
+			return out, err
+		}
+		if f.Head.Seq == p.Header.Seq { // else it has grown just now
+			return out, l.compare(now, p, written, out)
+		}
 	}
 	out.Recompute = true
 	return out, l.ledger.At(ctx, p.Header.Seq, func(tx *ledger.Tx) error {

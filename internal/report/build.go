@@ -16,7 +16,7 @@ type Size struct {
 }
 
 // Full is the size of a report that is read as a file: two pages at most.
-func Full() Size { return Size{Kept: MostKept, Told: MostTold, Few: 4, Text: 180} }
+func Full() Size { return Size{Kept: MostKept, Told: MostTold, Few: 4, Text: 140} }
 
 // Short are the sizes of one that is read as an answer, the largest first.
 func Short() []Size {
@@ -201,8 +201,12 @@ func (w *writer) review() {
 		w.para(say("Nothing was kept, so there is nothing to merge."))
 		return
 	}
-	w.para(number("standing", len(w.f.Kept), "change|changes"), say(" on "), name("branch", clean(strings.TrimPrefix(w.c.Branch, "refs/heads/"), 80)),
-		say(", the largest effect first. "+w.caution()))
+	var newest []Span
+	if w.c.Kept > len(w.f.Kept) { // the state remembers only so many
+		newest = append(newest, say("The newest "))
+	}
+	w.para(append(newest, number("standing", len(w.f.Kept), "change|changes"), say(" on "), name("branch", clean(strings.TrimPrefix(w.c.Branch, "refs/heads/"), 80)),
+		say(", the largest effect first. "+w.caution()))...)
 	for i := range w.f.Kept[:min(len(w.f.Kept), w.size.Kept)] {
 		w.change(&w.f.Kept[i])
 	}

@@ -15,8 +15,8 @@ const (
 	MostRecent  = 250  // newest experiments, for what was tried
 	MostInvalid = 100  // newest invalid experiments, for their causes
 	MostRuns    = 4000 // runs that are added up one by one; of more nothing is
-	MostKept    = 10   // kept changes that are told
-	MostTold    = 8    // lessons, and ideas
+	MostKept    = 8    // kept changes that are told
+	MostTold    = 5    // lessons, and ideas
 	MostProofs  = 4    // newest certificates
 )
 

@@ -23,10 +23,10 @@ const htmlTop = `<!doctype html>
 * { box-sizing: border-box }
 body { margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.55 system-ui, sans-serif }
 main { max-width: 46rem; margin: 0 auto; padding: 2rem 1.25rem 3rem }
-h1 + p { color: var(--dim); font-size: .92rem }
-h1 + p + p { font-size: 1.15rem }
-h1 { font-size: 1.5rem; line-height: 1.25; margin: 0 0 .5rem; padding-bottom: .5rem; border-bottom: 3px solid var(--rule) }
-h2 { font-size: 1.1rem; margin: 1.8rem 0 .4rem }
+h1 + p { color: var(--dim); font-size: .92em }
+h1 + p + p { color: var(--ink); font-size: 1.15em }
+h1 { font-size: 1.5em; line-height: 1.25; margin: 0 0 .5rem; padding-bottom: .5rem; border-bottom: 3px solid var(--rule) }
+h2 { font-size: 1.1em; margin: 1.8rem 0 .4rem }
 p { margin: .5rem 0 }
 ul { margin: .4rem 0; padding-left: 1.2rem }
 li { margin: .35rem 0; overflow-wrap: anywhere }
@@ -37,7 +37,7 @@ th { color: var(--dim); font-weight: 600 }
 strong + .n, h1 + p + p .n { font-weight: 600 }
 code { font: .92em ui-monospace, monospace; background: var(--mark); padding: .05em .3em; border-radius: 3px; overflow-wrap: anywhere }
 q { font-style: italic; quotes: "\201C" "\201D" }
-@media print { :root { --ink: #000000; --dim: #333333; --paper: #ffffff; --line: #999999; --mark: #ffffff; --rule: #000000 } main { max-width: none; padding: 0 } body { font-size: 10.5pt } li, tr { break-inside: avoid } h2 { break-after: avoid } }
+@media print { :root { --ink: #000000; --dim: #333333; --paper: #ffffff; --line: #999999; --mark: #ffffff; --rule: #000000 } @page { margin: 14mm 16mm } main { max-width: none; padding: 0 } body { font-size: 9pt; line-height: 1.3 } h2 { margin: .6rem 0 .2rem; font-size: 1.05em } p { margin: .2rem 0 } ul, table { margin: .2rem 0 } li { margin: .15rem 0 } th, td { padding: .12rem .8rem .12rem 0 } li, tr { break-inside: avoid } h2 { break-after: avoid } }
 </style>
 </head>
 <body>
