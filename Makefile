@@ -115,8 +115,8 @@ evidence-wordfreq: ## measure useless edits of examples/wordfreq under a load th
 gpu-test: ## what needs an NVIDIA GPU, nvidia-smi and a Python with torch (RATCHET_GPU_PYTHON); skips with the reason
 	$(GO) test -tags gpu ./sandbox/gpu -run '^TestHardware' -count 1 -v -timeout 20m -args -gpu-budget $(GPU_BUDGET)
 
-example-report: ## remake docs/example-report.md and .html, the report of a recorded night
-	$(GO) test ./internal/report -run '^TestGolden$$' -count 1 -args -update
+example-report: ## remake docs/example-report.md and .html, the report of a recorded night, and the list of named figures
+	$(GO) test ./internal/report -run '^Test(Golden|FormulasAreNamedOnce)$$' -count 1 -args -update
 
 demo: build ## drive a whole campaign through the real binary with a scripted agent
 	./$(BIN) demo

@@ -27,7 +27,7 @@ func Short() []Size {
 // Build writes the report of f. An error is a defect of this package: its own
 // words held a number.
 func Build(f *Facts, version string, size Size) (*Document, error) {
-	d := &Document{Header: Header{Campaign: f.Campaign.Name, Seq: f.Head.Seq, Hash: f.Head.Hash, Version: version, Short: size.Short}}
+	d := &Document{Header: Header{Campaign: f.Campaign.Name, Seq: f.Head.Seq, Hash: f.Head.Hash, Version: version}}
 	w := &writer{f: f, c: &f.Campaign, d: d, size: size, unit: unitText(f.Campaign.Program.Metric.Unit)}
 	w.title()
 	w.answer()

@@ -154,7 +154,7 @@ func (c *checker) expect(bound string) (string, error) {
 func about(bound string) string {
 	b, ok := parseBinding(bound)
 	if !ok {
-		return fmt.Sprintf("the figure %q", bound)
+		return fmt.Sprintf("the figure %q%s", bound, meaning(bound))
 	}
 	return strings.TrimSpace(fmt.Sprintf("record %d %s", b.seq, b.path))
 }

@@ -51,7 +51,6 @@ type Header struct {
 	Seq      uint64 `json:"seq"`     // of the ledger's newest record
 	Hash     string `json:"hash"`    // of the same, hex
 	Version  string `json:"version"` // of Ratchet
-	Short    bool   `json:"short,omitempty"`
 }
 
 // Document is a report before it is written.

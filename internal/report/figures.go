@@ -201,17 +201,34 @@ func listFormulas() []Formula {
 
 // named derives a named figure from f. false: there is no such figure, or f has none.
 func named(f *Facts, bind string) (string, bool) {
-	parts, index := strings.Split(bind, "."), 0
+	formula, index := find(bind)
+	if formula == nil {
+		return "", false
+	}
+	return formula.text(f, index)
+}
+
+// find is the formula of a binding, nil if there is none.
+func find(bind string) (formula *Formula, index int) {
+	parts := strings.Split(bind, ".")
 	for k, p := range parts {
 		if n, err := strconv.Atoi(p); err == nil && strconv.Itoa(n) == p {
 			parts[k], index = "#", n
 		}
 	}
 	name := strings.Join(parts, ".")
-	for _, formula := range Formulas() {
-		if formula.Name == name {
-			return formula.text(f, index)
+	for _, x := range Formulas() {
+		if x.Name == name {
+			return &x, index
 		}
 	}
-	return "", false
+	return nil, 0
+}
+
+// meaning says what a named figure counts, in brackets' words.
+func meaning(bind string) string {
+	if formula, _ := find(bind); formula != nil {
+		return ", " + formula.About
+	}
+	return ""
 }

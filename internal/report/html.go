@@ -36,6 +36,7 @@ th { color: var(--dim); font-weight: 600 }
 .n { font-variant-numeric: tabular-nums; border-bottom: 1px dotted var(--dim); white-space: nowrap }
 strong + .n, h1 + p + p .n { font-weight: 600 }
 code { font: .92em ui-monospace, monospace; background: var(--mark); padding: .05em .3em; border-radius: 3px; overflow-wrap: anywhere }
+q, code { unicode-bidi: isolate }
 q { font-style: italic; quotes: "\201C" "\201D" }
 @media print { :root { --ink: #000000; --dim: #333333; --paper: #ffffff; --line: #999999; --mark: #ffffff; --rule: #000000 } @page { margin: 14mm 16mm } main { max-width: none; padding: 0 } body { font-size: 9pt; line-height: 1.3 } h2 { margin: .6rem 0 .2rem; font-size: 1.05em } p { margin: .2rem 0 } ul, table { margin: .2rem 0 } li { margin: .15rem 0 } th, td { padding: .12rem .8rem .12rem 0 } li, tr { break-inside: avoid } h2 { break-after: avoid } }
 </style>

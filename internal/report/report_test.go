@@ -170,15 +170,21 @@ func TestHostileTexts(t *testing.T) {
 	}
 }
 
-// TestFormulasAreNamedOnce: each named figure has one meaning.
+// TestFormulasAreNamedOnce: each named figure has one meaning, and the page
+// lists them all.
 func TestFormulasAreNamedOnce(t *testing.T) {
 	seen := map[string]bool{}
+	page := "# The named figures of a report\n\nA figure of a [report](reading.md#the-report) that rests on more than one record is bound to one of these names. " +
+		"`#` is an index, from 0. The checker derives each from the campaign's folded state at the report's head: the ledger's own, or, with `--recompute` and when the ledger has grown since, " +
+		"one that is folded anew from the records.\n\n| name | counts |\n|---|---|\n"
 	for _, f := range report.Formulas() {
 		if seen[f.Name] || f.About == "" || !regexp.MustCompile(`^[a-z.#]+$`).MatchString(f.Name) {
-			t.Error(fmt.Sprintf("%q: %q", f.Name, f.About))
+			t.Errorf("%q: %q", f.Name, f.About)
 		}
 		seen[f.Name] = true
+		page += fmt.Sprintf("| `%s` | %s |\n", f.Name, f.About)
 	}
+	golden(t, "../../docs/report-figures.md", []byte(page))
 }
 
 // TestNothingTouchesAFigure: letters or signs right before or behind a figure,
