@@ -74,19 +74,28 @@ func gatherKept(tx *ledger.Tx, f *report.Facts) error {
 	for i := range kept {
 		x := report.Change{Experiment: kept[i]}
 		if i < report.MostKept {
-			var err error
-			judged := x.JudgedSeq
-			x.JudgedAt = report.Ref{Seq: judged, Hash: x.JudgedHash}
-			if x.ProposedAt, err = nearest(tx, judged, -1, x.Job(), research.KindExperimentProposed); err != nil {
-				return err
-			}
-			if x.KeptAt, err = nearest(tx, judged, 1, x.Job(), research.KindExperimentKept); err != nil {
+			if err := traced(tx, &x, f.Head.Seq); err != nil {
 				return err
 			}
 		}
 		f.Kept = append(f.Kept, x)
 	}
 	return nil
+}
+
+// traced fills in the records of a change.
+func traced(tx *ledger.Tx, x *report.Change, head uint64) (err error) {
+	x.JudgedAt = report.Ref{Seq: x.JudgedSeq, Hash: x.JudgedHash}
+	if x.JudgedSeq > 0 {
+		x.KeptAt, err = nearest(tx, x.JudgedSeq, 1, x.Job(), research.KindExperimentKept)
+	} else { // it was lost, and a person kept it all the same
+		x.KeptAt, err = nearest(tx, head+1, -1, x.Job(), research.KindExperimentKept)
+	}
+	if err != nil {
+		return err
+	}
+	x.ProposedAt, err = nearest(tx, x.KeptAt.Seq, -1, x.Job(), research.KindExperimentProposed)
+	return err
 }
 
 // nearest is the record of that kind and job that stands nearest to seq, before
