@@ -201,7 +201,7 @@ func (v *live) Facts() (*report.Facts, error) {
 		f, runs, err = gather(tx, v.campaign)
 		return err
 	})
-	for page := range slices.Chunk(runs, runsPage) {
+	for page := range slices.Chunk(runs, reportRuns) {
 		if err == nil {
 			err = v.l.ledger.View(v.ctx, func(tx *ledger.Tx) error { return addRuns(tx, f, page) })
 		}

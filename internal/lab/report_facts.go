@@ -13,7 +13,7 @@ import (
 
 // This file reads what a report is made of.
 
-const runsPage = 256 // runs that are added up in one transaction
+const reportRuns = 256 // runs that are added up in one transaction
 
 // ReportFacts reads what a report may tell of a campaign.
 func ReportFacts(tx *ledger.Tx, campaign string) (*report.Facts, error) {
