@@ -101,7 +101,7 @@ func exitCode(code research.Code) int {
 		return exitUsage
 	case research.CodeBudget:
 		return exitBudget
-	case research.CodeInternal, research.CodeLedger, research.CodeStorage, research.CodeCancelled:
+	case research.CodeInternal, research.CodeLedger, research.CodeReport, research.CodeStorage, research.CodeCancelled:
 		return exitFailed
 	}
 	return exitRefused

@@ -19,6 +19,7 @@ var floors = map[string]int{
 	"ratchet/internal/foreign":  0,
 	"ratchet/examples":          0,
 	"ratchet/internal/screen":   0,
+	"ratchet/internal/report":   1,
 	"ratchet/ledger":            1,
 	"ratchet/sandbox":           1,
 	"ratchet/internal/source":   1,
