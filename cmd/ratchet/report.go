@@ -62,6 +62,9 @@ func (a *app) writeReport(cmd *cobra.Command, out, format string) error {
 		return err
 	}
 	if out == "" || out == "-" {
+		if a.JSON {
+			return a.emit(map[string]any{"format": format, "text": string(w.Text), "checked": w.Checked}, nil)
+		}
 		_, err := a.Stdout.Write(w.Text)
 		return err
 	}
