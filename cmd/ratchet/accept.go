@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"ratchet/internal/lab"
 	"ratchet/internal/research"
 )
 
@@ -36,6 +38,10 @@ func acceptCommand(a *app) *cobra.Command {
 					"accepting a contract is a person's decision")
 			}
 			printChange(a.Stdout, c.Program, now)
+			allow, err := a.newTargets(cmd, l, c.Program, now)
+			if err != nil {
+				return err
+			}
 			a.printf("\nThe next run calibrates anew. Type the campaign's name (%s) to accept: ", c.Name)
 			line, _ := bufio.NewReader(a.Stdin).ReadString('\n')
 			if strings.TrimSpace(line) != c.Name {
@@ -45,9 +51,30 @@ func acceptCommand(a *app) *cobra.Command {
 				return err
 			}
 			a.printf("accepted\n")
-			return nil
+			if allow == nil {
+				return nil
+			}
+			return l.Allow(allow)
 		},
 	}
+}
+
+// newTargets shows what notify names, where it was changed: who accepts that
+// allows it, too. nil where it was not.
+func (a *app) newTargets(cmd *cobra.Command, l *lab.Lab, was, now research.Program) (*lab.Allowance, error) {
+	changed := slices.ContainsFunc(research.Changes(was, now), func(c research.Change) bool { return c.Key == "notify" })
+	if !changed || len(now.Notify) == 0 {
+		return nil, nil
+	}
+	allow, err := l.ToAllow(cmd.Context())
+	if err != nil {
+		return nil, err
+	}
+	a.printf("\nTo accept it allows this to run as you, unconfined, and to send what it says:\n")
+	for _, line := range allow.Lines {
+		a.printf("  %s\n", lab.PlainLine(line))
+	}
+	return allow, nil
 }
 
 // printChange shows the keys whose values differ.

@@ -109,7 +109,7 @@ func (a *app) labFor(ctx context.Context, who lab.Client) (*lab.Lab, error) {
 		led = os.Getenv("RATCHET_LEDGER")
 	}
 	return lab.Open(ctx, lab.Options{Dir: a.Dir, Program: a.Program, Ledger: led, Client: who, Version: a.Version, Observe: a.observe,
-		Supervise: []string{self, "supervise"}})
+		Supervise: []string{self, "supervise"}, Tell: []string{self, "notify", "send"}})
 }
 
 // emit prints v as JSON with --json, else calls text.

@@ -7,6 +7,12 @@ func statusCommand(a *app) *cobra.Command {
 		Use:   "status",
 		Short: "show where the campaign stands: what an agent gets from read_log",
 		Args:  cobra.NoArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return a.readLog(cmd, logQuery{View: "brief"}) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			err := a.readLog(cmd, logQuery{View: "brief"})
+			if err == nil && !a.JSON {
+				a.untold(cmd.Context())
+			}
+			return err
+		},
 	}
 }
