@@ -304,7 +304,8 @@ func (t *teller) otherContract(ctx context.Context) bool {
 	seen := fmt.Sprint(info.ModTime(), info.Size(), t.c.Digest)
 	if seen != t.contract {
 		t.contract = seen
-		t.changed = t.onCampaign(t.c, t.repo.Branch(ctx)) && isCode(t.agreed(t.c), research.CodeContract)
+		err := t.agreed(t.c)
+		t.changed = (isCode(err, research.CodeContract) || isCode(err, research.CodeProgram)) && t.onCampaign(t.c, t.repo.Branch(ctx))
 	}
 	return t.changed
 }
