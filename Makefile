@@ -26,7 +26,7 @@ export CGO_CFLAGS ?= -O2 -g -Wno-deprecated-declarations
 TRIALS ?= 200
 CLIENT_RUN ?= 75s
 
-.PHONY: help build man example-report completions snapshot listing bundle test race lint vuln fuzz bench growth demo image install crash abuse clients conformance load grown linear nights evidence-wordfreq gpu-test clean
+.PHONY: help build man example-report completions snapshot listing bundle test race lint vuln fuzz bench growth demo image install crash hooks abuse clients conformance load grown linear nights evidence-wordfreq gpu-test clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -90,6 +90,9 @@ growth: ## what a cycle and every view cost at 0 to 100,000 experiments, in time
 crash: ## 1,000 kills -9 at random under load, 400 in mid-run, every fault point in every way, every broken twin, power cuts
 	$(GO) test ./cmd/ratchet -run 'TestKill|TestCrash|TestFault|TestBrokenTwins|TestPowerCut|TestSuspend|TestReused|TestStale' -count 1 -v -timeout 2h \
 		-kills 200 -crash-kills 1000 -faults
+
+hooks: ## hooks that misbehave, with the 30 s after which one that hangs is killed
+	$(GO) test ./cmd/ratchet -run '^TestHooks' -count 1 -v -slowhooks
 
 abuse: ## the long form of the abuse suite, as root and as another user; rewrites the table in docs/confinement.md
 	mkdir -p bin

@@ -127,7 +127,7 @@ func (a *app) open(ctx context.Context, who lab.Client, advance func(what string
 	}
 	return lab.Open(ctx, lab.Options{Dir: a.Dir, Program: a.Program, Ledger: led, Client: who, Version: a.Version, Observe: a.observe,
 		Advance:   advance,
-		Supervise: []string{self, "supervise"}})
+		Supervise: []string{self, "supervise"}, Tell: []string{self, "notify", "send"}})
 }
 
 // emit prints v as JSON with --json, else calls text.
