@@ -28,15 +28,16 @@ func acceptCommand(a *app) *cobra.Command {
 				return err
 			}
 			if digest == c.Digest {
-				a.printf("the contract of %s is the accepted one; nothing to do\n", c.Name)
-				return nil
+				return a.emit(accepted{c.Name, digest, false}, func(w io.Writer) {
+					fmt.Fprintf(w, "the contract of %s is the accepted one; nothing to do\n", c.Name)
+				})
 			}
 			if !isTerminal(a.Stdin) {
 				return research.Errorf(research.CodeContract, "run it yourself, in a terminal",
 					"accepting a contract is a person's decision")
 			}
-			printChange(a.Stdout, c.Program, now)
-			a.printf("\nThe next run calibrates anew. Type the campaign's name (%s) to accept: ", c.Name)
+			printChange(a.talk(), c.Program, now)
+			fmt.Fprintf(a.talk(), "\nThe next run calibrates anew. Type the campaign's name (%s) to accept: ", c.Name)
 			line, _ := bufio.NewReader(a.Stdin).ReadString('\n')
 			if strings.TrimSpace(line) != c.Name {
 				return research.Errorf(research.CodeContract, "run `ratchet accept` again", "not accepted: the name differs")
@@ -44,10 +45,24 @@ func acceptCommand(a *app) *cobra.Command {
 			if err := l.Accept(cmd.Context(), digest, research.ByTerminal); err != nil {
 				return err
 			}
-			a.printf("accepted\n")
-			return nil
+			return a.emit(accepted{c.Name, digest, true}, func(w io.Writer) { fmt.Fprintln(w, "accepted") })
 		},
 	}
+}
+
+// accepted is what accept answers.
+type accepted struct {
+	Campaign string `json:"campaign"`
+	Digest   string `json:"digest"`  // of the contract that is accepted now
+	Changed  bool   `json:"changed"` // by this call
+}
+
+// talk is where a person is asked: stdout, but with --json, which has that for itself.
+func (a *app) talk() io.Writer {
+	if a.JSON {
+		return a.Stderr
+	}
+	return a.Stdout
 }
 
 // printChange shows the keys whose values differ.

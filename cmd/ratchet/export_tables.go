@@ -107,6 +107,14 @@ func (x *export) touched(ctx context.Context) (map[string]map[int]bool, error) {
 	return all, err
 }
 
+// selection is both.
+func (x *export) selection(ctx context.Context) (all []research.Campaign, touched map[string]map[int]bool, err error) {
+	if all, err = x.campaigns(ctx); err == nil {
+		touched, err = x.touched(ctx)
+	}
+	return all, touched, err
+}
+
 // rows calls f with the decided experiments of a campaign, in order.
 func (x *export) rows(ctx context.Context, c research.Campaign, touched map[string]map[int]bool, f func(row) error) error {
 	for n := 1; n <= c.Experiments; {
@@ -161,7 +169,7 @@ func readRow(tx *ledger.Tx, c research.Campaign, n int) (row, error) {
 
 // tsv writes the columns of results.tsv; the first row is the start's.
 func (x *export) tsv(ctx context.Context) error {
-	all, err := x.campaigns(ctx)
+	all, touched, err := x.selection(ctx)
 	if err != nil {
 		return err
 	}
@@ -172,10 +180,6 @@ func (x *export) tsv(ctx context.Context) error {
 		}
 		return research.Errorf(research.CodeBadArgument, "name one: --campaign "+all[len(all)-1].Name,
 			"a results.tsv has one metric, and there are several campaigns: %s", strings.Join(names, ", "))
-	}
-	touched, err := x.touched(ctx)
-	if err != nil {
-		return err
 	}
 	for _, c := range all {
 		fmt.Fprintf(x.out, "commit\t%s\tmemory_gb\tstatus\tdescription\n", c.Program.Metric.Name)
@@ -207,11 +211,7 @@ func tsvNumber(v float64) string {
 
 // csv writes every selected campaign's decided experiments.
 func (x *export) csv(ctx context.Context) error {
-	all, err := x.campaigns(ctx)
-	if err != nil {
-		return err
-	}
-	touched, err := x.touched(ctx)
+	all, touched, err := x.selection(ctx)
 	if err != nil {
 		return err
 	}
@@ -284,11 +284,7 @@ type (
 // pi writes a log.jsonl: a config line and the runs of each campaign, which is
 // a segment. Runs are numbered over the whole file, whatever --since leaves out.
 func (x *export) pi(ctx context.Context) error {
-	all, err := x.campaigns(ctx)
-	if err != nil {
-		return err
-	}
-	touched, err := x.touched(ctx)
+	all, touched, err := x.selection(ctx)
 	if err != nil {
 		return err
 	}

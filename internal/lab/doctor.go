@@ -22,6 +22,7 @@ type Health struct {
 	Lacks      []string `json:"lacks"` // what this tier does not guarantee
 	Locks      string   `json:"locks"`
 	Storage    string   `json:"storage,omitempty"` // what is wrong with where the ledger lies
+	Unseen     []string `json:"unseen,omitempty"`  // what of the caller's own no run can see, and why
 	GPUs       []string `json:"gpus,omitempty"`    // of a program that leases some: how each stands
 	Runs       int      `json:"runs"`
 	Finding    string   `json:"finding,omitempty"` // value and noise of the metric
@@ -91,6 +92,7 @@ func (l *Lab) examine(ctx context.Context, name, commit string, h *Health, canar
 	defer removeTree(s.space.dir)
 	h.Tier = string(s.space.tier)
 	h.Gives, h.Lacks = sandbox.Promises(s.space.tier)
+	h.Unseen = unseen(s.space.tier)
 	dir, shared, err := sandbox.LockDir()
 	if err != nil {
 		return err

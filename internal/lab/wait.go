@@ -316,21 +316,14 @@ func (l *Lab) Measure(ctx context.Context, req MeasureRequest, progress Progress
 			return nil, err
 		}
 	}
-	err = l.update(ctx, c.Name, func(tx *ledger.Tx, now *research.Campaign, session string) error {
-		if err := spent(now); err != nil {
-			return err
-		}
+	id, err := l.beginJob(ctx, c.Name, research.KindMeasurementStarted, func(now *research.Campaign) (research.JobStart, error) {
 		job.Job = research.NewJobID(research.MeasurementJob, now.Measurements+1)
-		_, err := tx.Append(research.Entry{Campaign: c.Name, Session: session, Kind: research.KindMeasurementStarted, Body: job})
-		return err
+		return job, spent(now)
 	})
 	if err != nil {
 		return nil, err
 	}
-	if err := l.start(ctx, c.Name, job.Job); err != nil {
-		return nil, err
-	}
-	return l.await(ctx, c.Name, job.Job, req.Wait, progress)
+	return l.await(ctx, c.Name, id, req.Wait, progress)
 }
 
 // versionNamed turns incumbent, start, an experiment or a commit into a commit
