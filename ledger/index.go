@@ -202,6 +202,8 @@ func (t *Tx) indexRecord(v *research.View, rec research.Record, job research.Job
 		err = first(err, t.s.put(bucketPlaces, prefix(rec.Campaign, v.Session.Checkout), []byte(rec.Session)))
 	case research.KindLessonAdded:
 		err = first(err, t.indexLesson(rec))
+	case research.KindNoteAdded:
+		err = first(err, t.putNew(bucketNotes, rec, v.Campaign.Notes))
 	}
 	return err
 }
@@ -217,7 +219,7 @@ func (t *Tx) indexLesson(rec research.Record) error {
 	return t.indexText(bucketText, rec.Campaign, b.Experiment, b.Text)
 }
 
-// putNew indexes a numbered lesson; a number is given once.
+// putNew indexes a numbered lesson or note; a number is given once.
 func (t *Tx) putNew(bucket string, rec research.Record, n int) error {
 	key := prefix(rec.Campaign) + bigEndian(uint64(n))
 	if n < 1 || t.s.get(bucket, key) != nil {

@@ -100,6 +100,16 @@ func (l *Ledger) Stamp() (Stamp, error) {
 	return Stamp{slots}, nil
 }
 
+// Acknowledged is the sequence of the newest record that is known to be durable,
+// 0 of a ledger that does not exist yet. It reads the anchor, as Stamp does.
+func (l *Ledger) Acknowledged() (uint64, error) {
+	a, err := readAnchor(l.file(l.anchorName()))
+	if err != nil || a == nil {
+		return 0, err
+	}
+	return a.Seq, nil
+}
+
 // View calls f with a consistent state of the ledger. f must not keep the Tx, nor
 // call the ledger again (it would wait for itself until patience ends it),
 // and must be quick: the ledger is closed to everybody else meanwhile. f's

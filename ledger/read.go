@@ -3,6 +3,7 @@ package ledger
 import (
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"ratchet/internal/research"
 )
@@ -107,6 +108,19 @@ func (t *Tx) SessionOf(campaign, checkout string) (codename string, ok bool) {
 // Lessons returns the newest lessons, newest first, at most limit (0: 20).
 func (t *Tx) Lessons(campaign string, limit int) ([]research.Lesson, error) {
 	return newest[research.Lesson](t, bucketLessons, campaign, limit)
+}
+
+// Note returns a person's note and when it was added; research.CodeNotFound when there is none.
+func (t *Tx) Note(campaign string, n int) (note research.Note, at time.Time, err error) {
+	seq := number(t.s.get(bucketNotes, prefix(campaign)+bigEndian(uint64(max(n, 0)))))
+	if seq == 0 {
+		return note, at, research.Errorf(research.CodeNotFound, "read_log{} shows the last ones", "the campaign %q has no note %d", campaign, n)
+	}
+	rec, err := t.Record(seq)
+	if err == nil {
+		err = json.Unmarshal(rec.Body, &note)
+	}
+	return note, rec.Time, err
 }
 
 func newest[T any](t *Tx, bucket, campaign string, limit int) ([]T, error) {

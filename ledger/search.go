@@ -17,6 +17,9 @@ const (
 type Query struct {
 	Text   string          // words that must all occur in hypothesis or lessons, in any case; "the" and its like are ignored
 	Status research.Status // "" for any
+	// Verdict is theirs, "" for any. No index has it: where few have it a page may be
+	// short, or empty, and yet have a cursor.
+	Verdict research.Verdict
 	Cursor string          // next of the page before, "" for the newest
 	Limit  int             // at most so many, 0: 20
 }
@@ -29,7 +32,7 @@ type Query struct {
 func (t *Tx) Experiments(campaign string, q Query) ([]research.Experiment, string, error) {
 	return page(t.matcher(campaign, q), q, func(n int) (*research.Experiment, bool, error) {
 		x, err := t.Experiment(campaign, n)
-		return x, err == nil && (q.Status == "" || x.Status == q.Status), err
+		return x, err == nil && (q.Status == "" || x.Status == q.Status) && (q.Verdict == "" || x.Judgement != nil && x.Judgement.Verdict == q.Verdict), err
 	})
 }
 

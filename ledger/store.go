@@ -34,6 +34,7 @@ const (
 	bucketDiffs    = "diffs"       // campaign, digest of an edit → n
 	bucketText     = "text"        // campaign, word, n → nothing
 	bucketKinds    = "kinds"       // kind → the first record of it
+	bucketNotes    = "notes"       // campaign, number → seq; a ledger without notes may lack it
 
 	// Of history.imported. A ledger without imports may lack them.
 	bucketImports    = "imports"        // campaign, n → seq
@@ -54,7 +55,7 @@ const (
 // indexes lists every bucket that is a function of the records.
 var indexes = []string{bucketKeys, bucketCamps, bucketExps, bucketStatus, bucketJudged, bucketLatest, bucketJobs,
 	bucketRuns, bucketSession, bucketPlaces, bucketLessons, bucketIdeas, bucketStanding, bucketThought, bucketDiffs,
-	bucketText, bucketKinds, bucketImports, bucketImportAt, bucketImportFrom, bucketImportText}
+	bucketText, bucketKinds, bucketNotes, bucketImports, bucketImportAt, bucketImportFrom, bucketImportText}
 
 func makeBuckets(tx *bbolt.Tx) error {
 	for _, name := range append([]string{bucketRecords, bucketMeta}, indexes...) {

@@ -116,7 +116,7 @@ func TestSessionsShareNoCheckout(t *testing.T) {
 	if a := s.do("DELETE", s.url(c.dir), "", append(one.session, "Authorization", "")...); a.status != http.StatusUnauthorized {
 		t.Errorf("DELETE without a token: %d", a.status)
 	}
-	other, err := s.tokens.Add("other")
+	other, err := s.tokens.Add("other", server.RoleAgent)
 	must(t, err)
 	s.do("DELETE", s.url(c.dir), "", append(one.session, "Authorization", "Bearer "+other)...)
 	two.wantCompany("DELETE with another's token", "agent@laptop 1.2")

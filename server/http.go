@@ -91,6 +91,7 @@ type HTTP struct {
 	metrics *metrics
 
 	labs     shelf[labKey, *lab.Lab]
+	boards   shelf[string, *lab.Lab] // of the dashboard, by checkout
 	sessions shelf[string, struct{}]
 	calls    chan struct{} // a place for each request under way
 	streams  chan struct{}
@@ -130,6 +131,7 @@ func NewHTTP(o HTTPOptions) (*HTTP, error) {
 		return nil, err
 	}
 	h.labs.max, h.labs.idle, h.labs.dropped = o.Limits.Labs, o.Limits.Away, h.drop
+	h.boards.max, h.boards.idle = o.Limits.Labs, o.Limits.Away
 	h.sessions.max, h.sessions.idle, h.sessions.dropped = keptSessions, sessionIdle, func(id string, _ struct{}) { h.core.forget(id) }
 	h.core.find, h.core.has, h.core.called, h.core.ending = h.find, h.has, h.called, h.ending
 	h.metrics = newMetrics(h)
@@ -249,6 +251,7 @@ func (h *HTTP) Serve(ctx context.Context, l net.Listener) error {
 			return err
 		case <-sweep.C:
 			h.labs.sweep()
+			h.boards.sweep()
 			h.sessions.sweep()
 			h.bury(ctx)
 			continue

@@ -63,7 +63,7 @@ func noLab(context.Context, string, string, string) (*lab.Lab, error) { return n
 func options(t testing.TB, roots ...string) (server.HTTPOptions, string) {
 	t.Helper()
 	tokens := server.OpenTokens(filepath.Join(t.TempDir(), "tokens.json"))
-	token, err := tokens.Add("laptop")
+	token, err := tokens.Add("laptop", server.RoleAgent)
 	if err != nil {
 		t.Fatal(err)
 	}

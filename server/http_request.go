@@ -23,11 +23,12 @@ const sessionHeader = "Mcp-Session-Id"
 // visit is what the access log and the metrics say of a request.
 type visit struct {
 	caller
+	role   Role   // of the token
 	method string // of JSON-RPC
 	repo   string
 }
 
-// ServeHTTP answers one request: /mcp, /healthz or /metrics.
+// ServeHTTP answers one request: /mcp, the dashboard below /ui, /healthz or /metrics.
 func (h *HTTP) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	began := time.Now()
 	out := newReply(w)
@@ -81,7 +82,7 @@ func (h *HTTP) route(out *reply, r *http.Request, v *visit) *refusal {
 	case "/mcp":
 		return h.serveMCP(out, r, v)
 	}
-	return refused(http.StatusNotFound, research.CodeNotFound, "the server's address ends with /mcp?repo=ABSOLUTE-PATH", "nothing is here")
+	return h.serveUI(out, r, v)
 }
 
 func notAllowed(allow string) *refusal {
@@ -95,13 +96,13 @@ func (h *HTTP) authorise(r *http.Request, v *visit) *refusal {
 	challenge := `Bearer realm="ratchet"`
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	if strings.EqualFold(scheme, "bearer") && token != "" {
-		name, ok, err := h.opt.Tokens.Check(strings.TrimSpace(token))
+		who, ok, err := h.opt.Tokens.Check(strings.TrimSpace(token))
 		if err != nil {
 			h.opt.Log.Error("tokens can't be read", "err", err)
 			return refused(http.StatusServiceUnavailable, research.CodeStorage, "the server's stderr has the details", "tokens can't be checked")
 		}
 		if ok {
-			v.token = name
+			v.token, v.role = who.Name, who.Role
 			return nil
 		}
 		challenge += `, error="invalid_token"`
@@ -109,6 +110,45 @@ func (h *HTTP) authorise(r *http.Request, v *visit) *refusal {
 	bad := refused(http.StatusUnauthorized, "unauthorized", "send Authorization: Bearer TOKEN; `ratchet token add NAME` makes one", "a valid token is needed")
 	bad.header = map[string]string{"WWW-Authenticate": challenge}
 	return bad
+}
+
+// admit lets a request of a valid token in, within its rate.
+func (h *HTTP) admit(r *http.Request, v *visit) *refusal {
+	if bad := h.authorise(r, v); bad != nil {
+		return bad
+	}
+	if !h.allow(v.token) {
+		bad := refused(http.StatusTooManyRequests, research.CodeBusy, "wait a second", "the token %s makes too many requests", v.token)
+		bad.header = map[string]string{"Retry-After": "1"}
+		return bad
+	}
+	return nil
+}
+
+// locate finds the checkout that a request names.
+func (h *HTTP) locate(r *http.Request, v *visit) *refusal {
+	var err error
+	if v.checkout, err = h.roots.checkout(r.URL.Query().Get("repo")); err != nil {
+		status := http.StatusForbidden
+		if research.Describe(err).Code == research.CodeBadArgument {
+			status = http.StatusBadRequest
+		}
+		return &refusal{status: status, err: err}
+	}
+	v.repo = v.checkout
+	return nil
+}
+
+// seat takes one of the places, until leave is called; 503 when all are taken.
+func seat(place chan struct{}) (leave func(), bad *refusal) {
+	select {
+	case place <- struct{}{}:
+		return func() { <-place }, nil
+	default:
+		bad = refused(http.StatusServiceUnavailable, research.CodeBusy, "repeat it in a second", "too many requests are under way")
+		bad.header = map[string]string{"Retry-After": "1"}
+		return nil, bad
+	}
 }
 
 // message is what has to be known of a JSON-RPC message before mcp-go sees it.
@@ -131,26 +171,18 @@ func (h *HTTP) serveMCP(out *reply, r *http.Request, v *visit) *refusal {
 		preflight(out)
 		return nil
 	}
-	if bad := h.authorise(r, v); bad != nil {
+	if bad := h.admit(r, v); bad != nil {
 		return bad
 	}
-	if !h.allow(v.token) {
-		bad := refused(http.StatusTooManyRequests, research.CodeBusy, "wait a second", "the token %s makes too many requests", v.token)
-		bad.header = map[string]string{"Retry-After": "1"}
-		return bad
+	if v.role != RoleAgent {
+		return refused(http.StatusForbidden, "forbidden", "use a token of an agent: ratchet token add NAME", "the token %s is for the dashboard only", v.token)
 	}
 	if r.Method != http.MethodPost && r.Method != http.MethodDelete {
 		return notAllowed("POST, DELETE")
 	}
-	var err error
-	if v.checkout, err = h.roots.checkout(r.URL.Query().Get("repo")); err != nil {
-		status := http.StatusForbidden
-		if research.Describe(err).Code == research.CodeBadArgument {
-			status = http.StatusBadRequest
-		}
-		return &refusal{status: status, err: err}
+	if bad := h.locate(r, v); bad != nil {
+		return bad
 	}
-	v.repo = v.checkout
 	if v.session = r.Header.Get(sessionHeader); v.session != "" {
 		var ok bool
 		if v.client, v.forms, ok = sessionClient(v.session); !ok {
@@ -220,14 +252,11 @@ func (h *HTTP) pass(out *reply, r *http.Request, v *visit, m message, body []byt
 		out.head.Set(sessionHeader, v.session)
 		h.metrics.sessions.Inc()
 	}
-	select {
-	case place <- struct{}{}:
-		defer func() { <-place }()
-	default:
-		bad := refused(http.StatusServiceUnavailable, research.CodeBusy, "repeat it in a second", "too many requests are under way")
-		bad.header = map[string]string{"Retry-After": "1"}
+	leave, bad := seat(place)
+	if bad != nil {
 		return bad
 	}
+	defer leave()
 	if v.session != "" {
 		h.sessions.add(v.session, struct{}{})
 	}

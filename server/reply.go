@@ -40,6 +40,7 @@ type reply struct {
 	body   *bytes.Buffer
 	timer  *time.Timer
 	over   bool
+	plain  bool // errors are not JSON-RPC's
 }
 
 func newReply(w http.ResponseWriter) *reply {
@@ -173,12 +174,26 @@ func (p *reply) refuse(bad *refusal) {
 		return
 	}
 	e := research.Describe(bad.err)
+	if p.plain {
+		p.refusePlainly(bad, e)
+		return
+	}
 	body, _ := json.Marshal(map[string]any{"jsonrpc": "2.0", "id": nil, "error": map[string]any{
 		"code": -32000, "message": e.Msg + "; next: " + e.Next, "data": map[string]any{"code": e.Code, "next": e.Next}}})
 	for k, v := range bad.header {
 		p.head.Set(k, v)
 	}
 	p.head.Set("Content-Type", "application/json")
+	p.text(bad.status, string(body)+"\n")
+}
+
+// refusePlainly answers with an HTTP status and the error as the dashboard reads it.
+func (p *reply) refusePlainly(bad *refusal, e *research.Error) {
+	body, _ := json.Marshal(map[string]any{"error": map[string]any{"code": e.Code, "message": e.Msg, "next": e.Next}})
+	for k, v := range bad.header {
+		p.head.Set(k, v)
+	}
+	p.head.Set("Content-Type", "application/json; charset=utf-8")
 	p.text(bad.status, string(body)+"\n")
 }
 

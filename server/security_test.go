@@ -23,7 +23,7 @@ func TestOnlyValidTokensPass(t *testing.T) {
 	t.Parallel()
 	dir := newRepository(t).dir
 	s := serve(t, nil, dir)
-	other, err := server.OpenTokens(s.tokens.Path()).Add("other") // by another process, while it serves
+	other, err := server.OpenTokens(s.tokens.Path()).Add("other", server.RoleAgent) // by another process, while it serves
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +71,7 @@ func TestTokensAtRest(t *testing.T) {
 	errs := make(chan error, n)
 	for i := range n { // as many processes at once
 		go func() {
-			_, err := server.OpenTokens(path).Add(fmt.Sprintf("t%d", i))
+			_, err := server.OpenTokens(path).Add(fmt.Sprintf("t%d", i), server.RoleAgent)
 			errs <- err
 		}()
 	}
@@ -83,7 +83,7 @@ func TestTokensAtRest(t *testing.T) {
 	if list, err := tokens.List(); err != nil || len(list) != n {
 		t.Errorf("%d of %d tokens were kept: %v", len(list), n, err)
 	}
-	token, err := tokens.Add("secret")
+	token, err := tokens.Add("secret", server.RoleAgent)
 	if err != nil || len(token) < 43 {
 		t.Fatal(token, err)
 	}
@@ -95,7 +95,7 @@ func TestTokensAtRest(t *testing.T) {
 		t.Errorf("mode %v", info.Mode())
 	}
 	for name, want := range map[string]research.Code{"secret": research.CodeConflict, "": research.CodeBadArgument, "a b": research.CodeBadArgument, strings.Repeat("x", 33): research.CodeBadArgument} {
-		if _, err := tokens.Add(name); research.Describe(err).Code != want {
+		if _, err := tokens.Add(name, server.RoleAgent); research.Describe(err).Code != want {
 			t.Errorf("add %q: %v", name, err)
 		}
 	}
@@ -286,7 +286,7 @@ func TestTooMuchAtOnce(t *testing.T) {
 	if last != http.StatusTooManyRequests {
 		t.Errorf("beyond the rate: %d", last)
 	}
-	other, err := s.tokens.Add("other")
+	other, err := s.tokens.Add("other", server.RoleAgent)
 	must(t, err)
 	if a := s.do("POST", s.url(dir), ping, "Authorization", "Bearer "+other); a.status != 200 {
 		t.Errorf("another token: %d", a.status)

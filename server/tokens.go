@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
@@ -21,11 +22,21 @@ import (
 	"ratchet/internal/research"
 )
 
+// Role is what a token opens.
+type Role string
+
+const (
+	RoleAgent  Role = "agent"  // MCP, and reading the dashboard
+	RoleRead   Role = "read"   // reading the dashboard
+	RolePerson Role = "person" // the dashboard: reading, and what only a person may decide
+)
+
 // Token is what the file says of a bearer token: its name, never itself.
 type Token struct {
 	Name    string    `json:"name"`
 	SHA256  string    `json:"sha256"` // of the token, in hex
 	Created time.Time `json:"created"`
+	Role    Role      `json:"role,omitempty"` // "" in files of before there were roles: agent
 }
 
 // Tokens is the file of the tokens that Ratchet's HTTP server accepts. Every
@@ -48,7 +59,8 @@ const (
 
 var tokenName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$`)
 
-// OpenTokens returns the tokens of the file at path, which need not exist.
+// OpenTokens returns the tokens of the file at path, which need not exist. With
+// the path "" there is no file: they live and die with this process.
 func OpenTokens(path string) *Tokens { return &Tokens{path: path} }
 
 // Path is the file's.
@@ -64,28 +76,35 @@ func (t *Tokens) List() ([]Token, error) {
 	return slices.Clone(t.list), nil
 }
 
-// Check returns the name of a token, ok being false for one that is not, or no
-// longer, in the file. An error means that the file can't be trusted: nobody
-// may pass.
-func (t *Tokens) Check(token string) (name string, ok bool, err error) {
+// Check returns what is known of a token, its role filled in; ok is false for
+// one that is not, or no longer, in the file, or whose role this version does not
+// know. An error means that the file can't be trusted: nobody may pass.
+func (t *Tokens) Check(token string) (who Token, ok bool, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if err := t.refresh(); err != nil {
-		return "", false, err
+		return who, false, err
 	}
 	given := []byte(digest(token))
 	for _, known := range t.list { // all of them, whichever fits
 		if subtle.ConstantTimeCompare(given, []byte(known.SHA256)) == 1 {
-			name, ok = known.Name, true
+			known.Role = cmp.Or(known.Role, RoleAgent)
+			who, ok = known, known.Role.known()
 		}
 	}
-	return name, ok, nil
+	return who, ok, nil
 }
+
+func (r Role) known() bool { return r == RoleAgent || r == RoleRead || r == RolePerson }
 
 // Add makes a token of 256 random bits and returns it; only its hash is kept.
 // Errors: CodeBadArgument for a name that is not 1 to 32 letters, digits, dots,
-// dashes and underscores; CodeConflict for one that exists; CodeStorage.
-func (t *Tokens) Add(name string) (string, error) {
+// dashes and underscores, or a role that is none; CodeConflict for a name that
+// exists; CodeStorage.
+func (t *Tokens) Add(name string, role Role) (string, error) {
+	if !role.known() {
+		return "", research.Errorf(research.CodeBadArgument, "use agent, read or person", "%q is no role of a token", string(role))
+	}
 	if !tokenName.MatchString(name) {
 		return "", research.Errorf(research.CodeBadArgument, "use 1 to 32 letters, digits, dots, dashes and underscores", "%q can't be a token's name", name)
 	}
@@ -99,7 +118,7 @@ func (t *Tokens) Add(name string) (string, error) {
 		if len(list) >= maxTokens {
 			return nil, research.Errorf(research.CodeConflict, "revoke some: ratchet token list", "there are %d tokens already", len(list))
 		}
-		return append(list, Token{name, digest(token), time.Now().UTC().Truncate(time.Second)}), nil
+		return append(list, Token{name, digest(token), time.Now().UTC().Truncate(time.Second), role}), nil
 	})
 }
 
@@ -121,6 +140,9 @@ func digest(token string) string {
 
 // refresh reads the file if it is another one than the one seen last.
 func (t *Tokens) refresh() error {
+	if t.path == "" {
+		return nil
+	}
 	info, err := os.Stat(t.path)
 	if errors.Is(err, fs.ErrNotExist) {
 		t.seen, t.list = nil, nil
@@ -161,6 +183,15 @@ const (
 // change rewrites the file as f says: a new file of a fixed name, which keeps
 // other changes out meanwhile, fsync, rename, fsync of the folder.
 func (t *Tokens) change(f func([]Token) ([]Token, error)) error {
+	if t.path == "" {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		list, err := f(t.list)
+		if err == nil {
+			t.list = list
+		}
+		return err
+	}
 	if err := os.MkdirAll(filepath.Dir(t.path), 0o700); err != nil {
 		return tokensUnwritable(err)
 	}

@@ -11,21 +11,21 @@ import (
 const watchEvery = 500 * time.Millisecond // a look costs a read of some kilobytes, no lock
 
 // watch calls tell whenever somebody, in whatever process, has appended to the
-// ledger of the laboratory that find gives, until ctx is done. While find gives
-// none there is nothing to see.
-func watch(ctx context.Context, find func() *lab.Lab, tell func()) {
-	tick := time.NewTicker(watchEvery)
+// ledger of the laboratory that find gives, looking every so often, until ctx is
+// done. first says that it has looked there for the first time: whatever is
+// appended from now on is told. While find gives none there is nothing to see.
+func watch(ctx context.Context, every time.Duration, find func() *lab.Lab, tell func(first bool)) {
+	tick := time.NewTicker(every)
 	defer tick.Stop()
 	var of *lab.Lab
 	var last ledger.Stamp
 	for {
 		if l := find(); l != nil {
 			now, err := l.Ledger().Stamp()
-			if err == nil && l == of && now != last {
-				tell()
-			}
-			if err == nil {
+			if err == nil && (l != of || now != last) {
+				first := l != of
 				of, last = l, now
+				tell(first)
 			}
 		}
 		select {
@@ -52,7 +52,10 @@ func (s *Server) watchOwn(ctx context.Context, out stream) {
 		}
 		return nil
 	}
-	watch(ctx, find, func() {
+	watch(ctx, watchEvery, find, func(first bool) {
+		if first {
+			return
+		}
 		for _, l := range s.followers("") {
 			s.unsent(l.updates())
 		}
@@ -83,8 +86,8 @@ func (h *HTTP) watchFor(ctx context.Context, v *visit) (stop func()) {
 	}
 	go func() {
 		defer close(done)
-		watch(ctx, find, func() {
-			if l := h.core.listener(&v.caller); l != nil {
+		watch(ctx, watchEvery, find, func(first bool) {
+			if l := h.core.listener(&v.caller); l != nil && !first {
 				h.core.unsent(l.updates())
 			}
 		})

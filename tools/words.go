@@ -36,6 +36,14 @@ func gainText(g *research.Interval, scale string) string {
 	return percent(g.Mid)
 }
 
+// GainText is a gain as agents read it, on its scale and without a unit; "" for nil.
+func GainText(g *research.Interval, scale string) string {
+	if g == nil {
+		return ""
+	}
+	return gainText(g, scale)
+}
+
 // numbers is numbers in one line, at most n of them.
 func numbers(vs []float64, n int) string {
 	var out []string

@@ -199,7 +199,7 @@ func (a *app) greet(s serving, roots []string, tokens *server.Tokens, addr net.A
 		return err
 	}
 	if len(list) == 0 {
-		if g.Token, err = tokens.Add(firstToken); err != nil {
+		if g.Token, err = tokens.Add(firstToken, server.RoleAgent); err != nil {
 			return err
 		}
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"os"
@@ -18,11 +19,17 @@ func tokenCommand(a *app) *cobra.Command {
 		Use:   "token",
 		Short: "add, list and revoke the bearer tokens that `ratchet serve` lets in",
 	}
+	role := ""
+	add := &cobra.Command{
+		Use: "add NAME", Short: "make a token and print it, this once", Args: cobra.ExactArgs(1),
+		Long: "Makes a token and prints it, this once. What it opens is its role: agent (the default) MCP, and reading the\n" +
+			"dashboard; read the dashboard, without steering; person the dashboard, with all that only a person may decide.",
+		Example: "  ratchet token add laptop\n  ratchet token add phone --role read",
+		RunE:    func(_ *cobra.Command, args []string) error { return a.addToken(args[0], server.Role(role)) },
+	}
+	add.Flags().StringVar(&role, "role", string(server.RoleAgent), "what it opens: agent, read or person")
 	cmd.AddCommand(
-		&cobra.Command{
-			Use: "add NAME", Short: "make a token and print it, this once", Args: cobra.ExactArgs(1),
-			RunE: func(_ *cobra.Command, args []string) error { return a.addToken(args[0]) },
-		},
+		add,
 		&cobra.Command{
 			Use: "list", Short: "list the tokens' names", Args: cobra.NoArgs,
 			RunE: func(*cobra.Command, []string) error { return a.listTokens() },
@@ -49,28 +56,39 @@ func openTokens() (*server.Tokens, error) {
 
 // madeToken is a new token, which only this answer has.
 type madeToken struct {
-	Name  string `json:"name"`
-	Token string `json:"token"`
+	Name  string      `json:"name"`
+	Token string      `json:"token"`
+	Role  server.Role `json:"role"`
 }
 
-func (a *app) addToken(name string) error {
+func (a *app) addToken(name string, role server.Role) error {
 	tokens, err := openTokens()
 	if err != nil {
 		return err
 	}
-	token, err := tokens.Add(name)
+	token, err := tokens.Add(name, role)
 	if err != nil {
 		return err
 	}
-	return a.emit(madeToken{name, token}, func(w io.Writer) {
-		fmt.Fprintf(w, "the token %s, shown only now:\n  %s\nclients send it as a header: Authorization: Bearer TOKEN\n", name, token)
+	return a.emit(madeToken{name, token, role}, func(w io.Writer) {
+		fmt.Fprintf(w, "the token %s, shown only now:\n  %s\n", name, token)
+		if role == server.RoleAgent {
+			fmt.Fprintln(w, "clients send it as a header: Authorization: Bearer TOKEN")
+			return
+		}
+		what := "it looks on and can't steer"
+		if role == server.RolePerson {
+			what = "it steers too: it can accept contracts and override verdicts"
+		}
+		fmt.Fprintf(w, "the link for a browser (%s), with the address that `ratchet serve` prints:\n  http://127.0.0.1:7447/ui/#token=%s\n", what, token)
 	})
 }
 
 // shownToken is what a list tells.
 type shownToken struct {
-	Name    string    `json:"name"`
-	Created time.Time `json:"created"`
+	Name    string      `json:"name"`
+	Created time.Time   `json:"created"`
+	Role    server.Role `json:"role"`
 }
 
 func (a *app) listTokens() error {
@@ -84,11 +102,11 @@ func (a *app) listTokens() error {
 	}
 	out := make([]shownToken, len(list))
 	for i, t := range list {
-		out[i] = shownToken{t.Name, t.Created}
+		out[i] = shownToken{t.Name, t.Created, cmp.Or(t.Role, server.RoleAgent)}
 	}
 	return a.emit(out, func(w io.Writer) {
 		for _, t := range out {
-			fmt.Fprintf(w, "%-32s  added %s\n", t.Name, t.Created.Format("2006-01-02 15:04"))
+			fmt.Fprintf(w, "%-32s  added %s  %s\n", t.Name, t.Created.Format("2006-01-02 15:04"), t.Role)
 		}
 		if len(out) == 0 {
 			fmt.Fprintln(w, "no tokens; `ratchet token add NAME` makes one")

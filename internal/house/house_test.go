@@ -23,6 +23,7 @@ var floors = map[string]int{
 	"ratchet/internal/source":   1,
 	"ratchet/internal/clients":  1,
 	"ratchet/prompts":           1,
+	"ratchet/server/dashboard":  3,
 	"ratchet/internal/lab":      2,
 	"ratchet/tools":             3,
 	"ratchet/server":            4,

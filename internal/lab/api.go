@@ -180,6 +180,7 @@ type (
 		Families []research.Family     // what the last 64 experiments have in common
 		Lessons  []research.Lesson     // newest first, at most 5
 		Ideas    []IdeaView            // at most 5: the free ones first
+		Notes    []NoteView            // of persons, oldest first: at most 5 that the session has not been told, or the last 2
 		Left     Left
 		Changed  bool // the contract on disk differs from the accepted one
 		Next     string
@@ -222,6 +223,7 @@ type (
 		Metric     research.Metric
 		Runs       []research.Run
 		Diff       string // against its parent, bounded
+		Cut        bool   // Diff is not the whole, and says so
 		Exact      bool   // the metric is deterministic
 		Proof      string // of a keep: how far it is proven, and by which certificate
 		Files      []string
@@ -237,10 +239,11 @@ type (
 
 // Query selects experiments for a table.
 type Query struct {
-	Text   string          // words to find in hypotheses and lessons, "" for all
-	Status research.Status // "" for all
-	Cursor string
-	Limit  int
+	Text    string           // words to find in hypotheses and lessons, "" for all
+	Status  research.Status  // "" for all
+	Verdict research.Verdict // "" for all; as in ledger.Query
+	Cursor  string
+	Limit   int
 }
 
 // ProgressFunc is told, about every five seconds, how a wait goes on. It must not block.
@@ -276,6 +279,7 @@ var _ interface {
 
 	Brief(context.Context) (*Brief, error)
 	Experiments(context.Context, Query) (*Page, error)
+	Progress(ctx context.Context, limit int) (*Progress, error)
 	Experiment(ctx context.Context, id string) (*Detail, error)
 	Output(ctx context.Context, id, cursor string, limit int) (*OutputPage, error)
 	Ideas(ctx context.Context, limit int) ([]IdeaView, error)

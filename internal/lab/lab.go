@@ -40,6 +40,9 @@ type Lab struct {
 	repo   *source.Repo
 	ledger *ledger.Ledger
 
+	about  string // the campaign that its calls are for, "" for the checkout's own
+	person bool   // not a session, see Person
+
 	mu        sync.Mutex
 	attends   bool // this is a session, not a single command
 	heard     bool // it is known by its calls only
@@ -188,6 +191,9 @@ func (l *Lab) read(tx *ledger.Tx, name string) (*research.Campaign, error) {
 	if x != nil {
 		c.Mine = x.N
 	}
+	if err == nil {
+		c.Unheard, err = l.firstUnheard(tx, c)
+	}
 	return c, err
 }
 
@@ -203,6 +209,9 @@ func (l *Lab) waiting(tx *ledger.Tx, c *research.Campaign) (*research.Experiment
 }
 
 func (l *Lab) find(ctx context.Context, tx *ledger.Tx) (*research.Campaign, error) {
+	if l.about != "" {
+		return tx.Campaign(l.about)
+	}
 	if name, ok := strings.CutPrefix(l.repo.Branch(ctx), "refs/heads/ratchet/"); ok {
 		c, err := tx.Campaign(name)
 		if err == nil {
@@ -379,8 +388,11 @@ func (l *Lab) update(ctx context.Context, campaign string, f func(tx *ledger.Tx,
 }
 
 // join is the checkout's codename, appending session.joined when the checkout
-// or its client is new to the campaign.
+// or its client is new to the campaign; "" for a person.
 func (l *Lab) join(tx *ledger.Tx, c *research.Campaign) (string, error) {
+	if l.person {
+		return "", nil
+	}
 	name, known := tx.SessionOf(c.Name, l.repo.Root())
 	if known {
 		s, err := tx.Session(c.Name, name)

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"ratchet/internal/research"
@@ -33,6 +34,9 @@ func (l *Lab) Brief(ctx context.Context) (*Brief, error) {
 		if b.Ideas, err = l.foremost(tx, c, 5); err != nil {
 			return err
 		}
+		if b.Notes, err = l.notesFor(tx, c); err != nil {
+			return err
+		}
 		for _, id := range c.Open {
 			_, phase := l.phase(c.Name, id)
 			since, err := began(tx, c.Name, id)
@@ -49,20 +53,24 @@ func (l *Lab) Brief(ctx context.Context) (*Brief, error) {
 	for _, f := range files(c.ProgramPath, c.Program) {
 		b.Edit = append(b.Edit, filepath.Join(l.repo.Root(), filepath.FromSlash(f)))
 	}
-	if c.Calibrated {
-		best := c.Rule.Incumbent
-		b.Best = &best
-		if c.BaselineClass == c.Class {
-			b.Baseline = c.Baseline
-		}
-	}
-	if c.Rule.Class == research.Noisy {
-		b.Best, b.Baseline = nil, nil // no two raw numbers as if they could be compared
-	}
+	b.Best, b.Baseline = levels(c)
 	b.Standing = c.Standing()
 	proofs(c, b.Recent)
 	b.Next = l.briefNext(b)
 	return b, nil
+}
+
+// levels are the incumbent's value and the start's, nil where they are unknown
+// and for a noisy metric: no two raw numbers as if they could be compared.
+func levels(c *research.Campaign) (best, baseline *float64) {
+	if !c.Calibrated || c.Rule.Class == research.Noisy {
+		return nil, nil
+	}
+	value := c.Rule.Incumbent
+	if c.BaselineClass == c.Class {
+		baseline = c.Baseline
+	}
+	return &value, baseline
 }
 
 func began(tx *ledger.Tx, campaign string, id research.JobID) (time.Time, error) {
@@ -106,7 +114,7 @@ func (l *Lab) Experiments(ctx context.Context, q Query) (*Page, error) {
 	}
 	p := &Page{}
 	err = l.ledger.View(ctx, func(tx *ledger.Tx) (err error) {
-		p.Experiments, p.Next, err = tx.Experiments(c.Name, ledger.Query{Text: q.Text, Status: q.Status, Cursor: q.Cursor, Limit: q.Limit})
+		p.Experiments, p.Next, err = tx.Experiments(c.Name, ledger.Query{Text: q.Text, Status: q.Status, Verdict: q.Verdict, Cursor: q.Cursor, Limit: q.Limit})
 		if err != nil || q.Text == "" || q.Cursor != "" || c.Imported == 0 {
 			return err
 		}
@@ -117,8 +125,18 @@ func (l *Lab) Experiments(ctx context.Context, q Query) (*Page, error) {
 	return p, err
 }
 
-// Experiment is one experiment with its runs and diff; the latest by default.
+const (
+	detailDiff = 16 << 10
+	diffCut    = "… cut after " // what source.Repo.Diff ends a diff with that is too long
+)
+
+// Experiment is one experiment with its runs and at most 16 KiB of its diff; the latest by default.
 func (l *Lab) Experiment(ctx context.Context, id string) (*Detail, error) {
+	return l.Detail(ctx, id, detailDiff)
+}
+
+// Detail is Experiment with at most so many bytes of the diff.
+func (l *Lab) Detail(ctx context.Context, id string, diff int) (*Detail, error) {
 	c, err := l.tidy(ctx)
 	if err != nil {
 		return nil, err
@@ -150,7 +168,8 @@ func (l *Lab) Experiment(ctx context.Context, id string) (*Detail, error) {
 	if err != nil {
 		return nil, err
 	}
-	d.Diff, err = l.repo.Diff(ctx, d.Experiment.Parent, d.Experiment.Candidate, d.Files, 16<<10)
+	d.Diff, err = l.repo.Diff(ctx, d.Experiment.Parent, d.Experiment.Candidate, d.Files, diff)
+	d.Cut = strings.HasPrefix(d.Diff[strings.LastIndexByte(strings.TrimSuffix(d.Diff, "\n"), '\n')+1:], diffCut)
 	return d, err
 }
 

@@ -73,45 +73,36 @@ func (l *Lab) Sessions(ctx context.Context) (out []SessionView, err error) {
 		return nil, err
 	}
 	err = l.ledger.View(ctx, func(tx *ledger.Tx) error {
-		ss, err := tx.Sessions(c.Name)
-		if err != nil {
-			return err
-		}
-		slices.SortStableFunc(ss, func(a, b research.Session) int { return b.Last.Compare(a.Last) })
-		out = make([]SessionView, len(ss))
-		at := map[string]*SessionView{"": {}} // the command line has no session
-		for i := range ss {
-			out[i] = SessionView{Session: ss[i], Idle: max(0, time.Since(ss[i].Last)), Noisy: c.Rule.Class == research.Noisy}
-			at[ss[i].Codename] = &out[i]
-		}
-		return l.busy(tx, c, func(session string) *SessionView { return cmp.Or(at[session], at[""]) })
+		out, err = l.sessions(tx, c)
+		return err
 	})
 	return out, err
+}
+
+func (l *Lab) sessions(tx *ledger.Tx, c *research.Campaign) ([]SessionView, error) {
+	ss, err := tx.Sessions(c.Name)
+	if err != nil {
+		return nil, err
+	}
+	slices.SortStableFunc(ss, func(a, b research.Session) int { return b.Last.Compare(a.Last) })
+	out := make([]SessionView, len(ss))
+	at := map[string]*SessionView{"": {}} // the command line has no session
+	for i := range ss {
+		out[i] = SessionView{Session: ss[i], Idle: max(0, time.Since(ss[i].Last)), Noisy: c.Rule.Class == research.Noisy}
+		at[ss[i].Codename] = &out[i]
+	}
+	return out, l.busy(tx, c, func(session string) *SessionView { return cmp.Or(at[session], at[""]) })
 }
 
 // busy fills in what sessions run and hold, and which of their keeps stand. It
 // looks at the last keeps and claims only, whatever the campaign's size.
 func (l *Lab) busy(tx *ledger.Tx, c *research.Campaign, of func(session string) *SessionView) error {
-	for _, id := range c.Open {
-		who, err := runner(tx, c.Name, id)
-		if err != nil {
-			return err
-		}
-		j := RunningJob{ID: id}
-		_, j.Phase = l.phase(c.Name, id)
-		since, err := began(tx, c.Name, id)
-		if err != nil {
-			return err
-		}
-		j.Elapsed = seconds(time.Since(since))
-		if id.Kind() == research.ExperimentJob {
-			x, err := tx.Experiment(c.Name, id.N())
-			if err != nil {
-				return err
-			}
-			j.About = firstLine(x.Hypothesis)
-		}
-		of(who).Running = append(of(who).Running, j)
+	js, err := l.running(tx, c)
+	if err != nil {
+		return err
+	}
+	for _, j := range js {
+		of(j.Session).Running = append(of(j.Session).Running, j.RunningJob)
 	}
 	held, err := tx.Ideas(c.Name, research.IdeaClaimed, 20)
 	if err != nil {

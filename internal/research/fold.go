@@ -77,6 +77,8 @@ var folds = map[Kind]func(*View, Record) error{
 	KindLoopResumed:         on(func(v *View, _ Record, _ LoopChange) { v.Campaign.Rests = nil }),
 	KindLedgerMigrated:      on(func(*View, Record, Migration) {}),
 	KindLessonAdded:         on(func(v *View, _ Record, b Lesson) { v.Campaign.Lessons = b.N }),
+	KindNoteAdded:           on(func(v *View, _ Record, b Note) { v.Campaign.Notes = b.N }),
+	KindNoteDelivered:       try(foldNoteDelivered),
 	KindIdeaAdded:           on(foldIdeaAdded),
 	KindIdeaClaimed:         try(foldIdeaClaimed),
 	KindIdeaReleased:        try(foldIdeaReleased),
@@ -138,6 +140,15 @@ func foldSessionAnswered(v *View, _ Record, b SessionAnswers) {
 	for tool, a := range b.Calls {
 		v.Session.Answers[tool] = v.Session.Answers[tool].Plus(a)
 	}
+}
+
+// foldNoteDelivered refuses a note that would be skipped, or told twice.
+func foldNoteDelivered(v *View, r Record, b NoteDelivery) error {
+	if v.Session == nil || b.N != v.Session.Heard+1 || b.N > v.Campaign.Notes {
+		return Errorf(CodeConflict, "repeat the call", "note %d is not the next one for the session %q", b.N, r.Session)
+	}
+	v.Session.Heard = b.N
+	return nil
 }
 
 func foldJobStarted(v *View, r Record, b JobStart) {

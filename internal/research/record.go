@@ -38,6 +38,8 @@ const (
 	KindIdeaDropped         Kind = "idea.dropped"
 	KindLoopStopped         Kind = "loop.stopped"
 	KindLoopResumed         Kind = "loop.resumed"
+	KindNoteAdded           Kind = "note.added"
+	KindNoteDelivered       Kind = "note.delivered"
 	KindHistoryImported     Kind = "history.imported"
 	KindLedgerMigrated      Kind = "ledger.migrated" // of no campaign
 )
@@ -48,6 +50,7 @@ type Way string
 const (
 	ByTerminal    Way = "terminal"    // typed the campaign's name in a terminal
 	ByElicitation Way = "elicitation" // filled in the form that the client showed
+	ByDashboard   Way = "dashboard"   // typed the campaign's name in the dashboard
 )
 
 // Record is one entry of the ledger. Hash is SHA-256 over the record's
@@ -332,6 +335,18 @@ type (
 		N          int    `json:"n"` // number of the lesson
 		Text       string `json:"text"`
 		Experiment int    `json:"experiment,omitempty"`
+	}
+	// Note is the body of note.added: a person's word to every session of the
+	// campaign. It is no evidence, and changes no verdict.
+	Note struct {
+		N    int    `json:"n"`
+		Text string `json:"text"`
+		By   string `json:"by"` // as in LoopChange
+	}
+	// NoteDelivery is the body of note.delivered: an answer with the whole note was
+	// made for the record's session. Notes are delivered in the order of their numbers.
+	NoteDelivery struct {
+		N int `json:"n"`
 	}
 	// Idea is the body of idea.added.
 	Idea struct {

@@ -44,6 +44,7 @@ type Campaign struct {
 	LostTests    int             `json:"lost_tests"` // that saw a run and were lost: the next test pays for them
 	Ideas        int             `json:"ideas"`
 	Lessons      int             `json:"lessons"`
+	Notes        int             `json:"notes,omitempty"` // of persons, see Note
 	Saved        int             `json:"saved"`
 	Imported     int             `json:"imported,omitempty"` // records of other programs' lines; they count for nothing else
 	Runs         int             `json:"runs"`
@@ -58,8 +59,11 @@ type Campaign struct {
 	// Unresolved are the judged experiments that wait for keep or revert, at most
 	// one of each checkout. Mine is the one of the reader's own, 0 if none; readers set it.
 	// Open are the jobs without an end, oldest first.
-	Unresolved []int     `json:"unresolved"`
-	Mine       int       `json:"-"`
+	Unresolved []int `json:"unresolved"`
+	Mine       int   `json:"-"`
+	// Unheard is the first note that the reader's session has not been told, nil if
+	// none; readers set it.
+	Unheard    *Note     `json:"-"`
 	Open       []JobID   `json:"open"`
 	Calibrated bool      `json:"calibrated"`
 	Rule       RuleState `json:"rule"`
@@ -168,6 +172,7 @@ type Session struct {
 	Kept        int             `json:"kept"`
 	Verdicts    map[Verdict]int `json:"verdicts"`
 	Predictions Predictions     `json:"predictions"`
+	Heard       int             `json:"heard,omitempty"` // the last note that it was told
 	// Answers is what its agent was told, by tool.
 	Answers map[string]Answered `json:"answers,omitempty"`
 }

@@ -1,0 +1,60 @@
+package lab
+
+import (
+	"context"
+	"slices"
+
+	"ratchet/internal/research"
+	"ratchet/ledger"
+)
+
+// Person is the same checkout for a person who looks on and steers: its calls
+// are about the campaign of that name, "" for the checkout's own, else the one
+// that began last. What it appends is no session's, and it marks nothing.
+// Errors: CodeNoCampaign.
+func (l *Lab) Person(ctx context.Context, campaign string) (*Lab, error) {
+	p := &Lab{opt: l.opt, repo: l.repo, ledger: l.ledger, about: campaign, person: true}
+	err := l.ledger.View(ctx, func(tx *ledger.Tx) error {
+		if campaign != "" {
+			_, err := tx.Campaign(campaign)
+			return err
+		}
+		c, err := l.find(ctx, tx)
+		if err == nil {
+			p.about = c.Name
+			return nil
+		}
+		all, aerr := tx.Campaigns()
+		if aerr != nil {
+			return aerr
+		}
+		if len(all) == 0 || !isCode(err, research.CodeNoCampaign) {
+			return err
+		}
+		p.about = slices.MaxFunc(all, func(a, b research.Campaign) int { return a.StartedAt.Compare(b.StartedAt) }).Name
+		return nil
+	})
+	return p, err
+}
+
+// At is the laboratory of another checkout of the same campaign, of that one's
+// repository as l's is. Errors: as Open's.
+func (l *Lab) At(ctx context.Context, checkout string) (*Lab, error) {
+	o := l.opt
+	o.Dir, o.Ledger, o.Program = checkout, l.ledger.Path(), ""
+	at, err := Open(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	at.about, at.person = l.about, l.person
+	return at, nil
+}
+
+// States are the repository's campaigns as they stand, by name.
+func (l *Lab) States(ctx context.Context) (all []research.Campaign, err error) {
+	err = l.ledger.View(ctx, func(tx *ledger.Tx) error {
+		all, err = tx.Campaigns()
+		return err
+	})
+	return all, err
+}
