@@ -25,7 +25,7 @@ function address(name, params) {
   if (here.repo) q.set("repo", here.repo);
   if (here.campaign) q.set("campaign", here.campaign);
   for (const [k, v] of Object.entries(params || {})) if (v !== "" && v !== null && v !== undefined) q.set(k, v);
-  return "/ui/api/" + name + (q.size ? "?" + q : "");
+  return "api/" + name + (q.size ? "?" + q : "");
 }
 
 async function ask(name, params, init) {

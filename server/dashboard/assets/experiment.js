@@ -2,7 +2,7 @@
 // was judged and how sure that is.
 import { get } from "./api.js";
 import { h, keyed, panel, mark } from "./dom.js";
-import { number, duration, bytes, time, exact, signed } from "./format.js";
+import { number, duration, bytes, time, exact, percent } from "./format.js";
 import { link, go } from "./route.js";
 import { evidenceChart } from "./chart.js";
 import { show } from "./diff.js";
@@ -39,7 +39,7 @@ export function experiment(main, route, { state, steer }) {
     const output = new Output("x" + n);
     const body = h("div", { class: "two" },
       h("div", null, judged(x, s), runs(x, s), changed(x), output.el),
-      h("div", null, facts(x), proof(x), enforced(x)));
+      h("div", null, facts(x, s), proof(x), enforced(x)));
     box.replaceChildren(head(x, s), body);
     if (at && document.getElementById(at)) document.getElementById(at).focus();
     output.open(x.status === "running");
@@ -54,7 +54,7 @@ export function experiment(main, route, { state, steer }) {
   }
 
   function head(x, s) {
-    const near = (to, text) => to >= 1 && to <= total ? h("a", { href: link("x/" + to), text }) : h("span", { class: "quiet", text });
+    const near = (to, text) => to >= 1 && to <= total ? h("a", { href: link("x/" + to), text }) : null;
     const buttons = [];
     if (s.role === "person" && x.status === "running") buttons.push(h("button", { type: "button", id: "stop", text: "Stop this run", on: { click: () => steer.stop("x" + n) } }));
     if (s.role === "person" && x.overridable) buttons.push(h("button", { type: "button", id: "override", text: "Keep it all the same …", on: { click: () => steer.override(x) } }));
@@ -74,7 +74,7 @@ export function experiment(main, route, { state, steer }) {
 
 function judged(x, s) {
   const words = x.words || (x.status === "running" ? "It runs; there is no verdict yet." : "");
-  const rows = [["status", statusWords(x)], ["proof", x.proof], ["could have seen", x.detectable && s.campaign.noisy ? "effects from about " + (typeof x.detectable === "number" ? signed(x.detectable).replace("+", "") : x.detectable) : null],
+  const rows = [["status", statusWords(x)], ["proof", x.proof], ["could have seen", x.detectable && s.campaign.noisy ? "effects from about " + (x.scale === "log" ? percent(x.detectable).replace("+", "") : number(Number(x.detectable.toPrecision(3)), x.unit)) : null],
     ["lesson", x.lesson], ["note", x.note]];
   return panel("Verdict", {}, h("p", { class: "finding" }, mark(x.verdict), h("span", null, !words.startsWith(x.verdict || "\n") && x.verdict ? h("strong", { text: x.verdict + ": " }) : null, words)),
     definitions(rows));
@@ -90,12 +90,12 @@ function definitions(rows) {
   return list;
 }
 
-function facts(x) {
+function facts(x, s) {
   const commit = (c) => c && h("span", { class: "mono", title: c, text: c.slice(0, 12) });
   return panel("Facts", {}, definitions([
     ["expected", x.expect], ["idea", x.idea && h("a", { href: link("ideas"), text: String(x.idea) })], ["session", x.session],
     ["proposed", x.proposed_at && time(x.proposed_at)], ["judged", x.judged_at && time(x.judged_at)],
-    ["value", x.value !== null && x.value !== undefined ? number(x.value, x.unit) : null], ["gain", x.gain_text],
+    ["value", !s.campaign.noisy && x.value !== null && x.value !== undefined ? number(x.value, x.unit) : null], ["gain", x.gain_text],
     ["edit", "+" + (x.added || 0) + " −" + (x.removed || 0) + " lines in " + (x.files || []).join(", ")],
     ["candidate", commit(x.candidate)], ["compared with", commit(x.parent)], ["kept as", commit(x.commit)]]));
 }
