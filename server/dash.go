@@ -122,12 +122,13 @@ func kindOf(name string) string {
 
 // board is one request of the dashboard, for a campaign of a checkout.
 type board struct {
-	h   *HTTP
-	out *reply
-	r   *http.Request
-	v   *visit
-	q   url.Values
-	lab *lab.Lab // nil for endpoints of no campaign
+	h    *HTTP
+	out  *reply
+	r    *http.Request
+	v    *visit
+	q    url.Values
+	lab  *lab.Lab // nil for endpoints of no campaign
+	body []byte   // of a POST
 }
 
 // endpoint answers a request; what it returns is sent as JSON, nil if it has
@@ -137,6 +138,7 @@ type endpoint struct {
 	answer  func(context.Context, *board) (any, error)
 	general bool // of no campaign
 	streams bool // takes a place among the streams
+	person  bool // steers: a person's alone
 }
 
 // endpointOf is what stands below /ui/api/.
@@ -159,6 +161,8 @@ func endpointOf(name string) (e endpoint, ok bool) {
 		e.answer = showProgram
 	case name == "plot":
 		e.answer = showPlot
+	case name == "steer":
+		e.method, e.answer, e.person = http.MethodPost, steer, true
 	case name == "events":
 		e.answer, e.streams = streamEvents, true
 	default:
@@ -180,6 +184,9 @@ func (h *HTTP) serveAPI(out *reply, r *http.Request, v *visit, name string) *ref
 	if r.Method != e.method {
 		return notAllowed(e.method)
 	}
+	if e.person && v.role != RolePerson {
+		return refused(http.StatusForbidden, "forbidden", "use a person's token: ratchet token add NAME --role person", "the token %s may look on, not steer", v.token)
+	}
 	place := h.calls
 	if e.streams {
 		place = h.streams
@@ -189,18 +196,9 @@ func (h *HTTP) serveAPI(out *reply, r *http.Request, v *visit, name string) *ref
 		return bad
 	}
 	defer leave()
-	b := &board{h: h, out: out, r: r, v: v, q: r.URL.Query()}
-	if e.method == http.MethodGet {
-		out.arrive(time.Time{}) // nothing more is expected of the client
-	}
-	if !e.general {
-		if bad := h.locate(r, v); bad != nil {
-			return bad
-		}
-		var err error
-		if b.lab, err = h.boardLab(r.Context(), v.checkout, b.q.Get("campaign")); err != nil {
-			return h.failed(v, err)
-		}
+	b, bad := h.newBoard(out, r, v, e)
+	if bad != nil {
+		return bad
 	}
 	answer, err := e.answer(r.Context(), b)
 	if err != nil {
@@ -210,6 +208,29 @@ func (h *HTTP) serveAPI(out *reply, r *http.Request, v *visit, name string) *ref
 		return nil
 	}
 	return h.sendJSON(out, v, answer)
+}
+
+// newBoard reads what the request says.
+func (h *HTTP) newBoard(out *reply, r *http.Request, v *visit, e endpoint) (b *board, bad *refusal) {
+	b = &board{h: h, out: out, r: r, v: v, q: r.URL.Query()}
+	if !e.general {
+		if bad := h.locate(r, v); bad != nil {
+			return nil, bad
+		}
+	}
+	if e.method == http.MethodGet {
+		out.arrive(time.Time{}) // nothing more is expected of the client
+	} else if b.body, bad = h.read(out, r); bad != nil {
+		return nil, bad
+	}
+	if e.general {
+		return b, nil
+	}
+	var err error
+	if b.lab, err = h.boardLab(r.Context(), v.checkout, b.q.Get("campaign")); err != nil {
+		return nil, h.failed(v, err)
+	}
+	return b, nil
 }
 
 // boardLab is the laboratory of a person for a campaign of a checkout.

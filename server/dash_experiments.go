@@ -46,33 +46,33 @@ type (
 	}
 	boardDetail struct {
 		boardRow
-		Hypothesis string            `json:"hypothesis"` // whole
-		Expect     string            `json:"expect"`
-		Idea       string            `json:"idea"`
-		Words      string            `json:"words"` // the judgement
-		Reason     string            `json:"reason"`
-		StoppedBy  string            `json:"stopped_by"`
-		Proof      string            `json:"proof"`
-		Lesson     string            `json:"lesson"`
-		Note       string            `json:"note"`
-		Checkout   string            `json:"checkout"`
-		ProposedAt time.Time         `json:"proposed_at"`
-		JudgedAt   *time.Time        `json:"judged_at"`
-		Commit     string            `json:"commit"` // of the keep
-		Candidate  string            `json:"candidate"`
-		Parent     string            `json:"parent"`
-		Files      []string          `json:"files"`
-		Diff       string            `json:"diff"`
-		Truncated  bool              `json:"diff_truncated"`
-		Runs       []boardRun        `json:"runs"`
-		Evidence   []boardEvidence   `json:"evidence"`
-		E          float64           `json:"e"`
-		Need       float64           `json:"need"`
-		Enforced   map[string]string `json:"enforced"`
-		Override   *boardOverride    `json:"overridable"`
-		Unit       string            `json:"unit"`
-		Scale      string            `json:"scale"` // of gains and of detectable: log | linear
-		Detectable float64           `json:"detectable"`
+		Hypothesis string              `json:"hypothesis"` // whole
+		Expect     string              `json:"expect"`
+		Idea       string              `json:"idea"`
+		Words      string              `json:"words"` // the judgement
+		Reason     string              `json:"reason"`
+		StoppedBy  string              `json:"stopped_by"`
+		Proof      string              `json:"proof"`
+		Lesson     string              `json:"lesson"`
+		Note       string              `json:"note"`
+		Checkout   string              `json:"checkout"`
+		ProposedAt time.Time           `json:"proposed_at"`
+		JudgedAt   *time.Time          `json:"judged_at"`
+		Commit     string              `json:"commit"` // of the keep
+		Candidate  string              `json:"candidate"`
+		Parent     string              `json:"parent"`
+		Files      []string            `json:"files"`
+		Diff       string              `json:"diff"`
+		Truncated  bool                `json:"diff_truncated"`
+		Runs       []boardRun          `json:"runs"`
+		Evidence   []research.Evidence `json:"evidence"`
+		E          float64             `json:"e"`
+		Need       float64             `json:"need"`
+		Enforced   map[string]string   `json:"enforced"`
+		Override   *boardOverride      `json:"overridable"`
+		Unit       string              `json:"unit"`
+		Scale      string              `json:"scale"` // of gains and of detectable: log | linear
+		Detectable float64             `json:"detectable"`
 	}
 	boardRun struct {
 		Run       int                `json:"run"`
@@ -94,10 +94,6 @@ type (
 		Outside   *float64           `json:"outside_cpus"`
 		GPU       json.RawMessage    `json:"gpu"`
 		Started   time.Time          `json:"started"`
-	}
-	boardEvidence struct {
-		Run int     `json:"run"` // the last one that it rests on
-		E   float64 `json:"e"`
 	}
 	boardOverride struct {
 		Why string `json:"why"` // keep refuses it
@@ -165,7 +161,7 @@ func showExperiment(ctx context.Context, b *board, name string) (any, error) {
 	out := boardDetail{boardRow: rowOf(x), Hypothesis: tools.Clean(x.Hypothesis), Expect: tools.Clean(x.Expect), Idea: tools.Clean(x.Idea),
 		Proof: d.Proof, Lesson: tools.Clean(x.Lesson), Note: tools.Clean(x.Note), Checkout: x.Checkout, ProposedAt: x.ProposedAt,
 		Commit: x.Commit, Candidate: x.Candidate, Parent: x.Parent, Files: d.Files, Diff: tools.Clean(d.Diff), Truncated: d.Cut,
-		Runs: make([]boardRun, len(d.Runs)), Evidence: []boardEvidence{}, Enforced: map[string]string{}, Unit: tools.Clean(d.Metric.Unit)}
+		Runs: make([]boardRun, len(d.Runs)), Evidence: append([]research.Evidence{}, d.Evidence...), Enforced: map[string]string{}, Unit: tools.Clean(d.Metric.Unit)}
 	for i := range d.Runs {
 		out.Runs[i] = runOf(&d.Runs[i])
 		if e := d.Runs[i].Enforced; len(e) > 0 {

@@ -80,7 +80,7 @@ func (s *Server) log(ctx context.Context) (string, error) {
 func (s *Server) logView(args string) func(context.Context) (string, error) {
 	return func(ctx context.Context) (string, error) {
 		t, _ := tools.Get("read_log")
-		a, err := t.Call(ctx, tools.Env{Open: s.open}, json.RawMessage(args))
+		a, err := t.Call(ctx, tools.Env{Open: s.open, Looking: true}, json.RawMessage(args))
 		return a.Text, err
 	}
 }

@@ -45,12 +45,12 @@ var readLog = Tool{
 		if err != nil {
 			return Answer{}, err
 		}
-		return view(ctx, l, in)
+		return view(ctx, e, l, in)
 	},
 }
 
 // view reads what in asks for. Each view's page is made smaller until it fits.
-func view(ctx context.Context, l *lab.Lab, in logIn) (Answer, error) {
+func view(ctx context.Context, e Env, l *lab.Lab, in logIn) (Answer, error) {
 	switch in.View {
 	case "table":
 		return table(ctx, l, in)
@@ -80,11 +80,20 @@ func view(ctx context.Context, l *lab.Lab, in logIn) (Answer, error) {
 		}
 		return pageText("program", text, in, `read_log{view:"guide",query:"loop"}`)
 	}
+	return brief(ctx, e, l, in)
+}
+
+// brief shows the brief, and records which notes it has told.
+func brief(ctx context.Context, e Env, l *lab.Lab, in logIn) (Answer, error) {
 	b, err := l.Brief(ctx)
 	if err != nil {
 		return Answer{}, err
 	}
-	return RenderBrief(b), nil
+	a, told := renderBrief(b, max(Limit, bytesFor(in)))
+	if len(told) > 0 && !e.Looking {
+		err = l.Delivered(ctx, told...)
+	}
+	return a, err
 }
 
 // guide shows one text for agents, or their names. It needs no laboratory.

@@ -11,13 +11,22 @@ import (
 // RenderBrief is what a session needs to go on, in at most Limit bytes
 // whatever the campaign's size.
 func RenderBrief(b *lab.Brief) Answer {
+	a, _ := renderBrief(b, Limit)
+	return a
+}
+
+// renderBrief also gives the notes that the answer has whole, and that the
+// session had not been told.
+func renderBrief(b *lab.Brief, limit int) (a Answer, told []int) {
 	c := &b.Campaign
+	words, whole := humanNotes(b.Notes, max(briefNotes, limit-Limit))
 	m := c.Program.Metric
 	fields := []field{
 		{key: "view", val: "brief"},
 		{key: "campaign", val: c.Name, line: "campaign " + c.Name + ended(c)},
 		{key: "metric", val: metric(m), line: "metric: " + metric(m)},
 		one("rests", "", rests(c)),
+		{key: "human_notes", list: words, min: len(words)},
 		value("baseline", "at the start: ", b.Baseline, m.Unit),
 		value("best", "best: ", b.Best, m.Unit),
 		one("standing", "", b.Standing),
@@ -35,7 +44,51 @@ func RenderBrief(b *lab.Brief) Answer {
 		fields = append(fields, field{key: "contract_changed", val: true,
 			line: "program.md's contract differs from the accepted one: no run until a person accepts it"})
 	}
-	return build(Limit, append(fields, left(b.Left), next(b.Next))...)
+	a = build(limit, append(fields, left(b.Left), next(b.Next))...)
+	for i, n := range whole {
+		if n > 0 && strings.Contains(a.Text, words[i].line) {
+			told = append(told, n)
+		}
+	}
+	return a, told
+}
+
+const (
+	briefNotes = 700 // bytes of persons' notes in a brief, as JSON
+	noteShown  = `… (the whole: read_log{limit: 6000})`
+)
+
+// noteRow is a person's note.
+type noteRow struct {
+	N    int    `json:"n"`
+	Text string `json:"text"`
+	At   string `json:"at"`
+}
+
+// humanNotes are a person's notes in at most room bytes, the last of them cut if
+// need be. told has the number of each that is whole and new, 0 for the others.
+func humanNotes(ns []lab.NoteView, room int) (out []item, told []int) {
+	for _, n := range ns {
+		text := oneLine(n.Text, maxText)
+		number := n.N
+		for len(encode(text)) > room && len(text) > len(noteShown) {
+			text = strings.TrimSuffix(head(strings.TrimSuffix(text, noteShown), max(0, len(text)-len(noteShown)-40)), "…") + noteShown
+			number = 0
+		}
+		if len(encode(text)) > room {
+			break
+		}
+		if room -= len(encode(text)) + 40; !n.Unheard {
+			number = 0
+		}
+		r := noteRow{n.N, text, n.At.UTC().Format("2006-01-02 15:04")}
+		out = append(out, item{r, fmt.Sprintf("note from your human (%s): %s", r.At, text)})
+		told = append(told, number)
+		if text != oneLine(n.Text, maxText) {
+			break
+		}
+	}
+	return out, told
 }
 
 // classWords says that the machine has changed under the campaign.

@@ -16,6 +16,7 @@ type logOut struct {
 	Baseline    float64           `json:"baseline"`
 	Best        float64           `json:"best"`
 	Standing    string            `json:"standing"`
+	HumanNotes  []noteRow         `json:"human_notes"`
 	Machine     string            `json:"machine"`
 	Proof       string            `json:"proof"`
 	Edit        []string          `json:"edit"`

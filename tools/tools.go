@@ -31,6 +31,9 @@ type Env struct {
 	// Progress is told in a few words how a waiting call goes on, about every
 	// five seconds. It must not block; nil is allowed.
 	Progress func(text string)
+	// Looking says that nobody works by the answer: a person looks, or a client
+	// shows a resource. No note is recorded as told then.
+	Looking bool
 }
 
 // progress is Env.Progress as the laboratory wants it.

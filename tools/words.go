@@ -83,6 +83,14 @@ func notes(ss []string) field {
 	return f
 }
 
+// human is a person's note, which stays whole; "" leaves it out.
+func human(s string) field {
+	if s = oneLine(s, maxText); s == "" {
+		return field{}
+	}
+	return field{key: "human_note", val: s, line: "note from your human: " + s}
+}
+
 // one is a short fact: label and value in a line of its own, "" leaves it out.
 func one(key, label, s string) field {
 	s = oneLine(s, 400)

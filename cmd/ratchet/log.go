@@ -93,7 +93,7 @@ func (a *app) readLog(cmd *cobra.Command, in logQuery) error {
 		return err
 	}
 	t, _ := tools.Get("read_log")
-	answer, err := t.Call(cmd.Context(), tools.Env{Open: a.lab}, raw)
+	answer, err := t.Call(cmd.Context(), tools.Env{Open: a.lab, Looking: true}, raw)
 	if err != nil {
 		return err
 	}

@@ -36,9 +36,9 @@ func serveCommand(a *app) *cobra.Command {
 	var s serving
 	cmd := &cobra.Command{
 		Use:   "serve",
-		Short: "serve MCP over HTTP, to any number of clients and repositories",
+		Short: "serve MCP over HTTP, to any number of clients and repositories, and the dashboard",
 		Long: "Serves MCP (streamable HTTP) at /mcp?repo=ABSOLUTE-PATH for every checkout below the allowed folders,\n" +
-			"to clients with a bearer token (`ratchet token`). It ends at SIGTERM or SIGINT; runs go on. See docs/http.md.",
+			"to clients with a bearer token (`ratchet token`), and the dashboard at /ui/. It ends at SIGTERM or SIGINT; runs go on. See docs/http.md.",
 		Example: "  ratchet serve\n" +
 			"  ratchet serve --root ~/src --root /srv/repos\n" +
 			"  ratchet serve --listen 0.0.0.0:7447 --tls-cert cert.pem --tls-key key.pem --allow-origin https://lab.example.org:7447",
@@ -68,18 +68,7 @@ func (a *app) serve(ctx context.Context, s serving) error {
 	if err != nil {
 		return err
 	}
-	host, _, _ := net.SplitHostPort(s.listen)
-	var h *server.HTTP
-	h, err = server.NewHTTP(server.HTTPOptions{
-		Version: a.Version, Tokens: tokens, Roots: roots, Listen: host, Origins: s.origins,
-		Open: func(ctx context.Context, checkout, name, version string) (*lab.Lab, error) {
-			at := *a
-			at.Dir, at.observe = checkout, h.Observe
-			return at.labFor(ctx, lab.Client{Name: name, Version: version})
-		},
-		Log:    slog.New(slog.NewTextHandler(a.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
-		Access: slog.New(slog.NewJSONHandler(a.Stderr, nil)),
-	})
+	h, err := a.newHTTP(s, roots, tokens, slog.New(slog.NewJSONHandler(a.Stderr, nil)))
 	if err != nil {
 		return err
 	}
@@ -92,6 +81,23 @@ func (a *app) serve(ctx context.Context, s serving) error {
 		return err
 	}
 	return h.Serve(ctx, l)
+}
+
+// newHTTP is the server for checkouts below the roots; access, if it is not nil,
+// gets a line a request.
+func (a *app) newHTTP(s serving, roots []string, tokens *server.Tokens, access *slog.Logger) (h *server.HTTP, err error) {
+	host, _, _ := net.SplitHostPort(s.listen)
+	h, err = server.NewHTTP(server.HTTPOptions{
+		Version: a.Version, Tokens: tokens, Roots: roots, Listen: host, Origins: s.origins,
+		Open: func(ctx context.Context, checkout, name, version string) (*lab.Lab, error) {
+			at := *a
+			at.Dir, at.observe = checkout, h.Observe
+			return at.labFor(ctx, lab.Client{Name: name, Version: version})
+		},
+		Log:    slog.New(slog.NewTextHandler(a.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
+		Access: access,
+	})
+	return h, err
 }
 
 // check refuses flags that would send tokens over a network in the clear.
@@ -175,9 +181,10 @@ func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 
 // greeting is what serve says when it is ready.
 type greeting struct {
-	URL   string   `json:"url"`
-	Roots []string `json:"roots"`
-	Token string   `json:"token,omitempty"` // new, shown only now
+	URL       string   `json:"url"`
+	Dashboard string   `json:"dashboard"`
+	Roots     []string `json:"roots"`
+	Token     string   `json:"token,omitempty"` // new, shown only now
 }
 
 // greet says where the server is, and makes a token if there is none.
@@ -193,7 +200,7 @@ func (a *app) greet(s serving, roots []string, tokens *server.Tokens, addr net.A
 	if len(s.origins) > 0 {
 		base = s.origins[0]
 	}
-	g := greeting{URL: base + "/mcp", Roots: roots}
+	g := greeting{URL: base + "/mcp", Dashboard: base + "/ui/", Roots: roots}
 	list, err := tokens.List()
 	if err != nil {
 		return err
@@ -215,6 +222,7 @@ func (a *app) greet(s serving, roots []string, tokens *server.Tokens, addr net.A
 			fmt.Fprintf(w, "a new token, %s, shown only now: %s\n", firstToken, g.Token)
 		}
 		fmt.Fprintf(w, "add it to a client, for example:\n  claude mcp add -t http ratchet '%s?repo=%s' --header 'Authorization: Bearer %s'\n", g.URL, repo, token)
+		fmt.Fprintf(w, "dashboard: %s, with a token of `ratchet token add NAME --role person`, or `--role read` to look on\n", g.Dashboard)
 		fmt.Fprintln(w, "other clients, TLS and limits: docs/http.md; it ends with Ctrl-C, and runs go on")
 	})
 }

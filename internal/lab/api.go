@@ -65,10 +65,13 @@ type (
 		RunsDone    int                `json:"runs_done,omitempty"`
 		Certificate research.Outcome   `json:"certificate,omitempty"` // certified | rolled_back, of a certificate of the head
 		Decided     string             `json:"decided,omitempty"`     // kept | reverted, when the program says decide: auto
+		Human       string             `json:"human_note,omitempty"`  // a note that the session has not been told, or its beginning
 		Notes       []string           `json:"notes,omitempty"`
 		Left        *Left              `json:"budget_left,omitempty"`
 		Next        string             `json:"next"`
 		decide      bool               // by the verdict, inside the call
+		campaign    string
+		unheard     *research.Note // of the session
 	}
 	// WaitRequest waits for a job.
 	WaitRequest struct {
@@ -119,6 +122,7 @@ type (
 		Unit       string   `json:"unit,omitempty"`
 		Simpler    bool     `json:"simplification,omitempty"`
 		Overridden bool     `json:"overridden,omitempty"` // by a person, against the verdict
+		Human      string   `json:"human_note,omitempty"` // as in Outcome
 		Notes      []string `json:"notes,omitempty"`
 		Left       Left     `json:"budget_left"`
 		Next       string   `json:"next"`
@@ -134,6 +138,7 @@ type (
 		Restored   []string `json:"restored"`
 		SavedAs    string   `json:"saved_as,omitempty"` // ref that holds what was edited on
 		Lesson     bool     `json:"lesson_stored"`
+		Human      string   `json:"human_note,omitempty"` // as in Outcome
 		Notes      []string `json:"notes,omitempty"`
 		Left       Left     `json:"budget_left"`
 		Next       string   `json:"next"`
@@ -222,10 +227,11 @@ type (
 		Experiment research.Experiment
 		Metric     research.Metric
 		Runs       []research.Run
-		Diff       string // against its parent, bounded
-		Cut        bool   // Diff is not the whole, and says so
-		Exact      bool   // the metric is deterministic
-		Proof      string // of a keep: how far it is proven, and by which certificate
+		Evidence   []research.Evidence // how the e-value came about; empty where the verdict is not made of one
+		Diff       string              // against its parent, bounded
+		Cut        bool                // Diff is not the whole, and says so
+		Exact      bool                // the metric is deterministic
+		Proof      string              // of a keep: how far it is proven, and by which certificate
 		Files      []string
 	}
 	// OutputPage is a slice of a job's stored output: data, never instructions.
@@ -272,11 +278,15 @@ var _ interface {
 	Undo(context.Context) (*Undone, error)
 	StopLoop(ctx context.Context, by string) (*LoopAnswer, error)
 	ResumeLoop(ctx context.Context, by string) (*LoopAnswer, error)
+	AddNote(ctx context.Context, text, by string) (number int, err error)
+	Delivered(ctx context.Context, notes ...int) error
 	Hold(context.Context) (*Held, error)
 	Abandon(ctx context.Context, removeRefs bool) ([]string, error)
 	Accept(ctx context.Context, digest string, by research.Way) error
 	Overridable(ctx context.Context, id string) (*Overridable, error)
 
+	Person(ctx context.Context, campaign string) (*Lab, error)
+	Board(context.Context) (*Board, error)
 	Brief(context.Context) (*Brief, error)
 	Experiments(context.Context, Query) (*Page, error)
 	Progress(ctx context.Context, limit int) (*Progress, error)

@@ -26,6 +26,11 @@ import (
 // CodeNoChange, CodeDuplicate, CodeUnresolved, CodeBusy, CodeClaimed, CodeBudget,
 // CodeConflict.
 func (l *Lab) RunExperiment(ctx context.Context, req ExperimentRequest, progress ProgressFunc) (*Outcome, error) {
+	out, err := l.runExperiment(ctx, req, progress)
+	return l.told(ctx, out), err
+}
+
+func (l *Lab) runExperiment(ctx context.Context, req ExperimentRequest, progress ProgressFunc) (*Outcome, error) {
 	if strings.TrimSpace(req.Hypothesis) == "" {
 		return nil, research.Errorf(research.CodeBadArgument, "say in one sentence what you changed and why it should help",
 			"the hypothesis is empty")
@@ -279,6 +284,9 @@ func (l *Lab) Keep(ctx context.Context, req KeepRequest) (*KeptAnswer, error) {
 	}
 	x.Commit, x.Simpler, x.Overridden = commit, simpler, req.Override
 	out := keptAnswer(now, x, head, notes)
+	if req.Override != research.ByTerminal { // whose answer no agent reads
+		out.Human = l.word(ctx, c.Name, c.Unheard, noteBrief)
+	}
 	out.Next, err = l.nextAfter(ctx, now)
 	return out, err
 }
@@ -345,7 +353,7 @@ func (l *Lab) Revert(ctx context.Context, req RevertRequest) (*RevertedAnswer, e
 	if err := l.recordRevert(ctx, c, x, req.Lesson); err != nil {
 		return nil, err
 	}
-	out := &RevertedAnswer{SavedAs: saved, Lesson: req.Lesson != ""}
+	out := &RevertedAnswer{SavedAs: saved, Lesson: req.Lesson != "", Human: l.word(ctx, c.Name, c.Unheard, noteBrief)}
 	edit := files(c.ProgramPath, c.Program)
 	if head.Commit != c.Incumbent {
 		if out.Notes, err = l.moveTo(ctx, c, head, head.Commit, c.Incumbent, edit); err != nil {

@@ -176,6 +176,15 @@ func (l *Lab) delivered(ctx context.Context, campaign string, numbers []int) err
 	})
 }
 
+// told adds to an outcome what the session has not been told, unless keep or
+// revert, inside the call, have done so.
+func (l *Lab) told(ctx context.Context, out *Outcome) *Outcome {
+	if out != nil && out.Human == "" {
+		out.Human = l.word(ctx, out.campaign, out.unheard, noteRoom)
+	}
+	return out
+}
+
 // word is what an answer tells of a note, in at most room bytes of JSON: the
 // whole, which is recorded as told, else its beginning and where the rest is.
 // What could not be recorded is told again.

@@ -15,6 +15,7 @@ type Overridable struct {
 	Hypothesis string
 	Words      string // its judgement
 	Why        string // why keep refuses it
+	Checkout   string // that proposed it
 }
 
 // Overridable is the experiment that a person may keep against its verdict, by
@@ -33,7 +34,7 @@ func (l *Lab) Overridable(ctx context.Context, id string) (*Overridable, error) 
 	case !measured(x):
 		return nil, research.Errorf(research.CodeVerdict, "mend the edit and run it again", "no number came out of experiment %d: there is nothing that a person could judge better", x.N)
 	}
-	return &Overridable{Campaign: c.Name, ID: x.Job(), Hypothesis: firstLine(x.Hypothesis), Words: x.Judgement.Words(c.Program.Metric), Why: why}, nil
+	return &Overridable{Campaign: c.Name, ID: x.Job(), Hypothesis: firstLine(x.Hypothesis), Words: x.Judgement.Words(c.Program.Metric), Why: why, Checkout: x.Checkout}, nil
 }
 
 // measured says whether a comparable number of x exists.

@@ -162,7 +162,10 @@ func (l *Lab) Detail(ctx context.Context, id string, diff int) (*Detail, error) 
 		if d.Proof, err = proofOf(tx, c, x); err != nil {
 			return err
 		}
-		d.Runs, err = tx.Runs(c.Name, job)
+		if d.Runs, err = tx.Runs(c.Name, job); err != nil {
+			return err
+		}
+		d.Evidence, err = evidence(tx, c, x, d.Runs)
 		return err
 	})
 	if err != nil {

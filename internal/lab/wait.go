@@ -15,6 +15,11 @@ import (
 
 // Wait waits at most req.Wait for a job's end, and tells what is known then.
 func (l *Lab) Wait(ctx context.Context, req WaitRequest, progress ProgressFunc) (*Outcome, error) {
+	out, err := l.waitFor(ctx, req, progress)
+	return l.told(ctx, out), err
+}
+
+func (l *Lab) waitFor(ctx context.Context, req WaitRequest, progress ProgressFunc) (*Outcome, error) {
 	c, err := l.tidy(ctx)
 	if err != nil {
 		return nil, err
@@ -29,7 +34,7 @@ func (l *Lab) Wait(ctx context.Context, req WaitRequest, progress ProgressFunc) 
 	}
 	if id == "" {
 		b := left(c)
-		return &Outcome{Status: "idle", Left: &b, Next: afterDecision(c)}, nil
+		return &Outcome{Status: "idle", Left: &b, Next: afterDecision(c), campaign: c.Name, unheard: c.Unheard}, nil
 	}
 	return l.await(ctx, c.Name, id, req.Wait, progress)
 }
@@ -97,13 +102,14 @@ func (l *Lab) outcome(ctx context.Context, campaign string, id research.JobID) (
 				return err
 			}
 			out, output = l.experimentOutcome(c, x), x.Output
-			return nil
+		} else {
+			m, err := tx.Measurement(campaign, id)
+			if err != nil {
+				return err
+			}
+			out, output = l.measurementOutcome(c, m), m.Output
 		}
-		m, err := tx.Measurement(campaign, id)
-		if err != nil {
-			return err
-		}
-		out, output = l.measurementOutcome(c, m), m.Output
+		out.campaign, out.unheard = campaign, c.Unheard
 		return nil
 	})
 	if err == nil && out.Verdict == research.Invalid {
@@ -270,14 +276,14 @@ func (l *Lab) decideInside(ctx context.Context, out *Outcome) (*Outcome, error) 
 		if err != nil {
 			return nil, err
 		}
-		out.Decided, out.Left, out.Next, out.Notes = "kept", &k.Left, k.Next, append(out.Notes, k.Notes...)
+		out.Decided, out.Left, out.Next, out.Notes, out.Human = "kept", &k.Left, k.Next, append(out.Notes, k.Notes...), k.Human
 		return out, nil
 	}
 	r, err := l.Revert(ctx, RevertRequest{ID: string(out.ID)})
 	if err != nil {
 		return nil, err
 	}
-	out.Decided, out.Left, out.Next, out.Notes = "reverted", &r.Left, r.Next, append(out.Notes, r.Notes...)
+	out.Decided, out.Left, out.Next, out.Notes, out.Human = "reverted", &r.Left, r.Next, append(out.Notes, r.Notes...), r.Human
 	if r.SavedAs != "" {
 		out.Notes = append(out.Notes, "what was edited on meanwhile is stored as "+r.SavedAs)
 	}

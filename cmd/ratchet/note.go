@@ -1,0 +1,34 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+func noteCommand(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "note TEXT",
+		Short: "say something to the agents: every session of the campaign is told, once, with its next answer",
+		Long: `Records a note of at most 2,000 bytes. Every session of the campaign is told: in the next answer of run_experiment,
+wait_run, keep or revert, and in read_log's brief. That it was told is recorded. A note is a word, and no evidence: it
+changes no verdict, budget or contract.`,
+		Example: `  ratchet note "the cache is warm now: leave the loader alone, and try the batch size"`,
+		Args:    cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			l, err := a.lab(cmd.Context())
+			if err != nil {
+				return err
+			}
+			n, err := l.AddNote(cmd.Context(), strings.Join(args, " "), a.by())
+			if err != nil {
+				return err
+			}
+			return a.emit(map[string]int{"note": n}, func(w io.Writer) {
+				fmt.Fprintf(w, "note %d is recorded; every session is told with its next answer\n", n)
+			})
+		},
+	}
+}
