@@ -2,7 +2,7 @@
 // it shows is read anew.
 import { here, token, get, listen } from "./api.js";
 import { h, keyed, say, setText } from "./dom.js";
-import { setNow, tick } from "./format.js";
+import { sentence, setNow, tick } from "./format.js";
 import { read, link, go, replace } from "./route.js";
 import { themeButton } from "./theme.js";
 import { keyboard, help } from "./keys.js";
@@ -17,7 +17,7 @@ import { enter, campaigns } from "./enter.js";
 
 const views = { "": overview, x: experiment, ideas: board, sessions, program, figures, campaigns };
 const tabs = [["", "Overview"], ["ideas", "Ideas and notes"], ["sessions", "Sessions"], ["program", "Program"], ["figures", "Figures and GPU"]];
-const pace = 400; // ms between two readings, however often the ledger changes
+const pace = 250; // ms between two readings, however often the ledger changes
 
 const main = document.getElementById("main");
 const page = { view: null, name: null, state: null, stream: null, verdicts: null };
@@ -39,7 +39,7 @@ function frame() {
   addEventListener("hashchange", open);
   document.addEventListener("visibilitychange", () => document.hidden || refresh());
   setInterval(tick, 1000);
-  setInterval(() => page.state && page.state.running.length > 0 && refresh(), 5000); // a phase is no record
+  setInterval(() => page.state && page.state.running.length > 0 && refresh(), 1500); // a phase is no record
 }
 
 // open shows what the address names.
@@ -105,7 +105,7 @@ function failed(e) {
     return ask("The server does not know this token.");
   }
   main.replaceChildren(h("section", { class: "panel" }, h("h1", { text: "This cannot be shown" }),
-    h("p", { class: "error", text: e.message }), e.next && h("p", { text: e.next }),
+    h("p", { class: "error", text: sentence(e.message) }), e.next && h("p", { text: sentence(e.next) }),
     h("p", null, h("a", { href: "#/campaigns", text: "Other repositories and campaigns" })),
     h("button", { type: "button", text: "Try again", on: { click: start } })));
 }
@@ -123,7 +123,7 @@ function show(r) {
     scrollTo(0, 0);
   }
   document.title = [page.view.title, here.repo.split("/").pop(), "Ratchet"].filter(Boolean).join(" · ");
-  refresh();
+  refresh(true);
 }
 
 function header(name) {
@@ -154,8 +154,8 @@ function status(s, seconds) {
 let reading = false, again = false, last = 0;
 
 // refresh reads what is visible anew: one reading at a time, and after one that
-// has just ended the next waits for its turn.
-async function refresh() {
+// has just ended the next waits for its turn, unless a person waits for it.
+async function refresh(now) {
   if (!token.get() || !page.view) return;
   if (document.hidden || reading) {
     again = !document.hidden;
@@ -163,7 +163,7 @@ async function refresh() {
   }
   reading = true;
   const wait = last + pace - Date.now();
-  if (wait > 0) await new Promise((r) => setTimeout(r, wait));
+  if (wait > 0 && now !== true) await new Promise((r) => setTimeout(r, wait));
   again = false;
   try {
     if (here.repo) await reread();

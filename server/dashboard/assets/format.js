@@ -109,3 +109,6 @@ export function tick() {
 
 // plural writes "1 run", "3 runs".
 export const plural = (n, noun) => n + " " + noun + (n === 1 ? "" : "s");
+
+// sentence makes one of a server's phrase: a capital letter and a full stop.
+export const sentence = (s) => (s ? s.charAt(0).toUpperCase() + s.slice(1) + (/[.!?…]$/.test(s) ? "" : ".") : "");

@@ -2,7 +2,7 @@
 // every experiment.
 import { get } from "./api.js";
 import { h, keyed, panel, setText, mark } from "./dom.js";
-import { number, percent, duration, hours, plural } from "./format.js";
+import { number, percent, duration, hours, plural, sentence } from "./format.js";
 import { link, go } from "./route.js";
 import { Table } from "./table.js";
 import { ProgressChart } from "./chart.js";
@@ -60,9 +60,6 @@ function standing() {
     setText(next, c.ended ? "" : c.next ? "The agent's next step: " + c.next : "");
   }
 }
-
-// sentence begins with a capital letter; parts after a semicolon stay as they are.
-const sentence = (s) => s.charAt(0).toUpperCase() + s.slice(1);
 
 // exactWords says where a deterministic metric stands.
 function exactWords(c) {

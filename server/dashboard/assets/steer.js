@@ -2,6 +2,7 @@
 // recorded; what is judged or promised asks for the campaign's name.
 import { here, steer as send } from "./api.js";
 import { h, dialog, keyed, say } from "./dom.js";
+import { sentence } from "./format.js";
 import { link } from "./route.js";
 
 export function steering(refresh) {
@@ -11,7 +12,7 @@ export function steering(refresh) {
   // act sends an action and tells how it went.
   async function act(body) {
     const answer = await send(body);
-    notice({ text: answer.done, next: answer.next || "", calm: true });
+    notice({ text: sentence(answer.done), next: answer.next ? "Next: " + answer.next : "", calm: true });
     say(answer.done);
     refresh();
   }
@@ -29,13 +30,17 @@ export function steering(refresh) {
         error, h("div", { class: "buttons" }, h("button", { type: "button", text: "Cancel", on: { click: () => close() } }), ok));
       async function submit(e) {
         e.preventDefault();
-        ok.disabled = true;
         error.textContent = "";
+        if (name && name.value.trim() !== state.campaign.name) {
+          error.textContent = "Nothing was done: the campaign's name is " + state.campaign.name + ".";
+          return name.select();
+        }
+        ok.disabled = true;
         try {
           await act(action(text ? text.value.trim() : "", name ? name.value.trim() : ""));
           close();
         } catch (err) {
-          error.textContent = err.message + (err.next ? ". " + err.next : "");
+          error.textContent = sentence(err.message) + " " + sentence(err.next);
         }
         ok.disabled = false;
       }
@@ -82,7 +87,7 @@ let standing = [];
 // notices shows what stands in the way, above everything else.
 export function notices(state, trouble, steer) {
   standing = [];
-  if (trouble) standing.push({ text: "Reading failed: " + trouble.message, next: trouble.next });
+  if (trouble) standing.push({ text: "Reading failed: " + sentence(trouble.message), next: sentence(trouble.next) });
   if (state) {
     const c = state.campaign;
     if (c.broken) standing.push({ text: "The campaign is broken: " + c.broken });

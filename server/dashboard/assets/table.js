@@ -237,7 +237,8 @@ export class Table {
     setText(l.n, this.filtered ? "" : "#" + (this.total - i));
     for (const el of [l.word, l.gain, l.status, l.runs, l.took]) setText(el, "");
     setText(l.a, "…");
-    l.a.removeAttribute("href");
+    if (this.filtered) l.a.removeAttribute("href");
+    else l.a.setAttribute("href", link("x/" + (this.total - i)));
     l.when.removeAttribute("datetime");
     setText(l.when, "");
   }
