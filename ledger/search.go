@@ -11,6 +11,7 @@ const (
 	maxWords  = 64   // distinct words indexed of one text
 	maxWord   = 40   // bytes of a word that count
 	maxEffort = 2000 // index look-ups of one page
+	maxStates = 500  // the same, where each reads a state to see whether it belongs
 )
 
 // Query selects experiments. The zero value selects all.
@@ -30,7 +31,11 @@ type Query struct {
 // and yet a cursor to go on with. Of one text the first 64 distinct words are
 // found. A cursor that is none is research.CodeBadArgument.
 func (t *Tx) Experiments(campaign string, q Query) ([]research.Experiment, string, error) {
-	return page(t.matcher(campaign, q), q, func(n int) (*research.Experiment, bool, error) {
+	m := t.matcher(campaign, q)
+	if q.Verdict != "" {
+		m.effort = maxStates
+	}
+	return page(m, q, func(n int) (*research.Experiment, bool, error) {
 		x, err := t.Experiment(campaign, n)
 		return x, err == nil && (q.Status == "" || x.Status == q.Status) && (q.Verdict == "" || x.Judgement != nil && x.Judgement.Verdict == q.Verdict), err
 	})

@@ -9,13 +9,16 @@ import (
 	"testing"
 )
 
-func git(t testing.TB, dir string, args ...string) {
+// git is what git prints, without the white space around it.
+func git(t testing.TB, dir string, args ...string) string {
 	t.Helper()
 	cmd := exec.Command("git", args...)
 	cmd.Dir = dir
-	if out, err := cmd.CombinedOutput(); err != nil {
+	out, err := cmd.CombinedOutput()
+	if err != nil {
 		t.Fatalf("git %v: %v\n%s", args, err, out)
 	}
+	return strings.TrimSpace(string(out))
 }
 
 func must(t testing.TB, errs ...error) {

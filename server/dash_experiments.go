@@ -15,7 +15,7 @@ import (
 const (
 	boardRows    = 100 // experiments on a page, by default and
 	boardRowsMax = 500 // at most
-	boardPages   = 10  // of the ledger's, searched for one page of the dashboard's
+	boardPages   = 16  // of the ledger's, searched for one page of the dashboard's
 	boardDiff    = 256 << 10
 	boardOutput  = 16 << 10
 	boardOutMax  = 256 << 10

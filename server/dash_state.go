@@ -2,6 +2,8 @@ package server
 
 import (
 	"context"
+	"encoding/json"
+	"sync"
 	"time"
 
 	"ratchet/internal/lab"
@@ -159,12 +161,41 @@ func (out *boardState) list(s *lab.Board) {
 	}
 }
 
+// series is the progress of a campaign as it was sent last: many pages ask for
+// the same after each append, and it is by far the largest answer.
+type series struct {
+	mu   sync.Mutex // also held while it is made, so that it is made once
+	seq  uint64
+	body rawJSON
+}
+
+type seriesKey struct {
+	ledger, campaign string
+	limit            int
+}
+
+const keptSeries = 16
+
 func showProgress(ctx context.Context, b *board) (any, error) {
 	limit, err := b.number("limit", 2000, 10_000)
 	if err != nil {
 		return nil, err
 	}
-	return b.lab.Progress(ctx, limit)
+	l := b.lab.Ledger()
+	s := b.h.series.add(seriesKey{l.Path(), b.lab.Campaign(), limit}, &series{})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	seq, err := l.Acknowledged() // before it is read: at worst it is made once more
+	if err != nil || seq == s.seq && s.body != nil {
+		return s.body, err
+	}
+	p, err := b.lab.Progress(ctx, limit)
+	if err != nil {
+		return nil, err
+	}
+	s.seq = seq
+	s.body, err = json.Marshal(p)
+	return s.body, err
 }
 
 // showPlot draws nothing yet.

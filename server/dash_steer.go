@@ -104,7 +104,7 @@ func stopRun(ctx context.Context, b *board, s steering) (*steered, error) {
 	if a.Status != "stopped" {
 		return &steered{s.ID + " does not run", "nothing is left to do"}, nil
 	}
-	return &steered{fmt.Sprintf("%s is stopped: %s", a.ID, a.Text), "the loop goes on; pause stops it"}, nil
+	return &steered{fmt.Sprintf("%s is stopped and recorded", a.ID), "the loop goes on; pause stops it"}, nil
 }
 
 func addIdea(ctx context.Context, b *board, s steering) (*steered, error) {
@@ -120,7 +120,7 @@ func addIdea(ctx context.Context, b *board, s steering) (*steered, error) {
 }
 
 func addNote(ctx context.Context, b *board, s steering) (*steered, error) {
-	n, err := b.lab.AddNote(ctx, s.Text, byDashboard)
+	n, err := b.lab.AddNote(ctx, tools.Clean(s.Text), byDashboard)
 	if err != nil {
 		return nil, err
 	}

@@ -92,6 +92,7 @@ type HTTP struct {
 
 	labs     shelf[labKey, *lab.Lab]
 	boards   shelf[string, *lab.Lab] // of the dashboard, by checkout
+	series   shelf[seriesKey, *series]
 	sessions shelf[string, struct{}]
 	calls    chan struct{} // a place for each request under way
 	streams  chan struct{}
@@ -131,6 +132,7 @@ func NewHTTP(o HTTPOptions) (*HTTP, error) {
 		return nil, err
 	}
 	h.labs.max, h.labs.idle, h.labs.dropped = o.Limits.Labs, o.Limits.Away, h.drop
+	h.series.max, h.series.idle = keptSeries, o.Limits.Away
 	h.boards.max, h.boards.idle = o.Limits.Labs, o.Limits.Away
 	h.sessions.max, h.sessions.idle, h.sessions.dropped = keptSessions, sessionIdle, func(id string, _ struct{}) { h.core.forget(id) }
 	h.core.find, h.core.has, h.core.called, h.core.ending = h.find, h.has, h.called, h.ending
@@ -252,6 +254,7 @@ func (h *HTTP) Serve(ctx context.Context, l net.Listener) error {
 		case <-sweep.C:
 			h.labs.sweep()
 			h.boards.sweep()
+			h.series.sweep()
 			h.sessions.sweep()
 			h.bury(ctx)
 			continue

@@ -19,14 +19,14 @@ func RenderBrief(b *lab.Brief) Answer {
 // session had not been told.
 func renderBrief(b *lab.Brief, limit int) (a Answer, told []int) {
 	c := &b.Campaign
-	words, whole := humanNotes(b.Notes, max(briefNotes, limit-Limit))
+	notes, told := humanNotes(b.Notes, max(briefNotes, limit-Limit))
 	m := c.Program.Metric
 	fields := []field{
 		{key: "view", val: "brief"},
 		{key: "campaign", val: c.Name, line: "campaign " + c.Name + ended(c)},
 		{key: "metric", val: metric(m), line: "metric: " + metric(m)},
 		one("rests", "", rests(c)),
-		{key: "human_notes", list: words, min: len(words)},
+		notes,
 		value("baseline", "at the start: ", b.Baseline, m.Unit),
 		value("best", "best: ", b.Best, m.Unit),
 		one("standing", "", b.Standing),
@@ -44,13 +44,7 @@ func renderBrief(b *lab.Brief, limit int) (a Answer, told []int) {
 		fields = append(fields, field{key: "contract_changed", val: true,
 			line: "program.md's contract differs from the accepted one: no run until a person accepts it"})
 	}
-	a = build(limit, append(fields, left(b.Left), next(b.Next))...)
-	for i, n := range whole {
-		if n > 0 && strings.Contains(a.Text, words[i].line) {
-			told = append(told, n)
-		}
-	}
-	return a, told
+	return build(limit, append(fields, left(b.Left), next(b.Next))...), told
 }
 
 const (
@@ -65,30 +59,34 @@ type noteRow struct {
 	At   string `json:"at"`
 }
 
-// humanNotes are a person's notes in at most room bytes, the last of them cut if
-// need be. told has the number of each that is whole and new, 0 for the others.
-func humanNotes(ns []lab.NoteView, room int) (out []item, told []int) {
+// humanNotes are a person's notes in at most room bytes, which stay whole; the last
+// of them is cut if need be. told are the numbers of those that are whole and new.
+func humanNotes(ns []lab.NoteView, room int) (f field, told []int) {
+	var rows []noteRow
+	var said []string
 	for _, n := range ns {
-		text := oneLine(n.Text, maxText)
-		number := n.N
+		text, whole := oneLine(n.Text, maxText), true
 		for len(encode(text)) > room && len(text) > len(noteShown) {
 			text = strings.TrimSuffix(head(strings.TrimSuffix(text, noteShown), max(0, len(text)-len(noteShown)-40)), "…") + noteShown
-			number = 0
+			whole = false
 		}
 		if len(encode(text)) > room {
 			break
 		}
-		if room -= len(encode(text)) + 40; !n.Unheard {
-			number = 0
-		}
+		room -= len(encode(text)) + 40
 		r := noteRow{n.N, text, n.At.UTC().Format("2006-01-02 15:04")}
-		out = append(out, item{r, fmt.Sprintf("note from your human (%s): %s", r.At, text)})
-		told = append(told, number)
-		if text != oneLine(n.Text, maxText) {
+		rows, said = append(rows, r), append(said, fmt.Sprintf("note from your human (%s): %s", r.At, text))
+		if !whole {
 			break
 		}
+		if n.Unheard {
+			told = append(told, n.N)
+		}
 	}
-	return out, told
+	if len(rows) > 0 {
+		f = field{key: "human_notes", val: rows, line: strings.Join(said, "\n")}
+	}
+	return f, told
 }
 
 // classWords says that the machine has changed under the campaign.

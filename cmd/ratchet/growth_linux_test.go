@@ -54,6 +54,9 @@ func TestGrowth(t *testing.T) {
 			t.Fatal(err)
 		}
 		g.grow(t, n)
+		for _, row := range g.looks(t, trials) {
+			fmt.Printf("| %d | %d | %.1f MB | %s | %.1f | %.1f | %d | - |\n", n, g.seq, float64(g.bytes)/1e6, row.what, row.wall, row.cpu, row.text)
+		}
 		for _, row := range g.time(t, trials) {
 			fmt.Printf("| %d | %d | %.1f MB | %s | %.1f | %.1f | %d | %d |\n", n, g.seq, float64(g.bytes)/1e6, row.what, row.wall, row.cpu, row.text, row.structured)
 			if !strings.HasPrefix(row.what, "ratchet ") && row.text > answerLimit || row.structured > answerLimit {
@@ -81,6 +84,7 @@ type garden struct {
 	n     int    // all
 	seq   uint64 // of the last record
 	bytes int64  // of the ledger's file
+	token string // of the servers that show the dashboard
 }
 
 func (g *garden) ledger(t *testing.T) *ledger.Ledger {

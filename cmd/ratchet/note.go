@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"ratchet/tools"
 )
 
 func noteCommand(a *app) *cobra.Command {
@@ -22,7 +24,7 @@ changes no verdict, budget or contract.`,
 			if err != nil {
 				return err
 			}
-			n, err := l.AddNote(cmd.Context(), strings.Join(args, " "), a.by())
+			n, err := l.AddNote(cmd.Context(), tools.Clean(strings.Join(args, " ")), a.by())
 			if err != nil {
 				return err
 			}

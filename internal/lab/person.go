@@ -37,6 +37,10 @@ func (l *Lab) Person(ctx context.Context, campaign string) (*Lab, error) {
 	return p, err
 }
 
+// Campaign is the name of the campaign that a person's laboratory is for, "" for
+// a session's.
+func (l *Lab) Campaign() string { return l.about }
+
 // At is the laboratory of another checkout of the same campaign, of that one's
 // repository as l's is. Errors: as Open's.
 func (l *Lab) At(ctx context.Context, checkout string) (*Lab, error) {

@@ -135,7 +135,7 @@ func (l *Lab) experimentOutcome(c *research.Campaign, x *research.Experiment) *O
 		return out
 	}
 	j := x.Judgement
-	out.decide = c.Program.Decide == "auto" && x.Checkout == l.repo.Root() &&
+	out.decide = c.Program.Decide == "auto" && !l.person && x.Checkout == l.repo.Root() &&
 		(x.Status == research.Unresolved || x.Status == research.Voided && !x.Closed)
 	out.Status, out.Verdict, out.Value, out.Gain = "done", j.Verdict, j.Value, j.Gain
 	out.Finding = j.Words(c.Program.Metric)

@@ -17,10 +17,10 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// TestUILong scrolls through a large campaign and appends to it while it is
+// TestPageLong scrolls through a large campaign and appends to it while it is
 // looked at. It asserts that the right rows are shown and that what is appended
 // arrives; times and frames are printed.
-func TestUILong(t *testing.T) {
+func TestPageLong(t *testing.T) {
 	t.Parallel()
 	size, appends := cmp.Or(*uiLong, 300), 3
 	if *uiLong > 0 {
@@ -140,9 +140,9 @@ func over(vs []float64, limit float64) (n int) {
 	return n
 }
 
-// TestUIShots takes the pictures of docs/img, of the campaign of
+// TestPageShots takes the pictures of docs/img, of the campaign of
 // examples/wordfreq as ratchet demo plays it.
-func TestUIShots(t *testing.T) {
+func TestPageShots(t *testing.T) {
 	if *uiShot == "" {
 		t.Skip("a target of its own: make ui-test")
 	}
