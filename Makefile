@@ -26,7 +26,7 @@ export CGO_CFLAGS ?= -O2 -g -Wno-deprecated-declarations
 TRIALS ?= 200
 CLIENT_RUN ?= 75s
 
-.PHONY: help build man completions snapshot listing bundle test race lint vuln fuzz bench growth demo install crash abuse clients conformance load grown linear nights evidence-wordfreq gpu-test clean
+.PHONY: help build man completions snapshot listing bundle test race lint vuln fuzz bench growth demo image install crash abuse clients conformance load grown linear nights evidence-wordfreq gpu-test clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -117,6 +117,10 @@ gpu-test: ## what needs an NVIDIA GPU, nvidia-smi and a Python with torch (RATCH
 
 demo: build ## drive a whole campaign through the real binary with a scripted agent
 	./$(BIN) demo
+
+image: build ## docs/img/progress.png, of the demo's campaign (about two minutes)
+	dir=$$(./$(BIN) demo --keep | sed -n 's/.*the repository is kept in //p') && \
+	./$(BIN) -C "$$dir" plot -o docs/img/progress.png --width 1200 && rm -r "$${dir%/*}"
 
 man: ## write the manual pages into dist/man (bin/ratchet completion SHELL prints completions)
 	rm -rf $(MAN)

@@ -1,7 +1,9 @@
 package server_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -259,12 +261,36 @@ func (c *campaign) throughEveryTool() {
 	if out, _ := c.do("read_log", `{"view":"output","query":"x1"}`)["output"].(string); !strings.Contains(out, "METRIC score=90") {
 		t.Errorf("output: %q", out)
 	}
-	c.do("plot", `{"kind":"progress"}`)
-	c.do("plot", `{"kind":"noise"}`)
+	c.images()
 	c.want(c.do("stop_run", `{}`), "status", "idle")
 	c.want(c.do("wait_run", `{}`), "status", "idle")
 	c.want(c.do("start_campaign", `{}`), "resumed", true)
 	c.resources()
+}
+
+// images: what can be seen comes as a PNG behind the text, what can't as the
+// text alone.
+func (c *campaign) images() {
+	for kind, seen := range map[string]bool{"progress": true, "budget": true, "families": true, "noise": false, "gpu": false} {
+		c.do("plot", fmt.Sprintf(`{"kind":%q}`, kind))
+		var req mcp.CallToolRequest
+		req.Params.Name, req.Params.Arguments = "plot", map[string]any{"kind": kind}
+		r, err := c.CallTool(context.Background(), req)
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		img, ok := r.Content[len(r.Content)-1].(mcp.ImageContent)
+		if ok != seen {
+			c.t.Errorf("plot %s: %d contents, the last %T", kind, len(r.Content), r.Content[len(r.Content)-1])
+		}
+		if !ok {
+			continue
+		}
+		b, err := base64.StdEncoding.DecodeString(img.Data)
+		if err != nil || img.MIMEType != "image/png" || !bytes.HasPrefix(b, []byte("\x89PNG")) {
+			c.t.Errorf("plot %s: %s, %.8q, %v", kind, img.MIMEType, b, err)
+		}
+	}
 }
 
 func (c *campaign) resources() {

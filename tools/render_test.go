@@ -164,12 +164,6 @@ func TestOtherViews(t *testing.T) {
 	if m["verdict"] != "improved" || m["diff"] == nil || len(m["runs"].([]any)) < 2 {
 		t.Errorf("a crowded experiment lost its verdict, diff or runs: %v", m)
 	}
-	fits(t, tools.RenderProgress(brief(long), &page), tools.Limit)
-	a := tools.RenderNoise(brief("x"), 60)
-	fits(t, a, tools.Limit)
-	if !strings.Contains(a.Text, "▁") {
-		t.Errorf("no drawing in\n%s", a.Text)
-	}
 	fits(t, tools.RenderStopped(&lab.Stopped{Status: "idle", Text: long, Next: "go on"}), 760)
 	fits(t, tools.RenderShared(&lab.Shared{Done: []string{long, long}, Next: "go on"}), tools.Limit)
 	s := &lab.Started{Campaign: "c", Contract: program(), Metric: "m", Edit: []string{"/a"}, Notes: []string{long, long, long, long, long, long, long, long}, Next: "edit"}
@@ -230,7 +224,8 @@ func TestAnswersFitTheirSchemas(t *testing.T) {
 		"read_log": {tools.RenderBrief(brief("t")), tools.RenderDetail(&lab.Detail{Experiment: x, Diff: "d", Files: []string{"f"}, Runs: []research.Run{{}}}, 9999),
 			tools.RenderTable(&lab.Page{Experiments: []research.Experiment{x}, Next: "c"}, ""), tools.RenderOutput(&lab.OutputPage{Job: "x1", Text: "t", Next: "c"}),
 			tools.RenderIdeas([]lab.IdeaView{idea(1, "i")}, []research.Lesson{{}}, 999), tools.RenderSessions([]lab.SessionView{session("s", "c")}, 999)},
-		"plot": {tools.RenderProgress(brief("t"), &lab.Page{Experiments: []research.Experiment{x}}), tools.RenderNoise(brief("t"), 60)},
+		"plot": {tools.PlotProgress(noisyNight(3)).Answer, tools.PlotProgress(exactNight(20)).Answer, tools.PlotProgress(noisyNight(0)).Answer,
+			tools.PlotNoise(noiseSample()).Answer, tools.PlotBudget(budgetSample()).Answer, tools.PlotGPU(gpuSample()).Answer, tools.PlotFamilies(familySample()).Answer},
 	}
 	for name, as := range answers {
 		tool, _ := tools.Get(name)

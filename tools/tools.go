@@ -7,8 +7,7 @@
 // complete both as text and as a JSON object, in at most Limit bytes each
 // unless more was asked for, and ends with the next step.
 //
-// Limits: answers are in English; share can't claim ideas yet; plot draws
-// with characters, not as an image.
+// Limits: answers are in English.
 package tools
 
 import (

@@ -158,8 +158,8 @@ func TestArguments(t *testing.T) {
 		{"share", `{"ops":[{"op":"add"}]}`, "ops[0] has no idea", "put the text into idea"},
 		{"share", `{"ops":[{"op":"lesson","lesson":"l","idea":"i"}]}`, "ops[0] has both an idea and a lesson", "make two operations of it"},
 		{"share", `{"ops":[{"op":"lesson","lesson":"l"}]}`, "", ""},
-		{"plot", `{"kind":"progres"}`, `kind can't be "progres"`, "write progress; use one of progress, noise, gpu"},
-		{"plot", `{"kind":"noise","size":5000}`, "size can't be 5000", "give 1 to 100"},
+		{"plot", `{"kind":"progres"}`, `kind can't be "progres"`, "write progress; use one of progress, noise, budget, gpu, families"},
+		{"plot", `{"kind":"noise","size":5000}`, "size can't be 5000", "give 1 to 1000"},
 		{"plot", `{"kind":"progress"}`, "", ""},
 	}
 	for _, tt := range tests {

@@ -25,6 +25,7 @@ func complete(a *app, root *cobra.Command) {
 		"install":   func(*cobra.Command) []cobra.Completion { return clientCompletions() },
 		"uninstall": func(*cobra.Command) []cobra.Completion { return clientCompletions() },
 	}
+	first["plot"] = func(*cobra.Command) []cobra.Completion { return tools.Kinds }
 	for _, cmd := range root.Commands() {
 		values := first[cmd.Name()]
 		cmd.ValidArgsFunction = func(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
@@ -39,6 +40,7 @@ func complete(a *app, root *cobra.Command) {
 	fixed(root, "init", "better", "lower", "higher")
 	fixed(root, "install", "scope", string(clients.User), string(clients.Project))
 	fixed(root, "uninstall", "scope", string(clients.User), string(clients.Project))
+	fixed(root, "plot", "theme", "light", "dark")
 	fixed(root, "demo", "example", examples.Names()...)
 }
 

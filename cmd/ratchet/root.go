@@ -20,7 +20,7 @@ func rootCommand(a *app) *cobra.Command {
 	cmd.AddCommand(
 		initCommand(a), doctorCommand(a), demoCommand(a), installCommand(a), uninstallCommand(a),
 		mcpCommand(a), serveCommand(a), uiCommand(a), tokenCommand(a), callCommand(a), superviseCommand(a),
-		statusCommand(a), logCommand(a), showCommand(a), verifyCommand(a), exportCommand(a), importCommand(a), backupCommand(a),
+		statusCommand(a), logCommand(a), showCommand(a), plotCommand(a), verifyCommand(a), exportCommand(a), importCommand(a), backupCommand(a),
 		auditCommand(a), finalizeCommand(a), stopCommand(a), resumeCommand(a), noteCommand(a), hookCommand(a), undoCommand(a),
 		acceptCommand(a), overrideCommand(a), abandonCommand(a), gcCommand(a), simulateCommand(a), versionCommand(a),
 	)

@@ -22,6 +22,7 @@ var floors = map[string]int{
 	"ratchet/sandbox":           1,
 	"ratchet/internal/source":   1,
 	"ratchet/internal/clients":  1,
+	"ratchet/internal/chart":    1,
 	"ratchet/prompts":           1,
 	"ratchet/server/dashboard":  3,
 	"ratchet/internal/lab":      2,
@@ -52,6 +53,7 @@ var rooms = map[string]struct {
 	"github.com/adrg/strutil":          {[]string{"ratchet/internal/research"}, "how alike two texts are is part of no verdict"},
 	"github.com/spf13/cobra":           {[]string{"ratchet/cmd/ratchet"}, "the command line"},
 	"github.com/CycloneDX":             {[]string{"ratchet/internal/release"}, "a tool of the build, never part of the binary"},
+	"github.com/go-analyze/charts":     {[]string{"ratchet/internal/chart"}, "figures are plain data, so that the library can be replaced"},
 	"golang.org/x/term":                {[]string{"ratchet/cmd/ratchet"}, "the command line"},
 	"golang.org/x/sys":                 {[]string{"ratchet/sandbox", "ratchet/ledger", "ratchet/internal/queue"}, "system calls stay where their limits are written down"},
 }

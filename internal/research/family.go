@@ -25,7 +25,14 @@ const (
 // word first, then the commonest among the experiments that no word before it
 // has. A word of more than three quarters of them tells none from another and is left
 // out, as are numbers and words of less than three letters.
-func Families(xs []Experiment) (out []Family) {
+func Families(xs []Experiment) []Family {
+	out, _ := FamiliesOf(xs, families)
+	return out
+}
+
+// FamiliesOf is Families, most at most, with the indexes in xs of each one's
+// experiments.
+func FamiliesOf(xs []Experiment, most int) (out []Family, members [][]int) {
 	having := map[string][]int{}
 	for i := range xs {
 		for _, w := range Words(xs[i].Hypothesis) {
@@ -36,7 +43,7 @@ func Families(xs []Experiment) (out []Family) {
 	}
 	maps.DeleteFunc(having, func(_ string, of []int) bool { return 4*len(of) > 3*len(xs) })
 	told := make([]bool, len(xs))
-	for len(out) < families {
+	for len(out) < most {
 		var best Family
 		for _, w := range slices.Sorted(maps.Keys(having)) {
 			f := Family{Word: w}
@@ -53,14 +60,18 @@ func Families(xs []Experiment) (out []Family) {
 			}
 		}
 		if best.Tried < familySize {
-			return out
+			return out, members
 		}
+		var of []int
 		for _, i := range having[best.Word] {
+			if !told[i] {
+				of = append(of, i)
+			}
 			told[i] = true
 		}
-		out = append(out, best)
+		out, members = append(out, best), append(members, of)
 	}
-	return out
+	return out, members
 }
 
 // Words says the family in words.

@@ -1,0 +1,33 @@
+package chart
+
+import "math"
+
+// bars draws parts of wholes, one below the other.
+func (p *pen) bars(q Panel, b box) {
+	name, most := 0.0, 0.0
+	for _, r := range q.Bars {
+		name = math.Max(name, p.width(p.fit(r.Name, textSize, 170), textSize))
+		if finite2(r.Whole) {
+			most = math.Max(most, r.Whole)
+		}
+	}
+	if most <= 0 {
+		most = 1
+	}
+	c := box{edge + name + 10, b.top + 24, b.right - edge - 210, b.bottom - 10}
+	p.text(p.fit(q.Title, textSize, width-2*edge), edge, b.top+10, textSize, 0, p.p.muted)
+	step := math.Min(barHigh, (c.bottom-c.top)/float64(len(q.Bars)))
+	for i, r := range q.Bars {
+		y := c.top + step*float64(i)
+		thick := step * .62
+		mid := y + step/2
+		p.text(p.fit(r.Name, textSize, 170), c.left-10, mid+4, textSize, 1, p.p.text)
+		whole, part := 0.0, 0.0
+		if finite2(r.Whole, r.Part) {
+			whole, part = max(r.Whole, 0)/most*(c.right-c.left), min(max(r.Part, 0), max(r.Whole, 0))/most*(c.right-c.left)
+		}
+		p.rect(box{c.left, mid - thick/2, c.left + whole, mid + thick/2}, with(p.p.colours[Grey], 90))
+		p.rect(box{c.left, mid - thick/2, c.left + part, mid + thick/2}, p.p.colours[Green])
+		p.text(p.fit(r.Text, textSize, width-edge-c.left-whole-8), c.left+whole+8, mid+4, textSize, 0, p.p.muted)
+	}
+}

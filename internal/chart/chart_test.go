@@ -1,0 +1,217 @@
+package chart_test
+
+import (
+	"bytes"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"image/png"
+	"io"
+	"math"
+	"strings"
+	"testing"
+
+	"ratchet/internal/chart"
+)
+
+// dots is a figure with one series of every kind over the same points.
+func dots(ys ...float64) chart.Figure {
+	q := chart.Panel{Title: "y", X: chart.Axis{Name: "x", Unit: chart.Whole}, Y: chart.Axis{Robust: true, Log: true}}
+	for kind := chart.Marks; kind <= chart.Stems; kind++ {
+		s := chart.Series{Name: fmt.Sprint(kind), Kind: kind, Colour: chart.Colour(kind), Shape: chart.Shape(kind)}
+		for i, y := range ys {
+			s.Points = append(s.Points, chart.Point{X: float64(i), Y: y, Lo: y, Hi: y, Span: true})
+			q.Labels = append(q.Labels, chart.Label{X: float64(i), Y: y, Text: fmt.Sprint("label ", i)})
+		}
+		q.Series = append(q.Series, s)
+	}
+	q.Rules = []chart.Rule{{At: ys[0], Text: "start"}, {At: 1, Vertical: true, Text: "here"}}
+	return chart.Figure{Title: "t", Panels: []chart.Panel{q}}
+}
+
+func many(n int, f func(int) float64) []float64 {
+	out := make([]float64, n)
+	for i := range out {
+		out[i] = f(i)
+	}
+	return out
+}
+
+var nan, inf = math.NaN(), math.Inf(1)
+
+// figures are what must come out as pictures, however odd.
+func figures() map[string]chart.Figure {
+	long := strings.Repeat("eine sehr lange Überschrift 漢字 ∑ 🚀 \u202e\x00\x1b[31m<b>&\"'\n", 200)
+	odd := dots(1, 2, 3)
+	odd.Title, odd.Subtitle, odd.Foot, odd.Panels[0].Title, odd.Panels[0].X.Name = long, long, long, long, long
+	odd.Panels[0].Series[0].Name, odd.Panels[0].Labels[0].Text, odd.Panels[0].Rules[0].Text = long, long, long
+	broken := dots(1, nan, 2)
+	broken.Title = string([]byte{0xff, 0xfe, 'x', 0xc3})
+	return map[string]chart.Figure{
+		"nothing":        {},
+		"empty":          {Title: "t", Empty: "no experiment yet"},
+		"a bare panel":   {Panels: []chart.Panel{{}}},
+		"no points":      {Panels: []chart.Panel{{Series: []chart.Series{{Name: "s"}}}}},
+		"one":            dots(42),
+		"zero":           dots(0, 0, 0),
+		"equal":          dots(7, 7, 7, 7),
+		"tiny":           dots(1e-12, 2e-12, 1.5e-12),
+		"huge":           dots(1e12, 2e12, 1.5e12),
+		"tiny to huge":   dots(1e-12, 1, 1e12),
+		"negative":       dots(-5, 3, -1e12, 2),
+		"all negative":   dots(-1e-9, -2e-9),
+		"the ends":       dots(math.MaxFloat64, -math.MaxFloat64, math.SmallestNonzeroFloat64),
+		"almost equal":   dots(1, 1+1e-15, 1+2e-15),
+		"no numbers":     dots(nan, inf, -inf),
+		"some numbers":   dots(1, nan, inf, 2, -inf, 3),
+		"a thousand":     dots(many(1000, func(i int) float64 { return math.Sin(float64(i)) })...),
+		"far off":        dots(append(many(100, func(i int) float64 { return float64(i % 7) }), 1e9)...),
+		"odd texts":      odd,
+		"broken texts":   broken,
+		"bars":           {Panels: []chart.Panel{{Bars: []chart.Bar{{Name: long, Whole: 3, Part: 9, Text: long}, {Whole: nan}, {Whole: -1, Part: 1}, {}}}}},
+		"hundred bars":   {Panels: []chart.Panel{{Bars: make([]chart.Bar, 100)}}},
+		"several panels": {Panels: append(dots(1, 2, 3).Panels, append(dots(1e9, 2).Panels, dots(1e-9).Panels...)...)},
+	}
+}
+
+func draw(t *testing.T, f chart.Figure, o chart.Options) []byte {
+	t.Helper()
+	b, err := chart.Draw(f, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func TestWhateverTheDataAPictureComesOut(t *testing.T) {
+	for name, f := range figures() {
+		for _, theme := range []chart.Theme{chart.Light, chart.Dark} {
+			b := draw(t, f, chart.Options{Theme: theme})
+			img, err := png.Decode(bytes.NewReader(b))
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			if img.Bounds().Dx() != 800 || img.Bounds().Dy() < 200 || img.Bounds().Dy() > 1200 {
+				t.Errorf("%s is %v large", name, img.Bounds())
+			}
+			if len(b) > 100<<10 {
+				t.Errorf("%s has %d bytes", name, len(b))
+			}
+			if _, _, _, a := img.At(5, 5).RGBA(); a != 0xffff {
+				t.Errorf("%s has no ground of its own", name)
+			}
+		}
+	}
+}
+
+func TestSVGIsXMLWithNumbersOnly(t *testing.T) {
+	for name, f := range figures() {
+		b := draw(t, f, chart.Options{Format: chart.SVG})
+		depth, texts := 0, 0
+		for dec := xml.NewDecoder(bytes.NewReader(b)); ; {
+			tok, err := dec.Token()
+			if errors.Is(err, io.EOF) {
+				break
+			}
+			if err != nil {
+				t.Fatalf("%s: %v\n%s", name, err, b[:min(len(b), 400)])
+			}
+			switch e := tok.(type) {
+			case xml.StartElement:
+				depth++
+				if e.Name.Local == "text" {
+					texts++
+				}
+				for _, a := range e.Attr {
+					if strings.Contains(a.Value, "NaN") || strings.Contains(a.Value, "Inf") || strings.Contains(a.Value, "e+") {
+						t.Errorf("%s: %s=%q", name, a.Name.Local, a.Value)
+					}
+				}
+			case xml.EndElement:
+				depth--
+			}
+		}
+		if depth != 0 || !bytes.HasPrefix(b, []byte(`<svg width="800" height="`)) || texts == 0 && f.Empty+f.Title != "" {
+			t.Errorf("%s: depth %d, %d texts, %.60s", name, depth, texts, b)
+		}
+	}
+}
+
+func TestTheSameFigureGivesTheSameBytes(t *testing.T) {
+	for name, f := range figures() {
+		for _, format := range []chart.Format{chart.PNG, chart.SVG} {
+			o := chart.Options{Format: format, Theme: chart.Dark}
+			if !bytes.Equal(draw(t, f, o), draw(t, f, o)) {
+				t.Errorf("%s as %s differs from itself", name, format)
+			}
+		}
+	}
+}
+
+// TestPointsShow: a point that is drawn changes the picture, one that is no number does not.
+func TestPointsShow(t *testing.T) {
+	base := draw(t, dots(1, 2, 3), chart.Options{})
+	if bytes.Equal(base, draw(t, dots(1, 2.5, 3), chart.Options{})) {
+		t.Error("another value gives the same picture")
+	}
+	f := dots(1, 2, 3)
+	f.Panels[0].Series[0].Points = append(f.Panels[0].Series[0].Points, chart.Point{X: nan, Y: 2}, chart.Point{X: 1, Y: nan})
+	if !bytes.Equal(base, draw(t, f, chart.Options{})) {
+		t.Error("a point without a number changes the picture")
+	}
+}
+
+// TestAPointFarOffIsAnArrow: it does not flatten all others.
+func TestAPointFarOffIsAnArrow(t *testing.T) {
+	q := chart.Panel{Y: chart.Axis{Robust: true}, Series: []chart.Series{{Colour: chart.Purple}}}
+	for i, y := range append(many(60, func(i int) float64 { return float64(10 + i%7) }), 1e12) {
+		q.Series[0].Points = append(q.Series[0].Points, chart.Point{X: float64(i), Y: y})
+	}
+	svg := string(draw(t, chart.Figure{Panels: []chart.Panel{q}}, chart.Options{Format: chart.SVG}))
+	q.Series[0].Points[60].Y = -1e12
+	below := string(draw(t, chart.Figure{Panels: []chart.Panel{q}}, chart.Options{Format: chart.SVG}))
+	q.Series[0].Points[60].Y = nan
+	without := string(draw(t, chart.Figure{Panels: []chart.Panel{q}}, chart.Options{Format: chart.SVG}))
+	const stroke = "stroke:rgb(168,80,138)" // of nothing else in it
+	if svg == below || strings.Count(svg, stroke) != 2 || strings.Contains(without, stroke) {
+		t.Error("the point is no arrow at its edge")
+	}
+	if !strings.Contains(svg, ">12</text>") || strings.Contains(svg, "1e12") {
+		t.Errorf("the scale follows the one point that is far off:\n%.2000s", svg)
+	}
+}
+
+func TestALogarithmicAxis(t *testing.T) {
+	positive, negative := dots(1, 10, 1e4), dots(1, 10, -1e4)
+	for _, f := range []chart.Figure{positive, negative} {
+		f.Panels[0].Series = f.Panels[0].Series[:1] // stems begin at zero
+	}
+	svg := string(draw(t, positive, chart.Options{Format: chart.SVG}))
+	for _, want := range []string{">1</text>", ">100</text>", ">10000</text>"} {
+		if !strings.Contains(svg, want) {
+			t.Errorf("no tick %s", want)
+		}
+	}
+	if svg := string(draw(t, negative, chart.Options{Format: chart.SVG})); !strings.Contains(svg, ">-10000</text>") {
+		t.Error("a negative value has no place on a logarithmic axis: it must be linear")
+	}
+}
+
+func TestOptionsAreChecked(t *testing.T) {
+	for _, o := range []chart.Options{{Width: 10}, {Width: 9999}, {Theme: "pink"}, {Format: "gif"}} {
+		if _, err := chart.Draw(chart.Figure{}, o); err == nil {
+			t.Errorf("%+v is drawn", o)
+		}
+	}
+}
+
+func TestEverythingGrowsWithTheWidth(t *testing.T) {
+	img, err := png.Decode(bytes.NewReader(draw(t, dots(1, 2, 3), chart.Options{Width: 1600})))
+	if err != nil || img.Bounds().Dx() != 1600 {
+		t.Fatalf("%v %v", img.Bounds(), err)
+	}
+	small, err := png.Decode(bytes.NewReader(draw(t, dots(1, 2, 3), chart.Options{})))
+	if err != nil || 2*small.Bounds().Dy() != img.Bounds().Dy() {
+		t.Errorf("%v and %v", small.Bounds(), img.Bounds())
+	}
+}

@@ -1,0 +1,92 @@
+package chart
+
+const (
+	labelSize = 11.0
+	labelWide = 190.0
+)
+
+// labels writes each label where it finds room near its point, with a line to it.
+func (c *canvas) labels(q Panel) {
+	for _, s := range q.Series {
+		if s.Kind != Marks || s.Floor {
+			continue
+		}
+		for _, pt := range s.Points { // what a label must not cover
+			if pt.finite() && len(c.taken) < 3000 {
+				x, y, r := c.px1(pt.X), c.py(pt.Y), 4.0
+				if s.Shape == Halo {
+					r = 10
+				}
+				c.taken = append(c.taken, box{x - r, y - r, x + r, y + r})
+			}
+		}
+	}
+	for _, l := range q.Labels {
+		if finite2(l.X, l.Y) {
+			c.label(l)
+		}
+	}
+}
+
+// label tries places around the point, near ones first.
+func (c *canvas) label(l Label) {
+	x, y := c.px1(l.X), c.py(l.Y)
+	text := c.fit(l.Text, labelSize, labelWide)
+	w := c.width(text, labelSize) * c.slack
+	for _, away := range []float64{10, 22, 36, 52, 70, 90, 112} {
+		for _, down := range []float64{-1, 1} {
+			for _, at := range []float64{0, 1, .5} { // to the right, to the left, in the middle
+				left := x + 6 - at*(w+12)
+				base := y + down*away
+				if down > 0 {
+					base += 8
+				}
+				b := box{left - 2, base - 11, left + w + 2, base + 4}
+				if b.left < c.left || b.right > c.right || b.top < c.top || b.bottom > c.bottom || c.blocked(b) {
+					continue
+				}
+				if c.place(text, l, b, down, away > 10) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// place writes a label into b, unless the line to it would cross another one.
+func (c *canvas) place(text string, l Label, b box, down float64, leader bool) bool {
+	x, y := c.px1(l.X), c.py(l.Y)
+	if leader {
+		endX, endY := min(max(x, b.left), b.right), b.bottom
+		if down > 0 {
+			endY = b.top
+		}
+		from := y + down*10
+		var steps []box
+		for i := range 9 {
+			s := float64(i) / 8
+			at := box{x + s*(endX-x) - 1, from + s*(endY-from) - 1, x + s*(endX-x) + 1, from + s*(endY-from) + 1}
+			for _, t := range c.written {
+				if t.overlaps(at) {
+					return false
+				}
+			}
+			steps = append(steps, at)
+		}
+		c.line(c.p.colours[Faint], .8, x, from, endX, endY)
+		c.taken = append(c.taken, steps...)
+	}
+	c.rect(b, with(c.p.ground, 205))
+	c.text(text, b.left+2, b.bottom-4, labelSize, 0, c.p.text)
+	c.taken, c.written = append(c.taken, b), append(c.written, b)
+	return true
+}
+
+func (c *canvas) blocked(b box) bool {
+	for _, t := range c.taken {
+		if t.overlaps(b) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,96 @@
+package lab
+
+import (
+	"context"
+
+	"ratchet/internal/research"
+)
+
+type (
+	// FamilySeries is what came of experiments that have something in common.
+	FamilySeries struct {
+		Campaign string         `json:"campaign"`
+		Metric   ProgressMetric `json:"metric"`
+		Exact    bool           `json:"exact"`
+		Scale    string         `json:"scale"`
+		Families []FamilyYield  `json:"families"` // the largest first, those without one last
+		From     int            `json:"from"`     // experiments that were looked at
+		To       int            `json:"to"`
+		Total    int            `json:"total"`
+	}
+	// FamilyYield is the yield of one family.
+	FamilyYield struct {
+		Word  string `json:"word"` // that their hypotheses share; "" for the rest
+		Tried int    `json:"tried"`
+		Kept  int    `json:"kept"`
+		// Gain is what the kept ones claimed together, with its 90 % interval: too
+		// high where the metric is noisy, since each was selected. nil without a keep.
+		Gain    *research.Interval `json:"gain,omitempty"`
+		Seconds float64            `json:"run_seconds"`
+	}
+)
+
+// familiesMost is how many families are told apart.
+const familiesMost = 9
+
+// Families groups the newest limit experiments (0: 500, at most 10,000) by the
+// words of their hypotheses.
+func (l *Lab) Families(ctx context.Context, limit int) (*FamilySeries, error) {
+	if limit <= 0 {
+		limit = progressDefault
+	}
+	c, err := l.tidy(ctx)
+	if err != nil {
+		return nil, err
+	}
+	xs, err := l.newest(ctx, c, min(limit, progressMost))
+	if err != nil {
+		return nil, err
+	}
+	m := c.Program.Metric
+	s := &FamilySeries{Campaign: c.Name, Metric: ProgressMetric{m.Name, m.Unit, m.Better}, Exact: c.Rule.Class != research.Noisy,
+		Scale: c.Rule.Scale, Families: []FamilyYield{}, Total: c.Experiments}
+	if len(xs) == 0 {
+		return s, nil
+	}
+	s.From, s.To = xs[0].N, xs[len(xs)-1].N
+	fs, members := research.FamiliesOf(xs, familiesMost)
+	alone := make([]bool, len(xs))
+	for i, f := range fs {
+		s.Families = append(s.Families, yield(c, xs, f.Word, members[i]))
+		for _, k := range members[i] {
+			alone[k] = true
+		}
+	}
+	var rest []int
+	for i := range xs {
+		if !alone[i] {
+			rest = append(rest, i)
+		}
+	}
+	if len(rest) > 0 {
+		s.Families = append(s.Families, yield(c, xs, "", rest))
+	}
+	return s, nil
+}
+
+func yield(c *research.Campaign, xs []research.Experiment, word string, of []int) FamilyYield {
+	y := FamilyYield{Word: word, Tried: len(of)}
+	sum := c.TallyOf()
+	sum.Size = 0
+	for _, i := range of {
+		x := &xs[i]
+		y.Seconds += x.RunSeconds
+		if x.Status == research.Kept {
+			y.Kept++
+			if x.Overridden == "" {
+				sum = claimed(sum, c.Rule.Scale, x.Judgement)
+			}
+		}
+	}
+	if y.Kept > 0 && c.Rule.Scale != "" {
+		g := sum.Interval()
+		y.Gain = &g
+	}
+	return y
+}

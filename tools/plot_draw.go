@@ -1,0 +1,102 @@
+package tools
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+
+	"ratchet/internal/chart"
+	"ratchet/internal/lab"
+)
+
+// Kinds are what can be drawn.
+var Kinds = []string{"progress", "noise", "budget", "gpu", "families"}
+
+const (
+	plotDefault = 200
+	plotMost    = 1000
+	runsOfOne   = 5 // runs that are looked at for one experiment of size
+	imageMost   = 100 << 10
+)
+
+// Plot is a drawing with its numbers.
+type Plot struct {
+	Figure  chart.Figure
+	Numbers any    // the whole series
+	Answer  Answer // the same in at most Limit bytes, without an image
+}
+
+// ReadPlot reads what a kind of plot shows of the newest size experiments (0: 200).
+func ReadPlot(ctx context.Context, l *lab.Lab, kind string, size int) (*Plot, error) {
+	size = cmp.Or(size, plotDefault)
+	switch kind {
+	case "progress":
+		return read(ctx, size, l.Progress, PlotProgress)
+	case "noise":
+		return read(ctx, size*runsOfOne, l.Noise, PlotNoise)
+	case "budget":
+		return read(ctx, size*runsOfOne, l.Spending, PlotBudget)
+	case "gpu":
+		return read(ctx, size*runsOfOne, l.GPUs, PlotGPU)
+	case "families":
+		return read(ctx, size, l.Families, PlotFamilies)
+	}
+	return nil, oneOf("kind", kind, Kinds...)
+}
+
+func read[T any](ctx context.Context, limit int, get func(context.Context, int) (*T, error), draw func(*T) *Plot) (*Plot, error) {
+	s, err := get(ctx, limit)
+	if err != nil {
+		return nil, err
+	}
+	p := draw(s)
+	p.Numbers = s
+	return p, nil
+}
+
+// Drawn is the answer with its image, if there is anything to see.
+func (p *Plot) Drawn() (Answer, error) {
+	a := p.Answer
+	if p.Figure.Empty != "" {
+		return a, nil
+	}
+	png, err := chart.Draw(p.Figure, chart.Options{})
+	if err != nil {
+		return Answer{}, err
+	}
+	if len(png) <= imageMost { // what is larger is left out: clients refuse whole answers for it
+		a.PNG = png
+	}
+	return a, nil
+}
+
+// nothing is the plot of a kind that has no data yet.
+func nothing(kind, title, why string) *Plot {
+	return &Plot{Figure: chart.Figure{Title: title, Empty: why},
+		Answer: build(Limit, field{key: "kind", val: kind}, one("text", "", why), next("read_log{}"))}
+}
+
+// drawing is a series as one line of characters.
+func drawing(key string, vs []float64, about string) field {
+	vs = short(vs)
+	if len(vs) == 0 {
+		return field{}
+	}
+	lo, hi := slices.Min(vs), slices.Max(vs)
+	f := field{key: key, val: vs[max(0, len(vs)-60):]}
+	f.line = fmt.Sprintf("%s, low %s, high %s:\n%s", about, num(lo), num(hi), sparkline(thin(vs, 100)))
+	return f
+}
+
+// thin is at most n of the values, evenly.
+func thin(vs []float64, n int) []float64 {
+	if len(vs) <= n {
+		return vs
+	}
+	out := make([]float64, n)
+	for i := range out {
+		out[i] = vs[i*(len(vs)-1)/(n-1)]
+	}
+	return out
+}
