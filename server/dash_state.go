@@ -3,9 +3,12 @@ package server
 import (
 	"context"
 	"encoding/json"
+	"fmt"
+	"strconv"
 	"sync"
 	"time"
 
+	"ratchet/internal/chart"
 	"ratchet/internal/lab"
 	"ratchet/internal/research"
 	"ratchet/tools"
@@ -198,7 +201,32 @@ func showProgress(ctx context.Context, b *board) (any, error) {
 	return s.body, err
 }
 
-// showPlot draws nothing yet.
-func showPlot(context.Context, *board) (any, error) {
-	return nil, research.Errorf(research.CodeUnsupported, "draw the series of /ui/api/progress", "images are not served yet")
+// showPlot draws a figure, as an SVG.
+func showPlot(ctx context.Context, b *board) (any, error) {
+	kind, err := b.oneOf("kind", tools.Kinds...)
+	if err != nil {
+		return nil, err
+	}
+	theme, err := b.oneOf("theme", string(chart.Light), string(chart.Dark))
+	if err != nil {
+		return nil, err
+	}
+	p, err := tools.ReadPlot(ctx, b.lab, kind, boardPlot)
+	if err != nil {
+		return nil, err
+	}
+	img, err := chart.Draw(p.Figure, chart.Options{Theme: chart.Theme(theme), Format: chart.SVG, Width: boardPlotWidth})
+	if err != nil {
+		return nil, fmt.Errorf("draw %s: %w", kind, err)
+	}
+	b.v.code = "ok"
+	b.out.head.Set("Content-Type", "image/svg+xml")
+	b.out.head.Set("Content-Length", strconv.Itoa(len(img)))
+	_, _ = b.out.Write(img)
+	return nil, nil
 }
+
+const (
+	boardPlot      = 1000 // newest experiments of a figure
+	boardPlotWidth = 900  // pixels
+)

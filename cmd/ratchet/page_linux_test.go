@@ -107,7 +107,7 @@ func testLooks(t *testing.T, b *browser, d *shown) {
 		p.screen(at.width, at.height, at.theme)
 		for view, seen := range map[string]string{"": "#claim", "x/1": ".diff .add", "x/3": "pre.output", "ideas": ".card", "sessions": "tbody tr",
 			"program": "pre.program", "figures": ".panel", "campaigns": ".panel a", "x/99": "h1"} {
-			p.may = "40" // of experiment 99
+			p.may = "404" // of experiment 99
 			d.view(p, view)
 			p.until("document.querySelector('main " + seen + "')")
 			p.until("document.getAnimations().length === 0")

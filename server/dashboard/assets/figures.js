@@ -1,7 +1,7 @@
 // The drawn figures: noise, budget, GPU and families, as the server draws them.
 import { getText } from "./api.js";
 import { h, panel } from "./dom.js";
-import { duration } from "./format.js";
+import { duration, sentence } from "./format.js";
 import { dark, onTheme } from "./theme.js";
 
 const kinds = [["gpu", "GPU", "Use and energy of the GPUs, run by run"], ["noise", "Noise", "Calibration, residuals and drift of the metric"],
@@ -32,9 +32,9 @@ export function figures(main) {
 async function one(b) {
   try {
     const svg = await getText("plot", { kind: b.kind, theme: dark() ? "dark" : "light" });
-    b.box.replaceChildren(h("img", { class: "figure", alt: b.about, src: "data:image/svg+xml;charset=utf-8," + encodeURIComponent(svg) }));
+    b.box.replaceChildren(h("img", { class: "figure", alt: b.about + ". The numbers: ratchet plot " + b.kind, src: "data:image/svg+xml;charset=utf-8," + encodeURIComponent(svg) }));
   } catch (e) {
     if (e.status === 401) throw e;
-    b.box.replaceChildren(h("p", { class: "quiet", text: e.status === 501 ? "This server does not draw it yet." : e.message }));
+    b.box.replaceChildren(h("p", { class: "quiet", text: sentence(e.message) }));
   }
 }
