@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 )
@@ -76,7 +77,10 @@ func testOpens(t *testing.T, b *browser, d *shown) {
 	p.shows("#best", "61 bytes")
 	p.shows("#claim", "Better than the start by ")
 	p.until("document.querySelectorAll('.grid .line:not([hidden])').length === 3")
-	p.until("document.querySelector('.uplot canvas')")
+	p.until("document.querySelector('.uplot .u-over')")
+	over := eval[[]float64](p, "(() => { const r = document.querySelector('.u-over').getBoundingClientRect(); return [r.left + r.width / 3, r.top + r.height / 2] })()")
+	p.do(chromedp.MouseEvent(input.MouseMoved, over[0], over[1]))
+	p.shows(".tip:not([hidden])", "markup is short")
 	if at := eval[string](p, "location.href"); strings.Contains(at, d.tokens["person"]) || !strings.Contains(at, d.dir) {
 		t.Errorf("the address is %s", at)
 	}

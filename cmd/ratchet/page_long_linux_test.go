@@ -158,7 +158,7 @@ func TestPageShots(t *testing.T) {
 		screen
 		before func()
 	}{
-		{"dashboard-experiment", "x/7", screen{1280, 1240, "light"}, func() {
+		{"dashboard-experiment", "x/7", screen{1180, 900, "light"}, func() {
 			p.until("document.querySelector('.diff .t-keyword') && document.querySelector('.uplot canvas')")
 		}},
 		{"dashboard-ideas", "ideas", screen{1280, 620, "light"}, nil},

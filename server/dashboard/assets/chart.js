@@ -122,6 +122,7 @@ export class ProgressChart {
     ctx.rect(u.bbox.left - r, u.bbox.top - r, u.bbox.width + 2 * r, u.bbox.height + 2 * r);
     ctx.clip();
     for (const x of this.points) {
+      if (!x.verdict) continue;
       const at = this.where(u, x);
       if (at.x < u.bbox.left - 1 || at.x > u.bbox.left + u.bbox.width + 1) continue;
       ctx.globalAlpha = at.none || at.beyond ? 0.5 : x.kept ? 1 : 0.8;
@@ -254,6 +255,14 @@ function sign(ctx, verdict, x, y, r, colours) {
   ctx.stroke();
 }
 
+// decades are the powers of ten among an axis' ticks, so many that they can be read.
+function decades(u, splits) {
+  const tens = splits.filter((v) => v > 0 && Math.abs(Math.log10(v) - Math.round(Math.log10(v))) < 1e-9);
+  const step = Math.ceil(tens.length / 7);
+  const shown = new Set(tens.filter((v) => Math.round(Math.log10(v)) % step === 0));
+  return splits.map((v) => (shown.has(v) ? v : null));
+}
+
 function faded(c, alpha) {
   return c.replace(/^rgb\(/, "rgba(").replace(/\)$/, ", " + alpha + ")");
 }
@@ -274,7 +283,7 @@ export function evidenceChart(evidence, need) {
       width: box.clientWidth, height: 200, legend: { show: false }, cursor: { show: false }, padding: [10, 26, 0, 4],
       scales: { x: { time: false, range: (u, a, b) => [a, Math.max(b, a + 1)] }, y: { distr: 3, range: (u, a, b) => [Math.min(a, 0.5) / 1.5, Math.max(b, need || 1, 2) * 1.7] } },
       axes: [{ ...axis, size: 30, incrs: [1, 2, 5, 10, 20, 50, 100], values: (u, vs) => vs.map((v) => (Number.isInteger(v) ? "run " + v : "")) },
-        { ...axis, size: 56, values: (u, vs) => vs.map((v) => (v === null ? "" : number(Number(v.toPrecision(2))))) }],
+        { ...axis, size: 62, grid: { ...axis.grid, filter: decades }, values: (u, vs) => decades(u, vs).map((v) => (v === null ? "" : number(v))) }],
       series: [{}, { stroke: text, width: 2, points: { show: true, size: 6, fill: text }, paths: uPlot.paths.linear() }, { stroke: accent, width: 1.5, dash: [6, 5], points: { show: false } }],
     }, [xs, es, xs.map(() => need || null)], box);
   };

@@ -36,6 +36,9 @@ export function duration(s) {
   return Math.floor(m / 1440) + " d " + Math.floor((m % 1440) / 60) + " h";
 }
 
+// clock writes whole seconds, for what is counted while it is watched.
+export const clock = (s) => (s < 60 ? Math.floor(s) + " s" : duration(s));
+
 // hours writes a number of hours.
 export function hours(v) {
   return duration(v * 3600);

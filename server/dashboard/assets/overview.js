@@ -2,7 +2,7 @@
 // every experiment.
 import { get } from "./api.js";
 import { h, keyed, panel, setText, mark } from "./dom.js";
-import { number, percent, duration, hours, plural, sentence } from "./format.js";
+import { number, percent, clock, duration, hours, plural, sentence } from "./format.js";
 import { link, go } from "./route.js";
 import { Table } from "./table.js";
 import { ProgressChart } from "./chart.js";
@@ -99,7 +99,7 @@ function running(steer) {
       const bar = at.querySelector("progress");
       bar.hidden = s > bar.max;
       bar.value = Math.min(s, bar.max);
-      setText(at.querySelector(".elapsed"), duration(Math.floor(s)) + (bar.max > 1 ? "; one run may take " + duration(bar.max) : ""));
+      setText(at.querySelector(".elapsed"), clock(s) + " since it was proposed" + (bar.max > 1 ? "; one run may take " + clock(bar.max) : ""));
     }
   }
 
