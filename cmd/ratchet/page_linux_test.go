@@ -35,7 +35,7 @@ func TestPage(t *testing.T) {
 		test func(*testing.T, *browser, *shown)
 	}{
 		{"opens", testOpens}, {"looks", testLooks}, {"hostile text", testHostile}, {"filters", testFilters}, {"keyboard", testKeyboard},
-		{"live", testLive}, {"roles", testRoles}, {"a chain", testChain}, {"comes back", testComesBack}, {"steers", testSteers},
+		{"live", testLive}, {"roles", testRoles}, {"a chain", testChain}, {"before a campaign", testBefore}, {"comes back", testComesBack}, {"steers", testSteers},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.test(t, b, d) })
 	}
@@ -78,8 +78,8 @@ func testOpens(t *testing.T, b *browser, d *shown) {
 	p.shows("#claim", "Better than the start by ")
 	p.until("document.querySelectorAll('.grid .line:not([hidden])').length === 3")
 	p.until("document.querySelector('.uplot .u-over')")
-	over := eval[[]float64](p, "(() => { const r = document.querySelector('.u-over').getBoundingClientRect(); return [r.left + r.width / 3, r.top + r.height / 2] })()")
-	p.do(chromedp.MouseEvent(input.MouseMoved, over[0], over[1]))
+	over := eval[[]float64](p, "(() => { const r = document.querySelector('.u-over').getBoundingClientRect(); return [r.left + r.width / 3, r.bottom - 20] })()")
+	p.do(chromedp.MouseEvent(input.DispatchMouseEventTypeMouseMoved, over[0], over[1]))
 	p.shows(".tip:not([hidden])", "markup is short")
 	if at := eval[string](p, "location.href"); strings.Contains(at, d.tokens["person"]) || !strings.Contains(at, d.dir) {
 		t.Errorf("the address is %s", at)
@@ -308,6 +308,19 @@ func testChain(t *testing.T, b *browser, _ *shown) {
 	p.shows("h2", "Evidence")
 	p.until("document.querySelectorAll('.uplot canvas').length === 1")
 	p.axe(axe(t), "an experiment with evidence")
+}
+
+// A page that was opened before there is a campaign shows it once it has begun.
+func testBefore(t *testing.T, b *browser, _ *shown) {
+	s := newSite(t)
+	p := b.tab(t)
+	p.may = "404"
+	p.do(chromedp.Navigate(s.dashboard().link("read")))
+	p.shows("main", "looked for again by itself")
+	c := s.connect()
+	defer c.close()
+	c.calibrated()
+	p.shows("#claim", "No better than at the start: 81 bytes.")
 }
 
 // A server that goes away is said to be gone, and found again.

@@ -17,7 +17,8 @@ import { enter, campaigns } from "./enter.js";
 
 const views = { "": overview, x: experiment, ideas: board, sessions, program, figures, campaigns };
 const tabs = [["", "Overview"], ["ideas", "Ideas and notes"], ["sessions", "Sessions"], ["program", "Program"], ["figures", "Figures and GPU"]];
-const pace = 250; // ms between two readings, however often the ledger changes
+const pace = 250; // ms between two readings at least, however often the ledger changes
+const share = 3; // and so many times as long as the last one took, up to 3 s
 
 const main = document.getElementById("main");
 const page = { view: null, name: null, state: null, stream: null, verdicts: null };
@@ -98,14 +99,16 @@ function ask(why) {
   main.replaceChildren(enter(why, start));
 }
 
-// failed shows an error that leaves nothing to look at.
+// failed shows an error that leaves nothing to look at, for as long as it does.
 function failed(e) {
+  const soon = e.code === "no_campaign" || e.status === 0;
+  if (soon) setTimeout(() => !page.state && start(), 2000);
   if (e.status === 401) {
     token.set("");
     return ask("The server does not know this token.");
   }
   main.replaceChildren(h("section", { class: "panel" }, h("h1", { text: "This cannot be shown" }),
-    h("p", { class: "error", text: sentence(e.message) }), e.next && h("p", { text: sentence(e.next) }),
+    h("p", { class: "error", text: sentence(e.message) }), e.next && h("p", { text: sentence(e.next) }), soon && h("p", { class: "quiet", text: "It is looked for again by itself." }),
     h("p", null, h("a", { href: "#/campaigns", text: "Other repositories and campaigns" })),
     h("button", { type: "button", text: "Try again", on: { click: start } })));
 }
@@ -151,7 +154,7 @@ function status(s, seconds) {
   if (s === "refused") ask("The server no longer knows this token.");
 }
 
-let reading = false, again = false, last = 0;
+let reading = false, again = false, next = 0;
 
 // refresh reads what is visible anew: one reading at a time, and after one that
 // has just ended the next waits for its turn, unless a person waits for it.
@@ -162,9 +165,10 @@ async function refresh(now) {
     return;
   }
   reading = true;
-  const wait = last + pace - Date.now();
+  const wait = next - Date.now();
   if (wait > 0 && now !== true) await new Promise((r) => setTimeout(r, wait));
   again = false;
+  const began = Date.now();
   try {
     if (here.repo) await reread();
     if (page.view) await page.view.update(page.state);
@@ -173,7 +177,7 @@ async function refresh(now) {
     if (e.status === 401) failed(e);
     else if (e.name !== "AbortError") setTrouble(e);
   }
-  last = Date.now();
+  next = Date.now() + Math.min(3000, Math.max(pace, share * (Date.now() - began)));
   reading = false;
   if (again) refresh();
 }
@@ -207,4 +211,4 @@ function announce(state) {
 }
 
 frame();
-open().then(() => page.state || !token.get() || here.repo ? null : show(read()));
+open();

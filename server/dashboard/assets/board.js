@@ -48,5 +48,5 @@ function lesson(l) {
 
 function note(n) {
   const had = n.delivered && n.delivered.length ? "delivered to " + n.delivered.join(", ") : "not delivered yet";
-  return h("li", { class: "card" }, h("p", { text: n.text }), h("div", { class: "small quiet" }, "note " + n.n + (n.by ? ", " + ({ command: "from a terminal", dashboard: "from the dashboard" }[n.by] || "by " + n.by) : "") + ", ", n.at && time(n.at), ", " + had));
+  return h("li", { class: "card" }, h("p", { text: n.text }), h("div", { class: "small quiet" }, "note " + n.n + (n.by ? ", " + ({ terminal: "from a terminal", command: "from a command", dashboard: "from the dashboard" }[n.by] || "by " + n.by) : "") + ", ", n.at && time(n.at), ", " + had));
 }

@@ -16,14 +16,16 @@ export function overview(main, route, { steer }) {
   const chart = new ProgressChart((n) => go("x/" + n));
   const table = new Table(route.params);
   main.append(h("h1", { class: "unseen", text: "Overview" }), h("div", { class: "overview" }, top.el, now.el, rest.el), chart.el, table.el);
-  let seen = -1;
+  let seen = -1, drawn = "";
   async function update(state) {
     top.update(state);
     now.update(state);
     rest.update(state);
     if (state.seq === seen) return;
-    const [progress] = await Promise.all([get("progress", { limit: 2000 }), table.update(state)]);
-    chart.update(progress);
+    const c = state.campaign, key = JSON.stringify([c.experiments, c.verdicts, c.kept, c.reverted, c.standing]);
+    const [progress] = await Promise.all([key === drawn ? null : get("progress", { limit: 2000 }), table.update(state)]);
+    if (progress) chart.update(progress);
+    drawn = key;
     seen = state.seq;
   }
   return {
