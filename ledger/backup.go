@@ -35,7 +35,7 @@ func (l *Ledger) Backup(ctx context.Context, path string) (Report, error) {
 		return Report{}, storage("write a backup", err)
 	}
 	defer os.RemoveAll(tmp)
-	part, err := Open(filepath.Join(tmp, filepath.Base(to.path)), Options{Version: l.version})
+	part, err := Open(filepath.Join(tmp, filepath.Base(to.path)), Options{Version: l.version, Advance: l.advance})
 	if err != nil {
 		return Report{}, err
 	}

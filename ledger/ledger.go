@@ -27,6 +27,7 @@ type Ledger struct {
 	quota   int64
 	seen    func(Timing)
 	version string
+	advance func(what string, done, total uint64)
 	running func(campaign string, id research.JobID) bool
 }
 
@@ -42,6 +43,10 @@ type Options struct {
 	// Observe is told of every transaction that had its turn, whatever came of
 	// it, after the turn is over; nil: nobody is. Several may be told at once.
 	Observe func(Timing)
+	// Advance is told now and then how many records of how many a long reading
+	// has done (Stream, Verify, Backup, Rebuild, a migration), and in a word
+	// what it does with them; nil: nobody is. It must be quick and call nothing here.
+	Advance func(what string, done, total uint64)
 }
 
 // Timing is how long one transaction took.
@@ -58,9 +63,12 @@ func Open(path string, o Options) (*Ledger, error) {
 	if err != nil {
 		return nil, storage("find the ledger", err)
 	}
-	l := &Ledger{path: abs, dir: filepath.Dir(abs), now: o.Now, quota: o.Quota, seen: o.Observe, version: o.Version, running: o.Running}
+	l := &Ledger{path: abs, dir: filepath.Dir(abs), now: o.Now, quota: o.Quota, seen: o.Observe, advance: o.Advance, version: o.Version, running: o.Running}
 	if l.now == nil {
 		l.now = time.Now
+	}
+	if l.advance == nil {
+		l.advance = func(string, uint64, uint64) {}
 	}
 	if l.quota == 0 {
 		l.quota = 1 << 30

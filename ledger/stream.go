@@ -47,6 +47,7 @@ func (l *Ledger) Stream(ctx context.Context, from uint64, f func(rec research.Re
 			}
 			next, prev = next+1, rec.Hash
 		}
+		l.advance("reading", next-1, head)
 		if next > head {
 			return nil
 		}

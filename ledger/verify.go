@@ -46,17 +46,19 @@ func (l *Ledger) Verify(ctx context.Context) (Report, error) {
 	defer v.copy.close()
 	for done := false; !done && err == nil; {
 		var page [][]byte
+		var head uint64
 		err = l.transact(ctx, inspecting, func(t *Tx) (err error) {
 			rep.Anchor, rep.Anchored = t.anchored(), t.anchor != nil
 			if done = v.next > t.seq; done {
 				return v.compare(t, &rep)
 			}
-			v.bad = v.next
+			v.bad, head = v.next, t.seq
 			page, err = t.page(v.next)
 			return err
 		})
 		if err == nil && !done {
 			err = v.fold(page, &rep)
+			l.advance("checking", rep.Records, head)
 		}
 	}
 	if err != nil {
@@ -274,6 +276,9 @@ func (l *Ledger) rebuild(t *Tx) error {
 	err = t.Records(1, func(rec research.Record) error {
 		if err := l.strange(t.s, rec); err != nil {
 			return err
+		}
+		if rec.Seq%pageRecords == 0 {
+			l.advance("deriving the indexes", rec.Seq, t.seq)
 		}
 		return v.index(rec)
 	})

@@ -15,9 +15,6 @@ import (
 	"ratchet/sandbox/stage"
 )
 
-// privateFolders are the shared places for temporary files.
-func privateFolders() []string { return []string{"/tmp", "/var/tmp"} }
-
 const shm = "/dev/shm"
 
 // stageThreads is room for the stage's own threads, which RLIMIT_NPROC counts too.

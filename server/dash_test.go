@@ -13,6 +13,7 @@ import (
 	"ratchet/internal/research"
 	"ratchet/server"
 	"ratchet/server/dashboard"
+	"ratchet/tools"
 )
 
 func TestDashboardReads(t *testing.T) {
@@ -39,6 +40,11 @@ func TestDashboardReads(t *testing.T) {
 		wantAt(t, s, w.want, w.path...)
 	}
 
+	for _, kind := range tools.Kinds {
+		if a := o.ask("GET", "plot?theme=dark&kind="+kind, ""); a.status != 200 || a.header.Get("Content-Type") != "image/svg+xml" || !strings.Contains(a.body, "<svg") {
+			t.Errorf("plot %s: %d %v", kind, a.status, a.header)
+		}
+	}
 	wantAt(t, o.get("progress"), 3.0, "total")
 	wantAt(t, o.get("progress?limit=1"), 3.0, "from")
 
@@ -137,6 +143,8 @@ func TestDashboardRefuses(t *testing.T) {
 		{o, "GET", "output?id=x1&cursor=17", "", 400, "bad_argument"},
 		{o, "GET", "output?id=../../etc/passwd", "", 400, "bad_argument"},
 		{o, "GET", "output?id=x9", "", 404, "not_found"},
+		{o, "GET", "plot?kind=pie", "", 400, "bad_argument"},
+		{o, "GET", "plot?theme=%3Cscript%3E", "", 400, "bad_argument"},
 		{o, "POST", "steer", `{"action":"pause"}`, 403, "forbidden"},
 		{agent, "POST", "steer", `{"action":"pause"}`, 403, "forbidden"},
 		{agent, "POST", "steer", `{"action":"accept","confirm":"tiny"}`, 403, "forbidden"},

@@ -8,12 +8,14 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 
 	"ratchet/internal/lab"
 	"ratchet/internal/research"
 	"ratchet/ledger"
+	"ratchet/tools"
 )
 
 // app is what every command has: its streams and the common flags.
@@ -27,6 +29,11 @@ type app struct {
 	Program string // --program
 	Ledger  string // --ledger, or RATCHET_LEDGER
 	JSON    bool   // --json
+	Color   string // --color: auto, always or never
+	Verbose bool   // --verbose
+
+	shown   *progress // the last one that was begun
+	unshown bool      // none is to be shown
 
 	observe func(ledger.Timing) // of serve; nil: nobody
 }
@@ -50,6 +57,8 @@ func run(args []string, a *app) int {
 	cmd.SetOut(a.Stdout)
 	cmd.SetErr(a.Stderr)
 	err := cmd.ExecuteContext(ctx)
+	a.shown.End()
+	a.JSON = a.JSON || slices.Contains(args, "--json") // flags behind a mistake were not read
 	if err == nil {
 		return exitDone
 	}
@@ -66,14 +75,18 @@ type silent int
 func (s silent) Error() string { return fmt.Sprintf("exit code %d", int(s)) }
 
 // explain prints an error and the next step on stderr, and gives its exit code.
+// With --json it is the document that tools answer with too.
 func (a *app) explain(err error) int {
 	var e *research.Error
 	if !errors.As(err, &e) { // cobra's own are about usage; anything else is a defect and shows itself whole
-		fmt.Fprintf(a.Stderr, "ratchet: %v\n", err)
+		e = &research.Error{Code: research.CodeInternal, Msg: err.Error(), Next: "run `ratchet doctor`"}
 		if strings.HasPrefix(err.Error(), "unknown ") || strings.Contains(err.Error(), "arg(s)") || strings.Contains(err.Error(), "flag") {
-			return exitUsage
+			e.Code, e.Next = research.CodeBadArgument, "`ratchet help`, or the command with --help, tells what it takes"
 		}
-		return exitFailed
+	}
+	if a.JSON {
+		fmt.Fprintf(a.Stderr, "%s\n", tools.Refusal(e).Structured)
+		return exitCode(e.Code)
 	}
 	fmt.Fprintf(a.Stderr, "ratchet: %s\n", e.Msg)
 	if e.Next != "" {
@@ -88,7 +101,7 @@ func exitCode(code research.Code) int {
 		return exitUsage
 	case research.CodeBudget:
 		return exitBudget
-	case research.CodeInternal, research.CodeLedger, research.CodeStorage, research.CodeCancelled:
+	case research.CodeInternal, research.CodeLedger, research.CodeReport, research.CodeStorage, research.CodeCancelled:
 		return exitFailed
 	}
 	return exitRefused
@@ -96,10 +109,14 @@ func exitCode(code research.Code) int {
 
 // lab opens the laboratory of the folder that the command stands in.
 func (a *app) lab(ctx context.Context) (*lab.Lab, error) {
-	return a.labFor(ctx, lab.Client{Name: "command line", Version: a.Version})
+	return a.open(ctx, lab.Client{Name: "command line", Version: a.Version}, a.advance)
 }
 
 func (a *app) labFor(ctx context.Context, who lab.Client) (*lab.Lab, error) {
+	return a.open(ctx, who, nil)
+}
+
+func (a *app) open(ctx context.Context, who lab.Client, advance func(what string, done, total uint64)) (*lab.Lab, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("find the program's own file: %w", err)
@@ -109,7 +126,8 @@ func (a *app) labFor(ctx context.Context, who lab.Client) (*lab.Lab, error) {
 		led = os.Getenv("RATCHET_LEDGER")
 	}
 	return lab.Open(ctx, lab.Options{Dir: a.Dir, Program: a.Program, Ledger: led, Client: who, Version: a.Version, Observe: a.observe,
-		Supervise: []string{self, "supervise"}})
+		Advance:   advance,
+		Supervise: []string{self, "supervise"}, Tell: []string{self, "notify", "send"}})
 }
 
 // emit prints v as JSON with --json, else calls text.

@@ -25,7 +25,7 @@ No decision rests on these runs, so the figure is unbiased whatever led to the i
 			if err != nil {
 				return err
 			}
-			o, err := l.Audit(cmd.Context(), pairs, longWait, nil)
+			o, err := l.Audit(cmd.Context(), pairs, 0, nil) // follow shows how it goes on
 			if o, err = a.follow(cmd.Context(), l, o, err); err != nil {
 				return err
 			}
@@ -82,8 +82,16 @@ const longWait = 50 * time.Second
 // follow waits until the job of first has ended. Its failure is an error.
 func (a *app) follow(ctx context.Context, l *lab.Lab, first *lab.Outcome, err error) (*lab.Outcome, error) {
 	o := first
-	for err == nil && o.Status == "running" {
-		o, err = l.Wait(ctx, lab.WaitRequest{ID: string(o.ID), Wait: longWait}, nil)
+	if err == nil && o.Status == "running" {
+		p, wait := a.progress(jobWord(o.ID), "runs"), longWait
+		if p != nil {
+			wait = time.Second
+		}
+		defer p.End()
+		for err == nil && o.Status == "running" {
+			p.Job(*o)
+			o, err = l.Wait(ctx, lab.WaitRequest{ID: string(o.ID), Wait: wait}, nil)
+		}
 	}
 	if err == nil && o.Reason != "" {
 		err = research.Errorf(research.CodeProgram, "mend it, and call again", "%s: %s", o.ID, o.Reason)

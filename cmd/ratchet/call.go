@@ -31,8 +31,8 @@ func callCommand(a *app) *cobra.Command {
 			env := tools.Env{Open: a.lab, Progress: func(s string) { fmt.Fprintln(a.Stderr, s) }}
 			answer, err := t.Call(cmd.Context(), env, raw)
 			if err != nil {
-				if a.JSON {
-					fmt.Fprintf(a.Stdout, "%s\n", tools.Refusal(err).Structured)
+				if a.JSON { // an answer too: scripts read one stream
+					a.printf("%s\n", tools.Refusal(err).Structured)
 					return silent(a.explain(err))
 				}
 				return err

@@ -37,6 +37,7 @@ func complete(a *app, root *cobra.Command) {
 	}
 	_ = root.MarkPersistentFlagDirname("dir") // these flags exist
 	_ = root.MarkPersistentFlagFilename("program", "md")
+	_ = root.RegisterFlagCompletionFunc("color", cobra.FixedCompletions([]string{colorAuto, colorAlways, colorNever}, cobra.ShellCompDirectiveNoFileComp))
 	fixed(root, "init", "better", "lower", "higher")
 	fixed(root, "install", "scope", string(clients.User), string(clients.Project))
 	fixed(root, "uninstall", "scope", string(clients.User), string(clients.Project))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -46,18 +47,28 @@ func demoCommand(a *app) *cobra.Command {
 }
 
 func listExamples(a *app) error {
+	type listedExample struct {
+		Name    string `json:"example"`
+		About   string `json:"about"`
+		Missing string `json:"missing,omitempty"` // programs that it needs
+	}
+	var all []listedExample
 	for _, name := range examples.Names() {
 		x, err := examples.Load(name)
 		if err != nil {
 			return err
 		}
-		line := fmt.Sprintf("%-14s %s", name, x.About)
-		if missing := missingPrograms(x); missing != "" {
-			line += " (can't run here: needs " + missing + ")"
-		}
-		a.printf("%s\n", line)
+		all = append(all, listedExample{name, x.About, missingPrograms(x)})
 	}
-	return nil
+	return a.emit(all, func(w io.Writer) {
+		for _, x := range all {
+			line := fmt.Sprintf("%-14s %s", x.Name, x.About)
+			if x.Missing != "" {
+				line += " (can't run here: needs " + x.Missing + ")"
+			}
+			fmt.Fprintln(w, line)
+		}
+	})
 }
 
 // missingPrograms names what the example needs and the PATH lacks, "" if nothing.
@@ -89,7 +100,11 @@ func runDemo(ctx context.Context, a *app, name string, keep bool) error {
 	if err != nil {
 		return fmt.Errorf("make the demo's folder: %w", err)
 	}
-	d := &demo{view: newDemoView(a.Stdout), self: self, top: top, dir: filepath.Join(top, name), example: x, began: time.Now()}
+	out := a.Stdout
+	if a.JSON {
+		out = io.Discard
+	}
+	d := &demo{view: newDemoView(out), self: self, top: top, dir: filepath.Join(top, name), example: x, began: time.Now()}
 	err = d.play(ctx)
 	if ctx.Err() != nil {
 		err = research.Errorf(research.CodeCancelled, "run it again", "the demo was stopped after %.0f s", time.Since(d.began).Seconds())
@@ -97,11 +112,41 @@ func runDemo(ctx context.Context, a *app, name string, keep bool) error {
 	} else {
 		err = errors.Join(err, d.close(ctx, err != nil))
 	}
+	if a.JSON {
+		err = errors.Join(err, a.emit(d.played(keep), nil))
+	}
 	if keep {
 		d.view.line("the repository is kept in %s", d.dir)
 		return err
 	}
 	return errors.Join(err, os.RemoveAll(top))
+}
+
+// played is what the demo answers with --json.
+func (d *demo) played(keep bool) any {
+	type step struct {
+		Experiment int     `json:"experiment,omitempty"` // none when it was refused
+		Hypothesis string  `json:"hypothesis"`
+		Answer     string  `json:"answer"` // the verdict, or the refusal's code
+		Then       string  `json:"then"`
+		Right      bool    `json:"right"`
+		Seconds    float64 `json:"seconds"`
+	}
+	out := struct {
+		Example     string  `json:"example"`
+		Experiments int     `json:"experiments"`
+		Refused     int     `json:"refused"`
+		Seconds     float64 `json:"seconds"`
+		Folder      string  `json:"folder,omitempty"` // where it was kept
+		Steps       []step  `json:"steps"`
+	}{Example: d.example.Name, Experiments: d.judged, Refused: d.refused, Seconds: time.Since(d.began).Seconds(), Steps: []step{}}
+	if keep {
+		out.Folder = d.dir
+	}
+	for _, s := range d.view.steps {
+		out.Steps = append(out.Steps, step{s.number, s.hypothesis, s.answer, s.then, s.right, s.took.Seconds()})
+	}
+	return out
 }
 
 // makeRepository writes the example and commits it, with an identity of its

@@ -29,7 +29,7 @@ func TestDemo(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	for want, n := range map[string]int{"improved kept": 3, "equivalent kept": 1, "regressed reverted": 1, "invalid invalid": 1, "UNEXPECTED": 0, "claude mcp add": 1, "\x1b": 0} {
+	for want, n := range map[string]int{"improved kept": 3, "equivalent kept": 1, "regressed reverted": 1, "invalid invalid": 1, "UNEXPECTED": 0, "ratchet install CLIENT": 1, "\x1b": 0} {
 		if got := strings.Count(out, want); got != n {
 			t.Errorf("%q occurs %d times, want %d", want, got, n)
 		}

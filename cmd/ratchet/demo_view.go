@@ -17,6 +17,7 @@ type demoView struct {
 	out   io.Writer
 	width int // of the terminal, 0 if it is none
 	idea  int // of the column of hypotheses
+	steps []stepLine
 }
 
 func newDemoView(out io.Writer) *demoView {
@@ -68,6 +69,7 @@ func (v *demoView) columns() {
 
 // step prints one experiment, as one line.
 func (v *demoView) step(s stepLine) {
+	v.steps = append(v.steps, s)
 	number := "-"
 	if s.number > 0 {
 		number = fmt.Sprint(s.number)
@@ -119,12 +121,10 @@ func (d *demo) finish(ctx context.Context, started outcome) error {
 	return nil
 }
 
-// clientLines are the commands that add Ratchet to the usual clients.
-const clientLines = `ratchet init                                  # writes program.md
-claude mcp add ratchet -- ratchet mcp
-codex mcp add ratchet -- ratchet mcp
-gemini mcp add ratchet ratchet mcp
-opencode mcp add ratchet -- ratchet mcp`
+// clientLines are the commands that come next.
+const clientLines = `ratchet init             # writes program.md
+ratchet install          # lists the agents on this machine
+ratchet install CLIENT   # claude-code, codex, cursor, gemini, …`
 
 func indent(s string) string {
 	return "  " + strings.ReplaceAll(strings.TrimSpace(s), "\n", "\n  ")

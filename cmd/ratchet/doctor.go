@@ -19,7 +19,10 @@ func doctorCommand(a *app) *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if clear != "" {
-				return lab.ClearGPU(clear)
+				if err := lab.ClearGPU(clear); err != nil {
+					return err
+				}
+				return a.emit(map[string]string{"cleared": clear}, func(io.Writer) {})
 			}
 			if agents {
 				return a.doctorClients(cmd.Context())
@@ -28,7 +31,9 @@ func doctorCommand(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			h, err := l.Doctor(cmd.Context(), canary, func(phase string) { fmt.Fprintln(a.Stderr, "…", phase) })
+			p := a.progress("trying the program", "")
+			h, err := l.Doctor(cmd.Context(), canary, p.Say)
+			p.End()
 			if err != nil {
 				return err
 			}
@@ -53,11 +58,17 @@ func printHealth(w io.Writer, h *lab.Health) {
 	for _, s := range h.Lacks {
 		fmt.Fprintln(w, "  -", s)
 	}
+	for _, s := range h.Unseen {
+		fmt.Fprintln(w, "unseen      ", s)
+	}
 	if h.Storage != "" {
 		fmt.Fprintln(w, "storage     ", h.Storage)
 	}
 	for _, g := range h.GPUs {
 		fmt.Fprintln(w, "gpu         ", g)
+	}
+	for _, n := range h.Notify {
+		fmt.Fprintln(w, "notify      ", n)
 	}
 	fmt.Fprintf(w, "locks        %s\nruns made    %d\n", h.Locks, h.Runs)
 	if h.Problem == "" {

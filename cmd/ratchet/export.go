@@ -21,13 +21,15 @@ func exportCommand(a *app) *cobra.Command {
 	var since string
 	cmd := &cobra.Command{
 		Use:   "export",
-		Short: "write the ledger to stdout: its records (jsonl), or the decided experiments (tsv, csv, pi)",
+		Short: "write the ledger out: its records (jsonl), the decided experiments (tsv, csv, pi), a folder for MLflow or W&B (mlflow, wandb), or a file that was imported (imported)",
 		Long: "jsonl is lossless: one record a line, exactly as it is stored; `ratchet verify --file` checks the\n" +
 			"chain of such a file alone. tsv has the columns of results.tsv, pi is a log.jsonl, csv has more\n" +
 			"columns; they hold the experiments that are decided, in order. --since leaves out what is older: a\n" +
 			"record's number, a time (2026-11-23T06:00:00Z) or an age (24h); of tsv, csv and pi, the experiments\n" +
 			"that no record from there on concerns. imported gives a file that `ratchet import` read back, byte for\n" +
-			"byte. mlflow writes a folder for MLflow's local file store: --out mlruns.",
+			"byte. mlflow writes a folder for MLflow's local file store (--out mlruns), wandb one that holds an\n" +
+			"offline run of Weights & Biases for each campaign (--out wandb): `wandb sync` uploads them.\n" +
+			"--json changes nothing of what is written, and refuses what is no JSON.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var err error
@@ -37,9 +39,9 @@ func exportCommand(a *app) *cobra.Command {
 			return x.run(cmd.Context())
 		},
 	}
-	cmd.Flags().StringVar(&x.format, "format", "jsonl", "jsonl, tsv, csv, pi, imported or mlflow")
+	cmd.Flags().StringVar(&x.format, "format", "jsonl", "jsonl, tsv, csv, pi, imported, mlflow or wandb")
 	cmd.Flags().StringVar(&x.source, "source", "", "imported: the file to give back, as `ratchet log --imported` names it")
-	cmd.Flags().StringVar(&x.dir, "out", "", "mlflow: the folder to write, which must not exist")
+	cmd.Flags().StringVar(&x.dir, "out", "", "mlflow and wandb: the folder to write, which must not exist")
 	cmd.Flags().StringVar(&since, "since", "", "from this record's number, time or age on")
 	cmd.Flags().StringVar(&x.campaign, "campaign", "", "only this campaign (tsv: needed where there are several)")
 	return cmd
@@ -51,7 +53,7 @@ type export struct {
 	format   string
 	campaign string
 	source   string    // imported
-	dir      string    // mlflow
+	dir      string    // mlflow, wandb
 	from     uint64    // first record's sequence, 0: all
 	since    time.Time // of the first record, zero: all
 
@@ -85,10 +87,14 @@ func parseSince(s string, now time.Time) (from uint64, at time.Time, err error) 
 }
 
 func (x *export) run(ctx context.Context) error {
-	write := map[string]func(context.Context) error{"jsonl": x.lines, "tsv": x.tsv, "csv": x.csv, "pi": x.pi, "imported": x.imported, "mlflow": x.mlflow}[x.format]
+	write := map[string]func(context.Context) error{"jsonl": x.lines, "tsv": x.tsv, "csv": x.csv, "pi": x.pi, "imported": x.imported, "mlflow": x.mlflow, "wandb": x.wandb}[x.format]
 	if write == nil {
-		return research.Errorf(research.CodeBadArgument, "use jsonl, tsv, csv, pi, imported or mlflow", "--format %q is unknown", x.format)
+		return research.Errorf(research.CodeBadArgument, "use jsonl, tsv, csv, pi, imported, mlflow or wandb", "--format %q is unknown", x.format)
 	}
+	if x.JSON && (x.format == "tsv" || x.format == "csv" || x.format == "imported") {
+		return research.Errorf(research.CodeBadArgument, "leave --json out, or --format", "%s is no JSON", x.format)
+	}
+	x.unshown = terminalWidth(x.Stdout) > 0 && x.dir == "" // the records themselves are progress enough
 	l, err := x.lab(ctx)
 	if err != nil {
 		return err

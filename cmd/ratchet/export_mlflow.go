@@ -4,9 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
-	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -20,43 +18,21 @@ import (
 // mlflow writes the selected campaigns as MLflow's local file store has them:
 // an experiment of MLflow's for each campaign, a run for each experiment.
 func (x *export) mlflow(ctx context.Context) error {
-	if x.dir == "" {
-		return research.Errorf(research.CodeBadArgument, "name the folder: --out mlruns", "mlflow is a folder of files")
-	}
-	if x.from != 0 || !x.since.IsZero() {
-		return research.Errorf(research.CodeBadArgument, "leave it out", "mlflow is written whole: --since can't be used")
-	}
-	all, err := x.campaigns(ctx)
-	if err != nil {
-		return err
-	}
-	if err := os.Mkdir(x.dir, 0o777); err != nil {
-		if errors.Is(err, fs.ErrExist) {
-			return research.Errorf(research.CodeConflict, "name another folder, or move that one away", "%s exists already", x.dir)
-		}
-		return research.Errorf(research.CodeStorage, "check the folder's permissions", "%s can't be written: %w", x.dir, err)
-	}
 	root, err := filepath.Abs(x.dir)
 	if err != nil {
 		return fmt.Errorf("find the folder: %w", err)
 	}
-	if err := os.Mkdir(filepath.Join(root, ".trash"), 0o777); err != nil {
-		return unwritten(err)
-	}
-	for _, c := range all {
-		m := newMLExperiment(root, c)
-		if err := m.begin(); err != nil {
-			return err
-		}
-		if err := x.rows(ctx, c, nil, m.run); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func unwritten(err error) error {
-	return research.Errorf(research.CodeStorage, "free some space, remove the folder and repeat", "the folder can't be written: %w", err)
+	var m *mlExperiment
+	return x.into(ctx, &folder{Format: "mlflow", Folder: root, usual: "mlruns",
+		begin: func(c research.Campaign) error {
+			if err := os.MkdirAll(filepath.Join(root, ".trash"), 0o777); err != nil {
+				return unwritten(err)
+			}
+			m = newMLExperiment(root, c)
+			return m.begin()
+		},
+		run: func(r row) error { return m.run(r) },
+	})
 }
 
 // mlExperiment writes one campaign.
@@ -78,16 +54,8 @@ func newMLExperiment(root string, c research.Campaign) *mlExperiment {
 
 func (m *mlExperiment) begin() error {
 	c := m.campaign
-	if err := m.meta(m.dir, "artifact_location", fileURI(m.dir), "creation_time", millis(c.StartedAt), "experiment_id", quoted(m.id),
-		"last_update_time", millis(c.StartedAt), "lifecycle_stage", "active", "name", quoted(c.Name)); err != nil {
-		return err
-	}
-	if c.Baseline == nil {
-		return nil
-	}
-	e := research.Experiment{Proposal: research.Proposal{N: 0, Hypothesis: "the start", Candidate: c.Start}, Status: research.Kept, ProposedAt: c.StartedAt,
-		Commit: c.Start, Judgement: &research.Judgement{Value: c.Baseline}}
-	return m.run(row{Experiment: e})
+	return m.meta(m.dir, "artifact_location", fileURI(m.dir), "creation_time", millis(c.StartedAt), "experiment_id", quoted(m.id),
+		"last_update_time", millis(c.StartedAt), "lifecycle_stage", "active", "name", quoted(c.Name))
 }
 
 // run writes one experiment as a run.
@@ -95,12 +63,9 @@ func (m *mlExperiment) run(r row) error {
 	sum := sha256.Sum256([]byte(m.id + "/" + strconv.Itoa(r.N)))
 	id := hex.EncodeToString(sum[:16])
 	dir := filepath.Join(m.dir, id)
-	status, name := "3", fmt.Sprintf("x%d", r.N) // FINISHED
+	status, name := "3", r.runName() // FINISHED
 	if r.Status == research.Voided {
 		status = "4" // FAILED
-	}
-	if r.N == 0 {
-		name = "start"
 	}
 	if err := m.meta(dir, "artifact_uri", fileURI(filepath.Join(dir, "artifacts")), "end_time", millis(r.ended()), "entry_point_name", "''",
 		"experiment_id", quoted(m.id), "lifecycle_stage", "active", "run_id", id, "run_name", quoted(name), "run_uuid", id,
@@ -158,14 +123,7 @@ var mlName = lazily(`[^\w.-]`)
 
 func (m *mlExperiment) write(dir, kind, name, text string) error {
 	name = strings.TrimLeft(mlName().ReplaceAllString(name, "_"), ".")
-	err := os.MkdirAll(filepath.Join(dir, kind), 0o777)
-	if err == nil {
-		err = os.WriteFile(filepath.Join(dir, kind, name), []byte(text), 0o666)
-	}
-	if err != nil {
-		return unwritten(err)
-	}
-	return nil
+	return newFile([]byte(text), dir, kind, name)
 }
 
 // meta writes meta.yaml: keys and values in turn, the values as YAML.
@@ -174,14 +132,7 @@ func (m *mlExperiment) meta(dir string, pairs ...string) error {
 	for i := 0; i < len(pairs); i += 2 {
 		fmt.Fprintf(&b, "%s: %s\n", pairs[i], pairs[i+1])
 	}
-	err := os.MkdirAll(dir, 0o777)
-	if err == nil {
-		err = os.WriteFile(filepath.Join(dir, "meta.yaml"), []byte(b.String()), 0o666)
-	}
-	if err != nil {
-		return unwritten(err)
-	}
-	return nil
+	return newFile([]byte(b.String()), dir, "meta.yaml")
 }
 
 func quoted(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }

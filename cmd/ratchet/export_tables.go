@@ -10,8 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 
+	"ratchet/internal/lab"
 	"ratchet/internal/research"
 	"ratchet/ledger"
 )
@@ -27,17 +27,7 @@ type row struct {
 }
 
 // status is the word that results.tsv and pi have for it; "" while it is undecided.
-func (r row) status() string {
-	switch r.Status {
-	case research.Kept:
-		return "keep"
-	case research.Reverted:
-		return "discard"
-	case research.Voided:
-		return "crash"
-	}
-	return ""
-}
+func (r row) status() string { return lab.PiStatus(&r.Experiment) }
 
 func (r row) commit() string {
 	if r.Status == research.Kept {
@@ -64,15 +54,7 @@ func (r row) ended() time.Time {
 func shortHash(s string) string { return s[:min(len(s), 7)] }
 
 // oneLine is a text without tabs, line breaks and control characters.
-func oneLine(s string) string {
-	s = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return ' '
-		}
-		return r
-	}, strings.ToValidUTF8(s, "?"))
-	return strings.Join(strings.Fields(s), " ")
-}
+func oneLine(s string) string { return lab.PlainLine(s) }
 
 // campaigns are the selected ones, in the order in which they began.
 func (x *export) campaigns(ctx context.Context) ([]research.Campaign, error) {
@@ -105,6 +87,14 @@ func (x *export) touched(ctx context.Context) (map[string]map[int]bool, error) {
 		return nil
 	})
 	return all, err
+}
+
+// selection is both.
+func (x *export) selection(ctx context.Context) (all []research.Campaign, touched map[string]map[int]bool, err error) {
+	if all, err = x.campaigns(ctx); err == nil {
+		touched, err = x.touched(ctx)
+	}
+	return all, touched, err
 }
 
 // rows calls f with the decided experiments of a campaign, in order.
@@ -161,7 +151,7 @@ func readRow(tx *ledger.Tx, c research.Campaign, n int) (row, error) {
 
 // tsv writes the columns of results.tsv; the first row is the start's.
 func (x *export) tsv(ctx context.Context) error {
-	all, err := x.campaigns(ctx)
+	all, touched, err := x.selection(ctx)
 	if err != nil {
 		return err
 	}
@@ -172,10 +162,6 @@ func (x *export) tsv(ctx context.Context) error {
 		}
 		return research.Errorf(research.CodeBadArgument, "name one: --campaign "+all[len(all)-1].Name,
 			"a results.tsv has one metric, and there are several campaigns: %s", strings.Join(names, ", "))
-	}
-	touched, err := x.touched(ctx)
-	if err != nil {
-		return err
 	}
 	for _, c := range all {
 		fmt.Fprintf(x.out, "commit\t%s\tmemory_gb\tstatus\tdescription\n", c.Program.Metric.Name)
@@ -207,11 +193,7 @@ func tsvNumber(v float64) string {
 
 // csv writes every selected campaign's decided experiments.
 func (x *export) csv(ctx context.Context) error {
-	all, err := x.campaigns(ctx)
-	if err != nil {
-		return err
-	}
-	touched, err := x.touched(ctx)
+	all, touched, err := x.selection(ctx)
 	if err != nil {
 		return err
 	}
@@ -258,7 +240,7 @@ func stamp(t time.Time) string {
 	return t.Format(time.RFC3339Nano)
 }
 
-// The lines of a log.jsonl, see pi writes.
+// piConfig is the first line of each segment of a log.jsonl, see pi writes.
 type (
 	piConfig struct {
 		Type      string `json:"type"`
@@ -267,28 +249,12 @@ type (
 		Unit      string `json:"metricUnit"`
 		Direction string `json:"bestDirection"`
 	}
-	piRun struct {
-		Run         int                `json:"run"`
-		Commit      string             `json:"commit"`
-		Metric      float64            `json:"metric"`
-		Metrics     map[string]float64 `json:"metrics"`
-		Status      string             `json:"status"`
-		Description string             `json:"description"`
-		Timestamp   int64              `json:"timestamp"` // ms
-		Segment     int                `json:"segment"`
-		Confidence  *float64           `json:"confidence"`
-		ASI         map[string]any     `json:"asi,omitempty"`
-	}
 )
 
 // pi writes a log.jsonl: a config line and the runs of each campaign, which is
 // a segment. Runs are numbered over the whole file, whatever --since leaves out.
 func (x *export) pi(ctx context.Context) error {
-	all, err := x.campaigns(ctx)
-	if err != nil {
-		return err
-	}
-	touched, err := x.touched(ctx)
+	all, touched, err := x.selection(ctx)
 	if err != nil {
 		return err
 	}
@@ -301,13 +267,13 @@ func (x *export) pi(ctx context.Context) error {
 			return err
 		}
 		if c.Baseline != nil && touched == nil {
-			if err := enc.Encode(piRun{Run: before + 1, Commit: shortHash(c.Start), Metric: *c.Baseline, Metrics: map[string]float64{},
+			if err := enc.Encode(lab.PiRun{Run: before + 1, Commit: shortHash(c.Start), Metric: *c.Baseline, Metrics: map[string]float64{},
 				Status: "keep", Description: "baseline", Timestamp: c.StartedAt.UnixMilli(), Segment: segment}); err != nil {
 				return err
 			}
 		}
 		err := x.rows(ctx, c, touched, func(r row) error {
-			line := piLine(m, r)
+			line := lab.NewPiRun(m, &r.Experiment, r.samples)
 			line.Run, line.Segment = before+1+r.N, segment
 			return enc.Encode(line)
 		})
@@ -317,33 +283,4 @@ func (x *export) pi(ctx context.Context) error {
 		before += 1 + c.Experiments
 	}
 	return nil
-}
-
-func piLine(m research.Metric, r row) piRun {
-	line := piRun{Commit: r.commit(), Metrics: map[string]float64{}, Status: r.status(), Description: oneLine(r.Hypothesis),
-		Timestamp: r.ended().UnixMilli(), ASI: map[string]any{"hypothesis": r.Hypothesis}}
-	if v := r.value(); v != nil {
-		line.Metric = *v
-	}
-	for name, v := range r.samples {
-		if name != m.Name {
-			line.Metrics[name] = v
-		}
-	}
-	j := r.Judgement
-	if r.Status == research.Voided && j != nil && strings.HasPrefix(j.Reason, "check ") {
-		line.Status = "checks_failed"
-	}
-	if j != nil {
-		line.ASI["verdict"] = j.Verdict
-		if j.Reason != "" {
-			line.ASI["rollback_reason"] = j.Reason
-		}
-	}
-	for key, text := range map[string]string{"learned": r.Lesson, "expected_delta": r.Expect} {
-		if text != "" {
-			line.ASI[key] = text
-		}
-	}
-	return line
 }

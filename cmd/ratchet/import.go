@@ -4,12 +4,10 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"ratchet/internal/foreign"
 	"ratchet/internal/lab"
@@ -48,11 +46,10 @@ func (a *app) importLog(ctx context.Context, req lab.ImportRequest) error {
 	if err != nil {
 		return err
 	}
-	if f, ok := a.Stderr.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
-		req.Seen = func(lines int) { fmt.Fprintf(f, "\r%d lines ", lines) }
-		defer fmt.Fprintln(f)
-	}
+	p := a.progress("importing", "lines")
+	req.Seen = func(lines int) { p.Step(lines, 0) }
 	got, err := l.Import(ctx, req)
+	p.End()
 	if err != nil {
 		return err
 	}

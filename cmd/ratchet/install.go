@@ -106,8 +106,10 @@ func (a *app) install(id string, in installing) error {
 	}
 	if in.print {
 		text, err := c.Snippet(server)
-		a.printf("%s", text)
-		return err
+		if err != nil {
+			return err
+		}
+		return a.emit(entry{string(text)}, func(w io.Writer) { fmt.Fprintf(w, "%s", text) })
 	}
 	scope := clients.Scope(in.scope)
 	file, err := c.File(m, scope, repositoryTop(a.Dir))
@@ -283,6 +285,11 @@ func (a *app) entryHTTP(c clients.Client, in installing) (clients.Server, []stri
 	return s, append(notes, "the token stands in the file: `ratchet token revoke` when you uninstall"), nil
 }
 
+// entry is what --print answers with --json: a text in the client's own format.
+type entry struct {
+	Text string `json:"entry"`
+}
+
 // printGeneric prints an entry in the shape that most clients understand.
 func (a *app) printGeneric(in installing) error {
 	m, err := thisMachine()
@@ -298,8 +305,10 @@ func (a *app) printGeneric(in installing) error {
 		return err
 	}
 	text, err := clients.Generic(server)
-	a.printf("%s", text)
-	return err
+	if err != nil {
+		return err
+	}
+	return a.emit(entry{string(text)}, func(w io.Writer) { fmt.Fprintf(w, "%s", text) })
 }
 
 // listed is one client of `ratchet install` without arguments.

@@ -1,11 +1,14 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"ratchet/internal/lab"
+	"ratchet/internal/research"
 	"ratchet/tools"
 )
 
@@ -73,6 +76,14 @@ func (a *app) logImported(cmd *cobra.Command, in logQuery) error {
 	if err != nil {
 		return err
 	}
+	v, person, err := a.people()
+	if err != nil {
+		return err
+	}
+	if person && len(p.Lines) > 0 {
+		a.printf("%s\n", strings.Join(v.importPage(p), "\n"))
+		return nil
+	}
 	a.print(tools.RenderImports(p))
 	return nil
 }
@@ -86,8 +97,16 @@ func (a *app) print(answer tools.Answer) {
 	a.printf("%s\n", answer.Text)
 }
 
-// readLog prints a view of the ledger exactly as an agent sees it.
+// readLog prints a view of the ledger: laid out for a person on a terminal, else
+// exactly as an agent sees it.
 func (a *app) readLog(cmd *cobra.Command, in logQuery) error {
+	v, person, err := a.people()
+	if err != nil {
+		return err
+	}
+	if person {
+		return a.readForPerson(cmd.Context(), v, in)
+	}
 	raw, err := json.Marshal(in)
 	if err != nil {
 		return err
@@ -98,5 +117,51 @@ func (a *app) readLog(cmd *cobra.Command, in logQuery) error {
 		return err
 	}
 	a.print(answer)
+	return nil
+}
+
+// outputShown is how much of an output a person is shown, in bytes.
+const outputShown = 64 << 10
+
+// readForPerson prints the same views laid out for a terminal.
+func (a *app) readForPerson(ctx context.Context, v view, in logQuery) error {
+	if in.Limit < 0 {
+		return research.Errorf(research.CodeBadArgument, "leave it out", "--limit can't be negative")
+	}
+	if in.View == "experiment" && in.Query == "" {
+		return research.Errorf(research.CodeBadArgument, "`ratchet log` lists them: ratchet show 7", "no experiment is named")
+	}
+	l, err := a.lab(ctx)
+	if err != nil {
+		return err
+	}
+	var lines []string
+	switch in.View {
+	case "experiment":
+		d, err := l.Experiment(ctx, in.Query)
+		if err != nil {
+			return err
+		}
+		lines = v.detail(d)
+	case "output":
+		p, err := l.Output(ctx, in.Query, in.Cursor, outputShown)
+		if err != nil {
+			return err
+		}
+		lines = v.output(p)
+	default:
+		b, err := l.Brief(ctx)
+		if err != nil {
+			return err
+		}
+		if lines = v.status(b); in.View == "table" {
+			p, err := l.Experiments(ctx, lab.Query{Text: in.Query, Cursor: in.Cursor, Limit: in.Limit})
+			if err != nil {
+				return err
+			}
+			lines = v.log(b, p, in.Query)
+		}
+	}
+	a.printf("%s\n", strings.Join(lines, "\n"))
 	return nil
 }

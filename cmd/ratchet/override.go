@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -31,7 +32,7 @@ func overrideCommand(a *app) *cobra.Command {
 			if !isTerminal(a.Stdin) {
 				return research.Errorf(research.CodeVerdict, "run it yourself, in a terminal", "keeping against the verdict is a person's decision")
 			}
-			a.printf("%s: %s\n%s\nkeep refuses it: %s\n\nType the campaign's name (%s) to keep it nevertheless: ", x.ID, x.Hypothesis, x.Words, x.Why, x.Campaign)
+			fmt.Fprintf(a.talk(), "%s: %s\n%s\nkeep refuses it: %s\n\nType the campaign's name (%s) to keep it nevertheless: ", x.ID, x.Hypothesis, x.Words, x.Why, x.Campaign)
 			line, _ := bufio.NewReader(a.Stdin).ReadString('\n')
 			if strings.TrimSpace(line) != x.Campaign {
 				return research.Errorf(research.CodeVerdict, "run `ratchet override` again", "not kept: the name differs")
@@ -40,7 +41,7 @@ func overrideCommand(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			a.printf("%s\n", tools.RenderKept(k).Text)
+			a.print(tools.RenderKept(k))
 			return nil
 		},
 	}

@@ -334,11 +334,11 @@ func testComesBack(t *testing.T, b *browser, d *shown) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	other.kill()
+	other.served.kill()
 	p.until("document.querySelector('#live[data-status=disconnected]')")
 	p.shows("#live", "disconnected")
 	again := d.site.dashboardAgain(at.Host)
-	defer again.kill()
+	defer again.served.kill()
 	p.click("#live")
 	p.until("document.querySelector('#live[data-status=live]')")
 	d.sh(ratchet, "call", "share", `{"ops": [{"op": "add", "idea": "after it came back"}]}`)

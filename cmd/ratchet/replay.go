@@ -18,7 +18,7 @@ const (
 
 // recorded adds what was recorded on a real machine to the report: the nights
 // as they were, and the samples with what every rule makes of them.
-func (s simulation) recorded(report *simulate.Report) error {
+func (s *simulation) recorded(report *simulate.Report) error {
 	if s.recordings == "" {
 		return nil
 	}
@@ -40,7 +40,7 @@ func (s simulation) recorded(report *simulate.Report) error {
 	return nil
 }
 
-func (s simulation) recording(name string) ([]byte, error) {
+func (s *simulation) recording(name string) ([]byte, error) {
 	text, err := os.ReadFile(filepath.Join(s.recordings, name))
 	if err != nil {
 		return nil, research.Errorf(research.CodeBadArgument, "name the folder that holds "+nightsName+" and "+wordfreqName, "read a recording: %w", err)

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/spf13/cobra"
 
@@ -26,7 +27,10 @@ func simulateCommand(a *app) *cobra.Command {
 			"that --recordings names, and nothing is written.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			p := a.progress("playing", "nights")
+			s.played = p.Step
 			report, err := s.run(cmd.Context())
+			p.End()
 			if err == nil {
 				err = s.recorded(&report)
 			}
@@ -66,9 +70,12 @@ type simulation struct {
 	seed       uint64
 	cell, rule string
 	recordings string // folder, "" for none
+
+	played      func(done, total int) // is told of every night
+	done, total atomic.Int64
 }
 
-func (s simulation) run(ctx context.Context) (simulate.Report, error) {
+func (s *simulation) run(ctx context.Context) (simulate.Report, error) {
 	report := simulate.Report{Nights: s.nights, Seed: s.seed}
 	if s.nights < 1 {
 		return report, research.Errorf(research.CodeBadArgument, "give --nights a number from 1", "%d nights show nothing", s.nights)
@@ -84,11 +91,16 @@ func (s simulation) run(ctx context.Context) (simulate.Report, error) {
 		}
 	}
 	fast = append(fast, null[1], null[4], simulate.Null(simulate.FastDrift(), 300, 100))
+	gains := simulate.Cells()
+	s.total.Store(int64(s.nights * (len(s.cells(null)) + len(s.cells(gains))) * len(rules)))
+	if s.cell == "" {
+		s.total.Add(int64(s.nights * len(fast) * len(broken)))
+	}
 	report.Null = s.play(ctx, s.cells(null), rules)
 	if s.cell == "" {
 		report.Broken = s.play(ctx, fast, broken)
 	}
-	report.Gains = s.play(ctx, s.cells(simulate.Cells()), rules)
+	report.Gains = s.play(ctx, s.cells(gains), rules)
 	if len(report.Null)+len(report.Gains) == 0 {
 		return report, research.Errorf(research.CodeBadArgument, "leave out --cell to see all names", "no cell's name contains %q", s.cell)
 	}
@@ -96,7 +108,7 @@ func (s simulation) run(ctx context.Context) (simulate.Report, error) {
 }
 
 // rules are the peers' and, of Ratchet's, those that --rule names.
-func (s simulation) rules(all []simulate.Rule) []simulate.Rule {
+func (s *simulation) rules(all []simulate.Rule) []simulate.Rule {
 	var some []simulate.Rule
 	for _, r := range all {
 		if name, _, _ := strings.Cut(r.Name, ","); r.Peer || s.rule == "" || name == s.rule {
@@ -106,7 +118,7 @@ func (s simulation) rules(all []simulate.Rule) []simulate.Rule {
 	return some
 }
 
-func (s simulation) cells(all []simulate.Cell) []simulate.Cell {
+func (s *simulation) cells(all []simulate.Cell) []simulate.Cell {
 	var some []simulate.Cell
 	for _, c := range all {
 		if strings.Contains(c.Name, s.cell) {
@@ -118,7 +130,7 @@ func (s simulation) cells(all []simulate.Cell) []simulate.Cell {
 
 // play makes every rule's nights in every cell, on all processors. Cancelled,
 // it gives what it has; the caller looks at ctx.
-func (s simulation) play(ctx context.Context, cells []simulate.Cell, rules []simulate.Rule) []simulate.Line {
+func (s *simulation) play(ctx context.Context, cells []simulate.Cell, rules []simulate.Rule) []simulate.Line {
 	lines := make([]simulate.Line, len(cells))
 	for i, c := range cells {
 		nights := make([][]simulate.Night, len(rules))
@@ -131,6 +143,7 @@ func (s simulation) play(ctx context.Context, cells []simulate.Cell, rules []sim
 			workers.Go(func() {
 				for t := range todo {
 					nights[t[0]][t[1]] = simulate.Play(rules[t[0]], c, s.seed, t[1])
+					s.played(int(s.done.Add(1)), int(s.total.Load()))
 				}
 			})
 		}

@@ -122,6 +122,5 @@ func (a *app) revokeToken(name string) error {
 	if err := tokens.Revoke(name); err != nil {
 		return err
 	}
-	a.printf("the token %s is revoked\n", name)
-	return nil
+	return a.emit(map[string]string{"revoked": name}, func(w io.Writer) { fmt.Fprintf(w, "the token %s is revoked\n", name) })
 }

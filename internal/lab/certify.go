@@ -26,19 +26,13 @@ func (l *Lab) certifyIfDue(ctx context.Context, c *research.Campaign, now bool) 
 	if !due(c, now) || l.agreed(c) != nil {
 		return "", nil
 	}
-	err = l.update(ctx, c.Name, func(tx *ledger.Tx, c *research.Campaign, session string) error {
-		if id = ""; !due(c, now) {
-			return nil
+	return l.beginJob(ctx, c.Name, research.KindCertificateStarted, func(c *research.Campaign) (job research.JobStart, err error) {
+		if due(c, now) {
+			job = research.JobStart{Job: research.NewJobID(research.CertificateJob, c.Certificates+1),
+				Commit: c.Incumbent, Paired: c.Checkpoint, Target: "incumbent", With: "checkpoint"}
 		}
-		id = research.NewJobID(research.CertificateJob, c.Certificates+1)
-		_, err := tx.Append(research.Entry{Campaign: c.Name, Session: session, Kind: research.KindCertificateStarted,
-			Body: research.JobStart{Job: id, Commit: c.Incumbent, Paired: c.Checkpoint, Target: "incumbent", With: "checkpoint"}})
-		return err
+		return job, nil
 	})
-	if err != nil || id == "" {
-		return "", err
-	}
-	return id, l.start(ctx, c.Name, id)
 }
 
 // due says whether a certificate should start: nothing that it would disturb runs.

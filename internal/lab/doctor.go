@@ -22,7 +22,9 @@ type Health struct {
 	Lacks      []string `json:"lacks"` // what this tier does not guarantee
 	Locks      string   `json:"locks"`
 	Storage    string   `json:"storage,omitempty"` // what is wrong with where the ledger lies
+	Unseen     []string `json:"unseen,omitempty"`  // what of the caller's own no run can see, and why
 	GPUs       []string `json:"gpus,omitempty"`    // of a program that leases some: how each stands
+	Notify     []string `json:"notify,omitempty"`  // targets that can't work here, and why
 	Runs       int      `json:"runs"`
 	Finding    string   `json:"finding,omitempty"` // value and noise of the metric
 	Problem    string   `json:"problem,omitempty"`
@@ -49,6 +51,16 @@ func (l *Lab) Doctor(ctx context.Context, canary bool, say func(string)) (*Healt
 		return nil, err
 	}
 	h := &Health{Repository: l.repo.Root(), Program: doc.path, Storage: l.ledger.Warning()}
+	for _, t := range doc.Program.Notify {
+		if why := l.unusable(doc.path, t); why != "" {
+			h.Notify = append(h.Notify, t.Name()+": "+why)
+		}
+	}
+	if len(doc.Program.Notify) > 0 {
+		if why := l.notAllowed(doc.path, doc.Program); why != "" {
+			h.Notify = append(h.Notify, "all of it: "+why)
+		}
+	}
 	tmp, err := os.MkdirTemp("", "ratchet-doctor-")
 	if err != nil {
 		return nil, research.Errorf(research.CodeStorage, "free space in TMPDIR", "make a temporary folder: %w", err)
@@ -91,6 +103,7 @@ func (l *Lab) examine(ctx context.Context, name, commit string, h *Health, canar
 	defer removeTree(s.space.dir)
 	h.Tier = string(s.space.tier)
 	h.Gives, h.Lacks = sandbox.Promises(s.space.tier)
+	h.Unseen = unseen(s.space.tier)
 	dir, shared, err := sandbox.LockDir()
 	if err != nil {
 		return err

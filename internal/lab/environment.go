@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"ratchet/internal/research"
+	"ratchet/sandbox"
 )
 
 // passed are the variables of the caller's environment that every command
@@ -41,6 +42,23 @@ func environment(let []string, home, tmp string, seed uint64) []string {
 		}
 	}
 	return append(env, toolchains()...)
+}
+
+// unseen tells of folders that commands are found by, and that runs don't see:
+// HOME, and what PATH names, below a folder for temporary files.
+func unseen(tier sandbox.Tier) (out []string) {
+	home, _ := os.UserHomeDir()
+	if in := sandbox.Unseen(tier, home); home != "" && in != "" {
+		out = append(out, fmt.Sprintf("HOME, %s, is in %s, and every run has an empty %s of its own: no run finds programs, toolchains or caches there; use a home elsewhere", home, in, in))
+	}
+	for _, dir := range filepath.SplitList(os.Getenv("PATH")) {
+		in := sandbox.Unseen(tier, dir)
+		if in == "" || len(out) > 0 && strings.HasPrefix(dir+"/", home+"/") || !isDir(dir) {
+			continue
+		}
+		out = append(out, fmt.Sprintf("%s, which PATH names, is in %s, and every run has an empty %s of its own: no run finds the programs there; install them elsewhere", dir, in, in))
+	}
+	return out
 }
 
 // toolchainDirs are the folders that toolchains names.

@@ -22,6 +22,23 @@ import (
 // counts as lost: the time between its record and its process's first breath.
 const young = 15 * time.Second
 
+// beginJob records a job that next makes of the campaign as it is at that moment,
+// and starts its supervisor. The id is "" where next makes none.
+func (l *Lab) beginJob(ctx context.Context, campaign string, kind research.Kind, next func(*research.Campaign) (research.JobStart, error)) (research.JobID, error) {
+	var job research.JobStart
+	err := l.update(ctx, campaign, func(tx *ledger.Tx, now *research.Campaign, session string) (err error) {
+		if job, err = next(now); err != nil || job.Job == "" {
+			return err
+		}
+		_, err = tx.Append(research.Entry{Campaign: campaign, Session: session, Kind: kind, Body: job})
+		return err
+	})
+	if err != nil || job.Job == "" {
+		return "", err
+	}
+	return job.Job, l.start(ctx, campaign, job.Job)
+}
+
 // start starts the job's supervisor, in a session of its own, and returns when
 // it has acknowledged. A job whose supervisor can't start is recorded as lost.
 func (l *Lab) start(ctx context.Context, campaign string, id research.JobID) error {

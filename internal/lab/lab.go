@@ -27,9 +27,14 @@ type Options struct {
 	Version string // of Ratchet
 	// Observe is told how long this lab's transactions with the ledger took; nil: nobody is.
 	Observe func(ledger.Timing)
+	// Advance is told how far a long reading of the ledger has come; nil: nobody is.
+	Advance func(what string, done, total uint64)
 	// Supervise is the command that runs Lab.Supervise in a process of its own;
 	// the campaign's name and the job's id are appended.
 	Supervise []string
+	// Tell is the command that runs Lab.Tell in a process of its own; the
+	// campaign's name is appended. Empty: nobody is told.
+	Tell []string
 }
 
 // Lab is one checkout's view of its repository's campaigns. It remembers
@@ -66,7 +71,7 @@ func Open(ctx context.Context, o Options) (*Lab, error) {
 		path = filepath.Join(repo.CommonDir(), "ratchet", "ledger.db")
 	}
 	l := &Lab{opt: o, repo: repo}
-	l.ledger, err = ledger.Open(path, ledger.Options{Version: o.Version, Running: l.supervised, Observe: o.Observe})
+	l.ledger, err = ledger.Open(path, ledger.Options{Version: o.Version, Running: l.supervised, Observe: o.Observe, Advance: o.Advance})
 	if err != nil {
 		return nil, err
 	}

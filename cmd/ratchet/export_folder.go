@@ -1,0 +1,112 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"ratchet/internal/research"
+)
+
+// folder is what an export writes that is no stream: one file or more for each
+// campaign and for each of its decided experiments, the start being the first.
+type folder struct {
+	Format    string `json:"format"`
+	Folder    string `json:"folder"`
+	Campaigns int    `json:"campaigns"`
+	Runs      int    `json:"experiments"` // decided ones; the starts are not counted
+	usual     string // name that the other program expects
+	begin     func(research.Campaign) error
+	run       func(row) error
+	end       func() error // of a campaign
+}
+
+// into makes the folder of --out and writes the selected campaigns there.
+func (x *export) into(ctx context.Context, f *folder) error {
+	if x.dir == "" {
+		return research.Errorf(research.CodeBadArgument, "name the folder: --out "+f.usual, "%s is a folder of files", f.Format)
+	}
+	if x.from != 0 || !x.since.IsZero() {
+		return research.Errorf(research.CodeBadArgument, "leave it out", "%s is written whole: --since can't be used", f.Format)
+	}
+	all, err := x.campaigns(ctx)
+	if err != nil {
+		return err
+	}
+	if err := os.Mkdir(f.Folder, 0o777); err != nil {
+		if errors.Is(err, fs.ErrExist) {
+			return research.Errorf(research.CodeConflict, "name another folder, or move that one away", "%s exists already", x.dir)
+		}
+		return research.Errorf(research.CodeStorage, "check the folder's permissions", "%s can't be written: %w", x.dir, err)
+	}
+	for _, c := range all {
+		if err := x.campaignInto(ctx, c, f); err != nil {
+			return err
+		}
+	}
+	if x.JSON {
+		return x.emit(f, nil)
+	}
+	return nil
+}
+
+func (x *export) campaignInto(ctx context.Context, c research.Campaign, f *folder) error {
+	f.Campaigns++
+	if err := f.begin(c); err != nil {
+		return err
+	}
+	if c.Baseline != nil {
+		if err := f.run(startRow(c)); err != nil {
+			return err
+		}
+	}
+	err := x.rows(ctx, c, nil, func(r row) error {
+		f.Runs++
+		return f.run(r)
+	})
+	if err != nil || f.end == nil {
+		return err
+	}
+	return f.end()
+}
+
+// startRow is a campaign's start as if it were its experiment 0.
+func startRow(c research.Campaign) row {
+	return row{Experiment: research.Experiment{Proposal: research.Proposal{N: 0, Hypothesis: "the start", Candidate: c.Start}, Status: research.Kept,
+		ProposedAt: c.StartedAt, Commit: c.Start, Judgement: &research.Judgement{Value: c.Baseline}}}
+}
+
+// runName is what an experiment is called in other programs.
+func (r row) runName() string {
+	if r.N == 0 {
+		return "start"
+	}
+	return string(r.Job())
+}
+
+// idOf is a name that stays the same for the same campaign, in n hexadecimal digits.
+func idOf(n int, c research.Campaign, more string) string {
+	sum := sha256.Sum256([]byte(c.Name + "\x00" + c.Start + more))
+	return hex.EncodeToString(sum[:])[:n]
+}
+
+func unwritten(err error) error {
+	return research.Errorf(research.CodeStorage, "free some space, remove the folder and repeat", "the folder can't be written: %w", err)
+}
+
+// newFile writes a file and the folders above it.
+func newFile(text []byte, path ...string) error {
+	name := filepath.Join(path...)
+	err := os.MkdirAll(filepath.Dir(name), 0o777)
+	if err == nil {
+		err = os.WriteFile(name, text, 0o666)
+	}
+	if err != nil {
+		return unwritten(err)
+	}
+	return nil
+}

@@ -1,0 +1,216 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"time"
+
+	"ratchet/internal/lab"
+	"ratchet/internal/research"
+	"ratchet/internal/screen"
+	"ratchet/ledger"
+	"ratchet/tools"
+)
+
+const (
+	watchLooks = 100 * time.Millisecond // at the ledger's anchor, which costs microseconds
+	watchTicks = time.Second            // while something runs, whose time goes on
+)
+
+// watch shows where the campaign stands, anew whenever the ledger changes or the
+// terminal's size does, and each second while something runs, until ctx ends,
+// which is no error. Where no person looks it prints a line for each change.
+func (a *app) watch(ctx context.Context) error {
+	_, person, err := a.people()
+	if err != nil {
+		return err
+	}
+	l, err := a.lab(ctx)
+	if err != nil {
+		return err
+	}
+	w := &watching{app: a, lab: l}
+	if _, height := terminalSize(a.Stdout); person && height > 0 && os.Getenv("TERM") != "dumb" {
+		w.screen = &altScreen{out: a.Stdout}
+		defer w.leave()
+	}
+	for {
+		wait, err := w.look(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if err := w.pause(ctx, wait); err != nil {
+			return nil
+		}
+	}
+}
+
+// watching is one `status --watch`.
+type watching struct {
+	*app
+	lab    *lab.Lab
+	screen *altScreen // nil where nothing can be redrawn
+	brief  *lab.Brief // the last one
+	last   string     // line that was printed
+	stamp  ledger.Stamp
+}
+
+// look reads the campaign and shows it, and says how long that will be true
+// unless the ledger changes; 0: for ever.
+func (w *watching) look(ctx context.Context) (time.Duration, error) {
+	var err error
+	if w.stamp, err = w.lab.Ledger().Stamp(); err != nil {
+		return 0, err
+	}
+	if w.brief, err = w.lab.Brief(ctx); err != nil {
+		return 0, err
+	}
+	wait := time.Duration(0)
+	if len(w.brief.Running) > 0 {
+		wait = watchTicks
+	}
+	if w.screen == nil {
+		return wait, w.print()
+	}
+	v, _, err := w.people()
+	if err != nil {
+		return 0, err
+	}
+	_, height := terminalSize(w.Stdout)
+	head := v.pen.Paint(screen.Faint, screen.Cut("ratchet status --watch, "+time.Now().Format("15:04:05")+"; Ctrl-C ends it, the campaign goes on", v.width))
+	w.screen.draw(append([]string{head, ""}, v.status(w.brief)...), v.width, height)
+	return wait, nil
+}
+
+// print prints one line, if it is another than the last: elapsed times are left
+// out of it, so that it is another only when something has happened.
+func (w *watching) print() error {
+	line := watchLine(w.brief)
+	if line == w.last {
+		return nil
+	}
+	w.last = line
+	if !w.JSON {
+		_, err := fmt.Fprintln(w.Stdout, line)
+		return err
+	}
+	var one strings.Builder
+	enc := json.NewEncoder(&one)
+	if err := enc.Encode(json.RawMessage(tools.RenderBrief(w.brief).Structured)); err != nil {
+		return err
+	}
+	_, err := io.WriteString(w.Stdout, one.String())
+	return err
+}
+
+// watchLine is a campaign in one line.
+func watchLine(b *lab.Brief) string {
+	f := tools.FactsOfBrief(b)
+	parts := []string{tools.Line(b.Campaign.Name), f.Counts}
+	if f.Best != "" {
+		parts = append(parts, "best "+f.Best)
+	}
+	if b.Standing != "" {
+		parts = append(parts, tools.Line(b.Standing))
+	}
+	for _, j := range b.Running {
+		parts = append(parts, fmt.Sprintf("running %s, %s", j.ID, tools.Line(j.Phase)))
+	}
+	switch {
+	case b.Campaign.Ended != "":
+		parts = append(parts, "ended: "+tools.Line(b.Campaign.Ended))
+	case f.Rests != "":
+		parts = append(parts, "rests")
+	}
+	if len(b.Recent) > 0 && b.Recent[0].Status != research.Running {
+		x := tools.FactsOfRow(&b.Recent[0])
+		parts = append(parts, strings.TrimSpace(fmt.Sprintf("last x%d %s %s", b.Recent[0].N, x.Verdict, x.Status)))
+	}
+	return strings.Join(parts, " · ")
+}
+
+// pause waits for an append, a new size or the time. It returns ctx's end.
+func (w *watching) pause(ctx context.Context, wait time.Duration) error {
+	resized := make(chan os.Signal, 1)
+	if w.screen != nil && resizeSignal != nil {
+		signal.Notify(resized, resizeSignal)
+		defer signal.Stop(resized)
+	}
+	var late <-chan time.Time
+	if wait > 0 {
+		late = time.After(wait)
+	}
+	tick := time.NewTicker(watchLooks)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-resized:
+			return nil
+		case <-late:
+			return nil
+		case <-tick.C:
+			if now, err := w.lab.Ledger().Stamp(); err != nil || now != w.stamp {
+				return nil
+			}
+		}
+	}
+}
+
+// leave gives the terminal back as it was, with the last picture on it.
+func (w *watching) leave() {
+	w.screen.leave()
+	if v, person, err := w.people(); person && err == nil && w.brief != nil {
+		fmt.Fprintln(w.Stdout, strings.Join(v.status(w.brief), "\n"))
+	}
+}
+
+// altScreen draws pictures on the terminal's other screen, which most have; what
+// was on the terminal is there again after leave.
+type altScreen struct {
+	out   io.Writer
+	drawn bool
+}
+
+// draw replaces the picture; lines beyond the terminal's size are cut.
+func (s *altScreen) draw(lines []string, width, height int) {
+	out := bufio.NewWriter(s.out)
+	if !s.drawn {
+		s.drawn = true
+		fmt.Fprint(out, "\x1b[?1049h\x1b[?25l") // the other screen, without a cursor
+	}
+	fmt.Fprint(out, "\x1b[H")
+	if len(lines) > height {
+		lines = lines[:height]
+	}
+	for i, line := range lines {
+		if i > 0 {
+			fmt.Fprint(out, "\r\n")
+		}
+		if screen.Width(line) > width {
+			line = screen.Cut(line, width)
+			if strings.Contains(line, "\x1b") {
+				line += "\x1b[0m" // what was cut may have ended a colour
+			}
+		}
+		fmt.Fprint(out, line, "\x1b[K")
+	}
+	fmt.Fprint(out, "\x1b[J")
+	out.Flush()
+}
+
+func (s *altScreen) leave() {
+	if s.drawn {
+		fmt.Fprint(s.out, "\x1b[?25h\x1b[?1049l")
+	}
+}

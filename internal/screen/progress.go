@@ -1,0 +1,83 @@
+package screen
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Progress is how far long work has come.
+type Progress struct {
+	What  string // the work, a word or two
+	Unit  string // of Done, in the plural: "records"; "" where nothing is counted
+	Done  int64
+	Total int64  // 0: not known
+	Note  string // what is done now, "" for nothing to say
+	Took  time.Duration
+}
+
+const (
+	barMin = 8
+	barMax = 30
+)
+
+// Line is the progress in one line of at most width columns, with rate and,
+// where the total is known, a bar and the time that is left at that rate.
+func (p Progress) Line(width int) string {
+	head := p.What
+	if p.Note != "" {
+		head += ": " + p.Note
+	}
+	tail := p.tail()
+	if p.Total > 0 {
+		if room := width - Width(head) - Width(tail) - 4 - 2; room >= barMin {
+			return head + "  " + p.bar(min(room, barMax)) + "  " + tail
+		}
+	}
+	return Cut(head+"  "+tail, width)
+}
+
+// tail are the figures.
+func (p Progress) tail() string {
+	var parts []string
+	rate := 0.
+	if p.Took > 0 {
+		rate = float64(p.Done) / p.Took.Seconds()
+	}
+	if p.Total > 0 {
+		parts = append(parts, fmt.Sprintf("%d%%", 100*min(p.Done, p.Total)/p.Total))
+	}
+	if p.Unit != "" {
+		of := ""
+		if p.Total > 0 {
+			of = fmt.Sprintf(" of %d", p.Total)
+		}
+		parts = append(parts, fmt.Sprintf("%d%s %s", p.Done, of, p.Unit))
+	}
+	if p.Unit != "" && rate >= 10 {
+		parts = append(parts, fmt.Sprintf("%.0f a second", rate))
+	}
+	if p.Total > 0 && rate > 0 && p.Done < p.Total {
+		parts = append(parts, Span(time.Duration(float64(p.Total-p.Done)/rate*float64(time.Second)))+" left")
+	} else {
+		parts = append(parts, Span(p.Took))
+	}
+	return strings.Join(parts, ", ")
+}
+
+func (p Progress) bar(width int) string {
+	full := int(float64(width) * float64(min(p.Done, p.Total)) / float64(p.Total))
+	return "[" + strings.Repeat("#", full) + strings.Repeat(".", width-full) + "]"
+}
+
+// Span is a duration in the two largest units that it has, to the second.
+func Span(d time.Duration) string {
+	d = d.Round(time.Second)
+	switch {
+	case d >= time.Hour:
+		return fmt.Sprintf("%d h %02d min", d/time.Hour, d%time.Hour/time.Minute)
+	case d >= time.Minute:
+		return fmt.Sprintf("%d min %02d s", d/time.Minute, d%time.Minute/time.Second)
+	}
+	return fmt.Sprintf("%d s", d/time.Second)
+}

@@ -1,0 +1,139 @@
+package screen
+
+import "strings"
+
+// Column is one column of a table.
+type Column struct {
+	Head  string
+	Right bool // aligned right: numbers
+	Flex  bool // takes the room that is left, and is cut; one column at most, the last
+	// Leave says in which order columns are left out where the room is short,
+	// the highest first; 0: never. A column is never cut unless it is Flex.
+	Leave int
+}
+
+// flexMin is the room that a flexible column needs before columns are left out for it.
+const flexMin = 16
+
+// Cell is one entry of a table.
+type Cell struct {
+	Text   string // one line
+	Colour Colour
+}
+
+// Table renders rows below their heads in lines of at most width columns, as
+// far as the columns that are never left out allow.
+func Table(cols []Column, rows [][]Cell, width int, pen Pen) []string {
+	wide := widths(cols, rows)
+	shown := fitting(cols, wide, width)
+	if last := len(cols) - 1; cols[last].Flex {
+		used := 0
+		for i := range last {
+			if shown[i] {
+				used += wide[i] + gap
+			}
+		}
+		wide[last] = max(1, width-used)
+	}
+	heads := make([]Cell, len(cols))
+	for i, c := range cols {
+		heads[i] = Cell{c.Head, Faint}
+	}
+	var out []string
+	for _, row := range append([][]Cell{heads}, rows...) {
+		out = append(out, tableLine(cols, row, wide, shown, pen))
+	}
+	return out
+}
+
+const gap = 2 // columns between two
+
+func tableLine(cols []Column, row []Cell, wide []int, shown []bool, pen Pen) string {
+	var b strings.Builder
+	for i, cell := range row {
+		if !shown[i] {
+			continue
+		}
+		if b.Len() > 0 {
+			b.WriteString(strings.Repeat(" ", gap))
+		}
+		text := cell.Text
+		if cols[i].Flex {
+			text = Cut(text, wide[i])
+		}
+		painted := pen.Paint(cell.Colour, text)
+		if i == len(row)-1 {
+			b.WriteString(painted)
+			break
+		}
+		fill := strings.Repeat(" ", max(0, wide[i]-Width(text)))
+		if cols[i].Right {
+			painted = fill + painted
+		} else {
+			painted += fill
+		}
+		b.WriteString(painted)
+	}
+	return strings.TrimRight(b.String(), " ")
+}
+
+// widths are the widest entries of each column.
+func widths(cols []Column, rows [][]Cell) []int {
+	wide := make([]int, len(cols))
+	for i, c := range cols {
+		wide[i] = Width(c.Head)
+		for _, row := range rows {
+			wide[i] = max(wide[i], Width(row[i].Text))
+		}
+	}
+	return wide
+}
+
+// fitting says which columns are shown.
+func fitting(cols []Column, wide []int, width int) []bool {
+	shown := make([]bool, len(cols))
+	for i := range shown {
+		shown[i] = true
+	}
+	for {
+		need, worst := -gap, -1
+		for i, c := range cols {
+			if !shown[i] {
+				continue
+			}
+			w := wide[i]
+			if c.Flex {
+				w = min(w, flexMin)
+			}
+			need += w + gap
+			if c.Leave > 0 && (worst < 0 || c.Leave > cols[worst].Leave) {
+				worst = i
+			}
+		}
+		if need <= width || worst < 0 {
+			return shown
+		}
+		shown[worst] = false
+	}
+}
+
+// Facts renders labels and values in two columns, the values wrapped.
+func Facts(facts [][2]string, width int, pen Pen) []string {
+	label := 0
+	for _, f := range facts {
+		label = max(label, Width(f[0]))
+	}
+	var out []string
+	for _, f := range facts {
+		indent := label + gap
+		lines := Wrap(f[1], max(width-indent, 20), 0)
+		for i, line := range lines {
+			head := ""
+			if i == 0 {
+				head = f[0]
+			}
+			out = append(out, strings.TrimRight(pen.Paint(Faint, pad(head, label, false))+strings.Repeat(" ", gap)+line, " "))
+		}
+	}
+	return out
+}

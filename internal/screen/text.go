@@ -1,0 +1,94 @@
+package screen
+
+import (
+	"strings"
+
+	"github.com/clipperhouse/displaywidth"
+)
+
+const ellipsis = "…"
+
+// Width is how many columns s takes: wide characters two, combining ones none,
+// an emoji of several characters two, escape sequences none.
+func Width(s string) int { return measure.String(s) }
+
+// measure leaves the sequences of our own colours out.
+var measure = displaywidth.Options{ControlSequences: true}
+
+// Cut shortens s to at most width columns, with … for what is missing. It never
+// cuts inside a number: one that does not fit whole is left out, so that 1234
+// can't be read as 12.
+func Cut(s string, width int) string {
+	if Width(s) <= width {
+		return s
+	}
+	if width < 1 {
+		return ""
+	}
+	used, end := 0, 0
+	for g := measure.StringGraphemes(s); g.Next(); {
+		if used+g.Width() > width-1 {
+			break
+		}
+		used += g.Width()
+		end += len(g.Value())
+	}
+	return strings.TrimRight(s[:wholeNumber(s, end)], " ") + ellipsis
+}
+
+// wholeNumber moves end back to where the number begins that it would cut.
+func wholeNumber(s string, end int) int {
+	if end >= len(s) || !numeric(s[end]) && s[end] != '%' {
+		return end
+	}
+	at := end
+	for at > 0 && numeric(s[at-1]) {
+		at--
+	}
+	if !strings.ContainsAny(s[at:end], "0123456789") {
+		return end
+	}
+	return at
+}
+
+// numeric is what numbers are written with, exponents, signs and points included.
+func numeric(c byte) bool {
+	return c >= '0' && c <= '9' || c == '.' || c == ',' || c == 'e' || c == '+' || c == '-'
+}
+
+// Wrap breaks s between words into lines of at most width columns, each after
+// the first beginning with indent spaces. A word that is longer stays whole: a
+// path or a number that is cut is worth nothing. Line breaks of s stay.
+func Wrap(s string, width, indent int) []string {
+	var out []string
+	margin := strings.Repeat(" ", indent)
+	for _, par := range strings.Split(s, "\n") {
+		line, used := "", 0
+		if len(out) > 0 {
+			line, used = margin, indent
+		}
+		empty := true
+		for _, word := range strings.Fields(par) {
+			w := Width(word)
+			if !empty && used+1+w > width {
+				out = append(out, line)
+				line, used, empty = margin, indent, true
+			}
+			if !empty {
+				line, used = line+" ", used+1
+			}
+			line, used, empty = line+word, used+w, false
+		}
+		out = append(out, strings.TrimRight(line, " "))
+	}
+	return out
+}
+
+// pad fills s with spaces to width columns, in front of it if right.
+func pad(s string, width int, right bool) string {
+	fill := strings.Repeat(" ", max(0, width-Width(s)))
+	if right {
+		return fill + s
+	}
+	return s + fill
+}

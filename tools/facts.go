@@ -1,0 +1,72 @@
+package tools
+
+import (
+	"ratchet/internal/lab"
+	"ratchet/internal/research"
+)
+
+// BriefFacts is what a brief says, in the words of every view, each one line
+// and "" where there is nothing to say. For those who lay it out themselves.
+type BriefFacts struct {
+	Metric, Rests, Machine, Counts, Tried string
+	Baseline, Best                        string // with unit
+	Lessons, Ideas, Contract              []string
+}
+
+// FactsOfBrief are b's.
+func FactsOfBrief(b *lab.Brief) BriefFacts {
+	c := &b.Campaign
+	unit := c.Program.Metric.Unit
+	f := BriefFacts{Metric: metric(c.Program.Metric), Rests: rests(c), Machine: classWords(c), Counts: counts(c), Tried: tried(b.Families),
+		Lessons: texts(lessonList(b.Lessons, maxText)), Ideas: texts(ideaList(b.Ideas, maxText)), Contract: contract(&c.Program)}
+	if b.Baseline != nil {
+		f.Baseline = amount(*b.Baseline, unit)
+	}
+	if b.Best != nil {
+		f.Best = amount(*b.Best, unit)
+	}
+	return f
+}
+
+func texts(f field) []string {
+	out := make([]string, len(f.list))
+	for i, it := range f.list {
+		out[i] = it.line
+	}
+	return out
+}
+
+// RowFacts is an experiment in a table: its texts as every table has them, "-"
+// where there is no gain or value.
+type RowFacts struct {
+	Verdict           research.Verdict // "" while it runs
+	Status            string           // with how far a keep is proven
+	Gain, Value, Idea string           // Idea: its hypothesis, one line, whole
+}
+
+// FactsOfRow are x's.
+func FactsOfRow(x *research.Experiment) RowFacts {
+	f := RowFacts{Status: string(x.Status), Gain: "-", Value: "-", Idea: Line(x.Hypothesis)}
+	if x.Proof != "" {
+		f.Status += " (" + x.Proof + ")"
+	}
+	if j := x.Judgement; j != nil {
+		f.Verdict, f.Gain, f.Value = j.Verdict, gainText(j.Gain, j.Scale), optional(j.Value)
+	}
+	return f
+}
+
+// Line is Clean text as one line, however long.
+func Line(s string) string { return oneLine(s, 1<<20) }
+
+// GainOf is a gain with its interval in words, "" if j has none.
+func GainOf(j *research.Judgement) string {
+	if j == nil || j.Gain == nil {
+		return ""
+	}
+	s := gainText(j.Gain, j.Scale)
+	if j.Gain.Lo < j.Gain.Hi {
+		s += ", 90% interval " + gainText(&research.Interval{Mid: j.Gain.Lo}, j.Scale) + " to " + gainText(&research.Interval{Mid: j.Gain.Hi}, j.Scale)
+	}
+	return s
+}
