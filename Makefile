@@ -26,7 +26,7 @@ export CGO_CFLAGS ?= -O2 -g -Wno-deprecated-declarations
 TRIALS ?= 200
 CLIENT_RUN ?= 75s
 
-.PHONY: help build man example-report completions snapshot listing bundle test race lint vuln fuzz bench growth demo image install crash hooks abuse clients conformance load grown linear nights evidence-wordfreq gpu-test clean
+.PHONY: help build man example-report completions snapshot listing bundle test race lint vuln fuzz bench growth demo image install crash hooks abuse clients conformance load grown linear nights evidence-wordfreq gpu-test ui-test clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -117,6 +117,10 @@ evidence-wordfreq: ## measure useless edits of examples/wordfreq under a load th
 
 gpu-test: ## what needs an NVIDIA GPU, nvidia-smi and a Python with torch (RATCHET_GPU_PYTHON); skips with the reason
 	$(GO) test -tags gpu ./sandbox/gpu -run '^TestHardware' -count 1 -v -timeout 20m -args -gpu-budget $(GPU_BUDGET)
+
+ui-test: ## the dashboard in Debian's Chromium, with axe-core from npm (both are installed): everything on every screen, 10,000 experiments, 50 appends; remakes docs/img/dashboard-*.png
+	.ci/browser
+	$(GO) test ./cmd/ratchet -run '^TestPage(|Files|Long|Shots)$$' -count 1 -v -timeout 30m -ui-must -ui-long 10000 -ui-shots $(CURDIR)/docs/img
 
 example-report: ## remake docs/example-report.md and .html, the report of a recorded night, and the list of named figures
 	$(GO) test ./internal/report -run '^Test(Golden|FormulasAreNamedOnce)$$' -count 1 -args -update
