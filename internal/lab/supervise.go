@@ -296,8 +296,11 @@ func (s *supervisor) measure(ctx context.Context) error {
 	if err != nil {
 		end.Failed = reasonOf(err)
 	}
+	var bad *unfit
 	if ctx.Err() != nil {
 		end.Failed = "stopped by request"
+	} else if errors.As(err, &bad) {
+		end.Unfit = bad.reason
 	}
 	return s.ledger.Update(context.WithoutCancel(ctx), func(tx *ledger.Tx) error {
 		return s.end(tx, s.id, research.KindMeasurementFinished, end)
@@ -325,7 +328,14 @@ func (s *supervisor) measured(ctx context.Context, m *research.Measurement) (sam
 	if s.id.Kind() == research.AuditJob {
 		commits, role = map[research.Side]string{research.Incumbent: m.Commit, research.Start: m.Paired}, research.Audit
 	}
-	if reason, err := s.versionsOf(ctx, commits); reason != "" || err != nil {
+	reason, err := s.versionsOf(ctx, commits)
+	if err == nil && reason == "" && m.Check {
+		reason, err = s.check(ctx, s.id, s.versions[research.Candidate])
+	}
+	if err == nil && reason != "" && s.leavesOut(m) {
+		err = &unfit{reason}
+	}
+	if err != nil || reason != "" {
 		return nil, nil, failed(reason, err)
 	}
 	if err := s.takeTurn(ctx); err != nil {
@@ -337,6 +347,9 @@ func (s *supervisor) measured(ctx context.Context, m *research.Measurement) (sam
 		if err != nil {
 			return nil, nil, err
 		}
+		if !o.Valid && m.Ablates != "" && o.Side == research.Candidate {
+			return nil, nil, &unfit{o.Reason}
+		}
 		if !o.Valid {
 			return nil, nil, errors.New(o.Reason)
 		}
@@ -344,6 +357,18 @@ func (s *supervisor) measured(ctx context.Context, m *research.Measurement) (sam
 	}
 	samples, paired = research.Measured(m, obs)
 	return samples, paired, nil
+}
+
+// unfit is what is wrong with a head that a change was left out of.
+type unfit struct{ reason string }
+
+func (u *unfit) Error() string { return u.reason }
+
+// leavesOut says whether a build or check that failed is the fault of what the
+// ablation left out: all that it is compared with was built.
+func (s *supervisor) leavesOut(m *research.Measurement) bool {
+	with := s.versions[research.Incumbent]
+	return m.Ablates != "" && (m.Paired == "" || s.space.c.Program.Build == "" || with != nil && with.built)
 }
 
 // say tells whoever reads the job's file what is going on. Losing it loses nothing.

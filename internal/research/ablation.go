@@ -87,6 +87,28 @@ func NewAblation(p Program, st RuleState, changes []AblationChange, pairs int) A
 	return a
 }
 
+// ClaimOf is what was believed of a kept experiment, as a positive difference
+// on the scale of the ablation; 0 for nothing, and for one that a person kept
+// against its verdict.
+func (a Ablation) ClaimOf(x *Experiment) float64 {
+	j := x.Judgement
+	switch {
+	case j == nil || x.Overridden != "":
+		return 0
+	case a.Class == Deterministic:
+		if j.Value == nil || j.Baseline == nil {
+			return 0
+		}
+		r := ruler{a.Scale, a.Better}
+		return max(0, r.y(*j.Baseline)-r.y(*j.Value))
+	case j.Claim != nil:
+		return max(0, j.Claim.Gain)
+	case j.Gain != nil && j.Scale == a.Scale:
+		return max(0, ruler{a.Scale, a.Better}.size(j.Gain.Mid))
+	}
+	return 0
+}
+
 // Tellable is the smallest gain, on the scale, that is kept practically always.
 func (a Ablation) Tellable() float64 {
 	if a.Class == Deterministic {

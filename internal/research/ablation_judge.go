@@ -145,6 +145,9 @@ func (a Ablation) Forecast(seen func(besides, out []int) Ablated) (comparisons, 
 			return seen(besides, out)
 		})
 		if step.Done != nil {
+			if a.Class == Deterministic && comparisons > 0 {
+				runs++ // of the head itself
+			}
 			return comparisons, runs
 		}
 		c := step.Compare
@@ -159,7 +162,7 @@ func (a Ablation) Forecast(seen func(besides, out []int) Ablated) (comparisons, 
 		}
 		made[k] = e
 		if runs += 2 * c.Pairs; a.Class == Deterministic {
-			runs-- // the head without Besides was run before
+			runs-- // the other side was run before
 		}
 	}
 }

@@ -155,9 +155,12 @@ func (c *Campaign) Standing() string {
 	return strings.Join(parts, "; ")
 }
 
-// GainWords is a gain with its interval, for m's readers.
+// GainWords is a gain with its interval, if that has a width, for m's readers.
 func GainWords(g Interval, scale string, m Metric) string {
 	w := phrase{Judgement{Scale: scale, Gain: &g}, m.Unit}
+	if g.Lo == g.Hi {
+		return w.amount(g.Mid)
+	}
 	return w.amount(g.Mid) + " " + w.interval()
 }
 

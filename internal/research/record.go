@@ -155,6 +155,7 @@ type (
 		Head    string    `json:"head"`              // the incumbent that it was made of
 		Of      string    `json:"of,omitempty"`      // whose ablation, see Ablation.Of; "" where nothing was compared
 		Ablated bool      `json:"ablated"`           // changes that do not pay were dropped
+		Most    int       `json:"most,omitempty"`    // pairs of one comparison
 		Dropped []int     `json:"dropped,omitempty"` // experiments
 		Kept    []int     `json:"kept,omitempty"`    // experiments
 		Audit   JobID     `json:"audit"`

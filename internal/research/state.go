@@ -170,6 +170,8 @@ type Final struct {
 	Tree    string   `json:"tree"`
 	Head    string   `json:"head"` // the incumbent that it was made of
 	Of      string   `json:"of,omitempty"`
+	Ablated bool     `json:"ablated"`
+	Most    int      `json:"most,omitempty"`
 	Audit   JobID    `json:"audit"`
 	Gain    Interval `json:"gain"`
 	Scale   string   `json:"scale"`
@@ -179,7 +181,7 @@ type Final struct {
 }
 
 func (b Finalization) folded() *Final {
-	f := &Final{Branch: b.Branch, Commit: b.Commit, Tree: b.Tree, Head: b.Head, Of: b.Of, Audit: b.Audit,
+	f := &Final{Branch: b.Branch, Commit: b.Commit, Tree: b.Tree, Head: b.Head, Of: b.Of, Ablated: b.Ablated, Most: b.Most, Audit: b.Audit,
 		Scale: b.Scale, Pairs: b.Pairs, Dropped: len(b.Dropped), Stack: len(b.Stack)}
 	if b.Gain != nil {
 		f.Gain = *b.Gain
