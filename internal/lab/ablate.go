@@ -150,6 +150,9 @@ func (a *ablator) lasting(runs int) string {
 		return ""
 	}
 	d := time.Duration(a.c.RunSeconds / float64(a.c.Runs) * float64(runs) * float64(time.Second))
+	if d < time.Second {
+		return ""
+	}
 	return fmt.Sprintf(", about %s", d.Round(max(time.Second, d/50).Truncate(time.Second)))
 }
 
@@ -178,13 +181,17 @@ func (a *ablator) trim(ctx context.Context) (end research.AblationEnd, rec resea
 	if err = a.begin(ctx); err != nil {
 		return end, rec, err
 	}
-	for made := 1; ; made++ {
+	made, last := 0, ""
+	for {
 		step := a.plan.Next(a.runs.Seen)
 		if step.Done != nil {
 			end = *step.Done
 			break
 		}
 		more, _ := a.plan.Forecast(a.runs.Seen)
+		if now := fmt.Sprint(step.Compare.Besides, step.Compare.Out); now != last {
+			made, last = made+1, now
+		}
 		a.say("comparison %d of about %d: %s", made, made+more-1, a.comparing(*step.Compare))
 		if err = a.compare(ctx, *step.Compare); err != nil {
 			return end, rec, err
@@ -206,10 +213,15 @@ func (a *ablator) trim(ctx context.Context) (end research.AblationEnd, rec resea
 
 // comparing is a comparison in words.
 func (a *ablator) comparing(c research.Comparison) string {
+	words := "without " + experiments(c.Out)
 	if c.Last {
-		return "the trimmed head against the untrimmed"
+		words = "the trimmed head against the untrimmed"
 	}
-	return "without " + experiments(c.Out)
+	if a.plan.Class == research.Noisy {
+		n := len(a.runs.Seen(c.Besides, c.Out).Diffs)
+		words += fmt.Sprintf(", pairs %d to %d", n+1, n+c.Pairs)
+	}
+	return words
 }
 
 // experiments are numbers as their ids, the first few of many.
