@@ -309,24 +309,22 @@ func (a *ablator) without(ctx context.Context, out []int) (commit, tree string, 
 // ended waits for a job's end. A job that was lost or failed is an error, but
 // for one that found a version unfit.
 func (l *Lab) ended(ctx context.Context, campaign string, id research.JobID, tell func(string)) (*Outcome, error) {
-	progress := func(o Outcome) {
-		if tell != nil {
-			tell(fmt.Sprintf("  %s: %s, %.0f s", id, o.Phase, o.Elapsed))
+	out, err := l.over(ctx, campaign, id, tell)
+	if err == nil && out.Reason != "" && !out.Unfit {
+		err = research.Errorf(research.CodeProgram, "mend it, and call again: what was measured counts", "%s: %s", id, out.Reason)
+	}
+	return out, err
+}
+
+// over waits for a job's end, however it ends.
+func (l *Lab) over(ctx context.Context, campaign string, id research.JobID, tell func(string)) (out *Outcome, err error) {
+	progress := func(o Outcome) { tellIn(tell, fmt.Sprintf("  %s: %s, %.0f s", id, o.Phase, o.Elapsed)) }
+	for out == nil || out.Status == "running" {
+		if out, err = l.await(ctx, campaign, id, longWait, progress); err != nil {
+			return nil, err
 		}
 	}
-	for {
-		out, err := l.await(ctx, campaign, id, time.Minute, progress)
-		if err != nil || out.Status == "running" {
-			if err != nil {
-				return nil, err
-			}
-			continue
-		}
-		if out.Reason == "" || out.Unfit {
-			return out, nil
-		}
-		return nil, research.Errorf(research.CodeProgram, "mend it, and call again: what was measured counts", "%s: %s", id, out.Reason)
-	}
+	return out, nil
 }
 
 // busy refuses because something runs.

@@ -122,7 +122,7 @@ func (l *Lab) finalizable(ctx context.Context, req FinalizeRequest) (*research.C
 			return nil, busy(c)
 		}
 		tellIn(req.Tell, fmt.Sprintf("waiting for %s, which an earlier call began", id))
-		if _, err := l.ended(ctx, c.Name, id, req.Tell); err != nil {
+		if _, err := l.over(ctx, c.Name, id, req.Tell); err != nil {
 			return nil, err
 		}
 	}
