@@ -30,7 +30,7 @@ Every kind of line counts by its best.
 func overtaken(t *testing.T) *site {
 	t.Helper()
 	s := newSite(t)
-	s.write("bench.sh", `sleep 0.1
+	s.write("bench.sh", `sleep 0.06
 awk '$2 > best[$1] { best[$1] = $2 } END { c = 1000; for (k in best) c -= best[k]; print "METRIC cost=" c }' work.txt`+"\n")
 	s.write("work.txt", "start\n")
 	s.write("program.md", overtakenProgram)
