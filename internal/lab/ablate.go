@@ -136,12 +136,19 @@ func (a *ablator) load(ctx context.Context) error {
 // forecast says what is to come, in words.
 func (a *ablator) forecast() (comparisons, runs int, words string) {
 	comparisons, runs = a.plan.Forecast(a.runs.Seen)
-	words = fmt.Sprintf("ablation of %d changes: about %d comparisons, %s%s", len(a.plan.Changes), comparisons, countRuns(runs), a.lasting(runs))
+	words = fmt.Sprintf("ablation of %s: about %s, %s%s", counted(len(a.plan.Changes), "change"), counted(comparisons, "comparison"), countRuns(runs), a.lasting(runs))
 	if a.plan.Class == research.Noisy {
 		words += fmt.Sprintf("; at most %d pairs each, by which a gain of %s or more is told from none",
 			a.plan.Pairs, sizeWords(a.plan.Tellable(), a.plan.Scale, a.c.Program.Metric))
 	}
 	return comparisons, runs, words
+}
+
+func counted(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
 }
 
 // lasting is how long that many runs take, going by those made so far.
@@ -337,4 +344,16 @@ func union(a, b []int) []int {
 	all := slices.Concat(a, b)
 	slices.Sort(all)
 	return slices.Compact(all)
+}
+
+// unfit is what is wrong with a head that a change was left out of.
+type unfit struct{ reason string }
+
+func (u *unfit) Error() string { return u.reason }
+
+// leavesOut says whether a build or check that failed is the fault of what the
+// ablation left out: all that it is compared with was built.
+func (s *supervisor) leavesOut(m *research.Measurement) bool {
+	with := s.versions[research.Incumbent]
+	return m.Ablates != "" && (m.Paired == "" || s.space.c.Program.Build == "" || with != nil && with.built)
 }

@@ -71,8 +71,8 @@ type (
 		Left        *Left              `json:"budget_left,omitempty"`
 		Hooks       string             `json:"hook_output,omitempty"` // what the program's hooks printed: data
 		Next        string             `json:"next"`
-		Scale       string             `json:"scale,omitempty"` // of an audit's gain: log | linear
-		Unfit       bool               `json:"unfit,omitempty"` // of an ablation's comparison: the version without can't be
+		Scale       string             `json:"-"` // of an audit's gain: log | linear
+		Unfit       bool               `json:"-"` // of an ablation's comparison: the version without can't be
 		decide      bool               // by the verdict, inside the call
 		campaign    string
 		unheard     *research.Note // of the session

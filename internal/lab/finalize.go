@@ -35,6 +35,7 @@ type (
 		Certificate *Outcome              `json:"certificate,omitempty"`
 		Ablation    *research.AblationEnd `json:"ablation,omitempty"`
 		Audit       *Outcome              `json:"audit,omitempty"`
+		Scale       string                `json:"scale,omitempty"` // of the audited gain: log (a share) | linear (in the unit)
 		Stack       []research.StackEntry `json:"stack,omitempty"`
 		Next        string                `json:"next"`
 		Title       string                `json:"title,omitempty"` // of a pull request
@@ -198,6 +199,7 @@ func (l *Lab) finish(ctx context.Context, c *research.Campaign, req FinalizeRequ
 	if f.Audit, err = l.audited(ctx, c, target, version, req.Tell); err != nil {
 		return err
 	}
+	f.Scale = f.Audit.Scale
 	made.Audit, made.Gain, made.Pairs, made.Scale = f.Audit.ID, f.Audit.Gain, len(f.Audit.Paired), f.Audit.Scale
 	if a == nil { // a history that can't be taken apart goes in whole
 		a = &ablator{Lab: l, c: c}

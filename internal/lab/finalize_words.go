@@ -11,7 +11,7 @@ import (
 // ablationWords is what an ablation came to, in a few lines.
 func ablationWords(c *research.Campaign, end research.AblationEnd) string {
 	if len(end.Dropped) == 0 {
-		return fmt.Sprintf("ablation: all %d changes stay", len(end.Kept))
+		return fmt.Sprintf("ablation: %s, nothing to drop", counted(len(end.Kept), "change"))
 	}
 	words := fmt.Sprintf("ablation: %d of %d changes stay, %s left out", len(end.Kept), len(end.Kept)+len(end.Dropped), experiments(end.Out()))
 	if end.Gain != nil {
@@ -28,8 +28,8 @@ func (f *Finalized) describe(c *research.Campaign, a *ablator, made research.Fin
 	}
 	f.Title = f.Campaign + ": " + f.headline(c)
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s\n\nMetric: `%s` (%s is better). %d changes of %s, out of %d experiments and %d runs (%s of run time) by Ratchet.\n",
-		f.Audit.Finding, c.Program.Metric.Name, c.Program.Metric.Better, len(made.Kept), code(files(c.ProgramPath, c.Program)), c.Experiments, c.Runs, runTime(c))
+	fmt.Fprintf(&b, "%s\n\nMetric: `%s` (%s is better). %s of %s, out of %s and %s (%s of run time) by Ratchet.\n",
+		f.Audit.Finding, c.Program.Metric.Name, c.Program.Metric.Better, counted(len(made.Kept), "change"), code(files(c.ProgramPath, c.Program)), counted(c.Experiments, "experiment"), countRuns(c.Runs), runTime(c))
 	b.WriteString("\n## What changed\n\n| experiment | change | what the result loses without it | why it stays |\n|---|---|---|---|\n")
 	for _, k := range f.rows(made) {
 		fmt.Fprintf(&b, "| x%d | %s | %s | %s |\n", k.N, cell(f.titles[k.N]), f.effect(k), cell(k.Why))
@@ -40,7 +40,7 @@ func (f *Finalized) describe(c *research.Campaign, a *ablator, made research.Fin
 			fmt.Fprintf(&b, "- x%d %s: %s, %s\n", d.N, cell(f.titles[d.N]), d.Why, f.effect(d))
 		}
 		if g := f.Ablation.Gain; g != nil {
-			fmt.Fprintf(&b, "\nWithout all of these the result gains %s, %s.\n", research.GainWords(*g, f.Ablation.Scale, f.metric), countPairs(f.Ablation.Pairs))
+			fmt.Fprintf(&b, "\nWithout all of these the result gains %s, %s.\n", research.GainWords(*g, f.Ablation.Scale, f.metric), counted(f.Ablation.Pairs, "pair"))
 		}
 	}
 	fmt.Fprintf(&b, "\n## How to check it\n\nEvery figure above follows from recorded runs: `ratchet verify --recompute` derives it again, `ratchet show N` shows an experiment, `git log -p %s..%s` the changes as they were tried.\n",
@@ -73,7 +73,7 @@ func (f *Finalized) effect(k research.AblationEffect) string {
 	if k.Gain == nil {
 		return "not measured"
 	}
-	words := fmt.Sprintf("%s, %s", research.GainWords(*k.Gain, f.Ablation.Scale, f.metric), countPairs(k.Pairs))
+	words := fmt.Sprintf("%s, %s", research.GainWords(*k.Gain, f.Ablation.Scale, f.metric), counted(k.Pairs, "pair"))
 	if len(k.With) > 0 {
 		words += ", together with " + experiments(k.With)
 	}
@@ -87,13 +87,6 @@ func runTime(c *research.Campaign) string {
 		return fmt.Sprintf("%.1f h", d.Hours())
 	}
 	return d.Round(100 * time.Millisecond).String()
-}
-
-func countPairs(n int) string {
-	if n == 1 {
-		return "1 pair"
-	}
-	return fmt.Sprintf("%d pairs", n)
 }
 
 // cell is text that keeps a table or list of Markdown whole.
@@ -147,7 +140,7 @@ func stackMessage(c *research.Campaign, a *ablator, s research.StackEntry, last 
 		}
 	}
 	if s.Gain != nil {
-		fmt.Fprintf(&b, "Measured against the commit before: %s, %s.\n\n", research.GainWords(*s.Gain, a.plan.Scale, c.Program.Metric), countPairs(s.Pairs))
+		fmt.Fprintf(&b, "Measured against the commit before: %s, %s.\n\n", research.GainWords(*s.Gain, a.plan.Scale, c.Program.Metric), counted(s.Pairs, "pair"))
 	} else {
 		b.WriteString("Not measured by itself: the version before it does not work.\n\n")
 	}

@@ -359,18 +359,6 @@ func (s *supervisor) measured(ctx context.Context, m *research.Measurement) (sam
 	return samples, paired, nil
 }
 
-// unfit is what is wrong with a head that a change was left out of.
-type unfit struct{ reason string }
-
-func (u *unfit) Error() string { return u.reason }
-
-// leavesOut says whether a build or check that failed is the fault of what the
-// ablation left out: all that it is compared with was built.
-func (s *supervisor) leavesOut(m *research.Measurement) bool {
-	with := s.versions[research.Incumbent]
-	return m.Ablates != "" && (m.Paired == "" || s.space.c.Program.Build == "" || with != nil && with.built)
-}
-
 // say tells whoever reads the job's file what is going on. Losing it loses nothing.
 func (s *supervisor) say(phase string) {
 	if s.lock == nil {

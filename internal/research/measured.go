@@ -139,6 +139,10 @@ func (c *Campaign) Standing() string {
 		}
 		parts = append(parts, s)
 	}
+	if f := c.Final; f != nil && f.Head == c.Incumbent && f.Dropped > 0 {
+		parts = append(parts, fmt.Sprintf("finalized as %s without %s that did not pay: audited gain %s, %s", strings.TrimPrefix(f.Branch, "refs/heads/"),
+			count(f.Dropped, "change"), GainWords(f.Gain, f.Scale, c.Program.Metric), count(f.Pairs, "pair")))
+	}
 	if c.CertifiedGain > 0 {
 		s := "proven gains add up to about " + c.CertifiedWords()
 		if c.Certified > 0 {
