@@ -59,6 +59,9 @@ func (l *Lab) Finalize(ctx context.Context, req FinalizeRequest) (*Finalized, er
 	if err != nil {
 		return nil, err
 	}
+	if len(c.Unresolved) > 0 {
+		tellIn(req.Tell, fmt.Sprintf("note: experiment %d waits for keep or revert; it is not in the result", c.Unresolved[0]))
+	}
 	if req.DryRun {
 		return l.rehearse(ctx, c, req)
 	}
@@ -107,9 +110,6 @@ func (l *Lab) finalizable(ctx context.Context, req FinalizeRequest) (*research.C
 	if c.IncumbentTree == c.StartTree {
 		return nil, research.Errorf(research.CodeNoChange, "keep something first", "the incumbent is the campaign's start: there is nothing to finalize")
 	}
-	if len(c.Unresolved) > 0 {
-		tellIn(req.Tell, fmt.Sprintf("note: experiment %d waits for keep or revert; it is not in the result", c.Unresolved[0]))
-	}
 	for _, id := range c.Open {
 		ours := id.Kind() == research.CertificateJob || id.Kind() == research.AuditJob
 		if id.Kind() == research.MeasurementJob {
@@ -147,7 +147,7 @@ func (l *Lab) rehearse(ctx context.Context, c *research.Campaign, req FinalizeRe
 	if c.Rule.Auto != nil && c.Rule.Auto.Chain > 0 {
 		plan = append(plan, fmt.Sprintf("certificate of a chain of %d: about %s", c.Rule.Auto.Chain, countRuns(2*c.Rule.CertificatePairs())))
 	}
-	a, err := l.ablator(ctx, c, req.Pairs, nil)
+	a, err := l.apart(ctx, c, req)
 	if err != nil {
 		return nil, err
 	}
@@ -158,10 +158,20 @@ func (l *Lab) rehearse(ctx context.Context, c *research.Campaign, req FinalizeRe
 	n := 2 * auditPairs(c)
 	plan = append(plan, fmt.Sprintf("audit: %s%s", countRuns(n), a.lasting(n)))
 	if req.Stack {
-		n *= len(a.plan.Changes)
-		plan = append(plan, fmt.Sprintf("stack: at most %d commits, each measured against the one before: %s%s", len(a.plan.Changes), countRuns(n), a.lasting(n)))
+		n *= len(a.kept)
+		plan = append(plan, fmt.Sprintf("stack: at most %s, each measured against the one before: %s%s", counted(len(a.kept), "commit"), countRuns(n), a.lasting(n)))
 	}
 	return &Finalized{Campaign: c.Name, Branch: finalBranch(c), Plan: strings.Join(plan, "\n"), Next: "ratchet finalize, with the same flags but --dry-run"}, nil
+}
+
+// apart is the head taken apart, as far as the request needs that: a history
+// that can't be goes in whole.
+func (l *Lab) apart(ctx context.Context, c *research.Campaign, req FinalizeRequest) (*ablator, error) {
+	if !req.NoAblation || req.Stack {
+		return l.ablator(ctx, c, req.Pairs, req.Tell)
+	}
+	kept, err := l.keptIn(ctx, c)
+	return &ablator{Lab: l, c: c, kept: kept, tell: req.Tell}, err
 }
 
 // auditPairs is how many pairs an audit makes by default, or a commit of a stack.
@@ -176,8 +186,8 @@ func auditPairs(c *research.Campaign) int {
 func (l *Lab) finish(ctx context.Context, c *research.Campaign, req FinalizeRequest, f *Finalized) error {
 	made := research.Finalization{Branch: "refs/heads/" + f.Branch, Tree: c.IncumbentTree, Head: c.Incumbent, Ablated: !req.NoAblation, Most: req.Pairs}
 	version, target, proof := c.Incumbent, "incumbent", ""
-	a, err := l.ablator(ctx, c, req.Pairs, req.Tell)
-	if err != nil && !(req.NoAblation && !req.Stack) {
+	a, err := l.apart(ctx, c, req)
+	if err != nil {
 		return err
 	}
 	if !req.NoAblation {
@@ -201,12 +211,6 @@ func (l *Lab) finish(ctx context.Context, c *research.Campaign, req FinalizeRequ
 	}
 	f.Scale = f.Audit.Scale
 	made.Audit, made.Gain, made.Pairs, made.Scale = f.Audit.ID, f.Audit.Gain, len(f.Audit.Paired), f.Audit.Scale
-	if a == nil { // a history that can't be taken apart goes in whole
-		a = &ablator{Lab: l, c: c}
-		if a.kept, err = l.keptIn(ctx, c); err != nil {
-			return err
-		}
-	}
 	for _, x := range a.kept {
 		if !slices.Contains(made.Dropped, x.N) {
 			made.Kept = append(made.Kept, x.N)

@@ -135,7 +135,7 @@ func stackMessage(c *research.Campaign, a *ablator, s research.StackEntry, last 
 			if i > 0 {
 				b.WriteString("and: ")
 			}
-			fmt.Fprintf(&b, "%s\n\n", strings.TrimSpace(x.Hypothesis))
+			fmt.Fprintf(&b, "%s\n\n", strings.TrimSpace(untrailed(x.Hypothesis)))
 			refs = append(refs, fmt.Sprintf("Ratchet-Experiment: %s/%d\nRatchet-Ledger: %d:%s\n", c.Name, n, x.JudgedSeq, x.JudgedHash))
 		}
 	}
@@ -148,7 +148,9 @@ func stackMessage(c *research.Campaign, a *ablator, s research.StackEntry, last 
 		fmt.Fprintf(&b, "All commits together: %s.\n\n", f.Audit.Finding)
 	}
 	b.WriteString(strings.Join(refs, ""))
-	fmt.Fprintf(&b, "Ratchet-Measured: %s\n", joined(s.Jobs))
+	if len(s.Jobs) > 0 {
+		fmt.Fprintf(&b, "Ratchet-Measured: %s\n", joined(s.Jobs))
+	}
 	if last {
 		b.WriteString(trailers(c, f, proof))
 	}

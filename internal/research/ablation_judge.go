@@ -127,11 +127,11 @@ func (a Ablation) Effect(e Ablated) *Interval { return a.interval(e.Diffs) }
 // what was measured already.
 func (a Ablation) Forecast(seen func(besides, out []int) Ablated) (comparisons, runs int) {
 	made := map[string]Ablated{}
-	suspects, _, shorter := a.sorted()
+	suspects, _, _ := a.sorted()
 	expected := func(out []int) float64 {
 		sum := 0.0
 		for _, c := range a.Changes {
-			if slices.Contains(out, c.N) && !slices.Contains(suspects, c.N) && !slices.Contains(shorter, c.N) {
+			if slices.Contains(out, c.N) && !slices.Contains(suspects, c.N) && !c.Shorter {
 				sum += max(c.Claim, 2*a.Tellable(), 1e-9)
 			}
 		}

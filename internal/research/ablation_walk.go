@@ -15,7 +15,11 @@ func (a Ablation) Next(seen func(besides, out []int) Ablated) AblationStep {
 		w.halve(group)
 	}
 	for _, n := range others {
-		w.halve([]int{n})
+		if a.isShorter(n) {
+			w.spare([]int{n})
+		} else {
+			w.halve([]int{n})
+		}
 	}
 	for group := range slices.Chunk(shorter, largestGroup) {
 		w.spare(group)
@@ -33,12 +37,12 @@ func (a Ablation) sorted() (suspects, others, shorter []int) {
 	for _, c := range slices.Backward(a.Changes) {
 		claims[c.N] = c.Claim
 		switch {
+		case a.Class == Deterministic || c.Claim >= suspectBelow*a.Tellable() || len(c.Ties) > 0:
+			others = append(others, c.N)
 		case c.Shorter:
 			shorter = append(shorter, c.N)
-		case a.Class != Deterministic && c.Claim < suspectBelow*a.Tellable() && len(c.Ties) == 0:
-			suspects = append(suspects, c.N)
 		default:
-			others = append(others, c.N)
+			suspects = append(suspects, c.N)
 		}
 	}
 	slices.SortStableFunc(others, func(m, n int) int {
@@ -51,6 +55,10 @@ func (a Ablation) sorted() (suspects, others, shorter []int) {
 		return 0
 	})
 	return suspects, others, shorter
+}
+
+func (a Ablation) isShorter(n int) bool {
+	return slices.ContainsFunc(a.Changes, func(c AblationChange) bool { return c.N == n && c.Shorter })
 }
 
 // ablating is one pass through the whole ablation, for as far as the runs reach.
@@ -93,7 +101,11 @@ func (w *ablating) spare(group []int) {
 	switch {
 	case !ok:
 	case verdict == AblationIdle:
-		w.note(group, AblationShorter, e)
+		why := AblationShorter
+		if v, more := w.judge(e.Diffs, 1, 0); more == 0 && v == AblationPays {
+			why = v
+		}
+		w.note(group, why, e)
 	case verdict != AblationPays:
 		w.note(group, verdict, e)
 	case len(group) == 1:

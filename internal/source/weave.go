@@ -113,7 +113,7 @@ func (r *Repo) weaveIn(ctx context.Context, w *Weave, n int, c Link, path string
 	f := w.files[path]
 	all := func(k int) bool { return k < n }
 	if !bytes.Equal(f.text(all), was) {
-		return research.Errorf(research.CodeConflict, "finalize without an ablation",
+		return research.Errorf(research.CodeConflict, "ratchet finalize --no-ablation takes everything that was kept",
 			"%s is not in %.9s what the change before it left", path, c.From)
 	}
 	if from.hash == to.hash {
