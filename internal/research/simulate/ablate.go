@@ -20,6 +20,7 @@ type Planted struct {
 	// Redundant pairs do the same twice: one of the two is enough. Of a
 	// synergistic pair each does nothing alone.
 	Redundant, Synergies int
+	Pairs                int // at most, of one comparison; 0 is the default
 }
 
 // Trim is what one ablation came to.
@@ -149,7 +150,7 @@ func (b *bench) ablation() research.Ablation {
 		more = append(more, unit*math.Exp(b.world.run(0)))
 	}
 	b.before = b.world.Runs
-	return research.NewAblation(program, st.Repeated(program, more), b.changes, 0)
+	return research.NewAblation(program, st.Repeated(program, more), b.changes, b.Pairs)
 }
 
 // differ makes a pair of the head without besides and the same without out.
