@@ -34,8 +34,23 @@ top of the campaign's budget; --dry-run says how many. A finalize that was kille
 			if err != nil {
 				return err
 			}
-			req.Tell = func(words string) { fmt.Fprintln(a.Stderr, words) }
+			var p *progress // of the job under way, if it is to be shown
+			defer func() { p.End() }()
+			var job research.JobID
+			req.Watch = func(o lab.Outcome) {
+				if p == nil || job != o.ID {
+					p.End()
+					p, job = a.progress(jobWord(o.ID), "runs"), o.ID
+				}
+				p.Job(o)
+			}
+			req.Tell = func(words string) {
+				p.End()
+				p = nil
+				fmt.Fprintln(a.Stderr, words)
+			}
 			f, err := l.Finalize(cmd.Context(), req)
+			p.End()
 			if err != nil {
 				return err
 			}

@@ -29,15 +29,16 @@ type ablator struct {
 	runs   *research.AblationRuns
 	loaded int // measurements that runs has
 	tell   func(string)
+	watch  func(Outcome)
 }
 
 // ablator reads which changes are in the head and how they hang together.
 // Nothing is written, and nothing measured.
-func (l *Lab) ablator(ctx context.Context, c *research.Campaign, pairs int, tell func(string)) (*ablator, error) {
+func (l *Lab) ablator(ctx context.Context, c *research.Campaign, req FinalizeRequest) (*ablator, error) {
 	if c.Rule.Class == "" {
 		return nil, research.Errorf(research.CodeProgram, "call start_campaign, which calibrates", "the campaign is not calibrated")
 	}
-	a := &ablator{Lab: l, c: c, tell: tell}
+	a := &ablator{Lab: l, c: c, tell: req.Tell, watch: req.Watch}
 	var err error
 	if a.kept, err = l.keptIn(ctx, c); err != nil {
 		return nil, err
@@ -49,7 +50,7 @@ func (l *Lab) ablator(ctx context.Context, c *research.Campaign, pairs int, tell
 	if a.weave, err = l.repo.Weave(ctx, c.Start, links); err != nil {
 		return nil, err
 	}
-	plan := research.NewAblation(c.Program, c.Rule, nil, pairs)
+	plan := research.NewAblation(c.Program, c.Rule, nil, req.Pairs)
 	plan.Head, plan.Of = c.Incumbent, c.Incumbent+"/"+c.Digest[:min(16, len(c.Digest))]
 	for i, x := range a.kept {
 		ch := research.AblationChange{N: x.N, Claim: plan.ClaimOf(&x), Shorter: x.Simpler || x.Removed > x.Added}
@@ -285,7 +286,7 @@ func (a *ablator) compare(ctx context.Context, c research.Comparison) error {
 	if err := a.start(ctx, a.c.Name, job.Job); err != nil {
 		return err
 	}
-	if _, err := a.ended(ctx, a.c.Name, job.Job, a.tell); err != nil {
+	if _, err := a.ended(ctx, a.c.Name, job.Job, a.watch); err != nil {
 		return err
 	}
 	return a.load(ctx)
@@ -313,10 +314,10 @@ func (a *ablator) without(ctx context.Context, out []int) (commit, tree string, 
 	return commit, tree, a.repo.UpdateRefs(ctx, []source.RefUpdate{{Name: name, New: commit}}, "ratchet: ablation")
 }
 
-// ended waits for a job's end. A job that was lost or failed is an error, but
-// for one that found a version unfit.
-func (l *Lab) ended(ctx context.Context, campaign string, id research.JobID, tell func(string)) (*Outcome, error) {
-	out, err := l.over(ctx, campaign, id, tell)
+// ended waits for a job's end, and shows watch how it goes on. A job that was
+// lost or failed is an error, but for one that found a version unfit.
+func (l *Lab) ended(ctx context.Context, campaign string, id research.JobID, watch func(Outcome)) (*Outcome, error) {
+	out, err := l.over(ctx, campaign, id, watch)
 	if err == nil && out.Reason != "" && !out.Unfit {
 		err = research.Errorf(research.CodeProgram, "mend it, and call again: what was measured counts", "%s: %s", id, out.Reason)
 	}
@@ -324,14 +325,20 @@ func (l *Lab) ended(ctx context.Context, campaign string, id research.JobID, tel
 }
 
 // over waits for a job's end, however it ends.
-func (l *Lab) over(ctx context.Context, campaign string, id research.JobID, tell func(string)) (out *Outcome, err error) {
-	progress := func(o Outcome) { tellIn(tell, fmt.Sprintf("  %s: %s, %.0f s", id, o.Phase, o.Elapsed)) }
-	for out == nil || out.Status == "running" {
-		if out, err = l.await(ctx, campaign, id, longWait, progress); err != nil {
-			return nil, err
+func (l *Lab) over(ctx context.Context, campaign string, id research.JobID, watch func(Outcome)) (*Outcome, error) {
+	limit := longWait
+	if watch != nil {
+		limit = time.Second
+	}
+	for {
+		out, err := l.await(ctx, campaign, id, limit, nil)
+		if err != nil || out.Status != "running" {
+			return out, err
+		}
+		if watch != nil {
+			watch(*out)
 		}
 	}
-	return out, nil
 }
 
 // busy refuses because something runs.

@@ -25,6 +25,8 @@ type (
 		DryRun     bool // only say what would be done, and what it costs
 		// Tell is told, in words, what is to come and what goes on; it may be nil.
 		Tell func(string)
+		// Watch is shown, about every second, how what runs goes on; it may be nil.
+		Watch func(Outcome)
 	}
 	// Finalized is the answer to finalize.
 	Finalized struct {
@@ -66,8 +68,8 @@ func (l *Lab) Finalize(ctx context.Context, req FinalizeRequest) (*Finalized, er
 		return l.rehearse(ctx, c, req)
 	}
 	f := &Finalized{Campaign: c.Name, Branch: finalBranch(c), metric: c.Program.Metric}
-	if f.Certificate, err = l.Certify(ctx, longWait, nil); err == nil && f.Certificate != nil {
-		f.Certificate, err = l.ended(ctx, c.Name, f.Certificate.ID, req.Tell)
+	if f.Certificate, err = l.Certify(ctx, 0, nil); err == nil && f.Certificate != nil {
+		f.Certificate, err = l.ended(ctx, c.Name, f.Certificate.ID, req.Watch)
 	}
 	if err != nil {
 		return nil, err
@@ -123,7 +125,7 @@ func (l *Lab) finalizable(ctx context.Context, req FinalizeRequest) (*research.C
 			return nil, busy(c)
 		}
 		tellIn(req.Tell, fmt.Sprintf("waiting for %s, which an earlier call began", id))
-		if _, err := l.over(ctx, c.Name, id, req.Tell); err != nil {
+		if _, err := l.over(ctx, c.Name, id, req.Watch); err != nil {
 			return nil, err
 		}
 	}
@@ -168,10 +170,10 @@ func (l *Lab) rehearse(ctx context.Context, c *research.Campaign, req FinalizeRe
 // that can't be goes in whole.
 func (l *Lab) apart(ctx context.Context, c *research.Campaign, req FinalizeRequest) (*ablator, error) {
 	if !req.NoAblation || req.Stack {
-		return l.ablator(ctx, c, req.Pairs, req.Tell)
+		return l.ablator(ctx, c, req)
 	}
 	kept, err := l.keptIn(ctx, c)
-	return &ablator{Lab: l, c: c, kept: kept, tell: req.Tell}, err
+	return &ablator{Lab: l, c: c, kept: kept, tell: req.Tell, watch: req.Watch}, err
 }
 
 // auditPairs is how many pairs an audit makes by default, or a commit of a stack.
@@ -206,7 +208,7 @@ func (l *Lab) finish(ctx context.Context, c *research.Campaign, req FinalizeRequ
 	if made.Tree == c.StartTree {
 		return research.Errorf(research.CodeNoChange, "ratchet finalize --no-ablation takes it as it is", "no change that was kept is shown to pay: nothing is left")
 	}
-	if f.Audit, err = l.audited(ctx, c, target, version, req.Tell); err != nil {
+	if f.Audit, err = l.audited(ctx, c, target, version, req); err != nil {
 		return err
 	}
 	f.Scale = f.Audit.Scale
@@ -227,22 +229,22 @@ func (l *Lab) finish(ctx context.Context, c *research.Campaign, req FinalizeRequ
 }
 
 // audited measures a version against the start, unless that was done already.
-func (l *Lab) audited(ctx context.Context, c *research.Campaign, target, version string, tell func(string)) (*Outcome, error) {
+func (l *Lab) audited(ctx context.Context, c *research.Campaign, target, version string, req FinalizeRequest) (*Outcome, error) {
 	for n := c.Audits; n > 0; n-- {
 		m, err := l.measurement(ctx, c, research.NewJobID(research.AuditJob, n))
 		if err != nil {
 			return nil, err
 		}
 		if m.Commit == version && m.Paired == c.Start && m.End != nil && m.End.Failed == "" && len(m.End.Paired) >= auditPairs(c) {
-			return l.ended(ctx, c.Name, m.Job, tell)
+			return l.ended(ctx, c.Name, m.Job, req.Watch)
 		}
 	}
-	tellIn(tell, fmt.Sprintf("audit: %s of the start and the %s", countRuns(2*auditPairs(c)), target))
+	tellIn(req.Tell, fmt.Sprintf("audit: %s of the start and the %s", countRuns(2*auditPairs(c)), target))
 	id, err := l.startAudit(ctx, c, target, version, auditPairs(c))
 	if err != nil {
 		return nil, err
 	}
-	return l.ended(ctx, c.Name, id, tell)
+	return l.ended(ctx, c.Name, id, req.Watch)
 }
 
 // stack measures every change that stays against the head without it and all

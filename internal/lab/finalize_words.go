@@ -149,7 +149,7 @@ func stackMessage(c *research.Campaign, a *ablator, s research.StackEntry, last 
 	}
 	b.WriteString(strings.Join(refs, ""))
 	if len(s.Jobs) > 0 {
-		fmt.Fprintf(&b, "Ratchet-Measured: %s\n", joined(s.Jobs))
+		fmt.Fprintf(&b, "Ratchet-Measured: %s\n", jobIDs(s.Jobs))
 	}
 	if last {
 		b.WriteString(trailers(c, f, proof))
@@ -157,7 +157,7 @@ func stackMessage(c *research.Campaign, a *ablator, s research.StackEntry, last 
 	return b.String()
 }
 
-func joined(ids []research.JobID) string {
+func jobIDs(ids []research.JobID) string {
 	var all []string
 	for _, id := range ids {
 		all = append(all, string(id))
