@@ -269,24 +269,20 @@ func (a *ablator) compare(ctx context.Context, c research.Comparison) error {
 	} else if job.Paired, _, err = a.without(ctx, c.Besides); err != nil {
 		return err
 	}
-	err = a.update(ctx, a.c.Name, func(tx *ledger.Tx, now *research.Campaign, session string) error {
+	id, err := a.beginJob(ctx, a.c.Name, research.KindMeasurementStarted, func(now *research.Campaign) (research.JobStart, error) {
 		if err := a.standsStill(now); err != nil {
-			return err
+			return research.JobStart{}, err
 		}
 		if len(now.Open) > 0 {
-			return busy(now)
+			return research.JobStart{}, busy(now)
 		}
 		job.Job = research.NewJobID(research.MeasurementJob, now.Measurements+1)
-		_, err := tx.Append(research.Entry{Campaign: now.Name, Session: session, Kind: research.KindMeasurementStarted, Body: job})
-		return err
+		return job, nil
 	})
 	if err != nil {
 		return err
 	}
-	if err := a.start(ctx, a.c.Name, job.Job); err != nil {
-		return err
-	}
-	if _, err := a.ended(ctx, a.c.Name, job.Job, a.watch); err != nil {
+	if _, err := a.ended(ctx, a.c.Name, id, a.watch); err != nil {
 		return err
 	}
 	return a.load(ctx)

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"ratchet/internal/research"
-	"ratchet/ledger"
 )
 
 // Audit measures what the campaign has gained: fresh interleaved pairs of its
@@ -38,23 +37,17 @@ func (l *Lab) Audit(ctx context.Context, pairs int, wait time.Duration, progress
 }
 
 // startAudit starts fresh pairs of the start and a version.
-func (l *Lab) startAudit(ctx context.Context, c *research.Campaign, target, commit string, pairs int) (id research.JobID, err error) {
+func (l *Lab) startAudit(ctx context.Context, c *research.Campaign, target, commit string, pairs int) (research.JobID, error) {
 	if c.IncumbentTree == c.StartTree {
 		return "", research.Errorf(research.CodeNoChange, "keep something first", "the incumbent is the campaign's start: there is nothing to audit")
 	}
-	err = l.update(ctx, c.Name, func(tx *ledger.Tx, now *research.Campaign, session string) error {
+	return l.beginJob(ctx, c.Name, research.KindMeasurementStarted, func(now *research.Campaign) (research.JobStart, error) {
 		if target == "incumbent" {
 			commit = now.Incumbent
 		}
-		id = research.NewJobID(research.AuditJob, now.Audits+1)
-		_, err := tx.Append(research.Entry{Campaign: c.Name, Session: session, Kind: research.KindMeasurementStarted,
-			Body: research.JobStart{Job: id, Commit: commit, Paired: now.Start, Target: target, With: "start", Runs: pairs}})
-		return err
+		return research.JobStart{Job: research.NewJobID(research.AuditJob, now.Audits+1), Commit: commit, Paired: now.Start,
+			Target: target, With: "start", Runs: pairs}, nil
 	})
-	if err != nil {
-		return "", err
-	}
-	return id, l.start(ctx, c.Name, id)
 }
 
 // Certify starts the certificate of the head now, if it has a chain; any extra
