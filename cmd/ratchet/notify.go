@@ -176,7 +176,8 @@ func toldWords(s lab.Told) string {
 	return words
 }
 
-// untold prints the targets whose last message failed, for `ratchet status`.
+// untold prints on stderr the targets whose last message failed, for `ratchet
+// status`, whose stdout is what an agent gets.
 func (a *app) untold(ctx context.Context) {
 	l, err := a.lab(ctx)
 	if err != nil {
@@ -187,11 +188,11 @@ func (a *app) untold(ctx context.Context) {
 		return
 	}
 	if t.Waits != "" {
-		a.printf("notify: %s\n", t.Waits)
+		fmt.Fprintf(a.Stderr, "notify: %s\n", t.Waits)
 	}
 	for _, s := range t.Targets {
 		if s.Failed != "" {
-			a.printf("notify: %s\n", toldWords(s))
+			fmt.Fprintf(a.Stderr, "notify: %s\n", toldWords(s))
 		}
 	}
 }
