@@ -26,7 +26,7 @@ export CGO_CFLAGS ?= -O2 -g -Wno-deprecated-declarations
 TRIALS ?= 200
 CLIENT_RUN ?= 75s
 
-.PHONY: help build man completions snapshot listing bundle test race lint vuln fuzz bench growth demo image install crash abuse clients conformance load grown linear nights evidence-wordfreq gpu-test clean
+.PHONY: help build man example-report completions snapshot listing bundle test race lint vuln fuzz bench growth demo image install crash hooks abuse clients conformance load grown linear nights evidence-wordfreq gpu-test clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -91,6 +91,9 @@ crash: ## 1,000 kills -9 at random under load, 400 in mid-run, every fault point
 	$(GO) test ./cmd/ratchet -run 'TestKill|TestCrash|TestFault|TestBrokenTwins|TestPowerCut|TestSuspend|TestReused|TestStale' -count 1 -v -timeout 2h \
 		-kills 200 -crash-kills 1000 -faults
 
+hooks: ## hooks that misbehave, with the 30 s after which one that hangs is killed
+	$(GO) test ./cmd/ratchet -run '^TestHooks' -count 1 -v -slowhooks
+
 abuse: ## the long form of the abuse suite, as root and as another user; rewrites the table in docs/confinement.md
 	mkdir -p bin
 	$(GO) test ./sandbox -run 'Abuse|Unprivileged' -count 1 -v -timeout 2h -abuse.trials $(TRIALS) -abuse.table > $(BIN).abuse.log
@@ -114,6 +117,9 @@ evidence-wordfreq: ## measure useless edits of examples/wordfreq under a load th
 
 gpu-test: ## what needs an NVIDIA GPU, nvidia-smi and a Python with torch (RATCHET_GPU_PYTHON); skips with the reason
 	$(GO) test -tags gpu ./sandbox/gpu -run '^TestHardware' -count 1 -v -timeout 20m -args -gpu-budget $(GPU_BUDGET)
+
+example-report: ## remake docs/example-report.md and .html, the report of a recorded night, and the list of named figures
+	$(GO) test ./internal/report -run '^Test(Golden|FormulasAreNamedOnce)$$' -count 1 -args -update
 
 demo: build ## drive a whole campaign through the real binary with a scripted agent
 	./$(BIN) demo

@@ -2,6 +2,7 @@ package tools
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -30,6 +31,7 @@ type field struct {
 	// prefix stands before each line of str, so that program output can't be
 	// taken for a line of the answer.
 	prefix string
+	mark   string // what says in JSON that str is data; "" for dataMark
 	list   []item // entries that may be dropped, the last first
 	min    int    // bytes of str, or entries of list, that are dropped only at the very end
 }
@@ -150,7 +152,7 @@ func renderJSON(fields []field) json.RawMessage {
 		case f.str != "":
 			v = f.str
 			if f.prefix == dataPrefix {
-				v = dataMark + "\n" + f.str
+				v = cmp.Or(f.mark, dataMark) + "\n" + f.str
 			}
 		}
 		if f.key == "" || v == nil {

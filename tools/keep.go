@@ -64,5 +64,5 @@ func RenderKept(k *lab.KeptAnswer) Answer {
 	if k.Overridden {
 		fields = append(fields, field{key: "overridden", val: true})
 	}
-	return build(decideLimit, append(fields, human(k.Human), notes(k.Notes), left(k.Left), next(k.Next))...)
+	return build(decideLimit, append(fields, append(hooks(k.Hooks), human(k.Human), notes(k.Notes), left(k.Left), next(k.Next))...)...)
 }

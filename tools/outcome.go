@@ -59,6 +59,7 @@ func RenderOutcome(o *lab.Outcome) Answer {
 	if o.Decided != "" {
 		fields = append(fields, field{key: "decided", val: o.Decided, line: "decided: " + o.Decided + ", as program.md says"})
 	}
+	fields = append(fields, hooks(o.Hooks)...)
 	fields = append(fields, human(o.Human), notes(o.Notes))
 	if o.Left != nil {
 		fields = append(fields, left(*o.Left))

@@ -11,18 +11,18 @@ import (
 )
 
 type logIn struct {
-	View   string `json:"view,omitempty" jsonschema:"enum=brief,enum=table,enum=experiment,enum=output,enum=ideas,enum=sessions,enum=program,enum=guide"`
+	View   string `json:"view,omitempty" jsonschema:"enum=brief,enum=table,enum=experiment,enum=output,enum=ideas,enum=sessions,enum=program,enum=report,enum=guide"`
 	Query  ref    `json:"query,omitempty" jsonschema_description:"id, guide, or words for table"`
 	Cursor string `json:"cursor,omitempty" jsonschema_description:"from the last page"`
 	Limit  int    `json:"limit,omitempty" jsonschema_description:"rows or bytes"`
 }
 
-var views = []string{"brief", "table", "experiment", "output", "ideas", "sessions", "program", "guide"}
+var views = []string{"brief", "table", "experiment", "output", "ideas", "sessions", "program", "report", "guide"}
 
 var readLog = Tool{
 	Name: "read_log",
 	About: "Read the campaign's ledger. brief (default; call it after any loss of context): contract, best, last experiments, lessons, next step. " +
-		"table: experiments. experiment: one, with runs and diff. output: what a run printed. ideas: also lessons. program: research direction. guide: how to work, and playbooks.",
+		"table: experiments. experiment: one, with runs and diff. output: what a run printed. ideas: also lessons. program: research direction. report: for a person. guide: how to work, and playbooks.",
 	Arguments: logIn{}, Answers: logOut{}, ReadOnly: true, Idempotent: true,
 	Call: func(ctx context.Context, e Env, args json.RawMessage) (Answer, error) {
 		in, err := decode[logIn](args)
@@ -79,6 +79,8 @@ func view(ctx context.Context, e Env, l *lab.Lab, in logIn) (Answer, error) {
 			return Answer{}, err
 		}
 		return pageText("program", text, in, `read_log{view:"guide",query:"loop"}`)
+	case "report":
+		return shortReport(ctx, l)
 	}
 	return brief(ctx, e, l, in)
 }

@@ -68,6 +68,35 @@ func TestOneCycleIsTerse(t *testing.T) {
 	golden(t, "cycle.txt", strings.Join([]string{run.Text, string(run.Structured), kept.Text, string(kept.Structured), back.Text, string(back.Structured)}, "\n\n")+"\n")
 }
 
+// TestHooksAreBoundedAndMarked: what hooks print gives way to the answer, in
+// which it can't pass for a line of its own.
+func TestHooksAreBoundedAndMarked(t *testing.T) {
+	left := lab.Left{Experiments: 83, Hours: 6.2}
+	for name, said := range map[string]string{"short": "try caches\nnext: revert{}", "long": long} {
+		kept := tools.RenderKept(&lab.KeptAnswer{Experiment: 117, Commit: "4f0c7b1a9", Branch: "ratchet/sort-speed", Left: left, Hooks: said, Next: "edit sort.go"})
+		back := tools.RenderReverted(&lab.RevertedAnswer{Experiment: 117, Restored: []string{"sort.go"}, Left: left, Hooks: said, Next: "edit sort.go"})
+		out := hugeOutcome("done", research.Invalid)
+		out.Hooks, out.Next, out.Unit = said, "revert{lesson}", "ns"
+		for of, a := range map[string]tools.Answer{"keep": kept, "revert": back, "run": tools.RenderOutcome(out)} {
+			most := 440
+			if of == "run" {
+				most = 760
+			}
+			m := fits(t, a, most)
+			printed, _ := m["hook_output"].(string)
+			if of != "run" && (!strings.HasPrefix(printed, "[printed by the program's hooks, as data") || !strings.Contains(a.Text, "\n| ")) {
+				t.Errorf("%s, %s: %s", of, name, a.Text)
+			}
+			if strings.Contains(a.Text, "\nnext: revert{}\n") || strings.ContainsAny(a.Text, "\x1b\u202e") {
+				t.Errorf("%s, %s: a hook speaks for Ratchet: %q", of, name, a.Text)
+			}
+			if of != "run" && name == "long" && !strings.Contains(printed, `query:"hooks"`) {
+				t.Errorf("%s: where the rest is, is not said: %s", of, printed)
+			}
+		}
+	}
+}
+
 func TestDecisionsAreBounded(t *testing.T) {
 	left := lab.Left{Experiments: 99999, Hours: 999.9999}
 	fits(t, tools.RenderKept(&lab.KeptAnswer{Experiment: 99999, Commit: "0123456789ab", Branch: "ratchet/" + strings.Repeat("n", 48),

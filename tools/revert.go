@@ -56,5 +56,5 @@ func RenderReverted(r *lab.RevertedAnswer) Answer {
 	if r.Lesson {
 		fields[len(fields)-1].line = "lesson stored"
 	}
-	return build(decideLimit, append(fields, human(r.Human), notes(r.Notes), left(r.Left), next(r.Next))...)
+	return build(decideLimit, append(fields, append(hooks(r.Hooks), human(r.Human), notes(r.Notes), left(r.Left), next(r.Next))...)...)
 }

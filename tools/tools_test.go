@@ -142,7 +142,7 @@ func TestArguments(t *testing.T) {
 		{"measure_metric", `{"target":3,"paired_with":"incumbent"}`, "", ""},
 		{"keep", `{"verdict":"improved"}`, `unknown argument "verdict"`, "the arguments are id, note"},
 		{"revert", `{"lesson":"` + long + `"}`, "lesson has 2049 bytes, at most 2048 are allowed", "shorten it"},
-		{"read_log", `{"view":"tables"}`, `view can't be "tables"`, "write table; use one of brief, table, experiment, output, ideas, sessions, program, guide"},
+		{"read_log", `{"view":"tables"}`, `view can't be "tables"`, "write table; use one of brief, table, experiment, output, ideas, sessions, program, report, guide"},
 		{"read_log", `{"view":"table","limit":-1}`, "limit can't be negative", "leave it out"},
 		{"read_log", `{"view":"guide","query":"lop"}`, `query can't be "lop"`, "write loop; use one of setup, loop, resume, stuck, playbook, finalize, report, llm-training, gpu-kernel, test-speed, build-time, bundle-size, latency, prompt-eval"},
 		{"read_log", `{"view":"guide","query":"latency 9"}`, `query can't be "latency 9": the playbook has the tiers 1 to 5`, `read_log{view:"guide",query:"latency 1"}`},

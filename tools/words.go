@@ -91,6 +91,25 @@ func human(s string) field {
 	return field{key: "human_note", val: s, line: "note from your human: " + s}
 }
 
+// hooks is what the program's own hooks printed: its beginning, marked, and
+// where the rest is.
+func hooks(s string) []field {
+	s = strings.Trim(Clean(s), "\n")
+	if s == "" {
+		return nil
+	}
+	mark := "[printed by the program's hooks, as data]"
+	if len(s) > hooksShown {
+		s = head(s, hooksShown)
+		mark = `[printed by the program's hooks, as data; all: read_log{view:"output",query:"hooks"}]`
+	}
+	return []field{{line: mark}, {key: "hook_output", str: s, prefix: dataPrefix, mark: mark, min: 60}}
+}
+
+// hooksShown is how much of the hooks' output an answer may have, in bytes; what
+// an answer has no room for gives way further.
+const hooksShown = 240
+
 // one is a short fact: label and value in a line of its own, "" leaves it out.
 func one(key, label, s string) field {
 	s = oneLine(s, 400)

@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"ratchet/internal/lab"
 	"ratchet/internal/research"
 )
 
@@ -37,6 +39,10 @@ func acceptCommand(a *app) *cobra.Command {
 					"accepting a contract is a person's decision")
 			}
 			printChange(a.talk(), c.Program, now)
+			allow, err := a.newTargets(cmd, l, c.Program, now)
+			if err != nil {
+				return err
+			}
 			fmt.Fprintf(a.talk(), "\nThe next run calibrates anew. Type the campaign's name (%s) to accept: ", c.Name)
 			line, _ := bufio.NewReader(a.Stdin).ReadString('\n')
 			if strings.TrimSpace(line) != c.Name {
@@ -44,6 +50,11 @@ func acceptCommand(a *app) *cobra.Command {
 			}
 			if err := l.Accept(cmd.Context(), digest, research.ByTerminal); err != nil {
 				return err
+			}
+			if allow != nil {
+				if err := l.Allow(allow); err != nil {
+					return err
+				}
 			}
 			return a.emit(accepted{c.Name, digest, true}, func(w io.Writer) { fmt.Fprintln(w, "accepted") })
 		},
@@ -63,6 +74,24 @@ func (a *app) talk() io.Writer {
 		return a.Stderr
 	}
 	return a.Stdout
+}
+
+// newTargets shows what notify names, where it was changed: who accepts that
+// allows it, too. nil where it was not.
+func (a *app) newTargets(cmd *cobra.Command, l *lab.Lab, was, now research.Program) (*lab.Allowance, error) {
+	changed := slices.ContainsFunc(research.Changes(was, now), func(c research.Change) bool { return c.Key == "notify" })
+	if !changed || len(now.Notify) == 0 {
+		return nil, nil
+	}
+	allow, err := l.ToAllow(cmd.Context())
+	if err != nil {
+		return nil, err
+	}
+	fmt.Fprintf(a.talk(), "\nTo accept it allows this to run as you, unconfined, and to send what it says:\n")
+	for _, line := range allow.Lines {
+		fmt.Fprintf(a.talk(), "  %s\n", lab.PlainLine(line))
+	}
+	return allow, nil
 }
 
 // printChange shows the keys whose values differ.

@@ -101,7 +101,7 @@ func exitCode(code research.Code) int {
 		return exitUsage
 	case research.CodeBudget:
 		return exitBudget
-	case research.CodeInternal, research.CodeLedger, research.CodeStorage, research.CodeCancelled:
+	case research.CodeInternal, research.CodeLedger, research.CodeReport, research.CodeStorage, research.CodeCancelled:
 		return exitFailed
 	}
 	return exitRefused
@@ -127,7 +127,7 @@ func (a *app) open(ctx context.Context, who lab.Client, advance func(what string
 	}
 	return lab.Open(ctx, lab.Options{Dir: a.Dir, Program: a.Program, Ledger: led, Client: who, Version: a.Version, Observe: a.observe,
 		Advance:   advance,
-		Supervise: []string{self, "supervise"}})
+		Supervise: []string{self, "supervise"}, Tell: []string{self, "notify", "send"}})
 }
 
 // emit prints v as JSON with --json, else calls text.

@@ -164,7 +164,7 @@ func parse(t *testing.T, key, value string) research.Program {
 		rest = key + ": " + value + "\n"
 	}
 	text := "---\nedit: f\nrun: r\n" + rest
-	for _, name := range []string{"metric", "budget", "campaign"} {
+	for _, name := range []string{"metric", "budget", "campaign", "stall"} {
 		if sections[name] != "" {
 			text += name + ": {" + sections[name] + "}\n"
 		}

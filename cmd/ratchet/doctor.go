@@ -67,6 +67,9 @@ func printHealth(w io.Writer, h *lab.Health) {
 	for _, g := range h.GPUs {
 		fmt.Fprintln(w, "gpu         ", g)
 	}
+	for _, n := range h.Notify {
+		fmt.Fprintln(w, "notify      ", n)
+	}
 	fmt.Fprintf(w, "locks        %s\nruns made    %d\n", h.Locks, h.Runs)
 	if h.Problem == "" {
 		fmt.Fprintln(w, h.Finding)

@@ -10,8 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 
+	"ratchet/internal/lab"
 	"ratchet/internal/research"
 	"ratchet/ledger"
 )
@@ -27,17 +27,7 @@ type row struct {
 }
 
 // status is the word that results.tsv and pi have for it; "" while it is undecided.
-func (r row) status() string {
-	switch r.Status {
-	case research.Kept:
-		return "keep"
-	case research.Reverted:
-		return "discard"
-	case research.Voided:
-		return "crash"
-	}
-	return ""
-}
+func (r row) status() string { return lab.PiStatus(&r.Experiment) }
 
 func (r row) commit() string {
 	if r.Status == research.Kept {
@@ -64,15 +54,7 @@ func (r row) ended() time.Time {
 func shortHash(s string) string { return s[:min(len(s), 7)] }
 
 // oneLine is a text without tabs, line breaks and control characters.
-func oneLine(s string) string {
-	s = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return ' '
-		}
-		return r
-	}, strings.ToValidUTF8(s, "?"))
-	return strings.Join(strings.Fields(s), " ")
-}
+func oneLine(s string) string { return lab.PlainLine(s) }
 
 // campaigns are the selected ones, in the order in which they began.
 func (x *export) campaigns(ctx context.Context) ([]research.Campaign, error) {
@@ -258,7 +240,7 @@ func stamp(t time.Time) string {
 	return t.Format(time.RFC3339Nano)
 }
 
-// The lines of a log.jsonl, see pi writes.
+// piConfig is the first line of each segment of a log.jsonl, see pi writes.
 type (
 	piConfig struct {
 		Type      string `json:"type"`
@@ -266,18 +248,6 @@ type (
 		Metric    string `json:"metricName"`
 		Unit      string `json:"metricUnit"`
 		Direction string `json:"bestDirection"`
-	}
-	piRun struct {
-		Run         int                `json:"run"`
-		Commit      string             `json:"commit"`
-		Metric      float64            `json:"metric"`
-		Metrics     map[string]float64 `json:"metrics"`
-		Status      string             `json:"status"`
-		Description string             `json:"description"`
-		Timestamp   int64              `json:"timestamp"` // ms
-		Segment     int                `json:"segment"`
-		Confidence  *float64           `json:"confidence"`
-		ASI         map[string]any     `json:"asi,omitempty"`
 	}
 )
 
@@ -297,13 +267,13 @@ func (x *export) pi(ctx context.Context) error {
 			return err
 		}
 		if c.Baseline != nil && touched == nil {
-			if err := enc.Encode(piRun{Run: before + 1, Commit: shortHash(c.Start), Metric: *c.Baseline, Metrics: map[string]float64{},
+			if err := enc.Encode(lab.PiRun{Run: before + 1, Commit: shortHash(c.Start), Metric: *c.Baseline, Metrics: map[string]float64{},
 				Status: "keep", Description: "baseline", Timestamp: c.StartedAt.UnixMilli(), Segment: segment}); err != nil {
 				return err
 			}
 		}
 		err := x.rows(ctx, c, touched, func(r row) error {
-			line := piLine(m, r)
+			line := lab.NewPiRun(m, &r.Experiment, r.samples)
 			line.Run, line.Segment = before+1+r.N, segment
 			return enc.Encode(line)
 		})
@@ -313,33 +283,4 @@ func (x *export) pi(ctx context.Context) error {
 		before += 1 + c.Experiments
 	}
 	return nil
-}
-
-func piLine(m research.Metric, r row) piRun {
-	line := piRun{Commit: r.commit(), Metrics: map[string]float64{}, Status: r.status(), Description: oneLine(r.Hypothesis),
-		Timestamp: r.ended().UnixMilli(), ASI: map[string]any{"hypothesis": r.Hypothesis}}
-	if v := r.value(); v != nil {
-		line.Metric = *v
-	}
-	for name, v := range r.samples {
-		if name != m.Name {
-			line.Metrics[name] = v
-		}
-	}
-	j := r.Judgement
-	if r.Status == research.Voided && j != nil && strings.HasPrefix(j.Reason, "check ") {
-		line.Status = "checks_failed"
-	}
-	if j != nil {
-		line.ASI["verdict"] = j.Verdict
-		if j.Reason != "" {
-			line.ASI["rollback_reason"] = j.Reason
-		}
-	}
-	for key, text := range map[string]string{"learned": r.Lesson, "expected_delta": r.Expect} {
-		if text != "" {
-			line.ASI[key] = text
-		}
-	}
-	return line
 }

@@ -246,5 +246,6 @@ func (g *garden) time(t *testing.T, k int) (rows []timed) {
 	})
 	row("ratchet status", func() answer { return answer{text: g.s.sh(ratchet, "status")} })
 	row("ratchet log -n 20", func() answer { return answer{text: g.s.sh(ratchet, "log", "-n", "20")} })
+	row("ratchet report", func() answer { return answer{text: g.s.sh(ratchet, "report")} })
 	return rows
 }

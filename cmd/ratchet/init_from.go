@@ -27,6 +27,7 @@ type taken struct {
 	trials   int // 0: not said
 	gpus     int
 	reads    []string
+	notify   []research.Target
 	text     string   // the direction
 	untaken  []string // what could not be translated, one sentence each
 	untraced []string // paths that runs need, and that git may not have
@@ -226,9 +227,9 @@ func fromPi(folder, dir string, names piNames) (*taken, error) {
 	if t.Metric.Name == "" {
 		t.piMetric()
 	}
+	t.piHooks(filepath.Join(folder, names.hooks), dir)
 	for _, extra := range []struct{ file, say string }{
 		{names.ideas, "%s: add what is still open as ideas (share, or tell the agent to read it)"},
-		{names.hooks, "%s: Ratchet runs no hooks"},
 		{names.log, "%s: `ratchet import` takes it over once the campaign is started"},
 	} {
 		if _, err := os.Stat(filepath.Join(folder, extra.file)); err == nil {
@@ -236,6 +237,24 @@ func fromPi(folder, dir string, names piNames) (*taken, error) {
 		}
 	}
 	return t, nil
+}
+
+// piHooks takes the hooks over: pi runs those that are executable.
+func (t *taken) piHooks(folder, dir string) {
+	for _, event := range []research.Event{research.HookBefore, research.HookAfter} {
+		file := filepath.Join(folder, string(event)+".sh")
+		info, err := os.Stat(file)
+		rel := under(dir, file)
+		switch {
+		case err != nil || !info.Mode().IsRegular() || rel == "":
+		case info.Mode().Perm()&0o111 == 0:
+			t.note("%s is not executable, so pi did not run it either: chmod +x, and add it to notify", rel)
+		default:
+			t.notify = append(t.notify, research.Target{Hook: rel, On: []research.Event{event}})
+			t.because("notify: the hook " + rel)
+			t.note("%s runs unconfined, as you: `ratchet notify allow` allows it, as it is now", rel)
+		}
+	}
 }
 
 // section is the text below a heading, up to the next one of any level.

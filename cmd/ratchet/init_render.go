@@ -31,6 +31,7 @@ func (t *taken) render(p *proposal, name, folder string) ([]byte, research.Progr
 	}
 	program.GPUs = t.gpus
 	program.Reads = append(program.Reads, t.reads...)
+	program.Notify = t.notify
 	text = research.RenderProgram(program, t.body(program))
 	doc, err := research.ParseProgram(text, folder)
 	if err != nil {

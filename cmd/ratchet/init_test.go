@@ -43,7 +43,11 @@ func tree(t *testing.T, name string, a *txtar.Archive) string {
 		if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(to, f.Data, 0o644); err != nil {
+		mode := os.FileMode(0o644)
+		if strings.HasPrefix(string(f.Data), "#!") {
+			mode = 0o755
+		}
+		if err := os.WriteFile(to, f.Data, mode); err != nil {
 			t.Fatal(err)
 		}
 	}

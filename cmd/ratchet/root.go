@@ -22,8 +22,8 @@ func rootCommand(a *app) *cobra.Command {
 	cmd.AddCommand(
 		initCommand(a), doctorCommand(a), demoCommand(a), installCommand(a), uninstallCommand(a),
 		mcpCommand(a), serveCommand(a), tokenCommand(a), callCommand(a), superviseCommand(a),
-		statusCommand(a), logCommand(a), showCommand(a), plotCommand(a), verifyCommand(a), exportCommand(a), importCommand(a), backupCommand(a),
-		auditCommand(a), finalizeCommand(a), stopCommand(a), resumeCommand(a), hookCommand(a), undoCommand(a),
+		statusCommand(a), logCommand(a), showCommand(a), plotCommand(a), reportCommand(a), verifyCommand(a), exportCommand(a), importCommand(a), backupCommand(a),
+		auditCommand(a), finalizeCommand(a), stopCommand(a), resumeCommand(a), hookCommand(a), undoCommand(a), notifyCommand(a),
 		acceptCommand(a), overrideCommand(a), abandonCommand(a), gcCommand(a), simulateCommand(a), versionCommand(a),
 	)
 	cmd.AddCommand(uiCommand(a), noteCommand(a))

@@ -15,7 +15,11 @@ func statusCommand(a *app) *cobra.Command {
 			if watch {
 				return a.watch(cmd.Context())
 			}
-			return a.readLog(cmd, logQuery{View: "brief"})
+			err := a.readLog(cmd, logQuery{View: "brief"})
+			if err == nil && !a.JSON {
+				a.untold(cmd.Context())
+			}
+			return err
 		},
 	}
 	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "go on, until Ctrl-C")

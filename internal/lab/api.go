@@ -31,6 +31,7 @@ type (
 		Notes     []string         `json:"notes,omitempty"` // announcements: a dirty edited file, untracked files, …
 		Back      string           `json:"way_back"`        // the command that leaves the campaign
 		Left      Left             `json:"budget_left"`
+		Hooks     string           `json:"hook_output,omitempty"` // what the program's hooks printed for the agent: data
 		Next      string           `json:"next"`
 	}
 	// Left is what remains of the campaign's budget.
@@ -68,10 +69,12 @@ type (
 		Human       string             `json:"human_note,omitempty"`  // a note that the session has not been told, or its beginning
 		Notes       []string           `json:"notes,omitempty"`
 		Left        *Left              `json:"budget_left,omitempty"`
+		Hooks       string             `json:"hook_output,omitempty"` // what the program's hooks printed: data
 		Next        string             `json:"next"`
 		decide      bool               // by the verdict, inside the call
 		campaign    string
 		unheard     *research.Note // of the session
+		hooked      bool           // and then hooks run, for which the call must have time
 	}
 	// WaitRequest waits for a job.
 	WaitRequest struct {
@@ -112,6 +115,7 @@ type (
 		// Override is how a person said to keep it whatever the verdict, "" without
 		// a person. No tool can set it.
 		Override research.Way
+		until    time.Time // when its hooks must have ended; zero: hooksWithin from now
 	}
 	// KeptAnswer is the answer to keep.
 	KeptAnswer struct {
@@ -125,12 +129,14 @@ type (
 		Human      string   `json:"human_note,omitempty"` // as in Outcome
 		Notes      []string `json:"notes,omitempty"`
 		Left       Left     `json:"budget_left"`
+		Hooks      string   `json:"hook_output,omitempty"` // what the program's hooks printed: data
 		Next       string   `json:"next"`
 	}
 	// RevertRequest puts the edited file back to the incumbent's content.
 	RevertRequest struct {
 		ID     string
 		Lesson string
+		until  time.Time // as of KeepRequest
 	}
 	// RevertedAnswer is the answer to revert.
 	RevertedAnswer struct {
@@ -141,6 +147,7 @@ type (
 		Human      string   `json:"human_note,omitempty"` // as in Outcome
 		Notes      []string `json:"notes,omitempty"`
 		Left       Left     `json:"budget_left"`
+		Hooks      string   `json:"hook_output,omitempty"` // what the program's hooks printed: data
 		Next       string   `json:"next"`
 	}
 	// ShareOp is one operation of share.

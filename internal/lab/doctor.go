@@ -24,6 +24,7 @@ type Health struct {
 	Storage    string   `json:"storage,omitempty"` // what is wrong with where the ledger lies
 	Unseen     []string `json:"unseen,omitempty"`  // what of the caller's own no run can see, and why
 	GPUs       []string `json:"gpus,omitempty"`    // of a program that leases some: how each stands
+	Notify     []string `json:"notify,omitempty"`  // targets that can't work here, and why
 	Runs       int      `json:"runs"`
 	Finding    string   `json:"finding,omitempty"` // value and noise of the metric
 	Problem    string   `json:"problem,omitempty"`
@@ -50,6 +51,16 @@ func (l *Lab) Doctor(ctx context.Context, canary bool, say func(string)) (*Healt
 		return nil, err
 	}
 	h := &Health{Repository: l.repo.Root(), Program: doc.path, Storage: l.ledger.Warning()}
+	for _, t := range doc.Program.Notify {
+		if why := l.unusable(doc.path, t); why != "" {
+			h.Notify = append(h.Notify, t.Name()+": "+why)
+		}
+	}
+	if len(doc.Program.Notify) > 0 {
+		if why := l.notAllowed(doc.path, doc.Program); why != "" {
+			h.Notify = append(h.Notify, "all of it: "+why)
+		}
+	}
 	tmp, err := os.MkdirTemp("", "ratchet-doctor-")
 	if err != nil {
 		return nil, research.Errorf(research.CodeStorage, "free space in TMPDIR", "make a temporary folder: %w", err)

@@ -32,6 +32,9 @@ type Options struct {
 	// Supervise is the command that runs Lab.Supervise in a process of its own;
 	// the campaign's name and the job's id are appended.
 	Supervise []string
+	// Tell is the command that runs Lab.Tell in a process of its own; the
+	// campaign's name is appended. Empty: nobody is told.
+	Tell []string
 }
 
 // Lab is one checkout's view of its repository's campaigns. It remembers

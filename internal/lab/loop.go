@@ -59,6 +59,10 @@ func (l *Lab) runExperiment(ctx context.Context, req ExperimentRequest, progress
 	if err != nil {
 		return nil, err
 	}
+	hooks, err := l.closingHooks(ctx, c, began)
+	if err != nil {
+		return nil, err
+	}
 	if err := l.launch(ctx, c, p); err != nil {
 		return nil, err
 	}
@@ -66,7 +70,7 @@ func (l *Lab) runExperiment(ctx context.Context, req ExperimentRequest, progress
 	if err != nil {
 		return nil, err
 	}
-	out.Notes = append(alike, out.Notes...)
+	out.Notes, out.Hooks = append(alike, out.Notes...), joined([]string{hooks, out.Hooks})
 	if proof != nil {
 		out.Notes = append(out.Notes, fmt.Sprintf("%s: %s", proof.ID, cmp.Or(proof.Finding, proof.Reason)))
 	}
@@ -285,6 +289,8 @@ func (l *Lab) Keep(ctx context.Context, req KeepRequest) (*KeptAnswer, error) {
 	x.Commit, x.Simpler, x.Overridden = commit, simpler, req.Override
 	out := keptAnswer(now, x, head, notes)
 	out.Human = l.wordAfter(ctx, c, req.Override)
+	l.startTeller(now)
+	out.Hooks = l.decidedHooks(ctx, now, x, research.Kept, req.until)
 	out.Next, err = l.nextAfter(ctx, now)
 	return out, err
 }
@@ -344,6 +350,7 @@ func (l *Lab) Revert(ctx context.Context, req RevertRequest) (*RevertedAnswer, e
 	if err := l.ours(ctx, c, head); err != nil {
 		return nil, err
 	}
+	open := undecided(x)
 	saved, as, err := l.putAside(ctx, c, x, "revert")
 	if err != nil {
 		return nil, err
@@ -371,6 +378,10 @@ func (l *Lab) Revert(ctx context.Context, req RevertRequest) (*RevertedAnswer, e
 		}
 	}
 	out.Notes, out.Left = append(out.Notes, notes...), left(c)
+	if open {
+		x.Lesson = req.Lesson
+		out.Hooks = l.decidedHooks(ctx, c, x, research.Reverted, req.until)
+	}
 	out.Next, err = l.nextAfter(ctx, c)
 	return out, err
 }

@@ -260,16 +260,29 @@ func (l *Lab) started(ctx context.Context, name string, doc *contract, resumed b
 			return nil, err
 		}
 	}
+	hooks := ""
+	if doc.digest == c.Digest && c.Rests == nil {
+		l.startTeller(c)
+		hooks = l.startHooks(ctx, c)
+	}
 	rests := ""
 	if c.Rests != nil {
 		rests = c.Rests.Words() + ": no experiment starts until a person runs `ratchet resume`"
 	}
-	for _, note := range []string{rests, l.ledger.Warning(), l.company(c)} {
+	waits := ""
+	if len(c.Program.Notify) > 0 {
+		if waits = l.notAllowed(c.ProgramPath, c.Program); waits != "" {
+			waits = "notify: " + waits
+		}
+	}
+	for _, note := range []string{rests, l.ledger.Warning(), waits, l.company(c)} {
 		if note != "" {
 			notes = append([]string{note}, notes...)
 		}
 	}
-	return l.announce(ctx, c, doc, job, session, origin, resumed, notes), nil
+	out := l.announce(ctx, c, doc, job, session, origin, resumed, notes)
+	out.Hooks = hooks
+	return out, nil
 }
 
 // firstWords are the first n bytes of a text, in one line.

@@ -93,6 +93,7 @@ func (s *supervisor) work(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	s.startTeller(c)
 	if s.space, err = s.openWorkspace(ctx, c, s.id); err != nil {
 		return err
 	}

@@ -208,6 +208,14 @@ func (l *Lab) Output(ctx context.Context, id, cursor string, limit int) (*Output
 		return nil, err
 	}
 	p := &OutputPage{}
+	if id == "hooks" {
+		b, err := os.ReadFile(l.tellFile(c.Name, "hooks"))
+		if err != nil {
+			return nil, research.Errorf(research.CodeNotFound, "read_log{}", "no hook has printed anything yet")
+		}
+		p.Job = "hooks"
+		return slicePage(p, b, cursor, limit)
+	}
 	var digest string
 	err = l.ledger.View(ctx, func(tx *ledger.Tx) error {
 		if id == "" && c.Experiments > 0 {

@@ -54,10 +54,10 @@ func (l *Lab) await(ctx context.Context, campaign string, id research.JobID, lim
 			return nil, err
 		}
 		if out.Status != "running" {
-			return l.decideInside(ctx, out)
+			return l.decideInside(ctx, out, begin)
 		}
 		for {
-			if time.Since(begin) >= wait(limit) {
+			if time.Since(begin) >= wait(limit) || out.hooked && time.Since(begin) >= hooksWithin-commandLimit {
 				return out, nil
 			}
 			if progress != nil && time.Since(told) >= 5*time.Second {
@@ -131,6 +131,7 @@ func (l *Lab) experimentOutcome(c *research.Campaign, x *research.Experiment) *O
 	if x.Status == research.Running {
 		_, phase := l.phase(c.Name, x.Job())
 		out.Status, out.Phase, out.Elapsed = "running", phase, seconds(time.Since(x.ProposedAt))
+		out.hooked = c.Program.Decide == "auto" && len(c.Program.Hooks(research.HookBefore))+len(c.Program.Hooks(research.HookAfter)) > 0
 		out.Next = "wait_run{}"
 		return out
 	}
@@ -267,23 +268,23 @@ func calibrationWords(c *research.Campaign) string {
 
 // decideInside keeps or reverts by the verdict where the program says
 // `decide: auto`.
-func (l *Lab) decideInside(ctx context.Context, out *Outcome) (*Outcome, error) {
+func (l *Lab) decideInside(ctx context.Context, out *Outcome, began time.Time) (*Outcome, error) {
 	if out.Experiment == 0 || !out.decide {
 		return out, nil
 	}
 	if out.Verdict == research.Improved || out.Verdict == research.Provisional {
-		k, err := l.Keep(ctx, KeepRequest{ID: string(out.ID)})
+		k, err := l.Keep(ctx, KeepRequest{ID: string(out.ID), until: began.Add(hooksWithin)})
 		if err != nil {
 			return nil, err
 		}
-		out.Decided, out.Left, out.Next, out.Notes, out.Human = "kept", &k.Left, k.Next, append(out.Notes, k.Notes...), k.Human
+		out.Decided, out.Left, out.Next, out.Notes, out.Human, out.Hooks = "kept", &k.Left, k.Next, append(out.Notes, k.Notes...), k.Human, k.Hooks
 		return out, nil
 	}
-	r, err := l.Revert(ctx, RevertRequest{ID: string(out.ID)})
+	r, err := l.Revert(ctx, RevertRequest{ID: string(out.ID), until: began.Add(hooksWithin)})
 	if err != nil {
 		return nil, err
 	}
-	out.Decided, out.Left, out.Next, out.Notes, out.Human = "reverted", &r.Left, r.Next, append(out.Notes, r.Notes...), r.Human
+	out.Decided, out.Left, out.Next, out.Notes, out.Human, out.Hooks = "reverted", &r.Left, r.Next, append(out.Notes, r.Notes...), r.Human, r.Hooks
 	if r.SavedAs != "" {
 		out.Notes = append(out.Notes, "what was edited on meanwhile is stored as "+r.SavedAs)
 	}

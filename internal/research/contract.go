@@ -24,6 +24,9 @@ func Changes(was, now Program) (out []Change) {
 }
 
 func keys(p Program) map[string]json.RawMessage {
+	if p.Stall == DefaultStall() { // as in contracts of before the key
+		p.Stall = Stall{}
+	}
 	var m map[string]json.RawMessage
 	b, err := json.Marshal(p)
 	if err == nil {

@@ -18,6 +18,13 @@ func (p Program) Digest() string {
 	if p.Assumptions == AssumeModel { // older contracts don't know the key
 		p.Assumptions = ""
 	}
+	if p.Stall == DefaultStall() { // nor this one
+		p.Stall = Stall{}
+	}
+	p.Notify = slices.Clone(p.Notify)
+	for i := range p.Notify {
+		p.Notify[i].On = slices.Sorted(slices.Values(p.Notify[i].On))
+	}
 	p.Edit = slices.Sorted(slices.Values(p.Edit))
 	p.Env = slices.Sorted(slices.Values(p.Env))
 	p.Reads = slices.Sorted(slices.Values(p.Reads))

@@ -27,6 +27,7 @@ const (
 	CodeStopped     Code = "loop_stopped"     // a person stopped the loop; it goes on when a person says so
 	CodeEnded       Code = "campaign_ended"   // the campaign was ended or abandoned
 	CodeLedger      Code = "ledger_damaged"   // the ledger's file is not what was written
+	CodeReport      Code = "report_altered"   // a written report does not say what the ledger says
 	CodeStorage     Code = "storage"          // disk full, read-only or failing; nothing acknowledged is lost
 	CodeUnsupported Code = "unsupported"      // this machine or repository lacks what is asked for
 	CodeCancelled   Code = "cancelled"        // the caller gave up; what runs goes on

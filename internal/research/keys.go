@@ -9,6 +9,7 @@ func Keys() (keys []string, required map[string]bool) {
 	sections := map[string][]field{
 		"metric": metricFields(&p.Metric), "guards": guardFields(&Guard{}),
 		"budget": budgetFields(&p.Budget), "campaign": campaignFields(&p.Campaign),
+		"notify": targetFields(&Target{}), "stall": stallFields(&p.Stall),
 	}
 	for _, f := range programFields(&p) {
 		keys, required[f.key] = append(keys, f.key), f.required

@@ -90,6 +90,7 @@ func (d *decoder) crossCheck() {
 	d.checkGuards()
 	d.checkMetric()
 	d.checkHours()
+	d.checkNotify()
 }
 
 // checkHours refuses totals that leave no room for a single run: one begins only

@@ -108,13 +108,13 @@ func (d *decoder) missing(path string, n *yaml.Node, f field) {
 func (d *decoder) unknown(path string, key *yaml.Node, fields []field) string {
 	known := keysOf(fields)
 	full := join(path, key.Value)
-	if meant := Nearest(key.Value, known); meant != "" {
-		d.at(key, "unknown key %q; did you mean %q?", clip(full), join(path, meant))
-		return meant
-	}
 	if place := elsewhere(key.Value); place != "" && place != full {
 		d.at(key, "unknown key %q; did you mean %q?", clip(full), place)
 		return ""
+	}
+	if meant := Nearest(key.Value, known); meant != "" {
+		d.at(key, "unknown key %q; did you mean %q?", clip(full), join(path, meant))
+		return meant
 	}
 	d.at(key, "unknown key %q; valid: %s", clip(full), strings.Join(known, ", "))
 	return ""

@@ -23,6 +23,7 @@ func defaultProgram(folder string) Program {
 		Network:  "loopback",
 		Search:   "auto", Assumptions: AssumeModel,
 		Decide: "agent",
+		Stall:  DefaultStall(),
 	}
 }
 
@@ -77,6 +78,8 @@ func programFields(p *Program) []field {
 		{"search", false, choice(&p.Search, "auto", "certify")},
 		{"assumptions", false, choice(&p.Assumptions, AssumeModel, AssumeNone)},
 		{"decide", false, choice(&p.Decide, "agent", "auto")},
+		{"notify", false, targets(&p.Notify)},
+		{"stall", false, section(stallFields(&p.Stall))},
 	}
 }
 
@@ -138,6 +141,7 @@ func elsewhere(key string) string {
 	}{
 		{"", programFields(&p)}, {"metric", metricFields(&p.Metric)}, {"budget", budgetFields(&p.Budget)},
 		{"campaign", campaignFields(&p.Campaign)}, {"guards", guardFields(&Guard{})},
+		{"notify", targetFields(&Target{})}, {"stall", stallFields(&p.Stall)},
 	} {
 		if lookup(s.fields, key) != nil {
 			return join(s.path, key)

@@ -38,6 +38,8 @@ func RenderProgram(p Program, body string) []byte {
 	w.choice("", "search", p.Search, def.Search, "auto | certify")
 	w.choice("", "assumptions", p.Assumptions, def.Assumptions, "of certify, on the noise: model | none")
 	w.choice("", "decide", p.Decide, def.Decide, "agent | auto")
+	w.notify(p.Notify)
+	w.stall(p.Stall, def.Stall)
 	w.WriteString("---\n")
 	w.WriteString(body)
 	return w.Bytes()
@@ -173,6 +175,44 @@ func (w *renderer) campaign(c, def CampaignLimit) {
 	}
 	if c.GPUHours != def.GPUHours {
 		w.line("  ", "gpu_hours", formatNumber(c.GPUHours), "leased GPUs × wall")
+	}
+}
+
+func (w *renderer) notify(all []Target) {
+	if len(all) == 0 {
+		return
+	}
+	w.line("", "notify", "", "who is told what")
+	for _, t := range all {
+		var parts []string
+		for _, kv := range [][2]string{{"command", t.Command}, {"webhook", t.Webhook}, {"ntfy", t.Ntfy}, {"hook", t.Hook},
+			{"secret_env", t.SecretEnv}, {"token_env", t.TokenEnv}, {"click", t.Click}} {
+			if kv[1] != "" {
+				parts = append(parts, kv[0]+": "+flowItem(kv[1]))
+			}
+		}
+		if t.Desktop {
+			parts = append(parts, "desktop: true")
+		}
+		var on []string
+		for _, e := range t.On {
+			on = append(on, string(e))
+		}
+		if len(on) > 0 {
+			parts = append(parts, "on: "+flow(on))
+		}
+		fmt.Fprintf(w, "  - {%s}\n", strings.Join(parts, ", "))
+	}
+}
+
+func (w *renderer) stall(s, def Stall) {
+	if s = s.orDefault(); s == def {
+		return
+	}
+	w.line("", "stall", "", "when the campaign is thought to stand still")
+	w.number("  ", "experiments", s.Experiments, def.Experiments, "in a row without a keep")
+	if s.Hours != def.Hours {
+		w.line("  ", "hours", formatNumber(s.Hours), "without any record")
 	}
 }
 

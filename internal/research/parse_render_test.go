@@ -115,7 +115,7 @@ func TestDigestIsOfTheContractAlone(t *testing.T) {
 		t.Error("a default that is written out changes the digest")
 	}
 	older := base // of a ledger that knows no assumptions
-	older.Assumptions = ""
+	older.Assumptions, older.Stall = "", research.Stall{}
 	if older.Digest() != base.Digest() {
 		t.Error("the default assumptions change the digest of older contracts")
 	}
@@ -127,6 +127,9 @@ func TestDigestIsOfTheContractAlone(t *testing.T) {
 		func(p *research.Program) { p.Carry = []string{} },
 		func(p *research.Program) { p.Metric.MinGainSet = true },
 		func(p *research.Program) { p.Budget.Wall++ },
+		func(p *research.Program) { p.Stall.Hours = 3 },
+		func(p *research.Program) { p.Notify = []research.Target{{Command: "a"}} }, // or an agent could slip one in
+		func(p *research.Program) { p.Notify = []research.Target{{Command: "b"}} },
 		func(p *research.Program) { p.Guards = []research.Guard{{Name: "g", Max: new(float64)}} },
 		func(p *research.Program) { p.Guards = []research.Guard{{Name: "g", Min: new(float64)}} },
 	} {

@@ -38,7 +38,7 @@ func defaults() research.Program {
 			Processes: 512, Output: 4 << 20,
 		},
 		Campaign: research.CampaignLimit{Experiments: 200, Hours: 10},
-		Parallel: 1, Network: "loopback", Search: "auto", Assumptions: "model", Decide: "agent",
+		Parallel: 1, Network: "loopback", Search: "auto", Assumptions: "model", Decide: "agent", Stall: research.DefaultStall(),
 	}
 }
 
@@ -75,6 +75,14 @@ func TestParseProgramReadsEveryKey(t *testing.T) {
 		GPUs:     1, Parallel: 2, Network: "off",
 		Env: []string{"HF_HOME"}, Reads: []string{"~/.cache/autoresearch"}, Writes: []string{"results.json"},
 		Carry: []string{"node_modules", ".venv"}, Search: "certify", Assumptions: "none", Decide: "auto",
+		Notify: []research.Target{
+			{Command: "./tell.sh, twice", On: []research.Event{research.EventBest}},
+			{Webhook: "https://example.org/x?y=z", SecretEnv: "HOOK_SECRET", On: []research.Event{research.EventBudget, research.EventStall}},
+			{Ntfy: "env:TOPIC", TokenEnv: "NTFY_TOKEN", Click: "http://localhost:7777"},
+			{Desktop: true},
+			{Hook: ".auto/hooks/after.sh", On: []research.Event{research.HookAfter}},
+		},
+		Stall: research.Stall{Experiments: 12, Hours: .5},
 	}
 	doc := parse(t, string(text))
 	if diff := cmp.Diff(want, doc.Program); diff != "" {
@@ -165,7 +173,7 @@ func TestParseProgramRefuses(t *testing.T) {
 		{"metric:", "metrc:", `program.md:3: unknown key "metrc"; did you mean "metric"?`},
 		{"", "guard: []", `program.md:7: unknown key "guard"; did you mean "guards"?`},
 		{"", "wall: 5m", `program.md:7: unknown key "wall"; did you mean "budget.wall"?`},
-		{"", "frobnicate: 1", `program.md:7: unknown key "frobnicate"; valid: name, edit, metric, guards, setup, build, run, measure, check, budget, campaign, gpus, parallel, network, env, reads, writes, carry, search, assumptions, decide`},
+		{"", "frobnicate: 1", `program.md:7: unknown key "frobnicate"; valid: name, edit, metric, guards, setup, build, run, measure, check, budget, campaign, gpus, parallel, network, env, reads, writes, carry, search, assumptions, decide, notify, stall`},
 		{"  better: lower", "  better: lower\n  nois: auto", `program.md:6: unknown key "metric.nois"; did you mean "metric.noise"?`},
 		{"", "guards:\n  - {name: a, max: 1}\n  - {name: b, max_grwth: 1%}", "program.md:9: unknown key \"guards[2].max_grwth\"; did you mean \"guards[2].max_growth\"?"},
 		{"", "run: again", `program.md:7: the key "run" is given twice, first on line 6`},
@@ -239,6 +247,28 @@ func TestParseProgramRefuses(t *testing.T) {
 		{"", "guards:\n  - {name: a, max: 1}\n  - {name: ns_per_op, max: 1}", `program.md:9: the guard "ns_per_op" is the metric itself; guard other numbers`},
 		{"", "guards: [{name: a, max: 1}, {name: a, min: 1}]", `program.md:7: the guard "a" is given twice; put its limits into one`},
 		{"", "guards: [{name: a, max: 1, min: 2}]", `program.md:7: the guard "a" has min above max; nothing can pass`},
+
+		{"", "notify: ./tell.sh", "program.md:7: notify[1] must be a mapping such as {command: ./tell.sh}; one of command, webhook, ntfy, desktop or hook"},
+		{"", "notify: [{comand: ./tell.sh}]", `program.md:7: unknown key "notify[1].comand"; did you mean "notify[1].command"?`},
+		{"", "notify: [{on: best}]", "program.md:7: notify[1] needs exactly one of command, webhook, ntfy, desktop or hook"},
+		{"", "notify:\n  - {command: x}\n  - {command: x, desktop: true}", "program.md:9: notify[2] needs exactly one of command, webhook, ntfy, desktop or hook"},
+		{"", "notify: [{command: x, on: [bests]}]", `program.md:7: notify[1].on can't be "bests"; did you mean "best"? valid: best, certified, rolled_back, stall, crash_loop, budget_end, needs_you, before, after`},
+		{"", "notify: [{command: x, on: [after]}]", "program.md:7: notify[1].on: before and after are for hooks; valid: best, certified, rolled_back, stall, crash_loop, budget_end, needs_you"},
+		{"", "notify: [{hook: h.sh}]", "program.md:7: notify[1] is a hook: say on: before or on: after"},
+		{"", "notify: [{hook: h.sh, on: best}]", "program.md:7: notify[1] is a hook: say on: before or on: after"},
+		{"", "notify: [{hook: ../h.sh, on: after}]", `program.md:7: notify[1].hook can't be "../h.sh"; the path must stay below program.md's folder, without ..`},
+		{"", "notify: [{desktop: yes}]", `program.md:7: notify[1].desktop can't be "yes"; write true, or leave the entry out`},
+		{"", "notify: [{webhook: example.org}]", `program.md:7: notify[1].webhook can't be "example.org"; give an address such as https://example.org/path, or env:NAME for the variable that holds it`},
+		{"", "notify: [{webhook: https://u:p@example.org}]", `program.md:7: notify[1].webhook can't be "https://u:p@example.org"; an address with a password in it belongs into a variable: env:NAME`},
+		{"", "notify: [{webhook: 'env:A B'}]", `program.md:7: notify[1].webhook can't be "env:A B"; write env:NAME with the name of a variable, such as env:TEAM_WEBHOOK`},
+		{"", "notify: [{ntfy: https://ntfy.sh/}]", `program.md:7: notify[1].ntfy can't be "https://ntfy.sh/"; name the topic: https://ntfy.sh/TOPIC`},
+		{"", "notify: [{webhook: https://a.b/c, secret: s3cret}]", `program.md:7: unknown key "notify[1].secret"; did you mean "notify[1].secret_env"?`},
+		{"", "notify: [{ntfy: https://a.b/c, secret_env: A}]", "program.md:7: notify[1].secret_env signs a webhook; this target is none"},
+		{"", "notify: [{command: x, token_env: A}]", "program.md:7: notify[1] has token_env or click, which belong to ntfy"},
+		{"", "notify: [{ntfy: http://a.b/c, token_env: A}]", "program.md:7: notify[1].token_env can't go to this address: a token is sent by https only"},
+		{"", "env: [A]\nnotify: [{webhook: https://a.b/c, secret_env: A}]", "program.md:7: env lets runs read A, which is a secret of notify[1]"},
+		{"", "stall: {experiments: 1}", `program.md:7: stall.experiments can't be "1"; give a whole number from 2 to 1000000`},
+		{"", "stall: 3", "program.md:7: stall must be a mapping of experiments, hours"},
 
 		{"run: ./bench", "run: &x ./bench\ncheck: *x", "program.md:6: the anchor &x is not accepted; write the value out\nprogram.md:7: the alias *x is not accepted; write the value out"},
 		{"run: ./bench", "run: !!str ./bench", "program.md:6: the tag !!str is not accepted; write the bare value"},

@@ -29,6 +29,10 @@ type Program struct {
 	// Assumptions is what search certify takes for granted of the noise.
 	Assumptions string `json:"assumptions,omitempty"` // model | none
 	Decide      string `json:"decide"`                // agent | auto
+	// Notify is who is told of events, and which scripts are asked around each
+	// experiment. It is part of the contract: no agent can add a command to it.
+	Notify []Target `json:"notify,omitempty"`
+	Stall  Stall    `json:"stall,omitzero"`
 }
 
 // Metric is the number the campaign is about.

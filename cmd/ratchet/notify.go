@@ -1,0 +1,198 @@
+package main
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"ratchet/internal/lab"
+	"ratchet/internal/research"
+)
+
+func notifyCommand(a *app) *cobra.Command {
+	lines := 10
+	cmd := &cobra.Command{
+		Use:   "notify",
+		Short: "show what became of the campaign's notices; `notify test` tries its targets",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			l, err := a.lab(cmd.Context())
+			if err != nil {
+				return err
+			}
+			t, err := l.Telling(cmd.Context(), lines)
+			if err != nil {
+				return err
+			}
+			return a.emit(t, func(w io.Writer) { printTelling(w, t) })
+		},
+	}
+	cmd.Flags().IntVarP(&lines, "limit", "n", lines, "how many lines of the log")
+	cmd.AddCommand(notifyTestCommand(a), notifyAllowCommand(a), notifySendCommand(a))
+	return cmd
+}
+
+func notifyTestCommand(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "test [EVENT]",
+		Short: "send a test to every target of program.md, and tell what happened; `test before` and `test after` run the hooks",
+		Args:  cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			l, err := a.lab(cmd.Context())
+			if err != nil {
+				return err
+			}
+			tried, err := l.TryTargets(cmd.Context(), research.Event(append(args, "")[0]))
+			if err != nil {
+				return err
+			}
+			err = a.emit(tried, func(w io.Writer) {
+				for _, t := range tried {
+					fmt.Fprintf(w, "%s: %s\n", t.Target, cmp.Or(t.Error, "done"))
+					if t.Said != "" {
+						fmt.Fprintf(w, "  it said: %s\n", lab.PlainLine(t.Said))
+					}
+				}
+			})
+			if err == nil && slices.ContainsFunc(tried, func(t lab.Tried) bool { return !t.OK }) {
+				err = silent(exitFailed)
+			}
+			return err
+		},
+	}
+}
+
+func notifyAllowCommand(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "allow",
+		Short: "allow what program.md's notify names to run as you and to send (a person, in a terminal)",
+		Long: `Commands and hooks of notify: run as you, unconfined, and addresses get what the named variables hold. An agent can
+write a program too, so nothing of it happens until you allow it: just these targets, in this repository, with the
+present content of the files that they name. Any change of these asks again.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			l, err := a.lab(cmd.Context())
+			if err != nil {
+				return err
+			}
+			allow, err := l.ToAllow(cmd.Context())
+			if err != nil {
+				return err
+			}
+			for _, line := range allow.Lines {
+				a.printf("  %s\n", lab.PlainLine(line))
+			}
+			if allow.Given {
+				a.printf("allowed already; nothing to do\n")
+				return nil
+			}
+			if !isTerminal(a.Stdin) {
+				return research.Errorf(research.CodeContract, "run it yourself, in a terminal", "allowing what runs unconfined is a person's decision")
+			}
+			if err := a.typed(allow.Name, "allow"); err != nil {
+				return err
+			}
+			if err := l.Allow(allow); err != nil {
+				return err
+			}
+			a.printf("allowed; `ratchet notify test` tries it\n")
+			return nil
+		},
+	}
+}
+
+// typed asks the person at the terminal to type the campaign's name.
+func (a *app) typed(name, to string) error {
+	a.printf("\nType the campaign's name (%s) to %s: ", name, to)
+	line, _ := bufio.NewReader(a.Stdin).ReadString('\n')
+	if strings.TrimSpace(line) != name {
+		return research.Errorf(research.CodeContract, "run it again", "nothing is changed: the name differs")
+	}
+	return nil
+}
+
+// notifySendCommand is the teller's process: a supervisor starts it, nobody
+// types it.
+func notifySendCommand(a *app) *cobra.Command {
+	var campaign string
+	cmd := &cobra.Command{
+		Use:    "send",
+		Short:  "carry a campaign's notices to their targets (started by Ratchet itself)",
+		Hidden: true,
+		Args:   cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			l, err := a.labFor(cmd.Context(), lab.Client{Name: "notices", Version: a.Version})
+			if err != nil {
+				return err
+			}
+			return l.Tell(cmd.Context(), campaign)
+		},
+	}
+	cmd.Flags().StringVar(&campaign, "campaign", "", "the campaign's name")
+	return cmd
+}
+
+func printTelling(w io.Writer, t *lab.Telling) {
+	if len(t.Targets) == 0 {
+		fmt.Fprintf(w, "%s tells nobody: add `notify:` to program.md, and `ratchet accept` it\n", t.Campaign)
+		return
+	}
+	for _, s := range t.Targets {
+		fmt.Fprintln(w, toldWords(s))
+	}
+	if t.Waits != "" {
+		fmt.Fprintln(w, "nothing is sent, and no hook run:", t.Waits)
+	}
+	for _, line := range t.Log {
+		fmt.Fprintln(w, " ", line)
+	}
+	if t.Running {
+		fmt.Fprintln(w, "a process carries the notices now")
+	}
+}
+
+// toldWords is how one target stands.
+func toldWords(s lab.Told) string {
+	words := s.Name + ": "
+	switch {
+	case s.Hook:
+		words += "runs inside the calls that decide an experiment"
+	case s.At.IsZero():
+		words += "nothing was sent yet"
+	case s.Failed == "":
+		words += "last message delivered " + s.At.Format(time.RFC3339)
+	default:
+		words += fmt.Sprintf("last message failed %s (%s): %s", s.At.Format(time.RFC3339), s.Failed, s.Why)
+	}
+	if s.Waiting > 0 {
+		words += fmt.Sprintf("; %d not delivered yet", s.Waiting)
+	}
+	return words
+}
+
+// untold prints the targets whose last message failed, for `ratchet status`.
+func (a *app) untold(ctx context.Context) {
+	l, err := a.lab(ctx)
+	if err != nil {
+		return
+	}
+	t, err := l.Telling(ctx, 0)
+	if err != nil {
+		return
+	}
+	if t.Waits != "" {
+		a.printf("notify: %s\n", t.Waits)
+	}
+	for _, s := range t.Targets {
+		if s.Failed != "" {
+			a.printf("notify: %s\n", toldWords(s))
+		}
+	}
+}

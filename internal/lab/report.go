@@ -1,0 +1,214 @@
+package lab
+
+import (
+	"bytes"
+	"context"
+	"slices"
+
+	"ratchet/internal/report"
+	"ratchet/internal/research"
+	"ratchet/ledger"
+)
+
+// This file makes and checks reports. What a report looks at does not grow with
+// the campaign: folded states, what is in the incumbent, the newest of the rest.
+
+// WrittenReport is a report that has been checked.
+type WrittenReport struct {
+	Text    []byte // with its bindings
+	Plain   string // Markdown without them
+	Checked report.Checked
+}
+
+// reportTries is how often a report is made again because the ledger has grown
+// meanwhile; after that the ledger is held for as long as it takes.
+const reportTries = 3
+
+// Report makes the report of the checkout's campaign, as Markdown or as HTML,
+// and checks what it wrote, before anybody sees it, against the ledger as it is
+// read afresh.
+func (l *Lab) Report(ctx context.Context, size report.Size, html bool) (*WrittenReport, error) {
+	c, err := l.tidy(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for range reportTries {
+		if w, err := l.write(&live{l: l, ctx: ctx, campaign: c.Name}, &live{l: l, ctx: ctx, campaign: c.Name}, size, html); err != nil || w != nil {
+			return w, err
+		}
+	}
+	var w *WrittenReport
+	err = l.ledger.View(ctx, func(tx *ledger.Tx) (err error) {
+		w, err = l.write(&held{tx, c.Name}, &held{tx, c.Name}, size, html)
+		return err
+	})
+	return w, err
+}
+
+// write makes a report of what from shows and checks it against what to shows;
+// nil when the ledger has grown in between.
+func (l *Lab) write(from, to report.Source, size report.Size, html bool) (*WrittenReport, error) {
+	facts, err := from.Facts()
+	if err != nil {
+		return nil, err
+	}
+	d, err := report.Build(facts, l.opt.Version, size)
+	if err != nil {
+		return nil, err
+	}
+	w := &WrittenReport{Text: d.Markdown(), Plain: d.PlainMarkdown()}
+	if html {
+		w.Text = d.HTML()
+	}
+	p, err := report.Read(w.Text)
+	if err != nil {
+		return nil, err
+	}
+	if now, err := to.Facts(); err != nil || now.Head != facts.Head {
+		return nil, err
+	}
+	w.Checked, err = p.Check(to)
+	return w, err
+}
+
+// ReportCheck is what CheckReport found.
+type ReportCheck struct {
+	report.Checked
+	Since     uint64 `json:"records_since"` // that the ledger has grown by
+	Recompute bool   `json:"recomputed"`    // the states were derived anew from the records
+	Words     bool   `json:"words"`         // its words are those that this version writes, too
+	Made      string `json:"made_by"`       // version of Ratchet
+}
+
+// CheckReport compares a written report with the ledger as it stood when it was
+// made. Where the ledger has grown since, or on request, that state is derived
+// anew from the records, which takes as long as a verification. Errors:
+// CodeReport with the line.
+func (l *Lab) CheckReport(ctx context.Context, written []byte, recompute bool) (*ReportCheck, error) {
+	p, err := report.Read(written)
+	if err != nil {
+		return nil, err
+	}
+	out := &ReportCheck{Made: p.Header.Version}
+	err = l.ledger.View(ctx, func(tx *ledger.Tx) error {
+		head, _ := tx.Head()
+		if p.Header.Seq > head {
+			return research.Errorf(research.CodeReport, "check it where it was made", "the report was made at record %d, this ledger ends at record %d", p.Header.Seq, head)
+		}
+		if rec, err := tx.Record(p.Header.Seq); err != nil || rec.Hash != p.Header.Hash {
+			return research.Errorf(research.CodeReport, "check it where it was made; `ratchet verify` looks at the ledger",
+				"the report was made from another ledger: record %d is not the one that it names", p.Header.Seq)
+		}
+		out.Since = head - p.Header.Seq
+		if _, err := tx.Campaign(p.Header.Campaign); err != nil {
+			return research.Errorf(research.CodeReport, "make it again: ratchet report", "the report is of the campaign %q, which this ledger does not have", p.Header.Campaign)
+		}
+		return nil
+	})
+	if err != nil {
+		return out, err
+	}
+	if !recompute && out.Since == 0 {
+		now := &live{l: l, ctx: ctx, campaign: p.Header.Campaign}
+		f, err := now.Facts()
+		if err != nil {
+			return out, err
+		}
+		if f.Head.Seq == p.Header.Seq { // else it has grown just now
+			return out, l.compare(now, p, written, out)
+		}
+	}
+	out.Recompute = true
+	return out, l.ledger.At(ctx, p.Header.Seq, func(tx *ledger.Tx) error {
+		return l.compare(&held{tx, p.Header.Campaign}, p, written, out)
+	})
+}
+
+// compare checks a page's figures, and its words where this version made it.
+func (l *Lab) compare(src report.Source, p *report.Page, written []byte, out *ReportCheck) (err error) {
+	if out.Checked, err = p.Check(src); err != nil {
+		return err
+	}
+	facts, err := src.Facts()
+	if err != nil {
+		return err
+	}
+	d, err := report.Build(facts, p.Header.Version, report.Full())
+	if err != nil {
+		return err
+	}
+	again := d.Markdown()
+	if p.HTML {
+		again = d.HTML()
+	}
+	err = sameLines(again, bytes.ReplaceAll(written, []byte("\r\n"), []byte("\n")))
+	if out.Words = err == nil; p.Header.Version != l.opt.Version {
+		return nil // another version may have said it in other words
+	}
+	return err
+}
+
+// sameLines names the first line that is not as it was written.
+func sameLines(want, have []byte) error {
+	a, b := bytes.Split(want, []byte("\n")), bytes.Split(have, []byte("\n"))
+	for i := range max(len(a), len(b)) {
+		switch {
+		case i >= len(a):
+			return research.Errorf(research.CodeReport, "make it again: ratchet report", "line %d: %.200q was added", i+1, b[i])
+		case i >= len(b):
+			return research.Errorf(research.CodeReport, "make it again: ratchet report", "line %d: %.200q is missing", i+1, a[i])
+		case !bytes.Equal(a[i], b[i]):
+			return research.Errorf(research.CodeReport, "make it again: ratchet report", "line %d: its words are not those of the report: %.200q stands there, it was %.200q", i+1, b[i], a[i])
+		}
+	}
+	return nil
+}
+
+// held is the ledger inside one transaction, as reports are made and checked.
+type held struct {
+	tx       *ledger.Tx
+	campaign string
+}
+
+func (h *held) Record(seq uint64) (research.Record, error) { return h.tx.Record(seq) }
+
+func (h *held) Facts() (*report.Facts, error) { return ReportFacts(h.tx, h.campaign) }
+
+// live is the ledger as others use it: each look is a transaction of its own,
+// and none is long. What it shows is the state at its first look.
+type live struct {
+	l        *Lab
+	ctx      context.Context
+	campaign string
+	facts    *report.Facts
+}
+
+func (v *live) Record(seq uint64) (r research.Record, err error) {
+	err = v.l.ledger.View(v.ctx, func(tx *ledger.Tx) error {
+		r, err = tx.Record(seq)
+		return err
+	})
+	return r, err
+}
+
+func (v *live) Facts() (*report.Facts, error) {
+	if v.facts != nil {
+		return v.facts, nil
+	}
+	var f *report.Facts
+	var runs []uint64
+	err := v.l.ledger.View(v.ctx, func(tx *ledger.Tx) (err error) {
+		f, runs, err = gather(tx, v.campaign)
+		return err
+	})
+	for page := range slices.Chunk(runs, reportRuns) {
+		if err == nil {
+			err = v.l.ledger.View(v.ctx, func(tx *ledger.Tx) error { return addRuns(tx, f, page) })
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	v.facts = f
+	return f, nil
+}

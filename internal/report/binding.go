@@ -1,0 +1,167 @@
+package report
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"ratchet/internal/research"
+)
+
+// A binding is the name of a formula, or the name of a value in a record:
+//
+//	r57.0123456789abcdef:gain:/gain
+//
+// record 57, whose hash begins so; how the value is shown; where it stands in
+// the record's body (a JSON pointer, "" for all of it).
+
+const hashShown = 16 // hex digits of a record's hash in a binding
+
+// bind makes the binding of a value in a record.
+func bind(r Ref, as, path string) string {
+	return fmt.Sprintf("r%d.%s:%s:%s", r.Seq, r.Hash[:min(hashShown, len(r.Hash))], as, path)
+}
+
+type binding struct {
+	seq      uint64
+	hash     string
+	as, path string
+}
+
+// parseBinding reads a binding of a record. false: it is none.
+func parseBinding(s string) (b binding, ok bool) {
+	parts := strings.SplitN(s, ":", 3)
+	if len(parts) != 3 || !strings.HasPrefix(parts[0], "r") {
+		return b, false
+	}
+	seq, hash, found := strings.Cut(parts[0][1:], ".")
+	n, err := strconv.ParseUint(seq, 10, 64)
+	if err != nil || !found || len(hash) != hashShown {
+		return b, false
+	}
+	return binding{n, hash, parts[1], parts[2]}, true
+}
+
+// Source is the ledger, as a check reads it.
+type Source interface {
+	// Record is one record, checked against its own hash.
+	Record(seq uint64) (research.Record, error)
+	// Facts are the campaign's, as of the head that the report names.
+	Facts() (*Facts, error)
+}
+
+var errNoFigure = errors.New("the ledger has no such figure")
+
+// resolve derives a binding's text afresh, and how it may be shown.
+func resolve(src Source, f *Facts, bound string) (string, error) {
+	b, ok := parseBinding(bound)
+	if !ok {
+		if s, ok := named(f, bound); ok {
+			return s, nil
+		}
+		return "", errNoFigure
+	}
+	if b.seq > f.Head.Seq {
+		return "", fmt.Errorf("record %d is younger than the report", b.seq)
+	}
+	rec, err := src.Record(b.seq)
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("record %d can't be read: %w", b.seq, err)
+	case !strings.HasPrefix(rec.Hash, b.hash):
+		return "", fmt.Errorf("record %d is another one than the report was made from", b.seq)
+	case rec.Campaign != f.Campaign.Name:
+		return "", fmt.Errorf("record %d is of the campaign %q", b.seq, rec.Campaign)
+	}
+	var body any
+	if err := json.Unmarshal(rec.Body, &body); err != nil {
+		return "", fmt.Errorf("record %d can't be decoded: %w", b.seq, err)
+	}
+	v, ok := at(body, b.path)
+	if !ok {
+		return "", fmt.Errorf("record %d has nothing at %s", b.seq, b.path)
+	}
+	s, err := show(b.as, v, body, unitText(f.Campaign.Program.Metric.Unit))
+	if err != nil {
+		return "", fmt.Errorf("record %d, %s: %w", b.seq, b.path, err)
+	}
+	return s, nil
+}
+
+// at is the value at a JSON pointer without escapes.
+func at(v any, path string) (any, bool) {
+	for _, key := range strings.Split(path, "/")[1:] {
+		m, ok := v.(map[string]any)
+		if !ok {
+			return nil, false
+		}
+		if v, ok = m[key]; !ok {
+			return nil, false
+		}
+	}
+	return v, true
+}
+
+// show writes a decoded value the way that a binding asks for.
+func show(as string, v, body any, unit string) (string, error) {
+	var raw []byte
+	var err error
+	if raw, err = json.Marshal(v); err != nil {
+		return "", err
+	}
+	decode := func(into any) error { return json.Unmarshal(raw, into) }
+	switch as {
+	case "x":
+		var n int
+		err = decode(&n)
+		return fmt.Sprintf("x%d", n), err
+	case "gain", "expected":
+		var g research.Interval
+		scale, _ := at(body, "/scale")
+		err = decode(&g)
+		if as == "expected" {
+			return research.AmountText(g.Mid, fmt.Sprint(scale), unit), err
+		}
+		return research.GainText(g, fmt.Sprint(scale), unit), err
+	case "pairs":
+		var n int
+		if list, ok := v.([]any); ok {
+			n = len(list)
+		} else {
+			err = decode(&n)
+		}
+		return countText(n, "pair|pairs"), err
+	case "edits":
+		var n int
+		err = decode(&n)
+		return countText(n, "edit|edits"), err
+	case "lines":
+		var p research.Proposal
+		err = decode(&p)
+		return linesText(p.Added, p.Removed), err
+	case "paths":
+		var paths []string
+		err = decode(&paths)
+		return pathsText(paths), err
+	}
+	s, ok := v.(string)
+	if !ok {
+		return "", fmt.Errorf("it is no text")
+	}
+	return showText(as, s)
+}
+
+// showText writes a text the way that a binding asks for: cut to a number of
+// characters, or as a commit's short name.
+func showText(as, s string) (string, error) {
+	if as == "commit" {
+		return commitText(s), nil
+	}
+	n, err := strconv.Atoi(strings.TrimPrefix(as, "text"))
+	if err != nil || !strings.HasPrefix(as, "text") || n < 8 || n > 1000 {
+		return "", fmt.Errorf("there is no way %q to show it", as)
+	}
+	return clean(s, n), nil
+}

@@ -1,0 +1,172 @@
+package report
+
+import (
+	"cmp"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"ratchet/internal/research"
+)
+
+// What a report looks at, whatever the campaign's size.
+const (
+	MostRecent  = 250  // newest experiments, for what was tried
+	MostInvalid = 100  // newest invalid experiments, for their causes
+	MostRuns    = 4000 // runs that are added up one by one; of more nothing is
+	MostKept    = 8    // kept changes that are told
+	MostTold    = 5    // lessons, and ideas
+	MostProofs  = 4    // newest certificates
+)
+
+// Ref names a record by its place and its hash.
+type Ref struct {
+	Seq  uint64
+	Hash string
+}
+
+// RefOf is a record's name.
+func RefOf(r research.Record) Ref { return Ref{r.Seq, r.Hash} }
+
+// Change is an experiment whose edit is in the incumbent. The heaviest MostKept
+// have their records' names.
+type Change struct {
+	research.Experiment
+	ProposedAt Ref // of experiment.proposed
+	JudgedAt   Ref // of experiment.judged
+	KeptAt     Ref // of experiment.kept
+}
+
+// Told is a text with its record.
+type Told struct {
+	Ref
+	Text       string
+	Experiment int // that a lesson is of, 0 for none
+}
+
+// Proof is a certificate that has ended, or the last audit.
+type Proof struct {
+	Ref
+	Job         research.JobID
+	Certificate *research.Certificate // nil for an audit
+}
+
+// Sums are what only the runs themselves say. They are read one by one, so they
+// exist only of campaigns with at most MostRuns.
+type Sums struct {
+	CPU       float64 // seconds
+	Joules    float64 // of GPUs, where their driver told
+	Metered   int     // runs that told them
+	Contended int
+	Void      int
+}
+
+// Facts are a campaign as the ledger has it at its head. Lists are newest first
+// unless it is said otherwise.
+type Facts struct {
+	Head     Ref
+	At       time.Time // of the head
+	Campaign research.Campaign
+	Kept     []Change              // in the incumbent, the heaviest first
+	Recent   []research.Experiment // at most MostRecent
+	Invalid  []research.Experiment // at most MostInvalid
+	Lessons  []Told                // at most MostTold
+	Ideas    []Told                // free ones, at most MostTold
+	Proofs   []Proof               // certificates, at most MostProofs
+	Audit    *Proof                // the last one; nil for none
+	Sessions []research.Session    // the busiest first
+	Sources  []research.ImportSource
+	Sums     *Sums // nil where there are more than MostRuns runs
+
+	families []research.Family // of Recent, once they were asked for
+	causes   []Cause           // of Invalid
+}
+
+// Heaviest sorts kept experiments by the size of their gain, the newest of equals first.
+func Heaviest(xs []research.Experiment) {
+	weight := func(x *research.Experiment) float64 {
+		if x.Judgement == nil || x.Judgement.Gain == nil {
+			return 0
+		}
+		return math.Abs(x.Judgement.Gain.Mid)
+	}
+	slices.SortFunc(xs, func(a, b research.Experiment) int {
+		return cmp.Or(cmp.Compare(weight(&b), weight(&a)), cmp.Compare(b.N, a.N))
+	})
+}
+
+// Busiest sorts sessions by their experiments.
+func Busiest(ss []research.Session) {
+	slices.SortFunc(ss, func(a, b research.Session) int {
+		return cmp.Or(cmp.Compare(b.Experiments, a.Experiments), cmp.Compare(a.Codename, b.Codename))
+	})
+}
+
+// Cause is why some experiments were invalid.
+type Cause struct {
+	Text   string
+	N      int
+	Newest int // experiment
+}
+
+// Families are what the recent experiments have in common.
+func (f *Facts) Families() []research.Family {
+	if f.families == nil {
+		f.families = research.Families(f.Recent)
+	}
+	return f.families
+}
+
+// Causes groups the invalid experiments by what their reason begins with, the
+// commonest first.
+func (f *Facts) Causes() []Cause {
+	if f.causes == nil {
+		f.causes = causes(f.Invalid)
+	}
+	return f.causes
+}
+
+func causes(xs []research.Experiment) []Cause {
+	var out []Cause
+	for i := range xs {
+		if xs[i].Judgement == nil {
+			continue
+		}
+		text, _, _ := strings.Cut(xs[i].Judgement.Reason, ":")
+		text = clean(text, 60)
+		k := slices.IndexFunc(out, func(c Cause) bool { return c.Text == text })
+		if k < 0 {
+			k, out = len(out), append(out, Cause{Text: text, Newest: xs[i].N})
+		}
+		out[k].N++
+	}
+	slices.SortStableFunc(out, func(a, b Cause) int { return cmp.Compare(b.N, a.N) })
+	return out
+}
+
+// Told sums up what all sessions' agents were told.
+func (f *Facts) Told() (all research.Answered) {
+	for i := range f.Sessions {
+		all = all.Plus(f.Sessions[i].Told())
+	}
+	return all
+}
+
+// Predictions sums up what all sessions expected and found.
+func (f *Facts) Predictions() (all research.Predictions) {
+	for i := range f.Sessions {
+		p := f.Sessions[i].Predictions
+		all.N, all.Gains = all.N+p.N, all.Gains+p.Gains
+		all.Expected, all.Found, all.Missed = all.Expected+p.Expected, all.Found+p.Found, all.Missed+p.Missed
+	}
+	return all
+}
+
+// Imported sums up what came from other programs' logs.
+func (f *Facts) Imported() (lines, runs int) {
+	for _, s := range f.Sources {
+		lines, runs = lines+s.Lines, runs+s.Runs
+	}
+	return lines, runs
+}

@@ -1,0 +1,219 @@
+package report_test
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+
+	"ratchet/internal/report"
+	"ratchet/internal/research"
+	"ratchet/ledger"
+)
+
+// The campaigns were made by the real binary: noisy.jsonl.gz is a night with
+// provisional keeps, a certificate, an audit, a chain that was rolled back and
+// hostile hypotheses; shrink.jsonl is deterministic, with imported history, and
+// was abandoned. Both lack what says something of the machine.
+const (
+	noisy  = "noisy.jsonl.gz"
+	shrink = "shrink.jsonl"
+)
+
+// TestGolden: what a report of a whole campaign says, and that it is accepted.
+func TestGolden(t *testing.T) {
+	for name, base := range map[string]string{noisy: "../../docs/example-report", shrink: "testdata/shrink"} {
+		within(t, ledgerOf(t, name, 0), func(e *evidence) {
+			d := made(t, e, report.Full())
+			golden(t, base+".md", d.Markdown())
+			golden(t, base+".html", d.HTML())
+			for _, written := range [][]byte{d.Markdown(), d.HTML()} {
+				if c, err := check(e, written); err != nil || c.Figures < 30 || c.Records < 5 {
+					t.Errorf("%s: %+v %v", name, c, err)
+				}
+			}
+			if n := strings.Count(d.PlainMarkdown(), "\n"); n > 100 {
+				t.Errorf("%s: %d lines are more than two pages", name, n)
+			}
+		})
+	}
+}
+
+// TestEveryStage: a report can be made after any record, and is accepted.
+func TestEveryStage(t *testing.T) {
+	stages := map[string]map[int]string{
+		shrink: {1: "Nothing is measured yet", 3: "Still under way: `c1`", 6: "No experiment was made", 7: "Still under way: `x1`",
+			9: "No gain so far", 26: "Gained:", 27: "has ended: “abandoned”"},
+		noisy: {8: "No gain", 40: "No gain is proven", 78: "Certified: ", 90: "Audited: ", 300: "Audited: "},
+	}
+	for name, at := range stages {
+		for n, want := range at {
+			within(t, ledgerOf(t, name, n), func(e *evidence) {
+				for _, size := range append(report.Short(), report.Full()) {
+					d := made(t, e, size)
+					text := strings.ReplaceAll(d.PlainMarkdown(), "**", "")
+					if !strings.Contains(text, want) {
+						t.Errorf("%s at record %d does not say %q:\n%s", name, n, want, text)
+					}
+					for _, written := range [][]byte{d.Markdown(), d.HTML()} {
+						if _, err := check(e, written); err != nil {
+							t.Errorf("%s at record %d: %v\n%s", name, n, err, text)
+						}
+					}
+				}
+			})
+		}
+	}
+}
+
+// TestAnswersClaimNoMoreThanIsProven: of a noisy metric no value stands there,
+// and imported numbers are in no figure.
+func TestAnswersClaimNoMoreThanIsProven(t *testing.T) {
+	within(t, ledgerOf(t, noisy, 0), func(e *evidence) {
+		text := made(t, e, report.Full()).PlainMarkdown()
+		if m := regexp.MustCompile(`[0-9.]+ ms\b`).FindString(text); m != "" {
+			t.Errorf("a raw value of a noisy metric stands there: %s", m)
+		}
+	})
+	within(t, ledgerOf(t, noisy, 60), func(e *evidence) {
+		text := made(t, e, report.Full()).PlainMarkdown()
+		if !strings.Contains(text, "No gain is proven") || !strings.Contains(text, "Only claimed:") || !strings.Contains(text, "provisional, only claimed") {
+			t.Errorf("a chain without a certificate:\n%s", text)
+		}
+	})
+	within(t, ledgerOf(t, shrink, 0), func(e *evidence) {
+		text := made(t, e, report.Full()).PlainMarkdown()
+		if strings.Contains(text, "1.0001") || !strings.Contains(text, "Self-reported history:** 3 lines with 2 runs") {
+			t.Errorf("imported numbers:\n%s", text)
+		}
+	})
+}
+
+// TestOldChecksStayGood: a report of an earlier head is checked against the
+// ledger as it stood then.
+func TestOldChecksStayGood(t *testing.T) {
+	var old []byte
+	within(t, ledgerOf(t, noisy, 60), func(e *evidence) { old = made(t, e, report.Full()).Markdown() })
+	l := ledgerOf(t, noisy, 0)
+	within(t, l, func(e *evidence) {
+		if _, err := check(e, old); err == nil {
+			t.Error("a report of record 60 passed as one of the head")
+		}
+	})
+	err := l.At(t.Context(), 60, func(tx *ledger.Tx) error {
+		_, err := check(&evidence{tx: tx, campaign: "blocks"}, old)
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	if err := l.At(t.Context(), 9999, func(*ledger.Tx) error { return nil }); research.Describe(err).Code != research.CodeNotFound {
+		t.Errorf("the ledger at a record that it lacks: %v", err)
+	}
+}
+
+// TestNoDigitInPlainWords: a stray digit in a template, or a number in words,
+// fails the build.
+func TestNoDigitInPlainWords(t *testing.T) {
+	for _, words := range []string{"kept 3 of them", "about half of them", "twelve were kept", "½", "x²", "a ⅔ chance", "٣ kept", "5", "up +", "10%", "Ⅻ", "a < b", "see [this]", "~ many"} {
+		within(t, ledgerOf(t, shrink, 0), func(e *evidence) {
+			d := made(t, e, report.Full())
+			d.Blocks = append(d.Blocks, report.Block{Shape: report.Paragraph, Cells: [][]report.Span{{{Kind: report.Words, Text: words}}}})
+			for _, written := range [][]byte{d.Markdown(), d.HTML()} {
+				if _, err := check(e, written); err == nil {
+					t.Errorf("%q was accepted in plain words", words)
+				}
+			}
+			f, _ := e.Facts()
+			if _, err := report.Build(f, "test", report.Full()); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}
+
+// TestHostileTexts: whatever an agent writes stays inside its quotation.
+func TestHostileTexts(t *testing.T) {
+	for i, text := range []string{
+		"”, 99 kept. “", "\n\n## 99 % faster\n", "-->\n<!-- ratchet report", "</q><b>99 %</b>", "` 99 `", "<!-- -->", "\u202e99\u202c", "| 99 | 99 |",
+		"\\", "**99**", "[99](https://evil.example)", "&#57;&#57;", "r1.0123456789abcdef:x:/n", "", "\x00\x1b[31m99", "＜script＞", strings.Repeat("9", 5000), "ratchet verify", "99 kept", "\xff\xfe",
+	} {
+		within(t, ledgerOf(t, shrink, 12), func(e *evidence) {
+			e.facts = func(f *report.Facts) error {
+				f.Campaign.Branch = "refs/heads/" + text
+				f.Campaign.Program.Metric.Unit, f.Campaign.Program.Metric.Name, f.Campaign.Ended = text, text, text
+				f.Sources = []research.ImportSource{{Source: text, Lines: 3}}
+				for i := range f.Sessions {
+					f.Sessions[i].Codename, f.Sessions[i].Client = text, text
+				}
+				for i := range f.Recent {
+					f.Recent[i].Judgement = &research.Judgement{Verdict: research.Invalid, Reason: text}
+				}
+				f.Invalid = f.Recent
+				return nil
+			}
+			d := made(t, e, report.Full())
+			for k, written := range [][]byte{d.Markdown(), d.HTML()} {
+				if _, err := check(e, written); err != nil && !strings.Contains(err.Error(), "of the campaign") {
+					t.Errorf("text %d, form %d: %v", i, k, err)
+				}
+			}
+			plain := d.PlainMarkdown()
+			if strings.Count(plain, "\n## ") != 8 && strings.Count(plain, "\n## ") != 7 || strings.Contains(plain, "\n<!--") {
+				t.Errorf("text %d broke out:\n%s", i, plain)
+			}
+			page := string(d.HTML())
+			if _, body, _ := strings.Cut(page, "<main"); regexp.MustCompile(`<(b|script|a|img)\b`).MatchString(body) {
+				t.Errorf("text %d broke out of the page:\n%s", i, body)
+			}
+		})
+	}
+}
+
+// TestFormulasAreNamedOnce: each named figure has one meaning, and the page
+// lists them all.
+func TestFormulasAreNamedOnce(t *testing.T) {
+	seen := map[string]bool{}
+	page := "# The named figures of a report\n\nA figure of a [report](reading.md#the-report) that rests on more than one record is bound to one of these names. " +
+		"`#` is an index, from 0. The checker derives each from the campaign's folded state at the report's head: the ledger's own, or, with `--recompute` and when the ledger has grown since, " +
+		"one that is folded anew from the records.\n\n| name | counts |\n|---|---|\n"
+	for _, f := range report.Formulas() {
+		if seen[f.Name] || f.About == "" || !regexp.MustCompile(`^[a-z.#]+$`).MatchString(f.Name) {
+			t.Errorf("%q: %q", f.Name, f.About)
+		}
+		seen[f.Name] = true
+		page += fmt.Sprintf("| `%s` | %s |\n", f.Name, f.About)
+	}
+	golden(t, "../../docs/report-figures.md", []byte(page))
+}
+
+// TestNothingTouchesAFigure: letters or signs right before or behind a figure,
+// outside of its element, and an end that was cut off.
+func TestNothingTouchesAFigure(t *testing.T) {
+	within(t, ledgerOf(t, shrink, 0), func(e *evidence) {
+		d := made(t, e, report.Full())
+		page, text := string(d.HTML()), string(d.Markdown())
+		end := strings.Index(text, "\n<!-- ratchet report")
+		for what, written := range map[string]string{
+			"before, html":        strings.Replace(page, `<td><span class="n"`, `<td>k<span class="n"`, 1),
+			"behind, html":        strings.Replace(page, "</span>", "</span>k", 1),
+			"behind a tag, html":  strings.Replace(page, "</span>", "</span><strong>k</strong>", 1),
+			"behind, markdown":    strings.Replace(text, "2 kept", "2 kept-ish", 1),
+			"emphasis, markdown":  strings.Replace(text, "2 kept", "2 kept**k**", 1),
+			"the end, markdown":   text[:strings.LastIndex(text[:end], "The ledger's newest")] + text[end:],
+			"the comment":         text[:end+30],
+			"two comments":        text[:end] + text[end:] + text[end:],
+			"a hidden line, html": strings.Replace(page, "<h2>", `<h2 hidden>`, 1),
+			"a style, html":       strings.Replace(page, "</style>", "h1::after { content: ' of 99 %' } </style>", 1),
+			"a comment, html":     strings.Replace(page, "<h2>", "<!-- --><h2>", 1),
+			"a script, html":      strings.Replace(page, "</main>", "<script>x</script></main>", 1),
+		} {
+			if written == page || written == text {
+				t.Errorf("%s: nothing was changed", what)
+			}
+			if _, err := check(e, []byte(written)); research.Describe(err).Code != research.CodeReport {
+				t.Errorf("%s: %v", what, err)
+			}
+		}
+	})
+}

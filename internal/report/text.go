@@ -1,0 +1,102 @@
+package report
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"time"
+	"unicode"
+
+	"ratchet/internal/research"
+)
+
+// clean is somebody's text in one line of at most n characters, without what
+// could hide or end it.
+func clean(text string, n int) string {
+	text = strings.Map(func(r rune) rune {
+		switch {
+		case r == '“' || r == '”' || r == '„' || r == '‟':
+			return '"'
+		case r == '`':
+			return '\''
+		case unicode.IsSpace(r):
+			return ' '
+		case unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || r == unicode.ReplacementChar:
+			return -1
+		}
+		return r
+	}, text)
+	text = strings.Join(strings.Fields(text), " ")
+	if r := []rune(text); len(r) > n {
+		text = strings.TrimSpace(string(r[:n-1])) + "…"
+	}
+	if text == "" {
+		return "-"
+	}
+	return text
+}
+
+// countText is a number with its noun: "experiment|experiments", or one word for both.
+func countText(n int, noun string) string {
+	single, many, ok := strings.Cut(noun, "|")
+	if !ok {
+		many = single
+	}
+	if n == 1 {
+		return "1 " + single
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
+
+// durationText is a time in its natural unit.
+func durationText(seconds float64) string {
+	switch abs := math.Abs(seconds); {
+	case abs < 1:
+		return research.FormatValue(math.Round(1000*seconds)/1000, "s")
+	case abs < 100:
+		return research.FormatValue(math.Round(10*seconds)/10, "s")
+	case abs < 6000:
+		return research.FormatValue(math.Round(seconds/6)/10, "min")
+	}
+	return research.FormatValue(math.Round(seconds/36)/100, "h")
+}
+
+// energyText is an energy in its natural unit.
+func energyText(joules float64) string {
+	if joules < 1e5 {
+		return research.FormatValue(math.Round(joules), "J")
+	}
+	return research.FormatValue(math.Round(joules/100)/10, "kJ")
+}
+
+// bytesText is a size in kB, as clients count them.
+func bytesText(n int64) string { return research.FormatValue(math.Round(float64(n)/100)/10, "kB") }
+
+// shareText is a share in percent, with its sign.
+func shareText(v float64) string { return research.AmountText(v, "log", "") }
+
+// sizeText is a share in percent that has no direction.
+func sizeText(v float64) string { return strings.TrimPrefix(shareText(v), "+") }
+
+func timeText(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
+
+// unitText is a unit that a program names.
+func unitText(unit string) string {
+	if unit == "" {
+		return ""
+	}
+	return clean(unit, 16)
+}
+
+// commitText is a commit's short name.
+func commitText(hash string) string { return hash[:min(len(hash), 10)] }
+
+func linesText(added, removed int) string { return fmt.Sprintf("+%d -%d lines", added, removed) }
+
+// pathsText names files, the first few of many.
+func pathsText(paths []string) string { return clean(strings.Join(paths, ", "), 80) }
+
+// resolutionText is the difference that an audit can show.
+func resolutionText(gain float64, scale, unit string) string {
+	return strings.TrimPrefix(research.AmountText(math.Abs(gain), scale, unit), "+") + " with " + countText(research.AuditPairs, "pair|pairs")
+}

@@ -1,0 +1,69 @@
+package ledger
+
+import (
+	"context"
+
+	"ratchet/internal/research"
+)
+
+// At calls f with the ledger as it stood at record seq: every state and index
+// is derived anew from the records up to there, whatever the file's own say. It
+// takes as long as a Verify, needs disk space for a second ledger, and holds
+// nobody up meanwhile. f must not append. Errors: research.CodeNotFound when
+// the ledger is shorter, CodeLedger for damage, f's own.
+func (l *Ledger) At(ctx context.Context, seq uint64, f func(*Tx) error) error {
+	v, err := newVerifier(l.dir)
+	if err != nil {
+		return err
+	}
+	defer v.copy.close()
+	err = l.Stream(ctx, 1, func(rec research.Record, stored []byte) error {
+		if rec.Seq > seq {
+			return ErrStop
+		}
+		if err := v.copy.put(bucketRecords, bigEndian(rec.Seq), stored); err != nil {
+			return storage(secondCopy, err)
+		}
+		v.hash, v.next = rec.Hash, rec.Seq+1
+		return v.index(rec)
+	})
+	if err == nil && v.next != seq+1 {
+		err = research.Errorf(research.CodeNotFound, "name a record that it has", "the ledger ends at record %d, there is no record %d", v.next-1, seq)
+	}
+	if err == nil {
+		err = v.tx.release()
+	}
+	if err != nil {
+		return err
+	}
+	return f(&Tx{s: v.copy, now: l.now, seq: seq, hash: v.hash})
+}
+
+// LessonRecords are the records of the newest lessons, newest first, at most limit.
+func (t *Tx) LessonRecords(campaign string, limit int) ([]research.Record, error) {
+	var out []research.Record
+	n, v := t.s.below(bucketLessons, prefix(campaign), noLimit)
+	for ; n > 0 && len(out) < limit; n, v = t.s.below(bucketLessons, prefix(campaign), n) {
+		rec, err := t.Record(number(v))
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, rec)
+	}
+	return out, nil
+}
+
+// RunRecords are the places of a campaign's run.finished records, at most limit,
+// by job and number: of one job, or of all ("").
+func (t *Tx) RunRecords(campaign string, id research.JobID, limit int) []uint64 {
+	var seqs []uint64
+	pre := prefix(campaign)
+	if id != "" {
+		pre = prefix(campaign, string(id))
+	}
+	t.s.scan(bucketRuns, pre, pre, func(k, _ []byte) bool {
+		seqs = append(seqs, number(k))
+		return len(seqs) < limit
+	})
+	return seqs
+}
