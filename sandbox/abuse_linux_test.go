@@ -29,7 +29,7 @@ var (
 )
 
 const (
-	abuseWall  = 150 * time.Millisecond
+	abuseWall  = 300 * time.Millisecond // at least; a helper must have begun by then
 	abuseGrace = 30 * time.Millisecond
 )
 
@@ -281,7 +281,7 @@ func (f *fixture) try(t *testing.T, a abuse, sum *figures) {
 	mark := fmt.Sprintf("%s-%d", f.dir, f.n)
 	s.Env = append(s.Env, abuseMark+"="+mark)
 	s.Command = `exec 9>"$TMPDIR/alive"; echo up >&9; ` + a.command
-	s.Wall, s.Grace = abuseWall, abuseGrace
+	s.Wall, s.Grace = max(abuseWall, 10*f.begins), abuseGrace
 	if !a.lasts {
 		s.Wall = 8 * time.Second
 	}
