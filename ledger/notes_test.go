@@ -80,7 +80,7 @@ func TestVerdictsAreFound(t *testing.T) {
 	put(t, l, opening()...)
 	grow(t, l, 1, 40)
 	put(t, l, proposal(41, "rare"), judged(41, research.Improved))
-	grow(t, l, 42, 1100)
+	grow(t, l, 42, 560)
 	var found []int
 	cursor, pages := "", 0
 	for more := true; more; pages++ {
@@ -93,7 +93,7 @@ func TestVerdictsAreFound(t *testing.T) {
 			return err
 		})
 	}
-	if len(found) != 1 || found[0] != 41 || pages != 3 {
+	if len(found) != 1 || found[0] != 41 || pages != 2 {
 		t.Errorf("found %v on %d pages", found, pages)
 	}
 }

@@ -42,8 +42,8 @@ func newMetrics(h *HTTP) *metrics {
 	reg.MustRegister(m.requests, m.calls, m.seconds, m.sessions, m.append, m.wait,
 		gauge("ratchet_sessions", "MCP sessions seen within the last hour, the newest 1,024.", h.sessions.len),
 		gauge("ratchet_laboratories", "Pairs of client and checkout that are kept open.", h.labs.len),
-		gauge("ratchet_requests_in_flight", "MCP requests under way.", func() int { return len(h.calls) }),
-		gauge("ratchet_streams", "Streams of subscriptions/listen.", func() int { return len(h.streams) }),
+		gauge("ratchet_requests_in_flight", "Requests of MCP and of the dashboard under way.", func() int { return len(h.calls) }),
+		gauge("ratchet_streams", "Streams of subscriptions/listen and of the dashboard.", func() int { return len(h.streams) }),
 		gauge("ratchet_connections", "TCP connections.", m.conns.len))
 	m.show = promhttp.HandlerFor(reg, promhttp.HandlerOpts{DisableCompression: true})
 	return m

@@ -46,7 +46,8 @@ func TestEveryCommandSpeaksJSON(t *testing.T) {
 		"install":   {{args: ""}, {args: "codex --dry-run"}, {args: "codex --print"}, {args: "--print"}, {args: "nobody", exit: 2}},
 		"log":       {{args: ""}, {args: "fox"}, {args: "--imported"}, {args: "--limit=-1", exit: 2}},
 		"mcp":       {{args: "", not: true, in: `{"jsonrpc":"2.0","id":1,"method":"ping"}` + "\n"}},
-		"note":      {{args: "look+at+the+cache"}, {args: "", exit: 2}},
+		"note":      {{args: "be quick"}, {args: "", exit: 2}},
+		"notify":    {{args: ""}, {args: "--nonsense", exit: 2}},
 		"override":  {{args: "", exit: 3}},
 		"plot":      {{args: ""}, {args: "noise"}, {args: "nonsense", exit: 2}},
 		"report":    {{args: ""}, {args: "--format html -o " + filepath.Join(dir, "r.html")}, {args: "--format tsv", exit: 2}},
@@ -58,7 +59,7 @@ func TestEveryCommandSpeaksJSON(t *testing.T) {
 		"stop":      {{args: "x1"}, {args: ""}},
 		"supervise": {{args: "extra", exit: 2}},
 		"token":     {{args: "add ada"}, {args: "list"}, {args: "revoke ada"}, {args: "revoke ada", exit: 3}},
-		"ui":        {{args: "--listen 8.8.8.8:1", exit: 2}}, // its link: TestUI
+		"ui":        {{args: "--listen nowhere", exit: 2}}, // its greeting: TestUI
 		"undo":      {{args: ""}, {args: "--nonsense", exit: 2}},
 		"uninstall": {{args: "codex --dry-run"}, {args: "nobody", exit: 2}},
 		"verify":    {{args: ""}, {args: "--recompute"}, {args: "--file nowhere", exit: 2}},

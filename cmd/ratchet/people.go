@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -90,13 +91,25 @@ func (v view) status(b *lab.Brief) []string {
 	if len(b.Recent) > 0 {
 		out = append(append(out, ""), v.table(b.Recent, c.Rule.Class == research.Noisy)...)
 	}
-	if len(f.Lessons)+len(f.Ideas) > 0 {
+	if len(f.Lessons)+len(f.Ideas)+len(b.Notes) > 0 {
 		out = append(out, "")
-		for _, s := range append(f.Lessons, f.Ideas...) {
+		for _, s := range slices.Concat(notesOf(b), f.Lessons, f.Ideas) {
 			out = append(out, screen.Cut(s, v.width))
 		}
 	}
 	return append(append(out, ""), screen.Wrap("the agent's next step: "+tools.Line(b.Next), v.width, 2)...)
+}
+
+// notesOf are the last notes to the agents, and whether this checkout's has had them.
+func notesOf(b *lab.Brief) (out []string) {
+	for _, n := range b.Notes {
+		told := "told"
+		if n.Unheard {
+			told = "not told yet"
+		}
+		out = append(out, fmt.Sprintf("note %d (%s): %s", n.N, told, tools.Line(n.Text)))
+	}
+	return out
 }
 
 // painted wraps s and gives every line the colour.

@@ -288,9 +288,7 @@ func (l *Lab) Keep(ctx context.Context, req KeepRequest) (*KeptAnswer, error) {
 	}
 	x.Commit, x.Simpler, x.Overridden = commit, simpler, req.Override
 	out := keptAnswer(now, x, head, notes)
-	if req.Override != research.ByTerminal { // whose answer no agent reads
-		out.Human = l.word(ctx, c.Name, c.Unheard, noteBrief)
-	}
+	out.Human = l.wordAfter(ctx, c, req.Override)
 	l.startTeller(now)
 	out.Hooks = l.decidedHooks(ctx, now, x, research.Kept, req.until)
 	out.Next, err = l.nextAfter(ctx, now)

@@ -205,6 +205,15 @@ func (l *Lab) word(ctx context.Context, campaign string, n *research.Note, room 
 	return text + rest
 }
 
+// wordAfter is the word in the answer to a keep, "" where a person at a terminal
+// reads that.
+func (l *Lab) wordAfter(ctx context.Context, c *research.Campaign, overridden research.Way) string {
+	if overridden == research.ByTerminal {
+		return ""
+	}
+	return l.word(ctx, c.Name, c.Unheard, noteBrief)
+}
+
 // encoded is the length of a text as JSON.
 func encoded(text string) int {
 	b, err := json.Marshal(text)
