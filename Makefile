@@ -25,8 +25,9 @@ GPU_BUDGET ?= 60s
 export CGO_CFLAGS ?= -O2 -g -Wno-deprecated-declarations
 TRIALS ?= 200
 CLIENT_RUN ?= 75s
+RIDERS ?= 8
 
-.PHONY: help build man example-report completions snapshot listing bundle test race lint vuln fuzz bench growth demo image install crash hooks abuse clients conformance load grown linear nights evidence-wordfreq gpu-test ui-test clean
+.PHONY: help build man example-report completions snapshot listing bundle test race lint vuln fuzz bench growth demo image install crash hooks abuse clients conformance load grown linear nights riders evidence-wordfreq gpu-test ui-test clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -110,6 +111,9 @@ clients: ## campaigns through the real clients, from npm (1.5 GB in the user's c
 nights: ## whole noisy nights through the real binary over MCP; remakes docs/evidence-nights.jsonl (half an hour or more)
 	rm -f docs/evidence-nights.jsonl
 	$(GO) test ./cmd/ratchet -run '^TestNights$$' -count 1 -v -timeout 6h -parallel 2 -nights 20 -nights-out $(CURDIR)/docs/evidence-nights.jsonl
+
+riders: ## RIDERS noisy campaigns with 10 useless keeps and 4 gains each, finalized: how many of both are left (10 minutes)
+	$(GO) test ./cmd/ratchet -run '^TestRiders$$' -count 1 -v -timeout 2h -parallel 2 -riders $(RIDERS)
 
 evidence-wordfreq: ## measure useless edits of examples/wordfreq under a load that comes and goes; remakes docs/evidence-wordfreq.jsonl
 	rm -f docs/evidence-wordfreq.jsonl

@@ -21,8 +21,8 @@ type Query struct {
 	// Verdict is theirs, "" for any. No index has it: where few have it a page may be
 	// short, or empty, and yet have a cursor.
 	Verdict research.Verdict
-	Cursor string          // next of the page before, "" for the newest
-	Limit  int             // at most so many, 0: 20
+	Cursor  string // next of the page before, "" for the newest
+	Limit   int    // at most so many, 0: 20
 }
 
 // Experiments returns a page of a campaign's experiments, newest first, and

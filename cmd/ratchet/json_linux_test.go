@@ -47,7 +47,7 @@ func TestEveryCommandSpeaksJSON(t *testing.T) {
 		"log":       {{args: ""}, {args: "fox"}, {args: "--imported"}, {args: "--limit=-1", exit: 2}},
 		"mcp":       {{args: "", not: true, in: `{"jsonrpc":"2.0","id":1,"method":"ping"}` + "\n"}},
 		"note":      {{args: "be quick"}, {args: "", exit: 2}},
-		"notify":    {{args: ""}, {args: "--nonsense", exit: 2}},
+		"notify":    {{args: ""}, {args: "test", exit: 3}, {args: "allow", exit: 3}, {args: "test nonsense", exit: 2}},
 		"override":  {{args: "", exit: 3}},
 		"plot":      {{args: ""}, {args: "noise"}, {args: "nonsense", exit: 2}},
 		"report":    {{args: ""}, {args: "--format html -o " + filepath.Join(dir, "r.html")}, {args: "--format tsv", exit: 2}},

@@ -87,11 +87,10 @@ present content of the files that they name. Any change of these asks again.`,
 				return err
 			}
 			for _, line := range allow.Lines {
-				a.printf("  %s\n", lab.PlainLine(line))
+				fmt.Fprintf(a.talk(), "  %s\n", lab.PlainLine(line))
 			}
 			if allow.Given {
-				a.printf("allowed already; nothing to do\n")
-				return nil
+				return a.emit(allow, func(w io.Writer) { fmt.Fprintln(w, "allowed already; nothing to do") })
 			}
 			if !isTerminal(a.Stdin) {
 				return research.Errorf(research.CodeContract, "run it yourself, in a terminal", "allowing what runs unconfined is a person's decision")
@@ -102,15 +101,15 @@ present content of the files that they name. Any change of these asks again.`,
 			if err := l.Allow(allow); err != nil {
 				return err
 			}
-			a.printf("allowed; `ratchet notify test` tries it\n")
-			return nil
+			allow.Given = true
+			return a.emit(allow, func(w io.Writer) { fmt.Fprintln(w, "allowed; `ratchet notify test` tries it") })
 		},
 	}
 }
 
 // typed asks the person at the terminal to type the campaign's name.
 func (a *app) typed(name, to string) error {
-	a.printf("\nType the campaign's name (%s) to %s: ", name, to)
+	fmt.Fprintf(a.talk(), "\nType the campaign's name (%s) to %s: ", name, to)
 	line, _ := bufio.NewReader(a.Stdin).ReadString('\n')
 	if strings.TrimSpace(line) != name {
 		return research.Errorf(research.CodeContract, "run it again", "nothing is changed: the name differs")
@@ -177,7 +176,8 @@ func toldWords(s lab.Told) string {
 	return words
 }
 
-// untold prints the targets whose last message failed, for `ratchet status`.
+// untold prints on stderr the targets whose last message failed, for `ratchet
+// status`, whose stdout is what an agent gets.
 func (a *app) untold(ctx context.Context) {
 	l, err := a.lab(ctx)
 	if err != nil {
@@ -188,11 +188,11 @@ func (a *app) untold(ctx context.Context) {
 		return
 	}
 	if t.Waits != "" {
-		a.printf("notify: %s\n", t.Waits)
+		fmt.Fprintf(a.Stderr, "notify: %s\n", t.Waits)
 	}
 	for _, s := range t.Targets {
 		if s.Failed != "" {
-			a.printf("notify: %s\n", toldWords(s))
+			fmt.Fprintf(a.Stderr, "notify: %s\n", toldWords(s))
 		}
 	}
 }

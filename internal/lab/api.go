@@ -71,6 +71,8 @@ type (
 		Left        *Left              `json:"budget_left,omitempty"`
 		Hooks       string             `json:"hook_output,omitempty"` // what the program's hooks printed: data
 		Next        string             `json:"next"`
+		Scale       string             `json:"-"` // of an audit's gain: log | linear
+		Unfit       bool               `json:"-"` // of an ablation's comparison: the version without can't be
 		decide      bool               // by the verdict, inside the call
 		campaign    string
 		unheard     *research.Note // of the session
@@ -277,7 +279,7 @@ var _ interface {
 	Stop(ctx context.Context, id string) (*Stopped, error)
 	Measure(context.Context, MeasureRequest, ProgressFunc) (*Outcome, error)
 	Certify(ctx context.Context, wait time.Duration, progress ProgressFunc) (*Outcome, error)
-	Finalize(ctx context.Context, audit *Outcome) (*Finalized, error)
+	Finalize(context.Context, FinalizeRequest) (*Finalized, error)
 	Audit(ctx context.Context, pairs int, wait time.Duration, progress ProgressFunc) (*Outcome, error)
 	Keep(context.Context, KeepRequest) (*KeptAnswer, error)
 	Revert(context.Context, RevertRequest) (*RevertedAnswer, error)

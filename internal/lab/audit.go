@@ -3,12 +3,9 @@ package lab
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	"ratchet/internal/research"
-	"ratchet/internal/source"
-	"ratchet/ledger"
 )
 
 // Audit measures what the campaign has gained: fresh interleaved pairs of its
@@ -32,23 +29,25 @@ func (l *Lab) Audit(ctx context.Context, pairs int, wait time.Duration, progress
 	case pairs < 2 || pairs > 100:
 		return nil, research.Errorf(research.CodeBadArgument, "give 2 to 100", "pairs = %d is out of range", pairs)
 	}
-	if c.IncumbentTree == c.StartTree {
-		return nil, research.Errorf(research.CodeNoChange, "keep something first", "the incumbent is the campaign's start: there is nothing to audit")
-	}
-	var id research.JobID
-	err = l.update(ctx, c.Name, func(tx *ledger.Tx, now *research.Campaign, session string) error {
-		id = research.NewJobID(research.AuditJob, now.Audits+1)
-		_, err := tx.Append(research.Entry{Campaign: c.Name, Session: session, Kind: research.KindMeasurementStarted,
-			Body: research.JobStart{Job: id, Commit: now.Incumbent, Paired: now.Start, Target: "incumbent", With: "start", Runs: pairs}})
-		return err
-	})
+	id, err := l.startAudit(ctx, c, "incumbent", c.Incumbent, pairs)
 	if err != nil {
 		return nil, err
 	}
-	if err := l.start(ctx, c.Name, id); err != nil {
-		return nil, err
-	}
 	return l.await(ctx, c.Name, id, wait, progress)
+}
+
+// startAudit starts fresh pairs of the start and a version.
+func (l *Lab) startAudit(ctx context.Context, c *research.Campaign, target, commit string, pairs int) (research.JobID, error) {
+	if c.IncumbentTree == c.StartTree {
+		return "", research.Errorf(research.CodeNoChange, "keep something first", "the incumbent is the campaign's start: there is nothing to audit")
+	}
+	return l.beginJob(ctx, c.Name, research.KindMeasurementStarted, func(now *research.Campaign) (research.JobStart, error) {
+		if target == "incumbent" {
+			commit = now.Incumbent
+		}
+		return research.JobStart{Job: research.NewJobID(research.AuditJob, now.Audits+1), Commit: commit, Paired: now.Start,
+			Target: target, With: "start", Runs: pairs}, nil
+	})
 }
 
 // Certify starts the certificate of the head now, if it has a chain; any extra
@@ -74,48 +73,9 @@ func auditWords(c *research.Campaign, m *research.Measurement) string {
 	if e.Gain == nil {
 		return "audit: too few pairs to say anything"
 	}
-	words := fmt.Sprintf("audited gain of the campaign: %s, from %d fresh pairs of start and incumbent", research.GainWords(*e.Gain, e.Scale, c.Program.Metric), len(e.Paired))
+	words := fmt.Sprintf("audited gain of the campaign: %s, from %d fresh pairs of start and %s", research.GainWords(*e.Gain, e.Scale, c.Program.Metric), len(e.Paired), m.Target)
 	if c.Certified > 0 {
 		words += fmt.Sprintf("; its certificates add up to %s", c.CertifiedWords())
 	}
 	return words
-}
-
-// Finalized is the answer to finalize.
-type Finalized struct {
-	Branch      string   `json:"branch"`
-	Commit      string   `json:"commit"`
-	Certificate *Outcome `json:"certificate,omitempty"`
-	Audit       *Outcome `json:"audit"`
-	Next        string   `json:"next"`
-}
-
-// Finalize puts the incumbent on a branch of its own, ratchet/<name>-final, as
-// one commit on the campaign's start whose message has the audited gain.
-func (l *Lab) Finalize(ctx context.Context, audit *Outcome) (*Finalized, error) {
-	c, err := l.tidy(ctx)
-	if err != nil {
-		return nil, err
-	}
-	branch := "refs/heads/ratchet/" + c.Name + "-final"
-	was, err := l.repo.Ref(ctx, branch)
-	if err != nil {
-		return nil, err
-	}
-	if was != "" {
-		return nil, research.Errorf(research.CodeConflict, "remove or rename it: git branch -m "+strings.TrimPrefix(branch, "refs/heads/")+" NAME",
-			"the branch %s exists already", strings.TrimPrefix(branch, "refs/heads/"))
-	}
-	commit, err := l.repo.Commit(ctx, source.CommitSpec{Tree: c.IncumbentTree, Parents: []string{c.Start},
-		Message: fmt.Sprintf("%s: %s\n\n%d of %d experiments are in it.\n\nRatchet-Campaign: %s\nRatchet-Incumbent: %s\n",
-			c.Name, audit.Finding, c.Kept, c.Experiments, c.Name, c.Incumbent)})
-	if err != nil {
-		return nil, err
-	}
-	if err := l.repo.UpdateRefs(ctx, []source.RefUpdate{{Name: branch, New: commit}}, "ratchet: finalize "+c.Name); err != nil {
-		return nil, err
-	}
-	name := strings.TrimPrefix(branch, "refs/heads/")
-	return &Finalized{Branch: name, Commit: short(commit), Audit: audit,
-		Next: "git switch " + c.Origin + " && git merge " + name}, nil
 }

@@ -273,13 +273,7 @@ func keepMessage(c *research.Campaign, x *research.Experiment, overridden resear
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n\n", subject)
 	if rest = strings.TrimSpace(rest); rest != "" {
-		for line := range strings.Lines(rest) {
-			if strings.HasPrefix(line, "Ratchet-") { // only the trailers below may look like trailers
-				b.WriteByte(' ')
-			}
-			b.WriteString(line)
-		}
-		b.WriteString("\n\n")
+		b.WriteString(untrailed(rest) + "\n\n")
 	}
 	fmt.Fprintf(&b, "Ratchet-Experiment: %s/%d\n", c.Name, x.N)
 	fmt.Fprintf(&b, "Ratchet-Verdict: %s\n", x.Judgement.Verdict)
@@ -288,6 +282,18 @@ func keepMessage(c *research.Campaign, x *research.Experiment, overridden resear
 	}
 	fmt.Fprintf(&b, "Ratchet-Metric: %s %s\n", c.Program.Metric.Name, x.Judgement.Words(c.Program.Metric))
 	fmt.Fprintf(&b, "Ratchet-Ledger: %d:%s\n", x.JudgedSeq, x.JudgedHash)
+	return b.String()
+}
+
+// untrailed is text in which no line looks like a trailer of ours.
+func untrailed(text string) string {
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		if strings.HasPrefix(line, "Ratchet-") {
+			b.WriteByte(' ')
+		}
+		b.WriteString(line)
+	}
 	return b.String()
 }
 

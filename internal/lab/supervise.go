@@ -296,8 +296,11 @@ func (s *supervisor) measure(ctx context.Context) error {
 	if err != nil {
 		end.Failed = reasonOf(err)
 	}
+	var bad *unfit
 	if ctx.Err() != nil {
 		end.Failed = "stopped by request"
+	} else if errors.As(err, &bad) {
+		end.Unfit = bad.reason
 	}
 	return s.ledger.Update(context.WithoutCancel(ctx), func(tx *ledger.Tx) error {
 		return s.end(tx, s.id, research.KindMeasurementFinished, end)
@@ -325,7 +328,14 @@ func (s *supervisor) measured(ctx context.Context, m *research.Measurement) (sam
 	if s.id.Kind() == research.AuditJob {
 		commits, role = map[research.Side]string{research.Incumbent: m.Commit, research.Start: m.Paired}, research.Audit
 	}
-	if reason, err := s.versionsOf(ctx, commits); reason != "" || err != nil {
+	reason, err := s.versionsOf(ctx, commits)
+	if err == nil && reason == "" && m.Check {
+		reason, err = s.check(ctx, s.id, s.versions[research.Candidate])
+	}
+	if err == nil && reason != "" && s.leavesOut(m) {
+		err = &unfit{reason}
+	}
+	if err != nil || reason != "" {
 		return nil, nil, failed(reason, err)
 	}
 	if err := s.takeTurn(ctx); err != nil {
@@ -336,6 +346,9 @@ func (s *supervisor) measured(ctx context.Context, m *research.Measurement) (sam
 		o, err := s.run(ctx, s.id, s.versions[want.Side], *want)
 		if err != nil {
 			return nil, nil, err
+		}
+		if !o.Valid && m.Ablates != "" && o.Side == research.Candidate {
+			return nil, nil, &unfit{o.Reason}
 		}
 		if !o.Valid {
 			return nil, nil, errors.New(o.Reason)

@@ -183,7 +183,11 @@ func (t *teller) look(ctx context.Context) error {
 		}
 		t.stamp = stamp
 	}
-	now := research.Circumstances(t.c, research.Situation{Now: time.Now().UTC(), Last: t.last, Head: t.head, Running: t.running(), Changed: t.otherContract(ctx)})
+	running := t.running()
+	if len(found) == 0 && t.news() {
+		return nil // a job that just ended was seen gone before its end was read
+	}
+	now := research.Circumstances(t.c, research.Situation{Now: time.Now().UTC(), Last: t.last, Head: t.head, Running: running || t.news(), Changed: t.otherContract(ctx)})
 	told := slices.DeleteFunc(slices.Clone(t.queue.Told), func(k research.Circumstance) bool { _, still := now[k]; return !still })
 	for k, n := range now {
 		if !slices.Contains(told, k) {

@@ -196,10 +196,10 @@ func (l *Lab) measurementOutcome(c *research.Campaign, m *research.Measurement) 
 	case m.Proof != nil:
 		l.certificateOutcome(c, m, out)
 	case m.End.Failed != "":
-		out.Reason = m.End.Failed
+		out.Reason, out.Unfit = m.End.Failed, m.End.Unfit != ""
 	case m.Job.Kind() == research.AuditJob:
 		out.Samples, out.Paired, out.Noise, out.Gain = m.End.Samples, m.End.Paired, m.End.Noise, m.End.Gain
-		out.Finding = auditWords(c, m)
+		out.Scale, out.Finding = m.End.Scale, auditWords(c, m)
 	default:
 		out.Value, out.Samples, out.Paired, out.Noise, out.Gain = m.End.Median, m.End.Samples, m.End.Paired, m.End.Noise, m.End.Gain
 		out.Finding = measurementWords(c, m)

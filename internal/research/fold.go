@@ -69,6 +69,9 @@ var folds = map[Kind]func(*View, Record) error{
 	KindExperimentKept:      on(foldKept),
 	KindExperimentReverted:  on(foldReverted),
 	KindKeepUndone:          on(foldUndone),
+	KindAblationStarted:     on(func(*View, Record, Ablation) {}),
+	KindAblationFinished:    on(func(*View, Record, AblationEnd) {}),
+	KindCampaignFinalized:   on(func(v *View, _ Record, b Finalization) { v.Campaign.Final = b.folded() }),
 	KindRunFinished:         on(foldRun),
 	KindRunLost:             on(foldLost),
 	KindStepFinished:        on(foldStep),
@@ -187,7 +190,7 @@ func foldMeasurementFinished(v *View, _ Record, b MeasurementEnd) {
 	if b.Failed == "" && v.Measurement.Commit == c.Incumbent {
 		c.Rule = c.Rule.Repeated(c.Program, b.Samples)
 	}
-	if b.Job.Kind() == AuditJob && b.Gain != nil {
+	if b.Job.Kind() == AuditJob && b.Gain != nil && v.Measurement.Target != TrimmedTarget {
 		c.Audit = &Audited{Job: b.Job, Commit: v.Measurement.Commit, Experiments: c.Experiments, Gain: *b.Gain, Scale: b.Scale, Pairs: len(b.Paired)}
 	}
 	v.Measurement.End = &b

@@ -139,6 +139,10 @@ func (c *Campaign) Standing() string {
 		}
 		parts = append(parts, s)
 	}
+	if f := c.Final; f != nil && f.Head == c.Incumbent && f.Dropped > 0 {
+		parts = append(parts, fmt.Sprintf("finalized as %s without %s that did not pay: audited gain %s, %s", strings.TrimPrefix(f.Branch, "refs/heads/"),
+			count(f.Dropped, "change"), GainWords(f.Gain, f.Scale, c.Program.Metric), count(f.Pairs, "pair")))
+	}
 	if c.CertifiedGain > 0 {
 		s := "proven gains add up to about " + c.CertifiedWords()
 		if c.Certified > 0 {
@@ -155,9 +159,12 @@ func (c *Campaign) Standing() string {
 	return strings.Join(parts, "; ")
 }
 
-// GainWords is a gain with its interval, for m's readers.
+// GainWords is a gain with its interval, if that has a width, for m's readers.
 func GainWords(g Interval, scale string, m Metric) string {
 	w := phrase{Judgement{Scale: scale, Gain: &g}, m.Unit}
+	if g.Lo == g.Hi {
+		return w.amount(g.Mid)
+	}
 	return w.amount(g.Mid) + " " + w.interval()
 }
 

@@ -37,7 +37,7 @@ func Recompute(records func(yield func(Record) bool)) error {
 	records(func(r Record) bool {
 		c := campaigns[r.Campaign]
 		if c == nil {
-			c = &replay{jobs: map[JobID]*replayJob{}}
+			c = &replay{jobs: map[JobID]*replayJob{}, ablations: map[string]*replayAblation{}, audits: map[JobID]*Interval{}}
 			campaigns[r.Campaign] = c
 		}
 		if err = c.apply(r); err != nil {
@@ -57,6 +57,8 @@ type replay struct {
 	lostTests int // tests that saw a run and were lost
 	paid      int // of them, by the last verdict
 	jobs      map[JobID]*replayJob
+	ablations map[string]*replayAblation // by what they are of
+	audits    map[JobID]*Interval
 }
 
 type replayJob struct {
@@ -111,6 +113,9 @@ var replays = map[Kind]func(*replay, Record) error{
 	KindRunLost:             replaying((*replay).lost),
 	KindCalibrationFinished: replaying((*replay).calibrated),
 	KindMeasurementFinished: replaying((*replay).measured),
+	KindAblationStarted:     replaying((*replay).ablates),
+	KindAblationFinished:    replaying((*replay).ablated),
+	KindCampaignFinalized:   replaying((*replay).finalized),
 	KindExperimentJudged:    replaying((*replay).judged),
 	KindExperimentKept: replaying(func(c *replay, b Keeping) error {
 		c.incumbent = b.Commit
@@ -180,6 +185,7 @@ func (c *replay) calibrated(b CalibrationEnd) error {
 func (c *replay) measured(b MeasurementEnd) error {
 	job := c.job(b.Job)
 	defer delete(c.jobs, b.Job)
+	c.compared(job, &b)
 	if b.Failed != "" {
 		return nil
 	}
@@ -191,6 +197,9 @@ func (c *replay) measured(b MeasurementEnd) error {
 	if !slices.Equal(samples, b.Samples) || !slices.Equal(paired, b.Paired) || !sameGain(end.Gain, b.Gain) {
 		return fmt.Errorf("%s is recorded with the gain %s, its runs say %s", b.Job, number(b.Gain), number(end.Gain))
 	}
+	if b.Job.Kind() == AuditJob {
+		c.audits[b.Job] = end.Gain
+	}
 	if job.start.Commit == c.incumbent {
 		c.state = c.state.Repeated(c.program, b.Samples)
 	}
@@ -200,6 +209,7 @@ func (c *replay) measured(b MeasurementEnd) error {
 // lost pays for the test that a lost job had begun.
 func (c *replay) lost(b Loss) error {
 	c.pay(c.job(b.Job))
+	c.compared(c.job(b.Job), nil)
 	delete(c.jobs, b.Job)
 	return nil
 }

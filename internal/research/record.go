@@ -27,6 +27,9 @@ const (
 	KindMeasurementFinished Kind = "measurement.finished"
 	KindCertificateStarted  Kind = "certificate.started"
 	KindCertificateFinished Kind = "certificate.finished"
+	KindAblationStarted     Kind = "ablation.started"
+	KindAblationFinished    Kind = "ablation.finished"
+	KindCampaignFinalized   Kind = "campaign.finalized"
 	KindRunFinished         Kind = "run.finished"
 	KindRunLost             Kind = "run.lost"
 	KindStepFinished        Kind = "step.finished"
@@ -137,6 +140,39 @@ type (
 		Target string `json:"target,omitempty"`      // as the caller named it
 		With   string `json:"with,omitempty"`
 		Runs   int    `json:"runs,omitempty"`
+		// Ablates is set on a comparison of an ablation, see Ablation.Of: Commit is
+		// the head without the experiments Without, Paired the head without Besides.
+		Ablates string `json:"ablates,omitempty"`
+		Without []int  `json:"without,omitempty"`
+		Besides []int  `json:"besides,omitempty"`
+		Check   bool   `json:"check,omitempty"` // Commit must pass the program's check first
+	}
+	// Finalization is the body of campaign.finalized: the result on a branch of its own.
+	Finalization struct {
+		Branch  string    `json:"branch"` // refs/heads/…
+		Commit  string    `json:"commit"`
+		Tree    string    `json:"tree"`
+		Head    string    `json:"head"`              // the incumbent that it was made of
+		Of      string    `json:"of,omitempty"`      // whose ablation, see Ablation.Of; "" where nothing was compared
+		Ablated bool      `json:"ablated"`           // changes that do not pay were dropped
+		Most    int       `json:"most,omitempty"`    // pairs of one comparison
+		Dropped []int     `json:"dropped,omitempty"` // experiments
+		Kept    []int     `json:"kept,omitempty"`    // experiments
+		Audit   JobID     `json:"audit"`
+		Gain    *Interval `json:"gain"` // as audited
+		Scale   string    `json:"scale"`
+		Pairs   int       `json:"pairs"` // of the audit
+		// Stack are the commits of a stack, from the start on; none for one commit.
+		Stack []StackEntry `json:"stack,omitempty"`
+	}
+	// StackEntry is one commit of a stack, and what it measured against the one before.
+	StackEntry struct {
+		Commit      string    `json:"commit"`
+		Experiments []int     `json:"experiments"`       // one, or those that can't stand without each other
+		Besides     []int     `json:"besides,omitempty"` // that neither side of the comparison has
+		Gain        *Interval `json:"gain"`
+		Pairs       int       `json:"pairs"`
+		Jobs        []JobID   `json:"jobs"`
 	}
 	// CalibrationEnd is the body of calibration.finished.
 	CalibrationEnd struct {
@@ -261,6 +297,7 @@ type (
 		Gain    *Interval `json:"gain,omitempty"`  // of target over paired_with; positive is better
 		Scale   string    `json:"scale,omitempty"`
 		Failed  string    `json:"failed,omitempty"`
+		Unfit   string    `json:"unfit,omitempty"` // of an ablation: why the version can't be, by itself
 	}
 	// Run is the body of run.finished.
 	Run struct {

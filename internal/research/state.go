@@ -34,6 +34,7 @@ type Campaign struct {
 	// CertifiedGain is the sum of the certificates' estimates, on the scale of the rule.
 	CertifiedGain float64  `json:"certified_gain"`
 	Audit         *Audited `json:"audit,omitempty"` // the last one
+	Final         *Final   `json:"final,omitempty"` // what finalize made last
 
 	Experiments  int             `json:"experiments"` // number of the last one
 	Calibrations int             `json:"calibrations"`
@@ -160,6 +161,32 @@ type Audited struct {
 	Gain        Interval `json:"gain"`
 	Scale       string   `json:"scale"`
 	Pairs       int      `json:"pairs"`
+}
+
+// Final is what a finalize made, without its lists, whose size grows with the campaign.
+type Final struct {
+	Branch  string   `json:"branch"`
+	Commit  string   `json:"commit"`
+	Tree    string   `json:"tree"`
+	Head    string   `json:"head"` // the incumbent that it was made of
+	Of      string   `json:"of,omitempty"`
+	Ablated bool     `json:"ablated"`
+	Most    int      `json:"most,omitempty"`
+	Audit   JobID    `json:"audit"`
+	Gain    Interval `json:"gain"`
+	Scale   string   `json:"scale"`
+	Pairs   int      `json:"pairs"`
+	Dropped int      `json:"dropped"` // how many changes
+	Stack   int      `json:"stack"`   // how many commits, 0 for one that is no stack
+}
+
+func (b Finalization) folded() *Final {
+	f := &Final{Branch: b.Branch, Commit: b.Commit, Tree: b.Tree, Head: b.Head, Of: b.Of, Ablated: b.Ablated, Most: b.Most, Audit: b.Audit,
+		Scale: b.Scale, Pairs: b.Pairs, Dropped: len(b.Dropped), Stack: len(b.Stack)}
+	if b.Gain != nil {
+		f.Gain = *b.Gain
+	}
+	return f
 }
 
 // Session is the fold of one checkout's records.

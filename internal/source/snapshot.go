@@ -124,6 +124,15 @@ type CommitSpec struct {
 	Tree    string
 	Parents []string
 	Message string // UTF-8; a missing last line break is added
+	// Fixed makes a commit that depends on nothing but the above: its author is
+	// Ratchet, its time the beginning of the epoch. The same spec is the same commit.
+	Fixed bool
+}
+
+// fixedIdentity is who makes a fixed commit, and when.
+var fixedIdentity = []string{
+	"GIT_AUTHOR_NAME=ratchet", "GIT_AUTHOR_EMAIL=ratchet@localhost", "GIT_AUTHOR_DATE=@0 +0000",
+	"GIT_COMMITTER_NAME=ratchet", "GIT_COMMITTER_EMAIL=ratchet@localhost", "GIT_COMMITTER_DATE=@0 +0000",
 }
 
 // Commit stores a commit, unsigned, and returns its hash. Author and committer
@@ -135,9 +144,13 @@ func (r *Repo) Commit(ctx context.Context, c CommitSpec) (string, error) {
 		args = append(args, "-p", p)
 	}
 	message := strings.TrimRight(c.Message, "\n") + "\n"
+	how := invocation{stdin: []byte(message)}
+	if c.Fixed {
+		how.env = fixedIdentity
+	}
 	var out []byte
 	err := fault.At("git.commit", func() (err error) {
-		out, err = r.git(ctx, []byte(message), append(args, "-F", "-", c.Tree)...)
+		out, err = r.run(ctx, how, append(args, "-F", "-", c.Tree)...)
 		return err
 	})
 	if err != nil {
