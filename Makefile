@@ -124,7 +124,7 @@ gpu-test: ## what needs an NVIDIA GPU, nvidia-smi and a Python with torch (RATCH
 
 ui-test: ## the dashboard in Debian's Chromium, with axe-core from npm (both are installed): everything on every screen, 10,000 experiments, 50 appends; remakes docs/img/dashboard-*.png
 	.ci/browser
-	$(GO) test ./cmd/ratchet -run '^TestPage(|Files|Long|Shots)$$' -count 1 -v -timeout 30m -ui-must -ui-long 10000 -ui-shots $(CURDIR)/docs/img
+	$(GO) test ./cmd/ratchet -run '^TestPage(|Files|Long|Shots)$$' -count 1 -v -timeout 30m -parallel 1 -ui-must -ui-long 10000 -ui-shots $(CURDIR)/docs/img
 
 example-report: ## remake docs/example-report.md and .html, the report of a recorded night, and the list of named figures
 	$(GO) test ./internal/report -run '^Test(Golden|FormulasAreNamedOnce)$$' -count 1 -args -update

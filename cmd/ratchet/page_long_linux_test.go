@@ -15,6 +15,9 @@ import (
 	"time"
 
 	"github.com/chromedp/chromedp"
+
+	"ratchet/internal/research"
+	"ratchet/ledger"
 )
 
 // TestPageLong scrolls through a large campaign and appends to it while it is
@@ -61,6 +64,7 @@ func TestPageLong(t *testing.T) {
 		took = append(took, p.grows(t, g, size+i))
 	}
 	slices.Sort(took)
+	fmt.Println(eval[string](p, slowest))
 	fmt.Printf("%d appends at %d experiments, on the page after: median %.0f ms, p99 %.0f, longest %.0f\n", appends, size, took[appends/2], took[appends*99/100], took[appends-1])
 }
 
@@ -101,8 +105,14 @@ func (p *tab) grows(t *testing.T, g *garden, to int) float64 {
 		const here = () => [...document.querySelectorAll(".grid .line")].some((l) => l.textContent.includes(%s)) && done(Date.now());
 		new MutationObserver(here).observe(document.body, {childList: true, subtree: true, characterData: true}); }); return true })()`, quoted(guess(to+1))))
 	g.grow(t, to)
-	appended := time.Now().UnixMilli()
-	return max(0, float64(eval[int64](p, "window.arrived")-appended))
+	var appended time.Time
+	err := g.ledger(t).View(t.Context(), func(tx *ledger.Tx) error {
+		return tx.Records(g.seq, func(r research.Record) error { appended = r.Time; return nil })
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return float64(eval[int64](p, "window.arrived") - appended.UnixMilli())
 }
 
 // frames are what a scroll through all rows took: milliseconds a frame, and how
@@ -111,6 +121,11 @@ type frames struct {
 	Took  []float64
 	Blank int
 }
+
+// slowest tells what the page's requests took, by name.
+const slowest = `(() => { const by = {};
+	for (const e of performance.getEntriesByType("resource")) { const n = e.name.replace(/.*\/ui\//, "").replace(/[?].*/, ""); if (n.startsWith("api/")) (by[n] ||= []).push(e.duration); }
+	return Object.entries(by).map(([n, ds]) => { ds.sort((a, b) => a - b); return n + ": " + ds.length + " requests, median " + Math.round(ds[ds.length >> 1]) + " ms, longest " + Math.round(ds[ds.length - 1]) }).join("\n") })()`
 
 const scrollAll = `new Promise((done) => {
 	const took = []; let blank = 0, last = performance.now();

@@ -17,8 +17,7 @@ import { enter, campaigns } from "./enter.js";
 
 const views = { "": overview, x: experiment, ideas: board, sessions, program, figures, campaigns };
 const tabs = [["", "Overview"], ["ideas", "Ideas and notes"], ["sessions", "Sessions"], ["program", "Program"], ["figures", "Figures and GPU"]];
-const pace = 250; // ms between two readings at least, however often the ledger changes
-const share = 3; // and so many times as long as the last one took, up to 3 s
+const pace = 250; // ms from one reading to the next at least, however often the ledger changes
 
 const main = document.getElementById("main");
 const page = { view: null, name: null, state: null, stream: null, verdicts: null };
@@ -40,7 +39,8 @@ function frame() {
   addEventListener("hashchange", open);
   document.addEventListener("visibilitychange", () => document.hidden || refresh());
   setInterval(tick, 1000);
-  setInterval(() => page.state && page.state.running.length > 0 && refresh(), 1500); // a phase is no record
+  setInterval(() => page.state && page.state.running.length > 0 && refresh(), 1500); // a phase is no record,
+  setInterval(() => page.state && refresh(), 10000); // nor is a file that changes
 }
 
 // open shows what the address names.
@@ -136,9 +136,10 @@ function header(name) {
     (t) => h("a", { href: t.href, text: t.text, "aria-current": t.on && "page" }));
   const where = document.getElementById("where");
   const campaign = page.state ? page.state.campaign.name : "";
-  keyed(where, here.repo ? [{ href: link("campaigns"), repo: here.repo, campaign }] : [], (w) =>
+  keyed(where, here.repo ? [{ href: link("campaigns"), repo: here.repo, campaign, role: here.role }] : [], (w) =>
     h("div", { title: w.repo }, h("span", { class: "repo", text: w.repo.split("/").pop() + " / " }), h("strong", { text: w.campaign }),
-      " ", h("a", { class: "small", href: w.href, text: "change" })));
+      " ", h("a", { class: "small", href: w.href, text: "change" }),
+      w.role && w.role !== "person" && [" ", h("span", { class: "tag", text: "looks on", title: "This token may not steer" })]));
 }
 
 // changed is told that the ledger is at seq.
@@ -156,8 +157,8 @@ function status(s, seconds) {
 
 let reading = false, again = false, next = 0;
 
-// refresh reads what is visible anew: one reading at a time, and after one that
-// has just ended the next waits for its turn, unless a person waits for it.
+// refresh reads what is visible anew: one reading at a time, with a pause that
+// grows with what a reading takes, unless a person waits for it.
 async function refresh(now) {
   if (!token.get() || !page.view) return;
   if (document.hidden || reading) {
@@ -177,7 +178,7 @@ async function refresh(now) {
     if (e.status === 401) failed(e);
     else if (e.name !== "AbortError") setTrouble(e);
   }
-  next = Date.now() + Math.min(3000, Math.max(pace, share * (Date.now() - began)));
+  next = Math.max(began + pace, Date.now() + Math.min(1000, (Date.now() - began) / 2));
   reading = false;
   if (again) refresh();
 }

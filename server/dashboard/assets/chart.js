@@ -20,7 +20,7 @@ export class ProgressChart {
     this.note = h("span", { class: "small" });
     this.legend = h("div", { class: "legend" });
     this.el = panel("Progress", {}, h("div", { class: "chart" }, this.box, this.tip), this.legend, this.words);
-    this.off = onTheme(() => this.draw());
+    this.off = onTheme(() => this.draw(true));
     this.watch = new ResizeObserver(() => this.resize());
     this.watch.observe(this.box);
   }
@@ -70,9 +70,20 @@ export class ProgressChart {
     return [xs, mid, lo, hi];
   }
 
-  draw() {
+  // draw brings the plot up to date; what was zoomed into stays so. It is made
+  // anew only if it must be.
+  draw(anew) {
     if (!this.p || this.el.hidden || !this.box.clientWidth || typeof uPlot === "undefined") return;
     const data = this.data();
+    const kind = JSON.stringify([this.exact, this.p.scale, this.p.metric]);
+    if (this.plot && !anew && kind === this.kind) {
+      const { min, max } = this.plot.scales.x, xs = this.plot.data[0];
+      const whole = min <= xs[0] && max >= xs[xs.length - 1];
+      this.plot.setData(data, whole);
+      if (!whole) this.plot.setScale("x", { min, max });
+      return;
+    }
+    this.kind = kind;
     const c = (this.colours = Object.fromEntries(verdicts.concat("accent", "text", "quiet", "line", "panel").map((v) => [v, colour("--" + v)])));
     const stepped = uPlot.paths.stepped({ align: 1 });
     const axis = { stroke: c.quiet, grid: { stroke: c.line, width: 1 }, ticks: { stroke: c.line, width: 1 }, font: "12px system-ui, sans-serif" };
@@ -105,7 +116,7 @@ export class ProgressChart {
     if (this.plot && this.box.clientWidth && this.drawn !== this.box.clientWidth) {
       this.drawn = this.box.clientWidth;
       this.plot.setSize({ width: this.box.clientWidth, height: this.height() });
-    } else if (!this.plot) this.draw();
+    } else if (!this.plot) this.draw(true);
   }
 
   // where a point is drawn, in canvas pixels. What lies beyond the axis stands at its edge.

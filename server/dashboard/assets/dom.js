@@ -12,7 +12,7 @@ export function h(tag, props, ...children) {
     else if (k === "on") for (const [e, f] of Object.entries(v)) el.addEventListener(e, f);
     else el.setAttribute(k, v === true ? "" : v);
   }
-  el.append(...children.flat().filter((c) => c !== null && c !== undefined && c !== false));
+  el.append(...children.flat(2).filter((c) => c !== null && c !== undefined && c !== false));
   return el;
 }
 

@@ -22,7 +22,8 @@ export function figures(main) {
     const now = s.seq + (dark() ? "d" : "l");
     if (now === seen) return;
     seen = now;
-    await Promise.all(boxes.map(one));
+    boxes[0].el.hidden = !c.gpu_seconds;
+    await Promise.all(boxes.filter((b) => !b.el.hidden).map(one));
   }
   const off = onTheme(() => state && update(state));
   return { title: "Figures", update, close: off };
@@ -32,7 +33,7 @@ export function figures(main) {
 async function one(b) {
   try {
     const svg = await getText("plot", { kind: b.kind, theme: dark() ? "dark" : "light" });
-    b.box.replaceChildren(h("img", { class: "figure", alt: b.about + ". The numbers: ratchet plot " + b.kind, src: "data:image/svg+xml;charset=utf-8," + encodeURIComponent(svg) }));
+    b.box.replaceChildren(h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": b.about }, h("img", { class: "figure", alt: b.about + ". The numbers: ratchet plot " + b.kind, src: "data:image/svg+xml;charset=utf-8," + encodeURIComponent(svg) })));
   } catch (e) {
     if (e.status === 401) throw e;
     b.box.replaceChildren(h("p", { class: "quiet", text: sentence(e.message) }));

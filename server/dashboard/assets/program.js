@@ -15,7 +15,7 @@ export function program(main, route, { steer }) {
     if (p.pending) parts.push(pending(p, s, steer));
     else if (p.changed) parts.push(h("div", { class: "notice" }, h("p", { text: "The contract on disk differs from the accepted one." })));
     if (p.problem) parts.push(h("div", { class: "notice" }, h("p", { text: "The program cannot be read: " + p.problem + "." })));
-    if (p.text) parts.push(panel("As it is on disk", {}, h("p", { class: "small quiet" }, h("span", { class: "mono", text: p.path }), p.digest ? ", contract " : "", p.digest && h("span", { class: "mono", title: p.digest, text: p.digest.slice(0, 16) })),
+    if (p.text) parts.push(panel("As it is on disk", {}, h("p", { class: "small quiet" }, h("span", { class: "mono", text: p.path }), p.digest ? ", accepted contract " : "", p.digest && h("span", { class: "mono", title: p.digest, text: p.digest.slice(0, 16) })),
       h("pre", { class: "program", tabindex: "0", role: "region", "aria-label": "Text of the program", text: p.text })));
     box.replaceChildren(...parts);
   }

@@ -7,6 +7,7 @@ import { link, replace } from "./route.js";
 
 const page = 100; // rows of a request
 const spare = 8; // rows made beyond the window, on either side
+const ahead = 60; // rows read beyond the window
 const verdicts = ["improved", "provisional", "equivalent", "regressed", "inconclusive", "invalid"];
 const statuses = ["running", "unresolved", "kept", "reverted", "invalid"];
 
@@ -174,7 +175,7 @@ export class Table {
     this.body.style.height = Math.max(this.total, 0) * height + "px";
     this.size(Math.max(0, to - from + 1));
     for (let i = from; i <= to; i++) this.put(this.pool[i % this.pool.length], i, height);
-    this.want(from, to);
+    this.want(Math.max(0, from - ahead), Math.min(this.total - 1, to + ahead));
     this.words();
   }
 
