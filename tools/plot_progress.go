@@ -239,7 +239,7 @@ func (g *progressGraph) subtitle(m research.Metric) string {
 	case p.Exact && p.Best != nil && p.Baseline != nil:
 		return s + ": " + num(*p.Baseline) + " → " + amount(*p.Best, p.Metric.Unit)
 	case p.Audit != nil:
-		return s + "; audited gain over the start " + research.GainWords(p.Audit.Gain, p.Scale, m)
+		return s + "; " + audited(p.Audit) + " " + research.GainWords(p.Audit.Gain, p.Scale, m)
 	case p.Gain != nil && p.Gain.Interval != (research.Interval{}):
 		return s + "; " + g.total() + " " + research.GainWords(p.Gain.Interval, p.Scale, m)
 	}
@@ -263,6 +263,14 @@ func (g *progressGraph) total() string {
 	return "claimed over the start"
 }
 
+// audited says what an audit is of.
+func audited(a *lab.ProgressAudit) string {
+	if a.Branch != "" {
+		return "audited gain of " + a.Branch + " over the start"
+	}
+	return "audited gain over the start"
+}
+
 func (g *progressGraph) foot() string {
 	if g.p.Exact {
 		return "A ring is what was kept. Marks on the floor have no value."
@@ -279,7 +287,11 @@ func (g *progressGraph) answer(m research.Metric) Answer {
 		fields = append(fields, field{key: "gain", val: rounded(p.Gain.Interval), line: g.total() + " " + research.GainWords(p.Gain.Interval, p.Scale, m)})
 	}
 	if p.Audit != nil {
-		fields = append(fields, field{key: "audited", val: rounded(p.Audit.Gain)})
+		f := field{key: "audited", val: rounded(p.Audit.Gain)}
+		if p.Exact && p.Audit.Branch != "" { // of a noisy metric the standing says it
+			f.line = audited(p.Audit) + " " + research.GainWords(p.Audit.Gain, p.Scale, m)
+		}
+		fields = append(fields, f)
 	}
 	about := "gains over the start"
 	if p.Exact {

@@ -98,6 +98,7 @@ func (l *Lab) begun(ctx context.Context, c *research.Campaign, plan research.Abl
 }
 
 func startedKey(a research.Ablation) string { return fmt.Sprintf("ablation/%s/%d", a.Of, a.Pairs) }
+func endedKey(a research.Ablation) string   { return fmt.Sprintf("ablated/%s/%d", a.Of, a.Pairs) }
 
 // load reads the jobs that have ended since the last time.
 func (a *ablator) load(ctx context.Context) error {
@@ -213,7 +214,7 @@ func (a *ablator) trim(ctx context.Context) (end research.AblationEnd, rec resea
 			return err
 		}
 		rec, err = tx.Append(research.Entry{Campaign: now.Name, Session: session, Kind: research.KindAblationFinished,
-			Key: strings.Replace(startedKey(a.plan), "ablation/", "ablated/", 1), Body: end})
+			Key: endedKey(a.plan), Body: end})
 		return err
 	})
 	return end, rec, err

@@ -271,7 +271,7 @@ func (a *ablator) stack(ctx context.Context, dropped []int) (stack []research.St
 		if err != nil {
 			return nil, err
 		}
-		stack = append([]research.StackEntry{{Commit: commit, Experiments: group, Besides: later, Gain: a.plan.Effect(seen), Pairs: len(seen.Diffs), Jobs: seen.Jobs}}, stack...)
+		stack = append([]research.StackEntry{{Commit: commit, Experiments: group, Besides: later, Gain: a.plan.Effect(seen), Scale: a.plan.Scale, Pairs: len(seen.Diffs), Jobs: seen.Jobs}}, stack...)
 		later = union(later, group)
 	}
 	return stack, nil

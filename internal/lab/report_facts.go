@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -50,7 +51,7 @@ func gather(tx *ledger.Tx, campaign string) (*report.Facts, []uint64, error) {
 	if f.Sources, err = tx.ImportSources(campaign); err != nil {
 		return nil, nil, err
 	}
-	if err := errors.Join(gatherKept(tx, f), gatherTold(tx, f), gatherProofs(tx, f)); err != nil {
+	if err := errors.Join(gatherFinal(tx, f), gatherKept(tx, f), gatherTold(tx, f), gatherProofs(tx, f)); err != nil {
 		return nil, nil, err
 	}
 	if c.Runs > report.MostRuns {
@@ -70,7 +71,7 @@ func gatherKept(tx *ledger.Tx, f *report.Facts) error {
 		}
 		kept = append(kept, *x)
 	}
-	report.Heaviest(kept)
+	f.Sort(kept)
 	for i := range kept {
 		x := report.Change{Experiment: kept[i]}
 		if i < report.MostKept {
@@ -138,6 +139,35 @@ func gatherTold(tx *ledger.Tx, f *report.Facts) error {
 		if ok {
 			f.Ideas = append(f.Ideas, report.Told{Ref: report.RefOf(r), Text: i.Text})
 		}
+	}
+	return nil
+}
+
+// gatherFinal reads what finalize made last, and what its ablation found.
+func gatherFinal(tx *ledger.Tx, f *report.Facts) error {
+	is := f.Campaign.Final
+	if is == nil || is.Seq == 0 {
+		return nil
+	}
+	r, err := tx.Record(is.Seq)
+	if err != nil {
+		return err
+	}
+	x := &report.Final{Ref: report.RefOf(r)}
+	if err := json.Unmarshal(r.Body, &x.Finalization); err != nil {
+		return fmt.Errorf("decode record %d: %w", r.Seq, err)
+	}
+	f.Final = x
+	if !x.Ablated {
+		return nil
+	}
+	r, ok, err := tx.Keyed(f.Campaign.Name, endedKey(research.Ablation{Of: x.Of, Pairs: cmp.Or(x.Most, research.AblationPairs)}))
+	if err != nil || !ok {
+		return err
+	}
+	x.AblatedAt, x.Ablation = report.RefOf(r), &research.AblationEnd{}
+	if err := json.Unmarshal(r.Body, x.Ablation); err != nil {
+		return fmt.Errorf("decode record %d: %w", r.Seq, err)
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package lab
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	"ratchet/internal/research"
@@ -33,7 +34,7 @@ type (
 		Baseline *float64        `json:"baseline,omitempty"` // the start's value; of a deterministic metric only
 		Best     *float64        `json:"best,omitempty"`     // the incumbent's, likewise
 		Gain     *TotalGain      `json:"gain,omitempty"`     // what is claimed over the start now; of a noisy metric only
-		Audit    *ProgressAudit  `json:"audit,omitempty"`    // the last audit: the one figure that nothing was selected for
+		Audit    *ProgressAudit  `json:"audit,omitempty"`    // the last audit, or that of the branch that finalize made of the incumbent: the one figure that nothing was selected for
 		Standing string          `json:"standing,omitempty"` // the same in words
 		Class    int             `json:"class,omitempty"`    // of comparable runs, the present one
 		Points   []ProgressPoint `json:"points"`
@@ -60,6 +61,8 @@ type (
 		After int               `json:"after"` // experiments made by then
 		Gain  research.Interval `json:"gain"`
 		Pairs int               `json:"pairs"`
+		// Branch is the one that finalize made and that was audited; "" for an incumbent.
+		Branch string `json:"branch,omitempty"`
 	}
 	// ProgressPoint is one experiment.
 	ProgressPoint struct {
@@ -137,7 +140,9 @@ func progressOf(c *research.Campaign) *Progress {
 	m := c.Program.Metric
 	p := &Progress{Campaign: c.Name, Metric: ProgressMetric{m.Name, m.Unit, m.Better}, Exact: c.Rule.Class != research.Noisy,
 		Scale: c.Rule.Scale, Standing: c.Standing(), Class: c.Class, Total: c.Experiments, Points: []ProgressPoint{}}
-	if a := c.Audit; a != nil && a.Scale == c.Rule.Scale {
+	if f := c.Finalized(); f != nil && f.Scale == c.Rule.Scale {
+		p.Audit = &ProgressAudit{After: f.Experiments, Gain: f.Gain, Pairs: f.Pairs, Branch: strings.TrimPrefix(f.Branch, "refs/heads/")}
+	} else if a := c.Audit; a != nil && a.Scale == c.Rule.Scale {
 		p.Audit = &ProgressAudit{After: a.Experiments, Gain: a.Gain, Pairs: a.Pairs}
 	}
 	if p.Exact && c.Calibrated {

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"ratchet/internal/lab"
 	"ratchet/internal/research"
 	"ratchet/ledger"
@@ -221,5 +223,27 @@ func TestProgressWithoutACampaign(t *testing.T) {
 	}
 	if _, err := l.Progress(context.Background(), 0); research.Describe(err).Code != research.CodeNoCampaign {
 		t.Errorf("got %v", err)
+	}
+}
+
+// What finalize made of the present incumbent is the audited figure, also where
+// the incumbent's own audit is older; of a past incumbent it is none.
+func TestProgressAfterFinalize(t *testing.T) {
+	s := tell(t, exact)
+	s.append(tried(bytes(1, 900, 1000), "one", true)...)
+	s.append(tried(bytes(2, 950, 900), "two", false)...)
+	if p := s.progress(0); p.Audit != nil {
+		t.Errorf("an audit out of nothing: %+v", p.Audit)
+	}
+	g := research.Interval{Mid: .1, Lo: .1, Hi: .1}
+	made := research.Finalization{Branch: "refs/heads/ratchet/sorting-final", Head: fmt.Sprintf("%040x", 1), Audit: "a1", Gain: &g, Scale: "log", Pairs: 2}
+	s.put(research.KindCampaignFinalized, made)
+	want := &lab.ProgressAudit{After: 2, Gain: g, Pairs: 2, Branch: "ratchet/sorting-final"}
+	if diff := cmp.Diff(want, s.progress(0).Audit); diff != "" {
+		t.Errorf("finalized (-want +got):\n%s", diff)
+	}
+	s.append(tried(bytes(3, 800, 900), "three", true)...)
+	if p := s.progress(0); p.Audit != nil {
+		t.Errorf("the head moved since, and yet: %+v", p.Audit)
 	}
 }

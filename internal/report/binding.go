@@ -83,7 +83,7 @@ func resolve(src Source, f *Facts, bound string) (string, error) {
 	if !ok {
 		return "", fmt.Errorf("record %d has nothing at %s", b.seq, b.path)
 	}
-	s, err := show(b.as, v, body, unitText(f.Campaign.Program.Metric.Unit))
+	s, err := show(b.as, v, scaleOf(body, b.path), unitText(f.Campaign.Program.Metric.Unit))
 	if err != nil {
 		return "", fmt.Errorf("record %d, %s: %w", b.seq, b.path, err)
 	}
@@ -93,19 +93,37 @@ func resolve(src Source, f *Facts, bound string) (string, error) {
 // at is the value at a JSON pointer without escapes.
 func at(v any, path string) (any, bool) {
 	for _, key := range strings.Split(path, "/")[1:] {
-		m, ok := v.(map[string]any)
-		if !ok {
-			return nil, false
-		}
-		if v, ok = m[key]; !ok {
+		switch x := v.(type) {
+		case map[string]any:
+			inner, ok := x[key]
+			if !ok {
+				return nil, false
+			}
+			v = inner
+		case []any:
+			i, err := strconv.Atoi(key)
+			if err != nil || i < 0 || i >= len(x) || strconv.Itoa(i) != key {
+				return nil, false
+			}
+			v = x[i]
+		default:
 			return nil, false
 		}
 	}
 	return v, true
 }
 
+// scaleOf is the scale of the gain at path: what stands beside it, else the record's.
+func scaleOf(body any, path string) string {
+	scale, ok := at(body, path[:max(0, strings.LastIndexByte(path, '/'))]+"/scale")
+	if !ok {
+		scale, _ = at(body, "/scale")
+	}
+	return fmt.Sprint(scale)
+}
+
 // show writes a decoded value the way that a binding asks for.
-func show(as string, v, body any, unit string) (string, error) {
+func show(as string, v any, scale, unit string) (string, error) {
 	var raw []byte
 	var err error
 	if raw, err = json.Marshal(v); err != nil {
@@ -119,24 +137,27 @@ func show(as string, v, body any, unit string) (string, error) {
 		return fmt.Sprintf("x%d", n), err
 	case "gain", "expected":
 		var g research.Interval
-		scale, _ := at(body, "/scale")
 		err = decode(&g)
 		if as == "expected" {
-			return research.AmountText(g.Mid, fmt.Sprint(scale), unit), err
+			return research.AmountText(g.Mid, scale, unit), err
 		}
-		return research.GainText(g, fmt.Sprint(scale), unit), err
-	case "pairs":
+		return research.GainText(g, scale, unit), err
+	case "pairs", "edits", "commits":
 		var n int
 		if list, ok := v.([]any); ok {
 			n = len(list)
 		} else {
 			err = decode(&n)
 		}
-		return countText(n, "pair|pairs"), err
-	case "edits":
-		var n int
-		err = decode(&n)
-		return countText(n, "edit|edits"), err
+		return countText(n, as[:len(as)-1]+"|"+as), err
+	case "outof":
+		var b research.Finalization
+		err = decode(&b)
+		return outOfText(&b), err
+	case "xs":
+		var ns []int
+		err = decode(&ns)
+		return experimentsText(ns), err
 	case "lines":
 		var p research.Proposal
 		err = decode(&p)
@@ -156,8 +177,11 @@ func show(as string, v, body any, unit string) (string, error) {
 // showText writes a text the way that a binding asks for: cut to a number of
 // characters, or as a commit's short name.
 func showText(as, s string) (string, error) {
-	if as == "commit" {
+	switch as {
+	case "commit":
 		return commitText(s), nil
+	case "branch":
+		return branchText(s), nil
 	}
 	n, err := strconv.Atoi(strings.TrimPrefix(as, "text"))
 	if err != nil || !strings.HasPrefix(as, "text") || n < 8 || n > 1000 {

@@ -117,6 +117,8 @@ func (w *writer) answer() {
 	switch {
 	case !c.Calibrated && c.Experiments == 0:
 		w.para(append([]Span{strong("Nothing is measured yet"), say(" of ")}, append(w.metric(), say("."))...)...)
+	case w.f.Finalized() != nil:
+		w.finalized(w.f.Finalized())
 	case c.Audit != nil:
 		w.audited()
 	case exact:
@@ -133,6 +135,14 @@ func (w *writer) answer() {
 	default:
 		w.para(append([]Span{strong("No gain"), say(": nothing that was tried was kept. The metric is ")}, append(w.metric(), say("."))...)...)
 	}
+	if audited := w.f.Finalized() != nil || c.Audit != nil; audited && proven > 0 && c.Certified > 0 {
+		it := "it"
+		if made := w.f.Finalized(); made != nil && len(made.Dropped) > 0 {
+			it = "the incumbent, with all that was kept,"
+		}
+		w.item(say("Certificates had put "+it+" at about "), fig("proven.gain", w.amount(proven)), say(" in "), number("certified", c.Certified, "certificate|certificates"), say("."))
+	}
+	w.overtaken()
 	if chain > 0 {
 		w.item(strong("Only claimed: "), number("chain", chain, "edit|edits"), say(" since the last proof, expected to be worth "),
 			fig("claimed.gain", w.amount(claimed)), say("; "), command("ratchet finalize"), say(" certifies them or takes them back."))
@@ -145,23 +155,25 @@ func (w *writer) answer() {
 // audited is the answer of an audit.
 func (w *writer) audited() {
 	a, p := w.c.Audit, w.f.Audit
-	g := a.Gain
-	sure := "The interval includes no gain at all: this shows none."
-	switch {
-	case g.Lo > 0:
-		sure = "The whole interval is a gain."
-	case g.Hi < 0:
-		sure = "The whole interval is a loss."
-	}
-	spans := append([]Span{strong("Audited: "), of(Figure, p.Ref, "gain", "/gain", research.GainText(g, a.Scale, w.unit)), say(" of ")}, w.metric()...)
+	spans := append([]Span{strong("Audited: "), of(Figure, p.Ref, "gain", "/gain", research.GainText(a.Gain, a.Scale, w.unit)), say(" of ")}, w.metric()...)
 	w.para(append(spans, say(" over the start, from "), of(Figure, p.Ref, "pairs", "/paired", countText(a.Pairs, "pair|pairs")),
-		say(" on which no decision rested. "+sure))...)
+		say(" on which no decision rested. "+w.sure(a.Gain)))...)
 	if a.Commit != w.c.Incumbent {
 		w.item(say("The audit is of an earlier incumbent: what was kept or taken back since is not in it."))
 	}
-	if proven, _, _ := w.c.Reckoned(); proven > 0 && w.c.Certified > 0 {
-		w.item(say("Certificates had put it at about "), fig("proven.gain", w.amount(proven)), say(" in "), number("certified", w.c.Certified, "certificate|certificates"), say("."))
+}
+
+// sure says what an audited interval shows.
+func (w *writer) sure(g research.Interval) string {
+	switch {
+	case g.Lo == g.Hi && w.c.Rule.Class == research.Deterministic:
+		return "The number is deterministic."
+	case g.Lo > 0:
+		return "The whole interval is a gain."
+	case g.Hi < 0:
+		return "The whole interval is a loss."
 	}
+	return "The interval includes no gain at all: this shows none."
 }
 
 // exact is the answer of a deterministic metric.
@@ -201,12 +213,19 @@ func (w *writer) review() {
 		w.para(say("Nothing was kept, so there is nothing to merge."))
 		return
 	}
+	made := w.f.Finalized()
+	if made != nil {
+		w.merge(made)
+	}
 	var newest []Span
 	if w.c.Kept > len(w.f.Kept) { // the state remembers only so many
 		newest = append(newest, say("The newest "))
 	}
-	w.para(append(newest, number("standing", len(w.f.Kept), "change|changes"), say(" on "), name("branch", clean(strings.TrimPrefix(w.c.Branch, "refs/heads/"), 80)),
-		say(", the largest effect first. "+w.caution()))...)
+	order := ", the largest effect first. " + w.caution()
+	if made != nil && (made.Ablation != nil || len(made.Stack) > 0) {
+		order = ", those in the branch and the largest effect first."
+	}
+	w.para(append(newest, number("standing", len(w.f.Kept), "change|changes"), say(" on "), name("branch", branchText(w.c.Branch)), say(order))...)
 	for i := range w.f.Kept[:min(len(w.f.Kept), w.size.Kept)] {
 		w.change(&w.f.Kept[i])
 	}
@@ -225,16 +244,16 @@ func (w *writer) caution() string {
 
 func (w *writer) change(x *Change) {
 	spans := []Span{of(Name, x.ProposedAt, "x", "/n", fmt.Sprintf("x%d", x.N)), say(": ")}
-	if j := x.Judgement; j != nil && j.Gain != nil {
-		as, text := "gain", research.GainText(*j.Gain, j.Scale, w.unit)
-		if j.Verdict == research.Provisional {
-			as, text = "expected", research.AmountText(j.Gain.Mid, j.Scale, w.unit)
-			spans = append(spans, say("expected "))
+	measured := false
+	if made := w.f.Finalized(); made != nil {
+		var found []Span
+		if found, measured = w.found(made, x.N); len(found) > 0 && !measured {
+			found = append(found, say(", when it was kept "))
 		}
-		spans = append(spans, of(Figure, x.JudgedAt, as, "/gain", text))
+		spans = append(spans, found...)
 	}
-	if proof := w.proofWords(x); proof != "" {
-		spans = append(spans, say(", "+proof))
+	if !measured {
+		spans = append(spans, w.look(x)...)
 	}
 	if x.Simpler {
 		spans = append(spans, say(", kept for being shorter"))
@@ -245,4 +264,22 @@ func (w *writer) change(x *Change) {
 	}
 	w.item(append(spans, say("; "), of(Name, x.KeptAt, "commit", "/commit", commitText(x.Commit)), say("; "),
 		w.quote(x.ProposedAt, "/hypothesis", x.Hypothesis))...)
+}
+
+// look is what got a change in.
+func (w *writer) look(x *Change) (spans []Span) {
+	if j := x.Judgement; j != nil && j.Gain != nil {
+		as, text := "gain", research.GainText(*j.Gain, j.Scale, w.unit)
+		if j.Verdict == research.Provisional {
+			as, text = "expected", research.AmountText(j.Gain.Mid, j.Scale, w.unit)
+			spans = append(spans, say("expected "))
+		}
+		spans = append(spans, of(Figure, x.JudgedAt, as, "/gain", text))
+	} else {
+		spans = append(spans, say("not measured"))
+	}
+	if proof := w.proofWords(x); proof != "" {
+		spans = append(spans, say(", "+proof))
+	}
+	return spans
 }

@@ -212,7 +212,7 @@ func (w *writer) unknown() {
 		return
 	}
 	w.heading("What is not known")
-	if c.Rule.Class == research.Noisy && c.Audit == nil && c.Kept > 0 {
+	if c.Rule.Class == research.Noisy && c.Audit == nil && w.f.Finalized() == nil && c.Kept > 0 {
 		w.item(say("The campaign's whole gain: no audit was made."))
 	}
 	if g, ok := c.Rule.Resolution(research.AuditPairs); ok {

@@ -52,6 +52,14 @@ type Proof struct {
 	Certificate *research.Certificate // nil for an audit
 }
 
+// Final is what finalize made last, of the present incumbent or an older one.
+type Final struct {
+	Ref // of campaign.finalized
+	research.Finalization
+	Ablation  *research.AblationEnd // nil where nothing was left out on trial
+	AblatedAt Ref                   // of ablation.finished
+}
+
 // Sums are what only the runs themselves say. They are read one by one, so they
 // exist only of campaigns with at most MostRuns.
 type Sums struct {
@@ -68,13 +76,14 @@ type Facts struct {
 	Head     Ref
 	At       time.Time // of the head
 	Campaign research.Campaign
-	Kept     []Change              // in the incumbent, the heaviest first
+	Kept     []Change              // in the incumbent, as Facts.Sort sorts them
 	Recent   []research.Experiment // at most MostRecent
 	Invalid  []research.Experiment // at most MostInvalid
 	Lessons  []Told                // at most MostTold
 	Ideas    []Told                // free ones, at most MostTold
 	Proofs   []Proof               // certificates, at most MostProofs
 	Audit    *Proof                // the last one; nil for none
+	Final    *Final                // nil for none
 	Sessions []research.Session    // the busiest first
 	Sources  []research.ImportSource
 	Sums     *Sums // nil where there are more than MostRuns runs

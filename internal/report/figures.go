@@ -64,7 +64,7 @@ func headFormulas() []Formula {
 			return clean(strings.Join(ids, ", "), 80)
 		}),
 		text("branch", "campaign.started: its branch", func(f *Facts) string {
-			return clean(strings.TrimPrefix(f.Campaign.Branch, "refs/heads/"), 80)
+			return branchText(f.Campaign.Branch)
 		}),
 	}
 }

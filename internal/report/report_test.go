@@ -14,15 +14,20 @@ import (
 // The campaigns were made by the real binary: noisy.jsonl.gz is a night with
 // provisional keeps, a certificate, an audit, a chain that was rolled back and
 // hostile hypotheses; shrink.jsonl is deterministic, with imported history, and
-// was abandoned. Both lack what says something of the machine.
+// was abandoned; trimmed.jsonl.gz is noisy, was finalized as a stack without two
+// of five keeps at record 168, and went on after that; exact.jsonl.gz is the same
+// of a deterministic metric, at its end. All lack what says something of the machine.
 const (
-	noisy  = "noisy.jsonl.gz"
-	shrink = "shrink.jsonl"
+	noisy     = "noisy.jsonl.gz"
+	shrink    = "shrink.jsonl"
+	trimmed   = "trimmed.jsonl.gz"
+	finalized = 168 // the record of trimmed that says so
+	exact     = "exact.jsonl.gz"
 )
 
 // TestGolden: what a report of a whole campaign says, and that it is accepted.
 func TestGolden(t *testing.T) {
-	for name, base := range map[string]string{noisy: "../../docs/example-report", shrink: "testdata/shrink"} {
+	for name, base := range map[string]string{noisy: "../../docs/example-report", shrink: "testdata/shrink", exact: "testdata/exact"} {
 		within(t, ledgerOf(t, name, 0), func(e *evidence) {
 			d := made(t, e, report.Full())
 			golden(t, base+".md", d.Markdown())
@@ -39,19 +44,82 @@ func TestGolden(t *testing.T) {
 	}
 }
 
+// TestFinalized: what finalize made of the present incumbent is the answer, is
+// named as what to merge, and every kept change is told with what became of it;
+// what it made of an older one is no answer, whatever it measured.
+func TestFinalized(t *testing.T) {
+	saying := func(n int, facts func(f *report.Facts) error, size report.Size) string {
+		var text string
+		within(t, ledgerOf(t, trimmed, n), func(e *evidence) {
+			e.facts = facts
+			text = made(t, e, size).PlainMarkdown()
+		})
+		return text
+	}
+	dropped := "left out: `no gain shown`, worth -0.6 % (90 %: -1.9..0.7)"
+	for _, x := range []struct {
+		about string
+		n     int
+		facts func(f *report.Facts) error
+		size  report.Size
+		has   []string
+		not   []string
+	}{
+		{"the present incumbent", finalized, nil, report.Full(),
+			[]string{"**Audited:** +37.8 % (90 %: 37.4..38.2)", "Left out: 2 of 5 kept changes, which were not shown to pay.", "To merge: the branch `ratchet/overtaken-final`, 3 commits",
+				"`x4`: in the branch: `pays`, worth +18.5 % (90 %: 17.4..19.7) from 6 pairs", dropped, "put the incumbent, with all that was kept, at"},
+			[]string{"older head", "no audit was made", "leans upwards"}},
+		{"the short form", finalized, nil, report.Short()[0],
+			[]string{"**Audited:** +37.8 %", "2 of 5 kept changes", "To merge: the branch `ratchet/overtaken-final`"}, []string{" from 8 pairs"}},
+		{"an older incumbent", 0, nil, report.Full(),
+			[]string{"**Certified:**", "`ratchet/overtaken-final` is of an older head", "It was audited at +37.8 %", "leans upwards", "no audit was made"},
+			[]string{"**Audited", "To merge", "left out", "in the branch"}},
+		{"no stack", finalized, func(f *report.Facts) error { f.Final.Stack = nil; return nil }, report.Full(),
+			[]string{"a single commit on", "from the pairs that decided", dropped}, []string{"over the commit before"}},
+		{"nothing left out on trial", finalized, func(f *report.Facts) error {
+			f.Final.Stack, f.Final.Ablation, f.Final.Dropped = nil, nil, nil
+			return nil
+		}, report.Full(),
+			[]string{"a single commit on", "`x4`: in the branch, when it was kept expected +10.4 %", "leans upwards"}, []string{"Left out", "worth"}},
+		{"an audit of the incumbent too", finalized, func(f *report.Facts) error {
+			f.Campaign.Audit = &research.Audited{Job: "a2", Commit: f.Campaign.Incumbent, Gain: research.Interval{Mid: .3, Lo: .2, Hi: .4}, Scale: "log", Pairs: 9}
+			f.Audit = &report.Proof{Ref: f.Final.Ref}
+			return nil
+		}, report.Full(), []string{"**Audited:** +37.8 %", "The incumbent itself, with all that was kept, was audited at +30.0 % (90 %: 20.0..40.0), from 9 pairs."}, nil},
+		{"one that can't be left out", finalized, func(f *report.Facts) error {
+			f.Final.Stack, f.Final.Ablation.Kept[0].Gain, f.Final.Ablation.Kept[0].Why = nil, nil, "build failed"
+			return nil
+		}, report.Full(), []string{"`x3`: in the branch, since without it: `build failed`, when it was kept expected +7.6 %"}, nil},
+	} {
+		text := saying(x.n, x.facts, x.size)
+		for _, s := range x.has {
+			if !strings.Contains(text, s) {
+				t.Errorf("%s: it does not say %q:\n%s", x.about, s, text)
+			}
+		}
+		for _, s := range x.not {
+			if strings.Contains(text, s) {
+				t.Errorf("%s: it says %q:\n%s", x.about, s, text)
+			}
+		}
+	}
+}
+
 // TestEveryStage: a report can be made after any record, and is accepted.
 func TestEveryStage(t *testing.T) {
 	stages := map[string]map[int]string{
-		shrink: {1: "Nothing is measured yet", 3: "Still under way: `c1`", 6: "No experiment was made", 7: "Still under way: `x1`",
+		shrink: {1: "Nothing is measured yet", 3: "Still under way: c1", 6: "No experiment was made", 7: "Still under way: x1",
 			9: "No gain so far", 26: "Gained:", 27: "has ended: “abandoned”"},
-		noisy: {8: "No gain", 40: "No gain is proven", 78: "Certified: ", 90: "Audited: ", 300: "Audited: "},
+		noisy:   {8: "No gain", 40: "No gain is proven", 78: "Certified: ", 90: "Audited: ", 300: "Audited: "},
+		trimmed: {finalized - 1: "Certified: ", finalized: "of the branch ratchet/overtaken-final, from 6 pairs", 0: "is of an older head"},
+		exact:   {91: "Gained: ", 0: "of the branch ratchet/best-final, from 2 pairs"},
 	}
 	for name, at := range stages {
 		for n, want := range at {
 			within(t, ledgerOf(t, name, n), func(e *evidence) {
 				for _, size := range append(report.Short(), report.Full()) {
 					d := made(t, e, size)
-					text := strings.ReplaceAll(d.PlainMarkdown(), "**", "")
+					text := strings.NewReplacer("**", "", "`", "").Replace(d.PlainMarkdown())
 					if !strings.Contains(text, want) {
 						t.Errorf("%s at record %d does not say %q:\n%s", name, n, want, text)
 					}

@@ -91,6 +91,23 @@ func unitText(unit string) string {
 // commitText is a commit's short name.
 func commitText(hash string) string { return hash[:min(len(hash), 10)] }
 
+// branchText is a branch's short name.
+func branchText(ref string) string { return clean(strings.TrimPrefix(ref, "refs/heads/"), 80) }
+
+// outOfText is how many kept changes a finalize left out.
+func outOfText(b *research.Finalization) string {
+	return fmt.Sprintf("%d of %s", len(b.Dropped), countText(len(b.Dropped)+len(b.Kept), "kept change|kept changes"))
+}
+
+// experimentsText names experiments, the first few of many.
+func experimentsText(ns []int) string {
+	var ids []string
+	for _, n := range ns {
+		ids = append(ids, fmt.Sprintf("x%d", n))
+	}
+	return clean(strings.Join(ids, ", "), 60)
+}
+
 func linesText(added, removed int) string { return fmt.Sprintf("+%d -%d lines", added, removed) }
 
 // pathsText names files, the first few of many.

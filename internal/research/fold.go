@@ -71,7 +71,7 @@ var folds = map[Kind]func(*View, Record) error{
 	KindKeepUndone:          on(foldUndone),
 	KindAblationStarted:     on(func(*View, Record, Ablation) {}),
 	KindAblationFinished:    on(func(*View, Record, AblationEnd) {}),
-	KindCampaignFinalized:   on(func(v *View, _ Record, b Finalization) { v.Campaign.Final = b.folded() }),
+	KindCampaignFinalized:   on(func(v *View, r Record, b Finalization) { v.Campaign.Final = b.folded(r, v.Campaign.Experiments) }),
 	KindRunFinished:         on(foldRun),
 	KindRunLost:             on(foldLost),
 	KindStepFinished:        on(foldStep),

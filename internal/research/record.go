@@ -171,6 +171,7 @@ type (
 		Experiments []int     `json:"experiments"`       // one, or those that can't stand without each other
 		Besides     []int     `json:"besides,omitempty"` // that neither side of the comparison has
 		Gain        *Interval `json:"gain"`
+		Scale       string    `json:"scale,omitempty"` // of it: the ablation's, not the audit's
 		Pairs       int       `json:"pairs"`
 		Jobs        []JobID   `json:"jobs"`
 	}

@@ -178,11 +178,25 @@ type Final struct {
 	Pairs   int      `json:"pairs"`
 	Dropped int      `json:"dropped"` // how many changes
 	Stack   int      `json:"stack"`   // how many commits, 0 for one that is no stack
+
+	Experiments int    `json:"experiments"` // made by then
+	Seq         uint64 `json:"seq"`         // of the campaign.finalized record
+	Hash        string `json:"hash"`        // of the same
 }
 
-func (b Finalization) folded() *Final {
+// Finalized is what a finalize made of the present incumbent, with an audited
+// gain; nil while there is none, and when the incumbent has moved since.
+func (c *Campaign) Finalized() *Final {
+	if f := c.Final; f != nil && f.Head == c.Incumbent && f.Pairs > 1 {
+		return f
+	}
+	return nil
+}
+
+func (b Finalization) folded(r Record, experiments int) *Final {
 	f := &Final{Branch: b.Branch, Commit: b.Commit, Tree: b.Tree, Head: b.Head, Of: b.Of, Ablated: b.Ablated, Most: b.Most, Audit: b.Audit,
-		Scale: b.Scale, Pairs: b.Pairs, Dropped: len(b.Dropped), Stack: len(b.Stack)}
+		Scale: b.Scale, Pairs: b.Pairs, Dropped: len(b.Dropped), Stack: len(b.Stack),
+		Experiments: experiments, Seq: r.Seq, Hash: r.Hash}
 	if b.Gain != nil {
 		f.Gain = *b.Gain
 	}

@@ -207,9 +207,10 @@ export class ProgressChart {
   }
 
   describe() {
-    const p = this.p, n = {};
+    const p = this.p, n = {}, sure = p.gain && p.gain.certified;
+    const proven = sure && sure.mid === p.gain.mid && sure.lo === p.gain.lo && sure.hi === p.gain.hi;
     for (const x of this.points) n[x.verdict || "running"] = (n[x.verdict || "running"] || 0) + 1;
-    this.legend.replaceChildren(h("span", null, h("span", { class: "line" }), this.exact ? "best value so far" : "gain claimed over the start, 90 % interval"),
+    this.legend.replaceChildren(h("span", null, h("span", { class: "line" }), this.exact ? "best value so far" : "gain " + (proven ? "proven" : "claimed") + " over the start, 90 % interval"),
       ...verdicts.filter((v) => n[v]).map((v) => h("span", { class: "verdict" }, mark(v), h("span", { text: v }))), h("span", { text: "larger: kept" }));
     const axis = this.exact ? p.metric.name + (p.metric.unit ? " in " + p.metric.unit : "") + ", " + p.metric.better + " is better" : "Gain of " + p.metric.name + " over the start, up is better";
     const older = p.total > this.points.length ? ". The newest " + this.points.length + " of " + p.total + " experiments" : "";
