@@ -97,7 +97,7 @@ func (a *app) newTargets(cmd *cobra.Command, l *lab.Lab, was, now research.Progr
 // printChange shows the keys whose values differ.
 func printChange(w io.Writer, was, now research.Program) {
 	for _, c := range research.Changes(was, now) {
-		fmt.Fprintf(w, "%s:\n  - %s\n  + %s\n", c.Key, c.Was, c.Now)
+		fmt.Fprintf(w, "%s:\n  - %s\n  + %s\n", c.Key, lab.Visible(c.Was), lab.Visible(c.Now))
 	}
 }
 

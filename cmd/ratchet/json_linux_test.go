@@ -46,7 +46,7 @@ func TestEveryCommandSpeaksJSON(t *testing.T) {
 		"install":   {{args: ""}, {args: "codex --dry-run"}, {args: "codex --print"}, {args: "--print"}, {args: "nobody", exit: 2}},
 		"log":       {{args: ""}, {args: "fox"}, {args: "--imported"}, {args: "--limit=-1", exit: 2}},
 		"mcp":       {{args: "", not: true, in: `{"jsonrpc":"2.0","id":1,"method":"ping"}` + "\n"}},
-		"note":      {{args: "be quick"}, {args: "", exit: 2}},
+		"note":      {{args: "be quick", exit: 2}, {args: "", exit: 2}},
 		"notify":    {{args: ""}, {args: "test", exit: 3}, {args: "allow", exit: 3}, {args: "test nonsense", exit: 2}},
 		"override":  {{args: "", exit: 3}},
 		"plot":      {{args: ""}, {args: "noise"}, {args: "nonsense", exit: 2}},

@@ -32,7 +32,7 @@ func overrideCommand(a *app) *cobra.Command {
 			if !isTerminal(a.Stdin) {
 				return research.Errorf(research.CodeVerdict, "run it yourself, in a terminal", "keeping against the verdict is a person's decision")
 			}
-			fmt.Fprintf(a.talk(), "%s: %s\n%s\nkeep refuses it: %s\n\nType the campaign's name (%s) to keep it nevertheless: ", x.ID, x.Hypothesis, x.Words, x.Why, x.Campaign)
+			fmt.Fprintf(a.talk(), "%s: %s\n%s\nkeep refuses it: %s\n\nType the campaign's name (%s) to keep it nevertheless: ", x.ID, lab.Visible(x.Hypothesis), lab.Visible(x.Words), lab.Visible(x.Why), x.Campaign)
 			line, _ := bufio.NewReader(a.Stdin).ReadString('\n')
 			if strings.TrimSpace(line) != x.Campaign {
 				return research.Errorf(research.CodeVerdict, "run `ratchet override` again", "not kept: the name differs")

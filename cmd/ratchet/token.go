@@ -23,7 +23,7 @@ func tokenCommand(a *app) *cobra.Command {
 	add := &cobra.Command{
 		Use: "add NAME", Short: "make a token and print it, this once", Args: cobra.ExactArgs(1),
 		Long: "Makes a token and prints it, this once. What it opens is its role: agent (the default) MCP, and reading the\n" +
-			"dashboard; read the dashboard, without steering; person the dashboard, with all that only a person may decide.",
+			"dashboard; read the dashboard, without steering; person the dashboard, with all that only a person may decide: made in a terminal only.",
 		Example: "  ratchet token add laptop\n  ratchet token add phone --role read",
 		RunE:    func(_ *cobra.Command, args []string) error { return a.addToken(args[0], server.Role(role)) },
 	}
@@ -62,6 +62,9 @@ type madeToken struct {
 }
 
 func (a *app) addToken(name string, role server.Role) error {
+	if role == server.RolePerson && !isTerminal(a.Stdin) { // an agent's shell must not get one by accident, as in ui
+		return research.Errorf(research.CodeBadArgument, "run it yourself, in a terminal", "a person's token steers: making one is a person's decision")
+	}
 	tokens, err := openTokens()
 	if err != nil {
 		return err

@@ -93,7 +93,7 @@ func (l *Lab) notAllowed(programPath string, p research.Program) string {
 // allowance lists what p asks for, and makes the key of a yes to it.
 func (l *Lab) allowance(programPath string, p research.Program) (*Allowance, error) {
 	a := &Allowance{Name: p.Name}
-	dir := filepath.Join(l.repo.Root(), filepath.FromSlash(slashDir(programPath)))
+	dir := l.programDir(programPath)
 	whole, err := json.Marshal(p.Notify)
 	if err != nil {
 		return nil, fmt.Errorf("encode the targets: %w", err)
@@ -105,18 +105,32 @@ func (l *Lab) allowance(programPath string, p research.Program) (*Allowance, err
 		if err := e.Encode(t); err != nil {
 			return nil, fmt.Errorf("encode a target: %w", err)
 		}
-		a.Lines = append(a.Lines, strings.TrimSpace(one.String()))
+		a.Lines = append(a.Lines, Visible(strings.TrimSpace(one.String())))
 	}
 	for _, path := range l.namedFiles(dir, p.Notify) {
 		b, err := os.ReadFile(filepath.Join(dir, path))
 		if err != nil {
 			return nil, research.Errorf(research.CodeStorage, "check its permissions", "read %s: %w", path, err)
 		}
-		a.Lines = append(a.Lines, fmt.Sprintf("%s %x", path, sha256.Sum256(b)))
+		a.Lines = append(a.Lines, fmt.Sprintf("%s %x", Visible(path), sha256.Sum256(b)))
 	}
 	a.text = strings.Join(append([]string{l.repo.CommonDir(), programPath, string(whole)}, a.Lines...), "\n") + "\n"
 	a.key = fmt.Sprintf("%x", sha256.Sum256([]byte(a.text)))
 	return a, nil
+}
+
+// Visible is a text as a person must see it who decides about it: what a
+// terminal does not show, or what reorders what it shows, stands as its number.
+func Visible(s string) string {
+	var b strings.Builder
+	for _, r := range s {
+		if r != ' ' && !unicode.IsGraphic(r) || r != ' ' && unicode.IsSpace(r) {
+			fmt.Fprintf(&b, "\\u{%04x}", r)
+			continue
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
 }
 
 // namedFiles are the files of the repository that hooks and commands name, by

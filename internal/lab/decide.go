@@ -269,7 +269,7 @@ func (l *Lab) finishKeep(ctx context.Context, c *research.Campaign, head source.
 
 // keepMessage is the keep commit's message; its trailers bind it to the ledger.
 func keepMessage(c *research.Campaign, x *research.Experiment, overridden research.Way) string {
-	subject, rest, _ := strings.Cut(x.Hypothesis, "\n")
+	subject, rest, _ := strings.Cut(plain(x.Hypothesis), "\n")
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n\n", subject)
 	if rest = strings.TrimSpace(rest); rest != "" {
@@ -285,11 +285,13 @@ func keepMessage(c *research.Campaign, x *research.Experiment, overridden resear
 	return b.String()
 }
 
-// untrailed is text in which no line looks like a trailer of ours.
+// untrailed is text in which no line looks like a trailer of ours, and nothing
+// steers the terminal of whoever reads the commit.
 func untrailed(text string) string {
+	const ours = "Ratchet-"
 	var b strings.Builder
-	for line := range strings.Lines(text) {
-		if strings.HasPrefix(line, "Ratchet-") {
+	for line := range strings.Lines(plain(text)) {
+		if len(line) >= len(ours) && strings.EqualFold(line[:len(ours)], ours) {
 			b.WriteByte(' ')
 		}
 		b.WriteString(line)

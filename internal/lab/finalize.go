@@ -112,6 +112,10 @@ func (l *Lab) finalizable(ctx context.Context, req FinalizeRequest) (*research.C
 	if c.IncumbentTree == c.StartTree {
 		return nil, research.Errorf(research.CodeNoChange, "keep something first", "the incumbent is the campaign's start: there is nothing to finalize")
 	}
+	if !c.Calibrated && c.Overridden == 0 { // since the contract changed: its numbers are others
+		return nil, research.Errorf(research.CodeProgram, "call start_campaign, which calibrates (`ratchet resume` comes first where the loop rests), and wait_run",
+			"the campaign is not calibrated for its present contract")
+	}
 	for _, id := range c.Open {
 		ours := id.Kind() == research.CertificateJob || id.Kind() == research.AuditJob
 		if id.Kind() == research.MeasurementJob {
@@ -228,14 +232,20 @@ func (l *Lab) finish(ctx context.Context, c *research.Campaign, req FinalizeRequ
 	return l.settle(ctx, c, a, made, f, proof)
 }
 
-// audited measures a version against the start, unless that was done already.
+// audited measures a version against the start, unless that was done already
+// under this contract. The first such audit counts: whoever makes more of them
+// until one pleases does not choose.
 func (l *Lab) audited(ctx context.Context, c *research.Campaign, target, version string, req FinalizeRequest) (*Outcome, error) {
-	for n := c.Audits; n > 0; n-- {
+	began, err := l.measurement(ctx, c, research.NewJobID(research.CalibrationJob, c.Calibrations))
+	if err != nil {
+		return nil, err
+	}
+	for n := 1; n <= c.Audits && c.Calibrated; n++ { // else the contract may have changed since
 		m, err := l.measurement(ctx, c, research.NewJobID(research.AuditJob, n))
 		if err != nil {
 			return nil, err
 		}
-		if m.Commit == version && m.Paired == c.Start && m.End != nil && m.End.Failed == "" && len(m.End.Paired) >= auditPairs(c) {
+		if m.Commit == version && m.Paired == c.Start && m.At.After(began.At) && m.End != nil && m.End.Failed == "" && len(m.End.Paired) >= auditPairs(c) {
 			return l.ended(ctx, c.Name, m.Job, req.Watch)
 		}
 	}

@@ -24,7 +24,7 @@ func ablationWords(c *research.Campaign, end research.AblationEnd) string {
 func (f *Finalized) describe(c *research.Campaign, a *ablator, made research.Finalization) {
 	f.titles = map[int]string{}
 	for _, x := range a.kept {
-		f.titles[x.N] = strings.TrimSpace(firstLine(x.Hypothesis))
+		f.titles[x.N] = firstLine(plain(x.Hypothesis))
 	}
 	f.Title = f.Campaign + ": " + f.headline(c)
 	var b strings.Builder
@@ -89,9 +89,18 @@ func runTime(c *research.Campaign) string {
 	return d.Round(100 * time.Millisecond).String()
 }
 
-// cell is text that keeps a table or list of Markdown whole.
+// cell is text that keeps a table or list of Markdown whole, and is nothing but
+// text in it: no link, image or mention of whoever reads the pull request.
 func cell(s string) string {
-	return strings.NewReplacer("|", `\|`, "\n", " ", "<", "&lt;").Replace(s)
+	var b strings.Builder
+	for i, r := range s {
+		if strings.ContainsRune("\\`*_[]<>|~&#$!@{}^", r) || r == ':' && strings.HasPrefix(s[i:], "://") ||
+			r == '.' && strings.HasSuffix(strings.ToLower(s[:i]), "www") {
+			b.WriteByte('\\')
+		}
+		b.WriteRune(r)
+	}
+	return strings.ReplaceAll(b.String(), "\n", " ")
 }
 
 func code(names []string) string { return "`" + strings.Join(names, "`, `") + "`" }

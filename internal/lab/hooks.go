@@ -47,7 +47,7 @@ func (l *Lab) roundHooks(ctx context.Context, c *research.Campaign, x *research.
 	if err != nil {
 		return "[hooks were not run: " + reasonOf(err) + "]"
 	}
-	dir := filepath.Join(l.repo.Root(), filepath.FromSlash(slashDir(c.ProgramPath)))
+	dir := l.programDir(c.ProgramPath)
 	var parts []string
 	for _, path := range after {
 		parts = append(parts, l.runHook(ctx, c, path, dir, piPayload{Event: research.HookAfter, Cwd: dir, RunEntry: run, Session: session}, until))

@@ -76,7 +76,7 @@ type ReportCheck struct {
 	report.Checked
 	Since     uint64 `json:"records_since"` // that the ledger has grown by
 	Recompute bool   `json:"recomputed"`    // the states were derived anew from the records
-	Words     bool   `json:"words"`         // its words are those that this version writes, too
+	Words     bool   `json:"words"`         // its words are those that this version writes, too: true, or there is an error
 	Made      string `json:"made_by"`       // version of Ratchet
 }
 
@@ -124,7 +124,8 @@ func (l *Lab) CheckReport(ctx context.Context, written []byte, recompute bool) (
 	})
 }
 
-// compare checks a page's figures, and its words where this version made it.
+// compare checks a page's figures and its words. Those of another version can't be
+// told from a forger's.
 func (l *Lab) compare(src report.Source, p *report.Page, written []byte, out *ReportCheck) (err error) {
 	if out.Checked, err = p.Check(src); err != nil {
 		return err
@@ -142,8 +143,9 @@ func (l *Lab) compare(src report.Source, p *report.Page, written []byte, out *Re
 		again = d.HTML()
 	}
 	err = sameLines(again, bytes.ReplaceAll(written, []byte("\r\n"), []byte("\n")))
-	if out.Words = err == nil; p.Header.Version != l.opt.Version {
-		return nil // another version may have said it in other words
+	if out.Words = err == nil; err != nil && p.Header.Version != l.opt.Version { // or so it says: a forger may, too
+		return research.Errorf(research.CodeReport, "check it with that version, or make it again: ratchet report",
+			"its %d figures agree, but its words are not those that this version writes; it says that version %.40q made it", out.Figures, p.Header.Version)
 	}
 	return err
 }

@@ -351,7 +351,7 @@ func (t *teller) deliver(ctx context.Context) error {
 		if why := t.notAllowed(t.c.ProgramPath, t.c.Program); why != "" { // a file that it names was changed
 			err = errors.New(why)
 		} else {
-			said, err = t.send(ctx, target, t.message(t.c, p.Notice, p.More), t.client)
+			said, err = t.send(ctx, t.programDir(t.c.ProgramPath), target, t.message(t.c, p.Notice, p.More), t.client)
 		}
 		if ctx.Err() != nil {
 			return nil // unknown whether it got through: it is sent again

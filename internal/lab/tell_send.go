@@ -34,8 +34,9 @@ func (l *Lab) message(c *research.Campaign, n research.Notice, more int) notify.
 	return notify.Message{Type: string(n.Event), Time: n.At.UTC().Round(time.Millisecond), Data: d}
 }
 
-// send makes one attempt; said is what there is to say of one that worked.
-func (l *Lab) send(ctx context.Context, t research.Target, m notify.Message, client *http.Client) (said string, err error) {
+// send makes one attempt; said is what there is to say of one that worked. dir is
+// the program's folder, whose files a person allowed to run: no other folder's.
+func (l *Lab) send(ctx context.Context, dir string, t research.Target, m notify.Message, client *http.Client) (said string, err error) {
 	switch {
 	case t.Webhook != "":
 		address, err := addressOf(t.Webhook)
@@ -64,7 +65,7 @@ func (l *Lab) send(ctx context.Context, t research.Target, m notify.Message, cli
 	if err != nil {
 		return "", fmt.Errorf("encode the message: %w", err)
 	}
-	ran, err := execute(ctx, t.Command, l.programDir(), m.Environment(), append(body, '\n'), commandLimit)
+	ran, err := execute(ctx, t.Command, dir, m.Environment(), append(body, '\n'), commandLimit)
 	if err != nil {
 		return "", err
 	}
@@ -74,13 +75,10 @@ func (l *Lab) send(ctx context.Context, t research.Target, m notify.Message, cli
 	return lastLine(ran.stdout), nil
 }
 
-// programDir is the folder of this checkout's program, the root if it has none:
-// where a person's commands run.
-func (l *Lab) programDir() string {
-	if path, err := l.findProgram(""); err == nil {
-		return filepath.Dir(path)
-	}
-	return l.repo.Root()
+// programDir is the folder of the program at a path within the repository, in
+// this checkout: where a person's commands and hooks run.
+func (l *Lab) programDir(programPath string) string {
+	return filepath.Join(l.repo.Root(), filepath.FromSlash(slashDir(programPath)))
 }
 
 // addressOf is an address, from its variable where it names one.
@@ -104,7 +102,7 @@ func variableOf(name string) (string, error) {
 // unusable says why a target can't work here, as far as that can be known
 // without trying it; "" if nothing speaks against it.
 func (l *Lab) unusable(programPath string, t research.Target) string {
-	dir := filepath.Join(l.repo.Root(), filepath.FromSlash(slashDir(programPath)))
+	dir := l.programDir(programPath)
 	for _, name := range []string{cutEnv(t.Webhook), cutEnv(t.Ntfy), t.SecretEnv, t.TokenEnv} {
 		if _, err := variableOf(name); err != nil {
 			return err.Error()
@@ -183,7 +181,7 @@ func (l *Lab) TryTargets(ctx context.Context, event research.Event) ([]Tried, er
 	m := l.message(c, research.Notice{Event: event, At: time.Now(), Text: "this is a test of `ratchet notify test`: nothing happened"}, 0)
 	m.Data.Test = true
 	m.Data.ID = fmt.Sprintf("ratchet_test_%x", time.Now().UnixNano())
-	hook := event == research.HookBefore || event == research.HookAfter
+	hook, dir := event == research.HookBefore || event == research.HookAfter, l.programDir(doc.path)
 	var out []Tried
 	for _, t := range p.Notify {
 		if hook != (t.Hook != "") || hook && !t.Wants(event) {
@@ -191,9 +189,9 @@ func (l *Lab) TryTargets(ctx context.Context, event research.Event) ([]Tried, er
 		}
 		var said string
 		if hook {
-			said, err = l.tryHook(ctx, c, t.Hook, event, filepath.Dir(filepath.Join(l.repo.Root(), filepath.FromSlash(doc.path))))
+			said, err = l.tryHook(ctx, c, t.Hook, event, dir)
 		} else {
-			said, err = l.send(ctx, t, m, notify.Client())
+			said, err = l.send(ctx, dir, t, m, notify.Client())
 		}
 		tried := Tried{Target: t.Name(), OK: err == nil, Said: said}
 		if err != nil {
