@@ -47,7 +47,7 @@ const (
 
 	// format is raised when an older Ratchet would misread what this one writes:
 	// a new kind of record, or another meaning of an index. See migrate.go.
-	format = 2
+	format = 3
 
 	openTimeout = 5 * time.Second // for programs that do not know our lock
 )

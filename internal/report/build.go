@@ -143,6 +143,9 @@ func (w *writer) answer() {
 		w.item(say("Certificates had put "+it+" at about "), fig("proven.gain", w.amount(proven)), say(" in "), number("certified", c.Certified, "certificate|certificates"), say("."))
 	}
 	w.overtaken()
+	if c.GainsAfter > 0 {
+		w.item(say("The contract has changed since the start: what was gained before is another number, and counts in none of these."))
+	}
 	if chain > 0 {
 		w.item(strong("Only claimed: "), number("chain", chain, "edit|edits"), say(" since the last proof, expected to be worth "),
 			fig("claimed.gain", w.amount(claimed)), say("; "), command("ratchet finalize"), say(" certifies them or takes them back."))

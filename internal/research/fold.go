@@ -117,9 +117,14 @@ func foldCampaignStarted(v *View, r Record, b CampaignStart) {
 }
 
 func foldContractAccepted(v *View, _ Record, b ContractAcceptance) {
-	v.Campaign.Program, v.Campaign.Digest = b.Program, b.Digest
-	// Other commands make other numbers: what was learnt of the old ones is void.
-	v.Campaign.Calibrated, v.Campaign.Broken = false, ""
+	c := v.Campaign
+	// Other commands make other numbers: what was learnt of the old ones is void,
+	// and what was gained of them is no gain of the new.
+	if !SameNumbers(c.Program, b.Program) {
+		c.Audit, c.Final, c.Baseline, c.BaselineClass, c.CertifiedGain, c.GainsAfter = nil, nil, nil, 0, 0, c.Experiments
+	}
+	c.Program, c.Digest = b.Program, b.Digest
+	c.Calibrated, c.Broken = false, ""
 }
 
 func foldSessionJoined(v *View, r Record, b SessionJoin) {
@@ -360,7 +365,9 @@ func foldUndone(v *View, _ Record, b Undoing) {
 	}
 	if covered { // a rollback must not bring it back
 		c.checkpoint()
-		c.CertifiedGain -= c.provenGain(x)
+		if x.N > c.GainsAfter {
+			c.CertifiedGain -= c.provenGain(x)
+		}
 	}
 }
 

@@ -375,3 +375,40 @@ func TestRecomputeKnowsRepeatedPairs(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// What was gained under a contract whose numbers were others is no gain of the
+// present one; more experiments make no other number.
+func TestAcceptedContract(t *testing.T) {
+	for name, want := range map[string]bool{"the run": false, "the direction": false, "the totals": true} {
+		t.Run(name, func(t *testing.T) {
+			c := newChronicle(t, autoProgram(), .01, 4)
+			c.propose(-.10)
+			if c.certify().Outcome != research.Certified || c.campaign.CertifiedGain <= 0 {
+				t.Fatal("a gain of 10 % was not certified")
+			}
+			audit := research.NewJobID(research.AuditJob, 1)
+			c.add(research.KindMeasurementStarted, research.JobStart{Job: audit, Commit: c.campaign.Incumbent, Paired: c.campaign.Start})
+			c.add(research.KindMeasurementFinished, research.MeasurementEnd{Job: audit, Gain: &research.Interval{Mid: .1, Lo: .09, Hi: .11}, Scale: "log"})
+			p := c.program
+			switch name {
+			case "the run":
+				p.Run += " --other"
+			case "the direction":
+				p.Metric.Better = research.Higher
+			default:
+				p.Campaign.Experiments *= 2
+			}
+			c.add(research.KindContractAccepted, research.ContractAcceptance{Program: p, Digest: "new"})
+			got := c.campaign
+			if had := got.Audit != nil && got.CertifiedGain > 0 && got.GainsAfter == 0; had != want || got.Calibrated {
+				t.Errorf("audit %+v, certified %v, gains after %d", got.Audit, got.CertifiedGain, got.GainsAfter)
+			}
+			if !want {
+				c.add(research.KindKeepUndone, research.Undoing{N: 1, Commit: "undone", Tree: "tree start"})
+				if got := c.campaign; got.CertifiedGain != 0 || got.Audit != nil {
+					t.Errorf("after an undo: %+v", got)
+				}
+			}
+		})
+	}
+}

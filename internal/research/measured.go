@@ -150,6 +150,9 @@ func (c *Campaign) Standing() string {
 		}
 		parts = append(parts, s)
 	}
+	if c.GainsAfter > 0 {
+		parts = append(parts, fmt.Sprintf("the contract changed after experiment %d: what was gained until then is another number", c.GainsAfter))
+	}
 	if c.Overridden > 0 {
 		parts = append(parts, count(c.Overridden, "edit")+" kept by a person against the verdict, in no figure but an audit's")
 	}

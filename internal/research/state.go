@@ -32,9 +32,12 @@ type Campaign struct {
 	CheckpointOf   int    `json:"checkpoint_of"`
 	ChainFrom      int    `json:"chain_from"`
 	// CertifiedGain is the sum of the certificates' estimates, on the scale of the rule.
-	CertifiedGain float64  `json:"certified_gain"`
-	Audit         *Audited `json:"audit,omitempty"` // the last one
-	Final         *Final   `json:"final,omitempty"` // what finalize made last
+	CertifiedGain float64 `json:"certified_gain"`
+	// GainsAfter is the last experiment that was made under a contract whose numbers
+	// were others, 0 for none: what was gained until then counts in no figure.
+	GainsAfter int      `json:"gains_after,omitempty"`
+	Audit      *Audited `json:"audit,omitempty"` // the last one
+	Final      *Final   `json:"final,omitempty"` // what finalize made last
 
 	Experiments  int             `json:"experiments"` // number of the last one
 	Calibrations int             `json:"calibrations"`
