@@ -4,8 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -105,72 +103,6 @@ func joinSlash(dir, name string) string {
 }
 
 func slashDir(path string) string { return filepath.ToSlash(filepath.Dir(filepath.FromSlash(path))) }
-
-// readContract reads and parses the program at path, or the nearest one.
-func (l *Lab) readContract(path string) (*contract, error) {
-	abs, err := l.findProgram(path)
-	if err != nil {
-		return nil, err
-	}
-	rel, err := filepath.Rel(l.repo.Root(), abs)
-	if err != nil || strings.HasPrefix(rel, "..") {
-		return nil, research.Errorf(research.CodeProgram, "put program.md into the repository",
-			"%s is outside the repository %s", abs, l.repo.Root())
-	}
-	info, err := os.Lstat(abs)
-	if err != nil {
-		return nil, research.Errorf(research.CodeProgram, "run `ratchet init`, or follow read_log{view: \"guide\", query: \"setup\"}, to write one",
-			"no program at %s", abs)
-	}
-	if !info.Mode().IsRegular() {
-		return nil, research.Errorf(research.CodeProgram, "make it a plain file", "%s is not a plain file", rel)
-	}
-	text, err := os.ReadFile(abs)
-	if err != nil {
-		return nil, research.Errorf(research.CodeProgram, "check its permissions", "read %s: %w", rel, err)
-	}
-	doc, err := research.ParseProgram(text, filepath.Base(filepath.Dir(abs)))
-	if err != nil {
-		return nil, err
-	}
-	rel = filepath.ToSlash(rel)
-	return &contract{Document: *doc, path: rel, digest: doc.Program.Digest()}, nil
-}
-
-// findProgram is the absolute path of the wanted program, or of the nearest
-// program.md at or above the lab's folder, up to the repository's root.
-func (l *Lab) findProgram(path string) (string, error) {
-	dir, err := filepath.Abs(l.opt.Dir)
-	if err != nil {
-		return "", fmt.Errorf("find the current folder: %w", err)
-	}
-	if dir, err = filepath.EvalSymlinks(dir); err != nil {
-		return "", fmt.Errorf("resolve the current folder: %w", err)
-	}
-	if path == "" {
-		path = l.opt.Program
-	}
-	if path != "" {
-		if !filepath.IsAbs(path) {
-			path = filepath.Join(dir, path)
-		}
-		if real, err := filepath.EvalSymlinks(filepath.Dir(path)); err == nil {
-			path = filepath.Join(real, filepath.Base(path))
-		}
-		return path, nil
-	}
-	for d := dir; ; d = filepath.Dir(d) {
-		p := filepath.Join(d, "program.md")
-		if _, err := os.Lstat(p); err == nil {
-			return p, nil
-		}
-		if d == l.repo.Root() || d == filepath.Dir(d) {
-			return "", research.Errorf(research.CodeProgram,
-				"run `ratchet init`, or follow read_log{view: \"guide\", query: \"setup\"}, to write one; or name its path (program)",
-				"no program.md in %s or above it in the repository", dir)
-		}
-	}
-}
 
 // current is the state of the checkout's campaign: the one whose branch is
 // checked out, else the one of the nearest program.
@@ -279,25 +211,6 @@ func elsewhere(tx *ledger.Tx, cause error) error {
 		}
 	}
 	return cause
-}
-
-// programFile is the campaign's program on disk.
-func (l *Lab) programFile(c *research.Campaign) string {
-	return filepath.Join(l.repo.Root(), filepath.FromSlash(c.ProgramPath))
-}
-
-// agreed returns an error unless the contract on disk is the accepted one.
-func (l *Lab) agreed(c *research.Campaign) error {
-	doc, err := l.readContract(l.programFile(c))
-	if err != nil {
-		return err
-	}
-	if doc.digest == c.Digest {
-		return nil
-	}
-	return research.Errorf(research.CodeContract,
-		"a person runs `ratchet accept` in a terminal, or puts the old front matter back",
-		"the front matter of %s differs from the accepted contract: runs stop until a person accepts it", c.ProgramPath)
 }
 
 // left is what remains of the campaign's budget.

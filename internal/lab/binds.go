@@ -1,0 +1,106 @@
+package lab
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"ratchet/internal/research"
+	"ratchet/sandbox"
+	"slices"
+	"strings"
+)
+
+// carried are the git-ignored folders that runs see, read-only: those the
+// program names, or without a setup the usual dependency folders that exist.
+func (w *workspace) carried(ctx context.Context) ([]sandbox.Bind, error) {
+	names, root := w.c.Program.Carry, w.lab.repo.Root()
+	explicit := names != nil
+	if !explicit && w.c.Program.Setup == "" {
+		names = []string{"node_modules", ".venv", "venv", "vendor"}
+	}
+	var exist []string
+	for _, n := range names {
+		rel := joinSlash(w.folder, n)
+		if _, err := os.Stat(filepath.Join(root, filepath.FromSlash(rel))); err == nil {
+			exist = append(exist, rel)
+		} else if explicit {
+			return nil, research.Errorf(research.CodeProgram, "create it, or take it off `carry`", "carry names %s, which does not exist", rel)
+		}
+	}
+	if len(exist) == 0 {
+		return nil, nil
+	}
+	ignored, err := w.lab.repo.Ignored(ctx, exist)
+	if err != nil {
+		return nil, err
+	}
+	var binds []sandbox.Bind
+	for _, rel := range exist {
+		if !slices.Contains(ignored, rel) {
+			if explicit {
+				return nil, research.Errorf(research.CodeProgram, "carry is for git-ignored folders; tracked files come from the commit",
+					"carry names %s, which git does not ignore", rel)
+			}
+			w.unseen = append(w.unseen, rel)
+			continue
+		}
+		path := filepath.Join(root, filepath.FromSlash(rel))
+		binds = append(binds, sandbox.Bind{From: path, To: path})
+	}
+	if w.tier == sandbox.Copies {
+		return binds, sandbox.CopiesRefuse(binds, root)
+	}
+	return binds, nil
+}
+
+// reads are the paths below the user's real home that the program names: a run's
+// HOME is another folder, so they appear there, read-only, under the same name.
+// Other paths outside the repository are where they always are.
+func (w *workspace) reads() (binds []sandbox.Bind, err error) {
+	for _, r := range w.c.Program.Reads {
+		rel, ok := strings.CutPrefix(r, "~/")
+		if !ok {
+			continue
+		}
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return nil, research.Errorf(research.CodeProgram, "set HOME", "reads names %s, but there is no home: %w", r, err)
+		}
+		from := filepath.Join(home, filepath.FromSlash(rel))
+		if _, err := os.Stat(from); err != nil {
+			return nil, research.Errorf(research.CodeProgram, "create it, or take it off `reads`", "reads names %s, which does not exist", r)
+		}
+		binds = append(binds, sandbox.Bind{From: from, To: filepath.Join(w.home(), filepath.FromSlash(rel))})
+	}
+	return binds, nil
+}
+
+// trespass says which changes a run was not allowed to make, "" if none.
+func (w *workspace) trespass(changes []sandbox.Change, newCode bool) string {
+	var bad []string
+	for _, ch := range changes {
+		if ch.Kind == "dir" || w.writable(ch.Path) {
+			continue
+		}
+		name := ch.Path[strings.LastIndexByte(ch.Path, '/')+1:]
+		if _, tracked := w.tree[ch.Path]; tracked {
+			bad = append(bad, ch.Path)
+		} else if newCode && (slices.Contains(codeFiles, name) || strings.HasSuffix(name, ".pth")) {
+			bad = append(bad, ch.Path+" (new, would be loaded as code)")
+		}
+	}
+	if len(bad) == 0 {
+		return ""
+	}
+	return "changed files that it may not: " + strings.Join(bad[:min(len(bad), 5)], ", ")
+}
+
+func (w *workspace) writable(path string) bool {
+	for _, p := range w.c.Program.Writes {
+		p = joinSlash(w.folder, p)
+		if path == p || strings.HasPrefix(path, p+"/") {
+			return true
+		}
+	}
+	return false
+}
