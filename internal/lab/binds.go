@@ -4,10 +4,11 @@ import (
 	"context"
 	"os"
 	"path/filepath"
-	"ratchet/internal/research"
-	"ratchet/sandbox"
 	"slices"
 	"strings"
+
+	"ratchet/internal/research"
+	"ratchet/sandbox"
 )
 
 // carried are the git-ignored folders that runs see, read-only: those the

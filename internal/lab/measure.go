@@ -2,9 +2,10 @@ package lab
 
 import (
 	"context"
+	"slices"
+
 	"ratchet/internal/research"
 	"ratchet/ledger"
-	"slices"
 )
 
 // Measure starts a measurement and waits for it.

@@ -4,8 +4,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"ratchet/internal/research"
 	"strings"
+
+	"ratchet/internal/research"
 )
 
 // readContract reads and parses the program at path, or the nearest one.

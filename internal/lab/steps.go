@@ -6,10 +6,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
+
 	"ratchet/internal/fault"
 	"ratchet/internal/research"
 	"ratchet/sandbox"
-	"time"
 )
 
 // build builds a version once; the mark of success is a file, so that a
