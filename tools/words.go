@@ -2,6 +2,7 @@ package tools
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"ratchet/internal/lab"
@@ -22,8 +23,14 @@ func optional(v *float64) string {
 	return num(*v)
 }
 
-// percent is a share, with its sign.
-func percent(v float64) string { return fmt.Sprintf("%+.3g%%", 100*v) }
+// percent is a share, with its sign, in three significant digits and never with an exponent.
+func percent(v float64) string {
+	three, err := strconv.ParseFloat(strconv.FormatFloat(100*v, 'g', 3, 64), 64)
+	if err != nil {
+		three = 100 * v
+	}
+	return strings.Replace("+"+strconv.FormatFloat(three, 'f', -1, 64)+"%", "+-", "-", 1)
+}
 
 // gainText is a gain in the words of its scale; positive is better.
 func gainText(g *research.Interval, scale string) string {
