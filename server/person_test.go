@@ -171,7 +171,7 @@ func (c *campaign) overridden(h *human) {
 		c.t.Errorf("recorded: %s", rs[len(rs)-1].Body)
 	}
 	brief := c.do("read_log", `{}`)
-	if s, _ := brief["counts"].(string); !strings.Contains(s, "1 kept by a person against the verdict") {
+	if s, _ := brief["counts"].(string); !strings.Contains(s, "(1 by a person against the verdict)") {
 		c.t.Errorf("counts: %q", s)
 	}
 	x := c.do("read_log", `{"view":"experiment","query":"3"}`)

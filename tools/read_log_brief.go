@@ -123,7 +123,7 @@ func metric(m research.Metric) string {
 
 // counts is how the experiments came out.
 func counts(c *research.Campaign) string {
-	s := fmt.Sprintf("%s, %d kept", countOf(c.Experiments, "experiment"), c.Kept)
+	s := countOf(c.Experiments, "experiment")
 	var by []string
 	for _, v := range []research.Verdict{research.Improved, research.Provisional, research.Equivalent,
 		research.Regressed, research.Inconclusive, research.Invalid} {
@@ -131,11 +131,12 @@ func counts(c *research.Campaign) string {
 			by = append(by, fmt.Sprintf("%d %s", n, v))
 		}
 	}
-	if c.Overridden > 0 {
-		by = append(by, fmt.Sprintf("%d kept by a person against the verdict", c.Overridden))
-	}
 	if len(by) > 0 {
 		s += " (" + strings.Join(by, ", ") + ")"
+	}
+	s += fmt.Sprintf(", %d kept", c.Kept)
+	if c.Overridden > 0 {
+		s += fmt.Sprintf(" (%d by a person against the verdict)", c.Overridden)
 	}
 	if c.Streak > 2 {
 		s += fmt.Sprintf("; %d since the last keep", c.Streak)

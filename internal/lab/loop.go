@@ -249,7 +249,7 @@ func (l *Lab) Keep(ctx context.Context, req KeepRequest) (*KeptAnswer, error) {
 	if ok { // nothing to override
 		req.Override = ""
 	} else if req.Override == "" || !measured(x) {
-		return nil, research.Errorf(research.CodeVerdict, "revert{lesson: \"…\"} and try something else", "%s", why)
+		return nil, research.Errorf(research.CodeVerdict, "revert{lesson: \"…\"} and try something else", "%s can't be kept: %s", x.Job(), why)
 	}
 	if id := openOf(c, research.CertificateJob, research.CalibrationJob); id != "" {
 		return nil, research.Errorf(research.CodeBusy, "wait_run{id: \""+string(id)+"\"}, then keep", "%s, which measures the incumbent, is still running", id)

@@ -247,9 +247,9 @@ export class Table {
   words() {
     this.grid.setAttribute("aria-rowcount", this.filtered && !this.complete ? -1 : this.total + 1);
     const busy = this.pending.size > 0;
-    this.none.hidden = this.total > 0 || busy;
+    this.none.hidden = this.total > 0 || busy || this.known === undefined;
     setText(this.none, this.filtered ? "No experiment matches. Esc shows all." : "No experiment yet: the first one appears here by itself.");
-    setText(this.count, this.filtered ? (this.complete || busy ? "" : "at least ") + this.total + (this.total === 1 ? " match" : " matches") : String(this.total));
+    setText(this.count, this.filtered ? (this.complete || busy ? "" : "at least ") + this.total + (this.total === 1 ? " match" : " matches") : this.known === undefined ? "" : String(this.total));
     this.body.setAttribute("aria-busy", busy);
   }
 
