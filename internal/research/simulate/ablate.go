@@ -60,7 +60,6 @@ type bench struct {
 	effects map[int]float64
 	pairs   [][2]int // redundant, then synergistic
 	pairNo  int
-	stored  map[string][]float64 // of the broken twin
 }
 
 func newBench(p Planted, seed uint64, i int) *bench {
