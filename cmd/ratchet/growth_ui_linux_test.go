@@ -9,11 +9,16 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // first are what the dashboard asks for when it is opened, and how many bytes an
 // answer may have, whatever the ledger's size.
 var first = map[string]int{"repos": 2_000, "state": 40_000, "progress?limit=2000": 900_000, "experiments": 60_000, "program": 5_000}
+
+// pace keeps the requests below what one token may make in a second, 50, also
+// where five come at once.
+const pace = 110 * time.Millisecond
 
 // looks times the dashboard's requests, one by one and the first ones together.
 func (g *garden) looks(t *testing.T, k int) (rows []timed) {
@@ -24,6 +29,7 @@ func (g *garden) looks(t *testing.T, k int) (rows []timed) {
 		r := timed{what: "dashboard: " + what}
 		var wall, cpu []float64
 		for range k {
+			time.Sleep(pace)
 			m := measure(v.cmd.Process.Pid, func() { r.text = f() })
 			wall, cpu = append(wall, ms(m.wall)), append(cpu, ms(m.cpu))
 		}
