@@ -133,7 +133,7 @@ func (s *site) try1(text, hypothesis string) {
 func steady(s string) string {
 	for _, r := range [][2]string{
 		{`/\S*/repo/`, "/REPO/"}, {`\b[0-9a-f]{12}\b`, strings.Repeat("c", 12)}, {`index [0-9a-f]+\.\.[0-9a-f]+`, "index aaa..bbb"},
-		{`[a-z]+, \d{4}-\d\d-\d\d \d\d:\d\d`, "SESSION, TIME"}, {`(?m)^(\S*run.*?) +(\S*wall.*)$`, "$1 $2"}, {`(candidate\s+\S+ ) +[0-9.e-]+ s`, "$1 WALL"},
+		{`[a-z]+,\s+\d{4}-\d\d-\d\d\s+\d\d:\d\d`, "SESSION, TIME"}, {`(?m)^(\S*run.*?) +(\S*wall.*)$`, "$1 $2"}, {`(candidate\s+\S+ ) +[0-9.e-]+ s`, "$1 WALL"},
 		{`(\d+ experiments, )[0-9.]+ h`, "${1}N h"},
 	} {
 		s = regexp.MustCompile(r[0]).ReplaceAllString(s, r[1])
