@@ -20,6 +20,14 @@ type Answer struct {
 	PNG        []byte
 }
 
+// ForPerson is the text without its last line, the next step, which is an agent's.
+func (a Answer) ForPerson() string {
+	if i := strings.LastIndex(a.Text, "\nnext: "); i >= 0 {
+		return a.Text[:i]
+	}
+	return a.Text
+}
+
 // field is one fact of an answer. Its JSON is val, str or list, its text is
 // line, str or the list's lines; str and list give way when space is short.
 type field struct {

@@ -77,22 +77,28 @@ func nothing(kind, title, why string) *Plot {
 		Answer: build(Limit, field{key: "kind", val: kind}, one("text", "", why), next("read_log{}"))}
 }
 
-// drawing is a series as one line of characters.
-func drawing(key string, vs []float64, about string) field {
+// drawing is a series as one line of characters, its numbers written by write.
+// Of a value far off the line says how far; the characters are for the others.
+func drawing(key string, vs []float64, about string, write func(float64) string) field {
 	vs = short(vs)
 	if len(vs) == 0 {
 		return field{}
 	}
 	lo, hi := slices.Min(vs), slices.Max(vs)
 	f := field{key: key, val: vs[max(0, len(vs)-60):]}
-	f.line = fmt.Sprintf("%s, low %s, high %s:\n%s", about, num(lo), num(hi), sparkline(thin(vs, 100)))
+	from, to := chart.Reach(vs)
+	drawn := thin(vs, 100)
+	for i, v := range drawn {
+		drawn[i] = min(max(v, from), to)
+	}
+	f.line = fmt.Sprintf("%s, low %s, high %s:\n%s", about, write(lo), write(hi), sparkline(drawn))
 	return f
 }
 
 // thin is at most n of the values, evenly.
 func thin(vs []float64, n int) []float64 {
 	if len(vs) <= n {
-		return vs
+		return slices.Clone(vs)
 	}
 	out := make([]float64, n)
 	for i := range out {

@@ -49,7 +49,7 @@ func PlotGPU(s *lab.GPUSeries) *Plot {
 		words += fmt.Sprintf(", %s of energy", wattHours(joules))
 		fields = append(fields, field{key: "joules", val: short([]float64{joules})[0]})
 	}
-	fields = append(fields, field{key: "counts", val: words, line: words}, drawing("values", means, "mean utilisation of each run, percent"))
+	fields = append(fields, field{key: "counts", val: words, line: words}, drawing("values", means, "mean utilisation of each run", func(v float64) string { return amount(v, "%") }))
 	f := chart.Figure{Title: title, Subtitle: words, Panels: panels, Foot: "Looked at every half second; energy is of the devices' own counters, whoever used them."}
 	if len(panels) == 0 {
 		f.Empty = "the driver told neither utilisation nor energy of these runs"

@@ -25,7 +25,7 @@ func PlotNoise(s *lab.NoiseSeries) *Plot {
 		fields = append(fields, field{key: "noise", val: short([]float64{s.Spread})[0], line: sub})
 	}
 	if len(s.Values) > 0 {
-		fields = append(fields, drawing("values", s.Values, "repeats of the start version"))
+		fields = append(fields, drawing("values", s.Values, "repeats of the start version", func(v float64) string { return amount(v, s.Metric.Unit) }))
 	}
 	if drifted {
 		d := late - early

@@ -293,9 +293,9 @@ func (g *progressGraph) answer(m research.Metric) Answer {
 		}
 		fields = append(fields, f)
 	}
-	about := "gains over the start"
+	about, write := "gains over the start", func(v float64) string { return research.AmountText(v, p.Scale, oneLine(m.Unit, 16)) }
 	if p.Exact {
-		about = "values"
+		about, write = "values", func(v float64) string { return amount(v, m.Unit) }
 	}
 	fields = append(fields, field{key: "from", val: p.From}, field{key: "to", val: p.To}, field{key: "total", val: p.Total})
 	var values []float64
@@ -313,7 +313,7 @@ func (g *progressGraph) answer(m research.Metric) Answer {
 		}
 	}
 	fields = append(fields, field{key: "counts", val: words[min(2, len(words)):], line: fmt.Sprintf("experiments %d to %d of %d", p.From, p.To, p.Total) + words},
-		drawing("values", values, about), g.kept())
+		drawing("values", values, about, write), g.kept())
 	return build(Limit, append(fields, next("read_log{view:\"table\"} for the rows"))...)
 }
 

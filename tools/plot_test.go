@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"image"
 	"image/png"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -300,6 +302,35 @@ func TestProgressTellsWhatIsDrawn(t *testing.T) {
 	svg := string(picture(t, tools.PlotProgress(&p), chart.Options{Format: chart.SVG}))
 	if !strings.Contains(svg, "experiments 201 to 300 of 300") || !strings.Contains(svg, ">200</text>") || strings.Contains(svg, ">100</text>") {
 		t.Error("the axis begins long before the window")
+	}
+}
+
+// TestOneBadExperimentDoesNotFlattenANight: twelve experiments, one of them 18
+// times slower: the axis is of the other eleven, in the picture and in characters.
+func TestOneBadExperimentDoesNotFlattenANight(t *testing.T) {
+	p := noisyNight(12)
+	bad := &p.Points[7]
+	bad.Verdict, bad.Gain = research.Regressed, &research.Interval{Mid: -17.71, Lo: -18.9, Hi: -16.6}
+	bad.OverStart = bad.Gain
+	drawn := tools.PlotProgress(p)
+	svg := string(picture(t, drawn, chart.Options{Format: chart.SVG}))
+	if strings.Count(svg, ">-1771 %</text>") != 1 || !strings.Contains(svg, ">5 %</text>") || strings.Contains(svg, "00 %</text>") {
+		t.Error("the axis goes where one experiment is, or its arrow does not say where that is")
+	}
+	text := drawn.Answer.Text
+	if !strings.Contains(text, "gains over the start, low -1771.0 %, high +12.3 %") {
+		t.Errorf("the gains are not told in percent:\n%s", text)
+	}
+	kinds := map[rune]bool{}
+	for _, r := range text {
+		kinds[r] = kinds[r] || strings.ContainsRune("▁▂▃▄▅▆▇█", r)
+	}
+	if n := len(slices.DeleteFunc(slices.Collect(maps.Values(kinds)), func(bar bool) bool { return !bar })); n < 4 {
+		t.Errorf("all but one look alike:\n%s", text)
+	}
+	p.Scale, p.Metric.Unit = "linear", "points"
+	if text := tools.PlotProgress(p).Answer.Text; !strings.Contains(text, "low -17.7 points, high +0.123 points") {
+		t.Errorf("differences have the metric's unit:\n%s", text)
 	}
 }
 

@@ -49,6 +49,10 @@ func (a *app) plot(cmd *cobra.Command, kind string, in plotting) error {
 	if err != nil {
 		return err
 	}
+	_, person, err := a.people()
+	if err != nil {
+		return err
+	}
 	if !slices.Contains(tools.Kinds, kind) {
 		return research.Errorf(research.CodeBadArgument, "use one of "+strings.Join(tools.Kinds, ", "), "there is no plot of %q", kind)
 	}
@@ -65,9 +69,17 @@ func (a *app) plot(cmd *cobra.Command, kind string, in plotting) error {
 			return err
 		}
 	}
+	if person && in.out == "" {
+		a.printf("%s\n", p.Answer.ForPerson())
+		if p.Figure.Empty == "" {
+			a.printf("`ratchet plot %s -o %s.png` draws it, `ratchet log` lists the experiments\n", kind, kind)
+		}
+		return nil
+	}
 	return a.tellPlot(p, in.out)
 }
 
+// tellPlot prints what a script or an agent gets.
 func (a *app) tellPlot(p *tools.Plot, file string) error {
 	switch {
 	case a.JSON:

@@ -24,23 +24,26 @@ const logFrom = 20
 
 // extent finds the range of values, with some air around it. Values that are
 // not finite are left out; without any it is 0 to 1.
-func extent(a Axis, must, may []float64, ticks int) span {
-	must, may = finite(append(slices.Clone(must), a.Include...)), finite(may)
-	all := append(slices.Clone(must), may...)
+func extent(a Axis, must []float64, may []Point, ticks int) span {
+	must = finite(append(slices.Clone(must), a.Include...))
+	lows, mids, highs := ends(may)
+	all := slices.Concat(must, lows, mids, highs)
 	if len(all) == 0 {
 		all = []float64{0, 1}
 	}
 	lo, hi := slices.Min(all), slices.Max(all)
-	if a.Log && lo > 0 && hi/lo > logFrom {
+	l, h := lo, hi
+	if a.Robust && len(lows) > 0 && len(highs) > 0 {
+		l, h = bulk(must, lows, highs)
+	}
+	if a.Log && lo > 0 && h/l > logFrom {
 		s := span{lo: math.Log10(lo), hi: math.Log10(hi), unit: a.Unit, log: true}
 		air := (s.hi - s.lo) / 20
 		s.lo, s.hi = s.lo-air, s.hi+air
 		s.decades(ticks)
 		return s
 	}
-	if a.Robust && len(may) >= fewest {
-		lo, hi = robust(must, may, lo, hi)
-	}
+	lo, hi = near(all, l, h, len(lows))
 	if !(hi-lo > math.Max(math.Abs(lo), math.Abs(hi))*1e-12) { // one value, or as good as one
 		d := math.Abs(lo) * .05
 		switch {
@@ -57,23 +60,61 @@ func extent(a Axis, must, may []float64, ticks int) span {
 	return s
 }
 
-// fewest is how many points tell that one of them is far off.
-const fewest = 8
+// enough is how many points are many: the more there are, the fewer of them
+// may be far off, and the nearer that is.
+const enough = 20
 
-// robust is a range that holds must and all of may but what is far outside of
-// its middle nine tenths (of fewer than twenty: of its middle half).
-func robust(must, may []float64, lo, hi float64) (float64, float64) {
-	slices.Sort(may)
-	n := len(may) - 1
-	l, h, wide := may[n/20], may[n-n/20], .75
-	if len(may) < 20 {
-		l, h, wide = may[n/4], may[n-n/4], 2
+// bulk is the range that holds must and most points: all but a tenth on either
+// side, of fewer than enough all but a quarter. A point counts once, whether it
+// has a whisker or not.
+func bulk(must, lows, highs []float64) (lo, hi float64) {
+	slices.Sort(lows)
+	slices.Sort(highs)
+	aside := 10
+	if len(lows) < enough {
+		aside = 4
 	}
+	lo, hi = lows[len(lows)/aside], highs[len(highs)-1-len(highs)/aside]
 	for _, v := range must {
-		l, h = min(l, v), max(h, v)
+		lo, hi = min(lo, v), max(hi, v)
 	}
-	reach := math.Max(wide*h-wide*l, math.Abs(h)*1e-9)
-	return max(lo, l-reach), min(hi, h+reach)
+	return lo, hi
+}
+
+// Reach is the range of vs, which are finite and at least one, without those
+// far off: what a robust axis shows of them.
+func Reach(vs []float64) (lo, hi float64) {
+	l, h := bulk(nil, slices.Clone(vs), slices.Clone(vs))
+	return near(vs, l, h, len(vs))
+}
+
+// near widens l to h by those of all, which come from n points, that are not far off it.
+func near(all []float64, l, h float64, n int) (lo, hi float64) {
+	wide := 1.0
+	if n < enough {
+		wide = 2
+	}
+	reach := math.Max(wide*h-wide*l, math.Max(math.Abs(l), math.Abs(h))*1e-9)
+	lo, hi = l, h
+	for _, v := range all {
+		if v >= l-reach && v <= h+reach {
+			lo, hi = min(lo, v), max(hi, v)
+		}
+	}
+	return lo, hi
+}
+
+// ends are the finite values of points, and where their whiskers end.
+func ends(points []Point) (lows, mids, highs []float64) {
+	for _, pt := range points {
+		mids = append(mids, pt.Y)
+		if pt.Span {
+			lows, highs = append(lows, min(pt.Y, pt.Lo)), append(highs, max(pt.Y, pt.Hi))
+		} else {
+			lows, highs = append(lows, pt.Y), append(highs, pt.Y)
+		}
+	}
+	return finite(lows), finite(mids), finite(highs)
 }
 
 func finite(vs []float64) []float64 {
@@ -175,6 +216,17 @@ func (s span) write(v float64) string {
 		return strings.Replace(strconv.FormatFloat(v, 'g', digits(v, s.places), 64), "e+", "e", 1) + s.suffix
 	}
 	return strconv.FormatFloat(v, 'f', s.places, 64) + s.suffix
+}
+
+// exact is v's text beside an arrow: to three digits at least, also where ticks are coarse.
+func (s span) exact(v float64) string {
+	if !s.log {
+		v *= s.per
+	}
+	if math.Abs(v) >= 1e7 || v != 0 && math.Abs(v) < 1e-4 {
+		return strings.Replace(strconv.FormatFloat(v, 'g', 4, 64), "e+", "e", 1) + s.suffix
+	}
+	return strconv.FormatFloat(v, 'f', max(0, 3-len(strconv.Itoa(int(math.Abs(v))))), 64) + s.suffix
 }
 
 // digits is how many significant digits v needs at a tick's precision.

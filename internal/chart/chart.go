@@ -3,7 +3,8 @@
 // callers' business.
 //
 // Whatever the data are, a picture comes out: numbers that are not finite are
-// left out, points beyond the scale become arrows at its edge, texts that are
+// left out, points beyond the scale become arrows at its edge, with their
+// values where there is room, texts that are
 // too long are cut, and a figure without data says why. Series differ by shape
 // as well as by colour. The colours are those of Okabe and Ito, which people
 // with any kind of colour blindness tell apart, darkened or lightened where
@@ -41,7 +42,8 @@ type Axis struct {
 	Include []float64 // values that the axis reaches, whatever the data
 	// Robust lets the axis leave out a few points that are far from all others.
 	Robust bool
-	// Log lets it be logarithmic, where all values are positive and span more than a factor of 20.
+	// Log lets it be logarithmic, where all values are positive and span more
+	// than a factor of 20, on a robust axis without those far off.
 	Log bool
 }
 

@@ -176,8 +176,42 @@ func TestAPointFarOffIsAnArrow(t *testing.T) {
 	if svg == below || strings.Count(svg, stroke) != 2 || strings.Contains(without, stroke) {
 		t.Error("the point is no arrow at its edge")
 	}
-	if !strings.Contains(svg, ">12</text>") || strings.Contains(svg, "1e12") {
-		t.Errorf("the scale follows the one point that is far off:\n%.2000s", svg)
+	if !strings.Contains(svg, ">12</text>") || strings.Count(svg, "1e12") != 1 || strings.Count(below, ">-1e12</text>") != 1 {
+		t.Errorf("the scale follows the one point that is far off, or its value is not told:\n%.2000s", svg)
+	}
+}
+
+// TestFewPointsFarOff: of a short night with whiskers, too, whatever the
+// figure's other parts; what is said is which ticks and values there are.
+func TestFewPointsFarOff(t *testing.T) {
+	for name, c := range map[string]struct {
+		ys         []float64
+		log        bool
+		want, gone []string
+	}{
+		"one of twelve":        {ys: []float64{.1, .02, -17.71, .2, .05, -.1, .2, .0, .1, .12, .03, .3}, want: []string{">-1771 %<", ">20 %<"}, gone: []string{">-500 %<", ">-1000 %<"}},
+		"one of four":          {ys: []float64{.1, .2, -17.71, .15}, want: []string{">-1771 %<", ">10 %<"}, gone: []string{">-500 %<"}},
+		"two of thirty":        {ys: append(many(28, func(i int) float64 { return float64(i%5) / 50 }), -17.71, 9), want: []string{">-1771 %<", ">900 %<", ">8 %<"}, gone: []string{">-500 %<"}},
+		"logarithmic if asked": {ys: []float64{.1, .12, 9, .11, .1, .13, .12}, log: true, want: []string{">900 %<", ">12 %<"}, gone: []string{">0.5<"}},
+		"two halves":           {ys: []float64{.1, -5, .2, -5.2, .15, -5.1}, want: []string{">-500 %<"}, gone: []string{">-520 %<"}},
+		"not so far":           {ys: []float64{.1, .2, .3, .4, .1, .2, .9}, want: []string{">80 %<"}, gone: []string{">90.0 %<"}},
+	} {
+		q := chart.Panel{Y: chart.Axis{Robust: true, Log: c.log, Unit: chart.Share}, Series: []chart.Series{{}, {Shape: chart.Halo}}}
+		for i, y := range c.ys {
+			q.Series[0].Points = append(q.Series[0].Points, chart.Point{X: float64(i), Y: y, Lo: y * .9, Hi: y * 1.1, Span: true})
+			q.Series[1].Points = append(q.Series[1].Points, chart.Point{X: float64(i), Y: y})
+		}
+		svg := string(draw(t, chart.Figure{Panels: []chart.Panel{q}}, chart.Options{Format: chart.SVG}))
+		for _, s := range c.want {
+			if strings.Count(svg, s) != 1 {
+				t.Errorf("%s: %s is not there once", name, s)
+			}
+		}
+		for _, s := range c.gone {
+			if strings.Contains(svg, s) {
+				t.Errorf("%s: %s is there", name, s)
+			}
+		}
 	}
 }
 

@@ -12,7 +12,7 @@ func (c *canvas) labels(q Panel) {
 			continue
 		}
 		for _, pt := range s.Points { // what a label must not cover
-			if pt.finite() && len(c.taken) < 3000 {
+			if _, in := c.y.at(pt.Y); in && pt.finite() && len(c.taken) < 3000 {
 				x, y, r := c.px1(pt.X), c.py(pt.Y), 4.0
 				if s.Shape == Halo {
 					r = 10
@@ -21,9 +21,26 @@ func (c *canvas) labels(q Panel) {
 			}
 		}
 	}
+	for _, pt := range c.far {
+		c.value(pt)
+	}
 	for _, l := range q.Labels {
 		if finite2(l.X, l.Y) {
 			c.label(l)
+		}
+	}
+}
+
+// value writes an arrow's value beside it, where there is room.
+func (c *canvas) value(pt Point) {
+	text := c.y.exact(pt.Y)
+	w := c.width(text, labelSize) * c.slack
+	for _, left := range []float64{pt.X + 8, pt.X - 8 - w} {
+		b := box{left - 2, pt.Lo - 6, left + w + 2, pt.Lo + 6}
+		if b.left >= c.left && b.right <= c.right && !c.blocked(b) {
+			c.text(text, left, pt.Lo+4, labelSize, 0, c.p.text)
+			c.taken = append(c.taken, b)
+			return
 		}
 	}
 }

@@ -12,8 +12,9 @@ type canvas struct {
 	*pen
 	box
 	x, y    span
-	taken   []box // what labels must not cover
-	written []box // the labels
+	taken   []box   // what labels must not cover
+	written []box   // the labels
+	far     []Point // the arrows: X and Lo where they are drawn, Y their value
 }
 
 // panel draws q into b, its axes margin from the left.
@@ -66,19 +67,17 @@ func (p *pen) margin(q Panel, height float64) float64 {
 
 // scales are the panel's, from its series and its height.
 func scales(q Panel, height float64) (xs, ys span) {
-	var x, must, may []float64
+	var x, y []Point
+	var must []float64
 	for _, s := range q.Series {
 		for _, pt := range s.Points {
-			x = append(x, pt.X)
+			x = append(x, Point{Y: pt.X})
 			switch {
-			case s.Floor:
+			case s.Floor, s.Kind == Marks && s.Shape == Halo: // around a point that counts already
 			case s.Kind == Marks:
-				may = append(may, pt.Y)
-				if pt.Span {
-					may = append(may, pt.Lo, pt.Hi)
-				}
+				y = append(y, pt)
 			case s.Kind == Area:
-				may = append(may, pt.Lo, pt.Hi)
+				must = append(must, pt.Lo, pt.Hi)
 			default:
 				must = append(must, pt.Y)
 			}
@@ -92,7 +91,7 @@ func scales(q Panel, height float64) (xs, ys span) {
 			must = append(must, r.At)
 		}
 	}
-	return extent(q.X, nil, x, 9), extent(q.Y, must, may, max(3, int(height/48)))
+	return extent(q.X, nil, x, 9), extent(q.Y, must, y, max(3, int(height/48)))
 }
 
 // frame draws grid, ticks and the names of the axes.
@@ -215,7 +214,7 @@ func (c *canvas) marks(s Series, col drawing.Color) {
 		x, y := c.px1(pt.X), c.py(pt.Y)
 		if share, in := c.y.at(pt.Y); !in { // an arrow at the edge
 			if s.Shape != Halo {
-				c.arrow(col, x, share > .5)
+				c.arrow(col, x, pt.Y, share > .5)
 			}
 			continue
 		}
@@ -226,14 +225,16 @@ func (c *canvas) marks(s Series, col drawing.Color) {
 	}
 }
 
-// arrow says that a point lies beyond the edge.
-func (c *canvas) arrow(col drawing.Color, x float64, up bool) {
+// arrow says that a point lies beyond the edge; labels say where.
+func (c *canvas) arrow(col drawing.Color, x, v float64, up bool) {
 	y, d := c.bottom-2, -1.0
 	if up {
 		y, d = c.top+2, 1.0
 	}
 	c.line(col, 1.6, x, y+10*d, x, y)
 	c.line(col, 1.6, x-4, y+4*d, x, y, x+4, y+4*d)
+	c.taken = append(c.taken, box{x - 5, min(y, y+12*d), x + 5, max(y, y+12*d)})
+	c.far = append(c.far, Point{X: x, Y: v, Lo: y + 5*d})
 }
 
 // rule draws a line across, with its word at the end.
