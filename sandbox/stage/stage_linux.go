@@ -18,7 +18,7 @@ const (
 // How long the stage waits for killed processes to be gone. In a namespace
 // they die with the stage in any case, so only their accounting is at stake.
 const (
-	patienceNamespace = 15 * time.Millisecond
+	patienceNamespace = time.Second // all are killed by then; on a busy machine they need a moment to be dead, and counted
 	patienceSubreaper = 2 * time.Second
 )
 
