@@ -2,8 +2,9 @@ package tools
 
 import (
 	"strings"
-	"unicode"
 	"unicode/utf8"
+
+	"ratchet/internal/research"
 )
 
 // dataMark stands before whatever a program printed.
@@ -28,7 +29,7 @@ func Clean(s string) string {
 		switch {
 		case r == '\n' || r == '\t':
 			return r
-		case unicode.IsControl(r), unicode.In(r, unicode.Cf, unicode.Co, unicode.Zl, unicode.Zp):
+		case research.Unseen(r):
 			return -1
 		}
 		return r

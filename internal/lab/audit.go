@@ -21,12 +21,10 @@ func (l *Lab) Audit(ctx context.Context, pairs int, wait time.Duration, progress
 	if err := l.agreed(c); err != nil {
 		return nil, err
 	}
-	switch {
-	case pairs == 0 && c.Rule.Class == research.Deterministic:
-		pairs = 2
-	case pairs == 0:
-		pairs = research.AuditPairs
-	case pairs < 2 || pairs > 100:
+	if pairs == 0 {
+		pairs = auditPairs(c)
+	}
+	if pairs < 2 || pairs > 100 {
 		return nil, research.Errorf(research.CodeBadArgument, "give 2 to 100", "pairs = %d is out of range", pairs)
 	}
 	id, err := l.startAudit(ctx, c, "incumbent", c.Incumbent, pairs)

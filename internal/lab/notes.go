@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
 	"unicode/utf8"
 
 	"ratchet/internal/research"
@@ -69,7 +68,7 @@ func (l *Lab) AddNote(ctx context.Context, text, by string) (n int, err error) {
 func plain(text string) string {
 	text = strings.ReplaceAll(strings.ToValidUTF8(text, "\uFFFD"), "\r\n", "\n")
 	return strings.TrimSpace(strings.Map(func(r rune) rune {
-		if r != '\n' && r != '\t' && (unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Co, unicode.Zl, unicode.Zp)) {
+		if r != '\n' && r != '\t' && research.Unseen(r) {
 			return -1
 		}
 		return r

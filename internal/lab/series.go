@@ -90,14 +90,7 @@ type (
 // Progress gives the newest limit experiments (0: 500, at most 10,000), and
 // those kept ones before them that are still in the incumbent, at most 64.
 func (l *Lab) Progress(ctx context.Context, limit int) (*Progress, error) {
-	if limit <= 0 {
-		limit = progressDefault
-	}
-	c, err := l.tidy(ctx)
-	if err != nil {
-		return nil, err
-	}
-	xs, err := l.newest(ctx, c, min(limit, progressMost))
+	c, xs, err := l.newest(ctx, limit)
 	if err != nil {
 		return nil, err
 	}
@@ -138,7 +131,7 @@ func (l *Lab) Progress(ctx context.Context, limit int) (*Progress, error) {
 
 func progressOf(c *research.Campaign) *Progress {
 	m := c.Program.Metric
-	p := &Progress{Campaign: c.Name, Metric: ProgressMetric{m.Name, m.Unit, m.Better}, Exact: c.Rule.Class != research.Noisy,
+	p := &Progress{Campaign: c.Name, Metric: metricOf(m), Exact: c.Rule.Class != research.Noisy,
 		Scale: c.Rule.Scale, Standing: c.Standing(), Class: c.Class, Total: c.Experiments, Points: []ProgressPoint{}}
 	if f := c.Finalized(); f != nil && f.Scale == c.Rule.Scale {
 		p.Audit = &ProgressAudit{After: f.Experiments, Gain: f.Gain, Pairs: f.Pairs, Branch: strings.TrimPrefix(f.Branch, "refs/heads/")}
@@ -155,9 +148,19 @@ func progressOf(c *research.Campaign) *Progress {
 	return p
 }
 
-// newest are the campaign's last experiments, oldest first. They are read a
-// page at a time, so that nobody waits long for the ledger.
-func (l *Lab) newest(ctx context.Context, c *research.Campaign, limit int) ([]research.Experiment, error) {
+func metricOf(m research.Metric) ProgressMetric { return ProgressMetric{m.Name, m.Unit, m.Better} }
+
+// newest are the campaign and its last experiments, oldest first. They are read
+// a page at a time, so that nobody waits long for the ledger.
+func (l *Lab) newest(ctx context.Context, limit int) (*research.Campaign, []research.Experiment, error) {
+	if limit <= 0 {
+		limit = progressDefault
+	}
+	limit = min(limit, progressMost)
+	c, err := l.tidy(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
 	var all []research.Experiment
 	for cursor := ""; len(all) < limit; {
 		var page []research.Experiment
@@ -166,14 +169,14 @@ func (l *Lab) newest(ctx context.Context, c *research.Campaign, limit int) ([]re
 			return err
 		})
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if all = append(all, page...); cursor == "" {
 			break
 		}
 	}
 	slices.Reverse(all)
-	return all, nil
+	return c, all, nil
 }
 
 // certificates are those that ended with experiment from or a later one, oldest first.

@@ -36,19 +36,12 @@ const familiesMost = 9
 // Families groups the newest limit experiments (0: 500, at most 10,000) by the
 // words of their hypotheses.
 func (l *Lab) Families(ctx context.Context, limit int) (*FamilySeries, error) {
-	if limit <= 0 {
-		limit = progressDefault
-	}
-	c, err := l.tidy(ctx)
-	if err != nil {
-		return nil, err
-	}
-	xs, err := l.newest(ctx, c, min(limit, progressMost))
+	c, xs, err := l.newest(ctx, limit)
 	if err != nil {
 		return nil, err
 	}
 	m := c.Program.Metric
-	s := &FamilySeries{Campaign: c.Name, Metric: ProgressMetric{m.Name, m.Unit, m.Better}, Exact: c.Rule.Class != research.Noisy,
+	s := &FamilySeries{Campaign: c.Name, Metric: metricOf(m), Exact: c.Rule.Class != research.Noisy,
 		Scale: c.Rule.Scale, Families: []FamilyYield{}, Total: c.Experiments}
 	if len(xs) == 0 {
 		return s, nil

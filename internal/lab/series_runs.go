@@ -94,7 +94,7 @@ func (l *Lab) Noise(ctx context.Context, limit int) (*NoiseSeries, error) {
 		return nil, err
 	}
 	m, r := c.Program.Metric, c.Rule
-	s := &NoiseSeries{Campaign: c.Name, Metric: ProgressMetric{m.Name, m.Unit, m.Better}, Noise: r.Class, Scale: r.Scale, Spread: r.S,
+	s := &NoiseSeries{Campaign: c.Name, Metric: metricOf(m), Noise: r.Class, Scale: r.Scale, Spread: r.S,
 		Values: r.Values, Calibration: deviations(r.Values, r.Scale), Residuals: r.Residuals, Drift: []DriftPoint{}, Runs: len(runs), Total: c.Runs}
 	of := map[string][]int{} // by version
 	for i, run := range runs {

@@ -83,11 +83,10 @@ func (l *Lab) programDir(programPath string) string {
 
 // addressOf is an address, from its variable where it names one.
 func addressOf(address string) (string, error) {
-	name, ok := strings.CutPrefix(address, "env:")
-	if !ok {
-		return address, nil
+	if name := cutEnv(address); name != "" {
+		return variableOf(name)
 	}
-	return variableOf(name)
+	return address, nil
 }
 
 // variableOf is the value of a variable that must have one; "" for none.
@@ -125,6 +124,7 @@ func (l *Lab) unusable(programPath string, t research.Target) string {
 	return ""
 }
 
+// cutEnv is the variable that an address names, "" where it is one itself.
 func cutEnv(address string) string {
 	name, ok := strings.CutPrefix(address, "env:")
 	if !ok {
