@@ -343,6 +343,9 @@ func (s *supervisor) measured(ctx context.Context, m *research.Measurement) (sam
 	}
 	var obs []research.Observation
 	for want := research.NextMeasured(m, role, obs); want != nil; want = research.NextMeasured(m, role, obs) {
+		if err := s.affords(ctx, m, len(obs)); err != nil {
+			return nil, nil, err
+		}
 		o, err := s.run(ctx, s.id, s.versions[want.Side], *want)
 		if err != nil {
 			return nil, nil, err
