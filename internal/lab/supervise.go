@@ -348,6 +348,9 @@ func (s *supervisor) measured(ctx context.Context, m *research.Measurement) (sam
 	var obs []research.Observation
 	next := func() *research.Want { return research.NextMeasured(m, role, now.Rule.Class, obs) }
 	for want := next(); want != nil; want = next() {
+		if err := s.affords(ctx, m, len(obs)); err != nil {
+			return nil, nil, err
+		}
 		o, err := s.run(ctx, s.id, s.versions[want.Side], *want)
 		if err != nil {
 			return nil, nil, err
