@@ -42,7 +42,7 @@ func newBrowser(t *testing.T) *browser {
 		}
 		t.Skip("there is no Chromium; make ui-test installs Debian's")
 	}
-	options := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]), chromedp.ExecPath(path), chromedp.UserDataDir(t.TempDir()), chromedp.DisableGPU,
+	options := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]), chromedp.ExecPath(path), chromedp.WSURLReadTimeout(patience), chromedp.UserDataDir(t.TempDir()), chromedp.DisableGPU,
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true))
 	if os.Getuid() == 0 {
 		options = append(options, chromedp.NoSandbox)
@@ -133,7 +133,7 @@ func eval[T any](p *tab, expression string) T {
 // until waits for an expression to become true.
 func (p *tab) until(expression string) {
 	p.t.Helper()
-	for end := time.Now().Add(30 * time.Second); !eval[bool](p, "Boolean("+expression+")"); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(patience); !eval[bool](p, "Boolean("+expression+")"); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
 			p.t.Fatalf("it never came to %s; the page is at %s:\n%s", expression, eval[string](p, "location.href"), eval[string](p, "document.body.innerText"))
 		}
@@ -144,6 +144,30 @@ func (p *tab) until(expression string) {
 func (p *tab) shows(selector, text string) {
 	p.t.Helper()
 	p.until(fmt.Sprintf("[...document.querySelectorAll(%s)].some((e) => e.textContent.includes(%s))", quoted(selector), quoted(text)))
+}
+
+// listen sets window.heard once a text was within what a selector finds, also if
+// it is gone again by then.
+func (p *tab) listen(selector, text string) {
+	p.t.Helper()
+	eval[bool](p, fmt.Sprintf(`(() => { window.heard = false;
+		new MutationObserver(() => { if ([...document.querySelectorAll(%s)].some((e) => e.textContent.includes(%s))) window.heard = true })
+			.observe(document.body, {childList: true, subtree: true, characterData: true}); return true })()`, quoted(selector), quoted(text)))
+}
+
+// goes presses g and a letter until that leads somewhere: the page takes the
+// second key for one of its own when it comes more than 1.5 s after the first.
+func (p *tab) goes(letter, there string) {
+	p.t.Helper()
+	for range 10 {
+		p.keys("g", letter)
+		for end := time.Now().Add(patience / 10); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+			if eval[bool](p, "Boolean("+there+")") {
+				return
+			}
+		}
+	}
+	p.until(there)
 }
 
 func (p *tab) click(selector string) {
@@ -170,6 +194,7 @@ type shown struct {
 	*site
 	*served
 	tokens map[string]string // by role
+	gate   *gate             // of its slow runs
 }
 
 // dashboard serves the site's dashboard, and others' below roots, to a person,

@@ -38,7 +38,7 @@ func TestPageLong(t *testing.T) {
 	defer c.close()
 	c.calibrated()
 	s.write("work.txt", "and "+repoFiles["work.txt"])
-	if a := c.call("run_experiment", map[string]any{"hypothesis": "what is copied", "wait_seconds": 30}); a.Verdict != "regressed" {
+	if a := c.call("run_experiment", map[string]any{"hypothesis": "what is copied"}); a.Verdict != "regressed" {
 		t.Fatal(a.text)
 	}
 	c.call("revert", map[string]any{"lesson": "it got longer"})
