@@ -80,7 +80,7 @@ func testSteersContract(t *testing.T, p *tab, d *shown, dialog func(text, name s
 	d.write("program.md", strings.Replace(was, "wall: 120s", "wall: 121s", 1))
 	d.view(p, "program")
 	p.do(chromedp.Reload()) // a file that changes is no record
-	p.shows(".diff .add", "121s")
+	p.shows(".diff .add", "2m1s")
 	p.shows("#notices", "The contract in program.md has changed")
 	p.click("#accept")
 	dialog("", "another")

@@ -106,6 +106,7 @@ func (w *terminal) wait() (string, int) {
 func campaigned(t *testing.T) *site {
 	t.Helper()
 	s := newSite(t)
+	s.alone() // a run beside others' load is marked, where runs are listed
 	s.sh("sed", "-i", "s/^budget:/parallel: 64\\nbudget:/", "program.md")
 	s.sh("git", "commit", "-q", "-a", "-m", "no turns between tests")
 	s.tool("start_campaign", "{}")
@@ -121,7 +122,7 @@ func campaigned(t *testing.T) *site {
 	return s
 }
 
-func (s *site) tool(name, args string) { s.t.Helper(); s.sh(ratchet, "call", name, args) }
+func (s *site) tool(name, args string) { s.t.Helper(); s.sh(s.binary(), "call", name, args) }
 
 func (s *site) try1(text, hypothesis string) {
 	s.t.Helper()
