@@ -15,6 +15,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // site is a repository in a temporary folder, in an isolated home.
@@ -55,7 +56,23 @@ func newSite(t testing.TB) *site {
 	if err := makeRepo(s.dir, get); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(s.vacate)
 	return s
+}
+
+// vacate waits for the site's last processes, and then kills them: a folder that
+// somebody still writes to can't be removed.
+func (s *site) vacate() {
+	begin := time.Now()
+	for left := s.processes(); len(left) > 0 && time.Since(begin) < patience; left = s.processes() {
+		for _, line := range left {
+			var pid int
+			if _, err := fmt.Sscan(line, &pid); err == nil && time.Since(begin) > 2*time.Second {
+				_ = syscall.Kill(pid, syscall.SIGKILL)
+			}
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
 }
 
 func (s *site) write(name, text string) {

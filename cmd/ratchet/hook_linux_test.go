@@ -75,7 +75,6 @@ func TestHookHoldsWhileThereIsWork(t *testing.T) {
 		}
 	}
 	s.holds(s.hook(s.event(""), "--no-such-flag", "and", "more"), "")
-	s.holds(s.hook(s.event(""), "--within=1ns"), "") // too late to hold anybody
 	s.holds(s.hook(s.event(""), "--within=nonsense", "-C", "/no/such/folder"), "")
 	s.holds(s.hook(`{}`, "-C", s.dir), "experiments")
 	s.project = s.dir // the agent went elsewhere, the client was started here
@@ -89,6 +88,7 @@ func TestHookHoldsWhileThereIsWork(t *testing.T) {
 	}
 	c.call("share", map[string]any{"ops": []any{map[string]any{"op": "add", "idea": "fewer words"}}})
 	s.holds(s.hook(s.event("")), "experiments")
+	s.holds(s.hook(s.event(""), "--within=1ns"), "") // too late to hold anybody
 
 	// waiting for a run is not being stuck
 	s.write("work.txt", "hang")
