@@ -321,9 +321,10 @@ func testChain(t *testing.T, b *browser, _ *shown) {
 // A page that was opened before there is a campaign shows it once it has begun.
 func testBefore(t *testing.T, b *browser, _ *shown) {
 	s := newSite(t)
+	d := s.dashboard() // ends after the tab
 	p := b.tab(t)
 	p.may = "404"
-	p.do(chromedp.Navigate(s.dashboard().link("read")))
+	p.do(chromedp.Navigate(d.link("read")))
 	p.shows("main", "looked for again by itself")
 	c := s.connect()
 	defer c.close()

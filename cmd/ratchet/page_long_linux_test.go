@@ -44,9 +44,10 @@ func TestPageLong(t *testing.T) {
 	c.call("revert", map[string]any{"lesson": "it got longer"})
 	g := &garden{s: s, c: c, made: 1, n: 1}
 	g.grow(t, size-1)
+	d := s.dashboard() // ends after the tab
 	p := b.tab(t)
 	began := time.Now()
-	s.dashboard().open(p, "read")
+	d.open(p, "read")
 	p.shows(".grid .line", guess(size))
 	fmt.Printf("%d experiments: open and drawn in %v\n", size, time.Since(began).Round(time.Millisecond))
 	for _, share := range []float64{.5, 1, .07, .93} { // jumps
