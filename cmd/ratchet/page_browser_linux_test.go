@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
+	"net"
 	"net/url"
 	"os"
 	"os/exec"
@@ -240,6 +242,21 @@ func (b *shown) open(p *tab, role string) {
 func (b *shown) view(p *tab, path string) {
 	p.t.Helper()
 	eval[string](p, "location.hash = "+quoted("#/"+path+"?repo="+b.dir))
+}
+
+// quietPort is an address that nobody is given by chance between the server's end
+// and its return: the kernel's own choice begins at 32768.
+func quietPort(t *testing.T) string {
+	t.Helper()
+	for range 100 {
+		at := fmt.Sprintf("127.0.0.1:%d", 20000+rand.IntN(10000))
+		if l, err := net.Listen("tcp", at); err == nil {
+			l.Close()
+			return at
+		}
+	}
+	t.Fatal("no port is free")
+	return ""
 }
 
 // axe is the accessibility checker's script, "" when there is none.

@@ -4,8 +4,6 @@ import (
 	"flag"
 	"fmt"
 	"math"
-	"math/rand/v2"
-	"net"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -353,21 +351,6 @@ func testComesBack(t *testing.T, b *browser, d *shown) {
 	d.sh(ratchet, "call", "share", `{"ops": [{"op": "add", "idea": "after it came back"}]}`)
 	d.view(p, "ideas")
 	p.shows(".board", "after it came back")
-}
-
-// quietPort is an address that nobody is given by chance between the server's end
-// and its return: the kernel's own choice begins at 32768.
-func quietPort(t *testing.T) string {
-	t.Helper()
-	for range 100 {
-		at := fmt.Sprintf("127.0.0.1:%d", 20000+rand.IntN(10000))
-		if l, err := net.Listen("tcp", at); err == nil {
-			l.Close()
-			return at
-		}
-	}
-	t.Fatal("no port is free")
-	return ""
 }
 
 // dashboardAgain serves the site's dashboard once more.
