@@ -2,16 +2,20 @@ package main_test
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // site is a repository in a temporary folder, in an isolated home.
@@ -21,6 +25,20 @@ type site struct {
 	env []string
 
 	project string // what clients say of themselves to their hooks
+	other   string // the binary, where it is not that of users
+}
+
+// binary is what the site's servers and commands are.
+func (s *site) binary() string { return cmp.Or(s.other, ratchet) }
+
+// alone makes the site's runs count as made on a quiet machine; see quiet.
+func (s *site) alone() {
+	s.t.Helper()
+	bin, err := faulty()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.other, s.env = bin, append(s.env, "RATCHET_FAULT="+quiet)
 }
 
 func newSite(t testing.TB) *site {
@@ -38,7 +56,23 @@ func newSite(t testing.TB) *site {
 	if err := makeRepo(s.dir, get); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(s.vacate)
 	return s
+}
+
+// vacate waits for the site's last processes, and then kills them: a folder that
+// somebody still writes to can't be removed.
+func (s *site) vacate() {
+	begin := time.Now()
+	for left := s.processes(); len(left) > 0 && time.Since(begin) < patience; left = s.processes() {
+		for _, line := range left {
+			var pid int
+			if _, err := fmt.Sscan(line, &pid); err == nil && time.Since(begin) > 2*time.Second {
+				_ = syscall.Kill(pid, syscall.SIGKILL)
+			}
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
 }
 
 func (s *site) write(name, text string) {
@@ -67,7 +101,22 @@ func (s *site) sh(name string, args ...string) string {
 	return out
 }
 
+var stillRuns = regexp.MustCompile(`^([a-z]\d+) running`)
+
+// try runs a command. A call that names no wait_seconds is patient: see lasting.
 func (s *site) try(name string, args ...string) (string, error) {
+	out, err := s.once(name, args...)
+	for range 10 {
+		m := stillRuns.FindStringSubmatch(out)
+		if m == nil || args[0] != "call" || strings.Contains(args[len(args)-1], "wait_seconds") {
+			break
+		}
+		out, err = s.once(name, "call", "wait_run", fmt.Sprintf(`{"id": %q, "wait_seconds": 50}`, m[1]))
+	}
+	return out, err
+}
+
+func (s *site) once(name string, args ...string) (string, error) {
 	cmd := exec.Command(name, args...)
 	cmd.Dir, cmd.Env = s.dir, s.env
 	out, err := cmd.CombinedOutput()
@@ -96,7 +145,7 @@ type client struct {
 
 func (s *site) connect() *client {
 	s.t.Helper()
-	cmd := exec.Command(ratchet, "mcp")
+	cmd := exec.Command(s.binary(), "mcp")
 	cmd.Dir, cmd.Env = s.dir, s.env
 	return s.talk(cmd)
 }
@@ -182,7 +231,29 @@ type answer struct {
 	size int // of the structured content
 }
 
+// call calls a tool. Without a wait of its own it is patient: see lasting.
 func (c *client) call(tool string, args map[string]any) answer {
+	c.t.Helper()
+	return lasting(c.once, tool, args)
+}
+
+// lasting calls a tool and, where the call names no wait_seconds, waits on while
+// its job runs: on a busy machine one call's time may be too short.
+func lasting(once func(tool string, args map[string]any) answer, tool string, args map[string]any) answer {
+	a := once(tool, args)
+	if _, own := args["wait_seconds"]; own || !slices.Contains([]string{"run_experiment", "wait_run", "measure_metric"}, tool) {
+		return a
+	}
+	for range 10 {
+		if a.Status != "running" {
+			break
+		}
+		a = once("wait_run", map[string]any{"id": a.ID, "wait_seconds": 50})
+	}
+	return a
+}
+
+func (c *client) once(tool string, args map[string]any) answer {
 	c.t.Helper()
 	if args == nil {
 		args = map[string]any{}

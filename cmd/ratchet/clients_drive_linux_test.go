@@ -108,7 +108,7 @@ func TestClient(t *testing.T) {
 	s := slowSite(t, time.Second)
 	p := newPlay(s, 1)
 	r := newRig(t, s, all[i], p.move, nil)
-	out, err := r.run(2*time.Minute, r.agent.start...).wait()
+	out, err := r.run(10*time.Minute, r.agent.start...).wait()
 	if problem := r.whole(p); problem != "" || err != nil {
 		t.Errorf("%s: %s (%v)\n%s", r.agent.name, problem, err, tail(out))
 	}

@@ -35,7 +35,7 @@ func slowSite(t testing.TB, run time.Duration) *site {
 	t.Helper()
 	s := newSite(t)
 	s.write("bench.sh", fmt.Sprintf("grep -q '^slow' work.txt && sleep %g\necho METRIC size=$(wc -c < work.txt)\n", run.Seconds()))
-	s.write("program.md", strings.Replace(s.read("program.md"), "wall: 5s", "wall: 300s", 1))
+	s.write("program.md", strings.Replace(s.read("program.md"), "wall: 120s", "wall: 300s", 1))
 	s.write("work.txt", strings.Repeat("x", 450)+"\n")
 	s.sh("git", "config", "user.name", "Ada")
 	s.sh("git", "config", "user.email", "ada@example.org")

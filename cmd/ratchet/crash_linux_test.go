@@ -87,10 +87,10 @@ func (r *round) play(n int) error {
 	r.write("work.txt", strings.Join(lines, "\n")+"\n")
 	r.write("bench.sh", "sleep 0.03\necho METRIC size=$(wc -c < built.txt)\n")
 	r.write("program.md", strings.Replace(repoFiles["program.md"], "run:",
-		fmt.Sprintf("campaign: {experiments: %d, hours: 0.1}\nbuild: cp work.txt built.txt\nrun:", roundBudget), 1))
+		fmt.Sprintf("campaign: {experiments: %d, hours: 1}\nbuild: cp work.txt built.txt\nrun:", roundBudget), 1))
 	r.sh("git", "commit", "-qam", "four sessions")
 	r.sh(ratchet, "call", "start_campaign")
-	r.sh(ratchet, "call", "wait_run", `{"id": "c1", "wait_seconds": 20}`)
+	r.sh(ratchet, "call", "wait_run", `{"id": "c1", "wait_seconds": 50}`)
 	trees := r.worktrees(3)
 	// Added here: one that a server makes at its first start is lost with a server that dies before it prints it.
 	var made struct{ Token string }
@@ -247,7 +247,7 @@ func (s *session) cycle() {
 	s.edit()
 	a, err := s.ask("run_experiment", fmt.Sprintf(`{"hypothesis": "session %d, edit %d", "wait_seconds": 3}`, s.own, s.n), "")
 	if err != nil || a.Status == "running" || a.Error != nil && a.Error.Code == "busy" {
-		if a, err = s.ask("wait_run", `{"wait_seconds": 20}`, ""); err != nil {
+		if a, err = s.ask("wait_run", `{"wait_seconds": 50}`, ""); err != nil {
 			return
 		}
 	}
@@ -286,7 +286,7 @@ func (s *session) settle() error {
 	for range 12 {
 		a, err := s.ask("start_campaign", "{}", "")
 		if err == nil && a.Error == nil {
-			if a, err = s.ask("wait_run", `{"wait_seconds": 20}`, ""); err == nil && a.Status != "running" {
+			if a, err = s.ask("wait_run", `{"wait_seconds": 50}`, ""); err == nil && a.Status != "running" {
 				a, err = s.ask("revert", "{}", "")
 			}
 		}

@@ -6,26 +6,14 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 )
 
 var allFaults = flag.Bool("faults", false, "inject every fault of the table and every broken twin, not one of each point")
-
-// faulty is the binary that can be told to fail: the tag `faults`.
-var faulty = sync.OnceValues(func() (string, error) {
-	path := ratchet + "-faults"
-	out, err := exec.Command("go", "build", "-tags", "faults", "-o", path, ".").CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("build the binary: %w\n%s", err, out)
-	}
-	return path, nil
-})
 
 // moment is a fault point in a call of a story: in the call's own process, or
 // with command "supervise" in the supervisor that it starts; nth counts from 1.
@@ -172,7 +160,7 @@ func (m moment) fault(how string) string {
 
 // Every point of the code is in the table, or is told of here.
 func TestFaultPoints(t *testing.T) {
-	known := map[string]bool{"machine.suspend": true} // TestSuspend
+	known := map[string]bool{"machine.suspend": true, "machine.quiet": true} // TestSuspend, and (*site).alone
 	for _, m := range moments {
 		known[m.point] = true
 	}

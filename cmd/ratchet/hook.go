@@ -10,7 +10,8 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// hookWithin is how long a hook may take: the client's person waits for it.
+// hookWithin is how long a hook may take where --within says nothing else, or
+// nothing that can be understood: the client's person waits for it.
 const hookWithin = 900 * time.Millisecond
 
 // stopEvent is what a client tells a hook when its agent is about to end its
@@ -31,13 +32,18 @@ type stopAnswer struct {
 // hookCommand never fails and never takes long: whatever goes wrong, also in
 // its arguments, the answer is {} and the client goes its way.
 func hookCommand(a *app) *cobra.Command {
-	return &cobra.Command{
+	within := ""
+	c := &cobra.Command{
 		Use:                "hook stop",
 		Short:              "asked by an agent's client whether the agent may stop (see ratchet install --with-loop)",
 		Hidden:             true,
 		FParseErrWhitelist: cobra.FParseErrWhitelist{UnknownFlags: true},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			late := time.AfterFunc(hookWithin, func() {
+			limit, err := time.ParseDuration(within)
+			if err != nil {
+				limit = hookWithin
+			}
+			late := time.AfterFunc(limit, func() {
 				fmt.Fprintln(a.Stdout, "{}")
 				os.Exit(exitDone)
 			})
@@ -51,6 +57,9 @@ func hookCommand(a *app) *cobra.Command {
 			return json.NewEncoder(a.Stdout).Encode(answer)
 		},
 	}
+	c.Flags().StringVar(&within, "within", hookWithin.String(), "answer {} after this time, for a machine where the default is too short")
+	c.Flags().Lookup("within").NoOptDefVal = hookWithin.String() // a flag without a value is no error either
+	return c
 }
 
 // mayStop asks the laboratory of the folder that the agent works in: its

@@ -20,10 +20,11 @@ func (s *site) event(more string) string {
 }
 
 // hook runs the hook as a client does: a child of this process, as the servers
-// of connect are. It must succeed whatever it is told, and say one JSON object.
+// of connect are, with a minute to answer: this is about what it says. It must
+// succeed whatever it is told, and say one JSON object.
 func (s *site) hook(stdin string, args ...string) hookAnswer {
 	s.t.Helper()
-	cmd := exec.Command(ratchet, append([]string{"hook", "stop"}, args...)...)
+	cmd := exec.Command(ratchet, append([]string{"hook", "stop", "--within=1m"}, args...)...)
 	var out, said bytes.Buffer
 	cmd.Env = append(slices.Clone(s.env), "CLAUDE_PROJECT_DIR="+s.project, "GEMINI_PROJECT_DIR=")
 	cmd.Dir, cmd.Stdin, cmd.Stdout, cmd.Stderr = filepath.Dir(s.dir), strings.NewReader(stdin), &out, &said
@@ -74,6 +75,7 @@ func TestHookHoldsWhileThereIsWork(t *testing.T) {
 		}
 	}
 	s.holds(s.hook(s.event(""), "--no-such-flag", "and", "more"), "")
+	s.holds(s.hook(s.event(""), "--within=nonsense", "-C", "/no/such/folder"), "")
 	s.holds(s.hook(`{}`, "-C", s.dir), "experiments")
 	s.project = s.dir // the agent went elsewhere, the client was started here
 	s.holds(s.hook(`{"cwd": "/"}`), "experiments")
@@ -86,6 +88,7 @@ func TestHookHoldsWhileThereIsWork(t *testing.T) {
 	}
 	c.call("share", map[string]any{"ops": []any{map[string]any{"op": "add", "idea": "fewer words"}}})
 	s.holds(s.hook(s.event("")), "experiments")
+	s.holds(s.hook(s.event(""), "--within=1ns"), "") // too late to hold anybody
 
 	// waiting for a run is not being stuck
 	s.write("work.txt", "hang")
@@ -115,7 +118,7 @@ func TestHookLetsGo(t *testing.T) {
 			s.write("program.md", strings.Replace(s.read("program.md"), "run:", "campaign: {experiments: 1}\nrun:", 1))
 		},
 		"contract changed": func(s *site) {
-			s.write("program.md", strings.Replace(s.read("program.md"), "5s", "6s", 1))
+			s.write("program.md", strings.Replace(s.read("program.md"), "wall: 120s", "wall: 121s", 1))
 		},
 		"another branch": func(s *site) { s.sh("git", "switch", "-q", "main") },
 		"abandoned":      func(s *site) { s.sh(ratchet, "abandon") },

@@ -25,6 +25,7 @@ type night struct {
 	noise  string   // normal | heavy | mild, by which a gain is 3.4 sd of a run
 	edits  []string // kinds, in the order of proposal
 	pairs  int      // of the audit at the end, 0 for none
+	alone  bool     // as on a quiet machine: what a night comes to depends on its seeds alone
 	every  int      // the driver keeps every so-manieth edit that it may keep; 0 is 1
 }
 
@@ -57,8 +58,8 @@ name: night-%d
 edit: work.txt
 metric: {name: ms, better: lower, unit: ms, noise: noisy, min_gain: 0}
 run: awk -v night=%d -v kind=%s -f bench.awk work.txt
-budget: {wall: 20s, grace: 1s}
-campaign: {experiments: %d, hours: 100}
+budget: {wall: 120s, grace: 1s}
+campaign: {experiments: %d, hours: 10000}
 parallel: 64
 search: %s
 ---
@@ -72,6 +73,9 @@ func (n night) prepare(t testing.TB) *site {
 	search := n.search
 	if search == "greedy" {
 		search = "auto"
+	}
+	if n.alone {
+		s.alone()
 	}
 	s.write("bench.awk", noisyBench)
 	s.write("work.txt", "note 0\n")
@@ -297,7 +301,7 @@ func (s *site) ledger() *ledger.Ledger {
 // audit is the gain as a log-ratio that `ratchet audit` finds.
 func (s *site) audit(pairs int) (gain float64) {
 	s.t.Helper()
-	s.sh(ratchet, "audit", "--pairs", strconv.Itoa(pairs))
+	s.sh(s.binary(), "audit", "--pairs", strconv.Itoa(pairs))
 	err := s.ledger().View(context.Background(), func(tx *ledger.Tx) error {
 		all, err := tx.Campaigns()
 		if err == nil {

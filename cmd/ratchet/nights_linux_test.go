@@ -25,9 +25,9 @@ func repeat(n int, kinds ...string) []string { return slices.Repeat(kinds, n) }
 func TestNullNightsStayClean(t *testing.T) {
 	t.Parallel()
 	for _, n := range []night{
-		{number: 1, search: "auto", noise: "normal", edits: repeat(6, "note")},
-		{number: 2, search: "certify", noise: "normal", edits: repeat(10, "note")},
-		{number: 3, search: "auto", noise: "heavy", edits: repeat(6, "note")},
+		{number: 1, alone: true, search: "auto", noise: "normal", edits: repeat(6, "note")},
+		{number: 2, alone: true, search: "certify", noise: "normal", edits: repeat(10, "note")},
+		{number: 3, alone: true, search: "auto", noise: "heavy", edits: repeat(6, "note")},
 	} {
 		t.Run(n.search+" "+n.noise, func(t *testing.T) {
 			t.Parallel()
@@ -56,7 +56,7 @@ func TestMixedNightIsCertified(t *testing.T) {
 	}{{"all kept", 1, true}, {"every other one kept", 2, false}} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			e := night{number: 4, search: "auto", noise: "normal", edits: repeat(3, "note", "loss", "gain"), pairs: 24, every: c.every}.play(t)
+			e := night{number: 4, alone: true, search: "auto", noise: "normal", edits: repeat(3, "note", "loss", "gain"), pairs: 24, every: c.every}.play(t)
 			t.Logf("%+v", e)
 			if e.Passed == 0 {
 				t.Errorf("the head is not certified: %+v", e)
@@ -74,7 +74,7 @@ func TestMixedNightIsCertified(t *testing.T) {
 // What "keep what is lower" claims of useless edits is noise.
 func TestGreedyDriverIsDeceived(t *testing.T) {
 	t.Parallel()
-	e := night{number: 5, search: "greedy", noise: "normal", edits: repeat(10, "note")}.play(t)
+	e := night{number: 5, alone: true, search: "greedy", noise: "normal", edits: repeat(10, "note")}.play(t)
 	if !e.Deceived() || e.Claimed < .01 {
 		t.Errorf("the night shows nothing: %+v", e)
 	}

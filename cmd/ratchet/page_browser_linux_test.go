@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
+	"net"
 	"net/url"
 	"os"
 	"os/exec"
@@ -42,7 +44,7 @@ func newBrowser(t *testing.T) *browser {
 		}
 		t.Skip("there is no Chromium; make ui-test installs Debian's")
 	}
-	options := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]), chromedp.ExecPath(path), chromedp.UserDataDir(t.TempDir()), chromedp.DisableGPU,
+	options := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]), chromedp.ExecPath(path), chromedp.WSURLReadTimeout(patience), chromedp.UserDataDir(t.TempDir()), chromedp.DisableGPU,
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true))
 	if os.Getuid() == 0 {
 		options = append(options, chromedp.NoSandbox)
@@ -133,7 +135,7 @@ func eval[T any](p *tab, expression string) T {
 // until waits for an expression to become true.
 func (p *tab) until(expression string) {
 	p.t.Helper()
-	for end := time.Now().Add(30 * time.Second); !eval[bool](p, "Boolean("+expression+")"); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(patience); !eval[bool](p, "Boolean("+expression+")"); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
 			p.t.Fatalf("it never came to %s; the page is at %s:\n%s", expression, eval[string](p, "location.href"), eval[string](p, "document.body.innerText"))
 		}
@@ -144,6 +146,30 @@ func (p *tab) until(expression string) {
 func (p *tab) shows(selector, text string) {
 	p.t.Helper()
 	p.until(fmt.Sprintf("[...document.querySelectorAll(%s)].some((e) => e.textContent.includes(%s))", quoted(selector), quoted(text)))
+}
+
+// listen sets window.heard once a text was within what a selector finds, also if
+// it is gone again by then.
+func (p *tab) listen(selector, text string) {
+	p.t.Helper()
+	eval[bool](p, fmt.Sprintf(`(() => { window.heard = false;
+		new MutationObserver(() => { if ([...document.querySelectorAll(%s)].some((e) => e.textContent.includes(%s))) window.heard = true })
+			.observe(document.body, {childList: true, subtree: true, characterData: true}); return true })()`, quoted(selector), quoted(text)))
+}
+
+// goes presses g and a letter until that leads somewhere: the page takes the
+// second key for one of its own when it comes more than 1.5 s after the first.
+func (p *tab) goes(letter, there string) {
+	p.t.Helper()
+	for range 10 {
+		p.keys("g", letter)
+		for end := time.Now().Add(patience / 10); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+			if eval[bool](p, "Boolean("+there+")") {
+				return
+			}
+		}
+	}
+	p.until(there)
 }
 
 func (p *tab) click(selector string) {
@@ -170,6 +196,7 @@ type shown struct {
 	*site
 	*served
 	tokens map[string]string // by role
+	gate   *gate             // of its slow runs
 }
 
 // dashboard serves the site's dashboard, and others' below roots, to a person,
@@ -215,6 +242,21 @@ func (b *shown) open(p *tab, role string) {
 func (b *shown) view(p *tab, path string) {
 	p.t.Helper()
 	eval[string](p, "location.hash = "+quoted("#/"+path+"?repo="+b.dir))
+}
+
+// quietPort is an address that nobody is given by chance between the server's end
+// and its return: the kernel's own choice begins at 32768.
+func quietPort(t *testing.T) string {
+	t.Helper()
+	for range 100 {
+		at := fmt.Sprintf("127.0.0.1:%d", 20000+rand.IntN(10000))
+		if l, err := net.Listen("tcp", at); err == nil {
+			l.Close()
+			return at
+		}
+	}
+	t.Fatal("no port is free")
+	return ""
 }
 
 // axe is the accessibility checker's script, "" when there is none.

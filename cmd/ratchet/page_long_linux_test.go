@@ -38,15 +38,16 @@ func TestPageLong(t *testing.T) {
 	defer c.close()
 	c.calibrated()
 	s.write("work.txt", "and "+repoFiles["work.txt"])
-	if a := c.call("run_experiment", map[string]any{"hypothesis": "what is copied", "wait_seconds": 30}); a.Verdict != "regressed" {
+	if a := c.call("run_experiment", map[string]any{"hypothesis": "what is copied"}); a.Verdict != "regressed" {
 		t.Fatal(a.text)
 	}
 	c.call("revert", map[string]any{"lesson": "it got longer"})
 	g := &garden{s: s, c: c, made: 1, n: 1}
 	g.grow(t, size-1)
+	d := s.dashboard() // ends after the tab
 	p := b.tab(t)
 	began := time.Now()
-	s.dashboard().open(p, "read")
+	d.open(p, "read")
 	p.shows(".grid .line", guess(size))
 	fmt.Printf("%d experiments: open and drawn in %v\n", size, time.Since(began).Round(time.Millisecond))
 	for _, share := range []float64{.5, 1, .07, .93} { // jumps

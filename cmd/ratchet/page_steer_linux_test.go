@@ -66,7 +66,7 @@ func testSteers(t *testing.T, b *browser, d *shown) {
 	dialog("", "")
 	done()
 	p.shows("#running", "Nothing runs")
-	if got := c.call("wait_run", map[string]any{"id": a.ID, "wait_seconds": 30}); got.Status == "running" {
+	if got := c.call("wait_run", map[string]any{"id": a.ID}); got.Status == "running" {
 		t.Errorf("it was not stopped: %s", got.text)
 	}
 	c.call("revert", nil)
@@ -77,10 +77,10 @@ func testSteers(t *testing.T, b *browser, d *shown) {
 // A changed contract is shown and accepted, by the campaign's name alone.
 func testSteersContract(t *testing.T, p *tab, d *shown, dialog func(text, name string), done func()) {
 	was := d.read("program.md")
-	d.write("program.md", strings.Replace(was, "wall: 5s", "wall: 6s", 1))
+	d.write("program.md", strings.Replace(was, "wall: 120s", "wall: 121s", 1))
 	d.view(p, "program")
 	p.do(chromedp.Reload()) // a file that changes is no record
-	p.shows(".diff .add", "6s")
+	p.shows(".diff .add", "2m1s")
 	p.shows("#notices", "The contract in program.md has changed")
 	p.click("#accept")
 	dialog("", "another")
@@ -94,7 +94,7 @@ func testSteersContract(t *testing.T, p *tab, d *shown, dialog func(text, name s
 // A refused keep is overridden.
 func testSteersVerdict(t *testing.T, p *tab, d *shown, c *client, dialog func(text, name string), done func()) {
 	d.write("work.txt", "longer than what was kept, and yet clearer\n")
-	a := c.call("run_experiment", map[string]any{"hypothesis": "clearer is worth it", "wait_seconds": 30})
+	a := c.call("run_experiment", map[string]any{"hypothesis": "clearer is worth it"})
 	if a.Verdict != "regressed" {
 		t.Fatal(a.text)
 	}

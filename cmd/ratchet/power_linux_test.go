@@ -45,7 +45,7 @@ func TestPowerCut(t *testing.T) {
 				if d.before != nil {
 					d.before(s)
 				}
-				a, err := s.call(fault, d.tool, strings.Replace(d.args, ": 2}", ": 20}", 1))
+				a, err := s.call(fault, d.tool, strings.Replace(d.args, ": 2}", ": 50}", 1))
 				if err != nil || a.Error != nil {
 					t.Fatal(err, a.text)
 				}

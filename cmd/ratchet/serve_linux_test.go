@@ -114,7 +114,13 @@ func (w *web) post(body string) (*http.Response, []byte) {
 	return res, b
 }
 
+// call calls a tool. Without a wait of its own it is patient: see lasting.
 func (w *web) call(tool string, args map[string]any) answer {
+	w.t.Helper()
+	return lasting(w.once, tool, args)
+}
+
+func (w *web) once(tool string, args map[string]any) answer {
 	w.t.Helper()
 	if args == nil {
 		args = map[string]any{}
@@ -162,19 +168,19 @@ func TestServeEndsInMidRun(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newSite(t)
-			s.write("bench.sh", "sleep 1\necho METRIC size=$(wc -c < work.txt)\n")
-			s.sh("git", "commit", "-qam", "a slower benchmark")
+			g := s.gated()
 			v := s.serve("")
 			w := v.connect(s.dir, "web")
 			w.call("start_campaign", nil)
 			w.call("wait_run", nil)
-			s.write("work.txt", "short\n")
+			s.write("work.txt", "slow\n")
 			if a := w.call("run_experiment", map[string]any{"hypothesis": "shorter", "wait_seconds": 0}); a.Status != "running" {
 				t.Fatal(a.text)
 			}
 			end(v)
+			g.open()
 			w.served = s.serve(v.token)
-			if a := w.call("wait_run", map[string]any{"wait_seconds": 30}); a.Verdict != "improved" {
+			if a := w.call("wait_run", nil); a.Verdict != "improved" {
 				t.Fatalf("after the end: %s", a.text)
 			}
 			if a := w.call("keep", nil); a.Error != nil {
@@ -211,7 +217,7 @@ func TestServeBesideStdio(t *testing.T) {
 	}
 	all.Wait()
 	s.write("work.txt", "short\n")
-	if a := c.call("run_experiment", map[string]any{"hypothesis": "shorter", "wait_seconds": 30}); a.Verdict != "improved" {
+	if a := c.call("run_experiment", map[string]any{"hypothesis": "shorter"}); a.Verdict != "improved" {
 		t.Fatal(a.text)
 	}
 	w := v.connect(s.dir, "another") // the same checkout by the other way

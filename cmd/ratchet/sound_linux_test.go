@@ -49,7 +49,7 @@ func (s *site) sound(peace, anchored bool) error {
 // or half-written file of ours to stay.
 func (s *site) quiet() error {
 	var left []string
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
 		if left = s.processes(); len(left) == 0 {
 			break
 		}

@@ -115,7 +115,7 @@ func TestReusedProcessNumber(t *testing.T) {
 			t.Fatal(err)
 		}
 		s.sh(ratchet, look...)
-		a = c.call("wait_run", map[string]any{"id": a.ID, "wait_seconds": 20})
+		a = c.call("wait_run", map[string]any{"id": a.ID})
 		if a.Verdict != "invalid" || !strings.Contains(a.Reason, "supervisor died") {
 			t.Errorf("after %v: %s", look, a.text)
 		}
@@ -152,7 +152,7 @@ func TestStaleLocks(t *testing.T) {
 		}
 	}
 	s.write("work.txt", "short\n")
-	if a := c.call("run_experiment", map[string]any{"hypothesis": "shorter", "wait_seconds": 20}); a.Verdict != "improved" {
+	if a := c.call("run_experiment", map[string]any{"hypothesis": "shorter"}); a.Verdict != "improved" {
 		t.Error(a.text)
 	}
 	var report struct{ Records int }

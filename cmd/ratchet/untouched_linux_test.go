@@ -60,6 +60,7 @@ func TestUserStateIsUntouched(t *testing.T) {
 func TestRevertSavesWhatWasEditedOn(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
+	g := s.gated()
 	c := s.connect()
 	defer c.close()
 	c.calibrated()
@@ -69,6 +70,7 @@ func TestRevertSavesWhatWasEditedOn(t *testing.T) {
 	}
 	later := "edited while the run was under way\n"
 	s.write("work.txt", later)
+	g.open()
 	if a := c.call("wait_run", nil); a.Verdict != "regressed" {
 		t.Fatal(a.text)
 	}

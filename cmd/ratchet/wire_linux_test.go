@@ -125,50 +125,55 @@ func (w *wire) send(method string, params any) int {
 // await is the result of request id; answers of others are put aside.
 func (w *wire) await(id int) json.RawMessage {
 	w.t.Helper()
-	timeout := time.After(30 * time.Second)
 	for {
 		if r, ok := w.orphan[id]; ok {
 			delete(w.orphan, id)
 			return r
 		}
-		var line []byte
-		select {
-		case line = <-w.lines:
-		case <-timeout:
-			w.t.Fatalf("no answer to request %d within 30 s", id)
-		}
-		var m struct {
-			JSONRPC string          `json:"jsonrpc"`
-			ID      *int            `json:"id"`
-			Method  string          `json:"method"`
-			Params  json.RawMessage `json:"params"`
-			Result  json.RawMessage `json:"result"`
-			Error   json.RawMessage `json:"error"`
-		}
-		if err := json.Unmarshal(line, &m); err != nil || m.JSONRPC != "2.0" {
-			w.t.Fatalf("standard output carries JSON-RPC only, but got %q", line)
-		}
-		switch {
-		case m.ID == nil:
-			w.notes = append(w.notes, line)
-		case m.Error != nil:
-			w.orphan[*m.ID] = m.Error
-		default:
-			w.orphan[*m.ID] = m.Result
-		}
+		w.read(fmt.Sprintf("answer to request %d", id))
 	}
 }
 
-// call calls a tool; token, if any, asks for progress.
-func (w *wire) call(tool string, args map[string]any, token ...string) wireAnswer {
+// read takes the server's next message, which is an answer or a notification.
+func (w *wire) read(what string) {
+	w.t.Helper()
+	var line []byte
+	select {
+	case line = <-w.lines:
+	case <-time.After(patience):
+		w.t.Fatalf("no %s within %v", what, patience)
+	}
+	var m struct {
+		JSONRPC string          `json:"jsonrpc"`
+		ID      *int            `json:"id"`
+		Method  string          `json:"method"`
+		Params  json.RawMessage `json:"params"`
+		Result  json.RawMessage `json:"result"`
+		Error   json.RawMessage `json:"error"`
+	}
+	if err := json.Unmarshal(line, &m); err != nil || m.JSONRPC != "2.0" {
+		w.t.Fatalf("standard output carries JSON-RPC only, but got %q", line)
+	}
+	switch {
+	case m.ID == nil:
+		w.notes = append(w.notes, line)
+	case m.Error != nil:
+		w.orphan[*m.ID] = m.Error
+	default:
+		w.orphan[*m.ID] = m.Result
+	}
+}
+
+// call calls a tool. A run that a busy machine makes longer than one call waits
+// is waited for.
+func (w *wire) call(tool string, args map[string]any) wireAnswer {
 	w.t.Helper()
 	begin := time.Now()
-	params := map[string]any{"name": tool, "arguments": args}
-	for _, k := range token {
-		params["_meta"] = map[string]any{"progressToken": k}
-	}
-	a := w.answer(tool, w.await(w.send("tools/call", params)))
+	a := w.answer(tool, w.await(w.send("tools/call", map[string]any{"name": tool, "arguments": args})))
 	a.took = time.Since(begin)
+	if _, own := args["wait_seconds"]; !own && a.Status == "running" && (tool == "run_experiment" || tool == "wait_run") {
+		return w.call("wait_run", map[string]any{"id": a.ID})
+	}
 	return a
 }
 
@@ -252,30 +257,31 @@ func TestWireCampaign(t *testing.T) {
 }
 
 // wait_seconds bounds a call. A cancelled wait stops nothing, and another call
-// is answered meanwhile.
+// is answered meanwhile. The run ends when this test says so.
 func TestWireWaits(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	s.write("bench.sh", "grep -q '^long' work.txt && sleep 2.5\necho METRIC size=$(wc -c < work.txt)\n")
-	s.sh("git", "commit", "-qam", "a slower benchmark")
+	g := s.gated()
 	w := dial(t, s)
 	w.call("wait_run", map[string]any{"id": w.call("start_campaign", nil).ID})
-	s.write("work.txt", "long, but not so long\n")
-	a := w.call("run_experiment", map[string]any{"hypothesis": "slow", "wait_seconds": 0})
-	if a.Status != "running" || a.took > time.Second {
-		t.Errorf("wait_seconds 0 took %s: %s", a.took, a.text)
+	s.write("work.txt", "slow, but short\n")
+	if a := w.call("run_experiment", map[string]any{"hypothesis": "slow", "wait_seconds": 0}); a.Status != "running" {
+		t.Errorf("wait_seconds 0: %s", a.text)
 	}
-	a = w.call("wait_run", map[string]any{"wait_seconds": 1})
-	if a.Status != "running" || a.took < 900*time.Millisecond || a.took > 2*time.Second {
+	const byDefault = 45 * time.Second
+	if a := w.call("wait_run", map[string]any{"wait_seconds": 1}); a.Status != "running" || a.took < 900*time.Millisecond || a.took >= byDefault {
 		t.Errorf("wait_seconds 1 took %s: %s", a.took, a.text)
 	}
 	id := w.send("tools/call", map[string]any{"name": "wait_run", "arguments": map[string]any{}})
-	if a := w.call("read_log", nil); a.Error != nil || a.took > time.Second {
-		t.Errorf("a call beside a waiting one took %s: %s", a.took, a.text)
+	if a := w.call("read_log", nil); a.Error != nil {
+		t.Errorf("a call beside a waiting one: %s", a.text)
+	}
+	if _, over := w.orphan[id]; over {
+		t.Error("a call beside a waiting one was answered after it")
 	}
 	w.notify("notifications/cancelled", map[string]any{"requestId": id, "reason": "the user pressed escape"})
-	a = w.call("wait_run", nil)
-	if a.Status != "done" || a.Verdict != "improved" {
+	g.open()
+	if a := w.call("wait_run", nil); a.Status != "done" || a.Verdict != "improved" {
 		t.Errorf("after a cancelled wait: %s", a.text)
 	}
 	if a := w.call("keep", nil); a.Error != nil {
@@ -283,22 +289,21 @@ func TestWireWaits(t *testing.T) {
 	}
 }
 
-// A client that asks for progress hears of a run of six seconds while it waits.
+// A client that asks for progress hears of a run while it waits, more than once.
 func TestWireProgress(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	s.write("bench.sh", "grep -q '^long' work.txt && sleep 6\necho METRIC size=$(wc -c < work.txt)\n")
-	s.write("program.md", strings.Replace(s.read("program.md"), "wall: 5s", "wall: 20s", 1))
-	s.sh("git", "commit", "-qam", "a slow benchmark")
+	g := s.gated()
 	w := dial(t, s)
 	w.call("wait_run", map[string]any{"id": w.call("start_campaign", nil).ID})
-	s.write("work.txt", "long\n")
-	a := w.call("run_experiment", map[string]any{"hypothesis": "six seconds"}, "token-7")
-	if a.Verdict != "improved" || a.took < 6*time.Second {
-		t.Fatalf("after %s: %s", a.took, a.text)
-	}
-	last, beats := -1.0, 0
-	for _, raw := range w.notes {
+	s.write("work.txt", "slow\n")
+	id := w.send("tools/call", map[string]any{"name": "run_experiment", "arguments": map[string]any{"hypothesis": "it lasts"},
+		"_meta": map[string]any{"progressToken": "token-7"}})
+	for beats, last := 0, -1.0; beats < 2; {
+		was := len(w.notes)
+		if w.read("progress"); len(w.notes) == was {
+			t.Fatalf("the call was answered after %d notifications of progress, want 2", beats)
+		}
 		var n struct {
 			Method string
 			Params struct {
@@ -307,16 +312,21 @@ func TestWireProgress(t *testing.T) {
 				Message       string
 			}
 		}
-		if err := json.Unmarshal(raw, &n); err != nil || n.Method != "notifications/progress" {
+		if err := json.Unmarshal(w.notes[was], &n); err != nil || n.Method != "notifications/progress" {
 			continue
 		}
 		beats++
 		if n.Params.ProgressToken != "token-7" || n.Params.Progress <= last || n.Params.Message == "" {
-			t.Errorf("a progress notification with another token, without a message or that goes back: %s", raw)
+			t.Errorf("a progress notification with another token, without a message or that goes back: %s", w.notes[was])
 		}
 		last = n.Params.Progress
 	}
-	if beats < 2 {
-		t.Errorf("%d progress notifications in a run of six seconds, want 2", beats)
+	g.open()
+	a := w.answer("run_experiment", w.await(id))
+	if a.Status == "running" { // the call's time was up
+		a = w.call("wait_run", nil)
+	}
+	if a.Verdict != "improved" {
+		t.Error(a.text)
 	}
 }

@@ -88,8 +88,8 @@ func (l *Lab) Tell(ctx context.Context, campaign string) error {
 		if err != nil {
 			return err
 		}
-		sandbox.Ready(nil)
 		if !ok {
+			sandbox.Ready(nil)
 			return nil
 		}
 		_ = lock.Write(fmt.Appendf(nil, "%d\n", os.Getpid()))
@@ -110,7 +110,9 @@ func (t *teller) live(ctx context.Context) error {
 		return err
 	}
 	for failed := 0; ; {
-		if err := t.look(ctx); err != nil {
+		err := t.look(ctx)
+		sandbox.Ready(nil) // not before: what is appended from here on is news, however slowly this process came up
+		if err != nil {
 			if failed++; failed >= 5 || ctx.Err() != nil {
 				t.logTold(t.campaign, "the ledger could not be read: "+reasonOf(err))
 				return err
