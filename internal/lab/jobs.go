@@ -45,7 +45,8 @@ func (l *Lab) start(ctx context.Context, campaign string, id research.JobID) err
 	if err := os.MkdirAll(l.jobs(), 0o777); err != nil {
 		return l.lose(ctx, campaign, id, "its supervisor could not be started", err)
 	}
-	argv := slices.Concat(l.opt.Supervise, []string{"--campaign", campaign, "--job", string(id), "--ledger", l.ledger.Path(), "-C", l.repo.Root()})
+	argv := slices.Concat(l.opt.Supervise, []string{"--campaign", campaign, "--job", string(id), "--ledger", l.ledger.Path(), "-C", l.repo.Root(),
+		"--git-dir", l.repo.GitDir(), "--common-dir", l.repo.CommonDir()})
 	err := fault.At("supervisor.spawn", func() error {
 		_, err := sandbox.Detach(argv, os.Environ(), l.repo.Root(), l.jobFile(campaign, id)+".log")
 		return err
