@@ -53,12 +53,13 @@ func supervise(args []string) int {
 	fs := flag.NewFlagSet("supervise", flag.ContinueOnError)
 	campaign, job := fs.String("campaign", "", ""), fs.String("job", "", "")
 	ledger, dir := fs.String("ledger", "", ""), fs.String("C", "", "")
+	gitDir, commonDir := fs.String("git-dir", "", ""), fs.String("common-dir", "", "")
 	if err := fs.Parse(args); err != nil {
 		return 2
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
-	l, err := lab.Open(ctx, lab.Options{Dir: *dir, Ledger: *ledger})
+	l, err := lab.Open(ctx, lab.Options{Dir: *dir, GitDir: *gitDir, CommonDir: *commonDir, Ledger: *ledger})
 	if err == nil {
 		err = l.Supervise(ctx, *campaign, *job)
 	}

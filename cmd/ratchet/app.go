@@ -32,6 +32,8 @@ type app struct {
 	Color   string // --color: auto, always or never
 	Verbose bool   // --verbose
 
+	gitDir, commonDir string // of the checkout, for a supervisor: lab.Options
+
 	shown   *progress // the last one that was begun
 	unshown bool      // none is to be shown
 
@@ -125,7 +127,7 @@ func (a *app) open(ctx context.Context, who lab.Client, advance func(what string
 	if led == "" {
 		led = os.Getenv("RATCHET_LEDGER")
 	}
-	return lab.Open(ctx, lab.Options{Dir: a.Dir, Program: a.Program, Ledger: led, Client: who, Version: a.Version, Observe: a.observe,
+	return lab.Open(ctx, lab.Options{Dir: a.Dir, GitDir: a.gitDir, CommonDir: a.commonDir, Program: a.Program, Ledger: led, Client: who, Version: a.Version, Observe: a.observe,
 		Advance:   advance,
 		Supervise: []string{self, "supervise"}, Tell: []string{self, "notify", "send"}})
 }

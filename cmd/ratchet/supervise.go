@@ -1,6 +1,9 @@
 package main
 
 import (
+	"os"
+	"runtime/debug"
+
 	"github.com/spf13/cobra"
 
 	"ratchet/internal/lab"
@@ -17,6 +20,9 @@ func superviseCommand(a *app) *cobra.Command {
 		Hidden: true,
 		Args:   cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if os.Getenv("GOGC") == "" { // it lives for one job and leaves little: most end before they would collect
+				debug.SetGCPercent(400)
+			}
 			l, err := a.labFor(cmd.Context(), lab.Client{Name: "supervisor", Version: a.Version})
 			if err == nil {
 				err = l.Supervise(cmd.Context(), campaign, job)
@@ -27,5 +33,7 @@ func superviseCommand(a *app) *cobra.Command {
 	}
 	cmd.Flags().StringVar(&campaign, "campaign", "", "the campaign's name")
 	cmd.Flags().StringVar(&job, "job", "", "the job's id")
+	cmd.Flags().StringVar(&a.gitDir, "git-dir", "", "the checkout's git directory, with --common-dir: git is not asked")
+	cmd.Flags().StringVar(&a.commonDir, "common-dir", "", "the git directory that all checkouts share")
 	return cmd
 }

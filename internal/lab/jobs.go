@@ -45,7 +45,8 @@ func (l *Lab) start(ctx context.Context, campaign string, id research.JobID) err
 	if err := os.MkdirAll(l.jobs(), 0o777); err != nil {
 		return l.lose(ctx, campaign, id, "its supervisor could not be started", err)
 	}
-	argv := slices.Concat(l.opt.Supervise, []string{"--campaign", campaign, "--job", string(id), "--ledger", l.ledger.Path(), "-C", l.repo.Root()})
+	argv := slices.Concat(l.opt.Supervise, []string{"--campaign", campaign, "--job", string(id), "--ledger", l.ledger.Path(), "-C", l.repo.Root(),
+		"--git-dir", l.repo.GitDir(), "--common-dir", l.repo.CommonDir()})
 	err := fault.At("supervisor.spawn", func() error {
 		_, err := sandbox.Detach(argv, os.Environ(), l.repo.Root(), l.jobFile(campaign, id)+".log")
 		return err
@@ -98,13 +99,17 @@ func (l *Lab) tidy(ctx context.Context) (*research.Campaign, error) {
 	return l.current(ctx)
 }
 
-// dead says whether an open job has no supervisor.
+// dead says whether an open job has no supervisor. What its file says was
+// written under the lock, so whoever wrote that and holds the lock no more is
+// gone. An empty file is that of a supervisor between opening and locking it,
+// or of one killed there: only age tells them apart.
 func (l *Lab) dead(ctx context.Context, campaign string, id research.JobID) (bool, error) {
 	path := l.jobFile(campaign, id)
+	said, statErr := os.Stat(path) // before the lock is asked for, not after
 	if held, err := sandbox.Locked(path); err != nil || held {
 		return false, err
 	}
-	if _, err := os.Stat(path); err == nil {
+	if statErr == nil && said.Size() > 0 {
 		return true, nil
 	}
 	var since time.Time

@@ -18,7 +18,11 @@ import (
 
 // Options say where a lab stands and who uses it.
 type Options struct {
-	Dir     string // a folder of the checkout; "" is the process's own
+	Dir string // a folder of the checkout; "" is the process's own
+	// GitDir and CommonDir are the checkout's git directories, and Dir its root,
+	// where whoever started this process has asked git already; "" to ask it.
+	GitDir, CommonDir string
+
 	Program string // path of program.md, "" for the nearest one at or above Dir
 	Ledger  string // path of the ledger, "" for <git common dir>/ratchet/ledger.db
 	Client  Client
@@ -60,7 +64,7 @@ func Open(ctx context.Context, o Options) (*Lab, error) {
 	if o.Dir == "" {
 		o.Dir = "."
 	}
-	repo, err := source.Open(ctx, o.Dir)
+	repo, err := checkout(ctx, o)
 	if err != nil {
 		return nil, err
 	}
@@ -74,6 +78,15 @@ func Open(ctx context.Context, o Options) (*Lab, error) {
 		return nil, err
 	}
 	return l, nil
+}
+
+// checkout asks git where the checkout lies, unless whoever started this process
+// has said so.
+func checkout(ctx context.Context, o Options) (*source.Repo, error) {
+	if o.GitDir != "" && o.CommonDir != "" {
+		return source.At(o.Dir, o.GitDir, o.CommonDir)
+	}
+	return source.Open(ctx, o.Dir)
 }
 
 // Ledger is the ledger that the lab appends to.

@@ -217,6 +217,9 @@ func (s *supervisor) calibrate(ctx context.Context, id research.JobID) (c *resea
 		}
 		defer lock.Release()
 		defer os.Remove(s.jobFile(s.campaign, job))
+		if err := lock.Write(fmt.Appendf(nil, "%d\ncalibrating\n", os.Getpid())); err != nil {
+			return nil, err
+		}
 	}
 	state, err := s.calibration(ctx, c, job)
 	here := s.here()

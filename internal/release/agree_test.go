@@ -1,6 +1,7 @@
 package release_test
 
 import (
+	"encoding/json"
 	"flag"
 	"os"
 	"path/filepath"
@@ -9,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/santhosh-tekuri/jsonschema/v6"
+	"github.com/google/jsonschema-go/jsonschema"
 	"go.yaml.in/yaml/v4"
 
 	"ratchet/internal/release"
@@ -217,7 +218,9 @@ func TestListing(t *testing.T) {
 	if *schemaFile == "" {
 		t.Skip("the registry's schema is not part of this repository: -args -schema FILE")
 	}
-	schema, err := jsonschema.NewCompiler().Compile(*schemaFile)
+	var schema jsonschema.Schema
+	decode(t, *schemaFile, &schema)
+	rules, err := schema.Resolve(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -226,17 +229,21 @@ func TestListing(t *testing.T) {
 		listings = append(listings, filepath.Join(*dist, "server.json"))
 	}
 	for _, name := range listings {
-		f, err := os.Open(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer f.Close()
-		v, err := jsonschema.UnmarshalJSON(f)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := schema.Validate(v); err != nil {
+		var v any
+		decode(t, name, &v)
+		if err := rules.Validate(v); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+func decode(t *testing.T, name string, v any) {
+	t.Helper()
+	b, err := os.ReadFile(name)
+	if err == nil {
+		err = json.Unmarshal(b, v)
+	}
+	if err != nil {
+		t.Fatal(err)
 	}
 }

@@ -39,6 +39,9 @@ func SBOM(w io.Writer, binary, version string) error {
 		if d.Replace != nil {
 			d = d.Replace
 		}
+		if d.Version == "" { // a folder of this repository
+			continue
+		}
 		url := "pkg:golang/" + strings.ToLower(d.Path) + "@" + d.Version
 		components = append(components, cyclonedx.Component{BOMRef: url, Type: cyclonedx.ComponentTypeLibrary, Name: d.Path, Version: d.Version, PackageURL: url})
 	}

@@ -17,8 +17,9 @@ import (
 )
 
 // RefreshIndex makes the user's index hold what the commit has at paths (no
-// entry where it has nothing). Files are not looked at. held says that somebody
-// held the index's lock for a quarter of a second, and nothing was done.
+// entry where it has nothing). Of files nothing but the size is looked at. held
+// says that somebody held the index's lock for a quarter of a second, and
+// nothing was done. No git process where the index holds it already.
 func (r *Repo) RefreshIndex(ctx context.Context, commit string, paths []string) (held bool, err error) {
 	var feed bytes.Buffer
 	for _, path := range paths {
@@ -26,10 +27,16 @@ func (r *Repo) RefreshIndex(ctx context.Context, commit string, paths []string) 
 		if err != nil {
 			return false, err
 		}
+		if r.indexHolds(path, e) {
+			continue
+		}
 		if e.hash == "" {
 			e.hash = strings.Repeat("0", 40)
 		}
 		fmt.Fprintf(&feed, "%o %s\t%s\x00", e.mode, e.hash, path)
+	}
+	if feed.Len() == 0 {
+		return false, nil
 	}
 	for range 10 { // most holders, such as an editor's git status, are done in milliseconds
 		err = fault.At("git.index", func() error {
@@ -42,6 +49,17 @@ func (r *Repo) RefreshIndex(ctx context.Context, commit string, paths []string) 
 		time.Sleep(25 * time.Millisecond)
 	}
 	return true, nil
+}
+
+// indexHolds says whether the user's index has e at path, in a way that git does
+// not take the file for changed by its size alone.
+func (r *Repo) indexHolds(path string, e entry) bool {
+	is, size, ok := r.indexed(path)
+	if !ok || is.hash != e.hash || is.mode != e.mode {
+		return false
+	}
+	info, err := os.Lstat(r.abs(path))
+	return err == nil && (size == 0 || size == uint32(info.Size()))
 }
 
 // Same is the first of commits that has at paths what the work tree has, as git

@@ -2,6 +2,8 @@ package source
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -18,12 +20,17 @@ type Head struct {
 
 // Head is where this checkout stands. CodeRepository on a branch without commits.
 // A branch that is a loose file is read in place: it outranks every other form.
-// Git is asked about the rest.
+// Then come the packed ones. Git is asked about the rest.
 func (r *Repo) Head(ctx context.Context) (Head, error) {
 	if branch := r.headBranch(); branch != "" {
 		b, err := os.ReadFile(filepath.Join(r.commonDir, filepath.FromSlash(branch)))
 		if commit := strings.TrimSpace(string(b)); err == nil && isHash(commit) {
 			return Head{Branch: branch, Commit: commit}, nil
+		}
+		if errors.Is(err, fs.ErrNotExist) {
+			if commit, ok := r.packed(branch); ok {
+				return Head{Branch: branch, Commit: commit}, nil
+			}
 		}
 	}
 	out, err := r.git(ctx, nil, "rev-parse", "HEAD^{commit}", "--symbolic-full-name", "HEAD")

@@ -28,7 +28,7 @@ type Repo struct {
 func Open(ctx context.Context, dir string) (*Repo, error) {
 	binary, err := exec.LookPath("git")
 	if err != nil {
-		return nil, research.Errorf(research.CodeUnsupported, "install git 2.31 or newer", "git was not found in PATH")
+		return nil, noGit()
 	}
 	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
 		return nil, research.Errorf(research.CodeRepository, "name an existing folder of a git repository", "%s is not a folder", dir)
@@ -54,6 +54,22 @@ func Open(ctx context.Context, dir string) (*Repo, error) {
 	}
 	r.objects.dir = r.commonDir
 	return r, nil
+}
+
+// At is the checkout that Open found to have these folders, as its own methods
+// gave them, without asking git. For a process that another one starts, which
+// has just opened it.
+func At(root, gitDir, commonDir string) (*Repo, error) {
+	binary, err := exec.LookPath("git")
+	if err != nil {
+		return nil, noGit()
+	}
+	return &Repo{binary: binary, env: environment(os.Environ()), root: root, gitDir: gitDir, commonDir: commonDir,
+		objects: objects{dir: commonDir}}, nil
+}
+
+func noGit() error {
+	return research.Errorf(research.CodeUnsupported, "install git 2.31 or newer", "git was not found in PATH")
 }
 
 func openFailure(dir string, bare bool, err error) error {
