@@ -104,7 +104,7 @@ func (s *house) wait() {
 			s.t.Errorf("Serve: %v", err)
 		}
 		s.ended <- nil
-	case <-time.After(20 * time.Second):
+	case <-time.After(patient):
 		s.t.Error("the server did not stop")
 	}
 }

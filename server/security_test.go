@@ -247,11 +247,25 @@ func TestSlowClients(t *testing.T) {
 		_, _ = io.WriteString(c, []string{"", "POST /mcp HT", head + "Content-Length: 100\r\n\r\n{", head + "X-A: b\r\n"}[i%4])
 		slow = append(slow, c)
 	}
-	if a := s.do("POST", s.url(dir), ping); a.status != 200 {
-		t.Errorf("an honest client among slow ones: %d", a.status)
+	honest := func() bool { // on a busy machine it may be slow too
+		req, _ := http.NewRequest("POST", s.url(dir), strings.NewReader(ping))
+		req.Header.Set("Authorization", "Bearer "+s.token)
+		req.Header.Set("Content-Type", "application/json")
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Log(err)
+			return false
+		}
+		res.Body.Close()
+		return res.StatusCode == 200
+	}
+	for end := time.Now().Add(patient); !honest(); {
+		if time.Now().After(end) {
+			t.Fatal("an honest client among slow ones is not served")
+		}
 	}
 	for i, c := range slow {
-		must(t, c.SetReadDeadline(time.Now().Add(10*time.Second)))
+		must(t, c.SetReadDeadline(time.Now().Add(patient)))
 		if _, err := io.ReadAll(c); err != nil && strings.Contains(err.Error(), "timeout") {
 			t.Fatalf("slow client %d was never cut off", i)
 		}
