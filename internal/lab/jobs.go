@@ -168,9 +168,13 @@ func (l *Lab) Stop(ctx context.Context, id string) (*Stopped, error) {
 	return &Stopped{Status: "stopped", ID: job, Text: cmp.Or(out.Finding, out.Reason), Next: out.Next}, nil
 }
 
+// haltLimit is how long a job may take to stop: longer than its run's processes
+// have to die on a busy machine, shorter than clients wait for an answer.
+const haltLimit = 40 * time.Second
+
 // halt asks a job's supervisor to end, as soon as there is one, and waits for it.
 func (l *Lab) halt(ctx context.Context, campaign string, id research.JobID) (*Outcome, error) {
-	for asked, until := false, time.Now().Add(10*time.Second); ; {
+	for asked, until := false, time.Now().Add(haltLimit); ; {
 		asked = asked || l.interrupt(campaign, id)
 		limit := time.Until(until)
 		if !asked {
@@ -181,7 +185,7 @@ func (l *Lab) halt(ctx context.Context, campaign string, id research.JobID) (*Ou
 			return out, err
 		}
 		if time.Now().After(until) {
-			return nil, research.Errorf(research.CodeBusy, "call stop_run again", "%s did not stop within 10 s", id)
+			return nil, research.Errorf(research.CodeBusy, "call stop_run again", "%s did not stop within %s", id, haltLimit)
 		}
 	}
 }
