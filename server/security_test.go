@@ -197,9 +197,12 @@ func TestRequestsAreBounded(t *testing.T) {
 		{"a large number", tool(1, "wait_run", `{"wait_seconds":1e999999}`), nil, 200},
 	}
 	for _, tt := range tests {
-		a := s.do("POST", s.url(dir), tt.body, tt.headers...)
-		if a.status != tt.status {
-			t.Errorf("%s: %d %.300s", tt.name, a.status, a.body)
+		a, err := s.try("POST", s.url(dir), tt.body, tt.headers...)
+		for n := 0; err != nil && n < 20; n++ { // on a busy machine it may be cut off while it still sends
+			a, err = s.try("POST", s.url(dir), tt.body, tt.headers...)
+		}
+		if a.status != tt.status || err != nil {
+			t.Errorf("%s: %d %.300s %v", tt.name, a.status, a.body, err)
 		}
 		if tt.status == 200 && a.message(t).Error == nil && a.message(t).Result["isError"] != true {
 			t.Errorf("%s: %s", tt.name, a.body)
@@ -247,21 +250,12 @@ func TestSlowClients(t *testing.T) {
 		_, _ = io.WriteString(c, []string{"", "POST /mcp HT", head + "Content-Length: 100\r\n\r\n{", head + "X-A: b\r\n"}[i%4])
 		slow = append(slow, c)
 	}
-	honest := func() bool { // on a busy machine it may be slow too
-		req, _ := http.NewRequest("POST", s.url(dir), strings.NewReader(ping))
-		req.Header.Set("Authorization", "Bearer "+s.token)
-		req.Header.Set("Content-Type", "application/json")
-		res, err := http.DefaultClient.Do(req)
-		if err != nil {
-			t.Log(err)
-			return false
-		}
-		res.Body.Close()
-		return res.StatusCode == 200
-	}
-	for end := time.Now().Add(patient); !honest(); {
-		if time.Now().After(end) {
-			t.Fatal("an honest client among slow ones is not served")
+	for end := time.Now().Add(patient); ; { // on a busy machine it may be slow too
+		a, err := s.try("POST", s.url(dir), ping)
+		if err == nil && a.status == 200 {
+			break
+		} else if time.Now().After(end) {
+			t.Fatalf("an honest client among slow ones: %d, %v", a.status, err)
 		}
 	}
 	for i, c := range slow {
