@@ -79,11 +79,15 @@ func TestRawMistakes(t *testing.T) {
 // one call is waited for.
 func TestEndOfInputLosesNoAnswer(t *testing.T) {
 	t.Parallel()
-	const n = 80 // more than there are workers: they come in three turns
+	const n = 140 // more than there are workers: they come in five turns
 	for _, takes := range []time.Duration{0, 400 * time.Millisecond} {
-		w := dial(t, server.Options{Open: func(context.Context, string, string) (*lab.Lab, error) {
-			time.Sleep(takes)
-			return nil, errClosed
+		w := dial(t, server.Options{Open: func(ctx context.Context, _, _ string) (*lab.Lab, error) {
+			select {
+			case <-time.After(takes):
+				return nil, errClosed
+			case <-ctx.Done():
+				return nil, ctx.Err()
+			}
 		}})
 		w.send(hello, ready)
 		for i := 1; i < n; i++ {
@@ -95,7 +99,11 @@ func TestEndOfInputLosesNoAnswer(t *testing.T) {
 		w.close()
 		seen := map[any]bool{}
 		for range n + 1 {
-			seen[w.read().ID] = true
+			m := w.read()
+			seen[m.ID] = true
+			if strings.Contains(fmt.Sprint(m.Result), "cancelled") {
+				t.Fatalf("a call that would have ended was not waited for: %+v", m)
+			}
 		}
 		if len(seen) != n+1 {
 			t.Errorf("%d of %d requests were answered", len(seen), n+1)
