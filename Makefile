@@ -27,7 +27,7 @@ TRIALS ?= 200
 CLIENT_RUN ?= 75s
 RIDERS ?= 8
 
-.PHONY: help build man example-report completions snapshot listing bundle test race lint vuln fuzz bench growth demo image install crash hooks abuse clients conformance load grown linear nights riders evidence-wordfreq gpu-test ui-test clean
+.PHONY: help build man example-report completions snapshot listing bundle test race lint vuln fuzz bench growth demo image install crash hooks abuse clients conformance load grown linear nights bounds riders evidence-wordfreq gpu-test ui-test clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -111,6 +111,9 @@ clients: ## campaigns through the real clients, from npm (1.5 GB in the user's c
 nights: ## whole noisy nights through the real binary over MCP; remakes docs/evidence-nights.jsonl (half an hour or more)
 	rm -f docs/evidence-nights.jsonl
 	$(GO) test ./cmd/ratchet -run '^TestNights$$' -count 1 -v -timeout 6h -parallel 2 -nights 20 -nights-out $(CURDIR)/docs/evidence-nights.jsonl
+
+bounds: ## the decision rule's bounds at their full width: every rule in 201 nights of every noise model (5 minutes)
+	$(GO) test ./internal/research/simulate -run '^TestNullNightsStayClean$$' -count 1 -v -timeout 2h -args -nights 201
 
 riders: ## RIDERS noisy campaigns with 10 useless keeps and 4 gains each, finalized: how many of both are left (10 minutes)
 	$(GO) test ./cmd/ratchet -run '^TestRiders$$' -count 1 -v -timeout 2h -parallel 2 -riders $(RIDERS)

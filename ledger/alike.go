@@ -30,7 +30,7 @@ func (t *Tx) IdeasLike(campaign, text string, limit int) []int {
 
 // listed is a word's list of texts.
 type listed struct {
-	prefix string
+	list
 	weight int // the rarer the word, the more
 }
 
@@ -41,7 +41,7 @@ func (t *Tx) sharing(bucket, campaign, text string, limit int) []int {
 	found := map[int]int{}
 	lists := make([]listed, 0, alikeWords)
 	for _, w := range ws[:min(len(ws), alikeWords)] {
-		l := listed{prefix: prefix(campaign, w)}
+		l := listed{list: list{bucket, prefix(campaign, w)}}
 		newest, under, seen := uint64(0), uint64(noLimit), []int{}
 		for len(seen) < alikeEach && under > 0 {
 			if under, _ = t.s.below(bucket, l.prefix, under); under > 0 {
@@ -58,10 +58,10 @@ func (t *Tx) sharing(bucket, campaign, text string, limit int) []int {
 		}
 	}
 	slices.SortStableFunc(lists, func(a, b listed) int { return cmp.Compare(b.weight, a.weight) })
-	t.together(bucket, lists[:min(len(lists), alikeAll)], found)
+	t.together(lists[:min(len(lists), alikeAll)], found)
 	for i := range min(len(lists), alikePairs) {
 		for j := range i {
-			t.together(bucket, []listed{lists[j], lists[i]}, found)
+			t.together([]listed{lists[j], lists[i]}, found)
 		}
 	}
 	best := heaviest(found, 2*limit)
@@ -77,11 +77,11 @@ func (t *Tx) sharing(bucket, campaign, text string, limit int) []int {
 }
 
 // together gives the newest texts that are in all lists the lists' weights.
-func (t *Tx) together(bucket string, lists []listed, found map[int]int) {
-	m := &matcher{t: t, bucket: bucket, under: noLimit, effort: alikeTries}
+func (t *Tx) together(lists []listed, found map[int]int) {
+	m := &matcher{t: t, under: noLimit, effort: alikeTries}
 	weight := 0
 	for _, l := range lists {
-		m.lists, weight = append(m.lists, l.prefix), weight+l.weight
+		m.lists, weight = append(m.lists, l.list), weight+l.weight
 	}
 	for range alikeEach {
 		n, ok := m.next()

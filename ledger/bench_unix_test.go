@@ -70,10 +70,11 @@ func BenchmarkCampaignRead(b *testing.B) {
 	}
 }
 
-// BenchmarkSearch reads a page of a two-word search and a page of one status.
+// BenchmarkSearch reads a page of a two-word search, of one status, and of a
+// verdict that nothing has.
 func BenchmarkSearch(b *testing.B) {
-	for _, q := range []ledger.Query{{Text: "partition vectorize"}, {Status: research.Reverted}} {
-		b.Run(q.Text+string(q.Status), func(b *testing.B) {
+	for _, q := range []ledger.Query{{Text: "partition vectorize"}, {Status: research.Reverted}, {Verdict: research.Improved}} {
+		b.Run(q.Text+string(q.Status)+string(q.Verdict), func(b *testing.B) {
 			l := grown(b, 10_000)
 			b.ResetTimer()
 			for range b.N {

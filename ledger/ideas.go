@@ -57,13 +57,7 @@ func (t *Tx) saveIdea(v *research.View, rec research.Record, w was) error {
 	if rec.Kind == research.KindIdeaAdded {
 		err = first(err, t.indexText(bucketThought, rec.Campaign, i.N, i.Text))
 	}
-	if i.Status == w.status {
-		return err
-	}
-	if w.status != "" {
-		err = first(err, t.s.delete(bucketStanding, prefix(rec.Campaign, string(w.status))+n))
-	}
-	return first(err, t.s.put(bucketStanding, prefix(rec.Campaign, string(i.Status))+n, nil))
+	return first(err, t.relist(bucketStanding, rec.Campaign, i.N, string(w.status), string(i.Status)))
 }
 
 // Idea returns an idea's state; research.CodeNotFound when there is none.

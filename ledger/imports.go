@@ -83,12 +83,12 @@ func (t *Tx) Imported(campaign string, n int) (*research.Import, error) {
 }
 
 // Imports returns a page of imported lines, newest first, and the cursor of the
-// next page, "" at the end, as Experiments does; q.Status is not looked at.
+// next page, "" at the end, as Experiments does; q.Status and q.Verdict are not looked at.
 // Lines that the source has changed since are left out.
 func (t *Tx) Imports(campaign string, q Query) ([]research.Import, string, error) {
-	m := t.walk(bucketImports, prefix(campaign))
+	m := t.walk(list{bucketImports, prefix(campaign)})
 	if q.Text != "" {
-		m = t.having(bucketImportText, campaign, q.Text)
+		m = t.walk(having(bucketImportText, campaign, q.Text)...)
 	}
 	return page(m, q, func(n int) (*research.Import, bool, error) {
 		i, err := t.Imported(campaign, n)

@@ -21,10 +21,7 @@ func (t *Tx) index(rec research.Record) error {
 	if err != nil {
 		return err
 	}
-	var was research.Status
-	if v.Experiment != nil {
-		was = v.Experiment.Status
-	}
+	was := standingOf(v.Experiment)
 	idea, err := t.loadIdea(v, rec)
 	if err != nil {
 		return err
@@ -44,8 +41,8 @@ func (t *Tx) index(rec research.Record) error {
 	if err := t.saveImport(v, rec); err != nil {
 		return fmt.Errorf("store import: %w", err)
 	}
-	if err := t.indexStatus(rec.Campaign, v.Experiment, was); err != nil {
-		return fmt.Errorf("index status: %w", err)
+	if err := t.indexStanding(rec.Campaign, v.Experiment, was); err != nil {
+		return fmt.Errorf("index standing: %w", err)
 	}
 	if err := t.indexRecord(v, rec, job); err != nil {
 		return fmt.Errorf("index record: %w", err)
@@ -160,17 +157,46 @@ func (t *Tx) save(v *research.View, rec research.Record, job research.JobID) err
 	return err
 }
 
-func (t *Tx) indexStatus(campaign string, x *research.Experiment, was research.Status) error {
-	if x == nil || x.Status == was {
+// standing is what experiments are listed by.
+type standing struct {
+	status  research.Status
+	verdict research.Verdict // "" while there is none
+}
+
+// standingOf is the standing of x, nil or new: none.
+func standingOf(x *research.Experiment) (s standing) {
+	if x == nil {
+		return s
+	}
+	s.status = x.Status
+	if x.Judgement != nil {
+		s.verdict = x.Judgement.Verdict
+	}
+	return s
+}
+
+func (t *Tx) indexStanding(campaign string, x *research.Experiment, was standing) error {
+	if x == nil {
 		return nil
 	}
-	n := bigEndian(uint64(x.N))
-	if was != "" {
-		if err := t.s.delete(bucketStatus, prefix(campaign, string(was))+n); err != nil {
-			return err
-		}
+	is := standingOf(x)
+	return first(t.relist(bucketStatus, campaign, x.N, string(was.status), string(is.status)),
+		t.relist(bucketVerdict, campaign, x.N, string(was.verdict), string(is.verdict)))
+}
+
+// relist moves a number from one list of an index to another; "" is no list.
+func (t *Tx) relist(bucket, campaign string, n int, was, is string) error {
+	if was == is {
+		return nil
 	}
-	return t.s.put(bucketStatus, prefix(campaign, string(x.Status))+n, nil)
+	var err error
+	if was != "" {
+		err = t.s.delete(bucket, prefix(campaign, was)+bigEndian(uint64(n)))
+	}
+	if is != "" {
+		err = first(err, t.s.put(bucket, prefix(campaign, is)+bigEndian(uint64(n)), nil))
+	}
+	return err
 }
 
 // indexRecord updates the indexes that belong to the record's kind.

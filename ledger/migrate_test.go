@@ -107,7 +107,7 @@ func TestMigration(t *testing.T) {
 				}
 			}
 			after, format := stored(t, path)
-			if format != "3" || len(after) != goldenRecords+1 {
+			if format != "4" || len(after) != goldenRecords+1 {
 				t.Fatalf("migrated to the format %q with %d records", format, len(after))
 			}
 			if !slices.EqualFunc(before, after[:goldenRecords], bytes.Equal) {
@@ -118,7 +118,7 @@ func TestMigration(t *testing.T) {
 			json.Unmarshal(before[goldenRecords-1], &last)
 			json.Unmarshal(after[goldenRecords], &note)
 			if err := json.Unmarshal(note.Body, &m); err != nil || note.Prev != last.Hash || note.Kind != research.KindLedgerMigrated ||
-				m != (research.Migration{From: 1, To: 3, Version: "v2.0"}) {
+				m != (research.Migration{From: 1, To: 4, Version: "v2.0"}) {
 				t.Errorf("the migration is recorded as %s, %+v", note.Body, note)
 			}
 			if _, err := l.Verify(t.Context()); err != nil {
@@ -200,7 +200,7 @@ func TestMigrationWaitsForOlderSupervisors(t *testing.T) {
 	}
 	alive = false
 	view(t, l, func(*ledger.Tx) error { return nil })
-	if _, format := stored(t, path); format != "3" {
+	if _, format := stored(t, path); format != "4" {
 		t.Errorf("format %q once the supervisor is gone", format)
 	}
 }
@@ -212,8 +212,8 @@ func TestNewerIsRefused(t *testing.T) {
 		do    func(*bbolt.Tx) error
 		parts []string
 	}{
-		"format": {func(tx *bbolt.Tx) error { return bucket(tx, "meta").Put([]byte("format"), []byte("4")) },
-			[]string{"v9.1", "v2.0", `format "4"`, "formats up to 3"}},
+		"format": {func(tx *bbolt.Tx) error { return bucket(tx, "meta").Put([]byte("format"), []byte("5")) },
+			[]string{"v9.1", "v2.0", `format "5"`, "formats up to 4"}},
 		"format that is no number": {func(tx *bbolt.Tx) error { return bucket(tx, "meta").Put([]byte("format"), []byte("x")) },
 			[]string{"v9.1", "v2.0", `format "x"`}},
 		"kind": {func(tx *bbolt.Tx) error {

@@ -73,27 +73,3 @@ func TestNotesAreToldInOrder(t *testing.T) {
 		return nil
 	})
 }
-
-// A page of one verdict takes a bounded effort, and goes on where it stopped.
-func TestVerdictsAreFound(t *testing.T) {
-	l := fresh(t)
-	put(t, l, opening()...)
-	grow(t, l, 1, 40)
-	put(t, l, proposal(41, "rare"), judged(41, research.Improved))
-	grow(t, l, 42, 560)
-	var found []int
-	cursor, pages := "", 0
-	for more := true; more; pages++ {
-		view(t, l, func(tx *ledger.Tx) error {
-			xs, next, err := tx.Experiments(camp, ledger.Query{Verdict: research.Improved, Cursor: cursor, Limit: 5})
-			for _, x := range xs {
-				found = append(found, x.N)
-			}
-			cursor, more = next, next != ""
-			return err
-		})
-	}
-	if len(found) != 1 || found[0] != 41 || pages != 2 {
-		t.Errorf("found %v on %d pages", found, pages)
-	}
-}

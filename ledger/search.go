@@ -11,33 +11,28 @@ const (
 	maxWords  = 64   // distinct words indexed of one text
 	maxWord   = 40   // bytes of a word that count
 	maxEffort = 2000 // index look-ups of one page
-	maxStates = 500  // the same, where each reads a state to see whether it belongs
 )
 
 // Query selects experiments. The zero value selects all.
 type Query struct {
-	Text   string          // words that must all occur in hypothesis or lessons, in any case; "the" and its like are ignored
-	Status research.Status // "" for any
-	// Verdict is theirs, "" for any. No index has it: where few have it a page may be
-	// short, or empty, and yet have a cursor.
-	Verdict research.Verdict
-	Cursor  string // next of the page before, "" for the newest
-	Limit   int    // at most so many, 0: 20
+	Text    string           // words that must all occur in hypothesis or lessons, in any case; "the" and its like are ignored
+	Status  research.Status  // "" for any
+	Verdict research.Verdict // theirs, "" for any
+	Cursor  string           // next of the page before, "" for the newest
+	Limit   int              // at most so many, 0: 20
 }
 
 // Experiments returns a page of a campaign's experiments, newest first, and
-// the cursor of the next page, "" at the end. A page takes a bounded effort: a
-// search for words that rarely meet may return fewer than Limit, even none,
-// and yet a cursor to go on with. Of one text the first 64 distinct words are
-// found. A cursor that is none is research.CodeBadArgument.
+// the cursor of the next page, "" at the end. A page of all, of one status, of
+// one verdict or of one word costs the same in a ledger of any size. A page
+// of several of these at once takes a bounded effort: where they rarely meet it
+// may have fewer than Limit, even none, and yet a cursor to go on with. Of one
+// text the first 64 distinct words are found. A cursor that is none is
+// research.CodeBadArgument.
 func (t *Tx) Experiments(campaign string, q Query) ([]research.Experiment, string, error) {
-	m := t.matcher(campaign, q)
-	if q.Verdict != "" {
-		m.effort = maxStates
-	}
-	return page(m, q, func(n int) (*research.Experiment, bool, error) {
+	return page(t.matcher(campaign, q), q, func(n int) (*research.Experiment, bool, error) {
 		x, err := t.Experiment(campaign, n)
-		return x, err == nil && (q.Status == "" || x.Status == q.Status) && (q.Verdict == "" || x.Judgement != nil && x.Judgement.Verdict == q.Verdict), err
+		return x, err == nil, err
 	})
 }
 
@@ -85,36 +80,45 @@ func (q Query) start() (uint64, error) {
 	return n, nil
 }
 
-// matcher walks down the experiments that are in all of its lists.
+// list is a part of an index: the numbers whose keys in bucket are prefix and the number.
+type list struct{ bucket, prefix string }
+
+// matcher walks down the numbers that are in all of its lists; none are in no list.
 type matcher struct {
 	t      *Tx
-	bucket string
-	lists  []string // prefixes in bucket
-	under  uint64   // what was not looked at yet has numbers under this one
-	effort int      // look-ups left
+	lists  []list
+	under  uint64 // what was not looked at yet has numbers under this one
+	effort int    // look-ups left
 }
 
 func (t *Tx) matcher(campaign string, q Query) *matcher {
-	switch {
-	case q.Text != "":
-		return t.having(bucketText, campaign, q.Text)
-	case q.Status != "":
-		return t.walk(bucketStatus, prefix(campaign, string(q.Status)))
+	lists := having(bucketText, campaign, q.Text)
+	if q.Text != "" && len(lists) == 0 { // nothing but words that are not indexed
+		return t.walk()
 	}
-	return t.walk(bucketExps, prefix(campaign))
+	if q.Status != "" {
+		lists = append(lists, list{bucketStatus, prefix(campaign, string(q.Status))})
+	}
+	if q.Verdict != "" {
+		lists = append(lists, list{bucketVerdict, prefix(campaign, string(q.Verdict))})
+	}
+	if len(lists) == 0 {
+		lists = []list{{bucketExps, prefix(campaign)}}
+	}
+	return t.walk(lists...)
 }
 
-// having walks what a text index has under all words of text.
-func (t *Tx) having(bucket, campaign, text string) *matcher {
-	var lists []string
+// having are the lists that a text index has of the words of text.
+func having(bucket, campaign, text string) []list {
+	var lists []list
 	for _, w := range words(text) {
-		lists = append(lists, prefix(campaign, w))
+		lists = append(lists, list{bucket, prefix(campaign, w)})
 	}
-	return t.walk(bucket, lists...)
+	return lists
 }
 
-func (t *Tx) walk(bucket string, lists ...string) *matcher {
-	return &matcher{t: t, bucket: bucket, lists: lists, effort: maxEffort}
+func (t *Tx) walk(lists ...list) *matcher {
+	return &matcher{t: t, lists: lists, effort: maxEffort}
 }
 
 // next returns the next number that is in all lists, going down. When it finds
@@ -126,7 +130,7 @@ func (m *matcher) next() (uint64, bool) {
 			return 0, false
 		}
 		m.effort--
-		n, _ := m.t.s.below(m.bucket, m.lists[i], m.under)
+		n, _ := m.t.s.below(m.lists[i].bucket, m.lists[i].prefix, m.under)
 		if n == 0 {
 			break
 		}

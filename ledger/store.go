@@ -21,6 +21,7 @@ const (
 	bucketCamps    = "campaigns"   // campaign → state
 	bucketExps     = "experiments" // campaign, n → state
 	bucketStatus   = "status"      // campaign, status, n → nothing
+	bucketVerdict  = "verdicts"    // campaign, verdict, n → nothing
 	bucketJudged   = "judged"      // campaign, incumbent, tree → n
 	bucketLatest   = "latest"      // campaign, checkout → n
 	bucketJobs     = "jobs"        // campaign, calibration or measurement → state
@@ -46,14 +47,14 @@ const (
 	keyWriter = "writer" // the version of Ratchet that appended last
 
 	// format is raised when an older Ratchet would misread what this one writes:
-	// a new kind of record, or another meaning of an index. See migrate.go.
-	format = 3
+	// a new kind of record, a new index, or another meaning of one. See migrate.go.
+	format = 4
 
 	openTimeout = 5 * time.Second // for programs that do not know our lock
 )
 
 // indexes lists every bucket that is a function of the records.
-var indexes = []string{bucketKeys, bucketCamps, bucketExps, bucketStatus, bucketJudged, bucketLatest, bucketJobs,
+var indexes = []string{bucketKeys, bucketCamps, bucketExps, bucketStatus, bucketVerdict, bucketJudged, bucketLatest, bucketJobs,
 	bucketRuns, bucketSession, bucketPlaces, bucketLessons, bucketIdeas, bucketStanding, bucketThought, bucketDiffs,
 	bucketText, bucketKinds, bucketNotes, bucketImports, bucketImportAt, bucketImportFrom, bucketImportText}
 

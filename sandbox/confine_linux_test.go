@@ -265,6 +265,27 @@ func TestNetwork(t *testing.T) {
 	})
 }
 
+// Who ignores SIGCHLD is not told what its children used, but it is counted:
+// else a metric of processor time could be made to vanish.
+func TestBudgetsCountTheUnwaited(t *testing.T) {
+	tiers(t, func(t *testing.T, f *fixture) {
+		var used [2]time.Duration
+		for i, how := range []string{"", "trap '' CHLD; "} {
+			s := f.spec(how + "(i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done); echo done")
+			s.Processes = 100
+			r := run(t, s)
+			if !strings.Contains(string(r.Output.Text()), "done") {
+				t.Fatalf("exit %d %s: %s", r.Exit, r.Signal, r.Output.Text())
+			}
+			used[i] = r.CPU
+		}
+		t.Logf("waited for %v, not waited for %v", used[0], used[1])
+		if used[1] < used[0]/2 {
+			t.Errorf("children that nobody waits for used %v, and %v were counted", used[0], used[1])
+		}
+	})
+}
+
 func TestBudgets(t *testing.T) {
 	tiers(t, func(t *testing.T, f *fixture) {
 		for _, c := range []struct {

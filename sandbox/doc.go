@@ -32,8 +32,9 @@
 //     process, as in pipes and memfds, is not seen then. MaxTree is always sampled.
 //   - Disk is sampled too, but for the size of each single file; what lies in a
 //     folder that the run made unreadable for its own user is not counted.
-//   - CPU is of the processes that were reaped; a program that ignores SIGCHLD
-//     hides its children's, but for a limit or a cgroup.
+//   - Without a cgroup, CPU is of the processes that were reaped, or of those that
+//     were seen alive if that is more: a program that ignores SIGCHLD hides what
+//     its children use between two looks.
 //   - MaxRSS has a floor of some MiB: the kernel counts what the stage used
 //     before it executed the shell.
 //   - A process stuck in the kernel can't be killed by anything; it is gone

@@ -141,13 +141,15 @@ func Detect(ctx context.Context, dir string) (tier Tier, why string, err error) 
 func Promises(tier Tier) (gives, lacks []string) { return promises(tier) }
 
 // Secrets lists what a run should never read, for Spec.Hidden: keys and tokens
-// below home and the sockets by which a container service or a session would do
-// anything for whoever asks.
+// below home, those of coding agents included, and the sockets by which a
+// container service or a session would do anything for whoever asks.
 func Secrets(home string) []string {
 	var list []string
 	for _, name := range []string{".ssh", ".aws", ".azure", ".config/gcloud", ".config/gh", ".config/hub", ".netrc", "_netrc", ".git-credentials",
 		".config/git/credentials", ".gnupg", ".kube", ".docker", ".config/containers/auth.json", ".password-store", ".local/share/keyrings",
-		".mozilla", ".config/google-chrome", ".config/chromium", ".pypirc", ".cargo/credentials.toml", ".cargo/credentials", ".bash_history", ".zsh_history"} {
+		".mozilla", ".config/google-chrome", ".config/chromium", ".pypirc", ".cargo/credentials.toml", ".cargo/credentials", ".bash_history", ".zsh_history",
+		".claude/.credentials.json", ".codex/auth.json", ".gemini/oauth_creds.json", ".config/github-copilot", ".local/share/opencode/auth.json",
+		".terraform.d/credentials.tfrc.json", ".vault-token", ".config/rclone", ".config/op", ".config/doctl", ".oci", ".boto", ".s3cfg"} {
 		list = append(list, filepath.Join(home, name))
 	}
 	return append(list, "/run/docker.sock", "/run/docker", "/run/containerd", "/run/podman", "/run/crio", "/run/buildkit", "/run/user",

@@ -100,8 +100,8 @@ type (
 	}
 )
 
-// listExperiments is a page of them. A search for what is rare takes a bounded
-// effort: its page may be short, or empty, and yet have a cursor.
+// listExperiments is a page of them. A search for what rarely meets takes a
+// bounded effort: its page may be short, or empty, and yet have a cursor.
 func listExperiments(ctx context.Context, b *board) (any, error) {
 	limit, err := b.number("limit", boardRows, boardRowsMax)
 	if err != nil {

@@ -3,6 +3,7 @@ package lab
 import (
 	"context"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -76,17 +77,21 @@ func (w *workspace) reads() (binds []sandbox.Bind, err error) {
 	return binds, nil
 }
 
-// trespass says which changes a run was not allowed to make, "" if none.
-func (w *workspace) trespass(changes []sandbox.Change, newCode bool) string {
+// trespass says which changes a run was not allowed to make, "" if none. newCode
+// asks for files that tools load by themselves; judged, for those that the
+// evaluator would load in the place of its own.
+func (w *workspace) trespass(changes []sandbox.Change, newCode, judged bool) string {
 	var bad []string
 	for _, ch := range changes {
-		if ch.Kind == "dir" || w.writable(ch.Path) {
+		if w.writable(ch.Path) {
 			continue
 		}
-		name := ch.Path[strings.LastIndexByte(ch.Path, '/')+1:]
-		if _, tracked := w.tree[ch.Path]; tracked {
+		name := path.Base(ch.Path)
+		switch _, tracked := w.tree[ch.Path]; {
+		case tracked: // also a folder in the place of a file
 			bad = append(bad, ch.Path)
-		} else if newCode && (slices.Contains(codeFiles, name) || strings.HasSuffix(name, ".pth")) {
+		case ch.Kind != sandbox.Written:
+		case newCode && (slices.Contains(codeFiles, name) || strings.HasSuffix(name, ".pth")), judged && w.shadows(ch.Path):
 			bad = append(bad, ch.Path+" (new, would be loaded as code)")
 		}
 	}

@@ -266,3 +266,10 @@ func (l *Lab) staleIndexes() (removed []string, err error) {
 	}
 	return removed, nil
 }
+
+// jobs is the folder of the supervisors' locks.
+func (l *Lab) jobs() string { return filepath.Join(l.ledger.Dir(), "jobs") }
+
+func (l *Lab) jobFile(campaign string, id research.JobID) string {
+	return filepath.Join(l.jobs(), campaign+"."+string(id))
+}

@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"cmp"
 	"context"
 	"slices"
 
@@ -36,12 +37,39 @@ func (l *Lab) Measure(ctx context.Context, req MeasureRequest, progress Progress
 	}
 	id, err := l.beginJob(ctx, c.Name, research.KindMeasurementStarted, func(now *research.Campaign) (research.JobStart, error) {
 		job.Job = research.NewJobID(research.MeasurementJob, now.Measurements+1)
-		return job, spent(now)
+		return job, cmp.Or(spent(now), enough(now, job))
 	})
 	if err != nil {
 		return nil, err
 	}
 	return l.await(ctx, c.Name, id, req.Wait, progress)
+}
+
+// enough refuses a measurement of more runs than the hours are likely to hold.
+func enough(c *research.Campaign, job research.JobStart) error {
+	runs := job.Runs
+	if job.Paired != "" {
+		runs *= 2
+	}
+	if left := c.Outlook().Left; c.Runs > 0 && runs > left {
+		return research.Errorf(research.CodeBudget, "ask for fewer runs, or keep what is left for experiments",
+			"that takes %s, and about %s are left of the campaign's hours", countRuns(runs), countRuns(left))
+	}
+	return nil
+}
+
+// affords refuses a measurement's next run when its longest time is not left:
+// what other sessions ran meanwhile counts. Audits and ablations are asked for
+// by a person and come on top of the budget.
+func (s *supervisor) affords(ctx context.Context, m *research.Measurement, done int) error {
+	if s.id.Kind() != research.MeasurementJob || m.Ablates != "" {
+		return nil
+	}
+	c, err := s.campaignNow(ctx)
+	if err == nil && c.SecondsLeft() <= 0 {
+		return research.Errorf(research.CodeBudget, raiseBudget, "the campaign's hours are spent: %s were made, and say nothing", countRuns(done))
+	}
+	return err
 }
 
 // versionNamed turns incumbent, start, an experiment or a commit into a commit

@@ -88,18 +88,17 @@ func (s *supervisor) attempt(ctx context.Context, job research.JobID, v *version
 	r.Enforced, r.Bytes = res.Enforced, res.Output.Bytes
 	text := res.Output.Text()
 	if r.Reason = s.failure(spec, res); r.Reason == "" {
-		r.Reason = s.space.trespass(res.Changes, true)
+		r.Reason = s.space.trespass(res.Changes, true, p.Measure != "")
 	} else {
 		r.Reason += offline(spec, res)
 	}
 	left := spec.Views[0].Upper
 	if r.Reason == "" && p.Measure != "" {
-		measure, err := s.space.spec(v, p.Measure, r.Seed, true)
+		measure, err := s.space.evaluator(v, r.Seed, left)
 		if err != nil {
 			return r, err
 		}
 		defer s.space.discard(measure)
-		measure.Views[0].Lower = append([]string{left}, measure.Views[0].Lower...)
 		measure.Wall, measure.Grace, measure.Sink = spec.Wall, spec.Grace, scan
 		if err := hold.expose(&measure, p.Budget); err != nil {
 			return r, err
@@ -210,7 +209,7 @@ func (s *supervisor) evaluate(ctx context.Context, spec sandbox.Spec, r *researc
 	*text = append(append(*text, "\n--- measure ---\n"...), res.Output.Text()...)
 	r.Bytes += res.Output.Bytes
 	if reason = s.failure(spec, res); reason == "" {
-		reason = s.space.trespass(res.Changes, true)
+		reason = s.space.trespass(res.Changes, true, false)
 	}
 	if reason != "" {
 		reason = "measure: " + reason

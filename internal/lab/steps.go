@@ -115,7 +115,10 @@ func (s *supervisor) step(ctx context.Context, job research.JobID, v *version, n
 		reason += offline(spec, res)
 	}
 	if reason == "" && name != "setup" {
-		reason = s.space.trespass(res.Changes, name == "check") // a build may write files that are loaded as code
+		reason = s.space.trespass(res.Changes, name == "check", false) // a build may write files that are loaded as code
+	}
+	if reason == "" && name == "build" {
+		reason = s.space.plants(v, res.Changes)
 	}
 	s.space.discard(scratch)
 	end := research.StepEnd{Job: job, Step: name, Commit: v.commit, OK: reason == "", Reason: reason, Wall: res.Wall.Seconds(), Bytes: res.Output.Bytes}

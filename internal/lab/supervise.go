@@ -341,8 +341,16 @@ func (s *supervisor) measured(ctx context.Context, m *research.Measurement) (sam
 	if err := s.takeTurn(ctx); err != nil {
 		return nil, nil, err
 	}
+	now, err := s.campaignNow(ctx) // the metric may have been demoted meanwhile
+	if err != nil {
+		return nil, nil, err
+	}
 	var obs []research.Observation
-	for want := research.NextMeasured(m, role, obs); want != nil; want = research.NextMeasured(m, role, obs) {
+	next := func() *research.Want { return research.NextMeasured(m, role, now.Rule.Class, obs) }
+	for want := next(); want != nil; want = next() {
+		if err := s.affords(ctx, m, len(obs)); err != nil {
+			return nil, nil, err
+		}
 		o, err := s.run(ctx, s.id, s.versions[want.Side], *want)
 		if err != nil {
 			return nil, nil, err
@@ -368,13 +376,6 @@ func (s *supervisor) say(phase string) {
 		return
 	}
 	_ = s.lock.Write(fmt.Appendf(nil, "%d\n%s\n", os.Getpid(), phase))
-}
-
-// jobs is the folder of the supervisors' locks.
-func (l *Lab) jobs() string { return filepath.Join(l.ledger.Dir(), "jobs") }
-
-func (l *Lab) jobFile(campaign string, id research.JobID) string {
-	return filepath.Join(l.jobs(), campaign+"."+string(id))
 }
 
 // failed is the error of a command of the program that gave no number.

@@ -38,8 +38,9 @@ type workspace struct {
 	folder string // of the program, relative to the root
 	tier   sandbox.Tier
 	carry  []sandbox.Bind
-	tree   map[string]string // the start's tracked paths
-	run    string            // this job's runs/<job>
+	tree   map[string]string   // the start's tracked paths
+	beside map[string][]string // their names by folder, made when first asked for
+	run    string              // this job's runs/<job>
 	serial int
 	unseen []string // dependency folders that exist but are not ignored, so that runs don't see them
 }

@@ -54,7 +54,8 @@ func enter(f *os.File) (*place, error) {
 }
 
 // turn says whether no earlier ticket is held any more. Once true it stays
-// true, since earlier tickets are never given out again.
+// true, since earlier tickets are never given out again. Else it tells whose
+// turn it is and how many tickets lie between, of which some may be given up.
 func (p *place) turn() (bool, Holder, int, error) {
 	if p.ticket > 0 {
 		lk := unix.Flock_t{Type: unix.F_RDLCK, Whence: io.SeekStart, Start: firstTicket, Len: p.ticket}
@@ -71,6 +72,20 @@ func (p *place) turn() (bool, Holder, int, error) {
 	binary.LittleEndian.PutUint64(b[8:], uint64(os.Getpid()))
 	_, err := p.f.WriteAt(b[:], servingAt)
 	return err == nil, Holder{}, 0, err
+}
+
+// counted is how many tickets ahead looks at, at most: each is a system call.
+const counted = 1000
+
+// ahead is how many wait before p, without the first, whose turn it is or will be.
+func (p *place) ahead(h Holder) (n int) {
+	for t := max(h.Ticket, p.ticket-counted, 0); t < p.ticket; t++ {
+		lk := unix.Flock_t{Type: unix.F_RDLCK, Whence: io.SeekStart, Start: firstTicket + t, Len: 1}
+		if err := unix.FcntlFlock(p.f.Fd(), unix.F_OFD_GETLK, &lk); err == nil && lk.Type != unix.F_UNLCK {
+			n++
+		}
+	}
+	return max(n-1, 0)
 }
 
 func (p *place) serving() Holder {

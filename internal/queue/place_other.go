@@ -13,3 +13,5 @@ type place struct{}
 func enter(*os.File) (*place, error) { return nil, errors.ErrUnsupported }
 
 func (*place) turn() (bool, Holder, int, error) { return false, Holder{}, 0, errors.ErrUnsupported }
+
+func (*place) ahead(Holder) int { return 0 }

@@ -1,16 +1,11 @@
 package queue_test
 
 import (
-	"bufio"
 	"context"
 	"errors"
-	"fmt"
-	"os"
-	"os/exec"
 	"path/filepath"
-	"strconv"
+	"slices"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -68,10 +63,8 @@ func TestOrder(t *testing.T) {
 	if len(order) != 3 || order[0] != 0 || order[1] != 1 || order[2] != 3 {
 		t.Errorf("turns came as %v", order)
 	}
-	for i, ahead := range told {
-		if ahead != i {
-			t.Errorf("place %d was told that %d are ahead, besides the holder", i, ahead)
-		}
+	if !slices.Equal(told, []int{0, 1, 2, 2}) { // the third gave up before the fourth came
+		t.Errorf("they were told that %v are ahead, besides the holder", told)
 	}
 }
 
@@ -90,71 +83,55 @@ func TestPatience(t *testing.T) {
 	}
 }
 
-// waitVariable makes the test binary wait for a turn at the file that it names.
-const waitVariable = "QUEUE_TEST_WAIT"
-
-const waiterPatience = time.Second
-
-func TestMain(m *testing.M) {
-	path := os.Getenv(waitVariable)
-	if path == "" {
-		os.Exit(m.Run())
-	}
-	began := time.Now().UnixMilli()
-	once := sync.OnceFunc(func() { fmt.Println(began) })
-	_, err := queue.Enter(context.Background(), path, queue.Options{Patience: waiterPatience, Waiting: func(int, queue.Holder) { once() }})
-	fmt.Println("entered:", err)
-}
-
-// A machine that stood still has not shown that a holder stays too long: who
-// waits was stopped too, and did not look.
-func TestPatienceWhileNothingRuns(t *testing.T) {
-	for range 60 {
-		said, awake := stopped(t)
-		if awake > waiterPatience/3 {
-			t.Logf("it was awake for %v: that shows nothing", awake)
-			continue
-		}
-		if said != "entered: <nil>" {
-			t.Errorf("after %v of waiting: %s", awake, said)
-		}
-		return
-	}
-	t.Skip("this machine is too busy")
-}
-
-// stopped lets a process wait for a holder, but stops it for longer than its
-// patience. It returns what that process says, and for how long at most it
-// was awake while there was a holder.
-func stopped(t *testing.T) (said string, awake time.Duration) {
-	t.Helper()
+// Whoever only holds a place is told its number, which counts those who are
+// still there, and holds up nobody once it is closed.
+func TestPlaces(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "queue")
+	places := make([]*queue.Place, 4)
+	for i := range places {
+		var err error
+		if places[i], err = queue.Join(t.Context(), path, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	numbers := func(want ...int) {
+		t.Helper()
+		var got []int
+		for _, p := range places {
+			n, err := p.Number()
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, n)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("places %v, want %v", got, want)
+		}
+	}
+	leave := func(i int) {
+		places[i].Close()
+		places = slices.Delete(places, i, i+1)
+	}
+	numbers(1, 2, 3, 4)
+	leave(1)
+	numbers(1, 2, 3)
+	leave(0)
+	if n, err := places[1].Number(); err != nil || n != 2 { // before the first has seen its turn
+		t.Errorf("the second is place %d, %v", n, err)
+	}
+	numbers(1, 2)
+	last, err := queue.Join(t.Context(), path, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	places = append(places, last)
+	leave(0)
+	leave(0)
+	numbers(1)
+	leave(0)
 	f, err := queue.Enter(t.Context(), path, queue.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
-	c := exec.Command(os.Args[0])
-	c.Env = append(os.Environ(), waitVariable+"="+path)
-	out, err := c.StdoutPipe()
-	if err := errors.Join(err, c.Start()); err != nil {
-		t.Fatal(err)
-	}
-	defer func() { c.Process.Kill(); c.Wait() }()
-	lines := bufio.NewScanner(out)
-	lines.Scan() // it waits, since then
-	c.Process.Signal(syscall.SIGSTOP)
-	since, err := strconv.ParseInt(lines.Text(), 10, 64)
-	if err != nil {
-		t.Fatal(err)
-	}
-	awake = time.Since(time.UnixMilli(since))
-	time.Sleep(waiterPatience + waiterPatience/2)
-	began := time.Now()
-	c.Process.Signal(syscall.SIGCONT)
-	time.Sleep(waiterPatience / 5) // several looks
 	f.Close()
-	awake += time.Since(began)
-	lines.Scan()
-	return lines.Text(), awake
 }

@@ -86,7 +86,11 @@ func (w *writer) trouble() {
 		}
 	}
 	if s := w.f.Sums; s != nil && s.Contended > 0 {
-		w.item(fig("contended", countText(s.Contended, "run|runs")), say(" while others kept the machine busy; such pairs were made again."))
+		then := "; such pairs were made again."
+		if c.Rule.Class == research.Deterministic {
+			then = ", which changes no deterministic number."
+		}
+		w.item(fig("contended", countText(s.Contended, "run|runs")), say(" while others kept the machine busy"+then))
 	}
 	if s := w.f.Sums; s != nil && s.Void > 0 {
 		w.item(fig("void", countText(s.Void, "run|runs")), say(" made void by the machine's sleep, and made again."))

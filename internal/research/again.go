@@ -4,11 +4,17 @@ package research
 // half. It is repeated once, and the repetition counts, contended or not: load
 // that stays is noise, which the interleaving spreads over both sides. So is a
 // run that belongs to no pair, of a noisy metric. What is repeated depends on
-// the load alone, never on a value, so the tests keep their levels.
+// the load alone, never on a value, so the tests keep their levels. The number
+// of a deterministic metric does not depend on the load: nothing is repeated. If
+// it does after all, the runs differ, and the metric counts as noisy from then on.
 
-// Again is the run that repeats a half of the last pair of obs, nil when that
-// pair is not complete, not contended, has been repeated, or could not be.
-func Again(obs []Observation) *Want {
+// Again is the run that repeats a half of the last pair of obs, nil when the
+// metric is deterministic, or that pair is not complete, not contended, has been
+// repeated, or could not be.
+func Again(class Noise, obs []Observation) *Want {
+	if class == Deterministic {
+		return nil
+	}
 	last := 0
 	for _, o := range obs {
 		last = max(last, o.Pair)
@@ -77,7 +83,7 @@ func Settled(obs []Observation) []Observation {
 type patient struct{ Rule }
 
 func (r patient) Next(st RuleState, o Outlook, obs []Observation) Step {
-	if w := Again(obs); w != nil {
+	if w := Again(st.Class, obs); w != nil {
 		return Step{Run: w}
 	}
 	if w := alone(obs); w != nil && st.Class == Noisy {

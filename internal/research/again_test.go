@@ -1,6 +1,7 @@
 package research_test
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -75,22 +76,71 @@ func TestInvalidRepetitions(t *testing.T) {
 	other := research.Observation{Want: want(research.Candidate, false), Valid: true, Value: 900}
 	first := research.Observation{Want: want(research.Incumbent, true), Valid: true, Value: 1001}
 	failed := research.Observation{Want: want(research.Candidate, true), Reason: "exit status 1"}
-	if w := research.Again([]research.Observation{busy, other}); w == nil || *w != want(research.Incumbent, true) {
+	if w := research.Again(research.Noisy, []research.Observation{busy, other}); w == nil || *w != want(research.Incumbent, true) {
 		t.Errorf("asks for %+v", w)
 	}
-	if w := research.Again([]research.Observation{busy, other, first}); w == nil || *w != want(research.Candidate, true) {
+	if w := research.Again(research.Noisy, []research.Observation{busy, other, first}); w == nil || *w != want(research.Candidate, true) {
 		t.Errorf("then for %+v", w)
 	}
 	for name, obs := range map[string][]research.Observation{
 		"incomplete": {busy}, "not contended": {first, other}, "failed": {busy, other, first, failed},
 		"done": {busy, other, first, {Want: want(research.Candidate, true), Valid: true, Value: 1, Contended: true}},
 	} {
-		if w := research.Again(obs); w != nil {
+		if w := research.Again(research.Noisy, obs); w != nil {
 			t.Errorf("%s: asks for %+v", name, w)
 		}
 	}
 	settled := research.Settled([]research.Observation{busy, other, first, failed})
 	if diff := cmp.Diff([]research.Observation{busy, other, failed}, settled); diff != "" {
 		t.Errorf("a repetition that failed: %s", diff)
+	}
+}
+
+// playMeasured makes a measurement's runs, all of them contended.
+func playMeasured(m *research.Measurement, class research.Noise, value func(research.Side) float64) (obs []research.Observation) {
+	next := func() *research.Want { return research.NextMeasured(m, research.Measure, class, obs) }
+	for w := next(); w != nil; w = next() {
+		obs = append(obs, research.Observation{Want: *w, Valid: true, Value: value(w.Side), Contended: true})
+	}
+	return obs
+}
+
+// Load can't change the number of a deterministic metric: its contended pairs
+// are not made again. Once it is demoted, they are. A ledger in which they were
+// made again, as they were once, is recomputed all the same.
+func TestDeterministicPairsAreMadeOnce(t *testing.T) {
+	value := func(s research.Side) float64 {
+		if s == research.Candidate {
+			return 900
+		}
+		return 1000
+	}
+	m := &research.Measurement{JobStart: research.JobStart{Job: "m1", Commit: "x", Paired: "s", Runs: 3}}
+	once := playMeasured(m, research.Deterministic, value)
+	twice := playMeasured(m, research.Noisy, value)
+	if len(once) != 6 || len(twice) != 12 {
+		t.Fatalf("%d runs of three pairs while deterministic, %d once demoted", len(once), len(twice))
+	}
+	p := noisyProgram(research.Amount{})
+	p.Metric.Noise = research.NoiseAuto
+	for name, obs := range map[string][]research.Observation{"once": once, "repeated": twice} {
+		d := recordedNight(t, p, machine{}, []float64{-.1})
+		d.add(research.KindMeasurementStarted, m.JobStart)
+		d.runs("m1", obs)
+		samples, paired := research.Measured(m, obs)
+		end := research.Summarise(samples, paired, p.Metric, "log")
+		if end.Job = "m1"; end.Gain == nil {
+			t.Fatalf("%s: no gain from %d and %d samples", name, len(samples), len(paired))
+		}
+		d.add(research.KindMeasurementFinished, end)
+		if err := research.Recompute(slices.Values(d.records)); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		d.records = d.records[:len(d.records)-1]
+		end.Gain.Mid++
+		d.add(research.KindMeasurementFinished, end)
+		if research.Recompute(slices.Values(d.records)) == nil {
+			t.Errorf("%s: another gain was not noticed", name)
+		}
 	}
 }

@@ -58,7 +58,7 @@ type CertificateStep struct {
 // cancels steady drift over two. obs holds the certificate's runs in order. An
 // invalid run is asked for again; the third ends the certificate as rolled back.
 func (a Auto) NextPair(st RuleState, o Outlook, obs []Observation) CertificateStep {
-	if w := Again(obs); w != nil {
+	if w := Again(st.Class, obs); w != nil {
 		return CertificateStep{Run: w}
 	}
 	st = st.paid(o)

@@ -173,9 +173,10 @@ func GainWords(g Interval, scale string, m Metric) string {
 
 // NextMeasured is the next run of a measurement or audit m, nil when it has
 // them all: of one version, or of two in pairs A B, B A, … so that steady drift
-// cancels; a contended pair is repeated once.
-func NextMeasured(m *Measurement, role Role, obs []Observation) *Want {
-	if w := Again(obs); w != nil {
+// cancels; a contended pair is repeated once, unless class, the metric's, is
+// deterministic.
+func NextMeasured(m *Measurement, role Role, class Noise, obs []Observation) *Want {
+	if w := Again(class, obs); w != nil {
 		return w
 	}
 	a, b := measuredSides(m)

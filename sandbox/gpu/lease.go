@@ -5,10 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
+	"ratchet/internal/queue"
 	"ratchet/internal/research"
 	"ratchet/sandbox"
 )
@@ -59,16 +61,19 @@ func Acquire(ctx context.Context, d Driver, r Request) (*Lease, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := enqueue(ctx, dir)
+	// First come, first served, among all processes of the machine: only the
+	// first takes devices. Else one who needs all of them would wait for ever
+	// behind those who need one.
+	p, err := queue.Join(ctx, filepath.Join(dir, "gpu.queue"), 0o666)
 	if err != nil {
 		return nil, fmt.Errorf("queue for GPUs: %w", err)
 	}
-	defer p.leave()
+	defer p.Close()
 	a := &acquisition{Driver: d, Request: r, dir: dir}
 	for {
-		position, err := p.position()
+		position, err := p.Number()
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("queue for GPUs: %w", err)
 		}
 		if position == 1 {
 			if l, err := a.try(); l != nil || err != nil {

@@ -23,6 +23,7 @@ type sampled struct {
 	resident int64         // bytes; pages that several processes share count in each
 	tasks    int64         // processes and threads
 	cpu      time.Duration // of the living, and of the dead that somebody waited for
+	seen     time.Duration // of all that were ever seen alive: never too much
 }
 
 // sample looks at the tree until a limit is exceeded.
@@ -42,6 +43,7 @@ func (s *stage) sample() {
 			}
 		}
 		s.maxTree.Store(max(s.maxTree.Load(), memory))
+		s.seenCPU.Store(int64(now.seen))
 		which := ""
 		switch {
 		case l.Memory > 0 && memory > l.Memory:
@@ -83,6 +85,7 @@ func (s *stage) look(lived map[int]time.Duration) (now sampled, pids []string) {
 	}
 	var ru syscall.Rusage
 	_ = syscall.Getrusage(syscall.RUSAGE_CHILDREN, &ru)
+	now.seen = all
 	now.cpu = max(all, children+time.Duration(ru.Utime.Nano()+ru.Stime.Nano()))
 	return now, pids
 }

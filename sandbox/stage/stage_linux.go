@@ -54,6 +54,7 @@ type stage struct {
 	reported atomic.Bool
 	exceeded atomic.Pointer[string] // the sampled limit that ended the run
 	maxTree  atomic.Int64           // bytes
+	seenCPU  atomic.Int64           // nanoseconds of processor time that looks at the tree saw
 
 	holds        []string // what holds of the plan: key, value, …
 	ownTerminals bool
@@ -354,7 +355,7 @@ func (s *stage) report(status syscall.WaitStatus) {
 		ended = time.Now()
 	}
 	m := &Message{Kind: Ended, Status: status, Wall: ended.Sub(s.started),
-		CPU:    time.Duration(ru.Utime.Nano() + ru.Stime.Nano()),
+		CPU:    time.Duration(max(ru.Utime.Nano()+ru.Stime.Nano(), s.seenCPU.Load())), // who ignores SIGCHLD is not asked what its children used
 		MaxRSS: int64(ru.Maxrss) << 10, TimedOut: s.timedOut.Load(), Killed: s.killed.Load(), MaxTree: s.maxTree.Load()}
 	if which := s.exceeded.Load(); which != nil {
 		m.Exceeded = *which

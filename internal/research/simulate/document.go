@@ -59,5 +59,6 @@ Certify, on 150 nights of every row of gains, the same seeds with and without:
 - Sharp instead of blurred steps of the grid of effects (24 %% apart): nothing at .5 to 5 %% noise, but at .03 %% noise the gain falls from 43.6 to 19.7 log-%%, since a
   large effect between two steps looks like an outlier. The blur stays.
 
-Auto: pruning riders by halving at the end of a night, and a prior of effects that unlearns faster for late-stage at 5 %% noise, have not been simulated yet.
+Auto: a prior of effects that unlearns faster for late-stage at 5 %% noise has not been simulated yet. Riders are pruned after the night, by ` + "`ratchet finalize`" + `: performance.md,
+"Dropping what does not pay".
 `
