@@ -168,13 +168,13 @@ func (l *Lab) Stop(ctx context.Context, id string) (*Stopped, error) {
 	return &Stopped{Status: "stopped", ID: job, Text: cmp.Or(out.Finding, out.Reason), Next: out.Next}, nil
 }
 
-// haltLimit is how long a job may take to stop: longer than its run's processes
-// have to die on a busy machine, shorter than clients wait for an answer.
-const haltLimit = 40 * time.Second
+// stopWithin is below what clients wait for an answer. A supervisor ends within
+// the grace of its run, and a moment; on a busy machine that moment may be long.
+const stopWithin = 40 * time.Second
 
 // halt asks a job's supervisor to end, as soon as there is one, and waits for it.
 func (l *Lab) halt(ctx context.Context, campaign string, id research.JobID) (*Outcome, error) {
-	for asked, until := false, time.Now().Add(haltLimit); ; {
+	for asked, until := false, time.Now().Add(stopWithin); ; {
 		asked = asked || l.interrupt(campaign, id)
 		limit := time.Until(until)
 		if !asked {
@@ -185,7 +185,7 @@ func (l *Lab) halt(ctx context.Context, campaign string, id research.JobID) (*Ou
 			return out, err
 		}
 		if time.Now().After(until) {
-			return nil, research.Errorf(research.CodeBusy, "call stop_run again", "%s did not stop within %s", id, haltLimit)
+			return nil, research.Errorf(research.CodeBusy, "call stop_run again", "%s did not stop within %v", id, stopWithin)
 		}
 	}
 }

@@ -29,7 +29,7 @@ const resting = "tell your human what was found, and end your turn; a person goe
 // starts, and what runs now, of all sessions, is stopped and recorded. Keep,
 // revert, audit and finalize go on working. by is as in research.LoopChange. It
 // may be repeated. Errors: CodeEnded; CodeBusy when a job did not stop within
-// haltLimit, though the loop rests by then.
+// 10 s, though the loop rests by then.
 func (l *Lab) StopLoop(ctx context.Context, by string) (*LoopAnswer, error) {
 	out, err := l.change(ctx, research.KindLoopStopped, by)
 	if err != nil {
