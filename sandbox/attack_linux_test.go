@@ -122,7 +122,7 @@ func attackKernel(what, target string) error {
 
 func attackNetwork(what, target string) error {
 	dial := func(network string) error {
-		c, err := net.DialTimeout(network, target, 2*time.Second)
+		c, err := net.DialTimeout(network, target, patient) // to this machine, where an answer comes at once
 		if err == nil {
 			_, err = c.Write([]byte("hello"))
 			c.Close()
@@ -137,6 +137,8 @@ func attackNetwork(what, target string) error {
 			return err
 		}
 		defer unix.Close(fd)
+		// where packets to nowhere are thrown away, nobody says that they are
+		unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_SNDTIMEO, &unix.Timeval{Sec: 5})
 		addr := &unix.SockaddrInet4{Port: n}
 		copy(addr.Addr[:], net.ParseIP(host).To4())
 		return unix.Connect(fd, addr)
@@ -156,7 +158,7 @@ func attackNetwork(what, target string) error {
 			return err
 		}
 		defer l.Close()
-		c, err := net.DialTimeout("tcp", l.Addr().String(), time.Second)
+		c, err := net.DialTimeout("tcp", l.Addr().String(), patient)
 		if err == nil {
 			c.Close()
 		}

@@ -292,11 +292,11 @@ func TestBudgets(t *testing.T) {
 			exceeded, command string
 			limit             func(s *sandbox.Spec)
 		}{
-			{"memory", `x=$(head -c 400000000 /dev/zero | tr '\0' x); sleep 10`, func(s *sandbox.Spec) { s.Memory = 64 << 20 }},
-			{"processes", `i=0; while [ $i -lt 60 ]; do sleep 10 & i=$((i+1)); done; wait`, func(s *sandbox.Spec) { s.Processes = 20 }},
+			{"memory", `x=$(head -c 400000000 /dev/zero | tr '\0' x); sleep 100`, func(s *sandbox.Spec) { s.Memory = 64 << 20 }},
+			{"processes", `i=0; while [ $i -lt 60 ]; do sleep 100 & i=$((i+1)); done; wait`, func(s *sandbox.Spec) { s.Processes = 20 }},
 			{"disk", `head -c 20000000 /dev/zero > big; sleep 0.2; exit 0`, func(s *sandbox.Spec) { s.Disk = 8 << 20 }},
-			{"disk", `i=0; while [ $i -lt 100 ]; do head -c 1000000 /dev/zero > f$i; i=$((i+1)); done; sleep 10`, func(s *sandbox.Spec) { s.Disk = 8 << 20 }},
-			{"disk", `exec 3>f; rm f; head -c 7000000 /dev/zero >&3; exec 4>g; rm g; head -c 7000000 /dev/zero >&4; sleep 10`, func(s *sandbox.Spec) { s.Disk = 8 << 20 }},
+			{"disk", `i=0; while [ $i -lt 100 ]; do head -c 1000000 /dev/zero > f$i; i=$((i+1)); done; sleep 100`, func(s *sandbox.Spec) { s.Disk = 8 << 20 }},
+			{"disk", `exec 3>f; rm f; head -c 7000000 /dev/zero >&3; exec 4>g; rm g; head -c 7000000 /dev/zero >&4; sleep 100`, func(s *sandbox.Spec) { s.Disk = 8 << 20 }},
 			{"cpu", `while :; do :; done`, func(s *sandbox.Spec) { s.CPU = 300 * time.Millisecond }},
 			{"cpu", `(trap '' CHLD; while :; do (i=0; while [ $i -lt 50000 ]; do i=$((i+1)); done); done)`, func(s *sandbox.Spec) { s.CPU = 300 * time.Millisecond }},
 			{"output", `cat /dev/zero`, func(s *sandbox.Spec) { s.MaxOutput = 1 << 20 }},
@@ -305,7 +305,6 @@ func TestBudgets(t *testing.T) {
 			}},
 		} {
 			s := f.spec("ulimit -v 4000000; " + c.command)
-			s.Wall = 8 * time.Second
 			c.limit(&s)
 			start := time.Now()
 			r := run(t, s)

@@ -349,11 +349,11 @@ func (m *mover) whiteout(rel string) error {
 	return nil
 }
 
-// killMarked kills whatever still has the run's mark in its environment, for
-// up to two seconds, and returns what would not die. It finds what kept its
+// killMarked kills whatever still has the run's mark in its environment, until
+// nothing has or deathLimit is over, and returns what would not die. It finds what kept its
 // environment and can be read; it is no proof.
 func killMarked(mark string) (left []int) {
-	for range 40 {
+	for end := time.Now().Add(deathLimit); ; time.Sleep(20 * time.Millisecond) {
 		left = left[:0]
 		entries, _ := os.ReadDir("/proc")
 		for _, e := range entries {
@@ -367,12 +367,10 @@ func killMarked(mark string) (left []int) {
 				left = append(left, pid)
 			}
 		}
-		if len(left) == 0 {
-			return nil
+		if len(left) == 0 || time.Now().After(end) {
+			return left
 		}
-		time.Sleep(50 * time.Millisecond)
 	}
-	return left
 }
 
 // removeAll removes a tree, also below folders that the run made unwritable.

@@ -34,7 +34,7 @@ func detect(ctx context.Context, dir string) (Tier, string, error) {
 	r, err := Run(ctx, Spec{Command: "echo y > written && ! { echo y > carry/written; } 2>/dev/null", Dir: at("root"), Tier: Namespaces,
 		Views: []View{{Root: at("root"), Lower: []string{at("lower")}, Upper: at("upper"), Work: at("work")}},
 		Binds: []Bind{{From: at("carry"), To: at("root/carry")}},
-		Wall:  10 * time.Second, Scratch: at("scratch"), Keep: 1 << 10})
+		Wall:  time.Minute, Scratch: at("scratch"), Keep: 1 << 10}) // a busy machine is no reason to confine less
 	if ctx.Err() != nil {
 		return "", "", fmt.Errorf("make a trial run: %w", ctx.Err())
 	}

@@ -53,7 +53,7 @@ func TestDetach(t *testing.T) {
 	}
 	// Its session is its own, it has 0, 1 and 2, and no notice of how it was started.
 	const want = "session true, open [null log log], variable \"\"\n"
-	for end := time.Now().Add(5 * time.Second); read(t, logPath) == "" && time.Now().Before(end); {
+	for end := time.Now().Add(patient); read(t, logPath) == "" && time.Now().Before(end); {
 		time.Sleep(time.Millisecond)
 	}
 	if d := cmp.Diff(want, read(t, logPath)); d != "" {

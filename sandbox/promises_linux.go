@@ -46,7 +46,7 @@ func tryEverything(tier Tier) (gives, lacks []string) {
 	}
 	r, err := Run(context.Background(), Spec{Command: ":", Dir: at("root"), Env: []string{"TMPDIR=" + at("tmp")}, Tier: tier,
 		Views: []View{{Root: at("root"), Lower: []string{at("lower")}, Upper: at("upper"), Work: at("work")}},
-		Binds: []Bind{{From: at("carry"), To: at("root/carry")}}, Wall: 10 * time.Second, Scratch: at("scratch"),
+		Binds: []Bind{{From: at("carry"), To: at("root/carry")}}, Wall: time.Minute, Scratch: at("scratch"),
 		Confined: true, Hidden: []string{at("secret")}, Network: NetworkLoopback,
 		Memory: 1 << 30, Processes: 1000, Disk: 1 << 30, CPU: time.Minute, MaxOutput: 1 << 20})
 	if err != nil {

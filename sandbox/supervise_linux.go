@@ -19,8 +19,10 @@ import (
 const (
 	setupLimit = 30 * time.Second      // until the stage must have started the command
 	slack      = 25 * time.Millisecond // after the deadline the stage has so long before the supervisor acts
-	drainLimit = time.Second           // for output that is still in the pipe when the tree is dead
-	patience   = 5 * time.Second       // within which a stage that shall end reports, before it is killed itself
+	drainLimit = time.Second           // for the end of the output when the stage is gone; what is in the pipe by then still counts
+	deathLimit = 10 * time.Second      // for what was killed to be dead, on a busy machine
+	patience   = 2 * deathLimit        // within which a stage that shall end reports, before it is killed itself
+	mostPiped  = 1 << 20               // bytes that a pipe holds, unless root enlarged it
 )
 
 // running is one stage and what is known of it.
@@ -75,9 +77,8 @@ func supervise(ctx context.Context, s Spec, plan *stage.Plan, attr *syscall.SysP
 	wg.Go(func() { r.meter.watch(r.process.Pid, r.begun, r.gone) })
 	state, err := r.process.Wait()
 	close(r.gone)
-	drained := time.Now().Add(drainLimit)
-	r.control.SetReadDeadline(drained)
-	r.output.SetReadDeadline(drained)
+	r.control.SetReadDeadline(time.Now().Add(patience)) // no other process has its other end: this ends at once
+	r.output.SetReadDeadline(time.Now().Add(drainLimit))
 	wg.Wait()
 	r.control.Close()
 	r.output.Close()
@@ -124,6 +125,9 @@ func (r *running) final(res *Result) {
 	}
 	if res.Exceeded == "" && r.spec.Disk > 0 && r.meter.disk() >= r.spec.Disk {
 		res.Exceeded = "disk"
+	}
+	if res.Exceeded == "" && r.spec.MaxOutput > 0 && r.kept.bytes > r.spec.MaxOutput {
+		res.Exceeded = "output" // its last part was read when the run was over
 	}
 	if g != nil {
 		res.CPU = max(res.CPU, g.cpu())
@@ -207,20 +211,44 @@ func (r *running) listen() {
 // where something survived, soon after the stage is gone.
 func (r *running) read() {
 	buf := make([]byte, 64<<10)
-	told := false
 	for {
 		n, err := r.output.Read(buf)
-		r.kept.add(buf[:n])
-		if limit := r.spec.MaxOutput; limit > 0 && !told && r.kept.bytes > limit {
-			told = true
-			r.over <- "output"
-		}
-		if r.spec.Sink != nil && r.sinkErr == nil && n > 0 {
-			_, r.sinkErr = r.spec.Sink.Write(buf[:n])
+		r.take(buf[:n])
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			r.rest(buf)
 		}
 		if err != nil {
 			return
 		}
+	}
+}
+
+// rest takes in what lies in the pipe when the time for its end is over. On a
+// busy machine, or behind a slow Sink, these may be all of the last lines.
+func (r *running) rest(buf []byte) {
+	raw, err := r.output.SyscallConn()
+	if err != nil || r.output.SetReadDeadline(time.Time{}) != nil {
+		return
+	}
+	for range mostPiped / len(buf) { // and no more: whatever survived may write for ever
+		n := 0
+		err := raw.Read(func(fd uintptr) bool { n, _ = unix.Read(int(fd), buf); return true })
+		if err != nil || n <= 0 {
+			return
+		}
+		r.take(buf[:n])
+	}
+}
+
+// take keeps output and passes it on.
+func (r *running) take(b []byte) {
+	limit, before := r.spec.MaxOutput, r.kept.bytes
+	r.kept.add(b)
+	if limit > 0 && before <= limit && r.kept.bytes > limit {
+		r.over <- "output" // it has room for the one
+	}
+	if r.spec.Sink != nil && r.sinkErr == nil && len(b) > 0 {
+		_, r.sinkErr = r.spec.Sink.Write(b)
 	}
 }
 
@@ -282,7 +310,7 @@ func (r *running) kill(wait time.Duration) {
 // sweepAway kills all that lives below pid and lists what is still alive a while later.
 func sweepAway(pid int) (alive []int) {
 	stage.Sweep(pid)
-	for end := time.Now().Add(drainLimit); ; time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(deathLimit); ; time.Sleep(time.Millisecond) {
 		alive = alive[:0]
 		for _, p := range stage.Descendants(pid) {
 			if !p.Dead {

@@ -74,13 +74,12 @@ t('child', () => require('node:child_process').execFileSync('true'));`}},
 		{name: "cargo test", needs: "cargo", command: "cargo test --offline 2>&1", slow: true,
 			files: map[string]string{"Cargo.toml": "[package]\nname = \"m\"\nversion = \"0.1.0\"\nedition = \"2021\"\n", "src/lib.rs": "#[test]\nfn sum() { assert_eq!(1 + 1, 2) }\n"}},
 		{name: "git", needs: "git", command: "git init -q . && git add . && git -c user.name=a -c user.email=b commit -qm c && git status --short && git log --oneline", files: map[string]string{"a": "a"}},
-		{name: "loopback HTTP benchmark", needs: "python3", command: `/usr/bin/python3 -m http.server -b 127.0.0.1 8123 >/dev/null 2>&1 & /usr/bin/python3 -c '
-import urllib.request, time
-for _ in range(300):
-    try: urllib.request.urlopen("http://127.0.0.1:8123/a"); break
-    except OSError: time.sleep(.1)
+		{name: "loopback HTTP benchmark", needs: "python3", command: `/usr/bin/python3 -u -m http.server -b 127.0.0.1 0 >port 2>/dev/null & /usr/bin/python3 -c '
+import re, urllib.request, time
+while not (port := re.search("port ([0-9]+) ", open("port").read())): time.sleep(.05)
+url = "http://127.0.0.1:%s/a" % port[1]
 t = time.time()
-for _ in range(50): urllib.request.urlopen("http://127.0.0.1:8123/a").read()
+for _ in range(50): urllib.request.urlopen(url).read()
 print("METRIC rps=%f" % (50 / (time.time() - t)))'`, files: map[string]string{"a": "a"}},
 	}
 }

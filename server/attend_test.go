@@ -46,12 +46,23 @@ func company(started map[string]any) string {
 	return ""
 }
 
+// gone waits until a session is told of nobody. Who left has left at once, but a
+// child that another test has just forked holds its mark until it executes.
+func gone(t testing.TB, when string, company func() string) {
+	t.Helper()
+	text := company()
+	for end := time.Now().Add(patient); text != ""; text = company() {
+		if time.Now().After(end) {
+			t.Fatalf("%s: %s", when, text)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
 // wantAlone wants the session to be told of nobody, wantCompany of who.
 func (c *curl) wantAlone(when string) {
 	c.t.Helper()
-	if text := c.company(); text != "" {
-		c.t.Errorf("%s: %s", when, text)
-	}
+	gone(c.t, when, c.company)
 }
 
 func (c *curl) wantCompany(when, who string) {
@@ -69,7 +80,7 @@ func started(t *testing.T) *campaign {
 	s := serve(t, func(o *server.HTTPOptions) { o.Open = openAny }, c.dir)
 	first := s.session(c.dir, "first")
 	first.wantAlone("the very first")
-	first.call("wait_run", `{"wait_seconds":20}`)
+	first.done()
 	s.wait() // which is also how it leaves
 	return c
 }
@@ -97,9 +108,7 @@ func TestSessionsShareNoCheckout(t *testing.T) {
 			t.Errorf("over standard streams: told %q", text)
 		}
 		one.leave()
-		if text := company(std.do("start_campaign", `{}`)); text != "" {
-			t.Errorf("after DELETE: %s", text)
-		}
+		gone(t, "after DELETE", func() string { return company(std.do("start_campaign", `{}`)) })
 		two.wantCompany("a session over standard streams", "test 0.1")
 	})
 	two.wantAlone("standard streams have ended")
@@ -129,11 +138,7 @@ func TestSilentSessionsLeave(t *testing.T) {
 	s := serve(t, func(o *server.HTTPOptions) { o.Open, o.Limits.Away = openAny, 100*time.Millisecond }, c.dir)
 	s.session(c.dir, "silent").company()
 	next := s.session(c.dir, "next")
-	for end := time.Now().Add(20 * time.Second); next.company() != ""; time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatal("a silent session never leaves")
-		}
-	}
+	next.wantAlone("a silent session has left")
 	s.wait()
 	s = serve(t, func(o *server.HTTPOptions) { o.Open, o.Limits.Labs = openAny, 2 }, c.dir, elsewhere.dir)
 	first, second := s.session(c.dir, "first"), s.session(c.dir, "second")
@@ -205,8 +210,7 @@ func TestClaimsOfThoseWhoLeft(t *testing.T) {
 			t.Errorf("while the session lives: %q", l)
 		}
 	})
-	// A child that another test has just forked holds the mark until it executes.
-	for end := time.Now().Add(20 * time.Second); lapse(2) != research.LapseLeft; time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(patient); lapse(2) != research.LapseLeft; time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("standard streams have ended, and the claim has not")
 		}

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/mark3labs/mcp-go/client"
 	"github.com/mark3labs/mcp-go/mcp"
@@ -80,6 +81,10 @@ budget: {wall: 20s}
 ---
 Make the number smaller.
 `
+
+// sleepy is such a program, whose run lasts for as long as the test needs when
+// the number is 1.
+var sleepy = strings.NewReplacer(`run: "`, `run: "[ $(cat value.txt) != 1 ] || sleep 1000; `, "wall: 20s", "wall: 15m").Replace(programText)
 
 // campaign is a repository and a client whose server works in it.
 type campaign struct {
@@ -190,11 +195,12 @@ const maxCycle = 1200 // bytes, of the design
 // done waits until the job has ended.
 func (c *campaign) done(m map[string]any) map[string]any {
 	c.t.Helper()
-	for range 10 {
+	for end := time.Now().Add(patient); ; m = c.do("wait_run", `{"wait_seconds":5}`) {
 		if m["status"] != "running" {
 			return m
+		} else if time.Now().After(end) {
+			break
 		}
-		m = c.do("wait_run", `{"wait_seconds":5}`)
 	}
 	c.t.Fatalf("still running: %v", m)
 	return nil
@@ -313,7 +319,7 @@ func (c *campaign) resources() {
 func TestStopRun(t *testing.T) {
 	t.Parallel()
 	c := newCampaign(t)
-	c.write("program.md", strings.Replace(programText, `run: "`, `run: "[ $(cat value.txt) != 1 ] || sleep 30; `, 1))
+	c.write("program.md", sleepy)
 	c.do("start_campaign", `{}`)
 	c.done(c.do("wait_run", `{"wait_seconds":20}`))
 	c.write("value.txt", "1\n")

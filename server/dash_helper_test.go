@@ -60,16 +60,16 @@ func played(t *testing.T) *campaign {
 	t.Helper()
 	c := newCampaign(t)
 	c.do("start_campaign", "{}")
-	c.do("wait_run", "{}")
+	c.done(c.do("wait_run", "{}"))
 	c.write("value.txt", "90\n")
-	c.do("run_experiment", `{"hypothesis": "smaller <img src=x onerror=alert(1)>\nsecond line"}`)
+	c.done(c.do("run_experiment", `{"hypothesis": "smaller <img src=x onerror=alert(1)>\nsecond line"}`))
 	c.do("keep", "{}")
 	c.write("value.txt", "95\n")
-	c.do("run_experiment", `{"hypothesis": "larger"}`)
+	c.done(c.do("run_experiment", `{"hypothesis": "larger"}`))
 	c.do("revert", `{"lesson": "larger is worse"}`)
 	c.do("share", `{"ops": [{"op": "add", "idea": "try seventy"}]}`)
 	c.write("value.txt", "91\n")
-	c.do("run_experiment", `{"hypothesis": "a little larger"}`)
+	c.done(c.do("run_experiment", `{"hypothesis": "a little larger"}`))
 	return c
 }
 

@@ -116,7 +116,7 @@ func TestDashboardOverridesInTheRightCheckout(t *testing.T) {
 	two := (&campaign{t: t, dir: second}).stdio(t)
 	two.do("start_campaign", `{}`)
 	two.write("value.txt", "92\n")
-	two.do("run_experiment", `{"hypothesis":"in the second checkout"}`)
+	two.done(two.do("run_experiment", `{"hypothesis":"in the second checkout"}`))
 	o := c.look(server.RolePerson)
 	args := `{"action":"override","id":"x4","confirm":"tiny"}`
 	o.wantRefused(o.ask("POST", "steer", args), 403, "forbidden", "the second checkout is not served")
@@ -136,9 +136,9 @@ func TestDashboardOverridesInTheRightCheckout(t *testing.T) {
 func TestDashboardStopsARun(t *testing.T) {
 	t.Parallel()
 	c := newCampaign(t)
-	c.write("program.md", strings.Replace(programText, `run: "`, `run: "[ $(cat value.txt) != 1 ] || sleep 30; `, 1))
+	c.write("program.md", sleepy)
 	c.do("start_campaign", `{}`)
-	c.do("wait_run", `{}`)
+	c.done(c.do("wait_run", `{}`))
 	c.write("value.txt", "1\n")
 	c.do("run_experiment", `{"hypothesis":"slow\nas it is","wait_seconds":0}`)
 	o := c.look(server.RolePerson)
@@ -179,7 +179,7 @@ func (o *onlooker) events(ctx context.Context) <-chan string {
 // until waits for an event that says at least seq.
 func until(t *testing.T, events <-chan string, seq float64) {
 	t.Helper()
-	for limit := time.After(20 * time.Second); ; {
+	for limit := time.After(patient); ; {
 		select {
 		case data, ok := <-events:
 			var m struct{ Seq float64 }
@@ -237,6 +237,6 @@ func TestDashboardProgressIsFresh(t *testing.T) {
 			wantAt(t, o.get("progress"), n, "total")
 		}
 		c.write("value.txt", "7"+strings.Repeat("0", int(n))+"\n")
-		c.do("run_experiment", `{"hypothesis":"one more"}`)
+		c.done(c.do("run_experiment", `{"hypothesis":"one more"}`))
 	}
 }

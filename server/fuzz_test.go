@@ -29,9 +29,9 @@ func endedCampaign(t testing.TB) (dir string, l *lab.Lab) {
 		must(t, err)
 	}
 	call("start_campaign", `{}`)
-	call("wait_run", `{"wait_seconds":20}`)
+	call("wait_run", `{"wait_seconds":50}`)
 	c.write("value.txt", "90\n")
-	call("run_experiment", `{"hypothesis":"smaller","wait_seconds":20}`)
+	call("run_experiment", `{"hypothesis":"smaller","wait_seconds":50}`)
 	call("keep", `{}`)
 	call("share", `{"ops":[{"op":"add","idea":"zero"}]}`)
 	_, err = l.Abandon(ctx, false)

@@ -160,7 +160,7 @@ func TestFollowersHearOfOthers(t *testing.T) {
 			c.follow(w, "ratchet://brief")
 			other, err := openLab(context.Background(), c.dir, "other", "1")
 			must(t, err)
-			for end := time.Now().Add(20 * time.Second); len(n.of("notifications/resources/updated")) == 0; time.Sleep(50 * time.Millisecond) {
+			for end := time.Now().Add(patient); len(n.of("notifications/resources/updated")) == 0; time.Sleep(50 * time.Millisecond) {
 				if time.Now().After(end) {
 					t.Fatal("never told")
 				}
@@ -218,7 +218,7 @@ func TestAnswersAreCounted(t *testing.T) {
 				t.Errorf("shown %v, counted %+v", line, s.Told())
 			}
 			must(t, c.Close())
-			for end := time.Now().Add(10 * time.Second); c.session().Answers["read_log"].N != 6; time.Sleep(20 * time.Millisecond) {
+			for end := time.Now().Add(patient); c.session().Answers["read_log"].N != 6; time.Sleep(20 * time.Millisecond) {
 				if time.Now().After(end) {
 					t.Fatalf("at the end: %+v", c.session().Answers)
 				}

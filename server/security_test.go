@@ -197,9 +197,12 @@ func TestRequestsAreBounded(t *testing.T) {
 		{"a large number", tool(1, "wait_run", `{"wait_seconds":1e999999}`), nil, 200},
 	}
 	for _, tt := range tests {
-		a := s.do("POST", s.url(dir), tt.body, tt.headers...)
-		if a.status != tt.status {
-			t.Errorf("%s: %d %.300s", tt.name, a.status, a.body)
+		a, err := s.try("POST", s.url(dir), tt.body, tt.headers...)
+		for n := 0; err != nil && n < 20; n++ { // on a busy machine it may be cut off while it still sends
+			a, err = s.try("POST", s.url(dir), tt.body, tt.headers...)
+		}
+		if a.status != tt.status || err != nil {
+			t.Errorf("%s: %d %.300s %v", tt.name, a.status, a.body, err)
 		}
 		if tt.status == 200 && a.message(t).Error == nil && a.message(t).Result["isError"] != true {
 			t.Errorf("%s: %s", tt.name, a.body)
@@ -247,11 +250,16 @@ func TestSlowClients(t *testing.T) {
 		_, _ = io.WriteString(c, []string{"", "POST /mcp HT", head + "Content-Length: 100\r\n\r\n{", head + "X-A: b\r\n"}[i%4])
 		slow = append(slow, c)
 	}
-	if a := s.do("POST", s.url(dir), ping); a.status != 200 {
-		t.Errorf("an honest client among slow ones: %d", a.status)
+	for end := time.Now().Add(patient); ; { // on a busy machine it may be slow too
+		a, err := s.try("POST", s.url(dir), ping)
+		if err == nil && a.status == 200 {
+			break
+		} else if time.Now().After(end) {
+			t.Fatalf("an honest client among slow ones: %d, %v", a.status, err)
+		}
 	}
 	for i, c := range slow {
-		must(t, c.SetReadDeadline(time.Now().Add(10*time.Second)))
+		must(t, c.SetReadDeadline(time.Now().Add(patient)))
 		if _, err := io.ReadAll(c); err != nil && strings.Contains(err.Error(), "timeout") {
 			t.Fatalf("slow client %d was never cut off", i)
 		}

@@ -222,6 +222,6 @@ func (s *Server) part(ctx context.Context, all ...*lab.Lab) {
 }
 
 const (
-	pageLimit = 50              // tools, prompts and resources on a page of a list
-	lastWords = 2 * time.Second // for the records of all sessions that end at once
+	pageLimit = 50               // tools, prompts and resources on a page of a list
+	lastWords = 10 * time.Second // for the records of all sessions that end at once
 )

@@ -15,15 +15,16 @@ import (
 )
 
 const (
-	workers = 32          // tool calls at a time: a waiting one must not hold up stop_run
-	grace   = time.Second // for answers under way when the client closes its end
+	workers  = 32               // tool calls at a time: a waiting one must not hold up stop_run
+	grace    = time.Second      // for the next answer under way when the client closes its end
+	greeting = 30 * time.Second // for an initialize to be answered, before which nothing follows it
 )
 
 // ServeStdio answers the messages on in, one JSON object a line, until in ends
 // or ctx is done; only protocol messages go to out. When in ends, calls that
-// were already read have one second to be answered; a call that still waits
-// then is cancelled (its run goes on). It returns nil in both cases, else the
-// error of in.
+// were already read are answered, until a second has passed without an answer; a
+// call that still waits then is cancelled (its run goes on). It returns nil in
+// both cases, else the error of in.
 func (s *Server) ServeStdio(ctx context.Context, in io.Reader, out io.Writer) error {
 	std := mcpserver.NewStdioServer(s.mcp)
 	std.SetErrorLogger(slog.NewLogLogger(s.opt.Log.Handler(), slog.LevelWarn))
@@ -46,7 +47,7 @@ func (s *Server) ServeStdio(ctx context.Context, in io.Reader, out io.Writer) er
 // gate stands between the streams and mcp-go, which at the end of its input
 // drops the calls that it has read but not begun, and a last line without its
 // newline. The gate counts requests and answers, and passes the end on when
-// they match or the grace is over. It also holds back what follows an
+// they match or nothing was answered for the grace. It also holds back what follows an
 // initialize until that is answered: mcp-go might serve a call of a client that
 // doesn't wait before it knows who calls.
 type gate struct {
@@ -70,10 +71,10 @@ func (g *gate) Read(p []byte) (int, error) {
 	for len(g.rest) == 0 {
 		if g.hold {
 			g.hold = false
-			g.drain()
+			g.drain(greeting)
 		}
 		if g.err != nil {
-			g.drain()
+			g.drain(grace)
 			return 0, g.err
 		}
 		var line []byte
@@ -138,15 +139,18 @@ func (g *gate) send(message []byte) error {
 	return err
 }
 
-// drain waits until every request is answered, or the grace is over.
-func (g *gate) drain() {
-	timeout := time.NewTimer(grace)
-	defer timeout.Stop()
-	for g.waiting() {
+// drain waits until every request is answered, or none was for so long. It
+// counts looks, since where this process was kept from running, so were its calls.
+func (g *gate) drain(quiet time.Duration) {
+	const looks = 10
+	look := time.NewTicker(quiet / looks)
+	defer look.Stop()
+	for left := looks; left > 0 && g.waiting(); {
 		select {
 		case <-g.answered:
-		case <-timeout.C:
-			return
+			left = looks
+		case <-look.C:
+			left--
 		case <-g.ctx.Done():
 			return
 		}

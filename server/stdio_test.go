@@ -75,27 +75,63 @@ func TestRawMistakes(t *testing.T) {
 }
 
 // TestEndOfInputLosesNoAnswer: mcp-go alone drops calls that it has read but
-// not begun, and a last line without newline.
+// not begun, and a last line without newline. Together they may take longer than
+// one call is waited for.
 func TestEndOfInputLosesNoAnswer(t *testing.T) {
-	w := dial(t, server.Options{Open: closed})
-	w.send(hello, ready)
-	const n = 80 // more than there are workers
-	for i := 1; i < n; i++ {
-		w.send(tool(i, "read_log", `{}`))
+	t.Parallel()
+	const n = 140 // more than there are workers: they come in five turns
+	for _, takes := range []time.Duration{0, 400 * time.Millisecond} {
+		w := dial(t, server.Options{Open: func(ctx context.Context, _, _ string) (*lab.Lab, error) {
+			select {
+			case <-time.After(takes):
+				return nil, errClosed
+			case <-ctx.Done():
+				return nil, ctx.Err()
+			}
+		}})
+		w.send(hello, ready)
+		for i := 1; i < n; i++ {
+			w.send(tool(i, "read_log", `{}`))
+		}
+		if _, err := w.in.Write([]byte(tool(n, "keep", `{}`))); err != nil {
+			t.Fatal(err)
+		}
+		w.close()
+		seen := map[any]bool{}
+		for range n + 1 {
+			m := w.read()
+			seen[m.ID] = true
+			if strings.Contains(fmt.Sprint(m.Result), "cancelled") {
+				t.Fatalf("a call that would have ended was not waited for: %+v", m)
+			}
+		}
+		if len(seen) != n+1 {
+			t.Errorf("%d of %d requests were answered", len(seen), n+1)
+		}
 	}
-	if _, err := w.in.Write([]byte(tool(n, "keep", `{}`))); err != nil {
-		t.Fatal(err)
+}
+
+// inTime wants something that takes less than limit on an idle machine to do so
+// once: a busy one may hold it up several times, but not always.
+func inTime(t *testing.T, what string, limit time.Duration, do func() time.Duration) {
+	t.Helper()
+	took := do()
+	for n := 1; took > limit && n < 20; n++ {
+		took = do()
 	}
-	if d := w.close(); d > 900*time.Millisecond {
-		t.Errorf("stopped %v after the end of its input", d)
+	if took > limit {
+		t.Errorf("%s takes %v", what, took)
 	}
-	seen := map[any]bool{}
-	for range n + 1 {
-		seen[w.read().ID] = true
-	}
-	if len(seen) != n+1 {
-		t.Errorf("%d of %d requests were answered", len(seen), n+1)
-	}
+}
+
+// A server that owes nothing stops at once, not after the time it would wait.
+func TestEndOfInputIsTheEnd(t *testing.T) {
+	t.Parallel()
+	inTime(t, "to stop", 900*time.Millisecond, func() time.Duration {
+		w := dial(t, server.Options{Open: closed})
+		w.send(hello, ready, tool(1, "read_log", `{}`))
+		return w.close()
+	})
 }
 
 // TestClientIsKnownWithoutWaiting: a script may send everything at once.
@@ -130,8 +166,8 @@ func TestEndOfInputEndsWaits(t *testing.T) {
 	w := dial(t, blocking(entered))
 	w.send(hello, ready, `{"jsonrpc":"2.0","id":5,"method":"resources/subscribe","params":{"uri":"ratchet://brief"}}`, tool(1, "wait_run", `{}`))
 	<-entered
-	if d := w.close(); d > 2*time.Second {
-		t.Errorf("stopped %v after the end of its input", d)
+	if d := w.close(); d < 900*time.Millisecond {
+		t.Errorf("stopped %v after the end of its input: a call may yet be answered", d)
 	}
 	<-entered
 	if m := w.answer(1); m.Result["isError"] != true {
@@ -173,25 +209,29 @@ func TestWaitsDontBlockOtherCalls(t *testing.T) {
 
 func TestProgressFromTheFirstSecond(t *testing.T) {
 	t.Parallel()
-	entered := make(chan string, 10)
-	w := dial(t, blocking(entered))
-	w.send(hello, ready,
-		`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"wait_run","arguments":{},"_meta":{"progressToken":"tok"}}}`,
-		tool(2, "wait_run", `{}`)) // without a token: silent
-	w.answer(0)
-	began := time.Now()
-	m := w.read()
-	if d := time.Since(began); m.Method != "notifications/progress" || d > 2*time.Second {
-		t.Fatalf("after %v: %+v", d, m)
-	}
-	if m.Params["progressToken"] != "tok" || m.Params["message"] != "starting" || m.Params["progress"].(float64) <= 0 {
-		t.Errorf("progress: %+v", m.Params)
-	}
-	select {
-	case l := <-w.lines:
-		t.Errorf("unasked: %s", l)
-	case <-time.After(200 * time.Millisecond):
-	}
+	inTime(t, "progress", 2*time.Second, func() time.Duration {
+		entered := make(chan string, 10)
+		w := dial(t, blocking(entered))
+		w.send(hello, ready,
+			`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"wait_run","arguments":{},"_meta":{"progressToken":"tok"}}}`,
+			tool(2, "wait_run", `{}`)) // without a token: silent
+		w.answer(0)
+		began := time.Now()
+		m := w.read()
+		took := time.Since(began)
+		if m.Method != "notifications/progress" || m.Params["progressToken"] != "tok" || m.Params["message"] != "starting" || m.Params["progress"].(float64) <= 0 {
+			t.Errorf("after %v: %+v", took, m)
+		}
+		select {
+		case l := <-w.lines:
+			if !strings.Contains(l, `"progressToken":"tok"`) { // its next one, where this process was kept from looking
+				t.Errorf("unasked: %s", l)
+			}
+		case <-time.After(200 * time.Millisecond):
+		}
+		w.close()
+		return took
+	})
 }
 
 func TestSubscribersHearOfChanges(t *testing.T) {

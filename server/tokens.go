@@ -176,7 +176,7 @@ func tokensUnreadable(path string, err error) error {
 }
 
 const (
-	changePatience = 2 * time.Second
+	changePatience = 30 * time.Second
 	changeStale    = 10 * time.Second // a change takes milliseconds; one this old died
 )
 

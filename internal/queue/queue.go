@@ -19,6 +19,7 @@ const (
 	pollMin  = 100 * time.Microsecond
 	pollMax  = 5 * time.Millisecond
 	pollStep = 250 * time.Microsecond // for each place ahead
+	lateLook = 100 * time.Millisecond // of time in which nobody looked, what counts as waiting
 
 	openTries = 50 // a millisecond apart, of a file that may not be opened yet
 )
@@ -32,6 +33,8 @@ type Holder struct {
 // Options say how to wait.
 type Options struct {
 	// Patience is how long one and the same holder is waited for; 0 is for ever.
+	// Time in which this process did not come to look does not count: where the
+	// whole machine stood still, so did the holder.
 	Patience time.Duration
 	// Tick is how often to look, 0 for as often as a short turn deserves.
 	Tick time.Duration
@@ -156,7 +159,8 @@ func (o Options) join(ctx context.Context, f *os.File) (p *place, err error) {
 // many wait before us, which sets the pace.
 func (o Options) poll(ctx context.Context, try func() (ok bool, h Holder, ahead int, err error)) error {
 	var last Holder
-	var since time.Time
+	var waited, pause time.Duration
+	var looked time.Time
 	told := -1
 	for {
 		ok, h, ahead, err := try()
@@ -167,12 +171,14 @@ func (o Options) poll(ctx context.Context, try func() (ok bool, h Holder, ahead 
 			told = ahead
 			o.Waiting(ahead, h)
 		}
-		if now := time.Now(); h != last || since.IsZero() {
-			last, since = h, now
-		} else if o.Patience > 0 && now.Sub(since) > o.Patience {
+		now := time.Now()
+		if h != last || looked.IsZero() {
+			last, waited = h, 0
+		} else if waited += min(now.Sub(looked), pause+lateLook); o.Patience > 0 && waited > o.Patience {
 			return &StuckError{h.PID, o.Patience}
 		}
-		pause := o.Tick
+		looked = now
+		pause = o.Tick
 		if pause <= 0 {
 			pause = min(max(time.Duration(ahead)*pollStep, pollMin), pollMax)
 		}

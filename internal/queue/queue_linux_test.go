@@ -24,11 +24,12 @@ func TestOrder(t *testing.T) {
 	var order, told []int
 	var wg sync.WaitGroup
 	for i := range 4 {
-		entered := make(chan struct{})
+		entered, left := make(chan struct{}), make(chan struct{})
 		ctx, cancel := context.WithCancel(t.Context())
 		wg.Add(1)
 		go func() {
 			defer wg.Done()
+			defer close(left)
 			once := sync.OnceFunc(func() { close(entered) })
 			f, err := queue.Enter(ctx, path, queue.Options{Waiting: func(ahead int, _ queue.Holder) {
 				mu.Lock()
@@ -53,7 +54,7 @@ func TestOrder(t *testing.T) {
 		<-entered
 		if i == 2 {
 			cancel()
-			time.Sleep(20 * time.Millisecond)
+			<-left
 		}
 		defer cancel()
 	}

@@ -316,10 +316,9 @@ func TestParseProgramBoundsAliasBombs(t *testing.T) {
 	for c := 'b'; c < 'k'; c++ {
 		bomb += fmt.Sprintf("%c: &%c [%s]\n", c, c, strings.TrimSuffix(strings.Repeat(fmt.Sprintf("*%c,", c-1), 9), ","))
 	}
-	began := time.Now()
-	_, err := research.ParseProgram([]byte(bomb+"---\n"), "x")
-	if err == nil || !strings.Contains(err.Error(), "alias") || time.Since(began) > time.Second {
-		t.Errorf("after %v: %v", time.Since(began), err)
+	_, err := research.ParseProgram([]byte(bomb+"---\n"), "x") // in full it would be 3 billion values
+	if err == nil || !strings.Contains(err.Error(), "alias") {
+		t.Error(err)
 	}
 	deep := "---\nrun: " + strings.Repeat("[", 200_000) + "\n---\n"
 	if _, err := research.ParseProgram([]byte(deep), "x"); err == nil {

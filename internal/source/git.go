@@ -66,7 +66,7 @@ func (r *Repo) run(ctx context.Context, v invocation, args ...string) ([]byte, e
 	stdout, stderr := &capped{limit: v.limit}, &capped{limit: 64 << 10, quiet: true}
 	cmd.Stdout, cmd.Stderr = stdout, stderr
 	endAsGroup(cmd)
-	cmd.WaitDelay = 2 * time.Second
+	cmd.WaitDelay = 10 * time.Second // a busy machine takes its time to hand over what git has written
 	err := cmd.Run()
 	if err == nil || stdout.full {
 		return stdout.buf.Bytes(), nil

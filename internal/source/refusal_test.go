@@ -235,16 +235,15 @@ func TestCancel(t *testing.T) {
 	}
 	dir := repository(t, map[string]string{"x.py": "x\n"})
 	write(t, dir, ".git/info/attributes", "*.py filter=slow\n")
-	git(t, dir, "config", "filter.slow.clean", "exec sleep 20")
+	git(t, dir, "config", "filter.slow.clean", "exec sleep 1000")
 	r := open(t, dir)
 	base := must(r.Head(t.Context()))(t).Commit
 	write(t, dir, "x.py", "changed\n")
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
-	began := time.Now()
 	_, err := r.Snapshot(ctx, base, []string{"x.py"})
 	wantCode(t, err, research.CodeCancelled)
-	if !errors.Is(err, context.DeadlineExceeded) || time.Since(began) > 5*time.Second {
-		t.Errorf("%v after %v", err, time.Since(began))
+	if !errors.Is(err, context.DeadlineExceeded) { // else it came back when the filter ended, without an error
+		t.Error(err)
 	}
 }

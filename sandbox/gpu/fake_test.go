@@ -149,7 +149,7 @@ func TestMain(m *testing.M) {
 		fmt.Println(strings.Join(l.UUIDs(), ","))
 		time.Sleep(time.Hour)
 	case "sleep":
-		time.Sleep(time.Minute)
+		time.Sleep(time.Hour)
 	case "churn": // leases and releases
 		var file string
 		var n, times int

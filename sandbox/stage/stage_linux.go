@@ -15,12 +15,11 @@ const (
 	readyFD   = 4 // Detach only
 )
 
-// How long the stage waits for killed processes to be gone. In a namespace
-// they die with the stage in any case, so only their accounting is at stake.
-const (
-	patienceNamespace = time.Second // all are killed by then; on a busy machine they need a moment to be dead, and counted
-	patienceSubreaper = 2 * time.Second
-)
+// deathLimit is how long the stage waits for killed processes to be gone: each
+// must be scheduled once more to die, which on a busy machine takes a while. In
+// a namespace they die with the stage in any case, so only their accounting is
+// at stake; outside, what is left is called a survivor.
+const deathLimit = 10 * time.Second
 
 // Calls and flags that package syscall does not name; the numbers are the same
 // on every Linux architecture.
@@ -43,9 +42,8 @@ func init() {
 // stage is the state of the one run. Its main goroutine is locked to the
 // process's first thread, because init functions are.
 type stage struct {
-	plan     *Plan
-	control  *os.File
-	patience time.Duration
+	plan    *Plan
+	control *os.File
 
 	main     int       // pid of the command
 	started  time.Time // monotonic
@@ -65,7 +63,7 @@ type stage struct {
 func serve() {
 	ignoreSignals()
 	closeOnExec()
-	s := &stage{control: os.NewFile(controlFD, "control"), patience: patienceSubreaper}
+	s := &stage{control: os.NewFile(controlFD, "control")}
 	plan, err := ReadPlan(s.control)
 	if err != nil {
 		return
@@ -165,7 +163,6 @@ func closeOnExec() {
 // what the command shall not have.
 func (s *stage) prepare() error {
 	if s.plan.Namespaces {
-		s.patience = patienceNamespace
 		if err := s.mount(); err != nil {
 			return err
 		}
@@ -265,8 +262,8 @@ func goFirst() {
 // unless something can't be killed.
 func (s *stage) end() {
 	s.killed.Store(true)
-	s.killAll(syscall.SIGKILL) // may take long on a busy machine, so patience begins after it
-	for end := time.Now().Add(s.patience); time.Now().Before(end); {
+	s.killAll(syscall.SIGKILL) // may take long on a busy machine, so the limit begins after it
+	for end := time.Now().Add(deathLimit); time.Now().Before(end); {
 		time.Sleep(time.Millisecond)
 		s.killAll(syscall.SIGKILL)
 	}
@@ -323,7 +320,7 @@ func (s *stage) reap() {
 	}
 	if !reapedAll() {
 		s.killAll(syscall.SIGKILL)
-		for end := time.Now().Add(s.patience); !reapedAll() && time.Now().Before(end); {
+		for end := time.Now().Add(deathLimit); !reapedAll() && time.Now().Before(end); {
 			time.Sleep(200 * time.Microsecond)
 			s.killAll(syscall.SIGKILL)
 		}
