@@ -25,6 +25,7 @@ func renderBrief(b *lab.Brief, limit int) (a Answer, told []int) {
 		{key: "view", val: "brief"},
 		{key: "campaign", val: c.Name, line: "campaign " + c.Name + ended(c)},
 		{key: "metric", val: metric(m), line: "metric: " + metric(m)},
+		one("merge", "your human's next step: ", b.Merge),
 		one("rests", "", rests(c)),
 		notes,
 		value("baseline", "at the start: ", b.Baseline, m.Unit),

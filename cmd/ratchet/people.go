@@ -78,7 +78,11 @@ func (v view) status(b *lab.Brief) []string {
 	for _, file := range b.Edit {
 		facts = append(facts, [2]string{"edit", file})
 	}
-	out := append([]string{title}, screen.Facts(facts, v.width, v.pen)...)
+	out := []string{title}
+	if b.Merge != "" {
+		out = append(out, v.painted(screen.Good, "your next step: "+tools.Line(b.Merge))...)
+	}
+	out = append(out, screen.Facts(facts, v.width, v.pen)...)
 	if f.Rests != "" {
 		out = append(out, v.painted(screen.Maybe, f.Rests)...)
 	}
