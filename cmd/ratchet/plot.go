@@ -1,9 +1,6 @@
 package main
 
 import (
-	"errors"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -126,24 +123,5 @@ func writePlot(p *tools.Plot, o chart.Options, path string) error {
 	if err != nil {
 		return err
 	}
-	temp, err := os.CreateTemp(filepath.Dir(path), ".ratchet-plot-*")
-	if err != nil {
-		return unwritable(path, err)
-	}
-	defer func() { _ = os.Remove(temp.Name()) }()
-	_, err = temp.Write(img)
-	if err = errors.Join(err, temp.Chmod(0o644), temp.Close()); err != nil {
-		return unwritable(path, err)
-	}
-	if err := os.Rename(temp.Name(), path); err != nil {
-		return unwritable(path, err)
-	}
-	return nil
-}
-
-func unwritable(path string, err error) error {
-	if e := new(fs.PathError); errors.As(err, &e) {
-		err = e.Err
-	}
-	return research.Errorf(research.CodeStorage, "name a file in a folder that you may write to", "write %s: %w", path, err)
+	return writeFile(path, img)
 }
