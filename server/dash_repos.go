@@ -105,7 +105,7 @@ func (r roots) campaigns() (out []string) {
 func showProgram(ctx context.Context, b *board) (any, error) {
 	type pending struct {
 		Digest string `json:"digest"`
-		Diff   string `json:"diff"` // the keys that differ, as - was and + is
+		Diff   string `json:"diff"` // lines of YAML: - was, + is
 	}
 	var out struct {
 		Text    string   `json:"text"`
@@ -133,11 +133,7 @@ func showProgram(ctx context.Context, b *board) (any, error) {
 		return &out, nil
 	}
 	if out.Changed = digest != c.Digest; out.Changed {
-		var diff strings.Builder
-		for _, ch := range research.Changes(c.Program, now) {
-			diff.WriteString(ch.Key + ":\n- " + ch.Was + "\n+ " + ch.Now + "\n")
-		}
-		out.Pending = &pending{digest, tools.Clean(diff.String())}
+		out.Pending = &pending{digest, tools.Clean(research.ContractDiff(c.Program, now))}
 	}
 	return &out, nil
 }

@@ -36,7 +36,8 @@ type (
 		Ended       string                   `json:"ended,omitempty"`
 		Rests       *research.Rest           `json:"rests"`
 		Standing    string                   `json:"standing"`
-		Next        string                   `json:"next"`
+		Merge       string                   `json:"merge,omitempty"` // a person's next step
+		Next        string                   `json:"next"`            // the agent's
 		Best        *float64                 `json:"best"`
 		Baseline    *float64                 `json:"baseline"`
 		Experiments int                      `json:"experiments"`
@@ -116,7 +117,7 @@ func showState(ctx context.Context, b *board) (any, error) {
 	p := c.Program
 	out := boardState{Repo: b.v.checkout, Role: b.v.role, Seq: s.Seq, Now: time.Now().UTC(),
 		Campaign: boardCampaign{Name: c.Name, Metric: boardMetric{p.Metric.Name, p.Metric.Better, tools.Clean(p.Metric.Unit)},
-			Noisy: c.Rule.Class == research.Noisy, StartedAt: c.StartedAt, Ended: c.Ended, Rests: c.Rests, Standing: s.Standing, Next: s.Next,
+			Noisy: c.Rule.Class == research.Noisy, StartedAt: c.StartedAt, Ended: c.Ended, Rests: c.Rests, Standing: s.Standing, Merge: s.Merge, Next: s.Next,
 			Best: s.Best, Baseline: s.Baseline, Experiments: c.Experiments, Kept: c.Kept, Overridden: c.Overridden, Reverted: c.Reverted,
 			Verdicts: c.Verdicts, Runs: c.Runs, RunSeconds: c.RunSeconds, GPUSeconds: c.GPUSeconds, Changed: s.Changed, Broken: tools.Clean(c.Broken)},
 		Left:    boardLeft{Experiments: s.Left.Experiments, Hours: s.Left.Hours},

@@ -98,7 +98,7 @@ func TestDashboardShowsAnExperiment(t *testing.T) {
 	c.write("program.md", strings.Replace(programText, "wall: 20s", "wall: 25s", 1))
 	p = o.get("program")
 	wantAt(t, p, true, "changed")
-	if diff, _ := at(t, p, "pending", "diff").(string); !strings.Contains(diff, "budget:\n- ") {
+	if diff, _ := at(t, p, "pending", "diff").(string); diff != " budget:\n-  wall: 20s\n+  wall: 25s\n" {
 		t.Errorf("pending: %v", p["pending"])
 	}
 	wantAt(t, o.get("state"), true, "campaign", "changed")

@@ -67,8 +67,8 @@ func (s *Server) undecided(ctx context.Context, t tools.Tool, args json.RawMessa
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "The contract in %s differs from the accepted one of campaign %s:\n", c.ProgramPath, c.Name)
-	for _, ch := range research.Changes(c.Program, now) {
-		fmt.Fprintf(&b, "%s:\n  - %s\n  + %s\n", ch.Key, ch.Was, ch.Now)
+	for line := range strings.Lines(research.ContractDiff(c.Program, now)) {
+		b.WriteString(lab.Visible(strings.TrimSuffix(line, "\n")) + "\n")
 	}
 	return &decision{Kind: decideContract, Campaign: c.Name, Subject: digest, message: b.String(), accept: "Accept the changed contract; the next run calibrates anew"}
 }

@@ -117,7 +117,7 @@ func TestThePersonDecides(t *testing.T) {
 		c.write("value.txt", "90\n")
 		h.says(no, "tiny", true)
 		c.refused("run_experiment", `{"hypothesis":"smaller"}`, "contract_changed")
-		h.wasAsked(t, "declined", 1, "campaign tiny", `"wall":"20s"`, `"wall":"25s"`)
+		h.wasAsked(t, "declined", 1, "campaign tiny", "\n-  wall: 20s\n+  wall: 25s\n")
 		c.refused("run_experiment", `{"hypothesis":"smaller"}`, "contract_changed")
 		h.wasAsked(t, "again", 1)
 

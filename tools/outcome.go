@@ -2,6 +2,7 @@ package tools
 
 import (
 	"fmt"
+	"math"
 	"strings"
 
 	"ratchet/internal/lab"
@@ -98,5 +99,5 @@ func progressLine(o *lab.Outcome) string {
 	if p := oneLine(o.Phase, 80); p != "" {
 		s += ": " + p
 	}
-	return fmt.Sprintf("%s, %.0f s, %d runs done", s, o.Elapsed, o.RunsDone)
+	return fmt.Sprintf("%s, %s, %s done", s, research.DurationText(math.Round(o.Elapsed)), countOf(o.RunsDone, "run"))
 }

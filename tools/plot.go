@@ -31,7 +31,8 @@ type plotOut struct {
 	Budget   []spentRow        `json:"budget"`
 	Joules   float64           `json:"joules"` // of the runs that are drawn
 	Families []familyRow       `json:"families"`
-	Text     string            `json:"text"` // why nothing is drawn
+	Text     string            `json:"text"`    // why nothing is drawn
+	Picture  string            `json:"picture"` // what the image can't show
 	Next     string            `json:"next"`
 }
 

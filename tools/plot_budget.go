@@ -7,6 +7,7 @@ import (
 
 	"ratchet/internal/chart"
 	"ratchet/internal/lab"
+	"ratchet/internal/research"
 )
 
 // PlotBudget draws the shares of the campaign's budget that were spent over time.
@@ -71,17 +72,6 @@ func pace(s *lab.Spending) string {
 		hours(s.Now.Hours), span(over), span(over/time.Duration(s.Now.Experiments)))
 }
 
-func hours(h float64) string { return span(time.Duration(h * float64(time.Hour))) }
+func hours(h float64) string { return research.DurationText(h * 3600) }
 
-// span is a duration as people say it.
-func span(d time.Duration) string {
-	switch {
-	case d == 0:
-		return "0 h"
-	case d < time.Minute:
-		return fmt.Sprintf("%.2g s", d.Seconds())
-	case d < time.Hour:
-		return fmt.Sprintf("%.3g min", d.Minutes())
-	}
-	return fmt.Sprintf("%.3g h", d.Hours())
-}
+func span(d time.Duration) string { return research.DurationText(d.Seconds()) }

@@ -1,6 +1,7 @@
 package tools
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"fmt"
@@ -68,7 +69,20 @@ func (p *Plot) Drawn() (Answer, error) {
 	if len(png) <= imageMost { // what is larger is left out: clients refuse whole answers for it
 		a.PNG = png
 	}
+	if chart.Lacks(p.Figure) {
+		a.remark("picture", "in the picture … stands for letters that its font lacks; they are whole here")
+	}
 	return a, nil
+}
+
+// remark adds a fact to an answer that is built, where there is room for it.
+func (a *Answer) remark(key, s string) {
+	body := bytes.TrimSuffix(a.Structured, []byte("}"))
+	added := append(slices.Clip(body), fmt.Sprintf(`,%s:%s}`, encode(key), encode(s))...)
+	at := len(a.ForPerson())
+	if text := a.Text[:at] + "\n" + s + a.Text[at:]; len(text) <= Limit && len(added) <= Limit {
+		a.Text, a.Structured = text, added
+	}
 }
 
 // nothing is the plot of a kind that has no data yet.

@@ -305,6 +305,32 @@ func TestProgressTellsWhatIsDrawn(t *testing.T) {
 	}
 }
 
+// TestAPictureSaysWhatItLacks: the image's font has no letters of China or Japan.
+func TestAPictureSaysWhatItLacks(t *testing.T) {
+	night := exactNight(12)
+	for i := range night.Points {
+		night.Points[i].Hypothesis = "größer ist schneller, λ = 2"
+	}
+	plain, err := tools.PlotProgress(night).Drawn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m := fits(t, plain, tools.Limit); m["picture"] != nil || len(plain.PNG) == 0 {
+		t.Errorf("a picture that lacks nothing: %v", m["picture"])
+	}
+	for i := range night.Points {
+		night.Points[i].Hypothesis = "排序更快 🚀"
+	}
+	a, err := tools.PlotProgress(night).Drawn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := fits(t, a, tools.Limit)
+	if said, _ := m["picture"].(string); !strings.Contains(said, "letters that its font lacks") || !strings.Contains(a.Text, said+"\nnext: ") || !strings.Contains(a.Text, "排序更快 🚀") {
+		t.Errorf("%v\n%s", m["picture"], a.Text)
+	}
+}
+
 // TestOneBadExperimentDoesNotFlattenANight: twelve experiments, one of them 18
 // times slower: the axis is of the other eleven, in the picture and in characters.
 func TestOneBadExperimentDoesNotFlattenANight(t *testing.T) {

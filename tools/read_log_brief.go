@@ -2,6 +2,7 @@ package tools
 
 import (
 	"fmt"
+	"math"
 	"strings"
 
 	"ratchet/internal/lab"
@@ -25,6 +26,7 @@ func renderBrief(b *lab.Brief, limit int) (a Answer, told []int) {
 		{key: "view", val: "brief"},
 		{key: "campaign", val: c.Name, line: "campaign " + c.Name + ended(c)},
 		{key: "metric", val: metric(m), line: "metric: " + metric(m)},
+		one("merge", "your human's next step: ", b.Merge),
 		one("rests", "", rests(c)),
 		notes,
 		value("baseline", "at the start: ", b.Baseline, m.Unit),
@@ -157,7 +159,7 @@ func running(js []lab.RunningJob) []item {
 	out := make([]item, len(js))
 	for i, j := range js {
 		j.Phase = oneLine(j.Phase, 80)
-		out[i] = item{j, fmt.Sprintf("running: %s, %s, %.0f s", j.ID, j.Phase, j.Elapsed)}
+		out[i] = item{j, fmt.Sprintf("running: %s, %s, %s", j.ID, j.Phase, research.DurationText(math.Round(j.Elapsed)))}
 	}
 	return out
 }
@@ -198,7 +200,7 @@ func runRows(rs []research.Run, metric string) []item {
 		case r.Contended:
 			x.Mark = "contended"
 		}
-		line := fmt.Sprintf("run %d %s %s %s %.3g s %s", x.Run, x.Role, x.Side, optional(x.Value), x.Wall, x.Mark)
+		line := fmt.Sprintf("run %d %s %s %s %s %s", x.Run, x.Role, x.Side, optional(x.Value), research.DurationText(x.Wall), x.Mark)
 		out[i] = item{x, strings.TrimSpace(strings.TrimSpace(line) + " " + x.Reason)}
 	}
 	return out

@@ -93,7 +93,7 @@ func (r *sessionRow) now(s *lab.SessionView) string {
 	if len(s.Running) > 0 {
 		j := s.Running[0]
 		r.Runs, r.Hypothesis = string(j.ID), oneLine(j.About, 80)
-		line = fmt.Sprintf("runs %s for %.0f s", j.ID, j.Elapsed)
+		line = fmt.Sprintf("runs %s for %s", j.ID, research.DurationText(math.Round(j.Elapsed)))
 		if r.Hypothesis != "" {
 			line += fmt.Sprintf(" (%s)", r.Hypothesis)
 		}

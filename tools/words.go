@@ -75,7 +75,7 @@ func samples(key, label string, vs []float64) []field {
 // left is the budget that remains.
 func left(l lab.Left) field {
 	return field{key: "budget_left", val: l,
-		line: fmt.Sprintf("budget left: %d experiments, %.3g h", l.Experiments, l.Hours)}
+		line: fmt.Sprintf("budget left: %s, %s", countOf(l.Experiments, "experiment"), hours(l.Hours))}
 }
 
 // notes are announcements; the first stays as long as anything does.

@@ -94,10 +94,10 @@ func (a *app) newTargets(cmd *cobra.Command, l *lab.Lab, was, now research.Progr
 	return allow, nil
 }
 
-// printChange shows the keys whose values differ.
+// printChange shows the lines of the contract that differ.
 func printChange(w io.Writer, was, now research.Program) {
-	for _, c := range research.Changes(was, now) {
-		fmt.Fprintf(w, "%s:\n  - %s\n  + %s\n", c.Key, lab.Visible(c.Was), lab.Visible(c.Now))
+	for line := range strings.Lines(research.ContractDiff(was, now)) {
+		fmt.Fprintln(w, lab.Visible(strings.TrimSuffix(line, "\n")))
 	}
 }
 

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -55,8 +54,8 @@ top of the campaign's budget; --dry-run says how many. A finalize that was kille
 				return err
 			}
 			if len(args) > 0 && f.Body != "" {
-				if err := os.WriteFile(args[0], []byte(f.Body), 0o666); err != nil {
-					return research.Errorf(research.CodeStorage, "name a file that can be written; the branch is made", "write the text of the pull request: %w", err)
+				if err := writeFile(args[0], []byte(f.Body)); err != nil {
+					return research.Errorf(research.CodeStorage, "name a file that can be written; the branch is made", "the text of the pull request: %w", err)
 				}
 			}
 			return a.emit(f, func(w io.Writer) { finalizeText(w, f, pr, args) })

@@ -145,7 +145,7 @@ func TestHookLetsGo(t *testing.T) {
 			c := s.connect()
 			c.call("start_campaign", nil)
 			c.calibrated()
-			s.holds(s.hook(s.event("")), "experiments")
+			s.holds(s.hook(s.event("")), "experiment")
 			undo(s)
 			if a := s.hook(s.event("")); a != (hookAnswer{}) {
 				t.Errorf("it answered %+v", a)

@@ -2,9 +2,9 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
-	"time"
 
 	"ratchet/internal/lab"
 	"ratchet/internal/research"
@@ -74,11 +74,15 @@ func (v view) status(b *lab.Brief) []string {
 	}
 	facts := some([2]string{"metric", f.Metric}, [2]string{"start", f.Baseline}, [2]string{"best", f.Best}, [2]string{"standing", tools.Line(b.Standing)},
 		[2]string{"machine", f.Machine}, [2]string{"so far", f.Counts}, [2]string{"tried", f.Tried},
-		[2]string{"left", fmt.Sprintf("%d experiments, %.3g h", b.Left.Experiments, b.Left.Hours)})
+		[2]string{"left", plural(b.Left.Experiments, "experiment") + ", " + research.DurationText(b.Left.Hours*3600)})
 	for _, file := range b.Edit {
 		facts = append(facts, [2]string{"edit", file})
 	}
-	out := append([]string{title}, screen.Facts(facts, v.width, v.pen)...)
+	out := []string{title}
+	if b.Merge != "" {
+		out = append(out, v.painted(screen.Good, "your next step: "+tools.Line(b.Merge))...)
+	}
+	out = append(out, screen.Facts(facts, v.width, v.pen)...)
 	if f.Rests != "" {
 		out = append(out, v.painted(screen.Maybe, f.Rests)...)
 	}
@@ -133,7 +137,7 @@ func some(facts ...[2]string) [][2]string {
 }
 
 func span(seconds float64) string {
-	return screen.Span(time.Duration(seconds * float64(time.Second)))
+	return research.DurationText(math.Round(seconds))
 }
 
 // log lays out a page of experiments.

@@ -62,7 +62,7 @@ func (v view) runs(d *lab.Detail) []string {
 			note, colour = strings.TrimSpace("contended "+note), screen.Maybe
 		}
 		rows[i] = []screen.Cell{{Text: strconv.Itoa(r.Number)}, {Text: string(r.Role)}, {Text: string(r.Side)}, {Text: value},
-			{Text: fmt.Sprintf("%.3g s", r.Wall)}, {Text: note, Colour: colour}}
+			{Text: research.DurationText(r.Wall)}, {Text: note, Colour: colour}}
 	}
 	return screen.Table(cols, rows, v.width, v.pen)
 }

@@ -1,9 +1,6 @@
 package main
 
 import (
-	"errors"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -88,6 +85,8 @@ func (a *app) tellPlot(p *tools.Plot, file string) error {
 		a.print(p.Answer)
 	case p.Figure.Empty != "":
 		a.printf("%s: %s\n", file, p.Figure.Empty)
+	case strings.EqualFold(filepath.Ext(file), ".png") && chart.Lacks(p.Figure):
+		a.printf("%s: in it … stands for letters that its font lacks; a name that ends in .svg keeps them\n", file)
 	default:
 		a.printf("%s\n", file)
 	}
@@ -126,24 +125,5 @@ func writePlot(p *tools.Plot, o chart.Options, path string) error {
 	if err != nil {
 		return err
 	}
-	temp, err := os.CreateTemp(filepath.Dir(path), ".ratchet-plot-*")
-	if err != nil {
-		return unwritable(path, err)
-	}
-	defer func() { _ = os.Remove(temp.Name()) }()
-	_, err = temp.Write(img)
-	if err = errors.Join(err, temp.Chmod(0o644), temp.Close()); err != nil {
-		return unwritable(path, err)
-	}
-	if err := os.Rename(temp.Name(), path); err != nil {
-		return unwritable(path, err)
-	}
-	return nil
-}
-
-func unwritable(path string, err error) error {
-	if e := new(fs.PathError); errors.As(err, &e) {
-		err = e.Err
-	}
-	return research.Errorf(research.CodeStorage, "name a file in a folder that you may write to", "write %s: %w", path, err)
+	return writeFile(path, img)
 }

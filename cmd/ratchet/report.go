@@ -68,8 +68,8 @@ func (a *app) writeReport(cmd *cobra.Command, out, format string) error {
 		_, err := a.Stdout.Write(w.Text)
 		return err
 	}
-	if err := os.WriteFile(out, w.Text, 0o666); err != nil {
-		return research.Errorf(research.CodeStorage, "name a file that can be written", "the report can't be written: %w", err)
+	if err := writeFile(out, w.Text); err != nil {
+		return err
 	}
 	return a.emit(w.Checked, func(to io.Writer) {
 		fmt.Fprintf(to, "%s: %d figures, names and quotations, each checked against the ledger at record %d\n", out, w.Checked.Figures, w.Checked.Seq)

@@ -76,8 +76,11 @@ func terminalSize(w any) (width, height int) {
 		return 0, 0
 	}
 	width, height, err := term.GetSize(int(f.Fd()))
-	if err != nil || width < 1 || height < 1 {
-		return plainWidth, 24
+	if err != nil || width < 1 {
+		width = plainWidth
+	}
+	if err != nil || height < 1 { // a terminal may know the one and not the other
+		height = 24
 	}
 	return width, height
 }

@@ -11,8 +11,9 @@
 // they had less than 3:1 contrast with the ground; texts have 4.5:1 at least.
 // Each picture brings its ground along, so that it reads on any page.
 //
-// Limits: the fonts have Latin, Greek and Cyrillic letters; others come out as
-// boxes in a PNG. An SVG names its font, and readers without it take another.
+// Limits: the fonts have Latin, Greek and Cyrillic letters; a PNG has "…" in the
+// place of others, which its foot says (Lacks). An SVG names its font, and readers
+// without it take another.
 package chart
 
 // Figure is a picture: a title, a line below it, and panels one above the other.

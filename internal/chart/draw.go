@@ -39,6 +39,7 @@ func Draw(f Figure, o Options) ([]byte, error) {
 	case SVG:
 		provide = chartdraw.SVG
 	case PNG, "":
+		f, _ = readable(f)
 	default:
 		return nil, fmt.Errorf("draw: the format %q is none of png and svg", o.Format)
 	}

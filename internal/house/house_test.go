@@ -18,7 +18,7 @@ var floors = map[string]int{
 	"ratchet/internal/scripted": 0,
 	"ratchet/internal/foreign":  0,
 	"ratchet/examples":          0,
-	"ratchet/internal/screen":   0,
+	"ratchet/internal/screen":   1,
 	"ratchet/internal/report":   1,
 	"ratchet/ledger":            1,
 	"ratchet/sandbox":           1,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -158,11 +159,11 @@ func (a *ablator) lasting(runs int) string {
 	if a.c.Runs == 0 || runs == 0 {
 		return ""
 	}
-	d := time.Duration(a.c.RunSeconds / float64(a.c.Runs) * float64(runs) * float64(time.Second))
-	if d < time.Second {
+	d := math.Round(a.c.RunSeconds / float64(a.c.Runs) * float64(runs))
+	if d < 1 {
 		return ""
 	}
-	return fmt.Sprintf(", about %s", d.Round(max(time.Second, d/50).Truncate(time.Second)))
+	return ", about " + research.DurationText(d)
 }
 
 // begin records what the ablation begins with, once.

@@ -196,8 +196,9 @@ type (
 		Ideas    []IdeaView            // at most 5: the free ones first
 		Notes    []NoteView            // of persons, oldest first: at most 5 that the session has not been told, or the last 2
 		Left     Left
-		Changed  bool // the contract on disk differs from the accepted one
-		Next     string
+		Changed  bool   // the contract on disk differs from the accepted one
+		Merge    string // what a person does next with what finalize made, "" while there is nothing to merge
+		Next     string // the agent's
 	}
 	// RunningJob is a job under way.
 	RunningJob struct {

@@ -20,7 +20,8 @@ type Board struct {
 	Standing string
 	Changed  bool // the contract on disk differs from the accepted one
 	Left     Left
-	Next     string
+	Merge    string // as in Brief
+	Next     string // the agent's
 	Running  []BoardJob
 	Sessions []SessionView
 	Ideas    []IdeaView // newest first, as lessons and notes are
@@ -73,6 +74,7 @@ func (l *Lab) Board(ctx context.Context) (*Board, error) {
 	c := b.Campaign
 	b.Best, b.Baseline = levels(c)
 	b.Standing, b.Left, b.Changed = c.Standing(), left(c), isCode(l.agreed(c), research.CodeContract)
+	b.Merge = l.merge(ctx, c)
 	b.Next = l.briefNext(&Brief{Campaign: *c, Changed: b.Changed})
 	return b, nil
 }

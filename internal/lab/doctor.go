@@ -118,8 +118,8 @@ func (l *Lab) examine(ctx context.Context, name, commit string, h *Health, canar
 	began := time.Now()
 	if c, err = s.calibrate(ctx, id); errors.Is(err, errPatience) {
 		h.Runs = len(s.seen)
-		h.Finding = fmt.Sprintf("the metric comes out: %s; a run takes about %.0f s, so doctor stopped after %d of up to 9: a campaign's calibration makes them all",
-			research.FormatValue(s.seen[len(s.seen)-1].Value, s.space.c.Program.Metric.Unit), time.Since(began).Seconds()/float64(h.Runs), h.Runs)
+		h.Finding = fmt.Sprintf("the metric comes out: %s; a run takes about %s, so doctor stopped after %d of up to 9: a campaign's calibration makes them all",
+			research.FormatValue(s.seen[len(s.seen)-1].Value, s.space.c.Program.Metric.Unit), research.DurationText(time.Since(began).Seconds()/float64(h.Runs)), h.Runs)
 		return nil
 	}
 	if ctx.Err() != nil {

@@ -350,6 +350,27 @@ func (l *Lab) branchOff(ctx context.Context, c *research.Campaign, made research
 	if err := l.repo.UpdateRefs(ctx, []source.RefUpdate{{Name: made.Branch, New: made.Commit}}, "ratchet: finalize "+c.Name); err != nil {
 		return err
 	}
-	f.Commit, f.Next = short(made.Commit), "git switch "+c.Origin+" && git merge "+f.Branch
+	f.Commit, f.Next = short(made.Commit), mergeCommand(c, f.Branch)
 	return nil
+}
+
+func mergeCommand(c *research.Campaign, branch string) string {
+	return "git switch " + c.Origin + " && git merge " + branch
+}
+
+// merge is what a person does with what finalize made of the present incumbent:
+// "" once its branch is merged where the campaign came from, moved or gone.
+func (l *Lab) merge(ctx context.Context, c *research.Campaign) string {
+	f := c.Finalized()
+	if f == nil {
+		return ""
+	}
+	if at, err := l.repo.Ref(ctx, f.Branch); err != nil || at != f.Commit {
+		return ""
+	}
+	if merged, err := l.repo.IsAncestor(ctx, f.Commit, c.Origin); err != nil || merged {
+		return ""
+	}
+	branch := strings.TrimPrefix(f.Branch, "refs/heads/")
+	return "review " + branch + " (`git diff " + c.Start[:9] + " " + branch + "`), then " + mergeCommand(c, branch)
 }

@@ -3,7 +3,6 @@ package lab
 import (
 	"fmt"
 	"strings"
-	"time"
 
 	"ratchet/internal/research"
 )
@@ -82,11 +81,7 @@ func (f *Finalized) effect(k research.AblationEffect) string {
 
 // runTime is what all runs of the campaign took.
 func runTime(c *research.Campaign) string {
-	d := time.Duration(c.RunSeconds * float64(time.Second))
-	if d > time.Hour {
-		return fmt.Sprintf("%.1f h", d.Hours())
-	}
-	return d.Round(100 * time.Millisecond).String()
+	return research.DurationText(c.RunSeconds)
 }
 
 // cell is text that keeps a table or list of Markdown whole, and is nothing but

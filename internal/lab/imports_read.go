@@ -32,6 +32,7 @@ func (l *Lab) Imports(ctx context.Context, q Query) (*ImportPage, error) {
 // with the names that there are.
 func (l *Lab) Original(ctx context.Context, campaign, file string, f func(text []byte) error) error {
 	var sources []string
+	asked := file
 	for after := (*research.Import)(nil); ; {
 		var page []research.Import
 		err := l.ledger.View(ctx, func(tx *ledger.Tx) error {
@@ -52,7 +53,11 @@ func (l *Lab) Original(ctx context.Context, campaign, file string, f func(text [
 			return err
 		})
 		if err == nil && len(page) == 0 && after == nil {
-			return notImported(campaign, file, sources)
+			if as := l.sourceName(file); file == asked && asked != "" && as != asked { // as it was named to import
+				file = as
+				continue
+			}
+			return notImported(campaign, asked, sources)
 		}
 		if err != nil || len(page) == 0 {
 			return err

@@ -158,9 +158,9 @@ func (l *Lab) hold(c *research.Campaign, last time.Time) (*Held, error) {
 		return nil, fmt.Errorf("count: %w", err) // who can't count holds nobody
 	}
 	left := left(c)
-	return &Held{Reason: fmt.Sprintf("Ratchet's campaign %s goes on: %d experiments and %.3g h are left. Next: %s. "+
+	return &Held{Reason: fmt.Sprintf("Ratchet's campaign %s goes on: %s and %s are left. Next: %s. "+
 		"Only if your human asked you to stop: run `ratchet stop` in a shell, and end your turn.",
-		c.Name, left.Experiments, left.Hours, l.briefNext(&Brief{Campaign: *c}))}, nil
+		c.Name, counted(left.Experiments, "experiment"), research.DurationText(left.Hours*3600), l.briefNext(&Brief{Campaign: *c}))}, nil
 }
 
 // asks says whether the client that started this process is the one whose

@@ -56,6 +56,7 @@ func (l *Lab) Brief(ctx context.Context) (*Brief, error) {
 	b.Best, b.Baseline = levels(c)
 	b.Standing = c.Standing()
 	proofs(c, b.Recent)
+	b.Merge = l.merge(ctx, c)
 	b.Next = l.briefNext(b)
 	return b, nil
 }

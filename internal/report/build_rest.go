@@ -160,26 +160,26 @@ func (w *writer) cost() {
 	c := w.c
 	w.heading("Cost")
 	if w.size.Short {
-		w.para(number("runs", c.Runs, "run|runs"), say(", "), fig("run.time", durationText(c.RunSeconds)), say(". Left: "),
+		w.para(number("runs", c.Runs, "run|runs"), say(", "), fig("run.time", research.DurationText(c.RunSeconds)), say(". Left: "),
 			number("experiments.left", max(0, c.Program.Campaign.Experiments-c.Experiments), "experiment|experiments"), say(", "),
-			fig("time.left", durationText(c.SecondsLeft())), say("."))
+			fig("time.left", research.DurationText(c.SecondsLeft())), say("."))
 		return
 	}
 	w.row([]Span{say("what")}, []Span{say("how much")})
 	put := func(what string, spans ...Span) { w.row([]Span{say(what)}, spans) }
-	put("runs", number("runs", c.Runs, "run|runs"), say(" in "), fig("run.time", durationText(c.RunSeconds)))
-	put("from the start to the last record", fig("wall.time", durationText(w.f.At.Sub(c.StartedAt).Seconds())))
+	put("runs", number("runs", c.Runs, "run|runs"), say(" in "), fig("run.time", research.DurationText(c.RunSeconds)))
+	put("from the start to the last record", fig("wall.time", research.DurationText(w.f.At.Sub(c.StartedAt).Seconds())))
 	if s := w.f.Sums; s != nil {
-		put("processors", fig("cpu.time", "CPU "+durationText(s.CPU)))
+		put("processors", fig("cpu.time", "CPU "+research.DurationText(s.CPU)))
 		if s.Metered > 0 {
 			put("energy of GPUs", fig("energy", energyText(s.Joules)), say(" in "), fig("metered", countText(s.Metered, "run|runs")))
 		}
 	}
 	if c.GPUSeconds > 0 {
-		put("leased GPUs", fig("gpu.time", "GPU "+durationText(c.GPUSeconds)))
+		put("leased GPUs", fig("gpu.time", "GPU "+research.DurationText(c.GPUSeconds)))
 	}
 	put("left of the budget", number("experiments.left", max(0, c.Program.Campaign.Experiments-c.Experiments), "experiment|experiments"), say(" and "),
-		fig("time.left", durationText(c.SecondsLeft())), say(" of runs"))
+		fig("time.left", research.DurationText(c.SecondsLeft())), say(" of runs"))
 	if told := w.f.Told(); told.N > 0 {
 		put("told to agents", number("answers", told.N, "answer|answers"), say(", "), fig("answers.bytes", bytesText(told.Text)))
 	}

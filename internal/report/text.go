@@ -48,19 +48,6 @@ func countText(n int, noun string) string {
 	return fmt.Sprintf("%d %s", n, many)
 }
 
-// durationText is a time in its natural unit.
-func durationText(seconds float64) string {
-	switch abs := math.Abs(seconds); {
-	case abs < 1:
-		return research.FormatValue(math.Round(1000*seconds)/1000, "s")
-	case abs < 100:
-		return research.FormatValue(math.Round(10*seconds)/10, "s")
-	case abs < 6000:
-		return research.FormatValue(math.Round(seconds/6)/10, "min")
-	}
-	return research.FormatValue(math.Round(seconds/36)/100, "h")
-}
-
 // energyText is an energy in its natural unit.
 func energyText(joules float64) string {
 	if joules < 1e5 {

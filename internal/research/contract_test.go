@@ -22,6 +22,17 @@ func TestChanges(t *testing.T) {
 	if diff := cmp.Diff([]string{"env", "run"}, keys); diff != "" {
 		t.Error(diff)
 	}
+	if diff := cmp.Diff("+run: ./other\n+env: HF_HOME\n", research.ContractDiff(was, now)); diff != "" {
+		t.Error(diff)
+	}
+	was.Setup, was.Budget.Wall = "npm ci\nnpm run x", 1
+	now.Setup, now.Budget.Wall, now.Env = "npm ci\nnpm run y", 2, nil
+	if diff := cmp.Diff(" setup: |-\n-  npm run x\n+  npm run y\n+run: ./other\n budget:\n-  wall: 1ns\n+  wall: 2ns\n", research.ContractDiff(was, now)); diff != "" {
+		t.Error(diff)
+	}
+	if same := research.ContractDiff(was, was); same != "" {
+		t.Errorf("of the same: %q", same)
+	}
 	if all := research.Changes(was, was); all != nil {
 		t.Errorf("of the same: %v", all)
 	}

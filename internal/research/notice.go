@@ -158,8 +158,8 @@ func Circumstances(c *Campaign, s Situation) map[Circumstance]Notice {
 		add(Spent, EventBudget, "the budget of %s is spent: %s; %s kept%s", c.Name, c.spentWords(), count(c.Kept, "edit"), c.gainedWords())
 	}
 	if !over && !s.Running && !s.Changed && c.Rests == nil && c.Broken == "" && quiet.Hours() >= stall.Hours {
-		add(Silence, EventStall, "nothing has happened in %s for %.3g h, and %d experiments are left: its agent seems to have stopped",
-			c.Name, quiet.Hours(), c.Program.Campaign.Experiments-c.Experiments)
+		add(Silence, EventStall, "nothing has happened in %s for %s, and %d experiments are left: its agent seems to have stopped",
+			c.Name, DurationText(quiet.Seconds()), c.Program.Campaign.Experiments-c.Experiments)
 	}
 	return out
 }

@@ -14,6 +14,19 @@ import (
 func RenderProgram(p Program, body string) []byte {
 	w := &renderer{}
 	w.WriteString("---\n")
+	w.contract(p)
+	w.WriteString("---\n")
+	w.WriteString(body)
+	return w.Bytes()
+}
+
+type renderer struct {
+	bytes.Buffer
+	bare bool // no comments
+}
+
+// contract writes the front matter.
+func (w *renderer) contract(p Program) {
 	def := defaultProgram("")
 	w.scalar("", "name", p.Name, "the campaign's name")
 	w.list("edit", p.Edit, "what the agent may change, and nothing else")
@@ -40,17 +53,12 @@ func RenderProgram(p Program, body string) []byte {
 	w.choice("", "decide", p.Decide, def.Decide, "agent | auto")
 	w.notify(p.Notify)
 	w.stall(p.Stall, def.Stall)
-	w.WriteString("---\n")
-	w.WriteString(body)
-	return w.Bytes()
 }
-
-type renderer struct{ bytes.Buffer }
 
 // line writes a key, its value as YAML and a comment beside it.
 func (w *renderer) line(indent, key, value, comment string) {
-	text := indent + key + ": " + value
-	if comment == "" {
+	text := strings.TrimRight(indent+key+": "+value, " ")
+	if comment == "" || w.bare {
 		fmt.Fprintf(w, "%s\n", text)
 		return
 	}

@@ -2,8 +2,11 @@ package screen
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"time"
+
+	"ratchet/internal/research"
 )
 
 // Progress is how far long work has come.
@@ -70,14 +73,5 @@ func (p Progress) bar(width int) string {
 	return "[" + strings.Repeat("#", full) + strings.Repeat(".", width-full) + "]"
 }
 
-// Span is a duration in the two largest units that it has, to the second.
-func Span(d time.Duration) string {
-	d = d.Round(time.Second)
-	switch {
-	case d >= time.Hour:
-		return fmt.Sprintf("%d h %02d min", d/time.Hour, d%time.Hour/time.Minute)
-	case d >= time.Minute:
-		return fmt.Sprintf("%d min %02d s", d/time.Minute, d%time.Minute/time.Second)
-	}
-	return fmt.Sprintf("%d s", d/time.Second)
-}
+// Span is a duration for people, to the second.
+func Span(d time.Duration) string { return research.DurationText(math.Round(d.Seconds())) }

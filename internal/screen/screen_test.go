@@ -121,7 +121,7 @@ func TestProgress(t *testing.T) {
 		{known, 40, "checking  25%, 250 of 1000 records, 125…"},
 		{screen.Progress{What: "checking", Unit: "records", Done: 1000, Total: 1000, Took: 61 * time.Second}, 200, "checking  [##############################]  100%, 1000 of 1000 records, 16 a second, 1 min 01 s"},
 		{screen.Progress{What: "importing", Unit: "lines", Done: 12, Took: 3 * time.Second}, 80, "importing  12 lines, 3 s"},
-		{screen.Progress{What: "doctor", Note: "run 2", Took: 3 * time.Hour}, 80, "doctor: run 2  3 h 00 min"},
+		{screen.Progress{What: "doctor", Note: "run 2", Took: 3 * time.Hour}, 80, "doctor: run 2  3 h"},
 		{screen.Progress{What: "nothing yet", Unit: "records", Total: 10}, 80, "nothing yet  [..............................]  0%, 0 of 10 records, 0 s"},
 	} {
 		if got := c.p.Line(c.width); got != c.want || screen.Width(got) > c.width {

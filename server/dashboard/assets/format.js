@@ -24,20 +24,25 @@ export function percent(share) {
   return signed(share * 100, Math.abs(share) >= 0.1 ? 3 : 2) + " %";
 }
 
-// duration writes seconds in the two largest units that matter.
+// duration writes seconds in the two largest units that they have, as DurationText
+// of internal/research does.
 export function duration(s) {
   if (s === null || s === undefined || !Number.isFinite(s)) return "–";
-  if (s < 1) return Math.round(s * 1000) + " ms";
-  if (s < 10) return s.toFixed(1) + " s";
-  if (s < 60) return Math.round(s) + " s";
-  const m = Math.floor(s / 60);
-  if (m < 60) return m + " m " + pad(Math.floor(s % 60)) + " s";
-  if (m < 48 * 60) return Math.floor(m / 60) + " h " + pad(m % 60) + " m";
-  return Math.floor(m / 1440) + " d " + Math.floor((m % 1440) / 60) + " h";
+  const ms = Math.round(s * 1000);
+  if (ms === 0) return "0 s";
+  if (ms < 1000) return ms + " ms";
+  if (ms < 9950) return Math.round(ms / 100) / 10 + " s";
+  const seconds = Math.round(s), minutes = Math.round(s / 60);
+  if (seconds < 60) return seconds + " s";
+  if (seconds < 3600) return two(seconds, 60, " min", pad(seconds % 60) + " s");
+  if (minutes < 48 * 60) return two(minutes, 60, " h", pad(minutes % 60) + " min");
+  return two(Math.round(s / 3600), 24, " d", (Math.round(s / 3600) % 24) + " h");
 }
 
+const two = (n, of, unit, rest) => Math.floor(n / of) + unit + (n % of ? " " + rest : "");
+
 // clock writes whole seconds, for what is counted while it is watched.
-export const clock = (s) => (s < 60 ? Math.floor(s) + " s" : duration(s));
+export const clock = (s) => duration(Math.floor(s));
 
 // hours writes a number of hours.
 export function hours(v) {

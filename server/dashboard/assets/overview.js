@@ -47,8 +47,9 @@ function standing() {
   const figure = h("p", { class: "big", id: "best" });
   const under = h("p", { class: "quiet small" });
   const counts = h("ul", { class: "counts", "aria-label": "Experiments by verdict" });
+  const merge = h("p", { id: "merge", hidden: true });
   const next = h("p", { class: "plan" });
-  const el = panel("Standing", {}, figure, claim, under, counts, next);
+  const el = panel("Standing", {}, figure, claim, merge, under, counts, next);
   return { el, update };
 
   function update({ campaign: c }) {
@@ -59,6 +60,8 @@ function standing() {
       ". " + plural(c.experiments, "experiment") + ", " + c.kept + " kept.");
     keyed(counts, verdicts.filter((v) => c.verdicts && c.verdicts[v]).map((v) => [v, c.verdicts[v], link("", { verdict: v })]),
       ([v, n, href]) => h("li", null, h("a", { href }, mark(v), h("span", { text: n + " " + v }))));
+    merge.hidden = !c.merge;
+    setText(merge, c.merge ? "Your next step: " + c.merge.replaceAll("`", "") : "");
     setText(next, c.ended ? "" : c.next ? "The agent's next step: " + c.next : "");
   }
 }

@@ -25,7 +25,7 @@ export function program(main, route, { steer }) {
 function pending(p, s, steer) {
   const kind = { "-": "del", "+": "add" };
   const diff = h("div", { class: "diff", tabindex: "0", role: "region", "aria-label": "What would change" },
-    (p.pending.diff || "").trimEnd().split("\n").map((l) => h("div", { class: kind[l[0]] || "hunk", text: kind[l[0]] ? " " + l : l })));
+    (p.pending.diff || "").trimEnd().split("\n").map((l) => h("div", { class: kind[l[0]] || "" }, h("span", { class: "sign", text: l[0] || "" }), l.slice(1))));
   return panel("A changed contract waits for you", {}, h("p", { text: "Runs stop until a person accepts it, or the file is put back." }), diff,
     s.role === "person" && h("div", { class: "buttons" }, h("button", { type: "button", class: "main", id: "accept", text: "Accept it …", on: { click: () => steer.accept(p.pending.digest) } })));
 }
