@@ -110,7 +110,7 @@ func wordfreqSite(t *testing.T) *site {
 	}
 	s.write("main.go", strings.Replace(s.read("main.go"), "rounds   = 3", "rounds   = 1", 1))
 	program := s.read("program.md")
-	for old, now := range map[string]string{"hours: 1": "hours: 50", "experiments: 60": "experiments: 100", "wall: 4s": "wall: 5m",
+	for old, now := range map[string]string{"hours: 1": "hours: 50", "experiments: 60": "experiments: 100", "wall: 10s": "wall: 5m",
 		"check: go vet ./wordcount.go\n": ""} {
 		program = strings.Replace(program, old, now, 1)
 	}

@@ -355,7 +355,7 @@ func (l *Lab) branchOff(ctx context.Context, c *research.Campaign, made research
 }
 
 func mergeCommand(c *research.Campaign, branch string) string {
-	return "git switch " + c.Origin + " && git merge " + branch
+	return switchTo(c.Origin) + " && git merge " + branch
 }
 
 // merge is what a person does with what finalize made of the present incumbent:

@@ -294,15 +294,21 @@ func firstWords(text string, n int) string {
 	return strings.ToValidUTF8(text[:n], "") + "…"
 }
 
+// switchTo is the command that takes the checkout back to where it came from, a
+// branch or a commit.
+func switchTo(origin string) string {
+	if len(origin) == 40 {
+		return "git switch --detach " + short(origin)
+	}
+	return "git switch " + origin
+}
+
 func (l *Lab) announce(ctx context.Context, c *research.Campaign, doc *contract, job research.JobID, session, origin string, resumed bool, notes []string) *Started {
 	m := c.Program.Metric
 	unit := cmp.Or(m.Unit, "no unit")
 	s := &Started{Campaign: c.Name, Direction: firstWords(doc.Body, 240), Resumed: resumed, Contract: c.Program, ID: job, Codename: session, Left: left(c), Notes: notes,
 		Metric: fmt.Sprintf("%s (%s is better, %s)", m.Name, m.Better, unit),
-		Branch: strings.TrimPrefix(l.repo.Branch(ctx), "refs/heads/"), Incumbent: short(c.Incumbent), Back: "git switch " + origin}
-	if len(origin) == 40 {
-		s.Back = "git switch --detach " + short(origin)
-	}
+		Branch: strings.TrimPrefix(l.repo.Branch(ctx), "refs/heads/"), Incumbent: short(c.Incumbent), Back: switchTo(origin)}
 	for _, f := range files(c.ProgramPath, c.Program) {
 		s.Edit = append(s.Edit, filepath.Join(l.repo.Root(), filepath.FromSlash(f)))
 	}

@@ -130,7 +130,7 @@ func (l *Lab) Abandon(ctx context.Context, removeRefs bool) ([]string, error) {
 	if _, err := l.GC(ctx); err != nil {
 		return nil, err
 	}
-	return append(lines, "the way back: git switch "+c.Origin, "to remove its branch after that: git branch -D "+strings.TrimPrefix(c.Branch, "refs/heads/")), nil
+	return append(lines, "the way back: "+switchTo(c.Origin), "to remove its branch after that: git branch -D "+strings.TrimPrefix(c.Branch, "refs/heads/")), nil
 }
 
 // Pending is the contract on disk, for a person to look at before Accept.
