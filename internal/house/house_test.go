@@ -51,7 +51,7 @@ var rooms = map[string]struct {
 	"go.yaml.in/yaml":                  {[]string{"ratchet/internal/research", "ratchet/internal/clients"}, "the program, and one client's configuration, are the YAML texts"},
 	"github.com/tailscale/hujson":      {[]string{"ratchet/internal/clients"}, "only the clients' files are edited as text"},
 	"github.com/pelletier/go-toml":     {[]string{"ratchet/internal/clients"}, "only the clients' files are edited as text"},
-	"github.com/aymanbagabas/go-udiff": {[]string{"ratchet/internal/clients"}, "what is shown before a client's file is written"},
+	"github.com/aymanbagabas/go-udiff": {[]string{"ratchet/internal/clients", "ratchet/internal/research"}, "what is shown before a client's file is written, and of a changed contract"},
 	"github.com/agnivade/levenshtein":  {[]string{"ratchet/internal/research"}, "nearest names, in messages"},
 	"github.com/adrg/strutil":          {[]string{"ratchet/internal/research"}, "how alike two texts are is part of no verdict"},
 	"google.golang.org/protobuf":       {[]string{"ratchet/cmd/ratchet"}, "the one binary format of another program that is written"},

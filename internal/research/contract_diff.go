@@ -1,8 +1,9 @@
 package research
 
 import (
-	"slices"
 	"strings"
+
+	"github.com/aymanbagabas/go-udiff"
 )
 
 // ContractDiff shows what differs between two contracts as lines of the program's
@@ -13,7 +14,7 @@ func ContractDiff(was, now Program) string {
 	if len(changes) == 0 {
 		return ""
 	}
-	lines := diffLines(contractLines(was), contractLines(now))
+	lines := diffLines(contractText(was), contractText(now))
 	var b strings.Builder
 	for i, l := range lines {
 		if l[0] != ' ' || heads(lines[i:]) {
@@ -29,41 +30,21 @@ func ContractDiff(was, now Program) string {
 	return b.String()
 }
 
-// contractLines is the front matter without what explains it.
-func contractLines(p Program) []string {
+// contractText is the front matter without what explains it.
+func contractText(p Program) string {
 	w := &renderer{bare: true}
 	w.contract(p)
-	return strings.Split(strings.TrimSuffix(w.String(), "\n"), "\n")
+	return w.String()
 }
 
-// diffLines are the lines of both, in order, by the longest common subsequence.
-func diffLines(a, b []string) (out []string) {
-	common := make([][]int, len(a)+1) // of a[i:] and b[j:]
-	for i := range common {
-		common[i] = make([]int, len(b)+1)
+// diffLines are the lines of both texts, in order, each after its sign.
+func diffLines(a, b string) []string {
+	diff, err := udiff.ToUnified("", "", a, udiff.Lines(a, b), len(a)+len(b)) // one hunk, with every line
+	if err != nil || diff == "" {
+		return nil
 	}
-	for i, x := range slices.Backward(a) {
-		for j, y := range slices.Backward(b) {
-			if common[i][j] = max(common[i+1][j], common[i][j+1]); x == y {
-				common[i][j] = common[i+1][j+1] + 1
-			}
-		}
-	}
-	i, j := 0, 0
-	for i < len(a) || j < len(b) {
-		switch {
-		case i < len(a) && j < len(b) && a[i] == b[j]:
-			out = append(out, " "+a[i])
-			i, j = i+1, j+1
-		case j == len(b) || i < len(a) && common[i+1][j] >= common[i][j+1]:
-			out = append(out, "-"+a[i])
-			i++
-		default:
-			out = append(out, "+"+b[j])
-			j++
-		}
-	}
-	return out
+	lines := strings.Split(strings.TrimSuffix(diff, "\n"), "\n")
+	return lines[3:] // ---, +++, @@
 }
 
 // heads says whether the first line is the key above a line that changed.
