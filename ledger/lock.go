@@ -10,7 +10,10 @@ import (
 	"ratchet/internal/research"
 )
 
-const patience = 30 * time.Second // with one and the same holder
+// patience is how long one and the same holder is waited for. It is there for a
+// suspended process; a flush to a disk that others keep busy was seen to take
+// more than 30 s.
+const patience = 2 * time.Minute
 
 // lock waits for its turn at the lock file path. bbolt's own lock stands behind
 // this one, so that a lock file removed by hand costs order, never safety.
@@ -21,7 +24,7 @@ func lock(ctx context.Context, path string) (*os.File, error) {
 	var stuck *queue.StuckError
 	switch {
 	case errors.As(err, &stuck):
-		return nil, research.Errorf(research.CodeStorage, "if that process is suspended, resume or end it; then repeat the call",
+		return nil, research.Errorf(research.CodeStorage, "if that process is suspended, resume or end it; if the disk is that slow, wait; then repeat the call",
 			"process %d has held the ledger's lock for more than %s", stuck.PID, stuck.Since)
 	case err != nil && ctx.Err() != nil:
 		return nil, cancelled(ctx)

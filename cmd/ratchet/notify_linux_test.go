@@ -353,7 +353,8 @@ func TestNoticesOfANight(t *testing.T) {
 	if s := told(); strings.Count(s, "crash_loop") != 1 || strings.Count(s, "stall") != 1 || strings.Count(s, "needs_you") != 1 || strings.Count(s, "budget_end") != 1 {
 		t.Errorf("something was told twice, or not:\n%s", s)
 	}
-	if s := told(); !strings.Contains(s, "6 edits kept; size 13 bytes, 81 bytes at the start") {
+	// The budget may be told to be spent before the last experiment is kept.
+	if s := told(); !strings.Contains(s, "6 edits kept; size 13 bytes, 81 bytes at the start") && !strings.Contains(s, "5 edits kept; size 19 bytes, 81 bytes at the start") {
 		t.Errorf("what it came to:\n%s", s)
 	}
 
