@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -28,12 +29,26 @@ type Canary struct {
 func (w *workspace) canaries() []Canary {
 	p := w.c.Program
 	slowed := fmt.Sprintf("its run begins with a sleep of 0.3 s, beside %d busy loops", 2*runtime.NumCPU())
+	forged := Canary{Name: "printed", Planted: "its run prints " + p.Metric.Name + " once more, far better"}
+	switch from := p.Metric.From.Kind; {
+	case w.metered():
+		forged = Canary{Name: "hidden", Planted: "its run works in a process that nobody waits for, to hide what " + p.Metric.Name + " counts"}
+	case p.Measure == "" && (from == "wall" || from == "file"):
+		forged.Planted += " (the metric is from " + from + ": nothing that is printed may count)"
+	}
 	return []Canary{
 		{Name: "identical", Planted: "an identical copy, built on its own"},
 		{Name: "slowed", Planted: slowed},
 		{Name: "evaluator", Planted: "its run rewrites " + w.frozenFile() + ", which no run may change"},
-		{Name: "printed", Planted: "its run prints " + p.Metric.Name + " once more, far better"},
+		forged,
 	}
+}
+
+// metered says that the metric is what the kernel counted of the run: printing
+// forges nothing then, but work can be hidden from a careless meter.
+func (w *workspace) metered() bool {
+	from := w.c.Program.Metric.From.Kind
+	return from == "cpu" || from == "max_rss"
 }
 
 // command is the measured command of a canary.
@@ -50,33 +65,62 @@ func (w *workspace) command(name string) string {
 		if p.Metric.Better == research.Higher {
 			forged = "1000000000"
 		}
+		if p.Metric.From.Kind == "regex" { // whatever it looks for, with another number in it
+			return "{ " + p.Run + "\n} > \"$TMPDIR/said\"; cat \"$TMPDIR/said\"; sed -E 's/[0-9]+([.][0-9]+)?/" + forged + "/g' \"$TMPDIR/said\""
+		}
 		return p.Run + "; echo 'METRIC " + p.Metric.Name + "=" + forged + "'"
+	case "hidden": // the inner shell leaves at once, and what it began becomes an orphan
+		return "( ( (" + p.Run + "\n); echo $? > \"$TMPDIR/left\" ) & ); while [ ! -s \"$TMPDIR/left\" ]; do sleep 0.01; done; exit \"$(cat \"$TMPDIR/left\")\""
 	}
 	return p.Run
 }
 
 func shellQuote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
 
-// frozenFile is a tracked file that no run may change: one that the program's
-// commands name, if there is one.
+// frozenFile is a tracked file that no run may change, as near to the
+// evaluator as can be told: one that a command names (what measures before what
+// builds and checks), else code beside the edited file, of its language, main
+// before others; else any file but the program, which is the last resort.
 func (w *workspace) frozenFile() string {
-	edit := files(w.c.ProgramPath, w.c.Program)
-	commands := w.c.Program.Measure + " " + w.c.Program.Run + " " + w.c.Program.Build + " " + w.c.Program.Check
-	best := w.c.ProgramPath
-	paths := make([]string, 0, len(w.tree))
+	p, edit := w.c.Program, files(w.c.ProgramPath, w.c.Program)
+	var frozen []string
 	for path := range w.tree {
-		paths = append(paths, path)
-	}
-	slices.Sort(paths)
-	for _, path := range paths {
-		if slices.Contains(edit, path) || w.writable(path) {
-			continue
-		}
-		if strings.Contains(commands, filepath.Base(path)) {
-			return path
+		if path != w.c.ProgramPath && !slices.Contains(edit, path) && !w.writable(path) {
+			frozen = append(frozen, path)
 		}
 	}
-	return best
+	slices.Sort(frozen)
+	for _, command := range []string{p.Measure, p.Run, p.Build, p.Check} {
+		named := strings.FieldsFunc(command, func(r rune) bool { return strings.ContainsRune(" \t\n;&|()<>'\"=", r) })
+		for _, file := range frozen {
+			if slices.ContainsFunc(named, func(word string) bool { return path.Base(word) == path.Base(file) }) {
+				return file
+			}
+		}
+	}
+	return w.besideEdit(frozen, strings.Contains(p.Measure+p.Run, "test"))
+}
+
+// besideEdit is the file that most looks like what drives the edited one; tests
+// says that tests do.
+func (w *workspace) besideEdit(frozen []string, tests bool) string {
+	edit := files(w.c.ProgramPath, w.c.Program)
+	beside := func(file string) bool {
+		return slices.ContainsFunc(edit, func(e string) bool { return path.Dir(e) == path.Dir(file) && path.Ext(e) == path.Ext(file) })
+	}
+	stem := func(file string) string { return strings.TrimSuffix(path.Base(file), path.Ext(file)) }
+	for _, fits := range []func(string) bool{
+		func(file string) bool { return tests && beside(file) && strings.Contains(stem(file), "test") },
+		func(file string) bool { return beside(file) && stem(file) == "main" },
+		func(file string) bool { return beside(file) && !strings.Contains(stem(file), "test") },
+		beside,
+		func(file string) bool { return !strings.HasPrefix(path.Base(file), ".") },
+	} {
+		if i := slices.IndexFunc(frozen, fits); i >= 0 {
+			return frozen[i]
+		}
+	}
+	return w.c.ProgramPath
 }
 
 // plant judges one canary as if it were an experiment of the throw-away

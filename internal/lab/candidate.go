@@ -85,7 +85,8 @@ func (l *Lab) inScope(ctx context.Context, c *research.Campaign, base string, ed
 	if err != nil {
 		return 0, 0, err
 	}
-	var out []string
+	var out, paths []string
+	remark := ""
 	for _, ch := range changes {
 		if slices.Contains(edit, ch.Path) {
 			if ch.Kind == "deleted" || ch.Kind == "type" {
@@ -93,18 +94,22 @@ func (l *Lab) inScope(ctx context.Context, c *research.Campaign, base string, ed
 			}
 			added, removed = added+ch.Added, removed+ch.Removed
 		} else if ch.Path != c.ProgramPath {
-			out = append(out, fmt.Sprintf("%s (%s)", ch.Path, ch.Kind))
+			out, paths = append(out, fmt.Sprintf("%s (%s)", ch.Path, ch.Kind)), append(paths, shellQuote(":/"+ch.Path))
+			if ch.Kind == "mode" { // nobody may remember having done it
+				remark = "; where runs see copies, a run can change the modes of your files"
+			}
 		}
 	}
 	if len(out) == 0 {
 		return added, removed, nil
 	}
-	list := strings.Join(out[:min(len(out), 20)], ", ")
-	if n := len(out) - 20; n > 0 {
-		list += fmt.Sprintf(" and %d more", n)
+	shown := min(len(out), 20)
+	list, which := strings.Join(out[:shown], ", "), strings.Join(paths[:shown], " ")
+	if n := len(out) - shown; n > 0 {
+		list, which = fmt.Sprintf("%s and %d more", list, n), "PATH"
 	}
 	return 0, 0, research.Errorf(research.CodeScope,
-		fmt.Sprintf("put them back (git restore --source=%s --staged --worktree -- PATH); only %s may change", short(c.Incumbent), strings.Join(edit, ", ")),
+		fmt.Sprintf("put them back (git restore --source=%s --staged --worktree -- %s); only %s may change%s", short(c.Incumbent), which, strings.Join(edit, ", "), remark),
 		"files outside the scope differ from the incumbent: %s", list)
 }
 

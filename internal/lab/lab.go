@@ -251,7 +251,7 @@ func spent(c *research.Campaign) error {
 		return research.Errorf(research.CodeBudget, raiseBudget,
 			"the budget is spent: %d of %d experiments, %.2f of %g run hours (a run begins only while its longest time, %s, is left)",
 			c.Experiments, c.Program.Campaign.Experiments, c.RunSeconds/3600, c.Program.Campaign.Hours,
-			time.Duration(c.Program.Budget.Wall)+time.Duration(c.Program.Budget.Grace))
+			research.LongestRun(c.Program))
 	}
 	return nil
 }

@@ -92,24 +92,10 @@ func (s *supervisor) attempt(ctx context.Context, job research.JobID, v *version
 	} else {
 		r.Reason += offline(spec, res)
 	}
-	left := spec.Views[0].Upper
-	if r.Reason == "" && p.Measure != "" {
-		measure, err := s.space.evaluator(v, r.Seed, left)
-		if err != nil {
-			return r, err
-		}
-		defer s.space.discard(measure)
-		measure.Wall, measure.Grace, measure.Sink = spec.Wall, spec.Grace, scan
-		if err := hold.expose(&measure, p.Budget); err != nil {
-			return r, err
-		}
-		if r.Reason, err = s.evaluate(ctx, measure, &r, &text); err != nil {
-			return r, err
-		}
-		left = measure.Views[0].Upper
-	}
 	if r.Reason == "" {
-		r.Samples, r.Reason = s.samples(scan, res, left)
+		if err := s.score(ctx, hold, v, spec, scan, res, &r, &text); err != nil {
+			return r, err
+		}
 	}
 	r.Valid, r.Void = r.Reason == "", strings.HasSuffix(r.Reason, sleptReason) // of the run, or of its evaluator
 	if r.Output, err = s.ledger.PutOutput(text); err != nil {
@@ -118,6 +104,33 @@ func (s *supervisor) attempt(ctx context.Context, job research.JobID, v *version
 	s.space.discard(spec)
 	_, err = s.ledger.Append(context.WithoutCancel(ctx), research.Entry{Campaign: s.campaign, Session: s.session, Kind: research.KindRunFinished, Body: s.brief(r)})
 	return r, err
+}
+
+// score takes the samples of a run that ended well: what scan saw of it, or of
+// the frozen evaluator, whose reason not to count it is then the run's. text
+// gets the evaluator's output too.
+func (s *supervisor) score(ctx context.Context, hold *hold, v *version, spec sandbox.Spec, scan *research.Scanner, res sandbox.Result,
+	r *research.Run, text *[]byte) error {
+	p, left := s.space.c.Program, spec.Views[0].Upper
+	if p.Measure != "" {
+		measure, err := s.space.evaluator(v, r.Seed, left)
+		if err != nil {
+			return err
+		}
+		defer s.space.discard(measure)
+		measure.Wall, measure.Grace, measure.Sink = spec.Wall, spec.Grace, scan
+		if err := hold.expose(&measure, p.Budget); err != nil {
+			return err
+		}
+		if r.Reason, err = s.evaluate(ctx, measure, r, text); err != nil {
+			return err
+		}
+		left = measure.Views[0].Upper
+	}
+	if r.Reason == "" {
+		r.Samples, r.Reason = s.samples(scan, res, left)
+	}
+	return nil
 }
 
 // brief is the run as it is recorded: what enforced it is said once for all the

@@ -16,7 +16,12 @@ import (
 // evidence and levels, to six digits. Delete testdata/auto.golden to make it
 // again, and say in the change why every old ledger is judged differently.
 func TestAutoGolden(t *testing.T) {
-	b := newBench(t, autoRule(research.Lower), timing)
+	goldenAuto(t, goldenText(t, autoRule(research.Lower)))
+}
+
+// goldenText is what the fixed campaign decides by the rule.
+func goldenText(t *testing.T, rule research.Auto) string {
+	b := newBench(t, rule, timing)
 	var out strings.Builder
 	for round := range 2 {
 		for i, effect := range []float64{0, .04, -.03, 0, -.008, .01, -.06, 0} {
@@ -26,13 +31,17 @@ func TestAutoGolden(t *testing.T) {
 		}
 		obs, c := b.certify()
 		b.closeCertificate(obs, c)
-		fmt.Fprintf(&out, "%s\nlog E %.6g need %.6g gain %.6g next alpha %.6g s %.6g eps %.6g\n", c.Words(b.rule.Metric), math.Log(c.E), c.Need, c.Gain.Mid,
+		fmt.Fprintf(&out, "%s\nlog E %.6g need %.6g gain %.6g next alpha %.6g s %.6g eps %.6g\n", c.Words(rule.Metric), math.Log(c.E), c.Need, c.Gain.Mid,
 			research.AutoAlphaAt(b.st.Tests+1, b.st.Kept), b.st.S, b.st.Auto.Belief.Outliers/b.st.Auto.Belief.Seen)
 	}
+	return out.String()
+}
+
+func goldenAuto(t *testing.T, got string) {
 	const path = "testdata/auto.golden"
 	want, err := os.ReadFile(path)
 	if os.IsNotExist(err) {
-		if err := os.WriteFile(path, []byte(out.String()), 0o644); err != nil {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
 			t.Fatal(err)
 		}
 		t.Fatalf("%s was missing and is made again: look at it", path)
@@ -40,7 +49,7 @@ func TestAutoGolden(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(string(want), out.String()); diff != "" {
+	if diff := cmp.Diff(string(want), got); diff != "" {
 		t.Error(diff)
 	}
 }

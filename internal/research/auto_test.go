@@ -19,10 +19,17 @@ func autoRule(better research.Direction) research.Auto {
 	}
 }
 
+// fullRule is what a campaign of search: auto asks.
+type fullRule interface {
+	research.Rule
+	NextPair(st research.RuleState, o research.Outlook, obs []research.Observation) research.CertificateStep
+	CloseCertificate(st research.RuleState, o research.Outlook, obs []research.Observation, c research.Certificate) research.RuleState
+}
+
 // bench is a campaign of the full rule on a simulated benchmark.
 type bench struct {
 	t       *testing.T
-	rule    research.Auto
+	rule    fullRule
 	st      research.RuleState
 	r       *rand.Rand
 	turn    func(float64) float64 // from log level to raw value
@@ -32,7 +39,7 @@ type bench struct {
 	head, base float64
 }
 
-func newBench(t *testing.T, rule research.Auto, turn func(float64) float64) *bench {
+func newBench(t *testing.T, rule fullRule, turn func(float64) float64) *bench {
 	t.Helper()
 	b := &bench{t: t, rule: rule, r: rand.New(rand.NewPCG(31, 5)), turn: turn, sigma: .02,
 		outlook: research.Outlook{Budget: 300, Left: 290, Proposals: 100}}
@@ -105,8 +112,8 @@ func generator(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(31, seed)) 
 func timing(y float64) float64 { return math.Exp(y) }
 
 // story is what a fixed little campaign decides.
-func story(t *testing.T, better research.Direction, turn func(float64) float64) []string {
-	b := newBench(t, autoRule(better), turn)
+func story(t *testing.T, rule fullRule, turn func(float64) float64) []string {
+	b := newBench(t, rule, turn)
 	var said []string
 	for _, effect := range []float64{0, .04, -.03, 0, .01, -.06} {
 		j := b.try(effect)
@@ -117,10 +124,10 @@ func story(t *testing.T, better research.Direction, turn func(float64) float64) 
 	return append(said, fmt.Sprint(c.Outcome, " ", c.StoppedBy, " ", len(obs)))
 }
 
-// Direction and unit are nothing to the rule: turned round or a thousand times
-// larger, the same campaign decides the same.
-func TestAutoHasNoDirectionAndNoUnit(t *testing.T) {
-	want := story(t, research.Lower, timing)
+// turnFaults says, by the name of the change, what a campaign decides otherwise
+// where only direction or unit of the metric differ.
+func turnFaults(t *testing.T, rule func(research.Direction) fullRule) map[string]string {
+	want, faults := story(t, rule(research.Lower), timing), map[string]string{}
 	t.Log(want)
 	turns := map[string]struct {
 		better research.Direction
@@ -130,9 +137,19 @@ func TestAutoHasNoDirectionAndNoUnit(t *testing.T) {
 		"a thousandfold":   {research.Lower, func(y float64) float64 { return 1000 * math.Exp(y) }},
 	}
 	for name, c := range turns {
-		if diff := cmp.Diff(want, story(t, c.better, c.turn)); diff != "" {
-			t.Errorf("%s: %s", name, diff)
+		if diff := cmp.Diff(want, story(t, rule(c.better), c.turn)); diff != "" {
+			faults[name] = diff
 		}
+	}
+	return faults
+}
+
+// Direction and unit are nothing to the rule: turned round or a thousand times
+// larger, the same campaign decides the same.
+func TestAutoHasNoDirectionAndNoUnit(t *testing.T) {
+	whole := func(better research.Direction) fullRule { return autoRule(better) }
+	for name, diff := range turnFaults(t, whole) {
+		t.Errorf("%s: %s", name, diff)
 	}
 }
 
@@ -174,7 +191,13 @@ func TestRuleStateSurvivesJSON(t *testing.T) {
 
 // The belief finds the effect and the noise, and the given state stays as it was.
 func TestAutoLearns(t *testing.T) {
-	b := newBench(t, autoRule(research.Lower), timing)
+	if fault := learningFault(t, autoRule(research.Lower)); fault != "" {
+		t.Fatal(fault)
+	}
+}
+
+func learningFault(t *testing.T, rule fullRule) string {
+	b := newBench(t, rule, timing)
 	before, _ := json.Marshal(b.st)
 	var obs []research.Observation
 	for i := range 400 {
@@ -188,27 +211,35 @@ func TestAutoLearns(t *testing.T) {
 	j := b.rule.Next(b.st, b.outlook, obs).Done
 	after, _ := json.Marshal(b.st)
 	if j == nil || j.Verdict != research.Provisional || math.Abs(j.Gain.Mid-.03) > .006 || math.Abs(-j.Noise-.02) > .008 && math.Abs(j.Noise-.02) > .008 {
-		t.Fatalf("%+v", j)
+		return fmt.Sprintf("after 400 runs of an edit that gains 3 %%: %+v", j)
 	}
 	if string(before) != string(after) {
-		t.Error("Next changed the state it was given")
+		return "Next changed the state it was given"
 	}
+	return ""
 }
 
 // One pair, however strong, may be one event.
 func TestAutoCertifiesOnNoSinglePair(t *testing.T) {
-	b := newBench(t, autoRule(research.Lower), timing)
+	if fault := singlePairFault(t, autoRule(research.Lower)); fault != "" {
+		t.Fatal(fault)
+	}
+}
+
+func singlePairFault(t *testing.T, rule fullRule) string {
+	b := newBench(t, rule, timing)
 	b.st.Auto.Claim, b.st.Auto.ClaimVar, b.st.Auto.Chain = 1, .01, 3
 	for _, effect := range []float64{-1, -3} {
 		b.head = effect
 		obs, c := b.certify()
 		if c.Outcome != research.Certified || c.Pairs < 2 {
-			t.Fatalf("effect %v: %s after %d pairs", effect, c.Outcome, c.Pairs)
+			return fmt.Sprintf("effect %v: %s after %d pairs", effect, c.Outcome, c.Pairs)
 		}
 		if step := b.rule.NextPair(b.st, b.outlook, obs[:2]); step.Run == nil || step.Run.Pair != 2 {
-			t.Errorf("effect %v: after one pair %+v", effect, step.Done)
+			return fmt.Sprintf("effect %v: after one pair %+v", effect, step.Done)
 		}
 	}
+	return ""
 }
 
 // A certificate's null is "gain <= min_gain": a head that gains less is rolled back.
@@ -232,7 +263,13 @@ func TestAutoCertifiesNoLessThanMinGain(t *testing.T) {
 
 // What is no number ends the experiment as invalid and never reaches the belief.
 func TestAutoNeverBelievesNaN(t *testing.T) {
-	b := newBench(t, autoRule(research.Lower), timing)
+	if fault := numberFault(t, autoRule(research.Lower)); fault != "" {
+		t.Fatal(fault)
+	}
+}
+
+func numberFault(t *testing.T, rule fullRule) string {
+	b := newBench(t, rule, timing)
 	first := research.Observation{Want: research.Want{Side: research.Candidate, Role: research.Screen}, Valid: true, Value: 1}
 	for _, v := range []float64{math.NaN(), math.Inf(1), math.Inf(-1), 0, -1, 1e300} {
 		bad := first
@@ -240,16 +277,17 @@ func TestAutoNeverBelievesNaN(t *testing.T) {
 		for _, obs := range [][]research.Observation{{bad}, {first, bad}} {
 			j := b.rule.Next(b.st, b.outlook, obs).Done
 			if j == nil || j.Verdict != research.Invalid {
-				t.Fatalf("%v: %+v", v, j)
+				return fmt.Sprintf("%v: %+v", v, j)
 			}
 			if diff := cmp.Diff(b.st, b.rule.Close(b.st, b.outlook, obs, *j)); diff != "" {
-				t.Errorf("%v reached the state: %s", v, diff)
+				return fmt.Sprintf("%v reached the state: %s", v, diff)
 			}
 		}
 		if step := b.rule.NextPair(b.st, b.outlook, []research.Observation{bad}); step.Done == nil || step.Done.Outcome != research.RolledBack {
-			t.Errorf("no claim, and yet %+v", step)
+			return fmt.Sprintf("no claim, and yet %+v", step)
 		}
 	}
+	return ""
 }
 
 // An invalid half of a pair is run again, and the third ends the certificate.
@@ -272,14 +310,19 @@ func TestAutoCertificateRepeatsFailedRuns(t *testing.T) {
 
 // Calibration runs that happen to be equal do not stop the belief.
 func TestAutoGoesOnAfterEqualCalibration(t *testing.T) {
-	rule := autoRule(research.Lower)
+	if fault := equalFault(t, autoRule(research.Lower)); fault != "" {
+		t.Fatal(fault)
+	}
+}
+
+func equalFault(t *testing.T, rule fullRule) string {
 	var obs []research.Observation
 	for w := rule.Calibrate(obs); w != nil; w = rule.Calibrate(obs) {
 		obs = append(obs, research.Observation{Want: *w, Valid: true, Value: 5})
 	}
 	st, err := rule.Calibrated(obs)
 	if err != nil || st.Class != research.Noisy {
-		t.Fatalf("%v, class %q", err, st.Class)
+		return fmt.Sprintf("%v, class %q", err, st.Class)
 	}
 	b := &bench{t: t, rule: rule, st: st, r: rand.New(rand.NewPCG(32, 1)), sigma: .02,
 		turn: func(y float64) float64 { return 5 * math.Exp(y) }, outlook: research.Outlook{Budget: 300, Left: 290, Proposals: 100}}
@@ -288,20 +331,24 @@ func TestAutoGoesOnAfterEqualCalibration(t *testing.T) {
 	}
 	j := b.try(-.2)
 	if j.Verdict != research.Provisional || math.Abs(j.Gain.Mid-.18) > .06 {
-		t.Errorf("after thirty edits at 2 %% noise: %+v", j)
+		return fmt.Sprintf("after thirty edits at 2 %% noise: %+v", j)
 	}
+	return ""
 }
 
 // e-LOND may not spend more than the whole.
 func TestAutoAlphaSumsBelowFivePercent(t *testing.T) {
-	sum := 0.0
-	for i := 1; i <= 1_000_000; i++ {
-		sum += research.AutoAlphaAt(i, 0)
-	}
-	sum += .05 * math.Pow(1_000_001, -.6) / .6 / 1.29 // what is beyond, at most
-	if sum > .05 {
+	if sum := autoAlphaSum(func(i int) float64 { return research.AutoAlphaAt(i, 0) }); sum > .05 {
 		t.Fatalf("the levels add up to %v", sum)
 	}
+}
+
+func autoAlphaSum(at func(int) float64) float64 {
+	sum := 0.0
+	for i := 1; i <= 1_000_000; i++ {
+		sum += at(i)
+	}
+	return sum + .05*math.Pow(1_000_001, -.6)/.6/1.29 // what is beyond, at most
 }
 
 // A keep undone takes its claim with it.

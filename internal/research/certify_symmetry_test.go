@@ -13,8 +13,17 @@ import (
 	"ratchet/internal/research"
 )
 
+// ruleFor makes the rule of a program; a broken one, where a test shows that it fails.
+type ruleFor func(research.Program) research.Rule
+
 // The same runs, turned over or in another unit, give the same verdicts.
 func TestDirectionAndUnitDoNotMatter(t *testing.T) {
+	for name, diff := range certifyTurnFaults(t, research.NewRule) {
+		t.Errorf("%s: %s", name, diff)
+	}
+}
+
+func certifyTurnFaults(t *testing.T, made ruleFor) map[string]string {
 	turns := map[string]struct {
 		better research.Direction
 		turn   func(float64) float64
@@ -27,7 +36,7 @@ func TestDirectionAndUnitDoNotMatter(t *testing.T) {
 		p := noisyProgram(research.Amount{})
 		p.Metric.Better = better
 		for i := range 20 {
-			n := newNight(t, research.NewRule(p), heavyNoise(), 77, uint64(i))
+			n := newNight(t, made(p), heavyNoise(), 77, uint64(i))
 			n.turn = turn
 			n.calibrate()
 			for _, e := range edits {
@@ -37,17 +46,24 @@ func TestDirectionAndUnitDoNotMatter(t *testing.T) {
 		}
 		return all
 	}
-	want := play(research.Lower, func(x float64) float64 { return x })
+	want, faults := play(research.Lower, func(x float64) float64 { return x }), map[string]string{}
 	for name, c := range turns {
 		if diff := cmp.Diff(want, play(c.better, c.turn)); diff != "" {
-			t.Errorf("%s: %s", name, diff)
+			faults[name] = diff
 		}
 	}
+	return faults
 }
 
 // The negated metric, with better flipped, is the same one: exactly where both
 // are compared on the linear scale, and in what is improved where one is on the log.
 func TestNegatedMetricGivesTheSameVerdicts(t *testing.T) {
+	for _, fault := range negationFaults(t, research.NewRule) {
+		t.Error(fault)
+	}
+}
+
+func negationFaults(t *testing.T, made ruleFor) (faults []string) {
 	for _, c := range []struct {
 		centre  float64
 		effects []float64
@@ -57,7 +73,7 @@ func TestNegatedMetricGivesTheSameVerdicts(t *testing.T) {
 			r := rand.New(rand.NewPCG(5, 8))
 			p := noisyProgram(research.Amount{Value: .3})
 			p.Metric.Better = better
-			rule := research.NewRule(p)
+			rule := made(p)
 			run := func(effect float64) float64 { return sign * (c.centre + effect + r.NormFloat64()) }
 			values := make([]float64, 9)
 			for i := range values {
@@ -83,12 +99,13 @@ func TestNegatedMetricGivesTheSameVerdicts(t *testing.T) {
 		}
 		want := play(research.Lower, 1)
 		if diff := cmp.Diff(want, play(research.Higher, -1)); diff != "" {
-			t.Errorf("around %v: %s", c.centre, diff)
+			faults = append(faults, fmt.Sprintf("around %v: %s", c.centre, diff))
 		}
 		if text := strings.Join(want, ", "); c.exact && !(strings.Contains(text, "improved") && strings.Contains(text, "regressed")) {
-			t.Errorf("nothing was decided around %v: %s", c.centre, text)
+			faults = append(faults, fmt.Sprintf("nothing was decided around %v: %s", c.centre, text))
 		}
 	}
+	return faults
 }
 
 // The rule is a function: same state, same runs, same answer, and its arguments stay as they were.

@@ -144,21 +144,9 @@ func TestDeterministicNightCostsOneRunAnEdit(t *testing.T) {
 }
 
 func TestElevenStraightWinsCrossTheFirstThreshold(t *testing.T) {
-	p := noisyProgram(research.Amount{})
-	p.Assumptions = research.AssumeNone
-	rule := research.NewRule(p)
-	st, _ := calibratedBy(t, rule, quiet...)
-	j, obs := playWith(rule, st, func(_ int, w research.Want) research.Observation {
-		if w.Side == research.Candidate {
-			return valued(900)
-		}
-		return valued(1000)
-	})
-	if j.Verdict != research.Improved || j.Pairs != 11 || j.Wins != 11 || len(obs) != 23 || math.Abs(j.Need-1011) > 1 || j.E < j.Need {
-		t.Errorf("%s after %d pairs (%d runs): E %.0f against %.1f", j.Verdict, j.Pairs, len(obs), j.E, j.Need)
-	}
-	if step := rule.Next(st, usual, obs[:21]); step.Run == nil {
-		t.Errorf("ten wins were enough: %+v", step.Done)
+	obs, fault := signFault(t, research.NewRule)
+	if fault != "" {
+		t.Fatal(fault)
 	}
 	var order []string
 	for _, o := range obs[1:7] {
@@ -167,6 +155,29 @@ func TestElevenStraightWinsCrossTheFirstThreshold(t *testing.T) {
 	if got := strings.Join(order, " "); got != "1BCi 1BCc 2CBc 2CBi 3BCi 3BCc" {
 		t.Errorf("order %s", got)
 	}
+}
+
+// signFault says what is wrong with a rule without assumptions whose candidate
+// wins every pair.
+func signFault(t *testing.T, made ruleFor) ([]research.Observation, string) {
+	t.Helper()
+	p := noisyProgram(research.Amount{})
+	p.Assumptions = research.AssumeNone
+	rule := made(p)
+	st, _ := calibratedBy(t, rule, quiet...)
+	j, obs := playWith(rule, st, func(_ int, w research.Want) research.Observation {
+		if w.Side == research.Candidate {
+			return valued(900)
+		}
+		return valued(1000)
+	})
+	if j.Verdict != research.Improved || j.Pairs != 11 || j.Wins != 11 || len(obs) != 23 || math.Abs(j.Need-1011) > 1 || j.E < j.Need {
+		return obs, fmt.Sprintf("%s after %d pairs (%d runs): E %.0f against %.1f", j.Verdict, j.Pairs, len(obs), j.E, j.Need)
+	}
+	if step := rule.Next(st, usual, obs[:21]); step.Run == nil {
+		return obs, fmt.Sprintf("ten wins were enough: %+v", step.Done)
+	}
+	return obs, ""
 }
 
 // Ties move nothing, a gain of exactly or less than min_gain is no win.

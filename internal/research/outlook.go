@@ -44,8 +44,8 @@ func (c *Campaign) Outlook() Outlook {
 		LostTests: c.LostTests}
 }
 
-// longestRun is the longest that one run may take, its evaluator included.
-func longestRun(p Program) time.Duration {
+// LongestRun is the longest that one run may take, its evaluator included.
+func LongestRun(p Program) time.Duration {
 	longest := time.Duration(p.Budget.Wall) + time.Duration(p.Budget.Grace)
 	if p.Measure != "" { // the evaluator has the same limits
 		longest *= 2
@@ -56,7 +56,7 @@ func longestRun(p Program) time.Duration {
 // SecondsLeft is how long runs may still take: a run is only begun when the
 // longest that it can take is left, so that the hours are never overspent.
 func (c *Campaign) SecondsLeft() float64 {
-	longest := longestRun(c.Program).Seconds()
+	longest := LongestRun(c.Program).Seconds()
 	left := c.Program.Campaign.Hours*3600 - c.RunSeconds
 	if limit := c.Program.Campaign.GPUHours; limit > 0 && c.Program.GPUs > 0 {
 		left = min(left, (limit*3600-c.GPUSeconds)/float64(c.Program.GPUs))

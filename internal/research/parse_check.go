@@ -97,14 +97,14 @@ func (d *decoder) crossCheck() {
 // while its longest time is left.
 func (d *decoder) checkHours() {
 	p := d.program
-	longest := longestRun(p).Hours()
+	longest := LongestRun(p).Hours()
 	if p.Campaign.Hours < longest {
 		d.about("campaign.hours", "campaign.hours of %s are less than the longest that one run may take, %s; raise it, or lower budget.wall",
-			formatNumber(p.Campaign.Hours), longestRun(p))
+			formatNumber(p.Campaign.Hours), LongestRun(p))
 	}
 	if p.Campaign.GPUHours > 0 && p.Campaign.GPUHours < longest*float64(p.GPUs) {
 		d.about("campaign.gpu_hours", "campaign.gpu_hours of %s are less than the longest that one run on %d GPUs may take, %s each; raise it, or lower budget.wall",
-			formatNumber(p.Campaign.GPUHours), p.GPUs, longestRun(p))
+			formatNumber(p.Campaign.GPUHours), p.GPUs, LongestRun(p))
 	}
 }
 

@@ -134,7 +134,7 @@ func (b *bench) gain(out map[int]bool) float64 {
 
 // ablation is what the campaign has learnt of its noise, from a calibration and ten runs more.
 func (b *bench) ablation() research.Ablation {
-	program := research.Program{Metric: metric(Cell{Noise: b.Noise})}
+	program := research.Program{Metric: metric(Cell{Noise: b.Noise}, twist{})}
 	rule := research.NewAuto(program)
 	var obs []research.Observation
 	for w := rule.Calibrate(obs); w != nil; w = rule.Calibrate(obs) {

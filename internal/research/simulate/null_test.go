@@ -1,6 +1,7 @@
 package simulate_test
 
 import (
+	"fmt"
 	"testing"
 
 	"ratchet/internal/research/simulate"
@@ -97,28 +98,68 @@ func TestBrokenRulesFailNullNights(t *testing.T) {
 	}
 }
 
+// keepFaults says what is wrong with the claims of certify's keeps, and with
+// how many of them bring nothing; "" for nothing.
+func keepFaults(t *testing.T, rule, noise string, nights int) (claim, share string) {
+	t.Helper()
+	c, _ := simulate.Find("100/300, " + noise)
+	s := simulate.Summarise(play(ruleNamed(t, rule), c, nights, 26))
+	t.Logf("%s, %s: claimed/true %.3f, false share %.4f, gain %.3f", rule, noise, s.Honesty, s.FalseShare, s.Gain)
+	if s.FalseShare > .02 {
+		share = fmt.Sprintf("false share of keeps = %.3f", s.FalseShare)
+	}
+	return outside(s.Honesty, .95, 1.06), share
+}
+
 func TestCertifyKeepsAreReal(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"lognormal 0.5%", "lognormal 2%", "drift+heavy"} {
-		c, _ := simulate.Find("100/300, " + name)
-		s := simulate.Summarise(play(ruleNamed(t, "certify"), c, size(60), 26))
-		t.Logf("%s: claimed/true %.3f, false share %.4f, gain %.3f", name, s.Honesty, s.FalseShare, s.Gain)
-		if s.Honesty < .95 || s.Honesty > 1.06 {
-			t.Errorf("%s: claimed/true = %.3f", name, s.Honesty)
-		}
-		if s.FalseShare > .02 {
-			t.Errorf("%s: false share of keeps = %.3f", name, s.FalseShare)
+		if claim, share := keepFaults(t, "certify", name, size(60)); claim != "" || share != "" {
+			t.Errorf("%s: %s %s", name, claim, share)
 		}
 	}
 }
 
+// exactFault says what is wrong with a night of a metric without noise.
+func exactFault(t *testing.T, rule string) string {
+	t.Helper()
+	c, _ := simulate.Find("100/300, lognormal 2%")
+	c.Noise, c.Runs = noiseNamed(t, "deterministic"), 102
+	s := simulate.Summarise(play(ruleNamed(t, rule), c, 20, 27))
+	if s.Runs > 102 || s.Proposals != 100 || s.AnyFalse > 0 || s.Honesty < 1-1e-9 || s.Honesty > 1+1e-9 || s.Gain == 0 {
+		return fmt.Sprintf("%+v", s)
+	}
+	return ""
+}
+
 func TestDeterministicCostsOneRunAProposal(t *testing.T) {
 	for _, name := range []string{"auto", "certify"} {
-		c, _ := simulate.Find("100/300, lognormal 2%")
-		c.Noise, c.Runs = noiseNamed(t, "deterministic"), 102
-		s := simulate.Summarise(play(ruleNamed(t, name), c, 20, 27))
-		if s.Runs > 102 || s.Proposals != 100 || s.AnyFalse > 0 || s.Honesty < 1-1e-9 || s.Honesty > 1+1e-9 || s.Gain == 0 {
-			t.Errorf("%s: %+v", name, s)
+		if fault := exactFault(t, name); fault != "" {
+			t.Errorf("%s: %s", name, fault)
 		}
+	}
+}
+
+// The nights of gains and of exact metrics have teeth too: for each property, a
+// rule that lacks what it rests on fails the very test.
+func TestMistakenRulesFail(t *testing.T) {
+	t.Parallel()
+	fails := func(rule, what, fault string) {
+		t.Helper()
+		if t.Logf("%s: %s", rule, fault); fault == "" {
+			t.Errorf("%s passes: the test of %s no longer shows anything", rule, what)
+		}
+	}
+	for _, c := range strongest() {
+		_, claim := c.faults(t, "auto, raw claim", 4) // the winner's curse
+		fails("auto, raw claim", "claims in "+c.cell, claim)
+		gain, _ := c.faults(t, "auto, spendthrift", 4)
+		fails("auto, spendthrift", "gains in "+c.cell, gain)
+	}
+	claim, share := keepFaults(t, "certify, one pair for two", "lognormal 2%", 20)
+	fails("certify, one pair for two", "claims", claim)
+	fails("certify, one pair for two", "the false share of keeps", share)
+	for _, rule := range []string{"auto, no shortcut", "certify, no shortcut"} {
+		fails(rule, "runs of a metric without noise", exactFault(t, rule))
 	}
 }

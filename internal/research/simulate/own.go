@@ -14,6 +14,9 @@ type twist struct {
 	blocked     bool // all runs of the baseline first, then all others: no interleaving
 	twice       bool // certify: every other pair is not run but counted once more: one pair suffices
 	unassuming  bool // certify, not broken: assumptions none
+	raw         bool // auto: what was kept is claimed to be worth what the runs that chose it showed
+	last        bool // auto: every proposal is taken for the last one: no run is saved for another
+	longWay     bool // no shortcut: a metric without noise is judged like a noisy one
 }
 
 const (
@@ -60,9 +63,9 @@ func (s *stage) calibrate(next func([]research.Observation) *research.Want) []re
 	return obs
 }
 
-func metric(c Cell) research.Metric {
+func metric(c Cell, tw twist) research.Metric {
 	m := research.Metric{Name: "time", Better: research.Lower, Noise: research.Noisy, MinGainSet: true}
-	if c.Noise.Sigma == 0 {
+	if c.Noise.Sigma == 0 && !tw.longWay {
 		m.Noise = research.Deterministic
 	}
 	return m
@@ -84,14 +87,15 @@ func (s *stage) half(w research.Want, level float64, baseline bool, before []res
 // logGain is a reported share of a lower-is-better metric as a log-ratio.
 func logGain(share float64) float64 { return -math.Log1p(-share) }
 
-// exactGain is the log-ratio that one run of a deterministic metric showed.
+// exactGain is the log-ratio that one run of a deterministic metric showed, or
+// the middle one of a noisy metric's.
 func exactGain(j research.Judgement) float64 { return math.Log(*j.Baseline / *j.Value) }
 
 // auto plays the full rule with its default options.
 func auto(tw twist) func(*world) {
 	return func(w *world) {
 		n := &autoNight{stage: stage{world: w, twist: tw},
-			rule: research.Auto{Metric: metric(w.cell), Rope: .003 * w.cell.Noise.Scale}}
+			rule: research.Auto{Metric: metric(w.cell, tw), Rope: .003 * w.cell.Noise.Scale}}
 		st, err := n.rule.Calibrated(n.calibrate(n.rule.Calibrate))
 		if err != nil {
 			return
@@ -108,6 +112,7 @@ type autoNight struct {
 	st    research.RuleState
 	chain []float64 // true effects of the adopted edits that are not certified
 	head  float64   // true level of the head
+	shown float64   // sum of what the runs showed that chose the chain's edits
 }
 
 // outlook is what is left before the next proposal.
@@ -115,6 +120,9 @@ func (s *stage) outlook() research.Outlook {
 	o := research.Outlook{Budget: s.cell.Runs, Left: s.cell.Runs - s.Runs, Proposals: research.Unlimited}
 	if s.cell.Proposals < Unlimited {
 		o.Proposals = s.cell.Proposals - s.Proposals
+	}
+	if s.twist.last && o.Proposals != 0 {
+		o.Proposals = 1
 	}
 	return o
 }
@@ -148,7 +156,7 @@ func (n *autoNight) experiment(o research.Outlook) {
 	n.st = n.rule.Close(n.st, o, obs, j)
 	switch j.Verdict {
 	case research.Provisional:
-		n.chain = append(n.chain, effect)
+		n.chain, n.shown = append(n.chain, effect), n.shown+exactGain(j)
 	case research.Improved: // a deterministic metric
 		n.keep(effect, exactGain(j))
 	default:
@@ -178,16 +186,20 @@ func (n *autoNight) certify(o research.Outlook) {
 	}
 	n.st = n.rule.CloseCertificate(n.st, o, obs, *step.Done)
 	if step.Done.Outcome == research.Certified {
-		n.keepChain(n.chain, logGain(step.Done.Gain.Mid))
+		claim := logGain(step.Done.Gain.Mid)
+		if n.twist.raw {
+			claim = n.shown
+		}
+		n.keepChain(n.chain, claim)
 	}
-	n.chain, n.head = nil, n.level
+	n.chain, n.head, n.shown = nil, n.level, 0
 }
 
 // certify plays the rule that proves every single edit.
 func certify(tw twist) func(*world) {
 	return func(w *world) {
 		s := &stage{world: w, twist: tw}
-		rule := research.Certify{Metric: metric(w.cell), Rope: .003 * w.cell.Noise.Scale}
+		rule := research.Certify{Metric: metric(w.cell, tw), Rope: .003 * w.cell.Noise.Scale}
 		if tw.unassuming {
 			rule.Assumptions = research.AssumeNone
 		}

@@ -30,8 +30,8 @@ func Rules() []Rule {
 	}
 }
 
-// Broken are Ratchet's rules with one part taken out each. They exist to show,
-// in tests and in the report, that the simulated nights would notice.
+// Broken are Ratchet's rules with one part taken out each, which null nights
+// need. They exist to show, in tests and in the report, that the nights would notice.
 func Broken() []Rule {
 	return []Rule{
 		{"certify, no e-LOND", false, certify(twist{uncorrected: true})},
@@ -41,6 +41,18 @@ func Broken() []Rule {
 		{"auto, no certificate", false, auto(twist{unproven: true})},
 		{"auto, stored baseline", false, auto(twist{stored: true})},
 		{"auto, no interleaving", false, auto(twist{blocked: true})},
+	}
+}
+
+// Mistaken are Ratchet's rules with one part taken out each that null nights
+// would not notice: what is claimed, what is gained, and what a metric without
+// noise costs. They exist to show, in tests, that those nights would notice.
+func Mistaken() []Rule {
+	return []Rule{
+		{"auto, raw claim", false, auto(twist{raw: true})},
+		{"auto, spendthrift", false, auto(twist{last: true})},
+		{"auto, no shortcut", false, auto(twist{longWay: true})},
+		{"certify, no shortcut", false, certify(twist{longWay: true})},
 	}
 }
 

@@ -2,8 +2,10 @@ package simulate_test
 
 import (
 	"flag"
+	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -21,7 +23,7 @@ func size(n int) int {
 
 func ruleNamed(t *testing.T, name string) simulate.Rule {
 	t.Helper()
-	for _, r := range append(simulate.Rules(), simulate.Broken()...) {
+	for _, r := range slices.Concat(simulate.Rules(), simulate.Broken(), simulate.Mistaken()) {
 		if r.Name == name {
 			return r
 		}
@@ -38,35 +40,57 @@ func play(r simulate.Rule, c simulate.Cell, n int, seed uint64) []simulate.Night
 	return nights
 }
 
-// Gain against the strongest peer of the cell, and honest claims.
-func TestAutoBeatsThePeers(t *testing.T) {
-	for _, c := range []struct {
-		cell, peer string
-		nights     int
-		least      float64
-	}{
+// against is a cell with its strongest peer, and what auto must gain over it.
+type against struct {
+	cell, peer string
+	nights     int
+	least      float64
+}
+
+func strongest() []against {
+	return []against{
 		{"100/300, lognormal 0.5%", "up to 5 runs, normal posterior", 40, .98},
 		{"100/300, lognormal 2%", "up to 5 runs, normal posterior", 40, 1.05},
 		{"100/300, drift+heavy", "one run", 40, 1.10},
 		{"unlimited/300, lognormal 0.5%", "one run", 30, .97},
 		{"unlimited/300, lognormal 2%", "one run", 30, 1.08},
 		{"unlimited/100, loss s=.003", "one run", 60, 1.05},
-	} {
+	}
+}
+
+// faults says what is wrong with a rule's gain in the cell, and with what it
+// claims; "" for nothing.
+func (c against) faults(t *testing.T, rule string, nights int) (gainFault, claimFault string) {
+	t.Helper()
+	cell, ok := simulate.Find(c.cell)
+	if !ok {
+		t.Fatalf("no cell %q", c.cell)
+	}
+	own := play(ruleNamed(t, rule), cell, nights, 21)
+	ratio, se := simulate.Ratio(own, play(ruleNamed(t, c.peer), cell, nights, 21))
+	s := simulate.Summarise(own)
+	t.Logf("%s, %s: gain/peer %.3f (se %.3f), claimed/true %.3f", rule, c.cell, ratio, se, s.Honesty)
+	if ratio < c.least {
+		gainFault = fmt.Sprintf("gain is %.3f of the peer's, at least %.2f is wanted", ratio, c.least)
+	}
+	return gainFault, outside(s.Honesty, .93, 1.06)
+}
+
+func outside(claimedOverTrue, low, high float64) string {
+	if claimedOverTrue >= low && claimedOverTrue <= high {
+		return ""
+	}
+	return fmt.Sprintf("claimed/true = %.3f", claimedOverTrue)
+}
+
+// Gain against the strongest peer of the cell, and honest claims.
+func TestAutoBeatsThePeers(t *testing.T) {
+	for _, c := range strongest() {
 		t.Run(c.cell, func(t *testing.T) {
 			t.Parallel()
-			cell, ok := simulate.Find(c.cell)
-			if !ok {
-				t.Fatal("no such cell")
-			}
-			own := play(ruleNamed(t, "auto"), cell, size(c.nights), 21)
-			ratio, se := simulate.Ratio(own, play(ruleNamed(t, c.peer), cell, size(c.nights), 21))
-			s := simulate.Summarise(own)
-			t.Logf("gain/peer %.3f (se %.3f), claimed/true %.3f", ratio, se, s.Honesty)
-			if ratio < c.least {
-				t.Errorf("gain is %.3f of the peer's, at least %.2f is wanted", ratio, c.least)
-			}
-			if s.Honesty < .93 || s.Honesty > 1.06 {
-				t.Errorf("claimed/true = %.3f", s.Honesty)
+			gain, claim := c.faults(t, "auto", size(c.nights))
+			if gain != "" || claim != "" {
+				t.Error(gain, claim)
 			}
 		})
 	}

@@ -60,7 +60,7 @@ type NoiseModel struct {
 	Scale            float64 // of the effects that go with this metric
 }
 
-// Noises are the noise models: nine noisy ones, of which nothing was tuned on
+// Noises are the noise models: ten noisy ones, of which nothing was tuned on
 // the last two, and a deterministic metric.
 func Noises() []NoiseModel {
 	return []NoiseModel{
