@@ -20,7 +20,8 @@ type site struct {
 	dir string
 	env []string
 
-	project string // what clients say of themselves to their hooks
+	project string              // what clients say of themselves to their hooks
+	as      *syscall.Credential // who runs its commands; nil: who runs the test
 }
 
 func newSite(t testing.TB) *site {
@@ -69,7 +70,7 @@ func (s *site) sh(name string, args ...string) string {
 
 func (s *site) try(name string, args ...string) (string, error) {
 	cmd := exec.Command(name, args...)
-	cmd.Dir, cmd.Env = s.dir, s.env
+	cmd.Dir, cmd.Env, cmd.SysProcAttr = s.dir, s.env, &syscall.SysProcAttr{Credential: s.as}
 	out, err := cmd.CombinedOutput()
 	return string(out), err
 }
@@ -105,7 +106,7 @@ func (s *site) connect() *client {
 func (s *site) talk(cmd *exec.Cmd) *client {
 	s.t.Helper()
 	cmd.Stderr = os.Stderr
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: s.as}
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		s.t.Fatal(err)
