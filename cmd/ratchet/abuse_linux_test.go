@@ -110,7 +110,7 @@ func newBattle(t *testing.T, a abuse, user string, as *syscall.Credential) *batt
 		os.WriteFile(filepath.Join(home, ".config/seen"), []byte("settings\n"), 0o644),
 		os.WriteFile(filepath.Join(home, "notes", "n.txt"), []byte("notes\n"), 0o644),
 		os.WriteFile(filepath.Join(b.outside, "canary"), []byte("alive\n"), 0o644))
-	b.write("program.md", fmt.Sprintf(abuseProgram, cmp.Or(a.wall, "30s")))
+	b.write("program.md", fmt.Sprintf(abuseProgram, cmp.Or(a.wall, "90s")))
 	b.write("bench.sh", ". ./attack.sh\necho \"METRIC cost=100\"\n")
 	b.write("attack.sh", "true\n")
 	b.write(".gitignore", "u/\nconftest.py\n")
