@@ -64,16 +64,16 @@ func TestAbuseBinary(t *testing.T) {
 type battle struct {
 	*site
 	abuse
-	user, tier  string
-	c           *client
-	outside     string            // a folder beside the repository, none of the run's business
-	peers       *peers            // that nobody may reach
-	was         map[string]string // everything that must not change
-	trials      int
-	survivors   int
-	late        []time.Duration // from the deadline to the last death
-	wrong       []string
-	replacement *strings.Replacer
+	user, tier string
+	c          *client
+	outside    string            // a folder beside the repository, none of the run's business
+	peers      *peers            // that nobody may reach
+	was        map[string]string // everything that must not change
+	trials     int
+	survivors  int
+	late       []time.Duration // from the deadline to the last death
+	wrong      []string
+	places     *strings.Replacer // what {home}, {repo} … stand for in scripts
 }
 
 // abuseProgram has a deadline that comes soon for what runs until it is killed.
@@ -130,7 +130,7 @@ func newBattle(t *testing.T, a abuse, user string, as *syscall.Credential) *batt
 	cmd.Dir, cmd.Env = b.dir, b.env
 	b.c = b.talk(cmd)
 	b.c.calibrated()
-	b.replacement = strings.NewReplacer("{home}", home, "{repo}", b.dir, "{outside}", b.outside, "{server}", strconv.Itoa(b.c.cmd.Process.Pid), "{peers}", b.peers.String())
+	b.places = strings.NewReplacer("{home}", home, "{repo}", b.dir, "{outside}", b.outside, "{server}", strconv.Itoa(b.c.cmd.Process.Pid), "{peers}", b.peers.String())
 	b.was = b.world(base)
 	return b
 }
@@ -154,7 +154,7 @@ func (b *battle) fight() {
 		tries = min(tries, 20)
 	}
 	for n := 1; b.trials < tries && n <= 3*tries && len(b.wrong) == 0; n++ {
-		b.try(n)
+		b.trial(n)
 	}
 	if b.trials < tries && len(b.wrong) == 0 {
 		b.wrong = append(b.wrong, fmt.Sprintf("only %d of %d trials came so far as to begin their abuse", b.trials, tries))
@@ -163,7 +163,7 @@ func (b *battle) fight() {
 		b.wrong = append(b.wrong, fmt.Sprintf("%d connections or packets came through", b.peers.reached()))
 	}
 	b.c.close()
-	if out, err := b.site.try(filepath.Join(filepath.Dir(b.dir), "ratchet"), "verify", "--recompute"); err != nil {
+	if out, err := b.try(filepath.Join(filepath.Dir(b.dir), "ratchet"), "verify", "--recompute"); err != nil {
 		b.wrong = append(b.wrong, "the ledger: "+out)
 	}
 	if b.survivors > 0 || len(b.wrong) > 0 {
@@ -178,11 +178,11 @@ func (b *battle) fight() {
 	}
 }
 
-// try makes one experiment of it.
-func (b *battle) try(n int) {
+// trial makes one experiment of it.
+func (b *battle) trial(n int) {
 	b.t.Helper()
 	mark := fmt.Sprintf("%x.%d", sha256.Sum256([]byte(b.dir)), n)[50:]
-	b.write("attack.sh", fmt.Sprintf(again, mark)+b.replacement.Replace(b.script)+"\n")
+	b.write("attack.sh", fmt.Sprintf(again, mark)+b.places.Replace(b.script)+"\n")
 	args := map[string]any{"hypothesis": fmt.Sprintf("attack %d", n)}
 	var a answer
 	if b.killed {
