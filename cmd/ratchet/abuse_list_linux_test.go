@@ -68,9 +68,12 @@ func processAbuses() []abuse {
 			script: "for s in $(seq 1 64); do trap '' $s 2>/dev/null; done\necho begun\nsleep 100\nsleep 100\nsleep 100"}.late(),
 		abuse{name: "closes its output and runs on",
 			script: "trap '' TERM\necho begun\nexec >&- 2>&- <&-\nsleep 100\nsleep 100"}.late(),
+		// Without a cgroup processes are counted every 20 ms, and forks beyond the limit
+		// are refused. A shell gives up then; what tries again is seen for certain.
 		abuse{name: "fork bomb", race: true,
-			script: "trap '' TERM\necho begun\nb() { b | b & }\nb 2>/dev/null\nwait\nsleep 100"}.invalid(`exceeded its budget of processes \(64 at a time\)`),
-		abuse{name: "many sleepers", script: "i=0; while [ $i -lt 400 ]; do sleep 9 & i=$((i+1)); done; wait"}.invalid(`exceeded its budget of processes \(64 at a time\)`),
+			script: "exec /usr/bin/python3 -c 'import os\nwhile True:\n  try: os.fork()\n  except OSError: pass'"}.invalid(`exceeded its budget of processes \(64 at a time\)`),
+		abuse{name: "many sleepers",
+			script: "mkfifo p\n(i=0; while [ $i -lt 400 ]; do sleep 9 & i=$((i+1)); done) &\nread x < p"}.invalid(`exceeded its budget of processes \(64 at a time\)`),
 		// PID 1 is the stage of its own namespace: it hears nothing from inside
 		abuse{name: "signals to the first process", race: true, short: true,
 			script: "for s in TERM INT HUP QUIT SEGV ABRT CHLD PIPE URG USR1 TSTP STOP KILL 33 64; do kill -$s 1 2>/dev/null; kill -$s -1 2>/dev/null; done"}.honest("no signal reaches it"),
@@ -180,9 +183,6 @@ type peers struct {
 
 func listen(t *testing.T, dir string) *peers {
 	t.Helper()
-	if _, err := os.Stat("/usr/bin/python3"); err != nil {
-		t.Skip("no /usr/bin/python3 to try it with")
-	}
 	p := &peers{}
 	path, abstract := filepath.Join(dir, "s"), "abuse-"+filepath.Base(filepath.Dir(dir))+fmt.Sprint(os.Getpid())+strings.ReplaceAll(t.Name(), "/", "-")[:24]
 	var at []string
