@@ -80,17 +80,36 @@ func (s *Spec) writable() []string {
 	return list
 }
 
-// hidden is what exists of Hidden, without links. Where a view lies on top of
-// it, it is hidden already.
-func (s *Spec) hidden() []string {
+// secrets is what exists of Hidden, without links.
+func (s *Spec) secrets() []string {
 	var list []string
 	for _, path := range s.Hidden {
 		path, err := filepath.EvalSymlinks(path)
-		if err != nil || path == "/" || slices.Contains(list, path) {
-			continue
-		}
-		if i, _ := s.viewOf(path, len(s.Views)); i < 0 || s.Tier == Copies {
+		if err == nil && path != "/" && !slices.Contains(list, path) {
 			list = append(list, path)
+		}
+	}
+	return list
+}
+
+// hidden is what must be hidden of the host's. Where a view lies on top of it,
+// it is hidden already.
+func (s *Spec) hidden() []string {
+	return slices.DeleteFunc(s.secrets(), func(path string) bool {
+		i, _ := s.viewOf(path, len(s.Views))
+		return i >= 0 && s.Tier != Copies
+	})
+}
+
+// hiddenIn is what a bind must not show of what lies in it, relative to it.
+func (s *Spec) hiddenIn(b Bind) (list []string) {
+	from, err := filepath.EvalSymlinks(b.From)
+	if err != nil || !s.Confined {
+		return nil
+	}
+	for _, path := range s.secrets() {
+		if rest, ok := below(from, path); ok && rest != "" {
+			list = append(list, rest)
 		}
 	}
 	return list

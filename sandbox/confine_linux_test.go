@@ -147,6 +147,31 @@ func TestConfinedHidden(t *testing.T) {
 	})
 }
 
+// What is carried or read does not show the secrets that lie in it; one that is
+// named itself is shown.
+func TestConfinedHiddenInBinds(t *testing.T) {
+	tiers(t, func(t *testing.T, f *fixture) {
+		home := filepath.Join(f.dir, "home")
+		write(t, home, map[string]string{".ssh/id": "key", ".netrc": "password", "sub/.token": "ticket", "open.txt": "readable", "named/x": "wanted"})
+		if err := os.Symlink("home", filepath.Join(f.dir, "link")); err != nil {
+			t.Fatal(err)
+		}
+		s := f.spec("cat in/.netrc in/.ssh/* in/sub/.token in/open.txt in2/.ssh/id named/x; rm -rf in/.ssh in/.netrc; umount in/.ssh; cat in/.ssh/id in/.netrc; true")
+		s.Confined, s.Hidden = true, []string{home + "/.ssh", home + "/.netrc", home + "/sub/.token", home + "/missing", home + "/named"}
+		for to, from := range map[string]string{"in": home, "in2": filepath.Join(f.dir, "link"), "named": home + "/named"} {
+			s.Binds = append(s.Binds, sandbox.Bind{From: from, To: filepath.Join(f.root(), to)})
+		}
+		r := run(t, s)
+		text := string(r.Output.Text())
+		if strings.Contains(text, "key") || strings.Contains(text, "password") || strings.Contains(text, "ticket") || !strings.Contains(text, "readable") || !strings.Contains(text, "wanted") || len(r.Changes) > 0 {
+			t.Errorf("%+v\n%s", r, text)
+		}
+		if read(t, home, ".ssh/id") != "key" || read(t, home, ".netrc") != "password" {
+			t.Error("a secret is gone from where it was")
+		}
+	})
+}
+
 // around hides a folder in which the views, TMPDIR and what may be written lie.
 func around(t *testing.T, base string, tier sandbox.Tier) {
 	f := &fixture{dir: filepath.Join(base, "around"), tier: tier}

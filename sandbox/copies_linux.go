@@ -130,6 +130,11 @@ func (c *copies) make(dir string) error {
 		if err := Copy(b.From, to); err != nil {
 			return err
 		}
+		for _, rest := range c.spec.hiddenIn(b) {
+			if err := os.RemoveAll(filepath.Join(to, rest)); err != nil {
+				return err
+			}
+		}
 	}
 	// A change within the same tick of the kernel's clock would not move a ctime.
 	time.Sleep(12 * time.Millisecond)

@@ -3,6 +3,7 @@ package sandbox
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -179,6 +180,9 @@ func (s *Spec) plan() (plan *stage.Plan, points string, err error) {
 			return nil, points, err
 		}
 		plan.Binds = append(plan.Binds, stage.Bind{From: b.From, To: b.To, Inside: inside})
+		if err := s.conceal(plan, b, points, inside); err != nil {
+			return nil, points, err
+		}
 	}
 	if !s.Confined {
 		return plan, points, nil
@@ -188,6 +192,27 @@ func (s *Spec) plan() (plan *stage.Plan, points string, err error) {
 		return nil, points, err
 	}
 	return plan, points, s.cover(plan, private)
+}
+
+// conceal plans to put nothing over what a bind would show of what is hidden.
+func (s *Spec) conceal(plan *stage.Plan, b Bind, points string, inside int) error {
+	for _, rest := range s.hiddenIn(b) {
+		fi, err := os.Stat(filepath.Join(b.From, rest))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		} else if err != nil {
+			return err
+		}
+		nothing := os.DevNull
+		if fi.IsDir() {
+			nothing = filepath.Join(points, "nothing")
+			if err := os.Mkdir(nothing, 0o555); err != nil && !errors.Is(err, fs.ErrExist) {
+				return err
+			}
+		}
+		plan.Binds = append(plan.Binds, stage.Bind{From: nothing, To: filepath.Join(b.To, rest), Inside: inside})
+	}
+	return nil
 }
 
 // places is where the run's files lie on the host.

@@ -51,7 +51,7 @@ type Spec struct {
 	// /tmp and /var/tmp are its own too, and below them is only what the spec names.
 	Confined bool
 	Writable []string // absolute paths, folders, files or devices, that may be written besides; missing ones are skipped. No layer of a view may lie in them
-	Hidden   []string // absolute paths that can't be read; missing ones are skipped
+	Hidden   []string // absolute paths that can't be read, nor through a bind of what they lie in; missing ones are skipped
 	Network  Network  // "": NetworkOn
 
 	// Limits of the whole tree. Zero is no limit; what goes beyond ends the run at once.

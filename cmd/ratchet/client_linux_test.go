@@ -24,8 +24,9 @@ type site struct {
 	dir string
 	env []string
 
-	project string // what clients say of themselves to their hooks
-	other   string // the binary, where it is not that of users
+	project string              // what clients say of themselves to their hooks
+	other   string              // the binary, where it is not that of users
+	as      *syscall.Credential // who runs its commands; nil: who runs the test
 }
 
 // binary is what the site's servers and commands are.
@@ -118,7 +119,7 @@ func (s *site) try(name string, args ...string) (string, error) {
 
 func (s *site) once(name string, args ...string) (string, error) {
 	cmd := exec.Command(name, args...)
-	cmd.Dir, cmd.Env = s.dir, s.env
+	cmd.Dir, cmd.Env, cmd.SysProcAttr = s.dir, s.env, &syscall.SysProcAttr{Credential: s.as}
 	out, err := cmd.CombinedOutput()
 	return string(out), err
 }
@@ -154,7 +155,7 @@ func (s *site) connect() *client {
 func (s *site) talk(cmd *exec.Cmd) *client {
 	s.t.Helper()
 	cmd.Stderr = os.Stderr
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: s.as}
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		s.t.Fatal(err)
