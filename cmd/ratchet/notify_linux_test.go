@@ -49,11 +49,21 @@ func notifying(t *testing.T, keys string, env ...string) *site {
 // allow is a person who allows what notify names, at a terminal.
 func (s *site) allow() {
 	s.t.Helper()
-	cmd := exec.Command("python3", "-c", "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))", ratchet, "notify", "allow")
-	cmd.Dir, cmd.Env, cmd.Stdin = s.dir, s.env, strings.NewReader("shrink\n")
-	if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "allowed; ") {
+	if out := s.atTerminal("shrink\n", "notify", "allow"); !strings.Contains(out, "allowed; ") {
+		s.t.Fatal(out)
+	}
+}
+
+// atTerminal runs ratchet as a person does, who types this.
+func (s *site) atTerminal(typed string, args ...string) string {
+	s.t.Helper()
+	cmd := exec.Command("python3", append([]string{"-c", "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))", ratchet}, args...)...)
+	cmd.Dir, cmd.Env, cmd.Stdin = s.dir, s.env, strings.NewReader(typed)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
 		s.t.Fatalf("%v: %s", err, out)
 	}
+	return string(out)
 }
 
 // teller is the process that carries the notices, 0 when there is none.

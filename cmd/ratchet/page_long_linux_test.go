@@ -215,7 +215,7 @@ func (s *site) exemplary(t *testing.T) *client {
 	c.call("share", map[string]any{"ops": []any{add("a table of 256 entries tells letters and lowers them in one step"), add("count in a slice of pairs that is sorted once, and no map"),
 		add("two passes: find the words' ends first, then count"), map[string]any{"op": "claim", "idea": "1"}}})
 	c.call("share", map[string]any{"ops": []any{map[string]any{"op": "drop", "idea": "3", "lesson": "the first pass alone costs what it could save"}}})
-	s.sh(ratchet, "note", "Readability counts: a page of tables is not worth half a percent.")
+	s.atTerminal("", "note", "Readability counts: a page of tables is not worth half a percent.")
 	c.call("read_log", nil)
 	return c
 }
