@@ -9,7 +9,7 @@ import (
 
 // contract is the program as understood, one fact a line, defaults included
 // where they bind the agent.
-func contract(p *research.Program) []string {
+func contractLines(p *research.Program) []string {
 	var out []string
 	add := func(label, s string) {
 		if s != "" {

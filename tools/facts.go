@@ -18,7 +18,7 @@ func FactsOfBrief(b *lab.Brief) BriefFacts {
 	c := &b.Campaign
 	unit := c.Program.Metric.Unit
 	f := BriefFacts{Metric: metric(c.Program.Metric), Rests: rests(c), Machine: classWords(c), Counts: counts(c), Tried: tried(b.Families),
-		Lessons: texts(lessonList(b.Lessons, maxText)), Ideas: texts(ideaList(b.Ideas, maxText)), Contract: contract(&c.Program)}
+		Lessons: texts(lessonList(b.Lessons, maxText)), Ideas: texts(ideaList(b.Ideas, maxText)), Contract: contractLines(&c.Program)}
 	if b.Baseline != nil {
 		f.Baseline = amount(*b.Baseline, unit)
 	}

@@ -40,7 +40,7 @@ func renderBrief(b *lab.Brief, limit int) (a Answer, told []int) {
 		{key: "rows", list: recent(b.Recent), min: 3},
 		lessonList(b.Lessons, 200),
 		ideaList(b.Ideas, 160),
-		{key: "contract", list: lines(contract(&c.Program)), min: 3},
+		{key: "contract", list: lines(contractLines(&c.Program)), min: 3},
 	}
 	if b.Changed {
 		fields = append(fields, field{key: "contract_changed", val: true,

@@ -60,7 +60,7 @@ func RenderStarted(s *lab.Started) Answer {
 	if s.ID != "" {
 		fields = append(fields, field{key: "id", val: s.ID, line: fmt.Sprintf("calibration %s is running", s.ID)})
 	}
-	fields = append(fields, field{key: "contract", list: lines(contract(&s.Contract)), min: 4})
+	fields = append(fields, field{key: "contract", list: lines(contractLines(&s.Contract)), min: 4})
 	fields = append(fields, hooks(s.Hooks)...)
 	fields = append(fields, notes(s.Notes), one("way_back", "way back: ", s.Back), left(s.Left), next(s.Next))
 	return build(Limit, fields...)

@@ -54,7 +54,7 @@ func (l *Lab) ablator(ctx context.Context, c *research.Campaign, req FinalizeReq
 	plan := research.NewAblation(c.Program, c.Rule, nil, req.Pairs)
 	plan.Head, plan.Of = c.Incumbent, c.Incumbent+"/"+c.Digest[:min(16, len(c.Digest))]
 	for i, x := range a.kept {
-		ch := research.AblationChange{N: x.N, Claim: plan.ClaimOf(&x), Shorter: x.Simpler || x.Removed > x.Added}
+		ch := research.AblationChange{N: x.N, Claim: plan.ClaimOf(x.Judgement, x.Overridden != ""), Shorter: x.Simpler || x.Removed > x.Added}
 		for _, t := range a.weave.Ties(i) {
 			ch.Ties = append(ch.Ties, a.kept[t].N)
 		}

@@ -95,8 +95,8 @@ func (l *Lab) Ledger() *ledger.Ledger { return l.ledger }
 // Root is the top of the checkout.
 func (l *Lab) Root() string { return l.repo.Root() }
 
-// contract is program.md as it is on disk now.
-type contract struct {
+// document is program.md as it is on disk now.
+type document struct {
 	research.Document
 	path   string // relative to the repository's root, slash-separated
 	digest string

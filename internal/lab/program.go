@@ -10,7 +10,7 @@ import (
 )
 
 // readContract reads and parses the program at path, or the nearest one.
-func (l *Lab) readContract(path string) (*contract, error) {
+func (l *Lab) readContract(path string) (*document, error) {
 	abs, err := l.findProgram(path)
 	if err != nil {
 		return nil, err
@@ -37,7 +37,7 @@ func (l *Lab) readContract(path string) (*contract, error) {
 		return nil, err
 	}
 	rel = filepath.ToSlash(rel)
-	return &contract{Document: *doc, path: rel, digest: doc.Program.Digest()}, nil
+	return &document{Document: *doc, path: rel, digest: doc.Program.Digest()}, nil
 }
 
 // findProgram is the absolute path of the wanted program, or of the nearest

@@ -16,7 +16,7 @@ import (
 
 // resume brings the checkout to the campaign, finishing what a dead process
 // left undone.
-func (l *Lab) resume(ctx context.Context, c *research.Campaign, doc *contract, head source.Head) (*Started, error) {
+func (l *Lab) resume(ctx context.Context, c *research.Campaign, doc *document, head source.Head) (*Started, error) {
 	if c.ProgramPath != doc.path {
 		return nil, research.Errorf(research.CodeProgram, fmt.Sprintf("give %s another `name:`, or call start_campaign with a name", doc.path),
 			"two programs are named %q: %s and %s", c.Name, c.ProgramPath, doc.path)
@@ -91,7 +91,7 @@ func (l *Lab) mendRefs(ctx context.Context, c *research.Campaign) error {
 
 // goThere moves the checkout to its branch of the campaign. Where its files
 // are the incumbent's already, only HEAD moves.
-func (l *Lab) goThere(ctx context.Context, c *research.Campaign, doc *contract, head source.Head) (notes []string, err error) {
+func (l *Lab) goThere(ctx context.Context, c *research.Campaign, doc *document, head source.Head) (notes []string, err error) {
 	name, err := l.codename(ctx, c, cmp.Or(strings.TrimPrefix(head.Branch, "refs/heads/"), head.Commit))
 	if err != nil {
 		return nil, err

@@ -53,7 +53,7 @@ func (l *Lab) StartCampaign(ctx context.Context, req StartRequest) (*Started, er
 
 // usable refuses a checkout in which no campaign of doc could run, and tells
 // where it stands.
-func (l *Lab) usable(ctx context.Context, doc *contract) (source.Head, error) {
+func (l *Lab) usable(ctx context.Context, doc *document) (source.Head, error) {
 	head, err := l.repo.Head(ctx)
 	if err != nil {
 		return head, err
@@ -70,7 +70,7 @@ func (l *Lab) usable(ctx context.Context, doc *contract) (source.Head, error) {
 }
 
 // campaignName is the wanted name, checked.
-func campaignName(want string, doc *contract) (string, error) {
+func campaignName(want string, doc *document) (string, error) {
 	name := cmp.Or(want, doc.Program.Name)
 	for i, r := range name {
 		ok := r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == '-' && i > 0
@@ -97,7 +97,7 @@ func (l *Lab) campaign(ctx context.Context, name string) (c *research.Campaign, 
 // begin makes a new campaign: objects, then refs, then the record, then the index,
 // then HEAD, by which a repeated call sees that all is done.
 // What it announces is returned.
-func (l *Lab) begin(ctx context.Context, name string, doc *contract, head source.Head) (notes []string, err error) {
+func (l *Lab) begin(ctx context.Context, name string, doc *document, head source.Head) (notes []string, err error) {
 	edit := files(doc.path, doc.Program)
 	dirty, err := l.onlyOurs(ctx, head.Commit, doc.path, edit)
 	if err != nil {
@@ -154,7 +154,7 @@ func (l *Lab) onlyOurs(ctx context.Context, commit, program string, edit []strin
 }
 
 // startCommit is HEAD's commit, or a new one on it with the program as it is now.
-func (l *Lab) startCommit(ctx context.Context, name string, doc *contract, head source.Head) (commit, tree string, err error) {
+func (l *Lab) startCommit(ctx context.Context, name string, doc *document, head source.Head) (commit, tree string, err error) {
 	was, err := l.repo.Tree(ctx, head.Commit)
 	if err != nil {
 		return "", "", err
@@ -200,7 +200,7 @@ func (l *Lab) claimRefs(ctx context.Context, name, branch, start string) error {
 	return err
 }
 
-func (l *Lab) recordStart(ctx context.Context, name string, doc *contract, head source.Head, start, tree, branch string) error {
+func (l *Lab) recordStart(ctx context.Context, name string, doc *document, head source.Head, start, tree, branch string) error {
 	return l.ledger.Update(ctx, func(tx *ledger.Tx) error {
 		_, err := tx.Campaign(name)
 		if err == nil {
@@ -225,7 +225,7 @@ func (l *Lab) recordStart(ctx context.Context, name string, doc *contract, head 
 }
 
 // started starts a calibration where one is missing, and tells the contract.
-func (l *Lab) started(ctx context.Context, name string, doc *contract, resumed bool, notes []string) (*Started, error) {
+func (l *Lab) started(ctx context.Context, name string, doc *document, resumed bool, notes []string) (*Started, error) {
 	c, err := l.tidy(ctx)
 	if err != nil {
 		return nil, err
@@ -303,7 +303,7 @@ func switchTo(origin string) string {
 	return "git switch " + origin
 }
 
-func (l *Lab) announce(ctx context.Context, c *research.Campaign, doc *contract, job research.JobID, session, origin string, resumed bool, notes []string) *Started {
+func (l *Lab) announce(ctx context.Context, c *research.Campaign, doc *document, job research.JobID, session, origin string, resumed bool, notes []string) *Started {
 	m := c.Program.Metric
 	unit := cmp.Or(m.Unit, "no unit")
 	s := &Started{Campaign: c.Name, Direction: firstWords(doc.Body, 240), Resumed: resumed, Contract: c.Program, ID: job, Codename: session, Left: left(c), Notes: notes,

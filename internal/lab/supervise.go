@@ -349,7 +349,7 @@ func (s *supervisor) measured(ctx context.Context, m *research.Measurement) (sam
 		return nil, nil, err
 	}
 	var obs []research.Observation
-	next := func() *research.Want { return research.NextMeasured(m, role, now.Rule.Class, obs) }
+	next := func() *research.Want { return research.NextMeasured(m.JobStart, role, now.Rule.Class, obs) }
 	for want := next(); want != nil; want = next() {
 		if err := s.affords(ctx, m, len(obs)); err != nil {
 			return nil, nil, err
@@ -366,7 +366,7 @@ func (s *supervisor) measured(ctx context.Context, m *research.Measurement) (sam
 		}
 		obs = append(obs, o)
 	}
-	samples, paired = research.Measured(m, obs)
+	samples, paired = research.Measured(m.JobStart, obs)
 	return samples, paired, nil
 }
 

@@ -87,10 +87,10 @@ func NewAblation(p Program, st RuleState, changes []AblationChange, pairs int) A
 // ClaimOf is what was believed of a kept experiment, as a positive difference
 // on the scale of the ablation; 0 for nothing, and for one that a person kept
 // against its verdict.
-func (a Ablation) ClaimOf(x *Experiment) float64 {
-	j := x.Judgement
+func (a Ablation) ClaimOf(j *Judgement, overridden bool) float64 {
+
 	switch {
-	case j == nil || x.Overridden != "":
+	case j == nil || overridden:
 		return 0
 	case a.Class == Deterministic:
 		if j.Value == nil || j.Baseline == nil {

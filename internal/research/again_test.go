@@ -98,7 +98,7 @@ func TestInvalidRepetitions(t *testing.T) {
 
 // playMeasured makes a measurement's runs, all of them contended.
 func playMeasured(m *research.Measurement, class research.Noise, value func(research.Side) float64) (obs []research.Observation) {
-	next := func() *research.Want { return research.NextMeasured(m, research.Measure, class, obs) }
+	next := func() *research.Want { return research.NextMeasured(m.JobStart, research.Measure, class, obs) }
 	for w := next(); w != nil; w = next() {
 		obs = append(obs, research.Observation{Want: *w, Valid: true, Value: value(w.Side), Contended: true})
 	}
@@ -127,7 +127,7 @@ func TestDeterministicPairsAreMadeOnce(t *testing.T) {
 		d := recordedNight(t, p, machine{}, []float64{-.1})
 		d.add(research.KindMeasurementStarted, m.JobStart)
 		d.runs("m1", obs)
-		samples, paired := research.Measured(m, obs)
+		samples, paired := research.Measured(m.JobStart, obs)
 		end := research.Summarise(samples, paired, p.Metric, "log")
 		if end.Job = "m1"; end.Gain == nil {
 			t.Fatalf("%s: no gain from %d and %d samples", name, len(samples), len(paired))

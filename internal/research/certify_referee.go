@@ -160,7 +160,7 @@ func (r referee) exact(st RuleState, obs []Observation) Step {
 		j.Scale = logScale
 		gain /= base
 	}
-	j.Gain = &Interval{gain, gain, gain}
+	j.Gain = &Interval{Mid: gain, Lo: gain, Hi: gain}
 	if j.Verdict != Regressed {
 		r.checkGrowth(st, obs, j)
 	}

@@ -99,8 +99,8 @@ func (s RuleState) ChainWords(m Metric, j *Judgement) string {
 
 // CertifiedWords is the sum of the certificates' gains, for readers.
 func (c *Campaign) CertifiedWords() string {
-	w := phrase{Judgement{Scale: c.Rule.Scale}, c.Program.Metric.Unit}
-	return w.amount(c.Rule.ruler().gain(-c.CertifiedGain))
+	g := c.Rule.ruler().gain(-c.CertifiedGain)
+	return GainWords(Interval{Mid: g, Lo: g, Hi: g}, c.Rule.Scale, c.Program.Metric)
 }
 
 // Proof says how far a keep of x is proven: certified as part of a chain,
@@ -175,19 +175,19 @@ func GainWords(g Interval, scale string, m Metric) string {
 // them all: of one version, or of two in pairs A B, B A, … so that steady drift
 // cancels; a contended pair is repeated once, unless class, the metric's, is
 // deterministic.
-func NextMeasured(m *Measurement, role Role, class Noise, obs []Observation) *Want {
+func NextMeasured(m JobStart, role Role, class Noise, obs []Observation) *Want {
 	if w := Again(class, obs); w != nil {
 		return w
 	}
 	a, b := measuredSides(m)
 	done := len(Settled(obs))
 	if m.Paired == "" {
-		if done >= m.JobStart.Runs {
+		if done >= m.Runs {
 			return nil
 		}
 		return &Want{Side: a, Role: role}
 	}
-	if done >= 2*m.JobStart.Runs {
+	if done >= 2*m.Runs {
 		return nil
 	}
 	w := &Want{Side: b, Role: role, Pair: done/2 + 1, Order: "BC"}
@@ -201,7 +201,7 @@ func NextMeasured(m *Measurement, role Role, class Noise, obs []Observation) *Wa
 }
 
 // Measured are the samples of both versions of a measurement, pair by pair.
-func Measured(m *Measurement, obs []Observation) (samples, paired []float64) {
+func Measured(m JobStart, obs []Observation) (samples, paired []float64) {
 	a, _ := measuredSides(m)
 	for _, o := range Settled(obs) {
 		if o.Side == a {
@@ -214,7 +214,7 @@ func Measured(m *Measurement, obs []Observation) (samples, paired []float64) {
 }
 
 // measuredSides are the version measured and the one it is compared with.
-func measuredSides(m *Measurement) (a, b Side) {
+func measuredSides(m JobStart) (a, b Side) {
 	if m.Job.Kind() == AuditJob {
 		return Incumbent, Start
 	}

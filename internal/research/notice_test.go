@@ -80,7 +80,7 @@ func TestNoticedCrashLoop(t *testing.T) {
 	crash := func(n int) research.Experiment {
 		return judged(n, research.Invalid, fmt.Sprintf("exit code 7 after %d ms", n))
 	}
-	history := func(bad map[int]research.Experiment) (told []int) {
+	past := func(bad map[int]research.Experiment) (told []int) {
 		for n := 1; n <= 14; n++ {
 			at := func(n int) research.Experiment {
 				if x, ok := bad[n]; ok {
@@ -116,7 +116,7 @@ func TestNoticedCrashLoop(t *testing.T) {
 		"another cause": {map[int]research.Experiment{7: judged(7, research.Invalid, "no metric")}, []int{5, 12}},
 		"a stop":        {map[int]research.Experiment{3: stopped, 8: judged(8, research.Improved, "")}, []int{13}},
 	} {
-		if diff := cmp.Diff(c.want, history(c.bad)); diff != "" {
+		if diff := cmp.Diff(c.want, past(c.bad)); diff != "" {
 			t.Errorf("%s: %s", name, diff)
 		}
 	}

@@ -189,7 +189,7 @@ func (c *replay) measured(b MeasurementEnd) error {
 	if b.Failed != "" {
 		return nil
 	}
-	samples, paired := Measured(&Measurement{JobStart: job.start}, job.obs)
+	samples, paired := Measured(job.start, job.obs)
 	end := Summarise(samples, paired, c.program.Metric, c.state.Scale)
 	if b.Job.Kind() == AuditJob {
 		end = SummariseAudit(samples, paired, c.program.Metric, c.state.Scale)
