@@ -38,16 +38,19 @@ type Hunk struct {
 // loadEdits reads every edit of an example in the order of the file names.
 func loadEdits(example string) ([]Edit, error) {
 	dir := example + "/edits"
+
 	entries, err := files.ReadDir(dir)
 	if err != nil {
 		return nil, fmt.Errorf("list the edits: %w", err)
 	}
 	var edits []Edit
+
 	for _, entry := range entries {
 		text, err := files.ReadFile(path.Join(dir, entry.Name()))
 		if err != nil {
 			return nil, fmt.Errorf("read an edit: %w", err)
 		}
+
 		e, err := ParseEdit(string(text))
 		if err != nil {
 			return nil, fmt.Errorf("read the edit %s/%s: %w", dir, entry.Name(), err)
@@ -55,6 +58,7 @@ func loadEdits(example string) ([]Edit, error) {
 		e.Name = strings.TrimSuffix(entry.Name(), ".edit")
 		edits = append(edits, e)
 	}
+
 	return edits, nil
 }
 
@@ -63,6 +67,7 @@ func loadEdits(example string) ([]Edit, error) {
 // with a blank (kept), '-' (removed) or '+' (added).
 func ParseEdit(text string) (Edit, error) {
 	var e Edit
+
 	head, body, _ := strings.Cut(text, "\n\n")
 	for _, line := range strings.Split(strings.TrimSpace(head), "\n") {
 		key, value, _ := strings.Cut(line, ":")
@@ -70,9 +75,11 @@ func ParseEdit(text string) (Edit, error) {
 			return e, err
 		}
 	}
+
 	if e.Hypothesis == "" || len(e.Outcome) == 0 {
 		return e, errors.New("an edit needs a hypothesis and an outcome")
 	}
+
 	return e, e.addHunks(body)
 }
 
@@ -93,26 +100,33 @@ func (e *Edit) set(key, value string) error {
 	default:
 		return fmt.Errorf("unknown key %q", key)
 	}
+
 	return nil
 }
 
 func (e *Edit) addHunks(body string) error {
 	var hunk *Hunk
+
 	for _, line := range strings.SplitAfter(body, "\n") {
 		if file, ok := strings.CutPrefix(line, "@@ "); ok {
 			e.Hunks = append(e.Hunks, Hunk{File: strings.TrimSpace(file)})
 			hunk = &e.Hunks[len(e.Hunks)-1]
+
 			continue
 		}
+
 		if strings.TrimSpace(line) == "" && !strings.HasPrefix(line, " ") {
 			line = " " + line // an empty context line, its blank lost to an editor
 		}
+
 		if line == " " {
 			continue
 		}
+
 		if hunk == nil {
 			return fmt.Errorf("the line %q stands before the first @@", strings.TrimSpace(line))
 		}
+
 		switch line[0] {
 		case ' ':
 			hunk.Old += line[1:]
@@ -125,6 +139,7 @@ func (e *Edit) addHunks(body string) error {
 			return fmt.Errorf("the line %q begins with none of ' ', '-', '+'", strings.TrimSpace(line))
 		}
 	}
+
 	return nil
 }
 
@@ -136,6 +151,7 @@ func (e *Edit) Files() []string {
 			names = append(names, h.File)
 		}
 	}
+
 	return names
 }
 
@@ -155,15 +171,18 @@ func (e *Edit) Apply(dir string) error {
 			}
 			text = string(content)
 		}
+
 		if h.Old == "" || strings.Count(text, h.Old) != 1 {
 			return fmt.Errorf("apply %s: %w %s", e.Name, ErrNoPlace, h.File)
 		}
 		texts[h.File] = strings.Replace(text, h.Old, h.New, 1)
 	}
+
 	for name, text := range texts {
 		if err := os.WriteFile(filepath.Join(dir, filepath.FromSlash(name)), []byte(text), 0o644); err != nil {
 			return fmt.Errorf("apply %s: %w", e.Name, err)
 		}
 	}
+
 	return nil
 }

@@ -43,6 +43,7 @@ func Names() []string {
 	for i, n := range needs {
 		names[i] = n.name
 	}
+
 	return names
 }
 
@@ -53,14 +54,17 @@ func Load(name string) (*Example, error) {
 			continue
 		}
 		x := &Example{Name: name, Needs: n.programs}
+
 		readme, err := files.ReadFile(name + "/README.md")
 		if err != nil {
 			return nil, fmt.Errorf("read the example's README: %w", err)
 		}
 		x.About = firstParagraph(string(readme))
 		x.Edits, err = loadEdits(name)
+
 		return x, err
 	}
+
 	return nil, fmt.Errorf("no example is called %q (there are %s)", name, strings.Join(Names(), ", "))
 }
 
@@ -71,18 +75,22 @@ func (x *Example) Write(dir string) error {
 		if err != nil {
 			return err
 		}
+
 		rel := strings.TrimPrefix(strings.TrimPrefix(name, x.Name), "/")
 		if rel == "edits" {
 			return fs.SkipDir
 		}
+
 		to := filepath.Join(dir, filepath.FromSlash(realName(rel)))
 		if d.IsDir() {
 			return os.MkdirAll(to, 0o755)
 		}
+
 		content, err := files.ReadFile(name)
 		if err != nil {
 			return err
 		}
+
 		return writeNew(to, content)
 	})
 }
@@ -92,10 +100,12 @@ func writeNew(to string, content []byte) error {
 	if err != nil {
 		return fmt.Errorf("write the example: %w", err)
 	}
+
 	if _, err := f.Write(content); err != nil {
 		f.Close()
 		return fmt.Errorf("write the example: %w", err)
 	}
+
 	return f.Close()
 }
 
@@ -107,6 +117,7 @@ func realName(rel string) string {
 	case "gitignore.txt":
 		return ".gitignore"
 	}
+
 	return rel
 }
 
@@ -117,5 +128,6 @@ func firstParagraph(markdown string) string {
 			return strings.Join(strings.Fields(block), " ")
 		}
 	}
+
 	return ""
 }

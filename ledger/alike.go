@@ -39,19 +39,23 @@ type listed struct {
 func (t *Tx) sharing(bucket, campaign, text string, limit int) []int {
 	ws := words(text)
 	found := map[int]int{}
+
 	lists := make([]listed, 0, alikeWords)
 	for _, w := range ws[:min(len(ws), alikeWords)] {
 		l := listed{list: list{bucket, prefix(campaign, w)}}
+
 		newest, under, seen := uint64(0), uint64(noLimit), []int{}
 		for len(seen) < alikeEach && under > 0 {
 			if under, _ = t.s.below(bucket, l.prefix, under); under > 0 {
 				newest, seen = max(newest, under), append(seen, int(under))
 			}
 		}
+
 		if len(seen) == 0 {
 			continue
 		}
 		l.weight = bits.Len64((newest - under) / uint64(len(seen))) // one text in how many, about, has the word
+
 		lists = append(lists, l)
 		for _, n := range seen {
 			found[n] += l.weight
@@ -59,6 +63,7 @@ func (t *Tx) sharing(bucket, campaign, text string, limit int) []int {
 	}
 	slices.SortStableFunc(lists, func(a, b listed) int { return cmp.Compare(b.weight, a.weight) })
 	t.together(lists[:min(len(lists), alikeAll)], found)
+
 	for i := range min(len(lists), alikePairs) {
 		for j := range i {
 			t.together([]listed{lists[j], lists[i]}, found)
@@ -66,6 +71,7 @@ func (t *Tx) sharing(bucket, campaign, text string, limit int) []int {
 	}
 	best := heaviest(found, 2*limit)
 	clear(found)
+
 	for _, n := range best { // what the short looks at the lists have missed
 		for _, l := range lists {
 			if t.s.get(bucket, l.prefix+bigEndian(uint64(n))) != nil {
@@ -73,16 +79,19 @@ func (t *Tx) sharing(bucket, campaign, text string, limit int) []int {
 			}
 		}
 	}
+
 	return heaviest(found, limit)
 }
 
 // together gives the newest texts that are in all lists the lists' weights.
 func (t *Tx) together(lists []listed, found map[int]int) {
 	m := &matcher{t: t, under: noLimit, effort: alikeTries}
+
 	weight := 0
 	for _, l := range lists {
 		m.lists, weight = append(m.lists, l.list), weight+l.weight
 	}
+
 	for range alikeEach {
 		n, ok := m.next()
 		if !ok {
@@ -101,5 +110,6 @@ func heaviest(found map[int]int, limit int) []int {
 	slices.SortFunc(all, func(a, b int) int {
 		return cmp.Or(cmp.Compare(found[b], found[a]), cmp.Compare(b, a))
 	})
+
 	return all[:min(len(all), limit)]
 }

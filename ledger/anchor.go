@@ -42,26 +42,31 @@ func (a anchor) sum() string {
 
 func (a anchor) line() []byte {
 	a.Sum = a.sum()
+
 	b, err := json.Marshal(a)
 	if err != nil {
 		panic(err) // a number and two hex strings
 	}
+
 	return append(b, bytes.Repeat([]byte(" "), slotLen-1-len(b))...)
 }
 
 // readSlots returns the bytes of both slots.
 func readSlots(path string) ([2][slotLen]byte, error) {
 	var slots [2][slotLen]byte
+
 	f, err := os.Open(path)
 	if err != nil {
 		return slots, err
 	}
 	defer f.Close()
+
 	for i := range slots {
 		if _, err := f.ReadAt(slots[i][:], int64(i)*slotGap); err != nil && !errors.Is(err, io.EOF) {
 			return slots, err
 		}
 	}
+
 	return slots, nil
 }
 
@@ -71,21 +76,26 @@ func readAnchor(path string) (*anchor, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
+
 	if err != nil {
 		return nil, storage("read the ledger's anchor", err)
 	}
 	var newest *anchor
+
 	for i, slot := range slots {
 		a := anchor{slot: int64(i)}
+
 		err := json.Unmarshal(bytes.TrimRight(slot[:], "\x00"), &a)
 		if err == nil && a.Sum == a.sum() && (newest == nil || a.Seq > newest.Seq) {
 			newest = &a
 		}
 	}
+
 	if newest == nil {
 		return nil, damaged("restore it from a backup, or delete it and run `ratchet verify`",
 			"%s does not hold a head: the newest records can't be vouched for", path)
 	}
+
 	return newest, nil
 }
 
@@ -98,9 +108,11 @@ func writeAnchor(path string, a anchor, old *anchor) error {
 	} else {
 		err = overwrite(path, (1-old.slot)*slotGap, line)
 	}
+
 	if err != nil {
 		return storage("write the ledger's anchor", err)
 	}
+
 	return nil
 }
 
@@ -110,13 +122,16 @@ func overwrite(path string, at int64, data []byte) error {
 	if err != nil {
 		return err
 	}
+
 	err = fault.At("anchor.write", func() error { _, err := f.WriteAt(data, at); return err })
 	if err == nil {
 		err = fault.At("anchor.sync", func() error { return datasync(f) })
 	}
+
 	if cerr := f.Close(); err == nil {
 		err = cerr
 	}
+
 	return err
 }
 
@@ -126,20 +141,25 @@ func replace(path, tmp string, data []byte) error {
 	if err != nil {
 		return err
 	}
+
 	_, err = f.Write(data)
 	if err == nil {
 		err = fault.At("file.sync", f.Sync)
 	}
+
 	if cerr := f.Close(); err == nil {
 		err = cerr
 	}
+
 	if err == nil {
 		err = fault.At("file.rename", func() error { return os.Rename(tmp, path) })
 	}
+
 	if err != nil {
 		os.Remove(tmp)
 		return err
 	}
+
 	return syncDir(filepath.Dir(path))
 }
 
@@ -148,10 +168,12 @@ func syncDir(dir string) error {
 	if runtime.GOOS == "windows" { // has no such call; NTFS journals renames
 		return nil
 	}
+
 	d, err := os.Open(dir)
 	if err != nil {
 		return err
 	}
 	defer d.Close()
+
 	return d.Sync()
 }

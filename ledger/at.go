@@ -17,39 +17,49 @@ func (l *Ledger) At(ctx context.Context, seq uint64, f func(*Tx) error) error {
 		return err
 	}
 	defer v.copy.close()
+
 	err = l.Stream(ctx, 1, func(rec research.Record, stored []byte) error {
 		if rec.Seq > seq {
 			return ErrStop
 		}
+
 		if err := v.copy.put(bucketRecords, bigEndian(rec.Seq), stored); err != nil {
 			return storage(secondCopy, err)
 		}
 		v.hash, v.next = rec.Hash, rec.Seq+1
+
 		return v.index(rec)
 	})
 	if err == nil && v.next != seq+1 {
-		err = research.Errorf(research.CodeNotFound, "name a record that it has", "the ledger ends at record %d, there is no record %d", v.next-1, seq)
+		err = research.Errorf(research.CodeNotFound, "name a record that it has",
+			"the ledger ends at record %d, there is no record %d", v.next-1, seq)
 	}
+
 	if err == nil {
 		err = v.tx.release()
 	}
+
 	if err != nil {
 		return err
 	}
+
 	return f(&Tx{s: v.copy, now: l.now, seq: seq, hash: v.hash})
 }
 
 // LessonRecords are the records of the newest lessons, newest first, at most limit.
 func (t *Tx) LessonRecords(campaign string, limit int) ([]research.Record, error) {
 	var out []research.Record
+
 	n, v := t.s.below(bucketLessons, prefix(campaign), noLimit)
 	for ; n > 0 && len(out) < limit; n, v = t.s.below(bucketLessons, prefix(campaign), n) {
 		rec, err := t.Record(number(v))
 		if err != nil {
 			return nil, err
 		}
+
 		out = append(out, rec)
 	}
+
 	return out, nil
 }
 
@@ -57,6 +67,7 @@ func (t *Tx) LessonRecords(campaign string, limit int) ([]research.Record, error
 // by job and number: of one job, or of all ("").
 func (t *Tx) RunRecords(campaign string, id research.JobID, limit int) []uint64 {
 	var seqs []uint64
+
 	pre := prefix(campaign)
 	if id != "" {
 		pre = prefix(campaign, string(id))
@@ -65,5 +76,6 @@ func (t *Tx) RunRecords(campaign string, id research.JobID, limit int) []uint64 
 		seqs = append(seqs, number(k))
 		return len(seqs) < limit
 	})
+
 	return seqs
 }

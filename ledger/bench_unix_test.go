@@ -22,6 +22,7 @@ func grown(b *testing.B, n int) *ledger.Ledger {
 	l := open(b, filepath.Join(b.TempDir(), "ledger.db"))
 	put(b, l, opening()...)
 	grow(b, l, 1, n)
+
 	return l
 }
 
@@ -35,6 +36,7 @@ func BenchmarkAppend(b *testing.B) {
 			runtime.GC()
 			start := cpu(b)
 			b.ResetTimer()
+
 			for range b.N {
 				if len(todo) == 0 {
 					n++
@@ -56,6 +58,7 @@ func BenchmarkCampaignRead(b *testing.B) {
 			runtime.GC()
 			start := cpu(b)
 			b.ResetTimer()
+
 			for range b.N {
 				err := l.View(context.Background(), func(tx *ledger.Tx) error {
 					_, err := tx.Campaign(camp)
@@ -73,10 +76,12 @@ func BenchmarkCampaignRead(b *testing.B) {
 // BenchmarkSearch reads a page of a two-word search, of one status, and of a
 // verdict that nothing has.
 func BenchmarkSearch(b *testing.B) {
-	for _, q := range []ledger.Query{{Text: "partition vectorize"}, {Status: research.Reverted}, {Verdict: research.Improved}} {
+	for _, q := range []ledger.Query{{Text: "partition vectorize"}, {Status: research.Reverted},
+		{Verdict: research.Improved}} {
 		b.Run(q.Text+string(q.Status)+string(q.Verdict), func(b *testing.B) {
 			l := grown(b, 10_000)
 			b.ResetTimer()
+
 			for range b.N {
 				view(b, l, func(tx *ledger.Tx) error {
 					_, _, err := tx.Experiments(camp, q)
@@ -97,19 +102,23 @@ func BenchmarkAlike(b *testing.B) {
 			start := cpu(b)
 			b.ResetTimer()
 			found := 0
+
 			for i := range b.N {
 				text := hypothesis(i*7919%(size+1) + 1)
 				view(b, l, func(tx *ledger.Tx) error {
 					tx.SameEdit(camp, "digest")
+
 					for _, n := range tx.ExperimentsLike(camp, text, 12) {
 						x, err := tx.Experiment(camp, n)
 						if err != nil {
 							return err
 						}
+
 						if _, same := research.Alike(text, x.Hypothesis); same {
 							found++
 						}
 					}
+
 					return nil
 				})
 			}

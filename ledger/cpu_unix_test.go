@@ -13,5 +13,6 @@ func cpu(b *testing.B) int64 {
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
 		b.Fatal(err)
 	}
+
 	return u.Utime.Nano() + u.Stime.Nano()
 }

@@ -20,11 +20,13 @@ const head = 5 + 4*5
 func intact(t *testing.T) *ledger.Ledger {
 	l := fresh(t)
 	put(t, l, opening()...)
+
 	for n := 1; n <= 4; n++ {
 		for _, e := range experiment(n, hypothesis(n), "no gain") {
 			put(t, l, e)
 		}
 	}
+
 	return l
 }
 
@@ -32,15 +34,18 @@ func anchorOf(l *ledger.Ledger) string { return filepath.Join(l.Dir(), "ledger.h
 
 func read(t *testing.T, path string) []byte {
 	t.Helper()
+
 	b, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	return b
 }
 
 func write(t *testing.T, path string, b []byte) {
 	t.Helper()
+
 	if err := os.WriteFile(path, b, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -51,11 +56,13 @@ func key(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
 // meddle changes the database behind the ledger's back.
 func meddle(t *testing.T, l *ledger.Ledger, f func(*bbolt.Tx) error) {
 	t.Helper()
+
 	db, err := bbolt.Open(l.Path(), 0o600, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer db.Close()
+
 	if err := db.Update(f); err != nil {
 		t.Fatal(err)
 	}
@@ -67,18 +74,21 @@ func flip(t *testing.T, l *ledger.Ledger, seq int, what string, off int) {
 	t.Helper()
 	b := read(t, l.Path())
 	found := false
+
 	lead := fmt.Appendf(nil, `{"seq":%d,`, seq)
 	for at := 0; ; at++ {
 		i := bytes.Index(b[at:], lead)
 		if i < 0 {
 			break
 		}
+
 		at += i
 		if j := bytes.Index(b[at:min(len(b), at+8000)], []byte(what)); j >= 0 {
 			b[at+j+off] ^= 1
 			found = true
 		}
 	}
+
 	if !found {
 		t.Fatalf("record %d with %q is not in the file", seq, what)
 	}
@@ -102,7 +112,10 @@ func TestDamage(t *testing.T) {
 			[]string{"record 8 was altered"}, 8, false},
 		"bit in the newest record": {func(t *testing.T, l *ledger.Ledger) { flip(t, l, head, `"kind"`, 9) },
 			[]string{fmt.Sprint(head), "altered"}, head, true},
-		"bits in two records": {func(t *testing.T, l *ledger.Ledger) { flip(t, l, 3, "job", 1); flip(t, l, head, `"kind"`, 9) },
+		"bits in two records": {func(t *testing.T, l *ledger.Ledger) {
+			flip(t, l, 3, "job", 1)
+			flip(t, l, head, `"kind"`, 9)
+		},
 			[]string{"record 3 was altered"}, 3, true},
 		"removed tail": {func(t *testing.T, l *ledger.Ledger) {
 			meddle(t, l, func(tx *bbolt.Tx) error {
@@ -111,6 +124,7 @@ func TestDamage(t *testing.T) {
 						return err
 					}
 				}
+
 				return nil
 			})
 		}, []string{"rolled back", "ends at record 21", "records 22 to 25 are lost"}, 22, true},
@@ -127,10 +141,12 @@ func TestDamage(t *testing.T) {
 		"swapped records": {func(t *testing.T, l *ledger.Ledger) {
 			meddle(t, l, func(tx *bbolt.Tx) error {
 				b := bucket(tx, "records")
+
 				x, y := bytes.Clone(b.Get(key(7))), bytes.Clone(b.Get(key(12)))
 				if err := b.Put(key(7), y); err != nil {
 					return err
 				}
+
 				return b.Put(key(12), x)
 			})
 		}, []string{"record 12 stands in the place of record 7"}, 7, false},
@@ -140,16 +156,25 @@ func TestDamage(t *testing.T) {
 			e[1].Body = research.SessionJoin{Codename: "amber-fox", Checkout: "/elsewhere"}
 			put(t, other, e...)
 			var foreign []byte
-			meddle(t, other, func(tx *bbolt.Tx) error { foreign = bytes.Clone(bucket(tx, "records").Get(key(3))); return nil })
+			meddle(t, other, func(tx *bbolt.Tx) error {
+				foreign = bytes.Clone(bucket(tx, "records").Get(key(3)))
+				return nil
+			})
 			meddle(t, l, func(tx *bbolt.Tx) error { return bucket(tx, "records").Put(key(3), foreign) })
 		}, []string{"record 3 does not follow record 2"}, 3, false},
-		"emptied file":   {func(t *testing.T, l *ledger.Ledger) { write(t, l.Path(), nil) }, []string{"emptied", "1 to 25"}, 0, true},
-		"removed file":   {func(t *testing.T, l *ledger.Ledger) { os.Remove(l.Path()) }, []string{"missing", "1 to 25"}, 0, true},
-		"cut to 3 pages": {func(t *testing.T, l *ledger.Ledger) { os.Truncate(l.Path(), 3*4096) }, []string{"cut off", "1 to 25"}, 0, true},
+		"emptied file": {func(t *testing.T, l *ledger.Ledger) { write(t, l.Path(), nil) },
+			[]string{"emptied", "1 to 25"}, 0, true},
+		"removed file": {func(t *testing.T, l *ledger.Ledger) { os.Remove(l.Path()) }, []string{"missing", "1 to 25"},
+			0, true},
+		"cut to 3 pages": {func(t *testing.T, l *ledger.Ledger) { os.Truncate(l.Path(), 3*4096) },
+			[]string{"cut off", "1 to 25"}, 0, true},
 		"cut in half": {func(t *testing.T, l *ledger.Ledger) { os.Truncate(l.Path(), int64(len(read(t, l.Path()))/2)) },
 			[]string{"ledger.db"}, 0, true},
-		"cut to a byte": {func(t *testing.T, l *ledger.Ledger) { os.Truncate(l.Path(), 1) }, []string{"not readable", "1 to 25"}, 0, true},
-		"not a database": {func(t *testing.T, l *ledger.Ledger) { write(t, l.Path(), bytes.Repeat([]byte("text"), 8192)) },
+		"cut to a byte": {func(t *testing.T, l *ledger.Ledger) { os.Truncate(l.Path(), 1) },
+			[]string{"not readable", "1 to 25"}, 0, true},
+		"not a database": {func(t *testing.T, l *ledger.Ledger) {
+			write(t, l.Path(), bytes.Repeat([]byte("text"), 8192))
+		},
 			[]string{"not readable", "1 to 25"}, 0, true},
 		"another database": {func(t *testing.T, l *ledger.Ledger) {
 			os.Remove(l.Path())
@@ -162,6 +187,7 @@ func TestDamage(t *testing.T) {
 		}, []string{"ledger.db"}, 0, true},
 		"newest meta page": {func(t *testing.T, l *ledger.Ledger) {
 			b := read(t, l.Path())
+
 			newest := 0 // of the two, by transaction number
 			if binary.LittleEndian.Uint64(b[4096+16+48:]) > binary.LittleEndian.Uint64(b[16+48:]) {
 				newest = 4096
@@ -184,13 +210,16 @@ func TestDamage(t *testing.T) {
 			grow(t, l, 6, 6)
 			write(t, anchorOf(l), anchored)
 		}, []string{"record 30 is another one"}, 30, true},
-		"garbled anchor": {func(t *testing.T, l *ledger.Ledger) { write(t, anchorOf(l), []byte("x")) }, []string{"ledger.head"}, 0, true},
+		"garbled anchor": {func(t *testing.T, l *ledger.Ledger) { write(t, anchorOf(l), []byte("x")) },
+			[]string{"ledger.head"}, 0, true},
 		"removed anchor": {func(t *testing.T, l *ledger.Ledger) { os.Remove(anchorOf(l)) },
 			[]string{"ledger.head is missing", "1 to 25 are intact"}, 0, false},
 		"changed index": {func(t *testing.T, l *ledger.Ledger) {
 			meddle(t, l, func(tx *bbolt.Tx) error {
 				b := bucket(tx, "experiments")
+
 				k := append([]byte(camp+"\x00"), key(2)...)
+
 				return b.Put(k, bytes.Replace(b.Get(k), []byte("regressed"), []byte("improved"), 1))
 			})
 		}, []string{"index experiments", camp + " 2"}, 0, false},
@@ -198,7 +227,9 @@ func TestDamage(t *testing.T) {
 			meddle(t, l, func(tx *bbolt.Tx) error {
 				b := bucket(tx, "campaigns")
 				k := []byte(camp + "\x00")
-				return b.Put(k, bytes.Replace(b.Get(k), []byte(`"incumbent":"start"`), []byte(`"incumbent":"stars"`), 1))
+
+				return b.Put(k, bytes.Replace(b.Get(k), []byte(`"incumbent":"start"`), []byte(`"incumbent":"stars"`),
+					1))
 			})
 		}, []string{"index campaigns"}, 0, true},
 		"added to an index": {func(t *testing.T, l *ledger.Ledger) {
@@ -218,16 +249,20 @@ func TestDamage(t *testing.T) {
 			c.do(t, l)
 			rep, err := l.Verify(t.Context())
 			wantError(t, err, research.CodeLedger, c.parts...)
+
 			if rep.Bad != c.bad {
 				t.Errorf("first bad record %d, want %d (%v)", rep.Bad, c.bad, err)
 			}
 			before, _ := os.ReadFile(l.Path())
+
 			err = l.Update(t.Context(), func(tx *ledger.Tx) error { _, err := tx.Campaign(camp); return err })
 			if (err != nil) != c.view {
 				t.Errorf("Update: %v, want an error: %v", err, c.view)
 			}
+
 			if c.view {
 				wantError(t, err, research.CodeLedger)
+
 				if after, _ := os.ReadFile(l.Path()); !bytes.Equal(before, after) {
 					t.Error("a refused call changed the file")
 				}
@@ -240,20 +275,24 @@ func TestDamage(t *testing.T) {
 // what the records say has changed.
 func TestAnyBit(t *testing.T) {
 	l := intact(t)
+
 	want, err := l.Verify(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	good := read(t, l.Path())
 	var noticed, harmless int
+
 	for at := 5; at < len(good); at += 397 {
 		b := bytes.Clone(good)
 		b[at] ^= 1 << (at % 8)
 		write(t, l.Path(), b)
+
 		rep, err := l.Verify(t.Context())
 		switch {
 		case err != nil:
 			wantError(t, err, research.CodeLedger)
+
 			noticed++
 		case rep != want:
 			t.Errorf("byte %d: %+v, want %+v", at, rep, want)
@@ -261,6 +300,7 @@ func TestAnyBit(t *testing.T) {
 			harmless++
 		}
 	}
+
 	if noticed == 0 || harmless == 0 {
 		t.Errorf("%d flips noticed, %d harmless: the test does not reach both", noticed, harmless)
 	}
@@ -273,6 +313,7 @@ func TestMissingAnchorHeals(t *testing.T) {
 		t.Fatal(err)
 	}
 	put(t, l, proposal(5, "next"))
+
 	if rep, err := l.Verify(t.Context()); err != nil || rep.Anchor != head+1 {
 		t.Errorf("%+v, %v", rep, err)
 	}
@@ -288,10 +329,12 @@ func TestAnchorBehindHeals(t *testing.T) {
 	e.Key = "k"
 	put(t, l, e)
 	write(t, anchorOf(l), old)
+
 	if rep, err := l.Verify(t.Context()); err != nil || rep.Anchor != head || rep.Records != head+1 {
 		t.Errorf("behind: %+v, %v", rep, err)
 	}
 	put(t, l, e)
+
 	if rep, err := l.Verify(t.Context()); err != nil || rep.Anchor != head+1 || rep.Records != head+1 {
 		t.Errorf("healed: %+v, %v", rep, err)
 	}
@@ -301,16 +344,19 @@ func TestAnchorBehindHeals(t *testing.T) {
 func TestTornAnchor(t *testing.T) {
 	l := intact(t)
 	b := read(t, anchorOf(l))
+
 	newest := 0
 	if bytes.Contains(b[4096:], fmt.Appendf(nil, `"seq":%d,`, head)) {
 		newest = 4096
 	}
 	b[newest+30] ^= 1
 	write(t, anchorOf(l), b)
+
 	if rep, err := l.Verify(t.Context()); err != nil || rep.Anchor != head-1 {
 		t.Errorf("%+v, %v", rep, err)
 	}
 	put(t, l, proposal(5, "next"))
+
 	if rep, err := l.Verify(t.Context()); err != nil || rep.Anchor != head+1 {
 		t.Errorf("%+v, %v", rep, err)
 	}
@@ -326,6 +372,7 @@ func TestRebuild(t *testing.T) {
 				return b.ForEach(func(k, v []byte) error { fmt.Fprintf(&out, "%s %x %x\n", name, k, v); return nil })
 			})
 		})
+
 		return out.Bytes()
 	}
 	good = dump()
@@ -333,17 +380,22 @@ func TestRebuild(t *testing.T) {
 		if err := tx.DeleteBucket([]byte("text")); err != nil {
 			return err
 		}
+
 		return bucket(tx, "campaigns").Put([]byte(camp+"\x00"), []byte("{"))
 	})
+
 	if _, err := l.Verify(t.Context()); code(err) != research.CodeLedger {
 		t.Fatalf("verify: %v", err)
 	}
+
 	if err := l.Rebuild(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+
 	if !bytes.Equal(dump(), good) {
 		t.Error("the rebuilt indexes differ from those that grew")
 	}
+
 	if _, err := l.Verify(t.Context()); err != nil {
 		t.Error(err)
 	}

@@ -31,6 +31,7 @@ func storage(doing string, err error) *research.Error {
 // opening classes an error of bbolt.Open: the disk's fault, or the file's.
 func opening(path string, last uint64, err error) error {
 	var perr *fs.PathError
+
 	var errno syscall.Errno
 	switch {
 	case errors.Is(err, bolterrors.ErrTimeout):
@@ -39,6 +40,7 @@ func opening(path string, last uint64, err error) error {
 	case errors.As(err, &perr), errors.As(err, &errno):
 		return storage("open the ledger", err)
 	}
+
 	return damaged(nextLost, "%s is not readable as a ledger (%w)%s", path, err, atStake(last))
 }
 
@@ -50,5 +52,6 @@ func atStake(last uint64) string {
 	case 1:
 		return "; record 1 is lost"
 	}
+
 	return fmt.Sprintf("; records 1 to %d can't be read", last)
 }

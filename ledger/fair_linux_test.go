@@ -12,6 +12,7 @@ import (
 // eventually waits until something is so, however busy the machine is.
 func eventually(t *testing.T, what string, so func() bool) {
 	t.Helper()
+
 	for end := time.Now().Add(2 * time.Minute); !so(); time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("not so after 2 minutes: %s", what)
@@ -25,12 +26,14 @@ func TestProcessesShareFairly(t *testing.T) {
 	l := fresh(t)
 	put(t, l, opening()...)
 	var ps []*process
+
 	for range 8 {
 		p := start(t, l)
 		p.begin()
 		ps = append(ps, p)
 	}
 	var marks []uint64 // heads at which all of them waited
+
 	for range 5 {
 		eventually(t, "each process appends", func() bool {
 			return !slices.ContainsFunc(ps, func(p *process) bool { return len(p.acknowledged()) <= len(marks) })
@@ -39,9 +42,11 @@ func TestProcessesShareFairly(t *testing.T) {
 	}
 	var acks []string
 	var counts []int
+
 	for _, p := range ps {
 		p.in.Close()
 	}
+
 	for _, p := range ps {
 		if err := p.wait(); err != nil {
 			t.Error(err)
@@ -50,6 +55,7 @@ func TestProcessesShareFairly(t *testing.T) {
 		counts = append(counts, len(p.acks))
 	}
 	t.Logf("experiments by process: %v; all waited at %v", counts, marks)
+
 	for _, mark := range marks {
 		wantTurns(t, ps, mark)
 	}
@@ -58,6 +64,7 @@ func TestProcessesShareFairly(t *testing.T) {
 		if seq, _ := tx.Head(); seq != uint64(5+2*len(acks)) {
 			t.Errorf("the head is %d after %d acknowledged experiments", seq, len(acks))
 		}
+
 		return nil
 	})
 }
@@ -71,8 +78,10 @@ func allWait(t *testing.T, l *ledger.Ledger, n int) (head uint64) {
 			given, serving := turns(t, l)
 			return given-serving-1 == uint64(n)
 		})
+
 		return nil
 	})
+
 	return head
 }
 
@@ -80,6 +89,7 @@ func allWait(t *testing.T, l *ledger.Ledger, n int) (head uint64) {
 func wantTurns(t *testing.T, ps []*process, head uint64) {
 	t.Helper()
 	turns := map[uint64]int{} // sequence → process
+
 	for i, p := range ps {
 		for _, ack := range p.acks {
 			var seq uint64
@@ -90,6 +100,7 @@ func wantTurns(t *testing.T, ps []*process, head uint64) {
 		}
 	}
 	var order []int
+
 	for n := range len(ps) {
 		i, ok := turns[head+2*uint64(n+1)] // each appends two records
 		if !ok || slices.Contains(order, i) {

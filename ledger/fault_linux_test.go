@@ -78,23 +78,29 @@ type faults struct {
 // intercept installs the filter on every thread of this process, for good.
 func intercept() (*faults, error) {
 	runtime.LockOSThread()
+
 	defer runtime.UnlockOSThread()
+
 	filter := []unix.SockFilter{{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: 0}} // the call's number
 	for nr := range faultCalls {
 		filter = append(filter, unix.SockFilter{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: nr, Jf: 1},
 			unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_USER_NOTIF})
 	}
+
 	filter = append(filter, unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW})
 	prog := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
+
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return nil, err
 	}
+
 	fd, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER,
 		unix.SECCOMP_FILTER_FLAG_TSYNC|unix.SECCOMP_FILTER_FLAG_TSYNC_ESRCH|unix.SECCOMP_FILTER_FLAG_NEW_LISTENER,
 		uintptr(unsafe.Pointer(&prog)))
 	if errno != 0 {
 		return nil, errno
 	}
+
 	return &faults{fd: int(fd)}, nil
 }
 
@@ -102,9 +108,11 @@ func intercept() (*faults, error) {
 func (f *faults) serve() {
 	for {
 		var n notification
-		if _, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(f.fd), unix.SECCOMP_IOCTL_NOTIF_RECV, uintptr(unsafe.Pointer(&n))); errno != 0 {
+		if _, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(f.fd), unix.SECCOMP_IOCTL_NOTIF_RECV,
+			uintptr(unsafe.Pointer(&n))); errno != 0 {
 			continue
 		}
+
 		a := answer{id: n.id, flags: 1} // go on
 		if errno := f.decide(n); errno != 0 {
 			a = answer{id: n.id, errno: -int32(errno)}
@@ -120,10 +128,12 @@ func (f *faults) decide(n notification) syscall.Errno {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
+
 	f.calls = append(f.calls, name)
 	if k := len(f.calls); k == f.plan.Call || f.plan.Onwards && f.plan.Call > 0 && k > f.plan.Call {
 		return f.plan.Errno
 	}
+
 	return 0
 }
 
@@ -135,9 +145,11 @@ func (f *faults) with(p plan, act func() error) (calls []string, code research.C
 	err := act()
 	f.mu.Lock()
 	defer f.mu.Unlock()
+
 	if err != nil {
 		code = codeOf(err)
 	}
+
 	return f.calls, code
 }
 
@@ -146,6 +158,7 @@ func codeOf(err error) research.Code {
 	if errors.As(err, &e) && e.Next != "" {
 		return e.Code
 	}
+
 	return research.Code(err.Error())
 }
 
@@ -155,9 +168,11 @@ func faulty(path string) {
 		fmt.Println("skip:", err)
 		return
 	}
+
 	go f.serve()
 	var p plan
 	json.Unmarshal([]byte(os.Getenv(faultPlan)), &p)
+
 	l, err := ledger.Open(path, ledger.Options{})
 	if err != nil {
 		fmt.Println("skip:", err)
@@ -179,6 +194,7 @@ func keyed() []research.Entry {
 	for i := range all {
 		all[i].Campaign, all[i].Key = "second", fmt.Sprint(i)
 	}
+
 	return all
 }
 
@@ -187,15 +203,19 @@ func inject(t *testing.T, path string, p plan) outcome {
 	t.Helper()
 	raw, _ := json.Marshal(p)
 	cmd := exec.Command(os.Args[0])
+
 	cmd.Env = append(os.Environ(), faultEnv+"="+path, faultPlan+"="+string(raw), "GODEBUG=asyncpreemptoff=1")
+
 	out, err := cmd.CombinedOutput()
 	if strings.HasPrefix(string(out), "skip:") {
 		t.Skipf("no seccomp notifications here: %s", out)
 	}
+
 	var o outcome
 	if err = errors.Join(err, json.Unmarshal(out, &o)); err != nil {
 		t.Fatalf("%+v: %v\n%s", p, err, out)
 	}
+
 	return o
 }
 
@@ -216,35 +236,43 @@ func TestFaults(t *testing.T) {
 func eachFault(t *testing.T, begun, onwards bool) {
 	for k := 1; ; k++ {
 		l := fresh(t)
+
 		before := 0
 		if begun {
 			before = len(put(t, l, opening()...))
 		}
+
 		o := inject(t, l.Path(), plan{Call: k, Onwards: onwards, Errno: syscall.EIO})
 		if len(o.Calls) < k { // the append has no more of them
 			if o.First != "" || k < 12 {
 				t.Errorf("without a fault, after %d calls: %+v", k-1, o)
 			}
 			t.Logf("%d faults", k-1)
+
 			return
 		}
+
 		failed := o.Calls[k-1]
 		if o.First != string(research.CodeStorage) {
 			t.Errorf("call %d (%s) failed, and the append gave %q", k, failed, o.First)
 		}
+
 		if want := map[bool]string{true: string(research.CodeStorage)}[onwards]; o.Again != want {
 			t.Errorf("call %d (%s) failed, and the repeated append gave %q, want %q", k, failed, o.Again, want)
 		}
 		synced := 0
+
 		for _, c := range o.Repeat {
 			if c == "fdatasync ledger.db" {
 				synced++
 			}
 		}
+
 		if !onwards && strings.HasSuffix(failed, " ledger.db") && synced < 2 {
 			t.Errorf("after %s failed, the repeated append trusted what the kernel showed: %v", failed, o.Repeat)
 		}
 		put(t, l, keyed()...)
+
 		rep, err := l.Verify(t.Context())
 		if want := uint64(before + len(keyed())); err != nil || rep.Records != want || rep.Anchor != want {
 			t.Errorf("after %s failed: %+v, %v", failed, rep, err)

@@ -37,5 +37,6 @@ func (l *Ledger) Warning() string {
 	if name == "" {
 		return ""
 	}
+
 	return fmt.Sprintf("the ledger %s is on %s: locks may not hold there, so use it from one machine only, or put it on a local disk (--ledger or RATCHET_LEDGER)", l.path, name)
 }

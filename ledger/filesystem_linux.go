@@ -8,5 +8,6 @@ func magicOf(dir string) uint32 {
 	if err := unix.Statfs(dir, &st); err != nil {
 		return 0
 	}
+
 	return uint32(st.Type)
 }

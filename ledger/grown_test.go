@@ -37,11 +37,13 @@ func realExperiment(t testing.TB) func(n int) []research.Entry {
 		}
 	}
 	l := versioned(t, golden(t, "v1"), "")
+
 	err := l.Stream(t.Context(), 1, func(rec research.Record, _ []byte) error {
 		job, err := research.Touches(rec)
 		if rec.Campaign != "noisy" || job != "x2" || err != nil {
 			return err
 		}
+
 		switch rec.Kind {
 		case research.KindExperimentProposed:
 			into(rec, &proposed)
@@ -51,25 +53,31 @@ func realExperiment(t testing.TB) func(n int) []research.Entry {
 			runs = append(runs, research.Run{})
 			into(rec, &runs[len(runs)-1])
 		}
+
 		return nil
 	})
 	if err != nil || len(runs) < realRuns {
 		t.Fatalf("%d runs, %v", len(runs), err)
 	}
+
 	return func(n int) []research.Entry {
 		p, j := proposed, judged
 		p.N, p.Hypothesis, p.Tree, j.N = n, hypothesis(n), oid("tree", n), n
 		p.Checkout, p.Candidate = "/src/a", oid("cand", n)
 		all := []research.Entry{entry(research.KindExperimentProposed, p)}
+
 		for i, r := range runs[:realRuns] {
 			if i > 0 {
 				r.Enforced, r.EnforcedAs = nil, 1
 			}
-			r.Job, r.Commit, r.Output = research.NewJobID(research.ExperimentJob, n), oid("cand", n), fmt.Sprintf("%064x", n)
+			r.Job, r.Commit, r.Output = research.NewJobID(research.ExperimentJob, n), oid("cand", n),
+				fmt.Sprintf("%064x", n)
 			all = append(all, entry(research.KindRunFinished, r))
 		}
+
 		return append(all, entry(research.KindExperimentJudged, j),
-			entry(research.KindExperimentReverted, research.Reversion{N: n, Lesson: "no gain, since the compiler did it already", By: "agent"}))
+			entry(research.KindExperimentReverted,
+				research.Reversion{N: n, Lesson: "no gain, since the compiler did it already", By: "agent"}))
 	}
 }
 
@@ -79,6 +87,7 @@ func growReal(t testing.TB, l *ledger.Ledger, n int) {
 	t.Helper()
 	put(t, l, opening()...)
 	make := realExperiment(t)
+
 	var batch []research.Entry
 	for i := 1; i <= n; i++ {
 		batch = append(batch, make(i)...)
@@ -107,10 +116,13 @@ func others(t testing.TB, l *ledger.Ledger, first int, work func()) (took []time
 			case <-time.After(5 * time.Millisecond):
 			}
 			began := time.Now()
-			if _, err := l.Append(context.Background(), entry(research.KindLessonAdded, research.Lesson{N: n, Text: "meanwhile"})); err != nil {
+
+			if _, err := l.Append(context.Background(),
+				entry(research.KindLessonAdded, research.Lesson{N: n, Text: "meanwhile"})); err != nil {
 				t.Error(err)
 				return
 			}
+
 			took = append(took, time.Since(began))
 		}
 	})
@@ -118,6 +130,7 @@ func others(t testing.TB, l *ledger.Ledger, first int, work func()) (took []time
 	close(stop)
 	done.Wait()
 	slices.Sort(took)
+
 	return took
 }
 
@@ -125,6 +138,7 @@ func others(t testing.TB, l *ledger.Ledger, first int, work func()) (took []time
 // while it is exported, backed up, verified and migrated. `make grown`.
 func TestGrown(t *testing.T) {
 	var holds []time.Duration // of the ledger by l's own readings
+
 	l, err := ledger.Open(filepath.Join(t.TempDir(), "ledger.db"), ledger.Options{Observe: func(tm ledger.Timing) {
 		if !tm.Appended {
 			holds = append(holds, tm.Took-tm.Waited)
@@ -134,18 +148,24 @@ func TestGrown(t *testing.T) {
 		t.Fatal(err)
 	}
 	growReal(t, l, *grownTo)
+
 	info, err := os.Stat(l.Path())
 	if err != nil {
 		t.Fatal(err)
 	}
 	n := float64(*grownTo)
-	t.Logf("%d experiments of %d runs: %.0f bytes an experiment in a file of %d", *grownTo, realRuns, float64(info.Size())/n, info.Size())
+	t.Logf("%d experiments of %d runs: %.0f bytes an experiment in a file of %d", *grownTo, realRuns,
+		float64(info.Size())/n, info.Size())
 	logBuckets(t, l, n)
 	lessons := 1
+
 	for name, work := range map[string]func() error{
 		"nothing": func() error { time.Sleep(100 * time.Millisecond); return nil },
 		"export": func() error {
-			return l.Stream(t.Context(), 1, func(_ research.Record, stored []byte) error { _, err := io.Discard.Write(stored); return err })
+			return l.Stream(t.Context(), 1, func(_ research.Record, stored []byte) error {
+				_, err := io.Discard.Write(stored)
+				return err
+			})
 		},
 		"backup": func() error { _, err := l.Backup(t.Context(), filepath.Join(t.TempDir(), "copy.db")); return err },
 		"verify": func() error { _, err := l.Verify(t.Context()); return err },
@@ -157,11 +177,14 @@ func TestGrown(t *testing.T) {
 				t.Error(err)
 			}
 		})
+
 		lessons += len(took)
 		if len(took) > 0 {
-			t.Logf("%s took %v; %d appends of others meanwhile: median %v, p99 %v, longest %v", name, time.Since(began).Round(time.Millisecond),
-				len(took), took[len(took)/2], took[len(took)*99/100], took[len(took)-1])
+			t.Logf("%s took %v; %d appends of others meanwhile: median %v, p99 %v, longest %v", name,
+				time.Since(began).Round(time.Millisecond), len(took), took[len(took)/2], took[len(took)*99/100],
+				took[len(took)-1])
 		}
+
 		if slices.Sort(holds); len(holds) > 0 {
 			t.Logf("%s held the ledger %d times: median %v, p99 %v, longest %v", name, len(holds),
 				holds[len(holds)/2], holds[len(holds)*99/100], holds[len(holds)-1])
@@ -171,6 +194,7 @@ func TestGrown(t *testing.T) {
 	began := time.Now()
 	view(t, l, func(*ledger.Tx) error { return nil })
 	t.Logf("migrated in %v", time.Since(began).Round(time.Millisecond))
+
 	if _, err := l.Verify(t.Context()); err != nil {
 		t.Error(err)
 	}
@@ -183,11 +207,14 @@ func logBuckets(t *testing.T, l *ledger.Ledger, n float64) {
 		t.Fatal(err)
 	}
 	defer db.Close()
+
 	err = db.View(func(tx *bbolt.Tx) error {
 		return tx.ForEach(func(name []byte, b *bbolt.Bucket) error {
 			if s := b.Stats(); s.LeafAlloc > 1<<16 {
-				t.Logf("%-12s %6.0f bytes an experiment hold %6.0f", name, float64(s.LeafAlloc+s.BranchAlloc)/n, float64(s.LeafInuse)/n)
+				t.Logf("%-12s %6.0f bytes an experiment hold %6.0f", name, float64(s.LeafAlloc+s.BranchAlloc)/n,
+					float64(s.LeafInuse)/n)
 			}
+
 			return nil
 		})
 	})

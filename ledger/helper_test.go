@@ -20,6 +20,7 @@ var epoch = time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC)
 func open(t testing.TB, path string) *ledger.Ledger {
 	t.Helper()
 	var n int
+
 	l, err := ledger.Open(path, ledger.Options{Now: func() time.Time {
 		n++
 		return epoch.Add(time.Duration(n) * time.Second)
@@ -27,6 +28,7 @@ func open(t testing.TB, path string) *ledger.Ledger {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	return l
 }
 
@@ -36,6 +38,7 @@ func fresh(t testing.TB) *ledger.Ledger {
 
 func view(t testing.TB, l *ledger.Ledger, f func(*ledger.Tx) error) {
 	t.Helper()
+
 	if err := l.View(context.Background(), f); err != nil {
 		t.Fatal(err)
 	}
@@ -43,10 +46,12 @@ func view(t testing.TB, l *ledger.Ledger, f func(*ledger.Tx) error) {
 
 func put(t testing.TB, l *ledger.Ledger, entries ...research.Entry) []research.Record {
 	t.Helper()
+
 	recs, err := l.Append(context.Background(), entries...)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	return recs
 }
 
@@ -55,16 +60,19 @@ func code(err error) research.Code {
 	if errors.As(err, &e) {
 		return e.Code
 	}
+
 	return ""
 }
 
 // wantError wants a coded error, with a next step, whose sentence has all parts.
 func wantError(t testing.TB, err error, c research.Code, parts ...string) {
 	t.Helper()
+
 	var e *research.Error
 	if !errors.As(err, &e) || e.Code != c || e.Next == "" {
 		t.Fatalf("got error %v (code %q), want code %q and a next step", err, code(err), c)
 	}
+
 	for _, p := range parts {
 		if !strings.Contains(e.Msg, p) {
 			t.Errorf("the error %q does not mention %q", e.Msg, p)
@@ -82,6 +90,7 @@ func ruleState() research.RuleState {
 	for i := range 120 {
 		st.Residuals = append(st.Residuals, 0.0123456789*float64(i%17-8))
 	}
+
 	return st
 }
 
@@ -95,28 +104,34 @@ func opening() []research.Entry {
 				Metric: research.Metric{Name: "ns_per_op", Better: research.Lower}},
 			Start: "start", Branch: "refs/heads/ratchet/" + camp, Origin: "refs/heads/main", Checkout: "/src/a",
 		}),
-		entry(research.KindSessionJoined, research.SessionJoin{Codename: "amber-fox", Client: "editor", Version: "1", Checkout: "/src/a"}),
+		entry(research.KindSessionJoined, research.SessionJoin{Codename: "amber-fox", Client: "editor", Version: "1",
+			Checkout: "/src/a"}),
 		entry(research.KindCalibrationStarted, research.JobStart{Job: "c1", Commit: "start"}),
-		entry(research.KindRunFinished, research.Run{Job: "c1", Number: 1, Role: research.Calibrate, Side: research.Start, Valid: true, Wall: 2}),
+		entry(research.KindRunFinished, research.Run{Job: "c1", Number: 1, Role: research.Calibrate,
+			Side: research.Start, Valid: true, Wall: 2}),
 		entry(research.KindCalibrationFinished, research.CalibrationEnd{Job: "c1", State: ruleState()}),
 	}
 }
 
 func proposal(n int, hypothesis string) research.Entry {
 	return entry(research.KindExperimentProposed, research.Proposal{N: n, Hypothesis: hypothesis, Parent: "start",
-		Candidate: oid("cand", n), Tree: oid("tree", n), Paths: []string{"sort.go"}, Added: 3, Removed: 1, Checkout: "/src/a"})
+		Candidate: oid("cand", n), Tree: oid("tree", n), Paths: []string{"sort.go"}, Added: 3, Removed: 1,
+		Checkout: "/src/a"})
 }
 
 func run(n, number int) research.Entry {
-	return entry(research.KindRunFinished, research.Run{Job: research.NewJobID('x', n), Number: number, Role: research.Confirm,
-		Side: research.Candidate, Commit: oid("cand", n), Valid: true, Samples: map[string]float64{"ns_per_op": 800.5 + float64(n)},
-		Wall: 1.5, CPU: 1.25, MaxRSS: 1 << 26, Started: epoch, Output: fmt.Sprintf("%064x", n), Bytes: 321})
+	return entry(research.KindRunFinished, research.Run{Job: research.NewJobID('x', n), Number: number,
+		Role: research.Confirm, Side: research.Candidate, Commit: oid("cand", n), Valid: true,
+		Samples: map[string]float64{"ns_per_op": 800.5 + float64(n)}, Wall: 1.5, CPU: 1.25, MaxRSS: 1 << 26,
+		Started: epoch, Output: fmt.Sprintf("%064x", n), Bytes: 321})
 }
 
 func judged(n int, v research.Verdict) research.Entry {
 	value, base := 800.5+float64(n), 812.25
+
 	return entry(research.KindExperimentJudged, research.Judgement{N: n, Verdict: v, Value: &value, Baseline: &base,
-		Gain: &research.Interval{Mid: .01, Lo: .005, Hi: .015}, Scale: "log", Pairs: 6, Wins: 6, Runs: 2, State: ruleState()})
+		Gain: &research.Interval{Mid: .01, Lo: .005, Hi: .015}, Scale: "log", Pairs: 6, Wins: 6, Runs: 2,
+		State: ruleState()})
 }
 
 // experiment is one whole reverted experiment.
@@ -138,6 +153,7 @@ func hypothesis(n int) string {
 // grow appends whole experiments from..to, many to a transaction.
 func grow(t testing.TB, l *ledger.Ledger, from, to int) {
 	t.Helper()
+
 	for from <= to {
 		var batch []research.Entry
 		for ; from <= to && len(batch) < 2000; from++ {

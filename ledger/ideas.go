@@ -16,10 +16,12 @@ func (t *Tx) loadIdea(v *research.View, rec research.Record) (was, error) {
 	if err != nil {
 		return was{}, err
 	}
+
 	adds := rec.Kind == research.KindIdeaAdded
 	if n == 0 && !isIdea(rec.Kind) {
 		return was{}, nil
 	}
+
 	i, err := state[research.IdeaState](t, bucketIdeas, prefix(rec.Campaign)+bigEndian(uint64(n)))
 	switch {
 	case err != nil:
@@ -31,6 +33,7 @@ func (t *Tx) loadIdea(v *research.View, rec research.Record) (was, error) {
 		return was{}, noIdea(rec.Campaign, n)
 	}
 	v.Idea = orZero(i)
+
 	return was{n, v.Idea.Status}, nil
 }
 
@@ -39,11 +42,13 @@ func isIdea(k research.Kind) bool {
 	case research.KindIdeaAdded, research.KindIdeaClaimed, research.KindIdeaReleased, research.KindIdeaDropped:
 		return true
 	}
+
 	return false
 }
 
 func noIdea(campaign string, n int) error {
-	return research.Errorf(research.CodeNotFound, "read_log{view: \"ideas\"} lists them", "the campaign %q has no idea %d", campaign, n)
+	return research.Errorf(research.CodeNotFound, "read_log{view: \"ideas\"} lists them",
+		"the campaign %q has no idea %d", campaign, n)
 }
 
 // saveIdea stores v's idea and its indexes.
@@ -53,10 +58,12 @@ func (t *Tx) saveIdea(v *research.View, rec research.Record, w was) error {
 		return nil
 	}
 	n := bigEndian(uint64(i.N))
+
 	err := t.putJSON(bucketIdeas, prefix(rec.Campaign)+n, i)
 	if rec.Kind == research.KindIdeaAdded {
 		err = first(err, t.indexText(bucketThought, rec.Campaign, i.N, i.Text))
 	}
+
 	return first(err, t.relist(bucketStanding, rec.Campaign, i.N, string(w.status), string(i.Status)))
 }
 
@@ -66,6 +73,7 @@ func (t *Tx) Idea(campaign string, n int) (*research.IdeaState, error) {
 	if i == nil && err == nil {
 		err = noIdea(campaign, n)
 	}
+
 	return i, err
 }
 
@@ -74,18 +82,22 @@ func (t *Tx) Ideas(campaign string, status research.IdeaStatus, limit int) ([]re
 	if limit <= 0 {
 		limit = defaultLimit
 	}
+
 	bucket, pre := bucketIdeas, prefix(campaign)
 	if status != "" {
 		bucket, pre = bucketStanding, prefix(campaign, string(status))
 	}
+
 	var out []research.IdeaState
 	for n, _ := t.s.below(bucket, pre, noLimit); n > 0 && len(out) < limit; n, _ = t.s.below(bucket, pre, n) {
 		i, err := t.Idea(campaign, int(n))
 		if err != nil {
 			return nil, err
 		}
+
 		out = append(out, *i)
 	}
+
 	return out, nil
 }
 
@@ -97,6 +109,7 @@ func (t *Tx) Keyed(campaign, key string) (rec research.Record, ok bool, err erro
 		return rec, false, nil
 	}
 	rec, err = t.Record(number(v))
+
 	return rec, err == nil, err
 }
 
@@ -106,5 +119,6 @@ func (t *Tx) SameEdit(campaign, digest string) (n int, ok bool) {
 		return 0, false
 	}
 	n = num(t.s.get(bucketDiffs, prefix(campaign, digest)))
+
 	return n, n > 0
 }

@@ -31,6 +31,7 @@ func proposalOf(who string, n, fence int) research.Entry {
 	p := e.Body.(research.Proposal)
 	p.Idea, p.Fence, p.Diff = "1", fence, fmt.Sprintf("digest%d", n%2)
 	e.Session, e.Body = who, p
+
 	return e
 }
 
@@ -39,8 +40,10 @@ func proposalOf(who string, n, fence int) research.Entry {
 func TestIdeasAreClaimedInTheLedger(t *testing.T) {
 	l := fresh(t)
 	put(t, l, opening()...)
-	put(t, l, entry(research.KindIdeaAdded, research.Idea{N: 1, Text: "radix"}), entry(research.KindIdeaAdded, research.Idea{N: 2, Text: "heap"}),
-		entry(research.KindIdeaAdded, research.Idea{N: 3, Text: "network"}), claim("ann", 1, 1), claim("ann", 2, 1))
+	put(t, l, entry(research.KindIdeaAdded, research.Idea{N: 1, Text: "radix"}),
+		entry(research.KindIdeaAdded, research.Idea{N: 2, Text: "heap"}), entry(research.KindIdeaAdded,
+			research.Idea{N: 3, Text: "network"}), claim("ann", 1, 1), claim("ann", 2, 1))
+
 	refused := []struct {
 		name  string
 		entry research.Entry
@@ -56,8 +59,10 @@ func TestIdeasAreClaimedInTheLedger(t *testing.T) {
 	}
 	for _, tt := range refused {
 		before, _ := l.Stamp()
-		_, err := l.Append(context.Background(), by("bob", research.KindLessonAdded, research.Lesson{N: 1, Text: "goes with it"}), tt.entry)
+		_, err := l.Append(context.Background(),
+			by("bob", research.KindLessonAdded, research.Lesson{N: 1, Text: "goes with it"}), tt.entry)
 		wantError(t, err, tt.code, tt.says)
+
 		if after, _ := l.Stamp(); after != before {
 			t.Errorf("%s: something was written", tt.name)
 		}
@@ -67,44 +72,56 @@ func TestIdeasAreClaimedInTheLedger(t *testing.T) {
 	put(t, l, takeover("bob", 1, 1))
 	_, err := l.Append(context.Background(), proposalOf("ann", 1, 1))
 	wantError(t, err, research.CodeConflict, "claim 1 of idea 1 is over", "bob holds it under claim 2")
-	put(t, l, proposalOf("bob", 1, 2), judged(1, research.Regressed), entry(research.KindExperimentReverted, research.Reversion{N: 1, By: "agent"}))
+	put(t, l, proposalOf("bob", 1, 2), judged(1, research.Regressed),
+		entry(research.KindExperimentReverted, research.Reversion{N: 1, By: "agent"}))
 	put(t, l, by("bob", research.KindIdeaDropped, research.IdeaDrop{N: 3, Why: "too slow"}))
 
 	check := func(what string) {
 		view(t, l, func(tx *ledger.Tx) error {
 			got := map[research.IdeaStatus][]int{}
-			for _, s := range []research.IdeaStatus{"", research.IdeaOpen, research.IdeaClaimed, research.IdeaTried, research.IdeaDropped} {
+
+			for _, s := range []research.IdeaStatus{"", research.IdeaOpen, research.IdeaClaimed, research.IdeaTried,
+				research.IdeaDropped} {
 				is, err := tx.Ideas(camp, s, 0)
 				if err != nil {
 					return err
 				}
+
 				for _, i := range is {
 					got[s] = append(got[s], i.N)
 				}
 			}
-			want := map[research.IdeaStatus][]int{"": {3, 2, 1}, research.IdeaClaimed: {2}, research.IdeaTried: {1}, research.IdeaDropped: {3}}
+
+			want := map[research.IdeaStatus][]int{"": {3, 2, 1}, research.IdeaClaimed: {2}, research.IdeaTried: {1},
+				research.IdeaDropped: {3}}
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("%s: ideas by status (-want +got):\n%s", what, diff)
 			}
+
 			i, err := tx.Idea(camp, 1)
 			if err != nil || i.Fence != 2 || i.Experiment != 1 || i.Verdict != research.Regressed || i.Text != "radix" {
 				t.Errorf("%s: idea 1 is %+v, %v", what, i, err)
 			}
+
 			if n, ok := tx.SameEdit(camp, "digest1"); !ok || n != 1 {
 				t.Errorf("%s: the edit of x1 is found as %d, %t", what, n, ok)
 			}
+
 			if _, ok := tx.SameEdit(camp, ""); ok {
 				t.Errorf("%s: no digest is found", what)
 			}
 			_, err = tx.Idea(camp, 9)
 			wantError(t, err, research.CodeNotFound, "no idea 9")
+
 			return nil
 		})
 	}
 	check("as appended")
+
 	if _, err := l.Verify(t.Context()); err != nil {
 		t.Errorf("verify: %v", err)
 	}
+
 	if err := l.Rebuild(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -130,12 +147,15 @@ func TestTextsThatShareWords(t *testing.T) {
 				t.Errorf("%q: found %v, want %d among at most 12", text, got, want)
 			}
 		}
+
 		if got := tx.IdeasLike(camp, "network, sorting", 12); !slices.Equal(got, []int{1}) {
 			t.Errorf("ideas like a sorting network: %v", got)
 		}
+
 		if got := tx.ExperimentsLike(camp, "of the and", 12); len(got) > 0 {
 			t.Errorf("a text without words is like %v", got)
 		}
+
 		return nil
 	})
 }

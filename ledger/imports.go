@@ -22,19 +22,23 @@ func (t *Tx) loadImport(v *research.View, rec research.Record) error {
 	if rec.Kind != research.KindHistoryImported {
 		return nil
 	}
+
 	var b research.Import
 	if err := json.Unmarshal(rec.Body, &b); err != nil {
 		return fmt.Errorf("decode %s: %w", rec.Kind, err)
 	}
+
 	s, err := state[research.ImportSource](t, bucketImportFrom, prefix(rec.Campaign, b.Source))
 	if err != nil {
 		return err
 	}
+
 	v.Source = orZero(s)
 	if was := t.s.get(bucketImportAt, importKey(rec.Campaign, &b)); len(was) > placeMin {
 		kind, source, _ := strings.Cut(string(was[digestLen:len(was)-8]), "\x00")
 		v.Replaced = &research.Import{N: num(was), Kind: kind, Source: source}
 	}
+
 	return nil
 }
 
@@ -43,14 +47,17 @@ func (t *Tx) saveImport(v *research.View, rec research.Record) error {
 	if v.Source == nil {
 		return nil
 	}
+
 	var b research.Import
 	if err := json.Unmarshal(rec.Body, &b); err != nil {
 		return err
 	}
+
 	return first(
 		t.putJSON(bucketImportFrom, prefix(rec.Campaign, b.Source), v.Source),
 		t.putNumber(bucketImports, prefix(rec.Campaign)+bigEndian(uint64(b.N)), rec.Seq),
-		t.s.put(bucketImportAt, importKey(rec.Campaign, &b), []byte(string(b.Digest())+prefix(b.Kind)+b.Source+bigEndian(uint64(b.N)))),
+		t.s.put(bucketImportAt, importKey(rec.Campaign, &b),
+			[]byte(string(b.Digest())+prefix(b.Kind)+b.Source+bigEndian(uint64(b.N)))),
 		t.indexText(bucketImportText, rec.Campaign, b.N, b.Searched()),
 	)
 }
@@ -66,6 +73,7 @@ func (t *Tx) ImportedAt(campaign string, i *research.Import) (n int, same bool) 
 	if len(v) <= placeMin {
 		return 0, false
 	}
+
 	return num(v), string(v[:digestLen]) == string(i.Digest())
 }
 
@@ -73,12 +81,15 @@ func (t *Tx) ImportedAt(campaign string, i *research.Import) (n int, same bool) 
 func (t *Tx) Imported(campaign string, n int) (*research.Import, error) {
 	v := t.s.get(bucketImports, prefix(campaign)+bigEndian(uint64(max(n, 0))))
 	if v == nil {
-		return nil, research.Errorf(research.CodeNotFound, "`ratchet log --imported` lists them", "the campaign %q has no imported line %d", campaign, n)
+		return nil, research.Errorf(research.CodeNotFound, "`ratchet log --imported` lists them",
+			"the campaign %q has no imported line %d", campaign, n)
 	}
+
 	all, err := bodies[research.Import](t, []uint64{number(v)})
 	if err != nil {
 		return nil, err
 	}
+
 	return &all[0], nil
 }
 
@@ -90,12 +101,14 @@ func (t *Tx) Imports(campaign string, q Query) ([]research.Import, string, error
 	if q.Text != "" {
 		m = t.walk(having(bucketImportText, campaign, q.Text)...)
 	}
+
 	return page(m, q, func(n int) (*research.Import, bool, error) {
 		i, err := t.Imported(campaign, n)
 		if err != nil {
 			return nil, false, err
 		}
 		now, _ := t.ImportedAt(campaign, i)
+
 		return i, now == i.N, nil
 	})
 }
@@ -115,6 +128,7 @@ func (t *Tx) ImportSources(campaign string) ([]research.ImportSource, error) {
 // KiB, none only at the end.
 func (t *Tx) ImportPage(campaign, file string, after *research.Import) ([]research.Import, error) {
 	pre := prefix(campaign, file)
+
 	from := pre
 	if after != nil {
 		from = importKey(campaign, after) + "\x00"
@@ -127,7 +141,9 @@ func (t *Tx) ImportPage(campaign, file string, after *research.Import) ([]resear
 			return false
 		}
 		page, size = append(page, *i), size+len(i.Text())
+
 		return len(page) < pageRecords && size < pageBytes
 	})
+
 	return page, err
 }

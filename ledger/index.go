@@ -17,36 +17,46 @@ func (t *Tx) index(rec research.Record) error {
 	if err := t.indexKind(rec); err != nil || rec.Kind == research.KindLedgerMigrated {
 		return err
 	}
+
 	v, job, err := t.load(rec)
 	if err != nil {
 		return err
 	}
 	was := standingOf(v.Experiment)
+
 	idea, err := t.loadIdea(v, rec)
 	if err != nil {
 		return err
 	}
+
 	if err := t.loadImport(v, rec); err != nil {
 		return err
 	}
+
 	if err := fold(v, rec); err != nil {
 		return err
 	}
+
 	if err := t.save(v, rec, job); err != nil {
 		return fmt.Errorf("store state: %w", err)
 	}
+
 	if err := t.saveIdea(v, rec, idea); err != nil {
 		return fmt.Errorf("store idea: %w", err)
 	}
+
 	if err := t.saveImport(v, rec); err != nil {
 		return fmt.Errorf("store import: %w", err)
 	}
+
 	if err := t.indexStanding(rec.Campaign, v.Experiment, was); err != nil {
 		return fmt.Errorf("index standing: %w", err)
 	}
+
 	if err := t.indexRecord(v, rec, job); err != nil {
 		return fmt.Errorf("index record: %w", err)
 	}
+
 	return nil
 }
 
@@ -57,10 +67,12 @@ func (t *Tx) load(rec research.Record) (*research.View, research.JobID, error) {
 	if err != nil {
 		return nil, "", err
 	}
+
 	v := &research.View{}
 	if v.Campaign, err = t.loadCampaign(rec); err != nil {
 		return nil, "", err
 	}
+
 	begins := rec.Kind == research.KindExperimentProposed || rec.Kind == research.KindCalibrationStarted ||
 		rec.Kind == research.KindMeasurementStarted || rec.Kind == research.KindCertificateStarted
 	switch job.Kind() {
@@ -76,19 +88,23 @@ func (t *Tx) load(rec research.Record) (*research.View, research.JobID, error) {
 	default:
 		err = fmt.Errorf("append %s of the unknown job %q", rec.Kind, job)
 	}
+
 	if err != nil {
 		return nil, "", err
 	}
 	v.Session, err = t.loadSession(rec)
+
 	return v, job, err
 }
 
 func (t *Tx) loadCampaign(rec research.Record) (*research.Campaign, error) {
 	begins := rec.Kind == research.KindCampaignStarted
+
 	c, err := t.bulk[rec.Campaign], error(nil)
 	if c == nil {
 		c, err = state[research.Campaign](t, bucketCamps, prefix(rec.Campaign))
 	}
+
 	switch {
 	case err != nil:
 		return nil, err
@@ -100,6 +116,7 @@ func (t *Tx) loadCampaign(rec research.Record) (*research.Campaign, error) {
 		return nil, research.Errorf(research.CodeConflict, "resume it, or start one under another name",
 			"a campaign %q has already been started", rec.Campaign)
 	}
+
 	return c, nil
 }
 
@@ -110,12 +127,15 @@ func (t *Tx) loadSession(rec research.Record) (*research.Session, error) {
 		if joins {
 			return nil, fmt.Errorf("append %s without a codename", rec.Kind)
 		}
+
 		return nil, nil
 	}
+
 	s, err := state[research.Session](t, bucketSession, prefix(rec.Campaign, rec.Session))
 	if s == nil && joins {
 		s = &research.Session{}
 	}
+
 	return s, err
 }
 
@@ -129,6 +149,7 @@ func conflict(kind research.Kind, job research.JobID, exists, begins bool) error
 		return research.Errorf(research.CodeNotFound, "name one that exists; read_log{view: \"table\"} lists them",
 			"there is no %s for %s", job, kind)
 	}
+
 	return nil
 }
 
@@ -140,6 +161,7 @@ func fold(v *research.View, rec research.Record) (err error) {
 			err = fmt.Errorf("fold record %d (%s): %s", rec.Seq, rec.Kind, excerpt(p))
 		}
 	}()
+
 	return research.Fold(v, rec)
 }
 
@@ -148,12 +170,15 @@ func (t *Tx) save(v *research.View, rec research.Record, job research.JobID) err
 	if v.Experiment != nil {
 		err = first(err, t.putJSON(bucketExps, prefix(rec.Campaign)+bigEndian(uint64(job.N())), v.Experiment))
 	}
+
 	if v.Measurement != nil {
 		err = first(err, t.putJSON(bucketJobs, prefix(rec.Campaign, string(job)), v.Measurement))
 	}
+
 	if v.Session != nil {
 		err = first(err, t.putJSON(bucketSession, prefix(rec.Campaign, rec.Session), v.Session))
 	}
+
 	return err
 }
 
@@ -168,10 +193,12 @@ func standingOf(x *research.Experiment) (s standing) {
 	if x == nil {
 		return s
 	}
+
 	s.status = x.Status
 	if x.Judgement != nil {
 		s.verdict = x.Judgement.Verdict
 	}
+
 	return s
 }
 
@@ -180,6 +207,7 @@ func (t *Tx) indexStanding(campaign string, x *research.Experiment, was standing
 		return nil
 	}
 	is := standingOf(x)
+
 	return first(t.relist(bucketStatus, campaign, x.N, string(was.status), string(is.status)),
 		t.relist(bucketVerdict, campaign, x.N, string(was.verdict), string(is.verdict)))
 }
@@ -189,13 +217,16 @@ func (t *Tx) relist(bucket, campaign string, n int, was, is string) error {
 	if was == is {
 		return nil
 	}
+
 	var err error
 	if was != "" {
 		err = t.s.delete(bucket, prefix(campaign, was)+bigEndian(uint64(n)))
 	}
+
 	if is != "" {
 		err = first(err, t.s.put(bucket, prefix(campaign, is)+bigEndian(uint64(n)), nil))
 	}
+
 	return err
 }
 
@@ -206,6 +237,7 @@ func (t *Tx) indexRecord(v *research.View, rec research.Record, job research.Job
 		err = t.putNumber(bucketKeys, prefix(rec.Campaign, rec.Key), rec.Seq)
 	}
 	x := v.Experiment
+
 	switch rec.Kind {
 	case research.KindExperimentProposed:
 		err = first(err, t.putNumber(bucketLatest, prefix(rec.Campaign, x.Checkout), uint64(x.N)),
@@ -214,6 +246,7 @@ func (t *Tx) indexRecord(v *research.View, rec research.Record, job research.Job
 		if x.Judgement.Verdict != research.Invalid { // what made it invalid may pass
 			err = first(err, t.putNumber(bucketJudged, prefix(rec.Campaign, x.Parent, x.Tree), uint64(x.N)))
 		}
+
 		if x.Diff != "" {
 			err = first(err, t.putNumber(bucketDiffs, prefix(rec.Campaign, x.Diff), uint64(x.N)))
 		}
@@ -231,6 +264,7 @@ func (t *Tx) indexRecord(v *research.View, rec research.Record, job research.Job
 	case research.KindNoteAdded:
 		err = first(err, t.putNew(bucketNotes, rec, v.Campaign.Notes))
 	}
+
 	return err
 }
 
@@ -239,9 +273,11 @@ func (t *Tx) indexLesson(rec research.Record) error {
 	if err := json.Unmarshal(rec.Body, &b); err != nil {
 		return err
 	}
+
 	if err := t.putNew(bucketLessons, rec, b.N); err != nil || b.Experiment <= 0 {
 		return err
 	}
+
 	return t.indexText(bucketText, rec.Campaign, b.Experiment, b.Text)
 }
 
@@ -252,6 +288,7 @@ func (t *Tx) putNew(bucket string, rec research.Record, n int) error {
 		return research.Errorf(research.CodeConflict, "repeat the call: it will take the next number",
 			"%s %d exists already or is no number", rec.Kind, n)
 	}
+
 	return t.putNumber(bucket, key, rec.Seq)
 }
 
@@ -265,12 +302,14 @@ func (t *Tx) hoard() { t.bulk = map[string]*research.Campaign{} }
 
 func (t *Tx) release() error {
 	all := t.bulk
+
 	t.bulk = nil
 	for name, c := range all {
 		if err := t.putCampaign(name, c); err != nil {
 			return err
 		}
 	}
+
 	return nil
 }
 
@@ -279,6 +318,7 @@ func (t *Tx) putCampaign(name string, c *research.Campaign) error {
 		t.bulk[name] = c
 		return nil
 	}
+
 	return t.putJSON(bucketCamps, prefix(name), c)
 }
 
@@ -289,6 +329,7 @@ func (t *Tx) putJSON(bucket, key string, v any) error {
 	if err != nil {
 		return err
 	}
+
 	return t.s.put(bucket, key, append(checksum(b), b...))
 }
 
@@ -302,9 +343,11 @@ func decode(bucket string, stored []byte, v any) error {
 	if n := min(crc32.Size, len(stored)); bytes.Equal(stored[:n], checksum(stored[n:])) {
 		err = json.Unmarshal(stored[n:], v)
 	}
+
 	if err != nil {
 		return damaged(nextRebuild, "an entry of the index %s was altered: %w", bucket, err)
 	}
+
 	return nil
 }
 
@@ -315,6 +358,7 @@ func state[T any](t *Tx, bucket, key string) (*T, error) {
 		return nil, nil
 	}
 	v := new(T)
+
 	return v, decode(bucket, b, v)
 }
 
@@ -322,6 +366,7 @@ func orZero[T any](v *T) *T {
 	if v == nil {
 		return new(T)
 	}
+
 	return v
 }
 
@@ -332,6 +377,7 @@ func first(errs ...error) error {
 			return err
 		}
 	}
+
 	return nil
 }
 

@@ -63,19 +63,25 @@ func Open(path string, o Options) (*Ledger, error) {
 	if err != nil {
 		return nil, storage("find the ledger", err)
 	}
-	l := &Ledger{path: abs, dir: filepath.Dir(abs), now: o.Now, quota: o.Quota, seen: o.Observe, advance: o.Advance, version: o.Version, running: o.Running}
+
+	l := &Ledger{path: abs, dir: filepath.Dir(abs), now: o.Now, quota: o.Quota, seen: o.Observe, advance: o.Advance,
+		version: o.Version, running: o.Running}
 	if l.now == nil {
 		l.now = time.Now
 	}
+
 	if l.advance == nil {
 		l.advance = func(string, uint64, uint64) {}
 	}
+
 	if l.quota == 0 {
 		l.quota = 1 << 30
 	}
+
 	if err := os.MkdirAll(l.dir, 0o700); err != nil {
 		return nil, storage("create the ledger's folder", err)
 	}
+
 	return l, nil
 }
 
@@ -105,6 +111,7 @@ func (l *Ledger) Stamp() (Stamp, error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return Stamp{}, storage("read the ledger's anchor", err)
 	}
+
 	return Stamp{slots}, nil
 }
 
@@ -115,6 +122,7 @@ func (l *Ledger) Acknowledged() (uint64, error) {
 	if err != nil || a == nil {
 		return 0, err
 	}
+
 	return a.Seq, nil
 }
 
@@ -138,19 +146,23 @@ func (l *Ledger) Update(ctx context.Context, f func(*Tx) error) error {
 // Append is an Update that does nothing but append, and returns the records.
 func (l *Ledger) Append(ctx context.Context, entries ...research.Entry) ([]research.Record, error) {
 	var recs []research.Record
+
 	err := l.Update(ctx, func(t *Tx) error {
 		for _, e := range entries {
 			rec, err := t.Append(e)
 			if err != nil {
 				return err
 			}
+
 			recs = append(recs, rec)
 		}
+
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
+
 	return recs, nil
 }
 
@@ -173,19 +185,23 @@ func (l *Ledger) transact(ctx context.Context, m mode, f func(*Tx) error) (err e
 		return cancelled(ctx)
 	}
 	began := time.Now()
+
 	turn, err := lock(ctx, l.file(l.lockName()))
 	if err != nil {
 		return err
 	}
 	appended := false
+
 	if l.seen != nil {
 		waited := time.Since(began)
 		defer func() { l.seen(Timing{Appended: appended, Waited: waited, Took: time.Since(began)}) }()
 	}
+
 	defer turn.Close()
 
 	// A file that was cut off faults where it is mapped: make that a panic, and the panic an error.
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+
 	s := &store{path: l.path}
 	defer s.close()
 	defer s.caught(&err)
@@ -193,23 +209,28 @@ func (l *Ledger) transact(ctx context.Context, m mode, f func(*Tx) error) (err e
 	t, err := l.begin(s, m)
 	if errors.Is(err, errOlder) {
 		s.close()
+
 		if err := l.migrate(ctx); err != nil {
 			return err
 		}
 		*s = store{path: l.path}
 		t, err = l.begin(s, m)
 	}
+
 	if err != nil {
 		return err
 	}
+
 	if err := f(t); err != nil {
 		return err
 	}
+
 	if t.failed != nil {
 		return t.failed
 	}
 	err = l.finish(ctx, t)
 	appended = t.appended && err == nil
+
 	return err
 }
 
@@ -222,17 +243,22 @@ func (l *Ledger) finish(ctx context.Context, t *Tx) error {
 	if !t.write || t.seq == 0 || !t.appended && !behind {
 		return nil
 	}
+
 	if ctx.Err() != nil {
 		return cancelled(ctx)
 	}
+
 	if err := t.sign(l.version); err != nil {
 		return storage("write to the ledger", err)
 	}
+
 	if err := fault.At("ledger.commit", t.s.commit); err != nil {
 		return storage("write to the ledger", err)
 	}
+
 	if !behind {
 		return nil
 	}
+
 	return writeAnchor(l.file(l.anchorName()), anchor{Seq: t.seq, Hash: t.hash}, t.anchor)
 }

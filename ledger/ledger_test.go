@@ -19,9 +19,11 @@ func TestEmptyLedger(t *testing.T) {
 		if seq, hash := tx.Head(); seq != 0 || hash != "" {
 			t.Errorf("head of an empty ledger: %d %q", seq, hash)
 		}
+
 		if cs, err := tx.Campaigns(); len(cs) != 0 || err != nil {
 			t.Errorf("campaigns: %v, %v", cs, err)
 		}
+
 		if xs, next, err := tx.Experiments(camp, ledger.Query{Text: "loop"}); len(xs) != 0 || next != "" || err != nil {
 			t.Errorf("experiments: %v %q %v", xs, next, err)
 		}
@@ -29,8 +31,10 @@ func TestEmptyLedger(t *testing.T) {
 		wantError(t, err, research.CodeNoCampaign, camp)
 		_, err = tx.Record(1)
 		wantError(t, err, research.CodeNotFound)
+
 		return tx.Records(1, func(research.Record) error { return errors.New("called") })
 	})
+
 	if rep, err := l.Verify(t.Context()); err != nil || rep.Records != 0 {
 		t.Errorf("verify: %+v, %v", rep, err)
 	}
@@ -47,24 +51,30 @@ func TestChain(t *testing.T) {
 			return nil
 		})
 	})
+
 	if d := cmp.Diff(recs, back); d != "" {
 		t.Fatalf("records read differ from those returned:\n%s", d)
 	}
 	prev := ""
+
 	for i, r := range back {
 		h, err := ledger.Hash(r)
 		if r.Seq != uint64(i+1) || r.Prev != prev || r.Hash != h || err != nil {
-			t.Errorf("record %d: seq %d, prev %q (want %q), hash %q (want %q), %v", i+1, r.Seq, r.Prev, prev, r.Hash, h, err)
+			t.Errorf("record %d: seq %d, prev %q (want %q), hash %q (want %q), %v", i+1, r.Seq, r.Prev, prev, r.Hash, h,
+				err)
 		}
+
 		if r.Time.Location() != epoch.Location() {
 			t.Errorf("record %d: time %v is not UTC", r.Seq, r.Time)
 		}
 		// A record that left as JSON and came back has the same hash.
 		line, _ := json.Marshal(r)
+
 		var again research.Record
 		if err := json.Unmarshal(line, &again); err != nil {
 			t.Fatal(err)
 		}
+
 		if h, _ := ledger.Hash(again); h != r.Hash {
 			t.Errorf("record %d: the hash does not survive JSON", r.Seq)
 		}
@@ -77,6 +87,7 @@ func TestKeyAppendsOnce(t *testing.T) {
 	put(t, l, opening()...)
 	e := proposal(1, "inline <less> & swap")
 	e.Key = "call-1"
+
 	a, b := put(t, l, e)[0], put(t, l, e)[0]
 	if d := cmp.Diff(a, b); d != "" {
 		t.Errorf("the same key gave another record:\n%s", d)
@@ -85,6 +96,7 @@ func TestKeyAppendsOnce(t *testing.T) {
 		if seq, _ := tx.Head(); seq != a.Seq {
 			t.Errorf("head is %d, want %d", seq, a.Seq)
 		}
+
 		return nil
 	})
 }
@@ -94,33 +106,43 @@ func TestUpdateIsAllOrNothing(t *testing.T) {
 	put(t, l, opening()...)
 	before, _ := l.Stamp()
 	boom := errors.New("boom")
+
 	ctx, cancel := context.WithCancel(t.Context())
 	for name, f := range map[string]func(tx *ledger.Tx) error{
 		"f fails": func(tx *ledger.Tx) error { _, err := tx.Append(proposal(1, "a")); return errors.Join(err, boom) },
 		"f hides a failure": func(tx *ledger.Tx) error {
 			tx.Append(proposal(1, "a"))
 			tx.Append(judged(2, research.Improved))
+
 			return nil
 		},
-		"ctx ends in between": func(tx *ledger.Tx) error { _, err := tx.Append(proposal(1, "a")); cancel(); return err },
+		"ctx ends in between": func(tx *ledger.Tx) error {
+			_, err := tx.Append(proposal(1, "a"))
+			cancel()
+			return err
+		},
 	} {
 		c := t.Context()
 		if name == "ctx ends in between" {
 			c = ctx
 		}
+
 		if err := l.Update(c, f); err == nil {
 			t.Errorf("%s: no error", name)
 		}
 	}
+
 	if after, _ := l.Stamp(); after != before {
 		t.Errorf("the stamp changed from %v to %v without an append", before, after)
 	}
 	view(t, l, func(tx *ledger.Tx) error {
 		_, err := tx.Experiment(camp, 1)
 		wantError(t, err, research.CodeNotFound, "x1")
+
 		return nil
 	})
 	put(t, l, proposal(1, "a"))
+
 	if after, _ := l.Stamp(); after == before {
 		t.Error("the stamp did not change with an append")
 	}
@@ -142,21 +164,24 @@ func TestPanicOfTheCallerPassesAndReleases(t *testing.T) {
 func TestRefusals(t *testing.T) {
 	l := fresh(t)
 	put(t, l, append(opening(), proposal(1, "a"), entry(research.KindIdeaAdded, research.Idea{N: 1, Text: "i"}))...)
+
 	cases := map[string]struct {
 		e    research.Entry
 		code research.Code
 	}{
-		"campaign twice":      {opening()[0], research.CodeConflict},
-		"number twice":        {proposal(1, "b"), research.CodeConflict},
-		"calibration twice":   {opening()[2], research.CodeConflict},
-		"idea number twice":   {entry(research.KindIdeaAdded, research.Idea{N: 1, Text: "j"}), research.CodeConflict},
-		"unknown campaign":    {research.Entry{Campaign: "other", Kind: research.KindIdeaAdded, Body: research.Idea{N: 1}}, research.CodeNoCampaign},
-		"unknown experiment":  {judged(7, research.Improved), research.CodeNotFound},
-		"unknown measurement": {entry(research.KindMeasurementFinished, research.MeasurementEnd{Job: "m3"}), research.CodeNotFound},
-		"kept, never judged":  {entry(research.KindExperimentKept, research.Keeping{N: 1}), ""},
-		"unknown kind":        {entry("nonsense", nil), ""},
-		"no campaign":         {research.Entry{Kind: research.KindIdeaAdded, Body: research.Idea{N: 1}}, ""},
-		"not a number":        {entry(research.KindIdeaAdded, map[string]any{"n": "x"}), ""},
+		"campaign twice":    {opening()[0], research.CodeConflict},
+		"number twice":      {proposal(1, "b"), research.CodeConflict},
+		"calibration twice": {opening()[2], research.CodeConflict},
+		"idea number twice": {entry(research.KindIdeaAdded, research.Idea{N: 1, Text: "j"}), research.CodeConflict},
+		"unknown campaign": {research.Entry{Campaign: "other", Kind: research.KindIdeaAdded,
+			Body: research.Idea{N: 1}}, research.CodeNoCampaign},
+		"unknown experiment": {judged(7, research.Improved), research.CodeNotFound},
+		"unknown measurement": {entry(research.KindMeasurementFinished, research.MeasurementEnd{Job: "m3"}),
+			research.CodeNotFound},
+		"kept, never judged": {entry(research.KindExperimentKept, research.Keeping{N: 1}), ""},
+		"unknown kind":       {entry("nonsense", nil), ""},
+		"no campaign":        {research.Entry{Kind: research.KindIdeaAdded, Body: research.Idea{N: 1}}, ""},
+		"not a number":       {entry(research.KindIdeaAdded, map[string]any{"n": "x"}), ""},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -165,6 +190,7 @@ func TestRefusals(t *testing.T) {
 			}
 		})
 	}
+
 	if _, err := l.Verify(t.Context()); err != nil {
 		t.Error(err)
 	}
@@ -173,6 +199,7 @@ func TestRefusals(t *testing.T) {
 func TestReadOnlyTransaction(t *testing.T) {
 	l := fresh(t)
 	put(t, l, opening()...)
+
 	err := l.View(t.Context(), func(tx *ledger.Tx) error {
 		tx.Append(proposal(1, "a"))
 		return nil
@@ -197,45 +224,59 @@ func TestStates(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		if c.Experiments != 4 || c.Incumbent != "kept2" || c.Kept != 1 || c.Reverted != 1 || c.Runs != 4 || !c.Calibrated {
+
+		if c.Experiments != 4 || c.Incumbent != "kept2" || c.Kept != 1 || c.Reverted != 1 || c.Runs != 4 ||
+			!c.Calibrated {
 			t.Errorf("campaign: %+v", c)
 		}
+
 		m, err := tx.Measurement(camp, "c1")
 		if err != nil || !m.Done() || m.Runs != 1 {
 			t.Errorf("calibration: %+v, %v", m, err)
 		}
 		_, err = tx.Measurement(camp, "m1")
 		wantError(t, err, research.CodeNotFound, "m1")
+
 		s, err := tx.Session(camp, "amber-fox")
 		if err != nil || s.Experiments != 4 || s.Kept != 1 || s.Verdicts[research.Regressed] != 1 {
 			t.Errorf("session: %+v, %v", s, err)
 		}
+
 		name, ok := tx.SessionOf(camp, "/src/a")
 		if _, other := tx.SessionOf(camp, "/src/b"); name != "amber-fox" || !ok || other {
 			t.Errorf("session of the checkout: %q %v %v", name, ok, other)
 		}
+
 		runs, err := tx.Runs(camp, "x1")
-		if err != nil || len(runs) != 2 || runs[0].Number != 1 || runs[1].Number != 2 || runs[1].Samples["ns_per_op"] != 801.5 {
+		if err != nil || len(runs) != 2 || runs[0].Number != 1 || runs[1].Number != 2 ||
+			runs[1].Samples["ns_per_op"] != 801.5 {
 			t.Errorf("runs: %+v, %v", runs, err)
 		}
+
 		if n, ok := tx.Latest(camp, "/src/a"); n != 4 || !ok {
 			t.Errorf("latest: %d %v", n, ok)
 		}
+
 		for n, want := range map[int]bool{1: true, 2: true, 3: false, 4: false} {
 			if got, ok := tx.Judged(camp, "start", oid("tree", n)); ok != want || ok && got != n {
 				t.Errorf("tree %d judged: %d %v, want %v", n, got, ok, want)
 			}
 		}
+
 		ls, err := tx.Lessons(camp, 1)
 		if err != nil || len(ls) != 1 || ls[0].N != 2 {
 			t.Errorf("lessons: %+v, %v", ls, err)
 		}
+
 		if is, err := tx.Ideas(camp, "", 0); err != nil || len(is) != 1 || is[0].Text != "radix" {
 			t.Errorf("ideas: %+v, %v", is, err)
 		}
+
 		return nil
 	})
-	if rep, err := l.Verify(t.Context()); err != nil || rep.Campaigns != 1 || rep.Bad != 0 || rep.Anchor != rep.Records {
+
+	if rep, err := l.Verify(t.Context()); err != nil || rep.Campaigns != 1 || rep.Bad != 0 ||
+		rep.Anchor != rep.Records {
 		t.Errorf("verify: %+v, %v", rep, err)
 	}
 }
@@ -243,6 +284,7 @@ func TestStates(t *testing.T) {
 // pages walks a whole query and returns the numbers found.
 func pages(t *testing.T, l *ledger.Ledger, q ledger.Query) (ns []int) {
 	t.Helper()
+
 	for range 1000 {
 		view(t, l, func(tx *ledger.Tx) error {
 			xs, next, err := tx.Experiments(camp, q)
@@ -250,13 +292,16 @@ func pages(t *testing.T, l *ledger.Ledger, q ledger.Query) (ns []int) {
 				ns = append(ns, x.N)
 			}
 			q.Cursor = next
+
 			return err
 		})
+
 		if q.Cursor == "" {
 			return ns
 		}
 	}
 	t.Fatal("the pages do not end")
+
 	return nil
 }
 
@@ -268,6 +313,7 @@ func TestExperiments(t *testing.T) {
 	put(t, l, proposal(3, "unroll, cache: loop"), judged(3, research.Invalid))
 	put(t, l, proposal(4, "größer: Δ-loop"))
 	put(t, l, entry(research.KindLessonAdded, research.Lesson{N: 1, Text: "alignment", Experiment: 1}))
+
 	for _, c := range []struct {
 		q    ledger.Query
 		want []int
@@ -300,6 +346,7 @@ func TestExperiments(t *testing.T) {
 			_, _, err := tx.Experiments(camp, ledger.Query{Cursor: bad})
 			wantError(t, err, research.CodeBadArgument, bad)
 		}
+
 		return nil
 	})
 }
@@ -310,18 +357,21 @@ func TestSearchEffortIsBounded(t *testing.T) {
 	l := fresh(t)
 	put(t, l, opening()...)
 	const n = 2200
+
 	err := l.Update(t.Context(), func(tx *ledger.Tx) error {
 		for i := 1; i <= n; i++ {
 			text := []string{"alpha", "beta"}[i%2]
 			if i == 2 {
 				text = "alpha beta"
 			}
+
 			for _, e := range []research.Entry{proposal(i, text), judged(i, research.Invalid)} {
 				if _, err := tx.Append(e); err != nil {
 					return err
 				}
 			}
 		}
+
 		return nil
 	})
 	if err != nil {
@@ -332,11 +382,14 @@ func TestSearchEffortIsBounded(t *testing.T) {
 		if len(xs) != 0 || next == "" || err != nil {
 			t.Errorf("first page: %d found, next %q, %v", len(xs), next, err)
 		}
+
 		return nil
 	})
+
 	if d := cmp.Diff([]int{2}, pages(t, l, ledger.Query{Text: "alpha beta"})); d != "" {
 		t.Error(d)
 	}
+
 	if got := pages(t, l, ledger.Query{Text: "beta", Limit: 100}); len(got) != n/2+1 {
 		t.Errorf("beta: %d found, want %d", len(got), n/2+1)
 	}
@@ -344,6 +397,7 @@ func TestSearchEffortIsBounded(t *testing.T) {
 
 func TestCampaignsDoNotMix(t *testing.T) {
 	l := fresh(t)
+
 	for i, name := range []string{"a", "a-b", "ab"} {
 		for _, e := range append(opening(), experiment(1, fmt.Sprint("loop ", name), "")...) {
 			e.Campaign = name
@@ -356,15 +410,18 @@ func TestCampaignsDoNotMix(t *testing.T) {
 		if len(cs) != 3 || err != nil {
 			t.Fatalf("campaigns: %+v, %v", cs, err)
 		}
+
 		for _, c := range cs {
 			xs, _, err := tx.Experiments(c.Name, ledger.Query{Text: "loop"})
 			if err != nil || len(xs) != 1 || xs[0].Hypothesis != "loop "+c.Name {
 				t.Errorf("%s: %+v, %v", c.Name, xs, err)
 			}
+
 			if ss, err := tx.Sessions(c.Name); len(ss) != 1 || err != nil {
 				t.Errorf("%s: sessions %+v, %v", c.Name, ss, err)
 			}
 		}
+
 		return nil
 	})
 }
@@ -378,9 +435,11 @@ func TestRecordsStop(t *testing.T) {
 			if seen = append(seen, r.Seq); r.Seq == 4 {
 				return ledger.ErrStop
 			}
+
 			return nil
 		})
 	})
+
 	if d := cmp.Diff([]uint64{2, 3, 4}, seen); d != "" {
 		t.Error(d)
 	}

@@ -37,10 +37,12 @@ const (
 // stands then. Who was killed is told nothing.
 func step(h standing, q question, a reply) (bool, standing) {
 	refused := q.refused(h)
+
 	next := h
 	if !refused {
 		next = q.after(h)
 	}
+
 	return a.Lost || a.Refused == refused && a.standing == next, next
 }
 
@@ -59,6 +61,7 @@ func model(from standing) porcupine.Model {
 func record(t *testing.T, naive string, seed uint64, kills int) (*ledger.Ledger, standing, []porcupine.Operation) {
 	t.Helper()
 	l := fresh(t)
+
 	first := append(opening(), entry(research.KindIdeaAdded, research.Idea{N: 1, Text: "radix"}))
 	put(t, l, first...)
 	from := standing{Seq: uint64(len(first)), Incumbent: "start"}
@@ -66,41 +69,51 @@ func record(t *testing.T, naive string, seed uint64, kills int) (*ledger.Ledger,
 	notes := make([][]porcupine.Operation, linearProcesses)
 	var begin []io.Writer
 	var cmds []*exec.Cmd
+
 	for i := range linearProcesses {
-		plan, err := json.Marshal(operatorPlan{Path: l.Path(), Client: i, Seed: seed*100 + uint64(i), Operations: linearOperations, Naive: naive})
+		plan, err := json.Marshal(operatorPlan{Path: l.Path(), Client: i, Seed: seed*100 + uint64(i),
+			Operations: linearOperations, Naive: naive})
 		if err != nil {
 			t.Fatal(err)
 		}
 		cmd := exec.Command(os.Args[0])
+
 		cmd.Env = append(os.Environ(), operatorEnv+"="+string(plan))
 		cmd.Stderr = os.Stderr
 		in, _ := cmd.StdinPipe()
+
 		out, _ := cmd.StdoutPipe()
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
+
 		lines := bufio.NewScanner(out)
 		if !lines.Scan() { // it is ready
 			t.Fatalf("process %d says nothing", i)
 		}
+
 		begin, cmds = append(begin, in), append(cmds, cmd)
 		all.Go(func() { notes[i] = operations(t, i, lines) })
 	}
+
 	for _, in := range begin {
 		_, _ = in.Write([]byte{'\n'})
 	}
+
 	for i := range kills {
 		time.Sleep(20 * time.Millisecond)
 		_ = cmds[i].Process.Kill()
 	}
 	all.Wait()
 	var history []porcupine.Operation
+
 	for i, cmd := range cmds {
 		if err := cmd.Wait(); err != nil && i >= kills {
 			t.Errorf("process %d: %v", i, err)
 		}
 		history = append(history, notes[i]...)
 	}
+
 	return l, from, history
 }
 
@@ -112,10 +125,13 @@ func operations(t *testing.T, client int, lines *bufio.Scanner) (ops []porcupine
 		if err := json.Unmarshal(lines.Bytes(), &n); err != nil {
 			break // killed in the middle of a line
 		}
+
 		if n.Reply == nil {
-			ops = append(ops, porcupine.Operation{ClientId: client, Input: n.Question, Call: n.At, Output: reply{Lost: true}, Return: math.MaxInt64})
+			ops = append(ops, porcupine.Operation{ClientId: client, Input: n.Question, Call: n.At,
+				Output: reply{Lost: true}, Return: math.MaxInt64})
 			continue
 		}
+
 		if len(ops) == 0 {
 			t.Errorf("process %d was answered before it asked", client)
 			return nil
@@ -123,17 +139,20 @@ func operations(t *testing.T, client int, lines *bufio.Scanner) (ops []porcupine
 		last := &ops[len(ops)-1]
 		last.Output, last.Return = *n.Reply, n.At
 	}
+
 	return ops
 }
 
 func TestHistoriesAreLinearizable(t *testing.T) {
 	count := map[string]int{}
+
 	lacks := func() (kinds []string) {
 		for _, kind := range []string{opKeep, opClaim, opTry} {
 			if count[kind] == 0 || count[kind+" refused"] == 0 {
 				kinds = append(kinds, kind)
 			}
 		}
+
 		return kinds
 	}
 	for i := 0; i < *histories || len(lacks()) > 0 && i < linearMost; i++ {
@@ -143,19 +162,24 @@ func TestHistoriesAreLinearizable(t *testing.T) {
 			if op.Output.(reply).Refused {
 				what += " refused"
 			}
+
 			if op.Output.(reply).Lost {
 				what += " lost"
 			}
+
 			count[what]++
 		}
+
 		if got := porcupine.CheckOperationsTimeout(model(from), history, linearPatience); got != porcupine.Ok {
 			t.Errorf("history %d: %s\n%s", i, got, text(history))
 		}
+
 		if _, err := l.Verify(t.Context()); err != nil {
 			t.Errorf("history %d: %v", i, err)
 		}
 	}
 	t.Logf("%d histories: %v", *histories, count)
+
 	if kinds := lacks(); len(kinds) > 0 {
 		t.Errorf("these histories show little of %v", kinds)
 	}
@@ -168,7 +192,8 @@ func TestCarelessHistoriesAreFoundOut(t *testing.T) {
 		t.Run(kind, func(t *testing.T) {
 			for seed := range uint64(linearMost) {
 				_, from, history := record(t, kind, seed, 0)
-				if got := porcupine.CheckOperationsTimeout(model(from), history, linearPatience); got == porcupine.Illegal {
+				if got := porcupine.CheckOperationsTimeout(model(from), history,
+					linearPatience); got == porcupine.Illegal {
 					return
 				}
 			}
@@ -181,5 +206,6 @@ func text(history []porcupine.Operation) (s string) {
 	for _, op := range history {
 		s += fmt.Sprintf("%d: %+v -> %+v in %d..%d\n", op.ClientId, op.Input, op.Output, op.Call, op.Return)
 	}
+
 	return s
 }

@@ -21,16 +21,19 @@ const patience = 2 * time.Minute
 // file can't be used or one holder stays for longer than patience.
 func lock(ctx context.Context, path string) (*os.File, error) {
 	f, err := queue.Enter(ctx, path, queue.Options{Patience: patience})
+
 	var stuck *queue.StuckError
 	switch {
 	case errors.As(err, &stuck):
-		return nil, research.Errorf(research.CodeStorage, "if that process is suspended, resume or end it; if the disk is that slow, wait; then repeat the call",
+		return nil, research.Errorf(research.CodeStorage,
+			"if that process is suspended, resume or end it; if the disk is that slow, wait; then repeat the call",
 			"process %d has held the ledger's lock for more than %s", stuck.PID, stuck.Since)
 	case err != nil && ctx.Err() != nil:
 		return nil, cancelled(ctx)
 	case err != nil:
 		return nil, storage("lock the ledger", err)
 	}
+
 	return f, nil
 }
 

@@ -26,25 +26,31 @@ func (l *Ledger) migrate(ctx context.Context) (err error) {
 	s := &store{path: l.path}
 	defer s.close()
 	defer s.caught(&err)
+
 	t, err := l.begin(s, migrating)
 	if err != nil {
 		return err
 	}
+
 	if err := l.unattended(t); err != nil {
 		return err
 	}
+
 	from, _ := formatOf(s)
 	if err := s.put(bucketMeta, keyFormat, []byte(strconv.Itoa(format))); err != nil {
 		return fmt.Errorf("store the format: %w", err)
 	}
+
 	if err := l.rebuild(t); err != nil {
 		return err
 	}
+
 	_, err = t.Append(research.Entry{Kind: research.KindLedgerMigrated,
 		Body: research.Migration{From: from, To: format, Version: l.version}})
 	if err != nil {
 		return err
 	}
+
 	return l.finish(ctx, t)
 }
 
@@ -55,15 +61,17 @@ func (l *Ledger) unattended(t *Tx) error {
 	if err != nil || l.running == nil {
 		return nil
 	}
+
 	for _, c := range all {
 		for _, id := range c.Open {
 			if l.running(c.Name, id) {
-				return research.Errorf(research.CodeBusy, "wait until it has ended, or use that older ratchet meanwhile; then repeat the call",
-					"%s of the campaign %q is being run by an older ratchet, and %s would change the ledger's format under it",
-					id, c.Name, l.self())
+				return research.Errorf(research.CodeBusy,
+					"wait until it has ended, or use that older ratchet meanwhile; then repeat the call",
+					"%s of the campaign %q is being run by an older ratchet, and %s would change the ledger's format under it", id, c.Name, l.self())
 			}
 		}
 	}
+
 	return nil
 }
 
@@ -83,6 +91,7 @@ func (l *Ledger) checkFormat(s *store, m mode) error {
 	if v == "" {
 		return damaged(nextLost, "%s is a database, but not a ledger", s.path)
 	}
+
 	switch n, ok := formatOf(s); {
 	case !ok || n > format:
 		return l.tooNew(s, "has the format %q; %s knows formats up to %d", v, l.self(), format)
@@ -91,6 +100,7 @@ func (l *Ledger) checkFormat(s *store, m mode) error {
 	case m == repairing || m == migrating:
 		return nil
 	}
+
 	return l.checkKinds(s)
 }
 
@@ -101,12 +111,15 @@ func (l *Ledger) checkKinds(s *store) (err error) {
 		if research.Known(research.Kind(k)) {
 			return true
 		}
+
 		rec, uerr := unseal(number(v), s.get(bucketRecords, bigEndian(number(v))))
 		if err = l.strange(s, rec); uerr != nil || err == nil {
 			err = damaged(nextRebuild, "an entry of the index %s was altered", bucketKinds)
 		}
+
 		return false
 	})
+
 	return err
 }
 
@@ -115,11 +128,14 @@ func (l *Ledger) strange(s *store, rec research.Record) error {
 	if research.Known(rec.Kind) {
 		return nil
 	}
-	return l.tooNew(s, "holds records of the kind %q, record %d first; %s does not know them", rec.Kind, rec.Seq, l.self())
+
+	return l.tooNew(s, "holds records of the kind %q, record %d first; %s does not know them", rec.Kind, rec.Seq,
+		l.self())
 }
 
 func (l *Ledger) tooNew(s *store, what string, args ...any) error {
 	writer := cmp.Or(string(s.get(bucketMeta, keyWriter)), "an unknown version")
+
 	return research.Errorf(research.CodeUnsupported, "upgrade ratchet: this one has neither read nor written anything",
 		"%s was written by a newer ratchet (%s) and %s", s.path, writer, fmt.Sprintf(what, args...))
 }
@@ -129,6 +145,7 @@ func (t *Tx) indexKind(rec research.Record) error {
 	if t.s.get(bucketKinds, string(rec.Kind)) != nil {
 		return nil
 	}
+
 	return t.putNumber(bucketKinds, string(rec.Kind), rec.Seq)
 }
 
@@ -137,5 +154,6 @@ func (t *Tx) sign(version string) error {
 	if version == "" || string(t.s.get(bucketMeta, keyWriter)) == version {
 		return nil
 	}
+
 	return t.s.put(bucketMeta, keyWriter, []byte(version))
 }

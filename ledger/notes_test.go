@@ -16,12 +16,14 @@ func TestNotesAreToldInOrder(t *testing.T) {
 	note := func(n int, text string) research.Entry {
 		e := entry(research.KindNoteAdded, research.Note{N: n, Text: text, By: "dashboard"})
 		e.Session = ""
+
 		return e
 	}
 	told := func(who string, n int) research.Entry {
 		return by(who, research.KindNoteDelivered, research.NoteDelivery{N: n})
 	}
 	put(t, l, note(1, "one"), note(2, "two"), note(3, "three"), told("amber-fox", 1))
+
 	for _, tt := range []struct {
 		name  string
 		entry research.Entry
@@ -38,6 +40,7 @@ func TestNotesAreToldInOrder(t *testing.T) {
 		before, _ := l.Stamp()
 		_, err := l.Append(context.Background(), tt.entry)
 		wantError(t, err, tt.code, tt.says)
+
 		if after, _ := l.Stamp(); after != before {
 			t.Errorf("%s: something was written", tt.name)
 		}
@@ -48,20 +51,26 @@ func TestNotesAreToldInOrder(t *testing.T) {
 	view(t, l, func(tx *ledger.Tx) error {
 		c, err := tx.Campaign(camp)
 		s, serr := tx.Session(camp, "amber-fox")
+
 		n, at, nerr := tx.Note(camp, 2)
-		if err != nil || serr != nil || nerr != nil || c.Notes != 3 || s.Heard != 3 || n.Text != "two" || n.By != "dashboard" || at.IsZero() {
+		if err != nil || serr != nil || nerr != nil || c.Notes != 3 || s.Heard != 3 || n.Text != "two" ||
+			n.By != "dashboard" || at.IsZero() {
 			t.Errorf("%v %v %v: %d notes, %d heard, %+v at %v", err, serr, nerr, c.Notes, s.Heard, n, at)
 		}
 		_, _, err = tx.Note(camp, 4)
 		wantError(t, err, research.CodeNotFound, "no note 4")
+
 		return nil
 	})
+
 	if seq, err := l.Acknowledged(); err != nil || seq != 11 {
 		t.Errorf("acknowledged %d, %v", seq, err)
 	}
+
 	if _, err := l.Verify(context.Background()); err != nil {
 		t.Error(err)
 	}
+
 	if err := l.Rebuild(context.Background()); err != nil {
 		t.Error(err)
 	}
@@ -70,6 +79,7 @@ func TestNotesAreToldInOrder(t *testing.T) {
 		if err != nil || n.Text != "three" {
 			t.Errorf("rebuilt: %+v, %v", n, err)
 		}
+
 		return nil
 	})
 }

@@ -13,6 +13,7 @@ func TestObservedTransactions(t *testing.T) {
 	l := fresh(t)
 	put(t, l, opening()...)
 	var seen []ledger.Timing
+
 	watched, err := ledger.Open(l.Path(), ledger.Options{Observe: func(d ledger.Timing) { seen = append(seen, d) }})
 	if err != nil {
 		t.Fatal(err)
@@ -24,6 +25,7 @@ func TestObservedTransactions(t *testing.T) {
 			t.Error(err)
 		}
 	})
+
 	for tickets(t, l) == before {
 		time.Sleep(time.Millisecond)
 	}
@@ -31,10 +33,13 @@ func TestObservedTransactions(t *testing.T) {
 	release()
 	waiting.Wait()
 	view(t, watched, func(*ledger.Tx) error { return nil })
+
 	if _, err := watched.Append(t.Context(), proposal(1, "again")); err == nil {
 		t.Error("a number was given twice")
 	}
-	if len(seen) != 3 || !seen[0].Appended || seen[0].Waited < 10*time.Millisecond || seen[0].Took < seen[0].Waited || seen[1].Appended || seen[2].Appended {
+
+	if len(seen) != 3 || !seen[0].Appended || seen[0].Waited < 10*time.Millisecond || seen[0].Took < seen[0].Waited ||
+		seen[1].Appended || seen[2].Appended {
 		t.Errorf("an append that waited 10 ms, a read and a refused append were seen as %+v", seen)
 	}
 }

@@ -71,6 +71,7 @@ func (q question) refused(h standing) bool {
 	case opTry:
 		return h.Holder != q.Who || h.Fence != q.Fence
 	}
+
 	return false
 }
 
@@ -85,6 +86,7 @@ func (q question) after(h standing) standing {
 	case opTry:
 		h.Holder = ""
 	}
+
 	return h
 }
 
@@ -95,16 +97,19 @@ func (q question) entries(c *research.Campaign, h standing) []research.Entry {
 		return []research.Entry{entry(research.KindLessonAdded, research.Lesson{N: c.Lessons + 1, Text: "one more"})}
 	case opKeep:
 		return []research.Entry{proposal(n, hypothesis(n)), judged(n, research.Improved),
-			entry(research.KindExperimentKept, research.Keeping{N: n, Commit: q.Commit, Was: q.Over, Branch: "refs/heads/ratchet/" + camp})}
+			entry(research.KindExperimentKept,
+				research.Keeping{N: n, Commit: q.Commit, Was: q.Over, Branch: "refs/heads/ratchet/" + camp})}
 	case opClaim:
 		if h.Holder != "" {
 			return []research.Entry{takeover(q.Who, 1, h.Fence)}
 		}
+
 		return []research.Entry{claim(q.Who, 1, h.Fence+1)}
 	case opTry:
 		return []research.Entry{proposalOf(q.Who, n, q.Fence), judged(n, research.Regressed),
 			by(q.Who, research.KindExperimentReverted, research.Reversion{N: n, By: "agent"})}
 	}
+
 	return nil
 }
 
@@ -127,6 +132,7 @@ func operate(text string) error {
 	if err := json.Unmarshal([]byte(text), &o.operatorPlan); err != nil {
 		return err
 	}
+
 	var err error
 	if o.l, err = ledger.Open(o.Path, ledger.Options{}); err != nil {
 		return err
@@ -136,22 +142,26 @@ func operate(text string) error {
 	os.Stdin.Read(make([]byte, 1))
 	rnd := rand.New(rand.NewPCG(o.Seed, 1))
 	kinds := []string{opAppend, opRead, opKeep, opKeep, opClaim, opClaim, opTry}
+
 	known, fence := "start", 0
 	for i := range o.Operations {
-		q := question{Kind: kinds[rnd.IntN(len(kinds))], Who: fmt.Sprintf("session-%d", o.Client), Take: rnd.IntN(4) == 0, Fence: fence,
-			Over: known, Commit: fmt.Sprintf("commit-%d-%d", o.Client, i)}
+		q := question{Kind: kinds[rnd.IntN(len(kinds))], Who: fmt.Sprintf("session-%d", o.Client),
+			Take: rnd.IntN(4) == 0, Fence: fence, Over: known, Commit: fmt.Sprintf("commit-%d-%d", o.Client, i)}
 		if q.Kind == opTry && fence == 0 { // it was never given one
 			q.Kind = opClaim
 		}
+
 		r, err := o.note(q)
 		if err != nil {
 			return err
 		}
+
 		known = r.Incumbent
 		if q.Kind == opClaim && !r.Refused {
 			fence = r.Fence
 		}
 	}
+
 	return nil
 }
 
@@ -160,9 +170,11 @@ func (o *operator) note(q question) (r reply, err error) {
 	if err := o.out.Encode(note{At: monotonic(), Question: q}); err != nil {
 		return r, err
 	}
+
 	if r, err = o.do(q); err != nil {
 		return r, fmt.Errorf("%s: %w", q.Kind, err)
 	}
+
 	return r, o.out.Encode(note{At: monotonic(), Question: q, Reply: &r})
 }
 
@@ -171,32 +183,39 @@ func (o *operator) do(q question) (r reply, err error) {
 	if q.Kind == o.Naive {
 		return o.doCarelessly(q)
 	}
+
 	do := o.l.Update
 	if q.Kind == opRead {
 		do = o.l.View
 	}
+
 	err = do(context.Background(), func(tx *ledger.Tx) error {
 		if r.standing, err = stands(tx); err != nil {
 			return err
 		}
+
 		if r.Refused = q.Kind != opTry && q.refused(r.standing); r.Refused {
 			return nil
 		}
+
 		now, err := apply(tx, q, r.standing)
 		if err == nil {
 			r.standing = now
 		}
+
 		return err
 	})
 	if q.Kind == opTry && code(err) == research.CodeConflict { // the append itself is the fence
 		r.Refused, err = true, nil
 	}
+
 	return r, err
 }
 
 // doCarelessly believes that nothing happens between a look and an append.
 func (o *operator) doCarelessly(q question) (r reply, err error) {
 	ctx := context.Background()
+
 	err = o.l.View(ctx, func(tx *ledger.Tx) error { r.standing, err = stands(tx); return err })
 	if r.Refused = q.refused(r.standing); err != nil || r.Refused {
 		return r, err
@@ -208,18 +227,23 @@ func (o *operator) doCarelessly(q question) (r reply, err error) {
 		if q.Kind == opTry { // under whatever claim there is now
 			q.Who, q.Fence = now.Holder, now.Fence
 		}
+
 		if r.standing = now; q.Kind == opTry && now.Holder == "" {
 			r.Refused = true
 			return err
 		}
+
 		if err == nil {
 			r.standing, err = apply(tx, q, now)
 		}
+
 		return err
 	})
+
 	if q.Kind == opAppend { // which is nothing but its number
 		r.standing = believed
 	}
+
 	return r, err
 }
 
@@ -229,11 +253,13 @@ func stands(tx *ledger.Tx) (standing, error) {
 	if err != nil {
 		return standing{}, err
 	}
+
 	idea, err := tx.Idea(camp, 1)
 	if err != nil {
 		return standing{}, err
 	}
 	seq, _ := tx.Head()
+
 	return standing{Seq: seq, Incumbent: c.Incumbent, Holder: idea.Holder, Fence: idea.Fence}, nil
 }
 
@@ -244,11 +270,13 @@ func apply(tx *ledger.Tx, q question, h standing) (standing, error) {
 	if err != nil {
 		return standing{}, err
 	}
+
 	for _, e := range q.entries(c, h) {
 		if _, err := tx.Append(e); err != nil {
 			return standing{}, err
 		}
 	}
+
 	return stands(tx)
 }
 
@@ -258,5 +286,6 @@ func monotonic() int64 {
 	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err != nil {
 		panic(err)
 	}
+
 	return ts.Nano()
 }

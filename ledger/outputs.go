@@ -32,25 +32,31 @@ const (
 func (l *Ledger) PutOutput(data []byte) (string, error) {
 	sum := sha256.Sum256(data)
 	digest := hex.EncodeToString(sum[:])
+
 	path := l.outputPath(digest)
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return "", storage("store an output", err)
 	}
+
 	turn, err := lock(context.Background(), l.file(outputsLock))
 	if err != nil {
 		return "", err
 	}
 	defer turn.Close()
+
 	if info, err := os.Stat(path); err == nil && info.Size() == int64(len(data)) {
 		now := time.Now()
 		if err := os.Chtimes(path, now, now); err != nil {
 			return "", storage("store an output", err)
 		}
+
 		return digest, nil
 	}
+
 	if err := fault.At("output.store", func() error { return l.storeOutput(path, data) }); err != nil {
 		return "", storage("store an output", err)
 	}
+
 	return digest, nil
 }
 
@@ -60,15 +66,18 @@ func (l *Ledger) storeOutput(path string, data []byte) error {
 	if err := replace(path, filepath.Join(dir, halfMade+filepath.Base(path)), data); err != nil {
 		return err
 	}
+
 	if err := syncDir(filepath.Dir(dir)); err != nil { // dir itself may be new
 		return err
 	}
+
 	used, err := l.readUsage()
 	if used += int64(len(data)); err != nil || used > l.quota {
 		if used, err = l.prune(path); err != nil {
 			return err
 		}
 	}
+
 	return os.WriteFile(l.usagePath(), strconv.AppendInt(nil, used, 10), 0o600)
 }
 
@@ -79,17 +88,22 @@ func (l *Ledger) Output(digest string) ([]byte, error) {
 		return nil, research.Errorf(research.CodeBadArgument, "give the digest that a run's record holds",
 			"%q is not a digest", digest)
 	}
+
 	data, err := os.ReadFile(l.outputPath(digest))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, research.Errorf(research.CodeNotFound, "run it again if its output matters",
 			"the output %.12s is not stored any more", digest)
 	}
+
 	if err != nil {
 		return nil, storage("read an output", err)
 	}
+
 	if sum := sha256.Sum256(data); hex.EncodeToString(sum[:]) != digest {
-		return nil, damaged("restore the file from a backup, or run it again", "the stored output %.12s was altered", digest)
+		return nil, damaged("restore the file from a backup, or run it again", "the stored output %.12s was altered",
+			digest)
 	}
+
 	return data, nil
 }
 
@@ -100,9 +114,11 @@ func (l *Ledger) Redact(digest string) error {
 		return research.Errorf(research.CodeBadArgument, "give the digest that a run's record holds",
 			"%q is not a digest", digest)
 	}
+
 	if err := os.Remove(l.outputPath(digest)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return storage("remove an output", err)
 	}
+
 	return nil
 }
 
@@ -122,6 +138,7 @@ func (l *Ledger) readUsage() (int64, error) {
 	if err != nil {
 		return 0, err
 	}
+
 	return strconv.ParseInt(string(b), 10, 64)
 }
 
@@ -133,18 +150,22 @@ func (l *Ledger) prune(keep string) (int64, error) {
 		return used, err
 	}
 	slices.SortFunc(files, func(a, b output) int { return a.at.Compare(b.at) })
+
 	for _, f := range files {
 		if used <= int64(float64(l.quota)*keepShare) {
 			break
 		}
+
 		if f.path == keep {
 			continue
 		}
+
 		if err := os.Remove(f.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return used, err
 		}
 		used -= f.size
 	}
+
 	return used, nil
 }
 
@@ -161,22 +182,29 @@ func (l *Ledger) listOutputs() (files []output, used int64, err error) {
 		if err != nil || d.IsDir() || d.Name() == usageName {
 			return err
 		}
+
 		info, err := d.Info()
 		if errors.Is(err, fs.ErrNotExist) { // redacted just now
 			return nil
 		}
+
 		if err != nil {
 			return err
 		}
+
 		if strings.HasPrefix(d.Name(), halfMade) {
 			if time.Since(info.ModTime()) > staleAfter {
 				return os.Remove(path)
 			}
+
 			return nil
 		}
+
 		files = append(files, output{path: path, size: info.Size(), at: info.ModTime()})
 		used += info.Size()
+
 		return nil
 	})
+
 	return files, used, err
 }

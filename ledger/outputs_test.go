@@ -19,12 +19,15 @@ func TestOutputs(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		if again, err := l.PutOutput([]byte(data)); again != d || err != nil {
 			t.Errorf("stored again: %q, %v, want %q", again, err, d)
 		}
+
 		if got, err := l.Output(d); string(got) != data || err != nil {
 			t.Errorf("%d bytes came back as %d, %v", len(data), len(got), err)
 		}
+
 		if _, err := os.Stat(filepath.Join(l.Dir(), "outputs", d[:2], d)); err != nil {
 			t.Error(err)
 		}
@@ -33,21 +36,25 @@ func TestOutputs(t *testing.T) {
 
 func TestOutputErrors(t *testing.T) {
 	l := fresh(t)
+
 	d, err := l.PutOutput([]byte("secret"))
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	for _, bad := range []string{"", "..", "../../../etc/passwd", d[:63], strings.ToUpper(d), d + "0"} {
 		_, err := l.Output(bad)
 		wantError(t, err, research.CodeBadArgument)
 		wantError(t, l.Redact(bad), research.CodeBadArgument)
 	}
+
 	path := filepath.Join(l.Dir(), "outputs", d[:2], d)
 	if err := os.WriteFile(path, []byte("secreT"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	_, err = l.Output(d)
 	wantError(t, err, research.CodeLedger, d[:12])
+
 	for range 2 {
 		if err := l.Redact(d); err != nil {
 			t.Error(err)
@@ -63,22 +70,26 @@ func TestOutputRetention(t *testing.T) {
 		t.Fatal(err)
 	}
 	var digests []string
+
 	store := func(fill byte, n int) string {
 		d, err := l.PutOutput(bytes.Repeat([]byte{fill}, n))
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		return d
 	}
 	for i := range 10 {
 		d := store(byte(i), 1000)
 		digests = append(digests, d)
+
 		at := epoch.Add(time.Duration(i) * time.Minute)
 		if err := os.Chtimes(filepath.Join(l.Dir(), "outputs", d[:2], d), at, at); err != nil {
 			t.Fatal(err)
 		}
 	}
 	store(0, 1000) // the oldest is stored again, and so is the newest now
+
 	last := store(99, 500)
 	for i, d := range append(digests, last) {
 		_, err := l.Output(d)
@@ -86,6 +97,7 @@ func TestOutputRetention(t *testing.T) {
 			t.Errorf("output %d: %v, want it gone: %v", i, err, gone)
 		}
 	}
+
 	if got, err := l.Output(store(7, 20_000)); len(got) != 20_000 || err != nil {
 		t.Errorf("an output above the quota was not kept: %d bytes, %v", len(got), err)
 	}

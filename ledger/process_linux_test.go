@@ -51,11 +51,13 @@ func TestMain(m *testing.M) {
 func appender(path string) {
 	l, err := ledger.Open(path, ledger.Options{})
 	ended := make(chan bool)
+
 	os.Stdin.Read(make([]byte, 1))
 	go func() {
 		io.Copy(io.Discard, os.Stdin)
 		close(ended)
 	}()
+
 	for err == nil {
 		select {
 		case <-ended:
@@ -63,16 +65,19 @@ func appender(path string) {
 		default:
 		}
 		var last research.Record
+
 		err = l.Update(context.Background(), func(tx *ledger.Tx) error {
 			c, err := tx.Campaign(camp)
 			if err != nil {
 				return err
 			}
 			n := c.Experiments + 1
+
 			_, err = tx.Append(proposal(n, hypothesis(n)))
 			if err == nil {
 				last, err = tx.Append(judged(n, research.Invalid))
 			}
+
 			return err
 		})
 		if err == nil {
@@ -96,19 +101,23 @@ type process struct {
 func (p *process) acknowledged() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+
 	return slices.Clone(p.acks)
 }
 
 func start(t *testing.T, l *ledger.Ledger) *process {
 	t.Helper()
 	p := &process{cmd: exec.Command(os.Args[0])}
+
 	p.cmd.Env = append(os.Environ(), helperEnv+"="+l.Path())
 	p.cmd.Stderr = os.Stderr
 	p.in, _ = p.cmd.StdinPipe()
+
 	out, err := p.cmd.StdoutPipe()
 	if err == nil {
 		err = p.cmd.Start()
 	}
+
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,6 +128,7 @@ func start(t *testing.T, l *ledger.Ledger) *process {
 			p.mu.Unlock()
 		}
 	})
+
 	return p
 }
 
@@ -133,6 +143,7 @@ func (p *process) wait() error {
 // of it to be sound.
 func wantAcks(t *testing.T, l *ledger.Ledger, acks []string) {
 	t.Helper()
+
 	rep, err := l.Verify(t.Context())
 	if err != nil {
 		t.Fatalf("%+v, %v", rep, err)
@@ -140,15 +151,18 @@ func wantAcks(t *testing.T, l *ledger.Ledger, acks []string) {
 	view(t, l, func(tx *ledger.Tx) error {
 		for _, ack := range acks {
 			var seq uint64
+
 			var hash string
 			if _, err := fmt.Sscan(ack, &seq, &hash); err != nil {
 				continue // killed in the middle of a line
 			}
+
 			rec, err := tx.Record(seq)
 			if len(hash) == 64 && (err != nil || rec.Hash != hash) {
 				t.Errorf("record %d was acknowledged as %s, but is %s, %v", seq, hash, rec.Hash, err)
 			}
 		}
+
 		return nil
 	})
 }
@@ -157,6 +171,7 @@ func TestKilledAppenders(t *testing.T) {
 	l := fresh(t)
 	put(t, l, opening()...)
 	rnd := rand.New(rand.NewPCG(1, 2))
+
 	var all, live []*process
 	for trial := range 20 {
 		for len(live) < 3 {
@@ -171,6 +186,7 @@ func TestKilledAppenders(t *testing.T) {
 		live = slices.Delete(live, i, i+1)
 		// Nobody is locked out.
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+
 		e := entry(research.KindLessonAdded, research.Lesson{N: trial + 1, Text: "still here"})
 		if _, err := l.Append(ctx, e); err != nil {
 			t.Fatalf("trial %d: %v", trial, err)
@@ -178,13 +194,16 @@ func TestKilledAppenders(t *testing.T) {
 		cancel()
 	}
 	var acks []string
+
 	for _, p := range all {
 		p.cmd.Process.Kill()
 	}
+
 	for _, p := range all {
 		p.wait()
 		acks = append(acks, p.acks...)
 	}
+
 	if len(acks) < 20 {
 		t.Errorf("only %d experiments were acknowledged in all: the test shows little", len(acks))
 	}
@@ -196,6 +215,7 @@ func acknowledged(all []*process) (n int) {
 	for _, p := range all {
 		n += len(p.acknowledged())
 	}
+
 	return n
 }
 
@@ -212,6 +232,7 @@ func turns(t *testing.T, l *ledger.Ledger) (given, serving uint64) {
 	if err != nil || len(b) < 16 {
 		t.Fatalf("lock file: %v, %v", b, err)
 	}
+
 	return binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint64(b[8:])
 }
 
@@ -227,6 +248,7 @@ func hold(t *testing.T, l *ledger.Ledger) (release func()) {
 		}
 	})
 	<-held
+
 	return func() { close(free); done.Wait() }
 }
 
@@ -236,6 +258,7 @@ func TestTurnsAreInOrder(t *testing.T) {
 	release := hold(t, l)
 	var order []int
 	var all sync.WaitGroup
+
 	for i := range 12 {
 		before := tickets(t, l)
 		all.Go(func() {
@@ -244,12 +267,14 @@ func TestTurnsAreInOrder(t *testing.T) {
 				t.Error(err)
 			}
 		})
+
 		for tickets(t, l) == before {
 			time.Sleep(time.Millisecond)
 		}
 	}
 	release()
 	all.Wait()
+
 	if !slices.IsSorted(order) || len(order) != 12 {
 		t.Errorf("turns came in the order %v", order)
 	}
@@ -259,10 +284,12 @@ func TestWaitingEndsWithItsContext(t *testing.T) {
 	l := fresh(t)
 	put(t, l, opening()...)
 	release := hold(t, l)
+
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
 	_, err := l.Append(ctx, proposal(1, "a"))
 	wantError(t, err, research.CodeCancelled)
+
 	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("the cause of %v is lost", err)
 	}
@@ -273,10 +300,12 @@ func TestWaitingEndsWithItsContext(t *testing.T) {
 func TestRemovedLockFile(t *testing.T) {
 	l := fresh(t)
 	put(t, l, opening()...)
+
 	if err := os.Remove(filepath.Join(l.Dir(), "ledger.lock")); err != nil {
 		t.Fatal(err)
 	}
 	grow(t, l, 1, 1)
+
 	if _, err := l.Verify(t.Context()); err != nil {
 		t.Error(err)
 	}
@@ -289,16 +318,19 @@ const diskEnv = "LEDGER_TEST_DISK"
 // that fills up, is freed, and is made read-only.
 func TestDisk(t *testing.T) {
 	cmd := exec.Command(os.Args[0])
+
 	cmd.Env = append(os.Environ(), diskEnv+"="+t.TempDir())
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS,
 		UidMappings: []syscall.SysProcIDMap{{HostID: os.Getuid(), Size: 1}},
 		GidMappings: []syscall.SysProcIDMap{{HostID: os.Getgid(), Size: 1}},
 	}
+
 	out, err := cmd.CombinedOutput()
 	if err != nil && (len(out) == 0 || strings.HasPrefix(string(out), "mount:")) {
 		t.Skipf("no mount namespace here: %v %s", err, out)
 	}
+
 	if err != nil {
 		t.Errorf("%v\n%s", err, out)
 	}
@@ -309,6 +341,7 @@ func fullDisk(dir string) {
 		fmt.Println("mount:", err)
 		os.Exit(1)
 	}
+
 	if err := fillDisk(dir); err != nil {
 		fmt.Println("failed:", err)
 		os.Exit(1)
@@ -317,47 +350,61 @@ func fullDisk(dir string) {
 
 func fillDisk(dir string) error {
 	ctx := context.Background()
+
 	l, err := ledger.Open(filepath.Join(dir, "ledger.db"), ledger.Options{})
 	if err != nil {
 		return err
 	}
+
 	ballast := filepath.Join(dir, "ballast")
 	if err := os.WriteFile(ballast, make([]byte, 200<<10), 0o600); err != nil {
 		return err
 	}
+
 	if _, err := l.Append(ctx, opening()...); err != nil {
 		return err
 	}
+
 	n := 0
 	for err == nil && n < 2000 {
 		n++
 		_, err = l.Append(ctx, experiment(n, hypothesis(n), "x")...)
 	}
+
 	if code(err) != research.CodeStorage || !errors.Is(err, syscall.ENOSPC) {
 		return fmt.Errorf("filling ended with %v (code %q)", err, code(err))
 	}
 	full := n
+
 	if _, err := l.PutOutput(make([]byte, 1<<20)); code(err) != research.CodeStorage {
 		return fmt.Errorf("an output on a full disk gave %v", err)
 	}
+
 	if err := os.Remove(ballast); err != nil {
 		return err
 	}
+
 	if _, err := l.Verify(ctx); err != nil {
 		return fmt.Errorf("verify after the disk was full: %w", err)
 	}
+
 	if _, err := l.Append(ctx, experiment(full, "again", "x")...); err != nil {
 		return fmt.Errorf("append after space was freed: %w", err)
 	}
+
 	if err := syscall.Mount("none", dir, "", syscall.MS_REMOUNT|syscall.MS_RDONLY, ""); err != nil {
 		return fmt.Errorf("remount: %w", err)
 	}
+
 	if _, err := l.Append(ctx, experiment(full+1, "no", "x")...); code(err) != research.CodeStorage {
 		return fmt.Errorf("append to a read-only disk gave %v", err)
 	}
-	if _, err := ledger.Open(filepath.Join(dir, "sub", "ledger.db"), ledger.Options{}); code(err) != research.CodeStorage {
+
+	if _, err := ledger.Open(filepath.Join(dir, "sub", "ledger.db"),
+		ledger.Options{}); code(err) != research.CodeStorage {
 		return fmt.Errorf("open on a read-only disk gave %v", err)
 	}
+
 	return nil
 }
 
@@ -369,6 +416,7 @@ func TestAnchorFailure(t *testing.T) {
 	e := proposal(1, "a")
 	e.Key = "k"
 	path := filepath.Join(l.Dir(), "ledger.head")
+
 	saved, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -379,10 +427,12 @@ func TestAnchorFailure(t *testing.T) {
 	}
 	_, err = l.Append(t.Context(), e)
 	wantError(t, err, research.CodeStorage, "anchor")
+
 	if err := errors.Join(os.Remove(path+".tmp"), os.WriteFile(path, saved, 0o600)); err != nil {
 		t.Fatal(err)
 	}
 	put(t, l, e)
+
 	if rep, err := l.Verify(t.Context()); err != nil || rep.Records != 6 || rep.Anchor != 6 {
 		t.Errorf("%+v, %v", rep, err)
 	}

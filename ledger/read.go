@@ -21,6 +21,7 @@ func (t *Tx) Campaign(name string) (*research.Campaign, error) {
 	if c == nil && err == nil {
 		err = noCampaign(name)
 	}
+
 	return c, err
 }
 
@@ -35,6 +36,7 @@ func (t *Tx) Experiment(campaign string, n int) (*research.Experiment, error) {
 	if x == nil && err == nil {
 		err = notFound(campaign, research.NewJobID(research.ExperimentJob, n))
 	}
+
 	return x, err
 }
 
@@ -44,6 +46,7 @@ func (t *Tx) Measurement(campaign string, id research.JobID) (*research.Measurem
 	if m == nil && err == nil {
 		err = notFound(campaign, id)
 	}
+
 	return m, err
 }
 
@@ -62,12 +65,14 @@ func (t *Tx) Runs(campaign string, id research.JobID) ([]research.Run, error) {
 	})
 	runs, err := bodies[research.Run](t, seqs)
 	enforced := map[int]map[string]string{}
+
 	for i := range runs {
 		if r := &runs[i]; r.EnforcedAs > 0 && r.Enforced == nil {
 			r.Enforced, r.EnforcedAs = enforced[r.EnforcedAs], 0
 		}
 		enforced[runs[i].Number] = runs[i].Enforced
 	}
+
 	return runs, err
 }
 
@@ -91,6 +96,7 @@ func (t *Tx) Session(campaign, codename string) (*research.Session, error) {
 		err = research.Errorf(research.CodeNotFound, "name a session that has joined",
 			"the campaign %q has no session %q", campaign, codename)
 	}
+
 	return s, err
 }
 
@@ -114,12 +120,15 @@ func (t *Tx) Lessons(campaign string, limit int) ([]research.Lesson, error) {
 func (t *Tx) Note(campaign string, n int) (note research.Note, at time.Time, err error) {
 	seq := number(t.s.get(bucketNotes, prefix(campaign)+bigEndian(uint64(max(n, 0)))))
 	if seq == 0 {
-		return note, at, research.Errorf(research.CodeNotFound, "read_log{} shows the last ones", "the campaign %q has no note %d", campaign, n)
+		return note, at, research.Errorf(research.CodeNotFound, "read_log{} shows the last ones",
+			"the campaign %q has no note %d", campaign, n)
 	}
+
 	rec, err := t.Record(seq)
 	if err == nil {
 		err = json.Unmarshal(rec.Body, &note)
 	}
+
 	return note, rec.Time, err
 }
 
@@ -128,10 +137,12 @@ func newest[T any](t *Tx, bucket, campaign string, limit int) ([]T, error) {
 		limit = defaultLimit
 	}
 	var seqs []uint64
+
 	n, v := t.s.below(bucket, prefix(campaign), noLimit)
 	for ; n > 0 && len(seqs) < limit; n, v = t.s.below(bucket, prefix(campaign), n) {
 		seqs = append(seqs, number(v))
 	}
+
 	return bodies[T](t, seqs)
 }
 
@@ -143,10 +154,12 @@ func bodies[T any](t *Tx, seqs []uint64) ([]T, error) {
 		if err != nil {
 			return nil, err
 		}
+
 		if err := json.Unmarshal(rec.Body, &out[i]); err != nil {
 			return nil, fmt.Errorf("decode record %d: %w", seq, err)
 		}
 	}
+
 	return out, nil
 }
 
@@ -158,7 +171,9 @@ func states[T any](t *Tx, bucket, pre string) ([]T, error) {
 		var s T
 		err = decode(bucket, v, &s)
 		out = append(out, s)
+
 		return err == nil
 	})
+
 	return out, err
 }

@@ -31,6 +31,7 @@ func Hash(r research.Record) (string, error) {
 // seal fills in r's hash and returns the bytes to store.
 func seal(r research.Record) (research.Record, []byte, error) {
 	r.Hash = ""
+
 	b, err := json.Marshal(r)
 	if err != nil {
 		return r, nil, fmt.Errorf("encode record: %w", err)
@@ -38,6 +39,7 @@ func seal(r research.Record) (research.Record, []byte, error) {
 	sum := sha256.Sum256(b)
 	r.Hash = hex.EncodeToString(sum[:])
 	b = append(b[:len(b)-len(hashTail)], r.Hash...)
+
 	return r, append(b, hashTail...), nil
 }
 
@@ -50,10 +52,12 @@ func sealOf(stored []byte) (string, error) {
 	h := sha256.New()
 	h.Write(stored[:cut])
 	h.Write(hashTail)
+
 	want := hex.EncodeToString(h.Sum(nil))
 	if string(stored[cut:cut+hashLen]) != want {
 		return "", errors.New("its content does not match its hash")
 	}
+
 	return want, nil
 }
 
@@ -63,11 +67,14 @@ func unseal(seq uint64, stored []byte) (research.Record, error) {
 	if _, err := sealOf(stored); err != nil {
 		return r, damaged(nextRestore, "record %d was altered: %w", seq, err)
 	}
+
 	if err := json.Unmarshal(stored, &r); err != nil {
 		return r, damaged(nextRestore, "record %d can't be decoded: %w", seq, err)
 	}
+
 	if r.Seq != seq {
 		return r, damaged(nextRestore, "record %d stands in the place of record %d", r.Seq, seq)
 	}
+
 	return r, nil
 }

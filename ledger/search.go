@@ -38,16 +38,21 @@ func (t *Tx) Experiments(campaign string, q Query) ([]research.Experiment, strin
 
 // page collects what m finds below the query's cursor, as far as get says that
 // it belongs there, and gives the cursor of the next page.
-func page[T any](m *matcher, q Query, get func(n int) (x *T, belongs bool, err error)) (out []T, next string, err error) {
+func page[T any](
+	m *matcher, q Query, get func(n int) (x *T, belongs bool, err error),
+) (out []T, next string, err error) {
 	if m.under, err = q.start(); err != nil {
 		return nil, "", err
 	}
+
 	limit := q.Limit
 	if limit <= 0 {
 		limit = defaultLimit
 	}
+
 	for {
 		at := m.under
+
 		n, ok := m.next()
 		switch {
 		case !ok && m.under == 0:
@@ -57,10 +62,12 @@ func page[T any](m *matcher, q Query, get func(n int) (x *T, belongs bool, err e
 		case len(out) == limit:
 			return out, strconv.FormatUint(at, 10), nil
 		}
+
 		x, belongs, err := get(int(n))
 		if err != nil {
 			return nil, "", err
 		}
+
 		if belongs {
 			out = append(out, *x)
 		}
@@ -72,11 +79,13 @@ func (q Query) start() (uint64, error) {
 	if q.Cursor == "" {
 		return noLimit, nil
 	}
+
 	n, err := strconv.ParseUint(q.Cursor, 10, 63)
 	if err != nil || n == 0 {
 		return 0, research.Errorf(research.CodeBadArgument, "leave the cursor out for the first page",
 			"%q is not a cursor", q.Cursor)
 	}
+
 	return n, nil
 }
 
@@ -96,15 +105,19 @@ func (t *Tx) matcher(campaign string, q Query) *matcher {
 	if q.Text != "" && len(lists) == 0 { // nothing but words that are not indexed
 		return t.walk()
 	}
+
 	if q.Status != "" {
 		lists = append(lists, list{bucketStatus, prefix(campaign, string(q.Status))})
 	}
+
 	if q.Verdict != "" {
 		lists = append(lists, list{bucketVerdict, prefix(campaign, string(q.Verdict))})
 	}
+
 	if len(lists) == 0 {
 		lists = []list{{bucketExps, prefix(campaign)}}
 	}
+
 	return t.walk(lists...)
 }
 
@@ -114,6 +127,7 @@ func having(bucket, campaign, text string) []list {
 	for _, w := range words(text) {
 		lists = append(lists, list{bucket, prefix(campaign, w)})
 	}
+
 	return lists
 }
 
@@ -125,24 +139,30 @@ func (t *Tx) walk(lists ...list) *matcher {
 // none, under is 0 at the end of the lists, and more when the effort is spent.
 func (m *matcher) next() (uint64, bool) {
 	agreed := 0
+
 	for i := 0; len(m.lists) > 0; i = (i + 1) % len(m.lists) {
 		if m.effort == 0 {
 			return 0, false
 		}
+
 		m.effort--
+
 		n, _ := m.t.s.below(m.lists[i].bucket, m.lists[i].prefix, m.under)
 		if n == 0 {
 			break
 		}
+
 		if n != m.under-1 {
 			m.under, agreed = n+1, 0
 		}
+
 		if agreed++; agreed == len(m.lists) {
 			m.under = n
 			return n, true
 		}
 	}
 	m.under = 0
+
 	return 0, false
 }
 
@@ -151,6 +171,7 @@ func (m *matcher) next() (uint64, bool) {
 func words(text string) []string {
 	var out []string
 	seen := map[string]bool{}
+
 	for _, w := range research.Words(text) {
 		w = strings.ToValidUTF8(w[:min(len(w), maxWord)], "")
 		if !seen[w] && len(out) < maxWords {
@@ -158,6 +179,7 @@ func words(text string) []string {
 			out = append(out, w)
 		}
 	}
+
 	return out
 }
 
@@ -168,5 +190,6 @@ func (t *Tx) indexText(bucket, campaign string, n int, text string) error {
 			return err
 		}
 	}
+
 	return nil
 }

@@ -15,8 +15,10 @@ import (
 )
 
 var (
-	verdicts = []research.Verdict{research.Improved, research.Provisional, research.Equivalent, research.Regressed, research.Inconclusive, research.Invalid}
-	statuses = []research.Status{research.Running, research.Unresolved, research.Kept, research.Reverted, research.Voided}
+	verdicts = []research.Verdict{research.Improved, research.Provisional, research.Equivalent, research.Regressed,
+		research.Inconclusive, research.Invalid}
+	statuses = []research.Status{research.Running, research.Unresolved, research.Kept, research.Reverted,
+		research.Voided}
 )
 
 // fate is the rest of experiment n after its proposal: any verdict, and any of
@@ -26,9 +28,11 @@ func fate(r *rand.Rand, n int) []research.Entry {
 	verdict := judged(n, verdicts[r.IntN(len(verdicts))])
 	kept := entry(research.KindExperimentKept, research.Keeping{N: n, Commit: oid("kept", n)})
 	reverted := func(by string) research.Entry {
-		return entry(research.KindExperimentReverted, research.Reversion{N: n, Lesson: "colder " + verbs[r.IntN(10)], By: by})
+		return entry(research.KindExperimentReverted,
+			research.Reversion{N: n, Lesson: "colder " + verbs[r.IntN(10)], By: by})
 	}
 	lost := entry(research.KindRunLost, research.Loss{Job: research.NewJobID('x', n), Reason: "killed"})
+
 	return [][]research.Entry{
 		nil,
 		{lost},
@@ -37,9 +41,11 @@ func fate(r *rand.Rand, n int) []research.Entry {
 		{verdict, judged(n, verdicts[r.IntN(len(verdicts))])},
 		{verdict, reverted("agent")},
 		{verdict, kept},
-		{verdict, entry(research.KindExperimentKept, research.Keeping{N: n, Commit: oid("kept", n), Overridden: research.ByTerminal})},
+		{verdict, entry(research.KindExperimentKept,
+			research.Keeping{N: n, Commit: oid("kept", n), Overridden: research.ByTerminal})},
 		{verdict, kept, reverted("certificate")},
-		{verdict, kept, entry(research.KindKeepUndone, research.Undoing{N: n, Commit: oid("undo", n), Was: oid("kept", n), Tree: "tree"})},
+		{verdict, kept, entry(research.KindKeepUndone,
+			research.Undoing{N: n, Commit: oid("undo", n), Was: oid("kept", n), Tree: "tree"})},
 	}[r.IntN(10)]
 }
 
@@ -47,6 +53,7 @@ func fate(r *rand.Rand, n int) []research.Entry {
 func belongs(x *research.Experiment, q ledger.Query) bool {
 	has := research.Words(x.Hypothesis + " " + x.Lesson)
 	lacks := func(w string) bool { return !slices.Contains(has, w) }
+
 	return (q.Status == "" || x.Status == q.Status) && !slices.ContainsFunc(strings.Fields(q.Text), lacks) &&
 		(q.Verdict == "" || x.Judgement != nil && x.Judgement.Verdict == q.Verdict)
 }
@@ -61,36 +68,45 @@ func asScanned(t *testing.T, l *ledger.Ledger, when string) {
 			return err
 		}
 		var all []*research.Experiment // newest first
+
 		for n := c.Experiments; n > 0; n-- {
 			x, err := tx.Experiment(camp, n)
 			if err != nil {
 				return err
 			}
+
 			all = append(all, x)
 		}
+
 		for _, q := range queries() {
 			var want, have []int
+
 			for _, x := range all {
 				if belongs(x, q) {
 					want = append(want, x.N)
 				}
 			}
+
 			for more := true; more; more = q.Cursor != "" {
 				page, next, err := tx.Experiments(camp, q)
 				if err != nil {
 					return err
 				}
+
 				for _, x := range page {
 					have = append(have, x.N)
 				}
 				q.Cursor = next
 			}
+
 			if d := cmp.Diff(want, have); d != "" {
 				t.Errorf("%s, %+v: %s", when, q, d)
 			}
 		}
+
 		return nil
 	})
+
 	if _, err := l.Verify(t.Context()); err != nil {
 		t.Errorf("%s: %v", when, err)
 	}
@@ -105,6 +121,7 @@ func queries() (all []ledger.Query) {
 			}
 		}
 	}
+
 	return all
 }
 
@@ -117,8 +134,10 @@ func TestPagesEqualAScan(t *testing.T) {
 		l := fresh(t)
 		put(t, l, opening()...)
 		var later []research.Entry
+
 		for n := 1; n <= 60; n++ {
 			put(t, l, proposal(n, hypothesis(n)))
+
 			for _, e := range fate(r, n) {
 				if later = append(later, e); r.IntN(3) > 0 {
 					put(t, l, later...)
@@ -129,6 +148,7 @@ func TestPagesEqualAScan(t *testing.T) {
 		asScanned(t, l, fmt.Sprint("grown ", seed))
 		put(t, l, later...)
 		asScanned(t, l, fmt.Sprint("resolved ", seed))
+
 		if err := l.Rebuild(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -137,6 +157,7 @@ func TestPagesEqualAScan(t *testing.T) {
 			if err := tx.DeleteBucket([]byte("verdicts")); err != nil {
 				return err
 			}
+
 			return bucket(tx, "meta").Put([]byte("format"), []byte("3"))
 		})
 		asScanned(t, l, fmt.Sprint("of format 3 ", seed))
@@ -150,16 +171,20 @@ func TestRareVerdictIsOnePage(t *testing.T) {
 	put(t, l, opening()...)
 	put(t, l, proposal(1, "rare"), judged(1, research.Improved))
 	grow(t, l, 2, 600)
+
 	for v, want := range map[research.Verdict][]int{research.Improved: {1}, research.Equivalent: nil} {
 		view(t, l, func(tx *ledger.Tx) error {
 			xs, next, err := tx.Experiments(camp, ledger.Query{Verdict: v, Limit: 5})
+
 			var found []int
 			for _, x := range xs {
 				found = append(found, x.N)
 			}
+
 			if d := cmp.Diff(want, found); d != "" || next != "" {
 				t.Errorf("%s: next %q, %s", v, next, d)
 			}
+
 			return err
 		})
 	}
@@ -170,12 +195,14 @@ func TestWrongVerdictIndexIsNoticed(t *testing.T) {
 	entryOf := func(v research.Verdict, n uint64) []byte {
 		return append([]byte(camp+"\x00"+string(v)+"\x00"), key(n)...)
 	}
+
 	for name, c := range map[string]struct {
 		do   func(*bbolt.Bucket) error
 		says string
 	}{
 		"missing": {func(b *bbolt.Bucket) error { return b.Delete(entryOf(research.Regressed, 2)) }, "lacks the entry"},
-		"stray":   {func(b *bbolt.Bucket) error { return b.Put(entryOf(research.Improved, 2), nil) }, "follows from no record"},
+		"stray": {func(b *bbolt.Bucket) error { return b.Put(entryOf(research.Improved, 2), nil) },
+			"follows from no record"},
 	} {
 		l := fresh(t)
 		put(t, l, opening()...)
@@ -183,6 +210,7 @@ func TestWrongVerdictIndexIsNoticed(t *testing.T) {
 		meddle(t, l, func(tx *bbolt.Tx) error { return c.do(bucket(tx, "verdicts")) })
 		_, err := l.Verify(t.Context())
 		wantError(t, err, research.CodeLedger, "index verdicts", c.says)
+
 		if err := l.Rebuild(t.Context()); err != nil {
 			t.Fatal(name, err)
 		}

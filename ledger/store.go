@@ -54,9 +54,10 @@ const (
 )
 
 // indexes lists every bucket that is a function of the records.
-var indexes = []string{bucketKeys, bucketCamps, bucketExps, bucketStatus, bucketVerdict, bucketJudged, bucketLatest, bucketJobs,
-	bucketRuns, bucketSession, bucketPlaces, bucketLessons, bucketIdeas, bucketStanding, bucketThought, bucketDiffs,
-	bucketText, bucketKinds, bucketNotes, bucketImports, bucketImportAt, bucketImportFrom, bucketImportText}
+var indexes = []string{bucketKeys, bucketCamps, bucketExps, bucketStatus, bucketVerdict, bucketJudged, bucketLatest,
+	bucketJobs, bucketRuns, bucketSession, bucketPlaces, bucketLessons, bucketIdeas, bucketStanding, bucketThought,
+	bucketDiffs, bucketText, bucketKinds, bucketNotes, bucketImports, bucketImportAt, bucketImportFrom,
+	bucketImportText}
 
 func makeBuckets(tx *bbolt.Tx) error {
 	for _, name := range append([]string{bucketRecords, bucketMeta}, indexes...) {
@@ -64,6 +65,7 @@ func makeBuckets(tx *bbolt.Tx) error {
 			return err
 		}
 	}
+
 	return tx.Bucket([]byte(bucketMeta)).Put([]byte(keyFormat), []byte(strconv.Itoa(format)))
 }
 
@@ -77,6 +79,7 @@ func number(b []byte) uint64 {
 	if len(b) < 8 {
 		return 0
 	}
+
 	return binary.BigEndian.Uint64(b[len(b)-8:])
 }
 
@@ -94,11 +97,13 @@ type store struct {
 // open opens the file and begins the transaction.
 func (s *store) open(write bool) (err error) {
 	s.inside = true
+
 	s.db, err = bbolt.Open(s.path, 0o600, &bbolt.Options{
 		Timeout: openTimeout, ReadOnly: !write, NoStatistics: true,
 		OpenFile: func(name string, flag int, mode os.FileMode) (*os.File, error) {
 			var err error
 			s.file, err = os.OpenFile(name, flag&^os.O_CREATE, mode)
+
 			return s.file, err
 		},
 	})
@@ -106,6 +111,7 @@ func (s *store) open(write bool) (err error) {
 		s.tx, err = s.db.Begin(write)
 	}
 	s.inside = false
+
 	return err
 }
 
@@ -123,6 +129,7 @@ func (s *store) close() {
 func orderly(f func() error) (ok bool) {
 	defer func() { ok = recover() == nil }()
 	_ = f()
+
 	return true
 }
 
@@ -131,6 +138,7 @@ func (s *store) caught(err *error) {
 	if !s.inside {
 		return
 	}
+
 	if v := recover(); v != nil {
 		*err = damaged(nextRestore, "%s is damaged: reading it failed with %q", s.path, excerpt(v))
 	}
@@ -140,6 +148,7 @@ func (s *store) commit() error {
 	s.inside = true
 	err := s.tx.Commit()
 	s.inside = false
+
 	return err
 }
 
@@ -150,9 +159,11 @@ func (s *store) flush(doing string) error {
 	if err == nil {
 		s.tx, err = s.db.Begin(true)
 	}
+
 	if err != nil {
 		return storage(doing, err)
 	}
+
 	return nil
 }
 
@@ -162,9 +173,12 @@ func (s *store) checkSize(last uint64) error {
 	if err != nil {
 		return storage("look at the ledger", err)
 	}
+
 	if info.Size() < s.tx.Size() {
-		return damaged(nextLost, "%s was cut off: %d of %d bytes are left%s", s.path, info.Size(), s.tx.Size(), atStake(last))
+		return damaged(nextLost, "%s was cut off: %d of %d bytes are left%s", s.path, info.Size(), s.tx.Size(),
+			atStake(last))
 	}
+
 	return nil
 }
 
@@ -173,16 +187,19 @@ func (s *store) get(bucket, key string) []byte {
 		return nil
 	}
 	s.inside = true
+
 	var v []byte
 	if b := s.tx.Bucket([]byte(bucket)); b != nil {
 		v = bytes.Clone(b.Get([]byte(key)))
 	}
 	s.inside = false
+
 	return v
 }
 
 func (s *store) put(bucket, key string, value []byte) error {
 	s.inside = true
+
 	b := s.tx.Bucket([]byte(bucket))
 	if b == nil { // of an index that is younger than the ledger
 		var err error
@@ -191,11 +208,13 @@ func (s *store) put(bucket, key string, value []byte) error {
 			return err
 		}
 	}
+
 	if bucket == bucketRecords { // which only grow at their end
 		b.FillPercent = 1
 	}
 	err := b.Put([]byte(key), value)
 	s.inside = false
+
 	return err
 }
 
@@ -203,6 +222,7 @@ func (s *store) delete(bucket, key string) error {
 	s.inside = true
 	err := s.tx.Bucket([]byte(bucket)).Delete([]byte(key))
 	s.inside = false
+
 	return err
 }
 
@@ -214,6 +234,7 @@ func (s *store) last(bucket string) (key, value []byte) {
 		key, value = bytes.Clone(k), bytes.Clone(v)
 	}
 	s.inside = false
+
 	return key, value
 }
 
@@ -224,15 +245,18 @@ func (s *store) scan(bucket, pre, from string, f func(k, v []byte) bool) {
 		return
 	}
 	s.inside = true
+
 	b := s.tx.Bucket([]byte(bucket))
 	if b == nil {
 		s.inside = false
 		return
 	}
+
 	c := b.Cursor()
 	for k, v := c.Seek([]byte(from)); k != nil && bytes.HasPrefix(k, []byte(pre)); k, v = c.Next() {
 		key, value := bytes.Clone(k), bytes.Clone(v)
 		s.inside = false
+
 		if !f(key, value) {
 			return
 		}
@@ -247,21 +271,25 @@ func (s *store) below(bucket, pre string, limit uint64) (n uint64, value []byte)
 	if s.tx == nil {
 		return 0, nil
 	}
+
 	s.inside = true
 	if b := s.tx.Bucket([]byte(bucket)); b != nil {
 		c := b.Cursor()
 		k, _ := c.Seek([]byte(pre + bigEndian(limit)))
+
 		var v []byte
 		if k == nil {
 			k, v = c.Last()
 		} else {
 			k, v = c.Prev()
 		}
+
 		if bytes.HasPrefix(k, []byte(pre)) && len(k) == len(pre)+8 {
 			n, value = number(k), bytes.Clone(v)
 		}
 	}
 	s.inside = false
+
 	return n, value
 }
 

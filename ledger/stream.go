@@ -31,23 +31,28 @@ func (l *Ledger) Stream(ctx context.Context, from uint64, f func(rec research.Re
 		if err != nil {
 			return err
 		}
+
 		if head == 0 {
 			head = at
 		}
+
 		for _, stored := range page {
 			if next > head {
 				return nil
 			}
+
 			rec, err := follow(next, prev, []byte(bigEndian(next)), stored)
 			if err == nil {
 				err = f(rec, stored)
 			}
+
 			if err != nil {
 				return unlessStop(err)
 			}
 			next, prev = next+1, rec.Hash
 		}
 		l.advance("reading", next-1, head)
+
 		if next > head {
 			return nil
 		}
@@ -59,8 +64,10 @@ func (l *Ledger) page(ctx context.Context, from uint64) (page [][]byte, head uin
 	err = l.View(ctx, func(t *Tx) error {
 		head = t.seq
 		page, err = t.page(from)
+
 		return err
 	})
+
 	return page, head, err
 }
 
@@ -71,12 +78,16 @@ func (t *Tx) page(from uint64) (page [][]byte, err error) {
 		if number(k) != next || len(k) != 8 {
 			return false
 		}
+
 		page, size, next = append(page, v), size+len(v), next+1
+
 		return len(page) < pageRecords && size < pageBytes
 	})
+
 	if len(page) == 0 && from <= t.seq {
 		err = damaged(nextRestore, "record %d is missing", from)
 	}
+
 	return page, err
 }
 
@@ -84,6 +95,7 @@ func unlessStop(err error) error {
 	if errors.Is(err, ErrStop) {
 		return nil
 	}
+
 	return err
 }
 
@@ -104,15 +116,18 @@ type Chain struct {
 // research.CodeLedger error that names the line.
 func CheckChain(r io.Reader) (Chain, error) {
 	var c Chain
+
 	in := bufio.NewReaderSize(r, 1<<16)
 	for line := 1; ; line++ {
 		stored, err := in.ReadBytes('\n')
 		if err == io.EOF && len(stored) == 0 {
 			return c, nil
 		}
+
 		if err != nil && err != io.EOF {
 			return c, fmt.Errorf("read line %d: %w", line, err)
 		}
+
 		if err := c.add(bytes.TrimRight(stored, "\r\n")); err != nil {
 			return c, damaged("export the records again", "line %d: %w", line, err)
 		}
@@ -123,10 +138,12 @@ func (c *Chain) add(stored []byte) error {
 	if _, err := sealOf(stored); err != nil {
 		return err
 	}
+
 	var rec research.Record
 	if err := json.Unmarshal(stored, &rec); err != nil {
 		return fmt.Errorf("it can't be decoded: %w", err)
 	}
+
 	switch {
 	case c.Records > 0 && rec.Seq <= c.To:
 		return fmt.Errorf("record %d stands after record %d", rec.Seq, c.To)
@@ -138,5 +155,6 @@ func (c *Chain) add(stored []byte) error {
 		c.From = rec.Seq
 	}
 	c.Records, c.To, c.Head = c.Records+1, rec.Seq, rec.Hash
+
 	return nil
 }

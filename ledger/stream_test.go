@@ -16,6 +16,7 @@ import (
 // exported are the lines that Stream gives.
 func exported(t *testing.T, l *ledger.Ledger, from uint64) (lines []byte, seqs []uint64) {
 	t.Helper()
+
 	err := l.Stream(t.Context(), from, func(rec research.Record, stored []byte) error {
 		lines, seqs = append(append(lines, stored...), '\n'), append(seqs, rec.Seq)
 		return nil
@@ -23,6 +24,7 @@ func exported(t *testing.T, l *ledger.Ledger, from uint64) (lines []byte, seqs [
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	return lines, seqs
 }
 
@@ -35,17 +37,21 @@ func TestStream(t *testing.T) {
 	put(t, l, opening()...)
 	grow(t, l, 1, 300) // several pages
 	lines, seqs := exported(t, l, 0)
+
 	all, _ := stored(t, l.Path())
 	if !bytes.Equal(lines, append(bytes.Join(all, []byte{'\n'}), '\n')) {
 		t.Error("the stream differs from what is stored")
 	}
+
 	c, err := ledger.CheckChain(bytes.NewReader(lines))
 	if err != nil || c.Records != len(all) || c.From != 1 || c.To != uint64(len(all)) || c.Gaps != 0 {
 		t.Errorf("%+v, %v", c, err)
 	}
+
 	if _, tail := exported(t, l, 1000); !slices.Equal(tail, seqs[999:]) {
 		t.Errorf("from 1000: %v", tail)
 	}
+
 	if _, none := exported(t, l, 100_000); none != nil {
 		t.Errorf("from beyond the end: %v", none)
 	}
@@ -56,14 +62,17 @@ func TestStreamLeavesTheLedgerFree(t *testing.T) {
 	l := fresh(t)
 	put(t, l, opening()...)
 	n := 0
+
 	err := l.Stream(t.Context(), 1, func(research.Record, []byte) error {
 		n++
 		put(t, l, proposal(n, hypothesis(n)))
+
 		return nil
 	})
 	if err != nil || n != len(opening()) {
 		t.Errorf("%d records, %v", n, err)
 	}
+
 	boom := errors.New("boom")
 	for _, end := range []error{ledger.ErrStop, boom} {
 		err := l.Stream(t.Context(), 1, func(research.Record, []byte) error { return end })
@@ -96,6 +105,7 @@ func TestCheckChain(t *testing.T) {
 	l := intact(t)
 	whole, _ := exported(t, l, 1)
 	lines := strings.SplitAfter(string(whole), "\n")
+
 	lines = lines[:len(lines)-1]
 	for name, c := range map[string]struct {
 		lines []string

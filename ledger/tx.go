@@ -34,6 +34,7 @@ func (t *Tx) anchored() uint64 {
 	if t.anchor == nil {
 		return 0
 	}
+
 	return t.anchor.Seq
 }
 
@@ -50,10 +51,12 @@ func (t *Tx) Append(e research.Entry) (research.Record, error) {
 	if t.failed != nil {
 		return research.Record{}, t.failed
 	}
+
 	rec, err := t.append(e)
 	if err != nil {
 		t.failed = err
 	}
+
 	return rec, err
 }
 
@@ -61,22 +64,27 @@ func (t *Tx) append(e research.Entry) (research.Record, error) {
 	if err := t.admit(e); err != nil {
 		return research.Record{}, err
 	}
+
 	if e.Key != "" {
 		if v := t.s.get(bucketKeys, prefix(e.Campaign, e.Key)); v != nil {
 			return t.Record(number(v))
 		}
 	}
+
 	rec, stored, err := t.compose(e)
 	if err != nil {
 		return rec, err
 	}
+
 	if err := t.s.put(bucketRecords, bigEndian(rec.Seq), stored); err != nil {
 		return rec, fmt.Errorf("store record: %w", err)
 	}
+
 	if err := t.index(rec); err != nil {
 		return rec, err
 	}
 	t.seq, t.hash, t.appended = rec.Seq, rec.Hash, true
+
 	return rec, nil
 }
 
@@ -90,6 +98,7 @@ func (t *Tx) admit(e research.Entry) error {
 	case strings.ContainsRune(e.Campaign+e.Session+e.Key, 0):
 		return errors.New("append a record with a NUL in its campaign, session or key")
 	}
+
 	return nil
 }
 
@@ -99,6 +108,7 @@ func (t *Tx) compose(e research.Entry) (research.Record, []byte, error) {
 	if err != nil {
 		return research.Record{}, nil, fmt.Errorf("encode %s: %w", e.Kind, err)
 	}
+
 	return seal(research.Record{
 		Seq: t.seq + 1, Time: t.now().UTC().Round(0), Campaign: e.Campaign, Session: e.Session,
 		Kind: e.Kind, Key: e.Key, Body: body, Prev: t.hash,
@@ -112,10 +122,12 @@ func (t *Tx) Record(seq uint64) (research.Record, error) {
 	if v == nil && seq >= 1 && seq <= t.seq {
 		return research.Record{}, damaged(nextRestore, "record %d is missing", seq)
 	}
+
 	if v == nil {
 		return research.Record{}, research.Errorf(research.CodeNotFound, fmt.Sprintf("the newest record is %d", t.seq),
 			"there is no record %d", seq)
 	}
+
 	return unseal(seq, v)
 }
 
@@ -132,14 +144,18 @@ func (t *Tx) Records(from uint64, f func(research.Record) error) error {
 		}
 		next, prev = next+1, rec.Hash
 		err = f(rec)
+
 		return err == nil
 	})
+
 	if err == nil && next <= t.seq {
 		err = damaged(nextRestore, "record %d is missing", next)
 	}
+
 	if errors.Is(err, ErrStop) {
 		return nil
 	}
+
 	return err
 }
 
@@ -149,10 +165,12 @@ func follow(next uint64, prev string, key, stored []byte) (research.Record, erro
 	if at := number(key); at != next || len(key) != 8 {
 		return research.Record{}, damaged(nextRestore, "record %d is missing", next)
 	}
+
 	rec, err := unseal(next, stored)
 	if err == nil && prev != "" && rec.Prev != prev {
 		err = damaged(nextRestore, "record %d does not follow record %d: one of them was replaced", next, next-1)
 	}
+
 	return rec, err
 }
 
@@ -162,5 +180,6 @@ func num(b []byte) int {
 	if n > math.MaxInt {
 		return 0
 	}
+
 	return int(n)
 }

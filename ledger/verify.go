@@ -39,14 +39,17 @@ type Report struct {
 // disk space for a second copy of the indexes.
 func (l *Ledger) Verify(ctx context.Context) (Report, error) {
 	var rep Report
+
 	v, err := newVerifier(l.dir)
 	if err != nil {
 		return rep, err
 	}
 	defer v.copy.close()
+
 	for done := false; !done && err == nil; {
 		var page [][]byte
 		var head uint64
+
 		err = l.transact(ctx, inspecting, func(t *Tx) (err error) {
 			rep.Anchor, rep.Anchored = t.anchored(), t.anchor != nil
 			if done = v.next > t.seq; done {
@@ -54,6 +57,7 @@ func (l *Ledger) Verify(ctx context.Context) (Report, error) {
 			}
 			v.bad, head = v.next, t.seq
 			page, err = t.page(v.next)
+
 			return err
 		})
 		if err == nil && !done {
@@ -61,15 +65,19 @@ func (l *Ledger) Verify(ctx context.Context) (Report, error) {
 			l.advance("checking", rep.Records, head)
 		}
 	}
+
 	if err != nil {
 		rep.Bad = v.bad
 		return rep, err
 	}
+
 	if !rep.Anchored && rep.Records > 0 {
-		return rep, damaged("compare the head with the trailer of the last keep commit; the next append writes a new anchor",
-			"%s is missing: records 1 to %d are intact, but whether later ones were removed can't be told",
-			l.file(l.anchorName()), rep.Records)
+		return rep,
+			damaged("compare the head with the trailer of the last keep commit; the next append writes a new anchor",
+				"%s is missing: records 1 to %d are intact, but whether later ones were removed can't be told",
+				l.file(l.anchorName()), rep.Records)
 	}
+
 	return rep, nil
 }
 
@@ -88,21 +96,27 @@ func newVerifier(dir string) (*verifier, error) {
 	if err != nil {
 		return nil, storage(secondCopy, err)
 	}
+
 	f.Close()
 	defer os.Remove(f.Name()) // an open file outlives its name; where not, it is left
+
 	s := &store{path: f.Name()}
-	if s.db, err = bbolt.Open(f.Name(), 0o600, &bbolt.Options{NoSync: true, NoGrowSync: true, NoStatistics: true}); err == nil {
+	if s.db, err = bbolt.Open(f.Name(), 0o600,
+		&bbolt.Options{NoSync: true, NoGrowSync: true, NoStatistics: true}); err == nil {
 		err = s.db.Update(makeBuckets)
 	}
+
 	if err == nil {
 		s.tx, err = s.db.Begin(true)
 	}
+
 	if err != nil {
 		s.close()
 		return nil, storage(secondCopy, err)
 	}
 	v := &verifier{copy: s, tx: &Tx{s: s, write: true}, next: 1}
 	v.tx.hoard()
+
 	return v, nil
 }
 
@@ -110,19 +124,24 @@ func newVerifier(dir string) (*verifier, error) {
 func (v *verifier) fold(page [][]byte, rep *Report) error {
 	for _, stored := range page {
 		v.bad = v.next
+
 		rec, err := follow(v.next, v.hash, []byte(bigEndian(v.next)), stored)
 		if err != nil {
 			return err
 		}
+
 		if rec.Prev != v.hash {
-			return damaged(nextRestore, "record %d does not follow record %d: one of them was replaced", rec.Seq, rec.Seq-1)
+			return damaged(nextRestore, "record %d does not follow record %d: one of them was replaced", rec.Seq,
+				rec.Seq-1)
 		}
+
 		if err := v.index(rec); err != nil {
 			return err
 		}
 		v.next, v.hash, v.bad = rec.Seq+1, rec.Hash, 0
 		rep.Records, rep.Head = rec.Seq, rec.Hash
 	}
+
 	return nil
 }
 
@@ -131,9 +150,11 @@ func (v *verifier) index(rec research.Record) error {
 	if err := v.tx.index(rec); err != nil {
 		return damaged(nextRestore, "record %d contradicts those before it: %w", rec.Seq, err)
 	}
+
 	if rec.Seq%chunk == 0 {
 		return v.copy.flush(secondCopy)
 	}
+
 	return nil
 }
 
@@ -143,24 +164,29 @@ func (v *verifier) compare(t *Tx, rep *Report) error {
 		v.bad = min(v.next, t.anchored())
 		return t.suspect
 	}
+
 	if err := v.tx.release(); err != nil {
 		return err
 	}
+
 	for _, name := range indexes {
 		n, err := compare(name, t.s, v.copy)
 		rep.Indexed += n
+
 		if err != nil {
 			return err
 		}
 	}
 	all, err := t.Campaigns()
 	rep.Campaigns = len(all)
+
 	return err
 }
 
 // compare walks an index and its copy side by side.
 func compare(name string, have, want *store) (n int, err error) {
 	var differs string
+
 	a, b := newWalk(have, name), newWalk(want, name)
 	for ; a.key != nil || b.key != nil; n++ {
 		switch order := a.compare(b); {
@@ -171,12 +197,14 @@ func compare(name string, have, want *store) (n int, err error) {
 		case !bytes.Equal(a.value, b.value) && !bytes.Equal(normal(name, a.value), b.value):
 			differs = "does not say what the records say in the entry " + readable(a.key)
 		}
+
 		if differs != "" {
 			return n, damaged(nextRebuild, "the index %s %s", name, differs)
 		}
 		a.step()
 		b.step()
 	}
+
 	return n, nil
 }
 
@@ -192,6 +220,7 @@ func newWalk(s *store, bucket string) *walk {
 	if s.tx == nil {
 		return w
 	}
+
 	s.inside = true
 	if b := s.tx.Bucket([]byte(bucket)); b != nil {
 		w.c = b.Cursor()
@@ -199,6 +228,7 @@ func newWalk(s *store, bucket string) *walk {
 		w.key, w.value = bytes.Clone(k), bytes.Clone(v)
 	}
 	s.inside = false
+
 	return w
 }
 
@@ -219,6 +249,7 @@ func (w *walk) compare(o *walk) int {
 	case o.key == nil:
 		return -1
 	}
+
 	return bytes.Compare(w.key, o.key)
 }
 
@@ -228,6 +259,7 @@ func readable(key []byte) string {
 	if n := len(key) - 8; n >= 0 && key[len(key)-1] != 0 {
 		text = string(key[:n]) + strconv.Itoa(num(key))
 	}
+
 	return strings.ToValidUTF8(strings.TrimRight(strings.ReplaceAll(text, "\x00", " "), " "), "?")
 }
 
@@ -235,6 +267,7 @@ func readable(key []byte) string {
 // lacks the fields that were added since.
 func normal(bucket string, stored []byte) []byte {
 	var v any
+
 	switch bucket {
 	case bucketCamps:
 		v = new(research.Campaign)
@@ -251,10 +284,12 @@ func normal(bucket string, stored []byte) []byte {
 	default:
 		return stored
 	}
+
 	if decode(bucket, stored, v) != nil {
 		return stored
 	}
 	b, _ := json.Marshal(v)
+
 	return append(checksum(b), b...)
 }
 
@@ -273,28 +308,34 @@ func (l *Ledger) rebuild(t *Tx) error {
 	}
 	defer v.copy.close()
 	t.appended = t.seq > 0
+
 	err = t.Records(1, func(rec research.Record) error {
 		if err := l.strange(t.s, rec); err != nil {
 			return err
 		}
+
 		if rec.Seq%pageRecords == 0 {
 			l.advance("deriving the indexes", rec.Seq, t.seq)
 		}
+
 		return v.index(rec)
 	})
 	if err := first(err, v.tx.release()); err != nil {
 		return err
 	}
+
 	for _, name := range indexes {
 		if err := t.s.clear(name); err != nil {
 			return err
 		}
+
 		for w := newWalk(v.copy, name); w.key != nil; w.step() {
 			if err := t.s.put(name, string(w.key), w.value); err != nil {
 				return err
 			}
 		}
 	}
+
 	return nil
 }
 
@@ -303,10 +344,12 @@ func (s *store) clear(bucket string) error {
 		return nil
 	}
 	s.inside = true
+
 	err := s.tx.DeleteBucket([]byte(bucket))
 	if err == nil || errors.Is(err, berrors.ErrBucketNotFound) {
 		_, err = s.tx.CreateBucket([]byte(bucket))
 	}
 	s.inside = false
+
 	return err
 }

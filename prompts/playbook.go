@@ -38,10 +38,12 @@ func OpenPlaybook(domain string) (Playbook, bool) {
 		return Playbook{}, false
 	}
 	intro, rest, _ := strings.Cut(string(b), "\n## ")
+
 	p := Playbook{Domain: domain, Intro: strings.TrimSpace(intro), Whose: whose(string(b))}
 	for i, t := range strings.Split(rest, "\n## ") {
 		p.Tiers = append(p.Tiers, fmt.Sprintf("# %s, tier %d: %s", domain, i+1, strings.TrimSpace(t)))
 	}
+
 	return p, true
 }
 
@@ -49,6 +51,7 @@ func OpenPlaybook(domain string) (Playbook, bool) {
 func whose(text string) string {
 	_, rest, _ := strings.Cut(text, "\n\n")
 	line, _, _ := strings.Cut(rest, "\n")
+
 	return line
 }
 
@@ -60,6 +63,7 @@ func tierNumbers() []string {
 	for n := range maxTiers {
 		out = append(out, strconv.Itoa(n+1))
 	}
+
 	return out
 }
 
@@ -69,28 +73,35 @@ func tierOf(domain, tier string) (Guide, bool) {
 	if !ok {
 		return Guide{}, false
 	}
+
 	n, err := strconv.Atoi("0" + tier)
 	if err != nil || n > len(p.Tiers) {
 		return Guide{}, false
 	}
+
 	next := fmt.Sprintf(`read_log{view:"guide",query:"%s %d"}`, domain, n+1)
 	switch {
 	case n == 0:
 		return Guide{p.Intro, next + ": the first tier of moves"}, true
 	case n == len(p.Tiers):
-		return Guide{p.Tiers[n-1], `the best move of this tier; read_log{view:"guide",query:"stuck"} when three edits in a row of it did not improve`}, true
+		return Guide{p.Tiers[n-1],
+			`the best move of this tier; read_log{view:"guide",query:"stuck"} when three edits in a row of it did not improve`}, true
 	}
-	return Guide{p.Tiers[n-1], "the best move of this tier; " + next + " when three edits in a row of it did not improve"}, true
+
+	return Guide{p.Tiers[n-1],
+		"the best move of this tier; " + next + " when three edits in a row of it did not improve"}, true
 }
 
 // contents lists the playbooks.
 func contents() string {
 	var b strings.Builder
 	b.WriteString("# Playbooks\n\nWhat to set up, how measuring goes wrong, and what to try, by domain. Take the introduction first, then one tier at a time: the first has the surest gains. Nothing fits? `latency` is the nearest for anything that takes time, `bundle-size` for anything that is counted exactly.\n")
+
 	for _, d := range Domains() {
 		text, _ := playbooks.ReadFile("playbooks/" + d + ".md") // a test opens each
 		fmt.Fprintf(&b, "\n- `%s`, %d tiers: %s", d, bytes.Count(text, []byte("\n## ")), whose(string(text)))
 	}
+
 	return b.String()
 }
 
@@ -100,10 +111,13 @@ func renderPlaybook(args map[string]string) string {
 	if domain == "" {
 		return contents() + "\n\nNext: " + after(playbook)
 	}
+
 	g, ok := tierOf(domain, tier)
 	if !ok {
-		return fmt.Sprintf("There is no playbook %q with a tier %q.\n\n%s\n\nNext: %s", domain, tier, contents(), after(playbook))
+		return fmt.Sprintf("There is no playbook %q with a tier %q.\n\n%s\n\nNext: %s", domain, tier, contents(),
+			after(playbook))
 	}
+
 	return g.Text + "\n\nNext: " + g.Next
 }
 
@@ -116,6 +130,7 @@ func Fitting(metric, run, edit string) string {
 		return slices.ContainsFunc(words, func(w string) bool { return slices.Contains(names, w) })
 	}
 	run, edit = strings.ToLower(run), strings.ToLower(edit)
+
 	bench := strings.Contains(run, "bench")
 	switch {
 	case strings.Contains(edit, "prompt"):
@@ -133,5 +148,6 @@ func Fitting(metric, run, edit string) string {
 	case named("ns", "us", "ms", "s", "sec", "seconds", "time", "latency", "wall", "cpu", "p50", "p95", "p99"):
 		return "latency"
 	}
+
 	return ""
 }

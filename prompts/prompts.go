@@ -75,7 +75,8 @@ func All() []Prompt {
 			About: "What to set up and what to try in a domain, one tier at a time",
 			Arguments: []Argument{
 				{Name: "domain", About: "what is made better", Values: Domains()},
-				{Name: "tier", About: "which tier of moves, from 1; without it set-up and traps", Values: tierNumbers()}}},
+				{Name: "tier", About: "which tier of moves, from 1; without it set-up and traps",
+					Values: tierNumbers()}}},
 		{Name: "finalize", Title: "Finish a campaign", Text: finalize,
 			About: "Leave nothing open, certify, audit the gain, hand the result to the human"},
 		{Name: "report", Title: "Report to a person", Text: report,
@@ -88,10 +89,12 @@ func All() []Prompt {
 // Get returns the prompt of that name.
 func Get(name string) (Prompt, bool) {
 	all := All()
+
 	i := slices.IndexFunc(all, func(p Prompt) bool { return p.Name == name })
 	if i < 0 {
 		return Prompt{}, false
 	}
+
 	return all[i], true
 }
 
@@ -103,17 +106,20 @@ func (p Prompt) Render(args map[string]string) string {
 	if p.Name == playbook {
 		return renderPlaybook(args)
 	}
+
 	text := strings.TrimSpace(p.Text)
 	for _, a := range p.Arguments {
 		v := strings.TrimSpace(args[a.Name])
 		if v == "" {
 			continue
 		}
+
 		text += "\n\nFrom the human, " + a.Name + ": " + v
 		if a.Name == "domain" && slices.Contains(a.Values, v) {
 			text += `. Read read_log{view:"guide",query:"` + v + `"} before you write the program.`
 		}
 	}
+
 	return text
 }
 
@@ -123,16 +129,19 @@ func (p Prompt) Render(args map[string]string) string {
 func Complete(prompt, argument, prefix string) []string {
 	p, _ := Get(prompt)
 	var out []string
+
 	for _, a := range p.Arguments {
 		if a.Name != argument {
 			continue
 		}
+
 		for _, v := range a.Values {
 			if strings.HasPrefix(v, strings.ToLower(strings.TrimSpace(prefix))) {
 				out = append(out, v)
 			}
 		}
 	}
+
 	return out
 }
 
@@ -147,15 +156,18 @@ func Find(query string) (Guide, bool) {
 	if len(words) > 1 {
 		words = slices.DeleteFunc(words, func(w string) bool { return w == playbook || w == "tier" })
 	}
+
 	switch len(words) {
 	case 1:
 		if p, ok := Get(words[0]); ok {
 			return Guide{strings.TrimSpace(p.Text), after(p.Name)}, true
 		}
+
 		return tierOf(words[0], "")
 	case 2:
 		return tierOf(words[0], words[1])
 	}
+
 	return Guide{}, false
 }
 
@@ -165,6 +177,7 @@ func Names() []string {
 	for _, p := range All() {
 		names = append(names, p.Name)
 	}
+
 	return append(names, Domains()...)
 }
 
@@ -184,5 +197,6 @@ func after(name string) string {
 	case "finalize":
 		return "wait_run{} until status is idle, then `ratchet finalize` in a shell"
 	}
+
 	return "read_log{}, and write the page"
 }

@@ -16,7 +16,9 @@ func TestInstructionsAreShortAndNameTheLoop(t *testing.T) {
 	if n := len(prompts.Instructions); n > 1024 {
 		t.Errorf("instructions have %d bytes, at most 1024 are allowed", n)
 	}
-	for _, tool := range []string{"start_campaign", "run_experiment", "wait_run", "keep{}", "revert{lesson}", "read_log"} {
+
+	for _, tool := range []string{"start_campaign", "run_experiment", "wait_run", "keep{}", "revert{lesson}",
+		"read_log"} {
 		if !strings.Contains(prompts.Instructions, tool) {
 			t.Errorf("instructions don't name %s", tool)
 		}
@@ -30,20 +32,24 @@ func TestPrompts(t *testing.T) {
 		if p.Title == "" || p.About == "" || !strings.HasPrefix(p.Text, "# ") || !utf8.ValidString(p.Text) {
 			t.Errorf("%s lacks a title, an about text or a heading", p.Name)
 		}
+
 		for _, a := range p.Arguments {
 			if a.Name == "" || a.About == "" {
 				t.Errorf("%s: the argument %q has no description", p.Name, a.Name)
 			}
 		}
+
 		got, ok := prompts.Get(p.Name)
 		if !ok || got.Text != p.Text {
 			t.Errorf("Get(%q) doesn't return that prompt", p.Name)
 		}
 	}
+
 	want := []string{"setup", "loop", "resume", "stuck", "playbook", "finalize", "report"}
 	if diff := cmp.Diff(want, names); diff != "" {
 		t.Error(diff)
 	}
+
 	if _, ok := prompts.Get("nonsense"); ok {
 		t.Error("Get found a prompt that doesn't exist")
 	}
@@ -55,42 +61,53 @@ func TestRender(t *testing.T) {
 		if got := p.Render(nil); !strings.HasPrefix(got, strings.TrimSpace(p.Text)) {
 			t.Errorf("%s without arguments is not its text", p.Name)
 		}
+
 		if got := p.Render(map[string]string{"other": "x"}); got != p.Render(nil) {
 			t.Errorf("%s shows an argument that it doesn't have", p.Name)
 		}
 		all := map[string]string{}
+
 		for _, a := range p.Arguments {
 			value := "some words"
 			if a.Values != nil {
 				value = a.Values[0]
 			}
+
 			all[a.Name] = value
 			if p.Name == "playbook" {
 				continue // see TestPlaybookPrompt
 			}
+
 			got := p.Render(map[string]string{a.Name: " " + value + "\n"})
 			if !strings.Contains(got, "From the human, "+a.Name+": "+value) {
 				t.Errorf("%s: %s is missing at the end of %q", p.Name, a.Name, got)
 			}
 		}
+
 		if got := p.Render(all); !utf8.ValidString(got) || len(got) < 500 {
 			t.Errorf("%s with all its arguments is %q", p.Name, got)
 		}
 	}
+
 	p, _ := prompts.Get("setup")
-	if got := p.Render(map[string]string{"domain": "latency"}); !strings.Contains(got, `read_log{view:"guide",query:"latency"}`) {
+	if got := p.Render(map[string]string{"domain": "latency"}); !strings.Contains(got,
+		`read_log{view:"guide",query:"latency"}`) {
 		t.Errorf("setup does not send to the playbook: %q", got)
 	}
 }
 
 func TestPlaybookPrompt(t *testing.T) {
 	p, _ := prompts.Get("playbook")
+
 	tests := []struct{ domain, tier, first, last string }{
 		{"", "", "# Playbooks\n", `Next: read_log{view:"guide",query:"DOMAIN"}`},
 		{"", "2", "# Playbooks\n", `Next: read_log{view:"guide",query:"DOMAIN"}`},
-		{"latency", "", "# Playbook: latency\n", `Next: read_log{view:"guide",query:"latency 1"}: the first tier of moves`},
-		{"latency", "1", "# latency, tier 1: Do less\n", `read_log{view:"guide",query:"latency 2"} when three edits in a row of it did not improve`},
-		{"latency", "5", "# latency, tier 5: ", `read_log{view:"guide",query:"stuck"} when three edits in a row of it did not improve`},
+		{"latency", "", "# Playbook: latency\n",
+			`Next: read_log{view:"guide",query:"latency 1"}: the first tier of moves`},
+		{"latency", "1", "# latency, tier 1: Do less\n",
+			`read_log{view:"guide",query:"latency 2"} when three edits in a row of it did not improve`},
+		{"latency", "5", "# latency, tier 5: ",
+			`read_log{view:"guide",query:"stuck"} when three edits in a row of it did not improve`},
 		{"latency", "6", `There is no playbook "latency" with a tier "6".`, `query:"DOMAIN"}`},
 		{"latency", "-1", "There is no playbook", `query:"DOMAIN"}`},
 		{"../setup", "", "There is no playbook", `query:"DOMAIN"}`},
@@ -111,18 +128,23 @@ func TestPlaybooks(t *testing.T) {
 			t.Errorf("no playbook %s", d)
 			continue
 		}
-		if len(p.Whose) < 20 || strings.ContainsAny(p.Whose, "#*") || !strings.Contains(p.Intro, "**Set up.**") || !strings.Contains(p.Intro, "**Traps.**") {
+
+		if len(p.Whose) < 20 || strings.ContainsAny(p.Whose, "#*") || !strings.Contains(p.Intro, "**Set up.**") ||
+			!strings.Contains(p.Intro, "**Traps.**") {
 			t.Errorf("%s: whose it is (%q), set-up or traps are missing", d, p.Whose)
 		}
+
 		if n := len(p.Tiers); n < 3 || n > 5 {
 			t.Errorf("%s has %d tiers, want 3 to 5", d, n)
 		}
+
 		for i, tier := range p.Tiers {
 			if !strings.HasPrefix(tier, fmt.Sprintf("# %s, tier %d: ", d, i+1)) || len(tier) < 300 || len(tier) > 900 {
 				t.Errorf("%s, tier %d has %d bytes, want 300 to 900: %.60q", d, i+1, len(tier), tier)
 			}
 		}
 	}
+
 	for _, d := range []string{"", "nonsense", "../loop", "latency.md"} {
 		if _, ok := prompts.OpenPlaybook(d); ok {
 			t.Errorf("a playbook %q was found", d)
@@ -142,15 +164,18 @@ func TestFind(t *testing.T) {
 		{"GPU-kernel tier 2", "# gpu-kernel, tier 2: Move fewer bytes"},
 		{"playbook gpu-kernel", "# Playbook: GPU kernels"},
 		{"playbook: gpu-kernel, tier 3", "# gpu-kernel, tier 3: Hide the waiting"},
-		{"gpu-kernel 6", ""}, {"gpu-kernel two", ""}, {"gpu-kernel 1 2", ""}, {"loop 2", ""}, {"gpu", ""}, {"", ""}, {"playbook tier", ""},
+		{"gpu-kernel 6", ""}, {"gpu-kernel two", ""}, {"gpu-kernel 1 2", ""}, {"loop 2", ""}, {"gpu", ""}, {"", ""},
+		{"playbook tier", ""},
 	}
 	for _, tt := range tests {
 		g, ok := prompts.Find(tt.query)
+
 		first, _, _ := strings.Cut(g.Text, "\n")
 		if first != tt.first || ok != (tt.first != "") || ok != (g.Next != "") {
 			t.Errorf("Find(%q) = %q, %q, %t; want %q", tt.query, first, g.Next, ok, tt.first)
 		}
 	}
+
 	for _, name := range prompts.Names() {
 		if _, ok := prompts.Find(name); !ok {
 			t.Errorf("Find doesn't know %q, which Names gives", name)
@@ -180,10 +205,12 @@ func TestComplete(t *testing.T) {
 		}
 	}
 	longest := 0
+
 	for _, d := range prompts.Domains() {
 		p, _ := prompts.OpenPlaybook(d)
 		longest = max(longest, len(p.Tiers))
 	}
+
 	if n := len(prompts.Complete("playbook", "tier", "")); n != longest {
 		t.Errorf("%d tiers are offered, the longest playbook has %d", n, longest)
 	}
@@ -207,6 +234,7 @@ func TestFitting(t *testing.T) {
 		if got != tt.want {
 			t.Errorf("Fitting(%q, %q, %q) = %q, want %q", tt.metric, tt.run, tt.edit, got, tt.want)
 		}
+
 		if got != "" && !slices.Contains(prompts.Domains(), got) {
 			t.Errorf("%q is no domain", got)
 		}

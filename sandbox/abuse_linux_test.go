@@ -48,6 +48,7 @@ func abuses() []abuse {
 			if r.Exceeded != what {
 				return fmt.Sprintf("exceeded %q, exit %d %s", r.Exceeded, r.Exit, r.Signal)
 			}
+
 			return ""
 		}
 	}
@@ -56,60 +57,86 @@ func abuses() []abuse {
 			if r.Exit != exit || r.Signal != signal || r.Killed {
 				return fmt.Sprintf("exit %d %s, killed %v: %.100s", r.Exit, r.Signal, r.Killed, r.Output.Text())
 			}
+
 			return ""
 		}
 	}
 	long := func(_ *fixture, s *sandbox.Spec) { s.Env = append(s.Env, "BIG="+big()) }
 	const sleepers = "trap '' TERM HUP INT; for i in 1 2 3 4; do setsid sh -c 'trap \"\" TERM; sleep 100' & done; wait; sleep 100"
+
 	return []abuse{
 		{name: "daemons in sessions of their own hold the output", command: sleepers, lasts: true},
-		{name: "double forks", command: "trap '' TERM; for i in 1 2 3 4; do (setsid sh -c '(sleep 100) &' &) ; done; sleep 100", lasts: true},
+		{name: "double forks",
+			command: "trap '' TERM; for i in 1 2 3 4; do (setsid sh -c '(sleep 100) &' &) ; done; sleep 100",
+			lasts:   true},
 		{name: "pid hoppers", helper: "hopper", command: "trap '' TERM; $SELF; sleep 100; sleep 100", lasts: true},
 		{name: "daemons, hoppers and the deaf together", helper: "hostile", command: "exec $SELF", lasts: true},
 		{name: "ignores every signal", helper: "deaf", command: "exec $SELF", lasts: true},
-		{name: "closes its output and runs on", command: "trap '' TERM; exec >&- 2>&-; sleep 100; sleep 100", lasts: true},
+		{name: "closes its output and runs on", command: "trap '' TERM; exec >&- 2>&-; sleep 100; sleep 100",
+			lasts: true},
 		{name: "closes every descriptor and runs on", helper: "closer", command: "exec $SELF", lasts: true},
-		{name: "leaves at once, its children stay", command: "(trap '' TERM; sleep 100) & (setsid sleep 100 &) ; exit 0", wrong: ends(0, "")},
-		{name: "fork bomb", command: "ulimit -p 2500; trap '' TERM; b() { b | b & }; b 2>/dev/null; sleep 100", change: func(_ *fixture, s *sandbox.Spec) { s.Wall, s.Processes = 8*time.Second, 64 }, // what counts only by looking may let it live
+		{name: "leaves at once, its children stay",
+			command: "(trap '' TERM; sleep 100) & (setsid sleep 100 &) ; exit 0", wrong: ends(0, "")},
+		{name: "fork bomb", command: "ulimit -p 2500; trap '' TERM; b() { b | b & }; b 2>/dev/null; sleep 100",
+			change: func(_ *fixture, s *sandbox.Spec) {
+				s.Wall, s.Processes = 8*time.Second, 64
+			}, // what counts only by looking may let it live
 			wrong: func(_ *fixture, r sandbox.Result) string {
 				if r.Exceeded != "processes" && r.Exit == 0 {
 					return "it was not stopped"
 				}
+
 				return ""
 			}},
-		{name: "signals to the first process", command: "for s in TERM INT HUP QUIT SEGV ABRT CHLD PIPE URG USR1 TSTP STOP KILL 33 64; do kill -$s 1 2>/dev/null; done; exit 5", wrong: ends(5, "")},
+		{name: "signals to the first process",
+			command: "for s in TERM INT HUP QUIT SEGV ABRT CHLD PIPE URG USR1 TSTP STOP KILL 33 64; do kill -$s 1 2>/dev/null; done; exit 5", wrong: ends(5, "")},
 		{name: "kills its own shell", command: "kill -KILL $$; echo alive", wrong: ends(-1, "SIGKILL")},
 		{name: "exit code 256", command: "sh -c 'exit 256'; exit 9", wrong: ends(9, "")},
-		{name: "writes to every descriptor, then fails", command: "i=3; while [ $i -lt 64 ]; do (echo forged >&$i) 2>/dev/null; i=$((i+1)); done; exit 3", wrong: ends(3, "")},
-		{name: "1 GB of output", command: "head -c ${BIG}00000 /dev/zero | tr '\\0' '\\n'; exit 4", heavy: true, change: long,
-			wrong: ends(4, "")},
-		{name: "one line of 200 MB", command: "head -c ${BIG}0000 /dev/zero | tr '\\0' x; head -c ${BIG}0000 /dev/zero | tr '\\0' x; exit 4", heavy: true, change: long, wrong: ends(4, "")},
+		{name: "writes to every descriptor, then fails",
+			command: "i=3; while [ $i -lt 64 ]; do (echo forged >&$i) 2>/dev/null; i=$((i+1)); done; exit 3",
+			wrong:   ends(3, "")},
+		{name: "1 GB of output", command: "head -c ${BIG}00000 /dev/zero | tr '\\0' '\\n'; exit 4", heavy: true,
+			change: long, wrong: ends(4, "")},
+		{name: "one line of 200 MB",
+			command: "head -c ${BIG}0000 /dev/zero | tr '\\0' x; head -c ${BIG}0000 /dev/zero | tr '\\0' x; exit 4",
+			heavy:   true, change: long, wrong: ends(4, "")},
 		{name: "binary output", command: "head -c 300000 /dev/urandom; exit 4", change: long, wrong: ends(4, "")},
-		{name: "output without end", command: "trap '' TERM; cat /dev/zero", change: func(_ *fixture, s *sandbox.Spec) { s.MaxOutput = 4 << 20 }, wrong: exceeds("output")},
-		{name: "fills the disk", command: "i=0; while :; do head -c 4000000 /dev/zero > f$i; i=$((i+1)); done 2>/dev/null", change: func(_ *fixture, s *sandbox.Spec) { s.Disk = 16 << 20 },
-			wrong: exceeds("disk")},
-		{name: "fills TMPDIR with one file", command: "trap '' XFSZ; head -c 40000000 /dev/zero > \"$TMPDIR/f\" 2>/dev/null; sleep 100", change: func(_ *fixture, s *sandbox.Spec) { s.Disk = 16 << 20 },
-			wrong: exceeds("disk")},
-		{name: "memory bomb", command: "ulimit -v 3000000; x=$(head -c 500000000 /dev/zero | tr '\\0' x); sleep 100; :", change: func(_ *fixture, s *sandbox.Spec) { s.Memory = 64 << 20 },
-			wrong: exceeds("memory")},
-		{name: "memory bomb of many", command: "ulimit -v 3000000; for i in 1 2 3 4 5 6 7 8; do (x=$(head -c 20000000 /dev/zero | tr '\\0' x); sleep 100; :) & done; wait",
+		{name: "output without end", command: "trap '' TERM; cat /dev/zero",
+			change: func(_ *fixture, s *sandbox.Spec) { s.MaxOutput = 4 << 20 }, wrong: exceeds("output")},
+		{name: "fills the disk",
+			command: "i=0; while :; do head -c 4000000 /dev/zero > f$i; i=$((i+1)); done 2>/dev/null",
+			change:  func(_ *fixture, s *sandbox.Spec) { s.Disk = 16 << 20 }, wrong: exceeds("disk")},
+		{name: "fills TMPDIR with one file",
+			command: "trap '' XFSZ; head -c 40000000 /dev/zero > \"$TMPDIR/f\" 2>/dev/null; sleep 100",
+			change:  func(_ *fixture, s *sandbox.Spec) { s.Disk = 16 << 20 }, wrong: exceeds("disk")},
+		{name: "memory bomb", command: "ulimit -v 3000000; x=$(head -c 500000000 /dev/zero | tr '\\0' x); sleep 100; :",
 			change: func(_ *fixture, s *sandbox.Spec) { s.Memory = 64 << 20 }, wrong: exceeds("memory")},
-		{name: "burns processor time unwaited", command: "trap '' CHLD; while :; do (i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done) & wait; done", change: func(_ *fixture, s *sandbox.Spec) { s.CPU = 300 * time.Millisecond },
-			wrong: exceeds("cpu")},
-		{name: "changes a frozen file", helper: "attack", command: "exec $SELF", change: outside("append", "truncate", "unlink", "rename", "replace", "replace by link", "hard link", "symlink"), wrong: allDenied},
-		{name: "chmod, chown, utimes, setxattr on a frozen file", helper: "attack", command: "exec $SELF", change: outside("chmod", "chown", "utimes", "setxattr"), wrong: metadataDenied},
-		{name: "mknod, umount, remount, mount", helper: "attack mknod=.|umount=/proc|remount=/|bind=/mnt|mount in a namespace=/mnt|setuid=", command: "exec $SELF", wrong: allDenied},
-		{name: "TCP, MPTCP and UDP, network off", helper: "attack listen=|tcp=127.0.0.1:22|mptcp=127.0.0.1:22|tcp=192.0.2.1:9|mptcp=192.0.2.1:9|udp=192.0.2.1:9|packet=", command: "exec $SELF",
-			change: func(_ *fixture, s *sandbox.Spec) { s.Network = sandbox.NetworkOff }, wrong: allDenied},
-		{name: "TCP, MPTCP and UDP, loopback only", helper: "attack tcp=192.0.2.1:9|mptcp=192.0.2.1:9|udp=192.0.2.1:9|packet=", command: "exec $SELF",
+		{name: "memory bomb of many",
+			command: "ulimit -v 3000000; for i in 1 2 3 4 5 6 7 8; do (x=$(head -c 20000000 /dev/zero | tr '\\0' x); sleep 100; :) & done; wait", change: func(_ *fixture, s *sandbox.Spec) { s.Memory = 64 << 20 }, wrong: exceeds("memory")},
+		{name: "burns processor time unwaited",
+			command: "trap '' CHLD; while :; do (i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done) & wait; done",
+			change:  func(_ *fixture, s *sandbox.Spec) { s.CPU = 300 * time.Millisecond }, wrong: exceeds("cpu")},
+		{name: "changes a frozen file", helper: "attack", command: "exec $SELF", change: outside("append", "truncate",
+			"unlink", "rename", "replace", "replace by link", "hard link", "symlink"), wrong: allDenied},
+		{name: "chmod, chown, utimes, setxattr on a frozen file", helper: "attack", command: "exec $SELF",
+			change: outside("chmod", "chown", "utimes", "setxattr"), wrong: metadataDenied},
+		{name: "mknod, umount, remount, mount",
+			helper:  "attack mknod=.|umount=/proc|remount=/|bind=/mnt|mount in a namespace=/mnt|setuid=",
+			command: "exec $SELF", wrong: allDenied},
+		{name: "TCP, MPTCP and UDP, network off",
+			helper: "attack listen=|tcp=127.0.0.1:22|mptcp=127.0.0.1:22|tcp=192.0.2.1:9|mptcp=192.0.2.1:9|udp=192.0.2.1:9|packet=", command: "exec $SELF", change: func(_ *fixture, s *sandbox.Spec) { s.Network = sandbox.NetworkOff }, wrong: allDenied},
+		{name: "TCP, MPTCP and UDP, loopback only",
+			helper: "attack tcp=192.0.2.1:9|mptcp=192.0.2.1:9|udp=192.0.2.1:9|packet=", command: "exec $SELF",
 			change: func(_ *fixture, s *sandbox.Spec) { s.Network = sandbox.NetworkLoopback }, wrong: networkDenied},
 		{name: "reads ~/.ssh", helper: "attack", command: "exec $SELF", change: func(f *fixture, s *sandbox.Spec) {
-			s.Env = append(s.Env, helperVariable+"=attack read="+f.dir+"/home/.ssh/id|list="+f.dir+"/home/.ssh/sub|append="+f.dir+"/home/.ssh/id")
+			s.Env = append(s.Env, helperVariable+"=attack read="+f.dir+"/home/.ssh/id|list="+f.dir+
+				"/home/.ssh/sub|append="+f.dir+"/home/.ssh/id")
 		}, wrong: secretsDenied},
-		{name: "signals, traces and reads another process", helper: "attack", command: "exec $SELF", change: func(f *fixture, s *sandbox.Spec) {
-			pid := fmt.Sprint(os.Getpid())
-			s.Env = append(s.Env, helperVariable+"=attack environ="+pid+"|signal="+pid+"|trace="+pid+"|memory="+pid)
-		}, wrong: processDenied},
+		{name: "signals, traces and reads another process", helper: "attack", command: "exec $SELF",
+			change: func(f *fixture, s *sandbox.Spec) {
+				pid := fmt.Sprint(os.Getpid())
+				s.Env = append(s.Env, helperVariable+"=attack environ="+pid+"|signal="+pid+"|trace="+pid+"|memory="+pid)
+			}, wrong: processDenied},
 	}
 }
 
@@ -118,6 +145,7 @@ func big() string {
 	if *abuseTrials > 10 {
 		return "10000"
 	}
+
 	return "50"
 }
 
@@ -128,6 +156,7 @@ func outside(what ...string) func(f *fixture, s *sandbox.Spec) {
 		if f.tier == sandbox.Namespaces { // it shows below the private /tmp, because it is carried
 			s.Binds = append(s.Binds, sandbox.Bind{From: file, To: file})
 		}
+
 		for i := range what {
 			what[i] = strings.Split(what[i], "=")[0] + "=" + file
 		}
@@ -138,14 +167,17 @@ func outside(what ...string) func(f *fixture, s *sandbox.Spec) {
 // allowed lists the attacks that came through.
 func allowed(r sandbox.Result) string {
 	var list []string
+
 	for _, line := range strings.Split(string(r.Output.Text()), "\n") {
 		if what, ok := strings.CutSuffix(line, ": ALLOWED"); ok {
 			list = append(list, "allowed: "+what)
 		}
 	}
+
 	if !strings.Contains(string(r.Output.Text()), ": ") {
 		return fmt.Sprintf("no answer: %+v", r)
 	}
+
 	return strings.Join(list, ", ")
 }
 
@@ -153,9 +185,11 @@ func allDenied(_ *fixture, r sandbox.Result) string { return allowed(r) }
 
 // metadataDenied: Landlock has no say in it, so in copies the report must tell.
 func metadataDenied(f *fixture, r sandbox.Result) string {
-	if f.tier == sandbox.Copies && strings.Contains(r.Enforced["files"], "modes, owners and times of files outside can be changed") {
+	if f.tier == sandbox.Copies && strings.Contains(r.Enforced["files"],
+		"modes, owners and times of files outside can be changed") {
 		return ""
 	}
+
 	return allowed(r)
 }
 
@@ -163,6 +197,7 @@ func networkDenied(f *fixture, r sandbox.Result) string {
 	if strings.HasPrefix(r.Enforced["network"], "not enforced: ") {
 		return ""
 	}
+
 	return allowed(r)
 }
 
@@ -172,15 +207,18 @@ func secretsDenied(f *fixture, r sandbox.Result) string {
 	if f.tier == sandbox.Copies && strings.HasPrefix(text, "allowed: list") && strings.Count(text, "allowed") == 1 {
 		return ""
 	}
+
 	return text
 }
 
 // processDenied: without a PID namespace the processes of the same user can be read by it.
 func processDenied(f *fixture, r sandbox.Result) string {
 	text := allowed(r)
-	if f.tier == sandbox.Copies && strings.HasPrefix(text, "allowed: environ") && strings.Count(text, "allowed") == 1 && !strings.HasPrefix(r.Enforced["files"], "enforced by read-only") {
+	if f.tier == sandbox.Copies && strings.HasPrefix(text, "allowed: environ") && strings.Count(text, "allowed") == 1 &&
+		!strings.HasPrefix(r.Enforced["files"], "enforced by read-only") {
 		return ""
 	}
+
 	return text
 }
 
@@ -193,18 +231,22 @@ type figures struct {
 
 func (f *figures) row(name string, tier sandbox.Tier) string {
 	dead := "–"
+
 	if len(f.late) > 0 {
 		slices.Sort(f.late)
 		ms := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1e3 }
 		dead = fmt.Sprintf("%.1f / %.1f", ms(f.late[len(f.late)/2]), ms(f.late[(len(f.late)*99+99)/100-1]))
 	}
+
 	user, verdict := "root", "as it should be"
 	if os.Geteuid() != 0 {
 		user = "other"
 	}
+
 	if f.wrong != "" {
 		verdict = f.wrong
 	}
+
 	return fmt.Sprintf("| %s | %s | %s | %d | %s | %d | %s |\n", name, tier, user, f.trials, dead, f.survivors, verdict)
 }
 
@@ -212,6 +254,7 @@ func TestAbuse(t *testing.T) {
 	tiers(t, func(t *testing.T, f *fixture) {
 		f.secrets(t)
 		write(t, f.dir, map[string]string{"home/.ssh/sub/x": ""})
+
 		f.begins = f.beginning(t)
 		for _, a := range abuses() {
 			t.Run(a.name, func(t *testing.T) { f.abuse(t, a) })
@@ -227,16 +270,19 @@ func (f *fixture) abuse(t *testing.T, a abuse) {
 	}
 	var sum figures
 	trials := *abuseTrials
+
 	switch {
 	case a.heavy:
 		trials = min(trials, 5)
 	case !a.lasts: // no race in it
 		trials = min(trials, 20)
 	}
+
 	before := tree(t, filepath.Join(f.dir, "outside"))
 	for range trials {
 		f.try(t, a, &sum)
 	}
+
 	if after := tree(t, filepath.Join(f.dir, "outside")); before != after && !strings.HasPrefix(a.name, "chmod") {
 		sum.wrong = "files outside were changed"
 	}
@@ -245,9 +291,11 @@ func (f *fixture) abuse(t *testing.T, a abuse) {
 
 func (f *fixture) check(t *testing.T, name string, sum *figures) {
 	t.Helper()
+
 	if sum.wrong != "" || sum.survivors > 0 {
 		t.Errorf("%s: %d survivors, %s", name, sum.survivors, sum.wrong)
 	}
+
 	if *abuseTable {
 		fmt.Print(sum.row(name, f.tier))
 	} else {
@@ -259,6 +307,7 @@ func (f *fixture) check(t *testing.T, name string, sum *figures) {
 // little more: what a trivial one takes to its end.
 func (f *fixture) beginning(t *testing.T) time.Duration {
 	var took []time.Duration
+
 	for range 9 {
 		s := f.confined("")
 		s.Command = "echo up"
@@ -266,6 +315,7 @@ func (f *fixture) beginning(t *testing.T) time.Duration {
 		os.RemoveAll(f.upper())
 	}
 	slices.Sort(took)
+
 	return took[len(took)/2]
 }
 
@@ -273,10 +323,12 @@ func (f *fixture) beginning(t *testing.T) time.Duration {
 // where the deadline came before it ignored a SIGTERM: on a busy machine.
 func (f *fixture) try(t *testing.T, a abuse, sum *figures) {
 	sum.trials++
+
 	wall := patient
 	if a.lasts {
 		wall = max(abuseWall, 10*f.begins)
 	}
+
 	for !f.tried(t, a, wall, sum) {
 		wall *= 4
 	}
@@ -294,12 +346,15 @@ func (f *fixture) tried(t *testing.T, a abuse, wall time.Duration, sum *figures)
 	mark := fmt.Sprintf("%s-%d", f.dir, f.n)
 	s.Env = append(s.Env, abuseMark+"="+mark)
 	s.Command = `exec 9>"$TMPDIR/alive"; echo up >&9; ` + a.command
+
 	s.Wall, s.Grace = wall, abuseGrace
 	if a.change != nil {
 		a.change(f, &s)
 	}
+
 	life, over := make(chan [2]time.Time, 1), make(chan struct{})
 	go func() { life <- m.life(over) }()
+
 	r, err := sandbox.Run(t.Context(), s)
 	if err != nil {
 		t.Fatalf("%s: %v", a.name, err)
@@ -307,18 +362,23 @@ func (f *fixture) tried(t *testing.T, a abuse, wall time.Duration, sum *figures)
 	close(over)
 	m.f.SetReadDeadline(time.Now().Add(patient))
 	was := <-life
+
 	m.f.Close()
 	defer os.RemoveAll(f.upper())
+
 	if a.lasts && r.Signal == "SIGTERM" && wall < patient {
 		return false
 	}
+
 	if a.lasts && a.helper != "closer" { // of which only the mark tells that it is gone
 		sum.late = append(sum.late, max(was[1].Sub(was[0])+f.begins-s.Wall-s.Grace, 0))
 	}
+
 	sum.survivors += len(r.Survivors) + marked(mark)
 	if was[1].IsZero() {
 		sum.survivors++
 	}
+
 	switch wrong := ""; {
 	case a.wrong != nil:
 		if wrong = a.wrong(f, r); wrong != "" {
@@ -327,6 +387,7 @@ func (f *fixture) tried(t *testing.T, a abuse, wall time.Duration, sum *figures)
 	case !r.Killed || !r.TimedOut || r.Signal != "SIGKILL":
 		sum.wrong = fmt.Sprintf("not killed at the deadline: exit %d %s: %.200s", r.Exit, r.Signal, r.Output.Text())
 	}
+
 	return true
 }
 
@@ -340,6 +401,7 @@ func marked(mark string) (n int) {
 			n++
 		}
 	}
+
 	return n
 }
 
@@ -359,25 +421,30 @@ func (m mourner) life(over <-chan struct{}) (life [2]time.Time) {
 			}
 		}
 	}
+
 	life[0] = time.Now()
 	if _, err := io.Copy(io.Discard, m.f); err == nil {
 		life[1] = time.Now()
 	}
+
 	return life
 }
 
 // supervisorKilled: a supervisor that dies takes its run with it.
 func (f *fixture) supervisorKilled(t *testing.T) *figures {
 	var sum figures
+
 	trials := max(*abuseTrials, 3)
 	if f.tier == sandbox.Copies {
 		trials = min(trials, 20)
 	}
+
 	for n := range trials {
 		sum.trials++
 		m := mourn(t, filepath.Join(f.dir, "fifo"))
 		c := exec.Command("/proc/self/exe")
 		c.Env = []string{helperVariable + fmt.Sprintf("=supervisor %s %d %s", f.tier, n, f.dir)}
+
 		c.Stdout, c.Stderr = os.Stderr, os.Stderr
 		if err := c.Start(); err != nil {
 			t.Fatal(err)
@@ -385,12 +452,14 @@ func (f *fixture) supervisorKilled(t *testing.T) *figures {
 		m.up(t, 5)
 		killed := time.Now()
 		c.Process.Kill()
+
 		sum.late = append(sum.late, m.dead(t).Sub(killed))
 		m.f.Close()
 		c.Wait()
 		os.Remove(filepath.Join(f.dir, "fifo"))
 		os.RemoveAll(f.ours("scratch")) // a killed supervisor cleans nothing
 	}
+
 	return &sum
 }
 
@@ -410,6 +479,7 @@ func closeAll() {
 		syscall.Close(fd)
 	}
 	syscall.Pause()
+
 	for {
 		syscall.Pause()
 	}

@@ -25,18 +25,22 @@ func attack(what, target string) error {
 		if err == nil {
 			f.Close()
 		}
+
 		return err
 	case "list":
 		entries, err := os.ReadDir(target)
 		if err == nil && len(entries) == 0 {
 			return errors.New("empty")
 		}
+
 		return err
 	case "append", "create":
-		f, err := os.OpenFile(target, os.O_WRONLY|os.O_APPEND|map[string]int{"create": os.O_CREATE | os.O_EXCL}[what], 0o600)
+		f, err := os.OpenFile(target, os.O_WRONLY|os.O_APPEND|map[string]int{"create": os.O_CREATE | os.O_EXCL}[what],
+			0o600)
 		if err == nil {
 			_, err = f.Write([]byte("forged\n"))
 		}
+
 		return err
 	case "truncate":
 		return os.Truncate(target, 0)
@@ -53,13 +57,16 @@ func attack(what, target string) error {
 		if err := os.Link(target, own); err != nil {
 			return err
 		}
+
 		return attack("append", own)
 	case "symlink":
 		own := filepath.Join(os.Getenv("TMPDIR"), "link")
 		os.Remove(own)
+
 		if err := os.Symlink(target, own); err != nil {
 			return err
 		}
+
 		return attack("append", own)
 	case "chmod":
 		return os.Chmod(target, 0o777)
@@ -70,21 +77,25 @@ func attack(what, target string) error {
 	case "setxattr":
 		return unix.Setxattr(target, "user.x", []byte("y"), 0)
 	}
+
 	return attackKernel(what, target)
 }
 
 func replace(target string, write func(own string) error) error {
 	own := filepath.Join(os.Getenv("TMPDIR"), "replacement")
 	os.Remove(own)
+
 	if err := write(own); err != nil {
 		return err
 	}
+
 	return os.Rename(own, target)
 }
 
 // attackKernel is what goes for more than a file.
 func attackKernel(what, target string) error {
 	pid, _ := strconv.Atoi(target)
+
 	switch what {
 	case "mknod":
 		return unix.Mknod(filepath.Join(target, "disk"), unix.S_IFBLK|0o600, int(unix.Mkdev(254, 0)))
@@ -98,6 +109,7 @@ func attackKernel(what, target string) error {
 		if err := unix.Unshare(unix.CLONE_NEWUSER | unix.CLONE_NEWNS); err != nil {
 			return err
 		}
+
 		return unix.Mount("tmpfs", target, "tmpfs", 0, "")
 	case "signal":
 		return unix.Kill(pid, unix.SIGURG)
@@ -108,6 +120,7 @@ func attackKernel(what, target string) error {
 		if err == nil {
 			f.Close()
 		}
+
 		return err
 	case "environ":
 		_, err := os.ReadFile("/proc/" + target + "/environ")
@@ -117,6 +130,7 @@ func attackKernel(what, target string) error {
 	case "sysctl":
 		return os.WriteFile("/proc/sys/kernel/hostname", []byte("x"), 0)
 	}
+
 	return attackNetwork(what, target)
 }
 
@@ -127,11 +141,13 @@ func attackNetwork(what, target string) error {
 			_, err = c.Write([]byte("hello"))
 			c.Close()
 		}
+
 		return err
 	}
 	raw := func(protocol int) error {
 		host, port, _ := net.SplitHostPort(target)
 		n, _ := strconv.Atoi(port)
+
 		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, protocol)
 		if err != nil {
 			return err
@@ -141,8 +157,10 @@ func attackNetwork(what, target string) error {
 		unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_SNDTIMEO, &unix.Timeval{Sec: 5})
 		addr := &unix.SockaddrInet4{Port: n}
 		copy(addr.Addr[:], net.ParseIP(host).To4())
+
 		return unix.Connect(fd, addr)
 	}
+
 	switch what {
 	case "tcp":
 		return raw(0)
@@ -158,18 +176,22 @@ func attackNetwork(what, target string) error {
 			return err
 		}
 		defer l.Close()
+
 		c, err := net.DialTimeout("tcp", l.Addr().String(), patient)
 		if err == nil {
 			c.Close()
 		}
+
 		return err
 	case "packet":
 		fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW, 0)
 		if err == nil {
 			unix.Close(fd)
 		}
+
 		return err
 	}
+
 	return fmt.Errorf("no such attack: %s", what)
 }
 
@@ -178,6 +200,7 @@ func attacks(script string) {
 	for _, line := range strings.Split(script, "|") {
 		what, target, _ := strings.Cut(line, "=")
 		err := attack(what, target)
+
 		var errno syscall.Errno
 		switch {
 		case err == nil:

@@ -26,6 +26,7 @@ func CopiesRefuse(binds []Bind, root string) error {
 			if err != nil {
 				return err
 			}
+
 			for _, file := range files {
 				if pointsInto(file, root, strings.HasPrefix(pattern, "bin/")) {
 					return research.Errorf(research.CodeUnsupported,
@@ -35,6 +36,7 @@ func CopiesRefuse(binds []Bind, root string) error {
 			}
 		}
 	}
+
 	return nil
 }
 
@@ -43,17 +45,20 @@ func pointsInto(file, root string, firstLine bool) bool {
 	if target, err := os.Readlink(file); err == nil {
 		return filepath.IsAbs(target) && holdsPath(target, root)
 	}
+
 	f, err := os.Open(file)
 	if err != nil {
 		return false
 	}
 	defer f.Close()
+
 	r := bufio.NewReader(io.LimitReader(f, carryRead))
 	if !firstLine {
 		text, _ := io.ReadAll(r)
 		return holdsPath(string(text), root)
 	}
 	line, _ := r.ReadString('\n')
+
 	return strings.HasPrefix(line, "#!") && holdsPath(line, root)
 }
 
@@ -65,6 +70,7 @@ func holdsPath(text, root string) bool {
 		if !found {
 			return false
 		}
+
 		if after == "" || strings.ContainsRune("/ \t\r\n\"':;", rune(after[0])) {
 			return true
 		}

@@ -29,23 +29,28 @@ type hierarchies map[string]string
 // groupPlaces finds them by trying, once in a process.
 var groupPlaces = sync.OnceValue(func() hierarchies {
 	h := hierarchies{}
+
 	mounts, own := groupMounts(), groupsOfSelf()
 	for controller, mount := range mounts {
 		rel, err := filepath.Rel(mount.root, own[controller])
 		if err != nil || strings.HasPrefix(rel, "..") {
 			rel = "."
 		}
+
 		for dir := filepath.Join(mount.point, rel); ; dir = filepath.Dir(dir) {
 			if tryGroup(controller, dir) {
 				h[controller] = dir
 				sweepGroups(dir)
+
 				break
 			}
+
 			if dir == mount.point || len(dir) <= len(mount.point) {
 				break
 			}
 		}
 	}
+
 	return h
 })
 
@@ -56,18 +61,22 @@ type groupMount struct{ point, root string }
 // where it has the memory and pids controllers.
 func groupMounts() map[string]groupMount {
 	found := map[string]groupMount{}
+
 	f, err := os.Open("/proc/self/mountinfo")
 	if err != nil {
 		return found
 	}
 	defer f.Close()
+
 	for lines := bufio.NewScanner(f); lines.Scan(); {
 		before, after, ok := strings.Cut(lines.Text(), " - ")
+
 		a, b := strings.Fields(before), strings.Fields(after)
 		if !ok || len(a) < 5 || len(b) < 3 {
 			continue
 		}
 		m := groupMount{point: a[4], root: a[3]}
+
 		switch b[0] {
 		case "cgroup":
 			for _, option := range strings.Split(b[2], ",") {
@@ -76,11 +85,13 @@ func groupMounts() map[string]groupMount {
 				}
 			}
 		case "cgroup2":
-			if has, err := os.ReadFile(filepath.Join(m.point, "cgroup.controllers")); err == nil && hasWords(string(has), "memory", "pids") {
+			if has, err := os.ReadFile(filepath.Join(m.point, "cgroup.controllers")); err == nil &&
+				hasWords(string(has), "memory", "pids") {
 				found["unified"] = m
 			}
 		}
 	}
+
 	return found
 }
 
@@ -92,12 +103,14 @@ func hasWords(text string, words ...string) bool {
 // groupsOfSelf is where this process is in each hierarchy.
 func groupsOfSelf() map[string]string {
 	own := map[string]string{}
+
 	text, _ := os.ReadFile("/proc/self/cgroup")
 	for _, line := range strings.Split(string(text), "\n") {
 		parts := strings.SplitN(line, ":", 3)
 		if len(parts) < 3 {
 			continue
 		}
+
 		for _, controller := range strings.Split(parts[1], ",") {
 			if controller == "" {
 				controller = "unified"
@@ -105,6 +118,7 @@ func groupsOfSelf() map[string]string {
 			own[controller] = parts[2]
 		}
 	}
+
 	return own
 }
 
@@ -115,22 +129,28 @@ func tryGroup(controller, dir string) bool {
 		if err != nil {
 			return false
 		}
-		if !hasWords(string(has), "memory", "pids") && os.WriteFile(filepath.Join(dir, "cgroup.subtree_control"), []byte("+memory +pids"), 0) != nil {
+
+		if !hasWords(string(has), "memory", "pids") && os.WriteFile(filepath.Join(dir, "cgroup.subtree_control"),
+			[]byte("+memory +pids"), 0) != nil {
 			return false
 		}
 	}
+
 	g := filepath.Join(dir, newGroupName())
 	if os.Mkdir(g, 0o755) != nil {
 		return false
 	}
 	defer removeGroup(g)
+
 	if controller != "unified" {
 		f, err := os.OpenFile(filepath.Join(g, "tasks"), os.O_WRONLY, 0)
 		if err == nil {
 			f.Close()
 		}
+
 		return err == nil
 	}
+
 	d, err := os.Open(g)
 	if err != nil {
 		return false
@@ -138,6 +158,7 @@ func tryGroup(controller, dir string) bool {
 	defer d.Close()
 	c := exec.Command("/bin/sh", "-c", ":")
 	c.SysProcAttr = &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: int(d.Fd())}
+
 	return c.Run() == nil && os.WriteFile(filepath.Join(g, "pids.max"), []byte("100"), 0) == nil
 }
 
@@ -176,21 +197,25 @@ func newGroup(s *Spec) *group {
 	if s.Memory == 0 && s.Processes == 0 && s.CPU == 0 {
 		return nil
 	}
+
 	places := groupPlaces()
 	if len(places) == 0 {
 		return nil
 	}
 	g := &group{dirs: hierarchies{}}
 	name := newGroupName()
+
 	for controller, place := range places {
 		if _, unified := places["unified"]; unified && controller != "unified" {
 			continue
 		}
+
 		dir := filepath.Join(place, name)
 		if err := os.Mkdir(dir, 0o755); err == nil {
 			g.dirs[controller] = dir
 		}
 	}
+
 	if dir := g.dirs["unified"]; dir != "" {
 		var err error
 		if g.entry, err = os.Open(dir); err != nil {
@@ -198,6 +223,7 @@ func newGroup(s *Spec) *group {
 			return nil
 		}
 	}
+
 	return g
 }
 
@@ -207,10 +233,12 @@ func (g *group) limit(what string, n int64) string {
 		return ""
 	}
 	controller := map[string]string{"memory": "memory", "processes": "pids", "cpu": "cpuacct"}[what]
+
 	version, dir := "2", g.dirs["unified"]
 	if dir == "" {
 		version, dir = "1", g.dirs[controller]
 	}
+
 	if dir == "" {
 		return ""
 	}
@@ -218,6 +246,7 @@ func (g *group) limit(what string, n int64) string {
 		return os.WriteFile(filepath.Join(dir, file), strconv.AppendInt(nil, n, 10), 0)
 	}
 	var err error
+
 	switch what + version {
 	case "memory1":
 		err = set("memory.limit_in_bytes", n)
@@ -234,9 +263,11 @@ func (g *group) limit(what string, n int64) string {
 	case "processes2":
 		err = set("pids.max", n)
 	}
+
 	if err != nil {
 		return ""
 	}
+
 	return "enforced by cgroup version " + version
 }
 
@@ -247,11 +278,13 @@ func (g *group) join(pid int) error {
 	if g == nil || g.entry != nil {
 		return nil
 	}
+
 	for _, dir := range g.dirs {
 		if err := os.WriteFile(filepath.Join(dir, "tasks"), strconv.AppendInt(nil, int64(pid), 10), 0); err != nil {
 			return fmt.Errorf("enter a cgroup: %w", err)
 		}
 	}
+
 	return nil
 }
 
@@ -262,15 +295,18 @@ func (g *group) value(controller, file, label string) int64 {
 	if g.dirs[controller] == "" || err != nil {
 		return 0
 	}
+
 	for _, line := range strings.Split(string(text), "\n") {
 		number, found := line, true
 		if label != "" {
 			number, found = strings.CutPrefix(line, label+" ")
 		}
+
 		if n, err := strconv.ParseInt(strings.TrimSpace(number), 10, 64); found && err == nil {
 			return n
 		}
 	}
+
 	return 0
 }
 
@@ -282,6 +318,7 @@ func (g *group) exceeded() string {
 	case g.value("pids", "pids.events", "max") > 0 || g.value("unified", "pids.events", "max") > 0:
 		return "processes"
 	}
+
 	return ""
 }
 
@@ -290,6 +327,7 @@ func (g *group) memory() int64 {
 	if g.dirs["unified"] != "" {
 		return g.value("unified", "memory.stat", "anon") + g.value("unified", "memory.stat", "shmem")
 	}
+
 	return g.value("memory", "memory.stat", "rss") + g.value("memory", "memory.stat", "shmem")
 }
 
@@ -299,6 +337,7 @@ func (g *group) cpu() time.Duration {
 	if g.dirs["unified"] != "" {
 		used = time.Duration(g.value("unified", "cpu.stat", "usage_usec")) * time.Microsecond
 	}
+
 	return max(used-g.cpuBase, 0)
 }
 
@@ -306,9 +345,11 @@ func (g *group) close() {
 	if g == nil {
 		return
 	}
+
 	if g.entry != nil {
 		g.entry.Close()
 	}
+
 	for _, dir := range g.dirs {
 		removeGroup(dir)
 	}

@@ -30,17 +30,21 @@ func (s *Spec) checkConfinement(bad func(string, ...any) error) error {
 	default:
 		return bad("unknown network %q", s.Network)
 	}
+
 	if s.Memory < 0 || s.Processes < 0 || s.Disk < 0 || s.CPU < 0 || s.MaxOutput < 0 {
 		return bad("a limit can't be negative")
 	}
+
 	for _, path := range slices.Concat(s.Writable, s.Hidden) {
 		if !filepath.IsAbs(path) || filepath.Clean(path) == "/" {
 			return bad("a run can't be confined by the path %q", path)
 		}
 	}
+
 	if !s.Confined {
 		return nil
 	}
+
 	for _, path := range append([]string{s.temp()}, s.Writable...) {
 		for _, v := range s.Views {
 			for _, layer := range v.Lower {
@@ -50,6 +54,7 @@ func (s *Spec) checkConfinement(bad func(string, ...any) error) error {
 			}
 		}
 	}
+
 	return nil
 }
 
@@ -62,33 +67,39 @@ func (s *Spec) temp() string {
 			return filepath.Clean(path)
 		}
 	}
+
 	return ""
 }
 
 // writable is what exists of TMPDIR and Writable outside the views.
 func (s *Spec) writable() []string {
 	var list []string
+
 	for _, path := range append([]string{s.temp()}, s.Writable...) {
 		path, err := filepath.EvalSymlinks(path)
 		if err != nil || path == "" || isPrivate(path) || slices.Contains(list, path) {
 			continue
 		}
+
 		if i, _ := s.viewOf(path, len(s.Views)); i < 0 {
 			list = append(list, path)
 		}
 	}
+
 	return list
 }
 
 // secrets is what exists of Hidden, without links.
 func (s *Spec) secrets() []string {
 	var list []string
+
 	for _, path := range s.Hidden {
 		path, err := filepath.EvalSymlinks(path)
 		if err == nil && path != "/" && !slices.Contains(list, path) {
 			list = append(list, path)
 		}
 	}
+
 	return list
 }
 
@@ -107,11 +118,13 @@ func (s *Spec) hiddenIn(b Bind) (list []string) {
 	if err != nil || !s.Confined {
 		return nil
 	}
+
 	for _, path := range s.secrets() {
 		if rest, ok := below(from, path); ok && rest != "" {
 			list = append(list, rest)
 		}
 	}
+
 	return list
 }
 
@@ -119,6 +132,7 @@ func (s *Spec) hiddenIn(b Bind) (list []string) {
 // private is an existing empty folder of ours.
 func (s *Spec) cover(plan *stage.Plan, private string) error {
 	plan.Confine, plan.Writable = true, s.writable()
+
 	covered := func(path string) bool {
 		return slices.ContainsFunc(plan.Covers, func(c stage.Cover) bool { return c.Path == path })
 	}
@@ -127,21 +141,25 @@ func (s *Spec) cover(plan *stage.Plan, private string) error {
 		if err != nil || covered(path) {
 			continue
 		}
+
 		from := filepath.Join(private, strconv.Itoa(i))
 		if err := errors.Join(os.Mkdir(from, 0o700), os.Chmod(from, 0o777|fs.ModeSticky)); err != nil {
 			return err
 		}
 		plan.Covers = append(plan.Covers, stage.Cover{Path: path, From: from})
 	}
+
 	if fi, err := os.Stat(shm); err == nil && fi.IsDir() {
 		plan.Covers = append(plan.Covers, stage.Cover{Path: shm, Memory: true, Size: s.Memory})
 	}
+
 	for _, path := range s.hidden() {
 		if !covered(path) && !slices.Contains(plan.Writable, path) {
 			plan.Covers = append(plan.Covers, stage.Cover{Path: path})
 		}
 	}
 	slices.SortFunc(plan.Covers, func(a, b stage.Cover) int { return strings.Compare(a.Path, b.Path) })
+
 	return nil
 }
 
@@ -151,9 +169,11 @@ func (s *Spec) netAttr(plan *stage.Plan, attr *syscall.SysProcAttr) {
 	if s.Confined && s.Tier == Namespaces {
 		attr.Cloneflags |= unix.CLONE_NEWIPC
 	}
+
 	if s.Network == "" || s.Network == NetworkOn {
 		return
 	}
+
 	if attr.Cloneflags&unix.CLONE_NEWUSER == 0 && !mayMount() {
 		plan.NoSocket = s.Network == NetworkOff
 		return
@@ -167,6 +187,7 @@ func (s *Spec) networkText(attr *syscall.SysProcAttr) string {
 	if attr.Cloneflags&unix.CLONE_NEWNET != 0 {
 		return "enforced by a network namespace"
 	}
+
 	return "not enforced: without namespaces the loopback device can't be had alone"
 }
 
@@ -179,6 +200,7 @@ func tasksOf(uid int) (n int64) {
 			n++
 		}
 	}
+
 	return n
 }
 
@@ -187,14 +209,17 @@ func (s *Spec) limits(plan *stage.Plan, g *group, attr *syscall.SysProcAttr) map
 	how := map[string]string{}
 	l := &plan.Limits
 	const sampled = "enforced by looking every 20 ms, but not by the kernel: what is quicker goes unseen"
+
 	if s.Memory > 0 {
 		if how["memory"] = g.limit("memory", s.Memory); how["memory"] == "" {
 			how["memory"], l.Memory = sampled, s.Memory
 		}
 	}
+
 	if s.Processes > 0 {
 		if how["processes"] = g.limit("processes", int64(s.Processes)); how["processes"] == "" {
 			how["processes"], l.Count = sampled, int64(s.Processes)
+
 			switch {
 			case attr.Cloneflags&unix.CLONE_NEWUSER != 0:
 				how["processes"] = "enforced by RLIMIT_NPROC in a user namespace, and by looking every 20 ms"
@@ -205,6 +230,7 @@ func (s *Spec) limits(plan *stage.Plan, g *group, attr *syscall.SysProcAttr) map
 			}
 		}
 	}
+
 	if s.CPU > 0 {
 		if how["cpu"] = g.limit("cpu", 0); how["cpu"] == "" {
 			how["cpu"], l.CPU = sampled, s.CPU
@@ -212,16 +238,20 @@ func (s *Spec) limits(plan *stage.Plan, g *group, attr *syscall.SysProcAttr) map
 			how["cpu"] += ", looked at every 20 ms"
 		}
 	}
+
 	if l.Memory > 0 || l.Count > 0 || l.CPU > 0 {
 		l.Sample = look
 	}
+
 	if s.Disk > 0 {
 		l.FileSize = s.Disk
 		how["disk"] = "enforced by RLIMIT_FSIZE, and by looking at the run's folders from time to time"
 	}
+
 	if s.MaxOutput > 0 {
 		how["output"] = "enforced by counting"
 	}
 	plan.Wait = g != nil && g.entry == nil
+
 	return how
 }

@@ -47,52 +47,65 @@ func runCopies(ctx context.Context, s Spec) (Result, error) {
 		return Result{}, roomError("make the run's folder", err)
 	}
 	defer removeAll(dir)
+
 	c := &copies{spec: s, apart: map[string]bool{}}
 	if err := c.make(dir); err != nil {
 		return Result{}, roomError("copy the run's tree", err)
 	}
 	mark := markVariable + "=" + rand.Text()
 	plan := s.command()
+
 	plan.Dir = c.place(s.Dir)
 	for _, kv := range s.Env {
 		plan.Env = append(plan.Env, c.placeAll(kv))
 	}
 	plan.Env = append(plan.Env, mark)
+
 	places := slices.Clone(c.at)
 	if temp := s.temp(); temp != "" && c.place(temp) == temp && !isPrivate(temp) {
 		places = append(places, temp)
 	}
+
 	if s.Confined {
 		plan.Confine, plan.Unread = true, s.hidden()
 		plan.Writable = append(append(s.writable(), dir), shm)
 	}
+
 	r, err := supervise(ctx, s, plan, &syscall.SysProcAttr{Setsid: true}, places)
 	if err != nil {
 		return Result{}, err
 	}
+
 	tree := "enforced by a subreaper, but what forks faster than it can be stopped may survive"
 	if r.Enforced["stage"] != "" { // and what it left has lost its ancestor
 		tree = "not enforced: its first process was killed, and only what bears the run's mark was found"
+
 		r.Survivors = append(r.Survivors, killMarked(mark)...)
 	}
+
 	if len(s.Views) > 0 {
 		r.Enforced["view"] = "enforced by a copy, but the repository's own path leads to the repository"
 	}
+
 	if len(s.Binds) > 0 {
 		r.Enforced["carry"] = "enforced by copies that are thrown away"
 	}
+
 	if len(r.Survivors) > 0 {
 		return r, nil // they may still write: nothing of the copy is worth keeping
 	}
 	r.Enforced["tree"] = tree
+
 	if err := c.collect(); err != nil {
 		return Result{}, roomError("keep what the run changed", err)
 	}
+
 	if len(s.Views) > 0 {
 		if r.Changes, err = changes(s.Views[0]); err != nil {
 			return Result{}, roomError("list what the run changed", err)
 		}
 	}
+
 	return r, nil
 }
 
@@ -102,6 +115,7 @@ func (c *copies) make(dir string) error {
 		at := filepath.Join(dir, strconv.Itoa(i))
 		if place := c.place(v.Root); place != v.Root {
 			at = place
+
 			c.apart[at] = true
 			if err := os.RemoveAll(at); err != nil {
 				return err
@@ -109,27 +123,33 @@ func (c *copies) make(dir string) error {
 		} else if _, err := os.Stat(v.Root); i == 0 && err != nil {
 			return err
 		}
+
 		c.at = append(c.at, at)
 		if err := errors.Join(v.makeUpper(), os.MkdirAll(at, 0o755)); err != nil {
 			return err
 		}
+
 		if err := copyMerged(v.Lower, at); err != nil {
 			return err
 		}
 	}
+
 	for _, b := range c.spec.Binds {
 		to := c.place(b.To)
 		if to == b.To {
 			return research.Errorf(research.CodeUnsupported, "carry only folders inside the repository",
 				"without namespaces %s can't appear at %s", b.From, b.To)
 		}
+
 		c.apart[to] = true
 		if err := errors.Join(os.RemoveAll(to), os.MkdirAll(filepath.Dir(to), 0o755)); err != nil {
 			return err
 		}
+
 		if err := Copy(b.From, to); err != nil {
 			return err
 		}
+
 		for _, rest := range c.spec.hiddenIn(b) {
 			if err := os.RemoveAll(filepath.Join(to, rest)); err != nil {
 				return err
@@ -138,6 +158,7 @@ func (c *copies) make(dir string) error {
 	}
 	// A change within the same tick of the kernel's clock would not move a ctime.
 	time.Sleep(12 * time.Millisecond)
+
 	for _, at := range c.at {
 		manifest := map[string]before{}
 		if err := c.manifest(at, "", manifest); err != nil {
@@ -145,6 +166,7 @@ func (c *copies) make(dir string) error {
 		}
 		c.before = append(c.before, manifest)
 	}
+
 	return nil
 }
 
@@ -153,6 +175,7 @@ func (c *copies) place(path string) string {
 	if i, rest := c.spec.viewOf(path, len(c.at)); i >= 0 {
 		return filepath.Join(c.at[i], rest)
 	}
+
 	return path
 }
 
@@ -162,12 +185,14 @@ func (c *copies) placeAll(kv string) string {
 	if placed := c.place(filepath.Clean(value)); placed != filepath.Clean(value) {
 		return key + "=" + placed
 	}
+
 	list := strings.Split(value, ":")
 	for i, path := range list {
 		if placed := c.place(filepath.Clean(path)); placed != filepath.Clean(path) {
 			list[i] = placed
 		}
 	}
+
 	return key + "=" + strings.Join(list, ":")
 }
 
@@ -177,16 +202,20 @@ func (c *copies) manifest(root, rel string, m map[string]before) error {
 	if err != nil {
 		return err
 	}
+
 	for _, e := range entries {
 		name := joinSlash(rel, e.Name())
+
 		path := filepath.Join(root, name)
 		if c.apart[path] {
 			continue
 		}
+
 		st, err := lstat(path)
 		if err != nil {
 			return err
 		}
+
 		m[name] = before{st.Ino, st.Ctim, st.Mode}
 		if e.IsDir() {
 			if err := c.manifest(root, name, m); err != nil {
@@ -194,6 +223,7 @@ func (c *copies) manifest(root, rel string, m map[string]before) error {
 			}
 		}
 	}
+
 	return nil
 }
 
@@ -202,6 +232,7 @@ func lstat(path string) (*syscall.Stat_t, error) {
 	if err := syscall.Lstat(path, &st); err != nil {
 		return nil, &os.PathError{Op: "lstat", Path: path, Err: err}
 	}
+
 	return &st, nil
 }
 
@@ -211,18 +242,22 @@ func (c *copies) collect() error {
 		if v.Upper == "" {
 			continue
 		}
-		m := mover{c: c, view: v, at: c.at[i], before: c.before[i], modes: map[string]fs.FileMode{}, made: map[string]fs.FileMode{}}
+
+		m := mover{c: c, view: v, at: c.at[i], before: c.before[i], modes: map[string]fs.FileMode{},
+			made: map[string]fs.FileMode{}}
 		if err := m.folder("", v.Lower); err != nil {
 			return err
 		}
 		made := slices.Sorted(maps.Keys(m.made))
 		slices.Reverse(made) // what is in a folder before the folder, which may lose its write permission
+
 		for _, rel := range made {
 			if err := os.Chmod(filepath.Join(v.Upper, rel), m.made[rel]); err != nil {
 				return err
 			}
 		}
 	}
+
 	return nil
 }
 
@@ -240,23 +275,28 @@ func (m *mover) folder(rel string, lower []string) error {
 	dir := filepath.Join(m.at, rel)
 	if fi, err := os.Stat(dir); err == nil && fi.Mode().Perm()&0o700 != 0o700 {
 		m.modes[rel] = fi.Mode()
+
 		if err := os.Chmod(dir, 0o700); err != nil {
 			return err
 		}
 	}
+
 	all, err := names(append([]string{dir}, lower...))
 	if err != nil {
 		return err
 	}
+
 	for _, name := range all {
 		old, err := resolve(lower, name)
 		if err != nil {
 			return err
 		}
+
 		if err := m.entry(joinSlash(rel, name), old); err != nil {
 			return err
 		}
 	}
+
 	return nil
 }
 
@@ -265,34 +305,43 @@ func (m *mover) entry(rel string, old entry) error {
 	if m.c.apart[path] {
 		return nil
 	}
+
 	fi, err := os.Lstat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		if old.info == nil || m.holdsApart(path) {
 			return nil
 		}
+
 		return m.whiteout(rel)
 	}
+
 	if err != nil {
 		return err
 	}
+
 	if fi.IsDir() {
 		if old.info == nil && m.onlyApart(path) {
 			return nil
 		}
+
 		if old.dirs == nil || old.info.Mode() != fi.Mode() {
 			if err := m.dirs(rel); err != nil {
 				return err
 			}
 		}
+
 		return m.folder(rel, old.dirs)
 	}
+
 	st := fi.Sys().(*syscall.Stat_t)
 	if b, ok := m.before[rel]; ok && b == (before{st.Ino, st.Ctim, st.Mode}) {
 		return nil
 	}
+
 	if err := m.dirs(filepath.Dir(rel)); err != nil {
 		return err
 	}
+
 	return os.Rename(path, filepath.Join(m.view.Upper, rel))
 }
 
@@ -303,6 +352,7 @@ func (m *mover) holdsApart(path string) bool {
 			return true
 		}
 	}
+
 	return false
 }
 
@@ -312,6 +362,7 @@ func (m *mover) onlyApart(path string) bool {
 		return false
 	}
 	entries, err := os.ReadDir(path)
+
 	return err == nil && !slices.ContainsFunc(entries, func(e fs.DirEntry) bool {
 		child := filepath.Join(path, e.Name())
 		return !m.c.apart[child] && !(e.IsDir() && m.onlyApart(child))
@@ -323,22 +374,27 @@ func (m *mover) dirs(rel string) error {
 	if rel == "." || rel == "" {
 		return nil
 	}
+
 	if err := m.dirs(filepath.Dir(rel)); err != nil {
 		return err
 	}
+
 	fi, err := os.Stat(filepath.Join(m.at, rel))
 	if err != nil {
 		return err
 	}
+
 	mode, ok := m.modes[rel]
 	if !ok {
 		mode = fi.Mode()
 	}
+
 	to := filepath.Join(m.view.Upper, rel)
 	if err := os.Mkdir(to, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
 	m.made[rel] = mode
+
 	return copyOwner(to, fi)
 }
 
@@ -347,10 +403,12 @@ func (m *mover) whiteout(rel string) error {
 	if err := m.dirs(filepath.Dir(rel)); err != nil {
 		return err
 	}
+
 	if err := unix.Mknod(filepath.Join(m.view.Upper, rel), unix.S_IFCHR, 0); err != nil {
 		return research.Errorf(research.CodeUnsupported, "use a Linux kernel of at least 5.8",
 			"this machine can't note that the run deleted %s: %w", rel, err)
 	}
+
 	return nil
 }
 
@@ -360,18 +418,21 @@ func (m *mover) whiteout(rel string) error {
 func killMarked(mark string) (left []int) {
 	for end := time.Now().Add(deathLimit); ; time.Sleep(20 * time.Millisecond) {
 		left = left[:0]
+
 		entries, _ := os.ReadDir("/proc")
 		for _, e := range entries {
 			pid, err := strconv.Atoi(e.Name())
 			if err != nil {
 				continue
 			}
+
 			env, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
 			if err == nil && slices.Contains(strings.Split(string(env), "\x00"), mark) {
 				syscall.Kill(pid, syscall.SIGKILL)
 				left = append(left, pid)
 			}
 		}
+
 		if len(left) == 0 || time.Now().After(end) {
 			return left
 		}
@@ -388,7 +449,9 @@ func removeAll(dir string) error {
 		if err == nil && e.IsDir() {
 			os.Chmod(path, 0o700)
 		}
+
 		return nil
 	})
+
 	return os.RemoveAll(dir)
 }

@@ -27,6 +27,7 @@ func HardlinkTree(src, dst string) error {
 		if fi.Mode().IsRegular() {
 			return os.Link(from, to)
 		}
+
 		return copyLeaf(from, to, fi)
 	})
 }
@@ -37,21 +38,26 @@ func walkTree(src, dst string, leaf func(from, to string, fi fs.FileInfo) error)
 	if err != nil {
 		return err
 	}
+
 	if !fi.IsDir() {
 		return leaf(src, dst, fi)
 	}
+
 	entries, err := os.ReadDir(src)
 	if err != nil {
 		return err
 	}
+
 	if err := makeDir(dst); err != nil {
 		return err
 	}
+
 	for _, e := range entries {
 		if err := walkTree(filepath.Join(src, e.Name()), filepath.Join(dst, e.Name()), leaf); err != nil {
 			return err
 		}
 	}
+
 	return finishDir(src, dst, fi)
 }
 
@@ -60,10 +66,12 @@ func makeDir(dst string) error {
 	if err := os.Mkdir(dst, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
+
 	fi, err := os.Stat(dst)
 	if err == nil && !fi.IsDir() {
 		return fmt.Errorf("copy to %s: not a folder", dst)
 	}
+
 	return err
 }
 
@@ -72,6 +80,7 @@ func finishDir(src, dst string, fi fs.FileInfo) error {
 	if err := errors.Join(copyOwner(dst, fi), os.Chmod(dst, fi.Mode()), copyMarks(src, dst)); err != nil {
 		return err
 	}
+
 	return os.Chtimes(dst, time.Time{}, fi.ModTime())
 }
 
@@ -85,13 +94,16 @@ func copyLeaf(from, to string, fi fs.FileInfo) error {
 		if err != nil {
 			return err
 		}
+
 		if err := os.Symlink(target, to); err != nil {
 			return err
 		}
+
 		return errors.Join(copyOwner(to, fi), linkTime(to, fi))
 	case fs.ModeSocket:
 		return nil
 	}
+
 	return copySpecial(to, fi)
 }
 
@@ -101,10 +113,12 @@ func copyFile(from, to string, fi fs.FileInfo) error {
 		return err
 	}
 	defer in.Close()
+
 	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}
+
 	if err := cloneFile(out, in); err != nil {
 		_, err = out.ReadFrom(in) // copy_file_range where the kernel has it
 		if err != nil {
@@ -112,11 +126,14 @@ func copyFile(from, to string, fi fs.FileInfo) error {
 			return err
 		}
 	}
+
 	if err := out.Close(); err != nil {
 		return err
 	}
+
 	if err := errors.Join(copyOwner(to, fi), os.Chmod(to, fi.Mode())); err != nil {
 		return err
 	}
+
 	return os.Chtimes(to, time.Time{}, fi.ModTime())
 }

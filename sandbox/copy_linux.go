@@ -15,12 +15,14 @@ func copyMerged(dirs []string, dst string) error {
 	if err != nil {
 		return err
 	}
+
 	for _, name := range list {
 		e, err := resolve(dirs, name)
 		if err != nil {
 			return err
 		}
 		to := filepath.Join(dst, name)
+
 		switch {
 		case e.leaf != "":
 			err = copyLeaf(e.leaf, to, e.info)
@@ -29,23 +31,29 @@ func copyMerged(dirs []string, dst string) error {
 				err = copyMerged(e.dirs, to)
 			}
 		}
+
 		if err != nil {
 			return err
 		}
 	}
+
 	if len(dirs) == 0 {
 		return nil
 	}
+
 	fi, err := os.Stat(dirs[0])
 	if err != nil {
 		return err
 	}
+
 	if err := copyOwner(dst, fi); err != nil {
 		return err
 	}
+
 	if err := os.Chmod(dst, fi.Mode()); err != nil {
 		return err
 	}
+
 	return setTime(dst, fi)
 }
 
@@ -60,6 +68,7 @@ func copyOwner(to string, fi fs.FileInfo) error {
 	if !ok || os.Geteuid() != 0 || (int(st.Uid) == 0 && int(st.Gid) == 0) {
 		return nil
 	}
+
 	return os.Lchown(to, int(st.Uid), int(st.Gid))
 }
 
@@ -72,6 +81,7 @@ func copyMarks(src, dst string) error {
 			}
 		}
 	}
+
 	return nil
 }
 
@@ -88,8 +98,10 @@ func copySpecial(to string, fi fs.FileInfo) error {
 	if !ok {
 		return nil
 	}
+
 	if err := unix.Mknod(to, st.Mode, int(st.Rdev)); err != nil {
 		return &os.PathError{Op: "mknod", Path: to, Err: err}
 	}
+
 	return copyOwner(to, fi)
 }

@@ -24,19 +24,23 @@ func detach(argv, env []string, dir, logPath string) (int, error) {
 	if len(argv) == 0 {
 		return 0, errors.New("detach: no program")
 	}
+
 	path, err := exec.LookPath(argv[0])
 	if err != nil {
 		return 0, fmt.Errorf("find %s: %w", argv[0], err)
 	}
+
 	log, err := os.OpenFile(logPath, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
 		return 0, roomError("open the log", err)
 	}
 	defer log.Close()
+
 	start, err := log.Seek(0, io.SeekEnd)
 	if err != nil {
 		return 0, roomError("open the log", err)
 	}
+
 	ready, write, err := os.Pipe()
 	if err != nil {
 		return 0, fmt.Errorf("make a pipe: %w", err)
@@ -46,9 +50,11 @@ func detach(argv, env []string, dir, logPath string) (int, error) {
 		Env: append(append([]string(nil), env...), ReadyVariable+"=3")}
 	pid, err := launch(plan, log, write)
 	write.Close()
+
 	if err != nil {
 		return 0, err
 	}
+
 	return pid, acknowledged(ready, log, start, pid, argv[0])
 }
 
@@ -58,8 +64,10 @@ func launch(plan *stage.Plan, log, ready *os.File) (pid int, err error) {
 	if err != nil {
 		return 0, fmt.Errorf("make a control socket: %w", err)
 	}
+
 	control, theirs := os.NewFile(uintptr(pair[0]), "control"), os.NewFile(uintptr(pair[1]), "control")
 	defer control.Close()
+
 	null, err := os.Open(os.DevNull)
 	if err != nil {
 		theirs.Close()
@@ -69,20 +77,24 @@ func launch(plan *stage.Plan, log, ready *os.File) (pid int, err error) {
 	p, err := os.StartProcess("/proc/self/exe", []string{stage.Name},
 		&os.ProcAttr{Env: []string{}, Files: []*os.File{null, log, log, theirs, ready}})
 	theirs.Close()
+
 	if err != nil {
 		return 0, fmt.Errorf("start a process: %w", err)
 	}
 	control.Write(plan.Encode()) // a stage that is gone says nothing
+
 	m, err := stage.ReadMessage(control)
 	if _, werr := p.Wait(); err == nil && werr != nil {
 		err = werr
 	}
+
 	switch {
 	case err != nil:
 		return 0, fmt.Errorf("start a detached process: %w", err)
 	case m.Kind != stage.Started:
 		return 0, fmt.Errorf("%s %s: %w", m.Step, m.Path, m.Errno)
 	}
+
 	return m.Pid, nil
 }
 
@@ -91,6 +103,7 @@ func acknowledged(ready, log *os.File, start int64, pid int, name string) error 
 	ready.SetReadDeadline(time.Now().Add(readyLimit))
 	said := make([]byte, 64<<10)
 	n, err := ready.Read(said) // one write, one read: no need to wait until every copy of the pipe is closed
+
 	words := strings.SplitN(string(said[:n]), "\x00", 4)
 	switch {
 	case words[0] == "ready":
@@ -101,6 +114,7 @@ func acknowledged(ready, log *os.File, start int64, pid int, name string) error 
 		unix.Kill(pid, unix.SIGKILL) // it has a session of its own and has started nothing yet
 		return fmt.Errorf("%s (pid %d) did not become ready in %v: %s", name, pid, readyLimit, logEnd(log, start))
 	}
+
 	return fmt.Errorf("%s (pid %d) ended before it was ready: %s", name, pid, logEnd(log, start))
 }
 
@@ -112,9 +126,11 @@ func logEnd(log *os.File, start int64) string {
 	}
 	from := max(start, end-2<<10)
 	text := make([]byte, end-from)
+
 	n, _ := log.ReadAt(text, from)
 	if n == 0 {
 		return "its log is empty"
 	}
+
 	return strings.TrimSpace(string(text[:n]))
 }

@@ -20,29 +20,36 @@ func detect(ctx context.Context, dir string) (Tier, string, error) {
 		return "", "", research.Errorf(research.CodeBadArgument, "unset it, or set it to "+string(Copies),
 			"%s is %q, which is no tier", TierVariable, forced)
 	}
+
 	probe, err := os.MkdirTemp(dir, "probe-")
 	if err != nil {
 		return "", "", roomError("make a folder for a trial run", err)
 	}
 	defer removeAll(probe)
+
 	at := func(name string) string { return filepath.Join(probe, name) }
 	for _, name := range []string{"root", "lower", "carry"} {
 		if err := os.Mkdir(at(name), 0o755); err != nil {
 			return "", "", roomError("make a folder for a trial run", err)
 		}
 	}
-	r, err := Run(ctx, Spec{Command: "echo y > written && ! { echo y > carry/written; } 2>/dev/null", Dir: at("root"), Tier: Namespaces,
-		Views: []View{{Root: at("root"), Lower: []string{at("lower")}, Upper: at("upper"), Work: at("work")}},
+
+	r, err := Run(ctx, Spec{Command: "echo y > written && ! { echo y > carry/written; } 2>/dev/null", Dir: at("root"),
+		Tier: Namespaces, Views: []View{{Root: at("root"), Lower: []string{at("lower")}, Upper: at("upper"),
+			Work: at("work")}},
 		Binds: []Bind{{From: at("carry"), To: at("root/carry")}},
 		Wall:  time.Minute, Scratch: at("scratch"), Keep: 1 << 10}) // a busy machine is no reason to confine less
 	if ctx.Err() != nil {
 		return "", "", fmt.Errorf("make a trial run: %w", ctx.Err())
 	}
+
 	switch _, missing := os.Stat(at("upper/written")); {
 	case err != nil:
 		return Copies, research.Describe(err).Msg, nil
 	case r.Exit != 0 || missing != nil:
-		return Copies, fmt.Sprintf("a trial run under an overlay did not do what it should (exit status %d)", r.Exit), nil
+		return Copies, fmt.Sprintf("a trial run under an overlay did not do what it should (exit status %d)", r.Exit),
+			nil
 	}
+
 	return Namespaces, "", nil
 }

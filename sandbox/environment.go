@@ -42,6 +42,7 @@ func (e Environment) Digest() string {
 		text = []byte(err.Error())
 	}
 	sum := sha256.Sum256(text)
+
 	return hex.EncodeToString(sum[:6])
 }
 
@@ -49,6 +50,7 @@ func (e Environment) Digest() string {
 // "kernel 6.1 → 6.18, CPUs 2 → 4"; "" exactly when their digests are equal.
 func (e Environment) Differs(old Environment) string {
 	var changes []string
+
 	for _, f := range []struct{ name, was, is string }{
 		{"OS", old.OS, e.OS},
 		{"kernel", old.Kernel, e.Kernel},
@@ -64,6 +66,7 @@ func (e Environment) Differs(old Environment) string {
 			changes = append(changes, fmt.Sprintf("%s %s → %s", f.name, orNone(f.was), orNone(f.is)))
 		}
 	}
+
 	return strings.Join(changes, ", ")
 }
 
@@ -71,6 +74,7 @@ func orNone(s string) string {
 	if s == "" {
 		return "none"
 	}
+
 	return s
 }
 
@@ -78,6 +82,7 @@ func plainNumber(x float64) string {
 	if x == 0 {
 		return ""
 	}
+
 	return strconv.FormatFloat(x, 'f', -1, 64)
 }
 
@@ -90,23 +95,28 @@ func memoryText(bytes int64) string {
 	case bytes < gib:
 		return plainNumber(float64(bytes)/mib) + " MiB"
 	}
+
 	return plainNumber(float64(bytes)/gib) + " GiB"
 }
 
 // gpuText counts equal neighbours: "8 × NVIDIA H100 80GB HBM3".
 func gpuText(gpus []string) string {
 	var groups []string
+
 	for i := 0; i < len(gpus); {
 		n := 1
 		for i+n < len(gpus) && gpus[i+n] == gpus[i] {
 			n++
 		}
+
 		group := gpus[i]
 		if n > 1 {
 			group = fmt.Sprintf("%d × %s", n, group)
 		}
+
 		groups = append(groups, group)
 		i += n
 	}
+
 	return strings.Join(groups, " + ")
 }

@@ -9,14 +9,17 @@ import (
 // "ARM part 0xfff r0p1" where the part has no name here.
 func armModel(fields map[string]string) string {
 	maker, part := fields["CPU implementer"], fields["CPU part"]
+
 	name := armPart(maker, part)
 	if name == "" {
 		name = armMaker(maker) + " part " + orNone(part)
 	}
+
 	variant, err := strconv.ParseUint(strings.TrimPrefix(fields["CPU variant"], "0x"), 16, 8)
 	if err != nil {
 		return name
 	}
+
 	return name + " r" + strconv.FormatUint(variant, 10) + "p" + orNone(fields["CPU revision"])
 }
 
@@ -30,6 +33,7 @@ func armMaker(code string) string {
 	if name, ok := names[code]; ok {
 		return name
 	}
+
 	return "implementer " + code
 }
 

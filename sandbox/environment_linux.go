@@ -20,16 +20,19 @@ import (
 // alone may take 10 ms, in which the kernel samples clock speeds.
 func ReadEnvironment() Environment {
 	e := readFiles("/", allowedCPUs())
+
 	var name unix.Utsname
 	if unix.Uname(&name) == nil {
 		e.Kernel = unix.ByteSliceToString(name.Release[:])
 	}
+
 	return e
 }
 
 // readFiles is ReadEnvironment with the files of the system below root.
 func readFiles(root string, cpus []int) Environment {
 	groups := ownGroups(root)
+
 	return Environment{
 		OS:       runtime.GOOS,
 		CPU:      cpuModel(filepath.Join(root, "proc/cpuinfo")),
@@ -47,25 +50,31 @@ func readFiles(root string, cpus []int) Environment {
 func allowedCPUs() []int {
 	for size := 1024; size <= 1<<16; size *= 2 { // the kernel refuses a set that is too small
 		set := unix.NewCPUSet(size)
+
 		err := unix.SchedGetaffinityDynamic(0, set)
 		if errors.Is(err, unix.EINVAL) {
 			continue
 		}
+
 		if err != nil {
 			break
 		}
 		var cpus []int
+
 		for cpu := range size {
 			if set.IsSet(cpu) {
 				cpus = append(cpus, cpu)
 			}
 		}
+
 		return cpus
 	}
+
 	cpus := make([]int, runtime.NumCPU())
 	for i := range cpus {
 		cpus[i] = i
 	}
+
 	return cpus
 }
 
@@ -77,25 +86,31 @@ func cpuModel(path string) string {
 	}
 	defer f.Close()
 	fields := map[string]string{}
+
 	for lines := bufio.NewScanner(f); lines.Scan(); {
 		key, value, _ := strings.Cut(lines.Text(), ":")
+
 		key, value = strings.TrimSpace(key), strings.Join(strings.Fields(value), " ")
 		if strings.EqualFold(key, "model name") && value != "" {
 			return value
 		}
+
 		if key == "processor" && fields[key] != "" {
 			break // the second one
 		}
 		fields[key] = value
 	}
+
 	if fields["CPU implementer"] != "" {
 		return armModel(fields)
 	}
+
 	for _, key := range []string{"cpu", "cpu model", "uarch", "isa"} { // POWER, MIPS, RISC-V
 		if fields[key] != "" {
 			return fields[key]
 		}
 	}
+
 	return ""
 }
 
@@ -112,14 +127,17 @@ func ownGroups(root string) []controlGroup {
 	mounts, _ := os.ReadFile(filepath.Join(root, "proc/self/mountinfo"))
 	own, _ := os.ReadFile(filepath.Join(root, "proc/self/cgroup"))
 	var groups []controlGroup
+
 	for line := range strings.Lines(string(mounts)) {
 		// ID parent device root mountpoint options… - type source superoptions
 		before, after, _ := strings.Cut(line, " - ")
+
 		m, fs := strings.Fields(before), strings.Fields(after)
 		if len(m) < 5 || len(fs) < 3 || !strings.HasPrefix(fs[0], "cgroup") {
 			continue
 		}
 		g := controlGroup{top: filepath.Join(root, m[4]), unified: fs[0] == "cgroup2", holds: "," + fs[2] + ","}
+
 		path, ok := ownPath(string(own), g)
 		if !ok {
 			continue
@@ -127,6 +145,7 @@ func ownGroups(root string) []controlGroup {
 		g.dir = filepath.Join(g.top, inHierarchy(m[3], path))
 		groups = append(groups, g)
 	}
+
 	return groups
 }
 
@@ -137,6 +156,7 @@ func ownPath(own string, g controlGroup) (string, bool) {
 		if len(part) < 3 {
 			continue
 		}
+
 		for _, controller := range strings.Split(part[1], ",") {
 			limits := controller == "cpu" || controller == "memory"
 			if g.unified && part[0] == "0" || !g.unified && limits && strings.Contains(g.holds, ","+controller+",") {
@@ -144,6 +164,7 @@ func ownPath(own string, g controlGroup) (string, bool) {
 			}
 		}
 	}
+
 	return "", false
 }
 
@@ -154,6 +175,7 @@ func inHierarchy(mounted, path string) string {
 	if !ok || !strings.HasPrefix(rest, "/") || strings.HasPrefix(rest, "/..") {
 		return ""
 	}
+
 	return rest
 }
 
@@ -161,6 +183,7 @@ func inHierarchy(mounted, path string) string {
 // folder's is, +Inf for none.
 func smallestLimit(groups []controlGroup, read func(g controlGroup, dir string) float64) float64 {
 	least := math.Inf(1)
+
 	for _, g := range groups {
 		for dir := g.dir; ; dir = filepath.Dir(dir) {
 			least = min(least, read(g, dir))
@@ -169,6 +192,7 @@ func smallestLimit(groups []controlGroup, read func(g controlGroup, dir string) 
 			}
 		}
 	}
+
 	return least
 }
 
@@ -177,17 +201,21 @@ func cpuQuota(groups []controlGroup) float64 {
 	least := smallestLimit(groups, func(g controlGroup, dir string) float64 {
 		text := readShort(filepath.Join(dir, "cpu.max"))
 		if !g.unified {
-			text = readShort(filepath.Join(dir, "cpu.cfs_quota_us")) + " " + readShort(filepath.Join(dir, "cpu.cfs_period_us"))
+			text = readShort(filepath.Join(dir, "cpu.cfs_quota_us")) + " " + readShort(filepath.Join(dir,
+				"cpu.cfs_period_us"))
 		}
+
 		granted, period, _ := strings.Cut(text, " ")
 		if math.IsInf(parseLimit(period), 1) {
 			return math.Inf(1)
 		}
+
 		return parseLimit(granted) / parseLimit(period)
 	})
 	if math.IsInf(least, 1) {
 		return 0
 	}
+
 	return max(math.Round(least*1000), 1) / 1000
 }
 
@@ -197,6 +225,7 @@ func parseLimit(text string) float64 {
 	if err != nil || x <= 0 {
 		return math.Inf(1)
 	}
+
 	return x
 }
 
@@ -205,21 +234,26 @@ func memoryLimit(root string, groups []controlGroup) int64 {
 		if g.unified {
 			return parseLimit(readShort(filepath.Join(dir, "memory.max")))
 		}
+
 		return parseLimit(readShort(filepath.Join(dir, "memory.limit_in_bytes")))
 	})
+
 	_, total, _ := strings.Cut(readShort(filepath.Join(root, "proc/meminfo")), "MemTotal:")
 	if f := strings.Fields(total); len(f) > 0 {
 		least = min(least, parseLimit(f[0])*1024)
 	}
 	const step = 64 << 20
+
 	if least >= math.MaxInt64/2 { // version 1 has no word for "none", only a huge number
 		return 0
 	}
+
 	return int64(max(math.Round(least/step), 1)) * step
 }
 
 func governors(root string, cpus []int) string {
 	var found []string
+
 	for _, cpu := range cpus {
 		g := readShort(filepath.Join(root, "sys/devices/system/cpu/cpu"+strconv.Itoa(cpu), "cpufreq/scaling_governor"))
 		if g != "" && !slices.Contains(found, g) {
@@ -227,12 +261,14 @@ func governors(root string, cpus []int) string {
 		}
 	}
 	slices.Sort(found)
+
 	return strings.Join(found, ",")
 }
 
 func gpuModels(dir string) []string {
 	cards, _ := os.ReadDir(dir) // sorted
 	var models []string
+
 	for _, card := range cards {
 		for line := range strings.Lines(readShort(filepath.Join(dir, card.Name(), "information"))) {
 			if model, ok := strings.CutPrefix(line, "Model:"); ok {
@@ -241,6 +277,7 @@ func gpuModels(dir string) []string {
 			}
 		}
 	}
+
 	return models
 }
 
@@ -253,6 +290,7 @@ func driverVersion(path string) string {
 			return field
 		}
 	}
+
 	return ""
 }
 
@@ -265,9 +303,11 @@ func readShort(path string) string {
 	}
 	defer unix.Close(fd)
 	var text [4096]byte
+
 	n, err := unix.Read(fd, text[:])
 	if err != nil {
 		return ""
 	}
+
 	return strings.TrimSpace(string(text[:n]))
 }

@@ -22,10 +22,12 @@ func writeTree(t *testing.T, tree map[string]string) string {
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			t.Fatal(err)
 		}
+
 		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
+
 	return root
 }
 
@@ -33,6 +35,7 @@ func TestCPUModels(t *testing.T) {
 	arm := func(maker, part string) string {
 		cpu := "BogoMIPS\t: 243.75\nFeatures\t: fp asimd\nCPU implementer\t: " + maker +
 			"\nCPU architecture: 8\nCPU variant\t: 0x3\nCPU part\t: " + part + "\nCPU revision\t: 1\n\n"
+
 		return "processor\t: 0\n" + cpu + "processor\t: 1\n" + strings.Replace(cpu, part, "0xd03", 1)
 	}
 	for _, test := range []struct{ text, want string }{
@@ -65,11 +68,13 @@ const (
 
 func TestLimits(t *testing.T) {
 	const gib, meminfo = 1 << 30, "MemTotal:       16360000 kB\nMemFree:         1 kB\n"
+
 	v2 := func(self, mounts string, limits map[string]string) map[string]string {
 		tree := map[string]string{"proc/self/cgroup": self, "proc/self/mountinfo": mounts, "proc/meminfo": meminfo}
 		for path, text := range limits {
 			tree["sys/fs/cgroup/"+path] = text + "\n"
 		}
+
 		return tree
 	}
 	for name, test := range map[string]struct {
@@ -81,7 +86,8 @@ func TestLimits(t *testing.T) {
 		"no limit": {v2("0::/user/me\n", mountV2, map[string]string{
 			"user/me/cpu.max": "max 100000", "user/me/memory.max": "max"}), 0, 250 * gib / 16},
 		"own group": {v2("0::/user/me\n", mountV2, map[string]string{
-			"user/me/cpu.max": "50000 100000", "user/cpu.max": "max 100000", "user/me/memory.max": "4294967296"}), .5, 4 * gib},
+			"user/me/cpu.max": "50000 100000", "user/cpu.max": "max 100000", "user/me/memory.max": "4294967296"}), .5,
+			4 * gib},
 		"ancestor is tighter": {v2("0::/user/me\n", mountV2, map[string]string{
 			"user/me/cpu.max": "400000 100000", "user/me/memory.max": "4294967296",
 			"user/cpu.max": "250000 100000", "user/memory.max": "1073741824"}), 2.5, gib},
@@ -98,7 +104,8 @@ func TestLimits(t *testing.T) {
 		"version 1": {v2("5:cpu,cpuacct:/a/b\n4:memory:/m\n3:cpuset:/\n0::/\n", mountV1, map[string]string{
 			"cpu,cpuacct/a/b/cpu.cfs_quota_us": "-1", "cpu,cpuacct/a/b/cpu.cfs_period_us": "100000",
 			"cpu,cpuacct/a/cpu.cfs_quota_us": "75000", "cpu,cpuacct/a/cpu.cfs_period_us": "50000",
-			"memory/memory.limit_in_bytes": "9223372036854771712", "memory/m/memory.limit_in_bytes": "2147483648"}), 1.5, 2 * gib},
+			"memory/memory.limit_in_bytes": "9223372036854771712", "memory/m/memory.limit_in_bytes": "2147483648"}),
+			1.5, 2 * gib},
 		"version 1, no limit": {v2("5:cpu,cpuacct:/\n4:memory:/m\n", mountV1, map[string]string{
 			"cpu,cpuacct/cpu.cfs_quota_us": "-1", "cpu,cpuacct/cpu.cfs_period_us": "100000",
 			"memory/m/memory.limit_in_bytes": "9223372036854771712"}), 0, 250 * gib / 16},
@@ -123,11 +130,13 @@ func TestGovernorsAndGPUs(t *testing.T) {
 		tree["sys/devices/system/cpu/cpu"+strconv.Itoa(cpu)+"/cpufreq/scaling_governor"] = governor + "\n"
 	}
 	root := writeTree(t, tree)
+
 	want := sandbox.Environment{OS: "linux", CPUs: 3, Governor: "performance,schedutil",
 		GPUs: []string{"NVIDIA H100 80GB HBM3", "NVIDIA L4"}, Driver: "535.129.03"}
 	if d := cmp.Diff(want, sandbox.ReadEnvironmentFiles(root, []int{0, 1, 2})); d != "" {
 		t.Error(d)
 	}
+
 	open := "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  555.42.02  Release Build  (root@host)\nGCC version:  1.2\n"
 	for text, want := range map[string]string{open: "555.42.02", "NVRM version: none\nGCC version: 1.2\n": ""} {
 		root := writeTree(t, map[string]string{"proc/driver/nvidia/version": text})
@@ -140,16 +149,20 @@ func TestGovernorsAndGPUs(t *testing.T) {
 // What the kernel itself says of this machine.
 func TestThisMachine(t *testing.T) {
 	e := sandbox.ReadEnvironment()
+
 	release, err := os.ReadFile("/proc/sys/kernel/osrelease")
 	if err != nil {
 		t.Skip(err)
 	}
+
 	var info unix.Sysinfo_t
 	if err := unix.Sysinfo(&info); err != nil {
 		t.Fatal(err)
 	}
+
 	total := int64(info.Totalram) * int64(info.Unit)
-	if e.Kernel != strings.TrimSpace(string(release)) || e.Memory%(64<<20) != 0 || e.Memory == 0 || e.Memory > total+32<<20 {
+	if e.Kernel != strings.TrimSpace(string(release)) || e.Memory%(64<<20) != 0 || e.Memory == 0 ||
+		e.Memory > total+32<<20 {
 		t.Errorf("%+v; kernel %s, %d bytes", e, release, total)
 	}
 }
@@ -158,22 +171,29 @@ func TestThisMachine(t *testing.T) {
 func TestAffinity(t *testing.T) {
 	var was, one unix.CPUSet
 	runtime.LockOSThread()
+
 	defer runtime.UnlockOSThread()
+
 	if err := unix.SchedGetaffinity(0, &was); err != nil || was.Count() < 2 {
 		t.Skip("there is one CPU, or too many for a plain set")
 	}
+
 	if got := sandbox.ReadEnvironment().CPUs; got != was.Count() {
 		t.Errorf("of %d CPUs it counts %d", was.Count(), got)
 	}
+
 	first := 0
+
 	for !was.IsSet(first) {
 		first++
 	}
 	one.Set(first)
+
 	if err := unix.SchedSetaffinity(0, &one); err != nil {
 		t.Skip(err)
 	}
 	defer unix.SchedSetaffinity(0, &was)
+
 	if got := sandbox.ReadEnvironment().CPUs; got != 1 {
 		t.Errorf("pinned to one CPU, it counts %d", got)
 	}

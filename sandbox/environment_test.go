@@ -21,7 +21,8 @@ func TestDiffers(t *testing.T) {
 	}{
 		{func(e *sandbox.Environment) {}, ""},
 		{func(e *sandbox.Environment) { e.Kernel, e.CPUs = "6.18", 4 }, "kernel 6.1 → 6.18, CPUs 2 → 4"},
-		{func(e *sandbox.Environment) { e.Quota, e.Governor = 0, "" }, "CPU quota 1.5 → none, governor powersave → none"},
+		{func(e *sandbox.Environment) { e.Quota, e.Governor = 0, "" },
+			"CPU quota 1.5 → none, governor powersave → none"},
 		{func(e *sandbox.Environment) { e.Memory = 8 << 26 }, "memory 62.5 GiB → 512 MiB"},
 		{func(e *sandbox.Environment) { e.GPUs = e.GPUs[:2] }, "GPUs 2 × NVIDIA H100 + NVIDIA L4 → 2 × NVIDIA H100"},
 		{func(e *sandbox.Environment) { e.GPUs, e.Driver = nil, "" },
@@ -29,6 +30,7 @@ func TestDiffers(t *testing.T) {
 	} {
 		is := fullEnvironment()
 		test.change(&is)
+
 		if got := is.Differs(fullEnvironment()); got != test.want {
 			t.Errorf("got %q, want %q", got, test.want)
 		}
@@ -41,6 +43,7 @@ func TestEveryFieldCounts(t *testing.T) {
 	if !regexp.MustCompile(`^[0-9a-f]{12}$`).MatchString(was.Digest()) || fullEnvironment().Digest() != was.Digest() {
 		t.Errorf("digests %q and %q", was.Digest(), fullEnvironment().Digest())
 	}
+
 	for i := range reflect.TypeOf(was).NumField() {
 		is := fullEnvironment()
 		switch f := reflect.ValueOf(&is).Elem().Field(i); f.Kind() {
@@ -53,6 +56,7 @@ func TestEveryFieldCounts(t *testing.T) {
 		case reflect.Slice:
 			f.SetLen(2)
 		}
+
 		name := reflect.TypeOf(was).Field(i).Name
 		if is.Digest() == was.Digest() || is.Differs(was) == "" || is.Differs(was) == was.Differs(is) {
 			t.Errorf("%s: digest %s, differs by %q", name, is.Digest(), is.Differs(was))
@@ -63,9 +67,11 @@ func TestEveryFieldCounts(t *testing.T) {
 func TestReadEnvironment(t *testing.T) {
 	e := sandbox.ReadEnvironment()
 	t.Logf("%+v", e)
+
 	if e.OS == "" || e.CPUs < 1 {
 		t.Errorf("%+v", e)
 	}
+
 	if again := sandbox.ReadEnvironment(); again.Digest() != e.Digest() || again.Differs(e) != "" {
 		t.Errorf("it flickers: %s", again.Differs(e))
 	}
@@ -75,10 +81,12 @@ func TestLoadTooShort(t *testing.T) {
 	before := time.Now()
 	m := sandbox.StartLoad()
 	time.Sleep(25 * time.Millisecond) // the counters have moved by then
+
 	cpus, ok := m.Outside(0)
 	if ok && time.Since(before) < 50*time.Millisecond {
 		t.Errorf("it knows too early: %v", cpus)
 	}
+
 	if sandbox.LoadAverage() < 0 {
 		t.Error(sandbox.LoadAverage())
 	}

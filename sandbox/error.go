@@ -16,6 +16,7 @@ func roomError(what string, err error) error {
 	case errors.Is(err, fs.ErrNotExist):
 		return research.Errorf(research.CodeNotFound, "check that the path exists", "can't %s: %w", what, err)
 	}
+
 	return research.Errorf(research.CodeStorage, "free some space, or check who may write there, and try again",
 		"can't %s: %w", what, err)
 }

@@ -23,6 +23,7 @@ func isWhiteout(fi fs.FileInfo) bool {
 		return false
 	}
 	st, ok := fi.Sys().(*syscall.Stat_t)
+
 	return ok && st.Rdev == 0
 }
 
@@ -36,6 +37,7 @@ func isOpaque(dir string) bool {
 func hasMark(dir, name string) bool {
 	var value [4]byte
 	n, err := unix.Lgetxattr(dir, name, value[:])
+
 	return err == nil && n == 1 && value[0] == 'y'
 }
 
@@ -51,6 +53,7 @@ type entry struct {
 func resolve(dirs []string, name string) (e entry, err error) {
 	for _, dir := range dirs {
 		path := filepath.Join(dir, name)
+
 		fi, err := os.Lstat(path)
 		switch {
 		case errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR):
@@ -64,14 +67,17 @@ func resolve(dirs []string, name string) (e entry, err error) {
 		case !fi.IsDir():
 			return e, nil
 		}
+
 		if e.info == nil {
 			e.info = fi
 		}
+
 		e.dirs = append(e.dirs, path)
 		if isOpaque(path) {
 			return e, nil
 		}
 	}
+
 	return e, nil
 }
 
@@ -79,16 +85,19 @@ func resolve(dirs []string, name string) (e entry, err error) {
 // hides are among them.
 func names(dirs []string) ([]string, error) {
 	var all []string
+
 	for _, dir := range dirs {
 		entries, err := os.ReadDir(dir)
 		if err != nil {
 			return nil, err
 		}
+
 		for _, e := range entries {
 			all = append(all, e.Name())
 		}
 	}
 	sort.Strings(all)
+
 	return slices.Compact(all), nil
 }
 
@@ -97,11 +106,13 @@ func changes(v View) ([]Change, error) {
 	if v.Upper == "" {
 		return nil, nil
 	}
+
 	var d differ
 	if err := d.folder("", v.Upper, v.Lower); err != nil {
 		return nil, err
 	}
 	slices.SortFunc(d.list, func(a, b Change) int { return bytes.Compare([]byte(a.Path), []byte(b.Path)) })
+
 	return d.list, nil
 }
 
@@ -115,25 +126,31 @@ func (d *differ) folder(rel, upper string, lower []string) error {
 	if err != nil {
 		return err
 	}
+
 	if isOpaque(upper) {
 		if err := d.replaced(rel, upper, lower); err != nil {
 			return err
 		}
 	}
+
 	for _, e := range entries {
 		path, name := filepath.Join(upper, e.Name()), joinSlash(rel, e.Name())
+
 		fi, err := os.Lstat(path)
 		if err != nil {
 			return err
 		}
+
 		old, err := resolve(lower, e.Name())
 		if err != nil {
 			return err
 		}
+
 		if err := d.entry(name, path, fi, old); err != nil {
 			return err
 		}
 	}
+
 	return nil
 }
 
@@ -146,18 +163,23 @@ func (d *differ) entry(rel, path string, fi fs.FileInfo, old entry) error {
 		if old.info == nil || old.leaf != "" || old.info.Mode() != fi.Mode() {
 			d.add(rel, Dir)
 		}
+
 		return d.folder(rel, path, old.dirs)
 	}
+
 	if err := d.inside(rel, old.dirs); err != nil { // of a folder that became something else
 		return err
 	}
+
 	same, err := sameLeaf(path, fi, old)
 	if err != nil {
 		return err
 	}
+
 	if !same {
 		d.add(rel, Written)
 	}
+
 	return nil
 }
 
@@ -167,6 +189,7 @@ func (d *differ) deleted(rel string, old entry) error {
 		return nil
 	}
 	d.add(rel, Deleted)
+
 	return d.inside(rel, old.dirs)
 }
 
@@ -176,15 +199,18 @@ func (d *differ) inside(rel string, dirs []string) error {
 	if err != nil {
 		return err
 	}
+
 	for _, name := range list {
 		old, err := resolve(dirs, name)
 		if err != nil {
 			return err
 		}
+
 		if err := d.deleted(joinSlash(rel, name), old); err != nil {
 			return err
 		}
 	}
+
 	return nil
 }
 
@@ -194,18 +220,22 @@ func (d *differ) replaced(rel, upper string, lower []string) error {
 	if err != nil {
 		return err
 	}
+
 	for _, name := range list {
 		if _, err := os.Lstat(filepath.Join(upper, name)); err == nil {
 			continue
 		}
+
 		old, err := resolve(lower, name)
 		if err != nil {
 			return err
 		}
+
 		if err := d.deleted(joinSlash(rel, name), old); err != nil {
 			return err
 		}
 	}
+
 	return nil
 }
 
@@ -214,6 +244,7 @@ func sameLeaf(path string, fi fs.FileInfo, old entry) (bool, error) {
 	if old.leaf == "" || old.info.Mode() != fi.Mode() {
 		return false, nil
 	}
+
 	switch fi.Mode().Type() {
 	case fs.ModeSymlink:
 		a, err := os.Readlink(path)
@@ -221,13 +252,16 @@ func sameLeaf(path string, fi fs.FileInfo, old entry) (bool, error) {
 			return false, err
 		}
 		b, err := os.Readlink(old.leaf)
+
 		return a == b, err
 	case 0:
 		if fi.Size() != old.info.Size() {
 			return false, nil
 		}
+
 		return sameContent(path, old.leaf)
 	}
+
 	return false, nil
 }
 
@@ -237,18 +271,22 @@ func sameContent(a, b string) (bool, error) {
 		return false, err
 	}
 	defer fa.Close()
+
 	fb, err := os.Open(b)
 	if err != nil {
 		return false, err
 	}
 	defer fb.Close()
+
 	bufA, bufB := make([]byte, 128<<10), make([]byte, 128<<10)
 	for {
 		n, errA := io.ReadFull(fa, bufA)
+
 		m, errB := io.ReadFull(fb, bufB)
 		if n != m || !bytes.Equal(bufA[:n], bufB[:m]) {
 			return false, nil
 		}
+
 		if errA != nil || errB != nil {
 			return ended(errA) && ended(errB), errors.Join(notEnd(errA), notEnd(errB))
 		}
@@ -261,6 +299,7 @@ func notEnd(err error) error {
 	if ended(err) {
 		return nil
 	}
+
 	return err
 }
 
@@ -268,5 +307,6 @@ func joinSlash(dir, name string) string {
 	if dir == "" {
 		return name
 	}
+
 	return dir + "/" + name
 }

@@ -37,6 +37,7 @@ func StartLoad() *LoadMeter {
 	m := &LoadMeter{cpus: allowedCPUs()}
 	m.before, m.ok = readCPUTime(m.cpus)
 	m.started = time.Now()
+
 	return m
 }
 
@@ -49,9 +50,11 @@ func (m *LoadMeter) Outside(own time.Duration) (cpus float64, ok bool) {
 	if !m.ok || elapsed < 50*time.Millisecond {
 		return 0, false
 	}
+
 	now, ok := readCPUTime(m.cpus)
 	if !ok || now.all <= m.before.all {
 		return 0, false
 	}
+
 	return max((now.busy-m.before.busy-own).Seconds()/elapsed.Seconds(), 0), true
 }

@@ -17,10 +17,12 @@ const tick = 10 * time.Millisecond
 // averaged by the kernel over about a minute; 0 when it is not known.
 func LoadAverage() float64 {
 	first, _, _ := strings.Cut(readShort("/proc/loadavg"), " ")
+
 	load, err := strconv.ParseFloat(first, 64)
 	if err != nil {
 		return 0
 	}
+
 	return load
 }
 
@@ -30,6 +32,7 @@ func readCPUTime(cpus []int) (cpuTime, bool) {
 		return cpuTime{}, false
 	}
 	defer f.Close()
+
 	return sumCPUTime(f, cpus)
 }
 
@@ -45,22 +48,27 @@ func sumCPUTime(stat io.Reader, cpus []int) (sum cpuTime, ok bool) {
 		if len(field) < 9 || !strings.HasPrefix(field[0], "cpu") {
 			break
 		}
+
 		cpu, err := strconv.Atoi(field[0][3:])
 		if err != nil || !slices.Contains(cpus, cpu) { // the first line is the sum of all
 			continue
 		}
+
 		found++
+
 		for i, text := range field[1:9] {
 			ticks, err := strconv.ParseInt(text, 10, 64)
 			if err != nil {
 				return cpuTime{}, false
 			}
 			spent := time.Duration(ticks) * tick
+
 			sum.all += spent
 			if i != 3 && i != 4 {
 				sum.busy += spent
 			}
 		}
 	}
+
 	return sum, found > 0 && found == len(cpus)
 }

@@ -30,6 +30,7 @@ func TestSumCPUTime(t *testing.T) {
 		{"cpu0 1 2 3 x 5 6 7 8 9 10\n", []int{0}, 0, 0, false},
 	} {
 		busy, all, ok := sandbox.SumCPUTime(strings.NewReader(test.stat), test.cpus)
+
 		const tick = 10 * time.Millisecond
 		if ok != test.ok || ok && (busy != time.Duration(test.busy)*tick || all != time.Duration(test.all)*tick) {
 			t.Errorf("%v: %v busy of %v, %v", test.cpus, busy, all, ok)
@@ -44,6 +45,7 @@ func TestSumCPUTime(t *testing.T) {
 func TestOutside(t *testing.T) {
 	const window, slack = 800 * time.Millisecond, .15 // CPUs; ticks of 10 ms err by some hundredths
 	m, started := sandbox.StartLoad(), time.Now()
+
 	cmd := exec.Command("sh", "-c", "while :; do :; done")
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -54,6 +56,7 @@ func TestOutside(t *testing.T) {
 	own := cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
 	var all, rest, none float64
 	var ok, ok2, ok3 bool
+
 	var took time.Duration
 	for moment := time.Hour; moment > took/100; moment = time.Since(started) - took {
 		took = time.Since(started)
@@ -61,20 +64,25 @@ func TestOutside(t *testing.T) {
 		rest, ok2 = m.Outside(own)
 		none, ok3 = m.Outside(time.Hour)
 	}
+
 	if !ok || !ok2 || !ok3 {
 		t.Skip("this system does not tell")
 	}
 	share := own.Seconds() / took.Seconds()
 	t.Logf("CPUs busy: %.2f, of them %.2f a process of %v, %.2f beside it", all, share, own, rest)
+
 	if share < 2*slack {
 		t.Skipf("others left the process only %v of %v", own, took)
 	}
+
 	if all < share-slack {
 		t.Errorf("%.2f CPUs were busy, but one process alone used %.2f", all, share)
 	}
+
 	if left := all - rest; math.Abs(left-share) > slack {
 		t.Errorf("%.2f CPUs are the run's own and %.2f were left out", share, left)
 	}
+
 	if none != 0 {
 		t.Errorf("less than nothing is %v", none)
 	}

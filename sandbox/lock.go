@@ -23,21 +23,27 @@ func TryLock(path string) (l *Lock, ok bool, err error) {
 		if err != nil {
 			return nil, false, fmt.Errorf("open a lock: %w", err)
 		}
+
 		if ok, err := lockFile(f); err != nil || !ok {
 			f.Close()
+
 			if err != nil {
 				err = fmt.Errorf("lock %s: %w", path, err)
 			}
+
 			return nil, false, err
 		}
+
 		if !stillAt(f, path) { // removed meanwhile: somebody else may hold its successor
 			f.Close()
 			continue
 		}
+
 		if err := f.Truncate(0); err != nil {
 			f.Close()
 			return nil, false, fmt.Errorf("lock %s: %w", path, err)
 		}
+
 		return &Lock{f}, true, nil
 	}
 }
@@ -48,10 +54,12 @@ func AcquireLock(ctx context.Context, path string, tick time.Duration) (*Lock, e
 	if tick <= 0 {
 		tick = 50 * time.Millisecond
 	}
+
 	for {
 		if l, ok, err := TryLock(path); err != nil || ok {
 			return l, err
 		}
+
 		select {
 		case <-ctx.Done():
 			return nil, fmt.Errorf("wait for the lock %s: %w", path, ctx.Err())
@@ -66,6 +74,7 @@ func (l *Lock) Write(b []byte) error {
 	if _, err := l.f.WriteAt(b, 0); err != nil {
 		return fmt.Errorf("write in a lock: %w", err)
 	}
+
 	return l.f.Truncate(int64(len(b)))
 }
 
@@ -76,6 +85,7 @@ func (l *Lock) Release() error {
 	}
 	err := l.f.Close()
 	l.f = nil
+
 	return err
 }
 
@@ -86,14 +96,18 @@ func Locked(path string) (bool, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
+
 	if err != nil {
 		return false, fmt.Errorf("look at a lock: %w", err)
 	}
+
 	defer f.Close()
+
 	held, err := fileLocked(f)
 	if err != nil {
 		return false, fmt.Errorf("look at the lock %s: %w", path, err)
 	}
+
 	return held, nil
 }
 
@@ -105,25 +119,30 @@ func openLock(path string) (*os.File, error) {
 		if err == nil {
 			return f, nil
 		}
+
 		if errors.Is(err, fs.ErrPermission) { // perhaps just made, its mode not yet set
 			time.Sleep(time.Millisecond)
 		} else if !errors.Is(err, fs.ErrNotExist) {
 			return nil, err
 		}
+
 		f, err = os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
 		if err == nil {
 			f.Chmod(0o666) // whatever the umask; where that fails, others are kept out, not let in
 			return f, nil
 		}
+
 		if !errors.Is(err, fs.ErrExist) {
 			return nil, err
 		}
 	}
+
 	return os.OpenFile(path, os.O_RDWR, 0)
 }
 
 func stillAt(f *os.File, path string) bool {
 	a, errA := f.Stat()
 	b, errB := os.Lstat(path)
+
 	return errA == nil && errB == nil && os.SameFile(a, b)
 }

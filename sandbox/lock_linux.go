@@ -13,15 +13,18 @@ import (
 
 func lockFile(f *os.File) (bool, error) {
 	lk := unix.Flock_t{Type: unix.F_WRLCK}
+
 	err := unix.FcntlFlock(f.Fd(), unix.F_OFD_SETLK, &lk)
 	if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EACCES) {
 		return false, nil
 	}
+
 	return err == nil, err
 }
 
 func fileLocked(f *os.File) (bool, error) {
 	lk := unix.Flock_t{Type: unix.F_WRLCK}
 	err := unix.FcntlFlock(f.Fd(), unix.F_OFD_GETLK, &lk)
+
 	return lk.Type != unix.F_UNLCK, err
 }

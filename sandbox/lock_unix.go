@@ -14,6 +14,7 @@ func lockFile(f *os.File) (bool, error) {
 	if errors.Is(err, unix.EWOULDBLOCK) {
 		return false, nil
 	}
+
 	return err == nil, err
 }
 
@@ -22,5 +23,6 @@ func fileLocked(f *os.File) (bool, error) {
 	if errors.Is(err, unix.EWOULDBLOCK) {
 		return true, nil
 	}
+
 	return false, err
 }

@@ -20,23 +20,28 @@ import (
 
 func TestDetect(t *testing.T) {
 	dir := t.TempDir()
+
 	tier, why, err := sandbox.Detect(t.Context(), dir)
 	if err != nil || (tier == sandbox.Namespaces) != (why == "") {
 		t.Errorf("%q, %q, %v", tier, why, err)
 	}
 	t.Logf("this machine: %s %s", tier, why)
+
 	if left, _ := os.ReadDir(dir); len(left) > 0 {
 		t.Errorf("the trial left %v", left)
 	}
 	t.Setenv(sandbox.TierVariable, "copies")
+
 	if tier, why, err := sandbox.Detect(t.Context(), dir); tier != sandbox.Copies || why == "" || err != nil {
 		t.Errorf("forced: %q, %q, %v", tier, why, err)
 	}
 	t.Setenv(sandbox.TierVariable, "magic")
+
 	if _, _, err := sandbox.Detect(t.Context(), dir); research.Describe(err).Code != research.CodeBadArgument {
 		t.Errorf("nonsense: %v", err)
 	}
 	t.Setenv(sandbox.TierVariable, "")
+
 	if _, _, err := sandbox.Detect(t.Context(), filepath.Join(dir, "missing")); err == nil {
 		t.Error("a missing folder was fine")
 	}
@@ -45,6 +50,7 @@ func TestDetect(t *testing.T) {
 func TestDetach(t *testing.T) {
 	logPath := filepath.Join(t.TempDir(), "log")
 	exe, _ := os.Executable()
+
 	start := func(helper string) (int, error) {
 		return sandbox.Detach([]string{exe}, []string{helperVariable + "=" + helper}, "/", logPath)
 	}
@@ -53,22 +59,30 @@ func TestDetach(t *testing.T) {
 	}
 	// Its session is its own, it has 0, 1 and 2, and no notice of how it was started.
 	const want = "session true, open [null log log], variable \"\"\n"
+
 	for end := time.Now().Add(patient); read(t, logPath) == "" && time.Now().Before(end); {
 		time.Sleep(time.Millisecond)
 	}
+
 	if d := cmp.Diff(want, read(t, logPath)); d != "" {
 		t.Error(d)
 	}
+
 	_, err := start("refuse")
-	if d := cmp.Diff(&research.Error{Code: research.CodeBusy, Msg: "somebody else runs", Next: "wait"}, research.Describe(err)); d != "" {
+	if d := cmp.Diff(&research.Error{Code: research.CodeBusy, Msg: "somebody else runs", Next: "wait"},
+		research.Describe(err)); d != "" {
 		t.Error(d)
 	}
-	if _, err := start("die"); err == nil || !strings.Contains(err.Error(), "no such luck") || strings.Contains(err.Error(), "session") {
+
+	if _, err := start("die"); err == nil || !strings.Contains(err.Error(), "no such luck") ||
+		strings.Contains(err.Error(), "session") {
 		t.Errorf("an early death: %v", err)
 	}
+
 	if _, err := sandbox.Detach([]string{"/no/such/program"}, nil, "/", logPath); err == nil {
 		t.Error("a missing program was started")
 	}
+
 	if _, err := sandbox.Detach([]string{exe}, nil, "/no/such/folder", logPath); err == nil {
 		t.Error("a missing folder was entered")
 	}
@@ -78,6 +92,7 @@ func TestLock(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "lock")
 	locked := func(want bool) {
 		t.Helper()
+
 		if got, err := sandbox.Locked(path); got != want || err != nil {
 			t.Errorf("Locked = %v, %v", got, err)
 		}
@@ -88,24 +103,30 @@ func TestLock(t *testing.T) {
 		t.Fatal(ok, err)
 	}
 	locked(true)
+
 	for _, text := range []string{"a long first text", "short"} {
 		if err := l.Write([]byte(text)); err != nil || read(t, path) != text {
 			t.Errorf("%v, %q", err, read(t, path))
 		}
 	}
+
 	if _, ok, err := sandbox.TryLock(path); ok || err != nil {
 		t.Errorf("taken twice: %v, %v", ok, err)
 	}
+
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
+
 	if _, err := sandbox.AcquireLock(ctx, path, time.Millisecond); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("waiting: %v", err)
 	}
 	time.AfterFunc(20*time.Millisecond, func() { l.Release() })
+
 	m, err := sandbox.AcquireLock(t.Context(), path, time.Millisecond)
 	if err != nil || read(t, path) != "" {
 		t.Fatalf("%v, %q", err, read(t, path))
 	}
+
 	if err := errors.Join(m.Release(), m.Release()); err != nil {
 		t.Error(err)
 	}
@@ -117,18 +138,22 @@ func TestLockOfOthers(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "lock")
 	c := exec.Command("/proc/self/exe")
 	c.Env = []string{helperVariable + "=locker " + path}
+
 	out, _ := c.StdoutPipe()
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
 	line := make([]byte, 100)
+
 	n, _ := out.Read(line)
 	if string(line[:n]) != "true <nil> <nil>\n" {
 		t.Fatalf("the other process: %q", line[:n])
 	}
+
 	if held, _ := sandbox.Locked(path); !held || read(t, path) != "locker" {
 		t.Errorf("held %v, %q", held, read(t, path))
 	}
+
 	if _, ok, _ := sandbox.TryLock(path); ok {
 		t.Error("taken from its holder")
 	}
@@ -138,12 +163,15 @@ func TestLockOfOthers(t *testing.T) {
 	if !ok || err != nil {
 		t.Fatalf("after the holder's death: %v, %v", ok, err)
 	}
+
 	child := exec.Command("sleep", "100")
 	if err := child.Start(); err != nil {
 		t.Fatal(err)
 	}
+
 	defer func() { child.Process.Kill(); child.Wait() }()
 	l.Release()
+
 	if held, _ := sandbox.Locked(path); held {
 		t.Error("a child inherited the lock")
 	}
@@ -151,6 +179,7 @@ func TestLockOfOthers(t *testing.T) {
 
 func TestSlots(t *testing.T) {
 	name := "test-" + filepath.Base(t.TempDir()) + "-" + filepath.Base(filepath.Dir(t.TempDir()))
+
 	dir, shared, err := sandbox.LockDir()
 	if err != nil {
 		t.Fatal(err)
@@ -161,21 +190,25 @@ func TestSlots(t *testing.T) {
 		os.Remove(filepath.Join(dir, name+".1"))
 		os.Remove(filepath.Join(dir, name+".queue"))
 	})
+
 	a, err := sandbox.AcquireSlot(t.Context(), name, 2, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	a.Write([]byte("the first"))
+
 	b, err := sandbox.AcquireSlot(t.Context(), name, 2, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer b.Release()
 	var told []string
+
 	c, err := sandbox.AcquireSlot(t.Context(), name, 2, func(place int, holder string) {
 		if place != 1 {
 			t.Errorf("the only one that waits is told the place %d", place)
 		}
+
 		told = append(told, holder)
 		a.Release()
 	})
@@ -183,12 +216,15 @@ func TestSlots(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Release()
+
 	if d := cmp.Diff([]string{"the first"}, told); d != "" {
 		t.Error(d)
 	}
+
 	if fi, err := os.Stat(filepath.Join(dir, name+".0")); err != nil || (shared && fi.Mode().Perm() != 0o666) {
 		t.Errorf("%v, %v", fi.Mode(), err)
 	}
+
 	if _, err := sandbox.AcquireSlot(t.Context(), "../x", 1, nil); err == nil {
 		t.Error("a slot outside the folder")
 	}
@@ -204,24 +240,31 @@ func TestCopyTrees(t *testing.T) {
 	os.Chtimes(filepath.Join(src, "a"), when, when)
 	os.Chtimes(filepath.Join(src, "dir"), when, when)
 	os.Chmod(filepath.Join(src, "closed"), 0o555)
-	for name, copyTree := range map[string]func(src, dst string) error{"copy": sandbox.Copy, "linked": sandbox.HardlinkTree} {
+
+	for name, copyTree := range map[string]func(src, dst string) error{"copy": sandbox.Copy,
+		"linked": sandbox.HardlinkTree} {
 		dst := filepath.Join(base, name)
 		if err := copyTree(src, dst); err != nil {
 			t.Fatal(err)
 		}
+
 		for _, file := range []string{"a", "dir", "dir/b", "closed", "closed/c", "link"} {
 			a, _ := os.Lstat(filepath.Join(src, file))
+
 			b, err := os.Lstat(filepath.Join(dst, file))
 			if err != nil || a.Mode() != b.Mode() || !a.ModTime().Equal(b.ModTime()) {
 				t.Errorf("%s/%s: %v %v, want %v %v (%v)", name, file, b.Mode(), b.ModTime(), a.Mode(), a.ModTime(), err)
 			}
+
 			if linked := a.Mode().IsRegular() && name == "linked"; os.SameFile(a, b) != linked {
 				t.Errorf("%s/%s: the same file: %v", name, file, !linked)
 			}
 		}
+
 		if read(t, dst, "link") != "b" || read(t, dst, "closed/c") != "c" {
 			t.Errorf("%s: other content", name)
 		}
+
 		if err := copyTree(src, dst); err == nil {
 			t.Errorf("%s: files in the way were overwritten", name)
 		}
@@ -232,6 +275,7 @@ func TestCopyTrees(t *testing.T) {
 
 func TestCopiesRefuse(t *testing.T) {
 	const root = "/home/u/repo"
+
 	for _, c := range []struct {
 		name, file, content, link string
 		refused                   bool
@@ -252,6 +296,7 @@ func TestCopiesRefuse(t *testing.T) {
 			write(t, dir, map[string]string{".bin/other": ""})
 			os.Symlink(c.link, filepath.Join(dir, c.file))
 		}
+
 		err := sandbox.CopiesRefuse([]sandbox.Bind{{From: dir, To: root + "/.venv"}}, root)
 		if (err != nil) != c.refused || (err != nil && research.Describe(err).Code != research.CodeUnsupported) {
 			t.Errorf("%s: %v", c.name, err)
@@ -282,9 +327,11 @@ func TestOutputText(t *testing.T) {
 func BenchmarkStart(b *testing.B) {
 	kinds := []startKind{{name: "bare", start: command("/bin/sh", "-c", "true")}}
 	if bwrap, err := exec.LookPath("bwrap"); err == nil {
-		kinds = append(kinds, startKind{name: "bwrap", start: command(bwrap, "--unshare-all", "--die-with-parent", "--ro-bind", "/", "/",
-			"--dev", "/dev", "--proc", "/proc", "--tmpfs", "/tmp", "/bin/sh", "-c", "true")})
+		kinds = append(kinds, startKind{name: "bwrap",
+			start: command(bwrap, "--unshare-all", "--die-with-parent", "--ro-bind", "/", "/",
+				"--dev", "/dev", "--proc", "/proc", "--tmpfs", "/tmp", "/bin/sh", "-c", "true")})
 	}
+
 	for _, tier := range []sandbox.Tier{sandbox.Namespaces, sandbox.Copies} {
 		f := &fixture{dir: b.TempDir(), tier: tier}
 		for _, dir := range []string{f.root(), f.ours("layer"), filepath.Join(f.dir, "home/.ssh")} {
@@ -300,15 +347,18 @@ func BenchmarkStart(b *testing.B) {
 				s.Memory, s.Processes, s.Disk, s.CPU = 1<<30, 512, 1<<30, time.Minute
 			})})
 	}
+
 	for b.Loop() {
 		for i := range kinds {
 			begin := time.Now()
+
 			if err := kinds[i].start(); err != nil {
 				b.Fatal(kinds[i].name, err)
 			}
 			kinds[i].took = append(kinds[i].took, time.Since(begin))
 		}
 	}
+
 	for _, k := range kinds {
 		slices.Sort(k.took)
 		b.ReportMetric(float64(k.took[len(k.took)/2].Microseconds())/1e3, k.name+"-ms")
@@ -330,10 +380,12 @@ func (f *fixture) start(change func(s *sandbox.Spec)) func() error {
 	return func() error {
 		s := f.spec("true")
 		change(&s)
+
 		r, err := sandbox.Run(context.Background(), s)
 		if err == nil && r.Exit != 0 {
 			err = fmt.Errorf("exit status %d", r.Exit)
 		}
+
 		return err
 	}
 }

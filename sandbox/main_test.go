@@ -29,6 +29,7 @@ const helperVariable = "SANDBOX_TEST_HELPER"
 
 func TestMain(m *testing.M) {
 	helper := os.Getenv(helperVariable)
+
 	name, rest, _ := strings.Cut(helper, " ")
 	switch name {
 	case "":
@@ -48,6 +49,7 @@ func TestMain(m *testing.M) {
 		again("daemon", true)
 		again("hopper", true)
 		again("deaf", true)
+
 		for range 4 {
 			again("sleeper", true)
 		}
@@ -69,8 +71,10 @@ func TestMain(m *testing.M) {
 	case "ready":
 		sandbox.Ready(nil)
 		var open []string
+
 		for fd := range 64 {
-			if to, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", fd)); err == nil && !strings.HasPrefix(to, "anon_inode") && !strings.HasPrefix(to, "/sys/fs/cgroup") { // the runtime's own
+			if to, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", fd)); err == nil && !strings.HasPrefix(to,
+				"anon_inode") && !strings.HasPrefix(to, "/sys/fs/cgroup") { // the runtime's own
 				open = append(open, filepath.Base(to))
 			}
 		}
@@ -90,6 +94,7 @@ func again(helper string, session bool) {
 	c := exec.Command("/proc/self/exe")
 	c.Env = []string{helperVariable + "=" + helper, abuseMark + "=" + os.Getenv(abuseMark)}
 	c.Stdout, c.Stderr = os.Stdout, os.Stderr
+
 	c.SysProcAttr = &syscall.SysProcAttr{Setsid: session}
 	if err := c.Start(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -121,10 +126,12 @@ func (f *fixture) upper() string { return f.ours(fmt.Sprintf("upper-%d", f.n)) }
 // spec is a run of command on the fixture's layer with a fresh upper folder.
 func (f *fixture) spec(command string) sandbox.Spec {
 	f.n++
+
 	return sandbox.Spec{
 		Command: command, Dir: f.root(), Env: []string{"PATH=/usr/bin:/bin"},
-		Views: []sandbox.View{{Root: f.root(), Lower: []string{f.ours("layer")}, Upper: f.upper(), Work: f.ours(fmt.Sprintf("work-%d", f.n))}},
-		Wall:  patient, Grace: time.Second, Keep: 1 << 16, Scratch: f.ours("scratch"), Tier: f.tier,
+		Views: []sandbox.View{{Root: f.root(), Lower: []string{f.ours("layer")}, Upper: f.upper(),
+			Work: f.ours(fmt.Sprintf("work-%d", f.n))}},
+		Wall: patient, Grace: time.Second, Keep: 1 << 16, Scratch: f.ours("scratch"), Tier: f.tier,
 	}
 }
 
@@ -134,11 +141,14 @@ func tiers(t *testing.T, test func(t *testing.T, f *fixture)) {
 			t.Parallel()
 			f := &fixture{dir: t.TempDir(), tier: tier}
 			write(t, f.root(), map[string]string{"main.txt": "host", "ignored/lib.txt": "carried"})
-			write(t, f.ours("layer"), map[string]string{"main.txt": "lower", "sub/a.txt": "a", "sub/deep/b.txt": "b", "gone/c.txt": "c"})
+			write(t, f.ours("layer"), map[string]string{"main.txt": "lower", "sub/a.txt": "a", "sub/deep/b.txt": "b",
+				"gone/c.txt": "c"})
+
 			if err := os.Symlink("main.txt", filepath.Join(f.ours("layer"), "link")); err != nil {
 				t.Fatal(err)
 			}
 			test(t, f)
+
 			if left, err := os.ReadDir(f.ours("scratch")); err == nil && len(left) > 0 {
 				t.Errorf("the scratch folder still holds %v", left)
 			}
@@ -148,9 +158,11 @@ func tiers(t *testing.T, test func(t *testing.T, f *fixture)) {
 
 func write(t *testing.T, dir string, files map[string]string) {
 	t.Helper()
+
 	for name, content := range files {
 		path := filepath.Join(dir, name)
-		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(content), 0o644)); err != nil {
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755),
+			os.WriteFile(path, []byte(content), 0o644)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -158,22 +170,27 @@ func write(t *testing.T, dir string, files map[string]string) {
 
 func read(t *testing.T, path ...string) string {
 	t.Helper()
+
 	b, err := os.ReadFile(filepath.Join(path...))
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	return string(b)
 }
 
 func run(t *testing.T, s sandbox.Spec) sandbox.Result {
 	t.Helper()
+
 	r, err := sandbox.Run(t.Context(), s)
 	if err != nil {
 		t.Fatalf("Run: %v", err)
 	}
+
 	if len(r.Survivors) > 0 {
 		t.Errorf("survivors: %v", r.Survivors)
 	}
+
 	return r
 }
 
@@ -182,9 +199,11 @@ func run(t *testing.T, s sandbox.Spec) sandbox.Result {
 // is shown, and it is run again with more time.
 func (f *fixture) overrun(t *testing.T, command string, grace time.Duration) (sandbox.Spec, sandbox.Result) {
 	t.Helper()
+
 	for wall := 100 * time.Millisecond; ; wall *= 4 {
 		s := f.spec(command)
 		s.Wall, s.Grace = wall, grace
+
 		r := run(t, s)
 		if bytes.HasPrefix(r.Output.Text(), []byte("up\n")) || wall > patient {
 			return s, r
@@ -198,20 +217,24 @@ type mourner struct{ f *os.File }
 
 func mourn(t *testing.T, path string) mourner {
 	t.Helper()
+
 	if err := syscall.Mkfifo(path, 0o600); err != nil {
 		t.Fatal(err)
 	}
+
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { f.Close() })
+
 	return mourner{f}
 }
 
 // up waits until n lines came.
 func (m mourner) up(t *testing.T, n int) {
 	t.Helper()
+
 	buf := make([]byte, 1)
 	for end := time.Now().Add(patient); n > 0 && time.Now().Before(end); {
 		if k, _ := m.f.Read(buf); k == 0 {
@@ -220,6 +243,7 @@ func (m mourner) up(t *testing.T, n int) {
 			n--
 		}
 	}
+
 	if n > 0 {
 		t.Fatal("the processes of the run did not come up")
 	}
@@ -229,8 +253,10 @@ func (m mourner) up(t *testing.T, n int) {
 func (m mourner) dead(t *testing.T) time.Time {
 	t.Helper()
 	m.f.SetReadDeadline(time.Now().Add(patient))
+
 	if _, err := io.Copy(io.Discard, m.f); err != nil {
 		t.Fatalf("something survived: %v", err)
 	}
+
 	return time.Now()
 }

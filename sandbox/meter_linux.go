@@ -34,33 +34,39 @@ func (m *meter) watch(pid int, begun, gone <-chan struct{}) {
 	if m.group == nil && m.spec.Disk == 0 {
 		return
 	}
+
 	select {
 	case <-begun:
 	case <-gone:
 		return
 	}
+
 	tick := time.NewTicker(look)
 	defer tick.Stop()
 	var walk time.Time
 	deleted := time.Now().Add(deletedRest) // a short run is spared the search
 	var unnamed int64
+
 	for {
 		select {
 		case <-gone:
 			return
 		case <-tick.C:
 		}
+
 		which := m.look()
 		if now := time.Now(); which == "" && m.spec.Disk > 0 && now.After(walk) {
 			if now.After(deleted) {
 				unnamed = deletedBytes(pid)
 				deleted = now.Add(max(deletedRest, diskShare*time.Since(now)))
 			}
+
 			if m.disk()+unnamed >= m.spec.Disk {
 				which = "disk"
 			}
 			walk = time.Now().Add(max(diskRest, diskShare*time.Since(now)))
 		}
+
 		if which != "" {
 			m.over <- which // it has room for the one
 			return
@@ -73,34 +79,42 @@ func (m *meter) look() string {
 	if m.group == nil {
 		return ""
 	}
+
 	if m.spec.Memory > 0 {
 		m.maxTree = max(m.maxTree, m.group.memory())
 	}
+
 	if which := m.group.exceeded(); which != "" {
 		return which
 	}
+
 	if m.spec.CPU > 0 && m.group.cpu() > m.spec.CPU {
 		return "cpu"
 	}
+
 	return ""
 }
 
 // disk is what the run's files take up, in bytes. Holes take up nothing.
 func (m *meter) disk() int64 {
 	var total int64
+
 	for _, place := range m.places {
 		filepath.WalkDir(place, func(_ string, e fs.DirEntry, err error) error {
 			if err != nil {
 				return nil // it came and went, or can't be read
 			}
+
 			if fi, err := e.Info(); err == nil && !e.IsDir() {
 				if st, ok := fi.Sys().(*syscall.Stat_t); ok {
 					total += st.Blocks * 512 / int64(max(st.Nlink, 1))
 				}
 			}
+
 			return nil
 		})
 	}
+
 	return total - m.base
 }
 
@@ -109,24 +123,32 @@ func (m *meter) disk() int64 {
 func deletedBytes(pid int) (total int64) {
 	type id struct{ dev, ino uint64 }
 	seen := map[id]bool{}
+
 	for _, p := range stage.Descendants(pid) {
 		dir := "/proc/" + strconv.Itoa(p.Pid) + "/fd"
+
 		open, err := os.ReadDir(dir)
 		if err != nil {
 			continue
 		}
+
 		for _, e := range open {
 			path := filepath.Join(dir, e.Name())
+
 			to, err := os.Readlink(path)
-			if err != nil || !strings.HasSuffix(to, " (deleted)") || strings.HasPrefix(to, "/memfd:") || strings.HasPrefix(to, shm+"/") {
+			if err != nil || !strings.HasSuffix(to, " (deleted)") || strings.HasPrefix(to, "/memfd:") ||
+				strings.HasPrefix(to, shm+"/") {
 				continue
 			}
+
 			var st syscall.Stat_t
-			if syscall.Stat(path, &st) == nil && st.Mode&syscall.S_IFMT == syscall.S_IFREG && !seen[id{st.Dev, st.Ino}] {
+			if syscall.Stat(path, &st) == nil && st.Mode&syscall.S_IFMT == syscall.S_IFREG &&
+				!seen[id{st.Dev, st.Ino}] {
 				seen[id{st.Dev, st.Ino}] = true
 				total += st.Blocks * 512
 			}
 		}
 	}
+
 	return total
 }

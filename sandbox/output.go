@@ -23,6 +23,7 @@ func (o Output) Text() []byte {
 		}
 		text = fmt.Appendf(text, "[ratchet: %d bytes left out]\n", n)
 	}
+
 	return append(text, o.Tail...)
 }
 
@@ -42,16 +43,19 @@ func (c *collector) add(p []byte) {
 		c.head = append(c.head, p[:n]...)
 		p = p[n:]
 	}
+
 	half := int(c.keep / 2)
 	if half == 0 || len(p) == 0 {
 		return
 	}
+
 	p = p[max(len(p)-half, 0):]
 	if room := half - len(c.tail); room > 0 {
 		n := min(room, len(p))
 		c.tail = append(c.tail, p[:n]...)
 		p = p[n:]
 	}
+
 	for len(p) > 0 {
 		n := copy(c.tail[c.next:], p)
 		c.next = (c.next + n) % half

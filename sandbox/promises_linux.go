@@ -20,14 +20,17 @@ var kept struct {
 func promises(tier Tier) (gives, lacks []string) {
 	kept.Lock()
 	defer kept.Unlock()
+
 	if p, ok := kept.of[tier]; ok {
 		return p[0], p[1]
 	}
 	gives, lacks = tryEverything(tier)
+
 	if kept.of == nil {
 		kept.of = map[Tier][2][]string{}
 	}
 	kept.of[tier] = [2][]string{gives, lacks}
+
 	return gives, lacks
 }
 
@@ -38,20 +41,24 @@ func tryEverything(tier Tier) (gives, lacks []string) {
 		return nil, []string{"runs: " + err.Error()}
 	}
 	defer removeAll(dir)
+
 	at := func(name string) string { return filepath.Join(dir, name) }
 	for _, name := range []string{"root", "lower", "carry", "tmp", "secret"} {
 		if err := os.Mkdir(at(name), 0o755); err != nil {
 			return nil, []string{"runs: " + err.Error()}
 		}
 	}
-	r, err := Run(context.Background(), Spec{Command: ":", Dir: at("root"), Env: []string{"TMPDIR=" + at("tmp")}, Tier: tier,
-		Views: []View{{Root: at("root"), Lower: []string{at("lower")}, Upper: at("upper"), Work: at("work")}},
+
+	r, err := Run(context.Background(), Spec{Command: ":", Dir: at("root"), Env: []string{"TMPDIR=" + at("tmp")},
+		Tier: tier, Views: []View{{Root: at("root"), Lower: []string{at("lower")}, Upper: at("upper"),
+			Work: at("work")}},
 		Binds: []Bind{{From: at("carry"), To: at("root/carry")}}, Wall: time.Minute, Scratch: at("scratch"),
 		Confined: true, Hidden: []string{at("secret")}, Network: NetworkLoopback,
 		Memory: 1 << 30, Processes: 1000, Disk: 1 << 30, CPU: time.Minute, MaxOutput: 1 << 20})
 	if err != nil {
 		return nil, []string{"runs: " + research.Describe(err).Msg}
 	}
+
 	for _, key := range EnforcedKeys() {
 		how, but, caveat := strings.Cut(r.Enforced[key], ", but ")
 		if strings.HasPrefix(how, "enforced") {
@@ -59,9 +66,11 @@ func tryEverything(tier Tier) (gives, lacks []string) {
 		} else {
 			lacks = append(lacks, key+": "+how)
 		}
+
 		if caveat {
 			lacks = append(lacks, key+": "+but)
 		}
 	}
+
 	return gives, lacks
 }

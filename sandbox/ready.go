@@ -20,14 +20,17 @@ func Ready(err error) {
 		return
 	}
 	os.Unsetenv(ReadyVariable)
+
 	f := os.NewFile(uintptr(fd), "ready")
 	if f == nil {
 		return
 	}
 	defer f.Close()
 	words := []string{"ready"}
+
 	if err != nil {
 		d := research.Describe(err)
+
 		msg := d.Msg
 		if d.Code == research.CodeInternal {
 			msg = err.Error()

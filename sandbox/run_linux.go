@@ -21,16 +21,20 @@ func run(ctx context.Context, s Spec) (Result, error) {
 	if err := s.check(); err != nil {
 		return Result{}, err
 	}
+
 	made, err := s.makeScratch()
 	if err != nil {
 		return Result{}, roomError("make the run's folder", err)
 	}
+
 	if made {
 		defer os.RemoveAll(s.Scratch)
 	}
+
 	if s.Tier == Copies {
 		return runCopies(ctx, s)
 	}
+
 	return runNamespaces(ctx, s)
 }
 
@@ -40,48 +44,60 @@ func (s *Spec) makeScratch() (temporary bool, err error) {
 		return false, os.MkdirAll(s.Scratch, 0o700)
 	}
 	s.Scratch, err = os.MkdirTemp("", "ratchet-run-")
+
 	return true, err
 }
 
 // check refuses what can't be a run, before anything is made.
 func (s *Spec) check() error {
 	bad := func(format string, args ...any) error {
-		return research.Errorf(research.CodeBadArgument, "this is a defect of Ratchet; run `ratchet doctor`", format, args...)
+		return research.Errorf(research.CodeBadArgument, "this is a defect of Ratchet; run `ratchet doctor`", format,
+			args...)
 	}
 	if s.Tier != Namespaces && s.Tier != Copies {
 		return bad("unknown tier %q", s.Tier)
 	}
+
 	if s.Command == "" || !filepath.IsAbs(s.Dir) {
 		return bad("a run needs a command and an absolute folder")
 	}
+
 	for i := range s.Views {
 		v := &s.Views[i]
+
 		v.Root = filepath.Clean(v.Root)
 		for _, path := range append([]string{v.Root}, v.Lower...) {
 			if !filepath.IsAbs(path) || path == "/" {
 				return bad("a view needs absolute paths other than /, not %q", path)
 			}
 		}
+
 		if v.Upper == "" {
 			continue
 		}
+
 		if !filepath.IsAbs(v.Upper) || (s.Tier == Namespaces && !filepath.IsAbs(v.Work)) {
 			return bad("the view %s needs absolute upper and work folders", v.Root)
 		}
+
 		if names, err := os.ReadDir(v.Upper); err == nil && len(names) > 0 {
 			return bad("the upper folder %s is not empty", v.Upper)
 		}
 	}
+
 	if err := s.checkConfinement(bad); err != nil {
 		return err
 	}
+
 	for i := range s.Binds {
 		b := &s.Binds[i]
+
 		b.To = filepath.Clean(b.To)
 		if !filepath.IsAbs(b.From) || !filepath.IsAbs(b.To) {
 			return bad("a carried folder needs absolute paths, not %q and %q", b.From, b.To)
 		}
 	}
+
 	return nil
 }
 
@@ -89,9 +105,11 @@ func (s *Spec) check() error {
 func runNamespaces(ctx context.Context, s Spec) (Result, error) {
 	plan, points, err := s.plan()
 	defer removeAll(points)
+
 	if err != nil {
 		return Result{}, roomError("prepare the run's folders", err)
 	}
+
 	defer func() {
 		for _, v := range s.Views {
 			if v.Upper != "" {
@@ -101,23 +119,28 @@ func runNamespaces(ctx context.Context, s Spec) (Result, error) {
 	}()
 	attr, user := namespaceAttr()
 	plan.UserXattr = user
+
 	r, err := supervise(ctx, s, plan, attr, s.places(plan))
 	if err != nil {
 		return Result{}, err
 	}
+
 	r.Enforced["tree"] = "enforced by a PID namespace"
 	if user {
 		r.Enforced["tree"] = "enforced by a PID namespace in a user namespace"
 	}
+
 	if len(s.Views) > 0 {
 		r.Enforced["view"] = "enforced by an overlay"
 		if r.Changes, err = changes(s.Views[0]); err != nil {
 			return Result{}, roomError("list what the run changed", err)
 		}
 	}
+
 	if len(s.Binds) > 0 {
 		r.Enforced["carry"] = "enforced by read-only bind mounts"
 	}
+
 	return r, nil
 }
 
@@ -136,8 +159,9 @@ func namespaceAttr() (attr *syscall.SysProcAttr, user bool) {
 	// An overlay acts on its layers with its mounter's rights for as long as it
 	// is mounted, also inside its work folder, which nobody may enter.
 	// The others are for the loopback device and for dropping all of them.
-	attr.AmbientCaps = []uintptr{unix.CAP_SYS_ADMIN, unix.CAP_DAC_OVERRIDE, unix.CAP_FOWNER, unix.CAP_CHOWN, unix.CAP_FSETID,
-		unix.CAP_NET_ADMIN, unix.CAP_SETPCAP}
+	attr.AmbientCaps = []uintptr{unix.CAP_SYS_ADMIN, unix.CAP_DAC_OVERRIDE, unix.CAP_FOWNER, unix.CAP_CHOWN,
+		unix.CAP_FSETID, unix.CAP_NET_ADMIN, unix.CAP_SETPCAP}
+
 	return attr, true
 }
 
@@ -145,6 +169,7 @@ func namespaceAttr() (attr *syscall.SysProcAttr, user bool) {
 func mayMount() bool {
 	var data [2]unix.CapUserData
 	head := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+
 	return unix.Capget(&head, &data[0]) == nil && data[0].Effective&(1<<unix.CAP_SYS_ADMIN) != 0
 }
 
@@ -154,43 +179,54 @@ func mayMount() bool {
 func (s *Spec) plan() (plan *stage.Plan, points string, err error) {
 	plan = s.command()
 	plan.Namespaces = true
+
 	if points, err = os.MkdirTemp(s.Scratch, "points-"); err != nil {
 		return nil, "", err
 	}
+
 	for i, v := range s.Views {
 		layer := filepath.Join(points, strconv.Itoa(i))
+
 		inside, rest := s.viewOf(v.Root, i)
 		if err := mountPoint(points, inside, rest, v.Root, true, i > 0); err != nil {
 			return nil, points, err
 		}
+
 		err := errors.Join(os.Mkdir(layer, 0o755), v.makeUpper())
 		if err != nil {
 			return nil, points, err
 		}
+
 		plan.Views = append(plan.Views, stage.View{Root: v.Root, Upper: v.Upper, Work: v.Work, Inside: inside,
 			Lower: append(append([]string(nil), v.Lower...), layer)})
 	}
+
 	for _, b := range s.Binds {
 		fi, err := os.Stat(b.From)
 		if err != nil {
 			return nil, points, err
 		}
+
 		inside, rest := s.viewOf(b.To, len(s.Views))
 		if err := mountPoint(points, inside, rest, b.To, fi.IsDir(), false); err != nil {
 			return nil, points, err
 		}
+
 		plan.Binds = append(plan.Binds, stage.Bind{From: b.From, To: b.To, Inside: inside})
 		if err := s.conceal(plan, b, points, inside); err != nil {
 			return nil, points, err
 		}
 	}
+
 	if !s.Confined {
 		return plan, points, nil
 	}
+
 	private := filepath.Join(points, "private")
 	if err := os.Mkdir(private, 0o755); err != nil {
 		return nil, points, err
 	}
+
 	return plan, points, s.cover(plan, private)
 }
 
@@ -203,6 +239,7 @@ func (s *Spec) conceal(plan *stage.Plan, b Bind, points string, inside int) erro
 		} else if err != nil {
 			return err
 		}
+
 		nothing := os.DevNull
 		if fi.IsDir() {
 			nothing = filepath.Join(points, "nothing")
@@ -210,27 +247,33 @@ func (s *Spec) conceal(plan *stage.Plan, b Bind, points string, inside int) erro
 				return err
 			}
 		}
+
 		plan.Binds = append(plan.Binds, stage.Bind{From: nothing, To: filepath.Join(b.To, rest), Inside: inside})
 	}
+
 	return nil
 }
 
 // places is where the run's files lie on the host.
 func (s *Spec) places(plan *stage.Plan) []string {
 	list := slices.Clone(plan.Writable)
+
 	for _, v := range s.Views {
 		if v.Upper != "" {
 			list = append(list, v.Upper)
 		}
 	}
+
 	for _, c := range plan.Covers {
 		if c.From != "" {
 			list = append(list, c.From)
 		}
 	}
+
 	if temp := s.temp(); !s.Confined && temp != "" && !isPrivate(temp) {
 		list = append(list, temp)
 	}
+
 	return list
 }
 
@@ -247,6 +290,7 @@ func (s *Spec) viewOf(path string, n int) (inside int, rest string) {
 			return i, rest
 		}
 	}
+
 	return -1, ""
 }
 
@@ -256,6 +300,7 @@ func below(root, path string) (rest string, ok bool) {
 		return "", true
 	}
 	rest, ok = strings.CutPrefix(path, root+"/")
+
 	return rest, ok
 }
 
@@ -267,15 +312,19 @@ func mountPoint(points string, inside int, rest, path string, dir, make bool) er
 			return os.MkdirAll(path, 0o700)
 		}
 		_, err := os.Stat(path)
+
 		return err
 	}
+
 	at := filepath.Join(points, strconv.Itoa(inside), rest)
 	if dir {
 		return os.MkdirAll(at, 0o755)
 	}
+
 	if err := os.MkdirAll(filepath.Dir(at), 0o755); err != nil {
 		return err
 	}
+
 	return os.WriteFile(at, nil, 0o644)
 }
 
@@ -285,20 +334,25 @@ func (v View) makeUpper() error {
 	if v.Upper == "" {
 		return nil
 	}
+
 	if err := os.MkdirAll(v.Upper, 0o755); err != nil {
 		return err
 	}
+
 	if v.Work != "" {
 		if err := os.MkdirAll(v.Work, 0o700); err != nil {
 			return err
 		}
 	}
+
 	if len(v.Lower) == 0 {
 		return nil
 	}
+
 	fi, err := os.Stat(v.Lower[0])
 	if err != nil {
 		return err
 	}
+
 	return os.Chmod(v.Upper, fi.Mode().Perm())
 }

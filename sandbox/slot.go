@@ -31,22 +31,29 @@ func LockDir() (dir string, shared bool, err error) {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return "", false, roomError("make a folder for locks", err)
 		}
+
 		return dir, false, nil
 	}
+
 	if runtime.GOOS == "linux" && sharedLockDir(sharedLocks) {
 		return sharedLocks, true, nil
 	}
+
 	dir = filepath.Join(os.Getenv("XDG_RUNTIME_DIR"), "ratchet")
 	if !filepath.IsAbs(dir) {
 		dir = filepath.Join(os.TempDir(), fmt.Sprintf("ratchet-%d", os.Getuid()))
 	}
+
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", false, roomError("make a folder for locks", err)
 	}
+
 	if fi, err := os.Lstat(dir); err != nil || !fi.IsDir() || !ownedByUs(fi) {
-		return "", false, research.Errorf(research.CodeStorage, "remove it, or set XDG_RUNTIME_DIR to a folder of your own",
+		return "", false, research.Errorf(research.CodeStorage,
+			"remove it, or set XDG_RUNTIME_DIR to a folder of your own",
 			"the folder for locks %s belongs to somebody else", dir)
 	}
+
 	return dir, false, nil
 }
 
@@ -59,6 +66,7 @@ func sharedLockDir(dir string) bool {
 		}
 	}
 	fi, err := os.Lstat(dir)
+
 	return err == nil && fi.IsDir() && fi.Mode()&os.ModeSticky != 0 && fi.Mode().Perm() == 0o777
 }
 
@@ -70,9 +78,11 @@ func sharedLockDir(dir string) bool {
 // with ctx's error when ctx ends.
 func AcquireSlot(ctx context.Context, name string, n int, waiting func(place int, holder string)) (*Lock, error) {
 	if name == "" || strings.Trim(strings.ToLower(name), "abcdefghijklmnopqrstuvwxyz0123456789._-") != "" || n < 1 {
-		return nil, research.Errorf(research.CodeBadArgument, "use letters, digits, dots and dashes, and at least one slot",
+		return nil, research.Errorf(research.CodeBadArgument,
+			"use letters, digits, dots and dashes, and at least one slot",
 			"no slot can have the name %q and the number %d", name, n)
 	}
+
 	dir, _, err := LockDir()
 	if err != nil {
 		return nil, err
@@ -81,6 +91,7 @@ func AcquireSlot(ctx context.Context, name string, n int, waiting func(place int
 		b, _ := os.ReadFile(filepath.Join(dir, name+".0")) // a hint; without it nobody is named
 		return string(b)
 	}
+
 	turn, err := queue.Enter(ctx, filepath.Join(dir, name+".queue"), queue.Options{Tick: slotTick / 4, Mode: 0o666,
 		Waiting: func(ahead int, _ queue.Holder) {
 			if waiting != nil {
@@ -93,16 +104,19 @@ func AcquireSlot(ctx context.Context, name string, n int, waiting func(place int
 	defer turn.Close() // first in the queue: the next free slot is ours
 	path := func(i int) string { return filepath.Join(dir, fmt.Sprintf("%s.%d", name, i)) }
 	told, first := "", true
+
 	for {
 		for i := range n {
 			if l, ok, err := TryLock(path(i)); err != nil || ok {
 				return l, err
 			}
 		}
+
 		if now := holder(); waiting != nil && (first || now != told) {
 			told, first = now, false
 			waiting(1, told)
 		}
+
 		select {
 		case <-ctx.Done():
 			return nil, fmt.Errorf("wait for a slot of %s: %w", name, ctx.Err())

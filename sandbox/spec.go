@@ -94,7 +94,8 @@ type Result struct {
 // EnforcedKeys are the keys that Result.Enforced may have: tree, deadline and
 // privileges for every run, the others where the spec asks for them.
 func EnforcedKeys() []string {
-	return []string{"tree", "deadline", "privileges", "view", "carry", "files", "network", "memory", "processes", "disk", "cpu", "output"}
+	return []string{"tree", "deadline", "privileges", "view", "carry", "files", "network", "memory", "processes",
+		"disk", "cpu", "output"}
 }
 
 // Change is one difference between Views[0] before and after the run. A file
@@ -118,6 +119,7 @@ func Slept(boot, mono time.Duration) time.Duration {
 	if d := boot - mono; d >= 10*time.Millisecond {
 		return d
 	}
+
 	return 0
 }
 
@@ -145,15 +147,19 @@ func Promises(tier Tier) (gives, lacks []string) { return promises(tier) }
 // container service or a session would do anything for whoever asks.
 func Secrets(home string) []string {
 	var list []string
-	for _, name := range []string{".ssh", ".aws", ".azure", ".config/gcloud", ".config/gh", ".config/hub", ".netrc", "_netrc", ".git-credentials",
-		".config/git/credentials", ".gnupg", ".kube", ".docker", ".config/containers/auth.json", ".password-store", ".local/share/keyrings",
-		".mozilla", ".config/google-chrome", ".config/chromium", ".pypirc", ".cargo/credentials.toml", ".cargo/credentials", ".bash_history", ".zsh_history",
-		".claude/.credentials.json", ".codex/auth.json", ".gemini/oauth_creds.json", ".config/github-copilot", ".local/share/opencode/auth.json",
-		".terraform.d/credentials.tfrc.json", ".vault-token", ".config/rclone", ".config/op", ".config/doctl", ".oci", ".boto", ".s3cfg"} {
+	for _, name := range []string{".ssh", ".aws", ".azure", ".config/gcloud", ".config/gh", ".config/hub", ".netrc",
+		"_netrc", ".git-credentials", ".config/git/credentials", ".gnupg", ".kube", ".docker",
+		".config/containers/auth.json", ".password-store", ".local/share/keyrings", ".mozilla", ".config/google-chrome",
+		".config/chromium", ".pypirc", ".cargo/credentials.toml", ".cargo/credentials", ".bash_history", ".zsh_history",
+		".claude/.credentials.json", ".codex/auth.json", ".gemini/oauth_creds.json", ".config/github-copilot",
+		".local/share/opencode/auth.json", ".terraform.d/credentials.tfrc.json", ".vault-token", ".config/rclone",
+		".config/op", ".config/doctl", ".oci", ".boto", ".s3cfg"} {
 		list = append(list, filepath.Join(home, name))
 	}
-	return append(list, "/run/docker.sock", "/run/docker", "/run/containerd", "/run/podman", "/run/crio", "/run/buildkit", "/run/user",
-		"/run/dbus", "/run/systemd/private", "/run/snapd.socket", "/run/libvirt", "/var/lib/docker", "/var/lib/containerd")
+
+	return append(list, "/run/docker.sock", "/run/docker", "/run/containerd", "/run/podman", "/run/crio",
+		"/run/buildkit", "/run/user", "/run/dbus", "/run/systemd/private", "/run/snapd.socket", "/run/libvirt",
+		"/var/lib/docker", "/var/lib/containerd")
 }
 
 // Detach starts argv in a new session, with /dev/null as its input, the file

@@ -51,18 +51,23 @@ type running struct {
 
 // supervise starts a stage with the plan and stays until its tree is dead.
 // Files in places count against Disk.
-func supervise(ctx context.Context, s Spec, plan *stage.Plan, attr *syscall.SysProcAttr, places []string) (Result, error) {
+func supervise(
+	ctx context.Context, s Spec, plan *stage.Plan, attr *syscall.SysProcAttr, places []string,
+) (Result, error) {
 	boot, mono := clocks()
 	s.netAttr(plan, attr)
+
 	g := newGroup(&s)
 	defer g.close()
 	limits := s.limits(plan, g, attr)
 	over := make(chan string, 2) // the meter's word and the output's
-	r := &running{spec: s, gone: make(chan struct{}), begun: make(chan struct{}), over: over, kept: collector{keep: s.Keep},
-		meter: &meter{spec: &s, group: g, places: places, over: over}}
+
+	r := &running{spec: s, gone: make(chan struct{}), begun: make(chan struct{}), over: over,
+		kept: collector{keep: s.Keep}, meter: &meter{spec: &s, group: g, places: places, over: over}}
 	if s.Disk > 0 {
 		r.meter.base = r.meter.disk()
 	}
+
 	if err := r.start(attr, g, plan); err != nil {
 		return Result{}, err
 	}
@@ -82,22 +87,27 @@ func supervise(ctx context.Context, s Spec, plan *stage.Plan, attr *syscall.SysP
 	wg.Wait()
 	r.control.Close()
 	r.output.Close()
+
 	if err != nil {
 		return Result{}, fmt.Errorf("wait for the run's first process: %w", err)
 	}
+
 	result, err := r.result(state)
 	if err != nil {
 		return result, err
 	}
+
 	for key, how := range limits {
 		result.Enforced[key] = how
 	}
 	r.final(&result)
+
 	boot2, mono2 := clocks()
 	if fault.Hit("machine.suspend") {
 		boot2 += time.Hour
 	}
 	result.Slept = Slept(boot2-boot, mono2-mono)
+
 	return result, nil
 }
 
@@ -106,9 +116,11 @@ func (r *running) join(g *group, plan *stage.Plan) {
 	if !plan.Wait {
 		return
 	}
+
 	if err := g.join(r.process.Pid); err != nil {
 		r.holds = append(r.holds, "cgroup", err.Error())
 		r.process.Kill()
+
 		return
 	}
 	r.control.Write([]byte{'G'})
@@ -120,15 +132,19 @@ func (r *running) final(res *Result) {
 	if res.Exceeded == "" {
 		res.Exceeded = r.exceeded
 	}
+
 	if res.Exceeded == "" {
 		res.Exceeded = r.meter.look()
 	}
+
 	if res.Exceeded == "" && r.spec.Disk > 0 && r.meter.disk() >= r.spec.Disk {
 		res.Exceeded = "disk"
 	}
+
 	if res.Exceeded == "" && r.spec.MaxOutput > 0 && r.kept.bytes > r.spec.MaxOutput {
 		res.Exceeded = "output" // its last part was read when the run was over
 	}
+
 	if g != nil {
 		res.CPU = max(res.CPU, g.cpu())
 		if r.spec.Memory > 0 {
@@ -143,12 +159,15 @@ func (r *running) start(attr *syscall.SysProcAttr, g *group, plan *stage.Plan) e
 	if err != nil {
 		return fmt.Errorf("make a control socket: %w", err)
 	}
+
 	theirs := os.NewFile(uintptr(pair[1]), "control")
 	defer theirs.Close()
+
 	if err := unix.SetNonblock(pair[0], true); err != nil {
 		return fmt.Errorf("make a control socket: %w", err)
 	}
 	r.control = os.NewFile(uintptr(pair[0]), "control") // pollable, because it does not block
+
 	output, write, err := os.Pipe()
 	if err != nil {
 		r.control.Close()
@@ -156,15 +175,18 @@ func (r *running) start(attr *syscall.SysProcAttr, g *group, plan *stage.Plan) e
 	}
 	defer write.Close()
 	r.output = output
+
 	null, err := os.Open(os.DevNull)
 	if err == nil {
 		defer null.Close()
+
 		files := []*os.File{null, write, write, theirs}
 		if g != nil && g.entry != nil {
 			plan.Cgroup = len(files)
 			files = append(files, g.entry)
 		}
 		proc := &os.ProcAttr{Env: []string{}, Files: files, Sys: attr}
+
 		r.process, err = os.StartProcess("/proc/self/exe", []string{stage.Name}, proc)
 		if err != nil && attr.Cloneflags&unix.CLONE_NEWNET != 0 {
 			r.network = "not enforced: a network namespace can't be made: " + err.Error()
@@ -175,12 +197,15 @@ func (r *running) start(attr *syscall.SysProcAttr, g *group, plan *stage.Plan) e
 			r.network = r.spec.networkText(attr)
 		}
 	}
+
 	if err != nil {
 		r.control.Close()
 		r.output.Close()
+
 		return research.Errorf(research.CodeUnsupported, "run `ratchet doctor`, or set "+TierVariable+"=copies",
 			"the run's first process could not be started: %w", err)
 	}
+
 	return nil
 }
 
@@ -191,9 +216,11 @@ func (r *running) listen() {
 		if err != nil {
 			return
 		}
+
 		switch m.Kind {
 		case stage.Started:
 			r.started = time.Now()
+
 			r.holds = append(r.holds, m.Enforced...)
 			if g := r.meter.group; g != nil {
 				g.cpuBase = g.cpu()
@@ -214,9 +241,11 @@ func (r *running) read() {
 	for {
 		n, err := r.output.Read(buf)
 		r.take(buf[:n])
+
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			r.rest(buf)
 		}
+
 		if err != nil {
 			return
 		}
@@ -230,8 +259,10 @@ func (r *running) rest(buf []byte) {
 	if err != nil || r.output.SetReadDeadline(time.Time{}) != nil {
 		return
 	}
+
 	for range mostPiped / len(buf) { // and no more: whatever survived may write for ever
 		n := 0
+
 		err := raw.Read(func(fd uintptr) bool { n, _ = unix.Read(int(fd), buf); return true })
 		if err != nil || n <= 0 {
 			return
@@ -244,9 +275,11 @@ func (r *running) rest(buf []byte) {
 func (r *running) take(b []byte) {
 	limit, before := r.spec.MaxOutput, r.kept.bytes
 	r.kept.add(b)
+
 	if limit > 0 && before <= limit && r.kept.bytes > limit {
 		r.over <- "output" // it has room for the one
 	}
+
 	if r.spec.Sink != nil && r.sinkErr == nil && len(b) > 0 {
 		_, r.sinkErr = r.spec.Sink.Write(b)
 	}
@@ -257,6 +290,7 @@ func (r *running) watch(ctx context.Context) {
 	limit := time.NewTimer(setupLimit)
 	defer limit.Stop()
 	begun := r.begun
+
 	for {
 		select {
 		case <-r.gone:
@@ -264,6 +298,7 @@ func (r *running) watch(ctx context.Context) {
 		case <-begun:
 			begun = nil
 			limit.Stop()
+
 			if r.spec.Wall > 0 {
 				limit.Reset(r.spec.Wall + r.spec.Grace + slack)
 			}
@@ -273,14 +308,17 @@ func (r *running) watch(ctx context.Context) {
 		case <-ctx.Done():
 			r.cancelled = true
 			r.kill(patience)
+
 			return
 		case <-limit.C:
 			r.late = true
+
 			wait := patience
 			if r.spec.Tier == Namespaces {
 				wait = 0
 			}
 			r.kill(wait)
+
 			return
 		}
 	}
@@ -293,14 +331,17 @@ func (r *running) kill(wait time.Duration) {
 	if raw, err := r.control.SyscallConn(); err == nil {
 		raw.Control(func(fd uintptr) { unix.Shutdown(int(fd), unix.SHUT_WR) })
 	}
+
 	if r.spec.Tier == Copies {
 		r.process.Signal(syscall.SIGCONT) // it may have been stopped from inside
 	}
+
 	select {
 	case <-r.gone:
 		return
 	case <-time.After(wait):
 	}
+
 	if r.spec.Tier == Copies {
 		r.orphans = sweepAway(r.process.Pid)
 	}
@@ -310,13 +351,16 @@ func (r *running) kill(wait time.Duration) {
 // sweepAway kills all that lives below pid and lists what is still alive a while later.
 func sweepAway(pid int) (alive []int) {
 	stage.Sweep(pid)
+
 	for end := time.Now().Add(deathLimit); ; time.Sleep(time.Millisecond) {
 		alive = alive[:0]
+
 		for _, p := range stage.Descendants(pid) {
 			if !p.Dead {
 				alive = append(alive, p.Pid)
 			}
 		}
+
 		if len(alive) == 0 || time.Now().After(end) {
 			return alive
 		}
@@ -326,16 +370,20 @@ func sweepAway(pid int) (alive []int) {
 
 // result puts together what is known once the stage is gone.
 func (r *running) result(state *os.ProcessState) (Result, error) {
-	res := Result{Output: r.kept.output(), SinkErr: r.sinkErr, Cancelled: r.cancelled, Survivors: r.orphans, Enforced: map[string]string{}}
+	res := Result{Output: r.kept.output(), SinkErr: r.sinkErr, Cancelled: r.cancelled, Survivors: r.orphans,
+		Enforced: map[string]string{}}
 	if r.spec.Wall > 0 {
 		res.Enforced["deadline"] = "enforced by timers of the run's first process and of its supervisor"
 	}
+
 	if n := r.spec.Network; n != "" && n != NetworkOn {
 		res.Enforced["network"] = r.network
 	}
+
 	for i := 0; i+1 < len(r.holds); i += 2 {
 		res.Enforced[r.holds[i]] = r.holds[i+1]
 	}
+
 	switch m := r.report; {
 	case r.failure != nil:
 		return Result{}, stageError(r.failure)
@@ -344,24 +392,29 @@ func (r *running) result(state *os.ProcessState) (Result, error) {
 		res.TimedOut, res.Killed, res.Survivors = m.TimedOut || r.late, m.Killed, m.Survivors
 		res.Cancelled = r.cancelled && m.Killed
 		res.Exceeded, res.MaxTree = m.Exceeded, m.MaxTree
+
 		res.Exit = m.Status.ExitStatus()
 		if m.Status.Signaled() {
 			res.Signal = unix.SignalName(m.Status.Signal())
 		}
+
 		return res, nil
 	case r.started.IsZero() && !r.cancelled:
 		return Result{}, fmt.Errorf("start the run's command: its first process ended early: %v", state)
 	}
 	res.Enforced["stage"] = "not enforced: it died before it could report"
 	res.Exit, res.Signal, res.Killed, res.TimedOut = -1, "SIGKILL", true, r.late
+
 	res.CPU = state.UserTime() + state.SystemTime()
 	if r.started.IsZero() {
 		return res, nil
 	}
+
 	res.Wall = time.Since(r.started) // that it is over is known a moment late
 	if ru, ok := state.SysUsage().(*syscall.Rusage); ok {
 		res.MaxRSS = ru.Maxrss << 10
 	}
+
 	return res, nil
 }
 
@@ -370,11 +423,14 @@ func stageError(m *stage.Message) error {
 	err := &os.PathError{Op: m.Step, Path: m.Path, Err: m.Errno}
 	switch {
 	case m.Step == "enter" && (m.Errno == syscall.ENOENT || m.Errno == syscall.ENOTDIR):
-		return research.Errorf(research.CodeNotFound, "check that this folder is committed", "the command's folder is missing: %w", err)
+		return research.Errorf(research.CodeNotFound, "check that this folder is committed",
+			"the command's folder is missing: %w", err)
 	case errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EROFS):
 		return research.Errorf(research.CodeStorage, "free some space and try again", "can't prepare the run: %w", err)
 	}
-	return research.Errorf(research.CodeUnsupported, "run `ratchet doctor`, or set "+TierVariable+"=copies", "can't prepare the run: %w", err)
+
+	return research.Errorf(research.CodeUnsupported, "run `ratchet doctor`, or set "+TierVariable+"=copies",
+		"can't prepare the run: %w", err)
 }
 
 // clocks reads the boot and the monotonic clock as close together as it can.
@@ -384,10 +440,12 @@ func clocks() (boot, mono time.Duration) {
 		unix.ClockGettime(unix.CLOCK_MONOTONIC, &a)
 		unix.ClockGettime(unix.CLOCK_BOOTTIME, &b)
 		unix.ClockGettime(unix.CLOCK_MONOTONIC, &c)
+
 		boot, mono = time.Duration(b.Nano()), time.Duration(a.Nano())
 		if time.Duration(c.Nano())-mono < time.Millisecond {
 			break
 		}
 	}
+
 	return boot, mono
 }

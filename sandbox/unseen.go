@@ -15,13 +15,17 @@ func Unseen(tier Tier, path string) string {
 	if tier != Namespaces {
 		return ""
 	}
+
 	if real, err := filepath.EvalSymlinks(path); err == nil {
 		path = real
 	}
+
 	for _, folder := range privateFolders() {
-		if real, err := filepath.EvalSymlinks(folder); err == nil && strings.HasPrefix(filepath.Clean(path)+"/", real+"/") {
+		if real, err := filepath.EvalSymlinks(folder); err == nil && strings.HasPrefix(filepath.Clean(path)+"/",
+			real+"/") {
 			return folder
 		}
 	}
+
 	return ""
 }

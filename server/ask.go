@@ -41,14 +41,17 @@ type asked struct {
 func (q *questions) put(who string) (id int64, answer <-chan json.RawMessage) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+
 	if q.open == nil {
 		var b [8]byte
 		_, _ = rand.Read(b[:]) // never fails
 		q.open, q.last = map[int64]question{}, int64(binary.BigEndian.Uint64(b[:])>>20)
 	}
+
 	q.last++
 	c := make(chan json.RawMessage, 1)
 	q.open[q.last] = question{who, c}
+
 	return q.last, c
 }
 
@@ -67,12 +70,15 @@ func (q *questions) answered(who string, id json.RawMessage, message []byte) boo
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
+
 	one, ok := q.open[n]
 	if !ok || one.who != who {
 		return false
 	}
 	delete(q.open, n)
+
 	one.answer <- json.RawMessage(message)
+
 	return true
 }
 
@@ -81,18 +87,23 @@ func who(ctx context.Context) string {
 	if c := callerOf(ctx); c != nil {
 		return c.token + "\n" + c.session + "\n" + c.checkout
 	}
+
 	return ""
 }
 
 // ask makes a request of the client on the call's own stream, and waits for its
 // result, at most so long. A question that nobody answers is cancelled.
-func (s *Server) ask(ctx context.Context, method mcp.MCPMethod, params any, patience time.Duration) (json.RawMessage, error) {
+func (s *Server) ask(
+	ctx context.Context, method mcp.MCPMethod, params any, patience time.Duration,
+) (json.RawMessage, error) {
 	to, ok := ctx.Value(streamKey{}).(stream)
 	if !ok {
 		return nil, errNoStream
 	}
+
 	id, answer := s.questions.put(who(ctx))
 	defer s.questions.drop(id)
+
 	b, err := json.Marshal(struct {
 		Version string        `json:"jsonrpc"`
 		ID      int64         `json:"id"`
@@ -102,20 +113,25 @@ func (s *Server) ask(ctx context.Context, method mcp.MCPMethod, params any, pati
 	if err != nil {
 		return nil, fmt.Errorf("encode %s: %w", method, err)
 	}
+
 	if err := to.send(b); err != nil {
 		return nil, err
 	}
+
 	limit := time.NewTimer(patience)
 	defer limit.Stop()
+
 	select {
 	case message := <-answer:
 		var a asked
 		if err := json.Unmarshal(message, &a); err != nil {
 			return nil, fmt.Errorf("decode the answer to %s: %w", method, err)
 		}
+
 		if a.Error != nil {
 			return nil, fmt.Errorf("%s was refused: %s", method, a.Error.Message)
 		}
+
 		return a.Result, nil
 	case <-limit.C:
 		err = fmt.Errorf("%s was not answered within %s", method, patience)
@@ -125,6 +141,7 @@ func (s *Server) ask(ctx context.Context, method mcp.MCPMethod, params any, pati
 		err = errors.New("the server is being stopped")
 	}
 	_ = notify(ctx, "notifications/cancelled", map[string]any{"requestId": id, "reason": "no answer in time"})
+
 	return nil, err
 }
 
@@ -142,18 +159,23 @@ func eraOf(ctx context.Context) era {
 		if info.ClientCapabilities != nil {
 			e.caps = *info.ClientCapabilities
 		}
+
 		return e
 	}
+
 	if c := callerOf(ctx); c != nil {
 		var e era
 		if c.forms {
 			e.caps.Elicitation = &mcp.ElicitationCapability{}
 		}
+
 		return e
 	}
+
 	if session, ok := mcpserver.ClientSessionFromContext(ctx).(mcpserver.SessionWithClientInfo); ok {
 		return era{caps: session.GetClientCapabilities()}
 	}
+
 	return era{}
 }
 

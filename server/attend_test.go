@@ -18,16 +18,19 @@ import (
 func (s *house) session(repo, name string) *curl {
 	s.t.Helper()
 	a := s.do("POST", s.url(repo), strings.Replace(hello, `"raw"`, fmt.Sprintf("%q", name), 1))
+
 	id := a.header.Get("Mcp-Session-Id")
 	if a.status != 200 || id == "" {
 		s.t.Fatalf("initialize: %d %s", a.status, a.body)
 	}
+
 	return &curl{house: s, url: s.url(repo), session: []string{"Mcp-Session-Id", id}}
 }
 
 // leave ends the session.
 func (c *curl) leave() {
 	c.t.Helper()
+
 	if a := c.do("DELETE", c.url, "", c.session...); a.status != http.StatusNoContent || a.body != "" {
 		c.t.Errorf("DELETE: %d %s", a.status, a.body)
 	}
@@ -43,6 +46,7 @@ func company(started map[string]any) string {
 			return text
 		}
 	}
+
 	return ""
 }
 
@@ -50,6 +54,7 @@ func company(started map[string]any) string {
 // child that another test has just forked holds its mark until it executes.
 func gone(t testing.TB, when string, company func() string) {
 	t.Helper()
+
 	text := company()
 	for end := time.Now().Add(patient); text != ""; text = company() {
 		if time.Now().After(end) {
@@ -67,8 +72,10 @@ func (c *curl) wantAlone(when string) {
 
 func (c *curl) wantCompany(when, who string) {
 	c.t.Helper()
+
 	text := c.company()
-	if !strings.Contains(text, "("+who+", pid ") || !strings.Contains(text, " ago)") || !strings.Contains(text, "git worktree add --detach ") {
+	if !strings.Contains(text, "("+who+", pid ") || !strings.Contains(text, " ago)") || !strings.Contains(text,
+		"git worktree add --detach ") {
 		c.t.Errorf("%s: told %q, want company of %s", when, text, who)
 	}
 }
@@ -82,14 +89,16 @@ func started(t *testing.T) *campaign {
 	first.wantAlone("the very first")
 	first.done()
 	s.wait() // which is also how it leaves
+
 	return c
 }
 
 // stdio is a session over standard streams.
 func (c *campaign) stdio(t *testing.T) *campaign {
-	return &campaign{t: t, dir: c.dir, Client: connect(t, server.Options{Open: func(ctx context.Context, name, version string) (*lab.Lab, error) {
-		return openLab(ctx, c.dir, name, version)
-	}})}
+	return &campaign{t: t, dir: c.dir, Client: connect(t,
+		server.Options{Open: func(ctx context.Context, name, version string) (*lab.Lab, error) {
+			return openLab(ctx, c.dir, name, version)
+		}})}
 }
 
 // Sessions notice each other in one checkout, whatever way they come, until
@@ -117,12 +126,15 @@ func TestSessionsShareNoCheckout(t *testing.T) {
 	two.leave()
 	script.call("read_log", `{}`)
 	one.wantAlone("a script that looks once is no session")
+
 	for _, headers := range [][]string{nil, {"Mcp-Session-Id", ""}} {
 		if a := s.do("DELETE", s.url(c.dir), "", headers...); a.status != http.StatusBadRequest {
 			t.Errorf("DELETE of no session: %d", a.status)
 		}
 	}
-	if a := s.do("DELETE", s.url(c.dir), "", append(one.session, "Authorization", "")...); a.status != http.StatusUnauthorized {
+
+	if a := s.do("DELETE", s.url(c.dir), "", append(one.session, "Authorization",
+		"")...); a.status != http.StatusUnauthorized {
 		t.Errorf("DELETE without a token: %d", a.status)
 	}
 	other, err := s.tokens.Add("other", server.RoleAgent)
@@ -146,6 +158,7 @@ func TestSilentSessionsLeave(t *testing.T) {
 	second.wantCompany("the second of two", "first@laptop 1.2")
 	s.session(elsewhere.dir, "third").wantAlone("in another checkout")
 	second.wantAlone("the first was one too many")
+
 	if a := s.do("GET", "http://"+s.addr+"/metrics", ""); !strings.Contains(a.body, "\nratchet_laboratories 2\n") {
 		t.Errorf("another number of laboratories than 2:\n%s", a.body)
 	}
@@ -162,10 +175,12 @@ func TestFirstCallsAtOnceAreOneSession(t *testing.T) {
 		o.Open = func(ctx context.Context, checkout, name, version string) (*lab.Lab, error) {
 			entered.Done()
 			entered.Wait() // all of them open
+
 			return openAny(ctx, checkout, name, version)
 		}
 	}, c.dir)
 	one := s.session(c.dir, "hasty")
+
 	var all sync.WaitGroup
 	for i := range n {
 		all.Go(func() {
@@ -189,12 +204,14 @@ func TestClaimsOfThoseWhoLeft(t *testing.T) {
 		t.Helper()
 		ideas, err := beside.Ideas(t.Context(), 0)
 		must(t, err)
+
 		for _, i := range ideas {
 			if i.N == n && i.Holder != "" {
 				return i.Lapse
 			}
 		}
 		t.Fatalf("nobody claimed idea %d: %+v", n, ideas)
+
 		return ""
 	}
 	claims := func(n int) string {
@@ -206,15 +223,18 @@ func TestClaimsOfThoseWhoLeft(t *testing.T) {
 	web.leave()
 	t.Run("over standard streams", func(t *testing.T) {
 		c.stdio(t).do("share", claims(2))
+
 		if l := lapse(2); l != "" {
 			t.Errorf("while the session lives: %q", l)
 		}
 	})
+
 	for end := time.Now().Add(patient); lapse(2) != research.LapseLeft; time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("standard streams have ended, and the claim has not")
 		}
 	}
+
 	if l := lapse(1); l != "" {
 		t.Errorf("over HTTP, silent: %q", l)
 	}

@@ -25,6 +25,7 @@ func (s *Server) handler(t tools.Tool) mcpserver.ToolHandlerFunc {
 		in := &visited{}
 		ctx = context.WithValue(ctx, visitedKey{}, in)
 		r, a, err := s.answer(ctx, t, req)
+
 		code := "ok"
 		if err != nil {
 			code = string(research.Describe(err).Code)
@@ -33,17 +34,21 @@ func (s *Server) handler(t tools.Tool) mcpserver.ToolHandlerFunc {
 			}
 			a = tools.Refusal(err)
 		}
+
 		if s.called != nil {
 			s.called(ctx, t.Name, code, time.Since(began))
 		}
+
 		if r != nil { // the call has to come back with more
 			return r, nil
 		}
+
 		if !t.ReadOnly {
 			s.changed(ctx, t.Name, err == nil)
 		}
 		s.report(ctx, t.Name, a, err)
 		in.count(t.Name, a)
+
 		return show(a, err != nil), nil
 	}
 }
@@ -51,16 +56,20 @@ func (s *Server) handler(t tools.Tool) mcpserver.ToolHandlerFunc {
 // answer calls a tool, and once more where the client can say what was missing:
 // its folder, or its person's decision. need is what it has to be asked for by
 // the answer itself. A panic is an error.
-func (s *Server) answer(ctx context.Context, t tools.Tool, req mcp.CallToolRequest) (need *mcp.CallToolResult, a tools.Answer, err error) {
+func (s *Server) answer(
+	ctx context.Context, t tools.Tool, req mcp.CallToolRequest,
+) (need *mcp.CallToolResult, a tools.Answer, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			need, err = nil, fmt.Errorf("panic: %v\n%s", r, debug.Stack())
 		}
 	}()
+
 	args, err := arguments(req)
 	if err != nil {
 		return nil, a, err
 	}
+
 	beat := s.heartbeat(ctx, req)
 	defer beat.stop()
 	call := func() (tools.Answer, error) {
@@ -68,12 +77,14 @@ func (s *Server) answer(ctx context.Context, t tools.Tool, req mcp.CallToolReque
 			return t.Call(ctx, tools.Env{Open: s.open, Progress: beat.say}, args)
 		})
 	}
+
 	back, _ := s.unseal(req.Params.RequestState, t.Name, who(ctx))
 	if d := back.Decision; d != nil && d.agreed(mcpserver.ElicitationResponse(req.Params.InputResponses, person)) {
 		if done, err := s.carryOut(ctx, d, args); done != nil || err != nil {
 			return nil, orNone(done), err
 		}
 	}
+
 	a, err = call()
 	if s.homeless(ctx, err) {
 		if need, err = s.settle(ctx, req, err); need != nil || err != nil {
@@ -81,19 +92,23 @@ func (s *Server) answer(ctx context.Context, t tools.Tool, req mcp.CallToolReque
 		}
 		a, err = call()
 	}
+
 	d := s.undecided(ctx, t, args, err)
 	if d == nil {
 		return nil, a, err
 	}
 	beat.say("waiting for the person")
+
 	need, yes := s.consult(ctx, t, d)
 	if !yes {
 		return need, a, err
 	}
+
 	if done, err := s.carryOut(ctx, d, args); done != nil || err != nil {
 		return nil, orNone(done), err
 	}
 	a, err = call()
+
 	return nil, a, err
 }
 
@@ -101,6 +116,7 @@ func orNone(a *tools.Answer) tools.Answer {
 	if a == nil {
 		return tools.Answer{}
 	}
+
 	return *a
 }
 
@@ -125,6 +141,7 @@ func found(ctx context.Context, l *lab.Lab) {
 func (v *visited) count(tool string, a tools.Answer) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
+
 	if v.lab != nil {
 		v.lab.Answered(tool, len(a.Text), len(a.Structured))
 	}
@@ -136,13 +153,17 @@ func (s *Server) untilEnding(ctx context.Context, f func(context.Context) (tools
 	if s.ending == nil {
 		return f(ctx)
 	}
+
 	waiting, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer onClose(s.ending, cancel)()
+
 	a, err := f(waiting)
 	if err != nil && waiting.Err() != nil && ctx.Err() == nil {
-		err = research.Errorf(research.CodeCancelled, "call wait_run when the server is back", "the server is being stopped; what runs goes on")
+		err = research.Errorf(research.CodeCancelled, "call wait_run when the server is back",
+			"the server is being stopped; what runs goes on")
 	}
+
 	return a, err
 }
 
@@ -151,12 +172,14 @@ func onClose(c <-chan struct{}, f func()) (stop func()) {
 	over, done := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)
+
 		select {
 		case <-c:
 			f()
 		case <-over:
 		}
 	}()
+
 	return func() { close(over); <-done }
 }
 
@@ -165,20 +188,24 @@ func arguments(req mcp.CallToolRequest) (json.RawMessage, error) {
 	if len(req.Params.RawArguments) > 0 || req.Params.Arguments == nil {
 		return req.Params.RawArguments, nil
 	}
+
 	b, err := json.Marshal(req.Params.Arguments)
 	if err != nil {
 		return nil, fmt.Errorf("encode arguments: %w", err)
 	}
+
 	return b, nil
 }
 
 // show is an answer as MCP has it: text first, then the image if there is one,
 // and the same as structured content.
 func show(a tools.Answer, isError bool) *mcp.CallToolResult {
-	r := &mcp.CallToolResult{Content: []mcp.Content{mcp.NewTextContent(a.Text)}, StructuredContent: a.Structured, IsError: isError}
+	r := &mcp.CallToolResult{Content: []mcp.Content{mcp.NewTextContent(a.Text)}, StructuredContent: a.Structured,
+		IsError: isError}
 	if len(a.PNG) > 0 {
 		r.Content = append(r.Content, mcp.NewImageContent(base64.StdEncoding.EncodeToString(a.PNG), "image/png"))
 	}
+
 	return r
 }
 
@@ -206,6 +233,7 @@ func (s *Server) heartbeat(ctx context.Context, req mcp.CallToolRequest) *heartb
 	h.over.Go(func() {
 		timer := time.NewTimer(firstBeat)
 		defer timer.Stop()
+
 		for {
 			select {
 			case <-h.done:
@@ -215,13 +243,16 @@ func (s *Server) heartbeat(ctx context.Context, req mcp.CallToolRequest) *heartb
 			case <-timer.C:
 				timer.Reset(nextBeats)
 			}
+
 			err := notify(ctx, "notifications/progress", map[string]any{
-				"progressToken": token, "progress": time.Since(began).Round(time.Millisecond).Seconds(), "message": h.last()})
+				"progressToken": token, "progress": time.Since(began).Round(time.Millisecond).Seconds(),
+				"message": h.last()})
 			if err != nil {
 				s.opt.Log.Debug("progress not sent", "err", err)
 			}
 		}
 	})
+
 	return h
 }
 
@@ -235,6 +266,7 @@ func (h *heartbeat) say(text string) {
 func (h *heartbeat) last() string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+
 	return h.text
 }
 

@@ -43,10 +43,13 @@ func withEnvironment(m *testing.M) int {
 	}
 	defer os.RemoveAll(locks)
 	os.Setenv("RATCHET_LOCKS", locks)
+
 	for _, kv := range [][2]string{{"GIT_CONFIG_GLOBAL", os.DevNull}, {"GIT_CONFIG_SYSTEM", os.DevNull},
-		{"GIT_AUTHOR_NAME", "test"}, {"GIT_AUTHOR_EMAIL", "test@example.com"}, {"GIT_COMMITTER_NAME", "test"}, {"GIT_COMMITTER_EMAIL", "test@example.com"}} {
+		{"GIT_AUTHOR_NAME", "test"}, {"GIT_AUTHOR_EMAIL", "test@example.com"}, {"GIT_COMMITTER_NAME", "test"},
+		{"GIT_COMMITTER_EMAIL", "test@example.com"}} {
 		os.Setenv(kv[0], kv[1])
 	}
+
 	return m.Run()
 }
 
@@ -54,21 +57,26 @@ func supervise(args []string) int {
 	fs := flag.NewFlagSet("supervise", flag.ContinueOnError)
 	campaign, job := fs.String("campaign", "", ""), fs.String("job", "", "")
 	ledger, dir := fs.String("ledger", "", ""), fs.String("C", "", "")
+
 	gitDir, commonDir := fs.String("git-dir", "", ""), fs.String("common-dir", "", "")
 	if err := fs.Parse(args); err != nil {
 		return 2
 	}
+
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
+
 	l, err := lab.Open(ctx, lab.Options{Dir: *dir, GitDir: *gitDir, CommonDir: *commonDir, Ledger: *ledger})
 	if err == nil {
 		err = l.Supervise(ctx, *campaign, *job)
 	}
 	sandbox.Ready(err)
+
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
+
 	return 0
 }
 
@@ -84,7 +92,8 @@ Make the number smaller.
 
 // sleepy is such a program, whose run lasts for as long as the test needs when
 // the number is 1.
-var sleepy = strings.NewReplacer(`run: "`, `run: "[ $(cat value.txt) != 1 ] || sleep 1000; `, "wall: 20s", "wall: 15m").Replace(programText)
+var sleepy = strings.NewReplacer(`run: "`, `run: "[ $(cat value.txt) != 1 ] || sleep 1000; `, "wall: 20s",
+	"wall: 15m").Replace(programText)
 
 // campaign is a repository and a client whose server works in it.
 type campaign struct {
@@ -102,6 +111,7 @@ func newCampaign(t *testing.T) *campaign {
 	c.Client = connect(t, server.Options{Open: func(ctx context.Context, name, version string) (*lab.Lab, error) {
 		return openLab(ctx, c.dir, name, version)
 	}})
+
 	return c
 }
 
@@ -111,7 +121,9 @@ func openLab(ctx context.Context, dir, name, version string) (*lab.Lab, error) {
 	if err != nil {
 		return nil, err
 	}
-	return lab.Open(ctx, lab.Options{Dir: dir, Client: lab.Client{Name: name, Version: version}, Supervise: []string{exe, "supervise"}})
+
+	return lab.Open(ctx, lab.Options{Dir: dir, Client: lab.Client{Name: name, Version: version},
+		Supervise: []string{exe, "supervise"}})
 }
 
 // newRepository is a campaign without a client.
@@ -121,18 +133,22 @@ func newRepository(t testing.TB) *campaign {
 	c := &campaign{t: t, dir: dir}
 	c.write("program.md", programText)
 	c.write("value.txt", "100\n")
+
 	for _, args := range [][]string{{"init", "-q", "-b", "main"}, {"add", "."}, {"commit", "-q", "-m", "start"}} {
 		cmd := exec.Command("git", args...)
+
 		cmd.Dir = dir
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("git %v: %v\n%s", args, err, out)
 		}
 	}
+
 	return c
 }
 
 func (c *campaign) write(name, text string) {
 	c.t.Helper()
+
 	if err := os.WriteFile(filepath.Join(c.dir, name), []byte(text), 0o666); err != nil {
 		c.t.Fatal(err)
 	}
@@ -140,39 +156,47 @@ func (c *campaign) write(name, text string) {
 
 func (c *campaign) read(name string) string {
 	c.t.Helper()
+
 	b, err := os.ReadFile(filepath.Join(c.dir, name))
 	if err != nil {
 		c.t.Fatal(err)
 	}
+
 	return string(b)
 }
 
 // do calls a tool that must succeed and checks what every answer promises.
 func (c *campaign) do(tool, args string) map[string]any {
 	c.t.Helper()
+
 	m, isError := c.try(tool, args)
 	if isError {
 		c.t.Fatalf("%s%s: %v", tool, args, m["error"])
 	}
+
 	return m
 }
 
 func (c *campaign) try(tool, args string) (map[string]any, bool) {
 	c.t.Helper()
+
 	var in map[string]any
 	if err := json.Unmarshal([]byte(args), &in); err != nil {
 		c.t.Fatal(err)
 	}
 	text, m, isError := call(c.t, c.Client, tool, in)
 	c.t.Logf("%s%s\n%s", tool, args, text)
+
 	js, err := json.Marshal(m)
 	if err != nil || len(text) > tools.Limit || len(js) > tools.Limit {
 		c.t.Errorf("%s: %d bytes of text, %d of JSON (%v)", tool, len(text), len(js), err)
 	}
+
 	if !strings.Contains(text, "\nnext: ") {
 		c.t.Errorf("%s: no next step in %q", tool, text)
 	}
 	c.cycle(tool, len(text), len(js))
+
 	return m, isError
 }
 
@@ -195,6 +219,7 @@ const maxCycle = 1200 // bytes, of the design
 // done waits until the job has ended.
 func (c *campaign) done(m map[string]any) map[string]any {
 	c.t.Helper()
+
 	for end := time.Now().Add(patient); ; m = c.do("wait_run", `{"wait_seconds":5}`) {
 		if m["status"] != "running" {
 			return m
@@ -203,11 +228,13 @@ func (c *campaign) done(m map[string]any) map[string]any {
 		}
 	}
 	c.t.Fatalf("still running: %v", m)
+
 	return nil
 }
 
 func (c *campaign) want(m map[string]any, key string, want any) {
 	c.t.Helper()
+
 	if m[key] != want {
 		c.t.Errorf("%s is %v, want %v, in %v", key, m[key], want, m)
 	}
@@ -231,6 +258,7 @@ func (c *campaign) throughEveryTool() {
 	m := c.done(c.do("run_experiment", `{"hypothesis":"smaller is better","expect":"-10%"}`))
 	c.want(m, "verdict", "improved")
 	c.want(m, "value", 90.0)
+
 	if m, isError := c.try("run_experiment", `{"hypothesis":"again"}`); !isError {
 		t.Errorf("an undecided improvement must block: %v", m)
 	}
@@ -240,10 +268,12 @@ func (c *campaign) throughEveryTool() {
 	c.write("value.txt", "95\n")
 	m = c.done(c.do("run_experiment", `{"hypothesis":"a little more"}`))
 	c.want(m, "verdict", "regressed")
+
 	if m, isError := c.try("keep", `{}`); !isError {
 		t.Errorf("a regression was kept: %v", m)
 	}
 	c.want(c.do("revert", `{"lesson":"more is worse"}`), "lesson_stored", true)
+
 	if got := c.read("value.txt"); got != "90\n" {
 		t.Errorf("after revert the file holds %q", got)
 	}
@@ -258,14 +288,18 @@ func (c *campaign) throughEveryTool() {
 		t.Errorf("samples: %v", m)
 	}
 	c.do("share", `{"ops":[{"op":"add","idea":"try zero"},{"op":"lesson","lesson":"numbers only"}]}`)
+
 	for _, view := range []string{"brief", "table", "ideas", "sessions", "program", "guide"} {
 		c.do("read_log", fmt.Sprintf(`{"view":%q}`, view))
 	}
+
 	if rows, _ := c.do("read_log", `{"view":"table"}`)["rows"].([]any); len(rows) != 3 {
 		t.Errorf("the table has %d rows", len(rows))
 	}
 	c.want(c.do("read_log", `{"view":"experiment","query":1}`), "status", "kept")
-	if out, _ := c.do("read_log", `{"view":"output","query":"x1"}`)["output"].(string); !strings.Contains(out, "METRIC score=90") {
+
+	if out, _ := c.do("read_log", `{"view":"output","query":"x1"}`)["output"].(string); !strings.Contains(out,
+		"METRIC score=90") {
 		t.Errorf("output: %q", out)
 	}
 	c.images()
@@ -278,21 +312,26 @@ func (c *campaign) throughEveryTool() {
 // images: what can be seen comes as a PNG behind the text, what can't as the
 // text alone.
 func (c *campaign) images() {
-	for kind, seen := range map[string]bool{"progress": true, "budget": true, "families": true, "noise": false, "gpu": false} {
+	for kind, seen := range map[string]bool{"progress": true, "budget": true, "families": true, "noise": false,
+		"gpu": false} {
 		c.do("plot", fmt.Sprintf(`{"kind":%q}`, kind))
 		var req mcp.CallToolRequest
 		req.Params.Name, req.Params.Arguments = "plot", map[string]any{"kind": kind}
+
 		r, err := c.CallTool(context.Background(), req)
 		if err != nil {
 			c.t.Fatal(err)
 		}
+
 		img, ok := r.Content[len(r.Content)-1].(mcp.ImageContent)
 		if ok != seen {
 			c.t.Errorf("plot %s: %d contents, the last %T", kind, len(r.Content), r.Content[len(r.Content)-1])
 		}
+
 		if !ok {
 			continue
 		}
+
 		b, err := base64.StdEncoding.DecodeString(img.Data)
 		if err != nil || img.MIMEType != "image/png" || !bytes.HasPrefix(b, []byte("\x89PNG")) {
 			c.t.Errorf("plot %s: %s, %.8q, %v", kind, img.MIMEType, b, err)
@@ -301,15 +340,18 @@ func (c *campaign) images() {
 }
 
 func (c *campaign) resources() {
-	for uri, want := range map[string]string{"ratchet://program": "Make the number smaller", "ratchet://brief": "campaign tiny",
-		"ratchet://log.tsv": "1\tkept\timproved\t90", "ratchet://experiments/1": "smaller is better"} {
+	for uri, want := range map[string]string{"ratchet://program": "Make the number smaller",
+		"ratchet://brief": "campaign tiny", "ratchet://log.tsv": "1\tkept\timproved\t90",
+		"ratchet://experiments/1": "smaller is better"} {
 		var req mcp.ReadResourceRequest
 		req.Params.URI = uri
+
 		r, err := c.ReadResource(context.Background(), req)
 		if err != nil {
 			c.t.Errorf("%s: %v", uri, err)
 			continue
 		}
+
 		if text := r.Contents[0].(mcp.TextResourceContents).Text; !strings.Contains(text, want) {
 			c.t.Errorf("%s lacks %q:\n%s", uri, want, text)
 		}

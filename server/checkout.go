@@ -16,28 +16,36 @@ type roots []string
 // newRoots resolves dirs, which must be folders.
 func newRoots(dirs []string) (roots, error) {
 	var out roots
+
 	for _, d := range dirs {
 		abs, err := filepath.Abs(d)
 		if err == nil {
 			abs, err = filepath.EvalSymlinks(abs)
 		}
+
 		if info, serr := os.Stat(abs); err != nil || serr != nil || !info.IsDir() {
-			return nil, research.Errorf(research.CodeBadArgument, "name existing folders with --root", "%s is not a folder", d)
+			return nil, research.Errorf(research.CodeBadArgument, "name existing folders with --root",
+				"%s is not a folder", d)
 		}
+
 		if !slices.Contains(out, abs) {
 			out = append(out, abs)
 		}
 	}
+
 	if len(out) == 0 {
-		return nil, research.Errorf(research.CodeBadArgument, "name the folder of a repository, or one above several: --root DIR", "no folder may be served")
+		return nil, research.Errorf(research.CodeBadArgument,
+			"name the folder of a repository, or one above several: --root DIR", "no folder may be served")
 	}
+
 	return out, nil
 }
 
 // hold says whether path, absolute and resolved, is a root or lies below one.
 func (r roots) hold(path string) bool {
 	return slices.ContainsFunc(r, func(root string) bool {
-		return path == root || strings.HasPrefix(path, strings.TrimSuffix(root, string(filepath.Separator))+string(filepath.Separator))
+		return path == root || strings.HasPrefix(path,
+			strings.TrimSuffix(root, string(filepath.Separator))+string(filepath.Separator))
 	})
 }
 
@@ -58,25 +66,34 @@ func (r roots) checkout(path string) (string, error) {
 	if path == "" && len(r) == 1 {
 		path = r[0]
 	}
+
 	if path == "" || len(path) > 4096 || !filepath.IsAbs(path) || strings.ContainsRune(path, 0) {
-		return "", research.Errorf(research.CodeBadArgument, "end the URL with /mcp?repo=ABSOLUTE-PATH", "the URL does not name a checkout by its absolute path")
+		return "", research.Errorf(research.CodeBadArgument, "end the URL with /mcp?repo=ABSOLUTE-PATH",
+			"the URL does not name a checkout by its absolute path")
 	}
+
 	dir, err := filepath.EvalSymlinks(filepath.Clean(path))
 	if err != nil || !r.hold(dir) {
-		return "", forbidden("serve its folder too, with --root, or correct the path", "%s is no folder below the allowed ones", shown(path))
+		return "", forbidden("serve its folder too, with --root, or correct the path",
+			"%s is no folder below the allowed ones", shown(path))
 	}
+
 	w, err := locate(dir)
 	if err != nil {
 		return "", err
 	}
+
 	for _, p := range []string{w.top, w.git, w.all} {
 		if !r.hold(p) {
-			return "", forbidden("serve the folder of the whole repository, with --root", "%s belongs to a repository that reaches outside the allowed folders", shown(path))
+			return "", forbidden("serve the folder of the whole repository, with --root",
+				"%s belongs to a repository that reaches outside the allowed folders", shown(path))
 		}
+
 		if !mine(p) {
 			return "", forbidden("serve it as the user whom it belongs to", "%s belongs to another user", shown(path))
 		}
 	}
+
 	return dir, nil
 }
 
@@ -89,6 +106,7 @@ func shown(path string) string {
 	if path = tools.Clean(path); len(path) > 200 {
 		path = strings.ToValidUTF8(path[:200], "") + "…"
 	}
+
 	return path
 }
 
@@ -97,24 +115,32 @@ func locate(dir string) (w where, err error) {
 	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
 		return w, forbidden("name the folder", "%s is not a folder", shown(dir))
 	}
+
 	for top := dir; ; top = filepath.Dir(top) {
 		if filepath.Base(top) == ".git" || isBare(top) {
-			return w, forbidden("name a checkout: git clone, or git worktree add, makes one", "%s is a bare repository or a git folder, not a checkout", shown(dir))
+			return w, forbidden("name a checkout: git clone, or git worktree add, makes one",
+				"%s is a bare repository or a git folder, not a checkout", shown(dir))
 		}
+
 		info, err := os.Stat(filepath.Join(top, ".git"))
 		if err != nil {
 			if top == filepath.Dir(top) {
-				return w, forbidden("name a folder with a .git in it or above it", "%s is not in a checkout", shown(dir))
+				return w, forbidden("name a folder with a .git in it or above it", "%s is not in a checkout",
+					shown(dir))
 			}
+
 			continue
 		}
+
 		w = where{dir: dir, top: top}
 		if w.git, err = gitFolder(filepath.Join(top, ".git"), info.IsDir()); err == nil {
 			w.all, err = sharedFolder(w.git)
 		}
+
 		if err != nil {
 			return w, forbidden("git worktree repair", "the .git of %s leads nowhere", shown(dir))
 		}
+
 		return w, nil
 	}
 }
@@ -126,6 +152,7 @@ func isBare(dir string) bool {
 			return false
 		}
 	}
+
 	return true
 }
 
@@ -134,10 +161,12 @@ func gitFolder(dotgit string, isDir bool) (string, error) {
 	if isDir {
 		return filepath.EvalSymlinks(dotgit)
 	}
+
 	text, err := pointer(dotgit)
 	if err != nil {
 		return "", err
 	}
+
 	return resolve(filepath.Dir(dotgit), strings.TrimSpace(strings.TrimPrefix(text, "gitdir:")))
 }
 
@@ -147,9 +176,11 @@ func sharedFolder(git string) (string, error) {
 	if os.IsNotExist(err) {
 		return git, nil
 	}
+
 	if err != nil {
 		return "", err
 	}
+
 	return resolve(git, strings.TrimSpace(text))
 }
 
@@ -159,10 +190,12 @@ func pointer(path string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+
 	if !info.Mode().IsRegular() || info.Size() > 8<<10 {
 		return "", os.ErrInvalid
 	}
 	text, err := os.ReadFile(path)
+
 	return string(text), err
 }
 
@@ -170,5 +203,6 @@ func resolve(base, path string) (string, error) {
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(base, path)
 	}
+
 	return filepath.EvalSymlinks(path)
 }

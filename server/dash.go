@@ -44,6 +44,7 @@ func (h *HTTP) serveUI(out *reply, r *http.Request, v *visit) *refusal {
 		}
 		out.head.Set("Location", "ui/") // relative: a proxy may serve it below a path of its own
 		out.WriteHeader(http.StatusFound)
+
 		return nil
 	case at == pagePath:
 		return sendFile(out, r, "index.html")
@@ -53,7 +54,9 @@ func (h *HTTP) serveUI(out *reply, r *http.Request, v *visit) *refusal {
 		out.plain = true
 		return h.serveAPI(out, r, v, strings.TrimPrefix(at, apiPath))
 	}
-	return refused(http.StatusNotFound, research.CodeNotFound, "clients use /mcp?repo=ABSOLUTE-PATH, people /ui/", "nothing is here")
+
+	return refused(http.StatusNotFound, research.CodeNotFound, "clients use /mcp?repo=ABSOLUTE-PATH, people /ui/",
+		"nothing is here")
 }
 
 // reads refuses a method that changes something.
@@ -61,6 +64,7 @@ func reads(r *http.Request) *refusal {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		return notAllowed("GET, HEAD")
 	}
+
 	return nil
 }
 
@@ -70,6 +74,7 @@ func sendFile(out *reply, r *http.Request, name string) *refusal {
 		return bad
 	}
 	kind := kindOf(name)
+
 	data, err := fs.ReadFile(dashboard.Files, name)
 	if err != nil || kind == "" {
 		return refused(http.StatusNotFound, research.CodeNotFound, "open "+pagePath, "the dashboard has no such file")
@@ -80,6 +85,7 @@ func sendFile(out *reply, r *http.Request, name string) *refusal {
 	out.head.Set("Referrer-Policy", "no-referrer")
 	out.head.Set("Cache-Control", "no-cache") // ask again: a newer binary has newer files
 	out.head.Set("ETag", tag)
+
 	for _, known := range strings.Split(r.Header.Get("If-None-Match"), ",") {
 		if strings.TrimPrefix(strings.TrimSpace(known), "W/") == tag {
 			out.WriteHeader(http.StatusNotModified)
@@ -89,9 +95,11 @@ func sendFile(out *reply, r *http.Request, name string) *refusal {
 	out.head.Set("Content-Type", kind)
 	out.head.Set("Content-Length", strconv.Itoa(len(data)))
 	out.WriteHeader(http.StatusOK)
+
 	if r.Method == http.MethodGet {
 		_, _ = out.Write(data)
 	}
+
 	return nil
 }
 
@@ -117,6 +125,7 @@ func kindOf(name string) string {
 	case ".txt", ".md":
 		return "text/plain; charset=utf-8"
 	}
+
 	return ""
 }
 
@@ -144,6 +153,7 @@ type endpoint struct {
 // endpointOf is what stands below /ui/api/.
 func endpointOf(name string) (e endpoint, ok bool) {
 	e.method = http.MethodGet
+
 	switch n, part, _ := strings.Cut(name, "/"); {
 	case name == "repos":
 		e.answer, e.general = listRepos, true
@@ -168,6 +178,7 @@ func endpointOf(name string) (e endpoint, ok bool) {
 	default:
 		return e, false
 	}
+
 	return e, true
 }
 
@@ -176,37 +187,48 @@ func (h *HTTP) serveAPI(out *reply, r *http.Request, v *visit, name string) *ref
 	if bad := h.admit(r, v); bad != nil {
 		return bad
 	}
+
 	e, ok := endpointOf(name)
 	if !ok {
-		return refused(http.StatusNotFound, research.CodeNotFound, "docs/http.md lists them", "the dashboard has no %s", shown(name))
+		return refused(http.StatusNotFound, research.CodeNotFound, "docs/http.md lists them", "the dashboard has no %s",
+			shown(name))
 	}
 	v.tool = "ui " + strings.SplitN(name, "/", 2)[0]
+
 	if r.Method != e.method {
 		return notAllowed(e.method)
 	}
+
 	if e.person && v.role != RolePerson {
-		return refused(http.StatusForbidden, "forbidden", "use a person's token: ratchet token add NAME --role person", "the token %s may look on, not steer", v.token)
+		return refused(http.StatusForbidden, "forbidden", "use a person's token: ratchet token add NAME --role person",
+			"the token %s may look on, not steer", v.token)
 	}
+
 	place := h.calls
 	if e.streams {
 		place = h.streams
 	}
+
 	leave, bad := seat(place)
 	if bad != nil {
 		return bad
 	}
 	defer leave()
+
 	b, bad := h.newBoard(out, r, v, e)
 	if bad != nil {
 		return bad
 	}
+
 	answer, err := e.answer(r.Context(), b)
 	if err != nil {
 		return h.failed(v, err)
 	}
+
 	if answer == nil {
 		return nil
 	}
+
 	return h.sendJSON(out, v, answer)
 }
 
@@ -218,18 +240,22 @@ func (h *HTTP) newBoard(out *reply, r *http.Request, v *visit, e endpoint) (b *b
 			return nil, bad
 		}
 	}
+
 	if e.method == http.MethodGet {
 		out.arrive(time.Time{}) // nothing more is expected of the client
 	} else if b.body, bad = h.read(out, r); bad != nil {
 		return nil, bad
 	}
+
 	if e.general {
 		return b, nil
 	}
+
 	var err error
 	if b.lab, err = h.boardLab(r.Context(), v.checkout, b.q.Get("campaign")); err != nil {
 		return nil, h.failed(v, err)
 	}
+
 	return b, nil
 }
 
@@ -239,6 +265,7 @@ func (h *HTTP) boardLab(ctx context.Context, checkout, campaign string) (*lab.La
 	if err != nil {
 		return nil, err
 	}
+
 	return l.Person(ctx, campaign)
 }
 
@@ -248,13 +275,17 @@ func (h *HTTP) boardOpen(ctx context.Context, checkout string) (*lab.Lab, error)
 	if l, ok := h.boards.get(checkout); ok {
 		return l, nil
 	}
+
 	l, err := h.opt.Open(ctx, checkout, "dashboard", h.opt.Version)
 	if err != nil {
 		return nil, err
 	}
+
 	if !h.roots.hold(l.Root()) { // core.worktree
-		return nil, forbidden("serve that folder too, with --root", "the checkout's files lie outside the allowed folders")
+		return nil, forbidden("serve that folder too, with --root",
+			"the checkout's files lie outside the allowed folders")
 	}
+
 	return h.boards.add(checkout, l), nil
 }
 
@@ -272,16 +303,19 @@ func (h *HTTP) sendJSON(out *reply, v *visit, answer any) *refusal {
 	out.head.Set("Content-Type", "application/json; charset=utf-8")
 	out.head.Set("Content-Length", strconv.Itoa(b.Len()))
 	_, _ = out.Write(b.Bytes())
+
 	return nil
 }
 
 // failed is the refusal that an error makes.
 func (h *HTTP) failed(v *visit, err error) *refusal {
 	code := research.Describe(err).Code
+
 	v.code = string(code)
 	if code == research.CodeInternal {
 		h.opt.Log.Error("the dashboard failed", "what", v.tool, "err", err)
 	}
+
 	return &refusal{status: statusOf(code), err: err}
 }
 
@@ -302,6 +336,7 @@ func statusOf(code research.Code) int {
 	case "forbidden":
 		return http.StatusForbidden
 	}
+
 	return http.StatusConflict
 }
 
@@ -311,10 +346,13 @@ func (b *board) number(name string, otherwise, most int) (int, error) {
 	if text == "" {
 		return otherwise, nil
 	}
+
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 1 {
-		return 0, research.Errorf(research.CodeBadArgument, "give a whole number from 1 to "+strconv.Itoa(most), "%s is %q", name, shown(text))
+		return 0, research.Errorf(research.CodeBadArgument, "give a whole number from 1 to "+strconv.Itoa(most),
+			"%s is %q", name, shown(text))
 	}
+
 	return min(n, most), nil
 }
 
@@ -322,8 +360,10 @@ func (b *board) number(name string, otherwise, most int) (int, error) {
 func (b *board) text(name string, most int) (string, error) {
 	text := b.q.Get(name)
 	if len(text) > most {
-		return "", research.Errorf(research.CodeBadArgument, "give at most "+strconv.Itoa(most)+" bytes", "%s has %d bytes", name, len(text))
+		return "", research.Errorf(research.CodeBadArgument, "give at most "+strconv.Itoa(most)+" bytes",
+			"%s has %d bytes", name, len(text))
 	}
+
 	return text, nil
 }
 
@@ -335,5 +375,7 @@ func (b *board) oneOf(name string, words ...string) (string, error) {
 			return text, nil
 		}
 	}
-	return "", research.Errorf(research.CodeBadArgument, "use "+strings.TrimPrefix(strings.Join(words, ", "), ", "), "%s is %q", name, shown(text))
+
+	return "", research.Errorf(research.CodeBadArgument, "use "+strings.TrimPrefix(strings.Join(words, ", "), ", "),
+		"%s is %q", name, shown(text))
 }

@@ -22,7 +22,9 @@ func streamEvents(ctx context.Context, b *board) (any, error) {
 	defer onClose(b.h.stopping, cancel)()
 	changed := make(chan struct{}, 1)
 	done := make(chan struct{})
+
 	defer func() { cancel(); <-done }()
+
 	go func() {
 		defer close(done)
 		watch(ctx, boardLook, func() *lab.Lab { return b.lab }, func(bool) {
@@ -32,13 +34,16 @@ func streamEvents(ctx context.Context, b *board) (any, error) {
 			}
 		})
 	}()
+
 	beat := time.NewTicker(boardBeat)
 	defer beat.Stop()
 	b.v.code = "ok"
 	b.out.head.Set("Content-Type", eventStream)
 	b.out.WriteHeader(http.StatusOK)
+
 	for {
 		text := ": beat\n\n"
+
 		select {
 		case <-ctx.Done():
 			return nil, nil
@@ -50,6 +55,7 @@ func streamEvents(ctx context.Context, b *board) (any, error) {
 			text = fmt.Sprintf("event: change\ndata: {\"seq\":%d}\n\n", seq)
 		case <-beat.C:
 		}
+
 		if _, err := b.out.Write([]byte(text)); err != nil {
 			return nil, nil // the client is gone
 		}

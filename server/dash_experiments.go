@@ -107,84 +107,109 @@ func listExperiments(ctx context.Context, b *board) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	q := lab.Query{Status: research.Status(b.q.Get("status")), Verdict: research.Verdict(b.q.Get("verdict")), Cursor: b.q.Get("cursor")}
+
+	q := lab.Query{Status: research.Status(b.q.Get("status")), Verdict: research.Verdict(b.q.Get("verdict")),
+		Cursor: b.q.Get("cursor")}
 	if q.Text, err = b.text("query", maxQuery); err != nil {
 		return nil, err
 	}
+
 	if _, err := b.oneOf("status", "", "running", "unresolved", "kept", "reverted", "invalid"); err != nil {
 		return nil, err
 	}
-	if _, err := b.oneOf("verdict", "", "improved", "provisional", "equivalent", "regressed", "inconclusive", "invalid"); err != nil {
+
+	if _, err := b.oneOf("verdict", "", "improved", "provisional", "equivalent", "regressed", "inconclusive",
+		"invalid"); err != nil {
 		return nil, err
 	}
+
 	out := boardPage{Rows: []boardRow{}}
 	for range boardPages {
 		q.Limit = limit - len(out.Rows)
+
 		p, err := b.lab.Experiments(ctx, q)
 		if err != nil {
 			return nil, err
 		}
+
 		for i := range p.Experiments {
 			out.Rows = append(out.Rows, rowOf(&p.Experiments[i]))
 		}
+
 		out.Next, q.Cursor = p.Next, p.Next
 		if out.Next == "" || len(out.Rows) >= limit {
 			break
 		}
 	}
+
 	return out, nil
 }
 
 func rowOf(x *research.Experiment) boardRow {
 	line, _, _ := strings.Cut(x.Hypothesis, "\n")
-	r := boardRow{N: x.N, Hypothesis: tools.Clean(line), Status: x.Status, Runs: x.Runs, RunSeconds: x.RunSeconds, Session: x.Session,
-		Proof: x.Proof, Overridden: x.Overridden != "", At: x.ProposedAt, Added: x.Added, Removed: x.Removed}
+
+	r := boardRow{N: x.N, Hypothesis: tools.Clean(line), Status: x.Status, Runs: x.Runs, RunSeconds: x.RunSeconds,
+		Session: x.Session, Proof: x.Proof, Overridden: x.Overridden != "", At: x.ProposedAt, Added: x.Added,
+		Removed: x.Removed}
 	if j := x.Judgement; j != nil {
 		r.Verdict, r.Value, r.Gain, r.GainText = j.Verdict, j.Value, j.Gain, tools.GainText(j.Gain, j.Scale)
 	}
+
 	if !x.JudgedAt.IsZero() {
 		r.At = x.JudgedAt
 	}
+
 	return r
 }
 
 func showExperiment(ctx context.Context, b *board, name string) (any, error) {
 	n, err := strconv.Atoi(name)
 	if err != nil || n < 1 {
-		return nil, research.Errorf(research.CodeNotFound, "name one by its number: /ui/api/experiments/7", "%q is no experiment's number", shown(name))
+		return nil, research.Errorf(research.CodeNotFound, "name one by its number: /ui/api/experiments/7",
+			"%q is no experiment's number", shown(name))
 	}
+
 	d, err := b.lab.Detail(ctx, name, boardDiff)
 	if err != nil {
 		return nil, err
 	}
 	x := &d.Experiment
-	out := boardDetail{boardRow: rowOf(x), Hypothesis: tools.Clean(x.Hypothesis), Expect: tools.Clean(x.Expect), Idea: tools.Clean(x.Idea),
-		Proof: d.Proof, Lesson: tools.Clean(x.Lesson), Note: tools.Clean(x.Note), Checkout: x.Checkout, ProposedAt: x.ProposedAt,
-		Commit: x.Commit, Candidate: x.Candidate, Parent: x.Parent, Files: d.Files, Diff: tools.Clean(d.Diff), Truncated: d.Cut,
-		Runs: make([]boardRun, len(d.Runs)), Evidence: append([]research.Evidence{}, d.Evidence...), Enforced: map[string]string{}, Unit: tools.Clean(d.Metric.Unit)}
+
+	out := boardDetail{boardRow: rowOf(x), Hypothesis: tools.Clean(x.Hypothesis), Expect: tools.Clean(x.Expect),
+		Idea: tools.Clean(x.Idea), Proof: d.Proof, Lesson: tools.Clean(x.Lesson), Note: tools.Clean(x.Note),
+		Checkout: x.Checkout, ProposedAt: x.ProposedAt, Commit: x.Commit, Candidate: x.Candidate, Parent: x.Parent,
+		Files: d.Files, Diff: tools.Clean(d.Diff), Truncated: d.Cut, Runs: make([]boardRun, len(d.Runs)),
+		Evidence: append([]research.Evidence{}, d.Evidence...), Enforced: map[string]string{},
+		Unit: tools.Clean(d.Metric.Unit)}
 	for i := range d.Runs {
 		out.Runs[i] = runOf(&d.Runs[i])
 		if e := d.Runs[i].Enforced; len(e) > 0 {
 			out.Enforced = e
 		}
 	}
+
 	if j := x.Judgement; j != nil {
-		out.Words, out.Reason, out.StoppedBy, out.Scale = tools.Clean(j.Words(d.Metric)), tools.Clean(j.Reason), j.StoppedBy, j.Scale
+		out.Words, out.Reason, out.StoppedBy, out.Scale = tools.Clean(j.Words(d.Metric)), tools.Clean(j.Reason),
+			j.StoppedBy, j.Scale
 		out.E, out.Need, out.Detectable = j.E, j.Need, j.Detectable
 	}
+
 	if !x.JudgedAt.IsZero() {
 		out.JudgedAt = &x.JudgedAt
 	}
+
 	if o, err := b.lab.Overridable(ctx, string(x.Job())); err == nil { // else it needs none, or can't be
 		out.Override = &boardOverride{Why: o.Why}
 	}
+
 	return &out, nil
 }
 
 func runOf(r *research.Run) boardRun {
-	return boardRun{Run: r.Number, Role: r.Role, Side: r.Side, Pair: r.Pair, Valid: r.Valid, Void: r.Void, WarmUp: r.WarmUp, Contended: r.Contended,
-		Again: r.Again, Reason: tools.Clean(r.Reason), Samples: r.Samples, Wall: r.Wall, CPU: r.CPU, MaxRSS: r.MaxRSS, Exit: r.Exit, Signal: r.Signal,
-		Outside: r.Outside, GPU: r.GPU, Started: r.Started}
+	return boardRun{Run: r.Number, Role: r.Role, Side: r.Side, Pair: r.Pair, Valid: r.Valid, Void: r.Void,
+		WarmUp: r.WarmUp, Contended: r.Contended, Again: r.Again, Reason: tools.Clean(r.Reason), Samples: r.Samples,
+		Wall: r.Wall, CPU: r.CPU, MaxRSS: r.MaxRSS, Exit: r.Exit, Signal: r.Signal, Outside: r.Outside, GPU: r.GPU,
+		Started: r.Started}
 }
 
 // showOutput is a part of what a job printed, from its end by default.
@@ -193,13 +218,16 @@ func showOutput(ctx context.Context, b *board) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	id, err := b.text("id", 20)
 	if err != nil {
 		return nil, err
 	}
+
 	p, err := b.lab.Output(ctx, id, b.q.Get("cursor"), limit)
 	if err != nil {
 		return nil, err
 	}
+
 	return map[string]any{"id": p.Job, "text": tools.Clean(p.Text), "next": p.Next, "total": p.Total}, nil
 }

@@ -21,37 +21,45 @@ type onlooker struct {
 func (c *campaign) look(role server.Role) *onlooker {
 	c.t.Helper()
 	s := serve(c.t, func(o *server.HTTPOptions) { o.Open = openAny }, c.dir)
+
 	return (&onlooker{house: s, dir: c.dir}).as(role)
 }
 
 // as is the same server for a new token.
 func (o *onlooker) as(role server.Role) *onlooker {
 	o.t.Helper()
+
 	token, err := o.tokens.Add("as-"+string(role), role)
 	if err != nil {
 		o.t.Fatal(err)
 	}
+
 	return &onlooker{o.house, o.dir, token}
 }
 
 // ask makes a request of the API: its path below /ui/api/, with the repository added.
 func (o *onlooker) ask(method, what, body string) answer {
 	o.t.Helper()
+
 	sep := "?"
 	if strings.Contains(what, "?") {
 		sep = "&"
 	}
-	return o.do(method, "http://"+o.addr+"/ui/api/"+what+sep+"repo="+url.QueryEscape(o.dir), body, "Authorization", "Bearer "+o.with)
+
+	return o.do(method, "http://"+o.addr+"/ui/api/"+what+sep+"repo="+url.QueryEscape(o.dir), body, "Authorization",
+		"Bearer "+o.with)
 }
 
 // get is an answer that must be there.
 func (o *onlooker) get(what string) map[string]any {
 	o.t.Helper()
 	a := o.ask("GET", what, "")
+
 	var m map[string]any
 	if err := json.Unmarshal([]byte(a.body), &m); err != nil || a.status != 200 {
 		o.t.Fatalf("%s: %d %s", what, a.status, a.body)
 	}
+
 	return m
 }
 
@@ -70,12 +78,14 @@ func played(t *testing.T) *campaign {
 	c.do("share", `{"ops": [{"op": "add", "idea": "try seventy"}]}`)
 	c.write("value.txt", "91\n")
 	c.done(c.do("run_experiment", `{"hypothesis": "a little larger"}`))
+
 	return c
 }
 
 // at is a value inside what get gives, by keys and indexes.
 func at(t testing.TB, v any, path ...any) any {
 	t.Helper()
+
 	for _, p := range path {
 		switch k := p.(type) {
 		case string:
@@ -89,11 +99,13 @@ func at(t testing.TB, v any, path ...any) any {
 			v = l[k]
 		}
 	}
+
 	return v
 }
 
 func wantAt(t testing.TB, v any, want any, path ...any) {
 	t.Helper()
+
 	if diff := cmp.Diff(want, at(t, v, path...)); diff != "" {
 		t.Errorf("%v (-want +got):\n%s", path, diff)
 	}
@@ -105,6 +117,7 @@ func (o *onlooker) wantRefused(a answer, status int, code, what string) {
 	var m struct {
 		Error struct{ Code, Message, Next string }
 	}
+
 	err := json.Unmarshal([]byte(a.body), &m)
 	if err != nil || a.status != status || m.Error.Code != code || m.Error.Message == "" || m.Error.Next == "" {
 		o.t.Errorf("%s: %d %s, want %d %s", what, a.status, a.body, status, code)

@@ -37,25 +37,32 @@ type (
 // themselves that are checkouts; the first so many.
 func listRepos(ctx context.Context, b *board) (any, error) {
 	repos := []boardRepo{}
+
 	for _, dir := range b.h.roots.campaigns() {
 		if _, err := b.h.roots.checkout(dir); err != nil {
 			continue // it reaches outside the roots, or is another user's: not to be shown
 		}
+
 		l, err := b.h.boardOpen(ctx, dir)
 		if err != nil {
 			b.h.opt.Log.Debug("a repository is not shown", "dir", dir, "err", err)
 			continue
 		}
 		r := boardRepo{Path: dir, Name: filepath.Base(dir), Campaigns: []boardSummary{}}
+
 		all, err := l.States(ctx)
 		if err != nil {
 			return nil, err
 		}
+
 		for _, c := range all {
-			r.Campaigns = append(r.Campaigns, boardSummary{c.Name, c.Ended, c.Rests != nil, c.Experiments, c.Kept, c.StartedAt})
+			r.Campaigns = append(r.Campaigns,
+				boardSummary{c.Name, c.Ended, c.Rests != nil, c.Experiments, c.Kept, c.StartedAt})
 		}
+
 		repos = append(repos, r)
 	}
+
 	return map[string]any{"repos": repos, "role": b.v.role, "version": b.h.opt.Version}, nil
 }
 
@@ -68,36 +75,45 @@ func (r roots) campaigns() (out []string) {
 		if looks++; looks > repoLooks || len(out) >= repoMost {
 			return
 		}
+
 		if _, err := os.Lstat(filepath.Join(dir, ".git")); err == nil {
 			w, err := locate(dir)
 			if err != nil {
 				return
 			}
+
 			if _, err := os.Stat(filepath.Join(w.all, "ratchet", "ledger.db")); err == nil || depth == 0 {
 				out = append(out, dir)
 			}
+
 			return
 		}
+
 		entries, err := os.ReadDir(dir)
 		if err != nil || depth == repoDepth {
 			return
 		}
+
 		for _, e := range entries {
 			if e.IsDir() && !strings.HasPrefix(e.Name(), ".") && e.Name() != "node_modules" {
 				walk(filepath.Join(dir, e.Name()), depth+1)
 			}
 		}
 	}
+
 	for _, root := range r {
 		if w, err := locate(root); err == nil { // a checkout, or a folder in one
 			if r.hold(w.top) {
 				root = w.top
 			}
+
 			out = append(out, root)
+
 			continue
 		}
 		walk(root, 0)
 	}
+
 	return out
 }
 
@@ -115,11 +131,13 @@ func showProgram(ctx context.Context, b *board) (any, error) {
 		Pending *pending `json:"pending"`
 		Problem string   `json:"problem"` // why it can't be read, "" if it can
 	}
+
 	s, err := b.lab.Board(ctx)
 	if err != nil {
 		return nil, err
 	}
 	c := s.Campaign
+
 	out.Path, out.Digest = c.ProgramPath, c.Digest
 	if text, err := b.lab.ProgramText(ctx); err != nil {
 		out.Problem = research.Describe(err).Msg
@@ -127,14 +145,17 @@ func showProgram(ctx context.Context, b *board) (any, error) {
 	} else if out.Text = tools.Clean(text); len(out.Text) > maxProgram {
 		out.Text = strings.ToValidUTF8(out.Text[:maxProgram], "") + "\n… cut here\n"
 	}
+
 	_, now, digest, err := b.lab.Pending(ctx)
 	if err != nil {
 		out.Problem = research.Describe(err).Msg
 		return &out, nil
 	}
+
 	if out.Changed = digest != c.Digest; out.Changed {
 		out.Pending = &pending{digest, tools.Clean(research.ContractDiff(c.Program, now))}
 	}
+
 	return &out, nil
 }
 

@@ -115,21 +115,28 @@ func showState(ctx context.Context, b *board) (any, error) {
 	}
 	c := s.Campaign
 	p := c.Program
+
 	out := boardState{Repo: b.v.checkout, Role: b.v.role, Seq: s.Seq, Now: time.Now().UTC(),
-		Campaign: boardCampaign{Name: c.Name, Metric: boardMetric{p.Metric.Name, p.Metric.Better, tools.Clean(p.Metric.Unit)},
-			Noisy: c.Rule.Class == research.Noisy, StartedAt: c.StartedAt, Ended: c.Ended, Rests: c.Rests, Standing: s.Standing, Merge: s.Merge, Next: s.Next,
-			Best: s.Best, Baseline: s.Baseline, Experiments: c.Experiments, Kept: c.Kept, Overridden: c.Overridden, Reverted: c.Reverted,
-			Verdicts: c.Verdicts, Runs: c.Runs, RunSeconds: c.RunSeconds, GPUSeconds: c.GPUSeconds, Changed: s.Changed, Broken: tools.Clean(c.Broken)},
-		Left:    boardLeft{Experiments: s.Left.Experiments, Hours: s.Left.Hours},
-		Budget:  boardBudget{Experiments: p.Campaign.Experiments, Hours: p.Campaign.Hours, Wall: time.Duration(p.Budget.Wall).Seconds()},
-		Running: make([]boardJob, len(s.Running)), Sessions: make([]boardSession, len(s.Sessions)), Ideas: make([]boardIdea, len(s.Ideas)),
-		Lessons: make([]boardLesson, len(s.Lessons)), Notes: make([]boardNote, len(s.Notes)),
+		Campaign: boardCampaign{Name: c.Name,
+			Metric: boardMetric{p.Metric.Name, p.Metric.Better, tools.Clean(p.Metric.Unit)},
+			Noisy:  c.Rule.Class == research.Noisy, StartedAt: c.StartedAt, Ended: c.Ended, Rests: c.Rests,
+			Standing: s.Standing, Merge: s.Merge, Next: s.Next, Best: s.Best, Baseline: s.Baseline,
+			Experiments: c.Experiments, Kept: c.Kept, Overridden: c.Overridden, Reverted: c.Reverted,
+			Verdicts: c.Verdicts, Runs: c.Runs, RunSeconds: c.RunSeconds, GPUSeconds: c.GPUSeconds, Changed: s.Changed,
+			Broken: tools.Clean(c.Broken)},
+		Left: boardLeft{Experiments: s.Left.Experiments, Hours: s.Left.Hours},
+		Budget: boardBudget{Experiments: p.Campaign.Experiments, Hours: p.Campaign.Hours,
+			Wall: time.Duration(p.Budget.Wall).Seconds()},
+		Running: make([]boardJob, len(s.Running)), Sessions: make([]boardSession, len(s.Sessions)),
+		Ideas: make([]boardIdea, len(s.Ideas)), Lessons: make([]boardLesson, len(s.Lessons)), Notes: make([]boardNote,
+			len(s.Notes)),
 	}
 	if limit := p.Campaign.GPUHours; limit > 0 {
 		left := max(0, limit-c.GPUSeconds/3600)
 		out.Budget.GPUHours, out.Left.GPUHours = &limit, &left
 	}
 	out.list(s)
+
 	return &out, nil
 }
 
@@ -138,26 +145,34 @@ func (out *boardState) list(s *lab.Board) {
 	for i, j := range s.Running {
 		out.Running[i] = boardJob{j.ID, tools.Clean(j.Phase), j.Elapsed, tools.Clean(j.About), j.Session}
 	}
+
 	for i := range s.Sessions {
 		v := &s.Sessions[i]
-		x := boardSession{Codename: v.Codename, Client: tools.Clean(v.Client), Version: tools.Clean(v.Version), Checkout: v.Checkout, Last: v.Last,
-			Experiments: v.Experiments, Kept: v.Kept, Running: []research.JobID{}, Claims: append([]int{}, v.Claims...)}
+
+		x := boardSession{Codename: v.Codename, Client: tools.Clean(v.Client), Version: tools.Clean(v.Version),
+			Checkout: v.Checkout, Last: v.Last, Experiments: v.Experiments, Kept: v.Kept, Running: []research.JobID{},
+			Claims: append([]int{}, v.Claims...)}
 		for _, j := range v.Running {
 			x.Running = append(x.Running, j.ID)
 		}
 		out.Sessions[i] = x
 	}
+
 	for i := range s.Ideas {
 		v := &s.Ideas[i]
-		x := boardIdea{N: v.N, Text: tools.Clean(v.Text), Status: v.Status, Words: tools.Clean(v.Words()), Holder: v.Holder, Lapse: v.Lapse, Tried: []int{}}
+
+		x := boardIdea{N: v.N, Text: tools.Clean(v.Text), Status: v.Status, Words: tools.Clean(v.Words()),
+			Holder: v.Holder, Lapse: v.Lapse, Tried: []int{}}
 		if v.Experiment > 0 {
 			x.Tried = append(x.Tried, v.Experiment)
 		}
 		out.Ideas[i] = x
 	}
+
 	for i, l := range s.Lessons {
 		out.Lessons[i] = boardLesson{l.N, tools.Clean(l.Text), l.Experiment}
 	}
+
 	for i, n := range s.Notes {
 		out.Notes[i] = boardNote{n.N, tools.Clean(n.Text), n.By, n.At, append([]string{}, n.Delivered...)}
 	}
@@ -187,16 +202,19 @@ func showProgress(ctx context.Context, b *board) (any, error) {
 	s := b.h.series.add(seriesKey{l.Path(), b.lab.Campaign(), limit}, &series{})
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	seq, err := l.Acknowledged() // before it is read: at worst it is made once more
 	if err != nil || seq == s.seq && s.body != nil {
 		return s.body, err
 	}
+
 	p, err := b.lab.Progress(ctx, limit)
 	if err != nil {
 		return nil, err
 	}
 	s.seq = seq
 	s.body, err = json.Marshal(p)
+
 	return s.body, err
 }
 
@@ -206,21 +224,26 @@ func showPlot(ctx context.Context, b *board) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	theme, err := b.oneOf("theme", string(chart.Light), string(chart.Dark))
 	if err != nil {
 		return nil, err
 	}
+
 	p, err := tools.ReadPlot(ctx, b.lab, kind, 0)
 	if err != nil {
 		return nil, err
 	}
+
 	svg, err := chart.Draw(p.Figure, chart.Options{Theme: chart.Theme(theme), Format: chart.SVG})
 	if err != nil {
 		return nil, err
 	}
 	b.v.code = "ok"
 	b.out.head.Set("Content-Type", "image/svg+xml")
-	b.out.head.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'") // should it be opened by itself
+	b.out.head.Set("Content-Security-Policy",
+		"default-src 'none'; style-src 'unsafe-inline'") // should it be opened by itself
 	_, _ = b.out.Write(svg)
+
 	return nil, nil
 }

@@ -20,10 +20,12 @@ import (
 func (o *onlooker) steer(args string) map[string]any {
 	o.t.Helper()
 	a := o.ask("POST", "steer", args)
+
 	var m map[string]any
 	if err := json.Unmarshal([]byte(a.body), &m); err != nil || a.status != 200 || m["done"] == "" || m["next"] == "" {
 		o.t.Fatalf("%s: %d %s", args, a.status, a.body)
 	}
+
 	return m
 }
 
@@ -40,6 +42,7 @@ func (c *campaign) whole() {
 				if !yield(r) {
 					return ledger.ErrStop
 				}
+
 				return nil
 			})
 		})
@@ -50,10 +53,12 @@ func (c *campaign) whole() {
 // contain all of the texts.
 func (c *campaign) lastRecord(kind research.Kind, texts ...string) {
 	c.t.Helper()
+
 	all := c.records(kind)
 	if len(all) == 0 {
 		c.t.Fatalf("no %s", kind)
 	}
+
 	last := all[len(all)-1]
 	for _, text := range texts {
 		if last.Session != "" || !strings.Contains(string(last.Body), text) {
@@ -70,6 +75,7 @@ func TestDashboardSteers(t *testing.T) {
 	c.lastRecord(research.KindLoopStopped, `{"by":"dashboard"}`)
 	wantAt(t, o.get("state"), "dashboard", "campaign", "rests", "by")
 	c.want(o.steer(`{"action":"pause"}`), "done", "the loop of tiny rests, as before")
+
 	if m, refused := c.try("run_experiment", `{"hypothesis":"while it rests"}`); !refused {
 		t.Errorf("an experiment ran: %v", m)
 	}
@@ -78,31 +84,40 @@ func TestDashboardSteers(t *testing.T) {
 
 	c.want(o.steer(`{"action":"idea","text":"  try \u001b[31mred\u001b[0m numbers "}`), "done", "idea 2 added")
 	c.lastRecord(research.KindIdeaAdded, `{"n":2,"text":"try red numbers"}`)
+
 	if got := c.records(research.KindSessionJoined); len(got) != 1 {
 		t.Errorf("a person joined as a session: %v", got)
 	}
 	c.want(o.steer(`{"action":"stop","id":"x3"}`), "done", "x3 does not run")
 
 	o.steer(`{"action":"override","id":"x3","confirm":" tiny ","note":"I like it\u0000"}`)
-	c.lastRecord(research.KindExperimentKept, `"overridden":"dashboard"`, `"note":"I like it"`, `"branch":"refs/heads/ratchet/tiny"`)
+	c.lastRecord(research.KindExperimentKept, `"overridden":"dashboard"`, `"note":"I like it"`,
+		`"branch":"refs/heads/ratchet/tiny"`)
 	wantAt(t, o.get("experiments/3"), "kept", "status")
 	wantAt(t, o.get("experiments/3"), nil, "overridable")
-	if log := git(t, c.dir, "log", "-1", "--format=%B", "ratchet/tiny"); !strings.Contains(log, "Ratchet-Overridden: by a person (dashboard)") {
+
+	if log := git(t, c.dir, "log", "-1", "--format=%B", "ratchet/tiny"); !strings.Contains(log,
+		"Ratchet-Overridden: by a person (dashboard)") {
 		t.Errorf("the keep's commit says %q", log)
 	}
+
 	if status := git(t, c.dir, "status", "--porcelain"); status != "" {
 		t.Errorf("after the override: %s", status)
 	}
 
 	c.write("program.md", strings.Replace(programText, "wall: 20s", "wall: 25s", 1))
 	pending := at(t, o.get("program"), "pending", "digest").(string)
-	o.wantRefused(o.ask("POST", "steer", `{"action":"accept","digest":"`+pending+`","confirm":"no"}`), 400, "bad_argument", "another name")
-	o.wantRefused(o.ask("POST", "steer", `{"action":"accept","digest":"0000","confirm":"tiny"}`), 409, "conflict", "another contract than was seen")
+	o.wantRefused(o.ask("POST", "steer", `{"action":"accept","digest":"`+pending+`","confirm":"no"}`), 400,
+		"bad_argument", "another name")
+	o.wantRefused(o.ask("POST", "steer", `{"action":"accept","digest":"0000","confirm":"tiny"}`), 409, "conflict",
+		"another contract than was seen")
 	o.steer(`{"action":"accept","digest":"` + pending + `","confirm":"tiny"}`)
 	c.lastRecord(research.KindContractAccepted, `"by":"dashboard"`, pending)
 	wantAt(t, o.get("state"), 25.0, "budget", "wall_s")
 	c.whole()
-	if text := o.log.String(); !strings.Contains(text, `"tool":"ui steer override","code":"ok"`) || strings.Contains(text, "I like it") {
+
+	if text := o.log.String(); !strings.Contains(text, `"tool":"ui steer override","code":"ok"`) ||
+		strings.Contains(text, "I like it") {
 		t.Errorf("the access log says %s", text)
 	}
 }
@@ -122,10 +137,12 @@ func TestDashboardOverridesInTheRightCheckout(t *testing.T) {
 	o.wantRefused(o.ask("POST", "steer", args), 403, "forbidden", "the second checkout is not served")
 	s := serve(t, func(h *server.HTTPOptions) { h.Open, h.Tokens = openAny, o.tokens }, c.dir, second)
 	before := git(t, c.dir, "rev-parse", "ratchet/tiny")
+
 	done := (&onlooker{s, c.dir, o.with}).steer(args)["done"].(string)
 	if !strings.Contains(done, "on ratchet/tiny-") {
 		t.Errorf("kept elsewhere: %s", done)
 	}
+
 	if git(t, c.dir, "rev-parse", "ratchet/tiny") != before || git(t, second, "rev-parse", "HEAD") == before {
 		t.Error("the wrong branch moved")
 	}
@@ -155,30 +172,37 @@ func TestDashboardStopsARun(t *testing.T) {
 // events reads a stream in the background; the channel ends with it.
 func (o *onlooker) events(ctx context.Context) <-chan string {
 	o.t.Helper()
-	req, err := http.NewRequestWithContext(ctx, "GET", "http://"+o.addr+"/ui/api/events?repo="+url.QueryEscape(o.dir), nil)
+	req, err := http.NewRequestWithContext(ctx, "GET", "http://"+o.addr+"/ui/api/events?repo="+url.QueryEscape(o.dir),
+		nil)
 	must(o.t, err)
 	req.Header.Set("Authorization", "Bearer "+o.with)
 	res, err := http.DefaultClient.Do(req)
 	must(o.t, err)
-	if res.StatusCode != 200 || res.Header.Get("Content-Type") != "text/event-stream" || res.Header.Get("X-Accel-Buffering") != "no" {
+
+	if res.StatusCode != 200 || res.Header.Get("Content-Type") != "text/event-stream" ||
+		res.Header.Get("X-Accel-Buffering") != "no" {
 		o.t.Fatalf("events: %d %v", res.StatusCode, res.Header)
 	}
+
 	out := make(chan string, 100)
 	go func() {
 		defer close(out)
 		defer res.Body.Close()
+
 		for sc := bufio.NewScanner(res.Body); sc.Scan(); {
 			if data, ok := strings.CutPrefix(sc.Text(), "data: "); ok {
 				out <- data
 			}
 		}
 	}()
+
 	return out
 }
 
 // until waits for an event that says at least seq.
 func until(t *testing.T, events <-chan string, seq float64) {
 	t.Helper()
+
 	for limit := time.After(patient); ; {
 		select {
 		case data, ok := <-events:
@@ -186,6 +210,7 @@ func until(t *testing.T, events <-chan string, seq float64) {
 			if err := json.Unmarshal([]byte(data), &m); !ok || err != nil {
 				t.Fatalf("event %q, %t", data, ok)
 			}
+
 			if m.Seq >= seq {
 				return
 			}
@@ -217,12 +242,15 @@ func TestDashboardEvents(t *testing.T) {
 	second := o.events(ctx)
 	o.wantRefused(o.ask("GET", "events", ""), 503, "busy", "a third stream")
 	leave()
+
 	for range second { // it has ended, and its place is free in a moment
 	}
+
 	for o.ask("GET", "events?campaign=none", "").status != http.StatusNotFound {
 		time.Sleep(10 * time.Millisecond)
 	}
 	s.wait()
+
 	for range events {
 	}
 }
@@ -232,6 +260,7 @@ func TestDashboardProgressIsFresh(t *testing.T) {
 	t.Parallel()
 	c := played(t)
 	o := c.look(server.RoleRead)
+
 	for n := 3.0; n < 6; n++ {
 		for range 3 {
 			wantAt(t, o.get("progress"), n, "total")

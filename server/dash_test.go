@@ -31,17 +31,21 @@ func TestDashboardReads(t *testing.T) {
 		want any
 		path []any
 	}{
-		{c.dir, []any{"repo"}}, {"read", []any{"role"}}, {"tiny", []any{"campaign", "name"}}, {"lower", []any{"campaign", "metric", "better"}},
-		{false, []any{"campaign", "noisy"}}, {nil, []any{"campaign", "rests"}}, {90.0, []any{"campaign", "best"}}, {100.0, []any{"campaign", "baseline"}},
-		{map[string]any{"improved": 1.0, "regressed": 2.0}, []any{"campaign", "verdicts"}}, {197.0, []any{"left", "experiments"}}, {20.0, []any{"budget", "wall_s"}},
-		{[]any{}, []any{"running"}}, {"test", []any{"sessions", 0, "client"}}, {1.0, []any{"sessions", 0, "kept"}}, {"try seventy", []any{"ideas", 0, "text"}},
-		{"open", []any{"ideas", 0, "status"}}, {2.0, []any{"lessons", 0, "experiment"}}, {[]any{}, []any{"notes"}},
+		{c.dir, []any{"repo"}}, {"read", []any{"role"}}, {"tiny", []any{"campaign", "name"}}, {"lower",
+			[]any{"campaign", "metric", "better"}},
+		{false, []any{"campaign", "noisy"}}, {nil, []any{"campaign", "rests"}}, {90.0, []any{"campaign", "best"}},
+		{100.0, []any{"campaign", "baseline"}}, {map[string]any{"improved": 1.0, "regressed": 2.0},
+			[]any{"campaign", "verdicts"}}, {197.0, []any{"left", "experiments"}}, {20.0, []any{"budget", "wall_s"}},
+		{[]any{}, []any{"running"}}, {"test", []any{"sessions", 0, "client"}}, {1.0, []any{"sessions", 0, "kept"}},
+		{"try seventy", []any{"ideas", 0, "text"}}, {"open", []any{"ideas", 0, "status"}}, {2.0,
+			[]any{"lessons", 0, "experiment"}}, {[]any{}, []any{"notes"}},
 	} {
 		wantAt(t, s, w.want, w.path...)
 	}
 
 	for _, kind := range tools.Kinds {
-		if a := o.ask("GET", "plot?theme=dark&kind="+kind, ""); a.status != 200 || a.header.Get("Content-Type") != "image/svg+xml" || !strings.Contains(a.body, "<svg") {
+		if a := o.ask("GET", "plot?theme=dark&kind="+kind, ""); a.status != 200 ||
+			a.header.Get("Content-Type") != "image/svg+xml" || !strings.Contains(a.body, "<svg") {
 			t.Errorf("plot %s: %d %v", kind, a.status, a.header)
 		}
 	}
@@ -56,7 +60,9 @@ func TestDashboardReads(t *testing.T) {
 	wantAt(t, page, 1.0, "rows", 0, "n")
 	wantAt(t, page, "smaller <img src=x onerror=alert(1)>", "rows", 0, "hypothesis") // text, for textContent
 	wantAt(t, page, "", "next")
-	for what, want := range map[string]float64{"status=kept": 1, "verdict=improved": 1, "query=little": 3, "verdict=regressed&status=reverted": 2} {
+
+	for what, want := range map[string]float64{"status=kept": 1, "verdict=improved": 1, "query=little": 3,
+		"verdict=regressed&status=reverted": 2} {
 		rows := o.get("experiments?" + what)["rows"].([]any)
 		if len(rows) != 1 || at(t, rows, 0, "n") != want {
 			t.Errorf("%s: %v", what, rows)
@@ -68,6 +74,7 @@ func TestDashboardShowsAnExperiment(t *testing.T) {
 	t.Parallel()
 	c := played(t)
 	o := c.look(server.RoleRead)
+
 	x := o.get("experiments/3")
 	if why, _ := at(t, x, "overridable", "why").(string); why == "" {
 		t.Errorf("a person may override x3: %v", x["overridable"])
@@ -76,9 +83,11 @@ func TestDashboardShowsAnExperiment(t *testing.T) {
 	wantAt(t, x, "candidate", "runs", 0, "side")
 	wantAt(t, x, []any{}, "evidence")
 	wantAt(t, x, false, "diff_truncated")
+
 	if diff := x["diff"].(string); !strings.Contains(diff, "-90\n+91\n") {
 		t.Errorf("diff %q", diff)
 	}
+
 	if e, _ := x["enforced"].(map[string]any); e["deadline"] == nil {
 		t.Errorf("no enforcement report: %v", e)
 	}
@@ -98,11 +107,13 @@ func TestDashboardShowsAnExperiment(t *testing.T) {
 	c.write("program.md", strings.Replace(programText, "wall: 20s", "wall: 25s", 1))
 	p = o.get("program")
 	wantAt(t, p, true, "changed")
+
 	if diff, _ := at(t, p, "pending", "diff").(string); diff != " budget:\n-  wall: 20s\n+  wall: 25s\n" {
 		t.Errorf("pending: %v", p["pending"])
 	}
 	wantAt(t, o.get("state"), true, "campaign", "changed")
 	c.write("program.md", "nonsense")
+
 	if p = o.get("program"); p["problem"] == "" {
 		t.Errorf("an unreadable program has no problem: %v", p)
 	}
@@ -114,6 +125,7 @@ func TestDashboardRefuses(t *testing.T) {
 	c := played(t)
 	o := c.look(server.RoleRead)
 	agent, person := o.as(server.RoleAgent), o.as(server.RolePerson)
+
 	long := strings.Repeat("x", 5000)
 	for _, w := range []struct {
 		who          *onlooker
@@ -162,15 +174,21 @@ func TestDashboardRefuses(t *testing.T) {
 		{person, "POST", "steer", `{"action":"accept","confirm":"tiny"}`, 409, "conflict"},
 		{person, "POST", "steer", `{"action":"note","text":"` + strings.Repeat("x", 2<<20) + `"}`, 413, "bad_argument"},
 	} {
-		o.wantRefused(w.who.ask(w.method, w.what, w.body), w.status, w.code, w.method+" "+w.what[:min(len(w.what), 80)]+" "+w.body[:min(len(w.body), 80)])
+		o.wantRefused(w.who.ask(w.method, w.what, w.body), w.status, w.code,
+			w.method+" "+w.what[:min(len(w.what), 80)]+" "+w.body[:min(len(w.body), 80)])
 	}
-	o.wantRefused(person.do("POST", "http://"+o.addr+"/ui/api/steer?repo="+url.QueryEscape(c.dir), "action=pause", "Authorization", "Bearer "+person.with,
-		"Content-Type", "application/x-www-form-urlencoded"), 415, "bad_argument", "a form")
+	o.wantRefused(person.do("POST", "http://"+o.addr+"/ui/api/steer?repo="+url.QueryEscape(c.dir), "action=pause",
+		"Authorization", "Bearer "+person.with, "Content-Type", "application/x-www-form-urlencoded"), 415,
+		"bad_argument", "a form")
+
 	for name, bad := range map[string]string{"no token": "", "a wrong one": "Bearer nonsense"} {
-		o.wantRefused(o.do("GET", "http://"+o.addr+"/ui/api/state", "", "Authorization", bad), 401, "unauthorized", name)
+		o.wantRefused(o.do("GET", "http://"+o.addr+"/ui/api/state", "", "Authorization", bad), 401, "unauthorized",
+			name)
 	}
+
 	for _, who := range []*onlooker{o, person} { // neither opens MCP
-		if a := o.do("POST", o.url(c.dir), ping, "Authorization", "Bearer "+who.with); a.status != http.StatusForbidden {
+		if a := o.do("POST", o.url(c.dir), ping, "Authorization",
+			"Bearer "+who.with); a.status != http.StatusForbidden {
 			t.Errorf("/mcp with a token for the dashboard: %d %s", a.status, a.body)
 		}
 	}
@@ -180,11 +198,14 @@ func TestDashboardRefuses(t *testing.T) {
 func TestDashboardStaysInItsFolders(t *testing.T) {
 	t.Parallel()
 	c := newRepository(t)
+
 	o := c.look(server.RoleRead)
 	for _, dir := range []string{newRepository(t).dir, "/", "/etc", c.dir + "/../..", c.dir + "/.git"} {
 		o.wantRefused((&onlooker{o.house, dir, o.with}).ask("GET", "state", ""), 403, "repository", dir)
 	}
-	o.wantRefused((&onlooker{o.house, "relative", o.with}).ask("GET", "state", ""), 400, "bad_argument", "a relative path")
+	o.wantRefused((&onlooker{o.house, "relative", o.with}).ask("GET", "state", ""), 400, "bad_argument",
+		"a relative path")
+
 	for _, header := range [][]string{{"Host", "evil.example"}, {"Origin", "https://evil.example"}} {
 		a := o.do("GET", "http://"+o.addr+"/ui/api/state", "", append(header, "Authorization", "Bearer "+o.with)...)
 		if a.status != http.StatusForbidden {
@@ -201,23 +222,31 @@ func TestDashboardPage(t *testing.T) {
 	get := func(method, path string, headers ...string) answer {
 		return s.do(method, "http://"+s.addr+path, "", append([]string{"Authorization", ""}, headers...)...)
 	}
+
 	a := get("GET", "/ui/")
-	for k, want := range map[string]string{"Content-Type": "text/html; charset=utf-8", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer",
+	for k, want := range map[string]string{"Content-Type": "text/html; charset=utf-8",
+		"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer",
 		"Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"} {
 		if got := a.header.Get(k); got != want {
 			t.Errorf("%s is %q, want %q", k, got, want)
 		}
 	}
+
 	if a.status != 200 || !strings.Contains(a.body, "<title>") {
 		t.Errorf("the page: %d %s", a.status, a.body)
 	}
+
 	tag := a.header.Get("ETag")
-	if b := get("GET", "/ui/", "If-None-Match", `"other", W/`+tag); tag == "" || b.status != http.StatusNotModified || b.body != "" {
+	if b := get("GET", "/ui/", "If-None-Match", `"other", W/`+tag); tag == "" || b.status != http.StatusNotModified ||
+		b.body != "" {
 		t.Errorf("asked again: %d %q", b.status, b.body)
 	}
-	if b := get("HEAD", "/ui/"); b.status != 200 || b.body != "" || b.header.Get("Content-Length") != fmt.Sprint(len(a.body)) {
+
+	if b := get("HEAD", "/ui/"); b.status != 200 || b.body != "" ||
+		b.header.Get("Content-Length") != fmt.Sprint(len(a.body)) {
 		t.Errorf("HEAD: %d %v", b.status, b.header)
 	}
+
 	for _, from := range []string{"/", "/ui"} { // the client follows
 		if b := get("GET", from); b.status != 200 || b.body != a.body {
 			t.Errorf("%s leads to %d", from, b.status)
@@ -225,17 +254,22 @@ func TestDashboardPage(t *testing.T) {
 	}
 	entries, err := dashboard.Files.ReadDir("assets")
 	must(t, err)
+
 	for _, e := range entries {
-		if b := get("GET", "/ui/assets/"+e.Name()); !e.IsDir() && (b.status != 200 || b.header.Get("Content-Security-Policy") == "" || b.header.Get("Content-Type") == "") {
+		if b := get("GET", "/ui/assets/"+e.Name()); !e.IsDir() &&
+			(b.status != 200 || b.header.Get("Content-Security-Policy") == "" || b.header.Get("Content-Type") == "") {
 			t.Errorf("%s: %d %v", e.Name(), b.status, b.header)
 		}
 	}
-	for _, bad := range []string{"/ui/assets/", "/ui/assets/none.js", "/ui/assets/../index.html", "/ui/assets/..%2findex.html", "/ui/assets/..%2f..%2f..%2fetc/passwd",
-		"/ui/assets//etc/passwd", "/ui/assets/%00", "/ui/embed.go", "/ui/index.html", "/ui/assets/..%5cembed.go", "/uix", "/elsewhere"} {
+
+	for _, bad := range []string{"/ui/assets/", "/ui/assets/none.js", "/ui/assets/../index.html",
+		"/ui/assets/..%2findex.html", "/ui/assets/..%2f..%2f..%2fetc/passwd", "/ui/assets//etc/passwd",
+		"/ui/assets/%00", "/ui/embed.go", "/ui/index.html", "/ui/assets/..%5cembed.go", "/uix", "/elsewhere"} {
 		if b := get("GET", bad); b.status != http.StatusNotFound {
 			t.Errorf("%s: %d %s", bad, b.status, b.body)
 		}
 	}
+
 	for _, path := range []string{"/", "/ui", "/ui/", "/ui/assets/x.js"} {
 		if b := get("POST", path); b.status != http.StatusMethodNotAllowed {
 			t.Errorf("POST %s: %d", path, b.status)
@@ -256,21 +290,26 @@ func TestTokensOfOtherVersions(t *testing.T) {
 	must(t, err)
 	data = bytes.ReplaceAll(data, []byte(",\n      \"role\": \"agent\""), nil)
 	must(t, os.WriteFile(path, bytes.ReplaceAll(data, []byte(`"read"`), []byte(`"owner"`)), 0o600))
+
 	if strings.Contains(string(data), "agent") || !strings.Contains(string(data), `"read"`) {
 		t.Fatalf("the file: %s", data)
 	}
+
 	if who, ok, err := tokens.Check(old); !ok || err != nil || who.Role != server.RoleAgent || who.Name != "old" {
 		t.Errorf("a token without a role: %+v, %t, %v", who, ok, err)
 	}
+
 	if who, ok, err := tokens.Check(later); ok || err != nil {
 		t.Errorf("a token of an unknown role: %+v, %v", who, err)
 	}
+
 	if _, err := tokens.Add("x", "owner"); research.Describe(err).Code != research.CodeBadArgument {
 		t.Errorf("an unknown role was added: %v", err)
 	}
 	own := server.OpenTokens("")
 	token, err := own.Add("ui", server.RolePerson)
 	must(t, err)
+
 	if who, ok, err := own.Check(token); !ok || err != nil || who.Role != server.RolePerson {
 		t.Errorf("a token without a file: %+v, %t, %v", who, ok, err)
 	}

@@ -39,24 +39,29 @@ func embedded(uri, mime, text string) mcp.Content {
 // addContentFixtures adds tools that answer with each kind of content.
 func (s *Server) addContentFixtures() {
 	text := mcp.NewTextContent("This is a simple text response for testing.")
+
 	picture, sound := mcp.NewImageContent(smallPNG, "image/png"), mcp.NewAudioContent(smallWAV, "audio/wav")
 	for name, content := range map[string][]mcp.Content{
-		"test_simple_text":       {text},
-		"test_image_content":     {picture},
-		"test_audio_content":     {sound},
-		"test_embedded_resource": {embedded("test://embedded-resource", "text/plain", "This is an embedded resource content.")},
+		"test_simple_text":   {text},
+		"test_image_content": {picture},
+		"test_audio_content": {sound},
+		"test_embedded_resource": {embedded("test://embedded-resource", "text/plain",
+			"This is an embedded resource content.")},
 		"test_multiple_content_types": {mcp.NewTextContent("Multiple content types test:"), picture,
 			embedded("test://mixed-content-resource", "application/json", `{"test":"data","value":123}`)},
 	} {
-		s.mcp.AddTool(mcp.NewTool(name, mcp.WithDescription("fixture")), func(context.Context, mcp.CallToolRequest) (*mcp.CallToolResult, error) {
-			return &mcp.CallToolResult{Content: content}, nil
-		})
+		s.mcp.AddTool(mcp.NewTool(name, mcp.WithDescription("fixture")),
+			func(context.Context, mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+				return &mcp.CallToolResult{Content: content}, nil
+			})
 	}
-	s.mcp.AddTool(mcp.NewTool("test_error_handling", mcp.WithDescription("fixture")), func(context.Context, mcp.CallToolRequest) (*mcp.CallToolResult, error) {
-		return mcp.NewToolResultError("This tool intentionally returns an error for testing"), nil
-	})
-	s.mcp.AddTool(mcp.NewToolWithRawSchema("json_schema_2020_12_tool", "Tool with JSON Schema 2020-12 features", json.RawMessage(
-		`{"$schema":"https://json-schema.org/draft/2020-12/schema","type":"object","$defs":{"address":{"type":"object","properties":{"street":{"type":"string"},"city":{"type":"string"}}}},"properties":{"name":{"type":"string"},"address":{"$ref":"#/$defs/address"}},"additionalProperties":false}`)),
+	s.mcp.AddTool(mcp.NewTool("test_error_handling", mcp.WithDescription("fixture")),
+		func(context.Context, mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+			return mcp.NewToolResultError("This tool intentionally returns an error for testing"), nil
+		})
+	s.mcp.AddTool(mcp.NewToolWithRawSchema("json_schema_2020_12_tool", "Tool with JSON Schema 2020-12 features",
+		json.RawMessage(
+			`{"$schema":"https://json-schema.org/draft/2020-12/schema","type":"object","$defs":{"address":{"type":"object","properties":{"street":{"type":"string"},"city":{"type":"string"}}}},"properties":{"name":{"type":"string"},"address":{"$ref":"#/$defs/address"}},"additionalProperties":false}`)),
 		func(context.Context, mcp.CallToolRequest) (*mcp.CallToolResult, error) {
 			return mcp.NewToolResultText("ok"), nil
 		})
@@ -64,32 +69,43 @@ func (s *Server) addContentFixtures() {
 
 // addStreamFixtures adds tools that say something before they answer.
 func (s *Server) addStreamFixtures() {
-	s.mcp.AddTool(mcp.NewTool("test_tool_with_logging", mcp.WithDescription("fixture")), func(ctx context.Context, _ mcp.CallToolRequest) (*mcp.CallToolResult, error) {
-		for _, text := range []string{"Tool execution started", "Tool processing data", "Tool execution completed"} {
-			if err := notify(ctx, "notifications/message", map[string]any{"level": "info", "logger": "fixture", "data": text}); err != nil {
-				return nil, err
-			}
-			time.Sleep(50 * time.Millisecond)
-		}
-		return mcp.NewToolResultText("logged"), nil
-	})
-	s.mcp.AddTool(mcp.NewTool("test_tool_with_progress", mcp.WithDescription("fixture")), func(ctx context.Context, req mcp.CallToolRequest) (*mcp.CallToolResult, error) {
-		for i := range 3 {
-			if req.Params.Meta == nil {
-				break
-			}
-			if err := notify(ctx, "notifications/progress", map[string]any{"progressToken": req.Params.Meta.ProgressToken, "progress": 50 * i, "total": 100}); err != nil {
-				return nil, err
-			}
-			if i < 2 { // the last one stands right before the answer
+	s.mcp.AddTool(mcp.NewTool("test_tool_with_logging", mcp.WithDescription("fixture")),
+		func(ctx context.Context, _ mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+			for _, text := range []string{"Tool execution started", "Tool processing data",
+				"Tool execution completed"} {
+				if err := notify(ctx, "notifications/message",
+					map[string]any{"level": "info", "logger": "fixture", "data": text}); err != nil {
+					return nil, err
+				}
 				time.Sleep(50 * time.Millisecond)
 			}
-		}
-		return mcp.NewToolResultText("progressed"), nil
-	})
-	s.mcp.AddTool(mcp.NewTool("test_reconnection", mcp.WithDescription("fixture")), func(context.Context, mcp.CallToolRequest) (*mcp.CallToolResult, error) {
-		return mcp.NewToolResultText("Reconnection test completed successfully."), nil
-	})
+
+			return mcp.NewToolResultText("logged"), nil
+		})
+	s.mcp.AddTool(mcp.NewTool("test_tool_with_progress", mcp.WithDescription("fixture")),
+		func(ctx context.Context, req mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+			for i := range 3 {
+				if req.Params.Meta == nil {
+					break
+				}
+
+				if err := notify(ctx, "notifications/progress",
+					map[string]any{"progressToken": req.Params.Meta.ProgressToken, "progress": 50 * i,
+						"total": 100}); err != nil {
+					return nil, err
+				}
+
+				if i < 2 { // the last one stands right before the answer
+					time.Sleep(50 * time.Millisecond)
+				}
+			}
+
+			return mcp.NewToolResultText("progressed"), nil
+		})
+	s.mcp.AddTool(mcp.NewTool("test_reconnection", mcp.WithDescription("fixture")),
+		func(context.Context, mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+			return mcp.NewToolResultText("Reconnection test completed successfully."), nil
+		})
 }
 
 // addQuestionFixtures adds tools that ask the client.
@@ -99,42 +115,62 @@ func (s *Server) addQuestionFixtures() {
 		for i := 0; i+1 < len(more); i += 2 {
 			p[more[i].(string)] = more[i+1]
 		}
+
 		return p
 	}
-	titled := []any{map[string]any{"const": "value1", "title": "First Option"}, map[string]any{"const": "value2", "title": "Second Option"}, map[string]any{"const": "value3", "title": "Third Option"}}
+	titled := []any{map[string]any{"const": "value1", "title": "First Option"}, map[string]any{"const": "value2",
+		"title": "Second Option"}, map[string]any{"const": "value3", "title": "Third Option"}}
 	plain := []string{"option1", "option2", "option3"}
+
 	forms := map[string]map[string]any{
-		"test_elicitation": {"username": property("string", "description", "User's response"), "email": property("string", "description", "User's email address")},
-		"test_elicitation_sep1034_defaults": {"name": property("string", "default", "John Doe"), "age": property("integer", "default", 30), "score": property("number", "default", 95.5),
-			"status": property("string", "enum", []string{"active", "inactive", "pending"}, "default", "active"), "verified": property("boolean", "default", true)},
-		"test_elicitation_sep1330_enums": {"untitledSingle": property("string", "enum", plain), "titledSingle": property("string", "oneOf", titled),
-			"legacyEnum":    property("string", "enum", []string{"opt1", "opt2", "opt3"}, "enumNames", []string{"Option One", "Option Two", "Option Three"}),
-			"untitledMulti": property("array", "items", property("string", "enum", plain)), "titledMulti": property("array", "items", map[string]any{"anyOf": titled})},
+		"test_elicitation": {"username": property("string", "description", "User's response"),
+			"email": property("string", "description", "User's email address")},
+		"test_elicitation_sep1034_defaults": {"name": property("string", "default", "John Doe"),
+			"age": property("integer", "default", 30), "score": property("number", "default", 95.5),
+			"status":   property("string", "enum", []string{"active", "inactive", "pending"}, "default", "active"),
+			"verified": property("boolean", "default", true)},
+		"test_elicitation_sep1330_enums": {"untitledSingle": property("string", "enum", plain),
+			"titledSingle": property("string", "oneOf", titled), "legacyEnum": property("string", "enum",
+				[]string{"opt1", "opt2", "opt3"}, "enumNames", []string{"Option One", "Option Two", "Option Three"}),
+			"untitledMulti": property("array", "items", property("string", "enum", plain)),
+			"titledMulti":   property("array", "items", map[string]any{"anyOf": titled})},
 	}
 	for name, fields := range forms {
-		s.mcp.AddTool(mcp.NewTool(name, mcp.WithDescription("fixture"), mcp.WithString("message")), func(ctx context.Context, req mcp.CallToolRequest) (*mcp.CallToolResult, error) {
-			form := mcp.ElicitationParams{Message: req.GetString("message", "Please fill this in"), RequestedSchema: map[string]any{"type": "object", "properties": fields}}
-			return s.askFixture(ctx, req, mcp.MethodElicitationCreate, form, mcpserver.NewInputRequestBuilder("").Elicit("q", form))
-		})
+		s.mcp.AddTool(mcp.NewTool(name, mcp.WithDescription("fixture"), mcp.WithString("message")),
+			func(ctx context.Context, req mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+				form := mcp.ElicitationParams{Message: req.GetString("message", "Please fill this in"),
+					RequestedSchema: map[string]any{"type": "object", "properties": fields}}
+				return s.askFixture(ctx, req, mcp.MethodElicitationCreate, form,
+					mcpserver.NewInputRequestBuilder("").Elicit("q", form))
+			})
 	}
-	s.mcp.AddTool(mcp.NewTool("test_sampling", mcp.WithDescription("fixture"), mcp.WithString("prompt")), func(ctx context.Context, req mcp.CallToolRequest) (*mcp.CallToolResult, error) {
-		p := mcp.CreateMessageParams{MaxTokens: 100, Messages: []mcp.SamplingMessage{{Role: mcp.RoleUser, Content: mcp.NewTextContent(req.GetString("prompt", ""))}}}
-		return s.askFixture(ctx, req, mcp.MethodSamplingCreateMessage, p, mcpserver.NewInputRequestBuilder("").Sample("q", p))
-	})
+	s.mcp.AddTool(mcp.NewTool("test_sampling", mcp.WithDescription("fixture"), mcp.WithString("prompt")),
+		func(ctx context.Context, req mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+			p := mcp.CreateMessageParams{MaxTokens: 100,
+				Messages: []mcp.SamplingMessage{{Role: mcp.RoleUser,
+					Content: mcp.NewTextContent(req.GetString("prompt", ""))}}}
+			return s.askFixture(ctx, req, mcp.MethodSamplingCreateMessage, p,
+				mcpserver.NewInputRequestBuilder("").Sample("q", p))
+		})
 }
 
 // askFixture answers with what the client answers.
-func (s *Server) askFixture(ctx context.Context, req mcp.CallToolRequest, method mcp.MCPMethod, params any, need *mcpserver.InputRequestBuilder) (*mcp.CallToolResult, error) {
+func (s *Server) askFixture(
+	ctx context.Context, req mcp.CallToolRequest, method mcp.MCPMethod, params any, need *mcpserver.InputRequestBuilder,
+) (*mcp.CallToolResult, error) {
 	if eraOf(ctx).modern {
 		if r, ok := req.Params.InputResponses["q"]; ok {
 			return mcp.NewToolResultText(fmt.Sprintf("The client said: %+v", r)), nil
 		}
+
 		return need.ToolResult(), nil
 	}
+
 	raw, err := s.ask(ctx, method, params, patience)
 	if err != nil {
 		return mcp.NewToolResultError(err.Error()), nil
 	}
+
 	return mcp.NewToolResultText("The client said: " + string(raw)), nil
 }
 
@@ -146,17 +182,23 @@ func (s *Server) addResourceFixtures() {
 	}
 	for _, name := range []string{"static-text", "watched-resource"} {
 		uri := "test://" + name
-		s.mcp.AddResource(mcp.Resource{URI: uri, Name: name, MIMEType: "text/plain", Description: "fixture"}, text(uri, "text/plain", "This is the content of the static text resource."))
+		s.mcp.AddResource(mcp.Resource{URI: uri, Name: name, MIMEType: "text/plain", Description: "fixture"},
+			text(uri, "text/plain", "This is the content of the static text resource."))
 	}
-	s.mcp.AddResource(mcp.Resource{URI: "test://static-binary", Name: "static-binary", MIMEType: "image/png", Description: "fixture"},
+	s.mcp.AddResource(mcp.Resource{URI: "test://static-binary", Name: "static-binary", MIMEType: "image/png",
+		Description: "fixture"},
 		func(context.Context, mcp.ReadResourceRequest) ([]mcp.ResourceContents, error) {
-			return []mcp.ResourceContents{mcp.BlobResourceContents{URI: "test://static-binary", MIMEType: "image/png", Blob: smallPNG}}, nil
+			return []mcp.ResourceContents{mcp.BlobResourceContents{URI: "test://static-binary", MIMEType: "image/png",
+				Blob: smallPNG}}, nil
 		})
-	s.mcp.AddResourceTemplate(mcp.NewResourceTemplate("test://template/{id}/data", "template", mcp.WithTemplateMIMEType("application/json")),
+	s.mcp.AddResourceTemplate(mcp.NewResourceTemplate("test://template/{id}/data", "template",
+		mcp.WithTemplateMIMEType("application/json")),
 		func(_ context.Context, req mcp.ReadResourceRequest) ([]mcp.ResourceContents, error) {
 			id := strings.TrimSuffix(strings.TrimPrefix(req.Params.URI, "test://template/"), "/data")
 			b, err := json.Marshal(map[string]any{"id": id, "templateTest": true, "data": "Data for ID: " + id})
-			return []mcp.ResourceContents{mcp.TextResourceContents{URI: req.Params.URI, MIMEType: "application/json", Text: string(b)}}, err
+
+			return []mcp.ResourceContents{mcp.TextResourceContents{URI: req.Params.URI, MIMEType: "application/json",
+				Text: string(b)}}, err
 		})
 }
 
@@ -171,6 +213,7 @@ func (s *Server) addPromptFixtures() {
 			for _, c := range render(req.Params.Arguments) {
 				r.Messages = append(r.Messages, mcp.NewPromptMessage(mcp.RoleUser, c))
 			}
+
 			return r, nil
 		})
 	}
@@ -178,12 +221,15 @@ func (s *Server) addPromptFixtures() {
 		return []mcp.Content{mcp.NewTextContent(fmt.Sprintf(fixture, "simple prompt"))}
 	})
 	add("test_prompt_with_arguments", []string{"arg1", "arg2"}, func(a map[string]string) []mcp.Content {
-		return []mcp.Content{mcp.NewTextContent(fmt.Sprintf("Prompt with arguments: arg1='%s', arg2='%s'", a["arg1"], a["arg2"]))}
+		return []mcp.Content{mcp.NewTextContent(fmt.Sprintf("Prompt with arguments: arg1='%s', arg2='%s'", a["arg1"],
+			a["arg2"]))}
 	})
 	add("test_prompt_with_embedded_resource", []string{"resourceUri"}, func(a map[string]string) []mcp.Content {
-		return []mcp.Content{embedded(a["resourceUri"], "text/plain", "Embedded resource content for testing."), mcp.NewTextContent("Please process the embedded resource above.")}
+		return []mcp.Content{embedded(a["resourceUri"], "text/plain", "Embedded resource content for testing."),
+			mcp.NewTextContent("Please process the embedded resource above.")}
 	})
 	add("test_prompt_with_image", nil, func(map[string]string) []mcp.Content {
-		return []mcp.Content{mcp.NewImageContent(smallPNG, "image/png"), mcp.NewTextContent("Please analyze the image above.")}
+		return []mcp.Content{mcp.NewImageContent(smallPNG, "image/png"),
+			mcp.NewTextContent("Please analyze the image above.")}
 	})
 }

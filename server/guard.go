@@ -18,6 +18,7 @@ const (
 // is wrong with it.
 func modest(text []byte) bool {
 	depth, parts, quoted := 0, 0, false
+
 	for i := 0; i < len(text); i++ {
 		c := text[i]
 		switch {
@@ -33,10 +34,12 @@ func modest(text []byte) bool {
 		case c == ',' || c == ':':
 			parts++
 		}
+
 		if depth > maxDepth || parts > maxParts {
 			return false
 		}
 	}
+
 	return true
 }
 
@@ -53,14 +56,18 @@ func newOrigins(listen string, allow []string) (origins, error) {
 	if ip := net.ParseIP(listen); listen != "" && (ip == nil || !ip.IsUnspecified()) {
 		o.hosts[strings.ToLower(listen)] = true
 	}
+
 	for _, a := range allow {
 		u, err := url.Parse(a)
-		if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || strings.TrimSuffix(u.Path, "/") != "" || u.RawQuery != "" || u.User != nil {
-			return o, research.Errorf(research.CodeBadArgument, "write it like https://example.org or https://example.org:8443", "%q is no origin", a)
+		if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || strings.TrimSuffix(u.Path,
+			"/") != "" || u.RawQuery != "" || u.User != nil {
+			return o, research.Errorf(research.CodeBadArgument,
+				"write it like https://example.org or https://example.org:8443", "%q is no origin", a)
 		}
 		o.allowed[strings.ToLower(u.Scheme+"://"+u.Host)] = true
 		o.hosts[strings.ToLower(u.Hostname())] = true
 	}
+
 	return o, nil
 }
 
@@ -68,27 +75,34 @@ func newOrigins(listen string, allow []string) (origins, error) {
 // origin that it is.
 func (o origins) check(answer http.Header, r *http.Request) *refusal {
 	if host := hostname(r.Host); !isLoopback(host) && !o.hosts[host] && !reached(r, host) {
-		return refused(http.StatusForbidden, "forbidden", "serve with --allow-origin if it is a name of this server", "the request is for another host, %q", shown(r.Host))
+		return refused(http.StatusForbidden, "forbidden", "serve with --allow-origin if it is a name of this server",
+			"the request is for another host, %q", shown(r.Host))
 	}
+
 	origin := r.Header.Get("Origin")
 	if origin == "" {
 		return nil
 	}
 	u, err := url.Parse(strings.ToLower(origin))
-	known := err == nil && (u.Scheme == "http" || u.Scheme == "https") && (isLoopback(u.Hostname()) || o.hosts[u.Hostname()] && o.allowed[u.Scheme+"://"+u.Host] || strings.EqualFold(u.Host, r.Host))
+
+	known := err == nil && (u.Scheme == "http" || u.Scheme == "https") && (isLoopback(u.Hostname()) ||
+		o.hosts[u.Hostname()] && o.allowed[u.Scheme+"://"+u.Host] || strings.EqualFold(u.Host, r.Host))
 	if !known {
-		return refused(http.StatusForbidden, "forbidden", "serve with --allow-origin if that page may use this server", "the request comes from another origin, %q", shown(origin))
+		return refused(http.StatusForbidden, "forbidden", "serve with --allow-origin if that page may use this server",
+			"the request comes from another origin, %q", shown(origin))
 	}
 	answer.Set("Access-Control-Allow-Origin", origin)
 	answer.Set("Access-Control-Expose-Headers", sessionHeader)
 	answer.Set("Vary", "Origin")
+
 	return nil
 }
 
 // preflight answers a browser's question before a request. It needs no token.
 func preflight(out *reply) {
 	out.head.Set("Access-Control-Allow-Methods", "POST, DELETE")
-	out.head.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, Accept, Mcp-Session-Id, Mcp-Protocol-Version, Mcp-Method, Mcp-Name")
+	out.head.Set("Access-Control-Allow-Headers",
+		"Authorization, Content-Type, Accept, Mcp-Session-Id, Mcp-Protocol-Version, Mcp-Method, Mcp-Name")
 	out.head.Set("Access-Control-Max-Age", "600")
 	out.WriteHeader(http.StatusNoContent)
 }
@@ -98,6 +112,7 @@ func hostname(host string) string {
 	if h, _, err := net.SplitHostPort(host); err == nil {
 		host = h
 	}
+
 	return strings.ToLower(strings.Trim(host, "[]"))
 }
 
@@ -111,6 +126,7 @@ func isLoopback(host string) bool {
 func reached(r *http.Request, host string) bool {
 	addr, ok := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr)
 	ip := net.ParseIP(host)
+
 	return ok && ip != nil && ip.Equal(addr.IP)
 }
 
@@ -123,5 +139,6 @@ func local(r *http.Request) bool {
 			return false
 		}
 	}
+
 	return err == nil && isLoopback(host) && isLoopback(hostname(r.Host))
 }

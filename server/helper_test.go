@@ -38,6 +38,7 @@ func dial(t *testing.T, o server.Options) *wire {
 	t.Helper()
 	inR, inW := io.Pipe()
 	outR, outW := io.Pipe()
+
 	w := &wire{t: t, in: inW, lines: make(chan string, 1000), done: make(chan error, 1)}
 	go func() {
 		w.done <- server.New(o).ServeStdio(context.Background(), inR, outW)
@@ -46,12 +47,14 @@ func dial(t *testing.T, o server.Options) *wire {
 	go func() {
 		sc := bufio.NewScanner(outR)
 		sc.Buffer(nil, 1<<20)
+
 		for sc.Scan() {
 			w.lines <- sc.Text()
 		}
 		close(w.lines)
 	}()
 	t.Cleanup(func() { w.close() })
+
 	return w
 }
 
@@ -79,25 +82,30 @@ type message struct {
 // read returns the next message, which must be valid JSON-RPC.
 func (w *wire) read() message {
 	w.t.Helper()
+
 	select {
 	case l, ok := <-w.lines:
 		if !ok {
 			w.t.Fatal("the server closed its output")
 		}
+
 		var m message
 		if err := json.Unmarshal([]byte(l), &m); err != nil || m.JSONRPC != "2.0" {
 			w.t.Fatalf("no JSON-RPC message on stdout: %q (%v)", l, err)
 		}
+
 		return m
 	case <-time.After(patient):
 		w.t.Fatalf("no message within %v", patient)
 	}
+
 	return message{}
 }
 
 // answer returns the response with that id, skipping notifications.
 func (w *wire) answer(id float64) message {
 	w.t.Helper()
+
 	for {
 		if m := w.read(); m.ID == id {
 			return m
@@ -109,15 +117,18 @@ func (w *wire) answer(id float64) message {
 func (w *wire) close() time.Duration {
 	w.in.Close()
 	began := time.Now()
+
 	select {
 	case err := <-w.done:
 		if err != nil {
 			w.t.Errorf("ServeStdio: %v", err)
 		}
+
 		w.done <- nil
 	case <-time.After(patient):
 		w.t.Fatalf("the server didn't stop within %v of the end of its input", patient)
 	}
+
 	return time.Since(began)
 }
 
@@ -129,12 +140,14 @@ func connect(t *testing.T, o server.Options) *client.Client {
 	t.Helper()
 	inR, inW := io.Pipe()
 	outR, outW := io.Pipe()
+
 	done := make(chan error, 1)
 	go func() {
 		done <- server.New(o).ServeStdio(context.Background(), inR, outW)
 		outW.Close()
 	}()
 	c := client.NewClient(transport.NewIO(outR, inW, io.NopCloser(&io.LimitedReader{})))
+
 	ctx := context.Background()
 	if err := c.Start(ctx); err != nil {
 		t.Fatal(err)
@@ -145,27 +158,34 @@ func connect(t *testing.T, o server.Options) *client.Client {
 	})
 	var req mcp.InitializeRequest
 	req.Params.ProtocolVersion = mcp.ProtocolVersion20250618
+
 	req.Params.ClientInfo = mcp.Implementation{Name: "test", Version: "0.1"}
 	if _, err := c.Initialize(ctx, req); err != nil {
 		t.Fatal(err)
 	}
+
 	return c
 }
 
 // call calls a tool and returns both forms of its answer.
-func call(t testing.TB, c *client.Client, tool string, args map[string]any) (text string, structured map[string]any, isError bool) {
+func call(
+	t testing.TB, c *client.Client, tool string, args map[string]any,
+) (text string, structured map[string]any, isError bool) {
 	t.Helper()
 	var req mcp.CallToolRequest
 	req.Params.Name = tool
 	req.Params.Arguments = args
+
 	r, err := c.CallTool(context.Background(), req)
 	if err != nil {
 		t.Fatalf("%s: %v", tool, err)
 	}
 	structured, _ = r.StructuredContent.(map[string]any)
+
 	tc, ok := r.Content[0].(mcp.TextContent)
 	if !ok || structured == nil {
 		t.Fatalf("%s: an answer must have text and structured content: %+v", tool, r)
 	}
+
 	return tc.Text, structured, r.IsError
 }

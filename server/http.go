@@ -70,6 +70,7 @@ func (l Limits) orDefault() Limits {
 	l.Drain = cmp.Or(l.Drain, 5*time.Second)
 	l.Labs = cmp.Or(l.Labs, 256)
 	l.Away = cmp.Or(l.Away, 10*time.Minute)
+
 	return l
 }
 
@@ -117,27 +118,34 @@ func NewHTTP(o HTTPOptions) (*HTTP, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+
 	if o.Access == nil {
 		o.Access = slog.New(slog.DiscardHandler)
 	}
 	o.Limits = o.Limits.orDefault()
-	h := &HTTP{opt: o, core: New(Options{Version: o.Version, Log: o.Log, Patience: o.Patience}), rates: map[string]*rate.Limiter{},
-		calls: make(chan struct{}, o.Limits.Calls), streams: make(chan struct{}, o.Limits.Streams),
+	h := &HTTP{opt: o, core: New(Options{Version: o.Version, Log: o.Log, Patience: o.Patience}),
+		rates: map[string]*rate.Limiter{}, calls: make(chan struct{}, o.Limits.Calls), streams: make(chan struct{},
+			o.Limits.Streams),
 		stopping: make(chan struct{}), ending: make(chan struct{})}
+
 	var err error
 	if h.roots, err = newRoots(o.Roots); err != nil {
 		return nil, err
 	}
+
 	if h.origins, err = newOrigins(o.Listen, o.Origins); err != nil {
 		return nil, err
 	}
 	h.labs.max, h.labs.idle, h.labs.dropped = o.Limits.Labs, o.Limits.Away, h.drop
 	h.series.max, h.series.idle = keptSeries, o.Limits.Away
 	h.boards.max, h.boards.idle = o.Limits.Labs, o.Limits.Away
-	h.sessions.max, h.sessions.idle, h.sessions.dropped = keptSessions, sessionIdle, func(id string, _ struct{}) { h.core.forget(id) }
+	h.sessions.max, h.sessions.idle, h.sessions.dropped = keptSessions, sessionIdle,
+		func(id string, _ struct{}) { h.core.forget(id) }
 	h.core.find, h.core.has, h.core.called, h.core.ending = h.find, h.has, h.called, h.ending
 	h.metrics = newMetrics(h)
-	h.mcp = mcpserver.NewStreamableHTTPServer(h.core.mcp, mcpserver.WithStateLess(true), mcpserver.WithStreamableHTTPLogger(o.Log))
+	h.mcp = mcpserver.NewStreamableHTTPServer(h.core.mcp, mcpserver.WithStateLess(true),
+		mcpserver.WithStreamableHTTPLogger(o.Log))
+
 	return h, nil
 }
 
@@ -146,6 +154,7 @@ func NewHTTP(o HTTPOptions) (*HTTP, error) {
 // it is a script's, that looks once.
 func (h *HTTP) find(ctx context.Context) (*lab.Lab, error) {
 	k := keyOf(ctx)
+
 	l, ok := h.labs.get(k)
 	if !ok {
 		var err error
@@ -153,9 +162,11 @@ func (h *HTTP) find(ctx context.Context) (*lab.Lab, error) {
 			return nil, err
 		}
 	}
+
 	if k.session != "" || k.client.name != "" {
 		l.AttendHeard()
 	}
+
 	return l, nil
 }
 
@@ -167,10 +178,12 @@ func (h *HTTP) has(ctx context.Context) *lab.Lab {
 // keyOf is the key of a call's laboratory.
 func keyOf(ctx context.Context) labKey {
 	c := callerOf(ctx)
+
 	k := labKey{c.token, c.checkout, c.session, c.client}
 	if said := clientOf(ctx); said.name != "" { // protocols without sessions say it in every request
 		k.client = mcpClient{clip(said.name), clip(said.version)}
 	}
+
 	return k
 }
 
@@ -194,20 +207,25 @@ func (h *HTTP) bury(ctx context.Context) {
 
 func (h *HTTP) openLab(ctx context.Context, k labKey) (*lab.Lab, error) {
 	name := cmp.Or(k.client.name, "unnamed") + "@" + k.token
+
 	l, err := h.opt.Open(ctx, k.checkout, name, k.client.version)
 	if err != nil {
 		return nil, err
 	}
+
 	if !h.roots.hold(l.Root()) { // core.worktree
-		return nil, forbidden("serve that folder too, with --root", "the checkout's files lie outside the allowed folders")
+		return nil, forbidden("serve that folder too, with --root",
+			"the checkout's files lie outside the allowed folders")
 	}
 	l = h.labs.add(k, l) // of two first calls at once, one's laboratory is kept
 	h.mu.Lock()
 	many := len(h.gone) >= h.opt.Limits.Labs // faster than the sweep comes round
 	h.mu.Unlock()
+
 	if many {
 		h.bury(ctx)
 	}
+
 	return l, nil
 }
 
@@ -234,6 +252,7 @@ func (h *HTTP) Serve(ctx context.Context, l net.Listener) error {
 	lim := h.opt.Limits
 	http1 := new(http.Protocols)
 	http1.SetHTTP1(true)
+
 	srv := &http.Server{Handler: h, Protocols: http1, ReadHeaderTimeout: lim.Arrival, IdleTimeout: lim.Idle,
 		MaxHeaderBytes: lim.Header, ConnState: h.metrics.crowd(lim.Conns).turn,
 		ErrorLog: slog.NewLogLogger(h.opt.Log.Handler(), slog.LevelDebug)}
@@ -241,12 +260,15 @@ func (h *HTTP) Serve(ctx context.Context, l net.Listener) error {
 		h.labs.remove(func(labKey) bool { return true })
 		h.bury(ctx)
 	}()
+
 	var over sync.WaitGroup
 	defer over.Wait()
 	failed := make(chan error, 1)
 	over.Go(func() { failed <- srv.Serve(l) })
+
 	sweep := time.NewTicker(min(sweepEvery, lim.Away))
 	defer sweep.Stop()
+
 	for {
 		select {
 		case err := <-failed:
@@ -257,24 +279,30 @@ func (h *HTTP) Serve(ctx context.Context, l net.Listener) error {
 			h.series.sweep()
 			h.sessions.sweep()
 			h.bury(ctx)
+
 			continue
 		case <-ctx.Done():
 		}
+
 		return h.stop(ctx, srv)
 	}
 }
 
 func (h *HTTP) stop(ctx context.Context, srv *http.Server) error {
 	close(h.stopping)
+
 	end := time.AfterFunc(h.opt.Limits.Drain/2, func() { close(h.ending) })
 	defer end.Stop()
+
 	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), h.opt.Limits.Drain)
 	defer cancel()
+
 	err := srv.Shutdown(limit)
 	if err != nil {
 		err = errors.Join(err, srv.Close())
 		h.opt.Log.Warn("some answers were cut off", "err", err)
 	}
+
 	return nil
 }
 
@@ -282,6 +310,7 @@ func (h *HTTP) stop(ctx context.Context, srv *http.Server) error {
 func (h *HTTP) allow(token string) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+
 	r := h.rates[token]
 	if r == nil {
 		if len(h.rates) >= 2*maxTokens { // of tokens that are gone
@@ -290,6 +319,7 @@ func (h *HTTP) allow(token string) bool {
 		r = rate.NewLimiter(rate.Limit(h.opt.Limits.Rate), h.opt.Limits.Burst)
 		h.rates[token] = r
 	}
+
 	return r.Allow()
 }
 

@@ -44,12 +44,14 @@ type syncBuffer struct {
 func (s *syncBuffer) Write(p []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	return s.b.Write(p)
 }
 
 func (s *syncBuffer) String() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	return s.b.String()
 }
 
@@ -63,10 +65,12 @@ func noLab(context.Context, string, string, string) (*lab.Lab, error) { return n
 func options(t testing.TB, roots ...string) (server.HTTPOptions, string) {
 	t.Helper()
 	tokens := server.OpenTokens(filepath.Join(t.TempDir(), "tokens.json"))
+
 	token, err := tokens.Add("laptop", server.RoleAgent)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	return server.HTTPOptions{Version: "1.2.3", Tokens: tokens, Roots: roots, Open: noLab}, token
 }
 
@@ -75,34 +79,41 @@ func serve(t testing.TB, change func(*server.HTTPOptions), roots ...string) *hou
 	t.Helper()
 	o, token := options(t, roots...)
 	s := &house{t: t, tokens: o.Tokens, token: token, log: &syncBuffer{}, ended: make(chan error, 1)}
+
 	o.Access = slog.New(slog.NewJSONHandler(s.log, nil))
 	if change != nil {
 		change(&o)
 	}
+
 	h, err := server.NewHTTP(o)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.addr = l.Addr().String()
 	ctx, cancel := context.WithCancel(context.Background())
+
 	s.stop = cancel
 	go func() { s.ended <- h.Serve(ctx, l) }()
 	t.Cleanup(s.wait)
+
 	return s
 }
 
 // wait stops the server and waits for its end.
 func (s *house) wait() {
 	s.stop()
+
 	select {
 	case err := <-s.ended:
 		if err != nil {
 			s.t.Errorf("Serve: %v", err)
 		}
+
 		s.ended <- nil
 	case <-time.After(patient):
 		s.t.Error("the server did not stop")
@@ -115,6 +126,7 @@ func (s *house) url(repo string) string {
 	if repo != "" {
 		u += "?repo=" + url.QueryEscape(repo)
 	}
+
 	return u
 }
 
@@ -129,16 +141,19 @@ type answer struct {
 // ("" removes one, Host sets the host).
 func (s *house) do(method, url, body string, headers ...string) answer {
 	s.t.Helper()
+
 	a, err := s.try(method, url, body, headers...)
 	if err != nil {
 		s.t.Fatal(err)
 	}
+
 	return a
 }
 
 // try is do for a request that may be cut off.
 func (s *house) try(method, url, body string, headers ...string) (answer, error) {
 	s.t.Helper()
+
 	req, err := http.NewRequest(method, url, strings.NewReader(body))
 	if err != nil {
 		s.t.Fatal(err)
@@ -146,6 +161,7 @@ func (s *house) try(method, url, body string, headers ...string) (answer, error)
 	req.Header.Set("Authorization", "Bearer "+s.token)
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Accept", "application/json, text/event-stream")
+
 	for i := 0; i+1 < len(headers); i += 2 {
 		switch k, v := headers[i], headers[i+1]; {
 		case k == "Host":
@@ -156,18 +172,21 @@ func (s *house) try(method, url, body string, headers ...string) (answer, error)
 			req.Header.Set(k, v)
 		}
 	}
+
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return answer{}, err
 	}
 	defer res.Body.Close()
 	b, err := io.ReadAll(res.Body)
+
 	return answer{res.StatusCode, res.Header, string(b)}, err
 }
 
 // message is the JSON-RPC answer in a body: JSON, or the last event of a stream.
 func (a answer) message(t testing.TB) message {
 	t.Helper()
+
 	text := a.body
 	if strings.HasPrefix(a.header.Get("Content-Type"), "text/event-stream") {
 		for line := range strings.Lines(a.body) {
@@ -176,20 +195,25 @@ func (a answer) message(t testing.TB) message {
 			}
 		}
 	}
+
 	var m message
 	if err := json.Unmarshal([]byte(text), &m); err != nil || m.JSONRPC != "2.0" {
 		t.Fatalf("%d: no JSON-RPC message: %q (%v)", a.status, a.body, err)
 	}
+
 	return m
 }
 
 // client is an mcp-go client of a checkout, initialised. protocol "" is its newest.
 func (s *house) client(repo, name, protocol string) *client.Client {
 	s.t.Helper()
-	c, err := client.NewStreamableHttpClient(s.url(repo), transport.WithHTTPHeaders(map[string]string{"Authorization": "Bearer " + s.token}))
+
+	c, err := client.NewStreamableHttpClient(s.url(repo),
+		transport.WithHTTPHeaders(map[string]string{"Authorization": "Bearer " + s.token}))
 	if err != nil {
 		s.t.Fatal(err)
 	}
+
 	ctx := context.Background()
 	if err := c.Start(ctx); err != nil {
 		s.t.Fatal(err)
@@ -197,10 +221,12 @@ func (s *house) client(repo, name, protocol string) *client.Client {
 	s.t.Cleanup(func() { c.Close() })
 	var req mcp.InitializeRequest
 	req.Params.ProtocolVersion = cmp.Or(protocol, mcp.LATEST_PROTOCOL_VERSION)
+
 	req.Params.ClientInfo = mcp.Implementation{Name: name, Version: "0.1"}
 	if _, err := c.Initialize(ctx, req); err != nil {
 		s.t.Fatal(err)
 	}
+
 	return c
 }
 

@@ -33,36 +33,44 @@ func (s *Server) listExperiments(ctx context.Context, cursor mcp.Cursor, r *mcp.
 		s.listed[session] = true
 		s.mu.Unlock()
 	}
+
 	if cursor == "" {
 		if l := s.known(ctx); l != nil && r.NextCursor == "" {
 			if p, err := l.Experiments(ctx, lab.Query{Limit: 1}); err == nil && len(p.Experiments) > 0 {
 				r.NextCursor = pageCursor("")
 			}
 		}
+
 		return
 	}
 	text, err := base64.StdEncoding.DecodeString(string(cursor))
+
 	from, ok := strings.CutPrefix(string(text), ownCursor)
 	if err != nil || !ok {
 		return
 	}
+
 	l, err := s.open(ctx)
 	if err != nil {
 		return
 	}
+
 	p, err := l.Experiments(ctx, lab.Query{Cursor: from, Limit: listPage})
 	if err != nil {
 		return
 	}
+
 	for i := range p.Experiments {
 		x := &p.Experiments[i]
+
 		about, _, _ := strings.Cut(tools.Clean(x.Hypothesis), "\n")
 		if len(about) > 100 {
 			about = strings.ToValidUTF8(about[:100], "") + "…"
 		}
-		r.Resources = append(r.Resources, mcp.Resource{URI: experimentsURI + strconv.Itoa(x.N), Name: "x" + strconv.Itoa(x.N),
-			MIMEType: "text/plain", Description: fmt.Sprintf("%s: %s", x.Status, about)})
+		r.Resources = append(r.Resources, mcp.Resource{URI: experimentsURI + strconv.Itoa(x.N),
+			Name: "x" + strconv.Itoa(x.N), MIMEType: "text/plain", Description: fmt.Sprintf("%s: %s", x.Status, about)})
 	}
+
 	if p.Next != "" {
 		r.NextCursor = pageCursor(p.Next)
 	}
@@ -77,46 +85,58 @@ func pageCursor(from string) mcp.Cursor {
 type completer struct{ *Server }
 
 // CompletePromptArgument never fails: without a repository there are no campaigns.
-func (c completer) CompletePromptArgument(ctx context.Context, prompt string, arg mcp.CompleteArgument, _ mcp.CompleteContext) (*mcp.Completion, error) {
+func (c completer) CompletePromptArgument(
+	ctx context.Context, prompt string, arg mcp.CompleteArgument, _ mcp.CompleteContext,
+) (*mcp.Completion, error) {
 	if arg.Name != "campaign" {
 		return completion(prompts.Complete(prompt, arg.Name, arg.Value)), nil
 	}
+
 	l, err := c.open(ctx)
 	if err != nil {
 		return completion(nil), nil
 	}
+
 	names, err := l.Campaigns(ctx)
 	if err != nil {
 		return completion(nil), nil
 	}
 	var out []string
+
 	for _, n := range names {
 		if strings.HasPrefix(n, strings.ToLower(strings.TrimSpace(arg.Value))) {
 			out = append(out, n)
 		}
 	}
+
 	return completion(out), nil
 }
 
 // CompleteResourceArgument gives the newest experiments first.
-func (c completer) CompleteResourceArgument(ctx context.Context, uri string, arg mcp.CompleteArgument, _ mcp.CompleteContext) (*mcp.Completion, error) {
+func (c completer) CompleteResourceArgument(
+	ctx context.Context, uri string, arg mcp.CompleteArgument, _ mcp.CompleteContext,
+) (*mcp.Completion, error) {
 	if uri != experimentsURI+"{n}" || arg.Name != "n" {
 		return completion(nil), nil
 	}
+
 	l, err := c.open(ctx)
 	if err != nil {
 		return completion(nil), nil
 	}
+
 	p, err := l.Experiments(ctx, lab.Query{Limit: 1})
 	if err != nil || len(p.Experiments) == 0 {
 		return completion(nil), nil
 	}
 	var out []string
+
 	for n := p.Experiments[0].N; n > 0; n-- {
 		if s := strconv.Itoa(n); strings.HasPrefix(s, strings.TrimSpace(arg.Value)) {
 			out = append(out, s)
 		}
 	}
+
 	return completion(out), nil
 }
 

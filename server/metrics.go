@@ -27,25 +27,36 @@ type metrics struct {
 
 func newMetrics(h *HTTP) *metrics {
 	m := &metrics{
-		requests: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "ratchet_http_requests_total", Help: "HTTP requests answered, by status."}, []string{"status"}),
-		calls:    prometheus.NewCounterVec(prometheus.CounterOpts{Name: "ratchet_tool_calls_total", Help: "Tool calls answered, by tool and code (ok, or the code of the error)."}, []string{"tool", "code"}),
-		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "ratchet_tool_call_seconds", Help: "How long tool calls took, waits for runs included.",
-			Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 25, 50}}, []string{"tool"}),
-		sessions: prometheus.NewCounter(prometheus.CounterOpts{Name: "ratchet_sessions_opened_total", Help: "MCP sessions that were initialised."}),
-		append:   prometheus.NewHistogram(prometheus.HistogramOpts{Name: "ratchet_ledger_append_seconds", Help: "How long this server's appends to ledgers took until they were durable, the wait for the lock included.", Buckets: ledgerBuckets()}),
-		wait:     prometheus.NewHistogram(prometheus.HistogramOpts{Name: "ratchet_ledger_wait_seconds", Help: "How long this server's transactions with ledgers, reads too, waited for the lock.", Buckets: ledgerBuckets()}),
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "ratchet_http_requests_total",
+			Help: "HTTP requests answered, by status."}, []string{"status"}),
+		calls: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "ratchet_tool_calls_total",
+			Help: "Tool calls answered, by tool and code (ok, or the code of the error)."}, []string{"tool", "code"}),
+		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "ratchet_tool_call_seconds",
+			Help: "How long tool calls took, waits for runs included.", Buckets: []float64{.005, .01, .025, .05, .1,
+				.25, .5, 1, 2.5, 5, 10, 25, 50}}, []string{"tool"}),
+		sessions: prometheus.NewCounter(prometheus.CounterOpts{Name: "ratchet_sessions_opened_total",
+			Help: "MCP sessions that were initialised."}),
+		append: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "ratchet_ledger_append_seconds",
+			Help: "How long this server's appends to ledgers took until they were durable, the wait for the lock included.", Buckets: ledgerBuckets()}),
+		wait: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "ratchet_ledger_wait_seconds",
+			Help:    "How long this server's transactions with ledgers, reads too, waited for the lock.",
+			Buckets: ledgerBuckets()}),
 	}
 	gauge := func(name, help string, f func() int) prometheus.Collector {
-		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return float64(f()) })
+		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help},
+			func() float64 { return float64(f()) })
 	}
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(m.requests, m.calls, m.seconds, m.sessions, m.append, m.wait,
 		gauge("ratchet_sessions", "MCP sessions seen within the last hour, the newest 1,024.", h.sessions.len),
 		gauge("ratchet_laboratories", "Pairs of client and checkout that are kept open.", h.labs.len),
-		gauge("ratchet_requests_in_flight", "Requests of MCP and of the dashboard under way.", func() int { return len(h.calls) }),
-		gauge("ratchet_streams", "Streams of subscriptions/listen and of the dashboard.", func() int { return len(h.streams) }),
+		gauge("ratchet_requests_in_flight", "Requests of MCP and of the dashboard under way.",
+			func() int { return len(h.calls) }),
+		gauge("ratchet_streams", "Streams of subscriptions/listen and of the dashboard.",
+			func() int { return len(h.streams) }),
 		gauge("ratchet_connections", "TCP connections.", m.conns.len))
 	m.show = promhttp.HandlerFor(reg, promhttp.HandlerOpts{DisableCompression: true})
+
 	return m
 }
 
@@ -58,6 +69,7 @@ func ledgerBuckets() []float64 {
 // (lab.Options.Observe).
 func (h *HTTP) Observe(t ledger.Timing) {
 	h.metrics.wait.Observe(t.Waited.Seconds())
+
 	if t.Appended {
 		h.metrics.append.Observe(t.Took.Seconds())
 	}
@@ -94,11 +106,13 @@ func (c *crowd) turn(conn net.Conn, state http.ConnState) {
 		c.conns = map[net.Conn]time.Time{}
 	}
 	var out net.Conn
+
 	switch state {
 	case http.StateNew:
 		if len(c.conns) >= c.max {
 			out = c.idlest(conn)
 		}
+
 		if out != conn {
 			c.conns[conn] = time.Now()
 		}
@@ -111,6 +125,7 @@ func (c *crowd) turn(conn net.Conn, state http.ConnState) {
 	}
 	delete(c.conns, out)
 	c.mu.Unlock()
+
 	if out != nil {
 		_ = out.Close()
 	}
@@ -124,11 +139,13 @@ func (c *crowd) idlest(newcomer net.Conn) net.Conn {
 			out, since = conn, t
 		}
 	}
+
 	return out
 }
 
 func (c *crowd) len() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+
 	return len(c.conns)
 }

@@ -15,6 +15,7 @@ import (
 // told are the sessions that were told of note n, as the dashboard shows them.
 func (o *onlooker) told(n int) (codenames []string) {
 	o.t.Helper()
+
 	for _, v := range o.get("state")["notes"].([]any) {
 		if at(o.t, v, "n") == float64(n) {
 			for _, name := range at(o.t, v, "delivered").([]any) {
@@ -22,6 +23,7 @@ func (o *onlooker) told(n int) (codenames []string) {
 			}
 		}
 	}
+
 	return codenames
 }
 
@@ -37,6 +39,7 @@ func TestNotesAreToldOnce(t *testing.T) {
 	o := c.look(server.RolePerson)
 	c.want(o.steer(`{"action":"note","text":" leave the \u001b[0mloader\nalone "}`), "done", "note 1 is recorded")
 	c.lastRecord(research.KindNoteAdded, `"text":"leave the`, `"by":"dashboard"`)
+
 	if got := o.told(1); got != nil {
 		t.Errorf("told before anybody called: %v", got)
 	}
@@ -47,11 +50,14 @@ func TestNotesAreToldOnce(t *testing.T) {
 	two.write("value.txt", "84\n")
 	two.want(two.do("run_experiment", `{"hypothesis":"in the second checkout"}`), "human_note", want)
 	two.want(two.do("wait_run", `{}`), "human_note", nil)
+
 	if got := o.told(1); len(got) != 2 {
 		t.Errorf("told to %v", got)
 	}
+
 	records := c.records(research.KindNoteDelivered)
-	if len(records) != 2 || records[0].Session == "" || records[0].Session == records[1].Session || string(records[0].Body) != `{"n":1}` {
+	if len(records) != 2 || records[0].Session == "" || records[0].Session == records[1].Session ||
+		string(records[0].Body) != `{"n":1}` {
 		t.Errorf("delivered: %+v", records)
 	}
 
@@ -67,6 +73,7 @@ func TestNotesAreToldOnce(t *testing.T) {
 	wantAt(t, brief, "second", "human_notes", 1, "text")
 	two.want(two.do("wait_run", `{}`), "human_note", nil)
 	wantAt(t, two.do("read_log", `{}`), "second", "human_notes", 1, "text")
+
 	if n := len(c.records(research.KindNoteDelivered)); n != 6 {
 		t.Errorf("%d deliveries of 3 notes to 2 sessions", n)
 	}
@@ -84,6 +91,7 @@ func (c *campaign) brief() string {
 	req.Params.URI = "ratchet://brief"
 	r, err := c.ReadResource(c.t.Context(), req)
 	must(c.t, err)
+
 	return r.Contents[0].(mcp.TextResourceContents).Text
 }
 
@@ -93,9 +101,11 @@ func TestLongNotes(t *testing.T) {
 	t.Parallel()
 	c := played(t)
 	o := c.look(server.RolePerson)
+
 	for i, length := range []int{400, 2000} {
 		text := strings.TrimSpace(strings.Repeat(`"é" `, length/5))
 		o.steer(fmt.Sprintf(`{"action":"note","text":%q}`, text))
+
 		for range 2 {
 			line, _ := c.do("wait_run", `{}`)["human_note"].(string)
 			if len(line) > 180 || !strings.HasSuffix(line, "… (the whole: read_log{})") {
@@ -104,10 +114,12 @@ func TestLongNotes(t *testing.T) {
 		}
 		c.brief()
 		brief := c.do("read_log", `{}`)
+
 		shown, _ := at(t, brief, "human_notes", i, "text").(string)
 		if whole := shown == text; whole != (length == 400) {
 			t.Errorf("a note of %d bytes in the brief: %q", length, shown)
 		}
+
 		if length > 400 {
 			if !strings.HasSuffix(shown, "… (the whole: read_log{limit: 6000})") || len(o.told(i+1)) != 0 {
 				t.Errorf("told to %v by %q", o.told(i+1), shown)
@@ -115,6 +127,7 @@ func TestLongNotes(t *testing.T) {
 			_, brief, _ = call(t, c.Client, "read_log", map[string]any{"limit": 6000})
 			wantAt(t, brief, text, "human_notes", i, "text")
 		}
+
 		if len(o.told(i+1)) != 1 {
 			t.Errorf("note %d was told to %v", i+1, o.told(i+1))
 		}

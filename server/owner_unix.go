@@ -15,5 +15,6 @@ func mine(path string) bool {
 		return false
 	}
 	st, ok := info.Sys().(*syscall.Stat_t)
+
 	return ok && int(st.Uid) == os.Geteuid()
 }

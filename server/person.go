@@ -45,32 +45,40 @@ func (s *Server) undecided(ctx context.Context, t tools.Tool, args json.RawMessa
 	if !fillsForms(eraOf(ctx).caps.Elicitation) {
 		return nil
 	}
+
 	code := research.Code("")
 	if err != nil {
 		code = research.Describe(err).Code
 	}
 	begins := t.Name == "start_campaign" && err == nil
+
 	keeps := t.Name == "keep" && code == research.CodeVerdict
 	if code != research.CodeContract && !begins && !keeps {
 		return nil
 	}
+
 	l, oerr := s.open(ctx)
 	if oerr != nil {
 		return nil
 	}
+
 	if keeps {
 		return keepDecision(ctx, l, args)
 	}
+
 	c, now, digest, perr := l.Pending(ctx)
 	if perr != nil || digest == c.Digest {
 		return nil
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "The contract in %s differs from the accepted one of campaign %s:\n", c.ProgramPath, c.Name)
+
 	for line := range strings.Lines(research.ContractDiff(c.Program, now)) {
 		b.WriteString(lab.Visible(strings.TrimSuffix(line, "\n")) + "\n")
 	}
-	return &decision{Kind: decideContract, Campaign: c.Name, Subject: digest, message: b.String(), accept: "Accept the changed contract; the next run calibrates anew"}
+
+	return &decision{Kind: decideContract, Campaign: c.Name, Subject: digest, message: b.String(),
+		accept: "Accept the changed contract; the next run calibrates anew"}
 }
 
 func keepDecision(ctx context.Context, l *lab.Lab, args json.RawMessage) *decision {
@@ -78,11 +86,14 @@ func keepDecision(ctx context.Context, l *lab.Lab, args json.RawMessage) *decisi
 	if err != nil {
 		return nil
 	}
+
 	x, err := l.Overridable(ctx, req.ID)
 	if err != nil {
 		return nil
 	}
-	return &decision{Kind: decideKeep, Campaign: x.Campaign, Subject: string(x.ID), accept: "Keep it against the verdict",
+
+	return &decision{Kind: decideKeep, Campaign: x.Campaign, Subject: string(x.ID),
+		accept:  "Keep it against the verdict",
 		message: fmt.Sprintf("The agent wants to keep experiment %s of campaign %s:\n%s\n%s\nIts verdict does not allow that: %s\n", x.ID, x.Campaign, x.Hypothesis, x.Words, x.Why)}
 }
 
@@ -92,10 +103,12 @@ func (d *decision) form() mcp.ElicitationParams {
 	if len(text) > maxQuestion {
 		text = strings.ToValidUTF8(text[:maxQuestion], "") + "…\n"
 	}
+
 	return mcp.ElicitationParams{Message: text, RequestedSchema: map[string]any{
 		"type": "object", "required": []string{"campaign", "accept"}, "properties": map[string]any{
-			"campaign": map[string]any{"type": "string", "title": "Campaign", "description": "type its name, " + d.Campaign + ", to confirm"},
-			"accept":   map[string]any{"type": "boolean", "title": d.accept, "default": false},
+			"campaign": map[string]any{"type": "string", "title": "Campaign",
+				"description": "type its name, " + d.Campaign + ", to confirm"},
+			"accept": map[string]any{"type": "boolean", "title": d.accept, "default": false},
 		}}}
 }
 
@@ -107,6 +120,7 @@ func (d *decision) agreed(r *mcp.ElicitationResult) bool {
 	in, _ := r.Content.(map[string]any)
 	name, _ := in["campaign"].(string)
 	yes, _ := in["accept"].(bool)
+
 	return yes && strings.TrimSpace(name) == d.Campaign
 }
 
@@ -116,19 +130,23 @@ func (s *Server) carryOut(ctx context.Context, d *decision, args json.RawMessage
 	if err != nil {
 		return nil, err
 	}
+
 	if d.Kind == decideContract {
 		return nil, l.Accept(ctx, d.Subject, research.ByElicitation)
 	}
+
 	req, err := tools.KeepRequest(args)
 	if err != nil {
 		return nil, err
 	}
 	req.ID, req.Override = d.Subject, research.ByElicitation
+
 	k, err := l.Keep(ctx, req)
 	if err != nil {
 		return nil, err
 	}
 	a := tools.RenderKept(k)
+
 	return &a, nil
 }
 
@@ -139,11 +157,13 @@ func (s *Server) mayAsk(ctx context.Context, d *decision) bool {
 	key := strings.Join([]string{who(ctx), c.name, c.version, d.Kind, d.Campaign, d.Subject}, "\n")
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	if slices.Contains(s.put, key) {
 		return false
 	}
 	s.put = append(s.put, key)
 	s.put = s.put[max(0, len(s.put)-maxAsked):]
+
 	return true
 }
 
@@ -155,16 +175,20 @@ func (s *Server) consult(ctx context.Context, t tools.Tool, d *decision) (need *
 	if !s.mayAsk(ctx, d) {
 		return nil, false
 	}
+
 	if eraOf(ctx).modern {
-		state := s.seal(sealed{Tool: t.Name, Who: who(ctx), Until: time.Now().Add(5 * s.patience()), Decision: d}) // nothing waits meanwhile
+		state := s.seal(sealed{Tool: t.Name, Who: who(ctx), Until: time.Now().Add(5 * s.patience()),
+			Decision: d}) // nothing waits meanwhile
 		return mcpserver.NewInputRequestBuilder(state).Elicit(person, d.form()).ToolResult(), false
 	}
+
 	raw, err := s.ask(ctx, mcp.MethodElicitationCreate, d.form(), s.patience())
 	if err != nil {
 		s.opt.Log.Info("the person was not reached", "err", err)
 		return nil, false
 	}
 	var r mcp.ElicitationResult
+
 	return nil, json.Unmarshal(raw, &r) == nil && d.agreed(&r)
 }
 
@@ -172,5 +196,6 @@ func (s *Server) patience() time.Duration {
 	if s.opt.Patience > 0 {
 		return s.opt.Patience
 	}
+
 	return patience
 }

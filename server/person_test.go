@@ -33,6 +33,7 @@ func (h *human) Elicit(ctx context.Context, req mcp.ElicitationRequest) (*mcp.El
 	h.asked = append(h.asked, req.Params.Message)
 	answer := h.answer
 	h.mu.Unlock()
+
 	return &mcp.ElicitationResult{ElicitationResponse: answer(ctx)}, nil
 }
 
@@ -49,6 +50,7 @@ func (h *human) says(action mcp.ElicitationResponseAction, name string, yes bool
 func (h *human) times() int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+
 	return len(h.asked)
 }
 
@@ -56,9 +58,11 @@ func (h *human) wasAsked(t testing.TB, what string, times int, has ...string) {
 	t.Helper()
 	h.mu.Lock()
 	defer h.mu.Unlock()
+
 	if len(h.asked) != times {
 		t.Fatalf("%s: asked %d times, want %d: %q", what, len(h.asked), times, h.asked)
 	}
+
 	for _, s := range has {
 		if !strings.Contains(h.asked[0], s) {
 			t.Errorf("%s: the form lacks %q: %s", what, s, h.asked[0])
@@ -75,6 +79,7 @@ const (
 func (c *campaign) refused(tool, args, code string) {
 	c.t.Helper()
 	m, isError := c.try(tool, args)
+
 	e, _ := m["error"].(map[string]any)
 	if !isError || e["code"] != code {
 		c.t.Errorf("%s%s: %v, want the refusal %s", tool, args, m, code)
@@ -91,9 +96,11 @@ func (c *campaign) records(kind research.Kind) (out []research.Record) {
 			if r.Kind == kind {
 				out = append(out, r)
 			}
+
 			return nil
 		})
 	}))
+
 	return out
 }
 
@@ -135,8 +142,10 @@ func TestThePersonDecides(t *testing.T) {
 		c.want(c.done(c.do("run_experiment", `{"hypothesis":"smaller"}`)), "verdict", "improved")
 		h.wasAsked(t, "accepted", 1)
 		var a research.ContractAcceptance
+
 		rs := c.records(research.KindContractAccepted)
-		if len(rs) != 1 || json.Unmarshal(rs[0].Body, &a) != nil || a.By != research.ByElicitation || rs[0].Session == "" {
+		if len(rs) != 1 || json.Unmarshal(rs[0].Body, &a) != nil || a.By != research.ByElicitation ||
+			rs[0].Session == "" {
 			t.Errorf("recorded: %+v, %+v", rs, a)
 		}
 		c.do("keep", `{}`)
@@ -144,6 +153,7 @@ func TestThePersonDecides(t *testing.T) {
 		c.contract("29s")
 		c.do("start_campaign", `{}`)
 		h.wasAsked(t, "at the start", 2)
+
 		if n := len(c.records(research.KindContractAccepted)); n != 2 {
 			t.Errorf("%d contracts were accepted", n)
 		}
@@ -172,10 +182,13 @@ func (c *campaign) overridden(h *human) {
 	c.want(kept, "overridden", true)
 	c.want(kept, "value", 96.0)
 	rs := c.records(research.KindExperimentKept)
+
 	var k research.Keeping
-	if json.Unmarshal(rs[len(rs)-1].Body, &k) != nil || k.Overridden != research.ByElicitation || k.Note != "for safety" {
+	if json.Unmarshal(rs[len(rs)-1].Body, &k) != nil || k.Overridden != research.ByElicitation ||
+		k.Note != "for safety" {
 		c.t.Errorf("recorded: %s", rs[len(rs)-1].Body)
 	}
+
 	brief := c.do("read_log", `{}`)
 	if s, _ := brief["counts"].(string); !strings.Contains(s, "(1 by a person against the verdict)") {
 		c.t.Errorf("counts: %q", s)
@@ -208,18 +221,25 @@ func TestSilenceIsARefusal(t *testing.T) {
 	for _, w := range []way{{"stdio", "2025-06-18"}, {"http", "2025-06-18"}} {
 		t.Run(w.transport, func(t *testing.T) {
 			released := make(chan struct{})
-			h := &human{answer: func(context.Context) mcp.ElicitationResponse { <-released; return mcp.ElicitationResponse{Action: no} }}
+			h := &human{answer: func(context.Context) mcp.ElicitationResponse {
+				<-released
+				return mcp.ElicitationResponse{Action: no}
+			}}
 			c := newRepository(t)
 			var n *told
-			c.Client, n = w.connect(t, c.dir, func(o *server.Options) { o.Patience = 50 * time.Millisecond }, client.WithElicitationHandler(h))
+			c.Client, n = w.connect(t, c.dir, func(o *server.Options) { o.Patience = 50 * time.Millisecond },
+				client.WithElicitationHandler(h))
+
 			defer close(released)
 			c.do("start_campaign", `{}`)
 			c.done(c.do("wait_run", `{"wait_seconds":20}`))
 			c.contract("30s")
 			c.refused("measure_metric", `{"target":"start"}`, "contract_changed")
+
 			if len(n.of("notifications/cancelled")) != 1 {
 				t.Errorf("the question was not cancelled: %v", n.all)
 			}
+
 			for end := time.Now().Add(patient); h.times() == 0 && time.Now().Before(end); {
 				time.Sleep(time.Millisecond) // the question may reach the person after its time
 			}
@@ -252,21 +272,27 @@ func TestAnswersAreNotForged(t *testing.T) {
 	must(t, err)
 	_, _, digest, err := l.Pending(context.Background())
 	must(t, err)
-	forged, err := json.Marshal(map[string]any{"t": "measure_metric", "w": "laptop\n\n" + c.dir, "u": time.Now().Add(time.Hour),
-		"d": map[string]any{"k": "contract", "c": "tiny", "s": digest}})
+	forged, err := json.Marshal(map[string]any{"t": "measure_metric", "w": "laptop\n\n" + c.dir,
+		"u": time.Now().Add(time.Hour), "d": map[string]any{"k": "contract", "c": "tiny", "s": digest}})
 	must(t, err)
-	for _, state := range []string{"x", base64.RawURLEncoding.EncodeToString(forged), base64.RawURLEncoding.EncodeToString(forged) + ".AAAA"} {
+
+	for _, state := range []string{"x", base64.RawURLEncoding.EncodeToString(forged),
+		base64.RawURLEncoding.EncodeToString(forged) + ".AAAA"} {
 		body := `{"jsonrpc":"2.0","id":3,"method":"tools/call","params":{"name":"measure_metric","arguments":{"target":"start"},"requestState":"` + state + `",
 			"inputResponses":{"person":{"action":"accept","content":{"campaign":"tiny","accept":true}}},
 			"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{},"io.modelcontextprotocol/clientInfo":{"name":"forger","version":"9"}}}}`
-		m := s.do("POST", s.url(c.dir), body, "Mcp-Protocol-Version", "2026-07-28", "Mcp-Method", "tools/call", "Mcp-Name", "measure_metric").message(t)
+
+		m := s.do("POST", s.url(c.dir), body, "Mcp-Protocol-Version", "2026-07-28", "Mcp-Method", "tools/call",
+			"Mcp-Name", "measure_metric").message(t)
 		if m.Error != nil || m.Result["isError"] != true {
 			t.Errorf("state %s: %+v", state, m)
 		}
 	}
+
 	if n := len(c.records(research.KindContractAccepted)); n != 0 {
 		t.Errorf("%d contracts were accepted", n)
 	}
+
 	if a := s.do("POST", s.url(c.dir), `{"jsonrpc":"2.0","id":7,"result":{"action":"accept"}}`); a.status < 400 {
 		t.Errorf("an answer to nothing: %d", a.status)
 	}
@@ -280,14 +306,17 @@ func TestOnlyTheAskedAnswer(t *testing.T) {
 	other.call("start_campaign", `{}`)
 	other.done()
 	c.contract("30s")
-	hi := s.do("POST", s.url(c.dir), strings.Replace(hello, `"capabilities":{}`, `"capabilities":{"elicitation":{}}`, 1))
+	hi := s.do("POST", s.url(c.dir), strings.Replace(hello, `"capabilities":{}`, `"capabilities":{"elicitation":{}}`,
+		1))
 	mine := []string{"Mcp-Session-Id", hi.header.Get("Mcp-Session-Id")}
-	req, _ := http.NewRequest("POST", s.url(c.dir), strings.NewReader(tool(1, "measure_metric", `{"target":"start","wait_seconds":20}`)))
+	req, _ := http.NewRequest("POST", s.url(c.dir),
+		strings.NewReader(tool(1, "measure_metric", `{"target":"start","wait_seconds":20}`)))
 	req.Header.Set("Authorization", "Bearer "+s.token)
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set(mine[0], mine[1])
 	res, err := http.DefaultClient.Do(req)
 	must(t, err)
+
 	defer res.Body.Close()
 	lines := bufio.NewScanner(res.Body)
 	next := func() (m message) {
@@ -298,19 +327,24 @@ func TestOnlyTheAskedAnswer(t *testing.T) {
 			}
 		}
 		t.Fatal("the stream ended")
+
 		return m
 	}
+
 	asked := next()
 	if asked.Method != "elicitation/create" {
 		t.Fatalf("first: %+v", asked)
 	}
+
 	answer := fmt.Sprintf(`{"jsonrpc":"2.0","id":%.0f,"result":{"action":"accept","content":{"campaign":"tiny","accept":true}}}`, asked.ID)
 	if a := s.do("POST", s.url(c.dir), answer, other.session...); a.status < 400 {
 		t.Errorf("another session's answer: %d", a.status)
 	}
+
 	if a := s.do("POST", s.url(c.dir), answer, mine...); a.status != http.StatusAccepted {
 		t.Errorf("the answer: %d %s", a.status, a.body)
 	}
+
 	if m := next(); m.Result["isError"] == true || len(c.records(research.KindContractAccepted)) != 1 {
 		t.Errorf("%+v", m)
 	}

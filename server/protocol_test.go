@@ -24,6 +24,7 @@ func TestTheRestOfTheProtocol(t *testing.T) {
 		var n *told
 		c.Client, n = w.connect(t, c.dir, nil)
 		ctx := context.Background()
+
 		rs, err := c.ListResources(ctx, mcp.ListResourcesRequest{})
 		if err != nil || len(rs.Resources) != 3 || rs.NextCursor != "" {
 			t.Errorf("before the start: %+v, %v", rs, err)
@@ -34,6 +35,7 @@ func TestTheRestOfTheProtocol(t *testing.T) {
 		must(t, c.SetLevel(ctx, level)) //lint:ignore SA1019 the older protocols have it
 		c.do("start_campaign", `{}`)
 		c.done(c.do("wait_run", `{"wait_seconds":20}`))
+
 		for i, v := range []string{"90\n", "95\n"} {
 			c.write("value.txt", v)
 			c.done(c.do("run_experiment", fmt.Sprintf(`{"hypothesis":"try\n%d"}`, i+1)))
@@ -49,28 +51,35 @@ func TestTheRestOfTheProtocol(t *testing.T) {
 		if err != nil || len(rs.Resources) != 5 {
 			t.Fatalf("all pages: %+v, %v", rs, err)
 		}
-		for i, want := range []string{"ratchet://experiments/2 x2 reverted: try", "ratchet://experiments/1 x1 kept: try"} {
+
+		for i, want := range []string{"ratchet://experiments/2 x2 reverted: try",
+			"ratchet://experiments/1 x1 kept: try"} {
 			r := rs.Resources[3+i]
 			if got := r.URI + " " + r.Name + " " + r.Description; got != want {
 				t.Errorf("resource %d: %q", i, got)
 			}
 			var read mcp.ReadResourceRequest
+
 			read.Params.URI = r.URI
 			if _, err := c.ReadResource(ctx, read); err != nil {
 				t.Errorf("%s: %v", r.URI, err)
 			}
 		}
 		var said []string
+
 		for _, m := range n.of("notifications/message") {
 			d, _ := m.Params.AdditionalFields["data"].(map[string]any)
 			said = append(said, fmt.Sprint(m.Params.AdditionalFields["level"], " ", d["event"], " ", d["verdict"]))
 		}
+
 		want := []string{"info judged improved", "info kept <nil>", "info judged regressed", "info reverted <nil>"}
 		if diff := cmp.Diff(want, said); diff != "" {
 			t.Errorf("the log: %s", diff)
 		}
+
 		changes := len(n.of("notifications/resources/list_changed"))
-		if want := map[bool]int{true: 0, false: 3}[w.protocol == "2026-07-28"]; changes != want { // the newest protocol has a stream for them
+		if want := map[bool]int{true: 0,
+			false: 3}[w.protocol == "2026-07-28"]; changes != want { // the newest protocol has a stream for them
 			t.Errorf("told %d times that the list changed, want %d", changes, want)
 		}
 	})
@@ -80,13 +89,16 @@ func TestTheRestOfTheProtocol(t *testing.T) {
 func (c *campaign) complete(ref, argument, prefix string, want ...string) {
 	c.t.Helper()
 	var req mcp.CompleteRequest
+
 	req.Params.Ref = mcp.PromptReference{Type: "ref/prompt", Name: ref}
 	if strings.Contains(ref, "://") {
 		req.Params.Ref = mcp.ResourceReference{Type: "ref/resource", URI: ref}
 	}
 	req.Params.Argument = mcp.CompleteArgument{Name: argument, Value: prefix}
+
 	r, err := c.Complete(context.Background(), req)
-	if err != nil || len(r.Completion.Values) != len(want) || strings.Join(r.Completion.Values, " ") != strings.Join(want, " ") {
+	if err != nil || len(r.Completion.Values) != len(want) || strings.Join(r.Completion.Values,
+		" ") != strings.Join(want, " ") {
 		c.t.Errorf("%s %s=%q: %+v, %v, want %v", ref, argument, prefix, r, err, want)
 	}
 }
@@ -102,6 +114,7 @@ func TestNoLogUnasked(t *testing.T) {
 		c.write("value.txt", "90\n")
 		c.done(c.do("run_experiment", `{"hypothesis":"try"}`))
 		c.do("keep", `{}`)
+
 		if len(n.all) > 0 {
 			t.Errorf("%v: unasked: %v", w, n.all)
 		}
@@ -116,8 +129,11 @@ func TestLevelsAreNotShared(t *testing.T) {
 		o.Open = func(context.Context, string, string, string) (*lab.Lab, error) { panic("fails inside") }
 	}, dir)
 	loud, quiet := s.session(dir, "loud"), s.session(dir, "quiet")
-	s.do("POST", s.url(dir), `{"jsonrpc":"2.0","id":1,"method":"logging/setLevel","params":{"level":"debug"}}`, loud.session...)
-	s.do("POST", s.url(dir), `{"jsonrpc":"2.0","id":1,"method":"logging/setLevel","params":{"level":"emergency"}}`, quiet.session...)
+	s.do("POST", s.url(dir), `{"jsonrpc":"2.0","id":1,"method":"logging/setLevel","params":{"level":"debug"}}`,
+		loud.session...)
+	s.do("POST", s.url(dir), `{"jsonrpc":"2.0","id":1,"method":"logging/setLevel","params":{"level":"emergency"}}`,
+		quiet.session...)
+
 	for _, tt := range []struct {
 		who  *curl
 		want bool
@@ -135,14 +151,20 @@ func TestNotificationsStandBeforeTheAnswer(t *testing.T) {
 	t.Parallel()
 	dir := newRepository(t).dir
 	s := serve(t, nil, dir)
+
 	one := s.session(dir, "follows")
 	for _, uri := range []string{"ratchet://brief", "ratchet://log.tsv", "ratchet://program"} {
-		s.do("POST", s.url(dir), fmt.Sprintf(`{"jsonrpc":"2.0","id":1,"method":"resources/subscribe","params":{"uri":%q}}`, uri), one.session...)
+		s.do("POST", s.url(dir),
+			fmt.Sprintf(`{"jsonrpc":"2.0","id":1,"method":"resources/subscribe","params":{"uri":%q}}`, uri),
+			one.session...)
 	}
+
 	for i := range 60 {
 		a := s.do("POST", s.url(dir), tool(i, "keep", `{}`), one.session...)
+
 		answer := strings.Index(a.body, `"isError":true`)
-		if n := strings.Count(a.body[:max(0, answer)], `"notifications/resources/updated"`); a.status != http.StatusOK || n != 3 {
+		if n := strings.Count(a.body[:max(0, answer)],
+			`"notifications/resources/updated"`); a.status != http.StatusOK || n != 3 {
 			t.Fatalf("call %d: %d of 3 before the answer: %s", i, n, a.body)
 		}
 	}
@@ -160,16 +182,21 @@ func TestFollowersHearOfOthers(t *testing.T) {
 			c.follow(w, "ratchet://brief")
 			other, err := openLab(context.Background(), c.dir, "other", "1")
 			must(t, err)
+
 			for end := time.Now().Add(patient); len(n.of("notifications/resources/updated")) == 0; time.Sleep(50 * time.Millisecond) {
 				if time.Now().After(end) {
 					t.Fatal("never told")
 				}
-				if _, err := other.Share(context.Background(), []lab.ShareOp{{Op: "add", Idea: time.Now().String()}}); err != nil {
+
+				if _, err := other.Share(context.Background(),
+					[]lab.ShareOp{{Op: "add", Idea: time.Now().String()}}); err != nil {
 					t.Fatal(err)
 				}
 			}
+
 			m := n.of("notifications/resources/updated")[0]
-			if m.Params.AdditionalFields["uri"] != "ratchet://brief" || (m.Params.Meta["io.modelcontextprotocol/subscriptionId"] != nil) != (w.protocol == "2026-07-28") {
+			if m.Params.AdditionalFields["uri"] != "ratchet://brief" ||
+				(m.Params.Meta["io.modelcontextprotocol/subscriptionId"] != nil) != (w.protocol == "2026-07-28") {
 				t.Errorf("%+v", m.Params)
 			}
 		})
@@ -179,13 +206,16 @@ func TestFollowersHearOfOthers(t *testing.T) {
 // follow subscribes to a resource as the protocol has it.
 func (c *campaign) follow(w way, uri string) {
 	c.t.Helper()
+
 	if w.protocol != "2026-07-28" {
 		var req mcp.SubscribeRequest
 		req.Params.URI = uri
 		must(c.t, c.Subscribe(context.Background(), req)) //lint:ignore SA1019 the older protocols have it
+
 		return
 	}
 	ctx, cancel := context.WithCancel(context.Background())
+
 	done := make(chan error, 1)
 	go func() { done <- c.Listen(ctx, mcp.SubscriptionFilter{ResourceSubscriptions: []string{uri}}) }()
 	c.t.Cleanup(func() { cancel(); <-done })
@@ -201,23 +231,28 @@ func TestAnswersAreCounted(t *testing.T) {
 			c.Client, _ = way{transport, "2025-11-25"}.connect(t, c.dir, nil)
 			c.do("start_campaign", `{}`)
 			c.done(c.do("wait_run", `{"wait_seconds":20}`))
+
 			before := len(c.records(research.KindSessionAnswered))
 			for range 5 {
 				c.do("read_log", `{}`)
 			}
+
 			if n := len(c.records(research.KindSessionAnswered)); n != before {
 				t.Errorf("calls that only read appended %d records", n-before)
 			}
 			c.do("share", `{"ops":[{"op":"add","idea":"one"}]}`)
+
 			s := c.session()
 			if a := s.Answers["read_log"]; a.N != 5 || a.Text < 5*200 || a.Structured < 5*200 || a.Text > 5*2048 {
 				t.Errorf("counted %+v", s.Answers)
 			}
+
 			line, _ := c.do("read_log", `{"view":"sessions"}`)["sessions"].([]any)[0].(map[string]any)
 			if line["answers"] != float64(s.Told().N) || line["answer_bytes"] != float64(s.Told().Text) {
 				t.Errorf("shown %v, counted %+v", line, s.Told())
 			}
 			must(t, c.Close())
+
 			for end := time.Now().Add(patient); c.session().Answers["read_log"].N != 6; time.Sleep(20 * time.Millisecond) {
 				if time.Now().After(end) {
 					t.Fatalf("at the end: %+v", c.session().Answers)
@@ -235,5 +270,6 @@ func (c *campaign) session() research.Session {
 	must(c.t, err)
 	ss, err := l.Sessions(context.Background())
 	must(c.t, err)
+
 	return ss[0].Session
 }

@@ -51,6 +51,7 @@ func newReply(w http.ResponseWriter) *reply {
 func (p *reply) begin(stream bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+
 	if p.stream = stream; stream {
 		p.base = p.head.Clone()
 		p.timer = time.AfterFunc(firstSign, p.sign)
@@ -61,12 +62,15 @@ func (p *reply) begin(stream bool) {
 func (p *reply) sign() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+
 	if p.over {
 		return
 	}
+
 	if p.status == 0 {
 		p.begun()
 	}
+
 	if !p.events { // a body is being written
 		return
 	}
@@ -78,6 +82,7 @@ func (p *reply) sign() {
 // start sends the header.
 func (p *reply) start(h http.Header, status int) {
 	maps.Copy(p.w.Header(), h)
+
 	if p.events = h.Get("Content-Type") == eventStream; p.events {
 		p.w.Header().Set("X-Accel-Buffering", "no") // proxies must not hold it back
 	}
@@ -92,6 +97,7 @@ func (p *reply) put(b []byte) (int, error) {
 	p.slow()
 	n, err := p.w.Write(b)
 	p.bytes += int64(n)
+
 	return n, err
 }
 
@@ -102,6 +108,7 @@ func (p *reply) Header() http.Header { return p.head }
 func (p *reply) WriteHeader(status int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+
 	switch {
 	case p.status == 0:
 		p.start(p.head, status)
@@ -114,12 +121,15 @@ func (p *reply) WriteHeader(status int) {
 func (p *reply) Write(b []byte) (int, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+
 	if p.body != nil {
 		return p.body.Write(b)
 	}
+
 	if p.status == 0 {
 		p.start(p.head, http.StatusOK)
 	}
+
 	return p.put(b)
 }
 
@@ -127,15 +137,18 @@ func (p *reply) Write(b []byte) (int, error) {
 func (p *reply) send(message []byte) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+
 	switch {
 	case !p.stream || p.over || p.body != nil || p.status != 0 && !p.events:
 		return errNoStream
 	case p.status == 0:
 		p.begun()
 	}
+
 	if _, err := p.put(append(append([]byte("event: message\ndata: "), message...), "\n\n"...)); err != nil {
 		return err
 	}
+
 	return p.rc.Flush()
 }
 
@@ -170,16 +183,20 @@ func (p *reply) refuse(bad *refusal) {
 	p.mu.Lock()
 	begun := p.status != 0
 	p.mu.Unlock()
+
 	if begun {
 		return
 	}
+
 	e := research.Describe(bad.err)
 	if p.plain {
 		p.refusePlainly(bad, e)
 		return
 	}
 	body, _ := json.Marshal(map[string]any{"jsonrpc": "2.0", "id": nil, "error": map[string]any{
-		"code": -32000, "message": e.Msg + "; next: " + e.Next, "data": map[string]any{"code": e.Code, "next": e.Next}}})
+		"code": -32000, "message": e.Msg + "; next: " + e.Next, "data": map[string]any{"code": e.Code,
+			"next": e.Next}}})
+
 	for k, v := range bad.header {
 		p.head.Set(k, v)
 	}
@@ -190,6 +207,7 @@ func (p *reply) refuse(bad *refusal) {
 // refusePlainly answers with an HTTP status and the error as the dashboard reads it.
 func (p *reply) refusePlainly(bad *refusal, e *research.Error) {
 	body, _ := json.Marshal(map[string]any{"error": map[string]any{"code": e.Code, "message": e.Msg, "next": e.Next}})
+
 	for k, v := range bad.header {
 		p.head.Set(k, v)
 	}
@@ -201,13 +219,16 @@ func (p *reply) refusePlainly(bad *refusal, e *research.Error) {
 func (p *reply) finish() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+
 	p.over = true
 	if p.timer != nil {
 		p.timer.Stop()
 	}
+
 	if p.body != nil {
 		_, _ = p.put(append(append([]byte("event: message\ndata: "), bytes.TrimSpace(p.body.Bytes())...), "\n\n"...))
 	}
+
 	if p.status == 0 { // mcp-go had nothing to say
 		p.start(p.head, http.StatusOK)
 	}

@@ -14,8 +14,9 @@ import (
 
 // levels are MCP's, the least severe first.
 func levels() []mcp.LoggingLevel {
-	return []mcp.LoggingLevel{mcp.LoggingLevelDebug, mcp.LoggingLevelInfo, mcp.LoggingLevelNotice, mcp.LoggingLevelWarning,
-		mcp.LoggingLevelError, mcp.LoggingLevelCritical, mcp.LoggingLevelAlert, mcp.LoggingLevelEmergency}
+	return []mcp.LoggingLevel{mcp.LoggingLevelDebug, mcp.LoggingLevelInfo, mcp.LoggingLevelNotice,
+		mcp.LoggingLevelWarning, mcp.LoggingLevelError, mcp.LoggingLevelCritical, mcp.LoggingLevelAlert,
+		mcp.LoggingLevelEmergency}
 }
 
 // setLevel notes from which level on a session wants to be told. An unknown
@@ -42,6 +43,7 @@ func (s *Server) wantsLevel(ctx context.Context, level mcp.LoggingLevel) bool {
 		s.mu.Unlock()
 	}
 	from := slices.Index(levels(), least)
+
 	return from >= 0 && slices.Index(levels(), level) >= from
 }
 
@@ -67,6 +69,7 @@ func (s *Server) report(ctx context.Context, tool string, a tools.Answer, err er
 	} else if research.Describe(err).Code == research.CodeInternal {
 		level, h = mcp.LoggingLevelError, happened{Event: "failed", Tool: tool}
 	}
+
 	if h.Event == "" || status == "running" || !s.wantsLevel(ctx, level) {
 		return
 	}
@@ -82,6 +85,7 @@ func read(tool string, answer json.RawMessage) (mcp.LoggingLevel, happened, stri
 	if json.Unmarshal(answer, &in) != nil {
 		return "", happened{}, ""
 	}
+
 	level, h := mcp.LoggingLevelInfo, in.happened
 	switch {
 	case tool == "keep":
@@ -95,8 +99,10 @@ func read(tool string, answer json.RawMessage) (mcp.LoggingLevel, happened, stri
 	case h.Certificate != "":
 		h.Event = "certificate"
 	}
+
 	if h.Verdict == string(research.Invalid) {
 		level = mcp.LoggingLevelWarning
 	}
+
 	return level, h, in.Status
 }

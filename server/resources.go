@@ -30,14 +30,16 @@ func (s *Server) addResources() {
 		Description: "The newest experiments, one a line"}, s.reader("text/tab-separated-values", s.log))
 	template := mcp.NewResourceTemplate(experimentsURI+"{n}", "experiment", mcp.WithTemplateMIMEType("text/plain"),
 		mcp.WithTemplateDescription("One experiment with its runs and diff"))
-	s.mcp.AddResourceTemplate(template, func(ctx context.Context, req mcp.ReadResourceRequest) ([]mcp.ResourceContents, error) {
-		args, err := json.Marshal(map[string]any{"view": "experiment",
-			"query": strings.TrimPrefix(req.Params.URI, experimentsURI), "limit": 16 << 10})
-		if err != nil {
-			return nil, err
-		}
-		return s.reader("text/plain", s.logView(string(args)))(ctx, req)
-	})
+	s.mcp.AddResourceTemplate(template,
+		func(ctx context.Context, req mcp.ReadResourceRequest) ([]mcp.ResourceContents, error) {
+			args, err := json.Marshal(map[string]any{"view": "experiment",
+				"query": strings.TrimPrefix(req.Params.URI, experimentsURI), "limit": 16 << 10})
+			if err != nil {
+				return nil, err
+			}
+
+			return s.reader("text/plain", s.logView(string(args)))(ctx, req)
+		})
 }
 
 // reader makes a resource of a text. Errors carry code, sentence and next step.
@@ -49,10 +51,12 @@ func (s *Server) reader(mime string, text func(context.Context) (string, error))
 				err = errors.New(tools.Refusal(errors.New("panic")).Text)
 			}
 		}()
+
 		t, err := text(ctx)
 		if err != nil {
 			return nil, errors.New(tools.Refusal(err).Text)
 		}
+
 		return []mcp.ResourceContents{mcp.TextResourceContents{URI: req.Params.URI, MIMEType: mime, Text: t}}, nil
 	}
 }
@@ -63,6 +67,7 @@ func (s *Server) program(ctx context.Context) (string, error) {
 		return "", err
 	}
 	text, err := l.ProgramText(ctx)
+
 	return tools.Clean(text), err
 }
 
@@ -73,6 +78,7 @@ func (s *Server) log(ctx context.Context) (string, error) {
 	}
 	var b bytes.Buffer
 	err = tools.WriteTSV(ctx, l, &b, logRows)
+
 	return b.String(), err
 }
 
@@ -81,6 +87,7 @@ func (s *Server) logView(args string) func(context.Context) (string, error) {
 	return func(ctx context.Context) (string, error) {
 		t, _ := tools.Get("read_log")
 		a, err := t.Call(ctx, tools.Env{Open: s.open, Looking: true}, json.RawMessage(args))
+
 		return a.Text, err
 	}
 }

@@ -22,10 +22,12 @@ type places struct {
 
 func (p *places) ListRoots(context.Context, mcp.ListRootsRequest) (*mcp.ListRootsResult, error) {
 	p.asked++
+
 	r := &mcp.ListRootsResult{}
 	for _, d := range p.dirs {
 		r.Roots = append(r.Roots, mcp.Root{URI: "file://" + filepath.ToSlash(d), Name: filepath.Base(d)})
 	}
+
 	return r, nil
 }
 
@@ -38,6 +40,7 @@ func TestRootsFindTheRepository(t *testing.T) {
 			c := newRepository(t)
 			sub := filepath.Join(c.dir, "sub")
 			must(t, os.Mkdir(sub, 0o777))
+
 			tests := map[string]struct {
 				dirs []string
 				want string // of the refusal; "" for none
@@ -57,6 +60,7 @@ func TestRootsFindTheRepository(t *testing.T) {
 						return openLab(ctx, dir, name, version)
 					}
 				}
+
 				cl, _ := way{"stdio", protocol}.connect(t, c.dir, o, client.WithRootsHandler(p))
 				for range 2 {
 					text, _, isError := call(t, cl, "read_log", map[string]any{"view": "program"})
@@ -64,6 +68,7 @@ func TestRootsFindTheRepository(t *testing.T) {
 						t.Errorf("%s: %s", name, text)
 					}
 				}
+
 				if want := map[bool]int{true: 1, false: 2}[tt.want == ""]; p.asked != want {
 					t.Errorf("%s: asked %d times, want %d", name, p.asked, want)
 				}
@@ -80,6 +85,7 @@ func TestRootsAreNotAskedUnasked(t *testing.T) {
 		return nil, errClosed
 	}})
 	w.send(hello, ready, tool(1, "read_log", `{}`))
+
 	for range 2 {
 		if m := w.read(); m.Method != "" {
 			t.Errorf("unasked: %+v", m)

@@ -24,6 +24,7 @@ type sealed struct {
 func newSealKey() []byte {
 	key := make([]byte, 32)
 	_, _ = rand.Read(key) // never fails
+
 	return key
 }
 
@@ -33,12 +34,14 @@ func (s *Server) seal(v sealed) string {
 		panic(err) // strings and a time always encode
 	}
 	enc := base64.RawURLEncoding
+
 	return enc.EncodeToString(b) + "." + enc.EncodeToString(s.mac(b))
 }
 
 func (s *Server) mac(b []byte) []byte {
 	h := hmac.New(sha256.New, s.sealKey())
 	h.Write(b)
+
 	return h.Sum(nil)
 }
 
@@ -47,9 +50,11 @@ func (s *Server) unseal(state, tool, who string) (v sealed, ok bool) {
 	enc := base64.RawURLEncoding
 	text, sum, found := strings.Cut(state, ".")
 	b, err := enc.DecodeString(text)
+
 	m, merr := enc.DecodeString(sum)
 	if !found || err != nil || merr != nil || !hmac.Equal(m, s.mac(b)) || json.Unmarshal(b, &v) != nil {
 		return sealed{}, false
 	}
+
 	return v, v.Tool == tool && v.Who == who && time.Now().Before(v.Until)
 }

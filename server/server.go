@@ -93,7 +93,8 @@ func New(o Options) *Server {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	s := &Server{opt: o, labs: map[mcpClient]*lab.Lab{}, subs: map[string]map[string]int{},
-		listeners: map[any]*listener{}, levels: map[string]mcp.LoggingLevel{}, listed: map[string]bool{}, sealKey: sync.OnceValue(newSealKey), wanted: make(chan struct{})}
+		listeners: map[any]*listener{}, levels: map[string]mcp.LoggingLevel{}, listed: map[string]bool{},
+		sealKey: sync.OnceValue(newSealKey), wanted: make(chan struct{})}
 	s.mcp = mcpserver.NewMCPServer("ratchet", o.Version,
 		mcpserver.WithTitle("Ratchet"),
 		mcpserver.WithInstructions(prompts.Instructions),
@@ -112,17 +113,20 @@ func New(o Options) *Server {
 	s.addPrompts()
 	s.addResources()
 	s.addFixtures()
+
 	return s
 }
 
 func (s *Server) addTools() {
 	var all []mcpserver.ServerTool
+
 	for _, t := range tools.All() {
 		no := false
 		tool := mcp.NewToolWithRawSchema(t.Name, t.About, t.Input())
 		tool.RawOutputSchema = t.Output()
 		tool.Annotations = mcp.ToolAnnotation{
-			ReadOnlyHint: &t.ReadOnly, DestructiveHint: &t.Destructive, IdempotentHint: &t.Idempotent, OpenWorldHint: &no,
+			ReadOnlyHint: &t.ReadOnly, DestructiveHint: &t.Destructive, IdempotentHint: &t.Idempotent,
+			OpenWorldHint: &no,
 		}
 		all = append(all, mcpserver.ServerTool{Tool: tool, Handler: s.handler(t)})
 	}
@@ -148,6 +152,7 @@ func clientOf(ctx context.Context) (c mcpClient) {
 		info := session.GetClientInfo()
 		c = mcpClient{info.Name, info.Version}
 	}
+
 	return c
 }
 
@@ -157,10 +162,12 @@ func (s *Server) open(ctx context.Context) (*lab.Lab, error) {
 	if find == nil {
 		find = s.own
 	}
+
 	l, err := find(ctx)
 	if err == nil {
 		found(ctx, l)
 	}
+
 	return l, err
 }
 
@@ -169,6 +176,7 @@ func (s *Server) own(ctx context.Context) (*lab.Lab, error) {
 	l := s.known(ctx)
 	if l == nil {
 		c := clientOf(ctx)
+
 		var err error
 		if l, err = s.opt.Open(ctx, c.name, c.version); err != nil {
 			return nil, err
@@ -176,6 +184,7 @@ func (s *Server) own(ctx context.Context) (*lab.Lab, error) {
 		l = s.keep(c, l)
 	}
 	l.Attend()
+
 	return l, nil
 }
 
@@ -186,6 +195,7 @@ func (s *Server) known(ctx context.Context) *lab.Lab {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	return s.labs[clientOf(ctx)]
 }
 
@@ -194,9 +204,11 @@ func (s *Server) known(ctx context.Context) *lab.Lab {
 func (s *Server) keep(c mcpClient, l *lab.Lab) *lab.Lab {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	if s.labs[c] == nil {
 		s.labs[c] = l
 	}
+
 	return s.labs[c]
 }
 
@@ -213,8 +225,10 @@ func (s *Server) leave(ctx context.Context) {
 func (s *Server) part(ctx context.Context, all ...*lab.Lab) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
 	defer cancel()
+
 	for _, l := range all {
 		l.Leave()
+
 		if err := l.RecordAnswers(ctx); err != nil {
 			s.opt.Log.Info("the size of answers is not recorded", "err", err)
 		}

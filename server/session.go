@@ -46,10 +46,12 @@ const (
 func newSession(c mcpClient, forms bool) string {
 	random := make([]byte, sessionRandom)
 	_, _ = rand.Read(random) // never fails
+
 	enc, who := base64.RawURLEncoding, clip(c.name)+"\n"+clip(c.version)
 	if forms {
 		who += "\n" + canForms
 	}
+
 	return sessionPrefix + enc.EncodeToString(random) + "." + enc.EncodeToString([]byte(who))
 }
 
@@ -61,12 +63,14 @@ func sessionClient(id string) (c mcpClient, forms, ok bool) {
 	}
 	random, who, _ := strings.Cut(rest, ".")
 	r, err := base64.RawURLEncoding.DecodeString(random)
+
 	b, werr := base64.RawURLEncoding.DecodeString(who)
 	if err != nil || werr != nil || len(r) != sessionRandom {
 		return c, false, false
 	}
 	name, version, ok := strings.Cut(string(b), "\n")
 	version, can, _ := strings.Cut(version, "\n")
+
 	return mcpClient{clip(name), clip(version)}, can == canForms, ok
 }
 
@@ -76,5 +80,6 @@ func clip(s string) string {
 	if len(s) > maxClientName {
 		s = strings.ToValidUTF8(s[:maxClientName], "")
 	}
+
 	return s
 }

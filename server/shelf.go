@@ -29,6 +29,7 @@ type book[K comparable, V any] struct {
 func (s *shelf[K, V]) get(k K) (v V, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	e := s.at[k]
 	if e == nil {
 		return v, false
@@ -36,6 +37,7 @@ func (s *shelf[K, V]) get(k K) (v V, ok bool) {
 	b := e.Value.(*book[K, V])
 	b.used = time.Now()
 	s.order.MoveToFront(e)
+
 	return b.val, true
 }
 
@@ -44,9 +46,11 @@ func (s *shelf[K, V]) get(k K) (v V, ok bool) {
 func (s *shelf[K, V]) add(k K, v V) V {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	if s.at == nil {
 		s.at = map[K]*list.Element{}
 	}
+
 	e := s.at[k]
 	if e == nil {
 		e = s.order.PushFront(&book[K, V]{key: k, val: v})
@@ -56,6 +60,7 @@ func (s *shelf[K, V]) add(k K, v V) V {
 	b.used = time.Now()
 	s.order.MoveToFront(e)
 	s.trim()
+
 	return b.val
 }
 
@@ -63,6 +68,7 @@ func (s *shelf[K, V]) add(k K, v V) V {
 func (s *shelf[K, V]) remove(gone func(K) bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	for k, e := range s.at {
 		if gone(k) {
 			s.drop(e)
@@ -91,6 +97,7 @@ func (s *shelf[K, V]) drop(e *list.Element) {
 	b := e.Value.(*book[K, V])
 	s.order.Remove(e)
 	delete(s.at, b.key)
+
 	if s.dropped != nil {
 		s.dropped(b.key, b.val)
 	}
@@ -99,5 +106,6 @@ func (s *shelf[K, V]) drop(e *list.Element) {
 func (s *shelf[K, V]) len() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	return len(s.at)
 }

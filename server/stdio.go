@@ -29,18 +29,22 @@ func (s *Server) ServeStdio(ctx context.Context, in io.Reader, out io.Writer) er
 	std := mcpserver.NewStdioServer(s.mcp)
 	std.SetErrorLogger(slog.NewLogLogger(s.opt.Log.Handler(), slog.LevelWarn))
 	mcpserver.WithWorkerPoolSize(workers)(std)
+
 	g := &gate{ctx: ctx, in: bufio.NewReaderSize(in, 64<<10), out: out,
 		open: map[string]bool{}, answered: make(chan struct{}, 1), questions: &s.questions}
 	defer s.leave(ctx)
 	watching, stop := context.WithCancel(ctx)
+
 	var over sync.WaitGroup
 	defer over.Wait()
 	defer stop()
 	over.Go(func() { s.watchOwn(watching, g) })
+
 	err := std.Listen(withStream(ctx, g), g, g)
 	if ctx.Err() != nil {
 		return nil
 	}
+
 	return err
 }
 
@@ -73,11 +77,13 @@ func (g *gate) Read(p []byte) (int, error) {
 			g.hold = false
 			g.drain(greeting)
 		}
+
 		if g.err != nil {
 			g.drain(grace)
 			return 0, g.err
 		}
 		var line []byte
+
 		line, g.err = g.in.ReadBytes('\n')
 		if line = bytes.TrimSpace(line); len(line) > 0 && !g.answers(line) {
 			g.begin(line)
@@ -86,6 +92,7 @@ func (g *gate) Read(p []byte) (int, error) {
 	}
 	n := copy(p, g.rest)
 	g.rest = g.rest[n:]
+
 	return n, nil
 }
 
@@ -104,7 +111,8 @@ func (g *gate) answers(line []byte) bool {
 
 func (g *gate) begin(line []byte) {
 	var e envelope
-	if json.Unmarshal(line, &e) != nil || e.Method == "" || len(e.ID) == 0 || e.Method == string(mcp.MethodSubscriptionsListen) {
+	if json.Unmarshal(line, &e) != nil || e.Method == "" || len(e.ID) == 0 ||
+		e.Method == string(mcp.MethodSubscriptionsListen) {
 		return // no request, or one that ends with the stream
 	}
 	g.hold = e.Method == string(mcp.MethodInitialize)
@@ -118,16 +126,19 @@ func (g *gate) Write(p []byte) (int, error) {
 	g.writing.Lock()
 	n, err := g.out.Write(p)
 	g.writing.Unlock()
+
 	var e envelope
 	if json.Unmarshal(p, &e) == nil && e.Method == "" {
 		g.mu.Lock()
 		delete(g.open, string(e.ID))
 		g.mu.Unlock()
+
 		select {
 		case g.answered <- struct{}{}:
 		default:
 		}
 	}
+
 	return n, err
 }
 
@@ -136,6 +147,7 @@ func (g *gate) send(message []byte) error {
 	g.writing.Lock()
 	defer g.writing.Unlock()
 	_, err := g.out.Write(append(message, '\n'))
+
 	return err
 }
 
@@ -143,8 +155,10 @@ func (g *gate) send(message []byte) error {
 // counts looks, since where this process was kept from running, so were its calls.
 func (g *gate) drain(quiet time.Duration) {
 	const looks = 10
+
 	look := time.NewTicker(quiet / looks)
 	defer look.Stop()
+
 	for left := looks; left > 0 && g.waiting(); {
 		select {
 		case <-g.answered:
@@ -160,5 +174,6 @@ func (g *gate) drain(quiet time.Duration) {
 func (g *gate) waiting() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+
 	return len(g.open) > 0
 }

@@ -28,6 +28,7 @@ func notify(ctx context.Context, method string, params map[string]any) error {
 	if !ok {
 		return errNoStream
 	}
+
 	return sendNotification(to, method, params)
 }
 
@@ -40,5 +41,6 @@ func sendNotification(to stream, method string, params map[string]any) error {
 	if err != nil {
 		return err
 	}
+
 	return to.send(b)
 }

@@ -29,6 +29,7 @@ func (l *listener) tell(method string, params map[string]any) error {
 		params = map[string]any{}
 	}
 	params["_meta"] = map[string]any{mcp.MetaKeySubscriptionID: l.id}
+
 	return sendNotification(l.out, method, params)
 }
 
@@ -39,6 +40,7 @@ func (l *listener) updates() error {
 			return err
 		}
 	}
+
 	return nil
 }
 
@@ -67,6 +69,7 @@ func (s *Server) hooks() *mcpserver.Hooks {
 		s.listExperiments(ctx, m.Params.Cursor, r)
 	})
 	h.AddOnUnregisterSession(func(_ context.Context, session mcpserver.ClientSession) { s.forget(session.SessionID()) })
+
 	return h
 }
 
@@ -84,9 +87,11 @@ func subscriber(ctx context.Context) (id string, ok bool) {
 	if c := callerOf(ctx); c != nil {
 		return c.session, c.session != ""
 	}
+
 	if session := mcpserver.ClientSessionFromContext(ctx); session != nil {
 		return session.SessionID(), true
 	}
+
 	return "", false
 }
 
@@ -97,11 +102,13 @@ func (s *Server) subscribe(ctx context.Context, by int, uri string) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	mine := s.subs[session]
 	if mine == nil {
 		mine = map[string]int{}
 		s.subs[session] = mine
 	}
+
 	if mine[uri] += by; mine[uri] <= 0 || len(mine) > maxSubscriptions {
 		delete(mine, uri)
 	}
@@ -113,6 +120,7 @@ func listenKey(ctx context.Context, id any) any {
 	if c := callerOf(ctx); c != nil {
 		return c
 	}
+
 	return fmt.Sprint(id)
 }
 
@@ -123,6 +131,7 @@ func (s *Server) listen(ctx context.Context, id any, want mcp.SubscriptionFilter
 		return
 	}
 	want.ResourceSubscriptions = want.ResourceSubscriptions[:min(len(want.ResourceSubscriptions), maxSubscriptions)]
+
 	l := &listener{out: out, id: id, filter: want}
 	if c := callerOf(ctx); c != nil {
 		l.checkout = c.checkout
@@ -143,11 +152,13 @@ func (s *Server) unlisten(key any) {
 func (s *Server) followers(checkout string) (out []*listener) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	for _, l := range s.listeners {
 		if l.checkout == checkout {
 			out = append(out, l)
 		}
 	}
+
 	return out
 }
 
@@ -156,9 +167,11 @@ func (s *Server) followers(checkout string) (out []*listener) {
 func (s *Server) subscribed(session string) (uris []string, listed bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	for uri := range s.subs[session] {
 		uris = append(uris, uri)
 	}
+
 	return uris, s.listed[session]
 }
 
@@ -167,10 +180,12 @@ func (s *Server) subscribed(session string) (uris []string, listed bool) {
 // which there are.
 func (s *Server) changed(ctx context.Context, tool string, ok bool) {
 	more := ok && (tool == "start_campaign" || tool == "run_experiment") // campaigns and experiments are listed
+
 	checkout := ""
 	if c := callerOf(ctx); c != nil {
 		checkout = c.checkout
 	}
+
 	for _, l := range s.followers(checkout) {
 		err := l.updates()
 		if more && l.filter.ResourcesListChanged && err == nil {
@@ -178,14 +193,17 @@ func (s *Server) changed(ctx context.Context, tool string, ok bool) {
 		}
 		s.unsent(err)
 	}
+
 	session, known := subscriber(ctx)
 	if !known || eraOf(ctx).modern {
 		return
 	}
+
 	uris, listed := s.subscribed(session)
 	for _, uri := range uris {
 		s.unsent(notify(ctx, updated, map[string]any{"uri": uri}))
 	}
+
 	if more && listed {
 		s.unsent(notify(ctx, listChanged, nil))
 	}

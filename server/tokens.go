@@ -70,9 +70,11 @@ func (t *Tokens) Path() string { return t.path }
 func (t *Tokens) List() ([]Token, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+
 	if err := t.refresh(); err != nil {
 		return nil, err
 	}
+
 	return slices.Clone(t.list), nil
 }
 
@@ -82,9 +84,11 @@ func (t *Tokens) List() ([]Token, error) {
 func (t *Tokens) Check(token string) (who Token, ok bool, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+
 	if err := t.refresh(); err != nil {
 		return who, false, err
 	}
+
 	given := []byte(digest(token))
 	for _, known := range t.list { // all of them, whichever fits
 		if subtle.ConstantTimeCompare(given, []byte(known.SHA256)) == 1 {
@@ -92,6 +96,7 @@ func (t *Tokens) Check(token string) (who Token, ok bool, err error) {
 			who, ok = known, known.Role.known()
 		}
 	}
+
 	return who, ok, nil
 }
 
@@ -103,21 +108,29 @@ func (r Role) known() bool { return r == RoleAgent || r == RoleRead || r == Role
 // exists; CodeStorage.
 func (t *Tokens) Add(name string, role Role) (string, error) {
 	if !role.known() {
-		return "", research.Errorf(research.CodeBadArgument, "use agent, read or person", "%q is no role of a token", string(role))
+		return "", research.Errorf(research.CodeBadArgument, "use agent, read or person", "%q is no role of a token",
+			string(role))
 	}
+
 	if !tokenName.MatchString(name) {
-		return "", research.Errorf(research.CodeBadArgument, "use 1 to 32 letters, digits, dots, dashes and underscores", "%q can't be a token's name", name)
+		return "", research.Errorf(research.CodeBadArgument,
+			"use 1 to 32 letters, digits, dots, dashes and underscores", "%q can't be a token's name", name)
 	}
 	random := make([]byte, tokenBytes)
 	_, _ = rand.Read(random) // never fails
 	token := tokenPrefix + base64.RawURLEncoding.EncodeToString(random)
+
 	return token, t.change(func(list []Token) ([]Token, error) {
 		if slices.ContainsFunc(list, func(k Token) bool { return k.Name == name }) {
-			return nil, research.Errorf(research.CodeConflict, "use another name, or: ratchet token revoke "+name, "there is a token %s already", name)
+			return nil, research.Errorf(research.CodeConflict, "use another name, or: ratchet token revoke "+name,
+				"there is a token %s already", name)
 		}
+
 		if len(list) >= maxTokens {
-			return nil, research.Errorf(research.CodeConflict, "revoke some: ratchet token list", "there are %d tokens already", len(list))
+			return nil, research.Errorf(research.CodeConflict, "revoke some: ratchet token list",
+				"there are %d tokens already", len(list))
 		}
+
 		return append(list, Token{name, digest(token), time.Now().UTC().Truncate(time.Second), role}), nil
 	})
 }
@@ -127,8 +140,10 @@ func (t *Tokens) Revoke(name string) error {
 	return t.change(func(list []Token) ([]Token, error) {
 		left := slices.DeleteFunc(slices.Clone(list), func(k Token) bool { return k.Name == name })
 		if len(left) == len(list) {
-			return nil, research.Errorf(research.CodeNotFound, "ratchet token list shows them", "there is no token %q", name)
+			return nil, research.Errorf(research.CodeNotFound, "ratchet token list shows them", "there is no token %q",
+				name)
 		}
+
 		return left, nil
 	})
 }
@@ -143,24 +158,31 @@ func (t *Tokens) refresh() error {
 	if t.path == "" {
 		return nil
 	}
+
 	info, err := os.Stat(t.path)
 	if errors.Is(err, fs.ErrNotExist) {
 		t.seen, t.list = nil, nil
 		return nil
 	}
+
 	if err != nil {
 		return tokensUnreadable(t.path, err)
 	}
-	if t.seen != nil && os.SameFile(info, t.seen) && info.ModTime().Equal(t.seen.ModTime()) && info.Size() == t.seen.Size() && info.Mode() == t.seen.Mode() {
+
+	if t.seen != nil && os.SameFile(info, t.seen) && info.ModTime().Equal(t.seen.ModTime()) &&
+		info.Size() == t.seen.Size() && info.Mode() == t.seen.Mode() {
 		return nil
 	}
+
 	if runtime.GOOS != "windows" && info.Mode().Perm()&0o022 != 0 {
 		return research.Errorf(research.CodeStorage, "chmod 600 "+t.path, "others may write the file of tokens")
 	}
+
 	data, err := os.ReadFile(t.path)
 	if err != nil {
 		return tokensUnreadable(t.path, err)
 	}
+
 	var file struct {
 		Tokens []Token `json:"tokens"`
 	}
@@ -168,6 +190,7 @@ func (t *Tokens) refresh() error {
 		return tokensUnreadable(t.path, err)
 	}
 	t.seen, t.list = info, file.Tokens
+
 	return nil
 }
 
@@ -186,23 +209,29 @@ func (t *Tokens) change(f func([]Token) ([]Token, error)) error {
 	if t.path == "" {
 		t.mu.Lock()
 		defer t.mu.Unlock()
+
 		list, err := f(t.list)
 		if err == nil {
 			t.list = list
 		}
+
 		return err
 	}
+
 	if err := os.MkdirAll(filepath.Dir(t.path), 0o700); err != nil {
 		return tokensUnwritable(err)
 	}
+
 	file, err := t.begin()
 	if err != nil {
 		return err
 	}
+
 	err = t.write(file, f)
 	if err != nil {
 		_ = os.Remove(file.Name())
 	}
+
 	return err
 }
 
@@ -214,54 +243,69 @@ func (t *Tokens) begin() (*os.File, error) {
 		if err == nil {
 			return file, nil
 		}
+
 		if !errors.Is(err, fs.ErrExist) {
 			return nil, tokensUnwritable(err)
 		}
+
 		if info, err := os.Stat(next); err == nil && time.Since(info.ModTime()) > changeStale {
 			_ = os.Remove(next)
 		}
+
 		if time.Now().After(end) {
-			return nil, research.Errorf(research.CodeStorage, "repeat it, or remove "+next, "another process is changing the tokens")
+			return nil, research.Errorf(research.CodeStorage, "repeat it, or remove "+next,
+				"another process is changing the tokens")
 		}
 	}
 }
 
 func (t *Tokens) write(file *os.File, f func([]Token) ([]Token, error)) error {
 	defer file.Close()
+
 	list, err := t.List()
 	if err != nil {
 		return err
 	}
+
 	if list, err = f(list); err != nil {
 		return err
 	}
+
 	data, err := json.MarshalIndent(map[string]any{"tokens": list}, "", "  ")
 	if err != nil {
 		return fmt.Errorf("encode the tokens: %w", err)
 	}
+
 	if _, err := file.Write(append(data, '\n')); err != nil {
 		return tokensUnwritable(err)
 	}
+
 	if err := file.Sync(); err != nil {
 		return tokensUnwritable(err)
 	}
+
 	if err := file.Close(); err != nil {
 		return tokensUnwritable(err)
 	}
+
 	if err := os.Rename(file.Name(), t.path); err != nil {
 		return tokensUnwritable(err)
 	}
+
 	dir, err := os.Open(filepath.Dir(t.path))
 	if err != nil {
 		return tokensUnwritable(err)
 	}
 	defer dir.Close()
+
 	if err := dir.Sync(); err != nil && runtime.GOOS != "windows" {
 		return tokensUnwritable(err)
 	}
+
 	return nil
 }
 
 func tokensUnwritable(err error) error {
-	return research.Errorf(research.CodeStorage, "check the folder's permissions and the disk", "write the tokens: %w", err)
+	return research.Errorf(research.CodeStorage, "check the folder's permissions and the disk", "write the tokens: %w",
+		err)
 }

@@ -19,6 +19,7 @@ func watch(ctx context.Context, every time.Duration, find func() *lab.Lab, tell 
 	defer tick.Stop()
 	var of *lab.Lab
 	var last ledger.Stamp
+
 	for {
 		if l := find(); l != nil {
 			now, err := l.Ledger().Stamp()
@@ -28,6 +29,7 @@ func watch(ctx context.Context, every time.Duration, find func() *lab.Lab, tell 
 				tell(first)
 			}
 		}
+
 		select {
 		case <-ctx.Done():
 			return
@@ -47,18 +49,22 @@ func (s *Server) watchOwn(ctx context.Context, out stream) {
 	find := func() *lab.Lab {
 		s.mu.Lock()
 		defer s.mu.Unlock()
+
 		for _, l := range s.labs {
 			return l
 		}
+
 		return nil
 	}
 	watch(ctx, watchEvery, find, func(first bool) {
 		if first {
 			return
 		}
+
 		for _, l := range s.followers("") {
 			s.unsent(l.updates())
 		}
+
 		uris, _ := s.subscribed("stdio")
 		for _, uri := range uris {
 			s.unsent(sendNotification(out, updated, map[string]any{"uri": uri}))
@@ -77,13 +83,16 @@ func (h *HTTP) watchFor(ctx context.Context, v *visit) (stop func()) {
 	find := func() *lab.Lab {
 		if !tried && h.core.listener(&v.caller) != nil {
 			tried = true
+
 			l, err := h.opt.Open(ctx, v.checkout, v.client.name, v.client.version)
 			if err == nil && h.roots.hold(l.Root()) {
 				own = l
 			}
 		}
+
 		return own
 	}
+
 	go func() {
 		defer close(done)
 		watch(ctx, watchEvery, find, func(first bool) {
@@ -92,6 +101,7 @@ func (h *HTTP) watchFor(ctx context.Context, v *visit) (stop func()) {
 			}
 		})
 	}()
+
 	return func() { cancel(); <-done }
 }
 
@@ -99,5 +109,6 @@ func (h *HTTP) watchFor(ctx context.Context, v *visit) (stop func()) {
 func (s *Server) listener(c *caller) *listener {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	return s.listeners[c]
 }

@@ -38,6 +38,7 @@ type bearer string
 func (b bearer) RoundTrip(r *http.Request) (*http.Response, error) {
 	r = r.Clone(r.Context())
 	r.Header.Set("Authorization", "Bearer "+string(b))
+
 	return http.DefaultTransport.RoundTrip(r)
 }
 
@@ -57,17 +58,22 @@ func (n *told) add(m mcp.JSONRPCNotification) {
 func (n *told) of(method string) (out []mcp.JSONRPCNotification) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+
 	for _, m := range n.all {
 		if m.Method == method {
 			out = append(out, m)
 		}
 	}
+
 	return out
 }
 
 // connect is a client of a server that works in dir, initialised.
-func (w way) connect(t *testing.T, dir string, change func(*server.Options), opts ...client.ClientOption) (*client.Client, *told) {
+func (w way) connect(
+	t *testing.T, dir string, change func(*server.Options), opts ...client.ClientOption,
+) (*client.Client, *told) {
 	t.Helper()
+
 	o := server.Options{Version: "1.2.3", Open: func(ctx context.Context, name, version string) (*lab.Lab, error) {
 		return openLab(ctx, dir, name, version)
 	}}
@@ -75,14 +81,17 @@ func (w way) connect(t *testing.T, dir string, change func(*server.Options), opt
 		change(&o)
 	}
 	var tr transport.Interface
+
 	if w.transport == "http" {
 		s := serve(t, func(h *server.HTTPOptions) { h.Open, h.Patience = openAny, o.Patience }, dir)
 		var err error
-		tr, err = transport.NewStreamableHTTP(s.url(dir), transport.WithHTTPBasicClient(&http.Client{Transport: bearer(s.token)}))
+		tr, err = transport.NewStreamableHTTP(s.url(dir),
+			transport.WithHTTPBasicClient(&http.Client{Transport: bearer(s.token)}))
 		must(t, err)
 	} else {
 		inR, inW := io.Pipe()
 		outR, outW := io.Pipe()
+
 		done := make(chan error, 1)
 		go func() {
 			done <- server.New(o).ServeStdio(context.Background(), inR, outW)
@@ -102,8 +111,10 @@ func (w way) connect(t *testing.T, dir string, change func(*server.Options), opt
 	req.Params.ClientInfo = mcp.Implementation{Name: "test", Version: "0.1"}
 	_, err := c.Initialize(ctx, req)
 	must(t, err)
+
 	if got := c.ProtocolVersion(); got != w.protocol {
 		t.Fatalf("speaks %s, not %s", cmp.Or(got, "nothing"), w.protocol)
 	}
+
 	return c, n
 }

@@ -25,6 +25,7 @@ func (a Answer) ForPerson() string {
 	if i := strings.LastIndex(a.Text, "\nnext: "); i >= 0 {
 		return a.Text[:i]
 	}
+
 	return a.Text
 }
 
@@ -57,6 +58,7 @@ func lines(ss []string) []item {
 		s = oneLine(s, 300)
 		out[i] = item{s, "- " + s}
 	}
+
 	return out
 }
 
@@ -66,6 +68,7 @@ func lines(ss []string) []item {
 func build(limit int, fields ...field) Answer {
 	for {
 		a := Answer{Text: renderText(fields), Structured: renderJSON(fields)}
+
 		over := max(len(a.Text), len(a.Structured)) - limit
 		if over <= 0 || !shorten(fields, over) {
 			return a
@@ -78,39 +81,48 @@ func build(limit int, fields ...field) Answer {
 func shorten(fields []field, over int) bool {
 	for _, floor := range []bool{true, false} { // respect min first
 		best, size := -1, 0
+
 		for i, f := range fields {
 			low := 0
 			if floor {
 				low = f.min
 			}
+
 			if n := f.size(); n > size && (len(f.str) > max(low, 1) || len(f.list) > low) {
 				best, size = i, n
 			}
 		}
+
 		if best < 0 {
 			continue
 		}
 		f := &fields[best]
+
 		low := 0
 		if floor {
 			low = f.min
 		}
+
 		if len(f.list) > 0 {
 			f.list = f.list[:len(f.list)-1]
 			return true
 		}
 		n := max(low, min(len(f.str)-8, max(len(f.str)-over, len(f.str)/2))) // others may give way too
+
 		cut := head
 		if f.last {
 			cut = tail
 		}
+
 		if s := cut(f.str, n); len(s) < len(f.str) {
 			f.str = s
 		} else {
 			f.str = ""
 		}
+
 		return true
 	}
+
 	return false
 }
 
@@ -119,15 +131,18 @@ func (f field) size() int {
 	for _, it := range f.list {
 		n += len(it.line)
 	}
+
 	return n
 }
 
 func renderText(fields []field) string {
 	var b strings.Builder
+
 	put := func(s string) {
 		if s == "" {
 			return
 		}
+
 		if b.Len() > 0 {
 			b.WriteByte('\n')
 		}
@@ -135,19 +150,23 @@ func renderText(fields []field) string {
 	}
 	for _, f := range fields {
 		put(f.line)
+
 		for _, it := range f.list {
 			put(it.line)
 		}
+
 		if f.str != "" {
 			put(f.prefix + strings.ReplaceAll(f.str, "\n", "\n"+f.prefix))
 		}
 	}
+
 	return b.String()
 }
 
 func renderJSON(fields []field) json.RawMessage {
 	var b bytes.Buffer
 	b.WriteByte('{')
+
 	for _, f := range fields {
 		v := f.val
 		switch {
@@ -163,15 +182,18 @@ func renderJSON(fields []field) json.RawMessage {
 				v = cmp.Or(f.mark, dataMark) + "\n" + f.str
 			}
 		}
+
 		if f.key == "" || v == nil {
 			continue
 		}
+
 		if b.Len() > 1 {
 			b.WriteByte(',')
 		}
 		fmt.Fprintf(&b, "%q:%s", f.key, encode(v))
 	}
 	b.WriteByte('}')
+
 	return b.Bytes()
 }
 
@@ -181,9 +203,11 @@ func encode(v any) []byte {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
+
 	if err := e.Encode(v); err != nil {
 		return []byte("null")
 	}
+
 	return bytes.TrimSpace(b.Bytes())
 }
 
@@ -195,6 +219,7 @@ func data(key, s string) []field {
 	if s == "" {
 		return nil
 	}
+
 	return []field{{line: dataMark}, {key: key, str: s, last: true, prefix: dataPrefix, min: 160}}
 }
 
@@ -204,6 +229,7 @@ func next(s string) field {
 	if s == "" {
 		s = "read_log{}"
 	}
+
 	return field{key: "next", val: s, line: "next: " + s}
 }
 
@@ -212,9 +238,11 @@ func next(s string) field {
 func Refusal(err error) Answer {
 	var coded *research.Error
 	if !errors.As(err, &coded) && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)) {
-		err = research.Errorf(research.CodeCancelled, "wait_run{}", "the call was cancelled; a run that was started goes on")
+		err = research.Errorf(research.CodeCancelled, "wait_run{}",
+			"the call was cancelled; a run that was started goes on")
 	}
 	e := research.Describe(err)
+
 	msg, step := oneLine(e.Msg, 1200), oneLine(e.Next, 400)
 	if step == "" {
 		step = "read_log{}"
@@ -224,6 +252,7 @@ func Refusal(err error) Answer {
 		Message string        `json:"message"`
 		Next    string        `json:"next"`
 	}{e.Code, msg, step}
+
 	return Answer{
 		Text:       fmt.Sprintf("%s: %s\nnext: %s", e.Code, msg, step),
 		Structured: append(append([]byte(`{"error":`), encode(body)...), '}'),

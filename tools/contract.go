@@ -17,19 +17,23 @@ func contractLines(p *research.Program) []string {
 		}
 	}
 	add("run", p.Run)
+
 	gain := amount(p.Metric.MinGain.Value, p.Metric.Unit)
 	if p.Metric.MinGain.Relative {
 		gain = num(100*p.Metric.MinGain.Value) + " %"
 	}
+
 	if !p.Metric.MinGainSet && p.Metric.Noise == research.NoiseAuto {
 		gain += " (any, if the metric proves deterministic)"
 	}
 	add("smallest gain that counts", gain)
+
 	wall := plain(p.Budget.Wall.String()) + " a run"
 	if p.Budget.Memory > 0 {
 		wall += fmt.Sprintf(", %d MiB", p.Budget.Memory>>20)
 	}
 	add("budget", wall)
+
 	for _, g := range p.Guards {
 		add("guard", guard(g))
 	}
@@ -37,6 +41,7 @@ func contractLines(p *research.Program) []string {
 	add("build", p.Build)
 	add("setup", p.Setup)
 	add("measure", p.Measure)
+
 	if p.GPUs > 0 {
 		add("gpus", fmt.Sprint(p.GPUs))
 	}
@@ -47,6 +52,7 @@ func contractLines(p *research.Program) []string {
 		research.SearchCertify: "certify (every kept edit is proven on its own)",
 	}[p.Search])
 	add("decide", p.Decide)
+
 	return out
 }
 
@@ -55,9 +61,11 @@ func plain(d string) string {
 	if s, ok := strings.CutSuffix(d, "m0s"); ok {
 		d = s + "m"
 	}
+
 	if s, ok := strings.CutSuffix(d, "h0m"); ok {
 		d = s + "h"
 	}
+
 	return d
 }
 
@@ -68,11 +76,14 @@ func guard(g research.Guard) string {
 	} else if g.MaxGrowth != nil {
 		s += fmt.Sprintf(" at most %s above the start", num(g.MaxGrowth.Value))
 	}
+
 	if g.Max != nil {
 		s += " at most " + num(*g.Max)
 	}
+
 	if g.Min != nil {
 		s += " at least " + num(*g.Min)
 	}
+
 	return s
 }

@@ -25,16 +25,19 @@ type ref string
 // UnmarshalJSON accepts a string or a number.
 func (r *ref) UnmarshalJSON(b []byte) error {
 	var s string
+
 	if len(b) > 0 && b[0] != '"' {
 		n, err := strconv.ParseUint(string(b), 10, 32)
 		if err != nil {
 			return &json.UnmarshalTypeError{Value: string(b), Type: reflect.TypeFor[string]()}
 		}
 		*r = ref(strconv.FormatUint(n, 10))
+
 		return nil
 	}
 	err := json.Unmarshal(b, &s)
 	*r = ref(strings.TrimSpace(s))
+
 	return err
 }
 
@@ -42,43 +45,53 @@ func (r *ref) UnmarshalJSON(b []byte) error {
 // refused by name, as are missing arguments that In does not mark omitempty.
 func decode[In any](args json.RawMessage) (In, error) {
 	var in In
+
 	given := map[string]json.RawMessage{}
 	if b := bytes.TrimSpace(args); len(b) > 0 && !bytes.Equal(b, []byte("null")) {
 		if err := json.Unmarshal(b, &given); err != nil {
 			return in, refuse("call it with {\"name\": value, …}", "arguments must be a JSON object")
 		}
 	}
+
 	return in, decodeStruct(reflect.ValueOf(&in).Elem(), given, "")
 }
 
 // decodeStruct fills v from given; where names the place in an error.
 func decodeStruct(v reflect.Value, given map[string]json.RawMessage, where string) error {
 	var names []string
+
 	for i := range v.NumField() {
 		name, opts, _ := strings.Cut(v.Type().Field(i).Tag.Get("json"), ",")
 		names = append(names, name)
 		raw, ok := given[name]
 		delete(given, name)
+
 		if !ok || bytes.Equal(raw, []byte("null")) {
 			if !strings.Contains(opts, "omitempty") {
 				return refuse("add "+name, "the argument %q is missing", where+name)
 			}
+
 			continue
 		}
+
 		if err := decodeValue(v.Field(i), raw, where+name); err != nil {
 			return err
 		}
 	}
+
 	for name := range given {
 		hint := "there are no arguments"
 		if len(names) > 0 {
 			hint = "the arguments are " + strings.Join(names, ", ")
 		}
+
 		if near := research.Nearest(name, names); near != "" {
 			hint = "write " + near + "; " + hint
 		}
+
 		return refuse(hint, "unknown argument %q", where+oneLine(name, 60))
 	}
+
 	return nil
 }
 
@@ -89,18 +102,22 @@ func decodeValue(f reflect.Value, raw json.RawMessage, where string) error {
 			return refuse("give a list of objects", "the argument %q must be a list of objects", where)
 		}
 		f.Set(reflect.MakeSlice(f.Type(), len(list), len(list)))
+
 		for i, given := range list {
 			if err := decodeStruct(f.Index(i), given, fmt.Sprintf("%s[%d].", where, i)); err != nil {
 				return err
 			}
 		}
+
 		return nil
 	}
 	err := json.Unmarshal(raw, f.Addr().Interface())
+
 	var wrong *json.UnmarshalTypeError
 	if errors.As(err, &wrong) || err != nil {
 		return refuse("correct its type", "the argument %q must be %s", where, kindName(f.Type()))
 	}
+
 	return nil
 }
 
@@ -108,6 +125,7 @@ func kindName(t reflect.Type) string {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
+
 	switch t.Kind() {
 	case reflect.Int, reflect.Int64:
 		return "a whole number"
@@ -118,6 +136,7 @@ func kindName(t reflect.Type) string {
 	case reflect.Slice:
 		return "a list"
 	}
+
 	return "a string"
 }
 
@@ -130,6 +149,7 @@ func checkText(name, s string) error {
 	if len(s) > maxText {
 		return refuse("shorten it", "%s has %d bytes, at most %d are allowed", name, len(s), maxText)
 	}
+
 	return nil
 }
 
@@ -143,6 +163,7 @@ func waitTime(seconds *float64) (time.Duration, error) {
 	case *seconds >= maxWait.Seconds():
 		return maxWait, nil
 	}
+
 	return time.Duration(*seconds * float64(time.Second)), nil
 }
 
@@ -153,9 +174,11 @@ func oneOf(name, s string, all ...string) error {
 			return nil
 		}
 	}
+
 	hint := "use one of " + strings.Join(all, ", ")
 	if near := research.Nearest(s, all); near != "" {
 		hint = "write " + near + "; " + hint
 	}
+
 	return refuse(hint, "%s can't be %q", name, oneLine(s, 60))
 }

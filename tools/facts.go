@@ -17,14 +17,18 @@ type BriefFacts struct {
 func FactsOfBrief(b *lab.Brief) BriefFacts {
 	c := &b.Campaign
 	unit := c.Program.Metric.Unit
-	f := BriefFacts{Metric: metric(c.Program.Metric), Rests: rests(c), Machine: classWords(c), Counts: counts(c), Tried: tried(b.Families),
-		Lessons: texts(lessonList(b.Lessons, maxText)), Ideas: texts(ideaList(b.Ideas, maxText)), Contract: contractLines(&c.Program)}
+
+	f := BriefFacts{Metric: metric(c.Program.Metric), Rests: rests(c), Machine: classWords(c), Counts: counts(c),
+		Tried: tried(b.Families), Lessons: texts(lessonList(b.Lessons, maxText)),
+		Ideas: texts(ideaList(b.Ideas, maxText)), Contract: contractLines(&c.Program)}
 	if b.Baseline != nil {
 		f.Baseline = amount(*b.Baseline, unit)
 	}
+
 	if b.Best != nil {
 		f.Best = amount(*b.Best, unit)
 	}
+
 	return f
 }
 
@@ -33,6 +37,7 @@ func texts(f field) []string {
 	for i, it := range f.list {
 		out[i] = it.line
 	}
+
 	return out
 }
 
@@ -50,9 +55,11 @@ func FactsOfRow(x *research.Experiment) RowFacts {
 	if x.Proof != "" {
 		f.Status += " (" + x.Proof + ")"
 	}
+
 	if j := x.Judgement; j != nil {
 		f.Verdict, f.Gain, f.Value = j.Verdict, gainText(j.Gain, j.Scale), optional(j.Value)
 	}
+
 	return f
 }
 
@@ -64,9 +71,12 @@ func GainOf(j *research.Judgement) string {
 	if j == nil || j.Gain == nil {
 		return ""
 	}
+
 	s := gainText(j.Gain, j.Scale)
 	if j.Gain.Lo < j.Gain.Hi {
-		s += ", 90% interval " + gainText(&research.Interval{Mid: j.Gain.Lo}, j.Scale) + " to " + gainText(&research.Interval{Mid: j.Gain.Hi}, j.Scale)
+		s += ", 90% interval " + gainText(&research.Interval{Mid: j.Gain.Lo},
+			j.Scale) + " to " + gainText(&research.Interval{Mid: j.Gain.Hi}, j.Scale)
 	}
+
 	return s
 }

@@ -16,10 +16,12 @@ import (
 // guideTexts is everything that package prompts tells an agent, by its name.
 func guideTexts() map[string]string {
 	texts := map[string]string{"instructions": prompts.Instructions}
+
 	for _, name := range prompts.Names() {
 		g, _ := prompts.Find(name)
 		texts[name] = g.Text + "\n" + g.Next
 	}
+
 	for _, d := range prompts.Domains() {
 		p, _ := prompts.OpenPlaybook(d)
 		for i := range p.Tiers {
@@ -28,6 +30,7 @@ func guideTexts() map[string]string {
 			texts[name] = g.Text + "\n" + g.Next
 		}
 	}
+
 	return texts
 }
 
@@ -38,19 +41,23 @@ func TestEveryGuideIsOnePage(t *testing.T) {
 		if name == "instructions" {
 			args = `{"view":"guide"}`
 		}
+
 		a, err := call(t, "read_log", args)
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		m := fits(t, a, tools.Limit)
 		if m["cursor"] != nil {
 			t.Errorf("guide %s does not fit one answer: %d bytes of JSON and a cursor", name, len(a.Structured))
 		}
 	}
+
 	a, _ := call(t, "read_log", `{"view":"guide","query":"gpu-kernel 2"}`)
 	if want := `read_log{view:"guide",query:"gpu-kernel 3"}`; !strings.Contains(a.Text, want) {
 		t.Errorf("a tier does not name the next one:\n%s", a.Text)
 	}
+
 	a, _ = call(t, "read_log", `{"view":"guide"}`)
 	for _, name := range prompts.Names() {
 		if !strings.Contains(a.Text, name) {
@@ -68,10 +75,12 @@ type object struct {
 
 func parseSchema(t *testing.T, raw json.RawMessage) *object {
 	t.Helper()
+
 	o := &object{}
 	if err := json.Unmarshal(raw, o); err != nil {
 		t.Fatal(err)
 	}
+
 	return o
 }
 
@@ -80,9 +89,11 @@ func (o *object) collect(words map[string]bool) {
 	if o == nil {
 		return
 	}
+
 	for _, e := range o.Enum {
 		words[e] = true
 	}
+
 	for name, p := range o.Properties {
 		words[name] = true
 		p.collect(words)
@@ -99,23 +110,30 @@ func vocabulary(t *testing.T) (words, keys map[string]bool) {
 		parseSchema(t, tool.Input()).collect(words)
 		parseSchema(t, tool.Output()).collect(words)
 	}
-	for _, v := range []research.Verdict{research.Improved, research.Provisional, research.Equivalent, research.Regressed, research.Inconclusive, research.Invalid} {
+
+	for _, v := range []research.Verdict{research.Improved, research.Provisional, research.Equivalent,
+		research.Regressed, research.Inconclusive, research.Invalid} {
 		words[string(v)] = true
 	}
+
 	for _, o := range []research.Outcome{research.Certified, research.RolledBack} {
 		words[string(o)] = true
 	}
+
 	for _, w := range []string{"idle", "running", "done", "lower", "higher", "loop", "stuck", "finalize"} {
 		words[w] = true
 	}
+
 	for _, d := range prompts.Domains() {
 		words[d] = true
 	}
+
 	all, _ := research.Keys()
 	for _, k := range all {
 		keys[k] = true
 		keys[k[strings.LastIndexByte(k, '.')+1:]] = true
 	}
+
 	return words, keys
 }
 
@@ -134,41 +152,52 @@ var (
 func TestGuidesNameWhatExists(t *testing.T) {
 	words, keys := vocabulary(t)
 	calls := 0
+
 	for name, text := range guideTexts() {
 		for _, m := range callForm.FindAllStringSubmatchIndex(text, -1) {
 			calls++
+
 			tool, ok := tools.Get(text[m[2]:m[3]])
 			if !ok {
 				t.Errorf("%s: no tool %s", name, text[m[2]:m[3]])
 				continue
 			}
+
 			if problem := checkCall(parseSchema(t, tool.Input()), text[m[1]-1:]); problem != "" {
 				t.Errorf("%s: %.60q: %s", name, text[m[2]:], problem)
 			}
 		}
+
 		for _, m := range ticked.FindAllStringSubmatch(text, -1) {
 			s := m[1]
+
 			known := words[s] || keys[s] || foreign.MatchString(s) || callForm.MatchString(s)
 			if a := assigned.FindStringSubmatch(s); a != nil {
 				known = known || keys[a[1]]
 			}
+
 			if !known && (oneWord.MatchString(s) || dotted.MatchString(s) || assigned.MatchString(s)) {
 				t.Errorf("%s: `%s` is nothing that exists", name, s)
 			}
 		}
 	}
+
 	if calls < 60 {
 		t.Errorf("only %d calls were found in the texts", calls)
 	}
-	for _, bad := range []string{"{nmae}", `{view:"guides"}`, `{view:"guide",query:"nothing"}`, `{ops:[{op:"steal",idea}]}`, `{ops:[{ida}]}`, `{view:"guide"`} {
+
+	for _, bad := range []string{"{nmae}", `{view:"guides"}`, `{view:"guide",query:"nothing"}`,
+		`{ops:[{op:"steal",idea}]}`, `{ops:[{ida}]}`, `{view:"guide"`} {
 		schema := map[string]json.RawMessage{}
 		for _, tool := range tools.All() {
 			schema[tool.Name] = tool.Input()
 		}
+
 		tool := "read_log"
 		if strings.HasPrefix(bad, "{ops") {
 			tool = "share"
 		}
+
 		if checkCall(parseSchema(t, schema[tool]), bad) == "" {
 			t.Errorf("%s%s passes", tool, bad)
 		}
@@ -183,17 +212,21 @@ func checkCall(o *object, text string) string {
 		return "the call has no end"
 	}
 	given := map[string]string{}
+
 	for _, part := range split(inside) {
 		key, value, _ := strings.Cut(part, ":")
+
 		key, value = strings.TrimSpace(key), strings.TrimSpace(value)
 		if key == "" {
 			continue
 		}
+
 		p := o.Properties[key]
 		if p == nil {
 			return "no argument " + key
 		}
 		literal := strings.Trim(value, `"`)
+
 		given[key] = literal
 		switch {
 		case strings.HasPrefix(value, "["):
@@ -206,17 +239,20 @@ func checkCall(o *object, text string) string {
 			return key + " can't be " + literal
 		}
 	}
+
 	if q := given["query"]; given["view"] == "guide" && q != "" && q != "DOMAIN" {
 		if _, ok := prompts.Find(q); !ok {
 			return "no guide " + q
 		}
 	}
+
 	return ""
 }
 
 // bracketed is what stands between the first brace of text and its match.
 func bracketed(text string) (string, bool) {
 	depth := 0
+
 	for i, r := range text {
 		switch r {
 		case '{':
@@ -227,12 +263,14 @@ func bracketed(text string) (string, bool) {
 			}
 		}
 	}
+
 	return "", false
 }
 
 // split cuts at the commas that no bracket or quote encloses.
 func split(s string) (parts []string) {
 	depth, quoted, from := 0, false, 0
+
 	for i, r := range s {
 		switch {
 		case r == '"':
@@ -246,6 +284,7 @@ func split(s string) (parts []string) {
 			parts, from = append(parts, s[from:i]), i+1
 		}
 	}
+
 	return append(parts, s[from:])
 }
 
@@ -255,9 +294,11 @@ func TestGuidesKeepTheVocabulary(t *testing.T) {
 	banned := regexp.MustCompile(`(?i)\b(trials?|champion|winner|baseline commit|base commit|hill.?climb\w*|leaderboard|discard(ed)?|accepted edit|evaluation budget|golden branch|journal)\b`)
 	for name, text := range guideTexts() {
 		if m := banned.FindString(text); m != "" {
-			t.Errorf("%s says %q: take the word of the vocabulary (experiment, incumbent, start, reverted, ledger)", name, m)
+			t.Errorf("%s says %q: take the word of the vocabulary (experiment, incumbent, start, reverted, ledger)",
+				name, m)
 		}
 	}
+
 	if !banned.MatchString("the Champion of this trial") {
 		t.Error("the list bans nothing")
 	}

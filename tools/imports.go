@@ -20,6 +20,7 @@ func importItem(i *research.Import, n int) item {
 	if i.Kind == research.ImportBroken {
 		r.Status, r.Text = "not understood", oneLine(i.Broken, n)
 	}
+
 	return item{r, fmt.Sprintf("%s %s %s %s", r.At, orDash(r.Status), optional(r.Value), r.Text)}
 }
 
@@ -27,6 +28,7 @@ func orDash(s string) string {
 	if s == "" {
 		return "-"
 	}
+
 	return s
 }
 
@@ -35,11 +37,14 @@ func importField(is []research.Import) []field {
 	if len(is) == 0 {
 		return nil
 	}
+
 	f := field{key: "imported", list: make([]item, len(is))}
 	for i := range is {
 		f.list[i] = importItem(&is[i], 60)
 	}
-	return []field{{key: "imported_are", val: "self-reported", line: "from other programs' logs, self-reported, no evidence:"}, f}
+
+	return []field{{key: "imported_are", val: "self-reported",
+		line: "from other programs' logs, self-reported, no evidence:"}, f}
 }
 
 // RenderImports shows what was imported: the sources, and a page of lines.
@@ -50,18 +55,22 @@ func RenderImports(p *lab.ImportPage) Answer {
 		if s.Better != "" {
 			better = ", " + string(s.Better) + " is better"
 		}
-		sources.list[i] = item{s, fmt.Sprintf("%s (%s): lines %d, runs %d of %s%s, not understood %d", s.Source, s.Format, s.Lines, s.Runs, orDash(s.Metric), better, s.Broken)}
+		sources.list[i] = item{s, fmt.Sprintf("%s (%s): lines %d, runs %d of %s%s, not understood %d", s.Source,
+			s.Format, s.Lines, s.Runs, orDash(s.Metric), better, s.Broken)}
 	}
+
 	rows := field{key: "lines", list: make([]item, len(p.Lines))}
 	for i := range p.Lines {
 		rows.list[i] = importItem(&p.Lines[i], 100)
 	}
+
 	title := "imported lines, self-reported: no evidence, and no part of any verdict"
 	if p.Total == 0 {
 		title = "nothing was imported"
 	}
 	fields := []field{{key: "campaign", val: p.Campaign, line: title}, sources, rows}
 	then := "ratchet export --format imported --source FILE gives a file back as it was"
+
 	switch {
 	case p.Next != "":
 		then = fmt.Sprintf("ratchet log --imported --cursor %s for older ones", p.Next)
@@ -69,5 +78,6 @@ func RenderImports(p *lab.ImportPage) Answer {
 	case p.Total == 0:
 		then = "ratchet import FILE"
 	}
+
 	return build(1<<30, append(fields, next(then))...)
 }

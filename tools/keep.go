@@ -22,14 +22,17 @@ var keep = Tool{
 		if err != nil {
 			return Answer{}, err
 		}
+
 		l, err := e.Open(ctx)
 		if err != nil {
 			return Answer{}, err
 		}
+
 		k, err := l.Keep(ctx, req)
 		if err != nil {
 			return Answer{}, err
 		}
+
 		return RenderKept(k), nil
 	},
 }
@@ -40,20 +43,24 @@ func KeepRequest(args json.RawMessage) (lab.KeepRequest, error) {
 	if err == nil {
 		err = checkText("note", in.Note)
 	}
+
 	return lab.KeepRequest{ID: string(in.ID), Note: in.Note}, err
 }
 
 // RenderKept says what keep committed, in at most 440 bytes.
 func RenderKept(k *lab.KeptAnswer) Answer {
 	what := ""
+
 	switch {
 	case k.Simpler:
 		what = ", as a simplification"
 	case k.Overridden:
 		what = ", by a person's decision, against its verdict"
 	}
+
 	fields := []field{
-		{key: "experiment", val: k.Experiment, line: fmt.Sprintf("kept x%d as %s on %s%s", k.Experiment, k.Commit, oneLine(k.Branch, 100), what)},
+		{key: "experiment", val: k.Experiment,
+			line: fmt.Sprintf("kept x%d as %s on %s%s", k.Experiment, k.Commit, oneLine(k.Branch, 100), what)},
 		{key: "commit", val: k.Commit},
 		{key: "branch", val: oneLine(k.Branch, 100)},
 		value("value", "value: ", k.Value, k.Unit),
@@ -61,8 +68,11 @@ func RenderKept(k *lab.KeptAnswer) Answer {
 	if k.Simpler {
 		fields = append(fields, field{key: "simplification", val: true})
 	}
+
 	if k.Overridden {
 		fields = append(fields, field{key: "overridden", val: true})
 	}
-	return build(decideLimit, append(fields, append(hooks(k.Hooks), human(k.Human), notes(k.Notes), left(k.Left), next(k.Next))...)...)
+
+	return build(decideLimit,
+		append(fields, append(hooks(k.Hooks), human(k.Human), notes(k.Notes), left(k.Left), next(k.Next))...)...)
 }

@@ -25,29 +25,36 @@ var measureMetric = Tool{
 		if err != nil {
 			return Answer{}, err
 		}
+
 		wait, err := waitTime(in.Wait)
 		if err != nil {
 			return Answer{}, err
 		}
+
 		if in.Target == "" {
 			return Answer{}, refuse("name incumbent, start, an experiment's number or a commit", "the target is empty")
 		}
+
 		runs := 5
 		if in.Runs != nil {
 			runs = *in.Runs
 		}
+
 		if runs < 0 || runs > maxRuns {
 			return Answer{}, refuse("give 0 to 100", "runs can't be %d", runs)
 		}
+
 		l, err := e.Open(ctx)
 		if err != nil {
 			return Answer{}, err
 		}
 		req := lab.MeasureRequest{Target: string(in.Target), With: string(in.With), Runs: runs, Wait: wait}
+
 		o, err := l.Measure(ctx, req, e.progress())
 		if err != nil {
 			return Answer{}, err
 		}
+
 		return RenderOutcome(o), nil
 	},
 }

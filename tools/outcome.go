@@ -23,30 +23,39 @@ func RenderOutcome(o *lab.Outcome) Answer {
 	if o.ID.Kind() == research.MeasurementJob {
 		limit = Limit
 	}
+
 	fields := []field{{key: "status", val: o.Status, line: statusLine(o)}}
 	if o.ID != "" {
 		fields = append(fields, field{key: "id", val: o.ID})
 	}
+
 	if o.Experiment > 0 {
 		fields = append(fields, field{key: "experiment", val: o.Experiment})
 	}
+
 	if o.Verdict != "" {
 		fields = append(fields, field{key: "verdict", val: o.Verdict})
 	}
+
 	if o.Certificate != "" {
 		fields = append(fields, field{key: "certificate", val: o.Certificate})
 	}
+
 	fields = append(fields, value("value", "value: ", o.Value, o.Unit))
 	if o.Unit != "" {
 		fields = append(fields, field{key: "unit", val: oneLine(o.Unit, 16)})
 	}
+
 	if o.Gain != nil {
 		g := field{key: "gain", val: o.Gain}
 		if o.Finding == "" { // which has it in words
-			g.line = fmt.Sprintf("gain: %.4g (90%% interval %.4g to %.4g; positive is better)", o.Gain.Mid, o.Gain.Lo, o.Gain.Hi)
+			g.line = fmt.Sprintf("gain: %.4g (90%% interval %.4g to %.4g; positive is better)", o.Gain.Mid, o.Gain.Lo,
+				o.Gain.Hi)
 		}
+
 		fields = append(fields, g)
 	}
+
 	if o.Reason == "" { // which is the whole finding of an invalid run
 		fields = append(fields, field{key: "finding", str: oneLine(o.Finding, 400), min: 120})
 	}
@@ -56,15 +65,19 @@ func RenderOutcome(o *lab.Outcome) Answer {
 	fields = append(fields, samples("samples", "samples", o.Samples)...)
 	fields = append(fields, samples("paired_samples", "paired with", o.Paired)...)
 	fields = append(fields, value("noise", "noise of one run: ", o.Noise, ""))
+
 	fields = append(fields, whileRunning(o)...)
 	if o.Decided != "" {
-		fields = append(fields, field{key: "decided", val: o.Decided, line: "decided: " + o.Decided + ", as program.md says"})
+		fields = append(fields, field{key: "decided", val: o.Decided,
+			line: "decided: " + o.Decided + ", as program.md says"})
 	}
 	fields = append(fields, hooks(o.Hooks)...)
+
 	fields = append(fields, human(o.Human), notes(o.Notes))
 	if o.Left != nil {
 		fields = append(fields, left(*o.Left))
 	}
+
 	return build(limit, append(fields, next(o.Next))...)
 }
 
@@ -73,6 +86,7 @@ func whileRunning(o *lab.Outcome) []field {
 	if o.Status != "running" {
 		return nil
 	}
+
 	return []field{
 		{key: "phase", val: oneLine(o.Phase, 80)},
 		{key: "elapsed_s", val: o.Elapsed},
@@ -90,6 +104,7 @@ func statusLine(o *lab.Outcome) string {
 	case o.Verdict != "" && (o.Reason != "" || !strings.HasPrefix(o.Finding, string(o.Verdict))):
 		return fmt.Sprintf("%s %s: %s", o.ID, o.Status, o.Verdict)
 	}
+
 	return strings.TrimSpace(string(o.ID) + " " + o.Status)
 }
 
@@ -99,5 +114,6 @@ func progressLine(o *lab.Outcome) string {
 	if p := oneLine(o.Phase, 80); p != "" {
 		s += ": " + p
 	}
+
 	return fmt.Sprintf("%s, %s, %s done", s, research.DurationText(math.Round(o.Elapsed)), countOf(o.RunsDone, "run"))
 }

@@ -13,12 +13,16 @@ const (
 // pageText shows a long text from the byte offset that in.Cursor gives.
 func pageText(name, text string, in logIn, then string) (Answer, error) {
 	text = Clean(text)
+
 	from, err := strconv.Atoi("0" + in.Cursor)
 	if err != nil || from > len(text) {
-		return Answer{}, refuse("take the cursor of the last page", "the cursor %q is not one of this text", oneLine(in.Cursor, 20))
+		return Answer{}, refuse("take the cursor of the last page", "the cursor %q is not one of this text",
+			oneLine(in.Cursor, 20))
 	}
+
 	return fit(bytesFor(in), bytesFor(in), func(n int) (Answer, error) {
 		part := head(text[from:], n)
+
 		fields := []field{{key: "view", val: name}, {key: "text", val: part, line: part}}
 		if len(part) < len(text[from:]) {
 			part = part[:len(part)-len("…")]
@@ -27,6 +31,7 @@ func pageText(name, text string, in logIn, then string) (Answer, error) {
 			then = fmt.Sprintf(`read_log{view:%q,query:%q,cursor:%q} for the rest`, name, in.Query, cursor)
 			fields = append(fields, field{key: "cursor", val: cursor})
 		}
+
 		return build(1<<30, append(fields, next(then))...), nil
 	})
 }
@@ -35,6 +40,7 @@ func pageText(name, text string, in logIn, then string) (Answer, error) {
 func fit(limit, n int, page func(n int) (Answer, error)) (Answer, error) {
 	for {
 		a, err := page(n)
+
 		size := max(len(a.Text), len(a.Structured))
 		if err != nil || size <= limit || n <= 1 {
 			return a, err
@@ -48,6 +54,7 @@ func bytesFor(in logIn) int {
 	if in.Limit == 0 {
 		return Limit
 	}
+
 	return min(max(in.Limit, 512), maxBytes)
 }
 
@@ -56,6 +63,7 @@ func rowsLimit(in logIn, row int) int {
 	if in.Limit == 0 {
 		return Limit
 	}
+
 	return max(Limit, 512+row*min(in.Limit, maxRows))
 }
 
@@ -64,5 +72,6 @@ func orRows(in logIn, otherwise int) int {
 	if in.Limit == 0 {
 		return otherwise
 	}
+
 	return min(in.Limit, maxRows)
 }

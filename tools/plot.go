@@ -60,20 +60,25 @@ var plot = Tool{
 		if err != nil {
 			return Answer{}, err
 		}
+
 		if err := oneOf("kind", in.Kind, Kinds...); err != nil {
 			return Answer{}, err
 		}
+
 		if in.Size < 0 || in.Size > plotMost {
 			return Answer{}, refuse("give 1 to 1000", "size can't be %d", in.Size)
 		}
+
 		l, err := e.Open(ctx)
 		if err != nil {
 			return Answer{}, err
 		}
+
 		p, err := ReadPlot(ctx, l, in.Kind, in.Size)
 		if err != nil {
 			return Answer{}, err
 		}
+
 		return p.Drawn()
 	},
 }

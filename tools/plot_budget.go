@@ -20,15 +20,19 @@ func PlotBudget(s *lab.Spending) *Plot {
 		get       func(lab.Spent) float64
 		write     func(float64) string
 	}{
-		{"experiments", "experiments", chart.Blue, false, func(p lab.Spent) float64 { return float64(p.Experiments) }, num},
+		{"experiments", "experiments", chart.Blue, false, func(p lab.Spent) float64 { return float64(p.Experiments) },
+			num},
 		{"hours", "run time", chart.Vermillion, true, func(p lab.Spent) float64 { return p.Hours }, hours},
 		{"gpu_hours", "GPU time", chart.Green, false, func(p lab.Spent) float64 { return p.GPUHours }, hours},
 	}
 	fields := []field{{key: "kind", val: "budget"}}
 	budget := []spentRow{}
-	q := chart.Panel{Title: "share of the campaign's budget", X: chart.Axis{Name: "since " + s.Started.UTC().Format("2 Jan 15:04 MST"), Unit: chart.Hours, Include: []float64{0}},
-		Y: chart.Axis{Unit: chart.Share, Include: []float64{0}}, Rules: []chart.Rule{{At: 1, Text: "limit", Colour: chart.Ink}}}
+	q := chart.Panel{Title: "share of the campaign's budget",
+		X: chart.Axis{Name: "since " + s.Started.UTC().Format("2 Jan 15:04 MST"), Unit: chart.Hours,
+			Include: []float64{0}}, Y: chart.Axis{Unit: chart.Share, Include: []float64{0}},
+		Rules: []chart.Rule{{At: 1, Text: "limit", Colour: chart.Ink}}}
 	var words []string
+
 	for _, r := range rows {
 		limit, now := r.get(s.Limit), r.get(s.Now)
 		if limit <= 0 && now <= 0 {
@@ -36,26 +40,35 @@ func PlotBudget(s *lab.Spending) *Plot {
 		}
 		both := short([]float64{now, limit})
 		budget = append(budget, spentRow{r.key, both[0], both[1]})
+
 		text := r.name + " " + r.write(now)
 		if limit > 0 {
 			text += " of " + r.write(limit)
 		}
+
 		words = append(words, text)
+
 		if limit <= 0 {
 			continue
 		}
+
 		line := chart.Series{Name: text, Kind: chart.Steps, Colour: r.colour, Dashed: r.dashed}
 		for _, p := range s.Points {
 			line.Points = append(line.Points, chart.Point{X: p.At.Sub(s.Started).Hours(), Y: r.get(p.Spent) / limit})
 		}
+
 		q.Series = append(q.Series, line)
 	}
-	fields = append(fields, field{key: "budget", val: budget, line: strings.Join(words, "\n")}, field{key: "total", val: s.Total, line: countOf(s.Total, "run")})
+
+	fields = append(fields, field{key: "budget", val: budget, line: strings.Join(words, "\n")},
+		field{key: "total", val: s.Total, line: countOf(s.Total, "run")})
 	if s.Total == 0 || len(s.Points) == 0 {
 		p := nothing("budget", title, "no run was made yet")
 		p.Answer = build(Limit, append(fields, one("text", "", "no run was made yet"), next("read_log{}"))...)
+
 		return p
 	}
+
 	return &Plot{Figure: chart.Figure{Title: title, Subtitle: pace(s), Panels: []chart.Panel{q},
 		Foot: "Hours are those of runs; builds, checks and thinking cost none."},
 		Answer: build(Limit, append(fields, one("counts", "", pace(s)), next("read_log{}"))...)}
@@ -64,10 +77,12 @@ func PlotBudget(s *lab.Spending) *Plot {
 // pace is how fast the budget goes.
 func pace(s *lab.Spending) string {
 	last := s.Points[len(s.Points)-1].At
+
 	over := last.Sub(s.Started)
 	if over <= 0 || s.Now.Experiments == 0 {
 		return countOf(s.Total, "run")
 	}
+
 	return fmt.Sprintf("%s in %s of runs, over %s: one every %s", countOf(s.Now.Experiments, "experiment"),
 		hours(s.Now.Hours), span(over), span(over/time.Duration(s.Now.Experiments)))
 }

@@ -31,6 +31,7 @@ type Plot struct {
 // ReadPlot reads what a kind of plot shows of the newest size experiments (0: 200).
 func ReadPlot(ctx context.Context, l *lab.Lab, kind string, size int) (*Plot, error) {
 	size = cmp.Or(size, plotDefault)
+
 	switch kind {
 	case "progress":
 		return read(ctx, size, l.Progress, PlotProgress)
@@ -43,16 +44,20 @@ func ReadPlot(ctx context.Context, l *lab.Lab, kind string, size int) (*Plot, er
 	case "families":
 		return read(ctx, size, l.Families, PlotFamilies)
 	}
+
 	return nil, oneOf("kind", kind, Kinds...)
 }
 
-func read[T any](ctx context.Context, limit int, get func(context.Context, int) (*T, error), draw func(*T) *Plot) (*Plot, error) {
+func read[T any](
+	ctx context.Context, limit int, get func(context.Context, int) (*T, error), draw func(*T) *Plot,
+) (*Plot, error) {
 	s, err := get(ctx, limit)
 	if err != nil {
 		return nil, err
 	}
 	p := draw(s)
 	p.Numbers = s
+
 	return p, nil
 }
 
@@ -62,16 +67,20 @@ func (p *Plot) Drawn() (Answer, error) {
 	if p.Figure.Empty != "" {
 		return a, nil
 	}
+
 	png, err := chart.Draw(p.Figure, chart.Options{})
 	if err != nil {
 		return Answer{}, err
 	}
+
 	if len(png) <= imageMost { // what is larger is left out: clients refuse whole answers for it
 		a.PNG = png
 	}
+
 	if chart.Lacks(p.Figure) {
 		a.remark("picture", "in the picture … stands for letters that its font lacks; they are whole here")
 	}
+
 	return a, nil
 }
 
@@ -79,6 +88,7 @@ func (p *Plot) Drawn() (Answer, error) {
 func (a *Answer) remark(key, s string) {
 	body := bytes.TrimSuffix(a.Structured, []byte("}"))
 	added := append(slices.Clip(body), fmt.Sprintf(`,%s:%s}`, encode(key), encode(s))...)
+
 	at := len(a.ForPerson())
 	if text := a.Text[:at] + "\n" + s + a.Text[at:]; len(text) <= Limit && len(added) <= Limit {
 		a.Text, a.Structured = text, added
@@ -101,11 +111,13 @@ func drawing(key string, vs []float64, about string, write func(float64) string)
 	lo, hi := slices.Min(vs), slices.Max(vs)
 	f := field{key: key, val: vs[max(0, len(vs)-60):]}
 	from, to := chart.Reach(vs)
+
 	drawn := thin(vs, 100)
 	for i, v := range drawn {
 		drawn[i] = min(max(v, from), to)
 	}
 	f.line = fmt.Sprintf("%s, low %s, high %s:\n%s", about, write(lo), write(hi), sparkline(drawn))
+
 	return f
 }
 
@@ -114,9 +126,11 @@ func thin(vs []float64, n int) []float64 {
 	if len(vs) <= n {
 		return slices.Clone(vs)
 	}
+
 	out := make([]float64, n)
 	for i := range out {
 		out[i] = vs[i*(len(vs)-1)/(n-1)]
 	}
+
 	return out
 }

@@ -16,15 +16,19 @@ func PlotGPU(s *lab.GPUSeries) *Plot {
 		if s.Leases == 0 {
 			why += "; program.md asks for none (`gpus`)"
 		}
+
 		return nothing("gpu", title, why)
 	}
-	util := chart.Series{Name: "mean utilisation of a run, up to the most at one look", Kind: chart.Marks, Shape: chart.Dot, Colour: chart.Blue}
+	util := chart.Series{Name: "mean utilisation of a run, up to the most at one look", Kind: chart.Marks,
+		Shape: chart.Dot, Colour: chart.Blue}
 	energy := chart.Series{Name: "energy of a run", Kind: chart.Stems, Colour: chart.Orange}
 	memory := chart.Series{Name: "most memory held", Kind: chart.Marks, Shape: chart.Square, Colour: chart.Green}
 	joules, seconds, known := 0.0, 0.0, 0
 	var means []float64
+
 	for i, p := range s.Points {
 		x := float64(i + 1)
+
 		seconds += p.Seconds
 		if p.MeanUtil != nil {
 			top := *p.MeanUtil
@@ -32,12 +36,15 @@ func PlotGPU(s *lab.GPUSeries) *Plot {
 				top = math.Max(top, *p.MaxUtil)
 			}
 			means = append(means, *p.MeanUtil)
-			util.Points = append(util.Points, chart.Point{X: x, Y: *p.MeanUtil / 100, Lo: *p.MeanUtil / 100, Hi: top / 100, Span: true})
+			util.Points = append(util.Points,
+				chart.Point{X: x, Y: *p.MeanUtil / 100, Lo: *p.MeanUtil / 100, Hi: top / 100, Span: true})
 		}
+
 		if p.Joules != nil {
 			joules, known = joules+*p.Joules, known+1
 			energy.Points = append(energy.Points, chart.Point{X: x, Y: *p.Joules / 1000})
 		}
+
 		if p.PeakMemory > 0 {
 			memory.Points = append(memory.Points, chart.Point{X: x, Y: float64(p.PeakMemory) / (1 << 30)})
 		}
@@ -45,16 +52,22 @@ func PlotGPU(s *lab.GPUSeries) *Plot {
 	panels := gpuPanels(util, energy, memory, countOf(len(s.Points), "run"))
 	words := fmt.Sprintf("%s, %.3g GPU-h", countOf(len(s.Points), "run"), seconds/3600)
 	fields := []field{{key: "kind", val: "gpu"}, {key: "total", val: s.Total}}
+
 	if known > 0 {
 		words += fmt.Sprintf(", %s of energy", wattHours(joules))
 		fields = append(fields, field{key: "joules", val: short([]float64{joules})[0]})
 	}
-	fields = append(fields, field{key: "counts", val: words, line: words}, drawing("values", means, "mean utilisation of each run", func(v float64) string { return amount(v, "%") }))
-	f := chart.Figure{Title: title, Subtitle: words, Panels: panels, Foot: "Looked at every half second; energy is of the devices' own counters, whoever used them."}
+
+	fields = append(fields, field{key: "counts", val: words, line: words},
+		drawing("values", means, "mean utilisation of each run", func(v float64) string { return amount(v, "%") }))
+
+	f := chart.Figure{Title: title, Subtitle: words, Panels: panels,
+		Foot: "Looked at every half second; energy is of the devices' own counters, whoever used them."}
 	if len(panels) == 0 {
 		f.Empty = "the driver told neither utilisation nor energy of these runs"
 		fields = append(fields, one("text", "", f.Empty))
 	}
+
 	return &Plot{Figure: f, Answer: build(Limit, append(fields, next("read_log{view:\"table\"}"))...)}
 }
 
@@ -62,17 +75,21 @@ func PlotGPU(s *lab.GPUSeries) *Plot {
 func gpuPanels(util, energy, memory chart.Series, runs string) (out []chart.Panel) {
 	x := chart.Axis{Unit: chart.Whole}
 	for _, q := range []chart.Panel{
-		{Title: "utilisation: time in which some kernel ran", X: x, Y: chart.Axis{Unit: chart.Share, Include: []float64{0, 1}}, Series: []chart.Series{util}},
-		{Title: "energy, in kJ, of the whole devices", X: x, Y: chart.Axis{Include: []float64{0}}, Series: []chart.Series{energy}},
+		{Title: "utilisation: time in which some kernel ran", X: x,
+			Y: chart.Axis{Unit: chart.Share, Include: []float64{0, 1}}, Series: []chart.Series{util}},
+		{Title: "energy, in kJ, of the whole devices", X: x, Y: chart.Axis{Include: []float64{0}},
+			Series: []chart.Series{energy}},
 		{Title: "memory, in GiB", X: x, Y: chart.Axis{Include: []float64{0}}, Series: []chart.Series{memory}},
 	} {
 		if len(q.Series[0].Points) > 0 {
 			out = append(out, q)
 		}
 	}
+
 	if n := len(out); n > 0 {
 		out[n-1].X.Name = "the last " + runs + " on GPUs"
 	}
+
 	return out
 }
 
@@ -80,5 +97,6 @@ func wattHours(joules float64) string {
 	if wh := joules / 3600; wh >= 1000 {
 		return fmt.Sprintf("%.3g kWh", wh/1000)
 	}
+
 	return fmt.Sprintf("%.3g Wh", joules/3600)
 }

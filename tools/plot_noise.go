@@ -13,34 +13,46 @@ import (
 // differences of pairs, and over time.
 func PlotNoise(s *lab.NoiseSeries) *Plot {
 	m := research.Metric{Name: s.Metric.Name, Unit: s.Metric.Unit, Better: s.Metric.Better}
+
 	title := oneLine(s.Campaign, 48) + ": noise of " + oneLine(m.Name, 60)
 	if s.Noise == "" {
 		return nothing("noise", title, "the campaign is not calibrated yet")
 	}
 	early, late, drifted := drift(s.Drift)
-	fields := []field{{key: "kind", val: "noise"}, {key: "metric", val: metric(m), line: metric(m) + ", " + string(s.Noise)}}
+	fields := []field{{key: "kind", val: "noise"},
+		{key: "metric", val: metric(m), line: metric(m) + ", " + string(s.Noise)}}
+
 	sub := string(s.Noise)
 	if s.Spread > 0 {
 		sub = "spread of one paired difference: " + size(s.Spread, s)
 		fields = append(fields, field{key: "noise", val: short([]float64{s.Spread})[0], line: sub})
 	}
+
 	if len(s.Values) > 0 {
-		fields = append(fields, drawing("values", s.Values, "repeats of the start version", func(v float64) string { return amount(v, s.Metric.Unit) }))
+		fields = append(fields, drawing("values", s.Values, "repeats of the start version",
+			func(v float64) string { return amount(v, s.Metric.Unit) }))
 	}
+
 	if drifted {
 		d := late - early
-		words := fmt.Sprintf("drift: %s repeats of incumbents, the later half %s against the earlier", num(float64(len(s.Drift))), signedSize(d, s))
+		words := fmt.Sprintf("drift: %s repeats of incumbents, the later half %s against the earlier",
+			num(float64(len(s.Drift))), signedSize(d, s))
 		fields = append(fields, field{key: "drift", val: short([]float64{d})[0], line: words})
 		sub += "; later repeats " + signedSize(d, s) + " against earlier ones"
 	}
-	fields = append(fields, field{key: "total", val: s.Total, line: fmt.Sprintf("looked at %d of %s", s.Runs, countOf(s.Total, "run"))})
+
+	fields = append(fields, field{key: "total", val: s.Total,
+		line: fmt.Sprintf("looked at %d of %s", s.Runs, countOf(s.Total, "run"))})
+
 	f := chart.Figure{Title: title, Subtitle: sub, Panels: noisePanels(s),
 		Foot: "The rule reckons with the spread; drift is cancelled by running both versions of a pair in turn."}
 	if len(f.Panels) == 0 || s.Noise == research.Deterministic && len(s.Drift) == 0 && flat(s.Calibration) {
 		f.Empty = "deterministic: every repeat gave the same value, one run shows any difference"
 		fields = append(fields, one("text", "", f.Empty))
 	}
-	return &Plot{Figure: f, Answer: build(Limit, append(fields, next(`measure_metric{target:"incumbent"} for fresh repeats`))...)}
+
+	return &Plot{Figure: f, Answer: build(Limit,
+		append(fields, next(`measure_metric{target:"incumbent"} for fresh repeats`))...)}
 }
 
 func flat(vs []float64) bool {
@@ -49,6 +61,7 @@ func flat(vs []float64) bool {
 			return false
 		}
 	}
+
 	return true
 }
 
@@ -57,6 +70,7 @@ func size(v float64, s *lab.NoiseSeries) string {
 	if s.Scale == "linear" {
 		return amount(short([]float64{v})[0], s.Metric.Unit)
 	}
+
 	return fmt.Sprintf("%.3g %%", 100*v)
 }
 
@@ -64,6 +78,7 @@ func signedSize(v float64, s *lab.NoiseSeries) string {
 	if v > 0 {
 		return "+" + size(v, s)
 	}
+
 	return size(v, s)
 }
 
@@ -73,6 +88,7 @@ func drift(ps []lab.DriftPoint) (early, late float64, ok bool) {
 	if n < 3 {
 		return 0, 0, false
 	}
+
 	for i, p := range ps {
 		if i < n {
 			early += p.Deviation / float64(n)
@@ -80,31 +96,40 @@ func drift(ps []lab.DriftPoint) (early, late float64, ok bool) {
 			late += p.Deviation / float64(len(ps)-n)
 		}
 	}
+
 	return early, late, true
 }
 
 func noisePanels(s *lab.NoiseSeries) []chart.Panel {
 	y := chart.Axis{Unit: chart.Share, Robust: true, Include: []float64{0}}
+
 	unit := ""
 	if s.Scale == "linear" {
 		y.Unit, unit = chart.Number, ", in "+cmp.Or(oneLine(s.Metric.Unit, 16), "the metric's unit")
 	}
 	var out []chart.Panel
+
 	if len(s.Calibration) > 0 {
-		q := chart.Panel{Title: "last calibration: each run against their median" + unit, X: chart.Axis{Name: "run", Unit: chart.Whole}, Y: y}
-		q.Series = []chart.Series{{Kind: chart.Marks, Shape: chart.Dot, Colour: chart.Blue, Points: numbered(s.Calibration)}}
+		q := chart.Panel{Title: "last calibration: each run against their median" + unit,
+			X: chart.Axis{Name: "run", Unit: chart.Whole}, Y: y}
+		q.Series = []chart.Series{{Kind: chart.Marks, Shape: chart.Dot, Colour: chart.Blue,
+			Points: numbered(s.Calibration)}}
 		q.Rules = []chart.Rule{{Colour: chart.Faint}}
 		out = append(out, q)
 	}
+
 	if len(s.Residuals) > 0 {
-		q := chart.Panel{Title: "residuals of paired differences, newest last; dashed: one spread" + unit, X: chart.Axis{Name: "pair", Unit: chart.Whole}, Y: y}
+		q := chart.Panel{Title: "residuals of paired differences, newest last; dashed: one spread" + unit,
+			X: chart.Axis{Name: "pair", Unit: chart.Whole}, Y: y}
 		q.Series = []chart.Series{{Kind: chart.Stems, Colour: chart.Orange, Points: numbered(s.Residuals)}}
 		q.Rules = []chart.Rule{{At: s.Spread, Colour: chart.Faint}, {At: -s.Spread, Colour: chart.Faint}}
 		out = append(out, q)
 	}
+
 	if len(s.Drift) > 0 {
 		calm := chart.Series{Name: "repeat of an incumbent", Kind: chart.Marks, Shape: chart.Dot, Colour: chart.Green}
 		busy := chart.Series{Name: "contended", Kind: chart.Marks, Shape: chart.Cross, Colour: chart.Vermillion}
+
 		for _, p := range s.Drift {
 			pt := chart.Point{X: p.At.Sub(s.Drift[0].At).Hours(), Y: p.Deviation}
 			if p.Contended {
@@ -113,10 +138,12 @@ func noisePanels(s *lab.NoiseSeries) []chart.Panel {
 				calm.Points = append(calm.Points, pt)
 			}
 		}
-		out = append(out, chart.Panel{Title: "over time: runs of incumbents against the median of the same version" + unit,
-			X: chart.Axis{Name: "since " + s.Drift[0].At.UTC().Format("2 Jan 15:04 MST"), Unit: chart.Hours}, Y: y,
-			Series: []chart.Series{calm, busy}, Rules: []chart.Rule{{Colour: chart.Faint}}})
+		out = append(out,
+			chart.Panel{Title: "over time: runs of incumbents against the median of the same version" + unit,
+				X: chart.Axis{Name: "since " + s.Drift[0].At.UTC().Format("2 Jan 15:04 MST"), Unit: chart.Hours}, Y: y,
+				Series: []chart.Series{calm, busy}, Rules: []chart.Rule{{Colour: chart.Faint}}})
 	}
+
 	return out
 }
 
@@ -126,5 +153,6 @@ func numbered(vs []float64) []chart.Point {
 	for i, v := range vs {
 		out[i] = chart.Point{X: float64(i + 1), Y: v}
 	}
+
 	return out
 }

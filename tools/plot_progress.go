@@ -33,6 +33,7 @@ var looks = []struct {
 // what was kept.
 func PlotProgress(p *lab.Progress) *Plot {
 	m := research.Metric{Name: p.Metric.Name, Unit: p.Metric.Unit, Better: p.Metric.Better}
+
 	title := oneLine(p.Campaign, 48) + ": " + metric(m)
 	if len(p.Points) == 0 {
 		return nothing("progress", title, "no experiment yet")
@@ -40,6 +41,7 @@ func PlotProgress(p *lab.Progress) *Plot {
 	shown := p.Points[slices.IndexFunc(p.Points, func(pt lab.ProgressPoint) bool { return pt.N >= p.From }):]
 	g := progressGraph{p: p, shown: shown}
 	fig := chart.Figure{Title: title, Subtitle: g.subtitle(m), Foot: g.foot(), Panels: []chart.Panel{g.panel()}}
+
 	return &Plot{Figure: fig, Answer: g.answer(m)}
 }
 
@@ -57,16 +59,20 @@ func (g *progressGraph) y(pt *lab.ProgressPoint) *research.Interval {
 	case !g.p.Exact:
 		return pt.OverStart
 	}
+
 	return nil
 }
 
 func (g *progressGraph) panel() chart.Panel {
 	p := g.p
-	q := chart.Panel{Title: "gain over the start; band: 90 %", X: chart.Axis{Name: "experiment", Unit: chart.Whole, Include: []float64{float64(p.From) - .5, float64(p.To) + .5}}}
+	q := chart.Panel{Title: "gain over the start; band: 90 %", X: chart.Axis{Name: "experiment", Unit: chart.Whole,
+		Include: []float64{float64(p.From) - .5, float64(p.To) + .5}}}
+
 	q.Y = chart.Axis{Robust: true, Log: p.Exact}
 	if len(g.shown) <= whiskersTo {
 		q.Title = "gain over the start; band and whiskers: 90 %"
 	}
+
 	switch {
 	case p.Exact && p.Metric.Unit != "":
 		q.Title = oneLine(p.Metric.Name, 60) + ", in " + oneLine(p.Metric.Unit, 16)
@@ -77,15 +83,18 @@ func (g *progressGraph) panel() chart.Panel {
 	default:
 		q.Title += ", in " + cmp.Or(oneLine(p.Metric.Unit, 16), "the metric's unit")
 	}
+
 	q.Series = append(g.best(), g.verdicts()...)
 	q.Rules = g.rules()
 	q.Labels = g.labels()
+
 	return q
 }
 
 // best is the running best with its interval.
 func (g *progressGraph) best() []chart.Series {
 	band := chart.Series{Kind: chart.Area, Colour: chart.Ink}
+
 	line := chart.Series{Kind: chart.Steps, Colour: chart.Ink, Name: "incumbent"}
 	if !g.p.Exact {
 		line.Name = "head, as " + g.claimed()
@@ -96,6 +105,7 @@ func (g *progressGraph) best() []chart.Series {
 			band.Points = append(band.Points, chart.Point{X: x, Lo: b.Lo, Hi: b.Hi})
 		}
 	}
+
 	first := g.shown[0]
 	switch older := len(g.p.Points) - len(g.shown); {
 	case older > 0:
@@ -105,12 +115,15 @@ func (g *progressGraph) best() []chart.Series {
 	case !g.p.Exact && first.N == 1:
 		put(.5, &research.Interval{})
 	}
+
 	for i := range g.shown {
 		put(float64(g.shown[i].N), g.shown[i].Best)
 	}
+
 	if g.p.Exact {
 		return []chart.Series{line}
 	}
+
 	return []chart.Series{band, line}
 }
 
@@ -119,6 +132,7 @@ func (g *progressGraph) best() []chart.Series {
 func (g *progressGraph) verdicts() []chart.Series {
 	of := map[string]*chart.Series{}
 	var out []*chart.Series
+
 	add := func(name string, s chart.Series) {
 		of[name] = &s
 		out = append(out, &s)
@@ -129,20 +143,26 @@ func (g *progressGraph) verdicts() []chart.Series {
 	}
 	add("kept", chart.Series{Kind: chart.Marks, Shape: chart.Halo, Colour: chart.Ink})
 	add("rolled back", chart.Series{Kind: chart.Marks, Shape: chart.Halo, Colour: chart.Vermillion})
+
 	for i := range g.shown {
 		pt := &g.shown[i]
+
 		y := g.y(pt)
 		if y == nil {
 			if s := of[string(pt.Verdict)+" -"]; s != nil {
 				s.Points = append(s.Points, chart.Point{X: float64(pt.N)})
 			}
+
 			continue
 		}
-		point := chart.Point{X: float64(pt.N), Y: y.Mid, Lo: y.Lo, Hi: y.Hi, Span: !g.p.Exact && len(g.shown) <= whiskersTo}
+
+		point := chart.Point{X: float64(pt.N), Y: y.Mid, Lo: y.Lo, Hi: y.Hi,
+			Span: !g.p.Exact && len(g.shown) <= whiskersTo}
 		if s := of[string(pt.Verdict)]; s != nil {
 			s.Points = append(s.Points, point)
 		}
 		point.Span = false
+
 		switch {
 		case pt.Kept:
 			of["kept"].Points = append(of["kept"].Points, point)
@@ -150,6 +170,7 @@ func (g *progressGraph) verdicts() []chart.Series {
 			of["rolled back"].Points = append(of["rolled back"].Points, point)
 		}
 	}
+
 	return g.named(of, out)
 }
 
@@ -163,56 +184,69 @@ func (g *progressGraph) named(of map[string]*chart.Series, out []*chart.Series) 
 			b.Name = fmt.Sprintf("%s %d", l.verdict, n)
 		}
 	}
+
 	for _, name := range []string{"kept", "rolled back"} {
 		if n := len(of[name].Points); n > 0 {
 			of[name].Name = fmt.Sprintf("%s %d", name, n)
 		}
 	}
 	var all []chart.Series
+
 	for _, s := range out {
 		if len(s.Points) > 0 {
 			all = append(all, *s)
 		}
 	}
+
 	if a := g.p.Audit; a != nil && !g.p.Exact && a.After >= g.shown[0].N {
 		all = append(all, chart.Series{Name: "audited", Kind: chart.Marks, Shape: chart.Square, Colour: chart.Ink,
 			Points: []chart.Point{{X: float64(a.After) + .4, Y: a.Gain.Mid, Lo: a.Gain.Lo, Hi: a.Gain.Hi, Span: true}}})
 	}
+
 	return all
 }
 
 // rules are the start, and where the machine changed.
 func (g *progressGraph) rules() []chart.Rule {
 	var rules []chart.Rule
+
 	switch {
 	case !g.p.Exact:
 		rules = append(rules, chart.Rule{Text: "start", Colour: chart.Faint})
 	case g.p.Baseline != nil:
-		rules = append(rules, chart.Rule{At: *g.p.Baseline, Text: "start " + amount(*g.p.Baseline, g.p.Metric.Unit), Colour: chart.Faint})
+		rules = append(rules, chart.Rule{At: *g.p.Baseline, Text: "start " + amount(*g.p.Baseline, g.p.Metric.Unit),
+			Colour: chart.Faint})
 	}
+
 	class := 0
 	for _, pt := range g.shown {
 		if pt.Class > 0 && class > 0 && pt.Class != class {
-			rules = append(rules, chart.Rule{At: float64(pt.N) - .5, Vertical: true, Text: "calibrated anew", Colour: chart.Faint})
+			rules = append(rules, chart.Rule{At: float64(pt.N) - .5, Vertical: true, Text: "calibrated anew",
+				Colour: chart.Faint})
 		}
 		class = max(class, pt.Class)
 	}
+
 	return rules
 }
 
 // labels are the kept experiments, those with the largest gains first.
 func (g *progressGraph) labels() []chart.Label {
 	var kept []*lab.ProgressPoint
+
 	for i := range g.shown {
 		if pt := &g.shown[i]; pt.Kept && g.y(pt) != nil {
 			kept = append(kept, pt)
 		}
 	}
 	slices.SortStableFunc(kept, func(a, b *lab.ProgressPoint) int { return -cmp.Compare(mid(a.Gain), mid(b.Gain)) })
+
 	var out []chart.Label
 	for _, pt := range kept[:min(len(kept), labelled)] {
-		out = append(out, chart.Label{X: float64(pt.N), Y: g.y(pt).Mid, Text: fmt.Sprintf("%d %s", pt.N, oneLine(pt.Hypothesis, 120))})
+		out = append(out, chart.Label{X: float64(pt.N), Y: g.y(pt).Mid,
+			Text: fmt.Sprintf("%d %s", pt.N, oneLine(pt.Hypothesis, 120))})
 	}
+
 	return out
 }
 
@@ -220,21 +254,25 @@ func mid(g *research.Interval) float64 {
 	if g == nil {
 		return 0
 	}
+
 	return g.Mid
 }
 
 func (g *progressGraph) subtitle(m research.Metric) string {
 	p := g.p
 	kept := 0
+
 	for _, pt := range p.Points {
 		if pt.Kept {
 			kept++
 		}
 	}
+
 	s := fmt.Sprintf("%s, %d kept", countOf(p.Total, "experiment"), kept)
 	if p.From > 1 {
 		s = fmt.Sprintf("experiments %d to %d of %d", p.From, p.To, p.Total)
 	}
+
 	switch {
 	case p.Exact && p.Best != nil && p.Baseline != nil:
 		return s + ": " + num(*p.Baseline) + " → " + amount(*p.Best, p.Metric.Unit)
@@ -243,6 +281,7 @@ func (g *progressGraph) subtitle(m research.Metric) string {
 	case p.Gain != nil && p.Gain.Interval != (research.Interval{}):
 		return s + "; " + g.total() + " " + research.GainWords(p.Gain.Interval, p.Scale, m)
 	}
+
 	return s
 }
 
@@ -252,6 +291,7 @@ func (g *progressGraph) claimed() string {
 	if t := g.p.Gain; t != nil && t.Certified != nil && *t.Certified == t.Interval {
 		return "proven"
 	}
+
 	return "claimed"
 }
 
@@ -260,6 +300,7 @@ func (g *progressGraph) total() string {
 	if g.claimed() == "proven" {
 		return "proven gains over the start add up to"
 	}
+
 	return "claimed over the start"
 }
 
@@ -268,6 +309,7 @@ func audited(a *lab.ProgressAudit) string {
 	if a.Branch != "" {
 		return "audited gain of " + a.Branch + " over the start"
 	}
+
 	return "audited gain over the start"
 }
 
@@ -275,45 +317,61 @@ func (g *progressGraph) foot() string {
 	if g.p.Exact {
 		return "A ring is what was kept. Marks on the floor have no value."
 	}
+
 	return "A ring is what was kept. Claims of single edits run high, since each was selected; an audit says what is true."
 }
 
 // answer is the same in numbers.
 func (g *progressGraph) answer(m research.Metric) Answer {
 	p := g.p
-	fields := []field{{key: "kind", val: "progress"}, {key: "metric", val: metric(m), line: metric(m)}, one("standing", "", p.Standing),
-		value("baseline", "at the start: ", p.Baseline, m.Unit), value("best", "best: ", p.Best, m.Unit)}
+
+	fields := []field{{key: "kind", val: "progress"}, {key: "metric", val: metric(m), line: metric(m)},
+		one("standing", "", p.Standing), value("baseline", "at the start: ", p.Baseline, m.Unit), value("best",
+			"best: ", p.Best, m.Unit)}
 	if p.Gain != nil {
-		fields = append(fields, field{key: "gain", val: rounded(p.Gain.Interval), line: g.total() + " " + research.GainWords(p.Gain.Interval, p.Scale, m)})
+		fields = append(fields, field{key: "gain", val: rounded(p.Gain.Interval),
+			line: g.total() + " " + research.GainWords(p.Gain.Interval, p.Scale, m)})
 	}
+
 	if p.Audit != nil {
 		f := field{key: "audited", val: rounded(p.Audit.Gain)}
 		if p.Exact && p.Audit.Branch != "" { // of a noisy metric the standing says it
 			f.line = audited(p.Audit) + " " + research.GainWords(p.Audit.Gain, p.Scale, m)
 		}
+
 		fields = append(fields, f)
 	}
-	about, write := "gains over the start", func(v float64) string { return research.AmountText(v, p.Scale, oneLine(m.Unit, 16)) }
+
+	about, write := "gains over the start", func(v float64) string {
+		return research.AmountText(v, p.Scale, oneLine(m.Unit, 16))
+	}
 	if p.Exact {
 		about, write = "values", func(v float64) string { return amount(v, m.Unit) }
 	}
-	fields = append(fields, field{key: "from", val: p.From}, field{key: "to", val: p.To}, field{key: "total", val: p.Total})
+	fields = append(fields, field{key: "from", val: p.From}, field{key: "to", val: p.To},
+		field{key: "total", val: p.Total})
 	var values []float64
 	counts := map[research.Verdict]int{}
+
 	for i := range g.shown {
 		if y := g.y(&g.shown[i]); y != nil {
 			values = append(values, y.Mid)
 		}
+
 		counts[g.shown[i].Verdict]++
 	}
 	words := ""
+
 	for _, l := range looks {
 		if n := counts[l.verdict]; n > 0 {
 			words += fmt.Sprintf(", %d %s", n, l.verdict)
 		}
 	}
-	fields = append(fields, field{key: "counts", val: words[min(2, len(words)):], line: fmt.Sprintf("experiments %d to %d of %d", p.From, p.To, p.Total) + words},
+
+	fields = append(fields, field{key: "counts", val: words[min(2, len(words)):],
+		line: fmt.Sprintf("experiments %d to %d of %d", p.From, p.To, p.Total) + words},
 		drawing("values", values, about, write), g.kept())
+
 	return build(Limit, append(fields, next("read_log{view:\"table\"} for the rows"))...)
 }
 
@@ -325,12 +383,15 @@ func (g *progressGraph) kept() field {
 		if !pt.Kept {
 			continue
 		}
+
 		r := plotRow{N: pt.N, Value: pt.Value, Hypothesis: oneLine(pt.Hypothesis, 60)}
 		if pt.Gain != nil {
 			r.Gain = &short([]float64{pt.Gain.Mid})[0]
 		}
-		f.list = append(f.list, item{r, fmt.Sprintf("kept: %d %s %s", pt.N, gainText(pt.Gain, g.p.Scale), r.Hypothesis)})
+		f.list = append(f.list,
+			item{r, fmt.Sprintf("kept: %d %s %s", pt.N, gainText(pt.Gain, g.p.Scale), r.Hypothesis)})
 	}
+
 	return f
 }
 

@@ -29,22 +29,28 @@ var readLog = Tool{
 		if err != nil {
 			return Answer{}, err
 		}
+
 		if in.View == "" {
 			in.View = "brief"
 		}
+
 		if err := oneOf("view", in.View, views...); err != nil {
 			return Answer{}, err
 		}
+
 		if in.Limit < 0 {
 			return Answer{}, refuse("leave it out", "limit can't be negative")
 		}
+
 		if in.View == "guide" {
 			return guide(in)
 		}
+
 		l, err := e.Open(ctx)
 		if err != nil {
 			return Answer{}, err
 		}
+
 		return view(ctx, e, l, in)
 	},
 }
@@ -58,10 +64,12 @@ func view(ctx context.Context, e Env, l *lab.Lab, in logIn) (Answer, error) {
 		if in.Query == "" {
 			return Answer{}, refuse(`read_log{view:"table"} lists them`, "query must name an experiment, such as 7")
 		}
+
 		d, err := l.Experiment(ctx, string(in.Query))
 		if err != nil {
 			return Answer{}, err
 		}
+
 		return RenderDetail(d, bytesFor(in)), nil
 	case "output":
 		return output(ctx, l, in)
@@ -72,16 +80,19 @@ func view(ctx context.Context, e Env, l *lab.Lab, in logIn) (Answer, error) {
 		if err != nil {
 			return Answer{}, err
 		}
+
 		return RenderSessions(ss, rowsLimit(in, 300)), nil
 	case "program":
 		text, err := l.ProgramText(ctx)
 		if err != nil {
 			return Answer{}, err
 		}
+
 		return pageText("program", text, in, `read_log{view:"guide",query:"loop"}`)
 	case "report":
 		return shortReport(ctx, l)
 	}
+
 	return brief(ctx, e, l, in)
 }
 
@@ -91,10 +102,12 @@ func brief(ctx context.Context, e Env, l *lab.Lab, in logIn) (Answer, error) {
 	if err != nil {
 		return Answer{}, err
 	}
+
 	a, told := renderBrief(b, max(Limit, bytesFor(in)))
 	if len(told) > 0 && !e.Looking {
 		err = l.Delivered(ctx, told...)
 	}
+
 	return a, err
 }
 
@@ -105,18 +118,23 @@ func guide(in logIn) (Answer, error) {
 		for _, p := range prompts.All() {
 			list = append(list, p.Name+": "+p.About)
 		}
+
 		list = append(list, "playbooks: "+strings.Join(prompts.Domains(), ", "))
+
 		return build(Limit, field{key: "view", val: "guide"}, field{key: "guides", list: lines(list)},
 			next(`read_log{view:"guide",query:"loop"}`)), nil
 	}
+
 	g, ok := prompts.Find(string(in.Query))
 	if ok {
 		return pageText("guide", g.Text, in, g.Next)
 	}
+
 	domain, _, _ := strings.Cut(string(in.Query), " ")
 	if p, known := prompts.OpenPlaybook(domain); known {
 		return Answer{}, refuse(fmt.Sprintf(`read_log{view:"guide",query:"%s 1"}`, p.Domain),
 			"query can't be %q: the playbook has the tiers 1 to %d", oneLine(string(in.Query), 60), len(p.Tiers))
 	}
+
 	return Answer{}, oneOf("query", string(in.Query), prompts.Names()...)
 }

@@ -22,6 +22,7 @@ func renderBrief(b *lab.Brief, limit int) (a Answer, told []int) {
 	c := &b.Campaign
 	notes, told := humanNotes(b.Notes, max(briefNotes, limit-Limit))
 	m := c.Program.Metric
+
 	fields := []field{
 		{key: "view", val: "brief"},
 		{key: "campaign", val: c.Name, line: "campaign " + c.Name + ended(c)},
@@ -46,6 +47,7 @@ func renderBrief(b *lab.Brief, limit int) (a Answer, told []int) {
 		fields = append(fields, field{key: "contract_changed", val: true,
 			line: "program.md's contract differs from the accepted one: no run until a person accepts it"})
 	}
+
 	return build(limit, append(fields, left(b.Left), next(b.Next))...), told
 }
 
@@ -66,28 +68,35 @@ type noteRow struct {
 func humanNotes(ns []lab.NoteView, room int) (f field, told []int) {
 	var rows []noteRow
 	var said []string
+
 	for _, n := range ns {
 		text, whole := oneLine(n.Text, maxText), true
 		for len(encode(text)) > room && len(text) > len(noteShown) {
-			text = strings.TrimSuffix(head(strings.TrimSuffix(text, noteShown), max(0, len(text)-len(noteShown)-40)), "…") + noteShown
+			text = strings.TrimSuffix(head(strings.TrimSuffix(text, noteShown), max(0, len(text)-len(noteShown)-40)),
+				"…") + noteShown
 			whole = false
 		}
+
 		if len(encode(text)) > room {
 			break
 		}
 		room -= len(encode(text)) + 40
 		r := noteRow{n.N, text, n.At.UTC().Format("2006-01-02 15:04")}
 		rows, said = append(rows, r), append(said, fmt.Sprintf("note from your human (%s): %s", r.At, text))
+
 		if !whole {
 			break
 		}
+
 		if n.Unheard {
 			told = append(told, n.N)
 		}
 	}
+
 	if len(rows) > 0 {
 		f = field{key: "human_notes", val: rows, line: strings.Join(said, "\n")}
 	}
+
 	return f, told
 }
 
@@ -96,13 +105,16 @@ func classWords(c *research.Campaign) string {
 	if c.Class < 2 {
 		return ""
 	}
-	return fmt.Sprintf("calibrated anew at experiment %d (%s): numbers of before are not comparable with later ones", c.ClassFrom, c.Changed)
+
+	return fmt.Sprintf("calibrated anew at experiment %d (%s): numbers of before are not comparable with later ones",
+		c.ClassFrom, c.Changed)
 }
 
 func ended(c *research.Campaign) string {
 	if c.Ended == "" {
 		return ""
 	}
+
 	return ", ended: " + oneLine(c.Ended, 80)
 }
 
@@ -111,6 +123,7 @@ func rests(c *research.Campaign) string {
 	if c.Rests == nil || c.Ended != "" {
 		return ""
 	}
+
 	return c.Rests.Words() + ": finish what is open, report, and wait; a person goes on with `ratchet resume`"
 }
 
@@ -120,6 +133,7 @@ func metric(m research.Metric) string {
 	if m.Unit != "" {
 		s += ", in " + oneLine(m.Unit, 16)
 	}
+
 	return s
 }
 
@@ -127,22 +141,27 @@ func metric(m research.Metric) string {
 func counts(c *research.Campaign) string {
 	s := countOf(c.Experiments, "experiment")
 	var by []string
+
 	for _, v := range []research.Verdict{research.Improved, research.Provisional, research.Equivalent,
 		research.Regressed, research.Inconclusive, research.Invalid} {
 		if n := c.Verdicts[v]; n > 0 {
 			by = append(by, fmt.Sprintf("%d %s", n, v))
 		}
 	}
+
 	if len(by) > 0 {
 		s += " (" + strings.Join(by, ", ") + ")"
 	}
+
 	s += fmt.Sprintf(", %d kept", c.Kept)
 	if c.Overridden > 0 {
 		s += fmt.Sprintf(" (%d by a person against the verdict)", c.Overridden)
 	}
+
 	if c.Streak > 2 {
 		s += fmt.Sprintf("; %d since the last keep", c.Streak)
 	}
+
 	return s
 }
 
@@ -152,6 +171,7 @@ func tried(fs []research.Family) string {
 	for _, f := range fs {
 		out = append(out, oneLine(f.Words(), 40))
 	}
+
 	return strings.Join(out, ", ")
 }
 
@@ -159,8 +179,10 @@ func running(js []lab.RunningJob) []item {
 	out := make([]item, len(js))
 	for i, j := range js {
 		j.Phase = oneLine(j.Phase, 80)
-		out[i] = item{j, fmt.Sprintf("running: %s, %s, %s", j.ID, j.Phase, research.DurationText(math.Round(j.Elapsed)))}
+		out[i] = item{j, fmt.Sprintf("running: %s, %s, %s", j.ID, j.Phase,
+			research.DurationText(math.Round(j.Elapsed)))}
 	}
+
 	return out
 }
 
@@ -173,6 +195,7 @@ func recent(xs []research.Experiment) []item {
 			out[0].line = rowHead + "\n" + out[0].line
 		}
 	}
+
 	return out
 }
 
@@ -194,15 +217,18 @@ func runRows(rs []research.Run, metric string) []item {
 		if v, ok := r.Samples[metric]; ok {
 			x.Value = &v
 		}
+
 		switch {
 		case r.Again:
 			x.Mark = "again"
 		case r.Contended:
 			x.Mark = "contended"
 		}
-		line := fmt.Sprintf("run %d %s %s %s %s %s", x.Run, x.Role, x.Side, optional(x.Value), research.DurationText(x.Wall), x.Mark)
+		line := fmt.Sprintf("run %d %s %s %s %s %s", x.Run, x.Role, x.Side, optional(x.Value),
+			research.DurationText(x.Wall), x.Mark)
 		out[i] = item{x, strings.TrimSpace(strings.TrimSpace(line) + " " + x.Reason)}
 	}
+
 	return out
 }
 
@@ -226,6 +252,7 @@ func RenderDetail(d *lab.Detail, limit int) Answer {
 		field{key: "files", list: prefixed(fmt.Sprintf("changed (+%d -%d): ", x.Added, x.Removed), d.Files), min: 1},
 		field{key: "runs", list: runRows(d.Runs, d.Metric.Name), min: 2},
 		field{key: "diff", str: strings.TrimRight(Clean(d.Diff), "\n"), min: 300})
+
 	return build(limit, append(fields, next(detailNext(x)))...)
 }
 
@@ -233,11 +260,13 @@ func judgement(j *research.Judgement, d *lab.Detail) []field {
 	if j == nil {
 		return nil
 	}
+
 	fields := []field{{key: "verdict", val: j.Verdict, line: "verdict: " + string(j.Verdict)},
 		value("value", "value: ", j.Value, d.Metric.Unit)}
 	if d.Exact { // two raw numbers of a noisy metric only look comparable
 		fields = append(fields, value("incumbent_value", "the incumbent's: ", j.Baseline, d.Metric.Unit))
 	}
+
 	if j.Gain != nil {
 		line := "gain: " + gainText(j.Gain, j.Scale)
 		if j.Gain.Lo < j.Gain.Hi {
@@ -246,10 +275,12 @@ func judgement(j *research.Judgement, d *lab.Detail) []field {
 		}
 		fields = append(fields, field{key: "gain", val: j.Gain, line: line})
 	}
+
 	if j.Detectable > 0 {
 		fields = append(fields, field{key: "detectable", val: j.Detectable,
 			line: "smallest gain it could have shown: " + gainText(&research.Interval{Mid: j.Detectable}, j.Scale)})
 	}
+
 	return append(fields, field{key: "reason", str: oneLine(j.Reason, 600), prefix: "reason: ", min: 160})
 }
 
@@ -262,5 +293,6 @@ func detailNext(x *research.Experiment) string {
 	case research.Voided:
 		return fmt.Sprintf(`read_log{view:"output",query:"x%d"} for what it printed`, x.N)
 	}
+
 	return "read_log{}"
 }

@@ -11,16 +11,19 @@ import (
 // bindings: the longest form that fits.
 func shortReport(ctx context.Context, l *lab.Lab) (Answer, error) {
 	var a Answer
+
 	for _, size := range report.Short() {
 		w, err := l.Report(ctx, size, false)
 		if err != nil {
 			return Answer{}, err
 		}
+
 		a = build(1<<30, field{key: "view", val: "report"}, field{key: "text", val: w.Plain, line: w.Plain},
 			next("give it to the human as it stands: change no figure; `ratchet report` in a shell writes the whole"))
 		if max(len(a.Text), len(a.Structured)) <= Limit {
 			break
 		}
 	}
+
 	return a, nil
 }

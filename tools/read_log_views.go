@@ -73,6 +73,7 @@ type row struct {
 func rowOf(x *research.Experiment, n int) item {
 	r := row{N: x.N, Status: x.Status, Proof: x.Proof, Hypothesis: oneLine(x.Hypothesis, n)}
 	gain := "-"
+
 	if j := x.Judgement; j != nil {
 		r.Verdict, r.Value = j.Verdict, j.Value
 		if j.Gain != nil {
@@ -80,14 +81,17 @@ func rowOf(x *research.Experiment, n int) item {
 			gain = gainText(j.Gain, j.Scale)
 		}
 	}
+
 	verdict := r.Verdict
 	if verdict == "" {
 		verdict = "-"
 	}
+
 	status := string(r.Status)
 	if r.Proof != "" {
 		status += " (" + r.Proof + ")"
 	}
+
 	return item{r, fmt.Sprintf("%d %s %s %s %s %s", r.N, verdict, status, gain, optional(r.Value), r.Hypothesis)}
 }
 
@@ -100,6 +104,7 @@ func table(ctx context.Context, l *lab.Lab, in logIn) (Answer, error) {
 		if err != nil {
 			return Answer{}, err
 		}
+
 		return RenderTable(p, string(in.Query)), nil
 	})
 }
@@ -110,27 +115,32 @@ func RenderTable(p *lab.Page, query string) Answer {
 	for i := range p.Experiments {
 		rows.list[i] = rowOf(&p.Experiments[i], 72)
 	}
+
 	title := rowHead
 	if len(rows.list) == 0 {
 		title = "no experiments"
 	}
 	fields := append([]field{{key: "view", val: "table", line: title}, rows}, importField(p.Imported)...)
+
 	then := `read_log{view:"experiment",query:"N"} for one of them`
 	if p.Next != "" {
 		then = fmt.Sprintf(`read_log{view:"table",query:%q,cursor:%q} for older ones`, oneLine(query, 100), p.Next)
 		fields = append(fields, field{key: "cursor", val: p.Next})
 	}
+
 	return build(1<<30, append(fields, next(then))...)
 }
 
 // output is a page of what a job printed.
 func output(ctx context.Context, l *lab.Lab, in logIn) (Answer, error) {
 	limit := bytesFor(in)
+
 	return fit(limit, limit-200, func(n int) (Answer, error) {
 		p, err := l.Output(ctx, string(in.Query), in.Cursor, n)
 		if err != nil {
 			return Answer{}, err
 		}
+
 		return RenderOutput(p), nil
 	})
 }
@@ -142,28 +152,34 @@ func RenderOutput(p *lab.OutputPage) Answer {
 		{key: "id", val: p.Job}, {key: "output_bytes", val: p.Total},
 	}
 	fields = append(fields, data("output", p.Text)...)
+
 	then := "read_log{}"
 	if p.Next == "" && int64(len(p.Text)) < p.Total {
 		then = fmt.Sprintf(`read_log{view:"output",query:"%s",cursor:"0"} for its beginning`, p.Job)
 	}
+
 	if p.Next != "" {
 		fields = append(fields, field{key: "cursor", val: p.Next})
 		then = fmt.Sprintf(`read_log{view:"output",query:"%s",cursor:%q} for more`, p.Job, p.Next)
 	}
+
 	return build(1<<30, append(fields, next(then))...)
 }
 
 // ideas lists ideas and lessons, newest first.
 func ideas(ctx context.Context, l *lab.Lab, in logIn) (Answer, error) {
 	n := orRows(in, 8)
+
 	is, err := l.Ideas(ctx, n)
 	if err != nil {
 		return Answer{}, err
 	}
+
 	ls, err := l.Lessons(ctx, n)
 	if err != nil {
 		return Answer{}, err
 	}
+
 	return RenderIdeas(is, ls, rowsLimit(in, 500)), nil
 }
 
@@ -171,11 +187,13 @@ func lessonList(ls []research.Lesson, n int) field {
 	f := field{key: "lessons", list: make([]item, len(ls)), min: 1}
 	for i, x := range ls {
 		x.Text = oneLine(x.Text, n)
+
 		of := ""
 		if x.Experiment > 0 {
 			of = fmt.Sprintf(" (x%d)", x.Experiment)
 		}
 		f.list[i] = item{x, "lesson" + of + ": " + x.Text}
 	}
+
 	return f
 }

@@ -11,8 +11,10 @@ import (
 
 // RenderIdeas shows ideas and lessons in at most limit bytes.
 func RenderIdeas(is []lab.IdeaView, ls []research.Lesson, limit int) Answer {
-	return build(limit, field{key: "view", val: "ideas", line: countOf(len(is), "idea") + ", " + countOf(len(ls), "lesson") + ", newest first"},
-		ideaList(is, 240), lessonList(ls, 240), next("edit the file for the best of them, then run_experiment{hypothesis, idea: its id}, which claims it"))
+	return build(limit, field{key: "view", val: "ideas",
+		line: countOf(len(is), "idea") + ", " + countOf(len(ls), "lesson") + ", newest first"},
+		ideaList(is, 240), lessonList(ls, 240),
+		next("edit the file for the best of them, then run_experiment{hypothesis, idea: its id}, which claims it"))
 }
 
 // ideaRow is one idea in a list.
@@ -31,7 +33,9 @@ func ideaList(is []lab.IdeaView, n int) field {
 	f := field{key: "ideas", list: make([]item, len(is)), min: 1}
 	for i := range is {
 		x := &is[i]
-		r := ideaRow{N: x.N, Text: oneLine(x.Text, n), Status: x.Status, Experiment: x.Experiment, Verdict: x.Verdict, Kept: x.Kept}
+
+		r := ideaRow{N: x.N, Text: oneLine(x.Text, n), Status: x.Status, Experiment: x.Experiment, Verdict: x.Verdict,
+			Kept: x.Kept}
 		switch {
 		case x.Mine:
 			r.Holder = "you"
@@ -42,12 +46,14 @@ func ideaList(is []lab.IdeaView, n int) field {
 		case x.Lapse != "":
 			r.Status = research.IdeaOpen
 		}
+
 		line := fmt.Sprintf("idea %d: %s", r.N, r.Text)
 		if x.Status != research.IdeaOpen && x.Status != "" {
 			line = fmt.Sprintf("idea %d (%s): %s", r.N, oneLine(x.Words(), 160), r.Text)
 		}
 		f.list[i] = item{r, line}
 	}
+
 	return f
 }
 
@@ -83,6 +89,7 @@ func (r *sessionRow) predictions(p research.Predictions) string {
 		return &v
 	}
 	r.Predicted, r.Expected, r.Found, r.Missed = p.N, mean(p.Expected), mean(p.Found), mean(p.Missed)
+
 	return fmt.Sprintf("; %s: expected %+.3g %% on average, found %+.3g %%, off by %.3g %%, %d were gains",
 		countOf(p.N, "prediction"), *r.Expected, *r.Found, *r.Missed, p.Gains)
 }
@@ -93,18 +100,22 @@ func (r *sessionRow) now(s *lab.SessionView) string {
 	if len(s.Running) > 0 {
 		j := s.Running[0]
 		r.Runs, r.Hypothesis = string(j.ID), oneLine(j.About, 80)
+
 		line = fmt.Sprintf("runs %s for %s", j.ID, research.DurationText(math.Round(j.Elapsed)))
 		if r.Hypothesis != "" {
 			line += fmt.Sprintf(" (%s)", r.Hypothesis)
 		}
 	}
+
 	for i, n := range s.Claims[:min(len(s.Claims), 8)] {
 		r.Claims = append(r.Claims, n)
+
 		if i == 0 {
 			line += "; holds idea"
 		}
 		line += fmt.Sprintf(" %d", n)
 	}
+
 	return line
 }
 
@@ -114,17 +125,22 @@ func RenderSessions(ss []lab.SessionView, limit int) Answer {
 	for i := range ss {
 		s := &ss[i]
 		r := sessionRow{Session: s.Codename, Client: strings.TrimSpace(oneLine(s.Client+" "+s.Version, 60)),
-			Experiments: s.Experiments, Kept: s.Kept, Stands: s.Stands, Last: s.Last.UTC().Format("2006-01-02T15:04:05Z")}
-		line := fmt.Sprintf("%s (%s) %s; %s, %d kept", r.Session, r.Client, r.now(s), countOf(r.Experiments, "experiment"), r.Kept)
+			Experiments: s.Experiments, Kept: s.Kept, Stands: s.Stands,
+			Last: s.Last.UTC().Format("2006-01-02T15:04:05Z")}
+
+		line := fmt.Sprintf("%s (%s) %s; %s, %d kept", r.Session, r.Client, r.now(s),
+			countOf(r.Experiments, "experiment"), r.Kept)
 		if r.Kept > 0 {
 			line += fmt.Sprintf(", %d stand", r.Stands)
 		}
+
 		if s.Noisy {
 			r.Certified = &s.Certified
 			if r.Stands > 0 {
 				line += fmt.Sprintf(" (%d certified)", s.Certified)
 			}
 		}
+
 		line += r.predictions(s.Predictions)
 		if told := s.Told(); told.N > 0 {
 			r.Answers, r.AnswerBytes = told.N, told.Text
@@ -132,5 +148,7 @@ func RenderSessions(ss []lab.SessionView, limit int) Answer {
 		}
 		f.list[i] = item{r, line}
 	}
-	return build(limit, field{key: "view", val: "sessions", line: countOf(len(ss), "session") + ", the last active first"}, f, next("read_log{}"))
+
+	return build(limit, field{key: "view", val: "sessions",
+		line: countOf(len(ss), "session") + ", the last active first"}, f, next("read_log{}"))
 }

@@ -23,11 +23,14 @@ const reference = "../docs/tools.md"
 
 const referenceHead = `# The tools
 
-Generated from the argument and answer structs (` + "`go test ./tools -run TestReference -update`" + `); a test fails when it is stale.
+Generated from the argument and answer structs (` + "`go test ./tools -run TestReference -update`" +
+	`); a test fails when it is stale.
 
-Every tool can be called without MCP: ` + "`ratchet call TOOL '{\"argument\": value}'`, with `--json` for the JSON" + ` object. Arguments are strict: an unknown name, a wrong type
+Every tool can be called without MCP: ` + "`ratchet call TOOL '{\"argument\": value}'`, with `--json` for the JSON" +
+	` object. Arguments are strict: an unknown name, a wrong type
 or an over-long text is refused by name. No tool takes a metric's value or a verdict. Every answer comes as text and as a JSON object, each complete, at most
-2 kB unless more is asked for, and ends with the next step (` + "`next`" + `). A refusal has ` + "`error`" + ` instead: a code, one sentence, the next step
+2 kB unless more is asked for, and ends with the next step (` + "`next`" + `). A refusal has ` + "`error`" +
+	` instead: a code, one sentence, the next step
 ([troubleshooting.md](troubleshooting.md)). An invalid experiment is no refusal: it is a verdict, with its reason. A key without a value is left out.
 Text that a program printed is marked as data.
 `
@@ -102,10 +105,12 @@ func TestReference(t *testing.T) {
 	seen := map[reflect.Type]string{}
 	var b strings.Builder
 	b.WriteString(referenceHead)
+
 	for _, tool := range tools.All() {
 		fmt.Fprintf(&b, "\n## `%s`\n\n%s\n\n%s.\n\n", tool.Name, tool.About, hints(tool))
 		b.WriteString("| argument | | |\n|---|---|---|\n")
 		rows(&b, describe(tool.Arguments, comments), "", true)
+
 		if like, ok := seen[reflect.TypeOf(tool.Answers)]; ok {
 			fmt.Fprintf(&b, "\nAnswers as `%s` does.\n", like)
 			continue
@@ -114,15 +119,18 @@ func TestReference(t *testing.T) {
 		b.WriteString("\n| answer | | |\n|---|---|---|\n")
 		rows(&b, describe(tool.Answers, comments), "", false)
 	}
+
 	if *update {
 		if err := os.WriteFile(reference, []byte(b.String()), 0o666); err != nil {
 			t.Fatal(err)
 		}
 	}
+
 	want, err := os.ReadFile(reference)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	if d := diff.Diff(string(want), b.String()); d != "" {
 		t.Errorf("%s is stale, run with -update (-want +got):\n%s", reference, d)
 	}
@@ -134,15 +142,19 @@ func hints(t tools.Tool) string {
 	if t.ReadOnly {
 		words[0] = "Changes nothing"
 	}
+
 	if t.Destructive {
 		words = append(words, "may put a file back or end a run")
 	}
+
 	if t.Idempotent {
 		words = append(words, "can be repeated")
 	}
+
 	if t.Waits {
 		words = append(words, "waits as long as `wait_seconds`")
 	}
+
 	return strings.Join(words, "; ")
 }
 
@@ -150,6 +162,7 @@ func hints(t tools.Tool) string {
 func describe(v any, comments map[string]string) *jsonschema.Schema {
 	r := jsonschema.Reflector{Anonymous: true, DoNotReference: true, ExpandedStruct: true}
 	r.LookupComment = func(t reflect.Type, field string) string { return comments[t.Name()+"."+field] }
+
 	return r.ReflectFromType(reflect.TypeOf(v))
 }
 
@@ -158,18 +171,23 @@ func describe(v any, comments map[string]string) *jsonschema.Schema {
 func rows(b *strings.Builder, s *jsonschema.Schema, path string, arguments bool) {
 	for p := s.Properties.Oldest(); p != nil; p = p.Next() {
 		name, v := path+p.Key, p.Value
+
 		kind := v.Type
 		if v.Type == "array" {
 			name, v, kind = name+"[]", v.Items, "list of "+v.Items.Type+"s"
 		}
+
 		if arguments && slices.Contains(s.Required, p.Key) {
 			kind += ", required"
 		}
+
 		about := cmp.Or(p.Value.Description, known[p.Key])
 		if len(v.Enum) > 0 {
 			about = strings.TrimSpace(fmt.Sprintf("%s %s", about, values(v.Enum)))
 		}
-		fmt.Fprintf(b, "| `%s` | %s | %s |\n", name, kind, strings.ReplaceAll(strings.ReplaceAll(about, "\n", " "), "|", `\|`))
+		fmt.Fprintf(b, "| `%s` | %s | %s |\n", name, kind,
+			strings.ReplaceAll(strings.ReplaceAll(about, "\n", " "), "|", `\|`))
+
 		if v.Properties != nil {
 			rows(b, v, name+".", arguments)
 		}
@@ -181,6 +199,7 @@ func values(enum []any) string {
 	for i, e := range enum {
 		out[i] = fmt.Sprintf("`%v`", e)
 	}
+
 	return strings.Join(out, ", ")
 }
 
@@ -188,11 +207,13 @@ func values(enum []any) string {
 func fieldComments(t *testing.T, folders ...string) map[string]string {
 	t.Helper()
 	out := map[string]string{}
+
 	for _, folder := range folders {
 		files, err := filepath.Glob(filepath.Join(folder, "*.go"))
 		if err != nil || len(files) == 0 {
 			t.Fatalf("no source in %s: %v", folder, err)
 		}
+
 		for _, file := range files {
 			f, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ParseComments)
 			if err != nil {
@@ -202,10 +223,12 @@ func fieldComments(t *testing.T, folders ...string) map[string]string {
 				if s, ok := n.(*ast.TypeSpec); ok {
 					structComments(out, s)
 				}
+
 				return true
 			})
 		}
 	}
+
 	return out
 }
 
@@ -214,11 +237,13 @@ func structComments(out map[string]string, s *ast.TypeSpec) {
 	if !ok {
 		return
 	}
+
 	for _, f := range st.Fields.List {
 		text := f.Comment.Text()
 		if text == "" {
 			text = f.Doc.Text()
 		}
+
 		for _, name := range f.Names {
 			out[s.Name.Name+"."+name.Name] = strings.TrimSpace(text)
 		}

@@ -22,17 +22,21 @@ var revert = Tool{
 		if err != nil {
 			return Answer{}, err
 		}
+
 		if err := checkText("lesson", in.Lesson); err != nil {
 			return Answer{}, err
 		}
+
 		l, err := e.Open(ctx)
 		if err != nil {
 			return Answer{}, err
 		}
+
 		r, err := l.Revert(ctx, lab.RevertRequest{ID: string(in.ID), Lesson: in.Lesson})
 		if err != nil {
 			return Answer{}, err
 		}
+
 		return RenderReverted(r), nil
 	},
 }
@@ -43,18 +47,23 @@ func RenderReverted(r *lab.RevertedAnswer) Answer {
 	if len(r.Restored) > 0 {
 		first = "restored:"
 	}
+
 	if r.Experiment > 0 {
 		first = fmt.Sprintf("x%d reverted; %s", r.Experiment, first)
 	}
 	restored := field{key: "restored", list: lines(r.Restored), min: 1}
+
 	fields := []field{{line: first}, restored}
 	if r.Experiment > 0 {
 		fields[0].key, fields[0].val = "experiment", r.Experiment
 	}
+
 	fields = append(fields, one("saved_as", "your later edits are saved as ", r.SavedAs),
 		field{key: "lesson_stored", val: r.Lesson})
 	if r.Lesson {
 		fields[len(fields)-1].line = "lesson stored"
 	}
-	return build(decideLimit, append(fields, append(hooks(r.Hooks), human(r.Human), notes(r.Notes), left(r.Left), next(r.Next))...)...)
+
+	return build(decideLimit,
+		append(fields, append(hooks(r.Hooks), human(r.Human), notes(r.Notes), left(r.Left), next(r.Next))...)...)
 }

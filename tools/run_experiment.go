@@ -26,25 +26,33 @@ var runExperiment = Tool{
 		if err != nil {
 			return Answer{}, err
 		}
+
 		wait, err := waitTime(in.Wait)
 		if err != nil {
 			return Answer{}, err
 		}
+
 		if strings.TrimSpace(in.Hypothesis) == "" {
-			return Answer{}, refuse("say in one sentence what you changed and why it should help", "the hypothesis is empty")
+			return Answer{}, refuse("say in one sentence what you changed and why it should help",
+				"the hypothesis is empty")
 		}
-		if err := errors.Join(checkText("hypothesis", in.Hypothesis), checkText("expect", in.Expect), checkText("idea", in.Idea)); err != nil {
+
+		if err := errors.Join(checkText("hypothesis", in.Hypothesis), checkText("expect", in.Expect),
+			checkText("idea", in.Idea)); err != nil {
 			return Answer{}, err
 		}
+
 		l, err := e.Open(ctx)
 		if err != nil {
 			return Answer{}, err
 		}
 		req := lab.ExperimentRequest{Hypothesis: in.Hypothesis, Expect: in.Expect, Idea: in.Idea, Wait: wait}
+
 		o, err := l.RunExperiment(ctx, req, e.progress())
 		if err != nil {
 			return Answer{}, err
 		}
+
 		return RenderOutcome(o), nil
 	},
 }

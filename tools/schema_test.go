@@ -23,21 +23,26 @@ func TestSchemasComeFromTheStructs(t *testing.T) {
 
 func schemaGolden(t *testing.T, name string, s *jsonschema.Schema) {
 	t.Helper()
+
 	got, err := json.Marshal(s)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	got = append(got, '\n')
+
 	path := filepath.Join("schema", name)
 	if *update {
 		if err := os.WriteFile(path, got, 0o666); err != nil {
 			t.Fatal(err)
 		}
 	}
+
 	want, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	if string(want) != string(got) {
 		t.Errorf("%s is stale, run with -update:\nhave %s\nwant %s", path, want, got)
 	}
@@ -59,6 +64,7 @@ func outputOf(answers any) *jsonschema.Schema {
 		Next    string `json:"next"`
 	}](), true))
 	relax(s)
+
 	return s
 }
 
@@ -67,6 +73,7 @@ func reflectSchema(t reflect.Type, open bool) *jsonschema.Schema {
 		AllowAdditionalProperties: open}
 	s := r.ReflectFromType(t)
 	s.Version = ""
+
 	return s
 }
 
@@ -76,6 +83,7 @@ func relax(s *jsonschema.Schema) {
 	if s.Items != nil {
 		relax(s.Items)
 	}
+
 	for p := s.Properties.Oldest(); p != nil; p = p.Next() {
 		relax(p.Value)
 	}

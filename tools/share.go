@@ -30,9 +30,12 @@ var share = Tool{
 		if err != nil {
 			return Answer{}, err
 		}
+
 		if len(in.Ops) == 0 || len(in.Ops) > maxOps {
-			return Answer{}, refuse("give 1 to 20, such as [{op: \"add\", idea: \"…\"}]", "ops has %d entries", len(in.Ops))
+			return Answer{}, refuse("give 1 to 20, such as [{op: \"add\", idea: \"…\"}]", "ops has %d entries",
+				len(in.Ops))
 		}
+
 		ops := make([]lab.ShareOp, len(in.Ops))
 		for i, op := range in.Ops {
 			if err := checkOp(i, op); err != nil {
@@ -40,14 +43,17 @@ var share = Tool{
 			}
 			ops[i] = lab.ShareOp{Op: op.Op, Idea: string(op.Idea), Lesson: op.Lesson}
 		}
+
 		l, err := e.Open(ctx)
 		if err != nil {
 			return Answer{}, err
 		}
+
 		s, err := l.Share(ctx, ops)
 		if err != nil {
 			return Answer{}, err
 		}
+
 		return RenderShared(s), nil
 	},
 }
@@ -58,17 +64,22 @@ func checkOp(i int, op shareOp) error {
 	if err := oneOf(fmt.Sprintf("ops[%d].op", i), op.Op, "add", "claim", "release", "drop", "lesson"); err != nil {
 		return err
 	}
+
 	name, text, other := "idea", string(op.Idea), op.Lesson
 	if op.Op == "lesson" {
 		name, text, other = "lesson", op.Lesson, string(op.Idea)
 	}
+
 	if oneLine(text, maxText) == "" {
 		return refuse("put the text into "+name, "ops[%d] has no %s", i, name)
 	}
+
 	if other != "" && op.Op != "drop" {
 		return refuse("make two operations of it", "ops[%d] has both an idea and a lesson", i)
 	}
-	return errors.Join(checkText(fmt.Sprintf("ops[%d].idea", i), string(op.Idea)), checkText(fmt.Sprintf("ops[%d].lesson", i), op.Lesson))
+
+	return errors.Join(checkText(fmt.Sprintf("ops[%d].idea", i), string(op.Idea)),
+		checkText(fmt.Sprintf("ops[%d].lesson", i), op.Lesson))
 }
 
 // RenderShared says what share recorded.
@@ -79,7 +90,9 @@ func RenderShared(s *lab.Shared) Answer {
 		for i, x := range s.Ideas {
 			f.list[i] = item{val: x} // whose lines are in done
 		}
+
 		fields = append(fields, f)
 	}
+
 	return build(Limit, append(fields, next(s.Next))...)
 }

@@ -9,11 +9,13 @@ import (
 // sparkline draws vs as one character each, low to high.
 func sparkline(vs []float64) string {
 	bars := []rune("▁▂▃▄▅▆▇█")
+
 	if len(vs) == 0 {
 		return ""
 	}
 	lo, hi := slices.Min(vs), slices.Max(vs)
 	var b strings.Builder
+
 	for _, v := range vs {
 		i := 0
 		if hi > lo {
@@ -21,6 +23,7 @@ func sparkline(vs []float64) string {
 		}
 		b.WriteRune(bars[min(max(i, 0), len(bars)-1)])
 	}
+
 	return b.String()
 }
 
@@ -33,5 +36,6 @@ func short(vs []float64) []float64 {
 			out[i] = r
 		}
 	}
+
 	return out
 }

@@ -28,14 +28,17 @@ var startCampaign = Tool{
 		if err != nil {
 			return Answer{}, err
 		}
+
 		l, err := e.Open(ctx)
 		if err != nil {
 			return Answer{}, err
 		}
+
 		s, err := l.StartCampaign(ctx, lab.StartRequest{Program: in.Program, Name: in.Name})
 		if err != nil {
 			return Answer{}, err
 		}
+
 		return RenderStarted(s), nil
 	},
 }
@@ -46,8 +49,10 @@ func RenderStarted(s *lab.Started) Answer {
 	if s.Resumed {
 		verb = "resumed"
 	}
+
 	fields := []field{
-		{key: "campaign", val: s.Campaign, line: fmt.Sprintf("campaign %s %s as session %s, on branch %s", s.Campaign, verb, s.Codename, s.Branch)},
+		{key: "campaign", val: s.Campaign, line: fmt.Sprintf("campaign %s %s as session %s, on branch %s", s.Campaign,
+			verb, s.Codename, s.Branch)},
 		{key: "resumed", val: s.Resumed},
 		{key: "session", val: s.Codename},
 		{key: "branch", val: s.Branch},
@@ -63,5 +68,6 @@ func RenderStarted(s *lab.Started) Answer {
 	fields = append(fields, field{key: "contract", list: lines(contractLines(&s.Contract)), min: 4})
 	fields = append(fields, hooks(s.Hooks)...)
 	fields = append(fields, notes(s.Notes), one("way_back", "way back: ", s.Back), left(s.Left), next(s.Next))
+
 	return build(Limit, fields...)
 }

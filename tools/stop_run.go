@@ -20,14 +20,17 @@ var stopRun = Tool{
 		if err != nil {
 			return Answer{}, err
 		}
+
 		l, err := e.Open(ctx)
 		if err != nil {
 			return Answer{}, err
 		}
+
 		s, err := l.Stop(ctx, string(in.ID))
 		if err != nil {
 			return Answer{}, err
 		}
+
 		return RenderStopped(s), nil
 	},
 }
@@ -39,5 +42,6 @@ func RenderStopped(s *lab.Stopped) Answer {
 		fields[0].line = string(s.ID) + " " + s.Status
 		fields = append(fields, field{key: "id", val: s.ID})
 	}
+
 	return build(runLimit, append(fields, one("text", "", s.Text), next(s.Next))...)
 }

@@ -40,6 +40,7 @@ func (e Env) progress() lab.ProgressFunc {
 	if e.Progress == nil {
 		return nil
 	}
+
 	return func(o lab.Outcome) { e.Progress(progressLine(&o)) }
 }
 
@@ -80,6 +81,7 @@ func schema(file string) json.RawMessage {
 	if err != nil {
 		return json.RawMessage(`{"type":"object"}`) // a new tool, whose test then writes the file
 	}
+
 	return bytes.TrimSpace(b)
 }
 
@@ -98,5 +100,6 @@ func Get(name string) (Tool, bool) {
 			return t, true
 		}
 	}
+
 	return Tool{}, false
 }

@@ -21,18 +21,22 @@ var waitRun = Tool{
 		if err != nil {
 			return Answer{}, err
 		}
+
 		wait, err := waitTime(in.Wait)
 		if err != nil {
 			return Answer{}, err
 		}
+
 		l, err := e.Open(ctx)
 		if err != nil {
 			return Answer{}, err
 		}
+
 		o, err := l.Wait(ctx, lab.WaitRequest{ID: string(in.ID), Wait: wait}, e.progress())
 		if err != nil {
 			return Answer{}, err
 		}
+
 		return RenderOutcome(o), nil
 	},
 }

@@ -20,6 +20,7 @@ func optional(v *float64) string {
 	if v == nil {
 		return "-"
 	}
+
 	return num(*v)
 }
 
@@ -29,6 +30,7 @@ func percent(v float64) string {
 	if err != nil {
 		three = 100 * v
 	}
+
 	return strings.Replace("+"+strconv.FormatFloat(three, 'f', -1, 64)+"%", "+-", "-", 1)
 }
 
@@ -40,6 +42,7 @@ func gainText(g *research.Interval, scale string) string {
 	case scale == "linear":
 		return strings.Replace("+"+num(g.Mid), "+-", "-", 1)
 	}
+
 	return percent(g.Mid)
 }
 
@@ -48,6 +51,7 @@ func GainText(g *research.Interval, scale string) string {
 	if g == nil {
 		return ""
 	}
+
 	return gainText(g, scale)
 }
 
@@ -57,9 +61,11 @@ func numbers(vs []float64, n int) string {
 	for _, v := range vs[:min(n, len(vs))] {
 		out = append(out, num(v))
 	}
+
 	if more := len(vs) - n; more > 0 {
 		out = append(out, fmt.Sprintf("and %d more", more))
 	}
+
 	return strings.Join(out, " ")
 }
 
@@ -69,6 +75,7 @@ func samples(key, label string, vs []float64) []field {
 		return nil
 	}
 	vs = vs[:min(len(vs), 40)]
+
 	return []field{{key: key, val: vs, line: label + ": " + numbers(vs, len(vs))}}
 }
 
@@ -84,9 +91,11 @@ func notes(ss []string) field {
 	for i := range f.list {
 		f.list[i].line = "note: " + f.list[i].line[2:]
 	}
+
 	if len(ss) == 0 {
 		f.list = nil
 	}
+
 	return f
 }
 
@@ -95,6 +104,7 @@ func human(s string) field {
 	if s = oneLine(s, maxText); s == "" {
 		return field{}
 	}
+
 	return field{key: "human_note", val: s, line: "note from your human: " + s}
 }
 
@@ -106,10 +116,12 @@ func hooks(s string) []field {
 		return nil
 	}
 	mark := "[printed by the program's hooks, as data]"
+
 	if len(s) > hooksShown {
 		s = head(s, hooksShown)
 		mark = `[printed by the program's hooks, as data; all: read_log{view:"output",query:"hooks"}]`
 	}
+
 	return []field{{line: mark}, {key: "hook_output", str: s, prefix: dataPrefix, mark: mark, min: 60}}
 }
 
@@ -123,6 +135,7 @@ func one(key, label, s string) field {
 	if s == "" {
 		return field{}
 	}
+
 	return field{key: key, val: s, line: label + s}
 }
 
@@ -131,6 +144,7 @@ func value(key, label string, v *float64, unit string) field {
 	if v == nil {
 		return field{}
 	}
+
 	return field{key: key, val: *v, line: label + amount(*v, unit)}
 }
 
@@ -141,6 +155,7 @@ func prefixed(label string, ss []string) []item {
 		s = oneLine(s, 300)
 		out[i] = item{s, label + s}
 	}
+
 	return out
 }
 
@@ -149,5 +164,6 @@ func countOf(n int, noun string) string {
 	if n != 1 {
 		noun += "s"
 	}
+
 	return fmt.Sprintf("%d %s", n, noun)
 }

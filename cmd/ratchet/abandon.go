@@ -18,10 +18,12 @@ func abandonCommand(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
+
 			lines, err := l.Abandon(cmd.Context(), remove)
 			if err != nil {
 				return err
 			}
+
 			return a.emit(lines, func(w io.Writer) {
 				for _, s := range lines {
 					fmt.Fprintln(w, s)
@@ -29,6 +31,8 @@ func abandonCommand(a *app) *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().BoolVar(&remove, "remove-refs", false, "also remove the refs below refs/ratchet/<name>: candidates that were not kept may then be collected by git")
+	cmd.Flags().BoolVar(&remove, "remove-refs", false,
+		"also remove the refs below refs/ratchet/<name>: candidates that were not kept may then be collected by git")
+
 	return cmd
 }

@@ -47,6 +47,7 @@ func TestAbuseBinary(t *testing.T) {
 	if os.Geteuid() == 0 {
 		users = map[string]*syscall.Credential{"root": nil, "other": {Uid: nobody, Gid: nobody}}
 	}
+
 	for user, as := range users {
 		for _, a := range abuses() {
 			if *abuseTrials == 1 && !a.short {
@@ -103,8 +104,10 @@ func newBattle(t *testing.T, a abuse, user string, as *syscall.Credential) *batt
 	base := filepath.Dir(b.dir)
 	home := filepath.Join(b.dir, "u") // which runs see, because it is carried; all but the keys in it
 	b.outside = filepath.Join(base, "outside")
+
 	bin := filepath.Join(base, "ratchet")
-	for _, dir := range []string{b.outside, filepath.Join(home, ".ssh"), filepath.Join(home, ".config/gh"), filepath.Join(home, "notes")} {
+	for _, dir := range []string{b.outside, filepath.Join(home, ".ssh"), filepath.Join(home, ".config/gh"),
+		filepath.Join(home, "notes")} {
 		must(t, os.MkdirAll(dir, 0o755))
 	}
 	must(t, sandbox.Copy(ratchet, bin), os.Chmod(bin, 0o755), os.Chmod(filepath.Dir(base), 0o755))
@@ -119,27 +122,33 @@ func newBattle(t *testing.T, a abuse, user string, as *syscall.Credential) *batt
 	b.write(".gitignore", "u/\nconftest.py\n")
 	b.sh("git", "add", "-A")
 	b.sh("git", "commit", "-qm", "abuse")
+
 	if a.network {
 		b.peers = listen(t, b.outside)
 	}
+
 	if as != nil {
 		must(t, filepath.WalkDir(base, func(path string, _ fs.DirEntry, err error) error {
 			return cmp.Or(err, os.Lchown(path, int(as.Uid), int(as.Gid)))
 		}))
 		b.as = as
 	}
+
 	b.env = append(b.env, "HOME="+home, "ABUSE_SECRET="+abuseKey)
 	cmd := exec.Command(bin, "mcp")
 	cmd.Dir, cmd.Env = b.dir, b.env
 	b.c = b.talk(cmd)
 	b.c.calibrated()
-	b.places = strings.NewReplacer("{home}", home, "{repo}", b.dir, "{outside}", b.outside, "{server}", strconv.Itoa(b.c.cmd.Process.Pid), "{peers}", b.peers.String())
+	b.places = strings.NewReplacer("{home}", home, "{repo}", b.dir, "{outside}", b.outside, "{server}",
+		strconv.Itoa(b.c.cmd.Process.Pid), "{peers}", b.peers.String())
 	b.was = b.world(base)
+
 	return b
 }
 
 func must(t testing.TB, errs ...error) {
 	t.Helper()
+
 	for _, err := range errs {
 		if err != nil {
 			t.Fatal(err)
@@ -150,29 +159,37 @@ func must(t testing.TB, errs ...error) {
 // fight tries the abuse as often as it takes, and says how it went.
 func (b *battle) fight() {
 	tries := *abuseTrials
+
 	switch {
 	case b.heavy:
 		tries = min(tries, 5)
 	case !b.race:
 		tries = min(tries, 20)
 	}
+
 	for n := 1; b.trials < tries && n <= 3*tries && len(b.wrong) == 0; n++ {
 		b.trial(n)
 	}
+
 	if b.trials < tries && len(b.wrong) == 0 {
-		b.wrong = append(b.wrong, fmt.Sprintf("only %d of %d trials came so far as to begin their abuse", b.trials, tries))
+		b.wrong = append(b.wrong, fmt.Sprintf("only %d of %d trials came so far as to begin their abuse", b.trials,
+			tries))
 	}
+
 	if b.peers.reached() > 0 {
 		b.wrong = append(b.wrong, fmt.Sprintf("%d connections or packets came through", b.peers.reached()))
 	}
 	b.c.close()
+
 	if out, err := b.try(filepath.Join(filepath.Dir(b.dir), "ratchet"), "verify", "--recompute"); err != nil {
 		b.wrong = append(b.wrong, "the ledger: "+out)
 	}
+
 	if b.survivors > 0 || len(b.wrong) > 0 {
 		b.t.Errorf("%s as %s: %d survivors, %q", b.name, b.user, b.survivors, b.wrong)
 	}
 	b.t.Log(b.row())
+
 	if *abuseTable != "" {
 		f, err := os.OpenFile(*abuseTable, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 		must(b.t, err)
@@ -187,28 +204,34 @@ func (b *battle) trial(n int) {
 	mark := fmt.Sprintf("%x.%d", sha256.Sum256([]byte(b.dir)), n)[50:]
 	b.write("attack.sh", fmt.Sprintf(again, mark)+b.places.Replace(b.script)+"\n")
 	args := map[string]any{"hypothesis": fmt.Sprintf("attack %d", n)}
+
 	var a answer
 	if b.killed {
 		a = b.killSupervisor(args, mark)
 	} else {
 		a = b.c.call("run_experiment", args)
 	}
+
 	for a.Error == nil && a.Status == "running" {
 		a = b.c.call("wait_run", nil)
 	}
 	left := marked(mark)
+
 	run, output := b.record(a.ID)
 	if b.wall != "" && !bytes.Contains(output, []byte("begun\n")) && !b.killed {
 		return // the machine was too busy; it counts as no trial
 	}
+
 	b.trials++
 	if len(left) > 0 {
 		b.survivors += len(left)
 		b.wrong = append(b.wrong, fmt.Sprintf("trial %d: left when the answer came: %v", n, left))
 	}
+
 	if wrong := b.judge(a, run, output); wrong != "" {
 		b.wrong = append(b.wrong, fmt.Sprintf("trial %d: %s", n, wrong))
 	}
+
 	if diff := godiff.Diff(b.was, b.world(filepath.Dir(b.dir))); diff != "" {
 		b.wrong = append(b.wrong, fmt.Sprintf("trial %d changed what is outside: %s", n, diff))
 	}
@@ -220,47 +243,62 @@ func (b *battle) judge(a answer, run research.Run, output []byte) string {
 	if a.Value != nil {
 		value = fmt.Sprint(*a.Value)
 	}
-	if a.Error != nil || a.Verdict != b.verdict || value != b.value || !regexp.MustCompile("^"+b.reason+"$").MatchString(a.Reason) {
-		return fmt.Sprintf("want %s %q %s, got %s %q %s: %.800s\noutput: %.400q", b.verdict, b.reason, b.value, a.Verdict, a.Reason, value, a.text, output)
+
+	if a.Error != nil || a.Verdict != b.verdict || value != b.value ||
+		!regexp.MustCompile("^"+b.reason+"$").MatchString(a.Reason) {
+		return fmt.Sprintf("want %s %q %s, got %s %q %s: %.800s\noutput: %.400q", b.verdict, b.reason, b.value,
+			a.Verdict, a.Reason, value, a.text, output)
 	}
-	if i := strings.IndexFunc(a.text, func(r rune) bool { return r < ' ' && r != '\n' && r != '\t' || r == 0x7f }); i >= 0 {
+
+	if i := strings.IndexFunc(a.text, func(r rune) bool {
+		return r < ' ' && r != '\n' && r != '\t' || r == 0x7f
+	}); i >= 0 {
 		return fmt.Sprintf("a control character in the answer: %q", a.text)
 	}
+
 	if strings.Contains(a.text, abuseKey) || bytes.Contains(output, []byte(abuseKey)) {
 		return "the key was read"
 	}
+
 	if run.Bytes < b.bytes || len(output) > 5<<20 {
 		return fmt.Sprintf("%d bytes of output counted, %d kept", run.Bytes, len(output))
 	}
+
 	if b.says != "" {
 		told := b.c.call("read_log", map[string]any{"view": "output", "query": a.ID}).text
 		if !strings.Contains(told, b.says) || strings.ContainsAny(told, "\x1b\a") {
 			return fmt.Sprintf("the output as it is told: %q", told)
 		}
 	}
+
 	if strings.HasPrefix(a.Reason, "timeout") {
 		wall, _ := time.ParseDuration(b.wall)
 		b.late = append(b.late, time.Duration(run.Wall*1e9)-wall-50*time.Millisecond)
 	}
+
 	return ""
 }
 
 // killSupervisor proposes the abuse, and kills who watches over it once it is there.
 func (b *battle) killSupervisor(args map[string]any, mark string) answer {
 	args["wait_seconds"] = 0
+
 	a := b.c.call("run_experiment", args)
 	if a.Error != nil {
 		return a
 	}
+
 	for end := time.Now().Add(10 * time.Second); len(marked(mark)) < 3 && time.Now().Before(end); {
 		time.Sleep(2 * time.Millisecond)
 	}
 	must(b.t, syscall.Kill(b.supervisor(a.ID), syscall.SIGKILL))
+
 	for killed := time.Now(); ; time.Sleep(200 * time.Microsecond) {
 		if len(marked(mark)) == 0 {
 			b.late = append(b.late, time.Since(killed))
 			return b.c.call("wait_run", map[string]any{"id": a.ID})
 		}
+
 		if time.Since(killed) > 10*time.Second {
 			return b.c.call("wait_run", map[string]any{"id": a.ID})
 		}
@@ -278,6 +316,7 @@ func marked(mark string) (pids []string) {
 		}
 	}
 	slices.Sort(pids)
+
 	return slices.Compact(pids)
 }
 
@@ -288,23 +327,29 @@ func (b *battle) record(job string) (run research.Run, output []byte) {
 	must(b.t, l.View(b.t.Context(), func(tx *ledger.Tx) error {
 		return tx.Records(1, func(r research.Record) error {
 			var this research.Run
+
 			if r.Kind != research.KindRunFinished {
 				return nil
 			}
+
 			if err := json.Unmarshal(r.Body, &this); err != nil {
 				return err
 			}
+
 			if b.tier = cmp.Or(this.Enforced["tree"], b.tier); string(this.Job) == job {
 				run = this
 			}
+
 			return nil
 		})
 	}))
+
 	if run.Output != "" {
 		var err error
 		output, err = l.Output(run.Output)
 		must(b.t, err)
 	}
+
 	return run, output
 }
 
@@ -323,48 +368,61 @@ func (b *battle) world(base string) map[string]string {
 		case skip.MatchString(rel):
 			return nil
 		}
+
 		info, err := d.Info()
 		if err != nil {
 			return err
 		}
 		st := info.Sys().(*syscall.Stat_t)
 		world[rel] = fmt.Sprint(info.Mode(), " ", st.Uid, " ", st.Gid)
+
 		switch {
 		case d.Type() == fs.ModeSymlink:
 			to, err := os.Readlink(path)
 			world[rel] += " to " + to
+
 			return err
 		case d.Type().IsRegular():
 			text, err := os.ReadFile(path)
 			world[rel] += fmt.Sprintf(" %d %x at %s", st.Nlink, sha256.Sum256(text), info.ModTime())
+
 			return err
 		}
+
 		return nil
 	}))
+
 	return world
 }
 
 // row is the abuse's line of the table in docs/confinement.md.
 func (b *battle) row() string {
 	dead := "–"
+
 	if len(b.late) > 0 {
 		slices.Sort(b.late)
 		ms := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1e3 }
 		dead = fmt.Sprintf("%.1f / %.1f", ms(b.late[len(b.late)/2]), ms(b.late[(len(b.late)*99+99)/100-1]))
 	}
+
 	tier := "copies"
 	if strings.Contains(b.tier, "namespace") {
 		tier = "namespaces"
 	}
+
 	outcome := b.verdict
 	if b.value != "" {
 		outcome += ", 100 → " + b.value
 	}
+
 	if b.told != "" {
 		outcome += ": " + b.told
 	}
+
 	if len(b.wrong) > 0 {
 		outcome = "WRONG: " + strings.ReplaceAll(b.wrong[0], "\n", " ")
 	}
-	return fmt.Sprintf("| %s | the binary | %s | %s | %d | %s | %d | %s |", b.name, tier, b.user, b.trials, dead, b.survivors, outcome)
+
+	return fmt.Sprintf("| %s | the binary | %s | %s | %d | %s | %d | %s |", b.name, tier, b.user, b.trials, dead,
+		b.survivors, outcome)
 }

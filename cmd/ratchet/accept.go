@@ -25,37 +25,46 @@ func acceptCommand(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
+
 			c, now, digest, err := l.Pending(cmd.Context())
 			if err != nil {
 				return err
 			}
+
 			if digest == c.Digest {
 				return a.emit(accepted{c.Name, digest, false}, func(w io.Writer) {
 					fmt.Fprintf(w, "the contract of %s is the accepted one; nothing to do\n", c.Name)
 				})
 			}
+
 			if !isTerminal(a.Stdin) {
 				return research.Errorf(research.CodeContract, "run it yourself, in a terminal",
 					"accepting a contract is a person's decision")
 			}
 			printChange(a.talk(), c.Program, now)
+
 			allow, err := a.newTargets(cmd, l, c.Program, now)
 			if err != nil {
 				return err
 			}
 			fmt.Fprintf(a.talk(), "\nThe next run calibrates anew. Type the campaign's name (%s) to accept: ", c.Name)
+
 			line, _ := bufio.NewReader(a.Stdin).ReadString('\n')
 			if strings.TrimSpace(line) != c.Name {
-				return research.Errorf(research.CodeContract, "run `ratchet accept` again", "not accepted: the name differs")
+				return research.Errorf(research.CodeContract, "run `ratchet accept` again",
+					"not accepted: the name differs")
 			}
+
 			if err := l.Accept(cmd.Context(), digest, research.ByTerminal); err != nil {
 				return err
 			}
+
 			if allow != nil {
 				if err := l.Allow(allow); err != nil {
 					return err
 				}
 			}
+
 			return a.emit(accepted{c.Name, digest, true}, func(w io.Writer) { fmt.Fprintln(w, "accepted") })
 		},
 	}
@@ -73,24 +82,29 @@ func (a *app) talk() io.Writer {
 	if a.JSON {
 		return a.Stderr
 	}
+
 	return a.Stdout
 }
 
 // newTargets shows what notify names, where it was changed: who accepts that
 // allows it, too. nil where it was not.
 func (a *app) newTargets(cmd *cobra.Command, l *lab.Lab, was, now research.Program) (*lab.Allowance, error) {
-	changed := slices.ContainsFunc(research.Changes(was, now), func(c research.Change) bool { return c.Key == "notify" })
+	changed := slices.ContainsFunc(research.Changes(was, now),
+		func(c research.Change) bool { return c.Key == "notify" })
 	if !changed || len(now.Notify) == 0 {
 		return nil, nil
 	}
+
 	allow, err := l.ToAllow(cmd.Context())
 	if err != nil {
 		return nil, err
 	}
 	fmt.Fprintf(a.talk(), "\nTo accept it allows this to run as you, unconfined, and to send what it says:\n")
+
 	for _, line := range allow.Lines {
 		fmt.Fprintf(a.talk(), "  %s\n", lab.PlainLine(line))
 	}
+
 	return allow, nil
 }
 

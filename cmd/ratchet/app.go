@@ -61,13 +61,16 @@ func run(args []string, a *app) int {
 	err := cmd.ExecuteContext(ctx)
 	a.shown.End()
 	a.JSON = a.JSON || slices.Contains(args, "--json") // flags behind a mistake were not read
+
 	if err == nil {
 		return exitDone
 	}
+
 	var quiet silent
 	if errors.As(err, &quiet) {
 		return int(quiet)
 	}
+
 	return a.explain(err)
 }
 
@@ -82,18 +85,22 @@ func (a *app) explain(err error) int {
 	var e *research.Error
 	if !errors.As(err, &e) { // cobra's own are about usage; anything else is a defect and shows itself whole
 		e = &research.Error{Code: research.CodeInternal, Msg: err.Error(), Next: "run `ratchet doctor`"}
-		if strings.HasPrefix(err.Error(), "unknown ") || strings.Contains(err.Error(), "arg(s)") || strings.Contains(err.Error(), "flag") {
+		if strings.HasPrefix(err.Error(), "unknown ") || strings.Contains(err.Error(), "arg(s)") ||
+			strings.Contains(err.Error(), "flag") {
 			e.Code, e.Next = research.CodeBadArgument, "`ratchet help`, or the command with --help, tells what it takes"
 		}
 	}
+
 	if a.JSON {
 		fmt.Fprintf(a.Stderr, "%s\n", tools.Refusal(e).Structured)
 		return exitCode(e.Code)
 	}
 	fmt.Fprintf(a.Stderr, "ratchet: %s\n", e.Msg)
+
 	if e.Next != "" {
 		fmt.Fprintf(a.Stderr, "next: %s\n", e.Next)
 	}
+
 	return exitCode(e.Code)
 }
 
@@ -106,6 +113,7 @@ func exitCode(code research.Code) int {
 	case research.CodeInternal, research.CodeLedger, research.CodeReport, research.CodeStorage, research.CodeCancelled:
 		return exitFailed
 	}
+
 	return exitRefused
 }
 
@@ -118,17 +126,21 @@ func (a *app) labFor(ctx context.Context, who lab.Client) (*lab.Lab, error) {
 	return a.open(ctx, who, nil)
 }
 
-func (a *app) open(ctx context.Context, who lab.Client, advance func(what string, done, total uint64)) (*lab.Lab, error) {
+func (a *app) open(
+	ctx context.Context, who lab.Client, advance func(what string, done, total uint64),
+) (*lab.Lab, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("find the program's own file: %w", err)
 	}
+
 	led := a.Ledger
 	if led == "" {
 		led = os.Getenv("RATCHET_LEDGER")
 	}
-	return lab.Open(ctx, lab.Options{Dir: a.Dir, GitDir: a.gitDir, CommonDir: a.commonDir, Program: a.Program, Ledger: led, Client: who, Version: a.Version, Observe: a.observe,
-		Advance:   advance,
+
+	return lab.Open(ctx, lab.Options{Dir: a.Dir, GitDir: a.gitDir, CommonDir: a.commonDir, Program: a.Program,
+		Ledger: led, Client: who, Version: a.Version, Observe: a.observe, Advance: advance,
 		Supervise: []string{self, "supervise"}, Tell: []string{self, "notify", "send"}})
 }
 
@@ -140,6 +152,7 @@ func (a *app) emit(v any, text func(io.Writer)) error {
 	}
 	enc := json.NewEncoder(a.Stdout)
 	enc.SetIndent("", "  ")
+
 	return enc.Encode(v)
 }
 

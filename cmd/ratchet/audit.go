@@ -25,14 +25,18 @@ No decision rests on these runs, so the figure is unbiased whatever led to the i
 			if err != nil {
 				return err
 			}
+
 			o, err := l.Audit(cmd.Context(), pairs, 0, nil) // follow shows how it goes on
 			if o, err = a.follow(cmd.Context(), l, o, err); err != nil {
 				return err
 			}
+
 			return a.emit(o, func(w io.Writer) { fmt.Fprintln(w, o.Finding) })
 		},
 	}
-	cmd.Flags().IntVar(&pairs, "pairs", 0, fmt.Sprintf("how many (default %d; 2 of a deterministic metric)", research.AuditPairs))
+	cmd.Flags().IntVar(&pairs, "pairs", 0, fmt.Sprintf("how many (default %d; 2 of a deterministic metric)",
+		research.AuditPairs))
+
 	return cmd
 }
 
@@ -48,13 +52,16 @@ func (a *app) follow(ctx context.Context, l *lab.Lab, first *lab.Outcome, err er
 			wait = time.Second
 		}
 		defer p.End()
+
 		for err == nil && o.Status == "running" {
 			p.Job(*o)
 			o, err = l.Wait(ctx, lab.WaitRequest{ID: string(o.ID), Wait: wait}, nil)
 		}
 	}
+
 	if err == nil && o.Reason != "" {
 		err = research.Errorf(research.CodeProgram, "mend it, and call again", "%s: %s", o.ID, o.Reason)
 	}
+
 	return o, err
 }

@@ -29,7 +29,9 @@ func backupCommand(a *app) *cobra.Command {
 			return a.backup(cmd, args[0], outputs)
 		},
 	}
-	cmd.Flags().BoolVar(&outputs, "outputs", false, "also copy what runs printed, to the folder outputs beside FILE, which backups share")
+	cmd.Flags().BoolVar(&outputs, "outputs", false,
+		"also copy what runs printed, to the folder outputs beside FILE, which backups share")
+
 	return cmd
 }
 
@@ -49,28 +51,38 @@ func (a *app) backup(cmd *cobra.Command, file string, outputs bool) error {
 	if err != nil {
 		return fmt.Errorf("find %s: %w", file, err)
 	}
+
 	if info, err := os.Stat(filepath.Dir(file)); err != nil || !info.IsDir() {
-		return research.Errorf(research.CodeBadArgument, "create it, or name another", "there is no folder %s", filepath.Dir(file))
+		return research.Errorf(research.CodeBadArgument, "create it, or name another", "there is no folder %s",
+			filepath.Dir(file))
 	}
+
 	l, err := a.lab(cmd.Context())
 	if err != nil {
 		return err
 	}
+
 	report, err := l.Ledger().Backup(cmd.Context(), file)
 	if err != nil {
 		return err
 	}
-	s := saved{File: file, Anchor: strings.TrimSuffix(file, ".db") + ".head", Records: report.Records, Head: report.Head}
+
+	s := saved{File: file, Anchor: strings.TrimSuffix(file, ".db") + ".head", Records: report.Records,
+		Head: report.Head}
 	if info, err := os.Stat(file); err == nil {
 		s.Bytes = info.Size()
 	}
+
 	if outputs {
 		if s.Outputs, s.Left, err = l.Ledger().BackupOutputs(file); err != nil {
 			return err
 		}
 	}
+
 	return a.emit(s, func(w io.Writer) {
-		fmt.Fprintf(w, "backed up and verified: %d records, head %.12s\n%s (%d bytes), %s\n", s.Records, s.Head, s.File, s.Bytes, s.Anchor)
+		fmt.Fprintf(w, "backed up and verified: %d records, head %.12s\n%s (%d bytes), %s\n", s.Records, s.Head, s.File,
+			s.Bytes, s.Anchor)
+
 		if outputs {
 			fmt.Fprintf(w, "outputs copied: %d, left out: %d\n", s.Outputs, s.Left)
 		}

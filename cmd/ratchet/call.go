@@ -24,24 +24,29 @@ func callCommand(a *app) *cobra.Command {
 			if !ok {
 				return research.Errorf(research.CodeBadArgument, "one of: "+toolNames(), "no tool %q", args[0])
 			}
+
 			raw := json.RawMessage("{}")
 			if len(args) == 2 {
 				raw = json.RawMessage(args[1])
 			}
 			env := tools.Env{Open: a.lab, Progress: func(s string) { fmt.Fprintln(a.Stderr, s) }}
+
 			answer, err := t.Call(cmd.Context(), env, raw)
 			if err != nil {
 				if a.JSON { // an answer too: scripts read one stream
 					a.printf("%s\n", tools.Refusal(err).Structured)
 					return silent(a.explain(err))
 				}
+
 				return err
 			}
+
 			if a.JSON {
 				a.printf("%s\n", answer.Structured)
 				return nil
 			}
 			a.printf("%s\n", answer.Text)
+
 			return nil
 		},
 	}
@@ -52,5 +57,6 @@ func toolNames() string {
 	for _, t := range tools.All() {
 		names = append(names, t.Name)
 	}
+
 	return strings.Join(names, ", ")
 }

@@ -19,7 +19,8 @@ func ideas(op, idea string) map[string]any {
 // session started still runs. What comes back later finds its claim taken.
 func TestClaimFallsWithItsSession(t *testing.T) {
 	s := newSite(t)
-	s.sh("sh", "-c", "sed -i 's/^budget:/parallel: 64\\nbudget:/' program.md && git commit -qam 'no turns between tests'")
+	s.sh("sh", "-c",
+		"sed -i 's/^budget:/parallel: 64\\nbudget:/' program.md && git commit -qam 'no turns between tests'")
 	g := s.gated()
 	a := s.connect()
 	a.calibrated()
@@ -29,6 +30,7 @@ func TestClaimFallsWithItsSession(t *testing.T) {
 	b.calibrated()
 	says := func(got answer, want string) {
 		t.Helper()
+
 		if !strings.Contains(got.text, want) {
 			t.Errorf("want %q in %s", want, got.text)
 		}
@@ -47,14 +49,17 @@ func TestClaimFallsWithItsSession(t *testing.T) {
 	a = s.connect()
 	says(a.call("share", ideas("release", "1")), "you don't hold idea 1: it is claimed by")
 	s.write("work.txt", "slow\n")
-	says(a.call("run_experiment", map[string]any{"hypothesis": "one word", "idea": "1"}), "claimed: idea 1 is claimed by")
+	says(a.call("run_experiment", map[string]any{"hypothesis": "one word", "idea": "1"}),
+		"claimed: idea 1 is claimed by")
 
 	// killed in the middle of an experiment: the idea is held until that ends
-	says(a.call("run_experiment", map[string]any{"hypothesis": "one slow word", "idea": "2", "wait_seconds": 0}), "x1 running")
+	says(a.call("run_experiment", map[string]any{"hypothesis": "one slow word", "idea": "2", "wait_seconds": 0}),
+		"x1 running")
 	a.kill()
 	says(b.call("share", ideas("claim", "2")), "which runs x1")
 	says(b.call("read_log", map[string]any{"view": "sessions"}), "runs x1 for")
 	g.open()
+
 	if a := b.call("wait_run", map[string]any{"id": "x1"}); a.Status != "done" {
 		t.Fatal(a.text)
 	}
@@ -66,6 +71,7 @@ func TestClaimFallsWithItsSession(t *testing.T) {
 	says(b.call("read_log", map[string]any{"view": "ideas"}), "idea 2 (claimed by you; tried in x1: improved)")
 	a.close()
 	b.close()
+
 	if out := s.sh(ratchet, "verify", "--recompute"); !strings.Contains(out, "every verdict follows") {
 		t.Error(out)
 	}
@@ -77,6 +83,7 @@ func TestClaimExpires(t *testing.T) {
 	s := newSite(t)
 	s.sh(ratchet, "call", "start_campaign")
 	s.sh(ratchet, "call", "wait_run")
+
 	tests := []struct {
 		name string
 		ago  time.Duration
@@ -88,26 +95,32 @@ func TestClaimExpires(t *testing.T) {
 		{"its clock was set back a little since", -time.Minute, false},
 	}
 	for i, tt := range tests {
-		l, err := ledger.Open(filepath.Join(s.dir, ".git", "ratchet", "ledger.db"), ledger.Options{Now: func() time.Time { return time.Now().Add(-tt.ago) }})
+		l, err := ledger.Open(filepath.Join(s.dir, ".git", "ratchet", "ledger.db"),
+			ledger.Options{Now: func() time.Time { return time.Now().Add(-tt.ago) }})
 		if err != nil {
 			t.Fatal(err)
 		}
 		who, n := fmt.Sprint("holder", i), i+1
+
 		entry := func(kind research.Kind, body any) research.Entry {
 			return research.Entry{Campaign: "shrink", Session: who, Kind: kind, Body: body}
 		}
-		if _, err := l.Append(t.Context(), entry(research.KindSessionJoined, research.SessionJoin{Codename: who, Checkout: "/" + who}),
+		if _, err := l.Append(t.Context(), entry(research.KindSessionJoined,
+			research.SessionJoin{Codename: who, Checkout: "/" + who}),
 			entry(research.KindIdeaAdded, research.Idea{N: n, Text: tt.name}),
 			entry(research.KindIdeaClaimed, research.IdeaClaim{N: n, Fence: 1, Checkout: "/" + who})); err != nil {
 			t.Fatal(err)
 		}
+
 		out, err := s.try(ratchet, "call", "share", fmt.Sprintf(`{"ops": [{"op": "claim", "idea": %d}]}`, n))
 		if want := "claim 2"; tt.free && !strings.Contains(out, want) {
 			t.Errorf("%s: want %q in %s", tt.name, want, out)
 		}
+
 		if want := "claimed by " + who; !tt.free && (err == nil || !strings.Contains(out, want)) {
 			t.Errorf("%s: want %q in %s", tt.name, want, out)
 		}
+
 		_, err = l.Append(t.Context(), entry(research.KindIdeaReleased, research.IdeaRelease{N: n, Fence: 1}))
 		if tt.free != (err != nil) {
 			t.Errorf("%s: the first holder's release gives %v", tt.name, err)

@@ -35,29 +35,35 @@ func (s *site) binary() string { return cmp.Or(s.other, ratchet) }
 // alone makes the site's runs count as made on a quiet machine; see quiet.
 func (s *site) alone() {
 	s.t.Helper()
+
 	bin, err := faulty()
 	if err != nil {
 		s.t.Fatal(err)
 	}
+
 	s.other, s.env = bin, append(s.env, "RATCHET_FAULT="+quiet)
 }
 
 func newSite(t testing.TB) *site {
 	t.Helper()
 	base := t.TempDir()
-	s := &site{t: t, dir: filepath.Join(base, "repo"), env: append(os.Environ(), isolated(filepath.Join(base, "home"))...)}
+	s := &site{t: t, dir: filepath.Join(base, "repo"),
+		env: append(os.Environ(), isolated(filepath.Join(base, "home"))...)}
+
 	get := func(k string) string {
 		for _, kv := range isolated(filepath.Join(base, "home")) {
 			if v, ok := strings.CutPrefix(kv, k+"="); ok {
 				return v
 			}
 		}
+
 		return ""
 	}
 	if err := makeRepo(s.dir, get); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.vacate)
+
 	return s
 }
 
@@ -78,6 +84,7 @@ func (s *site) vacate() {
 
 func (s *site) write(name, text string) {
 	s.t.Helper()
+
 	if err := os.WriteFile(filepath.Join(s.dir, name), []byte(text), 0o666); err != nil {
 		s.t.Fatal(err)
 	}
@@ -85,20 +92,24 @@ func (s *site) write(name, text string) {
 
 func (s *site) read(name string) string {
 	s.t.Helper()
+
 	b, err := os.ReadFile(filepath.Join(s.dir, name))
 	if err != nil {
 		s.t.Fatal(err)
 	}
+
 	return string(b)
 }
 
 // sh runs a command in the repository; it must succeed.
 func (s *site) sh(name string, args ...string) string {
 	s.t.Helper()
+
 	out, err := s.try(name, args...)
 	if err != nil {
 		s.t.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, out)
 	}
+
 	return out
 }
 
@@ -114,6 +125,7 @@ func (s *site) try(name string, args ...string) (string, error) {
 		}
 		out, err = s.once(name, "call", "wait_run", fmt.Sprintf(`{"id": %q, "wait_seconds": 50}`, m[1]))
 	}
+
 	return out, err
 }
 
@@ -121,6 +133,7 @@ func (s *site) once(name string, args ...string) (string, error) {
 	cmd := exec.Command(name, args...)
 	cmd.Dir, cmd.Env, cmd.SysProcAttr = s.dir, s.env, &syscall.SysProcAttr{Credential: s.as}
 	out, err := cmd.CombinedOutput()
+
 	return string(out), err
 }
 
@@ -132,6 +145,7 @@ func (s *site) supervisor(job string) int {
 	}
 	first, _, _ := strings.Cut(string(b), "\n")
 	pid, _ := strconv.Atoi(first)
+
 	return pid
 }
 
@@ -148,6 +162,7 @@ func (s *site) connect() *client {
 	s.t.Helper()
 	cmd := exec.Command(s.binary(), "mcp")
 	cmd.Dir, cmd.Env = s.dir, s.env
+
 	return s.talk(cmd)
 }
 
@@ -156,14 +171,17 @@ func (s *site) talk(cmd *exec.Cmd) *client {
 	s.t.Helper()
 	cmd.Stderr = os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: s.as}
+
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		s.t.Fatal(err)
 	}
+
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		s.t.Fatal(err)
 	}
+
 	if err := cmd.Start(); err != nil {
 		s.t.Fatal(err)
 	}
@@ -171,15 +189,18 @@ func (s *site) talk(cmd *exec.Cmd) *client {
 	c.request("initialize", map[string]any{"protocolVersion": "2025-06-18", "capabilities": map[string]any{},
 		"clientInfo": map[string]any{"name": "test", "version": "1"}})
 	c.send(map[string]any{"jsonrpc": "2.0", "method": "notifications/initialized"})
+
 	return c
 }
 
 func (c *client) send(v any) {
 	c.t.Helper()
+
 	b, err := json.Marshal(v)
 	if err != nil {
 		c.t.Fatal(err)
 	}
+
 	if _, err := c.in.Write(append(b, '\n')); err != nil {
 		c.t.Fatalf("write to the server: %v", err)
 	}
@@ -190,11 +211,13 @@ func (c *client) request(method string, params any) json.RawMessage {
 	c.t.Helper()
 	c.next++
 	c.send(map[string]any{"jsonrpc": "2.0", "id": c.next, "method": method, "params": params})
+
 	for {
 		line, err := c.out.ReadBytes('\n')
 		if err != nil {
 			c.t.Fatalf("%s: read from the server: %v", method, err)
 		}
+
 		var m struct {
 			ID     *int            `json:"id"`
 			Result json.RawMessage `json:"result"`
@@ -203,12 +226,15 @@ func (c *client) request(method string, params any) json.RawMessage {
 		if err := json.Unmarshal(line, &m); err != nil {
 			c.t.Fatalf("%s: stdout carries protocol only, but got %q", method, line)
 		}
+
 		if m.ID == nil || *m.ID != c.next {
 			continue
 		}
+
 		if m.Error != nil {
 			c.t.Fatalf("%s: %s", method, m.Error)
 		}
+
 		return m.Result
 	}
 }
@@ -242,24 +268,29 @@ func (c *client) call(tool string, args map[string]any) answer {
 // its job runs: on a busy machine one call's time may be too short.
 func lasting(once func(tool string, args map[string]any) answer, tool string, args map[string]any) answer {
 	a := once(tool, args)
-	if _, own := args["wait_seconds"]; own || !slices.Contains([]string{"run_experiment", "wait_run", "measure_metric"}, tool) {
+	if _, own := args["wait_seconds"]; own || !slices.Contains([]string{"run_experiment", "wait_run", "measure_metric"},
+		tool) {
 		return a
 	}
+
 	for range 10 {
 		if a.Status != "running" {
 			break
 		}
 		a = once("wait_run", map[string]any{"id": a.ID, "wait_seconds": 50})
 	}
+
 	return a
 }
 
 func (c *client) once(tool string, args map[string]any) answer {
 	c.t.Helper()
+
 	if args == nil {
 		args = map[string]any{}
 	}
 	raw := c.request("tools/call", map[string]any{"name": tool, "arguments": args})
+
 	var r struct {
 		Content []struct {
 			Text string `json:"text"`
@@ -270,20 +301,24 @@ func (c *client) once(tool string, args map[string]any) answer {
 	if err := json.Unmarshal(raw, &r); err != nil {
 		c.t.Fatalf("%s: %v in %s", tool, err, raw)
 	}
+
 	var a answer
 	if err := json.Unmarshal(r.Structured, &a); err != nil {
 		c.t.Fatalf("%s: %v in %s", tool, err, raw)
 	}
+
 	if r.IsError != (a.Error != nil) {
 		c.t.Fatalf("%s: isError is %t but the answer is %s", tool, r.IsError, r.Structured)
 	}
 	a.text, a.size = r.Content[0].Text, len(r.Structured)
+
 	return a
 }
 
 // calibrated starts the campaign and waits for its calibration.
 func (c *client) calibrated() {
 	c.t.Helper()
+
 	a := c.call("start_campaign", nil)
 	if a.ID != "" {
 		c.call("wait_run", map[string]any{"id": a.ID})
@@ -292,6 +327,7 @@ func (c *client) calibrated() {
 
 func (c *client) close() {
 	c.in.Close()
+
 	if err := c.cmd.Wait(); err != nil {
 		c.t.Errorf("the server ended with %v", err)
 	}
@@ -311,5 +347,6 @@ func alive(mark string) (pids []string) {
 			pids = append(pids, fmt.Sprintf("%s: %q", filepath.Base(filepath.Dir(d)), b))
 		}
 	}
+
 	return pids
 }

@@ -34,9 +34,11 @@ func (b *board) set(t *testing.T, a agent, transport, column, problem string) {
 	t.Helper()
 	b.mu.Lock()
 	defer b.mu.Unlock()
+
 	if problem != "" {
 		t.Errorf("%s over %s: %s: %s", a.name, transport, column, problem)
 		b.cells[[3]string{a.id, transport, column}] = "**no**"
+
 		return
 	}
 	b.put(a, transport, column, "yes")
@@ -49,11 +51,14 @@ func (b *board) put(a agent, transport, column, text string) {
 // table is the board in Markdown; what was not tried is a question mark.
 func (b *board) table(t *testing.T) string {
 	var s strings.Builder
-	fmt.Fprintf(&s, "| client | transport | %s |\n|---|---%s|\n", strings.Join(columns, " | "), strings.Repeat("|---", len(columns)))
+	fmt.Fprintf(&s, "| client | transport | %s |\n|---|---%s|\n", strings.Join(columns, " | "),
+		strings.Repeat("|---", len(columns)))
+
 	for _, a := range agents() {
 		_, version := fromNPM(t, a.id)
 		for _, transport := range []string{"stdio", "HTTP"} {
 			fmt.Fprintf(&s, "| %s %s | %s |", a.name, version, transport)
+
 			for _, c := range columns {
 				cell := b.cells[[3]string{a.id, transport, c}]
 				if cell == "" {
@@ -64,6 +69,7 @@ func (b *board) table(t *testing.T) string {
 			s.WriteByte('\n')
 		}
 	}
+
 	return s.String()
 }
 
@@ -81,6 +87,7 @@ func TestClients(t *testing.T) {
 				t.Parallel()
 				chain(t, b, transport)
 			})
+
 			for _, a := range agents() {
 				t.Run(a.id+"/"+transport, func(t *testing.T) {
 					t.Parallel()
@@ -90,6 +97,7 @@ func TestClients(t *testing.T) {
 		}
 	})
 	t.Logf("\n%s", b.table(t))
+
 	if *clientTable != "" {
 		if err := os.WriteFile(*clientTable, []byte(b.table(t)), 0o666); err != nil {
 			t.Fatal(err)
@@ -101,6 +109,7 @@ func TestClients(t *testing.T) {
 func TestClient(t *testing.T) {
 	t.Parallel()
 	all := agents()
+
 	i := slices.IndexFunc(all, func(a agent) bool { bin, _ := fromNPM(t, a.id); return bin != "" })
 	if i < 0 {
 		t.Skipf("no client is installed in %s: `.ci/clients codex` installs one", clientsDir())
@@ -108,6 +117,7 @@ func TestClient(t *testing.T) {
 	s := slowSite(t, time.Second)
 	p := newPlay(s, 1)
 	r := newRig(t, s, all[i], p.move, nil)
+
 	out, err := r.run(10*time.Minute, r.agent.start...).wait()
 	if problem := r.whole(p); problem != "" || err != nil {
 		t.Errorf("%s: %s (%v)\n%s", r.agent.name, problem, err, tail(out))
@@ -117,6 +127,7 @@ func TestClient(t *testing.T) {
 // single is all that is tried with one client over one transport.
 func single(t *testing.T, b *board, a agent, transport string) {
 	s := slowSite(t, *clientRun)
+
 	var v *served
 	if transport == "HTTP" {
 		v = s.serve("")
@@ -128,15 +139,19 @@ func single(t *testing.T, b *board, a agent, transport string) {
 
 	began := time.Now()
 	out, err := r.run(5*(*clientRun+time.Minute)+2*time.Minute, a.start...).wait()
+
 	problem := r.whole(p)
 	if problem != "" || err != nil {
 		problem = fmt.Sprintf("%s (%v)\n%s", problem, err, tail(out))
 	}
 	b.set(t, a, transport, "campaign", problem)
-	t.Logf("%s over %s: five experiments in %s, answers %v, %d turns, unknown requests %v", a.name, transport, time.Since(began).Round(time.Second), p.forms, len(r.model.Turns()), r.model.Unknown())
+	t.Logf("%s over %s: five experiments in %s, answers %v, %d turns, unknown requests %v", a.name, transport,
+		time.Since(began).Round(time.Second), p.forms, len(r.model.Turns()), r.model.Unknown())
 	missing := ""
+
 	if turns := r.model.Turns(); len(turns) > 0 {
-		for _, tool := range []string{"start_campaign", "run_experiment", "wait_run", "stop_run", "measure_metric", "keep", "revert", "read_log", "share", "plot"} {
+		for _, tool := range []string{"start_campaign", "run_experiment", "wait_run", "stop_run", "measure_metric",
+			"keep", "revert", "read_log", "share", "plot"} {
 			if turns[0].Offered(tool) == "" {
 				missing += " " + tool
 			}
@@ -151,10 +166,12 @@ func single(t *testing.T, b *board, a agent, transport string) {
 // lists: the client's own list of servers has Ratchet, and, in those that connect, connected.
 func (r *rig) lists(t *testing.T, b *board, transport string) {
 	out, err := r.run(2*time.Minute, r.agent.list...).wait()
+
 	problem := ""
 	if err != nil || !r.agent.connected.MatchString(out) {
 		problem = fmt.Sprintf("%v\n%s", err, tail(out))
 	}
+
 	if b.set(t, r.agent, transport, "list", problem); problem == "" && !r.agent.checks {
 		b.put(r.agent, transport, "list", "listed (it does not connect)")
 	}
@@ -166,13 +183,16 @@ func (r *rig) resources(t *testing.T, b *board, transport string) {
 		if n := len(t.Results); n < len(r.agent.resources) {
 			return r.agent.resources[n]
 		}
+
 		return scripted.Move{Say: "That is all."}
 	})
 	out, err := r.run(2*time.Minute, r.agent.start...).wait()
+
 	var got []scripted.Result
 	if turns := r.model.Turns(); len(turns) > 0 {
 		got = turns[len(turns)-1].Results
 	}
+
 	problem := ""
 	if len(got) != 2 {
 		problem = fmt.Sprintf("%q (%v)\n%s", got, err, tail(out))
@@ -190,8 +210,10 @@ func (r *rig) prompts(t *testing.T, b *board, transport string) {
 	}
 	r.script(func(scripted.Turn) scripted.Move { return scripted.Move{Say: "I see."} })
 	loop, _ := prompts.Get("loop")
-	last := loop.Text[strings.LastIndex(strings.TrimSpace(loop.Text), "\n")+1:] // the instructions say other words of it
+	last := loop.Text[strings.LastIndex(strings.TrimSpace(loop.Text),
+		"\n")+1:] // the instructions say other words of it
 	out, err := r.run(2*time.Minute, r.agent.prompt...).wait()
+
 	turns, problem := r.model.Turns(), ""
 	if len(turns) == 0 || !strings.Contains(turns[0].User, strings.TrimSpace(last)) {
 		problem = fmt.Sprintf("%d turns (%v)\n%s", len(turns), err, tail(out))
@@ -214,10 +236,12 @@ func (r *rig) interrupted(t *testing.T, b *board, transport string, p *play) {
 	patience := time.AfterFunc(20*time.Second, func() { c.kill() })
 	said, _ := c.wait()
 	again.Stop()
+
 	if !patience.Stop() {
 		problem = "it lives on after Ctrl-C, twice\n" + tail(said)
 	}
 	t.Logf("%s over %s: Ctrl-C ended it after %s", r.agent.name, transport, time.Since(began).Round(time.Millisecond))
+
 	out := ""
 	for end := time.Now().Add(*clientRun + time.Minute); problem == "" && !strings.Contains(out, "regressed: "); {
 		if out = r.sh(ratchet, "call", "wait_run", fmt.Sprintf(`{"id":"x%d"}`, n)); time.Now().After(end) {
@@ -230,6 +254,7 @@ func (r *rig) interrupted(t *testing.T, b *board, transport string, p *play) {
 // until waits until an answer has said that experiment n runs.
 func (p *play) until(n int, limit time.Duration) string {
 	over := time.After(limit)
+
 	for {
 		select {
 		case got := <-p.running:
@@ -249,16 +274,20 @@ func chain(t *testing.T, b *board, transport string) {
 	s := slowSite(t, *clientRun)
 	p := newPlay(s, 5)
 	p.quick = true
+
 	var v *served
 	if transport == "HTTP" {
 		v = s.serve("")
 	}
+
 	links := append(agents(), agents()[0])
+
 	var r *rig
 	for i, a := range links {
 		if r = newRig(t, s, a, p.move, v); i == len(links)-1 {
 			break
 		}
+
 		c := r.run(2**clientRun+4*time.Minute, a.start...)
 		if problem := p.until(i+1, *clientRun+3*time.Minute); problem != "" {
 			c.kill()
@@ -267,19 +296,25 @@ func chain(t *testing.T, b *board, transport string) {
 		}
 		killed := c.kill()
 		_, _ = c.wait()
-		if v == nil && !slices.ContainsFunc(killed, func(s string) bool { return strings.HasSuffix(s, "ratchet mcp") }) {
+
+		if v == nil && !slices.ContainsFunc(killed,
+			func(s string) bool { return strings.HasSuffix(s, "ratchet mcp") }) {
 			t.Errorf("%s was killed, but not its server: %q", a.name, killed)
 		}
+
 		if v != nil {
 			v.kill()
 			v = s.serve(v.token, "--listen", strings.TrimSuffix(strings.TrimPrefix(v.url, "http://"), "/mcp"))
 		}
-		t.Logf("%s over %s is killed while experiment %d runs; kept so far %v, reverted %v", a.name, transport, i+1, p.kept, p.reverted)
+		t.Logf("%s over %s is killed while experiment %d runs; kept so far %v, reverted %v", a.name, transport, i+1,
+			p.kept, p.reverted)
+
 		if i > 0 {
 			b.set(t, a, transport, "resumes", "")
 		}
 	}
 	out, err := r.run(2**clientRun+4*time.Minute, r.agent.start...).wait()
+
 	problem := r.whole(p)
 	if problem != "" || err != nil {
 		problem = fmt.Sprintf("%s (%v)\n%s", problem, err, tail(out))

@@ -36,6 +36,7 @@ func claudeCode() agent {
 		return []string{"claude", "-p", prompt, "--output-format", "stream-json", "--verbose",
 			"--allowedTools", "mcp__ratchet,ListMcpResourcesTool,ReadMcpResourceTool"}
 	}
+
 	return agent{id: "claude-code", name: "Claude Code",
 		env: []string{"ANTHROPIC_BASE_URL=MODEL", "ANTHROPIC_AUTH_TOKEN=none", "ANTHROPIC_MODEL=scripted",
 			"CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC=1", "DISABLE_AUTOUPDATER=1"},
@@ -68,6 +69,7 @@ func gemini() agent {
 	start := func(prompt string) []string {
 		return []string{"gemini", "--approval-mode", "yolo", "--model", "gemini-2.5-flash", "--prompt", prompt}
 	}
+
 	return agent{id: "gemini", name: "Gemini CLI",
 		files: map[string]string{
 			".gemini/settings.json": `{
@@ -109,20 +111,24 @@ func opencode() agent {
 // the version that testdata/clients.txt names.
 func fromNPM(t testing.TB, id string) (bin, version string) {
 	t.Helper()
+
 	b, err := os.ReadFile("testdata/clients.txt")
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	for line := range strings.Lines(string(b)) {
 		if f := strings.Fields(line); len(f) == 3 && f[0] == id {
 			bin = filepath.Join(clientsDir(), f[0]+"-"+f[2], "node_modules", ".bin")
 			if _, err := os.Stat(bin); err != nil {
 				bin = ""
 			}
+
 			return bin, f[2]
 		}
 	}
 	t.Fatalf("testdata/clients.txt does not name %s", id)
+
 	return "", ""
 }
 
@@ -131,65 +137,81 @@ func clientsDir() string {
 	if dir := os.Getenv("RATCHET_CLIENTS"); dir != "" {
 		return dir
 	}
+
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		return ""
 	}
+
 	return filepath.Join(cache, "ratchet-clients")
 }
 
 // need skips the test unless the package is installed.
 func need(t testing.TB, id string) string {
 	t.Helper()
+
 	bin, version := fromNPM(t, id)
 	if bin == "" {
 		t.Skipf("%s %s is not installed in %s: `.ci/clients %s` installs it", id, version, clientsDir(), id)
 	}
+
 	return bin
 }
 
 // programs is a PATH of git, a shell, and node: the pinned one, else the machine's.
 func programs(t testing.TB) string {
 	t.Helper()
+
 	var path []string
 	if node, _ := fromNPM(t, "node"); node != "" {
 		path = append(path, node)
 	}
+
 	for _, tool := range []string{"git", "sh", "node"} {
 		if at, err := exec.LookPath(tool); err == nil {
 			path = append(path, filepath.Dir(at))
 		}
 	}
+
 	return strings.Join(path, ":")
 }
 
 // prepare makes the client's HOME, and installs Ratchet there as a person would.
 func (r *rig) prepare() {
 	r.t.Helper()
+
 	for name, text := range r.agent.files {
 		path := filepath.Join(r.home, name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 			r.t.Fatal(err)
 		}
+
 		if err := os.WriteFile(path, []byte(r.fill(text)), 0o600); err != nil {
 			r.t.Fatal(err)
 		}
 	}
+
 	args := []string{"install", r.agent.id}
 	if r.url != "" {
 		args = append(args, "--http="+r.url)
 	}
 	cmd := exec.Command(ratchet, args...)
+
 	cmd.Dir, cmd.Env = r.dir, r.environment()
 	if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "installed") {
 		r.t.Fatalf("ratchet %s: %v\n%s", strings.Join(args, " "), err, out)
 	}
-	if r.agent.id == "codex" && r.url == "" { // it hands servers nothing of its environment, and this rig's locks are its own
+
+	if r.agent.id == "codex" &&
+		r.url == "" { // it hands servers nothing of its environment, and this rig's locks are its own
 		path := filepath.Join(r.home, ".codex/config.toml")
+
 		b, err := os.ReadFile(path)
 		if err == nil {
-			err = os.WriteFile(path, fmt.Appendf(b, "\n[mcp_servers.ratchet.env]\nRATCHET_LOCKS = %q\n", r.locks), 0o600)
+			err = os.WriteFile(path, fmt.Appendf(b, "\n[mcp_servers.ratchet.env]\nRATCHET_LOCKS = %q\n", r.locks),
+				0o600)
 		}
+
 		if err != nil {
 			r.t.Fatal(err)
 		}
@@ -208,8 +230,10 @@ func (r *rig) environment() []string {
 	if r.token != "" {
 		env = append(env, "RATCHET_TOKEN="+r.token)
 	}
+
 	for _, kv := range r.agent.env {
 		env = append(env, r.fill(kv))
 	}
+
 	return env
 }

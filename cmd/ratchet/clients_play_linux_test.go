@@ -44,6 +44,7 @@ func (p *play) content(n int) string {
 	if n%2 == 0 {
 		size = 500
 	}
+
 	return p.first + "\n" + strings.Repeat("x", size) + "\n"
 }
 
@@ -67,12 +68,16 @@ func (p *play) read(r *scripted.Result) (a seen) {
 	if i := strings.Index(text, "Output:\n"); i >= 0 { // Codex: the time in front
 		text = text[i+len("Output:\n"):]
 	}
-	text = strings.TrimSpace(strings.NewReplacer("<untrusted_context>", "", "</untrusted_context>", "").Replace(text)) // Gemini CLI
+
+	text = strings.TrimSpace(strings.NewReplacer("<untrusted_context>", "", "</untrusted_context>",
+		"").Replace(text)) // Gemini CLI
 	if json.Unmarshal([]byte(text), &a) == nil {
 		p.forms["json"]++
 		return a
 	}
+
 	p.forms["text"]++
+
 	if m := statusLine.FindStringSubmatch(text); m != nil {
 		a.ID, a.Status = m[1], m[2]
 		if m := verdictLine.FindStringSubmatch(text); m != nil && a.Status == "done" {
@@ -83,6 +88,7 @@ func (p *play) read(r *scripted.Result) (a seen) {
 	} else if m := refusedLines.FindStringSubmatch(text); m != nil {
 		a.Error = &struct{ Code, Message string }{m[1], m[2]}
 	}
+
 	return a
 }
 
@@ -90,14 +96,17 @@ func (p *play) read(r *scripted.Result) (a seen) {
 func (p *play) move(t scripted.Turn) scripted.Move {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+
 	last := t.Last()
 	if last == nil {
 		return scripted.Move{Tool: "start_campaign"}
 	}
+
 	a := p.read(last)
 	if a.Error != nil {
 		return p.fail("%s is refused: %s: %s", last.Tool, a.Error.Code, a.Error.Message)
 	}
+
 	switch tool := last.Tool; {
 	case strings.HasSuffix(tool, "start_campaign"):
 		return scripted.Move{Tool: "wait_run"} // the calibration, or what another session left
@@ -106,11 +115,13 @@ func (p *play) move(t scripted.Turn) scripted.Move {
 	case a.Experiment == 0: // a keep or revert that was none
 		return p.fail("%s answered %s", tool, last.Text)
 	}
+
 	return p.propose()
 }
 
 func (p *play) judge(text string, a seen) scripted.Move {
 	n := 0
+
 	_, _ = fmt.Sscanf(a.ID, "x%d", &n) // stays 0 for a calibration
 	switch {
 	case a.Status == "running":
@@ -125,6 +136,7 @@ func (p *play) judge(text string, a seen) scripted.Move {
 		p.reverted = append(p.reverted, n)
 		return scripted.Move{Tool: "revert", Args: map[string]any{"lesson": fmt.Sprintf("edit %d makes it longer", n)}}
 	}
+
 	return p.fail("not the answer that experiment %d must have: %s", n, text)
 }
 
@@ -134,14 +146,17 @@ func (p *play) propose() scripted.Move {
 		p.over = true
 		return scripted.Move{Say: "The campaign is done."}
 	}
+
 	p.made++
 	if err := os.WriteFile(p.file, []byte(p.content(p.made)), 0o666); err != nil {
 		return p.fail("edit: %v", err)
 	}
+
 	args := map[string]any{"hypothesis": fmt.Sprintf("edit %d", p.made)}
 	if p.quick {
 		args["wait_seconds"] = 1
 	}
+
 	return scripted.Move{Tool: "run_experiment", Args: args}
 }
 

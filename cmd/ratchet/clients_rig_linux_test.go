@@ -34,12 +34,14 @@ type rig struct {
 func slowSite(t testing.TB, run time.Duration) *site {
 	t.Helper()
 	s := newSite(t)
-	s.write("bench.sh", fmt.Sprintf("grep -q '^slow' work.txt && sleep %g\necho METRIC size=$(wc -c < work.txt)\n", run.Seconds()))
+	s.write("bench.sh", fmt.Sprintf("grep -q '^slow' work.txt && sleep %g\necho METRIC size=$(wc -c < work.txt)\n",
+		run.Seconds()))
 	s.write("program.md", strings.Replace(s.read("program.md"), "wall: 120s", "wall: 300s", 1))
 	s.write("work.txt", strings.Repeat("x", 450)+"\n")
 	s.sh("git", "config", "user.name", "Ada")
 	s.sh("git", "config", "user.email", "ada@example.org")
 	s.sh("git", "commit", "-qam", "a slow benchmark")
+
 	return s
 }
 
@@ -51,17 +53,21 @@ func newRig(t testing.TB, s *site, a agent, script scripted.Script, v *served) *
 	base := filepath.Dir(s.dir)
 	at := *s
 	at.t = t
+
 	home, err := os.MkdirTemp(base, a.id+"-")
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &rig{site: &at, agent: a, model: scripted.New(script), home: home, locks: filepath.Join(base, "home", ".locks")}
+	r := &rig{site: &at, agent: a, model: scripted.New(script), home: home,
+		locks: filepath.Join(base, "home", ".locks")}
 	r.web = httptest.NewServer(r.model)
 	t.Cleanup(r.web.Close)
+
 	if v != nil {
 		r.url, r.token = strings.TrimSuffix(v.url, "/mcp"), v.token
 	}
 	r.prepare()
+
 	return r
 }
 
@@ -83,14 +89,18 @@ type process struct {
 func (r *rig) run(limit time.Duration, args ...string) *process {
 	r.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
+
 	args = slices.Clone(args)
 	for i := range args {
-		args[i] = strings.Replace(args[i], "PROMPT", "Run the research loop with Ratchet's tools until its budget is spent.", 1)
+		args[i] = strings.Replace(args[i], "PROMPT",
+			"Run the research loop with Ratchet's tools until its budget is spent.", 1)
 	}
-	p := &process{cmd: exec.CommandContext(ctx, filepath.Join(need(r.t, r.agent.id), args[0]), args[1:]...), said: &bytes.Buffer{}, stop: cancel}
+	p := &process{cmd: exec.CommandContext(ctx, filepath.Join(need(r.t, r.agent.id), args[0]), args[1:]...),
+		said: &bytes.Buffer{}, stop: cancel}
 	p.cmd.Dir, p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr = r.dir, r.environment(), p.said, p.said
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	p.cmd.Cancel = func() error { p.kill(); return nil }
+
 	p.cmd.WaitDelay = 5 * time.Second
 	if err := p.cmd.Start(); err != nil {
 		cancel()
@@ -103,6 +113,7 @@ func (r *rig) run(limit time.Duration, args ...string) *process {
 		}
 		cancel()
 	})
+
 	return p
 }
 
@@ -110,6 +121,7 @@ func (r *rig) run(limit time.Duration, args ...string) *process {
 func (p *process) wait() (string, error) {
 	err := p.cmd.Wait()
 	p.stop()
+
 	return p.said.String(), err
 }
 
@@ -121,10 +133,12 @@ func (p *process) kill() (killed []string) {
 		b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
 		killed = append(killed, strings.TrimSpace(strings.ReplaceAll(string(b), "\x00", " ")))
 	}
+
 	_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
 	for _, pid := range pids {
 		_ = syscall.Kill(pid, syscall.SIGKILL)
 	}
+
 	return killed
 }
 
@@ -140,6 +154,7 @@ func descendants(pid int) (all []int) {
 			}
 		}
 	}
+
 	return all
 }
 
@@ -147,6 +162,7 @@ func descendants(pid int) (all []int) {
 func (r *rig) whole(p *play) string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+
 	switch {
 	case len(p.problems) > 0:
 		return strings.Join(p.problems, "; ")
@@ -156,13 +172,17 @@ func (r *rig) whole(p *play) string {
 		return fmt.Sprintf("kept %v, reverted %v", p.kept, p.reverted)
 	}
 	r.sh(ratchet, "verify")
+
 	last := p.want - (p.want+1)%2 // the last odd one is the head
-	if commits := strings.Fields(r.sh("git", "log", "--format=%h", "main..refs/ratchet/shrink/incumbent")); len(commits) != len(p.kept) {
+	if commits := strings.Fields(r.sh("git", "log", "--format=%h",
+		"main..refs/ratchet/shrink/incumbent")); len(commits) != len(p.kept) {
 		return fmt.Sprintf("%d commits of %d keeps", len(commits), len(p.kept))
 	}
+
 	if r.read("work.txt") != p.content(last) {
 		return "the edited file is not the incumbent's"
 	}
+
 	return ""
 }
 

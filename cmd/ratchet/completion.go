@@ -25,6 +25,7 @@ func complete(a *app, root *cobra.Command) {
 		"install":   func(*cobra.Command) []cobra.Completion { return clientCompletions() },
 		"uninstall": func(*cobra.Command) []cobra.Completion { return clientCompletions() },
 	}
+
 	first["plot"] = func(*cobra.Command) []cobra.Completion { return tools.Kinds }
 	for _, cmd := range root.Commands() {
 		values := first[cmd.Name()]
@@ -32,12 +33,14 @@ func complete(a *app, root *cobra.Command) {
 			if values == nil || len(args) > 0 {
 				return nil, cobra.ShellCompDirectiveNoFileComp
 			}
+
 			return values(cmd), cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveKeepOrder
 		}
 	}
 	_ = root.MarkPersistentFlagDirname("dir") // these flags exist
 	_ = root.MarkPersistentFlagFilename("program", "md")
-	_ = root.RegisterFlagCompletionFunc("color", cobra.FixedCompletions([]string{colorAuto, colorAlways, colorNever}, cobra.ShellCompDirectiveNoFileComp))
+	_ = root.RegisterFlagCompletionFunc("color",
+		cobra.FixedCompletions([]string{colorAuto, colorAlways, colorNever}, cobra.ShellCompDirectiveNoFileComp))
 	fixed(root, "init", "better", "lower", "higher")
 	fixed(root, "install", "scope", string(clients.User), string(clients.Project))
 	fixed(root, "uninstall", "scope", string(clients.User), string(clients.Project))
@@ -57,6 +60,7 @@ func toolCompletions() (out []cobra.Completion) {
 		about, _, _ := strings.Cut(t.About, ". ")
 		out = append(out, cobra.CompletionWithDesc(t.Name, about))
 	}
+
 	return out
 }
 
@@ -64,6 +68,7 @@ func clientCompletions() (out []cobra.Completion) {
 	for _, c := range clients.Table() {
 		out = append(out, cobra.CompletionWithDesc(c.ID, c.Name))
 	}
+
 	return out
 }
 
@@ -73,10 +78,12 @@ func (a *app) experimentCompletions(cmd *cobra.Command) (out []cobra.Completion)
 	if err != nil {
 		return nil
 	}
+
 	p, err := l.Experiments(cmd.Context(), lab.Query{Limit: 30})
 	if err != nil {
 		return nil
 	}
+
 	for _, x := range p.Experiments {
 		verdict := "running"
 		if x.Judgement != nil {
@@ -85,6 +92,7 @@ func (a *app) experimentCompletions(cmd *cobra.Command) (out []cobra.Completion)
 		words := strings.Join(strings.Fields(tools.Clean(x.Hypothesis)), " ")
 		out = append(out, cobra.CompletionWithDesc(fmt.Sprint(x.N), cut(verdict+": "+words, 70)))
 	}
+
 	return out
 }
 
@@ -94,13 +102,16 @@ func (a *app) jobCompletions(cmd *cobra.Command) (out []cobra.Completion) {
 	if err != nil {
 		return nil
 	}
+
 	b, err := l.Brief(cmd.Context())
 	if err != nil {
 		return nil
 	}
+
 	for _, j := range b.Running {
 		out = append(out, cobra.CompletionWithDesc(string(j.ID), jobWord(j.ID)+", "+j.Phase))
 	}
+
 	return out
 }
 
@@ -115,5 +126,6 @@ func jobWord(id research.JobID) string {
 	case research.AuditJob:
 		return "audit"
 	}
+
 	return "experiment"
 }

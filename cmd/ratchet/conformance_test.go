@@ -45,12 +45,14 @@ func TestConformance(t *testing.T) {
 	front := serveForSuite(t, bin, repo)
 	node, cli := filepath.Join(*suite, ".bin", "node"), filepath.Join(*suite, ".bin", "conformance")
 	list := map[string][]string{}
+
 	for _, s := range []string{"active", "pending"} {
 		out, _ := exec.Command(node, cli, "server", "--url", front, "--suite", s).CombinedOutput()
 		list[s] = scenarios(string(out))
 		t.Logf("%s: %s", s, strings.Join(list[s], " "))
 	}
 	fmt.Println("| scenario | suite | passed | checks | |\n|---|---|---|---|---|")
+
 	for _, s := range []string{"active", "pending"} {
 		for _, name := range list[s] {
 			times := 1
@@ -58,12 +60,14 @@ func TestConformance(t *testing.T) {
 				times = *repeats
 			}
 			passed, checks := 0, ""
+
 			for range times {
 				var ok bool
 				if ok, checks = runScenario(t, node, cli, front, name); ok {
 					passed++
 				}
 			}
+
 			why := unmet[name]
 			if passed < times && why == "" {
 				t.Errorf("%s passed %d of %d times (%s)", name, passed, times, checks)
@@ -75,6 +79,7 @@ func TestConformance(t *testing.T) {
 
 func command(t *testing.T, name string, args ...string) {
 	t.Helper()
+
 	if out, err := exec.Command(name, args...).CombinedOutput(); err != nil {
 		t.Fatalf("%s %v: %v\n%s", name, args, err, out)
 	}
@@ -85,19 +90,24 @@ func command(t *testing.T, name string, args ...string) {
 func serveForSuite(t *testing.T, bin, repo string) string {
 	t.Helper()
 	cmd := exec.Command(bin, "serve", "--listen", "127.0.0.1:0", "--root", repo, "--json")
+
 	cmd.Env = append(os.Environ(), "XDG_CONFIG_HOME="+t.TempDir(), "HOME="+t.TempDir())
+
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = cmd.Process.Signal(os.Interrupt); _ = cmd.Wait() })
+
 	var g struct{ URL, Token string }
 	if err := json.NewDecoder(bufio.NewReader(out)).Decode(&g); err != nil {
 		t.Fatal(err)
 	}
+
 	to, err := url.Parse(g.URL)
 	if err != nil {
 		t.Fatal(err)
@@ -114,6 +124,7 @@ func serveForSuite(t *testing.T, bin, repo string) string {
 		proxy.ServeHTTP(w, r)
 	}))
 	t.Cleanup(door.Close)
+
 	return door.URL + "/mcp"
 }
 
@@ -122,6 +133,7 @@ func scenarios(out string) (names []string) {
 	for _, m := range regexp.MustCompile(`(?m)^[✓✗] ([a-z0-9-]+): `).FindAllStringSubmatch(out, -1) {
 		names = append(names, m[1])
 	}
+
 	return names
 }
 
@@ -129,16 +141,20 @@ func scenarios(out string) (names []string) {
 func runScenario(t *testing.T, node, cli, front, name string) (ok bool, checks string) {
 	t.Helper()
 	out, err := exec.Command(node, cli, "server", "--url", front, "--scenario", name).CombinedOutput()
+
 	m := regexp.MustCompile(`Passed: (\d+)/(\d+), (\d+) failed, (\d+) warnings`).FindStringSubmatch(string(out))
 	if m == nil {
 		return false, "no result"
 	}
+
 	checks = m[1] + "/" + m[2]
 	if m[2] == "0" {
 		return false, checks + ", made none"
 	}
+
 	if err != nil {
 		t.Logf("%s: %s", name, out[max(0, len(out)-1500):])
 	}
+
 	return err == nil && m[3] == "0", checks
 }

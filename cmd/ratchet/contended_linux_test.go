@@ -11,18 +11,24 @@ func TestContendedDeterministicPairs(t *testing.T) {
 	s := newSite(t)
 	s.write("bench.sh", "sleep 0.3\n"+repoFiles["bench.sh"])
 	s.sh("git", "commit", "-qam", "a slower benchmark")
+
 	load := exec.Command("sh", "-c", "while :; do :; done")
 	if err := load.Start(); err != nil {
 		t.Fatal(err)
 	}
+
 	defer func() { _ = load.Process.Kill(); _ = load.Wait() }()
+
 	c := s.connect()
 	defer c.close()
 	c.calibrated()
-	a := c.call("measure_metric", map[string]any{"target": "incumbent", "paired_with": "start", "runs": 2, "wait_seconds": 50})
+
+	a := c.call("measure_metric", map[string]any{"target": "incumbent", "paired_with": "start", "runs": 2,
+		"wait_seconds": 50})
 	for a.Status == "running" {
 		a = c.call("wait_run", map[string]any{"wait_seconds": 50})
 	}
+
 	runs, contended := s.runsOf("m1"), false
 	for _, r := range runs {
 		contended = contended || r.Contended
@@ -30,9 +36,11 @@ func TestContendedDeterministicPairs(t *testing.T) {
 			t.Errorf("run %d repeats half of pair %d", r.Number, r.Pair)
 		}
 	}
+
 	if len(runs) != 4 {
 		t.Errorf("two pairs are %d runs: %s", len(runs), a.text)
 	}
+
 	if !contended {
 		t.Skip("the load of another process is not seen on this machine")
 	}

@@ -40,19 +40,24 @@ const (
 // end of a round, and the whole site sound.
 func TestCrashCampaign(t *testing.T) {
 	t.Parallel()
+
 	total := tally{}
 	for seed := *crashSeed; total["kills"] < *crashKills; seed++ {
-		r := &round{site: newSite(t), random: rand.New(rand.NewPCG(seed, 0)), tally: tally{"rounds": 1}, victims: map[string]int{}, stop: make(chan bool)}
+		r := &round{site: newSite(t), random: rand.New(rand.NewPCG(seed, 0)), tally: tally{"rounds": 1},
+			victims: map[string]int{}, stop: make(chan bool)}
 		if err := r.play(min(roundKills, *crashKills-total["kills"])); err != nil {
 			t.Fatalf("seed %d: %v", seed, err)
 		}
+
 		for what, n := range r.tally {
 			total[what] += n
 		}
+
 		if t.Failed() {
 			t.Fatalf("seed %d", seed)
 		}
 	}
+
 	for _, what := range slices.Sorted(maps.Keys(total)) {
 		t.Logf("%6d %s", total[what], what)
 	}
@@ -104,6 +109,7 @@ func (r *round) play(n int) error {
 		{round: r, dir: trees[1], own: 2, way: &webSession{webServer: web, dir: trees[1]}},
 		{round: r, dir: trees[2], own: 3, way: &commandLine{round: r, dir: trees[2]}},
 	}
+
 	var all sync.WaitGroup
 	for _, s := range sessions {
 		all.Go(s.work)
@@ -111,19 +117,23 @@ func (r *round) play(n int) error {
 	r.kill(n)
 	close(r.stop)
 	all.Wait()
+
 	defer func() {
 		for _, s := range sessions { // again, where a round ends badly
 			s.way.close()
 		}
 	}()
+
 	for _, s := range sessions {
 		if err := s.settle(); err != nil {
 			return fmt.Errorf("session %d: %w", s.own, err)
 		}
 	}
+
 	for _, s := range sessions {
 		s.way.close()
 	}
+
 	return r.check(trees)
 }
 
@@ -135,27 +145,33 @@ func (r *round) kill(n int) {
 		over := r.tally["refused: budget_exhausted"] > 0
 		victims := maps.Clone(r.victims)
 		r.mu.Unlock()
+
 		if over {
 			return
 		}
+
 		jobs, _ := filepath.Glob(filepath.Join(r.dir, ".git", "ratchet", "jobs", "shrink.[xc]*"))
 		for _, path := range jobs {
 			if held, _ := sandbox.Locked(path); !held || strings.HasSuffix(path, ".log") {
 				continue
 			}
 			text, _ := os.ReadFile(path)
+
 			first, _, _ := strings.Cut(string(text), "\n")
 			if pid, _ := strconv.Atoi(first); pid > 0 {
 				victims["supervisor"] = pid
 			}
 		}
+
 		names := slices.Sorted(maps.Keys(victims))
 		if victims["supervisor"] > 0 {
 			names = append(names, "supervisor", "supervisor") // it lives for a moment only
 		}
+
 		if len(names) == 0 {
 			continue
 		}
+
 		name := names[r.random.IntN(len(names))]
 		if syscall.Kill(victims[name], syscall.SIGKILL) == nil {
 			n--
@@ -167,6 +183,7 @@ func (r *round) kill(n int) {
 func (r *round) count(what ...string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+
 	for _, w := range what {
 		r.tally[w]++
 	}
@@ -177,9 +194,11 @@ func (r *round) living(name string, pid int) (gone func()) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.victims[name] = pid
+
 	return func() {
 		r.mu.Lock()
 		defer r.mu.Unlock()
+
 		if r.victims[name] == pid {
 			delete(r.victims, name)
 		}
@@ -213,15 +232,18 @@ func (s *session) ask(tool, args, lesson string) (answer, error) {
 		return a, err
 	case a.Error != nil:
 		s.count("refused: " + a.Error.Code)
+
 		if slices.Contains([]string{"internal", "ledger", "storage", "bad_argument"}, a.Error.Code) {
 			s.t.Errorf("session %d: %s %s: %s", s.own, tool, args, a.text)
 		}
+
 		return a, nil
 	}
 	s.count("answers")
 	s.mu.Lock()
 	s.journal = append(s.journal, ack{tool, lesson, a})
 	s.mu.Unlock()
+
 	return a, nil
 }
 
@@ -245,12 +267,15 @@ func (s *session) cycle() {
 		s.joined = true
 	}
 	s.edit()
-	a, err := s.ask("run_experiment", fmt.Sprintf(`{"hypothesis": "session %d, edit %d", "wait_seconds": 3}`, s.own, s.n), "")
+
+	a, err := s.ask("run_experiment", fmt.Sprintf(`{"hypothesis": "session %d, edit %d", "wait_seconds": 3}`, s.own,
+		s.n), "")
 	if err != nil || a.Status == "running" || a.Error != nil && a.Error.Code == "busy" {
 		if a, err = s.ask("wait_run", `{"wait_seconds": 50}`, ""); err != nil {
 			return
 		}
 	}
+
 	if a.Verdict == "improved" || a.Error != nil && a.Error.Code == "unresolved" {
 		if a, err = s.ask("keep", "{}", ""); err == nil && a.Error == nil {
 			return
@@ -264,15 +289,18 @@ func (s *session) cycle() {
 func (s *session) edit() {
 	path := filepath.Join(s.dir, "work.txt")
 	text, err := os.ReadFile(path)
+
 	lines := strings.Split(string(text), "\n")
 	if err != nil || len(lines) <= s.own*4 {
 		s.t.Errorf("session %d: the file holds %q, %v", s.own, text, err)
 		return
 	}
+
 	line := lines[s.own*4]
 	if line = strings.TrimSuffix(line, "x"); s.n%2 == 0 {
 		line += fmt.Sprintf(" %d xxxx", s.n)
 	}
+
 	lines[s.own*4] = line
 	if err := os.WriteFile(path, []byte(strings.Join(lines, "\n")), 0o666); err != nil {
 		s.t.Error(err)
@@ -283,6 +311,7 @@ func (s *session) edit() {
 // kill happens any more, so nothing may be stuck.
 func (s *session) settle() error {
 	var said []string
+
 	for range 12 {
 		a, err := s.ask("start_campaign", "{}", "")
 		if err == nil && a.Error == nil {
@@ -290,11 +319,13 @@ func (s *session) settle() error {
 				a, err = s.ask("revert", "{}", "")
 			}
 		}
+
 		if err == nil && a.Error == nil && a.Status != "running" {
 			return nil
 		}
 		said = append(said, fmt.Sprint(a.text, err))
 	}
+
 	return fmt.Errorf("it does not settle: %q", said)
 }
 
@@ -304,15 +335,18 @@ func (r *round) check(trees []string) error {
 		return err
 	}
 	err := r.sound(false, true)
+
 	l, lerr := ledger.Open(filepath.Join(r.dir, ".git", "ratchet", "ledger.db"), ledger.Options{})
 	if lerr != nil {
 		return lerr
 	}
+
 	return errors.Join(err, l.View(r.t.Context(), func(tx *ledger.Tx) error {
 		c, err := tx.Campaign("shrink")
 		if err != nil {
 			return err
 		}
+
 		lessons, err := tx.Lessons(c.Name, 10000)
 		if err != nil {
 			return err
@@ -320,20 +354,25 @@ func (r *round) check(trees []string) error {
 		seq, _ := tx.Head()
 		r.tally["records"], r.tally["experiments"], r.tally["kept"] = int(seq), c.Experiments, c.Kept
 		var errs []error
+
 		for _, a := range r.journal {
 			if err := holds(tx, c, a, lessons); err != nil {
 				errs = append(errs, fmt.Errorf("acknowledged: %s %s: %w", a.tool, a.text, err))
 			}
 		}
+
 		for _, dir := range trees {
 			at := *r.site
 			at.dir = dir
 			head, _ := at.git("rev-parse", "HEAD")
+
 			status, err := at.git("status", "--porcelain", "--untracked-files=all")
 			if err != nil || head != c.Incumbent || status != "" {
-				errs = append(errs, fmt.Errorf("%s is at %s, the incumbent is %s; %q %v", filepath.Base(dir), head, c.Incumbent, status, err))
+				errs = append(errs, fmt.Errorf("%s is at %s, the incumbent is %s; %q %v", filepath.Base(dir), head,
+					c.Incumbent, status, err))
 			}
 		}
+
 		return errors.Join(errs...)
 	}))
 }
@@ -343,20 +382,25 @@ func holds(tx *ledger.Tx, c *research.Campaign, a ack, lessons []research.Lesson
 	if a.lesson != "" && !slices.ContainsFunc(lessons, func(l research.Lesson) bool { return l.Text == a.lesson }) {
 		return errors.New("its lesson is lost")
 	}
+
 	if a.Experiment == 0 {
 		return nil
 	}
+
 	x, err := tx.Experiment(c.Name, a.Experiment)
 	if err != nil {
 		return err
 	}
+
 	switch {
 	case a.tool == "keep" && (x.Status != research.Kept || !strings.HasPrefix(x.Commit, a.Commit)):
 		return fmt.Errorf("experiment %d is %s as %s", x.N, x.Status, x.Commit)
 	case a.tool == "revert" && x.Status != research.Reverted && !x.Closed:
 		return fmt.Errorf("experiment %d is %s", x.N, x.Status)
-	case a.Verdict != "" && (string(x.Judgement.Verdict) != a.Verdict || a.Value != nil && (x.Judgement.Value == nil || *x.Judgement.Value != *a.Value)):
+	case a.Verdict != "" && (string(x.Judgement.Verdict) != a.Verdict ||
+		a.Value != nil && (x.Judgement.Value == nil || *x.Judgement.Value != *a.Value)):
 		return fmt.Errorf("experiment %d was judged %s", x.N, x.Judgement.Verdict)
 	}
+
 	return nil
 }

@@ -27,13 +27,15 @@ type reply struct {
 func (r reply) answer() (a answer, err error) {
 	err = json.Unmarshal(r.Result.Structured, &a)
 	a.text = string(r.Result.Structured)
+
 	return a, err
 }
 
 const hello = `{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"crash","version":"1"}}}`
 
 func toolCall(id int, tool, args string) string {
-	return fmt.Sprintf(`{"jsonrpc":"2.0","id":%d,"method":"tools/call","params":{"name":%q,"arguments":%s}}`, id, tool, args)
+	return fmt.Sprintf(`{"jsonrpc":"2.0","id":%d,"method":"tools/call","params":{"name":%q,"arguments":%s}}`, id, tool,
+		args)
 }
 
 // stdioServer starts a server when none lives.
@@ -49,20 +51,24 @@ type stdioServer struct {
 
 func (w *stdioServer) start() (err error) {
 	w.cmd = exec.Command(ratchet, "mcp")
+
 	w.cmd.Dir, w.cmd.Env, w.cmd.SysProcAttr = w.dir, w.env, &syscall.SysProcAttr{Setpgid: true}
 	if w.in, err = w.cmd.StdinPipe(); err != nil {
 		return err
 	}
+
 	out, err := w.cmd.StdoutPipe()
 	if err != nil {
 		return err
 	}
+
 	w.out = bufio.NewReader(out)
 	if err = w.cmd.Start(); err != nil {
 		return err
 	}
 	w.gone = w.living("stdio server", -w.cmd.Process.Pid)
 	_, err = io.WriteString(w.in, hello+"\n"+`{"jsonrpc":"2.0","method":"notifications/initialized"}`+"\n")
+
 	return err
 }
 
@@ -73,19 +79,23 @@ func (w *stdioServer) call(tool, args string) (answer, error) {
 			return answer{}, err
 		}
 	}
+
 	w.next++
+
 	_, err := io.WriteString(w.in, toolCall(w.next, tool, args)+"\n")
 	for err == nil {
 		var line []byte
 		if line, err = w.out.ReadBytes('\n'); err != nil {
 			break
 		}
+
 		var m reply
 		if err = json.Unmarshal(line, &m); err == nil && m.ID != nil && *m.ID == w.next {
 			return m.answer()
 		}
 	}
 	w.close()
+
 	return answer{}, err
 }
 
@@ -113,27 +123,33 @@ type webServer struct {
 func (w *webServer) ensure() (string, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+
 	if w.url != "" {
 		return w.url, nil
 	}
 	w.cmd = exec.Command(ratchet, "--json", "serve", "--listen", "127.0.0.1:0", "--root", filepath.Dir(w.dir))
 	w.cmd.Dir, w.cmd.Env, w.cmd.SysProcAttr = w.dir, w.env, &syscall.SysProcAttr{Setpgid: true}
+
 	out, err := w.cmd.StdoutPipe()
 	if err != nil {
 		return "", err
 	}
+
 	if err := w.cmd.Start(); err != nil {
 		return "", err
 	}
 	gone := w.living("HTTP server", -w.cmd.Process.Pid)
 	w.gone = gone
+
 	var g struct{ URL string }
 	if err := json.NewDecoder(out).Decode(&g); err != nil { // killed as it came up
 		gone()
 		_ = w.cmd.Wait()
+
 		return "", err
 	}
 	w.url = g.URL
+
 	return w.url, nil
 }
 
@@ -141,6 +157,7 @@ func (w *webServer) ensure() (string, error) {
 func (w *webServer) lost(at string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+
 	if w.url == at && at != "" {
 		w.gone()
 		w.url = ""
@@ -160,26 +177,31 @@ func (w *webSession) call(tool, args string) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
+
 	if w.id == "" {
 		if _, w.id, err = w.post(at, hello); err != nil {
 			w.lost(at)
 			return answer{}, err
 		}
 	}
+
 	body, _, err := w.post(at, toolCall(1, tool, args))
 	if err != nil {
 		w.lost(at)
 		return answer{}, err
 	}
+
 	for line := range strings.Lines(string(body)) {
 		if data, ok := strings.CutPrefix(line, "data: "); ok {
 			body = []byte(data)
 		}
 	}
+
 	var m reply
 	if err := json.Unmarshal(body, &m); err != nil {
 		return answer{}, fmt.Errorf("%w in %q", err, body)
 	}
+
 	return m.answer()
 }
 
@@ -190,19 +212,23 @@ func (w *webSession) post(at, body string) ([]byte, string, error) {
 	}
 	req.Header.Set("Authorization", "Bearer "+w.token)
 	req.Header.Set("Content-Type", "application/json")
+
 	if w.id != "" {
 		req.Header.Set("Mcp-Session-Id", w.id)
 	}
+
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return nil, "", err
 	}
 	defer res.Body.Close()
+
 	b, err := io.ReadAll(res.Body)
 	if err == nil && res.StatusCode != http.StatusOK {
 		err = fmt.Errorf("%d %s", res.StatusCode, b)
 		w.t.Error(err)
 	}
+
 	return b, res.Header.Get("Mcp-Session-Id"), err
 }
 
@@ -223,20 +249,24 @@ func (w *commandLine) call(tool, args string) (answer, error) {
 		}
 	}
 	out, said, err := w.run("call", "--json", tool, args)
+
 	var a answer
 	if jerr := json.Unmarshal(out, &a); jerr != nil {
 		if err != nil && !killed(err) {
 			w.t.Errorf("%s: %v: %s", tool, err, said)
 		}
+
 		return a, fmt.Errorf("%s: %w: %s", tool, errors.Join(err, jerr), said)
 	}
 	a.text = string(out)
+
 	return a, nil
 }
 
 func (w *commandLine) run(args ...string) (out []byte, said string, err error) {
 	cmd := exec.Command(ratchet, args...)
 	var stdout, stderr bytes.Buffer
+
 	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = w.dir, w.env, &stdout, &stderr
 	if err := cmd.Start(); err != nil {
 		return nil, "", err
@@ -244,6 +274,7 @@ func (w *commandLine) run(args ...string) (out []byte, said string, err error) {
 	gone := w.living("command line", cmd.Process.Pid)
 	err = cmd.Wait()
 	gone()
+
 	return stdout.Bytes(), stderr.String(), err
 }
 
@@ -256,5 +287,6 @@ func killed(err error) bool {
 		return false
 	}
 	status, ok := exit.Sys().(syscall.WaitStatus)
+
 	return ok && status.Signaled() && status.Signal() == syscall.SIGKILL
 }

@@ -30,6 +30,7 @@ func TestCycleCost(t *testing.T) {
 	}
 	shell, ours := newSite(t), newSite(t)
 	shell.write("cycle.sh", shellCycle)
+
 	for _, s := range []*site{shell, ours} { // about 1 ms
 		s.write("bench.sh", "echo METRIC size=$(wc -c < work.txt)\n")
 		s.sh("git", "commit", "-qam", "a quick benchmark")
@@ -37,16 +38,20 @@ func TestCycleCost(t *testing.T) {
 	c := ours.connect()
 	c.calibrated()
 	var a, b cost
+
 	for n := range *cycles + 3 {
 		one := measure(0, func() { shell.sh("sh", "cycle.sh", strconv.Itoa(n)) })
 		two := measure(c.cmd.Process.Pid, func() {
 			ours.write("work.txt", fmt.Sprintf("%d %s", n, repoFiles["work.txt"]))
-			if r := c.call("run_experiment", map[string]any{"hypothesis": fmt.Sprintf("edit %d", n)}); r.Verdict != "regressed" {
+
+			if r := c.call("run_experiment",
+				map[string]any{"hypothesis": fmt.Sprintf("edit %d", n)}); r.Verdict != "regressed" {
 				t.Fatal(r.text)
 			}
 			c.call("revert", map[string]any{"lesson": "it got longer"})
 			eventually(t, "the supervisor's end", func() bool { return reap() })
 		})
+
 		if n >= 3 { // the first ones warm caches
 			a.add(one)
 			b.add(two)
@@ -57,7 +62,8 @@ func TestCycleCost(t *testing.T) {
 	fmt.Printf("experiment cycle, %d each    wall          CPU\n", *cycles)
 	fmt.Printf("  plain shell              %6.1f ms     %6.1f ms\n", ms(a.wall/k), ms(a.cpu/k))
 	fmt.Printf("  ratchet                  %6.1f ms     %6.1f ms\n", ms(b.wall/k), ms(b.cpu/k))
-	fmt.Printf("  ratio                    %6.2f        %6.2f      (bar: CPU 2.0)\n", float64(b.wall)/float64(a.wall), float64(b.cpu)/float64(a.cpu))
+	fmt.Printf("  ratio                    %6.2f        %6.2f      (bar: CPU 2.0)\n", float64(b.wall)/float64(a.wall),
+		float64(b.cpu)/float64(a.cpu))
 }
 
 // shellCycle is the protocol that agents follow without a server.
@@ -79,12 +85,14 @@ func (c *cost) add(d cost) { c.wall, c.cpu = c.wall+d.wall, c.cpu+d.cpu }
 func measure(pid int, f func()) cost {
 	begin, before := time.Now(), childrenCPU()+processCPU(pid)
 	f()
+
 	return cost{time.Since(begin), childrenCPU() + processCPU(pid) - before}
 }
 
 func childrenCPU() time.Duration {
 	var r syscall.Rusage
 	_ = syscall.Getrusage(syscall.RUSAGE_CHILDREN, &r)
+
 	return time.Duration(r.Utime.Nano() + r.Stime.Nano())
 }
 
@@ -94,16 +102,19 @@ func processCPU(pid int) time.Duration {
 	if pid == 0 {
 		return 0
 	}
+
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return 0
 	}
 	f := strings.Fields(string(b[strings.LastIndexByte(string(b), ')')+1:]))
 	var ticks int64
+
 	for _, i := range []int{11, 12, 13, 14} {
 		n, _ := strconv.ParseInt(f[i], 10, 64)
 		ticks += n
 	}
+
 	return time.Duration(ticks) * 10 * time.Millisecond
 }
 
@@ -116,11 +127,13 @@ func reap() bool {
 		}
 	}
 	left := 0
+
 	tasks, _ := filepath.Glob("/proc/self/task/*/children")
 	for _, task := range tasks {
 		b, _ := os.ReadFile(task)
 		left += len(strings.Fields(string(b)))
 	}
+
 	return left <= 1
 }
 

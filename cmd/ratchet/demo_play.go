@@ -62,35 +62,45 @@ func (d *demo) play(ctx context.Context) (err error) {
 	if err := makeRepository(ctx, d.example, d.dir); err != nil {
 		return err
 	}
+
 	if d.log, err = os.Create(filepath.Join(d.top, "server.log")); err != nil {
 		return fmt.Errorf("make the server's log: %w", err)
 	}
+
 	if err := d.connect(ctx); err != nil {
 		return err
 	}
+
 	started, err := d.begin()
 	if err != nil {
 		return err
 	}
 	d.view.columns()
+
 	for i := range d.example.Edits {
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("stop the demo: %w", err)
 		}
+
 		if err := d.step(ctx, &d.example.Edits[i]); err != nil {
 			return err
 		}
 	}
+
 	if err := d.finish(ctx, started); err != nil {
 		return err
 	}
+
 	if d.gains < min(provenGains, d.gains+d.missed) {
-		d.wrong = append(d.wrong, fmt.Sprintf("only %d of %d real gains were proven; is the machine busy?", d.gains, d.gains+d.missed))
+		d.wrong = append(d.wrong, fmt.Sprintf("only %d of %d real gains were proven; is the machine busy?", d.gains,
+			d.gains+d.missed))
 	}
+
 	if len(d.wrong) > 0 {
 		return fmt.Errorf("%d of the demo's %d answers are not the right ones:\n  %s",
 			len(d.wrong), len(d.example.Edits), strings.Join(d.wrong, "\n  "))
 	}
+
 	return nil
 }
 
@@ -101,12 +111,14 @@ func (d *demo) close(ctx context.Context, failed bool) error {
 		return nil
 	}
 	err := errors.Join(d.server.close(), d.log.Close())
+
 	if failed {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopLimit)
 		defer cancel()
 		_, stopped := output(d.command(ctx, "stop"))
 		err = errors.Join(err, stopped)
 	}
+
 	return err
 }
 
@@ -114,6 +126,7 @@ func (d *demo) connect(ctx context.Context) (err error) {
 	cmd := d.command(ctx, "mcp")
 	cmd.Stderr = d.log
 	d.server, err = startWire(cmd)
+
 	return err
 }
 
@@ -123,22 +136,28 @@ func (d *demo) command(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, d.self, args...)
 	cmd.Dir = d.dir
 	cmd.Env = append(os.Environ(), "XDG_CACHE_HOME="+filepath.Join(d.top, "cache"))
+
 	return cmd
 }
 
 // call calls a tool; a refusal comes back in the outcome's Error.
 func (d *demo) call(name string, args map[string]any) (outcome, string, error) {
 	var o outcome
+
 	a, err := d.server.tool(name, args)
 	if err != nil {
 		return o, "", err
 	}
+
 	if err := json.Unmarshal(a.Structured, &o); err != nil {
 		return o, "", fmt.Errorf("read the answer of %s: %w", name, err)
 	}
+
 	if a.IsError != (o.Error != nil) {
-		return o, "", fmt.Errorf("the answer of %s is at odds with itself: isError %t: %s", name, a.IsError, a.Structured)
+		return o, "", fmt.Errorf("the answer of %s is at odds with itself: isError %t: %s", name, a.IsError,
+			a.Structured)
 	}
+
 	return o, a.Content[0].Text, nil
 }
 
@@ -148,6 +167,7 @@ func (d *demo) must(name string, args map[string]any) (outcome, string, error) {
 	if err == nil && o.Error != nil {
 		err = fmt.Errorf("%s is refused: %s: %s", name, o.Error.Code, o.Error.Message)
 	}
+
 	return o, text, err
 }
 
@@ -158,17 +178,21 @@ func (d *demo) begin() (outcome, error) {
 		return started, err
 	}
 	d.view.line("campaign %s on branch %s, in %s", started.Campaign, started.Branch, d.dir)
+
 	if started.ID == "" {
 		return started, nil
 	}
+
 	o, err := d.wait("the start version, to learn its noise", outcome{Status: "running", ID: started.ID})
 	if err != nil {
 		return started, err
 	}
+
 	if o.Reason != "" {
 		return started, fmt.Errorf("the start version gives no number: %s", o.Reason)
 	}
 	d.view.line("%s (%.0f s since the start)", strings.TrimSpace(o.Finding), time.Since(d.began).Seconds())
+
 	return started, nil
 }
 
@@ -177,11 +201,13 @@ func (d *demo) wait(what string, o outcome) (outcome, error) {
 	since := time.Now()
 	for o.Error == nil && o.Status == "running" {
 		d.view.now("%s (%.0f s): %s", o.Phase, time.Since(since).Seconds(), what)
+
 		var err error
 		if o, _, err = d.must("wait_run", map[string]any{"id": o.ID, "wait_seconds": 1}); err != nil {
 			return o, err
 		}
 	}
+
 	return o, nil
 }
 
@@ -189,20 +215,25 @@ func (d *demo) wait(what string, o outcome) (outcome, error) {
 // that is not right is noted; only what makes going on pointless is an error.
 func (d *demo) step(ctx context.Context, e *examples.Edit) error {
 	since := time.Now()
+
 	before, err := d.files(e)
 	if err != nil {
 		return err
 	}
+
 	if err := e.Apply(d.dir); errors.Is(err, examples.ErrNoPlace) && d.missed > 0 {
-		d.view.step(stepLine{hypothesis: e.Hypothesis, then: "skipped", words: "it builds on a gain that noise hid", right: true})
+		d.view.step(stepLine{hypothesis: e.Hypothesis, then: "skipped", words: "it builds on a gain that noise hid",
+			right: true})
 		return nil
 	} else if err != nil {
 		return err
 	}
+
 	o, err := d.propose(ctx, e)
 	if err != nil {
 		return fmt.Errorf("play %s: %w", e.Name, err)
 	}
+
 	answer := o.Verdict
 	if o.Error != nil {
 		answer = o.Error.Code
@@ -210,6 +241,7 @@ func (d *demo) step(ctx context.Context, e *examples.Edit) error {
 	} else {
 		d.judged++
 	}
+
 	right := slices.Contains(e.Outcome, answer)
 	if gain := slices.Contains(e.Outcome, "improved"); gain && right {
 		d.gains++
@@ -217,14 +249,19 @@ func (d *demo) step(ctx context.Context, e *examples.Edit) error {
 		d.missed++
 		right = true
 	}
+
 	if !right {
-		d.wrong = append(d.wrong, fmt.Sprintf("%s: %s, expected %s: %s", e.Name, answer, strings.Join(e.Outcome, " or "), o.words()))
+		d.wrong = append(d.wrong, fmt.Sprintf("%s: %s, expected %s: %s", e.Name, answer,
+			strings.Join(e.Outcome, " or "), o.words()))
 	}
+
 	then, err := d.resolve(e, o, before)
 	if err != nil {
 		return fmt.Errorf("play %s: %w", e.Name, err)
 	}
-	d.view.step(stepLine{number: o.Number, hypothesis: e.Hypothesis, answer: answer, words: o.words(), then: then, right: right, took: time.Since(since)})
+	d.view.step(stepLine{number: o.Number, hypothesis: e.Hypothesis, answer: answer, words: o.words(), then: then,
+		right: right, took: time.Since(since)})
+
 	return nil
 }
 
@@ -234,24 +271,29 @@ func (d *demo) propose(ctx context.Context, e *examples.Edit) (outcome, error) {
 	if e.Expect != "" {
 		args["expect"] = e.Expect
 	}
+
 	if e.Kill {
 		args["wait_seconds"] = 0
 	}
 	d.view.now("%s", e.Hypothesis)
+
 	o, _, err := d.call("run_experiment", args)
 	if err != nil {
 		return o, err
 	}
+
 	if e.Kill && o.Status == "running" {
 		if err := d.server.kill(); err != nil {
 			return o, err
 		}
+
 		d.server = nil
 		if err := d.connect(ctx); err != nil {
 			return o, err
 		}
 		d.view.line("    the server is killed in mid-run; a new one picks experiment %d up", o.Number)
 	}
+
 	return d.wait(e.Hypothesis, o)
 }
 
@@ -260,23 +302,28 @@ func (d *demo) resolve(e *examples.Edit, o outcome, before map[string][]byte) (s
 	if o.Error != nil { // nothing was run; the agent takes its edit back by hand
 		return "refused", d.restore(before)
 	}
+
 	if o.Verdict == "improved" || o.Verdict == "provisional" || o.Verdict == "equivalent" && shorter(e) {
 		_, _, err := d.must("keep", map[string]any{})
 		return "kept", err
 	}
+
 	if _, _, err := d.must("revert", map[string]any{"lesson": e.Lesson}); err != nil {
 		return "", err
 	}
+
 	now, err := d.files(e)
 	if err != nil {
 		return "", err
 	}
+
 	for name, content := range before {
 		if !bytes.Equal(content, now[name]) {
 			d.wrong = append(d.wrong, fmt.Sprintf("%s: revert did not restore %s", e.Name, name))
 			return "reverted", d.restore(before)
 		}
 	}
+
 	return "reverted", nil
 }
 
@@ -286,11 +333,13 @@ func shorter(e *examples.Edit) bool {
 	for _, h := range e.Hunks {
 		lines += strings.Count(h.New, "\n") - strings.Count(h.Old, "\n")
 	}
+
 	return lines < 0
 }
 
 func (d *demo) files(e *examples.Edit) (map[string][]byte, error) {
 	contents := map[string][]byte{}
+
 	for _, name := range e.Files() {
 		content, err := os.ReadFile(filepath.Join(d.dir, name))
 		if err != nil {
@@ -298,6 +347,7 @@ func (d *demo) files(e *examples.Edit) (map[string][]byte, error) {
 		}
 		contents[name] = content
 	}
+
 	return contents, nil
 }
 
@@ -307,6 +357,7 @@ func (d *demo) restore(before map[string][]byte) error {
 			return fmt.Errorf("take the edit back: %w", err)
 		}
 	}
+
 	return nil
 }
 
@@ -320,5 +371,6 @@ func (o outcome) words() string {
 	case o.Finding != "":
 		return o.Finding
 	}
+
 	return o.Verdict
 }

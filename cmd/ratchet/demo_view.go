@@ -29,6 +29,7 @@ func newDemoView(out io.Writer) *demoView {
 		}
 		v.idea = min(v.idea, v.width/3)
 	}
+
 	return v
 }
 
@@ -70,18 +71,23 @@ func (v *demoView) columns() {
 // step prints one experiment, as one line.
 func (v *demoView) step(s stepLine) {
 	v.steps = append(v.steps, s)
+
 	number := "-"
 	if s.number > 0 {
 		number = fmt.Sprint(s.number)
 	}
+
 	words := strings.Join(strings.Fields(s.words), " ")
 	if s.then == "refused" {
 		words = s.answer + ": " + words
 	}
+
 	if !s.right {
 		words = "UNEXPECTED " + words
 	}
-	line := fmt.Sprintf("%3s  %-*s %-9s %5.1fs  %s", number, v.idea, cut(s.hypothesis, v.idea), s.then, s.took.Seconds(), cut(words, 160))
+
+	line := fmt.Sprintf("%3s  %-*s %-9s %5.1fs  %s", number, v.idea, cut(s.hypothesis, v.idea), s.then,
+		s.took.Seconds(), cut(words, 160))
 	if v.width > 0 {
 		line = cut(line, v.width-1)
 	}
@@ -94,6 +100,7 @@ func cut(s string, n int) string {
 	if len(r) <= n || n < 1 {
 		return s
 	}
+
 	return string(r[:n-1]) + "…"
 }
 
@@ -105,12 +112,14 @@ func (d *demo) finish(ctx context.Context, started outcome) error {
 		return err
 	}
 	d.view.line("\nthe ledger, newest first (read_log{view:\"table\"}):\n%s", indent(table))
+
 	report, err := output(d.command(ctx, "verify"))
 	if err != nil {
 		d.wrong = append(d.wrong, err.Error())
 	}
 	d.view.line("\nratchet verify:\n%s", indent(report))
 	branch := strings.TrimPrefix(started.Branch, "refs/heads/")
+
 	commits, err := output(gitIn(ctx, d.dir, "log", "--oneline", "--no-decorate", branch))
 	if err != nil {
 		return err
@@ -118,6 +127,7 @@ func (d *demo) finish(ctx context.Context, started outcome) error {
 	d.view.line("\ngit log --oneline %s:\n%s", branch, indent(commits))
 	d.view.line("\n%d experiments and %d refusals in %.0f s. Add Ratchet to your agent, in your own repository:\n%s",
 		d.judged, d.refused, time.Since(d.began).Seconds(), indent(clientLines))
+
 	return nil
 }
 

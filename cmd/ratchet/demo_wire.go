@@ -49,6 +49,7 @@ func startWire(cmd *exec.Cmd) (*wire, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	return w, w.initialize()
 }
 
@@ -58,13 +59,16 @@ func openWire(cmd *exec.Cmd) (*wire, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start the server: %w", err)
 	}
+
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		return nil, fmt.Errorf("start the server: %w", err)
 	}
+
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start the server: %w", err)
 	}
+
 	return &wire{in: in, out: bufio.NewReader(out), cmd: cmd}, nil
 }
 
@@ -77,26 +81,31 @@ func (w *wire) initialize() error {
 	if err != nil {
 		return err
 	}
+
 	return w.send(wireMessage{Method: "notifications/initialized"})
 }
 
 // tool calls a tool. A refusal is an answer with IsError, not an error.
 func (w *wire) tool(name string, args map[string]any) (toolAnswer, error) {
 	var a toolAnswer
+
 	err := w.call("tools/call", map[string]any{"name": name, "arguments": args}, &a)
 	if err == nil && (len(a.Content) == 0 || a.Content[0].Text == "" || len(a.Structured) == 0) {
 		err = fmt.Errorf("call %s: the answer lacks its text or its structured content", name)
 	}
+
 	return a, err
 }
 
 // call sends a request and reads until its response; result may be nil.
 func (w *wire) call(method string, params, result any) error {
 	w.last++
+
 	id := json.RawMessage(fmt.Sprint(w.last))
 	if err := w.send(wireMessage{ID: id, Method: method, Params: params}); err != nil {
 		return err
 	}
+
 	for {
 		m, err := w.receive()
 		switch {
@@ -120,28 +129,35 @@ func (w *wire) call(method string, params, result any) error {
 
 func (w *wire) send(m wireMessage) error {
 	m.Version = "2.0"
+
 	line, err := json.Marshal(m)
 	if err != nil {
 		return err
 	}
+
 	if _, err := w.in.Write(append(line, '\n')); err != nil {
 		return fmt.Errorf("write to the server: %w", err)
 	}
+
 	return nil
 }
 
 func (w *wire) receive() (wireMessage, error) {
 	var m wireMessage
+
 	line, err := w.out.ReadBytes('\n')
 	if errors.Is(err, io.EOF) {
 		return m, errors.New("the server has gone away")
 	}
+
 	if err != nil {
 		return m, err
 	}
+
 	if err := json.Unmarshal(line, &m); err != nil || m.Version != "2.0" {
 		return m, fmt.Errorf("the server wrote something that is no message: %.80q", line)
 	}
+
 	return m, nil
 }
 
@@ -152,6 +168,7 @@ func (w *wire) close() error {
 	if w.cmd == nil {
 		return err
 	}
+
 	return errors.Join(err, w.cmd.Wait())
 }
 
@@ -162,5 +179,6 @@ func (w *wire) kill() error {
 	}
 	w.in.Close()
 	_ = w.cmd.Wait() // says that it was killed
+
 	return nil
 }

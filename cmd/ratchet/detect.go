@@ -31,6 +31,7 @@ func (p *proposal) complete() bool { return len(p.missing()) == 0 }
 // missing names the flags that would give what detection did not.
 func (p *proposal) missing() []string {
 	var flags []string
+
 	for _, f := range []struct {
 		flag  string
 		given bool
@@ -44,6 +45,7 @@ func (p *proposal) missing() []string {
 			flags = append(flags, f.flag)
 		}
 	}
+
 	return flags
 }
 
@@ -52,6 +54,7 @@ func (p *proposal) perhaps() string {
 	if len(p.Like) == 0 {
 		return ""
 	}
+
 	return "; perhaps " + strings.Join(p.Like, ", ")
 }
 
@@ -65,28 +68,35 @@ func detect(fsys fs.FS) (*proposal, error) {
 		return nil, err
 	}
 	var first *proposal
+
 	for _, try := range []func(*tree) *proposal{detectGo, detectCargo, detectPython, detectJS, detectMake} {
 		p := try(t)
 		if p == nil {
 			continue
 		}
+
 		if p.complete() {
 			return p, nil
 		}
+
 		if first == nil {
 			first = p
 		}
 	}
+
 	if first == nil {
 		first = &proposal{}
 	}
+
 	if len(first.Edit) > 0 {
 		return first, nil
 	}
+
 	if first.Like = largest(t, 3); len(first.Like) == 1 {
 		first.Edit = first.Like
 		first.because(first.Like[0] + ": the only source that is no test")
 	}
+
 	return first, nil
 }
 
@@ -99,16 +109,19 @@ var (
 func largest(t *tree, n int) []string {
 	size := map[string]int64{}
 	var names []string
+
 	for _, name := range t.files {
 		if !sourceFile.MatchString(name) || aboutTests.MatchString(name) {
 			continue
 		}
+
 		if info, err := fs.Stat(t.fsys, name); err == nil {
 			size[name] = info.Size()
 			names = append(names, name)
 		}
 	}
 	slices.SortStableFunc(names, func(a, b string) int { return cmp.Compare(size[b], size[a]) })
+
 	return names[:min(n, len(names))]
 }
 
@@ -125,7 +138,8 @@ type tree struct {
 }
 
 // notSource are folders whose content nobody edits.
-var notSource = []string{"node_modules", "vendor", "target", "dist", "build", "out", "testdata", "__pycache__", "third_party"}
+var notSource = []string{"node_modules", "vendor", "target", "dist", "build", "out", "testdata", "__pycache__",
+	"third_party"}
 
 func readTree(fsys fs.FS) (*tree, error) {
 	t := &tree{fsys: fsys}
@@ -137,19 +151,23 @@ func readTree(fsys fs.FS) (*tree, error) {
 			return fs.SkipDir // a folder that can't be read has nothing to propose
 		case len(t.files) >= maxTreeFiles:
 			return fs.SkipAll
-		case d.IsDir() && name != "." && (strings.HasPrefix(d.Name(), ".") || slices.Contains(notSource, d.Name()) || strings.Count(name, "/") >= maxTreeDepth):
+		case d.IsDir() && name != "." && (strings.HasPrefix(d.Name(), ".") || slices.Contains(notSource, d.Name()) ||
+			strings.Count(name, "/") >= maxTreeDepth):
 			return fs.SkipDir
 		case d.Type().IsRegular():
 			t.files = append(t.files, name)
 		}
+
 		return nil
 	})
 	slices.SortStableFunc(t.files, func(a, b string) int {
 		if n := strings.Count(a, "/") - strings.Count(b, "/"); n != 0 {
 			return n
 		}
+
 		return strings.Compare(a, b)
 	})
+
 	return t, err
 }
 
@@ -169,25 +187,30 @@ func (t *tree) read(name string) string {
 	}
 	defer f.Close()
 	var b strings.Builder
+
 	buf := make([]byte, 32<<10)
 	for b.Len() < maxTreeRead {
 		n, err := f.Read(buf)
 		b.Write(buf[:n])
+
 		if err != nil {
 			break
 		}
 	}
+
 	return b.String()
 }
 
 // in lists the files directly in a folder ("." is the root) with that ending.
 func (t *tree) in(dir, ending string) []string {
 	var found []string
+
 	for _, name := range t.files {
 		if path.Dir(name) == dir && strings.HasSuffix(name, ending) {
 			found = append(found, name)
 		}
 	}
+
 	return found
 }
 
@@ -198,6 +221,7 @@ func (t *tree) first(names ...string) string {
 			return name
 		}
 	}
+
 	return ""
 }
 
@@ -213,20 +237,24 @@ func printed(text string) (research.Metric, bool) {
 			return research.Metric{Name: m[1], Better: better(m[1]), From: research.Source{Kind: "output"}}, true
 		}
 	}
+
 	return research.Metric{}, false
 }
 
 // cpuSeconds is the metric of a command that prints none.
 func cpuSeconds() research.Metric {
-	return research.Metric{Name: "cpu_s", Better: research.Lower, Unit: "s", From: research.Source{Kind: "cpu"}, Noise: research.Noisy}
+	return research.Metric{Name: "cpu_s", Better: research.Lower, Unit: "s", From: research.Source{Kind: "cpu"},
+		Noise: research.Noisy}
 }
 
 var directions = []struct {
 	better research.Direction
 	words  *regexp.Regexp
 }{
-	{research.Higher, regexp.MustCompile(`(^|_)(acc|accuracy|score|throughput|tps|qps|rps|fps|f1|auc|reward|speedup|per_s|per_sec|per_second|hits|recall|precision|tflops|gflops)(_|$)`)},
-	{research.Lower, regexp.MustCompile(`(^|_)(ns|us|ms|s|sec|secs|seconds|time|latency|bytes|size|kb|mb|loss|bpb|bpc|perplexity|ppl|error|errors|memory|rss|cost|misses|allocs|p50|p95|p99)(_|$)`)},
+	{research.Higher,
+		regexp.MustCompile(`(^|_)(acc|accuracy|score|throughput|tps|qps|rps|fps|f1|auc|reward|speedup|per_s|per_sec|per_second|hits|recall|precision|tflops|gflops)(_|$)`)},
+	{research.Lower,
+		regexp.MustCompile(`(^|_)(ns|us|ms|s|sec|secs|seconds|time|latency|bytes|size|kb|mb|loss|bpb|bpc|perplexity|ppl|error|errors|memory|rss|cost|misses|allocs|p50|p95|p99)(_|$)`)},
 }
 
 // better guesses the direction from a metric's name, "" if the name says nothing.
@@ -236,5 +264,6 @@ func better(name string) research.Direction {
 			return d.better
 		}
 	}
+
 	return ""
 }

@@ -22,27 +22,33 @@ func detectCargo(t *tree) *proposal {
 	}
 	p := &proposal{Check: "cargo test --quiet"}
 	p.because("Cargo.toml: a Rust crate")
+
 	if t.has("Cargo.lock") {
 		p.Setup = "cargo fetch --locked"
 	}
+
 	if sources := t.in("src", ".rs"); len(sources) == 1 {
 		p.Edit = sources
 	} else if t.has("src/lib.rs") && len(sources) == 2 && t.has("src/main.rs") {
 		p.Edit = []string{"src/lib.rs"}
 	}
+
 	manifest := t.read("Cargo.toml")
 	switch name := cargoName.FindStringSubmatch(manifest); {
 	case strings.Contains(manifest, "criterion") && cargoBench(t, p):
 	case name != nil && t.has("src/main.rs"):
 		p.because("src/main.rs: a program; no criterion benchmark")
+
 		p.Build, p.Run, p.Metric = "cargo build --release", "./target/release/"+name[1], cpuSeconds()
 		if m, ok := printed(t.read("src/main.rs")); ok {
 			p.Metric = m
 		}
 	default:
 		p.because("no benchmark and no program: the CPU time of the tests")
-		p.Build, p.Run, p.Metric, p.Check = "cargo test --release --no-run", "cargo test --release --quiet", cpuSeconds(), ""
+		p.Build, p.Run, p.Metric, p.Check = "cargo test --release --no-run", "cargo test --release --quiet",
+			cpuSeconds(), ""
 	}
+
 	return p
 }
 
@@ -58,8 +64,11 @@ func cargoBench(t *tree, p *proposal) bool {
 		p.Build = fmt.Sprintf("cargo bench --bench %s --no-run", bench)
 		p.Run = fmt.Sprintf("cargo bench --bench %s", bench)
 		p.Metric = research.Metric{Name: "ns_per_iter", Better: research.Lower, Unit: "ns", Noise: research.Noisy,
-			From: research.Source{Kind: "file", Path: "target/criterion/" + m[1] + "/new/estimates.json", Expr: "/mean/point_estimate"}}
+			From: research.Source{Kind: "file", Path: "target/criterion/" + m[1] + "/new/estimates.json",
+				Expr: "/mean/point_estimate"}}
+
 		return true
 	}
+
 	return false
 }

@@ -27,12 +27,15 @@ func detectGo(t *tree) *proposal {
 	}
 	p := &proposal{}
 	p.because("go.mod: a Go module")
+
 	if goRequire.MatchString(t.read("go.mod")) && !t.exists("vendor/modules.txt") {
 		p.Setup = "go mod download" // builds have no network, and the module cache may lack something
 	}
+
 	if hasGoTests(t) {
 		p.Check = "go test ./..."
 	}
+
 	switch {
 	case goBench(t, p):
 	case goProgram(t, p):
@@ -41,6 +44,7 @@ func detectGo(t *tree) *proposal {
 		p.Run, p.Metric, p.Check, p.Tests = "go test -count=1 ./...", cpuSeconds(), "", p.Check
 		p.because("no benchmark and no program: the CPU time of the tests")
 	}
+
 	return p
 }
 
@@ -50,6 +54,7 @@ func hasGoTests(t *tree) bool {
 			return true
 		}
 	}
+
 	return false
 }
 
@@ -67,12 +72,14 @@ func goBench(t *tree, p *proposal) bool {
 	if len(cases) == 0 {
 		return false
 	}
+
 	best := cases[0]
 	for _, c := range cases {
 		if rank(c) > rank(best) {
 			best = c
 		}
 	}
+
 	found := fmt.Sprintf("%s: %s", best.file, best.name)
 	if len(cases) > 1 {
 		found += fmt.Sprintf(" (of %d benchmarks; --run and --metric choose another number)", len(cases))
@@ -80,6 +87,7 @@ func goBench(t *tree, p *proposal) bool {
 	p.because(found)
 	p.Edit = best.edit
 	goBenchCommands(p, path.Dir(best.file), best)
+
 	return true
 }
 
@@ -88,25 +96,31 @@ func rank(c goCase) int {
 	if len(c.edit) > 0 {
 		n += 2
 	}
+
 	if !c.parts {
 		n++
 	}
+
 	return n
 }
 
 func goCases(t *tree) []goCase {
 	var cases []goCase
+
 	for _, file := range t.files {
 		if !strings.HasSuffix(file, "_test.go") {
 			continue
 		}
+
 		text := t.read(file)
 		for _, at := range goBenchmark.FindAllStringSubmatchIndex(text, -1) {
 			body, _, _ := strings.Cut(text[at[1]:], "\nfunc ")
 			name := text[at[2]:at[3]]
-			cases = append(cases, goCase{file: file, name: name, parts: strings.Contains(body, "b.Run("), edit: goEdit(t, file, name)})
+			cases = append(cases, goCase{file: file, name: name, parts: strings.Contains(body, "b.Run("),
+				edit: goEdit(t, file, name)})
 		}
 	}
+
 	return cases
 }
 
@@ -116,6 +130,7 @@ const joinParts = ` | awk '{print} /^PASS$/{ok=1} / ns\/op/{s+=log($3);n++} END{
 
 func goBenchCommands(p *proposal, dir string, c goCase) {
 	command := fmt.Sprintf("./bench.test -test.run '^$' -test.bench '^%s$'", c.name)
+
 	p.Metric = research.Metric{Name: "ns_per_op", Better: research.Lower, Unit: "ns", Noise: research.Noisy,
 		From: research.Source{Kind: "regex", Expr: fmt.Sprintf(`^%s(?:-\d+)?\s+\d+\s+([0-9.]+) ns/op`, c.name)}}
 	if c.parts {
@@ -123,6 +138,7 @@ func goBenchCommands(p *proposal, dir string, c goCase) {
 		p.Metric.From = research.Source{Kind: "output"}
 		p.because("it has sub-benchmarks: the geometric mean of their ns/op")
 	}
+
 	p.Build, p.Run = "go test -c -o bench.test .", command
 	if dir != "." {
 		p.Build = fmt.Sprintf("go test -c -o %s/bench.test ./%s", dir, dir)
@@ -136,10 +152,12 @@ func goEdit(t *tree, test, benchmark string) []string {
 	if same := strings.TrimSuffix(test, "_test.go") + ".go"; t.has(same) {
 		return []string{same}
 	}
+
 	sources := goSources(t, path.Dir(test))
 	if len(sources) == 1 {
 		return sources
 	}
+
 	for _, declared := range declarations(strings.TrimPrefix(benchmark, "Benchmark")) {
 		for _, file := range sources {
 			text := t.read(file)
@@ -148,6 +166,7 @@ func goEdit(t *tree, test, benchmark string) []string {
 			}
 		}
 	}
+
 	return nil
 }
 
@@ -159,12 +178,14 @@ func goBody(t *tree, file, text string) []string {
 	if strings.Contains(line, "{") || strings.HasSuffix(line, "(") {
 		return []string{file}
 	}
+
 	name, _, _ := strings.Cut(strings.TrimPrefix(line, "func "), "(")
 	for _, asm := range t.in(path.Dir(file), ".s") {
 		if text := t.read(asm); goBuilt(asm, text) && strings.Contains(text, "·"+name+"(") {
 			return []string{asm}
 		}
 	}
+
 	return nil
 }
 
@@ -177,19 +198,23 @@ func goBuilt(file, text string) bool {
 			return false
 		}
 	}
+
 	line := goBuild.FindString(text)
 	if line == "" {
 		return true
 	}
 	expr, err := constraint.Parse(strings.TrimSpace(line))
+
 	return err != nil || expr.Eval(func(tag string) bool {
-		return tag == runtime.GOOS || tag == runtime.GOARCH || tag == "gc" || tag == "cgo" || tag == "unix" || strings.HasPrefix(tag, "go1.")
+		return tag == runtime.GOOS || tag == runtime.GOARCH || tag == "gc" || tag == "cgo" || tag == "unix" ||
+			strings.HasPrefix(tag, "go1.")
 	})
 }
 
 // otherSystems are the words of file names that tie a file to a system.
-var otherSystems = []string{"linux", "darwin", "windows", "freebsd", "openbsd", "netbsd", "js", "wasip1", "plan9", "solaris", "android", "ios", "aix",
-	"amd64", "arm64", "386", "arm", "riscv64", "ppc64", "ppc64le", "s390x", "loong64", "mips", "mipsle", "mips64", "mips64le", "wasm"}
+var otherSystems = []string{"linux", "darwin", "windows", "freebsd", "openbsd", "netbsd", "js", "wasip1", "plan9",
+	"solaris", "android", "ios", "aix", "amd64", "arm64", "386", "arm", "riscv64", "ppc64", "ppc64le", "s390x",
+	"loong64", "mips", "mipsle", "mips64", "mips64le", "wasm"}
 
 // declarations match what a benchmark's name stands for: Parse is a function
 // or a method, Node_Parse also Node's method Parse or the function Node.
@@ -198,22 +223,26 @@ func declarations(name string) []*regexp.Regexp {
 		return nil
 	}
 	q := regexp.QuoteMeta
+
 	found := []*regexp.Regexp{regexp.MustCompile(`(?m)^func (?i:` + q(name) + `)[\[(]`),
 		regexp.MustCompile(`(?m)^func \([^)]*\) (?i:` + q(name) + `)[\[(]`)}
 	if head, tail, ok := strings.Cut(name, "_"); ok && head != "" && tail != "" {
 		found = append(found, regexp.MustCompile(`(?mi)^func \((?:\w+ )?\*?`+q(head)+`(?:\[[^)]*)?\) `+q(tail)+`[\[(]`),
 			regexp.MustCompile(`(?mi)^func `+q(head)+`[\[(]`))
 	}
+
 	return found
 }
 
 func goSources(t *tree, dir string) []string {
 	var found []string
+
 	for _, name := range t.in(dir, ".go") {
 		if !strings.HasSuffix(name, "_test.go") {
 			found = append(found, name)
 		}
 	}
+
 	return found
 }
 
@@ -224,14 +253,18 @@ func goProgram(t *tree, p *proposal) bool {
 			continue
 		}
 		p.because(file + ": a program; no benchmark")
+
 		p.Build, p.Run, p.Metric = "go build -buildvcs=false -o bench.bin .", "./bench.bin", cpuSeconds()
 		if m, ok := printed(t.read(file)); ok {
 			p.Metric = m
 		}
+
 		if len(sources) == 1 {
 			p.Edit = sources
 		}
+
 		return true
 	}
+
 	return false
 }

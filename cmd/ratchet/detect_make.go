@@ -15,31 +15,38 @@ func detectMake(t *tree) *proposal {
 		return nil
 	}
 	text := t.read(file)
+
 	var targets []string
 	for _, m := range makeTarget.FindAllStringSubmatch(text, -1) {
 		targets = append(targets, m[1])
 	}
 	p := &proposal{}
 	p.because(file + ": make")
+
 	for _, check := range []string{"check", "test"} {
 		if slices.Contains(targets, check) {
 			p.Check = "make --silent " + check
 		}
 	}
+
 	for _, bench := range []string{"bench", "benchmark", "perf"} {
 		if !slices.Contains(targets, bench) {
 			continue
 		}
 		p.because(`the target "` + bench + `"`)
+
 		p.Run, p.Metric = "make --silent "+bench, cpuSeconds()
 		if m, ok := printed(text); ok {
 			p.Metric = m
 		}
+
 		if slices.Contains(targets, "build") {
 			p.Build = "make --silent build"
 		}
+
 		return p
 	}
+
 	if p.Check != "" {
 		p.Run, p.Metric, p.Check, p.Tests = p.Check, cpuSeconds(), "", p.Check
 		if slices.Contains(targets, "all") {
@@ -47,5 +54,6 @@ func detectMake(t *tree) *proposal {
 		}
 		p.because("no benchmark target: the CPU time of the tests")
 	}
+
 	return p
 }

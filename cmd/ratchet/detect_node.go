@@ -32,7 +32,8 @@ var (
 )
 
 // jsBenches are the usual names of a benchmark, where no script says so.
-var jsBenches = []string{"bench.js", "bench.mjs", "benchmark.js", "benchmark.mjs", "bench/index.js", "benchmark/index.js", "benchmarks/index.js", "perf/index.js"}
+var jsBenches = []string{"bench.js", "bench.mjs", "benchmark.js", "benchmark.mjs", "bench/index.js",
+	"benchmark/index.js", "benchmarks/index.js", "perf/index.js"}
 
 // detectJS proposes the bench script, else build, else test, of package.json.
 func detectJS(t *tree) *proposal {
@@ -42,42 +43,54 @@ func detectJS(t *tree) *proposal {
 	}
 	p := &proposal{}
 	p.because("package.json: a JavaScript package")
+
 	script := jsInstall(t, p, &pkg)
 	if test := pkg.Scripts["test"]; test != "" && !strings.Contains(test, "no test specified") {
 		p.Check = script + "test"
 	}
+
 	for _, name := range []string{"bench", "benchmark", "perf", "build", "test"} {
 		if pkg.Scripts[name] == "" || name == "test" && p.Check == "" {
 			continue
 		}
 		p.because(`the script "` + name + `"`)
+
 		p.Run, p.Metric = script+name, cpuSeconds()
 		if name == "test" {
 			p.Check, p.Tests = "", p.Check
 			if bench := t.first(jsBenches...); bench != "" {
-				p.because(bench + ": no script runs it; let it print METRIC NAME=value, then `ratchet init --force --run 'node " + bench + "' --metric NAME`")
+				p.because(bench +
+					": no script runs it; let it print METRIC NAME=value, then `ratchet init --force --run 'node " +
+					bench + "' --metric NAME`")
 			}
 		}
 		jsFiles(t, p, &pkg, pkg.Scripts[name])
+
 		if lib := timedBy(&pkg); lib != "" && strings.HasPrefix(name, "bench") && p.Metric.From.Kind == "cpu" {
 			p.Metric = research.Metric{}
-			p.because(`"` + lib + `" measures for a fixed time, so CPU time says nothing: let the script print METRIC name=value`)
+			p.because(`"` + lib +
+				`" measures for a fixed time, so CPU time says nothing: let the script print METRIC name=value`)
 		}
+
 		break
 	}
+
 	return p
 }
 
 // jsInstall finds how dependencies come to be there, and returns how a script is run.
 func jsInstall(t *tree, p *proposal, pkg *packageJSON) string {
 	script, install := "npm run --silent ", "npm install --no-audit --no-fund"
+
 	for _, m := range packageManagers {
 		if t.has(m.lock) {
 			script, install = m.script, m.install
 			p.because(m.lock + ": " + strings.Fields(m.install)[0])
+
 			break
 		}
 	}
+
 	switch {
 	case len(pkg.Dependencies)+len(pkg.DevDependencies) == 0:
 	case !t.exists("node_modules"):
@@ -85,6 +98,7 @@ func jsInstall(t *tree, p *proposal, pkg *packageJSON) string {
 	case !strings.Contains(t.read(".gitignore"), "node_modules"):
 		p.because("node_modules, but not in .gitignore: runs see it only if git ignores it")
 	}
+
 	return script
 }
 
@@ -96,6 +110,7 @@ func timedBy(pkg *packageJSON) string {
 			return lib
 		}
 	}
+
 	return ""
 }
 
@@ -104,27 +119,32 @@ func timedBy(pkg *packageJSON) string {
 func jsFiles(t *tree, p *proposal, pkg *packageJSON, command string) {
 	if m := nodeScript.FindStringSubmatch(command); m != nil {
 		file := path.Clean(m[1])
+
 		text := t.read(file)
 		if metric, ok := printed(text); ok {
 			p.Metric = metric
 			p.because(file + ": prints " + metric.Name)
 		}
 		var local []string
+
 		for _, i := range jsImport.FindAllStringSubmatch(text, -1) {
 			name := path.Join(path.Dir(file), i[1])
 			if found := t.first(name, name+".js", name+".ts", name+".mjs", name+"/index.js"); found != "" {
 				local = append(local, found)
 			}
 		}
+
 		if len(local) == 1 {
 			p.Edit = local
 			return
 		}
 	}
+
 	main := path.Clean(pkg.Main)
 	if pkg.Main == "" {
 		main = "index.js"
 	}
+
 	if found := t.first(main, main+".js", main+"/index.js"); found != "" {
 		p.Edit = []string{found}
 	}

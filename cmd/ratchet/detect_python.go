@@ -17,20 +17,24 @@ func detectPython(t *tree) *proposal {
 	}
 	p := &proposal{}
 	p.because("a Python project")
+
 	python, pytest := "python3 ", "python3 -m pytest -q"
 	if t.has("uv.lock") {
 		python, pytest = "uv run ", "uv run pytest -q"
 		p.because("uv.lock: uv runs it")
+
 		if !t.exists(".venv") {
 			p.Setup = "uv sync --frozen"
 		}
 	}
+
 	if hasPytest(t) {
 		p.Check = pytest
 	} else if test := unittests(t); test != "" {
 		p.Check = python + "-m unittest discover -q -s " + path.Dir(test) + " -t ."
 		pytest = p.Check
 	}
+
 	script := pythonScript(t)
 	switch {
 	case script != "":
@@ -39,6 +43,7 @@ func detectPython(t *tree) *proposal {
 		p.Run, p.Metric, p.Check, p.Tests = pytest, cpuSeconds(), "", p.Check
 		p.because("no script to measure: the CPU time of the tests")
 	}
+
 	return p
 }
 
@@ -48,11 +53,14 @@ func hasPytest(t *tree) bool {
 	if t.has("pytest.ini") || t.has("conftest.py") {
 		return true
 	}
-	for _, file := range []string{"pyproject.toml", "tox.ini", "setup.cfg", "setup.py", "requirements.txt", "requirements-dev.txt"} {
+
+	for _, file := range []string{"pyproject.toml", "tox.ini", "setup.cfg", "setup.py", "requirements.txt",
+		"requirements-dev.txt"} {
 		if strings.Contains(t.read(file), "pytest") {
 			return true
 		}
 	}
+
 	return slices.ContainsFunc(t.files, func(name string) bool {
 		return isPythonTest(name) && !strings.Contains(t.read(name), "import unittest")
 	})
@@ -64,6 +72,7 @@ func unittests(t *tree) string {
 	if i < 0 {
 		return ""
 	}
+
 	return t.files[i]
 }
 
@@ -83,11 +92,13 @@ func pythonScript(t *tree) string {
 			}
 		}
 	}
+
 	return ""
 }
 
 func pythonProgram(t *tree, p *proposal, python, script string) {
 	text := t.read(script)
+
 	p.Run, p.Metric = python+script, cpuSeconds()
 	if m, ok := printed(text); ok {
 		p.Metric = m
@@ -95,6 +106,7 @@ func pythonProgram(t *tree, p *proposal, python, script string) {
 	} else {
 		p.because(script + ": prints no metric that is known by its form; its CPU time")
 	}
+
 	local := pythonImports(t, script, text)
 	switch base := path.Base(script); {
 	case strings.HasPrefix(base, "train"):
@@ -108,15 +120,18 @@ func pythonProgram(t *tree, p *proposal, python, script string) {
 // pythonImports are the project's own files that a script imports.
 func pythonImports(t *tree, script, text string) []string {
 	var local []string
+
 	for _, m := range pythonImport.FindAllStringSubmatch(text, -1) {
 		for _, name := range strings.Split(m[1]+m[2], ",") {
 			name, _, _ = strings.Cut(strings.TrimSpace(name), " ") // import x as y
 			file := strings.ReplaceAll(name, ".", "/") + ".py"
+
 			found := t.first(path.Join(path.Dir(script), file), file, "src/"+file)
 			if name != "" && found != "" && !slices.Contains(local, found) {
 				local = append(local, found)
 			}
 		}
 	}
+
 	return local
 }

@@ -22,31 +22,37 @@ import (
 
 func page(t *testing.T, name string) string {
 	t.Helper()
+
 	b, err := os.ReadFile(filepath.Join("../..", filepath.FromSlash(name)))
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	return string(b)
 }
 
 // pages are README.md and docs/*.md, by their paths from the root.
 func pages(t *testing.T) map[string]string {
 	t.Helper()
+
 	files, err := filepath.Glob("../../docs/*.md")
 	if err != nil || len(files) < 10 {
 		t.Fatalf("%d pages: %v", len(files), err)
 	}
 	out := map[string]string{"README.md": page(t, "README.md")}
+
 	for _, f := range files {
 		name := "docs/" + filepath.Base(f)
 		out[name] = page(t, name)
 	}
+
 	return out
 }
 
 // codes are the constants of type Code in internal/research, by their names.
 func codes(t *testing.T) map[string]string {
 	t.Helper()
+
 	f, err := parser.ParseFile(token.NewFileSet(), "../../internal/research/error.go", nil, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -57,15 +63,19 @@ func codes(t *testing.T) map[string]string {
 		if !ok || len(v.Values) != 1 {
 			return true
 		}
+
 		lit, ok := v.Values[0].(*ast.BasicLit)
 		if kind, isIdent := v.Type.(*ast.Ident); ok && isIdent && kind.Name == "Code" {
 			out[v.Names[0].Name], err = strconv.Unquote(lit.Value)
 		}
+
 		return true
 	})
+
 	if err != nil || len(out) < 15 {
 		t.Fatalf("%d codes: %v", len(out), err)
 	}
+
 	return out
 }
 
@@ -73,6 +83,7 @@ func codes(t *testing.T) map[string]string {
 // the codes' names; "" is what it gives to all others.
 func exitsOf(t *testing.T) map[string]string {
 	t.Helper()
+
 	f, err := parser.ParseFile(token.NewFileSet(), "app.go", nil, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -83,6 +94,7 @@ func exitsOf(t *testing.T) map[string]string {
 		if !ok {
 			return ""
 		}
+
 		return numbers[r.Results[0].(*ast.Ident).Name]
 	}
 	out := map[string]string{}
@@ -98,16 +110,20 @@ func exitsOf(t *testing.T) map[string]string {
 					out[e.(*ast.SelectorExpr).Sel.Name] = result(c.Body)
 				}
 			}
+
 			return true
 		})
+
 		return false
 	})
+
 	return out
 }
 
 // TestTroubleshootingHasEveryCode: each code once, with its exit code, and no other.
 func TestTroubleshootingHasEveryCode(t *testing.T) {
 	want := map[string]string{}
+
 	exits := exitsOf(t)
 	for name, code := range codes(t) {
 		want[code] = exits[name]
@@ -115,6 +131,7 @@ func TestTroubleshootingHasEveryCode(t *testing.T) {
 			want[code] = exits[""]
 		}
 	}
+
 	got := map[string]string{}
 	for _, m := range regexp.MustCompile("(?m)^\\| `([a-z_]+)` \\| (\\d) \\| .{10,} \\| .{10,} \\|$").FindAllStringSubmatch(page(t, "docs/troubleshooting.md"), -1) {
 		if got[m[1]] != "" {
@@ -122,6 +139,7 @@ func TestTroubleshootingHasEveryCode(t *testing.T) {
 		}
 		got[m[1]] = m[2]
 	}
+
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("docs/troubleshooting.md (-source +page):\n%s", diff)
 	}
@@ -132,19 +150,24 @@ func TestTroubleshootingHasEveryCode(t *testing.T) {
 func TestProgramPageHasEveryKey(t *testing.T) {
 	want, required := research.Keys()
 	var got []string
+
 	plain := parse(t, "", "")
-	for _, m := range regexp.MustCompile("(?m)^\\| `([a-z_.]+)` \\| ([^|]*) \\|").FindAllStringSubmatch(page(t, "docs/program.md"), -1) {
+	for _, m := range regexp.MustCompile("(?m)^\\| `([a-z_.]+)` \\| ([^|]*) \\|").FindAllStringSubmatch(page(t,
+		"docs/program.md"), -1) {
 		key, def := m[1], strings.TrimSpace(m[2])
+
 		got = append(got, key)
 		if (def == "required") != required[key] {
 			t.Errorf("%s: the default is %q, required is %t", key, def, required[key])
 		}
+
 		if strings.HasPrefix(def, "`") && !strings.HasPrefix(key, "guards.") {
 			if diff := cmp.Diff(plain, parse(t, key, strings.Trim(def, "`"))); diff != "" {
 				t.Errorf("%s is not %s by default (-default +given):\n%s", key, def, diff)
 			}
 		}
 	}
+
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("docs/program.md (-parser +page):\n%s", diff)
 	}
@@ -155,6 +178,7 @@ func parse(t *testing.T, key, value string) research.Program {
 	t.Helper()
 	sections := map[string]string{"metric": "name: n, better: lower"}
 	rest := ""
+
 	section, inner, nested := strings.Cut(key, ".")
 	switch {
 	case key == "":
@@ -164,16 +188,19 @@ func parse(t *testing.T, key, value string) research.Program {
 		rest = key + ": " + value + "\n"
 	}
 	text := "---\nedit: f\nrun: r\n" + rest
+
 	for _, name := range []string{"metric", "budget", "campaign", "stall"} {
 		if sections[name] != "" {
 			text += name + ": {" + sections[name] + "}\n"
 		}
 	}
+
 	doc, err := research.ParseProgram([]byte(text+"---\n"), "folder")
 	if err != nil {
 		t.Fatalf("%s: %v", key, err)
 	}
 	doc.Program.Metric.MinGainSet = false
+
 	return doc.Program
 }
 
@@ -183,20 +210,24 @@ func TestCommandsExist(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	known := []string{"supervise", "hook"} // hidden
 	for _, m := range regexp.MustCompile(`(?m)^  ([a-z]+)  +`).FindAllStringSubmatch(string(out), -1) {
 		known = append(known, m[1])
 	}
 	texts := pages(t)
+
 	for _, name := range prompts.Names() {
 		g, _ := prompts.Find(name)
 		texts["guide "+name] = g.Text + g.Next
 	}
 	named := regexp.MustCompile("(?m)(?:`|^\\$ |^)ratchet (?:-[-a-z]+ )*([a-z]+)")
+
 	for name, text := range texts {
 		if name == "docs/decisions.md" { // may speak of what is not there
 			continue
 		}
+
 		for _, m := range named.FindAllStringSubmatch(text, -1) {
 			if !slices.Contains(known, m[1]) {
 				t.Errorf("%s: there is no command `ratchet %s`", name, m[1])
@@ -208,6 +239,7 @@ func TestCommandsExist(t *testing.T) {
 // TestPagesHangTogether: links lead somewhere, and the index names every page.
 func TestPagesHangTogether(t *testing.T) {
 	link := regexp.MustCompile(`\]\(([^)#:]+)(?:#[^)]*)?\)`)
+
 	all := pages(t)
 	for name, text := range all {
 		for _, m := range link.FindAllStringSubmatch(text, -1) {
@@ -217,12 +249,14 @@ func TestPagesHangTogether(t *testing.T) {
 			}
 		}
 	}
+
 	for name := range all {
 		base := filepath.Base(name)
 		if name != "README.md" && base != "README.md" && !strings.Contains(all["docs/README.md"], "]("+base+")") {
 			t.Errorf("docs/README.md does not name %s", base)
 		}
 	}
+
 	if n := strings.Count(all["README.md"], "\n"); n > 110 {
 		t.Errorf("README.md has %d lines, at most 110 fit on two screens", n)
 	}
@@ -237,12 +271,15 @@ func TestManualPages(t *testing.T) {
 	if out, err := exec.Command(ratchet, "man", dir).CombinedOutput(); err == nil {
 		t.Errorf("the binary that is shipped has the command too: %s", out)
 	}
+
 	if !*manualPages {
 		t.Skip("takes another link of the binary: make man")
 	}
+
 	if out, err := exec.Command("go", "run", "-tags", "man", ".", "man", dir).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
+
 	for _, name := range []string{"ratchet", "ratchet-log", "ratchet-call", "ratchet-token-add"} {
 		b, err := os.ReadFile(filepath.Join(dir, name+".1"))
 		if err != nil || !strings.Contains(string(b), ".SH SYNOPSIS") {

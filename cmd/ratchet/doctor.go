@@ -22,11 +22,14 @@ func doctorCommand(a *app) *cobra.Command {
 				if err := lab.ClearGPU(clear); err != nil {
 					return err
 				}
+
 				return a.emit(map[string]string{"cleared": clear}, func(io.Writer) {})
 			}
+
 			if agents {
 				return a.doctorClients(cmd.Context())
 			}
+
 			l, err := a.lab(cmd.Context())
 			if err != nil {
 				return err
@@ -34,45 +37,60 @@ func doctorCommand(a *app) *cobra.Command {
 			p := a.progress("trying the program", "")
 			h, err := l.Doctor(cmd.Context(), canary, p.Say)
 			p.End()
+
 			if err != nil {
 				return err
 			}
+
 			err = a.emit(h, func(w io.Writer) { printHealth(w, h) })
-			if err == nil && (h.Problem != "" || slices.ContainsFunc(h.Canaries, func(k lab.Canary) bool { return !k.Held })) {
+			if err == nil && (h.Problem != "" || slices.ContainsFunc(h.Canaries,
+				func(k lab.Canary) bool { return !k.Held })) {
 				err = silent(exitFailed)
 			}
+
 			return err
 		},
 	}
-	cmd.Flags().BoolVar(&canary, "canary", false, "also plant candidates that must not pass (a copy, a slowed one, two forgers), and show what the gate says")
-	cmd.Flags().BoolVar(&agents, "clients", false, "list the coding agents that Ratchet is installed in, and whether it answers there; nothing else")
+	cmd.Flags().BoolVar(&canary, "canary", false,
+		"also plant candidates that must not pass (a copy, a slowed one, two forgers), and show what the gate says")
+	cmd.Flags().BoolVar(&agents, "clients", false,
+		"list the coding agents that Ratchet is installed in, and whether it answers there; nothing else")
 	cmd.Flags().StringVar(&clear, "clear-gpu", "", "take the GPU of this UUID out of quarantine, and do nothing else")
+
 	return cmd
 }
 
 func printHealth(w io.Writer, h *lab.Health) {
 	fmt.Fprintf(w, "repository   %s\nprogram      %s\nconfinement  %s\n", h.Repository, h.Program, h.Tier)
+
 	for _, s := range h.Gives {
 		fmt.Fprintln(w, "  +", s)
 	}
+
 	for _, s := range h.Lacks {
 		fmt.Fprintln(w, "  -", s)
 	}
+
 	for _, s := range h.Unseen {
 		fmt.Fprintln(w, "unseen      ", s)
 	}
+
 	if h.Storage != "" {
 		fmt.Fprintln(w, "storage     ", h.Storage)
 	}
+
 	for _, g := range h.GPUs {
 		fmt.Fprintln(w, "gpu         ", g)
 	}
+
 	for _, n := range h.Notify {
 		fmt.Fprintln(w, "notify      ", n)
 	}
 	fmt.Fprintf(w, "locks        %s\nruns made    %d\n", h.Locks, h.Runs)
+
 	if h.Problem == "" {
 		fmt.Fprintln(w, h.Finding)
+
 		for _, k := range h.Canaries {
 			held := "held"
 			if !k.Held {
@@ -81,9 +99,11 @@ func printHealth(w io.Writer, h *lab.Health) {
 			fmt.Fprintf(w, "canary       %s: %s\n             %s: %s\n", k.Name, k.Planted, held, k.Finding)
 		}
 		fmt.Fprintln(w, "next: add it to your agent with `ratchet install CLIENT`, and tell it: start the campaign")
+
 		return
 	}
 	fmt.Fprintf(w, "problem      %s\n", h.Problem)
+
 	if h.Excerpt != "" {
 		fmt.Fprintf(w, "what it printed last:\n%s\n", h.Excerpt)
 	}

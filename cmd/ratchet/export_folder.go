@@ -28,29 +28,40 @@ type folder struct {
 // into makes the folder of --out and writes the selected campaigns there.
 func (x *export) into(ctx context.Context, f *folder) error {
 	if x.dir == "" {
-		return research.Errorf(research.CodeBadArgument, "name the folder: --out "+f.usual, "%s is a folder of files", f.Format)
+		return research.Errorf(research.CodeBadArgument, "name the folder: --out "+f.usual, "%s is a folder of files",
+			f.Format)
 	}
+
 	if x.from != 0 || !x.since.IsZero() {
-		return research.Errorf(research.CodeBadArgument, "leave it out", "%s is written whole: --since can't be used", f.Format)
+		return research.Errorf(research.CodeBadArgument, "leave it out", "%s is written whole: --since can't be used",
+			f.Format)
 	}
+
 	all, err := x.campaigns(ctx)
 	if err != nil {
 		return err
 	}
+
 	if err := os.Mkdir(f.Folder, 0o777); err != nil {
 		if errors.Is(err, fs.ErrExist) {
-			return research.Errorf(research.CodeConflict, "name another folder, or move that one away", "%s exists already", x.dir)
+			return research.Errorf(research.CodeConflict, "name another folder, or move that one away",
+				"%s exists already", x.dir)
 		}
-		return research.Errorf(research.CodeStorage, "check the folder's permissions", "%s can't be written: %w", x.dir, err)
+
+		return research.Errorf(research.CodeStorage, "check the folder's permissions", "%s can't be written: %w", x.dir,
+			err)
 	}
+
 	for _, c := range all {
 		if err := x.campaignInto(ctx, c, f); err != nil {
 			return err
 		}
 	}
+
 	if x.JSON {
 		return x.emit(f, nil)
 	}
+
 	return nil
 }
 
@@ -59,11 +70,13 @@ func (x *export) campaignInto(ctx context.Context, c research.Campaign, f *folde
 	if err := f.begin(c); err != nil {
 		return err
 	}
+
 	if c.Baseline != nil {
 		if err := f.run(startRow(c)); err != nil {
 			return err
 		}
 	}
+
 	err := x.rows(ctx, c, nil, func(r row) error {
 		f.Runs++
 		return f.run(r)
@@ -71,12 +84,14 @@ func (x *export) campaignInto(ctx context.Context, c research.Campaign, f *folde
 	if err != nil || f.end == nil {
 		return err
 	}
+
 	return f.end()
 }
 
 // startRow is a campaign's start as if it were its experiment 0.
 func startRow(c research.Campaign) row {
-	return row{Experiment: research.Experiment{Proposal: research.Proposal{N: 0, Hypothesis: "the start", Candidate: c.Start}, Status: research.Kept,
+	return row{Experiment: research.Experiment{Proposal: research.Proposal{N: 0, Hypothesis: "the start",
+		Candidate: c.Start}, Status: research.Kept,
 		ProposedAt: c.StartedAt, Commit: c.Start, Judgement: &research.Judgement{Value: c.Baseline}}}
 }
 
@@ -85,6 +100,7 @@ func (r row) runName() string {
 	if r.N == 0 {
 		return "start"
 	}
+
 	return string(r.Job())
 }
 
@@ -95,18 +111,22 @@ func idOf(n int, c research.Campaign, more string) string {
 }
 
 func unwritten(err error) error {
-	return research.Errorf(research.CodeStorage, "free some space, remove the folder and repeat", "the folder can't be written: %w", err)
+	return research.Errorf(research.CodeStorage, "free some space, remove the folder and repeat",
+		"the folder can't be written: %w", err)
 }
 
 // newFile writes a file and the folders above it.
 func newFile(text []byte, path ...string) error {
 	name := filepath.Join(path...)
+
 	err := os.MkdirAll(filepath.Dir(name), 0o777)
 	if err == nil {
 		err = os.WriteFile(name, text, 0o666)
 	}
+
 	if err != nil {
 		return unwritten(err)
 	}
+
 	return nil
 }

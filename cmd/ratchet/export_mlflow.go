@@ -23,12 +23,14 @@ func (x *export) mlflow(ctx context.Context) error {
 		return fmt.Errorf("find the folder: %w", err)
 	}
 	var m *mlExperiment
+
 	return x.into(ctx, &folder{Format: "mlflow", Folder: root, usual: "mlruns",
 		begin: func(c research.Campaign) error {
 			if err := os.MkdirAll(filepath.Join(root, ".trash"), 0o777); err != nil {
 				return unwritten(err)
 			}
 			m = newMLExperiment(root, c)
+
 			return m.begin()
 		},
 		run: func(r row) error { return m.run(r) },
@@ -44,18 +46,21 @@ type mlExperiment struct {
 
 func newMLExperiment(root string, c research.Campaign) *mlExperiment {
 	sum := sha256.Sum256([]byte(c.Name + "\x00" + c.Start))
+
 	n := uint64(0)
 	for _, b := range sum[:7] {
 		n = n<<8 | uint64(b)
 	}
 	id := strconv.FormatUint(n+1e17, 10) // as long as MLflow's own
+
 	return &mlExperiment{campaign: c, id: id, dir: filepath.Join(root, id)}
 }
 
 func (m *mlExperiment) begin() error {
 	c := m.campaign
-	return m.meta(m.dir, "artifact_location", fileURI(m.dir), "creation_time", millis(c.StartedAt), "experiment_id", quoted(m.id),
-		"last_update_time", millis(c.StartedAt), "lifecycle_stage", "active", "name", quoted(c.Name))
+
+	return m.meta(m.dir, "artifact_location", fileURI(m.dir), "creation_time", millis(c.StartedAt), "experiment_id",
+		quoted(m.id), "last_update_time", millis(c.StartedAt), "lifecycle_stage", "active", "name", quoted(c.Name))
 }
 
 // run writes one experiment as a run.
@@ -63,51 +68,64 @@ func (m *mlExperiment) run(r row) error {
 	sum := sha256.Sum256([]byte(m.id + "/" + strconv.Itoa(r.N)))
 	id := hex.EncodeToString(sum[:16])
 	dir := filepath.Join(m.dir, id)
+
 	status, name := "3", r.runName() // FINISHED
 	if r.Status == research.Voided {
 		status = "4" // FAILED
 	}
-	if err := m.meta(dir, "artifact_uri", fileURI(filepath.Join(dir, "artifacts")), "end_time", millis(r.ended()), "entry_point_name", "''",
-		"experiment_id", quoted(m.id), "lifecycle_stage", "active", "run_id", id, "run_name", quoted(name), "run_uuid", id,
-		"source_name", "''", "source_type", "4", "source_version", "''", "start_time", millis(r.ProposedAt), "status", status,
-		"tags", "[]", "user_id", "ratchet"); err != nil {
+
+	if err := m.meta(dir, "artifact_uri", fileURI(filepath.Join(dir, "artifacts")), "end_time", millis(r.ended()),
+		"entry_point_name", "''", "experiment_id", quoted(m.id), "lifecycle_stage", "active", "run_id", id, "run_name",
+		quoted(name), "run_uuid", id, "source_name", "''", "source_type", "4", "source_version", "''", "start_time",
+		millis(r.ProposedAt), "status", status, "tags", "[]", "user_id", "ratchet"); err != nil {
 		return err
 	}
+
 	if err := os.Mkdir(filepath.Join(dir, "artifacts"), 0o777); err != nil {
 		return unwritten(err)
 	}
 	metric := m.campaign.Program.Metric
+
 	metrics := map[string]float64{}
 	for name, v := range r.samples {
 		metrics[name] = v
 	}
+
 	if v := r.value(); v != nil {
 		metrics[metric.Name] = *v
 	}
+
 	for name, v := range metrics {
-		if err := m.write(dir, "metrics", name, fmt.Sprintf("%s %s %d\n", millis(r.ended()), strconv.FormatFloat(v, 'g', -1, 64), r.N)); err != nil {
+		if err := m.write(dir, "metrics", name,
+			fmt.Sprintf("%s %s %d\n", millis(r.ended()), strconv.FormatFloat(v, 'g', -1, 64), r.N)); err != nil {
 			return err
 		}
 	}
+
 	return m.words(dir, name, r)
 }
 
 // words writes what is said of an experiment: tags, and what it was about as parameters.
 func (m *mlExperiment) words(dir, name string, r row) error {
-	tags := map[string]string{"mlflow.runName": name, "mlflow.user": "ratchet", "mlflow.source.type": "LOCAL", "mlflow.source.git.commit": r.Candidate,
-		"mlflow.note.content": r.Hypothesis, "ratchet.status": string(r.Status), "ratchet.session": r.Session, "ratchet.lesson": r.Lesson,
-		"ratchet.expect": r.Expect, "ratchet.commit": r.Commit, "ratchet.better": string(m.campaign.Program.Metric.Better)}
+	tags := map[string]string{"mlflow.runName": name, "mlflow.user": "ratchet", "mlflow.source.type": "LOCAL",
+		"mlflow.source.git.commit": r.Candidate, "mlflow.note.content": r.Hypothesis,
+		"ratchet.status": string(r.Status), "ratchet.session": r.Session, "ratchet.lesson": r.Lesson,
+		"ratchet.expect": r.Expect, "ratchet.commit": r.Commit,
+		"ratchet.better": string(m.campaign.Program.Metric.Better)}
 	if j := r.Judgement; j != nil {
 		tags["ratchet.verdict"], tags["ratchet.reason"] = string(j.Verdict), j.Reason
 	}
+
 	for key, text := range tags {
 		if text == "" {
 			continue
 		}
+
 		if err := m.write(dir, "tags", key, text); err != nil {
 			return err
 		}
 	}
+
 	return m.write(dir, "params", "hypothesis", firstRunes(oneLine(r.Hypothesis), 500))
 }
 
@@ -115,6 +133,7 @@ func firstRunes(s string, n int) string {
 	if r := []rune(s); len(r) > n {
 		return string(r[:n])
 	}
+
 	return s
 }
 
@@ -132,6 +151,7 @@ func (m *mlExperiment) meta(dir string, pairs ...string) error {
 	for i := 0; i < len(pairs); i += 2 {
 		fmt.Fprintf(&b, "%s: %s\n", pairs[i], pairs[i+1])
 	}
+
 	return newFile([]byte(b.String()), dir, "meta.yaml")
 }
 

@@ -33,6 +33,7 @@ func (r row) commit() string {
 	if r.Status == research.Kept {
 		return shortHash(r.Commit)
 	}
+
 	return shortHash(r.Candidate)
 }
 
@@ -41,6 +42,7 @@ func (r row) value() *float64 {
 	if r.Judgement == nil || r.Status == research.Voided {
 		return nil
 	}
+
 	return r.Judgement.Value
 }
 
@@ -48,6 +50,7 @@ func (r row) ended() time.Time {
 	if r.JudgedAt.IsZero() {
 		return r.ProposedAt
 	}
+
 	return r.JudgedAt
 }
 
@@ -65,6 +68,7 @@ func (x *export) campaigns(ctx context.Context) ([]research.Campaign, error) {
 	})
 	all = slices.DeleteFunc(all, func(c research.Campaign) bool { return x.campaign != "" && c.Name != x.campaign })
 	slices.SortStableFunc(all, func(a, b research.Campaign) int { return a.StartedAt.Compare(b.StartedAt) })
+
 	return all, err
 }
 
@@ -80,12 +84,15 @@ func (x *export) touched(ctx context.Context) (map[string]map[int]bool, error) {
 		if err != nil || job.Kind() != research.ExperimentJob {
 			return err
 		}
+
 		if all[rec.Campaign] == nil {
 			all[rec.Campaign] = map[int]bool{}
 		}
 		all[rec.Campaign][job.N()] = true
+
 		return nil
 	})
+
 	return all, err
 }
 
@@ -94,38 +101,48 @@ func (x *export) selection(ctx context.Context) (all []research.Campaign, touche
 	if all, err = x.campaigns(ctx); err == nil {
 		touched, err = x.touched(ctx)
 	}
+
 	return all, touched, err
 }
 
 // rows calls f with the decided experiments of a campaign, in order.
-func (x *export) rows(ctx context.Context, c research.Campaign, touched map[string]map[int]bool, f func(row) error) error {
+func (x *export) rows(
+	ctx context.Context, c research.Campaign, touched map[string]map[int]bool, f func(row) error,
+) error {
 	for n := 1; n <= c.Experiments; {
 		var page []row
+
 		err := x.ledger.View(ctx, func(tx *ledger.Tx) error {
 			for ; n <= c.Experiments && len(page) < tablePage; n++ {
 				if touched != nil && !touched[c.Name][n] {
 					continue
 				}
+
 				r, err := readRow(tx, c, n)
 				if err != nil {
 					return err
 				}
+
 				page = append(page, r)
 			}
+
 			return nil
 		})
 		if err != nil {
 			return err
 		}
+
 		for _, r := range page {
 			if r.status() == "" {
 				continue
 			}
+
 			if err := f(r); err != nil {
 				return err
 			}
 		}
 	}
+
 	return nil
 }
 
@@ -135,6 +152,7 @@ func readRow(tx *ledger.Tx, c research.Campaign, n int) (row, error) {
 		return row{}, err
 	}
 	r := row{Experiment: *e}
+
 	runs, err := tx.Runs(c.Name, e.Job())
 	for _, run := range runs {
 		if run.Side != research.Candidate || !run.Valid {
@@ -143,9 +161,11 @@ func readRow(tx *ledger.Tx, c research.Campaign, n int) (row, error) {
 		r.samples = run.Samples
 		r.peak = max(r.peak, float64(run.MaxRSS))
 	}
+
 	if mb, ok := r.samples["peak_vram_mb"]; ok {
 		r.peak = mb * (1 << 20)
 	}
+
 	return r, err
 }
 
@@ -155,31 +175,39 @@ func (x *export) tsv(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+
 	if len(all) > 1 {
 		names := make([]string, len(all))
 		for i, c := range all {
 			names[i] = c.Name
 		}
+
 		return research.Errorf(research.CodeBadArgument, "name one: --campaign "+all[len(all)-1].Name,
 			"a results.tsv has one metric, and there are several campaigns: %s", strings.Join(names, ", "))
 	}
+
 	for _, c := range all {
 		fmt.Fprintf(x.out, "commit\t%s\tmemory_gb\tstatus\tdescription\n", c.Program.Metric.Name)
+
 		if c.Baseline != nil && touched == nil {
 			fmt.Fprintf(x.out, "%s\t%s\t0.0\tkeep\tbaseline\n", shortHash(c.Start), tsvNumber(*c.Baseline))
 		}
+
 		err := x.rows(ctx, c, touched, func(r row) error {
 			value, memory := 0., 0.
 			if v := r.value(); v != nil {
 				value, memory = *v, r.peak/(1<<30)
 			}
-			_, err := fmt.Fprintf(x.out, "%s\t%s\t%.1f\t%s\t%s\n", r.commit(), tsvNumber(value), memory, r.status(), oneLine(r.Hypothesis))
+			_, err := fmt.Fprintf(x.out, "%s\t%s\t%.1f\t%s\t%s\n", r.commit(), tsvNumber(value), memory, r.status(),
+				oneLine(r.Hypothesis))
+
 			return err
 		})
 		if err != nil {
 			return err
 		}
 	}
+
 	return nil
 }
 
@@ -188,6 +216,7 @@ func tsvNumber(v float64) string {
 	if v != 0 && math.Abs(v) < .001 {
 		return strconv.FormatFloat(v, 'g', 9, 64)
 	}
+
 	return strconv.FormatFloat(v, 'f', 6, 64)
 }
 
@@ -197,17 +226,21 @@ func (x *export) csv(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+
 	w := csv.NewWriter(x.out)
-	if err := w.Write([]string{"campaign", "n", "status", "verdict", "metric", "unit", "value", "baseline", "gain", "gain_lo", "gain_hi", "scale",
-		"runs", "run_seconds", "session", "proposed_at", "judged_at", "parent", "candidate", "commit", "hypothesis", "expect", "lesson", "note", "reason"}); err != nil {
+	if err := w.Write([]string{"campaign", "n", "status", "verdict", "metric", "unit", "value", "baseline", "gain",
+		"gain_lo", "gain_hi", "scale", "runs", "run_seconds", "session", "proposed_at", "judged_at", "parent",
+		"candidate", "commit", "hypothesis", "expect", "lesson", "note", "reason"}); err != nil {
 		return err
 	}
+
 	for _, c := range all {
 		if err := x.rows(ctx, c, touched, func(r row) error { return w.Write(csvRow(c, r)) }); err != nil {
 			return err
 		}
 	}
 	w.Flush()
+
 	return w.Error()
 }
 
@@ -216,20 +249,23 @@ func csvRow(c research.Campaign, r row) []string {
 	if r.Judgement != nil {
 		j = *r.Judgement
 	}
+
 	gain := [3]string{}
 	if j.Gain != nil {
 		gain = [3]string{exact(&j.Gain.Mid), exact(&j.Gain.Lo), exact(&j.Gain.Hi)}
 	}
-	return []string{c.Name, strconv.Itoa(r.N), string(r.Status), string(j.Verdict), c.Program.Metric.Name, c.Program.Metric.Unit,
-		exact(j.Value), exact(j.Baseline), gain[0], gain[1], gain[2], j.Scale,
-		strconv.Itoa(r.Runs), exact(&r.RunSeconds), r.Session, stamp(r.ProposedAt), stamp(r.JudgedAt), r.Parent, r.Candidate, r.Commit,
-		r.Hypothesis, r.Expect, r.Lesson, r.Note, j.Reason}
+
+	return []string{c.Name, strconv.Itoa(r.N), string(r.Status), string(j.Verdict), c.Program.Metric.Name,
+		c.Program.Metric.Unit, exact(j.Value), exact(j.Baseline), gain[0], gain[1], gain[2], j.Scale,
+		strconv.Itoa(r.Runs), exact(&r.RunSeconds), r.Session, stamp(r.ProposedAt), stamp(r.JudgedAt), r.Parent,
+		r.Candidate, r.Commit, r.Hypothesis, r.Expect, r.Lesson, r.Note, j.Reason}
 }
 
 func exact(v *float64) string {
 	if v == nil {
 		return ""
 	}
+
 	return strconv.FormatFloat(*v, 'g', -1, 64)
 }
 
@@ -237,6 +273,7 @@ func stamp(t time.Time) string {
 	if t.IsZero() {
 		return ""
 	}
+
 	return t.Format(time.RFC3339Nano)
 }
 
@@ -261,20 +298,25 @@ func (x *export) pi(ctx context.Context) error {
 	enc := json.NewEncoder(x.out)
 	enc.SetEscapeHTML(false)
 	before := 0 // runs of the campaigns before
+
 	for segment, c := range all {
 		m := c.Program.Metric
 		if err := enc.Encode(piConfig{"config", c.Name, m.Name, m.Unit, string(m.Better)}); err != nil {
 			return err
 		}
+
 		if c.Baseline != nil && touched == nil {
-			if err := enc.Encode(lab.PiRun{Run: before + 1, Commit: shortHash(c.Start), Metric: *c.Baseline, Metrics: map[string]float64{},
-				Status: "keep", Description: "baseline", Timestamp: c.StartedAt.UnixMilli(), Segment: segment}); err != nil {
+			if err := enc.Encode(lab.PiRun{Run: before + 1, Commit: shortHash(c.Start), Metric: *c.Baseline,
+				Metrics: map[string]float64{}, Status: "keep", Description: "baseline",
+				Timestamp: c.StartedAt.UnixMilli(), Segment: segment}); err != nil {
 				return err
 			}
 		}
+
 		err := x.rows(ctx, c, touched, func(r row) error {
 			line := lab.NewPiRun(m, &r.Experiment, r.samples)
 			line.Run, line.Segment = before+1+r.N, segment
+
 			return enc.Encode(line)
 		})
 		if err != nil {
@@ -282,5 +324,6 @@ func (x *export) pi(ctx context.Context) error {
 		}
 		before += 1 + c.Experiments
 	}
+
 	return nil
 }

@@ -20,6 +20,7 @@ func (x *export) wandb(ctx context.Context) error {
 		return unwritten(err)
 	}
 	var w *wandbRun
+
 	return x.into(ctx, &folder{Format: "wandb", Folder: root, usual: "wandb",
 		begin: func(c research.Campaign) error {
 			w = newWandbRun(c)
@@ -31,7 +32,8 @@ func (x *export) wandb(ctx context.Context) error {
 		},
 		end: func() error {
 			w.finish()
-			return newFile(w.log.file(), root, "offline-run-"+w.campaign.StartedAt.UTC().Format("20060102_150405")+"-"+w.id, "run-"+w.id+".wandb")
+			return newFile(w.log.file(), root,
+				"offline-run-"+w.campaign.StartedAt.UTC().Format("20060102_150405")+"-"+w.id, "run-"+w.id+".wandb")
 		},
 	})
 }
@@ -59,18 +61,21 @@ type wandbRun struct {
 func newWandbRun(c research.Campaign) *wandbRun {
 	w := &wandbRun{campaign: c, id: idOf(12, c, ""), last: c.StartedAt}
 	p := c.Program
+
 	var run, config, start, git []byte
 	for _, kv := range []struct {
 		key string
 		val any
 	}{
-		{"campaign", c.Name}, {"metric", p.Metric.Name}, {"better", p.Metric.Better}, {"unit", p.Metric.Unit}, {"noise", p.Metric.Noise}, {"edit", p.Edit},
+		{"campaign", c.Name}, {"metric", p.Metric.Name}, {"better", p.Metric.Better}, {"unit", p.Metric.Unit}, {"noise",
+			p.Metric.Noise}, {"edit", p.Edit},
 		{"run", p.Run}, {"build", p.Build}, {"check", p.Check}, {"search", p.Search}, {"start", c.Start},
 	} {
 		config = wandbItem(config, kv.key, kv.val)
 	}
 	start = protowire.AppendVarint(protowire.AppendTag(start, 1, protowire.VarintType), uint64(c.StartedAt.Unix()))
-	start = protowire.AppendVarint(protowire.AppendTag(start, 2, protowire.VarintType), uint64(c.StartedAt.Nanosecond()))
+	start = protowire.AppendVarint(protowire.AppendTag(start, 2, protowire.VarintType),
+		uint64(c.StartedAt.Nanosecond()))
 	git = wandbText(git, 2, c.Start)
 	run = wandbText(run, runID, w.id)
 	run = wandbText(run, runProject, p.Name)
@@ -82,6 +87,7 @@ func newWandbRun(c research.Campaign) *wandbRun {
 	run = wandbBytes(run, runGit, git)
 	w.record(wandbRunOf, run)
 	w.metric()
+
 	return w
 }
 
@@ -92,37 +98,45 @@ func (w *wandbRun) metric() {
 		goal = 2
 	}
 	m := wandbText(nil, 1, w.campaign.Program.Metric.Name)
-	m = wandbBytes(m, metricOptions, protowire.AppendVarint(protowire.AppendTag(nil, 3, protowire.VarintType), 1)) // defined
+	m = wandbBytes(m, metricOptions, protowire.AppendVarint(protowire.AppendTag(nil, 3, protowire.VarintType),
+		1)) // defined
 	w.record(wandbMetric, protowire.AppendVarint(protowire.AppendTag(m, metricGoal, protowire.VarintType), goal))
 }
 
 // experiment writes one step.
 func (w *wandbRun) experiment(r row) {
 	m := w.campaign.Program.Metric
-	facts := map[string]any{"experiment": r.N, "status": r.Status, "hypothesis": oneLine(r.Hypothesis), "session": r.Session, "lesson": oneLine(r.Lesson),
-		"run_seconds": r.RunSeconds, "candidate": r.Candidate, "commit": r.Commit, "_step": r.N, "_timestamp": float64(r.ended().UnixMilli()) / 1000,
+
+	facts := map[string]any{"experiment": r.N, "status": r.Status, "hypothesis": oneLine(r.Hypothesis),
+		"session": r.Session, "lesson": oneLine(r.Lesson), "run_seconds": r.RunSeconds, "candidate": r.Candidate,
+		"commit": r.Commit, "_step": r.N, "_timestamp": float64(r.ended().UnixMilli()) / 1000,
 		"_runtime": r.ended().Sub(w.campaign.StartedAt).Seconds()}
 	for name, v := range r.samples {
 		if name != m.Name {
 			facts["sample/"+name] = v
 		}
 	}
+
 	if j := r.Judgement; j != nil {
 		facts["verdict"] = j.Verdict
 		if j.Gain != nil {
 			facts["gain"], facts["gain_lo"], facts["gain_hi"] = j.Gain.Mid, j.Gain.Lo, j.Gain.Hi
 		}
 	}
+
 	if v := r.value(); v != nil {
 		facts[m.Name] = *v
 		if r.Status == research.Kept {
 			w.best = v
 		}
 	}
+
 	if r.Status == research.Kept && r.N > 0 {
 		w.kept++
 	}
-	if w.best != nil && w.campaign.Rule.Class == research.Deterministic { // of a noisy metric raw numbers can't be compared
+
+	if w.best != nil &&
+		w.campaign.Rule.Class == research.Deterministic { // of a noisy metric raw numbers can't be compared
 		facts["incumbent"] = *w.best
 	}
 	facts["kept"] = w.kept
@@ -137,11 +151,13 @@ func (w *wandbRun) finish() {
 	if w.best != nil && w.campaign.Rule.Class == research.Deterministic {
 		facts[w.campaign.Program.Metric.Name] = *w.best
 	}
+
 	if a := w.campaign.Audit; a != nil {
 		facts["audited_gain"], facts["audited_gain_lo"], facts["audited_gain_hi"] = a.Gain.Mid, a.Gain.Lo, a.Gain.Hi
 	}
 	w.record(wandbSummary, wandbItems(facts))
-	took := protowire.AppendVarint(protowire.AppendTag(nil, 2, protowire.VarintType), uint64(max(0, w.last.Sub(w.campaign.StartedAt).Seconds())))
+	took := protowire.AppendVarint(protowire.AppendTag(nil, 2, protowire.VarintType),
+		uint64(max(0, w.last.Sub(w.campaign.StartedAt).Seconds())))
 	w.record(wandbExit, took)
 }
 
@@ -159,10 +175,12 @@ func wandbItems(facts map[string]any) []byte {
 		keys = append(keys, k)
 	}
 	slices.Sort(keys)
+
 	var out []byte
 	for _, k := range keys {
 		out = wandbItem(out, k, facts[k])
 	}
+
 	return out
 }
 
@@ -172,6 +190,7 @@ func wandbItem(out []byte, key string, v any) []byte {
 	if err != nil || string(text) == `""` || string(text) == "null" {
 		return out
 	}
+
 	return wandbBytes(out, 1, wandbText(wandbText(nil, itemKey, key), itemJSON, string(text)))
 }
 

@@ -13,7 +13,8 @@ import (
 	"testing"
 )
 
-var allFaults = flag.Bool("faults", false, "inject every fault of the table and every broken twin, not one of each point")
+var allFaults = flag.Bool("faults", false,
+	"inject every fault of the table and every broken twin, not one of each point")
 
 // moment is a fault point in a call of a story: in the call's own process, or
 // with command "supervise" in the supervisor that it starts; nth counts from 1.
@@ -83,19 +84,23 @@ var hows = []string{"after:kill", "before:kill", "before:error", "after:error"}
 // rest of the story goes on as if nothing had been.
 func TestFaults(t *testing.T) {
 	t.Parallel()
+
 	for _, how := range hows {
 		if how != hows[0] && !*allFaults {
 			break
 		}
+
 		for i, hits := range stories(*allFaults) {
 			t.Run(fmt.Sprintf("%s %d", how, i), func(t *testing.T) {
 				t.Parallel()
 				s := newStory(t)
+
 				for _, d := range deeds {
 					m, hit := hits[d.name]
 					if err := s.play(d, m, how); err != nil {
 						t.Fatal(err)
 					}
+
 					if _, err := os.Stat(s.met()); hit && err != nil {
 						t.Errorf("%s was never met", m)
 					}
@@ -115,12 +120,14 @@ func stories(all bool) (packed []map[string]moment) {
 			continue
 		}
 		seen[m.point] = true
+
 		i := slices.IndexFunc(packed, func(hits map[string]moment) bool { _, taken := hits[m.deed]; return !taken })
 		if i < 0 {
 			i, packed = len(packed), append(packed, map[string]moment{})
 		}
 		packed[i][m.deed] = m
 	}
+
 	return packed
 }
 
@@ -130,14 +137,17 @@ func stories(all bool) (packed []map[string]moment) {
 // supervisor acknowledges late, nothing shows: its call is slow, no more.
 func TestBrokenTwins(t *testing.T) {
 	t.Parallel()
+
 	seen := map[string]bool{}
 	for _, m := range moments {
-		if strings.HasSuffix(m.point, ".sync") || m.deed == "start" && m.point == "supervisor.ready" || seen[m.point] || m.point == "supervisor.spawn" && !*allFaults { // that one waits for 15 s
+		if strings.HasSuffix(m.point, ".sync") || m.deed == "start" && m.point == "supervisor.ready" || seen[m.point] ||
+			m.point == "supervisor.spawn" && !*allFaults { // that one waits for 15 s
 			continue
 		}
 		seen[m.point] = !*allFaults
 		t.Run(m.String(), func(t *testing.T) {
 			t.Parallel()
+
 			s := newStory(t)
 			for _, d := range deeds {
 				if err := s.play(d, m, "before:skip"); err != nil {
@@ -155,6 +165,7 @@ func (m moment) fault(how string) string {
 	if m.command != "" {
 		command = m.command + "/"
 	}
+
 	return fmt.Sprintf("%s%s:%s:%d", command, m.point, how, m.nth)
 }
 
@@ -165,10 +176,12 @@ func TestFaultPoints(t *testing.T) {
 		known[m.point] = true
 	}
 	marks, found := regexp.MustCompile(`\bfault\.(?:At|Hit)\("([^"]+)"`), map[string]bool{}
+
 	err := filepath.WalkDir("../..", func(path string, d os.DirEntry, err error) error {
 		if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
 			return err
 		}
+
 		text, err := os.ReadFile(path)
 		for _, m := range marks.FindAllSubmatch(text, -1) {
 			if point := string(m[1]); found[point] {
@@ -176,10 +189,12 @@ func TestFaultPoints(t *testing.T) {
 			}
 			found[string(m[1])] = true
 		}
+
 		return err
 	})
 	if err != nil || !maps.Equal(found, known) {
-		t.Errorf("the code has the points %v, the table %v: %v", slices.Sorted(maps.Keys(found)), slices.Sorted(maps.Keys(known)), err)
+		t.Errorf("the code has the points %v, the table %v: %v", slices.Sorted(maps.Keys(found)),
+			slices.Sorted(maps.Keys(known)), err)
 	}
 }
 
@@ -189,11 +204,13 @@ func TestFaultsCostNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	for path, want := range map[string]bool{ratchet: false, with: true} {
 		b, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		for _, name := range []string{"RATCHET_FAULT", "injected fault", "ledger.commit", "workspace.mark"} {
 			if bytes.Contains(b, []byte(name)) != want {
 				t.Errorf("%s in %s: %t", name, filepath.Base(path), !want)

@@ -27,12 +27,15 @@ top of the campaign's budget; --dry-run says how many. A finalize that was kille
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 && !pr {
-				return research.Errorf(research.CodeBadArgument, "write --pr "+args[0], "finalize takes a file only with --pr")
+				return research.Errorf(research.CodeBadArgument, "write --pr "+args[0],
+					"finalize takes a file only with --pr")
 			}
+
 			l, err := a.lab(cmd.Context())
 			if err != nil {
 				return err
 			}
+
 			var p *progress // of the job under way, if it is to be shown
 			defer func() { p.End() }()
 			var job research.JobID
@@ -50,23 +53,30 @@ top of the campaign's budget; --dry-run says how many. A finalize that was kille
 			}
 			f, err := l.Finalize(cmd.Context(), req)
 			p.End()
+
 			if err != nil {
 				return err
 			}
+
 			if len(args) > 0 && f.Body != "" {
 				if err := writeFile(args[0], []byte(f.Body)); err != nil {
-					return research.Errorf(research.CodeStorage, "name a file that can be written; the branch is made", "the text of the pull request: %w", err)
+					return research.Errorf(research.CodeStorage, "name a file that can be written; the branch is made",
+						"the text of the pull request: %w", err)
 				}
 			}
+
 			return a.emit(f, func(w io.Writer) { finalizeText(w, f, pr, args) })
 		},
 	}
 	flags := cmd.Flags()
-	flags.IntVar(&req.Pairs, "pairs", 0, fmt.Sprintf("at most so many pairs in a comparison of the ablation; more of them tell smaller gains from none (default %d)", research.AblationPairs))
+	flags.IntVar(&req.Pairs, "pairs", 0,
+		fmt.Sprintf("at most so many pairs in a comparison of the ablation; more of them tell smaller gains from none (default %d)", research.AblationPairs))
 	flags.BoolVar(&req.NoAblation, "no-ablation", false, "leave everything in that was kept")
 	flags.BoolVar(&req.Stack, "stack", false, "a commit for each change, measured against the one before")
 	flags.BoolVar(&req.DryRun, "dry-run", false, "only say what would be done, and what it costs")
-	flags.BoolVar(&pr, "pr", false, "print the title and text of a pull request, or write the text to FILE; nothing is pushed")
+	flags.BoolVar(&pr, "pr", false,
+		"print the title and text of a pull request, or write the text to FILE; nothing is pushed")
+
 	return cmd
 }
 
@@ -75,19 +85,23 @@ func finalizeText(w io.Writer, f *lab.Finalized, pr bool, file []string) {
 		fmt.Fprintf(w, "%s\nnothing was measured\nnext: %s\n", f.Plan, f.Next)
 		return
 	}
+
 	if pr && len(file) == 0 {
 		fmt.Fprintf(w, "%s\n\n%s", f.Title, f.Body)
 		return
 	}
 	fmt.Fprintln(w, f.Audit.Finding)
+
 	if n := len(f.Stack); n > 0 {
 		fmt.Fprintf(w, "%s holds it as %d commits on the campaign's start, the last is %s\n", f.Branch, n, f.Commit)
 	} else {
 		fmt.Fprintf(w, "%s holds it as one commit, %s, on the campaign's start\n", f.Branch, f.Commit)
 	}
+
 	if pr {
 		fmt.Fprintf(w, "next: git push -u origin %s && gh pr create --head %s --title '%s' --body-file %s\n",
 			f.Branch, f.Branch, strings.ReplaceAll(f.Title, "'", `'\''`), file[0])
+
 		return
 	}
 	fmt.Fprintf(w, "next: %s\n", f.Next)

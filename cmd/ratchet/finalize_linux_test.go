@@ -32,12 +32,14 @@ func overtaken(t *testing.T) *site {
 	t.Helper()
 	s := newSite(t)
 	s.write("bench.sh", `sleep 0.06
-awk '$2 > best[$1] { best[$1] = $2 } END { c = 1000; for (k in best) c -= best[k]; print "METRIC cost=" c }' work.txt`+"\n")
+awk '$2 > best[$1] { best[$1] = $2 } END { c = 1000; for (k in best) c -= best[k]; print "METRIC cost=" c }' work.txt`+
+		"\n")
 	s.write("work.txt", "start\n")
 	s.write("program.md", overtakenProgram)
 	s.sh("git", "commit", "-qam", "best of each")
 	s.sh(ratchet, "call", "start_campaign")
 	s.sh(ratchet, "call", "wait_run")
+
 	text := "start\n"
 	for _, line := range []string{"p 10", "q 10", "p 20", "q 20"} {
 		text += line + "\n"
@@ -45,23 +47,27 @@ awk '$2 > best[$1] { best[$1] = $2 } END { c = 1000; for (k in best) c -= best[k
 		s.sh(ratchet, "call", "run_experiment", fmt.Sprintf(`{"hypothesis": %q}`, line))
 		s.sh(ratchet, "call", "keep")
 	}
+
 	return s
 }
 
 // runsNow is how many runs the ledger has.
 func (s *site) runsNow() (runs int) {
 	s.t.Helper()
+
 	err := s.ledger().View(context.Background(), func(tx *ledger.Tx) error {
 		return tx.Records(1, func(r research.Record) error {
 			if r.Kind == research.KindRunFinished {
 				runs++
 			}
+
 			return nil
 		})
 	})
 	if err != nil {
 		s.t.Fatal(err)
 	}
+
 	return runs
 }
 
@@ -74,9 +80,11 @@ func TestFinalizeKilled(t *testing.T) {
 	s.sh(ratchet, "finalize", "--stack")
 	whole := s.runsNow()
 	want := s.sh("git", "log", "--format=%T %s", "main..ratchet/shrink-final")
+
 	for _, how := range []string{"the command", "both"} {
 		t.Run(how, func(t *testing.T) {
 			t.Parallel()
+
 			s := overtaken(t)
 			for tries := 1; !s.killFinalize(t, how == "both"); tries++ {
 				if tries == 5 { // this process had no CPU while a whole finalize ran, again and again
@@ -85,9 +93,11 @@ func TestFinalizeKilled(t *testing.T) {
 				s = overtaken(t)
 			}
 			s.sh(ratchet, "finalize", "--stack")
+
 			if runs := s.runsNow(); runs != whole {
 				t.Errorf("%d runs, %d without the kills", runs-before, whole-before)
 			}
+
 			if got := s.sh("git", "log", "--format=%T %s", "main..ratchet/shrink-final"); got != want {
 				t.Errorf("it made\n%s, without the kills\n%s", got, want)
 			}
@@ -99,31 +109,39 @@ func TestFinalizeKilled(t *testing.T) {
 // killFinalize kills a finalize twice, in the middle. It says whether it came in time.
 func (s *site) killFinalize(t *testing.T, both bool) bool {
 	t.Helper()
+
 	for kills := 1; kills <= 2; kills++ {
 		cmd := exec.Command(ratchet, "finalize", "--stack")
 		cmd.Dir, cmd.Env = s.dir, s.env
 		var said strings.Builder
+
 		cmd.Stderr = &said
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
 		job := string(research.NewJobID(research.MeasurementJob, 2*kills))
+
 		var pid int
 		for until := time.Now().Add(patience); pid == 0 && time.Now().Before(until); time.Sleep(2 * time.Millisecond) {
 			pid = s.supervisor(job)
 		}
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
+
 		if pid == 0 {
 			t.Fatalf("%s was never begun: %s", job, said.String())
 		}
-		if held, err := sandbox.Locked(filepath.Join(s.dir, ".git", "ratchet", "jobs", "shrink."+job)); both && err == nil && held {
+
+		if held, err := sandbox.Locked(filepath.Join(s.dir, ".git", "ratchet", "jobs", "shrink."+job)); both &&
+			err == nil && held {
 			_ = syscall.Kill(pid, syscall.SIGKILL)
 		}
+
 		if _, err := os.Stat(filepath.Join(s.dir, ".git/refs/heads/ratchet/shrink-final")); err == nil {
 			return false
 		}
 	}
+
 	return true
 }
 
@@ -132,8 +150,10 @@ func TestFinalizeIsRecomputed(t *testing.T) {
 	t.Parallel()
 	s := overtaken(t)
 	s.sh(ratchet, "finalize", "--stack")
+
 	for _, c := range []struct{ kind, old, now, says string }{
-		{"ablation.finished", `"dropped":[{"n":1,"why":"no gain shown"`, `"dropped":[{"n":1,"why":"hurts"`, "recorded as"},
+		{"ablation.finished", `"dropped":[{"n":1,"why":"no gain shown"`, `"dropped":[{"n":1,"why":"hurts"`,
+			"recorded as"},
 		{"ablation.finished", `"dropped":[{"n":1`, `"dropped":[{"n":3`, "recorded as dropping"},
 		{"ablation.started", `"pairs":12`, `"pairs":12,"least":5`, "noise"},
 		{"campaign.finalized", `"dropped":[1,2]`, `"dropped":[1]`, "does not say"},
@@ -146,9 +166,11 @@ func TestFinalizeIsRecomputed(t *testing.T) {
 				r.Body = []byte(strings.Replace(string(r.Body), c.old, c.now, 1))
 			}
 		})
+
 		if !met {
 			t.Errorf("%s: no record has %s", c.kind, c.old)
 		}
+
 		if c.says != "" && (err == nil || !strings.Contains(err.Error(), c.says)) {
 			t.Errorf("%s with %s: %v, want an error with %q", c.kind, strconv.Quote(c.now), err, c.says)
 		}
@@ -159,6 +181,7 @@ func TestFinalizeIsRecomputed(t *testing.T) {
 func (s *site) recomputed(alter func(*research.Record)) error {
 	s.t.Helper()
 	var records []research.Record
+
 	err := s.ledger().View(context.Background(), func(tx *ledger.Tx) error {
 		return tx.Records(1, func(r research.Record) error {
 			records = append(records, r)
@@ -168,9 +191,11 @@ func (s *site) recomputed(alter func(*research.Record)) error {
 	if err != nil {
 		s.t.Fatal(err)
 	}
+
 	return research.Recompute(func(yield func(research.Record) bool) {
 		for _, r := range records {
 			alter(&r)
+
 			if !yield(r) {
 				return
 			}

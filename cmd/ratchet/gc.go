@@ -17,10 +17,12 @@ func gcCommand(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
+
 			removed, err := l.GC(cmd.Context())
 			if err != nil {
 				return err
 			}
+
 			return a.emit(removed, func(w io.Writer) {
 				for _, dir := range removed {
 					fmt.Fprintln(w, "removed", dir)

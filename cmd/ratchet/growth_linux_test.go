@@ -22,7 +22,8 @@ import (
 	"ratchet/ledger"
 )
 
-var growth = flag.String("growth", "", "sizes in experiments, such as 0,1000,10000, at which TestGrowth times calls (empty: a small form)")
+var growth = flag.String("growth", "",
+	"sizes in experiments, such as 0,1000,10000, at which TestGrowth times calls (empty: a small form)")
 
 // TestGrowth grows a real campaign's ledger by copies of its own experiments
 // and tells, at each size, what a cycle and every read view cost and how many
@@ -38,39 +39,51 @@ func TestGrowth(t *testing.T) {
 	}
 	s := newSite(t)
 	s.write("bench.sh", "echo METRIC size=$(wc -c < work.txt)\n")
-	s.write("program.md", strings.Replace(repoFiles["program.md"], "budget:", "campaign: {experiments: 1000000, hours: 100000}\nbudget:", 1))
+	s.write("program.md", strings.Replace(repoFiles["program.md"], "budget:",
+		"campaign: {experiments: 1000000, hours: 100000}\nbudget:", 1))
 	s.sh("git", "commit", "-qam", "a quick benchmark")
 	c := s.connect()
 	c.calibrated()
+
 	g := &garden{s: s, c: c}
 	for range 3 { // the last one is what is copied
 		g.cycle(t)
 	}
 	fmt.Println("| experiments | records | ledger | call | wall ms | CPU ms | text bytes | structured bytes |\n|---|---|---|---|---|---|---|---|")
 	first := map[string]int{}
+
 	for _, size := range strings.Split(sizes, ",") {
 		n, err := strconv.Atoi(size)
 		if err != nil {
 			t.Fatal(err)
 		}
 		g.grow(t, n)
+
 		for _, row := range g.looks(t, trials) {
-			fmt.Printf("| %d | %d | %.1f MB | %s | %.1f | %.1f | %d | - |\n", n, g.seq, float64(g.bytes)/1e6, row.what, row.wall, row.cpu, row.text)
+			fmt.Printf("| %d | %d | %.1f MB | %s | %.1f | %.1f | %d | - |\n", n, g.seq, float64(g.bytes)/1e6, row.what,
+				row.wall, row.cpu, row.text)
 		}
+
 		for _, row := range g.time(t, trials) {
-			fmt.Printf("| %d | %d | %.1f MB | %s | %.1f | %.1f | %d | %d |\n", n, g.seq, float64(g.bytes)/1e6, row.what, row.wall, row.cpu, row.text, row.structured)
+			fmt.Printf("| %d | %d | %.1f MB | %s | %.1f | %.1f | %d | %d |\n", n, g.seq, float64(g.bytes)/1e6, row.what,
+				row.wall, row.cpu, row.text, row.structured)
+
 			if !strings.HasPrefix(row.what, "ratchet ") && row.text > answerLimit || row.structured > answerLimit {
-				t.Errorf("%s at %d experiments: %d bytes of text, %d of structured content", row.what, n, row.text, row.structured)
+				t.Errorf("%s at %d experiments: %d bytes of text, %d of structured content", row.what, n, row.text,
+					row.structured)
 			}
+
 			if was, ok := first[row.what]; ok && row.text > was+200 {
 				t.Errorf("%s grew from %d to %d bytes of text", row.what, was, row.text)
 			}
+
 			if n > 0 && first[row.what] == 0 { // the empty ledger's are shorter
 				first[row.what] = row.text
 			}
 		}
 	}
 	c.close()
+
 	if *growth == "" {
 		s.sh(ratchet, "verify")
 	}
@@ -92,16 +105,20 @@ func (g *garden) ledger(t *testing.T) *ledger.Ledger {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	return l
 }
 
 // cycle is one real experiment, from the edit to the lesson.
 func (g *garden) cycle(t *testing.T) {
 	t.Helper()
+
 	g.made++
 	g.n++
 	g.s.write("work.txt", fmt.Sprintf("%d %s", g.made, repoFiles["work.txt"]))
-	a := g.c.call("run_experiment", map[string]any{"hypothesis": fmt.Sprintf("edit %d: a longer text might be read as a shorter one", g.made)})
+
+	a := g.c.call("run_experiment",
+		map[string]any{"hypothesis": fmt.Sprintf("edit %d: a longer text might be read as a shorter one", g.made)})
 	if a.Verdict != "regressed" {
 		t.Fatal(a.text)
 	}
@@ -115,15 +132,18 @@ func (g *garden) cycle(t *testing.T) {
 func (g *garden) grow(t *testing.T, n int) {
 	l := g.ledger(t)
 	var kit []research.Record
+
 	err := l.View(t.Context(), func(tx *ledger.Tx) error {
 		x, err := tx.Experiment("shrink", g.n)
 		if err != nil {
 			return err
 		}
+
 		return tx.Records(max(x.JudgedSeq, 20)-19, func(r research.Record) error {
 			if about(r, g.n) {
 				kit = append(kit, r)
 			}
+
 			return nil
 		})
 	})
@@ -132,6 +152,7 @@ func (g *garden) grow(t *testing.T, n int) {
 	}
 	template := g.n
 	var refs bytes.Buffer
+
 	for to := n + g.made; g.n < to; {
 		var batch []research.Entry
 		for ; g.n < to && len(batch) < 3000; g.n++ {
@@ -140,10 +161,12 @@ func (g *garden) grow(t *testing.T, n int) {
 			}
 			fmt.Fprintf(&refs, "create refs/ratchet/shrink/x/%d refs/ratchet/shrink/x/%d\n", g.n+1, template)
 		}
+
 		if _, err := l.Append(context.Background(), batch...); err != nil {
 			t.Fatal(err)
 		}
 	}
+
 	if refs.Len() > 0 {
 		list := filepath.Join(t.TempDir(), "refs")
 		if err := os.WriteFile(list, refs.Bytes(), 0o666); err != nil {
@@ -151,9 +174,11 @@ func (g *garden) grow(t *testing.T, n int) {
 		}
 		g.s.sh("sh", "-c", "git update-ref --stdin < "+list+" && git pack-refs --all")
 	}
+
 	if err := l.View(t.Context(), func(tx *ledger.Tx) error { g.seq, _ = tx.Head(); return nil }); err != nil {
 		t.Fatal(err)
 	}
+
 	fi, err := os.Stat(l.Path())
 	if err != nil {
 		t.Fatal(err)
@@ -167,7 +192,9 @@ func about(r research.Record, n int) bool {
 	}
 	job, err := research.Touches(r)
 	_ = json.Unmarshal(r.Body, &b)
-	return err == nil && (job == research.NewJobID(research.ExperimentJob, n) || r.Kind == research.KindLessonAdded && b.Experiment == n)
+
+	return err == nil && (job == research.NewJobID(research.ExperimentJob, n) ||
+		r.Kind == research.KindLessonAdded && b.Experiment == n)
 }
 
 // copied is a record of experiment was, said of experiment n.
@@ -176,9 +203,11 @@ func copied(t *testing.T, r research.Record, was, n int) research.Entry {
 	if err := json.Unmarshal(r.Body, &b); err != nil {
 		t.Fatal(err)
 	}
+
 	if _, ok := b["job"]; ok {
 		b["job"] = fmt.Sprintf("x%d", n)
 	}
+
 	switch {
 	case r.Kind == research.KindLessonAdded:
 		b["experiment"] = n
@@ -186,14 +215,17 @@ func copied(t *testing.T, r research.Record, was, n int) research.Entry {
 	case b["n"] != nil:
 		b["n"] = n
 	}
+
 	if r.Kind == research.KindExperimentProposed {
 		b["tree"] = fmt.Sprintf("%x", sha1.Sum(fmt.Append(nil, n)))
 		b["hypothesis"] = guess(n)
 	}
+
 	key := r.Key
 	if key != "" {
 		key = strings.ReplaceAll(key, strconv.Itoa(was), strconv.Itoa(n))
 	}
+
 	return research.Entry{Campaign: r.Campaign, Session: r.Session, Kind: r.Kind, Key: key, Body: b}
 }
 
@@ -201,6 +233,7 @@ func copied(t *testing.T, r research.Record, was, n int) research.Entry {
 func guess(n int) string {
 	verbs := strings.Fields("unroll inline hoist fuse split cache prefetch reorder vectorize skip")
 	nouns := strings.Fields("loop pivot partition buffer branch comparison insertion heap swap recursion threshold slice")
+
 	return fmt.Sprintf("%s the %s before the %s, because profile %d shows the %s dominating at size %d",
 		verbs[n%10], nouns[n%12], nouns[(n/12)%12], n, nouns[(n/7)%12], n%64)
 }
@@ -217,6 +250,7 @@ func (g *garden) time(t *testing.T, k int) (rows []timed) {
 	row := func(what string, f func() answer) {
 		var wall, cpu []float64
 		r := timed{what: what}
+
 		for range k {
 			var a answer
 			m := measure(g.c.cmd.Process.Pid, func() { a = f() })
@@ -229,11 +263,13 @@ func (g *garden) time(t *testing.T, k int) (rows []timed) {
 		rows = append(rows, r)
 	}
 	row("one cycle", func() answer { g.cycle(t); return answer{} })
+
 	calls := map[string]map[string]any{
 		"brief": {}, "table": {"view": "table"}, "table, one word": {"view": "table", "query": "vectorize"},
 		"table, two words that rarely meet": {"view": "table", "query": "vectorize profile 78"},
-		"table, no hit":                     {"view": "table", "query": "zeppelin"}, "experiment": {"view": "experiment", "query": "2"},
-		"output": {"view": "output", "query": "2"}, "ideas": {"view": "ideas"}, "sessions": {"view": "sessions"}, "program": {"view": "program"},
+		"table, no hit":                     {"view": "table", "query": "zeppelin"},
+		"experiment":                        {"view": "experiment", "query": "2"}, "output": {"view": "output",
+			"query": "2"}, "ideas": {"view": "ideas"}, "sessions": {"view": "sessions"}, "program": {"view": "program"},
 	}
 	for _, what := range slices.Sorted(maps.Keys(calls)) {
 		row(what, func() answer { return g.c.call("read_log", calls[what]) })
@@ -242,10 +278,12 @@ func (g *garden) time(t *testing.T, k int) (rows []timed) {
 	row("wait_run, idle", func() answer { return g.c.call("wait_run", nil) })
 	row("plot", func() answer { return g.c.call("plot", map[string]any{"kind": "progress"}) })
 	row("share", func() answer {
-		return g.c.call("share", map[string]any{"ops": []any{map[string]any{"op": "add", "idea": "try " + time.Now().Format(time.RFC3339Nano)}}})
+		return g.c.call("share", map[string]any{"ops": []any{map[string]any{"op": "add",
+			"idea": "try " + time.Now().Format(time.RFC3339Nano)}}})
 	})
 	row("ratchet status", func() answer { return answer{text: g.s.sh(ratchet, "status")} })
 	row("ratchet log -n 20", func() answer { return answer{text: g.s.sh(ratchet, "log", "-n", "20")} })
 	row("ratchet report", func() answer { return answer{text: g.s.sh(ratchet, "report")} })
+
 	return rows
 }

@@ -47,18 +47,23 @@ func hookCommand(a *app) *cobra.Command {
 				fmt.Fprintln(a.Stdout, "{}")
 				os.Exit(exitDone)
 			})
+
 			var answer stopAnswer
 			if len(args) == 1 && args[0] == "stop" {
 				answer = a.mayStop(cmd.Context())
 			}
+
 			if !late.Stop() {
 				select {} // the answer is being given
 			}
+
 			return json.NewEncoder(a.Stdout).Encode(answer)
 		},
 	}
-	c.Flags().StringVar(&within, "within", hookWithin.String(), "answer {} after this time, for a machine where the default is too short")
+	c.Flags().StringVar(&within, "within", hookWithin.String(),
+		"answer {} after this time, for a machine where the default is too short")
 	c.Flags().Lookup("within").NoOptDefVal = hookWithin.String() // a flag without a value is no error either
+
 	return c
 }
 
@@ -69,15 +74,18 @@ func (a *app) mayStop(ctx context.Context) stopAnswer {
 	if json.NewDecoder(a.Stdin).Decode(&e) != nil || e.Event == "SubagentStop" || e.Mode == "plan" {
 		return stopAnswer{}
 	}
+
 	dirs := []string{e.Dir, os.Getenv("CLAUDE_PROJECT_DIR"), os.Getenv("GEMINI_PROJECT_DIR")}
 	if a.Dir != "" {
 		dirs = []string{a.Dir}
 	}
+
 	for _, dir := range dirs {
 		if answer := a.mayStopIn(ctx, dir); answer != (stopAnswer{}) {
 			return answer
 		}
 	}
+
 	return stopAnswer{}
 }
 
@@ -88,10 +96,12 @@ func (a *app) mayStopIn(ctx context.Context, dir string) stopAnswer {
 	}
 	there := *a
 	there.Dir = dir
+
 	l, err := there.lab(ctx)
 	if err != nil {
 		return stopAnswer{}
 	}
+
 	held, err := l.Hold(ctx)
 	switch {
 	case err != nil:
@@ -99,5 +109,6 @@ func (a *app) mayStopIn(ctx context.Context, dir string) stopAnswer {
 	case held.Reason != "":
 		return stopAnswer{Decision: "block", Reason: held.Reason}
 	}
+
 	return stopAnswer{Message: held.Note}
 }

@@ -16,7 +16,8 @@ type hookAnswer struct{ Decision, Reason, SystemMessage string }
 
 // event is what clients send when their agent is about to end its turn.
 func (s *site) event(more string) string {
-	return `{"session_id": "8f", "transcript_path": "/dev/null", "hook_event_name": "Stop", "stop_hook_active": false` + more + `, "cwd": "` + s.dir + `"}`
+	return `{"session_id": "8f", "transcript_path": "/dev/null", "hook_event_name": "Stop", "stop_hook_active": false` +
+		more + `, "cwd": "` + s.dir + `"}`
 }
 
 // hook runs the hook as a client does: a child of this process, as the servers
@@ -26,16 +27,20 @@ func (s *site) hook(stdin string, args ...string) hookAnswer {
 	s.t.Helper()
 	cmd := exec.Command(ratchet, append([]string{"hook", "stop", "--within=1m"}, args...)...)
 	var out, said bytes.Buffer
+
 	cmd.Env = append(slices.Clone(s.env), "CLAUDE_PROJECT_DIR="+s.project, "GEMINI_PROJECT_DIR=")
+
 	cmd.Dir, cmd.Stdin, cmd.Stdout, cmd.Stderr = filepath.Dir(s.dir), strings.NewReader(stdin), &out, &said
 	if err := cmd.Run(); err != nil || said.Len() > 0 {
 		s.t.Errorf("the hook ended with %v and said %q", err, said.String())
 	}
 	var a hookAnswer
+
 	d := json.NewDecoder(&out)
 	if err := d.Decode(&a); err != nil || d.More() {
 		s.t.Errorf("the hook answered %v", err)
 	}
+
 	return a
 }
 
@@ -43,7 +48,9 @@ func (s *site) hook(stdin string, args ...string) hookAnswer {
 // with no words, that the agent may stop.
 func (s *site) holds(a hookAnswer, words string) {
 	s.t.Helper()
-	if words == "" && a.Decision+a.Reason != "" || words != "" && (a.Decision != "block" || !strings.Contains(a.Reason, words)) {
+
+	if words == "" && a.Decision+a.Reason != "" ||
+		words != "" && (a.Decision != "block" || !strings.Contains(a.Reason, words)) {
 		s.t.Errorf("the hook answered %+v, want a block about %q", a, words)
 	}
 }
@@ -60,15 +67,17 @@ func TestHookHoldsWhileThereIsWork(t *testing.T) {
 	c.call("start_campaign", nil)
 	a := s.hook(s.event(""))
 	s.holds(a, "200 experiments and 10 h are left. Next: edit the file")
+
 	if !strings.Contains(a.Reason, "`ratchet stop`") {
 		t.Errorf("the reason has no way out: %s", a.Reason)
 	}
 
 	// what is not the agent's end of a turn in this checkout, or can't be understood
 	for name, stdin := range map[string]string{
-		"nothing": "", "garbage": "\x00\xff{", "no object": `[1]`, "of another type": `{"cwd": 7}`, "no folder": `{"hook_event_name": "Stop"}`,
-		"elsewhere": `{"cwd": "/"}`, "nowhere": `{"cwd": "/no/such/folder"}`,
-		"a subagent": strings.Replace(s.event(""), `"Stop"`, `"SubagentStop"`, 1), "plan mode": s.event(`, "permission_mode": "plan"`),
+		"nothing": "", "garbage": "\x00\xff{", "no object": `[1]`, "of another type": `{"cwd": 7}`,
+		"no folder": `{"hook_event_name": "Stop"}`, "elsewhere": `{"cwd": "/"}`,
+		"nowhere": `{"cwd": "/no/such/folder"}`, "a subagent": strings.Replace(s.event(""), `"Stop"`, `"SubagentStop"`,
+			1), "plan mode": s.event(`, "permission_mode": "plan"`),
 	} {
 		if a := s.hook(stdin); a != (hookAnswer{}) {
 			t.Errorf("%s: %+v", name, a)
@@ -83,6 +92,7 @@ func TestHookHoldsWhileThereIsWork(t *testing.T) {
 	// an agent that is stuck is let go, with a word to the person; a record makes patience new
 	a = s.hook(s.event(`, "hook_event_name": "AfterAgent"`))
 	s.holds(a, "")
+
 	if !strings.Contains(a.SystemMessage, "3 times in a row") {
 		t.Errorf("nobody is told: %+v", a)
 	}
@@ -93,10 +103,12 @@ func TestHookHoldsWhileThereIsWork(t *testing.T) {
 	// waiting for a run is not being stuck
 	s.write("work.txt", "hang")
 	c.call("run_experiment", map[string]any{"hypothesis": "it hangs", "wait_seconds": 0})
+
 	for range 5 {
 		c.call("wait_run", map[string]any{"wait_seconds": 0})
 		s.holds(s.hook(s.event("")), `wait_run{id: "x1"}`)
 	}
+
 	if a := c.call("stop_run", nil); !strings.Contains(a.text, "stopped") {
 		t.Fatalf("stop_run: %s", a.text)
 	}
@@ -129,11 +141,13 @@ func TestHookLetsGo(t *testing.T) {
 		},
 		"no count": func(s *site) { // the folder where the count would stand is gone
 			jobs := filepath.Join(s.dir, ".git", "ratchet", "jobs")
-			s.sh("sh", "-c", "rm -f "+jobs+"/held.*; mkdir "+jobs+"/$(basename $(ls -d "+jobs+"/checkout.*) | sed s/checkout/held/)")
+			s.sh("sh", "-c",
+				"rm -f "+jobs+"/held.*; mkdir "+jobs+"/$(basename $(ls -d "+jobs+"/checkout.*) | sed s/checkout/held/)")
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+
 			s := newSite(t)
 			if name == "budget spent" {
 				undo(s)
@@ -147,6 +161,7 @@ func TestHookLetsGo(t *testing.T) {
 			c.calibrated()
 			s.holds(s.hook(s.event("")), "experiment")
 			undo(s)
+
 			if a := s.hook(s.event("")); a != (hookAnswer{}) {
 				t.Errorf("it answered %+v", a)
 			}
@@ -170,6 +185,7 @@ func TestHookKnowsItsClient(t *testing.T) {
 	other.Dir, other.Env = s.dir, s.env
 	c = s.talk(other)
 	c.call("start_campaign", nil)
+
 	if a := s.hook(s.event("")); a != (hookAnswer{}) {
 		t.Errorf("the agent of another client is held: %+v", a)
 	}

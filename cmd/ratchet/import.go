@@ -16,6 +16,7 @@ import (
 
 func importCommand(a *app) *cobra.Command {
 	var format string
+
 	var formats strings.Builder
 	for _, f := range foreign.Formats() {
 		fmt.Fprintf(&formats, "  %-20s %s\n", f.Name, f.About)
@@ -34,10 +35,12 @@ func importCommand(a *app) *cobra.Command {
 			if !filepath.IsAbs(path) {
 				path = filepath.Join(a.Dir, path)
 			}
+
 			return a.importLog(cmd.Context(), lab.ImportRequest{Path: path, Format: format})
 		},
 	}
 	cmd.Flags().StringVar(&format, "format", "", "the format, where it can't be told")
+
 	return cmd
 }
 
@@ -50,9 +53,11 @@ func (a *app) importLog(ctx context.Context, req lab.ImportRequest) error {
 	req.Seen = func(lines int) { p.Step(lines, 0) }
 	got, err := l.Import(ctx, req)
 	p.End()
+
 	if err != nil {
 		return err
 	}
+
 	return a.emit(got, func(w io.Writer) { printImport(w, got) })
 }
 
@@ -61,12 +66,15 @@ const importShown = 20
 
 func printImport(w io.Writer, got *lab.ImportAnswer) {
 	fmt.Fprintf(w, "%s (%s) into %s: %s, %s (%d with a value), %d not understood\n",
-		got.Source, got.Format, got.Campaign, plural(got.Lines, "line"), plural(got.Runs, "run"), got.Valued, got.Broken)
+		got.Source, got.Format, got.Campaign, plural(got.Lines, "line"), plural(got.Runs, "run"), got.Valued,
+		got.Broken)
 	fmt.Fprintf(w, "recorded %d", got.Added)
+
 	if got.Replaced > 0 {
 		fmt.Fprintf(w, " (%d of them in place of lines that have changed)", got.Replaced)
 	}
 	fmt.Fprintf(w, "; %d were recorded before\n", got.Known)
+
 	for i, b := range got.Told {
 		if i == importShown {
 			fmt.Fprintf(w, "  … and %d more: `ratchet log --imported`\n", got.Broken-i)
@@ -74,6 +82,7 @@ func printImport(w io.Writer, got *lab.ImportAnswer) {
 		}
 		fmt.Fprintf(w, "  %s: kept, not understood: %s\n", b.Place, b.Why)
 	}
+
 	for i, s := range got.Skipped {
 		if i == importShown {
 			fmt.Fprintf(w, "  … and %d more files left out: --json\n", len(got.Skipped)-i)
@@ -81,13 +90,15 @@ func printImport(w io.Writer, got *lab.ImportAnswer) {
 		}
 		fmt.Fprintf(w, "  %s: left out: %s\n", s.Path, s.Why)
 	}
-	fmt.Fprintf(w, "next: all of it is self-reported; what is worth having, measure again. `ratchet log --imported WORDS` finds it\n")
+	fmt.Fprintf(w,
+		"next: all of it is self-reported; what is worth having, measure again. `ratchet log --imported WORDS` finds it\n")
 }
 
 func plural(n int, what string) string {
 	if n == 1 {
 		return "1 " + what
 	}
+
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
@@ -98,11 +109,13 @@ func (x *export) imported(ctx context.Context) error {
 		return err
 	}
 	var names []string
+
 	for _, c := range all {
 		if c.Imported > 0 || x.campaign != "" {
 			names = append(names, c.Name)
 		}
 	}
+
 	switch {
 	case len(names) == 0:
 		return research.Errorf(research.CodeNotFound, "`ratchet import FILE` imports one", "nothing was imported")
@@ -110,6 +123,7 @@ func (x *export) imported(ctx context.Context) error {
 		return research.Errorf(research.CodeBadArgument, "name one: --campaign "+names[len(names)-1],
 			"several campaigns have imported lines: %s", strings.Join(names, ", "))
 	}
+
 	return x.in.Original(ctx, names[0], x.source, func(text []byte) error {
 		_, err := x.out.Write(text)
 		return err

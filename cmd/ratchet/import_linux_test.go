@@ -15,31 +15,38 @@ func TestImportRoundTrip(t *testing.T) {
 	s := newSite(t)
 	s.sh(ratchet, "call", "start_campaign")
 	s.sh(ratchet, "call", "wait_run", `{"id": "c1"}`)
+
 	samples, err := filepath.Abs("../../internal/foreign/testdata")
 	if err != nil {
 		t.Fatal(err)
 	}
 	n := 0
+
 	err = filepath.WalkDir(samples, func(file string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || d.Name() == "said.txt" || strings.Contains(file, "/fuzz/") {
 			return err
 		}
+
 		n++
 		var got struct {
 			Source             string
 			Lines, Added, Runs int
 		}
+
 		out := s.sh(ratchet, "--json", "import", file)
 		if err := json.Unmarshal([]byte(out), &got); err != nil || got.Lines == 0 || got.Added != got.Lines {
 			t.Errorf("%s: %v: %s", file, err, out)
 		}
+
 		want, err := os.ReadFile(file)
 		if err != nil {
 			return err
 		}
+
 		if back := s.sh(ratchet, "export", "--format", "imported", "--source", got.Source); back != string(want) {
 			t.Errorf("%s came back as\n%s", file, back)
 		}
+
 		return nil
 	})
 	if err != nil || n < 20 {

@@ -50,6 +50,7 @@ func initCommand(a *app) *cobra.Command {
 	f.BoolVar(&in.force, "force", false, "overwrite program.md")
 	f.StringVar(&in.from, "from", "", "a folder, a file or \"weco run …\" to translate")
 	cmd.MarkFlagsMutuallyExclusive("from", "force")
+
 	return cmd
 }
 
@@ -58,43 +59,54 @@ func runInit(a *app, in initFlags) error {
 	if err != nil {
 		return err
 	}
+
 	if _, err := os.Lstat(path); err == nil && !in.force {
 		return in.inTheWay(path)
 	}
 	dir := filepath.Dir(path)
+
 	p, render, err := in.propose(dir)
 	if err != nil {
 		return err
 	}
 	in.over(p)
+
 	input, asking := terminalInput(a)
 	if asking = asking && !in.yes; asking {
 		if err := askFor(p, input, a.Stderr); err != nil {
 			return err
 		}
 	}
+
 	text, program, err := render(p, in.name, filepath.Base(dir))
 	if err != nil {
 		return err
 	}
+
 	if asking {
 		fmt.Fprintf(a.Stderr, "\n%s\n", text)
-		if answer, err := question(input, a.Stderr, "write "+path+"? [Y/n] "); err != nil || strings.HasPrefix(strings.ToLower(answer), "n") {
-			return research.Errorf(research.CodeCancelled, "run it again with --edit, --metric, --run …", "nothing was written")
+
+		if answer, err := question(input, a.Stderr, "write "+path+"? [Y/n] "); err != nil ||
+			strings.HasPrefix(strings.ToLower(answer), "n") {
+			return research.Errorf(research.CodeCancelled, "run it again with --edit, --metric, --run …",
+				"nothing was written")
 		}
 	}
+
 	if err := writeProgram(path, text, in.force); err != nil {
 		return err
 	}
+
 	return a.emit(map[string]any{"path": path, "program": program, "found": p.Why}, func(w io.Writer) {
 		for _, why := range p.Why {
 			fmt.Fprintf(w, "found %s\n", why)
 		}
+
 		if domain := fitting(program); domain != "" {
 			fmt.Fprintf(w, "playbook %s fits: the last line of program.md sends the agent there\n", domain)
 		}
-		fmt.Fprintf(w, "wrote %s: edit %s, %s, %s is better\nnext: read it, write the direction at its end, and try it with `ratchet doctor`; then tell your agent: start the campaign\n",
-			path, strings.Join(program.Edit, ", "), program.Metric.Name, program.Metric.Better)
+		fmt.Fprintf(w,
+			"wrote %s: edit %s, %s, %s is better\nnext: read it, write the direction at its end, and try it with `ratchet doctor`; then tell your agent: start the campaign\n", path, strings.Join(program.Edit, ", "), program.Metric.Name, program.Metric.Better)
 	})
 }
 
@@ -104,6 +116,7 @@ func (in initFlags) inTheWay(path string) error {
 	if in.from != "" {
 		next = "`git mv program.md direction.md`, then `ratchet init --from direction.md`; or write another file beside it: `ratchet init --program ratchet.md --from …`"
 	}
+
 	return research.Errorf(research.CodeConflict, next, "%s exists already", path)
 }
 
@@ -117,12 +130,16 @@ func (in initFlags) propose(dir string) (*proposal, renderer, error) {
 		if err != nil {
 			return nil, nil, err
 		}
+
 		return &t.proposal, t.render, nil
 	}
+
 	p, err := detect(os.DirFS(dir))
 	if err != nil {
-		return nil, nil, research.Errorf(research.CodeRepository, "name the repository's folder with -C", "the folder %s can't be read: %w", dir, err)
+		return nil, nil, research.Errorf(research.CodeRepository, "name the repository's folder with -C",
+			"the folder %s can't be read: %w", dir, err)
 	}
+
 	return p, renderProposal, nil
 }
 
@@ -132,13 +149,16 @@ func programPath(a *app) (string, error) {
 	if path == "" {
 		path = "program.md"
 	}
+
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(a.Dir, path)
 	}
+
 	path, err := filepath.Abs(path)
 	if err != nil {
 		return "", fmt.Errorf("find the folder: %w", err)
 	}
+
 	return path, nil
 }
 
@@ -149,21 +169,27 @@ func (in initFlags) over(p *proposal) {
 	if in.run != "" && in.run != p.Run {
 		p.Run, p.Build, p.Metric, p.Why, p.Check = in.run, "", research.Metric{}, nil, cmp.Or(p.Check, p.Tests)
 	}
+
 	if in.metric != "" && in.metric != p.Metric.Name {
 		p.Metric = research.Metric{Name: in.metric, Better: better(in.metric)}
 	}
+
 	if in.better != "" {
 		p.Metric.Better = research.Direction(in.better)
 	}
+
 	if in.unit != "" {
 		p.Metric.Unit = in.unit
 	}
+
 	if in.build != "" {
 		p.Build = in.build
 	}
+
 	if in.check != "" {
 		p.Check = in.check
 	}
+
 	if len(in.edit) > 0 {
 		p.Edit = in.edit
 	}
@@ -175,6 +201,7 @@ func terminalInput(a *app) (*bufio.Reader, bool) {
 	if !ok || !term.IsTerminal(int(f.Fd())) {
 		return nil, false
 	}
+
 	return bufio.NewReader(f), true
 }
 
@@ -184,7 +211,8 @@ func askFor(p *proposal, in *bufio.Reader, out io.Writer) error {
 		flag, text string
 		set        func(string)
 	}{
-		{"--edit", "the one file that the agent may change" + p.perhaps() + ": ", func(s string) { p.Edit = strings.Fields(s) }},
+		{"--edit", "the one file that the agent may change" + p.perhaps() + ": ",
+			func(s string) { p.Edit = strings.Fields(s) }},
 		{"--run", "the command to measure: ", func(s string) { p.Run = s }},
 		{"--metric", "the metric's name, as that command prints it (METRIC name=value): ", func(s string) {
 			p.Metric.Name = s
@@ -196,6 +224,7 @@ func askFor(p *proposal, in *bufio.Reader, out io.Writer) error {
 			if flag != q.flag {
 				continue
 			}
+
 			answer, err := question(in, out, q.text)
 			if err != nil {
 				return err
@@ -203,15 +232,18 @@ func askFor(p *proposal, in *bufio.Reader, out io.Writer) error {
 			q.set(answer)
 		}
 	}
+
 	return nil
 }
 
 func question(in *bufio.Reader, out io.Writer, text string) (string, error) {
 	fmt.Fprint(out, text)
+
 	line, err := in.ReadString('\n')
 	if err != nil {
 		return "", research.Errorf(research.CodeCancelled, "run it again", "the answer did not come: %w", err)
 	}
+
 	return strings.TrimSpace(line), nil
 }
 
@@ -227,33 +259,41 @@ func renderProposal(p *proposal, name, folder string) ([]byte, research.Program,
 	if err := incomplete(p); err != nil {
 		return nil, research.Program{}, err
 	}
-	defaults, err := research.ParseProgram([]byte("---\nedit: x\nmetric: {name: x, better: lower}\nrun: x\n---\n"), folder)
+
+	defaults, err := research.ParseProgram([]byte("---\nedit: x\nmetric: {name: x, better: lower}\nrun: x\n---\n"),
+		folder)
 	if err != nil {
 		return nil, research.Program{}, fmt.Errorf("make the default program: %w", err)
 	}
 	program := defaults.Program
 	program.Edit, program.Setup, program.Build, program.Run, program.Check = p.Edit, p.Setup, p.Build, p.Run, p.Check
 	metric := program.Metric
+
 	metric.Name, metric.Better, metric.Unit = p.Metric.Name, p.Metric.Better, p.Metric.Unit
 	if p.Metric.From.Kind != "" {
 		metric.From = p.Metric.From
 	}
+
 	if p.Metric.Noise != "" {
 		metric.Noise = p.Metric.Noise
 	}
+
 	program.Metric = metric
 	if name != "" {
 		program.Name = name
 	}
+
 	body := direction
 	if domain := fitting(program); domain != "" {
 		body += fmt.Sprintf("\nPlaybook: read_log{view:\"guide\",query:%q}\n", domain)
 	}
 	text := research.RenderProgram(program, body)
+
 	doc, err := research.ParseProgram(text, folder)
 	if err != nil {
 		return nil, research.Program{}, err
 	}
+
 	return text, doc.Program, nil
 }
 
@@ -266,6 +306,7 @@ func fitting(p research.Program) string {
 // and each missing flag with what it wants. Nil if nothing is missing.
 func incomplete(p *proposal) error {
 	var wanted []string
+
 	for _, flag := range p.missing() {
 		switch flag {
 		case "--edit":
@@ -279,13 +320,16 @@ func incomplete(p *proposal) error {
 		}
 		wanted = append(wanted, flag)
 	}
+
 	if len(wanted) == 0 {
 		return nil
 	}
+
 	found := "nothing that is known"
 	if len(p.Why) > 0 {
 		found = strings.Join(p.Why, "; ")
 	}
+
 	return research.Errorf(research.CodeBadArgument, "run it again with "+strings.Join(wanted, ", "),
 		"the repository does not tell everything (found: %s)", found)
 }
@@ -295,13 +339,17 @@ func writeProgram(path string, text []byte, force bool) error {
 	if force {
 		mode = os.O_WRONLY | os.O_CREATE | os.O_TRUNC
 	}
+
 	f, err := os.OpenFile(path, mode, 0o644)
 	if err != nil {
-		return research.Errorf(research.CodeStorage, "check the folder's permissions", "program.md can't be written: %w", err)
+		return research.Errorf(research.CodeStorage, "check the folder's permissions",
+			"program.md can't be written: %w", err)
 	}
+
 	if _, err := f.Write(text); err != nil {
 		f.Close()
 		return research.Errorf(research.CodeStorage, "free some space", "program.md can't be written: %w", err)
 	}
+
 	return f.Close()
 }

@@ -43,15 +43,19 @@ func fromSource(arg, dir string) (*taken, error) {
 	if fields := strings.Fields(arg); len(fields) > 1 && fields[0] == "weco" {
 		return fromWeco(arg, dir)
 	}
+
 	where := arg
 	if !filepath.IsAbs(where) {
 		where = filepath.Join(dir, where)
 	}
+
 	info, err := os.Stat(where)
 	if err != nil {
-		return nil, research.Errorf(research.CodeNotFound, "give a folder with .auto/prompt.md or program.md, a Markdown file, or \"weco run …\" in quotes",
+		return nil, research.Errorf(research.CodeNotFound,
+			"give a folder with .auto/prompt.md or program.md, a Markdown file, or \"weco run …\" in quotes",
 			"%s can't be read: %w", arg, err)
 	}
+
 	if !info.IsDir() {
 		switch base := filepath.Base(where); base {
 		case "prompt.md", "measure.sh":
@@ -59,8 +63,10 @@ func fromSource(arg, dir string) (*taken, error) {
 		case "autoresearch.md", "autoresearch.sh":
 			return fromPi(filepath.Dir(where), dir, piLegacy)
 		}
+
 		return fromKarpathy(where, dir)
 	}
+
 	for _, try := range []struct {
 		has  string
 		read func() (*taken, error)
@@ -74,15 +80,19 @@ func fromSource(arg, dir string) (*taken, error) {
 			return try.read()
 		}
 	}
-	return nil, research.Errorf(research.CodeNotFound, "give a folder with one of them, a Markdown file, or \"weco run …\" in quotes",
+
+	return nil, research.Errorf(research.CodeNotFound,
+		"give a folder with one of them, a Markdown file, or \"weco run …\" in quotes",
 		"%s has no .auto/measure.sh, autoresearch.sh or program.md", arg)
 }
 
 func readText(file string) (string, error) {
 	b, err := os.ReadFile(file)
 	if err != nil {
-		return "", research.Errorf(research.CodeNotFound, "check its name and permissions", "%s can't be read: %w", file, err)
+		return "", research.Errorf(research.CodeNotFound, "check its name and permissions", "%s can't be read: %w",
+			file, err)
 	}
+
 	return strings.ReplaceAll(strings.TrimPrefix(string(b), "\ufeff"), "\r\n", "\n"), nil
 }
 
@@ -92,6 +102,7 @@ func under(dir, file string) string {
 	if err != nil || !filepath.IsLocal(rel) {
 		return ""
 	}
+
 	return filepath.ToSlash(rel)
 }
 
@@ -113,46 +124,57 @@ func fromKarpathy(file, dir string) (*taken, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	if strings.HasPrefix(text, "---\n") {
-		return nil, research.Errorf(research.CodeBadArgument, "use it as it is: `ratchet doctor` tries it", "%s has a front matter already", file)
+		return nil, research.Errorf(research.CodeBadArgument, "use it as it is: `ratchet doctor` tries it",
+			"%s has a front matter already", file)
 	}
 	t := &taken{text: text, wall: 10 * time.Minute}
 	t.because(filepath.Base(file) + ": a direction for the agent, kept as it is")
 	t.karpathyEdit(text, filepath.Dir(file), dir)
+
 	if m := launched().FindStringSubmatch(text); m != nil {
 		t.Run = strings.TrimSpace(m[1])
 		t.because("run: it says `" + t.Run + "`")
 	}
+
 	if m := grepped().FindStringSubmatch(text); m != nil {
 		t.Metric.Name = m[1]
 	} else if m := tsvHeader().FindStringSubmatch(text); m != nil {
 		t.Metric.Name = m[1]
 	}
+
 	if t.Metric.Name != "" {
 		t.because("metric: it reads " + t.Metric.Name + " from the output")
 		t.Metric.Better = better(t.Metric.Name)
 	}
+
 	if m := says().FindStringSubmatch(text); m != nil {
 		t.Metric.Better = research.Lower
 		if w := strings.ToLower(m[1]); strings.HasPrefix(w, "high") || strings.HasPrefix(w, "max") {
 			t.Metric.Better = research.Higher
 		}
 	}
+
 	if m := minutes().FindStringSubmatch(text); m != nil {
 		if n, err := strconv.Atoi(m[1]); err == nil && n > 0 && n < 10_000 {
 			t.wall = time.Duration(n) * time.Minute
 			t.because("budget: a run of more than " + m[1] + " minutes is killed there")
 		}
 	}
+
 	for _, m := range cacheDir().FindAllStringSubmatch(text, -1) {
 		if !slices.Contains(t.reads, m[1]) {
 			t.reads = append(t.reads, m[1])
 		}
 	}
 	t.karpathyNotes(text)
+
 	if rel := under(dir, filepath.Dir(file)); rel != "." && rel != "" {
-		t.note("the text lies in %s: commands run in program.md's own folder; say cd in run where they belong there", rel)
+		t.note("the text lies in %s: commands run in program.md's own folder; say cd in run where they belong there",
+			rel)
 	}
+
 	return t, nil
 }
 
@@ -161,11 +183,13 @@ func (t *taken) karpathyEdit(text, from, dir string) {
 	if m := onlyFile().FindStringSubmatch(text); m != nil {
 		name = m[1] + m[2]
 	}
+
 	file := filepath.Join(from, filepath.FromSlash(name))
 	if _, err := os.Stat(file); err != nil {
 		t.note("the file to edit, %s, is not beside the text: say it with --edit", name)
 		return
 	}
+
 	if rel := under(dir, file); rel != "" {
 		t.Edit = []string{rel}
 		t.because("edit: " + rel)
@@ -176,14 +200,17 @@ func (t *taken) karpathyNotes(text string) {
 	if strings.Contains(text, "results.tsv") {
 		t.note("results.tsv, the branches and the git commands of the text: Ratchet keeps the ledger and makes the commits; `ratchet import results.tsv` takes the old rows over")
 	}
+
 	if soft().MatchString(text) {
 		t.note("what it says of memory: add a guard, such as guards: [{name: peak_vram_mb, max_growth: 10%%}]")
 		t.gpus = 1
 		t.because("gpus: it speaks of VRAM")
 	}
+
 	if strings.HasPrefix(t.Run, "uv run") {
 		t.note("uv run wants its environment to be there: .venv is carried into runs if it exists (`uv sync`), and runs have no network")
 	}
+
 	if strings.Contains(strings.ToLower(text), "fixed time budget") {
 		t.note("the training's own time budget stays in the code; budget.wall is the limit of the whole run")
 	}
@@ -194,21 +221,25 @@ type piNames struct{ prompt, measure, checks, log, ideas, hooks string }
 
 var (
 	piNow    = piNames{"prompt.md", "measure.sh", "checks.sh", "log.jsonl", "ideas.md", "hooks"}
-	piLegacy = piNames{"autoresearch.md", "autoresearch.sh", "autoresearch.checks.sh", "autoresearch.jsonl", "autoresearch.ideas.md", "autoresearch.hooks"}
-	primary  = lazily("(?im)^[-*]?\\s*\\**primary\\**\\s*:?\\**:?\\s*`?([A-Za-z_][\\w.µ-]*)`?\\s*(?:\\(([^)]*)\\))?(.*)$")
-	inTicks  = lazily("`([^`\n]+)`")
+	piLegacy = piNames{"autoresearch.md", "autoresearch.sh", "autoresearch.checks.sh", "autoresearch.jsonl",
+		"autoresearch.ideas.md", "autoresearch.hooks"}
+	primary = lazily("(?im)^[-*]?\\s*\\**primary\\**\\s*:?\\**:?\\s*`?([A-Za-z_][\\w.µ-]*)`?\\s*(?:\\(([^)]*)\\))?(.*)$")
+	inTicks = lazily("`([^`\n]+)`")
 )
 
 // fromPi reads pi-autoresearch's files in folder: the prompt is the direction,
 // measure.sh the measured command, checks.sh the check.
 func fromPi(folder, dir string, names piNames) (*taken, error) {
 	t := &taken{}
+
 	measure := under(dir, filepath.Join(folder, names.measure))
 	if _, err := os.Stat(filepath.Join(folder, names.measure)); err != nil || measure == "" {
-		return nil, research.Errorf(research.CodeNotFound, "stand in the folder that it is below, or name it with -C", "there is no %s below %s", names.measure, dir)
+		return nil, research.Errorf(research.CodeNotFound, "stand in the folder that it is below, or name it with -C",
+			"there is no %s below %s", names.measure, dir)
 	}
 	t.Run = "bash " + measure
 	t.because("run: " + measure)
+
 	t.untraced = append(t.untraced, measure)
 	if text, err := readText(filepath.Join(folder, names.prompt)); err == nil {
 		t.text = text
@@ -216,18 +247,22 @@ func fromPi(folder, dir string, names piNames) (*taken, error) {
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
+
 	if _, err := os.Stat(filepath.Join(folder, names.checks)); err == nil {
 		t.Check = "bash " + under(dir, filepath.Join(folder, names.checks))
 		t.because("check: " + names.checks)
 		t.untraced = append(t.untraced, under(dir, filepath.Join(folder, names.checks)))
 	}
+
 	if err := t.piConfig(folder, names); err != nil {
 		return nil, err
 	}
+
 	if t.Metric.Name == "" {
 		t.piMetric()
 	}
 	t.piHooks(filepath.Join(folder, names.hooks), dir)
+
 	for _, extra := range []struct{ file, say string }{
 		{names.ideas, "%s: add what is still open as ideas (share, or tell the agent to read it)"},
 		{names.log, "%s: `ratchet import` takes it over once the campaign is started"},
@@ -236,6 +271,7 @@ func fromPi(folder, dir string, names piNames) (*taken, error) {
 			t.note(extra.say, extra.file)
 		}
 	}
+
 	return t, nil
 }
 
@@ -244,6 +280,7 @@ func (t *taken) piHooks(folder, dir string) {
 	for _, event := range []research.Event{research.HookBefore, research.HookAfter} {
 		file := filepath.Join(folder, string(event)+".sh")
 		info, err := os.Stat(file)
+
 		rel := under(dir, file)
 		switch {
 		case err != nil || !info.Mode().IsRegular() || rel == "":
@@ -261,15 +298,19 @@ func (t *taken) piHooks(folder, dir string) {
 func section(text, heading string) string {
 	var b strings.Builder
 	in := false
+
 	for line := range strings.Lines(text) {
 		if strings.HasPrefix(line, "#") {
-			in = strings.HasPrefix(strings.ToLower(strings.TrimSpace(strings.TrimLeft(line, "#"))), strings.ToLower(heading))
+			in = strings.HasPrefix(strings.ToLower(strings.TrimSpace(strings.TrimLeft(line, "#"))),
+				strings.ToLower(heading))
 			continue
 		}
+
 		if in {
 			b.WriteString(line)
 		}
 	}
+
 	return b.String()
 }
 
@@ -282,10 +323,12 @@ func (t *taken) piScope(text, dir string) {
 		} else if rest, ok := strings.CutPrefix(strings.TrimSpace(line), "- "); ok {
 			name = strings.TrimRight(strings.Fields(rest + " ")[0], ":,")
 		}
+
 		if name == "" {
 			continue
 		}
 		clean := path.Clean(strings.TrimPrefix(filepath.ToSlash(name), "./"))
+
 		info, err := os.Stat(filepath.Join(dir, filepath.FromSlash(clean)))
 		switch {
 		case err != nil || !filepath.IsLocal(filepath.FromSlash(clean)):
@@ -297,6 +340,7 @@ func (t *taken) piScope(text, dir string) {
 			t.because("edit: " + clean + ", in scope")
 		}
 	}
+
 	if off := strings.TrimSpace(section(text, "Off Limits")); off != "" {
 		t.note("off limits is everything but `edit`, and is enforced; the text's own list stays below")
 	}
@@ -309,6 +353,7 @@ func (t *taken) piMetric() {
 		return
 	}
 	t.Metric.Name, t.Metric.Better = m[1], better(m[1])
+
 	words := strings.ToLower(m[2] + " " + m[3])
 	if strings.Contains(words, "lower") || strings.Contains(words, "minimi") {
 		t.Metric.Better = research.Lower
@@ -332,26 +377,34 @@ func (t *taken) piConfig(folder string, names piNames) error {
 		WorkingDir    string `json:"workingDir"`
 		MaxIterations int    `json:"maxIterations"`
 	}
-	for _, file := range []string{filepath.Join(folder, "config.json"), filepath.Join(folder, "autoresearch.config.json"), filepath.Join(filepath.Dir(folder), "config.json")} {
+
+	for _, file := range []string{filepath.Join(folder, "config.json"),
+		filepath.Join(folder, "autoresearch.config.json"), filepath.Join(filepath.Dir(folder), "config.json")} {
 		text, err := readText(file)
 		if err != nil || json.Unmarshal([]byte(text), &config) != nil {
 			continue
 		}
+
 		if config.MaxIterations > 0 {
 			t.trials = config.MaxIterations
 			t.because(fmt.Sprintf("campaign: %d experiments, maxIterations", t.trials))
 		}
+
 		if config.WorkingDir != "" && config.WorkingDir != "." {
-			t.note("workingDir %s: commands run in program.md's own folder; move program.md there, or say cd in run", oneLine(config.WorkingDir))
+			t.note("workingDir %s: commands run in program.md's own folder; move program.md there, or say cd in run",
+				oneLine(config.WorkingDir))
 		}
+
 		break
 	}
+
 	log, err := os.Open(filepath.Join(folder, names.log))
 	if err != nil {
 		return nil // there need not be one
 	}
 	defer log.Close()
 	f, _ := foreign.Named("pi")
+
 	return f.Read(names.log, io.LimitReader(log, 64<<20), func(i foreign.Item) error {
 		if i.Kind == foreign.Header && i.Metric != "" {
 			if t.Metric.Name == "" {
@@ -365,6 +418,7 @@ func (t *taken) piConfig(folder string, names piNames) error {
 			_ = json.Unmarshal(i.Text, &line)
 			t.unit(line.Unit)
 		}
+
 		return nil
 	})
 }

@@ -14,18 +14,22 @@ func (t *taken) render(p *proposal, name, folder string) ([]byte, research.Progr
 	if name == "" {
 		name = t.name
 	}
+
 	text, program, err := renderProposal(p, name, folder)
 	if err != nil && p.Metric.Unit != "" { // as another program writes units
 		t.note("the unit %s", p.Metric.Unit)
 		p.Metric.Unit = ""
 		text, program, err = renderProposal(p, name, folder)
 	}
+
 	if err != nil {
 		return text, program, err
 	}
+
 	if t.wall > 0 {
 		program.Budget.Wall = research.Duration(t.wall)
 	}
+
 	if t.trials > 0 {
 		program.Campaign.Experiments = t.trials
 	}
@@ -33,35 +37,43 @@ func (t *taken) render(p *proposal, name, folder string) ([]byte, research.Progr
 	program.Reads = append(program.Reads, t.reads...)
 	program.Notify = t.notify
 	text = research.RenderProgram(program, t.body(program))
+
 	doc, err := research.ParseProgram(text, folder)
 	if err != nil {
 		return nil, research.Program{}, err
 	}
+
 	return text, doc.Program, nil
 }
 
 // body is the direction: the other program's text, and what the keys above don't say of it.
 func (t *taken) body(program research.Program) string {
 	var b strings.Builder
+
 	for _, file := range t.untraced {
 		t.note("%s: runs see committed files only; `git add -f %s` if git does not have it", file, file)
 	}
+
 	if len(t.untaken) > 0 {
 		b.WriteString("## Taken over, and not translated\n\n")
+
 		for _, n := range t.untaken {
 			fmt.Fprintf(&b, "- %s\n", n)
 		}
 		b.WriteString("\n")
 	}
+
 	if strings.TrimSpace(t.text) == "" {
 		b.WriteString(direction)
 	} else {
 		b.WriteString("## The direction\n\nRatchet makes the runs, the commits, the verdicts and the log. Where the text below says to do these by hand, use its tools instead.\n\n")
 		b.WriteString(strings.TrimRight(t.text, "\n") + "\n")
 	}
+
 	if domain := fitting(program); domain != "" {
 		fmt.Fprintf(&b, "\nPlaybook: read_log{view:\"guide\",query:%q}\n", domain)
 	}
+
 	return b.String()
 }
 

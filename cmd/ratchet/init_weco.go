@@ -12,8 +12,8 @@ import (
 )
 
 // wecoFlags are the flags of `weco run` by their short names; wecoSwitches are those without a value.
-var wecoFlags = map[string]string{"-s": "--source", "-c": "--eval-command", "-m": "--metric", "-g": "--goal", "-n": "--steps",
-	"-M": "--model", "-i": "--additional-instructions", "-l": "--log-dir"}
+var wecoFlags = map[string]string{"-s": "--source", "-c": "--eval-command", "-m": "--metric", "-g": "--goal",
+	"-n": "--steps", "-M": "--model", "-i": "--additional-instructions", "-l": "--log-dir"}
 
 var wecoSwitches = map[string]bool{"--save-logs": true, "--apply-change": true, "--require-review": true}
 
@@ -21,38 +21,48 @@ var wecoSwitches = map[string]bool{"--save-logs": true, "--apply-change": true, 
 func fromWeco(line, dir string) (*taken, error) {
 	words, err := shellWords(line)
 	if err != nil {
-		return nil, research.Errorf(research.CodeBadArgument, "quote it as a whole, with the other sort of quotes within", "the command line can't be split: %w", err)
+		return nil, research.Errorf(research.CodeBadArgument,
+			"quote it as a whole, with the other sort of quotes within", "the command line can't be split: %w", err)
 	}
+
 	if len(words) < 2 || words[1] != "run" {
-		return nil, research.Errorf(research.CodeBadArgument, "give the whole command: --from 'weco run --source FILE --eval-command \"…\" --metric NAME --goal maximize'", "only `weco run` can be translated")
+		return nil, research.Errorf(research.CodeBadArgument,
+			"give the whole command: --from 'weco run --source FILE --eval-command \"…\" --metric NAME --goal maximize'", "only `weco run` can be translated")
 	}
 	t := &taken{}
+
 	for i := 2; i < len(words); i++ {
 		flag, value, joined := strings.Cut(words[i], "=")
 		if long := wecoFlags[flag]; long != "" {
 			flag = long
 		}
+
 		if wecoSwitches[flag] || !strings.HasPrefix(flag, "-") {
 			t.note("%s: not translated", words[i])
 			continue
 		}
+
 		if !joined {
 			if i++; i == len(words) {
 				return nil, research.Errorf(research.CodeBadArgument, "give the whole command", "%s has no value", flag)
 			}
 			value = words[i]
 		}
+
 		if flag == "--sources" {
 			for t.wecoSource(value, dir); i+1 < len(words) && !strings.HasPrefix(words[i+1], "-"); i++ {
 				t.wecoSource(words[i+1], dir)
 			}
+
 			continue
 		}
 		t.wecoFlag(flag, value, dir)
 	}
+
 	if t.Run != "" {
 		t.note("Weco lets a model find the metric in the output; Ratchet reads `%s: NUMBER` on a line of its own: `ratchet doctor` shows whether it finds it", t.Metric.Name)
 	}
+
 	return t, nil
 }
 
@@ -61,6 +71,7 @@ func (t *taken) wecoSource(value, dir string) {
 	if rel := under(dir, value); filepath.IsAbs(value) && rel != "" {
 		name = rel
 	}
+
 	t.Edit = append(t.Edit, name)
 	t.because("edit: --source " + value)
 }
@@ -115,12 +126,14 @@ func (t *taken) wecoInstructions(value, dir string) {
 	if !filepath.IsAbs(file) {
 		file = filepath.Join(dir, file)
 	}
+
 	switch strings.ToLower(filepath.Ext(value)) {
 	case ".md", ".txt", ".rst":
 		if text, err := readText(file); err == nil {
 			t.text = text
 			return
 		}
+
 		if _, err := os.Stat(file); err != nil && !strings.Contains(value, " ") {
 			t.note("--additional-instructions %s: it can't be read", value)
 			return
@@ -137,6 +150,7 @@ func shellWords(line string) ([]string, error) {
 	var words []string
 	var word strings.Builder
 	begun, quote := false, byte(0)
+
 	for i := 0; i < len(line); i++ {
 		c := line[i]
 		switch {
@@ -146,12 +160,14 @@ func shellWords(line string) ([]string, error) {
 				word.Reset()
 				begun = false
 			}
+
 			continue
 		case quote == 0 && (c == '\'' || c == '"'):
 			quote = c
 		case quote != 0 && c == quote:
 			quote = 0
-		case c == '\\' && quote != '\'' && i+1 < len(line) && (quote == 0 || strings.IndexByte("\"\\$`\n", line[i+1]) >= 0):
+		case c == '\\' && quote != '\'' && i+1 < len(line) &&
+			(quote == 0 || strings.IndexByte("\"\\$`\n", line[i+1]) >= 0):
 			if i++; line[i] == '\n' {
 				continue
 			}
@@ -161,11 +177,14 @@ func shellWords(line string) ([]string, error) {
 		}
 		begun = true
 	}
+
 	if begun {
 		words = append(words, word.String())
 	}
+
 	if quote != 0 {
 		return nil, errQuote
 	}
+
 	return words, nil
 }

@@ -45,14 +45,18 @@ func installCommand(a *app) *cobra.Command {
 			case in.print:
 				return a.printGeneric(in)
 			}
+
 			return a.listClients()
 		},
 	}
 	in.flags(cmd)
-	cmd.Flags().StringVar(&in.http, "http", "", "let the client call `ratchet serve` at this address instead of starting a command")
+	cmd.Flags().StringVar(&in.http, "http", "",
+		"let the client call `ratchet serve` at this address instead of starting a command")
 	cmd.Flags().Lookup("http").NoOptDefVal = servedAt
-	cmd.Flags().BoolVar(&in.loop, "with-loop", false, "also what keeps the agent going while the campaign has budget: a skill or command, and a stop hook where the client has one")
+	cmd.Flags().BoolVar(&in.loop, "with-loop", false,
+		"also what keeps the agent going while the campaign has budget: a skill or command, and a stop hook where the client has one")
 	cmd.Flags().BoolVar(&in.print, "print", false, "print the entry, to be added by hand")
+
 	return cmd
 }
 
@@ -65,11 +69,13 @@ func uninstallCommand(a *app) *cobra.Command {
 		RunE:  func(_ *cobra.Command, args []string) error { return a.uninstall(args[0], in) },
 	}
 	in.flags(cmd)
+
 	return cmd
 }
 
 func (in *installing) flags(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&in.scope, "scope", string(clients.User), "user: for all repositories; project: a file in this repository")
+	cmd.Flags().StringVar(&in.scope, "scope", string(clients.User),
+		"user: for all repositories; project: a file in this repository")
 	cmd.Flags().BoolVar(&in.dryRun, "dry-run", false, "show the change and write nothing")
 }
 
@@ -78,6 +84,7 @@ func clientIDs() string {
 	for _, c := range clients.Table() {
 		ids = append(ids, c.ID)
 	}
+
 	return strings.Join(ids, ", ")
 }
 
@@ -100,50 +107,64 @@ func (a *app) install(id string, in installing) error {
 	if err != nil {
 		return err
 	}
+
 	server, notes, err := a.entryFor(c, m, in)
 	if err != nil {
 		return err
 	}
+
 	if in.print {
 		text, err := c.Snippet(server)
 		if err != nil {
 			return err
 		}
+
 		return a.emit(entry{string(text)}, func(w io.Writer) { fmt.Fprintf(w, "%s", text) })
 	}
 	scope := clients.Scope(in.scope)
+
 	file, err := c.File(m, scope, repositoryTop(a.Dir))
 	if err != nil {
 		return err
 	}
+
 	plan, err := c.Install(file, server)
 	if err != nil {
 		return err
 	}
+
 	loop, err := a.loopExtras(c, m, in)
 	if err != nil {
 		return err
 	}
+
 	done := installed{Client: c.ID, Scope: scope, File: file, Next: c.Start()}
 	if c.Found(m, exec.LookPath) == "" {
 		notes = append(notes, c.Name+" was not found on this machine; its file is written all the same")
 	}
+
 	if scope == clients.Project {
 		if plan.Before == nil {
 			plan.Mode = 0o644
 		}
-		notes = append(notes, "the entry names this machine's path: commit the file only if you replace it by plain `ratchet`, and everybody has that on their PATH")
+
+		notes = append(notes,
+			"the entry names this machine's path: commit the file only if you replace it by plain `ratchet`, and everybody has that on their PATH")
 	}
+
 	if what := c.Approve[scope]; what != "" {
 		notes = append(notes, what)
 	}
+
 	if e, ok, err := c.Read(file); err == nil && ok && e.Disabled {
 		notes = append(notes, "the entry is switched off in "+c.Name+"; it stays so")
 	}
+
 	done.Notes = notes
 	if len(loop) > 0 {
 		done.Notes = append(done.Notes, c.LoopNote...)
 	}
+
 	return a.carryOut(plan, done, in, server.Token, loop...)
 }
 
@@ -152,24 +173,29 @@ func (a *app) uninstall(id string, in installing) error {
 	if err != nil {
 		return err
 	}
+
 	file, err := c.File(m, clients.Scope(in.scope), repositoryTop(a.Dir))
 	if err != nil {
 		return err
 	}
+
 	if _, err := c.Uninstall(file); err != nil { // nothing is begun that can't be finished
 		return err
 	}
 	e, _, _ := c.Read(file)
-	done := installed{Client: c.ID, Scope: clients.Scope(in.scope), File: file, Next: "restart " + c.Name + " if it is open; campaigns and ledgers stay where they are"}
+	done := installed{Client: c.ID, Scope: clients.Scope(in.scope), File: file,
+		Next: "restart " + c.Name + " if it is open; campaigns and ledgers stay where they are"}
 	// The loop goes first: what was installed last is taken out first.
 	done.Loop, err = eachLoop(a.withoutLoop(c, m, in), in)
 	if err != nil {
 		return err
 	}
+
 	plan, err := c.Uninstall(file) // again: the same file may have held the hook
 	if err != nil {
 		return err
 	}
+
 	return a.carryOut(plan, done, in, e.Token(os.Getenv))
 }
 
@@ -179,18 +205,23 @@ func (a *app) client(id string, in installing) (clients.Client, clients.Machine,
 	if err != nil {
 		return clients.Client{}, m, err
 	}
+
 	if in.scope != string(clients.User) && in.scope != string(clients.Project) {
-		return clients.Client{}, m, research.Errorf(research.CodeBadArgument, "say --scope user or --scope project", "there is no scope %q", in.scope)
+		return clients.Client{}, m, research.Errorf(research.CodeBadArgument, "say --scope user or --scope project",
+			"there is no scope %q", in.scope)
 	}
 	c, err := clients.Find(id)
+
 	return c, m, err
 }
 
 func thisMachine() (clients.Machine, error) {
 	home, err := os.UserHomeDir()
 	if err != nil {
-		return clients.Machine{}, research.Errorf(research.CodeUnsupported, "set HOME", "there is no home folder: %w", err)
+		return clients.Machine{}, research.Errorf(research.CodeUnsupported, "set HOME", "there is no home folder: %w",
+			err)
 	}
+
 	return clients.Machine{GOOS: runtime.GOOS, Home: home, Getenv: os.Getenv}, nil
 }
 
@@ -203,24 +234,29 @@ func (a *app) carryOut(plan *clients.Plan, done installed, in installing, secret
 			return err
 		}
 	}
+
 	if len(loop) > 0 {
 		var err error
 		if done.Loop, err = eachLoop(loop, in); err != nil {
 			return err
 		}
 	}
+
 	return a.emit(done, func(w io.Writer) { printInstalled(w, done) })
 }
 
 func printInstalled(w io.Writer, done installed) {
 	fmt.Fprint(w, done.Diff)
 	fmt.Fprintf(w, "%s, %s scope: %s: %s\n", done.Client, done.Scope, actionWords(done.Action, done.DryRun), done.File)
+
 	if done.Backup != "" {
 		fmt.Fprintf(w, "the file as it was: %s\n", done.Backup)
 	}
+
 	for _, l := range done.Loop {
 		printLooped(w, l, done.DryRun)
 	}
+
 	for _, n := range done.Notes {
 		fmt.Fprintf(w, "note: %s\n", n)
 	}
@@ -230,12 +266,14 @@ func printInstalled(w io.Writer, done installed) {
 // actionWords say what was done, or would be.
 func actionWords(what clients.Action, dryRun bool) string {
 	text := map[clients.Action]string{
-		clients.None: "nothing to do", clients.Added: "installed", clients.Updated: "updated", clients.Left: "left alone",
-		clients.Removed: "removed", clients.Deleted: "removed, with the file that held nothing else",
+		clients.None: "nothing to do", clients.Added: "installed", clients.Updated: "updated",
+		clients.Left: "left alone", clients.Removed: "removed",
+		clients.Deleted: "removed, with the file that held nothing else",
 	}[what]
 	if dryRun && what != clients.None && what != clients.Left {
 		text = "dry run, nothing written: would be " + text
 	}
+
 	return text
 }
 
@@ -244,10 +282,12 @@ func (a *app) entryFor(c clients.Client, m clients.Machine, in installing) (clie
 	if in.http != "" {
 		return a.entryHTTP(c, in)
 	}
+
 	at, notes, err := ownPath(m.Home)
 	if err != nil {
 		return clients.Server{}, nil, err
 	}
+
 	pinned := ""
 	if a.Dir != "" && in.scope == string(clients.User) {
 		if pinned, err = filepath.Abs(a.Dir); err != nil {
@@ -255,33 +295,43 @@ func (a *app) entryFor(c clients.Client, m clients.Machine, in installing) (clie
 		}
 		notes = append(notes, "the entry serves "+pinned+" only, whatever "+c.Name+" has open")
 	}
+
 	return clients.Server{Command: at, Args: c.Arguments(pinned)}, notes, nil
 }
 
 func (a *app) entryHTTP(c clients.Client, in installing) (clients.Server, []string, error) {
 	base, err := url.Parse(strings.TrimSuffix(strings.TrimSuffix(in.http, "/"), "/mcp"))
 	if err != nil || base.Scheme != "http" && base.Scheme != "https" || base.Host == "" {
-		return clients.Server{}, nil, research.Errorf(research.CodeBadArgument, "write it like --http="+servedAt, "%q is no address of a server", in.http)
+		return clients.Server{}, nil, research.Errorf(research.CodeBadArgument, "write it like --http="+servedAt,
+			"%q is no address of a server", in.http)
 	}
 	s := clients.Server{URL: base.String() + "/mcp"}
 	var notes []string
+
 	if top := repositoryTop(a.Dir); top != "" {
 		s.URL += "?repo=" + strings.ReplaceAll(url.QueryEscape(top), "%2F", "/")
 		notes = append(notes, "the entry serves "+top+" only, as its URL says; `ratchet serve` must be running")
 	} else {
 		notes = append(notes, "the URL names no repository: that works only while `ratchet serve` serves a single one")
 	}
+
 	if c.Expands() {
-		return s, append(notes, c.Name+" takes the token from "+clients.TokenVariable+": `ratchet token add "+c.ID+"`, and export it before "+c.Name+" starts"), nil
+		return s, append(notes, c.Name+" takes the token from "+clients.TokenVariable+": `ratchet token add "+c.ID+
+			"`, and export it before "+c.Name+" starts"), nil
 	}
+
 	s.Token = os.Getenv(clients.TokenVariable)
 	switch {
 	case s.Token == "":
-		return s, nil, research.Errorf(research.CodeUnsupported, "`ratchet token add "+c.ID+"`, then "+clients.TokenVariable+"=TOKEN ratchet install "+c.ID+" --http",
-			"%s reads no environment variables in headers, so the token must stand in its file, and %s is not set", c.Name, clients.TokenVariable)
+		return s, nil, research.Errorf(research.CodeUnsupported,
+			"`ratchet token add "+c.ID+"`, then "+clients.TokenVariable+"=TOKEN ratchet install "+c.ID+" --http",
+			"%s reads no environment variables in headers, so the token must stand in its file, and %s is not set",
+			c.Name, clients.TokenVariable)
 	case in.scope == string(clients.Project):
-		return s, nil, research.Errorf(research.CodeUnsupported, "leave --scope project out, or --http", "the token would stand in a file of the repository")
+		return s, nil, research.Errorf(research.CodeUnsupported, "leave --scope project out, or --http",
+			"the token would stand in a file of the repository")
 	}
+
 	return s, append(notes, "the token stands in the file: `ratchet token revoke` when you uninstall"), nil
 }
 
@@ -296,18 +346,22 @@ func (a *app) printGeneric(in installing) error {
 	if err != nil {
 		return err
 	}
+
 	c, err := clients.Find("claude-code")
 	if err != nil {
 		return err
 	}
+
 	server, _, err := a.entryFor(c, m, in)
 	if err != nil {
 		return err
 	}
+
 	text, err := clients.Generic(server)
 	if err != nil {
 		return err
 	}
+
 	return a.emit(entry{string(text)}, func(w io.Writer) { fmt.Fprintf(w, "%s", text) })
 }
 
@@ -327,16 +381,19 @@ func (a *app) listClients() error {
 		return err
 	}
 	var out []listed
+
 	for _, c := range clients.Table() {
 		l := listed{Client: c.ID, Name: c.Name, Found: c.Found(m, exec.LookPath)}
 		if l.File, err = c.File(m, clients.User, ""); err != nil {
 			return err
 		}
+
 		if _, l.Installed, err = c.Read(l.File); err != nil {
 			l.Problem = research.Describe(err).Msg
 		}
 		out = append(out, l)
 	}
+
 	return a.emit(out, func(w io.Writer) { printClients(w, out) })
 }
 

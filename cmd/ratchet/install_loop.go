@@ -33,13 +33,16 @@ func (a *app) loopExtras(c clients.Client, m clients.Machine, in installing) ([]
 	if !in.loop {
 		return nil, nil
 	}
+
 	if err := c.CheckLoop(); err != nil {
 		return nil, err
 	}
+
 	program, _, err := ownPath(m.Home)
 	if err != nil {
 		return nil, err
 	}
+
 	pinned := ""
 	if a.Dir != "" && in.scope == string(clients.User) {
 		if pinned, err = filepath.Abs(a.Dir); err != nil {
@@ -49,6 +52,7 @@ func (a *app) loopExtras(c clients.Client, m clients.Machine, in installing) ([]
 	guide, _ := prompts.Get("loop")
 	loop := clients.Loop{Version: a.Version, Guide: guide.Text, Hook: clients.HookCommand(m, program, pinned)}
 	var out []loopStep
+
 	for _, e := range c.Loop(m, clients.Scope(in.scope), repositoryTop(a.Dir)) {
 		step := loopStep{Extra: e, plan: func() (*clients.Plan, error) { return e.Install(loop) }}
 		if _, err := step.plan(); err != nil {
@@ -56,20 +60,24 @@ func (a *app) loopExtras(c clients.Client, m clients.Machine, in installing) ([]
 		}
 		out = append(out, step)
 	}
+
 	return out, nil
 }
 
 // withoutLoop are the steps that take the loop out again, the last one first.
 func (a *app) withoutLoop(c clients.Client, m clients.Machine, in installing) []loopStep {
 	var out []loopStep
+
 	scope, top := clients.Scope(in.scope), repositoryTop(a.Dir)
 	for _, e := range c.Loop(m, scope, top) {
 		step := loopStep{Extra: e, plan: e.Uninstall}
 		if other := c.Shared(e, m, scope, top); other != "" {
 			step.keep = other + " uses it too"
 		}
+
 		out = append([]loopStep{step}, out...)
 	}
+
 	return out
 }
 
@@ -77,41 +85,50 @@ func (a *app) withoutLoop(c clients.Client, m clients.Machine, in installing) []
 // the other: two may change the same file.
 func eachLoop(steps []loopStep, in installing) ([]looped, error) {
 	var out []looped
+
 	for _, s := range steps {
 		l := looped{About: s.About, File: s.File, Action: clients.Left, Note: s.keep}
 		if s.keep != "" {
 			out = append(out, l)
 			continue
 		}
+
 		plan, err := s.plan()
 		if err != nil {
 			return out, err
 		}
+
 		l.Action, l.Diff = plan.Action, plan.Diff("")
 		if plan.Action == clients.Left {
 			l.Note = "it is not as Ratchet wrote it: remove it by hand, if you don't want it"
 		}
+
 		if in.scope == string(clients.Project) && plan.Before == nil {
 			plan.Mode = 0o644
 		} else if in.scope == string(clients.Project) && plan.Action == clients.Added {
 			l.Note = "if git tracks the file, commit it before the campaign starts: tracked files must be clean"
 		}
+
 		if !in.dryRun {
 			if l.Backup, err = plan.Apply(); err != nil {
 				return out, err
 			}
 		}
+
 		out = append(out, l)
 	}
+
 	return out, nil
 }
 
 func printLooped(w io.Writer, l looped, dryRun bool) {
 	fmt.Fprint(w, l.Diff)
 	fmt.Fprintf(w, "%s: %s: %s\n", l.About, actionWords(l.Action, dryRun), l.File)
+
 	if l.Backup != "" {
 		fmt.Fprintf(w, "the file as it was: %s\n", l.Backup)
 	}
+
 	if l.Note != "" {
 		fmt.Fprintf(w, "note: %s\n", l.Note)
 	}
@@ -127,10 +144,14 @@ type checkedLoop struct {
 }
 
 // checkLoop lists what of the loop is there.
-func checkLoop(c clients.Client, m clients.Machine, scope clients.Scope, top string, look func(string) (string, error)) []checkedLoop {
+func checkLoop(
+	c clients.Client, m clients.Machine, scope clients.Scope, top string, look func(string) (string, error),
+) []checkedLoop {
 	var out []checkedLoop
+
 	for _, e := range c.Loop(m, scope, top) {
 		f, err := e.Look()
+
 		k := checkedLoop{About: e.About, File: e.File, Version: f.Version, Edited: f.Edited}
 		switch {
 		case err != nil:
@@ -142,14 +163,17 @@ func checkLoop(c clients.Client, m clients.Machine, scope clients.Scope, top str
 				k.Problem = "its command can't be run, so it holds nobody: " + err.Error()
 			}
 		}
+
 		out = append(out, k)
 	}
+
 	return out
 }
 
 func printCheckedLoop(w io.Writer, all []checkedLoop, own string) {
 	for _, l := range all {
 		state := "there"
+
 		switch {
 		case l.Problem != "":
 			state = "PROBLEM: " + l.Problem

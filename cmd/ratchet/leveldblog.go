@@ -26,6 +26,7 @@ func (l *leveldbLog) append(record []byte) {
 	if len(l.buf) == 0 {
 		l.buf = append(l.buf, logMagic...)
 	}
+
 	for first := true; ; first = false {
 		room := logBlock - len(l.buf)%logBlock
 		if room < logHeader { // a header does not fit: zeros
@@ -34,6 +35,7 @@ func (l *leveldbLog) append(record []byte) {
 		}
 		n := min(len(record), room-logHeader)
 		l.chunk(chunkKind(first, n == len(record)), record[:n])
+
 		record = record[n:]
 		if len(record) == 0 {
 			return
@@ -50,6 +52,7 @@ func chunkKind(first, last bool) byte {
 	case last:
 		return logLast
 	}
+
 	return logMiddle
 }
 

@@ -25,15 +25,19 @@ func logCommand(a *app) *cobra.Command {
 				}
 				in.Query += w
 			}
+
 			if imported {
 				return a.logImported(cmd, in)
 			}
+
 			return a.readLog(cmd, in)
 		},
 	}
 	cmd.Flags().IntVarP(&in.Limit, "limit", "n", in.Limit, "how many")
 	cmd.Flags().StringVar(&in.Cursor, "cursor", "", "go on from here (printed at the end of a page)")
-	cmd.Flags().BoolVar(&imported, "imported", false, "list what was imported from other programs' logs instead (see `ratchet import`)")
+	cmd.Flags().BoolVar(&imported, "imported", false,
+		"list what was imported from other programs' logs instead (see `ratchet import`)")
+
 	return cmd
 }
 
@@ -48,13 +52,16 @@ func showCommand(a *app) *cobra.Command {
 			if output {
 				in.View = "output"
 			}
+
 			if len(args) == 1 {
 				in.Query = args[0]
 			}
+
 			return a.readLog(cmd, in)
 		},
 	}
 	cmd.Flags().BoolVar(&output, "output", false, "show the end of what its last run printed")
+
 	return cmd
 }
 
@@ -72,19 +79,23 @@ func (a *app) logImported(cmd *cobra.Command, in logQuery) error {
 	if err != nil {
 		return err
 	}
+
 	p, err := l.Imports(cmd.Context(), lab.Query{Text: in.Query, Cursor: in.Cursor, Limit: in.Limit})
 	if err != nil {
 		return err
 	}
+
 	v, person, err := a.people()
 	if err != nil {
 		return err
 	}
+
 	if person && len(p.Lines) > 0 {
 		a.printf("%s\n", strings.Join(v.importPage(p), "\n"))
 		return nil
 	}
 	a.print(tools.RenderImports(p))
+
 	return nil
 }
 
@@ -104,19 +115,23 @@ func (a *app) readLog(cmd *cobra.Command, in logQuery) error {
 	if err != nil {
 		return err
 	}
+
 	if person {
 		return a.readForPerson(cmd.Context(), v, in)
 	}
+
 	raw, err := json.Marshal(in)
 	if err != nil {
 		return err
 	}
 	t, _ := tools.Get("read_log")
+
 	answer, err := t.Call(cmd.Context(), tools.Env{Open: a.lab, Looking: true}, raw)
 	if err != nil {
 		return err
 	}
 	a.print(answer)
+
 	return nil
 }
 
@@ -128,14 +143,18 @@ func (a *app) readForPerson(ctx context.Context, v view, in logQuery) error {
 	if in.Limit < 0 {
 		return research.Errorf(research.CodeBadArgument, "leave it out", "--limit can't be negative")
 	}
+
 	if in.View == "experiment" && in.Query == "" {
-		return research.Errorf(research.CodeBadArgument, "`ratchet log` lists them: ratchet show 7", "no experiment is named")
+		return research.Errorf(research.CodeBadArgument, "`ratchet log` lists them: ratchet show 7",
+			"no experiment is named")
 	}
+
 	l, err := a.lab(ctx)
 	if err != nil {
 		return err
 	}
 	var lines []string
+
 	switch in.View {
 	case "experiment":
 		d, err := l.Experiment(ctx, in.Query)
@@ -154,6 +173,7 @@ func (a *app) readForPerson(ctx context.Context, v view, in logQuery) error {
 		if err != nil {
 			return err
 		}
+
 		if lines = v.status(b); in.View == "table" {
 			p, err := l.Experiments(ctx, lab.Query{Text: in.Query, Cursor: in.Cursor, Limit: in.Limit})
 			if err != nil {
@@ -163,5 +183,6 @@ func (a *app) readForPerson(ctx context.Context, v view, in logQuery) error {
 		}
 	}
 	a.printf("%s\n", strings.Join(lines, "\n"))
+
 	return nil
 }

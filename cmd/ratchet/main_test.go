@@ -25,11 +25,13 @@ func withBinary(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
+
 	ratchet = filepath.Join(dir, "ratchet")
 	if out, err := exec.Command("go", "build", "-o", ratchet, ".").CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "build the binary: %v\n%s", err, out)
 		return 1
 	}
+
 	return m.Run()
 }
 
@@ -40,10 +42,12 @@ func TestScripts(t *testing.T) {
 		Condition: condition,
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("PATH", filepath.Dir(ratchet)+string(os.PathListSeparator)+os.Getenv("PATH"))
+
 			for _, kv := range isolated(filepath.Join(e.WorkDir, ".home")) {
 				k, v, _ := strings.Cut(kv, "=")
 				e.Setenv(k, v)
 			}
+
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
@@ -61,10 +65,12 @@ func TestScripts(t *testing.T) {
 // isolated is an environment in which git and Ratchet see nothing of the
 // machine's user.
 func isolated(home string) []string {
-	return []string{"HOME=" + home, "XDG_CACHE_HOME=" + filepath.Join(home, ".cache"), "XDG_CONFIG_HOME=" + filepath.Join(home, ".config"),
-		"RATCHET_LOCKS=" + filepath.Join(home, ".locks"), // tests run side by side; their timings decide nothing
+	return []string{"HOME=" + home, "XDG_CACHE_HOME=" + filepath.Join(home, ".cache"),
+		"XDG_CONFIG_HOME=" + filepath.Join(home, ".config"), "RATCHET_LOCKS=" + filepath.Join(home,
+			".locks"), // tests run side by side; their timings decide nothing
 		"GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=/dev/null",
-		"GIT_AUTHOR_NAME=Ada", "GIT_AUTHOR_EMAIL=ada@example.org", "GIT_COMMITTER_NAME=Ada", "GIT_COMMITTER_EMAIL=ada@example.org"}
+		"GIT_AUTHOR_NAME=Ada", "GIT_AUTHOR_EMAIL=ada@example.org", "GIT_COMMITTER_NAME=Ada",
+		"GIT_COMMITTER_EMAIL=ada@example.org"}
 }
 
 // exits CODE COMMAND…: runs the command, which must end with that exit code.
@@ -73,12 +79,14 @@ func exits(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	err = ts.Exec(args[1], args[2:]...)
 	got := 0
+
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {
 		got = exit.ExitCode()
 	} else {
 		ts.Check(err)
 	}
+
 	if got != want {
 		ts.Fatalf("%s ended with exit code %d, want %d", strings.Join(args[1:], " "), got, want)
 	}
@@ -116,20 +124,26 @@ func makeRepo(dir string, getenv func(string) string) error {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return err
 	}
+
 	for name, text := range repoFiles {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o666); err != nil {
 			return err
 		}
 	}
+
 	for _, args := range [][]string{{"init", "-q", "-b", "main"}, {"add", "."}, {"commit", "-q", "-m", "start"}} {
 		cmd := exec.Command("git", args...)
+
 		cmd.Dir, cmd.Env = dir, append(os.Environ(), "HOME="+getenv("HOME"))
-		for _, k := range []string{"GIT_CONFIG_NOSYSTEM", "GIT_CONFIG_GLOBAL", "GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL"} {
+		for _, k := range []string{"GIT_CONFIG_NOSYSTEM", "GIT_CONFIG_GLOBAL", "GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL",
+			"GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL"} {
 			cmd.Env = append(cmd.Env, k+"="+getenv(k))
 		}
+
 		if out, err := cmd.CombinedOutput(); err != nil {
 			return fmt.Errorf("git %s: %w: %s", args[0], err, out)
 		}
 	}
+
 	return nil
 }

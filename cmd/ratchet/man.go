@@ -22,6 +22,7 @@ func building(a *app) []*cobra.Command {
 			root := cmd.Root()
 			root.DisableAutoGenTag = true
 			header := &doc.GenManHeader{Section: "1", Source: "Ratchet " + a.Version, Manual: "Ratchet"}
+
 			return doc.GenManTree(root, header, args[0])
 		},
 	}}

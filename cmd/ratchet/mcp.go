@@ -25,9 +25,11 @@ func mcpCommand(a *app) *cobra.Command {
 				At: func(ctx context.Context, dir, name, version string) (*lab.Lab, error) {
 					at := *a
 					at.Dir = dir
+
 					return at.labFor(ctx, lab.Client{Name: name, Version: version})
 				},
 			})
+
 			return s.ServeStdio(cmd.Context(), a.Stdin, a.Stdout)
 		},
 	}

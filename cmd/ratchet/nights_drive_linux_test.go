@@ -70,10 +70,12 @@ Make it faster.
 func (n night) prepare(t testing.TB) *site {
 	t.Helper()
 	s := newSite(t)
+
 	search := n.search
 	if search == "greedy" {
 		search = "auto"
 	}
+
 	if n.alone {
 		s.alone()
 	}
@@ -82,6 +84,7 @@ func (n night) prepare(t testing.TB) *site {
 	s.write("program.md", fmt.Sprintf(noisyProgram, n.number, n.number, n.noise, len(n.edits), search))
 	s.sh("git", "add", ".")
 	s.sh("git", "commit", "-qm", "a noisy benchmark")
+
 	return s
 }
 
@@ -89,12 +92,16 @@ func (n night) prepare(t testing.TB) *site {
 func (n night) play(t testing.TB) simulate.PlayedNight {
 	t.Helper()
 	s := n.prepare(t)
+
 	c := s.connect()
 	defer c.close()
 	c.calibrated()
-	d := &driver{t: t, s: s, c: c, night: n, end: simulate.PlayedNight{Search: n.search, Noise: n.noise, Edits: n.mix(), Night: n.number}}
+
+	d := &driver{t: t, s: s, c: c, night: n, end: simulate.PlayedNight{Search: n.search, Noise: n.noise, Edits: n.mix(),
+		Night: n.number}}
 	for i, kind := range n.edits {
 		d.end.Offered -= min(0, effects[kind])
+
 		line := fmt.Sprintf("%s %d\n", kind, i+1)
 		if n.search == "greedy" {
 			d.tryOnce(line)
@@ -103,6 +110,7 @@ func (n night) play(t testing.TB) simulate.PlayedNight {
 		d.propose(line)
 	}
 	d.finish()
+
 	return d.end
 }
 
@@ -112,6 +120,7 @@ func (n night) mix() string {
 			return "mixed"
 		}
 	}
+
 	return "null"
 }
 
@@ -132,8 +141,10 @@ type driver struct {
 // rolled back under it.
 func (d *driver) propose(line string) {
 	d.t.Helper()
+
 	for range 3 {
 		d.s.write("work.txt", d.s.read("work.txt")+line)
+
 		a := d.await(d.c.call("run_experiment", map[string]any{"hypothesis": line, "wait_seconds": 50}))
 		switch {
 		case a.Error != nil:
@@ -143,6 +154,7 @@ func (d *driver) propose(line string) {
 			continue
 		}
 		d.decide(a)
+
 		return
 	}
 	d.t.Fatalf("night %d, %q: never judged", d.night.number, line)
@@ -152,24 +164,30 @@ func (d *driver) propose(line string) {
 // that this may start.
 func (d *driver) decide(a answer) {
 	d.t.Helper()
+
 	if a.Verdict == "invalid" {
 		d.t.Fatalf("night %d: %s", d.night.number, a.text)
 	}
+
 	d.end.Judged++
+
 	next, may := "", a.Verdict == "improved" || a.Verdict == "provisional"
 	if may {
 		d.able++
 	}
+
 	if may && d.able%max(d.night.every, 1) == 0 {
 		k := d.c.call("keep", nil)
 		if k.Error != nil {
 			d.t.Fatalf("night %d: %s", d.night.number, k.text)
 		}
+
 		d.end.Kept++
 		next = k.Next
 	} else {
 		next = d.c.call("revert", nil).Next
 	}
+
 	if job, ok := strings.CutPrefix(next, `wait_run{id: "`); ok {
 		job, _, _ = strings.Cut(job, `"`)
 		d.await(d.c.call("wait_run", map[string]any{"id": job, "wait_seconds": 50}))
@@ -182,6 +200,7 @@ func (d *driver) await(a answer) answer {
 	for a.Status == "running" {
 		a = d.c.call("wait_run", map[string]any{"id": a.ID, "wait_seconds": 50})
 	}
+
 	return a
 }
 
@@ -189,6 +208,7 @@ func (d *driver) await(a answer) answer {
 // binary measures, and nobody asks it for a verdict.
 func (d *driver) tryOnce(line string) {
 	d.t.Helper()
+
 	if d.text == "" {
 		d.text = d.s.read("work.txt")
 		d.first = d.value("start")
@@ -198,6 +218,7 @@ func (d *driver) tryOnce(line string) {
 	d.s.sh("git", "commit", "-qam", line)
 	commit := strings.TrimSpace(d.s.sh("git", "rev-parse", "HEAD"))
 	d.s.sh("git", "reset", "-q", "--hard", "HEAD~1")
+
 	d.end.Judged++
 	if v := d.value(commit); v < d.best {
 		d.best, d.text = v, d.text+line
@@ -208,55 +229,66 @@ func (d *driver) tryOnce(line string) {
 // value is one measured run of a version.
 func (d *driver) value(target string) float64 {
 	d.t.Helper()
+
 	a := d.await(d.c.call("measure_metric", map[string]any{"target": target, "runs": 1, "wait_seconds": 50}))
 	if a.Value == nil {
 		d.t.Fatalf("measure %s: %s", target, a.text)
 	}
+
 	return *a.Value
 }
 
 // finish reads the ledger, which must be whole and recomputable, and audits.
 func (d *driver) finish() {
 	d.t.Helper()
+
 	end, text := &d.end, d.text
 	if d.night.search == "greedy" {
 		end.Claimed = math.Log(d.first / d.best)
 	} else {
 		text = d.s.read("work.txt")
 	}
+
 	for line := range strings.Lines(text) {
 		kind, _, _ := strings.Cut(line, " ")
 		end.Truth -= effects[kind]
 	}
 	name, moved := fmt.Sprintf("night-%d", d.night.number), false
+
 	err := d.s.ledger().View(context.Background(), func(tx *ledger.Tx) error {
 		c, err := tx.Campaign(name)
 		if err != nil {
 			return err
 		}
 		moved = c.IncumbentTree != c.StartTree
+
 		end.Runs, end.Tried, end.Passed, end.Seconds = c.Runs, c.Certificates, c.Certified, c.RunSeconds
 		if end.Search == "greedy" {
 			return nil
 		}
+
 		end.Claimed = c.CertifiedGain
 		if end.OneRun, err = oneRunKeeps(tx, c); err != nil {
 			return err
 		}
+
 		for h := 1; h <= c.Certificates; h++ {
 			m, err := tx.Measurement(name, research.NewJobID(research.CertificateJob, h))
 			if err != nil {
 				return err
 			}
+
 			if m.Proof != nil && m.Proof.Gain != nil {
 				end.Low, end.High = -math.Log1p(-m.Proof.Gain.Lo), -math.Log1p(-m.Proof.Gain.Hi)
 			}
 		}
+
 		return nil
 	})
 	if err != nil {
 		d.t.Fatal(err)
 	}
+
 	if d.night.pairs > 0 && moved {
 		end.Audited = d.s.audit(d.night.pairs)
 	}
@@ -267,34 +299,41 @@ func (d *driver) finish() {
 // first and than every one counted before.
 func oneRunKeeps(tx *ledger.Tx, c *research.Campaign) (kept int, err error) {
 	best := math.Inf(1)
+
 	for n := 0; n <= c.Experiments; n++ {
 		job, side := research.NewJobID(research.ExperimentJob, n), research.Candidate
 		if n == 0 {
 			job, side = research.NewJobID(research.CalibrationJob, 1), research.Incumbent
 		}
+
 		runs, err := tx.Runs(c.Name, job)
 		if err != nil {
 			return 0, err
 		}
+
 		i := slices.IndexFunc(runs, func(r research.Run) bool { return r.Side == side })
 		if i < 0 || runs[i].Samples["ms"] >= best {
 			continue
 		}
 		best = runs[i].Samples["ms"]
+
 		if n > 0 {
 			kept++
 		}
 	}
+
 	return kept, nil
 }
 
 // ledger is the site's ledger, which any process may open.
 func (s *site) ledger() *ledger.Ledger {
 	s.t.Helper()
+
 	l, err := ledger.Open(filepath.Join(s.dir, ".git", "ratchet", "ledger.db"), ledger.Options{})
 	if err != nil {
 		s.t.Fatal(err)
 	}
+
 	return l
 }
 
@@ -302,27 +341,32 @@ func (s *site) ledger() *ledger.Ledger {
 func (s *site) audit(pairs int) (gain float64) {
 	s.t.Helper()
 	s.sh(s.binary(), "audit", "--pairs", strconv.Itoa(pairs))
+
 	err := s.ledger().View(context.Background(), func(tx *ledger.Tx) error {
 		all, err := tx.Campaigns()
 		if err == nil {
 			gain = -math.Log1p(-all[0].Audit.Gain.Mid)
 		}
+
 		return err
 	})
 	if err != nil {
 		s.t.Fatal(err)
 	}
+
 	return gain
 }
 
 // appendLine adds a line to a file.
 func appendLine(t testing.TB, path string, line []byte) {
 	t.Helper()
+
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer f.Close()
+
 	if _, err := f.Write(append(line, '\n')); err != nil {
 		t.Fatal(err)
 	}

@@ -24,6 +24,7 @@ func repeat(n int, kinds ...string) []string { return slices.Repeat(kinds, n) }
 // deceived whoever keeps what is lower once.
 func TestNullNightsStayClean(t *testing.T) {
 	t.Parallel()
+
 	for _, n := range []night{
 		{number: 1, alone: true, search: "auto", noise: "normal", edits: repeat(6, "note")},
 		{number: 2, alone: true, search: "certify", noise: "normal", edits: repeat(10, "note")},
@@ -31,13 +32,16 @@ func TestNullNightsStayClean(t *testing.T) {
 	} {
 		t.Run(n.search+" "+n.noise, func(t *testing.T) {
 			t.Parallel()
+
 			e := n.play(t)
 			if e.Deceived() {
 				t.Errorf("useless edits were proven: %+v", e)
 			}
+
 			if e.Judged != len(n.edits) || n.search == "auto" && e.Tried == 0 {
 				t.Errorf("the night shows nothing: %+v", e)
 			}
+
 			if e.OneRun == 0 {
 				t.Errorf("no first run was lower than the start's: the noise of this night deceives nobody: %+v", e)
 			}
@@ -49,6 +53,7 @@ func TestNullNightsStayClean(t *testing.T) {
 // has them, and a driver that leaves every other one behind is seen to.
 func TestMixedNightIsCertified(t *testing.T) {
 	t.Parallel()
+
 	for _, c := range []struct {
 		name   string
 		every  int
@@ -56,14 +61,18 @@ func TestMixedNightIsCertified(t *testing.T) {
 	}{{"all kept", 1, true}, {"every other one kept", 2, false}} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			e := night{number: 4, alone: true, search: "auto", noise: "normal", edits: repeat(3, "note", "loss", "gain"), pairs: 24, every: c.every}.play(t)
+			e := night{number: 4, alone: true, search: "auto", noise: "normal",
+				edits: repeat(3, "note", "loss", "gain"), pairs: 24, every: c.every}.play(t)
 			t.Logf("%+v", e)
+
 			if e.Passed == 0 {
 				t.Errorf("the head is not certified: %+v", e)
 			}
+
 			if enough := e.Audited >= .9*e.Offered && e.Truth >= .9*e.Offered; enough != c.enough {
 				t.Errorf("at least .9 of what was offered is audited: %t, want %t: %+v", enough, c.enough, e)
 			}
+
 			if !e.Covered() {
 				t.Errorf("the certificate's interval misses the truth: %+v", e)
 			}
@@ -74,6 +83,7 @@ func TestMixedNightIsCertified(t *testing.T) {
 // What "keep what is lower" claims of useless edits is noise.
 func TestGreedyDriverIsDeceived(t *testing.T) {
 	t.Parallel()
+
 	e := night{number: 5, alone: true, search: "greedy", noise: "normal", edits: repeat(10, "note")}.play(t)
 	if !e.Deceived() || e.Claimed < .01 {
 		t.Errorf("the night shows nothing: %+v", e)
@@ -92,13 +102,16 @@ func TestNights(t *testing.T) {
 			t.Run(fmt.Sprintf("%d %s %s", n.number, n.search, n.noise), func(t *testing.T) {
 				t.Parallel()
 				e := n.play(t)
+
 				line, err := json.Marshal(e)
 				if err != nil {
 					t.Fatal(err)
 				}
 				lock.Lock()
 				defer lock.Unlock()
+
 				ends = append(ends, e)
+
 				if *nightsOut != "" {
 					appendLine(t, *nightsOut, line)
 				}
@@ -106,10 +119,12 @@ func TestNights(t *testing.T) {
 		}
 	})
 	cells := map[string][]simulate.PlayedNight{}
+
 	for _, e := range ends {
 		k := fmt.Sprintf("%s, %s, %s", e.Edits, e.Search, e.Noise)
 		cells[k] = append(cells[k], e)
 	}
+
 	for k, es := range cells {
 		t.Log(k, ": ", len(es), "nights")
 		checkNights(t, k, es)
@@ -120,44 +135,56 @@ func TestNights(t *testing.T) {
 // noise, and half as many mixed ones of 30 edits.
 func wholeNights(n int) []night {
 	var all []night
+
 	for i := range n {
-		for k, c := range [][2]string{{"auto", "normal"}, {"certify", "normal"}, {"auto", "heavy"}, {"certify", "heavy"}} {
+		for k, c := range [][2]string{{"auto", "normal"}, {"certify", "normal"}, {"auto", "heavy"},
+			{"certify", "heavy"}} {
 			all = append(all, night{number: 1000*(k+1) + i, search: c[0], noise: c[1], edits: repeat(100, "note")})
 		}
+
 		if i%2 > 0 {
 			continue
 		}
+
 		for k, search := range []string{"auto", "certify", "greedy"} {
-			all = append(all, night{number: 1000*(k+5) + i, search: search, noise: "normal", edits: repeat(10, "note", "loss", "gain"), pairs: 24})
+			all = append(all, night{number: 1000*(k+5) + i, search: search, noise: "normal",
+				edits: repeat(10, "note", "loss", "gain"), pairs: 24})
 		}
 	}
+
 	return all
 }
 
 // checkNights holds the nights of one cell against what is promised.
 func checkNights(t *testing.T, cell string, es []simulate.PlayedNight) {
 	t.Helper()
+
 	deceived, oneRun, covered, audited, n := 0, 0, 0, 0., float64(len(es))
 	for _, e := range es {
 		if e.Deceived() {
 			deceived++
 		}
+
 		if e.OneRun > 0 {
 			oneRun++
 		}
+
 		if e.Covered() {
 			covered++
 		}
+
 		if e.Offered > 0 {
 			audited += e.Audited / e.Offered / n
 		}
 	}
 	most := int(math.Ceil(n / 20))
+
 	switch {
 	case es[0].Edits == "null":
 		if deceived > most {
 			t.Errorf("%s: %d of %d nights are deceived, at most %d are allowed", cell, deceived, len(es), most)
 		}
+
 		if float64(oneRun) < .9*n {
 			t.Errorf("%s: only %d of %d nights deceive whoever keeps what is lower once", cell, oneRun, len(es))
 		}
@@ -165,6 +192,7 @@ func checkNights(t *testing.T, cell string, es []simulate.PlayedNight) {
 		if audited < .9 {
 			t.Errorf("%s: the audited gain is %.3f of what was offered, .9 is wanted", cell, audited)
 		}
+
 		if float64(covered) < .7*n {
 			t.Errorf("%s: the interval holds the truth in %d of %d nights", cell, covered, len(es))
 		}

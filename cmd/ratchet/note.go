@@ -22,17 +22,20 @@ changes no verdict, budget or contract.`,
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !isTerminal(a.Stdin) { // agents are told that their human says it
-				return research.Errorf(research.CodeBadArgument, "a person runs it, in a terminal, or writes it in the dashboard; sessions tell each other things with share",
-					"a note is a person's word")
+				return research.Errorf(research.CodeBadArgument,
+					"a person runs it, in a terminal, or writes it in the dashboard; sessions tell each other things with share", "a note is a person's word")
 			}
+
 			l, err := a.lab(cmd.Context())
 			if err != nil {
 				return err
 			}
+
 			n, err := l.AddNote(cmd.Context(), tools.Clean(strings.Join(args, " ")), a.by())
 			if err != nil {
 				return err
 			}
+
 			return a.emit(map[string]int{"note": n}, func(w io.Writer) {
 				fmt.Fprintf(w, "note %d is recorded; every session is told with its next answer\n", n)
 			})

@@ -27,15 +27,18 @@ func notifyCommand(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
+
 			t, err := l.Telling(cmd.Context(), lines)
 			if err != nil {
 				return err
 			}
+
 			return a.emit(t, func(w io.Writer) { printTelling(w, t) })
 		},
 	}
 	cmd.Flags().IntVarP(&lines, "limit", "n", lines, "how many lines of the log")
 	cmd.AddCommand(notifyTestCommand(a), notifyAllowCommand(a), notifySendCommand(a))
+
 	return cmd
 }
 
@@ -49,13 +52,16 @@ func notifyTestCommand(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
+
 			tried, err := l.TryTargets(cmd.Context(), research.Event(append(args, "")[0]))
 			if err != nil {
 				return err
 			}
+
 			err = a.emit(tried, func(w io.Writer) {
 				for _, t := range tried {
 					fmt.Fprintf(w, "%s: %s\n", t.Target, cmp.Or(t.Error, "done"))
+
 					if t.Said != "" {
 						fmt.Fprintf(w, "  it said: %s\n", lab.PlainLine(t.Said))
 					}
@@ -64,6 +70,7 @@ func notifyTestCommand(a *app) *cobra.Command {
 			if err == nil && slices.ContainsFunc(tried, func(t lab.Tried) bool { return !t.OK }) {
 				err = silent(exitFailed)
 			}
+
 			return err
 		},
 	}
@@ -82,26 +89,34 @@ present content of the files that they name. Any change of these asks again.`,
 			if err != nil {
 				return err
 			}
+
 			allow, err := l.ToAllow(cmd.Context())
 			if err != nil {
 				return err
 			}
+
 			for _, line := range allow.Lines {
 				fmt.Fprintf(a.talk(), "  %s\n", lab.PlainLine(line))
 			}
+
 			if allow.Given {
 				return a.emit(allow, func(w io.Writer) { fmt.Fprintln(w, "allowed already; nothing to do") })
 			}
+
 			if !isTerminal(a.Stdin) {
-				return research.Errorf(research.CodeContract, "run it yourself, in a terminal", "allowing what runs unconfined is a person's decision")
+				return research.Errorf(research.CodeContract, "run it yourself, in a terminal",
+					"allowing what runs unconfined is a person's decision")
 			}
+
 			if err := a.typed(allow.Name, "allow"); err != nil {
 				return err
 			}
+
 			if err := l.Allow(allow); err != nil {
 				return err
 			}
 			allow.Given = true
+
 			return a.emit(allow, func(w io.Writer) { fmt.Fprintln(w, "allowed; `ratchet notify test` tries it") })
 		},
 	}
@@ -110,10 +125,12 @@ present content of the files that they name. Any change of these asks again.`,
 // typed asks the person at the terminal to type the campaign's name.
 func (a *app) typed(name, to string) error {
 	fmt.Fprintf(a.talk(), "\nType the campaign's name (%s) to %s: ", name, to)
+
 	line, _ := bufio.NewReader(a.Stdin).ReadString('\n')
 	if strings.TrimSpace(line) != name {
 		return research.Errorf(research.CodeContract, "run it again", "nothing is changed: the name differs")
 	}
+
 	return nil
 }
 
@@ -131,10 +148,12 @@ func notifySendCommand(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
+
 			return l.Tell(cmd.Context(), campaign)
 		},
 	}
 	cmd.Flags().StringVar(&campaign, "campaign", "", "the campaign's name")
+
 	return cmd
 }
 
@@ -143,15 +162,19 @@ func printTelling(w io.Writer, t *lab.Telling) {
 		fmt.Fprintf(w, "%s tells nobody: add `notify:` to program.md, and `ratchet accept` it\n", t.Campaign)
 		return
 	}
+
 	for _, s := range t.Targets {
 		fmt.Fprintln(w, toldWords(s))
 	}
+
 	if t.Waits != "" {
 		fmt.Fprintln(w, "nothing is sent, and no hook run:", t.Waits)
 	}
+
 	for _, line := range t.Log {
 		fmt.Fprintln(w, " ", line)
 	}
+
 	if t.Running {
 		fmt.Fprintln(w, "a process carries the notices now")
 	}
@@ -170,9 +193,11 @@ func toldWords(s lab.Told) string {
 	default:
 		words += fmt.Sprintf("last message failed %s (%s): %s", s.At.Format(time.RFC3339), s.Failed, s.Why)
 	}
+
 	if s.Waiting > 0 {
 		words += fmt.Sprintf("; %d not delivered yet", s.Waiting)
 	}
+
 	return words
 }
 
@@ -183,13 +208,16 @@ func (a *app) untold(ctx context.Context) {
 	if err != nil {
 		return
 	}
+
 	t, err := l.Telling(ctx, 0)
 	if err != nil {
 		return
 	}
+
 	if t.Waits != "" {
 		fmt.Fprintf(a.Stderr, "notify: %s\n", t.Waits)
 	}
+
 	for _, s := range t.Targets {
 		if s.Failed != "" {
 			fmt.Fprintf(a.Stderr, "notify: %s\n", toldWords(s))

@@ -25,26 +25,37 @@ func overrideCommand(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
+
 			x, err := l.Overridable(cmd.Context(), strings.Join(args, ""))
 			if err != nil {
 				return err
 			}
+
 			if !isTerminal(a.Stdin) {
-				return research.Errorf(research.CodeVerdict, "run it yourself, in a terminal", "keeping against the verdict is a person's decision")
+				return research.Errorf(research.CodeVerdict, "run it yourself, in a terminal",
+					"keeping against the verdict is a person's decision")
 			}
-			fmt.Fprintf(a.talk(), "%s: %s\n%s\nkeep refuses it: %s\n\nType the campaign's name (%s) to keep it nevertheless: ", x.ID, lab.Visible(x.Hypothesis), lab.Visible(x.Words), lab.Visible(x.Why), x.Campaign)
+			fmt.Fprintf(a.talk(),
+				"%s: %s\n%s\nkeep refuses it: %s\n\nType the campaign's name (%s) to keep it nevertheless: ", x.ID,
+				lab.Visible(x.Hypothesis), lab.Visible(x.Words), lab.Visible(x.Why), x.Campaign)
+
 			line, _ := bufio.NewReader(a.Stdin).ReadString('\n')
 			if strings.TrimSpace(line) != x.Campaign {
-				return research.Errorf(research.CodeVerdict, "run `ratchet override` again", "not kept: the name differs")
+				return research.Errorf(research.CodeVerdict, "run `ratchet override` again",
+					"not kept: the name differs")
 			}
-			k, err := l.Keep(cmd.Context(), lab.KeepRequest{ID: string(x.ID), Note: note, Override: research.ByTerminal})
+
+			k, err := l.Keep(cmd.Context(), lab.KeepRequest{ID: string(x.ID), Note: note,
+				Override: research.ByTerminal})
 			if err != nil {
 				return err
 			}
 			a.print(tools.RenderKept(k))
+
 			return nil
 		},
 	}
 	cmd.Flags().StringVar(&note, "note", "", "why, for the record")
+
 	return cmd
 }

@@ -32,19 +32,23 @@ type browser struct {
 func newBrowser(t *testing.T) *browser {
 	t.Helper()
 	path := ""
+
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
 		if found, err := exec.LookPath(name); err == nil {
 			path = found
 			break
 		}
 	}
+
 	if path == "" {
 		if *uiMust {
 			t.Fatal("there is no Chromium: apt-get install chromium")
 		}
 		t.Skip("there is no Chromium; make ui-test installs Debian's")
 	}
-	options := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]), chromedp.ExecPath(path), chromedp.WSURLReadTimeout(patience), chromedp.UserDataDir(t.TempDir()), chromedp.DisableGPU,
+
+	options := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]), chromedp.ExecPath(path),
+		chromedp.WSURLReadTimeout(patience), chromedp.UserDataDir(t.TempDir()), chromedp.DisableGPU,
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true))
 	if os.Getuid() == 0 {
 		options = append(options, chromedp.NoSandbox)
@@ -53,9 +57,11 @@ func newBrowser(t *testing.T) *browser {
 	t.Cleanup(cancel)
 	ctx, cancel = chromedp.NewContext(ctx)
 	t.Cleanup(cancel)
+
 	if err := chromedp.Do(ctx); err != nil { // starts it
 		t.Fatalf("start %s: %v", path, err)
 	}
+
 	return &browser{ctx}
 }
 
@@ -74,14 +80,18 @@ func (b *browser) tab(t *testing.T) *tab {
 	ctx, cancel := chromedp.NewContext(b.ctx, chromedp.WithNewBrowserContext())
 	p := &tab{t: t, ctx: ctx}
 	said := chromedp.Console(ctx)
+
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
+
 		for m, err := range said {
 			if err != nil {
 				return
 			}
-			if m.Type == chromedp.ConsoleError || m.Type == chromedp.ConsoleWarning || m.Type == chromedp.ConsoleException {
+
+			if m.Type == chromedp.ConsoleError || m.Type == chromedp.ConsoleWarning ||
+				m.Type == chromedp.ConsoleException {
 				p.mu.Lock()
 				p.bad = append(p.bad, fmt.Sprintf("%s: %s %s", m.Type, m.Text, m.URL))
 				p.mu.Unlock()
@@ -91,6 +101,7 @@ func (b *browser) tab(t *testing.T) *tab {
 	t.Cleanup(func() {
 		cancel()
 		<-done
+
 		for _, m := range p.bad {
 			if p.may == "" || !strings.Contains(m, p.may) {
 				t.Errorf("the console has %s", m)
@@ -98,18 +109,23 @@ func (b *browser) tab(t *testing.T) *tab {
 		}
 	})
 	p.screen(1280, 900, "light")
+
 	return p
 }
 
 // screen sets the window's size and what the system wishes; a narrow one is a phone's.
 func (p *tab) screen(width, height int64, theme string) {
 	p.t.Helper()
+
 	_, err := chromedp.Call(p.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
-		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: theme}, {Name: "prefers-reduced-motion", Value: "reduce"}}})
+		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: theme},
+			{Name: "prefers-reduced-motion", Value: "reduce"}}})
 	if err == nil {
 		_, err = chromedp.Call(p.ctx, emulation.SetDeviceMetricsOverride,
-			emulation.SetDeviceMetricsOverrideParams{Width: width, Height: height, DeviceScaleFactor: 1, Mobile: width < 700})
+			emulation.SetDeviceMetricsOverrideParams{Width: width, Height: height, DeviceScaleFactor: 1,
+				Mobile: width < 700})
 	}
+
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -117,6 +133,7 @@ func (p *tab) screen(width, height int64, theme string) {
 
 func (p *tab) do(steps ...chromedp.Action[chromedp.Void]) {
 	p.t.Helper()
+
 	if err := chromedp.Do(p.ctx, steps...); err != nil {
 		p.t.Fatal(err)
 	}
@@ -125,19 +142,23 @@ func (p *tab) do(steps ...chromedp.Action[chromedp.Void]) {
 // eval is the value of an expression; a promise is waited for.
 func eval[T any](p *tab, expression string) T {
 	p.t.Helper()
+
 	v, err := chromedp.Run(p.ctx, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
 	if err != nil {
 		p.t.Fatalf("%s: %v", expression, err)
 	}
+
 	return v
 }
 
 // until waits for an expression to become true.
 func (p *tab) until(expression string) {
 	p.t.Helper()
+
 	for end := time.Now().Add(patience); !eval[bool](p, "Boolean("+expression+")"); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
-			p.t.Fatalf("it never came to %s; the page is at %s:\n%s", expression, eval[string](p, "location.href"), eval[string](p, "document.body.innerText"))
+			p.t.Fatalf("it never came to %s; the page is at %s:\n%s", expression, eval[string](p, "location.href"),
+				eval[string](p, "document.body.innerText"))
 		}
 	}
 }
@@ -145,7 +166,8 @@ func (p *tab) until(expression string) {
 // shows waits for a text within what a selector finds.
 func (p *tab) shows(selector, text string) {
 	p.t.Helper()
-	p.until(fmt.Sprintf("[...document.querySelectorAll(%s)].some((e) => e.textContent.includes(%s))", quoted(selector), quoted(text)))
+	p.until(fmt.Sprintf("[...document.querySelectorAll(%s)].some((e) => e.textContent.includes(%s))", quoted(selector),
+		quoted(text)))
 }
 
 // listen sets window.heard once a text was within what a selector finds, also if
@@ -154,15 +176,18 @@ func (p *tab) listen(selector, text string) {
 	p.t.Helper()
 	eval[bool](p, fmt.Sprintf(`(() => { window.heard = false;
 		new MutationObserver(() => { if ([...document.querySelectorAll(%s)].some((e) => e.textContent.includes(%s))) window.heard = true })
-			.observe(document.body, {childList: true, subtree: true, characterData: true}); return true })()`, quoted(selector), quoted(text)))
+			.observe(document.body, {childList: true, subtree: true, characterData: true}); return true })()`,
+		quoted(selector), quoted(text)))
 }
 
 // goes presses g and a letter until that leads somewhere: the page takes the
 // second key for one of its own when it comes more than 1.5 s after the first.
 func (p *tab) goes(letter, there string) {
 	p.t.Helper()
+
 	for range 10 {
 		p.keys("g", letter)
+
 		for end := time.Now().Add(patience / 10); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 			if eval[bool](p, "Boolean("+there+")") {
 				return
@@ -180,6 +205,7 @@ func (p *tab) click(selector string) {
 
 func (p *tab) keys(keys ...string) {
 	p.t.Helper()
+
 	for _, k := range keys {
 		p.do(chromedp.KeyEvent(k))
 	}
@@ -205,12 +231,15 @@ func (s *site) dashboard(roots ...string) *shown {
 	s.t.Helper()
 	b := &shown{site: s, tokens: map[string]string{}}
 	var config string
+
 	for _, kv := range s.env {
 		if v, ok := strings.CutPrefix(kv, "XDG_CONFIG_HOME="); ok {
 			config = v
 		}
 	}
-	tokens := server.OpenTokens(filepath.Join(config, "ratchet", "tokens.json")) // a person's is made in a terminal only
+
+	tokens := server.OpenTokens(filepath.Join(config, "ratchet",
+		"tokens.json")) // a person's is made in a terminal only
 	for _, role := range []server.Role{server.RoleAgent, server.RoleRead, server.RolePerson} {
 		token, err := tokens.Add(string(role), role)
 		if err != nil {
@@ -218,17 +247,20 @@ func (s *site) dashboard(roots ...string) *shown {
 		}
 		b.tokens[string(role)] = token
 	}
+
 	var args []string
 	for _, root := range append(roots, s.dir) {
 		args = append(args, "--root", root)
 	}
 	b.served = s.serve("", args...)
+
 	return b
 }
 
 // link is what a person opens.
 func (b *shown) link(role string) string {
-	return strings.TrimSuffix(b.served.url, "mcp") + "ui/#" + url.Values{"token": {b.tokens[role]}, "repo": {b.dir}}.Encode()
+	return strings.TrimSuffix(b.served.url, "mcp") + "ui/#" + url.Values{"token": {b.tokens[role]},
+		"repo": {b.dir}}.Encode()
 }
 
 // open opens the dashboard and waits until it follows the ledger.
@@ -248,6 +280,7 @@ func (b *shown) view(p *tab, path string) {
 // and its return: the kernel's own choice begins at 32768.
 func quietPort(t *testing.T) string {
 	t.Helper()
+
 	for range 100 {
 		at := fmt.Sprintf("127.0.0.1:%d", 20000+rand.IntN(10000))
 		if l, err := net.Listen("tcp", at); err == nil {
@@ -256,6 +289,7 @@ func quietPort(t *testing.T) string {
 		}
 	}
 	t.Fatal("no port is free")
+
 	return ""
 }
 
@@ -263,12 +297,15 @@ func quietPort(t *testing.T) string {
 func axe(t *testing.T) string {
 	t.Helper()
 	path := filepath.Join("..", "..", "bin", "ui", "node_modules", "axe-core", "axe.min.js")
+
 	b, err := os.ReadFile(path)
 	if err != nil {
 		if *uiMust {
 			t.Fatalf("there is no axe-core: %v", err)
 		}
+
 		return ""
 	}
+
 	return string(b)
 }

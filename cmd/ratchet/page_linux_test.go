@@ -17,7 +17,8 @@ import (
 )
 
 var (
-	uiMust = flag.Bool("ui-must", false, "TestPage fails, instead of skipping, where there is no Chromium or no axe-core")
+	uiMust = flag.Bool("ui-must", false,
+		"TestPage fails, instead of skipping, where there is no Chromium or no axe-core")
 	uiLong = flag.Int("ui-long", 0, "so many experiments, and 50 appends timed, in TestPageLong (0: a small form)")
 	uiShot = flag.String("ui-shots", "", "folder that TestPageShots writes its pictures into (empty: skip)")
 )
@@ -31,15 +32,18 @@ func TestPage(t *testing.T) {
 	b := newBrowser(t)
 	s := newSite(t)
 	d := s.played()
+
 	for _, c := range []struct {
 		name string
 		test func(*testing.T, *browser, *shown)
 	}{
-		{"opens", testOpens}, {"looks", testLooks}, {"hostile text", testHostile}, {"filters", testFilters}, {"keyboard", testKeyboard},
-		{"live", testLive}, {"roles", testRoles}, {"a chain", testChain}, {"before a campaign", testBefore}, {"comes back", testComesBack}, {"steers", testSteers},
+		{"opens", testOpens}, {"looks", testLooks}, {"hostile text", testHostile}, {"filters", testFilters},
+		{"keyboard", testKeyboard}, {"live", testLive}, {"roles", testRoles}, {"a chain", testChain},
+		{"before a campaign", testBefore}, {"comes back", testComesBack}, {"steers", testSteers},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.test(t, b, d) })
 	}
+
 	if !t.Failed() {
 		s.sh(ratchet, "verify", "--recompute")
 	}
@@ -51,11 +55,13 @@ func (s *site) played() *shown {
 	s.t.Helper()
 	s.write("bench.sh", repoFiles["bench.sh"]+"cat work.txt\n")
 	g := s.gated()
+
 	c := s.connect()
 	defer c.close()
 	c.calibrated()
 	try := func(text, hypothesis, verdict string) {
 		s.write("work.txt", text)
+
 		if a := c.call("run_experiment", map[string]any{"hypothesis": hypothesis}); a.Verdict != verdict {
 			s.t.Fatal(a.text)
 		}
@@ -69,6 +75,7 @@ func (s *site) played() *shown {
 	c.call("share", map[string]any{"ops": []any{map[string]any{"op": "add", "idea": "try " + hostile}}})
 	d := s.dashboard()
 	d.gate = g
+
 	return d
 }
 
@@ -81,14 +88,20 @@ func testOpens(t *testing.T, b *browser, d *shown) {
 	p.shows("#claim", "Better than the start by ")
 	p.until("document.querySelectorAll('.grid .line:not([hidden])').length === 3")
 	p.until("document.querySelector('.uplot .u-over')")
-	for n := 0.; !eval[bool](p, "document.querySelector('.tip:not([hidden])')?.textContent.includes('markup is short') || false"); n++ { // the chart may still find its place
-		over := eval[[]float64](p, "(() => { const r = document.querySelector('.u-over').getBoundingClientRect(); return [r.left + r.width / 3, r.bottom - 20] })()")
+
+	for n := 0.; !eval[bool](p,
+		"document.querySelector('.tip:not([hidden])')?.textContent.includes('markup is short') || false"); n++ { // the chart may still find its place
+		over := eval[[]float64](p,
+			"(() => { const r = document.querySelector('.u-over').getBoundingClientRect(); return [r.left + r.width / 3, r.bottom - 20] })()")
 		p.do(chromedp.MouseEvent(input.DispatchMouseEventTypeMouseMoved, over[0]+math.Mod(n, 2), over[1]))
+
 		if time.Sleep(20 * time.Millisecond); n > 3000 {
 			t.Fatal("no tip at the mouse")
 		}
 	}
-	if at := eval[string](p, "location.href"); strings.Contains(at, d.tokens["person"]) || !strings.Contains(at, d.dir) {
+
+	if at := eval[string](p, "location.href"); strings.Contains(at, d.tokens["person"]) || !strings.Contains(at,
+		d.dir) {
 		t.Errorf("the address is %s", at)
 	}
 	q := b.tab(t)
@@ -110,18 +123,23 @@ func testLooks(t *testing.T, b *browser, d *shown) {
 	}
 	p := b.tab(t)
 	d.open(p, "person")
+
 	screens := []screen{{1280, 900, "light"}, {360, 740, "dark"}}
 	if *uiMust {
 		screens = append(screens, screen{1280, 900, "dark"}, screen{360, 740, "light"})
 	}
+
 	for _, at := range screens {
 		p.screen(at.width, at.height, at.theme)
-		for view, seen := range map[string]string{"": "#claim", "x/1": ".diff .add", "x/3": "pre.output", "ideas": ".card", "sessions": "tbody tr",
-			"program": "pre.program", "figures": ".panel", "campaigns": ".panel a", "x/99": "h1"} {
+
+		for view, seen := range map[string]string{"": "#claim", "x/1": ".diff .add", "x/3": "pre.output",
+			"ideas": ".card", "sessions": "tbody tr", "program": "pre.program", "figures": ".panel",
+			"campaigns": ".panel a", "x/99": "h1"} {
 			p.may = "404" // of experiment 99
 			d.view(p, view)
 			p.until("document.querySelector('main " + seen + "')")
 			p.until("document.getAnimations().length === 0")
+
 			if wide := eval[int](p, "document.documentElement.scrollWidth"); wide > int(at.width) {
 				t.Errorf("view %q is %d wide on a screen of %d", view, wide, at.width)
 			}
@@ -141,12 +159,15 @@ type screen struct {
 // axe reports what axe-core finds serious or critical on the page.
 func (p *tab) axe(script, where string) {
 	p.t.Helper()
+
 	if script == "" {
 		return
 	}
+
 	if !eval[bool](p, "'axe' in window") {
 		eval[bool](p, script+"; true")
 	}
+
 	for _, found := range eval[[]string](p, `axe.run(document, {resultTypes: ["violations"]}).then((r) => r.violations
 		.filter((v) => v.impact === "serious" || v.impact === "critical")
 		.map((v) => v.id + ": " + v.help + ": " + v.nodes.map((n) => n.target + " " + n.failureSummary).join("; ")))`) {
@@ -158,7 +179,9 @@ func (p *tab) axe(script, where string) {
 func testHostile(t *testing.T, b *browser, d *shown) {
 	p := b.tab(t)
 	d.open(p, "person")
-	for view, seen := range map[string]string{"": ".grid .what", "x/1": "h1", "x/2": ".diff", "ideas": ".board", "x/2#": ".finding ~ dl", "x/1#": "pre.output"} {
+
+	for view, seen := range map[string]string{"": ".grid .what", "x/1": "h1", "x/2": ".diff", "ideas": ".board",
+		"x/2#": ".finding ~ dl", "x/1#": "pre.output"} {
 		d.view(p, strings.TrimSuffix(view, "#"))
 		p.shows("main "+seen, hostile[:60])
 	}
@@ -167,7 +190,9 @@ func testHostile(t *testing.T, b *browser, d *shown) {
 	p.click("dialog button.main")
 	d.view(p, "ideas")
 	p.shows("[aria-label=Notes]", hostile)
-	if eval[bool](p, "'hit' in window || document.querySelectorAll('main img, main script, dialog img, dialog script').length > 0") {
+
+	if eval[bool](p,
+		"'hit' in window || document.querySelectorAll('main img, main script, dialog img, dialog script').length > 0") {
 		t.Error("a text became part of the page")
 	}
 }
@@ -177,10 +202,13 @@ func testFilters(t *testing.T, b *browser, d *shown) {
 	p := b.tab(t)
 	d.open(p, "read")
 	rows := func() string {
-		return eval[string](p, "[...document.querySelectorAll('.grid .line:not([hidden])')].map((l) => l.innerText.split(/\\s/)[0]).join(' ')")
+		return eval[string](p,
+			"[...document.querySelectorAll('.grid .line:not([hidden])')].map((l) => l.innerText.split(/\\s/)[0]).join(' ')")
 	}
-	eval[bool](p, "(() => { const s = document.querySelector('select[aria-label=Verdict]'); s.value = 'regressed'; s.dispatchEvent(new Event('change')); return true })()")
+	eval[bool](p,
+		"(() => { const s = document.querySelector('select[aria-label=Verdict]'); s.value = 'regressed'; s.dispatchEvent(new Event('change')); return true })()")
 	p.shows(".filters .count", "1 match")
+
 	if got := rows(); got != "#2" {
 		t.Errorf("regressed are %s", got)
 	}
@@ -194,6 +222,7 @@ func testFilters(t *testing.T, b *browser, d *shown) {
 	p.do(chromedp.SendKeys(chromedp.CSS("input[type=search]"), "crash"))
 	p.until("location.hash.includes('q=crash')") // the whole word, however slowly it was typed
 	p.shows(".filters .count", "1 match")
+
 	if got := rows(); got != "#3" {
 		t.Errorf("crash is in %s", got)
 	}
@@ -204,6 +233,7 @@ func testKeyboard(t *testing.T, b *browser, d *shown) {
 	p := b.tab(t)
 	d.open(p, "person")
 	p.keys(kb.Tab)
+
 	if at := eval[string](p, "document.activeElement.id"); at != "skip" {
 		t.Errorf("Tab goes to %q first", at)
 	}
@@ -212,6 +242,7 @@ func testKeyboard(t *testing.T, b *browser, d *shown) {
 	p.shows(".grid .line", "longer is not shorter")
 	p.keys("j", "j")
 	p.until("document.activeElement.textContent === 'longer is not shorter'")
+
 	if outline := eval[string](p, "getComputedStyle(document.activeElement).outlineStyle"); outline != "solid" {
 		t.Errorf("the focus is shown as %q", outline)
 	}
@@ -225,7 +256,9 @@ func testKeyboard(t *testing.T, b *browser, d *shown) {
 	p.until("document.querySelector('dialog[open]')")
 	p.keys(kb.Escape)
 	p.until("!document.querySelector('dialog')")
-	for letter, title := range map[string]string{"i": "Ideas", "s": "Sessions", "p": "Program", "f": "Figures", "c": "Repositories"} {
+
+	for letter, title := range map[string]string{"i": "Ideas", "s": "Sessions", "p": "Program", "f": "Figures",
+		"c": "Repositories"} {
 		p.goes(letter, "document.querySelector('h1')?.textContent.includes("+quoted(title)+")")
 	}
 	p.goes("o", "document.querySelector('.uplot canvas')")
@@ -249,6 +282,7 @@ func testKeyboard(t *testing.T, b *browser, d *shown) {
 func testLive(t *testing.T, b *browser, d *shown) {
 	p := b.tab(t)
 	d.open(p, "read")
+
 	c := d.site.connect()
 	defer c.close()
 	d.write("work.txt", "slow\n")
@@ -262,6 +296,7 @@ func testLive(t *testing.T, b *browser, d *shown) {
 	c.call("keep", nil)
 	p.shows("#best", "5 bytes")
 	d.view(p, "ideas")
+
 	for i := range 3 {
 		took := p.arrives(c, fmt.Sprintf("an idea that arrives by itself, %d", i))
 		t.Logf("an idea of another process was on the page %v after its append", took)
@@ -277,6 +312,7 @@ func (p *tab) arrives(c *client, idea string) time.Duration {
 		new MutationObserver(here).observe(document.body, {childList: true, subtree: true, characterData: true}); }); return true })()`, quoted(idea)))
 	c.call("share", map[string]any{"ops": []any{map[string]any{"op": "add", "idea": idea}}})
 	appended := time.Now().UnixMilli()
+
 	return time.Duration(max(0, eval[int64](p, "window.arrived")-appended)) * time.Millisecond
 }
 
@@ -285,10 +321,13 @@ func testRoles(t *testing.T, b *browser, d *shown) {
 	for _, role := range []string{"read", "agent"} {
 		p := b.tab(t)
 		d.open(p, role)
+
 		for _, view := range []string{"", "ideas", "program", "x/2"} {
 			d.view(p, view)
 			p.until("document.querySelector('main .panel')")
-			if n := eval[int](p, "[...document.querySelectorAll('button')].filter((b) => /Pause|Resume|Note|Idea|idea|note|Stop|Keep|Accept/.test(b.textContent)).length"); n > 0 {
+
+			if n := eval[int](p,
+				"[...document.querySelectorAll('button')].filter((b) => /Pause|Resume|Note|Idea|idea|note|Stop|Keep|Accept/.test(b.textContent)).length"); n > 0 {
 				t.Errorf("%s is shown %d buttons that steer in view %q", role, n, view)
 			}
 		}
@@ -299,6 +338,7 @@ func testRoles(t *testing.T, b *browser, d *shown) {
 func testChain(t *testing.T, b *browser, _ *shown) {
 	n := night{number: 4, alone: true, search: "certify", noise: "normal", edits: []string{"gain", "gain"}}
 	s := n.prepare(t)
+
 	c := s.connect()
 	defer c.close()
 	c.calibrated()
@@ -307,6 +347,7 @@ func testChain(t *testing.T, b *browser, _ *shown) {
 	p := b.tab(t)
 	d.open(p, "read")
 	p.until("document.querySelector('.grid .gain')?.textContent.includes('%') || document.querySelectorAll('.grid .line .gain')[0].textContent.includes('%')")
+
 	if got := eval[bool](p, "document.querySelector('#best').hidden"); !got {
 		t.Error("a raw value of a noisy metric is shown as the best")
 	}
@@ -324,6 +365,7 @@ func testBefore(t *testing.T, b *browser, _ *shown) {
 	p.may = "404"
 	p.do(chromedp.Navigate(d.link("read")))
 	p.shows("main", "looked for again by itself")
+
 	c := s.connect()
 	defer c.close()
 	c.calibrated()
@@ -337,6 +379,7 @@ func testComesBack(t *testing.T, b *browser, d *shown) {
 	other := d.site.dashboardAgain(quietPort(t))
 	other.tokens = d.tokens
 	other.open(p, "read")
+
 	at, err := url.Parse(other.served.url)
 	if err != nil {
 		t.Fatal(err)
@@ -344,6 +387,7 @@ func testComesBack(t *testing.T, b *browser, d *shown) {
 	other.served.kill()
 	p.until("document.querySelector('#live[data-status=disconnected]')")
 	p.shows("#live", "disconnected")
+
 	again := d.site.dashboardAgain(at.Host)
 	defer again.served.kill()
 	p.click("#live")
@@ -362,23 +406,29 @@ func (s *site) dashboardAgain(listen string) *shown {
 // house's limits, nothing asked of another host.
 func TestPageFiles(t *testing.T) {
 	dir := filepath.Join("..", "..", "server", "dashboard")
+
 	names, err := filepath.Glob(filepath.Join(dir, "assets", "*.[jc]s*"))
 	if err != nil || len(names) < 10 {
 		t.Fatalf("%d files, %v", len(names), err)
 	}
+
 	for _, name := range append(names, filepath.Join(dir, "index.html")) {
 		text, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		base := filepath.Base(name)
 		if strings.HasPrefix(base, "uplot") || strings.HasPrefix(base, "highlight") {
 			continue
 		}
+
 		if n := strings.Count(string(text), "\n"); n > 400 {
 			t.Errorf("%s has %d lines", base, n)
 		}
-		for _, never := range []string{"innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "https://", "http://"} {
+
+		for _, never := range []string{"innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(",
+			"https://", "http://"} {
 			if strings.Contains(strings.ReplaceAll(string(text), "http://www.w3.org/2000/svg", ""), never) {
 				t.Errorf("%s has %s", base, never)
 			}

@@ -25,6 +25,7 @@ import (
 // arrives; times and frames are printed.
 func TestPageLong(t *testing.T) {
 	t.Parallel()
+
 	size, appends := cmp.Or(*uiLong, 300), 3
 	if *uiLong > 0 {
 		appends = 50
@@ -32,12 +33,15 @@ func TestPageLong(t *testing.T) {
 	b := newBrowser(t)
 	s := newSite(t)
 	s.write("bench.sh", "echo METRIC size=$(wc -c < work.txt)\n")
-	s.write("program.md", strings.Replace(repoFiles["program.md"], "budget:", "campaign: {experiments: 1000000, hours: 100000}\nbudget:", 1))
+	s.write("program.md", strings.Replace(repoFiles["program.md"], "budget:",
+		"campaign: {experiments: 1000000, hours: 100000}\nbudget:", 1))
 	s.sh("git", "commit", "-qam", "a quick benchmark")
+
 	c := s.connect()
 	defer c.close()
 	c.calibrated()
 	s.write("work.txt", "and "+repoFiles["work.txt"])
+
 	if a := c.call("run_experiment", map[string]any{"hypothesis": "what is copied"}); a.Verdict != "regressed" {
 		t.Fatal(a.text)
 	}
@@ -50,6 +54,7 @@ func TestPageLong(t *testing.T) {
 	d.open(p, "read")
 	p.shows(".grid .line", guess(size))
 	fmt.Printf("%d experiments: open and drawn in %v\n", size, time.Since(began).Round(time.Millisecond))
+
 	for _, share := range []float64{.5, 1, .07, .93} { // jumps
 		p.rightRows(t, size, share)
 	}
@@ -57,16 +62,19 @@ func TestPageLong(t *testing.T) {
 	f := eval[frames](p, scrollAll)
 	slices.Sort(f.Took)
 	fmt.Printf("%d experiments scrolled through in %.1f s, %d frames: median %.1f ms, p99 %.1f, longest %.1f; %d over 50 ms; %d showed a row that was not read yet\n", size,
-		sum(f.Took)/1000, len(f.Took), f.Took[len(f.Took)/2], f.Took[len(f.Took)*99/100], f.Took[len(f.Took)-1], over(f.Took, 50), f.Blank)
+		sum(f.Took)/1000, len(f.Took), f.Took[len(f.Took)/2], f.Took[len(f.Took)*99/100], f.Took[len(f.Took)-1],
+		over(f.Took, 50), f.Blank)
 	p.rightRows(t, size, 1)
 	eval[bool](p, "(scrollTo(0, 0), true)")
+
 	took := make([]float64, 0, appends)
 	for i := range appends {
 		took = append(took, p.grows(t, g, size+i))
 	}
 	slices.Sort(took)
 	fmt.Println(eval[string](p, slowest))
-	fmt.Printf("%d appends at %d experiments, on the page after: median %.0f ms, p99 %.0f, longest %.0f\n", appends, size, took[appends/2], took[appends*99/100], took[appends-1])
+	fmt.Printf("%d appends at %d experiments, on the page after: median %.0f ms, p99 %.0f, longest %.0f\n", appends,
+		size, took[appends/2], took[appends*99/100], took[appends-1])
 }
 
 // rightRows goes so far down, and holds what is in sight against what was made.
@@ -74,25 +82,32 @@ func (p *tab) rightRows(t *testing.T, size int, share float64) {
 	t.Helper()
 	eval[bool](p, fmt.Sprintf("(scrollTo(0, document.documentElement.scrollHeight * %g), true)", share))
 	const lines = "[...document.querySelectorAll('.grid .line:not([hidden])')].filter((l) => { const r = l.getBoundingClientRect(); return r.bottom > 0 && r.top < innerHeight })"
-	p.until("(() => { const ls = " + lines + "; return ls.length > 5 && !ls.some((l) => l.classList.contains('waiting')) })()")
+	p.until("(() => { const ls = " + lines +
+		"; return ls.length > 5 && !ls.some((l) => l.classList.contains('waiting')) })()")
 	rows := eval[[]struct {
 		N    string
 		Text string
 		Top  float64
-	}](p, lines+".map((l) => ({N: l.querySelector('.n').textContent, Text: l.querySelector('a').textContent, Top: l.getBoundingClientRect().top})).sort((a, b) => a.Top - b.Top)")
+	}](p,
+		lines+
+			".map((l) => ({N: l.querySelector('.n').textContent, Text: l.querySelector('a').textContent, Top: l.getBoundingClientRect().top})).sort((a, b) => a.Top - b.Top)")
 	first := 0
+
 	for i, r := range rows {
 		n := 0
 		if _, err := fmt.Sscanf(r.N, "#%d", &n); err != nil || n < 1 || n > size {
 			t.Fatalf("a row is number %q", r.N)
 		}
+
 		if i == 0 {
 			first = n
 		}
+
 		if n != first-i || n > 1 && r.Text != guess(n) {
 			t.Fatalf("at %.2f row %d is %d, %q; the first is %d", share, i, n, r.Text, first)
 		}
 	}
+
 	if last := first - len(rows) + 1; share == 1 && last != 1 {
 		t.Errorf("the last row is %d", last)
 	}
@@ -107,12 +122,14 @@ func (p *tab) grows(t *testing.T, g *garden, to int) float64 {
 		new MutationObserver(here).observe(document.body, {childList: true, subtree: true, characterData: true}); }); return true })()`, quoted(guess(to+1))))
 	g.grow(t, to)
 	var appended time.Time
+
 	err := g.ledger(t).View(t.Context(), func(tx *ledger.Tx) error {
 		return tx.Records(g.seq, func(r research.Record) error { appended = r.Time; return nil })
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	return float64(eval[int64](p, "window.arrived") - appended.UnixMilli())
 }
 
@@ -144,6 +161,7 @@ func sum(vs []float64) (total float64) {
 	for _, v := range vs {
 		total += v
 	}
+
 	return total
 }
 
@@ -153,6 +171,7 @@ func over(vs []float64, limit float64) (n int) {
 			n++
 		}
 	}
+
 	return n
 }
 
@@ -164,11 +183,13 @@ func TestPageShots(t *testing.T) {
 	}
 	b := newBrowser(t)
 	s := newSite(t)
+
 	c := s.exemplary(t)
 	defer c.close()
 	d := s.dashboard()
 	p := b.tab(t)
 	d.open(p, "person")
+
 	for _, shot := range []struct {
 		name, view string
 		screen
@@ -185,10 +206,12 @@ func TestPageShots(t *testing.T) {
 		p.screen(shot.width, shot.height, shot.theme)
 		d.view(p, shot.view)
 		p.until("document.querySelector('main .panel')")
+
 		if shot.before != nil {
 			shot.before()
 		}
 		time.Sleep(300 * time.Millisecond) // what is drawn comes with the next frames
+
 		picture, err := chromedp.Run(p.ctx, chromedp.CaptureScreenshot())
 		if err != nil {
 			t.Fatal(err)
@@ -202,8 +225,10 @@ func TestPageShots(t *testing.T) {
 func (s *site) exemplary(t *testing.T) *client {
 	t.Helper()
 	cmd := exec.Command(ratchet, "demo", "--keep")
+
 	cmd.Env = append(s.env, "TMPDIR="+t.TempDir())
 	out, err := cmd.CombinedOutput()
+
 	kept := regexp.MustCompile(`is kept in (\S+)`).FindSubmatch(out)
 	if err != nil || kept == nil {
 		t.Fatalf("%v\n%s", err, out)
@@ -212,28 +237,37 @@ func (s *site) exemplary(t *testing.T) *client {
 	c := s.connect()
 	c.call("start_campaign", nil)
 	add := func(text string) map[string]any { return map[string]any{"op": "add", "idea": text} }
-	c.call("share", map[string]any{"ops": []any{add("a table of 256 entries tells letters and lowers them in one step"), add("count in a slice of pairs that is sorted once, and no map"),
+	c.call("share", map[string]any{"ops": []any{add("a table of 256 entries tells letters and lowers them in one step"),
+		add("count in a slice of pairs that is sorted once, and no map"),
 		add("two passes: find the words' ends first, then count"), map[string]any{"op": "claim", "idea": "1"}}})
-	c.call("share", map[string]any{"ops": []any{map[string]any{"op": "drop", "idea": "3", "lesson": "the first pass alone costs what it could save"}}})
+	c.call("share", map[string]any{"ops": []any{map[string]any{"op": "drop", "idea": "3",
+		"lesson": "the first pass alone costs what it could save"}}})
 	s.atTerminal("", "note", "Readability counts: a page of tables is not worth half a percent.")
 	c.call("read_log", nil)
+
 	return c
 }
 
 // running starts an experiment that is slow enough to be seen at work.
 func (p *tab) running(c *client, s *site) {
 	p.t.Helper()
-	s.write("wordcount.go", s.read("wordcount.go")+"\nvar folded [256]int\n\nfunc init() {\n\tfor i := 0; i < 3_000_000_000; i++ {\n\t\tfolded[i&255] += i\n\t}\n}\n")
-	c.call("run_experiment", map[string]any{"hypothesis": "a table that is made before the first word spares a branch for every letter", "wait_seconds": 0})
+	s.write("wordcount.go",
+		s.read("wordcount.go")+
+			"\nvar folded [256]int\n\nfunc init() {\n\tfor i := 0; i < 3_000_000_000; i++ {\n\t\tfolded[i&255] += i\n\t}\n}\n")
+	c.call("run_experiment",
+		map[string]any{"hypothesis": "a table that is made before the first word spares a branch for every letter",
+			"wait_seconds": 0})
 	p.until("/^(build|run)/.test(document.querySelector('#running .phase')?.textContent)")
 }
 
 // keepPicture writes a picture, which must be one and at most 200 kB.
 func keepPicture(t *testing.T, name string, picture []byte) {
 	t.Helper()
+
 	if _, err := png.Decode(bytes.NewReader(picture)); err != nil || len(picture) > 200_000 {
 		t.Errorf("%s has %d bytes, %v", name, len(picture), err)
 	}
+
 	if err := os.WriteFile(filepath.Join(*uiShot, name+".png"), picture, 0o644); err != nil {
 		t.Fatal(err)
 	}

@@ -17,15 +17,18 @@ import (
 // ledger afterwards.
 func testSteers(t *testing.T, b *browser, d *shown) {
 	p := b.tab(t)
+
 	c := d.site.connect()
 	defer c.close()
 	d.open(p, "person")
 	dialog := func(text, name string) {
 		t.Helper()
 		p.until("document.querySelector('dialog[open]')")
+
 		if text != "" {
 			p.do(chromedp.SendKeys(chromedp.CSS("#steer-text"), text))
 		}
+
 		if name != "" {
 			p.do(chromedp.SendKeys(chromedp.CSS("#steer-name"), name))
 		}
@@ -53,6 +56,7 @@ func testSteers(t *testing.T, b *browser, d *shown) {
 	dialog("prefer plain words", "")
 	done()
 	d.wrote(t, "note.added", "prefer plain words")
+
 	if a := c.call("read_log", map[string]any{"view": "brief"}); !strings.Contains(a.text, "prefer plain words") {
 		t.Errorf("the next brief has no note:\n%s", a.text)
 	}
@@ -66,6 +70,7 @@ func testSteers(t *testing.T, b *browser, d *shown) {
 	dialog("", "")
 	done()
 	p.shows("#running", "Nothing runs")
+
 	if got := c.call("wait_run", map[string]any{"id": a.ID}); got.Status == "running" {
 		t.Errorf("it was not stopped: %s", got.text)
 	}
@@ -94,6 +99,7 @@ func testSteersContract(t *testing.T, p *tab, d *shown, dialog func(text, name s
 // A refused keep is overridden.
 func testSteersVerdict(t *testing.T, p *tab, d *shown, c *client, dialog func(text, name string), done func()) {
 	d.write("work.txt", "longer than what was kept, and yet clearer\n")
+
 	a := c.call("run_experiment", map[string]any{"hypothesis": "clearer is worth it"})
 	if a.Verdict != "regressed" {
 		t.Fatal(a.text)
@@ -104,6 +110,7 @@ func testSteersVerdict(t *testing.T, p *tab, d *shown, c *client, dialog func(te
 	done()
 	p.shows(".finding ~ dl", "kept")
 	d.wrote(t, research.KindExperimentKept, `dashboard`)
+
 	if text := d.sh("git", "show", "ratchet/shrink:work.txt"); !strings.HasPrefix(text, "longer than") {
 		t.Errorf("the branch has %s", text)
 	}
@@ -113,11 +120,13 @@ func testSteersVerdict(t *testing.T, p *tab, d *shown, c *client, dialog func(te
 func (s *site) wrote(t *testing.T, kind research.Kind, text string) {
 	t.Helper()
 	var body json.RawMessage
+
 	err := s.ledger().View(context.Background(), func(tx *ledger.Tx) error {
 		return tx.Records(1, func(r research.Record) error {
 			if r.Kind == kind {
 				body = r.Body
 			}
+
 			return nil
 		})
 	})

@@ -29,6 +29,7 @@ func sign(v research.Verdict) (string, screen.Colour) {
 	case research.Invalid:
 		return "!", screen.Bad
 	}
+
 	return ">", screen.Live
 }
 
@@ -38,69 +39,90 @@ func verdictWord(v research.Verdict) (string, screen.Colour) {
 	if v == "" {
 		return mark + " running", colour
 	}
+
 	return mark + " " + string(v), colour
 }
 
 // table lays experiments out. Of a noisy metric no two single values stand side by side.
 func (v view) table(xs []research.Experiment, noisy bool) []string {
-	cols := []screen.Column{{Head: "n", Right: true}, {Head: "verdict"}, {Head: "status", Leave: 2}, {Head: "gain", Right: true}}
+	cols := []screen.Column{{Head: "n", Right: true}, {Head: "verdict"}, {Head: "status", Leave: 2},
+		{Head: "gain", Right: true}}
 	if !noisy {
 		cols = append(cols, screen.Column{Head: "value", Right: true, Leave: 1})
 	}
+
 	cols = append(cols, screen.Column{Head: "hypothesis", Flex: true})
+
 	rows := make([][]screen.Cell, len(xs))
 	for i := range xs {
 		f := tools.FactsOfRow(&xs[i])
 		word, colour := verdictWord(f.Verdict)
+
 		status := screen.Plain
 		if xs[i].Status == research.Kept {
 			status = screen.Bold
 		}
-		rows[i] = []screen.Cell{{Text: strconv.Itoa(xs[i].N)}, {Text: word, Colour: colour}, {Text: f.Status, Colour: status}, {Text: f.Gain, Colour: colour}}
+
+		rows[i] = []screen.Cell{{Text: strconv.Itoa(xs[i].N)}, {Text: word, Colour: colour},
+			{Text: f.Status, Colour: status}, {Text: f.Gain, Colour: colour}}
 		if !noisy {
 			rows[i] = append(rows[i], screen.Cell{Text: f.Value})
 		}
+
 		rows[i] = append(rows[i], screen.Cell{Text: f.Idea})
 	}
+
 	return screen.Table(cols, rows, v.width, v.pen)
 }
 
 // status lays out where the campaign stands.
 func (v view) status(b *lab.Brief) []string {
 	c, f := &b.Campaign, tools.FactsOfBrief(b)
+
 	title := v.pen.Paint(screen.Bold, c.Name)
 	if c.Ended != "" {
 		title += v.pen.Paint(screen.Maybe, "  ended: "+tools.Line(c.Ended))
 	}
-	facts := some([2]string{"metric", f.Metric}, [2]string{"start", f.Baseline}, [2]string{"best", f.Best}, [2]string{"standing", tools.Line(b.Standing)},
-		[2]string{"machine", f.Machine}, [2]string{"so far", f.Counts}, [2]string{"tried", f.Tried},
-		[2]string{"left", plural(b.Left.Experiments, "experiment") + ", " + research.DurationText(b.Left.Hours*3600)})
+
+	facts := some([2]string{"metric", f.Metric}, [2]string{"start", f.Baseline}, [2]string{"best", f.Best},
+		[2]string{"standing", tools.Line(b.Standing)}, [2]string{"machine", f.Machine}, [2]string{"so far", f.Counts},
+		[2]string{"tried", f.Tried}, [2]string{"left",
+			plural(b.Left.Experiments, "experiment") + ", " + research.DurationText(b.Left.Hours*3600)})
 	for _, file := range b.Edit {
 		facts = append(facts, [2]string{"edit", file})
 	}
+
 	out := []string{title}
 	if b.Merge != "" {
 		out = append(out, v.painted(screen.Good, "your next step: "+tools.Line(b.Merge))...)
 	}
+
 	out = append(out, screen.Facts(facts, v.width, v.pen)...)
 	if f.Rests != "" {
 		out = append(out, v.painted(screen.Maybe, f.Rests)...)
 	}
+
 	if b.Changed {
-		out = append(out, v.painted(screen.Maybe, "program.md's contract differs from the accepted one: no run until a person accepts it")...)
+		out = append(out, v.painted(screen.Maybe,
+			"program.md's contract differs from the accepted one: no run until a person accepts it")...)
 	}
+
 	for _, j := range b.Running {
-		out = append(out, v.painted(screen.Live, fmt.Sprintf("> %s, %s, %s", j.ID, tools.Line(j.Phase), span(j.Elapsed)))...)
+		out = append(out, v.painted(screen.Live,
+			fmt.Sprintf("> %s, %s, %s", j.ID, tools.Line(j.Phase), span(j.Elapsed)))...)
 	}
+
 	if len(b.Recent) > 0 {
 		out = append(append(out, ""), v.table(b.Recent, c.Rule.Class == research.Noisy)...)
 	}
+
 	if len(f.Lessons)+len(f.Ideas)+len(b.Notes) > 0 {
 		out = append(out, "")
 		for _, s := range slices.Concat(notesOf(b), f.Lessons, f.Ideas) {
 			out = append(out, screen.Cut(s, v.width))
 		}
 	}
+
 	return append(append(out, ""), screen.Wrap("the agent's next step: "+tools.Line(b.Next), v.width, 2)...)
 }
 
@@ -113,6 +135,7 @@ func notesOf(b *lab.Brief) (out []string) {
 		}
 		out = append(out, fmt.Sprintf("note %d (%s): %s", n.N, told, tools.Line(n.Text)))
 	}
+
 	return out
 }
 
@@ -122,17 +145,20 @@ func (v view) painted(c screen.Colour, s string) []string {
 	for i := range lines {
 		lines[i] = v.pen.Paint(c, lines[i])
 	}
+
 	return lines
 }
 
 // some are the facts that have a text.
 func some(facts ...[2]string) [][2]string {
 	var out [][2]string
+
 	for _, f := range facts {
 		if f[1] != "" {
 			out = append(out, f)
 		}
 	}
+
 	return out
 }
 
@@ -147,16 +173,21 @@ func (v view) log(b *lab.Brief, p *lab.Page, query string) []string {
 		if query != "" {
 			words = "no experiment speaks of " + query
 		}
+
 		return append([]string{words}, v.imports(p.Imported)...)
 	}
+
 	out := append(v.table(p.Experiments, b.Campaign.Rule.Class == research.Noisy), v.imports(p.Imported)...)
 	if p.Next != "" {
 		more := "ratchet log --cursor " + p.Next
 		if query != "" {
 			more += " " + strconv.Quote(query)
 		}
-		out = append(out, v.painted(screen.Faint, fmt.Sprintf("of %d; older ones: %s", b.Campaign.Experiments, more))...)
+
+		out = append(out, v.painted(screen.Faint,
+			fmt.Sprintf("of %d; older ones: %s", b.Campaign.Experiments, more))...)
 	}
+
 	return out
 }
 
@@ -165,30 +196,39 @@ func (v view) imports(is []research.Import) []string {
 	if len(is) == 0 {
 		return nil
 	}
-	cols := []screen.Column{{Head: "imported"}, {Head: "said", Leave: 1}, {Head: "self-reported", Right: true}, {Head: "text", Flex: true}}
+	cols := []screen.Column{{Head: "imported"}, {Head: "said", Leave: 1}, {Head: "self-reported", Right: true},
+		{Head: "text", Flex: true}}
+
 	rows := make([][]screen.Cell, len(is))
 	for i := range is {
 		value, text, said := "-", is[i].Searched(), is[i].Status
 		if is[i].Value != nil {
 			value = research.FormatValue(*is[i].Value, "")
 		}
+
 		if is[i].Kind == research.ImportBroken {
 			said, text = "not understood", is[i].Broken
 		}
-		rows[i] = []screen.Cell{{Text: tools.Line(is[i].Place())}, {Text: screen.Cut(tools.Line(said), 16)}, {Text: value}, {Text: tools.Line(text)}}
+		rows[i] = []screen.Cell{{Text: tools.Line(is[i].Place())}, {Text: screen.Cut(tools.Line(said), 16)},
+			{Text: value}, {Text: tools.Line(text)}}
 	}
-	return append([]string{"", v.pen.Paint(screen.Faint, "from other programs' logs, no evidence:")}, screen.Table(cols, rows, v.width, v.pen)...)
+
+	return append([]string{"", v.pen.Paint(screen.Faint, "from other programs' logs, no evidence:")},
+		screen.Table(cols, rows, v.width, v.pen)...)
 }
 
 // importPage lays out what was imported: the sources, and a page of their lines.
 func (v view) importPage(p *lab.ImportPage) []string {
 	var out []string
 	for _, s := range p.Sources {
-		out = append(out, screen.Wrap(fmt.Sprintf("%s (%s): lines %d, runs %d, not understood %d", tools.Line(s.Source), s.Format, s.Lines, s.Runs, s.Broken), v.width, 2)...)
+		out = append(out, screen.Wrap(fmt.Sprintf("%s (%s): lines %d, runs %d, not understood %d", tools.Line(s.Source),
+			s.Format, s.Lines, s.Runs, s.Broken), v.width, 2)...)
 	}
+
 	out = append(out, v.imports(p.Lines)...)
 	if p.Next != "" {
 		out = append(out, v.painted(screen.Faint, "older ones: ratchet log --imported --cursor "+p.Next)...)
 	}
+
 	return out
 }

@@ -15,28 +15,36 @@ import (
 func (v view) detail(d *lab.Detail) []string {
 	x, f := &d.Experiment, tools.FactsOfRow(&d.Experiment)
 	word, colour := verdictWord(f.Verdict)
-	out := []string{v.pen.Paint(screen.Bold, fmt.Sprintf("x%d", x.N)) + "  " + v.pen.Paint(colour, word) + "  " + f.Status}
-	facts := [][2]string{{"hypothesis", f.Idea}, {"expected", tools.Line(x.Expect)}, {"gain", tools.GainOf(x.Judgement)}}
+	out := []string{v.pen.Paint(screen.Bold, fmt.Sprintf("x%d", x.N)) + "  " + v.pen.Paint(colour,
+		word) + "  " + f.Status}
+
+	facts := [][2]string{{"hypothesis", f.Idea}, {"expected", tools.Line(x.Expect)},
+		{"gain", tools.GainOf(x.Judgement)}}
 	if j := x.Judgement; j != nil {
 		if j.Value != nil {
 			facts = append(facts, [2]string{"value", research.FormatValue(*j.Value, d.Metric.Unit)})
 		}
+
 		if d.Exact && j.Baseline != nil { // two raw numbers of a noisy metric only look comparable
 			facts = append(facts, [2]string{"before", research.FormatValue(*j.Baseline, d.Metric.Unit)})
 		}
 		facts = append(facts, [2]string{"reason", tools.Line(j.Reason)})
 	}
-	facts = append(facts, [2]string{"proof", tools.Line(d.Proof)}, [2]string{"lesson", tools.Line(x.Lesson)}, [2]string{"note", tools.Line(x.Note)},
-		[2]string{"by", tools.Line(x.Session) + ", " + x.ProposedAt.Local().Format("2006-01-02 15:04")},
+	facts = append(facts, [2]string{"proof", tools.Line(d.Proof)}, [2]string{"lesson", tools.Line(x.Lesson)},
+		[2]string{"note", tools.Line(x.Note)}, [2]string{"by",
+			tools.Line(x.Session) + ", " + x.ProposedAt.Local().Format("2006-01-02 15:04")},
 		[2]string{"candidate", shortCommit(x.Candidate)}, [2]string{"kept as", shortCommit(x.Commit)},
 		[2]string{"changed", fmt.Sprintf("+%d -%d  %s", x.Added, x.Removed, tools.Line(strings.Join(d.Files, " ")))})
+
 	out = append(out, screen.Facts(some(facts...), v.width, v.pen)...)
 	if len(d.Runs) > 0 {
 		out = append(append(out, ""), v.runs(d)...)
 	}
+
 	if d.Diff != "" {
 		out = append(append(out, ""), v.diff(d.Diff)...)
 	}
+
 	return out
 }
 
@@ -45,14 +53,17 @@ func shortCommit(hash string) string { return hash[:min(len(hash), 12)] }
 
 // runs lays out an experiment's runs.
 func (v view) runs(d *lab.Detail) []string {
-	cols := []screen.Column{{Head: "run", Right: true}, {Head: "role", Leave: 2}, {Head: "side"}, {Head: tools.Line(d.Metric.Name), Right: true},
-		{Head: "wall", Right: true, Leave: 1}, {Head: "note", Flex: true}}
+	cols := []screen.Column{{Head: "run", Right: true}, {Head: "role", Leave: 2}, {Head: "side"},
+		{Head: tools.Line(d.Metric.Name), Right: true}, {Head: "wall", Right: true, Leave: 1}, {Head: "note",
+			Flex: true}}
+
 	rows := make([][]screen.Cell, len(d.Runs))
 	for i, r := range d.Runs {
 		value, colour, note := "-", screen.Plain, tools.Line(r.Reason)
 		if s, ok := r.Samples[d.Metric.Name]; ok {
 			value = research.FormatValue(s, "")
 		}
+
 		switch {
 		case !r.Valid:
 			colour = screen.Bad
@@ -61,9 +72,10 @@ func (v view) runs(d *lab.Detail) []string {
 		case r.Contended:
 			note, colour = strings.TrimSpace("contended "+note), screen.Maybe
 		}
-		rows[i] = []screen.Cell{{Text: strconv.Itoa(r.Number)}, {Text: string(r.Role)}, {Text: string(r.Side)}, {Text: value},
-			{Text: research.DurationText(r.Wall)}, {Text: note, Colour: colour}}
+		rows[i] = []screen.Cell{{Text: strconv.Itoa(r.Number)}, {Text: string(r.Role)}, {Text: string(r.Side)},
+			{Text: value}, {Text: research.DurationText(r.Wall)}, {Text: note, Colour: colour}}
 	}
+
 	return screen.Table(cols, rows, v.width, v.pen)
 }
 
@@ -72,8 +84,10 @@ func (v view) diff(text string) []string {
 	lines := strings.Split(strings.TrimRight(tools.Clean(text), "\n"), "\n")
 	for i, s := range lines {
 		colour := screen.Plain
+
 		switch {
-		case strings.HasPrefix(s, "+++"), strings.HasPrefix(s, "---"), strings.HasPrefix(s, "diff "), strings.HasPrefix(s, "index "):
+		case strings.HasPrefix(s, "+++"), strings.HasPrefix(s, "---"), strings.HasPrefix(s, "diff "),
+			strings.HasPrefix(s, "index "):
 			colour = screen.Faint
 		case strings.HasPrefix(s, "+"):
 			colour = screen.Good
@@ -84,6 +98,7 @@ func (v view) diff(text string) []string {
 		}
 		lines[i] = v.pen.Paint(colour, s)
 	}
+
 	return lines
 }
 
@@ -93,5 +108,6 @@ func (v view) output(p *lab.OutputPage) []string {
 	if n := int64(len(p.Text)); n < p.Total {
 		head += fmt.Sprintf("; the last %d", n)
 	}
+
 	return append(v.painted(screen.Faint, head), strings.Split(strings.TrimRight(tools.Clean(p.Text), "\n"), "\n")...)
 }

@@ -29,6 +29,7 @@ func plotCommand(a *app) *cobra.Command {
 			if len(args) == 1 {
 				kind = args[0]
 			}
+
 			return a.plot(cmd, kind, in)
 		},
 	}
@@ -37,6 +38,7 @@ func plotCommand(a *app) *cobra.Command {
 	f.StringVar(&in.theme, "theme", "light", "the image's ground: light or dark")
 	f.IntVarP(&in.size, "limit", "n", 200, "how many of the newest experiments (of runs: five times as many)")
 	f.IntVar(&in.pixels, "width", 0, "of the image, in pixels, 400 to 3200 (default: 800, of a PNG 1600)")
+
 	return cmd
 }
 
@@ -46,33 +48,43 @@ func (a *app) plot(cmd *cobra.Command, kind string, in plotting) error {
 	if err != nil {
 		return err
 	}
+
 	_, person, err := a.people()
 	if err != nil {
 		return err
 	}
+
 	if !slices.Contains(tools.Kinds, kind) {
-		return research.Errorf(research.CodeBadArgument, "use one of "+strings.Join(tools.Kinds, ", "), "there is no plot of %q", kind)
+		return research.Errorf(research.CodeBadArgument, "use one of "+strings.Join(tools.Kinds, ", "),
+			"there is no plot of %q", kind)
 	}
+
 	l, err := a.lab(cmd.Context())
 	if err != nil {
 		return err
 	}
+
 	p, err := tools.ReadPlot(cmd.Context(), l, kind, in.size)
 	if err != nil {
 		return err
 	}
+
 	if in.out != "" {
 		if err := writePlot(p, o, in.out); err != nil {
 			return err
 		}
 	}
+
 	if person && in.out == "" {
 		a.printf("%s\n", p.Answer.ForPerson())
+
 		if p.Figure.Empty == "" {
 			a.printf("`ratchet plot %s -o %s.png` draws it, `ratchet log` lists the experiments\n", kind, kind)
 		}
+
 		return nil
 	}
+
 	return a.tellPlot(p, in.out)
 }
 
@@ -90,6 +102,7 @@ func (a *app) tellPlot(p *tools.Plot, file string) error {
 	default:
 		a.printf("%s\n", file)
 	}
+
 	return nil
 }
 
@@ -99,12 +112,15 @@ func (in plotting) options() (chart.Options, error) {
 	if o.Theme != chart.Light && o.Theme != chart.Dark {
 		return o, research.Errorf(research.CodeBadArgument, "use light or dark", "there is no theme %q", in.theme)
 	}
+
 	if in.size < 1 || in.size > 10_000 {
 		return o, research.Errorf(research.CodeBadArgument, "give 1 to 10000", "--limit can't be %d", in.size)
 	}
+
 	if o.Width != 0 && (o.Width < 400 || o.Width > 3200) {
 		return o, research.Errorf(research.CodeBadArgument, "give 400 to 3200", "--width can't be %d", o.Width)
 	}
+
 	switch ext := strings.ToLower(filepath.Ext(in.out)); {
 	case in.out == "":
 	case ext == ".svg":
@@ -114,8 +130,10 @@ func (in plotting) options() (chart.Options, error) {
 			o.Width = 1600 // sharp on any screen
 		}
 	default:
-		return o, research.Errorf(research.CodeBadArgument, "end its name in .png or .svg", "%q is neither a PNG nor an SVG", in.out)
+		return o, research.Errorf(research.CodeBadArgument, "end its name in .png or .svg",
+			"%q is neither a PNG nor an SVG", in.out)
 	}
+
 	return o, nil
 }
 
@@ -125,5 +143,6 @@ func writePlot(p *tools.Plot, o chart.Options, path string) error {
 	if err != nil {
 		return err
 	}
+
 	return writeFile(path, img)
 }

@@ -22,9 +22,11 @@ import (
 // the refs. Without the anchor's sync, or an output's, the same demands fail.
 func TestPowerCut(t *testing.T) {
 	t.Parallel()
+
 	if _, err := exec.LookPath("mkfs.ext4"); err != nil || os.Geteuid() != 0 {
 		t.Skip("it takes root and mkfs.ext4 to make a disk")
 	}
+
 	for name, c := range map[string]struct {
 		deed, fault string
 		want        string
@@ -36,26 +38,32 @@ func TestPowerCut(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, image := diskStory(t)
+
 			for _, d := range deeds {
 				fault := ""
 				if d.name == c.deed {
 					fault = c.fault
 					s.sync() // what came before is not at stake
 				}
+
 				if d.before != nil {
 					d.before(s)
 				}
+
 				a, err := s.call(fault, d.tool, strings.Replace(d.args, ": 2}", ": 50}", 1))
 				if err != nil || a.Error != nil {
 					t.Fatal(err, a.text)
 				}
+
 				if d.name == c.deed {
 					break
 				}
+
 				if err := d.done(s, a); err != nil {
 					t.Fatal(err)
 				}
 			}
+
 			err := afterCut(t, s, image)
 			if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
 				t.Errorf("after the cut: %v", err)
@@ -67,24 +75,29 @@ func TestPowerCut(t *testing.T) {
 // diskStory is a story whose repository lies on a disk of its own.
 func diskStory(t *testing.T) (*story, string) {
 	t.Helper()
+
 	bin, err := faulty()
 	if err != nil {
 		t.Fatal(err)
 	}
 	base := t.TempDir()
 	image, mount := filepath.Join(base, "disk"), filepath.Join(base, "mount")
+
 	f, err := os.Create(image)
 	if err == nil {
 		err = errors.Join(f.Truncate(64<<20), f.Close(), os.Mkdir(mount, 0o777))
 	}
+
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	if out, err := exec.Command("mkfs.ext4", "-q", "-F", image).CombinedOutput(); err != nil {
 		t.Skipf("no disk here: %v %s", err, out)
 	}
 	mounted(t, image, mount)
 	env := isolated(filepath.Join(base, "home"))
+
 	s := &story{site: &site{t: t, dir: filepath.Join(mount, "repo"), env: append(os.Environ(), env...)}, bin: bin}
 	if err := makeRepo(s.dir, func(k string) string {
 		for _, kv := range env {
@@ -92,16 +105,19 @@ func diskStory(t *testing.T) (*story, string) {
 				return v
 			}
 		}
+
 		return ""
 	}); err != nil {
 		t.Fatal(err)
 	}
+
 	return s, image
 }
 
 // mounted mounts a disk for the length of the test.
 func mounted(t *testing.T, image, at string) {
 	t.Helper()
+
 	if out, err := exec.Command("mount", "-o", "loop,noatime,commit=300", image, at).CombinedOutput(); err != nil {
 		t.Skipf("no disk can be mounted here: %v %s", err, out)
 	}
@@ -114,6 +130,7 @@ func (s *story) sync() {
 	if err == nil {
 		err = errors.Join(unix.Syncfs(int(d.Fd())), d.Close())
 	}
+
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -122,15 +139,18 @@ func (s *story) sync() {
 // afterCut takes the disk's image and looks at it in another place.
 func afterCut(t *testing.T, s *story, image string) error {
 	cut, mount := image+".cut", filepath.Join(filepath.Dir(image), "after")
+
 	from, err := os.Open(image)
 	if err != nil {
 		return err
 	}
 	defer from.Close()
+
 	to, err := os.Create(cut)
 	if err != nil {
 		return err
 	}
+
 	_, err = io.Copy(to, from)
 	if err = errors.Join(err, to.Close(), os.Mkdir(mount, 0o777)); err != nil {
 		return err
@@ -139,29 +159,38 @@ func afterCut(t *testing.T, s *story, image string) error {
 	at := *s.site
 	at.dir = filepath.Join(mount, "repo")
 	out, err := at.try(ratchet, "--json", "verify", "--recompute")
+
 	var report struct{ Records, Anchor uint64 }
 	if err != nil || json.Unmarshal([]byte(out), &report) != nil {
 		return fmt.Errorf("verify: %v: %s", err, out)
 	}
+
 	if report.Records != report.Anchor {
 		err = fmt.Errorf("the anchor is at record %d of %d", report.Anchor, report.Records)
 	}
+
 	l, lerr := ledger.Open(filepath.Join(at.dir, ".git", "ratchet", "ledger.db"), ledger.Options{})
 	if lerr != nil {
 		return lerr
 	}
+
 	return errors.Join(err, l.View(t.Context(), func(tx *ledger.Tx) error {
 		c, err := tx.Campaign("shrink")
 		if err != nil {
 			return err
 		}
-		refs, err := at.git("for-each-ref", "--format=%(refname) %(objectname)", "refs/ratchet/shrink/incumbent", c.Branch)
-		if want := c.Branch + " " + c.Incumbent + "\nrefs/ratchet/shrink/incumbent " + c.Incumbent; err != nil || refs != want {
+
+		refs, err := at.git("for-each-ref", "--format=%(refname) %(objectname)", "refs/ratchet/shrink/incumbent",
+			c.Branch)
+		if want := c.Branch + " " + c.Incumbent + "\nrefs/ratchet/shrink/incumbent " + c.Incumbent; err != nil ||
+			refs != want {
 			return fmt.Errorf("the refs are %q, want %q, %v", refs, want, err)
 		}
+
 		if said, err := at.git("rev-list", "--objects", c.Incumbent); err != nil {
 			return fmt.Errorf("%w: %s", err, said)
 		}
+
 		return at.stored(l, tx, false)
 	}))
 }

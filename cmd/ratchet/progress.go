@@ -42,8 +42,10 @@ func (a *app) progress(what, unit string) *progress {
 	}
 	p := &progress{out: a.Stderr, lines: !terminal, at: screen.Progress{What: what, Unit: unit}, began: time.Now(),
 		stop: make(chan struct{}), stopped: make(chan struct{})}
+
 	a.shown = p
 	go p.show()
+
 	return p
 }
 
@@ -80,11 +82,13 @@ func (p *progress) End() {
 	again := p.ended
 	p.ended = true
 	p.mu.Unlock()
+
 	if again {
 		return
 	}
 	close(p.stop)
 	<-p.stopped
+
 	switch {
 	case p.lines:
 		p.draw()
@@ -96,18 +100,22 @@ func (p *progress) End() {
 func (p *progress) over() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+
 	return p.ended
 }
 
 // show draws until End.
 func (p *progress) show() {
 	defer close(p.stopped)
+
 	every, wait := progressEvery, progressAfter
 	if p.lines {
 		every, wait = progressLines, progressLines
 	}
+
 	next := time.NewTimer(wait)
 	defer next.Stop()
+
 	for {
 		select {
 		case <-p.stop:
@@ -123,6 +131,7 @@ func (p *progress) draw() {
 	p.mu.Lock()
 	at := p.at
 	p.mu.Unlock()
+
 	at.Took = time.Since(p.began)
 	if p.lines {
 		fmt.Fprintln(p.out, at.Line(1<<10))
@@ -138,6 +147,7 @@ func (a *app) advance(what string, done, total uint64) {
 	if a.shown == nil || a.shown.over() {
 		a.progress(what, "records")
 	}
+
 	if p := a.shown; p != nil {
 		p.mu.Lock()
 		if p.at.Unit == "records" {

@@ -27,9 +27,12 @@ changed, added or removed, or a record that was, is named with its line.`,
 			if check != "" {
 				return a.checkReport(cmd, check, recompute)
 			}
+
 			if recompute {
-				return research.Errorf(research.CodeBadArgument, "ratchet report --check FILE --recompute", "--recompute belongs to --check")
+				return research.Errorf(research.CodeBadArgument, "ratchet report --check FILE --recompute",
+					"--recompute belongs to --check")
 			}
+
 			return a.writeReport(cmd, out, format)
 		},
 	}
@@ -37,9 +40,11 @@ changed, added or removed, or a record that was, is named with its line.`,
 	f.StringVarP(&out, "output", "o", "", "write it to this file; a name that ends in .html or .htm makes it HTML")
 	f.StringVar(&format, "format", "", "md or html (default: by the name of the file, else md)")
 	f.StringVar(&check, "check", "", "check this report against the ledger instead; - reads standard input")
-	f.BoolVar(&recompute, "recompute", false, "with --check: derive the campaign's state anew from the records, as is always done when the ledger has grown since")
+	f.BoolVar(&recompute, "recompute", false,
+		"with --check: derive the campaign's state anew from the records, as is always done when the ledger has grown since")
 	cmd.MarkFlagsMutuallyExclusive("check", "output")
 	cmd.MarkFlagsMutuallyExclusive("check", "format")
+
 	return cmd
 }
 
@@ -50,54 +55,70 @@ func (a *app) writeReport(cmd *cobra.Command, out, format string) error {
 			format = "html"
 		}
 	}
+
 	if format != "md" && format != "html" {
-		return research.Errorf(research.CodeBadArgument, "--format md or --format html", "%q is no format of a report", format)
+		return research.Errorf(research.CodeBadArgument, "--format md or --format html", "%q is no format of a report",
+			format)
 	}
+
 	l, err := a.lab(cmd.Context())
 	if err != nil {
 		return err
 	}
+
 	w, err := l.Report(cmd.Context(), report.Full(), format == "html")
 	if err != nil {
 		return err
 	}
+
 	if out == "" || out == "-" {
 		if a.JSON {
 			return a.emit(map[string]any{"format": format, "text": string(w.Text), "checked": w.Checked}, nil)
 		}
 		_, err := a.Stdout.Write(w.Text)
+
 		return err
 	}
+
 	if err := writeFile(out, w.Text); err != nil {
 		return err
 	}
+
 	return a.emit(w.Checked, func(to io.Writer) {
-		fmt.Fprintf(to, "%s: %d figures, names and quotations, each checked against the ledger at record %d\n", out, w.Checked.Figures, w.Checked.Seq)
+		fmt.Fprintf(to, "%s: %d figures, names and quotations, each checked against the ledger at record %d\n", out,
+			w.Checked.Figures, w.Checked.Seq)
 	})
 }
 
 func (a *app) checkReport(cmd *cobra.Command, file string, recompute bool) error {
 	var written []byte
+
 	var err error
 	if file == "-" {
 		written, err = io.ReadAll(a.Stdin)
 	} else {
 		written, err = os.ReadFile(file)
 	}
+
 	if err != nil {
-		return research.Errorf(research.CodeBadArgument, "name a file that `ratchet report` wrote", "can't read it: %w", err)
+		return research.Errorf(research.CodeBadArgument, "name a file that `ratchet report` wrote", "can't read it: %w",
+			err)
 	}
+
 	l, err := a.lab(cmd.Context())
 	if err != nil {
 		return err
 	}
+
 	c, err := l.CheckReport(cmd.Context(), written, recompute)
 	if err != nil {
 		return err
 	}
+
 	return a.emit(c, func(to io.Writer) {
-		fmt.Fprintf(to, "the report says what the ledger said at record %d: %d figures, names and quotations agree, %d records were read for them, and its words are this version's\n",
-			c.Seq, c.Figures, c.Records)
+		fmt.Fprintf(to,
+			"the report says what the ledger said at record %d: %d figures, names and quotations agree, %d records were read for them, and its words are this version's\n", c.Seq, c.Figures, c.Records)
+
 		if c.Since > 0 {
 			fmt.Fprintf(to, "the ledger has grown by %d records since\n", c.Since)
 		}

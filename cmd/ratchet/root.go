@@ -18,16 +18,19 @@ func rootCommand(a *app) *cobra.Command {
 	f.StringVar(&a.Ledger, "ledger", "", "path of the ledger (default: ratchet/ledger.db in the git folder)")
 	f.BoolVar(&a.JSON, "json", false, "print JSON")
 	f.BoolVar(&a.Verbose, "verbose", false, "tell how long work goes on also where there is no terminal, on stderr")
-	f.StringVar(&a.Color, "color", colorAuto, "colours: auto (on a terminal), always or never; NO_COLOR, CLICOLOR and CLICOLOR_FORCE count")
+	f.StringVar(&a.Color, "color", colorAuto,
+		"colours: auto (on a terminal), always or never; NO_COLOR, CLICOLOR and CLICOLOR_FORCE count")
 	cmd.AddCommand(
 		initCommand(a), doctorCommand(a), demoCommand(a), installCommand(a), uninstallCommand(a),
 		mcpCommand(a), serveCommand(a), tokenCommand(a), callCommand(a), superviseCommand(a),
-		statusCommand(a), logCommand(a), showCommand(a), plotCommand(a), reportCommand(a), verifyCommand(a), exportCommand(a), importCommand(a), backupCommand(a),
-		auditCommand(a), finalizeCommand(a), stopCommand(a), resumeCommand(a), hookCommand(a), undoCommand(a), notifyCommand(a),
-		acceptCommand(a), overrideCommand(a), abandonCommand(a), gcCommand(a), simulateCommand(a), versionCommand(a),
+		statusCommand(a), logCommand(a), showCommand(a), plotCommand(a), reportCommand(a), verifyCommand(a),
+		exportCommand(a), importCommand(a), backupCommand(a), auditCommand(a), finalizeCommand(a), stopCommand(a),
+		resumeCommand(a), hookCommand(a), undoCommand(a), notifyCommand(a), acceptCommand(a), overrideCommand(a),
+		abandonCommand(a), gcCommand(a), simulateCommand(a), versionCommand(a),
 	)
 	cmd.AddCommand(uiCommand(a), noteCommand(a))
 	cmd.AddCommand(building(a)...)
 	complete(a, cmd)
+
 	return cmd
 }

@@ -47,11 +47,15 @@ func serveCommand(a *app) *cobra.Command {
 	}
 	f := cmd.Flags()
 	f.StringVar(&s.listen, "listen", "127.0.0.1:7447", "address and port; port 0 takes a free one")
-	f.StringArrayVar(&s.roots, "root", nil, "folder below which checkouts may be used, repeatable (default: this repository)")
-	f.StringArrayVar(&s.origins, "allow-origin", nil, "origin that web pages may come from and by which the server is reached, such as https://lab.example.org, repeatable")
+	f.StringArrayVar(&s.roots, "root", nil,
+		"folder below which checkouts may be used, repeatable (default: this repository)")
+	f.StringArrayVar(&s.origins, "allow-origin", nil,
+		"origin that web pages may come from and by which the server is reached, such as https://lab.example.org, repeatable")
 	f.StringVar(&s.cert, "tls-cert", "", "certificate file (PEM); read again when it changes")
 	f.StringVar(&s.key, "tls-key", "", "the certificate's key file (PEM)")
-	f.BoolVar(&s.insecure, "insecure-listen", false, "listen without TLS beyond this machine: a proxy in front does TLS")
+	f.BoolVar(&s.insecure, "insecure-listen", false,
+		"listen without TLS beyond this machine: a proxy in front does TLS")
+
 	return cmd
 }
 
@@ -60,60 +64,75 @@ func (a *app) serve(ctx context.Context, s serving) error {
 	if err := s.check(); err != nil {
 		return err
 	}
+
 	roots, err := a.servedRoots(ctx, s)
 	if err != nil {
 		return err
 	}
+
 	tokens, err := openTokens()
 	if err != nil {
 		return err
 	}
+
 	h, err := a.newHTTP(s, roots, tokens, slog.New(slog.NewJSONHandler(a.Stderr, nil)))
 	if err != nil {
 		return err
 	}
+
 	l, err := s.open()
 	if err != nil {
 		return err
 	}
 	defer l.Close()
+
 	if err := a.greet(s, roots, tokens, l.Addr()); err != nil {
 		return err
 	}
+
 	return h.Serve(ctx, l)
 }
 
 // newHTTP is the server for checkouts below the roots; access, if it is not nil,
 // gets a line a request.
-func (a *app) newHTTP(s serving, roots []string, tokens *server.Tokens, access *slog.Logger) (h *server.HTTP, err error) {
+func (a *app) newHTTP(
+	s serving, roots []string, tokens *server.Tokens, access *slog.Logger,
+) (h *server.HTTP, err error) {
 	host, _, _ := net.SplitHostPort(s.listen)
 	h, err = server.NewHTTP(server.HTTPOptions{
 		Version: a.Version, Tokens: tokens, Roots: roots, Listen: host, Origins: s.origins,
 		Open: func(ctx context.Context, checkout, name, version string) (*lab.Lab, error) {
 			at := *a
 			at.Dir, at.observe = checkout, h.Observe
+
 			return at.labFor(ctx, lab.Client{Name: name, Version: version})
 		},
 		Log:    slog.New(slog.NewTextHandler(a.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
 		Access: access,
 	})
+
 	return h, err
 }
 
 // check refuses flags that would send tokens over a network in the clear.
 func (s serving) check() error {
 	if (s.cert == "") != (s.key == "") {
-		return research.Errorf(research.CodeBadArgument, "give both --tls-cert and --tls-key", "TLS needs a certificate and its key")
+		return research.Errorf(research.CodeBadArgument, "give both --tls-cert and --tls-key",
+			"TLS needs a certificate and its key")
 	}
+
 	addr, err := net.ResolveTCPAddr("tcp", s.listen)
 	if err != nil {
-		return research.Errorf(research.CodeBadArgument, "write it like 127.0.0.1:7447", "--listen %s is no address: %w", s.listen, err)
+		return research.Errorf(research.CodeBadArgument, "write it like 127.0.0.1:7447",
+			"--listen %s is no address: %w", s.listen, err)
 	}
+
 	if !addr.IP.IsLoopback() && s.cert == "" && !s.insecure {
 		return research.Errorf(research.CodeBadArgument,
 			"add --tls-cert and --tls-key; or --insecure-listen if a proxy in front does TLS; or listen on 127.0.0.1",
 			"%s can be reached from other machines: tokens and source code would cross the network readable by everybody", s.listen)
 	}
+
 	return nil
 }
 
@@ -122,15 +141,19 @@ func (a *app) servedRoots(ctx context.Context, s serving) ([]string, error) {
 	if len(s.roots) > 0 {
 		return s.roots, nil
 	}
+
 	l, err := a.lab(ctx)
 	if err != nil {
-		return nil, research.Errorf(research.Describe(err).Code, "start it in a repository, or say --root DIR", "no folder to serve: %w", err)
+		return nil, research.Errorf(research.Describe(err).Code, "start it in a repository, or say --root DIR",
+			"no folder to serve: %w", err)
 	}
+
 	if common := filepath.Dir(l.Ledger().Dir()); filepath.Base(common) == ".git" { // a worktree's git folder lies in another
 		if rel, err := filepath.Rel(l.Root(), common); err != nil || rel != ".git" {
 			return []string{l.Root(), filepath.Dir(common)}, nil
 		}
 	}
+
 	return []string{l.Root()}, nil
 }
 
@@ -138,17 +161,22 @@ func (a *app) servedRoots(ctx context.Context, s serving) ([]string, error) {
 func (s serving) open() (net.Listener, error) {
 	l, err := net.Listen("tcp", s.listen)
 	if err != nil {
-		return nil, research.Errorf(research.CodeUnsupported, "choose another port with --listen, or stop what uses it", "listen: %w", err)
+		return nil, research.Errorf(research.CodeUnsupported, "choose another port with --listen, or stop what uses it",
+			"listen: %w", err)
 	}
+
 	if s.cert == "" {
 		return l, nil
 	}
+
 	c := &certificate{cert: s.cert, key: s.key}
 	if _, err := c.get(nil); err != nil {
 		l.Close()
 		return nil, research.Errorf(research.CodeBadArgument, "check --tls-cert and --tls-key", "%w", err)
 	}
-	return tls.NewListener(l, &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}, GetCertificate: c.get}), nil
+
+	return tls.NewListener(l, &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"},
+		GetCertificate: c.get}), nil
 }
 
 // certificate is a pair of files that may be replaced while it is in use.
@@ -165,17 +193,21 @@ type certificate struct {
 func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+
 	info, err := os.Stat(c.cert)
 	if err == nil && c.loaded != nil && info.ModTime().Equal(c.of) {
 		return c.loaded, nil
 	}
+
 	pair, lerr := tls.LoadX509KeyPair(c.cert, c.key)
 	if err == nil && lerr == nil {
 		c.loaded, c.of = &pair, info.ModTime()
 	}
+
 	if c.loaded == nil {
 		return nil, fmt.Errorf("load the certificate: %w", lerr)
 	}
+
 	return c.loaded, nil
 }
 
@@ -193,36 +225,46 @@ func (a *app) greet(s serving, roots []string, tokens *server.Tokens, addr net.A
 	if s.cert != "" {
 		scheme = "https"
 	}
+
 	base := scheme + "://" + addr.String()
 	if tcp, ok := addr.(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
 		base = fmt.Sprintf("%s://THIS-HOST:%d", scheme, tcp.Port)
 	}
+
 	if len(s.origins) > 0 {
 		base = s.origins[0]
 	}
 	g := greeting{URL: base + "/mcp", Dashboard: base + "/ui/", Roots: roots}
+
 	list, err := tokens.List()
 	if err != nil {
 		return err
 	}
+
 	if len(list) == 0 {
 		if g.Token, err = tokens.Add(firstToken, server.RoleAgent); err != nil {
 			return err
 		}
 	}
+
 	repo := "ABSOLUTE-PATH-OF-A-CHECKOUT"
 	if len(s.roots) == 0 {
 		repo = strings.ReplaceAll(url.QueryEscape(roots[0]), "%2F", "/")
 	}
+
 	return a.emit(g, func(w io.Writer) {
 		fmt.Fprintf(w, "serving MCP at %s?repo=%s\n", g.URL, repo)
+
 		token := "TOKEN"
 		if g.Token != "" {
 			token = g.Token
 			fmt.Fprintf(w, "a new token, %s, shown only now: %s\n", firstToken, g.Token)
 		}
-		fmt.Fprintf(w, "add it to a client, for example:\n  claude mcp add -t http ratchet '%s?repo=%s' --header 'Authorization: Bearer %s'\n", g.URL, repo, token)
-		fmt.Fprintf(w, "dashboard: %s, with a token of `ratchet token add NAME --role person`, or `--role read` to look on\n", g.Dashboard)
+		fmt.Fprintf(w,
+			"add it to a client, for example:\n  claude mcp add -t http ratchet '%s?repo=%s' --header 'Authorization: Bearer %s'\n", g.URL, repo, token)
+		fmt.Fprintf(w,
+			"dashboard: %s, with a token of `ratchet token add NAME --role person`, or `--role read` to look on\n",
+			g.Dashboard)
 		fmt.Fprintln(w, "other clients, TLS and limits: docs/http.md; it ends with Ctrl-C, and runs go on")
 	})
 }

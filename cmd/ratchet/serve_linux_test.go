@@ -46,24 +46,30 @@ func (s *site) serve(token string, args ...string) *served {
 	said := &bytes.Buffer{}
 	cmd.Dir, cmd.Env, cmd.Stderr = s.dir, s.env, said
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		s.t.Fatal(err)
 	}
+
 	if err := cmd.Start(); err != nil {
 		s.t.Fatal(err)
 	}
+
 	var g struct{ URL, Token string }
 	if err := json.NewDecoder(out).Decode(&g); err != nil {
 		_ = cmd.Wait()
 		s.t.Fatalf("serve says no address: %v\n%s", err, said)
 	}
+
 	if g.Token == "" {
 		g.Token = token
 	}
 	v := &served{t: s.t, cmd: cmd, url: g.URL, token: g.Token, said: said,
-		http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 100, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}}
+		http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 100,
+			TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}}
 	s.t.Cleanup(func() { v.kill() })
+
 	return v
 }
 
@@ -88,29 +94,35 @@ func (v *served) connect(repo, name string) *web {
 	w := &web{served: v, repo: repo}
 	res, _ := w.post(fmt.Sprintf(`{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":%q,"version":"1"}}}`, name))
 	w.session = res.Header.Get("Mcp-Session-Id")
+
 	return w
 }
 
 func (w *web) post(body string) (*http.Response, []byte) {
 	w.t.Helper()
+
 	req, err := http.NewRequest("POST", w.url+"?repo="+url.QueryEscape(w.repo), strings.NewReader(body))
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	req.Header.Set("Authorization", "Bearer "+w.token)
 	req.Header.Set("Content-Type", "application/json")
+
 	if w.session != "" {
 		req.Header.Set("Mcp-Session-Id", w.session)
 	}
+
 	res, err := w.http.Do(req)
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	defer res.Body.Close()
+
 	b, err := io.ReadAll(res.Body)
 	if err != nil || res.StatusCode != 200 {
 		w.t.Fatalf("%d %s %v", res.StatusCode, b, err)
 	}
+
 	return res, b
 }
 
@@ -122,14 +134,19 @@ func (w *web) call(tool string, args map[string]any) answer {
 
 func (w *web) once(tool string, args map[string]any) answer {
 	w.t.Helper()
+
 	if args == nil {
 		args = map[string]any{}
 	}
+
 	w.next++
-	body, err := json.Marshal(map[string]any{"jsonrpc": "2.0", "id": w.next, "method": "tools/call", "params": map[string]any{"name": tool, "arguments": args}})
+
+	body, err := json.Marshal(map[string]any{"jsonrpc": "2.0", "id": w.next, "method": "tools/call",
+		"params": map[string]any{"name": tool, "arguments": args}})
 	if err != nil {
 		w.t.Fatal(err)
 	}
+
 	_, b := w.post(string(body))
 	for line := range strings.Lines(string(b)) { // the answer may come as an event
 		if data, ok := strings.CutPrefix(line, "data: "); ok {
@@ -144,11 +161,13 @@ func (w *web) once(tool string, args map[string]any) answer {
 			Structured json.RawMessage `json:"structuredContent"`
 		} `json:"result"`
 	}
+
 	var a answer
 	if err := json.Unmarshal(b, &m); err != nil || json.Unmarshal(m.Result.Structured, &a) != nil {
 		w.t.Fatalf("%s: %v in %s", tool, err, b)
 	}
 	a.text = m.Result.Content[0].Text
+
 	return a
 }
 
@@ -156,6 +175,7 @@ func (w *web) once(tool string, args map[string]any) answer {
 // next server picks it up, for the same session.
 func TestServeEndsInMidRun(t *testing.T) {
 	t.Parallel()
+
 	for name, end := range map[string]func(*served){
 		"killed": (*served).kill,
 		"terminated": func(v *served) {
@@ -174,15 +194,19 @@ func TestServeEndsInMidRun(t *testing.T) {
 			w.call("start_campaign", nil)
 			w.call("wait_run", nil)
 			s.write("work.txt", "slow\n")
-			if a := w.call("run_experiment", map[string]any{"hypothesis": "shorter", "wait_seconds": 0}); a.Status != "running" {
+
+			if a := w.call("run_experiment", map[string]any{"hypothesis": "shorter",
+				"wait_seconds": 0}); a.Status != "running" {
 				t.Fatal(a.text)
 			}
 			end(v)
 			g.open()
+
 			w.served = s.serve(v.token)
 			if a := w.call("wait_run", nil); a.Verdict != "improved" {
 				t.Fatalf("after the end: %s", a.text)
 			}
+
 			if a := w.call("keep", nil); a.Error != nil {
 				t.Fatal(a.text)
 			}
@@ -199,6 +223,7 @@ func TestServeBesideStdio(t *testing.T) {
 	v := s.serve("", "--root", filepath.Dir(s.dir))
 	c := s.connect()
 	c.calibrated()
+
 	var all sync.WaitGroup
 	for i, dir := range trees {
 		all.Go(func() {
@@ -210,6 +235,7 @@ func TestServeBesideStdio(t *testing.T) {
 			}
 		})
 	}
+
 	for n := range 5 {
 		if a := c.call("share", lesson(99, n)); a.Error != nil {
 			t.Error(a.text)
@@ -217,17 +243,21 @@ func TestServeBesideStdio(t *testing.T) {
 	}
 	all.Wait()
 	s.write("work.txt", "short\n")
+
 	if a := c.call("run_experiment", map[string]any{"hypothesis": "shorter"}); a.Verdict != "improved" {
 		t.Fatal(a.text)
 	}
+
 	w := v.connect(s.dir, "another") // the same checkout by the other way
 	if a := w.call("keep", nil); a.Error != nil {
 		t.Fatal(a.text)
 	}
 	c.close()
+
 	if n := v.metric("ratchet_ledger_append_seconds_count"); n < 15 { // one for each lesson
 		t.Errorf("%g appends were measured", n)
 	}
+
 	lines := s.sh(ratchet, "call", "read_log", `{"view":"sessions","limit":8000}`)
 	for _, want := range []string{"web0@default", "web1@default", "web2@default", "another@default"} {
 		if !strings.Contains(lines, want) {
@@ -240,21 +270,25 @@ func TestServeBesideStdio(t *testing.T) {
 // metric is the value of one of the server's metrics.
 func (v *served) metric(name string) (value float64) {
 	v.t.Helper()
+
 	res, err := v.http.Get(strings.Replace(v.url, "/mcp", "/metrics", 1))
 	if err != nil {
 		v.t.Fatal(err)
 	}
 	defer res.Body.Close()
 	body, err := io.ReadAll(res.Body)
+
 	_, rest, ok := strings.Cut(string(body), "\n"+name+" ")
 	if _, serr := fmt.Sscan(rest, &value); err != nil || serr != nil || !ok {
 		v.t.Fatalf("no %s (%v):\n%s", name, err, body)
 	}
+
 	return value
 }
 
 func lesson(who, n int) map[string]any {
-	return map[string]any{"ops": []any{map[string]any{"op": "lesson", "lesson": fmt.Sprintf("lesson %d of session %d", n, who)}}}
+	return map[string]any{"ops": []any{map[string]any{"op": "lesson",
+		"lesson": fmt.Sprintf("lesson %d of session %d", n, who)}}}
 }
 
 // worktrees are n more checkouts beside the site's.
@@ -264,6 +298,7 @@ func (s *site) worktrees(n int) (dirs []string) {
 		s.sh("git", "worktree", "add", "-q", "-b", fmt.Sprintf("tree%d", i), dir)
 		dirs = append(dirs, dir)
 	}
+
 	return dirs
 }
 
@@ -272,10 +307,13 @@ func TestServeWithTLS(t *testing.T) {
 	s := newSite(t)
 	cert, key := s.certificate()
 	v := s.serve("", "--listen", "0.0.0.0:0", "--tls-cert", cert, "--tls-key", key)
+
 	v.url = strings.Replace(v.url, "THIS-HOST", "localhost", 1)
-	if a := v.connect(s.dir, "web").call("read_log", map[string]any{"view": "guide"}); a.Error != nil || !strings.HasPrefix(v.url, "https://") {
+	if a := v.connect(s.dir, "web").call("read_log", map[string]any{"view": "guide"}); a.Error != nil ||
+		!strings.HasPrefix(v.url, "https://") {
 		t.Errorf("%s: %s", v.url, a.text)
 	}
+
 	if res, err := http.Get(strings.Replace(v.url, "https", "http", 1)); err == nil && res.StatusCode == 200 {
 		t.Error("it speaks plain HTTP too")
 	}
@@ -284,25 +322,32 @@ func TestServeWithTLS(t *testing.T) {
 // certificate is a self-signed one for localhost, in two files.
 func (s *site) certificate() (cert, key string) {
 	s.t.Helper()
+
 	priv, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, NotAfter: time.Now().Add(time.Hour)}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{"localhost"},
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, NotAfter: time.Now().Add(time.Hour)}
+
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &priv.PublicKey, priv)
 	if err != nil {
 		s.t.Fatal(err)
 	}
+
 	raw, err := x509.MarshalPKCS8PrivateKey(priv)
 	if err != nil {
 		s.t.Fatal(err)
 	}
+
 	cert, key = filepath.Join(filepath.Dir(s.dir), "cert.pem"), filepath.Join(filepath.Dir(s.dir), "key.pem")
-	for path, block := range map[string]*pem.Block{cert: {Type: "CERTIFICATE", Bytes: der}, key: {Type: "PRIVATE KEY", Bytes: raw}} {
+	for path, block := range map[string]*pem.Block{cert: {Type: "CERTIFICATE", Bytes: der},
+		key: {Type: "PRIVATE KEY", Bytes: raw}} {
 		if err := os.WriteFile(path, pem.EncodeToMemory(block), 0o600); err != nil {
 			s.t.Fatal(err)
 		}
 	}
+
 	return cert, key
 }
 
@@ -319,21 +364,27 @@ func TestServeLoad(t *testing.T) {
 	v := s.serve("", "--root", filepath.Dir(s.dir))
 	first := s.connect()
 	first.calibrated()
+
 	calls := make([]func(n int) answer, 0, len(trees))
 	for i, dir := range trees {
 		if i < overHTTP {
 			own := *v
 			own.token = s.newToken(fmt.Sprint("session", i))
 			w := own.connect(dir, fmt.Sprint("web", i))
+
 			calls = append(calls, func(n int) answer { return w.call("share", lesson(i, n)) })
+
 			continue
 		}
 		at := *s
 		at.dir = dir
+
 		c := at.connect()
 		defer c.close()
+
 		calls = append(calls, func(n int) answer { return c.call("share", lesson(i, n)) })
 	}
+
 	for _, call := range calls { // joins the campaign
 		call(0)
 	}
@@ -347,10 +398,13 @@ func TestServeLoad(t *testing.T) {
 // newToken adds a token, as a person does while the server runs.
 func (s *site) newToken(name string) string {
 	s.t.Helper()
+
 	var made struct{ Token string }
-	if err := json.Unmarshal([]byte(s.sh(ratchet, "--json", "token", "add", name)), &made); err != nil || made.Token == "" {
+	if err := json.Unmarshal([]byte(s.sh(ratchet, "--json", "token", "add", name)), &made); err != nil ||
+		made.Token == "" {
 		s.t.Fatal(err)
 	}
+
 	return made.Token
 }
 
@@ -362,17 +416,21 @@ func load(t *testing.T, name string, calls []func(int) answer, long, every time.
 	counts := make([]int, len(calls))
 	var all sync.WaitGroup
 	begin := time.Now()
+
 	for i, call := range calls {
 		all.Go(func() {
 			time.Sleep(every * time.Duration(i) / time.Duration(len(calls)))
+
 			for n := 1; time.Since(begin) < long; n++ {
 				at := time.Now()
 				a := call(n)
 				d := time.Since(at)
 				mu.Lock()
+
 				took = append(took, d)
 				counts[i]++
 				mu.Unlock()
+
 				if a.Error != nil {
 					t.Errorf("session %d: %s", i, a.text)
 				}

@@ -25,22 +25,27 @@ func (s *site) sound(peace, anchored bool) error {
 		return err
 	}
 	out, err := s.try(ratchet, "--json", "verify", "--recompute")
+
 	var report struct{ Records, Anchor uint64 }
 	if err != nil || json.Unmarshal([]byte(out[:strings.LastIndexByte(out, '}')+1]), &report) != nil {
 		return fmt.Errorf("verify: %v: %s", err, out)
 	}
+
 	if report.Records != report.Anchor && anchored {
 		err = fmt.Errorf("the anchor is at record %d of %d", report.Anchor, report.Records)
 	}
+
 	l, lerr := ledger.Open(filepath.Join(s.dir, ".git", "ratchet", "ledger.db"), ledger.Options{})
 	if lerr != nil {
 		return errors.Join(err, lerr)
 	}
+
 	return errors.Join(err, l.View(s.t.Context(), func(tx *ledger.Tx) error {
 		c, err := tx.Campaign("shrink")
 		if err != nil {
 			return err
 		}
+
 		return errors.Join(counted(tx, c), s.stored(l, tx, peace), s.mirrored(tx, c))
 	}))
 }
@@ -53,16 +58,19 @@ func (s *site) quiet() error {
 		if left = s.processes(); len(left) == 0 {
 			break
 		}
+
 		if time.Now().After(end) {
 			return fmt.Errorf("processes are left: %q", left)
 		}
 	}
 	locks, _ := filepath.Glob(filepath.Join(s.dir, ".git", "*.lock"))
 	deep, _ := filepath.Glob(filepath.Join(s.dir, ".git", "refs", "*", "*", "*.lock"))
+
 	ours, _ := filepath.Glob(filepath.Join(s.dir, ".ratchet-*"))
 	if all := slices.Concat(locks, deep, ours); len(all) > 0 {
 		return fmt.Errorf("files are left: %q", all)
 	}
+
 	return nil
 }
 
@@ -71,18 +79,22 @@ func (s *site) quiet() error {
 func (s *site) processes() (found []string) {
 	dirs, _ := filepath.Glob("/proc/[0-9]*")
 	base := filepath.Dir(s.dir)
+
 	for _, d := range dirs {
 		if d == fmt.Sprintf("/proc/%d", os.Getpid()) {
 			continue
 		}
 		line, _ := os.ReadFile(filepath.Join(d, "cmdline"))
 		env, err := os.ReadFile(filepath.Join(d, "environ"))
+
 		words := strings.Split(string(line), "\x00")
-		if err != nil || !strings.Contains(string(line)+string(env), base+"/") || len(words) > 1 && (words[1] == "mcp" || slices.Contains(words, "serve")) {
+		if err != nil || !strings.Contains(string(line)+string(env), base+"/") ||
+			len(words) > 1 && (words[1] == "mcp" || slices.Contains(words, "serve")) {
 			continue
 		}
 		found = append(found, filepath.Base(d)+" "+strings.Join(words, " "))
 	}
+
 	return found
 }
 
@@ -93,9 +105,11 @@ func counted(tx *ledger.Tx, c *research.Campaign) error {
 	if len(c.Open) > 0 {
 		errs = append(errs, fmt.Errorf("jobs are open: %v", c.Open))
 	}
+
 	lim, runs, spent := c.Program.Campaign, map[research.JobID]int{}, 0.0
 	if c.Experiments > lim.Experiments || c.RunSeconds > lim.Hours*3600 {
-		errs = append(errs, fmt.Errorf("overspent: %d of %d experiments, %.2f of %g s", c.Experiments, lim.Experiments, c.RunSeconds, lim.Hours*3600))
+		errs = append(errs, fmt.Errorf("overspent: %d of %d experiments, %.2f of %g s", c.Experiments, lim.Experiments,
+			c.RunSeconds, lim.Hours*3600))
 	}
 	proposed := 0
 	err := tx.Records(1, func(r research.Record) error {
@@ -105,6 +119,7 @@ func counted(tx *ledger.Tx, c *research.Campaign) error {
 			if err := json.Unmarshal(r.Body, &p); err != nil {
 				return err
 			}
+
 			if proposed++; p.N != proposed {
 				errs = append(errs, fmt.Errorf("experiment %d follows %d", p.N, proposed-1))
 			}
@@ -113,16 +128,21 @@ func counted(tx *ledger.Tx, c *research.Campaign) error {
 			if err := json.Unmarshal(r.Body, &run); err != nil {
 				return err
 			}
+
 			if spent += run.Wall; run.Number != runs[run.Job]+1 && run.Job.Kind() == research.ExperimentJob {
 				errs = append(errs, fmt.Errorf("run %d of %s follows %d", run.Number, run.Job, runs[run.Job]))
 			}
 			runs[run.Job] = run.Number
 		}
+
 		return nil
 	})
+
 	if proposed != c.Experiments || spent > lim.Hours*3600 {
-		errs = append(errs, fmt.Errorf("%d experiments were proposed, the campaign counts %d; %.2f s of runs", proposed, c.Experiments, spent))
+		errs = append(errs, fmt.Errorf("%d experiments were proposed, the campaign counts %d; %.2f s of runs", proposed,
+			c.Experiments, spent))
 	}
+
 	return errors.Join(append(errs, err)...)
 }
 
@@ -145,18 +165,22 @@ func (s *site) stored(l *ledger.Ledger, tx *ledger.Tx, peace bool) error {
 			if err := json.Unmarshal(r.Body, &end); err != nil {
 				return err
 			}
+
 			tree, err := s.git("rev-parse", end.Commit+"^{tree}")
 			if built[tree]++; peace && built[tree] > 1 {
 				errs = append(errs, fmt.Errorf("the version %.9s was built twice", tree))
 			}
+
 			errs = append(errs, err)
 		case research.KindRunLost:
 			if peace {
 				errs = append(errs, fmt.Errorf("lost: %s", r.Body))
 			}
 		}
+
 		return nil
 	})
+
 	return errors.Join(append(errs, err)...)
 }
 
@@ -167,39 +191,50 @@ func (s *site) mirrored(tx *ledger.Tx, c *research.Campaign) error {
 	if err != nil {
 		return err
 	}
-	want := []string{"refs/ratchet/shrink/start " + c.Start, "refs/ratchet/shrink/incumbent " + c.Incumbent, c.Branch + " " + c.Incumbent}
+
+	want := []string{"refs/ratchet/shrink/start " + c.Start, "refs/ratchet/shrink/incumbent " + c.Incumbent,
+		c.Branch + " " + c.Incumbent}
 	for n := 1; n <= c.Experiments; n++ {
 		x, err := tx.Experiment(c.Name, n)
 		if err != nil {
 			return err
 		}
+
 		if x.Judgement.StoppedBy != "lost" { // its number is spent, its ref may be missing
 			want = append(want, fmt.Sprintf("refs/ratchet/shrink/x/%d %s", n, x.Candidate))
 		}
 	}
 	var errs []error
+
 	for _, line := range want {
 		if !slices.Contains(strings.Split(refs, "\n"), line) {
 			errs = append(errs, fmt.Errorf("no ref %s in\n%s", line, refs))
 		}
 	}
+
 	head, err := s.git("symbolic-ref", "HEAD")
 	if errs = append(errs, err); head != c.Branch {
 		errs = append(errs, fmt.Errorf("HEAD is on %s", head))
 	}
-	if status, err := s.git("status", "--porcelain", "--untracked-files=all"); err != nil || !slices.Contains([]string{"", " M work.txt", "M  work.txt"}, status) { // an edit, staged or not
+
+	if status, err := s.git("status", "--porcelain", "--untracked-files=all"); err != nil ||
+		!slices.Contains([]string{"", " M work.txt", "M  work.txt"}, status) { // an edit, staged or not
 		errs = append(errs, fmt.Errorf("git status: %q, %v", status, err))
 	}
+
 	if said, err := s.git("fsck", "--connectivity-only", "--no-dangling"); err != nil {
 		errs = append(errs, fmt.Errorf("git fsck: %w: %s", err, said))
 	}
+
 	return errors.Join(errs...)
 }
 
 // git is what a git command of the checkout prints.
 func (s *site) git(args ...string) (string, error) {
 	cmd := exec.Command("git", args...)
+
 	cmd.Dir, cmd.Env = s.dir, append(slices.Clone(s.env), "GIT_OPTIONAL_LOCKS=0")
 	out, err := cmd.Output()
+
 	return strings.TrimRight(string(out), "\n"), err
 }

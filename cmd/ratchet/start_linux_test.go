@@ -20,12 +20,14 @@ var starts = flag.Int("starts", 2, "starts of each server that TestStartCost com
 // asserts no figure; `make bench` prints them.
 func TestStartCost(t *testing.T) {
 	s := newSite(t)
+
 	empty := filepath.Join(t.TempDir(), "empty")
 	if out, err := exec.Command("go", "build", "-o", empty, "./testdata/emptyserver").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	var ours, theirs []time.Duration
 	var mine, its memory
+
 	for range *starts {
 		d, m := listed(t, s, exec.Command(empty, filepath.Join(t.TempDir(), "db")))
 		theirs, its = append(theirs, d), m
@@ -52,36 +54,45 @@ func (m memory) String() string {
 func listed(t *testing.T, s *site, cmd *exec.Cmd) (took time.Duration, m memory) {
 	t.Helper()
 	cmd.Dir, cmd.Env = s.dir, s.env
+
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
 	began := time.Now()
+
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+
 	defer func() { in.Close(); _ = cmd.Wait() }()
-	fmt.Fprintln(in, `{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"starts","version":"1"}}}`)
+	fmt.Fprintln(in,
+		`{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"starts","version":"1"}}}`)
 	lines := bufio.NewScanner(out)
 	lines.Buffer(nil, 1<<20)
 	lines.Scan()
 	fmt.Fprintln(in, `{"jsonrpc":"2.0","method":"notifications/initialized"}`)
 	fmt.Fprintln(in, `{"jsonrpc":"2.0","id":2,"method":"tools/list"}`)
+
 	if !lines.Scan() || !strings.Contains(lines.Text(), `"tools"`) {
 		t.Fatalf("no tools: %q", lines.Text())
 	}
 	took = time.Since(began)
+
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", cmd.Process.Pid))
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	for line := range strings.Lines(string(status)) {
 		_, _ = fmt.Sscanf(line, "VmRSS: %d kB", &m.all)
 		_, _ = fmt.Sscanf(line, "RssAnon: %d kB", &m.own)
 	}
+
 	return took, m
 }

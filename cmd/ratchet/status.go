@@ -15,13 +15,16 @@ func statusCommand(a *app) *cobra.Command {
 			if watch {
 				return a.watch(cmd.Context())
 			}
+
 			err := a.readLog(cmd, logQuery{View: "brief"})
 			if err == nil && !a.JSON {
 				a.untold(cmd.Context())
 			}
+
 			return err
 		},
 	}
 	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "go on, until Ctrl-C")
+
 	return cmd
 }

@@ -24,17 +24,21 @@ With ID (x7, c1 …) that run alone is stopped, and the loop goes on.`,
 			if err != nil {
 				return err
 			}
+
 			if len(args) == 0 {
 				out, err := l.StopLoop(cmd.Context(), a.by())
 				if err != nil {
 					return err
 				}
+
 				return a.emit(out, func(w io.Writer) { printLoop(w, out) })
 			}
+
 			s, err := l.Stop(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
+
 			return a.emit(s, func(w io.Writer) { fmt.Fprintf(w, "%s %s %s\n", s.Status, s.ID, s.Text) })
 		},
 	}
@@ -47,16 +51,20 @@ func resumeCommand(a *app) *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if !isTerminal(a.Stdin) {
-				return research.Errorf(research.CodeStopped, "a person runs it, in a terminal", "going on after `ratchet stop` is a person's decision")
+				return research.Errorf(research.CodeStopped, "a person runs it, in a terminal",
+					"going on after `ratchet stop` is a person's decision")
 			}
+
 			l, err := a.lab(cmd.Context())
 			if err != nil {
 				return err
 			}
+
 			out, err := l.ResumeLoop(cmd.Context(), a.by())
 			if err != nil {
 				return err
 			}
+
 			return a.emit(out, func(w io.Writer) { printLoop(w, out) })
 		},
 	}
@@ -67,6 +75,7 @@ func (a *app) by() string {
 	if isTerminal(a.Stdin) {
 		return "terminal"
 	}
+
 	return "command"
 }
 
@@ -74,6 +83,7 @@ func printLoop(w io.Writer, out *lab.LoopAnswer) {
 	for _, s := range out.Stopped {
 		fmt.Fprintf(w, "stopped %s %s\n", s.ID, s.Text)
 	}
+
 	already := ""
 	if !out.Changed {
 		already = ", as before"

@@ -23,6 +23,7 @@ func condition(name string) (bool, error) {
 	case "mounts":
 		return exec.Command("unshare", "--mount", "sh", "-c", "mount -t tmpfs none /mnt").Run() == nil, nil
 	}
+
 	return false, fmt.Errorf("unknown condition %q", name)
 }
 
@@ -37,10 +38,12 @@ func isJSON(ts *testscript.TestScript, neg bool, _ []string) {
 // faulty is the binary that can be told to fail: the tag `faults`.
 var faulty = sync.OnceValues(func() (string, error) {
 	path := ratchet + "-faults"
+
 	out, err := exec.Command("go", "build", "-tags", "faults", "-o", path, ".").CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("build the binary: %w\n%s", err, out)
 	}
+
 	return path, nil
 })
 
@@ -67,11 +70,13 @@ var unsettled = regexp.MustCompile(`^([a-z]\d+) running|"id":"([a-z]\d+)".*"stat
 // short. The output is then the last call's.
 func settled(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(ts.Exec(args[0], args[1:]...))
+
 	for range 10 {
 		m := unsettled.FindStringSubmatch(ts.ReadFile("stdout"))
 		if m == nil {
 			return
 		}
+
 		wait := []string{"call", "wait_run", fmt.Sprintf(`{"id": %q, "wait_seconds": 50}`, m[1]+m[2]+m[3])}
 		if args[1] == "--json" {
 			wait = append([]string{"--json"}, wait...)

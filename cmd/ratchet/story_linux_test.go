@@ -51,6 +51,7 @@ func edit(name, text, verdict string) deed {
 			if a.Verdict != verdict || a.Value == nil || *a.Value != float64(len(text)) {
 				return fmt.Errorf("want %s with %d, got %s %s %s", verdict, len(text), a.Status, a.Verdict, a.Reason)
 			}
+
 			return nil
 		}}
 }
@@ -59,11 +60,13 @@ func edit(name, text, verdict string) deed {
 func staged(d deed) deed {
 	before := d.before
 	d.before = func(s *story) { before(s); s.sh("git", "add", "work.txt") }
+
 	return d
 }
 
 func newStory(t *testing.T) *story {
 	t.Helper()
+
 	bin, err := faulty()
 	if err != nil {
 		t.Fatal(err)
@@ -72,7 +75,9 @@ func newStory(t *testing.T) *story {
 	s.env = append(s.env, "RATCHET_FAULT_MET="+s.met())
 	s.write("bench.sh", "grep -q slow built.txt && sleep 0.2\necho METRIC size=$(wc -c < built.txt)\n")
 	s.sh("git", "commit", "-qam", "with a slow spot")
-	s.write("program.md", strings.Replace(repoFiles["program.md"], "run:", "build: cp work.txt built.txt\nrun:", 1)) // the start commit takes it in
+	s.write("program.md", strings.Replace(repoFiles["program.md"], "run:", "build: cp work.txt built.txt\nrun:",
+		1)) // the start commit takes it in
+
 	return s
 }
 
@@ -87,20 +92,25 @@ func (s *story) play(d deed, m moment, how string) error {
 	if d.before != nil {
 		d.before(s)
 	}
+
 	fault := ""
 	if hit {
 		fault = m.fault(how)
 	}
+
 	args, held := d.args, func() error { return nil }
 	if d.tool == "run_experiment" {
 		s.runs++
 	}
+
 	if !hit { // nothing keeps its run from ending, but perhaps a busy machine
 		args = strings.Replace(d.args, ": 2}", ": 50}", 1)
 	}
+
 	if hit && twin && d.tool == "run_experiment" { // its supervisor must acknowledge, and hold what it must
 		args, held = strings.Replace(d.args, `: 2}`, `: 0}`, 1), s.watch()
 	}
+
 	a, err := s.call(fault, d.tool, args)
 	if err == nil && hit && args != d.args {
 		if a.Status != "running" {
@@ -108,23 +118,28 @@ func (s *story) play(d deed, m moment, how string) error {
 		}
 		a, err = s.call("", "wait_run", `{"wait_seconds": 50}`)
 	}
+
 	if err == nil && a.Error == nil && a.Status != "running" {
 		err = d.done(s, a)
 	} else if err == nil {
 		err = fmt.Errorf("%s: %s", d.name, a.text)
 	}
+
 	err = errors.Join(err, held())
 	if err != nil && (!hit || twin) {
 		return err
 	}
+
 	if err != nil {
 		if err := s.settle(d); err != nil {
 			return fmt.Errorf("%s was hit (%w) and then: %w", d.name, err, err)
 		}
 	}
+
 	if last := d.name == deeds[len(deeds)-1].name; hit || last {
 		return s.sound(twin, twin || last)
 	}
+
 	return nil
 }
 
@@ -132,29 +147,35 @@ func (s *story) play(d deed, m moment, how string) error {
 // that must be one of the refusals that say so.
 func (s *story) settle(d deed) error {
 	var said []string
+
 	for range 6 {
 		if d.tool == "run_experiment" {
 			a, err := s.call("", "wait_run", `{"wait_seconds": 50}`)
 			if err != nil {
 				return err
 			}
+
 			if a.Error == nil && d.done(s, a) == nil {
 				return nil
 			}
 			said = append(said, a.text)
 		}
+
 		a, err := s.call("", d.tool, d.args)
 		if err != nil {
 			return err
 		}
+
 		if a.Error == nil && d.done(s, a) == nil {
 			return nil
 		}
+
 		said = append(said, a.text)
 		if a.Error != nil && !slices.Contains([]string{"busy", "unresolved", "conflict"}, a.Error.Code) {
 			break
 		}
 	}
+
 	return fmt.Errorf("repeated, it says %q", said)
 }
 
@@ -165,13 +186,16 @@ func (s *story) call(fault, tool, args string) (answer, error) {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, s.bin, "call", "--json", tool, args)
 	var out, said bytes.Buffer
+
 	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = s.dir, append(slices.Clone(s.env), "RATCHET_FAULT="+fault), &out, &said
 	err := cmd.Run()
+
 	var a answer
 	if jerr := json.Unmarshal(out.Bytes(), &a); jerr != nil {
 		return a, fmt.Errorf("%s: %v: %s", tool, err, said.String())
 	}
 	a.text = out.String()
+
 	return a, nil
 }
 
@@ -179,17 +203,21 @@ func (s *story) call(fault, tool, args string) (answer, error) {
 // The function that it returns says which were not.
 func (s *story) watch() func() error {
 	jobs := filepath.Join(s.dir, ".git", "ratchet", "jobs")
-	missing := map[string]string{"job": filepath.Join(jobs, fmt.Sprint("shrink.x", s.runs)), "turn": filepath.Join(jobs, "shrink.turn"),
-		"slot": filepath.Join(filepath.Dir(s.dir), "home", ".locks", "measure.0")}
+	missing := map[string]string{"job": filepath.Join(jobs, fmt.Sprint("shrink.x", s.runs)),
+		"turn": filepath.Join(jobs, "shrink.turn"), "slot": filepath.Join(filepath.Dir(s.dir), "home", ".locks",
+			"measure.0")}
+
 	stop, ended := make(chan bool), make(chan bool)
 	go func() {
 		defer close(ended)
+
 		for len(missing) > 0 {
 			for name, path := range missing {
 				if held, err := sandbox.Locked(path); err == nil && held {
 					delete(missing, name)
 				}
 			}
+
 			select {
 			case <-stop:
 				return
@@ -197,12 +225,15 @@ func (s *story) watch() func() error {
 			}
 		}
 	}()
+
 	return func() error {
 		close(stop)
 		<-ended
+
 		if len(missing) > 0 {
 			return fmt.Errorf("nobody held the lock of the %v", missing)
 		}
+
 		return nil
 	}
 }
@@ -212,10 +243,12 @@ func (s *story) calibrated(a answer) error {
 	if a.ID == "" {
 		return nil
 	}
+
 	w, err := s.call("", "wait_run", `{"id": "`+a.ID+`", "wait_seconds": 50}`)
 	if err == nil && (w.Error != nil || w.Status != "done" || w.Value == nil) {
 		err = fmt.Errorf("the calibration: %s", w.text)
 	}
+
 	return err
 }
 
@@ -224,6 +257,7 @@ func (s *story) kept(a answer) error {
 	if s.text = s.read("work.txt"); err != nil || text+"\n" != s.text {
 		return fmt.Errorf("kept %q, the checkout has %q: %v", text, s.text, err)
 	}
+
 	return nil
 }
 
@@ -231,8 +265,11 @@ func (s *story) reverted(answer) error {
 	if now := s.read("work.txt"); now != s.text {
 		return fmt.Errorf("the file holds %q after the revert, not %q", now, s.text)
 	}
-	if log, err := os.ReadFile(filepath.Join(s.dir, ".git", "ratchet", "ledger.db")); err != nil || !bytes.Contains(log, []byte("longer is not shorter")) {
+
+	if log, err := os.ReadFile(filepath.Join(s.dir, ".git", "ratchet", "ledger.db")); err != nil || !bytes.Contains(log,
+		[]byte("longer is not shorter")) {
 		return fmt.Errorf("the lesson is not in the ledger: %v", err)
 	}
+
 	return nil
 }

@@ -23,11 +23,13 @@ func superviseCommand(a *app) *cobra.Command {
 			if os.Getenv("GOGC") == "" { // it lives for one job and leaves little: most end before they would collect
 				debug.SetGCPercent(400)
 			}
+
 			l, err := a.labFor(cmd.Context(), lab.Client{Name: "supervisor", Version: a.Version})
 			if err == nil {
 				err = l.Supervise(cmd.Context(), campaign, job)
 			}
 			sandbox.Ready(err) // a refusal; after an acknowledgement it does nothing
+
 			return err
 		},
 	}
@@ -35,5 +37,6 @@ func superviseCommand(a *app) *cobra.Command {
 	cmd.Flags().StringVar(&job, "job", "", "the job's id")
 	cmd.Flags().StringVar(&a.gitDir, "git-dir", "", "the checkout's git directory, with --common-dir: git is not asked")
 	cmd.Flags().StringVar(&a.commonDir, "common-dir", "", "the git directory that all checkouts share")
+
 	return cmd
 }

@@ -33,13 +33,16 @@ func (a *app) people() (view, bool, error) {
 	switch a.Color {
 	case "", colorAuto, colorAlways, colorNever:
 	default:
-		return view{}, false, research.Errorf(research.CodeBadArgument, "say auto, always or never", "--color %q is none of these", a.Color)
+		return view{}, false, research.Errorf(research.CodeBadArgument, "say auto, always or never",
+			"--color %q is none of these", a.Color)
 	}
 	width := terminalWidth(a.Stdout)
+
 	forced := a.Color == colorAlways || a.auto() && os.Getenv("NO_COLOR") == "" && on("CLICOLOR_FORCE")
 	if a.JSON || width == 0 && !forced {
 		return view{}, false, nil
 	}
+
 	v := view{width: width, pen: screen.Pen{On: forced || width > 0 && a.Color != colorNever && coloured()}}
 	if width == 0 {
 		v.width = plainWidth
@@ -47,6 +50,7 @@ func (a *app) people() (view, bool, error) {
 			v.width = n
 		}
 	}
+
 	return v, true, nil
 }
 
@@ -75,12 +79,15 @@ func terminalSize(w any) (width, height int) {
 	if !ok || !term.IsTerminal(int(f.Fd())) {
 		return 0, 0
 	}
+
 	width, height, err := term.GetSize(int(f.Fd()))
 	if err != nil || width < 1 {
 		width = plainWidth
 	}
+
 	if err != nil || height < 1 { // a terminal may know the one and not the other
 		height = 24
 	}
+
 	return width, height
 }

@@ -35,10 +35,13 @@ func tokenCommand(a *app) *cobra.Command {
 			RunE: func(*cobra.Command, []string) error { return a.listTokens() },
 		},
 		&cobra.Command{
-			Use: "revoke NAME", Short: "remove a token; a server that runs refuses it from now on", Args: cobra.ExactArgs(1),
-			RunE: func(_ *cobra.Command, args []string) error { return a.revokeToken(args[0]) },
+			Use: "revoke NAME", Short: "remove a token; a server that runs refuses it from now on",
+			Args: cobra.ExactArgs(1), RunE: func(_ *cobra.Command, args []string) error {
+				return a.revokeToken(args[0])
+			},
 		},
 	)
+
 	return cmd
 }
 
@@ -48,9 +51,11 @@ func openTokens() (*server.Tokens, error) {
 	if !filepath.IsAbs(dir) {
 		var err error
 		if dir, err = os.UserConfigDir(); err != nil {
-			return nil, research.Errorf(research.CodeUnsupported, "set HOME or XDG_CONFIG_HOME", "there is no folder for the user's configuration: %w", err)
+			return nil, research.Errorf(research.CodeUnsupported, "set HOME or XDG_CONFIG_HOME",
+				"there is no folder for the user's configuration: %w", err)
 		}
 	}
+
 	return server.OpenTokens(filepath.Join(dir, "ratchet", "tokens.json")), nil
 }
 
@@ -63,27 +68,34 @@ type madeToken struct {
 
 func (a *app) addToken(name string, role server.Role) error {
 	if role == server.RolePerson && !isTerminal(a.Stdin) { // an agent's shell must not get one by accident, as in ui
-		return research.Errorf(research.CodeBadArgument, "run it yourself, in a terminal", "a person's token steers: making one is a person's decision")
+		return research.Errorf(research.CodeBadArgument, "run it yourself, in a terminal",
+			"a person's token steers: making one is a person's decision")
 	}
+
 	tokens, err := openTokens()
 	if err != nil {
 		return err
 	}
+
 	token, err := tokens.Add(name, role)
 	if err != nil {
 		return err
 	}
+
 	return a.emit(madeToken{name, token, role}, func(w io.Writer) {
 		fmt.Fprintf(w, "the token %s, shown only now:\n  %s\n", name, token)
+
 		if role == server.RoleAgent {
 			fmt.Fprintln(w, "clients send it as a header: Authorization: Bearer TOKEN")
 			return
 		}
+
 		what := "it looks on and can't steer"
 		if role == server.RolePerson {
 			what = "it steers too: it can accept contracts and override verdicts"
 		}
-		fmt.Fprintf(w, "the link for a browser (%s), with the address that `ratchet serve` prints:\n  http://127.0.0.1:7447/ui/#token=%s\n", what, token)
+		fmt.Fprintf(w,
+			"the link for a browser (%s), with the address that `ratchet serve` prints:\n  http://127.0.0.1:7447/ui/#token=%s\n", what, token)
 	})
 }
 
@@ -99,18 +111,22 @@ func (a *app) listTokens() error {
 	if err != nil {
 		return err
 	}
+
 	list, err := tokens.List()
 	if err != nil {
 		return err
 	}
+
 	out := make([]shownToken, len(list))
 	for i, t := range list {
 		out[i] = shownToken{t.Name, t.Created, cmp.Or(t.Role, server.RoleAgent)}
 	}
+
 	return a.emit(out, func(w io.Writer) {
 		for _, t := range out {
 			fmt.Fprintf(w, "%-32s  added %s  %s\n", t.Name, t.Created.Format("2006-01-02 15:04"), t.Role)
 		}
+
 		if len(out) == 0 {
 			fmt.Fprintln(w, "no tokens; `ratchet token add NAME` makes one")
 		}
@@ -122,8 +138,11 @@ func (a *app) revokeToken(name string) error {
 	if err != nil {
 		return err
 	}
+
 	if err := tokens.Revoke(name); err != nil {
 		return err
 	}
-	return a.emit(map[string]string{"revoked": name}, func(w io.Writer) { fmt.Fprintf(w, "the token %s is revoked\n", name) })
+
+	return a.emit(map[string]string{"revoked": name},
+		func(w io.Writer) { fmt.Fprintf(w, "the token %s is revoked\n", name) })
 }

@@ -39,44 +39,55 @@ func uiCommand(a *app) *cobra.Command {
 	f.StringVar(&u.listen, "listen", "127.0.0.1:0", "address and port on this machine; port 0 takes a free one")
 	f.BoolVar(&u.noOpen, "no-open", false, "only print the link")
 	f.BoolVar(&u.readOnly, "read-only", false, "the link looks on, and can't steer (without a terminal it never can)")
+
 	return cmd
 }
 
 // ui serves the dashboard until ctx is done.
 func (a *app) ui(ctx context.Context, u looking) error {
 	if addr, err := net.ResolveTCPAddr("tcp", u.listen); err != nil || !addr.IP.IsLoopback() {
-		return research.Errorf(research.CodeBadArgument, "use 127.0.0.1:PORT; for other machines there is `ratchet serve`, with TLS", "--listen %s is no address of this machine alone", u.listen)
+		return research.Errorf(research.CodeBadArgument,
+			"use 127.0.0.1:PORT; for other machines there is `ratchet serve`, with TLS",
+			"--listen %s is no address of this machine alone", u.listen)
 	}
 	s := serving{listen: u.listen}
+
 	roots, err := a.servedRoots(ctx, s)
 	if err != nil {
 		return err
 	}
+
 	role, can := server.RolePerson, "it steers: whoever has it can do what only a person may"
 	if u.readOnly || !isTerminal(a.Stdin) { // an agent's shell must not get a person's token by accident
 		role, can = server.RoleRead, "it looks on and can't steer"
 	}
 	tokens := server.OpenTokens("") // of this process only
+
 	token, err := tokens.Add("ui", role)
 	if err != nil {
 		return err
 	}
+
 	h, err := a.newHTTP(s, roots, tokens, nil)
 	if err != nil {
 		return err
 	}
+
 	l, err := s.open()
 	if err != nil {
 		return err
 	}
 	defer l.Close()
 	link := fmt.Sprintf("http://%s/ui/#token=%s&repo=%s", l.Addr(), token, url.QueryEscape(roots[0]))
+
 	err = a.emit(map[string]string{"url": link, "role": string(role)}, func(w io.Writer) {
-		fmt.Fprintf(w, "the dashboard of %s (%s):\n  %s\nit ends with Ctrl-C, and the link with it; runs go on\n", roots[0], can, link)
+		fmt.Fprintf(w, "the dashboard of %s (%s):\n  %s\nit ends with Ctrl-C, and the link with it; runs go on\n",
+			roots[0], can, link)
 	})
 	if err != nil {
 		return err
 	}
+
 	if !u.noOpen && isTerminal(a.Stdin) {
 		close, err := browse(link)
 		if err != nil {
@@ -84,6 +95,7 @@ func (a *app) ui(ctx context.Context, u looking) error {
 		}
 		defer close()
 	}
+
 	return h.Serve(ctx, l)
 }
 
@@ -96,20 +108,24 @@ func browse(link string) (remove func(), err error) {
 	}
 	remove = func() { _ = os.RemoveAll(dir) }
 	file := filepath.Join(dir, "dashboard.html")
+
 	text := fmt.Sprintf("<!doctype html><meta charset=\"utf-8\"><meta http-equiv=\"refresh\" content=\"0; url=%[1]s\"><a href=\"%[1]s\">the dashboard</a>\n", html.EscapeString(link))
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		return remove, err
 	}
 	argv := []string{"xdg-open", file}
+
 	switch runtime.GOOS {
 	case "darwin":
 		argv[0] = "open"
 	case "windows":
 		argv = []string{"rundll32", "url.dll,FileProtocolHandler", file}
 	}
+
 	cmd := exec.Command(argv[0], argv[1:]...)
 	if err := cmd.Start(); err != nil {
 		return remove, err
 	}
+
 	return remove, cmd.Process.Release()
 }

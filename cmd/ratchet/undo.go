@@ -17,12 +17,15 @@ func undoCommand(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
+
 			u, err := l.Undo(cmd.Context())
 			if err != nil {
 				return err
 			}
+
 			return a.emit(u, func(w io.Writer) {
 				fmt.Fprintf(w, "experiment %d is undone by commit %s\n", u.Experiment, u.Commit)
+
 				for _, n := range u.Notes {
 					fmt.Fprintln(w, n)
 				}

@@ -23,40 +23,48 @@ func verifyCommand(a *app) *cobra.Command {
 			if file != "" {
 				return a.verifyFile(file)
 			}
+
 			l, err := a.lab(cmd.Context())
 			if err != nil {
 				return err
 			}
+
 			if rebuild {
 				if err := l.Ledger().Rebuild(cmd.Context()); err != nil {
 					return err
 				}
 			}
+
 			report, err := l.Ledger().Verify(cmd.Context())
 			if err == nil && recompute {
 				err = recomputed(cmd.Context(), l.Ledger())
 			}
+
 			if err != nil {
 				return err
 			}
+
 			return a.emit(report, func(w io.Writer) {
 				if report.Records == 0 {
 					fmt.Fprintln(w, "no ledger here yet: it begins with the first campaign")
 					return
 				}
-				fmt.Fprintf(w, "the ledger is whole: %d records, campaigns: %d, head %.12s, anchored at record %d, %d index entries agree\n",
-					report.Records, report.Campaigns, report.Head, report.Anchor, report.Indexed)
+				fmt.Fprintf(w,
+					"the ledger is whole: %d records, campaigns: %d, head %.12s, anchored at record %d, %d index entries agree\n", report.Records, report.Campaigns, report.Head, report.Anchor, report.Indexed)
+
 				if recompute {
 					fmt.Fprintln(w, "every verdict follows from its runs")
 				}
 			})
 		},
 	}
-	cmd.Flags().StringVar(&file, "file", "", "check the records of an exported file (jsonl) instead, from the file alone")
+	cmd.Flags().StringVar(&file, "file", "",
+		"check the records of an exported file (jsonl) instead, from the file alone")
 	cmd.Flags().BoolVar(&rebuild, "rebuild", false, "first derive the indexes anew from the records")
 	cmd.Flags().BoolVar(&recompute, "recompute", false, "also derive every verdict again from its runs")
 	cmd.MarkFlagsMutuallyExclusive("file", "rebuild")
 	cmd.MarkFlagsMutuallyExclusive("file", "recompute")
+
 	return cmd
 }
 
@@ -64,15 +72,19 @@ func verifyCommand(a *app) *cobra.Command {
 func (a *app) verifyFile(name string) error {
 	f, err := os.Open(name)
 	if err != nil {
-		return research.Errorf(research.CodeBadArgument, "name a file that `ratchet export` wrote", "can't read it: %w", err)
+		return research.Errorf(research.CodeBadArgument, "name a file that `ratchet export` wrote", "can't read it: %w",
+			err)
 	}
 	defer f.Close()
+
 	c, err := ledger.CheckChain(f)
 	if err != nil {
 		return err
 	}
+
 	return a.emit(c, func(w io.Writer) {
 		fmt.Fprintf(w, "the file is whole: %d records, %d to %d, head %.12s", c.Records, c.From, c.To, c.Head)
+
 		if c.Gaps > 0 {
 			fmt.Fprintf(w, "; records are left out at %d places, so the chain is broken there", c.Gaps)
 		}
@@ -89,12 +101,15 @@ func recomputed(ctx context.Context, l *ledger.Ledger) error {
 				if !yield(r) {
 					return ledger.ErrStop
 				}
+
 				return nil
 			})
 		})
+
 		if failed != nil {
 			return failed
 		}
+
 		return err
 	})
 }

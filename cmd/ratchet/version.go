@@ -36,10 +36,12 @@ type library struct {
 func buildOf(said built, info *debug.BuildInfo) built {
 	b := said
 	b.Go, b.Platform = runtime.Version(), runtime.GOOS+"/"+runtime.GOARCH
+
 	b.Modified = strings.HasSuffix(b.Version, "-dirty")
 	if info == nil {
 		return b
 	}
+
 	for _, s := range info.Settings {
 		switch s.Key {
 		case "vcs.revision":
@@ -52,6 +54,7 @@ func buildOf(said built, info *debug.BuildInfo) built {
 			b.Cgo = s.Value == "1"
 		}
 	}
+
 	for _, d := range info.Deps {
 		if d.Replace != nil {
 			d = d.Replace
@@ -59,6 +62,7 @@ func buildOf(said built, info *debug.BuildInfo) built {
 		b.Libraries = append(b.Libraries, library{d.Path, d.Version})
 	}
 	slices.SortFunc(b.Libraries, func(a, c library) int { return cmp.Compare(a.Module, c.Module) })
+
 	return b
 }
 
@@ -68,9 +72,11 @@ func versionOf(said string) string {
 	if said != "" {
 		return said
 	}
+
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
 		return info.Main.Version
 	}
+
 	return "devel"
 }
 
@@ -82,6 +88,7 @@ func versionCommand(a *app) *cobra.Command {
 		RunE: func(*cobra.Command, []string) error {
 			info, _ := debug.ReadBuildInfo()
 			b := buildOf(built{Version: a.Version, Commit: a.Commit, Date: a.Date}, info)
+
 			return a.emit(b, func(w io.Writer) { printBuilt(w, b) })
 		},
 	}
@@ -92,14 +99,17 @@ func printBuilt(w io.Writer, b built) {
 	if b.Date != "" {
 		commit += ", " + b.Date
 	}
+
 	if b.Modified {
 		commit += ", modified"
 	}
+
 	gpus := "GPUs can be leased"
 	if !b.Cgo || runtime.GOOS != "linux" {
 		gpus = "built without cgo: no GPU can be leased"
 	}
 	fmt.Fprintf(w, "ratchet %s\ncommit   %s\nbuilt    by %s for %s; %s\n", b.Version, commit, b.Go, b.Platform, gpus)
+
 	for i, l := range b.Libraries {
 		head := ""
 		if i == 0 {

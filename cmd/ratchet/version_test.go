@@ -17,13 +17,16 @@ type told struct {
 
 func versionTold(t *testing.T, binary string) (v told) {
 	t.Helper()
+
 	out, err := exec.CommandContext(t.Context(), binary, "version", "--json").Output()
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	if err := json.Unmarshal(out, &v); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
+
 	return v
 }
 
@@ -31,21 +34,27 @@ func versionTold(t *testing.T, binary string) (v told) {
 // toolchain recorded.
 func TestVersionIsWhatTheLinkerWasTold(t *testing.T) {
 	binary := filepath.Join(t.TempDir(), "ratchet")
-	build := exec.CommandContext(t.Context(), "go", "build", "-ldflags", "-X main.version=v1.2.3-dirty -X main.commit=abc -X main.date=2026-01-02T03:04:05Z", "-o", binary, ".")
+
+	build := exec.CommandContext(t.Context(), "go", "build", "-ldflags",
+		"-X main.version=v1.2.3-dirty -X main.commit=abc -X main.date=2026-01-02T03:04:05Z", "-o", binary, ".")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
+
 	v := versionTold(t, binary)
 	if v.Version != "v1.2.3-dirty" || v.Commit != "abc" || v.Date != "2026-01-02T03:04:05Z" || !v.Modified {
 		t.Errorf("it says %+v", v)
 	}
+
 	if !strings.HasPrefix(v.Go, "go1.") || !strings.Contains(v.Platform, "/") {
 		t.Errorf("go %q, platform %q", v.Go, v.Platform)
 	}
+
 	libraries := map[string]string{}
 	for _, l := range v.Libraries {
 		libraries[l.Module] = l.Version
 	}
+
 	for _, module := range []string{"github.com/mark3labs/mcp-go", "go.etcd.io/bbolt", "github.com/go-git/go-git/v5"} {
 		if !strings.HasPrefix(libraries[module], "v") {
 			t.Errorf("%s: version %q", module, libraries[module])

@@ -31,23 +31,28 @@ func (a *app) watch(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+
 	l, err := a.lab(ctx)
 	if err != nil {
 		return err
 	}
+
 	w := &watching{app: a, lab: l}
 	if _, height := terminalSize(a.Stdout); person && height > 0 && os.Getenv("TERM") != "dumb" {
 		w.screen = &altScreen{out: a.Stdout}
 		defer w.leave()
 	}
+
 	for {
 		wait, err := w.look(ctx)
 		if ctx.Err() != nil {
 			return nil
 		}
+
 		if err != nil {
 			return err
 		}
+
 		if err := w.pause(ctx, wait); err != nil {
 			return nil
 		}
@@ -71,23 +76,29 @@ func (w *watching) look(ctx context.Context) (time.Duration, error) {
 	if w.stamp, err = w.lab.Ledger().Stamp(); err != nil {
 		return 0, err
 	}
+
 	if w.brief, err = w.lab.Brief(ctx); err != nil {
 		return 0, err
 	}
+
 	wait := time.Duration(0)
 	if len(w.brief.Running) > 0 {
 		wait = watchTicks
 	}
+
 	if w.screen == nil {
 		return wait, w.print()
 	}
+
 	v, _, err := w.people()
 	if err != nil {
 		return 0, err
 	}
 	_, height := terminalSize(w.Stdout)
-	head := v.pen.Paint(screen.Faint, screen.Cut("ratchet status --watch, "+time.Now().Format("15:04:05")+"; Ctrl-C ends it, the campaign goes on", v.width))
+	head := v.pen.Paint(screen.Faint, screen.Cut("ratchet status --watch, "+time.Now().Format("15:04:05")+
+		"; Ctrl-C ends it, the campaign goes on", v.width))
 	w.screen.draw(append([]string{head, ""}, v.status(w.brief)...), v.width, height)
+
 	return wait, nil
 }
 
@@ -98,43 +109,52 @@ func (w *watching) print() error {
 	if line == w.last {
 		return nil
 	}
+
 	w.last = line
 	if !w.JSON {
 		_, err := fmt.Fprintln(w.Stdout, line)
 		return err
 	}
 	var one strings.Builder
+
 	enc := json.NewEncoder(&one)
 	if err := enc.Encode(json.RawMessage(tools.RenderBrief(w.brief).Structured)); err != nil {
 		return err
 	}
 	_, err := io.WriteString(w.Stdout, one.String())
+
 	return err
 }
 
 // watchLine is a campaign in one line.
 func watchLine(b *lab.Brief) string {
 	f := tools.FactsOfBrief(b)
+
 	parts := []string{tools.Line(b.Campaign.Name), f.Counts}
 	if f.Best != "" {
 		parts = append(parts, "best "+f.Best)
 	}
+
 	if b.Standing != "" {
 		parts = append(parts, tools.Line(b.Standing))
 	}
+
 	for _, j := range b.Running {
 		parts = append(parts, fmt.Sprintf("running %s, %s", j.ID, tools.Line(j.Phase)))
 	}
+
 	switch {
 	case b.Campaign.Ended != "":
 		parts = append(parts, "ended: "+tools.Line(b.Campaign.Ended))
 	case f.Rests != "":
 		parts = append(parts, "rests")
 	}
+
 	if len(b.Recent) > 0 && b.Recent[0].Status != research.Running {
 		x := tools.FactsOfRow(&b.Recent[0])
 		parts = append(parts, strings.TrimSpace(fmt.Sprintf("last x%d %s %s", b.Recent[0].N, x.Verdict, x.Status)))
 	}
+
 	return strings.Join(parts, " · ")
 }
 
@@ -145,12 +165,15 @@ func (w *watching) pause(ctx context.Context, wait time.Duration) error {
 		signal.Notify(resized, resizeSignal)
 		defer signal.Stop(resized)
 	}
+
 	var late <-chan time.Time
 	if wait > 0 {
 		late = time.After(wait)
 	}
+
 	tick := time.NewTicker(watchLooks)
 	defer tick.Stop()
+
 	for {
 		select {
 		case <-ctx.Done():
@@ -170,6 +193,7 @@ func (w *watching) pause(ctx context.Context, wait time.Duration) error {
 // leave gives the terminal back as it was, with the last picture on it.
 func (w *watching) leave() {
 	w.screen.leave()
+
 	if v, person, err := w.people(); person && err == nil && w.brief != nil {
 		fmt.Fprintln(w.Stdout, strings.Join(v.status(w.brief), "\n"))
 	}
@@ -190,13 +214,16 @@ func (s *altScreen) draw(lines []string, width, height int) {
 		fmt.Fprint(out, "\x1b[?1049h\x1b[?25l") // the other screen, without a cursor
 	}
 	fmt.Fprint(out, "\x1b[H")
+
 	if len(lines) > height {
 		lines = lines[:height]
 	}
+
 	for i, line := range lines {
 		if i > 0 {
 			fmt.Fprint(out, "\r\n")
 		}
+
 		if screen.Width(line) > width {
 			line = screen.Cut(line, width)
 			if strings.Contains(line, "\x1b") {

@@ -18,27 +18,35 @@ func writeFile(path string, b []byte) error {
 	if to, err := filepath.EvalSymlinks(path); err == nil {
 		at = to
 	}
+
 	if info, err := os.Stat(at); err == nil {
 		if info.IsDir() {
 			return unwritable(path, errors.New("it is a folder"))
 		}
+
 		if !info.Mode().IsRegular() {
 			return toldOf(path, os.WriteFile(at, b, 0o666))
 		}
 		mode = info.Mode().Perm()
 	}
-	temp, err := os.OpenFile(filepath.Join(filepath.Dir(at), ".ratchet-"+rand.Text()), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+
+	temp, err := os.OpenFile(filepath.Join(filepath.Dir(at), ".ratchet-"+rand.Text()),
+		os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 	if err != nil {
 		return unwritable(path, err)
 	}
+
 	defer func() { _ = os.Remove(temp.Name()) }()
+
 	_, err = temp.Write(b)
 	if mode != 0 {
 		err = errors.Join(err, temp.Chmod(mode))
 	}
+
 	if err = errors.Join(err, temp.Close()); err != nil {
 		return unwritable(path, err)
 	}
+
 	return toldOf(path, os.Rename(temp.Name(), at))
 }
 
@@ -46,6 +54,7 @@ func toldOf(path string, err error) error {
 	if err == nil {
 		return nil
 	}
+
 	return unwritable(path, err)
 }
 
@@ -53,8 +62,11 @@ func unwritable(path string, err error) error {
 	if e := new(fs.PathError); errors.As(err, &e) {
 		err = e.Err
 	}
+
 	if e := new(os.LinkError); errors.As(err, &e) {
 		err = e.Err
 	}
-	return research.Errorf(research.CodeStorage, "name a file in a folder that you may write to", "write %s: %w", path, err)
+
+	return research.Errorf(research.CodeStorage, "name a file in a folder that you may write to", "write %s: %w", path,
+		err)
 }

@@ -27,22 +27,27 @@ const logFrom = 20
 func extent(a Axis, must []float64, may []Point, ticks int) span {
 	must = finite(append(slices.Clone(must), a.Include...))
 	lows, mids, highs := ends(may)
+
 	all := slices.Concat(must, lows, mids, highs)
 	if len(all) == 0 {
 		all = []float64{0, 1}
 	}
 	lo, hi := slices.Min(all), slices.Max(all)
+
 	l, h := lo, hi
 	if a.Robust && len(lows) > 0 && len(highs) > 0 {
 		l, h = bulk(must, lows, highs)
 	}
+
 	if a.Log && lo > 0 && h/l > logFrom {
 		s := span{lo: math.Log10(lo), hi: math.Log10(hi), unit: a.Unit, log: true}
 		air := (s.hi - s.lo) / 20
 		s.lo, s.hi = s.lo-air, s.hi+air
 		s.decades(ticks)
+
 		return s
 	}
+
 	lo, hi = near(all, l, h, len(lows))
 	if !(hi-lo > math.Max(math.Abs(lo), math.Abs(hi))*1e-12) { // one value, or as good as one
 		d := math.Abs(lo) * .05
@@ -57,6 +62,7 @@ func extent(a Axis, must []float64, may []Point, ticks int) span {
 	air := hi/16 - lo/16
 	s := span{lo: lo - air, hi: hi + air, unit: a.Unit}
 	s.tick(ticks)
+
 	return s
 }
 
@@ -70,14 +76,17 @@ const enough = 20
 func bulk(must, lows, highs []float64) (lo, hi float64) {
 	slices.Sort(lows)
 	slices.Sort(highs)
+
 	aside := 10
 	if len(lows) < enough {
 		aside = 4
 	}
+
 	lo, hi = lows[len(lows)/aside], highs[len(highs)-1-len(highs)/aside]
 	for _, v := range must {
 		lo, hi = min(lo, v), max(hi, v)
 	}
+
 	return lo, hi
 }
 
@@ -95,12 +104,14 @@ func near(all []float64, l, h float64, n int) (lo, hi float64) {
 		wide = 2
 	}
 	reach := math.Max(wide*h-wide*l, math.Max(math.Abs(l), math.Abs(h))*1e-9)
+
 	lo, hi = l, h
 	for _, v := range all {
 		if v >= l-reach && v <= h+reach {
 			lo, hi = min(lo, v), max(hi, v)
 		}
 	}
+
 	return lo, hi
 }
 
@@ -114,6 +125,7 @@ func ends(points []Point) (lows, mids, highs []float64) {
 			lows, highs = append(lows, pt.Y), append(highs, pt.Y)
 		}
 	}
+
 	return finite(lows), finite(mids), finite(highs)
 }
 
@@ -124,18 +136,21 @@ func finite(vs []float64) []float64 {
 // tick chooses about n round numbers within the span.
 func (s *span) tick(n int) {
 	s.per, s.suffix = s.unit.written(s.hi - s.lo)
+
 	step := round((s.hi/float64(n) - s.lo/float64(n)) * s.per)
 	if s.unit == Whole {
 		step = math.Max(1, step)
 	}
 	s.places = decimals(step)
 	step /= s.per
+
 	first := math.Ceil(s.lo / step)
 	for i := 0.0; i < 40; i++ {
 		v := (first + i) * step
 		if v > s.hi || step == 0 || math.IsInf(v, 0) {
 			break
 		}
+
 		if v == 0 {
 			v = 0 // not -0
 		}
@@ -158,6 +173,7 @@ func (u Unit) written(reach float64) (per float64, suffix string) {
 	case reach > 100:
 		return 1. / 24, " d"
 	}
+
 	return 1, " h"
 }
 
@@ -165,10 +181,12 @@ func (u Unit) written(reach float64) (per float64, suffix string) {
 // between where there is room.
 func (s *span) decades(n int) {
 	every := max(1, int(math.Ceil((s.hi-s.lo)/float64(n))))
+
 	between := []float64{1}
 	if s.hi-s.lo < float64(n)/2 {
 		between = []float64{1, 2, 5}
 	}
+
 	for e := int(math.Floor(s.lo)) / every * every; float64(e) <= s.hi; e += every {
 		for _, m := range between {
 			if v := m * math.Pow(10, float64(e)); math.Log10(v) >= s.lo && math.Log10(v) <= s.hi {
@@ -186,6 +204,7 @@ func round(v float64) float64 {
 			return m * p
 		}
 	}
+
 	return 10 * p
 }
 
@@ -202,6 +221,7 @@ func (s span) at(v float64) (share float64, in bool) {
 		v = math.Log10(v)
 	}
 	share = (v/2 - s.lo/2) / (s.hi/2 - s.lo/2)
+
 	return min(max(share, 0), 1), share >= -1e-9 && share <= 1+1e-9
 }
 
@@ -211,10 +231,12 @@ func (s span) write(v float64) string {
 		return strings.Replace(strconv.FormatFloat(v, 'g', 6, 64), "e+", "e", 1)
 	}
 	v *= s.per
+
 	big := math.Max(math.Abs(s.lo), math.Abs(s.hi)) * s.per
 	if v != 0 && (big >= 1e7 || s.places > 6) {
 		return strings.Replace(strconv.FormatFloat(v, 'g', digits(v, s.places), 64), "e+", "e", 1) + s.suffix
 	}
+
 	return strconv.FormatFloat(v, 'f', s.places, 64) + s.suffix
 }
 
@@ -223,9 +245,11 @@ func (s span) exact(v float64) string {
 	if !s.log {
 		v *= s.per
 	}
+
 	if math.Abs(v) >= 1e7 || v != 0 && math.Abs(v) < 1e-4 {
 		return strings.Replace(strconv.FormatFloat(v, 'g', 4, 64), "e+", "e", 1) + s.suffix
 	}
+
 	return strconv.FormatFloat(v, 'f', max(0, 3-len(strconv.Itoa(int(math.Abs(v))))), 64) + s.suffix
 }
 

@@ -11,20 +11,24 @@ func (p *pen) bars(q Panel, b box) {
 			most = math.Max(most, r.Whole)
 		}
 	}
+
 	if most <= 0 {
 		most = 1
 	}
 	c := box{edge + name + 10, b.top + 24, b.right - edge - 210, b.bottom - 10}
 	p.text(p.fit(q.Title, textSize, width-2*edge), edge, b.top+10, textSize, 0, p.p.muted)
+
 	step := math.Min(barHigh, (c.bottom-c.top)/float64(len(q.Bars)))
 	for i, r := range q.Bars {
 		y := c.top + step*float64(i)
 		thick := step * .62
 		mid := y + step/2
 		p.text(p.fit(r.Name, textSize, 170), c.left-10, mid+4, textSize, 1, p.p.text)
+
 		whole, part := 0.0, 0.0
 		if finite2(r.Whole, r.Part) {
-			whole, part = max(r.Whole, 0)/most*(c.right-c.left), min(max(r.Part, 0), max(r.Whole, 0))/most*(c.right-c.left)
+			whole, part = max(r.Whole, 0)/most*(c.right-c.left), min(max(r.Part, 0),
+				max(r.Whole, 0))/most*(c.right-c.left)
 		}
 		p.rect(box{c.left, mid - thick/2, c.left + whole, mid + thick/2}, with(p.p.colours[Grey], 90))
 		p.rect(box{c.left, mid - thick/2, c.left + part, mid + thick/2}, p.p.colours[Green])

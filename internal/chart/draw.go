@@ -25,15 +25,19 @@ func Draw(f Figure, o Options) ([]byte, error) {
 	if o.Width == 0 {
 		o.Width = width
 	}
+
 	if o.Width < 400 || o.Width > 3200 {
 		return nil, fmt.Errorf("draw: a width of %d pixels: 400 to 3200 can be drawn", o.Width)
 	}
+
 	if o.Theme == "" {
 		o.Theme = Light
 	}
+
 	if o.Theme != Light && o.Theme != Dark {
 		return nil, fmt.Errorf("draw: the theme %q is none of light and dark", o.Theme)
 	}
+
 	provide := chartdraw.PNG
 	switch o.Format {
 	case SVG:
@@ -55,13 +59,16 @@ func Draw(f Figure, o Options) ([]byte, error) {
 	p := &pen{r: provide(o.Width, int(math.Round(height*scale))), scale: scale, p: paletteOf(o.Theme), slack: slack}
 	p.r.SetDPI(72) // a point of text is a pixel
 	p.figure(f, height)
+
 	if o.Format == SVG {
 		var b bytes.Buffer
 		if err := p.r.Save(&b); err != nil {
 			return nil, fmt.Errorf("draw: %w", err)
 		}
+
 		return named(b.Bytes(), f, o.Width, int(math.Round(height*scale))), nil
 	}
+
 	return encode(p.r)
 }
 
@@ -69,6 +76,7 @@ func Draw(f Figure, o Options) ([]byte, error) {
 func named(svg []byte, f Figure, w, h int) []byte {
 	clean := strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(plain(f.Title))
 	svg = bytes.Replace(svg, []byte("<svg "), fmt.Appendf(nil, `<svg width="%d" height="%d" role="img" `, w, h), 1)
+
 	return bytes.Replace(svg, []byte(">"), []byte("><title>"+clean+"</title>"), 1)
 }
 
@@ -76,9 +84,11 @@ func panelsHeight(f Figure) float64 {
 	if len(f.Panels) == 1 && len(f.Panels[0].Bars) > 0 && f.Empty == "" {
 		return math.Min(panelFirst, 40+barHigh*float64(len(f.Panels[0].Bars)))
 	}
+
 	if len(f.Panels) < 2 || f.Empty != "" {
 		return panelFirst
 	}
+
 	return panelNext * float64(len(f.Panels)+1)
 }
 
@@ -86,6 +96,7 @@ func footHeight(f Figure) float64 {
 	if f.Foot == "" {
 		return 8
 	}
+
 	return 26
 }
 
@@ -93,21 +104,26 @@ func (p *pen) figure(f Figure, height float64) {
 	p.rect(box{0, 0, width, height}, p.p.ground)
 	p.line(p.p.frame, 1, .5, .5, width-.5, .5, width-.5, height-.5, .5, height-.5, .5, .5)
 	top := p.head(f)
+
 	bottom := height - footHeight(f)
 	if f.Foot != "" {
 		p.text(p.fit(f.Foot, 11, width-2*edge), edge, height-10, 11, 0, p.p.muted)
 	}
+
 	if f.Empty != "" || len(f.Panels) == 0 {
 		p.text(p.fit(f.Empty, 14, width-4*edge), width/2, (top+bottom)/2, 14, .5, p.p.muted)
 		return
 	}
+
 	shares, margin, room := 0.0, 0.0, bottom-top
 	for _, q := range f.Panels {
 		shares += share(q)
 	}
+
 	for _, q := range f.Panels { // all begin at the same place
 		margin = math.Max(margin, p.margin(q, room*share(q)/shares))
 	}
+
 	for _, q := range f.Panels {
 		h := room * share(q) / shares
 		p.panel(q, box{0, top, width, top + h}, margin)
@@ -119,6 +135,7 @@ func share(q Panel) float64 {
 	if q.Share > 0 {
 		return q.Share
 	}
+
 	return 1
 }
 
@@ -126,25 +143,30 @@ func share(q Panel) float64 {
 func (p *pen) head(f Figure) float64 {
 	y := 28.0
 	p.write(p.fit(f.Title, titleSize*1.06, width-2*edge), edge, y, titleSize, true, p.p.text)
+
 	if f.Subtitle != "" {
 		y += 21
 		p.text(p.fit(f.Subtitle, textSize+1, width-2*edge), edge, y, textSize+1, 0, p.p.muted)
 	}
+
 	if f.Empty != "" {
 		return y + 8
 	}
+
 	return p.legend(f, y+20) + 4
 }
 
 // legend names the series in rows, the first of which is at y.
 func (p *pen) legend(f Figure, y float64) float64 {
 	x, any := float64(edge), false
+
 	for _, q := range f.Panels {
 		for _, s := range q.Series {
 			if s.Name == "" || len(s.Points) == 0 {
 				continue
 			}
 			name := p.fit(s.Name, textSize, 300)
+
 			w := 22 + p.width(name, textSize)*p.slack + 16
 			if any && x+w > width-edge {
 				x, y = edge, y+19
@@ -154,9 +176,11 @@ func (p *pen) legend(f Figure, y float64) float64 {
 			x, any = x+w, true
 		}
 	}
+
 	if !any {
 		return y - 14
 	}
+
 	return y + 6
 }
 

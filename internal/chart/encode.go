@@ -29,6 +29,7 @@ func encode(r chartdraw.Renderer) ([]byte, error) {
 	if err := r.Save(&c); err != nil {
 		return nil, fmt.Errorf("draw: %w", err)
 	}
+
 	counts := map[color.RGBA]int{}
 	for i := 0; i < len(c.img.Pix); i += 4 {
 		counts[pixel(c.img.Pix[i:])]++
@@ -38,6 +39,7 @@ func encode(r chartdraw.Renderer) ([]byte, error) {
 	})
 	var shades color.Palette
 	at := map[color.RGBA]uint8{}
+
 	for i, v := range common {
 		if i < 256 {
 			shades = append(shades, v)
@@ -46,14 +48,17 @@ func encode(r chartdraw.Renderer) ([]byte, error) {
 			at[v] = uint8(shades.Index(v))
 		}
 	}
+
 	small := image.NewPaletted(c.img.Rect, shades)
 	for i := range small.Pix {
 		small.Pix[i] = at[pixel(c.img.Pix[4*i:])]
 	}
+
 	var b bytes.Buffer
 	if err := png.Encode(&b, small); err != nil {
 		return nil, fmt.Errorf("draw: %w", err)
 	}
+
 	return b.Bytes(), nil
 }
 

@@ -11,19 +11,23 @@ func (c *canvas) labels(q Panel) {
 		if s.Kind != Marks || s.Floor {
 			continue
 		}
+
 		for _, pt := range s.Points { // what a label must not cover
 			if _, in := c.y.at(pt.Y); in && pt.finite() && len(c.taken) < 3000 {
 				x, y, r := c.px1(pt.X), c.py(pt.Y), 4.0
 				if s.Shape == Halo {
 					r = 10
 				}
+
 				c.taken = append(c.taken, box{x - r, y - r, x + r, y + r})
 			}
 		}
 	}
+
 	for _, pt := range c.far {
 		c.value(pt)
 	}
+
 	for _, l := range q.Labels {
 		if finite2(l.X, l.Y) {
 			c.label(l)
@@ -34,12 +38,14 @@ func (c *canvas) labels(q Panel) {
 // value writes an arrow's value beside it, where there is room.
 func (c *canvas) value(pt Point) {
 	text := c.y.exact(pt.Y)
+
 	w := c.width(text, labelSize) * c.slack
 	for _, left := range []float64{pt.X + 8, pt.X - 8 - w} {
 		b := box{left - 2, pt.Lo - 6, left + w + 2, pt.Lo + 6}
 		if b.left >= c.left && b.right <= c.right && !c.blocked(b) {
 			c.text(text, left, pt.Lo+4, labelSize, 0, c.p.text)
 			c.taken = append(c.taken, b)
+
 			return
 		}
 	}
@@ -50,18 +56,22 @@ func (c *canvas) label(l Label) {
 	x, y := c.px1(l.X), c.py(l.Y)
 	text := c.fit(l.Text, labelSize, labelWide)
 	w := c.width(text, labelSize) * c.slack
+
 	for _, away := range []float64{10, 22, 36, 52, 70, 90, 112} {
 		for _, down := range []float64{-1, 1} {
 			for _, at := range []float64{0, 1, .5} { // to the right, to the left, in the middle
 				left := x + 6 - at*(w+12)
+
 				base := y + down*away
 				if down > 0 {
 					base += 8
 				}
+
 				b := box{left - 2, base - 11, left + w + 2, base + 4}
 				if b.left < c.left || b.right > c.right || b.top < c.top || b.bottom > c.bottom || c.blocked(b) {
 					continue
 				}
+
 				if c.place(text, l, b, down, away > 10) {
 					return
 				}
@@ -80,14 +90,17 @@ func (c *canvas) place(text string, l Label, b box, down float64, leader bool) b
 		}
 		from := y + down*10
 		var steps []box
+
 		for i := range 9 {
 			s := float64(i) / 8
+
 			at := box{x + s*(endX-x) - 1, from + s*(endY-from) - 1, x + s*(endX-x) + 1, from + s*(endY-from) + 1}
 			for _, t := range c.written {
 				if t.overlaps(at) {
 					return false
 				}
 			}
+
 			steps = append(steps, at)
 		}
 		c.line(c.p.colours[Faint], .8, x, from, endX, endY)
@@ -96,6 +109,7 @@ func (c *canvas) place(text string, l Label, b box, down float64, leader bool) b
 	c.rect(b, with(c.p.ground, 205))
 	c.text(text, b.left+2, b.bottom-4, labelSize, 0, c.p.text)
 	c.taken, c.written = append(c.taken, b), append(c.written, b)
+
 	return true
 }
 
@@ -105,5 +119,6 @@ func (c *canvas) blocked(b box) bool {
 			return true
 		}
 	}
+
 	return false
 }

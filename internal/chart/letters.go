@@ -19,10 +19,12 @@ func Lacks(f Figure) bool {
 // readable is f with signs that can be spelt in letters of the font, without letters that the font lacks, and whether there were any.
 func readable(f Figure) (Figure, bool) {
 	font := chartdraw.GetFont("notosans")
-	spelt := strings.NewReplacer("→", "->", "←", "<-", "⇒", "=>", "≤", "<=", "≥", ">=", "≠", "!=", "≈", "~", "−", "-", "∞", "inf", "\ufe0f", "")
+	spelt := strings.NewReplacer("→", "->", "←", "<-", "⇒", "=>", "≤", "<=", "≥", ">=", "≠", "!=", "≈", "~", "−", "-",
+		"∞", "inf", "\ufe0f", "")
 	lacks := false
 	fix := func(s *string) {
 		var b strings.Builder
+
 		gap := false
 		for _, r := range spelt.Replace(plain(*s)) {
 			if has := font.Index(r) != 0; has || !gap {
@@ -38,30 +40,38 @@ func readable(f Figure) (Figure, bool) {
 	fix(&f.Title)
 	fix(&f.Subtitle)
 	fix(&f.Empty)
+
 	f.Panels = slices.Clone(f.Panels)
 	for i := range f.Panels {
 		fixPanel(&f.Panels[i], fix)
 	}
+
 	if lacks {
 		f.Foot = lackNote + f.Foot
 	}
+
 	return f, lacks
 }
 
 func fixPanel(q *Panel, fix func(*string)) {
-	q.Series, q.Rules, q.Labels, q.Bars = slices.Clone(q.Series), slices.Clone(q.Rules), slices.Clone(q.Labels), slices.Clone(q.Bars)
+	q.Series, q.Rules, q.Labels, q.Bars = slices.Clone(q.Series), slices.Clone(q.Rules), slices.Clone(q.Labels),
+		slices.Clone(q.Bars)
 	fix(&q.Title)
 	fix(&q.X.Name)
 	fix(&q.Y.Name)
+
 	for i := range q.Series {
 		fix(&q.Series[i].Name)
 	}
+
 	for i := range q.Rules {
 		fix(&q.Rules[i].Text)
 	}
+
 	for i := range q.Labels {
 		fix(&q.Labels[i].Text)
 	}
+
 	for i := range q.Bars {
 		fix(&q.Bars[i].Name)
 		fix(&q.Bars[i].Text)

@@ -12,22 +12,28 @@ func TestLettersThatTheFontLacks(t *testing.T) {
 	odd, plain := dots(1, 2, 3), dots(1, 2, 3)
 	odd.Title, plain.Title = "schnell 漢字🚀 ja", "schnell … ja"
 	odd.Foot, plain.Foot = "a foot", "… here: letters that this font lacks. a foot"
+
 	odd.Panels[0].Labels[0].Text, plain.Panels[0].Labels[0].Text = "7 排序", "7 …"
 	if !chart.Lacks(odd) || chart.Lacks(plain) {
 		t.Error("not told apart")
 	}
+
 	if known := dots(1); chart.Lacks(known) {
 		t.Error("numbers lack letters")
 	}
+
 	if !bytes.Equal(draw(t, odd, chart.Options{}), draw(t, plain, chart.Options{})) {
 		t.Error("a PNG shows other than … in their place")
 	}
+
 	if svg := draw(t, odd, chart.Options{Format: chart.SVG}); !bytes.Contains(svg, []byte("漢字🚀")) {
 		t.Error("an SVG lacks the letters")
 	}
+
 	if odd.Panels[0].Labels[0].Text != "7 排序" {
 		t.Error("the figure was changed")
 	}
+
 	greek := dots(1)
 	if greek.Title = "3 → 2, ≤ 1, µs, Größe, λ, Жук, 10 × α"; chart.Lacks(greek) {
 		t.Error("Greek and Cyrillic letters are lacking")

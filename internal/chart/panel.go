@@ -26,6 +26,7 @@ func (p *pen) panel(q Panel, b box, margin float64) {
 	xs, ys := scales(q, b.bottom-b.top)
 	c := &canvas{pen: p, x: xs, y: ys, box: box{margin, b.top + 24, b.right - edge - 4, b.bottom - below(q)}}
 	c.frame(q)
+
 	for _, kinds := range [][]Kind{{Area}, {Line, Steps, Stems}} {
 		for _, s := range q.Series {
 			if slices.Contains(kinds, s.Kind) {
@@ -33,11 +34,13 @@ func (p *pen) panel(q Panel, b box, margin float64) {
 			}
 		}
 	}
+
 	for _, s := range slices.Backward(q.Series) { // the first ones count most
 		if s.Kind == Marks {
 			c.series(s)
 		}
 	}
+
 	for _, r := range q.Rules {
 		c.rule(r)
 	}
@@ -49,6 +52,7 @@ func below(q Panel) float64 {
 	if q.X.Name == "" {
 		return 24
 	}
+
 	return 40
 }
 
@@ -58,10 +62,12 @@ func (p *pen) margin(q Panel, height float64) float64 {
 		return 0
 	}
 	_, ys := scales(q, height)
+
 	wide := 0.0
 	for _, v := range ys.ticks {
 		wide = math.Max(wide, p.width(ys.write(v), tickSize))
 	}
+
 	return edge + wide + 8
 }
 
@@ -69,9 +75,11 @@ func (p *pen) margin(q Panel, height float64) float64 {
 func scales(q Panel, height float64) (xs, ys span) {
 	var x, y []Point
 	var must []float64
+
 	for _, s := range q.Series {
 		for _, pt := range s.Points {
 			x = append(x, Point{Y: pt.X})
+
 			switch {
 			case s.Floor, s.Kind == Marks && s.Shape == Halo: // around a point that counts already
 			case s.Kind == Marks:
@@ -82,32 +90,38 @@ func scales(q Panel, height float64) (xs, ys span) {
 				must = append(must, pt.Y)
 			}
 		}
+
 		if s.Kind == Stems {
 			must = append(must, 0)
 		}
 	}
+
 	for _, r := range q.Rules {
 		if !r.Vertical {
 			must = append(must, r.At)
 		}
 	}
+
 	return extent(q.X, nil, x, 9), extent(q.Y, must, y, max(3, int(height/48)))
 }
 
 // frame draws grid, ticks and the names of the axes.
 func (c *canvas) frame(q Panel) {
 	c.text(c.fit(q.Title, textSize, c.right-edge), edge, c.top-9, textSize, 0, c.p.muted)
+
 	for _, v := range c.y.ticks {
 		y := c.py(v)
 		c.line(c.p.grid, 1, c.left, y, c.right, y)
 		c.text(c.y.write(v), c.left-7, y+4, tickSize, 1, c.p.muted)
 	}
+
 	for _, v := range c.x.ticks {
 		x := c.px1(v)
 		c.line(c.p.frame, 1, x, c.bottom, x, c.bottom+4)
 		c.text(c.x.write(v), x, c.bottom+17, tickSize, .5, c.p.muted)
 	}
 	c.line(c.p.frame, 1, c.left, c.bottom, c.right, c.bottom)
+
 	if q.X.Name != "" {
 		c.text(c.fit(q.X.Name, textSize, c.right-c.left), (c.left+c.right)/2, c.bottom+33, textSize, .5, c.p.muted)
 	}
@@ -160,11 +174,13 @@ func (c *canvas) joined(s Series, col drawing.Color) {
 		}
 		path = nil
 	}
+
 	for _, pt := range s.Points {
 		if !pt.finite() {
 			flush()
 			continue
 		}
+
 		x, y := c.px1(pt.X), c.py(pt.Y)
 		if n := len(path); n > 0 && s.Kind == Steps {
 			path = append(path, x, path[n-1])
@@ -180,6 +196,7 @@ func (c *canvas) area(s Series, col drawing.Color) {
 		if !finite2(pt.X, pt.Lo, pt.Hi) {
 			continue
 		}
+
 		right := c.px1(pt.X) + 6
 		if i+1 < len(s.Points) {
 			right = c.px1(s.Points[i+1].X)
@@ -195,6 +212,7 @@ func (c *canvas) markSize(s Series) float64 {
 		n = c.x.hi - c.x.lo
 	}
 	n = math.Max(n, float64(len(s.Points)))
+
 	return min(max(5-math.Log10(math.Max(n, 10)/10), 2.6), 5)
 }
 
@@ -203,21 +221,26 @@ func (c *canvas) marks(s Series, col drawing.Color) {
 	if s.Shape == Halo {
 		size = size*1.9 + .5
 	}
+
 	for _, pt := range s.Points {
 		if s.Floor && finite2(pt.X) {
 			c.mark(s.Shape, col, c.px1(pt.X), c.bottom-size-2, size)
 			continue
 		}
+
 		if !pt.finite() {
 			continue
 		}
+
 		x, y := c.px1(pt.X), c.py(pt.Y)
 		if share, in := c.y.at(pt.Y); !in { // an arrow at the edge
 			if s.Shape != Halo {
 				c.arrow(col, x, pt.Y, share > .5)
 			}
+
 			continue
 		}
+
 		if pt.Span && finite2(pt.Lo, pt.Hi) {
 			c.line(with(col, 150), 1, x, c.py(pt.Lo), x, c.py(pt.Hi))
 		}
@@ -242,15 +265,18 @@ func (c *canvas) rule(r Rule) {
 	if !finite2(r.At) {
 		return
 	}
+
 	col := c.p.colours[r.Colour]
 	if r.Vertical {
 		x := c.px1(r.At)
 		c.dashed(col, 1.2, x, c.top, x, c.bottom)
+
 		if w := c.width(r.Text, 11); x+w+6 > c.right {
 			c.text(r.Text, x-4, c.top+10, 11, 1, c.p.muted)
 		} else {
 			c.text(r.Text, x+4, c.top+10, 11, 0, c.p.muted)
 		}
+
 		return
 	}
 	y := c.py(r.At)

@@ -31,6 +31,7 @@ func (p *pen) style(stroke, fill drawing.Color, width float64, dash ...float64) 
 	p.r.SetStrokeColor(stroke)
 	p.r.SetFillColor(fill)
 	p.r.SetStrokeWidth(width * p.scale)
+
 	for i := range dash {
 		dash[i] *= p.scale
 	}
@@ -39,6 +40,7 @@ func (p *pen) style(stroke, fill drawing.Color, width float64, dash ...float64) 
 
 func (p *pen) path(xys ...float64) {
 	p.r.MoveTo(p.px(xys[0]), p.px(xys[1]))
+
 	for i := 2; i+1 < len(xys); i += 2 {
 		p.r.LineTo(p.px(xys[i]), p.px(xys[i+1]))
 	}
@@ -80,6 +82,7 @@ func (p *pen) font(size float64, bold bool) {
 func (p *pen) width(s string, size float64) float64 {
 	p.r.ResetStyle()
 	p.font(size, false)
+
 	return float64(p.r.MeasureText(s).Right) / p.scale
 }
 
@@ -105,6 +108,7 @@ func (p *pen) fit(s string, size, width float64) string {
 		return s
 	}
 	r := []rune(s)
+
 	lo, hi := 0, len(r) // r[:lo] fits, r[:hi] does not
 	for hi-lo > 1 {
 		if mid := (lo + hi) / 2; p.width(string(r[:mid])+"…", size) <= width {
@@ -113,6 +117,7 @@ func (p *pen) fit(s string, size, width float64) string {
 			hi = mid
 		}
 	}
+
 	return strings.TrimRight(string(r[:lo]), " ") + "…"
 }
 
@@ -122,15 +127,18 @@ const longest = 300
 // plain is a text on one line, bounded.
 func plain(s string) string {
 	s = strings.Join(strings.Fields(strings.ToValidUTF8(s, "?")), " ")
+
 	s = strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069 {
 			return -1
 		}
+
 		return r
 	}, s)
 	if r := []rune(s); len(r) > longest {
 		return string(r[:longest])
 	}
+
 	return s
 }
 

@@ -17,6 +17,7 @@ func TestContrast(t *testing.T) {
 				t.Errorf("%s: %s has a contrast of %.2f", theme, name, r)
 			}
 		}
+
 		for i := Ink; i <= Purple; i++ {
 			c, ok := p.colours[i]
 			if r := contrast(c, p.ground); !ok || r < 3 {
@@ -37,7 +38,9 @@ func luminance(c drawing.Color) float64 {
 		if s <= .04045 {
 			return s / 12.92
 		}
+
 		return math.Pow((s+.055)/1.055, 2.4)
 	}
+
 	return .2126*lin(c.R) + .7152*lin(c.G) + .0722*lin(c.B)
 }

@@ -22,29 +22,39 @@ func (p *Plan) Apply() (string, error) {
 	if p.Action == None || p.Action == Left {
 		return "", nil
 	}
+
 	if err := p.unchanged(); err != nil {
 		return "", err
 	}
+
 	if p.Action == Deleted {
 		return p.remove()
 	}
+
 	if p.Before == nil {
 		if err := os.MkdirAll(filepath.Dir(p.target), 0o755); err != nil {
-			return "", research.Errorf(research.CodeStorage, "check its permissions", "the folder of %s can't be made: %w", p.File, err)
+			return "", research.Errorf(research.CodeStorage, "check its permissions",
+				"the folder of %s can't be made: %w", p.File, err)
 		}
+
 		return "", p.write()
 	}
+
 	if err := writable(p.target, p.Mode); err != nil {
-		return "", research.Errorf(research.CodeStorage, "make it writable, or add the entry by hand (`ratchet install … --dry-run` shows it)",
+		return "", research.Errorf(research.CodeStorage,
+			"make it writable, or add the entry by hand (`ratchet install … --dry-run` shows it)",
 			"%s is read-only: %w", p.File, err)
 	}
+
 	if p.ours {
 		return "", p.write()
 	}
+
 	backup, err := p.backup()
 	if err != nil {
 		return "", err
 	}
+
 	return backup, p.write()
 }
 
@@ -55,21 +65,27 @@ func (p *Plan) remove() (backup string, err error) {
 			return "", err
 		}
 	}
+
 	if err := os.Remove(p.target); err != nil {
-		return "", research.Errorf(research.CodeStorage, "check the folder's permissions", "%s can't be removed: %w", p.File, err)
+		return "", research.Errorf(research.CodeStorage, "check the folder's permissions", "%s can't be removed: %w",
+			p.File, err)
 	}
+
 	if dir := filepath.Dir(p.target); filepath.Base(dir) == EntryName {
 		_ = os.Remove(dir) // a skill's own folder; it stays if anything else is in it
 	}
+
 	return backup, nil
 }
 
 // unchanged is an error if the file is not what it was when it was planned.
 func (p *Plan) unchanged() error {
 	now, err := os.ReadFile(p.target)
-	if p.Before == nil && errors.Is(err, fs.ErrNotExist) || err == nil && p.Before != nil && bytes.Equal(now, p.Before) {
+	if p.Before == nil && errors.Is(err, fs.ErrNotExist) || err == nil && p.Before != nil && bytes.Equal(now,
+		p.Before) {
 		return nil
 	}
+
 	return research.Errorf(research.CodeConflict, "run it again", "%s has just been changed by another program", p.File)
 }
 
@@ -79,10 +95,12 @@ func writable(file string, mode fs.FileMode) error {
 	if mode&0o222 == 0 {
 		return fs.ErrPermission
 	}
+
 	f, err := os.OpenFile(file, os.O_WRONLY, 0)
 	if err != nil {
 		return err
 	}
+
 	return f.Close()
 }
 
@@ -93,19 +111,25 @@ func (p *Plan) backup() (string, error) {
 			return b, nil
 		}
 	}
+
 	for n := 1; ; n++ {
 		name := backupName(p.File, n)
+
 		f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, p.Mode)
 		if errors.Is(err, fs.ErrExist) {
 			continue
 		}
+
 		if err == nil {
 			_, err = f.Write(p.Before)
 			err = errors.Join(err, f.Sync(), f.Close())
 		}
+
 		if err != nil {
-			return "", research.Errorf(research.CodeStorage, "make its folder writable", "the backup %s can't be written: %w", name, err)
+			return "", research.Errorf(research.CodeStorage, "make its folder writable",
+				"the backup %s can't be written: %w", name, err)
 		}
+
 		return name, nil
 	}
 }
@@ -114,12 +138,14 @@ func backupName(file string, n int) string {
 	if n == 1 {
 		return file + backupSuffix
 	}
+
 	return fmt.Sprintf("%s%s.%d", file, backupSuffix, n)
 }
 
 // backups are the file's backups, the newest first.
 func backups(file string) []string {
 	var out []string
+
 	for n := 1; ; n++ {
 		name := backupName(file, n)
 		if _, err := os.Lstat(name); err != nil {
@@ -133,26 +159,33 @@ func backups(file string) []string {
 func (p *Plan) write() error {
 	dir := filepath.Dir(p.target)
 	fail := func(err error) error {
-		return research.Errorf(research.CodeStorage, "make the folder writable, or free some space", "%s can't be written: %w", p.File, err)
+		return research.Errorf(research.CodeStorage, "make the folder writable, or free some space",
+			"%s can't be written: %w", p.File, err)
 	}
+
 	f, err := os.CreateTemp(dir, "."+filepath.Base(p.target)+".ratchet-*")
 	if err != nil {
 		return fail(err)
 	}
 	defer os.Remove(f.Name())
 	_, err = f.Write(p.After)
+
 	err = errors.Join(err, f.Chmod(p.Mode))
 	if p.Before != nil {
 		err = errors.Join(err, keepOwner(f, p.target))
 	}
+
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return fail(err)
 	}
+
 	if err := p.unchanged(); err != nil {
 		return err
 	}
+
 	if err := os.Rename(f.Name(), p.target); err != nil {
 		return fail(err)
 	}
+
 	return nil
 }

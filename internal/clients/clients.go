@@ -104,13 +104,16 @@ func Table() []Client { return table() }
 // Find returns the client with that id.
 func Find(id string) (Client, error) {
 	var ids []string
+
 	for _, c := range table() {
 		if c.ID == id {
 			return c, nil
 		}
 		ids = append(ids, c.ID)
 	}
-	return Client{}, research.Errorf(research.CodeBadArgument, "choose one of "+strings.Join(ids, ", ")+"; or `ratchet install --print` for anything else",
+
+	return Client{}, research.Errorf(research.CodeBadArgument,
+		"choose one of "+strings.Join(ids, ", ")+"; or `ratchet install --print` for anything else",
 		"there is no client %q in the table", id)
 }
 
@@ -119,6 +122,7 @@ func (c Client) Scopes() []Scope {
 	if len(c.project) == 0 {
 		return []Scope{User}
 	}
+
 	return []Scope{User, Project}
 }
 
@@ -132,6 +136,7 @@ func (c Client) Arguments(dir string) []string {
 	if dir != "" {
 		return []string{"-C", dir, "mcp"}
 	}
+
 	return append(slices.Clone(c.shape.here), "mcp")
 }
 
@@ -144,6 +149,7 @@ func (c Client) Start() string {
 func (c Client) fields(s Server) []field {
 	h := c.shape
 	var out []field
+
 	set := func(v any, path ...string) {
 		if path[0] != "" && v != "" {
 			out = append(out, field{path: path, value: v})
@@ -151,6 +157,7 @@ func (c Client) fields(s Server) []field {
 	}
 	if s.URL == "" {
 		set(h.kindStdio, h.kind)
+
 		if h.joined {
 			set(append([]string{s.Command}, s.Args...), h.command)
 		} else {
@@ -160,6 +167,7 @@ func (c Client) fields(s Server) []field {
 	} else {
 		set(h.kindHTTP, h.kind)
 		set(s.URL, h.url)
+
 		switch {
 		case h.bearer != "":
 			set(TokenVariable, h.bearer)
@@ -168,21 +176,26 @@ func (c Client) fields(s Server) []field {
 		default:
 			set("Bearer "+s.Token, h.header, "Authorization")
 		}
+
 		out = append(out, h.fixedHTTP...)
 	}
+
 	if h.timeout != "" {
 		out = append(out, field{path: []string{h.timeout}, value: callTimeout * h.perSecond, isDefault: true})
 	}
+
 	return append(out, h.fixed...)
 }
 
 // obsolete are the values of entry that belong to the other transport.
 func (c Client) obsolete(s Server, entry map[string]any) [][]string {
 	h := c.shape
+
 	keys := []string{h.command, h.args}
 	if h.kindHTTP == "" {
 		keys = append(keys, h.kind)
 	}
+
 	if s.URL == "" {
 		keys = []string{h.url, h.bearer}
 		for _, f := range h.fixedHTTP {
@@ -190,11 +203,13 @@ func (c Client) obsolete(s Server, entry map[string]any) [][]string {
 		}
 	}
 	var out [][]string
+
 	for _, k := range keys {
 		if _, ok := entry[k]; ok && k != "" {
 			out = append(out, []string{k})
 		}
 	}
+
 	if headers, ok := entry[h.header].(map[string]any); ok && s.URL == "" {
 		if _, ours := headers["Authorization"]; ours && len(headers) == 1 {
 			out = append(out, []string{h.header})
@@ -202,6 +217,7 @@ func (c Client) obsolete(s Server, entry map[string]any) [][]string {
 			out = append(out, []string{h.header, "Authorization"})
 		}
 	}
+
 	return out
 }
 
@@ -220,6 +236,7 @@ func (c Client) read(entry map[string]any) Entry {
 	h := c.shape
 	e := Entry{Env: map[string]string{}}
 	str := func(v any) string { s, _ := v.(string); return s }
+
 	e.URL = str(entry[h.url])
 	if h.joined {
 		if list := texts(entry[h.command]); len(list) > 0 {
@@ -228,12 +245,15 @@ func (c Client) read(entry map[string]any) Entry {
 	} else {
 		e.Command, e.Args = str(entry[h.command]), texts(entry[h.args])
 	}
+
 	if name := str(entry[h.bearer]); name != "" {
 		e.Auth = "Bearer ${" + name + "}"
 	}
+
 	if headers, ok := entry[h.header].(map[string]any); ok && e.Auth == "" {
 		e.Auth = str(headers["Authorization"])
 	}
+
 	for _, k := range []string{"env", "environment", "envs"} {
 		vars, _ := entry[k].(map[string]any)
 		for name, v := range vars {
@@ -243,6 +263,7 @@ func (c Client) read(entry map[string]any) Entry {
 	off, _ := entry["disabled"].(bool)
 	on, said := entry["enabled"].(bool)
 	e.Disabled = off || said && !on
+
 	return e
 }
 
@@ -250,11 +271,13 @@ func (c Client) read(entry map[string]any) Entry {
 func texts(v any) []string {
 	list, _ := v.([]any)
 	out := []string{}
+
 	for _, x := range list {
 		if s, ok := x.(string); ok {
 			out = append(out, s)
 		}
 	}
+
 	return out
 }
 
@@ -273,6 +296,7 @@ func same(have, want any) bool {
 		case float64:
 			return h == float64(w)
 		}
+
 		return false
 	default:
 		return have == want

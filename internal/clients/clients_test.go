@@ -44,23 +44,28 @@ func samples(t *testing.T) []sample {
 // samplesIn are those in a folder, at least so many.
 func samplesIn(t *testing.T, dir string, least int) []sample {
 	t.Helper()
+
 	files, err := filepath.Glob(filepath.Join(dir, "*.txtar"))
 	if err != nil || len(files) < least {
 		t.Fatalf("only %d samples: %v", len(files), err)
 	}
 	var out []sample
+
 	for _, f := range files {
 		a, err := txtar.ParseFile(f)
 		if err != nil {
 			t.Fatal(err)
 		}
 		words := strings.Fields(strings.SplitN(string(a.Comment), "\n", 2)[0])
+
 		c, err := clients.Find(words[0])
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		out = append(out, sample{strings.TrimSuffix(filepath.Base(f), ".txtar"), f, a, c, words[1:]})
 	}
+
 	return out
 }
 
@@ -71,6 +76,7 @@ func (s sample) part(name string) []byte {
 			return f.Data
 		}
 	}
+
 	return nil
 }
 
@@ -81,12 +87,15 @@ func (s sample) real(text []byte) []byte {
 	if s.has("nonl") {
 		text = bytes.TrimSuffix(text, []byte("\n"))
 	}
+
 	if s.has("crlf") {
 		text = bytes.ReplaceAll(text, []byte("\n"), []byte("\r\n"))
 	}
+
 	if s.has("bom") {
 		text = append([]byte("\xef\xbb\xbf"), text...)
 	}
+
 	return text
 }
 
@@ -98,30 +107,36 @@ func (s sample) shown(text []byte) []byte {
 		}
 		text = text[3:]
 	}
+
 	if s.has("crlf") {
 		if bytes.Count(text, []byte("\n")) != bytes.Count(text, []byte("\r\n")) {
 			return []byte("MIXED LINE ENDS\n")
 		}
 		text = bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n"))
 	}
+
 	if len(text) > 0 && !bytes.HasSuffix(text, []byte("\n")) {
 		text = append(bytes.Clone(text), "\n"...)
 	}
+
 	return text
 }
 
 // lay writes the sample into a folder of its own.
 func (s sample) lay(t *testing.T) string {
 	t.Helper()
+
 	file := filepath.Join(t.TempDir(), "config")
 	if !s.has("absent") {
 		write(t, file, s.real(s.part("before")))
 	}
+
 	return file
 }
 
 func write(t *testing.T, file string, text []byte) {
 	t.Helper()
+
 	if err := os.WriteFile(file, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -129,38 +144,47 @@ func write(t *testing.T, file string, text []byte) {
 
 func read(t *testing.T, file string) []byte {
 	t.Helper()
+
 	b, err := os.ReadFile(file)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
+
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	return b
 }
 
 // install plans and applies, and gives what was done.
 func install(t *testing.T, c clients.Client, file string, s clients.Server) (clients.Action, error) {
 	t.Helper()
+
 	p, err := c.Install(file, s)
 	if err != nil {
 		return "", err
 	}
+
 	if _, err := p.Apply(); err != nil {
 		t.Fatal(err)
 	}
+
 	return p.Action, nil
 }
 
 func uninstall(t *testing.T, c clients.Client, file string) clients.Action {
 	t.Helper()
+
 	p, err := c.Uninstall(file)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	if _, err := p.Apply(); err != nil {
 		t.Fatal(err)
 	}
+
 	return p.Action
 }
 
@@ -169,28 +193,36 @@ func TestSamples(t *testing.T) {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
 			results := map[string][]byte{}
+
 			for name, server := range map[string]clients.Server{"stdio": stdio, "http": http} {
 				file := s.lay(t)
+
 				action, err := install(t, s.client, file, server)
 				if err != nil {
 					if got := read(t, file); !bytes.Equal(got, s.real(s.part("before"))) || len(entries(t, file)) != 1 {
 						t.Errorf("refused, and yet something was written: %q", got)
 					}
-					results[name] = []byte("refused: " + strings.ReplaceAll(err.Error(), filepath.Dir(file), "") + "\nnext: " + research.Describe(err).Next + "\n")
+					results[name] = []byte("refused: " + strings.ReplaceAll(err.Error(), filepath.Dir(file),
+						"") + "\nnext: " + research.Describe(err).Next + "\n")
+
 					continue
 				}
+
 				results[name] = append([]byte("("+string(action)+")\n"), s.shown(read(t, file))...)
 			}
+
 			file := s.lay(t)
 			if p, err := s.client.Uninstall(file); err == nil && p.Action != clients.None {
 				results["removed"] = append([]byte("("+string(p.Action)+")\n"), s.shown(p.After)...)
 			}
+
 			for _, name := range []string{"stdio", "http", "removed"} {
 				got, want := results[name], s.part(name)
 				if !*update && !bytes.Equal(got, want) {
 					t.Errorf("%s (run with -update to accept):\n%s", name, cmp.Diff(string(want), string(got)))
 				}
 			}
+
 			if *update {
 				s.rewrite(t, results)
 			}
@@ -200,10 +232,12 @@ func TestSamples(t *testing.T) {
 
 func (s sample) rewrite(t *testing.T, results map[string][]byte) {
 	t.Helper()
+
 	a := &txtar.Archive{Comment: s.archive.Comment}
 	if b := s.part("before"); b != nil {
 		a.Files = append(a.Files, txtar.File{Name: "before", Data: b})
 	}
+
 	for _, name := range []string{"stdio", "http", "removed"} {
 		if r := results[name]; r != nil {
 			a.Files = append(a.Files, txtar.File{Name: name, Data: r})
@@ -214,14 +248,17 @@ func (s sample) rewrite(t *testing.T, results map[string][]byte) {
 
 func entries(t *testing.T, file string) []string {
 	t.Helper()
+
 	list, err := os.ReadDir(filepath.Dir(file))
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	var names []string
 	for _, e := range list {
 		names = append(names, e.Name())
 	}
+
 	return names
 }
 
@@ -233,32 +270,40 @@ func TestThereAndBack(t *testing.T) {
 			t.Run(s.name+"/"+name, func(t *testing.T) {
 				t.Parallel()
 				file := s.lay(t)
+
 				before := read(t, file)
 				if action, err := install(t, s.client, file, server); err != nil || action != clients.Added {
 					t.Skip("the sample is refused, or has an entry")
 				}
+
 				for range 2 {
 					there(t, s.client, file, server)
 					uninstall(t, s.client, file)
+
 					if got := read(t, file); !bytes.Equal(got, before) || (got == nil) != (before == nil) {
 						t.Fatalf("uninstall left\n%q, want\n%q", got, before)
 					}
+
 					if action := uninstall(t, s.client, file); action != clients.None {
 						t.Errorf("a second uninstall: %s", action)
 					}
+
 					if _, err := install(t, s.client, file, server); err != nil {
 						t.Fatal(err)
 					}
 				}
+
 				for _, other := range []clients.Server{stdio, http, server} { // updates leave no trace either
 					if _, err := install(t, s.client, file, other); err != nil {
 						t.Fatal(err)
 					}
 				}
 				uninstall(t, s.client, file)
+
 				if got := read(t, file); !bytes.Equal(got, before) || (got == nil) != (before == nil) {
 					t.Errorf("after updates, uninstall left\n%q, want\n%q", got, before)
 				}
+
 				if n := len(entries(t, file)); n > 5 {
 					t.Errorf("backups pile up: %v", entries(t, file))
 				}
@@ -271,23 +316,28 @@ func TestThereAndBack(t *testing.T) {
 // nothing.
 func there(t *testing.T, c clients.Client, file string, server clients.Server) {
 	t.Helper()
+
 	e, ok, err := c.Read(file)
 	if err != nil || !ok || e.Command != server.Command || e.URL != server.URL {
 		t.Fatalf("the entry reads as %+v, %t, %v", e, ok, err)
 	}
+
 	if server.URL != "" {
 		token := map[bool]string{true: "from the environment", false: server.Token}[c.Expands()]
 		if got := e.Token(func(string) string { return "from the environment" }); got != token {
 			t.Errorf("the client would send %q, want %q (%q)", got, token, e.Auth)
 		}
 	}
+
 	old := time.Now().Add(-time.Hour).Truncate(time.Second)
 	if err := os.Chtimes(file, old, old); err != nil {
 		t.Fatal(err)
 	}
+
 	if action, err := install(t, c, file, server); err != nil || action != clients.None {
 		t.Errorf("a second install: %s, %v", action, err)
 	}
+
 	if info, err := os.Stat(file); err != nil || !info.ModTime().Equal(old) {
 		t.Errorf("a second install touched the file: %v", err)
 	}
@@ -301,12 +351,14 @@ func TestBackWithoutBackups(t *testing.T) {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
 			file := s.lay(t)
+
 			before := read(t, file)
 			for _, server := range []clients.Server{stdio, http, stdio} {
 				if _, err := install(t, s.client, file, server); err != nil {
 					t.Skip("the sample is refused")
 				}
 			}
+
 			for _, name := range entries(t, file) {
 				if name != "config" {
 					if err := os.Remove(filepath.Join(filepath.Dir(file), name)); err != nil {
@@ -315,12 +367,15 @@ func TestBackWithoutBackups(t *testing.T) {
 				}
 			}
 			uninstall(t, s.client, file)
+
 			if _, ok, err := s.client.Read(file); ok || err != nil {
 				t.Fatalf("the entry is still there: %v", err)
 			}
+
 			if s.part("removed") != nil {
 				return // it had an entry before
 			}
+
 			if got, want := bare(read(t, file)), bare(before); got != want {
 				t.Errorf("uninstall left\n%s\nof\n%s", got, want)
 			}
@@ -331,8 +386,10 @@ func TestBackWithoutBackups(t *testing.T) {
 // bare is text without white space and without what an emptied table leaves.
 func bare(text []byte) string {
 	s := strings.Join(strings.Fields(string(text)), "")
-	for _, empty := range []string{`"mcpServers":{}`, `"servers":{}`, `"mcp":{}`, `"context_servers":{}`, `extensions:{}`, `extensions:`} {
+	for _, empty := range []string{`"mcpServers":{}`, `"servers":{}`, `"mcp":{}`, `"context_servers":{}`,
+		`extensions:{}`, `extensions:`} {
 		s = strings.ReplaceAll(strings.ReplaceAll(s, ","+empty, ""), empty, "")
 	}
+
 	return strings.TrimSuffix(strings.TrimPrefix(s, "{"), "}")
 }

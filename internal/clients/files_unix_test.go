@@ -18,10 +18,12 @@ import (
 
 func find(t *testing.T, id string) clients.Client {
 	t.Helper()
+
 	c, err := clients.Find(id)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	return c
 }
 
@@ -30,13 +32,17 @@ func find(t *testing.T, id string) clients.Client {
 func refused(t *testing.T, file, says string) {
 	t.Helper()
 	before := entries(t, file)
+
 	p, err := find(t, "cursor").Install(file, stdio)
 	if err == nil {
 		_, err = p.Apply()
 	}
-	if err == nil || !strings.Contains(err.Error(), says) || !strings.Contains(err.Error(), file) || research.Describe(err).Next == "" {
+
+	if err == nil || !strings.Contains(err.Error(), says) || !strings.Contains(err.Error(), file) ||
+		research.Describe(err).Next == "" {
 		t.Errorf("got %v, next %q; want it to say %q and name the file", err, research.Describe(err).Next, says)
 	}
+
 	if diff := cmp.Diff(before, entries(t, file)); diff != "" {
 		t.Error("files appeared:", diff)
 	}
@@ -47,6 +53,7 @@ func TestWhatIsNoConfigurationIsRefused(t *testing.T) {
 
 	file := at()
 	write(t, file, []byte("{}\n"))
+
 	if err := os.Chmod(file, 0o444); err != nil {
 		t.Fatal(err)
 	}
@@ -66,6 +73,7 @@ func TestWhatIsNoConfigurationIsRefused(t *testing.T) {
 
 	file = at()
 	write(t, file, nil)
+
 	if err := os.Truncate(file, 65<<20); err != nil {
 		t.Fatal(err)
 	}
@@ -80,6 +88,7 @@ func TestWhatIsNoConfigurationIsRefused(t *testing.T) {
 	if os.Getuid() != 0 { // root writes into read-only folders
 		file = at()
 		write(t, file, []byte("{}\n"))
+
 		if err := os.Chmod(filepath.Dir(file), 0o500); err != nil {
 			t.Fatal(err)
 		}
@@ -95,30 +104,38 @@ func TestSymlinkModeAndBackups(t *testing.T) {
 	target, link := filepath.Join(dots, "mcp.json"), filepath.Join(home, "mcp.json")
 	original := []byte("{\"a\": 1}\n")
 	write(t, target, original)
+
 	if err := os.Chmod(target, 0o640); err != nil {
 		t.Fatal(err)
 	}
+
 	if err := os.Symlink(target, link); err != nil {
 		t.Fatal(err)
 	}
 	install(t, c, link, stdio)
+
 	if info, _ := os.Lstat(link); info.Mode()&os.ModeSymlink == 0 {
 		t.Error("the link is gone")
 	}
+
 	if info, _ := os.Stat(target); info.Mode().Perm() != 0o640 {
 		t.Errorf("the mode is %v now", info.Mode())
 	}
+
 	if got := read(t, link+".ratchet-backup"); !bytes.Equal(got, original) {
 		t.Errorf("the backup holds %q", got)
 	}
+
 	if diff := cmp.Diff([]string{"mcp.json"}, entries(t, target)); diff != "" {
 		t.Error(diff)
 	}
 	write(t, target, []byte("{\"b\": 2}\n")) // an older backup is not lost
 	install(t, c, link, stdio)
+
 	if got := read(t, link+".ratchet-backup.2"); string(got) != "{\"b\": 2}\n" {
 		t.Errorf("the second backup holds %q", got)
 	}
+
 	if got := read(t, link+".ratchet-backup"); !bytes.Equal(got, original) {
 		t.Errorf("the first backup holds %q now", got)
 	}
@@ -132,17 +149,21 @@ func TestOvertaken(t *testing.T) {
 		if before != "" {
 			write(t, file, []byte(before))
 		}
+
 		p, err := c.Install(file, stdio)
 		if err != nil {
 			t.Fatal(err)
 		}
 		write(t, file, []byte("{\"numStartups\": 35}\n"))
+
 		if _, err := p.Apply(); research.Describe(err).Code != research.CodeConflict {
 			t.Errorf("got %v", err)
 		}
+
 		if got := read(t, file); string(got) != "{\"numStartups\": 35}\n" {
 			t.Errorf("the client's own change is lost: %q", got)
 		}
+
 		if n := entries(t, file); len(n) != 1 {
 			t.Errorf("something else was written: %v", n)
 		}
@@ -157,6 +178,7 @@ func TestUninstallAfterEdits(t *testing.T) {
 	install(t, c, file, stdio)
 	write(t, file, bytes.Replace(read(t, file), []byte("\"theme\": 1"), []byte("\"theme\": 2"), 1))
 	uninstall(t, c, file)
+
 	if got, want := string(read(t, file)), "{\n  \"theme\": 2\n}\n"; got != want {
 		t.Errorf("got %q, want %q: the table that install made goes, the edit stays", got, want)
 	}
@@ -167,7 +189,9 @@ func TestDiffHidesTheToken(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if d := p.Diff(http.Token); strings.Contains(d, http.Token) || !strings.Contains(d, "+        \"Authorization\": \"Bearer …\"") {
+
+	if d := p.Diff(http.Token); strings.Contains(d, http.Token) || !strings.Contains(d,
+		"+        \"Authorization\": \"Bearer …\"") {
 		t.Error(d)
 	}
 }
@@ -175,14 +199,17 @@ func TestDiffHidesTheToken(t *testing.T) {
 // Where each client keeps its file, on each system.
 func TestPlaces(t *testing.T) {
 	got := map[string][]string{}
+
 	for _, os := range []string{"linux", "darwin", "windows"} {
 		m := clients.Machine{GOOS: os, Home: "/nohome", Getenv: func(string) string { return "" }}
+
 		for _, c := range clients.Table() {
 			for _, scope := range c.Scopes() {
 				file, err := c.File(m, scope, "/norepo")
 				if err != nil {
 					t.Fatal(err)
 				}
+
 				key := c.ID + " " + string(scope)
 				if prev := got[key]; len(prev) > 0 && prev[0] == file {
 					continue
@@ -191,6 +218,7 @@ func TestPlaces(t *testing.T) {
 			}
 		}
 	}
+
 	want := map[string][]string{
 		"claude-code user": {"/nohome/.claude.json"}, "claude-code project": {"/norepo/.mcp.json"},
 		"codex user": {"/nohome/.codex/config.toml"}, "codex project": {"/norepo/.codex/config.toml"},
@@ -199,9 +227,10 @@ func TestPlaces(t *testing.T) {
 		"opencode user": {"/nohome/.config/opencode/opencode.json"}, "opencode project": {"/norepo/opencode.json"},
 		"windsurf user":  {"/nohome/.codeium/windsurf/mcp_config.json"},
 		"vscode project": {"/norepo/.vscode/mcp.json"}, "zed project": {"/norepo/.zed/settings.json"},
-		"vscode user": {"/nohome/.config/Code/User/mcp.json", "/nohome/Library/Application Support/Code/User/mcp.json", "/nohome/AppData/Roaming/Code/User/mcp.json"},
-		"zed user":    {"/nohome/.config/zed/settings.json", "/nohome/AppData/Roaming/Zed/settings.json"},
-		"goose user":  {"/nohome/.config/goose/config.yaml", "/nohome/AppData/Roaming/Block/goose/config/config.yaml"},
+		"vscode user": {"/nohome/.config/Code/User/mcp.json", "/nohome/Library/Application Support/Code/User/mcp.json",
+			"/nohome/AppData/Roaming/Code/User/mcp.json"},
+		"zed user":   {"/nohome/.config/zed/settings.json", "/nohome/AppData/Roaming/Zed/settings.json"},
+		"goose user": {"/nohome/.config/goose/config.yaml", "/nohome/AppData/Roaming/Block/goose/config/config.yaml"},
 		"cline user": {"/nohome/.config/Code/User/globalStorage/saoudrizwan.claude-dev/settings/cline_mcp_settings.json",
 			"/nohome/Library/Application Support/Code/User/globalStorage/saoudrizwan.claude-dev/settings/cline_mcp_settings.json",
 			"/nohome/AppData/Roaming/Code/User/globalStorage/saoudrizwan.claude-dev/settings/cline_mcp_settings.json"},
@@ -219,11 +248,13 @@ func TestWhichFile(t *testing.T) {
 	m := clients.Machine{GOOS: "linux", Home: home, Getenv: func(k string) string { return env[k] }}
 	check := func(id, want string) {
 		t.Helper()
+
 		got, err := find(t, id).File(m, clients.User, "")
 		if err != nil || got != filepath.Join(home, want) {
 			t.Errorf("%s: %s, %v; want %s", id, got, err, want)
 		}
 	}
+
 	dir := filepath.Join(home, ".config", "opencode")
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		t.Fatal(err)
@@ -238,9 +269,11 @@ func TestWhichFile(t *testing.T) {
 	check("codex", "elsewhere/config.toml")
 	env["CLINE_MCP_SETTINGS_PATH"] = filepath.Join(home, "cline.json")
 	check("cline", "cline.json")
+
 	if _, err := find(t, "windsurf").File(m, clients.Project, home); err == nil {
 		t.Error("a client without project files has one")
 	}
+
 	if _, err := find(t, "cursor").File(m, clients.Project, ""); err == nil {
 		t.Error("a project file without a repository")
 	}

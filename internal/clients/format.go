@@ -28,6 +28,7 @@ func newline(src []byte) string {
 	if bytes.Contains(src, []byte("\r\n")) {
 		return "\r\n"
 	}
+
 	return "\n"
 }
 
@@ -38,10 +39,12 @@ func lookup(doc any, path []string) (any, bool) {
 		if !ok {
 			return nil, false
 		}
+
 		if doc, ok = m[k]; !ok {
 			return nil, false
 		}
 	}
+
 	return doc, true
 }
 
@@ -51,17 +54,20 @@ func entryOf(doc map[string]any, path []string) (map[string]any, error) {
 	if !ok {
 		return nil, nil
 	}
+
 	entry, ok := v.(map[string]any)
 	if !ok {
 		return nil, strange("%s is not a table of keys and values", strings.Join(path, "."))
 	}
+
 	return entry, nil
 }
 
 // strange is the error of a file that is well-formed, but not as the client
 // would write it.
 func strange(text string, args ...any) error {
-	return research.Errorf(research.CodeUnsupported, "write the entry by hand (`ratchet install CLIENT --print` shows it)", text, args...)
+	return research.Errorf(research.CodeUnsupported,
+		"write the entry by hand (`ratchet install CLIENT --print` shows it)", text, args...)
 }
 
 // broken is the error of a file that its format's library refuses.
@@ -75,9 +81,12 @@ func broken(err error) error {
 func onlyOurs(before, after map[string]any, path []string) error {
 	without(before, path)
 	without(after, path)
+
 	if !reflect.DeepEqual(before, after) {
-		return strange("the file is written in a way that can't be edited: more than %s would change", strings.Join(path, "."))
+		return strange("the file is written in a way that can't be edited: more than %s would change",
+			strings.Join(path, "."))
 	}
+
 	return nil
 }
 
@@ -86,6 +95,7 @@ func without(doc map[string]any, path []string) {
 	if len(path) > 1 {
 		if inner, ok := doc[path[0]].(map[string]any); ok {
 			without(inner, path[1:])
+
 			if len(inner) > 0 {
 				return
 			}

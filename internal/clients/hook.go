@@ -35,17 +35,21 @@ func (k hook) mine(doc map[string]any) ([]hooked, error) {
 			return nil, strange("hooks is not a table of keys and values")
 		}
 	}
+
 	v, ok := lookup(doc, []string{"hooks", k.event})
 	if !ok {
 		return nil, nil
 	}
+
 	groups, ok := v.([]any)
 	if !ok {
 		return nil, strange("hooks.%s is not a list", k.event)
 	}
 	var out []hooked
+
 	for g, group := range groups {
 		inner, _ := lookup(group, []string{"hooks"})
+
 		list, _ := inner.([]any)
 		for i, h := range list {
 			command, _ := lookup(h, []string{"command"})
@@ -54,6 +58,7 @@ func (k hook) mine(doc map[string]any) ([]hooked, error) {
 			}
 		}
 	}
+
 	return out, nil
 }
 
@@ -62,11 +67,13 @@ func (k hook) find(text []byte) (Found, error) {
 	if err != nil {
 		return Found{}, err
 	}
+
 	all, err := k.mine(doc)
 	if len(all) == 0 || err != nil {
 		return Found{}, err
 	}
 	m := hookPattern.FindStringSubmatch(all[0].command)
+
 	return Found{There: true, Program: strings.ReplaceAll(m[1], `'\''`, "'") + m[2] + m[3]}, nil
 }
 
@@ -75,25 +82,31 @@ func (k hook) put(p *Plan, l Loop) error {
 	if err != nil {
 		return err
 	}
+
 	have, err := k.mine(doc)
 	if err != nil {
 		return err
 	}
+
 	p.Action = Added
 	if len(have) > 0 {
 		p.Action = None
+
 		for _, h := range have {
 			if h.command != l.Hook {
 				p.Action = Updated
 			}
 		}
 	}
+
 	if p.After = p.Before; p.Action == None {
 		return nil
 	}
+
 	if p.After, err = k.with(p.Before, l.Hook, have); err != nil {
 		return err
 	}
+
 	return k.check(p)
 }
 
@@ -103,35 +116,42 @@ func (k hook) with(src []byte, command string, have []hooked) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	obj, at, err := w.descend(root.Value.(*hujson.Object), []string{"hooks"}, spot{})
 	if err != nil {
 		return nil, err
 	}
+
 	m, err := w.member(obj, k.event)
 	if err != nil {
 		return nil, err
 	}
+
 	if m == nil {
 		m = w.add(obj, k.event, at)
 		m.Value.Value = &hujson.Array{}
 	}
+
 	list := m.Value.Value.(*hujson.Array) // the decoded file says so
 	for _, h := range have {
 		inner, err := w.inner(list, h)
 		if err != nil {
 			return nil, err
 		}
+
 		said, err := w.member(inner.Elements[h.at].Value.(*hujson.Object), "command")
 		if err != nil {
 			return nil, err
 		}
 		said.Value.Value = hujson.String(command)
 	}
+
 	if len(have) == 0 {
 		if err := w.append(list, k.fields(command), spot{w.within(obj, at), at.inline}); err != nil {
 			return nil, err
 		}
 	}
+
 	return w.pack(root), nil
 }
 
@@ -141,6 +161,7 @@ func (w *jsonWriter) inner(list *hujson.Array, h hooked) (*hujson.Array, error) 
 	if err != nil {
 		return nil, err
 	}
+
 	return m.Value.Value.(*hujson.Array), nil
 }
 
@@ -151,10 +172,12 @@ func (k hook) fields(command string) string {
 		panic(err) // a string always encodes
 	}
 	said = bytes.ReplaceAll(said, []byte(`\u0026`), []byte("&"))
+
 	name := ""
 	if k.name != "" {
 		name = fmt.Sprintf("\t\t\t\"name\": %q,\n", k.name)
 	}
+
 	return fmt.Sprintf("{\n\t\"hooks\": [\n\t\t{\n%s\t\t\t\"type\": \"command\",\n\t\t\t\"command\": %s,\n\t\t\t\"timeout\": %d\n\t\t}\n\t]\n}",
 		name, said, hookSeconds*k.perSecond)
 }
@@ -168,6 +191,7 @@ func (w *jsonWriter) append(list *hujson.Array, text string, at spot) error {
 	} else if n > 0 {
 		at.inline = true
 	}
+
 	parts := strings.Split(text, "\n")
 	for i, line := range parts {
 		rest := strings.TrimLeft(line, "\t")
@@ -176,26 +200,31 @@ func (w *jsonWriter) append(list *hujson.Array, text string, at spot) error {
 		}
 	}
 	sep := map[bool]string{true: "", false: w.nl}[at.inline]
+
 	text = strings.Join(parts, sep)
 	if at.inline {
 		text = strings.ReplaceAll(text, `,"`, `, "`)
 	}
+
 	v, err := hujson.Parse([]byte(text))
 	if err != nil {
 		return fmt.Errorf("make the hook: %w", err)
 	}
 	tail := string(list.AfterExtra)
 	comments := strings.TrimRight(tail, " \t\r\n")
+
 	switch {
 	case !at.inline:
 		v.BeforeExtra, list.AfterExtra = hujson.Extra(comments+w.nl+indent), hujson.Extra(w.nl+at.indent)
 	case n > 0:
 		v.BeforeExtra, list.AfterExtra = hujson.Extra(comments+" "), hujson.Extra(tail[len(comments):])
 	}
+
 	if n > 0 && list.Elements[n-1].AfterExtra != nil {
 		v.AfterExtra = hujson.Extra{}
 	}
 	list.Elements = append(list.Elements, v)
+
 	return nil
 }
 
@@ -204,20 +233,24 @@ func (k hook) cut(p *Plan) error {
 	if err != nil {
 		return err
 	}
+
 	have, err := k.mine(doc)
 	if len(have) == 0 || err != nil {
 		return err
 	}
 	p.Action = Removed
+
 	gives := func(src []byte) bool {
 		doc, err := jsonFormat{}.decode(src)
 		if err != nil {
 			return false
 		}
+
 		if was, err := k.mine(doc); len(was) > 0 || err != nil {
 			return false
 		}
 		then, err := k.with(src, have[0].command, nil)
+
 		return err == nil && bytes.Equal(then, p.Before)
 	}
 	for _, old := range older(p.File) {
@@ -226,13 +259,16 @@ func (k hook) cut(p *Plan) error {
 			return k.check(p)
 		}
 	}
+
 	if gives(nil) {
 		p.Action, p.After, p.ours = Deleted, nil, true
 		return nil
 	}
+
 	if p.After, err = k.without(p.Before, have); err != nil {
 		return err
 	}
+
 	return k.check(p)
 }
 
@@ -242,35 +278,42 @@ func (k hook) without(src []byte, have []hooked) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	obj, _, err := w.descend(root.Value.(*hujson.Object), []string{"hooks"}, spot{})
 	if err != nil {
 		return nil, err
 	}
+
 	m, err := w.member(obj, k.event)
 	if err != nil {
 		return nil, err
 	}
+
 	list := m.Value.Value.(*hujson.Array)
 	for i := len(have) - 1; i >= 0; i-- {
 		inner, err := w.inner(list, have[i])
 		if err != nil {
 			return nil, err
 		}
+
 		if takeElement(inner, have[i].at); len(inner.Elements) == 0 {
 			takeElement(list, have[i].group)
 		}
 	}
+
 	if len(list.Elements) == 0 && len(bytes.TrimSpace(list.AfterExtra)) == 0 {
 		if err := w.drop(root.Value.(*hujson.Object), []string{"hooks", k.event}, true); err != nil {
 			return nil, err
 		}
 	}
+
 	return w.pack(root), nil
 }
 
 // takeElement removes element i, and keeps the comments before it.
 func takeElement(list *hujson.Array, i int) {
 	e, n := list.Elements[i], len(list.Elements)
+
 	comments := strings.TrimRight(string(e.BeforeExtra), " \t\r\n")
 	switch {
 	case i < n-1 && comments != "":
@@ -287,17 +330,20 @@ func takeElement(list *hujson.Array, i int) {
 			list.Elements[n-2].AfterExtra = hujson.Extra{}
 		}
 	}
+
 	list.Elements = append(list.Elements[:i:i], list.Elements[i+1:]...)
 }
 
 // check reads what was planned, as the client will: only Ratchet's hooks may differ.
 func (k hook) check(p *Plan) error {
 	var docs [2]map[string]any
+
 	for i, text := range [][]byte{p.Before, p.After} {
 		doc, err := jsonFormat{}.decode(text)
 		if err != nil {
 			return strange("the file is written in a way that can't be edited: the edit would break it (%w)", err)
 		}
+
 		have, err := k.mine(doc)
 		if err != nil {
 			return err
@@ -305,9 +351,11 @@ func (k hook) check(p *Plan) error {
 		strip(doc, k.event, have)
 		docs[i] = doc
 	}
+
 	if !reflect.DeepEqual(docs[0], docs[1]) {
 		return strange("the file is written in a way that can't be edited: more than one hook would change")
 	}
+
 	return nil
 }
 
@@ -317,18 +365,22 @@ func strip(doc map[string]any, event string, have []hooked) {
 	if !ok {
 		return
 	}
+
 	list, _ := hooks[event].([]any)
 	for i := len(have) - 1; i >= 0; i-- {
 		g := list[have[i].group].(map[string]any)
 		inner := g["hooks"].([]any)
+
 		inner = append(inner[:have[i].at:have[i].at], inner[have[i].at+1:]...)
 		if g["hooks"] = inner; len(inner) == 0 {
 			list = append(list[:have[i].group:have[i].group], list[have[i].group+1:]...)
 		}
 	}
+
 	if hooks[event] = list; len(list) == 0 {
 		delete(hooks, event)
 	}
+
 	if len(hooks) == 0 {
 		delete(doc, "hooks")
 	}

@@ -21,10 +21,12 @@ func (jsonFormat) decode(src []byte) (map[string]any, error) {
 		return nil, err
 	}
 	root.Standardize()
+
 	doc := map[string]any{}
 	if err := json.Unmarshal(root.Pack(), &doc); err != nil {
 		return nil, broken(err)
 	}
+
 	return doc, nil
 }
 
@@ -33,30 +35,36 @@ func (jsonFormat) put(src []byte, path []string, set []field, drop [][]string) (
 	if err != nil {
 		return nil, err
 	}
+
 	entry, at, err := w.descend(root.Value.(*hujson.Object), path, spot{})
 	if err != nil {
 		return nil, err
 	}
+
 	for _, p := range drop {
 		if err := w.drop(entry, p, false); err != nil {
 			return nil, err
 		}
 	}
+
 	for _, f := range set {
 		obj, here, err := w.descend(entry, f.path[:len(f.path)-1], at)
 		if err != nil {
 			return nil, err
 		}
 		key := f.path[len(f.path)-1]
+
 		m, err := w.member(obj, key)
 		if err != nil {
 			return nil, err
 		}
+
 		if m == nil {
 			m = w.add(obj, key, here)
 		}
 		m.Value.Value = jsonLiteral(f.value)
 	}
+
 	return w.pack(root), nil
 }
 
@@ -65,9 +73,11 @@ func (jsonFormat) cut(src []byte, path []string, parents bool) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	if err := w.drop(root.Value.(*hujson.Object), path, parents); err != nil {
 		return nil, err
 	}
+
 	return w.pack(root), nil
 }
 
@@ -88,23 +98,28 @@ type spot struct {
 
 func parseJSON(src []byte) (*hujson.Value, *jsonWriter, error) {
 	w := &jsonWriter{src: bytes.TrimPrefix(src, mark), marked: bytes.HasPrefix(src, mark), nl: newline(src), unit: "  "}
+
 	text := w.src
 	if len(bytes.TrimSpace(text)) == 0 {
 		text = []byte("{}" + w.nl)
 	}
+
 	root, err := hujson.Parse(text)
 	if err != nil {
 		return nil, nil, broken(errors.New(strings.TrimPrefix(err.Error(), "hujson: ")))
 	}
+
 	obj, ok := root.Value.(*hujson.Object)
 	if !ok {
 		return nil, nil, broken(fmt.Errorf("line %d: the file holds no object", w.line(root.StartOffset)))
 	}
+
 	if len(obj.Members) > 0 {
 		if in := indentation(obj.Members[0].Name.BeforeExtra); in != "" {
 			w.unit = in
 		}
 	}
+
 	return &root, w, nil
 }
 
@@ -113,6 +128,7 @@ func (w *jsonWriter) pack(root *hujson.Value) []byte {
 	if w.marked {
 		out = append(bytes.Clone(mark), out...)
 	}
+
 	return out
 }
 
@@ -124,6 +140,7 @@ func indentation(extra hujson.Extra) string {
 		return ""
 	}
 	line := extra[i+1:]
+
 	return string(line[:len(line)-len(bytes.TrimLeft(line, " \t"))])
 }
 
@@ -134,6 +151,7 @@ func oneLine(obj *hujson.Object) bool {
 			return false
 		}
 	}
+
 	return len(obj.Members) > 0 && !bytes.ContainsRune(obj.AfterExtra, '\n')
 }
 
@@ -141,15 +159,18 @@ func oneLine(obj *hujson.Object) bool {
 func (w *jsonWriter) descend(obj *hujson.Object, path []string, at spot) (*hujson.Object, spot, error) {
 	for _, key := range path {
 		at.inline = at.inline || oneLine(obj)
+
 		m, err := w.member(obj, key)
 		if err != nil {
 			return nil, at, err
 		}
+
 		if m == nil {
 			m = w.add(obj, key, at)
 			m.Value.Value = &hujson.Object{}
 		}
 		at.indent = w.within(obj, at)
+
 		inner, ok := m.Value.Value.(*hujson.Object)
 		if !ok {
 			return nil, at, strange("line %d: %q is not an object", w.line(m.Value.StartOffset), key)
@@ -157,6 +178,7 @@ func (w *jsonWriter) descend(obj *hujson.Object, path []string, at spot) (*hujso
 		obj = inner
 	}
 	at.inline = at.inline || oneLine(obj)
+
 	return obj, at, nil
 }
 
@@ -167,6 +189,7 @@ func (w *jsonWriter) within(obj *hujson.Object, at spot) string {
 			return indentation(before)
 		}
 	}
+
 	return at.indent + w.unit
 }
 
@@ -174,27 +197,32 @@ func (w *jsonWriter) within(obj *hujson.Object, at spot) string {
 // on which of two counts, so two are refused.
 func (w *jsonWriter) member(obj *hujson.Object, key string) (*hujson.ObjectMember, error) {
 	var found *hujson.ObjectMember
+
 	for i := range obj.Members {
 		name, _ := obj.Members[i].Name.Value.(hujson.Literal)
 		if name.String() != key {
 			continue
 		}
+
 		if found != nil {
 			return nil, strange("line %d: %q stands here a second time", w.line(obj.Members[i].Name.StartOffset), key)
 		}
 		found = &obj.Members[i]
 	}
+
 	return found, nil
 }
 
 // add appends a member whose value is still to be set. Comments after the last
 // member stay where they are, before the new one; a trailing comma stays one.
 func (w *jsonWriter) add(obj *hujson.Object, key string, at spot) *hujson.ObjectMember {
-	m := hujson.ObjectMember{Name: hujson.Value{Value: hujson.String(key)}, Value: hujson.Value{BeforeExtra: hujson.Extra(" ")}}
+	m := hujson.ObjectMember{Name: hujson.Value{Value: hujson.String(key)},
+		Value: hujson.Value{BeforeExtra: hujson.Extra(" ")}}
 	n := len(obj.Members)
 	tail := string(obj.AfterExtra)
 	comments := strings.TrimRight(tail, " \t\r\n")
 	closing := tail[len(comments):]
+
 	if at.inline {
 		sep := ""
 		if n > 0 {
@@ -206,6 +234,7 @@ func (w *jsonWriter) add(obj *hujson.Object, key string, at spot) *hujson.Object
 		m.Name.BeforeExtra = hujson.Extra(comments + sep)
 	} else {
 		ind := w.within(obj, at)
+
 		m.Name.BeforeExtra = hujson.Extra(comments + w.nl + ind)
 		if i := strings.LastIndexByte(closing, '\n'); i >= 0 && n > 0 {
 			closing = w.nl + closing[i+1:]
@@ -213,11 +242,13 @@ func (w *jsonWriter) add(obj *hujson.Object, key string, at spot) *hujson.Object
 			closing = w.nl + at.indent
 		}
 	}
+
 	if n > 0 && obj.Members[n-1].Value.AfterExtra != nil {
 		m.Value.AfterExtra = hujson.Extra{}
 	}
 	obj.AfterExtra = hujson.Extra(closing)
 	obj.Members = append(obj.Members, m)
+
 	return &obj.Members[n]
 }
 
@@ -228,24 +259,29 @@ func (w *jsonWriter) drop(obj *hujson.Object, path []string, parents bool) error
 	if m == nil || err != nil {
 		return err
 	}
+
 	if len(path) > 1 {
 		inner, ok := m.Value.Value.(*hujson.Object)
 		if !ok {
 			return nil
 		}
+
 		if err := w.drop(inner, path[1:], parents); err != nil {
 			return err
 		}
+
 		if !parents || len(inner.Members) > 0 || len(bytes.TrimSpace(inner.AfterExtra)) > 0 {
 			return nil
 		}
 	}
+
 	for i := range obj.Members {
 		if &obj.Members[i] == m {
 			take(obj, i)
 			break
 		}
 	}
+
 	return nil
 }
 
@@ -253,6 +289,7 @@ func (w *jsonWriter) drop(obj *hujson.Object, path []string, parents bool) error
 func take(obj *hujson.Object, i int) {
 	m, n := obj.Members[i], len(obj.Members)
 	before := string(m.Name.BeforeExtra)
+
 	comments := strings.TrimRight(before, " \t\r\n")
 	switch {
 	case i < n-1:
@@ -277,6 +314,7 @@ func take(obj *hujson.Object, i int) {
 			}
 		}
 	}
+
 	obj.Members = append(obj.Members[:i:i], obj.Members[i+1:]...)
 }
 
@@ -292,14 +330,18 @@ func jsonLiteral(v any) hujson.ValueTrimmed {
 		return hujson.Int(int64(v))
 	case []string:
 		list := &hujson.Array{}
+
 		for i, s := range v {
 			e := hujson.Value{Value: hujson.String(s)}
 			if i > 0 {
 				e.BeforeExtra = hujson.Extra(" ")
 			}
+
 			list.Elements = append(list.Elements, e)
 		}
+
 		return list
 	}
+
 	return hujson.String(v.(string))
 }

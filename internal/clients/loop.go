@@ -51,11 +51,13 @@ type extraKind interface {
 // kind. top is as for File.
 func (c Client) Loop(m Machine, scope Scope, top string) []Extra {
 	var out []Extra
+
 	for _, e := range c.loop {
 		places := e.user
 		if scope == Project {
 			places = e.project
 		}
+
 		for _, p := range places {
 			if file := m.path(p, top); file != "" {
 				out = append(out, Extra{About: e.about, File: file, kind: e.kind})
@@ -63,6 +65,7 @@ func (c Client) Loop(m Machine, scope Scope, top string) []Extra {
 			}
 		}
 	}
+
 	return out
 }
 
@@ -72,6 +75,7 @@ func (c Client) Shared(e Extra, m Machine, scope Scope, top string) string {
 	for _, other := range table() {
 		all := other.Loop(m, scope, top)
 		uses, there := false, false
+
 		for _, o := range all {
 			if o.File == e.File && o.About == e.About {
 				uses = true
@@ -79,10 +83,12 @@ func (c Client) Shared(e Extra, m Machine, scope Scope, top string) string {
 				there = true
 			}
 		}
+
 		if other.ID != c.ID && uses && there {
 			return other.Name
 		}
 	}
+
 	return ""
 }
 
@@ -92,6 +98,7 @@ func (e Extra) Install(l Loop) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	return p, p.in(byHand(e.kind.put(p, l)))
 }
 
@@ -101,10 +108,12 @@ func (e Extra) Uninstall() (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	p.After = p.Before
 	if p.Before == nil {
 		return p, nil
 	}
+
 	return p, p.in(byHand(e.kind.cut(p)))
 }
 
@@ -115,6 +124,7 @@ func (e Extra) Look() (Found, error) {
 		return Found{}, err
 	}
 	f, err := e.kind.find(p.Before)
+
 	return f, p.in(byHand(err))
 }
 
@@ -125,6 +135,7 @@ func byHand(err error) error {
 	if errors.As(err, &e) && e.Code == research.CodeUnsupported {
 		return research.Errorf(e.Code, "mend the file, and run it again; or leave --with-loop out", "%w", err)
 	}
+
 	return err
 }
 
@@ -139,6 +150,7 @@ func HookCommand(m Machine, program, dir string) string {
 	if dir != "" {
 		s += " -C " + quoted(m, dir)
 	}
+
 	return s + " hook stop || exit 0"
 }
 
@@ -152,14 +164,17 @@ func quoted(m Machine, word string) string {
 	case m.GOOS == "windows":
 		return `"` + word + `"`
 	}
+
 	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }
 
 // CheckLoop refuses a client that has nothing to keep its agent going.
 func (c Client) CheckLoop() error {
 	if len(c.loop) == 0 {
-		return research.Errorf(research.CodeUnsupported, "leave --with-loop out, and give the agent the prompt `loop` of the server",
+		return research.Errorf(research.CodeUnsupported,
+			"leave --with-loop out, and give the agent the prompt `loop` of the server",
 			"install knows no skill, command or hook of %s", c.Name)
 	}
+
 	return nil
 }

@@ -17,7 +17,8 @@ import (
 	"ratchet/prompts"
 )
 
-var loop = clients.Loop{Version: "1.2", Guide: "# The loop\n\nRepeat: edit, `run_experiment{hypothesis}`.\n", Hook: "/home/ada/.local/bin/ratchet hook stop || exit 0"}
+var loop = clients.Loop{Version: "1.2", Guide: "# The loop\n\nRepeat: edit, `run_experiment{hypothesis}`.\n",
+	Hook: "/home/ada/.local/bin/ratchet hook stop || exit 0"}
 
 // loopSamples are testdata/loop: the comment names the client and the extra.
 func loopSamples(t *testing.T) []sample {
@@ -31,27 +32,33 @@ func (s sample) extra(t *testing.T) clients.Extra {
 	top := t.TempDir()
 	m := clients.Machine{GOOS: "linux", Home: filepath.Join(top, "home"), Getenv: func(string) string { return "" }}
 	all := s.client.Loop(m, clients.Project, top)
+
 	i := slices.IndexFunc(all, func(e clients.Extra) bool { return e.About == s.flags[0] })
 	if i < 0 {
 		t.Fatalf("%s has no %s", s.client.Name, s.flags[0])
 	}
+
 	if e := all[i]; !s.has("absent") {
 		if err := os.MkdirAll(filepath.Dir(e.File), 0o777); err != nil {
 			t.Fatal(err)
 		}
 		write(t, e.File, s.real(s.part("before")))
 	}
+
 	return all[i]
 }
 
 func carryOut(t *testing.T, p *clients.Plan, err error) clients.Action {
 	t.Helper()
+
 	if err == nil {
 		_, err = p.Apply()
 	}
+
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	return p.Action
 }
 
@@ -61,24 +68,31 @@ func TestLoopSamples(t *testing.T) {
 			t.Parallel()
 			results := map[string][]byte{}
 			e := s.extra(t)
+
 			p, err := e.Install(loop)
 			if err != nil {
-				results["installed"] = []byte("refused: " + strings.ReplaceAll(err.Error(), filepath.Dir(e.File), "") + "\nnext: " + research.Describe(err).Next + "\n")
+				results["installed"] = []byte("refused: " + strings.ReplaceAll(err.Error(), filepath.Dir(e.File),
+					"") + "\nnext: " + research.Describe(err).Next + "\n")
 			} else {
 				carryOut(t, p, nil)
 				results["installed"] = append([]byte("("+string(p.Action)+")\n"), s.shown(read(t, e.File))...)
 			}
+
 			e = s.extra(t)
 			if p, err := e.Uninstall(); err == nil && p.Action != clients.None {
 				results["removed"] = append([]byte("("+string(p.Action)+")\n"), s.shown(p.After)...)
 			}
+
 			for _, name := range []string{"installed", "removed"} {
 				if got, want := results[name], s.part(name); !*update && !bytes.Equal(got, want) {
 					t.Errorf("%s (run with -update to accept):\n%s", name, cmp.Diff(string(want), string(got)))
 				}
 			}
+
 			if *update {
-				s.archive.Files = slices.DeleteFunc(s.archive.Files, func(f txtar.File) bool { return f.Name != "before" })
+				s.archive.Files = slices.DeleteFunc(s.archive.Files,
+					func(f txtar.File) bool { return f.Name != "before" })
+
 				for _, name := range []string{"installed", "removed"} {
 					if results[name] != nil {
 						s.archive.Files = append(s.archive.Files, txtar.File{Name: name, Data: results[name]})
@@ -95,36 +109,46 @@ func TestLoopSamples(t *testing.T) {
 // and a second one finds nothing.
 func TestLoopThereAndBack(t *testing.T) {
 	newer := loop
-	newer.Version, newer.Guide, newer.Hook = "1.3", "# Another loop\n", clients.HookCommand(clients.Machine{GOOS: "linux"}, "/home/o'brien/bin/ratchet", "")
+	newer.Version, newer.Guide, newer.Hook = "1.3", "# Another loop\n",
+		clients.HookCommand(clients.Machine{GOOS: "linux"}, "/home/o'brien/bin/ratchet", "")
+
 	for _, s := range loopSamples(t) {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
 			e := s.extra(t)
 			before := read(t, e.File)
+
 			p, err := e.Install(loop)
 			if err != nil || p.Action != clients.Added {
 				t.Skip("the sample is refused, or has it")
 			}
 			carryOut(t, p, nil)
+
 			for _, l := range []clients.Loop{loop, newer} {
 				p, err := e.Install(l)
-				if action := carryOut(t, p, err); action != clients.None && action != clients.Updated || (action == clients.None) != (l == loop) {
+				if action := carryOut(t, p, err); action != clients.None && action != clients.Updated ||
+					(action == clients.None) != (l == loop) {
 					t.Errorf("version %s over 1.2: %s", l.Version, action)
 				}
+
 				f, err := e.Look()
-				if err != nil || !f.There || f.Edited || f.Version != l.Version && f.Program == "" || f.Program != "" && !strings.HasSuffix(f.Program, "/bin/ratchet") {
+				if err != nil || !f.There || f.Edited || f.Version != l.Version && f.Program == "" ||
+					f.Program != "" && !strings.HasSuffix(f.Program, "/bin/ratchet") {
 					t.Errorf("version %s is found as %+v, %v", l.Version, f, err)
 				}
 			}
 			p, err = e.Uninstall()
 			carryOut(t, p, err)
+
 			if got := read(t, e.File); !bytes.Equal(got, before) || (got == nil) != (before == nil) {
 				t.Errorf("uninstall left\n%q, want\n%q", got, before)
 			}
+
 			p, err = e.Uninstall()
 			if action := carryOut(t, p, err); action != clients.None {
 				t.Errorf("a second uninstall: %s", action)
 			}
+
 			if f, err := e.Look(); err != nil || f.There {
 				t.Errorf("it is still found: %+v, %v", f, err)
 			}
@@ -144,14 +168,17 @@ func TestLoopLeavesEditsAlone(t *testing.T) {
 			carryOut(t, p, err)
 			edited := bytes.Replace(read(t, e.File), []byte("campaign"), []byte("crusade"), 1)
 			write(t, e.File, edited)
+
 			p, err = e.Install(loop)
 			if action := carryOut(t, p, err); action != clients.Left {
 				t.Errorf("install: %s", action)
 			}
+
 			p, err = e.Uninstall()
 			if action := carryOut(t, p, err); action != clients.Left || !bytes.Equal(read(t, e.File), edited) {
 				t.Errorf("uninstall: %s", action)
 			}
+
 			if f, err := e.Look(); err != nil || !f.There || !f.Edited {
 				t.Errorf("found as %+v, %v", f, err)
 			}
@@ -166,6 +193,7 @@ func TestLoopTexts(t *testing.T) {
 	l := loop
 	l.Guide = guide.Text
 	top := t.TempDir()
+
 	m := clients.Machine{GOOS: "linux", Home: top, Getenv: func(string) string { return "" }}
 	for _, c := range clients.Table() {
 		for _, e := range c.Loop(m, clients.Project, top) {
@@ -174,21 +202,27 @@ func TestLoopTexts(t *testing.T) {
 				t.Fatal(err)
 			}
 			text := string(p.After)
+
 			if strings.HasSuffix(e.File, ".toml") {
 				var doc struct{ Description, Prompt string }
-				if err := toml.Unmarshal(p.After, &doc); err != nil || !strings.Contains(doc.Prompt, strings.TrimSpace(guide.Text)) || doc.Description == "" {
+				if err := toml.Unmarshal(p.After, &doc); err != nil || !strings.Contains(doc.Prompt,
+					strings.TrimSpace(guide.Text)) || doc.Description == "" {
 					t.Errorf("%s: %v: %+v", e.File, err, doc)
 				}
 			}
+
 			if e.About != "hook" && !strings.Contains(text, "`ratchet stop`") {
 				t.Errorf("%s does not say how the loop ends", e.File)
 			}
+
 			for _, magic := range []string{"{{", "!{", "@{", "!`", "$1"} {
 				if strings.Contains(text, magic) {
 					t.Errorf("%s has %q, which the client would expand", e.File, magic)
 				}
 			}
-			if strings.HasSuffix(e.File, "SKILL.md") && !strings.HasPrefix(text, "---\nname: ratchet\ndescription: \"") {
+
+			if strings.HasSuffix(e.File, "SKILL.md") && !strings.HasPrefix(text,
+				"---\nname: ratchet\ndescription: \"") {
 				t.Errorf("%s begins with %.60q", e.File, text)
 			}
 		}

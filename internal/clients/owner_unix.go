@@ -13,14 +13,17 @@ func keepOwner(f *os.File, file string) error {
 	if err != nil {
 		return err
 	}
+
 	want, err := os.Stat(file)
 	if err != nil {
 		return err
 	}
 	a, ok := is.Sys().(*syscall.Stat_t)
+
 	b, okay := want.Sys().(*syscall.Stat_t)
 	if !ok || !okay || a.Uid == b.Uid && a.Gid == b.Gid {
 		return nil
 	}
+
 	return f.Chown(int(b.Uid), int(b.Gid))
 }

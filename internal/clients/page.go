@@ -38,6 +38,7 @@ func (k page) text(l Loop) string {
 
 func (k page) find(text []byte) (Found, error) {
 	all := lines(text)
+
 	at := signature.FindAllStringSubmatchIndex(all, -1)
 	if len(at) == 0 {
 		return Found{Edited: true}, nil
@@ -46,6 +47,7 @@ func (k page) find(text []byte) (Found, error) {
 	line := strings.LastIndexByte(all[:m[0]], '\n') + 1
 	_, after, _ := strings.Cut(all[m[1]:], "\n")
 	edited := all[m[4]:m[5]] != digest(all[:line]) || strings.TrimSpace(after) != ""
+
 	return Found{There: true, Edited: edited, Version: all[m[2]:m[3]]}, nil
 }
 
@@ -55,6 +57,7 @@ func (k page) put(p *Plan, l Loop) error {
 		p.Action, p.After, p.Mode = Added, want, 0o644
 		return nil
 	}
+
 	f, err := k.find(p.Before)
 	switch {
 	case err != nil:
@@ -66,6 +69,7 @@ func (k page) put(p *Plan, l Loop) error {
 	default:
 		p.Action, p.After, p.ours = Updated, want, true
 	}
+
 	return nil
 }
 
@@ -80,6 +84,7 @@ func (k page) cut(p *Plan) error {
 	default:
 		p.Action, p.After, p.ours = Deleted, nil, true
 	}
+
 	return nil
 }
 
@@ -104,15 +109,19 @@ func (k block) place(all string) (begin, inner, end int, f Found, err error) {
 		return 0, 0, 0, f, nil
 	}
 	begin, inner = at[0][0], at[0][1]
+
 	n := strings.Index(all[inner:], blockEnd)
 	if len(at) > 1 || n < 0 {
 		return 0, 0, 0, f, strange("Ratchet's block begins twice, or does not end with %s", blockEnd)
 	}
+
 	end = inner + n + len(blockEnd)
 	if strings.HasPrefix(all[end:], "\n") {
 		end++
 	}
-	return begin, inner, end, Found{There: true, Version: all[at[0][2]:at[0][3]], Edited: all[at[0][4]:at[0][5]] != digest(all[inner:inner+n])}, nil
+
+	return begin, inner, end, Found{There: true, Version: all[at[0][2]:at[0][3]],
+		Edited: all[at[0][4]:at[0][5]] != digest(all[inner:inner+n])}, nil
 }
 
 func (k block) find(text []byte) (Found, error) {
@@ -122,6 +131,7 @@ func (k block) find(text []byte) (Found, error) {
 
 func (k block) put(p *Plan, l Loop) error {
 	all := lines(p.Before)
+
 	begin, _, end, f, err := k.place(all)
 	switch {
 	case err != nil:
@@ -136,9 +146,11 @@ func (k block) put(p *Plan, l Loop) error {
 	default:
 		p.Action, p.After = Added, k.back(p, appended(all, k.text(l)))
 	}
+
 	if p.Before == nil {
 		p.Mode = 0o644
 	}
+
 	return nil
 }
 
@@ -147,9 +159,11 @@ func appended(all, text string) string {
 	if all != "" && !strings.HasSuffix(all, "\n") {
 		all += "\n"
 	}
+
 	if all != "" {
 		all += "\n"
 	}
+
 	return all + text
 }
 
@@ -160,6 +174,7 @@ func (k block) back(p *Plan, text string) []byte {
 
 func (k block) cut(p *Plan) error {
 	all := lines(p.Before)
+
 	begin, _, end, f, err := k.place(all)
 	switch {
 	case err != nil || !f.There:
@@ -168,6 +183,7 @@ func (k block) cut(p *Plan) error {
 		p.Action = Left
 		return nil
 	}
+
 	p.Action = Removed
 	for _, old := range older(p.File) {
 		if lines(p.Before) == appended(lines(old), all[begin:end]) {
@@ -175,12 +191,14 @@ func (k block) cut(p *Plan) error {
 			return nil
 		}
 	}
+
 	rest := strings.TrimSuffix(all[:begin], "\n") + all[end:]
 	if rest == "" && len(older(p.File)) == 0 {
 		p.Action, p.After, p.ours = Deleted, nil, true
 		return nil
 	}
 	p.After = k.back(p, rest)
+
 	return nil
 }
 
@@ -188,9 +206,11 @@ func (k block) cut(p *Plan) error {
 func older(file string) [][]byte {
 	var out [][]byte
 	for _, b := range backups(file) {
-		if old, err := os.ReadFile(b); err == nil && !slices.ContainsFunc(out, func(o []byte) bool { return bytes.Equal(o, old) }) {
+		if old, err := os.ReadFile(b); err == nil && !slices.ContainsFunc(out,
+			func(o []byte) bool { return bytes.Equal(o, old) }) {
 			out = append(out, old)
 		}
 	}
+
 	return out
 }

@@ -40,11 +40,13 @@ func (m Machine) path(p place, top string) string {
 	if !filepath.IsAbs(xdg) {
 		xdg = filepath.Join(m.Home, ".config")
 	}
+
 	roam := m.Getenv("APPDATA")
 	if roam == "" {
 		roam = filepath.Join(m.Home, "AppData", "Roaming")
 	}
 	dir := ""
+
 	switch p.base {
 	case home:
 		dir = m.Home
@@ -55,7 +57,8 @@ func (m Machine) path(p place, top string) string {
 			dir = roam
 		}
 	case appData:
-		dir = map[string]string{"darwin": filepath.Join(m.Home, "Library", "Application Support"), "windows": roam}[m.GOOS]
+		dir = map[string]string{"darwin": filepath.Join(m.Home, "Library", "Application Support"),
+			"windows": roam}[m.GOOS]
 		if dir == "" {
 			dir = xdg
 		}
@@ -67,9 +70,11 @@ func (m Machine) path(p place, top string) string {
 			return filepath.Join(v, filepath.FromSlash(rest))
 		}
 	}
+
 	if dir == "" {
 		return ""
 	}
+
 	return filepath.Join(dir, filepath.FromSlash(p.rel))
 }
 
@@ -81,34 +86,45 @@ func (c Client) File(m Machine, scope Scope, top string) (string, error) {
 	if scope == Project {
 		places = c.project
 	}
+
 	if len(places) == 0 {
-		return "", research.Errorf(research.CodeUnsupported, "leave --scope project out", "%s has no configuration file for one project", c.Name)
+		return "", research.Errorf(research.CodeUnsupported, "leave --scope project out",
+			"%s has no configuration file for one project", c.Name)
 	}
+
 	if scope == Project && top == "" {
-		return "", research.Errorf(research.CodeRepository, "go into the repository, or name it with -C", "--scope project needs a repository")
+		return "", research.Errorf(research.CodeRepository, "go into the repository, or name it with -C",
+			"--scope project needs a repository")
 	}
 	first, exists := "", ""
+
 	for _, p := range places {
 		file := m.path(p, top)
 		if file == "" {
 			continue
 		}
+
 		if p.base == variable { // the person has moved it: no other place counts
 			return file, nil
 		}
+
 		if _, ok, err := c.Read(file); err == nil && ok {
 			return file, nil
 		}
+
 		if _, err := os.Stat(file); err == nil && exists == "" {
 			exists = file
 		}
+
 		if first == "" {
 			first = file
 		}
 	}
+
 	if exists != "" {
 		return exists, nil
 	}
+
 	return first, nil
 }
 
@@ -120,6 +136,7 @@ func (c Client) Found(m Machine, look func(string) (string, error)) string {
 			return at
 		}
 	}
+
 	for _, p := range c.folder {
 		if dir := m.path(p, ""); dir != "" {
 			if info, err := os.Stat(dir); err == nil && info.IsDir() {
@@ -127,5 +144,6 @@ func (c Client) Found(m Machine, look func(string) (string, error)) string {
 			}
 		}
 	}
+
 	return ""
 }

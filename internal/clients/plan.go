@@ -47,6 +47,7 @@ func (c Client) Install(file string, s Server) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	return p, p.in(p.install(c, s))
 }
 
@@ -55,11 +56,13 @@ func (p *Plan) install(c Client, s Server) error {
 	if err != nil {
 		return err
 	}
+
 	entry, err := entryOf(doc, c.path)
 	if err != nil {
 		return err
 	}
 	var set []field
+
 	for _, f := range c.fields(s) {
 		have, ok := lookup(entry, f.path)
 		if !ok || !f.isDefault && !same(have, f.value) {
@@ -67,6 +70,7 @@ func (p *Plan) install(c Client, s Server) error {
 		}
 	}
 	drop := c.obsolete(s, entry)
+
 	p.Action = Added
 	if entry != nil {
 		if p.Action = Updated; len(set)+len(drop) == 0 {
@@ -74,9 +78,11 @@ func (p *Plan) install(c Client, s Server) error {
 			return nil
 		}
 	}
+
 	if p.After, err = c.format.put(p.Before, c.path, set, drop); err != nil {
 		return err
 	}
+
 	return p.check(c)
 }
 
@@ -87,6 +93,7 @@ func (c Client) Uninstall(file string) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	return p, p.in(p.uninstall(c))
 }
 
@@ -95,44 +102,54 @@ func (p *Plan) uninstall(c Client) error {
 	if err != nil {
 		return err
 	}
+
 	entry, err := entryOf(doc, c.path)
 	if err != nil {
 		return err
 	}
+
 	if entry == nil {
 		p.After = p.Before
 		return nil
 	}
 	p.Action = Removed
 	made, known := false, false // who made the table around the entry is not known without a backup
+
 	for _, b := range backups(p.File) {
 		old, err := os.ReadFile(b)
 		if err != nil {
 			continue
 		}
+
 		was, err := c.format.decode(old)
 		if err != nil {
 			continue
 		}
+
 		if e, err := entryOf(was, c.path); e != nil || err != nil {
 			continue
 		}
+
 		if !known { // the newest one tells whose the table around the entry is
 			_, had := lookup(was, c.path[:len(c.path)-1])
 			made, known = !had, true
 		}
+
 		if c.gives(old, entry, p.Before) {
 			p.After = old
 			return p.check(c)
 		}
 	}
+
 	if !known && c.born(p) && c.gives(nil, entry, p.Before) {
 		p.Action, p.After, p.ours = Deleted, nil, c.alone(p.Before)
 		return nil
 	}
+
 	if p.After, err = c.format.cut(p.Before, c.path, made); err != nil {
 		return err
 	}
+
 	return p.check(c)
 }
 
@@ -140,12 +157,14 @@ func (p *Plan) uninstall(c Client) error {
 // own lines: what an update or a person did there does not matter.
 func (c Client) gives(old []byte, entry map[string]any, now []byte) bool {
 	e := c.read(entry)
+
 	then, err := c.format.put(old, c.path, c.fields(Server{Command: e.Command, Args: e.Args, URL: e.URL}), nil)
 	if err != nil {
 		return false
 	}
 	a, err := c.format.cut(then, c.path, true)
 	b, errb := c.format.cut(now, c.path, true)
+
 	return err == nil && errb == nil && bytes.Equal(a, b)
 }
 
@@ -159,6 +178,7 @@ func (c Client) born(p *Plan) bool {
 			return false
 		}
 	}
+
 	return c.alone(oldest)
 }
 
@@ -168,16 +188,19 @@ func (c Client) alone(text []byte) bool {
 	if err != nil {
 		return false
 	}
+
 	entry, err := entryOf(doc, c.path)
 	if entry == nil || err != nil {
 		return false
 	}
 	e := c.read(entry)
+
 	s := Server{Command: e.Command, Args: e.Args, URL: e.URL}
 	if !c.Expands() {
 		s.Token = bearer(e.Auth)
 	}
 	made, err := c.format.put(nil, c.path, c.fields(s), nil)
+
 	return err == nil && bytes.Equal(made, text)
 }
 
@@ -187,10 +210,12 @@ func (p *Plan) check(c Client) error {
 	if err != nil {
 		return err
 	}
+
 	after, err := c.format.decode(p.After)
 	if err != nil {
 		return strange("the file is written in a way that can't be edited: the edit would break it (%w)", err)
 	}
+
 	return onlyOurs(before, after, c.path)
 }
 
@@ -199,10 +224,12 @@ func (p *Plan) in(err error) error {
 	if err == nil {
 		return nil
 	}
+
 	var e *research.Error
 	if errors.As(err, &e) {
 		return research.Errorf(e.Code, e.Next, "%s: %w", p.File, err)
 	}
+
 	return fmt.Errorf("%s: %w", p.File, err)
 }
 
@@ -213,14 +240,17 @@ func (c Client) Read(file string) (Entry, bool, error) {
 	if err != nil {
 		return Entry{}, false, err
 	}
+
 	doc, err := c.format.decode(p.Before)
 	if err != nil {
 		return Entry{}, false, p.in(err)
 	}
+
 	entry, err := entryOf(doc, c.path)
 	if entry == nil || err != nil {
 		return Entry{}, false, p.in(err)
 	}
+
 	return c.read(entry), true, nil
 }
 
@@ -233,7 +263,9 @@ func (c Client) Snippet(s Server) (string, error) {
 // Generic is an entry in the shape that most clients understand.
 func Generic(s Server) (string, error) {
 	c := Client{format: jsonFormat{}, path: []string{"mcpServers", EntryName},
-		shape: shape{command: "command", args: "args", url: "url", header: "headers", expand: "${" + TokenVariable + "}"}}
+		shape: shape{command: "command", args: "args", url: "url", header: "headers",
+			expand: "${" + TokenVariable + "}"}}
+
 	return c.Snippet(s)
 }
 
@@ -244,6 +276,7 @@ func (p *Plan) Diff(secret string) string {
 	if secret != "" {
 		out = string(bytes.ReplaceAll([]byte(out), []byte(secret), []byte("…")))
 	}
+
 	return out
 }
 
@@ -254,26 +287,34 @@ func open(file string) (*Plan, error) {
 	if _, err := os.Lstat(file); errors.Is(err, fs.ErrNotExist) {
 		return p, nil
 	}
+
 	target, err := filepath.EvalSymlinks(file)
 	if err != nil {
-		return nil, research.Errorf(research.CodeStorage, "make what it points to, or remove it", "%s can't be followed: %w", file, err)
+		return nil, research.Errorf(research.CodeStorage, "make what it points to, or remove it",
+			"%s can't be followed: %w", file, err)
 	}
+
 	info, err := os.Stat(target)
 	if err != nil {
 		return nil, research.Errorf(research.CodeStorage, "check its permissions", "%s can't be read: %w", file, err)
 	}
+
 	switch {
 	case !info.Mode().IsRegular():
 		return nil, research.Errorf(research.CodeUnsupported, "move it away", "%s is not a file", file)
 	case info.Size() > maxFile:
-		return nil, research.Errorf(research.CodeUnsupported, "check what it is", "%s has %d MiB: that is no configuration file", file, info.Size()>>20)
+		return nil, research.Errorf(research.CodeUnsupported, "check what it is",
+			"%s has %d MiB: that is no configuration file", file, info.Size()>>20)
 	}
+
 	p.target, p.Mode = target, info.Mode().Perm()
 	if p.Before, err = os.ReadFile(target); err != nil {
 		return nil, research.Errorf(research.CodeStorage, "check its permissions", "%s can't be read: %w", file, err)
 	}
+
 	if p.Before == nil {
 		p.Before = []byte{}
 	}
+
 	return p, nil
 }

@@ -24,9 +24,11 @@ func claudeCode() Client {
 		folder:  []place{{home, ".claude"}}, binary: []string{"claude"},
 		loop: []extra{
 			{about: "skill", kind: markdown(skillText), project: []place{{repo, ".claude/skills/ratchet/SKILL.md"}},
-				user: []place{{variable, "CLAUDE_CONFIG_DIR:skills/ratchet/SKILL.md"}, {home, ".claude/skills/ratchet/SKILL.md"}}},
-			{about: "hook", kind: hook{event: "Stop", perSecond: 1}, project: []place{{repo, ".claude/settings.local.json"}},
-				user: []place{{variable, "CLAUDE_CONFIG_DIR:settings.json"}, {home, ".claude/settings.json"}}}},
+				user: []place{{variable, "CLAUDE_CONFIG_DIR:skills/ratchet/SKILL.md"},
+					{home, ".claude/skills/ratchet/SKILL.md"}}},
+			{about: "hook", kind: hook{event: "Stop", perSecond: 1},
+				project: []place{{repo, ".claude/settings.local.json"}},
+				user:    []place{{variable, "CLAUDE_CONFIG_DIR:settings.json"}, {home, ".claude/settings.json"}}}},
 	}
 }
 
@@ -58,11 +60,13 @@ func codex() Client {
 func cursor() Client {
 	return Client{ID: "cursor", Name: "Cursor",
 		Evidence: "documentation",
-		Approve:  map[Scope]string{User: "switch ratchet on in Cursor's settings, under MCP, if it is off", Project: "switch ratchet on in Cursor's settings, under MCP, if it is off"},
-		Timeout:  "not documented, and no key for it",
-		format:   jsonFormat{}, path: []string{"mcpServers", EntryName},
-		shape: shape{kind: "type", kindStdio: "stdio", command: "command", args: "args", here: []string{"-C", "${workspaceFolder}"},
-			url: "url", header: "headers", expand: "${env:" + TokenVariable + "}"},
+		Approve: map[Scope]string{User: "switch ratchet on in Cursor's settings, under MCP, if it is off",
+			Project: "switch ratchet on in Cursor's settings, under MCP, if it is off"},
+		Timeout: "not documented, and no key for it",
+		format:  jsonFormat{}, path: []string{"mcpServers", EntryName},
+		shape: shape{kind: "type", kindStdio: "stdio", command: "command", args: "args",
+			here: []string{"-C", "${workspaceFolder}"}, url: "url", header: "headers",
+			expand: "${env:" + TokenVariable + "}"},
 		user:    []place{{home, ".cursor/mcp.json"}},
 		project: []place{{repo, ".cursor/mcp.json"}},
 		folder:  []place{{home, ".cursor"}}, binary: []string{"cursor", "cursor-agent"},
@@ -72,9 +76,10 @@ func cursor() Client {
 func vscode() Client {
 	return Client{ID: "vscode", Name: "VS Code",
 		Evidence: "documentation",
-		Approve:  map[Scope]string{User: "VS Code asks whether you trust the server when it first starts", Project: "VS Code asks whether you trust the server when it first starts"},
-		Timeout:  "not documented, and no key for it",
-		format:   jsonFormat{}, path: []string{"servers", EntryName},
+		Approve: map[Scope]string{User: "VS Code asks whether you trust the server when it first starts",
+			Project: "VS Code asks whether you trust the server when it first starts"},
+		Timeout: "not documented, and no key for it",
+		format:  jsonFormat{}, path: []string{"servers", EntryName},
 		shape: shape{kind: "type", kindStdio: "stdio", kindHTTP: "http", command: "command", args: "args",
 			url: "url", header: "headers", expand: "${env:" + TokenVariable + "}"},
 		user:    []place{{appData, "Code/User/mcp.json"}},
@@ -95,10 +100,11 @@ func gemini() Client {
 		project: []place{{repo, ".gemini/settings.json"}},
 		folder:  []place{{home, ".gemini"}}, binary: []string{"gemini"},
 		loop: []extra{
-			{about: "command", kind: page{render: geminiText, begin: "# "}, project: []place{{repo, ".gemini/commands/ratchet.toml"}},
-				user: []place{{home, ".gemini/commands/ratchet.toml"}}},
-			{about: "hook", kind: hook{event: "AfterAgent", perSecond: 1000, name: EntryName}, project: []place{{repo, ".gemini/settings.json"}},
-				user: []place{{home, ".gemini/settings.json"}}}},
+			{about: "command", kind: page{render: geminiText, begin: "# "},
+				project: []place{{repo, ".gemini/commands/ratchet.toml"}},
+				user:    []place{{home, ".gemini/commands/ratchet.toml"}}},
+			{about: "hook", kind: hook{event: "AfterAgent", perSecond: 1000, name: EntryName},
+				project: []place{{repo, ".gemini/settings.json"}}, user: []place{{home, ".gemini/settings.json"}}}},
 	}
 }
 
@@ -128,7 +134,8 @@ func windsurf() Client {
 		Approve:  map[Scope]string{User: "press refresh in Windsurf's list of MCP servers; it may start the server outside your repository: `ratchet -C REPOSITORY install windsurf` names one"},
 		Timeout:  "not documented, and no key for it",
 		format:   jsonFormat{}, path: []string{"mcpServers", EntryName},
-		shape:  shape{command: "command", args: "args", url: "serverUrl", header: "headers", expand: "${env:" + TokenVariable + "}"},
+		shape: shape{command: "command", args: "args", url: "serverUrl", header: "headers",
+			expand: "${env:" + TokenVariable + "}"},
 		user:   []place{{home, ".codeium/windsurf/mcp_config.json"}},
 		folder: []place{{home, ".codeium/windsurf"}}, binary: []string{"windsurf"},
 	}
@@ -149,6 +156,7 @@ func zed() Client {
 
 func cline() Client {
 	const settings = "globalStorage/saoudrizwan.claude-dev/settings/cline_mcp_settings.json"
+
 	return Client{ID: "cline", Name: "Cline",
 		Evidence: "documentation and its published source",
 		Approve:  map[Scope]string{User: "Cline may start the server outside your repository: `ratchet -C REPOSITORY install cline` names one"},
@@ -157,9 +165,11 @@ func cline() Client {
 		shape: shape{kind: "type", kindStdio: "stdio", kindHTTP: "streamableHttp", command: "command", args: "args",
 			url: "url", header: "headers", timeout: "timeout", perSecond: 1},
 		user: []place{{variable, "CLINE_MCP_SETTINGS_PATH:"},
-			{appData, "Code/User/" + settings}, {appData, "Cursor/User/" + settings}, {appData, "Windsurf/User/" + settings},
+			{appData, "Code/User/" + settings}, {appData, "Cursor/User/" + settings}, {appData,
+				"Windsurf/User/" + settings},
 			{appData, "VSCodium/User/" + settings}, {home, ".cline/data/settings/cline_mcp_settings.json"}},
-		folder: []place{{appData, "Code/User/globalStorage/saoudrizwan.claude-dev"}, {appData, "Cursor/User/globalStorage/saoudrizwan.claude-dev"}, {home, ".cline"}},
+		folder: []place{{appData, "Code/User/globalStorage/saoudrizwan.claude-dev"},
+			{appData, "Cursor/User/globalStorage/saoudrizwan.claude-dev"}, {home, ".cline"}},
 		binary: []string{"cline"},
 	}
 }
@@ -174,7 +184,8 @@ func goose() Client {
 			fixed: []field{
 				{path: []string{"enabled"}, value: true, isDefault: true},
 				{path: []string{"name"}, value: EntryName, isDefault: true},
-				{path: []string{"description"}, value: "research loop: edit, run, measure, keep or revert", isDefault: true}},
+				{path: []string{"description"}, value: "research loop: edit, run, measure, keep or revert",
+					isDefault: true}},
 			fixedHTTP: []field{{path: []string{"env_keys"}, value: []string{TokenVariable}, isDefault: true}}},
 		user:   []place{{windows, "Block/goose/config/config.yaml"}, {config, "goose/config.yaml"}},
 		folder: []place{{windows, "Block/goose"}, {config, "goose"}}, binary: []string{"goose"},

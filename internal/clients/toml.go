@@ -22,14 +22,17 @@ type tomlFormat struct{}
 func (tomlFormat) decode(src []byte) (map[string]any, error) {
 	doc := map[string]any{}
 	err := toml.Unmarshal(bytes.TrimPrefix(src, mark), &doc)
+
 	var at *toml.DecodeError
 	if errors.As(err, &at) {
 		row, col := at.Position()
 		return nil, broken(fmt.Errorf("line %d, column %d: %w", row, col, err))
 	}
+
 	if err != nil {
 		return nil, broken(err)
 	}
+
 	return doc, nil
 }
 
@@ -48,13 +51,19 @@ func (tomlFormat) put(src []byte, path []string, set []field, drop [][]string) (
 		return nil, err
 	}
 	nl := newline(src)
+
 	header := slices.IndexFunc(all, func(s statement) bool { return s.table && slices.Equal(s.path, path) })
 	if header < 0 {
-		if i := slices.IndexFunc(all, func(s statement) bool { return below(s.path, path) || !s.table && below(path, s.path) }); i >= 0 {
-			return nil, strange("line %d: %s is not written as a table [%s]", lineAt(src, all[i].start), strings.Join(all[i].path, "."), strings.Join(path, "."))
+		if i := slices.IndexFunc(all, func(s statement) bool {
+			return below(s.path, path) || !s.table && below(path, s.path)
+		}); i >= 0 {
+			return nil, strange("line %d: %s is not written as a table [%s]", lineAt(src, all[i].start),
+				strings.Join(all[i].path, "."), strings.Join(path, "."))
 		}
+
 		return appendTable(src, path, set, nl), nil
 	}
+
 	last := all[header]
 	for _, s := range all[header+1:] {
 		if s.table {
@@ -63,19 +72,23 @@ func (tomlFormat) put(src []byte, path []string, set []field, drop [][]string) (
 		last = s
 	}
 	var e edits
+
 	for _, f := range set {
 		full := append(slices.Clone(path), f.path...)
+
 		i := slices.IndexFunc(all, func(s statement) bool { return !s.table && slices.Equal(s.path, full) })
 		if i >= 0 {
 			e = append(e, edit{all[i].value[0], all[i].value[1], tomlValue(f.value)})
 			continue
 		}
+
 		line := tomlKey(f.path) + " = " + tomlValue(f.value) + nl
 		if last.end == len(src) && !bytes.HasSuffix(src, []byte("\n")) {
 			line = nl + strings.TrimSuffix(line, nl)
 		}
 		e = append(e, edit{last.end, last.end, line})
 	}
+
 	for _, p := range drop {
 		full := append(slices.Clone(path), p...)
 		for _, s := range all {
@@ -84,6 +97,7 @@ func (tomlFormat) put(src []byte, path []string, set []field, drop [][]string) (
 			}
 		}
 	}
+
 	return e.apply(src), nil
 }
 
@@ -93,22 +107,27 @@ func (tomlFormat) cut(src []byte, path []string, _ bool) ([]byte, error) {
 		return nil, err
 	}
 	var e edits
+
 	for i := 0; i < len(all); i++ {
 		if !below(all[i].path, path) {
 			continue
 		}
+
 		j := i // a run of statements goes with the comments inside it
 		for j+1 < len(all) && below(all[j+1].path, path) {
 			j++
 		}
 		start, end := all[i].start, all[j].end
+
 		rest := src[end:]
-		if blank := blankBefore(src, start); blank < start && all[i].table && (len(rest) == 0 || rest[0] == '\n' || rest[0] == '\r') {
+		if blank := blankBefore(src, start); blank < start && all[i].table &&
+			(len(rest) == 0 || rest[0] == '\n' || rest[0] == '\r') {
 			start = blank
 		}
 		e = append(e, edit{start, end, ""})
 		i = j
 	}
+
 	return e.apply(src), nil
 }
 
@@ -120,10 +139,12 @@ func statements(src []byte) ([]statement, error) {
 	p.Reset(text)
 	var out []statement
 	var table []string
+
 	for p.NextExpression() {
 		n := p.Expression()
 		var keys []string
 		first, stop := -1, 0
+
 		for it := n.Key(); it.Next(); {
 			k := it.Node()
 			if keys = append(keys, string(k.Data)); first < 0 {
@@ -131,6 +152,7 @@ func statements(src []byte) ([]statement, error) {
 			}
 			stop = int(k.Raw.Offset + k.Raw.Length)
 		}
+
 		s := statement{table: n.Kind != unstable.KeyValue, path: keys}
 		if s.table {
 			if n.Kind == unstable.ArrayTable {
@@ -141,19 +163,24 @@ func statements(src []byte) ([]statement, error) {
 			from := stop + bytes.IndexByte(text[stop:], '=') + 1
 			from += len(text[from:]) - len(bytes.TrimLeft(text[from:], " \t"))
 			stop = int(n.Raw.Offset + n.Raw.Length)
+
 			s.path = append(slices.Clone(table), keys...)
 			s.value = [2]int{skip + from, skip + stop}
 		}
 		s.start = skip + bytes.LastIndexByte(text[:first], '\n') + 1
+
 		s.end = len(src)
 		if i := bytes.IndexByte(src[skip+stop:], '\n'); i >= 0 {
 			s.end = skip + stop + i + 1
 		}
+
 		out = append(out, s)
 	}
+
 	if err := p.Error(); err != nil {
 		return nil, broken(err)
 	}
+
 	return out, nil
 }
 
@@ -161,16 +188,20 @@ func statements(src []byte) ([]statement, error) {
 func appendTable(src []byte, path []string, set []field, nl string) []byte {
 	var b bytes.Buffer
 	b.Write(src)
+
 	if len(src) > 0 && !bytes.HasSuffix(src, []byte("\n")) {
 		b.WriteString(nl)
 	}
+
 	if len(bytes.TrimSpace(src)) > 0 {
 		b.WriteString(nl)
 	}
 	b.WriteString("[" + tomlKey(path) + "]" + nl)
+
 	for _, f := range set {
 		b.WriteString(tomlKey(f.path) + " = " + tomlValue(f.value) + nl)
 	}
+
 	return b.Bytes()
 }
 
@@ -187,6 +218,7 @@ func blankBefore(src []byte, at int) int {
 			return at - len(end) + 1
 		}
 	}
+
 	return at
 }
 
@@ -204,11 +236,13 @@ type edits []edit
 func (e edits) apply(src []byte) []byte {
 	slices.SortStableFunc(e, func(a, b edit) int { return a.from - b.from })
 	var out []byte
+
 	at := 0
 	for _, x := range e {
 		out = append(append(out, src[at:x.from]...), x.text...)
 		at = x.to
 	}
+
 	return append(out, src[at:]...)
 }
 
@@ -222,6 +256,7 @@ func tomlKey(path []string) string {
 			parts[i] = tomlValue(k)
 		}
 	}
+
 	return strings.Join(parts, ".")
 }
 
@@ -236,7 +271,9 @@ func tomlValue(v any) string {
 		for i, s := range v {
 			parts[i] = tomlValue(s)
 		}
+
 		return "[" + strings.Join(parts, ", ") + "]"
 	}
+
 	return string(hujson.String(v.(string))) // a JSON string is a basic string of TOML
 }

@@ -18,39 +18,49 @@ type yamlFormat struct{}
 
 func (yamlFormat) decode(src []byte) (map[string]any, error) {
 	doc := map[string]any{}
+
 	if _, err := yamlRoot(src); err != nil {
 		return nil, err
 	}
+
 	if err := yaml.Unmarshal(src, &doc); err != nil {
 		return nil, broken(err)
 	}
+
 	if doc == nil {
 		doc = map[string]any{}
 	}
+
 	return doc, nil
 }
 
 // yamlRoot is the mapping of the one document; nil if there is nothing.
 func yamlRoot(src []byte) (*yaml.Node, error) {
 	dec := yaml.NewDecoder(bytes.NewReader(src))
+
 	var doc, more yaml.Node
 	if err := dec.Decode(&doc); errors.Is(err, io.EOF) {
 		return nil, nil
 	} else if err != nil {
 		return nil, broken(err)
 	}
+
 	if err := dec.Decode(&more); !errors.Is(err, io.EOF) {
 		if err != nil {
 			return nil, broken(err)
 		}
+
 		return nil, strange("line %d: the file has a second document", more.Line)
 	}
+
 	if len(doc.Content) == 0 || doc.Content[0].Tag == "!!null" {
 		return nil, nil
 	}
+
 	if doc.Content[0].Kind != yaml.MappingNode {
 		return nil, broken(fmt.Errorf("line %d: the file holds no mapping", doc.Content[0].Line))
 	}
+
 	return doc.Content[0], nil
 }
 
@@ -61,6 +71,7 @@ func child(m *yaml.Node, name string) (key, value *yaml.Node) {
 			return m.Content[i], m.Content[i+1]
 		}
 	}
+
 	return nil, nil
 }
 
@@ -72,26 +83,31 @@ func (yamlFormat) put(src []byte, path []string, set []field, drop [][]string) (
 	y := yamlLines{lines: splitLines(src), nl: newline(src)}
 	top, name := path[0], path[1]
 	var parentKey, parent *yaml.Node
+
 	if root != nil {
 		if root.Style&yaml.FlowStyle != 0 {
 			return nil, strange("line %d: the file is written in flow style", root.Line)
 		}
 		parentKey, parent = child(root, top)
 	}
+
 	empty := parent != nil && len(parent.Content) == 0
 	if parent != nil && !empty {
 		if parent.Kind != yaml.MappingNode || parent.Style&yaml.FlowStyle != 0 {
 			return nil, strange("line %d: %s is not a plain block of keys", parent.Line, top)
 		}
+
 		if key, _ := child(parent, name); key != nil {
 			return y.update(key, set, drop)
 		}
 	}
+
 	entry := &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map"}
 	for _, f := range set {
 		setNode(entry, f.path, f.value)
 	}
 	key := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: name}
+
 	switch {
 	case parent == nil:
 		return y.append(top, key, entry)
@@ -100,16 +116,19 @@ func (yamlFormat) put(src []byte, path []string, set []field, drop [][]string) (
 	}
 	// The first place, not the last: a comment after the last key may belong to it.
 	text, err := y.render(key, entry, parent.Content[0].Column-1)
+
 	return y.replace(parentKey.Line, parentKey.Line, text), err
 }
 
 // append adds the entry under a new key at the end of the file.
 func (y yamlLines) append(top string, key, entry *yaml.Node) ([]byte, error) {
 	text, err := y.render(key, entry, 2)
+
 	at := len(y.lines)
 	if at > 0 && !strings.HasSuffix(y.lines[at-1], "\n") {
 		y.lines[at-1] += y.nl
 	}
+
 	return y.replace(at, at, top+":"+y.nl+text), err
 }
 
@@ -117,40 +136,50 @@ func (y yamlLines) append(top string, key, entry *yaml.Node) ([]byte, error) {
 func (y yamlLines) fill(parentKey, parent, key, entry *yaml.Node) ([]byte, error) {
 	line := y.lines[parentKey.Line-1]
 	switch {
-	case parent.Kind == yaml.MappingNode && parent.Line == parentKey.Line && strings.HasPrefix(line[parent.Column-1:], "{}"):
+	case parent.Kind == yaml.MappingNode && parent.Line == parentKey.Line && strings.HasPrefix(line[parent.Column-1:],
+		"{}"):
 		line = strings.TrimRight(line[:parent.Column-1], " ") + line[parent.Column+1:]
 	case parent.Kind != yaml.ScalarNode || parent.Tag != "!!null" || parent.Value != "":
 		return nil, strange("line %d: %s is not a plain block of keys", parent.Line, parentKey.Value)
 	}
+
 	if !strings.HasSuffix(line, "\n") {
 		line += y.nl
 	}
 	text, err := y.render(key, entry, parentKey.Column+1)
+
 	return y.replace(parentKey.Line-1, parentKey.Line, line+text), err
 }
 
 // update writes the entry's own lines anew, from themselves.
 func (y yamlLines) update(key *yaml.Node, set []field, drop [][]string) ([]byte, error) {
 	from, to := y.extent(key)
+
 	own := []string{}
 	for _, line := range y.lines[from:to] {
 		own = append(own, line[min(key.Column-1, len(line)-len(strings.TrimLeft(line, " "))):])
 	}
+
 	var doc yaml.Node
-	if err := yaml.Unmarshal([]byte(strings.Join(own, "")), &doc); err != nil || doc.Content[0].Kind != yaml.MappingNode || len(doc.Content[0].Content) != 2 {
+	if err := yaml.Unmarshal([]byte(strings.Join(own, "")), &doc); err != nil ||
+		doc.Content[0].Kind != yaml.MappingNode || len(doc.Content[0].Content) != 2 {
 		return nil, strange("line %d: %s can't be read by itself", key.Line, key.Value)
 	}
+
 	name, entry := doc.Content[0].Content[0], doc.Content[0].Content[1]
 	if entry.Kind != yaml.MappingNode {
 		return nil, strange("line %d: %s is not a block of keys", key.Line, key.Value)
 	}
+
 	for _, p := range drop {
 		dropNode(entry, p)
 	}
+
 	for _, f := range set {
 		setNode(entry, f.path, f.value)
 	}
 	text, err := y.render(name, entry, key.Column-1)
+
 	return y.replace(from, to, text), err
 }
 
@@ -159,29 +188,35 @@ func (yamlFormat) cut(src []byte, path []string, parents bool) ([]byte, error) {
 	if err != nil || root == nil {
 		return src, err
 	}
+
 	parentKey, parent := child(root, path[0])
 	if parent == nil || parent.Kind != yaml.MappingNode {
 		return src, nil
 	}
+
 	key, _ := child(parent, path[1])
 	if key == nil {
 		return src, nil
 	}
+
 	if parent.Style&yaml.FlowStyle != 0 || root.Style&yaml.FlowStyle != 0 {
 		return nil, strange("line %d: %s is written in flow style", parent.Line, path[0])
 	}
 	y := yamlLines{lines: splitLines(src), nl: newline(src)}
+
 	from, to := y.extent(key)
 	if len(parent.Content) > 2 {
 		return y.replace(from, to, ""), nil
 	}
 	at := parentKey.Line - 1
 	line := strings.TrimRight(y.lines[at], "\r\n")
+
 	colon := strings.IndexByte(line[parentKey.Column-1:], ':') + parentKey.Column
 	if comments := line[colon:] + strings.Join(y.lines[at+1:from], ""); parents && strings.TrimSpace(comments) == "" {
 		return y.replace(at, to, ""), nil
 	}
 	y.lines[at] = line[:colon] + " {}" + line[colon:] + y.nl
+
 	return y.replace(from, to, ""), nil
 }
 
@@ -196,6 +231,7 @@ func splitLines(src []byte) []string {
 	if n := len(lines); lines[n-1] == "" {
 		lines = lines[:n-1]
 	}
+
 	return lines
 }
 
@@ -209,18 +245,22 @@ func (y yamlLines) replace(from, to int, text string) []byte {
 // that are not.
 func (y yamlLines) extent(key *yaml.Node) (from, to int) {
 	from = key.Line - 1
+
 	to = from + 1
 	for i := to; i < len(y.lines); i++ {
 		text := strings.TrimSpace(y.lines[i])
 		indent := len(y.lines[i]) - len(strings.TrimLeft(y.lines[i], " "))
+
 		if text == "" {
 			continue
 		}
+
 		if indent < key.Column {
 			break
 		}
 		to = i + 1
 	}
+
 	return from, to
 }
 
@@ -229,17 +269,20 @@ func (y yamlLines) render(key, entry *yaml.Node, indent int) (string, error) {
 	var b bytes.Buffer
 	enc := yaml.NewEncoder(&b)
 	enc.SetIndent(2)
+
 	err := enc.Encode(&yaml.Node{Kind: yaml.MappingNode, Tag: "!!map", Content: []*yaml.Node{key, entry}})
 	if err := errors.Join(err, enc.Close()); err != nil {
 		return "", fmt.Errorf("write the entry: %w", err)
 	}
 	var out strings.Builder
+
 	for line := range strings.Lines(b.String()) {
 		if line = strings.TrimRight(line, "\n"); line != "" {
 			out.WriteString(strings.Repeat(" ", indent) + line)
 		}
 		out.WriteString(y.nl)
 	}
+
 	return out.String(), nil
 }
 
@@ -249,13 +292,16 @@ func setNode(m *yaml.Node, path []string, v any) {
 		value = &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map"}
 		m.Content = append(m.Content, &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: path[0]}, value)
 	}
+
 	if len(path) > 1 {
 		setNode(value, path[1:], v)
 		return
 	}
+
 	var fresh yaml.Node
 	if err := fresh.Encode(v); err == nil { // strings, numbers, booleans and lists of strings always encode
-		fresh.LineComment, fresh.HeadComment, fresh.FootComment = value.LineComment, value.HeadComment, value.FootComment
+		fresh.LineComment, fresh.HeadComment, fresh.FootComment = value.LineComment, value.HeadComment,
+			value.FootComment
 		*value = fresh
 	}
 }
@@ -265,11 +311,13 @@ func dropNode(m *yaml.Node, path []string) {
 		if m.Content[i].Value != path[0] {
 			continue
 		}
+
 		if len(path) > 1 {
 			dropNode(m.Content[i+1], path[1:])
 			return
 		}
 		m.Content = slices.Delete(m.Content, i, i+2)
+
 		return
 	}
 }

@@ -40,6 +40,7 @@ func Folder(fsys fs.FS, root string) (found []Source, skipped []Skipped, err err
 	if err != nil {
 		return nil, nil, err
 	}
+
 	names, skipped = current(names)
 	for _, name := range names {
 		f, why, err := detectFile(fsys, root, name)
@@ -52,6 +53,7 @@ func Folder(fsys fs.FS, root string) (found []Source, skipped []Skipped, err err
 			found = append(found, Source{name, f})
 		}
 	}
+
 	return found, skipped, nil
 }
 
@@ -70,11 +72,14 @@ func candidates(fsys fs.FS, root string) (names []string, err error) {
 		case d.Type().IsRegular() && likely().MatchString(path.Join(root, name)):
 			names = append(names, name)
 		}
+
 		if len(names) > folderFiles {
 			return ErrManyFiles
 		}
+
 		return nil
 	})
+
 	return names, err
 }
 
@@ -85,13 +90,16 @@ func detectFile(fsys fs.FS, root, name string) (f Format, why string, err error)
 		return f, "", err
 	}
 	defer file.Close()
+
 	head, err := io.ReadAll(io.LimitReader(file, HeadBytes))
 	if err != nil {
 		return f, "", err
 	}
+
 	if f, err = Detect(path.Join(root, name), head); err != nil {
 		return f, err.Error(), nil
 	}
+
 	return f, "", nil
 }
 
@@ -101,29 +109,37 @@ var checkpoint = lazily(`^(.*/|)checkpoints?_(\d+)/`)
 func current(names []string) (left []string, skipped []Skipped) {
 	auto := map[string]bool{}  // folders with pi's current layout
 	newest := map[string]int{} // folders of checkpoints
+
 	for _, name := range names {
 		if dir, base := path.Split(name); strings.HasSuffix(dir, ".auto/") && base == "log.jsonl" {
 			auto[strings.TrimSuffix(dir, ".auto/")] = true
 		}
+
 		if m := checkpoint().FindStringSubmatch(name); m != nil {
 			n, _ := strconv.Atoi(m[2])
 			newest[m[1]] = max(newest[m[1]], n)
 		}
 	}
+
 	for _, name := range names {
 		dir, base := path.Split(name)
+
 		m := checkpoint().FindStringSubmatch(name)
 		if base == "autoresearch.jsonl" && auto[dir] {
-			skipped = append(skipped, Skipped{name, ".auto/log.jsonl stands for it; import it by its name if it holds more"})
+			skipped = append(skipped, Skipped{name,
+				".auto/log.jsonl stands for it; import it by its name if it holds more"})
 			continue
 		}
+
 		if m != nil {
 			if n, _ := strconv.Atoi(m[2]); n != newest[m[1]] {
 				skipped = append(skipped, Skipped{name, "there is a newer checkpoint"})
 				continue
 			}
 		}
+
 		left = append(left, name)
 	}
+
 	return left, skipped
 }

@@ -68,7 +68,8 @@ type Format struct {
 // Formats are all of them, in the order in which Detect tries them.
 func Formats() []Format {
 	return []Format{pi, rigor, uditgoenka, coreline, shreemulay, autokernel, karpathy,
-		hugoEvents, wecoIndex, wecoObserve, wecoOutput, openevolve, shinka, openevolveLines, hub, hugoEntity, shinkaMetrics}
+		hugoEvents, wecoIndex, wecoObserve, wecoOutput, openevolve, shinka, openevolveLines, hub, hugoEntity,
+		shinkaMetrics}
 }
 
 // Named is the format of that name, or one of the names it also goes by.
@@ -79,11 +80,13 @@ func Named(name string) (Format, bool) {
 	case "mlx":
 		name = karpathy.Name
 	}
+
 	for _, f := range Formats() {
 		if f.Name == name {
 			return f, true
 		}
 	}
+
 	return Format{}, false
 }
 
@@ -100,11 +103,13 @@ func Detect(path string, head []byte) (Format, error) {
 	if err != nil {
 		return Format{}, err
 	}
+
 	for _, f := range Formats() {
 		if f.fits(s) {
 			return f, nil
 		}
 	}
+
 	return Format{}, errors.New(s.looks())
 }
 
@@ -112,21 +117,26 @@ func Detect(path string, head []byte) (Format, error) {
 // Text is f's to keep. Reading it again with the same format gives the same.
 func (f Format) Read(path string, r io.Reader, each func(Item) error) error {
 	decode := f.start(path)
+
 	in := bufio.NewReaderSize(r, 1<<16)
 	for number := 1; ; number++ {
 		text, whole, err := next(in, f.Whole)
 		if err != nil && err != io.EOF {
 			return fmt.Errorf("read line %d: %w", number, err)
 		}
+
 		if len(text) == 0 {
 			return nil
 		}
+
 		if whole {
 			if err := each(understand(decode, number, text)); err != nil {
 				return err
 			}
+
 			continue
 		}
+
 		if err := parts(in, f.Whole, number, text, each); err != nil {
 			return err
 		}
@@ -145,13 +155,16 @@ func next(in *bufio.Reader, all bool) (text []byte, whole bool, err error) {
 		} else {
 			chunk, err = in.ReadSlice('\n')
 		}
+
 		text = append(text, chunk...)
+
 		switch {
 		case err == bufio.ErrBufferFull || all && err == nil:
 			err = nil
 		default:
 			return text, true, err
 		}
+
 		if len(text) >= MaxLine {
 			return text, false, nil
 		}
@@ -162,16 +175,20 @@ func next(in *bufio.Reader, all bool) (text []byte, whole bool, err error) {
 func parts(in *bufio.Reader, all bool, number int, text []byte, each func(Item) error) error {
 	for part := 1; ; part++ {
 		why := fmt.Sprintf("longer than %d bytes: kept in parts, not read", MaxLine)
-		if err := each(Item{Number: number, Part: part, Text: text, Broken: why, Entry: Entry{Kind: Broken}}); err != nil {
+		if err := each(Item{Number: number, Part: part, Text: text, Broken: why,
+			Entry: Entry{Kind: Broken}}); err != nil {
 			return err
 		}
+
 		whole, err := false, error(nil)
 		if text, whole, err = next(in, all); err != nil && err != io.EOF {
 			return fmt.Errorf("read line %d: %w", number, err)
 		}
+
 		if len(text) == 0 {
 			return nil
 		}
+
 		if whole {
 			return each(Item{Number: number, Part: part + 1, Text: text, Broken: why, Entry: Entry{Kind: Broken}})
 		}
@@ -180,19 +197,23 @@ func parts(in *bufio.Reader, all bool, number int, text []byte, each func(Item) 
 
 func understand(decode decoder, number int, text []byte) Item {
 	item := Item{Number: number, Text: text}
+
 	line := string(text)
 	if number == 1 {
 		line = strings.TrimPrefix(line, "\ufeff")
 	}
+
 	line = strings.TrimRight(line, "\r\n")
 	if strings.TrimSpace(line) == "" {
 		item.Entry.Kind = Other
 		return item
 	}
+
 	entry, err := decode(line)
 	if err != nil {
 		entry, item.Broken = Entry{Kind: Broken}, err.Error()
 	}
 	item.Entry = entry
+
 	return item
 }

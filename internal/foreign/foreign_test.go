@@ -17,10 +17,12 @@ import (
 // read is the whole of a source: detected, read, joined.
 func read(t testing.TB, path string, text []byte) (foreign.Format, []foreign.Item) {
 	t.Helper()
+
 	f, err := foreign.Detect(path, text[:min(len(text), foreign.HeadBytes)])
 	if err != nil {
 		t.Fatalf("%s: %v", path, err)
 	}
+
 	return f, items(t, f, path, text)
 }
 
@@ -29,20 +31,25 @@ func items(t testing.TB, f foreign.Format, path string, text []byte) []foreign.I
 	t.Helper()
 	var all []foreign.Item
 	var joined []byte
+
 	err := f.Read(path, bytes.NewReader(text), func(i foreign.Item) error {
 		all = append(all, i)
+
 		joined = append(joined, i.Text...)
 		if (i.Kind == foreign.Broken) != (i.Broken != "") || i.Kind == "" {
 			t.Errorf("%s line %d: kind %q, broken %q", path, i.Number, i.Kind, i.Broken)
 		}
+
 		return nil
 	})
 	if err != nil {
 		t.Fatalf("%s: %v", path, err)
 	}
+
 	if !bytes.Equal(joined, text) {
 		t.Fatalf("%s: the items are not the source: %d bytes, not %d", path, len(joined), len(text))
 	}
+
 	return all
 }
 
@@ -52,7 +59,9 @@ func said(i foreign.Item) string {
 	if i.Value != nil {
 		value = strings.TrimRight(strings.TrimRight(sprint(*i.Value), "0"), ".")
 	}
-	return strings.Join([]string{string(i.Kind), i.Metric, i.Better, value, i.Status, i.Commit, i.Description, i.Note + i.Broken}, "|")
+
+	return strings.Join([]string{string(i.Kind), i.Metric, i.Better, value, i.Status, i.Commit, i.Description,
+		i.Note + i.Broken}, "|")
 }
 
 // The samples are files as these programs write them, with the quirks that
@@ -63,20 +72,24 @@ func TestSamples(t *testing.T) {
 		t.Fatalf("%d samples of %d formats: %v", len(dirs), len(foreign.Formats()), err)
 	}
 	seen := map[string]bool{}
+
 	for _, golden := range dirs {
 		dir := filepath.Dir(golden)
 		name := filepath.Base(dir)
 		t.Run(name, func(t *testing.T) {
 			var file string
+
 			err := filepath.WalkDir(dir, func(p string, d os.DirEntry, err error) error {
 				if err == nil && !d.IsDir() && d.Name() != "said.txt" {
 					file = p
 				}
+
 				return err
 			})
 			if err != nil {
 				t.Fatal(err)
 			}
+
 			text, err := os.ReadFile(file)
 			if err != nil {
 				t.Fatal(err)
@@ -84,28 +97,34 @@ func TestSamples(t *testing.T) {
 			rel, _ := filepath.Rel(dir, file)
 			f, all := read(t, filepath.ToSlash(rel), text)
 			seen[f.Name] = true
+
 			got := f.Name + "\n"
 			for _, i := range all {
 				got += said(i) + "\n"
 			}
+
 			if *update {
 				if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
 					t.Fatal(err)
 				}
 			}
+
 			want, err := os.ReadFile(golden)
 			if err != nil {
 				t.Fatal(err)
 			}
+
 			if diff := cmp.Diff(string(want), got); diff != "" {
 				t.Error(diff)
 			}
+
 			named, ok := foreign.Named(f.Name)
 			if !ok || named.Name != f.Name {
 				t.Errorf("the format %s can't be named", f.Name)
 			}
 		})
 	}
+
 	for _, f := range foreign.Formats() {
 		if !seen[f.Name] {
 			t.Errorf("no sample is %s", f.Name)
@@ -130,9 +149,11 @@ func TestUnknown(t *testing.T) {
 			t.Errorf("%s: %v, want %q", name, err, tt.want)
 		}
 	}
+
 	if _, err := foreign.Detect("x", nil); !errors.Is(err, foreign.ErrEmpty) {
 		t.Error(err)
 	}
+
 	if _, ok := foreign.Named("excel"); ok {
 		t.Error("there is a format excel")
 	}
@@ -145,30 +166,37 @@ func TestLongLines(t *testing.T) {
 	all := items(t, named(t, "karpathy"), "results.tsv", []byte(text))
 	last := 0
 	understood := false
+
 	for _, i := range all {
 		if len(i.Text) > foreign.MaxLine+1<<16 {
 			t.Errorf("line %d part %d has %d bytes", i.Number, i.Part, len(i.Text))
 		}
+
 		if i.Number < last {
 			t.Errorf("line %d after %d", i.Number, last)
 		}
 		last = i.Number
 		understood = understood || i.Number == 3 && i.Value != nil && *i.Value == 1.5
 	}
+
 	if last != 4 || !understood {
 		t.Errorf("%d lines, understood %t", last, understood)
 	}
-	if all := items(t, named(t, "hugoferreira"), ".research/hypotheses/H-0001.md", []byte(long)); len(all) < 3 || all[0].Part != 1 {
+
+	if all := items(t, named(t, "hugoferreira"), ".research/hypotheses/H-0001.md", []byte(long)); len(all) < 3 ||
+		all[0].Part != 1 {
 		t.Errorf("%d parts", len(all))
 	}
 }
 
 func named(t testing.TB, name string) foreign.Format {
 	t.Helper()
+
 	f, ok := foreign.Named(name)
 	if !ok {
 		t.Fatalf("no format %s", name)
 	}
+
 	return f
 }
 
@@ -188,22 +216,29 @@ func TestFolder(t *testing.T) {
 		"o/checkpoint_9/programs/a.json":  program,
 		".research/config.yaml":           {Data: []byte("mode: strict\n")},
 	}
+
 	found, skipped, err := foreign.Folder(fsys, "work")
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	var got []string
 	for _, s := range found {
 		got = append(got, s.Path+" "+s.Format.Name)
 	}
+
 	for _, s := range skipped {
 		got = append(got, s.Path+": "+s.Why)
 	}
-	want := []string{".auto/log.jsonl pi", ".research/config.yaml hugoferreira", "legacy/autoresearch.jsonl pi", "o/checkpoint_10/programs/a.json openevolve", "results.tsv karpathy",
-		"autoresearch.jsonl: .auto/log.jsonl stands for it; import it by its name if it holds more", "o/checkpoint_9/programs/a.json: there is a newer checkpoint", "empty/results.tsv: it is empty"}
+
+	want := []string{".auto/log.jsonl pi", ".research/config.yaml hugoferreira", "legacy/autoresearch.jsonl pi",
+		"o/checkpoint_10/programs/a.json openevolve", "results.tsv karpathy",
+		"autoresearch.jsonl: .auto/log.jsonl stands for it; import it by its name if it holds more",
+		"o/checkpoint_9/programs/a.json: there is a newer checkpoint", "empty/results.tsv: it is empty"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
+
 	inside, _, err := foreign.Folder(fstest.MapFS{"state.json": {Data: []byte("{}")}}, ".research")
 	if err != nil || len(inside) != 1 {
 		t.Errorf("inside .research: %v %v", inside, err)

@@ -17,6 +17,7 @@ func FuzzRead(f *testing.F) {
 		}
 		b, err := os.ReadFile(p)
 		f.Add(filepath.ToSlash(p), b)
+
 		return err
 	})
 	if err != nil {
@@ -27,20 +28,24 @@ func FuzzRead(f *testing.F) {
 	f.Add("x", []byte("[{\"run\":1}]\n[\n]\n{}"))
 	f.Fuzz(func(t *testing.T, path string, text []byte) {
 		detected, err := foreign.Detect(path, text[:min(len(text), foreign.HeadBytes)])
+
 		known := false
 		for _, format := range foreign.Formats() {
 			known = known || format.Name == detected.Name
 			var joined []byte
+
 			if err := format.Read(path, bytes.NewReader(text), func(i foreign.Item) error {
 				joined = append(joined, i.Text...)
 				return nil
 			}); err != nil {
 				t.Fatal(err)
 			}
+
 			if !bytes.Equal(joined, text) {
 				t.Fatalf("%s: %d bytes of %d", format.Name, len(joined), len(text))
 			}
 		}
+
 		if (err == nil) != known {
 			t.Fatalf("detected %q: %v", detected.Name, err)
 		}

@@ -10,20 +10,25 @@ var pi = Format{
 	Name:  "pi",
 	About: ".auto/log.jsonl or autoresearch.jsonl: config, run and hook lines (pi-autoresearch, codex-autoresearch, `ratchet export --format pi`)",
 	fits: func(s sample) bool {
-		return s.json("type", "metricName") || s.json("run", "metric", "status") || s.json("run", "status", "description") || s.json("type", "stage", "exit_code")
+		return s.json("type", "metricName") || s.json("run", "metric", "status") || s.json("run", "status",
+			"description") || s.json("type", "stage", "exit_code")
 	},
 	start: func(path string) decoder {
 		metric := ""
+
 		return lines(func(o object) Entry {
 			switch {
 			case o.text("type") == "config":
 				if name := o.text("metricName"); name != "" {
 					metric = name
 				}
-				return Entry{Kind: Header, Metric: metric, Better: direction(o.text("bestDirection")), Description: o.text("name")}
+
+				return Entry{Kind: Header, Metric: metric, Better: direction(o.text("bestDirection")),
+					Description: o.text("name")}
 			case o.isNumber("run"):
 				return piRun(o, metric)
 			}
+
 			return Entry{Kind: Other, Description: o.text("type")}
 		})(path)
 	},
@@ -33,15 +38,19 @@ var pi = Format{
 // unknown, never 0.
 func piRun(o object, metric string) Entry {
 	asi := o.inner("asi")
-	e := Entry{Kind: Run, Metric: metric, Commit: o.text("commit"), Status: o.text("status"), Description: o.text("description")}
+
+	e := Entry{Kind: Run, Metric: metric, Commit: o.text("commit"), Status: o.text("status"),
+		Description: o.text("description")}
 	if e.Description == "" {
 		e.Description = asi.text("hypothesis")
 	}
+
 	for _, key := range []string{"rollback_reason", "learned"} {
 		if t := asi.text(key); t != "" {
 			e = e.note(strings.ReplaceAll(key, "_", " ") + ": " + t)
 		}
 	}
+
 	return e.of(o.text("metric"))
 }
 
@@ -55,6 +64,7 @@ var rigor = Format{
 		if hash := o.text("hash"); hash != "" {
 			e = e.note("train.py " + hash) // a digest of the file, not a commit
 		}
+
 		return e.of(o.text("mean"))
 	}),
 }
@@ -65,14 +75,17 @@ var hub = Format{
 	About: "JSON lines with agent_id: results, claims, insights, hypotheses (autoresearch-at-home)",
 	fits:  func(s sample) bool { return s.json("agent_id") || s.json("achieved_by", "val_bpb") },
 	start: lines(func(o object) Entry {
-		e := Entry{Kind: Other, Status: o.text("status"), Commit: o.text("commit"), Description: o.either("description", "insight", "title", "hypothesis")}
+		e := Entry{Kind: Other, Status: o.text("status"), Commit: o.text("commit"),
+			Description: o.either("description", "insight", "title", "hypothesis")}
 		if o["val_bpb"] == nil {
 			return e
 		}
+
 		e.Kind, e.Metric = Run, "val_bpb"
 		if who := o.either("agent_id", "achieved_by"); who != "" {
 			e = e.note("by " + who)
 		}
+
 		return e.of(o.text("val_bpb"))
 	}),
 }
@@ -84,8 +97,10 @@ var hugoEvents = Format{
 	fits:  func(s sample) bool { return s.json("ts", "kind", "subject") },
 	start: lines(func(o object) Entry {
 		data := o.inner("data")
+
 		return Entry{Kind: Other, Status: data.either("verdict", "to"),
-			Description: strings.TrimSpace(fmt.Sprintf("%s %s %s", o.text("kind"), o.text("subject"), data.either("claim", "reason")))}
+			Description: strings.TrimSpace(fmt.Sprintf("%s %s %s", o.text("kind"), o.text("subject"),
+				data.either("claim", "reason")))}
 	}),
 }
 
@@ -95,7 +110,8 @@ var wecoIndex = Format{
 	About: ".runs/…/exec_output.jsonl with step, timestamp, output_file (Weco)",
 	fits:  func(s sample) bool { return s.json("step", "output_file") },
 	start: lines(func(o object) Entry {
-		return Entry{Kind: Other, Description: strings.TrimSpace("step " + o.text("step") + " " + o.text("output_file"))}
+		return Entry{Kind: Other,
+			Description: strings.TrimSpace("step " + o.text("step") + " " + o.text("output_file"))}
 	}),
 }
 
@@ -113,11 +129,13 @@ var wecoObserve = Format{
 // only takes the value of metrics that hold just one number, or a combined score.
 func (e Entry) only(metrics object) Entry {
 	names := []string{}
+
 	for k := range metrics {
 		if metrics.isNumber(k) {
 			names = append(names, k)
 		}
 	}
+
 	switch {
 	case metrics.isNumber("combined_score"):
 		e.Metric = "combined_score"
@@ -128,5 +146,6 @@ func (e Entry) only(metrics object) Entry {
 	default:
 		return e
 	}
+
 	return e.of(metrics.text(e.Metric))
 }

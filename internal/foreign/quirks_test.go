@@ -36,6 +36,7 @@ func (q *quirky) odd(name string, oneIn int) bool {
 		return false
 	}
 	q.kinds[name] = true
+
 	return true
 }
 
@@ -54,7 +55,8 @@ func (q *quirky) bad(line string) {
 	q.broken = append(q.broken, q.line)
 }
 
-var words = []string{"wider", "heads", "LR 0.04 -> 0.05", "commas, and more", "émigré", "<tag> & \"quotes\"", "‐ dash", "warmup", "50%", "RoPE\\base"}
+var words = []string{"wider", "heads", "LR 0.04 -> 0.05", "commas, and more", "émigré", "<tag> & \"quotes\"", "‐ dash",
+	"warmup", "50%", "RoPE\\base"}
 
 func (q *quirky) text() string {
 	return words[q.IntN(len(words))] + " " + words[q.IntN(len(words))]
@@ -67,6 +69,7 @@ func (q *quirky) common() {
 	if q.odd("blank line", 12) {
 		q.put("")
 	}
+
 	if q.odd("binary garbage", 25) {
 		q.bad("\xff\xfe\x01")
 	}
@@ -74,15 +77,18 @@ func (q *quirky) common() {
 
 func (q *quirky) karpathy() (path string) {
 	metric := []string{"val_bpb", "score", "latency_ms"}[q.IntN(3)]
+
 	columns := []string{"commit", metric, "memory_gb", "status", "description"}
 	if q.odd("more columns", 4) {
 		columns = []string{"commit", metric, "sharpe", "val_pass", "status", "description"}
 	}
 	q.put(strings.Join(columns, "\t"))
+
 	for range 3 + q.IntN(30) {
 		q.common()
 		value, status, want := sprint(q.Float64()), []string{"keep", "discard"}[q.IntN(2)], ""
 		want = value
+
 		switch {
 		case q.odd("crash is 0.000000", 6):
 			value, status, want = "0.000000", "crash", "-"
@@ -95,23 +101,28 @@ func (q *quirky) karpathy() (path string) {
 		case q.odd("NaN", 15):
 			value, want = "nan", "-"
 		}
+
 		memory := "44.1"
 		if q.odd("helper line", 10) {
 			memory = "-"
 		}
+
 		row := []string{q.hash(), value, memory, status, q.text()}
 		if len(columns) == 6 {
 			row = []string{q.hash(), value, "1.2", "true", status, q.text()}
 		}
+
 		if q.odd("tab in the description", 12) {
 			row[len(row)-1] += "\tand more"
 		}
+
 		if q.odd("cut off", 12) {
 			q.bad(strings.Join(row[:2], "\t"))
 			continue
 		}
 		q.run(strings.Join(row, "\t"), want)
 	}
+
 	return "results.tsv"
 }
 
@@ -120,24 +131,30 @@ func (q *quirky) json(v map[string]any) string {
 	if err != nil {
 		panic(err)
 	}
+
 	return string(b)
 }
 
 func (q *quirky) pi() (path string) {
-	config := map[string]any{"type": "config", "name": "n", "metricName": "total_ms", "metricUnit": "ms", "bestDirection": "lower"}
+	config := map[string]any{"type": "config", "name": "n", "metricName": "total_ms", "metricUnit": "ms",
+		"bestDirection": "lower"}
 	q.put(q.json(config))
+
 	for n := range 3 + q.IntN(30) {
 		q.common()
 		v, want := q.Float64(), ""
 		want = sprint(v)
-		run := map[string]any{"run": n + 1, "commit": q.hash(), "metric": v, "metrics": map[string]any{"x": 1}, "status": "keep", "description": q.text(),
-			"timestamp": 1760000000000 + n, "segment": 0, "confidence": nil, "asi": map[string]any{"hypothesis": q.text()}}
+
+		run := map[string]any{"run": n + 1, "commit": q.hash(), "metric": v, "metrics": map[string]any{"x": 1},
+			"status": "keep", "description": q.text(), "timestamp": 1760000000000 + n, "segment": 0, "confidence": nil,
+			"asi": map[string]any{"hypothesis": q.text()}}
 		switch {
 		case q.odd("new segment", 10):
 			config["new_segment"] = "again"
 			q.put(q.json(config))
 		case q.odd("hook", 8):
-			q.put(q.json(map[string]any{"type": "hook", "stage": "before", "exit_code": 1, "duration_ms": 3, "stdout_bytes": 0, "timed_out": false}))
+			q.put(q.json(map[string]any{"type": "hook", "stage": "before", "exit_code": 1, "duration_ms": 3,
+				"stdout_bytes": 0, "timed_out": false}))
 		case q.odd("crash is 0", 6):
 			run["metric"], run["status"], want = 0, "crash", "-"
 		case q.odd("checks failed", 8):
@@ -155,40 +172,50 @@ func (q *quirky) pi() (path string) {
 		case q.odd("iterationTokens", 10):
 			run["iterationTokens"] = 1234
 		}
+
 		if q.odd("half a line", 12) {
 			text := q.json(run)
 			q.bad(text[:len(text)/2])
+
 			continue
 		}
 		q.run(q.json(run), want)
 	}
+
 	return []string{".auto/log.jsonl", "autoresearch.jsonl"}[q.IntN(2)]
 }
 
 func (q *quirky) rigor() (path string) {
 	for range 3 + q.IntN(20) {
 		v := q.Float64()
-		row := map[string]any{"hash": q.hash(), "desc": q.text(), "samples": []float64{v, v + .01}, "mean": v, "std": .005, "status": "keep", "p_better": .9731}
+
+		row := map[string]any{"hash": q.hash(), "desc": q.text(), "samples": []float64{v, v + .01}, "mean": v,
+			"std": .005, "status": "keep", "p_better": .9731}
 		if q.odd("one sample", 5) {
 			row["samples"], row["p_better"], row["status"] = []float64{v}, 0, "discard"
 		}
 		q.run(q.json(row), sprint(v))
 		q.common()
 	}
+
 	return "rigor_ledger.jsonl"
 }
 
 func (q *quirky) autokernel() (path string) {
 	q.put("experiment\ttag\tkernel_type\tthroughput_tflops\tlatency_us\tpct_peak\tspeedup_vs_pytorch\tcorrectness\tpeak_vram_mb\tdescription")
+
 	orchestrator := q.odd("orchestrator", 2)
 	for n := range 3 + q.IntN(20) {
 		q.common()
 		v := sprint(q.Float64() * 100)
+
 		row := []string{strconv.Itoa(n), "tiling", "matmul", v, "12.5", "41.2%", "1.31x", "PASS", "812", q.text()}
 		if orchestrator {
-			row = []string{strconv.Itoa(n), []string{"kept", "revert"}[q.IntN(2)], "matmul", v, "", "", "1.31x", "PASS", "", q.text()}
+			row = []string{strconv.Itoa(n), []string{"kept", "revert"}[q.IntN(2)], "matmul", v, "", "", "1.31x", "PASS",
+				"", q.text()}
 		}
 		want := v
+
 		switch {
 		case q.odd("failed kernel", 6):
 			row[1], row[3], row[7], want = "failed", "0.0", "FAIL", "-"
@@ -197,35 +224,44 @@ func (q *quirky) autokernel() (path string) {
 		}
 		q.run(strings.Join(row, "\t"), want)
 	}
+
 	return []string{"results.tsv", "workspace/results/matmul_results.tsv"}[q.IntN(2)]
 }
 
 func (q *quirky) udit() (path string) {
 	q.put("# metric_direction: higher_is_better")
 	q.put("iteration\ttimestamp\tcommit\tmetric\tdelta\tguard\tguard-metric\tstatus\tdescription")
+
 	for n := range 3 + q.IntN(20) {
 		q.common()
 		v, status := sprint(q.Float64()), []string{"baseline", "keep", "discard", "no-op"}[q.IntN(4)]
+
 		want := v
 		if q.odd("blocked", 5) {
 			v, want, status = "0", "-", []string{"crash", "hook-blocked", "metric-error"}[q.IntN(3)]
 		}
-		q.run(strings.Join([]string{strconv.Itoa(n), "2026-01-01T00:00:00Z", "-", v, "+0.1", "pass", "-", status, q.text()}, "\t"), want)
+		q.run(strings.Join([]string{strconv.Itoa(n), "2026-01-01T00:00:00Z", "-", v, "+0.1", "pass", "-", status,
+			q.text()}, "\t"), want)
 	}
+
 	return "autoresearch/x-260101-0000/results.tsv"
 }
 
 func (q *quirky) shinka() (path string) {
 	array := q.odd("sqlite3 -json", 2)
+
 	n := 3 + q.IntN(10)
 	for i := range n {
 		v := q.Float64()
-		line := q.json(map[string]any{"id": q.hash(), "code": "def f():\n\treturn 1\n", "parent_id": q.hash(), "island_idx": 1, "combined_score": v, "correct": 1, "text_feedback": q.text()})
+
+		line := q.json(map[string]any{"id": q.hash(), "code": "def f():\n\treturn 1\n", "parent_id": q.hash(),
+			"island_idx": 1, "combined_score": v, "correct": 1, "text_feedback": q.text()})
 		if array {
 			line = map[bool]string{true: "["}[i == 0] + line + map[bool]string{true: "]", false: ","}[i == n-1]
 		}
 		q.run(line, sprint(v))
 	}
+
 	return "programs.jsonl"
 }
 
@@ -241,16 +277,19 @@ func TestGenerated(t *testing.T) {
 		bom := q.odd("byte order mark", 6)
 		makers := []func() string{q.karpathy, q.pi, q.rigor, q.autokernel, q.udit, q.shinka}
 		path := makers[n%len(makers)]()
+
 		text := q.b.String()
 		if bom {
 			text = "\ufeff" + text
 		}
+
 		if q.odd("no newline at the end", 3) {
 			text = strings.TrimRight(text, "\r\n")
 		}
 		_, all := read(t, path, []byte(text))
 		var values []string
 		var broken []int
+
 		for _, i := range all {
 			switch {
 			case i.Broken != "":
@@ -261,16 +300,20 @@ func TestGenerated(t *testing.T) {
 				values = append(values, "-")
 			}
 		}
+
 		if diff := cmp.Diff(q.values, values); diff != "" {
 			t.Errorf("file %d, %s: values (-written +read):\n%s", n, path, diff)
 		}
+
 		if diff := cmp.Diff(q.broken, broken); diff != "" {
 			t.Errorf("file %d, %s: broken lines (-written +read):\n%s", n, path, diff)
 		}
+
 		if t.Failed() {
 			t.Fatalf("%s", text)
 		}
 	}
+
 	if *generate >= 200 && len(kinds) < 27 {
 		t.Errorf("only %d quirks came about: %v", len(kinds), kinds)
 	}

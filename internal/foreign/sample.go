@@ -28,16 +28,20 @@ func look(p string, head []byte) (sample, error) {
 	case len(bytes.TrimSpace(head)) == 0:
 		return sample{}, ErrEmpty
 	case bytes.HasPrefix(head, []byte("SQLite format 3\x00")):
-		return sample{}, errors.New("it is an SQLite database; ShinkaEvolve's is read as lines: sqlite3 -json FILE 'select * from programs' > programs.jsonl")
+		return sample{},
+			errors.New("it is an SQLite database; ShinkaEvolve's is read as lines: sqlite3 -json FILE 'select * from programs' > programs.jsonl")
 	case bytes.IndexByte(head, 0) >= 0 || !mostlyText(head):
 		return sample{}, errBinary
 	}
+
 	s := sample{path: p, base: path.Base(p), head: string(head)}
 	for line := range strings.Lines(s.head) {
 		line = strings.TrimRight(line, "\r\n")
-		if s.columns == nil && strings.Contains(line, "\t") && !strings.HasPrefix(line, "#") && !strings.HasPrefix(strings.TrimSpace(line), "{") {
+		if s.columns == nil && strings.Contains(line, "\t") && !strings.HasPrefix(line, "#") &&
+			!strings.HasPrefix(strings.TrimSpace(line), "{") {
 			s.columns = columnsOf(line)
 		}
+
 		var object map[string]json.RawMessage
 		if s.keys == nil && json.Unmarshal([]byte(bare(line)), &object) == nil && len(object) > 0 {
 			for k := range object {
@@ -45,15 +49,18 @@ func look(p string, head []byte) (sample, error) {
 			}
 		}
 	}
+
 	if s.keys == nil && strings.HasPrefix(strings.TrimSpace(s.head), "{") {
 		s.keys = keysIn(s.head)
 	}
+
 	return s, nil
 }
 
 // mostlyText allows for a few bytes of another encoding.
 func mostlyText(head []byte) bool {
 	bad := 0
+
 	for b := head; len(b) > 0; {
 		r, n := utf8.DecodeRune(b)
 		if r == utf8.RuneError && n == 1 {
@@ -61,6 +68,7 @@ func mostlyText(head []byte) bool {
 		}
 		b = b[n:]
 	}
+
 	return bad*20 <= len(head)
 }
 
@@ -72,6 +80,7 @@ func keysIn(text string) []string {
 	for _, m := range keyPattern().FindAllStringSubmatch(text, -1) {
 		keys = append(keys, m[1])
 	}
+
 	return keys
 }
 
@@ -80,6 +89,7 @@ func columnsOf(line string) []string {
 	for i, c := range columns {
 		columns[i] = strings.ToLower(strings.TrimSpace(c))
 	}
+
 	return columns
 }
 
@@ -90,6 +100,7 @@ func (s sample) has(in []string, names ...string) bool {
 			return false
 		}
 	}
+
 	return true
 }
 
@@ -107,14 +118,17 @@ func (s sample) looks() string {
 		names = slices.Clone(names)
 		slices.Sort(names)
 		names = slices.Compact(names)
+
 		return strings.Join(names[:min(len(names), 8)], ", ")
 	}
+
 	switch {
 	case s.keys != nil:
 		return "it looks like JSON with the keys " + first(s.keys)
 	case s.columns != nil:
 		return "it looks like a table with the columns " + strings.Join(s.columns[:min(len(s.columns), 8)], ", ")
 	}
+
 	return "it is text without a table's header and without JSON lines"
 }
 
@@ -124,8 +138,10 @@ func bare(line string) string {
 	if strings.HasPrefix(line, "[{") {
 		line = line[1:]
 	}
+
 	if t := strings.TrimSuffix(line, "]"); t != line && strings.HasSuffix(t, "}") && strings.HasPrefix(t, "{") {
 		line = t
 	}
+
 	return strings.TrimSuffix(line, ",")
 }

@@ -23,18 +23,24 @@ func (t *table) decode(line string) (Entry, error) {
 		if t.comment != nil {
 			return t.comment(line), nil
 		}
+
 		return Entry{Kind: Other}, nil
 	}
-	if cs := columnsOf(line); t.columns == nil && t.usual != nil && len(cs) == len(t.usual) && !slices.Contains(cs, t.usual[0]) {
+
+	if cs := columnsOf(line); t.columns == nil && t.usual != nil && len(cs) == len(t.usual) && !slices.Contains(cs,
+		t.usual[0]) {
 		t.columns = t.usual
 	}
+
 	if t.columns == nil || slices.Equal(columnsOf(line), t.columns) {
 		t.columns = columnsOf(line)
 		e := t.head(t.columns)
 		e.Kind = Header
+
 		return e, nil
 	}
 	n := len(t.columns)
+
 	last := t.columns[n-1]
 	if len(fields) > n && (last == "description" || last == "rollback_reason") { // free text with a tab in it
 		fields = append(fields[:n-1:n-1], strings.Join(fields[n-1:], "\t"))
@@ -43,6 +49,7 @@ func (t *table) decode(line string) (Entry, error) {
 	if len(fields) == n-1 && last == "description" {
 		fields = append(fields, "")
 	}
+
 	if len(fields) != n {
 		return Entry{}, fmt.Errorf("%d fields, and the header has %d", len(fields), n)
 	}
@@ -50,9 +57,11 @@ func (t *table) decode(line string) (Entry, error) {
 		if i := slices.Index(t.columns, name); i >= 0 {
 			return strings.TrimSpace(fields[i])
 		}
+
 		return ""
 	})
 	e.Kind = Run
+
 	return e, nil
 }
 
@@ -67,17 +76,21 @@ var karpathy = Format{
 		t := &table{usual: []string{"commit", metric, "memory_gb", "status", "description"}}
 		t.head = func(columns []string) Entry {
 			for _, c := range columns { // the first that is not one of the fixed ones
-				if c != "commit" && c != "status" && c != "description" && c != "memory_gb" && c != "experiment" && c != "tag" {
+				if c != "commit" && c != "status" && c != "description" && c != "memory_gb" && c != "experiment" &&
+					c != "tag" {
 					metric = c
 					break
 				}
 			}
+
 			return Entry{Metric: metric, Note: "the file does not say which is better"}
 		}
 		t.row = func(field func(string) string) Entry {
-			e := Entry{Metric: metric, Commit: field("commit"), Status: field("status"), Description: field("description")}
+			e := Entry{Metric: metric, Commit: field("commit"), Status: field("status"),
+				Description: field("description")}
 			return e.of(field(metric))
 		}
+
 		return t.decode
 	},
 }
@@ -103,8 +116,10 @@ var autokernel = Format{
 			default:
 				e.Description = strings.TrimSuffix(tag+": "+e.Description, ": ")
 			}
+
 			return e.of(field("throughput_tflops"))
 		}
+
 		return t.decode
 	},
 }
@@ -118,17 +133,22 @@ var uditgoenka = Format{
 		t := &table{}
 		t.comment = func(line string) Entry {
 			name, value, ok := strings.Cut(strings.TrimLeft(line, "# "), ":")
+
 			value, _, _ = strings.Cut(strings.TrimSpace(value), " ")
-			if better := direction(strings.Trim(value, "_,;")); ok && better != "" && strings.TrimSpace(name) == "metric_direction" {
+			if better := direction(strings.Trim(value, "_,;")); ok && better != "" &&
+				strings.TrimSpace(name) == "metric_direction" {
 				return Entry{Kind: Header, Better: better}
 			}
+
 			return betterIn(line)
 		}
 		t.head = func([]string) Entry { return Entry{Metric: "metric"} }
 		t.row = func(field func(string) string) Entry {
-			e := Entry{Metric: "metric", Commit: field("commit"), Status: field("status"), Description: field("description")}
+			e := Entry{Metric: "metric", Commit: field("commit"), Status: field("status"),
+				Description: field("description")}
 			return e.of(field("metric"))
 		}
+
 		return t.decode
 	},
 }
@@ -138,11 +158,13 @@ func betterIn(line string) Entry {
 	if !strings.Contains(line, "metric_direction") {
 		return Entry{Kind: Other}
 	}
+
 	for _, w := range strings.FieldsFunc(line, func(r rune) bool { return r < 'A' || r > 'z' || r == '_' }) {
 		if better := direction(w); better != "" {
 			return Entry{Kind: Header, Better: better}
 		}
 	}
+
 	return Entry{Kind: Other}
 }
 
@@ -159,8 +181,10 @@ var coreline = Format{
 			if why := field("rollback_reason"); why != "" {
 				e = e.note("rolled back: " + why)
 			}
+
 			return e.of(field("score_after"))
 		}
+
 		return t.decode
 	},
 }
@@ -181,14 +205,17 @@ var shreemulay = Format{
 			case truth(field("improved")):
 				e.Status = "improved"
 			}
+
 			return e.of(field("score"))
 		}
 		t := &table{head: func([]string) Entry { return Entry{Metric: "score"} }, row: row}
 		objects := lines(func(o object) Entry { return row(o.text) })(path)
+
 		return func(line string) (Entry, error) {
 			if strings.HasPrefix(strings.TrimSpace(line), "{") {
 				return objects(line)
 			}
+
 			return t.decode(line)
 		}
 	},
@@ -199,5 +226,6 @@ func truth(text string) bool {
 	case "true", "1", "yes":
 		return true
 	}
+
 	return false
 }

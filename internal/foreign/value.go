@@ -20,19 +20,23 @@ func number(text string) (*float64, string) {
 		return nil, ""
 	}
 	t = strings.TrimSpace(strings.TrimRight(t, "xX%"))
+
 	v, err := strconv.ParseFloat(t, 64)
 	if err != nil || math.IsNaN(v) || math.IsInf(v, 0) {
 		return nil, fmt.Sprintf("the value %q is no finite number", clip(text, 40))
 	}
+
 	return &v, ""
 }
 
 // failed are the statuses of runs whose 0 means that there was no value.
 func failed(status string) bool {
 	switch strings.ToLower(status) {
-	case "crash", "crashed", "checks_failed", "fail", "failed", "failure", "error", "metric-error", "hook-blocked", "timeout", "invalid":
+	case "crash", "crashed", "checks_failed", "fail", "failed", "failure", "error", "metric-error", "hook-blocked",
+		"timeout", "invalid":
 		return true
 	}
+
 	return false
 }
 
@@ -43,6 +47,7 @@ func (e Entry) of(text string) Entry {
 		v = nil
 	}
 	e.Value = v
+
 	return e.note(note)
 }
 
@@ -54,6 +59,7 @@ func (e Entry) note(text string) Entry {
 	default:
 		e.Note += "; " + text
 	}
+
 	return e
 }
 
@@ -61,6 +67,7 @@ func clip(s string, n int) string {
 	if r := []rune(s); len(r) > n {
 		return string(r[:n]) + "…"
 	}
+
 	return s
 }
 
@@ -70,6 +77,7 @@ type object map[string]json.RawMessage
 func parseObject(text string) (object, error) {
 	var o object
 	err := json.Unmarshal([]byte(text), &o)
+
 	var syntax *json.SyntaxError
 	switch {
 	case errors.As(err, &syntax):
@@ -77,19 +85,23 @@ func parseObject(text string) (object, error) {
 	case err != nil || o == nil:
 		return nil, errors.New("no JSON object")
 	}
+
 	return o, nil
 }
 
 // text is a string, or another scalar as it is written; "" for null and nothing.
 func (o object) text(key string) string {
 	raw := o[key]
+
 	var s string
 	if json.Unmarshal(raw, &s) == nil {
 		return s
 	}
+
 	if t := string(raw); t != "" && t[0] != '{' && t[0] != '[' {
 		return t
 	}
+
 	return ""
 }
 
@@ -105,6 +117,7 @@ func (o object) inner(key string) object {
 	if json.Unmarshal(o[key], &in) != nil {
 		return nil
 	}
+
 	return in
 }
 
@@ -115,6 +128,7 @@ func (o object) either(keys ...string) string {
 			return t
 		}
 	}
+
 	return ""
 }
 
@@ -125,10 +139,12 @@ func lines(f func(object) Entry) func(string) decoder {
 			if t := strings.TrimSpace(line); t == "[" || t == "]" {
 				return Entry{Kind: Other}, nil
 			}
+
 			o, err := parseObject(bare(line))
 			if err != nil {
 				return Entry{}, err
 			}
+
 			return f(o), nil
 		}
 	}
@@ -142,6 +158,7 @@ func direction(word string) string {
 	case "higher", "max", "maximize", "maximise", "increase", "up":
 		return "higher"
 	}
+
 	return ""
 }
 

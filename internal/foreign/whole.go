@@ -14,6 +14,7 @@ func whole(f func(path string, o object) Entry) func(string) decoder {
 			if err != nil {
 				return Entry{}, err
 			}
+
 			return f(path, o), nil
 		}
 	}
@@ -25,24 +26,29 @@ func program(o object) Entry {
 	if e.Description == "" {
 		e.Description = o.inner("metadata").either("changes", "patch_name", "patch_description")
 	}
+
 	if c := o.text("correct"); c != "" {
 		e.Status = "incorrect"
 		if truth(c) {
 			e.Status = "correct"
 		}
 	}
+
 	if parent := o.text("parent_id"); parent != "" {
 		e = e.note("from " + parent)
 	}
+
 	if o.isNumber("combined_score") {
 		e.Metric = "combined_score"
 		return e.of(o.text("combined_score"))
 	}
+
 	for _, key := range []string{"metrics", "public_metrics"} {
 		if in := o.inner(key); in != nil {
 			return e.only(in)
 		}
 	}
+
 	return e
 }
 
@@ -52,7 +58,8 @@ var openevolve = Format{
 	About: "checkpoints/checkpoint_N/programs/ID.json with id, code, metrics (OpenEvolve)",
 	Whole: true,
 	fits: func(s sample) bool {
-		return strings.HasSuffix(s.base, ".json") && s.json("id", "code") && (s.json("metrics") || s.json("generation")) && !s.json("island_idx")
+		return strings.HasSuffix(s.base, ".json") && s.json("id", "code") &&
+			(s.json("metrics") || s.json("generation")) && !s.json("island_idx")
 	},
 	start: whole(func(_ string, o object) Entry { return program(o) }),
 }
@@ -88,10 +95,12 @@ var shinkaMetrics = Format{
 			if truth(o.text("correct")) {
 				e.Status = "correct"
 			}
+
 			return e
 		}
 		e := program(o)
 		e.Description = strings.TrimSpace(gen + " " + e.Description)
+
 		return e
 	}),
 }
@@ -109,7 +118,8 @@ var hugoEntity = Format{
 	Whole: true,
 	fits: func(s sample) bool {
 		return entityName().MatchString(s.base) ||
-			slices.Contains(strings.Split(s.path, "/"), ".research") && (s.base == "config.yaml" || s.base == "state.json")
+			slices.Contains(strings.Split(s.path, "/"), ".research") &&
+				(s.base == "config.yaml" || s.base == "state.json")
 	},
 	start: func(p string) decoder {
 		return func(text string) (Entry, error) {
@@ -119,15 +129,18 @@ var hugoEntity = Format{
 				if err != nil {
 					return Entry{}, err
 				}
+
 				e := Entry{Kind: Run, Metric: o.text("instrument"), Commit: o.either("candidate_sha", "baseline_sha"),
 					Description: strings.TrimSpace(o.text("experiment") + " " + o.text("command"))}
 				if pass := o.text("pass"); pass != "" {
 					e.Status = map[bool]string{true: "pass", false: "fail"}[truth(pass)]
 				}
+
 				return e.of(o.text("value")), nil
 			case entityName().MatchString(base):
 				return front(text), nil
 			}
+
 			return Entry{Kind: Other}, nil
 		}
 	},
@@ -138,6 +151,7 @@ func front(text string) Entry {
 	_, rest, _ := strings.Cut(text, "---")
 	head, _, _ := strings.Cut(rest, "\n---")
 	e := Entry{Kind: Other}
+
 	for _, m := range frontKey().FindAllStringSubmatch(head, -1) {
 		value := strings.Trim(m[2], `"'`)
 		switch m[1] {
@@ -151,6 +165,7 @@ func front(text string) Entry {
 			e = e.note(value)
 		}
 	}
+
 	return e
 }
 
@@ -169,17 +184,20 @@ var wecoOutput = Format{
 		return func(text string) (Entry, error) {
 			step := strings.TrimSuffix(path.Base(p), ".out.txt")
 			e := Entry{Kind: Run, Description: strings.ReplaceAll(step, "_", " ")}
+
 			all := printed().FindAllStringSubmatch(text, -1)
 			for i, m := range all {
 				if i > 0 && m[1] != all[0][1] {
 					return e.note("it prints several numbers, and does not say which is the metric"), nil
 				}
 			}
+
 			if len(all) == 0 {
 				return e, nil
 			}
 			last := all[len(all)-1]
 			e.Metric = last[1]
+
 			return e.of(last[2]), nil
 		}
 	},

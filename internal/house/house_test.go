@@ -41,27 +41,40 @@ var rooms = map[string]struct {
 	in  []string
 	why string
 }{
-	"github.com/mark3labs/mcp-go":      {[]string{"ratchet/server"}, "its API changes by thousands of lines between versions"},
-	"github.com/invopop/jsonschema":    {[]string{"ratchet/tools"}, "schemas come from the tools' argument structs"},
-	"github.com/go-git/go-git":         {[]string{"ratchet/internal/source"}, "it may only read objects; its writes lose data"},
-	"github.com/prometheus":            {[]string{"ratchet/server"}, "what the HTTP server counts"},
-	"golang.org/x/time":                {[]string{"ratchet/server"}, "the HTTP server's rate limits"},
-	"github.com/NVIDIA/go-nvml":        {[]string{"ratchet/sandbox"}, "a failed Init must never be followed by another call"},
-	"go.etcd.io/bbolt":                 {[]string{"ratchet/ledger"}, "only the ledger guards against what bbolt lets pass"},
-	"go.yaml.in/yaml":                  {[]string{"ratchet/internal/research", "ratchet/internal/clients"}, "the program, and one client's configuration, are the YAML texts"},
-	"github.com/tailscale/hujson":      {[]string{"ratchet/internal/clients"}, "only the clients' files are edited as text"},
-	"github.com/pelletier/go-toml":     {[]string{"ratchet/internal/clients"}, "only the clients' files are edited as text"},
-	"github.com/aymanbagabas/go-udiff": {[]string{"ratchet/internal/clients", "ratchet/internal/research"}, "what is shown before a client's file is written, and of a changed contract"},
-	"github.com/agnivade/levenshtein":  {[]string{"ratchet/internal/research"}, "nearest names, in messages"},
-	"github.com/adrg/strutil":          {[]string{"ratchet/internal/research"}, "how alike two texts are is part of no verdict"},
-	"google.golang.org/protobuf":       {[]string{"ratchet/cmd/ratchet"}, "the one binary format of another program that is written"},
-	"github.com/clipperhouse":          {[]string{"ratchet/internal/screen"}, "how wide a text is, is asked in one place"},
-	"github.com/creack/pty":            {[]string{}, "tests only"},
-	"github.com/spf13/cobra":           {[]string{"ratchet/cmd/ratchet"}, "the command line"},
-	"github.com/CycloneDX":             {[]string{"ratchet/internal/release"}, "a tool of the build, never part of the binary"},
-	"github.com/go-analyze/charts":     {[]string{"ratchet/internal/chart"}, "figures are plain data, so that the library can be replaced"},
-	"golang.org/x/term":                {[]string{"ratchet/cmd/ratchet"}, "the command line"},
-	"golang.org/x/sys":                 {[]string{"ratchet/sandbox", "ratchet/ledger", "ratchet/internal/queue"}, "system calls stay where their limits are written down"},
+	"github.com/mark3labs/mcp-go": {[]string{"ratchet/server"},
+		"its API changes by thousands of lines between versions"},
+	"github.com/invopop/jsonschema": {[]string{"ratchet/tools"}, "schemas come from the tools' argument structs"},
+	"github.com/go-git/go-git": {[]string{"ratchet/internal/source"},
+		"it may only read objects; its writes lose data"},
+	"github.com/prometheus": {[]string{"ratchet/server"}, "what the HTTP server counts"},
+	"golang.org/x/time":     {[]string{"ratchet/server"}, "the HTTP server's rate limits"},
+	"github.com/NVIDIA/go-nvml": {[]string{"ratchet/sandbox"},
+		"a failed Init must never be followed by another call"},
+	"go.etcd.io/bbolt": {[]string{"ratchet/ledger"},
+		"only the ledger guards against what bbolt lets pass"},
+	"go.yaml.in/yaml": {[]string{"ratchet/internal/research", "ratchet/internal/clients"},
+		"the program, and one client's configuration, are the YAML texts"},
+	"github.com/tailscale/hujson": {[]string{"ratchet/internal/clients"},
+		"only the clients' files are edited as text"},
+	"github.com/pelletier/go-toml": {[]string{"ratchet/internal/clients"},
+		"only the clients' files are edited as text"},
+	"github.com/aymanbagabas/go-udiff": {[]string{"ratchet/internal/clients", "ratchet/internal/research"},
+		"what is shown before a client's file is written, and of a changed contract"},
+	"github.com/agnivade/levenshtein": {[]string{"ratchet/internal/research"}, "nearest names, in messages"},
+	"github.com/adrg/strutil": {[]string{"ratchet/internal/research"},
+		"how alike two texts are is part of no verdict"},
+	"google.golang.org/protobuf": {[]string{"ratchet/cmd/ratchet"},
+		"the one binary format of another program that is written"},
+	"github.com/clipperhouse": {[]string{"ratchet/internal/screen"}, "how wide a text is, is asked in one place"},
+	"github.com/creack/pty":   {[]string{}, "tests only"},
+	"github.com/spf13/cobra":  {[]string{"ratchet/cmd/ratchet"}, "the command line"},
+	"github.com/CycloneDX": {[]string{"ratchet/internal/release"},
+		"a tool of the build, never part of the binary"},
+	"github.com/go-analyze/charts": {[]string{"ratchet/internal/chart"},
+		"figures are plain data, so that the library can be replaced"},
+	"golang.org/x/term": {[]string{"ratchet/cmd/ratchet"}, "the command line"},
+	"golang.org/x/sys": {[]string{"ratchet/sandbox", "ratchet/ledger", "ratchet/internal/queue"},
+		"system calls stay where their limits are written down"},
 }
 
 type pkg struct {
@@ -71,11 +84,13 @@ type pkg struct {
 
 func list(t *testing.T) []pkg {
 	t.Helper()
+
 	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", "ratchet/...").Output()
 	if err != nil {
 		t.Fatalf("go list: %v", err)
 	}
 	var pkgs []pkg
+
 	for dec := json.NewDecoder(strings.NewReader(string(out))); ; {
 		var p pkg
 		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
@@ -94,6 +109,7 @@ func room(path string) string {
 			return p
 		}
 	}
+
 	return ""
 }
 
@@ -102,17 +118,20 @@ func TestFloors(t *testing.T) {
 	if len(pkgs) < 8 {
 		t.Fatalf("only %d packages found", len(pkgs))
 	}
+
 	for _, p := range pkgs {
 		at := room(p.ImportPath)
 		if at == "" {
 			t.Errorf("%s stands on no floor: give it one in this test and in docs/decisions.md", p.ImportPath)
 			continue
 		}
+
 		for _, imp := range p.Imports {
 			to := room(imp)
 			if !strings.HasPrefix(imp, "ratchet/") || to == at {
 				continue
 			}
+
 			if floors[to] >= floors[at] {
 				t.Errorf("%s (floor %d) imports %s (floor %d): a package imports only lower floors, so that each can be read and replaced alone; move the shared part down or hand a value up",
 					p.ImportPath, floors[at], imp, floors[to])
@@ -128,12 +147,15 @@ func TestLibrariesStayInTheirRooms(t *testing.T) {
 				if imp != lib && !strings.HasPrefix(imp, lib+"/") {
 					continue
 				}
+
 				ok := false
 				for _, in := range r.in {
 					ok = ok || room(p.ImportPath) == in
 				}
+
 				if !ok {
-					t.Errorf("%s imports %s, which lives only in %s: %s", p.ImportPath, imp, strings.Join(r.in, " and "), r.why)
+					t.Errorf("%s imports %s, which lives only in %s: %s", p.ImportPath, imp,
+						strings.Join(r.in, " and "), r.why)
 				}
 			}
 		}
@@ -143,10 +165,12 @@ func TestLibrariesStayInTheirRooms(t *testing.T) {
 // The vocabulary does nothing: what it may not import would let it.
 func TestResearchIsPure(t *testing.T) {
 	forbidden := []string{"os", "os/exec", "net", "syscall", "io/fs", "log", "log/slog", "context", "sync"}
+
 	for _, p := range list(t) {
 		if p.ImportPath != "ratchet/internal/research" {
 			continue
 		}
+
 		for _, imp := range p.Imports {
 			for _, f := range forbidden {
 				if imp == f {

@@ -37,33 +37,42 @@ type ablator struct {
 // Nothing is written, and nothing measured.
 func (l *Lab) ablator(ctx context.Context, c *research.Campaign, req FinalizeRequest) (*ablator, error) {
 	if c.Rule.Class == "" {
-		return nil, research.Errorf(research.CodeProgram, "call start_campaign, which calibrates", "the campaign is not calibrated")
+		return nil, research.Errorf(research.CodeProgram, "call start_campaign, which calibrates",
+			"the campaign is not calibrated")
 	}
 	a := &ablator{Lab: l, c: c, tell: req.Tell, watch: req.Watch}
+
 	var err error
 	if a.kept, err = l.keptIn(ctx, c); err != nil {
 		return nil, err
 	}
+
 	var links []source.Link
 	for _, x := range a.kept {
 		links = append(links, source.Link{From: x.Parent, To: x.Commit, Paths: x.Paths})
 	}
+
 	if a.weave, err = l.repo.Weave(ctx, c.Start, links); err != nil {
 		return nil, err
 	}
 	plan := research.NewAblation(c.Program, c.Rule, nil, req.Pairs)
+
 	plan.Head, plan.Of = c.Incumbent, c.Incumbent+"/"+c.Digest[:min(16, len(c.Digest))]
 	for i, x := range a.kept {
-		ch := research.AblationChange{N: x.N, Claim: plan.ClaimOf(x.Judgement, x.Overridden != ""), Shorter: x.Simpler || x.Removed > x.Added}
+		ch := research.AblationChange{N: x.N, Claim: plan.ClaimOf(x.Judgement, x.Overridden != ""),
+			Shorter: x.Simpler || x.Removed > x.Added}
 		for _, t := range a.weave.Ties(i) {
 			ch.Ties = append(ch.Ties, a.kept[t].N)
 		}
+
 		plan.Changes = append(plan.Changes, ch)
 	}
+
 	if a.plan, err = l.begun(ctx, c, plan); err != nil {
 		return nil, err
 	}
 	a.runs = research.NewAblationRuns(a.plan, c.Program, c.Rule)
+
 	return a, a.load(ctx)
 }
 
@@ -76,13 +85,16 @@ func (l *Lab) keptIn(ctx context.Context, c *research.Campaign) (kept []research
 			if err != nil {
 				return err
 			}
+
 			kept = append(kept, page...)
+
 			if q.Cursor = next; next == "" {
 				return nil
 			}
 		}
 	})
 	slices.SortFunc(kept, func(x, y research.Experiment) int { return x.N - y.N })
+
 	return kept, err
 }
 
@@ -93,8 +105,10 @@ func (l *Lab) begun(ctx context.Context, c *research.Campaign, plan research.Abl
 		if err != nil || !ok {
 			return err
 		}
+
 		return json.Unmarshal(rec.Body, &plan)
 	})
+
 	return plan, err
 }
 
@@ -108,23 +122,29 @@ func (a *ablator) load(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+
 		for ; a.loaded < c.Measurements; a.loaded++ {
 			id := research.NewJobID(research.MeasurementJob, a.loaded+1)
+
 			m, err := tx.Measurement(c.Name, id)
 			if err != nil {
 				return err
 			}
+
 			if m.Ablates != a.plan.Of {
 				continue
 			}
+
 			if !m.Done() {
 				return nil
 			}
+
 			runs, err := tx.Runs(c.Name, id)
 			if err != nil {
 				return err
 			}
 			var obs []research.Observation
+
 			for _, r := range runs {
 				if !r.Void {
 					obs = append(obs, research.Observe(r, c.Program.Metric))
@@ -132,6 +152,7 @@ func (a *ablator) load(ctx context.Context) error {
 			}
 			a.runs.Add(m.JobStart, obs, m.End)
 		}
+
 		return nil
 	})
 }
@@ -139,11 +160,14 @@ func (a *ablator) load(ctx context.Context) error {
 // forecast says what is to come, in words.
 func (a *ablator) forecast() (comparisons, runs int, words string) {
 	comparisons, runs = a.plan.Forecast(a.runs.Seen)
-	words = fmt.Sprintf("ablation of %s: about %s, %s%s", counted(len(a.plan.Changes), "change"), counted(comparisons, "comparison"), countRuns(runs), a.lasting(runs))
+
+	words = fmt.Sprintf("ablation of %s: about %s, %s%s", counted(len(a.plan.Changes), "change"),
+		counted(comparisons, "comparison"), countRuns(runs), a.lasting(runs))
 	if a.plan.Class == research.Noisy {
 		words += fmt.Sprintf("; at most %d pairs each, by which a gain of %s or more is told from none",
 			a.plan.Pairs, sizeWords(a.plan.Tellable(), a.plan.Scale, a.c.Program.Metric))
 	}
+
 	return comparisons, runs, words
 }
 
@@ -151,6 +175,7 @@ func counted(n int, noun string) string {
 	if n == 1 {
 		return "1 " + noun
 	}
+
 	return fmt.Sprintf("%d %ss", n, noun)
 }
 
@@ -159,10 +184,12 @@ func (a *ablator) lasting(runs int) string {
 	if a.c.Runs == 0 || runs == 0 {
 		return ""
 	}
+
 	d := math.Round(a.c.RunSeconds / float64(a.c.Runs) * float64(runs))
 	if d < 1 {
 		return ""
 	}
+
 	return ", about " + research.DurationText(d)
 }
 
@@ -172,7 +199,9 @@ func (a *ablator) begin(ctx context.Context) error {
 		if err := a.standsStill(now); err != nil {
 			return err
 		}
-		_, err := tx.Append(research.Entry{Campaign: now.Name, Session: session, Kind: research.KindAblationStarted, Key: startedKey(a.plan), Body: a.plan})
+		_, err := tx.Append(research.Entry{Campaign: now.Name, Session: session, Kind: research.KindAblationStarted,
+			Key: startedKey(a.plan), Body: a.plan})
+
 		return err
 	})
 }
@@ -180,8 +209,10 @@ func (a *ablator) begin(ctx context.Context) error {
 // standsStill refuses to go on when the head is another than the one that is ablated.
 func (a *ablator) standsStill(now *research.Campaign) error {
 	if now.Incumbent != a.plan.Head || now.Digest != a.c.Digest {
-		return research.Errorf(research.CodeConflict, "ratchet finalize begins again with the new one", "another session moved the incumbent meanwhile, or the contract changed")
+		return research.Errorf(research.CodeConflict, "ratchet finalize begins again with the new one",
+			"another session moved the incumbent meanwhile, or the contract changed")
 	}
+
 	return nil
 }
 
@@ -192,6 +223,7 @@ func (a *ablator) trim(ctx context.Context) (end research.AblationEnd, rec resea
 		return end, rec, err
 	}
 	made, last := 0, ""
+
 	for {
 		step := a.plan.Next(a.runs.Seen)
 		if step.Done != nil {
@@ -199,14 +231,17 @@ func (a *ablator) trim(ctx context.Context) (end research.AblationEnd, rec resea
 			break
 		}
 		more, _ := a.plan.Forecast(a.runs.Seen)
+
 		if now := fmt.Sprint(step.Compare.Besides, step.Compare.Out); now != last {
 			made, last = made+1, now
 		}
 		a.say("comparison %d of about %d: %s", made, made+more-1, a.comparing(*step.Compare))
+
 		if err = a.compare(ctx, *step.Compare); err != nil {
 			return end, rec, err
 		}
 	}
+
 	if end.Commit, end.Tree, err = a.without(ctx, end.Out()); err != nil {
 		return end, rec, err
 	}
@@ -216,8 +251,10 @@ func (a *ablator) trim(ctx context.Context) (end research.AblationEnd, rec resea
 		}
 		rec, err = tx.Append(research.Entry{Campaign: now.Name, Session: session, Kind: research.KindAblationFinished,
 			Key: endedKey(a.plan), Body: end})
+
 		return err
 	})
+
 	return end, rec, err
 }
 
@@ -227,10 +264,12 @@ func (a *ablator) comparing(c research.Comparison) string {
 	if c.Last {
 		words = "the trimmed head against the untrimmed"
 	}
+
 	if a.plan.Class == research.Noisy {
 		n := len(a.runs.Seen(c.Besides, c.Out).Diffs)
 		words += fmt.Sprintf(", pairs %d to %d", n+1, n+c.Pairs)
 	}
+
 	return words
 }
 
@@ -240,9 +279,11 @@ func experiments(ns []int) string {
 	for _, n := range ns[:min(len(ns), 8)] {
 		ids = append(ids, fmt.Sprint("x", n))
 	}
+
 	if more := len(ns) - 8; more > 0 {
 		ids = append(ids, fmt.Sprintf("%d more", more))
 	}
+
 	return strings.Join(ids, ", ")
 }
 
@@ -258,35 +299,44 @@ func (a *ablator) say(format string, args ...any) {
 func (a *ablator) compare(ctx context.Context, c research.Comparison) error {
 	job := research.JobStart{Ablates: a.plan.Of, Without: union(c.Besides, c.Out), Besides: c.Besides, Runs: c.Pairs,
 		Target: "head without " + experiments(union(c.Besides, c.Out)), With: "head"}
+
 	var err error
 	if job.Commit, _, err = a.without(ctx, job.Without); err != nil {
 		return err
 	}
+
 	if len(c.Besides) > 0 {
 		job.With += " without " + experiments(c.Besides)
 	}
+
 	job.Check = !a.runs.Checked(job.Without)
 	if a.runs.Valued(c.Besides) { // deterministic: one run more is enough
 		job.Besides, job.With, job.Runs = nil, "", 1
 	} else if job.Paired, _, err = a.without(ctx, c.Besides); err != nil {
 		return err
 	}
-	id, err := a.beginJob(ctx, a.c.Name, research.KindMeasurementStarted, func(now *research.Campaign) (research.JobStart, error) {
-		if err := a.standsStill(now); err != nil {
-			return research.JobStart{}, err
-		}
-		if len(now.Open) > 0 {
-			return research.JobStart{}, busy(now)
-		}
-		job.Job = research.NewJobID(research.MeasurementJob, now.Measurements+1)
-		return job, nil
-	})
+
+	id, err := a.beginJob(ctx, a.c.Name, research.KindMeasurementStarted,
+		func(now *research.Campaign) (research.JobStart, error) {
+			if err := a.standsStill(now); err != nil {
+				return research.JobStart{}, err
+			}
+
+			if len(now.Open) > 0 {
+				return research.JobStart{}, busy(now)
+			}
+			job.Job = research.NewJobID(research.MeasurementJob, now.Measurements+1)
+
+			return job, nil
+		})
 	if err != nil {
 		return err
 	}
+
 	if _, err := a.ended(ctx, a.c.Name, id, a.watch); err != nil {
 		return err
 	}
+
 	return a.load(ctx)
 }
 
@@ -296,19 +346,23 @@ func (a *ablator) without(ctx context.Context, out []int) (commit, tree string, 
 	if len(out) == 0 {
 		return a.plan.Head, a.c.IncumbentTree, nil
 	}
+
 	in := func(i int) bool { return !slices.Contains(out, a.kept[i].N) }
 	if tree, err = a.repo.Woven(ctx, a.weave, a.plan.Head, in); err != nil {
 		return "", "", err
 	}
+
 	commit, err = a.repo.Commit(ctx, source.CommitSpec{Tree: tree, Parents: []string{a.plan.Head}, Fixed: true,
 		Message: fmt.Sprintf("the head without %s\n\nRatchet-Campaign: %s\n", experiments(out), a.c.Name)})
 	if err != nil {
 		return "", "", err
 	}
+
 	name := ref(a.c.Name, "ablation", short(commit))
 	if was, err := a.repo.Ref(ctx, name); err != nil || was != "" {
 		return commit, tree, err
 	}
+
 	return commit, tree, a.repo.UpdateRefs(ctx, []source.RefUpdate{{Name: name, New: commit}}, "ratchet: ablation")
 }
 
@@ -317,8 +371,10 @@ func (a *ablator) without(ctx context.Context, out []int) (commit, tree string, 
 func (l *Lab) ended(ctx context.Context, campaign string, id research.JobID, watch func(Outcome)) (*Outcome, error) {
 	out, err := l.over(ctx, campaign, id, watch)
 	if err == nil && out.Reason != "" && !out.Unfit {
-		err = research.Errorf(research.CodeProgram, "mend it, and call again: what was measured counts", "%s: %s", id, out.Reason)
+		err = research.Errorf(research.CodeProgram, "mend it, and call again: what was measured counts", "%s: %s", id,
+			out.Reason)
 	}
+
 	return out, err
 }
 
@@ -328,11 +384,13 @@ func (l *Lab) over(ctx context.Context, campaign string, id research.JobID, watc
 	if watch != nil {
 		limit = time.Second
 	}
+
 	for {
 		out, err := l.await(ctx, campaign, id, limit, nil)
 		if err != nil || out.Status != "running" {
 			return out, err
 		}
+
 		if watch != nil {
 			watch(*out)
 		}
@@ -348,6 +406,7 @@ func busy(c *research.Campaign) error {
 func union(a, b []int) []int {
 	all := slices.Concat(a, b)
 	slices.Sort(all)
+
 	return slices.Compact(all)
 }
 

@@ -31,65 +31,79 @@ const (
 // invalid: this is its repair.
 func (l *Lab) likeProposal(tx *ledger.Tx, c *research.Campaign, p *research.Proposal) ([]string, error) {
 	var notes []string
+
 	repaired, _ := tx.Latest(c.Name, p.Checkout)
 	if repaired > 0 {
 		x, err := tx.Experiment(c.Name, repaired)
 		if err != nil {
 			return nil, err
 		}
+
 		if x.Status != research.Voided {
 			repaired = 0
 		}
 	}
+
 	same, ok := tx.SameEdit(c.Name, p.Diff)
 	if ok && same != repaired {
 		x, err := tx.Experiment(c.Name, same)
 		if err != nil {
 			return nil, err
 		}
+
 		notes = append(notes, "the same edit as "+pastWords(x))
 	}
+
 	found, err := l.experimentsLike(tx, c, p.Hypothesis, same, repaired)
 	if err != nil {
 		return nil, err
 	}
+
 	elsewhere, err := l.importsLike(tx, c, p.Hypothesis)
 	for _, f := range append(found, elsewhere...) {
 		notes = append(notes, "like "+f.words)
 	}
+
 	return notes, err
 }
 
 // experimentsLike are the experiments whose hypotheses say the same as text.
 func (l *Lab) experimentsLike(tx *ledger.Tx, c *research.Campaign, text string, but ...int) ([]likeness, error) {
 	var found []likeness
+
 	for _, n := range tx.ExperimentsLike(c.Name, text, alikeLooked) {
 		if slices.Contains(but, n) {
 			continue
 		}
+
 		x, err := tx.Experiment(c.Name, n)
 		if err != nil {
 			return nil, err
 		}
+
 		if share, same := research.Alike(text, x.Hypothesis); same {
 			found = append(found, likeness{string(x.Job()), pastWords(x), share})
 		}
 	}
+
 	return closest(found), nil
 }
 
 // likeText are the ideas and the experiments that say the same as text.
 func (l *Lab) likeText(tx *ledger.Tx, c *research.Campaign, session, text string) ([]likeness, error) {
 	var found []likeness
+
 	for _, n := range tx.IdeasLike(c.Name, text, alikeLooked) {
 		i, err := tx.Idea(c.Name, n)
 		if err != nil {
 			return nil, err
 		}
+
 		share, same := research.Alike(text, i.Text)
 		if !same {
 			continue
 		}
+
 		v, err := l.ideaView(tx, c, i, session)
 		if err != nil {
 			return nil, err
@@ -97,11 +111,13 @@ func (l *Lab) likeText(tx *ledger.Tx, c *research.Campaign, session, text string
 		id := fmt.Sprintf("idea %d", n)
 		found = append(found, likeness{id, fmt.Sprintf("%s (%s)", id, v.Words()), share})
 	}
+
 	tried, err := l.experimentsLike(tx, c, text)
 	if err != nil {
 		return nil, err
 	}
 	elsewhere, err := l.importsLike(tx, c, text)
+
 	return append(append(closest(found), tried...), elsewhere...), err
 }
 
@@ -117,12 +133,14 @@ func pastWords(x *research.Experiment) string {
 	if x.Judgement != nil && string(x.Judgement.Verdict) != parts[0] {
 		parts = append(parts, string(x.Judgement.Verdict))
 	}
+
 	if lesson := strings.Join(strings.Fields(x.Lesson), " "); lesson != "" {
 		if r := []rune(lesson); len(r) > 100 {
 			lesson = string(r[:100]) + "…"
 		}
 		parts = append(parts, fmt.Sprintf("%q", lesson))
 	}
+
 	return fmt.Sprintf("x%d (%s)", x.N, strings.Join(parts, ", "))
 }
 
@@ -132,16 +150,19 @@ func (l *Lab) editDigest(ctx context.Context, base, tree string, paths []string)
 	if err != nil {
 		return "", err
 	}
+
 	edits := make([]research.Edit, len(paths))
 	for i, path := range paths {
 		e := research.Edit{Path: path}
 		if e.Was, err = l.repo.FileIn(ctx, from, path); err != nil {
 			return "", err
 		}
+
 		if e.Is, err = l.repo.FileIn(ctx, tree, path); err != nil {
 			return "", err
 		}
 		edits[i] = e
 	}
+
 	return research.EditDigest(edits), nil
 }

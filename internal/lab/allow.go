@@ -38,13 +38,17 @@ func (l *Lab) ToAllow(_ context.Context) (*Allowance, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	if len(doc.Program.Notify) == 0 {
-		return nil, research.Errorf(research.CodeNotFound, "add `notify:` to it; docs/notifications.md has examples", "%s has no notify", doc.path)
+		return nil, research.Errorf(research.CodeNotFound, "add `notify:` to it; docs/notifications.md has examples",
+			"%s has no notify", doc.path)
 	}
+
 	a, err := l.allowance(doc.path, doc.Program)
 	if err == nil {
 		a.Given = given(a.key)
 	}
+
 	return a, err
 }
 
@@ -54,12 +58,16 @@ func (l *Lab) Allow(a *Allowance) error {
 	if err == nil {
 		err = os.MkdirAll(dir, 0o700)
 	}
+
 	if err == nil {
 		err = replaceFile(filepath.Join(dir, a.key), []byte(time.Now().UTC().Format(time.RFC3339)+"\n"+a.text))
 	}
+
 	if err != nil {
-		return research.Errorf(research.CodeStorage, "check the folder of your configuration", "store what you allow: %w", err)
+		return research.Errorf(research.CodeStorage, "check the folder of your configuration",
+			"store what you allow: %w", err)
 	}
+
 	return nil
 }
 
@@ -74,6 +82,7 @@ func given(key string) bool {
 		return false
 	}
 	_, err = os.Stat(filepath.Join(dir, key))
+
 	return err == nil
 }
 
@@ -84,9 +93,11 @@ func (l *Lab) notAllowed(programPath string, p research.Program) string {
 	if err != nil {
 		return reasonOf(err)
 	}
+
 	if given(a.key) {
 		return ""
 	}
+
 	return "it waits until a person types `ratchet notify allow` in a terminal"
 }
 
@@ -94,28 +105,35 @@ func (l *Lab) notAllowed(programPath string, p research.Program) string {
 func (l *Lab) allowance(programPath string, p research.Program) (*Allowance, error) {
 	a := &Allowance{Name: p.Name}
 	dir := l.programDir(programPath)
+
 	whole, err := json.Marshal(p.Notify)
 	if err != nil {
 		return nil, fmt.Errorf("encode the targets: %w", err)
 	}
+
 	for _, t := range p.Notify {
 		var one bytes.Buffer
 		e := json.NewEncoder(&one)
 		e.SetEscapeHTML(false) // a person reads it
+
 		if err := e.Encode(t); err != nil {
 			return nil, fmt.Errorf("encode a target: %w", err)
 		}
+
 		a.Lines = append(a.Lines, Visible(strings.TrimSpace(one.String())))
 	}
+
 	for _, path := range l.namedFiles(dir, p.Notify) {
 		b, err := os.ReadFile(filepath.Join(dir, path))
 		if err != nil {
 			return nil, research.Errorf(research.CodeStorage, "check its permissions", "read %s: %w", path, err)
 		}
+
 		a.Lines = append(a.Lines, fmt.Sprintf("%s %x", Visible(path), sha256.Sum256(b)))
 	}
 	a.text = strings.Join(append([]string{l.repo.CommonDir(), programPath, string(whole)}, a.Lines...), "\n") + "\n"
 	a.key = fmt.Sprintf("%x", sha256.Sum256([]byte(a.text)))
+
 	return a, nil
 }
 
@@ -123,6 +141,7 @@ func (l *Lab) allowance(programPath string, p research.Program) (*Allowance, err
 // terminal does not show, or what reorders what it shows, stands as its number.
 func Visible(s string) string {
 	var b strings.Builder
+
 	for _, r := range s {
 		if r != ' ' && !unicode.IsGraphic(r) || r != ' ' && unicode.IsSpace(r) {
 			fmt.Fprintf(&b, "\\u{%04x}", r)
@@ -130,6 +149,7 @@ func Visible(s string) string {
 		}
 		b.WriteRune(r)
 	}
+
 	return b.String()
 }
 
@@ -144,17 +164,21 @@ func (l *Lab) namedFiles(dir string, targets []research.Target) (paths []string)
 				return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("_./-+@%", r)
 			})
 		}
+
 		for _, w := range words {
 			path := w
 			if rel, err := filepath.Rel(dir, w); err == nil && filepath.IsAbs(w) {
 				path = rel
 			}
 			up, err := filepath.Rel(l.repo.Root(), filepath.Join(dir, path))
+
 			info, statErr := os.Stat(filepath.Join(dir, path))
-			if err == nil && statErr == nil && info.Mode().IsRegular() && filepath.IsLocal(up) && !slices.Contains(paths, path) {
+			if err == nil && statErr == nil && info.Mode().IsRegular() && filepath.IsLocal(up) &&
+				!slices.Contains(paths, path) {
 				paths = append(paths, path)
 			}
 		}
 	}
+
 	return paths
 }

@@ -14,6 +14,7 @@ import (
 func (l *Lab) Answered(tool string, text, structured int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+
 	if l.answers == nil {
 		l.answers = map[string]research.Answered{}
 	}
@@ -27,21 +28,27 @@ func (l *Lab) RecordAnswers(ctx context.Context) error {
 	if len(told) == 0 {
 		return nil
 	}
+
 	return l.ledger.Update(ctx, func(tx *ledger.Tx) error {
 		c, err := l.find(ctx, tx)
 		if isCode(err, research.CodeNoCampaign) {
 			return nil
 		}
+
 		if err != nil {
 			return err
 		}
+
 		name, ok := tx.SessionOf(c.Name, l.repo.Root())
 		if !ok {
 			return nil
 		}
-		if s, err := tx.Session(c.Name, name); err != nil || s.Client != l.opt.Client.Name || s.Version != l.opt.Client.Version {
+
+		if s, err := tx.Session(c.Name, name); err != nil || s.Client != l.opt.Client.Name ||
+			s.Version != l.opt.Client.Version {
 			return err
 		}
+
 		return tell(tx, c.Name, name, told)
 	})
 }
@@ -51,7 +58,9 @@ func tell(tx *ledger.Tx, campaign, session string, told map[string]research.Answ
 	if len(told) == 0 {
 		return nil
 	}
-	_, err := tx.Append(research.Entry{Campaign: campaign, Session: session, Kind: research.KindSessionAnswered, Body: research.SessionAnswers{Calls: told}})
+	_, err := tx.Append(research.Entry{Campaign: campaign, Session: session, Kind: research.KindSessionAnswered,
+		Body: research.SessionAnswers{Calls: told}})
+
 	return err
 }
 
@@ -61,6 +70,7 @@ func (l *Lab) untold() map[string]research.Answered {
 	defer l.mu.Unlock()
 	told := l.answers
 	l.answers = nil
+
 	return told
 }
 
@@ -68,9 +78,11 @@ func (l *Lab) untold() map[string]research.Answered {
 func (l *Lab) putBack(told map[string]research.Answered) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+
 	if l.answers == nil {
 		l.answers = map[string]research.Answered{}
 	}
+
 	for tool, a := range told {
 		l.answers[tool] = l.answers[tool].Plus(a)
 	}

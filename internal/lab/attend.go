@@ -29,6 +29,7 @@ func (l *Lab) AttendHeard() { l.attend(true) }
 func (l *Lab) attend(heard bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+
 	if l.left {
 		return
 	}
@@ -51,9 +52,11 @@ func (l *Lab) Leave() {
 func (l *Lab) alone() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+
 	if l.attends {
 		l.mark()
 	}
+
 	return l.attending != nil
 }
 
@@ -70,6 +73,7 @@ func (l *Lab) mark() {
 		}
 		l.attending = lock
 	}
+
 	who := fmt.Appendf(nil, "%s, pid %d\n", strings.TrimSpace(l.opt.Client.Name+" "+l.opt.Client.Version), os.Getpid())
 	if l.attending.Write(who) != nil {
 		_ = l.attending.Release()
@@ -101,11 +105,14 @@ func (l *Lab) company(c *research.Campaign) string {
 		return ""
 	}
 	who, err := os.ReadFile(l.attendance())
+
 	info, serr := os.Stat(l.attendance())
 	if held, lerr := sandbox.Locked(l.attendance()); errors.Join(err, serr, lerr) != nil || !held {
 		return ""
 	}
 	root := l.repo.Root()
+
 	return fmt.Sprintf("another session works in this very checkout (%s, last call %s ago), and you would edit each other's file: give yours its own, git worktree add --detach %s %s, and start there",
-		strings.TrimSpace(string(who)), max(0, time.Since(info.ModTime())).Round(time.Second), root+"-2", strings.TrimPrefix(c.Branch, "refs/heads/"))
+		strings.TrimSpace(string(who)), max(0, time.Since(info.ModTime())).Round(time.Second), root+"-2",
+		strings.TrimPrefix(c.Branch, "refs/heads/"))
 }

@@ -18,34 +18,45 @@ func (l *Lab) Audit(ctx context.Context, pairs int, wait time.Duration, progress
 	if err != nil {
 		return nil, err
 	}
+
 	if err := l.agreed(c); err != nil {
 		return nil, err
 	}
+
 	if pairs == 0 {
 		pairs = auditPairs(c)
 	}
+
 	if pairs < 2 || pairs > 100 {
 		return nil, research.Errorf(research.CodeBadArgument, "give 2 to 100", "pairs = %d is out of range", pairs)
 	}
+
 	id, err := l.startAudit(ctx, c, "incumbent", c.Incumbent, pairs)
 	if err != nil {
 		return nil, err
 	}
+
 	return l.await(ctx, c.Name, id, wait, progress)
 }
 
 // startAudit starts fresh pairs of the start and a version.
-func (l *Lab) startAudit(ctx context.Context, c *research.Campaign, target, commit string, pairs int) (research.JobID, error) {
+func (l *Lab) startAudit(
+	ctx context.Context, c *research.Campaign, target, commit string, pairs int,
+) (research.JobID, error) {
 	if c.IncumbentTree == c.StartTree {
-		return "", research.Errorf(research.CodeNoChange, "keep something first", "the incumbent is the campaign's start: there is nothing to audit")
+		return "", research.Errorf(research.CodeNoChange, "keep something first",
+			"the incumbent is the campaign's start: there is nothing to audit")
 	}
-	return l.beginJob(ctx, c.Name, research.KindMeasurementStarted, func(now *research.Campaign) (research.JobStart, error) {
-		if target == "incumbent" {
-			commit = now.Incumbent
-		}
-		return research.JobStart{Job: research.NewJobID(research.AuditJob, now.Audits+1), Commit: commit, Paired: now.Start,
-			Target: target, With: "start", Runs: pairs}, nil
-	})
+
+	return l.beginJob(ctx, c.Name, research.KindMeasurementStarted,
+		func(now *research.Campaign) (research.JobStart, error) {
+			if target == "incumbent" {
+				commit = now.Incumbent
+			}
+
+			return research.JobStart{Job: research.NewJobID(research.AuditJob, now.Audits+1), Commit: commit,
+				Paired: now.Start, Target: target, With: "start", Runs: pairs}, nil
+		})
 }
 
 // Certify starts the certificate of the head now, if it has a chain; any extra
@@ -56,12 +67,14 @@ func (l *Lab) Certify(ctx context.Context, wait time.Duration, progress Progress
 	if err != nil {
 		return nil, err
 	}
+
 	id := openOf(c, research.CertificateJob)
 	if id == "" {
 		if id, err = l.certifyIfDue(ctx, c, true); err != nil || id == "" {
 			return nil, err
 		}
 	}
+
 	return l.await(ctx, c.Name, id, wait, progress)
 }
 
@@ -71,9 +84,12 @@ func auditWords(c *research.Campaign, m *research.Measurement) string {
 	if e.Gain == nil {
 		return "audit: too few pairs to say anything"
 	}
-	words := fmt.Sprintf("audited gain of the campaign: %s, from %d fresh pairs of start and %s", research.GainWords(*e.Gain, e.Scale, c.Program.Metric), len(e.Paired), m.Target)
+
+	words := fmt.Sprintf("audited gain of the campaign: %s, from %d fresh pairs of start and %s",
+		research.GainWords(*e.Gain, e.Scale, c.Program.Metric), len(e.Paired), m.Target)
 	if c.Certified > 0 {
 		words += fmt.Sprintf("; its certificates add up to %s", c.CertifiedWords())
 	}
+
 	return words
 }

@@ -41,31 +41,38 @@ func (l *Lab) Board(ctx context.Context) (*Board, error) {
 		return nil, err
 	}
 	b := &Board{}
+
 	err := l.ledger.View(ctx, func(tx *ledger.Tx) (err error) {
 		if b.Campaign, err = l.find(ctx, tx); err != nil {
 			return err
 		}
 		name := b.Campaign.Name
+
 		b.Seq, _ = tx.Head()
 		if b.Sessions, err = l.sessions(tx, b.Campaign); err != nil {
 			return err
 		}
+
 		if b.Running, err = l.running(tx, b.Campaign); err != nil {
 			return err
 		}
+
 		if b.Lessons, err = tx.Lessons(name, boardRows); err != nil {
 			return err
 		}
+
 		if b.Notes, err = notes(tx, b.Campaign, boardRows); err != nil {
 			return err
 		}
 		is, err := tx.Ideas(name, "", boardRows)
+
 		b.Ideas = make([]IdeaView, len(is))
 		for i := range is {
 			if b.Ideas[i], err = l.ideaView(tx, b.Campaign, &is[i], ""); err != nil {
 				return err
 			}
 		}
+
 		return err
 	})
 	if err != nil {
@@ -76,6 +83,7 @@ func (l *Lab) Board(ctx context.Context) (*Board, error) {
 	b.Standing, b.Left, b.Changed = c.Standing(), left(c), isCode(l.agreed(c), research.CodeContract)
 	b.Merge = l.merge(ctx, c)
 	b.Next = l.briefNext(&Brief{Campaign: *c, Changed: b.Changed})
+
 	return b, nil
 }
 
@@ -86,12 +94,14 @@ func (l *Lab) running(tx *ledger.Tx, c *research.Campaign) (out []BoardJob, err 
 		if j.Session, err = runner(tx, c.Name, id); err != nil {
 			return nil, err
 		}
+
 		since, err := began(tx, c.Name, id)
 		if err != nil {
 			return nil, err
 		}
 		_, j.Phase = l.phase(c.Name, id)
 		j.Elapsed = seconds(time.Since(since))
+
 		if id.Kind() == research.ExperimentJob {
 			x, err := tx.Experiment(c.Name, id.N())
 			if err != nil {
@@ -99,7 +109,9 @@ func (l *Lab) running(tx *ledger.Tx, c *research.Campaign) (out []BoardJob, err 
 			}
 			j.About = firstLine(x.Hypothesis)
 		}
+
 		out = append(out, j)
 	}
+
 	return out, nil
 }

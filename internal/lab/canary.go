@@ -29,13 +29,16 @@ type Canary struct {
 func (w *workspace) canaries() []Canary {
 	p := w.c.Program
 	slowed := fmt.Sprintf("its run begins with a sleep of 0.3 s, beside %d busy loops", 2*runtime.NumCPU())
+
 	forged := Canary{Name: "printed", Planted: "its run prints " + p.Metric.Name + " once more, far better"}
 	switch from := p.Metric.From.Kind; {
 	case w.metered():
-		forged = Canary{Name: "hidden", Planted: "its run works in a process that nobody waits for, to hide what " + p.Metric.Name + " counts"}
+		forged = Canary{Name: "hidden",
+			Planted: "its run works in a process that nobody waits for, to hide what " + p.Metric.Name + " counts"}
 	case p.Measure == "" && (from == "wall" || from == "file"):
 		forged.Planted += " (the metric is from " + from + ": nothing that is printed may count)"
 	}
+
 	return []Canary{
 		{Name: "identical", Planted: "an identical copy, built on its own"},
 		{Name: "slowed", Planted: slowed},
@@ -54,24 +57,31 @@ func (w *workspace) metered() bool {
 // command is the measured command of a canary.
 func (w *workspace) command(name string) string {
 	p := w.c.Program
+
 	switch name {
 	case "slowed": // a sleep for what times from outside, busy loops for what times itself
 		loop := "(while :; do :; done) >/dev/null 2>&1 & "
 		return strings.Repeat(loop, 2*runtime.NumCPU()) + "sleep 0.3; " + p.Run
 	case "evaluator":
-		return "echo '# forged' >> " + shellQuote(filepath.Join(w.lab.repo.Root(), filepath.FromSlash(w.frozenFile()))) + "; " + p.Run
+		return "echo '# forged' >> " + shellQuote(filepath.Join(w.lab.repo.Root(),
+			filepath.FromSlash(w.frozenFile()))) + "; " + p.Run
 	case "printed":
 		forged := "0.000001"
 		if p.Metric.Better == research.Higher {
 			forged = "1000000000"
 		}
+
 		if p.Metric.From.Kind == "regex" { // whatever it looks for, with another number in it
-			return "{ " + p.Run + "\n} > \"$TMPDIR/said\"; cat \"$TMPDIR/said\"; sed -E 's/[0-9]+([.][0-9]+)?/" + forged + "/g' \"$TMPDIR/said\""
+			return "{ " + p.Run + "\n} > \"$TMPDIR/said\"; cat \"$TMPDIR/said\"; sed -E 's/[0-9]+([.][0-9]+)?/" +
+				forged + "/g' \"$TMPDIR/said\""
 		}
+
 		return p.Run + "; echo 'METRIC " + p.Metric.Name + "=" + forged + "'"
 	case "hidden": // the inner shell leaves at once, and what it began becomes an orphan
-		return "( ( (" + p.Run + "\n); echo $? > \"$TMPDIR/left\" ) & ); while [ ! -s \"$TMPDIR/left\" ]; do sleep 0.01; done; exit \"$(cat \"$TMPDIR/left\")\""
+		return "( ( (" + p.Run +
+			"\n); echo $? > \"$TMPDIR/left\" ) & ); while [ ! -s \"$TMPDIR/left\" ]; do sleep 0.01; done; exit \"$(cat \"$TMPDIR/left\")\""
 	}
+
 	return p.Run
 }
 
@@ -84,12 +94,14 @@ func shellQuote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''
 func (w *workspace) frozenFile() string {
 	p, edit := w.c.Program, files(w.c.ProgramPath, w.c.Program)
 	var frozen []string
+
 	for path := range w.tree {
 		if path != w.c.ProgramPath && !slices.Contains(edit, path) && !w.writable(path) {
 			frozen = append(frozen, path)
 		}
 	}
 	slices.Sort(frozen)
+
 	for _, command := range []string{p.Measure, p.Run, p.Build, p.Check} {
 		named := strings.FieldsFunc(command, func(r rune) bool { return strings.ContainsRune(" \t\n;&|()<>'\"=", r) })
 		for _, file := range frozen {
@@ -98,6 +110,7 @@ func (w *workspace) frozenFile() string {
 			}
 		}
 	}
+
 	return w.besideEdit(frozen, strings.Contains(p.Measure+p.Run, "test"))
 }
 
@@ -106,8 +119,11 @@ func (w *workspace) frozenFile() string {
 func (w *workspace) besideEdit(frozen []string, tests bool) string {
 	edit := files(w.c.ProgramPath, w.c.Program)
 	beside := func(file string) bool {
-		return slices.ContainsFunc(edit, func(e string) bool { return path.Dir(e) == path.Dir(file) && path.Ext(e) == path.Ext(file) })
+		return slices.ContainsFunc(edit, func(e string) bool {
+			return path.Dir(e) == path.Dir(file) && path.Ext(e) == path.Ext(file)
+		})
 	}
+
 	stem := func(file string) string { return strings.TrimSuffix(path.Base(file), path.Ext(file)) }
 	for _, fits := range []func(string) bool{
 		func(file string) bool { return tests && beside(file) && strings.Contains(stem(file), "test") },
@@ -120,6 +136,7 @@ func (w *workspace) besideEdit(frozen []string, tests bool) string {
 			return frozen[i]
 		}
 	}
+
 	return w.c.ProgramPath
 }
 
@@ -127,21 +144,27 @@ func (w *workspace) besideEdit(frozen []string, tests bool) string {
 // campaign that is calibrated already.
 func (l *Lab) plant(ctx context.Context, space *workspace, n int, k *Canary, say func(string)) error {
 	c := space.c
-	commit, err := l.repo.Commit(ctx, source.CommitSpec{Tree: c.StartTree, Parents: []string{c.Start}, Message: "canary: " + k.Name + "\n"})
+
+	commit, err := l.repo.Commit(ctx, source.CommitSpec{Tree: c.StartTree, Parents: []string{c.Start},
+		Message: "canary: " + k.Name + "\n"})
 	if err != nil {
 		return err
 	}
-	x := research.Proposal{N: n, Hypothesis: "canary: " + k.Planted, Parent: c.Start, Candidate: commit, Tree: c.StartTree,
-		Paths: files(c.ProgramPath, c.Program), Checkout: l.repo.Root()}
-	if _, err := l.ledger.Append(ctx, research.Entry{Campaign: c.Name, Kind: research.KindExperimentProposed, Body: x}); err != nil {
+
+	x := research.Proposal{N: n, Hypothesis: "canary: " + k.Planted, Parent: c.Start, Candidate: commit,
+		Tree: c.StartTree, Paths: files(c.ProgramPath, c.Program), Checkout: l.repo.Root()}
+	if _, err := l.ledger.Append(ctx, research.Entry{Campaign: c.Name, Kind: research.KindExperimentProposed,
+		Body: x}); err != nil {
 		return err
 	}
 	id := research.NewJobID(research.ExperimentJob, n)
+
 	s := &supervisor{Lab: l, campaign: c.Name, id: id, space: space, versions: map[research.Side]*version{},
 		tell: func(phase string) { say("canary " + k.Name + ": " + phase) }, planted: space.command(k.Name)}
 	if err := s.judge(ctx, n); err != nil {
 		return errors.Join(fmt.Errorf("judge the canary %s: %w", k.Name, err), ctx.Err())
 	}
+
 	return l.ledger.View(ctx, func(tx *ledger.Tx) error {
 		x, err := tx.Experiment(c.Name, n)
 		if err != nil {
@@ -149,6 +172,7 @@ func (l *Lab) plant(ctx context.Context, space *workspace, n int, k *Canary, say
 		}
 		k.Verdict, k.Finding = x.Judgement.Verdict, x.Judgement.Words(c.Program.Metric)
 		k.Held = k.Verdict != research.Improved && k.Verdict != research.Provisional
+
 		return nil
 	})
 }

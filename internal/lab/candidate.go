@@ -15,45 +15,57 @@ import (
 // files, as a commit that no branch holds. Where another session has moved the
 // incumbent since, the edit is merged with it. No file, index or HEAD is touched.
 // alike tells of experiments that seem to have tried the same.
-func (l *Lab) snapshot(ctx context.Context, c *research.Campaign, req ExperimentRequest) (p *research.Proposal, alike []string, err error) {
+func (l *Lab) snapshot(
+	ctx context.Context, c *research.Campaign, req ExperimentRequest,
+) (p *research.Proposal, alike []string, err error) {
 	edit := files(c.ProgramPath, c.Program)
+
 	base, err := l.base(ctx, c)
 	if err != nil {
 		return nil, nil, err
 	}
+
 	added, removed, err := l.inScope(ctx, c, base, edit)
 	if err != nil {
 		return nil, nil, err
 	}
+
 	tree, err := l.repo.Snapshot(ctx, base, edit)
 	if err != nil {
 		return nil, nil, err
 	}
 	subject, _, _ := strings.Cut(strings.TrimSpace(req.Hypothesis), "\n")
+
 	p = &research.Proposal{Hypothesis: strings.TrimSpace(req.Hypothesis), Expect: req.Expect, Idea: req.Idea,
 		Parent: c.Incumbent, Tree: tree, Paths: edit, Added: added, Removed: removed, Checkout: l.repo.Root()}
 	if p.Diff, err = l.editDigest(ctx, base, tree, edit); err != nil {
 		return nil, nil, err
 	}
+
 	parents := []string{c.Incumbent}
 	if base != c.Incumbent {
 		if p.Edited, err = l.candidate(ctx, c, tree, subject, base); err != nil {
 			return nil, nil, err
 		}
+
 		if p.Tree, err = l.merged(ctx, c, base, p.Edited, edit); err != nil {
 			return nil, nil, err
 		}
 		parents = append(parents, p.Edited)
 	}
+
 	if alike, err = l.fresh(ctx, c, p); err != nil {
 		return nil, nil, err
 	}
 	p.Candidate, err = l.candidate(ctx, c, p.Tree, subject, parents...)
+
 	return p, alike, err
 }
 
 // candidate makes a commit that only a ref of the campaign will hold.
-func (l *Lab) candidate(ctx context.Context, c *research.Campaign, tree, subject string, parents ...string) (string, error) {
+func (l *Lab) candidate(
+	ctx context.Context, c *research.Campaign, tree, subject string, parents ...string,
+) (string, error) {
 	return l.repo.Commit(ctx, source.CommitSpec{Tree: tree, Parents: parents,
 		Message: fmt.Sprintf("candidate: %s\n\nRatchet-Campaign: %s\n", subject, c.Name)})
 }
@@ -63,9 +75,12 @@ func (l *Lab) candidate(ctx context.Context, c *research.Campaign, tree, subject
 func (l *Lab) merged(ctx context.Context, c *research.Campaign, base, edited string, paths []string) (string, error) {
 	tree, conflicts, err := l.repo.Merge(ctx, base, c.Incumbent, edited, paths)
 	if err == nil && len(conflicts) > 0 {
-		err = research.Errorf(research.CodeConflict, "call revert (it stores your edit and brings the incumbent), then apply your idea again",
-			"another session kept a change of the same lines of %s: the incumbent is %s now", strings.Join(conflicts, ", "), short(c.Incumbent))
+		err = research.Errorf(research.CodeConflict,
+			"call revert (it stores your edit and brings the incumbent), then apply your idea again",
+			"another session kept a change of the same lines of %s: the incumbent is %s now", strings.Join(conflicts,
+				", "), short(c.Incumbent))
 	}
+
 	return tree, err
 }
 
@@ -74,23 +89,29 @@ func (l *Lab) merged(ctx context.Context, c *research.Campaign, base, edited str
 // incumbent that the checkout stands on, or
 // an edited one is a plain file no longer. It returns the lines that the edit
 // adds and removes.
-func (l *Lab) inScope(ctx context.Context, c *research.Campaign, base string, edit []string) (added, removed int, err error) {
+func (l *Lab) inScope(
+	ctx context.Context, c *research.Campaign, base string, edit []string,
+) (added, removed int, err error) {
 	for _, f := range edit {
 		info, err := os.Lstat(filepath.Join(l.repo.Root(), filepath.FromSlash(f)))
 		if err == nil && !info.Mode().IsRegular() {
-			return 0, 0, research.Errorf(research.CodeScope, "remove it, then call revert", "%s is no plain file any more", f)
+			return 0, 0, research.Errorf(research.CodeScope, "remove it, then call revert",
+				"%s is no plain file any more", f)
 		}
 	}
+
 	changes, err := l.repo.Changes(ctx, base)
 	if err != nil {
 		return 0, 0, err
 	}
 	var out, paths []string
 	remark := ""
+
 	for _, ch := range changes {
 		if slices.Contains(edit, ch.Path) {
 			if ch.Kind == "deleted" || ch.Kind == "type" {
-				return 0, 0, research.Errorf(research.CodeScope, "write it again, or call revert", "%s is no plain file any more (%s)", ch.Path, ch.Kind)
+				return 0, 0, research.Errorf(research.CodeScope, "write it again, or call revert",
+					"%s is no plain file any more (%s)", ch.Path, ch.Kind)
 			}
 			added, removed = added+ch.Added, removed+ch.Removed
 		} else if ch.Path != c.ProgramPath {
@@ -100,16 +121,20 @@ func (l *Lab) inScope(ctx context.Context, c *research.Campaign, base string, ed
 			}
 		}
 	}
+
 	if len(out) == 0 {
 		return added, removed, nil
 	}
 	shown := min(len(out), 20)
+
 	list, which := strings.Join(out[:shown], ", "), strings.Join(paths[:shown], " ")
 	if n := len(out) - shown; n > 0 {
 		list, which = fmt.Sprintf("%s and %d more", list, n), "PATH"
 	}
+
 	return 0, 0, research.Errorf(research.CodeScope,
-		fmt.Sprintf("put them back (git restore --source=%s --staged --worktree -- %s); only %s may change%s", short(c.Incumbent), which, strings.Join(edit, ", "), remark),
+		fmt.Sprintf("put them back (git restore --source=%s --staged --worktree -- %s); only %s may change%s",
+			short(c.Incumbent), which, strings.Join(edit, ", "), remark),
 		"files outside the scope differ from the incumbent: %s", list)
 }
 
@@ -120,8 +145,10 @@ func (l *Lab) base(ctx context.Context, c *research.Campaign) (string, error) {
 	if err != nil || head.Commit == c.Incumbent {
 		return c.Incumbent, err
 	}
+
 	if healed, err := l.finishKeep(ctx, c, head); healed || err != nil {
 		return c.Incumbent, err
 	}
+
 	return head.Commit, l.ours(ctx, c, head)
 }

@@ -26,20 +26,25 @@ func (l *Lab) certifyIfDue(ctx context.Context, c *research.Campaign, now bool) 
 	if !due(c, now) || l.agreed(c) != nil {
 		return "", nil
 	}
-	return l.beginJob(ctx, c.Name, research.KindCertificateStarted, func(c *research.Campaign) (job research.JobStart, err error) {
-		if due(c, now) {
-			job = research.JobStart{Job: research.NewJobID(research.CertificateJob, c.Certificates+1),
-				Commit: c.Incumbent, Paired: c.Checkpoint, Target: "incumbent", With: "checkpoint"}
-		}
-		return job, nil
-	})
+
+	return l.beginJob(ctx, c.Name, research.KindCertificateStarted,
+		func(c *research.Campaign) (job research.JobStart, err error) {
+			if due(c, now) {
+				job = research.JobStart{Job: research.NewJobID(research.CertificateJob, c.Certificates+1),
+					Commit: c.Incumbent, Paired: c.Checkpoint, Target: "incumbent", With: "checkpoint"}
+			}
+
+			return job, nil
+		})
 }
 
 // due says whether a certificate should start: nothing that it would disturb runs.
 func due(c *research.Campaign, now bool) bool {
-	if c.Ended != "" || c.Rests != nil && !now || c.Broken != "" || !c.Calibrated || len(c.Open) > 0 || c.Program.Search == research.SearchCertify {
+	if c.Ended != "" || c.Rests != nil && !now || c.Broken != "" || !c.Calibrated || len(c.Open) > 0 ||
+		c.Program.Search == research.SearchCertify {
 		return false
 	}
+
 	return c.Plan() == research.PlanCertify || now && c.Rule.Auto != nil && c.Rule.Auto.Chain > 0
 }
 
@@ -49,6 +54,7 @@ func openOf(c *research.Campaign, kinds ...byte) research.JobID {
 	if i < 0 {
 		return ""
 	}
+
 	return c.Open[i]
 }
 
@@ -56,20 +62,25 @@ func openOf(c *research.Campaign, kinds ...byte) research.JobID {
 // experiment begins, since it may move the head. out is what came of it, nil
 // when none was due; the experiment may begin unless it runs on or the head
 // was rolled back under the checkout's edit: then out is the call's answer.
-func (l *Lab) certifyFirst(ctx context.Context, c *research.Campaign, limit time.Duration, progress ProgressFunc) (out *Outcome, begin bool, err error) {
+func (l *Lab) certifyFirst(
+	ctx context.Context, c *research.Campaign, limit time.Duration, progress ProgressFunc,
+) (out *Outcome, begin bool, err error) {
 	id := openOf(c, research.CertificateJob)
 	if id == "" {
 		if id, err = l.certifyIfDue(ctx, c, false); err != nil || id == "" {
 			return nil, true, err
 		}
 	}
+
 	if out, err = l.await(ctx, c.Name, id, limit, progress); err != nil {
 		return nil, false, err
 	}
+
 	if out.Status == "running" {
 		out.Next = "wait_run{id: \"" + string(id) + "\"}: your edit waits for it; then run_experiment again"
 		return out, false, nil
 	}
+
 	return out, out.Certificate != research.RolledBack, nil
 }
 
@@ -79,31 +90,40 @@ func (s *supervisor) certify(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+
 	if err := s.takeTurn(ctx); err != nil {
 		return err
 	}
+
 	c, reason, err := s.comparable(ctx, c, s.id)
 	if err == nil && reason == "" {
-		reason, err = s.versionsOf(ctx, map[research.Side]string{research.Checkpoint: m.Paired, research.Incumbent: m.Commit})
+		reason, err = s.versionsOf(ctx, map[research.Side]string{research.Checkpoint: m.Paired,
+			research.Incumbent: m.Commit})
 	}
+
 	if err != nil || reason != "" {
 		return failed(reason, err)
 	}
+
 	rule, outlook, obs := research.NewAuto(c.Program), c.Outlook(), []research.Observation{}
 	for {
 		step := rule.NextPair(c.Rule, outlook, obs)
 		if step.Done != nil {
-			end := research.CertificateEnd{Job: s.id, Certificate: *step.Done, From: c.ChainFrom, To: c.Experiments, Outlook: outlook,
-				State: rule.CloseCertificate(c.Rule, outlook, obs, *step.Done)}
+			end := research.CertificateEnd{Job: s.id, Certificate: *step.Done, From: c.ChainFrom, To: c.Experiments,
+				Outlook: outlook, State: rule.CloseCertificate(c.Rule, outlook, obs, *step.Done)}
+
 			return s.proven(ctx, c, end)
 		}
+
 		o, err := s.run(ctx, s.id, s.versions[step.Run.Side], *step.Run)
 		if err == nil {
 			err = ctx.Err()
 		}
+
 		if err != nil {
 			return err
 		}
+
 		obs = append(obs, o)
 	}
 }
@@ -115,34 +135,41 @@ func (s *supervisor) versionsOf(ctx context.Context, commits map[research.Side]s
 	if err != nil {
 		return "", err
 	}
+
 	before, err := s.space.version(ctx, c.Incumbent)
 	if err != nil {
 		return "", err
 	}
 	all := []*version{before}
+
 	for _, side := range []research.Side{research.Start, research.Checkpoint, research.Incumbent, research.Candidate} {
 		commit, wanted := commits[side]
 		if !wanted {
 			continue
 		}
+
 		v, err := s.space.version(ctx, commit)
 		if err != nil {
 			return "", err
 		}
+
 		if v.dir != before.dir {
 			v.parent = before
 		}
 		s.versions[side], before = v, v
 		all = append(all, v)
 	}
+
 	if err := s.sweep(ctx, all...); err != nil {
 		return "", err
 	}
+
 	for _, v := range all[1:] {
 		if reason, err = s.build(ctx, s.id, v); reason != "" || err != nil {
 			return reason, err
 		}
 	}
+
 	return "", nil
 }
 
@@ -150,6 +177,7 @@ func (s *supervisor) versionsOf(ctx context.Context, commits map[research.Side]s
 // commit with the checkpoint's tree; the edits of its chain are reverted.
 func (s *supervisor) proven(ctx context.Context, c *research.Campaign, end research.CertificateEnd) error {
 	ctx = context.WithoutCancel(ctx)
+
 	var err error
 	if end.Outcome == research.RolledBack {
 		end.Commit, err = s.repo.Commit(ctx, source.CommitSpec{Tree: c.CheckpointTree, Parents: []string{c.Incumbent},
@@ -159,29 +187,38 @@ func (s *supervisor) proven(ctx context.Context, c *research.Campaign, end resea
 			return s.abort(ctx, err)
 		}
 	}
+
 	err = s.ledger.Update(ctx, func(tx *ledger.Tx) error {
 		now, err := tx.Campaign(c.Name)
 		if err != nil {
 			return err
 		}
+
 		if now.Incumbent != c.Incumbent || !slices.Contains(now.Open, s.id) {
 			return errors.New("the incumbent moved while it was judged")
 		}
-		if _, err := tx.Append(research.Entry{Campaign: c.Name, Session: s.session, Kind: research.KindCertificateFinished, Body: end}); err != nil {
+
+		if _, err := tx.Append(research.Entry{Campaign: c.Name, Session: s.session,
+			Kind: research.KindCertificateFinished, Body: end}); err != nil {
 			return err
 		}
+
 		if end.Outcome == research.Certified {
 			return nil
 		}
+
 		return revertChain(tx, now, s.session)
 	})
 	if err != nil {
 		return s.abort(ctx, err)
 	}
+
 	if end.Outcome == research.Certified {
 		return nil
 	}
-	return s.repo.UpdateRefs(ctx, []source.RefUpdate{{Name: ref(c.Name, "incumbent"), New: end.Commit, Old: c.Incumbent}}, "ratchet: roll back")
+
+	return s.repo.UpdateRefs(ctx,
+		[]source.RefUpdate{{Name: ref(c.Name, "incumbent"), New: end.Commit, Old: c.Incumbent}}, "ratchet: roll back")
 }
 
 // revertChain reverts every experiment that was kept since the checkpoint.
@@ -191,14 +228,17 @@ func revertChain(tx *ledger.Tx, c *research.Campaign, session string) error {
 		if err != nil {
 			return err
 		}
+
 		if x.Status != research.Kept {
 			continue
 		}
+
 		if _, err := tx.Append(research.Entry{Campaign: c.Name, Session: session, Kind: research.KindExperimentReverted,
 			Body: research.Reversion{N: n, By: "certificate"}}); err != nil {
 			return err
 		}
 	}
+
 	return nil
 }
 
@@ -209,10 +249,12 @@ func (s *supervisor) job(ctx context.Context) (c *research.Campaign, m *research
 			return err
 		}
 		m, err = tx.Measurement(s.campaign, s.id)
+
 		return err
 	})
 	if err == nil {
 		s.session = m.Session
 	}
+
 	return c, m, err
 }

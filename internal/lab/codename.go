@@ -7,10 +7,12 @@ import (
 )
 
 var (
-	codeAdjectives = []string{"amber", "brisk", "calm", "clear", "dusky", "early", "fair", "gentle", "hazel", "ivory", "jolly", "keen",
-		"lucid", "mellow", "nimble", "olive", "plain", "quiet", "ruddy", "sober", "steady", "tidy", "umber", "vivid", "warm", "young"}
-	codeAnimals = []string{"badger", "bison", "crane", "dingo", "egret", "falcon", "gecko", "heron", "ibis", "jackal", "kestrel", "lemur",
-		"marten", "newt", "otter", "panda", "quail", "raven", "stoat", "tapir", "urchin", "vole", "walrus", "yak", "zebra"}
+	codeAdjectives = []string{"amber", "brisk", "calm", "clear", "dusky", "early", "fair", "gentle", "hazel", "ivory",
+		"jolly", "keen", "lucid", "mellow", "nimble", "olive", "plain", "quiet", "ruddy", "sober", "steady", "tidy",
+		"umber", "vivid", "warm", "young"}
+	codeAnimals = []string{"badger", "bison", "crane", "dingo", "egret", "falcon", "gecko", "heron", "ibis", "jackal",
+		"kestrel", "lemur", "marten", "newt", "otter", "panda", "quail", "raven", "stoat", "tapir", "urchin", "vole",
+		"walrus", "yak", "zebra"}
 )
 
 // isCodename says whether name could be the checkout's codename.
@@ -20,6 +22,7 @@ func isCodename(checkout, name string) bool {
 			return true
 		}
 	}
+
 	return false
 }
 
@@ -29,5 +32,6 @@ func codename(checkout string, attempt int) string {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%s\x00%d", checkout, attempt))
 	h := binary.BigEndian.Uint64(sum[:8])
 	n := uint64(len(codeAdjectives))
+
 	return codeAdjectives[h%n] + codeAnimals[h/n%uint64(len(codeAnimals))]
 }

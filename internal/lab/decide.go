@@ -21,20 +21,26 @@ func (l *Lab) decidable(ctx context.Context, id string) (*research.Campaign, *re
 	if err != nil {
 		return nil, nil, err
 	}
+
 	x, err := l.named(ctx, c, id)
 	if err != nil {
 		return nil, nil, err
 	}
+
 	switch {
 	case x == nil || x.Status == research.Reverted && id == "":
-		return nil, nil, research.Errorf(research.CodeNotFound, "run_experiment{hypothesis: \"…\"} first", "no experiment waits for a decision")
+		return nil, nil, research.Errorf(research.CodeNotFound, "run_experiment{hypothesis: \"…\"} first",
+			"no experiment waits for a decision")
 	case x.Status == research.Running:
 		return nil, nil, research.Errorf(research.CodeBusy, "wait_run{}", "experiment %d is still running", x.N)
 	case x.Status == research.Kept && x.Commit != c.Incumbent:
-		return nil, nil, research.Errorf(research.CodeVerdict, "go on with the next idea", "experiment %d is kept already, as %s", x.N, short(x.Commit))
+		return nil, nil, research.Errorf(research.CodeVerdict, "go on with the next idea",
+			"experiment %d is kept already, as %s", x.N, short(x.Commit))
 	case x.Status == research.Reverted:
-		return nil, nil, research.Errorf(research.CodeVerdict, "propose it again with run_experiment if it is worth it", "experiment %d was reverted", x.N)
+		return nil, nil, research.Errorf(research.CodeVerdict, "propose it again with run_experiment if it is worth it",
+			"experiment %d was reverted", x.N)
 	}
+
 	return c, x, nil
 }
 
@@ -46,9 +52,12 @@ func (l *Lab) named(ctx context.Context, c *research.Campaign, id string) (x *re
 		if err != nil {
 			return err
 		}
+
 		if job.Kind() != research.ExperimentJob && id != "" {
-			return research.Errorf(research.CodeBadArgument, "name an experiment, such as x7", "%s is not an experiment", job)
+			return research.Errorf(research.CodeBadArgument, "name an experiment, such as x7",
+				"%s is not an experiment", job)
 		}
+
 		n := job.N()
 		if job.Kind() != research.ExperimentJob {
 			var ok bool
@@ -57,8 +66,10 @@ func (l *Lab) named(ctx context.Context, c *research.Campaign, id string) (x *re
 			}
 		}
 		x, err = tx.Experiment(c.Name, n)
+
 		return err
 	})
+
 	return x, err
 }
 
@@ -68,14 +79,18 @@ func (l *Lab) toRevert(ctx context.Context, c *research.Campaign, id string) (*r
 	if err != nil || x == nil {
 		return nil, err
 	}
+
 	switch {
 	case x.Status == research.Running:
-		return nil, research.Errorf(research.CodeBusy, "wait_run{} or stop_run{}", "experiment %d is still running", x.N)
+		return nil, research.Errorf(research.CodeBusy, "wait_run{} or stop_run{}", "experiment %d is still running",
+			x.N)
 	case id == "" && (x.Status == research.Kept || x.Closed):
 		return nil, nil // nothing is open: the file is put back, no more
 	case x.Status == research.Kept:
-		return nil, research.Errorf(research.CodeVerdict, "a person runs `ratchet undo`", "experiment %d is kept; revert does not undo a keep", x.N)
+		return nil, research.Errorf(research.CodeVerdict, "a person runs `ratchet undo`",
+			"experiment %d is kept; revert does not undo a keep", x.N)
 	}
+
 	return x, nil
 }
 
@@ -84,6 +99,7 @@ func (l *Lab) recordRevert(ctx context.Context, c *research.Campaign, x *researc
 	if x == nil && lesson == "" {
 		return nil
 	}
+
 	return l.update(ctx, c.Name, func(tx *ledger.Tx, now *research.Campaign, session string) error {
 		n := 0
 		if x != nil {
@@ -91,15 +107,19 @@ func (l *Lab) recordRevert(ctx context.Context, c *research.Campaign, x *researc
 			if err := stillOpen(tx, c, now, n); err != nil {
 				return err
 			}
-			if _, err := tx.Append(research.Entry{Campaign: c.Name, Session: session, Kind: research.KindExperimentReverted,
-				Key: fmt.Sprintf("reverted/%d/%s", n, lesson), Body: research.Reversion{N: n, Lesson: lesson, By: "agent"}}); err != nil {
+
+			if _, err := tx.Append(research.Entry{Campaign: c.Name, Session: session,
+				Kind: research.KindExperimentReverted, Key: fmt.Sprintf("reverted/%d/%s", n, lesson),
+				Body: research.Reversion{N: n, Lesson: lesson, By: "agent"}}); err != nil {
 				return err
 			}
 		}
+
 		if lesson == "" {
 			return nil
 		}
 		_, err := l.addLesson(tx, c, session, lesson, n)
+
 		return err
 	})
 }
@@ -111,10 +131,13 @@ func stillOpen(tx *ledger.Tx, c, now *research.Campaign, n int) error {
 	if err != nil {
 		return err
 	}
+
 	if x.Status == research.Kept {
 		return research.Errorf(research.CodeConflict, "read_log{} shows where it stands",
-			"another session decided meanwhile: experiment %d is %s, the incumbent is %s", n, x.Status, short(now.Incumbent))
+			"another session decided meanwhile: experiment %d is %s, the incumbent is %s", n, x.Status,
+			short(now.Incumbent))
 	}
+
 	return nil
 }
 
@@ -125,15 +148,20 @@ func (l *Lab) addLesson(tx *ledger.Tx, c *research.Campaign, session, text strin
 	}
 	n := now.Lessons + 1
 	_, err = tx.Append(research.Entry{Campaign: c.Name, Session: session, Kind: research.KindLessonAdded,
-		Key: fmt.Sprintf("lesson/%d/%s", experiment, text), Body: research.Lesson{N: n, Text: text, Experiment: experiment}})
+		Key: fmt.Sprintf("lesson/%d/%s", experiment, text), Body: research.Lesson{N: n, Text: text,
+			Experiment: experiment}})
+
 	return n, err
 }
 
 // putAside stores the edited files under refs/ratchet/<name>/saved/<n> when
 // their content is neither the candidate's nor the incumbent's, and returns
 // the ref. as is the incumbent's commit when they hold that already.
-func (l *Lab) putAside(ctx context.Context, c *research.Campaign, x *research.Experiment, why string) (saved, as string, err error) {
+func (l *Lab) putAside(
+	ctx context.Context, c *research.Campaign, x *research.Experiment, why string,
+) (saved, as string, err error) {
 	edit := files(c.ProgramPath, c.Program)
+
 	known := []string{c.Incumbent}
 	if x != nil {
 		known = append(known, x.Candidate)
@@ -141,10 +169,12 @@ func (l *Lab) putAside(ctx context.Context, c *research.Campaign, x *research.Ex
 			known = append(known, x.Edited)
 		}
 	}
+
 	as, err = l.repo.Same(ctx, known, edit)
 	if err != nil || as != "" {
 		return "", as, err
 	}
+
 	there := slices.DeleteFunc(slices.Clone(edit), func(f string) bool {
 		_, err := os.Lstat(filepath.Join(l.repo.Root(), filepath.FromSlash(f)))
 		return err != nil
@@ -152,11 +182,13 @@ func (l *Lab) putAside(ctx context.Context, c *research.Campaign, x *research.Ex
 	if len(there) == 0 { // deleted: there is nothing to save
 		return "", "", nil
 	}
+
 	tree, err := l.repo.Snapshot(ctx, c.Incumbent, there)
 	if err != nil {
 		return "", "", err
 	}
 	saved, err = l.save(ctx, c, tree, there, why)
+
 	return saved, "", err
 }
 
@@ -167,15 +199,19 @@ func (l *Lab) save(ctx context.Context, c *research.Campaign, tree string, paths
 		return "", err
 	}
 	var name string
+
 	err = l.update(ctx, c.Name, func(tx *ledger.Tx, now *research.Campaign, session string) error {
 		name = ref(c.Name, "saved", fmt.Sprint(now.Saved+1))
 		_, err := tx.Append(research.Entry{Campaign: c.Name, Session: session, Kind: research.KindFileSaved,
-			Body: research.Saving{Number: now.Saved + 1, Ref: name, Commit: commit, Paths: paths, Checkout: l.repo.Root(), Why: why}})
+			Body: research.Saving{Number: now.Saved + 1, Ref: name, Commit: commit, Paths: paths,
+				Checkout: l.repo.Root(), Why: why}})
+
 		return err
 	})
 	if err != nil {
 		return "", err
 	}
+
 	return name, l.repo.UpdateRefs(ctx, []source.RefUpdate{{Name: name, New: commit}}, "ratchet: saved before "+why)
 }
 
@@ -183,22 +219,28 @@ func (l *Lab) save(ctx context.Context, c *research.Campaign, tree string, paths
 // to commit, and refreshes the index entries of paths: first, for a call that
 // dies then still shows that it is not done, by the branch. The branch moves only
 // if it belongs to the campaign and stood where the checkout was known to be.
-func (l *Lab) moveTo(ctx context.Context, c *research.Campaign, head source.Head, was, commit string, paths []string) (notes []string, err error) {
+func (l *Lab) moveTo(
+	ctx context.Context, c *research.Campaign, head source.Head, was, commit string, paths []string,
+) (notes []string, err error) {
 	updates := []source.RefUpdate{}
 	incumbent := ref(c.Name, "incumbent")
+
 	at, err := l.repo.Ref(ctx, incumbent)
 	if err != nil {
 		return nil, err
 	}
+
 	behind := at == was
 	if at != "" && at != was && at != commit { // it is newer than what this call knows, or a keep before this one died
 		if behind, err = l.repo.IsAncestor(ctx, at, commit); err != nil {
 			return nil, err
 		}
 	}
+
 	if behind {
 		updates = append(updates, source.RefUpdate{Name: incumbent, New: commit, Old: at})
 	}
+
 	moves := l.onCampaign(c, head.Branch) && head.Commit == was
 	if moves {
 		updates = append(updates, source.RefUpdate{Name: head.Branch, New: commit, Old: was})
@@ -209,6 +251,7 @@ func (l *Lab) moveTo(ctx context.Context, c *research.Campaign, head source.Head
 		notes = append(notes, fmt.Sprintf("%s stays at %s: it is not where the campaign left it; the incumbent is %s",
 			cmp.Or(strings.TrimPrefix(head.Branch, "refs/heads/"), "HEAD"), short(head.Commit), short(commit)))
 	}
+
 	return notes, l.repo.UpdateRefs(ctx, updates, "ratchet: "+c.Name)
 }
 
@@ -218,14 +261,18 @@ func (l *Lab) ours(ctx context.Context, c *research.Campaign, head source.Head) 
 	if !l.onCampaign(c, head.Branch) || head.Commit == c.Incumbent {
 		return nil
 	}
+
 	behind, err := l.repo.IsAncestor(ctx, head.Commit, c.Incumbent)
 	if err != nil || behind {
 		return err
 	}
 	branch := strings.TrimPrefix(head.Branch, "refs/heads/")
+
 	return research.Errorf(research.CodeConflict,
-		fmt.Sprintf("give them a branch of their own: git branch my-%s && git reset --soft %s", c.Name, short(c.Incumbent)),
-		"%s holds commits that are not the campaign's (at %s): the incumbent is %s", branch, short(head.Commit), short(c.Incumbent))
+		fmt.Sprintf("give them a branch of their own: git branch my-%s && git reset --soft %s", c.Name,
+			short(c.Incumbent)),
+		"%s holds commits that are not the campaign's (at %s): the incumbent is %s", branch, short(head.Commit),
+		short(c.Incumbent))
 }
 
 // restore writes commit's content of paths into the work tree and the index. The
@@ -237,6 +284,7 @@ func (l *Lab) restore(ctx context.Context, commit string, paths []string) (notes
 			return nil, err
 		}
 	}
+
 	return l.refresh(ctx, commit, paths)
 }
 
@@ -244,8 +292,10 @@ func (l *Lab) restore(ctx context.Context, commit string, paths []string) (notes
 func (l *Lab) refresh(ctx context.Context, commit string, paths []string) (notes []string, err error) {
 	held, err := l.repo.RefreshIndex(ctx, commit, paths)
 	if held {
-		notes = append(notes, "the index is locked by another git process: `git status` may show "+strings.Join(paths, ", ")+" as changed until you `git add` it")
+		notes = append(notes, "the index is locked by another git process: `git status` may show "+strings.Join(paths,
+			", ")+" as changed until you `git add` it")
 	}
+
 	return notes, err
 }
 
@@ -256,6 +306,7 @@ func (l *Lab) finishKeep(ctx context.Context, c *research.Campaign, head source.
 		return false, nil
 	}
 	var x *research.Experiment
+
 	err := l.ledger.View(ctx, func(tx *ledger.Tx) (err error) {
 		x, err = tx.Experiment(c.Name, c.IncumbentOf)
 		return err
@@ -264,6 +315,7 @@ func (l *Lab) finishKeep(ctx context.Context, c *research.Campaign, head source.
 		return false, err
 	}
 	_, err = l.moveTo(ctx, c, head, head.Commit, c.Incumbent, x.Paths)
+
 	return err == nil, err
 }
 
@@ -272,16 +324,19 @@ func keepMessage(c *research.Campaign, x *research.Experiment, overridden resear
 	subject, rest, _ := strings.Cut(plain(x.Hypothesis), "\n")
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n\n", subject)
+
 	if rest = strings.TrimSpace(rest); rest != "" {
 		b.WriteString(untrailed(rest) + "\n\n")
 	}
 	fmt.Fprintf(&b, "Ratchet-Experiment: %s/%d\n", c.Name, x.N)
 	fmt.Fprintf(&b, "Ratchet-Verdict: %s\n", x.Judgement.Verdict)
+
 	if overridden != "" {
 		fmt.Fprintf(&b, "Ratchet-Overridden: by a person (%s)\n", overridden)
 	}
 	fmt.Fprintf(&b, "Ratchet-Metric: %s %s\n", c.Program.Metric.Name, x.Judgement.Words(c.Program.Metric))
 	fmt.Fprintf(&b, "Ratchet-Ledger: %d:%s\n", x.JudgedSeq, x.JudgedHash)
+
 	return b.String()
 }
 
@@ -290,12 +345,14 @@ func keepMessage(c *research.Campaign, x *research.Experiment, overridden resear
 func untrailed(text string) string {
 	const ours = "Ratchet-"
 	var b strings.Builder
+
 	for line := range strings.Lines(plain(text)) {
 		if len(line) >= len(ours) && strings.EqualFold(line[:len(ours)], ours) {
 			b.WriteByte(' ')
 		}
 		b.WriteString(line)
 	}
+
 	return b.String()
 }
 
@@ -308,14 +365,18 @@ func afterDecision(c *research.Campaign) string {
 	if c.Broken != "" {
 		return "the incumbent gives no usable metric (" + c.Broken + "): " + mendBroken
 	}
+
 	if err := spent(c); err != nil {
 		return research.Describe(err).Next
 	}
+
 	if c.Mine > 0 {
 		return fmt.Sprintf("experiment %d waits: wait_run{id: \"x%d\"} shows it, then keep or revert", c.Mine, c.Mine)
 	}
+
 	if c.Streak >= 8 {
 		return fmt.Sprintf("%d experiments since the last keep: read_log view=guide query=stuck, then edit and run_experiment", c.Streak)
 	}
+
 	return "edit the file for the next idea, then run_experiment{hypothesis}"
 }

@@ -43,42 +43,51 @@ func (l *Lab) Doctor(ctx context.Context, canary bool, say func(string)) (*Healt
 	if err != nil {
 		return nil, err
 	}
+
 	if canary {
 		doc.Program.Search = research.SearchCertify
 	}
+
 	head, err := l.usable(ctx, doc)
 	if err != nil {
 		return nil, err
 	}
+
 	h := &Health{Repository: l.repo.Root(), Program: doc.path, Storage: l.ledger.Warning()}
 	for _, t := range doc.Program.Notify {
 		if why := l.unusable(doc.path, t); why != "" {
 			h.Notify = append(h.Notify, t.Name()+": "+why)
 		}
 	}
+
 	if len(doc.Program.Notify) > 0 {
 		if why := l.notAllowed(doc.path, doc.Program); why != "" {
 			h.Notify = append(h.Notify, "all of it: "+why)
 		}
 	}
+
 	tmp, err := os.MkdirTemp("", "ratchet-doctor-")
 	if err != nil {
 		return nil, research.Errorf(research.CodeStorage, "free space in TMPDIR", "make a temporary folder: %w", err)
 	}
 	defer removeTree(tmp)
+
 	led, err := ledger.Open(filepath.Join(tmp, "ledger.db"), ledger.Options{})
 	if err != nil {
 		return nil, err
 	}
 	trial := &Lab{opt: l.opt, repo: l.repo, ledger: led}
 	name := fmt.Sprintf("doctor.%d", os.Getpid()) // no campaign can be named so
+
 	commit, tree, err := l.startCommit(ctx, name, doc, head)
 	if err != nil {
 		return nil, err
 	}
+
 	if err := trial.recordStart(ctx, name, doc, head, commit, tree, ""); err != nil {
 		return nil, err
 	}
+
 	return h, trial.examine(ctx, name, commit, h, canary, say)
 }
 
@@ -88,15 +97,18 @@ func (l *Lab) examine(ctx context.Context, name, commit string, h *Health, canar
 	if err != nil {
 		return err
 	}
+
 	id := research.NewJobID(research.CalibrationJob, 1)
 	if _, err := l.ledger.Append(ctx, research.Entry{Campaign: name, Kind: research.KindCalibrationStarted,
 		Body: research.JobStart{Job: id, Commit: commit}}); err != nil {
 		return err
 	}
+
 	s := &supervisor{Lab: l, campaign: name, id: id, tell: say, versions: map[research.Side]*version{}}
 	if !canary { // which takes as long as it takes
 		s.patience = time.Minute
 	}
+
 	if s.space, err = l.openWorkspace(ctx, c, id); err != nil {
 		return err
 	}
@@ -104,47 +116,61 @@ func (l *Lab) examine(ctx context.Context, name, commit string, h *Health, canar
 	h.Tier = string(s.space.tier)
 	h.Gives, h.Lacks = sandbox.Promises(s.space.tier)
 	h.Unseen = unseen(s.space.tier)
+
 	dir, shared, err := sandbox.LockDir()
 	if err != nil {
 		return err
 	}
+
 	h.Locks = dir
 	if !shared {
 		h.Locks += " (this user only: other users' runs on this machine are not seen)"
 	}
+
 	if c.Program.GPUs > 0 {
 		h.GPUs = surveyGPUs()
 	}
 	began := time.Now()
+
 	if c, err = s.calibrate(ctx, id); errors.Is(err, errPatience) {
 		h.Runs = len(s.seen)
 		h.Finding = fmt.Sprintf("the metric comes out: %s; a run takes about %s, so doctor stopped after %d of up to 9: a campaign's calibration makes them all",
-			research.FormatValue(s.seen[len(s.seen)-1].Value, s.space.c.Program.Metric.Unit), research.DurationText(time.Since(began).Seconds()/float64(h.Runs)), h.Runs)
+			research.FormatValue(s.seen[len(s.seen)-1].Value, s.space.c.Program.Metric.Unit),
+			research.DurationText(time.Since(began).Seconds()/float64(h.Runs)), h.Runs)
+
 		return nil
 	}
+
 	if ctx.Err() != nil {
 		return research.Errorf(research.CodeCancelled, "run it again", "stopped; nothing was recorded")
 	}
+
 	if err != nil {
 		return err
 	}
+
 	h.Runs, h.Problem = c.Runs, c.Broken
 	if c.Calibrated {
 		h.Finding = calibrationWords(c)
+
 		if !canary {
 			return nil
 		}
+
 		h.Canaries = s.space.canaries()
 		for i := range h.Canaries {
 			if err := l.plant(ctx, s.space, i+1, &h.Canaries[i], say); err != nil {
 				return err
 			}
 		}
+
 		return nil
 	}
+
 	out, err := l.outcome(ctx, name, id)
 	if err == nil {
 		h.Excerpt = out.Excerpt
 	}
+
 	return err
 }

@@ -17,9 +17,10 @@ import (
 // gets: what finds toolchains, and the locale. Everything else is scrubbed; the
 // program's `env` lets more through by name.
 var passed = []string{"PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TERM", "USER", "LOGNAME", "SHELL",
-	"GOROOT", "GOPROXY", "GOFLAGS", "GOTOOLCHAIN", "GOPRIVATE", "GONOSUMDB", "GOSUMDB", "GOAMD64", "CGO_ENABLED", "CC", "CXX", "CFLAGS", "LDFLAGS",
-	"PYENV_ROOT", "PYENV_VERSION", "CONDA_PREFIX", "VIRTUAL_ENV", "NVM_DIR", "NODE_PATH", "JAVA_HOME", "RUSTUP_TOOLCHAIN",
-	"LD_LIBRARY_PATH", "PKG_CONFIG_PATH", "CUDA_HOME", "SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS"}
+	"GOROOT", "GOPROXY", "GOFLAGS", "GOTOOLCHAIN", "GOPRIVATE", "GONOSUMDB", "GOSUMDB", "GOAMD64", "CGO_ENABLED", "CC",
+	"CXX", "CFLAGS", "LDFLAGS", "PYENV_ROOT", "PYENV_VERSION", "CONDA_PREFIX", "VIRTUAL_ENV", "NVM_DIR", "NODE_PATH",
+	"JAVA_HOME", "RUSTUP_TOOLCHAIN", "LD_LIBRARY_PATH", "PKG_CONFIG_PATH", "CUDA_HOME", "SSL_CERT_FILE", "SSL_CERT_DIR",
+	"NODE_EXTRA_CA_CERTS"}
 
 // environment is a command's whole environment. HOME is a layer of the
 // workspace, so caches fill up there; TMPDIR is the run's own.
@@ -35,12 +36,14 @@ func environment(let []string, home, tmp string, seed uint64) []string {
 		"RATCHET=1",
 		fmt.Sprintf("RATCHET_SEED=%d", seed),
 	}
+
 	for _, kv := range os.Environ() {
 		name, _, _ := strings.Cut(kv, "=")
 		if slices.Contains(passed, name) || slices.Contains(let, name) {
 			env = append(env, kv)
 		}
 	}
+
 	return append(env, toolchains()...)
 }
 
@@ -49,15 +52,19 @@ func environment(let []string, home, tmp string, seed uint64) []string {
 func unseen(tier sandbox.Tier) (out []string) {
 	home, _ := os.UserHomeDir()
 	if in := sandbox.Unseen(tier, home); home != "" && in != "" {
-		out = append(out, fmt.Sprintf("HOME, %s, is in %s, and every run has an empty %s of its own: no run finds programs, toolchains or caches there; use a home elsewhere", home, in, in))
+		out = append(out,
+			fmt.Sprintf("HOME, %s, is in %s, and every run has an empty %s of its own: no run finds programs, toolchains or caches there; use a home elsewhere", home, in, in))
 	}
+
 	for _, dir := range filepath.SplitList(os.Getenv("PATH")) {
 		in := sandbox.Unseen(tier, dir)
 		if in == "" || len(out) > 0 && strings.HasPrefix(dir+"/", home+"/") || !isDir(dir) {
 			continue
 		}
-		out = append(out, fmt.Sprintf("%s, which PATH names, is in %s, and every run has an empty %s of its own: no run finds the programs there; install them elsewhere", dir, in, in))
+		out = append(out,
+			fmt.Sprintf("%s, which PATH names, is in %s, and every run has an empty %s of its own: no run finds the programs there; install them elsewhere", dir, in, in))
 	}
+
 	return out
 }
 
@@ -67,6 +74,7 @@ func toolchainDirs() (dirs []string) {
 		_, dir, _ := strings.Cut(kv, "=")
 		dirs = append(dirs, dir)
 	}
+
 	return dirs
 }
 
@@ -86,6 +94,7 @@ func toolchains() []string {
 	add("GOMODCACHE", moduleCache(home))
 	add("RUSTUP_HOME", filepath.Join(home, ".rustup"))
 	add("CARGO_HOME", filepath.Join(home, ".cargo"))
+
 	return env
 }
 
@@ -95,6 +104,7 @@ func moduleCache(home string) string {
 	if gopath == "" {
 		gopath = filepath.Join(home, "go")
 	}
+
 	return filepath.Join(filepath.SplitList(gopath)[0], "pkg", "mod")
 }
 
@@ -106,8 +116,11 @@ func makeModuleCache() error {
 	if _, missing := exec.LookPath("go"); missing != nil || err != nil {
 		return nil
 	}
+
 	if err := os.MkdirAll(cmp.Or(os.Getenv("GOMODCACHE"), moduleCache(home)), 0o777); err != nil {
-		return research.Errorf(research.CodeStorage, "check the folder's permissions, or set GOMODCACHE", "the folder for Go's modules can't be made: %w", err)
+		return research.Errorf(research.CodeStorage, "check the folder's permissions, or set GOMODCACHE",
+			"the folder for Go's modules can't be made: %w", err)
 	}
+
 	return nil
 }

@@ -14,22 +14,28 @@ const evidenceLooks = 2000
 
 // evidence is the path of the e-value that judged x, nil if none did or if the
 // state that the rule was in then can't be found nearby.
-func evidence(tx *ledger.Tx, c *research.Campaign, x *research.Experiment, runs []research.Run) ([]research.Evidence, error) {
+func evidence(
+	tx *ledger.Tx, c *research.Campaign, x *research.Experiment, runs []research.Run,
+) ([]research.Evidence, error) {
 	j := x.Judgement
 	if c.Program.Search != research.SearchCertify || j == nil || j.E <= 0 || x.JudgedSeq == 0 {
 		return nil, nil
 	}
 	var since []research.Record // of those that change the rule's state, newest first
+
 	for seq := x.JudgedSeq - 1; seq > 0 && seq+evidenceLooks > x.JudgedSeq; seq-- {
 		r, err := tx.Record(seq)
 		if err != nil {
 			return nil, err
 		}
+
 		if r.Campaign != c.Name {
 			continue
 		}
+
 		switch r.Kind {
-		case research.KindExperimentJudged, research.KindCertificateFinished, research.KindCampaignStarted: // which have it whole
+		case research.KindExperimentJudged, research.KindCertificateFinished,
+			research.KindCampaignStarted: // which have it whole
 			var b struct {
 				State research.RuleState `json:"state"`
 			}
@@ -38,17 +44,22 @@ func evidence(tx *ledger.Tx, c *research.Campaign, x *research.Experiment, runs 
 			}
 			slices.Reverse(since)
 			st, err := stateAfter(tx, c, x, b.State, since)
+
 			return research.EvidencePath(c.Program, st, *j, runs), err
-		case research.KindExperimentKept, research.KindKeepUndone, research.KindCalibrationFinished, research.KindMeasurementFinished:
+		case research.KindExperimentKept, research.KindKeepUndone, research.KindCalibrationFinished,
+			research.KindMeasurementFinished:
 			since = append(since, r)
 		}
 	}
+
 	return nil, nil
 }
 
 // stateAfter is st after records that lie between two verdicts, the later of
 // which is x's, as the campaign's fold has it.
-func stateAfter(tx *ledger.Tx, c *research.Campaign, x *research.Experiment, st research.RuleState, records []research.Record) (research.RuleState, error) {
+func stateAfter(
+	tx *ledger.Tx, c *research.Campaign, x *research.Experiment, st research.RuleState, records []research.Record,
+) (research.RuleState, error) {
 	for _, r := range records {
 		var b struct {
 			N       int                `json:"n"`
@@ -60,6 +71,7 @@ func stateAfter(tx *ledger.Tx, c *research.Campaign, x *research.Experiment, st 
 		if err := json.Unmarshal(r.Body, &b); err != nil {
 			return st, fmt.Errorf("decode record %d: %w", r.Seq, err)
 		}
+
 		switch r.Kind {
 		case research.KindCalibrationFinished:
 			st = b.State.After(st)
@@ -68,7 +80,9 @@ func stateAfter(tx *ledger.Tx, c *research.Campaign, x *research.Experiment, st 
 			if err != nil {
 				return st, err
 			}
-			if b.Failed == "" && m.Commit == x.Parent { // the incumbent, unless it has moved since: then the path won't fit
+
+			if b.Failed == "" &&
+				m.Commit == x.Parent { // the incumbent, unless it has moved since: then the path won't fit
 				st = st.Repeated(c.Program, b.Samples)
 			}
 		default:
@@ -79,6 +93,7 @@ func stateAfter(tx *ledger.Tx, c *research.Campaign, x *research.Experiment, st 
 			st = decided(st, r.Kind, k)
 		}
 	}
+
 	return st, nil
 }
 
@@ -92,5 +107,6 @@ func decided(st research.RuleState, kind research.Kind, k *research.Experiment) 
 	case k.Overridden == "":
 		return st.MovedBack(*k.Judgement)
 	}
+
 	return st.OverrideUndone(*k.Judgement)
 }

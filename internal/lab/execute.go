@@ -27,22 +27,29 @@ type executed struct {
 // confinement that experiments have, in dir, with this process's environment,
 // env and stdin. Its whole process tree is dead when it returns. A failing
 // command is no error. It has no capability that its user has not.
-func execute(ctx context.Context, command, dir string, env []string, stdin []byte, limit time.Duration) (*executed, error) {
+func execute(
+	ctx context.Context, command, dir string, env []string, stdin []byte, limit time.Duration,
+) (*executed, error) {
 	const most = 8 << 10
+
 	tmp, err := os.MkdirTemp("", "ratchet-command-")
 	if err != nil {
 		return nil, research.Errorf(research.CodeStorage, "free space in TMPDIR", "make a temporary folder: %w", err)
 	}
 	defer removeTree(tmp)
+
 	in, said := filepath.Join(tmp, "in"), filepath.Join(tmp, "err")
 	if err := os.WriteFile(in, stdin, 0o600); err != nil {
 		return nil, research.Errorf(research.CodeStorage, "free space in TMPDIR", "write a command's input: %w", err)
 	}
+
 	tier, _, err := sandbox.Detect(ctx, tmp)
 	if err != nil {
 		return nil, err
 	}
+
 	env = append(append(os.Environ(), env...), "RATCHET_C="+command, "RATCHET_I="+in, "RATCHET_E="+said)
+
 	r, err := sandbox.Run(ctx, sandbox.Spec{
 		Command: `c=$RATCHET_C i=$RATCHET_I e=$RATCHET_E; unset RATCHET_C RATCHET_I RATCHET_E; exec sh -c "$c" <"$i" 2>"$e"`,
 		Dir:     dir, Env: env, Wall: limit, Keep: 2 * most, Tier: tier, Scratch: filepath.Join(tmp, "scratch")})
@@ -50,18 +57,21 @@ func execute(ctx context.Context, command, dir string, env []string, stdin []byt
 		return nil, err
 	}
 	out := &executed{stdout: string(r.Output.Head), exit: r.Exit, late: r.TimedOut, took: r.Wall, bytes: r.Output.Bytes}
+
 	if f, err := os.Open(said); err == nil {
 		defer f.Close()
 		b := make([]byte, most)
 		n, _ := f.Read(b)
 		out.stderr = string(b[:n])
 	}
+
 	return out, nil
 }
 
 // failure says in one line how a command failed, "" if it did not.
 func (e *executed) failure() string {
 	words := ""
+
 	switch {
 	case e.late:
 		words = "was killed after " + e.took.Round(time.Second).String()
@@ -70,9 +80,11 @@ func (e *executed) failure() string {
 	default:
 		return ""
 	}
+
 	if line := lastLine(e.stderr); line != "" {
 		words += ": " + line
 	}
+
 	return words
 }
 

@@ -57,29 +57,38 @@ func (l *Lab) Finalize(ctx context.Context, req FinalizeRequest) (*Finalized, er
 	if req.Pairs < 0 || req.Pairs == 1 || req.Pairs > 200 {
 		return nil, research.Errorf(research.CodeBadArgument, "give 2 to 200", "pairs = %d is out of range", req.Pairs)
 	}
+
 	c, err := l.finalizable(ctx, req)
 	if err != nil {
 		return nil, err
 	}
+
 	if len(c.Unresolved) > 0 {
-		tellIn(req.Tell, fmt.Sprintf("note: experiment %d waits for keep or revert; it is not in the result", c.Unresolved[0]))
+		tellIn(req.Tell, fmt.Sprintf("note: experiment %d waits for keep or revert; it is not in the result",
+			c.Unresolved[0]))
 	}
+
 	if req.DryRun {
 		return l.rehearse(ctx, c, req)
 	}
+
 	f := &Finalized{Campaign: c.Name, Branch: finalBranch(c), metric: c.Program.Metric}
 	if f.Certificate, err = l.Certify(ctx, 0, nil); err == nil && f.Certificate != nil {
 		f.Certificate, err = l.ended(ctx, c.Name, f.Certificate.ID, req.Watch)
 	}
+
 	if err != nil {
 		return nil, err
 	}
+
 	if f.Certificate != nil {
 		tellIn(req.Tell, f.Certificate.Finding)
 	}
+
 	if c, err = l.finalizable(ctx, req); err != nil {
 		return nil, err
 	}
+
 	return f, l.finish(ctx, c, req, f)
 }
 
@@ -100,22 +109,31 @@ func (l *Lab) finalizable(ctx context.Context, req FinalizeRequest) (*research.C
 	if err != nil {
 		return nil, err
 	}
+
 	if err := l.agreed(c); err != nil {
 		return nil, err
 	}
+
 	if was, err := l.repo.Ref(ctx, "refs/heads/"+finalBranch(c)); err != nil || was != "" {
 		if err == nil {
-			err = research.Errorf(research.CodeConflict, "remove or rename it: git branch -m "+finalBranch(c)+" NAME", "the branch %s exists already", finalBranch(c))
+			err = research.Errorf(research.CodeConflict, "remove or rename it: git branch -m "+finalBranch(c)+" NAME",
+				"the branch %s exists already", finalBranch(c))
 		}
+
 		return nil, err
 	}
+
 	if c.IncumbentTree == c.StartTree {
-		return nil, research.Errorf(research.CodeNoChange, "keep something first", "the incumbent is the campaign's start: there is nothing to finalize")
+		return nil, research.Errorf(research.CodeNoChange, "keep something first",
+			"the incumbent is the campaign's start: there is nothing to finalize")
 	}
+
 	if !c.Calibrated && c.Overridden == 0 { // since the contract changed: its numbers are others
-		return nil, research.Errorf(research.CodeProgram, "call start_campaign, which calibrates (`ratchet resume` comes first where the loop rests), and wait_run",
+		return nil, research.Errorf(research.CodeProgram,
+			"call start_campaign, which calibrates (`ratchet resume` comes first where the loop rests), and wait_run",
 			"the campaign is not calibrated for its present contract")
 	}
+
 	for _, id := range c.Open {
 		ours := id.Kind() == research.CertificateJob || id.Kind() == research.AuditJob
 		if id.Kind() == research.MeasurementJob {
@@ -125,25 +143,32 @@ func (l *Lab) finalizable(ctx context.Context, req FinalizeRequest) (*research.C
 			}
 			ours = m.Ablates != ""
 		}
+
 		if !ours {
 			return nil, busy(c)
 		}
 		tellIn(req.Tell, fmt.Sprintf("waiting for %s, which an earlier call began", id))
+
 		if _, err := l.over(ctx, c.Name, id, req.Watch); err != nil {
 			return nil, err
 		}
 	}
+
 	if len(c.Open) > 0 {
 		return l.tidy(ctx)
 	}
+
 	return c, nil
 }
 
-func (l *Lab) measurement(ctx context.Context, c *research.Campaign, id research.JobID) (m *research.Measurement, err error) {
+func (l *Lab) measurement(
+	ctx context.Context, c *research.Campaign, id research.JobID,
+) (m *research.Measurement, err error) {
 	err = l.ledger.View(ctx, func(tx *ledger.Tx) (err error) {
 		m, err = tx.Measurement(c.Name, id)
 		return err
 	})
+
 	return m, err
 }
 
@@ -151,23 +176,30 @@ func (l *Lab) measurement(ctx context.Context, c *research.Campaign, id research
 func (l *Lab) rehearse(ctx context.Context, c *research.Campaign, req FinalizeRequest) (*Finalized, error) {
 	var plan []string
 	if c.Rule.Auto != nil && c.Rule.Auto.Chain > 0 {
-		plan = append(plan, fmt.Sprintf("certificate of a chain of %d: about %s", c.Rule.Auto.Chain, countRuns(2*c.Rule.CertificatePairs())))
+		plan = append(plan, fmt.Sprintf("certificate of a chain of %d: about %s", c.Rule.Auto.Chain,
+			countRuns(2*c.Rule.CertificatePairs())))
 	}
+
 	a, err := l.apart(ctx, c, req)
 	if err != nil {
 		return nil, err
 	}
+
 	if !req.NoAblation {
 		_, _, words := a.forecast()
 		plan = append(plan, words)
 	}
 	n := 2 * auditPairs(c)
+
 	plan = append(plan, fmt.Sprintf("audit: %s%s", countRuns(n), a.lasting(n)))
 	if req.Stack {
 		n *= len(a.kept)
-		plan = append(plan, fmt.Sprintf("stack: at most %s, each measured against the one before: %s%s", counted(len(a.kept), "commit"), countRuns(n), a.lasting(n)))
+		plan = append(plan, fmt.Sprintf("stack: at most %s, each measured against the one before: %s%s",
+			counted(len(a.kept), "commit"), countRuns(n), a.lasting(n)))
 	}
-	return &Finalized{Campaign: c.Name, Branch: finalBranch(c), Plan: strings.Join(plan, "\n"), Next: "ratchet finalize, with the same flags but --dry-run"}, nil
+
+	return &Finalized{Campaign: c.Name, Branch: finalBranch(c), Plan: strings.Join(plan, "\n"),
+		Next: "ratchet finalize, with the same flags but --dry-run"}, nil
 }
 
 // apart is the head taken apart, as far as the request needs that: a history
@@ -177,6 +209,7 @@ func (l *Lab) apart(ctx context.Context, c *research.Campaign, req FinalizeReque
 		return l.ablator(ctx, c, req)
 	}
 	kept, err := l.keptIn(ctx, c)
+
 	return &ablator{Lab: l, c: c, kept: kept, tell: req.Tell, watch: req.Watch}, err
 }
 
@@ -185,37 +218,47 @@ func auditPairs(c *research.Campaign) int {
 	if c.Rule.Class == research.Deterministic {
 		return 2
 	}
+
 	return research.AuditPairs
 }
 
 // finish does all that comes after the certificate.
 func (l *Lab) finish(ctx context.Context, c *research.Campaign, req FinalizeRequest, f *Finalized) error {
-	made := research.Finalization{Branch: "refs/heads/" + f.Branch, Tree: c.IncumbentTree, Head: c.Incumbent, Ablated: !req.NoAblation, Most: req.Pairs}
+	made := research.Finalization{Branch: "refs/heads/" + f.Branch, Tree: c.IncumbentTree, Head: c.Incumbent,
+		Ablated: !req.NoAblation, Most: req.Pairs}
 	version, target, proof := c.Incumbent, "incumbent", ""
+
 	a, err := l.apart(ctx, c, req)
 	if err != nil {
 		return err
 	}
+
 	if !req.NoAblation {
 		_, _, words := a.forecast()
 		tellIn(req.Tell, words)
+
 		end, rec, err := a.trim(ctx)
 		if err != nil {
 			return err
 		}
+
 		if f.Ablation = &end; end.Commit != c.Incumbent {
 			version, made.Tree, target = end.Commit, end.Tree, research.TrimmedTarget
 		}
 		made.Of, made.Dropped, proof = a.plan.Of, end.Out(), fmt.Sprintf("%d:%s", rec.Seq, rec.Hash)
 		tellIn(req.Tell, ablationWords(c, end))
 	}
+
 	if made.Tree == c.StartTree {
-		return research.Errorf(research.CodeNoChange, "ratchet finalize --no-ablation takes it as it is", "no change that was kept is shown to pay: nothing is left")
+		return research.Errorf(research.CodeNoChange, "ratchet finalize --no-ablation takes it as it is",
+			"no change that was kept is shown to pay: nothing is left")
 	}
+
 	if f.Audit, err = l.audited(ctx, c, target, version, req); err != nil {
 		return err
 	}
 	f.Scale = f.Audit.Scale
+
 	made.Audit, made.Gain, made.Pairs, made.Scale = f.Audit.ID, f.Audit.Gain, len(f.Audit.Paired), f.Audit.Scale
 	for _, x := range a.kept {
 		if !slices.Contains(made.Dropped, x.N) {
@@ -223,37 +266,46 @@ func (l *Lab) finish(ctx context.Context, c *research.Campaign, req FinalizeRequ
 		}
 	}
 	f.describe(c, a, made)
+
 	if req.Stack {
 		made.Of = a.plan.Of
 		if made.Stack, err = a.stack(ctx, made.Dropped); err != nil {
 			return err
 		}
 	}
+
 	return l.settle(ctx, c, a, made, f, proof)
 }
 
 // audited measures a version against the start, unless that was done already
 // under this contract. The first such audit counts: whoever makes more of them
 // until one pleases does not choose.
-func (l *Lab) audited(ctx context.Context, c *research.Campaign, target, version string, req FinalizeRequest) (*Outcome, error) {
+func (l *Lab) audited(
+	ctx context.Context, c *research.Campaign, target, version string, req FinalizeRequest,
+) (*Outcome, error) {
 	began, err := l.measurement(ctx, c, research.NewJobID(research.CalibrationJob, c.Calibrations))
 	if err != nil {
 		return nil, err
 	}
+
 	for n := 1; n <= c.Audits && c.Calibrated; n++ { // else the contract may have changed since
 		m, err := l.measurement(ctx, c, research.NewJobID(research.AuditJob, n))
 		if err != nil {
 			return nil, err
 		}
-		if m.Commit == version && m.Paired == c.Start && m.At.After(began.At) && m.End != nil && m.End.Failed == "" && len(m.End.Paired) >= auditPairs(c) {
+
+		if m.Commit == version && m.Paired == c.Start && m.At.After(began.At) && m.End != nil && m.End.Failed == "" &&
+			len(m.End.Paired) >= auditPairs(c) {
 			return l.ended(ctx, c.Name, m.Job, req.Watch)
 		}
 	}
 	tellIn(req.Tell, fmt.Sprintf("audit: %s of the start and the %s", countRuns(2*auditPairs(c)), target))
+
 	id, err := l.startAudit(ctx, c, target, version, auditPairs(c))
 	if err != nil {
 		return nil, err
 	}
+
 	return l.ended(ctx, c.Name, id, req.Watch)
 }
 
@@ -264,26 +316,34 @@ func (a *ablator) stack(ctx context.Context, dropped []int) (stack []research.St
 	if err := a.begin(ctx); err != nil {
 		return nil, err
 	}
-	kept := slices.DeleteFunc(slices.Clone(a.kept), func(x research.Experiment) bool { return slices.Contains(dropped, x.N) })
+	kept := slices.DeleteFunc(slices.Clone(a.kept),
+		func(x research.Experiment) bool { return slices.Contains(dropped, x.N) })
 	later := slices.Clone(dropped)
 	slices.Sort(later)
+
 	for i := len(kept) - 1; i >= 0; i-- {
 		group := []int{kept[i].N}
+
 		seen, err := a.measured(ctx, later, group)
 		for ; err == nil && seen.Unfit != "" && i > 0; seen, err = a.measured(ctx, later, group) {
 			i--
 			group = append([]int{kept[i].N}, group...)
 		}
+
 		if err != nil {
 			return nil, err
 		}
+
 		commit, _, err := a.without(ctx, later)
 		if err != nil {
 			return nil, err
 		}
-		stack = append([]research.StackEntry{{Commit: commit, Experiments: group, Besides: later, Gain: a.plan.Effect(seen), Scale: a.plan.Scale, Pairs: len(seen.Diffs), Jobs: seen.Jobs}}, stack...)
+
+		stack = append([]research.StackEntry{{Commit: commit, Experiments: group, Besides: later,
+			Gain: a.plan.Effect(seen), Scale: a.plan.Scale, Pairs: len(seen.Diffs), Jobs: seen.Jobs}}, stack...)
 		later = union(later, group)
 	}
+
 	return stack, nil
 }
 
@@ -293,13 +353,16 @@ func (a *ablator) measured(ctx context.Context, besides, out []int) (research.Ab
 	if a.plan.Class == research.Deterministic {
 		want = 1
 	}
+
 	for {
 		seen := a.runs.Seen(besides, out)
 		if seen.Unfit != "" || len(seen.Diffs) >= want {
 			return seen, nil
 		}
 		a.say("stack: %s, %d of %d pairs so far", experiments(out), len(seen.Diffs), want)
-		if err := a.compare(ctx, research.Comparison{Besides: besides, Out: out, Pairs: want - len(seen.Diffs)}); err != nil {
+
+		if err := a.compare(ctx, research.Comparison{Besides: besides, Out: out,
+			Pairs: want - len(seen.Diffs)}); err != nil {
 			return seen, err
 		}
 	}
@@ -307,7 +370,9 @@ func (a *ablator) measured(ctx context.Context, besides, out []int) (research.Ab
 
 // settle makes the commits, records what was made, and makes the branch: the
 // record first, so that a call that dies between both is finished by the next.
-func (l *Lab) settle(ctx context.Context, c *research.Campaign, a *ablator, made research.Finalization, f *Finalized, proof string) error {
+func (l *Lab) settle(
+	ctx context.Context, c *research.Campaign, a *ablator, made research.Finalization, f *Finalized, proof string,
+) error {
 	if was := c.Final; was != nil && was.Head == made.Head && was.Audit == made.Audit && was.Tree == made.Tree &&
 		was.Ablated == made.Ablated && was.Most == made.Most && was.Stack == len(made.Stack) {
 		if _, err := l.repo.Tree(ctx, was.Commit); err == nil {
@@ -316,41 +381,53 @@ func (l *Lab) settle(ctx context.Context, c *research.Campaign, a *ablator, made
 		}
 	}
 	at := c.Start
+
 	for i, s := range made.Stack {
 		tree, err := l.repo.Tree(ctx, s.Commit)
 		if err != nil {
 			return err
 		}
-		if at, err = l.repo.Commit(ctx, source.CommitSpec{Tree: tree, Parents: []string{at}, Message: stackMessage(c, a, s, i == len(made.Stack)-1, f, proof)}); err != nil {
+
+		if at, err = l.repo.Commit(ctx, source.CommitSpec{Tree: tree, Parents: []string{at},
+			Message: stackMessage(c, a, s, i == len(made.Stack)-1, f, proof)}); err != nil {
 			return err
 		}
 		made.Stack[i].Commit = at
 	}
+
 	if len(made.Stack) == 0 {
 		var err error
-		if at, err = l.repo.Commit(ctx, source.CommitSpec{Tree: made.Tree, Parents: []string{c.Start}, Message: f.wholeMessage(c, made, proof)}); err != nil {
+		if at, err = l.repo.Commit(ctx, source.CommitSpec{Tree: made.Tree, Parents: []string{c.Start},
+			Message: f.wholeMessage(c, made, proof)}); err != nil {
 			return err
 		}
 	}
 	made.Commit, f.Stack = at, made.Stack
+
 	err := l.update(ctx, c.Name, func(tx *ledger.Tx, now *research.Campaign, session string) error {
 		if now.Incumbent != c.Incumbent {
-			return research.Errorf(research.CodeConflict, "ratchet finalize begins again with the new one", "another session moved the incumbent meanwhile")
+			return research.Errorf(research.CodeConflict, "ratchet finalize begins again with the new one",
+				"another session moved the incumbent meanwhile")
 		}
-		_, err := tx.Append(research.Entry{Campaign: c.Name, Session: session, Kind: research.KindCampaignFinalized, Body: made})
+		_, err := tx.Append(research.Entry{Campaign: c.Name, Session: session, Kind: research.KindCampaignFinalized,
+			Body: made})
+
 		return err
 	})
 	if err != nil {
 		return err
 	}
+
 	return l.branchOff(ctx, c, made, f)
 }
 
 func (l *Lab) branchOff(ctx context.Context, c *research.Campaign, made research.Finalization, f *Finalized) error {
-	if err := l.repo.UpdateRefs(ctx, []source.RefUpdate{{Name: made.Branch, New: made.Commit}}, "ratchet: finalize "+c.Name); err != nil {
+	if err := l.repo.UpdateRefs(ctx, []source.RefUpdate{{Name: made.Branch, New: made.Commit}},
+		"ratchet: finalize "+c.Name); err != nil {
 		return err
 	}
 	f.Commit, f.Next = short(made.Commit), mergeCommand(c, f.Branch)
+
 	return nil
 }
 
@@ -365,12 +442,15 @@ func (l *Lab) merge(ctx context.Context, c *research.Campaign) string {
 	if f == nil {
 		return ""
 	}
+
 	if at, err := l.repo.Ref(ctx, f.Branch); err != nil || at != f.Commit {
 		return ""
 	}
+
 	if merged, err := l.repo.IsAncestor(ctx, f.Commit, c.Origin); err != nil || merged {
 		return ""
 	}
 	branch := strings.TrimPrefix(f.Branch, "refs/heads/")
+
 	return "review " + branch + " (`git diff " + c.Start[:9] + " " + branch + "`), then " + mergeCommand(c, branch)
 }

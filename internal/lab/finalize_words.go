@@ -12,10 +12,13 @@ func ablationWords(c *research.Campaign, end research.AblationEnd) string {
 	if len(end.Dropped) == 0 {
 		return fmt.Sprintf("ablation: %s, nothing to drop", counted(len(end.Kept), "change"))
 	}
-	words := fmt.Sprintf("ablation: %d of %d changes stay, %s left out", len(end.Kept), len(end.Kept)+len(end.Dropped), experiments(end.Out()))
+
+	words := fmt.Sprintf("ablation: %d of %d changes stay, %s left out", len(end.Kept), len(end.Kept)+len(end.Dropped),
+		experiments(end.Out()))
 	if end.Gain != nil {
 		words += "; without them the head gains " + research.GainWords(*end.Gain, end.Scale, c.Program.Metric)
 	}
+
 	return words
 }
 
@@ -28,22 +31,28 @@ func (f *Finalized) describe(c *research.Campaign, a *ablator, made research.Fin
 	f.Title = f.Campaign + ": " + f.headline(c)
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n\nMetric: `%s` (%s is better). %s of %s, out of %s and %s (%s of run time) by Ratchet.\n",
-		f.Audit.Finding, c.Program.Metric.Name, c.Program.Metric.Better, counted(len(made.Kept), "change"), code(files(c.ProgramPath, c.Program)), counted(c.Experiments, "experiment"), countRuns(c.Runs), runTime(c))
+		f.Audit.Finding, c.Program.Metric.Name, c.Program.Metric.Better, counted(len(made.Kept), "change"),
+		code(files(c.ProgramPath, c.Program)), counted(c.Experiments, "experiment"), countRuns(c.Runs), runTime(c))
 	b.WriteString("\n## What changed\n\n| experiment | change | what the result loses without it | why it stays |\n|---|---|---|---|\n")
+
 	for _, k := range f.rows(made) {
 		fmt.Fprintf(&b, "| x%d | %s | %s | %s |\n", k.N, cell(f.titles[k.N]), f.effect(k), cell(k.Why))
 	}
+
 	if f.Ablation != nil && len(f.Ablation.Dropped) > 0 {
 		b.WriteString("\n## What was tried, kept for a while, and left out\n\n")
+
 		for _, d := range f.Ablation.Dropped {
 			fmt.Fprintf(&b, "- x%d %s: %s, %s\n", d.N, cell(f.titles[d.N]), d.Why, f.effect(d))
 		}
+
 		if g := f.Ablation.Gain; g != nil {
-			fmt.Fprintf(&b, "\nWithout all of these the result gains %s, %s.\n", research.GainWords(*g, f.Ablation.Scale, f.metric), counted(f.Ablation.Pairs, "pair"))
+			fmt.Fprintf(&b, "\nWithout all of these the result gains %s, %s.\n",
+				research.GainWords(*g, f.Ablation.Scale, f.metric), counted(f.Ablation.Pairs, "pair"))
 		}
 	}
-	fmt.Fprintf(&b, "\n## How to check it\n\nEvery figure above follows from recorded runs: `ratchet verify --recompute` derives it again, `ratchet show N` shows an experiment, `git log -p %s..%s` the changes as they were tried.\n",
-		c.Start[:9], strings.TrimPrefix(c.Branch, "refs/heads/"))
+	fmt.Fprintf(&b,
+		"\n## How to check it\n\nEvery figure above follows from recorded runs: `ratchet verify --recompute` derives it again, `ratchet show N` shows an experiment, `git log -p %s..%s` the changes as they were tried.\n", c.Start[:9], strings.TrimPrefix(c.Branch, "refs/heads/"))
 	f.Body = b.String()
 }
 
@@ -52,7 +61,9 @@ func (f *Finalized) headline(c *research.Campaign) string {
 	if f.Audit.Gain == nil {
 		return "the result of " + fmt.Sprint(c.Experiments) + " experiments"
 	}
-	return fmt.Sprintf("%s gains %s", c.Program.Metric.Name, research.GainWords(*f.Audit.Gain, f.Audit.Scale, c.Program.Metric))
+
+	return fmt.Sprintf("%s gains %s", c.Program.Metric.Name,
+		research.GainWords(*f.Audit.Gain, f.Audit.Scale, c.Program.Metric))
 }
 
 // rows are the changes that stay; without an ablation nothing is known of each.
@@ -60,10 +71,12 @@ func (f *Finalized) rows(made research.Finalization) []research.AblationEffect {
 	if f.Ablation != nil {
 		return f.Ablation.Kept
 	}
+
 	var rows []research.AblationEffect
 	for _, n := range made.Kept {
 		rows = append(rows, research.AblationEffect{N: n, Why: "kept"})
 	}
+
 	return rows
 }
 
@@ -72,10 +85,12 @@ func (f *Finalized) effect(k research.AblationEffect) string {
 	if k.Gain == nil {
 		return "not measured"
 	}
+
 	words := fmt.Sprintf("%s, %s", research.GainWords(*k.Gain, f.Ablation.Scale, f.metric), counted(k.Pairs, "pair"))
 	if len(k.With) > 0 {
 		words += ", together with " + experiments(k.With)
 	}
+
 	return words
 }
 
@@ -88,6 +103,7 @@ func runTime(c *research.Campaign) string {
 // text in it: no link, image or mention of whoever reads the pull request.
 func cell(s string) string {
 	var b strings.Builder
+
 	for i, r := range s {
 		if strings.ContainsRune("\\`*_[]<>|~&#$!@{}^", r) || r == ':' && strings.HasPrefix(s[i:], "://") ||
 			r == '.' && strings.HasSuffix(strings.ToLower(s[:i]), "www") {
@@ -95,6 +111,7 @@ func cell(s string) string {
 		}
 		b.WriteRune(r)
 	}
+
 	return strings.ReplaceAll(b.String(), "\n", " ")
 }
 
@@ -103,61 +120,79 @@ func code(names []string) string { return "`" + strings.Join(names, "`, `") + "`
 // wholeMessage is the message of the one commit that holds everything.
 func (f *Finalized) wholeMessage(c *research.Campaign, made research.Finalization, proof string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s\n\n%s.\n%d of %d experiments are in it:\n\n", f.Title, f.Audit.Finding, len(made.Kept), c.Experiments)
+	fmt.Fprintf(&b, "%s\n\n%s.\n%d of %d experiments are in it:\n\n", f.Title, f.Audit.Finding, len(made.Kept),
+		c.Experiments)
+
 	for _, k := range f.rows(made) {
 		fmt.Fprintf(&b, "- x%d %s", k.N, f.titles[k.N])
+
 		if k.Gain != nil {
 			fmt.Fprintf(&b, ": %s", f.effect(k))
 		}
 		b.WriteString("\n")
 	}
+
 	if len(made.Dropped) > 0 {
 		fmt.Fprintf(&b, "\nLeft out, since not shown to pay: %s.\n", experiments(made.Dropped))
 	}
 	b.WriteString("\n" + trailers(c, f, proof))
+
 	return b.String()
 }
 
 // trailers bind a commit to the ledger.
 func trailers(c *research.Campaign, f *Finalized, proof string) string {
-	t := fmt.Sprintf("Ratchet-Campaign: %s\nRatchet-Incumbent: %s\nRatchet-Audit: %s\n", c.Name, c.Incumbent, f.Audit.ID)
+	t := fmt.Sprintf("Ratchet-Campaign: %s\nRatchet-Incumbent: %s\nRatchet-Audit: %s\n", c.Name, c.Incumbent,
+		f.Audit.ID)
 	if proof != "" {
 		t += "Ratchet-Ablation: " + proof + "\n"
 	}
+
 	return t
 }
 
 // stackMessage is the message of one commit of a stack.
-func stackMessage(c *research.Campaign, a *ablator, s research.StackEntry, last bool, f *Finalized, proof string) string {
+func stackMessage(
+	c *research.Campaign, a *ablator, s research.StackEntry, last bool, f *Finalized, proof string,
+) string {
 	var b strings.Builder
 	var refs []string
+
 	for i, n := range s.Experiments {
 		for _, x := range a.kept {
 			if x.N != n {
 				continue
 			}
+
 			if i > 0 {
 				b.WriteString("and: ")
 			}
 			fmt.Fprintf(&b, "%s\n\n", strings.TrimSpace(untrailed(x.Hypothesis)))
-			refs = append(refs, fmt.Sprintf("Ratchet-Experiment: %s/%d\nRatchet-Ledger: %d:%s\n", c.Name, n, x.JudgedSeq, x.JudgedHash))
+			refs = append(refs, fmt.Sprintf("Ratchet-Experiment: %s/%d\nRatchet-Ledger: %d:%s\n", c.Name, n,
+				x.JudgedSeq, x.JudgedHash))
 		}
 	}
+
 	if s.Gain != nil {
-		fmt.Fprintf(&b, "Measured against the commit before: %s, %s.\n\n", research.GainWords(*s.Gain, a.plan.Scale, c.Program.Metric), counted(s.Pairs, "pair"))
+		fmt.Fprintf(&b, "Measured against the commit before: %s, %s.\n\n",
+			research.GainWords(*s.Gain, a.plan.Scale, c.Program.Metric), counted(s.Pairs, "pair"))
 	} else {
 		b.WriteString("Not measured by itself: the version before it does not work.\n\n")
 	}
+
 	if last {
 		fmt.Fprintf(&b, "All commits together: %s.\n\n", f.Audit.Finding)
 	}
 	b.WriteString(strings.Join(refs, ""))
+
 	if len(s.Jobs) > 0 {
 		fmt.Fprintf(&b, "Ratchet-Measured: %s\n", jobIDs(s.Jobs))
 	}
+
 	if last {
 		b.WriteString(trailers(c, f, proof))
 	}
+
 	return b.String()
 }
 
@@ -166,5 +201,6 @@ func jobIDs(ids []research.JobID) string {
 	for _, id := range ids {
 		all = append(all, string(id))
 	}
+
 	return strings.Join(all, ", ")
 }

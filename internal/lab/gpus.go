@@ -28,6 +28,7 @@ func (s *supervisor) hold(ctx context.Context) (h *hold, err error) {
 		return h, h.leaseGPUs(ctx, s)
 	}
 	h.slot, err = s.slot(ctx)
+
 	return h, err
 }
 
@@ -38,14 +39,18 @@ func (h *hold) expose(spec *sandbox.Spec, b research.Budget) error {
 		devices = h.lease.Devices
 		spec.Env = append(spec.Env, gpu.Environment(devices)...)
 	}
+
 	give, hide, err := gpu.Nodes("/", devices)
 	if err != nil {
 		return err
 	}
+
 	spec.Writable, spec.Hidden = append(spec.Writable, give...), append(spec.Hidden, hide...)
-	if len(devices) > 0 && b.GPU > 0 && b.GPUClock != "first_use" { // the same clock as the wall's, so that the end is as gentle
+	if len(devices) > 0 && b.GPU > 0 &&
+		b.GPUClock != "first_use" { // the same clock as the wall's, so that the end is as gentle
 		spec.Wall = min(spec.Wall, time.Duration(b.GPU)/time.Duration(len(devices)))
 	}
+
 	return nil
 }
 
@@ -56,10 +61,12 @@ func (h *hold) leaseGPUs(ctx context.Context, s *supervisor) (err error) {
 		}
 	}
 	h.driver = s.driver
-	h.lease, err = gpu.Acquire(ctx, h.driver, gpu.Request{N: s.space.c.Program.GPUs, Who: fmt.Sprintf("%s %s", s.campaign, s.id),
-		Waiting: func(w gpu.Wait) {
-			s.say(fmt.Sprintf("waiting for GPUs, place %d, held by %s", w.Position, strings.Join(w.Holders, ", ")))
-		}})
+	h.lease, err = gpu.Acquire(ctx, h.driver,
+		gpu.Request{N: s.space.c.Program.GPUs, Who: fmt.Sprintf("%s %s", s.campaign, s.id),
+			Waiting: func(w gpu.Wait) {
+				s.say(fmt.Sprintf("waiting for GPUs, place %d, held by %s", w.Position, strings.Join(w.Holders, ", ")))
+			}})
+
 	return err
 }
 
@@ -70,6 +77,7 @@ func (h *hold) release(ctx context.Context) error {
 		return h.slot.Release()
 	}
 	_, err := h.lease.Release(context.WithoutCancel(ctx), h.driver)
+
 	return err
 }
 
@@ -81,37 +89,45 @@ func (h *hold) run(ctx context.Context, spec sandbox.Spec, b research.Budget, r 
 	if h.lease == nil {
 		return sandbox.Run(ctx, spec)
 	}
+
 	running, kill := context.WithCancelCause(ctx)
 	defer kill(nil)
 	watching, end := context.WithCancel(context.WithoutCancel(ctx))
+
 	limit := time.Duration(b.GPU)
 	if limit > 0 { // the wall, or this, ends it gently first
 		limit += time.Duration(b.Grace) * time.Duration(len(h.lease.Devices))
 	}
-	w := gpu.Watch{Driver: h.driver, Devices: h.lease.Devices, Budget: gpu.Budget{Limit: limit, FirstUse: b.GPUClock == "first_use"},
-		Exceeded: func() { kill(errGPUBudget) }}
+	w := gpu.Watch{Driver: h.driver, Devices: h.lease.Devices,
+		Budget: gpu.Budget{Limit: limit, FirstUse: b.GPUClock == "first_use"}, Exceeded: func() { kill(errGPUBudget) }}
 	seen, lost := make(chan gpu.Evidence, 1), error(nil)
+
 	go func() {
 		var e gpu.Evidence
+
 		e, lost = w.Run(watching)
 		seen <- e
 	}()
 	res, err := sandbox.Run(running, spec)
 	end()
 	e := <-seen
+
 	if err != nil {
 		return res, err
 	}
+
 	res.Enforced["gpu"] = "enforced by leases of whole devices and by hiding the others' nodes"
 	if lost != nil {
 		res.Enforced["gpu"] += ", but the driver stopped answering: " + reasonOf(lost)
 	}
+
 	if errors.Is(context.Cause(running), errGPUBudget) && ctx.Err() == nil {
 		res.Cancelled, res.Exceeded = false, "GPU time"
 	}
 	r.GPUSeconds = res.Wall.Seconds() * float64(len(h.lease.Devices))
 	r.Contended = r.Contended || e.Contended()
 	r.GPU, err = json.Marshal(e)
+
 	return res, err
 }
 
@@ -120,20 +136,24 @@ func (s *supervisor) vram() string {
 	if s.space.c.Program.GPUs == 0 {
 		return ""
 	}
+
 	if s.driver == nil {
 		var err error
 		if s.driver, err = gpu.Open(); err != nil {
 			return "" // the run will say it
 		}
 	}
+
 	devices, err := s.driver.Devices()
 	if err != nil || len(devices) == 0 {
 		return ""
 	}
+
 	least := devices[0].Memory
 	for _, d := range devices {
 		least = min(least, d.Memory)
 	}
+
 	return gpu.Tier(least)
 }
 
@@ -144,25 +164,30 @@ func surveyGPUs() []string {
 		return []string{reasonOf(err)}
 	}
 	defer d.Close()
+
 	list, err := gpu.Survey(d)
 	if err != nil {
 		return []string{reasonOf(err)}
 	}
 	var lines []string
+
 	for _, s := range list {
 		line := fmt.Sprintf("%s %s: ", s.Device.UUID, s.Device.Model)
 		switch {
 		case s.Failure != "":
 			line += s.Failure
 		case s.Quarantine != nil:
-			line += "in quarantine: " + s.Quarantine.Reason + "; `ratchet doctor --clear-gpu " + s.Device.UUID + "` takes it out"
+			line += "in quarantine: " + s.Quarantine.Reason + "; `ratchet doctor --clear-gpu " + s.Device.UUID +
+				"` takes it out"
 		case s.Held:
 			line += "leased by " + s.Holder
 		default:
 			line += "free"
 		}
+
 		lines = append(lines, line)
 	}
+
 	return lines
 }
 

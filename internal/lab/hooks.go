@@ -24,58 +24,75 @@ const hooksWithin = 50 * time.Second
 // that fails, hangs or is missing is said in words and changes nothing else:
 // whatever it was about is recorded already. They run as the person does who
 // started Ratchet, in the program's folder, not confined.
-func (l *Lab) roundHooks(ctx context.Context, c *research.Campaign, x *research.Experiment, decided bool, until time.Time) string {
+func (l *Lab) roundHooks(
+	ctx context.Context, c *research.Campaign, x *research.Experiment, decided bool, until time.Time,
+) string {
 	before, after := c.Program.Hooks(research.HookBefore), c.Program.Hooks(research.HookAfter)
 	if !decided {
 		after = nil
 	}
+
 	if len(before)+len(after) == 0 {
 		return ""
 	}
+
 	if why := l.notAllowed(c.ProgramPath, c.Program); why != "" {
 		return "[no hook was run: " + why + "]"
 	}
 	var session piSession
 	var run *PiRun
+
 	err := l.ledger.View(ctx, func(tx *ledger.Tx) error {
 		now, err := tx.Campaign(c.Name)
 		if err == nil {
 			session, run, err = piState(tx, now, x)
 		}
+
 		return err
 	})
 	if err != nil {
 		return "[hooks were not run: " + reasonOf(err) + "]"
 	}
 	dir := l.programDir(c.ProgramPath)
+
 	var parts []string
 	for _, path := range after {
-		parts = append(parts, l.runHook(ctx, c, path, dir, piPayload{Event: research.HookAfter, Cwd: dir, RunEntry: run, Session: session}, until))
+		parts = append(parts, l.runHook(ctx, c, path, dir,
+			piPayload{Event: research.HookAfter, Cwd: dir, RunEntry: run, Session: session}, until))
 	}
-	next := piPayload{Event: research.HookBefore, Cwd: dir, NextRun: session.RunCount + 1, LastRun: json.RawMessage("null"), Session: session}
+
+	next := piPayload{Event: research.HookBefore, Cwd: dir, NextRun: session.RunCount + 1,
+		LastRun: json.RawMessage("null"), Session: session}
 	if run != nil {
 		next.LastRun = run
 	}
+
 	for _, path := range before {
 		parts = append(parts, l.runHook(ctx, c, path, dir, next, until))
 	}
+
 	said := joined(parts)
 	if said != "" && os.MkdirAll(l.tellDir(), 0o700) == nil {
 		_ = replaceFile(l.tellFile(c.Name, "hooks"), []byte(said+"\n")) // for read_log; the answer has its beginning
 	}
+
 	return said
 }
 
 // decidedHooks are the hooks around experiment x, which was kept or reverted by
 // this call. until is zero for a call of its own.
-func (l *Lab) decidedHooks(ctx context.Context, c *research.Campaign, x *research.Experiment, now research.Status, until time.Time) string {
+func (l *Lab) decidedHooks(
+	ctx context.Context, c *research.Campaign, x *research.Experiment, now research.Status, until time.Time,
+) string {
 	if until.IsZero() {
 		until = time.Now().Add(hooksWithin)
 	}
+
 	as := *x
 	if as.Status != research.Voided {
 		as.Status = now
 	}
+
 	return l.roundHooks(ctx, c, &as, true, until)
 }
 
@@ -92,58 +109,71 @@ func (l *Lab) closingHooks(ctx context.Context, c *research.Campaign, began time
 		return "", nil
 	}
 	var x *research.Experiment
+
 	err := l.ledger.View(ctx, func(tx *ledger.Tx) (err error) {
 		if n, ok := tx.Latest(c.Name, l.repo.Root()); ok {
 			x, err = tx.Experiment(c.Name, n)
 		}
+
 		return err
 	})
 	if err != nil || !undecided(x) {
 		return "", err
 	}
+
 	return l.decidedHooks(ctx, c, x, research.Reverted, began.Add(hooksWithin)), nil
 }
 
 // startHooks are the hooks before the session's first experiment.
 func (l *Lab) startHooks(ctx context.Context, c *research.Campaign) string {
 	var last *research.Experiment
+
 	if len(c.Program.Hooks(research.HookBefore)) > 0 && c.Experiments > 0 {
 		_ = l.ledger.View(ctx, func(tx *ledger.Tx) (err error) { // without it, hooks are told of none
 			last, err = tx.Experiment(c.Name, c.Experiments)
 			return err
 		})
 	}
+
 	return l.roundHooks(ctx, c, last, false, time.Now().Add(commandLimit))
 }
 
 func joined(parts []string) string {
 	var said []string
+
 	for _, p := range parts {
 		if p != "" {
 			said = append(said, p)
 		}
 	}
+
 	return strings.Join(said, "\n")
 }
 
 // runHook runs one hook and returns what the agent is told, "" for nothing.
-func (l *Lab) runHook(ctx context.Context, c *research.Campaign, path, dir string, p piPayload, until time.Time) string {
+func (l *Lab) runHook(
+	ctx context.Context, c *research.Campaign, path, dir string, p piPayload, until time.Time,
+) string {
 	if why := unusableHook(filepath.Join(dir, filepath.FromSlash(path))); why != "" {
 		return fmt.Sprintf("[%s was not run: %s]", path, why)
 	}
+
 	ran, err := hookRun(ctx, path, dir, p, timeLeft(commandLimit, until))
 	if err != nil {
 		return fmt.Sprintf("[%s was not run: %s]", path, reasonOf(err))
 	}
+
 	said := strings.TrimSpace(ran.stdout)
 	if ran.bytes > int64(len(ran.stdout)) {
 		said += "\n[cut at 8 KiB]"
 	}
+
 	why := ran.failure()
 	if why == "" {
 		return said
 	}
 	l.logTold(c.Name, "hook "+path+" "+why)
+
 	return strings.TrimSpace(fmt.Sprintf("[%s %s]\n%s", path, why, said))
 }
 
@@ -151,6 +181,7 @@ func hookRun(ctx context.Context, path, dir string, p piPayload, limit time.Dura
 	if limit < time.Second {
 		return nil, errors.New("no time was left in this call")
 	}
+
 	in, err := json.Marshal(p)
 	if err != nil {
 		return nil, fmt.Errorf("encode a hook's input: %w", err)
@@ -168,30 +199,39 @@ func unusableHook(file string) string {
 	case info.Mode().Perm()&0o111 == 0:
 		return "it is not executable (chmod +x)"
 	}
+
 	return ""
 }
 
 // tryHook runs a hook as if around experiment 1, whose numbers are made up.
-func (l *Lab) tryHook(ctx context.Context, c *research.Campaign, path string, event research.Event, dir string) (string, error) {
+func (l *Lab) tryHook(
+	ctx context.Context, c *research.Campaign, path string, event research.Event, dir string,
+) (string, error) {
 	if why := unusableHook(filepath.Join(dir, filepath.FromSlash(path))); why != "" {
 		return "", errors.New(why)
 	}
 	m := c.Program.Metric
 	one := 1.
-	run := &PiRun{Run: 2, Commit: "0000000", Metric: one, Metrics: map[string]float64{}, Status: "discard", Description: "a test of `ratchet notify test`: nothing happened",
-		Timestamp: time.Now().UnixMilli(), ASI: map[string]any{"hypothesis": "a test"}}
-	p := piPayload{Event: event, Cwd: dir, Session: piSession{MetricName: m.Name, MetricUnit: m.Unit, Direction: string(m.Better), Baseline: &one, RunCount: 2, Goal: c.Name}}
+	run := &PiRun{Run: 2, Commit: "0000000", Metric: one, Metrics: map[string]float64{}, Status: "discard",
+		Description: "a test of `ratchet notify test`: nothing happened", Timestamp: time.Now().UnixMilli(),
+		ASI: map[string]any{"hypothesis": "a test"}}
+
+	p := piPayload{Event: event, Cwd: dir, Session: piSession{MetricName: m.Name, MetricUnit: m.Unit,
+		Direction: string(m.Better), Baseline: &one, RunCount: 2, Goal: c.Name}}
 	if event == research.HookAfter {
 		p.RunEntry = run
 	} else {
 		p.NextRun, p.LastRun = 3, run
 	}
+
 	ran, err := hookRun(ctx, path, dir, p, commandLimit)
 	if err != nil {
 		return "", err
 	}
+
 	if why := ran.failure(); why != "" {
 		return "", errors.New("it " + why)
 	}
+
 	return strings.TrimSpace(ran.stdout), nil
 }

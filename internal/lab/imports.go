@@ -76,16 +76,21 @@ func (l *Lab) Import(ctx context.Context, req ImportRequest) (*ImportAnswer, err
 	if err != nil {
 		return nil, err
 	}
+
 	info, err := os.Stat(req.Path)
 	if err != nil {
-		return nil, research.Errorf(research.CodeNotFound, "give a file, or a folder that holds one", "%s can't be read: %w", req.Path, err)
+		return nil, research.Errorf(research.CodeNotFound, "give a file, or a folder that holds one",
+			"%s can't be read: %w", req.Path, err)
 	}
-	im := &importing{lab: l, campaign: c.Name, req: req, out: &ImportAnswer{Campaign: c.Name, Source: l.sourceName(req.Path)}}
+
+	im := &importing{lab: l, campaign: c.Name, req: req,
+		out: &ImportAnswer{Campaign: c.Name, Source: l.sourceName(req.Path)}}
 	if info.IsDir() {
 		err = im.folder(ctx)
 	} else {
 		err = im.file(ctx)
 	}
+
 	return im.out, err
 }
 
@@ -96,12 +101,15 @@ func (l *Lab) sourceName(path string) string {
 	if err != nil {
 		abs = path
 	}
+
 	if real, err := filepath.EvalSymlinks(abs); err == nil {
 		abs = real
 	}
+
 	if rel, err := filepath.Rel(l.repo.Root(), abs); err == nil && filepath.IsLocal(rel) {
 		return filepath.ToSlash(rel)
 	}
+
 	return filepath.ToSlash(abs)
 }
 
@@ -122,10 +130,13 @@ func (im *importing) forced() (*foreign.Format, error) {
 	if im.req.Format == "" {
 		return nil, nil
 	}
+
 	f, ok := foreign.Named(im.req.Format)
 	if !ok {
-		return nil, research.Errorf(research.CodeBadArgument, "use one of "+formatNames(), "there is no format %q", im.req.Format)
+		return nil, research.Errorf(research.CodeBadArgument, "use one of "+formatNames(), "there is no format %q",
+			im.req.Format)
 	}
+
 	return &f, nil
 }
 
@@ -134,6 +145,7 @@ func formatNames() string {
 	for _, f := range foreign.Formats() {
 		names = append(names, f.Name)
 	}
+
 	return strings.Join(names, ", ")
 }
 
@@ -142,28 +154,35 @@ func (im *importing) file(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+
 	file, err := os.Open(im.req.Path)
 	if err != nil {
 		return research.Errorf(research.CodeNotFound, "check its permissions", "%s can't be read: %w", im.req.Path, err)
 	}
 	defer file.Close()
+
 	if f == nil {
 		head, err := io.ReadAll(io.LimitReader(file, foreign.HeadBytes))
 		if err == nil {
 			_, err = file.Seek(0, io.SeekStart)
 		}
+
 		if err != nil {
-			return research.Errorf(research.CodeNotFound, "give a file that can be read", "%s can't be read: %w", im.req.Path, err)
+			return research.Errorf(research.CodeNotFound, "give a file that can be read", "%s can't be read: %w",
+				im.req.Path, err)
 		}
+
 		found, err := foreign.Detect(im.out.Source, head)
 		if err != nil {
 			return unknownFormat(im.out.Source, err)
 		}
 		f = &found
 	}
+
 	if err := im.read(ctx, *f, "", file); err != nil {
 		return err
 	}
+
 	return im.finish(ctx)
 }
 
@@ -171,7 +190,9 @@ func unknownFormat(source string, why error) error {
 	if errors.Is(why, foreign.ErrEmpty) {
 		return research.Errorf(research.CodeBadArgument, "import it when it has lines", "%s is empty", source)
 	}
-	return research.Errorf(research.CodeBadArgument, "say which with --format: "+formatNames()+" (`ratchet import --help` tells how each is known)",
+
+	return research.Errorf(research.CodeBadArgument,
+		"say which with --format: "+formatNames()+" (`ratchet import --help` tells how each is known)",
 		"the format of %s is unknown: %w", source, why)
 }
 
@@ -181,26 +202,34 @@ func (im *importing) folder(ctx context.Context) error {
 		return err
 	}
 	root := os.DirFS(im.req.Path)
+
 	sources, skipped, err := foreign.Folder(root, filepath.Base(im.req.Path))
 	if err != nil {
-		return research.Errorf(research.CodeBadArgument, "name one of its files", "the folder %s can't be imported: %w", im.req.Path, err)
+		return research.Errorf(research.CodeBadArgument, "name one of its files", "the folder %s can't be imported: %w",
+			im.req.Path, err)
 	}
+
 	for _, s := range skipped {
 		im.out.Skipped = append(im.out.Skipped, SkippedFile{s.Path, s.Why})
 	}
+
 	for _, s := range sources {
 		if forced != nil && s.Format.Name != forced.Name {
 			im.out.Skipped = append(im.out.Skipped, SkippedFile{s.Path, "its format is " + s.Format.Name})
 			continue
 		}
+
 		if err := im.open(ctx, root, s); err != nil {
 			return err
 		}
 	}
+
 	if im.out.Files == 0 {
-		return research.Errorf(research.CodeBadArgument, "name a file, with --format where it can't be told: "+formatNames(),
-			"no file of a known format is in %s", im.req.Path)
+		return research.Errorf(research.CodeBadArgument,
+			"name a file, with --format where it can't be told: "+formatNames(), "no file of a known format is in %s",
+			im.req.Path)
 	}
+
 	return im.finish(ctx)
 }
 
@@ -210,6 +239,7 @@ func (im *importing) open(ctx context.Context, root fs.FS, s foreign.Source) err
 		return research.Errorf(research.CodeNotFound, "check its permissions", "%s can't be read: %w", s.Path, err)
 	}
 	defer file.Close()
+
 	return im.read(ctx, s.Format, s.Path, file)
 }
 
@@ -220,32 +250,39 @@ func (im *importing) read(ctx context.Context, f foreign.Format, path string, r 
 		im.formats = append(im.formats, f.Name)
 	}
 	im.out.Format = strings.Join(im.formats, ", ")
+
 	name := im.out.Source
 	if path != "" {
 		name += "/" + path
 	}
 	err := f.Read(name, r, func(item foreign.Item) error {
 		im.add(f.Name, path, item)
+
 		if len(im.batch) < importLines && im.size < importBytes {
 			return nil
 		}
+
 		return im.flush(ctx)
 	})
+
 	var e *research.Error
 	if err != nil && !errors.As(err, &e) {
-		return research.Errorf(research.CodeStorage, "repeat the call: what was recorded is not recorded again", "reading %s failed: %w", name, err)
+		return research.Errorf(research.CodeStorage, "repeat the call: what was recorded is not recorded again",
+			"reading %s failed: %w", name, err)
 	}
+
 	return err
 }
 
 // add counts a line and puts it into the batch.
 func (im *importing) add(format, path string, item foreign.Item) {
 	b := research.Import{Source: im.out.Source, Path: path, Format: format, LineNumber: item.Number, Part: item.Part,
-		Kind: string(item.Kind), Broken: item.Broken, Metric: item.Metric, Better: research.Direction(item.Better), Value: item.Value,
-		Status: item.Status, Description: item.Description, Commit: item.Commit, Note: item.Note}
+		Kind: string(item.Kind), Broken: item.Broken, Metric: item.Metric, Better: research.Direction(item.Better),
+		Value: item.Value, Status: item.Status, Description: item.Description, Commit: item.Commit, Note: item.Note}
 	b.SetText(item.Text)
 	im.batch, im.size = append(im.batch, b), im.size+len(item.Text)
 	im.out.Lines++
+
 	switch b.Kind {
 	case research.ImportRun:
 		im.out.Runs++
@@ -263,39 +300,50 @@ func (im *importing) add(format, path string, item foreign.Item) {
 // flush records what of the batch is new, in one transaction.
 func (im *importing) flush(ctx context.Context) error {
 	added, replaced := 0, 0
+
 	err := im.lab.update(ctx, im.campaign, func(tx *ledger.Tx, now *research.Campaign, session string) error {
 		added, replaced = 0, 0
 		n := now.Imported
+
 		for i := range im.batch {
 			b := im.batch[i]
+
 			was, same := tx.ImportedAt(im.campaign, &b)
 			if same {
 				continue
 			}
+
 			n++
+
 			b.N, b.Replaces = n, was
-			if _, err := tx.Append(research.Entry{Campaign: im.campaign, Session: session, Kind: research.KindHistoryImported, Key: b.Key(), Body: b}); err != nil {
+			if _, err := tx.Append(research.Entry{Campaign: im.campaign, Session: session,
+				Kind: research.KindHistoryImported, Key: b.Key(), Body: b}); err != nil {
 				return err
 			}
+
 			if added++; was > 0 {
 				replaced++
 			}
 		}
+
 		return nil
 	})
 	if err != nil {
 		return err
 	}
 	im.out.Added, im.out.Replaced = im.out.Added+added, im.out.Replaced+replaced
+
 	im.batch, im.size = im.batch[:0], 0
 	if im.req.Seen != nil {
 		im.req.Seen(im.out.Lines)
 	}
+
 	return nil
 }
 
 func (im *importing) finish(ctx context.Context) error {
 	err := im.flush(ctx)
 	im.out.Known = im.out.Lines - im.out.Added
+
 	return err
 }

@@ -21,8 +21,10 @@ func (l *Lab) Imports(ctx context.Context, q Query) (*ImportPage, error) {
 			return err
 		}
 		p.Lines, p.Next, err = tx.Imports(c.Name, ledger.Query{Text: q.Text, Cursor: q.Cursor, Limit: q.Limit})
+
 		return err
 	})
+
 	return p, err
 }
 
@@ -33,23 +35,28 @@ func (l *Lab) Imports(ctx context.Context, q Query) (*ImportPage, error) {
 func (l *Lab) Original(ctx context.Context, campaign, file string, f func(text []byte) error) error {
 	var sources []string
 	asked := file
+
 	for after := (*research.Import)(nil); ; {
 		var page []research.Import
+
 		err := l.ledger.View(ctx, func(tx *ledger.Tx) error {
 			if after == nil {
 				all, err := tx.ImportSources(campaign)
 				if err != nil {
 					return err
 				}
+
 				for _, s := range all {
 					sources = append(sources, s.Source)
 				}
+
 				if file == "" && len(sources) == 1 {
 					file = sources[0]
 				}
 			}
 			var err error
 			page, err = tx.ImportPage(campaign, file, after)
+
 			return err
 		})
 		if err == nil && len(page) == 0 && after == nil {
@@ -57,11 +64,14 @@ func (l *Lab) Original(ctx context.Context, campaign, file string, f func(text [
 				file = as
 				continue
 			}
+
 			return notImported(campaign, asked, sources)
 		}
+
 		if err != nil || len(page) == 0 {
 			return err
 		}
+
 		for i := range page {
 			if err := f(page[i].Text()); err != nil {
 				return err
@@ -74,11 +84,15 @@ func (l *Lab) Original(ctx context.Context, campaign, file string, f func(text [
 func notImported(campaign, file string, sources []string) error {
 	switch {
 	case len(sources) == 0:
-		return research.Errorf(research.CodeNotFound, "`ratchet import FILE` imports one", "nothing was imported into the campaign %q", campaign)
+		return research.Errorf(research.CodeNotFound, "`ratchet import FILE` imports one",
+			"nothing was imported into the campaign %q", campaign)
 	case file == "":
-		return research.Errorf(research.CodeBadArgument, "name one with --source: "+strings.Join(sources, ", "), "several sources were imported into the campaign %q", campaign)
+		return research.Errorf(research.CodeBadArgument, "name one with --source: "+strings.Join(sources, ", "),
+			"several sources were imported into the campaign %q", campaign)
 	}
-	return research.Errorf(research.CodeNotFound, "name one with --source: "+strings.Join(sources, ", ")+"; a file of a folder as FOLDER/PATH",
+
+	return research.Errorf(research.CodeNotFound,
+		"name one with --source: "+strings.Join(sources, ", ")+"; a file of a folder as FOLDER/PATH",
 		"%q is not a file that was imported into the campaign %q", file, campaign)
 }
 
@@ -88,17 +102,20 @@ func (l *Lab) importsLike(tx *ledger.Tx, c *research.Campaign, text string) ([]l
 		return nil, nil
 	}
 	var found []likeness
+
 	for _, n := range tx.ImportsLike(c.Name, text, alikeLooked) {
 		i, err := tx.Imported(c.Name, n)
 		if err != nil {
 			return nil, err
 		}
+
 		now, _ := tx.ImportedAt(c.Name, i)
 		if share, same := research.Alike(text, i.Description); same && now == n && i.Kind != research.ImportHeader {
 			found = append(found, likeness{i.Place(), ImportWords(i), share})
 		}
 	}
 	found = closest(found)
+
 	return found[:min(len(found), 1)], nil
 }
 
@@ -108,11 +125,14 @@ func ImportWords(i *research.Import) string {
 	if i.Status != "" {
 		parts = append(parts, i.Status)
 	}
+
 	if i.Value != nil {
 		parts = append(parts, strings.TrimSpace(i.Metric+" "+fmt.Sprint(*i.Value)))
 	}
+
 	if len(parts) == 2 {
 		parts = append(parts, "no value")
 	}
+
 	return strings.Join(parts, " ") + ")"
 }

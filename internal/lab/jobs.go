@@ -24,18 +24,23 @@ const young = 15 * time.Second
 
 // beginJob records a job that next makes of the campaign as it is at that moment,
 // and starts its supervisor. The id is "" where next makes none.
-func (l *Lab) beginJob(ctx context.Context, campaign string, kind research.Kind, next func(*research.Campaign) (research.JobStart, error)) (research.JobID, error) {
+func (l *Lab) beginJob(
+	ctx context.Context, campaign string, kind research.Kind, next func(*research.Campaign) (research.JobStart, error),
+) (research.JobID, error) {
 	var job research.JobStart
+
 	err := l.update(ctx, campaign, func(tx *ledger.Tx, now *research.Campaign, session string) (err error) {
 		if job, err = next(now); err != nil || job.Job == "" {
 			return err
 		}
 		_, err = tx.Append(research.Entry{Campaign: campaign, Session: session, Kind: kind, Body: job})
+
 		return err
 	})
 	if err != nil || job.Job == "" {
 		return "", err
 	}
+
 	return job.Job, l.start(ctx, campaign, job.Job)
 }
 
@@ -45,8 +50,9 @@ func (l *Lab) start(ctx context.Context, campaign string, id research.JobID) err
 	if err := os.MkdirAll(l.jobs(), 0o777); err != nil {
 		return l.lose(ctx, campaign, id, "its supervisor could not be started", err)
 	}
-	argv := slices.Concat(l.opt.Supervise, []string{"--campaign", campaign, "--job", string(id), "--ledger", l.ledger.Path(), "-C", l.repo.Root(),
-		"--git-dir", l.repo.GitDir(), "--common-dir", l.repo.CommonDir()})
+	argv := slices.Concat(l.opt.Supervise, []string{"--campaign", campaign, "--job", string(id), "--ledger",
+		l.ledger.Path(), "-C", l.repo.Root(), "--git-dir", l.repo.GitDir(), "--common-dir", l.repo.CommonDir()})
+
 	err := fault.At("supervisor.spawn", func() error {
 		_, err := sandbox.Detach(argv, os.Environ(), l.repo.Root(), l.jobFile(campaign, id)+".log")
 		return err
@@ -54,6 +60,7 @@ func (l *Lab) start(ctx context.Context, campaign string, id research.JobID) err
 	if err != nil {
 		return l.lose(ctx, campaign, id, "its supervisor could not be started", err)
 	}
+
 	return nil
 }
 
@@ -67,9 +74,12 @@ func (l *Lab) lose(ctx context.Context, campaign string, id research.JobID, reas
 		if err != nil || !slices.Contains(c.Open, id) {
 			return err
 		}
-		_, err = tx.Append(research.Entry{Campaign: campaign, Kind: research.KindRunLost, Body: research.Loss{Job: id, Reason: reason}})
+		_, err = tx.Append(research.Entry{Campaign: campaign, Kind: research.KindRunLost,
+			Body: research.Loss{Job: id, Reason: reason}})
+
 		return err
 	})
+
 	return errors.Join(cause, err)
 }
 
@@ -81,21 +91,27 @@ func (l *Lab) tidy(ctx context.Context) (*research.Campaign, error) {
 		return c, err
 	}
 	lost := false
+
 	for _, id := range c.Open {
 		dead, err := l.dead(ctx, c.Name, id)
 		if err != nil {
 			return nil, err
 		}
+
 		if dead {
 			lost = true
-			if err := l.lose(ctx, c.Name, id, "its supervisor died (killed, or the machine went down)", nil); err != nil {
+
+			if err := l.lose(ctx, c.Name, id, "its supervisor died (killed, or the machine went down)",
+				nil); err != nil {
 				return nil, err
 			}
 		}
 	}
+
 	if !lost {
 		return c, nil
 	}
+
 	return l.current(ctx)
 }
 
@@ -105,10 +121,12 @@ func (l *Lab) tidy(ctx context.Context) (*research.Campaign, error) {
 // or of one killed there: only age tells them apart.
 func (l *Lab) dead(ctx context.Context, campaign string, id research.JobID) (bool, error) {
 	path := l.jobFile(campaign, id)
+
 	said, statErr := os.Stat(path) // before the lock is asked for, not after
 	if held, err := sandbox.Locked(path); err != nil || held {
 		return false, err
 	}
+
 	if statErr == nil && said.Size() > 0 {
 		return true, nil
 	}
@@ -119,14 +137,18 @@ func (l *Lab) dead(ctx context.Context, campaign string, id research.JobID) (boo
 			if err == nil {
 				since = x.ProposedAt
 			}
+
 			return err
 		}
+
 		m, err := tx.Measurement(campaign, id)
 		if err == nil {
 			since = m.At
 		}
+
 		return err
 	})
+
 	return time.Since(since).Abs() > young, err // a clock that was set back makes it no younger
 }
 
@@ -145,6 +167,7 @@ func (l *Lab) phase(campaign string, id research.JobID) (pid int, phase string) 
 	first, rest, _ := strings.Cut(string(b), "\n")
 	pid, _ = strconv.Atoi(first)
 	phase, _, _ = strings.Cut(rest, "\n")
+
 	return pid, phase
 }
 
@@ -156,6 +179,7 @@ func (l *Lab) Stop(ctx context.Context, id string) (*Stopped, error) {
 		return nil, err
 	}
 	var job research.JobID
+
 	err = l.ledger.View(ctx, func(tx *ledger.Tx) (err error) {
 		job, err = l.resolveJob(tx, c, id)
 		return err
@@ -163,13 +187,16 @@ func (l *Lab) Stop(ctx context.Context, id string) (*Stopped, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	if !slices.Contains(c.Open, job) {
 		return &Stopped{Status: "idle", ID: job, Text: "nothing is running", Next: "run_experiment{hypothesis}"}, nil
 	}
+
 	out, err := l.halt(ctx, c.Name, job)
 	if err != nil {
 		return nil, err
 	}
+
 	return &Stopped{Status: "stopped", ID: job, Text: cmp.Or(out.Finding, out.Reason), Next: out.Next}, nil
 }
 
@@ -181,16 +208,20 @@ const stopWithin = 40 * time.Second
 func (l *Lab) halt(ctx context.Context, campaign string, id research.JobID) (*Outcome, error) {
 	for asked, until := false, time.Now().Add(stopWithin); ; {
 		asked = asked || l.interrupt(campaign, id)
+
 		limit := time.Until(until)
 		if !asked {
 			limit = min(limit, 100*time.Millisecond)
 		}
+
 		out, err := l.await(ctx, campaign, id, limit, nil)
 		if err != nil || out.Status != "running" {
 			return out, err
 		}
+
 		if time.Now().After(until) {
-			return nil, research.Errorf(research.CodeBusy, "call stop_run again", "%s did not stop within %v", id, stopWithin)
+			return nil, research.Errorf(research.CodeBusy, "call stop_run again", "%s did not stop within %v", id,
+				stopWithin)
 		}
 	}
 }
@@ -203,13 +234,16 @@ func (l *Lab) interrupt(campaign string, id research.JobID) bool {
 	if pid <= 0 {
 		return false
 	}
+
 	p, err := os.FindProcess(pid)
 	if err != nil {
 		return false
 	}
+
 	defer func() { _ = p.Release() }()
 	held, err := sandbox.Locked(l.jobFile(campaign, id))
 	now, _ := l.phase(campaign, id)
+
 	return err == nil && held && now == pid && p.Signal(syscall.SIGTERM) == nil
 }
 
@@ -217,37 +251,45 @@ func (l *Lab) interrupt(campaign string, id research.JobID) bool {
 // ended, and private indexes whose process died. It returns the folders removed.
 func (l *Lab) GC(ctx context.Context) (removed []string, err error) {
 	var all []research.Campaign
+
 	if err := l.ledger.View(ctx, func(tx *ledger.Tx) (err error) {
 		all, err = tx.Campaigns()
 		return err
 	}); err != nil {
 		return nil, err
 	}
+
 	if removed, err = l.staleIndexes(); err != nil {
 		return removed, err
 	}
+
 	dir, err := l.cacheDir()
 	if err != nil {
 		return nil, err
 	}
+
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, os.ErrNotExist) {
 		return removed, nil
 	}
+
 	if err != nil {
 		return removed, err
 	}
+
 	for _, e := range entries {
 		i := slices.IndexFunc(all, func(c research.Campaign) bool { return c.Name == e.Name() })
 		if i >= 0 && (all[i].Ended == "" || len(all[i].Open) > 0) {
 			continue
 		}
+
 		path := filepath.Join(dir, e.Name())
 		if err := removeTree(path); err != nil {
 			return removed, err
 		}
 		removed = append(removed, path)
 	}
+
 	return removed, nil
 }
 
@@ -258,17 +300,20 @@ func (l *Lab) staleIndexes() (removed []string, err error) {
 	if err != nil {
 		return nil, err
 	}
+
 	for _, e := range entries {
 		info, err := e.Info()
 		if err != nil || !strings.HasPrefix(e.Name(), "ratchet-index-") || time.Since(info.ModTime()) < time.Hour {
 			continue
 		}
+
 		path := filepath.Join(l.repo.GitDir(), e.Name())
 		if err := removeTree(path); err != nil {
 			return removed, err
 		}
 		removed = append(removed, path)
 	}
+
 	return removed, nil
 }
 

@@ -64,19 +64,24 @@ func Open(ctx context.Context, o Options) (*Lab, error) {
 	if o.Dir == "" {
 		o.Dir = "."
 	}
+
 	repo, err := checkout(ctx, o)
 	if err != nil {
 		return nil, err
 	}
+
 	path := o.Ledger
 	if path == "" {
 		path = filepath.Join(repo.CommonDir(), "ratchet", "ledger.db")
 	}
 	l := &Lab{opt: o, repo: repo}
-	l.ledger, err = ledger.Open(path, ledger.Options{Version: o.Version, Running: l.supervised, Observe: o.Observe, Advance: o.Advance})
+
+	l.ledger, err = ledger.Open(path, ledger.Options{Version: o.Version, Running: l.supervised, Observe: o.Observe,
+		Advance: o.Advance})
 	if err != nil {
 		return nil, err
 	}
+
 	return l, nil
 }
 
@@ -86,6 +91,7 @@ func checkout(ctx context.Context, o Options) (*source.Repo, error) {
 	if o.GitDir != "" && o.CommonDir != "" {
 		return source.At(o.Dir, o.GitDir, o.CommonDir)
 	}
+
 	return source.Open(ctx, o.Dir)
 }
 
@@ -108,6 +114,7 @@ func files(programPath string, p research.Program) []string {
 	for i, e := range p.Edit {
 		out[i] = joinSlash(slashDir(programPath), e)
 	}
+
 	return out
 }
 
@@ -126,8 +133,10 @@ func (l *Lab) current(ctx context.Context) (*research.Campaign, error) {
 		if err == nil {
 			c, err = l.read(tx, found.Name)
 		}
+
 		return err
 	})
+
 	return c, err
 }
 
@@ -137,13 +146,16 @@ func (l *Lab) read(tx *ledger.Tx, name string) (*research.Campaign, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	x, err := l.waiting(tx, c)
 	if x != nil {
 		c.Mine = x.N
 	}
+
 	if err == nil {
 		c.Unheard, err = l.firstUnheard(tx, c)
 	}
+
 	return c, err
 }
 
@@ -155,6 +167,7 @@ func (l *Lab) waiting(tx *ledger.Tx, c *research.Campaign) (*research.Experiment
 			return x, err
 		}
 	}
+
 	return nil, nil
 }
 
@@ -162,27 +175,32 @@ func (l *Lab) find(ctx context.Context, tx *ledger.Tx) (*research.Campaign, erro
 	if l.about != "" {
 		return tx.Campaign(l.about)
 	}
+
 	if name, ok := strings.CutPrefix(l.repo.Branch(ctx), "refs/heads/ratchet/"); ok {
 		c, err := tx.Campaign(name)
 		if err == nil {
 			return c, nil
 		}
+
 		if i := strings.LastIndexByte(name, '-'); i > 0 {
 			if c, err := tx.Campaign(name[:i]); err == nil && l.onCampaign(c, "refs/heads/ratchet/"+name) {
 				return c, nil
 			}
 		}
 	}
+
 	doc, err := l.readContract("")
 	if err != nil {
 		err = elsewhere(tx, err)
 		return nil, research.Errorf(research.CodeNoCampaign, research.Describe(err).Next, "no campaign here: %w", err)
 	}
+
 	c, err := tx.Campaign(doc.Program.Name)
 	if research.Describe(err).Code == research.CodeNoCampaign {
 		return nil, research.Errorf(research.CodeNoCampaign, "call start_campaign",
 			"the campaign %q has not been started in this repository", doc.Program.Name)
 	}
+
 	return c, err
 }
 
@@ -199,14 +217,18 @@ func (l *Lab) standing(ctx context.Context, c *research.Campaign) (source.Head, 
 	if err := l.repo.Busy(ctx); err != nil {
 		return source.Head{}, err
 	}
+
 	head, err := l.repo.Head(ctx)
 	if err != nil {
 		return head, err
 	}
+
 	if !l.onCampaign(c, head.Branch) {
 		return head, research.Errorf(research.CodeRepository, "call start_campaign, which goes there",
-			"this checkout is on %s, not on a branch of campaign %s", cmp.Or(strings.TrimPrefix(head.Branch, "refs/heads/"), "a detached HEAD"), c.Name)
+			"this checkout is on %s, not on a branch of campaign %s",
+			cmp.Or(strings.TrimPrefix(head.Branch, "refs/heads/"), "a detached HEAD"), c.Name)
 	}
+
 	return head, nil
 }
 
@@ -217,18 +239,22 @@ func elsewhere(tx *ledger.Tx, cause error) error {
 	if err != nil {
 		return err
 	}
+
 	for _, c := range all {
 		if c.Ended == "" {
 			branch := strings.TrimPrefix(c.Branch, "refs/heads/")
-			return research.Errorf(research.CodeNoCampaign, "git switch "+branch, "no program here, but campaign %q is on branch %s", c.Name, branch)
+			return research.Errorf(research.CodeNoCampaign, "git switch "+branch,
+				"no program here, but campaign %q is on branch %s", c.Name, branch)
 		}
 	}
+
 	return cause
 }
 
 // left is what remains of the campaign's budget.
 func left(c *research.Campaign) Left {
 	lim := c.Program.Campaign
+
 	return Left{
 		Experiments: max(0, lim.Experiments-c.Experiments),
 		Hours:       float64(int(c.SecondsLeft()/3600*1000)) / 1000,
@@ -244,15 +270,18 @@ func spent(c *research.Campaign) error {
 		return research.Errorf(research.CodeEnded, "start another one: start_campaign with a new name",
 			"the campaign %q has ended: %s", c.Name, c.Ended)
 	}
+
 	if c.Rests != nil {
 		return research.Errorf(research.CodeStopped, resting, "%s: no experiment starts", c.Rests.Words())
 	}
+
 	if b := left(c); b.Experiments == 0 || c.SecondsLeft() <= 0 {
 		return research.Errorf(research.CodeBudget, raiseBudget,
 			"the budget is spent: %d of %d experiments, %.2f of %g run hours (a run begins only while its longest time, %s, is left)",
 			c.Experiments, c.Program.Campaign.Experiments, c.RunSeconds/3600, c.Program.Campaign.Hours,
 			research.LongestRun(c.Program))
 	}
+
 	return nil
 }
 
@@ -273,48 +302,61 @@ func (l *Lab) resolveJob(tx *ledger.Tx, c *research.Campaign, id string) (resear
 	if id != "" {
 		return research.ParseJobID(id)
 	}
+
 	if n, ok := tx.Latest(c.Name, l.repo.Root()); ok {
 		x, err := tx.Experiment(c.Name, n)
 		if err != nil {
 			return "", err
 		}
+
 		if x.Status == research.Running || x.Status == research.Unresolved || x.Status == research.Voided && !x.Closed {
 			return x.Job(), nil
 		}
 	}
-	for _, kind := range []byte{research.CertificateJob, research.CalibrationJob, research.AuditJob, research.MeasurementJob} {
+
+	for _, kind := range []byte{research.CertificateJob, research.CalibrationJob, research.AuditJob,
+		research.MeasurementJob} {
 		if i := slices.IndexFunc(c.Open, func(o research.JobID) bool { return o.Kind() == kind }); i >= 0 {
 			return c.Open[i], nil
 		}
 	}
+
 	if c.Certificates > 0 && c.ChainFrom > c.Experiments && c.Rule.Auto != nil {
 		return research.NewJobID(research.CertificateJob, c.Certificates), nil
 	}
+
 	return "", nil
 }
 
 // update appends to a campaign in one transaction, in the name of this checkout's
 // session. f sees the campaign as it is now, not as the caller read it. What the
 // session's agent was told goes with it.
-func (l *Lab) update(ctx context.Context, campaign string, f func(tx *ledger.Tx, now *research.Campaign, session string) error) error {
+func (l *Lab) update(
+	ctx context.Context, campaign string, f func(tx *ledger.Tx, now *research.Campaign, session string) error,
+) error {
 	told := l.untold()
+
 	err := l.ledger.Update(ctx, func(tx *ledger.Tx) error {
 		now, err := l.read(tx, campaign)
 		if err != nil {
 			return err
 		}
+
 		session, err := l.join(tx, now)
 		if err != nil {
 			return err
 		}
+
 		if err := f(tx, now, session); err != nil {
 			return err
 		}
+
 		return tell(tx, campaign, session, told)
 	})
 	if err != nil {
 		l.putBack(told)
 	}
+
 	return err
 }
 
@@ -324,26 +366,32 @@ func (l *Lab) join(tx *ledger.Tx, c *research.Campaign) (string, error) {
 	if l.person {
 		return "", nil
 	}
+
 	name, known := tx.SessionOf(c.Name, l.repo.Root())
 	if known {
 		s, err := tx.Session(c.Name, name)
 		if err != nil {
 			return "", err
 		}
+
 		if s.Client == l.opt.Client.Name && s.Version == l.opt.Client.Version {
 			return name, nil
 		}
 	}
+
 	for i := 0; !known; i++ {
 		name = codename(l.repo.Root(), i)
 		_, err := tx.Session(c.Name, name)
+
 		known = err != nil // nobody else has it
 		if known && research.Describe(err).Code != research.CodeNotFound {
 			return "", err
 		}
 	}
 	_, err := tx.Append(research.Entry{Campaign: c.Name, Session: name, Kind: research.KindSessionJoined,
-		Body: research.SessionJoin{Codename: name, Client: l.opt.Client.Name, Version: l.opt.Client.Version, Checkout: l.repo.Root()}})
+		Body: research.SessionJoin{Codename: name, Client: l.opt.Client.Name, Version: l.opt.Client.Version,
+			Checkout: l.repo.Root()}})
+
 	return name, err
 }
 

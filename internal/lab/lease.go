@@ -23,6 +23,7 @@ func (l *Lab) ideaView(tx *ledger.Tx, c *research.Campaign, i *research.IdeaStat
 		return v, nil
 	}
 	now, last := time.Now(), i.ClaimedAt
+
 	s, err := tx.Session(c.Name, i.Holder)
 	switch {
 	case err == nil:
@@ -30,16 +31,19 @@ func (l *Lab) ideaView(tx *ledger.Tx, c *research.Campaign, i *research.IdeaStat
 	case !isCode(err, research.CodeNotFound):
 		return v, err
 	}
+
 	v.Idle = max(0, now.Sub(last))
 	if v.Works, err = worksOn(tx, c, i.Holder); err != nil || v.Works != "" {
 		return v, err
 	}
+
 	switch {
 	case i.Attended && l.deserted(i.Checkout):
 		v.Lapse = research.LapseLeft
 	case research.Expired(last, now):
 		v.Lapse = research.LapseExpired
 	}
+
 	return v, nil
 }
 
@@ -51,6 +55,7 @@ func worksOn(tx *ledger.Tx, c *research.Campaign, session string) (research.JobI
 			return id, err
 		}
 	}
+
 	return "", nil
 }
 
@@ -61,12 +66,15 @@ func runner(tx *ledger.Tx, campaign string, id research.JobID) (string, error) {
 		if err != nil {
 			return "", err
 		}
+
 		return x.Session, nil
 	}
+
 	m, err := tx.Measurement(campaign, id)
 	if err != nil {
 		return "", err
 	}
+
 	return m.Session, nil
 }
 
@@ -89,19 +97,24 @@ func (v *IdeaView) Words() string {
 	case v.Status == research.IdeaDropped && v.Why != "":
 		s += ": " + v.Why
 	}
+
 	if v.Experiment == 0 {
 		return s
 	}
+
 	how := string(v.Verdict)
 	if v.Kept {
 		how += ", kept"
 	}
+
 	if how == "" {
 		how = "no verdict yet"
 	}
+
 	if v.Status == research.IdeaTried {
 		return fmt.Sprintf("tried in x%d: %s", v.Experiment, how)
 	}
+
 	return fmt.Sprintf("%s; tried in x%d: %s", s, v.Experiment, how)
 }
 
@@ -115,23 +128,30 @@ func Ago(d time.Duration) string {
 	case d < 48*time.Hour:
 		return fmt.Sprintf("%.0f h", d.Hours())
 	}
+
 	return fmt.Sprintf("%.0f days", d.Hours()/24)
 }
 
 // past is the way past an idea's claim: the zero one where session holds it or
 // nobody does. CodeClaimed while another session's claim holds.
-func (l *Lab) past(tx *ledger.Tx, c *research.Campaign, i *research.IdeaState, session string) (t research.Takeover, err error) {
+func (l *Lab) past(
+	tx *ledger.Tx, c *research.Campaign, i *research.IdeaState, session string,
+) (t research.Takeover, err error) {
 	if i.Holder == "" || i.Holder == session {
 		return t, nil
 	}
+
 	v, err := l.ideaView(tx, c, i, session)
 	if err != nil {
 		return t, err
 	}
+
 	if v.Lapse == "" {
-		return t, research.Errorf(research.CodeClaimed, "take another idea (read_log{view: \"ideas\"} lists them), or leave `idea` out",
-			"idea %d is %s", i.N, v.Words())
+		return t, research.Errorf(research.CodeClaimed,
+			"take another idea (read_log{view: \"ideas\"} lists them), or leave `idea` out", "idea %d is %s", i.N,
+			v.Words())
 	}
+
 	return research.Takeover{Took: i.Fence, Because: v.Lapse}, nil
 }
 
@@ -142,17 +162,22 @@ func (l *Lab) claim(tx *ledger.Tx, c *research.Campaign, session string, n int) 
 	if err != nil {
 		return nil, err
 	}
+
 	t, err := l.past(tx, c, i, session)
 	if err != nil {
 		return nil, err
 	}
+
 	b := research.IdeaClaim{N: n, Fence: i.Fence + 1, Checkout: l.repo.Root(), Attended: l.attended(), Takeover: t}
 	if i.Holder == session {
 		b.Fence = i.Fence
 	}
-	if _, err := tx.Append(research.Entry{Campaign: c.Name, Session: session, Kind: research.KindIdeaClaimed, Body: b}); err != nil {
+
+	if _, err := tx.Append(research.Entry{Campaign: c.Name, Session: session, Kind: research.KindIdeaClaimed,
+		Body: b}); err != nil {
 		return nil, err
 	}
+
 	return tx.Idea(c.Name, n)
 }
 
@@ -163,6 +188,7 @@ func (l *Lab) mayTry(ctx context.Context, c *research.Campaign, idea string) err
 	if !ok {
 		return nil
 	}
+
 	return l.ledger.View(ctx, func(tx *ledger.Tx) error {
 		i, err := tx.Idea(c.Name, n)
 		if err != nil {
@@ -170,6 +196,7 @@ func (l *Lab) mayTry(ctx context.Context, c *research.Campaign, idea string) err
 		}
 		me, _ := tx.SessionOf(c.Name, l.repo.Root())
 		_, err = l.past(tx, c, i, me)
+
 		return err
 	})
 }
@@ -182,10 +209,12 @@ func (l *Lab) claimFor(tx *ledger.Tx, c *research.Campaign, session string, p *r
 	if !ok || p.Merges > 0 && p.Fence == 0 {
 		return nil
 	}
+
 	i, err := tx.Idea(c.Name, n)
 	if err != nil {
 		return err
 	}
+
 	switch {
 	case p.Merges > 0 && (i.Holder != session || i.Fence != p.Fence):
 		p.Fence = 0
@@ -196,5 +225,6 @@ func (l *Lab) claimFor(tx *ledger.Tx, c *research.Campaign, session string, p *r
 		}
 	}
 	p.Idea, p.Fence = strconv.Itoa(n), i.Fence
+
 	return nil
 }

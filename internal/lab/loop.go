@@ -32,48 +32,60 @@ func (l *Lab) RunExperiment(ctx context.Context, req ExperimentRequest, progress
 
 func (l *Lab) runExperiment(ctx context.Context, req ExperimentRequest, progress ProgressFunc) (*Outcome, error) {
 	if strings.TrimSpace(req.Hypothesis) == "" {
-		return nil, research.Errorf(research.CodeBadArgument, "say in one sentence what you changed and why it should help",
-			"the hypothesis is empty")
+		return nil, research.Errorf(research.CodeBadArgument,
+			"say in one sentence what you changed and why it should help", "the hypothesis is empty")
 	}
+
 	c, err := l.tidy(ctx)
 	if err != nil {
 		return nil, err
 	}
+
 	if err := l.mayTry(ctx, c, req.Idea); err != nil {
 		return nil, err
 	}
 	began := time.Now()
+
 	proof, begin, err := l.certifyFirst(ctx, c, req.Wait, progress)
 	if err != nil || !begin {
 		return proof, err
 	}
+
 	if proof != nil {
 		if c, err = l.tidy(ctx); err != nil {
 			return nil, err
 		}
 	}
+
 	if err := l.mayRun(ctx, c); err != nil {
 		return nil, err
 	}
+
 	p, alike, err := l.snapshot(ctx, c, req)
 	if err != nil {
 		return nil, err
 	}
+
 	hooks, err := l.closingHooks(ctx, c, began)
 	if err != nil {
 		return nil, err
 	}
+
 	if err := l.launch(ctx, c, p); err != nil {
 		return nil, err
 	}
-	out, err := l.await(ctx, c.Name, research.NewJobID(research.ExperimentJob, p.N), req.Wait-time.Since(began), progress)
+
+	out, err := l.await(ctx, c.Name, research.NewJobID(research.ExperimentJob, p.N), req.Wait-time.Since(began),
+		progress)
 	if err != nil {
 		return nil, err
 	}
+
 	out.Notes, out.Hooks = append(alike, out.Notes...), joined([]string{hooks, out.Hooks})
 	if proof != nil {
 		out.Notes = append(out.Notes, fmt.Sprintf("%s: %s", proof.ID, cmp.Or(proof.Finding, proof.Reason)))
 	}
+
 	return out, nil
 }
 
@@ -84,10 +96,12 @@ func (l *Lab) launch(ctx context.Context, c *research.Campaign, p *research.Prop
 		return err
 	}
 	id := research.NewJobID(research.ExperimentJob, p.N)
+
 	update := source.RefUpdate{Name: ref(c.Name, "x", fmt.Sprint(p.N)), New: p.Candidate}
 	if err := l.repo.UpdateRefs(ctx, []source.RefUpdate{update}, "ratchet: experiment"); err != nil {
 		return l.lose(ctx, c.Name, id, "the candidate's ref could not be written", err)
 	}
+
 	return l.start(ctx, c.Name, id)
 }
 
@@ -97,13 +111,16 @@ func (l *Lab) mayMeasure(c *research.Campaign) error {
 	if err := spent(c); err != nil {
 		return err
 	}
+
 	if err := l.agreed(c); err != nil {
 		return err
 	}
+
 	if c.Broken != "" {
 		return research.Errorf(research.CodeProgram, mendBroken,
 			"the start version gives no usable metric: %s", c.Broken)
 	}
+
 	return nil
 }
 
@@ -113,13 +130,16 @@ func (l *Lab) mayRun(ctx context.Context, c *research.Campaign) error {
 	if err := l.mayMeasure(c); err != nil {
 		return err
 	}
+
 	if c.Calibrated && c.Plan() == research.PlanEnd {
 		return research.Errorf(research.CodeBudget, raiseBudget, "about %s are left, too few to judge another edit",
 			countRuns(c.Outlook().Left))
 	}
+
 	if c.Mine == 0 {
 		return nil
 	}
+
 	return l.ledger.View(ctx, func(tx *ledger.Tx) error {
 		_, err := l.closable(tx, c)
 		return err
@@ -135,24 +155,30 @@ func (s *supervisor) judge(ctx context.Context, n int) error {
 	if err != nil {
 		return err
 	}
+
 	reason, err := s.prepare(ctx, x)
 	if reason != "" || err != nil {
 		return s.invalid(ctx, c, x, reason, nil, err)
 	}
+
 	if err := s.takeTurn(ctx); err != nil {
 		return s.invalid(ctx, c, x, reasonOf(err), nil, err)
 	}
+
 	for {
 		if c, x, err = s.experiment(ctx, n); err != nil {
 			return err
 		}
+
 		reason, err := s.rebase(ctx, c, x)
 		if err == nil && reason == "" {
 			c, reason, err = s.comparable(ctx, c, x.Job())
 		}
+
 		if reason != "" || err != nil {
 			return s.invalid(ctx, c, x, reason, nil, err)
 		}
+
 		if err = s.compare(ctx, c, x); !errors.Is(err, errMoved) {
 			return err
 		}
@@ -167,6 +193,7 @@ func (s *supervisor) compare(ctx context.Context, c *research.Campaign, x *resea
 	s.outlook = c.Outlook()
 	s.outlook.Proposals++ // this one is counted in the campaign already
 	s.outlook.Shorter = x.Removed > x.Added
+
 	rule, obs := research.NewRule(c.Program), []research.Observation{}
 	for {
 		step := rule.Next(c.Rule, s.outlook, obs)
@@ -174,6 +201,7 @@ func (s *supervisor) compare(ctx context.Context, c *research.Campaign, x *resea
 			step.Done.N, step.Done.Runs = x.N, len(obs)
 			return s.verdict(ctx, c, *step.Done, obs, nil)
 		}
+
 		now, err := s.campaignNow(ctx)
 		switch {
 		case err != nil:
@@ -181,28 +209,37 @@ func (s *supervisor) compare(ctx context.Context, c *research.Campaign, x *resea
 		case now.Incumbent != c.Incumbent:
 			return errMoved
 		case now.SecondsLeft() <= 0:
-			return s.verdict(ctx, c, research.Judgement{N: x.N, Verdict: research.Inconclusive, StoppedBy: "budget", Runs: len(obs)}, obs, nil)
+			return s.verdict(ctx, c, research.Judgement{N: x.N, Verdict: research.Inconclusive, StoppedBy: "budget",
+				Runs: len(obs)}, obs, nil)
 		}
+
 		o, err := s.run(ctx, x.Job(), s.versions[step.Run.Side], *step.Run)
 		if err != nil {
 			return s.invalid(ctx, c, x, reasonOf(err), obs, err)
 		}
+
 		obs = append(obs, o)
 	}
 }
 
 // invalid records the end of an experiment from which no number came.
-func (s *supervisor) invalid(ctx context.Context, c *research.Campaign, x *research.Experiment, reason string, obs []research.Observation, cause error) error {
-	return s.verdict(ctx, c, research.Judgement{N: x.N, Verdict: research.Invalid, StoppedBy: "invalid", Reason: reason, Runs: len(obs)}, obs, cause)
+func (s *supervisor) invalid(
+	ctx context.Context, c *research.Campaign, x *research.Experiment, reason string, obs []research.Observation, cause error,
+) error {
+	return s.verdict(ctx, c, research.Judgement{N: x.N, Verdict: research.Invalid, StoppedBy: "invalid", Reason: reason,
+		Runs: len(obs)}, obs, cause)
 }
 
 // verdict appends experiment.judged with the rule's next state; or run.lost for
 // a cause that is not the candidate's, which is returned again once recorded.
 // errMoved when the incumbent is not c's any more.
-func (s *supervisor) verdict(ctx context.Context, c *research.Campaign, j research.Judgement, obs []research.Observation, cause error) error {
+func (s *supervisor) verdict(
+	ctx context.Context, c *research.Campaign, j research.Judgement, obs []research.Observation, cause error,
+) error {
 	if ctx.Err() != nil {
 		j.Verdict, j.StoppedBy, j.Reason = research.Invalid, "stopped", "stopped by request"
 	}
+
 	if cause != nil && ctx.Err() == nil { // the machine's fault, not the candidate's
 		return errors.Join(cause, s.lose(ctx, s.campaign, s.id, reasonOf(cause), nil))
 	}
@@ -213,9 +250,11 @@ func (s *supervisor) verdict(ctx context.Context, c *research.Campaign, j resear
 		if err != nil {
 			return err
 		}
+
 		if err := stillRuns(now, s.id); err != nil {
 			return err
 		}
+
 		if now.Incumbent != c.Incumbent && j.Verdict != research.Invalid {
 			return errMoved
 		}
@@ -223,8 +262,10 @@ func (s *supervisor) verdict(ctx context.Context, c *research.Campaign, j resear
 		j.State = research.NewRule(now.Program).Close(now.Rule, j.Outlook, obs, j)
 		_, err = tx.Append(research.Entry{Campaign: c.Name, Session: s.session,
 			Kind: research.KindExperimentJudged, Key: fmt.Sprintf("judged/%d", j.N), Body: j})
+
 		return err
 	})
+
 	return errors.Join(err, cause)
 }
 
@@ -237,52 +278,69 @@ func (l *Lab) Keep(ctx context.Context, req KeepRequest) (*KeptAnswer, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	head, err := l.standing(ctx, c)
 	if err != nil {
 		return nil, err
 	}
+
 	if x.Status == research.Kept { // recorded by a call that died: this one finishes it
 		_, err := l.finishKeep(ctx, c, head)
 		return keptAnswer(c, x, head, nil), err
 	}
+
 	ok, simpler, why := research.Keepable(*x)
 	if ok { // nothing to override
 		req.Override = ""
 	} else if req.Override == "" || !measured(x) {
-		return nil, research.Errorf(research.CodeVerdict, "revert{lesson: \"…\"} and try something else", "%s can't be kept: %s", x.Job(), why)
+		return nil, research.Errorf(research.CodeVerdict, "revert{lesson: \"…\"} and try something else",
+			"%s can't be kept: %s", x.Job(), why)
 	}
+
 	if id := openOf(c, research.CertificateJob, research.CalibrationJob); id != "" {
-		return nil, research.Errorf(research.CodeBusy, "wait_run{id: \""+string(id)+"\"}, then keep", "%s, which measures the incumbent, is still running", id)
+		return nil, research.Errorf(research.CodeBusy, "wait_run{id: \""+string(id)+"\"}, then keep",
+			"%s, which measures the incumbent, is still running", id)
 	}
+
 	if x.Parent != c.Incumbent {
 		return nil, l.remeasure(ctx, c, x)
 	}
+
 	if head, err = l.bringUp(ctx, c, head, x.Paths); err != nil {
 		return nil, err
 	}
-	commit, err := l.repo.Commit(ctx, source.CommitSpec{Tree: x.Tree, Parents: []string{c.Incumbent}, Message: keepMessage(c, x, req.Override)})
+
+	commit, err := l.repo.Commit(ctx, source.CommitSpec{Tree: x.Tree, Parents: []string{c.Incumbent},
+		Message: keepMessage(c, x, req.Override)})
 	if err != nil {
 		return nil, err
 	}
+
 	if x.Checkout != l.repo.Root() {
 		head.Branch = "" // this checkout's file is not the candidate: its branch stays
 	}
-	k := research.Keeping{N: x.N, Commit: commit, Was: c.Incumbent, Branch: head.Branch, Note: req.Note, Simplification: simpler, Overridden: req.Override}
+	k := research.Keeping{N: x.N, Commit: commit, Was: c.Incumbent, Branch: head.Branch, Note: req.Note,
+		Simplification: simpler, Overridden: req.Override}
+
 	now, err := l.record(ctx, c, k)
 	if err != nil {
 		return nil, err
 	}
+
 	notes, err := l.moveTo(ctx, c, head, c.Incumbent, commit, x.Paths)
 	if err != nil {
 		return nil, err
 	}
+
 	if head.Branch != "" && x.Edited != "" { // the checkout holds the edit as it was before it was merged
 		more, err := l.bringMerged(ctx, c, x, commit)
 		if err != nil {
 			return nil, err
 		}
+
 		notes = append(notes, more...)
 	}
+
 	if head.Branch == "" {
 		notes = []string{"another checkout proposed it: call revert, it brings the new incumbent here"}
 	}
@@ -292,6 +350,7 @@ func (l *Lab) Keep(ctx context.Context, req KeepRequest) (*KeptAnswer, error) {
 	l.startTeller(now)
 	out.Hooks = l.decidedHooks(ctx, now, x, research.Kept, req.until)
 	out.Next, err = l.nextAfter(ctx, now)
+
 	return out, err
 }
 
@@ -302,32 +361,43 @@ func (l *Lab) nextAfter(ctx context.Context, c *research.Campaign) (string, erro
 	if err != nil || id == "" {
 		return afterDecision(c), err
 	}
-	return "wait_run{id: \"" + string(id) + "\"}: the head is being certified; if that fails, it goes back to the checkpoint", nil
+
+	return "wait_run{id: \"" + string(id) +
+		"\"}: the head is being certified; if that fails, it goes back to the checkpoint", nil
 }
 
 func keptAnswer(c *research.Campaign, x *research.Experiment, head source.Head, notes []string) *KeptAnswer {
 	return &KeptAnswer{Experiment: x.N, Commit: short(x.Commit), Branch: strings.TrimPrefix(head.Branch, "refs/heads/"),
-		Value: x.Judgement.Value, Unit: c.Program.Metric.Unit, Simpler: x.Simpler, Overridden: x.Overridden != "", Notes: notes, Left: left(c), Next: afterDecision(c)}
+		Value: x.Judgement.Value, Unit: c.Program.Metric.Unit, Simpler: x.Simpler, Overridden: x.Overridden != "",
+		Notes: notes, Left: left(c), Next: afterDecision(c)}
 }
 
 // record appends experiment.kept by compare-and-swap on the incumbent, and
 // returns the campaign after it.
-func (l *Lab) record(ctx context.Context, c *research.Campaign, k research.Keeping) (after *research.Campaign, err error) {
+func (l *Lab) record(
+	ctx context.Context, c *research.Campaign, k research.Keeping,
+) (after *research.Campaign, err error) {
 	err = l.update(ctx, c.Name, func(tx *ledger.Tx, now *research.Campaign, session string) error {
 		x, err := tx.Experiment(c.Name, k.N)
 		if err != nil {
 			return err
 		}
+
 		if now.Incumbent != k.Was || x.Status != research.Unresolved {
 			return research.Errorf(research.CodeConflict, "revert, and run the idea again on the new incumbent",
-				"another session decided meanwhile: experiment %d is %s, the incumbent is %s", x.N, x.Status, short(now.Incumbent))
+				"another session decided meanwhile: experiment %d is %s, the incumbent is %s", x.N, x.Status,
+				short(now.Incumbent))
 		}
-		if _, err := tx.Append(research.Entry{Campaign: c.Name, Session: session, Kind: research.KindExperimentKept, Body: k}); err != nil {
+
+		if _, err := tx.Append(research.Entry{Campaign: c.Name, Session: session, Kind: research.KindExperimentKept,
+			Body: k}); err != nil {
 			return err
 		}
 		after, err = tx.Campaign(c.Name)
+
 		return err
 	})
+
 	return after, err
 }
 
@@ -339,49 +409,61 @@ func (l *Lab) Revert(ctx context.Context, req RevertRequest) (*RevertedAnswer, e
 	if err != nil {
 		return nil, err
 	}
+
 	x, err := l.toRevert(ctx, c, req.ID)
 	if err != nil {
 		return nil, err
 	}
+
 	head, err := l.standing(ctx, c)
 	if err != nil {
 		return nil, err
 	}
+
 	if err := l.ours(ctx, c, head); err != nil {
 		return nil, err
 	}
 	open := undecided(x)
+
 	saved, as, err := l.putAside(ctx, c, x, "revert")
 	if err != nil {
 		return nil, err
 	}
+
 	if err := l.recordRevert(ctx, c, x, req.Lesson); err != nil {
 		return nil, err
 	}
 	out := &RevertedAnswer{SavedAs: saved, Lesson: req.Lesson != "", Human: l.word(ctx, c.Name, c.Unheard, noteBrief)}
+
 	edit := files(c.ProgramPath, c.Program)
 	if head.Commit != c.Incumbent {
 		if out.Notes, err = l.moveTo(ctx, c, head, head.Commit, c.Incumbent, edit); err != nil {
 			return nil, err
 		}
 	}
+
 	notes, err := l.restore(ctx, c.Incumbent, edit)
 	if err != nil {
 		return nil, err
 	}
+
 	if as != c.Incumbent {
 		out.Restored = edit
 	}
+
 	if x != nil {
 		if out.Experiment = x.N; c.Mine == x.N {
 			c.Mine = 0
 		}
 	}
+
 	out.Notes, out.Left = append(out.Notes, notes...), left(c)
+
 	if open {
 		x.Lesson = req.Lesson
 		out.Hooks = l.decidedHooks(ctx, c, x, research.Reverted, req.until)
 	}
 	out.Next, err = l.nextAfter(ctx, c)
+
 	return out, err
 }

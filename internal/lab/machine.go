@@ -34,6 +34,7 @@ func (m machine) facts() json.RawMessage {
 	if err != nil {
 		return nil // a number that is none; nothing in it can be
 	}
+
 	return text
 }
 
@@ -43,28 +44,35 @@ func (m machine) since(c *research.Campaign) string {
 	if c.Machine == "" || json.Unmarshal(c.Facts, &was) != nil {
 		return ""
 	}
+
 	words := m.Environment.Differs(was.Environment)
 	for _, f := range [][3]string{{"VRAM", was.VRAM, m.VRAM}, {"Ratchet", was.Ratchet, m.Ratchet}} {
 		if f[1] != f[2] {
 			words = strings.TrimPrefix(words+fmt.Sprintf(", %s %s → %s", f[0], f[1], f[2]), ", ")
 		}
 	}
+
 	return words
 }
 
 // comparable calibrates where the campaign's noise is not known yet, or where
 // the machine is not the one on which it was learnt: a new class of comparable
 // runs begins. reason says why the incumbent gives no usable metric, "" if it does.
-func (s *supervisor) comparable(ctx context.Context, c *research.Campaign, id research.JobID) (now *research.Campaign, reason string, err error) {
+func (s *supervisor) comparable(
+	ctx context.Context, c *research.Campaign, id research.JobID,
+) (now *research.Campaign, reason string, err error) {
 	if c.Calibrated && c.Machine == s.here().class() {
 		return c, "", nil
 	}
+
 	if now, err = s.calibrate(ctx, id); err != nil {
 		return c, "", err
 	}
+
 	if now.Broken != "" {
 		reason = "the incumbent gives no usable metric: " + now.Broken
 	}
+
 	return now, reason, nil
 }
 

@@ -15,33 +15,42 @@ func (l *Lab) Measure(ctx context.Context, req MeasureRequest, progress Progress
 	if err != nil {
 		return nil, err
 	}
+
 	if err := l.mayMeasure(c); err != nil {
 		return nil, err
 	}
+
 	if req.Runs < 0 || req.Runs > 100 {
 		return nil, research.Errorf(research.CodeBadArgument, "give 0 to 100", "runs = %d is out of range", req.Runs)
 	}
+
 	if req.Runs == 0 {
 		b := left(c)
+
 		return &Outcome{Status: "idle", Left: &b, Finding: c.Rule.ResolutionWords(c.Program.Metric, 3, 5, 10, 20, 50),
 			Next: "measure_metric with as many runs as that is worth, or none"}, nil
 	}
+
 	job := research.JobStart{Target: req.Target, With: req.With, Runs: req.Runs}
 	if job.Commit, err = l.versionNamed(ctx, c, req.Target); err != nil {
 		return nil, err
 	}
+
 	if req.With != "" {
 		if job.Paired, err = l.versionNamed(ctx, c, req.With); err != nil {
 			return nil, err
 		}
 	}
-	id, err := l.beginJob(ctx, c.Name, research.KindMeasurementStarted, func(now *research.Campaign) (research.JobStart, error) {
-		job.Job = research.NewJobID(research.MeasurementJob, now.Measurements+1)
-		return job, cmp.Or(spent(now), enough(now, job))
-	})
+
+	id, err := l.beginJob(ctx, c.Name, research.KindMeasurementStarted,
+		func(now *research.Campaign) (research.JobStart, error) {
+			job.Job = research.NewJobID(research.MeasurementJob, now.Measurements+1)
+			return job, cmp.Or(spent(now), enough(now, job))
+		})
 	if err != nil {
 		return nil, err
 	}
+
 	return l.await(ctx, c.Name, id, req.Wait, progress)
 }
 
@@ -51,10 +60,12 @@ func enough(c *research.Campaign, job research.JobStart) error {
 	if job.Paired != "" {
 		runs *= 2
 	}
+
 	if left := c.Outlook().Left; c.Runs > 0 && runs > left {
 		return research.Errorf(research.CodeBudget, "ask for fewer runs, or keep what is left for experiments",
 			"that takes %s, and about %s are left of the campaign's hours", countRuns(runs), countRuns(left))
 	}
+
 	return nil
 }
 
@@ -65,10 +76,13 @@ func (s *supervisor) affords(ctx context.Context, m *research.Measurement, done 
 	if s.id.Kind() != research.MeasurementJob || m.Ablates != "" {
 		return nil
 	}
+
 	c, err := s.campaignNow(ctx)
 	if err == nil && c.SecondsLeft() <= 0 {
-		return research.Errorf(research.CodeBudget, raiseBudget, "the campaign's hours are spent: %s were made, and say nothing", countRuns(done))
+		return research.Errorf(research.CodeBudget, raiseBudget,
+			"the campaign's hours are spent: %s were made, and say nothing", countRuns(done))
 	}
+
 	return err
 }
 
@@ -81,6 +95,7 @@ func (l *Lab) versionNamed(ctx context.Context, c *research.Campaign, name strin
 	case "start":
 		return c.Start, nil
 	}
+
 	if id, err := research.ParseJobID(name); err == nil && id.Kind() == research.ExperimentJob && len(name) < 7 {
 		var commit string
 		err := l.ledger.View(ctx, func(tx *ledger.Tx) error {
@@ -88,27 +103,35 @@ func (l *Lab) versionNamed(ctx context.Context, c *research.Campaign, name strin
 			if err == nil {
 				commit = x.Candidate
 			}
+
 			return err
 		})
+
 		return commit, err
 	}
+
 	commit, err := l.repo.Resolve(ctx, name)
 	if err != nil {
-		return "", research.Errorf(research.CodeNotFound, "name incumbent, start, an experiment (x7) or a commit", "no version %q", name)
+		return "", research.Errorf(research.CodeNotFound, "name incumbent, start, an experiment (x7) or a commit",
+			"no version %q", name)
 	}
+
 	was, err := l.repo.Tracked(ctx, c.Start)
 	if err != nil {
 		return "", err
 	}
+
 	is, err := l.repo.Tracked(ctx, commit)
 	if err != nil {
 		return "", err
 	}
+
 	for path := range differing(was, is) {
 		if !slices.Contains(files(c.ProgramPath, c.Program), path) && path != c.ProgramPath {
 			return "", research.Errorf(research.CodeScope, "measure versions of this campaign",
 				"%s differs from the campaign's start in %s, outside the scope", short(commit), path)
 		}
 	}
+
 	return commit, nil
 }

@@ -38,12 +38,15 @@ type NoteView struct {
 // Errors: CodeBadArgument, CodeEnded.
 func (l *Lab) AddNote(ctx context.Context, text, by string) (n int, err error) {
 	if text = plain(text); text == "" {
-		return 0, research.Errorf(research.CodeBadArgument, "say in a sentence what the agents should know", "the note is empty")
+		return 0, research.Errorf(research.CodeBadArgument, "say in a sentence what the agents should know",
+			"the note is empty")
 	}
+
 	if len(text) > noteMost {
 		return 0, research.Errorf(research.CodeBadArgument, "say it shorter, or write it into program.md's body",
 			"the note has %d bytes, at most %d are allowed", len(text), noteMost)
 	}
+
 	c, err := l.current(ctx)
 	if err != nil {
 		return 0, err
@@ -53,13 +56,18 @@ func (l *Lab) AddNote(ctx context.Context, text, by string) (n int, err error) {
 		if err != nil {
 			return err
 		}
+
 		if now.Ended != "" {
-			return research.Errorf(research.CodeEnded, "nobody works on it any more", "the campaign %q has ended: %s", now.Name, now.Ended)
+			return research.Errorf(research.CodeEnded, "nobody works on it any more", "the campaign %q has ended: %s",
+				now.Name, now.Ended)
 		}
 		n = now.Notes + 1
-		_, err = tx.Append(research.Entry{Campaign: now.Name, Kind: research.KindNoteAdded, Body: research.Note{N: n, Text: text, By: by}})
+		_, err = tx.Append(research.Entry{Campaign: now.Name, Kind: research.KindNoteAdded,
+			Body: research.Note{N: n, Text: text, By: by}})
+
 		return err
 	})
+
 	return n, err
 }
 
@@ -67,10 +75,12 @@ func (l *Lab) AddNote(ctx context.Context, text, by string) (n int, err error) {
 // without invisible ones that reorder it.
 func plain(text string) string {
 	text = strings.ReplaceAll(strings.ToValidUTF8(text, "\uFFFD"), "\r\n", "\n")
+
 	return strings.TrimSpace(strings.Map(func(r rune) rune {
 		if r != '\n' && r != '\t' && research.Unseen(r) {
 			return -1
 		}
+
 		return r
 	}, text))
 }
@@ -80,22 +90,27 @@ func notes(tx *ledger.Tx, c *research.Campaign, limit int) (out []NoteView, err 
 	if c.Notes == 0 {
 		return nil, nil
 	}
+
 	ss, err := tx.Sessions(c.Name)
 	if err != nil {
 		return nil, err
 	}
+
 	for n := c.Notes; n > max(0, c.Notes-limit); n-- {
 		v := NoteView{}
 		if v.Note, v.At, err = tx.Note(c.Name, n); err != nil {
 			return nil, err
 		}
+
 		for i := range ss {
 			if ss[i].Heard >= n {
 				v.Delivered = append(v.Delivered, ss[i].Codename)
 			}
 		}
+
 		out = append(out, v)
 	}
+
 	return out, nil
 }
 
@@ -106,10 +121,12 @@ func (l *Lab) unheard(tx *ledger.Tx, c *research.Campaign) (int, error) {
 	if !ok || c.Notes == 0 || l.person {
 		return 0, nil
 	}
+
 	s, err := tx.Session(c.Name, name)
 	if err != nil {
 		return 0, err
 	}
+
 	return s.Heard + 1, nil
 }
 
@@ -120,6 +137,7 @@ func (l *Lab) firstUnheard(tx *ledger.Tx, c *research.Campaign) (*research.Note,
 		return nil, err
 	}
 	note, _, err := tx.Note(c.Name, n)
+
 	return &note, err
 }
 
@@ -130,10 +148,12 @@ func (l *Lab) notesFor(tx *ledger.Tx, c *research.Campaign) (out []NoteView, err
 	if err != nil || c.Notes == 0 {
 		return nil, err
 	}
+
 	from := min(max(1, next), max(1, c.Notes-noteAgain+1))
 	if next == 0 {
 		from = max(1, c.Notes-noteAgain+1)
 	}
+
 	for n := from; n <= c.Notes && n < max(from, next)+noteUnread; n++ {
 		v := NoteView{Unheard: next > 0 && n >= next}
 		if v.Note, v.At, err = tx.Note(c.Name, n); err != nil {
@@ -141,6 +161,7 @@ func (l *Lab) notesFor(tx *ledger.Tx, c *research.Campaign) (out []NoteView, err
 		}
 		out = append(out, v)
 	}
+
 	return out, nil
 }
 
@@ -151,6 +172,7 @@ func (l *Lab) Delivered(ctx context.Context, numbers ...int) error {
 	if err != nil || len(numbers) == 0 {
 		return err
 	}
+
 	return l.delivered(ctx, c.Name, numbers)
 }
 
@@ -160,17 +182,21 @@ func (l *Lab) delivered(ctx context.Context, campaign string, numbers []int) err
 		if err != nil {
 			return err
 		}
+
 		next, err := l.unheard(tx, c)
 		if err != nil || next == 0 {
 			return err
 		}
+
 		session, _ := tx.SessionOf(campaign, l.repo.Root())
 		for ; slices.Contains(numbers, next); next++ {
-			if _, err := tx.Append(research.Entry{Campaign: campaign, Session: session, Kind: research.KindNoteDelivered,
-				Key: fmt.Sprintf("note/%d/%s", next, session), Body: research.NoteDelivery{N: next}}); err != nil {
+			if _, err := tx.Append(research.Entry{Campaign: campaign, Session: session,
+				Kind: research.KindNoteDelivered, Key: fmt.Sprintf("note/%d/%s", next, session),
+				Body: research.NoteDelivery{N: next}}); err != nil {
 				return err
 			}
 		}
+
 		return nil
 	})
 }
@@ -181,6 +207,7 @@ func (l *Lab) told(ctx context.Context, out *Outcome) *Outcome {
 	if out != nil && out.Human == "" {
 		out.Human = l.word(ctx, out.campaign, out.unheard, noteRoom)
 	}
+
 	return out
 }
 
@@ -191,16 +218,19 @@ func (l *Lab) word(ctx context.Context, campaign string, n *research.Note, room 
 	if n == nil {
 		return ""
 	}
+
 	text := strings.Join(strings.Fields(n.Text), " ")
 	if encoded(text) <= room {
 		_ = l.delivered(ctx, campaign, []int{n.N})
 		return text
 	}
+
 	const rest = "… (the whole: read_log{})"
 	for encoded(text)+len(rest) > room {
 		_, size := utf8.DecodeLastRuneInString(text)
 		text = text[:len(text)-size]
 	}
+
 	return text + rest
 }
 
@@ -210,6 +240,7 @@ func (l *Lab) wordAfter(ctx context.Context, c *research.Campaign, overridden re
 	if overridden == research.ByTerminal {
 		return ""
 	}
+
 	return l.word(ctx, c.Name, c.Unheard, noteBrief)
 }
 
@@ -219,5 +250,6 @@ func encoded(text string) int {
 	if err != nil {
 		return len(text)
 	}
+
 	return len(b) - 2
 }

@@ -27,14 +27,19 @@ func (l *Lab) Overridable(ctx context.Context, id string) (*Overridable, error) 
 	if err != nil {
 		return nil, err
 	}
+
 	ok, _, why := research.Keepable(*x)
 	switch {
 	case ok || x.Status == research.Kept:
-		return nil, research.Errorf(research.CodeVerdict, "keep it: `ratchet call keep '{\"id\":\"x"+strconv.Itoa(x.N)+"\"}'`", "the verdict of experiment %d needs no override", x.N)
+		return nil, research.Errorf(research.CodeVerdict, "keep it: `ratchet call keep '{\"id\":\"x"+strconv.Itoa(x.N)+
+			"\"}'`", "the verdict of experiment %d needs no override", x.N)
 	case !measured(x):
-		return nil, research.Errorf(research.CodeVerdict, "mend the edit and run it again", "no number came out of experiment %d: there is nothing that a person could judge better", x.N)
+		return nil, research.Errorf(research.CodeVerdict, "mend the edit and run it again",
+			"no number came out of experiment %d: there is nothing that a person could judge better", x.N)
 	}
-	return &Overridable{Campaign: c.Name, ID: x.Job(), Hypothesis: firstLine(x.Hypothesis), Words: x.Judgement.Words(c.Program.Metric), Why: why, Checkout: x.Checkout}, nil
+
+	return &Overridable{Campaign: c.Name, ID: x.Job(), Hypothesis: firstLine(x.Hypothesis),
+		Words: x.Judgement.Words(c.Program.Metric), Why: why, Checkout: x.Checkout}, nil
 }
 
 // measured says whether a comparable number of x exists.

@@ -19,21 +19,26 @@ func (l *Lab) Person(ctx context.Context, campaign string) (*Lab, error) {
 			_, err := tx.Campaign(campaign)
 			return err
 		}
+
 		c, err := l.find(ctx, tx)
 		if err == nil {
 			p.about = c.Name
 			return nil
 		}
+
 		all, aerr := tx.Campaigns()
 		if aerr != nil {
 			return aerr
 		}
+
 		if len(all) == 0 || !isCode(err, research.CodeNoCampaign) {
 			return err
 		}
 		p.about = slices.MaxFunc(all, func(a, b research.Campaign) int { return a.StartedAt.Compare(b.StartedAt) }).Name
+
 		return nil
 	})
+
 	return p, err
 }
 
@@ -46,11 +51,13 @@ func (l *Lab) Campaign() string { return l.about }
 func (l *Lab) At(ctx context.Context, checkout string) (*Lab, error) {
 	o := l.opt
 	o.Dir, o.Ledger, o.Program = checkout, l.ledger.Path(), ""
+
 	at, err := Open(ctx, o)
 	if err != nil {
 		return nil, err
 	}
 	at.about, at.person = l.about, l.person
+
 	return at, nil
 }
 
@@ -60,5 +67,6 @@ func (l *Lab) States(ctx context.Context) (all []research.Campaign, err error) {
 		all, err = tx.Campaigns()
 		return err
 	})
+
 	return all, err
 }

@@ -33,6 +33,7 @@ func PiStatus(x *research.Experiment) string {
 	case research.Voided:
 		return "crash"
 	}
+
 	return ""
 }
 
@@ -44,35 +45,43 @@ func NewPiRun(m research.Metric, x *research.Experiment, samples map[string]floa
 	if x.Status == research.Kept {
 		commit = x.Commit
 	}
+
 	at := x.JudgedAt
 	if at.IsZero() {
 		at = x.ProposedAt
 	}
-	line := PiRun{Run: x.N + 1, Commit: commit[:min(len(commit), 7)], Metrics: map[string]float64{}, Status: PiStatus(x),
-		Description: PlainLine(x.Hypothesis), Timestamp: at.UnixMilli(), ASI: map[string]any{"hypothesis": x.Hypothesis}}
+	line := PiRun{Run: x.N + 1, Commit: commit[:min(len(commit), 7)], Metrics: map[string]float64{},
+		Status: PiStatus(x), Description: PlainLine(x.Hypothesis), Timestamp: at.UnixMilli(),
+		ASI: map[string]any{"hypothesis": x.Hypothesis}}
+
 	j := x.Judgement
 	if j != nil && j.Value != nil && x.Status != research.Voided {
 		line.Metric = *j.Value
 	}
+
 	for name, v := range samples {
 		if name != m.Name {
 			line.Metrics[name] = v
 		}
 	}
+
 	if x.Status == research.Voided && j != nil && strings.HasPrefix(j.Reason, "check ") {
 		line.Status = "checks_failed"
 	}
+
 	if j != nil {
 		line.ASI["verdict"] = j.Verdict
 		if j.Reason != "" {
 			line.ASI["rollback_reason"] = j.Reason
 		}
 	}
+
 	for key, text := range map[string]string{"learned": x.Lesson, "expected_delta": x.Expect} {
 		if text != "" {
 			line.ASI[key] = text
 		}
 	}
+
 	return line
 }
 
@@ -82,8 +91,10 @@ func PlainLine(s string) string {
 		if unicode.IsControl(r) {
 			return ' '
 		}
+
 		return r
 	}, strings.ToValidUTF8(s, "?"))
+
 	return strings.Join(strings.Fields(s), " ")
 }
 
@@ -113,33 +124,41 @@ type piPayload struct {
 // experiment x as its run, nil for none.
 func piState(tx *ledger.Tx, c *research.Campaign, x *research.Experiment) (piSession, *PiRun, error) {
 	m := c.Program.Metric
-	s := piSession{MetricName: m.Name, MetricUnit: m.Unit, Direction: string(m.Better), Baseline: c.Baseline, Goal: c.Name, RunCount: c.Experiments}
+
+	s := piSession{MetricName: m.Name, MetricUnit: m.Unit, Direction: string(m.Better), Baseline: c.Baseline,
+		Goal: c.Name, RunCount: c.Experiments}
 	if c.Baseline != nil {
 		s.RunCount++
 	}
+
 	for _, n := range c.KeptStack {
 		k, err := tx.Experiment(c.Name, n)
 		if err != nil {
 			return s, nil, err
 		}
+
 		if k.Judgement == nil || k.Judgement.Value == nil {
 			continue
 		}
+
 		if v := *k.Judgement.Value; s.Best == nil || (m.Better == research.Lower) == (v < *s.Best) {
 			s.Best = &v
 		}
 	}
+
 	if x == nil {
 		return s, nil, nil
 	}
 	runs, err := tx.Runs(c.Name, x.Job())
 	var samples map[string]float64
+
 	for _, r := range runs {
 		if r.Side == research.Candidate && r.Valid {
 			samples = r.Samples
 		}
 	}
 	run := NewPiRun(m, x, samples)
+
 	return s, &run, err
 }
 

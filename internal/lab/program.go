@@ -15,28 +15,35 @@ func (l *Lab) readContract(path string) (*document, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	rel, err := filepath.Rel(l.repo.Root(), abs)
 	if err != nil || strings.HasPrefix(rel, "..") {
 		return nil, research.Errorf(research.CodeProgram, "put program.md into the repository",
 			"%s is outside the repository %s", abs, l.repo.Root())
 	}
+
 	info, err := os.Lstat(abs)
 	if err != nil {
-		return nil, research.Errorf(research.CodeProgram, "run `ratchet init`, or follow read_log{view: \"guide\", query: \"setup\"}, to write one",
+		return nil, research.Errorf(research.CodeProgram,
+			"run `ratchet init`, or follow read_log{view: \"guide\", query: \"setup\"}, to write one",
 			"no program at %s", abs)
 	}
+
 	if !info.Mode().IsRegular() {
 		return nil, research.Errorf(research.CodeProgram, "make it a plain file", "%s is not a plain file", rel)
 	}
+
 	text, err := os.ReadFile(abs)
 	if err != nil {
 		return nil, research.Errorf(research.CodeProgram, "check its permissions", "read %s: %w", rel, err)
 	}
+
 	doc, err := research.ParseProgram(text, filepath.Base(filepath.Dir(abs)))
 	if err != nil {
 		return nil, err
 	}
 	rel = filepath.ToSlash(rel)
+
 	return &document{Document: *doc, path: rel, digest: doc.Program.Digest()}, nil
 }
 
@@ -47,26 +54,33 @@ func (l *Lab) findProgram(path string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("find the current folder: %w", err)
 	}
+
 	if dir, err = filepath.EvalSymlinks(dir); err != nil {
 		return "", fmt.Errorf("resolve the current folder: %w", err)
 	}
+
 	if path == "" {
 		path = l.opt.Program
 	}
+
 	if path != "" {
 		if !filepath.IsAbs(path) {
 			path = filepath.Join(dir, path)
 		}
+
 		if real, err := filepath.EvalSymlinks(filepath.Dir(path)); err == nil {
 			path = filepath.Join(real, filepath.Base(path))
 		}
+
 		return path, nil
 	}
+
 	for d := dir; ; d = filepath.Dir(d) {
 		p := filepath.Join(d, "program.md")
 		if _, err := os.Lstat(p); err == nil {
 			return p, nil
 		}
+
 		if d == l.repo.Root() || d == filepath.Dir(d) {
 			return "", research.Errorf(research.CodeProgram,
 				"run `ratchet init`, or follow read_log{view: \"guide\", query: \"setup\"}, to write one; or name its path (program)",
@@ -86,9 +100,11 @@ func (l *Lab) agreed(c *research.Campaign) error {
 	if err != nil {
 		return err
 	}
+
 	if doc.digest == c.Digest {
 		return nil
 	}
+
 	return research.Errorf(research.CodeContract,
 		"a person runs `ratchet accept` in a terminal, or puts the old front matter back",
 		"the front matter of %s differs from the accepted contract: runs stop until a person accepts it", c.ProgramPath)

@@ -16,14 +16,17 @@ func (l *Lab) fresh(ctx context.Context, c *research.Campaign, p *research.Propo
 			return research.Errorf(research.CodeNoChange, "edit the file first",
 				"%s equals the incumbent's", strings.Join(p.Paths, ", "))
 		}
+
 		if n, ok := tx.Judged(c.Name, c.Incumbent, p.Tree); ok {
 			if err := l.judgedAlready(tx, c, n); err != nil {
 				return err
 			}
 		}
 		alike, err = l.likeProposal(tx, c, p)
+
 		return err
 	})
+
 	return alike, err
 }
 
@@ -34,14 +37,17 @@ func (l *Lab) judgedAlready(tx *ledger.Tx, c *research.Campaign, n int) error {
 	if err != nil {
 		return err
 	}
+
 	ok, _, _ := research.Keepable(*x)
 	if ok && x.Status == research.Reverted {
 		return nil
 	}
+
 	next := fmt.Sprintf("try something else; read_log{view: \"experiment\", query: \"%d\"} shows it", n)
 	if ok && x.Status == research.Unresolved {
 		next = fmt.Sprintf("keep{id: \"x%d\"}: it waits for that", n)
 	}
+
 	return research.Errorf(research.CodeDuplicate, next,
 		"experiment %d judged this very content against this incumbent: %s", n, x.Judgement.Words(c.Program.Metric))
 }
@@ -55,21 +61,27 @@ func (l *Lab) propose(ctx context.Context, c *research.Campaign, p *research.Pro
 		if err := spent(now); err != nil {
 			return err
 		}
+
 		if now.Incumbent != p.Parent {
 			return research.Errorf(research.CodeConflict, "call again: your edit will be merged with it",
 				"another session kept something meanwhile: the incumbent is %s now", short(now.Incumbent))
 		}
+
 		if err := l.free(tx, now); err != nil {
 			return err
 		}
+
 		if err := l.closeWaiting(tx, now, session, p.Merges); err != nil {
 			return err
 		}
+
 		if err := l.claimFor(tx, now, session, p); err != nil {
 			return err
 		}
 		p.N = now.Experiments + 1
-		_, err := tx.Append(research.Entry{Campaign: c.Name, Session: session, Kind: research.KindExperimentProposed, Body: p})
+		_, err := tx.Append(research.Entry{Campaign: c.Name, Session: session, Kind: research.KindExperimentProposed,
+			Body: p})
+
 		return err
 	})
 }
@@ -85,6 +97,7 @@ func (l *Lab) free(tx *ledger.Tx, now *research.Campaign) error {
 			if err != nil {
 				return err
 			}
+
 			if x.Checkout == l.repo.Root() {
 				return research.Errorf(research.CodeBusy, next, "experiment %d is still running", x.N)
 			}
@@ -92,6 +105,7 @@ func (l *Lab) free(tx *ledger.Tx, now *research.Campaign) error {
 			return research.Errorf(research.CodeBusy, next, "the certificate %s of the head is still running", id)
 		}
 	}
+
 	return nil
 }
 
@@ -100,9 +114,11 @@ func (l *Lab) free(tx *ledger.Tx, now *research.Campaign) error {
 func (l *Lab) closable(tx *ledger.Tx, c *research.Campaign) (*research.Experiment, error) {
 	x, err := l.waiting(tx, c)
 	if err == nil && x != nil && x.Judgement.Verdict == research.Improved {
-		return nil, research.Errorf(research.CodeUnresolved, fmt.Sprintf("keep{id: \"x%d\"} (or revert{id: \"x%d\"} with a lesson)", x.N, x.N),
+		return nil, research.Errorf(research.CodeUnresolved,
+			fmt.Sprintf("keep{id: \"x%d\"} (or revert{id: \"x%d\"} with a lesson)", x.N, x.N),
 			"experiment %d improved the metric and waits for its decision", x.N)
 	}
+
 	return x, err
 }
 
@@ -117,6 +133,8 @@ func (l *Lab) closeWaiting(tx *ledger.Tx, c *research.Campaign, session string, 
 		}
 		by = research.Reversion{N: x.N, By: "next_run"}
 	}
-	_, err := tx.Append(research.Entry{Campaign: c.Name, Session: session, Kind: research.KindExperimentReverted, Body: by})
+	_, err := tx.Append(research.Entry{Campaign: c.Name, Session: session, Kind: research.KindExperimentReverted,
+		Body: by})
+
 	return err
 }

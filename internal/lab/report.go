@@ -32,8 +32,10 @@ func (l *Lab) Report(ctx context.Context, size report.Size, html bool) (*Written
 	if err != nil {
 		return nil, err
 	}
+
 	for range reportTries {
-		if w, err := l.write(&live{l: l, ctx: ctx, campaign: c.Name}, &live{l: l, ctx: ctx, campaign: c.Name}, size, html); err != nil || w != nil {
+		if w, err := l.write(&live{l: l, ctx: ctx, campaign: c.Name}, &live{l: l, ctx: ctx, campaign: c.Name}, size,
+			html); err != nil || w != nil {
 			return w, err
 		}
 	}
@@ -42,6 +44,7 @@ func (l *Lab) Report(ctx context.Context, size report.Size, html bool) (*Written
 		w, err = l.write(&held{tx, c.Name}, &held{tx, c.Name}, size, html)
 		return err
 	})
+
 	return w, err
 }
 
@@ -52,22 +55,27 @@ func (l *Lab) write(from, to report.Source, size report.Size, html bool) (*Writt
 	if err != nil {
 		return nil, err
 	}
+
 	d, err := report.Build(facts, l.opt.Version, size)
 	if err != nil {
 		return nil, err
 	}
+
 	w := &WrittenReport{Text: d.Markdown(), Plain: d.PlainMarkdown()}
 	if html {
 		w.Text = d.HTML()
 	}
+
 	p, err := report.Read(w.Text)
 	if err != nil {
 		return nil, err
 	}
+
 	if now, err := to.Facts(); err != nil || now.Head != facts.Head {
 		return nil, err
 	}
 	w.Checked, err = p.Check(to)
+
 	return w, err
 }
 
@@ -90,35 +98,46 @@ func (l *Lab) CheckReport(ctx context.Context, written []byte, recompute bool) (
 		return nil, err
 	}
 	out := &ReportCheck{Made: p.Header.Version}
+
 	err = l.ledger.View(ctx, func(tx *ledger.Tx) error {
 		head, _ := tx.Head()
 		if p.Header.Seq > head {
-			return research.Errorf(research.CodeReport, "check it where it was made", "the report was made at record %d, this ledger ends at record %d", p.Header.Seq, head)
+			return research.Errorf(research.CodeReport, "check it where it was made",
+				"the report was made at record %d, this ledger ends at record %d", p.Header.Seq, head)
 		}
+
 		if rec, err := tx.Record(p.Header.Seq); err != nil || rec.Hash != p.Header.Hash {
-			return research.Errorf(research.CodeReport, "check it where it was made; `ratchet verify` looks at the ledger",
+			return research.Errorf(research.CodeReport,
+				"check it where it was made; `ratchet verify` looks at the ledger",
 				"the report was made from another ledger: record %d is not the one that it names", p.Header.Seq)
 		}
+
 		out.Since = head - p.Header.Seq
 		if _, err := tx.Campaign(p.Header.Campaign); err != nil {
-			return research.Errorf(research.CodeReport, "make it again: ratchet report", "the report is of the campaign %q, which this ledger does not have", p.Header.Campaign)
+			return research.Errorf(research.CodeReport, "make it again: ratchet report",
+				"the report is of the campaign %q, which this ledger does not have", p.Header.Campaign)
 		}
+
 		return nil
 	})
 	if err != nil {
 		return out, err
 	}
+
 	if !recompute && out.Since == 0 {
 		now := &live{l: l, ctx: ctx, campaign: p.Header.Campaign}
+
 		f, err := now.Facts()
 		if err != nil {
 			return out, err
 		}
+
 		if f.Head.Seq == p.Header.Seq { // else it has grown just now
 			return out, l.compare(now, p, written, out)
 		}
 	}
 	out.Recompute = true
+
 	return out, l.ledger.At(ctx, p.Header.Seq, func(tx *ledger.Tx) error {
 		return l.compare(&held{tx, p.Header.Campaign}, p, written, out)
 	})
@@ -130,23 +149,28 @@ func (l *Lab) compare(src report.Source, p *report.Page, written []byte, out *Re
 	if out.Checked, err = p.Check(src); err != nil {
 		return err
 	}
+
 	facts, err := src.Facts()
 	if err != nil {
 		return err
 	}
+
 	d, err := report.Build(facts, p.Header.Version, report.Full())
 	if err != nil {
 		return err
 	}
+
 	again := d.Markdown()
 	if p.HTML {
 		again = d.HTML()
 	}
+
 	err = sameLines(again, bytes.ReplaceAll(written, []byte("\r\n"), []byte("\n")))
 	if out.Words = err == nil; err != nil && p.Header.Version != l.opt.Version { // or so it says: a forger may, too
 		return research.Errorf(research.CodeReport, "check it with that version, or make it again: ratchet report",
 			"its %d figures agree, but its words are not those that this version writes; it says that version %.40q made it", out.Figures, p.Header.Version)
 	}
+
 	return err
 }
 
@@ -156,13 +180,17 @@ func sameLines(want, have []byte) error {
 	for i := range max(len(a), len(b)) {
 		switch {
 		case i >= len(a):
-			return research.Errorf(research.CodeReport, "make it again: ratchet report", "line %d: %.200q was added", i+1, b[i])
+			return research.Errorf(research.CodeReport, "make it again: ratchet report", "line %d: %.200q was added",
+				i+1, b[i])
 		case i >= len(b):
-			return research.Errorf(research.CodeReport, "make it again: ratchet report", "line %d: %.200q is missing", i+1, a[i])
+			return research.Errorf(research.CodeReport, "make it again: ratchet report", "line %d: %.200q is missing",
+				i+1, a[i])
 		case !bytes.Equal(a[i], b[i]):
-			return research.Errorf(research.CodeReport, "make it again: ratchet report", "line %d: its words are not those of the report: %.200q stands there, it was %.200q", i+1, b[i], a[i])
+			return research.Errorf(research.CodeReport, "make it again: ratchet report",
+				"line %d: its words are not those of the report: %.200q stands there, it was %.200q", i+1, b[i], a[i])
 		}
 	}
+
 	return nil
 }
 
@@ -190,6 +218,7 @@ func (v *live) Record(seq uint64) (r research.Record, err error) {
 		r, err = tx.Record(seq)
 		return err
 	})
+
 	return r, err
 }
 
@@ -199,6 +228,7 @@ func (v *live) Facts() (*report.Facts, error) {
 	}
 	var f *report.Facts
 	var runs []uint64
+
 	err := v.l.ledger.View(v.ctx, func(tx *ledger.Tx) (err error) {
 		f, runs, err = gather(tx, v.campaign)
 		return err
@@ -208,9 +238,11 @@ func (v *live) Facts() (*report.Facts, error) {
 			err = v.l.ledger.View(v.ctx, func(tx *ledger.Tx) error { return addRuns(tx, f, page) })
 		}
 	}
+
 	if err != nil {
 		return nil, err
 	}
 	v.facts = f
+
 	return f, nil
 }

@@ -22,6 +22,7 @@ func ReportFacts(tx *ledger.Tx, campaign string) (*report.Facts, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	return f, addRuns(tx, f, runs)
 }
 
@@ -33,45 +34,57 @@ func gather(tx *ledger.Tx, campaign string) (*report.Facts, []uint64, error) {
 	}
 	f := &report.Facts{Campaign: *c}
 	f.Head.Seq, f.Head.Hash = tx.Head()
+
 	head, err := tx.Record(f.Head.Seq)
 	if err != nil {
 		return nil, nil, err
 	}
+
 	f.At = head.Time
 	if f.Recent, _, err = tx.Experiments(campaign, ledger.Query{Limit: report.MostRecent}); err != nil {
 		return nil, nil, err
 	}
-	if f.Invalid, _, err = tx.Experiments(campaign, ledger.Query{Status: research.Voided, Limit: report.MostInvalid}); err != nil {
+
+	if f.Invalid, _, err = tx.Experiments(campaign,
+		ledger.Query{Status: research.Voided, Limit: report.MostInvalid}); err != nil {
 		return nil, nil, err
 	}
+
 	if f.Sessions, err = tx.Sessions(campaign); err != nil {
 		return nil, nil, err
 	}
 	report.Busiest(f.Sessions)
+
 	if f.Sources, err = tx.ImportSources(campaign); err != nil {
 		return nil, nil, err
 	}
+
 	if err := errors.Join(gatherFinal(tx, f), gatherKept(tx, f), gatherTold(tx, f), gatherProofs(tx, f)); err != nil {
 		return nil, nil, err
 	}
+
 	if c.Runs > report.MostRuns {
 		return f, nil, nil
 	}
 	f.Sums = &report.Sums{}
+
 	return f, tx.RunRecords(campaign, "", report.MostRuns), nil
 }
 
 // gatherKept reads what is in the incumbent, and the records of the heaviest.
 func gatherKept(tx *ledger.Tx, f *report.Facts) error {
 	var kept []research.Experiment
+
 	for _, n := range f.Campaign.KeptStack {
 		x, err := tx.Experiment(f.Campaign.Name, n)
 		if err != nil {
 			return err
 		}
+
 		kept = append(kept, *x)
 	}
 	f.Sort(kept)
+
 	for i := range kept {
 		x := report.Change{Experiment: kept[i]}
 		if i < report.MostKept {
@@ -79,8 +92,10 @@ func gatherKept(tx *ledger.Tx, f *report.Facts) error {
 				return err
 			}
 		}
+
 		f.Kept = append(f.Kept, x)
 	}
+
 	return nil
 }
 
@@ -92,10 +107,12 @@ func traced(tx *ledger.Tx, x *report.Change, head uint64) (err error) {
 	} else { // it was lost, and a person kept it all the same
 		x.KeptAt, err = nearest(tx, head+1, -1, x.Job(), research.KindExperimentKept)
 	}
+
 	if err != nil {
 		return err
 	}
 	x.ProposedAt, err = nearest(tx, x.KeptAt.Seq, -1, x.Job(), research.KindExperimentProposed)
+
 	return err
 }
 
@@ -107,10 +124,12 @@ func nearest(tx *ledger.Tx, seq uint64, step int, job research.JobID, kind resea
 		if err != nil {
 			return report.Ref{}, fmt.Errorf("find the %s of %s: %w", kind, job, err)
 		}
+
 		if of, err := research.Touches(r); r.Kind == kind && err == nil && of == job {
 			return report.RefOf(r), nil
 		}
 	}
+
 	return report.Ref{}, fmt.Errorf("find the %s of %s before record %d", kind, job, seq)
 }
 
@@ -120,6 +139,7 @@ func gatherTold(tx *ledger.Tx, f *report.Facts) error {
 	if err != nil {
 		return err
 	}
+
 	for _, r := range recs {
 		var b research.Lesson
 		if err := json.Unmarshal(r.Body, &b); err != nil {
@@ -127,19 +147,23 @@ func gatherTold(tx *ledger.Tx, f *report.Facts) error {
 		}
 		f.Lessons = append(f.Lessons, report.Told{Ref: report.RefOf(r), Text: b.Text, Experiment: b.Experiment})
 	}
+
 	open, err := tx.Ideas(f.Campaign.Name, research.IdeaOpen, report.MostTold)
 	if err != nil {
 		return err
 	}
+
 	for _, i := range open {
 		r, ok, err := tx.Keyed(f.Campaign.Name, ideaKey(i.Text))
 		if err != nil {
 			return err
 		}
+
 		if ok {
 			f.Ideas = append(f.Ideas, report.Told{Ref: report.RefOf(r), Text: i.Text})
 		}
 	}
+
 	return nil
 }
 
@@ -149,26 +173,33 @@ func gatherFinal(tx *ledger.Tx, f *report.Facts) error {
 	if is == nil || is.Seq == 0 {
 		return nil
 	}
+
 	r, err := tx.Record(is.Seq)
 	if err != nil {
 		return err
 	}
+
 	x := &report.Final{Ref: report.RefOf(r)}
 	if err := json.Unmarshal(r.Body, &x.Finalization); err != nil {
 		return fmt.Errorf("decode record %d: %w", r.Seq, err)
 	}
+
 	f.Final = x
 	if !x.Ablated {
 		return nil
 	}
-	r, ok, err := tx.Keyed(f.Campaign.Name, endedKey(research.Ablation{Of: x.Of, Pairs: cmp.Or(x.Most, research.AblationPairs)}))
+
+	r, ok, err := tx.Keyed(f.Campaign.Name,
+		endedKey(research.Ablation{Of: x.Of, Pairs: cmp.Or(x.Most, research.AblationPairs)}))
 	if err != nil || !ok {
 		return err
 	}
+
 	x.AblatedAt, x.Ablation = report.RefOf(r), &research.AblationEnd{}
 	if err := json.Unmarshal(r.Body, x.Ablation); err != nil {
 		return fmt.Errorf("decode record %d: %w", r.Seq, err)
 	}
+
 	return nil
 }
 
@@ -182,21 +213,27 @@ func gatherProofs(tx *ledger.Tx, f *report.Facts) error {
 		}
 		f.Audit = &report.Proof{Ref: ref, Job: c.Audit.Job}
 	}
+
 	for n := c.Certificates; n > 0 && len(f.Proofs) < report.MostProofs; n-- {
 		id := research.NewJobID(research.CertificateJob, n)
+
 		m, err := tx.Measurement(c.Name, id)
 		if err != nil {
 			return err
 		}
+
 		if m.Proof == nil || m.Runs == 0 {
 			continue
 		}
+
 		ref, err := endOf(tx, c.Name, id, research.KindCertificateFinished)
 		if err != nil {
 			return err
 		}
+
 		f.Proofs = append(f.Proofs, report.Proof{Ref: ref, Job: id, Certificate: &m.Proof.Certificate})
 	}
+
 	return nil
 }
 
@@ -206,6 +243,7 @@ func endOf(tx *ledger.Tx, campaign string, id research.JobID, kind research.Kind
 	if len(seqs) == 0 {
 		return report.Ref{}, fmt.Errorf("find the runs of %s", id)
 	}
+
 	return nearest(tx, slices.Max(seqs), 1, id, kind)
 }
 
@@ -216,6 +254,7 @@ func addRuns(tx *ledger.Tx, f *report.Facts, seqs []uint64) error {
 		if err != nil {
 			return err
 		}
+
 		var b struct {
 			CPU       float64 `json:"cpu_s"`
 			Contended bool    `json:"contended"`
@@ -229,16 +268,20 @@ func addRuns(tx *ledger.Tx, f *report.Facts, seqs []uint64) error {
 			return fmt.Errorf("decode record %d: %w", seq, err)
 		}
 		s := f.Sums
+
 		s.CPU += b.CPU
 		if b.GPU.Samples > 0 && b.GPU.Joules != nil && *b.GPU.Joules >= 0 {
 			s.Joules, s.Metered = s.Joules+*b.GPU.Joules, s.Metered+1
 		}
+
 		if b.Contended {
 			s.Contended++
 		}
+
 		if b.Void {
 			s.Void++
 		}
 	}
+
 	return nil
 }

@@ -36,20 +36,25 @@ func (l *Lab) StopLoop(ctx context.Context, by string) (*LoopAnswer, error) {
 		return nil, err
 	}
 	out.Status, out.Next = "rests", "`ratchet resume` goes on; `ratchet finalize` puts the result on a branch"
+
 	c, err := l.tidy(ctx)
 	if err != nil {
 		return nil, err
 	}
+
 	for _, id := range c.Open {
 		l.interrupt(c.Name, id) // all at once; halt waits for each
 	}
+
 	for _, id := range c.Open {
 		o, err := l.halt(ctx, c.Name, id)
 		if err != nil {
 			return nil, err
 		}
+
 		out.Stopped = append(out.Stopped, Stopped{Status: "stopped", ID: id, Text: o.Reason, Next: o.Next})
 	}
+
 	return out, nil
 }
 
@@ -60,6 +65,7 @@ func (l *Lab) ResumeLoop(ctx context.Context, by string) (*LoopAnswer, error) {
 	if err == nil {
 		out.Status, out.Next = "goes on", "tell your agent: go on with the campaign"
 	}
+
 	return out, err
 }
 
@@ -75,15 +81,20 @@ func (l *Lab) change(ctx context.Context, kind research.Kind, by string) (*LoopA
 		if err != nil {
 			return err
 		}
+
 		if now.Ended != "" {
-			return research.Errorf(research.CodeEnded, "nothing is left to do", "the campaign %q has ended: %s", now.Name, now.Ended)
+			return research.Errorf(research.CodeEnded, "nothing is left to do", "the campaign %q has ended: %s",
+				now.Name, now.Ended)
 		}
+
 		if out.Changed = (now.Rests == nil) == (kind == research.KindLoopStopped); !out.Changed {
 			return nil
 		}
 		_, err = tx.Append(research.Entry{Campaign: now.Name, Kind: kind, Body: research.LoopChange{By: by}})
+
 		return err
 	})
+
 	return out, err
 }
 
@@ -109,20 +120,24 @@ func (l *Lab) Hold(ctx context.Context) (*Held, error) {
 		return &Held{}, err
 	}
 	var last time.Time
+
 	err = l.ledger.View(ctx, func(tx *ledger.Tx) error {
 		name, ok := tx.SessionOf(c.Name, l.repo.Root())
 		if !ok {
 			return research.Errorf(research.CodeNotFound, "start_campaign{}", "this checkout has not joined %q", c.Name)
 		}
+
 		s, err := tx.Session(c.Name, name)
 		if err == nil {
 			last = s.Last
 		}
+
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
+
 	return l.hold(c, last)
 }
 
@@ -136,31 +151,39 @@ func (l *Lab) mayGoOn(c *research.Campaign) bool {
 func (l *Lab) hold(c *research.Campaign, last time.Time) (*Held, error) {
 	var was standstill
 	sum := sha256.Sum256([]byte(l.repo.Root()))
+
 	path := filepath.Join(l.jobs(), fmt.Sprintf("held.%x", sum[:8]))
 	if b, err := os.ReadFile(path); err == nil {
 		_ = json.Unmarshal(b, &was) // what can't be read is none
 	}
+
 	now := standstill{Record: last, Held: was.Held + 1}
 	if info, err := os.Stat(l.attendance()); err == nil {
 		now.Call = info.ModTime()
 	}
+
 	if !now.Record.Equal(was.Record) || len(c.Open) > 0 && !now.Call.Equal(was.Call) {
 		now.Held = 1
 	}
+
 	if now.Held > patience {
 		return &Held{Note: fmt.Sprintf("ratchet let the agent stop, after asking it %d times in a row without any progress; campaign %s has budget left", patience, c.Name)}, nil
 	}
+
 	b, err := json.Marshal(now)
 	if err == nil {
 		err = os.WriteFile(path, b, 0o666)
 	}
+
 	if err != nil {
 		return nil, fmt.Errorf("count: %w", err) // who can't count holds nobody
 	}
 	left := left(c)
+
 	return &Held{Reason: fmt.Sprintf("Ratchet's campaign %s goes on: %s and %s are left. Next: %s. "+
 		"Only if your human asked you to stop: run `ratchet stop` in a shell, and end your turn.",
-		c.Name, counted(left.Experiments, "experiment"), research.DurationText(left.Hours*3600), l.briefNext(&Brief{Campaign: *c}))}, nil
+		c.Name, counted(left.Experiments, "experiment"), research.DurationText(left.Hours*3600),
+		l.briefNext(&Brief{Campaign: *c}))}, nil
 }
 
 // asks says whether the client that started this process is the one whose
@@ -173,23 +196,29 @@ func (l *Lab) asks() bool {
 	if err != nil || !held {
 		return false
 	}
+
 	who, err := os.ReadFile(l.attendance())
 	if err != nil {
 		return false
 	}
+
 	var server int
 	if _, err := fmt.Sscan(string(who[strings.LastIndexByte(string(who), ' ')+1:]), &server); err != nil {
 		return false
 	}
+
 	client, ok := parent(server)
-	if line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", server)); !ok || err == nil && slices.Contains(strings.Split(string(line), "\x00"), "serve") {
+	if line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", server)); !ok ||
+		err == nil && slices.Contains(strings.Split(string(line), "\x00"), "serve") {
 		return true
 	}
+
 	for pid := os.Getpid(); ok && pid > 0; pid, ok = parent(pid) {
 		if pid == client {
 			return true
 		}
 	}
+
 	return false
 }
 
@@ -199,11 +228,13 @@ func parent(pid int) (int, bool) {
 	if err != nil {
 		return 0, false
 	}
+
 	fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:])) // a name may hold spaces
 	if len(fields) < 2 {
 		return 0, false
 	}
 	var up int
 	_, err = fmt.Sscan(fields[1], &up)
+
 	return up, err == nil
 }

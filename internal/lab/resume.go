@@ -18,24 +18,32 @@ import (
 // left undone.
 func (l *Lab) resume(ctx context.Context, c *research.Campaign, doc *document, head source.Head) (*Started, error) {
 	if c.ProgramPath != doc.path {
-		return nil, research.Errorf(research.CodeProgram, fmt.Sprintf("give %s another `name:`, or call start_campaign with a name", doc.path),
+		return nil, research.Errorf(research.CodeProgram,
+			fmt.Sprintf("give %s another `name:`, or call start_campaign with a name", doc.path),
 			"two programs are named %q: %s and %s", c.Name, c.ProgramPath, doc.path)
 	}
+
 	if c.Ended != "" {
-		return nil, research.Errorf(research.CodeEnded, "call start_campaign with another name", "the campaign %q has ended: %s", c.Name, c.Ended)
+		return nil, research.Errorf(research.CodeEnded, "call start_campaign with another name",
+			"the campaign %q has ended: %s", c.Name, c.Ended)
 	}
+
 	if err := l.mendRefs(ctx, c); err != nil {
 		return nil, err
 	}
+
 	var notes []string
 	if doc.digest != c.Digest {
-		notes = append(notes, "the front matter differs from the accepted contract: no run starts until a person runs `ratchet accept`")
+		notes = append(notes,
+			"the front matter differs from the accepted contract: no run starts until a person runs `ratchet accept`")
 	}
+
 	if !l.onCampaign(c, head.Branch) {
 		moved, err := l.goThere(ctx, c, doc, head)
 		if err != nil {
 			return nil, err
 		}
+
 		notes = append(notes, moved...)
 	} else if head.Commit != c.Incumbent {
 		if healed, err := l.finishKeep(ctx, c, head); err != nil {
@@ -44,6 +52,7 @@ func (l *Lab) resume(ctx context.Context, c *research.Campaign, doc *document, h
 			notes = append(notes, "another session moved the incumbent: call revert first, it brings it here")
 		}
 	}
+
 	return l.started(ctx, c.Name, doc, true, notes)
 }
 
@@ -52,6 +61,7 @@ func (l *Lab) resume(ctx context.Context, c *research.Campaign, doc *document, h
 // incumbent, and the latest candidates.
 func (l *Lab) mendRefs(ctx context.Context, c *research.Campaign) error {
 	want := map[string]string{ref(c.Name, "start"): c.Start, ref(c.Name, "incumbent"): c.Incumbent}
+
 	err := l.ledger.View(ctx, func(tx *ledger.Tx) error {
 		latest, _, err := tx.Experiments(c.Name, ledger.Query{Limit: 20})
 		for _, x := range latest {
@@ -60,68 +70,86 @@ func (l *Lab) mendRefs(ctx context.Context, c *research.Campaign) error {
 			}
 			want[ref(c.Name, "x", fmt.Sprint(x.N))] = x.Candidate
 		}
+
 		return err
 	})
 	if err != nil {
 		return err
 	}
+
 	have, err := l.repo.Refs(ctx, slices.Collect(maps.Keys(want))...) // by name: there may be 100,000 others
 	if err != nil {
 		return err
 	}
+
 	for _, r := range have {
 		if want[r.Name] == r.New {
 			delete(want, r.Name)
 		}
 	}
 	var updates []source.RefUpdate
+
 	for _, name := range slices.Sorted(maps.Keys(want)) {
 		i := slices.IndexFunc(have, func(r source.RefUpdate) bool { return r.Name == name })
+
 		u := source.RefUpdate{Name: name, New: want[name]}
 		if i >= 0 {
 			u.Old = have[i].New
 		}
+
 		updates = append(updates, u)
 	}
+
 	if len(updates) == 0 {
 		return nil
 	}
+
 	return l.repo.UpdateRefs(ctx, updates, "ratchet: mend "+c.Name)
 }
 
 // goThere moves the checkout to its branch of the campaign. Where its files
 // are the incumbent's already, only HEAD moves.
-func (l *Lab) goThere(ctx context.Context, c *research.Campaign, doc *document, head source.Head) (notes []string, err error) {
+func (l *Lab) goThere(
+	ctx context.Context, c *research.Campaign, doc *document, head source.Head,
+) (notes []string, err error) {
 	name, err := l.codename(ctx, c, cmp.Or(strings.TrimPrefix(head.Branch, "refs/heads/"), head.Commit))
 	if err != nil {
 		return nil, err
 	}
 	branch := c.Branch
+
 	at, err := l.repo.WorktreeOf(ctx, branch)
 	if err != nil {
 		return nil, err
 	}
+
 	if at != "" && at != l.repo.Root() {
 		branch = c.Branch + "-" + name
 	}
+
 	where, err := l.repo.Ref(ctx, branch)
 	if err != nil {
 		return nil, err
 	}
+
 	if where != "" {
 		if err := l.ours(ctx, c, source.Head{Branch: branch, Commit: where}); err != nil {
 			return nil, err
 		}
 	}
+
 	if where != c.Incumbent { // no checkout has it: nothing but the branch moves
-		if err := l.repo.UpdateRefs(ctx, []source.RefUpdate{{Name: branch, New: c.Incumbent, Old: where}}, "ratchet: join "+c.Name); err != nil {
+		if err := l.repo.UpdateRefs(ctx, []source.RefUpdate{{Name: branch, New: c.Incumbent, Old: where}},
+			"ratchet: join "+c.Name); err != nil {
 			return nil, err
 		}
 	}
+
 	changes, err := l.repo.Changes(ctx, c.Incumbent)
 	if err != nil {
 		return nil, err
 	}
+
 	differs := slices.ContainsFunc(changes, func(ch source.Change) bool { return ch.Path != doc.path })
 	if !differs {
 		// HEAD comes last: a call that died before it is repeated here.
@@ -129,19 +157,25 @@ func (l *Lab) goThere(ctx context.Context, c *research.Campaign, doc *document, 
 		if err != nil {
 			return nil, err
 		}
+
 		notes = append([]string{"on branch " + strings.TrimPrefix(branch, "refs/heads/")}, more...)
+
 		return notes, l.repo.AttachHead(ctx, branch, "ratchet: resume "+c.Name)
 	}
+
 	if _, err := l.onlyOurs(ctx, head.Commit, "", nil); err != nil {
 		var e *research.Error
 		if errors.As(err, &e) {
 			e.Next = "commit or stash them, then: git switch " + strings.TrimPrefix(branch, "refs/heads/")
 		}
+
 		return nil, err
 	}
+
 	if err := l.repo.Switch(ctx, strings.TrimPrefix(branch, "refs/heads/")); err != nil {
 		return nil, err
 	}
+
 	return []string{"switched to " + strings.TrimPrefix(branch, "refs/heads/")}, nil
 }
 
@@ -151,8 +185,11 @@ func (l *Lab) codename(ctx context.Context, c *research.Campaign, origin string)
 	err = l.update(ctx, c.Name, func(tx *ledger.Tx, _ *research.Campaign, session string) error {
 		name = session
 		_, err := tx.Append(research.Entry{Campaign: c.Name, Session: name, Kind: research.KindSessionJoined,
-			Body: research.SessionJoin{Codename: name, Client: l.opt.Client.Name, Version: l.opt.Client.Version, Checkout: l.repo.Root(), Origin: origin}})
+			Body: research.SessionJoin{Codename: name, Client: l.opt.Client.Name, Version: l.opt.Client.Version,
+				Checkout: l.repo.Root(), Origin: origin}})
+
 		return err
 	})
+
 	return name, err
 }

@@ -23,20 +23,25 @@ import (
 // run makes one run of a version, appends run.finished, and returns what the
 // rule may see of it. A machine that slept voids the run: it is made again.
 // The error is for a run that could not be made at all.
-func (s *supervisor) run(ctx context.Context, job research.JobID, v *version, want research.Want) (research.Observation, error) {
+func (s *supervisor) run(
+	ctx context.Context, job research.JobID, v *version, want research.Want,
+) (research.Observation, error) {
 	for range maxVoid {
 		r, err := s.attempt(ctx, job, v, want)
 		if err != nil {
 			return research.Observation{}, err
 		}
+
 		if !r.Void {
 			return research.Observe(r, s.space.c.Program.Metric), nil // as a recomputation will see it
 		}
+
 		if c, err := s.campaignNow(ctx); err != nil || c.SecondsLeft() <= 0 {
 			return research.Observation{}, cmp.Or[error](err, research.Errorf(research.CodeBudget, raiseBudget,
 				"the machine was suspended during the run, and no time is left to repeat it"))
 		}
 	}
+
 	return research.Observation{}, research.Errorf(research.CodeBusy, "keep the machine awake, then run it again",
 		"the machine was suspended during the run, %d times in a row", maxVoid)
 }
@@ -50,35 +55,43 @@ const sleptReason = "void: the machine was suspended during the run"
 // are read one after the other.
 const sleepTolerance = 500 * time.Millisecond
 
-func (s *supervisor) attempt(ctx context.Context, job research.JobID, v *version, want research.Want) (research.Run, error) {
+func (s *supervisor) attempt(
+	ctx context.Context, job research.JobID, v *version, want research.Want,
+) (research.Run, error) {
 	s.runs++
 	p := s.space.c.Program
 	r := research.Run{Job: job, Number: s.runs, Role: want.Role, Side: want.Side, Commit: v.commit, Pair: want.Pair,
 		Order: want.Order, WarmUp: want.WarmUp, Again: want.Again, Seed: seed(s.campaign, job, want, s.runs),
 		Started: time.Now().UTC(), Load: sandbox.LoadAverage()}
 	scan := research.NewScanner(p.Metric, p.Guards)
+
 	command := p.Run
 	if s.planted != "" && want.Side == research.Candidate {
 		command = s.planted
 	}
+
 	spec, err := s.space.spec(v, command, r.Seed, true)
 	if err != nil {
 		return r, err
 	}
+
 	spec.Wall, spec.Grace = time.Duration(p.Budget.Wall), time.Duration(p.Budget.Grace)
 	if p.Measure == "" {
 		spec.Sink = scan
 	}
+
 	hold, err := s.hold(ctx)
 	if err != nil {
 		return r, err
 	}
 	defer hold.release(ctx)
+
 	if err := hold.expose(&spec, p.Budget); err != nil {
 		return r, err
 	}
 	s.say(fmt.Sprintf("run %d (%s, %s)", r.Number, want.Role, want.Side))
 	load := sandbox.StartLoad()
+
 	res, err := hold.run(ctx, spec, p.Budget, &r)
 	if err != nil {
 		return r, fmt.Errorf("make a run: %w", err)
@@ -86,23 +99,28 @@ func (s *supervisor) attempt(ctx context.Context, job research.JobID, v *version
 	contended(&r, load, res)
 	r.Exit, r.Signal, r.Wall, r.CPU, r.MaxRSS = res.Exit, res.Signal, res.Wall.Seconds(), res.CPU.Seconds(), res.MaxRSS
 	r.Enforced, r.Bytes = res.Enforced, res.Output.Bytes
+
 	text := res.Output.Text()
 	if r.Reason = s.failure(spec, res); r.Reason == "" {
 		r.Reason = s.space.trespass(res.Changes, true, p.Measure != "")
 	} else {
 		r.Reason += offline(spec, res)
 	}
+
 	if r.Reason == "" {
 		if err := s.score(ctx, hold, v, spec, scan, res, &r, &text); err != nil {
 			return r, err
 		}
 	}
+
 	r.Valid, r.Void = r.Reason == "", strings.HasSuffix(r.Reason, sleptReason) // of the run, or of its evaluator
 	if r.Output, err = s.ledger.PutOutput(text); err != nil {
 		return r, err
 	}
 	s.space.discard(spec)
-	_, err = s.ledger.Append(context.WithoutCancel(ctx), research.Entry{Campaign: s.campaign, Session: s.session, Kind: research.KindRunFinished, Body: s.brief(r)})
+	_, err = s.ledger.Append(context.WithoutCancel(ctx),
+		research.Entry{Campaign: s.campaign, Session: s.session, Kind: research.KindRunFinished, Body: s.brief(r)})
+
 	return r, err
 }
 
@@ -118,18 +136,22 @@ func (s *supervisor) score(ctx context.Context, hold *hold, v *version, spec san
 			return err
 		}
 		defer s.space.discard(measure)
+
 		measure.Wall, measure.Grace, measure.Sink = spec.Wall, spec.Grace, scan
 		if err := hold.expose(&measure, p.Budget); err != nil {
 			return err
 		}
+
 		if r.Reason, err = s.evaluate(ctx, measure, r, text); err != nil {
 			return err
 		}
 		left = measure.Views[0].Upper
 	}
+
 	if r.Reason == "" {
 		r.Samples, r.Reason = s.samples(scan, res, left)
 	}
+
 	return nil
 }
 
@@ -141,15 +163,18 @@ func (s *supervisor) brief(r research.Run) research.Run {
 		return r
 	}
 	s.enforced = r
+
 	return r
 }
 
 // slot waits for the machine's measuring slot. Waiting counts against no budget.
 func (s *supervisor) slot(ctx context.Context) (*sandbox.Lock, error) {
 	waiting := func(place int, holder string) {
-		s.say(fmt.Sprintf("waiting for the machine, place %d, held by %s", place, cmp.Or(strings.TrimSpace(holder), "another run")))
+		s.say(fmt.Sprintf("waiting for the machine, place %d, held by %s", place,
+			cmp.Or(strings.TrimSpace(holder), "another run")))
 	}
 	var slot *sandbox.Lock
+
 	err := fault.At("machine.slot", func() (err error) {
 		slot, err = sandbox.AcquireSlot(ctx, "measure", s.space.c.Program.Parallel, waiting)
 		return err
@@ -157,6 +182,7 @@ func (s *supervisor) slot(ctx context.Context) (*sandbox.Lock, error) {
 	if err == nil {
 		err = slot.Write(fmt.Appendf(nil, "%s %s, pid %d\n", s.campaign, s.id, os.Getpid()))
 	}
+
 	return slot, err
 }
 
@@ -172,7 +198,8 @@ func (s *supervisor) failure(spec sandbox.Spec, res sandbox.Result) string {
 	case len(res.Survivors) > 0:
 		return fmt.Sprintf("processes survived the kill: %v", res.Survivors)
 	case res.Killed:
-		return fmt.Sprintf("timeout: still running at the deadline, %s after its start (wall %s + grace %s)", spec.Wall+spec.Grace, spec.Wall, spec.Grace)
+		return fmt.Sprintf("timeout: still running at the deadline, %s after its start (wall %s + grace %s)",
+			spec.Wall+spec.Grace, spec.Wall, spec.Grace)
 	case res.TimedOut && (res.Signal != "" || res.Exit != 0):
 		return fmt.Sprintf("timeout: did not end by itself within wall %s", spec.Wall)
 	case res.Signal != "":
@@ -182,6 +209,7 @@ func (s *supervisor) failure(spec sandbox.Spec, res sandbox.Result) string {
 	case res.Exit != 0:
 		return fmt.Sprintf("failed: exit code %d", res.Exit)
 	}
+
 	return ""
 }
 
@@ -191,6 +219,7 @@ func offline(spec sandbox.Spec, res sandbox.Result) string {
 	if spec.Network == sandbox.NetworkOn || !noNetwork.Match(res.Output.Text()) {
 		return ""
 	}
+
 	return fmt.Sprintf(" (it had no network: network is %s; what must be fetched belongs in `setup:`)", spec.Network)
 }
 
@@ -209,37 +238,47 @@ func exceeded(what string, spec sandbox.Spec) string {
 	case "cpu":
 		return fmt.Sprintf("CPU time (%s)", spec.CPU)
 	}
+
 	return what
 }
 
 // evaluate runs the frozen evaluator in a sandbox of its own that sees what the
 // run left. Only its output counts.
-func (s *supervisor) evaluate(ctx context.Context, spec sandbox.Spec, r *research.Run, text *[]byte) (reason string, err error) {
+func (s *supervisor) evaluate(
+	ctx context.Context, spec sandbox.Spec, r *research.Run, text *[]byte,
+) (reason string, err error) {
 	res, err := sandbox.Run(ctx, spec)
 	if err != nil {
 		return "", fmt.Errorf("run the evaluator: %w", err)
 	}
+
 	*text = append(append(*text, "\n--- measure ---\n"...), res.Output.Text()...)
+
 	r.Bytes += res.Output.Bytes
 	if reason = s.failure(spec, res); reason == "" {
 		reason = s.space.trespass(res.Changes, true, false)
 	}
+
 	if reason != "" {
 		reason = "measure: " + reason
 	}
+
 	return reason, nil
 }
 
 // samples reads the metric and the guards, wherever the program says they are.
 func (s *supervisor) samples(scan *research.Scanner, res sandbox.Result, layer string) (map[string]float64, string) {
 	m := s.space.c.Program.Metric
+
 	values, err := scan.Values()
 	if err != nil {
 		return nil, reasonOf(err)
 	}
+
 	if values == nil {
 		values = map[string]float64{}
 	}
+
 	switch m.From.Kind {
 	case "wall", "cpu", "max_rss":
 		values[m.Name] = research.FromUsage(m.From.Kind, m.Unit, res.Wall, res.CPU, res.MaxRSS)
@@ -248,10 +287,12 @@ func (s *supervisor) samples(scan *research.Scanner, res sandbox.Result, layer s
 		if err != nil {
 			return nil, fmt.Sprintf("the run did not write %s, which holds the metric", m.From.Path)
 		}
+
 		if values[m.Name], err = research.FromFile(content, m.From.Expr); err != nil {
 			return nil, reasonOf(err)
 		}
 	}
+
 	return values, ""
 }
 
@@ -262,14 +303,17 @@ func readIn(layer, path string) ([]byte, error) {
 		return nil, err
 	}
 	defer root.Close()
+
 	f, err := root.Open(filepath.FromSlash(path))
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
+
 	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
 		return nil, errors.Join(err, fs.ErrInvalid)
 	}
+
 	return io.ReadAll(io.LimitReader(f, 16<<20))
 }
 
@@ -278,16 +322,20 @@ func readIn(layer, path string) ([]byte, error) {
 func (w *workspace) spec(v *version, command string, seed uint64, withBuild bool) (sandbox.Spec, error) {
 	w.serial++
 	scratch := filepath.Join(w.run, fmt.Sprint(w.serial))
+
 	tmp := filepath.Join(scratch, "tmp")
 	if err := os.MkdirAll(tmp, 0o755); err != nil {
-		return sandbox.Spec{}, research.Errorf(research.CodeStorage, "free space, or make the cache folder writable", "make a run's folder: %w", err)
+		return sandbox.Spec{}, research.Errorf(research.CodeStorage, "free space, or make the cache folder writable",
+			"make a run's folder: %w", err)
 	}
+
 	caches := w.caches(v)
 	if isDir(v.cache()) {
 		caches = append([]string{v.cache()}, caches...)
 	}
 	root := w.lab.repo.Root()
 	b := w.c.Program.Budget
+
 	return sandbox.Spec{
 		Confined: true, Hidden: w.hidden(), Network: sandbox.Network(w.c.Program.Network),
 		Memory: b.Memory, Processes: b.Processes, Disk: cmp.Or(b.Disk, research.DefaultDisk), CPU: time.Duration(b.CPU),
@@ -295,8 +343,10 @@ func (w *workspace) spec(v *version, command string, seed uint64, withBuild bool
 		Dir:     filepath.Join(root, filepath.FromSlash(w.folder)),
 		Env:     environment(w.c.Program.Env, w.home(), tmp, seed),
 		Views: []sandbox.View{
-			{Root: root, Lower: w.layers(v, withBuild), Upper: filepath.Join(scratch, "upper"), Work: filepath.Join(scratch, "work")},
-			{Root: w.home(), Lower: caches, Upper: filepath.Join(scratch, "home"), Work: filepath.Join(scratch, "homework")},
+			{Root: root, Lower: w.layers(v, withBuild), Upper: filepath.Join(scratch, "upper"),
+				Work: filepath.Join(scratch, "work")},
+			{Root: w.home(), Lower: caches, Upper: filepath.Join(scratch, "home"),
+				Work: filepath.Join(scratch, "homework")},
 		},
 		Binds:   w.carry,
 		Keep:    w.c.Program.Budget.Output,
@@ -312,6 +362,7 @@ func (w *workspace) hidden() []string {
 	if home, err := os.UserHomeDir(); err == nil {
 		hidden = append(hidden, sandbox.Secrets(home)...)
 	}
+
 	return hidden
 }
 
@@ -330,10 +381,12 @@ func (w *workspace) aim(spec *sandbox.Spec, v *version, name string) error {
 		spec.Views[0].Upper = w.setupLayer()
 		spec.Network, spec.Writable = sandbox.NetworkOn, toolchainDirs()
 	}
+
 	if name != "check" { // what a run may use, a compiler may exceed
 		spec.Memory, spec.CPU, spec.Disk = 0, 0, 0
 		spec.Processes = max(spec.Processes, 4096)
 	}
+
 	return nil
 }
 
@@ -344,10 +397,12 @@ func (w *workspace) discard(spec sandbox.Spec) { _ = removeTree(filepath.Dir(spe
 // never pinned for a campaign.
 func seed(campaign string, job research.JobID, want research.Want, number int) uint64 {
 	h := fnv.New64a()
+
 	k := want.Pair
 	if k == 0 {
 		k = -number
 	}
 	fmt.Fprintf(h, "%s\x00%s\x00%d\x00%t", campaign, job, k, want.Again)
+
 	return h.Sum64() >> 33 // 31 bits: every language's generator takes it
 }

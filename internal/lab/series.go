@@ -94,57 +94,71 @@ func (l *Lab) Progress(ctx context.Context, limit int) (*Progress, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	p := progressOf(c)
 	if len(xs) > 0 {
 		p.From, p.To = xs[0].N, xs[len(xs)-1].N
 		p.Total = max(p.Total, p.To)
 	}
 	var proofs []research.CertificateEnd
+
 	err = l.ledger.View(ctx, func(tx *ledger.Tx) error {
 		var older []research.Experiment
+
 		for _, n := range c.KeptStack {
 			if n >= p.From {
 				break
 			}
+
 			x, err := tx.Experiment(c.Name, n)
 			if err != nil {
 				return err
 			}
+
 			older = append(older, *x)
 		}
+
 		if xs = append(older, xs...); len(xs) == 0 {
 			return nil
 		}
 		proofs, err = certificates(tx, c, xs[0].N)
+
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
+
 	if p.Exact {
 		p.exact(xs)
 	} else {
 		p.noisy(c, xs, proofs)
 	}
+
 	return p, nil
 }
 
 func progressOf(c *research.Campaign) *Progress {
 	m := c.Program.Metric
+
 	p := &Progress{Campaign: c.Name, Metric: metricOf(m), Exact: c.Rule.Class != research.Noisy,
 		Scale: c.Rule.Scale, Standing: c.Standing(), Class: c.Class, Total: c.Experiments, Points: []ProgressPoint{}}
 	if f := c.Finalized(); f != nil && f.Scale == c.Rule.Scale {
-		p.Audit = &ProgressAudit{After: f.Experiments, Gain: f.Gain, Pairs: f.Pairs, Branch: strings.TrimPrefix(f.Branch, "refs/heads/")}
+		p.Audit = &ProgressAudit{After: f.Experiments, Gain: f.Gain, Pairs: f.Pairs,
+			Branch: strings.TrimPrefix(f.Branch, "refs/heads/")}
 	} else if a := c.Audit; a != nil && a.Scale == c.Rule.Scale {
 		p.Audit = &ProgressAudit{After: a.Experiments, Gain: a.Gain, Pairs: a.Pairs}
 	}
+
 	if p.Exact && c.Calibrated {
 		best := c.Rule.Incumbent
+
 		p.Best = &best
 		if c.BaselineClass == c.Class {
 			p.Baseline = c.Baseline
 		}
 	}
+
 	return p
 }
 
@@ -157,25 +171,31 @@ func (l *Lab) newest(ctx context.Context, limit int) (*research.Campaign, []rese
 		limit = progressDefault
 	}
 	limit = min(limit, progressMost)
+
 	c, err := l.tidy(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
+
 	var all []research.Experiment
 	for cursor := ""; len(all) < limit; {
 		var page []research.Experiment
+
 		err := l.ledger.View(ctx, func(tx *ledger.Tx) (err error) {
-			page, cursor, err = tx.Experiments(c.Name, ledger.Query{Cursor: cursor, Limit: min(progressPage, limit-len(all))})
+			page, cursor, err = tx.Experiments(c.Name,
+				ledger.Query{Cursor: cursor, Limit: min(progressPage, limit-len(all))})
 			return err
 		})
 		if err != nil {
 			return nil, nil, err
 		}
+
 		if all = append(all, page...); cursor == "" {
 			break
 		}
 	}
 	slices.Reverse(all)
+
 	return c, all, nil
 }
 
@@ -186,14 +206,17 @@ func certificates(tx *ledger.Tx, c *research.Campaign, from int) (out []research
 		if err != nil {
 			return nil, err
 		}
+
 		if m.Proof == nil {
 			continue
 		}
+
 		if m.Proof.To < from {
 			break
 		}
 		out = append(out, *m.Proof)
 	}
 	slices.Reverse(out)
+
 	return out, nil
 }

@@ -41,6 +41,7 @@ func (l *Lab) Families(ctx context.Context, limit int) (*FamilySeries, error) {
 		return nil, err
 	}
 	m := c.Program.Metric
+
 	s := &FamilySeries{Campaign: c.Name, Metric: metricOf(m), Exact: c.Rule.Class != research.Noisy,
 		Scale: c.Rule.Scale, Families: []FamilyYield{}, Total: c.Experiments}
 	if len(xs) == 0 {
@@ -48,6 +49,7 @@ func (l *Lab) Families(ctx context.Context, limit int) (*FamilySeries, error) {
 	}
 	s.From, s.To = xs[0].N, xs[len(xs)-1].N
 	fs, members := research.FamiliesOf(xs, familiesMost)
+
 	alone := make([]bool, len(xs))
 	for i, f := range fs {
 		s.Families = append(s.Families, yield(c, xs, f.Word, members[i]))
@@ -56,14 +58,17 @@ func (l *Lab) Families(ctx context.Context, limit int) (*FamilySeries, error) {
 		}
 	}
 	var rest []int
+
 	for i := range xs {
 		if !alone[i] {
 			rest = append(rest, i)
 		}
 	}
+
 	if len(rest) > 0 {
 		s.Families = append(s.Families, yield(c, xs, "", rest))
 	}
+
 	return s, nil
 }
 
@@ -71,19 +76,24 @@ func yield(c *research.Campaign, xs []research.Experiment, word string, of []int
 	y := FamilyYield{Word: word, Tried: len(of)}
 	sum := c.TallyOf()
 	sum.Size = 0
+
 	for _, i := range of {
 		x := &xs[i]
+
 		y.Seconds += x.RunSeconds
 		if x.Status == research.Kept {
 			y.Kept++
+
 			if x.Overridden == "" {
 				sum = claimed(sum, c.Rule.Scale, x.Judgement)
 			}
 		}
 	}
+
 	if y.Kept > 0 && c.Rule.Scale != "" {
 		g := sum.Interval()
 		y.Gain = &g
 	}
+
 	return y
 }

@@ -15,9 +15,11 @@ func point(x *research.Experiment) ProgressPoint {
 	if x.Judgement != nil {
 		p.Verdict, p.Gain = x.Judgement.Verdict, x.Judgement.Gain
 	}
+
 	if !x.JudgedAt.IsZero() {
 		p.At = x.JudgedAt
 	}
+
 	return p
 }
 
@@ -25,20 +27,25 @@ func point(x *research.Experiment) ProgressPoint {
 // incumbent's value.
 func (p *Progress) exact(xs []research.Experiment) {
 	var best *float64
+
 	for i := range xs {
 		x := &xs[i]
+
 		pt := point(x)
 		if j := x.Judgement; j != nil && j.Verdict != research.Invalid {
 			if pt.Value = j.Value; j.Baseline != nil {
 				best = j.Baseline // also after an undo, or a change of machine
 			}
+
 			if pt.Kept && j.Value != nil {
 				best = j.Value
 			}
 		}
+
 		if best != nil {
 			pt.Best = &research.Interval{Mid: *best, Lo: *best, Hi: *best}
 		}
+
 		p.Points = append(p.Points, pt)
 	}
 }
@@ -53,27 +60,32 @@ func (p *Progress) noisy(c *research.Campaign, xs []research.Experiment, proofs 
 			proven = proven.Plus(*x.Judgement.Gain, -1)
 		}
 	}
+
 	for _, b := range proofs {
 		if b.Outcome == research.Certified && b.Gain != nil {
 			proven = proven.Plus(*b.Gain, -1)
 		}
 	}
+
 	if math.Abs(proven.Size) < 1e-12 {
 		proven.Size = 0
 	}
 	proven.Variance = 0
 	chain := proven
+
 	for i := range xs {
 		x := &xs[i]
 		for len(proofs) > 0 && proofs[0].To < x.N {
 			proven = after(proven, proofs[0])
 			chain, proofs = proven, proofs[1:]
 		}
+
 		pt := point(x)
 		if known(p.Scale, x.Judgement) {
 			over := chain.Over(*x.Judgement.Gain)
 			pt.OverStart = &over
 		}
+
 		switch {
 		case alone(c, x, proofs):
 			proven = proven.Plus(*x.Judgement.Gain, 1)
@@ -81,6 +93,7 @@ func (p *Progress) noisy(c *research.Campaign, xs []research.Experiment, proofs 
 		case (pt.Kept || x.RolledBack) && x.Overridden == "":
 			chain = claimed(chain, p.Scale, x.Judgement)
 		}
+
 		for i == len(xs)-1 && len(proofs) > 0 { // which ended after the last one
 			proven = after(proven, proofs[0])
 			chain, proofs = proven, proofs[1:]
@@ -89,6 +102,7 @@ func (p *Progress) noisy(c *research.Campaign, xs []research.Experiment, proofs 
 		pt.Best = &best
 		p.Points = append(p.Points, pt)
 	}
+
 	if p.Scale != "" {
 		p.Gain = &TotalGain{Interval: chain.Interval()}
 		if proven.Size != 0 {
@@ -102,6 +116,7 @@ func after(t research.Tally, b research.CertificateEnd) research.Tally {
 	if b.Outcome != research.Certified || b.Gain == nil || b.Scale != t.Scale {
 		return t
 	}
+
 	return t.Plus(*b.Gain, 1)
 }
 
@@ -118,6 +133,7 @@ func claimed(t research.Tally, scale string, j *research.Judgement) research.Tal
 	case known(scale, j):
 		return t.Plus(*j.Gain, 1)
 	}
+
 	return t
 }
 
@@ -127,15 +143,18 @@ func alone(c *research.Campaign, x *research.Experiment, proofs []research.Certi
 		x.Judgement.Verdict != research.Improved || x.Judgement.StoppedBy == "one_run" {
 		return false
 	}
+
 	return !slices.ContainsFunc(proofs, func(b research.CertificateEnd) bool { return b.From <= x.N && x.N <= b.To })
 }
 
 // headline is the first line of a text, without control characters, at most n characters.
 func headline(s string, n int) string {
 	s, _, _ = strings.Cut(strings.TrimSpace(strings.ToValidUTF8(s, "?")), "\n")
+
 	s = strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f || r == ' ' }), " ")
 	if r := []rune(s); len(r) > n {
 		s = string(r[:n-1]) + "…"
 	}
+
 	return s
 }

@@ -95,27 +95,34 @@ func (l *Lab) Noise(ctx context.Context, limit int) (*NoiseSeries, error) {
 	}
 	m, r := c.Program.Metric, c.Rule
 	s := &NoiseSeries{Campaign: c.Name, Metric: metricOf(m), Noise: r.Class, Scale: r.Scale, Spread: r.S,
-		Values: r.Values, Calibration: deviations(r.Values, r.Scale), Residuals: r.Residuals, Drift: []DriftPoint{}, Runs: len(runs), Total: c.Runs}
+		Values: r.Values, Calibration: deviations(r.Values, r.Scale), Residuals: r.Residuals, Drift: []DriftPoint{},
+		Runs: len(runs), Total: c.Runs}
 	of := map[string][]int{} // by version
+
 	for i, run := range runs {
-		if v, ok := run.Samples[m.Name]; ok && run.Valid && !run.WarmUp && !math.IsNaN(v) && (run.Side == research.Incumbent || run.Side == research.Start) {
+		if v, ok := run.Samples[m.Name]; ok && run.Valid && !run.WarmUp && !math.IsNaN(v) &&
+			(run.Side == research.Incumbent || run.Side == research.Start) {
 			of[run.Commit] = append(of[run.Commit], i)
 		}
 	}
+
 	for _, is := range of {
 		if len(is) < 3 {
 			continue
 		}
+
 		vs := make([]float64, len(is))
 		for k, i := range is {
 			vs[k] = runs[i].Samples[m.Name]
 		}
+
 		for k, d := range deviations(vs, r.Scale) {
 			run := runs[is[k]]
 			s.Drift = append(s.Drift, DriftPoint{At: run.Started, Job: run.Job, Deviation: d, Contended: run.Contended})
 		}
 	}
 	slices.SortFunc(s.Drift, func(a, b DriftPoint) int { return a.At.Compare(b.At) })
+
 	return s, nil
 }
 
@@ -127,16 +134,19 @@ func deviations(vs []float64, scale string) []float64 {
 		return out
 	}
 	sorted := slices.Sorted(slices.Values(vs))
+
 	mid := sorted[len(vs)/2]
 	for i, v := range vs {
 		out[i] = v - mid
 		if scale == "log" {
 			out[i] = v/mid - 1
 		}
+
 		if math.IsNaN(out[i]) || math.IsInf(out[i], 0) {
 			return nil
 		}
 	}
+
 	return out
 }
 
@@ -149,28 +159,34 @@ func (l *Lab) Spending(ctx context.Context, limit int) (*Spending, error) {
 	}
 	lim := c.Program.Campaign
 	s := &Spending{Campaign: c.Name, Started: c.StartedAt, Limit: Spent{lim.Experiments, lim.Hours, lim.GPUHours},
-		Now: Spent{c.Experiments, c.RunSeconds / 3600, c.GPUSeconds / 3600}, Points: make([]SpendingPoint, len(runs)), Total: c.Runs}
+		Now: Spent{c.Experiments, c.RunSeconds / 3600, c.GPUSeconds / 3600}, Points: make([]SpendingPoint, len(runs)),
+		Total: c.Runs}
 	now := s.Now
+
 	for i := len(runs) - 1; i >= 0; i-- { // back from the totals
 		r := runs[i]
 		s.Points[i] = SpendingPoint{At: r.Started.Add(time.Duration(r.Wall * float64(time.Second))), Spent: now}
 		now.Hours, now.GPUHours = max(0, now.Hours-r.Wall/3600), max(0, now.GPUHours-r.GPUSeconds/3600)
 	}
 	begun := 0
+
 	for i, r := range runs {
 		if r.Job.Kind() == research.ExperimentJob {
 			begun = max(begun, r.Job.N())
 		}
 		s.Points[i].Experiments = begun
 	}
+
 	for i := range s.Points { // before the first experiment that is seen there was the one before it
 		if s.Points[i].Experiments > 0 {
 			for k := range i {
 				s.Points[k].Experiments = s.Points[i].Experiments - 1
 			}
+
 			break
 		}
 	}
+
 	return s, nil
 }
 
@@ -180,11 +196,13 @@ func (l *Lab) GPUs(ctx context.Context, limit int) (*GPUSeries, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	s := &GPUSeries{Campaign: c.Name, Leases: c.Program.GPUs, Points: []GPUPoint{}, Runs: len(runs), Total: c.Runs}
 	for _, r := range runs {
 		if len(r.GPU) == 0 && r.GPUSeconds == 0 {
 			continue
 		}
+
 		e := struct {
 			Samples int     `json:"samples"`
 			Mean    float64 `json:"mean_util"`
@@ -197,12 +215,15 @@ func (l *Lab) GPUs(ctx context.Context, limit int) (*GPUSeries, error) {
 				continue // written by another version: nothing is known of it
 			}
 		}
+
 		p := GPUPoint{At: r.Started, Job: r.Job, Seconds: r.GPUSeconds, PeakMemory: max(0, e.Peak)}
 		if e.Samples > 0 {
 			p.MeanUtil, p.MaxUtil, p.Joules = told(e.Mean), told(e.Max), told(e.Joules)
 		}
+
 		s.Points = append(s.Points, p)
 	}
+
 	return s, nil
 }
 
@@ -211,6 +232,7 @@ func told(v float64) *float64 {
 	if v < 0 {
 		return nil
 	}
+
 	return &v
 }
 
@@ -222,17 +244,20 @@ func (l *Lab) runsOf(ctx context.Context, limit int) (*research.Campaign, []rese
 		limit = runsDefault
 	}
 	limit = min(limit, runsMost)
+
 	c, err := l.tidy(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
 	var runs []research.Run
+
 	n := c.Experiments
 	for n > 0 && len(runs) < limit {
 		if n, err = l.runsBelow(ctx, c.Name, research.ExperimentJob, n, max(0, n-runsPage), &runs); err != nil {
 			return nil, nil, err
 		}
 	}
+
 	var from time.Time
 	if n > 0 && len(runs) > 0 {
 		from = runs[len(runs)-1].Started
@@ -242,8 +267,9 @@ func (l *Lab) runsOf(ctx context.Context, limit int) (*research.Campaign, []rese
 			}
 		}
 	}
-	for kind, last := range map[byte]int{research.CalibrationJob: c.Calibrations, research.MeasurementJob: c.Measurements,
-		research.CertificateJob: c.Certificates, research.AuditJob: c.Audits} {
+
+	for kind, last := range map[byte]int{research.CalibrationJob: c.Calibrations,
+		research.MeasurementJob: c.Measurements, research.CertificateJob: c.Certificates, research.AuditJob: c.Audits} {
 		for n, end := last, max(0, last-otherJobs); n > end; {
 			if n, err = l.runsBelow(ctx, c.Name, kind, n, max(end, n-runsPage), &runs); err != nil {
 				return nil, nil, err
@@ -252,20 +278,25 @@ func (l *Lab) runsOf(ctx context.Context, limit int) (*research.Campaign, []rese
 	}
 	runs = slices.DeleteFunc(runs, func(r research.Run) bool { return r.Started.Before(from) })
 	slices.SortStableFunc(runs, func(a, b research.Run) int { return a.Started.Compare(b.Started) })
+
 	return c, runs[max(0, len(runs)-limit):], nil
 }
 
 // runsBelow adds the runs of the jobs of a kind from number n down to end, which
 // it returns.
-func (l *Lab) runsBelow(ctx context.Context, campaign string, kind byte, n, end int, runs *[]research.Run) (int, error) {
+func (l *Lab) runsBelow(
+	ctx context.Context, campaign string, kind byte, n, end int, runs *[]research.Run,
+) (int, error) {
 	return end, l.ledger.View(ctx, func(tx *ledger.Tx) error {
 		for ; n > end; n-- {
 			rs, err := tx.Runs(campaign, research.NewJobID(kind, n))
 			if err != nil {
 				return err
 			}
+
 			*runs = append(*runs, rs...)
 		}
+
 		return nil
 	})
 }

@@ -28,6 +28,7 @@ var selectors = []string{"go.mod", "go.work", "modules.txt", "pyproject.toml", "
 // evaluator's own code, or beside it. file is relative to the root.
 func (w *workspace) shadows(file string) bool {
 	dir, name := path.Dir(file), path.Base(file)
+
 	stem, _, _ := strings.Cut(name, ".")
 	switch path.Ext(name) {
 	case ".py", ".pyc", ".pyd": // the commands' own folder is searched too
@@ -45,6 +46,7 @@ func (w *workspace) shadows(file string) bool {
 			return true
 		}
 	}
+
 	return slices.Contains(selectors, name) || inModules(file)
 }
 
@@ -57,6 +59,7 @@ func (w *workspace) holds(dir, stem string, endings ...string) bool {
 			w.beside[path.Dir(file)] = append(w.beside[path.Dir(file)], path.Base(file))
 		}
 	}
+
 	return slices.ContainsFunc(w.beside[dir], func(name string) bool {
 		ext := path.Ext(name)
 		return slices.Contains(endings, ext) && (stem == "" || name == stem+ext)
@@ -67,13 +70,16 @@ func (w *workspace) holds(dir, stem string, endings ...string) bool {
 // whatever path; "" where there is none.
 func (w *workspace) ofStart() string {
 	all := filepath.Join(w.dir, "v")
+
 	entries, _ := os.ReadDir(all)
 	for _, e := range entries {
 		dir := filepath.Join(all, e.Name())
-		if _, err := os.Stat(filepath.Join(dir, "built")); err == nil && strings.HasPrefix(e.Name(), w.c.StartTree[:20]+"."+w.c.Digest[:8]+".") {
+		if _, err := os.Stat(filepath.Join(dir, "built")); err == nil && strings.HasPrefix(e.Name(),
+			w.c.StartTree[:20]+"."+w.c.Digest[:8]+".") {
 			return dir
 		}
 	}
+
 	return ""
 }
 
@@ -84,11 +90,14 @@ func (w *workspace) evaluator(v *version, seed uint64, left string) (sandbox.Spe
 	if err != nil {
 		return spec, err
 	}
+
 	spec.Views[0].Lower = append([]string{left}, spec.Views[0].Lower...)
+
 	spec.Views[1].Lower = nil
 	if start := w.ofStart(); start != "" && isDir(filepath.Join(start, "cache")) {
 		spec.Views[1].Lower = []string{filepath.Join(start, "cache")}
 	}
+
 	return spec, nil
 }
 
@@ -102,6 +111,7 @@ func (w *workspace) plants(v *version, changes []sandbox.Change) string {
 		_, err := os.Lstat(filepath.Join(start, "build", filepath.FromSlash(ch.Path)))
 		return err == nil
 	})
+
 	return w.trespass(fresh, true, true)
 }
 

@@ -18,10 +18,13 @@ func (l *Lab) Share(ctx context.Context, ops []ShareOp) (*Shared, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	if len(ops) == 0 {
-		return nil, research.Errorf(research.CodeBadArgument, "give ops: [{op: \"add\", idea: \"…\"}]", "there is nothing to share")
+		return nil, research.Errorf(research.CodeBadArgument, "give ops: [{op: \"add\", idea: \"…\"}]",
+			"there is nothing to share")
 	}
 	out := &Shared{Next: afterDecision(c)}
+
 	err = l.update(ctx, c.Name, func(tx *ledger.Tx, now *research.Campaign, session string) error {
 		out.Done, out.Ideas = nil, nil
 		for _, op := range ops {
@@ -29,6 +32,7 @@ func (l *Lab) Share(ctx context.Context, ops []ShareOp) (*Shared, error) {
 				return err
 			}
 		}
+
 		return nil
 	})
 	for _, i := range out.Ideas {
@@ -36,15 +40,18 @@ func (l *Lab) Share(ctx context.Context, ops []ShareOp) (*Shared, error) {
 			out.Next = fmt.Sprintf("edit the file for idea %d, then run_experiment{hypothesis, idea: \"%d\"}", i.N, i.N)
 		}
 	}
+
 	return out, err
 }
 
 func (l *Lab) share(tx *ledger.Tx, c *research.Campaign, session string, op ShareOp, out *Shared) error {
 	say := func(format string, args ...any) { out.Done = append(out.Done, fmt.Sprintf(format, args...)) }
+
 	switch {
 	case op.Op == "lesson" && op.Lesson != "":
 		n, err := l.addLesson(tx, c, session, op.Lesson, 0)
 		say("lesson %d stored", n)
+
 		return err
 	case op.Idea == "":
 	case op.Op == "add":
@@ -54,17 +61,21 @@ func (l *Lab) share(tx *ledger.Tx, c *research.Campaign, session string, op Shar
 		if err != nil {
 			return err
 		}
+
 		if i, err = l.claim(tx, c, session, i.N); err != nil {
 			return err
 		}
 		until := time.Now().Add(research.LeaseTerm).UTC().Format(time.RFC3339)
 		out.Ideas = append(out.Ideas, SharedIdea{N: i.N, Status: i.Status, Fence: i.Fence, Until: until})
 		say("idea %d is yours (claim %d) until %s, and longer while you do something: %s", i.N, i.Fence, until, i.Text)
+
 		return nil
 	case op.Op == "release" || op.Op == "drop":
 		return l.letGo(tx, c, session, op, out)
 	}
-	return research.Errorf(research.CodeBadArgument, "use {op: \"add\", idea: \"…\"}, {op: \"claim\", idea: \"3\"} or {op: \"lesson\", lesson: \"…\"}",
+
+	return research.Errorf(research.CodeBadArgument,
+		"use {op: \"add\", idea: \"…\"}, {op: \"claim\", idea: \"3\"} or {op: \"lesson\", lesson: \"…\"}",
 		"op %q with idea %q and lesson %q can't be done", op.Op, op.Idea, op.Lesson)
 }
 
@@ -74,30 +85,39 @@ func (l *Lab) letGo(tx *ledger.Tx, c *research.Campaign, session string, op Shar
 	if err != nil {
 		return err
 	}
-	e := research.Entry{Campaign: c.Name, Session: session, Kind: research.KindIdeaReleased, Body: research.IdeaRelease{N: i.N, Fence: i.Fence}}
+	e := research.Entry{Campaign: c.Name, Session: session, Kind: research.KindIdeaReleased,
+		Body: research.IdeaRelease{N: i.N, Fence: i.Fence}}
 	said := "released"
+
 	if op.Op == "drop" {
 		t, err := l.past(tx, c, i, session)
 		if err != nil {
 			return err
 		}
-		e.Kind, e.Body, said = research.KindIdeaDropped, research.IdeaDrop{N: i.N, Why: op.Lesson, Takeover: t}, "dropped"
+		e.Kind, e.Body, said = research.KindIdeaDropped, research.IdeaDrop{N: i.N, Why: op.Lesson, Takeover: t},
+			"dropped"
 	}
+
 	if op.Op == "release" && i.Holder != session {
 		v, err := l.ideaView(tx, c, i, session)
 		if err != nil {
 			return err
 		}
-		return research.Errorf(research.CodeConflict, "leave it; read_log{view: \"ideas\"} shows who holds what", "you don't hold idea %d: it is %s", i.N, v.Words())
+
+		return research.Errorf(research.CodeConflict, "leave it; read_log{view: \"ideas\"} shows who holds what",
+			"you don't hold idea %d: it is %s", i.N, v.Words())
 	}
+
 	if _, err := tx.Append(e); err != nil {
 		return err
 	}
+
 	if i, err = tx.Idea(c.Name, i.N); err != nil {
 		return err
 	}
 	out.Ideas = append(out.Ideas, SharedIdea{N: i.N, Status: i.Status})
 	out.Done = append(out.Done, fmt.Sprintf("idea %d %s", i.N, said))
+
 	return nil
 }
 
@@ -109,10 +129,13 @@ func (l *Lab) ideaNamed(tx *ledger.Tx, c *research.Campaign, name string) (*rese
 	if n, ok := research.IdeaNumber(name); ok {
 		return tx.Idea(c.Name, n)
 	}
+
 	i, err := l.ideaOf(tx, c, name)
 	if err == nil && i == nil {
-		err = research.Errorf(research.CodeNotFound, "name it by its id: read_log{view: \"ideas\"} lists them", "no idea says %q", name)
+		err = research.Errorf(research.CodeNotFound, "name it by its id: read_log{view: \"ideas\"} lists them",
+			"no idea says %q", name)
 	}
+
 	return i, err
 }
 
@@ -124,53 +147,68 @@ func (l *Lab) ideaOf(tx *ledger.Tx, c *research.Campaign, text string) (*researc
 			if err != nil {
 				return nil, err
 			}
+
 			continue
 		}
+
 		var b research.Idea
 		if err := json.Unmarshal(rec.Body, &b); err != nil {
 			return nil, fmt.Errorf("decode record %d: %w", rec.Seq, err)
 		}
+
 		return tx.Idea(c.Name, b.N)
 	}
+
 	return nil, nil
 }
 
 // addIdea adds an idea that nobody has had, and tells what is like it.
 func (l *Lab) addIdea(tx *ledger.Tx, c *research.Campaign, session, text string, out *Shared) error {
 	if _, ok := research.IdeaNumber(text); ok {
-		return research.Errorf(research.CodeBadArgument, "say in words what to try", "the idea %q is only a number", text)
+		return research.Errorf(research.CodeBadArgument, "say in words what to try", "the idea %q is only a number",
+			text)
 	}
+
 	i, err := l.ideaOf(tx, c, text)
 	if err != nil {
 		return err
 	}
+
 	if i != nil {
 		v, err := l.ideaView(tx, c, i, session)
 		if err != nil {
 			return err
 		}
+
 		out.Ideas = append(out.Ideas, SharedIdea{N: i.N, Status: i.Status})
 		out.Done = append(out.Done, fmt.Sprintf("this is idea %d already (%s)", i.N, v.Words()))
+
 		return nil
 	}
+
 	found, err := l.likeText(tx, c, session, text)
 	if err != nil {
 		return err
 	}
+
 	now, err := tx.Campaign(c.Name)
 	if err != nil {
 		return err
 	}
+
 	n := now.Ideas + 1
 	if _, err := tx.Append(research.Entry{Campaign: c.Name, Session: session, Kind: research.KindIdeaAdded,
 		Key: ideaKey(text), Body: research.Idea{N: n, Text: text}}); err != nil {
 		return err
 	}
+
 	shared, line := SharedIdea{N: n, Status: research.IdeaOpen}, fmt.Sprintf("idea %d added", n)
 	for _, f := range found {
 		shared.Like = append(shared.Like, f.id)
 		line += "; like " + f.words
 	}
+
 	out.Ideas, out.Done = append(out.Ideas, shared), append(out.Done, line)
+
 	return nil
 }

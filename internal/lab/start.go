@@ -22,32 +22,41 @@ func (l *Lab) StartCampaign(ctx context.Context, req StartRequest) (*Started, er
 	if _, err := l.findProgram(req.Program); err != nil {
 		return nil, l.ledger.View(ctx, func(tx *ledger.Tx) error { return elsewhere(tx, err) })
 	}
+
 	doc, err := l.readContract(req.Program)
 	if err != nil {
 		return nil, err
 	}
+
 	name, err := campaignName(req.Name, doc)
 	if err != nil {
 		return nil, err
 	}
+
 	head, err := l.usable(ctx, doc)
 	if err != nil {
 		return nil, err
 	}
+
 	c, err := l.campaign(ctx, name)
 	if err != nil {
 		return nil, err
 	}
-	if here, err := l.current(ctx); req.Name == "" && err == nil && here.ProgramPath == doc.path && here.Ended == "" && l.onCampaign(here, head.Branch) {
+
+	if here, err := l.current(ctx); req.Name == "" && err == nil && here.ProgramPath == doc.path && here.Ended == "" &&
+		l.onCampaign(here, head.Branch) {
 		c = here // a campaign that was given another name, and is checked out
 	}
+
 	if c != nil {
 		return l.resume(ctx, c, doc, head)
 	}
+
 	notes, err := l.begin(ctx, name, doc, head)
 	if err != nil {
 		return nil, err
 	}
+
 	return l.started(ctx, name, doc, false, notes)
 }
 
@@ -58,14 +67,17 @@ func (l *Lab) usable(ctx context.Context, doc *document) (source.Head, error) {
 	if err != nil {
 		return head, err
 	}
+
 	if err := l.repo.Busy(ctx); err != nil {
 		return head, err
 	}
+
 	for _, f := range files(doc.path, doc.Program) {
 		if err := l.repo.CheckEditable(ctx, f); err != nil {
 			return head, err
 		}
 	}
+
 	return head, l.repo.Identity(ctx)
 }
 
@@ -79,6 +91,7 @@ func campaignName(want string, doc *document) (string, error) {
 				"%q cannot be a campaign's name", name)
 		}
 	}
+
 	return name, nil
 }
 
@@ -89,8 +102,10 @@ func (l *Lab) campaign(ctx context.Context, name string) (c *research.Campaign, 
 		if isCode(err, research.CodeNoCampaign) {
 			c, err = nil, nil
 		}
+
 		return err
 	})
+
 	return c, err
 }
 
@@ -99,34 +114,44 @@ func (l *Lab) campaign(ctx context.Context, name string) (c *research.Campaign, 
 // What it announces is returned.
 func (l *Lab) begin(ctx context.Context, name string, doc *document, head source.Head) (notes []string, err error) {
 	edit := files(doc.path, doc.Program)
+
 	dirty, err := l.onlyOurs(ctx, head.Commit, doc.path, edit)
 	if err != nil {
 		return nil, err
 	}
+
 	if len(dirty) > 0 {
-		notes = append(notes, strings.Join(dirty, ", ")+" has uncommitted changes: untouched, they are your first candidate (call run_experiment)")
+		notes = append(notes, strings.Join(dirty,
+			", ")+" has uncommitted changes: untouched, they are your first candidate (call run_experiment)")
 	}
+
 	if extra, err := l.repo.Untracked(ctx, 6); err == nil {
 		extra = slices.DeleteFunc(extra, func(p string) bool { return p == doc.path })
 		if len(extra) > 0 {
-			notes = append(notes, "untracked files take no part, runs do not see them: "+strings.Join(extra[:min(5, len(extra))], ", "))
+			notes = append(notes,
+				"untracked files take no part, runs do not see them: "+strings.Join(extra[:min(5, len(extra))], ", "))
 		}
 	}
+
 	start, tree, err := l.startCommit(ctx, name, doc, head)
 	if err != nil {
 		return nil, err
 	}
+
 	branch := "refs/heads/ratchet/" + name
 	if err := l.claimRefs(ctx, name, branch, start); err != nil {
 		return nil, err
 	}
+
 	if err := l.recordStart(ctx, name, doc, head, start, tree, branch); err != nil {
 		return nil, err
 	}
+
 	more, err := l.refresh(ctx, start, []string{doc.path})
 	if err != nil {
 		return nil, err
 	}
+
 	return append(notes, more...), l.repo.AttachHead(ctx, branch, "ratchet: start "+name)
 }
 
@@ -138,6 +163,7 @@ func (l *Lab) onlyOurs(ctx context.Context, commit, program string, edit []strin
 		return nil, err
 	}
 	var other []string
+
 	for _, ch := range changes {
 		switch {
 		case slices.Contains(edit, ch.Path):
@@ -146,24 +172,31 @@ func (l *Lab) onlyOurs(ctx context.Context, commit, program string, edit []strin
 			other = append(other, fmt.Sprintf("%s (%s)", ch.Path, ch.Kind))
 		}
 	}
+
 	if len(other) > 0 {
 		return nil, research.Errorf(research.CodeRepository, "commit them, or put them aside with `git stash`",
 			"tracked files have uncommitted changes: %s", strings.Join(other[:min(len(other), 20)], ", "))
 	}
+
 	return dirty, nil
 }
 
 // startCommit is HEAD's commit, or a new one on it with the program as it is now.
-func (l *Lab) startCommit(ctx context.Context, name string, doc *document, head source.Head) (commit, tree string, err error) {
+func (l *Lab) startCommit(
+	ctx context.Context, name string, doc *document, head source.Head,
+) (commit, tree string, err error) {
 	was, err := l.repo.Tree(ctx, head.Commit)
 	if err != nil {
 		return "", "", err
 	}
+
 	if tree, err = l.repo.Snapshot(ctx, head.Commit, []string{doc.path}); err != nil || tree == was {
 		return head.Commit, tree, err
 	}
 	commit, err = l.repo.Commit(ctx, source.CommitSpec{Tree: tree, Parents: []string{head.Commit},
-		Message: fmt.Sprintf("ratchet: start campaign %s\n\nRatchet-Campaign: %s\nRatchet-Contract: %s\n", name, name, doc.digest)})
+		Message: fmt.Sprintf("ratchet: start campaign %s\n\nRatchet-Campaign: %s\nRatchet-Contract: %s\n", name, name,
+			doc.digest)})
+
 	return commit, tree, err
 }
 
@@ -171,55 +204,75 @@ func (l *Lab) startCommit(ctx context.Context, name string, doc *document, head 
 // start that died before its record left behind is taken over.
 func (l *Lab) claimRefs(ctx context.Context, name, branch, start string) error {
 	if at, err := l.repo.Ref(ctx, "refs/heads/ratchet"); err != nil || at != "" {
-		return cmp.Or[error](err, research.Errorf(research.CodeRepository, "rename it: git branch -m ratchet ratchet-old",
+		return cmp.Or[error](err, research.Errorf(research.CodeRepository,
+			"rename it: git branch -m ratchet ratchet-old",
 			"a branch named `ratchet` exists, so branches below ratchet/ can't"))
 	}
-	updates := []source.RefUpdate{{Name: branch, New: start}, {Name: ref(name, "start"), New: start}, {Name: ref(name, "incumbent"), New: start}}
+	updates := []source.RefUpdate{{Name: branch, New: start}, {Name: ref(name, "start"), New: start},
+		{Name: ref(name, "incumbent"), New: start}}
+
 	left, err := l.repo.Refs(ctx, "refs/ratchet/"+name+"/")
 	if err != nil {
 		return err
 	}
+
 	for i, u := range updates {
 		if updates[i].Old, err = l.repo.Ref(ctx, u.Name); err != nil {
 			return err
 		}
 	}
+
 	branchAt, startAt, incumbentAt := updates[0].Old, updates[1].Old, updates[2].Old
 	if startAt != incumbentAt || len(left) > 2 || len(left) > 0 && branchAt != startAt {
-		return research.Errorf(research.CodeLedger, "restore the folder ratchet/ of the git directory from a backup, or start with another name",
+		return research.Errorf(research.CodeLedger,
+			"restore the folder ratchet/ of the git directory from a backup, or start with another name",
 			"the refs of a campaign %q exist (refs/ratchet/%s/), but the ledger has no record of it", name, name)
 	}
+
 	if branchAt != "" && startAt == "" {
-		return research.Errorf(research.CodeRepository, "start with another name, or remove it: git branch -D ratchet/"+name,
+		return research.Errorf(research.CodeRepository,
+			"start with another name, or remove it: git branch -D ratchet/"+name,
 			"a branch ratchet/%s exists and is not Ratchet's", name)
 	}
+
 	err = l.repo.UpdateRefs(ctx, updates, "ratchet: start "+name)
 	if isCode(err, research.CodeConflict) {
-		return research.Errorf(research.CodeConflict, "call start_campaign again", "another session is starting %q", name)
+		return research.Errorf(research.CodeConflict, "call start_campaign again", "another session is starting %q",
+			name)
 	}
+
 	return err
 }
 
-func (l *Lab) recordStart(ctx context.Context, name string, doc *document, head source.Head, start, tree, branch string) error {
+func (l *Lab) recordStart(
+	ctx context.Context, name string, doc *document, head source.Head, start, tree, branch string,
+) error {
 	return l.ledger.Update(ctx, func(tx *ledger.Tx) error {
 		_, err := tx.Campaign(name)
 		if err == nil {
-			return research.Errorf(research.CodeConflict, "call start_campaign again, to resume it", "another session started %q meanwhile", name)
+			return research.Errorf(research.CodeConflict, "call start_campaign again, to resume it",
+				"another session started %q meanwhile", name)
 		}
+
 		if !isCode(err, research.CodeNoCampaign) {
 			return err
 		}
-		if _, err := tx.Append(research.Entry{Campaign: name, Kind: research.KindCampaignStarted, Body: research.CampaignStart{
-			Program: doc.Program, Digest: doc.digest, ProgramPath: doc.path, Start: start, StartTree: tree, Branch: branch,
-			Origin: cmp.Or(strings.TrimPrefix(head.Branch, "refs/heads/"), head.Commit), Checkout: l.repo.Root(),
-			Machine: runtime.GOOS + "/" + runtime.GOARCH, Version: l.opt.Version}}); err != nil {
+
+		if _, err := tx.Append(research.Entry{Campaign: name, Kind: research.KindCampaignStarted,
+			Body: research.CampaignStart{
+				Program: doc.Program, Digest: doc.digest, ProgramPath: doc.path, Start: start, StartTree: tree,
+				Branch: branch, Origin: cmp.Or(strings.TrimPrefix(head.Branch, "refs/heads/"), head.Commit),
+				Checkout: l.repo.Root(), Machine: runtime.GOOS + "/" + runtime.GOARCH,
+				Version: l.opt.Version}}); err != nil {
 			return err
 		}
+
 		c, err := tx.Campaign(name)
 		if err != nil {
 			return err
 		}
 		_, err = l.join(tx, c)
+
 		return err
 	})
 }
@@ -233,16 +286,19 @@ func (l *Lab) started(ctx context.Context, name string, doc *document, resumed b
 	var job research.JobID
 	needs := false
 	var session, origin string
+
 	err = l.update(ctx, name, func(tx *ledger.Tx, now *research.Campaign, codename string) error {
 		c, session = now, codename
 		if s, err := tx.Session(name, session); err == nil {
 			origin = cmp.Or(s.Origin, c.Origin)
 		}
+
 		for _, id := range c.Open {
 			if id.Kind() == research.CalibrationJob {
 				job = id
 			}
 		}
+
 		broken := c.Broken != "" && c.Experiments > 0 // with no experiment yet, what was missing may be there now
 		if needs = !c.Calibrated && !broken && job == "" && doc.digest == c.Digest && c.Rests == nil; !needs {
 			return nil
@@ -250,31 +306,37 @@ func (l *Lab) started(ctx context.Context, name string, doc *document, resumed b
 		job = research.NewJobID(research.CalibrationJob, c.Calibrations+1)
 		_, err = tx.Append(research.Entry{Campaign: name, Session: session, Kind: research.KindCalibrationStarted,
 			Body: research.JobStart{Job: job, Commit: c.Incumbent}})
+
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
+
 	if needs {
 		if err := l.start(ctx, name, job); err != nil {
 			return nil, err
 		}
 	}
 	hooks := ""
+
 	if doc.digest == c.Digest && c.Rests == nil {
 		l.startTeller(c)
 		hooks = l.startHooks(ctx, c)
 	}
+
 	rests := ""
 	if c.Rests != nil {
 		rests = c.Rests.Words() + ": no experiment starts until a person runs `ratchet resume`"
 	}
+
 	waits := ""
 	if len(c.Program.Notify) > 0 {
 		if waits = l.notAllowed(c.ProgramPath, c.Program); waits != "" {
 			waits = "notify: " + waits
 		}
 	}
+
 	for _, note := range []string{rests, l.ledger.Warning(), waits, l.company(c)} {
 		if note != "" {
 			notes = append([]string{note}, notes...)
@@ -282,6 +344,7 @@ func (l *Lab) started(ctx context.Context, name string, doc *document, resumed b
 	}
 	out := l.announce(ctx, c, doc, job, session, origin, resumed, notes)
 	out.Hooks = hooks
+
 	return out, nil
 }
 
@@ -291,6 +354,7 @@ func firstWords(text string, n int) string {
 	if len(text) <= n {
 		return text
 	}
+
 	return strings.ToValidUTF8(text[:n], "") + "…"
 }
 
@@ -300,29 +364,39 @@ func switchTo(origin string) string {
 	if len(origin) == 40 {
 		return "git switch --detach " + short(origin)
 	}
+
 	return "git switch " + origin
 }
 
-func (l *Lab) announce(ctx context.Context, c *research.Campaign, doc *document, job research.JobID, session, origin string, resumed bool, notes []string) *Started {
+func (l *Lab) announce(
+	ctx context.Context, c *research.Campaign, doc *document, job research.JobID, session, origin string, resumed bool, notes []string,
+) *Started {
 	m := c.Program.Metric
 	unit := cmp.Or(m.Unit, "no unit")
-	s := &Started{Campaign: c.Name, Direction: firstWords(doc.Body, 240), Resumed: resumed, Contract: c.Program, ID: job, Codename: session, Left: left(c), Notes: notes,
-		Metric: fmt.Sprintf("%s (%s is better, %s)", m.Name, m.Better, unit),
-		Branch: strings.TrimPrefix(l.repo.Branch(ctx), "refs/heads/"), Incumbent: short(c.Incumbent), Back: switchTo(origin)}
+
+	s := &Started{Campaign: c.Name, Direction: firstWords(doc.Body, 240), Resumed: resumed, Contract: c.Program,
+		ID: job, Codename: session, Left: left(c), Notes: notes, Metric: fmt.Sprintf("%s (%s is better, %s)", m.Name,
+			m.Better, unit),
+		Branch: strings.TrimPrefix(l.repo.Branch(ctx), "refs/heads/"), Incumbent: short(c.Incumbent),
+		Back: switchTo(origin)}
 	for _, f := range files(c.ProgramPath, c.Program) {
 		s.Edit = append(s.Edit, filepath.Join(l.repo.Root(), filepath.FromSlash(f)))
 	}
+
 	if c.Calibrated {
 		v := c.Rule.Incumbent
 		s.Value = &v
 	}
+
 	switch {
 	case doc.digest != c.Digest:
 		s.Next = "tell the user: `ratchet accept` in a terminal accepts the changed contract"
 	case job != "" && len(c.Unresolved) == 0:
-		s.Next = "edit the file while the calibration runs, then run_experiment{hypothesis}; wait_run{id: \"" + string(job) + "\"} shows the calibration"
+		s.Next = "edit the file while the calibration runs, then run_experiment{hypothesis}; wait_run{id: \"" +
+			string(job) + "\"} shows the calibration"
 	default:
 		s.Next = afterDecision(c)
 	}
+
 	return s
 }

@@ -48,11 +48,13 @@ func (l *Lab) Supervise(ctx context.Context, campaign, job string) error {
 	if err != nil {
 		return err
 	}
+
 	if err := os.MkdirAll(l.jobs(), 0o777); err != nil {
 		return fmt.Errorf("make the folder for jobs: %w", err)
 	}
 	var lock *sandbox.Lock
 	ok := true
+
 	err = fault.At("job.lock", func() (err error) {
 		lock, ok, err = sandbox.TryLock(l.jobFile(campaign, id))
 		return err
@@ -60,16 +62,20 @@ func (l *Lab) Supervise(ctx context.Context, campaign, job string) error {
 	if err != nil {
 		return err
 	}
+
 	if !ok {
 		return research.Errorf(research.CodeBusy, "wait_run{}", "%s has a supervisor already", id)
 	}
+
 	defer lock.Release()
 	s := &supervisor{Lab: l, campaign: campaign, id: id, lock: lock, versions: map[research.Side]*version{}}
 	s.say("waiting for its turn")
+
 	err = fault.At("supervisor.ready", func() error { sandbox.Ready(nil); return nil })
 	if err == nil {
 		err = s.work(ctx)
 	}
+
 	if err != nil { // whatever it was, the job does not stay open
 		return s.abort(ctx, err)
 	}
@@ -81,6 +87,7 @@ func removeIfEmpty(path string) error {
 	if info, err := os.Stat(path); err != nil || info.Size() > 0 {
 		return nil
 	}
+
 	return os.Remove(path)
 }
 
@@ -90,10 +97,12 @@ func (s *supervisor) work(ctx context.Context) error {
 	if err == nil {
 		err = stillRuns(c, s.id)
 	}
+
 	if err != nil {
 		return err
 	}
 	s.startTeller(c)
+
 	if s.space, err = s.openWorkspace(ctx, c, s.id); err != nil {
 		return err
 	}
@@ -104,18 +113,21 @@ func (s *supervisor) work(ctx context.Context) error {
 		}
 	}()
 	defer func() { s.turn.Close() }() // a turn that was never taken is none
+
 	switch s.id.Kind() {
 	case research.CalibrationJob:
 		if err := s.takeTurn(ctx); err != nil {
 			return err
 		}
 		_, err = s.calibrate(ctx, s.id)
+
 		return err
 	case research.MeasurementJob, research.AuditJob:
 		return s.measure(ctx)
 	case research.CertificateJob:
 		return s.certify(ctx)
 	}
+
 	return s.judge(ctx, s.id.N())
 }
 
@@ -125,6 +137,7 @@ func stillRuns(c *research.Campaign, id research.JobID) error {
 	if slices.Contains(c.Open, id) {
 		return nil
 	}
+
 	return research.Errorf(research.CodeConflict, "read_log{} shows what became of it", "%s has ended already", id)
 }
 
@@ -137,6 +150,7 @@ func (s *supervisor) takeTurn(ctx context.Context) error {
 	wait := queue.Options{Tick: 10 * time.Millisecond, Mode: 0o666, Waiting: func(ahead int, _ queue.Holder) {
 		s.say(fmt.Sprintf("waiting for its turn to measure, %d before it", ahead+1))
 	}}
+
 	return fault.At("job.turn", func() (err error) {
 		s.turn, err = queue.Enter(ctx, filepath.Join(s.jobs(), s.campaign+".turn"), wait)
 		return err
@@ -148,6 +162,7 @@ func (s *supervisor) abort(ctx context.Context, cause error) error {
 	if ctx.Err() != nil {
 		cause = errors.New("stopped by request")
 	}
+
 	return errors.Join(cause, s.lose(context.WithoutCancel(ctx), s.campaign, s.id, reasonOf(cause), nil))
 }
 
@@ -158,11 +173,13 @@ func (s *supervisor) experiment(ctx context.Context, n int) (c *research.Campaig
 			return err
 		}
 		x, err = tx.Experiment(s.campaign, n)
+
 		return err
 	})
 	if err == nil {
 		s.session = x.Session
 	}
+
 	return c, x, err
 }
 
@@ -173,23 +190,28 @@ func (s *supervisor) prepare(ctx context.Context, x *research.Experiment) (reaso
 	if err != nil {
 		return "", err
 	}
+
 	candidate, err := s.space.version(ctx, x.Candidate)
 	if err != nil {
 		return "", err
 	}
 	candidate.parent = incumbent
+
 	s.versions[research.Incumbent], s.versions[research.Candidate] = incumbent, candidate
 	if err := s.sweep(ctx, incumbent, candidate); err != nil {
 		return "", err
 	}
+
 	for _, v := range []*version{incumbent, candidate} {
 		if reason, err := s.build(ctx, x.Job(), v); reason != "" || err != nil {
 			if v == incumbent && reason != "" {
 				reason = "the incumbent itself no longer builds: " + reason
 			}
+
 			return reason, err
 		}
 	}
+
 	return s.check(ctx, x.Job(), candidate)
 }
 
@@ -198,6 +220,7 @@ func (s *supervisor) prepare(ctx context.Context, x *research.Experiment) (reaso
 // experiment it is a calibration of its own, made by this supervisor.
 func (s *supervisor) calibrate(ctx context.Context, id research.JobID) (c *research.Campaign, err error) {
 	job := id
+
 	err = s.ledger.Update(ctx, func(tx *ledger.Tx) error {
 		if c, err = tx.Campaign(s.campaign); err != nil || id.Kind() == research.CalibrationJob {
 			return err
@@ -205,11 +228,13 @@ func (s *supervisor) calibrate(ctx context.Context, id research.JobID) (c *resea
 		job = research.NewJobID(research.CalibrationJob, c.Calibrations+1)
 		_, err = tx.Append(research.Entry{Campaign: s.campaign, Session: s.session,
 			Kind: research.KindCalibrationStarted, Body: research.JobStart{Job: job, Commit: c.Incumbent}})
+
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
+
 	if job != id { // hold its lock too, or it would count as lost
 		lock, _, err := sandbox.TryLock(s.jobFile(s.campaign, job))
 		if err != nil {
@@ -217,19 +242,25 @@ func (s *supervisor) calibrate(ctx context.Context, id research.JobID) (c *resea
 		}
 		defer lock.Release()
 		defer os.Remove(s.jobFile(s.campaign, job))
+
 		if err := lock.Write(fmt.Appendf(nil, "%d\ncalibrating\n", os.Getpid())); err != nil {
 			return nil, err
 		}
 	}
 	state, err := s.calibration(ctx, c, job)
 	here := s.here()
-	end := research.CalibrationEnd{Job: job, State: state, Machine: here.class(), Facts: here.facts(), Changed: here.since(c)}
+
+	end := research.CalibrationEnd{Job: job, State: state, Machine: here.class(), Facts: here.facts(),
+		Changed: here.since(c)}
 	if ctx.Err() != nil {
-		return nil, errors.Join(ctx.Err(), s.lose(context.WithoutCancel(ctx), s.campaign, job, "stopped by request", nil))
+		return nil, errors.Join(ctx.Err(), s.lose(context.WithoutCancel(ctx), s.campaign, job, "stopped by request",
+			nil))
 	}
+
 	if err != nil && !isCode(err, research.CodeProgram) { // the machine's fault: another calibration may succeed
 		return nil, errors.Join(err, s.lose(ctx, s.campaign, job, reasonOf(err), nil))
 	}
+
 	if err != nil {
 		end.Failed = reasonOf(err)
 		if len(s.space.unseen) > 0 {
@@ -241,38 +272,49 @@ func (s *supervisor) calibrate(ctx context.Context, id research.JobID) (c *resea
 			return err
 		}
 		c, err = tx.Campaign(s.campaign)
+
 		return err
 	})
+
 	return c, err
 }
 
-func (s *supervisor) calibration(ctx context.Context, c *research.Campaign, job research.JobID) (research.RuleState, error) {
+func (s *supervisor) calibration(
+	ctx context.Context, c *research.Campaign, job research.JobID,
+) (research.RuleState, error) {
 	if reason, err := s.space.setup(ctx, s, job); reason != "" || err != nil {
 		return research.RuleState{}, failed(reason, err)
 	}
+
 	v, err := s.space.version(ctx, c.Incumbent)
 	if err != nil {
 		return research.RuleState{}, err
 	}
+
 	if reason, err := s.build(ctx, job, v); reason != "" || err != nil {
 		return research.RuleState{}, failed(reason, err)
 	}
+
 	if reason, err := s.check(ctx, job, v); reason != "" || err != nil {
 		return research.RuleState{}, failed(reason, err)
 	}
+
 	rule, obs, began := research.NewRule(c.Program), []research.Observation{}, time.Now()
 	for {
 		want := rule.Calibrate(obs)
 		if want == nil {
 			return rule.Calibrated(obs)
 		}
+
 		o, err := s.run(ctx, job, v, *want)
 		if err != nil {
 			return research.RuleState{}, err
 		}
+
 		if obs = append(obs, o); !o.Valid {
 			return rule.Calibrated(obs)
 		}
+
 		if s.patience > 0 && len(obs) >= 3 && time.Since(began) > s.patience {
 			s.seen = obs
 			return research.RuleState{}, errPatience
@@ -291,20 +333,24 @@ func (s *supervisor) measure(ctx context.Context) error {
 		return err
 	}
 	samples, paired, err := s.measured(ctx, m)
+
 	end := research.Summarise(samples, paired, c.Program.Metric, c.Rule.Scale)
 	if s.id.Kind() == research.AuditJob {
 		end = research.SummariseAudit(samples, paired, c.Program.Metric, c.Rule.Scale)
 	}
+
 	end.Job = s.id
 	if err != nil {
 		end.Failed = reasonOf(err)
 	}
+
 	var bad *unfit
 	if ctx.Err() != nil {
 		end.Failed = "stopped by request"
 	} else if errors.As(err, &bad) {
 		end.Unfit = bad.reason
 	}
+
 	return s.ledger.Update(context.WithoutCancel(ctx), func(tx *ledger.Tx) error {
 		return s.end(tx, s.id, research.KindMeasurementFinished, end)
 	})
@@ -316,10 +362,12 @@ func (s *supervisor) end(tx *ledger.Tx, job research.JobID, kind research.Kind, 
 	if err == nil {
 		err = stillRuns(c, job)
 	}
+
 	if err != nil {
 		return err
 	}
 	_, err = tx.Append(research.Entry{Campaign: s.campaign, Session: s.session, Kind: kind, Body: body})
+
 	return err
 }
 
@@ -328,45 +376,56 @@ func (s *supervisor) measured(ctx context.Context, m *research.Measurement) (sam
 	if m.Paired != "" {
 		commits[research.Incumbent] = m.Paired
 	}
+
 	if s.id.Kind() == research.AuditJob {
 		commits, role = map[research.Side]string{research.Incumbent: m.Commit, research.Start: m.Paired}, research.Audit
 	}
+
 	reason, err := s.versionsOf(ctx, commits)
 	if err == nil && reason == "" && m.Check {
 		reason, err = s.check(ctx, s.id, s.versions[research.Candidate])
 	}
+
 	if err == nil && reason != "" && s.leavesOut(m) {
 		err = &unfit{reason}
 	}
+
 	if err != nil || reason != "" {
 		return nil, nil, failed(reason, err)
 	}
+
 	if err := s.takeTurn(ctx); err != nil {
 		return nil, nil, err
 	}
+
 	now, err := s.campaignNow(ctx) // the metric may have been demoted meanwhile
 	if err != nil {
 		return nil, nil, err
 	}
 	var obs []research.Observation
+
 	next := func() *research.Want { return research.NextMeasured(m.JobStart, role, now.Rule.Class, obs) }
 	for want := next(); want != nil; want = next() {
 		if err := s.affords(ctx, m, len(obs)); err != nil {
 			return nil, nil, err
 		}
+
 		o, err := s.run(ctx, s.id, s.versions[want.Side], *want)
 		if err != nil {
 			return nil, nil, err
 		}
+
 		if !o.Valid && m.Ablates != "" && o.Side == research.Candidate {
 			return nil, nil, &unfit{o.Reason}
 		}
+
 		if !o.Valid {
 			return nil, nil, errors.New(o.Reason)
 		}
 		obs = append(obs, o)
 	}
 	samples, paired = research.Measured(m.JobStart, obs)
+
 	return samples, paired, nil
 }
 
@@ -376,6 +435,7 @@ func (s *supervisor) say(phase string) {
 		if s.tell != nil {
 			s.tell(phase)
 		}
+
 		return
 	}
 	_ = s.lock.Write(fmt.Appendf(nil, "%d\n%s\n", os.Getpid(), phase))
@@ -386,6 +446,7 @@ func failed(reason string, err error) error {
 	if err != nil {
 		return err
 	}
+
 	return research.Errorf(research.CodeProgram, "mend the program's command", "%s", reason)
 }
 

@@ -40,12 +40,16 @@ func (l *Lab) startTeller(c *research.Campaign) {
 	if !c.Program.Tells() || len(l.opt.Tell) == 0 {
 		return
 	}
-	if held, err := sandbox.Locked(l.tellFile(c.Name, "lock")); err != nil || held || os.MkdirAll(l.tellDir(), 0o700) != nil {
+
+	if held, err := sandbox.Locked(l.tellFile(c.Name, "lock")); err != nil || held || os.MkdirAll(l.tellDir(),
+		0o700) != nil {
 		return
 	}
+
 	if l.notAllowed(c.ProgramPath, c.Program) != "" {
 		return // start_campaign, doctor and status say so
 	}
+
 	argv := slices.Concat(l.opt.Tell, []string{"--campaign", c.Name, "--ledger", l.ledger.Path(), "-C", l.repo.Root()})
 	if _, err := sandbox.Detach(argv, os.Environ(), l.repo.Root(), l.tellFile(c.Name, "out")); err != nil {
 		l.logTold(c.Name, "no notice is sent, its process did not start: "+reasonOf(err))
@@ -83,17 +87,20 @@ func (l *Lab) Tell(ctx context.Context, campaign string) error {
 	if err := os.MkdirAll(l.tellDir(), 0o700); err != nil {
 		return fmt.Errorf("make the folder for notices: %w", err)
 	}
+
 	for again := true; again; {
 		lock, ok, err := sandbox.TryLock(l.tellFile(campaign, "lock"))
 		if err != nil {
 			return err
 		}
+
 		if !ok {
 			sandbox.Ready(nil)
 			return nil
 		}
 		_ = lock.Write(fmt.Appendf(nil, "%d\n", os.Getpid()))
 		t := &teller{Lab: l, campaign: campaign, client: notify.Client()}
+
 		err = t.live(ctx)
 		if releaseErr := lock.Release(); err != nil || releaseErr != nil || ctx.Err() != nil {
 			return errors.Join(err, releaseErr)
@@ -101,6 +108,7 @@ func (l *Lab) Tell(ctx context.Context, campaign string) error {
 		// Whoever appended in this very moment saw the lock held.
 		again = t.news()
 	}
+
 	return removeIfEmpty(l.tellFile(campaign, "out"))
 }
 
@@ -109,9 +117,11 @@ func (t *teller) live(ctx context.Context) error {
 	if t.queue, err = t.readQueue(t.campaign); err != nil {
 		return err
 	}
+
 	for failed := 0; ; {
 		err := t.look(ctx)
 		sandbox.Ready(nil) // not before: what is appended from here on is news, however slowly this process came up
+
 		if err != nil {
 			if failed++; failed >= 5 || ctx.Err() != nil {
 				t.logTold(t.campaign, "the ledger could not be read: "+reasonOf(err))
@@ -120,19 +130,23 @@ func (t *teller) live(ctx context.Context) error {
 		} else {
 			failed = 0
 		}
+
 		if t.c != nil {
 			if err := t.deliver(ctx); err != nil {
 				return err
 			}
+
 			if t.done() {
 				return nil
 			}
 		}
+
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-time.After(tellerTick):
 		}
+
 		if _, err := os.Stat(t.tellFile(t.campaign, "lock")); err != nil {
 			return nil // the repository is gone
 		}
@@ -148,6 +162,7 @@ func (t *teller) news() bool {
 // done says that nothing is to come that a teller must wait for.
 func (t *teller) done() bool {
 	c := t.c
+
 	quiet := time.Since(t.last)
 	switch {
 	case t.news():
@@ -163,7 +178,9 @@ func (t *teller) done() bool {
 	case slices.Contains(t.queue.Told, research.Spent):
 		return quiet > time.Minute
 	}
-	waits := slices.ContainsFunc(c.Program.Notify, func(x research.Target) bool { return x.Hook == "" && x.Wants(research.EventStall) })
+	waits := slices.ContainsFunc(c.Program.Notify,
+		func(x research.Target) bool { return x.Hook == "" && x.Wants(research.EventStall) })
+
 	return !waits && quiet > idleTeller
 }
 
@@ -175,35 +192,44 @@ func (t *teller) running() bool {
 // look queues what is new, and stores the queue before any of it is sent.
 func (t *teller) look(ctx context.Context) error {
 	var found []research.Notice
+
 	if t.c == nil || t.news() {
 		stamp, err := t.ledger.Stamp()
 		if err != nil {
 			return err
 		}
+
 		if found, err = t.read(ctx); err != nil {
 			return err
 		}
 		t.stamp = stamp
 	}
+
 	running := t.running()
 	if len(found) == 0 && t.news() {
 		return nil // a job that just ended was seen gone before its end was read
 	}
-	now := research.Circumstances(t.c, research.Situation{Now: time.Now().UTC(), Last: t.last, Head: t.head, Running: running || t.news(), Changed: t.otherContract(ctx)})
-	told := slices.DeleteFunc(slices.Clone(t.queue.Told), func(k research.Circumstance) bool { _, still := now[k]; return !still })
+	now := research.Circumstances(t.c, research.Situation{Now: time.Now().UTC(), Last: t.last, Head: t.head,
+		Running: running || t.news(), Changed: t.otherContract(ctx)})
+
+	told := slices.DeleteFunc(slices.Clone(t.queue.Told),
+		func(k research.Circumstance) bool { _, still := now[k]; return !still })
 	for k, n := range now {
 		if !slices.Contains(told, k) {
 			told, found = append(told, k), append(found, n)
 		}
 	}
 	slices.Sort(told)
+
 	if len(found) == 0 && slices.Equal(told, t.queue.Told) {
 		return t.keepPace()
 	}
+
 	t.queue.Told = told
 	for _, n := range found {
 		t.enqueue(n)
 	}
+
 	return t.save()
 }
 
@@ -211,33 +237,40 @@ func (t *teller) look(ctx context.Context) error {
 // A teller that is the campaign's first begins with what comes after it.
 func (t *teller) read(ctx context.Context) (found []research.Notice, err error) {
 	const page = 500 // records while the ledger is locked
+
 	for more := true; more; {
 		err = t.ledger.View(ctx, func(tx *ledger.Tx) error {
 			if t.c, err = tx.Campaign(t.campaign); err != nil {
 				return err
 			}
+
 			t.head, _ = tx.Head()
 			if t.queue.Seq == 0 {
 				t.queue.Seq, t.last = t.head, time.Now()
 			}
+
 			from, n := t.queue.Seq+1, 0
 			if more = false; from > t.head {
 				return nil
 			}
+
 			return tx.Records(from, func(r research.Record) error {
 				if n++; n > page {
 					more = true
 					return ledger.ErrStop
 				}
+
 				t.queue.Seq = r.Seq
 				if r.Campaign != t.campaign {
 					return nil
 				}
 				t.last = r.Time
+
 				news, err := noticed(tx, t.c, r)
 				if news != nil {
 					found = append(found, *news)
 				}
+
 				return err
 			})
 		})
@@ -245,28 +278,34 @@ func (t *teller) read(ctx context.Context) (found []research.Notice, err error) 
 			return nil, err
 		}
 	}
+
 	if t.last.IsZero() { // nothing new since another teller's time
 		t.last = t.queue.Last
 	}
 	t.queue.Last = t.last
+
 	return found, nil
 }
 
 // noticed is what a record is news of, with what of the ledger tells it.
 func noticed(tx *ledger.Tx, c *research.Campaign, r research.Record) (*research.Notice, error) {
 	switch r.Kind {
-	case research.KindExperimentKept, research.KindExperimentJudged, research.KindRunLost, research.KindCertificateFinished:
+	case research.KindExperimentKept, research.KindExperimentJudged, research.KindRunLost,
+		research.KindCertificateFinished:
 	default:
 		return nil, nil
 	}
+
 	id, err := research.Touches(r)
 	if err != nil || id.Kind() != research.ExperimentJob {
 		return noticeOf(c, r, nil, nil, err)
 	}
+
 	x, err := tx.Experiment(c.Name, id.N())
 	if err != nil {
 		return nil, err
 	}
+
 	var before []research.Experiment
 	if r.Kind != research.KindExperimentKept && x.Judgement != nil && x.Judgement.Verdict == research.Invalid {
 		for n := x.N - 1; n > 0 && len(before) < research.CrashesLookedAt; n-- {
@@ -274,16 +313,21 @@ func noticed(tx *ledger.Tx, c *research.Campaign, r research.Record) (*research.
 			if err != nil {
 				return nil, err
 			}
+
 			before = append(before, *b)
 		}
 	}
+
 	return noticeOf(c, r, x, before, nil)
 }
 
-func noticeOf(c *research.Campaign, r research.Record, x *research.Experiment, before []research.Experiment, err error) (*research.Notice, error) {
+func noticeOf(
+	c *research.Campaign, r research.Record, x *research.Experiment, before []research.Experiment, err error,
+) (*research.Notice, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	return research.Noticed(c, r, x, before)
 }
 
@@ -293,6 +337,7 @@ func (t *teller) keepPace() error {
 	if t.queue.Seq < t.queue.saved+1000 && t.queue.saved > 0 {
 		return nil
 	}
+
 	return t.save()
 }
 
@@ -303,16 +348,20 @@ func (t *teller) otherContract(ctx context.Context) bool {
 		return t.changed
 	}
 	t.checked = time.Now()
+
 	info, err := os.Stat(t.programFile(t.c))
 	if err != nil {
 		return false
 	}
+
 	seen := fmt.Sprint(info.ModTime(), info.Size(), t.c.Digest)
 	if seen != t.contract {
 		t.contract = seen
 		err := t.agreed(t.c)
-		t.changed = (isCode(err, research.CodeContract) || isCode(err, research.CodeProgram)) && t.onCampaign(t.c, t.repo.Branch(ctx))
+		t.changed = (isCode(err, research.CodeContract) || isCode(err, research.CodeProgram)) && t.onCampaign(t.c,
+			t.repo.Branch(ctx))
 	}
+
 	return t.changed
 }
 
@@ -323,6 +372,7 @@ func (t *teller) enqueue(n research.Notice) {
 		if target.Hook != "" || !target.Wants(n.Event) {
 			continue
 		}
+
 		p := pending{Notice: n, Target: targetKey(target), Due: time.Now()}
 		if n.Event == research.EventBest {
 			t.queue.Pending = slices.DeleteFunc(t.queue.Pending, func(o pending) bool {
@@ -330,9 +380,11 @@ func (t *teller) enqueue(n research.Notice) {
 				if same {
 					p.More += o.More + 1
 				}
+
 				return same
 			})
 		}
+
 		t.queue.Pending = append(t.queue.Pending, p)
 	}
 }
@@ -343,26 +395,31 @@ func (t *teller) deliver(ctx context.Context) error {
 		if ctx.Err() != nil || time.Now().Before(p.Due) {
 			continue
 		}
+
 		i := slices.IndexFunc(t.c.Program.Notify, func(x research.Target) bool { return targetKey(x) == p.Target })
 		if i < 0 { // no part of the contract any more
 			t.settle(p, nil)
 			continue
 		}
 		target := t.c.Program.Notify[i]
+
 		said, err := "", error(nil)
 		if why := t.notAllowed(t.c.ProgramPath, t.c.Program); why != "" { // a file that it names was changed
 			err = errors.New(why)
 		} else {
 			said, err = t.send(ctx, t.programDir(t.c.ProgramPath), target, t.message(t.c, p.Notice, p.More), t.client)
 		}
+
 		if ctx.Err() != nil {
 			return nil // unknown whether it got through: it is sent again
 		}
 		t.attempted(p, target, said, err)
+
 		if err := t.save(); err != nil {
 			return err
 		}
 	}
+
 	return nil
 }
 
@@ -370,19 +427,24 @@ func (t *teller) deliver(ctx context.Context) error {
 func (t *teller) attempted(p pending, target research.Target, said string, err error) {
 	words := strings.TrimSpace(fmt.Sprintf("%s: %s %d", target.Name(), p.Event, p.Seq))
 	var later *notify.Later
+
 	if err == nil {
 		t.settle(p, nil)
 		t.logTold(t.campaign, words+" delivered "+said)
 		t.queue.note(target, "", "")
+
 		return
 	}
+
 	p.Attempts++
 	if errors.As(err, &later) {
 		if wait, again := notify.Delay(p.Attempts, later.After, rand.Float64()); again {
 			p.Due = time.Now().Add(wait)
 			t.settle(p, &p)
-			t.logTold(t.campaign, fmt.Sprintf("%s failed, again in %s: %s", words, wait.Round(time.Second), reasonOf(err)))
+			t.logTold(t.campaign, fmt.Sprintf("%s failed, again in %s: %s", words, wait.Round(time.Second),
+				reasonOf(err)))
 			t.queue.note(target, "trying again", reasonOf(err))
+
 			return
 		}
 	}
@@ -393,10 +455,13 @@ func (t *teller) attempted(p pending, target research.Target, said string, err e
 
 // settle takes an entry off the queue, or puts its new state in its place.
 func (t *teller) settle(p pending, with *pending) {
-	i := slices.IndexFunc(t.queue.Pending, func(o pending) bool { return o.Target == p.Target && o.Event == p.Event && o.Seq == p.Seq })
+	i := slices.IndexFunc(t.queue.Pending, func(o pending) bool {
+		return o.Target == p.Target && o.Event == p.Event && o.Seq == p.Seq
+	})
 	if i < 0 {
 		return
 	}
+
 	if with != nil {
 		t.queue.Pending[i] = *with
 		return

@@ -22,56 +22,71 @@ import (
 // so that one that is sent twice can be known.
 func (l *Lab) message(c *research.Campaign, n research.Notice, more int) notify.Message {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%s %s %s %d", c.Name, c.Start, n.Event, n.Seq))
-	d := notify.Data{ID: fmt.Sprintf("ratchet_%x", sum[:12]), Event: n.Event, Campaign: c.Name, Repository: filepath.Base(filepath.Dir(l.repo.CommonDir())),
-		Text: n.Text, Experiment: n.Experiment, Hypothesis: n.Hypothesis, Metric: c.Program.Metric.Name, Unit: c.Program.Metric.Unit,
-		Better: c.Program.Metric.Better, Value: n.Value, Gain: n.Gain, Scale: n.Scale, Experiments: c.Experiments, Kept: c.Kept, More: more, Show: "ratchet status"}
+
+	d := notify.Data{ID: fmt.Sprintf("ratchet_%x", sum[:12]), Event: n.Event, Campaign: c.Name,
+		Repository: filepath.Base(filepath.Dir(l.repo.CommonDir())), Text: n.Text, Experiment: n.Experiment,
+		Hypothesis: n.Hypothesis, Metric: c.Program.Metric.Name, Unit: c.Program.Metric.Unit,
+		Better: c.Program.Metric.Better, Value: n.Value, Gain: n.Gain, Scale: n.Scale, Experiments: c.Experiments,
+		Kept: c.Kept, More: more, Show: "ratchet status"}
 	if n.Experiment > 0 {
 		d.Show = fmt.Sprintf("ratchet show %d", n.Experiment)
 	}
+
 	if more > 0 {
 		d.Text += fmt.Sprintf(" (and %d more since the last message)", more)
 	}
+
 	return notify.Message{Type: string(n.Event), Time: n.At.UTC().Round(time.Millisecond), Data: d}
 }
 
 // send makes one attempt; said is what there is to say of one that worked. dir is
 // the program's folder, whose files a person allowed to run: no other folder's.
-func (l *Lab) send(ctx context.Context, dir string, t research.Target, m notify.Message, client *http.Client) (said string, err error) {
+func (l *Lab) send(
+	ctx context.Context, dir string, t research.Target, m notify.Message, client *http.Client,
+) (said string, err error) {
 	switch {
 	case t.Webhook != "":
 		address, err := addressOf(t.Webhook)
 		if err != nil {
 			return "", err
 		}
+
 		secret, err := variableOf(t.SecretEnv)
 		if err != nil {
 			return "", err
 		}
+
 		return "", notify.Webhook(ctx, client, address, secret, m, time.Now())
 	case t.Ntfy != "":
 		address, err := addressOf(t.Ntfy)
 		if err != nil {
 			return "", err
 		}
+
 		token, err := variableOf(t.TokenEnv)
 		if err != nil {
 			return "", err
 		}
+
 		return "", notify.Ntfy(ctx, client, address, token, t.Click, m)
 	case t.Desktop:
 		return "", notify.Desktop(ctx, m)
 	}
+
 	body, err := m.Body()
 	if err != nil {
 		return "", fmt.Errorf("encode the message: %w", err)
 	}
+
 	ran, err := execute(ctx, t.Command, dir, m.Environment(), append(body, '\n'), commandLimit)
 	if err != nil {
 		return "", err
 	}
+
 	if why := ran.failure(); why != "" {
 		return "", errors.New("it " + why)
 	}
+
 	return lastLine(ran.stdout), nil
 }
 
@@ -86,6 +101,7 @@ func addressOf(address string) (string, error) {
 	if name := cutEnv(address); name != "" {
 		return variableOf(name)
 	}
+
 	return address, nil
 }
 
@@ -93,8 +109,11 @@ func addressOf(address string) (string, error) {
 func variableOf(name string) (string, error) {
 	v := os.Getenv(name)
 	if name != "" && strings.TrimSpace(v) == "" {
-		return "", fmt.Errorf("the variable %s is not set where Ratchet runs: set it in the environment of the agent's client", name)
+		return "",
+			fmt.Errorf("the variable %s is not set where Ratchet runs: set it in the environment of the agent's client",
+				name)
 	}
+
 	return v, nil
 }
 
@@ -102,11 +121,13 @@ func variableOf(name string) (string, error) {
 // without trying it; "" if nothing speaks against it.
 func (l *Lab) unusable(programPath string, t research.Target) string {
 	dir := l.programDir(programPath)
+
 	for _, name := range []string{cutEnv(t.Webhook), cutEnv(t.Ntfy), t.SecretEnv, t.TokenEnv} {
 		if _, err := variableOf(name); err != nil {
 			return err.Error()
 		}
 	}
+
 	switch {
 	case t.SecretEnv != "":
 		if _, err := notify.Sign(os.Getenv(t.SecretEnv), "", time.Now(), nil); err != nil {
@@ -121,6 +142,7 @@ func (l *Lab) unusable(programPath string, t research.Target) string {
 	case t.Command != "":
 		return noCommand(t.Command, dir)
 	}
+
 	return ""
 }
 
@@ -130,6 +152,7 @@ func cutEnv(address string) string {
 	if !ok {
 		return ""
 	}
+
 	return name
 }
 
@@ -137,16 +160,20 @@ func cutEnv(address string) string {
 // a shell would make of any other line is not guessed.
 func noCommand(line, dir string) string {
 	name := strings.Fields(line)[0]
-	if strings.ContainsAny(name, "=$`'\"\\(){}|&;<>*?~!#[") || slices.Contains(strings.Fields("if for while until case { cd echo exec eval export set test trap umask unset : . true false printf read"), name) {
+	if strings.ContainsAny(name, "=$`'\"\\(){}|&;<>*?~!#[") ||
+		slices.Contains(strings.Fields("if for while until case { cd echo exec eval export set test trap umask unset : . true false printf read"), name) {
 		return ""
 	}
+
 	path := name
 	if strings.Contains(name, "/") && !filepath.IsAbs(name) {
 		path = filepath.Join(dir, name)
 	}
+
 	if _, err := exec.LookPath(path); err != nil {
 		return "there is no command " + name
 	}
+
 	return ""
 }
 
@@ -167,42 +194,54 @@ func (l *Lab) TryTargets(ctx context.Context, event research.Event) ([]Tried, er
 	if err != nil {
 		return nil, err
 	}
+
 	p, known := doc.Program, append(research.Events(), research.HookBefore, research.HookAfter)
+
 	if event == "" {
 		event = research.EventBest
 	}
+
 	if !slices.Contains(known, event) {
 		return nil, research.Errorf(research.CodeBadArgument, fmt.Sprintf("one of %v", known), "no event %q", event)
 	}
+
 	c := &research.Campaign{Name: p.Name, Program: p, ProgramPath: doc.path}
 	if now, err := l.current(ctx); err == nil && now.ProgramPath == doc.path {
 		c = now
 	}
-	m := l.message(c, research.Notice{Event: event, At: time.Now(), Text: "this is a test of `ratchet notify test`: nothing happened"}, 0)
+	m := l.message(c, research.Notice{Event: event, At: time.Now(),
+		Text: "this is a test of `ratchet notify test`: nothing happened"}, 0)
 	m.Data.Test = true
 	m.Data.ID = fmt.Sprintf("ratchet_test_%x", time.Now().UnixNano())
 	hook, dir := event == research.HookBefore || event == research.HookAfter, l.programDir(doc.path)
 	var out []Tried
+
 	for _, t := range p.Notify {
 		if hook != (t.Hook != "") || hook && !t.Wants(event) {
 			continue
 		}
+
 		var said string
 		if hook {
 			said, err = l.tryHook(ctx, c, t.Hook, event, dir)
 		} else {
 			said, err = l.send(ctx, dir, t, m, notify.Client())
 		}
+
 		tried := Tried{Target: t.Name(), OK: err == nil, Said: said}
 		if err != nil {
 			tried.Error = reasonOf(err)
 		}
+
 		out = append(out, tried)
 	}
+
 	if len(out) == 0 {
-		return nil, research.Errorf(research.CodeNotFound, "add a target to `notify:` in program.md; docs/notifications.md has examples",
-			"%s has no target for %s", doc.path, event)
+		return nil, research.Errorf(research.CodeNotFound,
+			"add a target to `notify:` in program.md; docs/notifications.md has examples", "%s has no target for %s",
+			doc.path, event)
 	}
+
 	return out, nil
 }
 
@@ -222,26 +261,33 @@ func (l *Lab) Telling(ctx context.Context, lines int) (*Telling, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	q, err := l.readQueue(c.Name)
 	if err != nil {
 		return nil, err
 	}
+
 	out := &Telling{Campaign: c.Name, Log: l.lastTold(c.Name, lines)}
 	if out.Running, err = sandbox.Locked(l.tellFile(c.Name, "lock")); err != nil {
 		return nil, err
 	}
+
 	if len(c.Program.Notify) > 0 {
 		out.Waits = l.notAllowed(c.ProgramPath, c.Program)
 	}
+
 	for _, t := range c.Program.Notify {
 		told := q.States[targetKey(t)]
+
 		told.Name, told.Hook = t.Name(), t.Hook != ""
 		for _, p := range q.Pending {
 			if p.Target == targetKey(t) {
 				told.Waiting++
 			}
 		}
+
 		out.Targets = append(out.Targets, told)
 	}
+
 	return out, nil
 }

@@ -56,6 +56,7 @@ func targetKey(t research.Target) string {
 		panic(err) // a Target always encodes
 	}
 	sum := sha256.Sum256(b)
+
 	return fmt.Sprintf("%x", sum[:8])
 }
 
@@ -70,18 +71,22 @@ func (q *queued) note(t research.Target, failed, why string) {
 // read is put aside: its messages are lost, and the log says so.
 func (l *Lab) readQueue(campaign string) (*queued, error) {
 	q, path := &queued{}, l.tellFile(campaign, "queue")
+
 	b, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return q, nil
 	}
+
 	if err != nil {
 		return nil, research.Errorf(research.CodeStorage, "check the disk", "read the queue of notices: %w", err)
 	}
+
 	if err := json.Unmarshal(b, q); err != nil {
 		l.logTold(campaign, "the queue of notices could not be read, and begins anew: "+reasonOf(err))
 		return &queued{}, nil
 	}
 	q.saved = q.Seq
+
 	return q, nil
 }
 
@@ -90,10 +95,12 @@ func (t *teller) save() error {
 	if err == nil {
 		err = replaceFile(t.tellFile(t.campaign, "queue"), b)
 	}
+
 	if err != nil {
 		return research.Errorf(research.CodeStorage, "check the disk", "store the queue of notices: %w", err)
 	}
 	t.queue.saved = t.queue.Seq
+
 	return nil
 }
 
@@ -104,17 +111,21 @@ func replaceFile(path string, b []byte) error {
 		return err
 	}
 	defer os.Remove(f.Name())
+
 	_, err = f.Write(b)
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err
 	}
+
 	if err := os.Rename(f.Name(), path); err != nil {
 		return err
 	}
+
 	dir, err := os.Open(filepath.Dir(path))
 	if err != nil {
 		return err
 	}
+
 	return errors.Join(dir.Sync(), dir.Close())
 }
 
@@ -125,10 +136,12 @@ const logBytes = 64 << 10
 func (l *Lab) logTold(campaign, words string) {
 	path := l.tellFile(campaign, "log")
 	line := time.Now().UTC().Format(time.RFC3339) + " " + firstWords(words, 500) + "\n"
+
 	if b, err := os.ReadFile(path); err == nil && len(b) > logBytes {
 		b = b[len(b)/2:]
 		_ = replaceFile(path, b[bytes.IndexByte(b, '\n')+1:])
 	}
+
 	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
 		return
@@ -143,9 +156,11 @@ func (l *Lab) lastTold(campaign string, n int) (lines []string) {
 	if err != nil {
 		return nil
 	}
+
 	for line := range bytes.Lines(b) {
 		lines = append(lines, string(bytes.TrimSpace(line)))
 	}
+
 	return slices.Clone(lines[max(0, len(lines)-n):])
 }
 

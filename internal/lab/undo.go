@@ -17,54 +17,72 @@ func (l *Lab) Undo(ctx context.Context) (*Undone, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	if len(c.KeptStack) == 0 || c.IncumbentOf == 0 {
-		return nil, research.Errorf(research.CodeNotFound, "ratchet log lists the experiments", "no keep to undo in %q", c.Name)
+		return nil, research.Errorf(research.CodeNotFound, "ratchet log lists the experiments", "no keep to undo in %q",
+			c.Name)
 	}
+
 	if len(c.Open) > 0 || len(c.Unresolved) > 0 {
-		return nil, research.Errorf(research.CodeBusy, "let it end, or end it with ratchet stop ID; then keep or revert", "an experiment is open")
+		return nil, research.Errorf(research.CodeBusy,
+			"let it end, or end it with ratchet stop ID; then keep or revert", "an experiment is open")
 	}
 	var x *research.Experiment
 	var tree string
+
 	err = l.ledger.View(ctx, func(tx *ledger.Tx) (err error) {
 		if x, err = tx.Experiment(c.Name, c.IncumbentOf); err != nil {
 			return err
 		}
 		tree, err = l.treeBefore(ctx, tx, c)
+
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
+
 	head, err := l.standing(ctx, c)
 	if err != nil {
 		return nil, err
 	}
+
 	if head.Commit != c.Incumbent {
-		return nil, research.Errorf(research.CodeConflict, "ratchet call revert brings it here", "this checkout does not stand on the incumbent %s", short(c.Incumbent))
+		return nil, research.Errorf(research.CodeConflict, "ratchet call revert brings it here",
+			"this checkout does not stand on the incumbent %s", short(c.Incumbent))
 	}
+
 	saved, _, err := l.putAside(ctx, c, x, "undo")
 	if err != nil {
 		return nil, err
 	}
+
 	commit, err := l.repo.Commit(ctx, source.CommitSpec{Tree: tree, Parents: []string{c.Incumbent},
-		Message: fmt.Sprintf("undo: %s\n\nRatchet-Experiment: %s/%d\nRatchet-Undone: %s\n", firstLine(x.Hypothesis), c.Name, x.N, c.Incumbent)})
+		Message: fmt.Sprintf("undo: %s\n\nRatchet-Experiment: %s/%d\nRatchet-Undone: %s\n", firstLine(x.Hypothesis),
+			c.Name, x.N, c.Incumbent)})
 	if err != nil {
 		return nil, err
 	}
-	if err := l.recordUndo(ctx, c, research.Undoing{N: x.N, Commit: commit, Was: c.Incumbent, Tree: tree, Branch: head.Branch}); err != nil {
+
+	if err := l.recordUndo(ctx, c, research.Undoing{N: x.N, Commit: commit, Was: c.Incumbent, Tree: tree,
+		Branch: head.Branch}); err != nil {
 		return nil, err
 	}
+
 	out := &Undone{Experiment: x.N, Commit: short(commit)}
 	if saved != "" {
 		out.Notes = append(out.Notes, "your edit is stored as "+saved)
 	}
+
 	notes, err := l.moveTo(ctx, c, head, c.Incumbent, commit, x.Paths)
 	if err != nil {
 		return nil, err
 	}
+
 	out.Notes = append(out.Notes, notes...)
 	more, err := l.restore(ctx, commit, x.Paths)
 	out.Notes = append(out.Notes, more...)
+
 	return out, err
 }
 
@@ -73,22 +91,28 @@ func (l *Lab) treeBefore(ctx context.Context, tx *ledger.Tx, c *research.Campaig
 	if c.Kept == 1 {
 		return c.StartTree, nil
 	}
+
 	if len(c.KeptStack) < 2 {
-		return "", research.Errorf(research.CodeNotFound, "git revert takes back older commits, outside the campaign", "no more keeps in a row can be undone")
+		return "", research.Errorf(research.CodeNotFound, "git revert takes back older commits, outside the campaign",
+			"no more keeps in a row can be undone")
 	}
+
 	x, err := tx.Experiment(c.Name, c.KeptStack[len(c.KeptStack)-2])
 	if err != nil {
 		return "", err
 	}
+
 	return x.Tree, nil
 }
 
 func (l *Lab) recordUndo(ctx context.Context, c *research.Campaign, u research.Undoing) error {
 	return l.update(ctx, c.Name, func(tx *ledger.Tx, now *research.Campaign, session string) error {
 		if now.Incumbent != u.Was {
-			return research.Errorf(research.CodeConflict, "look again with ratchet log", "another session moved the incumbent meanwhile")
+			return research.Errorf(research.CodeConflict, "look again with ratchet log",
+				"another session moved the incumbent meanwhile")
 		}
 		_, err := tx.Append(research.Entry{Campaign: c.Name, Session: session, Kind: research.KindKeepUndone, Body: u})
+
 		return err
 	})
 }
@@ -101,36 +125,44 @@ func (l *Lab) Abandon(ctx context.Context, removeRefs bool) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	for _, id := range c.Open {
 		if _, err := l.Stop(ctx, string(id)); err != nil {
 			return nil, err
 		}
 	}
+
 	if c.Ended == "" {
-		if _, err := l.ledger.Append(ctx, research.Entry{Campaign: c.Name, Kind: research.KindCampaignEnded, Key: "ended",
-			Body: research.CampaignEnd{Reason: "abandoned"}}); err != nil {
+		if _, err := l.ledger.Append(ctx, research.Entry{Campaign: c.Name, Kind: research.KindCampaignEnded,
+			Key: "ended", Body: research.CampaignEnd{Reason: "abandoned"}}); err != nil {
 			return nil, err
 		}
 	}
+
 	lines := []string{fmt.Sprintf("campaign %s is abandoned; its records stay in the ledger", c.Name)}
 	if removeRefs {
 		refs, err := l.repo.Refs(ctx, "refs/ratchet/"+c.Name+"/")
 		if err != nil {
 			return nil, err
 		}
+
 		updates := make([]source.RefUpdate, len(refs))
 		for i, r := range refs {
 			updates[i] = source.RefUpdate{Name: r.Name, Old: r.New}
 		}
+
 		if err := l.repo.UpdateRefs(ctx, updates, "ratchet: abandon "+c.Name); err != nil {
 			return nil, err
 		}
 		lines = append(lines, fmt.Sprintf("%d refs below refs/ratchet/%s removed", len(refs), c.Name))
 	}
+
 	if _, err := l.GC(ctx); err != nil {
 		return nil, err
 	}
-	return append(lines, "the way back: "+switchTo(c.Origin), "to remove its branch after that: git branch -D "+strings.TrimPrefix(c.Branch, "refs/heads/")), nil
+
+	return append(lines, "the way back: "+switchTo(c.Origin),
+		"to remove its branch after that: git branch -D "+strings.TrimPrefix(c.Branch, "refs/heads/")), nil
 }
 
 // Pending is the contract on disk, for a person to look at before Accept.
@@ -138,10 +170,12 @@ func (l *Lab) Pending(ctx context.Context) (c *research.Campaign, now research.P
 	if c, err = l.tidy(ctx); err != nil {
 		return nil, now, "", err
 	}
+
 	doc, err := l.readContract(l.programFile(c))
 	if err != nil {
 		return nil, now, "", err
 	}
+
 	return c, doc.Program, doc.digest, nil
 }
 
@@ -153,27 +187,34 @@ func (l *Lab) Accept(ctx context.Context, digest string, by research.Way) error 
 	if err != nil {
 		return err
 	}
+
 	if now != digest {
 		return research.Errorf(research.CodeConflict, "look at it and accept again", "program.md changed meanwhile")
 	}
+
 	if digest == c.Digest { // accepted meanwhile
 		return nil
 	}
+
 	if len(c.Open) > 0 {
 		return research.Errorf(research.CodeBusy, "let it end, or ratchet stop", "a run is under way")
 	}
+
 	e := research.Entry{Campaign: c.Name, Kind: research.KindContractAccepted,
 		Body: research.ContractAcceptance{Program: p, Digest: digest, Was: c.Digest, By: by}}
 	if by == research.ByTerminal { // no session's
 		_, err = l.ledger.Append(ctx, e)
 		return err
 	}
+
 	return l.update(ctx, c.Name, func(tx *ledger.Tx, now *research.Campaign, session string) error {
 		if now.Digest != c.Digest {
-			return research.Errorf(research.CodeConflict, "look at it and accept again", "another contract was accepted meanwhile")
+			return research.Errorf(research.CodeConflict, "look at it and accept again",
+				"another contract was accepted meanwhile")
 		}
 		e.Session = session
 		_, err := tx.Append(e)
+
 		return err
 	})
 }

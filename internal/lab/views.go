@@ -22,34 +22,43 @@ func (l *Lab) Brief(ctx context.Context) (*Brief, error) {
 		return nil, err
 	}
 	b := &Brief{Campaign: *c, Left: left(c), Changed: isCode(l.agreed(c), research.CodeContract)}
+
 	err = l.ledger.View(ctx, func(tx *ledger.Tx) (err error) {
 		if b.Recent, _, err = tx.Experiments(c.Name, ledger.Query{Limit: briefLooksAt}); err != nil {
 			return err
 		}
 		b.Families = research.Families(b.Recent)
+
 		b.Recent = b.Recent[:min(len(b.Recent), 8)]
 		if b.Lessons, err = tx.Lessons(c.Name, 5); err != nil {
 			return err
 		}
+
 		if b.Ideas, err = l.foremost(tx, c, 5); err != nil {
 			return err
 		}
+
 		if b.Notes, err = l.notesFor(tx, c); err != nil {
 			return err
 		}
+
 		for _, id := range c.Open {
 			_, phase := l.phase(c.Name, id)
+
 			since, err := began(tx, c.Name, id)
 			if err != nil {
 				return err
 			}
+
 			b.Running = append(b.Running, RunningJob{ID: id, Phase: phase, Elapsed: seconds(time.Since(since))})
 		}
+
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
+
 	for _, f := range files(c.ProgramPath, c.Program) {
 		b.Edit = append(b.Edit, filepath.Join(l.repo.Root(), filepath.FromSlash(f)))
 	}
@@ -58,6 +67,7 @@ func (l *Lab) Brief(ctx context.Context) (*Brief, error) {
 	proofs(c, b.Recent)
 	b.Merge = l.merge(ctx, c)
 	b.Next = l.briefNext(b)
+
 	return b, nil
 }
 
@@ -67,10 +77,12 @@ func levels(c *research.Campaign) (best, baseline *float64) {
 	if !c.Calibrated || c.Rule.Class == research.Noisy {
 		return nil, nil
 	}
+
 	value := c.Rule.Incumbent
 	if c.BaselineClass == c.Class {
 		baseline = c.Baseline
 	}
+
 	return &value, baseline
 }
 
@@ -80,12 +92,15 @@ func began(tx *ledger.Tx, campaign string, id research.JobID) (time.Time, error)
 		if err != nil {
 			return time.Time{}, err
 		}
+
 		return x.ProposedAt, nil
 	}
+
 	m, err := tx.Measurement(campaign, id)
 	if err != nil {
 		return time.Time{}, err
 	}
+
 	return m.At, nil
 }
 
@@ -99,11 +114,13 @@ func (l *Lab) briefNext(b *Brief) string {
 	case c.Broken != "":
 		return afterDecision(c)
 	}
+
 	for _, id := range c.Open {
 		if id.Kind() == research.ExperimentJob {
 			return "wait_run{id: \"" + string(id) + "\"}"
 		}
 	}
+
 	return afterDecision(c)
 }
 
@@ -115,14 +132,17 @@ func (l *Lab) Experiments(ctx context.Context, q Query) (*Page, error) {
 	}
 	p := &Page{}
 	err = l.ledger.View(ctx, func(tx *ledger.Tx) (err error) {
-		p.Experiments, p.Next, err = tx.Experiments(c.Name, ledger.Query{Text: q.Text, Status: q.Status, Verdict: q.Verdict, Cursor: q.Cursor, Limit: q.Limit})
+		p.Experiments, p.Next, err = tx.Experiments(c.Name,
+			ledger.Query{Text: q.Text, Status: q.Status, Verdict: q.Verdict, Cursor: q.Cursor, Limit: q.Limit})
 		if err != nil || q.Text == "" || q.Cursor != "" || c.Imported == 0 {
 			return err
 		}
 		p.Imported, _, err = tx.Imports(c.Name, ledger.Query{Text: q.Text, Limit: 3})
+
 		return err
 	})
 	proofs(c, p.Experiments)
+
 	return p, err
 }
 
@@ -142,31 +162,39 @@ func (l *Lab) Detail(ctx context.Context, id string, diff int) (*Detail, error) 
 	if err != nil {
 		return nil, err
 	}
+
 	if id == "" {
 		id = strconv.Itoa(c.Experiments)
 	}
+
 	job, err := research.ParseJobID(id)
 	if err != nil {
 		return nil, err
 	}
+
 	if job.Kind() != research.ExperimentJob || job.N() > c.Experiments {
-		return nil, research.Errorf(research.CodeNotFound, "read_log{view: \"table\"} lists them", "no experiment %s in %q", id, c.Name)
+		return nil, research.Errorf(research.CodeNotFound, "read_log{view: \"table\"} lists them",
+			"no experiment %s in %q", id, c.Name)
 	}
 	d := &Detail{Metric: c.Program.Metric}
+
 	err = l.ledger.View(ctx, func(tx *ledger.Tx) error {
 		x, err := tx.Experiment(c.Name, job.N())
 		if err != nil {
 			return err
 		}
 		x.Proof = c.Proof(x)
+
 		d.Experiment, d.Files, d.Exact = *x, x.Paths, c.Rule.Class == research.Deterministic
 		if d.Proof, err = proofOf(tx, c, x); err != nil {
 			return err
 		}
+
 		if d.Runs, err = tx.Runs(c.Name, job); err != nil {
 			return err
 		}
 		d.Evidence, err = evidence(tx, c, x, d.Runs)
+
 		return err
 	})
 	if err != nil {
@@ -174,6 +202,7 @@ func (l *Lab) Detail(ctx context.Context, id string, diff int) (*Detail, error) 
 	}
 	d.Diff, err = l.repo.Diff(ctx, d.Experiment.Parent, d.Experiment.Candidate, d.Files, diff)
 	d.Cut = strings.HasPrefix(d.Diff[strings.LastIndexByte(strings.TrimSuffix(d.Diff, "\n"), '\n')+1:], diffCut)
+
 	return d, err
 }
 
@@ -189,15 +218,18 @@ func proofOf(tx *ledger.Tx, c *research.Campaign, x *research.Experiment) (strin
 	if x.Proof != "certified" && x.Proof != "rolled back" {
 		return x.Proof, nil
 	}
+
 	for n := c.Certificates; n > 0; n-- {
 		m, err := tx.Measurement(c.Name, research.NewJobID(research.CertificateJob, n))
 		if err != nil {
 			return "", err
 		}
+
 		if p := m.Proof; p != nil && p.From <= x.N && x.N <= p.To {
 			return fmt.Sprintf("as part of a chain, %s: %s", m.Job, p.Words(c.Program.Metric)), nil
 		}
 	}
+
 	return x.Proof, nil
 }
 
@@ -209,47 +241,58 @@ func (l *Lab) Output(ctx context.Context, id, cursor string, limit int) (*Output
 		return nil, err
 	}
 	p := &OutputPage{}
+
 	if id == "hooks" {
 		b, err := os.ReadFile(l.tellFile(c.Name, "hooks"))
 		if err != nil {
 			return nil, research.Errorf(research.CodeNotFound, "read_log{}", "no hook has printed anything yet")
 		}
 		p.Job = "hooks"
+
 		return slicePage(p, b, cursor, limit)
 	}
 	var digest string
+
 	err = l.ledger.View(ctx, func(tx *ledger.Tx) error {
 		if id == "" && c.Experiments > 0 {
 			id = strconv.Itoa(c.Experiments)
 		} else if id == "" && c.Calibrations > 0 {
 			id = string(research.NewJobID(research.CalibrationJob, c.Calibrations))
 		}
+
 		if p.Job, err = research.ParseJobID(id); err != nil {
 			return err
 		}
+
 		if p.Job.Kind() == research.ExperimentJob {
 			x, err := tx.Experiment(c.Name, p.Job.N())
 			if err == nil {
 				digest = x.Output
 			}
+
 			return err
 		}
+
 		m, err := tx.Measurement(c.Name, p.Job)
 		if err == nil {
 			digest = m.Output
 		}
+
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
+
 	if digest == "" {
 		return nil, research.Errorf(research.CodeNotFound, "wait_run{}", "%s has stored no output yet", p.Job)
 	}
+
 	b, err := l.ledger.Output(digest)
 	if err != nil {
 		return nil, err
 	}
+
 	return slicePage(p, b, cursor, limit)
 }
 
@@ -258,18 +301,22 @@ func slicePage(p *OutputPage, b []byte, cursor string, limit int) (*OutputPage, 
 		limit = 1500
 	}
 	from := max(0, len(b)-limit)
+
 	if cursor != "" {
 		n, err := strconv.Atoi(cursor)
 		if err != nil || n < 0 || n > len(b) {
-			return nil, research.Errorf(research.CodeBadArgument, fmt.Sprintf("give a byte offset from 0 to %d", len(b)), "cursor %q is not one", cursor)
+			return nil, research.Errorf(research.CodeBadArgument,
+				fmt.Sprintf("give a byte offset from 0 to %d", len(b)), "cursor %q is not one", cursor)
 		}
 		from = n
 	}
 	to := min(len(b), from+limit)
+
 	p.Text, p.Total = string(b[from:to]), int64(len(b))
 	if to < len(b) {
 		p.Next = strconv.Itoa(to)
 	}
+
 	return p, nil
 }
 
@@ -283,6 +330,7 @@ func (l *Lab) Lessons(ctx context.Context, limit int) (out []research.Lesson, er
 		out, err = tx.Lessons(c.Name, limit)
 		return err
 	})
+
 	return out, err
 }
 
@@ -293,8 +341,10 @@ func (l *Lab) Campaigns(ctx context.Context) (names []string, err error) {
 		for i := range all {
 			names = append(names, all[i].Name)
 		}
+
 		return err
 	})
+
 	return names, err
 }
 
@@ -304,12 +354,17 @@ func (l *Lab) ProgramText(ctx context.Context) (string, error) {
 	if c, cerr := l.current(ctx); cerr == nil {
 		path, err = l.programFile(c), nil
 	}
+
 	if err != nil {
 		return "", err
 	}
+
 	b, err := os.ReadFile(path)
 	if err != nil {
-		return "", research.Errorf(research.CodeProgram, "run `ratchet init`, or follow read_log{view: \"guide\", query: \"setup\"}, to write one", "no program at %s", path)
+		return "", research.Errorf(research.CodeProgram,
+			"run `ratchet init`, or follow read_log{view: \"guide\", query: \"setup\"}, to write one",
+			"no program at %s", path)
 	}
+
 	return string(b), nil
 }

@@ -24,6 +24,7 @@ func (l *Lab) waitFor(ctx context.Context, req WaitRequest, progress ProgressFun
 		return nil, err
 	}
 	var id research.JobID
+
 	err = l.ledger.View(ctx, func(tx *ledger.Tx) (err error) {
 		id, err = l.resolveJob(tx, c, req.ID)
 		return err
@@ -31,56 +32,72 @@ func (l *Lab) waitFor(ctx context.Context, req WaitRequest, progress ProgressFun
 	if err != nil {
 		return nil, err
 	}
+
 	if id == "" {
 		b := left(c)
 		return &Outcome{Status: "idle", Left: &b, Next: afterDecision(c), campaign: c.Name, unheard: c.Unheard}, nil
 	}
+
 	return l.await(ctx, c.Name, id, req.Wait, progress)
 }
 
 // await watches a job until it ends or the time is up. A supervisor that dies
 // meanwhile is noticed. A cancelled call stops nothing but itself.
-func (l *Lab) await(ctx context.Context, campaign string, id research.JobID, limit time.Duration, progress ProgressFunc) (*Outcome, error) {
+func (l *Lab) await(
+	ctx context.Context, campaign string, id research.JobID, limit time.Duration, progress ProgressFunc,
+) (*Outcome, error) {
 	begin := time.Now()
 	told, looked, pause := begin, begin, 2*time.Millisecond
+
 	for {
 		stamp, err := l.ledger.Stamp()
 		if err != nil {
 			return nil, err
 		}
+
 		out, err := l.outcome(ctx, campaign, id)
 		if err != nil {
 			return nil, err
 		}
+
 		if out.Status != "running" {
 			return l.decideInside(ctx, out, begin)
 		}
+
 		for {
 			if time.Since(begin) >= wait(limit) || out.hooked && time.Since(begin) >= hooksWithin-commandLimit {
 				return out, nil
 			}
+
 			if progress != nil && time.Since(told) >= 5*time.Second {
 				told = time.Now()
 				progress(*out)
 			}
+
 			select {
 			case <-ctx.Done():
-				return nil, research.Errorf(research.CodeCancelled, "wait_run{id: \""+string(id)+"\"} picks it up", "the call was cancelled; %s goes on", id)
+				return nil, research.Errorf(research.CodeCancelled, "wait_run{id: \""+string(id)+"\"} picks it up",
+					"the call was cancelled; %s goes on", id)
 			case <-time.After(pause):
 			}
+
 			if pause < 25*time.Millisecond {
 				pause += pause / 2
 			}
+
 			if now, err := l.ledger.Stamp(); err != nil || now != stamp {
 				break
 			}
+
 			if time.Since(looked) >= time.Second {
 				looked = time.Now()
 				break
 			}
 		}
+
 		if dead, err := l.dead(ctx, campaign, id); err == nil && dead {
-			if err := l.lose(ctx, campaign, id, "its supervisor died (killed, or the machine went down)", nil); err != nil {
+			if err := l.lose(ctx, campaign, id, "its supervisor died (killed, or the machine went down)",
+				nil); err != nil {
 				return nil, err
 			}
 		}
@@ -90,11 +107,13 @@ func (l *Lab) await(ctx context.Context, campaign string, id research.JobID, lim
 // outcome is what the ledger knows of a job now.
 func (l *Lab) outcome(ctx context.Context, campaign string, id research.JobID) (out *Outcome, err error) {
 	var output string
+
 	err = l.ledger.View(ctx, func(tx *ledger.Tx) error {
 		c, err := l.read(tx, campaign)
 		if err != nil {
 			return err
 		}
+
 		if id.Kind() == research.ExperimentJob {
 			x, err := tx.Experiment(campaign, id.N())
 			if err != nil {
@@ -109,6 +128,7 @@ func (l *Lab) outcome(ctx context.Context, campaign string, id research.JobID) (
 			out, output = l.measurementOutcome(c, m), m.Output
 		}
 		out.campaign, out.unheard = campaign, c.Unheard
+
 		return nil
 	})
 	if err == nil && out.Verdict == research.Invalid {
@@ -116,39 +136,49 @@ func (l *Lab) outcome(ctx context.Context, campaign string, id research.JobID) (
 			out.Notes = append(out.Notes, "new files are not part of a run: "+strings.Join(extra, ", "))
 		}
 	}
+
 	if err == nil && out.Reason != "" && output != "" {
 		if b, err := l.ledger.Output(output); err == nil {
 			out.Excerpt = excerpt(b, 400)
 		}
 	}
+
 	return out, err
 }
 
 func (l *Lab) experimentOutcome(c *research.Campaign, x *research.Experiment) *Outcome {
 	b := left(c)
+
 	out := &Outcome{ID: x.Job(), Experiment: x.N, RunsDone: x.Runs, Left: &b, Unit: c.Program.Metric.Unit}
 	if x.Status == research.Running {
 		_, phase := l.phase(c.Name, x.Job())
 		out.Status, out.Phase, out.Elapsed = "running", phase, seconds(time.Since(x.ProposedAt))
-		out.hooked = c.Program.Decide == "auto" && len(c.Program.Hooks(research.HookBefore))+len(c.Program.Hooks(research.HookAfter)) > 0
+		out.hooked = c.Program.Decide == "auto" &&
+			len(c.Program.Hooks(research.HookBefore))+len(c.Program.Hooks(research.HookAfter)) > 0
 		out.Next = "wait_run{}"
+
 		return out
 	}
 	j := x.Judgement
 	out.decide = c.Program.Decide == "auto" && !l.person && x.Checkout == l.repo.Root() &&
 		(x.Status == research.Unresolved || x.Status == research.Voided && !x.Closed)
 	out.Status, out.Verdict, out.Value, out.Gain = "done", j.Verdict, j.Value, j.Gain
+
 	out.Finding = j.Words(c.Program.Metric)
 	if j.Verdict == research.Provisional && x.Status == research.Unresolved {
 		out.Finding += "; with it the " + c.Rule.ChainWords(c.Program.Metric, j)
 	}
+
 	if x.Class > 1 && c.Class == x.Class && x.N == c.ClassFrom {
-		out.Notes = append(out.Notes, "the machine is another than before ("+c.Changed+"): calibrated anew; numbers of before are not comparable with these")
+		out.Notes = append(out.Notes, "the machine is another than before ("+c.Changed+
+			"): calibrated anew; numbers of before are not comparable with these")
 	}
+
 	if j.Verdict == research.Invalid {
 		out.Reason = j.Reason
 	}
 	out.Next = l.nextStep(c, x)
+
 	return out
 }
 
@@ -157,6 +187,7 @@ func (l *Lab) nextStep(c *research.Campaign, x *research.Experiment) string {
 	if x.Status == research.Kept || x.Status == research.Reverted {
 		return afterDecision(c)
 	}
+
 	ok, simpler, _ := research.Keepable(*x)
 	switch {
 	case ok && simpler:
@@ -170,16 +201,20 @@ func (l *Lab) nextStep(c *research.Campaign, x *research.Experiment) string {
 	case x.Status == research.Voided:
 		return "fix the edit and run_experiment again, or revert{lesson: \"…\"}"
 	}
+
 	return "revert{lesson: \"…\"}, then the next idea"
 }
 
 func (l *Lab) measurementOutcome(c *research.Campaign, m *research.Measurement) *Outcome {
 	b := left(c)
-	out := &Outcome{ID: m.Job, RunsDone: m.Runs, Left: &b, Unit: c.Program.Metric.Unit, Status: "done", Next: afterDecision(c)}
+
+	out := &Outcome{ID: m.Job, RunsDone: m.Runs, Left: &b, Unit: c.Program.Metric.Unit, Status: "done",
+		Next: afterDecision(c)}
 	switch {
 	case !m.Done():
 		_, phase := l.phase(c.Name, m.Job)
-		out.Status, out.Phase, out.Elapsed, out.Next = "running", phase, seconds(time.Since(m.At)), "wait_run{id: \""+string(m.Job)+"\"}"
+		out.Status, out.Phase, out.Elapsed, out.Next = "running", phase, seconds(time.Since(m.At)),
+			"wait_run{id: \""+string(m.Job)+"\"}"
 	case m.Lost != "":
 		out.Reason = m.Lost
 		if m.Job.Kind() == research.CalibrationJob {
@@ -200,15 +235,18 @@ func (l *Lab) measurementOutcome(c *research.Campaign, m *research.Measurement) 
 		out.Samples, out.Paired, out.Noise, out.Gain = m.End.Samples, m.End.Paired, m.End.Noise, m.End.Gain
 		out.Scale, out.Finding = m.End.Scale, auditWords(c, m)
 	default:
-		out.Value, out.Samples, out.Paired, out.Noise, out.Gain = m.End.Median, m.End.Samples, m.End.Paired, m.End.Noise, m.End.Gain
+		out.Value, out.Samples, out.Paired, out.Noise, out.Gain = m.End.Median, m.End.Samples, m.End.Paired,
+			m.End.Noise, m.End.Gain
 		out.Finding = measurementWords(c, m)
 	}
+
 	return out
 }
 
 // certificateOutcome tells what became of the head.
 func (l *Lab) certificateOutcome(c *research.Campaign, m *research.Measurement, out *Outcome) {
 	p := m.Proof
+
 	out.Certificate, out.Gain, out.Finding = p.Outcome, p.Gain, p.Words(c.Program.Metric)
 	if p.Outcome == research.RolledBack {
 		out.Next = "revert{} brings the checkpoint's file here (an edit under way is stored); then the next idea"
@@ -219,20 +257,27 @@ func (l *Lab) certificateOutcome(c *research.Campaign, m *research.Measurement, 
 func measurementWords(c *research.Campaign, m *research.Measurement) string {
 	e, metric := m.End, c.Program.Metric
 	target := cmp.Or(m.Target, short(m.Commit))
+
 	words := fmt.Sprintf("%s of %s", countRuns(len(e.Samples)), target)
 	if e.Median != nil {
 		words += ": median " + research.FormatValue(*e.Median, metric.Unit)
 	}
+
 	if e.Noise != nil {
 		words += ", noise of one run " + sizeWords(*e.Noise, e.Scale, metric)
 	}
+
 	if e.Gain != nil {
 		words += fmt.Sprintf("; against %s it gains %s (90 %%: %s to %s)", m.With,
-			sizeWords(e.Gain.Mid, e.Scale, metric), sizeWords(e.Gain.Lo, e.Scale, metric), sizeWords(e.Gain.Hi, e.Scale, metric))
+			sizeWords(e.Gain.Mid, e.Scale, metric), sizeWords(e.Gain.Lo, e.Scale, metric), sizeWords(e.Gain.Hi, e.Scale,
+				metric))
 	}
+
 	if g, ok := c.Rule.Resolution(len(e.Paired)); ok {
-		words += fmt.Sprintf(" (smaller than about %s can't be told from none by so many pairs)", sizeWords(max(g, -g), c.Rule.Scale, metric))
+		words += fmt.Sprintf(" (smaller than about %s can't be told from none by so many pairs)",
+			sizeWords(max(g, -g), c.Rule.Scale, metric))
 	}
+
 	return words + "; this changes no verdict"
 }
 
@@ -240,6 +285,7 @@ func countRuns(n int) string {
 	if n == 1 {
 		return "1 run"
 	}
+
 	return fmt.Sprintf("%d runs", n)
 }
 
@@ -248,20 +294,24 @@ func sizeWords(v float64, scale string, m research.Metric) string {
 	if scale == "linear" {
 		return research.FormatValue(v, m.Unit)
 	}
+
 	return fmt.Sprintf("%.2g %%", v*100)
 }
 
 // calibrationWords says what the calibration found.
 func calibrationWords(c *research.Campaign) string {
 	m := c.Program.Metric
+
 	value := m.Name + " " + research.FormatValue(c.Rule.Incumbent, m.Unit)
 	if c.Rule.Class == research.Deterministic {
 		return "calibrated: " + value + ", deterministic (repeats are equal): one run decides"
 	}
+
 	how := "experiments are judged by interleaved pairs"
 	if c.Program.Search != research.SearchCertify {
 		how = "edits are kept on expected gain, and what they add up to is certified by interleaved pairs"
 	}
+
 	return fmt.Sprintf("calibrated: %s, noise of a pair %s: %s", value, sizeWords(c.Rule.S, c.Rule.Scale, m), how)
 }
 
@@ -271,37 +321,48 @@ func (l *Lab) decideInside(ctx context.Context, out *Outcome, began time.Time) (
 	if out.Experiment == 0 || !out.decide {
 		return out, nil
 	}
+
 	if out.Verdict == research.Improved || out.Verdict == research.Provisional {
 		k, err := l.Keep(ctx, KeepRequest{ID: string(out.ID), until: began.Add(hooksWithin)})
 		if err != nil {
 			return nil, err
 		}
-		out.Decided, out.Left, out.Next, out.Notes, out.Human, out.Hooks = "kept", &k.Left, k.Next, append(out.Notes, k.Notes...), k.Human, k.Hooks
+
+		out.Decided, out.Left, out.Next, out.Notes, out.Human, out.Hooks = "kept", &k.Left, k.Next, append(out.Notes,
+			k.Notes...), k.Human, k.Hooks
+
 		return out, nil
 	}
+
 	r, err := l.Revert(ctx, RevertRequest{ID: string(out.ID), until: began.Add(hooksWithin)})
 	if err != nil {
 		return nil, err
 	}
-	out.Decided, out.Left, out.Next, out.Notes, out.Human, out.Hooks = "reverted", &r.Left, r.Next, append(out.Notes, r.Notes...), r.Human, r.Hooks
+
+	out.Decided, out.Left, out.Next, out.Notes, out.Human, out.Hooks = "reverted", &r.Left, r.Next, append(out.Notes,
+		r.Notes...), r.Human, r.Hooks
 	if r.SavedAs != "" {
 		out.Notes = append(out.Notes, "what was edited on meanwhile is stored as "+r.SavedAs)
 	}
+
 	return out, nil
 }
 
 func differing(a, b map[string]string) map[string]bool {
 	out := map[string]bool{}
+
 	for p, h := range a {
 		if b[p] != h {
 			out[p] = true
 		}
 	}
+
 	for p := range b {
 		if _, ok := a[p]; !ok {
 			out[p] = true
 		}
 	}
+
 	return out
 }
 
@@ -316,12 +377,14 @@ func excerpt(b []byte, n int) string {
 	end := tail(b, n/2)
 	var out []string
 	size := 0
+
 	for line := range strings.Lines(strings.TrimSuffix(string(b), "\n")) {
 		line = strings.TrimRight(line, "\r\n")
 		if telling.MatchString(line) && !strings.Contains(end, line) && size+len(line) < n/2 {
 			out, size = append(out, line), size+len(line)
 		}
 	}
+
 	return strings.Join(append(out, end), "\n")
 }
 
@@ -331,9 +394,11 @@ func tail(b []byte, n int) string {
 	if len(s) <= n {
 		return s
 	}
+
 	s = s[len(s)-n:]
 	if _, after, ok := strings.Cut(s, "\n"); ok {
 		s = after
 	}
+
 	return s
 }

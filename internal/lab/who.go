@@ -16,17 +16,20 @@ import (
 // then those that are claimed, then those that were tried.
 func (l *Lab) foremost(tx *ledger.Tx, c *research.Campaign, limit int) ([]IdeaView, error) {
 	var out []IdeaView
+
 	me, _ := tx.SessionOf(c.Name, l.repo.Root())
 	for _, status := range []research.IdeaStatus{research.IdeaOpen, research.IdeaClaimed, research.IdeaTried} {
 		is, err := tx.Ideas(c.Name, status, limit)
 		if err != nil {
 			return nil, err
 		}
+
 		for i := range is {
 			v, err := l.ideaView(tx, c, &is[i], me)
 			if err != nil {
 				return nil, err
 			}
+
 			out = append(out, v)
 		}
 	}
@@ -37,9 +40,11 @@ func (l *Lab) foremost(tx *ledger.Tx, c *research.Campaign, limit int) ([]IdeaVi
 		case !v.Free() && !v.Mine:
 			return 1
 		}
+
 		return 0
 	}
 	slices.SortStableFunc(out, func(a, b IdeaView) int { return cmp.Compare(rank(&a), rank(&b)) })
+
 	return out[:min(len(out), limit)], nil
 }
 
@@ -55,14 +60,17 @@ func (l *Lab) Ideas(ctx context.Context, limit int) (out []IdeaView, err error) 
 			return err
 		}
 		me, _ := tx.SessionOf(c.Name, l.repo.Root())
+
 		out = make([]IdeaView, len(is))
 		for i := range is {
 			if out[i], err = l.ideaView(tx, c, &is[i], me); err != nil {
 				return err
 			}
 		}
+
 		return nil
 	})
+
 	return out, err
 }
 
@@ -76,6 +84,7 @@ func (l *Lab) Sessions(ctx context.Context) (out []SessionView, err error) {
 		out, err = l.sessions(tx, c)
 		return err
 	})
+
 	return out, err
 }
 
@@ -87,10 +96,13 @@ func (l *Lab) sessions(tx *ledger.Tx, c *research.Campaign) ([]SessionView, erro
 	slices.SortStableFunc(ss, func(a, b research.Session) int { return b.Last.Compare(a.Last) })
 	out := make([]SessionView, len(ss))
 	at := map[string]*SessionView{"": {}} // the command line has no session
+
 	for i := range ss {
-		out[i] = SessionView{Session: ss[i], Idle: max(0, time.Since(ss[i].Last)), Noisy: c.Rule.Class == research.Noisy}
+		out[i] = SessionView{Session: ss[i], Idle: max(0, time.Since(ss[i].Last)),
+			Noisy: c.Rule.Class == research.Noisy}
 		at[ss[i].Codename] = &out[i]
 	}
+
 	return out, l.busy(tx, c, func(session string) *SessionView { return cmp.Or(at[session], at[""]) })
 }
 
@@ -101,32 +113,39 @@ func (l *Lab) busy(tx *ledger.Tx, c *research.Campaign, of func(session string) 
 	if err != nil {
 		return err
 	}
+
 	for _, j := range js {
 		of(j.Session).Running = append(of(j.Session).Running, j.RunningJob)
 	}
+
 	held, err := tx.Ideas(c.Name, research.IdeaClaimed, 20)
 	if err != nil {
 		return err
 	}
+
 	for i := range held {
 		v, err := l.ideaView(tx, c, &held[i], "")
 		if err != nil {
 			return err
 		}
+
 		if v.Lapse == "" {
 			of(v.Holder).Claims = append(of(v.Holder).Claims, v.N)
 		}
 	}
+
 	for _, n := range c.KeptStack {
 		x, err := tx.Experiment(c.Name, n)
 		if err != nil {
 			return err
 		}
 		s := of(x.Session)
+
 		s.Stands++
 		if s.Noisy && x.N < c.ChainFrom && x.Overridden == "" {
 			s.Certified++
 		}
 	}
+
 	return nil
 }

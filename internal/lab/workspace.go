@@ -71,6 +71,7 @@ func (l *Lab) cacheDir() (string, error) {
 		return "", research.Errorf(research.CodeStorage, "set HOME or XDG_CACHE_HOME", "no cache folder: %w", err)
 	}
 	sum := sha256.Sum256([]byte(l.repo.CommonDir()))
+
 	return filepath.Join(base, "ratchet", fmt.Sprintf("%x", sum[:8])), nil
 }
 
@@ -80,29 +81,37 @@ func (l *Lab) openWorkspace(ctx context.Context, c *research.Campaign, id resear
 		return nil, err
 	}
 	w := &workspace{lab: l, c: c, dir: filepath.Join(dir, c.Name), folder: slashDir(c.ProgramPath)}
+
 	w.run = filepath.Join(w.dir, "runs", string(id))
 	if err := w.removeDead(); err != nil {
 		return nil, err
 	}
+
 	for _, d := range []string{w.run, filepath.Join(w.dir, "v"), w.home()} {
 		if err := os.MkdirAll(d, 0o755); err != nil {
-			return nil, research.Errorf(research.CodeStorage, "free space, or make the cache folder writable", "make %s: %w", d, err)
+			return nil, research.Errorf(research.CodeStorage, "free space, or make the cache folder writable",
+				"make %s: %w", d, err)
 		}
 	}
+
 	if w.tier, err = l.tier(ctx, dir); err != nil {
 		return nil, err
 	}
+
 	if w.carry, err = w.carried(ctx); err != nil {
 		return nil, err
 	}
+
 	reads, err := w.reads()
 	if err != nil {
 		return nil, err
 	}
+
 	w.carry = append(w.carry, reads...)
 	if w.tree, err = l.repo.Tracked(ctx, c.Start); err != nil {
 		return nil, err
 	}
+
 	return w, w.makeBase(ctx)
 }
 
@@ -110,17 +119,21 @@ func (l *Lab) openWorkspace(ctx context.Context, c *research.Campaign, id resear
 // version and cache folder, since each of these may change the answer.
 func (l *Lab) tier(ctx context.Context, dir string) (sandbox.Tier, error) {
 	boot, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
-	key := fmt.Sprintf("%s %d %s %s", strings.TrimSpace(string(boot)), os.Getuid(), l.opt.Version, os.Getenv("RATCHET_TIER"))
+	key := fmt.Sprintf("%s %d %s %s", strings.TrimSpace(string(boot)), os.Getuid(), l.opt.Version,
+		os.Getenv("RATCHET_TIER"))
+
 	path := filepath.Join(dir, "tier")
 	if b, err := os.ReadFile(path); err == nil && len(boot) > 0 {
 		if was, tier, ok := strings.Cut(string(b), "\n"); ok && was == key {
 			return sandbox.Tier(tier), nil
 		}
 	}
+
 	tier, _, err := sandbox.Detect(ctx, dir)
 	if err != nil {
 		return "", err
 	}
+
 	return tier, writeFile(path, key+"\n"+string(tier))
 }
 
@@ -130,6 +143,7 @@ func writeFile(path, text string) error {
 	if err := os.WriteFile(tmp, []byte(text), 0o666); err != nil {
 		return err
 	}
+
 	return os.Rename(tmp, path)
 }
 
@@ -143,17 +157,22 @@ func (w *workspace) makeBase(ctx context.Context) error {
 	if _, err := os.Stat(w.base()); err == nil {
 		return nil
 	}
+
 	tmp, err := os.MkdirTemp(w.dir, "base-")
 	if err != nil {
-		return research.Errorf(research.CodeStorage, "free space, or make the cache folder writable", "make a workspace: %w", err)
+		return research.Errorf(research.CodeStorage, "free space, or make the cache folder writable",
+			"make a workspace: %w", err)
 	}
+
 	if err := w.lab.repo.Materialise(ctx, w.c.Start, tmp); err != nil {
 		_ = removeTree(tmp)
 		return err
 	}
+
 	if err := os.Chmod(tmp, 0o755); err != nil {
 		return err
 	}
+
 	return w.settle(tmp, w.base())
 }
 
@@ -164,6 +183,7 @@ func (w *workspace) settle(tmp, path string) error {
 	if err != nil && isDir(path) {
 		return removeTree(tmp)
 	}
+
 	return err
 }
 
@@ -174,15 +194,18 @@ func (w *workspace) removeDead() error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
+
 	for _, e := range entries {
 		held, err := sandbox.Locked(w.lab.jobFile(w.c.Name, research.JobID(e.Name())))
 		if err != nil || held && e.Name() != filepath.Base(w.run) {
 			continue
 		}
+
 		if err := removeTree(filepath.Join(filepath.Dir(w.run), e.Name())); err != nil {
 			return err
 		}
 	}
+
 	return err
 }
 
@@ -193,25 +216,31 @@ func (w *workspace) version(ctx context.Context, commit string) (*version, error
 	if err != nil {
 		return nil, err
 	}
+
 	v := &version{commit: commit, dir: filepath.Join(w.dir, "v", w.versionName(tree))}
 	if _, err := os.Stat(v.delta()); err == nil {
 		return v, nil
 	}
+
 	tmp, err := os.MkdirTemp(w.run, "delta-")
 	if err != nil {
 		return nil, fmt.Errorf("make a version: %w", err)
 	}
+
 	if err := os.Chmod(tmp, 0o755); err != nil {
 		return nil, err
 	}
+
 	if commit != w.c.Start {
 		if _, err := w.lab.repo.MaterialiseDelta(ctx, w.c.Start, commit, tmp); err != nil {
 			return nil, err
 		}
 	}
+
 	if err := os.MkdirAll(v.dir, 0o755); err != nil {
 		return nil, fmt.Errorf("make a version: %w", err)
 	}
+
 	return v, w.settle(tmp, v.delta())
 }
 
@@ -228,10 +257,12 @@ func (w *workspace) layers(v *version, withBuild bool) []string {
 	if withBuild && w.c.Program.Build != "" {
 		out = append(out, v.build())
 	}
+
 	out = append(out, v.delta(), w.base())
 	if setup := w.setupLayer(); w.c.Program.Setup != "" && isDir(setup) {
 		out = append(out, setup)
 	}
+
 	return out
 }
 
@@ -241,10 +272,12 @@ func (w *workspace) setupLayer() string { return filepath.Join(w.dir, "setup."+w
 // caches are the cache layers that a version's build may read, topmost first.
 func (w *workspace) caches(v *version) []string {
 	b, err := os.ReadFile(filepath.Join(v.dir, "caches.json"))
+
 	var names []string
 	if err != nil || json.Unmarshal(b, &names) != nil {
 		return nil
 	}
+
 	return slices.DeleteFunc(names, func(d string) bool { return !isDir(d) })
 }
 
@@ -252,19 +285,23 @@ func (w *workspace) caches(v *version) []string {
 // parent read. The list is cut in the middle.
 func (w *workspace) inherit(v *version) ([]string, error) {
 	var list []string
+
 	if v.parent != nil {
 		if isDir(v.parent.cache()) {
 			list = append(list, v.parent.cache())
 		}
 		list = append(list, w.caches(v.parent)...)
 	}
+
 	if len(list) > maxCaches {
 		list = append(list[:maxCaches-1], list[len(list)-1])
 	}
+
 	b, err := json.Marshal(list)
 	if err != nil {
 		return nil, err
 	}
+
 	return list, os.WriteFile(filepath.Join(v.dir, "caches.json"), b, 0o666)
 }
 
@@ -272,25 +309,30 @@ func (w *workspace) inherit(v *version) ([]string, error) {
 // job, nor the incumbent or the checkpoint, nor read, for its caches, by one that is.
 func (s *supervisor) sweep(ctx context.Context, play ...*version) error {
 	w, used := s.space, map[string]bool{}
+
 	dirs, err := s.inPlay(ctx)
 	if err != nil {
 		return err
 	}
+
 	for _, v := range play {
 		dirs = append(dirs, v.dir)
 	}
+
 	for _, dir := range dirs {
 		used[dir] = true
 		for _, c := range w.caches(&version{dir: dir}) {
 			used[filepath.Dir(c)] = true
 		}
 	}
+
 	entries, _ := os.ReadDir(filepath.Join(w.dir, "v"))
 	for _, e := range entries {
 		if path := filepath.Join(w.dir, "v", e.Name()); !used[strings.TrimSuffix(path, ".lock")] {
 			_ = removeTree(path)
 		}
 	}
+
 	return nil
 }
 
@@ -299,11 +341,13 @@ func (s *supervisor) sweep(ctx context.Context, play ...*version) error {
 func (s *supervisor) inPlay(ctx context.Context) (dirs []string, err error) {
 	trees := map[string]bool{}
 	var commits []string
+
 	err = s.ledger.View(ctx, func(tx *ledger.Tx) error {
 		c, err := tx.Campaign(s.campaign)
 		if err != nil {
 			return err
 		}
+
 		trees[c.IncumbentTree], trees[c.CheckpointTree] = true, true
 		for _, id := range c.Open {
 			if id.Kind() == research.ExperimentJob {
@@ -311,23 +355,29 @@ func (s *supervisor) inPlay(ctx context.Context) (dirs []string, err error) {
 				if err != nil {
 					return err
 				}
+
 				trees[x.Tree], commits = true, append(commits, x.Parent)
+
 				continue
 			}
+
 			m, err := tx.Measurement(c.Name, id)
 			if err != nil {
 				return err
 			}
+
 			commits = append(commits, m.Commit)
 			if m.Paired != "" {
 				commits = append(commits, m.Paired)
 			}
 		}
+
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
+
 	for _, commit := range commits {
 		tree, err := s.repo.Tree(ctx, commit)
 		if err != nil {
@@ -335,6 +385,7 @@ func (s *supervisor) inPlay(ctx context.Context) (dirs []string, err error) {
 		}
 		trees[tree] = true
 	}
+
 	entries, _ := os.ReadDir(filepath.Join(s.space.dir, "v"))
 	for _, e := range entries {
 		for tree := range trees {
@@ -343,29 +394,35 @@ func (s *supervisor) inPlay(ctx context.Context) (dirs []string, err error) {
 			}
 		}
 	}
+
 	return dirs, nil
 }
 
 // codeFiles are names that interpreters and tools load by themselves: a run
 // that leaves one could steer what comes after it.
-var codeFiles = []string{"conftest.py", "sitecustomize.py", "usercustomize.py", ".npmrc", "package.json", ".pnp.cjs", "pytest.ini", "Makefile", "makefile", "GNUmakefile"}
+var codeFiles = []string{"conftest.py", "sitecustomize.py", "usercustomize.py", ".npmrc", "package.json", ".pnp.cjs",
+	"pytest.ini", "Makefile", "makefile", "GNUmakefile"}
 
 // quota refuses to go on when the repository's workspaces hold too much.
 func (w *workspace) quota() error {
 	var sum int64
+
 	err := filepath.WalkDir(w.dir, func(_ string, d fs.DirEntry, err error) error {
 		if err != nil || !d.Type().IsRegular() {
 			return nil // a vanished file counts nothing
 		}
+
 		if info, err := d.Info(); err == nil {
 			sum += info.Size()
 		}
+
 		return nil
 	})
 	if err == nil && sum > cacheQuota {
 		return research.Errorf(research.CodeStorage, "run `ratchet gc`, or make the build smaller",
 			"the workspace %s holds %d GiB, the quota is %d GiB", w.dir, sum>>30, int64(cacheQuota)>>30)
 	}
+
 	return err
 }
 
@@ -385,7 +442,9 @@ func removeTree(path string) error {
 		if d != nil && d.IsDir() {
 			_ = os.Chmod(p, 0o700)
 		}
+
 		return nil
 	})
+
 	return os.RemoveAll(path)
 }

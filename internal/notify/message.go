@@ -58,16 +58,19 @@ func (m Message) Lines() string {
 	if m.Data.Hypothesis != "" {
 		text += "\n" + m.Data.Hypothesis
 	}
+
 	if m.Data.Show != "" {
 		text += "\n" + m.Data.Show
 	}
+
 	return text
 }
 
 // Environment is the message for a command, as KEY=value.
 func (m Message) Environment() []string {
-	return []string{"RATCHET_EVENT=" + m.Type, "RATCHET_NOTICE_ID=" + m.Data.ID, "RATCHET_NOTICE_CAMPAIGN=" + m.Data.Campaign,
-		"RATCHET_NOTICE_TITLE=" + m.Title(), "RATCHET_NOTICE_TEXT=" + m.Data.Text, "RATCHET_NOTICE_SHOW=" + m.Data.Show}
+	return []string{"RATCHET_EVENT=" + m.Type, "RATCHET_NOTICE_ID=" + m.Data.ID,
+		"RATCHET_NOTICE_CAMPAIGN=" + m.Data.Campaign, "RATCHET_NOTICE_TITLE=" + m.Title(),
+		"RATCHET_NOTICE_TEXT=" + m.Data.Text, "RATCHET_NOTICE_SHOW=" + m.Data.Show}
 }
 
 var titles = map[research.Event]string{

@@ -47,6 +47,7 @@ func Webhook(ctx context.Context, c *http.Client, address, secret string, m Mess
 	if err != nil {
 		return fmt.Errorf("encode the message: %w", err)
 	}
+
 	req, err := request(ctx, address, false, false, body)
 	if err != nil {
 		return err
@@ -54,6 +55,7 @@ func Webhook(ctx context.Context, c *http.Client, address, secret string, m Mess
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("webhook-id", m.Data.ID)
 	req.Header.Set("webhook-timestamp", strconv.FormatInt(now.Unix(), 10))
+
 	if secret != "" {
 		signature, err := Sign(secret, m.Data.ID, now, body)
 		if err != nil {
@@ -61,6 +63,7 @@ func Webhook(ctx context.Context, c *http.Client, address, secret string, m Mess
 		}
 		req.Header.Set("webhook-signature", signature)
 	}
+
 	return do(c, req)
 }
 
@@ -70,11 +73,13 @@ func Webhook(ctx context.Context, c *http.Client, address, secret string, m Mess
 func Sign(secret, id string, at time.Time, body []byte) (string, error) {
 	key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(strings.TrimSpace(secret), "whsec_"))
 	if err != nil || len(key) < 24 || len(key) > 64 {
-		return "", errors.New("the signing secret must be whsec_ and 24 to 64 bytes in base64; make one: echo whsec_$(openssl rand -base64 32)")
+		return "",
+			errors.New("the signing secret must be whsec_ and 24 to 64 bytes in base64; make one: echo whsec_$(openssl rand -base64 32)")
 	}
 	mac := hmac.New(sha256.New, key)
 	fmt.Fprintf(mac, "%s.%d.", id, at.Unix())
 	mac.Write(body)
+
 	return "v1," + base64.StdEncoding.EncodeToString(mac.Sum(nil)), nil
 }
 
@@ -101,12 +106,15 @@ func Ntfy(ctx context.Context, c *http.Client, address, token, click string, m M
 	req.Header.Set("Title", mime.QEncoding.Encode("utf-8", m.Title()))
 	req.Header.Set("Priority", u[0])
 	req.Header.Set("Tags", u[1])
+
 	if click != "" {
 		req.Header.Set("Click", click)
 	}
+
 	if token != "" {
 		req.Header.Set("Authorization", "Bearer "+strings.TrimSpace(token))
 	}
+
 	return do(c, req)
 }
 
@@ -116,11 +124,13 @@ func request(ctx context.Context, address string, topic, secret bool, body []byt
 	if hint != "" {
 		return nil, errors.New("its address can't be used: " + hint)
 	}
+
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, u.String(), bytes.NewReader(body))
 	if err != nil {
 		return nil, errors.New("its address can't be used")
 	}
 	req.Header.Set("User-Agent", "ratchet")
+
 	return req, nil
 }
 
@@ -131,14 +141,17 @@ func do(c *http.Client, req *http.Request) error {
 		if errors.As(err, &bad) { // which names the whole address, often a secret
 			err = bad.Err
 		}
+
 		var cert *tls.CertificateVerificationError
 		if errors.As(err, &cert) {
 			return fmt.Errorf("%s is not who it says: %w", req.URL.Host, err)
 		}
+
 		return &Later{Err: fmt.Errorf("reach %s: %w", req.URL.Host, err)}
 	}
 	defer resp.Body.Close()
 	_, _ = io.CopyN(io.Discard, resp.Body, 4<<10) // so that the connection can be used again; whatever it says
+
 	err = fmt.Errorf("%s answered %s", req.URL.Host, resp.Status)
 	switch code := resp.StatusCode; {
 	case code >= 200 && code < 300:
@@ -148,6 +161,7 @@ func do(c *http.Client, req *http.Request) error {
 	case code == http.StatusTooManyRequests || code == http.StatusRequestTimeout || code >= 500:
 		return &Later{After: retryAfter(resp.Header.Get("Retry-After")), Err: err}
 	}
+
 	return err
 }
 
@@ -156,9 +170,11 @@ func retryAfter(s string) time.Duration {
 	if n, err := strconv.Atoi(s); err == nil && n > 0 {
 		return time.Duration(min(n, 86400)) * time.Second
 	}
+
 	if at, err := http.ParseTime(s); err == nil {
 		return max(0, time.Until(at))
 	}
+
 	return 0
 }
 
@@ -177,5 +193,6 @@ func Delay(attempts int, asked time.Duration, spread float64) (time.Duration, bo
 		return 0, false
 	}
 	d := max(delays[attempts-1], min(asked, longestDelay))
+
 	return d + time.Duration(spread*float64(d)/4), true
 }

@@ -29,7 +29,8 @@ func TestMain(m *testing.M) {
 	}
 	began := time.Now().UnixMilli()
 	once := sync.OnceFunc(func() { fmt.Println(began) })
-	_, err := queue.Enter(context.Background(), path, queue.Options{Patience: waiterPatience, Waiting: func(int, queue.Holder) { once() }})
+	_, err := queue.Enter(context.Background(), path,
+		queue.Options{Patience: waiterPatience, Waiting: func(int, queue.Holder) { once() }})
 	fmt.Println("entered:", err)
 }
 
@@ -42,9 +43,11 @@ func TestPatienceWhileNothingRuns(t *testing.T) {
 			t.Logf("it was awake for %v: that shows nothing", awake)
 			continue
 		}
+
 		if said != "entered: <nil>" {
 			t.Errorf("after %v of waiting: %s", awake, said)
 		}
+
 		return
 	}
 	t.Skip("this machine is too busy")
@@ -56,13 +59,16 @@ func TestPatienceWhileNothingRuns(t *testing.T) {
 func stopped(t *testing.T) (said string, awake time.Duration) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "queue")
+
 	f, err := queue.Enter(t.Context(), path, queue.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer f.Close()
 	c := exec.Command(os.Args[0])
+
 	c.Env = append(os.Environ(), waitVariable+"="+path)
+
 	out, err := c.StdoutPipe()
 	if err := errors.Join(err, c.Start()); err != nil {
 		t.Fatal(err)
@@ -71,6 +77,7 @@ func stopped(t *testing.T) (said string, awake time.Duration) {
 	lines := bufio.NewScanner(out)
 	lines.Scan() // it waits, since then
 	c.Process.Signal(syscall.SIGSTOP)
+
 	since, err := strconv.ParseInt(lines.Text(), 10, 64)
 	if err != nil {
 		t.Fatal(err)
@@ -83,5 +90,6 @@ func stopped(t *testing.T) (said string, awake time.Duration) {
 	f.Close()
 	awake += time.Since(began)
 	lines.Scan()
+
 	return lines.Text(), awake
 }

@@ -33,10 +33,12 @@ func enter(f *os.File) (*place, error) {
 	if ok, err := lockBytes(f, unix.F_WRLCK, 0, counterLen); !ok {
 		return nil, err
 	}
+
 	var b [counterLen]byte
 	if _, err := f.ReadAt(b[:], 0); err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
 	}
+
 	p := &place{f: f, ticket: int64(binary.LittleEndian.Uint64(b[:]))}
 	if p.ticket < 0 || p.ticket > lastTicket {
 		p.ticket = 0
@@ -46,10 +48,12 @@ func enter(f *os.File) (*place, error) {
 		return nil, errors.Join(err, errors.New("the lock file's counter went back"))
 	}
 	binary.LittleEndian.PutUint64(b[:], uint64(p.ticket+1))
+
 	if _, err := f.WriteAt(b[:], 0); err != nil {
 		return nil, err
 	}
 	_, err := lockBytes(f, unix.F_UNLCK, 0, counterLen)
+
 	return p, err
 }
 
@@ -62,6 +66,7 @@ func (p *place) turn() (bool, Holder, int, error) {
 		if err := unix.FcntlFlock(p.f.Fd(), unix.F_OFD_GETLK, &lk); err != nil {
 			return false, Holder{}, 0, err
 		}
+
 		if lk.Type != unix.F_UNLCK {
 			h := p.serving()
 			return false, h, int(max(p.ticket-h.Ticket-1, 0)), nil
@@ -71,6 +76,7 @@ func (p *place) turn() (bool, Holder, int, error) {
 	binary.LittleEndian.PutUint64(b[:8], uint64(p.ticket))
 	binary.LittleEndian.PutUint64(b[8:], uint64(os.Getpid()))
 	_, err := p.f.WriteAt(b[:], servingAt)
+
 	return err == nil, Holder{}, 0, err
 }
 
@@ -85,6 +91,7 @@ func (p *place) ahead(h Holder) (n int) {
 			n++
 		}
 	}
+
 	return max(n-1, 0)
 }
 
@@ -93,6 +100,7 @@ func (p *place) serving() Holder {
 	if _, err := p.f.ReadAt(b[:], servingAt); err != nil {
 		return Holder{}
 	}
+
 	return Holder{
 		Ticket: int64(binary.LittleEndian.Uint64(b[:8])),
 		PID:    int(binary.LittleEndian.Uint64(b[8:])),

@@ -18,6 +18,7 @@ func (p *place) turn() (bool, Holder, int, error) {
 	if errors.Is(err, windows.ERROR_LOCK_VIOLATION) {
 		return false, Holder{}, 0, nil
 	}
+
 	return err == nil, Holder{}, 0, err
 }
 

@@ -68,11 +68,13 @@ func Join(ctx context.Context, path string, mode os.FileMode) (*Place, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	p, err := Options{}.join(ctx, f)
 	if err != nil {
 		f.Close()
 		return nil, err
 	}
+
 	return &Place{f, p}, nil
 }
 
@@ -85,6 +87,7 @@ func (p *Place) Number() (int, error) {
 	case ok:
 		return 1, nil
 	}
+
 	return p.p.ahead(h) + 2, nil
 }
 
@@ -99,10 +102,12 @@ func Enter(ctx context.Context, path string, o Options) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	if err := o.await(ctx, f); err != nil {
 		f.Close()
 		return nil, err
 	}
+
 	return f, nil
 }
 
@@ -115,16 +120,20 @@ func open(path string, mode os.FileMode) (*os.File, error) {
 			time.Sleep(time.Millisecond)
 			continue
 		}
+
 		if !errors.Is(err, fs.ErrNotExist) {
 			return f, err
 		}
+
 		if mode == 0 {
 			mode = 0o600
 		}
+
 		f, err = os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, mode)
 		if err == nil {
 			return f, f.Chmod(mode) // whatever the umask
 		}
+
 		if !errors.Is(err, fs.ErrExist) {
 			return nil, err
 		}
@@ -137,11 +146,13 @@ func (o Options) await(ctx context.Context, f *os.File) error {
 	if err != nil {
 		return err
 	}
+
 	return o.poll(ctx, func() (bool, Holder, int, error) {
 		ok, h, ahead, err := p.turn()
 		if !ok && err == nil && o.Waiting != nil {
 			ahead = p.ahead(h)
 		}
+
 		return ok, h, ahead, err
 	})
 }
@@ -152,6 +163,7 @@ func (o Options) join(ctx context.Context, f *os.File) (p *place, err error) {
 		p, err = enter(f)
 		return p != nil, Holder{}, 0, err
 	})
+
 	return p, err
 }
 
@@ -162,15 +174,18 @@ func (o Options) poll(ctx context.Context, try func() (ok bool, h Holder, ahead 
 	var waited, pause time.Duration
 	var looked time.Time
 	told := -1
+
 	for {
 		ok, h, ahead, err := try()
 		if err != nil || ok {
 			return err
 		}
+
 		if o.Waiting != nil && ahead != told {
 			told = ahead
 			o.Waiting(ahead, h)
 		}
+
 		now := time.Now()
 		if h != last || looked.IsZero() {
 			last, waited = h, 0
@@ -178,10 +193,12 @@ func (o Options) poll(ctx context.Context, try func() (ok bool, h Holder, ahead 
 			return &StuckError{h.PID, o.Patience}
 		}
 		looked = now
+
 		pause = o.Tick
 		if pause <= 0 {
 			pause = min(max(time.Duration(ahead)*pollStep, pollMin), pollMax)
 		}
+
 		timer := time.NewTimer(pause)
 		select {
 		case <-ctx.Done():

@@ -16,6 +16,7 @@ import (
 // a place that is given up is no turn.
 func TestOrder(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "queue")
+
 	first, err := queue.Enter(t.Context(), path, queue.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -23,17 +24,21 @@ func TestOrder(t *testing.T) {
 	var mu sync.Mutex
 	var order, told []int
 	var wg sync.WaitGroup
+
 	for i := range 4 {
 		entered, left := make(chan struct{}), make(chan struct{})
 		ctx, cancel := context.WithCancel(t.Context())
+
 		wg.Add(1)
 		go func() {
 			defer wg.Done()
 			defer close(left)
 			once := sync.OnceFunc(func() { close(entered) })
+
 			f, err := queue.Enter(ctx, path, queue.Options{Waiting: func(ahead int, _ queue.Holder) {
 				mu.Lock()
 				defer mu.Unlock()
+
 				if len(told) <= i {
 					told = append(told, ahead)
 				}
@@ -43,26 +48,32 @@ func TestOrder(t *testing.T) {
 				if i != 2 || !errors.Is(err, context.Canceled) {
 					t.Errorf("place %d: %v", i, err)
 				}
+
 				return
 			}
 			mu.Lock()
+
 			order = append(order, i)
 			mu.Unlock()
 			time.Sleep(5 * time.Millisecond)
 			f.Close()
 		}()
 		<-entered
+
 		if i == 2 {
 			cancel()
 			<-left
 		}
+
 		defer cancel()
 	}
 	first.Close()
 	wg.Wait()
+
 	if len(order) != 3 || order[0] != 0 || order[1] != 1 || order[2] != 3 {
 		t.Errorf("turns came as %v", order)
 	}
+
 	if !slices.Equal(told, []int{0, 1, 2, 2}) { // the third gave up before the fourth came
 		t.Errorf("they were told that %v are ahead, besides the holder", told)
 	}
@@ -71,12 +82,14 @@ func TestOrder(t *testing.T) {
 // A holder that stays too long is named.
 func TestPatience(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "queue")
+
 	f, err := queue.Enter(t.Context(), path, queue.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer f.Close()
 	_, err = queue.Enter(t.Context(), path, queue.Options{Patience: 50 * time.Millisecond})
+
 	var stuck *queue.StuckError
 	if !errors.As(err, &stuck) || stuck.PID == 0 {
 		t.Fatalf("got %v", err)
@@ -87,6 +100,7 @@ func TestPatience(t *testing.T) {
 // still there, and holds up nobody once it is closed.
 func TestPlaces(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "queue")
+
 	places := make([]*queue.Place, 4)
 	for i := range places {
 		var err error
@@ -97,13 +111,16 @@ func TestPlaces(t *testing.T) {
 	numbers := func(want ...int) {
 		t.Helper()
 		var got []int
+
 		for _, p := range places {
 			n, err := p.Number()
 			if err != nil {
 				t.Fatal(err)
 			}
+
 			got = append(got, n)
 		}
+
 		if !slices.Equal(got, want) {
 			t.Errorf("places %v, want %v", got, want)
 		}
@@ -116,19 +133,23 @@ func TestPlaces(t *testing.T) {
 	leave(1)
 	numbers(1, 2, 3)
 	leave(0)
+
 	if n, err := places[1].Number(); err != nil || n != 2 { // before the first has seen its turn
 		t.Errorf("the second is place %d, %v", n, err)
 	}
 	numbers(1, 2)
+
 	last, err := queue.Join(t.Context(), path, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	places = append(places, last)
 	leave(0)
 	leave(0)
 	numbers(1)
 	leave(0)
+
 	f, err := queue.Enter(t.Context(), path, queue.Options{})
 	if err != nil {
 		t.Fatal(err)

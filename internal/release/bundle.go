@@ -91,11 +91,13 @@ func Bundle(w io.Writer, m Manifest, version string, binary, licence []byte, whe
 	for _, t := range tools.All() {
 		m.Tools = append(m.Tools, Tool{t.Name, t.About})
 	}
+
 	manifest, err := encode(m)
 	if err != nil {
 		return fmt.Errorf("write the manifest: %w", err)
 	}
 	z := zip.NewWriter(w)
+
 	for _, f := range []struct {
 		name string
 		mode os.FileMode
@@ -107,14 +109,17 @@ func Bundle(w io.Writer, m Manifest, version string, binary, licence []byte, whe
 	} {
 		head := &zip.FileHeader{Name: f.name, Method: zip.Deflate, Modified: when}
 		head.SetMode(f.mode)
+
 		to, err := z.CreateHeader(head)
 		if err != nil {
 			return fmt.Errorf("add %s to the bundle: %w", f.name, err)
 		}
+
 		if _, err := to.Write(f.data); err != nil {
 			return fmt.Errorf("add %s to the bundle: %w", f.name, err)
 		}
 	}
+
 	return z.Close()
 }
 
@@ -125,9 +130,11 @@ func readJSON(path string, v any) error {
 	}
 	d := json.NewDecoder(bytes.NewReader(b))
 	d.DisallowUnknownFields()
+
 	if err := d.Decode(v); err != nil {
 		return fmt.Errorf("read %s: %w", path, err)
 	}
+
 	return nil
 }
 
@@ -138,5 +145,6 @@ func encode(v any) ([]byte, error) {
 	e.SetEscapeHTML(false)
 	e.SetIndent("", "  ")
 	err := e.Encode(v)
+
 	return b.Bytes(), err
 }

@@ -62,17 +62,21 @@ func Publish(template Listing, owner, version string, bundles []string) ([]byte,
 		l.Repository.URL = strings.ReplaceAll(l.Repository.URL, Owner, owner)
 	}
 	l.Version, l.Packages = version, nil
+
 	for _, bundle := range bundles {
 		b, err := os.ReadFile(bundle)
 		if err != nil {
 			return nil, fmt.Errorf("read the bundle: %w", err)
 		}
+
 		at, err := url.JoinPath(l.Repository.URL, "releases/download", "v"+version, filepath.Base(bundle))
 		if err != nil {
 			return nil, fmt.Errorf("make the bundle's address: %w", err)
 		}
 		sum := sha256.Sum256(b)
-		l.Packages = append(l.Packages, Package{RegistryType: "mcpb", Identifier: at, Version: version, SHA256: hex.EncodeToString(sum[:]), Transport: Transport{"stdio"}})
+		l.Packages = append(l.Packages, Package{RegistryType: "mcpb", Identifier: at, Version: version,
+			SHA256: hex.EncodeToString(sum[:]), Transport: Transport{"stdio"}})
 	}
+
 	return encode(l)
 }

@@ -31,6 +31,7 @@ func SBOM(w io.Writer, binary, version string) error {
 		BOMRef: self, Type: cyclonedx.ComponentTypeApplication, Name: "ratchet", Version: version, PackageURL: self,
 		Properties: properties(info.Settings),
 	}}
+
 	components := []cyclonedx.Component{{
 		BOMRef: "std", Type: cyclonedx.ComponentTypeLibrary, Name: "std", Version: info.GoVersion,
 		PackageURL: "pkg:golang/std@" + strings.TrimPrefix(info.GoVersion, "go"),
@@ -39,16 +40,20 @@ func SBOM(w io.Writer, binary, version string) error {
 		if d.Replace != nil {
 			d = d.Replace
 		}
+
 		if d.Version == "" { // a folder of this repository
 			continue
 		}
 		url := "pkg:golang/" + strings.ToLower(d.Path) + "@" + d.Version
-		components = append(components, cyclonedx.Component{BOMRef: url, Type: cyclonedx.ComponentTypeLibrary, Name: d.Path, Version: d.Version, PackageURL: url})
+		components = append(components, cyclonedx.Component{BOMRef: url, Type: cyclonedx.ComponentTypeLibrary,
+			Name: d.Path, Version: d.Version, PackageURL: url})
 	}
+
 	if glibc, err := Glibc(binary); err == nil && glibc != "" {
-		components = append(components, cyclonedx.Component{BOMRef: "glibc", Type: cyclonedx.ComponentTypeLibrary, Name: "glibc",
-			Description: "linked dynamically: " + glibc + " or newer"})
+		components = append(components, cyclonedx.Component{BOMRef: "glibc", Type: cyclonedx.ComponentTypeLibrary,
+			Name: "glibc", Description: "linked dynamically: " + glibc + " or newer"})
 	}
+
 	refs := []string{}
 	for _, c := range components {
 		refs = append(refs, c.BOMRef)
@@ -57,17 +62,20 @@ func SBOM(w io.Writer, binary, version string) error {
 	bom.Dependencies = &[]cyclonedx.Dependency{{Ref: self, Dependencies: &refs}}
 	e := cyclonedx.NewBOMEncoder(w, cyclonedx.BOMFileFormatJSON)
 	e.SetPretty(true)
+
 	return e.EncodeVersion(bom, cyclonedx.SpecVersion1_6)
 }
 
 // properties are the settings that tell which build this is.
 func properties(settings []debug.BuildSetting) *[]cyclonedx.Property {
 	var out []cyclonedx.Property
+
 	for _, s := range settings {
 		if slices.Contains([]string{"GOOS", "GOARCH", "CGO_ENABLED", "vcs.revision", "-tags"}, s.Key) {
 			out = append(out, cyclonedx.Property{Name: "go:" + s.Key, Value: s.Value})
 		}
 	}
+
 	return &out
 }
 
@@ -80,16 +88,19 @@ func Glibc(binary string) (string, error) {
 		return "", fmt.Errorf("read %s: %w", filepath.Base(binary), err)
 	}
 	defer f.Close()
+
 	symbols, err := f.ImportedSymbols()
 	if err != nil {
 		return "", nil // no dynamic section: a static binary
 	}
+
 	newest := ""
 	for _, s := range symbols {
 		if v, ok := strings.CutPrefix(s.Version, "GLIBC_"); ok && compareVersions(v, newest) > 0 {
 			newest = v
 		}
 	}
+
 	return newest, nil
 }
 
@@ -98,6 +109,7 @@ func compareVersions(a, b string) int {
 	return slices.CompareFunc(strings.Split(a, "."), strings.Split(b, "."), func(x, y string) int {
 		m, _ := strconv.Atoi(x)
 		n, _ := strconv.Atoi(y)
+
 		return cmp.Compare(m, n)
 	})
 }

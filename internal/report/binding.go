@@ -37,10 +37,12 @@ func parseBinding(s string) (b binding, ok bool) {
 		return b, false
 	}
 	seq, hash, found := strings.Cut(parts[0][1:], ".")
+
 	n, err := strconv.ParseUint(seq, 10, 64)
 	if err != nil || !found || len(hash) != hashShown {
 		return b, false
 	}
+
 	return binding{n, hash, parts[1], parts[2]}, true
 }
 
@@ -61,11 +63,14 @@ func resolve(src Source, f *Facts, bound string) (string, error) {
 		if s, ok := named(f, bound); ok {
 			return s, nil
 		}
+
 		return "", errNoFigure
 	}
+
 	if b.seq > f.Head.Seq {
 		return "", fmt.Errorf("record %d is younger than the report", b.seq)
 	}
+
 	rec, err := src.Record(b.seq)
 	switch {
 	case err != nil:
@@ -75,18 +80,22 @@ func resolve(src Source, f *Facts, bound string) (string, error) {
 	case rec.Campaign != f.Campaign.Name:
 		return "", fmt.Errorf("record %d is of the campaign %q", b.seq, rec.Campaign)
 	}
+
 	var body any
 	if err := json.Unmarshal(rec.Body, &body); err != nil {
 		return "", fmt.Errorf("record %d can't be decoded: %w", b.seq, err)
 	}
+
 	v, ok := at(body, b.path)
 	if !ok {
 		return "", fmt.Errorf("record %d has nothing at %s", b.seq, b.path)
 	}
+
 	s, err := show(b.as, v, scaleOf(body, b.path), unitText(f.Campaign.Program.Metric.Unit))
 	if err != nil {
 		return "", fmt.Errorf("record %d, %s: %w", b.seq, b.path, err)
 	}
+
 	return s, nil
 }
 
@@ -110,6 +119,7 @@ func at(v any, path string) (any, bool) {
 			return nil, false
 		}
 	}
+
 	return v, true
 }
 
@@ -119,28 +129,34 @@ func scaleOf(body any, path string) string {
 	if !ok {
 		scale, _ = at(body, "/scale")
 	}
+
 	return fmt.Sprint(scale)
 }
 
 // show writes a decoded value the way that a binding asks for.
 func show(as string, v any, scale, unit string) (string, error) {
 	var raw []byte
+
 	var err error
 	if raw, err = json.Marshal(v); err != nil {
 		return "", err
 	}
 	decode := func(into any) error { return json.Unmarshal(raw, into) }
+
 	switch as {
 	case "x":
 		var n int
 		err = decode(&n)
+
 		return fmt.Sprintf("x%d", n), err
 	case "gain", "expected":
 		var g research.Interval
+
 		err = decode(&g)
 		if as == "expected" {
 			return research.AmountText(g.Mid, scale, unit), err
 		}
+
 		return research.GainText(g, scale, unit), err
 	case "pairs", "edits", "commits":
 		var n int
@@ -149,28 +165,35 @@ func show(as string, v any, scale, unit string) (string, error) {
 		} else {
 			err = decode(&n)
 		}
+
 		return countText(n, as[:len(as)-1]+"|"+as), err
 	case "outof":
 		var b research.Finalization
 		err = decode(&b)
+
 		return outOfText(&b), err
 	case "xs":
 		var ns []int
 		err = decode(&ns)
+
 		return experimentsText(ns), err
 	case "lines":
 		var p research.Proposal
 		err = decode(&p)
+
 		return linesText(p.Added, p.Removed), err
 	case "paths":
 		var paths []string
 		err = decode(&paths)
+
 		return pathsText(paths), err
 	}
+
 	s, ok := v.(string)
 	if !ok {
 		return "", fmt.Errorf("it is no text")
 	}
+
 	return showText(as, s)
 }
 
@@ -183,9 +206,11 @@ func showText(as, s string) (string, error) {
 	case "branch":
 		return branchText(s), nil
 	}
+
 	n, err := strconv.Atoi(strings.TrimPrefix(as, "text"))
 	if err != nil || !strings.HasPrefix(as, "text") || n < 8 || n > 1000 {
 		return "", fmt.Errorf("there is no way %q to show it", as)
 	}
+
 	return clean(s, n), nil
 }

@@ -40,6 +40,7 @@ func Build(f *Facts, version string, size Size) (*Document, error) {
 	w.predictions()
 	w.unknown()
 	w.verify()
+
 	return d, d.check()
 }
 
@@ -82,8 +83,10 @@ func (w *writer) quote(r Ref, path, text string) Span {
 func (w *writer) title() {
 	c := w.c
 	w.block(Title, say("Report of "), name("campaign", clean(c.Name, 60)))
+
 	spans := []Span{say("Begun "), fig("started", timeText(c.StartedAt)), say("; the ledger as it stood at "),
-		fig("head.seq", fmt.Sprintf("record %d", w.f.Head.Seq)), say(", "), fig("head.time", timeText(w.f.At)), say(". ")}
+		fig("head.seq", fmt.Sprintf("record %d", w.f.Head.Seq)), say(", "), fig("head.time", timeText(w.f.At)),
+		say(". ")}
 	switch {
 	case c.Ended != "":
 		spans = append(spans, say("The campaign has ended: "), Span{Quote, clean(c.Ended, 80), "ended"}, say("."))
@@ -94,6 +97,7 @@ func (w *writer) title() {
 		for _, id := range c.Open {
 			ids = append(ids, string(id))
 		}
+
 		spans = append(spans, say("Still under way: "), name("open", clean(strings.Join(ids, ", "), 80)), say("."))
 	case c.Plan() == research.PlanEnd:
 		spans = append(spans, say("The budget is spent."))
@@ -113,6 +117,7 @@ func (w *writer) metric() []Span {
 func (w *writer) answer() {
 	c := w.c
 	proven, claimed, chain := c.Reckoned()
+
 	_, exact := c.Exact()
 	switch {
 	case !c.Calibrated && c.Experiments == 0:
@@ -124,43 +129,58 @@ func (w *writer) answer() {
 	case exact:
 		w.exact()
 	case proven > 0 && c.Certified > 0:
-		w.para(append([]Span{strong("Certified: "), say("about "), fig("proven.gain", w.amount(proven)), say(" of ")}, append(w.metric(),
-			say(", in "), number("certified", c.Certified, "certificate|certificates"),
-			say(": fresh interleaved pairs that each chain of edits had to pass. It is a sum of estimates; "), command("ratchet audit"), say(" measures the whole."))...)...)
+		w.para(append([]Span{strong("Certified: "), say("about "), fig("proven.gain", w.amount(proven)), say(" of ")},
+			append(w.metric(),
+				say(", in "), number("certified", c.Certified, "certificate|certificates"),
+				say(": fresh interleaved pairs that each chain of edits had to pass. It is a sum of estimates; "),
+				command("ratchet audit"), say(" measures the whole."))...)...)
 	case proven > 0:
-		w.para(append([]Span{strong("Proven edit by edit: "), say("about "), fig("proven.gain", w.amount(proven)), say(" of ")}, append(w.metric(),
-			say(". It is a sum of estimates, which lean upwards; "), command("ratchet audit"), say(" measures the whole."))...)...)
+		w.para(append([]Span{strong("Proven edit by edit: "), say("about "), fig("proven.gain", w.amount(proven)),
+			say(" of ")}, append(w.metric(),
+			say(". It is a sum of estimates, which lean upwards; "), command("ratchet audit"),
+			say(" measures the whole."))...)...)
 	case c.Kept > 0:
 		w.para(append([]Span{strong("No gain is proven"), say(" of ")}, append(w.metric(), say("."))...)...)
 	default:
-		w.para(append([]Span{strong("No gain"), say(": nothing that was tried was kept. The metric is ")}, append(w.metric(), say("."))...)...)
+		w.para(append([]Span{strong("No gain"), say(": nothing that was tried was kept. The metric is ")},
+			append(w.metric(), say("."))...)...)
 	}
+
 	if audited := w.f.Finalized() != nil || c.Audit != nil; audited && proven > 0 && c.Certified > 0 {
 		it := "it"
 		if made := w.f.Finalized(); made != nil && len(made.Dropped) > 0 {
 			it = "the incumbent, with all that was kept,"
 		}
-		w.item(say("Certificates had put "+it+" at about "), fig("proven.gain", w.amount(proven)), say(" in "), number("certified", c.Certified, "certificate|certificates"), say("."))
+		w.item(say("Certificates had put "+it+" at about "), fig("proven.gain", w.amount(proven)), say(" in "),
+			number("certified", c.Certified, "certificate|certificates"), say("."))
 	}
 	w.overtaken()
+
 	if c.GainsAfter > 0 {
 		w.item(say("The contract has changed since the start: what was gained before is another number, and counts in none of these."))
 	}
+
 	if chain > 0 {
-		w.item(strong("Only claimed: "), number("chain", chain, "edit|edits"), say(" since the last proof, expected to be worth "),
-			fig("claimed.gain", w.amount(claimed)), say("; "), command("ratchet finalize"), say(" certifies them or takes them back."))
+		w.item(strong("Only claimed: "), number("chain", chain, "edit|edits"),
+			say(" since the last proof, expected to be worth "), fig("claimed.gain", w.amount(claimed)), say("; "),
+			command("ratchet finalize"), say(" certifies them or takes them back."))
 	}
+
 	if c.Overridden > 0 {
-		w.item(number("overridden", c.Overridden, "kept by a person against the verdict"), say(": in no figure but an audit's."))
+		w.item(number("overridden", c.Overridden, "kept by a person against the verdict"),
+			say(": in no figure but an audit's."))
 	}
 }
 
 // audited is the answer of an audit.
 func (w *writer) audited() {
 	a, p := w.c.Audit, w.f.Audit
-	spans := append([]Span{strong("Audited: "), of(Figure, p.Ref, "gain", "/gain", research.GainText(a.Gain, a.Scale, w.unit)), say(" of ")}, w.metric()...)
-	w.para(append(spans, say(" over the start, from "), of(Figure, p.Ref, "pairs", "/paired", countText(a.Pairs, "pair|pairs")),
+	spans := append([]Span{strong("Audited: "),
+		of(Figure, p.Ref, "gain", "/gain", research.GainText(a.Gain, a.Scale, w.unit)), say(" of ")}, w.metric()...)
+	w.para(append(spans, say(" over the start, from "),
+		of(Figure, p.Ref, "pairs", "/paired", countText(a.Pairs, "pair|pairs")),
 		say(" on which no decision rested. "+w.sure(a.Gain)))...)
+
 	if a.Commit != w.c.Incumbent {
 		w.item(say("The audit is of an earlier incumbent: what was kept or taken back since is not in it."))
 	}
@@ -176,21 +196,26 @@ func (w *writer) sure(g research.Interval) string {
 	case g.Hi < 0:
 		return "The whole interval is a loss."
 	}
+
 	return "The interval includes no gain at all: this shows none."
 }
 
 // exact is the answer of a deterministic metric.
 func (w *writer) exact() {
 	c := w.c
+
 	g, _ := c.Exact()
 	if g == 0 {
 		w.para(append([]Span{strong("No gain so far"), say(" of ")}, append(w.metric(), say(": it stands at "),
-			fig("start.value", research.FormatValue(*c.Baseline, w.unit)), say(", as at the start. The number is deterministic."))...)...)
+			fig("start.value", research.FormatValue(*c.Baseline, w.unit)),
+			say(", as at the start. The number is deterministic."))...)...)
+
 		return
 	}
 	w.para(append([]Span{strong("Gained: "), fig("exact.gain", w.amount(g)), say(" of ")}, append(w.metric(),
 		say(", from "), fig("start.value", research.FormatValue(*c.Baseline, w.unit)), say(" to "),
-		fig("best.value", research.FormatValue(c.Rule.Incumbent, w.unit)), say(". The number is deterministic: a single run shows it exactly."))...)...)
+		fig("best.value", research.FormatValue(c.Rule.Incumbent, w.unit)),
+		say(". The number is deterministic: a single run shows it exactly."))...)...)
 }
 
 // proofWords say how far a keep is proven.
@@ -212,26 +237,33 @@ func (w *writer) proofWords(x *Change) string {
 // review lists what is in the incumbent, the heaviest first.
 func (w *writer) review() {
 	w.heading("Review first")
+
 	if len(w.f.Kept) == 0 {
 		w.para(say("Nothing was kept, so there is nothing to merge."))
 		return
 	}
+
 	made := w.f.Finalized()
 	if made != nil {
 		w.merge(made)
 	}
+
 	var newest []Span
 	if w.c.Kept > len(w.f.Kept) { // the state remembers only so many
 		newest = append(newest, say("The newest "))
 	}
+
 	order := ", the largest effect first. " + w.caution()
 	if made != nil && (made.Ablation != nil || len(made.Stack) > 0) {
 		order = ", those in the branch and the largest effect first."
 	}
-	w.para(append(newest, number("standing", len(w.f.Kept), "change|changes"), say(" on "), name("branch", branchText(w.c.Branch)), say(order))...)
+	w.para(append(newest, number("standing", len(w.f.Kept), "change|changes"), say(" on "),
+		name("branch", branchText(w.c.Branch)), say(order))...)
+
 	for i := range w.f.Kept[:min(len(w.f.Kept), w.size.Kept)] {
 		w.change(&w.f.Kept[i])
 	}
+
 	if n := len(w.f.Kept) - MostKept; n > 0 && w.size.Kept == MostKept {
 		w.item(number("more", n, "more"), say(", smaller; "), command("ratchet log"), say(" lists them."))
 	}
@@ -242,12 +274,14 @@ func (w *writer) caution() string {
 	if w.c.Rule.Class == research.Deterministic {
 		return "Each figure is over the version before it."
 	}
+
 	return "Each figure is the look that got its edit in, so it leans upwards; never add them up."
 }
 
 func (w *writer) change(x *Change) {
 	spans := []Span{of(Name, x.ProposedAt, "x", "/n", fmt.Sprintf("x%d", x.N)), say(": ")}
 	measured := false
+
 	if made := w.f.Finalized(); made != nil {
 		var found []Span
 		if found, measured = w.found(made, x.N); len(found) > 0 && !measured {
@@ -255,15 +289,18 @@ func (w *writer) change(x *Change) {
 		}
 		spans = append(spans, found...)
 	}
+
 	if !measured {
 		spans = append(spans, w.look(x)...)
 	}
+
 	if x.Simpler {
 		spans = append(spans, say(", kept for being shorter"))
 	}
+
 	if !w.size.Short {
-		spans = append(spans, say("; "), of(Figure, x.ProposedAt, "lines", "", linesText(x.Added, x.Removed)), say(" in "),
-			of(Name, x.ProposedAt, "paths", "/paths", pathsText(x.Paths)))
+		spans = append(spans, say("; "), of(Figure, x.ProposedAt, "lines", "", linesText(x.Added, x.Removed)),
+			say(" in "), of(Name, x.ProposedAt, "paths", "/paths", pathsText(x.Paths)))
 	}
 	w.item(append(spans, say("; "), of(Name, x.KeptAt, "commit", "/commit", commitText(x.Commit)), say("; "),
 		w.quote(x.ProposedAt, "/hypothesis", x.Hypothesis))...)
@@ -275,14 +312,18 @@ func (w *writer) look(x *Change) (spans []Span) {
 		as, text := "gain", research.GainText(*j.Gain, j.Scale, w.unit)
 		if j.Verdict == research.Provisional {
 			as, text = "expected", research.AmountText(j.Gain.Mid, j.Scale, w.unit)
+
 			spans = append(spans, say("expected "))
 		}
+
 		spans = append(spans, of(Figure, x.JudgedAt, as, "/gain", text))
 	} else {
 		spans = append(spans, say("not measured"))
 	}
+
 	if proof := w.proofWords(x); proof != "" {
 		spans = append(spans, say(", "+proof))
 	}
+
 	return spans
 }

@@ -10,30 +10,39 @@ import (
 func (w *writer) tried() {
 	c := w.c
 	w.heading("What was tried")
+
 	if c.Experiments == 0 {
 		w.para(say("No experiment was made."))
 		return
 	}
-	spans := []Span{number("experiments", c.Experiments, "experiment|experiments"), say(": "), number("kept", c.Kept, "kept"), say(", "),
-		number("reverted", c.Reverted, "reverted"), say(". By verdict: ")}
+	spans := []Span{number("experiments", c.Experiments, "experiment|experiments"), say(": "),
+		number("kept", c.Kept, "kept"), say(", "), number("reverted", c.Reverted, "reverted"), say(". By verdict: ")}
 	first := true
-	for _, v := range []research.Verdict{research.Improved, research.Provisional, research.Equivalent, research.Regressed, research.Inconclusive, research.Invalid} {
+
+	for _, v := range []research.Verdict{research.Improved, research.Provisional, research.Equivalent,
+		research.Regressed, research.Inconclusive, research.Invalid} {
 		if c.Verdicts[v] == 0 {
 			continue
 		}
+
 		if !first {
 			spans = append(spans, say(", "))
 		}
+
 		spans, first = append(spans, number("verdict."+string(v), c.Verdicts[v], string(v))), false
 	}
+
 	if first {
 		spans = append(spans, say("none yet"))
 	}
+
 	if c.Streak > 2 {
 		spans = append(spans, say("; "), number("streak", c.Streak, "judged since the last keep"))
 	}
+
 	if n := len(c.Unresolved); n > 0 {
-		spans = append(spans, say("; "), number("unresolved", n, "experiment waits|experiments wait"), say(" for keep or revert"))
+		spans = append(spans, say("; "), number("unresolved", n, "experiment waits|experiments wait"),
+			say(" for keep or revert"))
 	}
 	w.para(append(spans, say("."))...)
 	w.families()
@@ -43,16 +52,19 @@ func (w *writer) tried() {
 // families are the words of the hypotheses, as a table.
 func (w *writer) families() {
 	fs := w.f.Families()
+
 	fs = fs[:min(len(fs), w.size.Few)]
 	if len(fs) == 0 {
 		return
 	}
-	w.para(say("What the last "), number("recent", len(w.f.Recent), "experiment|experiments"), say(" were about, by the words of their hypotheses:"))
+	w.para(say("What the last "), number("recent", len(w.f.Recent), "experiment|experiments"),
+		say(" were about, by the words of their hypotheses:"))
 	w.row([]Span{say("word")}, []Span{say("tried")}, []Span{say("kept")})
+
 	for i, x := range fs {
 		key := fmt.Sprintf("family.%d.", i)
-		w.row([]Span{{Quote, clean(x.Word, 40), key + "word"}}, []Span{number(key+"tried", x.Tried, "experiment|experiments")},
-			[]Span{number(key+"kept", x.Kept, "kept")})
+		w.row([]Span{{Quote, clean(x.Word, 40), key + "word"}},
+			[]Span{number(key+"tried", x.Tried, "experiment|experiments")}, []Span{number(key+"kept", x.Kept, "kept")})
 	}
 }
 
@@ -62,7 +74,9 @@ func (w *writer) imported() {
 	if lines == 0 {
 		return
 	}
-	spans := []Span{strong("Self-reported history: "), number("imported.lines", lines, "line|lines"), say(" with "), number("imported.runs", runs, "run|runs"), say(" from ")}
+	spans := []Span{strong("Self-reported history: "), number("imported.lines", lines, "line|lines"), say(" with "),
+		number("imported.runs", runs, "run|runs"), say(" from ")}
+
 	for i, s := range w.f.Sources[:min(len(w.f.Sources), 4)] {
 		if i > 0 {
 			spans = append(spans, say(", "))
@@ -77,14 +91,19 @@ func (w *writer) trouble() {
 	c := w.c
 	from := len(w.d.Blocks)
 	w.heading("What went wrong")
+
 	if n := len(w.f.Invalid); n > 0 && w.size.Few > 0 {
-		w.para(say("No comparable number came out of "), number("voided", n, "invalid experiment|invalid experiments"), say(". Their reasons begin with:"))
+		w.para(say("No comparable number came out of "), number("voided", n, "invalid experiment|invalid experiments"),
+			say(". Their reasons begin with:"))
+
 		causes := w.f.Causes()
 		for i, x := range causes[:min(len(causes), w.size.Few)] {
 			key := fmt.Sprintf("cause.%d.", i)
-			w.item(Span{Quote, x.Text, key + "text"}, say(", "), number(key+"n", x.N, "time|times"), say(", last in "), name(key+"newest", fmt.Sprintf("x%d", x.Newest)))
+			w.item(Span{Quote, x.Text, key + "text"}, say(", "), number(key+"n", x.N, "time|times"), say(", last in "),
+				name(key+"newest", fmt.Sprintf("x%d", x.Newest)))
 		}
 	}
+
 	if s := w.f.Sums; s != nil && s.Contended > 0 {
 		then := "; such pairs were made again."
 		if c.Rule.Class == research.Deterministic {
@@ -92,21 +111,29 @@ func (w *writer) trouble() {
 		}
 		w.item(fig("contended", countText(s.Contended, "run|runs")), say(" while others kept the machine busy"+then))
 	}
+
 	if s := w.f.Sums; s != nil && s.Void > 0 {
 		w.item(fig("void", countText(s.Void, "run|runs")), say(" made void by the machine's sleep, and made again."))
 	}
+
 	if c.LostTests > 0 {
-		w.item(number("lost", c.LostTests, "test|tests"), say(" cut off after the first run; the next test paid for what was seen."))
+		w.item(number("lost", c.LostTests, "test|tests"),
+			say(" cut off after the first run; the next test paid for what was seen."))
 	}
+
 	if c.Class > 1 {
-		w.item(say("The machine changed; since "), name("class", fmt.Sprintf("x%d", c.ClassFrom)), say(" numbers are not comparable with those before."))
+		w.item(say("The machine changed; since "), name("class", fmt.Sprintf("x%d", c.ClassFrom)),
+			say(" numbers are not comparable with those before."))
 	}
+
 	for i := range w.f.Proofs[:min(len(w.f.Proofs), w.size.Few)] {
 		w.failedProof(&w.f.Proofs[i])
 	}
+
 	if c.Broken != "" {
 		w.item(say("The last calibration failed: nothing can be measured until the command is mended."))
 	}
+
 	if len(w.d.Blocks) == from+1 { // nothing but the heading
 		w.d.Blocks = w.d.Blocks[:from]
 	}
@@ -118,10 +145,12 @@ func (w *writer) failedProof(p *Proof) {
 	if x == nil || x.Outcome != research.RolledBack {
 		return
 	}
+
 	spans := []Span{of(Name, p.Ref, "text40", "/job", clean(string(p.Job), 40)), say(" rolled back a chain of "),
 		of(Figure, p.Ref, "edits", "/edits", countText(x.Edits, "edit|edits"))}
 	if x.Gain != nil {
-		spans = append(spans, say(", which showed "), of(Figure, p.Ref, "gain", "/gain", research.GainText(*x.Gain, x.Scale, w.unit)))
+		spans = append(spans, say(", which showed "),
+			of(Figure, p.Ref, "gain", "/gain", research.GainText(*x.Gain, x.Scale, w.unit)))
 	}
 	w.item(append(spans, say("."))...)
 }
@@ -132,10 +161,12 @@ func (w *writer) deadEnds() {
 		return
 	}
 	w.heading("Dead ends and lessons")
+
 	for _, l := range w.f.Lessons[:n] {
 		spans := []Span{w.quote(l.Ref, "/text", l.Text)}
 		if l.Experiment > 0 {
-			spans = append([]Span{of(Name, l.Ref, "x", "/experiment", fmt.Sprintf("x%d", l.Experiment)), say(": ")}, spans...)
+			spans = append([]Span{of(Name, l.Ref, "x", "/experiment", fmt.Sprintf("x%d", l.Experiment)), say(": ")},
+				spans...)
 		}
 		w.item(spans...)
 	}
@@ -147,9 +178,11 @@ func (w *writer) ideas() {
 		return
 	}
 	w.heading("Next ideas")
+
 	for _, i := range w.f.Ideas[:n] {
 		w.item(w.quote(i.Ref, "/text", i.Text))
 	}
+
 	if n == 0 {
 		w.para(say("No idea is waiting."))
 	}
@@ -159,29 +192,39 @@ func (w *writer) ideas() {
 func (w *writer) cost() {
 	c := w.c
 	w.heading("Cost")
+
 	if w.size.Short {
-		w.para(number("runs", c.Runs, "run|runs"), say(", "), fig("run.time", research.DurationText(c.RunSeconds)), say(". Left: "),
-			number("experiments.left", max(0, c.Program.Campaign.Experiments-c.Experiments), "experiment|experiments"), say(", "),
+		w.para(number("runs", c.Runs, "run|runs"), say(", "), fig("run.time", research.DurationText(c.RunSeconds)),
+			say(". Left: "), number("experiments.left", max(0, c.Program.Campaign.Experiments-c.Experiments),
+				"experiment|experiments"), say(", "),
 			fig("time.left", research.DurationText(c.SecondsLeft())), say("."))
+
 		return
 	}
 	w.row([]Span{say("what")}, []Span{say("how much")})
 	put := func(what string, spans ...Span) { w.row([]Span{say(what)}, spans) }
 	put("runs", number("runs", c.Runs, "run|runs"), say(" in "), fig("run.time", research.DurationText(c.RunSeconds)))
 	put("from the start to the last record", fig("wall.time", research.DurationText(w.f.At.Sub(c.StartedAt).Seconds())))
+
 	if s := w.f.Sums; s != nil {
 		put("processors", fig("cpu.time", "CPU "+research.DurationText(s.CPU)))
+
 		if s.Metered > 0 {
-			put("energy of GPUs", fig("energy", energyText(s.Joules)), say(" in "), fig("metered", countText(s.Metered, "run|runs")))
+			put("energy of GPUs", fig("energy", energyText(s.Joules)), say(" in "),
+				fig("metered", countText(s.Metered, "run|runs")))
 		}
 	}
+
 	if c.GPUSeconds > 0 {
 		put("leased GPUs", fig("gpu.time", "GPU "+research.DurationText(c.GPUSeconds)))
 	}
-	put("left of the budget", number("experiments.left", max(0, c.Program.Campaign.Experiments-c.Experiments), "experiment|experiments"), say(" and "),
+	put("left of the budget", number("experiments.left", max(0, c.Program.Campaign.Experiments-c.Experiments),
+		"experiment|experiments"), say(" and "),
 		fig("time.left", research.DurationText(c.SecondsLeft())), say(" of runs"))
+
 	if told := w.f.Told(); told.N > 0 {
-		put("told to agents", number("answers", told.N, "answer|answers"), say(", "), fig("answers.bytes", bytesText(told.Text)))
+		put("told to agents", number("answers", told.N, "answer|answers"), say(", "),
+			fig("answers.bytes", bytesText(told.Text)))
 	}
 	put("tokens", say("not told: no client says what its model was charged"))
 }
@@ -193,19 +236,26 @@ func (w *writer) predictions() {
 		return
 	}
 	w.heading("Who took part")
+
 	for i := range w.f.Sessions[:min(len(w.f.Sessions), w.size.Few)] {
 		s, key := &w.f.Sessions[i], fmt.Sprintf("session.%d.", i)
-		w.item(name(key+"name", clean(s.Codename, 40)), say(" ("), Span{Quote, clean(s.Client+" "+s.Version, 40), key + "client"}, say("): "),
-			number(key+"experiments", s.Experiments, "experiment|experiments"), say(", "), number(key+"kept", s.Kept, "kept"), say(" at the time"))
+		w.item(name(key+"name", clean(s.Codename, 40)), say(" ("),
+			Span{Quote, clean(s.Client+" "+s.Version, 40), key + "client"}, say("): "), number(key+"experiments",
+				s.Experiments, "experiment|experiments"), say(", "), number(key+"kept", s.Kept, "kept"),
+			say(" at the time"))
 	}
+
 	if len(w.f.Sessions) > w.size.Few {
 		w.item(number("sessions", len(w.f.Sessions), "session|sessions"), say(" in all."))
 	}
+
 	if p.N > 0 {
 		n := float64(p.N)
-		w.para(say("Expected and found: of "), number("predictions", p.N, "prediction|predictions"), say(" the mean was "),
-			fig("predictions.expected", shareText(p.Expected/n)), say(", the mean finding "), fig("predictions.found", shareText(p.Found/n)),
-			say(", the mean distance "), fig("predictions.missed", sizeText(p.Missed/n)), say("; "), number("predictions.gains", p.Gains, "gain|gains"), say(" among them."))
+		w.para(say("Expected and found: of "), number("predictions", p.N, "prediction|predictions"),
+			say(" the mean was "), fig("predictions.expected", shareText(p.Expected/n)), say(", the mean finding "),
+			fig("predictions.found", shareText(p.Found/n)), say(", the mean distance "), fig("predictions.missed",
+				sizeText(p.Missed/n)), say("; "), number("predictions.gains", p.Gains, "gain|gains"),
+			say(" among them."))
 	}
 }
 
@@ -216,18 +266,24 @@ func (w *writer) unknown() {
 		return
 	}
 	w.heading("What is not known")
+
 	if c.Rule.Class == research.Noisy && c.Audit == nil && w.f.Finalized() == nil && c.Kept > 0 {
 		w.item(say("The campaign's whole gain: no audit was made."))
 	}
+
 	if g, ok := c.Rule.Resolution(research.AuditPairs); ok {
-		w.item(say("Smaller effects: the noise lets an audit show "), fig("resolution", resolutionText(g, c.Rule.Scale, w.unit)),
-			say(" in most cases, and less only by luck."))
+		w.item(say("Smaller effects: the noise lets an audit show "),
+			fig("resolution", resolutionText(g, c.Rule.Scale, w.unit)), say(" in most cases, and less only by luck."))
 	}
+
 	if n := c.Verdicts[research.Inconclusive]; n > 0 {
-		w.item(say("Whether the "), number("verdict.inconclusive", n, "inconclusive"), say(" edits do anything: they were not seen to, within their runs."))
+		w.item(say("Whether the "), number("verdict.inconclusive", n, "inconclusive"),
+			say(" edits do anything: they were not seen to, within their runs."))
 	}
+
 	if w.f.Sums == nil {
-		w.item(say("Processor time and energy: there are too many runs to add them up here; "), command("ratchet export"), say(" has them."))
+		w.item(say("Processor time and energy: there are too many runs to add them up here; "),
+			command("ratchet export"), say(" has them."))
 	}
 	w.item(say("What the benchmark does not cover, and calls that were refused, which leave no record."))
 }
@@ -235,11 +291,12 @@ func (w *writer) unknown() {
 // verify says how a reader convinces himself.
 func (w *writer) verify() {
 	if w.size.Short {
-		w.para(say("Every figure was checked against its record. "), command("ratchet report"), say(" writes the whole."))
+		w.para(say("Every figure was checked against its record. "), command("ratchet report"),
+			say(" writes the whole."))
 		return
 	}
 	w.heading("How to check this")
-	w.para(command("ratchet report --check FILE"), say(" reads every figure of this file again, from its record. "), command("ratchet verify --recompute"),
-		say(" derives every verdict from its runs. Quotation marks hold what agents or people wrote: nobody measured what they say. The ledger's newest record had the hash "),
-		name("head.hash", w.f.Head.Hash[:min(12, len(w.f.Head.Hash))]), say("."))
+	w.para(command("ratchet report --check FILE"), say(" reads every figure of this file again, from its record. "),
+		command("ratchet verify --recompute"),
+		say(" derives every verdict from its runs. Quotation marks hold what agents or people wrote: nobody measured what they say. The ledger's newest record had the hash "), name("head.hash", w.f.Head.Hash[:min(12, len(w.f.Head.Hash))]), say("."))
 }

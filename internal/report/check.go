@@ -33,53 +33,66 @@ func Read(written []byte) (*Page, error) {
 	if !utf8.Valid(written) {
 		return nil, wrong(1, "the file is not UTF-8 text")
 	}
+
 	text := string(bytes.ReplaceAll(written, []byte("\r\n"), []byte("\n")))
 	if strings.HasPrefix(strings.ToLower(text), "<!doctype") {
 		return readHTML(text)
 	}
+
 	return readMarkdown(text)
 }
 
 func readMarkdown(text string) (*Page, error) {
 	visible, tail, ok := cutLast(text, "\n"+markdownOpen+"\n")
+
 	end := lines(text)
 	if !ok {
-		return nil, wrong(end, "the file does not end in the comment with the figures' bindings: it is no report, or was cut off")
+		return nil, wrong(end,
+			"the file does not end in the comment with the figures' bindings: it is no report, or was cut off")
 	}
+
 	rows := strings.Split(tail, "\n")
 	if len(rows) < 3 || rows[len(rows)-1] != "" || rows[len(rows)-2] != markdownClose {
 		return nil, wrong(end, "the comment with the bindings does not end the file")
 	}
 	p := &Page{text: visible, first: 1, binds: rows[1 : len(rows)-2]}
+
 	return p, p.header(rows[0], lines(visible)+2)
 }
 
 func readHTML(text string) (*Page, error) {
 	rest, ok := strings.CutPrefix(text, htmlTop)
 	if !ok {
-		return nil, wrong(1, "the page's head is not the one that this version writes: it could hide or add text; check it with the version that made it")
+		return nil, wrong(1,
+			"the page's head is not the one that this version writes: it could hide or add text; check it with the version that made it")
 	}
 	at := lines(htmlTop)
 	tag, rest, ok := strings.Cut(rest, ">\n")
 	header, isMain := strings.CutPrefix(tag, `<main data-ratchet="`)
+
 	header, closed := strings.CutSuffix(header, `"`)
 	if !ok || !isMain || !closed {
 		return nil, wrong(at, "the page does not say what it was made from")
 	}
+
 	body, whole := strings.CutSuffix(rest, htmlEnd)
 	if !whole {
 		return nil, wrong(lines(text), "the page does not end as a report does")
 	}
 	p := &Page{HTML: true, text: body, first: at + 1}
+
 	return p, p.header(html.UnescapeString(header), at)
 }
 
 func (p *Page) header(text string, line int) error {
 	dec := json.NewDecoder(strings.NewReader(text))
 	dec.DisallowUnknownFields()
-	if err := dec.Decode(&p.Header); err != nil || dec.More() || p.Header.Campaign == "" || p.Header.Seq == 0 || p.Header.Hash == "" {
+
+	if err := dec.Decode(&p.Header); err != nil || dec.More() || p.Header.Campaign == "" || p.Header.Seq == 0 ||
+		p.Header.Hash == "" {
 		return wrong(line, "what the report was made from can't be read")
 	}
+
 	return nil
 }
 
@@ -88,6 +101,7 @@ func cutLast(s, sep string) (before, after string, ok bool) {
 	if i < 0 {
 		return s, "", false
 	}
+
 	return s[:i], s[i+len(sep):], true
 }
 
@@ -106,14 +120,18 @@ type Checked struct {
 // CodeReport error that names line, text and record.
 func (p *Page) Check(src Source) (Checked, error) {
 	done := Checked{Seq: p.Header.Seq}
+
 	f, err := src.Facts()
 	if err != nil {
 		return done, err
 	}
+
 	if f.Campaign.Name != p.Header.Campaign || f.Head.Seq != p.Header.Seq || f.Head.Hash != p.Header.Hash {
-		return done, wrong(1, "it says that it was made of %q at record %d (%.12s); the ledger has %q and, at record %d, %.12s",
+		return done, wrong(1,
+			"it says that it was made of %q at record %d (%.12s); the ledger has %q and, at record %d, %.12s",
 			p.Header.Campaign, p.Header.Seq, p.Header.Hash, f.Campaign.Name, f.Head.Seq, f.Head.Hash)
 	}
+
 	c := &checker{src: src, facts: f, line: p.first, binds: p.binds, seen: map[uint64]bool{}}
 	if p.HTML {
 		err = c.html(p.text)
@@ -121,6 +139,7 @@ func (p *Page) Check(src Source) (Checked, error) {
 		err = c.markdown(p.text)
 	}
 	done.Figures, done.Records = c.figures, len(c.seen)
+
 	return done, err
 }
 
@@ -143,10 +162,12 @@ func (c *checker) expect(bound string) (string, error) {
 	if b, ok := parseBinding(bound); ok {
 		c.seen[b.seq] = true
 	}
+
 	s, err := resolve(c.src, c.facts, bound)
 	if err != nil {
 		return "", wrong(c.line, "%s: %w", about(bound), err)
 	}
+
 	return s, nil
 }
 
@@ -156,6 +177,7 @@ func about(bound string) string {
 	if !ok {
 		return fmt.Sprintf("the figure %q%s", bound, meaning(bound))
 	}
+
 	return strings.TrimSpace(fmt.Sprintf("record %d %s", b.seq, b.path))
 }
 
@@ -167,9 +189,11 @@ func (c *checker) differs(stands, bound, want string) error {
 // plain takes a piece of the report's own words.
 func (c *checker) plain(text string) error {
 	c.words.WriteString(text)
+
 	if why := wordsError(text); why != "" {
 		return wrong(c.line, "%q: %s", strings.TrimSpace(text), why)
 	}
+
 	return nil
 }
 
@@ -178,15 +202,18 @@ func (c *checker) plain(text string) error {
 func (c *checker) ended() error {
 	text := c.words.String()
 	c.words.Reset()
+
 	why := wordsError(text)
 	for i := range text {
 		if text[i] == '-' && (i == 0 || i == len(text)-1 || !letter(text[i-1]) || !letter(text[i+1])) {
 			why = "a hyphen that joins no words might be a sign"
 		}
 	}
+
 	if why != "" {
 		return wrong(c.line, "%q: %s", strings.TrimSpace(text), why)
 	}
+
 	return nil
 }
 

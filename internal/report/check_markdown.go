@@ -17,12 +17,15 @@ func (c *checker) markdown(text string) error {
 				return err
 			}
 		}
+
 		c.line++
 	}
+
 	c.line--
 	if len(c.binds) > 0 {
 		return wrong(c.line, "nothing stands here any more for %s: a figure was removed", about(c.binds[0]))
 	}
+
 	return nil
 }
 
@@ -34,9 +37,11 @@ func (c *checker) markdownLine(line string) error {
 			begin = len(mark)
 		}
 	}
+
 	if strings.HasPrefix(line, "| ") {
 		end = len(strings.TrimSuffix(line, " |"))
 	}
+
 	for i := begin; i < end; {
 		n, err := c.markdownPiece(line[:end], i)
 		if err != nil {
@@ -44,6 +49,7 @@ func (c *checker) markdownLine(line string) error {
 		}
 		i += n
 	}
+
 	return c.ended()
 }
 
@@ -58,6 +64,7 @@ func (c *checker) markdownPiece(line string, i int) (int, error) {
 		if isCommand(inner) && c.peek() != inner {
 			return size + len(inner) + 1, nil
 		}
+
 		return c.markdownHeld(rest, size, "`", func(s string) string { return s })
 	case strings.HasPrefix(rest, "**"):
 		return 2, nil
@@ -81,10 +88,12 @@ func (c *checker) peek() string {
 	if len(c.binds) == 0 {
 		return ""
 	}
+
 	if c.peeked != c.binds[0] {
 		c.peeked = c.binds[0]
 		c.peekText, _ = resolve(c.src, c.facts, c.peeked)
 	}
+
 	return c.peekText
 }
 
@@ -95,6 +104,7 @@ func (c *checker) next(stands string) (bound, want string, err error) {
 	}
 	bound, c.binds, c.peeked = c.binds[0], c.binds[1:], ""
 	want, err = c.expect(bound)
+
 	return bound, want, err
 }
 
@@ -104,11 +114,13 @@ func (c *checker) markdownHeld(rest string, size int, end string, written func(s
 	if !ok {
 		return 0, wrong(c.line, "%q is not closed", rest)
 	}
+
 	bound, want, err := c.next(stands)
 	if err == nil && stands != written(want) {
 		err = c.differs(stands, bound, want)
 	}
 	c.words.WriteByte(' ')
+
 	return size + len(stands) + len(end), err
 }
 
@@ -118,12 +130,14 @@ func (c *checker) begins(line string, i int) bool {
 		return false
 	}
 	want := c.peek()
+
 	return want != "" && strings.HasPrefix(line[i:], markdownText(want)) && strings.ContainsFunc(want, numeric)
 }
 
 // markdownFigure reads a figure, which must stand there whole and alone.
 func (c *checker) markdownFigure(line string, i int) (int, error) {
 	stands, _, _ := strings.Cut(line[i:], " ")
+
 	bound, want, err := c.next(stands)
 	if err != nil {
 		return 0, err
@@ -131,12 +145,14 @@ func (c *checker) markdownFigure(line string, i int) (int, error) {
 	written := markdownText(want)
 	after, whole := strings.CutPrefix(line[i:], written)
 	before := i == 0 || opens(rune(line[i-1]))
+
 	follows, _ := utf8.DecodeRuneInString(after)
 	if !whole || !before || after != "" && !closes(follows) {
 		from := strings.LastIndexByte(line[:i], ' ') + 1
 		return 0, c.differs(excerpt(line[from:], len(written)+i-from), bound, want)
 	}
 	c.words.WriteByte(' ')
+
 	return len(written), nil
 }
 
@@ -145,8 +161,10 @@ func excerpt(s string, n int) string {
 	if n >= len(s) {
 		return s
 	}
+
 	if i := strings.IndexByte(s[n:], ' '); i >= 0 {
 		return s[:n+i]
 	}
+
 	return s
 }

@@ -79,11 +79,13 @@ func wordsError(text string) string {
 			return fmt.Sprintf("the character %q does not belong into plain words", r)
 		}
 	}
+
 	for _, w := range strings.FieldsFunc(strings.ToLower(text), func(r rune) bool { return r < 'a' || r > 'z' }) {
 		if strings.Contains(numberWords, " "+w+" ") {
 			return fmt.Sprintf("the number word %q has no binding", w)
 		}
 	}
+
 	return ""
 }
 
@@ -98,6 +100,7 @@ func (d *Document) check() error {
 		for _, cell := range b.Cells {
 			for _, s := range cell {
 				wrong := ""
+
 				switch s.Kind {
 				case Words, Strong, Command:
 					wrong = wordsError(s.Text)
@@ -106,11 +109,13 @@ func (d *Document) check() error {
 						wrong = "it has no binding"
 					}
 				}
+
 				if wrong != "" {
 					return fmt.Errorf("write the report: %q: %s", s.Text, wrong)
 				}
 			}
 		}
 	}
+
 	return nil
 }

@@ -98,6 +98,7 @@ func Heaviest(xs []research.Experiment) {
 		if x.Judgement == nil || x.Judgement.Gain == nil {
 			return 0
 		}
+
 		return math.Abs(x.Judgement.Gain.Mid)
 	}
 	slices.SortFunc(xs, func(a, b research.Experiment) int {
@@ -124,6 +125,7 @@ func (f *Facts) Families() []research.Family {
 	if f.families == nil {
 		f.families = research.Families(f.Recent)
 	}
+
 	return f.families
 }
 
@@ -133,24 +135,29 @@ func (f *Facts) Causes() []Cause {
 	if f.causes == nil {
 		f.causes = causes(f.Invalid)
 	}
+
 	return f.causes
 }
 
 func causes(xs []research.Experiment) []Cause {
 	var out []Cause
+
 	for i := range xs {
 		if xs[i].Judgement == nil {
 			continue
 		}
 		text, _, _ := strings.Cut(xs[i].Judgement.Reason, ":")
 		text = clean(text, 60)
+
 		k := slices.IndexFunc(out, func(c Cause) bool { return c.Text == text })
 		if k < 0 {
 			k, out = len(out), append(out, Cause{Text: text, Newest: xs[i].N})
 		}
+
 		out[k].N++
 	}
 	slices.SortStableFunc(out, func(a, b Cause) int { return cmp.Compare(b.N, a.N) })
+
 	return out
 }
 
@@ -159,6 +166,7 @@ func (f *Facts) Told() (all research.Answered) {
 	for i := range f.Sessions {
 		all = all.Plus(f.Sessions[i].Told())
 	}
+
 	return all
 }
 
@@ -169,6 +177,7 @@ func (f *Facts) Predictions() (all research.Predictions) {
 		all.N, all.Gains = all.N+p.N, all.Gains+p.Gains
 		all.Expected, all.Found, all.Missed = all.Expected+p.Expected, all.Found+p.Found, all.Missed+p.Missed
 	}
+
 	return all
 }
 
@@ -177,5 +186,6 @@ func (f *Facts) Imported() (lines, runs int) {
 	for _, s := range f.Sources {
 		lines, runs = lines+s.Lines, runs+s.Runs
 	}
+
 	return lines, runs
 }

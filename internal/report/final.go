@@ -18,6 +18,7 @@ func (f *Facts) Finalized() *Final {
 	if f.Campaign.Finalized() == nil || f.Final == nil || f.Final.Gain == nil {
 		return nil
 	}
+
 	return f.Final
 }
 
@@ -26,10 +27,12 @@ func (f *Facts) Finalized() *Final {
 // those that were left out, and what it measured counts.
 func (f *Facts) Sort(xs []research.Experiment) {
 	Heaviest(xs)
+
 	x := f.Finalized()
 	if x == nil {
 		return
 	}
+
 	at := map[int]finding{}
 	for _, e := range xs {
 		at[e.N], _ = x.find(e.N)
@@ -39,14 +42,17 @@ func (f *Facts) Sort(xs []research.Experiment) {
 		if !d.in {
 			out = 1
 		}
+
 		if d.gain != nil {
 			size = math.Abs(d.gain.Mid)
 		}
+
 		return out, size
 	}
 	slices.SortStableFunc(xs, func(a, b research.Experiment) int {
 		aOut, aSize := rank(a.N)
 		bOut, bSize := rank(b.N)
+
 		return cmp.Or(cmp.Compare(aOut, bOut), cmp.Compare(bSize, aSize))
 	})
 }
@@ -73,11 +79,13 @@ func (x *Final) find(n int) (d finding, ok bool) {
 	if !d.in && !slices.Contains(x.Dropped, n) {
 		return d, false
 	}
+
 	if a := x.Ablation; a != nil {
 		list, path := a.Dropped, "/dropped"
 		if d.in {
 			list, path = a.Kept, "/kept"
 		}
+
 		if i := slices.IndexFunc(list, func(e research.AblationEffect) bool { return e.N == n }); i >= 0 {
 			e := list[i]
 			d.ref, d.path = x.AblatedAt, fmt.Sprintf("%s/%d", path, i)
@@ -85,16 +93,19 @@ func (x *Final) find(n int) (d finding, ok bool) {
 			d.gain, d.scale, d.pairs, d.with = e.Gain, a.Scale, e.Pairs, e.With
 		}
 	}
+
 	for i, s := range x.Stack {
 		if s.Gain == nil || !slices.Contains(s.Experiments, n) {
 			continue
 		}
 		d.ref, d.path, d.step = x.Ref, fmt.Sprintf("/stack/%d", i), true
+
 		d.gain, d.scale, d.pairs, d.with = s.Gain, cmp.Or(s.Scale, x.Scale), s.Pairs, nil
 		if len(s.Experiments) > 1 {
 			d.with = s.Experiments
 		}
 	}
+
 	return d, true
 }
 
@@ -102,20 +113,27 @@ func (x *Final) branch() Span { return of(Name, x.Ref, "branch", "/branch", bran
 
 // finalized is the answer of a finalize: what was audited is its branch.
 func (w *writer) finalized(x *Final) {
-	spans := append([]Span{strong("Audited: "), of(Figure, x.Ref, "gain", "/gain", research.GainText(*x.Gain, x.Scale, w.unit)), say(" of ")}, w.metric()...)
-	spans = append(spans, say(" over the start, of the branch "), x.branch(), say(", from "), of(Figure, x.Ref, "pairs", "/pairs", countText(x.Pairs, "pair|pairs")),
+	spans := append([]Span{strong("Audited: "),
+		of(Figure, x.Ref, "gain", "/gain", research.GainText(*x.Gain, x.Scale, w.unit)), say(" of ")}, w.metric()...)
+
+	spans = append(spans, say(" over the start, of the branch "), x.branch(), say(", from "),
+		of(Figure, x.Ref, "pairs", "/pairs", countText(x.Pairs, "pair|pairs")),
 		say(" on which no decision rested. "+w.sure(*x.Gain)))
 	if len(x.Dropped) > 0 {
-		spans = append(spans, say(" Left out: "), of(Figure, x.Ref, "outof", "", outOfText(&x.Finalization)), say(", which were not shown to pay."))
+		spans = append(spans, say(" Left out: "), of(Figure, x.Ref, "outof", "", outOfText(&x.Finalization)),
+			say(", which were not shown to pay."))
 	}
 	w.para(spans...)
+
 	c := w.c
 	if a := c.Audit; a != nil && a.Commit == c.Incumbent && a.Job != x.Audit {
-		w.item(say("The incumbent itself, with all that was kept, was audited at "), of(Figure, w.f.Audit.Ref, "gain", "/gain", research.GainText(a.Gain, a.Scale, w.unit)),
-			say(", from "), of(Figure, w.f.Audit.Ref, "pairs", "/paired", countText(a.Pairs, "pair|pairs")), say("."))
+		w.item(say("The incumbent itself, with all that was kept, was audited at "),
+			of(Figure, w.f.Audit.Ref, "gain", "/gain", research.GainText(a.Gain, a.Scale, w.unit)), say(", from "),
+			of(Figure, w.f.Audit.Ref, "pairs", "/paired", countText(a.Pairs, "pair|pairs")), say("."))
 	} else if _, exact := c.Exact(); exact && len(x.Dropped) > 0 {
-		w.item(say("The incumbent itself, with all that was kept, went from "), fig("start.value", research.FormatValue(*c.Baseline, w.unit)), say(" to "),
-			fig("best.value", research.FormatValue(c.Rule.Incumbent, w.unit)), say("."))
+		w.item(say("The incumbent itself, with all that was kept, went from "),
+			fig("start.value", research.FormatValue(*c.Baseline, w.unit)), say(" to "), fig("best.value",
+				research.FormatValue(c.Rule.Incumbent, w.unit)), say("."))
 	}
 }
 
@@ -125,9 +143,12 @@ func (w *writer) overtaken() {
 	if x == nil || x.Head == w.c.Incumbent {
 		return
 	}
-	spans := []Span{say("The branch "), x.branch(), say(" is of an older head: what was kept or taken back since is not in it.")}
+
+	spans := []Span{say("The branch "), x.branch(),
+		say(" is of an older head: what was kept or taken back since is not in it.")}
 	if x.Gain != nil && !w.size.Short {
-		spans = append(spans, say(" It was audited at "), of(Figure, x.Ref, "gain", "/gain", research.GainText(*x.Gain, x.Scale, w.unit)), say("."))
+		spans = append(spans, say(" It was audited at "),
+			of(Figure, x.Ref, "gain", "/gain", research.GainText(*x.Gain, x.Scale, w.unit)), say("."))
 	}
 	w.item(spans...)
 }
@@ -136,9 +157,11 @@ func (w *writer) overtaken() {
 func (w *writer) merge(x *Final) {
 	spans := []Span{say("To merge: the branch "), x.branch(), say(", a single commit")}
 	if len(x.Stack) > 0 {
-		spans = append(spans[:2], say(", "), of(Figure, x.Ref, "commits", "/stack", countText(len(x.Stack), "commit|commits")))
+		spans = append(spans[:2], say(", "), of(Figure, x.Ref, "commits", "/stack",
+			countText(len(x.Stack), "commit|commits")))
 	}
 	how := "."
+
 	switch {
 	case len(x.Stack) > 0 && x.Ablation != nil:
 		how = ". A change in the branch is worth what it measured over the commit before it, another what the head has by it."
@@ -158,10 +181,12 @@ func (w *writer) found(x *Final, n int) (spans []Span, measured bool) {
 	if !ok {
 		return nil, false
 	}
+
 	words := "left out"
 	if d.in {
 		words = "in the branch"
 	}
+
 	switch {
 	case d.why == "":
 		spans = append(spans, say(words))
@@ -171,13 +196,18 @@ func (w *writer) found(x *Final, n int) (spans []Span, measured bool) {
 	default:
 		spans = append(spans, say(words+": "), of(Name, x.AblatedAt, "text60", d.whyAt, clean(d.why, 60)))
 	}
+
 	if d.gain == nil {
 		return spans, false
 	}
-	spans = append(spans, say(", worth "), of(Figure, d.ref, "gain", d.path+"/gain", research.GainText(*d.gain, d.scale, w.unit)))
+
+	spans = append(spans, say(", worth "), of(Figure, d.ref, "gain", d.path+"/gain",
+		research.GainText(*d.gain, d.scale, w.unit)))
 	if !w.size.Short && w.c.Rule.Class == research.Noisy {
-		spans = append(spans, say(" from "), of(Figure, d.ref, "pairs", d.path+"/pairs", countText(d.pairs, "pair|pairs")))
+		spans = append(spans, say(" from "), of(Figure, d.ref, "pairs", d.path+"/pairs",
+			countText(d.pairs, "pair|pairs")))
 	}
+
 	if len(d.with) > 0 {
 		key := "/with"
 		if d.step {
@@ -185,6 +215,7 @@ func (w *writer) found(x *Final, n int) (spans []Span, measured bool) {
 		}
 		spans = append(spans, say(" together with "), of(Name, d.ref, "xs", d.path+key, experimentsText(d.with)))
 	}
+
 	return spans, true
 }
 
@@ -192,8 +223,10 @@ func (w *writer) found(x *Final, n int) (spans []Span, measured bool) {
 // what is wrong with the head without it.
 func judged(why string) bool {
 	switch why {
-	case research.AblationPays, research.AblationIdle, research.AblationHurts, research.AblationShorter, research.AblationTakenBack:
+	case research.AblationPays, research.AblationIdle, research.AblationHurts, research.AblationShorter,
+		research.AblationTakenBack:
 		return true
 	}
+
 	return false
 }

@@ -27,43 +27,53 @@ var update = flag.Bool("update", false, "write goldens")
 // own, its first n records (0: all).
 func ledgerOf(t testing.TB, name string, n int) *ledger.Ledger {
 	t.Helper()
+
 	data, err := os.ReadFile(filepath.Join("testdata", name))
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	if strings.HasSuffix(name, ".gz") {
 		r, err := gzip.NewReader(bytes.NewReader(data))
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		if data, err = io.ReadAll(r); err != nil {
 			t.Fatal(err)
 		}
 	}
 	var now time.Time
+
 	l, err := ledger.Open(filepath.Join(t.TempDir(), "ledger.db"), ledger.Options{Now: func() time.Time { return now }})
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	err = l.Update(t.Context(), func(tx *ledger.Tx) error {
 		for i, line := range bytes.Split(bytes.TrimSpace(data), []byte("\n")) {
 			if n > 0 && i == n {
 				return nil
 			}
+
 			var r research.Record
 			if err := json.Unmarshal(line, &r); err != nil {
 				return err
 			}
+
 			now = r.Time
-			if _, err := tx.Append(research.Entry{Campaign: r.Campaign, Session: r.Session, Kind: r.Kind, Key: r.Key, Body: r.Body}); err != nil {
+			if _, err := tx.Append(research.Entry{Campaign: r.Campaign, Session: r.Session, Kind: r.Kind, Key: r.Key,
+				Body: r.Body}); err != nil {
 				return err
 			}
 		}
+
 		return nil
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	return l
 }
 
@@ -80,10 +90,12 @@ func (e *evidence) Record(seq uint64) (research.Record, error) {
 	if seq == e.missing {
 		return research.Record{}, errors.New("it is missing")
 	}
+
 	r, err := e.tx.Record(seq)
 	if seq == e.altered {
 		r.Hash = strings.Repeat("0", 64)
 	}
+
 	return r, err
 }
 
@@ -92,17 +104,20 @@ func (e *evidence) Facts() (*report.Facts, error) {
 	if err == nil && e.facts != nil {
 		err = e.facts(f)
 	}
+
 	return f, err
 }
 
 // within calls f with the ledger, as a check sees it.
 func within(t testing.TB, l *ledger.Ledger, f func(e *evidence)) {
 	t.Helper()
+
 	err := l.View(t.Context(), func(tx *ledger.Tx) error {
 		all, err := tx.Campaigns()
 		if err == nil {
 			f(&evidence{tx: tx, campaign: all[0].Name})
 		}
+
 		return err
 	})
 	if err != nil {
@@ -113,14 +128,17 @@ func within(t testing.TB, l *ledger.Ledger, f func(e *evidence)) {
 // made is the report of what e shows.
 func made(t testing.TB, e *evidence, size report.Size) *report.Document {
 	t.Helper()
+
 	f, err := e.Facts()
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	d, err := report.Build(f, "test", size)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	return d
 }
 
@@ -130,20 +148,24 @@ func check(e report.Source, written []byte) (report.Checked, error) {
 	if err != nil {
 		return report.Checked{}, err
 	}
+
 	return p.Check(e)
 }
 
 func golden(t *testing.T, path string, got []byte) {
 	t.Helper()
+
 	if *update {
 		if err := os.WriteFile(path, got, 0o666); err != nil {
 			t.Fatal(err)
 		}
 	}
+
 	want, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	if diff := cmp.Diff(string(want), string(got)); diff != "" {
 		t.Errorf("%s differs (-want +got); if that is meant, run with -update:\n%s", path, diff)
 	}

@@ -54,6 +54,7 @@ func (d *Document) HTML() []byte {
 	}
 	b := &strings.Builder{}
 	fmt.Fprintf(b, "%s<main data-ratchet=\"%s\">\n", htmlTop, html.EscapeString(string(header)))
+
 	open := Shape(-1) // of the list or table that is open
 	for _, block := range d.Blocks {
 		if block.Shape != open {
@@ -65,6 +66,7 @@ func (d *Document) HTML() []byte {
 	}
 	b.WriteString(map[Shape]string{Item: "</ul>\n", Row: "</tbody></table>\n"}[open])
 	b.WriteString(htmlEnd)
+
 	return []byte(b.String())
 }
 
@@ -72,8 +74,10 @@ func (d *Document) HTML() []byte {
 func htmlBlock(b *strings.Builder, block Block, head bool) {
 	tag := map[Shape]string{Title: "h1", Heading: "h2", Paragraph: "p", Item: "li", Row: "tr"}[block.Shape]
 	b.WriteString("<" + tag + ">")
+
 	for _, cell := range block.Cells {
 		inner, end := "", ""
+
 		switch {
 		case head:
 			inner, end = `<th scope="col">`, "</th>"
@@ -81,12 +85,14 @@ func htmlBlock(b *strings.Builder, block Block, head bool) {
 			inner, end = "<td>", "</td>"
 		}
 		b.WriteString(inner)
+
 		for _, s := range cell {
 			b.WriteString(htmlSpan(s))
 		}
 		b.WriteString(end)
 	}
 	b.WriteString("</" + tag + ">\n")
+
 	if head {
 		b.WriteString("</thead><tbody>\n")
 	}
@@ -94,6 +100,7 @@ func htmlBlock(b *strings.Builder, block Block, head bool) {
 
 func htmlSpan(s Span) string {
 	bind := `data-b="` + html.EscapeString(s.Bind) + `">`
+
 	text := html.EscapeString(s.Text)
 	switch s.Kind {
 	case Strong:
@@ -107,5 +114,6 @@ func htmlSpan(s Span) string {
 	case Name:
 		return "<code " + bind + text + "</code>"
 	}
+
 	return s.Text
 }

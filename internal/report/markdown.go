@@ -19,11 +19,13 @@ const (
 func (d *Document) Markdown() []byte {
 	b := &strings.Builder{}
 	b.WriteString(d.PlainMarkdown())
+
 	header, err := json.Marshal(d.Header) // < and > are escaped, so that nothing ends the comment
 	if err != nil {
 		panic("report: encode the header: " + err.Error())
 	}
 	fmt.Fprintf(b, "\n%s\n%s\n", markdownOpen, header)
+
 	for _, block := range d.Blocks {
 		for _, cell := range block.Cells {
 			for _, s := range cell {
@@ -34,20 +36,24 @@ func (d *Document) Markdown() []byte {
 		}
 	}
 	b.WriteString(markdownClose + "\n")
+
 	return []byte(b.String())
 }
 
 // PlainMarkdown is the Markdown without its bindings: it can't be checked again.
 func (d *Document) PlainMarkdown() string {
 	b := &strings.Builder{}
+
 	for i, block := range d.Blocks {
 		after := Shape(-1)
 		if i > 0 {
 			after = d.Blocks[i-1].Shape
 		}
+
 		if i > 0 && (after != block.Shape || block.Shape == Paragraph) {
 			b.WriteByte('\n')
 		}
+
 		switch block.Shape {
 		case Title:
 			b.WriteString("# ")
@@ -58,22 +64,27 @@ func (d *Document) PlainMarkdown() string {
 		case Row:
 			b.WriteString("| ")
 		}
+
 		for k, cell := range block.Cells {
 			if k > 0 {
 				b.WriteString(" | ")
 			}
+
 			for _, s := range cell {
 				b.WriteString(markdownSpan(s))
 			}
 		}
+
 		if block.Shape == Row {
 			b.WriteString(" |")
+
 			if after != Row {
 				b.WriteString("\n|" + strings.Repeat(" --- |", len(block.Cells)))
 			}
 		}
 		b.WriteByte('\n')
 	}
+
 	return b.String()
 }
 
@@ -89,6 +100,7 @@ func markdownSpan(s Span) string {
 	case Figure:
 		return markdownText(s.Text)
 	}
+
 	return s.Text
 }
 
@@ -96,6 +108,7 @@ func markdownSpan(s Span) string {
 // table or automatic link comes of it.
 func markdownText(s string) string {
 	b := &strings.Builder{}
+
 	for i, r := range s {
 		rest := s[i:]
 		if strings.ContainsRune("\\`*_[]<>|~&#$!@{}^", r) || r == ':' && strings.HasPrefix(rest, "://") ||
@@ -104,5 +117,6 @@ func markdownText(s string) string {
 		}
 		b.WriteRune(r)
 	}
+
 	return b.String()
 }

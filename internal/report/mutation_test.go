@@ -30,6 +30,7 @@ func (s *subject) write(d *report.Document) []byte {
 	if s.html {
 		return d.HTML()
 	}
+
 	return d.Markdown()
 }
 
@@ -43,6 +44,7 @@ func (s *subject) copied() *report.Document {
 		}
 		d.Blocks = append(d.Blocks, report.Block{Shape: b.Shape, Cells: cells})
 	}
+
 	return d
 }
 
@@ -57,6 +59,7 @@ func spans(d *report.Document, ok func(s *report.Span) bool) (out []*report.Span
 			}
 		}
 	}
+
 	return out
 }
 
@@ -73,8 +76,10 @@ func (s *subject) visible(b []byte) []bool {
 		for i := range end {
 			out[i] = true
 		}
+
 		return out
 	}
+
 	for i, tag := bytes.Index(b, []byte("<main")), false; i < len(b); i++ {
 		switch {
 		case b[i] == '<':
@@ -88,18 +93,22 @@ func (s *subject) visible(b []byte) []bool {
 			out[i] = !tag
 		}
 	}
+
 	return out
 }
 
 // digit changes one visible digit.
 func digit(s *subject) mutant {
 	b := s.write(s.doc)
+
 	seen := s.visible(b)
 	for {
 		if i := s.rng.IntN(len(b)); seen[i] && b[i] >= '0' && b[i] <= '9' {
 			was := b[i]
 			b[i] = '0' + (b[i]-'0'+1+byte(s.rng.IntN(9)))%10
-			return mutant{written: b, what: fmt.Sprintf("%c became %c in %q", was, b[i], b[max(0, i-20):min(len(b), i+20)])}
+
+			return mutant{written: b, what: fmt.Sprintf("%c became %c in %q", was, b[i],
+				b[max(0, i-20):min(len(b), i+20)])}
 		}
 	}
 }
@@ -108,6 +117,7 @@ func digit(s *subject) mutant {
 func sign(s *subject) mutant {
 	d := s.copied()
 	f := s.pick(spans(d, figure))
+
 	was := f.Text
 	switch {
 	case strings.HasPrefix(f.Text, "+"):
@@ -117,6 +127,7 @@ func sign(s *subject) mutant {
 	default:
 		f.Text = []string{"-", "+", "- ", "−", "±"}[s.rng.IntN(5)] + f.Text
 	}
+
 	return mutant{written: s.write(d), what: was + " became " + f.Text}
 }
 
@@ -127,6 +138,7 @@ func unit(s *subject) mutant {
 	was := f.Text
 	i := strings.IndexByte(f.Text, ' ')
 	f.Text = f.Text[:i+1] + []string{"%", "s", "h", "runs", "certified", "kJ", "ppm"}[s.rng.IntN(7)]
+
 	return mutant{written: s.write(d), what: was + " became " + f.Text}
 }
 
@@ -134,6 +146,7 @@ func unit(s *subject) mutant {
 func swapped(s *subject) mutant {
 	for {
 		d := s.copied()
+
 		a, b := s.pick(spans(d, bound)), s.pick(spans(d, bound))
 		if a.Text != b.Text && a.Kind == b.Kind {
 			a.Text, b.Text = b.Text, a.Text
@@ -146,6 +159,7 @@ func swapped(s *subject) mutant {
 func rebound(s *subject) mutant {
 	for {
 		d := s.copied()
+
 		a, b := s.pick(spans(d, bound)), s.pick(spans(d, bound))
 		if a.Text != b.Text {
 			a.Bind = b.Bind
@@ -158,6 +172,7 @@ func rebound(s *subject) mutant {
 func unbound(s *subject) mutant {
 	d := s.copied()
 	f := s.pick(spans(d, bound))
+
 	b := s.write(d)
 	if s.html {
 		f.Bind = "nothing"
@@ -165,6 +180,7 @@ func unbound(s *subject) mutant {
 	} else {
 		b = bytes.Replace(b, []byte("\n"+f.Bind+"\n"), []byte("\n"), 1)
 	}
+
 	return mutant{written: b, what: "the binding " + f.Bind + " was removed"}
 }
 
@@ -174,6 +190,7 @@ func removed(s *subject) mutant {
 	f := s.pick(spans(d, figure))
 	was := f.Text
 	f.Text = []string{"", "some"}[s.rng.IntN(2)]
+
 	return mutant{written: s.write(d), what: was + " was removed"}
 }
 
@@ -183,9 +200,11 @@ func stray(s *subject) mutant {
 	w := s.pick(spans(d, func(x *report.Span) bool {
 		return x.Kind == report.Words && strings.Contains(x.Text, " ") && len(x.Text) > 6
 	}))
-	add := []string{"7", "12 %", "half", "twice", "½", "３", "٧", "Ⅻ", "ninety", "-4", "1e3", "²", "fifty percent of"}[s.rng.IntN(13)]
+	add := []string{"7", "12 %", "half", "twice", "½", "３", "٧", "Ⅻ", "ninety", "-4", "1e3", "²",
+		"fifty percent of"}[s.rng.IntN(13)]
 	i := strings.IndexByte(w.Text, ' ')
 	w.Text = w.Text[:i] + " " + add + w.Text[i:]
+
 	return mutant{written: s.write(d), what: add + " was added"}
 }
 
@@ -193,21 +212,26 @@ func stray(s *subject) mutant {
 func glued(s *subject) mutant {
 	d := s.copied()
 	f := s.pick(spans(d, figure))
+
 	was := f.Text
 	if s.rng.IntN(2) == 0 {
 		f.Text += []string{"0", "s", "%", ".5", "M", "/day", "e3"}[s.rng.IntN(7)]
 	} else {
 		f.Text = []string{"1", "-", "~", "k", "0."}[s.rng.IntN(5)] + f.Text
 	}
+
 	return mutant{written: s.write(d), what: was + " became " + f.Text}
 }
 
 // quoted changes a word of a quotation or name.
 func quoted(s *subject) mutant {
 	d := s.copied()
-	f := s.pick(spans(d, func(x *report.Span) bool { return (x.Kind == report.Quote || x.Kind == report.Name) && x.Text != "" }))
+	f := s.pick(spans(d, func(x *report.Span) bool {
+		return (x.Kind == report.Quote || x.Kind == report.Name) && x.Text != ""
+	}))
 	was := f.Text
 	f.Text = f.Text + " and more"
+
 	return mutant{written: s.write(d), what: was + " became " + f.Text}
 }
 
@@ -215,19 +239,23 @@ func quoted(s *subject) mutant {
 func record(s *subject) mutant {
 	f := s.pick(spans(s.doc, func(x *report.Span) bool { return regexp.MustCompile(`^r\d`).MatchString(x.Bind) }))
 	var seq uint64
+
 	_, _ = fmt.Sscanf(f.Bind, "r%d.", &seq)
 	if s.rng.IntN(2) == 0 {
 		return mutant{s.write(s.doc), fmt.Sprintf("record %d is missing", seq), func(e *evidence) { e.missing = seq }}
 	}
+
 	return mutant{s.write(s.doc), fmt.Sprintf("record %d is another", seq), func(e *evidence) { e.altered = seq }}
 }
 
 // state is a ledger whose folded state says something else.
 func state(s *subject) mutant {
 	k := s.rng.IntN(4)
+
 	return mutant{s.write(s.doc), fmt.Sprintf("the state says something else (%d)", k), func(e *evidence) {
 		e.facts = func(f *report.Facts) error {
 			c := &f.Campaign
+
 			switch k {
 			case 0:
 				c.Kept++
@@ -240,6 +268,7 @@ func state(s *subject) mutant {
 					c.Verdicts[v] += 9
 				}
 			}
+
 			return nil
 		}
 	}}
@@ -253,6 +282,7 @@ func head(s *subject) mutant {
 	} else {
 		d.Header.Hash = strings.Repeat("a", 64)
 	}
+
 	return mutant{written: s.write(d), what: "the header was changed"}
 }
 
@@ -263,9 +293,11 @@ func TestMutations(t *testing.T) {
 	kinds := []struct {
 		name string
 		do   func(*subject) mutant
-	}{{"digit", digit}, {"sign", sign}, {"unit", unit}, {"swapped", swapped}, {"rebound", rebound}, {"unbound", unbound}, {"removed", removed},
+	}{{"digit", digit}, {"sign", sign}, {"unit", unit}, {"swapped", swapped}, {"rebound", rebound}, {"unbound",
+		unbound}, {"removed", removed},
 		{"stray", stray}, {"glued", glued}, {"quoted", quoted}, {"record", record}, {"state", state}, {"head", head}}
 	caught, messages, all := map[string]int{}, 0, 0
+
 	for _, of := range []struct {
 		name string
 		n    int // records
@@ -275,28 +307,35 @@ func TestMutations(t *testing.T) {
 			if _, err := check(e, s.write(s.doc)); err != nil {
 				t.Fatalf("the report itself: %v", err)
 			}
+
 			for n := range 104 {
 				kind := kinds[n%len(kinds)]
 				all++
 				s.html = n/len(kinds)%2 == 1
+
 				m := kind.do(s)
 				for m.ledger == nil && bytes.Equal(m.written, s.write(s.doc)) { // it drew what stood there
 					m = kind.do(s)
 				}
+
 				changed := *e
 				if m.ledger != nil {
 					m.ledger(&changed)
 				}
+
 				_, err := check(&changed, m.written)
 				if err == nil {
 					t.Errorf("%s, html %t: not noticed: %s", kind.name, s.html, m.what)
 					continue
 				}
+
 				caught[kind.name]++
 				messages++
+
 				if !strings.HasPrefix(err.Error(), "line ") {
 					t.Errorf("%s: %q names no line", kind.name, err)
 				}
+
 				if testing.Verbose() && n < 26 {
 					t.Logf("%s: %s\n\t→ %v", kind.name, m.what, err)
 				}

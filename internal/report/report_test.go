@@ -27,16 +27,19 @@ const (
 
 // TestGolden: what a report of a whole campaign says, and that it is accepted.
 func TestGolden(t *testing.T) {
-	for name, base := range map[string]string{noisy: "../../docs/example-report", shrink: "testdata/shrink", exact: "testdata/exact"} {
+	for name, base := range map[string]string{noisy: "../../docs/example-report", shrink: "testdata/shrink",
+		exact: "testdata/exact"} {
 		within(t, ledgerOf(t, name, 0), func(e *evidence) {
 			d := made(t, e, report.Full())
 			golden(t, base+".md", d.Markdown())
 			golden(t, base+".html", d.HTML())
+
 			for _, written := range [][]byte{d.Markdown(), d.HTML()} {
 				if c, err := check(e, written); err != nil || c.Figures < 30 || c.Records < 5 {
 					t.Errorf("%s: %+v %v", name, c, err)
 				}
 			}
+
 			if n := strings.Count(d.PlainMarkdown(), "\n"); n > 100 {
 				t.Errorf("%s: %d lines are more than two pages", name, n)
 			}
@@ -54,8 +57,10 @@ func TestFinalized(t *testing.T) {
 			e.facts = facts
 			text = made(t, e, size).PlainMarkdown()
 		})
+
 		return text
 	}
+
 	dropped := "left out: `no gain shown`, worth -0.6 % (90 %: -1.9..0.7)"
 	for _, x := range []struct {
 		about string
@@ -66,13 +71,18 @@ func TestFinalized(t *testing.T) {
 		not   []string
 	}{
 		{"the present incumbent", finalized, nil, report.Full(),
-			[]string{"**Audited:** +37.8 % (90 %: 37.4..38.2)", "Left out: 2 of 5 kept changes, which were not shown to pay.", "To merge: the branch `ratchet/overtaken-final`, 3 commits",
-				"`x4`: in the branch: `pays`, worth +18.5 % (90 %: 17.4..19.7) from 6 pairs", dropped, "put the incumbent, with all that was kept, at"},
+			[]string{"**Audited:** +37.8 % (90 %: 37.4..38.2)",
+				"Left out: 2 of 5 kept changes, which were not shown to pay.",
+				"To merge: the branch `ratchet/overtaken-final`, 3 commits",
+				"`x4`: in the branch: `pays`, worth +18.5 % (90 %: 17.4..19.7) from 6 pairs", dropped,
+				"put the incumbent, with all that was kept, at"},
 			[]string{"older head", "no audit was made", "leans upwards"}},
 		{"the short form", finalized, nil, report.Short()[0],
-			[]string{"**Audited:** +37.8 %", "2 of 5 kept changes", "To merge: the branch `ratchet/overtaken-final`"}, []string{" from 8 pairs"}},
+			[]string{"**Audited:** +37.8 %", "2 of 5 kept changes", "To merge: the branch `ratchet/overtaken-final`"},
+			[]string{" from 8 pairs"}},
 		{"an older incumbent", 0, nil, report.Full(),
-			[]string{"**Certified:**", "`ratchet/overtaken-final` is of an older head", "It was audited at +37.8 %", "leans upwards", "no audit was made"},
+			[]string{"**Certified:**", "`ratchet/overtaken-final` is of an older head", "It was audited at +37.8 %",
+				"leans upwards", "no audit was made"},
 			[]string{"**Audited", "To merge", "left out", "in the branch"}},
 		{"no stack", finalized, func(f *report.Facts) error { f.Final.Stack = nil; return nil }, report.Full(),
 			[]string{"a single commit on", "from the pairs that decided", dropped}, []string{"over the commit before"}},
@@ -80,16 +90,22 @@ func TestFinalized(t *testing.T) {
 			f.Final.Stack, f.Final.Ablation, f.Final.Dropped = nil, nil, nil
 			return nil
 		}, report.Full(),
-			[]string{"a single commit on", "`x4`: in the branch, when it was kept expected +10.4 %", "leans upwards"}, []string{"Left out", "worth"}},
+			[]string{"a single commit on", "`x4`: in the branch, when it was kept expected +10.4 %", "leans upwards"},
+			[]string{"Left out", "worth"}},
 		{"an audit of the incumbent too", finalized, func(f *report.Facts) error {
-			f.Campaign.Audit = &research.Audited{Job: "a2", Commit: f.Campaign.Incumbent, Gain: research.Interval{Mid: .3, Lo: .2, Hi: .4}, Scale: "log", Pairs: 9}
+			f.Campaign.Audit = &research.Audited{Job: "a2", Commit: f.Campaign.Incumbent,
+				Gain: research.Interval{Mid: .3, Lo: .2, Hi: .4}, Scale: "log", Pairs: 9}
 			f.Audit = &report.Proof{Ref: f.Final.Ref}
+
 			return nil
-		}, report.Full(), []string{"**Audited:** +37.8 %", "The incumbent itself, with all that was kept, was audited at +30.0 % (90 %: 20.0..40.0), from 9 pairs."}, nil},
+		}, report.Full(), []string{"**Audited:** +37.8 %",
+			"The incumbent itself, with all that was kept, was audited at +30.0 % (90 %: 20.0..40.0), from 9 pairs."},
+			nil},
 		{"one that can't be left out", finalized, func(f *report.Facts) error {
 			f.Final.Stack, f.Final.Ablation.Kept[0].Gain, f.Final.Ablation.Kept[0].Why = nil, nil, "build failed"
 			return nil
-		}, report.Full(), []string{"`x3`: in the branch, since without it: `build failed`, when it was kept expected +7.6 %"}, nil},
+		}, report.Full(),
+			[]string{"`x3`: in the branch, since without it: `build failed`, when it was kept expected +7.6 %"}, nil},
 	} {
 		text := saying(x.n, x.facts, x.size)
 		for _, s := range x.has {
@@ -97,6 +113,7 @@ func TestFinalized(t *testing.T) {
 				t.Errorf("%s: it does not say %q:\n%s", x.about, s, text)
 			}
 		}
+
 		for _, s := range x.not {
 			if strings.Contains(text, s) {
 				t.Errorf("%s: it says %q:\n%s", x.about, s, text)
@@ -108,21 +125,24 @@ func TestFinalized(t *testing.T) {
 // TestEveryStage: a report can be made after any record, and is accepted.
 func TestEveryStage(t *testing.T) {
 	stages := map[string]map[int]string{
-		shrink: {1: "Nothing is measured yet", 3: "Still under way: c1", 6: "No experiment was made", 7: "Still under way: x1",
-			9: "No gain so far", 26: "Gained:", 27: "has ended: “abandoned”"},
-		noisy:   {8: "No gain", 40: "No gain is proven", 78: "Certified: ", 90: "Audited: ", 300: "Audited: "},
-		trimmed: {finalized - 1: "Certified: ", finalized: "of the branch ratchet/overtaken-final, from 6 pairs", 0: "is of an older head"},
-		exact:   {91: "Gained: ", 0: "of the branch ratchet/best-final, from 2 pairs"},
+		shrink: {1: "Nothing is measured yet", 3: "Still under way: c1", 6: "No experiment was made",
+			7: "Still under way: x1", 9: "No gain so far", 26: "Gained:", 27: "has ended: “abandoned”"},
+		noisy: {8: "No gain", 40: "No gain is proven", 78: "Certified: ", 90: "Audited: ", 300: "Audited: "},
+		trimmed: {finalized - 1: "Certified: ", finalized: "of the branch ratchet/overtaken-final, from 6 pairs",
+			0: "is of an older head"},
+		exact: {91: "Gained: ", 0: "of the branch ratchet/best-final, from 2 pairs"},
 	}
 	for name, at := range stages {
 		for n, want := range at {
 			within(t, ledgerOf(t, name, n), func(e *evidence) {
 				for _, size := range append(report.Short(), report.Full()) {
 					d := made(t, e, size)
+
 					text := strings.NewReplacer("**", "", "`", "").Replace(d.PlainMarkdown())
 					if !strings.Contains(text, want) {
 						t.Errorf("%s at record %d does not say %q:\n%s", name, n, want, text)
 					}
+
 					for _, written := range [][]byte{d.Markdown(), d.HTML()} {
 						if _, err := check(e, written); err != nil {
 							t.Errorf("%s at record %d: %v\n%s", name, n, err, text)
@@ -145,7 +165,8 @@ func TestAnswersClaimNoMoreThanIsProven(t *testing.T) {
 	})
 	within(t, ledgerOf(t, noisy, 60), func(e *evidence) {
 		text := made(t, e, report.Full()).PlainMarkdown()
-		if !strings.Contains(text, "No gain is proven") || !strings.Contains(text, "Only claimed:") || !strings.Contains(text, "provisional, only claimed") {
+		if !strings.Contains(text, "No gain is proven") || !strings.Contains(text, "Only claimed:") ||
+			!strings.Contains(text, "provisional, only claimed") {
 			t.Errorf("a chain without a certificate:\n%s", text)
 		}
 	})
@@ -168,6 +189,7 @@ func TestOldChecksStayGood(t *testing.T) {
 			t.Error("a report of record 60 passed as one of the head")
 		}
 	})
+
 	err := l.At(t.Context(), 60, func(tx *ledger.Tx) error {
 		_, err := check(&evidence{tx: tx, campaign: "blocks"}, old)
 		return err
@@ -175,7 +197,10 @@ func TestOldChecksStayGood(t *testing.T) {
 	if err != nil {
 		t.Error(err)
 	}
-	if err := l.At(t.Context(), 9999, func(*ledger.Tx) error { return nil }); research.Describe(err).Code != research.CodeNotFound {
+
+	if err := l.At(t.Context(), 9999, func(*ledger.Tx) error {
+		return nil
+	}); research.Describe(err).Code != research.CodeNotFound {
 		t.Errorf("the ledger at a record that it lacks: %v", err)
 	}
 }
@@ -183,15 +208,19 @@ func TestOldChecksStayGood(t *testing.T) {
 // TestNoDigitInPlainWords: a stray digit in a template, or a number in words,
 // fails the build.
 func TestNoDigitInPlainWords(t *testing.T) {
-	for _, words := range []string{"kept 3 of them", "about half of them", "twelve were kept", "½", "x²", "a ⅔ chance", "٣ kept", "5", "up +", "10%", "Ⅻ", "a < b", "see [this]", "~ many"} {
+	for _, words := range []string{"kept 3 of them", "about half of them", "twelve were kept", "½", "x²", "a ⅔ chance",
+		"٣ kept", "5", "up +", "10%", "Ⅻ", "a < b", "see [this]", "~ many"} {
 		within(t, ledgerOf(t, shrink, 0), func(e *evidence) {
 			d := made(t, e, report.Full())
-			d.Blocks = append(d.Blocks, report.Block{Shape: report.Paragraph, Cells: [][]report.Span{{{Kind: report.Words, Text: words}}}})
+
+			d.Blocks = append(d.Blocks, report.Block{Shape: report.Paragraph,
+				Cells: [][]report.Span{{{Kind: report.Words, Text: words}}}})
 			for _, written := range [][]byte{d.Markdown(), d.HTML()} {
 				if _, err := check(e, written); err == nil {
 					t.Errorf("%q was accepted in plain words", words)
 				}
 			}
+
 			f, _ := e.Facts()
 			if _, err := report.Build(f, "test", report.Full()); err != nil {
 				t.Fatal(err)
@@ -203,33 +232,42 @@ func TestNoDigitInPlainWords(t *testing.T) {
 // TestHostileTexts: whatever an agent writes stays inside its quotation.
 func TestHostileTexts(t *testing.T) {
 	for i, text := range []string{
-		"”, 99 kept. “", "\n\n## 99 % faster\n", "-->\n<!-- ratchet report", "</q><b>99 %</b>", "` 99 `", "<!-- -->", "\u202e99\u202c", "| 99 | 99 |",
-		"\\", "**99**", "[99](https://evil.example)", "&#57;&#57;", "r1.0123456789abcdef:x:/n", "", "\x00\x1b[31m99", "＜script＞", strings.Repeat("9", 5000), "ratchet verify", "99 kept", "\xff\xfe",
+		"”, 99 kept. “", "\n\n## 99 % faster\n", "-->\n<!-- ratchet report", "</q><b>99 %</b>", "` 99 `", "<!-- -->",
+		"\u202e99\u202c", "| 99 | 99 |", "\\", "**99**", "[99](https://evil.example)", "&#57;&#57;",
+		"r1.0123456789abcdef:x:/n", "", "\x00\x1b[31m99", "＜script＞", strings.Repeat("9", 5000), "ratchet verify",
+		"99 kept", "\xff\xfe",
 	} {
 		within(t, ledgerOf(t, shrink, 12), func(e *evidence) {
 			e.facts = func(f *report.Facts) error {
 				f.Campaign.Branch = "refs/heads/" + text
 				f.Campaign.Program.Metric.Unit, f.Campaign.Program.Metric.Name, f.Campaign.Ended = text, text, text
+
 				f.Sources = []research.ImportSource{{Source: text, Lines: 3}}
 				for i := range f.Sessions {
 					f.Sessions[i].Codename, f.Sessions[i].Client = text, text
 				}
+
 				for i := range f.Recent {
 					f.Recent[i].Judgement = &research.Judgement{Verdict: research.Invalid, Reason: text}
 				}
 				f.Invalid = f.Recent
+
 				return nil
 			}
+
 			d := made(t, e, report.Full())
 			for k, written := range [][]byte{d.Markdown(), d.HTML()} {
 				if _, err := check(e, written); err != nil && !strings.Contains(err.Error(), "of the campaign") {
 					t.Errorf("text %d, form %d: %v", i, k, err)
 				}
 			}
+
 			plain := d.PlainMarkdown()
-			if strings.Count(plain, "\n## ") != 8 && strings.Count(plain, "\n## ") != 7 || strings.Contains(plain, "\n<!--") {
+			if strings.Count(plain, "\n## ") != 8 && strings.Count(plain, "\n## ") != 7 || strings.Contains(plain,
+				"\n<!--") {
 				t.Errorf("text %d broke out:\n%s", i, plain)
 			}
+
 			page := string(d.HTML())
 			if _, body, _ := strings.Cut(page, "<main"); regexp.MustCompile(`<(b|script|a|img)\b`).MatchString(body) {
 				t.Errorf("text %d broke out of the page:\n%s", i, body)
@@ -245,6 +283,7 @@ func TestFormulasAreNamedOnce(t *testing.T) {
 	page := "# The named figures of a report\n\nA figure of a [report](reading.md#the-report) that rests on more than one record is bound to one of these names. " +
 		"`#` is an index, from 0. The checker derives each from the campaign's folded state at the report's head: the ledger's own, or, with `--recompute` and when the ledger has grown since, " +
 		"one that is folded anew from the records.\n\n| name | counts |\n|---|---|\n"
+
 	for _, f := range report.Formulas() {
 		if seen[f.Name] || f.About == "" || !regexp.MustCompile(`^[a-z.#]+$`).MatchString(f.Name) {
 			t.Errorf("%q: %q", f.Name, f.About)
@@ -261,6 +300,7 @@ func TestNothingTouchesAFigure(t *testing.T) {
 	within(t, ledgerOf(t, shrink, 0), func(e *evidence) {
 		d := made(t, e, report.Full())
 		page, text := string(d.HTML()), string(d.Markdown())
+
 		end := strings.Index(text, "\n<!-- ratchet report")
 		for what, written := range map[string]string{
 			"before, html":        strings.Replace(page, `<td><span class="n"`, `<td>k<span class="n"`, 1),
@@ -279,6 +319,7 @@ func TestNothingTouchesAFigure(t *testing.T) {
 			if written == page || written == text {
 				t.Errorf("%s: nothing was changed", what)
 			}
+
 			if _, err := check(e, []byte(written)); research.Describe(err).Code != research.CodeReport {
 				t.Errorf("%s: %v", what, err)
 			}

@@ -20,12 +20,15 @@ func TestTwoPages(t *testing.T) {
 			fill(f)
 			return nil
 		}
+
 		text := made(t, e, report.Full()).PlainMarkdown()
 		if lines := strings.Count(text, "\n"); lines > 100 || len(text) > 7500 || !strings.Contains(text, "56 more") {
 			t.Errorf("%d lines, %d bytes:\n%s", lines, len(text), text)
 		}
+
 		sizes := report.Short()
-		if short := made(t, e, sizes[len(sizes)-1]).PlainMarkdown(); len(short) > 1500 { // of the 2,048 bytes of an answer, as JSON
+		if short := made(t, e,
+			sizes[len(sizes)-1]).PlainMarkdown(); len(short) > 1500 { // of the 2,048 bytes of an answer, as JSON
 			t.Errorf("the shortest has %d bytes:\n%s", len(short), short)
 		}
 	})
@@ -34,28 +37,36 @@ func TestTwoPages(t *testing.T) {
 // fill gives a campaign as much of everything as there can be.
 func fill(f *report.Facts) {
 	long := strings.Repeat("read the blocks in another order ", 9)
+
 	for len(f.Kept) < 64 {
 		f.Kept = append(f.Kept, f.Kept[0])
 	}
+
 	for i := range f.Kept {
 		f.Kept[i].Hypothesis, f.Kept[i].Paths = long, []string{"internal/deep/folder/with/a/long/name.go"}
 	}
+
 	for len(f.Lessons) < report.MostTold {
 		f.Lessons = append(f.Lessons, f.Lessons[0])
 	}
+
 	for len(f.Ideas) < report.MostTold {
 		f.Ideas = append(f.Ideas, f.Ideas[0])
 	}
+
 	for i := range report.MostTold {
 		f.Lessons[i].Text, f.Ideas[i].Text = long, long
 	}
+
 	for len(f.Sessions) < 40 {
 		f.Sessions = append(f.Sessions, f.Sessions[0])
 	}
+
 	words := strings.Fields("alpha beta gamma delta epsilon")
 	for i := range f.Recent {
 		f.Recent[i].Hypothesis = words[i%4]
 	}
+
 	for i := range 8 {
 		x := f.Invalid[0]
 		x.Judgement = &research.Judgement{Reason: words[i%5]}
@@ -69,10 +80,12 @@ func fill(f *report.Facts) {
 func TestContrast(t *testing.T) {
 	var page string
 	within(t, ledgerOf(t, shrink, 0), func(e *evidence) { page = string(made(t, e, report.Full()).HTML()) })
+
 	schemes := regexp.MustCompile(`--ink: (#\w{6}); --dim: (#\w{6}); --paper: (#\w{6}); --line: #\w{6}; --mark: (#\w{6})`).FindAllStringSubmatch(page, -1)
 	if len(schemes) != 3 {
 		t.Fatalf("%d colour schemes, want light, dark and print", len(schemes))
 	}
+
 	for _, s := range schemes {
 		for _, pair := range [][2]string{{s[1], s[3]}, {s[2], s[3]}, {s[1], s[4]}, {s[2], s[4]}} {
 			if c := contrast(t, pair[0], pair[1]); c < 4.5 {
@@ -80,6 +93,7 @@ func TestContrast(t *testing.T) {
 			}
 		}
 	}
+
 	if strings.Contains(page, "http://") || strings.Contains(page, "<script") || strings.Contains(page, "url(") {
 		t.Error("the page asks for something else")
 	}
@@ -93,6 +107,7 @@ func contrast(t *testing.T, a, b string) float64 {
 			if err != nil {
 				t.Fatal(fmt.Errorf("colour %s: %w", hex, err))
 			}
+
 			v := float64(n) / 255
 			if v <= .04045 {
 				sum += weight * v / 12.92
@@ -100,8 +115,10 @@ func contrast(t *testing.T, a, b string) float64 {
 				sum += weight * math.Pow((v+.055)/1.055, 2.4)
 			}
 		}
+
 		return sum
 	}
 	x, y := luminance(a), luminance(b)
+
 	return (math.Max(x, y) + .05) / (math.Min(x, y) + .05)
 }

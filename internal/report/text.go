@@ -24,15 +24,19 @@ func clean(text string, n int) string {
 		case unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || r == unicode.ReplacementChar:
 			return -1
 		}
+
 		return r
 	}, text)
+
 	text = strings.Join(strings.Fields(text), " ")
 	if r := []rune(text); len(r) > n {
 		text = strings.TrimSpace(string(r[:n-1])) + "…"
 	}
+
 	if text == "" {
 		return "-"
 	}
+
 	return text
 }
 
@@ -42,9 +46,11 @@ func countText(n int, noun string) string {
 	if !ok {
 		many = single
 	}
+
 	if n == 1 {
 		return "1 " + single
 	}
+
 	return fmt.Sprintf("%d %s", n, many)
 }
 
@@ -53,6 +59,7 @@ func energyText(joules float64) string {
 	if joules < 1e5 {
 		return research.FormatValue(math.Round(joules), "J")
 	}
+
 	return research.FormatValue(math.Round(joules/100)/10, "kJ")
 }
 
@@ -72,6 +79,7 @@ func unitText(unit string) string {
 	if unit == "" {
 		return ""
 	}
+
 	return clean(unit, 16)
 }
 
@@ -92,6 +100,7 @@ func experimentsText(ns []int) string {
 	for _, n := range ns {
 		ids = append(ids, fmt.Sprintf("x%d", n))
 	}
+
 	return clean(strings.Join(ids, ", "), 60)
 }
 
@@ -102,5 +111,6 @@ func pathsText(paths []string) string { return clean(strings.Join(paths, ", "), 
 
 // resolutionText is the difference that an audit can show.
 func resolutionText(gain float64, scale, unit string) string {
-	return strings.TrimPrefix(research.AmountText(math.Abs(gain), scale, unit), "+") + " with " + countText(research.AuditPairs, "pair|pairs")
+	return strings.TrimPrefix(research.AmountText(math.Abs(gain), scale, unit),
+		"+") + " with " + countText(research.AuditPairs, "pair|pairs")
 }

@@ -71,16 +71,19 @@ func NewAblation(p Program, st RuleState, changes []AblationChange, pairs int) A
 	if a.Pairs == 0 {
 		a.Pairs = AblationPairs
 	}
+
 	a.Least = NewAuto(p).referee().minGain(st) / 2
 	if a.Class == Deterministic {
 		a.Scale = linearScale // differences of exact values
 		return a
 	}
+
 	a.Residuals, a.S, a.Eps = st.Residuals, st.S, max(st.Eps, outlierShare)
 	if st.Auto != nil && len(st.Residuals) < fewResiduals {
 		m := st.pairNoise(st.Auto.mixture())
 		a.S, a.Eps = m.s, m.eps
 	}
+
 	return a
 }
 
@@ -88,7 +91,6 @@ func NewAblation(p Program, st RuleState, changes []AblationChange, pairs int) A
 // on the scale of the ablation; 0 for nothing, and for one that a person kept
 // against its verdict.
 func (a Ablation) ClaimOf(j *Judgement, overridden bool) float64 {
-
 	switch {
 	case j == nil || overridden:
 		return 0
@@ -97,12 +99,14 @@ func (a Ablation) ClaimOf(j *Judgement, overridden bool) float64 {
 			return 0
 		}
 		r := ruler{a.Scale, a.Better}
+
 		return max(0, r.y(*j.Baseline)-r.y(*j.Value))
 	case j.Claim != nil:
 		return max(0, j.Claim.Gain)
 	case j.Gain != nil && j.Scale == a.Scale:
 		return max(0, ruler{a.Scale, a.Better}.size(j.Gain.Mid))
 	}
+
 	return 0
 }
 
@@ -111,6 +115,7 @@ func (a Ablation) Tellable() float64 {
 	if a.Class == Deterministic {
 		return a.Least
 	}
+
 	return a.Least + separation*a.S/math.Sqrt(float64(a.Pairs))
 }
 
@@ -170,6 +175,7 @@ func numbers(effects []AblationEffect) []int {
 	for _, f := range effects {
 		ns = append(ns, f.N)
 	}
+
 	return ns
 }
 

@@ -18,13 +18,16 @@ func (a Ablation) judge(diffs []float64, sign, claim float64) (verdict string, m
 		case sign*diffs[0] > a.Least:
 			return AblationPays, 0
 		}
+
 		return AblationIdle, 0
 	}
 	pays, idle := a.payEvidence(a.Least, claim), a.idleEvidence(a.Tellable())
+
 	m := noiseModel{a.S, a.Eps}
 	for _, d := range diffs {
 		pays.bet(sign*d, m)
 		idle.bet(sign*d, m)
+
 		switch {
 		case pays.best >= 1/keptIdle:
 			return AblationPays, 0
@@ -32,12 +35,15 @@ func (a Ablation) judge(diffs []float64, sign, claim float64) (verdict string, m
 			return AblationIdle, 0
 		}
 	}
+
 	if n := len(diffs); n < a.Pairs {
 		return "", min(2, a.Pairs-n)
 	}
+
 	if mid, _ := m.location(diffs); sign*mid > (a.Least+a.Tellable())/2 {
 		return AblationPays, 0
 	}
+
 	return AblationIdle, 0
 }
 
@@ -45,11 +51,13 @@ func (a Ablation) judge(diffs []float64, sign, claim float64) (verdict string, m
 // the claim, or around what can be told where that is larger.
 func (a Ablation) payEvidence(edge, claim float64) *evidence {
 	var effects, weights []float64
+
 	around := max(claim, a.Tellable(), a.S)
 	for x := a.S / 4; x < max(1e3*a.S, 16*around); x *= 1.4 {
 		z := math.Log(x / around)
 		effects, weights = append(effects, edge+x), append(weights, math.Exp(-z*z/2))
 	}
+
 	return newEvidence(effects, weights, edge, true, false)
 }
 
@@ -60,6 +68,7 @@ func (a Ablation) idleEvidence(edge float64) *evidence {
 	for k := range 12 {
 		effects, weights = append(effects, -edge/2*math.Pow(2, float64(k))), append(weights, .3/12)
 	}
+
 	return newEvidence(effects, weights, edge, false, false)
 }
 
@@ -70,6 +79,7 @@ func (a Ablation) bar() float64 {
 	for _, c := range a.Changes {
 		claimed += max(0, c.Claim)
 	}
+
 	return max((1-gainToKeep)*claimed, a.Least+separation*a.S/math.Sqrt(float64(2*max(1, a.Pairs))))
 }
 
@@ -80,16 +90,19 @@ func (a Ablation) lost(diffs []float64) (lost bool, more int) {
 		if len(diffs) == 0 {
 			return false, 1
 		}
+
 		return diffs[0] > a.bar(), 0
 	}
 	bar := a.bar()
 	shown, spared := a.payEvidence(0, bar), a.idleEvidence(bar)
+
 	m := noiseModel{a.S, a.Eps}
 	for _, d := range diffs {
 		shown.bet(d, m)
 		spared.bet(d, m)
 	}
 	n := len(diffs)
+
 	mid, _ := m.location(diffs)
 	switch {
 	case spared.best >= 1/lostGain:
@@ -99,6 +112,7 @@ func (a Ablation) lost(diffs []float64) (lost bool, more int) {
 	case n < 2*a.Pairs:
 		return false, min(2, 2*a.Pairs-n)
 	}
+
 	return mid > bar/2, 0
 }
 
@@ -111,11 +125,13 @@ func (a Ablation) gain(diffs []float64, sign float64) *Interval {
 	if len(diffs) == 0 {
 		return nil
 	}
+
 	mid, half := diffs[0], 0.0
 	if a.Class != Deterministic {
 		at, variance := noiseModel{a.S, a.Eps}.location(diffs)
 		mid, half = at, z95*math.Sqrt(variance)
 	}
+
 	return ruler{a.Scale, a.Better}.interval(sign*mid, sign*mid-half, sign*mid+half)
 }
 
@@ -128,13 +144,16 @@ func (a Ablation) Effect(e Ablated) *Interval { return a.interval(e.Diffs) }
 func (a Ablation) Forecast(seen func(besides, out []int) Ablated) (comparisons, runs int) {
 	made := map[string]Ablated{}
 	suspects, _, _ := a.sorted()
+
 	expected := func(out []int) float64 {
 		sum := 0.0
+
 		for _, c := range a.Changes {
 			if slices.Contains(out, c.N) && !slices.Contains(suspects, c.N) && !c.Shorter {
 				sum += max(c.Claim, 2*a.Tellable(), 1e-9)
 			}
 		}
+
 		return sum
 	}
 	for {
@@ -142,25 +161,30 @@ func (a Ablation) Forecast(seen func(besides, out []int) Ablated) (comparisons, 
 			if e, ok := made[setKey(besides, out)]; ok {
 				return e
 			}
+
 			return seen(besides, out)
 		})
 		if step.Done != nil {
 			if a.Class == Deterministic && comparisons > 0 {
 				runs++ // of the head itself
 			}
+
 			return comparisons, runs
 		}
 		c := step.Compare
 		k := setKey(c.Besides, c.Out)
+
 		e, begun := made[k]
 		if !begun {
 			comparisons++
 			e = seen(c.Besides, c.Out)
 		}
+
 		for range c.Pairs {
 			e.Diffs = append(slices.Clone(e.Diffs), expected(c.Out))
 		}
 		made[k] = e
+
 		if runs += 2 * c.Pairs; a.Class == Deterministic {
 			runs-- // the other side was run before
 		}

@@ -25,7 +25,8 @@ type ablationJob struct {
 
 // NewAblationRuns is empty; st has the guards' values at the campaign's start.
 func NewAblationRuns(a Ablation, p Program, st RuleState) *AblationRuns {
-	return &AblationRuns{program: p, start: st.Start, exact: a.Class == Deterministic, of: a.Of, scale: ruler{a.Scale, a.Better}}
+	return &AblationRuns{program: p, start: st.Start, exact: a.Class == Deterministic, of: a.Of,
+		scale: ruler{a.Scale, a.Better}}
 }
 
 // Add folds in a job that has ended; end is nil where it was lost. Jobs of
@@ -34,10 +35,12 @@ func (r *AblationRuns) Add(start JobStart, obs []Observation, end *MeasurementEn
 	if start.Ablates == "" || start.Ablates != r.of {
 		return
 	}
+
 	j := ablationJob{start: start, obs: obs}
 	if end != nil {
 		j.unfit, j.done = end.Unfit, end.Failed == ""
 	}
+
 	r.jobs = append(r.jobs, j)
 }
 
@@ -50,33 +53,40 @@ func (r *AblationRuns) Seen(besides, out []int) Ablated {
 	}
 	var e Ablated
 	var with, less []Observation
+
 	for _, j := range r.jobs {
 		if !slices.Equal(j.start.Without, without) {
 			continue
 		}
+
 		if e.Unfit = j.unfit; e.Unfit != "" {
 			return e
 		}
+
 		less = append(less, valid(j.obs, Candidate)...)
 		if j.start.Paired == "" || !slices.Equal(j.start.Besides, besides) {
 			continue
 		}
+
 		with = append(with, valid(j.obs, Incumbent)...)
 		if ds := r.diffs(j.obs); len(ds) > 0 {
 			e.Diffs, e.Jobs = append(e.Diffs, ds...), append(e.Jobs, j.start.Job)
 		}
 	}
 	e.Unfit = r.broken(with, less)
+
 	return e
 }
 
 // diffs are those of a job's complete pairs, without minus with.
 func (r *AblationRuns) diffs(obs []Observation) (ds []float64) {
 	pairs := map[int][2]*float64{}
+
 	for _, o := range Settled(obs) {
 		if o.Pair == 0 || !o.Valid || !finite(o.Value) || r.scale.scale == logScale && o.Value <= 0 {
 			continue
 		}
+
 		p, y := pairs[o.Pair], r.scale.y(o.Value)
 		if o.Side == Candidate {
 			p[1] = &y
@@ -85,17 +95,20 @@ func (r *AblationRuns) diffs(obs []Observation) (ds []float64) {
 		}
 		pairs[o.Pair] = p
 	}
+
 	for n := 1; n <= len(obs); n++ {
 		if p := pairs[n]; p[0] != nil && p[1] != nil {
 			ds = append(ds, *p[1]-*p[0])
 		}
 	}
+
 	return ds
 }
 
 // seenExactly compares the values of two versions, one run of each, whichever job it is of.
 func (r *AblationRuns) seenExactly(besides, without []int) (e Ablated) {
 	with, _, _ := r.valueOf(besides)
+
 	less, jobs, unfit := r.valueOf(without)
 	switch {
 	case unfit != "":
@@ -104,6 +117,7 @@ func (r *AblationRuns) seenExactly(besides, without []int) (e Ablated) {
 		e.Unfit = r.broken([]Observation{*with}, []Observation{*less})
 		e.Diffs, e.Jobs = []float64{r.scale.y(less.Value) - r.scale.y(with.Value)}, jobs
 	}
+
 	return e
 }
 
@@ -111,6 +125,7 @@ func (r *AblationRuns) seenExactly(besides, without []int) (e Ablated) {
 func (r *AblationRuns) valueOf(without []int) (o *Observation, jobs []JobID, unfit string) {
 	for _, j := range r.jobs {
 		side := Candidate
+
 		switch {
 		case slices.Equal(j.start.Without, without):
 			if j.unfit != "" {
@@ -121,10 +136,12 @@ func (r *AblationRuns) valueOf(without []int) (o *Observation, jobs []JobID, unf
 		default:
 			continue
 		}
+
 		if all := valid(j.obs, side); len(all) > 0 {
 			return &all[len(all)-1], []JobID{j.start.Job}, ""
 		}
 	}
+
 	return nil, nil, ""
 }
 
@@ -138,7 +155,9 @@ func (r *AblationRuns) Valued(without []int) bool {
 // Checked says whether the head without these changes has been built, checked
 // and run to a job's end.
 func (r *AblationRuns) Checked(without []int) bool {
-	return slices.ContainsFunc(r.jobs, func(j ablationJob) bool { return j.done && slices.Equal(j.start.Without, without) })
+	return slices.ContainsFunc(r.jobs, func(j ablationJob) bool {
+		return j.done && slices.Equal(j.start.Without, without)
+	})
 }
 
 // broken says which guard the version without breaks that the other one does
@@ -151,16 +170,20 @@ func (r *AblationRuns) broken(with, without []Observation) string {
 		}
 	}
 	before, now := ref.guardMedians(with), ref.guardMedians(without)
+
 	for _, g := range r.program.Guards {
 		start, known := r.start[g.Name]
+
 		x, measured := now[g.Name]
 		if g.MaxGrowth == nil || !known || !measured || !g.exceeded(x, start) {
 			continue
 		}
+
 		if was, ok := before[g.Name]; !ok || x > was {
 			return g.tooMuch(x, start)
 		}
 	}
+
 	return ""
 }
 
@@ -173,6 +196,7 @@ func valid(obs []Observation, s Side) []Observation {
 func union(a, b []int) []int {
 	all := slices.Concat(a, b)
 	slices.Sort(all)
+
 	return slices.Compact(all)
 }
 

@@ -12,20 +12,25 @@ import (
 
 // exactly plays an ablation of a deterministic metric: cost gives the value of
 // the head without some changes, or why it can't be.
-func exactly(t *testing.T, a research.Ablation, cost func(out []int) (float64, string)) (end *research.AblationEnd, comparisons int) {
+func exactly(
+	t *testing.T, a research.Ablation, cost func(out []int) (float64, string),
+) (end *research.AblationEnd, comparisons int) {
 	t.Helper()
 	a.Class, a.Scale, a.Better = research.Deterministic, "linear", research.Lower
 	made := map[string]research.Ablated{}
+
 	key := func(besides, out []int) string { return fmt.Sprint(besides, out) }
 	for {
 		step := a.Next(func(besides, out []int) research.Ablated { return made[key(besides, out)] })
 		if step.Done != nil {
 			return step.Done, comparisons
 		}
+
 		if comparisons++; comparisons > 100 {
 			t.Fatal("it never ends")
 		}
 		c := step.Compare
+
 		with, unfit := cost(c.Besides)
 		if unfit != "" {
 			t.Fatalf("it went on from %v, which can't be: %s", c.Besides, unfit)
@@ -39,6 +44,7 @@ func changes(n int) (all []research.AblationChange) {
 	for i := range n {
 		all = append(all, research.AblationChange{N: i + 1, Claim: float64(i + 1)})
 	}
+
 	return all
 }
 
@@ -49,14 +55,17 @@ func TestAblationOfExactMetric(t *testing.T) {
 	pay := func(gains map[int]float64) func([]int) (float64, string) {
 		return func(out []int) (float64, string) {
 			v := 1000.
+
 			for n, g := range gains {
 				if has(out, n) {
 					v -= g
 				}
 			}
+
 			return v, ""
 		}
 	}
+
 	both := func(out []int) bool { return has(out, 1) && has(out, 2) }
 	for _, c := range []struct {
 		name string
@@ -65,12 +74,14 @@ func TestAblationOfExactMetric(t *testing.T) {
 		out  []int
 		why  map[int]string
 	}{
-		{name: "riders among gains", a: research.Ablation{Changes: changes(4)}, cost: pay(map[int]float64{2: 5, 4: 1}), out: []int{1, 3}},
+		{name: "riders among gains", a: research.Ablation{Changes: changes(4)}, cost: pay(map[int]float64{2: 5, 4: 1}),
+			out: []int{1, 3}},
 		{name: "of two that do the same, one stays", a: research.Ablation{Changes: changes(2)},
 			cost: func(out []int) (float64, string) {
 				if has(out, 1) || has(out, 2) {
 					return 990, ""
 				}
+
 				return 1000, ""
 			}, out: []int{1}},
 		{name: "two that only work together stay", a: research.Ablation{Changes: changes(2)},
@@ -78,21 +89,29 @@ func TestAblationOfExactMetric(t *testing.T) {
 				if both(out) {
 					return 990, ""
 				}
+
 				return 1000, ""
 			}},
-		{name: "harm goes", a: research.Ablation{Changes: changes(2)}, cost: pay(map[int]float64{1: -3, 2: 5}), out: []int{1}},
-		{name: "less than what counts goes", a: research.Ablation{Changes: changes(2), Least: 2}, cost: pay(map[int]float64{1: 2, 2: 2.5}), out: []int{1}},
-		{name: "it goes with what builds on it", a: research.Ablation{Changes: []research.AblationChange{{N: 1, Ties: []int{2}}, {N: 2}, {N: 3}}},
+		{name: "harm goes", a: research.Ablation{Changes: changes(2)}, cost: pay(map[int]float64{1: -3, 2: 5}),
+			out: []int{1}},
+		{name: "less than what counts goes", a: research.Ablation{Changes: changes(2), Least: 2},
+			cost: pay(map[int]float64{1: 2, 2: 2.5}), out: []int{1}},
+		{name: "it goes with what builds on it",
+			a:    research.Ablation{Changes: []research.AblationChange{{N: 1, Ties: []int{2}}, {N: 2}, {N: 3}}},
 			cost: pay(map[int]float64{3: 1}), out: []int{1, 2}},
-		{name: "it stays with what builds on it", a: research.Ablation{Changes: []research.AblationChange{{N: 1, Ties: []int{2}}, {N: 2}}},
+		{name: "it stays with what builds on it",
+			a:    research.Ablation{Changes: []research.AblationChange{{N: 1, Ties: []int{2}}, {N: 2}}},
 			cost: pay(map[int]float64{2: 1})},
-		{name: "shorter stays unless it hurts", a: research.Ablation{Changes: []research.AblationChange{{N: 1, Shorter: true}, {N: 2, Shorter: true}, {N: 3, Shorter: true}}},
-			cost: pay(map[int]float64{2: -1}), out: []int{2}, why: map[int]string{1: research.AblationShorter, 2: research.AblationHurts}},
+		{name: "shorter stays unless it hurts",
+			a: research.Ablation{Changes: []research.AblationChange{{N: 1, Shorter: true}, {N: 2, Shorter: true},
+				{N: 3, Shorter: true}}}, cost: pay(map[int]float64{2: -1}), out: []int{2},
+			why: map[int]string{1: research.AblationShorter, 2: research.AblationHurts}},
 		{name: "what can't be left out stays", a: research.Ablation{Changes: changes(2)},
 			cost: func(out []int) (float64, string) {
 				if !has(out, 1) {
 					return 0, "check failed"
 				}
+
 				return 1000, ""
 			}, out: []int{2}, why: map[int]string{1: "check failed", 2: research.AblationIdle}},
 	} {
@@ -101,6 +120,7 @@ func TestAblationOfExactMetric(t *testing.T) {
 			if diff := cmp.Diff(c.out, end.Out()); diff != "" {
 				t.Errorf("dropped: %s", diff)
 			}
+
 			for _, f := range slices.Concat(end.Kept, end.Dropped) {
 				if want, ok := c.why[f.N]; ok && f.Why != want {
 					t.Errorf("%d: %q, want %q", f.N, f.Why, want)
@@ -112,18 +132,23 @@ func TestAblationOfExactMetric(t *testing.T) {
 
 // noisyAblation is one whose noise is known: 1 % a pair.
 func noisyAblation(claims ...float64) research.Ablation {
-	a := research.Ablation{Class: research.Noisy, Scale: "log", Better: research.Lower, S: .01, Eps: .05, Pairs: research.AblationPairs}
+	a := research.Ablation{Class: research.Noisy, Scale: "log", Better: research.Lower, S: .01, Eps: .05,
+		Pairs: research.AblationPairs}
 	for i, claim := range claims {
 		a.Changes = append(a.Changes, research.AblationChange{N: i + 1, Claim: claim})
 	}
+
 	return a
 }
 
 // same gives equal differences of what is left out, for ever.
-func same(t *testing.T, a research.Ablation, diff func(besides, out []int) float64) (*research.AblationEnd, []research.Comparison) {
+func same(
+	t *testing.T, a research.Ablation, diff func(besides, out []int) float64,
+) (*research.AblationEnd, []research.Comparison) {
 	t.Helper()
 	made := map[string][]float64{}
 	var asked []research.Comparison
+
 	for {
 		step := a.Next(func(besides, out []int) research.Ablated {
 			return research.Ablated{Diffs: made[fmt.Sprint(besides, out)]}
@@ -131,10 +156,12 @@ func same(t *testing.T, a research.Ablation, diff func(besides, out []int) float
 		if step.Done != nil {
 			return step.Done, asked
 		}
+
 		if len(asked) > 500 {
 			t.Fatal("it never ends")
 		}
 		c := *step.Compare
+
 		asked = append(asked, c)
 		for range c.Pairs {
 			k := fmt.Sprint(c.Besides, c.Out)
@@ -147,22 +174,27 @@ func same(t *testing.T, a research.Ablation, diff func(besides, out []int) float
 // Many riders go in one comparison, and a gain among them is found by halving.
 func TestAblationByGroups(t *testing.T) {
 	a := noisyAblation(make([]float64, 16)...)
+
 	end, asked := same(t, a, func(_, out []int) float64 { return 0 })
 	if len(end.Dropped) != 16 || len(asked[0].Out) != 16 {
 		t.Errorf("%d of 16 riders dropped, the first comparison leaves out %v", len(end.Dropped), asked[0].Out)
 	}
+
 	for _, c := range asked {
 		if len(c.Out) != 16 {
 			t.Errorf("%v was compared: the group alone says it", c.Out)
 		}
 	}
+
 	end, _ = same(t, a, func(_, out []int) float64 {
 		if slices.Contains(out, 5) {
 			return .04
 		}
+
 		return 0
 	})
-	if len(end.Kept) != 1 || end.Kept[0].N != 5 || end.Kept[0].Why != research.AblationPays || end.Kept[0].Gain.Lo <= 0 {
+	if len(end.Kept) != 1 || end.Kept[0].N != 5 || end.Kept[0].Why != research.AblationPays ||
+		end.Kept[0].Gain.Lo <= 0 {
 		t.Errorf("kept %+v", end.Kept)
 	}
 }
@@ -171,13 +203,16 @@ func TestAblationByGroups(t *testing.T) {
 func TestAblationTakesBack(t *testing.T) {
 	a := noisyAblation(.003, .003, .003, .003, .003, .003, .003, .003)
 	end, asked := same(t, a, func(_, out []int) float64 { return .004 * float64(len(out)) })
+
 	lost := .004 * float64(len(end.Dropped))
 	if lost > .01 {
 		t.Errorf("%v dropped: %.1f %% lost", end.Out(), 100*lost)
 	}
+
 	if end.Pairs == 0 != (len(end.Dropped) == 0) {
 		t.Errorf("the end was compared by %d pairs, %d changes are dropped", end.Pairs, len(end.Dropped))
 	}
+
 	if !slices.ContainsFunc(asked, func(c research.Comparison) bool { return c.Last }) {
 		t.Errorf("the trimmed head was never compared with the untrimmed: %v, %v, %v", end.Out(), end.Pairs, asked)
 	}
@@ -186,15 +221,18 @@ func TestAblationTakesBack(t *testing.T) {
 // The forecast of a clean case is what it takes.
 func TestAblationForecast(t *testing.T) {
 	a := noisyAblation(0, 0, 0, .05)
+
 	comparisons, runs := a.Forecast(func(_, _ []int) research.Ablated { return research.Ablated{} })
 	if comparisons != 2 || runs < 8 || runs > 40 {
 		t.Errorf("%d comparisons, %d runs", comparisons, runs)
 	}
+
 	done := func(_, out []int) research.Ablated {
 		d := 0.
 		if slices.Contains(out, 4) {
 			d = .05
 		}
+
 		return research.Ablated{Diffs: slices.Repeat([]float64{d}, 24)}
 	}
 	if comparisons, runs := a.Forecast(done); comparisons != 0 || runs != 0 {
@@ -206,18 +244,25 @@ func TestAblationForecast(t *testing.T) {
 func TestAblationSeesGuards(t *testing.T) {
 	limit := 100.
 	a := research.Ablation{Of: "h", Class: research.Deterministic, Scale: "linear", Better: research.Lower}
-	p := research.Program{Metric: research.Metric{Name: "ms", Better: research.Lower}, Guards: []research.Guard{{Name: "mem", Max: &limit}}}
+	p := research.Program{Metric: research.Metric{Name: "ms", Better: research.Lower},
+		Guards: []research.Guard{{Name: "mem", Max: &limit}}}
 	r := research.NewAblationRuns(a, p, research.RuleState{})
 	obs := func(side research.Side, value, mem float64) research.Observation {
-		return research.Observation{Want: research.Want{Side: side, Pair: 1}, Valid: true, Value: value, Guards: map[string]float64{"ms": value, "mem": mem}}
+		return research.Observation{Want: research.Want{Side: side, Pair: 1}, Valid: true, Value: value,
+			Guards: map[string]float64{"ms": value, "mem": mem}}
 	}
 	r.Add(research.JobStart{Job: "m1", Ablates: "h", Paired: "x", Without: []int{1}},
-		[]research.Observation{obs(research.Incumbent, 10, 90), obs(research.Candidate, 10, 110)}, &research.MeasurementEnd{})
-	r.Add(research.JobStart{Job: "m2", Ablates: "another", Without: []int{2}}, []research.Observation{obs(research.Candidate, 1, 1)}, &research.MeasurementEnd{})
-	r.Add(research.JobStart{Job: "m3", Ablates: "h", Without: []int{2}}, []research.Observation{obs(research.Candidate, 12, 90)}, nil)
+		[]research.Observation{obs(research.Incumbent, 10, 90), obs(research.Candidate, 10, 110)},
+		&research.MeasurementEnd{})
+	r.Add(research.JobStart{Job: "m2", Ablates: "another", Without: []int{2}},
+		[]research.Observation{obs(research.Candidate, 1, 1)}, &research.MeasurementEnd{})
+	r.Add(research.JobStart{Job: "m3", Ablates: "h", Without: []int{2}},
+		[]research.Observation{obs(research.Candidate, 12, 90)}, nil)
+
 	if e := r.Seen(nil, []int{1}); e.Unfit == "" {
 		t.Errorf("the guard is not seen: %+v", e)
 	}
+
 	if e := r.Seen(nil, []int{2}); e.Unfit != "" || !slices.Equal(e.Diffs, []float64{2}) {
 		t.Errorf("the value of a lost job's run does not count: %+v", e)
 	}

@@ -9,11 +9,14 @@ import (
 // what was measured of a comparison so far; sets of experiments are sorted.
 // The same runs always lead to the same steps.
 func (a Ablation) Next(seen func(besides, out []int) Ablated) AblationStep {
-	w := &ablating{Ablation: a, seen: seen, out: map[int]bool{}, found: map[int]AblationEffect{}, learnt: map[string]bool{}}
+	w := &ablating{Ablation: a, seen: seen, out: map[int]bool{}, found: map[int]AblationEffect{},
+		learnt: map[string]bool{}}
+
 	suspects, others, shorter := a.sorted()
 	for group := range slices.Chunk(suspects, largestGroup) {
 		w.halve(group)
 	}
+
 	for _, n := range others {
 		if a.isShorter(n) {
 			w.spare([]int{n})
@@ -21,13 +24,16 @@ func (a Ablation) Next(seen func(besides, out []int) Ablated) AblationStep {
 			w.halve([]int{n})
 		}
 	}
+
 	for group := range slices.Chunk(shorter, largestGroup) {
 		w.spare(group)
 	}
 	w.settle()
+
 	if w.want != nil {
 		return AblationStep{Compare: w.want}
 	}
+
 	return AblationStep{Done: w.end()}
 }
 
@@ -52,8 +58,10 @@ func (a Ablation) sorted() (suspects, others, shorter []int) {
 		case x > y:
 			return 1
 		}
+
 		return 0
 	})
+
 	return suspects, others, shorter
 }
 
@@ -78,6 +86,7 @@ func (w *ablating) halve(group []int) {
 	if len(group) == 0 {
 		return
 	}
+
 	verdict, e, ok := w.compare(group, 1)
 	switch {
 	case !ok:
@@ -97,6 +106,7 @@ func (w *ablating) spare(group []int) {
 	if len(group) == 0 {
 		return
 	}
+
 	verdict, e, ok := w.compare(group, -1)
 	switch {
 	case !ok:
@@ -121,6 +131,7 @@ func (w *ablating) standing(group []int) []int {
 	if w.want != nil {
 		return nil
 	}
+
 	return slices.DeleteFunc(slices.Clone(group), func(n int) bool { return w.out[n] })
 }
 
@@ -130,6 +141,7 @@ func (w *ablating) closed(group []int) []int {
 	for _, n := range group {
 		in[n] = true
 	}
+
 	for _, c := range w.Changes { // ties point forwards: one pass is enough
 		if in[c.N] {
 			for _, t := range c.Ties {
@@ -138,21 +150,25 @@ func (w *ablating) closed(group []int) []int {
 		}
 	}
 	var all []int
+
 	for _, c := range w.Changes {
 		if in[c.N] && !w.out[c.N] {
 			all = append(all, c.N)
 		}
 	}
+
 	return all
 }
 
 func (w *ablating) dropped() []int {
 	var all []int
+
 	for _, c := range w.Changes {
 		if w.out[c.N] {
 			all = append(all, c.N)
 		}
 	}
+
 	return all
 }
 
@@ -163,12 +179,14 @@ func (w *ablating) compare(group []int, sign float64) (verdict string, e Ablated
 	if e = w.seen(w.dropped(), out); e.Unfit != "" {
 		return e.Unfit, e, true
 	}
+
 	verdict, more := w.judge(e.Diffs, sign, w.claimOf(out))
 	if more > 0 {
 		w.want = &Comparison{Besides: w.dropped(), Out: out, Pairs: more}
 		return "", e, false
 	}
 	w.learn(w.dropped(), out, e.Diffs)
+
 	return verdict, e, true
 }
 
@@ -180,6 +198,7 @@ func (w *ablating) learn(besides, out []int, diffs []float64) {
 		return
 	}
 	w.learnt[k] = true
+
 	w.Residuals = append(w.Residuals[:len(w.Residuals):len(w.Residuals)], aroundMedian(diffs)...)
 	if len(w.Residuals) >= fewResiduals {
 		m := fitNoise(w.Residuals, w.S/1e3)
@@ -189,11 +208,13 @@ func (w *ablating) learn(besides, out []int, diffs []float64) {
 
 func (a Ablation) claimOf(group []int) float64 {
 	sum := 0.0
+
 	for _, c := range a.Changes {
 		if slices.Contains(group, c.N) {
 			sum += max(0, c.Claim)
 		}
 	}
+
 	return sum
 }
 
@@ -201,6 +222,7 @@ func (a Ablation) claimOf(group []int) float64 {
 func (w *ablating) drop(group []int, why string, e Ablated) {
 	closed := w.closed(group)
 	w.note(closed, why, e)
+
 	for _, n := range closed {
 		w.out[n] = true
 	}
@@ -211,7 +233,8 @@ func (w *ablating) note(group []int, why string, e Ablated) {
 	closed := w.closed(group)
 	for _, n := range group {
 		with := slices.DeleteFunc(slices.Clone(closed), func(m int) bool { return m == n })
-		w.found[n] = AblationEffect{N: n, Why: why, Gain: w.interval(e.Diffs), With: with, Pairs: len(e.Diffs), Jobs: e.Jobs}
+		w.found[n] = AblationEffect{N: n, Why: why, Gain: w.interval(e.Diffs), With: with, Pairs: len(e.Diffs),
+			Jobs: e.Jobs}
 	}
 }
 
@@ -221,6 +244,7 @@ func (w *ablating) settle() {
 	for back := 0; w.want == nil && len(w.dropped()) > 0; back++ {
 		gone := w.dropped()
 		e := w.seen(nil, gone)
+
 		lost, more := w.lost(e.Diffs)
 		switch {
 		case e.Unfit != "":
@@ -232,6 +256,7 @@ func (w *ablating) settle() {
 			w.last = e
 			return
 		}
+
 		if back >= mostTakingBack || e.Unfit != "" {
 			w.takeBack(gone)
 			continue
@@ -248,6 +273,7 @@ func (w *ablating) measured(n int) float64 {
 	if f.Gain == nil {
 		return 0
 	}
+
 	return f.Gain.Mid / float64(1+len(f.With))
 }
 
@@ -256,6 +282,7 @@ func (w *ablating) takeBack(group []int) {
 	for _, n := range group {
 		w.out[n] = false
 	}
+
 	for _, c := range slices.Backward(w.Changes) {
 		for _, t := range c.Ties {
 			if w.out[c.N] && !w.out[t] {
@@ -263,6 +290,7 @@ func (w *ablating) takeBack(group []int) {
 			}
 		}
 	}
+
 	for n, f := range w.found {
 		if !w.out[n] && (f.Why == AblationIdle || f.Why == AblationHurts) {
 			f.Why = AblationTakenBack
@@ -280,9 +308,11 @@ func (w *ablating) end() *AblationEnd {
 			end.Kept = append(end.Kept, w.found[c.N])
 		}
 	}
+
 	if len(end.Dropped) > 0 {
 		end.Pairs, end.Jobs = len(w.last.Diffs), w.last.Jobs
 		end.Gain = w.gain(w.last.Diffs, 1)
 	}
+
 	return end
 }

@@ -15,12 +15,14 @@ func Again(class Noise, obs []Observation) *Want {
 	if class == Deterministic {
 		return nil
 	}
+
 	last := 0
 	for _, o := range obs {
 		last = max(last, o.Pair)
 	}
 	var first, second []Observation
 	contended := false
+
 	for _, o := range obs {
 		switch {
 		case o.Pair != last || last == 0 || !o.Valid && !o.Again:
@@ -33,11 +35,13 @@ func Again(class Noise, obs []Observation) *Want {
 			contended = contended || o.Contended
 		}
 	}
+
 	if len(first) != 2 || !contended || len(second) >= 2 {
 		return nil
 	}
 	w := first[len(second)].Want
 	w.Again = true
+
 	return &w
 }
 
@@ -49,6 +53,7 @@ func alone(obs []Observation) *Want {
 	}
 	w := obs[len(obs)-1].Want
 	w.Again = true
+
 	return &w
 }
 
@@ -61,21 +66,25 @@ func (o Observation) strained() bool {
 // repetition's where there is one. Invalid runs stay.
 func Settled(obs []Observation) []Observation {
 	repeats := map[int]int{}
+
 	for _, o := range obs {
 		if o.Again && o.Valid {
 			repeats[o.Pair]++
 		}
 	}
+
 	if len(repeats) == 0 {
 		return obs
 	}
 	var out []Observation
+
 	for i, o := range obs {
 		replaced := o.strained() && i+1 < len(obs) && obs[i+1].Again && obs[i+1].Valid
 		if !o.Valid || o.Pair == 0 && !replaced || o.Pair > 0 && o.Again == (repeats[o.Pair] >= 2) {
 			out = append(out, o)
 		}
 	}
+
 	return out
 }
 
@@ -86,14 +95,17 @@ func (r patient) Next(st RuleState, o Outlook, obs []Observation) Step {
 	if w := Again(st.Class, obs); w != nil {
 		return Step{Run: w}
 	}
+
 	if w := alone(obs); w != nil && st.Class == Noisy {
 		return Step{Run: w}
 	}
 	st = st.paid(o)
+
 	step := r.Rule.Next(st, o, Settled(obs))
 	if step.Done != nil {
 		step.Done.Runs = len(obs)
 	}
+
 	return step
 }
 

@@ -22,18 +22,21 @@ const alikeFrom = 0.75
 // different numbers are different steps of one search, however alike they read.
 func Alike(a, b string) (share float64, same bool) {
 	wa, na := essence(a)
+
 	wb, nb := essence(b)
 	if wa == "" || wb == "" {
 		return 0, FoldText(a) == FoldText(b)
 	}
 	m := metrics.SorensenDice{CaseSensitive: true, NgramSize: 2}
 	share = m.Compare(wa, wb)
+
 	return share, share >= alikeFrom && na == nb
 }
 
 // essence is a text's words in order, and the numbers in it.
 func essence(text string) (words, numbers string) {
 	var ws, ns []string
+
 	for _, w := range Words(text) {
 		if strings.IndexFunc(w, unicode.IsDigit) >= 0 {
 			ns = append(ns, w)
@@ -42,6 +45,7 @@ func essence(text string) (words, numbers string) {
 	}
 	slices.Sort(ws)
 	slices.Sort(ns)
+
 	return strings.Join(ws, " "), strings.Join(ns, " ")
 }
 
@@ -52,6 +56,7 @@ const commonWords = " a an and are as at be because but by for from if in is it 
 // without the commonest English ones.
 func Words(text string) []string {
 	var out []string
+
 	seen := map[string]bool{}
 	for _, w := range strings.FieldsFunc(strings.ToLower(text), func(r rune) bool {
 		return !unicode.IsLetter(r) && !unicode.IsDigit(r)
@@ -61,6 +66,7 @@ func Words(text string) []string {
 			out = append(out, w)
 		}
 	}
+
 	return out
 }
 
@@ -86,29 +92,36 @@ type Edit struct {
 // program, and from one incumbent, to the next.
 func EditDigest(edits []Edit) string {
 	sum, any := sha256.New(), false
-	for _, e := range slices.SortedFunc(slices.Values(edits), func(a, b Edit) int { return cmp.Compare(a.Path, b.Path) }) {
+
+	for _, e := range slices.SortedFunc(slices.Values(edits),
+		func(a, b Edit) int { return cmp.Compare(a.Path, b.Path) }) {
 		count := map[string]int{}
 		for l := range strings.Lines(string(e.Is)) {
 			count[strings.Join(strings.Fields(l), " ")]++
 		}
+
 		for l := range strings.Lines(string(e.Was)) {
 			count[strings.Join(strings.Fields(l), " ")]--
 		}
 		delete(count, "")
 		var lines []string
+
 		for l, n := range count {
 			if n != 0 {
 				lines = append(lines, fmt.Sprintf("%+d %s", n, l))
 			}
 		}
 		slices.Sort(lines)
+
 		if len(lines) > 0 {
 			any = true
 			fmt.Fprintf(sum, "%q\n%q\n", e.Path, lines)
 		}
 	}
+
 	if !any {
 		return ""
 	}
+
 	return hex.EncodeToString(sum.Sum(nil)[:16])
 }

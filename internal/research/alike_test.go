@@ -17,8 +17,10 @@ func TestAlike(t *testing.T) {
 		{"unroll the inner loop to cut branches", "cut branches by unrolling the inner loop", true},
 		{"use insertion sort for small partitions", "small partitions: use an insertion sort", true},
 		{"switch to insertion sort below 16 elements", "insertion sort for partitions below 16 elements", true},
-		{"preallocate the result slice with its final capacity", "preallocating the result slice to its final capacity avoids growth", true},
-		{"median-of-three pivot selection avoids the quadratic case", "choose the pivot by median of three to avoid quadratic cases", true},
+		{"preallocate the result slice with its final capacity",
+			"preallocating the result slice to its final capacity avoids growth", true},
+		{"median-of-three pivot selection avoids the quadratic case",
+			"choose the pivot by median of three to avoid quadratic cases", true},
 		{"replace the map by a slice indexed by id", "replace map with slice indexed by id", true},
 		{"add a warm-up schedule to the learning rate", "learning rate: warmup schedule", true},
 		{"fuse the bias add into the matmul kernel", "fusing bias add and matmul into one kernel", true},
@@ -36,14 +38,17 @@ func TestAlike(t *testing.T) {
 		{"add dropout to the attention layers", "add residual scaling to the attention layers", false},
 		{"remove the bounds check in partition", "inline the comparison function", false},
 		{"keep the hot data in one cache line", "sort the keys before the lookup", false},
-		{"raise the batch size to 64", "batch of sixty-four", false},                                                  // missed: what a measure of letters can't see
-		{"cache the compiled regexp instead of compiling it per call", "compile the regexp once and cache it", false}, // missed
+		{"raise the batch size to 64", "batch of sixty-four",
+			false}, // missed: what a measure of letters can't see
+		{"cache the compiled regexp instead of compiling it per call", "compile the regexp once and cache it",
+			false}, // missed
 		{"GELU instead of ReLU", "SwiGLU instead of ReLU in the MLP", false},
 	}
 	for _, tt := range tests { // those that are the same reach .80 or more, those that are not .71 or less
 		for _, p := range [][2]string{{tt.a, tt.b}, {tt.b, tt.a}} {
 			share, same := research.Alike(p[0], p[1])
 			t.Logf("%.2f %-5t %s / %s", share, tt.same, p[0], p[1])
+
 			if same != tt.same {
 				t.Errorf("%q and %q are %.2f alike: same %t, want %t", p[0], p[1], share, same, tt.same)
 			}
@@ -57,11 +62,13 @@ func TestEditDigest(t *testing.T) {
 		return research.EditDigest([]research.Edit{{Path: "f.go", Was: []byte(was), Is: []byte(is)}})
 	}
 	first := digest(was, "a := 2\n\nfor i := range n {\n\tsum += i\n}\n")
+
 	tests := []struct {
 		name, was, is string
 		same          bool
 	}{
-		{"the same lines elsewhere, with other white space", "x\ny\nz\n" + was, "x\ny\nz\n\n\n  a :=  2\r\nfor i := range n {\n    sum += i\n}\n", true},
+		{"the same lines elsewhere, with other white space", "x\ny\nz\n" + was,
+			"x\ny\nz\n\n\n  a :=  2\r\nfor i := range n {\n    sum += i\n}\n", true},
 		{"without the line's end", "a := 1", "a := 2", true},
 		{"another value", was, "a := 3\n\nfor i := range n {\n\tsum += i\n}\n", false},
 		{"the other way round", "a := 2", "a := 1", false},
@@ -73,15 +80,19 @@ func TestEditDigest(t *testing.T) {
 			t.Errorf("%s: digest %q against %q, want the same: %t", tt.name, got, first, tt.same)
 		}
 	}
+
 	if got := digest("a\nb\n", "b\n\n  a\n"); got != "" {
 		t.Errorf("moved lines have the digest %q", got)
 	}
+
 	x, y := research.Edit{Path: "x", Is: []byte("1\n")}, research.Edit{Path: "y", Is: []byte("2\n")}
 	if research.EditDigest([]research.Edit{x, y}) != research.EditDigest([]research.Edit{y, x}) {
 		t.Error("the order of the files counts")
 	}
+
 	x.Path, y.Path = "y", "x"
-	if research.EditDigest([]research.Edit{x, y}) == research.EditDigest([]research.Edit{{Path: "x", Is: []byte("1\n")}, {Path: "y", Is: []byte("2\n")}}) {
+	if research.EditDigest([]research.Edit{x, y}) == research.EditDigest([]research.Edit{{Path: "x", Is: []byte("1\n")},
+		{Path: "y", Is: []byte("2\n")}}) {
 		t.Error("which file holds the lines does not count")
 	}
 }

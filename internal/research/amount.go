@@ -22,24 +22,29 @@ func decimalPrefix(s string) int {
 	}
 	whole := digits(s[i:])
 	i += whole
+
 	fraction := 0
 	if i < len(s) && s[i] == '.' {
 		if fraction = digits(s[i+1:]); fraction > 0 || whole > 0 {
 			i += 1 + fraction
 		}
 	}
+
 	if whole+fraction == 0 {
 		return 0
 	}
+
 	if i < len(s) && (s[i] == 'e' || s[i] == 'E') {
 		j := i + 1
 		if j < len(s) && (s[j] == '+' || s[j] == '-') {
 			j++
 		}
+
 		if n := digits(s[j:]); n > 0 {
 			i = j + n
 		}
 	}
+
 	return i
 }
 
@@ -48,6 +53,7 @@ func digits(s string) int {
 	for n < len(s) && s[n] >= '0' && s[n] <= '9' {
 		n++
 	}
+
 	return n
 }
 
@@ -57,13 +63,16 @@ func parseDecimal(s string) (float64, error) {
 	if n := decimalPrefix(s); n == 0 || n != len(s) {
 		return 0, errNotDecimal
 	}
+
 	v, err := strconv.ParseFloat(s, 64)
 	if err != nil || math.IsInf(v, 0) {
 		return 0, errNotFinite
 	}
+
 	if v == 0 {
 		return 0, nil // not -0, which would be another value in a digest
 	}
+
 	return v, nil
 }
 
@@ -75,12 +84,14 @@ func parseAmount(s string) (Amount, error) {
 		v, err := parseDecimal(s)
 		return Amount{Value: v}, err
 	}
+
 	t = strings.TrimRight(t, " ")
 	if _, err := parseDecimal(t); err != nil {
 		return Amount{}, err
 	}
 	mantissa, exponent, _ := strings.Cut(strings.ToLower(t), "e")
 	e := 0
+
 	if exponent != "" {
 		var err error
 		if e, err = strconv.Atoi(exponent); err != nil {
@@ -88,6 +99,7 @@ func parseAmount(s string) (Amount, error) {
 		}
 	}
 	v, err := parseDecimal(mantissa + "e" + strconv.Itoa(e-2))
+
 	return Amount{Value: v, Relative: true}, err
 }
 
@@ -98,12 +110,14 @@ func (a Amount) String() string {
 	}
 	mantissa, exponent, _ := strings.Cut(strconv.FormatFloat(a.Value, 'e', -1, 64), "e")
 	e, _ := strconv.Atoi(exponent)
+
 	exact := mantissa + "e" + strconv.Itoa(e+2)
 	if v, err := strconv.ParseFloat(exact, 64); err == nil {
 		if short := formatNumber(v) + "%"; reads(short, a) {
 			return short
 		}
 	}
+
 	return exact + "%"
 }
 
@@ -116,6 +130,7 @@ func formatNumber(v float64) string {
 	if a := math.Abs(v); a != 0 && (a < 1e-4 || a >= 1e15) {
 		return strconv.FormatFloat(v, 'g', -1, 64)
 	}
+
 	return strconv.FormatFloat(v, 'f', -1, 64)
 }
 
@@ -131,19 +146,23 @@ var sizeUnits = []struct {
 // parseSize reads 8GiB, 512MB, 1.5GiB or plain bytes.
 func parseSize(s string) (int64, error) {
 	n := decimalPrefix(s)
+
 	v, err := parseDecimal(s[:n])
 	if err != nil {
 		return 0, err
 	}
+
 	unit := strings.TrimLeft(s[n:], " ")
 	for _, u := range sizeUnits {
 		if unit == u.name || (unit == "" && u.bytes == 1) {
 			if v *= float64(u.bytes); math.Abs(v) >= 1<<62 {
 				return 0, errors.New("is too large")
 			}
+
 			return int64(math.Round(v)), nil
 		}
 	}
+
 	return 0, errors.New("has no unit that is known")
 }
 
@@ -154,6 +173,7 @@ func formatSize(n int64) string {
 			return strconv.FormatInt(n/u.bytes, 10) + u.name
 		}
 	}
+
 	return strconv.FormatInt(n, 10)
 }
 
@@ -163,8 +183,10 @@ func formatDuration(d Duration) string {
 	if strings.HasSuffix(s, "m0s") {
 		s = strings.TrimSuffix(s, "0s")
 	}
+
 	if strings.HasSuffix(s, "h0m") {
 		s = strings.TrimSuffix(s, "0m")
 	}
+
 	return s
 }

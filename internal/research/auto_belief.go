@@ -62,10 +62,12 @@ type effectPrior struct {
 // only lets in where a run was so far off.
 func newEffectPrior(rope, top float64) effectPrior {
 	p := effectPrior{mid: []float64{0}, wide: []float64{0}, base: []float64{1 - autoGain - autoHarm}}
+
 	total := 0.0
 	for d := rope * 4 / 3; d < top; d *= 2 {
 		total += math.Pow(d, -.5)
 	}
+
 	for d := rope * 4 / 3; d < top; d *= 2 {
 		w := math.Pow(d, -.5) / total
 		p.mid = append(p.mid, -d, d)
@@ -73,12 +75,14 @@ func newEffectPrior(rope, top float64) effectPrior {
 		p.base = append(p.base, autoGain*w, autoHarm*w)
 		p.gain += autoGain * w * d
 	}
+
 	for _, far := range farEffects {
 		d := far * top
 		p.mid = append(p.mid, -d, d)
 		p.wide = append(p.wide, farWidth*d, farWidth*d)
 		p.base = append(p.base, farShare, farShare)
 	}
+
 	return p
 }
 
@@ -108,6 +112,7 @@ func newMixture(heights []float64, rope, top float64) *mixture {
 		Outliers: autoPseudo * outlierShare, Seen: autoPseudo,
 		Counts: make([]float64, len(newEffectPrior(rope, top).mid)),
 	}
+
 	m := b.thaw(rope, top)
 	for i, s := range m.sigma {
 		d := driftSteps[i%len(driftSteps)]
@@ -115,9 +120,11 @@ func newMixture(heights []float64, rope, top float64) *mixture {
 		m.Levels = append(m.Levels, heights[0])
 		m.Vars = append(m.Vars, s*s)
 	}
+
 	for _, y := range heights[1:] {
 		m.see(y, false)
 	}
+
 	return m
 }
 
@@ -125,6 +132,7 @@ func newMixture(heights []float64, rope, top float64) *mixture {
 func (b AutoBelief) thaw(rope, top float64) *mixture {
 	m := &mixture{AutoBelief: b, prior: newEffectPrior(rope, top)}
 	m.Weights, m.Levels = slices.Clone(b.Weights), slices.Clone(b.Levels)
+
 	m.Vars, m.Counts = slices.Clone(b.Vars), slices.Clone(b.Counts)
 	for i := -sigmaSteps; i <= sigmaSteps; i++ {
 		s := b.Unit * math.Pow(sigmaRatio, float64(i))
@@ -132,6 +140,7 @@ func (b AutoBelief) thaw(rope, top float64) *mixture {
 			m.sigma, m.drift = append(m.sigma, s), append(m.drift, d.ratio*s)
 		}
 	}
+
 	return m
 }
 
@@ -140,6 +149,7 @@ func (m *mixture) level() (mean float64) {
 	for h, w := range m.Weights {
 		mean += w * m.Levels[h]
 	}
+
 	return mean
 }
 
@@ -152,12 +162,14 @@ func (m *mixture) outlierShare() float64 { return m.Outliers / m.Seen }
 func (m *mixture) open(far bool) {
 	n := len(m.prior.mid)
 	m.cells = make([]cell, len(m.Weights)*n)
+
 	near := n - 2*len(farEffects)
 	for j, mid := range m.prior.mid {
 		if j >= near && !far {
 			break
 		}
 		share := (autoPseudo*m.prior.base[j] + m.Counts[j]) / (autoPseudo + float64(m.Closed))
+
 		wide := m.prior.wide[j]
 		for h, w := range m.Weights {
 			if w < deadWeight {
@@ -176,6 +188,7 @@ func (m *mixture) see(y float64, candidate bool) {
 	if !finite(y) {
 		return
 	}
+
 	total, outliers := 0.0, 0.0
 	if m.cells == nil {
 		total, outliers = m.seeHead(y)
@@ -183,6 +196,7 @@ func (m *mixture) see(y float64, candidate bool) {
 		n := len(m.prior.mid)
 		for i := range m.cells {
 			h := i / n
+
 			c := &m.cells[i]
 			if c.weight < deadWeight {
 				c.weight, c.next = 0, 0
@@ -192,12 +206,14 @@ func (m *mixture) see(y float64, candidate bool) {
 			total += c.next
 			outliers += c.next * out
 		}
+
 		if total > 0 {
 			for i := range m.cells {
 				m.cells[i].weight = m.cells[i].next / total
 			}
 		}
 	}
+
 	if total > 0 {
 		m.Runs++
 		m.Seen++
@@ -215,11 +231,13 @@ func (m *mixture) seeHead(y float64) (total, outliers float64) {
 		total += c.next
 		outliers += c.next * out
 	}
+
 	if total > 0 {
 		for h := range next {
 			m.Weights[h] = next[h] / total
 		}
 	}
+
 	return total, outliers
 }
 
@@ -230,6 +248,7 @@ func (m *mixture) seeHead(y float64) (total, outliers float64) {
 func (c *cell) update(y float64, candidate bool, sigma, drift, share float64) float64 {
 	c.varLevel += drift * drift
 	gainLevel, gainEffect, innovation := c.varLevel, c.cov, y-c.level
+
 	v := gainLevel + sigma*sigma
 	if candidate {
 		gainLevel, gainEffect = c.varLevel+c.cov, c.cov+c.varEffect
@@ -239,6 +258,7 @@ func (c *cell) update(y float64, candidate bool, sigma, drift, share float64) fl
 	w := (y - c.level) / (runOutlierWidth * sigma)
 	clean := (1 - share) * math.Exp(-innovation*innovation/(2*v)) / math.Sqrt(2*math.Pi*v)
 	wild := share / (math.Pi * runOutlierWidth * sigma * (1 + w*w))
+
 	c.next = c.weight * (clean + wild)
 	if !(c.next > 0) || !finite(c.next) {
 		c.next = 0
@@ -251,6 +271,7 @@ func (c *cell) update(y float64, candidate bool, sigma, drift, share float64) fl
 	c.varLevel -= k * gainLevel * gainLevel
 	c.cov -= k * gainLevel * gainEffect
 	c.varEffect -= k * gainEffect * gainEffect
+
 	return 1 - trust
 }
 
@@ -270,6 +291,7 @@ func (m *mixture) moments() (o moments) {
 		o.level += c.weight * c.level
 		o.runVar += c.weight * s * s
 	}
+
 	for i := range m.cells {
 		c := &m.cells[i]
 		if c.weight == 0 {
@@ -280,6 +302,7 @@ func (m *mixture) moments() (o moments) {
 		o.varLevel += c.weight * (c.varLevel + dl*dl)
 		o.cov += c.weight * (c.cov + de*dl)
 	}
+
 	return o
 }
 
@@ -292,6 +315,7 @@ func (m *mixture) chances(by float64) (gain, loss, within float64) {
 			continue
 		}
 		below, above := 0.0, 0.0
+
 		if c.varEffect > 0 {
 			sd := math.Sqrt(c.varEffect)
 			below, above = normalCDF((-by-c.effect)/sd), normalCDF((c.effect-by)/sd)
@@ -299,6 +323,7 @@ func (m *mixture) chances(by float64) (gain, loss, within float64) {
 		gain += c.weight * below
 		loss += c.weight * above
 	}
+
 	return gain, loss, max(0, 1-gain-loss)
 }
 
@@ -311,6 +336,7 @@ func (m *mixture) noise() (runVar, driftVar float64) {
 		runVar += w * m.sigma[h] * m.sigma[h]
 		driftVar += w * m.drift[h] * m.drift[h]
 	}
+
 	return runVar, driftVar
 }
 
@@ -321,15 +347,19 @@ func (m *mixture) noise() (runVar, driftVar float64) {
 // the levels and variances that hold if the edit became the head instead.
 func (m *mixture) close() (adopted *Adoption) {
 	o := m.moments()
-	adopted = &Adoption{Claim: Claim{-o.effect, o.varEffect}, Levels: slices.Clone(m.Levels), Vars: slices.Clone(m.Vars)}
+	adopted = &Adoption{Claim: Claim{-o.effect, o.varEffect}, Levels: slices.Clone(m.Levels),
+		Vars: slices.Clone(m.Vars)}
+
 	n := len(m.prior.mid)
 	for h := range m.Weights {
 		cells := m.cells[h*n : (h+1)*n]
+
 		total := 0.0
 		for j, c := range cells {
 			total += c.weight
 			m.Counts[j] += c.weight
 		}
+
 		m.Weights[h] = total
 		if total == 0 { // for good; what it believes weighs nothing, and zeros are short
 			adopted.Levels[h], adopted.Vars[h], m.Levels[h], m.Vars[h] = 0, 0, 0, 0
@@ -338,8 +368,10 @@ func (m *mixture) close() (adopted *Adoption) {
 		adopted.Levels[h], adopted.Vars[h] = collapse(cells, total, 1)
 		m.Levels[h], m.Vars[h] = collapse(cells, total, 0)
 	}
+
 	m.Closed++
 	m.cells = nil
+
 	return adopted
 }
 
@@ -348,11 +380,13 @@ func collapse(cells []cell, total, share float64) (mean, variance float64) {
 	for _, c := range cells {
 		mean += c.weight * (c.level + share*c.effect)
 	}
+
 	mean /= total
 	for _, c := range cells {
 		d := c.level + share*c.effect - mean
 		variance += c.weight * (c.varLevel + share*(2*c.cov+c.varEffect) + d*d)
 	}
+
 	return mean, variance / total
 }
 

@@ -63,11 +63,13 @@ func (a Auto) NextPair(st RuleState, o Outlook, obs []Observation) CertificateSt
 	}
 	st = st.paid(o)
 	pairs, failed := st.certificatePairs(Settled(obs))
+
 	n := len(pairs)
 	if failed < maxFailedRun && n > 0 && !pairs[n-1].complete() {
 		return CertificateStep{Run: halfOf(n, pairs[n-1])}
 	}
 	t := st.certificateTest()
+
 	for _, p := range pairs {
 		if p.complete() {
 			t.bet(*p.c - *p.b)
@@ -75,6 +77,7 @@ func (a Auto) NextPair(st RuleState, o Outlook, obs []Observation) CertificateSt
 	}
 	by, outcome, reason := "", RolledBack, ""
 	broken, open := a.certificateGuards(st, obs)
+
 	passed := t.best >= math.Exp(t.need)
 	switch {
 	case failed >= maxFailedRun:
@@ -98,6 +101,7 @@ func (a Auto) NextPair(st RuleState, o Outlook, obs []Observation) CertificateSt
 	}
 	c := st.certificate(t, outcome, by, len(obs))
 	c.Reason = reason
+
 	return CertificateStep{Done: c}
 }
 
@@ -108,9 +112,11 @@ func (a Auto) certificateGuards(st RuleState, obs []Observation) (broken, open s
 	if g := firstGuard(guards, (*guardTest).isBroken); g != nil {
 		broken = g.reason()
 	}
+
 	if g := firstGuard(guards, func(g *guardTest) bool { return !g.holds() }); g != nil {
 		open = g.doubt()
 	}
+
 	return broken, open
 }
 
@@ -122,12 +128,14 @@ func halfOf(n int, p runPair) *Want {
 	if n%2 == 0 {
 		w.Side, w.Order = Incumbent, "CB"
 	}
+
 	switch {
 	case p.b != nil:
 		w.Side = Incumbent
 	case p.c != nil:
 		w.Side = Checkpoint
 	}
+
 	return w
 }
 
@@ -139,15 +147,18 @@ func (st RuleState) certificatePairs(obs []Observation) (pairs []runPair, failed
 			failed++
 			continue
 		}
+
 		for len(pairs) < o.Pair {
 			pairs = append(pairs, runPair{})
 		}
+
 		if p := &pairs[o.Pair-1]; o.Side == Incumbent {
 			p.c = &y
 		} else {
 			p.b = &y
 		}
 	}
+
 	return pairs, failed
 }
 
@@ -172,17 +183,21 @@ type certificateTest struct {
 // around the claim and even in log; the estimate's belief is log-normal and
 // wider, with mirrored losses.
 func (st RuleState) certificateTest() *certificateTest {
-	t := &certificateTest{noise: st.pairNoise(st.Auto.mixture()), null: -st.Auto.MinEffect, need: st.need(), evidence: 1}
+	t := &certificateTest{noise: st.pairNoise(st.Auto.mixture()), null: -st.Auto.MinEffect, need: st.need(),
+		evidence: 1}
 	claim := max(st.Auto.Claim, st.Auto.Rope*1e-3)
 	var around, even []float64
+
 	for d := min(st.Auto.Rope, claim/4); d < 4*max(claim, st.Auto.Rope); {
 		step := max(min(.24*d, .6*t.noise.s), max(claim, st.Auto.Rope)/400)
 		z := math.Log(d / claim)
 		t.effects = append(t.effects, -d)
+
 		bettable := 0.0
 		if -d < t.null {
 			bettable = step / d
 		}
+
 		around = append(around, bettable*math.Exp(-z*z/(2*betSpread*betSpread)))
 		even = append(even, bettable)
 		t.belief = append(t.belief, step/d*math.Exp(-z*z/(2*claimSpread*claimSpread)))
@@ -191,12 +206,15 @@ func (st RuleState) certificateTest() *certificateTest {
 	normalise(around)
 	normalise(even)
 	normalise(t.belief)
+
 	for j := range around {
 		t.bets = append(t.bets, betShare*around[j]+(1-betShare)*even[j])
 		t.effects = append(t.effects, -t.effects[j])
 		t.belief = append(t.belief, lossShare*t.belief[j])
 	}
+
 	t.effects, t.belief = append(t.effects, 0), append(t.belief, lossShare)
+
 	return t
 }
 
@@ -205,6 +223,7 @@ func (t *certificateTest) reached() float64 {
 	if t.best >= math.Exp(t.need) {
 		return t.best
 	}
+
 	return t.evidence
 }
 
@@ -213,6 +232,7 @@ func normalise(w []float64) {
 	for _, x := range w {
 		sum += x
 	}
+
 	for i := range w {
 		if sum > 0 {
 			w[i] /= sum
@@ -227,27 +247,33 @@ func normalise(w []float64) {
 // can weigh says nothing.
 func (t *certificateTest) bet(d float64) {
 	t.n++
+
 	null := t.noise.density(d, t.null)
 	if !(null > 0) || !finite(null) {
 		return
 	}
 	evidence, gain, total := 0.0, 0.0, 0.0
+
 	for j, effect := range t.effects {
 		f := t.noise.density(d, effect)
 		t.belief[j] *= f
+
 		total += t.belief[j]
 		if effect < t.null {
 			gain += t.belief[j]
 		}
+
 		if j < len(t.bets) {
 			t.bets[j] *= f / null
 			evidence += t.bets[j]
 		}
 	}
+
 	t.evidence, t.gain = evidence, gain/total
 	if t.n >= leastPairs {
 		t.best = max(t.best, evidence)
 	}
+
 	for j := range t.belief {
 		t.belief[j] /= total
 	}
@@ -264,24 +290,29 @@ func (t *certificateTest) estimate() (mean, lo, hi float64) {
 		if t.effects[i] < t.effects[j] {
 			return -1
 		}
+
 		return 1
 	})
 	sum := 0.0
 	lo, hi = math.NaN(), math.NaN()
+
 	for _, j := range order {
 		sum += t.belief[j]
 		if math.IsNaN(lo) && sum >= .05 {
 			lo = t.effects[j]
 		}
+
 		if math.IsNaN(hi) && sum >= .95*(1-1e-12) {
 			hi = t.effects[j]
 		}
 	}
+
 	return mean, min(lo, mean), max(hi, mean)
 }
 
 func (st RuleState) certificate(t *certificateTest, outcome Outcome, by string, runs int) *Certificate {
 	r := st.ruler()
+
 	c := &Certificate{
 		Outcome: outcome, StoppedBy: by, Edits: st.Auto.Chain, Scale: st.Scale, Claim: r.gain(-st.Auto.Claim),
 		Pairs: t.n, E: min(t.reached(), math.MaxFloat64), Need: math.Exp(t.need), Test: st.Tests + 1, Runs: runs,
@@ -289,6 +320,7 @@ func (st RuleState) certificate(t *certificateTest, outcome Outcome, by string, 
 	if t.n > 0 {
 		c.Gain = r.interval(t.estimate())
 	}
+
 	return c
 }
 
@@ -299,6 +331,7 @@ func (a Auto) CloseCertificate(st RuleState, o Outlook, obs []Observation, c Cer
 	st = st.paid(o)
 	_, late := a.spare(st, o)
 	pairs, _ := st.certificatePairs(Settled(obs))
+
 	m := st.Auto.mixture()
 	if c.Outcome == Certified {
 		st.Kept++
@@ -306,10 +339,12 @@ func (a Auto) CloseCertificate(st RuleState, o Outlook, obs []Observation, c Cer
 		m.shift(st.Auto.Claim, st.Auto.ClaimVar)
 	}
 	var ds []float64
+
 	for _, p := range pairs {
 		if !p.complete() {
 			continue
 		}
+
 		ds = append(ds, *p.c-*p.b)
 		if c.Outcome == Certified {
 			m.see(*p.c, false)
@@ -317,9 +352,11 @@ func (a Auto) CloseCertificate(st RuleState, o Outlook, obs []Observation, c Cer
 			m.see(*p.b, false)
 		}
 	}
+
 	if len(obs) > 0 {
 		st.Tests++
 	}
+
 	if len(ds) >= 2 {
 		st = st.learn(aroundMedian(ds))
 	}
@@ -328,26 +365,32 @@ func (a Auto) CloseCertificate(st RuleState, o Outlook, obs []Observation, c Cer
 	auto := *st.Auto
 	auto.Belief, auto.Late, auto.IfKept = m.AutoBelief, auto.Late || late, nil
 	auto.Claim, auto.ClaimVar, auto.Chain = 0, 0, 0
+
 	st.Auto = &auto
 	if c.Outcome == Certified {
 		st = st.grown(grown, 1)
 	}
+
 	return st
 }
 
 // Words is the certificate in one line for m's readers.
 func (c Certificate) Words(m Metric) string {
 	w := phrase{Judgement{Scale: c.Scale, Gain: c.Gain}, m.Unit}
+
 	head := "certified"
 	if c.Outcome == RolledBack {
 		head = fmt.Sprintf("rolled back (stopped by %s)", c.StoppedBy)
 	}
+
 	if c.Reason != "" {
 		head += ": " + c.Reason
 	}
+
 	if c.Gain == nil {
 		return fmt.Sprintf("%s: chain of %s, nothing was measured", head, count(c.Edits, "edit"))
 	}
+
 	return fmt.Sprintf("%s: chain of %s, %s %s, %s, E = %s against %s needed", head, count(c.Edits, "edit"),
 		w.amount(c.Gain.Mid), w.interval(), count(c.Pairs, "pair"), eValue(c.E), eValue(c.Need))
 }

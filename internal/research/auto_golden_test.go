@@ -23,22 +23,27 @@ func TestAutoGolden(t *testing.T) {
 func goldenText(t *testing.T, rule research.Auto) string {
 	b := newBench(t, rule, timing)
 	var out strings.Builder
+
 	for round := range 2 {
 		for i, effect := range []float64{0, .04, -.03, 0, -.008, .01, -.06, 0} {
 			j := b.try(effect)
 			fmt.Fprintf(&out, "%d.%d %s %s runs %d gain %.6g..%.6g noise %.6g price %.6g claim %.6g sd %.6g pairs %d\n",
-				round, i, j.Verdict, j.StoppedBy, j.Runs, j.Gain.Lo, j.Gain.Hi, j.Noise, b.st.Auto.Price, b.st.Auto.Claim, math.Sqrt(b.st.Auto.ClaimVar), b.st.CertificatePairs())
+				round, i, j.Verdict, j.StoppedBy, j.Runs, j.Gain.Lo, j.Gain.Hi, j.Noise, b.st.Auto.Price,
+				b.st.Auto.Claim, math.Sqrt(b.st.Auto.ClaimVar), b.st.CertificatePairs())
 		}
 		obs, c := b.certify()
 		b.closeCertificate(obs, c)
-		fmt.Fprintf(&out, "%s\nlog E %.6g need %.6g gain %.6g next alpha %.6g s %.6g eps %.6g\n", c.Words(rule.Metric), math.Log(c.E), c.Need, c.Gain.Mid,
-			research.AutoAlphaAt(b.st.Tests+1, b.st.Kept), b.st.S, b.st.Auto.Belief.Outliers/b.st.Auto.Belief.Seen)
+		fmt.Fprintf(&out, "%s\nlog E %.6g need %.6g gain %.6g next alpha %.6g s %.6g eps %.6g\n", c.Words(rule.Metric),
+			math.Log(c.E), c.Need, c.Gain.Mid, research.AutoAlphaAt(b.st.Tests+1, b.st.Kept), b.st.S,
+			b.st.Auto.Belief.Outliers/b.st.Auto.Belief.Seen)
 	}
+
 	return out.String()
 }
 
 func goldenAuto(t *testing.T, got string) {
 	const path = "testdata/auto.golden"
+
 	want, err := os.ReadFile(path)
 	if os.IsNotExist(err) {
 		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
@@ -46,9 +51,11 @@ func goldenAuto(t *testing.T, got string) {
 		}
 		t.Fatalf("%s was missing and is made again: look at it", path)
 	}
+
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	if diff := cmp.Diff(string(want), got); diff != "" {
 		t.Error(diff)
 	}

@@ -18,10 +18,12 @@ func (a Auto) price(st RuleState, o Outlook, prior effectPrior) float64 {
 	if a.pace(st, o) >= maxLooks {
 		return priceIdle * st.Auto.Rope
 	}
+
 	fresh := priceRate * (st.Auto.Gained + autoPseudo*prior.gain) / (float64(st.Auto.Belief.Runs) + autoPseudo)
 	if st.Auto.Price > 0 {
 		return math.Min(st.Auto.Price, fresh)
 	}
+
 	return fresh
 }
 
@@ -40,5 +42,6 @@ func (a Auto) pace(st RuleState, o Outlook) float64 {
 		return 0
 	}
 	left, _ := a.spare(st, o)
+
 	return float64(left) / float64(o.Proposals)
 }

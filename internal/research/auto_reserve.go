@@ -36,6 +36,7 @@ func (st RuleState) pairNoise(m *mixture) noiseModel {
 		pair.s = max(pair.s, math.Sqrt(2*run+drift)*(1+1/math.Sqrt(2*max(n, 1))))
 	}
 	pair.eps = max(outlierShare, min(maxPairOutliers, 2*m.outlierShare()))
+
 	return pair
 }
 
@@ -45,10 +46,12 @@ func (st RuleState) pairNoise(m *mixture) noiseModel {
 // spoiled pairs can be repeated. Without a claim it is the cap of 60.
 func (st RuleState) CertificatePairs() int {
 	m := st.Auto.mixture()
+
 	pair := st.pairNoise(m)
 	if !(st.Auto.Claim > 0) {
 		return certificatePairs
 	}
+
 	k := max(2, math.Ceil(reserveSlack*(st.need()+1.5)*2*pair.s*pair.s/(st.Auto.Claim*st.Auto.Claim)))
 	if !(k < certificatePairs) {
 		return certificatePairs
@@ -60,6 +63,7 @@ func (st RuleState) CertificatePairs() int {
 			return n
 		}
 	}
+
 	return certificatePairs
 }
 
@@ -72,6 +76,7 @@ func fewerClean(k, n int, p float64) float64 {
 		}
 		term *= float64(n-i) / float64(i+1) * p / (1 - p)
 	}
+
 	return sum
 }
 
@@ -81,13 +86,16 @@ func (a Auto) spare(st RuleState, o Outlook) (left int, late bool) {
 	if st.Class != Noisy {
 		return o.Left, false
 	}
+
 	if !st.Auto.Late {
 		most := max(reserveLeast, int(reserveShare*float64(o.Budget)))
 		left = o.Left - min(2*st.CertificatePairs(), most)
 	}
+
 	if left < 1 {
 		return o.Left - reserveLeast, true
 	}
+
 	return left, false
 }
 
@@ -109,6 +117,7 @@ func (a Auto) Plan(st RuleState, o Outlook) Plan {
 	if a.Certifiable(st) && o.Left >= 2 {
 		certify = PlanCertify
 	}
+
 	left, late := a.spare(st, o)
 	switch {
 	case o.Proposals == 0, left < 1:
@@ -116,6 +125,7 @@ func (a Auto) Plan(st RuleState, o Outlook) Plan {
 	case late && !st.Auto.Late && certify == PlanCertify:
 		return PlanCertify
 	}
+
 	return PlanPropose
 }
 

@@ -86,14 +86,17 @@ func (a Auto) referee() referee { return referee{a.Metric, a.Guards} }
 func (a Auto) Calibrate(obs []Observation) *Want {
 	want := a.referee().Calibrate(obs)
 	counted := 0
+
 	for _, o := range obs {
 		if !o.WarmUp {
 			counted++
 		}
 	}
+
 	if want != nil && counted >= autoCalibration {
 		return nil
 	}
+
 	return want
 }
 
@@ -104,13 +107,16 @@ func (a Auto) Calibrated(obs []Observation) (RuleState, error) {
 	if err != nil {
 		return RuleState{}, err
 	}
+
 	if len(values) == 0 || a.Calibrate(obs) != nil {
 		return RuleState{}, unfinished(values)
 	}
+
 	st := a.referee().begin(counted, values, SearchAuto)
 	if st.Class == Deterministic {
 		return st, nil
 	}
+
 	return a.noisy(st, values), nil
 }
 
@@ -127,6 +133,7 @@ func (a Auto) noisy(st RuleState, values []float64) RuleState {
 	auto.Top = autoTop(st.Scale, auto.Rope)
 	auto.Belief = newMixture(st.heights(values), auto.Rope, auto.Top).AutoBelief
 	st.Auto = &auto
+
 	return st
 }
 
@@ -139,6 +146,7 @@ func autoTop(scale string, rope float64) float64 {
 	case rope < .001:
 		return .3
 	}
+
 	return max(1, 8*rope)
 }
 
@@ -146,6 +154,7 @@ func (a Auto) keepBar(st RuleState) float64 {
 	if a.KeepBar > 0 {
 		return a.KeepBar * st.Auto.Rope
 	}
+
 	return .05 * st.Auto.Rope
 }
 
@@ -154,10 +163,12 @@ func (a Auto) keepBar(st RuleState) float64 {
 // belief of noise and level starts anew.
 func (s AutoState) after(old AutoState) *AutoState {
 	s.Claim, s.ClaimVar, s.Chain = old.Claim, old.ClaimVar, old.Chain
+
 	s.Price, s.Gained, s.Late = old.Price, old.Gained, old.Late
 	if len(old.Belief.Counts) == len(s.Belief.Counts) && s.Rope == old.Rope {
 		s.Belief.Counts, s.Belief.Closed = old.Belief.Counts, old.Belief.Closed
 	}
+
 	return &s
 }
 
@@ -166,6 +177,7 @@ func (s AutoState) moved() *AutoState {
 	kept := *s.IfKept
 	s.IfKept = nil
 	s.Belief.Levels, s.Belief.Vars = kept.Levels, kept.Vars
+
 	return s.chained(kept.Claim)
 }
 
@@ -175,6 +187,7 @@ func (s AutoState) movedBy(kept Claim) *AutoState {
 	m := s.mixture()
 	m.shift(-kept.Gain, kept.Var)
 	s.Belief, s.IfKept = m.AutoBelief, nil
+
 	return s.chained(kept)
 }
 
@@ -184,6 +197,7 @@ func (s AutoState) chained(kept Claim) *AutoState {
 	s.ClaimVar += kept.Var
 	s.Gained += kept.Gain
 	s.Chain++
+
 	return &s
 }
 
@@ -193,6 +207,7 @@ func (s AutoState) movedBack(kept Claim) *AutoState {
 	m.shift(kept.Gain, kept.Var)
 	s.Belief = m.AutoBelief
 	s.Gained -= kept.Gain
+
 	s.IfKept = nil
 	if s.Chain == 0 { // it was certified: the checkpoint moves back with the head
 		return &s
@@ -200,6 +215,7 @@ func (s AutoState) movedBack(kept Claim) *AutoState {
 	s.Claim -= kept.Gain
 	s.ClaimVar = math.Max(0, s.ClaimVar-kept.Var)
 	s.Chain--
+
 	return &s
 }
 

@@ -19,9 +19,11 @@ func (a Auto) Next(st RuleState, o Outlook, obs []Observation) Step {
 	if j := a.referee().invalid(st, obs); j != nil {
 		return concluded(j, st, obs)
 	}
+
 	if st.Class == Deterministic {
 		return a.referee().exact(st, obs)
 	}
+
 	if len(st.candidateHeights(obs)) == 0 {
 		return Step{Run: &Want{Side: Candidate, Role: Screen}}
 	}
@@ -29,6 +31,7 @@ func (a Auto) Next(st RuleState, o Outlook, obs []Observation) Step {
 	left, _ := a.spare(st, o)
 	by := ""
 	worth, candidate := m.moments().worth()
+
 	simpler := o.Shorter && a.mayBeSimpler(st, m, obs)
 	switch {
 	case simpler && worth <= a.price(st, o, m.prior) && len(obs) < left:
@@ -44,6 +47,7 @@ func (a Auto) Next(st RuleState, o Outlook, obs []Observation) Step {
 	default:
 		return Step{Run: &Want{Side: Incumbent, Role: Anchor}}
 	}
+
 	return concluded(a.judge(st, o, m, obs, by), st, obs)
 }
 
@@ -52,22 +56,27 @@ func (a Auto) Next(st RuleState, o Outlook, obs []Observation) Step {
 func (a Auto) mayBeSimpler(st RuleState, m *mixture, obs []Observation) bool {
 	_, loss, _ := m.chances(st.Auto.Rope)
 	looks := len(st.candidateHeights(obs))
-	return m.moments().effect >= -a.keepBar(st) && loss < .5 && looks < simplerLooks && (looks < 2 || loss >= simplerLoss)
+
+	return m.moments().effect >= -a.keepBar(st) && loss < .5 && looks < simplerLooks &&
+		(looks < 2 || loss >= simplerLoss)
 }
 
 // opened is the belief with the experiment open and its usable runs seen.
 func (st RuleState) opened(obs []Observation) *mixture {
 	m := st.Auto.mixture()
+
 	level, far := m.level(), false
 	for _, y := range st.candidateHeights(obs) {
 		far = far || math.Abs(y-level) > farRun*st.Auto.Top
 	}
 	m.open(far)
+
 	for _, o := range obs {
 		if y, ok := st.height(o); ok {
 			m.see(y, o.Side == Candidate)
 		}
 	}
+
 	return m
 }
 
@@ -76,6 +85,7 @@ func (st RuleState) height(o Observation) (float64, bool) {
 	if !o.Valid || !st.measurable([]float64{o.Value}) {
 		return 0, false
 	}
+
 	return st.ruler().y(o.Value), true
 }
 
@@ -89,10 +99,12 @@ func (o moments) worth() (best float64, candidate bool) {
 		if own > best {
 			best, candidate = own, true
 		}
+
 		if head := o.worthOf(o.cov, o.varLevel, k); head > best {
 			best, candidate = head, false
 		}
 	}
+
 	return best, candidate
 }
 
@@ -105,6 +117,7 @@ func (o moments) worthOf(cov, v, k float64) float64 {
 		return 0
 	}
 	z := math.Abs(o.effect) / t
+
 	return t * (normalDensity(z, 1) - z*normalCDF(-z)) / k
 }
 
@@ -117,6 +130,7 @@ func (a Auto) judge(st RuleState, look Outlook, m *mixture, obs []Observation, b
 	half := z95 * math.Sqrt(o.varEffect)
 	value, base := r.raw(median(candidates)), r.raw(o.level)
 	sd := math.Sqrt(o.runVar)
+
 	j := &Judgement{
 		Verdict: Inconclusive, StoppedBy: by, Scale: st.Scale, Value: &value, Baseline: &base,
 		Gain:       r.interval(o.effect, o.effect-half, o.effect+half),
@@ -132,19 +146,23 @@ func (a Auto) judge(st RuleState, look Outlook, m *mixture, obs []Observation, b
 	case len(candidates) >= 2 && (look.Shorter && loss < simplerLoss || !look.Shorter && within >= worthless):
 		j.Verdict = Equivalent
 	}
+
 	if j.Verdict == Provisional || j.Verdict == Equivalent {
 		a.referee().checkGrowth(st, obs, j)
 	}
+
 	return j
 }
 
 func (st RuleState) candidateHeights(obs []Observation) []float64 {
 	var ys []float64
+
 	for _, o := range obs {
 		if y, ok := st.height(o); ok && o.Side == Candidate {
 			ys = append(ys, y)
 		}
 	}
+
 	return ys
 }
 
@@ -157,6 +175,7 @@ func (a Auto) Close(st RuleState, o Outlook, obs []Observation, j Judgement) Rul
 	}
 	auto := *st.Auto
 	auto.IfKept = nil
+
 	if j.Verdict != Invalid && len(st.candidateHeights(obs)) > 0 {
 		_, late := a.spare(st, o)
 		m := st.opened(obs)
@@ -169,6 +188,7 @@ func (a Auto) Close(st RuleState, o Outlook, obs []Observation, j Judgement) Rul
 	}
 	st.Auto = &auto
 	st.Guards = a.referee().learnGuards(st, obs)
+
 	return st
 }
 
@@ -177,13 +197,16 @@ func (a Auto) Close(st RuleState, o Outlook, obs []Observation, j Judgement) Rul
 func (st RuleState) repeats(obs []Observation) []float64 {
 	var ds []float64
 	prev, have := 0.0, false
+
 	for _, o := range obs {
 		y, ok := st.height(o)
+
 		ok = ok && o.Side == Candidate
 		if ok && have {
 			ds = append(ds, y-prev)
 		}
 		prev, have = y, ok
 	}
+
 	return ds
 }

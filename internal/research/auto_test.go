@@ -43,18 +43,22 @@ func newBench(t *testing.T, rule fullRule, turn func(float64) float64) *bench {
 	t.Helper()
 	b := &bench{t: t, rule: rule, r: rand.New(rand.NewPCG(31, 5)), turn: turn, sigma: .02,
 		outlook: research.Outlook{Budget: 300, Left: 290, Proposals: 100}}
+
 	var obs []research.Observation
 	for w := rule.Calibrate(obs); w != nil; w = rule.Calibrate(obs) {
 		obs = append(obs, b.observe(*w, 0))
 	}
+
 	if len(obs) != 4 || !obs[0].WarmUp {
 		t.Fatalf("calibrated with %d runs, want a warm-up and three", len(obs))
 	}
+
 	st, err := rule.Calibrated(obs)
 	if err != nil {
 		t.Fatal(err)
 	}
 	b.st = st
+
 	return b
 }
 
@@ -65,6 +69,7 @@ func (b *bench) observe(w research.Want, level float64) research.Observation {
 // try makes one experiment of that effect and keeps it if it is provisional.
 func (b *bench) try(effect float64) research.Judgement {
 	var obs []research.Observation
+
 	step := b.rule.Next(b.st, b.outlook, obs)
 	for ; step.Run != nil; step = b.rule.Next(b.st, b.outlook, obs) {
 		level := b.head
@@ -73,6 +78,7 @@ func (b *bench) try(effect float64) research.Judgement {
 		}
 		obs = append(obs, b.observe(*step.Run, level))
 	}
+
 	b.st = b.rule.Close(b.st, b.outlook, obs, *step.Done)
 	if step.Done.Verdict == research.Provisional {
 		b.st = b.st.Moved(*step.Done)
@@ -80,12 +86,14 @@ func (b *bench) try(effect float64) research.Judgement {
 	}
 	b.outlook.Left -= len(obs)
 	b.outlook.Proposals--
+
 	return *step.Done
 }
 
 // certify plays the certificate that is due, without closing it.
 func (b *bench) certify() ([]research.Observation, research.Certificate) {
 	var obs []research.Observation
+
 	step := b.rule.NextPair(b.st, b.outlook, obs)
 	for ; step.Run != nil; step = b.rule.NextPair(b.st, b.outlook, obs) {
 		level := b.base
@@ -94,11 +102,13 @@ func (b *bench) certify() ([]research.Observation, research.Certificate) {
 		}
 		obs = append(obs, b.observe(*step.Run, level))
 	}
+
 	return obs, *step.Done
 }
 
 func (b *bench) closeCertificate(obs []research.Observation, c research.Certificate) {
 	b.st = b.rule.CloseCertificate(b.st, b.outlook, obs, c)
+
 	b.outlook.Left -= len(obs)
 	if c.Outcome == research.Certified {
 		b.base = b.head
@@ -115,12 +125,14 @@ func timing(y float64) float64 { return math.Exp(y) }
 func story(t *testing.T, rule fullRule, turn func(float64) float64) []string {
 	b := newBench(t, rule, turn)
 	var said []string
+
 	for _, effect := range []float64{0, .04, -.03, 0, .01, -.06} {
 		j := b.try(effect)
 		said = append(said, string(j.Verdict)+" "+j.StoppedBy)
 	}
 	obs, c := b.certify()
 	b.closeCertificate(obs, c)
+
 	return append(said, fmt.Sprint(c.Outcome, " ", c.StoppedBy, " ", len(obs)))
 }
 
@@ -129,6 +141,7 @@ func story(t *testing.T, rule fullRule, turn func(float64) float64) []string {
 func turnFaults(t *testing.T, rule func(research.Direction) fullRule) map[string]string {
 	want, faults := story(t, rule(research.Lower), timing), map[string]string{}
 	t.Log(want)
+
 	turns := map[string]struct {
 		better research.Direction
 		turn   func(float64) float64
@@ -141,6 +154,7 @@ func turnFaults(t *testing.T, rule func(research.Direction) fullRule) map[string
 			faults[name] = diff
 		}
 	}
+
 	return faults
 }
 
@@ -158,6 +172,7 @@ func TestAutoLinearScale(t *testing.T) {
 	one := newBench(t, autoRule(research.Lower), func(y float64) float64 { return y })
 	rule := autoRule(research.Lower)
 	rule.Rope *= 1000
+
 	thousand := newBench(t, rule, func(y float64) float64 { return 1000 * y })
 	for _, effect := range []float64{-.05, 0, .05} {
 		a, b := one.try(effect), thousand.try(effect)
@@ -173,17 +188,21 @@ func TestRuleStateSurvivesJSON(t *testing.T) {
 	for _, effect := range []float64{0, -.03, .02} {
 		b.try(effect)
 	}
+
 	text, err := json.Marshal(b.st)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	var back research.RuleState
 	if err := json.Unmarshal(text, &back); err != nil {
 		t.Fatal(err)
 	}
+
 	if diff := cmp.Diff(b.st, back); diff != "" {
 		t.Error(diff)
 	}
+
 	if len(text) > 16<<10 {
 		t.Errorf("a state takes %d bytes", len(text))
 	}
@@ -200,22 +219,29 @@ func learningFault(t *testing.T, rule fullRule) string {
 	b := newBench(t, rule, timing)
 	before, _ := json.Marshal(b.st)
 	var obs []research.Observation
+
 	for i := range 400 {
 		w := research.Want{Side: research.Candidate, Role: research.Screen}
+
 		level := -.03
 		if i%2 == 1 {
 			w, level = research.Want{Side: research.Incumbent, Role: research.Anchor}, 0
 		}
+
 		obs = append(obs, b.observe(w, level))
 	}
 	j := b.rule.Next(b.st, b.outlook, obs).Done
 	after, _ := json.Marshal(b.st)
-	if j == nil || j.Verdict != research.Provisional || math.Abs(j.Gain.Mid-.03) > .006 || math.Abs(-j.Noise-.02) > .008 && math.Abs(j.Noise-.02) > .008 {
+
+	if j == nil || j.Verdict != research.Provisional || math.Abs(j.Gain.Mid-.03) > .006 ||
+		math.Abs(-j.Noise-.02) > .008 && math.Abs(j.Noise-.02) > .008 {
 		return fmt.Sprintf("after 400 runs of an edit that gains 3 %%: %+v", j)
 	}
+
 	if string(before) != string(after) {
 		return "Next changed the state it was given"
 	}
+
 	return ""
 }
 
@@ -228,17 +254,21 @@ func TestAutoCertifiesOnNoSinglePair(t *testing.T) {
 
 func singlePairFault(t *testing.T, rule fullRule) string {
 	b := newBench(t, rule, timing)
+
 	b.st.Auto.Claim, b.st.Auto.ClaimVar, b.st.Auto.Chain = 1, .01, 3
 	for _, effect := range []float64{-1, -3} {
 		b.head = effect
+
 		obs, c := b.certify()
 		if c.Outcome != research.Certified || c.Pairs < 2 {
 			return fmt.Sprintf("effect %v: %s after %d pairs", effect, c.Outcome, c.Pairs)
 		}
+
 		if step := b.rule.NextPair(b.st, b.outlook, obs[:2]); step.Run == nil || step.Run.Pair != 2 {
 			return fmt.Sprintf("effect %v: after one pair %+v", effect, step.Done)
 		}
 	}
+
 	return ""
 }
 
@@ -249,10 +279,12 @@ func TestAutoCertifiesNoLessThanMinGain(t *testing.T) {
 		want    research.Outcome
 	}{{0, research.Certified}, {.05, research.RolledBack}} {
 		rule := autoRule(research.Lower)
+
 		rule.Metric.MinGain = research.Amount{Value: c.minGain, Relative: true}
 		for seed := range uint64(10) {
 			b := newBench(t, rule, timing)
 			b.r = rand.New(rand.NewPCG(33, seed))
+
 			b.st.Auto.Claim, b.st.Auto.ClaimVar, b.st.Auto.Chain, b.head = .08, .01, 3, -.035
 			if _, cert := b.certify(); cert.Outcome != c.want {
 				t.Errorf("min_gain %v, seed %d: %s", c.minGain, seed, cert.Words(rule.Metric))
@@ -270,23 +302,30 @@ func TestAutoNeverBelievesNaN(t *testing.T) {
 
 func numberFault(t *testing.T, rule fullRule) string {
 	b := newBench(t, rule, timing)
-	first := research.Observation{Want: research.Want{Side: research.Candidate, Role: research.Screen}, Valid: true, Value: 1}
+
+	first := research.Observation{Want: research.Want{Side: research.Candidate, Role: research.Screen}, Valid: true,
+		Value: 1}
 	for _, v := range []float64{math.NaN(), math.Inf(1), math.Inf(-1), 0, -1, 1e300} {
 		bad := first
+
 		bad.Value = v
 		for _, obs := range [][]research.Observation{{bad}, {first, bad}} {
 			j := b.rule.Next(b.st, b.outlook, obs).Done
 			if j == nil || j.Verdict != research.Invalid {
 				return fmt.Sprintf("%v: %+v", v, j)
 			}
+
 			if diff := cmp.Diff(b.st, b.rule.Close(b.st, b.outlook, obs, *j)); diff != "" {
 				return fmt.Sprintf("%v reached the state: %s", v, diff)
 			}
 		}
-		if step := b.rule.NextPair(b.st, b.outlook, []research.Observation{bad}); step.Done == nil || step.Done.Outcome != research.RolledBack {
+
+		if step := b.rule.NextPair(b.st, b.outlook, []research.Observation{bad}); step.Done == nil ||
+			step.Done.Outcome != research.RolledBack {
 			return fmt.Sprintf("no claim, and yet %+v", step)
 		}
 	}
+
 	return ""
 }
 
@@ -294,6 +333,7 @@ func numberFault(t *testing.T, rule fullRule) string {
 func TestAutoCertificateRepeatsFailedRuns(t *testing.T) {
 	b := newBench(t, autoRule(research.Lower), timing)
 	b.st.Auto.Claim, b.st.Auto.ClaimVar, b.st.Auto.Chain = .5, .01, 3
+
 	var obs []research.Observation
 	for range 2 {
 		w := b.rule.NextPair(b.st, b.outlook, obs).Run
@@ -302,8 +342,10 @@ func TestAutoCertificateRepeatsFailedRuns(t *testing.T) {
 		}
 		obs = append(obs, research.Observation{Want: *w, Reason: "it failed"})
 	}
+
 	obs = append(obs, obs[0])
-	if c := b.rule.NextPair(b.st, b.outlook, obs).Done; c == nil || c.Outcome != research.RolledBack || c.StoppedBy != "invalid" {
+	if c := b.rule.NextPair(b.st, b.outlook, obs).Done; c == nil || c.Outcome != research.RolledBack ||
+		c.StoppedBy != "invalid" {
 		t.Fatalf("%+v", c)
 	}
 }
@@ -320,19 +362,24 @@ func equalFault(t *testing.T, rule fullRule) string {
 	for w := rule.Calibrate(obs); w != nil; w = rule.Calibrate(obs) {
 		obs = append(obs, research.Observation{Want: *w, Valid: true, Value: 5})
 	}
+
 	st, err := rule.Calibrated(obs)
 	if err != nil || st.Class != research.Noisy {
 		return fmt.Sprintf("%v, class %q", err, st.Class)
 	}
+
 	b := &bench{t: t, rule: rule, st: st, r: rand.New(rand.NewPCG(32, 1)), sigma: .02,
-		turn: func(y float64) float64 { return 5 * math.Exp(y) }, outlook: research.Outlook{Budget: 300, Left: 290, Proposals: 100}}
+		turn: func(y float64) float64 { return 5 * math.Exp(y) }, outlook: research.Outlook{Budget: 300, Left: 290,
+			Proposals: 100}}
 	for range 30 {
 		b.try(0)
 	}
+
 	j := b.try(-.2)
 	if j.Verdict != research.Provisional || math.Abs(j.Gain.Mid-.18) > .06 {
 		return fmt.Sprintf("after thirty edits at 2 %% noise: %+v", j)
 	}
+
 	return ""
 }
 
@@ -348,6 +395,7 @@ func autoAlphaSum(at func(int) float64) float64 {
 	for i := 1; i <= 1_000_000; i++ {
 		sum += at(i)
 	}
+
 	return sum + .05*math.Pow(1_000_001, -.6)/.6/1.29 // what is beyond, at most
 }
 
@@ -355,11 +403,13 @@ func autoAlphaSum(at func(int) float64) float64 {
 func TestAutoMovesBack(t *testing.T) {
 	b := newBench(t, autoRule(research.Lower), timing)
 	var obs []research.Observation
+
 	step := b.rule.Next(b.st, b.outlook, obs)
 	for ; step.Run != nil; step = b.rule.Next(b.st, b.outlook, obs) {
 		obs = append(obs, b.observe(*step.Run, map[research.Side]float64{research.Candidate: -.2}[step.Run.Side]))
 	}
 	closed := b.rule.Close(b.st, b.outlook, obs, *step.Done)
+
 	back := closed.Moved(*step.Done).MovedBack(*step.Done)
 	if a := back.Auto; a.Chain != 0 || math.Abs(a.Claim) > 1e-12 || math.Abs(a.Gained) > 1e-12 {
 		t.Errorf("chain %d, claim %v, gained %v", a.Chain, a.Claim, a.Gained)
@@ -371,14 +421,17 @@ func calibratedAuto(b *testing.B) (research.Auto, research.RuleState, *rand.Rand
 	b.Helper()
 	rule := autoRule(research.Lower)
 	var obs []research.Observation
+
 	r := rand.New(rand.NewPCG(1, 2))
 	for w := rule.Calibrate(obs); w != nil; w = rule.Calibrate(obs) {
 		obs = append(obs, research.Observation{Want: *w, Valid: true, Value: math.Exp(.02 * r.NormFloat64())})
 	}
+
 	st, err := rule.Calibrated(obs)
 	if err != nil {
 		b.Fatal(err)
 	}
+
 	return rule, st, r
 }
 
@@ -387,10 +440,13 @@ func calibratedAuto(b *testing.B) (research.Auto, research.RuleState, *rand.Rand
 func BenchmarkAutoNext(b *testing.B) {
 	rule, st, r := calibratedAuto(b)
 	o := research.Outlook{Budget: 1000, Left: 900, Proposals: 50}
+
 	looks := make([]research.Observation, 0, 23)
 	for len(looks) < 23 {
-		looks = append(looks, research.Observation{Want: research.Want{Side: research.Candidate, Role: research.Screen}, Valid: true, Value: math.Exp(.02 * r.NormFloat64())})
+		looks = append(looks, research.Observation{Want: research.Want{Side: research.Candidate, Role: research.Screen},
+			Valid: true, Value: math.Exp(.02 * r.NormFloat64())})
 	}
+
 	for b.Loop() {
 		rule.Next(st, o, looks)
 	}
@@ -401,11 +457,14 @@ func BenchmarkAutoNextPair(b *testing.B) {
 	rule, st, r := calibratedAuto(b)
 	st.Auto.Claim, st.Auto.Chain = .004, 1
 	var pairs []research.Observation
+
 	for i := 1; i <= 59; i++ {
 		for _, side := range []research.Side{research.Checkpoint, research.Incumbent} {
-			pairs = append(pairs, research.Observation{Want: research.Want{Side: side, Role: research.Confirm, Pair: i}, Valid: true, Value: math.Exp(.02 * r.NormFloat64())})
+			pairs = append(pairs, research.Observation{Want: research.Want{Side: side, Role: research.Confirm, Pair: i},
+				Valid: true, Value: math.Exp(.02 * r.NormFloat64())})
 		}
 	}
+
 	o := research.Outlook{Budget: 1000, Left: 900, Proposals: 50}
 	for b.Loop() {
 		rule.NextPair(st, o, pairs)

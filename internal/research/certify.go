@@ -65,6 +65,7 @@ type preset struct {
 // assumptions a test has at least as many pairs as a proof with one lost pair needs.
 func (c Certify) preset(o Outlook) preset {
 	p := preset{.30, 12}
+
 	if o.Proposals >= 0 {
 		switch share := float64(o.Left) / float64(max(o.Proposals, 1)); {
 		case share >= 5:
@@ -73,9 +74,11 @@ func (c Certify) preset(o Outlook) preset {
 			p = preset{.15, 20}
 		}
 	}
+
 	if c.Assumptions == AssumeNone {
 		p.pairs = max(p.pairs, signPairs)
 	}
+
 	return p
 }
 
@@ -94,6 +97,7 @@ func (c Certify) Calibrated(obs []Observation) (RuleState, error) {
 	case !c.referee().calibrated(values):
 		return RuleState{}, unfinished(values)
 	}
+
 	return c.referee().begin(counted, values, SearchCertify), nil
 }
 
@@ -103,15 +107,19 @@ func (c Certify) Next(st RuleState, o Outlook, obs []Observation) Step {
 		if st.Class == Noisy {
 			c.test(st, o, obs).broken(j)
 		}
+
 		return concluded(j, st, obs)
 	}
+
 	if st.Class == Deterministic {
 		return c.referee().exact(st, obs)
 	}
+
 	want, j := c.test(st, o, obs).next()
 	if want != nil {
 		return Step{Run: want}
 	}
+
 	return concluded(j, st, obs)
 }
 
@@ -124,27 +132,34 @@ func (c Certify) Close(st RuleState, o Outlook, obs []Observation, j Judgement) 
 	t := c.test(st, o, obs)
 	next := st
 	next.Guards = c.referee().learnGuards(st, obs)
+
 	next.Level, next.LevelVar = t.level.level, t.level.variance
 	if t.anchored {
 		next.Screens = 0
 	}
+
 	if t.opened {
 		next.Tests++
 	}
+
 	if t.simpleOpened {
 		next.SimpleTests++
 	}
+
 	switch {
 	case t.opened || t.simpleOpened:
 		next.Screens = 0
+
 		for _, y := range t.incumbent {
 			t.level = t.level.observe(y, 0, t.noise)
 		}
 		next.Level, next.LevelVar = t.level.level, t.level.variance
+
 		next = next.learn(aroundMedian(t.differences()))
 		if j.Verdict == Improved {
 			next.Kept++
 		}
+
 		if j.Verdict == Equivalent && t.simple != nil {
 			next.SimpleKept++
 		}
@@ -155,5 +170,6 @@ func (c Certify) Close(st RuleState, o Outlook, obs []Observation, j Judgement) 
 		next.Level, next.LevelVar = level.level, level.variance
 		next.Screens++
 	}
+
 	return next
 }

@@ -13,19 +13,24 @@ func (t *confirmation) next() (*Want, *Judgement) {
 	case !t.screened:
 		return &Want{Side: Candidate, Role: Screen}, nil
 	}
+
 	if n := len(t.pairs); n > len(t.candidate) {
 		return t.half(n), nil
 	}
+
 	if len(t.pairs) == 0 {
 		t.advance()
 	}
+
 	j := t.decide()
 	if j == nil && t.left-len(t.obs) < 2 {
 		j = t.ended("budget")
 	}
+
 	if j != nil {
 		return nil, j
 	}
+
 	return t.half(len(t.pairs) + 1), nil
 }
 
@@ -36,6 +41,7 @@ func (t *confirmation) half(n int) *Want {
 	if n%2 == 0 {
 		w.Side, w.Order = Candidate, "CB"
 	}
+
 	if n <= len(t.pairs) {
 		if p := t.pairs[n-1]; p.b != nil {
 			w.Side = Candidate
@@ -43,6 +49,7 @@ func (t *confirmation) half(n int) *Want {
 			w.Side = Incumbent
 		}
 	}
+
 	return w
 }
 
@@ -54,6 +61,7 @@ func (t *confirmation) passed() bool {
 	case t.gain != nil:
 		return t.gain.best >= t.need
 	}
+
 	return false
 }
 
@@ -64,6 +72,7 @@ func (t *confirmation) spent() bool { return len(t.candidate)-t.simpleFrom >= t.
 func (t *confirmation) decide() *Judgement {
 	n := len(t.candidate)
 	_, _, null, _ := t.belief.moments(t.m)
+
 	guards := t.rule.referee().guardTests(t.st, t.obs, Incumbent, Candidate)
 	switch broken := firstGuard(guards, (*guardTest).isBroken); {
 	case n > 0 && broken != nil:
@@ -78,6 +87,7 @@ func (t *confirmation) decide() *Judgement {
 		case t.spent():
 			return t.ended("guard")
 		}
+
 		return nil
 	case n > 0 && t.loss.best >= proven:
 		return t.judge(Regressed, "threshold", "")
@@ -85,26 +95,31 @@ func (t *confirmation) decide() *Judgement {
 		if by := t.simpleGivesUp(); by != "" {
 			return t.ended(by)
 		}
+
 		return nil
 	case !t.shorter && n >= leastPairs && null >= equalAbove:
 		return t.judge(Equivalent, "threshold", "")
 	case t.gaveUp != "":
 		return t.ended(t.gaveUp)
 	}
+
 	return nil
 }
 
 // ended is the judgement of a test that proved nothing.
 func (t *confirmation) ended(by string) *Judgement {
 	if t.passed() {
-		open := firstGuard(t.rule.referee().guardTests(t.st, t.obs, Incumbent, Candidate), func(g *guardTest) bool { return !g.holds() })
+		open := firstGuard(t.rule.referee().guardTests(t.st, t.obs, Incumbent, Candidate),
+			func(g *guardTest) bool { return !g.holds() })
 		if open != nil {
 			return t.judge(Inconclusive, "guard", open.doubt())
 		}
 	}
+
 	if _, loss, _, _ := t.belief.moments(t.m); loss >= lossAbove {
 		return t.judge(Regressed, by, "")
 	}
+
 	return t.judge(Inconclusive, by, t.reason)
 }
 
@@ -117,11 +132,13 @@ func (t *confirmation) simpleNeed() float64 {
 // simpleGivesUp is what stops the test of a shorter edit, "" to go on.
 func (t *confirmation) simpleGivesUp() string {
 	switch {
-	case 1-t.belief.atLeast(t.rope) < t.preset.drop, t.signs() && t.simple.e*math.Pow(winFactor, float64(t.preset.pairs-t.simple.n)) < t.simpleNeed():
+	case 1-t.belief.atLeast(t.rope) < t.preset.drop,
+		t.signs() && t.simple.e*math.Pow(winFactor, float64(t.preset.pairs-t.simple.n)) < t.simpleNeed():
 		return "futility"
 	case t.spent():
 		return "cap"
 	}
+
 	return ""
 }
 
@@ -130,15 +147,18 @@ func (t *confirmation) simpleGivesUp() string {
 // an edit without any effect. Signs need more clean pairs than chance gives.
 func (t *confirmation) unprovable() string {
 	alpha := 1 / t.simpleNeed()
+
 	least := Detectable(t.noise.s, t.preset.pairs, alpha)
 	if t.signs() {
 		win := normalCDF(t.rope / t.noise.s)
+
 		growth := win*math.Log(winFactor) + (1-win)*math.Log(lossFactor)
 		if float64(t.preset.pairs)*growth >= -math.Log(alpha) {
 			return ""
 		}
 		least = math.Inf(1)
 	}
+
 	switch {
 	case least <= t.rope:
 		return ""
@@ -146,6 +166,7 @@ func (t *confirmation) unprovable() string {
 		return "signs alone can't show at this noise that a shorter edit is as good"
 	}
 	p := phrase{Judgement{Scale: t.st.Scale}, t.rule.Metric.Unit}
+
 	return fmt.Sprintf("that a shorter edit is as good can't be shown: a loss under %s would not be seen in %s, and %s would matter",
 		p.amount(t.share(least)), count(t.preset.pairs, "pair"), p.amount(t.share(t.rope)))
 }
@@ -165,6 +186,7 @@ func (t *confirmation) judge(verdict Verdict, by, reason string) *Judgement {
 		Detectable: t.share(t.m + Detectable(t.noise.s, n, t.st.alphaNext())),
 	}
 	var value, base float64
+
 	if n == 0 {
 		screen := median(t.screens)
 		value, base = t.ruler.raw(screen), t.ruler.raw(t.level.level)
@@ -174,16 +196,19 @@ func (t *confirmation) judge(verdict Verdict, by, reason string) *Judgement {
 		value, base = t.ruler.raw(median(t.candidate)), t.ruler.raw(median(t.incumbent))
 		j.Gain = t.ruler.interval(t.estimate())
 		j.Growth = t.rule.referee().growth(t.st, t.obs, Incumbent, Candidate)
+
 		v, need, test := t.gain, t.need, t.st.Tests+1
 		if t.simple != nil && t.simpleOpened {
 			v, need, test = t.simple, t.simpleNeed(), t.st.SimpleTests+1
 		}
+
 		j.E, j.Need, j.Test, j.Wins, j.Losses = v.e, need, test, v.wins, v.losses
 		if v.best >= need {
 			j.E = v.best // what passed counts, also while a guard is waited for
 		}
 	}
 	j.Value, j.Baseline = &value, &base
+
 	return j
 }
 

@@ -21,40 +21,48 @@ func (t *confirmation) estimate() (mean, lo, hi float64) {
 	points, step := t.finePoints(ds)
 	logs := make([]float64, len(points))
 	top := math.Inf(-1)
+
 	for i, x := range points {
 		logs[i] = t.logPrior(x, step)
 		for _, y := range t.screens {
 			logs[i] += math.Log(t.single().density(y-t.level.level, x))
 		}
+
 		for _, d := range ds {
 			logs[i] += math.Log(t.noise.density(d, x))
 		}
+
 		if finite(logs[i]) {
 			top = max(top, logs[i])
 		}
 	}
 	total := 0.0
+
 	for i, l := range logs {
 		if logs[i] = math.Exp(l - top); !finite(logs[i]) {
 			logs[i] = 0
 		}
 		total += logs[i]
 	}
+
 	if !(total > 0) || !finite(total) {
 		return medianInterval(ds, t.noise.s)
 	}
 	sum := 0.0
+
 	lo, hi = points[0], points[len(points)-1]
 	for i, w := range logs {
 		mean += points[i] * w / total
 		if sum < .05 {
 			lo = points[i]
 		}
+
 		if sum < .95 {
 			hi = points[i]
 		}
 		sum += w / total
 	}
+
 	return mean, min(lo, mean), max(hi, mean)
 }
 
@@ -64,6 +72,7 @@ func (t *confirmation) finePoints(ds []float64) (points []float64, step float64)
 	step = t.noise.s / math.Sqrt(float64(len(ds))) / estimateFine
 	half := math.Ceil(estimateWide * t.noise.s / step)
 	from := math.Inf(-1)
+
 	for _, d := range slices.Sorted(slices.Values(ds)) {
 		for k := -half; k <= half; k++ {
 			if x := d + k*step; x > from+step/2 {
@@ -71,8 +80,10 @@ func (t *confirmation) finePoints(ds []float64) (points []float64, step float64)
 			}
 		}
 	}
+
 	points = append(points, 0)
 	slices.Sort(points)
+
 	return points, step
 }
 
@@ -80,6 +91,7 @@ func (t *confirmation) finePoints(ds []float64) (points []float64, step float64)
 func (t *confirmation) logPrior(x, step float64) float64 {
 	rope, top := t.belief.effects[2], t.belief.effects[2*gridSteps]
 	side := (1 - priorNull) / 2
+
 	switch size := math.Abs(x); {
 	case x == 0:
 		return math.Log(priorNull - insideShare)

@@ -40,12 +40,14 @@ const (
 func newEvidence(effects, weights []float64, edge float64, up, signs bool) *evidence {
 	v := &evidence{edge: edge, up: up, signs: signs, spread: gridSpread, e: 1}
 	total := 0.0
+
 	for j, x := range effects {
 		if v.beyond(x) && math.Abs(x-edge) > 1e-9*math.Abs(edge) {
 			v.effects, v.bets = append(v.effects, x), append(v.bets, weights[j])
 			total += weights[j]
 		}
 	}
+
 	for j := range v.bets {
 		even := 1 / float64(len(v.bets))
 		if total > 0 {
@@ -54,6 +56,7 @@ func newEvidence(effects, weights []float64, edge float64, up, signs bool) *evid
 			v.bets[j] = even
 		}
 	}
+
 	return v
 }
 
@@ -61,6 +64,7 @@ func (v *evidence) beyond(d float64) bool {
 	if v.up {
 		return d > v.edge
 	}
+
 	return d < v.edge
 }
 
@@ -73,16 +77,19 @@ func (v *evidence) bet(d float64, m noiseModel) {
 	case d != v.edge:
 		v.losses++
 	}
+
 	if v.signs {
 		v.e = math.Pow(winFactor, float64(v.wins)) * math.Pow(lossFactor, float64(v.losses))
 	} else if null := m.density(d, v.edge); null > 0 && finite(null) {
 		e := 0.0
+
 		for j, x := range v.effects {
 			v.bets[j] = min(v.bets[j]*m.around(d, x, v.spread*x)/null, math.MaxFloat64/1e3)
 			e += v.bets[j]
 		}
 		v.e = min(e, math.MaxFloat64)
 	}
+
 	if v.n >= leastPairs {
 		v.best = max(v.best, v.e)
 	}

@@ -21,10 +21,12 @@ func (w *machine) run(level float64) float64 {
 	if w.driftSD > 0 {
 		w.drift = w.rho*w.drift + w.driftSD*math.Sqrt(1-w.rho*w.rho)*w.r.NormFloat64()
 	}
+
 	y := level + w.drift + w.sigma*w.r.NormFloat64()
 	if w.r.Float64() < w.tailP {
 		y += w.tailMean * w.r.ExpFloat64()
 	}
+
 	return 1000 * math.Exp(y)
 }
 
@@ -50,19 +52,23 @@ func newNight(t *testing.T, rule research.Rule, w machine, seed, i uint64) *nigh
 	w.r = rand.New(rand.NewPCG(seed, i+1))
 	w.drift = w.driftSD * w.r.NormFloat64()
 	n := &night{t: t, rule: rule, w: &w, turn: func(x float64) float64 { return x }}
+
 	return n
 }
 
 func (n *night) observe(want research.Want, effect float64) research.Observation {
 	n.counts.runs++
+
 	level := n.level
 	if want.Side == research.Candidate {
 		level += effect
 	}
+
 	o := research.Observation{Want: want, Valid: true, Value: n.turn(n.w.run(level))}
 	if n.stored != nil && want.Side == research.Incumbent && want.Role == research.Confirm {
 		o.Value = *n.stored
 	}
+
 	return o
 }
 
@@ -71,6 +77,7 @@ func (n *night) calibrate() {
 	for want := n.rule.Calibrate(obs); want != nil; want = n.rule.Calibrate(obs) {
 		obs = append(obs, n.observe(*want, 0))
 	}
+
 	st, err := n.rule.Calibrated(obs)
 	if err != nil {
 		n.t.Fatal(err)
@@ -81,6 +88,7 @@ func (n *night) calibrate() {
 // propose judges one edit of the given true effect, and keeps it when improved.
 func (n *night) propose(effect float64, isFalse bool) research.Judgement {
 	var obs []research.Observation
+
 	step := n.rule.Next(n.st, usual, obs)
 	for ; step.Done == nil; step = n.rule.Next(n.st, usual, obs) {
 		obs = append(obs, n.observe(*step.Run, effect))
@@ -89,15 +97,18 @@ func (n *night) propose(effect float64, isFalse bool) research.Judgement {
 		}
 	}
 	j := *step.Done
+
 	n.st = n.rule.Close(n.st, usual, obs, j)
 	if j.Verdict == research.Improved {
 		n.st = n.st.Moved(j)
 		n.level += effect
+
 		n.counts.keeps++
 		if isFalse {
 			n.counts.falseKeeps++
 		}
 	}
+
 	return j
 }
 
@@ -115,35 +126,45 @@ func noisyProgram(minGain research.Amount) research.Program {
 }
 
 // falseNights is the share of nights with a false keep among 100 edits of one effect.
-func falseNights(t *testing.T, rule research.Rule, w machine, nights int, effect float64, stored bool) (share, runs float64) {
+func falseNights(
+	t *testing.T, rule research.Rule, w machine, nights int, effect float64, stored bool,
+) (share, runs float64) {
 	t.Helper()
 	bad, total := 0, 0
+
 	for i := range nights {
 		n := newNight(t, rule, w, 20260101, uint64(i))
 		n.calibrate()
+
 		if stored {
 			n.stored = &n.st.Incumbent
 		}
+
 		for range 100 {
 			n.propose(effect, true)
 		}
+
 		total += n.counts.runs
 		if n.counts.falseKeeps > 0 {
 			bad++
 		}
 	}
+
 	return float64(bad) / float64(nights), float64(total) / float64(nights) / 100
 }
 
 func TestNullNightsStayClean(t *testing.T) {
 	for _, assumptions := range []string{research.AssumeModel, research.AssumeNone} {
 		p := noisyProgram(research.Amount{})
+
 		p.Assumptions = assumptions
-		for name, w := range map[string]machine{"normal 2 %": normalNoise(.02), "heavy one-sided": heavyNoise(), "drift": driftNoise()} {
+		for name, w := range map[string]machine{"normal 2 %": normalNoise(.02), "heavy one-sided": heavyNoise(),
+			"drift": driftNoise()} {
 			t.Run(assumptions+", "+name, func(t *testing.T) {
 				t.Parallel()
 				share, runs := falseNights(t, research.NewRule(p), w, 100, 0, false)
 				t.Logf("P(any false keep) = %.4f, %.2f runs a proposal", share, runs)
+
 				if share > .05 {
 					t.Errorf("P(any false keep in a night of 100 null edits) = %.3f > .05", share)
 				}
@@ -155,11 +176,14 @@ func TestNullNightsStayClean(t *testing.T) {
 // At the edge of the null, every edit gains exactly min_gain.
 func TestGainsOfMinGainStayUnproven(t *testing.T) {
 	rule := research.NewRule(noisyProgram(research.Amount{Value: .02, Relative: true}))
-	for name, w := range map[string]machine{"normal 2 %": normalNoise(.02), "heavy one-sided": heavyNoise(), "drift": driftNoise()} {
+
+	for name, w := range map[string]machine{"normal 2 %": normalNoise(.02), "heavy one-sided": heavyNoise(),
+		"drift": driftNoise()} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			share, runs := falseNights(t, rule, w, 40, math.Log(.98), false)
 			t.Logf("P(any false keep) = %.4f, %.2f runs a proposal", share, runs)
+
 			if share > .05 {
 				t.Errorf("P(any keep in a night of edits that gain min_gain) = %.3f > .05", share)
 			}
@@ -172,6 +196,7 @@ type peeking struct{ research.Rule }
 
 func (p peeking) Next(st research.RuleState, o research.Outlook, obs []research.Observation) research.Step {
 	e, b := 1.0, 0.0
+
 	for _, o := range obs {
 		switch {
 		case o.Role != research.Confirm:
@@ -182,6 +207,7 @@ func (p peeking) Next(st research.RuleState, o research.Outlook, obs []research.
 			if o.Side == research.Incumbent {
 				better = b < o.Value
 			}
+
 			if b = 0; better {
 				e *= 1.9
 			} else {
@@ -189,10 +215,12 @@ func (p peeking) Next(st research.RuleState, o research.Outlook, obs []research.
 			}
 		}
 	}
+
 	if e < 2 || b != 0 {
 		return p.Rule.Next(st, o, obs)
 	}
 	v := obs[0].Value
+
 	return research.Step{Done: &research.Judgement{Verdict: research.Improved, Value: &v, Baseline: &v, State: st}}
 }
 
@@ -203,6 +231,7 @@ func TestBrokenRulesFailNullNights(t *testing.T) {
 		t.Parallel()
 		share, _ := falseNights(t, peeking{rule}, normalNoise(.02), 50, 0, false)
 		t.Logf("%.3f", share)
+
 		if share < .25 {
 			t.Errorf("only %.3f of the nights went wrong", share)
 		}
@@ -211,6 +240,7 @@ func TestBrokenRulesFailNullNights(t *testing.T) {
 		t.Parallel()
 		share, _ := falseNights(t, rule, driftNoise(), 50, 0, true)
 		t.Logf("%.3f", share)
+
 		if share < .25 {
 			t.Errorf("only %.3f of the nights went wrong", share)
 		}
@@ -222,22 +252,28 @@ func TestRealGainsAreFound(t *testing.T) {
 	t.Parallel()
 	rule := research.NewRule(noisyProgram(research.Amount{Value: .005, Relative: true}))
 	clear, claimed, real := 0, 0.0, 0.0
+
 	for i := range 60 {
 		n := newNight(t, rule, normalNoise(.01), 31, uint64(i))
 		n.calibrate()
+
 		j := n.propose(math.Log(.9), false)
 		if j.Verdict != research.Improved {
 			continue
 		}
+
 		clear++
+
 		claimed, real = claimed+j.Gain.Mid, real+.1
 		if j.Pairs > 13 {
 			t.Errorf("night %d: %d pairs", i, j.Pairs)
 		}
 	}
+
 	if clear < 60 {
 		t.Errorf("a 10 %% gain at 1 %% noise was improved in %d of 60 nights", clear)
 	}
+
 	if r := claimed / real; r < .97 || r > 1.03 {
 		t.Errorf("claimed/true = %.3f", r)
 	}
@@ -248,11 +284,14 @@ func TestMixedNight(t *testing.T) {
 	t.Parallel()
 	rule := research.NewRule(noisyProgram(research.Amount{}))
 	falseKeeps, keeps, gain, offered, runs := 0, 0, 0.0, 0.0, 0
+
 	for i := range 40 {
 		n := newNight(t, rule, normalNoise(.02), 57, uint64(i))
 		n.calibrate()
+
 		for k := range 50 {
 			effect := 0.0
+
 			switch k % 10 {
 			case 3:
 				effect = .05
@@ -262,9 +301,12 @@ func TestMixedNight(t *testing.T) {
 			offered += max(-effect, 0)
 			n.propose(effect, effect >= 0)
 		}
-		falseKeeps, keeps, gain, runs = falseKeeps+n.counts.falseKeeps, keeps+n.counts.keeps, gain-n.level, runs+n.counts.runs
+		falseKeeps, keeps, gain, runs = falseKeeps+n.counts.falseKeeps, keeps+n.counts.keeps, gain-n.level,
+			runs+n.counts.runs
 	}
-	t.Logf("%d keeps, %d false, %.2f of the gain on offer, %.2f runs a proposal", keeps, falseKeeps, gain/offered, float64(runs)/2000)
+	t.Logf("%d keeps, %d false, %.2f of the gain on offer, %.2f runs a proposal", keeps, falseKeeps, gain/offered,
+		float64(runs)/2000)
+
 	if falseKeeps > keeps/50 || gain < .6*offered {
 		t.Errorf("%d of %d keeps are false; %.2f of the gain on offer was found", falseKeeps, keeps, gain/offered)
 	}

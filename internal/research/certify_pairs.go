@@ -39,11 +39,13 @@ type runPair struct{ b, c *float64 }
 // test folds the runs; those that are not usable only count.
 func (c Certify) test(st RuleState, o Outlook, obs []Observation) *confirmation {
 	m := c.referee().minGain(st)
+
 	rope := c.Rope
 	if rope <= 0 {
 		rope = st.rope(m)
 	}
 	finest := max(rope, st.S/25)
+
 	t := &confirmation{
 		rule: c, st: st, obs: obs, ruler: st.ruler(), preset: c.preset(o), m: m, rope: rope,
 		noise:  noiseModel{st.S, st.Eps},
@@ -57,10 +59,12 @@ func (c Certify) test(st RuleState, o Outlook, obs []Observation) *confirmation 
 			if o.Role == Confirm {
 				t.begin()
 			}
+
 			continue
 		}
 		t.add(o)
 	}
+
 	return t
 }
 
@@ -86,10 +90,12 @@ func (t *confirmation) begin() {
 	if len(t.pairs) == 0 {
 		t.advance()
 	}
+
 	if t.gain == nil {
 		t.gain = newEvidence(t.belief.effects, t.belief.weights, -t.m, false, t.signs())
 		t.loss = newEvidence(t.belief.effects, t.belief.weights, t.m, true, t.signs())
 	}
+
 	if t.simple != nil {
 		t.simpleOpened = true
 	} else {
@@ -106,18 +112,22 @@ func (t *confirmation) addHalf(o Observation, y float64) {
 	if o.Pair < 1 || o.Pair > 2*t.preset.pairs {
 		return
 	}
+
 	for len(t.pairs) < o.Pair {
 		t.pairs = append(t.pairs, runPair{})
 	}
+
 	p := &t.pairs[o.Pair-1]
 	if p.complete() {
 		return
 	}
+
 	if o.Side == Candidate {
 		p.c = &y
 	} else {
 		p.b = &y
 	}
+
 	if p.complete() {
 		t.bet(*p.b, *p.c)
 	}
@@ -126,6 +136,7 @@ func (t *confirmation) addHalf(o Observation, y float64) {
 // bet folds in a complete pair.
 func (t *confirmation) bet(b, c float64) {
 	d := c - b
+
 	t.candidate, t.incumbent = append(t.candidate, c), append(t.incumbent, b)
 	if t.simple != nil {
 		t.simple.bet(d, t.noise)
@@ -144,10 +155,12 @@ func (t *confirmation) advance() {
 		return
 	}
 	t.gaveUp = t.givesUp()
+
 	_, loss, _, _ := t.belief.moments(t.m)
 	if !t.shorter || t.gaveUp == "" || t.gaveUp == "cap" || loss >= lossAbove {
 		return
 	}
+
 	if t.reason = t.unprovable(); t.reason == "" {
 		t.simple = newEvidence(t.belief.effects, t.belief.weights, t.rope, false, t.signs())
 		t.simpleFrom = len(t.candidate)
@@ -158,6 +171,7 @@ func (t *confirmation) advance() {
 // count, three lost pairs put the threshold out of reach.
 func (t *confirmation) givesUp() string {
 	n := len(t.candidate)
+
 	gain, _, null, _ := t.belief.moments(t.m)
 	switch {
 	case n == 0 && gain < t.preset.drop:
@@ -171,6 +185,7 @@ func (t *confirmation) givesUp() string {
 	case t.signs() && t.gain.e*math.Pow(winFactor, float64(t.preset.pairs-n)) < t.need:
 		return "futility"
 	}
+
 	return ""
 }
 
@@ -180,6 +195,7 @@ func (t *confirmation) differences() []float64 {
 	for i := range ds {
 		ds[i] = t.candidate[i] - t.incumbent[i]
 	}
+
 	return ds
 }
 
@@ -191,9 +207,11 @@ func aroundMedian(ds []float64) []float64 {
 		return nil
 	}
 	mid, widen := median(ds), math.Sqrt(n/(n-1))
+
 	out := make([]float64, len(ds))
 	for i := range ds {
 		out[i] = (ds[i] - mid) * widen
 	}
+
 	return out
 }

@@ -27,18 +27,22 @@ func (r referee) Calibrate(obs []Observation) *Want {
 		want.WarmUp = true
 		return want
 	}
+
 	values := make([]float64, 0, len(obs))
 	for _, o := range obs {
 		if !o.Valid || !finite(o.Value) {
 			return nil
 		}
+
 		if !o.WarmUp {
 			values = append(values, o.Value)
 		}
 	}
+
 	if r.calibrated(values) {
 		return nil
 	}
+
 	return want
 }
 
@@ -50,6 +54,7 @@ func (r referee) exactRuns() int {
 	case Noisy:
 		return 0
 	}
+
 	return trialCalibration
 }
 
@@ -73,6 +78,7 @@ func (r referee) begin(counted []Observation, values []float64, sequence string)
 		st.Class = Deterministic
 		return st
 	}
+
 	return r.noisyState(st)
 }
 
@@ -80,13 +86,16 @@ func (r referee) begin(counted []Observation, values []float64, sequence string)
 func (r referee) counted(obs []Observation) (counted []Observation, values []float64, err error) {
 	for _, o := range obs {
 		if why := r.unusable(o); why != "" {
-			return nil, nil, Errorf(CodeProgram, "make the program's command print its metric on the unchanged version, then start again", "%s", why)
+			return nil, nil, Errorf(CodeProgram,
+				"make the program's command print its metric on the unchanged version, then start again", "%s", why)
 		}
+
 		if !o.WarmUp {
 			counted = append(counted, o)
 			values = append(values, o.Value)
 		}
 	}
+
 	return counted, values, nil
 }
 
@@ -104,6 +113,7 @@ func (r referee) noisyState(st RuleState) RuleState {
 	st = st.learn(successive(ys))
 	st.Level = median(ys)
 	st.LevelVar = medianEff * medianEff * st.S * st.S / 2 / float64(len(ys))
+
 	return st
 }
 
@@ -111,6 +121,7 @@ func (r referee) noisyState(st RuleState) RuleState {
 // scale. The program's default stands for 0 once a metric is deterministic.
 func (r referee) minGain(st RuleState) float64 {
 	a := r.metric.MinGain
+
 	base := math.Abs(st.Incumbent)
 	switch {
 	case a.Value <= 0:
@@ -121,10 +132,12 @@ func (r referee) minGain(st RuleState) float64 {
 		if a.Relative {
 			return a.Value * base
 		}
+
 		return a.Value
 	case a.Relative:
 		return st.ruler().size(a.Value)
 	}
+
 	return st.ruler().size(a.Value / base)
 }
 
@@ -142,11 +155,13 @@ func (r referee) exact(st RuleState, obs []Observation) Step {
 		return Step{Run: &Want{Side: Candidate, Role: Screen}}
 	}
 	base, value := st.Incumbent, obs[len(obs)-1].Value
+
 	gain := base - value
 	if r.metric.Better == Higher {
 		gain = -gain
 	}
 	j := &Judgement{StoppedBy: "one_run", Scale: linearScale, Value: &value, Baseline: &base}
+
 	least := r.minGain(st) * (1 + 1e-9) // a hair, so that 1 % of .3 is not beaten by rounding
 	switch {
 	case gain > least:
@@ -156,14 +171,17 @@ func (r referee) exact(st RuleState, obs []Observation) Step {
 	default:
 		j.Verdict = Regressed
 	}
+
 	if st.Scale == logScale && base > 0 {
 		j.Scale = logScale
 		gain /= base
 	}
+
 	j.Gain = &Interval{Mid: gain, Lo: gain, Hi: gain}
 	if j.Verdict != Regressed {
 		r.checkGrowth(st, obs, j)
 	}
+
 	return concluded(j, st, obs)
 }
 
@@ -172,6 +190,7 @@ func (r referee) exact(st RuleState, obs []Observation) Step {
 func concluded(j *Judgement, st RuleState, obs []Observation) Step {
 	j = bounded(j)
 	j.Runs, j.State = len(obs), st
+
 	return Step{Done: j}
 }
 
@@ -185,8 +204,10 @@ func (r referee) unusable(o Observation) string {
 	case !finite(o.Value):
 		return fmt.Sprintf("the value of %s is not a finite number", r.metric.Name)
 	case math.Abs(o.Value) > largest:
-		return fmt.Sprintf("the value of %s, %s, is too large to be compared", r.metric.Name, FormatValue(o.Value, r.metric.Unit))
+		return fmt.Sprintf("the value of %s, %s, is too large to be compared", r.metric.Name,
+			FormatValue(o.Value, r.metric.Unit))
 	}
+
 	return ""
 }
 
@@ -196,22 +217,27 @@ func (r referee) invalid(st RuleState, obs []Observation) *Judgement {
 	if st.Class != Deterministic && !(st.Class == Noisy && st.S > 0) {
 		return voided("the campaign is not calibrated")
 	}
+
 	for _, o := range obs {
 		why := r.unusable(o)
 		if why == "" && st.Class == Noisy && !st.measurable([]float64{o.Value}) {
 			why = fmt.Sprintf("the value %s is not positive, and the calibration's were: they are compared by ratio",
 				FormatValue(o.Value, r.metric.Unit))
 		}
+
 		if why == "" && o.Side == Candidate {
 			why = r.outOfBounds(o)
 		}
+
 		if why != "" && o.Side != Candidate {
 			why = "the incumbent's own run failed, not the candidate's: " + why
 		}
+
 		if why != "" {
 			return voided(why)
 		}
 	}
+
 	return nil
 }
 
@@ -223,19 +249,24 @@ func bounded(j *Judgement) *Judgement {
 			xs = append(xs, *x)
 		}
 	}
+
 	if g := j.Gain; g != nil {
 		xs = append(xs, g.Mid, g.Lo, g.Hi)
 	}
+
 	for _, g := range j.Growth {
 		xs = append(xs, g.Mid, g.Var)
 	}
+
 	for _, x := range xs {
 		if !finite(x) {
 			v := voided("the candidate's value and the incumbent's are too far apart to be compared as numbers")
 			v.Test, v.Pairs, v.Wins, v.Losses = j.Test, j.Pairs, j.Wins, j.Losses
+
 			return v
 		}
 	}
+
 	return j
 }
 

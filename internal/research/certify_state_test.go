@@ -16,6 +16,7 @@ func TestMovedAndBack(t *testing.T) {
 		p.Metric.Better = better
 		rule := research.NewRule(p)
 		st, _ := calibratedBy(t, rule, quiet...)
+
 		good := 900.
 		if better == research.Higher {
 			good = 1 / .9 * 1000
@@ -24,17 +25,23 @@ func TestMovedAndBack(t *testing.T) {
 			if w.Side == research.Candidate {
 				return valued(good)
 			}
+
 			return valued(1000)
 		})
 		st = rule.Close(st, usual, obs, j)
+
 		moved := st.Moved(j)
 		if moved.Incumbent != *j.Value || math.Abs(moved.Level-st.Level-math.Log(.9)) > .003 {
-			t.Errorf("%s: moved from %v to %v, level by %v", better, st.Incumbent, moved.Incumbent, moved.Level-st.Level)
+			t.Errorf("%s: moved from %v to %v, level by %v", better, st.Incumbent, moved.Incumbent,
+				moved.Level-st.Level)
 		}
+
 		back := moved.MovedBack(j)
-		if diff := cmp.Diff(st, back, cmpopts.EquateApprox(0, 1e-9), cmpopts.IgnoreFields(research.RuleState{}, "LevelVar", "Incumbent")); diff != "" {
+		if diff := cmp.Diff(st, back, cmpopts.EquateApprox(0, 1e-9),
+			cmpopts.IgnoreFields(research.RuleState{}, "LevelVar", "Incumbent")); diff != "" {
 			t.Errorf("%s: %s", better, diff)
 		}
+
 		if back.Incumbent != *j.Baseline {
 			t.Errorf("%s: back at %v", better, back.Incumbent)
 		}
@@ -44,14 +51,17 @@ func TestMovedAndBack(t *testing.T) {
 func TestUnequalRepeatsDemote(t *testing.T) {
 	p := research.Program{Search: research.SearchCertify, Metric: research.Metric{Better: research.Higher}}
 	rule := research.NewRule(p)
+
 	st, _ := calibratedBy(t, rule, 50)
 	if same := st.Repeated(p, []float64{50, 50, 50}); same.Class != research.Deterministic {
 		t.Errorf("equal repeats: %+v", same)
 	}
+
 	st = st.Repeated(p, []float64{50, 51, 50})
 	if st.Class != research.Noisy || !st.Demoted || st.Note == "" || !(st.S > 0) {
 		t.Fatalf("unequal repeats: %+v", st)
 	}
+
 	if bad := st.Repeated(p, []float64{math.NaN(), 1}); cmp.Diff(st, bad) != "" {
 		t.Errorf("a NaN reached the state: %+v", bad)
 	}
@@ -60,6 +70,7 @@ func TestUnequalRepeatsDemote(t *testing.T) {
 		if w.Side == research.Candidate {
 			return valued(80)
 		}
+
 		return valued(50)
 	})
 	if j.Verdict != research.Improved || j.Pairs < 2 {
@@ -70,10 +81,13 @@ func TestUnequalRepeatsDemote(t *testing.T) {
 func TestRecalibrationKeepsTheCounts(t *testing.T) {
 	old := research.RuleState{Tests: 7, Kept: 2, Start: map[string]float64{"mem": 100}}
 	st := research.RuleState{Class: research.Noisy, Start: map[string]float64{"mem": 120, "errors": 0}}.After(old)
-	want := research.RuleState{Class: research.Noisy, Tests: 7, Kept: 2, Start: map[string]float64{"mem": 100, "errors": 0}}
+
+	want := research.RuleState{Class: research.Noisy, Tests: 7, Kept: 2,
+		Start: map[string]float64{"mem": 100, "errors": 0}}
 	if diff := cmp.Diff(want, st); diff != "" {
 		t.Error(diff)
 	}
+
 	if diff := cmp.Diff(want, want.After(research.RuleState{})); diff != "" {
 		t.Errorf("after nothing: %s", diff)
 	}

@@ -34,24 +34,29 @@ func certifyTurnFaults(t *testing.T, made ruleFor) map[string]string {
 	edits := []float64{0, -.06, .05, 0, -.02, .01, -.1, 0}
 	play := func(better research.Direction, turn func(float64) float64) (all []string) {
 		p := noisyProgram(research.Amount{})
+
 		p.Metric.Better = better
 		for i := range 20 {
 			n := newNight(t, made(p), heavyNoise(), 77, uint64(i))
 			n.turn = turn
 			n.calibrate()
+
 			for _, e := range edits {
 				j := n.propose(e, e >= 0)
 				all = append(all, fmt.Sprint(j.Verdict, j.StoppedBy, j.Pairs, j.Wins))
 			}
 		}
+
 		return all
 	}
+
 	want, faults := play(research.Lower, func(x float64) float64 { return x }), map[string]string{}
 	for name, c := range turns {
 		if diff := cmp.Diff(want, play(c.better, c.turn)); diff != "" {
 			faults[name] = diff
 		}
 	}
+
 	return faults
 }
 
@@ -75,36 +80,46 @@ func negationFaults(t *testing.T, made ruleFor) (faults []string) {
 			p.Metric.Better = better
 			rule := made(p)
 			run := func(effect float64) float64 { return sign * (c.centre + effect + r.NormFloat64()) }
+
 			values := make([]float64, 9)
 			for i := range values {
 				values[i] = run(0)
 			}
 			st, _ := calibratedBy(t, rule, values...)
+
 			for i := range 60 {
 				r = rand.New(rand.NewPCG(5, uint64(i))) // a look more or less must not shift what comes after
 				j, obs := playWith(rule, st, func(_ int, w research.Want) research.Observation {
 					if w.Side == research.Candidate {
 						return valued(run(c.effects[i%len(c.effects)]))
 					}
+
 					return valued(run(0))
 				})
 				st = rule.Close(st, usual, obs, j)
+
 				text := fmt.Sprintf("%s %s %d %.9f", j.Verdict, j.StoppedBy, j.Pairs, j.Gain.Mid)
 				if !c.exact {
 					text = fmt.Sprint(j.Verdict == research.Improved, j.Pairs)
 				}
+
 				all = append(all, text)
 			}
+
 			return all
 		}
+
 		want := play(research.Lower, 1)
 		if diff := cmp.Diff(want, play(research.Higher, -1)); diff != "" {
 			faults = append(faults, fmt.Sprintf("around %v: %s", c.centre, diff))
 		}
-		if text := strings.Join(want, ", "); c.exact && !(strings.Contains(text, "improved") && strings.Contains(text, "regressed")) {
+
+		if text := strings.Join(want, ", "); c.exact &&
+			!(strings.Contains(text, "improved") && strings.Contains(text, "regressed")) {
 			faults = append(faults, fmt.Sprintf("nothing was decided around %v: %s", c.centre, text))
 		}
 	}
+
 	return faults
 }
 
@@ -117,12 +132,15 @@ func TestNextAndCloseAreFunctions(t *testing.T) {
 		if w.Side == research.Candidate {
 			return valued(900)
 		}
+
 		return valued(1000)
 	})
+
 	a, b := rule.Close(st, usual, obs, j), rule.Close(st, usual, obs, j)
 	if diff := cmp.Diff(a, b); diff != "" || fmt.Sprintf("%#v", st) != before {
 		t.Errorf("state changed: %s", diff)
 	}
+
 	if again := rule.Next(st, usual, obs); again.Done == nil || cmp.Diff(*again.Done, j) != "" {
 		t.Errorf("another answer: %+v", again)
 	}
@@ -130,42 +148,55 @@ func TestNextAndCloseAreFunctions(t *testing.T) {
 
 // Whatever the numbers, the rule ends, and what it says and carries can be written down.
 func TestWildNumbersEndInSomethingFinite(t *testing.T) {
-	wild := []float64{0, 1, -1, 1e-320, 5e-324, 1e308, -1e308, 1e200, -1e200, math.NaN(), math.Inf(1), math.Inf(-1), 1000, 1001, 999}
+	wild := []float64{0, 1, -1, 1e-320, 5e-324, 1e308, -1e308, 1e200, -1e200, math.NaN(), math.Inf(1), math.Inf(-1),
+		1000, 1001, 999}
 	r := rand.New(rand.NewPCG(6, 6))
 	pick := func(n int) float64 { return wild[r.IntN(n)] }
 	judged := 0
+
 	for i := range 3000 {
 		p := noisyProgram(research.Amount{Value: .1, Relative: i%2 == 0})
 		p.Metric.Noise = []research.Noise{research.Noisy, research.NoiseAuto, research.Deterministic}[i%3]
 		p.Metric.Better = []research.Direction{research.Lower, research.Higher}[i/3%2]
 		rule := research.NewRule(p)
 		var obs []research.Observation
+
 		base := pick(len(wild))
 		for want := rule.Calibrate(obs); want != nil; want = rule.Calibrate(obs) {
 			v := base
 			if i%5 == 0 {
 				v = pick(len(wild))
 			}
+
 			obs = append(obs, research.Observation{Want: *want, Valid: true, Value: v})
 		}
+
 		st, err := rule.Calibrated(obs)
 		if err != nil {
 			continue
 		}
+
 		for range 5 {
-			j, obs := playWith(rule, st, func(int, research.Want) research.Observation { return valued(pick(len(wild))) })
+			j, obs := playWith(rule, st, func(int, research.Want) research.Observation {
+				return valued(pick(len(wild)))
+			})
+
 			st = rule.Close(st, usual, obs, j)
-			if st, judged = st.Moved(j).MovedBack(j).Repeated(p, []float64{pick(len(wild)), pick(len(wild))}), judged+1; len(obs) > 50 {
+			if st, judged = st.Moved(j).MovedBack(j).Repeated(p, []float64{pick(len(wild)), pick(len(wild))}),
+				judged+1; len(obs) > 50 {
 				t.Fatalf("%d runs", len(obs))
 			}
+
 			if _, err := json.Marshal(j); err != nil {
 				t.Fatalf("judgement %+v: %v", j, err)
 			}
+
 			if _, err := json.Marshal(st); err != nil {
 				t.Fatalf("state %+v: %v", st, err)
 			}
 		}
 	}
+
 	if judged < 1000 {
 		t.Errorf("only %d judgements", judged)
 	}

@@ -14,23 +14,30 @@ import (
 // its state and how many runs it asked for.
 func calibratedBy(t *testing.T, rule research.Rule, values ...float64) (research.RuleState, []research.Observation) {
 	t.Helper()
+
 	var obs []research.Observation
 	for want := rule.Calibrate(obs); want != nil; want = rule.Calibrate(obs) {
 		obs = append(obs, research.Observation{Want: *want, Valid: true, Value: values[len(obs)%len(values)]})
 	}
+
 	st, err := rule.Calibrated(obs)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	return st, obs
 }
 
 // playWith judges an experiment whose runs are answered by f, in order.
-func playWith(rule research.Rule, st research.RuleState, f func(i int, w research.Want) research.Observation) (research.Judgement, []research.Observation) {
+func playWith(
+	rule research.Rule, st research.RuleState, f func(i int, w research.Want) research.Observation,
+) (research.Judgement, []research.Observation) {
 	return playIn(usual, rule, st, f)
 }
 
-func playIn(o research.Outlook, rule research.Rule, st research.RuleState, f func(i int, w research.Want) research.Observation) (research.Judgement, []research.Observation) {
+func playIn(
+	o research.Outlook, rule research.Rule, st research.RuleState, f func(i int, w research.Want) research.Observation,
+) (research.Judgement, []research.Observation) {
 	var obs []research.Observation
 	for {
 		step := rule.Next(st, o, obs)
@@ -62,14 +69,18 @@ func TestCalibrationTakesWhatItNeeds(t *testing.T) {
 		{research.NoiseAuto, []float64{9, 7, 7, 7.5}, 9, research.Noisy, false},
 		{research.Noisy, []float64{7}, 9, research.Noisy, false},
 	} {
-		rule := research.NewRule(research.Program{Search: research.SearchCertify, Metric: research.Metric{Noise: c.noise, Better: research.Lower}})
+		rule := research.NewRule(research.Program{Search: research.SearchCertify,
+			Metric: research.Metric{Noise: c.noise, Better: research.Lower}})
+
 		st, obs := calibratedBy(t, rule, c.values...)
 		if len(obs) != c.runs || st.Class != c.class || st.Demoted != c.demoted || c.demoted != (st.Note != "") {
 			t.Errorf("%s %v: %d runs, %+v", c.noise, c.values, len(obs), st)
 		}
+
 		if c.noise != research.Deterministic && !obs[0].WarmUp {
 			t.Errorf("%s: no warm-up", c.noise)
 		}
+
 		if st.Class == research.Noisy && !(st.S > 0) {
 			t.Errorf("%s %v: equal runs left no noise at all", c.noise, c.values)
 		}
@@ -78,13 +89,16 @@ func TestCalibrationTakesWhatItNeeds(t *testing.T) {
 
 func TestCalibrationNamesTheInvalidRun(t *testing.T) {
 	rule := research.NewRule(research.Program{})
+
 	bad := []research.Observation{{Reason: "exit status 3"}}
 	if w := rule.Calibrate(bad); w != nil {
 		t.Errorf("asks for %+v after an invalid run", w)
 	}
+
 	if _, err := rule.Calibrated(bad); err == nil || err.Error() != "exit status 3" {
 		t.Errorf("error %v", err)
 	}
+
 	for _, v := range []float64{math.NaN(), math.Inf(1)} {
 		if _, err := rule.Calibrated([]research.Observation{valued(v)}); err == nil {
 			t.Errorf("%v was calibrated", v)
@@ -118,26 +132,32 @@ func TestDeterministicVerdicts(t *testing.T) {
 		{research.Lower, 0, -2, research.Amount{}, true, research.Improved, 2}, // linear: in the unit
 		{research.Lower, -4, -5, rel(.5), true, research.Equivalent, 1},
 	} {
-		rule := research.NewRule(research.Program{Metric: research.Metric{Better: c.better, MinGain: c.min, MinGainSet: c.set}})
+		rule := research.NewRule(research.Program{Metric: research.Metric{Better: c.better, MinGain: c.min,
+			MinGainSet: c.set}})
 		st, _ := calibratedBy(t, rule, c.base)
+
 		j, obs := playWith(rule, st, func(int, research.Want) research.Observation { return valued(c.v) })
-		if j.Verdict != c.verdict || len(obs) != 1 || math.Abs(j.Gain.Mid-c.gain) > 1e-12 || *j.Value != c.v || *j.Baseline != c.base {
+		if j.Verdict != c.verdict || len(obs) != 1 || math.Abs(j.Gain.Mid-c.gain) > 1e-12 || *j.Value != c.v ||
+			*j.Baseline != c.base {
 			t.Errorf("%+v: %s gain %v after %d runs", c, j.Verdict, j.Gain, len(obs))
 		}
 	}
 }
 
 func TestDeterministicNightCostsOneRunAnEdit(t *testing.T) {
-	rule := research.NewRule(research.Program{Metric: research.Metric{Better: research.Lower, Noise: research.Deterministic}})
+	rule := research.NewRule(research.Program{Metric: research.Metric{Better: research.Lower,
+		Noise: research.Deterministic}})
 	n := newNight(t, rule, machine{}, 3, 3)
 	n.calibrate()
 	claimed := 0.0
+
 	for i := range 100 {
 		effect := float64(i%7-3) / 100
 		if j := n.propose(effect, effect >= 0); j.Verdict == research.Improved {
 			claimed += math.Log1p(-j.Gain.Mid)
 		}
 	}
+
 	if n.counts.runs > 102 || n.counts.falseKeeps > 0 || math.Abs(claimed-n.level) > 1e-9 {
 		t.Errorf("%d runs, %d false keeps, claimed %v of %v", n.counts.runs, n.counts.falseKeeps, claimed, n.level)
 	}
@@ -148,10 +168,12 @@ func TestElevenStraightWinsCrossTheFirstThreshold(t *testing.T) {
 	if fault != "" {
 		t.Fatal(fault)
 	}
+
 	var order []string
 	for _, o := range obs[1:7] {
 		order = append(order, fmt.Sprint(o.Pair, o.Order, o.Side[:1]))
 	}
+
 	if got := strings.Join(order, " "); got != "1BCi 1BCc 2CBc 2CBi 3BCi 3BCc" {
 		t.Errorf("order %s", got)
 	}
@@ -165,18 +187,24 @@ func signFault(t *testing.T, made ruleFor) ([]research.Observation, string) {
 	p.Assumptions = research.AssumeNone
 	rule := made(p)
 	st, _ := calibratedBy(t, rule, quiet...)
+
 	j, obs := playWith(rule, st, func(_ int, w research.Want) research.Observation {
 		if w.Side == research.Candidate {
 			return valued(900)
 		}
+
 		return valued(1000)
 	})
-	if j.Verdict != research.Improved || j.Pairs != 11 || j.Wins != 11 || len(obs) != 23 || math.Abs(j.Need-1011) > 1 || j.E < j.Need {
-		return obs, fmt.Sprintf("%s after %d pairs (%d runs): E %.0f against %.1f", j.Verdict, j.Pairs, len(obs), j.E, j.Need)
+	if j.Verdict != research.Improved || j.Pairs != 11 || j.Wins != 11 || len(obs) != 23 || math.Abs(j.Need-1011) > 1 ||
+		j.E < j.Need {
+		return obs, fmt.Sprintf("%s after %d pairs (%d runs): E %.0f against %.1f", j.Verdict, j.Pairs, len(obs), j.E,
+			j.Need)
 	}
+
 	if step := rule.Next(st, usual, obs[:21]); step.Run == nil {
 		return obs, fmt.Sprintf("ten wins were enough: %+v", step.Done)
 	}
+
 	return obs, ""
 }
 
@@ -186,6 +214,7 @@ func TestPairsWithinMinGainAreLost(t *testing.T) {
 	p.Assumptions = research.AssumeNone
 	rule := research.NewRule(p)
 	st, _ := calibratedBy(t, rule, quiet...)
+
 	j, _ := playWith(rule, st, func(_ int, w research.Want) research.Observation {
 		switch {
 		case w.Role == research.Screen:
@@ -193,6 +222,7 @@ func TestPairsWithinMinGainAreLost(t *testing.T) {
 		case w.Side == research.Candidate:
 			return valued(850)
 		}
+
 		return valued(1000)
 	})
 	if j.Verdict == research.Improved || j.Wins != 0 || j.Losses == 0 {
@@ -202,6 +232,7 @@ func TestPairsWithinMinGainAreLost(t *testing.T) {
 
 func TestNoisyEndings(t *testing.T) {
 	rule := research.NewRule(noisyProgram(research.Amount{Value: .005, Relative: true}))
+
 	st, _ := calibratedBy(t, rule, quiet...)
 	for _, c := range []struct {
 		name               string
@@ -226,12 +257,16 @@ func TestNoisyEndings(t *testing.T) {
 			case w.Side == research.Candidate:
 				return valued(c.cand)
 			}
+
 			return valued(c.base)
 		})
+
 		next := rule.Close(st, usual, obs, j)
 		if j.Verdict != c.verdict || j.StoppedBy != c.by || next.Tests != c.tests || j.Runs != len(obs) {
-			t.Errorf("%s: %s by %s after %d runs and %d pairs, t = %d", c.name, j.Verdict, j.StoppedBy, len(obs), j.Pairs, next.Tests)
+			t.Errorf("%s: %s by %s after %d runs and %d pairs, t = %d", c.name, j.Verdict, j.StoppedBy, len(obs),
+				j.Pairs, next.Tests)
 		}
+
 		if kept := next.Kept == 1; kept != (c.verdict == research.Improved) {
 			t.Errorf("%s: R = %d", c.name, next.Kept)
 		}
@@ -242,10 +277,12 @@ func TestNoisyEndings(t *testing.T) {
 func TestEquivalentAfterPairs(t *testing.T) {
 	rule := research.NewRule(noisyProgram(research.Amount{Value: .05, Relative: true}))
 	st, _ := calibratedBy(t, rule, quiet...)
+
 	j, _ := playIn(patient, rule, st, func(_ int, w research.Want) research.Observation {
 		if w.Side == research.Candidate && w.Pair < 2 { // the screen and the first pair flatter it
 			return valued(935)
 		}
+
 		return valued(1000)
 	})
 	if j.Verdict != research.Equivalent || j.Pairs < 2 {
@@ -262,14 +299,17 @@ func TestInvalidRunsAndGuards(t *testing.T) {
 	}
 	rule := research.NewRule(p)
 	sane := map[string]float64{"errors": 2, "mem": 100}
+
 	var obs []research.Observation
 	for want := rule.Calibrate(obs); want != nil; want = rule.Calibrate(obs) {
 		obs = append(obs, research.Observation{Want: *want, Valid: true, Value: quiet[len(obs)], Guards: sane})
 	}
+
 	st, err := rule.Calibrated(obs)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	for _, c := range []struct {
 		name, reason string
 		guards       map[string]float64
@@ -284,28 +324,35 @@ func TestInvalidRunsAndGuards(t *testing.T) {
 		{"max", "guard errors = 4 breaks max 3", map[string]float64{"errors": 4, "mem": 100}, -1, valued(0), 1},
 		{"min", "guard errors = 0 breaks min 1", map[string]float64{"errors": 0, "mem": 100}, -1, valued(0), 1},
 		{"missing", "mem was not measured", map[string]float64{"errors": 2}, -1, valued(0), 1},
-		{"growth", "guard mem = 111 breaks max_growth: it was 100", map[string]float64{"errors": 2, "mem": 111}, -1, valued(0), 3},
+		{"growth", "guard mem = 111 breaks max_growth: it was 100", map[string]float64{"errors": 2, "mem": 111}, -1,
+			valued(0), 3},
 	} {
 		j, obs := playWith(rule, st, func(i int, w research.Want) research.Observation {
 			o := research.Observation{Valid: true, Value: 1000, Guards: sane}
 			if w.Side == research.Candidate {
 				o.Value, o.Guards = 900, c.guards
 			}
+
 			if i == c.at {
 				o = c.o
 				o.Guards = sane
 			}
+
 			return o
 		})
-		if j.Verdict != research.Invalid || j.StoppedBy != "invalid" || !strings.Contains(j.Reason, c.reason) || len(obs) != c.runs {
+		if j.Verdict != research.Invalid || j.StoppedBy != "invalid" || !strings.Contains(j.Reason, c.reason) ||
+			len(obs) != c.runs {
 			t.Errorf("%s: %s (%s) after %d runs", c.name, j.Verdict, j.Reason, len(obs))
 		}
+
 		next := rule.Close(st, usual, obs, j)
-		for _, x := range append([]float64{next.Incumbent, next.S, next.Eps, next.Level, next.LevelVar}, next.Residuals...) {
+		for _, x := range append([]float64{next.Incumbent, next.S, next.Eps, next.Level, next.LevelVar},
+			next.Residuals...) {
 			if math.IsNaN(x) || math.IsInf(x, 0) {
 				t.Errorf("%s: %v reached the state", c.name, x)
 			}
 		}
+
 		if paired := c.runs > 1; (next.Tests == 1) != paired || next.Kept != 0 {
 			t.Errorf("%s: t = %d, R = %d", c.name, next.Tests, next.Kept)
 		}
@@ -315,10 +362,12 @@ func TestInvalidRunsAndGuards(t *testing.T) {
 func TestTheIncumbentIsRunAgainAfter24Screens(t *testing.T) {
 	rule := research.NewRule(noisyProgram(research.Amount{}))
 	st, _ := calibratedBy(t, rule, quiet...)
+
 	bad := func(_ int, w research.Want) research.Observation {
 		if w.Side == research.Incumbent {
 			return valued(1000)
 		}
+
 		return valued(1300)
 	}
 	for i := range 26 {
@@ -333,16 +382,21 @@ func TestTheIncumbentIsRunAgainAfter24Screens(t *testing.T) {
 // How patient a confirmation is follows from the runs that each proposal can have.
 func TestPresetsFollowTheOutlook(t *testing.T) {
 	rule := research.NewRule(guardedProgram(.05))
+
 	for _, c := range []struct {
 		left, proposals, pairs int
-	}{{1000, 100, 40}, {500, 100, 40}, {499, 100, 20}, {200, 100, 20}, {199, 100, 12}, {1000, research.Unlimited, 12}, {100, 0, 40}} {
+	}{{1000, 100, 40}, {500, 100, 40}, {499, 100, 20}, {200, 100, 20}, {199, 100, 12}, {1000, research.Unlimited, 12},
+		{100, 0, 40}} {
 		g := &guarded{r: rand.New(rand.NewPCG(8, 4)), sigma: .005, guardSigma: .02}
 		st := g.calibrate(t, rule)
 		o := research.Outlook{Budget: 1000, Left: c.left, Proposals: c.proposals}
 		// The gain is clear, the guard at its edge: pairs go on to the cap.
-		j, _ := playIn(o, rule, st, func(_ int, w research.Want) research.Observation { return g.run(w, -.10, math.Log(1.05)) })
+		j, _ := playIn(o, rule, st, func(_ int, w research.Want) research.Observation {
+			return g.run(w, -.10, math.Log(1.05))
+		})
 		if j.Pairs != c.pairs || j.StoppedBy != "guard" {
-			t.Errorf("%d runs left for %d proposals: %s after %d pairs, want %d", c.left, c.proposals, j.StoppedBy, j.Pairs, c.pairs)
+			t.Errorf("%d runs left for %d proposals: %s after %d pairs, want %d", c.left, c.proposals, j.StoppedBy,
+				j.Pairs, c.pairs)
 		}
 	}
 }
@@ -355,13 +409,17 @@ func TestPairsAtLeastAndAtMost(t *testing.T) {
 		if w.Side == research.Candidate {
 			return valued(300)
 		}
+
 		return valued(1000)
 	}
+
 	st.Tests, st.Kept = 0, 200 // a threshold that one pair would reach
 	if j, _ := playWith(rule, st, huge); j.Verdict != research.Improved || j.Pairs != 2 {
 		t.Errorf("%s after %d pairs, E = %v against %v", j.Verdict, j.Pairs, j.E, j.Need)
 	}
-	if j, _ := playIn(research.Outlook{Budget: 9, Left: 4, Proposals: 1}, rule, st, huge); j.Verdict != research.Inconclusive || j.StoppedBy != "budget" || j.Pairs != 1 {
+
+	if j, _ := playIn(research.Outlook{Budget: 9, Left: 4, Proposals: 1}, rule, st,
+		huge); j.Verdict != research.Inconclusive || j.StoppedBy != "budget" || j.Pairs != 1 {
 		t.Errorf("with four runs left: %s by %s after %d pairs", j.Verdict, j.StoppedBy, j.Pairs)
 	}
 }
@@ -371,14 +429,17 @@ func TestPairsAtLeastAndAtMost(t *testing.T) {
 func BenchmarkCertifyNext(b *testing.B) {
 	rule := research.NewRule(noisyProgram(research.Amount{}))
 	var obs []research.Observation
+
 	r := rand.New(rand.NewPCG(1, 3))
 	for w := rule.Calibrate(obs); w != nil; w = rule.Calibrate(obs) {
 		obs = append(obs, research.Observation{Want: *w, Valid: true, Value: math.Exp(.02 * r.NormFloat64())})
 	}
+
 	st, err := rule.Calibrated(obs)
 	if err != nil {
 		b.Fatal(err)
 	}
+
 	obs = obs[:0]
 	for step := rule.Next(st, patient, obs); step.Run != nil && step.Run.Pair < 40; step = rule.Next(st, patient, obs) {
 		y := .02 * r.NormFloat64()
@@ -391,6 +452,7 @@ func BenchmarkCertifyNext(b *testing.B) {
 		obs = append(obs, research.Observation{Want: *step.Run, Valid: true, Value: math.Exp(y)})
 	}
 	b.ReportMetric(float64(len(obs)), "runs")
+
 	for b.Loop() {
 		rule.Next(st, patient, obs)
 	}

@@ -15,8 +15,10 @@ type Change struct{ Key, Was, Now string }
 // searched, and in who is told.
 func SameNumbers(was, now Program) bool {
 	for _, p := range []*Program{&was, &now} {
-		p.Campaign, p.Parallel, p.Search, p.Assumptions, p.Decide, p.Notify, p.Stall = CampaignLimit{}, 0, "", "", "", nil, Stall{}
+		p.Campaign, p.Parallel, p.Search, p.Assumptions, p.Decide, p.Notify, p.Stall = CampaignLimit{}, 0, "", "", "",
+			nil, Stall{}
 	}
+
 	return len(Changes(was, now)) == 0
 }
 
@@ -25,11 +27,13 @@ func Changes(was, now Program) (out []Change) {
 	old, new := keys(was), keys(now)
 	all := maps.Clone(old)
 	maps.Copy(all, new)
+
 	for _, k := range slices.Sorted(maps.Keys(all)) {
 		if a, b := string(old[k]), string(new[k]); a != b {
 			out = append(out, Change{k, a, b})
 		}
 	}
+
 	return out
 }
 
@@ -38,12 +42,15 @@ func keys(p Program) map[string]json.RawMessage {
 		p.Stall = Stall{}
 	}
 	var m map[string]json.RawMessage
+
 	b, err := json.Marshal(p)
 	if err == nil {
 		err = json.Unmarshal(b, &m)
 	}
+
 	if err != nil {
 		panic(err) // a Program always encodes
 	}
+
 	return m
 }

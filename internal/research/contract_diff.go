@@ -16,17 +16,21 @@ func ContractDiff(was, now Program) string {
 	}
 	lines := diffLines(contractText(was), contractText(now))
 	var b strings.Builder
+
 	for i, l := range lines {
 		if l[0] != ' ' || heads(lines[i:]) {
 			b.WriteString(l + "\n")
 		}
 	}
+
 	if b.Len() > 0 {
 		return b.String()
 	}
+
 	for _, c := range changes { // not as YAML, so in the ledger's words
 		b.WriteString("- " + c.Key + ": " + c.Was + "\n+ " + c.Key + ": " + c.Now + "\n")
 	}
+
 	return b.String()
 }
 
@@ -34,6 +38,7 @@ func ContractDiff(was, now Program) string {
 func contractText(p Program) string {
 	w := &renderer{bare: true}
 	w.contract(p)
+
 	return w.String()
 }
 
@@ -44,6 +49,7 @@ func diffLines(a, b string) []string {
 		return nil
 	}
 	lines := strings.Split(strings.TrimSuffix(diff, "\n"), "\n")
+
 	return lines[3:] // ---, +++, @@
 }
 
@@ -54,10 +60,12 @@ func heads(lines []string) bool {
 		if indent(l) <= depth {
 			return false
 		}
+
 		if l[0] != ' ' {
 			return true
 		}
 	}
+
 	return false
 }
 

@@ -12,6 +12,7 @@ func TestChanges(t *testing.T) {
 	was := autoProgram()
 	now := was
 	now.Run, now.Env = "./other", []string{"HF_HOME"}
+
 	var keys []string
 	for _, c := range research.Changes(was, now) {
 		keys = append(keys, c.Key)
@@ -19,20 +20,26 @@ func TestChanges(t *testing.T) {
 			t.Errorf("%+v", c)
 		}
 	}
+
 	if diff := cmp.Diff([]string{"env", "run"}, keys); diff != "" {
 		t.Error(diff)
 	}
+
 	if diff := cmp.Diff("+run: ./other\n+env: HF_HOME\n", research.ContractDiff(was, now)); diff != "" {
 		t.Error(diff)
 	}
 	was.Setup, was.Budget.Wall = "npm ci\nnpm run x", 1
+
 	now.Setup, now.Budget.Wall, now.Env = "npm ci\nnpm run y", 2, nil
-	if diff := cmp.Diff(" setup: |-\n-  npm run x\n+  npm run y\n+run: ./other\n budget:\n-  wall: 1ns\n+  wall: 2ns\n", research.ContractDiff(was, now)); diff != "" {
+	if diff := cmp.Diff(" setup: |-\n-  npm run x\n+  npm run y\n+run: ./other\n budget:\n-  wall: 1ns\n+  wall: 2ns\n",
+		research.ContractDiff(was, now)); diff != "" {
 		t.Error(diff)
 	}
+
 	if same := research.ContractDiff(was, was); same != "" {
 		t.Errorf("of the same: %q", same)
 	}
+
 	if all := research.Changes(was, was); all != nil {
 		t.Errorf("of the same: %v", all)
 	}

@@ -18,9 +18,11 @@ func (p Program) Digest() string {
 	if p.Assumptions == AssumeModel { // older contracts don't know the key
 		p.Assumptions = ""
 	}
+
 	if p.Stall == DefaultStall() { // nor this one
 		p.Stall = Stall{}
 	}
+
 	p.Notify = slices.Clone(p.Notify)
 	for i := range p.Notify {
 		p.Notify[i].On = slices.Sorted(slices.Values(p.Notify[i].On))
@@ -28,6 +30,7 @@ func (p Program) Digest() string {
 	p.Edit = slices.Sorted(slices.Values(p.Edit))
 	p.Env = slices.Sorted(slices.Values(p.Env))
 	p.Reads = slices.Sorted(slices.Values(p.Reads))
+
 	p.Writes = slices.Sorted(slices.Values(p.Writes))
 	if p.Carry != nil { // nil says something else than empty
 		p.Carry = append([]string{}, p.Carry...)
@@ -36,10 +39,12 @@ func (p Program) Digest() string {
 	p.Guards = slices.SortedFunc(slices.Values(p.Guards), func(a, b Guard) int { return cmp.Compare(a.Name, b.Name) })
 	// Only noise: auto treats a given min_gain otherwise than the default.
 	p.Metric.MinGainSet = p.Metric.MinGainSet && p.Metric.Noise == NoiseAuto
+
 	text, err := json.Marshal(p)
 	if err != nil { // a Program holds only text and finite numbers
 		panic("research: encode the program: " + err.Error())
 	}
 	sum := sha256.Sum256(text)
+
 	return hex.EncodeToString(sum[:])
 }

@@ -13,6 +13,7 @@ func DurationText(seconds float64) string {
 	if seconds < 0 {
 		return "-" + DurationText(-seconds)
 	}
+
 	switch ms := math.Round(seconds * 1000); {
 	case ms == 0:
 		return "0 s"
@@ -21,6 +22,7 @@ func DurationText(seconds float64) string {
 	case ms < 9950:
 		return strconv.FormatFloat(math.Round(ms/100)/10, 'f', -1, 64) + " s"
 	}
+
 	s, m, h := int64(math.Round(seconds)), int64(math.Round(seconds/60)), int64(math.Round(seconds/3600))
 	switch {
 	case s < 60:
@@ -30,6 +32,7 @@ func DurationText(seconds float64) string {
 	case m < 48*60:
 		return twoUnits(m, 60, "%d h", " %02d min")
 	}
+
 	return twoUnits(h, 24, "%d d", " %d h")
 }
 
@@ -37,5 +40,6 @@ func twoUnits(n, of int64, large, small string) string {
 	if n%of == 0 {
 		return fmt.Sprintf(large, n/of)
 	}
+
 	return fmt.Sprintf(large+small, n/of, n%of)
 }

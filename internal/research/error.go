@@ -59,6 +59,7 @@ func Describe(err error) *Error {
 	if errors.As(err, &e) {
 		return e
 	}
+
 	return &Error{Code: CodeInternal, Msg: "internal error", Err: err,
 		Next: "run `ratchet doctor`; the server's stderr has the details"}
 }

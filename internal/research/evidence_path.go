@@ -19,18 +19,21 @@ func EvidencePath(p Program, st RuleState, j Judgement, runs []Run) []Evidence {
 	var obs []Observation
 	var gain, simple []Evidence
 	var last *confirmation
+
 	for _, r := range runs {
 		if r.Void {
 			continue
 		}
 		obs = append(obs, Observe(r, p.Metric))
 		t := rule.test(st, j.Outlook, Settled(obs))
+
 		gain = traced(gain, t.gain, r.Number)
 		if t.simpleOpened {
 			simple = traced(simple, t.simple, r.Number)
 		}
 		last = t
 	}
+
 	path, v := gain, (*evidence)(nil)
 	if last != nil {
 		v = last.gain
@@ -38,9 +41,11 @@ func EvidencePath(p Program, st RuleState, j Judgement, runs []Run) []Evidence {
 			path, v = simple, last.simple
 		}
 	}
+
 	if v == nil || !near(v.e, j.E) && !near(v.best, j.E) {
 		return nil
 	}
+
 	return path
 }
 
@@ -49,5 +54,6 @@ func traced(path []Evidence, v *evidence, run int) []Evidence {
 	if v == nil || v.n == 0 || len(path) > 0 && path[len(path)-1].E == v.e {
 		return path
 	}
+
 	return append(path, Evidence{run, v.e})
 }

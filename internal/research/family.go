@@ -34,6 +34,7 @@ func Families(xs []Experiment) []Family {
 // experiments.
 func FamiliesOf(xs []Experiment, most int) (out []Family, members [][]int) {
 	having := map[string][]int{}
+
 	for i := range xs {
 		for _, w := range Words(xs[i].Hypothesis) {
 			if len(w) >= 3 && strings.IndexFunc(w, unicode.IsDigit) < 0 {
@@ -42,27 +43,33 @@ func FamiliesOf(xs []Experiment, most int) (out []Family, members [][]int) {
 		}
 	}
 	maps.DeleteFunc(having, func(_ string, of []int) bool { return 4*len(of) > 3*len(xs) })
+
 	told := make([]bool, len(xs))
 	for len(out) < most {
 		var best Family
+
 		for _, w := range slices.Sorted(maps.Keys(having)) {
 			f := Family{Word: w}
 			for _, i := range having[w] {
 				if !told[i] {
 					f.Tried++
 				}
+
 				if !told[i] && xs[i].Status == Kept {
 					f.Kept++
 				}
 			}
+
 			if cmp.Compare(f.Tried, best.Tried) > 0 {
 				best = f
 			}
 		}
+
 		if best.Tried < familySize {
 			return out, members
 		}
 		var of []int
+
 		for _, i := range having[best.Word] {
 			if !told[i] {
 				of = append(of, i)
@@ -71,6 +78,7 @@ func FamiliesOf(xs []Experiment, most int) (out []Family, members [][]int) {
 		}
 		out, members = append(out, best), append(members, of)
 	}
+
 	return out, members
 }
 

@@ -14,13 +14,16 @@ func TestFamilies(t *testing.T) {
 	add := func(n int, kept bool, hypothesis string) {
 		for i := range n {
 			x := research.Experiment{Status: research.Reverted}
+
 			x.Hypothesis = fmt.Sprintf(hypothesis, i)
 			if kept && i == 0 {
 				x.Status = research.Kept
 			}
+
 			xs = append(xs, x)
 		}
 	}
+
 	if f := research.Families(nil); f != nil {
 		t.Errorf("of nothing: %v", f)
 	}
@@ -29,10 +32,12 @@ func TestFamilies(t *testing.T) {
 	add(3, true, "faster: a loop and a cache, size %d") // counted with the loops
 	add(2, false, "faster: vectorize %d")               // too few
 	want := []research.Family{{Word: "loop", Tried: 8, Kept: 2}, {Word: "cache", Tried: 4}}
+
 	got := research.Families(xs)
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
+
 	if s := want[0].Words(); s != "loop 8 (2 kept)" {
 		t.Errorf("in words: %q", s)
 	}

@@ -13,19 +13,24 @@ func Touches(r Record) (JobID, error) {
 		Job JobID `json:"job"`
 		N   int   `json:"n"`
 	}
+
 	switch r.Kind {
 	case KindRunFinished, KindRunLost, KindStepFinished, KindCalibrationStarted, KindCalibrationFinished,
 		KindMeasurementStarted, KindMeasurementFinished, KindCertificateStarted, KindCertificateFinished:
-	case KindExperimentProposed, KindExperimentRebased, KindExperimentJudged, KindExperimentKept, KindExperimentReverted, KindKeepUndone:
+	case KindExperimentProposed, KindExperimentRebased, KindExperimentJudged, KindExperimentKept,
+		KindExperimentReverted, KindKeepUndone:
 	default:
 		return "", nil
 	}
+
 	if err := json.Unmarshal(r.Body, &b); err != nil {
 		return "", fmt.Errorf("decode %s: %w", r.Kind, err)
 	}
+
 	if b.Job != "" {
 		return b.Job, nil
 	}
+
 	return NewJobID(ExperimentJob, b.N), nil
 }
 
@@ -35,13 +40,16 @@ func Fold(v *View, r Record) error {
 	if v.Session != nil {
 		v.Session.Last = r.Time
 	}
+
 	fold, ok := folds[r.Kind]
 	if !ok {
 		return fmt.Errorf("record %d has the unknown kind %q", r.Seq, r.Kind)
 	}
+
 	if err := fold(v, r); err != nil {
 		return fmt.Errorf("fold record %d (%s): %w", r.Seq, r.Kind, err)
 	}
+
 	return nil
 }
 
@@ -71,22 +79,24 @@ var folds = map[Kind]func(*View, Record) error{
 	KindKeepUndone:          on(foldUndone),
 	KindAblationStarted:     on(func(*View, Record, Ablation) {}),
 	KindAblationFinished:    on(func(*View, Record, AblationEnd) {}),
-	KindCampaignFinalized:   on(func(v *View, r Record, b Finalization) { v.Campaign.Final = b.folded(r, v.Campaign.Experiments) }),
-	KindRunFinished:         on(foldRun),
-	KindRunLost:             on(foldLost),
-	KindStepFinished:        on(foldStep),
-	KindFileSaved:           on(func(v *View, _ Record, b Saving) { v.Campaign.Saved = b.Number }),
-	KindLoopStopped:         on(func(v *View, r Record, b LoopChange) { v.Campaign.Rests = &Rest{At: r.Time, By: b.By} }),
-	KindLoopResumed:         on(func(v *View, _ Record, _ LoopChange) { v.Campaign.Rests = nil }),
-	KindLedgerMigrated:      on(func(*View, Record, Migration) {}),
-	KindLessonAdded:         on(func(v *View, _ Record, b Lesson) { v.Campaign.Lessons = b.N }),
-	KindNoteAdded:           on(func(v *View, _ Record, b Note) { v.Campaign.Notes = b.N }),
-	KindNoteDelivered:       try(foldNoteDelivered),
-	KindIdeaAdded:           on(foldIdeaAdded),
-	KindIdeaClaimed:         try(foldIdeaClaimed),
-	KindIdeaReleased:        try(foldIdeaReleased),
-	KindIdeaDropped:         try(foldIdeaDropped),
-	KindHistoryImported:     try(foldImported),
+	KindCampaignFinalized: on(func(v *View, r Record, b Finalization) {
+		v.Campaign.Final = b.folded(r, v.Campaign.Experiments)
+	}),
+	KindRunFinished:     on(foldRun),
+	KindRunLost:         on(foldLost),
+	KindStepFinished:    on(foldStep),
+	KindFileSaved:       on(func(v *View, _ Record, b Saving) { v.Campaign.Saved = b.Number }),
+	KindLoopStopped:     on(func(v *View, r Record, b LoopChange) { v.Campaign.Rests = &Rest{At: r.Time, By: b.By} }),
+	KindLoopResumed:     on(func(v *View, _ Record, _ LoopChange) { v.Campaign.Rests = nil }),
+	KindLedgerMigrated:  on(func(*View, Record, Migration) {}),
+	KindLessonAdded:     on(func(v *View, _ Record, b Lesson) { v.Campaign.Lessons = b.N }),
+	KindNoteAdded:       on(func(v *View, _ Record, b Note) { v.Campaign.Notes = b.N }),
+	KindNoteDelivered:   try(foldNoteDelivered),
+	KindIdeaAdded:       on(foldIdeaAdded),
+	KindIdeaClaimed:     try(foldIdeaClaimed),
+	KindIdeaReleased:    try(foldIdeaReleased),
+	KindIdeaDropped:     try(foldIdeaDropped),
+	KindHistoryImported: try(foldImported),
 }
 
 func on[T any](f func(*View, Record, T)) func(*View, Record) error {
@@ -103,6 +113,7 @@ func try[T any](f func(*View, Record, T) error) func(*View, Record) error {
 		if err != nil {
 			return err
 		}
+
 		return f(v, r, b)
 	}
 }
@@ -121,7 +132,8 @@ func foldContractAccepted(v *View, _ Record, b ContractAcceptance) {
 	// Other commands make other numbers: what was learnt of the old ones is void,
 	// and what was gained of them is no gain of the new.
 	if !SameNumbers(c.Program, b.Program) {
-		c.Audit, c.Final, c.Baseline, c.BaselineClass, c.CertifiedGain, c.GainsAfter = nil, nil, nil, 0, 0, c.Experiments
+		c.Audit, c.Final, c.Baseline, c.BaselineClass, c.CertifiedGain, c.GainsAfter = nil, nil, nil, 0, 0,
+			c.Experiments
 	}
 	c.Program, c.Digest = b.Program, b.Digest
 	c.Calibrated, c.Broken = false, ""
@@ -132,6 +144,7 @@ func foldSessionJoined(v *View, r Record, b SessionJoin) {
 	if s.At.IsZero() {
 		*s = Session{Campaign: r.Campaign, At: r.Time, Last: r.Time, Verdicts: map[Verdict]int{}}
 	}
+
 	if b.Origin == "" {
 		b.Origin = s.Origin
 	}
@@ -142,9 +155,11 @@ func foldSessionAnswered(v *View, _ Record, b SessionAnswers) {
 	if v.Session == nil {
 		return
 	}
+
 	if v.Session.Answers == nil {
 		v.Session.Answers = map[string]Answered{}
 	}
+
 	for tool, a := range b.Calls {
 		v.Session.Answers[tool] = v.Session.Answers[tool].Plus(a)
 	}
@@ -156,6 +171,7 @@ func foldNoteDelivered(v *View, r Record, b NoteDelivery) error {
 		return Errorf(CodeConflict, "repeat the call", "note %d is not the next one for the session %q", b.N, r.Session)
 	}
 	v.Session.Heard = b.N
+
 	return nil
 }
 
@@ -177,10 +193,12 @@ func foldProposed(v *View, r Record, b Proposal) error {
 	*v.Experiment = Experiment{Proposal: b, Session: r.Session, Status: Running, ProposedAt: r.Time}
 	v.Campaign.Experiments = b.N
 	v.Campaign.thought(r.Time)
+
 	v.Campaign.Open = append(v.Campaign.Open, v.Experiment.Job())
 	if v.Session != nil {
 		v.Session.Experiments++
 	}
+
 	return nil
 }
 
@@ -191,6 +209,7 @@ func foldRebased(v *View, _ Record, b Rebasing) {
 	x := v.Experiment
 	x.Edited = cmp.Or(x.Edited, x.Candidate)
 	x.Parent, x.Candidate, x.Tree = b.Parent, b.Candidate, b.Tree
+
 	x.Rebased++
 	if x.Confirmed {
 		v.Campaign.LostTests++
@@ -204,6 +223,7 @@ func foldJudged(v *View, r Record, b Judgement) {
 	b.State = RuleState{}
 	x.Class = c.Class
 	x.Judgement, x.JudgedAt, x.JudgedSeq, x.JudgedHash = &b, r.Time, r.Seq, r.Hash
+
 	x.Status = Unresolved
 	if b.Verdict == Invalid {
 		x.Status = Voided
@@ -211,6 +231,7 @@ func foldJudged(v *View, r Record, b Judgement) {
 		c.Unresolved = append(c.Unresolved, x.N)
 	}
 	v.tellIdea(b.Verdict == Invalid)
+
 	c.Verdicts[b.Verdict]++
 	if v.Session != nil {
 		v.Session.Verdicts[b.Verdict]++
@@ -230,23 +251,28 @@ func foldKept(v *View, _ Record, b Keeping) {
 	proven := x.Judgement.Verdict == Improved && c.Rule.Class == Noisy && !c.chained()
 	chained := c.chained()
 	c.Incumbent, c.IncumbentTree, c.IncumbentOf = b.Commit, x.Tree, x.N
+
 	c.KeptStack = append(c.KeptStack, x.N)
 	if over := len(c.KeptStack) - keptRemembered; over > 0 {
 		c.KeptStack = slices.Delete(c.KeptStack, 0, over)
 	}
+
 	c.Kept, c.Streak = c.Kept+1, 0
 	if x.Overridden == "" {
 		c.Rule = c.Rule.Moved(*x.Judgement)
 	}
+
 	if proven && x.Overridden == "" {
 		c.checkpoint()
 		c.CertifiedGain += c.provenGain(x)
 	}
+
 	if x.Overridden != "" {
 		c.override(*x.Judgement, chained)
 	}
 	c.resolve(x.N)
 	v.tellIdea(true)
+
 	if v.Session != nil {
 		v.Session.Kept++
 	}
@@ -258,10 +284,12 @@ func foldKept(v *View, _ Record, b Keeping) {
 // level does not hold for it: a noisy metric is calibrated anew.
 func (c *Campaign) override(j Judgement, chained bool) {
 	c.Overridden++
+
 	c.Rule = c.Rule.Overridden(j)
 	if !chained {
 		c.checkpoint()
 	}
+
 	if c.Rule.Class == Noisy {
 		c.Calibrated = false
 	}
@@ -270,6 +298,7 @@ func (c *Campaign) override(j Judgement, chained bool) {
 func foldReverted(v *View, _ Record, b Reversion) {
 	x, c := v.Experiment, v.Campaign
 	defer func() { v.tellIdea(b.By != "merge") }() // an edit that is merged is tried on
+
 	x.Lesson, x.Closed = cmp.Or(b.Lesson, x.Lesson), true
 	switch {
 	case x.Status == Kept && b.By == "certificate":
@@ -292,18 +321,22 @@ func foldUndone(v *View, _ Record, b Undoing) {
 	covered := x.N < c.ChainFrom // by a certificate, or as an edit proven on its own
 	c.Kept, c.Reverted = c.Kept-1, c.Reverted+1
 	c.Incumbent, c.IncumbentTree, c.IncumbentOf = b.Commit, b.Tree, 0
+
 	c.KeptStack = slices.DeleteFunc(c.KeptStack, func(n int) bool { return n == x.N })
 	if n := len(c.KeptStack); n > 0 {
 		c.IncumbentOf = c.KeptStack[n-1]
 	}
+
 	if x.Overridden == "" {
 		c.Rule = c.Rule.MovedBack(*x.Judgement)
 	} else {
 		c.Rule = c.Rule.OverrideUndone(*x.Judgement)
 		c.Calibrated = c.Calibrated && c.Rule.Class != Noisy
 	}
+
 	if covered { // a rollback must not bring it back
 		c.checkpoint()
+
 		if x.N > c.GainsAfter {
 			c.CertifiedGain -= c.provenGain(x)
 		}
@@ -322,9 +355,11 @@ func (c *Campaign) provenGain(x *Experiment) float64 {
 	if x.Overridden != "" {
 		return 0
 	}
+
 	if g := x.Judgement.Gain; g != nil && x.Judgement.Scale == c.Rule.Scale {
 		return c.Rule.ruler().size(g.Mid)
 	}
+
 	return 0
 }
 

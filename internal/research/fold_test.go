@@ -29,9 +29,10 @@ func newChronicle(t *testing.T, p research.Program, sigma float64, seed uint64) 
 		jobs: map[research.JobID]*research.Measurement{}, clock: time.Unix(0, 0).UTC()}
 	c.add(research.KindCampaignStarted, research.CampaignStart{Program: p, Start: "start", StartTree: "tree start"})
 	rule := research.NewAuto(p)
-	c.bench = &bench{t: t, rule: rule, r: generator(seed), turn: func(y float64) float64 { return 1000 * math.Exp(y) }, sigma: sigma,
-		outlook: research.Outlook{Budget: 300, Left: 290, Proposals: 20}}
+	c.bench = &bench{t: t, rule: rule, r: generator(seed), turn: func(y float64) float64 { return 1000 * math.Exp(y) },
+		sigma: sigma, outlook: research.Outlook{Budget: 300, Left: 290, Proposals: 20}}
 	c.calibrate()
+
 	return c
 }
 
@@ -39,10 +40,12 @@ func (c *chronicle) calibrate() {
 	c.campaign.Calibrations++
 	job := research.NewJobID(research.CalibrationJob, c.campaign.Calibrations)
 	c.add(research.KindCalibrationStarted, research.JobStart{Job: job})
+
 	var obs []research.Observation
 	for w := c.rule.Calibrate(obs); w != nil; w = c.rule.Calibrate(obs) {
 		obs = append(obs, c.observe(*w, c.head))
 	}
+
 	st, err := c.rule.Calibrated(obs)
 	if err != nil {
 		c.diary.t.Fatal(err)
@@ -59,10 +62,12 @@ func (c *chronicle) add(kind research.Kind, body any) {
 	r := &c.records[len(c.records)-1]
 	r.Time = c.clock
 	v := &research.View{Campaign: &c.campaign}
+
 	id, err := research.Touches(*r)
 	if err != nil {
 		c.diary.t.Fatal(err)
 	}
+
 	switch {
 	case id == "":
 	case id.Kind() == research.ExperimentJob:
@@ -76,6 +81,7 @@ func (c *chronicle) add(kind research.Kind, body any) {
 		}
 		v.Measurement = c.jobs[id]
 	}
+
 	if err := research.Fold(v, *r); err != nil {
 		c.diary.t.Fatal(err)
 	}
@@ -84,8 +90,9 @@ func (c *chronicle) add(kind research.Kind, body any) {
 func (c *chronicle) runs(job research.JobID, obs []research.Observation) {
 	for i, o := range obs {
 		c.add(research.KindRunFinished, research.Run{
-			Job: job, Number: i + 1, Role: o.Role, Side: o.Side, Pair: o.Pair, Order: o.Order, WarmUp: o.WarmUp, Again: o.Again,
-			Contended: o.Contended, Valid: o.Valid, Reason: o.Reason, Samples: map[string]float64{"ns": o.Value}, Wall: 1,
+			Job: job, Number: i + 1, Role: o.Role, Side: o.Side, Pair: o.Pair, Order: o.Order, WarmUp: o.WarmUp,
+			Again: o.Again, Contended: o.Contended, Valid: o.Valid, Reason: o.Reason,
+			Samples: map[string]float64{"ns": o.Value}, Wall: 1,
 		})
 	}
 	c.outlook.Left -= len(obs)
@@ -95,47 +102,56 @@ func (c *chronicle) runs(job research.JobID, obs []research.Observation) {
 func (c *chronicle) propose(effect float64) research.Verdict {
 	n, j := c.judge(effect)
 	if j.Verdict == research.Improved || j.Verdict == research.Provisional {
-		c.add(research.KindExperimentKept, research.Keeping{N: n, Commit: fmt.Sprint("k", n), Was: c.campaign.Incumbent})
+		c.add(research.KindExperimentKept, research.Keeping{N: n, Commit: fmt.Sprint("k", n),
+			Was: c.campaign.Incumbent})
 		c.head += effect
 	} else if j.Verdict != research.Invalid {
 		c.add(research.KindExperimentReverted, research.Reversion{N: n, By: "agent"})
 	}
+
 	return j.Verdict
 }
 
 // judge makes one experiment, up to its verdict.
 func (c *chronicle) judge(effect float64) (int, research.Judgement) {
 	n := c.campaign.Experiments + 1
-	c.add(research.KindExperimentProposed, research.Proposal{N: n, Candidate: fmt.Sprint("x", n), Tree: fmt.Sprint("tree ", n)})
+	c.add(research.KindExperimentProposed, research.Proposal{N: n, Candidate: fmt.Sprint("x", n),
+		Tree: fmt.Sprint("tree ", n)})
 	rule, o := research.NewRule(c.program), c.outlook
 	j, obs := playIn(o, rule, c.campaign.Rule, func(_ int, w research.Want) research.Observation {
 		if w.Side == research.Candidate {
 			return c.observe(w, c.head+effect)
 		}
+
 		return c.observe(w, c.head)
 	})
 	j.N, j.Outlook, j.State = n, o, rule.Close(c.campaign.Rule, o, obs, j)
 	c.runs(research.NewJobID('x', n), obs)
 	c.add(research.KindExperimentJudged, j)
 	c.outlook.Proposals--
+
 	return n, j
 }
 
 // certify judges the head, and reverts its chain if that fails.
 func (c *chronicle) certify() research.Certificate {
 	job := research.NewJobID(research.CertificateJob, c.campaign.Certificates+1)
-	c.add(research.KindCertificateStarted, research.JobStart{Job: job, Commit: c.campaign.Incumbent, Paired: c.campaign.Checkpoint})
+	c.add(research.KindCertificateStarted, research.JobStart{Job: job, Commit: c.campaign.Incumbent,
+		Paired: c.campaign.Checkpoint})
 	o, from, kept := c.outlook, c.campaign.ChainFrom, slices.Clone(c.campaign.KeptStack)
 	c.bench.st = c.campaign.Rule
 	obs, done := c.bench.certify()
 	c.runs(job, obs)
-	end := research.CertificateEnd{Job: job, Certificate: done, Outlook: o, State: c.rule.CloseCertificate(c.campaign.Rule, o, obs, done)}
+
+	end := research.CertificateEnd{Job: job, Certificate: done, Outlook: o,
+		State: c.rule.CloseCertificate(c.campaign.Rule, o, obs, done)}
 	if done.Outcome == research.RolledBack {
 		end.Commit, c.head = "back to "+c.campaign.Checkpoint, c.base
 	} else {
 		c.base = c.head
 	}
 	c.add(research.KindCertificateFinished, end)
+
 	if done.Outcome == research.RolledBack {
 		for _, n := range kept {
 			if n >= from {
@@ -143,6 +159,7 @@ func (c *chronicle) certify() research.Certificate {
 			}
 		}
 	}
+
 	return done
 }
 
@@ -150,11 +167,13 @@ func autoProgram() research.Program {
 	p := noisyProgram(research.Amount{})
 	p.Search = research.SearchAuto
 	p.Campaign = research.CampaignLimit{Experiments: 100, Hours: 1}
+
 	return p
 }
 
 func (c *chronicle) mustRecompute(what string) {
 	c.diary.t.Helper()
+
 	if err := research.Recompute(slices.Values(c.records)); err != nil {
 		c.diary.t.Errorf("%s: %v", what, err)
 	}
@@ -167,27 +186,35 @@ func TestCertificatesThroughTheLedger(t *testing.T) {
 	for _, effect := range []float64{0, -.08, .06, -.06} {
 		c.propose(effect)
 	}
+
 	got := &c.campaign
 	if got.Kept < 2 || got.Checkpoint != "start" || got.Rule.Auto.Chain != got.Kept {
 		t.Fatalf("kept %d, chain %d, checkpoint %s", got.Kept, got.Rule.Auto.Chain, got.Checkpoint)
 	}
+
 	done := c.certify()
-	if done.Outcome != research.Certified || got.Certified != 1 || got.Checkpoint != got.Incumbent || got.Rule.Auto.Chain != 0 ||
+	if done.Outcome != research.Certified || got.Certified != 1 || got.Checkpoint != got.Incumbent ||
+		got.Rule.Auto.Chain != 0 ||
 		got.Rule.Kept != 1 || got.Rule.Tests != 1 || math.Abs(got.CertifiedGain-.14) > .05 || len(got.Open) != 0 {
 		t.Fatalf("%s: %+v", done.Words(c.program.Metric), got)
 	}
+
 	certified, kept := got.Incumbent, got.Kept
 	for got.Kept == kept { // a rider, that a chance run flatters
 		c.propose(0)
 	}
 	c.head += .05 // and in truth it harms: what no single look saw
 	rider := got.KeptStack[len(got.KeptStack)-1]
+
 	if done := c.certify(); done.Outcome != research.RolledBack {
 		t.Fatal(done.Words(c.program.Metric))
 	}
+
 	x := c.experiments[research.NewJobID('x', rider)]
-	if got.Incumbent != "back to "+certified || got.Checkpoint != got.Incumbent || got.Kept != kept || got.Rule.Auto.Chain != 0 ||
-		got.Rule.Tests != 2 || got.Rule.Kept != 1 || slices.Contains(got.KeptStack, rider) || x.Status != research.Reverted {
+	if got.Incumbent != "back to "+certified || got.Checkpoint != got.Incumbent || got.Kept != kept ||
+		got.Rule.Auto.Chain != 0 ||
+		got.Rule.Tests != 2 || got.Rule.Kept != 1 || slices.Contains(got.KeptStack, rider) ||
+		x.Status != research.Reverted {
 		t.Fatalf("after the rollback: %+v, rider %s", got, x.Status)
 	}
 	c.propose(-.05)
@@ -200,19 +227,23 @@ func (c *chronicle) findsForgeries() {
 	t := c.diary.t
 	forge := func(name string, kind research.Kind, change func(map[string]any) bool) {
 		tried := 0
+
 		for i, r := range c.records {
 			var body map[string]any
 			if r.Kind != kind || json.Unmarshal(r.Body, &body) != nil || !change(body) {
 				continue
 			}
+
 			tried++
 			forged := slices.Clone(c.records)
 			forged[i].Body, _ = json.Marshal(body)
+
 			err := research.Recompute(slices.Values(forged))
 			if err == nil || !strings.Contains(err.Error(), "recompute record") {
 				t.Errorf("%s of record %d was forged unseen: %v", name, i+1, err)
 			}
 		}
+
 		if tried == 0 {
 			t.Errorf("%s: nothing to forge", name)
 		}
@@ -221,14 +252,18 @@ func (c *chronicle) findsForgeries() {
 		b["outcome"] = map[any]string{"certified": "rolled_back", "rolled_back": "certified"}[b["outcome"]]
 		return true
 	})
-	forge("E", research.KindCertificateFinished, func(b map[string]any) bool { b["e"] = b["e"].(float64) * 1.01; return true })
-	forge("verdict", research.KindExperimentJudged, func(b map[string]any) bool { b["verdict"] = "improved"; return true })
-	forge("value", research.KindExperimentJudged, func(b map[string]any) bool { b["value"] = b["value"].(float64) * 1.01; return true })
+	forge("E", research.KindCertificateFinished,
+		func(b map[string]any) bool { b["e"] = b["e"].(float64) * 1.01; return true })
+	forge("verdict", research.KindExperimentJudged,
+		func(b map[string]any) bool { b["verdict"] = "improved"; return true })
+	forge("value", research.KindExperimentJudged,
+		func(b map[string]any) bool { b["value"] = b["value"].(float64) * 1.01; return true })
 	forge("sample of a pair", research.KindRunFinished, func(b map[string]any) bool {
 		if b["role"] != "confirm" {
 			return false
 		}
 		b["samples"].(map[string]any)["ns"] = b["samples"].(map[string]any)["ns"].(float64) * 1.1
+
 		return true
 	})
 }
@@ -239,20 +274,25 @@ func TestUndoAcrossACheckpoint(t *testing.T) {
 	for _, covered := range []bool{false, true} {
 		c := newChronicle(t, autoProgram(), .01, 4)
 		c.propose(-.10)
+
 		if c.campaign.Kept != 1 {
 			t.Fatal("a gain of 10 % was not adopted")
 		}
+
 		if covered {
 			c.certify()
 		}
 		tests := c.campaign.Rule.Tests
 		c.add(research.KindKeepUndone, research.Undoing{N: 1, Commit: "undone", Tree: "tree start"})
 		got := c.campaign
+
 		want := "start"
 		if covered {
 			want = "undone"
 		}
-		if got.Checkpoint != want || got.Incumbent != "undone" || got.Kept != 0 || got.Reverted != 1 || got.Rule.Auto.Chain != 0 ||
+
+		if got.Checkpoint != want || got.Incumbent != "undone" || got.Kept != 0 || got.Reverted != 1 ||
+			got.Rule.Auto.Chain != 0 ||
 			math.Abs(got.Rule.Auto.Claim) > 1e-12 || got.Rule.Tests != tests {
 			t.Errorf("covered %v: %+v", covered, got)
 		}
@@ -267,11 +307,14 @@ func TestUndoAcrossACheckpoint(t *testing.T) {
 func TestDemotionMakesAChain(t *testing.T) {
 	p := autoProgram()
 	p.Metric.Noise = research.NoiseAuto
+
 	c := newChronicle(t, p, 0, 5)
 	for _, effect := range []float64{-.05, .02, -.04} {
 		c.propose(effect)
 	}
-	if c.campaign.Rule.Class != research.Deterministic || c.campaign.Rule.OneRun != 2 || c.campaign.Plan() != research.PlanPropose {
+
+	if c.campaign.Rule.Class != research.Deterministic || c.campaign.Rule.OneRun != 2 ||
+		c.campaign.Plan() != research.PlanPropose {
 		t.Fatalf("%+v", c.campaign.Rule)
 	}
 	c.sigma = .01
@@ -279,6 +322,7 @@ func TestDemotionMakesAChain(t *testing.T) {
 	c.add(research.KindMeasurementStarted, research.JobStart{Job: job, Commit: c.campaign.Incumbent})
 	var samples []float64
 	var obs []research.Observation
+
 	for range 5 {
 		o := c.observe(research.Want{Side: research.Candidate, Role: research.Measure}, c.head)
 		obs, samples = append(obs, o), append(samples, o.Value)
@@ -287,10 +331,13 @@ func TestDemotionMakesAChain(t *testing.T) {
 	end := research.Summarise(samples, nil, p.Metric, c.campaign.Rule.Scale)
 	end.Job = job
 	c.add(research.KindMeasurementFinished, end)
+
 	st := c.campaign.Rule
-	if st.Class != research.Noisy || !st.Demoted || st.Auto == nil || st.Auto.Chain != 2 || math.Abs(st.Auto.Claim-.09) > 1e-9 || st.Note == "" {
+	if st.Class != research.Noisy || !st.Demoted || st.Auto == nil || st.Auto.Chain != 2 ||
+		math.Abs(st.Auto.Claim-.09) > 1e-9 || st.Note == "" {
 		t.Fatalf("%+v %+v", st, st.Auto)
 	}
+
 	if got := c.certify(); got.Outcome != research.Certified || got.Edits != 2 {
 		t.Error(got.Words(p.Metric))
 	}
@@ -306,24 +353,31 @@ func TestRecalibrationAndModesKeepTheCounts(t *testing.T) {
 	c.propose(-.06)
 	was := c.campaign.Rule
 	c.calibrate()
+
 	now := c.campaign.Rule
-	if now.Tests != was.Tests || now.Kept != was.Kept || now.Sequence != research.SearchAuto || now.Auto.Chain != was.Auto.Chain ||
+	if now.Tests != was.Tests || now.Kept != was.Kept || now.Sequence != research.SearchAuto ||
+		now.Auto.Chain != was.Auto.Chain ||
 		now.Auto.Claim != was.Auto.Claim || now.Auto.Belief.Closed != was.Auto.Belief.Closed {
 		t.Errorf("after a calibration: %+v %+v", now, now.Auto)
 	}
 	certify := research.NewRule(noisyProgram(research.Amount{}))
 	fresh, _ := calibratedBy(t, certify, quiet...)
+
 	moved := fresh.After(was)
-	if moved.Sequence != research.SearchAuto || moved.Tests != was.Tests || moved.Auto == nil || moved.Auto.Chain != was.Auto.Chain || moved.Auto.IfKept != nil {
+	if moved.Sequence != research.SearchAuto || moved.Tests != was.Tests || moved.Auto == nil ||
+		moved.Auto.Chain != was.Auto.Chain || moved.Auto.IfKept != nil {
 		t.Errorf("in certify mode: %+v", moved)
 	}
+
 	j, _ := playWith(certify, moved, func(_ int, w research.Want) research.Observation {
 		if w.Side == research.Candidate {
 			return valued(800)
 		}
+
 		return valued(1000)
 	})
-	if want := 1 / research.AutoAlphaAt(was.Tests+1, was.Kept); math.Abs(j.Need-want) > 1e-9*want || j.Test != was.Tests+1 {
+	if want := 1 / research.AutoAlphaAt(was.Tests+1, was.Kept); math.Abs(j.Need-want) > 1e-9*want ||
+		j.Test != was.Tests+1 {
 		t.Errorf("certify mode needs %v, the sequence that the campaign began with says %v", j.Need, want)
 	}
 	c.mustRecompute("a recalibrated night")
@@ -332,6 +386,7 @@ func TestRecalibrationAndModesKeepTheCounts(t *testing.T) {
 // The outlook comes from the campaign's own pace.
 func TestOutlookFollowsThePace(t *testing.T) {
 	c := newChronicle(t, autoProgram(), .01, 7)
+
 	before := c.campaign.Outlook()
 	if c.campaign.Runs != 4 || before.Left != 3596 || before.Budget != 3600 || before.Proposals != 100 {
 		t.Fatalf("%+v", before)
@@ -340,17 +395,21 @@ func TestOutlookFollowsThePace(t *testing.T) {
 	c.clock = c.clock.Add(99 * time.Second) // thought
 	c.propose(0)
 	got := c.campaign.Outlook()
+
 	pace := int(math.Ceil(float64(got.Left) / (1 + c.campaign.Thinking)))
 	if c.campaign.Thinking < 90 || got.Proposals != pace || pace >= 98 || got.Budget != 3600 {
 		t.Errorf("%+v, thinking %v, pace %d", got, c.campaign.Thinking, pace)
 	}
+
 	if p := c.campaign.Plan(); p != research.PlanPropose {
 		t.Error(p)
 	}
+
 	c.campaign.RunSeconds = 3600
 	if o := c.campaign.Outlook(); o.Left != 0 || o.Proposals != 0 || c.campaign.Plan() != research.PlanEnd {
 		t.Errorf("%+v, %s", o, c.campaign.Plan())
 	}
+
 	c.campaign.Program.Search = research.SearchCertify
 	if c.campaign.Plan() != research.PlanEnd {
 		t.Error("certify goes on without a run left")
@@ -371,6 +430,7 @@ func TestRecomputeKnowsRepeatedPairs(t *testing.T) {
 	d.runs("x1", obs)
 	j.N, j.Outlook, j.State = 1, usual, next
 	d.add(research.KindExperimentJudged, j)
+
 	if err := research.Recompute(slices.Values(d.records)); err != nil {
 		t.Error(err)
 	}
@@ -383,13 +443,17 @@ func TestAcceptedContract(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c := newChronicle(t, autoProgram(), .01, 4)
 			c.propose(-.10)
+
 			if c.certify().Outcome != research.Certified || c.campaign.CertifiedGain <= 0 {
 				t.Fatal("a gain of 10 % was not certified")
 			}
 			audit := research.NewJobID(research.AuditJob, 1)
-			c.add(research.KindMeasurementStarted, research.JobStart{Job: audit, Commit: c.campaign.Incumbent, Paired: c.campaign.Start})
-			c.add(research.KindMeasurementFinished, research.MeasurementEnd{Job: audit, Gain: &research.Interval{Mid: .1, Lo: .09, Hi: .11}, Scale: "log"})
+			c.add(research.KindMeasurementStarted,
+				research.JobStart{Job: audit, Commit: c.campaign.Incumbent, Paired: c.campaign.Start})
+			c.add(research.KindMeasurementFinished,
+				research.MeasurementEnd{Job: audit, Gain: &research.Interval{Mid: .1, Lo: .09, Hi: .11}, Scale: "log"})
 			p := c.program
+
 			switch name {
 			case "the run":
 				p.Run += " --other"
@@ -399,12 +463,15 @@ func TestAcceptedContract(t *testing.T) {
 				p.Campaign.Experiments *= 2
 			}
 			c.add(research.KindContractAccepted, research.ContractAcceptance{Program: p, Digest: "new"})
+
 			got := c.campaign
 			if had := got.Audit != nil && got.CertifiedGain > 0 && got.GainsAfter == 0; had != want || got.Calibrated {
 				t.Errorf("audit %+v, certified %v, gains after %d", got.Audit, got.CertifiedGain, got.GainsAfter)
 			}
+
 			if !want {
 				c.add(research.KindKeepUndone, research.Undoing{N: 1, Commit: "undone", Tree: "tree start"})
+
 				if got := c.campaign; got.CertifiedGain != 0 || got.Audit != nil {
 					t.Errorf("after an undo: %+v", got)
 				}

@@ -8,9 +8,11 @@ func (c *Campaign) Reckoned() (proven, claimed float64, edits int) {
 	if c.CertifiedGain > 0 {
 		proven = r.gain(-c.CertifiedGain)
 	}
+
 	if a := c.Rule.Auto; a != nil && a.Chain > 0 {
 		claimed, edits = r.gain(-a.Claim), a.Chain
 	}
+
 	return proven, claimed, edits
 }
 
@@ -21,10 +23,12 @@ func (c *Campaign) Exact() (gain float64, ok bool) {
 	if c.Rule.Class != Deterministic || !c.Calibrated || c.Baseline == nil || c.BaselineClass != c.Class {
 		return 0, false
 	}
+
 	r := c.Rule.ruler()
 	if r.scale == logScale && (*c.Baseline <= 0 || c.Rule.Incumbent <= 0) {
 		return 0, false
 	}
+
 	return r.gain(r.y(c.Rule.Incumbent) - r.y(*c.Baseline)), true
 }
 
@@ -34,6 +38,7 @@ func GainText(g Interval, scale, unit string) string {
 	if g.Lo == g.Hi {
 		return w.signed(g.Mid) + " (exact)"
 	}
+
 	return w.signed(g.Mid) + " " + w.interval()
 }
 

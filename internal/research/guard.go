@@ -45,6 +45,7 @@ func (r referee) outOfBounds(o Observation) string {
 			return fmt.Sprintf("guard %s = %s breaks min %s", g.Name, FormatValue(x, ""), FormatValue(*g.Min, ""))
 		}
 	}
+
 	return ""
 }
 
@@ -55,6 +56,7 @@ func (g Guard) allowed(start float64) float64 {
 	if g.MaxGrowth.Relative {
 		return start + g.MaxGrowth.Value*math.Abs(start)
 	}
+
 	return start + g.MaxGrowth.Value
 }
 
@@ -79,11 +81,13 @@ func (r referee) checkGrowth(st RuleState, obs []Observation, j *Judgement) {
 		if g.MaxGrowth == nil || !known {
 			continue
 		}
+
 		x := now[g.Name]
 		if g.exceeded(x, start) {
 			j.Verdict, j.StoppedBy, j.Reason = Invalid, "invalid", g.tooMuch(x, start)
 			return
 		}
+
 		state, known := st.Guards[g.Name]
 		if known && j.StoppedBy == "one_run" && state.measures(x) {
 			if j.Growth == nil {
@@ -96,11 +100,13 @@ func (r referee) checkGrowth(st RuleState, obs []Observation, j *Judgement) {
 
 func side(obs []Observation, s Side) []Observation {
 	var own []Observation
+
 	for _, o := range obs {
 		if o.Side == s {
 			own = append(own, o)
 		}
 	}
+
 	return own
 }
 
@@ -110,41 +116,49 @@ func (r referee) guardMedians(obs []Observation) map[string]float64 {
 		return nil
 	}
 	medians := map[string]float64{}
+
 	for _, g := range r.guards {
 		if xs := guardValues(obs, g.Name); len(xs) > 0 {
 			medians[g.Name] = median(xs)
 		}
 	}
+
 	return medians
 }
 
 func guardValues(obs []Observation, name string) []float64 {
 	var xs []float64
+
 	for _, o := range obs {
 		if x, ok := o.Guards[name]; ok && finite(x) {
 			xs = append(xs, x)
 		}
 	}
+
 	return xs
 }
 
 // guardStates is what a calibration's runs tell of the guards with max_growth.
 func (r referee) guardStates(counted []Observation) map[string]GuardState {
 	var states map[string]GuardState
+
 	for _, g := range r.guards {
 		xs := guardValues(counted, g.Name)
 		if g.MaxGrowth == nil || len(xs) == 0 {
 			continue
 		}
 		s := GuardState{Scale: scaleOf(xs), Exact: allEqual(xs)}
+
 		if states == nil {
 			states = map[string]GuardState{}
 		}
+
 		if !s.Exact {
 			s = s.learn(successive(s.heights(xs)), s.y(median(xs)))
 		}
 		states[g.Name] = s
 	}
+
 	return states
 }
 
@@ -161,6 +175,7 @@ func (s GuardState) heights(xs []float64) []float64 {
 			ys = append(ys, s.y(x))
 		}
 	}
+
 	return ys
 }
 
@@ -171,12 +186,14 @@ func (s GuardState) learn(residuals []float64, at float64) GuardState {
 	if s.Residuals = all[max(0, len(all)-guardResiduals):]; len(all) == 0 {
 		return s
 	}
+
 	floor := 1e-4
 	if s.Scale != logScale {
 		floor = max(1e-4*math.Abs(at), 1e-12)
 	}
 	m := fitNoise(s.Residuals, floor)
 	s.S, s.Eps = m.s, m.eps
+
 	return s
 }
 
@@ -186,6 +203,7 @@ func (r referee) learnGuards(st RuleState, obs []Observation) map[string]GuardSt
 	if len(st.Guards) == 0 {
 		return st.Guards
 	}
+
 	states := maps.Clone(st.Guards)
 	for name, s := range states {
 		repeats := s.repeats(obs, name)
@@ -195,6 +213,7 @@ func (r referee) learnGuards(st RuleState, obs []Observation) map[string]GuardSt
 		s.Exact = false
 		states[name] = s.learn(repeats, s.y(st.Start[name]))
 	}
+
 	return states
 }
 
@@ -204,13 +223,16 @@ func (s GuardState) repeats(obs []Observation, name string) []float64 {
 	if ds := s.paired(obs, name, Candidate); len(ds) >= 2 {
 		return aroundMedian(ds)
 	}
+
 	if ds := s.paired(obs, name, Incumbent); len(ds) >= 2 {
 		return aroundMedian(ds)
 	}
+
 	var ds []float64
 	for _, of := range []Side{Candidate, Incumbent, Checkpoint} {
 		ds = append(ds, successive(s.heights(guardValues(side(obs, of), name)))...)
 	}
+
 	return ds
 }
 
@@ -218,14 +240,17 @@ func (s GuardState) repeats(obs []Observation, name string) []float64 {
 func (s GuardState) paired(obs []Observation, name string, of Side) []float64 {
 	type halves struct{ own, other *float64 }
 	pairs, order := map[int]*halves{}, []int(nil)
+
 	for _, o := range obs {
 		x, ok := o.Guards[name]
 		if o.Pair == 0 || !o.Valid || !ok || !s.measures(x) {
 			continue
 		}
+
 		if pairs[o.Pair] == nil {
 			pairs[o.Pair], order = &halves{}, append(order, o.Pair)
 		}
+
 		y := s.y(x)
 		if o.Side == of {
 			pairs[o.Pair].own = &y
@@ -234,11 +259,13 @@ func (s GuardState) paired(obs []Observation, name string, of Side) []float64 {
 		}
 	}
 	var ds []float64
+
 	for _, n := range order {
 		if p := pairs[n]; p.own != nil && p.other != nil {
 			ds = append(ds, *p.own-*p.other)
 		}
 	}
+
 	return ds
 }
 
@@ -248,5 +275,6 @@ func allZero(xs []float64) bool {
 			return false
 		}
 	}
+
 	return true
 }

@@ -24,6 +24,7 @@ type guardTest struct {
 // of is the side that may have grown, over base.
 func (r referee) guardTests(st RuleState, obs []Observation, base, of Side) []*guardTest {
 	var tests []*guardTest
+
 	for _, g := range r.guards {
 		start, known := st.Start[g.Name]
 		if g.MaxGrowth == nil || !known {
@@ -31,6 +32,7 @@ func (r referee) guardTests(st RuleState, obs []Observation, base, of Side) []*g
 		}
 		s := st.Guards[g.Name].during(obs, g.Name, start)
 		t := &guardTest{guard: g, start: start, exact: s.Exact}
+
 		own := guardValues(side(obs, of), g.Name)
 		switch {
 		case len(own) == 0:
@@ -39,10 +41,12 @@ func (r referee) guardTests(st RuleState, obs []Observation, base, of Side) []*g
 		default:
 			t.weigh(s, s.paired(obs, g.Name, of))
 		}
+
 		if len(own) > 0 {
 			tests = append(tests, t)
 		}
 	}
+
 	return tests
 }
 
@@ -52,10 +56,12 @@ func (s GuardState) during(obs []Observation, name string, start float64) GuardS
 	if s.Scale == "" { // of a ledger that knows no state of guards
 		s = GuardState{Scale: scaleOf([]float64{start}), Exact: true}
 	}
+
 	if repeats := s.repeats(obs, name); s.Exact && !allZero(repeats) {
 		s.Exact = false
 		return s.learn(repeats, s.y(start))
 	}
+
 	return s
 }
 
@@ -65,6 +71,7 @@ func (t *guardTest) weigh(s GuardState, ds []float64) {
 	doubt := z95 * math.Sqrt(s.Var)
 	noise := noiseModel{s.S, s.Eps}
 	t.within = guardEvidence(room-doubt, s.S, false)
+
 	t.beyond = guardEvidence(room+doubt, s.S, true)
 	for _, d := range ds {
 		t.within.bet(d, noise)
@@ -78,16 +85,19 @@ func (t *guardTest) weigh(s GuardState, ds []float64) {
 // and the rest on sizes from a quarter of the noise on.
 func guardEvidence(edge, s float64, up bool) *evidence {
 	effects, weights := []float64{0}, []float64{1}
+
 	sign := -1.
 	if up {
 		sign = 1
 	}
+
 	for k := range 10 {
 		effects = append(effects, edge+sign*s/4*math.Pow(2, float64(k)))
 		weights = append(weights, .1)
 	}
 	v := newEvidence(effects, weights, edge, up, false)
 	v.spread = 0
+
 	return v
 }
 
@@ -95,6 +105,7 @@ func (t *guardTest) holds() bool {
 	if t.exact {
 		return !t.guard.exceeded(t.now, t.start)
 	}
+
 	return t.within.best >= proven
 }
 
@@ -102,6 +113,7 @@ func (t *guardTest) isBroken() bool {
 	if t.exact {
 		return t.guard.exceeded(t.now, t.start)
 	}
+
 	return t.beyond.best >= proven
 }
 
@@ -119,24 +131,29 @@ func firstGuard(tests []*guardTest, is func(*guardTest) bool) *guardTest {
 			return t
 		}
 	}
+
 	return nil
 }
 
 // growth is what the pairs say that each guard has grown by, of over base.
 func (r referee) growth(st RuleState, obs []Observation, base, of Side) map[string]Growth {
 	var all map[string]Growth
+
 	for name, s := range st.Guards {
 		s = s.during(obs, name, st.Start[name])
+
 		ds := s.paired(obs, name, of)
 		if len(ds) == 0 {
 			continue
 		}
+
 		if all == nil {
 			all = map[string]Growth{}
 		}
 		mid, variance := noiseModel{s.S, s.Eps}.location(ds)
 		all[name] = Growth{mid, variance}
 	}
+
 	return all
 }
 
@@ -147,25 +164,30 @@ func (m noiseModel) location(ds []float64) (mid, variance float64) {
 	if len(ds) == 0 {
 		return 0, 0
 	}
+
 	mid = median(ds)
 	if !(m.s > 0) {
 		return mid, 0
 	}
 	clean := 1.0
+
 	for range emRounds {
 		sum := 0.0
 		clean = 0
+
 		for _, d := range ds {
 			core := (1 - m.eps) * normalDensity(d-mid, m.s)
 			p := core / m.density(d, mid)
 			clean += p
 			sum += p * d
 		}
+
 		if !(clean > .5) {
 			return median(ds), m.s * m.s * 4
 		}
 		mid = sum / clean
 	}
+
 	return mid, m.s * m.s / clean
 }
 
@@ -176,6 +198,7 @@ func (s RuleState) grown(by map[string]Growth, sign float64) RuleState {
 		return s
 	}
 	states := map[string]GuardState{}
+
 	for name, g := range s.Guards {
 		if d, ok := by[name]; ok && finite(d.Mid) && finite(d.Var) {
 			g.Mid += sign * d.Mid
@@ -184,6 +207,7 @@ func (s RuleState) grown(by map[string]Growth, sign float64) RuleState {
 		states[name] = g
 	}
 	s.Guards = states
+
 	return s
 }
 
@@ -193,10 +217,12 @@ func guardsAfter(fresh, old map[string]GuardState) map[string]GuardState {
 	if len(old) == 0 {
 		return fresh
 	}
+
 	states := map[string]GuardState{}
 	for name, g := range fresh {
 		states[name] = g
 	}
+
 	for name, was := range old {
 		now, known := fresh[name]
 		if !known || now.Scale != was.Scale || now.Exact && !was.Exact {
@@ -205,5 +231,6 @@ func guardsAfter(fresh, old map[string]GuardState) map[string]GuardState {
 		now.Growth = was.Growth
 		states[name] = now
 	}
+
 	return states
 }

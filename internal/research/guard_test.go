@@ -22,6 +22,7 @@ func (g *guarded) run(w research.Want, effect, growth float64) research.Observat
 	if w.Side == research.Candidate {
 		level, size = level+effect, size+growth
 	}
+
 	return research.Observation{Want: w, Valid: true, Value: 1000 * math.Exp(level+g.sigma*g.r.NormFloat64()),
 		Guards: map[string]float64{"mem": 500 * math.Exp(size+g.guardSigma*g.r.NormFloat64())}}
 }
@@ -29,19 +30,23 @@ func (g *guarded) run(w research.Want, effect, growth float64) research.Observat
 func guardedProgram(growth float64) research.Program {
 	p := noisyProgram(research.Amount{})
 	p.Guards = []research.Guard{{Name: "mem", MaxGrowth: &research.Amount{Value: growth, Relative: true}}}
+
 	return p
 }
 
 func (g *guarded) calibrate(t *testing.T, rule research.Rule) research.RuleState {
 	t.Helper()
+
 	var obs []research.Observation
 	for w := rule.Calibrate(obs); w != nil; w = rule.Calibrate(obs) {
 		obs = append(obs, g.run(*w, 0, 0))
 	}
+
 	st, err := rule.Calibrated(obs)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	return st
 }
 
@@ -49,6 +54,7 @@ func (g *guarded) calibrate(t *testing.T, rule research.Rule) research.RuleState
 // it does not, and else stays undecided at the cap.
 func TestNoisyGuardsNeedEvidence(t *testing.T) {
 	rule := research.NewRule(guardedProgram(.10))
+
 	for _, c := range []struct {
 		name           string
 		noise, growth  float64
@@ -59,7 +65,8 @@ func TestNoisyGuardsNeedEvidence(t *testing.T) {
 	}{
 		{"no growth", .01, 0, research.Improved, "threshold", "", 2, 6, 0},
 		{"far too much", .01, .30, research.Invalid, "invalid", "breaks max_growth: it was 49", 1, 6, 0},
-		{"at the edge", .02, math.Log(1.10), research.Inconclusive, "guard", "the gain is proven, but not that guard mem", 20, 20, 0},
+		{"at the edge", .02, math.Log(1.10), research.Inconclusive, "guard",
+			"the gain is proven, but not that guard mem", 20, 20, 0},
 		{"nothing left of the allowance", .01, .03, research.Invalid, "invalid", "so at most 5", 1, 20, .09},
 	} {
 		g := &guarded{r: rand.New(rand.NewPCG(8, 2)), sigma: .01, guardSigma: c.noise}
@@ -67,10 +74,15 @@ func TestNoisyGuardsNeedEvidence(t *testing.T) {
 		s := st.Guards["mem"]
 		s.Mid = c.alreadyGrownBy
 		st.Guards["mem"] = s
-		j, _ := playWith(rule, st, func(_ int, w research.Want) research.Observation { return g.run(w, -.10, c.growth) })
-		if j.Verdict != c.verdict || j.StoppedBy != c.by || !strings.Contains(j.Reason, c.reason) || j.Pairs < c.least || j.Pairs > c.atMost {
+
+		j, _ := playWith(rule, st, func(_ int, w research.Want) research.Observation {
+			return g.run(w, -.10, c.growth)
+		})
+		if j.Verdict != c.verdict || j.StoppedBy != c.by || !strings.Contains(j.Reason, c.reason) ||
+			j.Pairs < c.least || j.Pairs > c.atMost {
 			t.Errorf("%s: %s by %s after %d pairs: %s", c.name, j.Verdict, j.StoppedBy, j.Pairs, j.Reason)
 		}
+
 		if c.by == "guard" && !strings.Contains(j.Words(research.Metric{}), "stopped by guard") {
 			t.Errorf("%s: %s", c.name, j.Words(research.Metric{}))
 		}
@@ -82,11 +94,15 @@ func TestGuardsAtTheEdgeHold(t *testing.T) {
 	t.Parallel()
 	rule := research.NewRule(guardedProgram(.05))
 	kept, broken := 0, 0
+
 	const n = 240
 	for i := range uint64(n) {
 		g := &guarded{r: rand.New(rand.NewPCG(81, i)), sigma: .005, guardSigma: .02}
 		st := g.calibrate(t, rule)
-		j, _ := playWith(rule, st, func(_ int, w research.Want) research.Observation { return g.run(w, -.20, math.Log(1.05)) })
+
+		j, _ := playWith(rule, st, func(_ int, w research.Want) research.Observation {
+			return g.run(w, -.20, math.Log(1.05))
+		})
 		switch j.Verdict {
 		case research.Improved:
 			kept++
@@ -95,6 +111,7 @@ func TestGuardsAtTheEdgeHold(t *testing.T) {
 		}
 	}
 	t.Logf("%d kept, %d refused of %d", kept, broken, n)
+
 	if kept > n/20 || broken > n/20 {
 		t.Errorf("%d kept and %d refused of %d at the edge", kept, broken, n)
 	}
@@ -105,11 +122,16 @@ func TestCreepingGuardIsStopped(t *testing.T) {
 	t.Parallel()
 	rule := research.NewRule(guardedProgram(.10))
 	over, kept := 0, 0
+
 	for i := range uint64(30) {
 		g := &guarded{r: rand.New(rand.NewPCG(82, i)), sigma: .01, guardSigma: .01}
+
 		st := g.calibrate(t, rule)
 		for range 15 {
-			j, obs := playWith(rule, st, func(_ int, w research.Want) research.Observation { return g.run(w, -.10, .02) })
+			j, obs := playWith(rule, st, func(_ int, w research.Want) research.Observation {
+				return g.run(w, -.10, .02)
+			})
+
 			st = rule.Close(st, usual, obs, j)
 			if j.Verdict == research.Improved {
 				st = st.Moved(j)
@@ -117,11 +139,13 @@ func TestCreepingGuardIsStopped(t *testing.T) {
 				kept++
 			}
 		}
+
 		if g.size > math.Log(1.10) {
 			over++
 		}
 	}
 	t.Logf("%d keeps, %d of 30 campaigns over the limit", kept, over)
+
 	if kept < 60 || over > 3 {
 		t.Errorf("%d keeps, %d of 30 campaigns over the limit", kept, over)
 	}
@@ -131,16 +155,19 @@ func TestCreepingGuardIsStopped(t *testing.T) {
 func TestExactGuardsBecomeNoisy(t *testing.T) {
 	rule := research.NewRule(guardedProgram(.10))
 	g := &guarded{r: rand.New(rand.NewPCG(83, 1)), sigma: .01}
+
 	st := g.calibrate(t, rule)
 	if !st.Guards["mem"].Exact {
 		t.Fatalf("equal values, and yet %+v", st.Guards["mem"])
 	}
+
 	j, _ := playWith(rule, st, func(_ int, w research.Want) research.Observation { return g.run(w, -.10, .09) })
 	if j.Verdict != research.Improved {
 		t.Errorf("growth within the limit: %s (%s)", j.Verdict, j.Reason)
 	}
 	g.guardSigma = .02
 	j, obs := playWith(rule, st, func(_ int, w research.Want) research.Observation { return g.run(w, -.10, 0) })
+
 	after := rule.Close(st, usual, obs, j)
 	if s := after.Guards["mem"]; s.Exact || !(s.S > .005) || !st.Guards["mem"].Exact {
 		t.Errorf("repeats differed, and yet %+v", s)
@@ -154,13 +181,17 @@ func TestGuardsGrowthIsCarried(t *testing.T) {
 	st := g.calibrate(t, rule)
 	j, obs := playWith(rule, st, func(_ int, w research.Want) research.Observation { return g.run(w, -.10, .10) })
 	st = rule.Close(st, usual, obs, j)
+
 	moved := st.Moved(j)
 	if m := moved.Guards["mem"].Growth; math.Abs(m.Mid-.10) > .03 || !(m.Var > 0) {
 		t.Fatalf("%s, grown by %+v", j.Verdict, m)
 	}
-	if again := g.calibrate(t, rule).After(moved); again.Guards["mem"].Growth != moved.Guards["mem"].Growth || again.Start["mem"] != moved.Start["mem"] {
+
+	if again := g.calibrate(t, rule).After(moved); again.Guards["mem"].Growth != moved.Guards["mem"].Growth ||
+		again.Start["mem"] != moved.Start["mem"] {
 		t.Errorf("after a calibration: %+v", again.Guards)
 	}
+
 	if back := moved.MovedBack(j).Guards["mem"].Growth; math.Abs(back.Mid) > 1e-12 || math.Abs(back.Var) > 1e-12 {
 		t.Errorf("undone: %+v", back)
 	}
@@ -171,6 +202,7 @@ func TestCertificatesHoldTheGuards(t *testing.T) {
 	p := guardedProgram(.10)
 	p.Search = research.SearchAuto
 	rule := research.NewAuto(p)
+
 	for _, c := range []struct {
 		growth, before float64
 		outcome        research.Outcome
@@ -188,6 +220,7 @@ func TestCertificatesHoldTheGuards(t *testing.T) {
 		st.Guards["mem"] = s
 		st.Auto.Claim, st.Auto.ClaimVar, st.Auto.Chain = .2, .001, 3
 		var obs []research.Observation
+
 		step := rule.NextPair(st, patient, obs)
 		for ; step.Run != nil; step = rule.NextPair(st, patient, obs) {
 			w := *step.Run
@@ -198,12 +231,16 @@ func TestCertificatesHoldTheGuards(t *testing.T) {
 			o.Want = *step.Run
 			obs = append(obs, o)
 		}
+
 		done := *step.Done
-		if done.Outcome != c.outcome || done.StoppedBy != c.by || c.by == "guard" && !strings.Contains(done.Words(p.Metric), "mem") {
+		if done.Outcome != c.outcome || done.StoppedBy != c.by ||
+			c.by == "guard" && !strings.Contains(done.Words(p.Metric), "mem") {
 			t.Errorf("growth %v after %v: %s", c.growth, c.before, done.Words(p.Metric))
 		}
+
 		after := rule.CloseCertificate(st, patient, obs, done).Guards["mem"].Mid
-		if want := c.before + c.growth; c.outcome == research.Certified && math.Abs(after-want) > .03 || c.outcome != research.Certified && after != c.before {
+		if want := c.before + c.growth; c.outcome == research.Certified && math.Abs(after-want) > .03 ||
+			c.outcome != research.Certified && after != c.before {
 			t.Errorf("growth %v after %v is carried as %v", c.growth, c.before, after)
 		}
 	}

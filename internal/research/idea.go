@@ -62,6 +62,7 @@ func IdeaNumber(text string) (n int, ok bool) {
 	t := strings.TrimSpace(text)
 	t = strings.TrimSpace(strings.TrimPrefix(strings.TrimPrefix(t, "idea"), "#"))
 	n, err := strconv.Atoi(t)
+
 	return n, err == nil && t[0] != '+' && t[0] != '-'
 }
 
@@ -73,11 +74,13 @@ func TouchesIdea(r Record, x *Experiment) (int, error) {
 		Idea  string `json:"idea"`
 		Fence int    `json:"fence"`
 	}
+
 	switch r.Kind {
 	case KindIdeaAdded, KindIdeaClaimed, KindIdeaReleased, KindIdeaDropped, KindExperimentProposed:
 		if err := json.Unmarshal(r.Body, &b); err != nil {
 			return 0, fmt.Errorf("decode %s: %w", r.Kind, err)
 		}
+
 		if r.Kind != KindExperimentProposed {
 			return b.N, nil
 		}
@@ -86,13 +89,16 @@ func TouchesIdea(r Record, x *Experiment) (int, error) {
 			b.Idea, b.Fence = x.Idea, x.Fence
 		}
 	}
+
 	if b.Fence == 0 {
 		return 0, nil
 	}
+
 	n, ok := IdeaNumber(b.Idea)
 	if !ok {
 		return 0, fmt.Errorf("%s has a fence, and no idea's number: %q", r.Kind, b.Idea)
 	}
+
 	return n, nil
 }
 
@@ -114,10 +120,12 @@ func foldIdeaClaimed(v *View, r Record, b IdeaClaim) error {
 	case i.Holder != "" && !b.over(i):
 		return Errorf(CodeConflict, "take another idea: read_log{view: \"ideas\"}", "%s holds idea %d", i.Holder, i.N)
 	case b.Fence != i.Fence+1:
-		return Errorf(CodeConflict, "repeat the call", "idea %d has been claimed %d times: the next fence is not %d", i.N, i.Fence, b.Fence)
+		return Errorf(CodeConflict, "repeat the call", "idea %d has been claimed %d times: the next fence is not %d",
+			i.N, i.Fence, b.Fence)
 	}
 	i.Status, i.Holder, i.Fence, i.ClaimedAt = IdeaClaimed, r.Session, b.Fence, r.Time
 	i.Checkout, i.Attended, i.Why = b.Checkout, b.Attended, ""
+
 	return nil
 }
 
@@ -129,6 +137,7 @@ func foldIdeaReleased(v *View, r Record, b IdeaRelease) error {
 		return err
 	}
 	v.Idea.free()
+
 	return nil
 }
 
@@ -139,6 +148,7 @@ func foldIdeaDropped(v *View, r Record, b IdeaDrop) error {
 	}
 	i.free()
 	i.Status, i.Why = IdeaDropped, b.Why
+
 	return nil
 }
 
@@ -148,10 +158,12 @@ func (i *IdeaState) under(session string, fence int) error {
 	if i.Holder == session && i.Fence == fence && session != "" {
 		return nil
 	}
+
 	now := "nobody holds it"
 	if i.Holder != "" {
 		now = fmt.Sprintf("%s holds it under claim %d", i.Holder, i.Fence)
 	}
+
 	return Errorf(CodeConflict, "claim it anew with share{ops: [{op: \"claim\"}]}, or take another idea",
 		"claim %d of idea %d is over: %s", fence, i.N, now)
 }
@@ -159,6 +171,7 @@ func (i *IdeaState) under(session string, fence int) error {
 // free ends the claim.
 func (i *IdeaState) free() {
 	i.Holder, i.Checkout, i.Attended, i.ClaimedAt = "", "", false, time.Time{}
+
 	i.Status = IdeaOpen
 	if i.Experiment > 0 {
 		i.Status = IdeaTried
@@ -172,10 +185,12 @@ func (v *View) tryIdea(r Record, b Proposal) error {
 	if i == nil {
 		return nil
 	}
+
 	if err := i.under(r.Session, b.Fence); err != nil {
 		return err
 	}
 	i.Experiment, i.Verdict, i.Kept = b.N, "", false
+
 	return nil
 }
 
@@ -186,9 +201,11 @@ func (v *View) tellIdea(ended bool) {
 	if i == nil || x == nil {
 		return
 	}
+
 	if i.Experiment == x.N && x.Judgement != nil {
 		i.Verdict, i.Kept = x.Judgement.Verdict, x.Status == Kept
 	}
+
 	if ended && i.Holder != "" && i.Fence == x.Fence {
 		i.free()
 	}

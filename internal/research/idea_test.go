@@ -23,45 +23,55 @@ func folded(t *testing.T, records ...said) (research.IdeaState, error) {
 	t.Helper()
 	c := research.Campaign{Verdicts: map[research.Verdict]int{}}
 	idea, xs := &research.IdeaState{}, map[research.JobID]*research.Experiment{}
+
 	for i, s := range records {
 		b, err := json.Marshal(s.body)
 		if err != nil {
 			t.Fatal(err)
 		}
-		r := research.Record{Seq: uint64(i + 1), Time: time.Unix(int64(60*i), 0).UTC(), Session: s.who, Kind: s.kind, Body: b}
+		r := research.Record{Seq: uint64(i + 1), Time: time.Unix(int64(60*i), 0).UTC(), Session: s.who, Kind: s.kind,
+			Body: b}
 		v := &research.View{Campaign: &c}
+
 		id, err := research.Touches(r)
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		if id != "" {
 			if xs[id] == nil {
 				xs[id] = &research.Experiment{}
 			}
 			v.Experiment = xs[id]
 		}
+
 		n, err := research.TouchesIdea(r, v.Experiment)
 		if err != nil {
 			return *idea, err
 		}
+
 		next := *idea
 		if n == 1 {
 			v.Idea = &next
 		}
+
 		err = research.Fold(v, r)
 		if err != nil && i < len(records)-1 {
 			t.Fatal(err)
 		}
+
 		if err != nil {
 			return *idea, err
 		}
 		*idea = next
 	}
+
 	return *idea, nil
 }
 
 func claimed(who string, fence int, over research.Takeover) said {
-	return said{who, research.KindIdeaClaimed, research.IdeaClaim{N: 1, Fence: fence, Checkout: "/" + who, Takeover: over}}
+	return said{who, research.KindIdeaClaimed,
+		research.IdeaClaim{N: 1, Fence: fence, Checkout: "/" + who, Takeover: over}}
 }
 
 func proposed(who string, n, fence int) said {
@@ -81,6 +91,7 @@ func ended(n int, kind research.Kind, by string) said {
 	case research.KindKeepUndone:
 		return said{"", kind, research.Undoing{N: n, Commit: "u"}}
 	}
+
 	return said{"ann", kind, research.Reversion{N: n, By: by}}
 }
 
@@ -88,7 +99,9 @@ func TestIdeaIsFolded(t *testing.T) {
 	added := said{"ann", research.KindIdeaAdded, research.Idea{N: 1, Text: "radix"}}
 	none := research.Takeover{}
 	expired := research.Takeover{Took: 1, Because: research.LapseExpired}
-	kept, reverted, lost, undone := research.KindExperimentKept, research.KindExperimentReverted, research.KindRunLost, research.KindKeepUndone
+	kept, reverted, lost, undone := research.KindExperimentKept, research.KindExperimentReverted, research.KindRunLost,
+		research.KindKeepUndone
+
 	tests := []struct {
 		name    string
 		records []said
@@ -101,38 +114,60 @@ func TestIdeaIsFolded(t *testing.T) {
 	}{
 		{"added", nil, research.IdeaOpen, "", 0, 0, "", false},
 		{"claimed", []said{claimed("ann", 1, none)}, research.IdeaClaimed, "ann", 1, 0, "", false},
-		{"renewed", []said{claimed("ann", 1, none), claimed("ann", 1, none)}, research.IdeaClaimed, "ann", 1, 0, "", false},
-		{"released", []said{claimed("ann", 1, none), {"ann", research.KindIdeaReleased, research.IdeaRelease{N: 1, Fence: 1}}}, research.IdeaOpen, "", 1, 0, "", false},
-		{"claimed again", []said{claimed("ann", 1, none), {"ann", research.KindIdeaReleased, research.IdeaRelease{N: 1, Fence: 1}}, claimed("bob", 2, none)},
+		{"renewed", []said{claimed("ann", 1, none), claimed("ann", 1, none)}, research.IdeaClaimed, "ann", 1, 0, "",
+			false},
+		{"released", []said{claimed("ann", 1, none), {"ann", research.KindIdeaReleased,
+			research.IdeaRelease{N: 1, Fence: 1}}}, research.IdeaOpen, "", 1, 0, "", false},
+		{"claimed again", []said{claimed("ann", 1, none),
+			{"ann", research.KindIdeaReleased, research.IdeaRelease{N: 1, Fence: 1}}, claimed("bob", 2, none)},
 			research.IdeaClaimed, "bob", 2, 0, "", false},
-		{"taken over", []said{claimed("ann", 1, none), claimed("bob", 2, expired)}, research.IdeaClaimed, "bob", 2, 0, "", false},
-		{"dropped", []said{{"bob", research.KindIdeaDropped, research.IdeaDrop{N: 1, Why: "slow"}}}, research.IdeaDropped, "", 0, 0, "", false},
-		{"dropped by its holder", []said{claimed("ann", 1, none), {"ann", research.KindIdeaDropped, research.IdeaDrop{N: 1}}}, research.IdeaDropped, "", 1, 0, "", false},
-		{"dropped when the claim has lapsed", []said{claimed("ann", 1, none), {"bob", research.KindIdeaDropped, research.IdeaDrop{N: 1, Takeover: expired}}},
+		{"taken over", []said{claimed("ann", 1, none), claimed("bob", 2, expired)}, research.IdeaClaimed, "bob", 2, 0,
+			"", false},
+		{"dropped", []said{{"bob", research.KindIdeaDropped, research.IdeaDrop{N: 1, Why: "slow"}}},
+			research.IdeaDropped, "", 0, 0, "", false},
+		{"dropped by its holder", []said{claimed("ann", 1, none),
+			{"ann", research.KindIdeaDropped, research.IdeaDrop{N: 1}}}, research.IdeaDropped, "", 1, 0, "", false},
+		{"dropped when the claim has lapsed", []said{claimed("ann", 1, none),
+			{"bob", research.KindIdeaDropped, research.IdeaDrop{N: 1, Takeover: expired}}},
 			research.IdeaDropped, "", 1, 0, "", false},
-		{"claimed although it was dropped", []said{{"bob", research.KindIdeaDropped, research.IdeaDrop{N: 1}}, claimed("ann", 1, none)}, research.IdeaClaimed, "ann", 1, 0, "", false},
-		{"under way", []said{claimed("ann", 1, none), proposed("ann", 1, 1)}, research.IdeaClaimed, "ann", 1, 1, "", false},
-		{"judged", []said{claimed("ann", 1, none), proposed("ann", 1, 1), judgedAs(1, research.Improved)}, research.IdeaClaimed, "ann", 1, 1, research.Improved, false},
-		{"kept", []said{claimed("ann", 1, none), proposed("ann", 1, 1), judgedAs(1, research.Improved), ended(1, kept, "")}, research.IdeaTried, "", 1, 1, research.Improved, true},
-		{"undone", []said{claimed("ann", 1, none), proposed("ann", 1, 1), judgedAs(1, research.Improved), ended(1, kept, ""), ended(1, undone, "")},
+		{"claimed although it was dropped", []said{{"bob", research.KindIdeaDropped, research.IdeaDrop{N: 1}},
+			claimed("ann", 1, none)}, research.IdeaClaimed, "ann", 1, 0, "", false},
+		{"under way", []said{claimed("ann", 1, none), proposed("ann", 1, 1)}, research.IdeaClaimed, "ann", 1, 1, "",
+			false},
+		{"judged", []said{claimed("ann", 1, none), proposed("ann", 1, 1), judgedAs(1, research.Improved)},
+			research.IdeaClaimed, "ann", 1, 1, research.Improved, false},
+		{"kept", []said{claimed("ann", 1, none), proposed("ann", 1, 1), judgedAs(1, research.Improved),
+			ended(1, kept, "")}, research.IdeaTried, "", 1, 1, research.Improved, true},
+		{"undone", []said{claimed("ann", 1, none), proposed("ann", 1, 1), judgedAs(1, research.Improved),
+			ended(1, kept, ""), ended(1, undone, "")},
 			research.IdeaTried, "", 1, 1, research.Improved, false},
-		{"rolled back", []said{claimed("ann", 1, none), proposed("ann", 1, 1), judgedAs(1, research.Provisional), ended(1, kept, ""), ended(1, reverted, "certificate")},
+		{"rolled back", []said{claimed("ann", 1, none), proposed("ann", 1, 1), judgedAs(1, research.Provisional),
+			ended(1, kept, ""), ended(1, reverted, "certificate")},
 			research.IdeaTried, "", 1, 1, research.Provisional, false},
-		{"reverted", []said{claimed("ann", 1, none), proposed("ann", 1, 1), judgedAs(1, research.Regressed), ended(1, reverted, "agent")},
+		{"reverted", []said{claimed("ann", 1, none), proposed("ann", 1, 1), judgedAs(1, research.Regressed),
+			ended(1, reverted, "agent")},
 			research.IdeaTried, "", 1, 1, research.Regressed, false},
-		{"invalid", []said{claimed("ann", 1, none), proposed("ann", 1, 1), judgedAs(1, research.Invalid)}, research.IdeaTried, "", 1, 1, research.Invalid, false},
-		{"lost", []said{claimed("ann", 1, none), proposed("ann", 1, 1), ended(1, lost, "")}, research.IdeaTried, "", 1, 1, research.Invalid, false},
-		{"tried and claimed again", []said{claimed("ann", 1, none), proposed("ann", 1, 1), ended(1, lost, ""), claimed("bob", 2, none)},
+		{"invalid", []said{claimed("ann", 1, none), proposed("ann", 1, 1), judgedAs(1, research.Invalid)},
+			research.IdeaTried, "", 1, 1, research.Invalid, false},
+		{"lost", []said{claimed("ann", 1, none), proposed("ann", 1, 1), ended(1, lost, "")}, research.IdeaTried, "", 1,
+			1, research.Invalid, false},
+		{"tried and claimed again", []said{claimed("ann", 1, none), proposed("ann", 1, 1), ended(1, lost, ""),
+			claimed("bob", 2, none)},
 			research.IdeaClaimed, "bob", 2, 1, research.Invalid, false},
-		{"merged and measured again", []said{claimed("ann", 1, none), proposed("ann", 1, 1), judgedAs(1, research.Improved), ended(1, reverted, "merge"), proposed("ann", 2, 1)},
+		{"merged and measured again", []said{claimed("ann", 1, none), proposed("ann", 1, 1),
+			judgedAs(1, research.Improved), ended(1, reverted, "merge"), proposed("ann", 2, 1)},
 			research.IdeaClaimed, "ann", 1, 2, "", false},
-		{"taken over in the middle", []said{claimed("ann", 1, none), proposed("ann", 1, 1), claimed("bob", 2, expired), judgedAs(1, research.Regressed), ended(1, reverted, "agent")},
+		{"taken over in the middle", []said{claimed("ann", 1, none), proposed("ann", 1, 1), claimed("bob", 2, expired),
+			judgedAs(1, research.Regressed), ended(1, reverted, "agent")},
 			research.IdeaClaimed, "bob", 2, 1, research.Regressed, false},
-		{"tried by the next while the first is under way", []said{claimed("ann", 1, none), proposed("ann", 1, 1), claimed("bob", 2, expired), proposed("bob", 2, 2), judgedAs(1, research.Regressed)},
+		{"tried by the next while the first is under way", []said{claimed("ann", 1, none), proposed("ann", 1, 1),
+			claimed("bob", 2, expired), proposed("bob", 2, 2), judgedAs(1, research.Regressed)},
 			research.IdeaClaimed, "bob", 2, 2, "", false},
-		{"dropped while it is tried", []said{claimed("ann", 1, none), proposed("ann", 1, 1), {"ann", research.KindIdeaDropped, research.IdeaDrop{N: 1}}, judgedAs(1, research.Invalid)},
+		{"dropped while it is tried", []said{claimed("ann", 1, none), proposed("ann", 1, 1),
+			{"ann", research.KindIdeaDropped, research.IdeaDrop{N: 1}}, judgedAs(1, research.Invalid)},
 			research.IdeaDropped, "", 1, 1, research.Invalid, false},
-		{"named in words only", []said{proposed("ann", 1, 0), judgedAs(1, research.Invalid)}, research.IdeaOpen, "", 0, 0, "", false},
+		{"named in words only", []said{proposed("ann", 1, 0), judgedAs(1, research.Invalid)}, research.IdeaOpen, "", 0,
+			0, "", false},
 	}
 	for _, tt := range tests {
 		i, err := folded(t, append([]said{added}, tt.records...)...)
@@ -141,7 +176,9 @@ func TestIdeaIsFolded(t *testing.T) {
 			continue
 		}
 		want := i
-		want.Status, want.Holder, want.Fence, want.Experiment, want.Verdict, want.Kept = tt.status, tt.holder, tt.fence, tt.x, tt.verdict, tt.kept
+
+		want.Status, want.Holder, want.Fence, want.Experiment, want.Verdict, want.Kept = tt.status, tt.holder, tt.fence,
+			tt.x, tt.verdict, tt.kept
 		if diff := cmp.Diff(want, i); diff != "" || i.Text != "radix" || i.By != "ann" {
 			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
 		}
@@ -157,12 +194,14 @@ func TestStaleFenceIsRefused(t *testing.T) {
 	release := func(who string, fence int) said {
 		return said{who, research.KindIdeaReleased, research.IdeaRelease{N: 1, Fence: fence}}
 	}
+
 	tests := []struct {
 		name    string
 		records []said
 	}{
 		{"claim of a held idea", []said{first, claimed("bob", 2, research.Takeover{})}},
-		{"takeover of a claim that is not the last", []said{first, over, claimed("eve", 3, research.Takeover{Took: 1, Because: research.LapseExpired})}},
+		{"takeover of a claim that is not the last",
+			[]said{first, over, claimed("eve", 3, research.Takeover{Took: 1, Because: research.LapseExpired})}},
 		{"takeover without a reason", []said{first, claimed("bob", 2, research.Takeover{Took: 1})}},
 		{"claim without the next fence", []said{claimed("ann", 2, research.Takeover{})}},
 		{"claim under an old fence", []said{first, release("ann", 1), claimed("bob", 1, research.Takeover{})}},
@@ -181,6 +220,7 @@ func TestStaleFenceIsRefused(t *testing.T) {
 			t.Errorf("%s: error %v, want a conflict and the way out", tt.name, err)
 		}
 	}
+
 	if _, err := folded(t, added, claimed("", 1, research.Takeover{})); err == nil {
 		t.Error("a claim by nobody was taken")
 	}
@@ -190,6 +230,7 @@ func TestStaleFenceIsRefused(t *testing.T) {
 func TestExpired(t *testing.T) {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	term := research.LeaseTerm
+
 	tests := []struct {
 		name string
 		last time.Time
@@ -211,7 +252,8 @@ func TestExpired(t *testing.T) {
 }
 
 func TestIdeaNumber(t *testing.T) {
-	for text, want := range map[string]int{"3": 3, " #12 ": 12, "idea 4": 4, "idea #5": 0, "": 0, "-1": 0, "+1": 0, "3 of them": 0, "my own": 0, "ideal 3": 0, "x3": 0} {
+	for text, want := range map[string]int{"3": 3, " #12 ": 12, "idea 4": 4, "idea #5": 0, "": 0, "-1": 0, "+1": 0,
+		"3 of them": 0, "my own": 0, "ideal 3": 0, "x3": 0} {
 		if n, ok := research.IdeaNumber(text); ok != (want > 0) || ok && n != want {
 			t.Errorf("IdeaNumber(%q) = %d, %t, want %d", text, n, ok, want)
 		}

@@ -59,6 +59,7 @@ func (i *Import) Text() []byte {
 	if len(i.Bytes) > 0 {
 		return i.Bytes
 	}
+
 	return []byte(i.Line)
 }
 
@@ -72,6 +73,7 @@ func (i *Import) Digest() []byte {
 func (i *Import) Key() string {
 	sum := sha256.Sum256([]byte(strings.Join([]string{i.File(), strconv.Itoa(i.LineNumber), strconv.Itoa(i.Part),
 		hex.EncodeToString(i.Digest()), strconv.Itoa(i.Replaces)}, "\x00")))
+
 	return "import/" + hex.EncodeToString(sum[:16])
 }
 
@@ -111,27 +113,34 @@ func (s *ImportSource) count(i *Import, by int) {
 func foldImported(v *View, r Record, b Import) error {
 	c, s := v.Campaign, v.Source
 	if b.N != c.Imported+1 {
-		return Errorf(CodeConflict, "repeat the call: it will take the next number", "the next imported line is %d, not %d", c.Imported+1, b.N)
+		return Errorf(CodeConflict, "repeat the call: it will take the next number",
+			"the next imported line is %d, not %d", c.Imported+1, b.N)
 	}
+
 	was := 0
 	if v.Replaced != nil {
 		was = v.Replaced.N
 	}
+
 	if b.Replaces != was {
 		return Errorf(CodeConflict, "repeat the call", "%s has been imported already, as %d", b.Place(), was)
 	}
+
 	c.Imported = b.N
 	if v.Replaced != nil && v.Replaced.Source == b.Source {
 		s.count(v.Replaced, -1)
 		s.Replaced++
 	}
 	s.count(&b, 1)
+
 	s.Source, s.Format, s.At = b.Source, b.Format, r.Time
 	if b.Metric != "" {
 		s.Metric = b.Metric
 	}
+
 	if b.Better != "" {
 		s.Better = b.Better
 	}
+
 	return nil
 }

@@ -6,6 +6,7 @@ package research
 func Keys() (keys []string, required map[string]bool) {
 	var p Program
 	required = map[string]bool{}
+
 	sections := map[string][]field{
 		"metric": metricFields(&p.Metric), "guards": guardFields(&Guard{}),
 		"budget": budgetFields(&p.Budget), "campaign": campaignFields(&p.Campaign),
@@ -18,5 +19,6 @@ func Keys() (keys []string, required map[string]bool) {
 			keys, required[name] = append(keys, name), inner.required
 		}
 	}
+
 	return keys, required
 }

@@ -21,25 +21,30 @@ var student90 = [...]float64{6.314, 2.920, 2.353, 2.132, 2.015, 1.943, 1.895, 1.
 func SummariseAudit(samples, paired []float64, m Metric, scale string) MeasurementEnd {
 	end := Summarise(samples, paired, m, scale)
 	end.Gain = nil
+
 	n := min(len(samples), len(paired))
 	if end.Failed != "" || n < 2 {
 		return end
 	}
 	r := ruler{end.Scale, m.Better}
+
 	ds := make([]float64, n)
 	for i := range ds {
 		ds[i] = r.y(samples[i]) - r.y(paired[i])
 	}
+
 	mid, squares := mean(ds), 0.0
 	for _, d := range ds {
 		squares += (d - mid) * (d - mid)
 	}
+
 	t := z95
 	if n-2 < len(student90) {
 		t = student90[n-2]
 	}
 	half := t * math.Sqrt(squares/float64(n-1)/float64(n))
 	end.Gain = r.interval(mid, mid-half, mid+half)
+
 	return end
 }
 
@@ -55,6 +60,7 @@ func (s RuleState) Resolution(pairs int) (gain float64, ok bool) {
 	if s.Class != Noisy || !(s.S > 0) || pairs < 1 {
 		return 0, false
 	}
+
 	return s.ruler().gain(-power95 * s.S / math.Sqrt(float64(pairs))), true
 }
 
@@ -64,17 +70,20 @@ func (s RuleState) ResolutionWords(m Metric, pairs ...int) string {
 		return "deterministic so far: one run shows any difference"
 	}
 	words := ""
+
 	w := phrase{Judgement{Scale: s.Scale}, m.Unit}
 	for _, n := range pairs {
 		g, ok := s.Resolution(n)
 		if !ok {
 			return "the noise is not known yet"
 		}
+
 		if words != "" {
 			words += ", "
 		}
 		words += fmt.Sprintf("%s with %s", w.amount(math.Abs(g)), count(n, "pair"))
 	}
+
 	return "the smallest difference that can be told from none is about " + words
 }
 
@@ -84,15 +93,18 @@ func (s RuleState) ChainWords(m Metric, j *Judgement) string {
 	if s.Auto == nil {
 		return ""
 	}
+
 	auto := *s.Auto
 	if j != nil && j.Claim != nil {
 		auto.Claim, auto.Chain = auto.Claim+j.Claim.Gain, auto.Chain+1
 	}
+
 	if auto.Chain == 0 {
 		return ""
 	}
 	s.Auto = &auto
 	w := phrase{Judgement{Scale: s.Scale}, m.Unit}
+
 	return fmt.Sprintf("chain of %s claims %s, its certificate needs about %s",
 		count(auto.Chain, "edit"), w.amount(s.ruler().gain(-auto.Claim)), count(s.CertificatePairs(), "pair"))
 }
@@ -121,6 +133,7 @@ func (c *Campaign) Proof(x *Experiment) string {
 	case x.Judgement.StoppedBy == "one_run":
 		return "unverified"
 	}
+
 	return "provisional"
 }
 
@@ -132,33 +145,47 @@ func (c *Campaign) Standing() string {
 		return ""
 	}
 	var parts []string
+
 	if a := c.Audit; a != nil {
-		s := fmt.Sprintf("audited gain over the start %s, %s", GainWords(a.Gain, a.Scale, c.Program.Metric), count(a.Pairs, "pair"))
+		s := fmt.Sprintf("audited gain over the start %s, %s", GainWords(a.Gain, a.Scale, c.Program.Metric),
+			count(a.Pairs, "pair"))
 		if a.Commit != c.Incumbent {
 			s += " (of an earlier incumbent)"
 		}
+
 		parts = append(parts, s)
 	}
+
 	if f := c.Final; f != nil && f.Head == c.Incumbent && f.Dropped > 0 {
-		parts = append(parts, fmt.Sprintf("finalized as %s without %s that did not pay: audited gain %s, %s", strings.TrimPrefix(f.Branch, "refs/heads/"),
-			count(f.Dropped, "change"), GainWords(f.Gain, f.Scale, c.Program.Metric), count(f.Pairs, "pair")))
+		parts = append(parts, fmt.Sprintf("finalized as %s without %s that did not pay: audited gain %s, %s",
+			strings.TrimPrefix(f.Branch, "refs/heads/"), count(f.Dropped, "change"), GainWords(f.Gain, f.Scale,
+				c.Program.Metric), count(f.Pairs, "pair")))
 	}
+
 	if c.CertifiedGain > 0 {
 		s := "proven gains add up to about " + c.CertifiedWords()
 		if c.Certified > 0 {
 			s = fmt.Sprintf("certified: about %s in %s", c.CertifiedWords(), count(c.Certified, "certificate"))
 		}
+
 		parts = append(parts, s)
 	}
+
 	if c.GainsAfter > 0 {
-		parts = append(parts, fmt.Sprintf("the contract changed after experiment %d: what was gained until then is another number", c.GainsAfter))
+		parts = append(parts,
+			fmt.Sprintf("the contract changed after experiment %d: what was gained until then is another number",
+				c.GainsAfter))
 	}
+
 	if c.Overridden > 0 {
-		parts = append(parts, count(c.Overridden, "edit")+" kept by a person against the verdict, in no figure but an audit's")
+		parts = append(parts, count(c.Overridden,
+			"edit")+" kept by a person against the verdict, in no figure but an audit's")
 	}
+
 	if s := c.Rule.ChainWords(c.Program.Metric, nil); s != "" {
 		parts = append(parts, "provisional: "+s)
 	}
+
 	return strings.Join(parts, "; ")
 }
 
@@ -168,6 +195,7 @@ func GainWords(g Interval, scale string, m Metric) string {
 	if g.Lo == g.Hi {
 		return w.amount(g.Mid)
 	}
+
 	return w.amount(g.Mid) + " " + w.interval()
 }
 
@@ -180,23 +208,29 @@ func NextMeasured(m JobStart, role Role, class Noise, obs []Observation) *Want {
 		return w
 	}
 	a, b := measuredSides(m)
+
 	done := len(Settled(obs))
 	if m.Paired == "" {
 		if done >= m.Runs {
 			return nil
 		}
+
 		return &Want{Side: a, Role: role}
 	}
+
 	if done >= 2*m.Runs {
 		return nil
 	}
+
 	w := &Want{Side: b, Role: role, Pair: done/2 + 1, Order: "BC"}
 	if w.Pair%2 == 0 {
 		w.Order = "CB"
 	}
+
 	if (done%2 == 0) == (w.Order == "CB") {
 		w.Side = a
 	}
+
 	return w
 }
 
@@ -210,6 +244,7 @@ func Measured(m JobStart, obs []Observation) (samples, paired []float64) {
 			paired = append(paired, o.Value)
 		}
 	}
+
 	return samples, paired
 }
 
@@ -218,5 +253,6 @@ func measuredSides(m JobStart) (a, b Side) {
 	if m.Job.Kind() == AuditJob {
 		return Incumbent, Start
 	}
+
 	return Candidate, Incumbent
 }

@@ -41,16 +41,20 @@ type Scanner struct {
 // them. An expression that does not compile matches nothing.
 func NewScanner(m Metric, guards []Guard) *Scanner {
 	s := &Scanner{}
+
 	switch m.From.Kind {
 	case "output":
 		s.tallies = append(s.tallies, &tally{name: m.Name, what: "metric", unit: m.Unit, pick: m.Pick})
 	case "regex":
 		s.pattern, _ = regexp.Compile(m.From.Expr)
-		s.tallies = append(s.tallies, &tally{name: m.Name, what: "metric", unit: m.Unit, pick: m.Pick, expr: m.From.Expr})
+		s.tallies = append(s.tallies, &tally{name: m.Name, what: "metric", unit: m.Unit, pick: m.Pick,
+			expr: m.From.Expr})
 	}
+
 	for _, g := range guards {
 		s.tallies = append(s.tallies, &tally{name: g.Name, what: "guard", pick: m.Pick})
 	}
+
 	return s
 }
 
@@ -66,6 +70,7 @@ func (s *Scanner) Write(p []byte) (int, error) {
 		s.endLine()
 		rest = rest[i+1:]
 	}
+
 	return len(p), nil
 }
 
@@ -78,6 +83,7 @@ func (s *Scanner) feed(part []byte) {
 		s.restart()
 	}
 	body := bytes.TrimRight(part, "\r")
+
 	s.cr = len(body) < len(part)
 	if i := bytes.LastIndexByte(body, '\r'); i >= 0 {
 		body = body[i+1:]
@@ -85,6 +91,7 @@ func (s *Scanner) feed(part []byte) {
 		s.restart()
 		s.cr = cr
 	}
+
 	if s.skip || len(s.line)+len(body) > maxLine {
 		s.line, s.skip = s.line[:0], true
 		return
@@ -106,6 +113,7 @@ func (s *Scanner) endLine() {
 // what is missing, not finite or contradictory, and becomes the run's reason.
 func (s *Scanner) Values() (map[string]float64, error) {
 	s.endLine()
+
 	values := make(map[string]float64, len(s.tallies))
 	for _, t := range s.tallies {
 		v, err := t.value()
@@ -114,12 +122,14 @@ func (s *Scanner) Values() (map[string]float64, error) {
 		}
 		values[t.name] = v
 	}
+
 	return values, nil
 }
 
 // read looks for values in one whole line.
 func (s *Scanner) read(line []byte) {
 	line = stripEscapes(line)
+
 	plain := s.tallies
 	if len(plain) > 0 && plain[0].expr != "" {
 		if s.pattern != nil {
@@ -129,21 +139,26 @@ func (s *Scanner) read(line []byte) {
 		}
 		plain = plain[1:]
 	}
+
 	line = bytes.TrimSpace(line)
 	if len(line) == 0 || len(plain) == 0 {
 		return
 	}
+
 	if rest, ok := afterKeyword(line); ok {
 		name, value, found := bytes.Cut(rest, []byte("="))
 		if t := find(plain, bytes.TrimSpace(name)); found && t != nil {
 			t.add(string(value), true)
 		}
+
 		return
 	}
+
 	if line[0] == '{' {
 		readObject(line, plain)
 		return
 	}
+
 	for _, t := range plain {
 		if rest, ok := bytes.CutPrefix(line, []byte(t.name)); ok {
 			if rest = bytes.TrimLeft(rest, " \t"); len(rest) > 0 && rest[0] == ':' {
@@ -160,6 +175,7 @@ func afterKeyword(line []byte) ([]byte, bool) {
 		!strings.EqualFold(string(line[:len(word)]), word) {
 		return nil, false
 	}
+
 	return line[len(word)+1:], true
 }
 
@@ -169,6 +185,7 @@ func find(tallies []*tally, name []byte) *tally {
 			return t
 		}
 	}
+
 	return nil
 }
 
@@ -178,20 +195,24 @@ func readObject(line []byte, tallies []*tally) {
 	for _, t := range tallies {
 		wanted = wanted || bytes.Contains(line, []byte(`"`+t.name+`"`))
 	}
+
 	if !wanted {
 		return
 	}
+
 	pairs, ok := objectPairs(line)
 	if !ok {
 		if pairs, ok = objectPairs(quoteNonFinite(line)); !ok {
 			return
 		}
 	}
+
 	for _, p := range pairs {
 		t := find(tallies, []byte(p.key))
 		if t == nil {
 			continue
 		}
+
 		var s string
 		if json.Unmarshal(p.value, &s) != nil || string(p.value) == "null" {
 			s = string(p.value)
@@ -212,21 +233,25 @@ func objectPairs(line []byte) ([]pair, bool) {
 		return nil, false
 	}
 	var pairs []pair
+
 	for dec.More() {
 		key, err := dec.Token()
 		if err != nil {
 			return nil, false
 		}
+
 		p := pair{key: key.(string)} // the decoder takes nothing else for a key
 		if err := dec.Decode(&p.value); err != nil {
 			return nil, false
 		}
 		pairs = append(pairs, p)
 	}
+
 	if _, err := dec.Token(); err != nil {
 		return nil, false
 	}
 	_, err := dec.Token()
+
 	return pairs, err == io.EOF
 }
 
@@ -235,15 +260,18 @@ func stripEscapes(line []byte) []byte {
 	if bytes.IndexByte(line, 0x1b) < 0 {
 		return line
 	}
+
 	out := make([]byte, 0, len(line))
 	for i := 0; i < len(line); {
 		if line[i] != 0x1b {
 			out = append(out, line[i])
 			i++
+
 			continue
 		}
 		i += escapeLength(line[i:])
 	}
+
 	return out
 }
 
@@ -254,23 +282,29 @@ func escapeLength(s []byte) int {
 		return len(s)
 	}
 	i := 2
+
 	switch s[1] {
 	case '[':
 		for i < len(s) && s[i] >= 0x20 && s[i] < 0x40 {
 			i++
 		}
+
 		return min(i+1, len(s))
 	case ']':
 		for i < len(s) && s[i] != 0x07 && s[i] != 0x1b {
 			i++
 		}
+
 		if i+1 < len(s) && s[i] == 0x1b && s[i+1] == '\\' {
 			i++
 		}
+
 		return min(i+1, len(s))
 	}
+
 	for i = 1; i < len(s) && s[i] >= 0x20 && s[i] < 0x30; {
 		i++
 	}
+
 	return min(i+1, len(s))
 }

@@ -36,6 +36,7 @@ func usageUnits(kind string) []usageUnit {
 	case "max_rss":
 		return byteUnits
 	}
+
 	return nil
 }
 
@@ -46,6 +47,7 @@ func baseOf(units []usageUnit, name string) float64 {
 			return u.base
 		}
 	}
+
 	return 0
 }
 
@@ -54,13 +56,16 @@ func baseOf(units []usageUnit, name string) float64 {
 // bytes. Of any other kind there is no such sample, and it is 0.
 func FromUsage(kind, unit string, wall, cpu time.Duration, maxRSS int64) float64 {
 	used := map[string]float64{"wall": float64(wall), "cpu": float64(cpu), "max_rss": float64(maxRSS)}[kind]
+
 	units := usageUnits(kind)
 	if base := baseOf(units, unit); base != 0 {
 		return used / base
 	}
+
 	if units == nil {
 		return 0
 	}
+
 	return used / units[0].base
 }
 
@@ -73,34 +78,41 @@ func FromFile(content []byte, pointer string) (float64, error) {
 		return 0, err
 	}
 	content = bytes.TrimPrefix(content, []byte("\xef\xbb\xbf"))
+
 	value, err := decodeOne(content)
 	if err != nil {
 		if value, err = decodeOne(quoteNonFinite(content)); err != nil {
 			return 0, errors.New("the file is not one JSON document")
 		}
 	}
+
 	for at := pointer; at != ""; {
 		token, rest, more := strings.Cut(at[1:], "/")
 		if value, err = child(value, unescapePointer(token)); err != nil {
 			return 0, fmt.Errorf("nothing is at %q: %w", pointer, err)
 		}
+
 		if at = ""; more {
 			at = "/" + rest
 		}
 	}
+
 	return numberOf(value, pointer)
 }
 
 func decodeOne(content []byte) (any, error) {
 	dec := json.NewDecoder(bytes.NewReader(content))
 	dec.UseNumber()
+
 	var value any
 	if err := dec.Decode(&value); err != nil {
 		return nil, err
 	}
+
 	if _, err := dec.Token(); err != io.EOF {
 		return nil, errors.New("more than one document")
 	}
+
 	return value, nil
 }
 
@@ -110,22 +122,27 @@ func child(value any, token string) (any, error) {
 		if c, ok := v[token]; ok {
 			return c, nil
 		}
+
 		return nil, fmt.Errorf("the object has no key %q", clip(token))
 	case []any:
 		i, err := strconv.ParseUint(token, 10, 31)
 		if err != nil || (len(token) > 1 && token[0] == '0') || token[0] == '+' {
 			return nil, fmt.Errorf("%q is no index of a list", clip(token))
 		}
+
 		if int(i) >= len(v) {
 			return nil, fmt.Errorf("the list has %d entries", len(v))
 		}
+
 		return v[i], nil
 	}
+
 	return nil, fmt.Errorf("%q is looked for in what is neither object nor list", clip(token))
 }
 
 func numberOf(value any, pointer string) (float64, error) {
 	var s string
+
 	switch v := value.(type) {
 	case json.Number:
 		s = v.String()
@@ -136,10 +153,12 @@ func numberOf(value any, pointer string) (float64, error) {
 	default:
 		return 0, fmt.Errorf("the value at %q is not a number", pointer)
 	}
+
 	v, err := parseValue(s, "")
 	if err != nil {
 		return 0, fmt.Errorf("the value at %q, %s, %w", pointer, show(s), err)
 	}
+
 	return v, nil
 }
 
@@ -149,11 +168,13 @@ func checkPointer(s string) error {
 	if s != "" && s[0] != '/' {
 		return errors.New("the JSON pointer after # must start with /")
 	}
+
 	for i := range len(s) {
 		if s[i] == '~' && (i+1 == len(s) || (s[i+1] != '0' && s[i+1] != '1')) {
 			return errors.New("in a JSON pointer ~ is written ~0, and / inside a key ~1")
 		}
 	}
+
 	return nil
 }
 
@@ -166,6 +187,7 @@ func unescapePointer(token string) string {
 func quoteNonFinite(text []byte) []byte {
 	var out []byte
 	inString := false
+
 	for i := 0; i < len(text); i++ {
 		c := text[i]
 		switch {
@@ -179,11 +201,14 @@ func quoteNonFinite(text []byte) []byte {
 			if n := nonFinitePrefix(text[i:]); n > 0 {
 				out = append(append(append(out, '"'), text[i:i+n]...), '"')
 				i += n - 1
+
 				continue
 			}
 		}
+
 		out = append(out, c)
 	}
+
 	return out
 }
 
@@ -193,5 +218,6 @@ func nonFinitePrefix(text []byte) int {
 			return len(word)
 		}
 	}
+
 	return 0
 }

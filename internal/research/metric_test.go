@@ -18,6 +18,7 @@ func metric(change ...func(*research.Metric)) research.Metric {
 	for _, c := range change {
 		c(&m)
 	}
+
 	return m
 }
 
@@ -35,10 +36,12 @@ func scan(m research.Metric, guards []research.Guard, chunks ...string) string {
 			return fmt.Sprintf("Write gave %d, %v", n, err)
 		}
 	}
+
 	values, err := s.Values()
 	if err != nil {
 		return err.Error()
 	}
+
 	return fmt.Sprint(values)
 }
 
@@ -74,15 +77,18 @@ func TestScannerReads(t *testing.T) {
 		{"METRIC ns_per_op=6\nMETRIC ns_per_op=7" + strings.Repeat(" ", 65536) + "\n", "6"}, // too long to be read
 
 		{"", "the metric ns_per_op was never printed; expected a line such as METRIC ns_per_op=12.3"},
-		{"x METRIC ns_per_op=3\n[ns_per_op: 3\n", "the metric ns_per_op was never printed; expected a line such as METRIC ns_per_op=12.3"},
-		{`{"ns_per_op": 3} trailing`, "the metric ns_per_op was never printed; expected a line such as METRIC ns_per_op=12.3"},
+		{"x METRIC ns_per_op=3\n[ns_per_op: 3\n",
+			"the metric ns_per_op was never printed; expected a line such as METRIC ns_per_op=12.3"},
+		{`{"ns_per_op": 3} trailing`,
+			"the metric ns_per_op was never printed; expected a line such as METRIC ns_per_op=12.3"},
 		{`{"ns_per_op": 3`, "the metric ns_per_op was never printed; expected a line such as METRIC ns_per_op=12.3"},
 		{"METRIC ns_per_op=nan\n", `the metric ns_per_op was printed as "nan", which is not a finite number`},
 		{"METRIC ns_per_op=-Inf\n", `the metric ns_per_op was printed as "-Inf", which is not a finite number`},
 		{"ns_per_op: infinity ns\n", `the metric ns_per_op was printed as "infinity ns", which is not a finite number`},
 		{"METRIC ns_per_op=1e999\n", `the metric ns_per_op was printed as "1e999", which is not a finite number`},
 		{`{"ns_per_op": NaN}`, `the metric ns_per_op was printed as "NaN", which is not a finite number`},
-		{`{"ns_per_op": -Infinity, "s": "\"NaN"}`, `the metric ns_per_op was printed as "-Infinity", which is not a finite number`},
+		{`{"ns_per_op": -Infinity, "s": "\"NaN"}`,
+			`the metric ns_per_op was printed as "-Infinity", which is not a finite number`},
 		{`{"ns_per_op": null}`, `the metric ns_per_op was printed as "null", which is not a decimal number`},
 		{"METRIC ns_per_op=0x1F\n", `the metric ns_per_op was printed as "0x1F", which is not a decimal number`},
 		{"METRIC ns_per_op=1,234\n", `the metric ns_per_op was printed as "1,234", which is not a decimal number`},
@@ -90,16 +96,21 @@ func TestScannerReads(t *testing.T) {
 		{"METRIC ns_per_op=1 234\n", `the metric ns_per_op was printed as "1 234", which is not a decimal number`},
 		{"METRIC ns_per_op=1.2ms\n", `the metric ns_per_op was printed as "1.2ms", which is not a decimal number`},
 		{"METRIC ns_per_op=\n", `the metric ns_per_op was printed as "", which is not a decimal number`},
-		{"METRIC ns_per_op=3\nMETRIC ns_per_op=a\x07b\n", `the metric ns_per_op was printed as "a\ab", which is not a decimal number`},
+		{"METRIC ns_per_op=3\nMETRIC ns_per_op=a\x07b\n",
+			`the metric ns_per_op was printed as "a\ab", which is not a decimal number`},
 		{"ns_per_op: 1,234\n", `the metric ns_per_op was printed as "1,234", which is not a decimal number`},
-		{"METRIC ns_per_op=nan\nMETRIC ns_per_op=4\n", `the metric ns_per_op was printed as "nan", which is not a finite number`},
-		{"METRIC ns_per_op=12.3\nns_per_op: 14\n", "the metric ns_per_op was printed with different values, 12.3 and 14; print it once, or set metric.pick to last, first, min, max or median"},
-		{`{"ns_per_op": 1, "ns_per_op": 2}`, "the metric ns_per_op was printed with different values, 1 and 2; print it once, or set metric.pick to last, first, min, max or median"},
+		{"METRIC ns_per_op=nan\nMETRIC ns_per_op=4\n",
+			`the metric ns_per_op was printed as "nan", which is not a finite number`},
+		{"METRIC ns_per_op=12.3\nns_per_op: 14\n",
+			"the metric ns_per_op was printed with different values, 12.3 and 14; print it once, or set metric.pick to last, first, min, max or median"},
+		{`{"ns_per_op": 1, "ns_per_op": 2}`,
+			"the metric ns_per_op was printed with different values, 1 and 2; print it once, or set metric.pick to last, first, min, max or median"},
 	} {
 		want := c.want
 		if !strings.HasPrefix(want, "the metric") {
 			want = "map[ns_per_op:" + want + "]"
 		}
+
 		if diff := cmp.Diff(want, scan(metric(), nil, c.output)); diff != "" {
 			t.Errorf("%.80q:\n%s", c.output, diff)
 		}
@@ -109,6 +120,7 @@ func TestScannerReads(t *testing.T) {
 func TestScannerPicks(t *testing.T) {
 	const four = "METRIC ns_per_op=3\nMETRIC ns_per_op=1\nMETRIC ns_per_op=9\nMETRIC ns_per_op=4\n"
 	const nan = "METRIC ns_per_op=nan\n"
+
 	const refusal = `the metric ns_per_op was printed as "nan", which is not a finite number`
 	for _, c := range []struct{ pick, output, want string }{
 		{"last", four, "4"}, {"first", four, "3"}, {"min", four, "1"}, {"max", four, "9"}, {"median", four, "3.5"},
@@ -121,10 +133,12 @@ func TestScannerPicks(t *testing.T) {
 		if want != refusal {
 			want = "map[ns_per_op:" + want + "]"
 		}
+
 		if got := scan(metric(pick(c.pick)), nil, c.output); got != want {
 			t.Errorf("pick %s of %q: %s, want %s", c.pick, c.output, got, want)
 		}
 	}
+
 	many := strings.Repeat("METRIC ns_per_op=3\n", 100_001)
 	if got := scan(metric(pick("median")), nil, many); !strings.Contains(got, "too often for a median") {
 		t.Errorf("a median over 100,001 values: %s", got)
@@ -133,6 +147,7 @@ func TestScannerPicks(t *testing.T) {
 
 func TestScannerReadsGuardsAndOtherSources(t *testing.T) {
 	guards := []research.Guard{{Name: "errors"}, {Name: "peak_mb"}}
+
 	regex := from("regex", `took ([^ ]+) ms`)
 	for _, c := range []struct {
 		name   string
@@ -145,8 +160,8 @@ func TestScannerReadsGuardsAndOtherSources(t *testing.T) {
 			"the guard peak_mb was never printed; expected a line such as METRIC peak_mb=12.3"},
 		{"guards have no unit", metric(), "METRIC ns_per_op=1\nMETRIC errors=0ns\nMETRIC peak_mb=1",
 			`the guard errors was printed as "0ns", which is not a decimal number`},
-		{"a usage metric can't be printed", metric(from("cpu", "")), "METRIC ns_per_op=1\nMETRIC ns_per_op=2\nerrors: 0\npeak_mb: 7\n",
-			"map[errors:0 peak_mb:7]"},
+		{"a usage metric can't be printed", metric(from("cpu", "")),
+			"METRIC ns_per_op=1\nMETRIC ns_per_op=2\nerrors: 0\npeak_mb: 7\n", "map[errors:0 peak_mb:7]"},
 		{"regex", metric(regex), "x took 1.5 ms, took 2 ms\nMETRIC ns_per_op=9\nerrors: 0\npeak_mb: 7\n",
 			"map[errors:0 ns_per_op:1.5 peak_mb:7]"},
 		{"regex matches no number", metric(regex), "took 1,5 ms\nerrors: 0\npeak_mb: 7\n",
@@ -168,9 +183,11 @@ func TestScannerReadsGuardsAndOtherSources(t *testing.T) {
 func TestScannerIsBounded(t *testing.T) {
 	s := research.NewScanner(metric(), nil)
 	block := []byte(strings.Repeat("x", 1<<20))
+
 	if n := testing.AllocsPerRun(20, func() { _, _ = s.Write(block) }); n > 0 {
 		t.Errorf("%v allocations a MiB of one line", n)
 	}
+
 	_, _ = s.Write([]byte("\nMETRIC ns_per_op=1\n"))
 	if v, err := s.Values(); err != nil || v["ns_per_op"] != 1 {
 		t.Errorf("after it: %v, %v", v, err)
@@ -183,18 +200,21 @@ func TestFromUsage(t *testing.T) {
 		want       float64
 	}{
 		{"wall", "", 1.5}, {"wall", "ms", 1500}, {"wall", "min", 0.025},
-		{"cpu", "", 0.25}, {"cpu", "s", 0.25}, {"cpu", "us", 250_000}, {"cpu", "µs", 250_000}, {"cpu", "ns", 250_000_000},
+		{"cpu", "", 0.25}, {"cpu", "s", 0.25}, {"cpu", "us", 250_000}, {"cpu", "µs", 250_000}, {"cpu", "ns",
+			250_000_000},
 		{"max_rss", "", 3 << 20}, {"max_rss", "KiB", 3 << 10}, {"max_rss", "MiB", 3}, {"max_rss", "MB", 3.145728},
 		{"output", "ms", 0},
 	} {
-		if got := research.FromUsage(c.kind, c.unit, 1500*time.Millisecond, 250*time.Millisecond, 3<<20); got != c.want {
+		if got := research.FromUsage(c.kind, c.unit, 1500*time.Millisecond, 250*time.Millisecond,
+			3<<20); got != c.want {
 			t.Errorf("%s in %q: %v, want %v", c.kind, c.unit, got, c.want)
 		}
 	}
 }
 
 func TestFromFile(t *testing.T) {
-	const doc = "\xef\xbb\xbf" + `{"a": [1, {"b/c": {"~d": "2.5"}}], "": 7, "n": null, "nan": NaN, "inf": "inf", "big": 1e999, "s": "1,5", "x": "1.2x", "o": {}}`
+	const doc = "\xef\xbb\xbf" +
+		`{"a": [1, {"b/c": {"~d": "2.5"}}], "": 7, "n": null, "nan": NaN, "inf": "inf", "big": 1e999, "s": "1,5", "x": "1.2x", "o": {}}`
 	for _, c := range []struct{ content, pointer, want string }{
 		{doc, "/a/0", "1"}, {doc, "/a/1/b~1c/~0d", "2.5"}, {doc, "/", "7"}, {"42.5\n", "", "42.5"}, {doc, "/x", "1.2"},
 		{doc, "/b", `nothing is at "/b": the object has no key "b"`},
@@ -214,10 +234,12 @@ func TestFromFile(t *testing.T) {
 		{"", "", "the file is not one JSON document"},
 	} {
 		v, err := research.FromFile([]byte(c.content), c.pointer)
+
 		got := fmt.Sprint(v)
 		if err != nil {
 			got = err.Error()
 		}
+
 		if got != c.want {
 			t.Errorf("%s: %s, want %s", c.pointer, got, c.want)
 		}
@@ -227,7 +249,8 @@ func TestFromFile(t *testing.T) {
 func FuzzScanner(f *testing.F) {
 	for _, s := range []string{
 		"METRIC ns_per_op=1\nerrors: 2\n", "{\"ns_per_op\": NaN, \"errors\": \"3\"}\r\n", "a\rb\r\r\nerrors:1e5%",
-		"\x1b[31mMETRIC ns_per_op=-.5e+3ns\x1b[0m\r\nMETRIC errors=inf\n", "{\"errors\":{\"errors\":[1,{}]}}\n{", "\x1b]x\x1b\x1b[",
+		"\x1b[31mMETRIC ns_per_op=-.5e+3ns\x1b[0m\r\nMETRIC errors=inf\n", "{\"errors\":{\"errors\":[1,{}]}}\n{",
+		"\x1b]x\x1b\x1b[",
 	} {
 		f.Add([]byte(s), "", uint64(1))
 		f.Add([]byte(s), "last", uint64(2))
@@ -238,6 +261,7 @@ func FuzzScanner(f *testing.F) {
 		m, guards := metric(pick(how)), []research.Guard{{Name: "errors"}}
 		whole := research.NewScanner(m, guards)
 		_, _ = whole.Write(output)
+
 		want, wantErr := whole.Values()
 		for _, v := range want {
 			if math.IsNaN(v) || math.IsInf(v, 0) {
@@ -246,11 +270,13 @@ func FuzzScanner(f *testing.F) {
 		}
 		random := rand.New(rand.NewPCG(seed, 0))
 		parts := research.NewScanner(m, guards)
+
 		for rest := output; len(rest) > 0; {
 			n := 1 + random.IntN(min(len(rest), 1+random.IntN(40_000)))
 			_, _ = parts.Write(rest[:n])
 			rest = rest[n:]
 		}
+
 		got, gotErr := parts.Values()
 		if diff := cmp.Diff(want, got); diff != "" || fmt.Sprint(wantErr) != fmt.Sprint(gotErr) {
 			t.Fatalf("%v, %v\n%s", wantErr, gotErr, diff)
@@ -262,6 +288,7 @@ func BenchmarkScanner(b *testing.B) {
 	block := []byte(strings.Repeat("step 00123 | loss: 3.214 | lr 1.0e-3 | 123 ms\n", 1000))
 	s := research.NewScanner(metric(), []research.Guard{{Name: "errors"}, {Name: "peak_mb"}})
 	b.SetBytes(int64(len(block)))
+
 	for b.Loop() {
 		_, _ = s.Write(block)
 	}

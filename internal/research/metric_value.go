@@ -34,6 +34,7 @@ type tally struct {
 // anything else, so that a value that can't be read is not passed over.
 func (t *tally) add(text string, explicit bool) {
 	text = strings.TrimSpace(text)
+
 	v, err := parseValue(text, t.unit)
 	if err != nil {
 		err = fmt.Errorf("%s was printed as %s, which %w", t, show(text), err)
@@ -41,24 +42,30 @@ func (t *tally) add(text string, explicit bool) {
 			if t.vague == nil {
 				t.vague = err
 			}
+
 			return
 		}
+
 		if t.bad == nil {
 			t.bad = err
 		}
 	}
+
 	t.count++
 	if t.badLast = err; t.count == 1 {
 		t.badFirst = err
 		t.first, t.low, t.high = v, v, v
 	}
+
 	if err != nil {
 		return
 	}
+
 	t.last, t.low, t.high = v, min(t.low, v), max(t.high, v)
 	if t.other == nil && v != t.first {
 		t.other = &v
 	}
+
 	if t.pick == "median" && len(t.all) <= maxMedian {
 		t.all = append(t.all, v)
 	}
@@ -73,6 +80,7 @@ func (t *tally) value() (float64, error) {
 	case "last":
 		unusable = t.badLast
 	}
+
 	switch {
 	case t.count == 0:
 		return 0, t.missing()
@@ -91,6 +99,7 @@ func (t *tally) value() (float64, error) {
 			"print it once, or set metric.pick to last, first, min, max or median",
 			t, formatNumber(t.first), formatNumber(*t.other))
 	}
+
 	return t.first, nil
 }
 
@@ -101,6 +110,7 @@ func (t *tally) missing() error {
 	case t.expr != "":
 		return fmt.Errorf("%s was never printed; no line matched regex:%s", t, clip(t.expr))
 	}
+
 	return fmt.Errorf("%s was never printed; expected a line such as METRIC %s=12.3", t, t.name)
 }
 
@@ -109,10 +119,12 @@ func (t *tally) median() (float64, error) {
 	if n > maxMedian {
 		return 0, fmt.Errorf("%s was printed more than %d times, too often for a median", t, maxMedian)
 	}
+
 	sorted := slices.Sorted(slices.Values(t.all))
 	if n%2 == 1 {
 		return sorted[n/2], nil
 	}
+
 	return sorted[n/2-1]/2 + sorted[n/2]/2, nil
 }
 
@@ -127,10 +139,12 @@ func parseValue(s, unit string) (float64, error) {
 		if nonFinite(s, unit) {
 			return 0, errNotFinite
 		}
+
 		return 0, errNotDecimal
 	case suffix != "" && suffix != "x" && suffix != "%" && suffix != unit:
 		return 0, errNotDecimal
 	}
+
 	return parseDecimal(s[:n])
 }
 
@@ -144,6 +158,7 @@ func nonFinite(s, unit string) bool {
 			return true
 		}
 	}
+
 	return false
 }
 

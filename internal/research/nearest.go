@@ -15,15 +15,18 @@ func Nearest(s string, known []string) string {
 		return ""
 	}
 	best, at := "", 2+len(s)/3
+
 	lower := strings.ToLower(s)
 	for _, k := range known {
 		d := levenshtein.ComputeDistance(lower, k)
 		if len(s) >= 3 && (strings.HasPrefix(k, lower) || strings.HasPrefix(lower, k)) {
 			d = 1
 		}
+
 		if d < at {
 			best, at = k, d
 		}
 	}
+
 	return best
 }

@@ -26,6 +26,7 @@ func (m noiseModel) density(d, delta float64) float64 { return m.around(d, delta
 // about spread of delta.
 func (m noiseModel) around(d, delta, spread float64) float64 {
 	w := d / (outlierWidth * m.s)
+
 	return (1-m.eps)*normalDensity(d-delta, math.Hypot(m.s, spread)) +
 		m.eps/(math.Pi*outlierWidth*m.s*(1+w*w))
 }
@@ -43,8 +44,10 @@ func fitNoise(residuals []float64, floor float64) noiseModel {
 		return noiseModel{s: floor, eps: outlierShare}
 	}
 	m := noiseModel{s: max(madToSD*medianAbs(residuals), floor), eps: outlierShare}
+
 	for range emRounds {
 		var clean, squares float64
+
 		for _, r := range residuals {
 			core := (1 - m.eps) * normalDensity(r, m.s)
 			p := core / m.density(r, 0)
@@ -55,6 +58,7 @@ func fitNoise(residuals []float64, floor float64) noiseModel {
 		m.eps = (n - clean + outlierWeight*outlierShare) / (n + outlierWeight)
 	}
 	m.s *= 1 + 1/math.Sqrt(2*n)
+
 	return m
 }
 
@@ -70,6 +74,7 @@ func (t tracker) observe(y, extra float64, m noiseModel) tracker {
 	v := p + m.runVar() + extra
 	limit := 1.5 * math.Sqrt(v)
 	k := p / v
+
 	return tracker{
 		level:    t.level + k*max(-limit, min(limit, y-t.level)),
 		variance: p * (1 - k),
@@ -96,17 +101,20 @@ type belief struct{ effects, weights []float64 }
 
 func newBelief(rope, top float64) belief {
 	b := belief{effects: []float64{0}, weights: []float64{priorNull}}
+
 	each := (1 - priorNull) / 2 / gridSteps
 	for k := range gridSteps {
 		d := rope * math.Pow(top/rope, float64(k)/(gridSteps-1))
 		b.effects = append(b.effects, -d, d)
 		b.weights = append(b.weights, each, each)
 	}
+
 	for k := range farSteps {
 		d := top * math.Pow(farRatio, float64(k+1)/farSteps)
 		b.effects = append(b.effects, -d, d)
 		b.weights = append(b.weights, each/farSteps, each/farSteps)
 	}
+
 	return b
 }
 
@@ -114,14 +122,17 @@ func newBelief(rope, top float64) belief {
 // that no weight is left says nothing.
 func (b belief) see(d float64, m noiseModel) {
 	total := 0.0
+
 	likelihood := make([]float64, len(b.weights))
 	for j, w := range b.weights {
 		likelihood[j] = m.around(d, b.effects[j], gridSpread*b.effects[j])
 		total += w * likelihood[j]
 	}
+
 	if !(total > 0) || !finite(total) {
 		return
 	}
+
 	for j := range b.weights {
 		b.weights[j] *= likelihood[j] / total
 	}
@@ -132,6 +143,7 @@ func (b belief) see(d float64, m noiseModel) {
 func (b belief) moments(m float64) (gain, loss, null, mean float64) {
 	for j, d := range b.effects {
 		w := b.weights[j]
+
 		mean += w * d
 		switch {
 		case d < -m*(1+1e-9):
@@ -142,16 +154,19 @@ func (b belief) moments(m float64) (gain, loss, null, mean float64) {
 			null += w
 		}
 	}
+
 	return gain, loss, null, mean
 }
 
 // atLeast is P(effect >= x), of a loss.
 func (b belief) atLeast(x float64) float64 {
 	p := 0.0
+
 	for j, d := range b.effects {
 		if d >= x*(1-1e-9) {
 			p += b.weights[j]
 		}
 	}
+
 	return p
 }

@@ -42,36 +42,45 @@ func Noticed(c *Campaign, r Record, x *Experiment, before []Experiment) (*Notice
 		if err != nil || x == nil || k.Simplification || k.Overridden != "" || x.Judgement == nil {
 			return nil, err
 		}
+
 		return n.best(c, x), nil
 	case KindCertificateFinished:
 		e, err := body[CertificateEnd](r)
 		if err != nil {
 			return nil, err
 		}
+
 		n.Event, n.Text = EventCertified, "the head of "+c.Name+" is "+e.Words(c.Program.Metric)
 		if e.Outcome == RolledBack {
-			n.Event, n.Text = EventRolledBack, "the head of "+c.Name+" went back to its checkpoint: "+e.Words(c.Program.Metric)
+			n.Event, n.Text = EventRolledBack,
+				"the head of "+c.Name+" went back to its checkpoint: "+e.Words(c.Program.Metric)
 		}
 		n.Gain, n.Scale = e.Gain, e.Scale
+
 		return n, nil
 	case KindExperimentJudged, KindRunLost:
 		if x == nil || !looping(x, before) {
 			return nil, nil
 		}
 		n.Event, n.Experiment = EventCrashLoop, x.N
-		n.Text = fmt.Sprintf("%s of %s in a row ended invalid for the same reason: %s", count(crashLoop, "experiment"), c.Name, tame(x.Judgement.Reason, 200))
+		n.Text = fmt.Sprintf("%s of %s in a row ended invalid for the same reason: %s", count(crashLoop, "experiment"),
+			c.Name, tame(x.Judgement.Reason, 200))
+
 		return n, nil
 	}
+
 	return nil, nil
 }
 
 func (n *Notice) best(c *Campaign, x *Experiment) *Notice {
 	j := x.Judgement
 	n.Event, n.Experiment, n.Hypothesis, n.Gain, n.Scale = EventBest, x.N, tame(x.Hypothesis, 200), j.Gain, j.Scale
+
 	n.Text = fmt.Sprintf("experiment %d is the new best of %s: %s", x.N, c.Name, j.Words(c.Program.Metric))
 	if j.StoppedBy == "one_run" { // a deterministic metric's value is the same however often it is measured
 		n.Value = j.Value
 	}
+
 	return n
 }
 
@@ -83,15 +92,18 @@ func looping(x *Experiment, before []Experiment) bool {
 	if why == "" || len(before) < crashLoop-1 {
 		return false
 	}
+
 	for i, b := range before {
 		same := b.N == x.N-1-i && cause(&b) == why
 		if i == crashLoop-1 {
 			return !same
 		}
+
 		if !same {
 			return false
 		}
 	}
+
 	return true
 }
 
@@ -102,10 +114,12 @@ func cause(x *Experiment) string {
 	if j == nil || j.Verdict != Invalid || j.StoppedBy == "stopped" || j.Reason == "stopped by request" {
 		return ""
 	}
+
 	return strings.Map(func(r rune) rune {
 		if unicode.IsDigit(r) {
 			return -1
 		}
+
 		return r
 	}, "why: "+tame(j.Reason, 120))
 }
@@ -139,34 +153,45 @@ func Circumstances(c *Campaign, s Situation) map[Circumstance]Notice {
 	add := func(what Circumstance, e Event, format string, args ...any) {
 		out[what] = Notice{Event: e, Seq: s.Head, At: s.Now, Text: fmt.Sprintf(format, args...)}
 	}
+
 	if c.Ended != "" {
 		return out
 	}
+
 	stall := c.Program.Stall.orDefault()
 	if c.Streak >= stall.Experiments {
 		add(Standstill, EventStall, "%s of %s in a row, and none was kept", count(c.Streak, "experiment"), c.Name)
 	}
+
 	if s.Changed {
-		add(Contract, EventNeedsYou, "the contract of %s was changed, so nothing runs: `ratchet accept` in a terminal, or put the front matter back", c.Name)
+		add(Contract, EventNeedsYou,
+			"the contract of %s was changed, so nothing runs: `ratchet accept` in a terminal, or put the front matter back", c.Name)
 	}
+
 	if c.Broken != "" {
 		add(Broken, EventNeedsYou, "the start version of %s gives no usable metric: %s", c.Name, tame(c.Broken, 200))
 	}
 	over := c.over()
+
 	quiet := s.Now.Sub(s.Last)
 	if over && !s.Running && (len(c.Unresolved) == 0 || quiet >= time.Minute) { // the last one may yet be kept
-		add(Spent, EventBudget, "the budget of %s is spent: %s; %s kept%s", c.Name, c.spentWords(), count(c.Kept, "edit"), c.gainedWords())
+		add(Spent, EventBudget, "the budget of %s is spent: %s; %s kept%s", c.Name, c.spentWords(),
+			count(c.Kept, "edit"), c.gainedWords())
 	}
+
 	if !over && !s.Running && !s.Changed && c.Rests == nil && c.Broken == "" && quiet.Hours() >= stall.Hours {
-		add(Silence, EventStall, "nothing has happened in %s for %s, and %d experiments are left: its agent seems to have stopped",
-			c.Name, DurationText(quiet.Seconds()), c.Program.Campaign.Experiments-c.Experiments)
+		add(Silence, EventStall,
+			"nothing has happened in %s for %s, and %d experiments are left: its agent seems to have stopped", c.Name,
+			DurationText(quiet.Seconds()), c.Program.Campaign.Experiments-c.Experiments)
 	}
+
 	return out
 }
 
 // over says whether nothing is left to spend on another experiment.
 func (c *Campaign) over() bool {
-	return c.Experiments >= c.Program.Campaign.Experiments || c.SecondsLeft() <= 0 || c.Calibrated && c.Plan() == PlanEnd
+	return c.Experiments >= c.Program.Campaign.Experiments || c.SecondsLeft() <= 0 ||
+		c.Calibrated && c.Plan() == PlanEnd
 }
 
 func (c *Campaign) spentWords() string {
@@ -180,9 +205,11 @@ func (c *Campaign) gainedWords() string {
 	if s := c.Standing(); s != "" {
 		return "; " + s
 	}
+
 	if c.Rule.Class != Deterministic || c.Baseline == nil || c.BaselineClass != c.Class {
 		return ""
 	}
+
 	return fmt.Sprintf("; %s %s, %s at the start", c.Program.Metric.Name,
 		FormatValue(c.Rule.Incumbent, c.Program.Metric.Unit), FormatValue(*c.Baseline, c.Program.Metric.Unit))
 }
@@ -195,5 +222,6 @@ func tame(s string, n int) string {
 	if r := []rune(s); len(r) > n {
 		return string(r[:n-1]) + "…"
 	}
+
 	return s
 }

@@ -60,9 +60,11 @@ func (s Stall) orDefault() Stall {
 	if s.Experiments == 0 {
 		s.Experiments = DefaultStall().Experiments
 	}
+
 	if s.Hours == 0 {
 		s.Hours = DefaultStall().Hours
 	}
+
 	return s
 }
 
@@ -71,6 +73,7 @@ func (t Target) Wants(e Event) bool {
 	if len(t.On) == 0 {
 		return slices.Contains(Events(), e)
 	}
+
 	return slices.Contains(t.On, e)
 }
 
@@ -86,6 +89,7 @@ func (p Program) Hooks(e Event) (paths []string) {
 			paths = append(paths, t.Hook)
 		}
 	}
+
 	return paths
 }
 
@@ -96,8 +100,10 @@ func (t Target) Name() string {
 		if u, err := url.Parse(address); err == nil && u.Host != "" {
 			return kind + " " + u.Host
 		}
+
 		return kind + " " + address // env:NAME
 	}
+
 	switch {
 	case t.Webhook != "":
 		return host("webhook", t.Webhook)
@@ -109,6 +115,7 @@ func (t Target) Name() string {
 		return "hook " + t.Hook
 	}
 	line, _, _ := strings.Cut(t.Command, "\n")
+
 	return "command " + clip(line)
 }
 
@@ -128,6 +135,7 @@ func Address(text string, topic, secret bool) (_ *url.URL, hint string) {
 	case secret && u.Scheme == "http" && !loopback(u.Hostname()):
 		return nil, "a token is sent by https only"
 	}
+
 	return u, ""
 }
 

@@ -40,8 +40,9 @@ func (c *Campaign) Outlook() Outlook {
 	seconds := c.SecondsLeft()
 	left := int(math.Min(seconds/run, mostRuns))
 	pace := int(math.Min(math.Ceil(seconds/(run+c.Thinking)), mostRuns))
-	return Outlook{Budget: c.Runs + left, Left: left, Proposals: max(0, min(c.Program.Campaign.Experiments-c.Experiments, pace)),
-		LostTests: c.LostTests}
+
+	return Outlook{Budget: c.Runs + left, Left: left,
+		Proposals: max(0, min(c.Program.Campaign.Experiments-c.Experiments, pace)), LostTests: c.LostTests}
 }
 
 // LongestRun is the longest that one run may take, its evaluator included.
@@ -50,6 +51,7 @@ func LongestRun(p Program) time.Duration {
 	if p.Measure != "" { // the evaluator has the same limits
 		longest *= 2
 	}
+
 	return longest
 }
 
@@ -57,13 +59,16 @@ func LongestRun(p Program) time.Duration {
 // longest that it can take is left, so that the hours are never overspent.
 func (c *Campaign) SecondsLeft() float64 {
 	longest := LongestRun(c.Program).Seconds()
+
 	left := c.Program.Campaign.Hours*3600 - c.RunSeconds
 	if limit := c.Program.Campaign.GPUHours; limit > 0 && c.Program.GPUs > 0 {
 		left = min(left, (limit*3600-c.GPUSeconds)/float64(c.Program.GPUs))
 	}
+
 	if left < longest {
 		return 0
 	}
+
 	return left
 }
 
@@ -73,6 +78,7 @@ func (s RuleState) paid(o Outlook) RuleState {
 		s.Tests, s.LostTests = s.Tests+n, o.LostTests
 		s.SimpleTests += n // whichever stream they were in
 	}
+
 	return s
 }
 
@@ -96,7 +102,9 @@ func (c *Campaign) Plan() Plan {
 		if o.Proposals == 0 || o.Left < 1 {
 			return PlanEnd
 		}
+
 		return PlanPropose
 	}
+
 	return NewAuto(c.Program).Plan(c.Rule, o)
 }

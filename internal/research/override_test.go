@@ -12,12 +12,15 @@ import (
 // overrule keeps an experiment against its verdict, as a person may.
 func (c *chronicle) overrule(effect float64) *research.Experiment {
 	c.diary.t.Helper()
+
 	n, j := c.judge(effect)
 	if j.Verdict == research.Improved || j.Verdict == research.Provisional {
 		c.diary.t.Fatalf("nothing to override: %s", j.Verdict)
 	}
-	c.add(research.KindExperimentKept, research.Keeping{N: n, Commit: fmt.Sprint("k", n), Was: c.campaign.Incumbent, Overridden: research.ByTerminal})
+	c.add(research.KindExperimentKept, research.Keeping{N: n, Commit: fmt.Sprint("k", n), Was: c.campaign.Incumbent,
+		Overridden: research.ByTerminal})
 	c.head += effect
+
 	return c.experiments[research.NewJobID('x', n)]
 }
 
@@ -26,31 +29,39 @@ func (c *chronicle) overrule(effect float64) *research.Experiment {
 func TestOverridesProveNothing(t *testing.T) {
 	c := newChronicle(t, autoProgram(), .01, 3)
 	got := &c.campaign
+
 	x := c.overrule(.05)
-	if got.Incumbent != x.Commit || got.Checkpoint != x.Commit || got.Overridden != 1 || got.Kept != 1 || got.Calibrated ||
+	if got.Incumbent != x.Commit || got.Checkpoint != x.Commit || got.Overridden != 1 || got.Kept != 1 ||
+		got.Calibrated ||
 		got.CertifiedGain != 0 || got.Rule.Auto.Chain != 0 || got.Rule.Auto.Claim != 0 {
 		t.Fatalf("kept by a person: %+v", got)
 	}
+
 	if p := got.Proof(x); p != "kept by a person against the verdict" {
 		t.Errorf("its proof: %q", p)
 	}
 	c.calibrate()
 	c.propose(-.08)
+
 	if got.Rule.Auto.Chain != 1 || got.Checkpoint != x.Commit {
 		t.Fatalf("a chain on top of it: %+v", got)
 	}
 	checkpoint, claim := got.Checkpoint, got.Rule.Auto.Claim
 	y := c.overrule(.04)
+
 	if got.Checkpoint != checkpoint || got.Rule.Auto.Claim != claim || got.Overridden != 2 {
-		t.Errorf("in an open chain: checkpoint %s, claim %v, %d overridden", got.Checkpoint, got.Rule.Auto.Claim, got.Overridden)
+		t.Errorf("in an open chain: checkpoint %s, claim %v, %d overridden", got.Checkpoint, got.Rule.Auto.Claim,
+			got.Overridden)
 	}
 	c.calibrate()
 	chain := *got.Rule.Auto
 	c.add(research.KindKeepUndone, research.Undoing{N: y.N, Commit: "undone", Was: y.Commit, Tree: "tree"})
 	c.head -= .04
+
 	if got.Overridden != 1 || got.Calibrated || y.Status != research.Reverted {
 		t.Errorf("undone: %+v", got)
 	}
+
 	if diff := cmp.Diff(chain, *got.Rule.Auto); diff != "" {
 		t.Errorf("undone, the claims differ: %s", diff)
 	}

@@ -35,22 +35,27 @@ func ParseProgram(text []byte, folder string) (*Document, error) {
 	if f != nil {
 		return nil, faults{*f}.err()
 	}
+
 	root, f := loadFront(front)
 	if f != nil {
 		return nil, faults{*f}.err()
 	}
 	d := &decoder{program: defaultProgram(folder), lines: map[string]int{}}
 	d.refuseReferences(root)
+
 	if len(d.faults) == 0 {
 		d.mapping("", root, programFields(&d.program))
 		d.derive()
 	}
+
 	if len(d.faults) == 0 {
 		d.crossCheck()
 	}
+
 	if len(d.faults) > 0 {
 		return nil, d.faults.err()
 	}
+
 	return &Document{Program: d.program, Body: body}, nil
 }
 
@@ -61,23 +66,28 @@ func splitProgram(text []byte) (front []byte, body string, _ *fault) {
 		return nil, "", &fault{1, fmt.Sprintf("the file has %d bytes; at most %d are read", len(text), maxProgram)}
 	}
 	rest := bytes.TrimPrefix(text, []byte("\xef\xbb\xbf"))
+
 	first, rest, _ := bytes.Cut(rest, []byte("\n"))
 	if !isFence(first) {
 		return nil, "", &fault{1, "the file must start with a line of --- and the front matter"}
 	}
+
 	for at, line := 0, 2; at < len(rest); line++ {
 		end := len(rest)
 		if i := bytes.IndexByte(rest[at:], '\n'); i >= 0 {
 			end = at + i + 1
 		}
+
 		if isFence(rest[at:end]) {
 			return rest[:at], string(rest[end:]), nil
 		}
+
 		if reason := unreadable(rest[at:end]); reason != "" {
 			return nil, "", &fault{line, reason}
 		}
 		at = end
 	}
+
 	return nil, "", &fault{1, "the front matter has no end; close it with a line of ---"}
 }
 
@@ -88,11 +98,13 @@ func unreadable(line []byte) string {
 	if !utf8.Valid(line) {
 		return "the line is not valid UTF-8"
 	}
+
 	for _, c := range line {
 		if (c < ' ' && c != '\t' && c != '\n' && c != '\r') || c == 0x7f {
 			return fmt.Sprintf("the line holds the control character 0x%02x", c)
 		}
 	}
+
 	return ""
 }
 
@@ -101,13 +113,16 @@ func loadFront(front []byte) (*yaml.Node, *fault) {
 	if blank(front) {
 		return &yaml.Node{Kind: yaml.MappingNode}, nil
 	}
+
 	var doc yaml.Node
 	if err := yaml.Load(front, &doc); err != nil {
 		return nil, yamlFault(err)
 	}
+
 	if len(doc.Content) != 1 || doc.Content[0].Kind != yaml.MappingNode {
 		return nil, &fault{2, "the front matter must be lines of `key: value`"}
 	}
+
 	return doc.Content[0], nil
 }
 
@@ -118,6 +133,7 @@ func blank(front []byte) bool {
 			return false
 		}
 	}
+
 	return true
 }
 
@@ -126,10 +142,12 @@ func yamlFault(err error) *fault {
 	if !errors.As(err, &one) || one.Mark.Line < 1 {
 		return &fault{2, "the front matter is not one YAML document"}
 	}
+
 	line := one.Mark.Line
 	if one.ContextMark.Line > 0 { // where the broken construct starts is where to look
 		line = one.ContextMark.Line
 	}
+
 	return &fault{line + 1, "not valid YAML: " + one.Message}
 }
 
@@ -145,12 +163,15 @@ type faults []fault
 func (fs faults) err() error {
 	slices.SortStableFunc(fs, func(a, b fault) int { return cmp.Compare(a.line, b.line) })
 	var lines []string
+
 	for i, f := range fs {
 		if i == maxFaults {
 			lines = append(lines, fmt.Sprintf("and %d more", len(fs)-maxFaults))
 			break
 		}
+
 		lines = append(lines, fmt.Sprintf("program.md:%d: %s", f.line, f.text))
 	}
+
 	return Errorf(CodeProgram, "correct program.md there and call again", "%s", strings.Join(lines, "\n"))
 }

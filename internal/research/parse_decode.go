@@ -53,6 +53,7 @@ func (d *decoder) refuseReferences(n *yaml.Node) {
 	case n.Style&yaml.TaggedStyle != 0:
 		d.at(n, "the tag %s is not accepted; write the bare value", clip(n.Tag))
 	}
+
 	for _, c := range n.Content {
 		d.refuseReferences(c)
 	}
@@ -65,9 +66,11 @@ func (d *decoder) mapping(path string, n *yaml.Node, fields []field) {
 		return
 	}
 	seen := map[string]int{}
+
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key, value := n.Content[i], n.Content[i+1]
 		f := lookup(fields, key.Value)
+
 		full := join(path, key.Value)
 		switch {
 		case key.Kind != yaml.ScalarNode:
@@ -85,6 +88,7 @@ func (d *decoder) mapping(path string, n *yaml.Node, fields []field) {
 			f.read(d, full, value)
 		}
 	}
+
 	for _, f := range fields {
 		if f.required && seen[f.key] == 0 {
 			d.missing(path, n, f)
@@ -107,16 +111,19 @@ func (d *decoder) missing(path string, n *yaml.Node, f field) {
 // unknown records an unknown key and returns the key of fields that was meant.
 func (d *decoder) unknown(path string, key *yaml.Node, fields []field) string {
 	known := keysOf(fields)
+
 	full := join(path, key.Value)
 	if place := elsewhere(key.Value); place != "" && place != full {
 		d.at(key, "unknown key %q; did you mean %q?", clip(full), place)
 		return ""
 	}
+
 	if meant := Nearest(key.Value, known); meant != "" {
 		d.at(key, "unknown key %q; did you mean %q?", clip(full), join(path, meant))
 		return meant
 	}
 	d.at(key, "unknown key %q; valid: %s", clip(full), strings.Join(known, ", "))
+
 	return ""
 }
 
@@ -126,6 +133,7 @@ func lookup(fields []field, key string) *field {
 			return &fields[i]
 		}
 	}
+
 	return nil
 }
 
@@ -134,6 +142,7 @@ func keysOf(fields []field) []string {
 	for i, f := range fields {
 		keys[i] = f.key
 	}
+
 	return keys
 }
 
@@ -141,6 +150,7 @@ func join(path, key string) string {
 	if path == "" {
 		return key
 	}
+
 	return path + "." + key
 }
 
@@ -156,6 +166,7 @@ func (d *decoder) scalar(key string, n *yaml.Node) (string, bool) {
 	default:
 		return n.Value, true
 	}
+
 	return "", false
 }
 
@@ -170,5 +181,6 @@ func clip(s string) string {
 	if r := []rune(s); len(r) > most {
 		return string(r[:most]) + "…"
 	}
+
 	return s
 }

@@ -32,6 +32,7 @@ func defaultGain(n Noise) Amount {
 	if n == Deterministic {
 		return Amount{}
 	}
+
 	return Amount{Value: 0.005, Relative: true}
 }
 
@@ -48,10 +49,12 @@ func defaultName(folder string) string {
 		}
 	}
 	name := b.String()
+
 	name = strings.TrimRight(name[:min(len(name), maxName)], "-")
 	if name == "" {
 		return "campaign"
 	}
+
 	return name
 }
 
@@ -147,6 +150,7 @@ func elsewhere(key string) string {
 			return join(s.path, key)
 		}
 	}
+
 	return ""
 }
 
@@ -160,6 +164,7 @@ func guards(to *[]Guard) reader {
 			d.at(n, "%s must be a list such as [{name: errors, max: 0}]", key)
 			return
 		}
+
 		for i, item := range n.Content {
 			var g Guard
 			name := guardKey(i)

@@ -44,10 +44,12 @@ func targets(to *[]Target) reader {
 		if n.Kind != yaml.SequenceNode {
 			nodes = []*yaml.Node{n}
 		}
+
 		if len(nodes) > maxTargets {
 			d.at(n, "%s has %d entries; at most %d are accepted", key, len(nodes), maxTargets)
 			return
 		}
+
 		for i, item := range nodes {
 			name := targetKey(i)
 			if item.Kind != yaml.MappingNode {
@@ -72,9 +74,11 @@ func address(topic bool) item {
 			if !variableForm.MatchString(name) {
 				return "", "write env:NAME with the name of a variable, such as env:TEAM_WEBHOOK"
 			}
+
 			return s, ""
 		}
 		_, hint := Address(s, topic, false)
+
 		return s, hint
 	}
 }
@@ -99,8 +103,10 @@ func events(to *[]Event) reader {
 			if !slices.Contains(known, Event(s)) {
 				return "", oneOf(s, known)
 			}
+
 			return s, ""
 		})(d, key, n)
+
 		for _, s := range names {
 			*to = append(*to, Event(s))
 		}
@@ -113,12 +119,14 @@ func (d *decoder) checkNotify() {
 	for i, t := range p.Notify {
 		key := targetKey(i)
 		kinds := 0
+
 		for _, given := range []bool{t.Command != "", t.Webhook != "", t.Ntfy != "", t.Desktop, t.Hook != ""} {
 			if given {
 				kinds++
 			}
 		}
 		hooked := slices.Contains(t.On, HookBefore) || slices.Contains(t.On, HookAfter)
+
 		_, plain := Address(t.Ntfy, true, t.TokenEnv != "")
 		switch {
 		case kinds != 1:
@@ -129,10 +137,12 @@ func (d *decoder) checkNotify() {
 			d.about(key, "%s has token_env or click, which belong to ntfy", key)
 		case t.TokenEnv != "" && !strings.HasPrefix(t.Ntfy, "env:") && plain != "":
 			d.about(key+".token_env", "%s.token_env can't go to this address: %s", key, plain)
-		case t.Hook != "" && (len(t.On) == 0 || slices.ContainsFunc(t.On, func(e Event) bool { return e != HookBefore && e != HookAfter })):
+		case t.Hook != "" && (len(t.On) == 0 || slices.ContainsFunc(t.On,
+			func(e Event) bool { return e != HookBefore && e != HookAfter })):
 			d.about(key, "%s is a hook: say on: before or on: after", key)
 		case t.Hook == "" && hooked:
-			d.about(key+".on", "%s.on: before and after are for hooks; valid: %s", key, strings.TrimPrefix(oneOf("", Events()), "valid: "))
+			d.about(key+".on", "%s.on: before and after are for hooks; valid: %s", key,
+				strings.TrimPrefix(oneOf("", Events()), "valid: "))
 		}
 		d.checkSecrets(key, t)
 	}
@@ -141,6 +151,7 @@ func (d *decoder) checkNotify() {
 // checkSecrets refuses to hand a target's secret to runs, whose code is the agent's.
 func (d *decoder) checkSecrets(key string, t Target) {
 	webhook, _ := strings.CutPrefix(t.Webhook, "env:")
+
 	topic, _ := strings.CutPrefix(t.Ntfy, "env:")
 	for _, name := range []string{t.SecretEnv, t.TokenEnv, webhook, topic} {
 		if name != "" && slices.Contains(d.program.Env, name) {

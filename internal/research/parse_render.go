@@ -17,6 +17,7 @@ func RenderProgram(p Program, body string) []byte {
 	w.contract(p)
 	w.WriteString("---\n")
 	w.WriteString(body)
+
 	return w.Bytes()
 }
 
@@ -45,6 +46,7 @@ func (w *renderer) contract(p Program) {
 	w.list("env", p.Env, "variables let through")
 	w.list("reads", p.Reads, "paths outside the repository that runs may read")
 	w.list("writes", p.Writes, "tracked paths that a run may change")
+
 	if p.Carry != nil {
 		w.line("", "carry", flow(p.Carry), "git-ignored paths a run sees, read-only")
 	}
@@ -73,6 +75,7 @@ func (w *renderer) scalar(indent, key, value, comment string) {
 		w.line(indent, key, quote(value), comment)
 	default:
 		w.line(indent, key, "|-", comment)
+
 		for line := range strings.Lines(value) {
 			if strings.TrimRight(line, "\n") == "" {
 				w.WriteString("\n")
@@ -113,6 +116,7 @@ func (w *renderer) list(key string, values []string, comment string) {
 
 func (w *renderer) metric(m Metric) {
 	w.WriteString("metric:\n")
+
 	from, about := m.From.String(), "as the run prints it: METRIC "+m.Name+"=1.5"
 	if from != "output" {
 		about = "what the number is called"
@@ -120,10 +124,12 @@ func (w *renderer) metric(m Metric) {
 	w.scalar("  ", "name", m.Name, about)
 	w.scalar("  ", "better", string(m.Better), "lower | higher")
 	w.scalar("  ", "unit", m.Unit, "")
+
 	if from != "output" {
 		w.scalar("  ", "from", from, "where a sample comes from")
 	}
 	w.choice("  ", "noise", string(m.Noise), string(NoiseAuto), "auto | deterministic | noisy")
+
 	if m.MinGainSet {
 		w.line("  ", "min_gain", m.MinGain.String(), "smallest gain worth keeping")
 	}
@@ -135,14 +141,17 @@ func (w *renderer) guards(guards []Guard) {
 		return
 	}
 	w.line("", "guards", "", "other numbers that must not get worse")
+
 	for _, g := range guards {
 		parts := []string{"name: " + flowItem(g.Name)}
 		if g.MaxGrowth != nil {
 			parts = append(parts, "max_growth: "+g.MaxGrowth.String())
 		}
+
 		if g.Max != nil {
 			parts = append(parts, "max: "+formatNumber(*g.Max))
 		}
+
 		if g.Min != nil {
 			parts = append(parts, "min: "+formatNumber(*g.Min))
 		}
@@ -160,13 +169,16 @@ func (w *renderer) budget(b, def Budget) {
 	w.duration("gpu", b.GPU, def.GPU, "leased GPUs × wall")
 	w.scalar("  ", "gpu_clock", b.GPUClock, "")
 	w.duration("cpu", b.CPU, def.CPU, "user + system of the whole tree")
+
 	if b.Memory != def.Memory {
 		w.line("  ", "memory", formatSize(b.Memory), "")
 	}
 	w.number("  ", "processes", b.Processes, def.Processes, "")
+
 	if b.Output != def.Output {
 		w.line("  ", "output", formatSize(b.Output), "")
 	}
+
 	if b.Disk != def.Disk {
 		w.line("  ", "disk", formatSize(b.Disk), "")
 	}
@@ -178,9 +190,11 @@ func (w *renderer) campaign(c, def CampaignLimit) {
 	}
 	w.line("", "campaign", "", "totals; any one reached ends it")
 	w.number("  ", "experiments", c.Experiments, def.Experiments, "")
+
 	if c.Hours != def.Hours {
 		w.line("  ", "hours", formatNumber(c.Hours), "summed run time")
 	}
+
 	if c.GPUHours != def.GPUHours {
 		w.line("  ", "gpu_hours", formatNumber(c.GPUHours), "leased GPUs × wall")
 	}
@@ -191,21 +205,26 @@ func (w *renderer) notify(all []Target) {
 		return
 	}
 	w.line("", "notify", "", "who is told what")
+
 	for _, t := range all {
 		var parts []string
-		for _, kv := range [][2]string{{"command", t.Command}, {"webhook", t.Webhook}, {"ntfy", t.Ntfy}, {"hook", t.Hook},
-			{"secret_env", t.SecretEnv}, {"token_env", t.TokenEnv}, {"click", t.Click}} {
+
+		for _, kv := range [][2]string{{"command", t.Command}, {"webhook", t.Webhook}, {"ntfy", t.Ntfy},
+			{"hook", t.Hook}, {"secret_env", t.SecretEnv}, {"token_env", t.TokenEnv}, {"click", t.Click}} {
 			if kv[1] != "" {
 				parts = append(parts, kv[0]+": "+flowItem(kv[1]))
 			}
 		}
+
 		if t.Desktop {
 			parts = append(parts, "desktop: true")
 		}
+
 		var on []string
 		for _, e := range t.On {
 			on = append(on, string(e))
 		}
+
 		if len(on) > 0 {
 			parts = append(parts, "on: "+flow(on))
 		}
@@ -219,6 +238,7 @@ func (w *renderer) stall(s, def Stall) {
 	}
 	w.line("", "stall", "", "when the campaign is thought to stand still")
 	w.number("  ", "experiments", s.Experiments, def.Experiments, "in a row without a keep")
+
 	if s.Hours != def.Hours {
 		w.line("  ", "hours", formatNumber(s.Hours), "without any record")
 	}
@@ -232,6 +252,7 @@ func (s Source) String() string {
 	case "regex":
 		return "regex:" + s.Expr
 	}
+
 	return s.Kind
 }
 
@@ -240,6 +261,7 @@ func flow(values []string) string {
 	for i, v := range values {
 		items[i] = flowItem(v)
 	}
+
 	return "[" + strings.Join(items, ", ") + "]"
 }
 
@@ -248,6 +270,7 @@ func flowItem(s string) string {
 	if strings.ContainsAny(s, "[]{},") {
 		return strconv.Quote(s)
 	}
+
 	return quote(s)
 }
 
@@ -255,12 +278,14 @@ func flowItem(s string) string {
 // writes it between double quotes, whose escapes are the same as Go's.
 func quote(s string) string {
 	plainStart := s != "" && (s[0] == '.' || s[0] == '/' || s[0] == '_' || isAlphanumeric(s[0]))
+
 	null := strings.EqualFold(s, "null")
 	if !plainStart || null || strings.HasSuffix(s, ":") || strings.HasSuffix(s, " ") ||
 		strings.Contains(s, ": ") || strings.Contains(s, " #") || strings.HasPrefix(s, "...") ||
 		strings.ContainsFunc(s, notPlain) {
 		return strconv.Quote(s)
 	}
+
 	return s
 }
 
@@ -277,6 +302,7 @@ func blockSafe(s string) bool {
 	if len(lines) < 2 || lines[0] == "" || lines[len(lines)-1] == "" {
 		return false
 	}
+
 	return !slices.ContainsFunc(lines, func(l string) bool {
 		return strings.HasPrefix(l, " ") || strings.HasPrefix(l, "\t") ||
 			strings.ContainsFunc(l, func(r rune) bool { return r != '\t' && notPlain(r) }) ||

@@ -17,6 +17,7 @@ func TestRenderProgramWritesOnlyWhatIsNotDefault(t *testing.T) {
 	p.Metric.Unit, p.Build = "ns", "go build -o bench ."
 	p.Budget.Wall = research.Duration(90 * time.Second)
 	p.Check = "set -e\ngo vet: ./..."
+
 	want := `---
 name: sort-speed                     # the campaign's name
 edit: sort.go                        # what the agent may change, and nothing else
@@ -58,6 +59,7 @@ func TestRenderProgramParsesBack(t *testing.T) {
 	odd.Guards = []research.Guard{{Name: "[a", MaxGrowth: &research.Amount{Value: 1e-9, Relative: true}}}
 	odd.Budget.Grace = 0
 	odd.Budget.Memory = 1<<30 + 1
+
 	odd.Campaign.Hours = 0.1
 	for _, doc := range []*research.Document{
 		parse(t, smallest), parse(t, string(every)), {Program: odd, Body: "---\n\r\nno newline at the end"},
@@ -72,16 +74,19 @@ func TestRenderProgramParsesBack(t *testing.T) {
 // Commands made of whatever YAML gives a meaning to.
 func TestRenderProgramQuotesWhatYAMLWouldRead(t *testing.T) {
 	alphabet := []rune("  ::##--\n\n\t'\"\\[]{},&*!|>%@`?~=<.a0nul\r\u0085\u2028\ufeff\u00a0é€\x1b\x7f\ufffd😀")
+
 	random := rand.New(rand.NewPCG(1, 2))
 	for range 5000 {
 		command := make([]rune, 1+random.IntN(12))
 		for i := range command {
 			command[i] = alphabet[random.IntN(len(alphabet))]
 		}
+
 		p := defaults()
 		if p.Run = strings.TrimRight(string(command), "\n"); strings.TrimSpace(p.Run) == "" {
 			continue
 		}
+
 		doc, err := research.ParseProgram(research.RenderProgram(p, ""), "")
 		if err != nil || doc.Program.Run != p.Run {
 			t.Fatalf("%q: %+v, %v\n%s", p.Run, doc, err, research.RenderProgram(p, ""))
@@ -99,7 +104,9 @@ func TestAmountsKeepTheirDigits(t *testing.T) {
 }
 
 func TestDigestIsOfTheContractAlone(t *testing.T) {
-	base := parse(t, "---\nedit: [a.go, b.go]\nmetric: {name: t, better: lower}\nrun: ./x\nbudget: {wall: 5m, memory: 1GiB}\n---\nBody\n").Program
+	base := parse(t,
+		"---\nedit: [a.go, b.go]\nmetric: {name: t, better: lower}\nrun: ./x\nbudget: {wall: 5m, memory: 1GiB}\n---\nBody\n").Program
+
 	same := []string{
 		"---\n# a comment\nrun: './x'\nbudget:\n  memory: 1073741824\n  wall: 300s\nmetric:\n  better: lower\n  name: t\n  from: output\nedit: [./b.go, a.go]\ngpus: 0\n---\nOther\n",
 		"---\nname: other\nedit: [a.go, b.go]\nmetric: {name: t, better: lower}\nrun: |\n  ./x\nbudget: {memory: 1024MiB}\n---\n",
@@ -110,15 +117,19 @@ func TestDigestIsOfTheContractAlone(t *testing.T) {
 		}
 	}
 	const noisy = "metric: {name: t, better: lower, noise: noisy"
-	given, left := parse(t, "---\nedit: a\n"+noisy+", min_gain: 0.50%}\nrun: x\n---\n"), parse(t, "---\nedit: a\n"+noisy+"}\nrun: x\n---\n")
+
+	given, left := parse(t, "---\nedit: a\n"+noisy+", min_gain: 0.50%}\nrun: x\n---\n"), parse(t,
+		"---\nedit: a\n"+noisy+"}\nrun: x\n---\n")
 	if given.Program.Digest() != left.Program.Digest() {
 		t.Error("a default that is written out changes the digest")
 	}
 	older := base // of a ledger that knows no assumptions
+
 	older.Assumptions, older.Stall = "", research.Stall{}
 	if older.Digest() != base.Digest() {
 		t.Error("the default assumptions change the digest of older contracts")
 	}
+
 	seen := map[string]int{base.Digest(): -1}
 	for i, change := range []func(*research.Program){
 		func(p *research.Program) { p.Run = "./y" },
@@ -135,11 +146,13 @@ func TestDigestIsOfTheContractAlone(t *testing.T) {
 	} {
 		p := base
 		change(&p)
+
 		if j, ok := seen[p.Digest()]; ok {
 			t.Errorf("changes %d and %d have one digest", i, j)
 		}
 		seen[p.Digest()] = i
 	}
+
 	if len(base.Digest()) != 64 {
 		t.Errorf("digest %q is not hex SHA-256", base.Digest())
 	}
@@ -147,6 +160,7 @@ func TestDigestIsOfTheContractAlone(t *testing.T) {
 
 func FuzzParseProgram(f *testing.F) {
 	f.Add([]byte(smallest))
+
 	if every, err := os.ReadFile("testdata/every_key.md"); err == nil {
 		f.Add(every)
 	}
@@ -159,13 +173,16 @@ func FuzzParseProgram(f *testing.F) {
 		if err != nil {
 			return
 		}
+
 		again, err := research.ParseProgram(research.RenderProgram(doc.Program, doc.Body), "elsewhere")
 		if err != nil {
 			t.Fatalf("its own text is refused: %v\n%s", err, research.RenderProgram(doc.Program, doc.Body))
 		}
+
 		if diff := cmp.Diff(doc, again); diff != "" {
 			t.Fatalf("%s\n%s", research.RenderProgram(doc.Program, doc.Body), diff)
 		}
+
 		if doc.Program.Digest() != again.Program.Digest() {
 			t.Fatal("equal programs, other digests")
 		}

@@ -25,6 +25,7 @@ func choice[T ~string](to *T, values ...T) reader {
 		if !ok {
 			return
 		}
+
 		if i := slices.Index(values, T(s)); i >= 0 {
 			*to = values[i]
 			return
@@ -38,10 +39,12 @@ func oneOf[T ~string](s string, values []T) string {
 	for i, v := range values {
 		known[i] = string(v)
 	}
+
 	hint := "valid: " + strings.Join(known, ", ")
 	if meant := Nearest(s, known); meant != "" {
 		return fmt.Sprintf("did you mean %q? %s", meant, hint)
 	}
+
 	return hint
 }
 
@@ -52,6 +55,7 @@ func text(to *string, accept item) reader {
 		if !ok {
 			return
 		}
+
 		v, hint := accept(s)
 		if hint != "" {
 			d.bad(key, n, hint)
@@ -68,6 +72,7 @@ func list(to *[]string, required bool, accept item) reader {
 		if n.Kind != yaml.SequenceNode {
 			nodes = []*yaml.Node{n}
 		}
+
 		switch {
 		case required && len(nodes) == 0:
 			d.at(n, "%s is empty; name at least one", key)
@@ -75,10 +80,12 @@ func list(to *[]string, required bool, accept item) reader {
 			d.at(n, "%s has %d entries; at most %d are accepted", key, len(nodes), maxItems)
 			return
 		}
+
 		for _, c := range nodes {
 			var v string
 			before := len(d.faults)
 			text(&v, accept)(d, key, c)
+
 			switch {
 			case len(d.faults) > before:
 			case slices.Contains(*to, v):
@@ -105,6 +112,7 @@ func campaignName(to *string) reader {
 		if !campaignNameForm.MatchString(s) {
 			return "", "use up to 48 of a-z, 0-9 and -, not starting with -"
 		}
+
 		return s, ""
 	})
 }
@@ -115,6 +123,7 @@ func metricName(to *string) reader {
 		if len(s) > 100 || strings.ContainsAny(s, `=:"{},`) || strings.ContainsFunc(s, unprintable) {
 			return "", `use up to 100 characters without blanks and = : , " { }`
 		}
+
 		return s, ""
 	})
 }
@@ -126,6 +135,7 @@ func unit(to *string) reader {
 			strings.ContainsAny(s[:1], "+-.0123456789") {
 			return "", "use up to 32 printable characters, not starting with a digit or sign"
 		}
+
 		return s, ""
 	})
 }
@@ -139,6 +149,7 @@ func command(to *string) reader {
 		if strings.Contains(s, "\x00") || !utf8.ValidString(s) {
 			return "", "a command can hold neither NUL nor broken UTF-8"
 		}
+
 		return strings.TrimRight(s, "\n"), ""
 	})
 }
@@ -149,6 +160,7 @@ func variable(s string) (string, string) {
 	if !variableForm.MatchString(s) {
 		return "", "list names of variables only, such as HF_HOME; their values come from the environment"
 	}
+
 	return s, ""
 }
 
@@ -157,15 +169,18 @@ func filePath(s string) (string, string) {
 	if strings.HasSuffix(s, "/") {
 		return "", "name a file, not a folder"
 	}
+
 	if strings.ContainsAny(s, "*?") {
 		return "", "name each file; patterns are not accepted"
 	}
+
 	return treePath(s)
 }
 
 // treePath accepts a file or folder below the program's folder.
 func treePath(s string) (string, string) {
 	parts := strings.Split(s, "/")
+
 	clean := path.Clean(s)
 	switch {
 	case badText(s):
@@ -179,6 +194,7 @@ func treePath(s string) (string, string) {
 	case slices.ContainsFunc(parts, func(p string) bool { return strings.EqualFold(p, ".git") }):
 		return "", "git's own files are out of bounds"
 	}
+
 	return clean, ""
 }
 
@@ -192,11 +208,13 @@ func outsidePath(s string) (string, string) {
 	case slices.Contains(strings.Split(s, "/"), ".."):
 		return "", "write the path without .."
 	}
+
 	return path.Clean(s), ""
 }
 
 func badText(s string) bool {
-	return len(s) > 4096 || !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f })
+	return len(s) > 4096 || !utf8.ValidString(s) || strings.ContainsFunc(s,
+		func(r rune) bool { return r < ' ' || r == 0x7f })
 }
 
 func whole(to *int, lo, hi int) reader {
@@ -205,6 +223,7 @@ func whole(to *int, lo, hi int) reader {
 		if !ok {
 			return
 		}
+
 		v, err := strconv.Atoi(s)
 		if err != nil || v < lo || v > hi {
 			d.bad(key, n, fmt.Sprintf("give a whole number from %d to %d", lo, hi))
@@ -220,6 +239,7 @@ func hours(to *float64) reader {
 		if !ok {
 			return
 		}
+
 		v, err := parseDecimal(s)
 		if err != nil || v <= 0 || v > 100_000 {
 			d.bad(key, n, "give a number of hours above 0, such as 10 or 0.5")
@@ -235,6 +255,7 @@ func limit(to **float64) reader {
 		if !ok {
 			return
 		}
+
 		v, err := parseDecimal(s)
 		if err != nil {
 			d.bad(key, n, "give a number in the guard's own unit")
@@ -251,6 +272,7 @@ func gain(to *Amount) reader {
 		if !ok {
 			return
 		}
+
 		a, err := parseAmount(s)
 		if err != nil || a.Value < 0 {
 			d.bad(key, n, "give a share such as 0.5% or a bare number, not below 0")
@@ -267,6 +289,7 @@ func duration(to *Duration, lo, hi time.Duration) reader {
 			return
 		}
 		v, err := time.ParseDuration(s)
+
 		_, bare := parseDecimal(s)
 		switch {
 		case bare == nil && v == 0:
@@ -288,6 +311,7 @@ func size(to *int64, lo, hi int64) reader {
 		if !ok {
 			return
 		}
+
 		v, err := parseSize(s)
 		switch {
 		case err != nil:

@@ -21,9 +21,11 @@ func (p *Predictions) add(expect string, j Judgement) {
 	if !ok || j.Gain == nil || j.Scale != logScale {
 		return
 	}
+
 	p.N++
 	p.Expected += expected
 	p.Found += j.Gain.Mid
+
 	p.Missed += math.Abs(j.Gain.Mid - expected)
 	if j.Gain.Mid > 0 {
 		p.Gains++
@@ -41,10 +43,12 @@ func Expected(text string) (share float64, ok bool) {
 	if m == nil {
 		return 0, false
 	}
+
 	lo, err := strconv.ParseFloat(m[1], 64)
 	if err != nil {
 		return 0, false
 	}
+
 	hi := lo
 	if m[2] != "" {
 		if hi, err = strconv.ParseFloat(m[2], 64); err != nil {
@@ -52,5 +56,6 @@ func Expected(text string) (share float64, ok bool) {
 		}
 	}
 	share = (lo + hi) / 200
+
 	return share, finite(share)
 }

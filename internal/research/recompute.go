@@ -10,6 +10,7 @@ import (
 // Observe is a recorded run as a rule sees it.
 func Observe(r Run, m Metric) Observation {
 	v, ok := r.Samples[m.Name]
+
 	o := Observation{
 		Want:  Want{Side: r.Side, Role: r.Role, Pair: r.Pair, Order: r.Order, WarmUp: r.WarmUp, Again: r.Again},
 		Valid: r.Valid, Reason: r.Reason, Value: v, Guards: r.Samples, Contended: r.Contended,
@@ -17,6 +18,7 @@ func Observe(r Run, m Metric) Observation {
 	if o.Valid && !ok {
 		o.Valid, o.Reason = false, "the run has no sample of "+m.Name
 	}
+
 	return o
 }
 
@@ -37,14 +39,18 @@ func Recompute(records func(yield func(Record) bool)) error {
 	records(func(r Record) bool {
 		c := campaigns[r.Campaign]
 		if c == nil {
-			c = &replay{jobs: map[JobID]*replayJob{}, ablations: map[string]*replayAblation{}, audits: map[JobID]*Interval{}}
+			c = &replay{jobs: map[JobID]*replayJob{}, ablations: map[string]*replayAblation{},
+				audits: map[JobID]*Interval{}}
 			campaigns[r.Campaign] = c
 		}
+
 		if err = c.apply(r); err != nil {
 			err = fmt.Errorf("recompute record %d (%s): %w", r.Seq, r.Kind, err)
 		}
+
 		return err == nil
 	})
+
 	return err
 }
 
@@ -76,6 +82,7 @@ func (c *replay) job(id JobID) *replayJob {
 	if c.jobs[id] == nil {
 		c.jobs[id] = &replayJob{}
 	}
+
 	return c.jobs[id]
 }
 
@@ -89,16 +96,19 @@ var replays = map[Kind]func(*replay, Record) error{
 	}),
 	KindRunFinished: replaying(func(c *replay, b Run) error {
 		j := c.job(b.Job)
+
 		j.confirmed = j.confirmed || b.Role == Confirm
 		if !b.Void {
 			j.obs = append(j.obs, Observe(b, c.program.Metric))
 		}
+
 		return nil
 	}),
 	KindExperimentRebased: replaying(func(c *replay, b Rebasing) error {
 		j := c.job(NewJobID(ExperimentJob, b.N))
 		c.pay(j)
 		j.obs = nil
+
 		return nil
 	}),
 	KindStepFinished: replaying(func(c *replay, b StepEnd) error {
@@ -119,12 +129,14 @@ var replays = map[Kind]func(*replay, Record) error{
 	KindExperimentJudged:    replaying((*replay).judged),
 	KindExperimentKept: replaying(func(c *replay, b Keeping) error {
 		c.incumbent = b.Commit
+
 		j := c.job(NewJobID(ExperimentJob, b.N))
 		if j.overridden = b.Overridden != ""; j.overridden {
 			c.state = c.state.Overridden(j.judged)
 		} else {
 			c.state = c.state.Moved(j.judged)
 		}
+
 		return nil
 	}),
 	KindKeepUndone: replaying(func(c *replay, b Undoing) error {
@@ -134,6 +146,7 @@ var replays = map[Kind]func(*replay, Record) error{
 		} else {
 			c.state = c.state.MovedBack(j.judged)
 		}
+
 		return nil
 	}),
 }
@@ -144,6 +157,7 @@ func replaying[T any](f func(*replay, T) error) func(*replay, Record) error {
 		if err != nil {
 			return fmt.Errorf("decode body: %w", err)
 		}
+
 		return f(c, b)
 	}
 }
@@ -153,9 +167,11 @@ func (c *replay) apply(r Record) error {
 	if !ok {
 		return nil
 	}
+
 	if c.rule == nil && r.Kind != KindCampaignStarted {
 		return fmt.Errorf("the campaign %q has not been started", r.Campaign)
 	}
+
 	return f(c, r)
 }
 
@@ -167,18 +183,22 @@ func (c *replay) contract(p Program) error {
 func (c *replay) calibrated(b CalibrationEnd) error {
 	job := c.job(b.Job)
 	defer delete(c.jobs, b.Job)
+
 	if b.Failed != "" {
 		return nil
 	}
+
 	st, err := c.rule.Calibrated(job.obs)
 	if err != nil {
 		return fmt.Errorf("derive calibration %s: %w", b.Job, err)
 	}
+
 	if st.Class != b.State.Class || st.Incumbent != b.State.Incumbent {
 		return fmt.Errorf("calibration %s is recorded as %s at %v, its runs say %s at %v",
 			b.Job, b.State.Class, b.State.Incumbent, st.Class, st.Incumbent)
 	}
 	c.state = st.After(c.state)
+
 	return nil
 }
 
@@ -186,23 +206,29 @@ func (c *replay) measured(b MeasurementEnd) error {
 	job := c.job(b.Job)
 	defer delete(c.jobs, b.Job)
 	c.compared(job, &b)
+
 	if b.Failed != "" {
 		return nil
 	}
 	samples, paired := Measured(job.start, job.obs)
+
 	end := Summarise(samples, paired, c.program.Metric, c.state.Scale)
 	if b.Job.Kind() == AuditJob {
 		end = SummariseAudit(samples, paired, c.program.Metric, c.state.Scale)
 	}
+
 	if !slices.Equal(samples, b.Samples) || !slices.Equal(paired, b.Paired) || !sameGain(end.Gain, b.Gain) {
 		return fmt.Errorf("%s is recorded with the gain %s, its runs say %s", b.Job, number(b.Gain), number(end.Gain))
 	}
+
 	if b.Job.Kind() == AuditJob {
 		c.audits[b.Job] = end.Gain
 	}
+
 	if job.start.Commit == c.incumbent {
 		c.state = c.state.Repeated(c.program, b.Samples)
 	}
+
 	return nil
 }
 
@@ -211,6 +237,7 @@ func (c *replay) lost(b Loss) error {
 	c.pay(c.job(b.Job))
 	c.compared(c.job(b.Job), nil)
 	delete(c.jobs, b.Job)
+
 	return nil
 }
 
@@ -227,33 +254,41 @@ func (c *replay) owed(o Outlook) error {
 		return fmt.Errorf("it is recorded after %d lost tests, the records before it have %d", o.LostTests, c.lostTests)
 	}
 	c.paid = o.LostTests
+
 	return nil
 }
 
 // certified derives a certificate of the head from its pairs.
 func (c *replay) certified(b CertificateEnd) error {
 	job := c.job(b.Job)
+
 	auto := NewAuto(c.program)
 	if c.state.Auto == nil {
 		return fmt.Errorf("certificate %s has no belief to rest on", b.Job)
 	}
+
 	if err := c.owed(b.Outlook); err != nil {
 		return fmt.Errorf("certificate %s: %w", b.Job, err)
 	}
+
 	done := auto.NextPair(c.state, b.Outlook, job.obs).Done
 	switch {
 	case done == nil:
-		return fmt.Errorf("certificate %s is recorded as %s, its %d runs decide nothing yet", b.Job, b.Outcome, len(job.obs))
+		return fmt.Errorf("certificate %s is recorded as %s, its %d runs decide nothing yet", b.Job, b.Outcome,
+			len(job.obs))
 	case done.Outcome != b.Outcome || done.StoppedBy != b.StoppedBy:
-		return fmt.Errorf("certificate %s is recorded as %s (%s), its runs say %s (%s)", b.Job, b.Outcome, b.StoppedBy, done.Outcome, done.StoppedBy)
+		return fmt.Errorf("certificate %s is recorded as %s (%s), its runs say %s (%s)", b.Job, b.Outcome, b.StoppedBy,
+			done.Outcome, done.StoppedBy)
 	case !near(done.E, b.E):
 		return fmt.Errorf("certificate %s is recorded with E = %g, its runs say %g", b.Job, b.E, done.E)
 	}
+
 	c.state = auto.CloseCertificate(c.state, b.Outlook, job.obs, *done)
 	if b.Outcome == RolledBack {
 		c.incumbent = b.Commit
 	}
 	delete(c.jobs, b.Job)
+
 	return nil
 }
 
@@ -265,6 +300,7 @@ func (c *replay) judged(b Judgement) error {
 	if err := c.owed(b.Outlook); err != nil {
 		return fmt.Errorf("experiment %d: %w", b.N, err)
 	}
+
 	j, err := c.derive(job, b)
 	if err != nil {
 		return err
@@ -273,6 +309,7 @@ func (c *replay) judged(b Judgement) error {
 	c.state = c.rule.Close(c.state, b.Outlook, job.obs, *j)
 	job.judged, job.obs = *j, nil
 	job.judged.State = RuleState{} // Moved and MovedBack don't need it
+
 	return nil
 }
 
@@ -281,20 +318,25 @@ func (c *replay) derive(job *replayJob, b Judgement) (*Judgement, error) {
 	if b.Verdict == Invalid && (job.failed || len(job.obs) == 0 || b.StoppedBy == "stopped") {
 		return &b, nil
 	}
+
 	j := c.rule.Next(c.state, b.Outlook, job.obs).Done
 	switch {
 	case j == nil && (b.Verdict == Inconclusive || b.Verdict == Invalid) && !ruleStops(b.StoppedBy):
 		return &b, nil
 	case j == nil:
-		return nil, fmt.Errorf("experiment %d is recorded as %s, its %d runs decide nothing yet", b.N, b.Verdict, len(job.obs))
+		return nil, fmt.Errorf("experiment %d is recorded as %s, its %d runs decide nothing yet", b.N, b.Verdict,
+			len(job.obs))
 	case j.Verdict != b.Verdict:
 		return nil, fmt.Errorf("experiment %d is recorded as %s, its runs say %s", b.N, b.Verdict, j.Verdict)
 	case j.StoppedBy != b.StoppedBy || !near(j.E, b.E) || !sameGain(j.Gain, b.Gain):
-		return nil, fmt.Errorf("experiment %d is recorded with E = %g and the gain %s (stopped by %s), its runs say %g and %s (%s)",
-			b.N, b.E, number(b.Gain), b.StoppedBy, j.E, number(j.Gain), j.StoppedBy)
+		return nil,
+			fmt.Errorf("experiment %d is recorded with E = %g and the gain %s (stopped by %s), its runs say %g and %s (%s)",
+				b.N, b.E, number(b.Gain), b.StoppedBy, j.E, number(j.Gain), j.StoppedBy)
 	case !sameNumber(j.Value, b.Value):
-		return nil, fmt.Errorf("experiment %d is recorded with the value %s, its runs say %s", b.N, number(b.Value), number(j.Value))
+		return nil, fmt.Errorf("experiment %d is recorded with the value %s, its runs say %s", b.N, number(b.Value),
+			number(j.Value))
 	}
+
 	return j, nil
 }
 
@@ -304,6 +346,7 @@ func ruleStops(by string) bool {
 	case "screen", "futility", "cap", "threshold", "one_run", "invalid", "price", "looks", "guard":
 		return true
 	}
+
 	return false
 }
 
@@ -319,5 +362,6 @@ func number(x any) string {
 	if err != nil {
 		return "-"
 	}
+
 	return string(b)
 }

@@ -19,14 +19,18 @@ type replayAblation struct {
 // The changes and what is claimed of them are taken as recorded.
 func (c *replay) ablates(b Ablation) error {
 	is := NewAblation(c.program, c.state, b.Changes, b.Pairs)
-	if is.Class != b.Class || is.Scale != b.Scale || !near(is.S, b.S) || !near(is.Least, b.Least) || len(is.Residuals) != len(b.Residuals) {
-		return fmt.Errorf("the ablation is recorded with a noise of %g (%s), the runs before it say %g (%s)", b.S, b.Class, is.S, is.Class)
+	if is.Class != b.Class || is.Scale != b.Scale || !near(is.S, b.S) || !near(is.Least, b.Least) ||
+		len(is.Residuals) != len(b.Residuals) {
+		return fmt.Errorf("the ablation is recorded with a noise of %g (%s), the runs before it say %g (%s)", b.S,
+			b.Class, is.S, is.Class)
 	}
+
 	if was := c.ablations[b.Of]; was != nil { // the same head again, with another cap: its runs count
 		was.Ablation, was.end = b, nil
 		return nil
 	}
 	c.ablations[b.Of] = &replayAblation{Ablation: b, runs: NewAblationRuns(b, c.program, c.state)}
+
 	return nil
 }
 
@@ -43,6 +47,7 @@ func (c *replay) ablated(b AblationEnd) error {
 	if a == nil {
 		return fmt.Errorf("the ablation of %s has not been started", b.Of)
 	}
+
 	is := a.Next(a.runs.Seen).Done
 	switch {
 	case is == nil:
@@ -50,34 +55,45 @@ func (c *replay) ablated(b AblationEnd) error {
 	case !slices.Equal(is.Out(), b.Out()) || !slices.Equal(numbers(is.Kept), numbers(b.Kept)):
 		return fmt.Errorf("the ablation is recorded as dropping %v, its runs say %v", b.Out(), is.Out())
 	case !sameGain(is.Gain, b.Gain):
-		return fmt.Errorf("the trimmed head is recorded with the gain %s over the untrimmed, the runs say %s", number(b.Gain), number(is.Gain))
+		return fmt.Errorf("the trimmed head is recorded with the gain %s over the untrimmed, the runs say %s",
+			number(b.Gain), number(is.Gain))
 	}
+
 	for i, f := range slices.Concat(is.Kept, is.Dropped) {
 		was := slices.Concat(b.Kept, b.Dropped)[i]
 		if f.Why != was.Why || !sameGain(f.Gain, was.Gain) {
-			return fmt.Errorf("experiment %d is recorded as %q with %s, its runs say %q with %s", f.N, was.Why, number(was.Gain), f.Why, number(f.Gain))
+			return fmt.Errorf("experiment %d is recorded as %q with %s, its runs say %q with %s", f.N, was.Why,
+				number(was.Gain), f.Why, number(f.Gain))
 		}
 	}
 	a.end = is
+
 	return nil
 }
 
 // finalized holds a finalization against its audit, its ablation and the runs of its stack.
 func (c *replay) finalized(b Finalization) error {
 	if gain, ok := c.audits[b.Audit]; !ok || !sameGain(gain, b.Gain) {
-		return fmt.Errorf("%s is recorded with the gain %s, its audit %s says %s", b.Branch, number(b.Gain), b.Audit, number(gain))
+		return fmt.Errorf("%s is recorded with the gain %s, its audit %s says %s", b.Branch, number(b.Gain), b.Audit,
+			number(gain))
 	}
+
 	a := c.ablations[b.Of]
 	if b.Of == "" {
 		return nil
 	}
-	if a == nil || b.Ablated && (a.end == nil || !slices.Equal(a.end.Out(), b.Dropped)) || !b.Ablated && len(b.Dropped) > 0 {
+
+	if a == nil || b.Ablated && (a.end == nil || !slices.Equal(a.end.Out(), b.Dropped)) ||
+		!b.Ablated && len(b.Dropped) > 0 {
 		return fmt.Errorf("%s is recorded without %v, which its ablation does not say", b.Branch, b.Dropped)
 	}
+
 	for _, s := range b.Stack {
 		if gain := a.Effect(a.runs.Seen(s.Besides, s.Experiments)); !sameGain(gain, s.Gain) {
-			return fmt.Errorf("the commit of experiments %v is recorded with the gain %s, its runs say %s", s.Experiments, number(s.Gain), number(gain))
+			return fmt.Errorf("the commit of experiments %v is recorded with the gain %s, its runs say %s",
+				s.Experiments, number(s.Gain), number(gain))
 		}
 	}
+
 	return nil
 }

@@ -18,10 +18,12 @@ type diary struct {
 
 func (d *diary) add(kind research.Kind, body any) {
 	d.t.Helper()
+
 	b, err := json.Marshal(body)
 	if err != nil {
 		d.t.Fatal(err)
 	}
+
 	d.records = append(d.records, research.Record{Seq: uint64(len(d.records) + 1), Campaign: "c", Kind: kind, Body: b})
 }
 
@@ -29,7 +31,8 @@ func (d *diary) runs(job research.JobID, obs []research.Observation) {
 	for i, o := range obs {
 		d.add(research.KindRunFinished, research.Run{
 			Job: job, Number: i + 1, Role: o.Role, Side: o.Side, Pair: o.Pair, Order: o.Order, WarmUp: o.WarmUp,
-			Valid: o.Valid, Reason: o.Reason, Samples: map[string]float64{"ns": o.Value}, Contended: o.Contended, Again: o.Again,
+			Valid: o.Valid, Reason: o.Reason, Samples: map[string]float64{"ns": o.Value}, Contended: o.Contended,
+			Again: o.Again,
 		})
 	}
 }
@@ -39,22 +42,26 @@ func recordedNight(t *testing.T, p research.Program, w machine, edits []float64)
 	rule := research.NewRule(p)
 	n := newNight(t, rule, w, 12, 12)
 	d.add(research.KindCampaignStarted, research.CampaignStart{Program: p, Start: "s"})
+
 	var obs []research.Observation
 	for want := rule.Calibrate(obs); want != nil; want = rule.Calibrate(obs) {
 		obs = append(obs, n.observe(*want, 0))
 	}
+
 	st, err := rule.Calibrated(obs)
 	if err != nil {
 		t.Fatal(err)
 	}
 	d.runs("c1", obs)
 	d.add(research.KindCalibrationFinished, research.CalibrationEnd{Job: "c1", State: st})
+
 	for i, effect := range edits {
 		j, obs := playWith(rule, st, func(_ int, w research.Want) research.Observation { return n.observe(w, effect) })
 		st = rule.Close(st, usual, obs, j)
 		j.N, j.State, j.Outlook = i+1, st, usual
 		d.runs(research.NewJobID('x', j.N), obs)
 		d.add(research.KindExperimentJudged, j)
+
 		if ok, _, _ := research.Keepable(research.Experiment{Judgement: &j}); ok {
 			d.add(research.KindExperimentKept, research.Keeping{N: j.N, Commit: "k"})
 			st = st.Moved(j)
@@ -63,10 +70,13 @@ func recordedNight(t *testing.T, p research.Program, w machine, edits []float64)
 	}
 	d.add(research.KindExperimentProposed, research.Proposal{N: len(edits) + 1})
 	d.add(research.KindStepFinished, research.StepEnd{Job: research.NewJobID('x', len(edits)+1), Step: "build"})
-	d.add(research.KindExperimentJudged, research.Judgement{N: len(edits) + 1, Verdict: research.Invalid, Reason: "the build failed"})
+	d.add(research.KindExperimentJudged, research.Judgement{N: len(edits) + 1, Verdict: research.Invalid,
+		Reason: "the build failed"})
 	// Another session kept the same lines: the edit could not be merged, and no run was made.
 	d.add(research.KindExperimentProposed, research.Proposal{N: len(edits) + 2})
-	d.add(research.KindExperimentJudged, research.Judgement{N: len(edits) + 2, Verdict: research.Invalid, StoppedBy: "invalid", Reason: "both changed the same lines"})
+	d.add(research.KindExperimentJudged, research.Judgement{N: len(edits) + 2, Verdict: research.Invalid,
+		StoppedBy: "invalid", Reason: "both changed the same lines"})
+
 	return d
 }
 
@@ -74,6 +84,7 @@ func TestRecomputeFindsTheForgedVerdict(t *testing.T) {
 	noisy := noisyProgram(research.Amount{})
 	exact := noisy
 	exact.Metric.Noise = research.NoiseAuto
+
 	edits := []float64{0, -.08, .05, 0, math.Log(.95), 0, .01}
 	for name, d := range map[string]*diary{
 		"noisy":         recordedNight(t, noisy, normalNoise(.01), edits),
@@ -83,34 +94,42 @@ func TestRecomputeFindsTheForgedVerdict(t *testing.T) {
 			t.Errorf("%s: an honest ledger: %v", name, err)
 		}
 		verdicts := map[research.Verdict]int{}
+
 		for i, r := range d.records {
 			if r.Kind != research.KindExperimentJudged {
 				continue
 			}
+
 			var j research.Judgement
 			if err := json.Unmarshal(r.Body, &j); err != nil {
 				t.Fatal(err)
 			}
+
 			verdicts[j.Verdict]++
 			if j.Reason != "" {
 				continue
 			}
 			forged := slices.Clone(d.records)
+
 			if j.Verdict == research.Improved {
 				j.Verdict = research.Regressed
 			} else {
 				j.Verdict = research.Improved
 			}
+
 			b, err := json.Marshal(j)
 			if err != nil {
 				t.Fatal(err)
 			}
 			forged[i].Body = b
+
 			err = research.Recompute(slices.Values(forged))
-			if want := research.NewJobID('r', i+1); err == nil || !strings.Contains(err.Error(), "record "+string(want[1:])+" (") {
+			if want := research.NewJobID('r', i+1); err == nil || !strings.Contains(err.Error(),
+				"record "+string(want[1:])+" (") {
 				t.Errorf("%s: forged record %d: %v", name, i+1, err)
 			}
 		}
+
 		if verdicts[research.Improved] == 0 || len(verdicts) < 3 {
 			t.Errorf("%s: a dull night: %v", name, verdicts)
 		}
@@ -121,6 +140,7 @@ func TestRecomputeFindsTheForgedVerdict(t *testing.T) {
 func TestRecomputeFindsTheForgedSample(t *testing.T) {
 	p := noisyProgram(research.Amount{})
 	p.Metric.Noise = research.NoiseAuto
+
 	d := recordedNight(t, p, machine{}, []float64{-.1, .1})
 	for i, r := range d.records {
 		var run research.Run
@@ -128,11 +148,13 @@ func TestRecomputeFindsTheForgedSample(t *testing.T) {
 			continue
 		}
 		run.Samples["ns"] *= 1.5
+
 		b, err := json.Marshal(run)
 		if err != nil {
 			t.Fatal(err)
 		}
 		forged := slices.Clone(d.records)
+
 		forged[i].Body = b
 		if research.Recompute(slices.Values(forged)) == nil {
 			t.Errorf("run %d of %s was forged unseen", run.Number, run.Job)

@@ -113,6 +113,7 @@ func NewRule(p Program) Rule {
 	if p.Search == SearchCertify {
 		return patient{newCertify(p)}
 	}
+
 	return patient{NewAuto(p)}
 }
 
@@ -122,6 +123,7 @@ func (s RuleState) Moved(j Judgement) RuleState {
 	if j.Value == nil || !finite(*j.Value) {
 		return s
 	}
+
 	s.Incumbent = *j.Value
 	switch {
 	case s.Class == Deterministic:
@@ -133,6 +135,7 @@ func (s RuleState) Moved(j Judgement) RuleState {
 		s.Auto = s.Auto.movedBy(*j.Claim)
 		return s
 	}
+
 	return s.shifted(j, 1).grown(j.Growth, 1)
 }
 
@@ -142,14 +145,17 @@ func (s RuleState) MovedBack(j Judgement) RuleState {
 	if j.Baseline == nil || !finite(*j.Baseline) {
 		return s
 	}
+
 	s.Incumbent = *j.Baseline
 	if s.OneRun > 0 && j.StoppedBy == "one_run" {
 		s.OneRun--
 	}
+
 	if s.Auto != nil && j.Claim != nil {
 		s.Auto = s.Auto.movedBack(*j.Claim)
 		return s
 	}
+
 	return s.shifted(j, -1).grown(j.Growth, -1)
 }
 
@@ -160,6 +166,7 @@ func (s RuleState) Overridden(j Judgement) RuleState {
 	if s.Class == Deterministic {
 		return s.Moved(j)
 	}
+
 	return s.adrift()
 }
 
@@ -168,6 +175,7 @@ func (s RuleState) OverrideUndone(j Judgement) RuleState {
 	if s.Class == Deterministic {
 		return s.MovedBack(j)
 	}
+
 	return s.adrift()
 }
 
@@ -178,6 +186,7 @@ func (s RuleState) adrift() RuleState {
 		auto.IfKept = nil
 		s.Auto = &auto
 	}
+
 	return s
 }
 
@@ -188,6 +197,7 @@ func (s RuleState) shifted(j Judgement, sign float64) RuleState {
 	}
 	s.Level -= sign * s.ruler().size(j.Gain.Mid)
 	s.LevelVar += medianEff * medianEff * s.S * s.S / float64(max(j.Pairs, 1))
+
 	return s
 }
 
@@ -200,14 +210,17 @@ func (s RuleState) Repeated(p Program, values []float64) RuleState {
 	if len(values) < 2 || s.Class == "" || !s.measurable(values) {
 		return s
 	}
+
 	if s.Class == Noisy {
 		return s.learn(successive(s.heights(values)))
 	}
+
 	if allEqual(values) {
 		return s
 	}
 	was := s.Values
 	s = s.demoted()
+
 	s = s.learn(successive(s.heights(values)))
 	if p.Search == SearchCertify || !s.measurable(was) {
 		return s
@@ -215,6 +228,7 @@ func (s RuleState) Repeated(p Program, values []float64) RuleState {
 	s = NewAuto(p).noisy(s, values)
 	s.Auto.Chain, s.Auto.Claim = s.OneRun, s.ruler().y(was[0])-s.ruler().y(s.Incumbent)
 	s.Auto.Gained = s.Auto.Claim
+
 	return s
 }
 
@@ -223,6 +237,7 @@ func (s RuleState) alphaNext() float64 {
 	if s.Sequence == SearchAuto {
 		return AutoAlphaAt(s.Tests+1, s.Kept)
 	}
+
 	return AlphaAt(s.Tests+1, s.Kept)
 }
 
@@ -234,10 +249,12 @@ func (s RuleState) After(old RuleState) RuleState {
 	s.SimpleTests, s.SimpleKept = max(s.SimpleTests, old.SimpleTests), max(s.SimpleKept, old.SimpleKept)
 	s.Guards = guardsAfter(s.Guards, old.Guards)
 	s.Demoted = s.Demoted || old.Demoted && s.Class == Noisy
+
 	s.OneRun, s.LostTests = old.OneRun, max(s.LostTests, old.LostTests)
 	if old.Sequence != "" {
 		s.Sequence = old.Sequence
 	}
+
 	if old.Auto != nil {
 		if s.Auto == nil {
 			s.Auto = &AutoState{} // certify mode carries the chain along
@@ -247,6 +264,7 @@ func (s RuleState) After(old RuleState) RuleState {
 			s.Auto = s.Auto.after(*old.Auto)
 		}
 	}
+
 	if len(old.Start) > 0 {
 		start := maps.Clone(old.Start)
 		for name, v := range s.Start {
@@ -256,18 +274,21 @@ func (s RuleState) After(old RuleState) RuleState {
 		}
 		s.Start = start
 	}
+
 	return s
 }
 
 // demoted makes the state noisy from here on; the noise is still to be learnt.
 func (s RuleState) demoted() RuleState {
 	s.Class, s.Demoted, s.Residuals = Noisy, true, nil
+
 	s.Note = "repeated runs of one version differed: the metric counts as noisy from here on, " +
 		"and what was kept on a single run is unverified"
 	if s.Incumbent <= 0 {
 		s.Scale = linearScale
 	}
 	s.Level = s.ruler().y(s.Incumbent)
+
 	return s
 }
 
@@ -275,17 +296,20 @@ func (s RuleState) demoted() RuleState {
 // slice shares nothing with the old. Residuals too large to square are left out.
 func (s RuleState) learn(residuals []float64) RuleState {
 	all := append([]float64(nil), s.Residuals...)
+
 	for _, r := range residuals {
 		if finite(r * r * keptResiduals) {
 			all = append(all, r)
 		}
 	}
+
 	if len(all) > keptResiduals {
 		all = all[len(all)-keptResiduals:]
 	}
 	s.Residuals = all
 	m := fitNoise(all, s.rope(0)/100)
 	s.S, s.Eps = m.s, m.eps
+
 	return s
 }
 
@@ -297,6 +321,7 @@ func (s RuleState) heights(values []float64) []float64 {
 	for i, v := range values {
 		ys[i] = s.ruler().y(v)
 	}
+
 	return ys
 }
 
@@ -307,6 +332,7 @@ func (s RuleState) measurable(values []float64) bool {
 			return false
 		}
 	}
+
 	return true
 }
 
@@ -319,5 +345,6 @@ func (s RuleState) rope(m float64) float64 {
 	case s.Scale == logScale:
 		return smallRatio
 	}
+
 	return max(smallRatio*math.Abs(s.Incumbent), s.S/20, 1e-12)
 }

@@ -18,6 +18,7 @@ func (n *night) simplify(effect float64) research.Judgement {
 	o := shorter(patient)
 	j, obs := playIn(o, n.rule, n.st, func(_ int, w research.Want) research.Observation { return n.observe(w, effect) })
 	n.st = n.rule.Close(n.st, o, obs, j)
+
 	return j
 }
 
@@ -26,6 +27,7 @@ func (n *night) simplify(effect float64) research.Judgement {
 func TestShorterEditsAreTested(t *testing.T) {
 	rule := research.NewRule(noisyProgram(research.Amount{Value: .01, Relative: true}))
 	count := map[string]int{}
+
 	for i := range uint64(20) {
 		for name, c := range map[string]struct{ noise, effect float64 }{
 			"null": {.005, 0}, "a little worse": {.005, .01}, "worse": {.005, .05}, "too noisy": {.05, 0},
@@ -33,16 +35,22 @@ func TestShorterEditsAreTested(t *testing.T) {
 			n := newNight(t, rule, normalNoise(c.noise), 91, i)
 			n.calibrate()
 			j := n.simplify(c.effect)
+
 			count[name+" "+string(j.Verdict)]++
-			if simple := n.st.SimpleTests == 1; j.Verdict == research.Equivalent && (!simple || n.st.SimpleKept != 1 || j.E < j.Need || n.st.Kept != 0) {
+			if simple := n.st.SimpleTests == 1; j.Verdict == research.Equivalent &&
+				(!simple || n.st.SimpleKept != 1 || j.E < j.Need || n.st.Kept != 0) {
 				t.Errorf("%s: %+v, streams %d %d", name, j, n.st.SimpleTests, n.st.SimpleKept)
 			}
-			if name == "too noisy" && j.StoppedBy == "screen" && (j.Runs != 1 || !strings.Contains(j.Words(research.Metric{}), "can't be shown")) {
+
+			if name == "too noisy" && j.StoppedBy == "screen" &&
+				(j.Runs != 1 || !strings.Contains(j.Words(research.Metric{}), "can't be shown")) {
 				t.Errorf("%s: %d runs: %s", name, j.Runs, j.Words(research.Metric{}))
 			}
 		}
 	}
-	if count["null equivalent"] < 15 || count["a little worse equivalent"] > 1 || count["worse equivalent"]+count["too noisy equivalent"] > 0 {
+
+	if count["null equivalent"] < 15 || count["a little worse equivalent"] > 1 ||
+		count["worse equivalent"]+count["too noisy equivalent"] > 0 {
 		t.Error(count)
 	}
 	t.Log(count)
@@ -53,10 +61,12 @@ func TestShorterEditsAtTheEdgeAreNotEquivalent(t *testing.T) {
 	t.Parallel()
 	rule := research.NewRule(noisyProgram(research.Amount{Value: .01, Relative: true}))
 	bad := 0
+
 	const nights = 40
 	for i := range uint64(nights) {
 		n := newNight(t, rule, normalNoise(.006), 92, i)
 		n.calibrate()
+
 		for range 30 {
 			if n.simplify(-math.Log(.99)).Verdict == research.Equivalent {
 				bad++
@@ -65,6 +75,7 @@ func TestShorterEditsAtTheEdgeAreNotEquivalent(t *testing.T) {
 		}
 	}
 	t.Logf("%d of %d nights", bad, nights)
+
 	if bad > nights/20 {
 		t.Errorf("%d of %d nights with an `equivalent` that loses min_gain", bad, nights)
 	}
@@ -77,25 +88,30 @@ func TestAutoKeepsShorterEdits(t *testing.T) {
 		want   bool
 	}{{0, .002, true}, {.03, .002, false}, {0, .1, false}} {
 		equivalent := 0
+
 		for i := range 10 {
 			b := newBench(t, autoRule(research.Lower), timing)
 			for range i {
 				b.r.Float64()
 			}
+
 			b.sigma = c.sigma
 			for range 8 { // learn the noise
 				b.try(0)
 			}
 			b.outlook.Shorter = true
+
 			j := b.try(c.effect)
 			if j.Verdict == research.Equivalent {
 				equivalent++
+
 				if j.Runs < 2 {
 					t.Errorf("equivalent after %d run", j.Runs)
 				}
 			}
 		}
 		t.Logf("effect %v, noise %v: %d of 10", c.effect, c.sigma, equivalent)
+
 		if c.want && equivalent < 4 || !c.want && equivalent > 1 {
 			t.Errorf("effect %v at noise %v: %d of 10 equivalent", c.effect, c.sigma, equivalent)
 		}

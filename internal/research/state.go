@@ -102,6 +102,7 @@ func (r *Rest) Words() string {
 	if r.By == "command" {
 		return "`ratchet stop` stopped the loop on " + at
 	}
+
 	return "a person stopped the loop on " + at
 }
 
@@ -193,16 +194,18 @@ func (c *Campaign) Finalized() *Final {
 	if f := c.Final; f != nil && f.Head == c.Incumbent && f.Pairs > 1 {
 		return f
 	}
+
 	return nil
 }
 
 func (b Finalization) folded(r Record, experiments int) *Final {
-	f := &Final{Branch: b.Branch, Commit: b.Commit, Tree: b.Tree, Head: b.Head, Of: b.Of, Ablated: b.Ablated, Most: b.Most, Audit: b.Audit,
-		Scale: b.Scale, Pairs: b.Pairs, Dropped: len(b.Dropped), Stack: len(b.Stack),
+	f := &Final{Branch: b.Branch, Commit: b.Commit, Tree: b.Tree, Head: b.Head, Of: b.Of, Ablated: b.Ablated,
+		Most: b.Most, Audit: b.Audit, Scale: b.Scale, Pairs: b.Pairs, Dropped: len(b.Dropped), Stack: len(b.Stack),
 		Experiments: experiments, Seq: r.Seq, Hash: r.Hash}
 	if b.Gain != nil {
 		f.Gain = *b.Gain
 	}
+
 	return f
 }
 
@@ -226,6 +229,7 @@ func (s *Session) Told() (all Answered) {
 	for _, a := range s.Answers {
 		all = all.Plus(a)
 	}
+
 	return all
 }
 
@@ -250,5 +254,6 @@ type View struct {
 func body[T any](r Record) (T, error) {
 	var b T
 	err := json.Unmarshal(r.Body, &b)
+
 	return b, err
 }

@@ -17,6 +17,7 @@ func scaleOf(values []float64) string {
 			return linearScale
 		}
 	}
+
 	return logScale
 }
 
@@ -32,9 +33,11 @@ func (r ruler) y(x float64) float64 {
 	if r.scale == logScale {
 		x = math.Log(x)
 	}
+
 	if r.better == Higher {
 		return -x
 	}
+
 	return x
 }
 
@@ -43,9 +46,11 @@ func (r ruler) raw(y float64) float64 {
 	if r.better == Higher {
 		y = -y
 	}
+
 	if r.scale == logScale {
 		return math.Exp(y)
 	}
+
 	return y
 }
 
@@ -60,6 +65,7 @@ func (r ruler) gain(d float64) float64 {
 	case r.better == Higher:
 		return math.Expm1(-d)
 	}
+
 	return -math.Expm1(d)
 }
 
@@ -71,6 +77,7 @@ func (r ruler) size(gain float64) float64 {
 	case r.better == Higher:
 		return math.Log1p(min(max(gain, -1+1e-9), 1e9))
 	}
+
 	return -math.Log1p(-min(gain, 1-1e-9))
 }
 
@@ -88,6 +95,7 @@ func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
 func median(xs []float64) float64 {
 	s := slices.Sorted(slices.Values(xs))
 	n := len(s)
+
 	return s[(n-1)/2]/2 + s[n/2]/2
 }
 
@@ -96,6 +104,7 @@ func medianAbs(xs []float64) float64 {
 	for i, x := range xs {
 		abs[i] = math.Abs(x)
 	}
+
 	return median(abs)
 }
 
@@ -110,6 +119,7 @@ func successive(xs []float64) []float64 {
 	for i := 1; i < len(xs); i++ {
 		ds = append(ds, xs[i]-xs[i-1])
 	}
+
 	return ds
 }
 
@@ -119,6 +129,7 @@ func allEqual(xs []float64) bool {
 			return false
 		}
 	}
+
 	return true
 }
 
@@ -135,11 +146,13 @@ const (
 func medianInterval(ds []float64, s float64) (mid, lo, hi float64) {
 	sorted := slices.Sorted(slices.Values(ds))
 	n := len(sorted)
+
 	mid = median(sorted)
 	if k := medianRank(n); k > 0 {
 		return mid, sorted[k-1], sorted[n-k]
 	}
 	half := z95 * medianEff * s / math.Sqrt(float64(n))
+
 	return mid, mid - half, mid + half
 }
 
@@ -147,6 +160,7 @@ func medianInterval(ds []float64, s float64) (mid, lo, hi float64) {
 // <= 5 %, 0 when there is none.
 func medianRank(n int) int {
 	p := math.Pow(.5, float64(n))
+
 	sum, k := 0.0, 0
 	for k < n {
 		sum += p
@@ -156,6 +170,7 @@ func medianRank(n int) int {
 		p *= float64(n-k) / float64(k+1)
 		k++
 	}
+
 	return k
 }
 
@@ -176,6 +191,7 @@ func Detectable(s float64, pairs int, alpha float64) float64 {
 	if pairs <= 0 {
 		return 2 * s / math.Sqrt2
 	}
+
 	return s * math.Sqrt(2*math.Log(1/alpha)/float64(pairs))
 }
 
@@ -197,11 +213,13 @@ func Summarise(samples, paired []float64, m Metric, scale string) MeasurementEnd
 			return MeasurementEnd{Failed: "a sample is not a finite number"}
 		}
 	}
+
 	end := MeasurementEnd{Samples: samples, Paired: paired}
 	if len(samples) == 0 {
 		end.Failed = "no run gave a sample"
 		return end
 	}
+
 	if scale != linearScale {
 		scale = scaleOf(all)
 	}
@@ -210,6 +228,7 @@ func Summarise(samples, paired []float64, m Metric, scale string) MeasurementEnd
 	end.Median, end.Scale = &mid, scale
 	end.Noise = runNoise(r, samples, paired)
 	end.Gain = pairedGain(r, samples, paired, m.Noise == Deterministic)
+
 	return end
 }
 
@@ -217,6 +236,7 @@ func Summarise(samples, paired []float64, m Metric, scale string) MeasurementEnd
 // when no version ran twice.
 func runNoise(r ruler, groups ...[]float64) *float64 {
 	sum, n := 0.0, 0
+
 	for _, g := range groups {
 		for i := 1; i < len(g); i++ {
 			d := r.y(g[i]) - r.y(g[i-1])
@@ -224,19 +244,23 @@ func runNoise(r ruler, groups ...[]float64) *float64 {
 			n++
 		}
 	}
+
 	if n == 0 {
 		return nil
 	}
 	sd := math.Sqrt(sum / float64(2*n))
+
 	return &sd
 }
 
 func pairedGain(r ruler, samples, paired []float64, exact bool) *Interval {
 	n := min(len(samples), len(paired))
+
 	ds := make([]float64, n)
 	for i := range ds {
 		ds[i] = r.y(samples[i]) - r.y(paired[i])
 	}
+
 	switch {
 	case n == 0, n == 1 && !exact:
 		return nil
@@ -245,11 +269,13 @@ func pairedGain(r ruler, samples, paired []float64, exact bool) *Interval {
 	case n > len(student95)+1:
 		return r.interval(medianInterval(ds, 0))
 	}
+
 	mid, sum := mean(ds), 0.0
 	for _, d := range ds {
 		sum += (d - mid) * (d - mid)
 	}
 	half := student95[n-2] * math.Sqrt(sum/float64(n-1)/float64(n))
+
 	return r.interval(mid, mid-half, mid+half)
 }
 
@@ -258,5 +284,6 @@ func mean(xs []float64) float64 {
 	for _, x := range xs {
 		sum += x
 	}
+
 	return sum / float64(len(xs))
 }

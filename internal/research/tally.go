@@ -24,6 +24,7 @@ func (c *Campaign) TallyOf() Tally {
 func (t Tally) Plus(g Interval, sign float64) Tally {
 	r := ruler{t.Scale, t.Better}
 	half := (r.size(g.Hi) - r.size(g.Lo)) / (2 * z95)
+
 	return t.PlusClaim(Claim{r.size(g.Mid), half * half}, sign)
 }
 
@@ -34,6 +35,7 @@ func (t Tally) PlusClaim(c Claim, sign float64) Tally {
 	}
 	t.Size += sign * c.Gain
 	t.Variance = math.Max(0, t.Variance+sign*c.Var)
+
 	return t
 }
 

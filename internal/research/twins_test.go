@@ -23,6 +23,7 @@ type absolute struct {
 func (a absolute) Next(st research.RuleState, o research.Outlook, obs []research.Observation) research.Step {
 	step := a.fullRule.Next(st, o, obs)
 	step.Done = belowUnit(step.Done, a.least)
+
 	return step
 }
 
@@ -35,6 +36,7 @@ type absoluteEdits struct {
 func (a absoluteEdits) Next(st research.RuleState, o research.Outlook, obs []research.Observation) research.Step {
 	step := a.Rule.Next(st, o, obs)
 	step.Done = belowUnit(step.Done, a.least)
+
 	return step
 }
 
@@ -44,6 +46,7 @@ func belowUnit(j *research.Judgement, least float64) *research.Judgement {
 	}
 	small := *j
 	small.Verdict = research.Equivalent
+
 	return &small
 }
 
@@ -58,11 +61,13 @@ func (r byRatio) Next(st research.RuleState, o research.Outlook, obs []research.
 	if step.Done == nil || step.Done.Verdict != research.Improved {
 		return step
 	}
+
 	if ratio := *step.Done.Value / *step.Done.Baseline; ratio > 1 != (r.better == research.Higher) {
 		j := *step.Done
 		j.Verdict = research.Regressed
 		step.Done = &j
 	}
+
 	return step
 }
 
@@ -72,20 +77,25 @@ type swapped struct{ fullRule }
 func (s swapped) Next(st research.RuleState, o research.Outlook, obs []research.Observation) research.Step {
 	turned := slices.Clone(obs)
 	for i, x := range obs {
-		turned[i].Side = map[research.Side]research.Side{research.Candidate: research.Incumbent, research.Incumbent: research.Candidate}[x.Side]
+		turned[i].Side = map[research.Side]research.Side{research.Candidate: research.Incumbent,
+			research.Incumbent: research.Candidate}[x.Side]
 	}
+
 	return s.fullRule.Next(st, o, turned)
 }
 
 // hasty counts a certificate's first pair twice.
 type hasty struct{ fullRule }
 
-func (h hasty) NextPair(st research.RuleState, o research.Outlook, obs []research.Observation) research.CertificateStep {
+func (h hasty) NextPair(
+	st research.RuleState, o research.Outlook, obs []research.Observation,
+) research.CertificateStep {
 	if len(obs) == 2 {
 		again := slices.Clone(obs)
 		again[0].Pair, again[1].Pair = 2, 2
 		obs = slices.Concat(obs, again)
 	}
+
 	return h.fullRule.NextPair(st, o, obs)
 }
 
@@ -99,6 +109,7 @@ func (r trusting) Next(st research.RuleState, o research.Outlook, obs []research
 			mended[i].Value = st.Values[0]
 		}
 	}
+
 	return r.fullRule.Next(st, o, mended)
 }
 
@@ -107,11 +118,13 @@ func TestBrokenRulesFailTheirTests(t *testing.T) {
 	shortcut, rope := lower, lower
 	shortcut.Metric.Noise = research.NoiseAuto // equal runs are taken for a metric without noise
 	rope.Rope *= 1.03
+
 	golden, err := os.ReadFile("testdata/auto.golden")
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, eager := signFault(t, func(p research.Program) research.Rule { return peeking{research.NewRule(p)} })
+
 	whole := func(int) float64 { return .05 }
 	for broken, failed := range map[string]bool{
 		"every test has the whole alpha, certify": alphaSum(whole) >= .05,
@@ -122,7 +135,8 @@ func TestBrokenRulesFailTheirTests(t *testing.T) {
 		"a NaN is believed":                       numberFault(t, trusting{lower}) != "",
 		"equal runs stop the belief":              equalFault(t, shortcut) != "",
 		"a constant is another":                   goldenText(t, rope) != string(golden),
-		"ratio of negative values":                len(negationFaults(t, func(p research.Program) research.Rule { return byRatio{research.NewRule(p), p.Metric.Better} })) > 0,
+		"ratio of negative values": len(negationFaults(t,
+			func(p research.Program) research.Rule { return byRatio{research.NewRule(p), p.Metric.Better} })) > 0,
 	} {
 		if !failed {
 			t.Errorf("%s: the test of it passes", broken)
@@ -137,19 +151,23 @@ func TestBrokenRulesAreNotSymmetric(t *testing.T) {
 		p.Metric.Better = research.Lower
 		return research.NewRule(p)
 	}
+
 	inUnits := func(p research.Program) research.Rule { return absoluteEdits{research.NewRule(p), 40} }
 	for _, c := range []struct {
 		broken string
 		faults map[string]string
 		want   string
 	}{
-		{"auto, only lower", turnFaults(t, func(research.Direction) fullRule { return autoRule(research.Lower) }), "higher is better"},
-		{"auto, a threshold in units", turnFaults(t, func(d research.Direction) fullRule { return absolute{autoRule(d), .04} }), "a thousandfold"},
+		{"auto, only lower", turnFaults(t, func(research.Direction) fullRule { return autoRule(research.Lower) }),
+			"higher is better"},
+		{"auto, a threshold in units", turnFaults(t,
+			func(d research.Direction) fullRule { return absolute{autoRule(d), .04} }), "a thousandfold"},
 		{"certify, only lower", certifyTurnFaults(t, lowerOnly), "reciprocal"},
 		{"certify, a threshold in units", certifyTurnFaults(t, inUnits), "x 1000"},
 	} {
 		if c.faults[c.want] == "" {
-			t.Errorf("%s: the test passes with %q; it fails with %q", c.broken, c.want, slices.Collect(maps.Keys(c.faults)))
+			t.Errorf("%s: the test passes with %q; it fails with %q", c.broken, c.want,
+				slices.Collect(maps.Keys(c.faults)))
 		}
 	}
 }

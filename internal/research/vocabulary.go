@@ -81,13 +81,15 @@ func ParseJobID(s string) (JobID, error) {
 	if t != "" && t[0] >= '0' && t[0] <= '9' {
 		t = "x" + t
 	}
+
 	if len(t) >= 2 && strings.IndexByte("xcmha", t[0]) >= 0 {
 		if n, err := strconv.Atoi(t[1:]); err == nil && n > 0 {
 			return NewJobID(t[0], n), nil
 		}
 	}
-	return "", Errorf(CodeBadArgument, "give an experiment's number such as 7 or x7, a calibration's (c1), a measurement's (m2), a certificate's (h1) or an audit's (a1)",
-		"%q is not an id", s)
+
+	return "", Errorf(CodeBadArgument,
+		"give an experiment's number such as 7 or x7, a calibration's (c1), a measurement's (m2), a certificate's (h1) or an audit's (a1)", "%q is not an id", s)
 }
 
 // Kind is the id's first letter.
@@ -95,6 +97,7 @@ func (id JobID) Kind() byte {
 	if id == "" {
 		return 0
 	}
+
 	return id[0]
 }
 
@@ -104,5 +107,6 @@ func (id JobID) N() int {
 		return 0
 	}
 	n, _ := strconv.Atoi(string(id[1:]))
+
 	return n
 }

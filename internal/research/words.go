@@ -14,6 +14,7 @@ func FormatValue(v float64, unit string) string {
 	if unit != "" {
 		unit = " " + unit
 	}
+
 	return rounded(v, 6) + unit
 }
 
@@ -30,10 +31,12 @@ func rounded(v float64, significant int) string {
 		return strconv.FormatFloat(v, 'g', significant, 64)
 	}
 	places := max(significant-1-int(math.Floor(math.Log10(abs))), 0)
+
 	s := strconv.FormatFloat(v, 'f', places, 64)
 	if strings.Contains(s, ".") {
 		s = strings.TrimRight(strings.TrimRight(s, "0"), ".")
 	}
+
 	return s
 }
 
@@ -44,6 +47,7 @@ func Keepable(x Experiment) (ok, simplification bool, why string) {
 	if x.Judgement == nil {
 		return false, false, "it has no verdict yet; wait_run gives it"
 	}
+
 	switch x.Judgement.Verdict {
 	case Improved, Provisional:
 		return true, false, ""
@@ -51,13 +55,17 @@ func Keepable(x Experiment) (ok, simplification bool, why string) {
 		if x.Removed > x.Added {
 			return true, true, ""
 		}
+
 		return false, false, fmt.Sprintf("its verdict is equivalent and the edit is not shorter (+%d -%d lines); "+
 			"an equivalent edit may be kept only when it removes more lines than it adds", x.Added, x.Removed)
 	case Invalid:
-		return false, false, "its verdict is invalid; only improved, provisional, or equivalent with fewer lines, may be kept"
+		return false, false,
+			"its verdict is invalid; only improved, provisional, or equivalent with fewer lines, may be kept"
 	}
-	return false, false, fmt.Sprintf("its verdict is %s; only improved, provisional, or equivalent with fewer lines, may be kept; "+
-		"propose an edit with a larger effect", x.Judgement.Verdict)
+
+	return false, false,
+		fmt.Sprintf("its verdict is %s; only improved, provisional, or equivalent with fewer lines, may be kept; "+
+			"propose an edit with a larger effect", x.Judgement.Verdict)
 }
 
 // Words is the judgement in one line for m's readers. It never sets two raw
@@ -76,6 +84,7 @@ func (j Judgement) Words(m Metric) string {
 	case j.Pairs == 0:
 		return w.screened()
 	}
+
 	return w.paired()
 }
 
@@ -89,6 +98,7 @@ func (w phrase) amount(g float64) string {
 	if w.Scale == logScale {
 		return percent(g) + " %"
 	}
+
 	return FormatValue(round3(g), w.unit)
 }
 
@@ -97,6 +107,7 @@ func (w phrase) bare(g float64) string {
 	if w.Scale == logScale {
 		return percent(g)
 	}
+
 	return FormatValue(round3(g), "")
 }
 
@@ -104,6 +115,7 @@ func (w phrase) signed(g float64) string {
 	if g > 0 {
 		return "+" + w.amount(g)
 	}
+
 	return w.amount(g)
 }
 
@@ -115,6 +127,7 @@ func (w phrase) unmeasured() string {
 	if w.StoppedBy == "" {
 		return string(w.Verdict)
 	}
+
 	return fmt.Sprintf("%s (stopped by %s after %s): too little was measured to say anything of its effect",
 		w.Verdict, w.StoppedBy, count(w.Runs, "run"))
 }
@@ -129,6 +142,7 @@ func (w phrase) exact() string {
 		}
 	}
 	size := ""
+
 	switch g := w.Gain.Mid; {
 	case g == 0:
 		size = ", no change"
@@ -139,26 +153,31 @@ func (w phrase) exact() string {
 	default:
 		size = ", " + w.amount(-g) + " worse"
 	}
+
 	return fmt.Sprintf("%s: %s → %s%s (deterministic, one run)", w.Verdict, was, is, size)
 }
 
 func (w phrase) screened() string {
-	head, tail := "inconclusive (stopped at the screen after %s)", "; this says nothing about effects under about "+w.amount(w.Detectable)
+	head, tail := "inconclusive (stopped at the screen after %s)",
+		"; this says nothing about effects under about "+w.amount(w.Detectable)
 	switch {
 	case w.Verdict == Regressed:
 		head, tail = "regressed (at the screen, after %s)", ""
 	case w.StoppedBy != "screen":
 		head = "inconclusive (stopped by " + w.StoppedBy + " after %s)"
 	}
+
 	if w.Reason != "" {
 		tail += "; " + w.Reason
 	}
+
 	return fmt.Sprintf(head, count(w.Runs, "run")) +
 		fmt.Sprintf(": %s against a noise of %s", w.signed(w.Gain.Mid), w.amount(w.Noise)) + tail
 }
 
 func (w phrase) paired() string {
 	evidence := fmt.Sprintf("E = %s against %s needed", eValue(w.E), eValue(w.Need))
+
 	pairs := count(w.Pairs, "pair")
 	switch w.Verdict {
 	case Improved:
@@ -169,10 +188,12 @@ func (w phrase) paired() string {
 		return fmt.Sprintf("equivalent: %s %s, %s; if there is an effect, it is too small to be worth having",
 			w.signed(w.Gain.Mid), w.interval(), pairs)
 	}
+
 	tail := "this says nothing about effects under about " + w.amount(w.Detectable)
 	if w.Reason != "" {
 		tail = w.Reason
 	}
+
 	return fmt.Sprintf("%s (stopped by %s after %s): %s %s, %s; %s",
 		w.Verdict, w.StoppedBy, pairs, w.signed(w.Gain.Mid), w.interval(), evidence, tail)
 }
@@ -181,6 +202,7 @@ func count(n int, noun string) string {
 	if n == 1 {
 		return "1 " + noun
 	}
+
 	return fmt.Sprintf("%d %ss", n, noun)
 }
 
@@ -193,6 +215,7 @@ func percent(share float64) string {
 	case abs < 5e-7:
 		return "0"
 	}
+
 	return rounded(p, 1)
 }
 
@@ -202,6 +225,7 @@ func round3(g float64) float64 {
 	if err != nil {
 		return g
 	}
+
 	return r
 }
 
@@ -209,5 +233,6 @@ func eValue(e float64) string {
 	if e >= 100 {
 		return strconv.FormatFloat(math.Round(e), 'f', 0, 64)
 	}
+
 	return rounded(e, 3)
 }

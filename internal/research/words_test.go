@@ -15,8 +15,10 @@ func TestFormatValue(t *testing.T) {
 		want string
 	}{
 		{41234, "bytes", "41234 bytes"}, {0, "", "0"}, {.99790123, "", "0.997901"}, {1234.56789, "ns", "1234.57 ns"},
-		{123456789012, "", "123456789012"}, {1234567.8, "", "1234568"}, {-.5, "", "-0.5"}, {.00012345678, "", "0.000123457"},
-		{1.5e-9, "s", "1.5e-09 s"}, {2e20, "", "2e+20"}, {3.10, "x", "3.1 x"}, {math.NaN(), "", "-"}, {999999.96, "", "1000000"},
+		{123456789012, "", "123456789012"}, {1234567.8, "", "1234568"}, {-.5, "", "-0.5"}, {.00012345678, "",
+			"0.000123457"},
+		{1.5e-9, "s", "1.5e-09 s"}, {2e20, "", "2e+20"}, {3.10, "x", "3.1 x"}, {math.NaN(), "", "-"}, {999999.96, "",
+			"1000000"},
 	} {
 		if got := research.FormatValue(c.v, c.unit); got != c.want {
 			t.Errorf("%v %s: %q, not %q", c.v, c.unit, got, c.want)
@@ -30,28 +32,38 @@ func TestWords(t *testing.T) {
 		j    research.Judgement
 		want string
 	}{
-		{research.Judgement{Verdict: research.Improved, StoppedBy: "threshold", Scale: "log", Gain: gain(.041, .032, .0504), Pairs: 12, E: 2213.3, Need: 1011.2, Value: ptr(96), Baseline: ptr(100)},
+		{research.Judgement{Verdict: research.Improved, StoppedBy: "threshold", Scale: "log",
+			Gain: gain(.041, .032, .0504), Pairs: 12, E: 2213.3, Need: 1011.2, Value: ptr(96), Baseline: ptr(100)},
 			"improved: 4.1 % (90 %: 3.2..5.0), 12 pairs, E = 2213 against 1011 needed"},
-		{research.Judgement{Verdict: research.Inconclusive, StoppedBy: "screen", Scale: "log", Runs: 1, Gain: gain(.003, -.03, .036), Noise: .02, Detectable: .03},
+		{research.Judgement{Verdict: research.Inconclusive, StoppedBy: "screen", Scale: "log", Runs: 1,
+			Gain: gain(.003, -.03, .036), Noise: .02, Detectable: .03},
 			"inconclusive (stopped at the screen after 1 run): +0.3 % against a noise of 2.0 %; this says nothing about effects under about 3.0 %"},
-		{research.Judgement{Verdict: research.Regressed, StoppedBy: "screen", Scale: "log", Runs: 2, Gain: gain(-.09, -.12, -.06), Noise: .02},
+		{research.Judgement{Verdict: research.Regressed, StoppedBy: "screen", Scale: "log", Runs: 2,
+			Gain: gain(-.09, -.12, -.06), Noise: .02},
 			"regressed (at the screen, after 2 runs): -9.0 % against a noise of 2.0 %"},
-		{research.Judgement{Verdict: research.Regressed, StoppedBy: "futility", Scale: "log", Gain: gain(-.05, -.06, -.04), Pairs: 3, E: .001, Need: 1011},
+		{research.Judgement{Verdict: research.Regressed, StoppedBy: "futility", Scale: "log",
+			Gain: gain(-.05, -.06, -.04), Pairs: 3, E: .001, Need: 1011},
 			"regressed: -5.0 % (90 %: -6.0..-4.0), 3 pairs"},
-		{research.Judgement{Verdict: research.Equivalent, StoppedBy: "threshold", Scale: "log", Gain: gain(.0004, -.002, .003), Pairs: 2},
+		{research.Judgement{Verdict: research.Equivalent, StoppedBy: "threshold", Scale: "log",
+			Gain: gain(.0004, -.002, .003), Pairs: 2},
 			"equivalent: +0.04 % (90 %: -0.2..0.3), 2 pairs; if there is an effect, it is too small to be worth having"},
-		{research.Judgement{Verdict: research.Inconclusive, StoppedBy: "futility", Scale: "linear", Gain: gain(.12345, -1, 1.5), Pairs: 1, E: .1, Need: 1011, Detectable: 3.2},
+		{research.Judgement{Verdict: research.Inconclusive, StoppedBy: "futility", Scale: "linear",
+			Gain: gain(.12345, -1, 1.5), Pairs: 1, E: .1, Need: 1011, Detectable: 3.2},
 			"inconclusive (stopped by futility after 1 pair): +0.123 s (90 %: -1..1.5), E = 0.1 against 1011 needed; this says nothing about effects under about 3.2 s"},
 		{research.Judgement{Verdict: research.Invalid, Reason: "exit status 1"}, "invalid: exit status 1"},
 		{research.Judgement{Verdict: research.Inconclusive, StoppedBy: "budget", Runs: 3},
 			"inconclusive (stopped by budget after 3 runs): too little was measured to say anything of its effect"},
-		{research.Judgement{Verdict: research.Improved, StoppedBy: "one_run", Scale: "log", Gain: gain(.02726, .02726, .02726), Value: ptr(40110), Baseline: ptr(41234)},
+		{research.Judgement{Verdict: research.Improved, StoppedBy: "one_run", Scale: "log",
+			Gain: gain(.02726, .02726, .02726), Value: ptr(40110), Baseline: ptr(41234)},
 			"improved: 41234 → 40110 s, 2.7 % (deterministic, one run)"},
-		{research.Judgement{Verdict: research.Improved, StoppedBy: "one_run", Scale: "linear", Gain: gain(2, 2, 2), Value: ptr(-5), Baseline: ptr(-3)},
+		{research.Judgement{Verdict: research.Improved, StoppedBy: "one_run", Scale: "linear", Gain: gain(2, 2, 2),
+			Value: ptr(-5), Baseline: ptr(-3)},
 			"improved: -3 → -5 s, 2 s (deterministic, one run)"},
-		{research.Judgement{Verdict: research.Regressed, StoppedBy: "one_run", Scale: "log", Gain: gain(-.00000001, 0, 0), Value: ptr(1.00000001), Baseline: ptr(1)},
+		{research.Judgement{Verdict: research.Regressed, StoppedBy: "one_run", Scale: "log",
+			Gain: gain(-.00000001, 0, 0), Value: ptr(1.00000001), Baseline: ptr(1)},
 			"regressed: 1 → 1.00000001 s, 1e-06 % worse (deterministic, one run)"},
-		{research.Judgement{Verdict: research.Equivalent, StoppedBy: "one_run", Scale: "log", Gain: gain(0, 0, 0), Value: ptr(7), Baseline: ptr(7)},
+		{research.Judgement{Verdict: research.Equivalent, StoppedBy: "one_run", Scale: "log", Gain: gain(0, 0, 0),
+			Value: ptr(7), Baseline: ptr(7)},
 			"equivalent: 7 → 7 s, no change (deterministic, one run)"},
 	} {
 		if got := c.j.Words(research.Metric{Unit: "s"}); got != c.want {
@@ -80,6 +92,7 @@ func TestKeepable(t *testing.T) {
 		if c.verdict != "" {
 			x.Judgement = &research.Judgement{Verdict: c.verdict}
 		}
+
 		ok, simpler, why := research.Keepable(x)
 		if ok != c.ok || simpler != c.simpler || !strings.Contains(why, c.why) || ok != (why == "") {
 			t.Errorf("%+v: %v %v %q", c, ok, simpler, why)

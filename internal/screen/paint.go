@@ -24,5 +24,6 @@ func (p Pen) Paint(c Colour, s string) string {
 	if !p.On || c == Plain || s == "" {
 		return s
 	}
+
 	return "\x1b[" + string(c) + "m" + s + "\x1b[0m"
 }

@@ -31,25 +31,30 @@ func (p Progress) Line(width int) string {
 	if p.Note != "" {
 		head += ": " + p.Note
 	}
+
 	tail := p.tail()
 	if p.Total > 0 {
 		if room := width - Width(head) - Width(tail) - 4 - 2; room >= barMin {
 			return head + "  " + p.bar(min(room, barMax)) + "  " + tail
 		}
 	}
+
 	return Cut(head+"  "+tail, width)
 }
 
 // tail are the figures.
 func (p Progress) tail() string {
 	var parts []string
+
 	rate := 0.
 	if p.Took > 0 {
 		rate = float64(p.Done) / p.Took.Seconds()
 	}
+
 	if p.Total > 0 {
 		parts = append(parts, fmt.Sprintf("%d%%", 100*min(p.Done, p.Total)/p.Total))
 	}
+
 	if p.Unit != "" {
 		of := ""
 		if p.Total > 0 {
@@ -57,14 +62,17 @@ func (p Progress) tail() string {
 		}
 		parts = append(parts, fmt.Sprintf("%d%s %s", p.Done, of, p.Unit))
 	}
+
 	if p.Unit != "" && rate >= 10 {
 		parts = append(parts, fmt.Sprintf("%.0f a second", rate))
 	}
+
 	if p.Total > 0 && rate > 0 && p.Done < p.Total {
 		parts = append(parts, Span(time.Duration(float64(p.Total-p.Done)/rate*float64(time.Second)))+" left")
 	} else {
 		parts = append(parts, Span(p.Took))
 	}
+
 	return strings.Join(parts, ", ")
 }
 

@@ -74,7 +74,9 @@ func TestWrap(t *testing.T) {
 }
 
 func TestTable(t *testing.T) {
-	cols := []screen.Column{{Head: "n", Right: true}, {Head: "word"}, {Head: "status", Leave: 2}, {Head: "value", Right: true, Leave: 1}, {Head: "text", Flex: true}}
+	cols := []screen.Column{{Head: "n", Right: true}, {Head: "word"}, {Head: "status", Leave: 2},
+		{Head: "value", Right: true, Leave: 1}, {Head: "text", Flex: true}}
+
 	rows := [][]screen.Cell{
 		{{Text: "12"}, {Text: "日本"}, {Text: "kept"}, {Text: "1234567"}, {Text: "a text that is rather long for this"}},
 		{{Text: "3"}, {Text: "abcdef"}, {Text: "reverted"}, {Text: "-1"}, {Text: "short"}},
@@ -83,14 +85,17 @@ func TestTable(t *testing.T) {
 		width int
 		want  []string
 	}{
-		{60, []string{" n  word    status      value  text", "12  日本    kept      1234567  a text that is rather long f…", " 3  abcdef  reverted       -1  short"}},
-		{40, []string{" n  word      value  text", "12  日本    1234567  a text that is rat…", " 3  abcdef       -1  short"}}, // status went first
+		{60, []string{" n  word    status      value  text",
+			"12  日本    kept      1234567  a text that is rather long f…", " 3  abcdef  reverted       -1  short"}},
+		{40, []string{" n  word      value  text", "12  日本    1234567  a text that is rat…",
+			" 3  abcdef       -1  short"}}, // status went first
 		{28, []string{" n  word    text", "12  日本    a text that is…", " 3  abcdef  short"}},
 	} {
 		got := screen.Table(cols, rows, c.width, screen.Pen{})
 		if diff := cmp.Diff(c.want, got); diff != "" {
 			t.Errorf("at %d (-want +got):\n%s", c.width, diff)
 		}
+
 		for _, line := range got {
 			if screen.Width(line) > c.width {
 				t.Errorf("at %d a line has %d columns: %s", c.width, screen.Width(line), line)
@@ -98,12 +103,14 @@ func TestTable(t *testing.T) {
 		}
 	}
 	rows[0][1].Colour = screen.Good
+
 	plain, coloured := screen.Table(cols, rows, 60, screen.Pen{}), screen.Table(cols, rows, 60, screen.Pen{On: true})
 	for i := range plain {
 		if screen.Width(plain[i]) != screen.Width(coloured[i]) {
 			t.Errorf("colours move columns:\n%q\n%q", plain[i], coloured[i])
 		}
 	}
+
 	if !strings.Contains(coloured[1], "\x1b[32m日本\x1b[0m") {
 		t.Errorf("no colour: %q", coloured[1])
 	}
@@ -119,10 +126,13 @@ func TestProgress(t *testing.T) {
 		{known, 100, "checking  [#######.......................]  25%, 250 of 1000 records, 125 a second, 6 s left"},
 		{known, 72, "checking  [##........]  25%, 250 of 1000 records, 125 a second, 6 s left"},
 		{known, 40, "checking  25%, 250 of 1000 records, 125…"},
-		{screen.Progress{What: "checking", Unit: "records", Done: 1000, Total: 1000, Took: 61 * time.Second}, 200, "checking  [##############################]  100%, 1000 of 1000 records, 16 a second, 1 min 01 s"},
-		{screen.Progress{What: "importing", Unit: "lines", Done: 12, Took: 3 * time.Second}, 80, "importing  12 lines, 3 s"},
+		{screen.Progress{What: "checking", Unit: "records", Done: 1000, Total: 1000, Took: 61 * time.Second}, 200,
+			"checking  [##############################]  100%, 1000 of 1000 records, 16 a second, 1 min 01 s"},
+		{screen.Progress{What: "importing", Unit: "lines", Done: 12, Took: 3 * time.Second}, 80,
+			"importing  12 lines, 3 s"},
 		{screen.Progress{What: "doctor", Note: "run 2", Took: 3 * time.Hour}, 80, "doctor: run 2  3 h"},
-		{screen.Progress{What: "nothing yet", Unit: "records", Total: 10}, 80, "nothing yet  [..............................]  0%, 0 of 10 records, 0 s"},
+		{screen.Progress{What: "nothing yet", Unit: "records", Total: 10}, 80,
+			"nothing yet  [..............................]  0%, 0 of 10 records, 0 s"},
 	} {
 		if got := c.p.Line(c.width); got != c.want || screen.Width(got) > c.width {
 			t.Errorf("at %d:\ngot  %s\nwant %s", c.width, got, c.want)

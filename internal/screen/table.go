@@ -25,9 +25,11 @@ type Cell struct {
 // far as the columns that are never left out allow.
 func Table(cols []Column, rows [][]Cell, width int, pen Pen) []string {
 	wide := widths(cols, rows)
+
 	shown := fitting(cols, wide, width)
 	if last := len(cols) - 1; cols[last].Flex {
 		used := 0
+
 		for i := range last {
 			if shown[i] {
 				used += wide[i] + gap
@@ -35,14 +37,17 @@ func Table(cols []Column, rows [][]Cell, width int, pen Pen) []string {
 		}
 		wide[last] = max(1, width-used)
 	}
+
 	heads := make([]Cell, len(cols))
 	for i, c := range cols {
 		heads[i] = Cell{c.Head, Faint}
 	}
+
 	var out []string
 	for _, row := range append([][]Cell{heads}, rows...) {
 		out = append(out, tableLine(cols, row, wide, shown, pen))
 	}
+
 	return out
 }
 
@@ -50,22 +55,27 @@ const gap = 2 // columns between two
 
 func tableLine(cols []Column, row []Cell, wide []int, shown []bool, pen Pen) string {
 	var b strings.Builder
+
 	for i, cell := range row {
 		if !shown[i] {
 			continue
 		}
+
 		if b.Len() > 0 {
 			b.WriteString(strings.Repeat(" ", gap))
 		}
+
 		text := cell.Text
 		if cols[i].Flex {
 			text = Cut(text, wide[i])
 		}
+
 		painted := pen.Paint(cell.Colour, text)
 		if i == len(row)-1 {
 			b.WriteString(painted)
 			break
 		}
+
 		fill := strings.Repeat(" ", max(0, wide[i]-Width(text)))
 		if cols[i].Right {
 			painted = fill + painted
@@ -74,6 +84,7 @@ func tableLine(cols []Column, row []Cell, wide []int, shown []bool, pen Pen) str
 		}
 		b.WriteString(painted)
 	}
+
 	return strings.TrimRight(b.String(), " ")
 }
 
@@ -86,6 +97,7 @@ func widths(cols []Column, rows [][]Cell) []int {
 			wide[i] = max(wide[i], Width(row[i].Text))
 		}
 	}
+
 	return wide
 }
 
@@ -95,21 +107,26 @@ func fitting(cols []Column, wide []int, width int) []bool {
 	for i := range shown {
 		shown[i] = true
 	}
+
 	for {
 		need, worst := -gap, -1
+
 		for i, c := range cols {
 			if !shown[i] {
 				continue
 			}
+
 			w := wide[i]
 			if c.Flex {
 				w = min(w, flexMin)
 			}
 			need += w + gap
+
 			if c.Leave > 0 && (worst < 0 || c.Leave > cols[worst].Leave) {
 				worst = i
 			}
 		}
+
 		if need <= width || worst < 0 {
 			return shown
 		}
@@ -124,16 +141,21 @@ func Facts(facts [][2]string, width int, pen Pen) []string {
 		label = max(label, Width(f[0]))
 	}
 	var out []string
+
 	for _, f := range facts {
 		indent := label + gap
+
 		lines := Wrap(f[1], max(width-indent, 20), 0)
 		for i, line := range lines {
 			head := ""
 			if i == 0 {
 				head = f[0]
 			}
-			out = append(out, strings.TrimRight(pen.Paint(Faint, pad(head, label, false))+strings.Repeat(" ", gap)+line, " "))
+
+			out = append(out, strings.TrimRight(pen.Paint(Faint, pad(head, label, false))+strings.Repeat(" ", gap)+line,
+				" "))
 		}
 	}
+
 	return out
 }

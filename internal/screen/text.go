@@ -22,9 +22,11 @@ func Cut(s string, width int) string {
 	if Width(s) <= width {
 		return s
 	}
+
 	if width < 1 {
 		return ""
 	}
+
 	used, end := 0, 0
 	for g := measure.StringGraphemes(s); g.Next(); {
 		if used+g.Width() > width-1 {
@@ -33,6 +35,7 @@ func Cut(s string, width int) string {
 		used += g.Width()
 		end += len(g.Value())
 	}
+
 	return strings.TrimRight(s[:wholeNumber(s, end)], " ") + ellipsis
 }
 
@@ -41,13 +44,16 @@ func wholeNumber(s string, end int) int {
 	if end >= len(s) || !numeric(s[end]) && s[end] != '%' {
 		return end
 	}
+
 	at := end
 	for at > 0 && numeric(s[at-1]) {
 		at--
 	}
+
 	if !strings.ContainsAny(s[at:end], "0123456789") {
 		return end
 	}
+
 	return at
 }
 
@@ -62,25 +68,30 @@ func numeric(c byte) bool {
 func Wrap(s string, width, indent int) []string {
 	var out []string
 	margin := strings.Repeat(" ", indent)
+
 	for _, par := range strings.Split(s, "\n") {
 		line, used := "", 0
 		if len(out) > 0 {
 			line, used = margin, indent
 		}
 		empty := true
+
 		for _, word := range strings.Fields(par) {
 			w := Width(word)
 			if !empty && used+1+w > width {
 				out = append(out, line)
 				line, used, empty = margin, indent, true
 			}
+
 			if !empty {
 				line, used = line+" ", used+1
 			}
 			line, used, empty = line+word, used+w, false
 		}
+
 		out = append(out, strings.TrimRight(line, " "))
 	}
+
 	return out
 }
 
@@ -90,5 +101,6 @@ func pad(s string, width int, right bool) string {
 	if right {
 		return fill + s
 	}
+
 	return s + fill
 }

@@ -20,11 +20,13 @@ func (m *Model) anthropic(w http.ResponseWriter, body []byte) error {
 	if err := json.Unmarshal(body, &req); err != nil {
 		return fmt.Errorf("read the request: %w", err)
 	}
+
 	t := Turn{Agent: "anthropic"}
 	for _, tool := range req.Tools {
 		t.Tools = append(t.Tools, tool.Name)
 	}
 	names := map[string]string{} // of calls, by id
+
 	for _, msg := range req.Messages {
 		var blocks []struct {
 			Type, ID, Name, Text string
@@ -35,6 +37,7 @@ func (m *Model) anthropic(w http.ResponseWriter, body []byte) error {
 			t.User += texts(msg.Content) + "\n"
 			continue
 		}
+
 		for _, b := range blocks {
 			switch {
 			case b.Type == "tool_use":
@@ -47,12 +50,15 @@ func (m *Model) anthropic(w http.ResponseWriter, body []byte) error {
 		}
 	}
 	sayAnthropic(w, req.Stream, m.next(t))
+
 	return nil
 }
 
 func sayAnthropic(w http.ResponseWriter, streaming bool, c call) {
 	usage := map[string]any{"input_tokens": 10, "output_tokens": 10}
-	block, empty, reason := map[string]any{"type": "text", "text": c.say}, map[string]any{"type": "text", "text": ""}, "end_turn"
+	block, empty, reason := map[string]any{"type": "text", "text": c.say}, map[string]any{"type": "text", "text": ""},
+		"end_turn"
+
 	delta := map[string]any{"type": "text_delta", "text": c.say}
 	if c.name != "" {
 		reason = "tool_use"
@@ -60,10 +66,13 @@ func sayAnthropic(w http.ResponseWriter, streaming bool, c call) {
 		empty = map[string]any{"type": "tool_use", "id": c.id, "name": c.name, "input": map[string]any{}}
 		delta = map[string]any{"type": "input_json_delta", "partial_json": c.args}
 	}
-	message := map[string]any{"id": "msg_1", "type": "message", "role": "assistant", "model": "scripted", "stop_sequence": nil, "usage": usage}
+
+	message := map[string]any{"id": "msg_1", "type": "message", "role": "assistant", "model": "scripted",
+		"stop_sequence": nil, "usage": usage}
 	if !streaming {
 		message["content"], message["stop_reason"] = []any{block}, reason
 		reply(w, message)
+
 		return
 	}
 	message["content"], message["stop_reason"] = []any{}, nil
@@ -72,6 +81,7 @@ func sayAnthropic(w http.ResponseWriter, streaming bool, c call) {
 	e.put(map[string]any{"type": "content_block_start", "index": 0, "content_block": empty})
 	e.put(map[string]any{"type": "content_block_delta", "index": 0, "delta": delta})
 	e.put(map[string]any{"type": "content_block_stop", "index": 0})
-	e.put(map[string]any{"type": "message_delta", "delta": map[string]any{"stop_reason": reason, "stop_sequence": nil}, "usage": usage})
+	e.put(map[string]any{"type": "message_delta", "delta": map[string]any{"stop_reason": reason, "stop_sequence": nil},
+		"usage": usage})
 	e.put(map[string]any{"type": "message_stop"})
 }

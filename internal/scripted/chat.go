@@ -25,15 +25,18 @@ func (m *Model) chat(w http.ResponseWriter, body []byte) error {
 	if err := json.Unmarshal(body, &req); err != nil {
 		return fmt.Errorf("read the request: %w", err)
 	}
+
 	t := Turn{Agent: "chat"}
 	for _, tool := range req.Tools {
 		t.Tools = append(t.Tools, tool.Function.Name)
 	}
 	names := map[string]string{}
+
 	for _, msg := range req.Messages {
 		for _, c := range msg.ToolCalls {
 			names[c.ID] = c.Function.Name
 		}
+
 		switch msg.Role {
 		case "tool":
 			t.Results = append(t.Results, Result{names[msg.ToolCallID], texts(msg.Content)})
@@ -42,6 +45,7 @@ func (m *Model) chat(w http.ResponseWriter, body []byte) error {
 		}
 	}
 	sayChat(w, req.Stream, m.next(t))
+
 	return nil
 }
 
@@ -50,9 +54,11 @@ func sayChat(w http.ResponseWriter, streaming bool, c call) {
 	if c.name != "" {
 		reason = "tool_calls"
 		said = map[string]any{"role": "assistant", "content": nil, "tool_calls": []any{map[string]any{
-			"index": 0, "id": c.id, "type": "function", "function": map[string]any{"name": c.name, "arguments": c.args}}}}
+			"index": 0, "id": c.id, "type": "function", "function": map[string]any{"name": c.name,
+				"arguments": c.args}}}}
 	}
 	usage := map[string]any{"prompt_tokens": 10, "completion_tokens": 10, "total_tokens": 20}
+
 	head := func(object, key string, what map[string]any, finish any) map[string]any {
 		return map[string]any{"id": "chat_1", "object": object, "created": 1, "model": "scripted",
 			"choices": []any{map[string]any{"index": 0, key: what, "finish_reason": finish}}}
@@ -61,6 +67,7 @@ func sayChat(w http.ResponseWriter, streaming bool, c call) {
 		whole := head("chat.completion", "message", said, reason)
 		whole["usage"] = usage
 		reply(w, whole)
+
 		return
 	}
 	e := stream(w, false)

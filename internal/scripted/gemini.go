@@ -27,11 +27,13 @@ func (m *Model) gemini(w http.ResponseWriter, body []byte, streaming bool) error
 		return fmt.Errorf("read the request: %w", err)
 	}
 	t := Turn{Agent: "gemini"}
+
 	for _, tool := range req.Tools {
 		for _, f := range tool.FunctionDeclarations {
 			t.Tools = append(t.Tools, f.Name)
 		}
 	}
+
 	for _, c := range req.Contents {
 		for _, p := range c.Parts {
 			if p.FunctionResponse != nil {
@@ -42,10 +44,13 @@ func (m *Model) gemini(w http.ResponseWriter, body []byte, streaming bool) error
 		}
 	}
 	c := m.next(t)
+
 	part := map[string]any{"text": c.say}
 	if c.name != "" {
-		part = map[string]any{"functionCall": map[string]any{"id": c.id, "name": c.name, "args": json.RawMessage(c.args)}}
+		part = map[string]any{"functionCall": map[string]any{"id": c.id, "name": c.name,
+			"args": json.RawMessage(c.args)}}
 	}
+
 	answer := map[string]any{"modelVersion": "scripted",
 		"candidates": []any{map[string]any{"index": 0, "finishReason": "STOP",
 			"content": map[string]any{"role": "model", "parts": []any{part}}}},
@@ -55,6 +60,7 @@ func (m *Model) gemini(w http.ResponseWriter, body []byte, streaming bool) error
 		return nil
 	}
 	stream(w, false).put(answer)
+
 	return nil
 }
 
@@ -62,6 +68,7 @@ func (m *Model) gemini(w http.ResponseWriter, body []byte, streaming bool) error
 // has one of these, else all of it.
 func geminiText(raw json.RawMessage) string {
 	var r struct{ Output, Error json.RawMessage }
+
 	_ = json.Unmarshal(raw, &r)
 	switch {
 	case len(r.Output) > 0:
@@ -69,5 +76,6 @@ func geminiText(raw json.RawMessage) string {
 	case len(r.Error) > 0:
 		return texts(r.Error)
 	}
+
 	return string(raw)
 }

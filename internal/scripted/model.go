@@ -39,6 +39,7 @@ func (t Turn) Last() *Result {
 	if len(t.Results) == 0 {
 		return nil
 	}
+
 	return &t.Results[len(t.Results)-1]
 }
 
@@ -50,6 +51,7 @@ func (t Turn) Offered(plain string) string {
 			return name
 		}
 	}
+
 	return ""
 }
 
@@ -82,6 +84,7 @@ func New(script Script) *Model { return &Model{script: script} }
 func (m *Model) Turns() []Turn {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+
 	return append([]Turn(nil), m.turns...)
 }
 
@@ -89,6 +92,7 @@ func (m *Model) Turns() []Turn {
 func (m *Model) Unknown() []string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+
 	return append([]string(nil), m.unknown...)
 }
 
@@ -99,6 +103,7 @@ func (m *Model) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
+
 	path := r.URL.Path
 	switch {
 	case strings.HasSuffix(path, "/count_tokens"):
@@ -119,6 +124,7 @@ func (m *Model) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		m.mu.Unlock()
 		http.NotFound(w, r)
 	}
+
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 	}
@@ -146,25 +152,31 @@ func (m *Model) next(t Turn) call {
 	id := fmt.Sprintf("call_%d", len(t.Results)+1)
 	t.Results = slices.DeleteFunc(t.Results, func(r Result) bool { return r.Tool == search })
 	m.turns = append(m.turns, t)
+
 	move := m.script(t)
 	if move.Tool == "" {
 		return call{say: move.Say}
 	}
+
 	name := t.Offered(move.Tool)
 	if found := t.Offered(search); name == "" && found != "" && m.sought != move.Tool {
 		m.sought = move.Tool // once: it is there afterwards, or not at all
 		name, move.Args = found, map[string]any{"query": "select:" + move.Tool, "max_results": 5}
 	}
+
 	if name == "" {
 		return call{say: fmt.Sprintf("there is no tool %s among %s", move.Tool, strings.Join(t.Tools, ", "))}
 	}
+
 	if move.Args == nil {
 		move.Args = map[string]any{}
 	}
+
 	args, err := json.Marshal(move.Args)
 	if err != nil {
 		return call{say: err.Error()}
 	}
+
 	return call{id: id, name: name, args: string(args)}
 }
 
@@ -200,6 +212,7 @@ func texts(raw json.RawMessage) string {
 	if json.Unmarshal(raw, &s) == nil {
 		return s
 	}
+
 	var list []struct {
 		Text    string          `json:"text"`
 		Content json.RawMessage `json:"content"`
@@ -208,6 +221,7 @@ func texts(raw json.RawMessage) string {
 		return string(raw)
 	}
 	var parts []string
+
 	for _, p := range list {
 		if p.Text != "" {
 			parts = append(parts, p.Text)
@@ -215,5 +229,6 @@ func texts(raw json.RawMessage) string {
 			parts = append(parts, texts(p.Content))
 		}
 	}
+
 	return strings.Join(parts, "\n")
 }

@@ -27,16 +27,19 @@ func (m *Model) responses(w http.ResponseWriter, body []byte) error {
 	}
 	t := Turn{Agent: "responses"}
 	space := map[string]string{} // of offered names
+
 	for _, tool := range req.Tools {
 		if tool.Type != "namespace" {
 			t.Tools = append(t.Tools, tool.Name)
 		}
+
 		for _, inner := range tool.Tools {
 			name := joined(tool.Name, inner.Name)
 			t.Tools, space[name] = append(t.Tools, name), tool.Name
 		}
 	}
 	names := map[string]string{}
+
 	for _, in := range req.Input {
 		switch {
 		case in.Type == "function_call":
@@ -48,9 +51,12 @@ func (m *Model) responses(w http.ResponseWriter, body []byte) error {
 		}
 	}
 	c := m.next(t)
-	item := map[string]any{"type": "message", "role": "assistant", "id": "msg_1", "content": []any{map[string]any{"type": "output_text", "text": c.say}}}
+
+	item := map[string]any{"type": "message", "role": "assistant", "id": "msg_1",
+		"content": []any{map[string]any{"type": "output_text", "text": c.say}}}
 	if c.name != "" {
-		item = map[string]any{"type": "function_call", "id": "fc_" + c.id, "call_id": c.id, "name": c.name, "arguments": c.args}
+		item = map[string]any{"type": "function_call", "id": "fc_" + c.id, "call_id": c.id, "name": c.name,
+			"arguments": c.args}
 		if ns := space[c.name]; ns != "" {
 			item["namespace"], item["name"] = ns, strings.TrimLeft(strings.TrimPrefix(c.name, ns), "_")
 		}
@@ -61,6 +67,7 @@ func (m *Model) responses(w http.ResponseWriter, body []byte) error {
 	e.put(map[string]any{"type": "response.output_item.done", "output_index": 0, "item": item})
 	e.put(map[string]any{"type": "response.completed", "response": map[string]any{"id": "resp_1",
 		"usage": map[string]any{"input_tokens": 10, "output_tokens": 10, "total_tokens": 20}}})
+
 	return nil
 }
 
@@ -69,5 +76,6 @@ func joined(space, name string) string {
 	if space == "" || strings.HasSuffix(space, "_") {
 		return space + name
 	}
+
 	return space + "__" + name
 }

@@ -23,6 +23,7 @@ func BenchmarkCalls(b *testing.B) {
 func benchmarkCalls(b *testing.B, n int) {
 	dir, path, ctx := b.TempDir(), "d1/train.py", b.Context()
 	git(b, dir, "init", "-q")
+
 	for i := range n {
 		write(b, dir, fmt.Sprintf("d%d/e%d/f%d.txt", i%10, i/10%20, i), fmt.Sprint("content ", i, "\n"))
 	}
@@ -37,6 +38,7 @@ func benchmarkCalls(b *testing.B, n int) {
 	check(b, err)
 	commit, err := r.Commit(ctx, source.CommitSpec{Tree: tree, Parents: []string{head.Commit}, Message: "m"})
 	check(b, err)
+
 	out, i := b.TempDir(), 0
 	for _, c := range []struct {
 		name string
@@ -56,7 +58,8 @@ func benchmarkCalls(b *testing.B, n int) {
 		}},
 		{"UpdateRefs", func() error {
 			i++
-			return r.UpdateRefs(ctx, []source.RefUpdate{{Name: fmt.Sprintf("refs/ratchet/b/x/%d", i), New: commit}}, "m")
+			return r.UpdateRefs(ctx, []source.RefUpdate{{Name: fmt.Sprintf("refs/ratchet/b/x/%d", i), New: commit}},
+				"m")
 		}},
 		{"Ref", func() error { _, err := r.Ref(ctx, "refs/ratchet/b/x/1"); return err }},
 		{"Same", func() error { _, err := r.Same(ctx, []string{commit}, []string{path}); return err }},
@@ -81,6 +84,7 @@ func benchmarkCalls(b *testing.B, n int) {
 
 func check(b *testing.B, err error) {
 	b.Helper()
+
 	if err != nil {
 		b.Fatal(err)
 	}

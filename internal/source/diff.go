@@ -12,20 +12,25 @@ import (
 // stored, without renames, external tools or colours. Past max bytes (0: no
 // limit) it is cut at a line's end and says so in a last line.
 func (r *Repo) Diff(ctx context.Context, a, b string, paths []string, max int) (string, error) {
-	args := []string{"diff-tree", "-r", "-p", "-U3", "--inter-hunk-context=0", "--no-ext-diff", "--no-textconv", "--no-renames", "--no-color",
-		"--src-prefix=a/", "--dst-prefix=b/", "--submodule=short", "--ignore-submodules=none", "--end-of-options", a, b, "--"}
+	args := []string{"diff-tree", "-r", "-p", "-U3", "--inter-hunk-context=0", "--no-ext-diff", "--no-textconv",
+		"--no-renames", "--no-color", "--src-prefix=a/", "--dst-prefix=b/", "--submodule=short",
+		"--ignore-submodules=none", "--end-of-options", a, b, "--"}
+
 	limit := 0
 	if max > 0 {
 		limit = max + 1
 	}
+
 	out, err := r.run(ctx, invocation{limit: limit}, append(args, paths...)...)
 	if err != nil {
 		return "", err
 	}
+
 	if max <= 0 || len(out) <= max {
 		return strings.ToValidUTF8(string(out), "\uFFFD"), nil
 	}
 	out = out[:bytes.LastIndexByte(out[:max], '\n')+1]
+
 	return strings.ToValidUTF8(string(out), "\uFFFD") + fmt.Sprintf("… cut after %d bytes\n", len(out)), nil
 }
 
@@ -36,15 +41,19 @@ func lineCounts(line string) (added, removed int, path string, err error) {
 	if len(f) != 3 {
 		return 0, 0, "", fmt.Errorf("read git's line counts: %q", line)
 	}
+
 	if f[0] == "-" {
 		return 0, 0, f[2], nil
 	}
+
 	added, err = strconv.Atoi(f[0])
 	if err == nil {
 		removed, err = strconv.Atoi(f[1])
 	}
+
 	if err != nil {
 		return 0, 0, "", fmt.Errorf("read git's line counts: %w", err)
 	}
+
 	return added, removed, f[2], nil
 }

@@ -22,22 +22,27 @@ import (
 // nothing was done. No git process where the index holds it already.
 func (r *Repo) RefreshIndex(ctx context.Context, commit string, paths []string) (held bool, err error) {
 	var feed bytes.Buffer
+
 	for _, path := range paths {
 		e, err := r.committed(ctx, commit, path)
 		if err != nil {
 			return false, err
 		}
+
 		if r.indexHolds(path, e) {
 			continue
 		}
+
 		if e.hash == "" {
 			e.hash = strings.Repeat("0", 40)
 		}
 		fmt.Fprintf(&feed, "%o %s\t%s\x00", e.mode, e.hash, path)
 	}
+
 	if feed.Len() == 0 {
 		return false, nil
 	}
+
 	for range 10 { // most holders, such as an editor's git status, are done in milliseconds
 		err = fault.At("git.index", func() error {
 			_, err := r.git(ctx, feed.Bytes(), "update-index", "--add", "--replace", "-z", "--index-info")
@@ -48,6 +53,7 @@ func (r *Repo) RefreshIndex(ctx context.Context, commit string, paths []string) 
 		}
 		time.Sleep(25 * time.Millisecond)
 	}
+
 	return true, nil
 }
 
@@ -59,6 +65,7 @@ func (r *Repo) indexHolds(path string, e entry) bool {
 		return false
 	}
 	info, err := os.Lstat(r.abs(path))
+
 	return err == nil && (size == 0 || size == uint32(info.Size()))
 }
 
@@ -70,8 +77,10 @@ func (r *Repo) Same(ctx context.Context, commits, paths []string) (string, error
 	if err != nil {
 		return "", err
 	}
+
 	for _, commit := range commits {
 		same := true
+
 		for _, path := range paths {
 			is, err := r.committed(ctx, commit, path)
 			if err != nil {
@@ -79,10 +88,12 @@ func (r *Repo) Same(ctx context.Context, commits, paths []string) (string, error
 			}
 			same = same && is.hash == held[path].hash && is.mode == held[path].mode
 		}
+
 		if same {
 			return commit, nil
 		}
 	}
+
 	return "", nil
 }
 
@@ -94,28 +105,36 @@ func (r *Repo) Restore(ctx context.Context, commit, path string) error {
 	if err := r.inside(path); err != nil {
 		return err
 	}
+
 	is, err := r.committed(ctx, commit, path)
 	if err != nil {
 		return err
 	}
+
 	if is.hash == "" || is.mode == modeSubmodule {
 		return research.Errorf(research.CodeNotFound, "check the path", "%s is not a file in %s", path, commit)
 	}
+
 	at := r.abs(path)
 	if info, err := os.Lstat(at); err == nil && info.IsDir() {
-		return research.Errorf(research.CodeScope, "move the folder away, then call again", "a folder is in the place of %s", path)
+		return research.Errorf(research.CodeScope, "move the folder away, then call again",
+			"a folder is in the place of %s", path)
 	}
+
 	if is.mode == modeLink {
 		target, err := r.Blob(ctx, commit, path)
 		if err != nil {
 			return err
 		}
+
 		return replaceLink(at, string(target))
 	}
+
 	content, err := r.git(ctx, nil, "cat-file", "--filters", "--path="+path, is.hash)
 	if err != nil {
 		return filterFailure(err)
 	}
+
 	return replaceFile(at, content, is.mode == modeExec)
 }
 
@@ -129,33 +148,42 @@ func replaceFile(at string, content []byte, exec bool) error {
 	if exec {
 		perm = 0o777
 	}
-	if info, err := os.Lstat(at); err == nil && info.Mode().IsRegular() && info.Size() == int64(len(content)) && (info.Mode()&0o100 != 0) == exec {
+
+	if info, err := os.Lstat(at); err == nil && info.Mode().IsRegular() && info.Size() == int64(len(content)) &&
+		(info.Mode()&0o100 != 0) == exec {
 		if now, err := os.ReadFile(at); err == nil && bytes.Equal(now, content) {
 			return nil
 		}
 	}
+
 	temp, err := besides(at)
 	if err != nil {
 		return err
 	}
+
 	f, err := os.OpenFile(temp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, perm)
 	if err != nil {
 		return fmt.Errorf("create a file beside %s: %w", at, err)
 	}
 	defer os.Remove(temp) // fails after the rename, as it should
 	defer f.Close()
+
 	if _, err := f.Write(content); err != nil {
 		return fmt.Errorf("write %s: %w", at, err)
 	}
+
 	if err := f.Sync(); err != nil {
 		return fmt.Errorf("sync %s: %w", at, err)
 	}
+
 	if err := f.Close(); err != nil {
 		return fmt.Errorf("close %s: %w", at, err)
 	}
+
 	if err := fault.At("checkout.restore", func() error { return os.Rename(temp, at) }); err != nil {
 		return fmt.Errorf("replace %s: %w", at, err)
 	}
+
 	return nil
 }
 
@@ -164,13 +192,16 @@ func replaceLink(at, target string) error {
 	if err != nil {
 		return err
 	}
+
 	if err := os.Symlink(target, temp); err != nil {
 		return fmt.Errorf("make the link %s: %w", at, err)
 	}
 	defer os.Remove(temp) // fails after the rename, as it should
+
 	if err := os.Rename(temp, at); err != nil {
 		return fmt.Errorf("replace %s: %w", at, err)
 	}
+
 	return nil
 }
 
@@ -181,13 +212,16 @@ func besides(at string) (string, error) {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return "", fmt.Errorf("make the folder of %s: %w", at, err)
 	}
+
 	stale, _ := filepath.Glob(filepath.Join(globQuoted(dir), besidesName+"*"))
 	for _, path := range stale {
 		pid, _, _ := strings.Cut(filepath.Base(path)[len(besidesName):], "-")
+
 		n, err := strconv.Atoi(pid)
 		if err == nil && n > 0 && ended(n) {
 			_ = os.Remove(path) // a nuisance, no more
 		}
 	}
+
 	return filepath.Join(dir, fmt.Sprintf("%s%d-%s", besidesName, os.Getpid(), rand.Text())), nil
 }

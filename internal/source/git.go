@@ -51,14 +51,17 @@ func (r *Repo) git(ctx context.Context, stdin []byte, args ...string) ([]byte, e
 
 func (r *Repo) run(ctx context.Context, v invocation, args ...string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, r.binary, append(settings[:len(settings):len(settings)], args...)...)
+
 	cmd.Dir = v.dir
 	if v.dir == "" {
 		cmd.Dir = r.root
 	}
+
 	cmd.Env = r.env
 	if r.gitDir != "" {
 		cmd.Env = append(cmd.Env[:len(cmd.Env):len(cmd.Env)], "GIT_DIR="+r.gitDir, "GIT_WORK_TREE="+cmd.Dir)
 	}
+
 	cmd.Env = append(cmd.Env[:len(cmd.Env):len(cmd.Env)], v.env...)
 	if v.stdin != nil {
 		cmd.Stdin = bytes.NewReader(v.stdin)
@@ -67,10 +70,12 @@ func (r *Repo) run(ctx context.Context, v invocation, args ...string) ([]byte, e
 	cmd.Stdout, cmd.Stderr = stdout, stderr
 	endAsGroup(cmd)
 	cmd.WaitDelay = 10 * time.Second // a busy machine takes its time to hand over what git has written
+
 	err := cmd.Run()
 	if err == nil || stdout.full {
 		return stdout.buf.Bytes(), nil
 	}
+
 	return stdout.buf.Bytes(), failure(ctx, args[subcommand(args)], stderr.buf.String(), err)
 }
 
@@ -80,6 +85,7 @@ func subcommand(args []string) int {
 	for i+2 < len(args) && args[i] == "-c" {
 		i += 2
 	}
+
 	return i
 }
 
@@ -88,21 +94,28 @@ func failure(ctx context.Context, command, stderr string, err error) error {
 	if ctx.Err() != nil {
 		return research.Errorf(research.CodeCancelled, "call again", "git %s was interrupted: %w", command, ctx.Err())
 	}
+
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) {
 		return research.Errorf(research.CodeRepository, "check that git is installed and the checkout still exists",
 			"git %s could not run: %w", command, err)
 	}
+
 	if strings.TrimSpace(stderr) == "" {
 		stderr = exit.Error()
 	}
+
 	cause := &gitError{command: command, stderr: stderr}
-	for _, sign := range []string{"No space left", "Read-only file system", "Disk quota exceeded", "ermission denied", "insufficient permission", "Input/output error"} {
+	for _, sign := range []string{"No space left", "Read-only file system", "Disk quota exceeded", "ermission denied",
+		"insufficient permission", "Input/output error"} {
 		if strings.Contains(stderr, sign) {
-			return research.Errorf(research.CodeStorage, "free space or fix the permissions, then call again", "%w", cause)
+			return research.Errorf(research.CodeStorage, "free space or fix the permissions, then call again", "%w",
+				cause)
 		}
 	}
-	return research.Errorf(research.CodeRepository, "see what git says; `git status` shows the repository's state", "%w", cause)
+
+	return research.Errorf(research.CodeRepository, "see what git says; `git status` shows the repository's state",
+		"%w", cause)
 }
 
 // stderrOf is what the failed git process behind err printed, "" for other errors.
@@ -111,6 +124,7 @@ func stderrOf(err error) string {
 	if errors.As(err, &e) {
 		return e.stderr
 	}
+
 	return ""
 }
 
@@ -118,18 +132,22 @@ func stderrOf(err error) string {
 // without git's prefix.
 func firstLine(stderr string) string {
 	first := ""
+
 	for line := range strings.Lines(stderr) {
 		line = strings.TrimSpace(line)
 		if s, ok := strings.CutPrefix(line, "fatal: "); ok {
 			return s
 		}
+
 		if first == "" && !strings.HasPrefix(line, "warning: ") && !strings.HasPrefix(line, "hint: ") {
 			first = strings.TrimPrefix(line, "error: ")
 		}
 	}
+
 	if first == "" {
 		first = strings.TrimSpace(stderr)
 	}
+
 	return first
 }
 
@@ -139,6 +157,7 @@ func firstLine(stderr string) string {
 func environment(all []string) []string {
 	var env []string
 	everywhere := ""
+
 	for _, kv := range all {
 		name, value, _ := strings.Cut(kv, "=")
 		switch {
@@ -149,11 +168,13 @@ func environment(all []string) []string {
 			env = append(env, kv)
 		}
 	}
+
 	if everywhere != "" {
 		for _, category := range []string{"LANG", "LC_CTYPE", "LC_COLLATE", "LC_NUMERIC", "LC_TIME"} {
 			env = append(env, category+"="+everywhere)
 		}
 	}
+
 	return append(env, "LC_MESSAGES=C", "GIT_OPTIONAL_LOCKS=0", "GIT_TERMINAL_PROMPT=0", "GIT_LITERAL_PATHSPECS=1")
 }
 
@@ -163,6 +184,7 @@ func passed(name string) bool {
 			return name != "GIT_CONFIG_PARAMETERS"
 		}
 	}
+
 	return name == "GIT_ATTR_NOSYSTEM"
 }
 
@@ -180,10 +202,12 @@ func (c *capped) Write(p []byte) (int, error) {
 		return c.buf.Write(p)
 	}
 	c.buf.Write(p[:c.limit-c.buf.Len()])
+
 	if c.quiet {
 		return len(p), nil
 	}
 	c.full = true
+
 	return 0, fmt.Errorf("more than %d bytes: %w", c.limit, io.ErrShortWrite)
 }
 
@@ -192,6 +216,7 @@ func fields(out []byte) []string {
 	if len(out) == 0 {
 		return nil
 	}
+
 	return strings.Split(strings.TrimSuffix(string(out), "\x00"), "\x00")
 }
 
@@ -202,5 +227,6 @@ func terminated(list []string) []byte {
 		b.WriteString(s)
 		b.WriteByte(0)
 	}
+
 	return b.Bytes()
 }

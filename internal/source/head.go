@@ -27,24 +27,29 @@ func (r *Repo) Head(ctx context.Context) (Head, error) {
 		if commit := strings.TrimSpace(string(b)); err == nil && isHash(commit) {
 			return Head{Branch: branch, Commit: commit}, nil
 		}
+
 		if errors.Is(err, fs.ErrNotExist) {
 			if commit, ok := r.packed(branch); ok {
 				return Head{Branch: branch, Commit: commit}, nil
 			}
 		}
 	}
+
 	out, err := r.git(ctx, nil, "rev-parse", "HEAD^{commit}", "--symbolic-full-name", "HEAD")
 	if err != nil {
 		if name, symErr := r.git(ctx, nil, "symbolic-ref", "-q", "HEAD"); symErr == nil {
 			return Head{}, research.Errorf(research.CodeRepository, "make the first commit: git add -A && git commit",
 				"the branch %s has no commit yet", strings.TrimPrefix(strings.TrimSpace(string(name)), "refs/heads/"))
 		}
+
 		return Head{}, err
 	}
+
 	commit, branch, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
 	if !strings.HasPrefix(branch, "refs/heads/") {
 		branch = ""
 	}
+
 	return Head{Branch: branch, Commit: commit}, nil
 }
 
@@ -52,10 +57,12 @@ func (r *Repo) Head(ctx context.Context) (Head, error) {
 // the repository keeps its refs elsewhere.
 func (r *Repo) headBranch() string {
 	b, err := os.ReadFile(filepath.Join(r.gitDir, "HEAD"))
+
 	branch, named := strings.CutPrefix(strings.TrimSpace(string(b)), "ref: ")
 	if err != nil || !named || !strings.HasPrefix(branch, "refs/heads/") || branch == "refs/heads/.invalid" {
 		return "" // .invalid is what reftable leaves there
 	}
+
 	return branch
 }
 
@@ -70,10 +77,12 @@ func (r *Repo) Branch(ctx context.Context) string {
 	if branch := r.headBranch(); branch != "" {
 		return branch
 	}
+
 	out, err := r.git(ctx, nil, "symbolic-ref", "-q", "HEAD")
 	if err != nil {
 		return ""
 	}
+
 	return strings.TrimSpace(string(out))
 }
 
@@ -96,9 +105,11 @@ var operations = [...]struct{ file, name, end string }{
 func (r *Repo) Busy(ctx context.Context) error {
 	for _, op := range operations {
 		if _, err := os.Lstat(filepath.Join(r.gitDir, filepath.FromSlash(op.file))); err == nil {
-			return research.Errorf(research.CodeRepository, "finish it first: "+op.end, "%s is in progress in this checkout", op.name)
+			return research.Errorf(research.CodeRepository, "finish it first: "+op.end,
+				"%s is in progress in this checkout", op.name)
 		}
 	}
+
 	return ctx.Err()
 }
 
@@ -124,20 +135,25 @@ func (r *Repo) WorktreeOf(ctx context.Context, branch string) (path string, err 
 	if err != nil {
 		return "", err
 	}
+
 	for line := range strings.SplitSeq(string(out), "\x00\x00\n") {
 		f := strings.SplitN(line, "\x00", 3)
 		if len(f) < 3 || f[0] != branch || f[2] == "" {
 			continue
 		}
+
 		if f[1] == "*" {
 			return r.root, nil
 		}
+
 		path = filepath.FromSlash(f[2])
 		if _, err := os.Stat(path); err != nil {
 			return "", nil
 		}
+
 		return path, nil
 	}
+
 	return "", nil
 }
 
@@ -146,19 +162,24 @@ func (r *Repo) WorktreeOf(ctx context.Context, branch string) (path string, err 
 // and the files in the way.
 func (r *Repo) Switch(ctx context.Context, branch string) error {
 	short := strings.TrimPrefix(branch, "refs/heads/")
+
 	err := fault.At("git.switch", func() error {
 		_, err := r.git(ctx, nil, "switch", "--quiet", "--no-guess", "--", short)
 		return err
 	})
 	if said := stderrOf(err); said != "" {
 		var files []string
+
 		for line := range strings.Lines(said) {
 			if f, ok := strings.CutPrefix(line, "\t"); ok {
 				files = append(files, strings.TrimSpace(f))
 			}
 		}
-		return research.Errorf(research.CodeRepository, "commit or stash what is in the way, then run: git switch "+short,
-			"git does not switch to %s: %s", short, strings.TrimSuffix(firstLine(said)+" "+strings.Join(files, ", "), " "))
+
+		return research.Errorf(research.CodeRepository,
+			"commit or stash what is in the way, then run: git switch "+short, "git does not switch to %s: %s", short,
+			strings.TrimSuffix(firstLine(said)+" "+strings.Join(files, ", "), " "))
 	}
+
 	return err
 }

@@ -20,19 +20,23 @@ func (r *Repo) indexed(path string) (e entry, size uint32, ok bool) {
 	version, left := binary.BigEndian.Uint32(b[4:]), binary.BigEndian.Uint32(b[8:])
 	b = b[12:]
 	var name []byte
+
 	for ; left > 0 && version >= 2 && version <= 4; left-- {
 		const fixed = 62 // times, device, owner, size, hash, flags
 		if len(b) < fixed {
 			return e, 0, false
 		}
+
 		flags, at := binary.BigEndian.Uint16(b[60:]), fixed
 		if flags&0x4000 != 0 { // more of them: added with intent, left out of a sparse checkout
 			at += 2
 		}
+
 		var next int
 		if name, next = entryName(name, b, at, version); next < 0 {
 			return e, 0, false
 		}
+
 		switch c := bytes.Compare(name, []byte(path)); {
 		case c > 0:
 			return e, 0, false
@@ -42,6 +46,7 @@ func (r *Repo) indexed(path string) (e entry, size uint32, ok bool) {
 		}
 		b = b[next:]
 	}
+
 	return e, 0, false
 }
 
@@ -51,18 +56,22 @@ func (r *Repo) indexed(path string) (e entry, size uint32, ok bool) {
 func entryName(last, b []byte, at int, version uint32) (name []byte, next int) {
 	if version == 4 {
 		drop := 0
+
 		for i := 0; ; i++ { // git's own variable length: each further byte adds one
 			if at >= len(b) || i > 4 {
 				return nil, -1
 			}
 			c := b[at]
 			at++
+
 			drop = drop<<7 | int(c&0x7f)
 			if c&0x80 == 0 {
 				break
 			}
+
 			drop++
 		}
+
 		if drop > len(last) {
 			return nil, -1
 		}
@@ -70,17 +79,21 @@ func entryName(last, b []byte, at int, version uint32) (name []byte, next int) {
 	} else {
 		last = nil
 	}
+
 	end := bytes.IndexByte(b[min(at, len(b)):], 0)
 	if end < 0 {
 		return nil, -1
 	}
 	name = append(last[:len(last):len(last)], b[at:at+end]...)
+
 	next = at + end + 1
 	if version != 4 {
 		next = (at + end + 8) &^ 7
 	}
+
 	if next > len(b) {
 		return nil, -1
 	}
+
 	return name, next
 }

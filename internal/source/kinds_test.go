@@ -29,6 +29,7 @@ func lines(eol string, all ...string) string { return strings.Join(all, eol) + e
 
 func configured(t *testing.T, dir string, pairs ...string) {
 	t.Helper()
+
 	for i := 0; i < len(pairs); i += 2 {
 		git(t, dir, "config", pairs[i], pairs[i+1])
 	}
@@ -38,14 +39,17 @@ var before, after = lines("\n", "a = 1", "b = 2"), lines("\n", "a = 1", "b = 3",
 
 var kinds = []kind{
 	{"plain", func(t *testing.T) site {
-		return site{dir: repository(t, map[string]string{"train.py": before, "other.txt": "x\n"}), path: "train.py", edit: after}
+		return site{dir: repository(t, map[string]string{"train.py": before, "other.txt": "x\n"}), path: "train.py",
+			edit: after}
 	}},
 	{"deep path beside links", func(t *testing.T) site {
-		dir := repository(t, map[string]string{"a/b/c/train.py": before, "a/b/other": "x\n", "a-b": "y\n", "a.txt": "z\n"})
+		dir := repository(t, map[string]string{"a/b/c/train.py": before, "a/b/other": "x\n", "a-b": "y\n",
+			"a.txt": "z\n"})
 		if err := os.Symlink("a.txt", filepath.Join(dir, "link")); err != nil {
 			t.Fatal(err)
 		}
 		commitFiles(t, dir, nil)
+
 		return site{dir: dir, path: "a/b/c/train.py", edit: after}
 	}},
 	{"names that need quoting", func(t *testing.T) site {
@@ -57,21 +61,25 @@ var kinds = []kind{
 		configured(t, dir, "core.autocrlf", "true")
 		os.Remove(filepath.Join(dir, "train.py"))
 		git(t, dir, "checkout", "-q", "--", "train.py")
+
 		return site{dir: dir, path: "train.py", edit: strings.ReplaceAll(after, "\n", "\r\n")}
 	}},
 	{"core.autocrlf over committed CRLF", func(t *testing.T) site {
 		dir := repository(t, map[string]string{"train.py": strings.ReplaceAll(before, "\n", "\r\n")})
 		configured(t, dir, "core.autocrlf", "true")
+
 		return site{dir: dir, path: "train.py", edit: strings.ReplaceAll(after, "\n", "\r\n")}
 	}},
 	{"CRLF without attributes", func(t *testing.T) site {
-		return site{dir: repository(t, map[string]string{"train.py": strings.ReplaceAll(before, "\n", "\r\n")}), path: "train.py",
-			edit: strings.ReplaceAll(after, "\n", "\r\n")}
+		return site{dir: repository(t, map[string]string{"train.py": strings.ReplaceAll(before, "\n", "\r\n")}),
+			path: "train.py", edit: strings.ReplaceAll(after, "\n", "\r\n")}
 	}},
 	{"eol=crlf below a folder", func(t *testing.T) site {
-		dir := repository(t, map[string]string{"sub/.gitattributes": "*.py text eol=crlf\n", "sub/deep/train.py": before})
+		dir := repository(t, map[string]string{"sub/.gitattributes": "*.py text eol=crlf\n",
+			"sub/deep/train.py": before})
 		os.Remove(filepath.Join(dir, "sub/deep/train.py"))
 		git(t, dir, "checkout", "-q", "--", ".")
+
 		return site{dir: dir, path: "sub/deep/train.py", edit: strings.ReplaceAll(after, "\n", "\r\n")}
 	}},
 	{"working-tree-encoding", func(t *testing.T) site {
@@ -80,16 +88,21 @@ var kinds = []kind{
 			for _, u := range utf16.Encode([]rune(s)) {
 				out = append(out, byte(u), byte(u>>8))
 			}
+
 			return string(out)
 		}
-		dir := repository(t, map[string]string{".gitattributes": "*.py text working-tree-encoding=UTF-16LE eol=lf\n", "train.py": utf(before)})
+		dir := repository(t, map[string]string{".gitattributes": "*.py text working-tree-encoding=UTF-16LE eol=lf\n",
+			"train.py": utf(before)})
+
 		return site{dir: dir, path: "train.py", edit: utf(after)}
 	}},
 	{"clean and smudge filter that isn't idempotent", func(t *testing.T) site {
 		dir := t.TempDir()
 		git(t, dir, "init", "-q")
-		configured(t, dir, "filter.rot.clean", "tr a-z b-za", "filter.rot.smudge", "tr b-za a-z", "filter.rot.required", "true")
+		configured(t, dir, "filter.rot.clean", "tr a-z b-za", "filter.rot.smudge", "tr b-za a-z", "filter.rot.required",
+			"true")
 		commitFiles(t, dir, map[string]string{".gitattributes": "*.py filter=rot\n", "train.py": before})
+
 		return site{dir: dir, path: "train.py", edit: after}
 	}},
 	{"pointer filter", pointerFilter},
@@ -99,6 +112,7 @@ var kinds = []kind{
 		configured(t, dir, "filter.rot.clean", "tr a-z b-za", "filter.rot.smudge", "tr b-za a-z")
 		write(t, dir, ".git/info/attributes", "*.py filter=rot\n")
 		commitFiles(t, dir, map[string]string{"train.py": before})
+
 		return site{dir: dir, path: "train.py", edit: after}
 	}},
 	{"exec bit set by the edit", func(t *testing.T) site {
@@ -109,12 +123,14 @@ var kinds = []kind{
 		configured(t, dir, "core.fileMode", "false")
 		git(t, dir, "update-index", "--chmod=+x", "run.sh")
 		git(t, dir, "commit", "-qm", "exec")
+
 		return site{dir: dir, path: "run.sh", edit: after}
 	}},
 	{"linked worktree", func(t *testing.T) site {
 		main := repository(t, map[string]string{"sub/train.py": before})
 		dir := filepath.Join(t.TempDir(), "linked")
 		git(t, main, "worktree", "add", "-q", "-b", "side", dir)
+
 		return site{dir: dir, path: "sub/train.py", edit: after}
 	}},
 	{"linked worktree of a bare repository", func(t *testing.T) site {
@@ -122,6 +138,7 @@ var kinds = []kind{
 		git(t, t.TempDir(), "clone", "-q", "--bare", repository(t, map[string]string{"train.py": before}), bare)
 		dir := filepath.Join(t.TempDir(), "linked")
 		git(t, bare, "worktree", "add", "-q", "-b", "side", dir)
+
 		return site{dir: dir, path: "train.py", edit: after}
 	}},
 	{"submodule", func(t *testing.T) site {
@@ -130,6 +147,7 @@ var kinds = []kind{
 		git(t, dir, "submodule", "--quiet", "add", inner, "lib")
 		git(t, dir, "commit", "-qm", "submodule")
 		write(t, dir, "lib/lib.py", "dirty content inside is no change\n")
+
 		return site{dir: dir, path: "train.py", edit: after}
 	}},
 	{"inside a submodule", func(t *testing.T) site {
@@ -137,34 +155,41 @@ var kinds = []kind{
 		dir := repository(t, map[string]string{"train.py": before})
 		git(t, dir, "submodule", "--quiet", "add", inner, "lib")
 		git(t, filepath.Join(dir, "lib"), "checkout", "-q", "-B", "main")
+
 		return site{dir: filepath.Join(dir, "lib"), path: "lib.py", edit: after}
 	}},
 	{"sparse checkout", func(t *testing.T) site {
-		dir := repository(t, map[string]string{"in/train.py": before, "out/x": "x\n", "out/deep/y": "y\n", ".gitattributes": "*.py text\n"})
+		dir := repository(t, map[string]string{"in/train.py": before, "out/x": "x\n", "out/deep/y": "y\n",
+			".gitattributes": "*.py text\n"})
 		git(t, dir, "sparse-checkout", "set", "--cone", "--sparse-index", "in")
+
 		return site{dir: dir, path: "in/train.py", edit: after}
 	}},
 	{"assume-unchanged", func(t *testing.T) site {
 		dir := repository(t, map[string]string{"train.py": before, "local.cfg": "x\n"})
 		git(t, dir, "update-index", "--assume-unchanged", "local.cfg")
 		write(t, dir, "local.cfg", "mine\n")
+
 		return site{dir: dir, path: "train.py", edit: after}
 	}},
 	{"split index", func(t *testing.T) site {
 		dir := repository(t, map[string]string{"train.py": before, "x": "x\n"})
 		configured(t, dir, "core.splitIndex", "true")
 		git(t, dir, "update-index", "--split-index")
+
 		return site{dir: dir, path: "train.py", edit: after}
 	}},
 	{"packed, index version 4", func(t *testing.T) site {
 		dir := repository(t, map[string]string{"a/train.py": before, "b/x": "x\n"})
 		git(t, dir, "gc", "-q")
 		git(t, dir, "update-index", "--index-version", "4")
+
 		return site{dir: dir, path: "a/train.py", edit: after}
 	}},
 	{"objects borrowed from another repository", func(t *testing.T) site {
 		dir := filepath.Join(t.TempDir(), "shared")
 		git(t, t.TempDir(), "clone", "-q", "--shared", repository(t, map[string]string{"a/train.py": before}), dir)
+
 		return site{dir: dir, path: "a/train.py", edit: after}
 	}},
 	{"worktreeConfig", func(t *testing.T) site {
@@ -173,12 +198,14 @@ var kinds = []kind{
 		git(t, dir, "config", "--worktree", "core.autocrlf", "true")
 		os.Remove(filepath.Join(dir, "train.py"))
 		git(t, dir, "checkout", "-q", "--", "train.py")
+
 		return site{dir: dir, path: "train.py", edit: strings.ReplaceAll(after, "\n", "\r\n")}
 	}},
 	{"git directory elsewhere", func(t *testing.T) site {
 		dir, gitDir := t.TempDir(), filepath.Join(t.TempDir(), "store.git")
 		git(t, dir, "init", "-q", "--separate-git-dir", gitDir)
 		commitFiles(t, dir, map[string]string{"train.py": before})
+
 		return site{dir: dir, path: "train.py", edit: after}
 	}},
 }
@@ -188,9 +215,12 @@ var kinds = []kind{
 func pointerFilter(t *testing.T) site {
 	dir, store := t.TempDir(), t.TempDir()
 	git(t, dir, "init", "-q")
-	clean := "f='" + store + "'/$$; cat >$f; h=$(git hash-object --no-filters $f); mv $f '" + store + "'/$h; echo pointer $h"
+	clean := "f='" + store + "'/$$; cat >$f; h=$(git hash-object --no-filters $f); mv $f '" + store +
+		"'/$h; echo pointer $h"
 	smudge := "read p h; cat '" + store + "'/$h"
 	configured(t, dir, "filter.big.clean", clean, "filter.big.smudge", smudge, "filter.big.required", "true")
-	commitFiles(t, dir, map[string]string{".gitattributes": "*.bin filter=big -text\n", "m/model.bin": hex.Dump([]byte(before))})
+	commitFiles(t, dir, map[string]string{".gitattributes": "*.bin filter=big -text\n",
+		"m/model.bin": hex.Dump([]byte(before))})
+
 	return site{dir: dir, path: "m/model.bin", edit: hex.Dump([]byte(after))}
 }

@@ -20,16 +20,19 @@ func (r *Repo) Materialise(ctx context.Context, commit, dir string) error {
 	if err != nil {
 		return err
 	}
+
 	dir, err = emptyDir(dir)
 	if err != nil {
 		return err
 	}
+
 	s, err := newScratch()
 	if err != nil {
 		return err
 	}
 	defer s.remove()
 	_, err = r.onScratch(ctx, s, dir, nil, "read-tree", "--reset", "-u", "--no-sparse-checkout", tree)
+
 	return filterFailure(err)
 }
 
@@ -38,16 +41,20 @@ func emptyDir(dir string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("resolve %s: %w", dir, err)
 	}
+
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return "", fmt.Errorf("make %s: %w", dir, err)
 	}
+
 	list, err := os.ReadDir(dir)
 	if err != nil {
 		return "", fmt.Errorf("list %s: %w", dir, err)
 	}
+
 	if len(list) > 0 {
 		return "", fmt.Errorf("check out into %s: it is not empty", dir)
 	}
+
 	return dir, nil
 }
 
@@ -60,11 +67,13 @@ func (r *Repo) MaterialiseDelta(ctx context.Context, from, to, dir string) ([]st
 	if err != nil {
 		return nil, err
 	}
+
 	after, err := r.Tree(ctx, to)
 	if err != nil {
 		return nil, err
 	}
 	var paths, gone []string
+
 	if err := r.treeDelta(ctx, before, after, "", func(path string, was, is entry) {
 		switch {
 		case is.hash == "":
@@ -75,15 +84,19 @@ func (r *Repo) MaterialiseDelta(ctx context.Context, from, to, dir string) ([]st
 	}); err != nil {
 		return nil, err
 	}
+
 	if len(gone) > 0 {
 		slices.Sort(gone)
+
 		return nil, research.Errorf(research.CodeUnsupported, "keep the file, empty if need be",
 			"the change removes %s, and a removal can't be laid over a version", gone[0])
 	}
 	slices.Sort(paths)
+
 	if len(paths) == 0 {
 		return nil, nil
 	}
+
 	return paths, r.checkOut(ctx, after, paths, dir)
 }
 
@@ -93,21 +106,26 @@ func (r *Repo) checkOut(ctx context.Context, tree string, paths []string, dir st
 	if err != nil {
 		return fmt.Errorf("resolve %s: %w", dir, err)
 	}
+
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return fmt.Errorf("make %s: %w", dir, err)
 	}
+
 	s, err := r.scratchOf(ctx, tree, paths)
 	if err != nil {
 		return err
 	}
 	defer s.remove()
+
 	if _, err := r.onScratch(ctx, s, dir, terminated(paths), "checkout-index", "--force", "-z", "--stdin"); err != nil {
 		return filterFailure(err)
 	}
+
 	for _, path := range paths {
 		if _, err := os.Lstat(filepath.Join(dir, filepath.FromSlash(path))); err != nil {
 			return fmt.Errorf("check out %s: %w", path, err)
 		}
 	}
+
 	return nil
 }

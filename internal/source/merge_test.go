@@ -31,26 +31,33 @@ func TestMerge(t *testing.T) {
 				git(t, dir, "checkout", "-q", "--detach", was)
 				write(t, dir, "f.txt", content)
 				git(t, dir, "commit", "-q", "-a", "--allow-empty", "-m", "edit")
+
 				return git(t, dir, "rev-parse", "HEAD")[:40]
 			}
 			ours, theirs := commit(c.ours), commit(c.theirs)
 			r := open(t, dir)
+
 			tree, conflicts, err := r.Merge(t.Context(), was, ours, theirs, []string{"f.txt"})
 			if err != nil {
 				t.Fatal(err)
 			}
+
 			if c.conflict {
 				if diff := cmp.Diff([]string{"f.txt"}, conflicts); diff != "" || tree != "" {
 					t.Errorf("tree %q, %s", tree, diff)
 				}
+
 				return
 			}
+
 			if len(conflicts) > 0 {
 				t.Fatalf("conflicts: %v", conflicts)
 			}
+
 			if got := git(t, dir, "cat-file", "blob", tree+":f.txt"); got != strings.TrimSuffix(c.want, "\n") {
 				t.Errorf("merged to %q", got)
 			}
+
 			if got := git(t, dir, "cat-file", "blob", tree+":other"); got != "o" {
 				t.Errorf("the other file is %q", got)
 			}

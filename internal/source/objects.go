@@ -36,13 +36,16 @@ type objects struct {
 func (o *objects) read(kind plumbing.ObjectType, hash string) ([]byte, bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+
 	if o.store == nil && !o.open() {
 		return nil, false
 	}
+
 	content, err := o.content(kind, hash)
 	if err != nil {
 		o.store = nil // its list of packs may be stale
 	}
+
 	return content, err == nil
 }
 
@@ -51,6 +54,7 @@ func (o *objects) content(kind plumbing.ObjectType, hash string) ([]byte, error)
 	if err != nil {
 		return nil, err
 	}
+
 	from, err := object.Reader()
 	if err != nil {
 		return nil, err
@@ -59,25 +63,30 @@ func (o *objects) content(kind plumbing.ObjectType, hash string) ([]byte, error)
 	var b bytes.Buffer
 	b.Grow(int(object.Size()))
 	_, err = io.Copy(&b, from)
+
 	return b.Bytes(), err
 }
 
 func (o *objects) open() bool {
 	size := int64(0)
+
 	indexes, _ := filepath.Glob(filepath.Join(globQuoted(o.dir), "objects", "pack", "*.idx"))
 	for _, name := range indexes {
 		if info, err := os.Stat(name); err == nil {
 			size += info.Size()
 		}
 	}
+
 	if size > maxPackIndexes {
 		return false
 	}
+
 	options := filesystem.Options{}
 	if filepath.VolumeName(o.dir) == "" {
 		options.AlternatesFS = osfs.New("/")
 	}
 	o.store = filesystem.NewStorageWithOptions(osfs.New(o.dir), cache.NewObjectLRU(4*cache.MiByte), options)
+
 	return true
 }
 
@@ -85,6 +94,7 @@ func globQuoted(path string) string {
 	if filepath.Separator == '\\' {
 		return path
 	}
+
 	return strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`).Replace(path)
 }
 
@@ -93,10 +103,14 @@ func (r *Repo) object(ctx context.Context, kind plumbing.ObjectType, hash string
 	if content, ok := r.objects.read(kind, hash); ok {
 		return content, nil
 	}
+
 	content, err := r.git(ctx, nil, "cat-file", kind.String(), hash)
-	if said := stderrOf(err); strings.Contains(said, "Not a valid object name") || strings.Contains(said, "bad file") || strings.Contains(said, "could not get object info") {
-		return nil, research.Errorf(research.CodeNotFound, "name a commit of this repository", "there is no %s %s here", kind, hash)
+	if said := stderrOf(err); strings.Contains(said, "Not a valid object name") || strings.Contains(said, "bad file") ||
+		strings.Contains(said, "could not get object info") {
+		return nil, research.Errorf(research.CodeNotFound, "name a commit of this repository", "there is no %s %s here",
+			kind, hash)
 	}
+
 	return content, err
 }
 
@@ -106,10 +120,12 @@ func (r *Repo) Tree(ctx context.Context, commit string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+
 	hash, ok := strings.CutPrefix(string(content[:min(len(content), 45)]), "tree ")
 	if !ok || len(hash) != 40 {
 		return "", fmt.Errorf("read commit %s: it names no tree", commit)
 	}
+
 	return hash, nil
 }
 
@@ -120,10 +136,12 @@ func (r *Repo) Blob(ctx context.Context, commit, path string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	if e.hash == "" || e.mode == modeSubmodule {
 		return nil, research.Errorf(research.CodeNotFound, "check the path; it is relative to the repository's root",
 			"%s is not a file in %s", path, commit)
 	}
+
 	return r.object(ctx, plumbing.BlobObject, e.hash)
 }
 
@@ -133,6 +151,7 @@ func (r *Repo) FileIn(ctx context.Context, tree, path string) ([]byte, error) {
 	if err != nil || e.hash == "" || e.mode == modeFolder || e.mode == modeSubmodule {
 		return nil, err
 	}
+
 	return r.object(ctx, plumbing.BlobObject, e.hash)
 }
 
@@ -144,6 +163,7 @@ func (r *Repo) Tracked(ctx context.Context, commit string) (map[string]string, e
 		return nil, err
 	}
 	all := map[string]string{}
+
 	return all, r.walk(ctx, root, "", func(path string, e entry) {
 		if e.mode != modeSubmodule {
 			all[path] = e.hash
@@ -157,6 +177,7 @@ func (r *Repo) walk(ctx context.Context, tree, prefix string, visit func(path st
 	if err != nil {
 		return err
 	}
+
 	for _, e := range entries {
 		if e.mode != modeFolder {
 			visit(prefix+e.name, e)
@@ -164,6 +185,7 @@ func (r *Repo) walk(ctx context.Context, tree, prefix string, visit func(path st
 			return err
 		}
 	}
+
 	return ctx.Err()
 }
 
@@ -188,14 +210,17 @@ func (r *Repo) entries(ctx context.Context, tree string) ([]entry, error) {
 	if tree == "" {
 		return nil, nil
 	}
+
 	content, err := r.object(ctx, plumbing.TreeObject, tree)
 	if err != nil {
 		return nil, err
 	}
 	var list []entry
+
 	for len(content) > 0 {
 		head, rest, ok := bytes.Cut(content, []byte{0})
 		octal, name, spaced := bytes.Cut(head, []byte{' '})
+
 		mode, err := strconv.ParseUint(string(octal), 8, 32)
 		if !ok || !spaced || err != nil || len(rest) < 20 {
 			return nil, fmt.Errorf("decode tree %s: it is damaged", tree)
@@ -203,6 +228,7 @@ func (r *Repo) entries(ctx context.Context, tree string) ([]entry, error) {
 		list = append(list, entry{name: string(name), mode: uint32(mode), hash: hex.EncodeToString(rest[:20])})
 		content = rest[20:]
 	}
+
 	return list, nil
 }
 
@@ -212,20 +238,24 @@ func (r *Repo) committed(ctx context.Context, commit, path string) (entry, error
 	if err != nil {
 		return entry{}, err
 	}
+
 	return r.lookUp(ctx, tree, path)
 }
 
 func (r *Repo) lookUp(ctx context.Context, tree, path string) (entry, error) {
 	for {
 		name, rest, deeper := strings.Cut(path, "/")
+
 		entries, err := r.entries(ctx, tree)
 		if err != nil {
 			return entry{}, err
 		}
+
 		e := find(entries, name)
 		if !deeper && e.mode != modeFolder {
 			return e, nil
 		}
+
 		if !deeper || e.mode != modeFolder {
 			return entry{}, nil
 		}
@@ -239,5 +269,6 @@ func find(entries []entry, name string) entry {
 			return e
 		}
 	}
+
 	return entry{}
 }

@@ -30,29 +30,36 @@ func Open(ctx context.Context, dir string) (*Repo, error) {
 	if err != nil {
 		return nil, noGit()
 	}
+
 	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
-		return nil, research.Errorf(research.CodeRepository, "name an existing folder of a git repository", "%s is not a folder", dir)
+		return nil, research.Errorf(research.CodeRepository, "name an existing folder of a git repository",
+			"%s is not a folder", dir)
 	}
 	r := &Repo{binary: binary, env: environment(os.Environ())}
 	out, err := r.run(ctx, invocation{dir: dir}, "rev-parse", "--path-format=absolute",
 		"--is-bare-repository", "--show-object-format", "--git-common-dir", "--absolute-git-dir", "--show-toplevel")
+
 	lines := strings.Split(strings.TrimSuffix(string(out), "\n"), "\n")
 	if err == nil && len(lines) != 5 {
 		return nil, research.Errorf(research.CodeUnsupported, "use git 2.31 or newer, and a path without line breaks",
 			"git does not say where the repository of %s lies", dir)
 	}
+
 	if len(lines) > 1 && lines[1] != "sha1" {
 		return nil, research.Errorf(research.CodeUnsupported, "use a repository in git's default format (SHA-1)",
 			"%s uses the object format %s", dir, lines[1])
 	}
+
 	if err != nil {
 		return nil, openFailure(dir, lines[0] == "true", err)
 	}
+
 	r.commonDir, r.gitDir = filepath.FromSlash(lines[2]), filepath.FromSlash(lines[3])
 	if r.root, err = filepath.EvalSymlinks(filepath.FromSlash(lines[4])); err != nil {
 		return nil, fmt.Errorf("resolve the checkout's path: %w", err)
 	}
 	r.objects.dir = r.commonDir
+
 	return r, nil
 }
 
@@ -64,6 +71,7 @@ func At(root, gitDir, commonDir string) (*Repo, error) {
 	if err != nil {
 		return nil, noGit()
 	}
+
 	return &Repo{binary: binary, env: environment(os.Environ()), root: root, gitDir: gitDir, commonDir: commonDir,
 		objects: objects{dir: commonDir}}, nil
 }
@@ -77,20 +85,28 @@ func openFailure(dir string, bare bool, err error) error {
 	if abs, err := filepath.Abs(dir); err == nil {
 		dir = abs
 	}
+
 	switch {
 	case strings.Contains(said, "dubious ownership"), strings.Contains(said, "unsafe repository"):
-		return research.Errorf(research.CodeRepository, "if you trust it, run: git config --global --add safe.directory "+dir,
+		return research.Errorf(research.CodeRepository,
+			"if you trust it, run: git config --global --add safe.directory "+dir,
 			"the repository of %s belongs to another user", dir)
 	case bare:
-		return research.Errorf(research.CodeRepository, "use a checkout of it: git clone, or git worktree add", "%s is a bare repository", dir)
+		return research.Errorf(research.CodeRepository, "use a checkout of it: git clone, or git worktree add",
+			"%s is a bare repository", dir)
 	case strings.Contains(said, "must be run in a work tree"):
-		return research.Errorf(research.CodeRepository, "start in the checkout's own folder", "%s lies inside a .git folder", dir)
+		return research.Errorf(research.CodeRepository, "start in the checkout's own folder",
+			"%s lies inside a .git folder", dir)
 	case strings.Contains(said, "not a git repository"):
-		return research.Errorf(research.CodeRepository, "start inside a git repository, or make one: git init && git add -A && git commit",
+		return research.Errorf(research.CodeRepository,
+			"start inside a git repository, or make one: git init && git add -A && git commit",
 			"%s is not in a git repository", dir)
-	case strings.Contains(said, "unknown repository extension"), strings.Contains(said, "repo version"), strings.Contains(said, "ref storage format"):
-		return research.Errorf(research.CodeUnsupported, "install a newer git", "this git cannot read the repository: %s", firstLine(said))
+	case strings.Contains(said, "unknown repository extension"), strings.Contains(said, "repo version"),
+		strings.Contains(said, "ref storage format"):
+		return research.Errorf(research.CodeUnsupported, "install a newer git",
+			"this git cannot read the repository: %s", firstLine(said))
 	}
+
 	return err
 }
 

@@ -20,11 +20,13 @@ func (r *Repo) packed(name string) (hash string, ok bool) {
 		return "", false
 	}
 	defer f.Close()
+
 	info, err := f.Stat()
 	if err != nil {
 		return "", false
 	}
 	head := probe(f, 0)
+
 	first, _, whole := bytes.Cut(head, []byte("\n"))
 	if !whole || !bytes.HasPrefix(first, []byte("#")) || !strings.Contains(string(first)+" ", " sorted ") {
 		return "", false
@@ -33,21 +35,25 @@ func (r *Repo) packed(name string) (hash string, ok bool) {
 	low, high := int64(len(first)+1), info.Size()
 	for high-low > packedProbe/2 {
 		middle := low + (high-low)/2
+
 		at, found := refAfter(probe(f, middle))
 		if found == "" {
 			return "", false
 		}
+
 		if found > name {
 			high = middle + 1
 		} else {
 			low = middle + int64(at)
 		}
 	}
+
 	for line := range bytes.Lines(probe(f, low)) {
 		if hash, is := packedLine(line); is == name && isHash(hash) {
 			return hash, true
 		}
 	}
+
 	return "", false
 }
 
@@ -55,6 +61,7 @@ func (r *Repo) packed(name string) (hash string, ok bool) {
 func probe(f io.ReaderAt, at int64) []byte {
 	b := make([]byte, packedProbe)
 	n, _ := f.ReadAt(b, at)
+
 	return b[:n]
 }
 
@@ -66,10 +73,12 @@ func refAfter(b []byte) (at int, name string) {
 			return 0, ""
 		}
 		at += i + 1
+
 		line, _, whole := bytes.Cut(b[at:], []byte("\n"))
 		if !whole {
 			return 0, ""
 		}
+
 		if _, name := packedLine(line); name != "" {
 			return at, name
 		}

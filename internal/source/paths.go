@@ -16,12 +16,17 @@ import (
 func checkPath(p string) error {
 	for _, part := range strings.Split(p, "/") {
 		if strings.EqualFold(part, ".git") || part == ".." {
-			return research.Errorf(research.CodeScope, "name a file of the repository, relative to its root", "%q is outside the repository's files", p)
+			return research.Errorf(research.CodeScope, "name a file of the repository, relative to its root",
+				"%q is outside the repository's files", p)
 		}
 	}
-	if p == "" || p == "." || path.IsAbs(p) || filepath.IsAbs(filepath.FromSlash(p)) || path.Clean(p) != p || strings.ContainsRune(p, 0) {
-		return research.Errorf(research.CodeScope, "name a file of the repository, relative to its root", "%q is not a path in the repository", p)
+
+	if p == "" || p == "." || path.IsAbs(p) || filepath.IsAbs(filepath.FromSlash(p)) || path.Clean(p) != p ||
+		strings.ContainsRune(p, 0) {
+		return research.Errorf(research.CodeScope, "name a file of the repository, relative to its root",
+			"%q is not a path in the repository", p)
 	}
+
 	return nil
 }
 
@@ -31,18 +36,24 @@ func (r *Repo) inside(p string) error {
 	if err := checkPath(p); err != nil {
 		return err
 	}
+
 	for dir := path.Dir(p); dir != "."; dir = path.Dir(dir) {
 		info, err := os.Lstat(r.abs(dir))
 		if err != nil {
 			continue
 		}
+
 		if info.Mode()&fs.ModeSymlink != 0 {
-			return research.Errorf(research.CodeScope, "name the file where it really is", "%s lies behind the link %s", p, dir)
+			return research.Errorf(research.CodeScope, "name the file where it really is", "%s lies behind the link %s",
+				p, dir)
 		}
+
 		if _, err := os.Lstat(filepath.Join(r.abs(dir), ".git")); err == nil {
-			return research.Errorf(research.CodeScope, "name a file of this repository", "%s lies in %s, a submodule or other repository", p, dir)
+			return research.Errorf(research.CodeScope, "name a file of this repository",
+				"%s lies in %s, a submodule or other repository", p, dir)
 		}
 	}
+
 	return nil
 }
 
@@ -55,18 +66,22 @@ func (r *Repo) CheckEditable(ctx context.Context, path string) error {
 	refuse := func(next, why string) error {
 		return research.Errorf(research.CodeScope, next, "%s can't be edited in a campaign: it is %s", path, why)
 	}
+
 	info, statErr := os.Lstat(r.abs(path))
 	if statErr == nil && !info.Mode().IsRegular() {
 		why := kindOf(info.Mode())
 		if _, err := os.Lstat(filepath.Join(r.abs(path), ".git")); err == nil {
 			why = "a submodule or other repository"
 		}
+
 		return refuse("name a plain tracked file", why)
 	}
+
 	out, err := r.git(ctx, nil, "ls-files", "--stage", "-z", "--", path)
 	if err != nil {
 		return err
 	}
+
 	staged, tracked := stagedAs(fields(out), path)
 	switch {
 	case statErr != nil && tracked:
@@ -78,13 +93,16 @@ func (r *Repo) CheckEditable(ctx context.Context, path string) error {
 	case tracked:
 		return nil
 	}
+
 	ignored, err := r.Ignored(ctx, []string{path})
 	if err != nil {
 		return err
 	}
+
 	if len(ignored) > 0 {
 		return refuse("take it out of .gitignore, then git add and commit it", "ignored by git")
 	}
+
 	return refuse("git add and commit it first", "not tracked by git")
 }
 
@@ -95,6 +113,7 @@ func stagedAs(lines []string, path string) (stage string, found bool) {
 			return meta[strings.LastIndexByte(meta, ' ')+1:], true
 		}
 	}
+
 	return "", false
 }
 
@@ -105,6 +124,7 @@ func kindOf(mode fs.FileMode) string {
 	case mode&fs.ModeSymlink != 0:
 		return "a link"
 	}
+
 	return "not a plain file"
 }
 
@@ -119,17 +139,21 @@ func (r *Repo) Ignored(ctx context.Context, paths []string) ([]string, error) {
 	for i, p := range paths {
 		asked[i] = "./" + p
 	}
-	out, err := r.run(ctx, invocation{stdin: terminated(asked), env: []string{"GIT_LITERAL_PATHSPECS=0"}}, "check-ignore", "-z", "--stdin")
+
+	out, err := r.run(ctx, invocation{stdin: terminated(asked), env: []string{"GIT_LITERAL_PATHSPECS=0"}},
+		"check-ignore", "-z", "--stdin")
 	if err != nil && stderrOf(err) != nothingFound {
 		return nil, err
 	}
 	hit := fields(out)
 	var ignored []string
+
 	for i, p := range paths {
 		if slices.Contains(hit, asked[i]) {
 			ignored = append(ignored, p)
 		}
 	}
+
 	return ignored, nil
 }
 

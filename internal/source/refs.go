@@ -29,6 +29,7 @@ func (r *Repo) UpdateRefs(ctx context.Context, updates []RefUpdate, why string) 
 		return nil
 	}
 	var feed bytes.Buffer
+
 	for _, u := range updates {
 		switch {
 		case u.New == "" && u.Old == "":
@@ -41,6 +42,7 @@ func (r *Repo) UpdateRefs(ctx context.Context, updates []RefUpdate, why string) 
 			fmt.Fprintf(&feed, "update %s\x00%s\x00%s\x00", u.Name, u.New, u.Old)
 		}
 	}
+
 	err := fault.At("git.refs", func() error {
 		_, err := r.git(ctx, feed.Bytes(), "update-ref", "-m", reason(why), "--no-deref", "--stdin", "-z")
 		return err
@@ -48,6 +50,7 @@ func (r *Repo) UpdateRefs(ctx context.Context, updates []RefUpdate, why string) 
 	if err != nil {
 		return refFailure(err)
 	}
+
 	return fault.At("git.sync", func() error { return r.syncRefs(updates) })
 }
 
@@ -56,23 +59,28 @@ func (r *Repo) UpdateRefs(ctx context.Context, updates []RefUpdate, why string) 
 // lock for ever.
 func (r *Repo) syncRefs(updates []RefUpdate) error {
 	done := map[string]bool{}
+
 	for _, u := range updates {
 		dir := filepath.Join(r.commonDir, filepath.FromSlash(path.Dir(u.Name)))
 		if done[dir] || runtime.GOOS == "windows" { // which has no such call
 			continue
 		}
 		done[dir] = true
+
 		d, err := os.Open(dir)
 		if errors.Is(err, fs.ErrNotExist) { // its refs are kept elsewhere, or were its last
 			continue
 		}
+
 		if err != nil {
 			return fmt.Errorf("sync the refs: %w", err)
 		}
+
 		if err := errors.Join(d.Sync(), d.Close()); err != nil {
 			return fmt.Errorf("sync the refs: %w", err)
 		}
 	}
+
 	return nil
 }
 
@@ -81,6 +89,7 @@ func reason(why string) string {
 	if strings.TrimSpace(why) == "" {
 		return "ratchet"
 	}
+
 	return why
 }
 
@@ -96,20 +105,27 @@ func refFailure(err error) error {
 		e.Err = err
 		return e
 	}
+
 	if m := nameInTheWay.FindStringSubmatch(said); m != nil {
 		next := "delete the ref " + m[1]
 		if short, ok := strings.CutPrefix(m[1], "refs/heads/"); ok {
 			next = fmt.Sprintf("rename it: git branch -m %s %s-old", short, strings.ReplaceAll(short, "/", "-"))
 		}
-		return because(research.Errorf(research.CodeRepository, next, "git can't have both %s, which exists, and %s", m[1], m[2]))
+
+		return because(research.Errorf(research.CodeRepository, next, "git can't have both %s, which exists, and %s",
+			m[1], m[2]))
 	}
+
 	if m := refHeld.FindStringSubmatch(said); m != nil {
 		return because(research.Errorf(research.CodeConflict, "call again; if no git is running, delete "+m[2],
 			"another process holds %s", m[1]))
 	}
+
 	if m := refMoved.FindStringSubmatch(said); m != nil {
-		return because(research.Errorf(research.CodeConflict, "read the state again, then decide", "somebody else moved %s", m[1]))
+		return because(research.Errorf(research.CodeConflict, "read the state again, then decide",
+			"somebody else moved %s", m[1]))
 	}
+
 	return err
 }
 
@@ -119,6 +135,7 @@ func (r *Repo) Ref(ctx context.Context, name string) (string, error) {
 	if strings.Contains(stderrOf(err), "not a valid ref") {
 		return "", nil
 	}
+
 	return strings.TrimSpace(string(out)), err
 }
 
@@ -131,10 +148,12 @@ func (r *Repo) Refs(ctx context.Context, names ...string) ([]RefUpdate, error) {
 		return nil, err
 	}
 	var list []RefUpdate
+
 	for line := range strings.Lines(string(out)) {
 		hash, name, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
 		list = append(list, RefUpdate{Name: name, New: hash, Old: hash})
 	}
+
 	return list, nil
 }
 
@@ -143,7 +162,9 @@ func (r *Repo) Refs(ctx context.Context, names ...string) ([]RefUpdate, error) {
 func (r *Repo) Resolve(ctx context.Context, rev string) (string, error) {
 	out, err := r.git(ctx, nil, "rev-parse", "--verify", "--end-of-options", rev+"^{commit}")
 	if stderrOf(err) != "" || err == nil && rev == "" {
-		return "", research.Errorf(research.CodeNotFound, "name a commit, branch or tag of this repository", "%q names no commit", rev)
+		return "", research.Errorf(research.CodeNotFound, "name a commit, branch or tag of this repository",
+			"%q names no commit", rev)
 	}
+
 	return strings.TrimSpace(string(out)), err
 }

@@ -17,12 +17,14 @@ import (
 // counting opens dir with a git that is counted.
 func counting(t *testing.T, dir string) (r *source.Repo, count func() int) {
 	t.Helper()
+
 	if runtime.GOOS == "windows" {
 		t.Skip("the counting git is a shell script")
 	}
 	real := must(exec.LookPath("git"))(t)
 	bin := t.TempDir()
 	log := filepath.Join(bin, "log")
+
 	script := fmt.Sprintf("#!/bin/sh\necho >> '%s'\nexec '%s' \"$@\"\n", log, real)
 	if err := os.WriteFile(filepath.Join(bin, "git"), []byte(script), 0o755); err != nil {
 		t.Fatal(err)
@@ -30,6 +32,7 @@ func counting(t *testing.T, dir string) (r *source.Repo, count func() int) {
 	t.Setenv("PATH", bin+string(os.PathListSeparator)+os.Getenv("PATH"))
 	r = open(t, dir)
 	t.Setenv("PATH", filepath.Dir(real)+string(os.PathListSeparator)+os.Getenv("PATH"))
+
 	return r, func() int {
 		b, _ := os.ReadFile(log)
 		return len(b)
@@ -40,12 +43,14 @@ func counting(t *testing.T, dir string) (r *source.Repo, count func() int) {
 // it stands in the file; and with git where the file is not sorted.
 func TestHeadPacked(t *testing.T) {
 	dir := repository(t, map[string]string{"x": "0\n"})
+
 	commits := []string{git(t, dir, "rev-parse", "HEAD")}
 	for i := range 3 {
 		commitFiles(t, dir, map[string]string{"x": fmt.Sprintln(i + 1)})
 		commits = append(commits, git(t, dir, "rev-parse", "HEAD"))
 	}
 	want, names, feed := map[string]string{}, []string{}, &strings.Builder{}
+
 	for i := range 1500 {
 		name := fmt.Sprintf("refs/heads/%c%d/%s", 'a'+i%26, i, strings.Repeat("long", i%9))
 		name = strings.TrimSuffix(name, "/")
@@ -53,21 +58,27 @@ func TestHeadPacked(t *testing.T) {
 		fmt.Fprintf(feed, "create %s %s\n", name, commits[i%4])
 	}
 	update := exec.Command("git", "update-ref", "--stdin")
+
 	update.Dir, update.Stdin = dir, strings.NewReader(feed.String())
 	if out, err := update.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
+
 	for i := range 20 { // tags are followed by lines without a name
 		git(t, dir, "tag", "-a", "-m", "t", fmt.Sprintf("t%d", i))
 	}
 	git(t, dir, "pack-refs", "--all")
 	r, count := counting(t, dir)
 	before := count()
+
 	heads := func() {
 		t.Helper()
+
 		for i := 0; i < len(names); i += 7 {
 			write(t, dir, ".git/HEAD", "ref: "+names[i]+"\n")
-			if diff := cmp.Diff(source.Head{Branch: names[i], Commit: want[names[i]]}, must(r.Head(t.Context()))(t)); diff != "" {
+
+			if diff := cmp.Diff(source.Head{Branch: names[i], Commit: want[names[i]]},
+				must(r.Head(t.Context()))(t)); diff != "" {
 				t.Fatal(diff)
 			}
 		}
@@ -77,11 +88,14 @@ func TestHeadPacked(t *testing.T) {
 	}
 	packed := read(t, dir, ".git/packed-refs")
 	write(t, dir, ".git/packed-refs", strings.Replace(packed, " sorted", "", 1))
-	if write(t, dir, ".git/HEAD", "ref: "+names[3]+"\n"); must(r.Head(t.Context()))(t).Commit != want[names[3]] || count() == before {
+
+	if write(t, dir, ".git/HEAD", "ref: "+names[3]+"\n"); must(r.Head(t.Context()))(t).Commit != want[names[3]] ||
+		count() == before {
 		t.Error("an unsorted file was not left to git")
 	}
 	write(t, dir, ".git/packed-refs", packed)
 	write(t, dir, ".git/"+names[3], commits[0]+"\n") // a loose ref outranks a packed one
+
 	if got := must(r.Head(t.Context()))(t).Commit; got != commits[0] {
 		t.Errorf("head is %s, the loose ref says %s", got, commits[0])
 	}
@@ -102,16 +116,21 @@ func TestRefreshIndexAlready(t *testing.T) {
 			git(t, dir, "update-index", "--index-version", version)
 			r, count := counting(t, dir)
 			commit := must(r.Head(t.Context()))(t).Commit
+
 			refresh := func(processes int, path string) {
 				t.Helper()
 				before := count()
+
 				if held, err := r.RefreshIndex(t.Context(), commit, []string{path}); held || err != nil {
 					t.Fatalf("held %v, %v", held, err)
 				}
+
 				if got := count() - before; got != processes {
 					t.Errorf("%s: %d git processes, want %d", path, got, processes)
 				}
-				if got := git(t, dir, "diff", "--cached", "--name-only", "--ignore-submodules", commit, "--", path); got != "" {
+
+				if got := git(t, dir, "diff", "--cached", "--name-only", "--ignore-submodules", commit, "--",
+					path); got != "" {
 					t.Errorf("the index differs from the commit in %q", got)
 				}
 			}

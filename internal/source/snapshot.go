@@ -21,10 +21,12 @@ func (r *Repo) Snapshot(ctx context.Context, base string, paths []string) (tree 
 	if err != nil || len(paths) == 0 {
 		return root, err
 	}
+
 	held, err := r.stored(ctx, base, paths)
 	if err != nil {
 		return "", err
 	}
+
 	return r.editTree(ctx, root, held)
 }
 
@@ -35,27 +37,34 @@ func (r *Repo) stored(ctx context.Context, base string, paths []string) (edits, 
 	if err != nil {
 		return nil, err
 	}
+
 	for _, path := range paths {
 		if err := r.storable(path); err != nil {
 			return nil, err
 		}
 	}
+
 	s, err := r.scratchOf(ctx, root, paths)
 	if err != nil {
 		return nil, err
 	}
 	defer s.remove()
-	if _, err := r.onScratch(ctx, s, "", terminated(paths), "update-index", "--add", "--remove", "--replace", "-z", "--stdin"); err != nil {
+
+	if _, err := r.onScratch(ctx, s, "", terminated(paths), "update-index", "--add", "--remove", "--replace", "-z",
+		"--stdin"); err != nil {
 		return nil, filterFailure(err)
 	}
+
 	held, err := s.read()
 	if err != nil {
 		return nil, err
 	}
+
 	is := edits{}
 	for _, path := range paths {
 		is[path] = held[path]
 	}
+
 	return is, nil
 }
 
@@ -64,13 +73,16 @@ func (r *Repo) storable(path string) error {
 	if err := r.inside(path); err != nil {
 		return err
 	}
+
 	info, err := os.Lstat(r.abs(path))
 	if errors.Is(err, fs.ErrNotExist) || err == nil && (info.Mode().IsRegular() || info.Mode()&fs.ModeSymlink != 0) {
 		return nil
 	}
+
 	if err != nil {
 		return research.Errorf(research.CodeStorage, "check the file's permissions", "look at %s: %w", path, err)
 	}
+
 	return research.Errorf(research.CodeScope, "make it a plain file again", "%s is %s", path, kindOf(info.Mode()))
 }
 
@@ -80,13 +92,16 @@ func filterFailure(err error) error {
 	if !strings.Contains(said, "filter '") {
 		return err
 	}
+
 	line := firstLine(said)
 	for l := range strings.Lines(said) {
 		if strings.Contains(l, "filter '") {
 			line = firstLine(l)
 		}
 	}
-	return research.Errorf(research.CodeRepository, "install what .gitattributes asks for, or mend the filter in git's configuration",
+
+	return research.Errorf(research.CodeRepository,
+		"install what .gitattributes asks for, or mend the filter in git's configuration",
 		"a filter of the repository failed: %s: %w", line, err)
 }
 
@@ -98,24 +113,30 @@ func (r *Repo) ReplaceFile(ctx context.Context, base, path string, content []byt
 	if err != nil {
 		return "", err
 	}
+
 	if err := checkPath(path); err != nil {
 		return "", err
 	}
+
 	old, err := r.lookUp(ctx, root, path)
 	if err != nil {
 		return "", err
 	}
+
 	if content == nil {
 		content = []byte{}
 	}
+
 	out, err := r.git(ctx, content, "hash-object", "-w", "--no-filters", "--stdin")
 	if err != nil {
 		return "", err
 	}
+
 	is := entry{mode: modeFile, hash: strings.TrimSpace(string(out))}
 	if old.mode == modeExec {
 		is.mode = modeExec
 	}
+
 	return r.editTree(ctx, root, edits{path: is})
 }
 
@@ -144,11 +165,13 @@ func (r *Repo) Commit(ctx context.Context, c CommitSpec) (string, error) {
 		args = append(args, "-p", p)
 	}
 	message := strings.TrimRight(c.Message, "\n") + "\n"
+
 	how := invocation{stdin: []byte(message)}
 	if c.Fixed {
 		how.env = fixedIdentity
 	}
 	var out []byte
+
 	err := fault.At("git.commit", func() (err error) {
 		out, err = r.run(ctx, how, append(args, "-F", "-", c.Tree)...)
 		return err
@@ -156,6 +179,7 @@ func (r *Repo) Commit(ctx context.Context, c CommitSpec) (string, error) {
 	if err != nil {
 		return "", identityFailure(err)
 	}
+
 	return strings.TrimSpace(string(out)), nil
 }
 
@@ -168,10 +192,12 @@ func (r *Repo) Identity(ctx context.Context) error {
 
 func identityFailure(err error) error {
 	said := stderrOf(err)
-	if strings.Contains(said, "Please tell me who you are") || strings.Contains(said, "empty ident") || strings.Contains(said, "user.useConfigOnly") {
+	if strings.Contains(said, "Please tell me who you are") || strings.Contains(said, "empty ident") ||
+		strings.Contains(said, "user.useConfigOnly") {
 		return research.Errorf(research.CodeRepository,
 			"run: git config --global user.name \"Your Name\" && git config --global user.email you@example.com",
 			"git does not know who commits")
 	}
+
 	return err
 }

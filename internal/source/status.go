@@ -29,12 +29,15 @@ func (r *Repo) Changes(ctx context.Context, commit string) ([]Change, error) {
 		return nil, err
 	}
 	defer s.remove()
+
 	out, err := r.run(ctx, invocation{env: []string{"GIT_INDEX_FILE=" + s.path}}, "-c", "core.splitIndex=false",
-		"-c", "diff.autoRefreshIndex=true", "diff", "--raw", "--numstat", "-z", "-O/dev/null", "--no-renames", "--no-ext-diff", "--no-textconv",
-		"--no-relative", "--no-color", "--ignore-submodules=dirty", "--end-of-options", commit, "--")
+		"-c", "diff.autoRefreshIndex=true", "diff", "--raw", "--numstat", "-z", "-O/dev/null", "--no-renames",
+		"--no-ext-diff", "--no-textconv", "--no-relative", "--no-color", "--ignore-submodules=dirty",
+		"--end-of-options", commit, "--")
 	if err != nil {
 		return nil, filterFailure(err)
 	}
+
 	return readChanges(fields(out))
 }
 
@@ -42,6 +45,7 @@ func (r *Repo) Changes(ctx context.Context, commit string) ([]Change, error) {
 // begins with a colon and one with the path, then for each path its line counts.
 func readChanges(all []string) (list []Change, err error) {
 	at := map[string]int{}
+
 	for i := 0; i < len(all); i++ {
 		if strings.HasPrefix(all[i], ":") && i+1 < len(all) {
 			c := Change{Path: all[i+1], Kind: changeKind(all[i])}
@@ -49,17 +53,22 @@ func readChanges(all []string) (list []Change, err error) {
 				at[c.Path] = len(list)
 				list = append(list, c)
 			}
+
 			i++
+
 			continue
 		}
+
 		plus, minus, path, err := lineCounts(all[i])
 		if err != nil {
 			return nil, err
 		}
+
 		if k, ok := at[path]; ok {
 			list[k].Added, list[k].Removed = plus, minus
 		}
 	}
+
 	return list, nil
 }
 
@@ -69,6 +78,7 @@ func changeKind(raw string) string {
 	if len(f) < 5 {
 		return "modified"
 	}
+
 	switch f[4][0] {
 	case 'A':
 		return "added"
@@ -81,6 +91,7 @@ func changeKind(raw string) string {
 			return "mode"
 		}
 	}
+
 	return "modified"
 }
 
@@ -93,14 +104,17 @@ func (r *Repo) userIndex() (*scratch, error) {
 	}
 	s := &scratch{dir: dir, path: filepath.Join(dir, "index")}
 	from := filepath.Join(r.gitDir, "index")
+
 	err = os.Link(from, s.path)
 	if err == nil || errors.Is(err, os.ErrNotExist) { // no index yet: an empty one
 		return s, nil
 	}
+
 	if err := copyWithTime(from, s.path); err != nil {
 		s.remove()
 		return nil, fmt.Errorf("make a private index: %w", err)
 	}
+
 	return s, nil
 }
 
@@ -111,34 +125,42 @@ func copyWithTime(from, to string) error {
 		return err
 	}
 	defer in.Close()
+
 	info, err := in.Stat()
 	if err != nil {
 		return err
 	}
+
 	out, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
 	defer out.Close()
+
 	if _, err := io.Copy(out, in); err != nil {
 		return err
 	}
+
 	if err := out.Close(); err != nil {
 		return err
 	}
+
 	return os.Chtimes(to, info.ModTime(), info.ModTime())
 }
 
 // Untracked names at most limit (0: all) files that are neither tracked nor
 // ignored. A folder in which nothing is tracked is one name that ends in a slash.
 func (r *Repo) Untracked(ctx context.Context, limit int) ([]string, error) {
-	out, err := r.git(ctx, nil, "ls-files", "--others", "--exclude-standard", "--directory", "--no-empty-directory", "-z", "--")
+	out, err := r.git(ctx, nil, "ls-files", "--others", "--exclude-standard", "--directory", "--no-empty-directory",
+		"-z", "--")
 	if err != nil {
 		return nil, err
 	}
+
 	list := fields(out)
 	if limit > 0 && len(list) > limit {
 		list = list[:limit]
 	}
+
 	return list, nil
 }

@@ -27,23 +27,29 @@ type treeWriter struct {
 // to store them, and must be what git answers.
 func (r *Repo) editTree(ctx context.Context, tree string, changes edits) (string, error) {
 	w := &treeWriter{repo: r}
+
 	root, err := w.edit(ctx, tree, changes)
 	if err != nil {
 		return "", err
 	}
+
 	if root == "" {
 		root = w.add(nil)
 	}
+
 	if len(w.made) == 0 {
 		return root, nil
 	}
+
 	out, err := r.git(ctx, w.feed.Bytes(), "mktree", "--batch", "--missing", "-z")
 	if err != nil {
 		return "", err
 	}
+
 	if got := strings.Fields(string(out)); !slices.Equal(got, w.made) {
 		return "", fmt.Errorf("store trees: git made %v instead of %v", got, w.made)
 	}
+
 	return root, nil
 }
 
@@ -54,18 +60,22 @@ func (w *treeWriter) edit(ctx context.Context, tree string, changes edits) (stri
 		return "", err
 	}
 	below := map[string]edits{}
+
 	for path, e := range changes {
 		name, rest, deeper := strings.Cut(path, "/")
 		if !deeper {
 			e.name = name
 			entries = replace(entries, e)
+
 			continue
 		}
+
 		if below[name] == nil {
 			below[name] = edits{}
 		}
 		below[name][rest] = e
 	}
+
 	for name, deeper := range below {
 		old := find(entries, name)
 		if old.mode != modeFolder {
@@ -74,19 +84,23 @@ func (w *treeWriter) edit(ctx context.Context, tree string, changes edits) (stri
 			}
 			old.hash = ""
 		}
+
 		hash, err := w.edit(ctx, old.hash, deeper)
 		if err != nil {
 			return "", err
 		}
 		entries = replace(entries, entry{name: name, mode: modeFolder, hash: hash})
 	}
+
 	if len(entries) == 0 {
 		return "", nil
 	}
 	slices.SortFunc(entries, func(a, b entry) int { return cmp.Compare(a.sortKey(), b.sortKey()) })
+
 	if hash := hashTree(entries); hash == tree {
 		return hash, nil
 	}
+
 	return w.add(entries), nil
 }
 
@@ -98,6 +112,7 @@ func (w *treeWriter) add(entries []entry) string {
 	w.feed.WriteByte(0)
 	hash := hashTree(entries)
 	w.made = append(w.made, hash)
+
 	return hash
 }
 
@@ -107,6 +122,7 @@ func replace(entries []entry, e entry) []entry {
 	if e.hash == "" {
 		return kept
 	}
+
 	return append(kept, e)
 }
 
@@ -115,6 +131,7 @@ func values(changes edits) []entry {
 	for _, e := range changes {
 		list = append(list, e)
 	}
+
 	return list
 }
 
@@ -123,6 +140,7 @@ func (e entry) sortKey() string {
 	if e.mode == modeFolder {
 		return e.name + "/"
 	}
+
 	return e.name
 }
 
@@ -133,6 +151,7 @@ func (e entry) kind() string {
 	case modeSubmodule:
 		return "commit"
 	}
+
 	return "blob"
 }
 
@@ -146,6 +165,7 @@ func hashTree(entries []entry) string {
 	h := sha1.New()
 	fmt.Fprintf(h, "tree %d\x00", b.Len())
 	h.Write(b.Bytes())
+
 	return hex.EncodeToString(h.Sum(nil))
 }
 
@@ -155,39 +175,48 @@ func (r *Repo) treeDelta(ctx context.Context, a, b, prefix string, visit func(pa
 	if a == b {
 		return ctx.Err()
 	}
+
 	before, err := r.entries(ctx, a)
 	if err != nil {
 		return err
 	}
+
 	after, err := r.entries(ctx, b)
 	if err != nil {
 		return err
 	}
+
 	names := map[string][2]entry{}
 	for _, e := range before {
 		names[e.name] = [2]entry{e, {}}
 	}
+
 	for _, e := range after {
 		names[e.name] = [2]entry{names[e.name][0], e}
 	}
+
 	for name, pair := range names {
 		was, is := pair[0], pair[1]
 		if was == is {
 			continue
 		}
 		folders := [2]string{}
+
 		for i, e := range pair {
 			if e.mode == modeFolder {
 				folders[i] = e.hash
 				pair[i] = entry{}
 			}
 		}
+
 		if err := r.treeDelta(ctx, folders[0], folders[1], prefix+name+"/", visit); err != nil {
 			return err
 		}
+
 		if was, is = pair[0], pair[1]; was != is {
 			visit(prefix+name, was, is)
 		}
 	}
+
 	return nil
 }

@@ -54,13 +54,16 @@ func (r *Repo) Weave(ctx context.Context, start string, changes []Link) (*Weave,
 			if w.files[path] != nil {
 				continue
 			}
+
 			f, err := r.unwoven(ctx, start, path)
 			if err != nil {
 				return nil, err
 			}
+
 			w.files[path], w.paths = f, append(w.paths, path)
 		}
 	}
+
 	for i, c := range changes {
 		for _, path := range c.Paths {
 			if err := r.weaveIn(ctx, w, i+1, c, path); err != nil {
@@ -68,18 +71,22 @@ func (r *Repo) Weave(ctx context.Context, start string, changes []Link) (*Weave,
 			}
 		}
 	}
+
 	return w, nil
 }
 
 func (r *Repo) unwoven(ctx context.Context, commit, path string) (*woven, error) {
 	text, e, err := r.plain(ctx, commit, path)
+
 	f := &woven{born: -1}
 	if e.hash != "" {
 		f.born = 0
 	}
+
 	for l := range bytes.Lines(text) {
 		f.lines = append(f.lines, line{text: l})
 	}
+
 	return f, err
 }
 
@@ -89,14 +96,18 @@ func (r *Repo) plain(ctx context.Context, commit, path string) ([]byte, entry, e
 	if err != nil || e.hash == "" {
 		return nil, e, err
 	}
+
 	if e.mode != modeFile && e.mode != modeExec {
-		return nil, e, research.Errorf(research.CodeConflict, "leave its changes in", "%s is no plain file in %.9s", path, commit)
+		return nil, e, research.Errorf(research.CodeConflict, "leave its changes in", "%s is no plain file in %.9s",
+			path, commit)
 	}
+
 	tree, err := r.Tree(ctx, commit)
 	if err != nil {
 		return nil, e, err
 	}
 	text, err := r.FileIn(ctx, tree, path)
+
 	return text, e, err
 }
 
@@ -106,30 +117,37 @@ func (r *Repo) weaveIn(ctx context.Context, w *Weave, n int, c Link, path string
 	if err != nil {
 		return err
 	}
+
 	is, to, err := r.plain(ctx, c.To, path)
 	if err != nil {
 		return err
 	}
 	f := w.files[path]
+
 	all := func(k int) bool { return k < n }
 	if !bytes.Equal(f.text(all), was) {
 		return research.Errorf(research.CodeConflict, "ratchet finalize --no-ablation takes everything that was kept",
 			"%s is not in %.9s what the change before it left", path, c.From)
 	}
+
 	if from.hash == to.hash {
 		return nil
 	}
+
 	if f.born < 0 {
 		f.born = n
 	}
+
 	hunks, err := r.hunks(ctx, c.From, c.To, path)
 	if err != nil {
 		return err
 	}
 	f.take(n, hunks, slices.Collect(bytes.Lines(is)), w.tie)
+
 	if !bytes.Equal(f.text(func(k int) bool { return k <= n }), is) {
 		return fmt.Errorf("weave %s of %.9s: its lines do not add up", path, c.To)
 	}
+
 	return nil
 }
 
@@ -140,11 +158,12 @@ var hunkHead = regexp.MustCompile(`^@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@`)
 
 // hunks are the differences of a file between two commits, without context.
 func (r *Repo) hunks(ctx context.Context, from, to, path string) (list []hunk, err error) {
-	out, err := r.git(ctx, nil, "diff-tree", "-p", "--unified=0", "--inter-hunk-context=0", "--text", "--no-ext-diff", "--no-textconv", "--no-renames",
-		"--no-color", "--diff-algorithm=histogram", from, to, "--", path)
+	out, err := r.git(ctx, nil, "diff-tree", "-p", "--unified=0", "--inter-hunk-context=0", "--text", "--no-ext-diff",
+		"--no-textconv", "--no-renames", "--no-color", "--diff-algorithm=histogram", from, to, "--", path)
 	if err != nil {
 		return nil, err
 	}
+
 	for l := range bytes.Lines(out) {
 		m := hunkHead.FindSubmatch(l)
 		if m == nil {
@@ -152,13 +171,16 @@ func (r *Repo) hunks(ctx context.Context, from, to, path string) (list []hunk, e
 		}
 		at := func(place, size int) (int, int) {
 			p, _ := strconv.Atoi(string(m[place]))
+
 			n := 1
 			if len(m[size]) > 0 {
 				n, _ = strconv.Atoi(string(m[size]))
 			}
+
 			if n > 0 {
 				p-- // of no lines, it names the one before
 			}
+
 			return p, n
 		}
 		var h hunk
@@ -166,6 +188,7 @@ func (r *Repo) hunks(ctx context.Context, from, to, path string) (list []hunk, e
 		h.is, h.isN = at(3, 4)
 		list = append(list, h)
 	}
+
 	return list, nil
 }
 
@@ -173,6 +196,7 @@ func (r *Repo) hunks(ctx context.Context, from, to, path string) (list []hunk, e
 // whose lines it builds.
 func (f *woven) take(n int, hunks []hunk, lines [][]byte, tie func(on, n int)) {
 	var out []line
+
 	i, visible := 0, 0 // in f.lines, and of them those that the change saw
 	for _, h := range hunks {
 		for ; i < len(f.lines) && (visible < h.was || f.lines[i].took != 0 && visible == h.was && h.wasN > 0); i++ {
@@ -181,11 +205,13 @@ func (f *woven) take(n int, hunks []hunk, lines [][]byte, tie func(on, n int)) {
 			}
 			out = append(out, f.lines[i])
 		}
+
 		if h.wasN == 0 {
 			if before, after := lastSeen(out), nextSeen(f.lines[i:]); before > 0 && before == after {
 				tie(before, n)
 			}
 		}
+
 		for end := h.was + h.wasN; i < len(f.lines) && visible < end; i++ {
 			l := f.lines[i]
 			if l.took == 0 {
@@ -195,10 +221,12 @@ func (f *woven) take(n int, hunks []hunk, lines [][]byte, tie func(on, n int)) {
 			}
 			out = append(out, l)
 		}
+
 		for _, text := range lines[h.is : h.is+h.isN] {
 			out = append(out, line{text: text, put: n})
 		}
 	}
+
 	f.lines = append(out, f.lines[i:]...)
 }
 
@@ -209,6 +237,7 @@ func lastSeen(lines []line) int {
 			return l.put
 		}
 	}
+
 	return -1
 }
 
@@ -218,22 +247,26 @@ func nextSeen(lines []line) int {
 			return l.put
 		}
 	}
+
 	return -1
 }
 
 // text is the file with the changes that in says, and the start.
 func (f *woven) text(in func(change int) bool) []byte {
 	var out [][]byte
+
 	for _, l := range f.lines {
 		if (l.put == 0 || in(l.put)) && (l.took == 0 || !in(l.took)) {
 			out = append(out, l.text)
 		}
 	}
+
 	for i, l := range out {
 		if i+1 < len(out) && !bytes.HasSuffix(l, []byte("\n")) { // it was the last line once
 			out[i] = append(slices.Clone(l), '\n')
 		}
 	}
+
 	return bytes.Join(out, nil)
 }
 
@@ -241,6 +274,7 @@ func (w *Weave) tie(on, n int) {
 	if on <= 0 {
 		return
 	}
+
 	if w.ties[on] == nil {
 		w.ties[on] = map[int]bool{}
 	}
@@ -252,16 +286,19 @@ func (w *Weave) tie(on, n int) {
 func (w *Weave) Ties(i int) []int {
 	in := map[int]bool{i + 1: true}
 	var all []int
+
 	for n := i + 1; n <= w.changes; n++ {
 		if n > i+1 && in[n] {
 			all = append(all, n-1)
 		}
+
 		if in[n] {
 			for t := range w.ties[n] {
 				in[t] = true
 			}
 		}
 	}
+
 	return all
 }
 
@@ -273,12 +310,15 @@ func (r *Repo) Woven(ctx context.Context, w *Weave, head string, in func(change 
 	}
 	has := func(k int) bool { return in(k - 1) }
 	changes := edits{}
+
 	for _, path := range w.paths {
 		f := w.files[path]
+
 		e, err := r.lookUp(ctx, tree, path)
 		if err != nil {
 			return "", err
 		}
+
 		text := f.text(has)
 		switch {
 		case f.born < 0 || f.born > 0 && !has(f.born):
@@ -288,6 +328,7 @@ func (r *Repo) Woven(ctx context.Context, w *Weave, head string, in func(change 
 			if text == nil {
 				text = []byte{}
 			}
+
 			out, err := r.git(ctx, text, "hash-object", "-w", "--no-filters", "--stdin")
 			if err != nil {
 				return "", err
@@ -296,5 +337,6 @@ func (r *Repo) Woven(ctx context.Context, w *Weave, head string, in func(change 
 			changes[path] = e
 		}
 	}
+
 	return r.editTree(ctx, tree, changes)
 }

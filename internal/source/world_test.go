@@ -20,17 +20,20 @@ func TestMain(m *testing.M) {
 	if err != nil {
 		panic(err)
 	}
+
 	config := "[user]\n\tname = Ada\n\temail = ada@example.com\n[init]\n\tdefaultBranch = main\n[protocol \"file\"]\n\tallow = always\n[gc]\n\tauto = 0\n"
 	if err := os.WriteFile(filepath.Join(home, ".gitconfig"), []byte(config), 0o600); err != nil {
 		panic(err)
 	}
+
 	for _, kv := range os.Environ() {
 		if name, _, _ := strings.Cut(kv, "="); strings.HasPrefix(name, "GIT_") {
 			os.Unsetenv(name)
 		}
 	}
-	for name, value := range map[string]string{"HOME": home, "XDG_CONFIG_HOME": home, "GIT_CONFIG_GLOBAL": filepath.Join(home, ".gitconfig"),
-		"GIT_CONFIG_NOSYSTEM": "1", "TMPDIR": home} {
+
+	for name, value := range map[string]string{"HOME": home, "XDG_CONFIG_HOME": home,
+		"GIT_CONFIG_GLOBAL": filepath.Join(home, ".gitconfig"), "GIT_CONFIG_NOSYSTEM": "1", "TMPDIR": home} {
 		os.Setenv(name, value)
 	}
 	code := m.Run()
@@ -47,22 +50,27 @@ func git(t testing.TB, dir string, args ...string) string {
 func gitEnv(t testing.TB, dir string, env []string, args ...string) string {
 	t.Helper()
 	cmd := exec.Command("git", args...)
+
 	cmd.Dir, cmd.Env = dir, append(os.Environ(), env...)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
+
 	out, err := cmd.Output()
 	if err != nil {
 		t.Fatalf("git %s: %v\n%s", strings.Join(args, " "), err, stderr.String())
 	}
+
 	return strings.TrimSpace(string(out))
 }
 
 func write(t testing.TB, dir, path, content string) {
 	t.Helper()
+
 	at := filepath.Join(dir, filepath.FromSlash(path))
 	if err := os.MkdirAll(filepath.Dir(at), 0o755); err != nil {
 		t.Fatal(err)
 	}
+
 	if err := os.WriteFile(at, []byte(content), 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -70,10 +78,12 @@ func write(t testing.TB, dir, path, content string) {
 
 func read(t testing.TB, dir, path string) string {
 	t.Helper()
+
 	b, err := os.ReadFile(filepath.Join(dir, filepath.FromSlash(path)))
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	return string(b)
 }
 
@@ -83,11 +93,13 @@ func repository(t *testing.T, files map[string]string) string {
 	dir := t.TempDir()
 	git(t, dir, "init", "-q")
 	commitFiles(t, dir, files)
+
 	return dir
 }
 
 func commitFiles(t testing.TB, dir string, files map[string]string) {
 	t.Helper()
+
 	for path, content := range files {
 		write(t, dir, path, content)
 	}
@@ -97,10 +109,12 @@ func commitFiles(t testing.TB, dir string, files map[string]string) {
 
 func open(t *testing.T, dir string) *source.Repo {
 	t.Helper()
+
 	r, err := source.Open(t.Context(), dir)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	return r
 }
 
@@ -108,9 +122,11 @@ func open(t *testing.T, dir string) *source.Repo {
 func must[T any](v T, err error) func(t *testing.T) T {
 	return func(t *testing.T) T {
 		t.Helper()
+
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		return v
 	}
 }
@@ -118,13 +134,16 @@ func must[T any](v T, err error) func(t *testing.T) T {
 // wantCode fails unless err has the code and its text or next step has the words.
 func wantCode(t *testing.T, err error, code research.Code, words ...string) {
 	t.Helper()
+
 	if err == nil {
 		t.Fatalf("no error, want %s", code)
 	}
+
 	e := research.Describe(err)
 	if e.Code != code {
 		t.Fatalf("code %s, want %s: %v (%v)", e.Code, code, err, e.Err)
 	}
+
 	for _, w := range words {
 		if !strings.Contains(e.Msg+" | "+e.Next, w) {
 			t.Errorf("%q | %q does not say %q", e.Msg, e.Next, w)
@@ -137,15 +156,18 @@ func wantCode(t *testing.T, err error, code research.Code, words ...string) {
 func fingerprint(t *testing.T, r *source.Repo) map[string]string {
 	t.Helper()
 	all := map[string]string{}
+
 	err := filepath.WalkDir(r.Root(), func(path string, d fs.DirEntry, err error) error {
 		if err != nil || path == filepath.Join(r.Root(), ".git") && d.IsDir() {
 			return cmpErr(err, fs.SkipDir)
 		}
+
 		info, err := d.Info()
 		if err != nil {
 			return err
 		}
 		content := ""
+
 		switch {
 		case info.Mode().IsRegular():
 			b, err := os.ReadFile(path)
@@ -157,15 +179,18 @@ func fingerprint(t *testing.T, r *source.Repo) map[string]string {
 			content, _ = os.Readlink(path)
 		}
 		all[path] = fmt.Sprint(info.Mode(), info.ModTime().UnixNano(), content)
+
 		return nil
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	entries, err := os.ReadDir(r.GitDir())
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	for _, e := range entries {
 		if e.Type().IsRegular() {
 			all["git/"+e.Name()] = read(t, r.GitDir(), e.Name())
@@ -173,11 +198,13 @@ func fingerprint(t *testing.T, r *source.Repo) map[string]string {
 			all["git/"+e.Name()] = "left behind"
 		}
 	}
+
 	for line := range strings.Lines(git(t, r.Root(), "for-each-ref", "--format=%(refname) %(objectname)")) {
 		if !strings.HasPrefix(line, "refs/ratchet/") {
 			all["ref/"+line] = line
 		}
 	}
+
 	return all
 }
 
@@ -185,5 +212,6 @@ func cmpErr(err, other error) error {
 	if err != nil {
 		return err
 	}
+
 	return other
 }

@@ -31,17 +31,21 @@ func within[T any](b *bounded, call func() (T, error)) (T, error) {
 		value T
 		err   error
 	}
+
 	var none T
 	if b.hangs.Load() {
 		return none, ErrHangs
 	}
 	c := make(chan answer, 1)
+
 	go func() {
 		value, err := call()
 		c <- answer{value, err}
 	}()
+
 	timer := time.NewTimer(b.patience)
 	defer timer.Stop()
+
 	select {
 	case a := <-c:
 		return a.value, a.err

@@ -17,6 +17,7 @@ func (b Budget) from() time.Time {
 	if b.FirstUse {
 		return b.Used
 	}
+
 	return b.Start
 }
 
@@ -27,6 +28,7 @@ func (b Budget) Spent(now time.Time) time.Duration {
 	if from.IsZero() || now.Before(from) {
 		return 0
 	}
+
 	return now.Sub(from) * time.Duration(b.GPUs)
 }
 
@@ -49,9 +51,11 @@ func (b Budget) Deadline() (at time.Time, ok bool) {
 	if b.Limit <= 0 || b.GPUs < 1 || from.IsZero() {
 		return time.Time{}, false
 	}
+
 	wall := b.Limit / time.Duration(b.GPUs)
 	if wall*time.Duration(b.GPUs) < b.Limit {
 		wall++ // never a nanosecond early
 	}
+
 	return from.Add(wall), true
 }

@@ -77,11 +77,13 @@ var throttles = []struct {
 // is usual under full load.
 func (t Throttle) Names() []string {
 	var names []string
+
 	for _, r := range throttles {
 		if t&r.bit != 0 {
 			names = append(names, r.name)
 		}
 	}
+
 	return names
 }
 
@@ -101,5 +103,6 @@ func Tier(memory int64) string {
 	case memory <= 48*gib:
 		return "large"
 	}
+
 	return "xl"
 }

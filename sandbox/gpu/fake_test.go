@@ -40,16 +40,20 @@ type fake struct {
 // newFake has n whole GPUs GPU-0, GPU-1 … with 500 MiB of 24 GiB in use.
 func newFake(n int) *fake {
 	f := &fake{machine: machine{Samples: map[string]gpu.Sample{}, Processes: map[string][]gpu.Process{}}}
+
 	for i := range n {
-		d := gpu.Device{UUID: fmt.Sprintf("GPU-%d", i), Model: "NVIDIA Z1", Memory: 24576 * mib, Minor: i, Driver: "570.1"}
+		d := gpu.Device{UUID: fmt.Sprintf("GPU-%d", i), Model: "NVIDIA Z1", Memory: 24576 * mib, Minor: i,
+			Driver: "570.1"}
 		f.add(d)
 	}
+
 	return f
 }
 
 func (f *fake) add(d gpu.Device) {
 	f.machine.Devices = append(f.machine.Devices, d)
-	f.machine.Samples[d.UUID] = gpu.Sample{MemoryUsed: 500 * mib, Utilisation: gpu.Unknown, Energy: gpu.Unknown, Clock: gpu.Unknown}
+	f.machine.Samples[d.UUID] = gpu.Sample{MemoryUsed: 500 * mib, Utilisation: gpu.Unknown, Energy: gpu.Unknown,
+		Clock: gpu.Unknown}
 }
 
 // change changes the machine.
@@ -58,9 +62,11 @@ func (f *fake) change(t *testing.T, how func(m *machine)) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	how(&f.machine)
+
 	if f.file == "" {
 		return
 	}
+
 	b, err := json.Marshal(f.machine)
 	if err = errors.Join(err, os.WriteFile(f.file+".new", b, 0o600), os.Rename(f.file+".new", f.file)); err != nil {
 		t.Fatal(err)
@@ -84,18 +90,22 @@ func (f *fake) ask() (machine, error) {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
+
 	m := f.machine
 	if f.file != "" {
 		m = machine{}
+
 		b, err := os.ReadFile(f.file)
 		if err := errors.Join(err, json.Unmarshal(b, &m)); err != nil {
 			return m, err
 		}
 	}
+
 	m.Samples, m.Processes = maps.Clone(m.Samples), maps.Clone(m.Processes)
 	if m.Failure != "" {
 		return m, errors.New(m.Failure)
 	}
+
 	return m, nil
 }
 
@@ -114,6 +124,7 @@ func (f *fake) Processes(uuid string) ([]gpu.Process, error) {
 	if err == nil && m.Secretive {
 		err = gpu.ErrNotTold
 	}
+
 	return m.Processes[uuid], err
 }
 
@@ -124,6 +135,7 @@ func lockFolder(t *testing.T) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "locks")
 	t.Setenv(sandbox.LocksVariable, dir)
+
 	return dir
 }
 
@@ -141,7 +153,9 @@ func TestMain(m *testing.M) {
 		var n int
 		var file string
 		fmt.Sscan(rest, &n, &file)
-		l, err := gpu.Acquire(context.Background(), &fake{file: file}, gpu.Request{N: n, Who: "holder", Tick: time.Millisecond})
+
+		l, err := gpu.Acquire(context.Background(), &fake{file: file},
+			gpu.Request{N: n, Who: "holder", Tick: time.Millisecond})
 		if err != nil {
 			fmt.Println(err)
 			os.Exit(1)

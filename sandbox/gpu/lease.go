@@ -55,8 +55,10 @@ type held struct {
 func Acquire(ctx context.Context, d Driver, r Request) (*Lease, error) {
 	r.Settle, r.Tick = cmp.Or(r.Settle, 10*time.Second), cmp.Or(r.Tick, 100*time.Millisecond)
 	if r.N < 1 {
-		return nil, research.Errorf(research.CodeBadArgument, "ask for one GPU or more", "no lease can have %d GPUs", r.N)
+		return nil, research.Errorf(research.CodeBadArgument, "ask for one GPU or more", "no lease can have %d GPUs",
+			r.N)
 	}
+
 	dir, _, err := sandbox.LockDir()
 	if err != nil {
 		return nil, err
@@ -70,19 +72,23 @@ func Acquire(ctx context.Context, d Driver, r Request) (*Lease, error) {
 	}
 	defer p.Close()
 	a := &acquisition{Driver: d, Request: r, dir: dir}
+
 	for {
 		position, err := p.Number()
 		if err != nil {
 			return nil, fmt.Errorf("queue for GPUs: %w", err)
 		}
+
 		if position == 1 {
 			if l, err := a.try(); l != nil || err != nil {
 				return l, err
 			}
 		}
+
 		if err := a.tell(position); err != nil {
 			return nil, err
 		}
+
 		select {
 		case <-ctx.Done():
 			return nil, fmt.Errorf("wait for GPUs: %w", ctx.Err())
@@ -118,18 +124,22 @@ func (a *acquisition) try() (*Lease, error) {
 	}
 	a.left = 0
 	l := &Lease{dir: a.dir, settle: a.Settle, tick: a.Tick}
+
 	for i := range all {
 		c := &all[i]
 		if c.held || c.failure != "" || len(l.held) == a.N {
 			continue
 		}
+
 		if err := a.take(l, c); err != nil {
 			return nil, errors.Join(err, l.drop())
 		}
 	}
+
 	if len(l.held) < a.N {
 		return nil, errors.Join(l.drop(), a.possible(all))
 	}
+
 	for i := range l.held {
 		if err := a.begin(&l.held[i]); err != nil {
 			return nil, errors.Join(err, l.drop())
@@ -139,9 +149,11 @@ func (a *acquisition) try() (*Lease, error) {
 		return slices.IndexFunc(all, func(c candidate) bool { return c.device.UUID == x.device.UUID })
 	}
 	slices.SortFunc(l.held, func(x, y held) int { return all[order(x)].order - all[order(y)].order })
+
 	for _, h := range l.held {
 		l.Devices = append(l.Devices, h.device)
 	}
+
 	return l, nil
 }
 
@@ -153,19 +165,23 @@ func (a *acquisition) candidates() ([]candidate, error) {
 		return nil, err
 	}
 	var all []candidate
+
 	for i, d := range devices {
 		if a.N > 1 && d.MIG {
 			continue
 		}
+
 		c := candidate{device: d, order: i}
 		if c.held, err = sandbox.Locked(lockPath(a.dir, d.UUID)); err != nil {
 			return nil, err
 		}
+
 		if !c.held { // a holder's measurement is not disturbed
 			a.look(&c)
 		}
 		all = append(all, c)
 	}
+
 	if len(all) < a.N {
 		return nil, research.Errorf(research.CodeUnsupported, "lower `gpus`, or run on another machine",
 			"%d GPUs are asked for, and this machine can lease %d at a time", a.N, len(all))
@@ -173,6 +189,7 @@ func (a *acquisition) candidates() ([]candidate, error) {
 	slices.SortStableFunc(all, func(x, y candidate) int {
 		return cmp.Or(min(x.computing, 1)-min(y.computing, 1), cmp.Compare(y.free, x.free))
 	})
+
 	return all, nil
 }
 
@@ -181,10 +198,12 @@ func (a *acquisition) look(c *candidate) {
 	if err == nil {
 		c.computing, err = computing(a.Driver, c.device.UUID)
 	}
+
 	if err != nil {
 		c.failure = err.Error()
 		return
 	}
+
 	if s.MemoryUsed != Unknown {
 		c.free = c.device.Memory - s.MemoryUsed
 	}
@@ -197,15 +216,18 @@ func (a *acquisition) take(l *Lease, c *candidate) error {
 	if err != nil {
 		return err
 	}
+
 	if !ok {
 		c.held = true
 		return nil
 	}
+
 	r, err := a.examine(c)
 	if err != nil || r == nil {
 		return errors.Join(err, lock.Release())
 	}
 	l.held = append(l.held, held{c.device, lock, *r})
+
 	return nil
 }
 
@@ -213,10 +235,12 @@ func (a *acquisition) take(l *Lease, c *candidate) error {
 // be leased now, or at all.
 func (a *acquisition) examine(c *candidate) (*record, error) {
 	uuid := c.device.UUID
+
 	r, err := readRecord(a.dir, uuid)
 	if err != nil || !r.Leased && r.Quarantine == nil {
 		return &r, err
 	}
+
 	ok, used, err := settled(a.Driver, uuid, r.Baseline)
 	switch {
 	case err != nil:
@@ -229,6 +253,7 @@ func (a *acquisition) examine(c *candidate) (*record, error) {
 		return nil, nil
 	}
 	c.held = true // by what is left of its last run
+
 	a.left++
 	if r.Noticed.IsZero() {
 		r.Noticed = time.Now()
@@ -237,6 +262,7 @@ func (a *acquisition) examine(c *candidate) (*record, error) {
 		c.held, c.failure = false, "in quarantine: "+r.Quarantine.Reason
 		a.left--
 	}
+
 	return nil, r.write(a.dir)
 }
 
@@ -246,16 +272,19 @@ func (a *acquisition) begin(h *held) error {
 	if err != nil {
 		return err
 	}
+
 	h.record = record{UUID: h.device.UUID, Leased: true, Baseline: s.MemoryUsed}
 	if err := h.record.write(a.dir); err != nil {
 		return err
 	}
+
 	return h.lock.Write([]byte(a.Who))
 }
 
 // possible says why waiting would not help, nil when it may.
 func (a *acquisition) possible(all []candidate) error {
 	usable, why := 0, []string{}
+
 	for _, c := range all {
 		if c.failure == "" {
 			usable++
@@ -263,9 +292,11 @@ func (a *acquisition) possible(all []candidate) error {
 			why = append(why, c.device.UUID+": "+c.failure)
 		}
 	}
+
 	if usable >= a.N {
 		return nil
 	}
+
 	return research.Errorf(research.CodeUnsupported, "see `ratchet doctor`; it says how to clear a quarantine",
 		"%d GPUs are asked for, and %d can be leased (%s)", a.N, usable, strings.Join(why, "; "))
 }
@@ -275,11 +306,13 @@ func (a *acquisition) tell(position int) error {
 	if a.Waiting == nil {
 		return nil
 	}
+
 	devices, err := a.Devices()
 	if err != nil {
 		return err
 	}
 	w := Wait{Position: position}
+
 	for _, d := range devices {
 		if held, err := sandbox.Locked(lockPath(a.dir, d.UUID)); err != nil {
 			return err
@@ -287,15 +320,18 @@ func (a *acquisition) tell(position int) error {
 			w.Holders = append(w.Holders, cmp.Or(holder(a.dir, d.UUID), "another run"))
 		}
 	}
+
 	if a.left > 0 {
 		w.Holders = append(w.Holders, "an ended run, whose memory is not back yet")
 	}
 	slices.Sort(w.Holders)
+
 	w.Holders = slices.Compact(w.Holders)
 	if now := fmt.Sprint(w); now != a.told {
 		a.told = now
 		a.Waiting(w)
 	}
+
 	return nil
 }
 
@@ -307,6 +343,7 @@ func (l *Lease) drop() error {
 		errs = append(errs, h.lock.Release())
 	}
 	l.held = nil
+
 	return errors.Join(errs...)
 }
 
@@ -316,6 +353,7 @@ func (l *Lease) UUIDs() []string {
 	for i, d := range l.Devices {
 		list[i] = d.UUID
 	}
+
 	return list
 }
 
@@ -330,6 +368,7 @@ func (l *Lease) Release(ctx context.Context, d Driver) (quarantined map[string]s
 	}
 	until := time.Now().Add(l.settle)
 	var errs []error
+
 	for _, h := range l.held {
 		reason, err := l.end(ctx, d, h, until)
 		if reason != "" {
@@ -338,9 +377,11 @@ func (l *Lease) Release(ctx context.Context, d Driver) (quarantined map[string]s
 			}
 			quarantined[h.device.UUID] = reason
 		}
+
 		errs = append(errs, err, h.lock.Release())
 	}
 	l.held = nil
+
 	return quarantined, errors.Join(errs...)
 }
 
@@ -357,6 +398,7 @@ func (l *Lease) end(ctx context.Context, d Driver, h held, until time.Time) (rea
 			h.record.Quarantine = &Quarantine{Reason: notBack(used, h.record.Baseline, l.settle), Since: time.Now()}
 			return h.record.Quarantine.Reason, h.record.write(l.dir)
 		}
+
 		select {
 		case <-ctx.Done():
 			return "", fmt.Errorf("wait for the memory of a GPU: %w", ctx.Err())

@@ -23,32 +23,40 @@ import (
 
 func lease(t *testing.T, d gpu.Driver, n int) *gpu.Lease {
 	t.Helper()
-	l, err := gpu.Acquire(t.Context(), d, gpu.Request{N: n, Who: "test", Tick: time.Millisecond, Settle: 20 * time.Millisecond})
+
+	l, err := gpu.Acquire(t.Context(), d, gpu.Request{N: n, Who: "test", Tick: time.Millisecond,
+		Settle: 20 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { release(t, l, d) })
+
 	return l
 }
 
 func release(t *testing.T, l *gpu.Lease, d gpu.Driver) map[string]string {
 	t.Helper()
+
 	quarantined, err := l.Release(context.Background(), d)
 	if err != nil {
 		t.Error(err)
 	}
+
 	return quarantined
 }
 
 // refused says how a lease of n devices fails when it should not wait.
 func refused(t *testing.T, d gpu.Driver, n int) string {
 	t.Helper()
+
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
+
 	l, err := gpu.Acquire(ctx, d, gpu.Request{N: n, Tick: time.Millisecond, Settle: 20 * time.Millisecond})
 	if err == nil {
 		t.Fatalf("it leased %v", l.UUIDs())
 	}
+
 	return fmt.Sprintf("%s: %s", research.Describe(err).Code, err)
 }
 
@@ -58,10 +66,14 @@ func TestLeaseChoice(t *testing.T) {
 		n      int
 		want   string
 	}{
-		"equal":           {func(f *fake) {}, 1, "GPU-0"},
-		"most free":       {func(f *fake) { f.used(t, "GPU-0", 900*mib); f.used(t, "GPU-1", 600*mib) }, 1, "GPU-2"},
-		"in bus order":    {func(f *fake) { f.used(t, "GPU-0", 900*mib) }, 3, "GPU-0 GPU-1 GPU-2"},
-		"nobody computes": {func(f *fake) { f.used(t, "GPU-0", 0); f.machine.Processes["GPU-0"] = []gpu.Process{{PID: 7}} }, 1, "GPU-1"},
+		"equal":        {func(f *fake) {}, 1, "GPU-0"},
+		"most free":    {func(f *fake) { f.used(t, "GPU-0", 900*mib); f.used(t, "GPU-1", 600*mib) }, 1, "GPU-2"},
+		"in bus order": {func(f *fake) { f.used(t, "GPU-0", 900*mib) }, 3, "GPU-0 GPU-1 GPU-2"},
+		"nobody computes": {func(f *fake) {
+			f.used(t, "GPU-0",
+				0)
+			f.machine.Processes["GPU-0"] = []gpu.Process{{PID: 7}}
+		}, 1, "GPU-1"},
 		"a display may be": {func(f *fake) {
 			f.used(t, "GPU-0", 0)
 			f.machine.Processes["GPU-0"] = []gpu.Process{{PID: 7, Graphics: true}}
@@ -70,7 +82,8 @@ func TestLeaseChoice(t *testing.T) {
 			f.machine.Devices = nil
 			f.add(gpu.Device{UUID: "MIG-GPU-0/3/0", MIG: true, Memory: 10240 * mib})
 		}, 1, "MIG-GPU-0/3/0"},
-		"several are whole": {func(f *fake) { f.add(gpu.Device{UUID: "MIG-1", MIG: true, Memory: 1 << 60}) }, 2, "GPU-0 GPU-1"},
+		"several are whole": {func(f *fake) { f.add(gpu.Device{UUID: "MIG-1", MIG: true, Memory: 1 << 60}) }, 2,
+			"GPU-0 GPU-1"},
 		"no memory of their own": {func(f *fake) {
 			for i := range 3 {
 				f.used(t, fmt.Sprintf("GPU-%d", i), gpu.Unknown)
@@ -81,13 +94,16 @@ func TestLeaseChoice(t *testing.T) {
 			lockFolder(t)
 			f := newFake(3)
 			test.change(f)
+
 			l := lease(t, f, test.n)
 			if got := strings.Join(l.UUIDs(), " "); got != test.want {
 				t.Errorf("got %s, want %s", got, test.want)
 			}
+
 			if q := release(t, l, f); q != nil {
 				t.Errorf("quarantined: %v", q)
 			}
+
 			if got := strings.Join(lease(t, f, test.n).UUIDs(), " "); got != test.want {
 				t.Errorf("the second time %s, want %s", got, test.want)
 			}
@@ -100,6 +116,7 @@ func TestLeaseRefused(t *testing.T) {
 	f := newFake(2)
 	f.add(gpu.Device{UUID: "MIG-1", MIG: true})
 	f.add(gpu.Device{UUID: "MIG-2", MIG: true})
+
 	for _, test := range []struct {
 		d    gpu.Driver
 		n    int
@@ -124,30 +141,38 @@ func TestLeaseWaits(t *testing.T) {
 	first := lease(t, f, 2)
 	told := make(chan gpu.Wait, 9)
 	done := make(chan string, 1)
+
 	go func() {
-		l, err := gpu.Acquire(t.Context(), f, gpu.Request{N: 2, Tick: time.Millisecond, Waiting: func(w gpu.Wait) { told <- w }})
+		l, err := gpu.Acquire(t.Context(), f,
+			gpu.Request{N: 2, Tick: time.Millisecond, Waiting: func(w gpu.Wait) { told <- w }})
 		if err != nil {
 			t.Error(err)
 		}
 		got := strings.Join(l.UUIDs(), " ")
 		release(t, l, f)
+
 		done <- got
 	}()
+
 	if d := cmp.Diff(gpu.Wait{Position: 1, Holders: []string{"test"}}, <-told); d != "" {
 		t.Error(d)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	behind := 0
-	_, err := gpu.Acquire(ctx, f, gpu.Request{N: 1, Tick: time.Millisecond, Waiting: func(w gpu.Wait) { behind = w.Position; cancel() }})
+
+	_, err := gpu.Acquire(ctx, f, gpu.Request{N: 1, Tick: time.Millisecond,
+		Waiting: func(w gpu.Wait) { behind = w.Position; cancel() }})
 	if !errors.Is(err, context.Canceled) || behind != 2 {
 		t.Errorf("one GPU is free, but somebody is first: %v, position %d", err, behind)
 	}
+
 	select {
 	case got := <-done:
 		t.Fatalf("it got %s", got)
 	default:
 	}
 	release(t, first, f)
+
 	if got := <-done; !strings.Contains(got, "GPU-0") { // with GPU-1, or with what was free already
 		t.Errorf("it got %s", got)
 	}
@@ -158,6 +183,7 @@ func TestNobodyStarves(t *testing.T) {
 	lockFolder(t)
 	f := newFake(2)
 	ctx, cancel := context.WithCancel(t.Context())
+
 	var singles sync.WaitGroup
 	for range 4 {
 		singles.Go(func() {
@@ -170,6 +196,7 @@ func TestNobodyStarves(t *testing.T) {
 			}
 		})
 	}
+
 	for range 5 {
 		release(t, lease(t, f, 2), f)
 	}
@@ -180,21 +207,26 @@ func TestNobodyStarves(t *testing.T) {
 // start runs this binary as a helper and returns its first line.
 func start(t *testing.T, helper string) (c *exec.Cmd, line string) {
 	t.Helper()
+
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	c = exec.Command(exe)
+
 	c.Env = append(os.Environ(), helperVariable+"="+helper)
+
 	out, err := c.StdoutPipe()
 	if err := errors.Join(err, c.Start()); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Process.Kill(); c.Wait() })
+
 	line, err = bufio.NewReader(out).ReadString('\n')
 	if err != nil && err != io.EOF {
 		t.Fatal(err)
 	}
+
 	return c, strings.TrimSpace(line)
 }
 
@@ -216,24 +248,31 @@ func TestHolderKilled(t *testing.T) {
 			f := newFake(2)
 			f.file = filepath.Join(t.TempDir(), "machine")
 			f.change(t, func(*machine) {})
+
 			c, got := start(t, "hold 2 "+f.file)
 			if got != "GPU-0,GPU-1" {
 				t.Fatal(got)
 			}
+
 			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 			defer cancel()
-			if _, err := gpu.Acquire(ctx, f, gpu.Request{N: 1, Tick: time.Millisecond}); !errors.Is(err, context.DeadlineExceeded) {
+
+			if _, err := gpu.Acquire(ctx, f, gpu.Request{N: 1, Tick: time.Millisecond}); !errors.Is(err,
+				context.DeadlineExceeded) {
 				t.Fatalf("both are held: %v", err)
 			}
 			f.used(t, "GPU-1", test.left)
 			c.Process.Kill()
 			c.Wait()
+
 			if test.back {
 				timer := time.AfterFunc(10*time.Millisecond, func() { f.used(t, "GPU-1", 540*mib) })
 				defer timer.Stop()
 			}
+
 			if !strings.Contains(test.want, ":") {
 				settle := time.Minute
+
 				l, err := gpu.Acquire(t.Context(), f, gpu.Request{N: 2, Tick: time.Millisecond, Settle: settle})
 				if err != nil || strings.Join(l.UUIDs(), " ") != test.want {
 					t.Fatal(l, err)
@@ -242,6 +281,7 @@ func TestHolderKilled(t *testing.T) {
 			} else if got := refused(t, f, 2); got != test.want {
 				t.Errorf("got %s", got)
 			}
+
 			if held, _ := sandbox.Locked(filepath.Join(dir, "gpu-GPU-0.lock")); held {
 				t.Error("a lock is left")
 			}
@@ -257,37 +297,49 @@ func TestQuarantine(t *testing.T) {
 		t.Helper()
 		l := lease(t, f, 2)
 		f.used(t, "GPU-0", 2000*mib)
+
 		want := map[string]string{"GPU-0": "2000 MiB are in use 20ms after a run's end, 500 MiB before it"}
 		if d := cmp.Diff(want, release(t, l, f)); d != "" {
 			t.Fatal(d)
 		}
+
 		if got := lease(t, f, 1).UUIDs()[0]; got != "GPU-1" {
 			t.Fatalf("leased %s", got)
 		}
-		if got := refused(t, f, 2); !strings.HasPrefix(got, "unsupported: 2 GPUs are asked for, and 1 can be leased (GPU-0: in quarantine: ") {
+
+		if got := refused(t, f, 2); !strings.HasPrefix(got,
+			"unsupported: 2 GPUs are asked for, and 1 can be leased (GPU-0: in quarantine: ") {
 			t.Fatal(got)
 		}
 	}
 	quarantine()
+
 	list, err := gpu.Survey(f)
 	if err != nil || len(list) != 2 {
 		t.Fatal(list, err)
 	}
-	if s := list[0]; s.Held || s.Quarantine == nil || s.MemoryUsed != 2000*mib || time.Since(s.Quarantine.Since) > time.Minute {
+
+	if s := list[0]; s.Held || s.Quarantine == nil || s.MemoryUsed != 2000*mib ||
+		time.Since(s.Quarantine.Since) > time.Minute {
 		t.Errorf("%+v", s)
 	}
+
 	if s := list[1]; !s.Held || s.Holder != "test" || s.Quarantine != nil {
 		t.Errorf("%+v", s)
 	}
+
 	if err := gpu.Clear("GPU-1"); research.Describe(err).Code != research.CodeBusy {
 		t.Errorf("cleared what is leased: %v", err)
 	}
+
 	if err := gpu.Clear("GPU-7"); research.Describe(err).Code != research.CodeNotFound {
 		t.Errorf("cleared what is not there: %v", err)
 	}
+
 	if err := gpu.Clear("GPU-0"); err != nil {
 		t.Error(err)
 	}
+
 	if got := lease(t, f, 1).UUIDs()[0]; got != "GPU-0" {
 		t.Errorf("leased %s", got)
 	}
@@ -298,6 +350,7 @@ func TestQuarantineEndsByItself(t *testing.T) {
 	f := newFake(1)
 	l := lease(t, f, 1)
 	f.used(t, "GPU-0", 2000*mib)
+
 	if release(t, l, f) == nil {
 		t.Fatal("no quarantine")
 	}
@@ -309,9 +362,12 @@ func TestQuarantineEndsByItself(t *testing.T) {
 func TestBrokenRecord(t *testing.T) {
 	dir := lockFolder(t)
 	f := newFake(1)
-	if err := errors.Join(os.MkdirAll(dir, 0o700), os.WriteFile(filepath.Join(dir, "gpu-GPU-0.json"), []byte(`{"uuid":`), 0o600)); err != nil {
+
+	if err := errors.Join(os.MkdirAll(dir, 0o700),
+		os.WriteFile(filepath.Join(dir, "gpu-GPU-0.json"), []byte(`{"uuid":`), 0o600)); err != nil {
 		t.Fatal(err)
 	}
+
 	if got := refused(t, f, 1); !strings.Contains(got, "in quarantine") {
 		t.Error(got)
 	}
@@ -326,10 +382,12 @@ func TestDriverDiesInLease(t *testing.T) {
 	l := lease(t, f, 1)
 	f.used(t, "GPU-0", 2000*mib)
 	f.change(t, func(m *machine) { m.Failure = "gone" })
+
 	if _, err := l.Release(t.Context(), f); err == nil || !strings.Contains(err.Error(), "gone") {
 		t.Errorf("got %v", err)
 	}
 	f.change(t, func(m *machine) { m.Failure = "" })
+
 	if got := refused(t, f, 1); !strings.Contains(got, "in quarantine: 2000 MiB") {
 		t.Error(got)
 	}
@@ -341,6 +399,7 @@ func TestLeasesOfManyProcesses(t *testing.T) {
 	f := newFake(4)
 	f.file = filepath.Join(t.TempDir(), "machine")
 	f.change(t, func(*machine) {})
+
 	var all sync.WaitGroup
 	for i := range 6 {
 		all.Go(func() {
@@ -355,6 +414,7 @@ func TestLeasesOfManyProcesses(t *testing.T) {
 // churn leases n devices several times, and marks each by a folder that only one can make.
 func churn(file string, n, times int) {
 	marks := filepath.Dir(file)
+
 	f := &fake{file: file}
 	for range times {
 		l, err := gpu.Acquire(context.Background(), f, gpu.Request{N: n, Tick: time.Millisecond})
@@ -362,6 +422,7 @@ func churn(file string, n, times int) {
 			fmt.Println(l, err)
 			return
 		}
+
 		for _, uuid := range l.UUIDs() {
 			if err := os.Mkdir(filepath.Join(marks, uuid), 0o700); err != nil {
 				fmt.Println(err)
@@ -369,9 +430,11 @@ func churn(file string, n, times int) {
 			}
 		}
 		time.Sleep(time.Millisecond)
+
 		for _, uuid := range l.UUIDs() {
 			os.Remove(filepath.Join(marks, uuid))
 		}
+
 		if q, err := l.Release(context.Background(), f); q != nil || err != nil {
 			fmt.Println(q, err)
 			return

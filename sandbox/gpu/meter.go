@@ -64,10 +64,12 @@ type seenDevice struct {
 
 func newMeter(w Watch) *meter {
 	m := &meter{w: w, devices: map[string]*seenDevice{}, ours: map[int]bool{}, foreign: map[int]Process{}}
+
 	m.e.MaxUtil = Unknown
 	for _, d := range w.Devices {
 		m.devices[d.UUID] = &seenDevice{energy: Unknown, joules: Unknown}
 	}
+
 	return m
 }
 
@@ -76,15 +78,18 @@ func newMeter(w Watch) *meter {
 func (m *meter) look(last bool) error {
 	var tree int64 // memory now
 	busy := false
+
 	for _, d := range m.w.Devices {
 		s, err := m.w.Driver.Sample(d.UUID)
 		if err != nil {
 			return err
 		}
 		m.energy(m.devices[d.UUID], s)
+
 		if last {
 			continue
 		}
+
 		memory, on, err := m.whose(d, s)
 		if err != nil {
 			return err
@@ -92,15 +97,19 @@ func (m *meter) look(last bool) error {
 		tree, busy = tree+memory, busy || on
 		m.rates(s, on)
 	}
+
 	if last {
 		return nil
 	}
+
 	m.e.Samples++
+
 	m.e.PeakMemory = max(m.e.PeakMemory, tree)
 	if busy && m.used.IsZero() {
 		m.used = time.Now()
 		m.e.Used, m.e.FirstUse = true, m.used.Sub(m.w.Start)
 	}
+
 	return nil
 }
 
@@ -114,6 +123,7 @@ func (m *meter) energy(d *seenDevice, s Sample) {
 	case s.Energy < d.energy:
 		d.energy, d.joules = Unknown, Unknown
 	}
+
 	if d.energy != Unknown {
 		d.joules = float64(s.Energy-d.energy) / 1000
 	}
@@ -125,9 +135,11 @@ func (m *meter) rates(s Sample, on bool) {
 		m.utils, m.nutils = m.utils+s.Utilisation, m.nutils+1
 		m.e.MaxUtil = max(m.e.MaxUtil, s.Utilisation)
 	}
+
 	if !on {
 		return
 	}
+
 	m.throttle |= s.Throttle
 	if s.Clock > 0 {
 		m.e.ClockMin, m.e.ClockMax = min(cmp.Or(m.e.ClockMin, s.Clock), s.Clock), max(m.e.ClockMax, s.Clock)
@@ -145,6 +157,7 @@ func (m *meter) whose(d Device, s Sample) (memory int64, on bool, err error) {
 	}
 	seen, told, others, strange := m.devices[d.UUID], err == nil, false, false
 	grown := max(0, s.MemoryUsed-seen.baseline) // unknown memory never grows
+
 	for _, p := range list {
 		switch m.owner(p.PID) {
 		case Ours:
@@ -160,13 +173,16 @@ func (m *meter) whose(d Device, s Sample) (memory int64, on bool, err error) {
 	strange = grown > idleSlack && (strange || !on && !others)
 	again := strange && seen.strange
 	seen.strange = strange
+
 	if grown > idleSlack && (!told || again) {
 		m.e.MemoryOf = MemoryOfDevices
 		return grown, true, nil
 	}
+
 	if on {
 		m.e.MemoryOf = cmp.Or(m.e.MemoryOf, MemoryOfTree)
 	}
+
 	return memory, on, nil
 }
 
@@ -174,10 +190,12 @@ func (m *meter) owner(pid int) Owner {
 	if m.ours[pid] {
 		return Ours
 	}
+
 	owner := m.w.Whose(pid)
 	if owner == Ours {
 		m.ours[pid] = true
 	}
+
 	return owner
 }
 
@@ -193,10 +211,12 @@ func (m *meter) met(p Process) {
 func (m *meter) evidence() Evidence {
 	e := m.e
 	e.Throttle = m.throttle.Names()
+
 	e.MeanUtil, e.Joules = Unknown, 0
 	if m.nutils > 0 {
 		e.MeanUtil = float64(m.utils) / float64(m.nutils)
 	}
+
 	for _, d := range m.devices {
 		if d.joules == Unknown {
 			e.Joules = Unknown
@@ -204,6 +224,7 @@ func (m *meter) evidence() Evidence {
 		}
 		e.Joules += d.joules
 	}
+
 	for _, pid := range slices.Sorted(maps.Keys(m.foreign)) {
 		if p := m.foreign[pid]; p.Graphics {
 			e.Displays = append(e.Displays, p)
@@ -211,5 +232,6 @@ func (m *meter) evidence() Evidence {
 			e.Foreign = append(e.Foreign, p)
 		}
 	}
+
 	return e
 }

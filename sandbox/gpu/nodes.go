@@ -16,14 +16,18 @@ import (
 // A node made later (the driver makes nvidia-uvm at its first use) is in neither.
 func Nodes(root string, devices []Device) (give, hide []string, err error) {
 	wanted := map[string]bool{}
+
 	for _, d := range devices {
 		for _, name := range []string{"nvidiactl", "nvidia-uvm", "nvidia-uvm-tools", fmt.Sprintf("nvidia%d", d.Minor)} {
 			wanted["dev/"+name] = true
 		}
+
 		if !d.MIG {
 			continue
 		}
-		for _, access := range []string{fmt.Sprintf("gi%d", d.Instance), fmt.Sprintf("gi%d/ci%d", d.Instance, d.Compute)} {
+
+		for _, access := range []string{fmt.Sprintf("gi%d", d.Instance),
+			fmt.Sprintf("gi%d/ci%d", d.Instance, d.Compute)} {
 			minor, err := capability(root, d.Minor, access)
 			if err != nil {
 				return nil, nil, err
@@ -31,15 +35,19 @@ func Nodes(root string, devices []Device) (give, hide []string, err error) {
 			wanted[fmt.Sprintf("dev/nvidia-caps/nvidia-cap%d", minor)] = true
 		}
 	}
-	for _, pattern := range []string{"dev/nvidia*", "dev/nvidia-caps/*", "dev/nvidia-caps-imex-channels/*", "dev/dri/card*", "dev/dri/renderD*"} {
+
+	for _, pattern := range []string{"dev/nvidia*", "dev/nvidia-caps/*", "dev/nvidia-caps-imex-channels/*",
+		"dev/dri/card*", "dev/dri/renderD*"} {
 		paths, err := filepath.Glob(filepath.Join(root, pattern))
 		if err != nil {
 			return nil, nil, fmt.Errorf("list device nodes: %w", err)
 		}
+
 		for _, path := range paths {
 			if fi, err := os.Stat(path); err != nil || fi.IsDir() {
 				continue
 			}
+
 			name, err := filepath.Rel(root, path)
 			switch {
 			case err != nil:
@@ -53,6 +61,7 @@ func Nodes(root string, devices []Device) (give, hide []string, err error) {
 	}
 	slices.Sort(give)
 	slices.Sort(hide)
+
 	return give, hide, nil
 }
 
@@ -68,15 +77,18 @@ func capability(root string, gpu int, access string) (int, error) {
 		}
 	}
 	path := filepath.Join(root, fmt.Sprintf("proc/driver/nvidia/capabilities/gpu%d/mig/%s/access", gpu, access))
+
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return 0, fmt.Errorf("find the node of a MIG instance: %w", err)
 	}
+
 	for line := range strings.Lines(string(text)) { // DeviceFileMinor: 38
 		if minor, ok := strings.CutPrefix(line, "DeviceFileMinor:"); ok {
 			return strconv.Atoi(strings.TrimSpace(minor))
 		}
 	}
+
 	return 0, fmt.Errorf("find the node of a MIG instance: %s does not tell", path)
 }
 
@@ -87,5 +99,6 @@ func Environment(devices []Device) []string {
 	for i, d := range devices {
 		uuids[i] = d.UUID
 	}
+
 	return []string{"CUDA_DEVICE_ORDER=PCI_BUS_ID", "CUDA_VISIBLE_DEVICES=" + strings.Join(uuids, ",")}
 }

@@ -23,8 +23,9 @@ const library = "libnvidia-ml.so.1"
 // one of the needed ones nothing is called at all, without one of the others
 // what it would tell is unknown.
 var (
-	needed = []string{"nvmlInit_v2", "nvmlShutdown", "nvmlSystemGetDriverVersion", "nvmlDeviceGetCount_v2", "nvmlDeviceGetHandleByIndex_v2",
-		"nvmlDeviceGetUUID", "nvmlDeviceGetName", "nvmlDeviceGetMinorNumber", "nvmlDeviceGetMemoryInfo"}
+	needed = []string{"nvmlInit_v2", "nvmlShutdown", "nvmlSystemGetDriverVersion", "nvmlDeviceGetCount_v2",
+		"nvmlDeviceGetHandleByIndex_v2", "nvmlDeviceGetUUID", "nvmlDeviceGetName", "nvmlDeviceGetMinorNumber",
+		"nvmlDeviceGetMemoryInfo"}
 	optional = []string{utilisationCall, energyCall, clockCall, throttleCall, reasonsCall, computeCall, graphicsCall}
 	migCalls = []string{"nvmlDeviceGetMigMode", "nvmlDeviceGetMaxMigDeviceCount", "nvmlDeviceGetMigDeviceHandleByIndex",
 		"nvmlDeviceGetGpuInstanceId", "nvmlDeviceGetComputeInstanceId"}
@@ -59,11 +60,13 @@ type handle struct{ device, gpu nvml.Device }
 // ones fail with ErrHangs.
 func Open() (Driver, error) {
 	b := &bounded{patience: patience}
+
 	d, err := within(b, start)
 	if err != nil {
 		return nil, err
 	}
 	b.Driver = d
+
 	return b, nil
 }
 
@@ -73,11 +76,13 @@ func start() (Driver, error) {
 		return nil, err
 	}
 	d := &driver{open: true, has: has}
+
 	err = guard("start", func() nvml.Return { return nvml.Init() })
 	if err != nil {
 		return nil, research.Errorf(research.CodeUnsupported, "see whether nvidia-smi works, or set `gpus: 0`",
 			"the NVIDIA driver can't be used: %w", err)
 	}
+
 	err = guard("tell its version", func() (ret nvml.Return) {
 		d.version, ret = nvml.SystemGetDriverVersion()
 		return ret
@@ -85,6 +90,7 @@ func start() (Driver, error) {
 	if err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
+
 	return d, nil
 }
 
@@ -92,20 +98,24 @@ func start() (Driver, error) {
 func symbols() (map[string]bool, error) {
 	lib := dl.New(library, dl.RTLD_LAZY|dl.RTLD_LOCAL)
 	if err := lib.Open(); err != nil {
-		return nil, research.Errorf(research.CodeUnsupported, "install the NVIDIA driver, run on a machine that has one, or set `gpus: 0`",
+		return nil, research.Errorf(research.CodeUnsupported,
+			"install the NVIDIA driver, run on a machine that has one, or set `gpus: 0`",
 			"there is no NVIDIA driver on this machine: %w", err)
 	}
 	defer lib.Close()
+
 	for _, name := range needed {
 		if lib.Lookup(name) != nil {
 			return nil, research.Errorf(research.CodeUnsupported, "install a newer NVIDIA driver, or set `gpus: 0`",
 				"the NVIDIA driver's library lacks %s", name)
 		}
 	}
+
 	has := map[string]bool{}
 	for _, name := range slices.Concat(optional, migCalls) {
 		has[name] = lib.Lookup(name) == nil
 	}
+
 	return has, nil
 }
 
@@ -117,10 +127,12 @@ func guard(what string, call func() nvml.Return) (err error) {
 			err = fmt.Errorf("ask the GPU driver to %s: it answered nonsense: %v", what, r)
 		}
 	}()
+
 	switch ret := call(); ret {
 	case nvml.SUCCESS:
 		return nil
-	case nvml.ERROR_NOT_SUPPORTED, nvml.ERROR_NO_PERMISSION, nvml.ERROR_FUNCTION_NOT_FOUND, nvml.ERROR_NO_DATA, nvml.ERROR_ARGUMENT_VERSION_MISMATCH:
+	case nvml.ERROR_NOT_SUPPORTED, nvml.ERROR_NO_PERMISSION, nvml.ERROR_FUNCTION_NOT_FOUND, nvml.ERROR_NO_DATA,
+		nvml.ERROR_ARGUMENT_VERSION_MISMATCH:
 		return fmt.Errorf("ask the GPU driver to %s: %w", what, ErrNotTold)
 	default:
 		return fmt.Errorf("ask the GPU driver to %s: %s", what, reason(ret))
@@ -152,6 +164,7 @@ func reason(ret nvml.Return) string {
 	case nvml.ERROR_NO_PERMISSION:
 		return "permission denied"
 	}
+
 	return fmt.Sprintf("NVML error %d", int(ret))
 }
 
@@ -159,19 +172,23 @@ func reason(ret nvml.Return) string {
 func (d *driver) ask(calls func() error) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+
 	if !d.open {
 		return errors.New("ask the GPU driver: it was closed")
 	}
+
 	return calls()
 }
 
 func (d *driver) Close() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+
 	if !d.open {
 		return nil
 	}
 	d.open = false
+
 	return guard("stop", func() nvml.Return { return nvml.Shutdown() })
 }
 
@@ -180,12 +197,14 @@ func (d *driver) Devices() (list []Device, err error) {
 		list, err = d.enumerate()
 		return err
 	})
+
 	return list, err
 }
 
 // enumerate lists what answers. It fails when there are GPUs and none does.
 func (d *driver) enumerate() ([]Device, error) {
 	var n int
+
 	err := guard("count GPUs", func() (ret nvml.Return) {
 		n, ret = nvml.DeviceGetCount()
 		return ret
@@ -196,8 +215,10 @@ func (d *driver) enumerate() ([]Device, error) {
 	var list []Device
 	var failed error
 	handles := map[string]handle{}
+
 	for i := range n {
 		var gpu nvml.Device
+
 		err := guard("find a GPU", func() (ret nvml.Return) {
 			gpu, ret = nvml.DeviceGetHandleByIndex(i)
 			return ret
@@ -208,9 +229,11 @@ func (d *driver) enumerate() ([]Device, error) {
 		failed = errors.Join(failed, err)
 	}
 	d.handles = handles
+
 	if len(list) == 0 {
 		return nil, failed
 	}
+
 	return list, nil
 }
 
@@ -220,11 +243,13 @@ func (d *driver) addGPU(list []Device, handles map[string]handle, gpu nvml.Devic
 	if err != nil {
 		return list, err
 	}
+
 	instances, mig := d.instances(gpu)
 	if !mig {
 		handles[dev.UUID] = handle{gpu, gpu}
 		return append(list, dev), nil
 	}
+
 	for _, instance := range instances {
 		dev, err := d.describe(instance, gpu)
 		if err == nil {
@@ -232,9 +257,11 @@ func (d *driver) addGPU(list []Device, handles map[string]handle, gpu nvml.Devic
 				if dev.Instance, ret = instance.GetGpuInstanceId(); ret == nvml.SUCCESS {
 					dev.Compute, ret = instance.GetComputeInstanceId()
 				}
+
 				return ret
 			})
 		}
+
 		if err != nil {
 			return list, err
 		}
@@ -242,32 +269,39 @@ func (d *driver) addGPU(list []Device, handles map[string]handle, gpu nvml.Devic
 		handles[dev.UUID] = handle{instance, gpu}
 		list = append(list, dev)
 	}
+
 	return list, nil
 }
 
 func (d *driver) describe(device, gpu nvml.Device) (Device, error) {
 	dev := Device{Driver: d.version}
+
 	err := guard("describe a GPU", func() (ret nvml.Return) {
 		if dev.UUID, ret = device.GetUUID(); ret != nvml.SUCCESS {
 			return ret
 		}
+
 		if dev.Model, ret = device.GetName(); ret != nvml.SUCCESS {
 			return ret
 		}
 		dev.Minor, ret = gpu.GetMinorNumber()
+
 		return ret
 	})
 	if err != nil {
 		return dev, err
 	}
+
 	err = guard("tell a GPU's memory", func() nvml.Return {
 		memory, ret := device.GetMemoryInfo()
 		dev.Memory = int64(memory.Total)
+
 		return ret
 	})
 	if errors.Is(err, ErrNotTold) { // it has none of its own
 		dev.Memory, err = Unknown, nil
 	}
+
 	return dev, err
 }
 
@@ -279,15 +313,18 @@ func (d *driver) instances(gpu nvml.Device) (list []nvml.Device, mig bool) {
 		}
 	}
 	mode, n := 0, 0
+
 	err := guard("tell the MIG mode", func() (ret nvml.Return) {
 		if mode, _, ret = gpu.GetMigMode(); ret == nvml.SUCCESS && mode == nvml.DEVICE_MIG_ENABLE {
 			n, ret = gpu.GetMaxMigDeviceCount()
 		}
+
 		return ret
 	})
 	if err != nil || mode != nvml.DEVICE_MIG_ENABLE {
 		return nil, false
 	}
+
 	for i := range n {
 		var instance nvml.Device
 		if guard("find an instance", func() (ret nvml.Return) {
@@ -297,5 +334,6 @@ func (d *driver) instances(gpu nvml.Device) (list []nvml.Device, mig bool) {
 			list = append(list, instance)
 		}
 	}
+
 	return list, true
 }

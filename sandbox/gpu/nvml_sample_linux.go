@@ -14,13 +14,16 @@ func (d *driver) find(uuid string) (handle, error) {
 	if h, ok := d.handles[uuid]; ok {
 		return h, nil
 	}
+
 	if _, err := d.enumerate(); err != nil {
 		return handle{}, err
 	}
+
 	h, ok := d.handles[uuid]
 	if !ok {
 		return handle{}, fmt.Errorf("find the GPU %s: there is no such GPU", uuid)
 	}
+
 	return h, nil
 }
 
@@ -31,8 +34,10 @@ func (d *driver) Sample(uuid string) (s Sample, err error) {
 			return err
 		}
 		s, err = d.sample(h)
+
 		return err
 	})
+
 	return s, err
 }
 
@@ -40,23 +45,28 @@ func (d *driver) Sample(uuid string) (s Sample, err error) {
 // utilisation nobody knows.
 func (d *driver) sample(h handle) (Sample, error) {
 	s := Sample{Utilisation: Unknown, Energy: Unknown, Clock: Unknown}
+
 	err := guard("tell the memory in use", func() nvml.Return {
 		memory, ret := h.device.GetMemoryInfo()
 		s.MemoryUsed = int64(memory.Used)
+
 		return ret
 	})
 	if errors.Is(err, ErrNotTold) {
 		s.MemoryUsed, err = Unknown, nil
 	}
+
 	if err != nil {
 		return s, err
 	}
+
 	return s, errors.Join(
 		d.maybe(utilisationCall, func() nvml.Return {
 			rates, ret := h.device.GetUtilizationRates()
 			if ret == nvml.SUCCESS {
 				s.Utilisation = int(rates.Gpu)
 			}
+
 			return ret
 		}),
 		d.maybe(energyCall, func() nvml.Return {
@@ -64,6 +74,7 @@ func (d *driver) sample(h handle) (Sample, error) {
 			if ret == nvml.SUCCESS {
 				s.Energy = int64(energy)
 			}
+
 			return ret
 		}),
 		d.maybe(clockCall, func() nvml.Return {
@@ -71,6 +82,7 @@ func (d *driver) sample(h handle) (Sample, error) {
 			if ret == nvml.SUCCESS {
 				s.Clock = int(clock)
 			}
+
 			return ret
 		}),
 		d.throttle(h.gpu, &s.Throttle),
@@ -82,12 +94,15 @@ func (d *driver) throttle(gpu nvml.Device, t *Throttle) error {
 		return d.maybe(reasonsCall, func() nvml.Return {
 			bits, ret := gpu.GetCurrentClocksEventReasons()
 			*t = Throttle(bits)
+
 			return ret
 		})
 	}
+
 	return d.maybe(throttleCall, func() nvml.Return {
 		bits, ret := gpu.GetCurrentClocksThrottleReasons()
 		*t = Throttle(bits)
+
 		return ret
 	})
 }
@@ -98,11 +113,13 @@ func (d *driver) maybe(name string, call func() nvml.Return) error {
 	if !d.has[name] {
 		return nil
 	}
+
 	return guard("answer "+name, func() nvml.Return {
 		switch ret := call(); ret {
 		case nvml.ERROR_GPU_IS_LOST, nvml.ERROR_RESET_REQUIRED, nvml.ERROR_UNINITIALIZED, nvml.ERROR_DRIVER_NOT_LOADED:
 			return ret
 		}
+
 		return nvml.SUCCESS
 	})
 }
@@ -114,8 +131,10 @@ func (d *driver) Processes(uuid string) (list []Process, err error) {
 			return err
 		}
 		list, err = d.processes(h)
+
 		return err
 	})
+
 	return list, err
 }
 
@@ -125,6 +144,7 @@ func (d *driver) processes(h handle) ([]Process, error) {
 		return nil, ErrNotTold
 	}
 	var computing, drawing []nvml.ProcessInfo
+
 	err := guard("list processes", func() (ret nvml.Return) {
 		computing, ret = h.device.GetComputeRunningProcesses()
 		return ret
@@ -132,6 +152,7 @@ func (d *driver) processes(h handle) ([]Process, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	err = d.maybe(graphicsCall, func() (ret nvml.Return) {
 		drawing, ret = h.device.GetGraphicsRunningProcesses()
 		return ret
@@ -140,6 +161,7 @@ func (d *driver) processes(h handle) ([]Process, error) {
 		return nil, err
 	}
 	var list []Process
+
 	seen := map[uint32]bool{}
 	for i, p := range append(computing, drawing...) {
 		if !seen[p.Pid] {
@@ -147,6 +169,7 @@ func (d *driver) processes(h handle) ([]Process, error) {
 		}
 		seen[p.Pid] = true
 	}
+
 	return list, nil
 }
 
@@ -155,5 +178,6 @@ func memoryOf(p nvml.ProcessInfo) int64 {
 	if p.UsedGpuMemory > 1<<62 {
 		return Unknown
 	}
+
 	return int64(p.UsedGpuMemory)
 }

@@ -48,13 +48,16 @@ func readRecord(dir, uuid string) (record, error) {
 	if errors.Is(err, fs.ErrNotExist) || err == nil && len(b) == 0 {
 		return record{UUID: uuid}, nil
 	}
+
 	if err != nil {
 		return record{}, fmt.Errorf("read the state of a GPU: %w", err)
 	}
+
 	var r record
 	if json.Unmarshal(b, &r) != nil || r.UUID != uuid {
 		r = record{UUID: uuid, Leased: true}
 	}
+
 	return r, nil
 }
 
@@ -62,16 +65,20 @@ func readRecord(dir, uuid string) (record, error) {
 func (r record) write(dir string) (err error) {
 	f, err := openShared(dir, filepath.Base(stem(dir, r.UUID))+".json")
 	if err != nil {
-		return research.Errorf(research.CodeStorage, "see who owns "+dir, "the state of a GPU can't be written: %w", err)
+		return research.Errorf(research.CodeStorage, "see who owns "+dir, "the state of a GPU can't be written: %w",
+			err)
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
+
 	b, err := json.Marshal(r)
 	if err != nil {
 		return fmt.Errorf("write the state of a GPU: %w", err)
 	}
+
 	if _, err := f.WriteAt(append(b, '\n'), 0); err != nil {
 		return fmt.Errorf("write the state of a GPU: %w", err)
 	}
+
 	return f.Truncate(int64(len(b)) + 1)
 }
 
@@ -84,14 +91,17 @@ func openShared(dir, name string) (*os.File, error) {
 		return nil, err
 	}
 	defer root.Close()
+
 	f, err := root.OpenFile(name, os.O_RDWR, 0)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return f, err
 	}
+
 	f, err = root.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o666)
 	if err == nil {
 		f.Chmod(0o666) // whatever the umask; where that fails, others are kept out, not let in
 	}
+
 	return f, err
 }
 
@@ -102,10 +112,12 @@ func settled(d Driver, uuid string, baseline int64) (ok bool, used int64, err er
 	if err != nil {
 		return false, 0, err
 	}
+
 	if s.MemoryUsed != Unknown && baseline != Unknown {
 		return s.MemoryUsed <= baseline+idleSlack, s.MemoryUsed, nil
 	}
 	n, err := computing(d, uuid)
+
 	return n == 0, s.MemoryUsed, err
 }
 
@@ -116,11 +128,13 @@ func computing(d Driver, uuid string) (n int, err error) {
 	if errors.Is(err, ErrNotTold) {
 		return 0, nil
 	}
+
 	for _, p := range list {
 		if !p.Graphics {
 			n++
 		}
 	}
+
 	return n, err
 }
 
@@ -130,6 +144,7 @@ func notBack(used, baseline int64, bound time.Duration) string {
 		return fmt.Sprintf("processes still compute on it %s after a run's end", bound)
 	}
 	const mib = 1 << 20
+
 	return fmt.Sprintf("%d MiB are in use %s after a run's end, %d MiB before it", used/mib, bound, baseline/mib)
 }
 
@@ -150,43 +165,52 @@ func Survey(d Driver) ([]Status, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	dir, _, err := sandbox.LockDir()
 	if err != nil {
 		return nil, err
 	}
+
 	list := make([]Status, len(devices))
 	for i, dev := range devices {
 		if list[i], err = survey(d, dir, dev); err != nil {
 			return nil, err
 		}
 	}
+
 	return list, nil
 }
 
 func survey(d Driver, dir string, dev Device) (Status, error) {
 	st := Status{Device: dev, MemoryUsed: Unknown}
+
 	held, err := sandbox.Locked(lockPath(dir, dev.UUID))
 	if err != nil {
 		return st, err
 	}
+
 	if held {
 		st.Held, st.Holder = true, holder(dir, dev.UUID)
 	}
+
 	r, err := readRecord(dir, dev.UUID)
 	if err != nil {
 		return st, err
 	}
 	st.Quarantine = r.Quarantine
+
 	s, err := d.Sample(dev.UUID)
 	if err != nil {
 		st.Failure = err.Error()
 		return st, nil
 	}
 	st.MemoryUsed = s.MemoryUsed
+
 	st.Processes, err = d.Processes(dev.UUID)
 	if err != nil && !errors.Is(err, ErrNotTold) {
 		st.Failure = err.Error()
 	}
+
 	return st, nil
 }
 
@@ -198,6 +222,7 @@ func holder(dir, uuid string) string {
 	}
 	defer f.Close()
 	b, _ := io.ReadAll(io.LimitReader(f, 512))
+
 	return strings.TrimSpace(string(b))
 }
 
@@ -209,15 +234,20 @@ func Clear(uuid string) error {
 	if err != nil {
 		return err
 	}
+
 	if _, err := os.Lstat(lockPath(dir, uuid)); errors.Is(err, fs.ErrNotExist) {
-		return research.Errorf(research.CodeNotFound, "see `ratchet doctor` for the GPUs of this machine", "no GPU %s was ever leased here", uuid)
+		return research.Errorf(research.CodeNotFound, "see `ratchet doctor` for the GPUs of this machine",
+			"no GPU %s was ever leased here", uuid)
 	}
 	lock, ok, err := sandbox.TryLock(lockPath(dir, uuid))
 	if err != nil {
 		return err
 	}
+
 	if !ok {
-		return research.Errorf(research.CodeBusy, "wait until its run has ended", "the GPU %s is leased to %s", uuid, holder(dir, uuid))
+		return research.Errorf(research.CodeBusy, "wait until its run has ended", "the GPU %s is leased to %s", uuid,
+			holder(dir, uuid))
 	}
+
 	return errors.Join(record{UUID: uuid}.write(dir), lock.Release())
 }

@@ -17,12 +17,14 @@ func Tree(root int) func(pid int) Owner {
 			if pid <= 1 {
 				return Foreign
 			}
+
 			parent, err := parentOf(pid)
 			if err != nil { // it, or one of its ancestors, has just ended
 				return Unseen
 			}
 			pid = parent
 		}
+
 		return Ours
 	}
 }
@@ -34,9 +36,11 @@ func parentOf(pid int) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+
 	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
 	if len(fields) < 2 {
 		return 0, fmt.Errorf("read the parent of process %d: %q", pid, stat)
 	}
+
 	return strconv.Atoi(string(fields[1]))
 }

@@ -39,9 +39,11 @@ type Watch struct {
 func (w Watch) Run(ctx context.Context) (Evidence, error) {
 	w.defaults()
 	m := newMeter(w)
+
 	asks, answers := make(chan bool), make(chan error)
 	go func() {
 		defer close(answers)
+
 		for last := range asks {
 			answers <- m.look(last)
 		}
@@ -50,6 +52,7 @@ func (w Watch) Run(ctx context.Context) (Evidence, error) {
 	loop.run(ctx)
 	close(asks)
 	<-answers
+
 	return m.evidence(), loop.lost
 }
 
@@ -57,9 +60,11 @@ func (w *Watch) defaults() {
 	if w.Every <= 0 {
 		w.Every = 500 * time.Millisecond
 	}
+
 	if w.Whose == nil {
 		w.Whose = Tree(os.Getpid())
 	}
+
 	if w.Start.IsZero() {
 		w.Start = time.Now()
 	}
@@ -81,6 +86,7 @@ func (w *watching) run(ctx context.Context) {
 	ticker := time.NewTicker(w.Every)
 	defer ticker.Stop()
 	w.look(false)
+
 	for {
 		select {
 		case <-ctx.Done():
@@ -100,6 +106,7 @@ func (w *watching) deadline() <-chan time.Time {
 	if !ok || w.told {
 		return nil
 	}
+
 	return time.After(time.Until(at))
 }
 
@@ -116,7 +123,9 @@ func (w *watching) look(last bool) {
 	if w.lost != nil {
 		return
 	}
+
 	w.asks <- last
+
 	for waiting := true; waiting; {
 		select {
 		case w.lost = <-w.answers:
@@ -125,6 +134,7 @@ func (w *watching) look(last bool) {
 			w.exceeded()
 		}
 	}
+
 	w.Budget.Used = w.meter.used
 	if w.lost != nil && w.Budget.Used.IsZero() {
 		w.Budget.Used = time.Now()

@@ -15,7 +15,8 @@ import (
 
 // The run's process is 100; 200 is somebody else's; 300 lives elsewhere.
 func whose(pid int) gpu.Owner {
-	return map[int]gpu.Owner{100: gpu.Ours, 101: gpu.Ours, 200: gpu.Foreign}[pid] | map[int]gpu.Owner{300: gpu.Unseen}[pid]
+	return map[int]gpu.Owner{100: gpu.Ours, 101: gpu.Ours,
+		200: gpu.Foreign}[pid] | map[int]gpu.Owner{300: gpu.Unseen}[pid]
 }
 
 // step changes the machine at a time after the start.
@@ -30,11 +31,15 @@ func on(uuid string, sample gpu.Sample, list ...gpu.Process) func(m *machine) {
 
 // watch plays the steps for so long and returns the evidence, and when the budget
 // was said to be exceeded (0: never).
-func watch(t *testing.T, f *fake, b gpu.Budget, long time.Duration, steps ...step) (e gpu.Evidence, exceeded time.Duration, err error) {
+func watch(
+	t *testing.T, f *fake, b gpu.Budget, long time.Duration, steps ...step,
+) (e gpu.Evidence, exceeded time.Duration, err error) {
 	t.Helper()
 	start := time.Now()
+
 	ctx, cancel := context.WithTimeout(t.Context(), long)
 	defer cancel()
+
 	go func() {
 		for _, s := range steps {
 			time.Sleep(time.Until(start.Add(s.at)) + time.Nanosecond) // after the look at that time
@@ -45,13 +50,16 @@ func watch(t *testing.T, f *fake, b gpu.Budget, long time.Duration, steps ...ste
 	w := gpu.Watch{Driver: f, Devices: f.machine.Devices, Whose: whose, Every: 100 * time.Millisecond, Budget: b,
 		Exceeded: func() { exceeded = time.Since(start); calls++ }}
 	e, err = w.Run(ctx)
+
 	if calls > 1 {
 		t.Errorf("exceeded %d times", calls)
 	}
+
 	if took := time.Since(start); took != long {
 		t.Errorf("it watched for %s, not %s", took, long)
 	}
 	synctest.Wait()
+
 	return e, exceeded, err
 }
 
@@ -66,11 +74,13 @@ func TestEvidence(t *testing.T) {
 	with := func(change func(e *gpu.Evidence)) gpu.Evidence {
 		e := idle
 		change(&e)
+
 		return e
 	}
 	unknown := process(100, 0)
 	unknown.Memory = gpu.Unknown
 	display := process(200, 90)
+
 	display.Graphics = true
 	for name, test := range map[string]struct {
 		steps []step
@@ -85,9 +95,12 @@ func TestEvidence(t *testing.T) {
 			e.Used, e.FirstUse, e.PeakMemory, e.MemoryOf = true, 100*time.Millisecond, 4000*mib, gpu.MemoryOfTree
 		})},
 		"rates": {[]step{
-			{0, on("GPU-0", gpu.Sample{MemoryUsed: 900 * mib, Utilisation: 50, Energy: 7000, Clock: 1200, Throttle: 4 + 1}, process(100, 400))},
-			{100 * time.Millisecond, on("GPU-0", gpu.Sample{MemoryUsed: 900 * mib, Utilisation: 100, Energy: 7500, Clock: 1410, Throttle: 64}, process(100, 400))},
-			{200 * time.Millisecond, on("GPU-0", gpu.Sample{MemoryUsed: 500 * mib, Utilisation: 0, Energy: 8000, Clock: 300, Throttle: 8})},
+			{0, on("GPU-0", gpu.Sample{MemoryUsed: 900 * mib, Utilisation: 50, Energy: 7000, Clock: 1200,
+				Throttle: 4 + 1}, process(100, 400))},
+			{100 * time.Millisecond, on("GPU-0", gpu.Sample{MemoryUsed: 900 * mib, Utilisation: 100, Energy: 7500,
+				Clock: 1410, Throttle: 64}, process(100, 400))},
+			{200 * time.Millisecond, on("GPU-0",
+				gpu.Sample{MemoryUsed: 500 * mib, Utilisation: 0, Energy: 8000, Clock: 300, Throttle: 8})},
 		}, with(func(e *gpu.Evidence) {
 			e.Used, e.FirstUse, e.PeakMemory, e.MemoryOf = true, 100*time.Millisecond, 400*mib, gpu.MemoryOfTree
 			e.MeanUtil, e.MaxUtil = 150.0/9, 100
@@ -114,9 +127,10 @@ func TestEvidence(t *testing.T) {
 		"an empty list, but memory": {[]step{{0, on("GPU-1", sample(2500))}}, with(func(e *gpu.Evidence) {
 			e.Used, e.FirstUse, e.PeakMemory, e.MemoryOf = true, 200*time.Millisecond, 2000*mib, gpu.MemoryOfDevices
 		})},
-		"numbers of another namespace": {[]step{{0, on("GPU-1", sample(2500), process(300, 1900))}}, with(func(e *gpu.Evidence) {
-			e.Used, e.FirstUse, e.PeakMemory, e.MemoryOf = true, 200*time.Millisecond, 2000*mib, gpu.MemoryOfDevices
-		})},
+		"numbers of another namespace": {[]step{{0, on("GPU-1", sample(2500), process(300, 1900))}},
+			with(func(e *gpu.Evidence) {
+				e.Used, e.FirstUse, e.PeakMemory, e.MemoryOf = true, 200*time.Millisecond, 2000*mib, gpu.MemoryOfDevices
+			})},
 		"one look meets a process that ends": {[]step{
 			{0, on("GPU-0", sample(900), process(300, 400))}, {100 * time.Millisecond, on("GPU-0", sample(500))},
 		}, idle},
@@ -130,9 +144,11 @@ func TestEvidence(t *testing.T) {
 				if err != nil {
 					t.Error(err)
 				}
+
 				if d := cmp.Diff(test.want, got); d != "" {
 					t.Error(d)
 				}
+
 				if got.Contended() != (len(test.want.Foreign) > 0) {
 					t.Error("contended?")
 				}
@@ -152,12 +168,14 @@ func TestEnergy(t *testing.T) {
 		}
 	}
 	for want, steps := range map[float64][]step{
-		3.5:         {{150 * time.Millisecond, energy(3000)}, {900 * time.Millisecond, energy(2750)}},
-		gpu.Unknown: {{150 * time.Millisecond, energy(3000)}, {250 * time.Millisecond, energy(5)}, {350 * time.Millisecond, energy(9000)}},
+		3.5: {{150 * time.Millisecond, energy(3000)}, {900 * time.Millisecond, energy(2750)}},
+		gpu.Unknown: {{150 * time.Millisecond, energy(3000)}, {250 * time.Millisecond, energy(5)},
+			{350 * time.Millisecond, energy(9000)}},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			f := newFake(2)
 			f.change(t, energy(1000))
+
 			got, _, err := watch(t, f, gpu.Budget{}, 950*time.Millisecond, steps...)
 			if err != nil || got.Joules != want {
 				t.Errorf("%v J, want %v; %v", got.Joules, want, err)
@@ -170,6 +188,7 @@ func TestEnergy(t *testing.T) {
 func TestBudgetOfRun(t *testing.T) {
 	use := step{1234 * time.Millisecond, on("GPU-0", sample(900), process(100, 400))}
 	dies := step{1234 * time.Millisecond, func(m *machine) { m.Failure = "gone" }}
+
 	const limit = 5010 * time.Millisecond // of two devices: 2505 ms of wall
 	for name, test := range map[string]struct {
 		budget gpu.Budget
@@ -190,7 +209,9 @@ func TestBudgetOfRun(t *testing.T) {
 				if got != test.want {
 					t.Errorf("exceeded after %s, want %s", got, test.want)
 				}
-				if died := strings.Contains(name, "dies"); died != (err != nil) || died && !strings.Contains(err.Error(), "gone") {
+
+				if died := strings.Contains(name, "dies"); died != (err != nil) ||
+					died && !strings.Contains(err.Error(), "gone") {
 					t.Error(err)
 				}
 			})
@@ -202,7 +223,8 @@ func TestBudgetOfRun(t *testing.T) {
 func TestDriverDies(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		got, _, err := watch(t, newFake(1), gpu.Budget{}, 950*time.Millisecond,
-			step{0, on("GPU-0", sample(900), process(100, 400))}, step{450 * time.Millisecond, func(m *machine) { m.Failure = "gone" }})
+			step{0, on("GPU-0", sample(900), process(100, 400))}, step{450 * time.Millisecond,
+				func(m *machine) { m.Failure = "gone" }})
 		if err == nil || got.Samples != 5 || got.PeakMemory != 400*mib {
 			t.Errorf("%v %+v", err, got)
 		}
@@ -213,21 +235,27 @@ func TestDriverDies(t *testing.T) {
 func TestDriverHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(1)
+
 		f.hang = make(chan struct{})
 		defer close(f.hang)
 		d := gpu.Bound(f, 3*time.Second)
+
 		ctx, cancel := context.WithTimeout(t.Context(), 9*time.Second)
 		defer cancel()
 		start, exceeded := time.Now(), time.Duration(0)
 		w := gpu.Watch{Driver: d, Devices: f.machine.Devices, Whose: whose, Budget: gpu.Budget{Limit: time.Second},
 			Exceeded: func() { exceeded = time.Since(start) }}
+
 		e, err := w.Run(ctx)
-		if !errors.Is(err, gpu.ErrHangs) || e.Samples != 0 || exceeded != time.Second || time.Since(start) != 9*time.Second {
+		if !errors.Is(err, gpu.ErrHangs) || e.Samples != 0 || exceeded != time.Second ||
+			time.Since(start) != 9*time.Second {
 			t.Errorf("%v after %s, exceeded after %s: %+v", err, time.Since(start), exceeded, e)
 		}
+
 		if _, err := d.Devices(); !errors.Is(err, gpu.ErrHangs) || time.Since(start) != 9*time.Second {
 			t.Errorf("it was asked again: %v", err)
 		}
+
 		if err := d.Close(); !errors.Is(err, gpu.ErrHangs) {
 			t.Error(err)
 		}
@@ -240,6 +268,7 @@ func TestBudgetWhileDriverThinks(t *testing.T) {
 		f := newFake(1)
 		f.hang = make(chan struct{})
 		time.AfterFunc(3*time.Second, func() { close(f.hang) })
+
 		_, exceeded, err := watch(t, f, gpu.Budget{Limit: time.Second}, 5*time.Second)
 		if exceeded != time.Second || err != nil {
 			t.Errorf("exceeded after %s; %v", exceeded, err)

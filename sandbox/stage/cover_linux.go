@@ -15,21 +15,26 @@ func (s *stage) covers(from, writable []string) error {
 				return err
 			}
 		}
+
 		if err := c.mount(from[i]); err != nil {
 			return failed("cover", c.Path, err)
 		}
 	}
+
 	for i, path := range s.plan.Writable {
 		if err := s.point(path, -1, writable[i]); err != nil {
 			return err
 		}
+
 		if err := syscall.Mount(writable[i], path, "", syscall.MS_BIND|syscall.MS_REC, ""); err != nil {
 			return failed("bind at", path, err)
 		}
 	}
+
 	if s.plan.Confine {
 		s.terminals()
 	}
+
 	return nil
 }
 
@@ -38,26 +43,32 @@ func (c Cover) given() bool { return c.Memory || c.From != "" }
 
 func (c Cover) mount(from string) error {
 	const flags = syscall.MS_NOSUID | syscall.MS_NODEV
+
 	switch {
 	case c.Memory:
 		o := "mode=1777"
 		if c.Size > 0 {
 			o += ",size=" + strconv.FormatInt(c.Size, 10)
 		}
+
 		return syscall.Mount("tmpfs", c.Path, "tmpfs", flags, o)
 	case c.From != "":
 		return syscall.Mount(from, c.Path, "", syscall.MS_BIND, "")
 	}
+
 	fi, err := os.Stat(c.Path)
 	if os.IsNotExist(err) { // an outer cover hides it already
 		return nil
 	}
+
 	if err != nil {
 		return err
 	}
+
 	if fi.IsDir() {
 		return syscall.Mount("tmpfs", c.Path, "tmpfs", flags|syscall.MS_NOEXEC, "mode=555,size=64k,nr_inodes=1k")
 	}
+
 	return syscall.Mount("/dev/null", c.Path, "", syscall.MS_BIND, "")
 }
 
@@ -68,6 +79,7 @@ func (s *stage) terminals() {
 	if syscall.Mount("devpts", "/dev/pts", "devpts", flags, "newinstance,ptmxmode=0666,mode=620") != nil {
 		return
 	}
+
 	if syscall.Mount("/dev/pts/ptmx", "/dev/ptmx", "", syscall.MS_BIND, "") == nil {
 		s.ownTerminals = true
 	}
@@ -79,30 +91,37 @@ func (s *stage) point(path string, inside int, source string) error {
 	if inside >= 0 || len(s.plan.Covers) == 0 {
 		return nil
 	}
+
 	if _, err := os.Lstat(path); !os.IsNotExist(err) {
 		return nil
 	}
 	folder := path
+
 	if source != "" {
 		var st syscall.Stat_t
 		if err := syscall.Stat(source, &st); err != nil {
 			return failed("look at", path, err)
 		}
+
 		if st.Mode&syscall.S_IFMT != syscall.S_IFDIR {
 			for folder = path[:len(path)-1]; folder != "" && folder[len(folder)-1] != '/'; {
 				folder = folder[:len(folder)-1]
 			}
 		}
 	}
+
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return failed("make", folder, err)
 	}
+
 	if folder == path {
 		return nil
 	}
+
 	if err := os.WriteFile(path, nil, 0o644); err != nil {
 		return failed("make", path, err)
 	}
+
 	return nil
 }
 
@@ -115,8 +134,10 @@ func (s *stage) readOnly() error {
 		if err := setReadOnly(path, false, false); err != nil {
 			return failed("make writable", path, err)
 		}
+
 		return nil
 	}
+
 	for _, c := range s.plan.Covers {
 		if c.given() {
 			if err := again(c.Path); err != nil {
@@ -124,12 +145,14 @@ func (s *stage) readOnly() error {
 			}
 		}
 	}
+
 	for _, path := range s.plan.Writable {
 		// Where the host has it read-only, it stays so.
 		if err := again(path); err != nil && err.(*stepError).errno != syscall.EPERM {
 			return err
 		}
 	}
+
 	for _, v := range s.plan.Views {
 		if v.Upper != "" {
 			if err := again(v.Root); err != nil {
@@ -137,5 +160,6 @@ func (s *stage) readOnly() error {
 			}
 		}
 	}
+
 	return nil
 }

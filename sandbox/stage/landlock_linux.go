@@ -44,6 +44,7 @@ func rightsOf(abi int) uint64 {
 	case abi == 2:
 		return 1<<14 - 1
 	}
+
 	return 1<<13 - 1
 }
 
@@ -52,16 +53,19 @@ func rightsOf(abi int) uint64 {
 // has no Landlock, which the report then says.
 func (s *stage) landlock() (int, error) {
 	n, _, e := syscall.RawSyscall(sysLandlockCreateRuleset, 0, 0, 1)
+
 	abi := int(n)
 	if e != 0 || abi < 1 {
 		s.holdFiles(0)
 		return 0, nil
 	}
 	attr := [3]uint64{rightsOf(abi), 0, 0} // files, network, scopes
+
 	size := uintptr(8)
 	if abi >= 6 {
 		attr[2], size = llScopes, 24
 	}
+
 	fd, _, e := syscall.RawSyscall(sysLandlockCreateRuleset, uintptr(unsafe.Pointer(&attr)), size, 0)
 	if e != 0 {
 		return 0, failed("make Landlock rules", "", e)
@@ -71,17 +75,20 @@ func (s *stage) landlock() (int, error) {
 	if err := rules.readable(append([]string{"/dev"}, s.plan.Unread...)); err != nil {
 		return 0, err
 	}
+
 	const all = 1<<63 - 1
 	for _, path := range s.writable() {
 		if err := rules.allow(path, all&^(llMakeChar|llMakeBlk)); err != nil {
 			return 0, err
 		}
 	}
+
 	for _, path := range devices() {
 		if err := rules.allow(path, llRead|llWrite|llTruncate|llIoctl); err != nil {
 			return 0, err
 		}
 	}
+
 	if s.ownTerminals || !s.plan.Namespaces { // there is no other way there
 		for _, path := range []string{"/dev/pts", "/dev/ptmx"} {
 			if err := rules.allow(path, llRead|llList|llWrite|llTruncate|llIoctl); err != nil {
@@ -90,6 +97,7 @@ func (s *stage) landlock() (int, error) {
 		}
 	}
 	s.holdFiles(abi)
+
 	return rules.fd, nil
 }
 
@@ -101,26 +109,31 @@ func (s *stage) writable() []string {
 			list = append(list, v.Root)
 		}
 	}
+
 	for _, c := range s.plan.Covers {
 		if c.given() {
 			list = append(list, c.Path)
 		}
 	}
+
 	return list
 }
 
 // holdFiles says what keeps files outside from being changed.
 func (s *stage) holdFiles(abi int) {
 	how := "not enforced: this kernel has no Landlock"
+
 	switch {
 	case s.plan.Namespaces && abi > 0:
 		how = "enforced by read-only mounts and Landlock ABI " + strconv.Itoa(abi)
 	case s.plan.Namespaces:
 		how = "enforced by read-only mounts"
 	case abi >= 3:
-		how = "enforced by Landlock ABI " + strconv.Itoa(abi) + ", but modes, owners and times of files outside can be changed"
+		how = "enforced by Landlock ABI " + strconv.Itoa(abi) +
+			", but modes, owners and times of files outside can be changed"
 	case abi > 0:
-		how = "enforced by Landlock ABI " + strconv.Itoa(abi) + ", but files outside can be truncated, and their modes, owners and times changed"
+		how = "enforced by Landlock ABI " + strconv.Itoa(abi) +
+			", but files outside can be truncated, and their modes, owners and times changed"
 	}
 	s.hold("files", how)
 }
@@ -136,14 +149,18 @@ func (r ruleset) allow(path string, rights uint64) error {
 	if err == syscall.ENOENT || err == syscall.ENOTDIR || err == syscall.EACCES || err == syscall.ELOOP {
 		return nil
 	}
+
 	if err != nil {
 		return failed("open", path, err)
 	}
+
 	defer syscall.Close(fd)
+
 	var st syscall.Stat_t
 	if err := syscall.Fstat(fd, &st); err != nil {
 		return failed("look at", path, err)
 	}
+
 	if st.Mode&syscall.S_IFMT != syscall.S_IFDIR {
 		rights &= llOfFiles
 	}
@@ -151,10 +168,13 @@ func (r ruleset) allow(path string, rights uint64) error {
 		rights uint64
 		fd     int32
 	}{rights & r.handled, int32(fd)}
+
 	const pathBeneath = 1
-	if _, _, e := syscall.RawSyscall6(sysLandlockAddRule, uintptr(r.fd), pathBeneath, uintptr(unsafe.Pointer(&rule)), 0, 0, 0); e != 0 {
+	if _, _, e := syscall.RawSyscall6(sysLandlockAddRule, uintptr(r.fd), pathBeneath, uintptr(unsafe.Pointer(&rule)), 0,
+		0, 0); e != 0 {
 		return failed("allow by Landlock", path, e)
 	}
+
 	return nil
 }
 
@@ -165,6 +185,7 @@ func (r ruleset) readable(unread []string) error {
 	if err := r.allow("/", llList); err != nil {
 		return err
 	}
+
 	return r.around("/", unread)
 }
 
@@ -174,13 +195,16 @@ func (r ruleset) around(dir string, unread []string) error {
 	if err != nil {
 		return nil // what can't be listed stays closed
 	}
+
 	for _, e := range entries {
 		path := dir + e.Name()
+
 		hidden, inside := false, false
 		for _, u := range unread {
 			hidden = hidden || u == path
 			inside = inside || len(u) > len(path) && u[:len(path)+1] == path+"/"
 		}
+
 		switch {
 		case hidden || e.Type()&os.ModeSymlink != 0: // a link's target has its own rule
 		case inside:
@@ -188,9 +212,11 @@ func (r ruleset) around(dir string, unread []string) error {
 		default:
 			err = r.allow(path, llReadOnly)
 		}
+
 		if err != nil {
 			return err
 		}
 	}
+
 	return nil
 }

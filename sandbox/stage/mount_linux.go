@@ -30,6 +30,7 @@ func (s *stage) mount() error {
 	if err := syscall.Mount("", "/", "", privateRecursive, ""); err != nil {
 		return failed("make mounts private at", "/", err)
 	}
+
 	options := make([]string, len(s.plan.Views))
 	for i, v := range s.plan.Views {
 		o, err := v.options(s.plan.UserXattr)
@@ -38,44 +39,55 @@ func (s *stage) mount() error {
 		}
 		options[i] = o
 	}
+
 	binds, err := openAll(len(s.plan.Binds), func(i int) string { return s.plan.Binds[i].From })
 	if err != nil {
 		return err
 	}
+
 	writable, err := openAll(len(s.plan.Writable), func(i int) string { return s.plan.Writable[i] })
 	if err != nil {
 		return err
 	}
+
 	from, err := openAll(len(s.plan.Covers), func(i int) string { return s.plan.Covers[i].From })
 	if err != nil {
 		return err
 	}
+
 	if err := os.Chdir("/proc/self/fd"); err != nil {
 		return failed("enter", "/proc/self/fd", err)
 	}
+
 	if err := s.covers(from, writable); err != nil {
 		return err
 	}
+
 	for i, v := range s.plan.Views {
 		if err := s.overlay(v, options[i]); err != nil {
 			return err
 		}
 	}
+
 	for i, b := range s.plan.Binds {
 		if err := s.bind(b, binds[i]); err != nil {
 			return err
 		}
 	}
+
 	if err := os.Chdir("/"); err != nil {
 		return failed("enter", "/", err)
 	}
+
 	const flags = syscall.MS_NOSUID | syscall.MS_NODEV | syscall.MS_NOEXEC
 	if err := syscall.Mount("proc", "/proc", "proc", flags, ""); err != nil {
 		return failed("mount", "/proc", err)
 	}
+
 	if !s.plan.Confine {
 		return nil
 	}
+
 	return s.readOnly()
 }
 
@@ -86,12 +98,14 @@ func openAll(n int, path func(i int) string) ([]string, error) {
 		if path(i) == "" {
 			continue
 		}
+
 		fd, err := openPath(path(i))
 		if err != nil {
 			return nil, failed("open", path(i), err)
 		}
 		names[i] = strconv.Itoa(fd)
 	}
+
 	return names, nil
 }
 
@@ -103,11 +117,13 @@ func (v View) options(userXattr bool) (string, error) {
 	if userXattr {
 		o = "userxattr" // which switches off the three, and in older kernels refuses to hear of them
 	}
+
 	for i, dir := range v.Lower {
 		fd, err := openPath(dir)
 		if err != nil {
 			return "", failed("open", dir, err)
 		}
+
 		if i == 0 {
 			o += ",lowerdir="
 		} else {
@@ -115,17 +131,21 @@ func (v View) options(userXattr bool) (string, error) {
 		}
 		o += strconv.Itoa(fd)
 	}
+
 	if v.Upper == "" {
 		return o, nil
 	}
+
 	upper, err := openPath(v.Upper)
 	if err != nil {
 		return "", failed("open", v.Upper, err)
 	}
+
 	work, err := openPath(v.Work)
 	if err != nil {
 		return "", failed("open", v.Work, err)
 	}
+
 	return o + ",upperdir=" + strconv.Itoa(upper) + ",workdir=" + strconv.Itoa(work), nil
 }
 
@@ -133,17 +153,21 @@ func (s *stage) overlay(v View, options string) error {
 	if err := s.point(v.Root, v.Inside, ""); err != nil {
 		return err
 	}
+
 	target, err := s.target(v.Root, v.Inside)
 	if err != nil {
 		return failed("find", v.Root, err)
 	}
+
 	var flags uintptr
 	if v.Upper == "" {
 		flags = syscall.MS_RDONLY
 	}
+
 	if err := syscall.Mount("ratchet", target, "overlay", flags, options); err != nil {
 		return failed("mount an overlay at", v.Root, err)
 	}
+
 	return nil
 }
 
@@ -152,16 +176,20 @@ func (s *stage) bind(b Bind, source string) error {
 	if err := s.point(b.To, b.Inside, source); err != nil {
 		return err
 	}
+
 	target, err := s.target(b.To, b.Inside)
 	if err != nil {
 		return failed("find", b.To, err)
 	}
+
 	if err := syscall.Mount(source, target, "", syscall.MS_BIND|syscall.MS_REC, ""); err != nil {
 		return failed("bind at", b.To, err)
 	}
+
 	if err := setReadOnly(b.To, true, true); err != nil {
 		return failed("make read-only", b.To, err)
 	}
+
 	return nil
 }
 
@@ -172,21 +200,25 @@ func setReadOnly(path string, readOnly, recursive bool) error {
 	if err != nil {
 		return err
 	}
+
 	var attr [4]uint64 // set, clear, propagation, user namespace
 	if readOnly {
 		attr[0] = mountAttrRdonly
 	} else {
 		attr[1] = mountAttrRdonly
 	}
+
 	var flags uintptr
 	if recursive {
 		flags = atRecursive
 	}
+
 	_, _, e := syscall.Syscall6(sysMountSetattr, atFdcwd, uintptr(unsafe.Pointer(p)), flags,
 		uintptr(unsafe.Pointer(&attr)), mountAttrSize, 0)
 	if e != 0 {
 		return e
 	}
+
 	return nil
 }
 
@@ -197,10 +229,12 @@ func (s *stage) target(path string, inside int) (string, error) {
 		return path, nil
 	}
 	root := s.plan.Views[inside].Root
+
 	fd, err := openPath(root)
 	if err != nil {
 		return "", err
 	}
+
 	rest := path[len(root):]
 	for rest != "" {
 		name := rest
@@ -210,14 +244,17 @@ func (s *stage) target(path string, inside int) (string, error) {
 				break
 			}
 		}
+
 		rest = rest[min(len(name)+1, len(rest)):]
 		if name == "" {
 			continue
 		}
+
 		if fd, err = openAt(fd, name); err != nil {
 			return "", err
 		}
 	}
+
 	return strconv.Itoa(fd), nil
 }
 
@@ -230,12 +267,15 @@ func openAt(dir int, name string) (int, error) {
 	if err != nil {
 		return -1, err
 	}
+
 	var st syscall.Stat_t
 	if err := syscall.Fstat(fd, &st); err != nil {
 		return -1, err
 	}
+
 	if st.Mode&syscall.S_IFMT == syscall.S_IFLNK {
 		return -1, syscall.ELOOP
 	}
+
 	return fd, nil
 }

@@ -30,27 +30,34 @@ func prctl(option, arg uintptr) syscall.Errno {
 // everybody without capabilities. Nothing can be mounted afterwards.
 func (s *stage) confine() error {
 	var rules int
+
 	var err error
 	if s.plan.Confine {
 		if rules, err = s.landlock(); err != nil {
 			return err
 		}
 	}
-	_, _, _ = syscall.RawSyscall(syscall.SYS_KEYCTL, keyJoinSession, 0, 0) // a keyring of its own; kernels without keys have none to lose
+	_, _, _ = syscall.RawSyscall(syscall.SYS_KEYCTL, keyJoinSession, 0,
+		0) // a keyring of its own; kernels without keys have none to lose
+
 	e := prctl(prSetSecurebits, securebits)
 	if e != 0 && e != syscall.EPERM { // who may not set them has no capabilities to lose
 		return failed("lock the privileges", "", e)
 	}
+
 	for c := uintptr(0); c < 64 && prctl(prCapbsetDrop, c) == 0; c++ {
 	}
+
 	if e := prctl(prSetNoNewPrivs, 1); e != 0 {
 		return failed("renounce new privileges", "", e)
 	}
+
 	if rules > 0 {
 		if _, _, e := syscall.RawSyscall(sysLandlockRestrictSelf, uintptr(rules), 0, 0); e != 0 {
 			return failed("restrict by Landlock", "", e)
 		}
 	}
+
 	if s.plan.NoSocket {
 		if e := denySockets(); e == 0 {
 			s.hold("network", "enforced by a seccomp filter that refuses sockets")
@@ -58,13 +65,16 @@ func (s *stage) confine() error {
 			s.hold("network", "not enforced: no network namespace, and a seccomp filter can't be set: "+e.Error())
 		}
 	}
+
 	if err := dropCapabilities(); err != nil {
 		return err
 	}
 	s.hold("privileges", "enforced by no_new_privs and an empty capability set")
+
 	if e := prctl(prSetDumpable, 0); e != 0 {
 		return failed("close its memory", "", e)
 	}
+
 	return nil
 }
 
@@ -79,13 +89,18 @@ func dropCapabilities() error {
 		pid     int32
 	}
 	head := header{version: capVersion3}
+
 	var sets [6]uint32 // effective, permitted and inheritable, twice
-	if _, _, e := syscall.RawSyscall(syscall.SYS_CAPSET, uintptr(unsafe.Pointer(&head)), uintptr(unsafe.Pointer(&sets)), 0); e != 0 {
+	if _, _, e := syscall.RawSyscall(syscall.SYS_CAPSET, uintptr(unsafe.Pointer(&head)), uintptr(unsafe.Pointer(&sets)),
+		0); e != 0 {
 		return failed("drop capabilities", "", e)
 	}
-	if _, _, e := syscall.RawSyscall(syscall.SYS_CAPGET, uintptr(unsafe.Pointer(&head)), uintptr(unsafe.Pointer(&sets)), 0); e != 0 || sets != [6]uint32{} {
+
+	if _, _, e := syscall.RawSyscall(syscall.SYS_CAPGET, uintptr(unsafe.Pointer(&head)), uintptr(unsafe.Pointer(&sets)),
+		0); e != 0 || sets != [6]uint32{} {
 		return failed("drop capabilities", "", syscall.EPERM)
 	}
+
 	return nil
 }
 
@@ -104,6 +119,7 @@ func denySockets() syscall.Errno {
 		ioURing                           = 425
 		x32                               = 0x40000000
 	)
+
 	if auditArch == 0 {
 		return syscall.ENOSYS
 	}
@@ -126,7 +142,9 @@ func denySockets() syscall.Errno {
 		filter *instruction
 	}{uint16(len(filter)), &filter[0]}
 	const setSeccomp, modeFilter = 22, 2
-	_, _, e := syscall.RawSyscall6(syscall.SYS_PRCTL, setSeccomp, modeFilter, uintptr(unsafe.Pointer(&program)), 0, 0, 0)
+	_, _, e := syscall.RawSyscall6(syscall.SYS_PRCTL, setSeccomp, modeFilter, uintptr(unsafe.Pointer(&program)), 0, 0,
+		0)
+
 	return e
 }
 
@@ -137,21 +155,26 @@ func raiseLoopback() error {
 		return failed("raise the loopback device", "", err)
 	}
 	defer syscall.Close(fd)
+
 	request := struct {
 		name  [syscall.IFNAMSIZ]byte
 		flags uint16
 		_     [22]byte
 	}{name: [syscall.IFNAMSIZ]byte{'l', 'o'}, flags: syscall.IFF_UP | syscall.IFF_RUNNING}
-	if _, _, e := syscall.Syscall(syscall.SYS_IOCTL, uintptr(fd), syscall.SIOCSIFFLAGS, uintptr(unsafe.Pointer(&request))); e != 0 {
+	if _, _, e := syscall.Syscall(syscall.SYS_IOCTL, uintptr(fd), syscall.SIOCSIFFLAGS,
+		uintptr(unsafe.Pointer(&request))); e != 0 {
 		return failed("raise the loopback device", "", e)
 	}
+
 	return nil
 }
 
 // setLimit sets a resource limit of a process, 0 for this one.
 func setLimit(pid int, resource, value uintptr) syscall.Errno {
 	limit := [2]uint64{uint64(value), uint64(value)}
-	_, _, e := syscall.RawSyscall6(syscall.SYS_PRLIMIT64, uintptr(pid), resource, uintptr(unsafe.Pointer(&limit)), 0, 0, 0)
+	_, _, e := syscall.RawSyscall6(syscall.SYS_PRLIMIT64, uintptr(pid), resource, uintptr(unsafe.Pointer(&limit)), 0, 0,
+		0)
+
 	return e
 }
 

@@ -32,9 +32,11 @@ func (s *stage) sample() {
 	goFirst()
 	l := s.plan.Limits
 	lived := map[int]time.Duration{} // last seen processor time of each process ever seen
+
 	for rest := 0; ; rest-- {
 		time.Sleep(l.Sample)
 		now, pids := s.look(lived)
+
 		memory := now.resident
 		if l.Memory > 0 && memory > l.Memory {
 			if memory = l.Memory; rest <= 0 {
@@ -45,6 +47,7 @@ func (s *stage) sample() {
 		s.maxTree.Store(max(s.maxTree.Load(), memory))
 		s.seenCPU.Store(int64(now.seen))
 		which := ""
+
 		switch {
 		case l.Memory > 0 && memory > l.Memory:
 			which = "memory"
@@ -64,12 +67,15 @@ func (s *stage) sample() {
 func (s *stage) look(lived map[int]time.Duration) (now sampled, pids []string) {
 	page := int64(os.Getpagesize())
 	var all, children time.Duration
+
 	add := func(pid int) {
 		name := strconv.Itoa(pid)
+
 		f, ok := fields(name)
 		if !ok {
 			return
 		}
+
 		pids = append(pids, name)
 		own := time.Duration(f[fieldUser]+f[fieldUser+1]) * clockTick
 		lived[pid] = max(lived[pid], own)
@@ -80,6 +86,7 @@ func (s *stage) look(lived map[int]time.Duration) (now sampled, pids []string) {
 	for _, p := range s.tree() {
 		add(p)
 	}
+
 	for _, t := range lived {
 		all += t
 	}
@@ -87,6 +94,7 @@ func (s *stage) look(lived map[int]time.Duration) (now sampled, pids []string) {
 	_ = syscall.Getrusage(syscall.RUSAGE_CHILDREN, &ru)
 	now.seen = all
 	now.cpu = max(all, children+time.Duration(ru.Utime.Nano()+ru.Stime.Nano()))
+
 	return now, pids
 }
 
@@ -96,19 +104,23 @@ func (s *stage) tree() (pids []int) {
 		for _, p := range Descendants(os.Getpid()) {
 			pids = append(pids, p.Pid)
 		}
+
 		return pids
 	}
+
 	dir, err := os.Open("/proc")
 	if err != nil {
 		return nil
 	}
 	defer dir.Close()
+
 	names, _ := dir.Readdirnames(-1)
 	for _, name := range names {
 		if pid, ok := number(name); ok && pid != 1 {
 			pids = append(pids, pid)
 		}
 	}
+
 	return pids
 }
 
@@ -118,11 +130,13 @@ func fields(pid string) (f [statFields]int64, ok bool) {
 	if err != nil {
 		return f, false
 	}
+
 	i := len(b) - 1
 	for i >= 0 && b[i] != ')' {
 		i--
 	}
 	n, in := -1, false
+
 	for _, c := range b[i+1:] {
 		switch {
 		case c == ' ':
@@ -132,13 +146,16 @@ func fields(pid string) (f [statFields]int64, ok bool) {
 			in = true
 			n++
 		}
+
 		if n >= statFields {
 			break
 		}
+
 		if c >= '0' && c <= '9' {
 			f[n] = f[n]*10 + int64(c-'0')
 		}
 	}
+
 	return f, n >= statFields-1
 }
 
@@ -151,14 +168,17 @@ func proportional(pids []string, rough int64) (total int64) {
 			if _, gone := os.Stat("/proc/" + pid); gone != nil {
 				continue
 			}
+
 			return rough
 		}
+
 		if err == nil {
 			total += kibibytes(b, "\nPss:") << 10
 		} else if os.IsPermission(err) {
 			return rough
 		}
 	}
+
 	return total
 }
 
@@ -168,6 +188,7 @@ func kibibytes(text []byte, label string) (n int64) {
 		if string(text[i:i+len(label)]) != label {
 			continue
 		}
+
 		for _, c := range text[i+len(label):] {
 			if c >= '0' && c <= '9' {
 				n = n*10 + int64(c-'0')
@@ -176,5 +197,6 @@ func kibibytes(text []byte, label string) (n int64) {
 			}
 		}
 	}
+
 	return n
 }

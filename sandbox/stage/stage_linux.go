@@ -64,29 +64,35 @@ func serve() {
 	ignoreSignals()
 	closeOnExec()
 	s := &stage{control: os.NewFile(controlFD, "control")}
+
 	plan, err := ReadPlan(s.control)
 	if err != nil {
 		return
 	}
+
 	s.plan = plan
 	if plan.Detach {
 		s.detach()
 		return
 	}
+
 	if err := s.prepare(); err != nil {
 		s.fail(err)
 		return
 	}
+
 	if s.leaseBroken(time.Now()) {
 		return
 	}
 	// Said before it is true: the command may stop or kill this process at once.
 	s.say(&Message{Kind: Started, Enforced: s.holds})
+
 	if err := s.start(); err != nil {
 		s.fail(err)
 		return
 	}
 	go s.guard()
+
 	if s.plan.Limits.Sample > 0 {
 		go s.sample()
 	}
@@ -106,9 +112,11 @@ func failed(step, path string, err error) error {
 	if pe, is := err.(*os.PathError); is {
 		errno, ok = pe.Err.(syscall.Errno)
 	}
+
 	if !ok {
 		errno = syscall.EIO
 	}
+
 	return &stepError{step, path, errno}
 }
 
@@ -135,13 +143,16 @@ func ignoreSignals() {
 		handler, flags, restorer uintptr
 		mask                     uint64
 	}
+
 	const ignore, runtimeOwn = 1, 33
 	for sig := syscall.Signal(1); sig <= 64; sig++ {
 		if sig == syscall.SIGCHLD || sig == syscall.SIGURG || sig == runtimeOwn {
 			continue
 		}
 		var old sigaction
-		_, _, e := syscall.RawSyscall6(syscall.SYS_RT_SIGACTION, uintptr(sig), 0, uintptr(unsafe.Pointer(&old)), 8, 0, 0)
+
+		_, _, e := syscall.RawSyscall6(syscall.SYS_RT_SIGACTION, uintptr(sig), 0, uintptr(unsafe.Pointer(&old)), 8, 0,
+			0)
 		if e == 0 && old.handler > ignore {
 			deaf := sigaction{handler: ignore}
 			syscall.RawSyscall6(syscall.SYS_RT_SIGACTION, uintptr(sig), uintptr(unsafe.Pointer(&deaf)), 0, 8, 0, 0)
@@ -154,6 +165,7 @@ func closeOnExec() {
 	if _, _, e := syscall.RawSyscall(sysCloseRange, 3, ^uintptr(0)>>1, closeRangeCloexec); e == 0 {
 		return
 	}
+
 	for fd := 3; fd < 4096; fd++ {
 		syscall.CloseOnExec(fd)
 	}
@@ -169,6 +181,7 @@ func (s *stage) prepare() error {
 	} else if e := prctl(prSetChildSubreaper, 1); e != 0 {
 		return failed("become a subreaper", "", e)
 	}
+
 	if s.plan.Loopback {
 		if err := raiseLoopback(); err != nil {
 			return err
@@ -180,15 +193,18 @@ func (s *stage) prepare() error {
 		return failed("enter", s.plan.Dir, err)
 	}
 	setLimit(0, syscall.RLIMIT_CORE, 0)
+
 	if err := s.confine(); err != nil {
 		return err
 	}
+
 	if s.plan.Wait {
 		var one [1]byte
 		if _, err := s.control.Read(one[:]); err != nil {
 			return failed("wait for its cgroup", "", syscall.EPIPE)
 		}
 	}
+
 	return nil
 }
 
@@ -197,20 +213,26 @@ func (s *stage) prepare() error {
 // gets them, and goes on.
 func (s *stage) start() error {
 	l := s.plan.Limits
+
 	attr := &syscall.SysProcAttr{Setsid: true, Ptrace: l.FileSize > 0 || l.Tasks > 0}
 	if s.plan.Cgroup > 0 {
 		attr.UseCgroupFD, attr.CgroupFD = true, s.plan.Cgroup
 	}
 	s.started = time.Now()
-	pid, err := syscall.ForkExec(s.plan.Argv[0], s.plan.Argv, &syscall.ProcAttr{Env: s.plan.Env, Files: []uintptr{0, 1, 2}, Sys: attr})
+
+	pid, err := syscall.ForkExec(s.plan.Argv[0], s.plan.Argv,
+		&syscall.ProcAttr{Env: s.plan.Env, Files: []uintptr{0, 1, 2}, Sys: attr})
 	if err == syscall.EPERM && attr.Ptrace { // nobody may trace here: limited a moment late
 		attr.Ptrace = false
-		pid, err = syscall.ForkExec(s.plan.Argv[0], s.plan.Argv, &syscall.ProcAttr{Env: s.plan.Env, Files: []uintptr{0, 1, 2}, Sys: attr})
+		pid, err = syscall.ForkExec(s.plan.Argv[0], s.plan.Argv,
+			&syscall.ProcAttr{Env: s.plan.Env, Files: []uintptr{0, 1, 2}, Sys: attr})
 	}
+
 	if err != nil {
 		return failed("execute", s.plan.Argv[0], err)
 	}
 	s.main = pid
+
 	if attr.Ptrace {
 		var status syscall.WaitStatus
 		for {
@@ -218,18 +240,22 @@ func (s *stage) start() error {
 				break
 			}
 		}
+
 		defer func() { _ = syscall.PtraceDetach(pid) }()
 	}
+
 	if l.FileSize > 0 {
 		if e := setLimit(pid, syscall.RLIMIT_FSIZE, uintptr(l.FileSize)); e != 0 {
 			return failed("limit the size of files", "", e)
 		}
 	}
+
 	if l.Tasks > 0 {
 		if e := setLimit(pid, rlimitNproc, uintptr(l.Tasks)); e != 0 {
 			return failed("limit the number of processes", "", e)
 		}
 	}
+
 	return nil
 }
 
@@ -238,10 +264,12 @@ func (s *stage) start() error {
 func (s *stage) guard() {
 	runtime.LockOSThread()
 	goFirst()
+
 	var wall time.Time
 	if s.plan.Wall > 0 {
 		wall = s.started.Add(s.plan.Wall)
 	}
+
 	if !s.leaseBroken(wall) {
 		s.timedOut.Store(true)
 		s.killAll(syscall.SIGTERM)
@@ -255,7 +283,8 @@ func (s *stage) guard() {
 func goFirst() {
 	const firstInFirstOut, resetOnFork = 1, 0x40000000
 	priority := int32(1)
-	_, _, _ = syscall.RawSyscall(syscall.SYS_SCHED_SETSCHEDULER, 0, firstInFirstOut|resetOnFork, uintptr(unsafe.Pointer(&priority)))
+	_, _, _ = syscall.RawSyscall(syscall.SYS_SCHED_SETSCHEDULER, 0, firstInFirstOut|resetOnFork,
+		uintptr(unsafe.Pointer(&priority)))
 }
 
 // end kills everything. The reaper, which then finds the command dead, reports,
@@ -263,6 +292,7 @@ func goFirst() {
 func (s *stage) end() {
 	s.killed.Store(true)
 	s.killAll(syscall.SIGKILL) // may take long on a busy machine, so the limit begins after it
+
 	for end := time.Now().Add(deathLimit); time.Now().Before(end); {
 		time.Sleep(time.Millisecond)
 		s.killAll(syscall.SIGKILL)
@@ -277,13 +307,17 @@ func (s *stage) leaseBroken(until time.Time) bool {
 		fd              int32
 		events, revents int16
 	}{fd: controlFD, events: pollIn | pollRemoteHup}
+
 	for {
 		var wait *syscall.Timespec
+
 		if !until.IsZero() {
 			t := syscall.NsecToTimespec(int64(max(time.Until(until), 0)))
 			wait = &t
 		}
-		n, _, e := syscall.Syscall6(syscall.SYS_PPOLL, uintptr(unsafe.Pointer(&poll)), 1, uintptr(unsafe.Pointer(wait)), 0, 0, 0)
+
+		n, _, e := syscall.Syscall6(syscall.SYS_PPOLL, uintptr(unsafe.Pointer(&poll)), 1, uintptr(unsafe.Pointer(wait)),
+			0, 0, 0)
 		if e != syscall.EINTR && e != syscall.EAGAIN {
 			return e != 0 || n > 0
 		}
@@ -309,17 +343,21 @@ func (s *stage) killAll(sig syscall.Signal) {
 func (s *stage) reap() {
 	for {
 		var status syscall.WaitStatus
+
 		pid, err := syscall.Wait4(-1, &status, 0, nil)
 		if err == syscall.EINTR {
 			continue
 		}
+
 		if err != nil || pid == s.main {
 			s.status, s.ended = status, time.Now()
 			break
 		}
 	}
+
 	if !reapedAll() {
 		s.killAll(syscall.SIGKILL)
+
 		for end := time.Now().Add(deathLimit); !reapedAll() && time.Now().Before(end); {
 			time.Sleep(200 * time.Microsecond)
 			s.killAll(syscall.SIGKILL)
@@ -336,6 +374,7 @@ func reapedAll() bool {
 		if err == syscall.EINTR || pid > 0 {
 			continue
 		}
+
 		return err == syscall.ECHILD
 	}
 }
@@ -350,16 +389,20 @@ func (s *stage) report(status syscall.WaitStatus) {
 	}
 	var ru syscall.Rusage
 	_ = syscall.Getrusage(syscall.RUSAGE_CHILDREN, &ru)
+
 	ended := s.ended
 	if s.killed.Load() {
 		ended = time.Now()
 	}
+
 	m := &Message{Kind: Ended, Status: status, Wall: ended.Sub(s.started),
-		CPU:    time.Duration(max(ru.Utime.Nano()+ru.Stime.Nano(), s.seenCPU.Load())), // who ignores SIGCHLD is not asked what its children used
+		CPU: time.Duration(max(ru.Utime.Nano()+ru.Stime.Nano(),
+			s.seenCPU.Load())), // who ignores SIGCHLD is not asked what its children used
 		MaxRSS: int64(ru.Maxrss) << 10, TimedOut: s.timedOut.Load(), Killed: s.killed.Load(), MaxTree: s.maxTree.Load()}
 	if which := s.exceeded.Load(); which != nil {
 		m.Exceeded = *which
 	}
+
 	if !s.plan.Namespaces && !reapedAll() {
 		for _, p := range Descendants(os.Getpid()) {
 			if !p.Dead {

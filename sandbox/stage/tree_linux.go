@@ -20,6 +20,7 @@ func Descendants(pid int) []Process {
 		return nil
 	}
 	children := map[int][]Process{}
+
 	for _, e := range entries {
 		if p, ok := number(e.Name()); ok {
 			if parent, dead, ok := stat(e.Name()); ok {
@@ -27,10 +28,12 @@ func Descendants(pid int) []Process {
 			}
 		}
 	}
+
 	found := children[pid]
 	for i := 0; i < len(found); i++ {
 		found = append(found, children[found[i].Pid]...)
 	}
+
 	return found
 }
 
@@ -39,18 +42,22 @@ func Descendants(pid int) []Process {
 // one sweep; a caller that can count its children calls again until none is left.
 func Sweep(pid int) {
 	seen := map[int]bool{}
+
 	for range 64 {
 		fresh := false
+
 		for _, p := range Descendants(pid) {
 			if !seen[p.Pid] {
 				seen[p.Pid], fresh = true, true
 				_ = syscall.Kill(p.Pid, syscall.SIGSTOP)
 			}
 		}
+
 		if !fresh {
 			break
 		}
 	}
+
 	for p := range seen {
 		_ = syscall.Kill(p, syscall.SIGKILL)
 	}
@@ -63,19 +70,23 @@ func stat(pid string) (parent int, dead, ok bool) {
 	if err != nil {
 		return 0, false, false
 	}
+
 	i := len(b) - 1
 	for i >= 0 && b[i] != ')' {
 		i--
 	}
+
 	if i < 0 || len(b) < i+5 {
 		return 0, false, false
 	}
 	rest := b[i+4:]
+
 	end := 0
 	for end < len(rest) && rest[end] != ' ' {
 		end++
 	}
 	parent, ok = number(string(rest[:end]))
+
 	return parent, b[i+2] == 'Z' || b[i+2] == 'X', ok
 }
 
@@ -87,5 +98,6 @@ func number(s string) (n int, ok bool) {
 		}
 		n = n*10 + int(c-'0')
 	}
+
 	return n, s != ""
 }

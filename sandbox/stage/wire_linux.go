@@ -123,6 +123,7 @@ func (e *encoder) str(s string) { e.num(int64(len(s))); *e = append(*e, s...) }
 
 func (e *encoder) strs(list []string) {
 	e.num(int64(len(list)))
+
 	for _, s := range list {
 		e.str(s)
 	}
@@ -132,6 +133,7 @@ func (e *encoder) strs(list []string) {
 func (e encoder) frame() []byte {
 	var head encoder
 	head.num(int64(len(e)))
+
 	return append(head, e...)
 }
 
@@ -148,6 +150,7 @@ func (d *decoder) take(n int64) []byte {
 	}
 	b := d.b[:n]
 	d.b = d.b[n:]
+
 	return b
 }
 
@@ -155,6 +158,7 @@ func (d *decoder) num() (n int64) {
 	for i, c := range d.take(8) {
 		n |= int64(c) << (8 * i)
 	}
+
 	return n
 }
 
@@ -166,6 +170,7 @@ func (d *decoder) strs() []string {
 	for n := d.num(); n > 0 && !d.bad; n-- {
 		list = append(list, d.str())
 	}
+
 	return list
 }
 
@@ -175,14 +180,17 @@ func readFrame(r io.Reader) (*decoder, error) {
 	if _, err := io.ReadFull(r, head[:]); err != nil {
 		return nil, err
 	}
+
 	n := (&decoder{b: head[:]}).num()
 	if n < 0 || n > maxFrame {
 		return nil, errWire
 	}
+
 	body := make([]byte, n)
 	if _, err := io.ReadFull(r, body); err != nil {
 		return nil, err
 	}
+
 	return &decoder{b: body}, nil
 }
 
@@ -196,6 +204,7 @@ func (p *Plan) Encode() []byte {
 	e.str(p.Dir)
 	e.strs(p.Env)
 	e.num(int64(len(p.Views)))
+
 	for _, v := range p.Views {
 		e.str(v.Root)
 		e.str(v.Upper)
@@ -204,6 +213,7 @@ func (p *Plan) Encode() []byte {
 		e.num(int64(v.Inside))
 	}
 	e.num(int64(len(p.Binds)))
+
 	for _, b := range p.Binds {
 		e.str(b.From)
 		e.str(b.To)
@@ -212,6 +222,7 @@ func (p *Plan) Encode() []byte {
 	e.num(int64(p.Wall))
 	e.num(int64(p.Grace))
 	p.encodeConfinement(&e)
+
 	return e.frame()
 }
 
@@ -220,6 +231,7 @@ func (p *Plan) encodeConfinement(e *encoder) {
 	e.flag(p.NoSocket)
 	e.flag(p.Confine)
 	e.num(int64(len(p.Covers)))
+
 	for _, c := range p.Covers {
 		e.str(c.Path)
 		e.str(c.From)
@@ -230,7 +242,9 @@ func (p *Plan) encodeConfinement(e *encoder) {
 	e.strs(p.Unread)
 	e.num(int64(p.Cgroup))
 	e.flag(p.Wait)
-	for _, n := range []int64{p.Limits.FileSize, p.Limits.Tasks, int64(p.Limits.Sample), p.Limits.Memory, p.Limits.Count, int64(p.Limits.CPU)} {
+
+	for _, n := range []int64{p.Limits.FileSize, p.Limits.Tasks, int64(p.Limits.Sample), p.Limits.Memory,
+		p.Limits.Count, int64(p.Limits.CPU)} {
 		e.num(n)
 	}
 }
@@ -241,7 +255,8 @@ func (p *Plan) decodeConfinement(d *decoder) {
 		p.Covers = append(p.Covers, Cover{Path: d.str(), From: d.str(), Memory: d.flag(), Size: d.num()})
 	}
 	p.Writable, p.Unread, p.Cgroup, p.Wait = d.strs(), d.strs(), int(d.num()), d.flag()
-	p.Limits = Limits{FileSize: d.num(), Tasks: d.num(), Sample: time.Duration(d.num()), Memory: d.num(), Count: d.num(), CPU: time.Duration(d.num())}
+	p.Limits = Limits{FileSize: d.num(), Tasks: d.num(), Sample: time.Duration(d.num()), Memory: d.num(),
+		Count: d.num(), CPU: time.Duration(d.num())}
 }
 
 // ReadPlan reads an encoded plan.
@@ -250,18 +265,23 @@ func ReadPlan(r io.Reader) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	p := &Plan{Detach: d.flag(), Namespaces: d.flag(), UserXattr: d.flag(), Argv: d.strs(), Dir: d.str(), Env: d.strs()}
 	for n := d.num(); n > 0 && !d.bad; n-- {
-		p.Views = append(p.Views, View{Root: d.str(), Upper: d.str(), Work: d.str(), Lower: d.strs(), Inside: int(d.num())})
+		p.Views = append(p.Views, View{Root: d.str(), Upper: d.str(), Work: d.str(), Lower: d.strs(),
+			Inside: int(d.num())})
 	}
+
 	for n := d.num(); n > 0 && !d.bad; n-- {
 		p.Binds = append(p.Binds, Bind{From: d.str(), To: d.str(), Inside: int(d.num())})
 	}
 	p.Wall, p.Grace = time.Duration(d.num()), time.Duration(d.num())
 	p.decodeConfinement(d)
+
 	if d.bad || len(p.Argv) == 0 {
 		return nil, errWire
 	}
+
 	return p, nil
 }
 
@@ -280,12 +300,14 @@ func (m *Message) Encode() []byte {
 	e.flag(m.TimedOut)
 	e.flag(m.Killed)
 	e.num(int64(len(m.Survivors)))
+
 	for _, pid := range m.Survivors {
 		e.num(int64(pid))
 	}
 	e.str(m.Exceeded)
 	e.num(m.MaxTree)
 	e.strs(m.Enforced)
+
 	return e.frame()
 }
 
@@ -295,15 +317,18 @@ func ReadMessage(r io.Reader) (*Message, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	m := &Message{Kind: Kind(d.num()), Pid: int(d.num()), Step: d.str(), Path: d.str(), Errno: syscall.Errno(d.num()),
 		Status: syscall.WaitStatus(d.num()), Wall: time.Duration(d.num()), CPU: time.Duration(d.num()), MaxRSS: d.num(),
 		TimedOut: d.flag(), Killed: d.flag()}
 	for n := d.num(); n > 0 && !d.bad; n-- {
 		m.Survivors = append(m.Survivors, int(d.num()))
 	}
+
 	m.Exceeded, m.MaxTree, m.Enforced = d.str(), d.num(), d.strs()
 	if d.bad {
 		return nil, errWire
 	}
+
 	return m, nil
 }

@@ -23,6 +23,7 @@ import (
 func main() {
 	root := flag.String("root", ".", "the repository's folder")
 	flag.Parse()
+
 	if err := run(*root, flag.Args()); err != nil {
 		fmt.Fprintln(os.Stderr, "release:", err)
 		os.Exit(1)
@@ -38,20 +39,24 @@ func run(root string, args []string) error {
 		if err := release.SBOM(&b, args[1], args[2]); err != nil {
 			return err
 		}
+
 		return os.WriteFile(args[3], b.Bytes(), 0o644)
 	case len(args) >= 5 && args[0] == "listing":
 		template, err := release.ReadListing(filepath.Join(root, "server.json"))
 		if err != nil {
 			return err
 		}
+
 		text, err := release.Publish(template, args[2], args[1], args[4:])
 		if err != nil {
 			return err
 		}
+
 		return os.WriteFile(args[3], text, 0o644)
 	case len(args) == 3 && args[0] == "glibc":
 		return glibc(args[1], args[2])
 	}
+
 	return fmt.Errorf("wrong arguments %q; see the package's documentation", args)
 }
 
@@ -60,22 +65,27 @@ func bundle(root, binary, version, at, out string) error {
 	if err != nil {
 		return err
 	}
+
 	seconds, err := strconv.ParseInt(at, 10, 64)
 	if err != nil {
 		return fmt.Errorf("read the time: %w", err)
 	}
+
 	program, err := os.ReadFile(binary)
 	if err != nil {
 		return fmt.Errorf("read the binary: %w", err)
 	}
+
 	licence, err := os.ReadFile(filepath.Join(root, "LICENSE"))
 	if err != nil {
 		return fmt.Errorf("read the licence: %w", err)
 	}
+
 	var b bytes.Buffer
 	if err := release.Bundle(&b, manifest, version, program, licence, time.Unix(seconds, 0).UTC()); err != nil {
 		return err
 	}
+
 	return os.WriteFile(out, b.Bytes(), 0o644)
 }
 
@@ -84,8 +94,10 @@ func glibc(binary, newest string) error {
 	if err != nil {
 		return err
 	}
+
 	if release.Newer(needs, newest) {
 		return fmt.Errorf("%s needs glibc %s, and the packages promise %s", binary, needs, newest)
 	}
+
 	return nil
 }

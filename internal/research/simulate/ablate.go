@@ -47,6 +47,7 @@ func PlayAblation(t Trimmer, p Planted, seed uint64, i int) Trim {
 	b := newBench(p, seed, i)
 	out := t.trim(b, b.ablation())
 	b.Trim.Runs = b.world.Runs - b.before
+
 	return b.score(out)
 }
 
@@ -67,20 +68,25 @@ func newBench(p Planted, seed uint64, i int) *bench {
 	b := &bench{Planted: p, world: newWorld(Cell{Noise: p.Noise}, seed, i), effects: map[int]float64{}}
 	s := p.Noise.Sigma
 	var claims []float64
+
 	add := func(effect, claim float64) int {
 		claims = append(claims, claim)
 		b.effects[len(claims)] = effect
+
 		return len(claims)
 	}
 	for range p.Riders {
 		add(0, s*.3*math.Abs(r.NormFloat64()))
 	}
+
 	for range p.Lucky {
 		add(0, s*(1.5+r.Float64()))
 	}
+
 	for range p.Gains {
 		add(s*p.Size, s*p.Size*(.6+.5*r.Float64()))
 	}
+
 	for k := range p.Redundant + p.Synergies {
 		small := 0.0
 		if k < p.Redundant {
@@ -88,11 +94,13 @@ func newBench(p Planted, seed uint64, i int) *bench {
 		}
 		b.pairs = append(b.pairs, [2]int{add(0, small), add(0, s*p.Size)})
 	}
+
 	order := r.Perm(len(claims)) // experiments are numbered by their place
 	for place, k := range order {
 		b.changes = append(b.changes, research.AblationChange{N: place + 1, Claim: claims[k]})
 	}
 	was, at := b.effects, slices.Clone(order)
+
 	b.effects = map[int]float64{}
 	for place, k := range at {
 		b.effects[place+1] = was[k+1]
@@ -104,31 +112,38 @@ func newBench(p Planted, seed uint64, i int) *bench {
 			}
 		}
 	}
+
 	for i := range b.pairs {
 		b.pairs[i] = [2]int{-b.pairs[i][0], -b.pairs[i][1]}
 	}
+
 	return b
 }
 
 // gain is the true gain of the head without some changes.
 func (b *bench) gain(out map[int]bool) float64 {
 	sum := 0.0
+
 	for n, g := range b.effects {
 		if !out[n] {
 			sum += g
 		}
 	}
+
 	for k, p := range b.pairs {
 		here := 0
+
 		for _, n := range p {
 			if !out[n] {
 				here++
 			}
 		}
+
 		if here == 2 || here == 1 && k < b.Redundant {
 			sum += b.Size * b.Noise.Sigma
 		}
 	}
+
 	return sum
 }
 
@@ -136,19 +151,23 @@ func (b *bench) gain(out map[int]bool) float64 {
 func (b *bench) ablation() research.Ablation {
 	program := research.Program{Metric: metric(Cell{Noise: b.Noise}, twist{})}
 	rule := research.NewAuto(program)
+
 	var obs []research.Observation
 	for w := rule.Calibrate(obs); w != nil; w = rule.Calibrate(obs) {
 		obs = append(obs, research.Observation{Want: *w, Valid: true, Value: unit * math.Exp(b.world.run(0))})
 	}
+
 	st, err := rule.Calibrated(obs)
 	if err != nil {
 		return research.Ablation{}
 	}
+
 	var more []float64
 	for range 10 {
 		more = append(more, unit*math.Exp(b.world.run(0)))
 	}
 	b.before = b.world.Runs
+
 	return research.NewAblation(program, st.Repeated(program, more), b.changes, b.Pairs)
 }
 
@@ -158,15 +177,18 @@ func (b *bench) differ(besides, out []int) float64 {
 	for _, n := range besides {
 		with[n], less[n] = true, true
 	}
+
 	for _, n := range out {
 		less[n] = true
 	}
+
 	b.pairNo++
 	if b.pairNo%2 > 0 {
 		y := b.world.run(-b.gain(with))
 		return b.world.run(-b.gain(less)) - y
 	}
 	y := b.world.run(-b.gain(less))
+
 	return y - b.world.run(-b.gain(with))
 }
 
@@ -185,16 +207,19 @@ func (c *comparisons) at(besides, out []int) *research.Ablated {
 		}
 	}
 	*c = append(*c, compared{besides: besides, out: out})
+
 	return &(*c)[len(*c)-1].e
 }
 
 func ablate(b *bench, a research.Ablation) []int {
 	var made comparisons
+
 	for {
 		step := a.Next(func(besides, out []int) research.Ablated { return *made.at(besides, out) })
 		if step.Done != nil {
 			return step.Done.Out()
 		}
+
 		e := made.at(step.Compare.Besides, step.Compare.Out)
 		for range step.Compare.Pairs {
 			e.Diffs = append(e.Diffs, b.differ(step.Compare.Besides, step.Compare.Out))
@@ -209,15 +234,18 @@ func ablateStored(b *bench, a research.Ablation) []int {
 		head = append(head, b.world.run(-b.gain(nil)))
 	}
 	var made comparisons
+
 	for {
 		step := a.Next(func(besides, out []int) research.Ablated { return *made.at(besides, out) })
 		if step.Done != nil {
 			return step.Done.Out()
 		}
+
 		e, less := made.at(step.Compare.Besides, step.Compare.Out), map[int]bool{}
 		for _, n := range slices.Concat(step.Compare.Besides, step.Compare.Out) {
 			less[n] = true
 		}
+
 		for range step.Compare.Pairs {
 			e.Diffs = append(e.Diffs, b.world.run(-b.gain(less))-head[len(e.Diffs)%len(head)])
 		}
@@ -231,6 +259,7 @@ func bySign(b *bench, a research.Ablation) (out []int) {
 			out = append(out, c.N)
 		}
 	}
+
 	return out
 }
 
@@ -240,15 +269,18 @@ func (b *bench) score(gone []int) Trim {
 	for _, n := range gone {
 		out[n] = true
 	}
+
 	t := b.Trim
 	for k, p := range b.pairs {
 		paired[p[0]], paired[p[1]] = true, true
 		here := 0
+
 		for _, n := range p {
 			if !out[n] {
 				here++
 			}
 		}
+
 		if k < b.Redundant {
 			t.Riders, t.Gains = t.Riders+1, t.Gains+1
 			t.Kept += min(here, 1)
@@ -257,6 +289,7 @@ func (b *bench) score(gone []int) Trim {
 			t.Gains, t.Kept = t.Gains+2, t.Kept+here
 		}
 	}
+
 	for n, g := range b.effects {
 		switch {
 		case paired[n]:
@@ -272,9 +305,11 @@ func (b *bench) score(gone []int) Trim {
 			}
 		}
 	}
+
 	t.Retained = 1
 	if all := b.gain(nil); all > 0 {
 		t.Retained = b.gain(out) / all
 	}
+
 	return t
 }

@@ -32,6 +32,7 @@ func Cells() []Cell {
 	add("flat unlimited/300", flat, 300, Unlimited, pair...)
 	add("overlapping 100/300", overlapping, 300, 100, pair...)
 	add("overlapping unlimited/300", overlapping, 300, Unlimited, pair...)
+
 	return cells
 }
 
@@ -47,5 +48,6 @@ func Find(name string) (Cell, bool) {
 	if i < 0 {
 		return Cell{}, false
 	}
+
 	return Cells()[i], true
 }

@@ -11,7 +11,8 @@ func (r Report) Document() string {
 
 const document = `# Evidence: what the rules are worth, on simulated nights
 
-Made by ` + "`ratchet simulate --nights %d --seed %d%s > docs/evidence.md`" + `. Every rule meets the same proposals and the same machine.
+Made by ` + "`ratchet simulate --nights %d --seed %d%s > docs/evidence.md`" +
+	`. Every rule meets the same proposals and the same machine.
 Ratchet's two modes are driven through the very functions of internal/research that judge a campaign; the peers' rules are restated from what those tools do.
 A log-%% is a hundredth of a log-ratio.
 
@@ -41,14 +42,18 @@ overlapping are settings that no constant was tuned on. Standard errors are pair
 ## What this does not show
 
 - Noise here does not depend on the edit, effects add up, and a run costs the same whatever it measures.
-- Where the assumptions fail (a pair's noise is a contaminated normal; with ` + "`assumptions: none`" + `, a pair is as likely to fall either way) nothing is promised: two sides that
+- Where the assumptions fail (a pair's noise is a contaminated normal; with ` + "`assumptions: none`" +
+	`, a pair is as likely to fall either way) nothing is promised: two sides that
   disturb each other, or an edit that changes the shape of the noise, are matters of isolation.
 - The best peer of a row is picked after the fact, and is another one in another row; with so few nights some rows owe it to luck. Where auto is
   below 1 beyond its standard error, that peer claims as proven what it only saw once.
-- Late-stage at 5 %% noise is auto's weakest row, and 100 nights blur it. Over 600 nights (` + "`ratchet simulate --nights 600 --seed 11 --rule auto --cell \"late-stage 100/300, lognormal 5%%\"`" + `)
+- Late-stage at 5 %% noise is auto's weakest row, and 100 nights blur it. Over 600 nights (` +
+	"`ratchet simulate --nights 600 --seed 11 --rule auto --cell \"late-stage 100/300, lognormal 5%%\"`" + `)
   it is .675 (.068) of the best peer's gain, with claimed/true 1.22; that peer claims 4.5 times what it has. The belief does not unlearn its prior of helpful
   proposals fast enough there, and a head of 3 log-%% against a pair noise of 7 %% needs about 50 pairs.
-- Over 1,000 null nights of each of the ten noise models (` + "`ratchet simulate --nights 1000 --seed 79 --cell \"null, \"`" + `) auto's share is at most .006, certify's .010 to .027,
+- Over 1,000 null nights of each of the ten noise models (` +
+	"`ratchet simulate --nights 1000 --seed 79 --cell \"null, \"`" +
+	`) auto's share is at most .006, certify's .010 to .027,
   without assumptions at most .007. That nights of edits that gain exactly min_gain stay as clean is tested in internal/research.
 - For each pinned property a rule that is broken in it is shown to fail: null nights above; claims, gains, false keeps and exact metrics in TestMistakenRulesFail; symmetry,
   scaling, single pairs, numbers that are none and the sums of e-LOND's levels in TestBrokenRulesFailTheirTests and TestBrokenRulesAreNotSymmetric.
@@ -65,13 +70,17 @@ Certify, on 150 nights of every row of gains, the same seeds with and without:
 What was to be better than this and is not, or not yet:
 
 - Late-stage at 5 %% noise stays below the best peer: .675 (.068) of its gain above.
-  Tried on other nights (` + "`--seed 12`" + `; constants changed in internal/research/auto_belief.go), where it is .593 (.066):
-  a prior of 10 %% gains and 20 %% losses instead of 14 and 16 (` + "`autoGain`" + `, ` + "`autoHarm`" + `) gives .945 (.080), but takes loss s=.001 from .982 (.008) to .947 (.008) of the best peer
+  Tried on other nights (` + "`--seed 12`" +
+	`; constants changed in internal/research/auto_belief.go), where it is .593 (.066):
+  a prior of 10 %% gains and 20 %% losses instead of 14 and 16 (` + "`autoGain`" + `, ` + "`autoHarm`" +
+	`) gives .945 (.080), but takes loss s=.001 from .982 (.008) to .947 (.008) of the best peer
   (300 nights) and unlimited proposals under heavy one-sided noise from 1.066 (.012) to 1.022 (.017) (100 nights): left out. Unlearning faster, with a prior that is worth
   5 proposals instead of 20, gives .622 (.068): no cure, left out.
-- Riders: pruned after the night by ` + "`ratchet finalize`" + ` (performance.md, "Dropping what does not pay"), not during it; where gains are of one standard
+- Riders: pruned after the night by ` + "`ratchet finalize`" +
+	` (performance.md, "Dropping what does not pay"), not during it; where gains are of one standard
   deviation only 44 %% of them go, with four times the pairs 95 %%.
-- ` + "`line_price`" + `, the gain that an added line must be expected to bring: not built. Simpler wins only as an edit of its own that is shorter and not worse.
+- ` + "`line_price`" +
+	`, the gain that an added line must be expected to bring: not built. Simpler wins only as an edit of its own that is shorter and not worse.
 - Certify, joint confirmation of near misses and then halving: not built, not simulated.
 - Auto, partial instead of whole rollback of a head whose certificate fails: not built, not simulated.
 `

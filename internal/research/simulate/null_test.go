@@ -15,12 +15,14 @@ func nullNoises() []simulate.NoiseModel {
 
 func noiseNamed(t *testing.T, name string) simulate.NoiseModel {
 	t.Helper()
+
 	for _, n := range simulate.Noises() {
 		if n.Name == name {
 			return n
 		}
 	}
 	t.Fatalf("no noise model %q", name)
+
 	return simulate.NoiseModel{}
 }
 
@@ -45,18 +47,22 @@ func TestNullNightsStayClean(t *testing.T) {
 	} {
 		t.Run(c.rule, func(t *testing.T) {
 			t.Parallel()
+
 			sum, n := 0.0, size(c.nights)
 			if n > 200 { // enough to hold the bound itself
 				c.most = .05
 			}
+
 			for _, noise := range nullNoises() {
 				p := falseNights(ruleNamed(t, c.rule), noise, c.runs, n, c.seed)
 				t.Logf("%s: %.3f", noise.Name, p)
+
 				if p > c.most {
 					t.Errorf("%s: %.3f of null nights have a false certificate", noise.Name, p)
 				}
 				sum += p / float64(len(nullNoises()))
 			}
+
 			if sum > c.mostTogether {
 				t.Errorf("%.3f of all null nights have a false certificate", sum)
 			}
@@ -88,9 +94,11 @@ func TestBrokenRulesFailNullNights(t *testing.T) {
 			broken := falseNights(ruleNamed(t, c.rule), c.noise, 300, n, 25)
 			whole := falseNights(ruleNamed(t, c.whole), c.noise, 300, n, 25)
 			t.Logf("%.3f, whole %.3f", broken, whole)
+
 			if broken < c.least {
 				t.Errorf("%.3f of null nights are false, at least %.2f were expected: the nights no longer show what that part is for", broken, c.least)
 			}
+
 			if whole > .05 {
 				t.Errorf("the whole rule fails too: %.3f", whole)
 			}
@@ -105,14 +113,17 @@ func keepFaults(t *testing.T, rule, noise string, nights int) (claim, share stri
 	c, _ := simulate.Find("100/300, " + noise)
 	s := simulate.Summarise(play(ruleNamed(t, rule), c, nights, 26))
 	t.Logf("%s, %s: claimed/true %.3f, false share %.4f, gain %.3f", rule, noise, s.Honesty, s.FalseShare, s.Gain)
+
 	if s.FalseShare > .02 {
 		share = fmt.Sprintf("false share of keeps = %.3f", s.FalseShare)
 	}
+
 	return outside(s.Honesty, .95, 1.06), share
 }
 
 func TestCertifyKeepsAreReal(t *testing.T) {
 	t.Parallel()
+
 	for _, name := range []string{"lognormal 0.5%", "lognormal 2%", "drift+heavy"} {
 		if claim, share := keepFaults(t, "certify", name, size(60)); claim != "" || share != "" {
 			t.Errorf("%s: %s %s", name, claim, share)
@@ -125,10 +136,12 @@ func exactFault(t *testing.T, rule string) string {
 	t.Helper()
 	c, _ := simulate.Find("100/300, lognormal 2%")
 	c.Noise, c.Runs = noiseNamed(t, "deterministic"), 102
+
 	s := simulate.Summarise(play(ruleNamed(t, rule), c, 20, 27))
 	if s.Runs > 102 || s.Proposals != 100 || s.AnyFalse > 0 || s.Honesty < 1-1e-9 || s.Honesty > 1+1e-9 || s.Gain == 0 {
 		return fmt.Sprintf("%+v", s)
 	}
+
 	return ""
 }
 
@@ -146,10 +159,12 @@ func TestMistakenRulesFail(t *testing.T) {
 	t.Parallel()
 	fails := func(rule, what, fault string) {
 		t.Helper()
+
 		if t.Logf("%s: %s", rule, fault); fault == "" {
 			t.Errorf("%s passes: the test of %s no longer shows anything", rule, what)
 		}
 	}
+
 	for _, c := range strongest() {
 		_, claim := c.faults(t, "auto, raw claim", 4) // the winner's curse
 		fails("auto, raw claim", "claims in "+c.cell, claim)
@@ -159,6 +174,7 @@ func TestMistakenRulesFail(t *testing.T) {
 	claim, share := keepFaults(t, "certify, one pair for two", "lognormal 2%", 20)
 	fails("certify, one pair for two", "claims", claim)
 	fails("certify, one pair for two", "the false share of keeps", share)
+
 	for _, rule := range []string{"auto, no shortcut", "certify, no shortcut"} {
 		fails(rule, "runs of a metric without noise", exactFault(t, rule))
 	}

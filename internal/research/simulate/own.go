@@ -36,6 +36,7 @@ type stage struct {
 // it is the half of a pair that the other is compared with.
 func (s *stage) observe(w research.Want, level float64, baseline bool) research.Observation {
 	o := research.Observation{Want: w, Valid: true}
+
 	baseline = baseline && w.Role == research.Confirm
 	switch {
 	case baseline && s.twist.stored:
@@ -49,6 +50,7 @@ func (s *stage) observe(w research.Want, level float64, baseline bool) research.
 	default:
 		o.Value = unit * math.Exp(s.run(level))
 	}
+
 	return o
 }
 
@@ -60,6 +62,7 @@ func (s *stage) calibrate(next func([]research.Observation) *research.Want) []re
 		s.first = append(s.first, o.Value)
 		obs = append(obs, o)
 	}
+
 	return obs
 }
 
@@ -68,11 +71,14 @@ func metric(c Cell, tw twist) research.Metric {
 	if c.Noise.Sigma == 0 && !tw.longWay {
 		m.Noise = research.Deterministic
 	}
+
 	return m
 }
 
 // half is observe, but for the twist that counts pairs twice.
-func (s *stage) half(w research.Want, level float64, baseline bool, before []research.Observation) research.Observation {
+func (s *stage) half(
+	w research.Want, level float64, baseline bool, before []research.Observation,
+) research.Observation {
 	if s.twist.twice && w.Role == research.Confirm && w.Pair%2 == 0 {
 		for _, o := range before {
 			if o.Pair == w.Pair-1 && o.Side == w.Side {
@@ -81,6 +87,7 @@ func (s *stage) half(w research.Want, level float64, baseline bool, before []res
 			}
 		}
 	}
+
 	return s.observe(w, level, baseline)
 }
 
@@ -96,10 +103,12 @@ func auto(tw twist) func(*world) {
 	return func(w *world) {
 		n := &autoNight{stage: stage{world: w, twist: tw},
 			rule: research.Auto{Metric: metric(w.cell, tw), Rope: .003 * w.cell.Noise.Scale}}
+
 		st, err := n.rule.Calibrated(n.calibrate(n.rule.Calibrate))
 		if err != nil {
 			return
 		}
+
 		n.st = st
 		for n.step() {
 		}
@@ -121,9 +130,11 @@ func (s *stage) outlook() research.Outlook {
 	if s.cell.Proposals < Unlimited {
 		o.Proposals = s.cell.Proposals - s.Proposals
 	}
+
 	if s.twist.last && o.Proposals != 0 {
 		o.Proposals = 1
 	}
+
 	return o
 }
 
@@ -138,12 +149,14 @@ func (n *autoNight) step() bool {
 	default:
 		return false
 	}
+
 	return true
 }
 
 func (n *autoNight) experiment(o research.Outlook) {
 	effect, _ := n.propose()
 	var obs []research.Observation
+
 	step := n.rule.Next(n.st, o, obs)
 	for ; step.Run != nil; step = n.rule.Next(n.st, o, obs) {
 		level := n.head
@@ -153,6 +166,7 @@ func (n *autoNight) experiment(o research.Outlook) {
 		obs = append(obs, n.observe(*step.Run, level, false))
 	}
 	j := *step.Done
+
 	n.st = n.rule.Close(n.st, o, obs, j)
 	switch j.Verdict {
 	case research.Provisional:
@@ -172,18 +186,22 @@ func (n *autoNight) certify(o research.Outlook) {
 		n.keepChain(n.chain, n.st.Auto.Claim)
 		n.st = n.rule.CloseCertificate(n.st, o, nil, research.Certificate{Outcome: research.Certified})
 		n.chain = nil
+
 		return
 	}
 	var obs []research.Observation
+
 	step := n.rule.NextPair(n.st, o, obs)
 	for ; step.Run != nil; step = n.rule.NextPair(n.st, o, obs) {
 		baseline := step.Run.Side == research.Checkpoint
+
 		level := n.head
 		if baseline {
 			level = n.level
 		}
 		obs = append(obs, n.observe(*step.Run, level, baseline))
 	}
+
 	n.st = n.rule.CloseCertificate(n.st, o, obs, *step.Done)
 	if step.Done.Outcome == research.Certified {
 		claim := logGain(step.Done.Gain.Mid)
@@ -199,20 +217,25 @@ func (n *autoNight) certify(o research.Outlook) {
 func certify(tw twist) func(*world) {
 	return func(w *world) {
 		s := &stage{world: w, twist: tw}
+
 		rule := research.Certify{Metric: metric(w.cell, tw), Rope: .003 * w.cell.Noise.Scale}
 		if tw.unassuming {
 			rule.Assumptions = research.AssumeNone
 		}
+
 		st, err := rule.Calibrated(s.calibrate(rule.Calibrate))
 		if err != nil {
 			return
 		}
+
 		for w.left(1) {
 			o := s.outlook()
+
 			effect, ok := w.propose()
 			if !ok {
 				return
 			}
+
 			if tw.uncorrected {
 				st.Tests, st.Kept = 0, wholeAlpha
 			}
@@ -226,9 +249,12 @@ func certify(tw twist) func(*world) {
 const wholeAlpha = 50
 
 // provenEdit is one experiment of certify mode; the budget may break it off.
-func (s *stage) provenEdit(rule research.Rule, st research.RuleState, o research.Outlook, effect float64) research.RuleState {
+func (s *stage) provenEdit(
+	rule research.Rule, st research.RuleState, o research.Outlook, effect float64,
+) research.RuleState {
 	s.block = nil
 	var obs []research.Observation
+
 	step := rule.Next(st, o, obs)
 	for ; step.Run != nil && s.left(1); step = rule.Next(st, o, obs) {
 		level, baseline := s.level+effect, false
@@ -237,15 +263,18 @@ func (s *stage) provenEdit(rule research.Rule, st research.RuleState, o research
 		}
 		obs = append(obs, s.half(*step.Run, level, baseline, obs))
 	}
+
 	if step.Done == nil {
 		return st
 	}
 	j := *step.Done
+
 	st = rule.Close(st, o, obs, j)
 	if j.Verdict != research.Improved {
 		return st
 	}
 	claim := logGain(j.Gain.Mid)
 	s.keep(effect, claim)
+
 	return st.Moved(j)
 }

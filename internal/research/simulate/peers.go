@@ -17,6 +17,7 @@ func greedy(minGain float64) func(*world) {
 			if !ok {
 				return
 			}
+
 			if y := w.run(w.level + d); y < best+math.Log1p(-minGain) {
 				w.keep(d, best-y)
 				best = y
@@ -31,16 +32,19 @@ func madGate(least float64) func(*world) {
 	return func(w *world) {
 		best := w.run(w.level)
 		first, all := best, []float64{best}
+
 		for w.left(1) {
 			d, ok := w.propose()
 			if !ok {
 				return
 			}
 			y := w.run(w.level + d)
+
 			all = append(all, y)
 			if y >= best {
 				continue
 			}
+
 			if mad := deviation(all); len(all) >= 3 && mad > 0 && math.Abs(y-first)/mad < least {
 				continue
 			}
@@ -53,10 +57,12 @@ func madGate(least float64) func(*world) {
 // deviation is the median absolute deviation from the median.
 func deviation(xs []float64) float64 {
 	mid := median(xs)
+
 	dev := make([]float64, len(xs))
 	for i, x := range xs {
 		dev[i] = math.Abs(x - mid)
 	}
+
 	return median(dev)
 }
 
@@ -70,14 +76,17 @@ func threeSeeds(w *world) {
 		if !ok {
 			return
 		}
+
 		own := w.sample(1, w.level+d)
 		if own[0] >= mean(best) {
 			continue
 		}
+
 		if !w.left(2) {
 			return
 		}
 		own = append(own, w.sample(2, w.level+d)...)
+
 		wins, others := 0, resamples(best)
 		for _, a := range resamples(own) {
 			for _, b := range others {
@@ -86,6 +95,7 @@ func threeSeeds(w *world) {
 				}
 			}
 		}
+
 		if float64(wins)/729 >= .95 {
 			w.keep(d, mean(best)-mean(own))
 			best = own
@@ -95,6 +105,7 @@ func threeSeeds(w *world) {
 
 func resamples(x []float64) []float64 {
 	var out []float64
+
 	for _, a := range x {
 		for _, b := range x {
 			for _, c := range x {
@@ -102,6 +113,7 @@ func resamples(x []float64) []float64 {
 			}
 		}
 	}
+
 	return out
 }
 
@@ -110,18 +122,22 @@ func resamples(x []float64) []float64 {
 // (hugoferreira's autoresearch).
 func storedBootstrap(first bool) func(*world) {
 	const k = 5
+
 	return func(w *world) {
 		start := w.sample(k, w.level)
 		best := start
+
 		for w.left(k) {
 			d, ok := w.propose()
 			if !ok {
 				return
 			}
+
 			own, against := w.sample(k, w.level+d), best
 			if first {
 				against = start
 			}
+
 			if mean(own) < mean(best) && w.excludesZero(own, against) {
 				w.keep(d, mean(best)-mean(own))
 				best = own
@@ -134,15 +150,18 @@ func storedBootstrap(first bool) func(*world) {
 func (w *world) excludesZero(own, against []float64) bool {
 	const draws = 400
 	above := 0
+
 	for range draws {
 		sum := 0.0
 		for range own {
 			sum += own[w.noise.IntN(len(own))] - against[w.noise.IntN(len(against))]
 		}
+
 		if sum >= 0 {
 			above++
 		}
 	}
+
 	return float64(above)/draws <= .025
 }
 
@@ -154,6 +173,7 @@ func medianGain(w *world) {
 		if !ok {
 			return
 		}
+
 		if y := median(w.sample(3, w.level+d)); y < best+math.Log1p(-.01) {
 			w.keep(d, best-y)
 			best = y
@@ -166,6 +186,7 @@ func medianGain(w *world) {
 // unless it was below (ShinkaEvolve's early stop used as a keep rule).
 func normalPeek(w *world) {
 	const k = 5
+
 	best := mean(w.sample(k, w.level))
 	for w.left(k) {
 		d, ok := w.propose()
@@ -173,11 +194,13 @@ func normalPeek(w *world) {
 			return
 		}
 		var own []float64
+
 		p := .5
 		for len(own) < k && p >= .05 && p <= .95 {
 			own = append(own, w.run(w.level+d))
 			p = beats(own, best)
 		}
+
 		if p >= .05 && mean(own) < best {
 			w.keep(d, best-mean(own))
 			best = mean(own)
@@ -190,10 +213,12 @@ func beats(x []float64, best float64) float64 {
 	if len(x) < 2 {
 		return .5
 	}
+
 	m, squares := mean(x), 0.0
 	for _, v := range x {
 		squares += (v - m) * (v - m)
 	}
+
 	se := math.Sqrt(squares / float64(len(x)-1) / float64(len(x)))
 	switch {
 	case se > 1e-10:
@@ -201,6 +226,7 @@ func beats(x []float64, best float64) float64 {
 	case m < best:
 		return 1
 	}
+
 	return 0
 }
 
@@ -209,20 +235,24 @@ func beats(x []float64, best float64) float64 {
 // first run drops the edit.
 func fresh(k int, screen bool) func(*world) {
 	counts := rankSums(k)
+
 	return func(w *world) {
 		for w.left(2 * k) {
 			d, ok := w.propose()
 			if !ok {
 				return
 			}
+
 			var base, own []float64
 			for len(own) < k {
 				base = append(base, w.run(w.level))
+
 				own = append(own, w.run(w.level+d))
 				if screen && len(own) == 1 && own[0] >= base[0] {
 					break
 				}
 			}
+
 			if len(own) == k && median(own) < median(base) && mannWhitney(own, base, counts) < .05 {
 				w.keep(d, median(base)-median(own))
 			}
@@ -234,6 +264,7 @@ func fresh(k int, screen bool) func(*world) {
 // Whitney 1947); counts are the arrangements by U.
 func mannWhitney(a, b, counts []float64) float64 {
 	u := 0
+
 	for _, x := range a {
 		for _, y := range b {
 			if x < y {
@@ -242,6 +273,7 @@ func mannWhitney(a, b, counts []float64) float64 {
 		}
 	}
 	u = min(u, len(a)*len(b)-u)
+
 	total, tail := 0.0, 0.0
 	for i, c := range counts {
 		total += c
@@ -249,6 +281,7 @@ func mannWhitney(a, b, counts []float64) float64 {
 			tail += c
 		}
 	}
+
 	return min(1, 2*tail/total)
 }
 
@@ -266,6 +299,7 @@ func rankSums(k int) []float64 {
 				for i, c := range table[a-1][b] {
 					row[i+b] += c
 				}
+
 				for i, c := range table[a][b-1] {
 					row[i] += c
 				}
@@ -273,6 +307,7 @@ func rankSums(k int) []float64 {
 			table[a][b] = row
 		}
 	}
+
 	return table[k][k]
 }
 
@@ -281,6 +316,7 @@ func (w *world) sample(k int, level float64) []float64 {
 	for i := range x {
 		x[i] = w.run(level)
 	}
+
 	return x
 }
 
@@ -289,6 +325,7 @@ func mean(x []float64) float64 {
 	for _, v := range x {
 		sum += v
 	}
+
 	return sum / float64(len(x))
 }
 

@@ -60,6 +60,7 @@ func Mistaken() []Rule {
 func Play(r Rule, c Cell, seed uint64, i int) Night {
 	w := newWorld(c, seed, i)
 	r.play(w)
+
 	return w.Night
 }
 
@@ -80,14 +81,17 @@ type Summary struct {
 // Summarise adds up nights, at least one.
 func Summarise(nights []Night) Summary {
 	s := Summary{Nights: len(nights)}
+
 	n, claimed, anyFalse, falseNights := float64(len(nights)), 0.0, 0, 0
 	for _, x := range nights {
 		if x.FalseKeeps > 0 {
 			anyFalse++
 		}
+
 		if x.FalseCerts > 0 {
 			falseNights++
 		}
+
 		if x.Keeps > 0 {
 			s.FalseShare += float64(x.FalseKeeps) / float64(x.Keeps) / n
 		}
@@ -97,10 +101,12 @@ func Summarise(nights []Night) Summary {
 		s.Runs += float64(x.Runs) / n
 		s.Proposals += float64(x.Proposals) / n
 	}
+
 	s.AnyFalse, s.FalseNight = float64(anyFalse)/n, float64(falseNights)/n
 	if s.Gain != 0 {
 		s.Honesty = claimed / s.Gain
 	}
+
 	return s
 }
 
@@ -108,19 +114,23 @@ func Summarise(nights []Night) Summary {
 // paired standard error (the delta method); 0 and 0 where b gained nothing.
 func Ratio(a, b []Night) (ratio, se float64) {
 	n := float64(min(len(a), len(b)))
+
 	sumA, sumB := 0.0, 0.0
 	for i := range int(n) {
 		sumA += a[i].Gain
 		sumB += b[i].Gain
 	}
+
 	if sumB == 0 {
 		return 0, 0
 	}
 	ratio = sumA / sumB
 	v := 0.0
+
 	for i := range int(n) {
 		d := a[i].Gain - ratio*b[i].Gain
 		v += d * d
 	}
+
 	return ratio, math.Sqrt(v) / math.Abs(sumB)
 }

@@ -35,6 +35,7 @@ type PlayedNight struct {
 // ParseNights reads lines of JSON, a night each.
 func ParseNights(text []byte) ([]PlayedNight, error) {
 	var nights []PlayedNight
+
 	for dec := json.NewDecoder(bytes.NewReader(text)); ; {
 		var n PlayedNight
 		if err := dec.Decode(&n); err == io.EOF {
@@ -52,6 +53,7 @@ func (n PlayedNight) Deceived() bool {
 	if n.Search == "auto" {
 		return n.Passed > 0 && n.Truth <= 0
 	}
+
 	return n.Kept > 0 && n.Truth <= 0
 }
 
@@ -66,33 +68,40 @@ func PlayedTables(nights []PlayedNight) string {
 	var b strings.Builder
 	b.WriteString("| useless edits: search, noise | nights | with something proven | edits a night | kept provisionally | runs a night | nights that deceive \"one run, keep if lower\" | its keeps a night |\n" +
 		"|---|---|---|---|---|---|---|---|\n")
+
 	for _, c := range playedCells(nights, "null") {
 		b.WriteString(nullRow(c))
 	}
 	b.WriteString("\n| mixed edits: search | nights | on offer, log-% | true gain of the head | audited | audited/offered | claimed | mean error of the claim | interval holds the truth |\n" +
 		"|---|---|---|---|---|---|---|---|---|\n")
+
 	for _, c := range playedCells(nights, "mixed") {
 		b.WriteString(mixedRow(c))
 	}
+
 	return b.String()
 }
 
 // playedCells are the nights of that kind by search and noise.
 func playedCells(nights []PlayedNight, edits string) [][]PlayedNight {
 	var cells [][]PlayedNight
+
 	for _, search := range []string{"auto", "certify", "greedy"} {
 		for _, noise := range []string{"normal", "heavy"} {
 			var some []PlayedNight
+
 			for _, n := range nights {
 				if n.Edits == edits && n.Search == search && n.Noise == noise {
 					some = append(some, n)
 				}
 			}
+
 			if len(some) > 0 {
 				cells = append(cells, some)
 			}
 		}
 	}
+
 	return cells
 }
 
@@ -102,16 +111,19 @@ func average(nights []PlayedNight, of func(PlayedNight) float64) float64 {
 	for _, n := range nights {
 		sum += of(n)
 	}
+
 	return sum / float64(len(nights))
 }
 
 func howMany(nights []PlayedNight, which func(PlayedNight) bool) int {
 	k := 0
+
 	for _, n := range nights {
 		if which(n) {
 			k++
 		}
 	}
+
 	return k
 }
 
@@ -120,9 +132,10 @@ func nullRow(c []PlayedNight) string {
 	if c[0].Search == "auto" {
 		provisional = fmt.Sprintf("%.0f", average(c, func(n PlayedNight) float64 { return float64(n.Kept) }))
 	}
-	return fmt.Sprintf("| %s, %s | %d | %d | %.0f | %s | %.0f | %d | %.1f |\n", c[0].Search, c[0].Noise, len(c), howMany(c, PlayedNight.Deceived),
-		average(c, func(n PlayedNight) float64 { return float64(n.Judged) }), provisional,
-		average(c, func(n PlayedNight) float64 { return float64(n.Runs) }),
+
+	return fmt.Sprintf("| %s, %s | %d | %d | %.0f | %s | %.0f | %d | %.1f |\n", c[0].Search, c[0].Noise, len(c),
+		howMany(c, PlayedNight.Deceived), average(c, func(n PlayedNight) float64 { return float64(n.Judged) }),
+		provisional, average(c, func(n PlayedNight) float64 { return float64(n.Runs) }),
 		howMany(c, func(n PlayedNight) bool { return n.OneRun > 0 }),
 		average(c, func(n PlayedNight) float64 { return float64(n.OneRun) }))
 }
@@ -133,9 +146,11 @@ func mixedRow(c []PlayedNight) string {
 		audited = fmt.Sprintf("%.1f", 100*average(c, func(n PlayedNight) float64 { return n.Audited }))
 		ratio = fmt.Sprintf("%.3f", average(c, func(n PlayedNight) float64 { return n.Audited / n.Offered }))
 	}
+
 	if c[0].Search == "auto" {
 		covered = fmt.Sprintf("%d of %d", howMany(c, PlayedNight.Covered), len(c))
 	}
+
 	return fmt.Sprintf("| %s | %d | %.1f | %.1f | %s | %s | %.1f | %.1f | %s |\n", c[0].Search, len(c),
 		100*average(c, func(n PlayedNight) float64 { return n.Offered }),
 		100*average(c, func(n PlayedNight) float64 { return n.Truth }), audited, ratio,

@@ -36,6 +36,7 @@ type Recorded struct {
 // there must be a start, edits and all of them together.
 func ParseRecording(text []byte) (Recording, error) {
 	var rec Recording
+
 	for dec := json.NewDecoder(bytes.NewReader(text)); ; {
 		var r Recorded
 		if err := dec.Decode(&r); err == io.EOF {
@@ -43,11 +44,13 @@ func ParseRecording(text []byte) (Recording, error) {
 		} else if err != nil {
 			return rec, fmt.Errorf("decode a recording: %w", err)
 		}
+
 		for _, p := range r.Pairs {
 			if !(p[0] > 0 && p[1] > 0) {
 				return rec, fmt.Errorf("the recording's edit %d has the impossible pair %v", r.Edit, p)
 			}
 		}
+
 		switch r.Kind {
 		case "start":
 			rec.Start = r.Pairs
@@ -57,9 +60,11 @@ func ParseRecording(text []byte) (Recording, error) {
 			rec.Edits = append(rec.Edits, r)
 		}
 	}
+
 	if len(rec.Start) == 0 || len(rec.Edits) == 0 || len(rec.All) == 0 {
 		return rec, fmt.Errorf("the recording lacks its start, its edits or all of them together")
 	}
+
 	return rec, nil
 }
 
@@ -80,6 +85,7 @@ func (t *tape) pairs(edit int) [][2]float64 {
 	case edit > len(t.rec.Edits):
 		return t.rec.All
 	}
+
 	return t.rec.Edits[edit-1].Pairs
 }
 
@@ -91,13 +97,16 @@ func (t *tape) next(edit, side int) (float64, bool) {
 	}
 	p, used := t.pairs(edit), t.used[edit]
 	i := used[side]
+
 	used[side]++
 	if edit == 0 { // both halves are the start's
 		i, side = i/2, i%2
 	}
+
 	if i >= len(p) {
 		return 0, false
 	}
+
 	return p[(i+t.shift)%len(p)][side], true
 }
 
@@ -108,11 +117,13 @@ func (t *tape) reading(edit int, candidate bool) float64 {
 	if candidate {
 		side = 1
 	}
+
 	v, ok := t.next(edit, side)
 	if !ok {
 		*t.used[edit] = [2]int{}
 		v, _ = t.next(edit, side)
 	}
+
 	return math.Log(v)
 }
 
@@ -138,13 +149,16 @@ type Replayed struct {
 // recording; every edit of it is useless.
 func Replay(rec Recording, nights int) []Replayed {
 	var all []Replayed
+
 	for _, r := range Rules() {
 		sum := Replayed{Rule: r.Name, Peer: r.Peer, Nights: nights}
 		for i := range nights {
 			sum.add(replayOne(r, rec, i*len(rec.Edits[0].Pairs)/nights))
 		}
+
 		all = append(all, sum)
 	}
+
 	return all
 }
 
@@ -171,11 +185,13 @@ func replayOne(r Rule, rec Recording, shift int) replayed {
 	t := &tape{rec: rec, shift: shift, used: map[int]*[2]int{}}
 	m := research.Metric{Name: "time", Better: research.Lower, Noise: research.Noisy, MinGainSet: true}
 	o := &ownReplay{tape: t}
+
 	switch {
 	case r.Peer:
 		w := newWorld(Cell{Effects: Effects{Harm: 1}, Runs: Unlimited, Proposals: len(rec.Edits)}, 1, shift)
 		w.tape = t
 		r.play(w)
+
 		return replayed{Night: w.Night}
 	case r.Name == "auto":
 		o.auto(research.Auto{Metric: m, Rope: .003})
@@ -184,6 +200,7 @@ func replayOne(r Rule, rec Recording, shift int) replayed {
 	default:
 		o.certify(research.Certify{Metric: m, Rope: .003})
 	}
+
 	return o.replayed
 }
 
@@ -201,6 +218,7 @@ func (r *ownReplay) observe(w research.Want, edit int) (research.Observation, bo
 	}
 	v, ok := r.tape.next(edit, side)
 	r.Runs++
+
 	return research.Observation{Want: w, Valid: true, Value: v}, ok
 }
 
@@ -211,9 +229,11 @@ func (r *ownReplay) calibrated(rule research.Rule) (research.RuleState, bool) {
 		if !ok {
 			return research.RuleState{}, false
 		}
+
 		obs = append(obs, o)
 	}
 	st, err := rule.Calibrated(obs)
+
 	return st, err == nil
 }
 
@@ -227,17 +247,21 @@ func (r *ownReplay) outlook() research.Outlook {
 func (r *ownReplay) judge(rule research.Rule, st research.RuleState) (research.RuleState, research.Judgement) {
 	o, obs := r.outlook(), []research.Observation{}
 	r.Proposals++
+
 	step := rule.Next(st, o, obs)
 	for step.Run != nil {
 		one, ok := r.observe(*step.Run, r.Proposals)
 		if !ok {
 			r.cut++
 			step.Done = &research.Judgement{Verdict: research.Inconclusive, StoppedBy: "budget"}
+
 			break
 		}
+
 		obs = append(obs, one)
 		step = rule.Next(st, o, obs)
 	}
+
 	return rule.Close(st, o, obs, *step.Done), *step.Done
 }
 
@@ -282,17 +306,21 @@ func (r *ownReplay) auto(rule research.Auto) {
 // is as useless as the head. Without any more of them it is rolled back.
 func (r *ownReplay) prove(rule research.Auto, st research.RuleState) (research.RuleState, research.Certificate) {
 	o, obs := r.outlook(), []research.Observation{}
+
 	step := rule.NextPair(st, o, obs)
 	for step.Run != nil {
 		one, ok := r.observe(*step.Run, len(r.tape.rec.Edits)+1)
 		if !ok {
 			r.cut++
 			step.Done = &research.Certificate{Outcome: research.RolledBack, StoppedBy: "budget"}
+
 			break
 		}
+
 		obs = append(obs, one)
 		step = rule.NextPair(st, o, obs)
 	}
+
 	return rule.CloseCertificate(st, o, obs, *step.Done), *step.Done
 }
 
@@ -301,17 +329,21 @@ func ReplayTable(all []Replayed) string {
 	var b strings.Builder
 	b.WriteString("| rule | nights with a keep | keeps a night | gain claimed, log-% a night | edits judged | runs an edit | kept provisionally | undecided at the recording's end |\n" +
 		"|---|---|---|---|---|---|---|---|\n")
+
 	for _, r := range all {
 		provisional, cut := "-", "-"
 		if r.Rule == "auto" {
 			provisional = fmt.Sprintf("%.1f", r.Adopted)
 		}
+
 		if !r.Peer {
 			cut = fmt.Sprintf("%.1f", r.Cut)
 		}
-		fmt.Fprintf(&b, "| %s | %d of %d | %.1f | %.1f | %.0f | %.1f | %s | %s |\n", ownBold(Result{Rule: r.Rule, Peer: r.Peer}), r.Deceived, r.Nights,
-			r.Keeps, 100*r.Claimed, r.Edits, r.Runs, provisional, cut)
+		fmt.Fprintf(&b, "| %s | %d of %d | %.1f | %.1f | %.0f | %.1f | %s | %s |\n",
+			ownBold(Result{Rule: r.Rule, Peer: r.Peer}), r.Deceived, r.Nights, r.Keeps, 100*r.Claimed, r.Edits, r.Runs,
+			provisional, cut)
 	}
+
 	return b.String()
 }
 
@@ -323,32 +355,40 @@ const ReplayNights = 11
 func RecordingTable(rec Recording) string {
 	var b strings.Builder
 	b.WriteString("| edits | pairs | noise of a pair, % | largest difference of a pair, % | median difference of an edit, %: smallest to largest |\n|---|---|---|---|---|\n")
+
 	row := func(name string, edits ...[][2]float64) {
 		var all, mids []float64
+
 		for _, pairs := range edits {
 			var ds []float64
 			for _, p := range pairs {
 				ds = append(ds, 100*math.Log(p[1]/p[0]))
 			}
+
 			all, mids = append(all, ds...), append(mids, median(ds))
 		}
+
 		most := 0.0
 		for _, d := range all {
 			most = max(most, math.Abs(d))
 		}
-		fmt.Fprintf(&b, "| %s | %d | %.1f | %.0f | %+.1f to %+.1f |\n", name, len(all), 1.4826*deviation(all), most, slices.Min(mids), slices.Max(mids))
+		fmt.Fprintf(&b, "| %s | %d | %.1f | %.0f | %+.1f to %+.1f |\n", name, len(all), 1.4826*deviation(all), most,
+			slices.Min(mids), slices.Max(mids))
 	}
 	for _, kind := range []string{"comment", "rename", "order"} {
 		var edits [][][2]float64
+
 		for _, e := range rec.Edits {
 			if e.Kind == kind {
 				edits = append(edits, e.Pairs)
 			}
 		}
+
 		if len(edits) > 0 {
 			row(fmt.Sprintf("%d of kind %s", len(edits), kind), edits...)
 		}
 	}
 	row("all together", rec.All)
+
 	return b.String()
 }

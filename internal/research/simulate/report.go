@@ -33,13 +33,16 @@ func Compare(c Cell, rules []Rule, nights [][]Night) Line {
 			best = i
 		}
 	}
+
 	if best < 0 || line.Results[best].Gain == 0 {
 		return line
 	}
+
 	line.Best = rules[best].Name
 	for i := range rules {
 		line.Results[i].Ratio, line.Results[i].SE = Ratio(nights[i], nights[best])
 	}
+
 	return line
 }
 
@@ -64,12 +67,14 @@ func NullTable(lines []Line) string {
 	}
 	var b strings.Builder
 	row := func(cells []string) { fmt.Fprintf(&b, "| %s |\n", strings.Join(cells, " | ")) }
+
 	head, rule := []string{"rule"}, []string{"---"}
 	for _, l := range lines {
 		head, rule = append(head, strings.TrimPrefix(l.Cell, nullPrefix)), append(rule, "---")
 	}
 	row(head)
 	row(rule)
+
 	for i, r := range lines[0].Results {
 		cells := []string{ownBold(r)}
 		for _, l := range lines {
@@ -77,6 +82,7 @@ func NullTable(lines []Line) string {
 		}
 		row(cells)
 	}
+
 	return b.String()
 }
 
@@ -84,6 +90,7 @@ func ownBold(r Result) string {
 	if r.Peer {
 		return r.Rule
 	}
+
 	return "**" + r.Rule + "**"
 }
 
@@ -97,6 +104,7 @@ func GainTable(lines []Line) string {
 	var b strings.Builder
 	b.WriteString("| proposals/runs, noise | best peer: its gain, claimed/true |")
 	rule := "|---|---|"
+
 	for _, r := range lines[0].Results {
 		if !r.Peer {
 			fmt.Fprintf(&b, " %s: gain/peer (se) | claimed/true | riders | runs a proposal |", r.Rule)
@@ -104,22 +112,28 @@ func GainTable(lines []Line) string {
 		}
 	}
 	b.WriteString("\n" + rule + "\n")
+
 	for _, l := range lines {
 		b.WriteString(gainRow(l))
 	}
+
 	return b.String()
 }
 
 func gainRow(l Line) string {
 	best, own := "-", ""
+
 	for _, r := range l.Results {
 		if r.Rule == l.Best {
 			best = fmt.Sprintf("%s: %.1f %%, %.2f", r.Rule, 100*r.Gain, r.Honesty)
 		}
+
 		if !r.Peer {
-			own += fmt.Sprintf(" %.3f (%.3f) | %.2f | %.2f | %.2f |", r.Ratio, r.SE, r.Honesty, r.FalseShare, r.Runs/max(r.Proposals, 1))
+			own += fmt.Sprintf(" %.3f (%.3f) | %.2f | %.2f | %.2f |", r.Ratio, r.SE, r.Honesty, r.FalseShare,
+				r.Runs/max(r.Proposals, 1))
 		}
 	}
+
 	return fmt.Sprintf("| %s | %s |%s\n", l.Cell, best, own)
 }
 
@@ -133,6 +147,7 @@ const (
 func Sample() string {
 	c, _ := Find("100/300, drift+heavy")
 	rules := Rules()
+
 	return NullTable([]Line{playAll(Null(c.Noise, 300, 100), rules)}) + "\n" + GainTable([]Line{playAll(c, rules)})
 }
 
@@ -143,5 +158,6 @@ func playAll(c Cell, rules []Rule) Line {
 			nights[i] = append(nights[i], Play(r, c, sampleSeed, n))
 		}
 	}
+
 	return Compare(c, rules, nights)
 }

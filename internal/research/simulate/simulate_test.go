@@ -18,17 +18,20 @@ func size(n int) int {
 	if *more > 0 {
 		return *more
 	}
+
 	return n
 }
 
 func ruleNamed(t *testing.T, name string) simulate.Rule {
 	t.Helper()
+
 	for _, r := range slices.Concat(simulate.Rules(), simulate.Broken(), simulate.Mistaken()) {
 		if r.Name == name {
 			return r
 		}
 	}
 	t.Fatalf("no rule %q", name)
+
 	return simulate.Rule{}
 }
 
@@ -37,6 +40,7 @@ func play(r simulate.Rule, c simulate.Cell, n int, seed uint64) []simulate.Night
 	for i := range nights {
 		nights[i] = simulate.Play(r, c, seed, i)
 	}
+
 	return nights
 }
 
@@ -62,6 +66,7 @@ func strongest() []against {
 // claims; "" for nothing.
 func (c against) faults(t *testing.T, rule string, nights int) (gainFault, claimFault string) {
 	t.Helper()
+
 	cell, ok := simulate.Find(c.cell)
 	if !ok {
 		t.Fatalf("no cell %q", c.cell)
@@ -70,9 +75,11 @@ func (c against) faults(t *testing.T, rule string, nights int) (gainFault, claim
 	ratio, se := simulate.Ratio(own, play(ruleNamed(t, c.peer), cell, nights, 21))
 	s := simulate.Summarise(own)
 	t.Logf("%s, %s: gain/peer %.3f (se %.3f), claimed/true %.3f", rule, c.cell, ratio, se, s.Honesty)
+
 	if ratio < c.least {
 		gainFault = fmt.Sprintf("gain is %.3f of the peer's, at least %.2f is wanted", ratio, c.least)
 	}
+
 	return gainFault, outside(s.Honesty, .93, 1.06)
 }
 
@@ -80,6 +87,7 @@ func outside(claimedOverTrue, low, high float64) string {
 	if claimedOverTrue >= low && claimedOverTrue <= high {
 		return ""
 	}
+
 	return fmt.Sprintf("claimed/true = %.3f", claimedOverTrue)
 }
 
@@ -88,6 +96,7 @@ func TestAutoBeatsThePeers(t *testing.T) {
 	for _, c := range strongest() {
 		t.Run(c.cell, func(t *testing.T) {
 			t.Parallel()
+
 			gain, claim := c.faults(t, "auto", size(c.nights))
 			if gain != "" || claim != "" {
 				t.Error(gain, claim)
@@ -102,10 +111,12 @@ func TestEvidenceIsFresh(t *testing.T) {
 	if runtime.GOARCH != "amd64" {
 		t.Skip("the figures were made on amd64")
 	}
+
 	doc, err := os.ReadFile("../../../docs/evidence.md")
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	if want := simulate.Sample(); !strings.Contains(string(doc), want) {
 		t.Errorf("docs/evidence.md is stale: run the command that its head names; it lacks\n%s", want)
 	}

@@ -46,6 +46,7 @@ func (e Effects) draw(r *rand.Rand, scale float64) float64 {
 	case u < e.Null+e.Harm+e.Small:
 		return scale * math.Log1p(-(.005 + .015*v))
 	}
+
 	return scale * math.Log1p(-(.03 + .07*v))
 }
 
@@ -85,6 +86,7 @@ func noiseNamed(name string) NoiseModel {
 			return n
 		}
 	}
+
 	return NoiseModel{}
 }
 
@@ -131,6 +133,7 @@ func newWorld(c Cell, seed uint64, night int) *world {
 	}
 	w.drift = c.Noise.DriftSD * w.noise.NormFloat64()
 	w.slow = c.Noise.Jump > 0 && w.noise.IntN(2) == 0
+
 	return w
 }
 
@@ -142,16 +145,20 @@ func (w *world) run(level float64) float64 {
 	}
 	w.tick()
 	n := w.cell.Noise
+
 	y := level + w.drift + n.Sigma*w.noise.NormFloat64()
 	if n.TailP > 0 && w.noise.Float64() < n.TailP {
 		y += n.TailMean * w.noise.ExpFloat64()
 	}
+
 	if w.slow {
 		y += n.Jump
 	}
+
 	if w.burst {
 		y += n.TailMean * w.noise.ExpFloat64()
 	}
+
 	return y
 }
 
@@ -161,12 +168,15 @@ func (w *world) tick() {
 	if n.DriftSD > 0 {
 		w.drift = n.Rho*w.drift + n.DriftSD*math.Sqrt(1-n.Rho*n.Rho)*w.noise.NormFloat64()
 	}
+
 	if n.JumpP > 0 && w.noise.Float64() < n.JumpP {
 		w.slow = !w.slow
 	}
+
 	if n.BurstP == 0 {
 		return
 	}
+
 	if w.burst {
 		w.burst = w.noise.Float64() >= n.BurstEnd
 	} else {
@@ -183,8 +193,10 @@ func (w *world) propose() (float64, bool) {
 	if w.Proposals >= w.cell.Proposals {
 		return 0, false
 	}
+
 	w.Proposals++
 	w.tick()
+
 	d := w.cell.Effects.draw(w.edits, w.cell.Noise.Scale)
 	if d < 0 && w.cell.Effects.Overlap > 0 {
 		if w.gained {
@@ -192,6 +204,7 @@ func (w *world) propose() (float64, bool) {
 		}
 		w.gained = true
 	}
+
 	return d, true
 }
 
@@ -203,6 +216,7 @@ func (w *world) keep(effect, claim float64) {
 // keepChain takes edits that were proven together.
 func (w *world) keepChain(effects []float64, claim float64) {
 	total := 0.0
+
 	for _, d := range effects {
 		w.Keeps++
 		if d >= 0 {
@@ -210,6 +224,7 @@ func (w *world) keepChain(effects []float64, claim float64) {
 		}
 		total += d
 	}
+
 	w.Certificates++
 	if total >= 0 {
 		w.FalseCerts++
