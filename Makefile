@@ -60,8 +60,8 @@ vuln: ## known vulnerabilities in the code that is called; fails where the datab
 	else exit $$code; fi
 
 fuzz: ## fuzz the parsers for FUZZTIME each
-	$(GO) test ./internal/research -run '^$$' -fuzz FuzzParseProgram -fuzztime $(FUZZTIME)
-	$(GO) test ./internal/research -run '^$$' -fuzz FuzzScanner -fuzztime $(FUZZTIME)
+	$(GO) test ./internal/research/contract -run '^$$' -fuzz FuzzParseProgram -fuzztime $(FUZZTIME)
+	$(GO) test ./internal/research/contract -run '^$$' -fuzz FuzzScanner -fuzztime $(FUZZTIME)
 	$(GO) test ./internal/foreign -run '^$$' -fuzz FuzzRead -fuzztime $(FUZZTIME)
 	$(GO) test ./server -run '^$$' -fuzz FuzzTools -fuzztime $(FUZZTIME)
 
@@ -118,7 +118,7 @@ nights: ## whole noisy nights through the real binary over MCP; remakes docs/evi
 	$(GO) test ./cmd/ratchet -run '^TestNights$$' -count 1 -v -timeout 6h -parallel 2 -nights 20 -nights-out $(CURDIR)/docs/evidence-nights.jsonl
 
 bounds: ## the decision rule's bounds at their full width: every rule in 201 nights of every noise model (5 minutes)
-	$(GO) test ./internal/research/simulate -run '^TestNullNightsStayClean$$' -count 1 -v -timeout 2h -args -nights 201
+	$(GO) test ./internal/simulate -run '^TestNullNightsStayClean$$' -count 1 -v -timeout 2h -args -nights 201
 
 riders: ## RIDERS noisy campaigns with 10 useless keeps and 4 gains each, finalized: how many of both are left (10 minutes)
 	$(GO) test ./cmd/ratchet -run '^TestRiders$$' -count 1 -v -timeout 2h -parallel 2 -riders $(RIDERS)

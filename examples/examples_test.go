@@ -20,7 +20,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"ratchet/examples"
-	"ratchet/internal/research"
+	"ratchet/internal/research/contract"
 )
 
 // load returns an example, or skips the test where its programs are missing.
@@ -113,7 +113,7 @@ func TestProgramsParse(t *testing.T) {
 			t.Fatal(err)
 		}
 
-		doc, err := research.ParseProgram(text, name)
+		doc, err := contract.ParseProgram(text, name)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"ratchet/internal/research"
+	"ratchet/internal/research/history"
 )
 
 // At calls f with the ledger as it stood at record seq: every state and index
@@ -18,7 +19,7 @@ func (l *Ledger) At(ctx context.Context, seq uint64, f func(*Tx) error) error {
 	}
 	defer v.copy.close()
 
-	err = l.Stream(ctx, 1, func(rec research.Record, stored []byte) error {
+	err = l.Stream(ctx, 1, func(rec history.Record, stored []byte) error {
 		if rec.Seq > seq {
 			return ErrStop
 		}
@@ -47,8 +48,8 @@ func (l *Ledger) At(ctx context.Context, seq uint64, f func(*Tx) error) error {
 }
 
 // LessonRecords are the records of the newest lessons, newest first, at most limit.
-func (t *Tx) LessonRecords(campaign string, limit int) ([]research.Record, error) {
-	var out []research.Record
+func (t *Tx) LessonRecords(campaign string, limit int) ([]history.Record, error) {
+	var out []history.Record
 
 	n, v := t.s.below(bucketLessons, prefix(campaign), noLimit)
 	for ; n > 0 && len(out) < limit; n, v = t.s.below(bucketLessons, prefix(campaign), n) {

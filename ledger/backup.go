@@ -11,6 +11,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"ratchet/internal/research"
+	"ratchet/internal/research/history"
 )
 
 // Backup writes the ledger, as it is at the time of the call, to path, and its
@@ -87,7 +88,7 @@ func (l *Ledger) copyTo(ctx context.Context, part *Ledger) (err error) {
 	t := &Tx{s: s, write: true}
 	t.hoard()
 
-	err = l.Stream(ctx, 1, func(rec research.Record, stored []byte) error {
+	err = l.Stream(ctx, 1, func(rec history.Record, stored []byte) error {
 		if err := s.put(bucketRecords, bigEndian(rec.Seq), stored); err != nil {
 			return storage("write a backup", err)
 		}

@@ -10,6 +10,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"ratchet/internal/research"
+	"ratchet/internal/research/history"
 	"ratchet/ledger"
 )
 
@@ -71,8 +72,8 @@ func TestBackupWhileOthersAppend(t *testing.T) {
 	}
 	// It can be gone on with, and the original does not know.
 	copied := open(t, path)
-	put(t, copied, research.Entry{Campaign: camp, Kind: research.KindIdeaAdded,
-		Body: research.Idea{N: 1, Text: "in the copy"}})
+	put(t, copied, history.Entry{Campaign: camp, Kind: history.KindIdeaAdded,
+		Body: history.Idea{N: 1, Text: "in the copy"}})
 
 	if _, err := l.Verify(t.Context()); err != nil {
 		t.Error(err)

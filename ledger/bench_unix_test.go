@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"ratchet/internal/research"
+	"ratchet/internal/research/history"
 	"ratchet/ledger"
 )
 
@@ -31,7 +32,7 @@ func BenchmarkAppend(b *testing.B) {
 	for _, size := range sizes {
 		b.Run(fmt.Sprint(size), func(b *testing.B) {
 			l := grown(b, size)
-			var todo []research.Entry
+			var todo []history.Entry
 			n := size
 			runtime.GC()
 			start := cpu(b)

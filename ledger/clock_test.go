@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"ratchet/internal/research"
+	"ratchet/internal/research/history"
 	"ratchet/ledger"
 )
 
@@ -46,7 +47,7 @@ func TestClockSet(t *testing.T) {
 			return err
 		}
 
-		if !slices.IsSortedFunc(page, func(a, b research.Experiment) int { return b.N - a.N }) ||
+		if !slices.IsSortedFunc(page, func(a, b history.Experiment) int { return b.N - a.N }) ||
 			len(page) != len(times) {
 			t.Errorf("listed out of order, or not all: %d", len(page))
 		}

@@ -11,6 +11,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"ratchet/internal/research"
+	"ratchet/internal/research/history"
 	"ratchet/ledger"
 )
 
@@ -153,7 +154,7 @@ func TestDamage(t *testing.T) {
 		"record of another ledger": {func(t *testing.T, l *ledger.Ledger) {
 			other := fresh(t)
 			e := opening()
-			e[1].Body = research.SessionJoin{Codename: "amber-fox", Checkout: "/elsewhere"}
+			e[1].Body = history.SessionJoin{Codename: "amber-fox", Checkout: "/elsewhere"}
 			put(t, other, e...)
 			var foreign []byte
 			meddle(t, other, func(tx *bbolt.Tx) error {

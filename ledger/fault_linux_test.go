@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ratchet/internal/research"
+	"ratchet/internal/research/history"
 	"ratchet/ledger"
 )
 
@@ -189,7 +190,7 @@ func faulty(path string) {
 }
 
 // keyed begins a campaign of its own, by keys.
-func keyed() []research.Entry {
+func keyed() []history.Entry {
 	all := append(opening(), experiment(1, hypothesis(1), "no gain")...)
 	for i := range all {
 		all[i].Campaign, all[i].Key = "second", fmt.Sprint(i)

@@ -16,6 +16,8 @@ import (
 	"go.etcd.io/bbolt"
 
 	"ratchet/internal/research"
+	"ratchet/internal/research/history"
+	"ratchet/internal/research/rules"
 	"ratchet/ledger"
 )
 
@@ -26,31 +28,31 @@ const realRuns = 6
 
 // realExperiment returns whole reverted experiments of a noisy metric under
 // search: auto, as large as the golden campaign's second one.
-func realExperiment(t testing.TB) func(n int) []research.Entry {
+func realExperiment(t testing.TB) func(n int) []history.Entry {
 	t.Helper()
-	var proposed research.Proposal
-	var judged research.Judgement
-	var runs []research.Run
-	into := func(rec research.Record, v any) {
+	var proposed history.Proposal
+	var judged rules.Judgement
+	var runs []rules.Run
+	into := func(rec history.Record, v any) {
 		if err := json.Unmarshal(rec.Body, v); err != nil {
 			t.Fatal(err)
 		}
 	}
 	l := versioned(t, golden(t, "v1"), "")
 
-	err := l.Stream(t.Context(), 1, func(rec research.Record, _ []byte) error {
-		job, err := research.Touches(rec)
+	err := l.Stream(t.Context(), 1, func(rec history.Record, _ []byte) error {
+		job, err := history.Touches(rec)
 		if rec.Campaign != "noisy" || job != "x2" || err != nil {
 			return err
 		}
 
 		switch rec.Kind {
-		case research.KindExperimentProposed:
+		case history.KindExperimentProposed:
 			into(rec, &proposed)
-		case research.KindExperimentJudged:
+		case history.KindExperimentJudged:
 			into(rec, &judged)
-		case research.KindRunFinished:
-			runs = append(runs, research.Run{})
+		case history.KindRunFinished:
+			runs = append(runs, rules.Run{})
 			into(rec, &runs[len(runs)-1])
 		}
 
@@ -60,11 +62,11 @@ func realExperiment(t testing.TB) func(n int) []research.Entry {
 		t.Fatalf("%d runs, %v", len(runs), err)
 	}
 
-	return func(n int) []research.Entry {
+	return func(n int) []history.Entry {
 		p, j := proposed, judged
 		p.N, p.Hypothesis, p.Tree, j.N = n, hypothesis(n), oid("tree", n), n
 		p.Checkout, p.Candidate = "/src/a", oid("cand", n)
-		all := []research.Entry{entry(research.KindExperimentProposed, p)}
+		all := []history.Entry{entry(history.KindExperimentProposed, p)}
 
 		for i, r := range runs[:realRuns] {
 			if i > 0 {
@@ -72,12 +74,12 @@ func realExperiment(t testing.TB) func(n int) []research.Entry {
 			}
 			r.Job, r.Commit, r.Output = research.NewJobID(research.ExperimentJob, n), oid("cand", n),
 				fmt.Sprintf("%064x", n)
-			all = append(all, entry(research.KindRunFinished, r))
+			all = append(all, entry(history.KindRunFinished, r))
 		}
 
-		return append(all, entry(research.KindExperimentJudged, j),
-			entry(research.KindExperimentReverted,
-				research.Reversion{N: n, Lesson: "no gain, since the compiler did it already", By: "agent"}))
+		return append(all, entry(history.KindExperimentJudged, j),
+			entry(history.KindExperimentReverted,
+				history.Reversion{N: n, Lesson: "no gain, since the compiler did it already", By: "agent"}))
 	}
 }
 
@@ -88,7 +90,7 @@ func growReal(t testing.TB, l *ledger.Ledger, n int) {
 	put(t, l, opening()...)
 	make := realExperiment(t)
 
-	var batch []research.Entry
+	var batch []history.Entry
 	for i := 1; i <= n; i++ {
 		batch = append(batch, make(i)...)
 		if n <= 2000 {
@@ -118,7 +120,7 @@ func others(t testing.TB, l *ledger.Ledger, first int, work func()) (took []time
 			began := time.Now()
 
 			if _, err := l.Append(context.Background(),
-				entry(research.KindLessonAdded, research.Lesson{N: n, Text: "meanwhile"})); err != nil {
+				entry(history.KindLessonAdded, history.Lesson{N: n, Text: "meanwhile"})); err != nil {
 				t.Error(err)
 				return
 			}
@@ -162,7 +164,7 @@ func TestGrown(t *testing.T) {
 	for name, work := range map[string]func() error{
 		"nothing": func() error { time.Sleep(100 * time.Millisecond); return nil },
 		"export": func() error {
-			return l.Stream(t.Context(), 1, func(_ research.Record, stored []byte) error {
+			return l.Stream(t.Context(), 1, func(_ history.Record, stored []byte) error {
 				_, err := io.Discard.Write(stored)
 				return err
 			})

@@ -10,6 +10,9 @@ import (
 	"time"
 
 	"ratchet/internal/research"
+	"ratchet/internal/research/contract"
+	"ratchet/internal/research/history"
+	"ratchet/internal/research/rules"
 	"ratchet/ledger"
 )
 
@@ -44,7 +47,7 @@ func view(t testing.TB, l *ledger.Ledger, f func(*ledger.Tx) error) {
 	}
 }
 
-func put(t testing.TB, l *ledger.Ledger, entries ...research.Entry) []research.Record {
+func put(t testing.TB, l *ledger.Ledger, entries ...history.Entry) []history.Record {
 	t.Helper()
 
 	recs, err := l.Append(context.Background(), entries...)
@@ -80,13 +83,13 @@ func wantError(t testing.TB, err error, c research.Code, parts ...string) {
 	}
 }
 
-func entry(kind research.Kind, body any) research.Entry {
-	return research.Entry{Campaign: camp, Session: "amber-fox", Kind: kind, Body: body}
+func entry(kind history.Kind, body any) history.Entry {
+	return history.Entry{Campaign: camp, Session: "amber-fox", Kind: kind, Body: body}
 }
 
 // ruleState is as large as a noisy campaign's gets.
-func ruleState() research.RuleState {
-	st := research.RuleState{Class: research.Noisy, Scale: "log", Incumbent: 812.25, S: 0.0123, Eps: 0.05, Level: 6.7}
+func ruleState() rules.RuleState {
+	st := rules.RuleState{Class: research.Noisy, Scale: "log", Incumbent: 812.25, S: 0.0123, Eps: 0.05, Level: 6.7}
 	for i := range 120 {
 		st.Residuals = append(st.Residuals, 0.0123456789*float64(i%17-8))
 	}
@@ -97,48 +100,48 @@ func ruleState() research.RuleState {
 func oid(what string, n int) string { return fmt.Sprintf("%s%036x", what[:4], n) }
 
 // opening begins a campaign, up to its calibration.
-func opening() []research.Entry {
-	return []research.Entry{
-		entry(research.KindCampaignStarted, research.CampaignStart{
-			Program: research.Program{Name: camp, Edit: []string{"sort.go"}, Run: "./bench",
-				Metric: research.Metric{Name: "ns_per_op", Better: research.Lower}},
+func opening() []history.Entry {
+	return []history.Entry{
+		entry(history.KindCampaignStarted, history.CampaignStart{
+			Program: contract.Program{Name: camp, Edit: []string{"sort.go"}, Run: "./bench",
+				Metric: contract.Metric{Name: "ns_per_op", Better: research.Lower}},
 			Start: "start", Branch: "refs/heads/ratchet/" + camp, Origin: "refs/heads/main", Checkout: "/src/a",
 		}),
-		entry(research.KindSessionJoined, research.SessionJoin{Codename: "amber-fox", Client: "editor", Version: "1",
+		entry(history.KindSessionJoined, history.SessionJoin{Codename: "amber-fox", Client: "editor", Version: "1",
 			Checkout: "/src/a"}),
-		entry(research.KindCalibrationStarted, research.JobStart{Job: "c1", Commit: "start"}),
-		entry(research.KindRunFinished, research.Run{Job: "c1", Number: 1, Role: research.Calibrate,
-			Side: research.Start, Valid: true, Wall: 2}),
-		entry(research.KindCalibrationFinished, research.CalibrationEnd{Job: "c1", State: ruleState()}),
+		entry(history.KindCalibrationStarted, rules.JobStart{Job: "c1", Commit: "start"}),
+		entry(history.KindRunFinished, rules.Run{Job: "c1", Number: 1, Role: research.Calibrate,
+			Side: rules.Start, Valid: true, Wall: 2}),
+		entry(history.KindCalibrationFinished, history.CalibrationEnd{Job: "c1", State: ruleState()}),
 	}
 }
 
-func proposal(n int, hypothesis string) research.Entry {
-	return entry(research.KindExperimentProposed, research.Proposal{N: n, Hypothesis: hypothesis, Parent: "start",
+func proposal(n int, hypothesis string) history.Entry {
+	return entry(history.KindExperimentProposed, history.Proposal{N: n, Hypothesis: hypothesis, Parent: "start",
 		Candidate: oid("cand", n), Tree: oid("tree", n), Paths: []string{"sort.go"}, Added: 3, Removed: 1,
 		Checkout: "/src/a"})
 }
 
-func run(n, number int) research.Entry {
-	return entry(research.KindRunFinished, research.Run{Job: research.NewJobID('x', n), Number: number,
-		Role: research.Confirm, Side: research.Candidate, Commit: oid("cand", n), Valid: true,
+func run(n, number int) history.Entry {
+	return entry(history.KindRunFinished, rules.Run{Job: research.NewJobID('x', n), Number: number,
+		Role: research.Confirm, Side: rules.Candidate, Commit: oid("cand", n), Valid: true,
 		Samples: map[string]float64{"ns_per_op": 800.5 + float64(n)}, Wall: 1.5, CPU: 1.25, MaxRSS: 1 << 26,
 		Started: epoch, Output: fmt.Sprintf("%064x", n), Bytes: 321})
 }
 
-func judged(n int, v research.Verdict) research.Entry {
+func judged(n int, v research.Verdict) history.Entry {
 	value, base := 800.5+float64(n), 812.25
 
-	return entry(research.KindExperimentJudged, research.Judgement{N: n, Verdict: v, Value: &value, Baseline: &base,
+	return entry(history.KindExperimentJudged, rules.Judgement{N: n, Verdict: v, Value: &value, Baseline: &base,
 		Gain: &research.Interval{Mid: .01, Lo: .005, Hi: .015}, Scale: "log", Pairs: 6, Wins: 6, Runs: 2,
 		State: ruleState()})
 }
 
 // experiment is one whole reverted experiment.
-func experiment(n int, hypothesis, lesson string) []research.Entry {
-	return []research.Entry{
+func experiment(n int, hypothesis, lesson string) []history.Entry {
+	return []history.Entry{
 		proposal(n, hypothesis), run(n, 1), run(n, 2), judged(n, research.Regressed),
-		entry(research.KindExperimentReverted, research.Reversion{N: n, Lesson: lesson, By: "agent"}),
+		entry(history.KindExperimentReverted, history.Reversion{N: n, Lesson: lesson, By: "agent"}),
 	}
 }
 
@@ -155,7 +158,7 @@ func grow(t testing.TB, l *ledger.Ledger, from, to int) {
 	t.Helper()
 
 	for from <= to {
-		var batch []research.Entry
+		var batch []history.Entry
 		for ; from <= to && len(batch) < 2000; from++ {
 			batch = append(batch, experiment(from, hypothesis(from), "no gain, since the compiler did it already")...)
 		}

@@ -2,27 +2,28 @@ package ledger
 
 import (
 	"ratchet/internal/research"
+	"ratchet/internal/research/history"
 )
 
 // was is what the indexes of an idea held before a record.
 type was struct {
 	n      int
-	status research.IdeaStatus
+	status history.IdeaStatus
 }
 
 // loadIdea reads the idea that the record changes, if any, into v.
-func (t *Tx) loadIdea(v *research.View, rec research.Record) (was, error) {
-	n, err := research.TouchesIdea(rec, v.Experiment)
+func (t *Tx) loadIdea(v *history.View, rec history.Record) (was, error) {
+	n, err := history.TouchesIdea(rec, v.Experiment)
 	if err != nil {
 		return was{}, err
 	}
 
-	adds := rec.Kind == research.KindIdeaAdded
+	adds := rec.Kind == history.KindIdeaAdded
 	if n == 0 && !isIdea(rec.Kind) {
 		return was{}, nil
 	}
 
-	i, err := state[research.IdeaState](t, bucketIdeas, prefix(rec.Campaign)+bigEndian(uint64(n)))
+	i, err := state[history.IdeaState](t, bucketIdeas, prefix(rec.Campaign)+bigEndian(uint64(n)))
 	switch {
 	case err != nil:
 		return was{}, err
@@ -37,9 +38,9 @@ func (t *Tx) loadIdea(v *research.View, rec research.Record) (was, error) {
 	return was{n, v.Idea.Status}, nil
 }
 
-func isIdea(k research.Kind) bool {
+func isIdea(k history.Kind) bool {
 	switch k {
-	case research.KindIdeaAdded, research.KindIdeaClaimed, research.KindIdeaReleased, research.KindIdeaDropped:
+	case history.KindIdeaAdded, history.KindIdeaClaimed, history.KindIdeaReleased, history.KindIdeaDropped:
 		return true
 	}
 
@@ -52,7 +53,7 @@ func noIdea(campaign string, n int) error {
 }
 
 // saveIdea stores v's idea and its indexes.
-func (t *Tx) saveIdea(v *research.View, rec research.Record, w was) error {
+func (t *Tx) saveIdea(v *history.View, rec history.Record, w was) error {
 	i := v.Idea
 	if i == nil {
 		return nil
@@ -60,7 +61,7 @@ func (t *Tx) saveIdea(v *research.View, rec research.Record, w was) error {
 	n := bigEndian(uint64(i.N))
 
 	err := t.putJSON(bucketIdeas, prefix(rec.Campaign)+n, i)
-	if rec.Kind == research.KindIdeaAdded {
+	if rec.Kind == history.KindIdeaAdded {
 		err = first(err, t.indexText(bucketThought, rec.Campaign, i.N, i.Text))
 	}
 
@@ -68,8 +69,8 @@ func (t *Tx) saveIdea(v *research.View, rec research.Record, w was) error {
 }
 
 // Idea returns an idea's state; research.CodeNotFound when there is none.
-func (t *Tx) Idea(campaign string, n int) (*research.IdeaState, error) {
-	i, err := state[research.IdeaState](t, bucketIdeas, prefix(campaign)+bigEndian(uint64(max(n, 0))))
+func (t *Tx) Idea(campaign string, n int) (*history.IdeaState, error) {
+	i, err := state[history.IdeaState](t, bucketIdeas, prefix(campaign)+bigEndian(uint64(max(n, 0))))
 	if i == nil && err == nil {
 		err = noIdea(campaign, n)
 	}
@@ -78,7 +79,7 @@ func (t *Tx) Idea(campaign string, n int) (*research.IdeaState, error) {
 }
 
 // Ideas returns the newest ideas of one status ("" for all), newest first, at most limit (0: 20).
-func (t *Tx) Ideas(campaign string, status research.IdeaStatus, limit int) ([]research.IdeaState, error) {
+func (t *Tx) Ideas(campaign string, status history.IdeaStatus, limit int) ([]history.IdeaState, error) {
 	if limit <= 0 {
 		limit = defaultLimit
 	}
@@ -88,7 +89,7 @@ func (t *Tx) Ideas(campaign string, status research.IdeaStatus, limit int) ([]re
 		bucket, pre = bucketStanding, prefix(campaign, string(status))
 	}
 
-	var out []research.IdeaState
+	var out []history.IdeaState
 	for n, _ := t.s.below(bucket, pre, noLimit); n > 0 && len(out) < limit; n, _ = t.s.below(bucket, pre, n) {
 		i, err := t.Idea(campaign, int(n))
 		if err != nil {
@@ -103,7 +104,7 @@ func (t *Tx) Ideas(campaign string, status research.IdeaStatus, limit int) ([]re
 
 // Keyed returns the record that an entry with this key would be, if it has
 // been appended already.
-func (t *Tx) Keyed(campaign, key string) (rec research.Record, ok bool, err error) {
+func (t *Tx) Keyed(campaign, key string) (rec history.Record, ok bool, err error) {
 	v := t.s.get(bucketKeys, prefix(campaign, key))
 	if v == nil {
 		return rec, false, nil

@@ -9,26 +9,27 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"ratchet/internal/research"
+	"ratchet/internal/research/history"
 	"ratchet/ledger"
 )
 
-func by(who string, kind research.Kind, body any) research.Entry {
-	return research.Entry{Campaign: camp, Session: who, Kind: kind, Body: body}
+func by(who string, kind history.Kind, body any) history.Entry {
+	return history.Entry{Campaign: camp, Session: who, Kind: kind, Body: body}
 }
 
-func claim(who string, n, fence int) research.Entry {
-	return by(who, research.KindIdeaClaimed, research.IdeaClaim{N: n, Fence: fence, Checkout: "/" + who})
+func claim(who string, n, fence int) history.Entry {
+	return by(who, history.KindIdeaClaimed, history.IdeaClaim{N: n, Fence: fence, Checkout: "/" + who})
 }
 
-func takeover(who string, n, took int) research.Entry {
-	return by(who, research.KindIdeaClaimed, research.IdeaClaim{N: n, Fence: took + 1, Checkout: "/" + who,
-		Takeover: research.Takeover{Took: took, Because: research.LapseExpired}})
+func takeover(who string, n, took int) history.Entry {
+	return by(who, history.KindIdeaClaimed, history.IdeaClaim{N: n, Fence: took + 1, Checkout: "/" + who,
+		Takeover: history.Takeover{Took: took, Because: history.LapseExpired}})
 }
 
 // proposalOf is a proposal of idea 1.
-func proposalOf(who string, n, fence int) research.Entry {
+func proposalOf(who string, n, fence int) history.Entry {
 	e := proposal(n, "radix sort for integers")
-	p := e.Body.(research.Proposal)
+	p := e.Body.(history.Proposal)
 	p.Idea, p.Fence, p.Diff = "1", fence, fmt.Sprintf("digest%d", n%2)
 	e.Session, e.Body = who, p
 
@@ -40,18 +41,18 @@ func proposalOf(who string, n, fence int) research.Entry {
 func TestIdeasAreClaimedInTheLedger(t *testing.T) {
 	l := fresh(t)
 	put(t, l, opening()...)
-	put(t, l, entry(research.KindIdeaAdded, research.Idea{N: 1, Text: "radix"}),
-		entry(research.KindIdeaAdded, research.Idea{N: 2, Text: "heap"}), entry(research.KindIdeaAdded,
-			research.Idea{N: 3, Text: "network"}), claim("ann", 1, 1), claim("ann", 2, 1))
+	put(t, l, entry(history.KindIdeaAdded, history.Idea{N: 1, Text: "radix"}),
+		entry(history.KindIdeaAdded, history.Idea{N: 2, Text: "heap"}), entry(history.KindIdeaAdded,
+			history.Idea{N: 3, Text: "network"}), claim("ann", 1, 1), claim("ann", 2, 1))
 
 	refused := []struct {
 		name  string
-		entry research.Entry
+		entry history.Entry
 		code  research.Code
 		says  string
 	}{
-		{"added twice", entry(research.KindIdeaAdded, research.Idea{N: 3, Text: "again"}), research.CodeConflict, "3"},
-		{"without a number", entry(research.KindIdeaAdded, research.Idea{Text: "again"}), research.CodeConflict, "0"},
+		{"added twice", entry(history.KindIdeaAdded, history.Idea{N: 3, Text: "again"}), research.CodeConflict, "3"},
+		{"without a number", entry(history.KindIdeaAdded, history.Idea{Text: "again"}), research.CodeConflict, "0"},
 		{"claimed by two", claim("bob", 1, 2), research.CodeConflict, "ann holds idea 1"},
 		{"no such idea", claim("bob", 7, 1), research.CodeNotFound, "no idea 7"},
 		{"a stale fence", proposalOf("ann", 1, 0+2), research.CodeConflict, "claim 2 of idea 1 is over"},
@@ -60,7 +61,7 @@ func TestIdeasAreClaimedInTheLedger(t *testing.T) {
 	for _, tt := range refused {
 		before, _ := l.Stamp()
 		_, err := l.Append(context.Background(),
-			by("bob", research.KindLessonAdded, research.Lesson{N: 1, Text: "goes with it"}), tt.entry)
+			by("bob", history.KindLessonAdded, history.Lesson{N: 1, Text: "goes with it"}), tt.entry)
 		wantError(t, err, tt.code, tt.says)
 
 		if after, _ := l.Stamp(); after != before {
@@ -73,15 +74,15 @@ func TestIdeasAreClaimedInTheLedger(t *testing.T) {
 	_, err := l.Append(context.Background(), proposalOf("ann", 1, 1))
 	wantError(t, err, research.CodeConflict, "claim 1 of idea 1 is over", "bob holds it under claim 2")
 	put(t, l, proposalOf("bob", 1, 2), judged(1, research.Regressed),
-		entry(research.KindExperimentReverted, research.Reversion{N: 1, By: "agent"}))
-	put(t, l, by("bob", research.KindIdeaDropped, research.IdeaDrop{N: 3, Why: "too slow"}))
+		entry(history.KindExperimentReverted, history.Reversion{N: 1, By: "agent"}))
+	put(t, l, by("bob", history.KindIdeaDropped, history.IdeaDrop{N: 3, Why: "too slow"}))
 
 	check := func(what string) {
 		view(t, l, func(tx *ledger.Tx) error {
-			got := map[research.IdeaStatus][]int{}
+			got := map[history.IdeaStatus][]int{}
 
-			for _, s := range []research.IdeaStatus{"", research.IdeaOpen, research.IdeaClaimed, research.IdeaTried,
-				research.IdeaDropped} {
+			for _, s := range []history.IdeaStatus{"", history.IdeaOpen, history.IdeaClaimed, history.IdeaTried,
+				history.IdeaDropped} {
 				is, err := tx.Ideas(camp, s, 0)
 				if err != nil {
 					return err
@@ -92,8 +93,8 @@ func TestIdeasAreClaimedInTheLedger(t *testing.T) {
 				}
 			}
 
-			want := map[research.IdeaStatus][]int{"": {3, 2, 1}, research.IdeaClaimed: {2}, research.IdeaTried: {1},
-				research.IdeaDropped: {3}}
+			want := map[history.IdeaStatus][]int{"": {3, 2, 1}, history.IdeaClaimed: {2}, history.IdeaTried: {1},
+				history.IdeaDropped: {3}}
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("%s: ideas by status (-want +got):\n%s", what, diff)
 			}
@@ -134,8 +135,8 @@ func TestTextsThatShareWords(t *testing.T) {
 	grow(t, l, 1, 300)
 	put(t, l, experiment(301, "branchless quicksort with a sorting network", "")...)
 	grow(t, l, 302, 900)
-	put(t, l, entry(research.KindIdeaAdded, research.Idea{N: 1, Text: "a sorting network for small inputs"}),
-		entry(research.KindIdeaAdded, research.Idea{N: 2, Text: "prefetch the buffer"}))
+	put(t, l, entry(history.KindIdeaAdded, history.Idea{N: 1, Text: "a sorting network for small inputs"}),
+		entry(history.KindIdeaAdded, history.Idea{N: 2, Text: "prefetch the buffer"}))
 	view(t, l, func(tx *ledger.Tx) error {
 		for text, want := range map[string]int{
 			"a sorting network in a branchless quicksort": 301, // rare words, long ago

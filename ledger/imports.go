@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"ratchet/internal/research"
+	"ratchet/internal/research/history"
 )
 
 // What bucketImportAt holds of a place: the text's digest, the line's kind and
@@ -18,17 +19,17 @@ const (
 
 // loadImport reads into v what a history.imported record changes: its source,
 // and the line that stood at its place.
-func (t *Tx) loadImport(v *research.View, rec research.Record) error {
-	if rec.Kind != research.KindHistoryImported {
+func (t *Tx) loadImport(v *history.View, rec history.Record) error {
+	if rec.Kind != history.KindHistoryImported {
 		return nil
 	}
 
-	var b research.Import
+	var b history.Import
 	if err := json.Unmarshal(rec.Body, &b); err != nil {
 		return fmt.Errorf("decode %s: %w", rec.Kind, err)
 	}
 
-	s, err := state[research.ImportSource](t, bucketImportFrom, prefix(rec.Campaign, b.Source))
+	s, err := state[history.ImportSource](t, bucketImportFrom, prefix(rec.Campaign, b.Source))
 	if err != nil {
 		return err
 	}
@@ -36,19 +37,19 @@ func (t *Tx) loadImport(v *research.View, rec research.Record) error {
 	v.Source = orZero(s)
 	if was := t.s.get(bucketImportAt, importKey(rec.Campaign, &b)); len(was) > placeMin {
 		kind, source, _ := strings.Cut(string(was[digestLen:len(was)-8]), "\x00")
-		v.Replaced = &research.Import{N: num(was), Kind: kind, Source: source}
+		v.Replaced = &history.Import{N: num(was), Kind: kind, Source: source}
 	}
 
 	return nil
 }
 
 // saveImport stores v's source and the indexes of the line.
-func (t *Tx) saveImport(v *research.View, rec research.Record) error {
+func (t *Tx) saveImport(v *history.View, rec history.Record) error {
 	if v.Source == nil {
 		return nil
 	}
 
-	var b research.Import
+	var b history.Import
 	if err := json.Unmarshal(rec.Body, &b); err != nil {
 		return err
 	}
@@ -62,13 +63,13 @@ func (t *Tx) saveImport(v *research.View, rec research.Record) error {
 	)
 }
 
-func importKey(campaign string, i *research.Import) string {
+func importKey(campaign string, i *history.Import) string {
 	return prefix(campaign, i.File()) + bigEndian(uint64(i.LineNumber)) + bigEndian(uint64(i.Part))
 }
 
 // ImportedAt is the number of the line that was imported last from i's place in
 // its source, 0 if none was; same says whether its text was i's.
-func (t *Tx) ImportedAt(campaign string, i *research.Import) (n int, same bool) {
+func (t *Tx) ImportedAt(campaign string, i *history.Import) (n int, same bool) {
 	v := t.s.get(bucketImportAt, importKey(campaign, i))
 	if len(v) <= placeMin {
 		return 0, false
@@ -78,14 +79,14 @@ func (t *Tx) ImportedAt(campaign string, i *research.Import) (n int, same bool) 
 }
 
 // Imported returns an imported line; research.CodeNotFound when there is none.
-func (t *Tx) Imported(campaign string, n int) (*research.Import, error) {
+func (t *Tx) Imported(campaign string, n int) (*history.Import, error) {
 	v := t.s.get(bucketImports, prefix(campaign)+bigEndian(uint64(max(n, 0))))
 	if v == nil {
 		return nil, research.Errorf(research.CodeNotFound, "`ratchet log --imported` lists them",
 			"the campaign %q has no imported line %d", campaign, n)
 	}
 
-	all, err := bodies[research.Import](t, []uint64{number(v)})
+	all, err := bodies[history.Import](t, []uint64{number(v)})
 	if err != nil {
 		return nil, err
 	}
@@ -96,13 +97,13 @@ func (t *Tx) Imported(campaign string, n int) (*research.Import, error) {
 // Imports returns a page of imported lines, newest first, and the cursor of the
 // next page, "" at the end, as Experiments does; q.Status and q.Verdict are not looked at.
 // Lines that the source has changed since are left out.
-func (t *Tx) Imports(campaign string, q Query) ([]research.Import, string, error) {
+func (t *Tx) Imports(campaign string, q Query) ([]history.Import, string, error) {
 	m := t.walk(list{bucketImports, prefix(campaign)})
 	if q.Text != "" {
 		m = t.walk(having(bucketImportText, campaign, q.Text)...)
 	}
 
-	return page(m, q, func(n int) (*research.Import, bool, error) {
+	return page(m, q, func(n int) (*history.Import, bool, error) {
 		i, err := t.Imported(campaign, n)
 		if err != nil {
 			return nil, false, err
@@ -119,24 +120,24 @@ func (t *Tx) ImportsLike(campaign, text string, limit int) []int {
 }
 
 // ImportSources returns what lines were imported from, by name.
-func (t *Tx) ImportSources(campaign string) ([]research.ImportSource, error) {
-	return states[research.ImportSource](t, bucketImportFrom, prefix(campaign))
+func (t *Tx) ImportSources(campaign string) ([]history.ImportSource, error) {
+	return states[history.ImportSource](t, bucketImportFrom, prefix(campaign))
 }
 
 // ImportPage returns lines of one file (Import.File) as they stand there now, in
 // order, after the line and part of after (nil: from the first on): about 256
 // KiB, none only at the end.
-func (t *Tx) ImportPage(campaign, file string, after *research.Import) ([]research.Import, error) {
+func (t *Tx) ImportPage(campaign, file string, after *history.Import) ([]history.Import, error) {
 	pre := prefix(campaign, file)
 
 	from := pre
 	if after != nil {
 		from = importKey(campaign, after) + "\x00"
 	}
-	var page []research.Import
+	var page []history.Import
 	size, err := 0, error(nil)
 	t.s.scan(bucketImportAt, pre, from, func(k, v []byte) bool {
-		var i *research.Import
+		var i *history.Import
 		if i, err = t.Imported(campaign, num(v)); err != nil {
 			return false
 		}

@@ -11,16 +11,17 @@ import (
 	"go.etcd.io/bbolt"
 
 	"ratchet/internal/research"
+	"ratchet/internal/research/history"
 	"ratchet/ledger"
 )
 
 // imported is a line of results.tsv as history.imported has it.
-func imported(n, line int, text string, replaces int) research.Entry {
+func imported(n, line int, text string, replaces int) history.Entry {
 	v := .5
-	i := research.Import{N: n, Source: "results.tsv", Format: "karpathy", LineNumber: line, Kind: research.ImportRun,
+	i := history.Import{N: n, Source: "results.tsv", Format: "karpathy", LineNumber: line, Kind: history.ImportRun,
 		Metric: "val_bpb", Value: &v, Status: "keep", Description: text, Replaces: replaces}
 	i.SetText([]byte(text + "\n"))
-	e := entry(research.KindHistoryImported, i)
+	e := entry(history.KindHistoryImported, i)
 	e.Key = i.Key()
 
 	return e
@@ -30,7 +31,7 @@ func imported(n, line int, text string, replaces int) research.Entry {
 func TestImportsTouchNothing(t *testing.T) {
 	l := fresh(t)
 	put(t, l, append(opening(), proposal(1, "a"), judged(1, research.Improved))...)
-	state := func() (c research.Campaign) {
+	state := func() (c history.Campaign) {
 		if err := l.View(context.Background(), func(tx *ledger.Tx) error {
 			p, err := tx.Campaign(camp)
 			c = *p
@@ -73,10 +74,10 @@ func TestImportsAreFound(t *testing.T) {
 	l := fresh(t)
 	put(t, l, append(opening(), imported(1, 1, "wider heads", 0), imported(2, 2, "longer warmup", 0),
 		imported(3, 2, "a much longer warmup", 2))...)
-	odd := research.Import{N: 4, Source: "odd", Path: "dir/noise", Format: "pi", LineNumber: 1, Part: 1,
-		Kind: research.ImportBroken, Broken: "no JSON"}
+	odd := history.Import{N: 4, Source: "odd", Path: "dir/noise", Format: "pi", LineNumber: 1, Part: 1,
+		Kind: history.ImportBroken, Broken: "no JSON"}
 	odd.SetText([]byte("\xff\x00\r\n"))
-	put(t, l, entry(research.KindHistoryImported, odd))
+	put(t, l, entry(history.KindHistoryImported, odd))
 
 	err := l.View(context.Background(), func(tx *ledger.Tx) error {
 		for query, want := range map[string]string{"": "4 3 1", "warmup": "3", "heads wider": "1", "nothing": ""} {
@@ -127,14 +128,14 @@ func TestImportsRefused(t *testing.T) {
 	l := fresh(t)
 	put(t, l, append(opening(), imported(1, 1, "wider heads", 0))...)
 
-	for name, e := range map[string]research.Entry{
+	for name, e := range map[string]history.Entry{
 		"a number twice":         imported(1, 2, "x", 0),
 		"a number left out":      imported(3, 2, "x", 0),
 		"a place twice":          imported(2, 1, "x", 0),
 		"in place of nothing":    imported(2, 2, "x", 1),
 		"in place of another":    imported(2, 1, "x", 7),
-		"unknown campaign":       {Campaign: "other", Kind: research.KindHistoryImported, Body: research.Import{N: 1}},
-		"a body that is no body": entry(research.KindHistoryImported, map[string]any{"n": "x"}),
+		"unknown campaign":       {Campaign: "other", Kind: history.KindHistoryImported, Body: history.Import{N: 1}},
+		"a body that is no body": entry(history.KindHistoryImported, map[string]any{"n": "x"}),
 	} {
 		if _, err := l.Append(context.Background(), e); err == nil {
 			t.Errorf("%s was accepted", name)

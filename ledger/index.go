@@ -9,12 +9,14 @@ import (
 	"hash/crc32"
 
 	"ratchet/internal/research"
+	"ratchet/internal/research/history"
+	"ratchet/internal/research/rules"
 )
 
 // index folds a record into the states and the indexes. Verify runs the same
 // code, so whatever it writes must follow from the records alone.
-func (t *Tx) index(rec research.Record) error {
-	if err := t.indexKind(rec); err != nil || rec.Kind == research.KindLedgerMigrated {
+func (t *Tx) index(rec history.Record) error {
+	if err := t.indexKind(rec); err != nil || rec.Kind == history.KindLedgerMigrated {
 		return err
 	}
 
@@ -62,27 +64,27 @@ func (t *Tx) index(rec research.Record) error {
 
 // load reads the states that the record changes, and refuses a record that
 // contradicts them.
-func (t *Tx) load(rec research.Record) (*research.View, research.JobID, error) {
-	job, err := research.Touches(rec)
+func (t *Tx) load(rec history.Record) (*history.View, research.JobID, error) {
+	job, err := history.Touches(rec)
 	if err != nil {
 		return nil, "", err
 	}
 
-	v := &research.View{}
+	v := &history.View{}
 	if v.Campaign, err = t.loadCampaign(rec); err != nil {
 		return nil, "", err
 	}
 
-	begins := rec.Kind == research.KindExperimentProposed || rec.Kind == research.KindCalibrationStarted ||
-		rec.Kind == research.KindMeasurementStarted || rec.Kind == research.KindCertificateStarted
+	begins := rec.Kind == history.KindExperimentProposed || rec.Kind == history.KindCalibrationStarted ||
+		rec.Kind == history.KindMeasurementStarted || rec.Kind == history.KindCertificateStarted
 	switch job.Kind() {
 	case 0:
 	case research.ExperimentJob:
-		v.Experiment, err = state[research.Experiment](t, bucketExps, prefix(rec.Campaign)+bigEndian(uint64(job.N())))
+		v.Experiment, err = state[history.Experiment](t, bucketExps, prefix(rec.Campaign)+bigEndian(uint64(job.N())))
 		err = first(err, conflict(rec.Kind, job, v.Experiment != nil, begins))
 		v.Experiment = orZero(v.Experiment)
 	case research.CalibrationJob, research.MeasurementJob, research.CertificateJob, research.AuditJob:
-		v.Measurement, err = state[research.Measurement](t, bucketJobs, prefix(rec.Campaign, string(job)))
+		v.Measurement, err = state[history.Measurement](t, bucketJobs, prefix(rec.Campaign, string(job)))
 		err = first(err, conflict(rec.Kind, job, v.Measurement != nil, begins))
 		v.Measurement = orZero(v.Measurement)
 	default:
@@ -97,19 +99,19 @@ func (t *Tx) load(rec research.Record) (*research.View, research.JobID, error) {
 	return v, job, err
 }
 
-func (t *Tx) loadCampaign(rec research.Record) (*research.Campaign, error) {
-	begins := rec.Kind == research.KindCampaignStarted
+func (t *Tx) loadCampaign(rec history.Record) (*history.Campaign, error) {
+	begins := rec.Kind == history.KindCampaignStarted
 
 	c, err := t.bulk[rec.Campaign], error(nil)
 	if c == nil {
-		c, err = state[research.Campaign](t, bucketCamps, prefix(rec.Campaign))
+		c, err = state[history.Campaign](t, bucketCamps, prefix(rec.Campaign))
 	}
 
 	switch {
 	case err != nil:
 		return nil, err
 	case c == nil && begins:
-		return &research.Campaign{}, nil
+		return &history.Campaign{}, nil
 	case c == nil:
 		return nil, noCampaign(rec.Campaign)
 	case begins:
@@ -121,8 +123,8 @@ func (t *Tx) loadCampaign(rec research.Record) (*research.Campaign, error) {
 }
 
 // loadSession returns nil for a session that has not joined: nothing is counted for it.
-func (t *Tx) loadSession(rec research.Record) (*research.Session, error) {
-	joins := rec.Kind == research.KindSessionJoined
+func (t *Tx) loadSession(rec history.Record) (*history.Session, error) {
+	joins := rec.Kind == history.KindSessionJoined
 	if rec.Session == "" {
 		if joins {
 			return nil, fmt.Errorf("append %s without a codename", rec.Kind)
@@ -131,16 +133,16 @@ func (t *Tx) loadSession(rec research.Record) (*research.Session, error) {
 		return nil, nil
 	}
 
-	s, err := state[research.Session](t, bucketSession, prefix(rec.Campaign, rec.Session))
+	s, err := state[history.Session](t, bucketSession, prefix(rec.Campaign, rec.Session))
 	if s == nil && joins {
-		s = &research.Session{}
+		s = &history.Session{}
 	}
 
 	return s, err
 }
 
 // conflict refuses a job that begins twice, or goes on without a beginning.
-func conflict(kind research.Kind, job research.JobID, exists, begins bool) error {
+func conflict(kind history.Kind, job research.JobID, exists, begins bool) error {
 	switch {
 	case exists && begins:
 		return research.Errorf(research.CodeConflict, "repeat the call: it will take the next number",
@@ -155,17 +157,17 @@ func conflict(kind research.Kind, job research.JobID, exists, begins bool) error
 
 // fold calls research.Fold. A record that the fold can't take must not end the
 // process, which may hold other people's work.
-func fold(v *research.View, rec research.Record) (err error) {
+func fold(v *history.View, rec history.Record) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("fold record %d (%s): %s", rec.Seq, rec.Kind, excerpt(p))
 		}
 	}()
 
-	return research.Fold(v, rec)
+	return history.Fold(v, rec)
 }
 
-func (t *Tx) save(v *research.View, rec research.Record, job research.JobID) error {
+func (t *Tx) save(v *history.View, rec history.Record, job research.JobID) error {
 	err := t.putCampaign(rec.Campaign, v.Campaign)
 	if v.Experiment != nil {
 		err = first(err, t.putJSON(bucketExps, prefix(rec.Campaign)+bigEndian(uint64(job.N())), v.Experiment))
@@ -189,7 +191,7 @@ type standing struct {
 }
 
 // standingOf is the standing of x, nil or new: none.
-func standingOf(x *research.Experiment) (s standing) {
+func standingOf(x *history.Experiment) (s standing) {
 	if x == nil {
 		return s
 	}
@@ -202,7 +204,7 @@ func standingOf(x *research.Experiment) (s standing) {
 	return s
 }
 
-func (t *Tx) indexStanding(campaign string, x *research.Experiment, was standing) error {
+func (t *Tx) indexStanding(campaign string, x *history.Experiment, was standing) error {
 	if x == nil {
 		return nil
 	}
@@ -231,7 +233,7 @@ func (t *Tx) relist(bucket, campaign string, n int, was, is string) error {
 }
 
 // indexRecord updates the indexes that belong to the record's kind.
-func (t *Tx) indexRecord(v *research.View, rec research.Record, job research.JobID) error {
+func (t *Tx) indexRecord(v *history.View, rec history.Record, job research.JobID) error {
 	var err error
 	if rec.Key != "" {
 		err = t.putNumber(bucketKeys, prefix(rec.Campaign, rec.Key), rec.Seq)
@@ -239,10 +241,10 @@ func (t *Tx) indexRecord(v *research.View, rec research.Record, job research.Job
 	x := v.Experiment
 
 	switch rec.Kind {
-	case research.KindExperimentProposed:
+	case history.KindExperimentProposed:
 		err = first(err, t.putNumber(bucketLatest, prefix(rec.Campaign, x.Checkout), uint64(x.N)),
 			t.indexText(bucketText, rec.Campaign, x.N, x.Hypothesis))
-	case research.KindExperimentJudged:
+	case history.KindExperimentJudged:
 		if x.Judgement.Verdict != research.Invalid { // what made it invalid may pass
 			err = first(err, t.putNumber(bucketJudged, prefix(rec.Campaign, x.Parent, x.Tree), uint64(x.N)))
 		}
@@ -250,26 +252,26 @@ func (t *Tx) indexRecord(v *research.View, rec research.Record, job research.Job
 		if x.Diff != "" {
 			err = first(err, t.putNumber(bucketDiffs, prefix(rec.Campaign, x.Diff), uint64(x.N)))
 		}
-	case research.KindExperimentReverted:
+	case history.KindExperimentReverted:
 		err = first(err, t.indexText(bucketText, rec.Campaign, x.N, x.Lesson))
-	case research.KindRunFinished:
-		var b research.Run
+	case history.KindRunFinished:
+		var b rules.Run
 		err = first(err, json.Unmarshal(rec.Body, &b))
 		key := prefix(rec.Campaign, string(job)) + bigEndian(uint64(b.Number)) + bigEndian(rec.Seq)
 		err = first(err, t.s.put(bucketRuns, key, nil))
-	case research.KindSessionJoined:
+	case history.KindSessionJoined:
 		err = first(err, t.s.put(bucketPlaces, prefix(rec.Campaign, v.Session.Checkout), []byte(rec.Session)))
-	case research.KindLessonAdded:
+	case history.KindLessonAdded:
 		err = first(err, t.indexLesson(rec))
-	case research.KindNoteAdded:
+	case history.KindNoteAdded:
 		err = first(err, t.putNew(bucketNotes, rec, v.Campaign.Notes))
 	}
 
 	return err
 }
 
-func (t *Tx) indexLesson(rec research.Record) error {
-	var b research.Lesson
+func (t *Tx) indexLesson(rec history.Record) error {
+	var b history.Lesson
 	if err := json.Unmarshal(rec.Body, &b); err != nil {
 		return err
 	}
@@ -282,7 +284,7 @@ func (t *Tx) indexLesson(rec research.Record) error {
 }
 
 // putNew indexes a numbered lesson or note; a number is given once.
-func (t *Tx) putNew(bucket string, rec research.Record, n int) error {
+func (t *Tx) putNew(bucket string, rec history.Record, n int) error {
 	key := prefix(rec.Campaign) + bigEndian(uint64(n))
 	if n < 1 || t.s.get(bucket, key) != nil {
 		return research.Errorf(research.CodeConflict, "repeat the call: it will take the next number",
@@ -298,7 +300,7 @@ func (t *Tx) putNumber(bucket, key string, n uint64) error {
 
 // hoard keeps the campaigns' states in memory, until they are released: where
 // many records are folded one after the other, storing each would be most of the work.
-func (t *Tx) hoard() { t.bulk = map[string]*research.Campaign{} }
+func (t *Tx) hoard() { t.bulk = map[string]*history.Campaign{} }
 
 func (t *Tx) release() error {
 	all := t.bulk
@@ -313,7 +315,7 @@ func (t *Tx) release() error {
 	return nil
 }
 
-func (t *Tx) putCampaign(name string, c *research.Campaign) error {
+func (t *Tx) putCampaign(name string, c *history.Campaign) error {
 	if t.bulk != nil {
 		t.bulk[name] = c
 		return nil

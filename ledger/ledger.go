@@ -12,6 +12,7 @@ import (
 
 	"ratchet/internal/fault"
 	"ratchet/internal/research"
+	"ratchet/internal/research/history"
 )
 
 // outputsName is the folder of outputs, beside the ledger.
@@ -144,8 +145,8 @@ func (l *Ledger) Update(ctx context.Context, f func(*Tx) error) error {
 }
 
 // Append is an Update that does nothing but append, and returns the records.
-func (l *Ledger) Append(ctx context.Context, entries ...research.Entry) ([]research.Record, error) {
-	var recs []research.Record
+func (l *Ledger) Append(ctx context.Context, entries ...history.Entry) ([]history.Record, error) {
+	var recs []history.Record
 
 	err := l.Update(ctx, func(t *Tx) error {
 		for _, e := range entries {

@@ -10,6 +10,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"ratchet/internal/research"
+	"ratchet/internal/research/history"
+	"ratchet/internal/research/rules"
 	"ratchet/ledger"
 )
 
@@ -32,7 +34,7 @@ func TestEmptyLedger(t *testing.T) {
 		_, err = tx.Record(1)
 		wantError(t, err, research.CodeNotFound)
 
-		return tx.Records(1, func(research.Record) error { return errors.New("called") })
+		return tx.Records(1, func(history.Record) error { return errors.New("called") })
 	})
 
 	if rep, err := l.Verify(t.Context()); err != nil || rep.Records != 0 {
@@ -44,9 +46,9 @@ func TestChain(t *testing.T) {
 	l := fresh(t)
 	recs := put(t, l, opening()...)
 	recs = append(recs, put(t, l, experiment(1, "unroll the loop", "")...)...)
-	var back []research.Record
+	var back []history.Record
 	view(t, l, func(tx *ledger.Tx) error {
-		return tx.Records(1, func(r research.Record) error {
+		return tx.Records(1, func(r history.Record) error {
 			back = append(back, r)
 			return nil
 		})
@@ -70,7 +72,7 @@ func TestChain(t *testing.T) {
 		// A record that left as JSON and came back has the same hash.
 		line, _ := json.Marshal(r)
 
-		var again research.Record
+		var again history.Record
 		if err := json.Unmarshal(line, &again); err != nil {
 			t.Fatal(err)
 		}
@@ -163,25 +165,25 @@ func TestPanicOfTheCallerPassesAndReleases(t *testing.T) {
 
 func TestRefusals(t *testing.T) {
 	l := fresh(t)
-	put(t, l, append(opening(), proposal(1, "a"), entry(research.KindIdeaAdded, research.Idea{N: 1, Text: "i"}))...)
+	put(t, l, append(opening(), proposal(1, "a"), entry(history.KindIdeaAdded, history.Idea{N: 1, Text: "i"}))...)
 
 	cases := map[string]struct {
-		e    research.Entry
+		e    history.Entry
 		code research.Code
 	}{
 		"campaign twice":    {opening()[0], research.CodeConflict},
 		"number twice":      {proposal(1, "b"), research.CodeConflict},
 		"calibration twice": {opening()[2], research.CodeConflict},
-		"idea number twice": {entry(research.KindIdeaAdded, research.Idea{N: 1, Text: "j"}), research.CodeConflict},
-		"unknown campaign": {research.Entry{Campaign: "other", Kind: research.KindIdeaAdded,
-			Body: research.Idea{N: 1}}, research.CodeNoCampaign},
+		"idea number twice": {entry(history.KindIdeaAdded, history.Idea{N: 1, Text: "j"}), research.CodeConflict},
+		"unknown campaign": {history.Entry{Campaign: "other", Kind: history.KindIdeaAdded,
+			Body: history.Idea{N: 1}}, research.CodeNoCampaign},
 		"unknown experiment": {judged(7, research.Improved), research.CodeNotFound},
-		"unknown measurement": {entry(research.KindMeasurementFinished, research.MeasurementEnd{Job: "m3"}),
+		"unknown measurement": {entry(history.KindMeasurementFinished, rules.MeasurementEnd{Job: "m3"}),
 			research.CodeNotFound},
-		"kept, never judged": {entry(research.KindExperimentKept, research.Keeping{N: 1}), ""},
+		"kept, never judged": {entry(history.KindExperimentKept, history.Keeping{N: 1}), ""},
 		"unknown kind":       {entry("nonsense", nil), ""},
-		"no campaign":        {research.Entry{Kind: research.KindIdeaAdded, Body: research.Idea{N: 1}}, ""},
-		"not a number":       {entry(research.KindIdeaAdded, map[string]any{"n": "x"}), ""},
+		"no campaign":        {history.Entry{Kind: history.KindIdeaAdded, Body: history.Idea{N: 1}}, ""},
+		"not a number":       {entry(history.KindIdeaAdded, map[string]any{"n": "x"}), ""},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -214,11 +216,11 @@ func TestStates(t *testing.T) {
 	put(t, l, opening()...)
 	put(t, l, experiment(1, "unroll the loop", "branches cost more")...)
 	put(t, l, proposal(2, "cache the pivot"), run(2, 1), judged(2, research.Improved),
-		entry(research.KindExperimentKept, research.Keeping{N: 2, Commit: "kept2", Was: "start"}))
+		entry(history.KindExperimentKept, history.Keeping{N: 2, Commit: "kept2", Was: "start"}))
 	put(t, l, proposal(3, "fuse"), judged(3, research.Invalid), proposal(4, "open"))
-	put(t, l, entry(research.KindLessonAdded, research.Lesson{N: 1, Text: "first"}),
-		entry(research.KindLessonAdded, research.Lesson{N: 2, Text: "second, about alignment", Experiment: 2}),
-		entry(research.KindIdeaAdded, research.Idea{N: 1, Text: "radix"}))
+	put(t, l, entry(history.KindLessonAdded, history.Lesson{N: 1, Text: "first"}),
+		entry(history.KindLessonAdded, history.Lesson{N: 2, Text: "second, about alignment", Experiment: 2}),
+		entry(history.KindIdeaAdded, history.Idea{N: 1, Text: "radix"}))
 	view(t, l, func(tx *ledger.Tx) error {
 		c, err := tx.Campaign(camp)
 		if err != nil {
@@ -312,7 +314,7 @@ func TestExperiments(t *testing.T) {
 	put(t, l, experiment(2, "cache the pivot", "the loop got colder")...)
 	put(t, l, proposal(3, "unroll, cache: loop"), judged(3, research.Invalid))
 	put(t, l, proposal(4, "größer: Δ-loop"))
-	put(t, l, entry(research.KindLessonAdded, research.Lesson{N: 1, Text: "alignment", Experiment: 1}))
+	put(t, l, entry(history.KindLessonAdded, history.Lesson{N: 1, Text: "alignment", Experiment: 1}))
 
 	for _, c := range []struct {
 		q    ledger.Query
@@ -365,7 +367,7 @@ func TestSearchEffortIsBounded(t *testing.T) {
 				text = "alpha beta"
 			}
 
-			for _, e := range []research.Entry{proposal(i, text), judged(i, research.Invalid)} {
+			for _, e := range []history.Entry{proposal(i, text), judged(i, research.Invalid)} {
 				if _, err := tx.Append(e); err != nil {
 					return err
 				}
@@ -431,7 +433,7 @@ func TestRecordsStop(t *testing.T) {
 	put(t, l, opening()...)
 	var seen []uint64
 	view(t, l, func(tx *ledger.Tx) error {
-		return tx.Records(2, func(r research.Record) error {
+		return tx.Records(2, func(r history.Record) error {
 			if seen = append(seen, r.Seq); r.Seq == 4 {
 				return ledger.ErrStop
 			}

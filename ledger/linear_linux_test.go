@@ -15,7 +15,7 @@ import (
 
 	"github.com/anishathalye/porcupine"
 
-	"ratchet/internal/research"
+	"ratchet/internal/research/history"
 	"ratchet/ledger"
 )
 
@@ -62,7 +62,7 @@ func record(t *testing.T, naive string, seed uint64, kills int) (*ledger.Ledger,
 	t.Helper()
 	l := fresh(t)
 
-	first := append(opening(), entry(research.KindIdeaAdded, research.Idea{N: 1, Text: "radix"}))
+	first := append(opening(), entry(history.KindIdeaAdded, history.Idea{N: 1, Text: "radix"}))
 	put(t, l, first...)
 	from := standing{Seq: uint64(len(first)), Incumbent: "start"}
 	var all sync.WaitGroup

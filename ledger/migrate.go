@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"ratchet/internal/research"
+	"ratchet/internal/research/history"
 )
 
 // A ledger of an older format is brought up by the first transaction of a newer
@@ -45,8 +46,8 @@ func (l *Ledger) migrate(ctx context.Context) (err error) {
 		return err
 	}
 
-	_, err = t.Append(research.Entry{Kind: research.KindLedgerMigrated,
-		Body: research.Migration{From: from, To: format, Version: l.version}})
+	_, err = t.Append(history.Entry{Kind: history.KindLedgerMigrated,
+		Body: history.Migration{From: from, To: format, Version: l.version}})
 	if err != nil {
 		return err
 	}
@@ -108,7 +109,7 @@ func (l *Ledger) checkFormat(s *store, m mode) error {
 // fold. The index is believed only if the record is there.
 func (l *Ledger) checkKinds(s *store) (err error) {
 	s.scan(bucketKinds, "", "", func(k, v []byte) bool {
-		if research.Known(research.Kind(k)) {
+		if history.Known(history.Kind(k)) {
 			return true
 		}
 
@@ -124,8 +125,8 @@ func (l *Ledger) checkKinds(s *store) (err error) {
 }
 
 // strange refuses a record of a kind that this version can't fold.
-func (l *Ledger) strange(s *store, rec research.Record) error {
-	if research.Known(rec.Kind) {
+func (l *Ledger) strange(s *store, rec history.Record) error {
+	if history.Known(rec.Kind) {
 		return nil
 	}
 
@@ -141,7 +142,7 @@ func (l *Ledger) tooNew(s *store, what string, args ...any) error {
 }
 
 // indexKind remembers the first record of each kind.
-func (t *Tx) indexKind(rec research.Record) error {
+func (t *Tx) indexKind(rec history.Record) error {
 	if t.s.get(bucketKinds, string(rec.Kind)) != nil {
 		return nil
 	}

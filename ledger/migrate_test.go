@@ -15,6 +15,8 @@ import (
 	"go.etcd.io/bbolt"
 
 	"ratchet/internal/research"
+	"ratchet/internal/research/history"
+	"ratchet/internal/research/rules"
 	"ratchet/ledger"
 )
 
@@ -130,14 +132,14 @@ func TestMigration(t *testing.T) {
 			if !slices.EqualFunc(before, after[:goldenRecords], bytes.Equal) {
 				t.Error("old records were rewritten")
 			}
-			var last, note research.Record
-			var m research.Migration
+			var last, note history.Record
+			var m history.Migration
 			json.Unmarshal(before[goldenRecords-1], &last)
 			json.Unmarshal(after[goldenRecords], &note)
 
 			if err := json.Unmarshal(note.Body, &m); err != nil || note.Prev != last.Hash ||
-				note.Kind != research.KindLedgerMigrated ||
-				m != (research.Migration{From: 1, To: 4, Version: "v2.0"}) {
+				note.Kind != history.KindLedgerMigrated ||
+				m != (history.Migration{From: 1, To: 4, Version: "v2.0"}) {
 				t.Errorf("the migration is recorded as %s, %+v", note.Body, note)
 			}
 
@@ -178,8 +180,8 @@ func TestGoldenStates(t *testing.T) {
 			t.Errorf("search: %+v, %v", xs, err)
 		}
 
-		return research.Recompute(func(yield func(research.Record) bool) {
-			err := tx.Records(1, func(r research.Record) error {
+		return history.Recompute(func(yield func(history.Record) bool) {
+			err := tx.Records(1, func(r history.Record) error {
 				if !yield(r) {
 					return ledger.ErrStop
 				}
@@ -191,8 +193,8 @@ func TestGoldenStates(t *testing.T) {
 			}
 		})
 	})
-	put(t, l, research.Entry{Campaign: "shrink", Kind: research.KindIdeaAdded,
-		Body: research.Idea{N: 2, Text: "after the migration"}})
+	put(t, l, history.Entry{Campaign: "shrink", Kind: history.KindIdeaAdded,
+		Body: history.Idea{N: 2, Text: "after the migration"}})
 }
 
 // A damaged older ledger is not migrated, and not harmed.
@@ -223,8 +225,8 @@ func TestMigrationWaitsForOlderSupervisors(t *testing.T) {
 		t.Fatal(err)
 	}
 	// Nothing is open in the golden ledger: an older version begins something.
-	put(t, l, research.Entry{Campaign: "shrink", Kind: research.KindMeasurementStarted,
-		Body: research.JobStart{Job: "m2", Commit: "c"}})
+	put(t, l, history.Entry{Campaign: "shrink", Kind: history.KindMeasurementStarted,
+		Body: rules.JobStart{Job: "m2", Commit: "c"}})
 	meddle(t, l, func(tx *bbolt.Tx) error { return bucket(tx, "meta").Put([]byte("format"), []byte("1")) })
 	err = l.View(t.Context(), func(*ledger.Tx) error { return nil })
 	wantError(t, err, research.CodeBusy, "m2", "shrink", "older ratchet", "v2.0")
@@ -282,7 +284,7 @@ func TestNewerIsRefused(t *testing.T) {
 func tellDream(tx *bbolt.Tx, head uint64) error {
 	b := bucket(tx, "records")
 
-	var rec research.Record
+	var rec history.Record
 	if err := json.Unmarshal(b.Get(key(head)), &rec); err != nil {
 		return err
 	}

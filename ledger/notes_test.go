@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"ratchet/internal/research"
+	"ratchet/internal/research/history"
 	"ratchet/ledger"
 )
 
@@ -13,20 +14,20 @@ import (
 func TestNotesAreToldInOrder(t *testing.T) {
 	l := fresh(t)
 	put(t, l, opening()...)
-	note := func(n int, text string) research.Entry {
-		e := entry(research.KindNoteAdded, research.Note{N: n, Text: text, By: "dashboard"})
+	note := func(n int, text string) history.Entry {
+		e := entry(history.KindNoteAdded, history.Note{N: n, Text: text, By: "dashboard"})
 		e.Session = ""
 
 		return e
 	}
-	told := func(who string, n int) research.Entry {
-		return by(who, research.KindNoteDelivered, research.NoteDelivery{N: n})
+	told := func(who string, n int) history.Entry {
+		return by(who, history.KindNoteDelivered, history.NoteDelivery{N: n})
 	}
 	put(t, l, note(1, "one"), note(2, "two"), note(3, "three"), told("amber-fox", 1))
 
 	for _, tt := range []struct {
 		name  string
-		entry research.Entry
+		entry history.Entry
 		code  research.Code
 		says  string
 	}{

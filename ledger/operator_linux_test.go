@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ratchet/internal/research"
+	"ratchet/internal/research/history"
 	"ratchet/ledger"
 )
 
@@ -91,23 +92,23 @@ func (q question) after(h standing) standing {
 }
 
 // entries are what the operation appends where the ledger stands at h.
-func (q question) entries(c *research.Campaign, h standing) []research.Entry {
+func (q question) entries(c *history.Campaign, h standing) []history.Entry {
 	switch n := c.Experiments + 1; q.Kind {
 	case opAppend:
-		return []research.Entry{entry(research.KindLessonAdded, research.Lesson{N: c.Lessons + 1, Text: "one more"})}
+		return []history.Entry{entry(history.KindLessonAdded, history.Lesson{N: c.Lessons + 1, Text: "one more"})}
 	case opKeep:
-		return []research.Entry{proposal(n, hypothesis(n)), judged(n, research.Improved),
-			entry(research.KindExperimentKept,
-				research.Keeping{N: n, Commit: q.Commit, Was: q.Over, Branch: "refs/heads/ratchet/" + camp})}
+		return []history.Entry{proposal(n, hypothesis(n)), judged(n, research.Improved),
+			entry(history.KindExperimentKept,
+				history.Keeping{N: n, Commit: q.Commit, Was: q.Over, Branch: "refs/heads/ratchet/" + camp})}
 	case opClaim:
 		if h.Holder != "" {
-			return []research.Entry{takeover(q.Who, 1, h.Fence)}
+			return []history.Entry{takeover(q.Who, 1, h.Fence)}
 		}
 
-		return []research.Entry{claim(q.Who, 1, h.Fence+1)}
+		return []history.Entry{claim(q.Who, 1, h.Fence+1)}
 	case opTry:
-		return []research.Entry{proposalOf(q.Who, n, q.Fence), judged(n, research.Regressed),
-			by(q.Who, research.KindExperimentReverted, research.Reversion{N: n, By: "agent"})}
+		return []history.Entry{proposalOf(q.Who, n, q.Fence), judged(n, research.Regressed),
+			by(q.Who, history.KindExperimentReverted, history.Reversion{N: n, By: "agent"})}
 	}
 
 	return nil

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"ratchet/internal/research"
+	"ratchet/internal/research/history"
 	"ratchet/ledger"
 )
 
@@ -64,7 +65,7 @@ func appender(path string) {
 			return
 		default:
 		}
-		var last research.Record
+		var last history.Record
 
 		err = l.Update(context.Background(), func(tx *ledger.Tx) error {
 			c, err := tx.Campaign(camp)
@@ -187,7 +188,7 @@ func TestKilledAppenders(t *testing.T) {
 		// Nobody is locked out.
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 
-		e := entry(research.KindLessonAdded, research.Lesson{N: trial + 1, Text: "still here"})
+		e := entry(history.KindLessonAdded, history.Lesson{N: trial + 1, Text: "still here"})
 		if _, err := l.Append(ctx, e); err != nil {
 			t.Fatalf("trial %d: %v", trial, err)
 		}

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"ratchet/internal/research"
+	"ratchet/internal/research/history"
+	"ratchet/internal/research/rules"
 )
 
 // defaultLimit is how many entries a list has when its caller gives no limit.
@@ -16,8 +18,8 @@ func noCampaign(name string) error {
 }
 
 // Campaign returns a campaign's state; research.CodeNoCampaign when there is none.
-func (t *Tx) Campaign(name string) (*research.Campaign, error) {
-	c, err := state[research.Campaign](t, bucketCamps, prefix(name))
+func (t *Tx) Campaign(name string) (*history.Campaign, error) {
+	c, err := state[history.Campaign](t, bucketCamps, prefix(name))
 	if c == nil && err == nil {
 		err = noCampaign(name)
 	}
@@ -26,13 +28,13 @@ func (t *Tx) Campaign(name string) (*research.Campaign, error) {
 }
 
 // Campaigns returns all campaigns, by name.
-func (t *Tx) Campaigns() ([]research.Campaign, error) {
-	return states[research.Campaign](t, bucketCamps, "")
+func (t *Tx) Campaigns() ([]history.Campaign, error) {
+	return states[history.Campaign](t, bucketCamps, "")
 }
 
 // Experiment returns the state of a campaign's experiment n; research.CodeNotFound when there is none.
-func (t *Tx) Experiment(campaign string, n int) (*research.Experiment, error) {
-	x, err := state[research.Experiment](t, bucketExps, prefix(campaign)+bigEndian(uint64(n)))
+func (t *Tx) Experiment(campaign string, n int) (*history.Experiment, error) {
+	x, err := state[history.Experiment](t, bucketExps, prefix(campaign)+bigEndian(uint64(n)))
 	if x == nil && err == nil {
 		err = notFound(campaign, research.NewJobID(research.ExperimentJob, n))
 	}
@@ -41,8 +43,8 @@ func (t *Tx) Experiment(campaign string, n int) (*research.Experiment, error) {
 }
 
 // Measurement returns the state of a calibration or measurement; research.CodeNotFound when there is none.
-func (t *Tx) Measurement(campaign string, id research.JobID) (*research.Measurement, error) {
-	m, err := state[research.Measurement](t, bucketJobs, prefix(campaign, string(id)))
+func (t *Tx) Measurement(campaign string, id research.JobID) (*history.Measurement, error) {
+	m, err := state[history.Measurement](t, bucketJobs, prefix(campaign, string(id)))
 	if m == nil && err == nil {
 		err = notFound(campaign, id)
 	}
@@ -56,14 +58,14 @@ func notFound(campaign string, id research.JobID) error {
 }
 
 // Runs returns the finished runs of one job by number; none is no error.
-func (t *Tx) Runs(campaign string, id research.JobID) ([]research.Run, error) {
+func (t *Tx) Runs(campaign string, id research.JobID) ([]rules.Run, error) {
 	var seqs []uint64
 	pre := prefix(campaign, string(id))
 	t.s.scan(bucketRuns, pre, pre, func(k, _ []byte) bool {
 		seqs = append(seqs, number(k))
 		return true
 	})
-	runs, err := bodies[research.Run](t, seqs)
+	runs, err := bodies[rules.Run](t, seqs)
 	enforced := map[int]map[string]string{}
 
 	for i := range runs {
@@ -90,8 +92,8 @@ func (t *Tx) Latest(campaign, checkout string) (n int, ok bool) {
 }
 
 // Session returns a session that has joined; research.CodeNotFound when there is none.
-func (t *Tx) Session(campaign, codename string) (*research.Session, error) {
-	s, err := state[research.Session](t, bucketSession, prefix(campaign, codename))
+func (t *Tx) Session(campaign, codename string) (*history.Session, error) {
+	s, err := state[history.Session](t, bucketSession, prefix(campaign, codename))
 	if s == nil && err == nil {
 		err = research.Errorf(research.CodeNotFound, "name a session that has joined",
 			"the campaign %q has no session %q", campaign, codename)
@@ -101,8 +103,8 @@ func (t *Tx) Session(campaign, codename string) (*research.Session, error) {
 }
 
 // Sessions returns all sessions of a campaign, by codename.
-func (t *Tx) Sessions(campaign string) ([]research.Session, error) {
-	return states[research.Session](t, bucketSession, prefix(campaign))
+func (t *Tx) Sessions(campaign string) ([]history.Session, error) {
+	return states[history.Session](t, bucketSession, prefix(campaign))
 }
 
 // SessionOf returns the codename of the session that joined from a checkout last.
@@ -112,12 +114,12 @@ func (t *Tx) SessionOf(campaign, checkout string) (codename string, ok bool) {
 }
 
 // Lessons returns the newest lessons, newest first, at most limit (0: 20).
-func (t *Tx) Lessons(campaign string, limit int) ([]research.Lesson, error) {
-	return newest[research.Lesson](t, bucketLessons, campaign, limit)
+func (t *Tx) Lessons(campaign string, limit int) ([]history.Lesson, error) {
+	return newest[history.Lesson](t, bucketLessons, campaign, limit)
 }
 
 // Note returns a person's note and when it was added; research.CodeNotFound when there is none.
-func (t *Tx) Note(campaign string, n int) (note research.Note, at time.Time, err error) {
+func (t *Tx) Note(campaign string, n int) (note history.Note, at time.Time, err error) {
 	seq := number(t.s.get(bucketNotes, prefix(campaign)+bigEndian(uint64(max(n, 0)))))
 	if seq == 0 {
 		return note, at, research.Errorf(research.CodeNotFound, "read_log{} shows the last ones",

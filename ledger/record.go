@@ -8,7 +8,7 @@ import (
 	"errors"
 	"fmt"
 
-	"ratchet/internal/research"
+	"ratchet/internal/research/history"
 )
 
 // The stored bytes of a record are its JSON, which ends in its hash. What is
@@ -23,13 +23,13 @@ const hashLen = 2 * sha256.Size
 
 // Hash returns the hash that a record with these contents has; r.Hash itself
 // takes no part. For imports and for checks outside a ledger.
-func Hash(r research.Record) (string, error) {
+func Hash(r history.Record) (string, error) {
 	sealed, _, err := seal(r)
 	return sealed.Hash, err
 }
 
 // seal fills in r's hash and returns the bytes to store.
-func seal(r research.Record) (research.Record, []byte, error) {
+func seal(r history.Record) (history.Record, []byte, error) {
 	r.Hash = ""
 
 	b, err := json.Marshal(r)
@@ -62,8 +62,8 @@ func sealOf(stored []byte) (string, error) {
 }
 
 // unseal checks stored bytes against their own hash and their place, and decodes them.
-func unseal(seq uint64, stored []byte) (research.Record, error) {
-	var r research.Record
+func unseal(seq uint64, stored []byte) (history.Record, error) {
+	var r history.Record
 	if _, err := sealOf(stored); err != nil {
 		return r, damaged(nextRestore, "record %d was altered: %w", seq, err)
 	}

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"ratchet/internal/research"
+	"ratchet/internal/research/history"
 )
 
 const (
@@ -29,8 +30,8 @@ type Query struct {
 // may have fewer than Limit, even none, and yet a cursor to go on with. Of one
 // text the first 64 distinct words are found. A cursor that is none is
 // research.CodeBadArgument.
-func (t *Tx) Experiments(campaign string, q Query) ([]research.Experiment, string, error) {
-	return page(t.matcher(campaign, q), q, func(n int) (*research.Experiment, bool, error) {
+func (t *Tx) Experiments(campaign string, q Query) ([]history.Experiment, string, error) {
+	return page(t.matcher(campaign, q), q, func(n int) (*history.Experiment, bool, error) {
 		x, err := t.Experiment(campaign, n)
 		return x, err == nil, err
 	})

@@ -11,6 +11,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"ratchet/internal/research"
+	"ratchet/internal/research/history"
 	"ratchet/ledger"
 )
 
@@ -24,16 +25,16 @@ var (
 // fate is the rest of experiment n after its proposal: any verdict, and any of
 // what may become of it, an override, a rollback, an undone keep, a lost
 // supervisor and a second verdict among them.
-func fate(r *rand.Rand, n int) []research.Entry {
+func fate(r *rand.Rand, n int) []history.Entry {
 	verdict := judged(n, verdicts[r.IntN(len(verdicts))])
-	kept := entry(research.KindExperimentKept, research.Keeping{N: n, Commit: oid("kept", n)})
-	reverted := func(by string) research.Entry {
-		return entry(research.KindExperimentReverted,
-			research.Reversion{N: n, Lesson: "colder " + verbs[r.IntN(10)], By: by})
+	kept := entry(history.KindExperimentKept, history.Keeping{N: n, Commit: oid("kept", n)})
+	reverted := func(by string) history.Entry {
+		return entry(history.KindExperimentReverted,
+			history.Reversion{N: n, Lesson: "colder " + verbs[r.IntN(10)], By: by})
 	}
-	lost := entry(research.KindRunLost, research.Loss{Job: research.NewJobID('x', n), Reason: "killed"})
+	lost := entry(history.KindRunLost, history.Loss{Job: research.NewJobID('x', n), Reason: "killed"})
 
-	return [][]research.Entry{
+	return [][]history.Entry{
 		nil,
 		{lost},
 		{verdict},
@@ -41,16 +42,16 @@ func fate(r *rand.Rand, n int) []research.Entry {
 		{verdict, judged(n, verdicts[r.IntN(len(verdicts))])},
 		{verdict, reverted("agent")},
 		{verdict, kept},
-		{verdict, entry(research.KindExperimentKept,
-			research.Keeping{N: n, Commit: oid("kept", n), Overridden: research.ByTerminal})},
+		{verdict, entry(history.KindExperimentKept,
+			history.Keeping{N: n, Commit: oid("kept", n), Overridden: history.ByTerminal})},
 		{verdict, kept, reverted("certificate")},
-		{verdict, kept, entry(research.KindKeepUndone,
-			research.Undoing{N: n, Commit: oid("undo", n), Was: oid("kept", n), Tree: "tree"})},
+		{verdict, kept, entry(history.KindKeepUndone,
+			history.Undoing{N: n, Commit: oid("undo", n), Was: oid("kept", n), Tree: "tree"})},
 	}[r.IntN(10)]
 }
 
 // belongs says whether an experiment is one that the query is of.
-func belongs(x *research.Experiment, q ledger.Query) bool {
+func belongs(x *history.Experiment, q ledger.Query) bool {
 	has := research.Words(x.Hypothesis + " " + x.Lesson)
 	lacks := func(w string) bool { return !slices.Contains(has, w) }
 
@@ -67,7 +68,7 @@ func asScanned(t *testing.T, l *ledger.Ledger, when string) {
 		if err != nil {
 			return err
 		}
-		var all []*research.Experiment // newest first
+		var all []*history.Experiment // newest first
 
 		for n := c.Experiments; n > 0; n-- {
 			x, err := tx.Experiment(camp, n)
@@ -133,7 +134,7 @@ func TestPagesEqualAScan(t *testing.T) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		l := fresh(t)
 		put(t, l, opening()...)
-		var later []research.Entry
+		var later []history.Entry
 
 		for n := 1; n <= 60; n++ {
 			put(t, l, proposal(n, hypothesis(n)))

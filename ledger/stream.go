@@ -9,7 +9,7 @@ import (
 	"fmt"
 	"io"
 
-	"ratchet/internal/research"
+	"ratchet/internal/research/history"
 )
 
 // A page is what is copied while the ledger is locked.
@@ -24,7 +24,7 @@ const (
 // and f's to keep. The ledger is locked while a page is copied (a millisecond or
 // so), not while f runs. f ends it early with ErrStop (no error) or another
 // error (returned).
-func (l *Ledger) Stream(ctx context.Context, from uint64, f func(rec research.Record, stored []byte) error) error {
+func (l *Ledger) Stream(ctx context.Context, from uint64, f func(rec history.Record, stored []byte) error) error {
 	next, head, prev := max(from, 1), uint64(0), ""
 	for {
 		page, at, err := l.page(ctx, next)
@@ -139,7 +139,7 @@ func (c *Chain) add(stored []byte) error {
 		return err
 	}
 
-	var rec research.Record
+	var rec history.Record
 	if err := json.Unmarshal(stored, &rec); err != nil {
 		return fmt.Errorf("it can't be decoded: %w", err)
 	}

@@ -10,6 +10,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"ratchet/internal/research"
+	"ratchet/internal/research/history"
 	"ratchet/ledger"
 )
 
@@ -17,7 +18,7 @@ import (
 func exported(t *testing.T, l *ledger.Ledger, from uint64) (lines []byte, seqs []uint64) {
 	t.Helper()
 
-	err := l.Stream(t.Context(), from, func(rec research.Record, stored []byte) error {
+	err := l.Stream(t.Context(), from, func(rec history.Record, stored []byte) error {
 		lines, seqs = append(append(lines, stored...), '\n'), append(seqs, rec.Seq)
 		return nil
 	})
@@ -63,7 +64,7 @@ func TestStreamLeavesTheLedgerFree(t *testing.T) {
 	put(t, l, opening()...)
 	n := 0
 
-	err := l.Stream(t.Context(), 1, func(research.Record, []byte) error {
+	err := l.Stream(t.Context(), 1, func(history.Record, []byte) error {
 		n++
 		put(t, l, proposal(n, hypothesis(n)))
 
@@ -75,7 +76,7 @@ func TestStreamLeavesTheLedgerFree(t *testing.T) {
 
 	boom := errors.New("boom")
 	for _, end := range []error{ledger.ErrStop, boom} {
-		err := l.Stream(t.Context(), 1, func(research.Record, []byte) error { return end })
+		err := l.Stream(t.Context(), 1, func(history.Record, []byte) error { return end })
 		if end == boom && err != boom || end != boom && err != nil {
 			t.Errorf("ended by %v: %v", end, err)
 		}
@@ -95,7 +96,7 @@ func TestStreamOfADamagedLedger(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			l := intact(t)
 			c.do(t, l)
-			err := l.Stream(t.Context(), 1, func(research.Record, []byte) error { return nil })
+			err := l.Stream(t.Context(), 1, func(history.Record, []byte) error { return nil })
 			wantError(t, err, research.CodeLedger, c.want)
 		})
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"ratchet/internal/research"
+	"ratchet/internal/research/history"
 )
 
 // ErrStop ends Records early, without an error.
@@ -24,9 +25,9 @@ type Tx struct {
 	seq      uint64 // of the head
 	hash     string
 	appended bool
-	suspect  error                         // what is wrong with the head, when inspecting
-	bulk     map[string]*research.Campaign // states that are not stored yet, see hoard
-	failed   error                         // an append that failed: nothing of this transaction will be written
+	suspect  error                        // what is wrong with the head, when inspecting
+	bulk     map[string]*history.Campaign // states that are not stored yet, see hoard
+	failed   error                        // an append that failed: nothing of this transaction will be written
 }
 
 // anchored is the last acknowledged sequence, as the anchor has it.
@@ -47,9 +48,9 @@ func (t *Tx) Head() (seq uint64, hash string) { return t.seq, t.hash }
 // number given twice, an experiment that was never proposed) is refused with
 // research.CodeConflict, CodeNoCampaign or CodeNotFound. After any error the
 // whole transaction fails.
-func (t *Tx) Append(e research.Entry) (research.Record, error) {
+func (t *Tx) Append(e history.Entry) (history.Record, error) {
 	if t.failed != nil {
-		return research.Record{}, t.failed
+		return history.Record{}, t.failed
 	}
 
 	rec, err := t.append(e)
@@ -60,9 +61,9 @@ func (t *Tx) Append(e research.Entry) (research.Record, error) {
 	return rec, err
 }
 
-func (t *Tx) append(e research.Entry) (research.Record, error) {
+func (t *Tx) append(e history.Entry) (history.Record, error) {
 	if err := t.admit(e); err != nil {
-		return research.Record{}, err
+		return history.Record{}, err
 	}
 
 	if e.Key != "" {
@@ -89,11 +90,11 @@ func (t *Tx) append(e research.Entry) (research.Record, error) {
 }
 
 // admit refuses entries that could not be found again.
-func (t *Tx) admit(e research.Entry) error {
+func (t *Tx) admit(e history.Entry) error {
 	switch {
 	case !t.write:
 		return errors.New("append to a ledger that is open for reading")
-	case (e.Campaign == "") != (e.Kind == research.KindLedgerMigrated):
+	case (e.Campaign == "") != (e.Kind == history.KindLedgerMigrated):
 		return fmt.Errorf("append %s with the campaign %q", e.Kind, e.Campaign)
 	case strings.ContainsRune(e.Campaign+e.Session+e.Key, 0):
 		return errors.New("append a record with a NUL in its campaign, session or key")
@@ -103,13 +104,13 @@ func (t *Tx) admit(e research.Entry) error {
 }
 
 // compose makes the next record of an entry, and its stored bytes.
-func (t *Tx) compose(e research.Entry) (research.Record, []byte, error) {
+func (t *Tx) compose(e history.Entry) (history.Record, []byte, error) {
 	body, err := json.Marshal(e.Body)
 	if err != nil {
-		return research.Record{}, nil, fmt.Errorf("encode %s: %w", e.Kind, err)
+		return history.Record{}, nil, fmt.Errorf("encode %s: %w", e.Kind, err)
 	}
 
-	return seal(research.Record{
+	return seal(history.Record{
 		Seq: t.seq + 1, Time: t.now().UTC().Round(0), Campaign: e.Campaign, Session: e.Session,
 		Kind: e.Kind, Key: e.Key, Body: body, Prev: t.hash,
 	})
@@ -117,14 +118,14 @@ func (t *Tx) compose(e research.Entry) (research.Record, []byte, error) {
 
 // Record returns one record after checking it against its own hash:
 // research.CodeNotFound if there is none, CodeLedger if it was altered.
-func (t *Tx) Record(seq uint64) (research.Record, error) {
+func (t *Tx) Record(seq uint64) (history.Record, error) {
 	v := t.s.get(bucketRecords, bigEndian(seq))
 	if v == nil && seq >= 1 && seq <= t.seq {
-		return research.Record{}, damaged(nextRestore, "record %d is missing", seq)
+		return history.Record{}, damaged(nextRestore, "record %d is missing", seq)
 	}
 
 	if v == nil {
-		return research.Record{}, research.Errorf(research.CodeNotFound, fmt.Sprintf("the newest record is %d", t.seq),
+		return history.Record{}, research.Errorf(research.CodeNotFound, fmt.Sprintf("the newest record is %d", t.seq),
 			"there is no record %d", seq)
 	}
 
@@ -134,11 +135,11 @@ func (t *Tx) Record(seq uint64) (research.Record, error) {
 // Records calls f with every record from sequence from on, ascending, each
 // checked against its own hash and its predecessor's, until f returns ErrStop
 // (no error) or another error (returned).
-func (t *Tx) Records(from uint64, f func(research.Record) error) error {
+func (t *Tx) Records(from uint64, f func(history.Record) error) error {
 	next, prev := max(from, 1), ""
 	var err error
 	t.s.scan(bucketRecords, "", bigEndian(next), func(k, v []byte) bool {
-		var rec research.Record
+		var rec history.Record
 		if rec, err = follow(next, prev, k, v); err != nil {
 			return false
 		}
@@ -161,9 +162,9 @@ func (t *Tx) Records(from uint64, f func(research.Record) error) error {
 
 // follow decodes the entry that must be record next, and the successor of the
 // record with hash prev, if that is known.
-func follow(next uint64, prev string, key, stored []byte) (research.Record, error) {
+func follow(next uint64, prev string, key, stored []byte) (history.Record, error) {
 	if at := number(key); at != next || len(key) != 8 {
-		return research.Record{}, damaged(nextRestore, "record %d is missing", next)
+		return history.Record{}, damaged(nextRestore, "record %d is missing", next)
 	}
 
 	rec, err := unseal(next, stored)

@@ -12,7 +12,7 @@ import (
 	"go.etcd.io/bbolt"
 	berrors "go.etcd.io/bbolt/errors"
 
-	"ratchet/internal/research"
+	"ratchet/internal/research/history"
 )
 
 // chunk is how many records are folded into a copy in one transaction.
@@ -146,7 +146,7 @@ func (v *verifier) fold(page [][]byte, rep *Report) error {
 }
 
 // index folds one record into the copy.
-func (v *verifier) index(rec research.Record) error {
+func (v *verifier) index(rec history.Record) error {
 	if err := v.tx.index(rec); err != nil {
 		return damaged(nextRestore, "record %d contradicts those before it: %w", rec.Seq, err)
 	}
@@ -270,17 +270,17 @@ func normal(bucket string, stored []byte) []byte {
 
 	switch bucket {
 	case bucketCamps:
-		v = new(research.Campaign)
+		v = new(history.Campaign)
 	case bucketExps:
-		v = new(research.Experiment)
+		v = new(history.Experiment)
 	case bucketJobs:
-		v = new(research.Measurement)
+		v = new(history.Measurement)
 	case bucketSession:
-		v = new(research.Session)
+		v = new(history.Session)
 	case bucketIdeas:
-		v = new(research.IdeaState)
+		v = new(history.IdeaState)
 	case bucketImportFrom:
-		v = new(research.ImportSource)
+		v = new(history.ImportSource)
 	default:
 		return stored
 	}
@@ -309,7 +309,7 @@ func (l *Ledger) rebuild(t *Tx) error {
 	defer v.copy.close()
 	t.appended = t.seq > 0
 
-	err = t.Records(1, func(rec research.Record) error {
+	err = t.Records(1, func(rec history.Record) error {
 		if err := l.strange(t.s, rec); err != nil {
 			return err
 		}

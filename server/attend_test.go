@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"ratchet/internal/lab"
-	"ratchet/internal/research"
+	"ratchet/internal/research/history"
 	"ratchet/server"
 )
 
@@ -200,7 +200,7 @@ func TestClaimsOfThoseWhoLeft(t *testing.T) {
 	c := started(t)
 	beside, err := openLab(t.Context(), c.dir, "looks on", "1")
 	must(t, err)
-	lapse := func(n int) research.Lapse {
+	lapse := func(n int) history.Lapse {
 		t.Helper()
 		ideas, err := beside.Ideas(t.Context(), 0)
 		must(t, err)
@@ -229,7 +229,7 @@ func TestClaimsOfThoseWhoLeft(t *testing.T) {
 		}
 	})
 
-	for end := time.Now().Add(patient); lapse(2) != research.LapseLeft; time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(patient); lapse(2) != history.LapseLeft; time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("standard streams have ended, and the claim has not")
 		}

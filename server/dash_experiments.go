@@ -9,6 +9,8 @@ import (
 
 	"ratchet/internal/lab"
 	"ratchet/internal/research"
+	"ratchet/internal/research/history"
+	"ratchet/internal/research/rules"
 	"ratchet/tools"
 )
 
@@ -46,38 +48,38 @@ type (
 	}
 	boardDetail struct {
 		boardRow
-		Hypothesis string              `json:"hypothesis"` // whole
-		Expect     string              `json:"expect"`
-		Idea       string              `json:"idea"`
-		Words      string              `json:"words"` // the judgement
-		Reason     string              `json:"reason"`
-		StoppedBy  string              `json:"stopped_by"`
-		Proof      string              `json:"proof"`
-		Lesson     string              `json:"lesson"`
-		Note       string              `json:"note"`
-		Checkout   string              `json:"checkout"`
-		ProposedAt time.Time           `json:"proposed_at"`
-		JudgedAt   *time.Time          `json:"judged_at"`
-		Commit     string              `json:"commit"` // of the keep
-		Candidate  string              `json:"candidate"`
-		Parent     string              `json:"parent"`
-		Files      []string            `json:"files"`
-		Diff       string              `json:"diff"`
-		Truncated  bool                `json:"diff_truncated"`
-		Runs       []boardRun          `json:"runs"`
-		Evidence   []research.Evidence `json:"evidence"`
-		E          float64             `json:"e"`
-		Need       float64             `json:"need"`
-		Enforced   map[string]string   `json:"enforced"`
-		Override   *boardOverride      `json:"overridable"`
-		Unit       string              `json:"unit"`
-		Scale      string              `json:"scale"` // of gains and of detectable: log | linear
-		Detectable float64             `json:"detectable"`
+		Hypothesis string            `json:"hypothesis"` // whole
+		Expect     string            `json:"expect"`
+		Idea       string            `json:"idea"`
+		Words      string            `json:"words"` // the judgement
+		Reason     string            `json:"reason"`
+		StoppedBy  string            `json:"stopped_by"`
+		Proof      string            `json:"proof"`
+		Lesson     string            `json:"lesson"`
+		Note       string            `json:"note"`
+		Checkout   string            `json:"checkout"`
+		ProposedAt time.Time         `json:"proposed_at"`
+		JudgedAt   *time.Time        `json:"judged_at"`
+		Commit     string            `json:"commit"` // of the keep
+		Candidate  string            `json:"candidate"`
+		Parent     string            `json:"parent"`
+		Files      []string          `json:"files"`
+		Diff       string            `json:"diff"`
+		Truncated  bool              `json:"diff_truncated"`
+		Runs       []boardRun        `json:"runs"`
+		Evidence   []rules.Evidence  `json:"evidence"`
+		E          float64           `json:"e"`
+		Need       float64           `json:"need"`
+		Enforced   map[string]string `json:"enforced"`
+		Override   *boardOverride    `json:"overridable"`
+		Unit       string            `json:"unit"`
+		Scale      string            `json:"scale"` // of gains and of detectable: log | linear
+		Detectable float64           `json:"detectable"`
 	}
 	boardRun struct {
 		Run       int                `json:"run"`
 		Role      research.Role      `json:"role"`
-		Side      research.Side      `json:"side"`
+		Side      rules.Side         `json:"side"`
 		Pair      int                `json:"pair"`
 		Valid     bool               `json:"valid"`
 		Void      bool               `json:"void"`
@@ -145,7 +147,7 @@ func listExperiments(ctx context.Context, b *board) (any, error) {
 	return out, nil
 }
 
-func rowOf(x *research.Experiment) boardRow {
+func rowOf(x *history.Experiment) boardRow {
 	line, _, _ := strings.Cut(x.Hypothesis, "\n")
 
 	r := boardRow{N: x.N, Hypothesis: tools.Clean(line), Status: x.Status, Runs: x.Runs, RunSeconds: x.RunSeconds,
@@ -179,7 +181,7 @@ func showExperiment(ctx context.Context, b *board, name string) (any, error) {
 		Idea: tools.Clean(x.Idea), Proof: d.Proof, Lesson: tools.Clean(x.Lesson), Note: tools.Clean(x.Note),
 		Checkout: x.Checkout, ProposedAt: x.ProposedAt, Commit: x.Commit, Candidate: x.Candidate, Parent: x.Parent,
 		Files: d.Files, Diff: tools.Clean(d.Diff), Truncated: d.Cut, Runs: make([]boardRun, len(d.Runs)),
-		Evidence: append([]research.Evidence{}, d.Evidence...), Enforced: map[string]string{},
+		Evidence: append([]rules.Evidence{}, d.Evidence...), Enforced: map[string]string{},
 		Unit: tools.Clean(d.Metric.Unit)}
 	for i := range d.Runs {
 		out.Runs[i] = runOf(&d.Runs[i])
@@ -205,7 +207,7 @@ func showExperiment(ctx context.Context, b *board, name string) (any, error) {
 	return &out, nil
 }
 
-func runOf(r *research.Run) boardRun {
+func runOf(r *rules.Run) boardRun {
 	return boardRun{Run: r.Number, Role: r.Role, Side: r.Side, Pair: r.Pair, Valid: r.Valid, Void: r.Void,
 		WarmUp: r.WarmUp, Contended: r.Contended, Again: r.Again, Reason: tools.Clean(r.Reason), Samples: r.Samples,
 		Wall: r.Wall, CPU: r.CPU, MaxRSS: r.MaxRSS, Exit: r.Exit, Signal: r.Signal, Outside: r.Outside, GPU: r.GPU,

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"ratchet/internal/research"
+	"ratchet/internal/research/contract"
 	"ratchet/tools"
 )
 
@@ -153,7 +154,7 @@ func showProgram(ctx context.Context, b *board) (any, error) {
 	}
 
 	if out.Changed = digest != c.Digest; out.Changed {
-		out.Pending = &pending{digest, tools.Clean(research.ContractDiff(c.Program, now))}
+		out.Pending = &pending{digest, tools.Clean(contract.ContractDiff(c.Program, now))}
 	}
 
 	return &out, nil

@@ -9,6 +9,7 @@ import (
 	"ratchet/internal/chart"
 	"ratchet/internal/lab"
 	"ratchet/internal/research"
+	"ratchet/internal/research/history"
 	"ratchet/tools"
 )
 
@@ -34,7 +35,7 @@ type (
 		Noisy       bool                     `json:"noisy"`
 		StartedAt   time.Time                `json:"started_at"`
 		Ended       string                   `json:"ended,omitempty"`
-		Rests       *research.Rest           `json:"rests"`
+		Rests       *history.Rest            `json:"rests"`
 		Standing    string                   `json:"standing"`
 		Merge       string                   `json:"merge,omitempty"` // a person's next step
 		Next        string                   `json:"next"`            // the agent's
@@ -86,13 +87,13 @@ type (
 		Claims      []int            `json:"claims"`
 	}
 	boardIdea struct {
-		N      int                 `json:"n"`
-		Text   string              `json:"text"`
-		Status research.IdeaStatus `json:"status"`
-		Words  string              `json:"words"` // where it stands
-		Holder string              `json:"holder"`
-		Lapse  research.Lapse      `json:"lapse"`
-		Tried  []int               `json:"tried"` // the last experiment made of it
+		N      int                `json:"n"`
+		Text   string             `json:"text"`
+		Status history.IdeaStatus `json:"status"`
+		Words  string             `json:"words"` // where it stands
+		Holder string             `json:"holder"`
+		Lapse  history.Lapse      `json:"lapse"`
+		Tried  []int              `json:"tried"` // the last experiment made of it
 	}
 	boardLesson struct {
 		N          int    `json:"n"`

@@ -10,6 +10,7 @@ import (
 
 	"ratchet/internal/lab"
 	"ratchet/internal/research"
+	"ratchet/internal/research/history"
 	"ratchet/tools"
 )
 
@@ -165,7 +166,7 @@ func acceptContract(ctx context.Context, b *board, s steering) (*steered, error)
 			"the contract of %s is the accepted one already", c.Name)
 	}
 
-	if err := b.lab.Accept(ctx, s.Digest, research.ByDashboard); err != nil {
+	if err := b.lab.Accept(ctx, s.Digest, history.ByDashboard); err != nil {
 		return nil, err
 	}
 
@@ -207,7 +208,7 @@ func overrideVerdict(ctx context.Context, b *board, s steering) (*steered, error
 	}
 
 	k, err := l.Keep(ctx, lab.KeepRequest{ID: string(x.ID), Note: strings.TrimSpace(tools.Clean(s.Note)),
-		Override: research.ByDashboard})
+		Override: history.ByDashboard})
 	if err != nil {
 		return nil, err
 	}

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"ratchet/internal/research"
+	"ratchet/internal/research/history"
 	"ratchet/ledger"
 	"ratchet/server"
 )
@@ -37,8 +37,8 @@ func (c *campaign) whole() {
 	_, err = l.Verify(c.t.Context())
 	must(c.t, err)
 	must(c.t, l.View(c.t.Context(), func(tx *ledger.Tx) error {
-		return research.Recompute(func(yield func(research.Record) bool) {
-			_ = tx.Records(1, func(r research.Record) error {
+		return history.Recompute(func(yield func(history.Record) bool) {
+			_ = tx.Records(1, func(r history.Record) error {
 				if !yield(r) {
 					return ledger.ErrStop
 				}
@@ -51,7 +51,7 @@ func (c *campaign) whole() {
 
 // lastRecord wants the newest record of a kind to be nobody's, and its body to
 // contain all of the texts.
-func (c *campaign) lastRecord(kind research.Kind, texts ...string) {
+func (c *campaign) lastRecord(kind history.Kind, texts ...string) {
 	c.t.Helper()
 
 	all := c.records(kind)
@@ -72,7 +72,7 @@ func TestDashboardSteers(t *testing.T) {
 	c := played(t)
 	o := c.look(server.RolePerson)
 	c.want(o.steer(`{"action":"pause"}`), "done", "the loop of tiny rests")
-	c.lastRecord(research.KindLoopStopped, `{"by":"dashboard"}`)
+	c.lastRecord(history.KindLoopStopped, `{"by":"dashboard"}`)
 	wantAt(t, o.get("state"), "dashboard", "campaign", "rests", "by")
 	c.want(o.steer(`{"action":"pause"}`), "done", "the loop of tiny rests, as before")
 
@@ -80,18 +80,18 @@ func TestDashboardSteers(t *testing.T) {
 		t.Errorf("an experiment ran: %v", m)
 	}
 	c.want(o.steer(`{"action":"resume"}`), "done", "the loop of tiny goes on")
-	c.lastRecord(research.KindLoopResumed, `{"by":"dashboard"}`)
+	c.lastRecord(history.KindLoopResumed, `{"by":"dashboard"}`)
 
 	c.want(o.steer(`{"action":"idea","text":"  try \u001b[31mred\u001b[0m numbers "}`), "done", "idea 2 added")
-	c.lastRecord(research.KindIdeaAdded, `{"n":2,"text":"try red numbers"}`)
+	c.lastRecord(history.KindIdeaAdded, `{"n":2,"text":"try red numbers"}`)
 
-	if got := c.records(research.KindSessionJoined); len(got) != 1 {
+	if got := c.records(history.KindSessionJoined); len(got) != 1 {
 		t.Errorf("a person joined as a session: %v", got)
 	}
 	c.want(o.steer(`{"action":"stop","id":"x3"}`), "done", "x3 does not run")
 
 	o.steer(`{"action":"override","id":"x3","confirm":" tiny ","note":"I like it\u0000"}`)
-	c.lastRecord(research.KindExperimentKept, `"overridden":"dashboard"`, `"note":"I like it"`,
+	c.lastRecord(history.KindExperimentKept, `"overridden":"dashboard"`, `"note":"I like it"`,
 		`"branch":"refs/heads/ratchet/tiny"`)
 	wantAt(t, o.get("experiments/3"), "kept", "status")
 	wantAt(t, o.get("experiments/3"), nil, "overridable")
@@ -112,7 +112,7 @@ func TestDashboardSteers(t *testing.T) {
 	o.wantRefused(o.ask("POST", "steer", `{"action":"accept","digest":"0000","confirm":"tiny"}`), 409, "conflict",
 		"another contract than was seen")
 	o.steer(`{"action":"accept","digest":"` + pending + `","confirm":"tiny"}`)
-	c.lastRecord(research.KindContractAccepted, `"by":"dashboard"`, pending)
+	c.lastRecord(history.KindContractAccepted, `"by":"dashboard"`, pending)
 	wantAt(t, o.get("state"), 25.0, "budget", "wall_s")
 	c.whole()
 

@@ -8,7 +8,7 @@ import (
 
 	"github.com/mark3labs/mcp-go/mcp"
 
-	"ratchet/internal/research"
+	"ratchet/internal/research/history"
 	"ratchet/server"
 )
 
@@ -38,7 +38,7 @@ func TestNotesAreToldOnce(t *testing.T) {
 	two.do("start_campaign", `{}`)
 	o := c.look(server.RolePerson)
 	c.want(o.steer(`{"action":"note","text":" leave the \u001b[0mloader\nalone "}`), "done", "note 1 is recorded")
-	c.lastRecord(research.KindNoteAdded, `"text":"leave the`, `"by":"dashboard"`)
+	c.lastRecord(history.KindNoteAdded, `"text":"leave the`, `"by":"dashboard"`)
 
 	if got := o.told(1); got != nil {
 		t.Errorf("told before anybody called: %v", got)
@@ -55,7 +55,7 @@ func TestNotesAreToldOnce(t *testing.T) {
 		t.Errorf("told to %v", got)
 	}
 
-	records := c.records(research.KindNoteDelivered)
+	records := c.records(history.KindNoteDelivered)
 	if len(records) != 2 || records[0].Session == "" || records[0].Session == records[1].Session ||
 		string(records[0].Body) != `{"n":1}` {
 		t.Errorf("delivered: %+v", records)
@@ -74,11 +74,11 @@ func TestNotesAreToldOnce(t *testing.T) {
 	two.want(two.do("wait_run", `{}`), "human_note", nil)
 	wantAt(t, two.do("read_log", `{}`), "second", "human_notes", 1, "text")
 
-	if n := len(c.records(research.KindNoteDelivered)); n != 6 {
+	if n := len(c.records(history.KindNoteDelivered)); n != 6 {
 		t.Errorf("%d deliveries of 3 notes to 2 sessions", n)
 	}
 	// a session that comes later is told too
-	if n := len(c.records(research.KindNoteAdded)); n != 3 {
+	if n := len(c.records(history.KindNoteAdded)); n != 3 {
 		t.Errorf("%d notes", n)
 	}
 	c.whole()

@@ -13,6 +13,8 @@ import (
 
 	"ratchet/internal/lab"
 	"ratchet/internal/research"
+	"ratchet/internal/research/contract"
+	"ratchet/internal/research/history"
 	"ratchet/tools"
 )
 
@@ -73,7 +75,7 @@ func (s *Server) undecided(ctx context.Context, t tools.Tool, args json.RawMessa
 	var b strings.Builder
 	fmt.Fprintf(&b, "The contract in %s differs from the accepted one of campaign %s:\n", c.ProgramPath, c.Name)
 
-	for line := range strings.Lines(research.ContractDiff(c.Program, now)) {
+	for line := range strings.Lines(contract.ContractDiff(c.Program, now)) {
 		b.WriteString(lab.Visible(strings.TrimSuffix(line, "\n")) + "\n")
 	}
 
@@ -132,14 +134,14 @@ func (s *Server) carryOut(ctx context.Context, d *decision, args json.RawMessage
 	}
 
 	if d.Kind == decideContract {
-		return nil, l.Accept(ctx, d.Subject, research.ByElicitation)
+		return nil, l.Accept(ctx, d.Subject, history.ByElicitation)
 	}
 
 	req, err := tools.KeepRequest(args)
 	if err != nil {
 		return nil, err
 	}
-	req.ID, req.Override = d.Subject, research.ByElicitation
+	req.ID, req.Override = d.Subject, history.ByElicitation
 
 	k, err := l.Keep(ctx, req)
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 	"github.com/mark3labs/mcp-go/client"
 	"github.com/mark3labs/mcp-go/mcp"
 
-	"ratchet/internal/research"
+	"ratchet/internal/research/history"
 	"ratchet/ledger"
 	"ratchet/server"
 )
@@ -87,12 +87,12 @@ func (c *campaign) refused(tool, args, code string) {
 }
 
 // records are the ledger's of that kind.
-func (c *campaign) records(kind research.Kind) (out []research.Record) {
+func (c *campaign) records(kind history.Kind) (out []history.Record) {
 	c.t.Helper()
 	l, err := openLab(context.Background(), c.dir, "looks", "1")
 	must(c.t, err)
 	must(c.t, l.Ledger().View(context.Background(), func(tx *ledger.Tx) error {
-		return tx.Records(1, func(r research.Record) error {
+		return tx.Records(1, func(r history.Record) error {
 			if r.Kind == kind {
 				out = append(out, r)
 			}
@@ -141,10 +141,10 @@ func TestThePersonDecides(t *testing.T) {
 		h.says(yes, "tiny", true)
 		c.want(c.done(c.do("run_experiment", `{"hypothesis":"smaller"}`)), "verdict", "improved")
 		h.wasAsked(t, "accepted", 1)
-		var a research.ContractAcceptance
+		var a history.ContractAcceptance
 
-		rs := c.records(research.KindContractAccepted)
-		if len(rs) != 1 || json.Unmarshal(rs[0].Body, &a) != nil || a.By != research.ByElicitation ||
+		rs := c.records(history.KindContractAccepted)
+		if len(rs) != 1 || json.Unmarshal(rs[0].Body, &a) != nil || a.By != history.ByElicitation ||
 			rs[0].Session == "" {
 			t.Errorf("recorded: %+v, %+v", rs, a)
 		}
@@ -154,7 +154,7 @@ func TestThePersonDecides(t *testing.T) {
 		c.do("start_campaign", `{}`)
 		h.wasAsked(t, "at the start", 2)
 
-		if n := len(c.records(research.KindContractAccepted)); n != 2 {
+		if n := len(c.records(history.KindContractAccepted)); n != 2 {
 			t.Errorf("%d contracts were accepted", n)
 		}
 		c.overridden(h)
@@ -181,10 +181,10 @@ func (c *campaign) overridden(h *human) {
 	h.wasAsked(c.t, "override", 1)
 	c.want(kept, "overridden", true)
 	c.want(kept, "value", 96.0)
-	rs := c.records(research.KindExperimentKept)
+	rs := c.records(history.KindExperimentKept)
 
-	var k research.Keeping
-	if json.Unmarshal(rs[len(rs)-1].Body, &k) != nil || k.Overridden != research.ByElicitation ||
+	var k history.Keeping
+	if json.Unmarshal(rs[len(rs)-1].Body, &k) != nil || k.Overridden != history.ByElicitation ||
 		k.Note != "for safety" {
 		c.t.Errorf("recorded: %s", rs[len(rs)-1].Body)
 	}
@@ -209,11 +209,11 @@ func (c *campaign) verified() {
 	must(c.t, err)
 	_, err = l.Ledger().Verify(context.Background())
 	must(c.t, err)
-	var all []research.Record
+	var all []history.Record
 	must(c.t, l.Ledger().View(context.Background(), func(tx *ledger.Tx) error {
-		return tx.Records(1, func(r research.Record) error { all = append(all, r); return nil })
+		return tx.Records(1, func(r history.Record) error { all = append(all, r); return nil })
 	}))
-	must(c.t, research.Recompute(slices.Values(all)))
+	must(c.t, history.Recompute(slices.Values(all)))
 }
 
 // A person who does not answer has said no; the call does not wait for ever.
@@ -289,7 +289,7 @@ func TestAnswersAreNotForged(t *testing.T) {
 		}
 	}
 
-	if n := len(c.records(research.KindContractAccepted)); n != 0 {
+	if n := len(c.records(history.KindContractAccepted)); n != 0 {
 		t.Errorf("%d contracts were accepted", n)
 	}
 
@@ -345,7 +345,7 @@ func TestOnlyTheAskedAnswer(t *testing.T) {
 		t.Errorf("the answer: %d %s", a.status, a.body)
 	}
 
-	if m := next(); m.Result["isError"] == true || len(c.records(research.KindContractAccepted)) != 1 {
+	if m := next(); m.Result["isError"] == true || len(c.records(history.KindContractAccepted)) != 1 {
 		t.Errorf("%+v", m)
 	}
 }

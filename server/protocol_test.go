@@ -12,7 +12,7 @@ import (
 	"github.com/mark3labs/mcp-go/mcp"
 
 	"ratchet/internal/lab"
-	"ratchet/internal/research"
+	"ratchet/internal/research/history"
 	"ratchet/server"
 )
 
@@ -232,12 +232,12 @@ func TestAnswersAreCounted(t *testing.T) {
 			c.do("start_campaign", `{}`)
 			c.done(c.do("wait_run", `{"wait_seconds":20}`))
 
-			before := len(c.records(research.KindSessionAnswered))
+			before := len(c.records(history.KindSessionAnswered))
 			for range 5 {
 				c.do("read_log", `{}`)
 			}
 
-			if n := len(c.records(research.KindSessionAnswered)); n != before {
+			if n := len(c.records(history.KindSessionAnswered)); n != before {
 				t.Errorf("calls that only read appended %d records", n-before)
 			}
 			c.do("share", `{"ops":[{"op":"add","idea":"one"}]}`)
@@ -264,7 +264,7 @@ func TestAnswersAreCounted(t *testing.T) {
 }
 
 // session is the campaign's only one.
-func (c *campaign) session() research.Session {
+func (c *campaign) session() history.Session {
 	c.t.Helper()
 	l, err := openLab(context.Background(), c.dir, "looks", "1")
 	must(c.t, err)

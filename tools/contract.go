@@ -5,11 +5,13 @@ import (
 	"strings"
 
 	"ratchet/internal/research"
+	"ratchet/internal/research/contract"
+	"ratchet/internal/research/rules"
 )
 
 // contract is the program as understood, one fact a line, defaults included
 // where they bind the agent.
-func contractLines(p *research.Program) []string {
+func contractLines(p *contract.Program) []string {
 	var out []string
 	add := func(label, s string) {
 		if s != "" {
@@ -48,8 +50,8 @@ func contractLines(p *research.Program) []string {
 	add("network", p.Network)
 	add("writes", strings.Join(p.Writes, ", "))
 	add("search", map[string]string{
-		research.SearchAuto:    "auto (edits are kept on expected gain, what they add up to is certified; a deterministic metric needs neither)",
-		research.SearchCertify: "certify (every kept edit is proven on its own)",
+		rules.SearchAuto:    "auto (edits are kept on expected gain, what they add up to is certified; a deterministic metric needs neither)",
+		rules.SearchCertify: "certify (every kept edit is proven on its own)",
 	}[p.Search])
 	add("decide", p.Decide)
 
@@ -69,7 +71,7 @@ func plain(d string) string {
 	return d
 }
 
-func guard(g research.Guard) string {
+func guard(g contract.Guard) string {
 	s := g.Name
 	if g.MaxGrowth != nil && g.MaxGrowth.Relative {
 		s += fmt.Sprintf(" at most %s %% above the start", num(100*g.MaxGrowth.Value))

@@ -3,6 +3,8 @@ package tools
 import (
 	"ratchet/internal/lab"
 	"ratchet/internal/research"
+	"ratchet/internal/research/history"
+	"ratchet/internal/research/rules"
 )
 
 // BriefFacts is what a brief says, in the words of every view, each one line
@@ -50,7 +52,7 @@ type RowFacts struct {
 }
 
 // FactsOfRow are x's.
-func FactsOfRow(x *research.Experiment) RowFacts {
+func FactsOfRow(x *history.Experiment) RowFacts {
 	f := RowFacts{Status: string(x.Status), Gain: "-", Value: "-", Idea: Line(x.Hypothesis)}
 	if x.Proof != "" {
 		f.Status += " (" + x.Proof + ")"
@@ -67,7 +69,7 @@ func FactsOfRow(x *research.Experiment) RowFacts {
 func Line(s string) string { return oneLine(s, 1<<20) }
 
 // GainOf is a gain with its interval in words, "" if j has none.
-func GainOf(j *research.Judgement) string {
+func GainOf(j *rules.Judgement) string {
 	if j == nil || j.Gain == nil {
 		return ""
 	}

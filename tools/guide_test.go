@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"ratchet/internal/research"
+	"ratchet/internal/research/contract"
+	"ratchet/internal/research/rules"
 	"ratchet/prompts"
 	"ratchet/tools"
 )
@@ -116,7 +118,7 @@ func vocabulary(t *testing.T) (words, keys map[string]bool) {
 		words[string(v)] = true
 	}
 
-	for _, o := range []research.Outcome{research.Certified, research.RolledBack} {
+	for _, o := range []rules.Outcome{rules.Certified, rules.RolledBack} {
 		words[string(o)] = true
 	}
 
@@ -128,7 +130,7 @@ func vocabulary(t *testing.T) (words, keys map[string]bool) {
 		words[d] = true
 	}
 
-	all, _ := research.Keys()
+	all, _ := contract.Keys()
 	for _, k := range all {
 		keys[k] = true
 		keys[k[strings.LastIndexByte(k, '.')+1:]] = true

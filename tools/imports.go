@@ -4,7 +4,7 @@ import (
 	"fmt"
 
 	"ratchet/internal/lab"
-	"ratchet/internal/research"
+	"ratchet/internal/research/history"
 )
 
 // importRow is a line of another program's log: its writer's word.
@@ -15,9 +15,9 @@ type importRow struct {
 	Text   string   `json:"text,omitempty"`
 }
 
-func importItem(i *research.Import, n int) item {
+func importItem(i *history.Import, n int) item {
 	r := importRow{At: i.Place(), Status: oneLine(i.Status, 30), Value: i.Value, Text: oneLine(i.Searched(), n)}
-	if i.Kind == research.ImportBroken {
+	if i.Kind == history.ImportBroken {
 		r.Status, r.Text = "not understood", oneLine(i.Broken, n)
 	}
 
@@ -33,7 +33,7 @@ func orDash(s string) string {
 }
 
 // importField shows imported lines that match a table's query, apart from the experiments.
-func importField(is []research.Import) []field {
+func importField(is []history.Import) []field {
 	if len(is) == 0 {
 		return nil
 	}

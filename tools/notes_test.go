@@ -6,6 +6,7 @@ import (
 
 	"ratchet/internal/lab"
 	"ratchet/internal/research"
+	"ratchet/internal/research/history"
 	"ratchet/tools"
 )
 
@@ -46,7 +47,7 @@ func TestNotesInACycle(t *testing.T) {
 func TestNotesInABrief(t *testing.T) {
 	b := brief("unroll the inner loop: fewer branches")
 	for i := range 5 {
-		b.Notes = append(b.Notes, lab.NoteView{Note: research.Note{N: i + 1, Text: strings.Repeat("word ", 20+5*i)},
+		b.Notes = append(b.Notes, lab.NoteView{Note: history.Note{N: i + 1, Text: strings.Repeat("word ", 20+5*i)},
 			Unheard: true})
 	}
 
@@ -59,7 +60,7 @@ func TestNotesInABrief(t *testing.T) {
 		t.Errorf("%d rows", len(rows))
 	}
 	b = brief(long)
-	b.Notes = []lab.NoteView{{Note: research.Note{N: 1, Text: long[:2000]}, Unheard: true}}
+	b.Notes = []lab.NoteView{{Note: history.Note{N: 1, Text: long[:2000]}, Unheard: true}}
 
 	m = fits(t, tools.RenderBrief(b), tools.Limit)
 	if ns, _ := m["human_notes"].([]any); len(ns) != 1 {

@@ -6,6 +6,7 @@ import (
 	"ratchet/internal/chart"
 	"ratchet/internal/lab"
 	"ratchet/internal/research"
+	"ratchet/internal/research/contract"
 )
 
 // familyRow is a family in a drawing's numbers.
@@ -18,7 +19,7 @@ type familyRow struct {
 
 // PlotFamilies draws what was tried and kept of each family of ideas.
 func PlotFamilies(s *lab.FamilySeries) *Plot {
-	m := research.Metric{Name: s.Metric.Name, Unit: s.Metric.Unit, Better: s.Metric.Better}
+	m := contract.Metric{Name: s.Metric.Name, Unit: s.Metric.Unit, Better: s.Metric.Better}
 
 	title := oneLine(s.Campaign, 48) + ": yield by family of ideas"
 	if len(s.Families) == 0 {

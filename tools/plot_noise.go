@@ -7,12 +7,13 @@ import (
 	"ratchet/internal/chart"
 	"ratchet/internal/lab"
 	"ratchet/internal/research"
+	"ratchet/internal/research/contract"
 )
 
 // PlotNoise draws what repeats of one version gave: at calibration, in the
 // differences of pairs, and over time.
 func PlotNoise(s *lab.NoiseSeries) *Plot {
-	m := research.Metric{Name: s.Metric.Name, Unit: s.Metric.Unit, Better: s.Metric.Better}
+	m := contract.Metric{Name: s.Metric.Name, Unit: s.Metric.Unit, Better: s.Metric.Better}
 
 	title := oneLine(s.Campaign, 48) + ": noise of " + oneLine(m.Name, 60)
 	if s.Noise == "" {

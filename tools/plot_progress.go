@@ -8,6 +8,8 @@ import (
 	"ratchet/internal/chart"
 	"ratchet/internal/lab"
 	"ratchet/internal/research"
+	"ratchet/internal/research/contract"
+	"ratchet/internal/research/rules"
 )
 
 const (
@@ -32,7 +34,7 @@ var looks = []struct {
 // PlotProgress draws every experiment by its verdict, the running best, and
 // what was kept.
 func PlotProgress(p *lab.Progress) *Plot {
-	m := research.Metric{Name: p.Metric.Name, Unit: p.Metric.Unit, Better: p.Metric.Better}
+	m := contract.Metric{Name: p.Metric.Name, Unit: p.Metric.Unit, Better: p.Metric.Better}
 
 	title := oneLine(p.Campaign, 48) + ": " + metric(m)
 	if len(p.Points) == 0 {
@@ -258,7 +260,7 @@ func mid(g *research.Interval) float64 {
 	return g.Mid
 }
 
-func (g *progressGraph) subtitle(m research.Metric) string {
+func (g *progressGraph) subtitle(m contract.Metric) string {
 	p := g.p
 	kept := 0
 
@@ -277,9 +279,9 @@ func (g *progressGraph) subtitle(m research.Metric) string {
 	case p.Exact && p.Best != nil && p.Baseline != nil:
 		return s + ": " + num(*p.Baseline) + " → " + amount(*p.Best, p.Metric.Unit)
 	case p.Audit != nil:
-		return s + "; " + audited(p.Audit) + " " + research.GainWords(p.Audit.Gain, p.Scale, m)
+		return s + "; " + audited(p.Audit) + " " + rules.GainWords(p.Audit.Gain, p.Scale, m)
 	case p.Gain != nil && p.Gain.Interval != (research.Interval{}):
-		return s + "; " + g.total() + " " + research.GainWords(p.Gain.Interval, p.Scale, m)
+		return s + "; " + g.total() + " " + rules.GainWords(p.Gain.Interval, p.Scale, m)
 	}
 
 	return s
@@ -322,7 +324,7 @@ func (g *progressGraph) foot() string {
 }
 
 // answer is the same in numbers.
-func (g *progressGraph) answer(m research.Metric) Answer {
+func (g *progressGraph) answer(m contract.Metric) Answer {
 	p := g.p
 
 	fields := []field{{key: "kind", val: "progress"}, {key: "metric", val: metric(m), line: metric(m)},
@@ -330,20 +332,20 @@ func (g *progressGraph) answer(m research.Metric) Answer {
 			"best: ", p.Best, m.Unit)}
 	if p.Gain != nil {
 		fields = append(fields, field{key: "gain", val: rounded(p.Gain.Interval),
-			line: g.total() + " " + research.GainWords(p.Gain.Interval, p.Scale, m)})
+			line: g.total() + " " + rules.GainWords(p.Gain.Interval, p.Scale, m)})
 	}
 
 	if p.Audit != nil {
 		f := field{key: "audited", val: rounded(p.Audit.Gain)}
 		if p.Exact && p.Audit.Branch != "" { // of a noisy metric the standing says it
-			f.line = audited(p.Audit) + " " + research.GainWords(p.Audit.Gain, p.Scale, m)
+			f.line = audited(p.Audit) + " " + rules.GainWords(p.Audit.Gain, p.Scale, m)
 		}
 
 		fields = append(fields, f)
 	}
 
 	about, write := "gains over the start", func(v float64) string {
-		return research.AmountText(v, p.Scale, oneLine(m.Unit, 16))
+		return rules.AmountText(v, p.Scale, oneLine(m.Unit, 16))
 	}
 	if p.Exact {
 		about, write = "values", func(v float64) string { return amount(v, m.Unit) }

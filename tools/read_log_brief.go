@@ -7,6 +7,9 @@ import (
 
 	"ratchet/internal/lab"
 	"ratchet/internal/research"
+	"ratchet/internal/research/contract"
+	"ratchet/internal/research/history"
+	"ratchet/internal/research/rules"
 )
 
 // RenderBrief is what a session needs to go on, in at most Limit bytes
@@ -101,7 +104,7 @@ func humanNotes(ns []lab.NoteView, room int) (f field, told []int) {
 }
 
 // classWords says that the machine has changed under the campaign.
-func classWords(c *research.Campaign) string {
+func classWords(c *history.Campaign) string {
 	if c.Class < 2 {
 		return ""
 	}
@@ -110,7 +113,7 @@ func classWords(c *research.Campaign) string {
 		c.ClassFrom, c.Changed)
 }
 
-func ended(c *research.Campaign) string {
+func ended(c *history.Campaign) string {
 	if c.Ended == "" {
 		return ""
 	}
@@ -119,7 +122,7 @@ func ended(c *research.Campaign) string {
 }
 
 // rests says that somebody stopped the loop, "" while it goes on.
-func rests(c *research.Campaign) string {
+func rests(c *history.Campaign) string {
 	if c.Rests == nil || c.Ended != "" {
 		return ""
 	}
@@ -128,7 +131,7 @@ func rests(c *research.Campaign) string {
 }
 
 // metric is the metric in words.
-func metric(m research.Metric) string {
+func metric(m contract.Metric) string {
 	s := fmt.Sprintf("%s, %s is better", oneLine(m.Name, 60), m.Better)
 	if m.Unit != "" {
 		s += ", in " + oneLine(m.Unit, 16)
@@ -138,7 +141,7 @@ func metric(m research.Metric) string {
 }
 
 // counts is how the experiments came out.
-func counts(c *research.Campaign) string {
+func counts(c *history.Campaign) string {
 	s := countOf(c.Experiments, "experiment")
 	var by []string
 
@@ -166,7 +169,7 @@ func counts(c *research.Campaign) string {
 }
 
 // tried names what the last experiments were about.
-func tried(fs []research.Family) string {
+func tried(fs []history.Family) string {
 	var out []string
 	for _, f := range fs {
 		out = append(out, oneLine(f.Words(), 40))
@@ -187,7 +190,7 @@ func running(js []lab.RunningJob) []item {
 }
 
 // recent is the last experiments, under a heading that goes when they do.
-func recent(xs []research.Experiment) []item {
+func recent(xs []history.Experiment) []item {
 	out := make([]item, len(xs))
 	for i := range xs {
 		out[i] = rowOf(&xs[i], 80)
@@ -203,14 +206,14 @@ func recent(xs []research.Experiment) []item {
 type runRow struct {
 	Run    int           `json:"run"`
 	Role   research.Role `json:"role"`
-	Side   research.Side `json:"side"`
+	Side   rules.Side    `json:"side"`
 	Value  *float64      `json:"value,omitempty"`
 	Reason string        `json:"reason,omitempty"`
 	Wall   float64       `json:"wall_s"`
 	Mark   string        `json:"mark,omitempty"` // contended: others kept the machine busy; again: repeats such a pair
 }
 
-func runRows(rs []research.Run, metric string) []item {
+func runRows(rs []rules.Run, metric string) []item {
 	out := make([]item, len(rs))
 	for i, r := range rs {
 		x := runRow{Run: r.Number, Role: r.Role, Side: r.Side, Wall: r.Wall, Reason: oneLine(r.Reason, 120)}
@@ -256,7 +259,7 @@ func RenderDetail(d *lab.Detail, limit int) Answer {
 	return build(limit, append(fields, next(detailNext(x)))...)
 }
 
-func judgement(j *research.Judgement, d *lab.Detail) []field {
+func judgement(j *rules.Judgement, d *lab.Detail) []field {
 	if j == nil {
 		return nil
 	}
@@ -284,7 +287,7 @@ func judgement(j *research.Judgement, d *lab.Detail) []field {
 	return append(fields, field{key: "reason", str: oneLine(j.Reason, 600), prefix: "reason: ", min: 160})
 }
 
-func detailNext(x *research.Experiment) string {
+func detailNext(x *history.Experiment) string {
 	switch x.Status {
 	case research.Running:
 		return "wait_run{}"

@@ -6,6 +6,7 @@ import (
 
 	"ratchet/internal/lab"
 	"ratchet/internal/research"
+	"ratchet/internal/research/history"
 )
 
 // logOut is every key that a view may have.
@@ -27,7 +28,7 @@ type logOut struct {
 	Rows        []row             `json:"rows"`
 	Imported    []importRow       `json:"imported"`
 	ImportedAre string            `json:"imported_are"`
-	Lessons     []research.Lesson `json:"lessons"`
+	Lessons     []history.Lesson  `json:"lessons"`
 	Ideas       []ideaRow         `json:"ideas"`
 	Sessions    []sessionRow      `json:"sessions"`
 	Changed     bool              `json:"contract_changed"`
@@ -70,7 +71,7 @@ type row struct {
 }
 
 // rowOf is an experiment's row, its hypothesis cut to n bytes.
-func rowOf(x *research.Experiment, n int) item {
+func rowOf(x *history.Experiment, n int) item {
 	r := row{N: x.N, Status: x.Status, Proof: x.Proof, Hypothesis: oneLine(x.Hypothesis, n)}
 	gain := "-"
 
@@ -183,7 +184,7 @@ func ideas(ctx context.Context, l *lab.Lab, in logIn) (Answer, error) {
 	return RenderIdeas(is, ls, rowsLimit(in, 500)), nil
 }
 
-func lessonList(ls []research.Lesson, n int) field {
+func lessonList(ls []history.Lesson, n int) field {
 	f := field{key: "lessons", list: make([]item, len(ls)), min: 1}
 	for i, x := range ls {
 		x.Text = oneLine(x.Text, n)

@@ -7,10 +7,11 @@ import (
 
 	"ratchet/internal/lab"
 	"ratchet/internal/research"
+	"ratchet/internal/research/history"
 )
 
 // RenderIdeas shows ideas and lessons in at most limit bytes.
-func RenderIdeas(is []lab.IdeaView, ls []research.Lesson, limit int) Answer {
+func RenderIdeas(is []lab.IdeaView, ls []history.Lesson, limit int) Answer {
 	return build(limit, field{key: "view", val: "ideas",
 		line: countOf(len(is), "idea") + ", " + countOf(len(ls), "lesson") + ", newest first"},
 		ideaList(is, 240), lessonList(ls, 240),
@@ -19,14 +20,14 @@ func RenderIdeas(is []lab.IdeaView, ls []research.Lesson, limit int) Answer {
 
 // ideaRow is one idea in a list.
 type ideaRow struct {
-	N          int                 `json:"n"`
-	Text       string              `json:"text"`
-	Status     research.IdeaStatus `json:"status,omitempty"` // as it may be used: a claim that lapsed is none
-	Holder     string              `json:"holder,omitempty"` // you: this session
-	Idle       int                 `json:"holder_idle_s,omitempty"`
-	Experiment int                 `json:"experiment,omitempty"` // the last one made of it
-	Verdict    research.Verdict    `json:"verdict,omitempty"`    // of that
-	Kept       bool                `json:"kept,omitempty"`
+	N          int                `json:"n"`
+	Text       string             `json:"text"`
+	Status     history.IdeaStatus `json:"status,omitempty"` // as it may be used: a claim that lapsed is none
+	Holder     string             `json:"holder,omitempty"` // you: this session
+	Idle       int                `json:"holder_idle_s,omitempty"`
+	Experiment int                `json:"experiment,omitempty"` // the last one made of it
+	Verdict    research.Verdict   `json:"verdict,omitempty"`    // of that
+	Kept       bool               `json:"kept,omitempty"`
 }
 
 func ideaList(is []lab.IdeaView, n int) field {
@@ -42,13 +43,13 @@ func ideaList(is []lab.IdeaView, n int) field {
 		case !x.Free():
 			r.Holder, r.Idle = x.Holder, int(x.Idle.Seconds())
 		case x.Lapse != "" && x.Experiment > 0:
-			r.Status = research.IdeaTried
+			r.Status = history.IdeaTried
 		case x.Lapse != "":
-			r.Status = research.IdeaOpen
+			r.Status = history.IdeaOpen
 		}
 
 		line := fmt.Sprintf("idea %d: %s", r.N, r.Text)
-		if x.Status != research.IdeaOpen && x.Status != "" {
+		if x.Status != history.IdeaOpen && x.Status != "" {
 			line = fmt.Sprintf("idea %d (%s): %s", r.N, oneLine(x.Words(), 160), r.Text)
 		}
 		f.list[i] = item{r, line}
@@ -80,7 +81,7 @@ type sessionRow struct {
 }
 
 // predictions compares what the session expected with what was found, in words.
-func (r *sessionRow) predictions(p research.Predictions) string {
+func (r *sessionRow) predictions(p history.Predictions) string {
 	if p.N == 0 {
 		return ""
 	}

@@ -10,6 +10,9 @@ import (
 
 	"ratchet/internal/lab"
 	"ratchet/internal/research"
+	"ratchet/internal/research/contract"
+	"ratchet/internal/research/history"
+	"ratchet/internal/research/rules"
 	"ratchet/tools"
 )
 
@@ -129,20 +132,20 @@ func TestDecisionsAreBounded(t *testing.T) {
 	}
 }
 
-func program() research.Program {
-	return research.Program{Name: "sort-speed", Edit: []string{"sort.go"}, Run: "./bench",
-		Metric: research.Metric{Name: "ns_per_op", Better: research.Lower, Unit: "ns",
-			MinGain: research.Amount{Value: 0.005, Relative: true}},
-		Guards: []research.Guard{{Name: "errors", Max: ptr(0.0)},
-			{Name: "rss", MaxGrowth: &research.Amount{Value: 0.1, Relative: true}}},
-		Budget: research.Budget{Wall: research.Duration(5 * time.Minute), Memory: 8 << 30}, Check: "go test ./...",
+func program() contract.Program {
+	return contract.Program{Name: "sort-speed", Edit: []string{"sort.go"}, Run: "./bench",
+		Metric: contract.Metric{Name: "ns_per_op", Better: research.Lower, Unit: "ns",
+			MinGain: contract.Amount{Value: 0.005, Relative: true}},
+		Guards: []contract.Guard{{Name: "errors", Max: ptr(0.0)},
+			{Name: "rss", MaxGrowth: &contract.Amount{Value: 0.1, Relative: true}}},
+		Budget: contract.Budget{Wall: contract.Duration(5 * time.Minute), Memory: 8 << 30}, Check: "go test ./...",
 		Network: "loopback", Decide: "agent"}
 }
 
-func experiment(n int, text string) research.Experiment {
-	x := research.Experiment{Proposal: research.Proposal{N: n, Hypothesis: text, Added: 3, Removed: 5,
+func experiment(n int, text string) history.Experiment {
+	x := history.Experiment{Proposal: history.Proposal{N: n, Hypothesis: text, Added: 3, Removed: 5,
 		Candidate: "c0ffee"}, Session: "quiet-otter",
-		Status: research.Kept, Lesson: text, Judgement: &research.Judgement{N: n, Verdict: research.Improved,
+		Status: research.Kept, Lesson: text, Judgement: &rules.Judgement{N: n, Verdict: research.Improved,
 			Value: ptr(812.25), Baseline: ptr(901.5), Gain: &research.Interval{Mid: 0.099, Lo: 0.081, Hi: 0.116},
 			Scale: "log", Detectable: 0.02}}
 	if n%3 == 0 {
@@ -153,10 +156,10 @@ func experiment(n int, text string) research.Experiment {
 }
 
 func brief(text string) *lab.Brief {
-	b := &lab.Brief{Families: []research.Family{{Word: "loop", Tried: 12, Kept: 2}, {Word: "cache", Tried: 7}},
-		Campaign: research.Campaign{Name: "sort-speed", Program: program(), Experiments: 117, Kept: 9, Streak: 5,
+	b := &lab.Brief{Families: []history.Family{{Word: "loop", Tried: 12, Kept: 2}, {Word: "cache", Tried: 7}},
+		Campaign: history.Campaign{Name: "sort-speed", Program: program(), Experiments: 117, Kept: 9, Streak: 5,
 			Verdicts: map[research.Verdict]int{research.Improved: 9, research.Regressed: 40},
-			Rule: research.RuleState{Class: research.Noisy, Scale: "log", S: 0.013,
+			Rule: rules.RuleState{Class: research.Noisy, Scale: "log", S: 0.013,
 				Values: []float64{900, 905, 899, 930}}},
 		Edit: []string{"/src/sort.go"}, Best: ptr(812.25), Baseline: ptr(901.5), Left: lab.Left{Experiments: 83,
 			Hours: 6.2},
@@ -166,9 +169,9 @@ func brief(text string) *lab.Brief {
 	}
 
 	for i := range 5 {
-		b.Lessons = append(b.Lessons, research.Lesson{N: i + 1, Text: text, Experiment: i})
-		b.Ideas = append(b.Ideas, lab.IdeaView{IdeaState: research.IdeaState{Idea: research.Idea{N: i + 1, Text: text},
-			Status: research.IdeaOpen}})
+		b.Lessons = append(b.Lessons, history.Lesson{N: i + 1, Text: text, Experiment: i})
+		b.Ideas = append(b.Ideas, lab.IdeaView{IdeaState: history.IdeaState{Idea: history.Idea{N: i + 1, Text: text},
+			Status: history.IdeaOpen}})
 	}
 
 	return b
@@ -183,19 +186,19 @@ func TestBrief(t *testing.T) {
 	if rows, _ := m["rows"].([]any); len(rows) < 3 {
 		t.Errorf("a crowded brief must keep three experiments: %v", m["rows"])
 	}
-	fits(t, tools.RenderBrief(&lab.Brief{Campaign: research.Campaign{Program: program()}, Next: "start"}), tools.Limit)
+	fits(t, tools.RenderBrief(&lab.Brief{Campaign: history.Campaign{Program: program()}, Next: "start"}), tools.Limit)
 }
 
 // idea is one that another session holds.
 func idea(n int, text string) lab.IdeaView {
 	return lab.IdeaView{Idle: 4 * time.Minute, Works: "x12",
-		IdeaState: research.IdeaState{Idea: research.Idea{N: n, Text: text}, Status: research.IdeaClaimed,
+		IdeaState: history.IdeaState{Idea: history.Idea{N: n, Text: text}, Status: history.IdeaClaimed,
 			Holder: "quietotter", Fence: 2, Why: text, Experiment: 7, Verdict: research.Regressed, Kept: true}}
 }
 
 func session(name, text string) lab.SessionView {
-	return lab.SessionView{Session: research.Session{SessionJoin: research.SessionJoin{Codename: name, Client: text},
-		Experiments: 9, Kept: 3, Predictions: research.Predictions{N: 3, Expected: .2, Found: .1, Missed: .1,
+	return lab.SessionView{Session: history.Session{SessionJoin: history.SessionJoin{Codename: name, Client: text},
+		Experiments: 9, Kept: 3, Predictions: history.Predictions{N: 3, Expected: .2, Found: .1, Missed: .1,
 			Gains: 2}},
 		Running: []lab.RunningJob{{ID: "x12", About: text}}, Claims: []int{5, 3}, Stands: 2, Certified: 1, Noisy: true}
 }
@@ -203,13 +206,13 @@ func session(name, text string) lab.SessionView {
 func TestOtherViews(t *testing.T) {
 	var page lab.Page
 	var ideas []lab.IdeaView
-	var lessons []research.Lesson
+	var lessons []history.Lesson
 	var sessions []lab.SessionView
 
 	for i := range 12 {
 		page.Experiments = append(page.Experiments, experiment(12-i, long))
 		ideas = append(ideas, idea(i, long))
-		lessons = append(lessons, research.Lesson{N: i, Text: long})
+		lessons = append(lessons, history.Lesson{N: i, Text: long})
 		sessions = append(sessions, session(fmt.Sprint("s", i), long))
 	}
 	page.Next = "c12"
@@ -224,7 +227,7 @@ func TestOtherViews(t *testing.T) {
 
 	d := &lab.Detail{Experiment: x, Diff: long, Files: []string{"sort.go"}}
 	for i := range 40 {
-		d.Runs = append(d.Runs, research.Run{Number: i + 1, Role: research.Confirm, Side: research.Candidate,
+		d.Runs = append(d.Runs, rules.Run{Number: i + 1, Role: research.Confirm, Side: rules.Candidate,
 			Wall: 1.25, Valid: true, Samples: map[string]float64{"ns_per_op": 812}})
 	}
 
@@ -298,13 +301,13 @@ func TestAnswersFitTheirSchemas(t *testing.T) {
 		"keep":     {tools.RenderKept(&lab.KeptAnswer{Simpler: true, Value: ptr(1.0), Notes: []string{"n"}})},
 		"revert":   {tools.RenderReverted(&lab.RevertedAnswer{Experiment: 1, SavedAs: "r", Notes: []string{"n"}})},
 		"share": {tools.RenderShared(&lab.Shared{Done: []string{"d"},
-			Ideas: []lab.SharedIdea{{N: 3, Status: research.IdeaClaimed, Fence: 1, Until: "u",
+			Ideas: []lab.SharedIdea{{N: 3, Status: history.IdeaClaimed, Fence: 1, Until: "u",
 				Like: []string{"x1"}}}})},
 		"read_log": {tools.RenderBrief(brief("t")),
-			tools.RenderDetail(&lab.Detail{Experiment: x, Diff: "d", Files: []string{"f"}, Runs: []research.Run{{}}},
-				9999), tools.RenderTable(&lab.Page{Experiments: []research.Experiment{x}, Next: "c"}, ""),
+			tools.RenderDetail(&lab.Detail{Experiment: x, Diff: "d", Files: []string{"f"}, Runs: []rules.Run{{}}},
+				9999), tools.RenderTable(&lab.Page{Experiments: []history.Experiment{x}, Next: "c"}, ""),
 			tools.RenderOutput(&lab.OutputPage{Job: "x1", Text: "t", Next: "c"}),
-			tools.RenderIdeas([]lab.IdeaView{idea(1, "i")}, []research.Lesson{{}}, 999),
+			tools.RenderIdeas([]lab.IdeaView{idea(1, "i")}, []history.Lesson{{}}, 999),
 			tools.RenderSessions([]lab.SessionView{session("s", "c")}, 999)},
 		"plot": {tools.PlotProgress(noisyNight(3)).Answer, tools.PlotProgress(exactNight(20)).Answer,
 			tools.PlotProgress(noisyNight(0)).Answer, tools.PlotNoise(noiseSample()).Answer,

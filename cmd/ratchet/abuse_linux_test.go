@@ -21,7 +21,8 @@ import (
 
 	godiff "github.com/google/go-cmp/cmp"
 
-	"ratchet/internal/research"
+	"ratchet/internal/research/history"
+	"ratchet/internal/research/rules"
 	"ratchet/ledger"
 	"ratchet/sandbox"
 )
@@ -238,7 +239,7 @@ func (b *battle) trial(n int) {
 }
 
 // judge holds an answer, its run and the run's output against what is expected of them.
-func (b *battle) judge(a answer, run research.Run, output []byte) string {
+func (b *battle) judge(a answer, run rules.Run, output []byte) string {
 	value := ""
 	if a.Value != nil {
 		value = fmt.Sprint(*a.Value)
@@ -321,14 +322,14 @@ func marked(mark string) (pids []string) {
 }
 
 // record is the last run of a job, and its output; empty where none was recorded.
-func (b *battle) record(job string) (run research.Run, output []byte) {
+func (b *battle) record(job string) (run rules.Run, output []byte) {
 	b.t.Helper()
 	l := b.ledger()
 	must(b.t, l.View(b.t.Context(), func(tx *ledger.Tx) error {
-		return tx.Records(1, func(r research.Record) error {
-			var this research.Run
+		return tx.Records(1, func(r history.Record) error {
+			var this rules.Run
 
-			if r.Kind != research.KindRunFinished {
+			if r.Kind != history.KindRunFinished {
 				return nil
 			}
 

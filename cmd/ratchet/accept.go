@@ -13,6 +13,8 @@ import (
 
 	"ratchet/internal/lab"
 	"ratchet/internal/research"
+	"ratchet/internal/research/contract"
+	"ratchet/internal/research/history"
 )
 
 func acceptCommand(a *app) *cobra.Command {
@@ -55,7 +57,7 @@ func acceptCommand(a *app) *cobra.Command {
 					"not accepted: the name differs")
 			}
 
-			if err := l.Accept(cmd.Context(), digest, research.ByTerminal); err != nil {
+			if err := l.Accept(cmd.Context(), digest, history.ByTerminal); err != nil {
 				return err
 			}
 
@@ -88,9 +90,9 @@ func (a *app) talk() io.Writer {
 
 // newTargets shows what notify names, where it was changed: who accepts that
 // allows it, too. nil where it was not.
-func (a *app) newTargets(cmd *cobra.Command, l *lab.Lab, was, now research.Program) (*lab.Allowance, error) {
-	changed := slices.ContainsFunc(research.Changes(was, now),
-		func(c research.Change) bool { return c.Key == "notify" })
+func (a *app) newTargets(cmd *cobra.Command, l *lab.Lab, was, now contract.Program) (*lab.Allowance, error) {
+	changed := slices.ContainsFunc(contract.Changes(was, now),
+		func(c contract.Change) bool { return c.Key == "notify" })
 	if !changed || len(now.Notify) == 0 {
 		return nil, nil
 	}
@@ -109,8 +111,8 @@ func (a *app) newTargets(cmd *cobra.Command, l *lab.Lab, was, now research.Progr
 }
 
 // printChange shows the lines of the contract that differ.
-func printChange(w io.Writer, was, now research.Program) {
-	for line := range strings.Lines(research.ContractDiff(was, now)) {
+func printChange(w io.Writer, was, now contract.Program) {
+	for line := range strings.Lines(contract.ContractDiff(was, now)) {
 		fmt.Fprintln(w, lab.Visible(strings.TrimSuffix(line, "\n")))
 	}
 }

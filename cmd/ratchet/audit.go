@@ -10,6 +10,7 @@ import (
 
 	"ratchet/internal/lab"
 	"ratchet/internal/research"
+	"ratchet/internal/research/rules"
 )
 
 func auditCommand(a *app) *cobra.Command {
@@ -35,7 +36,7 @@ No decision rests on these runs, so the figure is unbiased whatever led to the i
 		},
 	}
 	cmd.Flags().IntVar(&pairs, "pairs", 0, fmt.Sprintf("how many (default %d; 2 of a deterministic metric)",
-		research.AuditPairs))
+		rules.AuditPairs))
 
 	return cmd
 }

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"ratchet/internal/research"
+	"ratchet/internal/research/history"
 	"ratchet/ledger"
 )
 
@@ -89,8 +89,8 @@ func TestClaimExpires(t *testing.T) {
 		ago  time.Duration
 		free bool
 	}{
-		{"active within the term", research.LeaseTerm - time.Minute, false},
-		{"silent for longer", research.LeaseTerm + time.Minute, true},
+		{"active within the term", history.LeaseTerm - time.Minute, false},
+		{"silent for longer", history.LeaseTerm + time.Minute, true},
 		{"its clock was set back a day since", -24 * time.Hour, true},
 		{"its clock was set back a little since", -time.Minute, false},
 	}
@@ -102,13 +102,13 @@ func TestClaimExpires(t *testing.T) {
 		}
 		who, n := fmt.Sprint("holder", i), i+1
 
-		entry := func(kind research.Kind, body any) research.Entry {
-			return research.Entry{Campaign: "shrink", Session: who, Kind: kind, Body: body}
+		entry := func(kind history.Kind, body any) history.Entry {
+			return history.Entry{Campaign: "shrink", Session: who, Kind: kind, Body: body}
 		}
-		if _, err := l.Append(t.Context(), entry(research.KindSessionJoined,
-			research.SessionJoin{Codename: who, Checkout: "/" + who}),
-			entry(research.KindIdeaAdded, research.Idea{N: n, Text: tt.name}),
-			entry(research.KindIdeaClaimed, research.IdeaClaim{N: n, Fence: 1, Checkout: "/" + who})); err != nil {
+		if _, err := l.Append(t.Context(), entry(history.KindSessionJoined,
+			history.SessionJoin{Codename: who, Checkout: "/" + who}),
+			entry(history.KindIdeaAdded, history.Idea{N: n, Text: tt.name}),
+			entry(history.KindIdeaClaimed, history.IdeaClaim{N: n, Fence: 1, Checkout: "/" + who})); err != nil {
 			t.Fatal(err)
 		}
 
@@ -121,7 +121,7 @@ func TestClaimExpires(t *testing.T) {
 			t.Errorf("%s: want %q in %s", tt.name, want, out)
 		}
 
-		_, err = l.Append(t.Context(), entry(research.KindIdeaReleased, research.IdeaRelease{N: n, Fence: 1}))
+		_, err = l.Append(t.Context(), entry(history.KindIdeaReleased, history.IdeaRelease{N: n, Fence: 1}))
 		if tt.free != (err != nil) {
 			t.Errorf("%s: the first holder's release gives %v", tt.name, err)
 		}

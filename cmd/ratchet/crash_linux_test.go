@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"ratchet/internal/research"
+	"ratchet/internal/research/history"
 	"ratchet/ledger"
 	"ratchet/sandbox"
 )
@@ -378,8 +379,8 @@ func (r *round) check(trees []string) error {
 }
 
 // holds says whether the ledger holds what was acknowledged.
-func holds(tx *ledger.Tx, c *research.Campaign, a ack, lessons []research.Lesson) error {
-	if a.lesson != "" && !slices.ContainsFunc(lessons, func(l research.Lesson) bool { return l.Text == a.lesson }) {
+func holds(tx *ledger.Tx, c *history.Campaign, a ack, lessons []history.Lesson) error {
+	if a.lesson != "" && !slices.ContainsFunc(lessons, func(l history.Lesson) bool { return l.Text == a.lesson }) {
 		return errors.New("its lesson is lost")
 	}
 

@@ -9,13 +9,14 @@ import (
 	"strings"
 
 	"ratchet/internal/research"
+	"ratchet/internal/research/contract"
 )
 
 // proposal is what `init` thinks program.md should say. What it could not find
 // out is left empty: Edit, Metric.Name, Metric.Better, Run.
 type proposal struct {
 	Edit   []string
-	Metric research.Metric
+	Metric contract.Metric
 	Setup  string
 	Build  string
 	Run    string
@@ -231,19 +232,19 @@ var (
 )
 
 // printed finds the metric that a program's text prints by itself.
-func printed(text string) (research.Metric, bool) {
+func printed(text string) (contract.Metric, bool) {
 	for _, form := range []*regexp.Regexp{metricLine, colonLine} {
 		if m := form.FindStringSubmatch(text); m != nil {
-			return research.Metric{Name: m[1], Better: better(m[1]), From: research.Source{Kind: "output"}}, true
+			return contract.Metric{Name: m[1], Better: better(m[1]), From: contract.Source{Kind: "output"}}, true
 		}
 	}
 
-	return research.Metric{}, false
+	return contract.Metric{}, false
 }
 
 // cpuSeconds is the metric of a command that prints none.
-func cpuSeconds() research.Metric {
-	return research.Metric{Name: "cpu_s", Better: research.Lower, Unit: "s", From: research.Source{Kind: "cpu"},
+func cpuSeconds() contract.Metric {
+	return contract.Metric{Name: "cpu_s", Better: research.Lower, Unit: "s", From: contract.Source{Kind: "cpu"},
 		Noise: research.Noisy}
 }
 

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"ratchet/internal/research"
+	"ratchet/internal/research/contract"
 )
 
 var (
@@ -63,8 +64,8 @@ func cargoBench(t *tree, p *proposal) bool {
 		p.because(fmt.Sprintf("%s: criterion's %q", file, m[1]))
 		p.Build = fmt.Sprintf("cargo bench --bench %s --no-run", bench)
 		p.Run = fmt.Sprintf("cargo bench --bench %s", bench)
-		p.Metric = research.Metric{Name: "ns_per_iter", Better: research.Lower, Unit: "ns", Noise: research.Noisy,
-			From: research.Source{Kind: "file", Path: "target/criterion/" + m[1] + "/new/estimates.json",
+		p.Metric = contract.Metric{Name: "ns_per_iter", Better: research.Lower, Unit: "ns", Noise: research.Noisy,
+			From: contract.Source{Kind: "file", Path: "target/criterion/" + m[1] + "/new/estimates.json",
 				Expr: "/mean/point_estimate"}}
 
 		return true

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"ratchet/internal/research"
+	"ratchet/internal/research/contract"
 )
 
 var (
@@ -131,11 +132,11 @@ const joinParts = ` | awk '{print} /^PASS$/{ok=1} / ns\/op/{s+=log($3);n++} END{
 func goBenchCommands(p *proposal, dir string, c goCase) {
 	command := fmt.Sprintf("./bench.test -test.run '^$' -test.bench '^%s$'", c.name)
 
-	p.Metric = research.Metric{Name: "ns_per_op", Better: research.Lower, Unit: "ns", Noise: research.Noisy,
-		From: research.Source{Kind: "regex", Expr: fmt.Sprintf(`^%s(?:-\d+)?\s+\d+\s+([0-9.]+) ns/op`, c.name)}}
+	p.Metric = contract.Metric{Name: "ns_per_op", Better: research.Lower, Unit: "ns", Noise: research.Noisy,
+		From: contract.Source{Kind: "regex", Expr: fmt.Sprintf(`^%s(?:-\d+)?\s+\d+\s+([0-9.]+) ns/op`, c.name)}}
 	if c.parts {
 		command += " -test.benchtime 200ms" + joinParts
-		p.Metric.From = research.Source{Kind: "output"}
+		p.Metric.From = contract.Source{Kind: "output"}
 		p.because("it has sub-benchmarks: the geometric mean of their ns/op")
 	}
 

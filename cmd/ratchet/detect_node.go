@@ -6,7 +6,7 @@ import (
 	"regexp"
 	"strings"
 
-	"ratchet/internal/research"
+	"ratchet/internal/research/contract"
 )
 
 // packageJSON is what detection reads of package.json.
@@ -67,7 +67,7 @@ func detectJS(t *tree) *proposal {
 		jsFiles(t, p, &pkg, pkg.Scripts[name])
 
 		if lib := timedBy(&pkg); lib != "" && strings.HasPrefix(name, "bench") && p.Metric.From.Kind == "cpu" {
-			p.Metric = research.Metric{}
+			p.Metric = contract.Metric{}
 			p.because(`"` + lib +
 				`" measures for a fixed time, so CPU time says nothing: let the script print METRIC name=value`)
 		}

@@ -16,7 +16,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"ratchet/internal/research"
+	"ratchet/internal/research/contract"
 	"ratchet/prompts"
 )
 
@@ -148,7 +148,7 @@ func TestTroubleshootingHasEveryCode(t *testing.T) {
 // TestProgramPageHasEveryKey: each key of the parser once, in its order, and
 // the defaults that stand in backticks are what the parser takes.
 func TestProgramPageHasEveryKey(t *testing.T) {
-	want, required := research.Keys()
+	want, required := contract.Keys()
 	var got []string
 
 	plain := parse(t, "", "")
@@ -174,7 +174,7 @@ func TestProgramPageHasEveryKey(t *testing.T) {
 }
 
 // parse reads the shortest program, with one key more.
-func parse(t *testing.T, key, value string) research.Program {
+func parse(t *testing.T, key, value string) contract.Program {
 	t.Helper()
 	sections := map[string]string{"metric": "name: n, better: lower"}
 	rest := ""
@@ -195,7 +195,7 @@ func parse(t *testing.T, key, value string) research.Program {
 		}
 	}
 
-	doc, err := research.ParseProgram([]byte(text+"---\n"), "folder")
+	doc, err := contract.ParseProgram([]byte(text+"---\n"), "folder")
 	if err != nil {
 		t.Fatalf("%s: %v", key, err)
 	}

@@ -13,6 +13,7 @@ import (
 
 	"ratchet/internal/lab"
 	"ratchet/internal/research"
+	"ratchet/internal/research/history"
 	"ratchet/ledger"
 )
 
@@ -136,10 +137,10 @@ func (x *export) run(ctx context.Context) error {
 }
 
 // records calls f with what --since and --campaign select.
-func (x *export) records(ctx context.Context, f func(rec research.Record, stored []byte) error) error {
+func (x *export) records(ctx context.Context, f func(rec history.Record, stored []byte) error) error {
 	begun := x.since.IsZero()
 
-	return x.ledger.Stream(ctx, x.from, func(rec research.Record, stored []byte) error {
+	return x.ledger.Stream(ctx, x.from, func(rec history.Record, stored []byte) error {
 		begun = begun || !rec.Time.Before(x.since)
 		if !begun || x.campaign != "" && rec.Campaign != x.campaign {
 			return nil
@@ -150,7 +151,7 @@ func (x *export) records(ctx context.Context, f func(rec research.Record, stored
 }
 
 func (x *export) lines(ctx context.Context) error {
-	return x.records(ctx, func(_ research.Record, stored []byte) error {
+	return x.records(ctx, func(_ history.Record, stored []byte) error {
 		_, err := x.out.Write(append(stored, '\n'))
 		return err
 	})

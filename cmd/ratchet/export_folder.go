@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 
 	"ratchet/internal/research"
+	"ratchet/internal/research/history"
+	"ratchet/internal/research/rules"
 )
 
 // folder is what an export writes that is no stream: one file or more for each
@@ -20,7 +22,7 @@ type folder struct {
 	Campaigns int    `json:"campaigns"`
 	Runs      int    `json:"experiments"` // decided ones; the starts are not counted
 	usual     string // name that the other program expects
-	begin     func(research.Campaign) error
+	begin     func(history.Campaign) error
 	run       func(row) error
 	end       func() error // of a campaign
 }
@@ -65,7 +67,7 @@ func (x *export) into(ctx context.Context, f *folder) error {
 	return nil
 }
 
-func (x *export) campaignInto(ctx context.Context, c research.Campaign, f *folder) error {
+func (x *export) campaignInto(ctx context.Context, c history.Campaign, f *folder) error {
 	f.Campaigns++
 	if err := f.begin(c); err != nil {
 		return err
@@ -89,10 +91,10 @@ func (x *export) campaignInto(ctx context.Context, c research.Campaign, f *folde
 }
 
 // startRow is a campaign's start as if it were its experiment 0.
-func startRow(c research.Campaign) row {
-	return row{Experiment: research.Experiment{Proposal: research.Proposal{N: 0, Hypothesis: "the start",
+func startRow(c history.Campaign) row {
+	return row{Experiment: history.Experiment{Proposal: history.Proposal{N: 0, Hypothesis: "the start",
 		Candidate: c.Start}, Status: research.Kept,
-		ProposedAt: c.StartedAt, Commit: c.Start, Judgement: &research.Judgement{Value: c.Baseline}}}
+		ProposedAt: c.StartedAt, Commit: c.Start, Judgement: &rules.Judgement{Value: c.Baseline}}}
 }
 
 // runName is what an experiment is called in other programs.
@@ -105,7 +107,7 @@ func (r row) runName() string {
 }
 
 // idOf is a name that stays the same for the same campaign, in n hexadecimal digits.
-func idOf(n int, c research.Campaign, more string) string {
+func idOf(n int, c history.Campaign, more string) string {
 	sum := sha256.Sum256([]byte(c.Name + "\x00" + c.Start + more))
 	return hex.EncodeToString(sum[:])[:n]
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"ratchet/internal/research"
+	"ratchet/internal/research/history"
 )
 
 // mlflow writes the selected campaigns as MLflow's local file store has them:
@@ -25,7 +26,7 @@ func (x *export) mlflow(ctx context.Context) error {
 	var m *mlExperiment
 
 	return x.into(ctx, &folder{Format: "mlflow", Folder: root, usual: "mlruns",
-		begin: func(c research.Campaign) error {
+		begin: func(c history.Campaign) error {
 			if err := os.MkdirAll(filepath.Join(root, ".trash"), 0o777); err != nil {
 				return unwritten(err)
 			}
@@ -39,12 +40,12 @@ func (x *export) mlflow(ctx context.Context) error {
 
 // mlExperiment writes one campaign.
 type mlExperiment struct {
-	campaign research.Campaign
+	campaign history.Campaign
 	id       string // decimal
 	dir      string
 }
 
-func newMLExperiment(root string, c research.Campaign) *mlExperiment {
+func newMLExperiment(root string, c history.Campaign) *mlExperiment {
 	sum := sha256.Sum256([]byte(c.Name + "\x00" + c.Start))
 
 	n := uint64(0)

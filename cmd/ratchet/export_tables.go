@@ -13,6 +13,8 @@ import (
 
 	"ratchet/internal/lab"
 	"ratchet/internal/research"
+	"ratchet/internal/research/history"
+	"ratchet/internal/research/rules"
 	"ratchet/ledger"
 )
 
@@ -21,7 +23,7 @@ const tablePage = 20
 
 // row is an experiment with what of its runs a table shows.
 type row struct {
-	research.Experiment
+	history.Experiment
 	peak    float64            // bytes of memory, GPU's where the program says so, else resident
 	samples map[string]float64 // of the candidate's last valid run
 }
@@ -60,14 +62,14 @@ func shortHash(s string) string { return s[:min(len(s), 7)] }
 func oneLine(s string) string { return lab.PlainLine(s) }
 
 // campaigns are the selected ones, in the order in which they began.
-func (x *export) campaigns(ctx context.Context) ([]research.Campaign, error) {
-	var all []research.Campaign
+func (x *export) campaigns(ctx context.Context) ([]history.Campaign, error) {
+	var all []history.Campaign
 	err := x.ledger.View(ctx, func(tx *ledger.Tx) (err error) {
 		all, err = tx.Campaigns()
 		return err
 	})
-	all = slices.DeleteFunc(all, func(c research.Campaign) bool { return x.campaign != "" && c.Name != x.campaign })
-	slices.SortStableFunc(all, func(a, b research.Campaign) int { return a.StartedAt.Compare(b.StartedAt) })
+	all = slices.DeleteFunc(all, func(c history.Campaign) bool { return x.campaign != "" && c.Name != x.campaign })
+	slices.SortStableFunc(all, func(a, b history.Campaign) int { return a.StartedAt.Compare(b.StartedAt) })
 
 	return all, err
 }
@@ -79,8 +81,8 @@ func (x *export) touched(ctx context.Context) (map[string]map[int]bool, error) {
 		return nil, nil
 	}
 	all := map[string]map[int]bool{}
-	err := x.records(ctx, func(rec research.Record, _ []byte) error {
-		job, err := research.Touches(rec)
+	err := x.records(ctx, func(rec history.Record, _ []byte) error {
+		job, err := history.Touches(rec)
 		if err != nil || job.Kind() != research.ExperimentJob {
 			return err
 		}
@@ -97,7 +99,7 @@ func (x *export) touched(ctx context.Context) (map[string]map[int]bool, error) {
 }
 
 // selection is both.
-func (x *export) selection(ctx context.Context) (all []research.Campaign, touched map[string]map[int]bool, err error) {
+func (x *export) selection(ctx context.Context) (all []history.Campaign, touched map[string]map[int]bool, err error) {
 	if all, err = x.campaigns(ctx); err == nil {
 		touched, err = x.touched(ctx)
 	}
@@ -107,7 +109,7 @@ func (x *export) selection(ctx context.Context) (all []research.Campaign, touche
 
 // rows calls f with the decided experiments of a campaign, in order.
 func (x *export) rows(
-	ctx context.Context, c research.Campaign, touched map[string]map[int]bool, f func(row) error,
+	ctx context.Context, c history.Campaign, touched map[string]map[int]bool, f func(row) error,
 ) error {
 	for n := 1; n <= c.Experiments; {
 		var page []row
@@ -146,7 +148,7 @@ func (x *export) rows(
 	return nil
 }
 
-func readRow(tx *ledger.Tx, c research.Campaign, n int) (row, error) {
+func readRow(tx *ledger.Tx, c history.Campaign, n int) (row, error) {
 	e, err := tx.Experiment(c.Name, n)
 	if err != nil {
 		return row{}, err
@@ -155,7 +157,7 @@ func readRow(tx *ledger.Tx, c research.Campaign, n int) (row, error) {
 
 	runs, err := tx.Runs(c.Name, e.Job())
 	for _, run := range runs {
-		if run.Side != research.Candidate || !run.Valid {
+		if run.Side != rules.Candidate || !run.Valid {
 			continue
 		}
 		r.samples = run.Samples
@@ -244,8 +246,8 @@ func (x *export) csv(ctx context.Context) error {
 	return w.Error()
 }
 
-func csvRow(c research.Campaign, r row) []string {
-	j := research.Judgement{}
+func csvRow(c history.Campaign, r row) []string {
+	j := rules.Judgement{}
 	if r.Judgement != nil {
 		j = *r.Judgement
 	}

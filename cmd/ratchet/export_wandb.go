@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"ratchet/internal/research"
+	"ratchet/internal/research/history"
 )
 
 // wandb writes the selected campaigns as offline runs of Weights & Biases: a
@@ -22,7 +23,7 @@ func (x *export) wandb(ctx context.Context) error {
 	var w *wandbRun
 
 	return x.into(ctx, &folder{Format: "wandb", Folder: root, usual: "wandb",
-		begin: func(c research.Campaign) error {
+		begin: func(c history.Campaign) error {
 			w = newWandbRun(c)
 			return nil
 		},
@@ -49,7 +50,7 @@ const (
 
 // wandbRun is one campaign: a run whose steps are the experiments, the start being step 0.
 type wandbRun struct {
-	campaign research.Campaign
+	campaign history.Campaign
 	id       string
 	log      leveldbLog
 	records  uint64
@@ -58,7 +59,7 @@ type wandbRun struct {
 	kept     int
 }
 
-func newWandbRun(c research.Campaign) *wandbRun {
+func newWandbRun(c history.Campaign) *wandbRun {
 	w := &wandbRun{campaign: c, id: idOf(12, c, ""), last: c.StartedAt}
 	p := c.Program
 

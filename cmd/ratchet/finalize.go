@@ -9,6 +9,7 @@ import (
 
 	"ratchet/internal/lab"
 	"ratchet/internal/research"
+	"ratchet/internal/research/rules"
 )
 
 func finalizeCommand(a *app) *cobra.Command {
@@ -70,7 +71,7 @@ top of the campaign's budget; --dry-run says how many. A finalize that was kille
 	}
 	flags := cmd.Flags()
 	flags.IntVar(&req.Pairs, "pairs", 0,
-		fmt.Sprintf("at most so many pairs in a comparison of the ablation; more of them tell smaller gains from none (default %d)", research.AblationPairs))
+		fmt.Sprintf("at most so many pairs in a comparison of the ablation; more of them tell smaller gains from none (default %d)", rules.AblationPairs))
 	flags.BoolVar(&req.NoAblation, "no-ablation", false, "leave everything in that was kept")
 	flags.BoolVar(&req.Stack, "stack", false, "a commit for each change, measured against the one before")
 	flags.BoolVar(&req.DryRun, "dry-run", false, "only say what would be done, and what it costs")

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"ratchet/internal/research"
+	"ratchet/internal/research/history"
 	"ratchet/ledger"
 	"ratchet/sandbox"
 )
@@ -56,8 +57,8 @@ func (s *site) runsNow() (runs int) {
 	s.t.Helper()
 
 	err := s.ledger().View(context.Background(), func(tx *ledger.Tx) error {
-		return tx.Records(1, func(r research.Record) error {
-			if r.Kind == research.KindRunFinished {
+		return tx.Records(1, func(r history.Record) error {
+			if r.Kind == history.KindRunFinished {
 				runs++
 			}
 
@@ -160,7 +161,7 @@ func TestFinalizeIsRecomputed(t *testing.T) {
 		{"campaign.finalized", `"stack":[{`, `"stack":[{"gain":{"mid":7,"lo":7,"hi":7},`, ""},
 	} {
 		met := false
-		err := s.recomputed(func(r *research.Record) {
+		err := s.recomputed(func(r *history.Record) {
 			if string(r.Kind) == c.kind && strings.Contains(string(r.Body), c.old) {
 				met = true
 				r.Body = []byte(strings.Replace(string(r.Body), c.old, c.now, 1))
@@ -178,12 +179,12 @@ func TestFinalizeIsRecomputed(t *testing.T) {
 }
 
 // recomputed derives everything from the ledger's records, altered.
-func (s *site) recomputed(alter func(*research.Record)) error {
+func (s *site) recomputed(alter func(*history.Record)) error {
 	s.t.Helper()
-	var records []research.Record
+	var records []history.Record
 
 	err := s.ledger().View(context.Background(), func(tx *ledger.Tx) error {
-		return tx.Records(1, func(r research.Record) error {
+		return tx.Records(1, func(r history.Record) error {
 			records = append(records, r)
 			return nil
 		})
@@ -192,7 +193,7 @@ func (s *site) recomputed(alter func(*research.Record)) error {
 		s.t.Fatal(err)
 	}
 
-	return research.Recompute(func(yield func(research.Record) bool) {
+	return history.Recompute(func(yield func(history.Record) bool) {
 		for _, r := range records {
 			alter(&r)
 

@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ratchet/internal/research"
+	"ratchet/internal/research/history"
 	"ratchet/ledger"
 )
 
@@ -131,7 +132,7 @@ func (g *garden) cycle(t *testing.T) {
 // its candidates, packed as git gc packs them.
 func (g *garden) grow(t *testing.T, n int) {
 	l := g.ledger(t)
-	var kit []research.Record
+	var kit []history.Record
 
 	err := l.View(t.Context(), func(tx *ledger.Tx) error {
 		x, err := tx.Experiment("shrink", g.n)
@@ -139,7 +140,7 @@ func (g *garden) grow(t *testing.T, n int) {
 			return err
 		}
 
-		return tx.Records(max(x.JudgedSeq, 20)-19, func(r research.Record) error {
+		return tx.Records(max(x.JudgedSeq, 20)-19, func(r history.Record) error {
 			if about(r, g.n) {
 				kit = append(kit, r)
 			}
@@ -154,7 +155,7 @@ func (g *garden) grow(t *testing.T, n int) {
 	var refs bytes.Buffer
 
 	for to := n + g.made; g.n < to; {
-		var batch []research.Entry
+		var batch []history.Entry
 		for ; g.n < to && len(batch) < 3000; g.n++ {
 			for _, r := range kit {
 				batch = append(batch, copied(t, r, template, g.n+1))
@@ -186,19 +187,19 @@ func (g *garden) grow(t *testing.T, n int) {
 	g.bytes = fi.Size()
 }
 
-func about(r research.Record, n int) bool {
+func about(r history.Record, n int) bool {
 	var b struct {
 		Experiment int `json:"experiment"`
 	}
-	job, err := research.Touches(r)
+	job, err := history.Touches(r)
 	_ = json.Unmarshal(r.Body, &b)
 
 	return err == nil && (job == research.NewJobID(research.ExperimentJob, n) ||
-		r.Kind == research.KindLessonAdded && b.Experiment == n)
+		r.Kind == history.KindLessonAdded && b.Experiment == n)
 }
 
 // copied is a record of experiment was, said of experiment n.
-func copied(t *testing.T, r research.Record, was, n int) research.Entry {
+func copied(t *testing.T, r history.Record, was, n int) history.Entry {
 	var b map[string]any
 	if err := json.Unmarshal(r.Body, &b); err != nil {
 		t.Fatal(err)
@@ -209,14 +210,14 @@ func copied(t *testing.T, r research.Record, was, n int) research.Entry {
 	}
 
 	switch {
-	case r.Kind == research.KindLessonAdded:
+	case r.Kind == history.KindLessonAdded:
 		b["experiment"] = n
 		b["n"] = n
 	case b["n"] != nil:
 		b["n"] = n
 	}
 
-	if r.Kind == research.KindExperimentProposed {
+	if r.Kind == history.KindExperimentProposed {
 		b["tree"] = fmt.Sprintf("%x", sha1.Sum(fmt.Append(nil, n)))
 		b["hypothesis"] = guess(n)
 	}
@@ -226,7 +227,7 @@ func copied(t *testing.T, r research.Record, was, n int) research.Entry {
 		key = strings.ReplaceAll(key, strconv.Itoa(was), strconv.Itoa(n))
 	}
 
-	return research.Entry{Campaign: r.Campaign, Session: r.Session, Kind: r.Kind, Key: key, Body: b}
+	return history.Entry{Campaign: r.Campaign, Session: r.Session, Kind: r.Kind, Key: key, Body: b}
 }
 
 // guess is a hypothesis of some 100 bytes; words come back as they do in real ones.

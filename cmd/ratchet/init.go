@@ -13,6 +13,7 @@ import (
 	"golang.org/x/term"
 
 	"ratchet/internal/research"
+	"ratchet/internal/research/contract"
 	"ratchet/prompts"
 )
 
@@ -121,7 +122,7 @@ func (in initFlags) inTheWay(path string) error {
 }
 
 // renderer makes program.md of a proposal.
-type renderer func(p *proposal, name, folder string) ([]byte, research.Program, error)
+type renderer func(p *proposal, name, folder string) ([]byte, contract.Program, error)
 
 // propose finds what there is to say: in the repository, or in what --from names.
 func (in initFlags) propose(dir string) (*proposal, renderer, error) {
@@ -167,11 +168,11 @@ func programPath(a *app) (string, error) {
 // to be measured become the check.
 func (in initFlags) over(p *proposal) {
 	if in.run != "" && in.run != p.Run {
-		p.Run, p.Build, p.Metric, p.Why, p.Check = in.run, "", research.Metric{}, nil, cmp.Or(p.Check, p.Tests)
+		p.Run, p.Build, p.Metric, p.Why, p.Check = in.run, "", contract.Metric{}, nil, cmp.Or(p.Check, p.Tests)
 	}
 
 	if in.metric != "" && in.metric != p.Metric.Name {
-		p.Metric = research.Metric{Name: in.metric, Better: better(in.metric)}
+		p.Metric = contract.Metric{Name: in.metric, Better: better(in.metric)}
 	}
 
 	if in.better != "" {
@@ -255,15 +256,15 @@ One focused change an experiment. Simpler code at the same value is an improveme
 
 // renderProposal makes program.md and reads it back: what it says is what
 // every later command will understand.
-func renderProposal(p *proposal, name, folder string) ([]byte, research.Program, error) {
+func renderProposal(p *proposal, name, folder string) ([]byte, contract.Program, error) {
 	if err := incomplete(p); err != nil {
-		return nil, research.Program{}, err
+		return nil, contract.Program{}, err
 	}
 
-	defaults, err := research.ParseProgram([]byte("---\nedit: x\nmetric: {name: x, better: lower}\nrun: x\n---\n"),
+	defaults, err := contract.ParseProgram([]byte("---\nedit: x\nmetric: {name: x, better: lower}\nrun: x\n---\n"),
 		folder)
 	if err != nil {
-		return nil, research.Program{}, fmt.Errorf("make the default program: %w", err)
+		return nil, contract.Program{}, fmt.Errorf("make the default program: %w", err)
 	}
 	program := defaults.Program
 	program.Edit, program.Setup, program.Build, program.Run, program.Check = p.Edit, p.Setup, p.Build, p.Run, p.Check
@@ -287,18 +288,18 @@ func renderProposal(p *proposal, name, folder string) ([]byte, research.Program,
 	if domain := fitting(program); domain != "" {
 		body += fmt.Sprintf("\nPlaybook: read_log{view:\"guide\",query:%q}\n", domain)
 	}
-	text := research.RenderProgram(program, body)
+	text := contract.RenderProgram(program, body)
 
-	doc, err := research.ParseProgram(text, folder)
+	doc, err := contract.ParseProgram(text, folder)
 	if err != nil {
-		return nil, research.Program{}, err
+		return nil, contract.Program{}, err
 	}
 
 	return text, doc.Program, nil
 }
 
 // fitting is the playbook that seems to fit, "" if none does.
-func fitting(p research.Program) string {
+func fitting(p contract.Program) string {
 	return prompts.Fitting(p.Metric.Name, p.Run, strings.Join(p.Edit, " "))
 }
 

@@ -16,6 +16,7 @@ import (
 
 	"ratchet/internal/foreign"
 	"ratchet/internal/research"
+	"ratchet/internal/research/contract"
 )
 
 // taken is a program made from another program's files: what they say in
@@ -27,7 +28,7 @@ type taken struct {
 	trials   int // 0: not said
 	gpus     int
 	reads    []string
-	notify   []research.Target
+	notify   []contract.Target
 	text     string   // the direction
 	untaken  []string // what could not be translated, one sentence each
 	untraced []string // paths that runs need, and that git may not have
@@ -277,7 +278,7 @@ func fromPi(folder, dir string, names piNames) (*taken, error) {
 
 // piHooks takes the hooks over: pi runs those that are executable.
 func (t *taken) piHooks(folder, dir string) {
-	for _, event := range []research.Event{research.HookBefore, research.HookAfter} {
+	for _, event := range []contract.Event{contract.HookBefore, contract.HookAfter} {
 		file := filepath.Join(folder, string(event)+".sh")
 		info, err := os.Stat(file)
 
@@ -287,7 +288,7 @@ func (t *taken) piHooks(folder, dir string) {
 		case info.Mode().Perm()&0o111 == 0:
 			t.note("%s is not executable, so pi did not run it either: chmod +x, and add it to notify", rel)
 		default:
-			t.notify = append(t.notify, research.Target{Hook: rel, On: []research.Event{event}})
+			t.notify = append(t.notify, contract.Target{Hook: rel, On: []contract.Event{event}})
 			t.because("notify: the hook " + rel)
 			t.note("%s runs unconfined, as you: `ratchet notify allow` allows it, as it is now", rel)
 		}

@@ -6,11 +6,11 @@ import (
 	"strings"
 	"sync"
 
-	"ratchet/internal/research"
+	"ratchet/internal/research/contract"
 )
 
 // render makes program.md of what was taken over, and reads it back.
-func (t *taken) render(p *proposal, name, folder string) ([]byte, research.Program, error) {
+func (t *taken) render(p *proposal, name, folder string) ([]byte, contract.Program, error) {
 	if name == "" {
 		name = t.name
 	}
@@ -27,7 +27,7 @@ func (t *taken) render(p *proposal, name, folder string) ([]byte, research.Progr
 	}
 
 	if t.wall > 0 {
-		program.Budget.Wall = research.Duration(t.wall)
+		program.Budget.Wall = contract.Duration(t.wall)
 	}
 
 	if t.trials > 0 {
@@ -36,18 +36,18 @@ func (t *taken) render(p *proposal, name, folder string) ([]byte, research.Progr
 	program.GPUs = t.gpus
 	program.Reads = append(program.Reads, t.reads...)
 	program.Notify = t.notify
-	text = research.RenderProgram(program, t.body(program))
+	text = contract.RenderProgram(program, t.body(program))
 
-	doc, err := research.ParseProgram(text, folder)
+	doc, err := contract.ParseProgram(text, folder)
 	if err != nil {
-		return nil, research.Program{}, err
+		return nil, contract.Program{}, err
 	}
 
 	return text, doc.Program, nil
 }
 
 // body is the direction: the other program's text, and what the keys above don't say of it.
-func (t *taken) body(program research.Program) string {
+func (t *taken) body(program contract.Program) string {
 	var b strings.Builder
 
 	for _, file := range t.untraced {

@@ -12,7 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/txtar"
 
-	"ratchet/internal/research"
+	"ratchet/internal/research/contract"
 )
 
 var updateInit = flag.Bool("update-init", false, "write the goldens of TestInit")
@@ -99,7 +99,7 @@ func TestInit(t *testing.T) {
 				t.Fatal(err)
 			}
 
-			if _, err := research.ParseProgram(program, name); err != nil {
+			if _, err := contract.ParseProgram(program, name); err != nil {
 				t.Errorf("program.md does not parse: %v", err)
 			}
 			got := map[string]string{"golden/program.md": string(program),

@@ -12,7 +12,9 @@ import (
 	"testing"
 
 	"ratchet/internal/research"
-	"ratchet/internal/research/simulate"
+	"ratchet/internal/research/history"
+	"ratchet/internal/research/rules"
+	"ratchet/internal/simulate"
 	"ratchet/ledger"
 )
 
@@ -297,13 +299,13 @@ func (d *driver) finish() {
 
 // oneRunKeeps counts the experiments whose first run was lower than the start's
 // first and than every one counted before.
-func oneRunKeeps(tx *ledger.Tx, c *research.Campaign) (kept int, err error) {
+func oneRunKeeps(tx *ledger.Tx, c *history.Campaign) (kept int, err error) {
 	best := math.Inf(1)
 
 	for n := 0; n <= c.Experiments; n++ {
-		job, side := research.NewJobID(research.ExperimentJob, n), research.Candidate
+		job, side := research.NewJobID(research.ExperimentJob, n), rules.Candidate
 		if n == 0 {
-			job, side = research.NewJobID(research.CalibrationJob, 1), research.Incumbent
+			job, side = research.NewJobID(research.CalibrationJob, 1), rules.Incumbent
 		}
 
 		runs, err := tx.Runs(c.Name, job)
@@ -311,7 +313,7 @@ func oneRunKeeps(tx *ledger.Tx, c *research.Campaign) (kept int, err error) {
 			return 0, err
 		}
 
-		i := slices.IndexFunc(runs, func(r research.Run) bool { return r.Side == side })
+		i := slices.IndexFunc(runs, func(r rules.Run) bool { return r.Side == side })
 		if i < 0 || runs[i].Samples["ms"] >= best {
 			continue
 		}

@@ -9,7 +9,7 @@ import (
 	"sync"
 	"testing"
 
-	"ratchet/internal/research/simulate"
+	"ratchet/internal/simulate"
 )
 
 var (

@@ -19,7 +19,8 @@ import (
 
 	"ratchet/examples"
 	"ratchet/internal/research"
-	"ratchet/internal/research/simulate"
+	"ratchet/internal/research/rules"
+	"ratchet/internal/simulate"
 	"ratchet/ledger"
 )
 
@@ -166,7 +167,7 @@ func (s *site) recorded(job research.JobID) (pairs [][2]float64) {
 
 			for _, r := range runs[i : i+2] {
 				side := 0
-				if r.Side == research.Candidate {
+				if r.Side == rules.Candidate {
 					side = 1
 				}
 				p[side] = math.Round(100*r.Samples["cpu_ms"]) / 100

@@ -14,6 +14,7 @@ import (
 
 	"ratchet/internal/lab"
 	"ratchet/internal/research"
+	"ratchet/internal/research/contract"
 )
 
 func notifyCommand(a *app) *cobra.Command {
@@ -53,7 +54,7 @@ func notifyTestCommand(a *app) *cobra.Command {
 				return err
 			}
 
-			tried, err := l.TryTargets(cmd.Context(), research.Event(append(args, "")[0]))
+			tried, err := l.TryTargets(cmd.Context(), contract.Event(append(args, "")[0]))
 			if err != nil {
 				return err
 			}

@@ -9,6 +9,7 @@ import (
 
 	"ratchet/internal/lab"
 	"ratchet/internal/research"
+	"ratchet/internal/research/history"
 	"ratchet/tools"
 )
 
@@ -46,7 +47,7 @@ func overrideCommand(a *app) *cobra.Command {
 			}
 
 			k, err := l.Keep(cmd.Context(), lab.KeepRequest{ID: string(x.ID), Note: note,
-				Override: research.ByTerminal})
+				Override: history.ByTerminal})
 			if err != nil {
 				return err
 			}

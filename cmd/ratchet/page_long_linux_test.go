@@ -16,7 +16,7 @@ import (
 
 	"github.com/chromedp/chromedp"
 
-	"ratchet/internal/research"
+	"ratchet/internal/research/history"
 	"ratchet/ledger"
 )
 
@@ -124,7 +124,7 @@ func (p *tab) grows(t *testing.T, g *garden, to int) float64 {
 	var appended time.Time
 
 	err := g.ledger(t).View(t.Context(), func(tx *ledger.Tx) error {
-		return tx.Records(g.seq, func(r research.Record) error { appended = r.Time; return nil })
+		return tx.Records(g.seq, func(r history.Record) error { appended = r.Time; return nil })
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -9,7 +9,7 @@ import (
 
 	"github.com/chromedp/chromedp"
 
-	"ratchet/internal/research"
+	"ratchet/internal/research/history"
 	"ratchet/ledger"
 )
 
@@ -40,17 +40,17 @@ func testSteers(t *testing.T, b *browser, d *shown) {
 	dialog("", "")
 	done()
 	p.shows("#notices", "The loop rests")
-	d.wrote(t, research.KindLoopStopped, `"by":"dashboard"`)
+	d.wrote(t, history.KindLoopStopped, `"by":"dashboard"`)
 	p.click("[data-steer=resume]")
 	dialog("", "")
 	done()
 	p.until("document.querySelector('[data-steer=pause]')")
-	d.wrote(t, research.KindLoopResumed, `"by":"dashboard"`)
+	d.wrote(t, history.KindLoopResumed, `"by":"dashboard"`)
 
 	p.click("[data-steer=idea]")
 	dialog("shorter words", "")
 	done()
-	d.wrote(t, research.KindIdeaAdded, "shorter words")
+	d.wrote(t, history.KindIdeaAdded, "shorter words")
 
 	p.click("[data-steer=note]")
 	dialog("prefer plain words", "")
@@ -93,7 +93,7 @@ func testSteersContract(t *testing.T, p *tab, d *shown, dialog func(text, name s
 	dialog("", "shrink") // over what is selected
 	done()
 	p.until("!document.querySelector('#accept')")
-	d.wrote(t, research.KindContractAccepted, `dashboard`)
+	d.wrote(t, history.KindContractAccepted, `dashboard`)
 }
 
 // A refused keep is overridden.
@@ -109,7 +109,7 @@ func testSteersVerdict(t *testing.T, p *tab, d *shown, c *client, dialog func(te
 	dialog("a person reads this", "shrink")
 	done()
 	p.shows(".finding ~ dl", "kept")
-	d.wrote(t, research.KindExperimentKept, `dashboard`)
+	d.wrote(t, history.KindExperimentKept, `dashboard`)
 
 	if text := d.sh("git", "show", "ratchet/shrink:work.txt"); !strings.HasPrefix(text, "longer than") {
 		t.Errorf("the branch has %s", text)
@@ -117,12 +117,12 @@ func testSteersVerdict(t *testing.T, p *tab, d *shown, c *client, dialog func(te
 }
 
 // wrote says that the last record of a kind has a text in its body.
-func (s *site) wrote(t *testing.T, kind research.Kind, text string) {
+func (s *site) wrote(t *testing.T, kind history.Kind, text string) {
 	t.Helper()
 	var body json.RawMessage
 
 	err := s.ledger().View(context.Background(), func(tx *ledger.Tx) error {
-		return tx.Records(1, func(r research.Record) error {
+		return tx.Records(1, func(r history.Record) error {
 			if r.Kind == kind {
 				body = r.Body
 			}

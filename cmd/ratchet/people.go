@@ -8,6 +8,7 @@ import (
 
 	"ratchet/internal/lab"
 	"ratchet/internal/research"
+	"ratchet/internal/research/history"
 	"ratchet/internal/screen"
 	"ratchet/tools"
 )
@@ -44,7 +45,7 @@ func verdictWord(v research.Verdict) (string, screen.Colour) {
 }
 
 // table lays experiments out. Of a noisy metric no two single values stand side by side.
-func (v view) table(xs []research.Experiment, noisy bool) []string {
+func (v view) table(xs []history.Experiment, noisy bool) []string {
 	cols := []screen.Column{{Head: "n", Right: true}, {Head: "verdict"}, {Head: "status", Leave: 2},
 		{Head: "gain", Right: true}}
 	if !noisy {
@@ -192,7 +193,7 @@ func (v view) log(b *lab.Brief, p *lab.Page, query string) []string {
 }
 
 // imports lays out lines of other programs' logs.
-func (v view) imports(is []research.Import) []string {
+func (v view) imports(is []history.Import) []string {
 	if len(is) == 0 {
 		return nil
 	}
@@ -206,7 +207,7 @@ func (v view) imports(is []research.Import) []string {
 			value = research.FormatValue(*is[i].Value, "")
 		}
 
-		if is[i].Kind == research.ImportBroken {
+		if is[i].Kind == history.ImportBroken {
 			said, text = "not understood", is[i].Broken
 		}
 		rows[i] = []screen.Cell{{Text: tools.Line(is[i].Place())}, {Text: screen.Cut(tools.Line(said), 16)},

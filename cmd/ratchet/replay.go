@@ -6,7 +6,7 @@ import (
 	"path/filepath"
 
 	"ratchet/internal/research"
-	"ratchet/internal/research/simulate"
+	"ratchet/internal/simulate"
 )
 
 // The recordings that the evidence rests on, made by `make nights` and

@@ -11,7 +11,7 @@ import (
 	"testing"
 
 	"ratchet/internal/lab"
-	"ratchet/internal/research/simulate"
+	"ratchet/internal/simulate"
 	"ratchet/ledger"
 )
 

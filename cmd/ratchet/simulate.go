@@ -13,7 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ratchet/internal/research"
-	"ratchet/internal/research/simulate"
+	"ratchet/internal/simulate"
 )
 
 func simulateCommand(a *app) *cobra.Command {

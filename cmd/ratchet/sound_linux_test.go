@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"ratchet/internal/research"
+	"ratchet/internal/research/history"
+	"ratchet/internal/research/rules"
 	"ratchet/ledger"
 )
 
@@ -100,7 +102,7 @@ func (s *site) processes() (found []string) {
 
 // counted wants the numbers of experiments and runs without a gap, no job open,
 // and the budget not overspent.
-func counted(tx *ledger.Tx, c *research.Campaign) error {
+func counted(tx *ledger.Tx, c *history.Campaign) error {
 	var errs []error
 	if len(c.Open) > 0 {
 		errs = append(errs, fmt.Errorf("jobs are open: %v", c.Open))
@@ -112,10 +114,10 @@ func counted(tx *ledger.Tx, c *research.Campaign) error {
 			c.RunSeconds, lim.Hours*3600))
 	}
 	proposed := 0
-	err := tx.Records(1, func(r research.Record) error {
+	err := tx.Records(1, func(r history.Record) error {
 		switch r.Kind {
-		case research.KindExperimentProposed:
-			var p research.Proposal
+		case history.KindExperimentProposed:
+			var p history.Proposal
 			if err := json.Unmarshal(r.Body, &p); err != nil {
 				return err
 			}
@@ -123,8 +125,8 @@ func counted(tx *ledger.Tx, c *research.Campaign) error {
 			if proposed++; p.N != proposed {
 				errs = append(errs, fmt.Errorf("experiment %d follows %d", p.N, proposed-1))
 			}
-		case research.KindRunFinished:
-			var run research.Run
+		case history.KindRunFinished:
+			var run rules.Run
 			if err := json.Unmarshal(r.Body, &run); err != nil {
 				return err
 			}
@@ -151,17 +153,17 @@ func counted(tx *ledger.Tx, c *research.Campaign) error {
 func (s *site) stored(l *ledger.Ledger, tx *ledger.Tx, peace bool) error {
 	var errs []error
 	built := map[string]int{}
-	err := tx.Records(1, func(r research.Record) error {
+	err := tx.Records(1, func(r history.Record) error {
 		switch r.Kind {
-		case research.KindRunFinished:
-			var run research.Run
+		case history.KindRunFinished:
+			var run rules.Run
 			if err := json.Unmarshal(r.Body, &run); err != nil {
 				return err
 			}
 			_, err := l.Output(run.Output)
 			errs = append(errs, err)
-		case research.KindStepFinished:
-			var end research.StepEnd
+		case history.KindStepFinished:
+			var end history.StepEnd
 			if err := json.Unmarshal(r.Body, &end); err != nil {
 				return err
 			}
@@ -172,7 +174,7 @@ func (s *site) stored(l *ledger.Ledger, tx *ledger.Tx, peace bool) error {
 			}
 
 			errs = append(errs, err)
-		case research.KindRunLost:
+		case history.KindRunLost:
 			if peace {
 				errs = append(errs, fmt.Errorf("lost: %s", r.Body))
 			}
@@ -186,7 +188,7 @@ func (s *site) stored(l *ledger.Ledger, tx *ledger.Tx, peace bool) error {
 
 // mirrored wants git to say what the ledger says: the refs, this checkout's
 // branch, its index, and every candidate.
-func (s *site) mirrored(tx *ledger.Tx, c *research.Campaign) error {
+func (s *site) mirrored(tx *ledger.Tx, c *history.Campaign) error {
 	refs, err := s.git("for-each-ref", "--format=%(refname) %(objectname)", "refs/ratchet", c.Branch)
 	if err != nil {
 		return err

@@ -12,12 +12,13 @@ import (
 	"testing"
 
 	"ratchet/internal/research"
+	"ratchet/internal/research/rules"
 	"ratchet/ledger"
 	"ratchet/sandbox"
 )
 
 // runsOf are the runs that an experiment's records hold.
-func (s *site) runsOf(job research.JobID) (runs []research.Run) {
+func (s *site) runsOf(job research.JobID) (runs []rules.Run) {
 	s.t.Helper()
 
 	l, err := ledger.Open(filepath.Join(s.dir, ".git", "ratchet", "ledger.db"), ledger.Options{})

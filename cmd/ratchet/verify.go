@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ratchet/internal/research"
+	"ratchet/internal/research/history"
 	"ratchet/ledger"
 )
 
@@ -96,8 +97,8 @@ func (a *app) verifyFile(name string) error {
 func recomputed(ctx context.Context, l *ledger.Ledger) error {
 	return l.View(ctx, func(tx *ledger.Tx) error {
 		var failed error
-		err := research.Recompute(func(yield func(research.Record) bool) {
-			failed = tx.Records(1, func(r research.Record) error {
+		err := history.Recompute(func(yield func(history.Record) bool) {
+			failed = tx.Records(1, func(r history.Record) error {
 				if !yield(r) {
 					return ledger.ErrStop
 				}

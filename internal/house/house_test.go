@@ -13,6 +13,7 @@ import (
 // floors; siblings never import each other, except inside one room.
 var floors = map[string]int{
 	"ratchet/internal/research": 0,
+	"ratchet/internal/simulate": 1,
 	"ratchet/internal/queue":    0,
 	"ratchet/internal/fault":    0,
 	"ratchet/internal/scripted": 0,

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"ratchet/internal/research"
+	"ratchet/internal/research/history"
+	"ratchet/internal/research/rules"
 	"ratchet/internal/source"
 	"ratchet/ledger"
 )
@@ -23,11 +25,11 @@ import (
 // its versions lack: a call that died is picked up by the next where it was.
 type ablator struct {
 	*Lab
-	c      *research.Campaign
-	kept   []research.Experiment // that are in the head, oldest first
+	c      *history.Campaign
+	kept   []history.Experiment // that are in the head, oldest first
 	weave  *source.Weave
-	plan   research.Ablation
-	runs   *research.AblationRuns
+	plan   rules.Ablation
+	runs   *rules.AblationRuns
 	loaded int // measurements that runs has
 	tell   func(string)
 	watch  func(Outcome)
@@ -35,7 +37,7 @@ type ablator struct {
 
 // ablator reads which changes are in the head and how they hang together.
 // Nothing is written, and nothing measured.
-func (l *Lab) ablator(ctx context.Context, c *research.Campaign, req FinalizeRequest) (*ablator, error) {
+func (l *Lab) ablator(ctx context.Context, c *history.Campaign, req FinalizeRequest) (*ablator, error) {
 	if c.Rule.Class == "" {
 		return nil, research.Errorf(research.CodeProgram, "call start_campaign, which calibrates",
 			"the campaign is not calibrated")
@@ -55,11 +57,11 @@ func (l *Lab) ablator(ctx context.Context, c *research.Campaign, req FinalizeReq
 	if a.weave, err = l.repo.Weave(ctx, c.Start, links); err != nil {
 		return nil, err
 	}
-	plan := research.NewAblation(c.Program, c.Rule, nil, req.Pairs)
+	plan := rules.NewAblation(c.Program, c.Rule, nil, req.Pairs)
 
 	plan.Head, plan.Of = c.Incumbent, c.Incumbent+"/"+c.Digest[:min(16, len(c.Digest))]
 	for i, x := range a.kept {
-		ch := research.AblationChange{N: x.N, Claim: plan.ClaimOf(x.Judgement, x.Overridden != ""),
+		ch := rules.AblationChange{N: x.N, Claim: plan.ClaimOf(x.Judgement, x.Overridden != ""),
 			Shorter: x.Simpler || x.Removed > x.Added}
 		for _, t := range a.weave.Ties(i) {
 			ch.Ties = append(ch.Ties, a.kept[t].N)
@@ -71,13 +73,13 @@ func (l *Lab) ablator(ctx context.Context, c *research.Campaign, req FinalizeReq
 	if a.plan, err = l.begun(ctx, c, plan); err != nil {
 		return nil, err
 	}
-	a.runs = research.NewAblationRuns(a.plan, c.Program, c.Rule)
+	a.runs = rules.NewAblationRuns(a.plan, c.Program, c.Rule)
 
 	return a, a.load(ctx)
 }
 
 // keptIn are the experiments that the incumbent holds, oldest first.
-func (l *Lab) keptIn(ctx context.Context, c *research.Campaign) (kept []research.Experiment, err error) {
+func (l *Lab) keptIn(ctx context.Context, c *history.Campaign) (kept []history.Experiment, err error) {
 	err = l.ledger.View(ctx, func(tx *ledger.Tx) error {
 		q := ledger.Query{Status: research.Kept, Limit: 100}
 		for {
@@ -93,13 +95,13 @@ func (l *Lab) keptIn(ctx context.Context, c *research.Campaign) (kept []research
 			}
 		}
 	})
-	slices.SortFunc(kept, func(x, y research.Experiment) int { return x.N - y.N })
+	slices.SortFunc(kept, func(x, y history.Experiment) int { return x.N - y.N })
 
 	return kept, err
 }
 
 // begun is the ablation as it was begun by an earlier call, else plan.
-func (l *Lab) begun(ctx context.Context, c *research.Campaign, plan research.Ablation) (research.Ablation, error) {
+func (l *Lab) begun(ctx context.Context, c *history.Campaign, plan rules.Ablation) (rules.Ablation, error) {
 	err := l.ledger.View(ctx, func(tx *ledger.Tx) error {
 		rec, ok, err := tx.Keyed(c.Name, startedKey(plan))
 		if err != nil || !ok {
@@ -112,8 +114,8 @@ func (l *Lab) begun(ctx context.Context, c *research.Campaign, plan research.Abl
 	return plan, err
 }
 
-func startedKey(a research.Ablation) string { return fmt.Sprintf("ablation/%s/%d", a.Of, a.Pairs) }
-func endedKey(a research.Ablation) string   { return fmt.Sprintf("ablated/%s/%d", a.Of, a.Pairs) }
+func startedKey(a rules.Ablation) string { return fmt.Sprintf("ablation/%s/%d", a.Of, a.Pairs) }
+func endedKey(a rules.Ablation) string   { return fmt.Sprintf("ablated/%s/%d", a.Of, a.Pairs) }
 
 // load reads the jobs that have ended since the last time.
 func (a *ablator) load(ctx context.Context) error {
@@ -143,11 +145,11 @@ func (a *ablator) load(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			var obs []research.Observation
+			var obs []rules.Observation
 
 			for _, r := range runs {
 				if !r.Void {
-					obs = append(obs, research.Observe(r, c.Program.Metric))
+					obs = append(obs, rules.Observe(r, c.Program.Metric))
 				}
 			}
 			a.runs.Add(m.JobStart, obs, m.End)
@@ -195,11 +197,11 @@ func (a *ablator) lasting(runs int) string {
 
 // begin records what the ablation begins with, once.
 func (a *ablator) begin(ctx context.Context) error {
-	return a.update(ctx, a.c.Name, func(tx *ledger.Tx, now *research.Campaign, session string) error {
+	return a.update(ctx, a.c.Name, func(tx *ledger.Tx, now *history.Campaign, session string) error {
 		if err := a.standsStill(now); err != nil {
 			return err
 		}
-		_, err := tx.Append(research.Entry{Campaign: now.Name, Session: session, Kind: research.KindAblationStarted,
+		_, err := tx.Append(history.Entry{Campaign: now.Name, Session: session, Kind: history.KindAblationStarted,
 			Key: startedKey(a.plan), Body: a.plan})
 
 		return err
@@ -207,7 +209,7 @@ func (a *ablator) begin(ctx context.Context) error {
 }
 
 // standsStill refuses to go on when the head is another than the one that is ablated.
-func (a *ablator) standsStill(now *research.Campaign) error {
+func (a *ablator) standsStill(now *history.Campaign) error {
 	if now.Incumbent != a.plan.Head || now.Digest != a.c.Digest {
 		return research.Errorf(research.CodeConflict, "ratchet finalize begins again with the new one",
 			"another session moved the incumbent meanwhile, or the contract changed")
@@ -218,7 +220,7 @@ func (a *ablator) standsStill(now *research.Campaign) error {
 
 // trim makes the whole ablation, or what is left of it, and records its end.
 // The record is that of ablation.finished.
-func (a *ablator) trim(ctx context.Context) (end research.AblationEnd, rec research.Record, err error) {
+func (a *ablator) trim(ctx context.Context) (end rules.AblationEnd, rec history.Record, err error) {
 	if err = a.begin(ctx); err != nil {
 		return end, rec, err
 	}
@@ -245,11 +247,11 @@ func (a *ablator) trim(ctx context.Context) (end research.AblationEnd, rec resea
 	if end.Commit, end.Tree, err = a.without(ctx, end.Out()); err != nil {
 		return end, rec, err
 	}
-	err = a.update(ctx, a.c.Name, func(tx *ledger.Tx, now *research.Campaign, session string) (err error) {
+	err = a.update(ctx, a.c.Name, func(tx *ledger.Tx, now *history.Campaign, session string) (err error) {
 		if err := a.standsStill(now); err != nil {
 			return err
 		}
-		rec, err = tx.Append(research.Entry{Campaign: now.Name, Session: session, Kind: research.KindAblationFinished,
+		rec, err = tx.Append(history.Entry{Campaign: now.Name, Session: session, Kind: history.KindAblationFinished,
 			Key: endedKey(a.plan), Body: end})
 
 		return err
@@ -259,7 +261,7 @@ func (a *ablator) trim(ctx context.Context) (end research.AblationEnd, rec resea
 }
 
 // comparing is a comparison in words.
-func (a *ablator) comparing(c research.Comparison) string {
+func (a *ablator) comparing(c rules.Comparison) string {
 	words := "without " + experiments(c.Out)
 	if c.Last {
 		words = "the trimmed head against the untrimmed"
@@ -296,8 +298,8 @@ func (a *ablator) say(format string, args ...any) {
 // compare makes the pairs that are asked for, in a job of their own. That a
 // version without something does not work is a result; anything else that
 // fails is an error.
-func (a *ablator) compare(ctx context.Context, c research.Comparison) error {
-	job := research.JobStart{Ablates: a.plan.Of, Without: union(c.Besides, c.Out), Besides: c.Besides, Runs: c.Pairs,
+func (a *ablator) compare(ctx context.Context, c rules.Comparison) error {
+	job := rules.JobStart{Ablates: a.plan.Of, Without: union(c.Besides, c.Out), Besides: c.Besides, Runs: c.Pairs,
 		Target: "head without " + experiments(union(c.Besides, c.Out)), With: "head"}
 
 	var err error
@@ -316,14 +318,14 @@ func (a *ablator) compare(ctx context.Context, c research.Comparison) error {
 		return err
 	}
 
-	id, err := a.beginJob(ctx, a.c.Name, research.KindMeasurementStarted,
-		func(now *research.Campaign) (research.JobStart, error) {
+	id, err := a.beginJob(ctx, a.c.Name, history.KindMeasurementStarted,
+		func(now *history.Campaign) (rules.JobStart, error) {
 			if err := a.standsStill(now); err != nil {
-				return research.JobStart{}, err
+				return rules.JobStart{}, err
 			}
 
 			if len(now.Open) > 0 {
-				return research.JobStart{}, busy(now)
+				return rules.JobStart{}, busy(now)
 			}
 			job.Job = research.NewJobID(research.MeasurementJob, now.Measurements+1)
 
@@ -398,7 +400,7 @@ func (l *Lab) over(ctx context.Context, campaign string, id research.JobID, watc
 }
 
 // busy refuses because something runs.
-func busy(c *research.Campaign) error {
+func busy(c *history.Campaign) error {
 	return research.Errorf(research.CodeBusy, "let it end, or ratchet stop", "%s is running", c.Open[0])
 }
 
@@ -417,7 +419,7 @@ func (u *unfit) Error() string { return u.reason }
 
 // leavesOut says whether a build or check that failed is the fault of what the
 // ablation left out: all that it is compared with was built.
-func (s *supervisor) leavesOut(m *research.Measurement) bool {
-	with := s.versions[research.Incumbent]
+func (s *supervisor) leavesOut(m *history.Measurement) bool {
+	with := s.versions[rules.Incumbent]
 	return m.Ablates != "" && (m.Paired == "" || s.space.c.Program.Build == "" || with != nil && with.built)
 }

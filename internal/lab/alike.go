@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"ratchet/internal/research"
+	"ratchet/internal/research/history"
 	"ratchet/ledger"
 )
 
@@ -29,7 +30,7 @@ const (
 // likeProposal tells which experiments made the same edit, or speak of the
 // same in other words. The checkout's own last one is left out if it was
 // invalid: this is its repair.
-func (l *Lab) likeProposal(tx *ledger.Tx, c *research.Campaign, p *research.Proposal) ([]string, error) {
+func (l *Lab) likeProposal(tx *ledger.Tx, c *history.Campaign, p *history.Proposal) ([]string, error) {
 	var notes []string
 
 	repaired, _ := tx.Latest(c.Name, p.Checkout)
@@ -68,7 +69,7 @@ func (l *Lab) likeProposal(tx *ledger.Tx, c *research.Campaign, p *research.Prop
 }
 
 // experimentsLike are the experiments whose hypotheses say the same as text.
-func (l *Lab) experimentsLike(tx *ledger.Tx, c *research.Campaign, text string, but ...int) ([]likeness, error) {
+func (l *Lab) experimentsLike(tx *ledger.Tx, c *history.Campaign, text string, but ...int) ([]likeness, error) {
 	var found []likeness
 
 	for _, n := range tx.ExperimentsLike(c.Name, text, alikeLooked) {
@@ -90,7 +91,7 @@ func (l *Lab) experimentsLike(tx *ledger.Tx, c *research.Campaign, text string, 
 }
 
 // likeText are the ideas and the experiments that say the same as text.
-func (l *Lab) likeText(tx *ledger.Tx, c *research.Campaign, session, text string) ([]likeness, error) {
+func (l *Lab) likeText(tx *ledger.Tx, c *history.Campaign, session, text string) ([]likeness, error) {
 	var found []likeness
 
 	for _, n := range tx.IdeasLike(c.Name, text, alikeLooked) {
@@ -128,7 +129,7 @@ func closest(found []likeness) []likeness {
 }
 
 // pastWords is what became of an experiment, with its lesson.
-func pastWords(x *research.Experiment) string {
+func pastWords(x *history.Experiment) string {
 	parts := []string{string(x.Status)}
 	if x.Judgement != nil && string(x.Judgement.Verdict) != parts[0] {
 		parts = append(parts, string(x.Judgement.Verdict))

@@ -14,6 +14,7 @@ import (
 	"unicode"
 
 	"ratchet/internal/research"
+	"ratchet/internal/research/contract"
 )
 
 // What `notify:` names runs as the person, unconfined, and may send what a
@@ -88,7 +89,7 @@ func given(key string) bool {
 
 // notAllowed says that a person has still to allow what the program's notify
 // names, or to allow it again; "" when that is done.
-func (l *Lab) notAllowed(programPath string, p research.Program) string {
+func (l *Lab) notAllowed(programPath string, p contract.Program) string {
 	a, err := l.allowance(programPath, p)
 	if err != nil {
 		return reasonOf(err)
@@ -102,7 +103,7 @@ func (l *Lab) notAllowed(programPath string, p research.Program) string {
 }
 
 // allowance lists what p asks for, and makes the key of a yes to it.
-func (l *Lab) allowance(programPath string, p research.Program) (*Allowance, error) {
+func (l *Lab) allowance(programPath string, p contract.Program) (*Allowance, error) {
 	a := &Allowance{Name: p.Name}
 	dir := l.programDir(programPath)
 
@@ -156,7 +157,7 @@ func Visible(s string) string {
 // namedFiles are the files of the repository that hooks and commands name, by
 // their paths from dir: what an agent could rewrite. A command's words are looked
 // at without a shell, so a file behind a variable is not seen.
-func (l *Lab) namedFiles(dir string, targets []research.Target) (paths []string) {
+func (l *Lab) namedFiles(dir string, targets []contract.Target) (paths []string) {
 	for _, t := range targets {
 		words := []string{t.Hook}
 		if t.Command != "" {

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"ratchet/internal/research"
+	"ratchet/internal/research/history"
 	"ratchet/ledger"
 )
 
@@ -16,9 +17,9 @@ func (l *Lab) Answered(tool string, text, structured int) {
 	defer l.mu.Unlock()
 
 	if l.answers == nil {
-		l.answers = map[string]research.Answered{}
+		l.answers = map[string]history.Answered{}
 	}
-	l.answers[tool] = l.answers[tool].Plus(research.Answered{N: 1, Text: int64(text), Structured: int64(structured)})
+	l.answers[tool] = l.answers[tool].Plus(history.Answered{N: 1, Text: int64(text), Structured: int64(structured)})
 }
 
 // RecordAnswers appends the counts that are not recorded yet, at the orderly end
@@ -54,18 +55,18 @@ func (l *Lab) RecordAnswers(ctx context.Context) error {
 }
 
 // tell appends session.answered, unless there is nothing to tell.
-func tell(tx *ledger.Tx, campaign, session string, told map[string]research.Answered) error {
+func tell(tx *ledger.Tx, campaign, session string, told map[string]history.Answered) error {
 	if len(told) == 0 {
 		return nil
 	}
-	_, err := tx.Append(research.Entry{Campaign: campaign, Session: session, Kind: research.KindSessionAnswered,
-		Body: research.SessionAnswers{Calls: told}})
+	_, err := tx.Append(history.Entry{Campaign: campaign, Session: session, Kind: history.KindSessionAnswered,
+		Body: history.SessionAnswers{Calls: told}})
 
 	return err
 }
 
 // untold takes the counts that are not recorded yet.
-func (l *Lab) untold() map[string]research.Answered {
+func (l *Lab) untold() map[string]history.Answered {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	told := l.answers
@@ -75,12 +76,12 @@ func (l *Lab) untold() map[string]research.Answered {
 }
 
 // putBack takes counts back that could not be recorded.
-func (l *Lab) putBack(told map[string]research.Answered) {
+func (l *Lab) putBack(told map[string]history.Answered) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 
 	if l.answers == nil {
-		l.answers = map[string]research.Answered{}
+		l.answers = map[string]history.Answered{}
 	}
 
 	for tool, a := range told {

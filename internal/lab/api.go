@@ -5,6 +5,9 @@ import (
 	"time"
 
 	"ratchet/internal/research"
+	"ratchet/internal/research/contract"
+	"ratchet/internal/research/history"
+	"ratchet/internal/research/rules"
 )
 
 // The requests and answers of every call, as plain values. The JSON names are
@@ -19,7 +22,7 @@ type (
 	Started struct {
 		Campaign  string           `json:"campaign"`
 		Resumed   bool             `json:"resumed"`
-		Contract  research.Program `json:"-"`
+		Contract  contract.Program `json:"-"`
 		Direction string           `json:"direction,omitempty"` // the beginning of the program's body
 		Metric    string           `json:"metric"`              // "ns_per_op (lower is better, ns)"
 		Edit      []string         `json:"edit"`                // absolute paths in this checkout
@@ -64,7 +67,7 @@ type (
 		Phase       string             `json:"phase,omitempty"` // while running: what the supervisor does now
 		Elapsed     float64            `json:"elapsed_s,omitempty"`
 		RunsDone    int                `json:"runs_done,omitempty"`
-		Certificate research.Outcome   `json:"certificate,omitempty"` // certified | rolled_back, of a certificate of the head
+		Certificate rules.Outcome      `json:"certificate,omitempty"` // certified | rolled_back, of a certificate of the head
 		Decided     string             `json:"decided,omitempty"`     // kept | reverted, when the program says decide: auto
 		Human       string             `json:"human_note,omitempty"`  // a note that the session has not been told, or its beginning
 		Notes       []string           `json:"notes,omitempty"`
@@ -75,8 +78,8 @@ type (
 		Unfit       bool               `json:"-"` // of an ablation's comparison: the version without can't be
 		decide      bool               // by the verdict, inside the call
 		campaign    string
-		unheard     *research.Note // of the session
-		hooked      bool           // and then hooks run, for which the call must have time
+		unheard     *history.Note // of the session
+		hooked      bool          // and then hooks run, for which the call must have time
 	}
 	// WaitRequest waits for a job.
 	WaitRequest struct {
@@ -116,7 +119,7 @@ type (
 		Note string
 		// Override is how a person said to keep it whatever the verdict, "" without
 		// a person. No tool can set it.
-		Override research.Way
+		Override history.Way
 		until    time.Time // when its hooks must have ended; zero: hooksWithin from now
 	}
 	// KeptAnswer is the answer to keep.
@@ -166,11 +169,11 @@ type (
 	}
 	// SharedIdea is an idea that share was about, as it is then.
 	SharedIdea struct {
-		N      int                 `json:"idea"`
-		Status research.IdeaStatus `json:"status"`
-		Fence  int                 `json:"fence,omitempty"` // of a claim
-		Until  string              `json:"until,omitempty"` // RFC 3339: when the claim lapses, if its holder does nothing until then
-		Like   []string            `json:"like,omitempty"`  // near-duplicates: x12, or idea 3
+		N      int                `json:"idea"`
+		Status history.IdeaStatus `json:"status"`
+		Fence  int                `json:"fence,omitempty"` // of a claim
+		Until  string             `json:"until,omitempty"` // RFC 3339: when the claim lapses, if its holder does nothing until then
+		Like   []string           `json:"like,omitempty"`  // near-duplicates: x12, or idea 3
 	}
 	// Undone is the answer to undo.
 	Undone struct {
@@ -184,17 +187,17 @@ type (
 type (
 	// Brief is what a session needs to go on; at most 2 kB when rendered.
 	Brief struct {
-		Campaign research.Campaign
+		Campaign history.Campaign
 		Edit     []string
 		Best     *float64 // the incumbent's value; nil for a noisy metric, which Standing speaks of
 		Baseline *float64 // the start's
 		Standing string   // what has been gained, audited, certified or claimed
 		Running  []RunningJob
-		Recent   []research.Experiment // newest first, at most 8
-		Families []research.Family     // what the last 64 experiments have in common
-		Lessons  []research.Lesson     // newest first, at most 5
-		Ideas    []IdeaView            // at most 5: the free ones first
-		Notes    []NoteView            // of persons, oldest first: at most 5 that the session has not been told, or the last 2
+		Recent   []history.Experiment // newest first, at most 8
+		Families []history.Family     // what the last 64 experiments have in common
+		Lessons  []history.Lesson     // newest first, at most 5
+		Ideas    []IdeaView           // at most 5: the free ones first
+		Notes    []NoteView           // of persons, oldest first: at most 5 that the session has not been told, or the last 2
 		Left     Left
 		Changed  bool   // the contract on disk differs from the accepted one
 		Merge    string // what a person does next with what finalize made, "" while there is nothing to merge
@@ -209,15 +212,15 @@ type (
 	}
 	// IdeaView is an idea, and who works on it now.
 	IdeaView struct {
-		research.IdeaState
-		Lapse research.Lapse // why its claim has ended unreleased, "" while it holds
+		history.IdeaState
+		Lapse history.Lapse  // why its claim has ended unreleased, "" while it holds
 		Mine  bool           // this checkout's session holds it
 		Idle  time.Duration  // since the holder's last record
 		Works research.JobID // what the holder runs now
 	}
 	// SessionView is a session, and what it does now.
 	SessionView struct {
-		research.Session
+		history.Session
 		Running   []RunningJob
 		Claims    []int         // ideas, newest first
 		Idle      time.Duration // since its last record
@@ -227,21 +230,21 @@ type (
 	}
 	// Page is a slice of experiments, newest first.
 	Page struct {
-		Experiments []research.Experiment
+		Experiments []history.Experiment
 		Next        string // cursor of the next page, "" at the end
 		// Imported are lines of other programs' logs that match the query, on its first page: self-reported, no experiments.
-		Imported []research.Import
+		Imported []history.Import
 	}
 	// Detail is one experiment with its runs and diff.
 	Detail struct {
-		Experiment research.Experiment
-		Metric     research.Metric
-		Runs       []research.Run
-		Evidence   []research.Evidence // how the e-value came about; empty where the verdict is not made of one
-		Diff       string              // against its parent, bounded
-		Cut        bool                // Diff is not the whole, and says so
-		Exact      bool                // the metric is deterministic
-		Proof      string              // of a keep: how far it is proven, and by which certificate
+		Experiment history.Experiment
+		Metric     contract.Metric
+		Runs       []rules.Run
+		Evidence   []rules.Evidence // how the e-value came about; empty where the verdict is not made of one
+		Diff       string           // against its parent, bounded
+		Cut        bool             // Diff is not the whole, and says so
+		Exact      bool             // the metric is deterministic
+		Proof      string           // of a keep: how far it is proven, and by which certificate
 		Files      []string
 	}
 	// OutputPage is a slice of a job's stored output: data, never instructions.
@@ -292,7 +295,7 @@ var _ interface {
 	Delivered(ctx context.Context, notes ...int) error
 	Hold(context.Context) (*Held, error)
 	Abandon(ctx context.Context, removeRefs bool) ([]string, error)
-	Accept(ctx context.Context, digest string, by research.Way) error
+	Accept(ctx context.Context, digest string, by history.Way) error
 	Overridable(ctx context.Context, id string) (*Overridable, error)
 
 	Person(ctx context.Context, campaign string) (*Lab, error)
@@ -303,7 +306,7 @@ var _ interface {
 	Experiment(ctx context.Context, id string) (*Detail, error)
 	Output(ctx context.Context, id, cursor string, limit int) (*OutputPage, error)
 	Ideas(ctx context.Context, limit int) ([]IdeaView, error)
-	Lessons(ctx context.Context, limit int) ([]research.Lesson, error)
+	Lessons(ctx context.Context, limit int) ([]history.Lesson, error)
 	Sessions(ctx context.Context) ([]SessionView, error)
 	Campaigns(ctx context.Context) ([]string, error)
 	Import(context.Context, ImportRequest) (*ImportAnswer, error)

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"ratchet/internal/research"
+	"ratchet/internal/research/history"
 	"ratchet/sandbox"
 )
 
@@ -100,7 +100,7 @@ func (l *Lab) deserted(root string) bool {
 
 // company says that another session works in this very checkout, and how to give
 // this one its own; "" when there is none.
-func (l *Lab) company(c *research.Campaign) string {
+func (l *Lab) company(c *history.Campaign) string {
 	if l.alone() {
 		return ""
 	}

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"ratchet/internal/research"
+	"ratchet/internal/research/history"
+	"ratchet/internal/research/rules"
 )
 
 // Audit measures what the campaign has gained: fresh interleaved pairs of its
@@ -41,20 +43,20 @@ func (l *Lab) Audit(ctx context.Context, pairs int, wait time.Duration, progress
 
 // startAudit starts fresh pairs of the start and a version.
 func (l *Lab) startAudit(
-	ctx context.Context, c *research.Campaign, target, commit string, pairs int,
+	ctx context.Context, c *history.Campaign, target, commit string, pairs int,
 ) (research.JobID, error) {
 	if c.IncumbentTree == c.StartTree {
 		return "", research.Errorf(research.CodeNoChange, "keep something first",
 			"the incumbent is the campaign's start: there is nothing to audit")
 	}
 
-	return l.beginJob(ctx, c.Name, research.KindMeasurementStarted,
-		func(now *research.Campaign) (research.JobStart, error) {
+	return l.beginJob(ctx, c.Name, history.KindMeasurementStarted,
+		func(now *history.Campaign) (rules.JobStart, error) {
 			if target == "incumbent" {
 				commit = now.Incumbent
 			}
 
-			return research.JobStart{Job: research.NewJobID(research.AuditJob, now.Audits+1), Commit: commit,
+			return rules.JobStart{Job: research.NewJobID(research.AuditJob, now.Audits+1), Commit: commit,
 				Paired: now.Start, Target: target, With: "start", Runs: pairs}, nil
 		})
 }
@@ -79,14 +81,14 @@ func (l *Lab) Certify(ctx context.Context, wait time.Duration, progress Progress
 }
 
 // auditWords is the campaign's gain as an audit found it.
-func auditWords(c *research.Campaign, m *research.Measurement) string {
+func auditWords(c *history.Campaign, m *history.Measurement) string {
 	e := m.End
 	if e.Gain == nil {
 		return "audit: too few pairs to say anything"
 	}
 
 	words := fmt.Sprintf("audited gain of the campaign: %s, from %d fresh pairs of start and %s",
-		research.GainWords(*e.Gain, e.Scale, c.Program.Metric), len(e.Paired), m.Target)
+		rules.GainWords(*e.Gain, e.Scale, c.Program.Metric), len(e.Paired), m.Target)
 	if c.Certified > 0 {
 		words += fmt.Sprintf("; its certificates add up to %s", c.CertifiedWords())
 	}

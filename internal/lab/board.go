@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"ratchet/internal/research"
+	"ratchet/internal/research/history"
 	"ratchet/ledger"
 )
 
@@ -14,7 +15,7 @@ const boardRows = 100 // of ideas, lessons and notes each
 // the ledger's.
 type Board struct {
 	Seq      uint64 // of the ledger's newest record
-	Campaign *research.Campaign
+	Campaign *history.Campaign
 	Best     *float64 // as in Brief
 	Baseline *float64
 	Standing string
@@ -25,7 +26,7 @@ type Board struct {
 	Running  []BoardJob
 	Sessions []SessionView
 	Ideas    []IdeaView // newest first, as lessons and notes are
-	Lessons  []research.Lesson
+	Lessons  []history.Lesson
 	Notes    []NoteView
 }
 
@@ -88,7 +89,7 @@ func (l *Lab) Board(ctx context.Context) (*Board, error) {
 }
 
 // running are the campaign's jobs under way, oldest first.
-func (l *Lab) running(tx *ledger.Tx, c *research.Campaign) (out []BoardJob, err error) {
+func (l *Lab) running(tx *ledger.Tx, c *history.Campaign) (out []BoardJob, err error) {
 	for _, id := range c.Open {
 		j := BoardJob{RunningJob: RunningJob{ID: id}}
 		if j.Session, err = runner(tx, c.Name, id); err != nil {

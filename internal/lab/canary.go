@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"ratchet/internal/research"
+	"ratchet/internal/research/history"
+	"ratchet/internal/research/rules"
 	"ratchet/internal/source"
 	"ratchet/ledger"
 )
@@ -151,15 +153,15 @@ func (l *Lab) plant(ctx context.Context, space *workspace, n int, k *Canary, say
 		return err
 	}
 
-	x := research.Proposal{N: n, Hypothesis: "canary: " + k.Planted, Parent: c.Start, Candidate: commit,
+	x := history.Proposal{N: n, Hypothesis: "canary: " + k.Planted, Parent: c.Start, Candidate: commit,
 		Tree: c.StartTree, Paths: files(c.ProgramPath, c.Program), Checkout: l.repo.Root()}
-	if _, err := l.ledger.Append(ctx, research.Entry{Campaign: c.Name, Kind: research.KindExperimentProposed,
+	if _, err := l.ledger.Append(ctx, history.Entry{Campaign: c.Name, Kind: history.KindExperimentProposed,
 		Body: x}); err != nil {
 		return err
 	}
 	id := research.NewJobID(research.ExperimentJob, n)
 
-	s := &supervisor{Lab: l, campaign: c.Name, id: id, space: space, versions: map[research.Side]*version{},
+	s := &supervisor{Lab: l, campaign: c.Name, id: id, space: space, versions: map[rules.Side]*version{},
 		tell: func(phase string) { say("canary " + k.Name + ": " + phase) }, planted: space.command(k.Name)}
 	if err := s.judge(ctx, n); err != nil {
 		return errors.Join(fmt.Errorf("judge the canary %s: %w", k.Name, err), ctx.Err())

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"ratchet/internal/research"
+	"ratchet/internal/research/history"
 	"ratchet/internal/source"
 	"slices"
 	"strings"
@@ -16,8 +17,8 @@ import (
 // incumbent since, the edit is merged with it. No file, index or HEAD is touched.
 // alike tells of experiments that seem to have tried the same.
 func (l *Lab) snapshot(
-	ctx context.Context, c *research.Campaign, req ExperimentRequest,
-) (p *research.Proposal, alike []string, err error) {
+	ctx context.Context, c *history.Campaign, req ExperimentRequest,
+) (p *history.Proposal, alike []string, err error) {
 	edit := files(c.ProgramPath, c.Program)
 
 	base, err := l.base(ctx, c)
@@ -36,7 +37,7 @@ func (l *Lab) snapshot(
 	}
 	subject, _, _ := strings.Cut(strings.TrimSpace(req.Hypothesis), "\n")
 
-	p = &research.Proposal{Hypothesis: strings.TrimSpace(req.Hypothesis), Expect: req.Expect, Idea: req.Idea,
+	p = &history.Proposal{Hypothesis: strings.TrimSpace(req.Hypothesis), Expect: req.Expect, Idea: req.Idea,
 		Parent: c.Incumbent, Tree: tree, Paths: edit, Added: added, Removed: removed, Checkout: l.repo.Root()}
 	if p.Diff, err = l.editDigest(ctx, base, tree, edit); err != nil {
 		return nil, nil, err
@@ -64,7 +65,7 @@ func (l *Lab) snapshot(
 
 // candidate makes a commit that only a ref of the campaign will hold.
 func (l *Lab) candidate(
-	ctx context.Context, c *research.Campaign, tree, subject string, parents ...string,
+	ctx context.Context, c *history.Campaign, tree, subject string, parents ...string,
 ) (string, error) {
 	return l.repo.Commit(ctx, source.CommitSpec{Tree: tree, Parents: parents,
 		Message: fmt.Sprintf("candidate: %s\n\nRatchet-Campaign: %s\n", subject, c.Name)})
@@ -72,7 +73,7 @@ func (l *Lab) candidate(
 
 // merged is the incumbent's tree with what the commit edited changed in paths
 // since base. CodeConflict where another session changed the same lines.
-func (l *Lab) merged(ctx context.Context, c *research.Campaign, base, edited string, paths []string) (string, error) {
+func (l *Lab) merged(ctx context.Context, c *history.Campaign, base, edited string, paths []string) (string, error) {
 	tree, conflicts, err := l.repo.Merge(ctx, base, c.Incumbent, edited, paths)
 	if err == nil && len(conflicts) > 0 {
 		err = research.Errorf(research.CodeConflict,
@@ -90,7 +91,7 @@ func (l *Lab) merged(ctx context.Context, c *research.Campaign, base, edited str
 // an edited one is a plain file no longer. It returns the lines that the edit
 // adds and removes.
 func (l *Lab) inScope(
-	ctx context.Context, c *research.Campaign, base string, edit []string,
+	ctx context.Context, c *history.Campaign, base string, edit []string,
 ) (added, removed int, err error) {
 	for _, f := range edit {
 		info, err := os.Lstat(filepath.Join(l.repo.Root(), filepath.FromSlash(f)))
@@ -140,7 +141,7 @@ func (l *Lab) inScope(
 
 // base is the commit of the campaign that this checkout stands on: the
 // incumbent, or an earlier one where another session has moved it since.
-func (l *Lab) base(ctx context.Context, c *research.Campaign) (string, error) {
+func (l *Lab) base(ctx context.Context, c *history.Campaign) (string, error) {
 	head, err := l.standing(ctx, c)
 	if err != nil || head.Commit == c.Incumbent {
 		return c.Incumbent, err

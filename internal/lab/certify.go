@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"ratchet/internal/research"
+	"ratchet/internal/research/history"
+	"ratchet/internal/research/rules"
 	"ratchet/internal/source"
 	"ratchet/ledger"
 )
@@ -22,15 +24,15 @@ import (
 
 // certifyIfDue starts the certificate of the head when the plan says that it is
 // time, or when a person wants it now. The job is "" when none is due.
-func (l *Lab) certifyIfDue(ctx context.Context, c *research.Campaign, now bool) (id research.JobID, err error) {
+func (l *Lab) certifyIfDue(ctx context.Context, c *history.Campaign, now bool) (id research.JobID, err error) {
 	if !due(c, now) || l.agreed(c) != nil {
 		return "", nil
 	}
 
-	return l.beginJob(ctx, c.Name, research.KindCertificateStarted,
-		func(c *research.Campaign) (job research.JobStart, err error) {
+	return l.beginJob(ctx, c.Name, history.KindCertificateStarted,
+		func(c *history.Campaign) (job rules.JobStart, err error) {
 			if due(c, now) {
-				job = research.JobStart{Job: research.NewJobID(research.CertificateJob, c.Certificates+1),
+				job = rules.JobStart{Job: research.NewJobID(research.CertificateJob, c.Certificates+1),
 					Commit: c.Incumbent, Paired: c.Checkpoint, Target: "incumbent", With: "checkpoint"}
 			}
 
@@ -39,17 +41,17 @@ func (l *Lab) certifyIfDue(ctx context.Context, c *research.Campaign, now bool) 
 }
 
 // due says whether a certificate should start: nothing that it would disturb runs.
-func due(c *research.Campaign, now bool) bool {
+func due(c *history.Campaign, now bool) bool {
 	if c.Ended != "" || c.Rests != nil && !now || c.Broken != "" || !c.Calibrated || len(c.Open) > 0 ||
-		c.Program.Search == research.SearchCertify {
+		c.Program.Search == rules.SearchCertify {
 		return false
 	}
 
-	return c.Plan() == research.PlanCertify || now && c.Rule.Auto != nil && c.Rule.Auto.Chain > 0
+	return c.Plan() == rules.PlanCertify || now && c.Rule.Auto != nil && c.Rule.Auto.Chain > 0
 }
 
 // openOf is the job of one of these kinds that is under way, "" if none is.
-func openOf(c *research.Campaign, kinds ...byte) research.JobID {
+func openOf(c *history.Campaign, kinds ...byte) research.JobID {
 	i := slices.IndexFunc(c.Open, func(id research.JobID) bool { return slices.Contains(kinds, id.Kind()) })
 	if i < 0 {
 		return ""
@@ -63,7 +65,7 @@ func openOf(c *research.Campaign, kinds ...byte) research.JobID {
 // when none was due; the experiment may begin unless it runs on or the head
 // was rolled back under the checkout's edit: then out is the call's answer.
 func (l *Lab) certifyFirst(
-	ctx context.Context, c *research.Campaign, limit time.Duration, progress ProgressFunc,
+	ctx context.Context, c *history.Campaign, limit time.Duration, progress ProgressFunc,
 ) (out *Outcome, begin bool, err error) {
 	id := openOf(c, research.CertificateJob)
 	if id == "" {
@@ -81,7 +83,7 @@ func (l *Lab) certifyFirst(
 		return out, false, nil
 	}
 
-	return out, out.Certificate != research.RolledBack, nil
+	return out, out.Certificate != rules.RolledBack, nil
 }
 
 // certify judges the chain of provisional keeps, run by run as the rule asks.
@@ -97,19 +99,19 @@ func (s *supervisor) certify(ctx context.Context) error {
 
 	c, reason, err := s.comparable(ctx, c, s.id)
 	if err == nil && reason == "" {
-		reason, err = s.versionsOf(ctx, map[research.Side]string{research.Checkpoint: m.Paired,
-			research.Incumbent: m.Commit})
+		reason, err = s.versionsOf(ctx, map[rules.Side]string{rules.Checkpoint: m.Paired,
+			rules.Incumbent: m.Commit})
 	}
 
 	if err != nil || reason != "" {
 		return failed(reason, err)
 	}
 
-	rule, outlook, obs := research.NewAuto(c.Program), c.Outlook(), []research.Observation{}
+	rule, outlook, obs := rules.NewAuto(c.Program), c.Outlook(), []rules.Observation{}
 	for {
 		step := rule.NextPair(c.Rule, outlook, obs)
 		if step.Done != nil {
-			end := research.CertificateEnd{Job: s.id, Certificate: *step.Done, From: c.ChainFrom, To: c.Experiments,
+			end := history.CertificateEnd{Job: s.id, Certificate: *step.Done, From: c.ChainFrom, To: c.Experiments,
 				Outlook: outlook, State: rule.CloseCertificate(c.Rule, outlook, obs, *step.Done)}
 
 			return s.proven(ctx, c, end)
@@ -130,7 +132,7 @@ func (s *supervisor) certify(ctx context.Context) error {
 
 // versionsOf builds a version for each side. Each reads the caches of the one
 // before it, the first those of the incumbent, so that only differences are built.
-func (s *supervisor) versionsOf(ctx context.Context, commits map[research.Side]string) (reason string, err error) {
+func (s *supervisor) versionsOf(ctx context.Context, commits map[rules.Side]string) (reason string, err error) {
 	c, err := s.campaignNow(ctx)
 	if err != nil {
 		return "", err
@@ -142,7 +144,7 @@ func (s *supervisor) versionsOf(ctx context.Context, commits map[research.Side]s
 	}
 	all := []*version{before}
 
-	for _, side := range []research.Side{research.Start, research.Checkpoint, research.Incumbent, research.Candidate} {
+	for _, side := range []rules.Side{rules.Start, rules.Checkpoint, rules.Incumbent, rules.Candidate} {
 		commit, wanted := commits[side]
 		if !wanted {
 			continue
@@ -175,11 +177,11 @@ func (s *supervisor) versionsOf(ctx context.Context, commits map[research.Side]s
 
 // proven records the outcome. A head that was not certified goes back by a new
 // commit with the checkpoint's tree; the edits of its chain are reverted.
-func (s *supervisor) proven(ctx context.Context, c *research.Campaign, end research.CertificateEnd) error {
+func (s *supervisor) proven(ctx context.Context, c *history.Campaign, end history.CertificateEnd) error {
 	ctx = context.WithoutCancel(ctx)
 
 	var err error
-	if end.Outcome == research.RolledBack {
+	if end.Outcome == rules.RolledBack {
 		end.Commit, err = s.repo.Commit(ctx, source.CommitSpec{Tree: c.CheckpointTree, Parents: []string{c.Incumbent},
 			Message: fmt.Sprintf("ratchet: roll back to the checkpoint\n\n%s\n\nRatchet-Campaign: %s\nRatchet-Certificate: %s\n",
 				end.Words(c.Program.Metric), c.Name, s.id)})
@@ -198,12 +200,12 @@ func (s *supervisor) proven(ctx context.Context, c *research.Campaign, end resea
 			return errors.New("the incumbent moved while it was judged")
 		}
 
-		if _, err := tx.Append(research.Entry{Campaign: c.Name, Session: s.session,
-			Kind: research.KindCertificateFinished, Body: end}); err != nil {
+		if _, err := tx.Append(history.Entry{Campaign: c.Name, Session: s.session,
+			Kind: history.KindCertificateFinished, Body: end}); err != nil {
 			return err
 		}
 
-		if end.Outcome == research.Certified {
+		if end.Outcome == rules.Certified {
 			return nil
 		}
 
@@ -213,7 +215,7 @@ func (s *supervisor) proven(ctx context.Context, c *research.Campaign, end resea
 		return s.abort(ctx, err)
 	}
 
-	if end.Outcome == research.Certified {
+	if end.Outcome == rules.Certified {
 		return nil
 	}
 
@@ -222,7 +224,7 @@ func (s *supervisor) proven(ctx context.Context, c *research.Campaign, end resea
 }
 
 // revertChain reverts every experiment that was kept since the checkpoint.
-func revertChain(tx *ledger.Tx, c *research.Campaign, session string) error {
+func revertChain(tx *ledger.Tx, c *history.Campaign, session string) error {
 	for n := c.ChainFrom; n <= c.Experiments; n++ {
 		x, err := tx.Experiment(c.Name, n)
 		if err != nil {
@@ -233,8 +235,8 @@ func revertChain(tx *ledger.Tx, c *research.Campaign, session string) error {
 			continue
 		}
 
-		if _, err := tx.Append(research.Entry{Campaign: c.Name, Session: session, Kind: research.KindExperimentReverted,
-			Body: research.Reversion{N: n, By: "certificate"}}); err != nil {
+		if _, err := tx.Append(history.Entry{Campaign: c.Name, Session: session, Kind: history.KindExperimentReverted,
+			Body: history.Reversion{N: n, By: "certificate"}}); err != nil {
 			return err
 		}
 	}
@@ -243,7 +245,7 @@ func revertChain(tx *ledger.Tx, c *research.Campaign, session string) error {
 }
 
 // job reads the campaign and the job that is no experiment, as they are now.
-func (s *supervisor) job(ctx context.Context) (c *research.Campaign, m *research.Measurement, err error) {
+func (s *supervisor) job(ctx context.Context) (c *history.Campaign, m *history.Measurement, err error) {
 	err = s.ledger.View(ctx, func(tx *ledger.Tx) error {
 		if c, err = tx.Campaign(s.campaign); err != nil {
 			return err

@@ -10,13 +10,14 @@ import (
 	"strings"
 
 	"ratchet/internal/research"
+	"ratchet/internal/research/history"
 	"ratchet/internal/source"
 	"ratchet/ledger"
 )
 
 // decidable is the experiment that keep is about: judged and not yet decided, or
 // kept as the incumbent by a call whose end nobody saw.
-func (l *Lab) decidable(ctx context.Context, id string) (*research.Campaign, *research.Experiment, error) {
+func (l *Lab) decidable(ctx context.Context, id string) (*history.Campaign, *history.Experiment, error) {
 	c, err := l.tidy(ctx)
 	if err != nil {
 		return nil, nil, err
@@ -46,7 +47,7 @@ func (l *Lab) decidable(ctx context.Context, id string) (*research.Campaign, *re
 
 // named resolves id to an experiment: by default the one that resolveJob gives,
 // else this checkout's latest; nil when there is none.
-func (l *Lab) named(ctx context.Context, c *research.Campaign, id string) (x *research.Experiment, err error) {
+func (l *Lab) named(ctx context.Context, c *history.Campaign, id string) (x *history.Experiment, err error) {
 	err = l.ledger.View(ctx, func(tx *ledger.Tx) error {
 		job, err := l.resolveJob(tx, c, id)
 		if err != nil {
@@ -74,7 +75,7 @@ func (l *Lab) named(ctx context.Context, c *research.Campaign, id string) (x *re
 }
 
 // toRevert is the experiment that revert closes; nil when there is none.
-func (l *Lab) toRevert(ctx context.Context, c *research.Campaign, id string) (*research.Experiment, error) {
+func (l *Lab) toRevert(ctx context.Context, c *history.Campaign, id string) (*history.Experiment, error) {
 	x, err := l.named(ctx, c, id)
 	if err != nil || x == nil {
 		return nil, err
@@ -95,12 +96,12 @@ func (l *Lab) toRevert(ctx context.Context, c *research.Campaign, id string) (*r
 }
 
 // recordRevert appends the reversion of x (if it is still open) and the lesson.
-func (l *Lab) recordRevert(ctx context.Context, c *research.Campaign, x *research.Experiment, lesson string) error {
+func (l *Lab) recordRevert(ctx context.Context, c *history.Campaign, x *history.Experiment, lesson string) error {
 	if x == nil && lesson == "" {
 		return nil
 	}
 
-	return l.update(ctx, c.Name, func(tx *ledger.Tx, now *research.Campaign, session string) error {
+	return l.update(ctx, c.Name, func(tx *ledger.Tx, now *history.Campaign, session string) error {
 		n := 0
 		if x != nil {
 			n = x.N
@@ -108,9 +109,9 @@ func (l *Lab) recordRevert(ctx context.Context, c *research.Campaign, x *researc
 				return err
 			}
 
-			if _, err := tx.Append(research.Entry{Campaign: c.Name, Session: session,
-				Kind: research.KindExperimentReverted, Key: fmt.Sprintf("reverted/%d/%s", n, lesson),
-				Body: research.Reversion{N: n, Lesson: lesson, By: "agent"}}); err != nil {
+			if _, err := tx.Append(history.Entry{Campaign: c.Name, Session: session,
+				Kind: history.KindExperimentReverted, Key: fmt.Sprintf("reverted/%d/%s", n, lesson),
+				Body: history.Reversion{N: n, Lesson: lesson, By: "agent"}}); err != nil {
 				return err
 			}
 		}
@@ -126,7 +127,7 @@ func (l *Lab) recordRevert(ctx context.Context, c *research.Campaign, x *researc
 
 // stillOpen refuses when another session decided experiment n, or moved the
 // incumbent, since this call looked.
-func stillOpen(tx *ledger.Tx, c, now *research.Campaign, n int) error {
+func stillOpen(tx *ledger.Tx, c, now *history.Campaign, n int) error {
 	x, err := tx.Experiment(c.Name, n)
 	if err != nil {
 		return err
@@ -141,14 +142,14 @@ func stillOpen(tx *ledger.Tx, c, now *research.Campaign, n int) error {
 	return nil
 }
 
-func (l *Lab) addLesson(tx *ledger.Tx, c *research.Campaign, session, text string, experiment int) (int, error) {
+func (l *Lab) addLesson(tx *ledger.Tx, c *history.Campaign, session, text string, experiment int) (int, error) {
 	now, err := tx.Campaign(c.Name)
 	if err != nil {
 		return 0, err
 	}
 	n := now.Lessons + 1
-	_, err = tx.Append(research.Entry{Campaign: c.Name, Session: session, Kind: research.KindLessonAdded,
-		Key: fmt.Sprintf("lesson/%d/%s", experiment, text), Body: research.Lesson{N: n, Text: text,
+	_, err = tx.Append(history.Entry{Campaign: c.Name, Session: session, Kind: history.KindLessonAdded,
+		Key: fmt.Sprintf("lesson/%d/%s", experiment, text), Body: history.Lesson{N: n, Text: text,
 			Experiment: experiment}})
 
 	return n, err
@@ -158,7 +159,7 @@ func (l *Lab) addLesson(tx *ledger.Tx, c *research.Campaign, session, text strin
 // their content is neither the candidate's nor the incumbent's, and returns
 // the ref. as is the incumbent's commit when they hold that already.
 func (l *Lab) putAside(
-	ctx context.Context, c *research.Campaign, x *research.Experiment, why string,
+	ctx context.Context, c *history.Campaign, x *history.Experiment, why string,
 ) (saved, as string, err error) {
 	edit := files(c.ProgramPath, c.Program)
 
@@ -192,7 +193,7 @@ func (l *Lab) putAside(
 	return saved, "", err
 }
 
-func (l *Lab) save(ctx context.Context, c *research.Campaign, tree string, paths []string, why string) (string, error) {
+func (l *Lab) save(ctx context.Context, c *history.Campaign, tree string, paths []string, why string) (string, error) {
 	commit, err := l.repo.Commit(ctx, source.CommitSpec{Tree: tree, Parents: []string{c.Incumbent},
 		Message: fmt.Sprintf("saved before %s\n\nRatchet-Campaign: %s\n", why, c.Name)})
 	if err != nil {
@@ -200,10 +201,10 @@ func (l *Lab) save(ctx context.Context, c *research.Campaign, tree string, paths
 	}
 	var name string
 
-	err = l.update(ctx, c.Name, func(tx *ledger.Tx, now *research.Campaign, session string) error {
+	err = l.update(ctx, c.Name, func(tx *ledger.Tx, now *history.Campaign, session string) error {
 		name = ref(c.Name, "saved", fmt.Sprint(now.Saved+1))
-		_, err := tx.Append(research.Entry{Campaign: c.Name, Session: session, Kind: research.KindFileSaved,
-			Body: research.Saving{Number: now.Saved + 1, Ref: name, Commit: commit, Paths: paths,
+		_, err := tx.Append(history.Entry{Campaign: c.Name, Session: session, Kind: history.KindFileSaved,
+			Body: history.Saving{Number: now.Saved + 1, Ref: name, Commit: commit, Paths: paths,
 				Checkout: l.repo.Root(), Why: why}})
 
 		return err
@@ -220,7 +221,7 @@ func (l *Lab) save(ctx context.Context, c *research.Campaign, tree string, paths
 // dies then still shows that it is not done, by the branch. The branch moves only
 // if it belongs to the campaign and stood where the checkout was known to be.
 func (l *Lab) moveTo(
-	ctx context.Context, c *research.Campaign, head source.Head, was, commit string, paths []string,
+	ctx context.Context, c *history.Campaign, head source.Head, was, commit string, paths []string,
 ) (notes []string, err error) {
 	updates := []source.RefUpdate{}
 	incumbent := ref(c.Name, "incumbent")
@@ -257,7 +258,7 @@ func (l *Lab) moveTo(
 
 // ours refuses to go on when the checkout's branch of the campaign holds commits
 // that Ratchet did not make: moving it would lose them.
-func (l *Lab) ours(ctx context.Context, c *research.Campaign, head source.Head) error {
+func (l *Lab) ours(ctx context.Context, c *history.Campaign, head source.Head) error {
 	if !l.onCampaign(c, head.Branch) || head.Commit == c.Incumbent {
 		return nil
 	}
@@ -301,11 +302,11 @@ func (l *Lab) refresh(ctx context.Context, commit string, paths []string) (notes
 
 // finishKeep completes a keep that was recorded by this checkout but whose refs
 // were not moved: its process died between the two.
-func (l *Lab) finishKeep(ctx context.Context, c *research.Campaign, head source.Head) (bool, error) {
+func (l *Lab) finishKeep(ctx context.Context, c *history.Campaign, head source.Head) (bool, error) {
 	if c.IncumbentOf == 0 {
 		return false, nil
 	}
-	var x *research.Experiment
+	var x *history.Experiment
 
 	err := l.ledger.View(ctx, func(tx *ledger.Tx) (err error) {
 		x, err = tx.Experiment(c.Name, c.IncumbentOf)
@@ -320,7 +321,7 @@ func (l *Lab) finishKeep(ctx context.Context, c *research.Campaign, head source.
 }
 
 // keepMessage is the keep commit's message; its trailers bind it to the ledger.
-func keepMessage(c *research.Campaign, x *research.Experiment, overridden research.Way) string {
+func keepMessage(c *history.Campaign, x *history.Experiment, overridden history.Way) string {
 	subject, rest, _ := strings.Cut(plain(x.Hypothesis), "\n")
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n\n", subject)
@@ -361,7 +362,7 @@ func untrailed(text string) string {
 const mendBroken = "mend it and call start_campaign; with a new name if the mend is a commit, after `ratchet accept` if it is the front matter"
 
 // afterDecision is the next step once an experiment is closed.
-func afterDecision(c *research.Campaign) string {
+func afterDecision(c *history.Campaign) string {
 	if c.Broken != "" {
 		return "the incumbent gives no usable metric (" + c.Broken + "): " + mendBroken
 	}

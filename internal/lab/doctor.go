@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"ratchet/internal/research"
+	"ratchet/internal/research/history"
+	"ratchet/internal/research/rules"
 	"ratchet/ledger"
 	"ratchet/sandbox"
 )
@@ -45,7 +47,7 @@ func (l *Lab) Doctor(ctx context.Context, canary bool, say func(string)) (*Healt
 	}
 
 	if canary {
-		doc.Program.Search = research.SearchCertify
+		doc.Program.Search = rules.SearchCertify
 	}
 
 	head, err := l.usable(ctx, doc)
@@ -99,12 +101,12 @@ func (l *Lab) examine(ctx context.Context, name, commit string, h *Health, canar
 	}
 
 	id := research.NewJobID(research.CalibrationJob, 1)
-	if _, err := l.ledger.Append(ctx, research.Entry{Campaign: name, Kind: research.KindCalibrationStarted,
-		Body: research.JobStart{Job: id, Commit: commit}}); err != nil {
+	if _, err := l.ledger.Append(ctx, history.Entry{Campaign: name, Kind: history.KindCalibrationStarted,
+		Body: rules.JobStart{Job: id, Commit: commit}}); err != nil {
 		return err
 	}
 
-	s := &supervisor{Lab: l, campaign: name, id: id, tell: say, versions: map[research.Side]*version{}}
+	s := &supervisor{Lab: l, campaign: name, id: id, tell: say, versions: map[rules.Side]*version{}}
 	if !canary { // which takes as long as it takes
 		s.patience = time.Minute
 	}

@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	"ratchet/internal/research"
+	"ratchet/internal/research/history"
+	"ratchet/internal/research/rules"
 	"ratchet/ledger"
 )
 
@@ -15,13 +17,13 @@ const evidenceLooks = 2000
 // evidence is the path of the e-value that judged x, nil if none did or if the
 // state that the rule was in then can't be found nearby.
 func evidence(
-	tx *ledger.Tx, c *research.Campaign, x *research.Experiment, runs []research.Run,
-) ([]research.Evidence, error) {
+	tx *ledger.Tx, c *history.Campaign, x *history.Experiment, runs []rules.Run,
+) ([]rules.Evidence, error) {
 	j := x.Judgement
-	if c.Program.Search != research.SearchCertify || j == nil || j.E <= 0 || x.JudgedSeq == 0 {
+	if c.Program.Search != rules.SearchCertify || j == nil || j.E <= 0 || x.JudgedSeq == 0 {
 		return nil, nil
 	}
-	var since []research.Record // of those that change the rule's state, newest first
+	var since []history.Record // of those that change the rule's state, newest first
 
 	for seq := x.JudgedSeq - 1; seq > 0 && seq+evidenceLooks > x.JudgedSeq; seq-- {
 		r, err := tx.Record(seq)
@@ -34,10 +36,10 @@ func evidence(
 		}
 
 		switch r.Kind {
-		case research.KindExperimentJudged, research.KindCertificateFinished,
-			research.KindCampaignStarted: // which have it whole
+		case history.KindExperimentJudged, history.KindCertificateFinished,
+			history.KindCampaignStarted: // which have it whole
 			var b struct {
-				State research.RuleState `json:"state"`
+				State rules.RuleState `json:"state"`
 			}
 			if err := json.Unmarshal(r.Body, &b); err != nil {
 				return nil, fmt.Errorf("decode record %d: %w", seq, err)
@@ -45,9 +47,9 @@ func evidence(
 			slices.Reverse(since)
 			st, err := stateAfter(tx, c, x, b.State, since)
 
-			return research.EvidencePath(c.Program, st, *j, runs), err
-		case research.KindExperimentKept, research.KindKeepUndone, research.KindCalibrationFinished,
-			research.KindMeasurementFinished:
+			return rules.EvidencePath(c.Program, st, *j, runs), err
+		case history.KindExperimentKept, history.KindKeepUndone, history.KindCalibrationFinished,
+			history.KindMeasurementFinished:
 			since = append(since, r)
 		}
 	}
@@ -58,24 +60,24 @@ func evidence(
 // stateAfter is st after records that lie between two verdicts, the later of
 // which is x's, as the campaign's fold has it.
 func stateAfter(
-	tx *ledger.Tx, c *research.Campaign, x *research.Experiment, st research.RuleState, records []research.Record,
-) (research.RuleState, error) {
+	tx *ledger.Tx, c *history.Campaign, x *history.Experiment, st rules.RuleState, records []history.Record,
+) (rules.RuleState, error) {
 	for _, r := range records {
 		var b struct {
-			N       int                `json:"n"`
-			Job     research.JobID     `json:"job"`
-			State   research.RuleState `json:"state"`
-			Samples []float64          `json:"samples"`
-			Failed  string             `json:"failed"`
+			N       int             `json:"n"`
+			Job     research.JobID  `json:"job"`
+			State   rules.RuleState `json:"state"`
+			Samples []float64       `json:"samples"`
+			Failed  string          `json:"failed"`
 		}
 		if err := json.Unmarshal(r.Body, &b); err != nil {
 			return st, fmt.Errorf("decode record %d: %w", r.Seq, err)
 		}
 
 		switch r.Kind {
-		case research.KindCalibrationFinished:
+		case history.KindCalibrationFinished:
 			st = b.State.After(st)
-		case research.KindMeasurementFinished:
+		case history.KindMeasurementFinished:
 			m, err := tx.Measurement(c.Name, b.Job)
 			if err != nil {
 				return st, err
@@ -98,8 +100,8 @@ func stateAfter(
 }
 
 // decided is st after a keep, or after its undoing.
-func decided(st research.RuleState, kind research.Kind, k *research.Experiment) research.RuleState {
-	switch kept := kind == research.KindExperimentKept; {
+func decided(st rules.RuleState, kind history.Kind, k *history.Experiment) rules.RuleState {
+	switch kept := kind == history.KindExperimentKept; {
 	case kept && k.Overridden == "":
 		return st.Moved(*k.Judgement)
 	case kept:

@@ -8,6 +8,9 @@ import (
 	"time"
 
 	"ratchet/internal/research"
+	"ratchet/internal/research/contract"
+	"ratchet/internal/research/history"
+	"ratchet/internal/research/rules"
 	"ratchet/internal/source"
 	"ratchet/ledger"
 )
@@ -30,20 +33,20 @@ type (
 	}
 	// Finalized is the answer to finalize.
 	Finalized struct {
-		Campaign    string                `json:"campaign"`
-		Branch      string                `json:"branch"`
-		Commit      string                `json:"commit,omitempty"`
-		Plan        string                `json:"plan,omitempty"` // what is to come, of a dry run
-		Certificate *Outcome              `json:"certificate,omitempty"`
-		Ablation    *research.AblationEnd `json:"ablation,omitempty"`
-		Audit       *Outcome              `json:"audit,omitempty"`
-		Scale       string                `json:"scale,omitempty"` // of the audited gain: log (a share) | linear (in the unit)
-		Stack       []research.StackEntry `json:"stack,omitempty"`
-		Next        string                `json:"next"`
-		Title       string                `json:"title,omitempty"` // of a pull request
-		Body        string                `json:"body,omitempty"`  // of the same, Markdown
+		Campaign    string               `json:"campaign"`
+		Branch      string               `json:"branch"`
+		Commit      string               `json:"commit,omitempty"`
+		Plan        string               `json:"plan,omitempty"` // what is to come, of a dry run
+		Certificate *Outcome             `json:"certificate,omitempty"`
+		Ablation    *rules.AblationEnd   `json:"ablation,omitempty"`
+		Audit       *Outcome             `json:"audit,omitempty"`
+		Scale       string               `json:"scale,omitempty"` // of the audited gain: log (a share) | linear (in the unit)
+		Stack       []history.StackEntry `json:"stack,omitempty"`
+		Next        string               `json:"next"`
+		Title       string               `json:"title,omitempty"` // of a pull request
+		Body        string               `json:"body,omitempty"`  // of the same, Markdown
 		titles      map[int]string
-		metric      research.Metric
+		metric      contract.Metric
 	}
 )
 
@@ -100,11 +103,11 @@ func tellIn(tell func(string), words string) {
 	}
 }
 
-func finalBranch(c *research.Campaign) string { return "ratchet/" + c.Name + "-final" }
+func finalBranch(c *history.Campaign) string { return "ratchet/" + c.Name + "-final" }
 
 // finalizable is the campaign, with nothing under way but what an earlier
 // finalize left, which is waited for.
-func (l *Lab) finalizable(ctx context.Context, req FinalizeRequest) (*research.Campaign, error) {
+func (l *Lab) finalizable(ctx context.Context, req FinalizeRequest) (*history.Campaign, error) {
 	c, err := l.tidy(ctx)
 	if err != nil {
 		return nil, err
@@ -162,8 +165,8 @@ func (l *Lab) finalizable(ctx context.Context, req FinalizeRequest) (*research.C
 }
 
 func (l *Lab) measurement(
-	ctx context.Context, c *research.Campaign, id research.JobID,
-) (m *research.Measurement, err error) {
+	ctx context.Context, c *history.Campaign, id research.JobID,
+) (m *history.Measurement, err error) {
 	err = l.ledger.View(ctx, func(tx *ledger.Tx) (err error) {
 		m, err = tx.Measurement(c.Name, id)
 		return err
@@ -173,7 +176,7 @@ func (l *Lab) measurement(
 }
 
 // rehearse says what finalize would do, and what that costs.
-func (l *Lab) rehearse(ctx context.Context, c *research.Campaign, req FinalizeRequest) (*Finalized, error) {
+func (l *Lab) rehearse(ctx context.Context, c *history.Campaign, req FinalizeRequest) (*Finalized, error) {
 	var plan []string
 	if c.Rule.Auto != nil && c.Rule.Auto.Chain > 0 {
 		plan = append(plan, fmt.Sprintf("certificate of a chain of %d: about %s", c.Rule.Auto.Chain,
@@ -204,7 +207,7 @@ func (l *Lab) rehearse(ctx context.Context, c *research.Campaign, req FinalizeRe
 
 // apart is the head taken apart, as far as the request needs that: a history
 // that can't be goes in whole.
-func (l *Lab) apart(ctx context.Context, c *research.Campaign, req FinalizeRequest) (*ablator, error) {
+func (l *Lab) apart(ctx context.Context, c *history.Campaign, req FinalizeRequest) (*ablator, error) {
 	if !req.NoAblation || req.Stack {
 		return l.ablator(ctx, c, req)
 	}
@@ -214,17 +217,17 @@ func (l *Lab) apart(ctx context.Context, c *research.Campaign, req FinalizeReque
 }
 
 // auditPairs is how many pairs an audit makes by default, or a commit of a stack.
-func auditPairs(c *research.Campaign) int {
+func auditPairs(c *history.Campaign) int {
 	if c.Rule.Class == research.Deterministic {
 		return 2
 	}
 
-	return research.AuditPairs
+	return rules.AuditPairs
 }
 
 // finish does all that comes after the certificate.
-func (l *Lab) finish(ctx context.Context, c *research.Campaign, req FinalizeRequest, f *Finalized) error {
-	made := research.Finalization{Branch: "refs/heads/" + f.Branch, Tree: c.IncumbentTree, Head: c.Incumbent,
+func (l *Lab) finish(ctx context.Context, c *history.Campaign, req FinalizeRequest, f *Finalized) error {
+	made := history.Finalization{Branch: "refs/heads/" + f.Branch, Tree: c.IncumbentTree, Head: c.Incumbent,
 		Ablated: !req.NoAblation, Most: req.Pairs}
 	version, target, proof := c.Incumbent, "incumbent", ""
 
@@ -243,7 +246,7 @@ func (l *Lab) finish(ctx context.Context, c *research.Campaign, req FinalizeRequ
 		}
 
 		if f.Ablation = &end; end.Commit != c.Incumbent {
-			version, made.Tree, target = end.Commit, end.Tree, research.TrimmedTarget
+			version, made.Tree, target = end.Commit, end.Tree, history.TrimmedTarget
 		}
 		made.Of, made.Dropped, proof = a.plan.Of, end.Out(), fmt.Sprintf("%d:%s", rec.Seq, rec.Hash)
 		tellIn(req.Tell, ablationWords(c, end))
@@ -281,7 +284,7 @@ func (l *Lab) finish(ctx context.Context, c *research.Campaign, req FinalizeRequ
 // under this contract. The first such audit counts: whoever makes more of them
 // until one pleases does not choose.
 func (l *Lab) audited(
-	ctx context.Context, c *research.Campaign, target, version string, req FinalizeRequest,
+	ctx context.Context, c *history.Campaign, target, version string, req FinalizeRequest,
 ) (*Outcome, error) {
 	began, err := l.measurement(ctx, c, research.NewJobID(research.CalibrationJob, c.Calibrations))
 	if err != nil {
@@ -312,12 +315,12 @@ func (l *Lab) audited(
 // stack measures every change that stays against the head without it and all
 // that came later: what its commit is worth on top of the one before. A commit
 // whose tree does not work by itself goes together with the next.
-func (a *ablator) stack(ctx context.Context, dropped []int) (stack []research.StackEntry, err error) {
+func (a *ablator) stack(ctx context.Context, dropped []int) (stack []history.StackEntry, err error) {
 	if err := a.begin(ctx); err != nil {
 		return nil, err
 	}
 	kept := slices.DeleteFunc(slices.Clone(a.kept),
-		func(x research.Experiment) bool { return slices.Contains(dropped, x.N) })
+		func(x history.Experiment) bool { return slices.Contains(dropped, x.N) })
 	later := slices.Clone(dropped)
 	slices.Sort(later)
 
@@ -339,7 +342,7 @@ func (a *ablator) stack(ctx context.Context, dropped []int) (stack []research.St
 			return nil, err
 		}
 
-		stack = append([]research.StackEntry{{Commit: commit, Experiments: group, Besides: later,
+		stack = append([]history.StackEntry{{Commit: commit, Experiments: group, Besides: later,
 			Gain: a.plan.Effect(seen), Scale: a.plan.Scale, Pairs: len(seen.Diffs), Jobs: seen.Jobs}}, stack...)
 		later = union(later, group)
 	}
@@ -348,7 +351,7 @@ func (a *ablator) stack(ctx context.Context, dropped []int) (stack []research.St
 }
 
 // measured is one comparison with as many pairs as an audit has.
-func (a *ablator) measured(ctx context.Context, besides, out []int) (research.Ablated, error) {
+func (a *ablator) measured(ctx context.Context, besides, out []int) (rules.Ablated, error) {
 	want := auditPairs(a.c)
 	if a.plan.Class == research.Deterministic {
 		want = 1
@@ -361,7 +364,7 @@ func (a *ablator) measured(ctx context.Context, besides, out []int) (research.Ab
 		}
 		a.say("stack: %s, %d of %d pairs so far", experiments(out), len(seen.Diffs), want)
 
-		if err := a.compare(ctx, research.Comparison{Besides: besides, Out: out,
+		if err := a.compare(ctx, rules.Comparison{Besides: besides, Out: out,
 			Pairs: want - len(seen.Diffs)}); err != nil {
 			return seen, err
 		}
@@ -371,7 +374,7 @@ func (a *ablator) measured(ctx context.Context, besides, out []int) (research.Ab
 // settle makes the commits, records what was made, and makes the branch: the
 // record first, so that a call that dies between both is finished by the next.
 func (l *Lab) settle(
-	ctx context.Context, c *research.Campaign, a *ablator, made research.Finalization, f *Finalized, proof string,
+	ctx context.Context, c *history.Campaign, a *ablator, made history.Finalization, f *Finalized, proof string,
 ) error {
 	if was := c.Final; was != nil && was.Head == made.Head && was.Audit == made.Audit && was.Tree == made.Tree &&
 		was.Ablated == made.Ablated && was.Most == made.Most && was.Stack == len(made.Stack) {
@@ -404,12 +407,12 @@ func (l *Lab) settle(
 	}
 	made.Commit, f.Stack = at, made.Stack
 
-	err := l.update(ctx, c.Name, func(tx *ledger.Tx, now *research.Campaign, session string) error {
+	err := l.update(ctx, c.Name, func(tx *ledger.Tx, now *history.Campaign, session string) error {
 		if now.Incumbent != c.Incumbent {
 			return research.Errorf(research.CodeConflict, "ratchet finalize begins again with the new one",
 				"another session moved the incumbent meanwhile")
 		}
-		_, err := tx.Append(research.Entry{Campaign: c.Name, Session: session, Kind: research.KindCampaignFinalized,
+		_, err := tx.Append(history.Entry{Campaign: c.Name, Session: session, Kind: history.KindCampaignFinalized,
 			Body: made})
 
 		return err
@@ -421,7 +424,7 @@ func (l *Lab) settle(
 	return l.branchOff(ctx, c, made, f)
 }
 
-func (l *Lab) branchOff(ctx context.Context, c *research.Campaign, made research.Finalization, f *Finalized) error {
+func (l *Lab) branchOff(ctx context.Context, c *history.Campaign, made history.Finalization, f *Finalized) error {
 	if err := l.repo.UpdateRefs(ctx, []source.RefUpdate{{Name: made.Branch, New: made.Commit}},
 		"ratchet: finalize "+c.Name); err != nil {
 		return err
@@ -431,13 +434,13 @@ func (l *Lab) branchOff(ctx context.Context, c *research.Campaign, made research
 	return nil
 }
 
-func mergeCommand(c *research.Campaign, branch string) string {
+func mergeCommand(c *history.Campaign, branch string) string {
 	return switchTo(c.Origin) + " && git merge " + branch
 }
 
 // merge is what a person does with what finalize made of the present incumbent:
 // "" once its branch is merged where the campaign came from, moved or gone.
-func (l *Lab) merge(ctx context.Context, c *research.Campaign) string {
+func (l *Lab) merge(ctx context.Context, c *history.Campaign) string {
 	f := c.Finalized()
 	if f == nil {
 		return ""

@@ -5,10 +5,12 @@ import (
 	"strings"
 
 	"ratchet/internal/research"
+	"ratchet/internal/research/history"
+	"ratchet/internal/research/rules"
 )
 
 // ablationWords is what an ablation came to, in a few lines.
-func ablationWords(c *research.Campaign, end research.AblationEnd) string {
+func ablationWords(c *history.Campaign, end rules.AblationEnd) string {
 	if len(end.Dropped) == 0 {
 		return fmt.Sprintf("ablation: %s, nothing to drop", counted(len(end.Kept), "change"))
 	}
@@ -16,14 +18,14 @@ func ablationWords(c *research.Campaign, end research.AblationEnd) string {
 	words := fmt.Sprintf("ablation: %d of %d changes stay, %s left out", len(end.Kept), len(end.Kept)+len(end.Dropped),
 		experiments(end.Out()))
 	if end.Gain != nil {
-		words += "; without them the head gains " + research.GainWords(*end.Gain, end.Scale, c.Program.Metric)
+		words += "; without them the head gains " + rules.GainWords(*end.Gain, end.Scale, c.Program.Metric)
 	}
 
 	return words
 }
 
 // describe writes the title and the text of a pull request.
-func (f *Finalized) describe(c *research.Campaign, a *ablator, made research.Finalization) {
+func (f *Finalized) describe(c *history.Campaign, a *ablator, made history.Finalization) {
 	f.titles = map[int]string{}
 	for _, x := range a.kept {
 		f.titles[x.N] = firstLine(plain(x.Hypothesis))
@@ -48,7 +50,7 @@ func (f *Finalized) describe(c *research.Campaign, a *ablator, made research.Fin
 
 		if g := f.Ablation.Gain; g != nil {
 			fmt.Fprintf(&b, "\nWithout all of these the result gains %s, %s.\n",
-				research.GainWords(*g, f.Ablation.Scale, f.metric), counted(f.Ablation.Pairs, "pair"))
+				rules.GainWords(*g, f.Ablation.Scale, f.metric), counted(f.Ablation.Pairs, "pair"))
 		}
 	}
 	fmt.Fprintf(&b,
@@ -57,36 +59,36 @@ func (f *Finalized) describe(c *research.Campaign, a *ablator, made research.Fin
 }
 
 // headline is the audited gain, short.
-func (f *Finalized) headline(c *research.Campaign) string {
+func (f *Finalized) headline(c *history.Campaign) string {
 	if f.Audit.Gain == nil {
 		return "the result of " + fmt.Sprint(c.Experiments) + " experiments"
 	}
 
 	return fmt.Sprintf("%s gains %s", c.Program.Metric.Name,
-		research.GainWords(*f.Audit.Gain, f.Audit.Scale, c.Program.Metric))
+		rules.GainWords(*f.Audit.Gain, f.Audit.Scale, c.Program.Metric))
 }
 
 // rows are the changes that stay; without an ablation nothing is known of each.
-func (f *Finalized) rows(made research.Finalization) []research.AblationEffect {
+func (f *Finalized) rows(made history.Finalization) []rules.AblationEffect {
 	if f.Ablation != nil {
 		return f.Ablation.Kept
 	}
 
-	var rows []research.AblationEffect
+	var rows []rules.AblationEffect
 	for _, n := range made.Kept {
-		rows = append(rows, research.AblationEffect{N: n, Why: "kept"})
+		rows = append(rows, rules.AblationEffect{N: n, Why: "kept"})
 	}
 
 	return rows
 }
 
 // effect is a change's measured effect in words.
-func (f *Finalized) effect(k research.AblationEffect) string {
+func (f *Finalized) effect(k rules.AblationEffect) string {
 	if k.Gain == nil {
 		return "not measured"
 	}
 
-	words := fmt.Sprintf("%s, %s", research.GainWords(*k.Gain, f.Ablation.Scale, f.metric), counted(k.Pairs, "pair"))
+	words := fmt.Sprintf("%s, %s", rules.GainWords(*k.Gain, f.Ablation.Scale, f.metric), counted(k.Pairs, "pair"))
 	if len(k.With) > 0 {
 		words += ", together with " + experiments(k.With)
 	}
@@ -95,7 +97,7 @@ func (f *Finalized) effect(k research.AblationEffect) string {
 }
 
 // runTime is what all runs of the campaign took.
-func runTime(c *research.Campaign) string {
+func runTime(c *history.Campaign) string {
 	return research.DurationText(c.RunSeconds)
 }
 
@@ -118,7 +120,7 @@ func cell(s string) string {
 func code(names []string) string { return "`" + strings.Join(names, "`, `") + "`" }
 
 // wholeMessage is the message of the one commit that holds everything.
-func (f *Finalized) wholeMessage(c *research.Campaign, made research.Finalization, proof string) string {
+func (f *Finalized) wholeMessage(c *history.Campaign, made history.Finalization, proof string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n\n%s.\n%d of %d experiments are in it:\n\n", f.Title, f.Audit.Finding, len(made.Kept),
 		c.Experiments)
@@ -141,7 +143,7 @@ func (f *Finalized) wholeMessage(c *research.Campaign, made research.Finalizatio
 }
 
 // trailers bind a commit to the ledger.
-func trailers(c *research.Campaign, f *Finalized, proof string) string {
+func trailers(c *history.Campaign, f *Finalized, proof string) string {
 	t := fmt.Sprintf("Ratchet-Campaign: %s\nRatchet-Incumbent: %s\nRatchet-Audit: %s\n", c.Name, c.Incumbent,
 		f.Audit.ID)
 	if proof != "" {
@@ -153,7 +155,7 @@ func trailers(c *research.Campaign, f *Finalized, proof string) string {
 
 // stackMessage is the message of one commit of a stack.
 func stackMessage(
-	c *research.Campaign, a *ablator, s research.StackEntry, last bool, f *Finalized, proof string,
+	c *history.Campaign, a *ablator, s history.StackEntry, last bool, f *Finalized, proof string,
 ) string {
 	var b strings.Builder
 	var refs []string
@@ -175,7 +177,7 @@ func stackMessage(
 
 	if s.Gain != nil {
 		fmt.Fprintf(&b, "Measured against the commit before: %s, %s.\n\n",
-			research.GainWords(*s.Gain, a.plan.Scale, c.Program.Metric), counted(s.Pairs, "pair"))
+			rules.GainWords(*s.Gain, a.plan.Scale, c.Program.Metric), counted(s.Pairs, "pair"))
 	} else {
 		b.WriteString("Not measured by itself: the version before it does not work.\n\n")
 	}

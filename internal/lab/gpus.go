@@ -8,7 +8,8 @@ import (
 	"strings"
 	"time"
 
-	"ratchet/internal/research"
+	"ratchet/internal/research/contract"
+	"ratchet/internal/research/rules"
 	"ratchet/sandbox"
 	"ratchet/sandbox/gpu"
 )
@@ -33,7 +34,7 @@ func (s *supervisor) hold(ctx context.Context) (h *hold, err error) {
 }
 
 // expose lets spec reach the leased GPUs, and no others.
-func (h *hold) expose(spec *sandbox.Spec, b research.Budget) error {
+func (h *hold) expose(spec *sandbox.Spec, b contract.Budget) error {
 	var devices []gpu.Device
 	if h.lease != nil {
 		devices = h.lease.Devices
@@ -85,7 +86,7 @@ func (h *hold) release(ctx context.Context) error {
 var errGPUBudget = errors.New("exceeded its GPU budget")
 
 // run runs spec and, where it has GPUs, watches it on them: r gets the evidence.
-func (h *hold) run(ctx context.Context, spec sandbox.Spec, b research.Budget, r *research.Run) (sandbox.Result, error) {
+func (h *hold) run(ctx context.Context, spec sandbox.Spec, b contract.Budget, r *rules.Run) (sandbox.Result, error) {
 	if h.lease == nil {
 		return sandbox.Run(ctx, spec)
 	}

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"ratchet/internal/research"
+	"ratchet/internal/research/contract"
+	"ratchet/internal/research/history"
 	"ratchet/ledger"
 )
 
@@ -25,9 +27,9 @@ const hooksWithin = 50 * time.Second
 // whatever it was about is recorded already. They run as the person does who
 // started Ratchet, in the program's folder, not confined.
 func (l *Lab) roundHooks(
-	ctx context.Context, c *research.Campaign, x *research.Experiment, decided bool, until time.Time,
+	ctx context.Context, c *history.Campaign, x *history.Experiment, decided bool, until time.Time,
 ) string {
-	before, after := c.Program.Hooks(research.HookBefore), c.Program.Hooks(research.HookAfter)
+	before, after := c.Program.Hooks(contract.HookBefore), c.Program.Hooks(contract.HookAfter)
 	if !decided {
 		after = nil
 	}
@@ -58,10 +60,10 @@ func (l *Lab) roundHooks(
 	var parts []string
 	for _, path := range after {
 		parts = append(parts, l.runHook(ctx, c, path, dir,
-			piPayload{Event: research.HookAfter, Cwd: dir, RunEntry: run, Session: session}, until))
+			piPayload{Event: contract.HookAfter, Cwd: dir, RunEntry: run, Session: session}, until))
 	}
 
-	next := piPayload{Event: research.HookBefore, Cwd: dir, NextRun: session.RunCount + 1,
+	next := piPayload{Event: contract.HookBefore, Cwd: dir, NextRun: session.RunCount + 1,
 		LastRun: json.RawMessage("null"), Session: session}
 	if run != nil {
 		next.LastRun = run
@@ -82,7 +84,7 @@ func (l *Lab) roundHooks(
 // decidedHooks are the hooks around experiment x, which was kept or reverted by
 // this call. until is zero for a call of its own.
 func (l *Lab) decidedHooks(
-	ctx context.Context, c *research.Campaign, x *research.Experiment, now research.Status, until time.Time,
+	ctx context.Context, c *history.Campaign, x *history.Experiment, now research.Status, until time.Time,
 ) string {
 	if until.IsZero() {
 		until = time.Now().Add(hooksWithin)
@@ -97,18 +99,18 @@ func (l *Lab) decidedHooks(
 }
 
 // undecided says whether x waits to be kept, reverted or left behind.
-func undecided(x *research.Experiment) bool {
+func undecided(x *history.Experiment) bool {
 	return x != nil && (x.Status == research.Unresolved || x.Status == research.Voided && !x.Closed)
 }
 
 // closingHooks are the hooks around this checkout's last experiment, which the
 // one that is about to be proposed leaves behind. They run before it is
 // proposed: nothing is measured while they do.
-func (l *Lab) closingHooks(ctx context.Context, c *research.Campaign, began time.Time) (string, error) {
+func (l *Lab) closingHooks(ctx context.Context, c *history.Campaign, began time.Time) (string, error) {
 	if len(c.Program.Notify) == 0 {
 		return "", nil
 	}
-	var x *research.Experiment
+	var x *history.Experiment
 
 	err := l.ledger.View(ctx, func(tx *ledger.Tx) (err error) {
 		if n, ok := tx.Latest(c.Name, l.repo.Root()); ok {
@@ -125,10 +127,10 @@ func (l *Lab) closingHooks(ctx context.Context, c *research.Campaign, began time
 }
 
 // startHooks are the hooks before the session's first experiment.
-func (l *Lab) startHooks(ctx context.Context, c *research.Campaign) string {
-	var last *research.Experiment
+func (l *Lab) startHooks(ctx context.Context, c *history.Campaign) string {
+	var last *history.Experiment
 
-	if len(c.Program.Hooks(research.HookBefore)) > 0 && c.Experiments > 0 {
+	if len(c.Program.Hooks(contract.HookBefore)) > 0 && c.Experiments > 0 {
 		_ = l.ledger.View(ctx, func(tx *ledger.Tx) (err error) { // without it, hooks are told of none
 			last, err = tx.Experiment(c.Name, c.Experiments)
 			return err
@@ -152,7 +154,7 @@ func joined(parts []string) string {
 
 // runHook runs one hook and returns what the agent is told, "" for nothing.
 func (l *Lab) runHook(
-	ctx context.Context, c *research.Campaign, path, dir string, p piPayload, until time.Time,
+	ctx context.Context, c *history.Campaign, path, dir string, p piPayload, until time.Time,
 ) string {
 	if why := unusableHook(filepath.Join(dir, filepath.FromSlash(path))); why != "" {
 		return fmt.Sprintf("[%s was not run: %s]", path, why)
@@ -205,7 +207,7 @@ func unusableHook(file string) string {
 
 // tryHook runs a hook as if around experiment 1, whose numbers are made up.
 func (l *Lab) tryHook(
-	ctx context.Context, c *research.Campaign, path string, event research.Event, dir string,
+	ctx context.Context, c *history.Campaign, path string, event contract.Event, dir string,
 ) (string, error) {
 	if why := unusableHook(filepath.Join(dir, filepath.FromSlash(path))); why != "" {
 		return "", errors.New(why)
@@ -218,7 +220,7 @@ func (l *Lab) tryHook(
 
 	p := piPayload{Event: event, Cwd: dir, Session: piSession{MetricName: m.Name, MetricUnit: m.Unit,
 		Direction: string(m.Better), Baseline: &one, RunCount: 2, Goal: c.Name}}
-	if event == research.HookAfter {
+	if event == contract.HookAfter {
 		p.RunEntry = run
 	} else {
 		p.NextRun, p.LastRun = 3, run

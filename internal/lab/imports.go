@@ -11,6 +11,7 @@ import (
 
 	"ratchet/internal/foreign"
 	"ratchet/internal/research"
+	"ratchet/internal/research/history"
 	"ratchet/ledger"
 )
 
@@ -60,8 +61,8 @@ type (
 	ImportPage struct {
 		Campaign string
 		Total    int
-		Sources  []research.ImportSource
-		Lines    []research.Import
+		Sources  []history.ImportSource
+		Lines    []history.Import
 		Next     string // cursor of the next page, "" at the end
 	}
 )
@@ -121,7 +122,7 @@ type importing struct {
 	out      *ImportAnswer
 	formats  []string
 
-	batch []research.Import
+	batch []history.Import
 	size  int
 }
 
@@ -276,7 +277,7 @@ func (im *importing) read(ctx context.Context, f foreign.Format, path string, r 
 
 // add counts a line and puts it into the batch.
 func (im *importing) add(format, path string, item foreign.Item) {
-	b := research.Import{Source: im.out.Source, Path: path, Format: format, LineNumber: item.Number, Part: item.Part,
+	b := history.Import{Source: im.out.Source, Path: path, Format: format, LineNumber: item.Number, Part: item.Part,
 		Kind: string(item.Kind), Broken: item.Broken, Metric: item.Metric, Better: research.Direction(item.Better),
 		Value: item.Value, Status: item.Status, Description: item.Description, Commit: item.Commit, Note: item.Note}
 	b.SetText(item.Text)
@@ -284,12 +285,12 @@ func (im *importing) add(format, path string, item foreign.Item) {
 	im.out.Lines++
 
 	switch b.Kind {
-	case research.ImportRun:
+	case history.ImportRun:
 		im.out.Runs++
 		if b.Value != nil {
 			im.out.Valued++
 		}
-	case research.ImportBroken:
+	case history.ImportBroken:
 		im.out.Broken++
 		if len(im.out.Told) < importTold {
 			im.out.Told = append(im.out.Told, BrokenLine{b.Place(), b.Broken})
@@ -301,7 +302,7 @@ func (im *importing) add(format, path string, item foreign.Item) {
 func (im *importing) flush(ctx context.Context) error {
 	added, replaced := 0, 0
 
-	err := im.lab.update(ctx, im.campaign, func(tx *ledger.Tx, now *research.Campaign, session string) error {
+	err := im.lab.update(ctx, im.campaign, func(tx *ledger.Tx, now *history.Campaign, session string) error {
 		added, replaced = 0, 0
 		n := now.Imported
 
@@ -316,8 +317,8 @@ func (im *importing) flush(ctx context.Context) error {
 			n++
 
 			b.N, b.Replaces = n, was
-			if _, err := tx.Append(research.Entry{Campaign: im.campaign, Session: session,
-				Kind: research.KindHistoryImported, Key: b.Key(), Body: b}); err != nil {
+			if _, err := tx.Append(history.Entry{Campaign: im.campaign, Session: session,
+				Kind: history.KindHistoryImported, Key: b.Key(), Body: b}); err != nil {
 				return err
 			}
 

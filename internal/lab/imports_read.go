@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"ratchet/internal/research"
+	"ratchet/internal/research/history"
 	"ratchet/ledger"
 )
 
@@ -36,8 +37,8 @@ func (l *Lab) Original(ctx context.Context, campaign, file string, f func(text [
 	var sources []string
 	asked := file
 
-	for after := (*research.Import)(nil); ; {
-		var page []research.Import
+	for after := (*history.Import)(nil); ; {
+		var page []history.Import
 
 		err := l.ledger.View(ctx, func(tx *ledger.Tx) error {
 			if after == nil {
@@ -97,7 +98,7 @@ func notImported(campaign, file string, sources []string) error {
 }
 
 // importsLike are the imported lines that say the same as text.
-func (l *Lab) importsLike(tx *ledger.Tx, c *research.Campaign, text string) ([]likeness, error) {
+func (l *Lab) importsLike(tx *ledger.Tx, c *history.Campaign, text string) ([]likeness, error) {
 	if c.Imported == 0 {
 		return nil, nil
 	}
@@ -110,7 +111,7 @@ func (l *Lab) importsLike(tx *ledger.Tx, c *research.Campaign, text string) ([]l
 		}
 
 		now, _ := tx.ImportedAt(c.Name, i)
-		if share, same := research.Alike(text, i.Description); same && now == n && i.Kind != research.ImportHeader {
+		if share, same := research.Alike(text, i.Description); same && now == n && i.Kind != history.ImportHeader {
 			found = append(found, likeness{i.Place(), ImportWords(i), share})
 		}
 	}
@@ -120,7 +121,7 @@ func (l *Lab) importsLike(tx *ledger.Tx, c *research.Campaign, text string) ([]l
 }
 
 // ImportWords says what an imported line claims, marked as self-reported.
-func ImportWords(i *research.Import) string {
+func ImportWords(i *history.Import) string {
 	parts := []string{i.Place(), "(self-reported:"}
 	if i.Status != "" {
 		parts = append(parts, i.Status)

@@ -14,6 +14,8 @@ import (
 
 	"ratchet/internal/fault"
 	"ratchet/internal/research"
+	"ratchet/internal/research/history"
+	"ratchet/internal/research/rules"
 	"ratchet/ledger"
 	"ratchet/sandbox"
 )
@@ -25,15 +27,15 @@ const young = 15 * time.Second
 // beginJob records a job that next makes of the campaign as it is at that moment,
 // and starts its supervisor. The id is "" where next makes none.
 func (l *Lab) beginJob(
-	ctx context.Context, campaign string, kind research.Kind, next func(*research.Campaign) (research.JobStart, error),
+	ctx context.Context, campaign string, kind history.Kind, next func(*history.Campaign) (rules.JobStart, error),
 ) (research.JobID, error) {
-	var job research.JobStart
+	var job rules.JobStart
 
-	err := l.update(ctx, campaign, func(tx *ledger.Tx, now *research.Campaign, session string) (err error) {
+	err := l.update(ctx, campaign, func(tx *ledger.Tx, now *history.Campaign, session string) (err error) {
 		if job, err = next(now); err != nil || job.Job == "" {
 			return err
 		}
-		_, err = tx.Append(research.Entry{Campaign: campaign, Session: session, Kind: kind, Body: job})
+		_, err = tx.Append(history.Entry{Campaign: campaign, Session: session, Kind: kind, Body: job})
 
 		return err
 	})
@@ -74,8 +76,8 @@ func (l *Lab) lose(ctx context.Context, campaign string, id research.JobID, reas
 		if err != nil || !slices.Contains(c.Open, id) {
 			return err
 		}
-		_, err = tx.Append(research.Entry{Campaign: campaign, Kind: research.KindRunLost,
-			Body: research.Loss{Job: id, Reason: reason}})
+		_, err = tx.Append(history.Entry{Campaign: campaign, Kind: history.KindRunLost,
+			Body: history.Loss{Job: id, Reason: reason}})
 
 		return err
 	})
@@ -85,7 +87,7 @@ func (l *Lab) lose(ctx context.Context, campaign string, id research.JobID, reas
 
 // tidy is the campaign of the checkout, after recording as lost every open job
 // whose supervisor has died.
-func (l *Lab) tidy(ctx context.Context) (*research.Campaign, error) {
+func (l *Lab) tidy(ctx context.Context) (*history.Campaign, error) {
 	c, err := l.current(ctx)
 	if err != nil || len(c.Open) == 0 {
 		return c, err
@@ -250,7 +252,7 @@ func (l *Lab) interrupt(campaign string, id research.JobID) bool {
 // GC removes what runs left in the cache: workspaces of campaigns that have
 // ended, and private indexes whose process died. It returns the folders removed.
 func (l *Lab) GC(ctx context.Context) (removed []string, err error) {
-	var all []research.Campaign
+	var all []history.Campaign
 
 	if err := l.ledger.View(ctx, func(tx *ledger.Tx) (err error) {
 		all, err = tx.Campaigns()
@@ -278,7 +280,7 @@ func (l *Lab) GC(ctx context.Context) (removed []string, err error) {
 	}
 
 	for _, e := range entries {
-		i := slices.IndexFunc(all, func(c research.Campaign) bool { return c.Name == e.Name() })
+		i := slices.IndexFunc(all, func(c history.Campaign) bool { return c.Name == e.Name() })
 		if i >= 0 && (all[i].Ended == "" || len(all[i].Open) > 0) {
 			continue
 		}

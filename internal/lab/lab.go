@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"ratchet/internal/research"
+	"ratchet/internal/research/contract"
+	"ratchet/internal/research/history"
 	"ratchet/internal/source"
 	"ratchet/ledger"
 	"ratchet/sandbox"
@@ -55,7 +57,7 @@ type Lab struct {
 	heard     bool // it is known by its calls only
 	left      bool // that has ended
 	attending *sandbox.Lock
-	answers   map[string]research.Answered // since the last record of them
+	answers   map[string]history.Answered // since the last record of them
 }
 
 // Open finds the repository of o.Dir. It starts nothing and writes nothing.
@@ -103,13 +105,13 @@ func (l *Lab) Root() string { return l.repo.Root() }
 
 // document is program.md as it is on disk now.
 type document struct {
-	research.Document
+	contract.Document
 	path   string // relative to the repository's root, slash-separated
 	digest string
 }
 
 // files are the edited files, relative to the repository's root.
-func files(programPath string, p research.Program) []string {
+func files(programPath string, p contract.Program) []string {
 	out := make([]string, len(p.Edit))
 	for i, e := range p.Edit {
 		out[i] = joinSlash(slashDir(programPath), e)
@@ -126,8 +128,8 @@ func slashDir(path string) string { return filepath.ToSlash(filepath.Dir(filepat
 
 // current is the state of the checkout's campaign: the one whose branch is
 // checked out, else the one of the nearest program.
-func (l *Lab) current(ctx context.Context) (*research.Campaign, error) {
-	var c *research.Campaign
+func (l *Lab) current(ctx context.Context) (*history.Campaign, error) {
+	var c *history.Campaign
 	err := l.ledger.View(ctx, func(tx *ledger.Tx) error {
 		found, err := l.find(ctx, tx)
 		if err == nil {
@@ -141,7 +143,7 @@ func (l *Lab) current(ctx context.Context) (*research.Campaign, error) {
 }
 
 // read is a campaign as this checkout sees it.
-func (l *Lab) read(tx *ledger.Tx, name string) (*research.Campaign, error) {
+func (l *Lab) read(tx *ledger.Tx, name string) (*history.Campaign, error) {
 	c, err := tx.Campaign(name)
 	if err != nil {
 		return nil, err
@@ -160,7 +162,7 @@ func (l *Lab) read(tx *ledger.Tx, name string) (*research.Campaign, error) {
 }
 
 // waiting is this checkout's experiment that waits for keep or revert, nil if none.
-func (l *Lab) waiting(tx *ledger.Tx, c *research.Campaign) (*research.Experiment, error) {
+func (l *Lab) waiting(tx *ledger.Tx, c *history.Campaign) (*history.Experiment, error) {
 	for _, n := range c.Unresolved {
 		x, err := tx.Experiment(c.Name, n)
 		if err != nil || x.Checkout == l.repo.Root() {
@@ -171,7 +173,7 @@ func (l *Lab) waiting(tx *ledger.Tx, c *research.Campaign) (*research.Experiment
 	return nil, nil
 }
 
-func (l *Lab) find(ctx context.Context, tx *ledger.Tx) (*research.Campaign, error) {
+func (l *Lab) find(ctx context.Context, tx *ledger.Tx) (*history.Campaign, error) {
 	if l.about != "" {
 		return tx.Campaign(l.about)
 	}
@@ -206,14 +208,14 @@ func (l *Lab) find(ctx context.Context, tx *ledger.Tx) (*research.Campaign, erro
 
 // onCampaign says whether branch is this checkout's of campaign c: the campaign's
 // own, or the one with the checkout's codename.
-func (l *Lab) onCampaign(c *research.Campaign, branch string) bool {
+func (l *Lab) onCampaign(c *history.Campaign, branch string) bool {
 	name, ok := strings.CutPrefix(branch, c.Branch+"-")
 	return branch == c.Branch || ok && isCodename(l.repo.Root(), name)
 }
 
 // standing is where the checkout stands, on its branch of the campaign. Calls
 // that change files or refs refuse to do it anywhere else.
-func (l *Lab) standing(ctx context.Context, c *research.Campaign) (source.Head, error) {
+func (l *Lab) standing(ctx context.Context, c *history.Campaign) (source.Head, error) {
 	if err := l.repo.Busy(ctx); err != nil {
 		return source.Head{}, err
 	}
@@ -252,7 +254,7 @@ func elsewhere(tx *ledger.Tx, cause error) error {
 }
 
 // left is what remains of the campaign's budget.
-func left(c *research.Campaign) Left {
+func left(c *history.Campaign) Left {
 	lim := c.Program.Campaign
 
 	return Left{
@@ -265,7 +267,7 @@ func left(c *research.Campaign) Left {
 const raiseBudget = "follow read_log{view: \"guide\", query: \"finalize\"} and tell the user the result; a person may raise `campaign:` in program.md and run `ratchet accept`"
 
 // spent returns an error when the campaign has ended, rests, or its budget is used up.
-func spent(c *research.Campaign) error {
+func spent(c *history.Campaign) error {
 	if c.Ended != "" {
 		return research.Errorf(research.CodeEnded, "start another one: start_campaign with a new name",
 			"the campaign %q has ended: %s", c.Name, c.Ended)
@@ -279,7 +281,7 @@ func spent(c *research.Campaign) error {
 		return research.Errorf(research.CodeBudget, raiseBudget,
 			"the budget is spent: %d of %d experiments, %.2f of %g run hours (a run begins only while its longest time, %s, is left)",
 			c.Experiments, c.Program.Campaign.Experiments, c.RunSeconds/3600, c.Program.Campaign.Hours,
-			research.LongestRun(c.Program))
+			contract.LongestRun(c.Program))
 	}
 
 	return nil
@@ -298,7 +300,7 @@ func short(commit string) string { return commit[:min(9, len(commit))] }
 // is reverted or followed by another), whoever started it, then a running
 // certificate, calibration, audit or measurement, then the certificate that
 // ended last, if nothing was proposed since, then "".
-func (l *Lab) resolveJob(tx *ledger.Tx, c *research.Campaign, id string) (research.JobID, error) {
+func (l *Lab) resolveJob(tx *ledger.Tx, c *history.Campaign, id string) (research.JobID, error) {
 	if id != "" {
 		return research.ParseJobID(id)
 	}
@@ -332,7 +334,7 @@ func (l *Lab) resolveJob(tx *ledger.Tx, c *research.Campaign, id string) (resear
 // session. f sees the campaign as it is now, not as the caller read it. What the
 // session's agent was told goes with it.
 func (l *Lab) update(
-	ctx context.Context, campaign string, f func(tx *ledger.Tx, now *research.Campaign, session string) error,
+	ctx context.Context, campaign string, f func(tx *ledger.Tx, now *history.Campaign, session string) error,
 ) error {
 	told := l.untold()
 
@@ -362,7 +364,7 @@ func (l *Lab) update(
 
 // join is the checkout's codename, appending session.joined when the checkout
 // or its client is new to the campaign; "" for a person.
-func (l *Lab) join(tx *ledger.Tx, c *research.Campaign) (string, error) {
+func (l *Lab) join(tx *ledger.Tx, c *history.Campaign) (string, error) {
 	if l.person {
 		return "", nil
 	}
@@ -388,8 +390,8 @@ func (l *Lab) join(tx *ledger.Tx, c *research.Campaign) (string, error) {
 			return "", err
 		}
 	}
-	_, err := tx.Append(research.Entry{Campaign: c.Name, Session: name, Kind: research.KindSessionJoined,
-		Body: research.SessionJoin{Codename: name, Client: l.opt.Client.Name, Version: l.opt.Client.Version,
+	_, err := tx.Append(history.Entry{Campaign: c.Name, Session: name, Kind: history.KindSessionJoined,
+		Body: history.SessionJoin{Codename: name, Client: l.opt.Client.Name, Version: l.opt.Client.Version,
 			Checkout: l.repo.Root()}})
 
 	return name, err

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"ratchet/internal/research"
+	"ratchet/internal/research/history"
 	"ratchet/ledger"
 )
 
@@ -17,7 +18,7 @@ import (
 // old holder writes later has a stale fence, which the append refuses.
 
 // ideaView tells who works on an idea now. me is this checkout's session.
-func (l *Lab) ideaView(tx *ledger.Tx, c *research.Campaign, i *research.IdeaState, me string) (IdeaView, error) {
+func (l *Lab) ideaView(tx *ledger.Tx, c *history.Campaign, i *history.IdeaState, me string) (IdeaView, error) {
 	v := IdeaView{IdeaState: *i, Mine: i.Holder == me && me != ""}
 	if i.Holder == "" {
 		return v, nil
@@ -39,16 +40,16 @@ func (l *Lab) ideaView(tx *ledger.Tx, c *research.Campaign, i *research.IdeaStat
 
 	switch {
 	case i.Attended && l.deserted(i.Checkout):
-		v.Lapse = research.LapseLeft
-	case research.Expired(last, now):
-		v.Lapse = research.LapseExpired
+		v.Lapse = history.LapseLeft
+	case history.Expired(last, now):
+		v.Lapse = history.LapseExpired
 	}
 
 	return v, nil
 }
 
 // worksOn is a job that a session runs, "" if it runs none.
-func worksOn(tx *ledger.Tx, c *research.Campaign, session string) (research.JobID, error) {
+func worksOn(tx *ledger.Tx, c *history.Campaign, session string) (research.JobID, error) {
 	for _, id := range c.Open {
 		who, err := runner(tx, c.Name, id)
 		if err != nil || who == session {
@@ -86,15 +87,15 @@ func (v *IdeaView) Words() string {
 	s := string(v.Status)
 	switch {
 	case v.Holder != "" && v.Lapse != "":
-		s = fmt.Sprintf("free: the claim of %s %s", v.Holder, map[research.Lapse]string{
-			research.LapseExpired: "expired", research.LapseLeft: "fell with its session"}[v.Lapse])
+		s = fmt.Sprintf("free: the claim of %s %s", v.Holder, map[history.Lapse]string{
+			history.LapseExpired: "expired", history.LapseLeft: "fell with its session"}[v.Lapse])
 	case v.Mine:
 		s = "claimed by you"
 	case v.Works != "":
 		s = fmt.Sprintf("claimed by %s, which runs %s", v.Holder, v.Works)
 	case v.Holder != "":
 		s = fmt.Sprintf("claimed by %s, active %s ago", v.Holder, Ago(v.Idle))
-	case v.Status == research.IdeaDropped && v.Why != "":
+	case v.Status == history.IdeaDropped && v.Why != "":
 		s += ": " + v.Why
 	}
 
@@ -111,7 +112,7 @@ func (v *IdeaView) Words() string {
 		how = "no verdict yet"
 	}
 
-	if v.Status == research.IdeaTried {
+	if v.Status == history.IdeaTried {
 		return fmt.Sprintf("tried in x%d: %s", v.Experiment, how)
 	}
 
@@ -135,8 +136,8 @@ func Ago(d time.Duration) string {
 // past is the way past an idea's claim: the zero one where session holds it or
 // nobody does. CodeClaimed while another session's claim holds.
 func (l *Lab) past(
-	tx *ledger.Tx, c *research.Campaign, i *research.IdeaState, session string,
-) (t research.Takeover, err error) {
+	tx *ledger.Tx, c *history.Campaign, i *history.IdeaState, session string,
+) (t history.Takeover, err error) {
 	if i.Holder == "" || i.Holder == session {
 		return t, nil
 	}
@@ -152,12 +153,12 @@ func (l *Lab) past(
 			v.Words())
 	}
 
-	return research.Takeover{Took: i.Fence, Because: v.Lapse}, nil
+	return history.Takeover{Took: i.Fence, Because: v.Lapse}, nil
 }
 
 // claim makes session the holder of idea n, and returns the idea then. What it
 // holds already is renewed.
-func (l *Lab) claim(tx *ledger.Tx, c *research.Campaign, session string, n int) (*research.IdeaState, error) {
+func (l *Lab) claim(tx *ledger.Tx, c *history.Campaign, session string, n int) (*history.IdeaState, error) {
 	i, err := tx.Idea(c.Name, n)
 	if err != nil {
 		return nil, err
@@ -168,12 +169,12 @@ func (l *Lab) claim(tx *ledger.Tx, c *research.Campaign, session string, n int) 
 		return nil, err
 	}
 
-	b := research.IdeaClaim{N: n, Fence: i.Fence + 1, Checkout: l.repo.Root(), Attended: l.attended(), Takeover: t}
+	b := history.IdeaClaim{N: n, Fence: i.Fence + 1, Checkout: l.repo.Root(), Attended: l.attended(), Takeover: t}
 	if i.Holder == session {
 		b.Fence = i.Fence
 	}
 
-	if _, err := tx.Append(research.Entry{Campaign: c.Name, Session: session, Kind: research.KindIdeaClaimed,
+	if _, err := tx.Append(history.Entry{Campaign: c.Name, Session: session, Kind: history.KindIdeaClaimed,
 		Body: b}); err != nil {
 		return nil, err
 	}
@@ -183,8 +184,8 @@ func (l *Lab) claim(tx *ledger.Tx, c *research.Campaign, session string, n int) 
 
 // mayTry refuses an idea that is not there, or that another session holds,
 // before anything is spent. A text that is no id may be anything.
-func (l *Lab) mayTry(ctx context.Context, c *research.Campaign, idea string) error {
-	n, ok := research.IdeaNumber(idea)
+func (l *Lab) mayTry(ctx context.Context, c *history.Campaign, idea string) error {
+	n, ok := history.IdeaNumber(idea)
 	if !ok {
 		return nil
 	}
@@ -204,8 +205,8 @@ func (l *Lab) mayTry(ctx context.Context, c *research.Campaign, idea string) err
 // claimFor claims the idea that a proposal names, and writes the claim into it.
 // One that measures an edit again keeps its claim if that still holds: it is
 // made without one else.
-func (l *Lab) claimFor(tx *ledger.Tx, c *research.Campaign, session string, p *research.Proposal) error {
-	n, ok := research.IdeaNumber(p.Idea)
+func (l *Lab) claimFor(tx *ledger.Tx, c *history.Campaign, session string, p *history.Proposal) error {
+	n, ok := history.IdeaNumber(p.Idea)
 	if !ok || p.Merges > 0 && p.Fence == 0 {
 		return nil
 	}

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"ratchet/internal/research"
+	"ratchet/internal/research/history"
+	"ratchet/internal/research/rules"
 	"ratchet/internal/source"
 	"ratchet/ledger"
 )
@@ -91,7 +93,7 @@ func (l *Lab) runExperiment(ctx context.Context, req ExperimentRequest, progress
 
 // launch records the proposal, whose number it sets, makes its ref and starts
 // its supervisor.
-func (l *Lab) launch(ctx context.Context, c *research.Campaign, p *research.Proposal) error {
+func (l *Lab) launch(ctx context.Context, c *history.Campaign, p *history.Proposal) error {
 	if err := l.propose(ctx, c, p); err != nil {
 		return err
 	}
@@ -107,7 +109,7 @@ func (l *Lab) launch(ctx context.Context, c *research.Campaign, p *research.Prop
 
 // mayMeasure refuses any run: the campaign is over, the contract changed, or the
 // start version does not work.
-func (l *Lab) mayMeasure(c *research.Campaign) error {
+func (l *Lab) mayMeasure(c *history.Campaign) error {
 	if err := spent(c); err != nil {
 		return err
 	}
@@ -126,12 +128,12 @@ func (l *Lab) mayMeasure(c *research.Campaign) error {
 
 // mayRun is mayMeasure, and refuses when too few runs are left for the rule, and
 // while an improvement waits for its decision.
-func (l *Lab) mayRun(ctx context.Context, c *research.Campaign) error {
+func (l *Lab) mayRun(ctx context.Context, c *history.Campaign) error {
 	if err := l.mayMeasure(c); err != nil {
 		return err
 	}
 
-	if c.Calibrated && c.Plan() == research.PlanEnd {
+	if c.Calibrated && c.Plan() == rules.PlanEnd {
 		return research.Errorf(research.CodeBudget, raiseBudget, "about %s are left, too few to judge another edit",
 			countRuns(c.Outlook().Left))
 	}
@@ -189,12 +191,12 @@ func (s *supervisor) judge(ctx context.Context, n int) error {
 var errMoved = errors.New("the incumbent moved")
 
 // compare makes one experiment's runs, and records the verdict.
-func (s *supervisor) compare(ctx context.Context, c *research.Campaign, x *research.Experiment) error {
+func (s *supervisor) compare(ctx context.Context, c *history.Campaign, x *history.Experiment) error {
 	s.outlook = c.Outlook()
 	s.outlook.Proposals++ // this one is counted in the campaign already
 	s.outlook.Shorter = x.Removed > x.Added
 
-	rule, obs := research.NewRule(c.Program), []research.Observation{}
+	rule, obs := rules.NewRule(c.Program), []rules.Observation{}
 	for {
 		step := rule.Next(c.Rule, s.outlook, obs)
 		if step.Done != nil {
@@ -205,11 +207,11 @@ func (s *supervisor) compare(ctx context.Context, c *research.Campaign, x *resea
 		now, err := s.campaignNow(ctx)
 		switch {
 		case err != nil:
-			return s.verdict(ctx, c, research.Judgement{N: x.N}, obs, err)
+			return s.verdict(ctx, c, rules.Judgement{N: x.N}, obs, err)
 		case now.Incumbent != c.Incumbent:
 			return errMoved
 		case now.SecondsLeft() <= 0:
-			return s.verdict(ctx, c, research.Judgement{N: x.N, Verdict: research.Inconclusive, StoppedBy: "budget",
+			return s.verdict(ctx, c, rules.Judgement{N: x.N, Verdict: research.Inconclusive, StoppedBy: "budget",
 				Runs: len(obs)}, obs, nil)
 		}
 
@@ -224,9 +226,9 @@ func (s *supervisor) compare(ctx context.Context, c *research.Campaign, x *resea
 
 // invalid records the end of an experiment from which no number came.
 func (s *supervisor) invalid(
-	ctx context.Context, c *research.Campaign, x *research.Experiment, reason string, obs []research.Observation, cause error,
+	ctx context.Context, c *history.Campaign, x *history.Experiment, reason string, obs []rules.Observation, cause error,
 ) error {
-	return s.verdict(ctx, c, research.Judgement{N: x.N, Verdict: research.Invalid, StoppedBy: "invalid", Reason: reason,
+	return s.verdict(ctx, c, rules.Judgement{N: x.N, Verdict: research.Invalid, StoppedBy: "invalid", Reason: reason,
 		Runs: len(obs)}, obs, cause)
 }
 
@@ -234,7 +236,7 @@ func (s *supervisor) invalid(
 // a cause that is not the candidate's, which is returned again once recorded.
 // errMoved when the incumbent is not c's any more.
 func (s *supervisor) verdict(
-	ctx context.Context, c *research.Campaign, j research.Judgement, obs []research.Observation, cause error,
+	ctx context.Context, c *history.Campaign, j rules.Judgement, obs []rules.Observation, cause error,
 ) error {
 	if ctx.Err() != nil {
 		j.Verdict, j.StoppedBy, j.Reason = research.Invalid, "stopped", "stopped by request"
@@ -259,9 +261,9 @@ func (s *supervisor) verdict(
 			return errMoved
 		}
 		j.Outlook.LostTests = max(j.Outlook.LostTests, now.Rule.LostTests)
-		j.State = research.NewRule(now.Program).Close(now.Rule, j.Outlook, obs, j)
-		_, err = tx.Append(research.Entry{Campaign: c.Name, Session: s.session,
-			Kind: research.KindExperimentJudged, Key: fmt.Sprintf("judged/%d", j.N), Body: j})
+		j.State = rules.NewRule(now.Program).Close(now.Rule, j.Outlook, obs, j)
+		_, err = tx.Append(history.Entry{Campaign: c.Name, Session: s.session,
+			Kind: history.KindExperimentJudged, Key: fmt.Sprintf("judged/%d", j.N), Body: j})
 
 		return err
 	})
@@ -289,7 +291,7 @@ func (l *Lab) Keep(ctx context.Context, req KeepRequest) (*KeptAnswer, error) {
 		return keptAnswer(c, x, head, nil), err
 	}
 
-	ok, simpler, why := research.Keepable(*x)
+	ok, simpler, why := history.Keepable(*x)
 	if ok { // nothing to override
 		req.Override = ""
 	} else if req.Override == "" || !measured(x) {
@@ -319,7 +321,7 @@ func (l *Lab) Keep(ctx context.Context, req KeepRequest) (*KeptAnswer, error) {
 	if x.Checkout != l.repo.Root() {
 		head.Branch = "" // this checkout's file is not the candidate: its branch stays
 	}
-	k := research.Keeping{N: x.N, Commit: commit, Was: c.Incumbent, Branch: head.Branch, Note: req.Note,
+	k := history.Keeping{N: x.N, Commit: commit, Was: c.Incumbent, Branch: head.Branch, Note: req.Note,
 		Simplification: simpler, Overridden: req.Override}
 
 	now, err := l.record(ctx, c, k)
@@ -356,7 +358,7 @@ func (l *Lab) Keep(ctx context.Context, req KeepRequest) (*KeptAnswer, error) {
 
 // nextAfter starts the certificate that is due once an experiment is decided,
 // and says what comes next.
-func (l *Lab) nextAfter(ctx context.Context, c *research.Campaign) (string, error) {
+func (l *Lab) nextAfter(ctx context.Context, c *history.Campaign) (string, error) {
 	id, err := l.certifyIfDue(ctx, c, false)
 	if err != nil || id == "" {
 		return afterDecision(c), err
@@ -366,7 +368,7 @@ func (l *Lab) nextAfter(ctx context.Context, c *research.Campaign) (string, erro
 		"\"}: the head is being certified; if that fails, it goes back to the checkpoint", nil
 }
 
-func keptAnswer(c *research.Campaign, x *research.Experiment, head source.Head, notes []string) *KeptAnswer {
+func keptAnswer(c *history.Campaign, x *history.Experiment, head source.Head, notes []string) *KeptAnswer {
 	return &KeptAnswer{Experiment: x.N, Commit: short(x.Commit), Branch: strings.TrimPrefix(head.Branch, "refs/heads/"),
 		Value: x.Judgement.Value, Unit: c.Program.Metric.Unit, Simpler: x.Simpler, Overridden: x.Overridden != "",
 		Notes: notes, Left: left(c), Next: afterDecision(c)}
@@ -375,9 +377,9 @@ func keptAnswer(c *research.Campaign, x *research.Experiment, head source.Head, 
 // record appends experiment.kept by compare-and-swap on the incumbent, and
 // returns the campaign after it.
 func (l *Lab) record(
-	ctx context.Context, c *research.Campaign, k research.Keeping,
-) (after *research.Campaign, err error) {
-	err = l.update(ctx, c.Name, func(tx *ledger.Tx, now *research.Campaign, session string) error {
+	ctx context.Context, c *history.Campaign, k history.Keeping,
+) (after *history.Campaign, err error) {
+	err = l.update(ctx, c.Name, func(tx *ledger.Tx, now *history.Campaign, session string) error {
 		x, err := tx.Experiment(c.Name, k.N)
 		if err != nil {
 			return err
@@ -389,7 +391,7 @@ func (l *Lab) record(
 				short(now.Incumbent))
 		}
 
-		if _, err := tx.Append(research.Entry{Campaign: c.Name, Session: session, Kind: research.KindExperimentKept,
+		if _, err := tx.Append(history.Entry{Campaign: c.Name, Session: session, Kind: history.KindExperimentKept,
 			Body: k}); err != nil {
 			return err
 		}

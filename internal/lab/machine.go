@@ -10,6 +10,8 @@ import (
 
 	"ratchet/internal/fault"
 	"ratchet/internal/research"
+	"ratchet/internal/research/history"
+	"ratchet/internal/research/rules"
 	"ratchet/sandbox"
 )
 
@@ -39,7 +41,7 @@ func (m machine) facts() json.RawMessage {
 }
 
 // since says what changed since the campaign's last calibration, "" if nothing.
-func (m machine) since(c *research.Campaign) string {
+func (m machine) since(c *history.Campaign) string {
 	var was machine
 	if c.Machine == "" || json.Unmarshal(c.Facts, &was) != nil {
 		return ""
@@ -59,8 +61,8 @@ func (m machine) since(c *research.Campaign) string {
 // the machine is not the one on which it was learnt: a new class of comparable
 // runs begins. reason says why the incumbent gives no usable metric, "" if it does.
 func (s *supervisor) comparable(
-	ctx context.Context, c *research.Campaign, id research.JobID,
-) (now *research.Campaign, reason string, err error) {
+	ctx context.Context, c *history.Campaign, id research.JobID,
+) (now *history.Campaign, reason string, err error) {
 	if c.Calibrated && c.Machine == s.here().class() {
 		return c, "", nil
 	}
@@ -86,7 +88,7 @@ const (
 )
 
 // contended notes on the run what others did meanwhile.
-func contended(r *research.Run, load *sandbox.LoadMeter, own sandbox.Result) {
+func contended(r *rules.Run, load *sandbox.LoadMeter, own sandbox.Result) {
 	outside, ok := load.Outside(own.CPU)
 	if fault.Hit("machine.quiet") || !ok || own.Wall < shortestWatched {
 		return

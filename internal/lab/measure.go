@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	"ratchet/internal/research"
+	"ratchet/internal/research/history"
+	"ratchet/internal/research/rules"
 	"ratchet/ledger"
 )
 
@@ -31,7 +33,7 @@ func (l *Lab) Measure(ctx context.Context, req MeasureRequest, progress Progress
 			Next: "measure_metric with as many runs as that is worth, or none"}, nil
 	}
 
-	job := research.JobStart{Target: req.Target, With: req.With, Runs: req.Runs}
+	job := rules.JobStart{Target: req.Target, With: req.With, Runs: req.Runs}
 	if job.Commit, err = l.versionNamed(ctx, c, req.Target); err != nil {
 		return nil, err
 	}
@@ -42,8 +44,8 @@ func (l *Lab) Measure(ctx context.Context, req MeasureRequest, progress Progress
 		}
 	}
 
-	id, err := l.beginJob(ctx, c.Name, research.KindMeasurementStarted,
-		func(now *research.Campaign) (research.JobStart, error) {
+	id, err := l.beginJob(ctx, c.Name, history.KindMeasurementStarted,
+		func(now *history.Campaign) (rules.JobStart, error) {
 			job.Job = research.NewJobID(research.MeasurementJob, now.Measurements+1)
 			return job, cmp.Or(spent(now), enough(now, job))
 		})
@@ -55,7 +57,7 @@ func (l *Lab) Measure(ctx context.Context, req MeasureRequest, progress Progress
 }
 
 // enough refuses a measurement of more runs than the hours are likely to hold.
-func enough(c *research.Campaign, job research.JobStart) error {
+func enough(c *history.Campaign, job rules.JobStart) error {
 	runs := job.Runs
 	if job.Paired != "" {
 		runs *= 2
@@ -72,7 +74,7 @@ func enough(c *research.Campaign, job research.JobStart) error {
 // affords refuses a measurement's next run when its longest time is not left:
 // what other sessions ran meanwhile counts. Audits and ablations are asked for
 // by a person and come on top of the budget.
-func (s *supervisor) affords(ctx context.Context, m *research.Measurement, done int) error {
+func (s *supervisor) affords(ctx context.Context, m *history.Measurement, done int) error {
 	if s.id.Kind() != research.MeasurementJob || m.Ablates != "" {
 		return nil
 	}
@@ -88,7 +90,7 @@ func (s *supervisor) affords(ctx context.Context, m *research.Measurement, done 
 
 // versionNamed turns incumbent, start, an experiment or a commit into a commit
 // that differs from the start only in the edited files.
-func (l *Lab) versionNamed(ctx context.Context, c *research.Campaign, name string) (string, error) {
+func (l *Lab) versionNamed(ctx context.Context, c *history.Campaign, name string) (string, error) {
 	switch name {
 	case "", "incumbent":
 		return c.Incumbent, nil

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"ratchet/internal/research"
+	"ratchet/internal/research/history"
 	"ratchet/internal/source"
 	"ratchet/ledger"
 )
@@ -17,7 +18,7 @@ import (
 // rebase merges the experiment's edit with the newest incumbent, and builds it
 // again. x is the experiment as it is then. reason says why that can't be done.
 func (s *supervisor) rebase(
-	ctx context.Context, c *research.Campaign, x *research.Experiment,
+	ctx context.Context, c *history.Campaign, x *history.Experiment,
 ) (reason string, err error) {
 	if x.Parent == c.Incumbent {
 		return "", nil
@@ -43,8 +44,8 @@ func (s *supervisor) rebase(
 	}
 
 	was := x.Candidate
-	if _, err := s.ledger.Append(ctx, research.Entry{Campaign: c.Name, Session: s.session,
-		Kind: research.KindExperimentRebased, Body: research.Rebasing{N: x.N, Parent: c.Incumbent, Candidate: commit,
+	if _, err := s.ledger.Append(ctx, history.Entry{Campaign: c.Name, Session: s.session,
+		Kind: history.KindExperimentRebased, Body: history.Rebasing{N: x.N, Parent: c.Incumbent, Candidate: commit,
 			Tree: tree}}); err != nil {
 		return "", err
 	}
@@ -61,7 +62,7 @@ func (s *supervisor) rebase(
 // remeasure proposes the edit of a judged experiment again, merged with the
 // incumbent that another session has kept since. Its error says so: nothing is
 // kept yet.
-func (l *Lab) remeasure(ctx context.Context, c *research.Campaign, x *research.Experiment) error {
+func (l *Lab) remeasure(ctx context.Context, c *history.Campaign, x *history.Experiment) error {
 	if err := l.mayMeasure(c); err != nil {
 		return err
 	}
@@ -97,7 +98,7 @@ func (l *Lab) remeasure(ctx context.Context, c *research.Campaign, x *research.E
 // bringUp moves the checkout's branch to the incumbent, where another session
 // has left it behind; no file changes.
 func (l *Lab) bringUp(
-	ctx context.Context, c *research.Campaign, head source.Head, paths []string,
+	ctx context.Context, c *history.Campaign, head source.Head, paths []string,
 ) (source.Head, error) {
 	if head.Commit == c.Incumbent {
 		return head, nil
@@ -118,7 +119,7 @@ func (l *Lab) bringUp(
 // bringMerged puts what was kept into the checkout, whose file is the edit as it
 // was before it was merged. What was edited on since is stored first.
 func (l *Lab) bringMerged(
-	ctx context.Context, c *research.Campaign, x *research.Experiment, commit string,
+	ctx context.Context, c *history.Campaign, x *history.Experiment, commit string,
 ) (notes []string, err error) {
 	saved, _, err := l.putAside(ctx, c, x, "keep")
 	if err != nil {
@@ -136,7 +137,7 @@ func (l *Lab) bringMerged(
 }
 
 // campaignNow is the campaign as it is at this moment.
-func (s *supervisor) campaignNow(ctx context.Context) (c *research.Campaign, err error) {
+func (s *supervisor) campaignNow(ctx context.Context) (c *history.Campaign, err error) {
 	err = s.ledger.View(ctx, func(tx *ledger.Tx) error {
 		c, err = tx.Campaign(s.campaign)
 		return err

@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"ratchet/internal/research"
+	"ratchet/internal/research/history"
 	"ratchet/ledger"
 )
 
@@ -27,7 +28,7 @@ const (
 
 // NoteView is a note, and which sessions have had it.
 type NoteView struct {
-	research.Note
+	history.Note
 	At        time.Time
 	Delivered []string // codenames
 	Unheard   bool     // by the reader's session
@@ -62,8 +63,8 @@ func (l *Lab) AddNote(ctx context.Context, text, by string) (n int, err error) {
 				now.Name, now.Ended)
 		}
 		n = now.Notes + 1
-		_, err = tx.Append(research.Entry{Campaign: now.Name, Kind: research.KindNoteAdded,
-			Body: research.Note{N: n, Text: text, By: by}})
+		_, err = tx.Append(history.Entry{Campaign: now.Name, Kind: history.KindNoteAdded,
+			Body: history.Note{N: n, Text: text, By: by}})
 
 		return err
 	})
@@ -86,7 +87,7 @@ func plain(text string) string {
 }
 
 // notes are the campaign's newest notes, newest first.
-func notes(tx *ledger.Tx, c *research.Campaign, limit int) (out []NoteView, err error) {
+func notes(tx *ledger.Tx, c *history.Campaign, limit int) (out []NoteView, err error) {
 	if c.Notes == 0 {
 		return nil, nil
 	}
@@ -116,7 +117,7 @@ func notes(tx *ledger.Tx, c *research.Campaign, limit int) (out []NoteView, err 
 
 // unheard is the number of the first note that the checkout's session has not
 // been told; one more than there are where it was told all, 0 where it has not joined.
-func (l *Lab) unheard(tx *ledger.Tx, c *research.Campaign) (int, error) {
+func (l *Lab) unheard(tx *ledger.Tx, c *history.Campaign) (int, error) {
 	name, ok := tx.SessionOf(c.Name, l.repo.Root())
 	if !ok || c.Notes == 0 || l.person {
 		return 0, nil
@@ -131,7 +132,7 @@ func (l *Lab) unheard(tx *ledger.Tx, c *research.Campaign) (int, error) {
 }
 
 // firstUnheard is that note, nil if there is none.
-func (l *Lab) firstUnheard(tx *ledger.Tx, c *research.Campaign) (*research.Note, error) {
+func (l *Lab) firstUnheard(tx *ledger.Tx, c *history.Campaign) (*history.Note, error) {
 	n, err := l.unheard(tx, c)
 	if err != nil || n == 0 || n > c.Notes {
 		return nil, err
@@ -143,7 +144,7 @@ func (l *Lab) firstUnheard(tx *ledger.Tx, c *research.Campaign) (*research.Note,
 
 // notesFor are the notes of a brief, oldest first: what the session has not been
 // told, and where that is little, what it was told last.
-func (l *Lab) notesFor(tx *ledger.Tx, c *research.Campaign) (out []NoteView, err error) {
+func (l *Lab) notesFor(tx *ledger.Tx, c *history.Campaign) (out []NoteView, err error) {
 	next, err := l.unheard(tx, c)
 	if err != nil || c.Notes == 0 {
 		return nil, err
@@ -190,9 +191,9 @@ func (l *Lab) delivered(ctx context.Context, campaign string, numbers []int) err
 
 		session, _ := tx.SessionOf(campaign, l.repo.Root())
 		for ; slices.Contains(numbers, next); next++ {
-			if _, err := tx.Append(research.Entry{Campaign: campaign, Session: session,
-				Kind: research.KindNoteDelivered, Key: fmt.Sprintf("note/%d/%s", next, session),
-				Body: research.NoteDelivery{N: next}}); err != nil {
+			if _, err := tx.Append(history.Entry{Campaign: campaign, Session: session,
+				Kind: history.KindNoteDelivered, Key: fmt.Sprintf("note/%d/%s", next, session),
+				Body: history.NoteDelivery{N: next}}); err != nil {
 				return err
 			}
 		}
@@ -214,7 +215,7 @@ func (l *Lab) told(ctx context.Context, out *Outcome) *Outcome {
 // word is what an answer tells of a note, in at most room bytes of JSON: the
 // whole, which is recorded as told, else its beginning and where the rest is.
 // What could not be recorded is told again.
-func (l *Lab) word(ctx context.Context, campaign string, n *research.Note, room int) string {
+func (l *Lab) word(ctx context.Context, campaign string, n *history.Note, room int) string {
 	if n == nil {
 		return ""
 	}
@@ -236,8 +237,8 @@ func (l *Lab) word(ctx context.Context, campaign string, n *research.Note, room 
 
 // wordAfter is the word in the answer to a keep, "" where a person at a terminal
 // reads that.
-func (l *Lab) wordAfter(ctx context.Context, c *research.Campaign, overridden research.Way) string {
-	if overridden == research.ByTerminal {
+func (l *Lab) wordAfter(ctx context.Context, c *history.Campaign, overridden history.Way) string {
+	if overridden == history.ByTerminal {
 		return ""
 	}
 

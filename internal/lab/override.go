@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"ratchet/internal/research"
+	"ratchet/internal/research/history"
 )
 
 // Overridable is a judged experiment whose verdict does not allow to keep it,
@@ -28,7 +29,7 @@ func (l *Lab) Overridable(ctx context.Context, id string) (*Overridable, error) 
 		return nil, err
 	}
 
-	ok, _, why := research.Keepable(*x)
+	ok, _, why := history.Keepable(*x)
 	switch {
 	case ok || x.Status == research.Kept:
 		return nil, research.Errorf(research.CodeVerdict, "keep it: `ratchet call keep '{\"id\":\"x"+strconv.Itoa(x.N)+
@@ -43,7 +44,7 @@ func (l *Lab) Overridable(ctx context.Context, id string) (*Overridable, error) 
 }
 
 // measured says whether a comparable number of x exists.
-func measured(x *research.Experiment) bool {
+func measured(x *history.Experiment) bool {
 	j := x.Judgement
 	return j != nil && j.Verdict != research.Invalid && j.Value != nil
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"ratchet/internal/research"
+	"ratchet/internal/research/history"
 	"ratchet/ledger"
 )
 
@@ -34,7 +35,7 @@ func (l *Lab) Person(ctx context.Context, campaign string) (*Lab, error) {
 		if len(all) == 0 || !isCode(err, research.CodeNoCampaign) {
 			return err
 		}
-		p.about = slices.MaxFunc(all, func(a, b research.Campaign) int { return a.StartedAt.Compare(b.StartedAt) }).Name
+		p.about = slices.MaxFunc(all, func(a, b history.Campaign) int { return a.StartedAt.Compare(b.StartedAt) }).Name
 
 		return nil
 	})
@@ -62,7 +63,7 @@ func (l *Lab) At(ctx context.Context, checkout string) (*Lab, error) {
 }
 
 // States are the repository's campaigns as they stand, by name.
-func (l *Lab) States(ctx context.Context) (all []research.Campaign, err error) {
+func (l *Lab) States(ctx context.Context) (all []history.Campaign, err error) {
 	err = l.ledger.View(ctx, func(tx *ledger.Tx) error {
 		all, err = tx.Campaigns()
 		return err

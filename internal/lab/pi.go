@@ -6,6 +6,9 @@ import (
 	"unicode"
 
 	"ratchet/internal/research"
+	"ratchet/internal/research/contract"
+	"ratchet/internal/research/history"
+	"ratchet/internal/research/rules"
 	"ratchet/ledger"
 )
 
@@ -24,7 +27,7 @@ type PiRun struct {
 }
 
 // PiStatus is pi's word for where an experiment stands; "" while it is undecided.
-func PiStatus(x *research.Experiment) string {
+func PiStatus(x *history.Experiment) string {
 	switch x.Status {
 	case research.Kept:
 		return "keep"
@@ -40,7 +43,7 @@ func PiStatus(x *research.Experiment) string {
 // NewPiRun is experiment x of metric m in pi's names. samples are those of the
 // candidate's last valid run, nil for none. Its run counts the baseline as 1;
 // the segment is 0.
-func NewPiRun(m research.Metric, x *research.Experiment, samples map[string]float64) PiRun {
+func NewPiRun(m contract.Metric, x *history.Experiment, samples map[string]float64) PiRun {
 	commit := x.Candidate
 	if x.Status == research.Kept {
 		commit = x.Commit
@@ -112,7 +115,7 @@ type piSession struct {
 // piPayload is what a hook of pi's reads, one JSON line: before has next_run and
 // last_run, after has run_entry.
 type piPayload struct {
-	Event    research.Event `json:"event"`
+	Event    contract.Event `json:"event"`
 	Cwd      string         `json:"cwd"`
 	NextRun  int            `json:"next_run,omitempty"`
 	LastRun  any            `json:"last_run,omitempty"`  // *PiRun, or JSON's null
@@ -122,7 +125,7 @@ type piPayload struct {
 
 // piState reads what hooks are told: the campaign as pi's session, and
 // experiment x as its run, nil for none.
-func piState(tx *ledger.Tx, c *research.Campaign, x *research.Experiment) (piSession, *PiRun, error) {
+func piState(tx *ledger.Tx, c *history.Campaign, x *history.Experiment) (piSession, *PiRun, error) {
 	m := c.Program.Metric
 
 	s := piSession{MetricName: m.Name, MetricUnit: m.Unit, Direction: string(m.Better), Baseline: c.Baseline,
@@ -153,7 +156,7 @@ func piState(tx *ledger.Tx, c *research.Campaign, x *research.Experiment) (piSes
 	var samples map[string]float64
 
 	for _, r := range runs {
-		if r.Side == research.Candidate && r.Valid {
+		if r.Side == rules.Candidate && r.Valid {
 			samples = r.Samples
 		}
 	}

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"ratchet/internal/research"
+	"ratchet/internal/research/contract"
+	"ratchet/internal/research/history"
 )
 
 // readContract reads and parses the program at path, or the nearest one.
@@ -38,7 +40,7 @@ func (l *Lab) readContract(path string) (*document, error) {
 		return nil, research.Errorf(research.CodeProgram, "check its permissions", "read %s: %w", rel, err)
 	}
 
-	doc, err := research.ParseProgram(text, filepath.Base(filepath.Dir(abs)))
+	doc, err := contract.ParseProgram(text, filepath.Base(filepath.Dir(abs)))
 	if err != nil {
 		return nil, err
 	}
@@ -90,12 +92,12 @@ func (l *Lab) findProgram(path string) (string, error) {
 }
 
 // programFile is the campaign's program on disk.
-func (l *Lab) programFile(c *research.Campaign) string {
+func (l *Lab) programFile(c *history.Campaign) string {
 	return filepath.Join(l.repo.Root(), filepath.FromSlash(c.ProgramPath))
 }
 
 // agreed returns an error unless the contract on disk is the accepted one.
-func (l *Lab) agreed(c *research.Campaign) error {
+func (l *Lab) agreed(c *history.Campaign) error {
 	doc, err := l.readContract(l.programFile(c))
 	if err != nil {
 		return err

@@ -4,13 +4,14 @@ import (
 	"context"
 	"fmt"
 	"ratchet/internal/research"
+	"ratchet/internal/research/history"
 	"ratchet/ledger"
 	"strings"
 )
 
 // fresh refuses a tree that is the incumbent's, or that was judged already
 // against this incumbent. It returns what is only like p.
-func (l *Lab) fresh(ctx context.Context, c *research.Campaign, p *research.Proposal) (alike []string, err error) {
+func (l *Lab) fresh(ctx context.Context, c *history.Campaign, p *history.Proposal) (alike []string, err error) {
 	err = l.ledger.View(ctx, func(tx *ledger.Tx) error {
 		if p.Tree == c.IncumbentTree {
 			return research.Errorf(research.CodeNoChange, "edit the file first",
@@ -32,13 +33,13 @@ func (l *Lab) fresh(ctx context.Context, c *research.Campaign, p *research.Propo
 
 // judgedAlready refuses the very content of experiment n, unless that was good
 // and was reverted: it may be had back, for the price of its runs.
-func (l *Lab) judgedAlready(tx *ledger.Tx, c *research.Campaign, n int) error {
+func (l *Lab) judgedAlready(tx *ledger.Tx, c *history.Campaign, n int) error {
 	x, err := tx.Experiment(c.Name, n)
 	if err != nil {
 		return err
 	}
 
-	ok, _, _ := research.Keepable(*x)
+	ok, _, _ := history.Keepable(*x)
 	if ok && x.Status == research.Reverted {
 		return nil
 	}
@@ -56,8 +57,8 @@ func (l *Lab) judgedAlready(tx *ledger.Tx, c *research.Campaign, n int) error {
 // checkout's last experiment left open. It checks again, inside the
 // transaction, everything that another session may have changed meanwhile, and
 // claims the idea. p.N and p.Fence are set.
-func (l *Lab) propose(ctx context.Context, c *research.Campaign, p *research.Proposal) error {
-	return l.update(ctx, c.Name, func(tx *ledger.Tx, now *research.Campaign, session string) error {
+func (l *Lab) propose(ctx context.Context, c *history.Campaign, p *history.Proposal) error {
+	return l.update(ctx, c.Name, func(tx *ledger.Tx, now *history.Campaign, session string) error {
 		if err := spent(now); err != nil {
 			return err
 		}
@@ -79,7 +80,7 @@ func (l *Lab) propose(ctx context.Context, c *research.Campaign, p *research.Pro
 			return err
 		}
 		p.N = now.Experiments + 1
-		_, err := tx.Append(research.Entry{Campaign: c.Name, Session: session, Kind: research.KindExperimentProposed,
+		_, err := tx.Append(history.Entry{Campaign: c.Name, Session: session, Kind: history.KindExperimentProposed,
 			Body: p})
 
 		return err
@@ -88,7 +89,7 @@ func (l *Lab) propose(ctx context.Context, c *research.Campaign, p *research.Pro
 
 // free refuses while an experiment of this checkout runs, or the head is being
 // certified. Other checkouts' experiments are no hindrance: measuring takes turns.
-func (l *Lab) free(tx *ledger.Tx, now *research.Campaign) error {
+func (l *Lab) free(tx *ledger.Tx, now *history.Campaign) error {
 	for _, id := range now.Open {
 		next := "wait_run{id: \"" + string(id) + "\"}, then call again"
 		switch id.Kind() {
@@ -111,7 +112,7 @@ func (l *Lab) free(tx *ledger.Tx, now *research.Campaign) error {
 
 // closable is this checkout's experiment that waits for keep or revert, nil if
 // none. An improvement is not: it waits for its own decision.
-func (l *Lab) closable(tx *ledger.Tx, c *research.Campaign) (*research.Experiment, error) {
+func (l *Lab) closable(tx *ledger.Tx, c *history.Campaign) (*history.Experiment, error) {
 	x, err := l.waiting(tx, c)
 	if err == nil && x != nil && x.Judgement.Verdict == research.Improved {
 		return nil, research.Errorf(research.CodeUnresolved,
@@ -124,16 +125,16 @@ func (l *Lab) closable(tx *ledger.Tx, c *research.Campaign) (*research.Experimen
 
 // closeWaiting reverts this checkout's experiment that waits; merging names the
 // one whose edit the next experiment measures again.
-func (l *Lab) closeWaiting(tx *ledger.Tx, c *research.Campaign, session string, merging int) error {
-	by := research.Reversion{N: merging, By: "merge"}
+func (l *Lab) closeWaiting(tx *ledger.Tx, c *history.Campaign, session string, merging int) error {
+	by := history.Reversion{N: merging, By: "merge"}
 	if merging == 0 {
 		x, err := l.closable(tx, c)
 		if err != nil || x == nil {
 			return err
 		}
-		by = research.Reversion{N: x.N, By: "next_run"}
+		by = history.Reversion{N: x.N, By: "next_run"}
 	}
-	_, err := tx.Append(research.Entry{Campaign: c.Name, Session: session, Kind: research.KindExperimentReverted,
+	_, err := tx.Append(history.Entry{Campaign: c.Name, Session: session, Kind: history.KindExperimentReverted,
 		Body: by})
 
 	return err

@@ -7,6 +7,7 @@ import (
 
 	"ratchet/internal/report"
 	"ratchet/internal/research"
+	"ratchet/internal/research/history"
 	"ratchet/ledger"
 )
 
@@ -200,7 +201,7 @@ type held struct {
 	campaign string
 }
 
-func (h *held) Record(seq uint64) (research.Record, error) { return h.tx.Record(seq) }
+func (h *held) Record(seq uint64) (history.Record, error) { return h.tx.Record(seq) }
 
 func (h *held) Facts() (*report.Facts, error) { return ReportFacts(h.tx, h.campaign) }
 
@@ -213,7 +214,7 @@ type live struct {
 	facts    *report.Facts
 }
 
-func (v *live) Record(seq uint64) (r research.Record, err error) {
+func (v *live) Record(seq uint64) (r history.Record, err error) {
 	err = v.l.ledger.View(v.ctx, func(tx *ledger.Tx) error {
 		r, err = tx.Record(seq)
 		return err

@@ -9,6 +9,8 @@ import (
 
 	"ratchet/internal/report"
 	"ratchet/internal/research"
+	"ratchet/internal/research/history"
+	"ratchet/internal/research/rules"
 	"ratchet/ledger"
 )
 
@@ -73,7 +75,7 @@ func gather(tx *ledger.Tx, campaign string) (*report.Facts, []uint64, error) {
 
 // gatherKept reads what is in the incumbent, and the records of the heaviest.
 func gatherKept(tx *ledger.Tx, f *report.Facts) error {
-	var kept []research.Experiment
+	var kept []history.Experiment
 
 	for _, n := range f.Campaign.KeptStack {
 		x, err := tx.Experiment(f.Campaign.Name, n)
@@ -103,29 +105,29 @@ func gatherKept(tx *ledger.Tx, f *report.Facts) error {
 func traced(tx *ledger.Tx, x *report.Change, head uint64) (err error) {
 	x.JudgedAt = report.Ref{Seq: x.JudgedSeq, Hash: x.JudgedHash}
 	if x.JudgedSeq > 0 {
-		x.KeptAt, err = nearest(tx, x.JudgedSeq, 1, x.Job(), research.KindExperimentKept)
+		x.KeptAt, err = nearest(tx, x.JudgedSeq, 1, x.Job(), history.KindExperimentKept)
 	} else { // it was lost, and a person kept it all the same
-		x.KeptAt, err = nearest(tx, head+1, -1, x.Job(), research.KindExperimentKept)
+		x.KeptAt, err = nearest(tx, head+1, -1, x.Job(), history.KindExperimentKept)
 	}
 
 	if err != nil {
 		return err
 	}
-	x.ProposedAt, err = nearest(tx, x.KeptAt.Seq, -1, x.Job(), research.KindExperimentProposed)
+	x.ProposedAt, err = nearest(tx, x.KeptAt.Seq, -1, x.Job(), history.KindExperimentProposed)
 
 	return err
 }
 
 // nearest is the record of that kind and job that stands nearest to seq, before
 // it (step -1) or after it (1).
-func nearest(tx *ledger.Tx, seq uint64, step int, job research.JobID, kind research.Kind) (report.Ref, error) {
+func nearest(tx *ledger.Tx, seq uint64, step int, job research.JobID, kind history.Kind) (report.Ref, error) {
 	for at := int64(seq) + int64(step); at > 0; at += int64(step) {
 		r, err := tx.Record(uint64(at))
 		if err != nil {
 			return report.Ref{}, fmt.Errorf("find the %s of %s: %w", kind, job, err)
 		}
 
-		if of, err := research.Touches(r); r.Kind == kind && err == nil && of == job {
+		if of, err := history.Touches(r); r.Kind == kind && err == nil && of == job {
 			return report.RefOf(r), nil
 		}
 	}
@@ -141,14 +143,14 @@ func gatherTold(tx *ledger.Tx, f *report.Facts) error {
 	}
 
 	for _, r := range recs {
-		var b research.Lesson
+		var b history.Lesson
 		if err := json.Unmarshal(r.Body, &b); err != nil {
 			return fmt.Errorf("decode record %d: %w", r.Seq, err)
 		}
 		f.Lessons = append(f.Lessons, report.Told{Ref: report.RefOf(r), Text: b.Text, Experiment: b.Experiment})
 	}
 
-	open, err := tx.Ideas(f.Campaign.Name, research.IdeaOpen, report.MostTold)
+	open, err := tx.Ideas(f.Campaign.Name, history.IdeaOpen, report.MostTold)
 	if err != nil {
 		return err
 	}
@@ -190,12 +192,12 @@ func gatherFinal(tx *ledger.Tx, f *report.Facts) error {
 	}
 
 	r, ok, err := tx.Keyed(f.Campaign.Name,
-		endedKey(research.Ablation{Of: x.Of, Pairs: cmp.Or(x.Most, research.AblationPairs)}))
+		endedKey(rules.Ablation{Of: x.Of, Pairs: cmp.Or(x.Most, rules.AblationPairs)}))
 	if err != nil || !ok {
 		return err
 	}
 
-	x.AblatedAt, x.Ablation = report.RefOf(r), &research.AblationEnd{}
+	x.AblatedAt, x.Ablation = report.RefOf(r), &rules.AblationEnd{}
 	if err := json.Unmarshal(r.Body, x.Ablation); err != nil {
 		return fmt.Errorf("decode record %d: %w", r.Seq, err)
 	}
@@ -207,7 +209,7 @@ func gatherFinal(tx *ledger.Tx, f *report.Facts) error {
 func gatherProofs(tx *ledger.Tx, f *report.Facts) error {
 	c := &f.Campaign
 	if c.Audit != nil {
-		ref, err := endOf(tx, c.Name, c.Audit.Job, research.KindMeasurementFinished)
+		ref, err := endOf(tx, c.Name, c.Audit.Job, history.KindMeasurementFinished)
 		if err != nil {
 			return err
 		}
@@ -226,7 +228,7 @@ func gatherProofs(tx *ledger.Tx, f *report.Facts) error {
 			continue
 		}
 
-		ref, err := endOf(tx, c.Name, id, research.KindCertificateFinished)
+		ref, err := endOf(tx, c.Name, id, history.KindCertificateFinished)
 		if err != nil {
 			return err
 		}
@@ -238,7 +240,7 @@ func gatherProofs(tx *ledger.Tx, f *report.Facts) error {
 }
 
 // endOf is the record that ended a job which has made runs: it stands behind the last of them.
-func endOf(tx *ledger.Tx, campaign string, id research.JobID, kind research.Kind) (report.Ref, error) {
+func endOf(tx *ledger.Tx, campaign string, id research.JobID, kind history.Kind) (report.Ref, error) {
 	seqs := tx.RunRecords(campaign, id, report.MostRuns)
 	if len(seqs) == 0 {
 		return report.Ref{}, fmt.Errorf("find the runs of %s", id)

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"ratchet/internal/research"
+	"ratchet/internal/research/history"
+	"ratchet/internal/research/rules"
 	"ratchet/ledger"
 	"ratchet/sandbox"
 )
@@ -31,7 +33,7 @@ const resting = "tell your human what was found, and end your turn; a person goe
 // may be repeated. Errors: CodeEnded; CodeBusy when a job did not stop within
 // 10 s, though the loop rests by then.
 func (l *Lab) StopLoop(ctx context.Context, by string) (*LoopAnswer, error) {
-	out, err := l.change(ctx, research.KindLoopStopped, by)
+	out, err := l.change(ctx, history.KindLoopStopped, by)
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +63,7 @@ func (l *Lab) StopLoop(ctx context.Context, by string) (*LoopAnswer, error) {
 // ResumeLoop ends the rest. The next step is the agents': whoever is connected,
 // or comes, goes on. It may be repeated. Errors: CodeEnded.
 func (l *Lab) ResumeLoop(ctx context.Context, by string) (*LoopAnswer, error) {
-	out, err := l.change(ctx, research.KindLoopResumed, by)
+	out, err := l.change(ctx, history.KindLoopResumed, by)
 	if err == nil {
 		out.Status, out.Next = "goes on", "tell your agent: go on with the campaign"
 	}
@@ -70,7 +72,7 @@ func (l *Lab) ResumeLoop(ctx context.Context, by string) (*LoopAnswer, error) {
 }
 
 // change records that the loop stops or goes on, unless it is so already.
-func (l *Lab) change(ctx context.Context, kind research.Kind, by string) (*LoopAnswer, error) {
+func (l *Lab) change(ctx context.Context, kind history.Kind, by string) (*LoopAnswer, error) {
 	c, err := l.current(ctx)
 	if err != nil {
 		return nil, err
@@ -87,10 +89,10 @@ func (l *Lab) change(ctx context.Context, kind research.Kind, by string) (*LoopA
 				now.Name, now.Ended)
 		}
 
-		if out.Changed = (now.Rests == nil) == (kind == research.KindLoopStopped); !out.Changed {
+		if out.Changed = (now.Rests == nil) == (kind == history.KindLoopStopped); !out.Changed {
 			return nil
 		}
-		_, err = tx.Append(research.Entry{Campaign: now.Name, Kind: kind, Body: research.LoopChange{By: by}})
+		_, err = tx.Append(history.Entry{Campaign: now.Name, Kind: kind, Body: history.LoopChange{By: by}})
 
 		return err
 	})
@@ -142,13 +144,13 @@ func (l *Lab) Hold(ctx context.Context) (*Held, error) {
 }
 
 // mayGoOn says whether an experiment could be run, or is running.
-func (l *Lab) mayGoOn(c *research.Campaign) bool {
-	return l.mayMeasure(c) == nil && (!c.Calibrated || c.Plan() != research.PlanEnd || len(c.Open) > 0)
+func (l *Lab) mayGoOn(c *history.Campaign) bool {
+	return l.mayMeasure(c) == nil && (!c.Calibrated || c.Plan() != rules.PlanEnd || len(c.Open) > 0)
 }
 
 // hold counts, and gives the reason or lets go. An agent that calls wait_run
 // between its attempts is not stuck while something runs: that ends by itself.
-func (l *Lab) hold(c *research.Campaign, last time.Time) (*Held, error) {
+func (l *Lab) hold(c *history.Campaign, last time.Time) (*Held, error) {
 	var was standstill
 	sum := sha256.Sum256([]byte(l.repo.Root()))
 

@@ -10,13 +10,14 @@ import (
 	"strings"
 
 	"ratchet/internal/research"
+	"ratchet/internal/research/history"
 	"ratchet/internal/source"
 	"ratchet/ledger"
 )
 
 // resume brings the checkout to the campaign, finishing what a dead process
 // left undone.
-func (l *Lab) resume(ctx context.Context, c *research.Campaign, doc *document, head source.Head) (*Started, error) {
+func (l *Lab) resume(ctx context.Context, c *history.Campaign, doc *document, head source.Head) (*Started, error) {
 	if c.ProgramPath != doc.path {
 		return nil, research.Errorf(research.CodeProgram,
 			fmt.Sprintf("give %s another `name:`, or call start_campaign with a name", doc.path),
@@ -59,7 +60,7 @@ func (l *Lab) resume(ctx context.Context, c *research.Campaign, doc *document, h
 // mendRefs makes the campaign's refs say again what the ledger says, where a
 // process died between the two or somebody removed them: the start, the
 // incumbent, and the latest candidates.
-func (l *Lab) mendRefs(ctx context.Context, c *research.Campaign) error {
+func (l *Lab) mendRefs(ctx context.Context, c *history.Campaign) error {
 	want := map[string]string{ref(c.Name, "start"): c.Start, ref(c.Name, "incumbent"): c.Incumbent}
 
 	err := l.ledger.View(ctx, func(tx *ledger.Tx) error {
@@ -110,7 +111,7 @@ func (l *Lab) mendRefs(ctx context.Context, c *research.Campaign) error {
 // goThere moves the checkout to its branch of the campaign. Where its files
 // are the incumbent's already, only HEAD moves.
 func (l *Lab) goThere(
-	ctx context.Context, c *research.Campaign, doc *document, head source.Head,
+	ctx context.Context, c *history.Campaign, doc *document, head source.Head,
 ) (notes []string, err error) {
 	name, err := l.codename(ctx, c, cmp.Or(strings.TrimPrefix(head.Branch, "refs/heads/"), head.Commit))
 	if err != nil {
@@ -181,11 +182,11 @@ func (l *Lab) goThere(
 
 // codename is the checkout's codename, known or new. With an origin, the branch
 // or commit that the checkout comes from is noted for the way back.
-func (l *Lab) codename(ctx context.Context, c *research.Campaign, origin string) (name string, err error) {
-	err = l.update(ctx, c.Name, func(tx *ledger.Tx, _ *research.Campaign, session string) error {
+func (l *Lab) codename(ctx context.Context, c *history.Campaign, origin string) (name string, err error) {
+	err = l.update(ctx, c.Name, func(tx *ledger.Tx, _ *history.Campaign, session string) error {
 		name = session
-		_, err := tx.Append(research.Entry{Campaign: c.Name, Session: name, Kind: research.KindSessionJoined,
-			Body: research.SessionJoin{Codename: name, Client: l.opt.Client.Name, Version: l.opt.Client.Version,
+		_, err := tx.Append(history.Entry{Campaign: c.Name, Session: name, Kind: history.KindSessionJoined,
+			Body: history.SessionJoin{Codename: name, Client: l.opt.Client.Name, Version: l.opt.Client.Version,
 				Checkout: l.repo.Root(), Origin: origin}})
 
 		return err

@@ -17,6 +17,9 @@ import (
 
 	"ratchet/internal/fault"
 	"ratchet/internal/research"
+	"ratchet/internal/research/contract"
+	"ratchet/internal/research/history"
+	"ratchet/internal/research/rules"
 	"ratchet/sandbox"
 )
 
@@ -24,25 +27,25 @@ import (
 // rule may see of it. A machine that slept voids the run: it is made again.
 // The error is for a run that could not be made at all.
 func (s *supervisor) run(
-	ctx context.Context, job research.JobID, v *version, want research.Want,
-) (research.Observation, error) {
+	ctx context.Context, job research.JobID, v *version, want rules.Want,
+) (rules.Observation, error) {
 	for range maxVoid {
 		r, err := s.attempt(ctx, job, v, want)
 		if err != nil {
-			return research.Observation{}, err
+			return rules.Observation{}, err
 		}
 
 		if !r.Void {
-			return research.Observe(r, s.space.c.Program.Metric), nil // as a recomputation will see it
+			return rules.Observe(r, s.space.c.Program.Metric), nil // as a recomputation will see it
 		}
 
 		if c, err := s.campaignNow(ctx); err != nil || c.SecondsLeft() <= 0 {
-			return research.Observation{}, cmp.Or[error](err, research.Errorf(research.CodeBudget, raiseBudget,
+			return rules.Observation{}, cmp.Or[error](err, research.Errorf(research.CodeBudget, raiseBudget,
 				"the machine was suspended during the run, and no time is left to repeat it"))
 		}
 	}
 
-	return research.Observation{}, research.Errorf(research.CodeBusy, "keep the machine awake, then run it again",
+	return rules.Observation{}, research.Errorf(research.CodeBusy, "keep the machine awake, then run it again",
 		"the machine was suspended during the run, %d times in a row", maxVoid)
 }
 
@@ -56,17 +59,17 @@ const sleptReason = "void: the machine was suspended during the run"
 const sleepTolerance = 500 * time.Millisecond
 
 func (s *supervisor) attempt(
-	ctx context.Context, job research.JobID, v *version, want research.Want,
-) (research.Run, error) {
+	ctx context.Context, job research.JobID, v *version, want rules.Want,
+) (rules.Run, error) {
 	s.runs++
 	p := s.space.c.Program
-	r := research.Run{Job: job, Number: s.runs, Role: want.Role, Side: want.Side, Commit: v.commit, Pair: want.Pair,
+	r := rules.Run{Job: job, Number: s.runs, Role: want.Role, Side: want.Side, Commit: v.commit, Pair: want.Pair,
 		Order: want.Order, WarmUp: want.WarmUp, Again: want.Again, Seed: seed(s.campaign, job, want, s.runs),
 		Started: time.Now().UTC(), Load: sandbox.LoadAverage()}
-	scan := research.NewScanner(p.Metric, p.Guards)
+	scan := contract.NewScanner(p.Metric, p.Guards)
 
 	command := p.Run
-	if s.planted != "" && want.Side == research.Candidate {
+	if s.planted != "" && want.Side == rules.Candidate {
 		command = s.planted
 	}
 
@@ -119,7 +122,7 @@ func (s *supervisor) attempt(
 	}
 	s.space.discard(spec)
 	_, err = s.ledger.Append(context.WithoutCancel(ctx),
-		research.Entry{Campaign: s.campaign, Session: s.session, Kind: research.KindRunFinished, Body: s.brief(r)})
+		history.Entry{Campaign: s.campaign, Session: s.session, Kind: history.KindRunFinished, Body: s.brief(r)})
 
 	return r, err
 }
@@ -127,8 +130,8 @@ func (s *supervisor) attempt(
 // score takes the samples of a run that ended well: what scan saw of it, or of
 // the frozen evaluator, whose reason not to count it is then the run's. text
 // gets the evaluator's output too.
-func (s *supervisor) score(ctx context.Context, hold *hold, v *version, spec sandbox.Spec, scan *research.Scanner, res sandbox.Result,
-	r *research.Run, text *[]byte) error {
+func (s *supervisor) score(ctx context.Context, hold *hold, v *version, spec sandbox.Spec, scan *contract.Scanner, res sandbox.Result,
+	r *rules.Run, text *[]byte) error {
 	p, left := s.space.c.Program, spec.Views[0].Upper
 	if p.Measure != "" {
 		measure, err := s.space.evaluator(v, r.Seed, left)
@@ -157,7 +160,7 @@ func (s *supervisor) score(ctx context.Context, hold *hold, v *version, spec san
 
 // brief is the run as it is recorded: what enforced it is said once for all the
 // runs of a job that were enforced alike, since it is half of such a record.
-func (s *supervisor) brief(r research.Run) research.Run {
+func (s *supervisor) brief(r rules.Run) rules.Run {
 	if s.enforced.Number > 0 && maps.Equal(s.enforced.Enforced, r.Enforced) {
 		r.Enforced, r.EnforcedAs = nil, s.enforced.Number
 		return r
@@ -245,7 +248,7 @@ func exceeded(what string, spec sandbox.Spec) string {
 // evaluate runs the frozen evaluator in a sandbox of its own that sees what the
 // run left. Only its output counts.
 func (s *supervisor) evaluate(
-	ctx context.Context, spec sandbox.Spec, r *research.Run, text *[]byte,
+	ctx context.Context, spec sandbox.Spec, r *rules.Run, text *[]byte,
 ) (reason string, err error) {
 	res, err := sandbox.Run(ctx, spec)
 	if err != nil {
@@ -267,7 +270,7 @@ func (s *supervisor) evaluate(
 }
 
 // samples reads the metric and the guards, wherever the program says they are.
-func (s *supervisor) samples(scan *research.Scanner, res sandbox.Result, layer string) (map[string]float64, string) {
+func (s *supervisor) samples(scan *contract.Scanner, res sandbox.Result, layer string) (map[string]float64, string) {
 	m := s.space.c.Program.Metric
 
 	values, err := scan.Values()
@@ -281,14 +284,14 @@ func (s *supervisor) samples(scan *research.Scanner, res sandbox.Result, layer s
 
 	switch m.From.Kind {
 	case "wall", "cpu", "max_rss":
-		values[m.Name] = research.FromUsage(m.From.Kind, m.Unit, res.Wall, res.CPU, res.MaxRSS)
+		values[m.Name] = contract.FromUsage(m.From.Kind, m.Unit, res.Wall, res.CPU, res.MaxRSS)
 	case "file":
 		content, err := readIn(layer, joinSlash(s.space.folder, m.From.Path))
 		if err != nil {
 			return nil, fmt.Sprintf("the run did not write %s, which holds the metric", m.From.Path)
 		}
 
-		if values[m.Name], err = research.FromFile(content, m.From.Expr); err != nil {
+		if values[m.Name], err = contract.FromFile(content, m.From.Expr); err != nil {
 			return nil, reasonOf(err)
 		}
 	}
@@ -338,7 +341,7 @@ func (w *workspace) spec(v *version, command string, seed uint64, withBuild bool
 
 	return sandbox.Spec{
 		Confined: true, Hidden: w.hidden(), Network: sandbox.Network(w.c.Program.Network),
-		Memory: b.Memory, Processes: b.Processes, Disk: cmp.Or(b.Disk, research.DefaultDisk), CPU: time.Duration(b.CPU),
+		Memory: b.Memory, Processes: b.Processes, Disk: cmp.Or(b.Disk, contract.DefaultDisk), CPU: time.Duration(b.CPU),
 		Command: command,
 		Dir:     filepath.Join(root, filepath.FromSlash(w.folder)),
 		Env:     environment(w.c.Program.Env, w.home(), tmp, seed),
@@ -395,7 +398,7 @@ func (w *workspace) discard(spec sandbox.Spec) { _ = removeTree(filepath.Dir(spe
 
 // seed is the run's RATCHET_SEED: the same within a pair, fresh for each pair,
 // never pinned for a campaign.
-func seed(campaign string, job research.JobID, want research.Want, number int) uint64 {
+func seed(campaign string, job research.JobID, want rules.Want, number int) uint64 {
 	h := fnv.New64a()
 
 	k := want.Pair

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"ratchet/internal/research"
+	"ratchet/internal/research/contract"
+	"ratchet/internal/research/history"
 	"ratchet/ledger"
 )
 
@@ -100,10 +102,10 @@ func (l *Lab) Progress(ctx context.Context, limit int) (*Progress, error) {
 		p.From, p.To = xs[0].N, xs[len(xs)-1].N
 		p.Total = max(p.Total, p.To)
 	}
-	var proofs []research.CertificateEnd
+	var proofs []history.CertificateEnd
 
 	err = l.ledger.View(ctx, func(tx *ledger.Tx) error {
-		var older []research.Experiment
+		var older []history.Experiment
 
 		for _, n := range c.KeptStack {
 			if n >= p.From {
@@ -138,7 +140,7 @@ func (l *Lab) Progress(ctx context.Context, limit int) (*Progress, error) {
 	return p, nil
 }
 
-func progressOf(c *research.Campaign) *Progress {
+func progressOf(c *history.Campaign) *Progress {
 	m := c.Program.Metric
 
 	p := &Progress{Campaign: c.Name, Metric: metricOf(m), Exact: c.Rule.Class != research.Noisy,
@@ -162,11 +164,11 @@ func progressOf(c *research.Campaign) *Progress {
 	return p
 }
 
-func metricOf(m research.Metric) ProgressMetric { return ProgressMetric{m.Name, m.Unit, m.Better} }
+func metricOf(m contract.Metric) ProgressMetric { return ProgressMetric{m.Name, m.Unit, m.Better} }
 
 // newest are the campaign and its last experiments, oldest first. They are read
 // a page at a time, so that nobody waits long for the ledger.
-func (l *Lab) newest(ctx context.Context, limit int) (*research.Campaign, []research.Experiment, error) {
+func (l *Lab) newest(ctx context.Context, limit int) (*history.Campaign, []history.Experiment, error) {
 	if limit <= 0 {
 		limit = progressDefault
 	}
@@ -177,9 +179,9 @@ func (l *Lab) newest(ctx context.Context, limit int) (*research.Campaign, []rese
 		return nil, nil, err
 	}
 
-	var all []research.Experiment
+	var all []history.Experiment
 	for cursor := ""; len(all) < limit; {
-		var page []research.Experiment
+		var page []history.Experiment
 
 		err := l.ledger.View(ctx, func(tx *ledger.Tx) (err error) {
 			page, cursor, err = tx.Experiments(c.Name,
@@ -200,7 +202,7 @@ func (l *Lab) newest(ctx context.Context, limit int) (*research.Campaign, []rese
 }
 
 // certificates are those that ended with experiment from or a later one, oldest first.
-func certificates(tx *ledger.Tx, c *research.Campaign, from int) (out []research.CertificateEnd, err error) {
+func certificates(tx *ledger.Tx, c *history.Campaign, from int) (out []history.CertificateEnd, err error) {
 	for n := c.Certificates; n > max(0, c.Certificates-certificateMost); n-- {
 		m, err := tx.Measurement(c.Name, research.NewJobID(research.CertificateJob, n))
 		if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"ratchet/internal/research"
+	"ratchet/internal/research/history"
 )
 
 type (
@@ -48,7 +49,7 @@ func (l *Lab) Families(ctx context.Context, limit int) (*FamilySeries, error) {
 		return s, nil
 	}
 	s.From, s.To = xs[0].N, xs[len(xs)-1].N
-	fs, members := research.FamiliesOf(xs, familiesMost)
+	fs, members := history.FamiliesOf(xs, familiesMost)
 
 	alone := make([]bool, len(xs))
 	for i, f := range fs {
@@ -72,7 +73,7 @@ func (l *Lab) Families(ctx context.Context, limit int) (*FamilySeries, error) {
 	return s, nil
 }
 
-func yield(c *research.Campaign, xs []research.Experiment, word string, of []int) FamilyYield {
+func yield(c *history.Campaign, xs []history.Experiment, word string, of []int) FamilyYield {
 	y := FamilyYield{Word: word, Tried: len(of)}
 	sum := c.TallyOf()
 	sum.Size = 0

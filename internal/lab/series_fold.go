@@ -6,10 +6,12 @@ import (
 	"strings"
 
 	"ratchet/internal/research"
+	"ratchet/internal/research/history"
+	"ratchet/internal/research/rules"
 )
 
 // point is what an experiment's point has in either kind of campaign.
-func point(x *research.Experiment) ProgressPoint {
+func point(x *history.Experiment) ProgressPoint {
 	p := ProgressPoint{N: x.N, Status: x.Status, Kept: x.Status == research.Kept, RolledBack: x.RolledBack,
 		Class: x.Class, At: x.ProposedAt, Hypothesis: headline(x.Hypothesis, hypothesisRunes)}
 	if x.Judgement != nil {
@@ -25,7 +27,7 @@ func point(x *research.Experiment) ProgressPoint {
 
 // exact folds the experiments of a deterministic metric: the best is the
 // incumbent's value.
-func (p *Progress) exact(xs []research.Experiment) {
+func (p *Progress) exact(xs []history.Experiment) {
 	var best *float64
 
 	for i := range xs {
@@ -53,7 +55,7 @@ func (p *Progress) exact(xs []research.Experiment) {
 // noisy folds those of a noisy one: the best is what certificates proved, and
 // what the chain of that time claimed on top. A chain that was rolled back is
 // in it until its certificate.
-func (p *Progress) noisy(c *research.Campaign, xs []research.Experiment, proofs []research.CertificateEnd) {
+func (p *Progress) noisy(c *history.Campaign, xs []history.Experiment, proofs []history.CertificateEnd) {
 	proven := c.TallyOf()
 	for _, x := range xs { // back to what had been proven before the first point
 		if alone(c, &x, proofs) {
@@ -62,7 +64,7 @@ func (p *Progress) noisy(c *research.Campaign, xs []research.Experiment, proofs 
 	}
 
 	for _, b := range proofs {
-		if b.Outcome == research.Certified && b.Gain != nil {
+		if b.Outcome == rules.Certified && b.Gain != nil {
 			proven = proven.Plus(*b.Gain, -1)
 		}
 	}
@@ -112,8 +114,8 @@ func (p *Progress) noisy(c *research.Campaign, xs []research.Experiment, proofs 
 	}
 }
 
-func after(t research.Tally, b research.CertificateEnd) research.Tally {
-	if b.Outcome != research.Certified || b.Gain == nil || b.Scale != t.Scale {
+func after(t rules.Tally, b history.CertificateEnd) rules.Tally {
+	if b.Outcome != rules.Certified || b.Gain == nil || b.Scale != t.Scale {
 		return t
 	}
 
@@ -121,12 +123,12 @@ func after(t research.Tally, b research.CertificateEnd) research.Tally {
 }
 
 // known says whether a judgement has a gain on the scale.
-func known(scale string, j *research.Judgement) bool {
+func known(scale string, j *rules.Judgement) bool {
 	return j != nil && j.Gain != nil && j.Scale == scale && j.Verdict != research.Invalid
 }
 
 // claimed is the chain with one more edit.
-func claimed(t research.Tally, scale string, j *research.Judgement) research.Tally {
+func claimed(t rules.Tally, scale string, j *rules.Judgement) rules.Tally {
 	switch {
 	case j != nil && j.Claim != nil:
 		return t.PlusClaim(*j.Claim, 1)
@@ -138,13 +140,13 @@ func claimed(t research.Tally, scale string, j *research.Judgement) research.Tal
 }
 
 // alone says whether a keep that stands was proven by its own verdict.
-func alone(c *research.Campaign, x *research.Experiment, proofs []research.CertificateEnd) bool {
+func alone(c *history.Campaign, x *history.Experiment, proofs []history.CertificateEnd) bool {
 	if x.Status != research.Kept || x.Overridden != "" || !known(c.Rule.Scale, x.Judgement) || x.N >= c.ChainFrom ||
 		x.Judgement.Verdict != research.Improved || x.Judgement.StoppedBy == "one_run" {
 		return false
 	}
 
-	return !slices.ContainsFunc(proofs, func(b research.CertificateEnd) bool { return b.From <= x.N && x.N <= b.To })
+	return !slices.ContainsFunc(proofs, func(b history.CertificateEnd) bool { return b.From <= x.N && x.N <= b.To })
 }
 
 // headline is the first line of a text, without control characters, at most n characters.

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"ratchet/internal/research"
+	"ratchet/internal/research/history"
+	"ratchet/internal/research/rules"
 	"ratchet/ledger"
 )
 
@@ -101,7 +103,7 @@ func (l *Lab) Noise(ctx context.Context, limit int) (*NoiseSeries, error) {
 
 	for i, run := range runs {
 		if v, ok := run.Samples[m.Name]; ok && run.Valid && !run.WarmUp && !math.IsNaN(v) &&
-			(run.Side == research.Incumbent || run.Side == research.Start) {
+			(run.Side == rules.Incumbent || run.Side == rules.Start) {
 			of[run.Commit] = append(of[run.Commit], i)
 		}
 	}
@@ -239,7 +241,7 @@ func told(v float64) *float64 {
 // runsOf are the campaign and its newest runs in the order in which they began.
 // Runs that began before the oldest experiment that is looked at are left out,
 // so that what is there has no gap.
-func (l *Lab) runsOf(ctx context.Context, limit int) (*research.Campaign, []research.Run, error) {
+func (l *Lab) runsOf(ctx context.Context, limit int) (*history.Campaign, []rules.Run, error) {
 	if limit <= 0 {
 		limit = runsDefault
 	}
@@ -249,7 +251,7 @@ func (l *Lab) runsOf(ctx context.Context, limit int) (*research.Campaign, []rese
 	if err != nil {
 		return nil, nil, err
 	}
-	var runs []research.Run
+	var runs []rules.Run
 
 	n := c.Experiments
 	for n > 0 && len(runs) < limit {
@@ -276,8 +278,8 @@ func (l *Lab) runsOf(ctx context.Context, limit int) (*research.Campaign, []rese
 			}
 		}
 	}
-	runs = slices.DeleteFunc(runs, func(r research.Run) bool { return r.Started.Before(from) })
-	slices.SortStableFunc(runs, func(a, b research.Run) int { return a.Started.Compare(b.Started) })
+	runs = slices.DeleteFunc(runs, func(r rules.Run) bool { return r.Started.Before(from) })
+	slices.SortStableFunc(runs, func(a, b rules.Run) int { return a.Started.Compare(b.Started) })
 
 	return c, runs[max(0, len(runs)-limit):], nil
 }
@@ -285,7 +287,7 @@ func (l *Lab) runsOf(ctx context.Context, limit int) (*research.Campaign, []rese
 // runsBelow adds the runs of the jobs of a kind from number n down to end, which
 // it returns.
 func (l *Lab) runsBelow(
-	ctx context.Context, campaign string, kind byte, n, end int, runs *[]research.Run,
+	ctx context.Context, campaign string, kind byte, n, end int, runs *[]rules.Run,
 ) (int, error) {
 	return end, l.ledger.View(ctx, func(tx *ledger.Tx) error {
 		for ; n > end; n-- {

@@ -9,20 +9,22 @@ import (
 
 	"ratchet/internal/lab"
 	"ratchet/internal/research"
+	"ratchet/internal/research/history"
+	"ratchet/internal/research/rules"
 )
 
 var dusk = time.Date(2026, 11, 22, 20, 0, 0, 0, time.UTC)
 
 // ran is the record of a run that began m minutes after dusk and took a minute.
-func ran(job research.JobID, number, m int, side research.Side, commit string, v float64) research.Entry {
-	return research.Entry{Campaign: camp, Kind: research.KindRunFinished,
-		Body: research.Run{Job: job, Number: number, Side: side, Commit: commit, Valid: true,
+func ran(job research.JobID, number, m int, side rules.Side, commit string, v float64) history.Entry {
+	return history.Entry{Campaign: camp, Kind: history.KindRunFinished,
+		Body: rules.Run{Job: job, Number: number, Side: side, Commit: commit, Valid: true,
 			Samples: map[string]float64{"ns": v}, Wall: 60, Started: dusk.Add(time.Duration(m) * time.Minute),
 			GPUSeconds: 120}}
 }
 
 // withRuns puts runs between the proposal and the verdict.
-func withRuns(es []research.Entry, runs ...research.Entry) []research.Entry {
+func withRuns(es []history.Entry, runs ...history.Entry) []history.Entry {
 	return append(append(es[:1:1], runs...), es[1:]...)
 }
 
@@ -33,10 +35,10 @@ func TestNoiseFollowsEachVersionOverTime(t *testing.T) {
 	st.Values, st.Residuals = []float64{990, 1000, 1010}, research.Floats{.01, -.02}
 	s := tell(t, st)
 	s.append(withRuns(tried(claim(1, -.02, st), "one", false),
-		ran("x1", 1, 1, research.Incumbent, "a", 1000), ran("x1", 2, 2, research.Candidate, "x", 5000), ran("x1", 3, 3,
-			research.Incumbent, "a", 1100),
-		ran("x1", 4, 4, research.Incumbent, "a", 900), ran("x1", 5, 5, research.Incumbent, "b", 1), ran("x1", 6, 6,
-			research.Incumbent, "b", 2))...)
+		ran("x1", 1, 1, rules.Incumbent, "a", 1000), ran("x1", 2, 2, rules.Candidate, "x", 5000), ran("x1", 3, 3,
+			rules.Incumbent, "a", 1100),
+		ran("x1", 4, 4, rules.Incumbent, "a", 900), ran("x1", 5, 5, rules.Incumbent, "b", 1), ran("x1", 6, 6,
+			rules.Incumbent, "b", 2))...)
 
 	n, err := s.lab.Noise(context.Background(), 0)
 	if err != nil {
@@ -70,8 +72,8 @@ func TestSpendingAddsUpToTheTotals(t *testing.T) {
 
 	for n := 1; n <= 120; n++ { // more than two pages
 		id := research.NewJobID(research.ExperimentJob, n)
-		s.append(withRuns(tried(bytes(n, 1001, 1000), "h", false), ran(id, 1, 10*n, research.Candidate, "x", 1),
-			ran(id, 2, 10*n+5, research.Candidate, "x", 1))...)
+		s.append(withRuns(tried(bytes(n, 1001, 1000), "h", false), ran(id, 1, 10*n, rules.Candidate, "x", 1),
+			ran(id, 2, 10*n+5, rules.Candidate, "x", 1))...)
 	}
 
 	p, err := s.lab.Spending(context.Background(), 0)
@@ -103,9 +105,9 @@ func TestSpendingAddsUpToTheTotals(t *testing.T) {
 
 func TestGPUEvidence(t *testing.T) {
 	s := tell(t, exact)
-	evidence := func(number int, gpu string) research.Entry {
-		e := ran("x1", number, number, research.Candidate, "x", 1)
-		r := e.Body.(research.Run)
+	evidence := func(number int, gpu string) history.Entry {
+		e := ran("x1", number, number, rules.Candidate, "x", 1)
+		r := e.Body.(rules.Run)
 		r.GPU = json.RawMessage(gpu)
 		e.Body = r
 

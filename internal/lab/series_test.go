@@ -14,6 +14,9 @@ import (
 
 	"ratchet/internal/lab"
 	"ratchet/internal/research"
+	"ratchet/internal/research/contract"
+	"ratchet/internal/research/history"
+	"ratchet/internal/research/rules"
 	"ratchet/ledger"
 )
 
@@ -27,7 +30,7 @@ type story struct {
 }
 
 // tell begins one, calibrated to st.
-func tell(t *testing.T, st research.RuleState) *story {
+func tell(t *testing.T, st rules.RuleState) *story {
 	t.Helper()
 
 	dir := t.TempDir()
@@ -46,24 +49,24 @@ func tell(t *testing.T, st research.RuleState) *story {
 	}
 	s := &story{t: t, lab: l, led: l.Ledger()}
 
-	doc, err := research.ParseProgram([]byte(text), "sorting")
+	doc, err := contract.ParseProgram([]byte(text), "sorting")
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.put(research.KindCampaignStarted, research.CampaignStart{Program: doc.Program, Digest: doc.Program.Digest(),
+	s.put(history.KindCampaignStarted, history.CampaignStart{Program: doc.Program, Digest: doc.Program.Digest(),
 		ProgramPath: "program.md", Start: "start"})
-	s.put(research.KindCalibrationStarted, research.JobStart{Job: "c1", Commit: "start"})
-	s.put(research.KindCalibrationFinished, research.CalibrationEnd{Job: "c1", State: st})
+	s.put(history.KindCalibrationStarted, rules.JobStart{Job: "c1", Commit: "start"})
+	s.put(history.KindCalibrationFinished, history.CalibrationEnd{Job: "c1", State: st})
 
 	return s
 }
 
-func (s *story) put(kind research.Kind, body any) {
+func (s *story) put(kind history.Kind, body any) {
 	s.t.Helper()
-	s.append(research.Entry{Campaign: camp, Kind: kind, Body: body})
+	s.append(history.Entry{Campaign: camp, Kind: kind, Body: body})
 }
 
-func (s *story) append(es ...research.Entry) {
+func (s *story) append(es ...history.Entry) {
 	s.t.Helper()
 
 	if _, err := s.led.Append(context.Background(), es...); err != nil {
@@ -72,21 +75,21 @@ func (s *story) append(es ...research.Entry) {
 }
 
 // tried are the records of one experiment; kept or reverted.
-func tried(j research.Judgement, hypothesis string, keep bool) []research.Entry {
+func tried(j rules.Judgement, hypothesis string, keep bool) []history.Entry {
 	id := fmt.Sprintf("%040x", j.N)
 
-	es := []research.Entry{
-		{Kind: research.KindExperimentProposed, Body: research.Proposal{N: j.N, Hypothesis: hypothesis, Parent: "start",
+	es := []history.Entry{
+		{Kind: history.KindExperimentProposed, Body: history.Proposal{N: j.N, Hypothesis: hypothesis, Parent: "start",
 			Candidate: id, Tree: id, Checkout: "/elsewhere"}},
-		{Kind: research.KindExperimentJudged, Body: j},
+		{Kind: history.KindExperimentJudged, Body: j},
 	}
 	switch {
 	case keep:
-		es = append(es, research.Entry{Kind: research.KindExperimentKept,
-			Body: research.Keeping{N: j.N, Commit: id, Was: "start"}})
+		es = append(es, history.Entry{Kind: history.KindExperimentKept,
+			Body: history.Keeping{N: j.N, Commit: id, Was: "start"}})
 	case j.Verdict != research.Invalid:
-		es = append(es, research.Entry{Kind: research.KindExperimentReverted,
-			Body: research.Reversion{N: j.N, By: "agent"}})
+		es = append(es, history.Entry{Kind: history.KindExperimentReverted,
+			Body: history.Reversion{N: j.N, By: "agent"}})
 	}
 
 	for i := range es {
@@ -109,11 +112,11 @@ func (s *story) progress(limit int) *lab.Progress {
 
 func num(v float64) *float64 { return &v }
 
-var exact = research.RuleState{Class: research.Deterministic, Scale: "log", Incumbent: 1000, Better: research.Lower}
+var exact = rules.RuleState{Class: research.Deterministic, Scale: "log", Incumbent: 1000, Better: research.Lower}
 
 // bytes is the judgement of a deterministic metric: v against was.
-func bytes(n int, v, was float64) research.Judgement {
-	j := research.Judgement{N: n, Verdict: research.Regressed, StoppedBy: "one_run", Value: &v, Baseline: &was,
+func bytes(n int, v, was float64) rules.Judgement {
+	j := rules.Judgement{N: n, Verdict: research.Regressed, StoppedBy: "one_run", Value: &v, Baseline: &was,
 		Scale: "log", State: exact}
 
 	j.State.Incumbent = was
@@ -131,7 +134,7 @@ func TestProgressOfADeterministicMetric(t *testing.T) {
 	}
 	s.append(tried(bytes(1, 900, 1000), "  quick\nsecond line", true)...)
 	s.append(tried(bytes(2, 950, 900), strings.Repeat("ü", 200), false)...)
-	s.append(tried(research.Judgement{N: 3, Verdict: research.Invalid, Value: num(1), State: exact}, "x", false)...)
+	s.append(tried(rules.Judgement{N: 3, Verdict: research.Invalid, Value: num(1), State: exact}, "x", false)...)
 
 	p := s.progress(0)
 	if len(p.Points) != 3 || p.From != 1 || p.To != 3 || p.Total != 3 {
@@ -171,15 +174,15 @@ func TestProgressIsBoundedAndKeepsWhatStands(t *testing.T) {
 	}
 }
 
-var noisy = research.RuleState{Class: research.Noisy, Scale: "log", Better: research.Lower, Incumbent: 1000, S: .02,
-	Auto: &research.AutoState{}}
+var noisy = rules.RuleState{Class: research.Noisy, Scale: "log", Better: research.Lower, Incumbent: 1000, S: .02,
+	Auto: &rules.AutoState{}}
 
 // claim is a provisional verdict that claims a gain of g on the log scale.
-func claim(n int, g float64, st research.RuleState) research.Judgement {
+func claim(n int, g float64, st rules.RuleState) rules.Judgement {
 	share := -math.Expm1(-g)
 
-	return research.Judgement{N: n, Verdict: research.Provisional, Value: num(990), Baseline: num(1000), Scale: "log",
-		Runs: 2, Gain: &research.Interval{Mid: share, Lo: share - .01, Hi: share + .01}, Claim: &research.Claim{Gain: g,
+	return rules.Judgement{N: n, Verdict: research.Provisional, Value: num(990), Baseline: num(1000), Scale: "log",
+		Runs: 2, Gain: &research.Interval{Mid: share, Lo: share - .01, Hi: share + .01}, Claim: &rules.Claim{Gain: g,
 			Var: 1e-4}, State: st}
 }
 
@@ -187,12 +190,12 @@ func TestProgressOfANoisyMetric(t *testing.T) {
 	s := tell(t, noisy)
 	s.append(tried(claim(1, .10, noisy), "one", true)...)
 	chain := noisy
-	chain.Auto = &research.AutoState{Claim: .10, Chain: 1}
+	chain.Auto = &rules.AutoState{Claim: .10, Chain: 1}
 	s.append(tried(claim(2, .05, chain), "two", true)...)
-	s.put(research.KindCertificateStarted, research.JobStart{Job: "h1", Commit: "x", Paired: "start"})
-	s.put(research.KindCertificateFinished, research.CertificateEnd{Job: "h1", From: 1, To: 2, State: noisy,
-		Certificate: research.Certificate{
-			Outcome: research.Certified, Scale: "log", Gain: &research.Interval{Mid: -math.Expm1(-.12),
+	s.put(history.KindCertificateStarted, rules.JobStart{Job: "h1", Commit: "x", Paired: "start"})
+	s.put(history.KindCertificateFinished, history.CertificateEnd{Job: "h1", From: 1, To: 2, State: noisy,
+		Certificate: rules.Certificate{
+			Outcome: rules.Certified, Scale: "log", Gain: &research.Interval{Mid: -math.Expm1(-.12),
 				Lo: -math.Expm1(-.10), Hi: -math.Expm1(-.14)}}})
 	s.append(tried(claim(3, .03, noisy), "three", true)...)
 	s.append(tried(claim(4, -.02, noisy), "four", false)...)
@@ -233,10 +236,10 @@ func TestProgressOfANoisyMetric(t *testing.T) {
 func TestProgressFallsWithARolledBackChain(t *testing.T) {
 	s := tell(t, noisy)
 	s.append(tried(claim(1, .10, noisy), "one", true)...)
-	s.put(research.KindCertificateStarted, research.JobStart{Job: "h1", Commit: "x", Paired: "start"})
-	s.put(research.KindCertificateFinished, research.CertificateEnd{Job: "h1", From: 1, To: 1, Commit: "back",
-		State: noisy, Certificate: research.Certificate{Outcome: research.RolledBack, Scale: "log"}})
-	s.put(research.KindExperimentReverted, research.Reversion{N: 1, By: "certificate"})
+	s.put(history.KindCertificateStarted, rules.JobStart{Job: "h1", Commit: "x", Paired: "start"})
+	s.put(history.KindCertificateFinished, history.CertificateEnd{Job: "h1", From: 1, To: 1, Commit: "back",
+		State: noisy, Certificate: rules.Certificate{Outcome: rules.RolledBack, Scale: "log"}})
+	s.put(history.KindExperimentReverted, history.Reversion{N: 1, By: "certificate"})
 	s.append(tried(claim(2, .01, noisy), "two", false)...)
 	p := s.progress(0)
 
@@ -277,9 +280,9 @@ func TestProgressAfterFinalize(t *testing.T) {
 		t.Errorf("an audit out of nothing: %+v", p.Audit)
 	}
 	g := research.Interval{Mid: .1, Lo: .1, Hi: .1}
-	made := research.Finalization{Branch: "refs/heads/ratchet/sorting-final", Head: fmt.Sprintf("%040x", 1),
+	made := history.Finalization{Branch: "refs/heads/ratchet/sorting-final", Head: fmt.Sprintf("%040x", 1),
 		Audit: "a1", Gain: &g, Scale: "log", Pairs: 2}
-	s.put(research.KindCampaignFinalized, made)
+	s.put(history.KindCampaignFinalized, made)
 
 	want := &lab.ProgressAudit{After: 2, Gain: g, Pairs: 2, Branch: "ratchet/sorting-final"}
 	if diff := cmp.Diff(want, s.progress(0).Audit); diff != "" {

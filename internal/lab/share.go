@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"ratchet/internal/research"
+	"ratchet/internal/research/history"
 	"ratchet/ledger"
 )
 
@@ -25,7 +26,7 @@ func (l *Lab) Share(ctx context.Context, ops []ShareOp) (*Shared, error) {
 	}
 	out := &Shared{Next: afterDecision(c)}
 
-	err = l.update(ctx, c.Name, func(tx *ledger.Tx, now *research.Campaign, session string) error {
+	err = l.update(ctx, c.Name, func(tx *ledger.Tx, now *history.Campaign, session string) error {
 		out.Done, out.Ideas = nil, nil
 		for _, op := range ops {
 			if err := l.share(tx, now, session, op, out); err != nil {
@@ -36,7 +37,7 @@ func (l *Lab) Share(ctx context.Context, ops []ShareOp) (*Shared, error) {
 		return nil
 	})
 	for _, i := range out.Ideas {
-		if i.Status == research.IdeaClaimed && err == nil {
+		if i.Status == history.IdeaClaimed && err == nil {
 			out.Next = fmt.Sprintf("edit the file for idea %d, then run_experiment{hypothesis, idea: \"%d\"}", i.N, i.N)
 		}
 	}
@@ -44,7 +45,7 @@ func (l *Lab) Share(ctx context.Context, ops []ShareOp) (*Shared, error) {
 	return out, err
 }
 
-func (l *Lab) share(tx *ledger.Tx, c *research.Campaign, session string, op ShareOp, out *Shared) error {
+func (l *Lab) share(tx *ledger.Tx, c *history.Campaign, session string, op ShareOp, out *Shared) error {
 	say := func(format string, args ...any) { out.Done = append(out.Done, fmt.Sprintf(format, args...)) }
 
 	switch {
@@ -65,7 +66,7 @@ func (l *Lab) share(tx *ledger.Tx, c *research.Campaign, session string, op Shar
 		if i, err = l.claim(tx, c, session, i.N); err != nil {
 			return err
 		}
-		until := time.Now().Add(research.LeaseTerm).UTC().Format(time.RFC3339)
+		until := time.Now().Add(history.LeaseTerm).UTC().Format(time.RFC3339)
 		out.Ideas = append(out.Ideas, SharedIdea{N: i.N, Status: i.Status, Fence: i.Fence, Until: until})
 		say("idea %d is yours (claim %d) until %s, and longer while you do something: %s", i.N, i.Fence, until, i.Text)
 
@@ -80,13 +81,13 @@ func (l *Lab) share(tx *ledger.Tx, c *research.Campaign, session string, op Shar
 }
 
 // letGo releases or drops an idea.
-func (l *Lab) letGo(tx *ledger.Tx, c *research.Campaign, session string, op ShareOp, out *Shared) error {
+func (l *Lab) letGo(tx *ledger.Tx, c *history.Campaign, session string, op ShareOp, out *Shared) error {
 	i, err := l.ideaNamed(tx, c, op.Idea)
 	if err != nil {
 		return err
 	}
-	e := research.Entry{Campaign: c.Name, Session: session, Kind: research.KindIdeaReleased,
-		Body: research.IdeaRelease{N: i.N, Fence: i.Fence}}
+	e := history.Entry{Campaign: c.Name, Session: session, Kind: history.KindIdeaReleased,
+		Body: history.IdeaRelease{N: i.N, Fence: i.Fence}}
 	said := "released"
 
 	if op.Op == "drop" {
@@ -94,7 +95,7 @@ func (l *Lab) letGo(tx *ledger.Tx, c *research.Campaign, session string, op Shar
 		if err != nil {
 			return err
 		}
-		e.Kind, e.Body, said = research.KindIdeaDropped, research.IdeaDrop{N: i.N, Why: op.Lesson, Takeover: t},
+		e.Kind, e.Body, said = history.KindIdeaDropped, history.IdeaDrop{N: i.N, Why: op.Lesson, Takeover: t},
 			"dropped"
 	}
 
@@ -125,8 +126,8 @@ func (l *Lab) letGo(tx *ledger.Tx, c *research.Campaign, session string, op Shar
 func ideaKey(text string) string { return "idea/" + research.FoldText(text) }
 
 // ideaNamed is the idea with an id, or with a text.
-func (l *Lab) ideaNamed(tx *ledger.Tx, c *research.Campaign, name string) (*research.IdeaState, error) {
-	if n, ok := research.IdeaNumber(name); ok {
+func (l *Lab) ideaNamed(tx *ledger.Tx, c *history.Campaign, name string) (*history.IdeaState, error) {
+	if n, ok := history.IdeaNumber(name); ok {
 		return tx.Idea(c.Name, n)
 	}
 
@@ -140,7 +141,7 @@ func (l *Lab) ideaNamed(tx *ledger.Tx, c *research.Campaign, name string) (*rese
 }
 
 // ideaOf is the idea that has a text, whatever its case and white space; nil if none has.
-func (l *Lab) ideaOf(tx *ledger.Tx, c *research.Campaign, text string) (*research.IdeaState, error) {
+func (l *Lab) ideaOf(tx *ledger.Tx, c *history.Campaign, text string) (*history.IdeaState, error) {
 	for _, key := range []string{ideaKey(text), "idea/" + text} { // the latter was the key before texts were folded
 		rec, ok, err := tx.Keyed(c.Name, key)
 		if err != nil || !ok {
@@ -151,7 +152,7 @@ func (l *Lab) ideaOf(tx *ledger.Tx, c *research.Campaign, text string) (*researc
 			continue
 		}
 
-		var b research.Idea
+		var b history.Idea
 		if err := json.Unmarshal(rec.Body, &b); err != nil {
 			return nil, fmt.Errorf("decode record %d: %w", rec.Seq, err)
 		}
@@ -163,8 +164,8 @@ func (l *Lab) ideaOf(tx *ledger.Tx, c *research.Campaign, text string) (*researc
 }
 
 // addIdea adds an idea that nobody has had, and tells what is like it.
-func (l *Lab) addIdea(tx *ledger.Tx, c *research.Campaign, session, text string, out *Shared) error {
-	if _, ok := research.IdeaNumber(text); ok {
+func (l *Lab) addIdea(tx *ledger.Tx, c *history.Campaign, session, text string, out *Shared) error {
+	if _, ok := history.IdeaNumber(text); ok {
 		return research.Errorf(research.CodeBadArgument, "say in words what to try", "the idea %q is only a number",
 			text)
 	}
@@ -197,12 +198,12 @@ func (l *Lab) addIdea(tx *ledger.Tx, c *research.Campaign, session, text string,
 	}
 
 	n := now.Ideas + 1
-	if _, err := tx.Append(research.Entry{Campaign: c.Name, Session: session, Kind: research.KindIdeaAdded,
-		Key: ideaKey(text), Body: research.Idea{N: n, Text: text}}); err != nil {
+	if _, err := tx.Append(history.Entry{Campaign: c.Name, Session: session, Kind: history.KindIdeaAdded,
+		Key: ideaKey(text), Body: history.Idea{N: n, Text: text}}); err != nil {
 		return err
 	}
 
-	shared, line := SharedIdea{N: n, Status: research.IdeaOpen}, fmt.Sprintf("idea %d added", n)
+	shared, line := SharedIdea{N: n, Status: history.IdeaOpen}, fmt.Sprintf("idea %d added", n)
 	for _, f := range found {
 		shared.Like = append(shared.Like, f.id)
 		line += "; like " + f.words

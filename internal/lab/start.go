@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"ratchet/internal/research"
+	"ratchet/internal/research/history"
+	"ratchet/internal/research/rules"
 	"ratchet/internal/source"
 	"ratchet/ledger"
 )
@@ -96,7 +98,7 @@ func campaignName(want string, doc *document) (string, error) {
 }
 
 // campaign is the campaign of that name, nil when there is none.
-func (l *Lab) campaign(ctx context.Context, name string) (c *research.Campaign, err error) {
+func (l *Lab) campaign(ctx context.Context, name string) (c *history.Campaign, err error) {
 	err = l.ledger.View(ctx, func(tx *ledger.Tx) error {
 		c, err = tx.Campaign(name)
 		if isCode(err, research.CodeNoCampaign) {
@@ -258,8 +260,8 @@ func (l *Lab) recordStart(
 			return err
 		}
 
-		if _, err := tx.Append(research.Entry{Campaign: name, Kind: research.KindCampaignStarted,
-			Body: research.CampaignStart{
+		if _, err := tx.Append(history.Entry{Campaign: name, Kind: history.KindCampaignStarted,
+			Body: history.CampaignStart{
 				Program: doc.Program, Digest: doc.digest, ProgramPath: doc.path, Start: start, StartTree: tree,
 				Branch: branch, Origin: cmp.Or(strings.TrimPrefix(head.Branch, "refs/heads/"), head.Commit),
 				Checkout: l.repo.Root(), Machine: runtime.GOOS + "/" + runtime.GOARCH,
@@ -287,7 +289,7 @@ func (l *Lab) started(ctx context.Context, name string, doc *document, resumed b
 	needs := false
 	var session, origin string
 
-	err = l.update(ctx, name, func(tx *ledger.Tx, now *research.Campaign, codename string) error {
+	err = l.update(ctx, name, func(tx *ledger.Tx, now *history.Campaign, codename string) error {
 		c, session = now, codename
 		if s, err := tx.Session(name, session); err == nil {
 			origin = cmp.Or(s.Origin, c.Origin)
@@ -304,8 +306,8 @@ func (l *Lab) started(ctx context.Context, name string, doc *document, resumed b
 			return nil
 		}
 		job = research.NewJobID(research.CalibrationJob, c.Calibrations+1)
-		_, err = tx.Append(research.Entry{Campaign: name, Session: session, Kind: research.KindCalibrationStarted,
-			Body: research.JobStart{Job: job, Commit: c.Incumbent}})
+		_, err = tx.Append(history.Entry{Campaign: name, Session: session, Kind: history.KindCalibrationStarted,
+			Body: rules.JobStart{Job: job, Commit: c.Incumbent}})
 
 		return err
 	})
@@ -369,7 +371,7 @@ func switchTo(origin string) string {
 }
 
 func (l *Lab) announce(
-	ctx context.Context, c *research.Campaign, doc *document, job research.JobID, session, origin string, resumed bool, notes []string,
+	ctx context.Context, c *history.Campaign, doc *document, job research.JobID, session, origin string, resumed bool, notes []string,
 ) *Started {
 	m := c.Program.Metric
 	unit := cmp.Or(m.Unit, "no unit")

@@ -10,6 +10,8 @@ import (
 
 	"ratchet/internal/fault"
 	"ratchet/internal/research"
+	"ratchet/internal/research/contract"
+	"ratchet/internal/research/history"
 	"ratchet/sandbox"
 )
 
@@ -122,7 +124,7 @@ func (s *supervisor) step(
 		}
 		defer hold.release(ctx)
 
-		if err := hold.expose(&spec, research.Budget{}); err != nil {
+		if err := hold.expose(&spec, contract.Budget{}); err != nil {
 			return "", err
 		}
 	}
@@ -147,7 +149,7 @@ func (s *supervisor) step(
 	}
 	s.space.discard(scratch)
 
-	end := research.StepEnd{Job: job, Step: name, Commit: v.commit, OK: reason == "", Reason: reason,
+	end := history.StepEnd{Job: job, Step: name, Commit: v.commit, OK: reason == "", Reason: reason,
 		Wall: res.Wall.Seconds(), Bytes: res.Output.Bytes}
 	if reason != "" {
 		reason = name + " " + reason
@@ -157,7 +159,7 @@ func (s *supervisor) step(
 		}
 	}
 	_, err = s.ledger.Append(context.WithoutCancel(ctx),
-		research.Entry{Campaign: s.campaign, Session: s.session, Kind: research.KindStepFinished, Body: end})
+		history.Entry{Campaign: s.campaign, Session: s.session, Kind: history.KindStepFinished, Body: end})
 
 	return reason, err
 }

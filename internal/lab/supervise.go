@@ -13,6 +13,8 @@ import (
 	"ratchet/internal/fault"
 	"ratchet/internal/queue"
 	"ratchet/internal/research"
+	"ratchet/internal/research/history"
+	"ratchet/internal/research/rules"
 	"ratchet/ledger"
 	"ratchet/sandbox"
 	"ratchet/sandbox/gpu"
@@ -28,15 +30,15 @@ type supervisor struct {
 	turn     *os.File   // its turn to measure, once it has it
 	session  string     // whose job it is
 	space    *workspace
-	versions map[research.Side]*version
-	outlook  research.Outlook
+	versions map[rules.Side]*version
+	outlook  rules.Outlook
 	runs     int          // of this job
-	enforced research.Run // the last one that was recorded with what enforced it
+	enforced rules.Run    // the last one that was recorded with what enforced it
 	tell     func(string) // where say goes when there is no lock; may be nil
 
-	planted  string                 // of a canary: the candidate's measured command
-	patience time.Duration          // of a doctor: how long a calibration may take, 0 for as long as it needs
-	seen     []research.Observation // its runs, when it took longer
+	planted  string              // of a canary: the candidate's measured command
+	patience time.Duration       // of a doctor: how long a calibration may take, 0 for as long as it needs
+	seen     []rules.Observation // its runs, when it took longer
 }
 
 // Supervise does the job to its end: it is the whole life of a supervisor
@@ -68,7 +70,7 @@ func (l *Lab) Supervise(ctx context.Context, campaign, job string) error {
 	}
 
 	defer lock.Release()
-	s := &supervisor{Lab: l, campaign: campaign, id: id, lock: lock, versions: map[research.Side]*version{}}
+	s := &supervisor{Lab: l, campaign: campaign, id: id, lock: lock, versions: map[rules.Side]*version{}}
 	s.say("waiting for its turn")
 
 	err = fault.At("supervisor.ready", func() error { sandbox.Ready(nil); return nil })
@@ -133,7 +135,7 @@ func (s *supervisor) work(ctx context.Context) error {
 
 // stillRuns refuses to go on with a job, or to end it, that was recorded as lost
 // while its supervisor was slow to come up: it may have been proposed again.
-func stillRuns(c *research.Campaign, id research.JobID) error {
+func stillRuns(c *history.Campaign, id research.JobID) error {
 	if slices.Contains(c.Open, id) {
 		return nil
 	}
@@ -167,7 +169,7 @@ func (s *supervisor) abort(ctx context.Context, cause error) error {
 }
 
 // experiment reads the campaign and one experiment as they are now.
-func (s *supervisor) experiment(ctx context.Context, n int) (c *research.Campaign, x *research.Experiment, err error) {
+func (s *supervisor) experiment(ctx context.Context, n int) (c *history.Campaign, x *history.Experiment, err error) {
 	err = s.ledger.View(ctx, func(tx *ledger.Tx) error {
 		if c, err = tx.Campaign(s.campaign); err != nil {
 			return err
@@ -185,7 +187,7 @@ func (s *supervisor) experiment(ctx context.Context, n int) (c *research.Campaig
 
 // prepare builds candidate and incumbent, and checks the candidate. reason
 // says why the candidate is invalid, "" when it may be measured.
-func (s *supervisor) prepare(ctx context.Context, x *research.Experiment) (reason string, err error) {
+func (s *supervisor) prepare(ctx context.Context, x *history.Experiment) (reason string, err error) {
 	incumbent, err := s.space.version(ctx, x.Parent)
 	if err != nil {
 		return "", err
@@ -197,7 +199,7 @@ func (s *supervisor) prepare(ctx context.Context, x *research.Experiment) (reaso
 	}
 	candidate.parent = incumbent
 
-	s.versions[research.Incumbent], s.versions[research.Candidate] = incumbent, candidate
+	s.versions[rules.Incumbent], s.versions[rules.Candidate] = incumbent, candidate
 	if err := s.sweep(ctx, incumbent, candidate); err != nil {
 		return "", err
 	}
@@ -218,7 +220,7 @@ func (s *supervisor) prepare(ctx context.Context, x *research.Experiment) (reaso
 // calibrate runs the incumbent until the rule knows its noise, appends
 // calibration.finished, and returns the campaign after it. As part of an
 // experiment it is a calibration of its own, made by this supervisor.
-func (s *supervisor) calibrate(ctx context.Context, id research.JobID) (c *research.Campaign, err error) {
+func (s *supervisor) calibrate(ctx context.Context, id research.JobID) (c *history.Campaign, err error) {
 	job := id
 
 	err = s.ledger.Update(ctx, func(tx *ledger.Tx) error {
@@ -226,8 +228,8 @@ func (s *supervisor) calibrate(ctx context.Context, id research.JobID) (c *resea
 			return err
 		}
 		job = research.NewJobID(research.CalibrationJob, c.Calibrations+1)
-		_, err = tx.Append(research.Entry{Campaign: s.campaign, Session: s.session,
-			Kind: research.KindCalibrationStarted, Body: research.JobStart{Job: job, Commit: c.Incumbent}})
+		_, err = tx.Append(history.Entry{Campaign: s.campaign, Session: s.session,
+			Kind: history.KindCalibrationStarted, Body: rules.JobStart{Job: job, Commit: c.Incumbent}})
 
 		return err
 	})
@@ -250,7 +252,7 @@ func (s *supervisor) calibrate(ctx context.Context, id research.JobID) (c *resea
 	state, err := s.calibration(ctx, c, job)
 	here := s.here()
 
-	end := research.CalibrationEnd{Job: job, State: state, Machine: here.class(), Facts: here.facts(),
+	end := history.CalibrationEnd{Job: job, State: state, Machine: here.class(), Facts: here.facts(),
 		Changed: here.since(c)}
 	if ctx.Err() != nil {
 		return nil, errors.Join(ctx.Err(), s.lose(context.WithoutCancel(ctx), s.campaign, job, "stopped by request",
@@ -268,7 +270,7 @@ func (s *supervisor) calibrate(ctx context.Context, id research.JobID) (c *resea
 		}
 	}
 	err = s.ledger.Update(ctx, func(tx *ledger.Tx) error {
-		if err := s.end(tx, job, research.KindCalibrationFinished, end); err != nil {
+		if err := s.end(tx, job, history.KindCalibrationFinished, end); err != nil {
 			return err
 		}
 		c, err = tx.Campaign(s.campaign)
@@ -280,26 +282,26 @@ func (s *supervisor) calibrate(ctx context.Context, id research.JobID) (c *resea
 }
 
 func (s *supervisor) calibration(
-	ctx context.Context, c *research.Campaign, job research.JobID,
-) (research.RuleState, error) {
+	ctx context.Context, c *history.Campaign, job research.JobID,
+) (rules.RuleState, error) {
 	if reason, err := s.space.setup(ctx, s, job); reason != "" || err != nil {
-		return research.RuleState{}, failed(reason, err)
+		return rules.RuleState{}, failed(reason, err)
 	}
 
 	v, err := s.space.version(ctx, c.Incumbent)
 	if err != nil {
-		return research.RuleState{}, err
+		return rules.RuleState{}, err
 	}
 
 	if reason, err := s.build(ctx, job, v); reason != "" || err != nil {
-		return research.RuleState{}, failed(reason, err)
+		return rules.RuleState{}, failed(reason, err)
 	}
 
 	if reason, err := s.check(ctx, job, v); reason != "" || err != nil {
-		return research.RuleState{}, failed(reason, err)
+		return rules.RuleState{}, failed(reason, err)
 	}
 
-	rule, obs, began := research.NewRule(c.Program), []research.Observation{}, time.Now()
+	rule, obs, began := rules.NewRule(c.Program), []rules.Observation{}, time.Now()
 	for {
 		want := rule.Calibrate(obs)
 		if want == nil {
@@ -308,7 +310,7 @@ func (s *supervisor) calibration(
 
 		o, err := s.run(ctx, job, v, *want)
 		if err != nil {
-			return research.RuleState{}, err
+			return rules.RuleState{}, err
 		}
 
 		if obs = append(obs, o); !o.Valid {
@@ -317,7 +319,7 @@ func (s *supervisor) calibration(
 
 		if s.patience > 0 && len(obs) >= 3 && time.Since(began) > s.patience {
 			s.seen = obs
-			return research.RuleState{}, errPatience
+			return rules.RuleState{}, errPatience
 		}
 	}
 }
@@ -334,9 +336,9 @@ func (s *supervisor) measure(ctx context.Context) error {
 	}
 	samples, paired, err := s.measured(ctx, m)
 
-	end := research.Summarise(samples, paired, c.Program.Metric, c.Rule.Scale)
+	end := rules.Summarise(samples, paired, c.Program.Metric, c.Rule.Scale)
 	if s.id.Kind() == research.AuditJob {
-		end = research.SummariseAudit(samples, paired, c.Program.Metric, c.Rule.Scale)
+		end = rules.SummariseAudit(samples, paired, c.Program.Metric, c.Rule.Scale)
 	}
 
 	end.Job = s.id
@@ -352,12 +354,12 @@ func (s *supervisor) measure(ctx context.Context) error {
 	}
 
 	return s.ledger.Update(context.WithoutCancel(ctx), func(tx *ledger.Tx) error {
-		return s.end(tx, s.id, research.KindMeasurementFinished, end)
+		return s.end(tx, s.id, history.KindMeasurementFinished, end)
 	})
 }
 
 // end appends the record that ends a job, if it still runs.
-func (s *supervisor) end(tx *ledger.Tx, job research.JobID, kind research.Kind, body any) error {
+func (s *supervisor) end(tx *ledger.Tx, job research.JobID, kind history.Kind, body any) error {
 	c, err := tx.Campaign(s.campaign)
 	if err == nil {
 		err = stillRuns(c, job)
@@ -366,24 +368,24 @@ func (s *supervisor) end(tx *ledger.Tx, job research.JobID, kind research.Kind, 
 	if err != nil {
 		return err
 	}
-	_, err = tx.Append(research.Entry{Campaign: s.campaign, Session: s.session, Kind: kind, Body: body})
+	_, err = tx.Append(history.Entry{Campaign: s.campaign, Session: s.session, Kind: kind, Body: body})
 
 	return err
 }
 
-func (s *supervisor) measured(ctx context.Context, m *research.Measurement) (samples, paired []float64, err error) {
-	commits, role := map[research.Side]string{research.Candidate: m.Commit}, research.Measure
+func (s *supervisor) measured(ctx context.Context, m *history.Measurement) (samples, paired []float64, err error) {
+	commits, role := map[rules.Side]string{rules.Candidate: m.Commit}, research.Measure
 	if m.Paired != "" {
-		commits[research.Incumbent] = m.Paired
+		commits[rules.Incumbent] = m.Paired
 	}
 
 	if s.id.Kind() == research.AuditJob {
-		commits, role = map[research.Side]string{research.Incumbent: m.Commit, research.Start: m.Paired}, research.Audit
+		commits, role = map[rules.Side]string{rules.Incumbent: m.Commit, rules.Start: m.Paired}, research.Audit
 	}
 
 	reason, err := s.versionsOf(ctx, commits)
 	if err == nil && reason == "" && m.Check {
-		reason, err = s.check(ctx, s.id, s.versions[research.Candidate])
+		reason, err = s.check(ctx, s.id, s.versions[rules.Candidate])
 	}
 
 	if err == nil && reason != "" && s.leavesOut(m) {
@@ -402,9 +404,9 @@ func (s *supervisor) measured(ctx context.Context, m *research.Measurement) (sam
 	if err != nil {
 		return nil, nil, err
 	}
-	var obs []research.Observation
+	var obs []rules.Observation
 
-	next := func() *research.Want { return research.NextMeasured(m.JobStart, role, now.Rule.Class, obs) }
+	next := func() *rules.Want { return rules.NextMeasured(m.JobStart, role, now.Rule.Class, obs) }
 	for want := next(); want != nil; want = next() {
 		if err := s.affords(ctx, m, len(obs)); err != nil {
 			return nil, nil, err
@@ -415,7 +417,7 @@ func (s *supervisor) measured(ctx context.Context, m *research.Measurement) (sam
 			return nil, nil, err
 		}
 
-		if !o.Valid && m.Ablates != "" && o.Side == research.Candidate {
+		if !o.Valid && m.Ablates != "" && o.Side == rules.Candidate {
 			return nil, nil, &unfit{o.Reason}
 		}
 
@@ -424,7 +426,7 @@ func (s *supervisor) measured(ctx context.Context, m *research.Measurement) (sam
 		}
 		obs = append(obs, o)
 	}
-	samples, paired = research.Measured(m.JobStart, obs)
+	samples, paired = rules.Measured(m.JobStart, obs)
 
 	return samples, paired, nil
 }

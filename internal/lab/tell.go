@@ -14,6 +14,8 @@ import (
 
 	"ratchet/internal/notify"
 	"ratchet/internal/research"
+	"ratchet/internal/research/contract"
+	"ratchet/internal/research/history"
 	"ratchet/ledger"
 	"ratchet/sandbox"
 )
@@ -36,7 +38,7 @@ const idleTeller = 10 * time.Minute
 
 // startTeller starts the campaign's teller unless there is one, or nobody is to
 // be told. What keeps it from starting keeps nobody from working: its log says it.
-func (l *Lab) startTeller(c *research.Campaign) {
+func (l *Lab) startTeller(c *history.Campaign) {
 	if !c.Program.Tells() || len(l.opt.Tell) == 0 {
 		return
 	}
@@ -70,9 +72,9 @@ type teller struct {
 	campaign string
 	client   *http.Client
 	queue    *queued
-	c        *research.Campaign // as last read
-	stamp    ledger.Stamp       // of then
-	last     time.Time          // of the campaign's newest record
+	c        *history.Campaign // as last read
+	stamp    ledger.Stamp      // of then
+	last     time.Time         // of the campaign's newest record
 	head     uint64
 	contract string // what program.md was like when it was last parsed
 	changed  bool   // and whether it was another contract
@@ -171,15 +173,15 @@ func (t *teller) done() bool {
 		return true // what is queued waits for the next teller
 	case len(t.queue.Pending) > 0:
 		return false
-	case c.Ended != "" || slices.Contains(t.queue.Told, research.Silence):
+	case c.Ended != "" || slices.Contains(t.queue.Told, history.Silence):
 		return true
 	case t.running():
 		return false
-	case slices.Contains(t.queue.Told, research.Spent):
+	case slices.Contains(t.queue.Told, history.Spent):
 		return quiet > time.Minute
 	}
 	waits := slices.ContainsFunc(c.Program.Notify,
-		func(x research.Target) bool { return x.Hook == "" && x.Wants(research.EventStall) })
+		func(x contract.Target) bool { return x.Hook == "" && x.Wants(contract.EventStall) })
 
 	return !waits && quiet > idleTeller
 }
@@ -191,7 +193,7 @@ func (t *teller) running() bool {
 
 // look queues what is new, and stores the queue before any of it is sent.
 func (t *teller) look(ctx context.Context) error {
-	var found []research.Notice
+	var found []history.Notice
 
 	if t.c == nil || t.news() {
 		stamp, err := t.ledger.Stamp()
@@ -209,11 +211,11 @@ func (t *teller) look(ctx context.Context) error {
 	if len(found) == 0 && t.news() {
 		return nil // a job that just ended was seen gone before its end was read
 	}
-	now := research.Circumstances(t.c, research.Situation{Now: time.Now().UTC(), Last: t.last, Head: t.head,
+	now := history.Circumstances(t.c, history.Situation{Now: time.Now().UTC(), Last: t.last, Head: t.head,
 		Running: running || t.news(), Changed: t.otherContract(ctx)})
 
 	told := slices.DeleteFunc(slices.Clone(t.queue.Told),
-		func(k research.Circumstance) bool { _, still := now[k]; return !still })
+		func(k history.Circumstance) bool { _, still := now[k]; return !still })
 	for k, n := range now {
 		if !slices.Contains(told, k) {
 			told, found = append(told, k), append(found, n)
@@ -235,7 +237,7 @@ func (t *teller) look(ctx context.Context) error {
 
 // read takes the records since the cursor, in pages, and what they are news of.
 // A teller that is the campaign's first begins with what comes after it.
-func (t *teller) read(ctx context.Context) (found []research.Notice, err error) {
+func (t *teller) read(ctx context.Context) (found []history.Notice, err error) {
 	const page = 500 // records while the ledger is locked
 
 	for more := true; more; {
@@ -254,7 +256,7 @@ func (t *teller) read(ctx context.Context) (found []research.Notice, err error) 
 				return nil
 			}
 
-			return tx.Records(from, func(r research.Record) error {
+			return tx.Records(from, func(r history.Record) error {
 				if n++; n > page {
 					more = true
 					return ledger.ErrStop
@@ -288,15 +290,15 @@ func (t *teller) read(ctx context.Context) (found []research.Notice, err error) 
 }
 
 // noticed is what a record is news of, with what of the ledger tells it.
-func noticed(tx *ledger.Tx, c *research.Campaign, r research.Record) (*research.Notice, error) {
+func noticed(tx *ledger.Tx, c *history.Campaign, r history.Record) (*history.Notice, error) {
 	switch r.Kind {
-	case research.KindExperimentKept, research.KindExperimentJudged, research.KindRunLost,
-		research.KindCertificateFinished:
+	case history.KindExperimentKept, history.KindExperimentJudged, history.KindRunLost,
+		history.KindCertificateFinished:
 	default:
 		return nil, nil
 	}
 
-	id, err := research.Touches(r)
+	id, err := history.Touches(r)
 	if err != nil || id.Kind() != research.ExperimentJob {
 		return noticeOf(c, r, nil, nil, err)
 	}
@@ -306,9 +308,9 @@ func noticed(tx *ledger.Tx, c *research.Campaign, r research.Record) (*research.
 		return nil, err
 	}
 
-	var before []research.Experiment
-	if r.Kind != research.KindExperimentKept && x.Judgement != nil && x.Judgement.Verdict == research.Invalid {
-		for n := x.N - 1; n > 0 && len(before) < research.CrashesLookedAt; n-- {
+	var before []history.Experiment
+	if r.Kind != history.KindExperimentKept && x.Judgement != nil && x.Judgement.Verdict == research.Invalid {
+		for n := x.N - 1; n > 0 && len(before) < history.CrashesLookedAt; n-- {
 			b, err := tx.Experiment(c.Name, n)
 			if err != nil {
 				return nil, err
@@ -322,13 +324,13 @@ func noticed(tx *ledger.Tx, c *research.Campaign, r research.Record) (*research.
 }
 
 func noticeOf(
-	c *research.Campaign, r research.Record, x *research.Experiment, before []research.Experiment, err error,
-) (*research.Notice, error) {
+	c *history.Campaign, r history.Record, x *history.Experiment, before []history.Experiment, err error,
+) (*history.Notice, error) {
 	if err != nil {
 		return nil, err
 	}
 
-	return research.Noticed(c, r, x, before)
+	return history.Noticed(c, r, x, before)
 }
 
 // keepPace stores the cursor now and then though nothing is queued, so that a
@@ -367,14 +369,14 @@ func (t *teller) otherContract(ctx context.Context) bool {
 
 // enqueue adds a notice for each target that wants it. New bests that were not
 // sent yet become one message, the newest.
-func (t *teller) enqueue(n research.Notice) {
+func (t *teller) enqueue(n history.Notice) {
 	for _, target := range t.c.Program.Notify {
 		if target.Hook != "" || !target.Wants(n.Event) {
 			continue
 		}
 
 		p := pending{Notice: n, Target: targetKey(target), Due: time.Now()}
-		if n.Event == research.EventBest {
+		if n.Event == contract.EventBest {
 			t.queue.Pending = slices.DeleteFunc(t.queue.Pending, func(o pending) bool {
 				same := o.Target == p.Target && o.Event == n.Event && o.Attempts == 0
 				if same {
@@ -396,7 +398,7 @@ func (t *teller) deliver(ctx context.Context) error {
 			continue
 		}
 
-		i := slices.IndexFunc(t.c.Program.Notify, func(x research.Target) bool { return targetKey(x) == p.Target })
+		i := slices.IndexFunc(t.c.Program.Notify, func(x contract.Target) bool { return targetKey(x) == p.Target })
 		if i < 0 { // no part of the contract any more
 			t.settle(p, nil)
 			continue
@@ -424,7 +426,7 @@ func (t *teller) deliver(ctx context.Context) error {
 }
 
 // attempted notes in queue and log what became of an attempt.
-func (t *teller) attempted(p pending, target research.Target, said string, err error) {
+func (t *teller) attempted(p pending, target contract.Target, said string, err error) {
 	words := strings.TrimSpace(fmt.Sprintf("%s: %s %d", target.Name(), p.Event, p.Seq))
 	var later *notify.Later
 

@@ -15,12 +15,14 @@ import (
 
 	"ratchet/internal/notify"
 	"ratchet/internal/research"
+	"ratchet/internal/research/contract"
+	"ratchet/internal/research/history"
 	"ratchet/sandbox"
 )
 
 // message is a notice as targets get it. Its id follows from what it is about,
 // so that one that is sent twice can be known.
-func (l *Lab) message(c *research.Campaign, n research.Notice, more int) notify.Message {
+func (l *Lab) message(c *history.Campaign, n history.Notice, more int) notify.Message {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%s %s %s %d", c.Name, c.Start, n.Event, n.Seq))
 
 	d := notify.Data{ID: fmt.Sprintf("ratchet_%x", sum[:12]), Event: n.Event, Campaign: c.Name,
@@ -42,7 +44,7 @@ func (l *Lab) message(c *research.Campaign, n research.Notice, more int) notify.
 // send makes one attempt; said is what there is to say of one that worked. dir is
 // the program's folder, whose files a person allowed to run: no other folder's.
 func (l *Lab) send(
-	ctx context.Context, dir string, t research.Target, m notify.Message, client *http.Client,
+	ctx context.Context, dir string, t contract.Target, m notify.Message, client *http.Client,
 ) (said string, err error) {
 	switch {
 	case t.Webhook != "":
@@ -119,7 +121,7 @@ func variableOf(name string) (string, error) {
 
 // unusable says why a target can't work here, as far as that can be known
 // without trying it; "" if nothing speaks against it.
-func (l *Lab) unusable(programPath string, t research.Target) string {
+func (l *Lab) unusable(programPath string, t contract.Target) string {
 	dir := l.programDir(programPath)
 
 	for _, name := range []string{cutEnv(t.Webhook), cutEnv(t.Ntfy), t.SecretEnv, t.TokenEnv} {
@@ -189,31 +191,31 @@ type Tried struct {
 // program as it is on disk, whatever they want to be told of, and runs the hooks
 // of the event. It writes no record. Errors: CodeProgram, CodeBadArgument for an
 // event that is none, CodeNotFound when nobody is to be told.
-func (l *Lab) TryTargets(ctx context.Context, event research.Event) ([]Tried, error) {
+func (l *Lab) TryTargets(ctx context.Context, event contract.Event) ([]Tried, error) {
 	doc, err := l.readContract("")
 	if err != nil {
 		return nil, err
 	}
 
-	p, known := doc.Program, append(research.Events(), research.HookBefore, research.HookAfter)
+	p, known := doc.Program, append(contract.Events(), contract.HookBefore, contract.HookAfter)
 
 	if event == "" {
-		event = research.EventBest
+		event = contract.EventBest
 	}
 
 	if !slices.Contains(known, event) {
 		return nil, research.Errorf(research.CodeBadArgument, fmt.Sprintf("one of %v", known), "no event %q", event)
 	}
 
-	c := &research.Campaign{Name: p.Name, Program: p, ProgramPath: doc.path}
+	c := &history.Campaign{Name: p.Name, Program: p, ProgramPath: doc.path}
 	if now, err := l.current(ctx); err == nil && now.ProgramPath == doc.path {
 		c = now
 	}
-	m := l.message(c, research.Notice{Event: event, At: time.Now(),
+	m := l.message(c, history.Notice{Event: event, At: time.Now(),
 		Text: "this is a test of `ratchet notify test`: nothing happened"}, 0)
 	m.Data.Test = true
 	m.Data.ID = fmt.Sprintf("ratchet_test_%x", time.Now().UnixNano())
-	hook, dir := event == research.HookBefore || event == research.HookAfter, l.programDir(doc.path)
+	hook, dir := event == contract.HookBefore || event == contract.HookAfter, l.programDir(doc.path)
 	var out []Tried
 
 	for _, t := range p.Notify {

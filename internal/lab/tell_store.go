@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"ratchet/internal/research"
+	"ratchet/internal/research/contract"
+	"ratchet/internal/research/history"
 )
 
 // queued is what a teller must not forget. It is a file beside the ledger, not
@@ -22,17 +24,17 @@ import (
 // after each attempt, so a teller that dies in between sends its last message
 // again, with the same id, and loses none.
 type queued struct {
-	Seq     uint64                  `json:"seq"`  // up to this record, everything is queued
-	Last    time.Time               `json:"last"` // of the campaign's newest record by then
-	Told    []research.Circumstance `json:"told,omitempty"`
-	Pending []pending               `json:"pending,omitempty"`
-	States  map[string]Told         `json:"states,omitempty"` // by targetKey
+	Seq     uint64                 `json:"seq"`  // up to this record, everything is queued
+	Last    time.Time              `json:"last"` // of the campaign's newest record by then
+	Told    []history.Circumstance `json:"told,omitempty"`
+	Pending []pending              `json:"pending,omitempty"`
+	States  map[string]Told        `json:"states,omitempty"` // by targetKey
 	saved   uint64
 }
 
 // pending is a notice that one target has not got yet.
 type pending struct {
-	research.Notice
+	history.Notice
 	Target   string    `json:"target"` // targetKey
 	Attempts int       `json:"attempts,omitempty"`
 	Due      time.Time `json:"due"`
@@ -50,7 +52,7 @@ type Told struct {
 }
 
 // targetKey is a target's identity in the queue. It tells nothing of it.
-func targetKey(t research.Target) string {
+func targetKey(t contract.Target) string {
 	b, err := json.Marshal(t)
 	if err != nil {
 		panic(err) // a Target always encodes
@@ -60,7 +62,7 @@ func targetKey(t research.Target) string {
 	return fmt.Sprintf("%x", sum[:8])
 }
 
-func (q *queued) note(t research.Target, failed, why string) {
+func (q *queued) note(t contract.Target, failed, why string) {
 	if q.States == nil {
 		q.States = map[string]Told{}
 	}

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"ratchet/internal/research"
+	"ratchet/internal/research/contract"
+	"ratchet/internal/research/history"
 	"ratchet/internal/source"
 	"ratchet/ledger"
 )
@@ -27,7 +29,7 @@ func (l *Lab) Undo(ctx context.Context) (*Undone, error) {
 		return nil, research.Errorf(research.CodeBusy,
 			"let it end, or end it with ratchet stop ID; then keep or revert", "an experiment is open")
 	}
-	var x *research.Experiment
+	var x *history.Experiment
 	var tree string
 
 	err = l.ledger.View(ctx, func(tx *ledger.Tx) (err error) {
@@ -64,7 +66,7 @@ func (l *Lab) Undo(ctx context.Context) (*Undone, error) {
 		return nil, err
 	}
 
-	if err := l.recordUndo(ctx, c, research.Undoing{N: x.N, Commit: commit, Was: c.Incumbent, Tree: tree,
+	if err := l.recordUndo(ctx, c, history.Undoing{N: x.N, Commit: commit, Was: c.Incumbent, Tree: tree,
 		Branch: head.Branch}); err != nil {
 		return nil, err
 	}
@@ -87,7 +89,7 @@ func (l *Lab) Undo(ctx context.Context) (*Undone, error) {
 }
 
 // treeBefore is the tree of the incumbent before the last keep.
-func (l *Lab) treeBefore(ctx context.Context, tx *ledger.Tx, c *research.Campaign) (string, error) {
+func (l *Lab) treeBefore(ctx context.Context, tx *ledger.Tx, c *history.Campaign) (string, error) {
 	if c.Kept == 1 {
 		return c.StartTree, nil
 	}
@@ -105,13 +107,13 @@ func (l *Lab) treeBefore(ctx context.Context, tx *ledger.Tx, c *research.Campaig
 	return x.Tree, nil
 }
 
-func (l *Lab) recordUndo(ctx context.Context, c *research.Campaign, u research.Undoing) error {
-	return l.update(ctx, c.Name, func(tx *ledger.Tx, now *research.Campaign, session string) error {
+func (l *Lab) recordUndo(ctx context.Context, c *history.Campaign, u history.Undoing) error {
+	return l.update(ctx, c.Name, func(tx *ledger.Tx, now *history.Campaign, session string) error {
 		if now.Incumbent != u.Was {
 			return research.Errorf(research.CodeConflict, "look again with ratchet log",
 				"another session moved the incumbent meanwhile")
 		}
-		_, err := tx.Append(research.Entry{Campaign: c.Name, Session: session, Kind: research.KindKeepUndone, Body: u})
+		_, err := tx.Append(history.Entry{Campaign: c.Name, Session: session, Kind: history.KindKeepUndone, Body: u})
 
 		return err
 	})
@@ -133,8 +135,8 @@ func (l *Lab) Abandon(ctx context.Context, removeRefs bool) ([]string, error) {
 	}
 
 	if c.Ended == "" {
-		if _, err := l.ledger.Append(ctx, research.Entry{Campaign: c.Name, Kind: research.KindCampaignEnded,
-			Key: "ended", Body: research.CampaignEnd{Reason: "abandoned"}}); err != nil {
+		if _, err := l.ledger.Append(ctx, history.Entry{Campaign: c.Name, Kind: history.KindCampaignEnded,
+			Key: "ended", Body: history.CampaignEnd{Reason: "abandoned"}}); err != nil {
 			return nil, err
 		}
 	}
@@ -166,7 +168,7 @@ func (l *Lab) Abandon(ctx context.Context, removeRefs bool) ([]string, error) {
 }
 
 // Pending is the contract on disk, for a person to look at before Accept.
-func (l *Lab) Pending(ctx context.Context) (c *research.Campaign, now research.Program, digest string, err error) {
+func (l *Lab) Pending(ctx context.Context) (c *history.Campaign, now contract.Program, digest string, err error) {
 	if c, err = l.tidy(ctx); err != nil {
 		return nil, now, "", err
 	}
@@ -182,7 +184,7 @@ func (l *Lab) Pending(ctx context.Context) (c *research.Campaign, now research.P
 // Accept makes the contract on disk the campaign's, if it is still the one
 // that the person saw; by is how the person was asked. The next run calibrates
 // anew. Errors: CodeConflict, CodeBusy.
-func (l *Lab) Accept(ctx context.Context, digest string, by research.Way) error {
+func (l *Lab) Accept(ctx context.Context, digest string, by history.Way) error {
 	c, p, now, err := l.Pending(ctx)
 	if err != nil {
 		return err
@@ -200,14 +202,14 @@ func (l *Lab) Accept(ctx context.Context, digest string, by research.Way) error 
 		return research.Errorf(research.CodeBusy, "let it end, or ratchet stop", "a run is under way")
 	}
 
-	e := research.Entry{Campaign: c.Name, Kind: research.KindContractAccepted,
-		Body: research.ContractAcceptance{Program: p, Digest: digest, Was: c.Digest, By: by}}
-	if by == research.ByTerminal { // no session's
+	e := history.Entry{Campaign: c.Name, Kind: history.KindContractAccepted,
+		Body: history.ContractAcceptance{Program: p, Digest: digest, Was: c.Digest, By: by}}
+	if by == history.ByTerminal { // no session's
 		_, err = l.ledger.Append(ctx, e)
 		return err
 	}
 
-	return l.update(ctx, c.Name, func(tx *ledger.Tx, now *research.Campaign, session string) error {
+	return l.update(ctx, c.Name, func(tx *ledger.Tx, now *history.Campaign, session string) error {
 		if now.Digest != c.Digest {
 			return research.Errorf(research.CodeConflict, "look at it and accept again",
 				"another contract was accepted meanwhile")

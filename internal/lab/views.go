@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"ratchet/internal/research"
+	"ratchet/internal/research/history"
 	"ratchet/ledger"
 )
 
@@ -27,7 +28,7 @@ func (l *Lab) Brief(ctx context.Context) (*Brief, error) {
 		if b.Recent, _, err = tx.Experiments(c.Name, ledger.Query{Limit: briefLooksAt}); err != nil {
 			return err
 		}
-		b.Families = research.Families(b.Recent)
+		b.Families = history.Families(b.Recent)
 
 		b.Recent = b.Recent[:min(len(b.Recent), 8)]
 		if b.Lessons, err = tx.Lessons(c.Name, 5); err != nil {
@@ -73,7 +74,7 @@ func (l *Lab) Brief(ctx context.Context) (*Brief, error) {
 
 // levels are the incumbent's value and the start's, nil where they are unknown
 // and for a noisy metric: no two raw numbers as if they could be compared.
-func levels(c *research.Campaign) (best, baseline *float64) {
+func levels(c *history.Campaign) (best, baseline *float64) {
 	if !c.Calibrated || c.Rule.Class == research.Noisy {
 		return nil, nil
 	}
@@ -207,14 +208,14 @@ func (l *Lab) Detail(ctx context.Context, id string, diff int) (*Detail, error) 
 }
 
 // proofs fills in how far each keep is proven.
-func proofs(c *research.Campaign, xs []research.Experiment) {
+func proofs(c *history.Campaign, xs []history.Experiment) {
 	for i := range xs {
 		xs[i].Proof = c.Proof(&xs[i])
 	}
 }
 
 // proofOf says which certificate judged the chain of a keep, "" if none did.
-func proofOf(tx *ledger.Tx, c *research.Campaign, x *research.Experiment) (string, error) {
+func proofOf(tx *ledger.Tx, c *history.Campaign, x *history.Experiment) (string, error) {
 	if x.Proof != "certified" && x.Proof != "rolled back" {
 		return x.Proof, nil
 	}
@@ -321,7 +322,7 @@ func slicePage(p *OutputPage, b []byte, cursor string, limit int) (*OutputPage, 
 }
 
 // Lessons are the campaign's lessons, newest first.
-func (l *Lab) Lessons(ctx context.Context, limit int) (out []research.Lesson, err error) {
+func (l *Lab) Lessons(ctx context.Context, limit int) (out []history.Lesson, err error) {
 	c, err := l.current(ctx)
 	if err != nil {
 		return nil, err

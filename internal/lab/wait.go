@@ -9,6 +9,9 @@ import (
 	"time"
 
 	"ratchet/internal/research"
+	"ratchet/internal/research/contract"
+	"ratchet/internal/research/history"
+	"ratchet/internal/research/rules"
 	"ratchet/ledger"
 )
 
@@ -146,7 +149,7 @@ func (l *Lab) outcome(ctx context.Context, campaign string, id research.JobID) (
 	return out, err
 }
 
-func (l *Lab) experimentOutcome(c *research.Campaign, x *research.Experiment) *Outcome {
+func (l *Lab) experimentOutcome(c *history.Campaign, x *history.Experiment) *Outcome {
 	b := left(c)
 
 	out := &Outcome{ID: x.Job(), Experiment: x.N, RunsDone: x.Runs, Left: &b, Unit: c.Program.Metric.Unit}
@@ -154,7 +157,7 @@ func (l *Lab) experimentOutcome(c *research.Campaign, x *research.Experiment) *O
 		_, phase := l.phase(c.Name, x.Job())
 		out.Status, out.Phase, out.Elapsed = "running", phase, seconds(time.Since(x.ProposedAt))
 		out.hooked = c.Program.Decide == "auto" &&
-			len(c.Program.Hooks(research.HookBefore))+len(c.Program.Hooks(research.HookAfter)) > 0
+			len(c.Program.Hooks(contract.HookBefore))+len(c.Program.Hooks(contract.HookAfter)) > 0
 		out.Next = "wait_run{}"
 
 		return out
@@ -183,12 +186,12 @@ func (l *Lab) experimentOutcome(c *research.Campaign, x *research.Experiment) *O
 }
 
 // nextStep says what the verdict asks for.
-func (l *Lab) nextStep(c *research.Campaign, x *research.Experiment) string {
+func (l *Lab) nextStep(c *history.Campaign, x *history.Experiment) string {
 	if x.Status == research.Kept || x.Status == research.Reverted {
 		return afterDecision(c)
 	}
 
-	ok, simpler, _ := research.Keepable(*x)
+	ok, simpler, _ := history.Keepable(*x)
 	switch {
 	case ok && simpler:
 		return "keep{} if it is the simpler code, else revert{lesson: \"…\"}"
@@ -205,7 +208,7 @@ func (l *Lab) nextStep(c *research.Campaign, x *research.Experiment) string {
 	return "revert{lesson: \"…\"}, then the next idea"
 }
 
-func (l *Lab) measurementOutcome(c *research.Campaign, m *research.Measurement) *Outcome {
+func (l *Lab) measurementOutcome(c *history.Campaign, m *history.Measurement) *Outcome {
 	b := left(c)
 
 	out := &Outcome{ID: m.Job, RunsDone: m.Runs, Left: &b, Unit: c.Program.Metric.Unit, Status: "done",
@@ -244,17 +247,17 @@ func (l *Lab) measurementOutcome(c *research.Campaign, m *research.Measurement) 
 }
 
 // certificateOutcome tells what became of the head.
-func (l *Lab) certificateOutcome(c *research.Campaign, m *research.Measurement, out *Outcome) {
+func (l *Lab) certificateOutcome(c *history.Campaign, m *history.Measurement, out *Outcome) {
 	p := m.Proof
 
 	out.Certificate, out.Gain, out.Finding = p.Outcome, p.Gain, p.Words(c.Program.Metric)
-	if p.Outcome == research.RolledBack {
+	if p.Outcome == rules.RolledBack {
 		out.Next = "revert{} brings the checkpoint's file here (an edit under way is stored); then the next idea"
 	}
 }
 
 // measurementWords says what a measurement found, with its uncertainty.
-func measurementWords(c *research.Campaign, m *research.Measurement) string {
+func measurementWords(c *history.Campaign, m *history.Measurement) string {
 	e, metric := m.End, c.Program.Metric
 	target := cmp.Or(m.Target, short(m.Commit))
 
@@ -290,7 +293,7 @@ func countRuns(n int) string {
 }
 
 // sizeWords is a share of the value on the log scale, else an amount in the unit.
-func sizeWords(v float64, scale string, m research.Metric) string {
+func sizeWords(v float64, scale string, m contract.Metric) string {
 	if scale == "linear" {
 		return research.FormatValue(v, m.Unit)
 	}
@@ -299,7 +302,7 @@ func sizeWords(v float64, scale string, m research.Metric) string {
 }
 
 // calibrationWords says what the calibration found.
-func calibrationWords(c *research.Campaign) string {
+func calibrationWords(c *history.Campaign) string {
 	m := c.Program.Metric
 
 	value := m.Name + " " + research.FormatValue(c.Rule.Incumbent, m.Unit)
@@ -308,7 +311,7 @@ func calibrationWords(c *research.Campaign) string {
 	}
 
 	how := "experiments are judged by interleaved pairs"
-	if c.Program.Search != research.SearchCertify {
+	if c.Program.Search != rules.SearchCertify {
 		how = "edits are kept on expected gain, and what they add up to is certified by interleaved pairs"
 	}
 

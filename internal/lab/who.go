@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"ratchet/internal/research"
+	"ratchet/internal/research/history"
 	"ratchet/ledger"
 )
 
@@ -14,11 +15,11 @@ import (
 
 // foremost are ideas for a brief: the newest of those that are free and untried,
 // then those that are claimed, then those that were tried.
-func (l *Lab) foremost(tx *ledger.Tx, c *research.Campaign, limit int) ([]IdeaView, error) {
+func (l *Lab) foremost(tx *ledger.Tx, c *history.Campaign, limit int) ([]IdeaView, error) {
 	var out []IdeaView
 
 	me, _ := tx.SessionOf(c.Name, l.repo.Root())
-	for _, status := range []research.IdeaStatus{research.IdeaOpen, research.IdeaClaimed, research.IdeaTried} {
+	for _, status := range []history.IdeaStatus{history.IdeaOpen, history.IdeaClaimed, history.IdeaTried} {
 		is, err := tx.Ideas(c.Name, status, limit)
 		if err != nil {
 			return nil, err
@@ -35,7 +36,7 @@ func (l *Lab) foremost(tx *ledger.Tx, c *research.Campaign, limit int) ([]IdeaVi
 	}
 	rank := func(v *IdeaView) int {
 		switch {
-		case v.Status == research.IdeaTried:
+		case v.Status == history.IdeaTried:
 			return 2
 		case !v.Free() && !v.Mine:
 			return 1
@@ -88,12 +89,12 @@ func (l *Lab) Sessions(ctx context.Context) (out []SessionView, err error) {
 	return out, err
 }
 
-func (l *Lab) sessions(tx *ledger.Tx, c *research.Campaign) ([]SessionView, error) {
+func (l *Lab) sessions(tx *ledger.Tx, c *history.Campaign) ([]SessionView, error) {
 	ss, err := tx.Sessions(c.Name)
 	if err != nil {
 		return nil, err
 	}
-	slices.SortStableFunc(ss, func(a, b research.Session) int { return b.Last.Compare(a.Last) })
+	slices.SortStableFunc(ss, func(a, b history.Session) int { return b.Last.Compare(a.Last) })
 	out := make([]SessionView, len(ss))
 	at := map[string]*SessionView{"": {}} // the command line has no session
 
@@ -108,7 +109,7 @@ func (l *Lab) sessions(tx *ledger.Tx, c *research.Campaign) ([]SessionView, erro
 
 // busy fills in what sessions run and hold, and which of their keeps stand. It
 // looks at the last keeps and claims only, whatever the campaign's size.
-func (l *Lab) busy(tx *ledger.Tx, c *research.Campaign, of func(session string) *SessionView) error {
+func (l *Lab) busy(tx *ledger.Tx, c *history.Campaign, of func(session string) *SessionView) error {
 	js, err := l.running(tx, c)
 	if err != nil {
 		return err
@@ -118,7 +119,7 @@ func (l *Lab) busy(tx *ledger.Tx, c *research.Campaign, of func(session string) 
 		of(j.Session).Running = append(of(j.Session).Running, j.RunningJob)
 	}
 
-	held, err := tx.Ideas(c.Name, research.IdeaClaimed, 20)
+	held, err := tx.Ideas(c.Name, history.IdeaClaimed, 20)
 	if err != nil {
 		return err
 	}

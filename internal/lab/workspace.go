@@ -14,6 +14,7 @@ import (
 
 	"ratchet/internal/fault"
 	"ratchet/internal/research"
+	"ratchet/internal/research/history"
 	"ratchet/ledger"
 	"ratchet/sandbox"
 )
@@ -33,7 +34,7 @@ import (
 // setup; at the repository's own path. Only a kept version's cache is passed on.
 type workspace struct {
 	lab    *Lab
-	c      *research.Campaign
+	c      *history.Campaign
 	dir    string
 	folder string // of the program, relative to the root
 	tier   sandbox.Tier
@@ -75,7 +76,7 @@ func (l *Lab) cacheDir() (string, error) {
 	return filepath.Join(base, "ratchet", fmt.Sprintf("%x", sum[:8])), nil
 }
 
-func (l *Lab) openWorkspace(ctx context.Context, c *research.Campaign, id research.JobID) (*workspace, error) {
+func (l *Lab) openWorkspace(ctx context.Context, c *history.Campaign, id research.JobID) (*workspace, error) {
 	dir, err := l.cacheDir()
 	if err != nil {
 		return nil, err

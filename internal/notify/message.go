@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"ratchet/internal/research"
+	"ratchet/internal/research/contract"
 )
 
 // Message is what a target is told, and the body that webhooks and commands
@@ -25,7 +26,7 @@ type Message struct {
 // Data says what happened. It holds no secret and no path.
 type Data struct {
 	ID          string             `json:"id"` // the same however often it is sent
-	Event       research.Event     `json:"event"`
+	Event       contract.Event     `json:"event"`
 	Campaign    string             `json:"campaign"`
 	Repository  string             `json:"repository"` // the folder's name
 	Text        string             `json:"text"`       // one sentence
@@ -73,12 +74,12 @@ func (m Message) Environment() []string {
 		"RATCHET_NOTICE_TEXT=" + m.Data.Text, "RATCHET_NOTICE_SHOW=" + m.Data.Show}
 }
 
-var titles = map[research.Event]string{
-	research.EventBest:       "New best",
-	research.EventCertified:  "Certified",
-	research.EventRolledBack: "Rolled back",
-	research.EventStall:      "Stalled",
-	research.EventCrashLoop:  "Crash loop",
-	research.EventBudget:     "Budget spent",
-	research.EventNeedsYou:   "Needs you",
+var titles = map[contract.Event]string{
+	contract.EventBest:       "New best",
+	contract.EventCertified:  "Certified",
+	contract.EventRolledBack: "Rolled back",
+	contract.EventStall:      "Stalled",
+	contract.EventCrashLoop:  "Crash loop",
+	contract.EventBudget:     "Budget spent",
+	contract.EventNeedsYou:   "Needs you",
 }

@@ -20,6 +20,7 @@ import (
 
 	"ratchet/internal/notify"
 	"ratchet/internal/research"
+	"ratchet/internal/research/contract"
 )
 
 // The secret, id, time, body and signature that the Standard Webhooks
@@ -45,7 +46,7 @@ func message() notify.Message {
 	value := 80.
 
 	return notify.Message{Type: "best", Time: time.Date(2026, 5, 4, 3, 2, 1, 0, time.UTC),
-		Data: notify.Data{ID: "ratchet_1", Event: research.EventBest,
+		Data: notify.Data{ID: "ratchet_1", Event: contract.EventBest,
 			Campaign: "sort-speed", Repository: "repo", Text: "experiment 7 is the new best: 100 → 80 ns",
 			Experiment: 7, Hypothesis: "a size hint", Metric: "ns", Better: research.Lower, Value: &value,
 			Show: "ratchet show 7"}}
@@ -229,7 +230,7 @@ func TestNtfy(t *testing.T) {
 		t.Error(diff)
 	}
 
-	for _, e := range research.Events() {
+	for _, e := range contract.Events() {
 		m := message()
 
 		m.Data.Event = e

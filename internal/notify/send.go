@@ -17,7 +17,7 @@ import (
 	"strings"
 	"time"
 
-	"ratchet/internal/research"
+	"ratchet/internal/research/contract"
 )
 
 // Later is the error of a message that may get through another time. Everything
@@ -84,14 +84,14 @@ func Sign(secret, id string, at time.Time, body []byte) (string, error) {
 }
 
 // urgency is an ntfy message's priority (1 to 5) and tag.
-var urgency = map[research.Event][2]string{
-	research.EventBest:       {"3", "tada"},
-	research.EventCertified:  {"4", "white_check_mark"},
-	research.EventRolledBack: {"3", "leftwards_arrow_with_hook"},
-	research.EventStall:      {"4", "hourglass"},
-	research.EventCrashLoop:  {"4", "rotating_light"},
-	research.EventBudget:     {"4", "checkered_flag"},
-	research.EventNeedsYou:   {"5", "raised_hand"},
+var urgency = map[contract.Event][2]string{
+	contract.EventBest:       {"3", "tada"},
+	contract.EventCertified:  {"4", "white_check_mark"},
+	contract.EventRolledBack: {"3", "leftwards_arrow_with_hook"},
+	contract.EventStall:      {"4", "hourglass"},
+	contract.EventCrashLoop:  {"4", "rotating_light"},
+	contract.EventBudget:     {"4", "checkered_flag"},
+	contract.EventNeedsYou:   {"5", "raised_hand"},
 }
 
 // Ntfy publishes the message to the topic at address. token and click may be "".
@@ -120,7 +120,7 @@ func Ntfy(ctx context.Context, c *http.Client, address, token, click string, m M
 
 // request checks the address once more, since it may come from a variable.
 func request(ctx context.Context, address string, topic, secret bool, body []byte) (*http.Request, error) {
-	u, hint := research.Address(strings.TrimSpace(address), topic, secret)
+	u, hint := contract.Address(strings.TrimSpace(address), topic, secret)
 	if hint != "" {
 		return nil, errors.New("its address can't be used: " + hint)
 	}

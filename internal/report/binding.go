@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"ratchet/internal/research"
+	"ratchet/internal/research/history"
+	"ratchet/internal/research/rules"
 )
 
 // A binding is the name of a formula, or the name of a value in a record:
@@ -49,7 +51,7 @@ func parseBinding(s string) (b binding, ok bool) {
 // Source is the ledger, as a check reads it.
 type Source interface {
 	// Record is one record, checked against its own hash.
-	Record(seq uint64) (research.Record, error)
+	Record(seq uint64) (history.Record, error)
 	// Facts are the campaign's, as of the head that the report names.
 	Facts() (*Facts, error)
 }
@@ -154,10 +156,10 @@ func show(as string, v any, scale, unit string) (string, error) {
 
 		err = decode(&g)
 		if as == "expected" {
-			return research.AmountText(g.Mid, scale, unit), err
+			return rules.AmountText(g.Mid, scale, unit), err
 		}
 
-		return research.GainText(g, scale, unit), err
+		return rules.GainText(g, scale, unit), err
 	case "pairs", "edits", "commits":
 		var n int
 		if list, ok := v.([]any); ok {
@@ -168,7 +170,7 @@ func show(as string, v any, scale, unit string) (string, error) {
 
 		return countText(n, as[:len(as)-1]+"|"+as), err
 	case "outof":
-		var b research.Finalization
+		var b history.Finalization
 		err = decode(&b)
 
 		return outOfText(&b), err
@@ -178,7 +180,7 @@ func show(as string, v any, scale, unit string) (string, error) {
 
 		return experimentsText(ns), err
 	case "lines":
-		var p research.Proposal
+		var p history.Proposal
 		err = decode(&p)
 
 		return linesText(p.Added, p.Removed), err

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"ratchet/internal/research"
+	"ratchet/internal/research/history"
+	"ratchet/internal/research/rules"
 )
 
 // Size is how much a report tells.
@@ -48,7 +50,7 @@ func Build(f *Facts, version string, size Size) (*Document, error) {
 // says where they come from; the checker derives them on its own way.
 type writer struct {
 	f    *Facts
-	c    *research.Campaign
+	c    *history.Campaign
 	d    *Document
 	size Size
 	unit string
@@ -63,7 +65,7 @@ func (w *writer) item(spans ...Span)  { w.block(Item, spans...) }
 func (w *writer) row(cells ...[]Span) {
 	w.d.Blocks = append(w.d.Blocks, Block{Shape: Row, Cells: cells})
 }
-func (w *writer) amount(g float64) string { return research.AmountText(g, w.c.Rule.Scale, w.unit) }
+func (w *writer) amount(g float64) string { return rules.AmountText(g, w.c.Rule.Scale, w.unit) }
 
 func say(text string) Span                       { return Span{Kind: Words, Text: text} }
 func strong(text string) Span                    { return Span{Kind: Strong, Text: text} }
@@ -99,7 +101,7 @@ func (w *writer) title() {
 		}
 
 		spans = append(spans, say("Still under way: "), name("open", clean(strings.Join(ids, ", "), 80)), say("."))
-	case c.Plan() == research.PlanEnd:
+	case c.Plan() == rules.PlanEnd:
 		spans = append(spans, say("The budget is spent."))
 	default:
 		spans = append(spans, say("The campaign goes on."))
@@ -176,7 +178,7 @@ func (w *writer) answer() {
 func (w *writer) audited() {
 	a, p := w.c.Audit, w.f.Audit
 	spans := append([]Span{strong("Audited: "),
-		of(Figure, p.Ref, "gain", "/gain", research.GainText(a.Gain, a.Scale, w.unit)), say(" of ")}, w.metric()...)
+		of(Figure, p.Ref, "gain", "/gain", rules.GainText(a.Gain, a.Scale, w.unit)), say(" of ")}, w.metric()...)
 	w.para(append(spans, say(" over the start, from "),
 		of(Figure, p.Ref, "pairs", "/paired", countText(a.Pairs, "pair|pairs")),
 		say(" on which no decision rested. "+w.sure(a.Gain)))...)
@@ -309,9 +311,9 @@ func (w *writer) change(x *Change) {
 // look is what got a change in.
 func (w *writer) look(x *Change) (spans []Span) {
 	if j := x.Judgement; j != nil && j.Gain != nil {
-		as, text := "gain", research.GainText(*j.Gain, j.Scale, w.unit)
+		as, text := "gain", rules.GainText(*j.Gain, j.Scale, w.unit)
 		if j.Verdict == research.Provisional {
-			as, text = "expected", research.AmountText(j.Gain.Mid, j.Scale, w.unit)
+			as, text = "expected", rules.AmountText(j.Gain.Mid, j.Scale, w.unit)
 
 			spans = append(spans, say("expected "))
 		}

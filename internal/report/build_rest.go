@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"ratchet/internal/research"
+	"ratchet/internal/research/rules"
 )
 
 // tried says how many experiments came to what, and what they were about.
@@ -142,7 +143,7 @@ func (w *writer) trouble() {
 // failedProof tells of a chain that was rolled back.
 func (w *writer) failedProof(p *Proof) {
 	x := p.Certificate
-	if x == nil || x.Outcome != research.RolledBack {
+	if x == nil || x.Outcome != rules.RolledBack {
 		return
 	}
 
@@ -150,7 +151,7 @@ func (w *writer) failedProof(p *Proof) {
 		of(Figure, p.Ref, "edits", "/edits", countText(x.Edits, "edit|edits"))}
 	if x.Gain != nil {
 		spans = append(spans, say(", which showed "),
-			of(Figure, p.Ref, "gain", "/gain", research.GainText(*x.Gain, x.Scale, w.unit)))
+			of(Figure, p.Ref, "gain", "/gain", rules.GainText(*x.Gain, x.Scale, w.unit)))
 	}
 	w.item(append(spans, say("."))...)
 }
@@ -271,7 +272,7 @@ func (w *writer) unknown() {
 		w.item(say("The campaign's whole gain: no audit was made."))
 	}
 
-	if g, ok := c.Rule.Resolution(research.AuditPairs); ok {
+	if g, ok := c.Rule.Resolution(rules.AuditPairs); ok {
 		w.item(say("Smaller effects: the noise lets an audit show "),
 			fig("resolution", resolutionText(g, c.Rule.Scale, w.unit)), say(" in most cases, and less only by luck."))
 	}

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"ratchet/internal/research"
+	"ratchet/internal/research/history"
+	"ratchet/internal/research/rules"
 )
 
 // What a report looks at, whatever the campaign's size.
@@ -27,12 +29,12 @@ type Ref struct {
 }
 
 // RefOf is a record's name.
-func RefOf(r research.Record) Ref { return Ref{r.Seq, r.Hash} }
+func RefOf(r history.Record) Ref { return Ref{r.Seq, r.Hash} }
 
 // Change is an experiment whose edit is in the incumbent. The heaviest MostKept
 // have their records' names.
 type Change struct {
-	research.Experiment
+	history.Experiment
 	ProposedAt Ref // of experiment.proposed
 	JudgedAt   Ref // of experiment.judged
 	KeptAt     Ref // of experiment.kept
@@ -49,15 +51,15 @@ type Told struct {
 type Proof struct {
 	Ref
 	Job         research.JobID
-	Certificate *research.Certificate // nil for an audit
+	Certificate *rules.Certificate // nil for an audit
 }
 
 // Final is what finalize made last, of the present incumbent or an older one.
 type Final struct {
 	Ref // of campaign.finalized
-	research.Finalization
-	Ablation  *research.AblationEnd // nil where nothing was left out on trial
-	AblatedAt Ref                   // of ablation.finished
+	history.Finalization
+	Ablation  *rules.AblationEnd // nil where nothing was left out on trial
+	AblatedAt Ref                // of ablation.finished
 }
 
 // Sums are what only the runs themselves say. They are read one by one, so they
@@ -75,40 +77,40 @@ type Sums struct {
 type Facts struct {
 	Head     Ref
 	At       time.Time // of the head
-	Campaign research.Campaign
-	Kept     []Change              // in the incumbent, as Facts.Sort sorts them
-	Recent   []research.Experiment // at most MostRecent
-	Invalid  []research.Experiment // at most MostInvalid
-	Lessons  []Told                // at most MostTold
-	Ideas    []Told                // free ones, at most MostTold
-	Proofs   []Proof               // certificates, at most MostProofs
-	Audit    *Proof                // the last one; nil for none
-	Final    *Final                // nil for none
-	Sessions []research.Session    // the busiest first
-	Sources  []research.ImportSource
+	Campaign history.Campaign
+	Kept     []Change             // in the incumbent, as Facts.Sort sorts them
+	Recent   []history.Experiment // at most MostRecent
+	Invalid  []history.Experiment // at most MostInvalid
+	Lessons  []Told               // at most MostTold
+	Ideas    []Told               // free ones, at most MostTold
+	Proofs   []Proof              // certificates, at most MostProofs
+	Audit    *Proof               // the last one; nil for none
+	Final    *Final               // nil for none
+	Sessions []history.Session    // the busiest first
+	Sources  []history.ImportSource
 	Sums     *Sums // nil where there are more than MostRuns runs
 
-	families []research.Family // of Recent, once they were asked for
-	causes   []Cause           // of Invalid
+	families []history.Family // of Recent, once they were asked for
+	causes   []Cause          // of Invalid
 }
 
 // Heaviest sorts kept experiments by the size of their gain, the newest of equals first.
-func Heaviest(xs []research.Experiment) {
-	weight := func(x *research.Experiment) float64 {
+func Heaviest(xs []history.Experiment) {
+	weight := func(x *history.Experiment) float64 {
 		if x.Judgement == nil || x.Judgement.Gain == nil {
 			return 0
 		}
 
 		return math.Abs(x.Judgement.Gain.Mid)
 	}
-	slices.SortFunc(xs, func(a, b research.Experiment) int {
+	slices.SortFunc(xs, func(a, b history.Experiment) int {
 		return cmp.Or(cmp.Compare(weight(&b), weight(&a)), cmp.Compare(b.N, a.N))
 	})
 }
 
 // Busiest sorts sessions by their experiments.
-func Busiest(ss []research.Session) {
-	slices.SortFunc(ss, func(a, b research.Session) int {
+func Busiest(ss []history.Session) {
+	slices.SortFunc(ss, func(a, b history.Session) int {
 		return cmp.Or(cmp.Compare(b.Experiments, a.Experiments), cmp.Compare(a.Codename, b.Codename))
 	})
 }
@@ -121,9 +123,9 @@ type Cause struct {
 }
 
 // Families are what the recent experiments have in common.
-func (f *Facts) Families() []research.Family {
+func (f *Facts) Families() []history.Family {
 	if f.families == nil {
-		f.families = research.Families(f.Recent)
+		f.families = history.Families(f.Recent)
 	}
 
 	return f.families
@@ -139,7 +141,7 @@ func (f *Facts) Causes() []Cause {
 	return f.causes
 }
 
-func causes(xs []research.Experiment) []Cause {
+func causes(xs []history.Experiment) []Cause {
 	var out []Cause
 
 	for i := range xs {
@@ -162,7 +164,7 @@ func causes(xs []research.Experiment) []Cause {
 }
 
 // Told sums up what all sessions' agents were told.
-func (f *Facts) Told() (all research.Answered) {
+func (f *Facts) Told() (all history.Answered) {
 	for i := range f.Sessions {
 		all = all.Plus(f.Sessions[i].Told())
 	}
@@ -171,7 +173,7 @@ func (f *Facts) Told() (all research.Answered) {
 }
 
 // Predictions sums up what all sessions expected and found.
-func (f *Facts) Predictions() (all research.Predictions) {
+func (f *Facts) Predictions() (all history.Predictions) {
 	for i := range f.Sessions {
 		p := f.Sessions[i].Predictions
 		all.N, all.Gains = all.N+p.N, all.Gains+p.Gains

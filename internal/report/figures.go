@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"ratchet/internal/research"
+	"ratchet/internal/research/history"
+	"ratchet/internal/research/rules"
 )
 
 // Formula is a named figure: what the checker derives from the ledger's folded
@@ -93,16 +95,16 @@ func gainFormulas() []Formula {
 				return ""
 			}
 
-			return research.AmountText(g, f.Campaign.Rule.Scale, unit(f))
+			return rules.AmountText(g, f.Campaign.Rule.Scale, unit(f))
 		}),
 		text("proven.gain", "sum of the certificates' estimates and of edits proven on their own",
 			func(f *Facts) string {
 				g, _, _ := f.Campaign.Reckoned()
-				return research.AmountText(g, f.Campaign.Rule.Scale, unit(f))
+				return rules.AmountText(g, f.Campaign.Rule.Scale, unit(f))
 			}),
 		text("claimed.gain", "sum of what the open chain's verdicts expect", func(f *Facts) string {
 			_, g, _ := f.Campaign.Reckoned()
-			return research.AmountText(g, f.Campaign.Rule.Scale, unit(f))
+			return rules.AmountText(g, f.Campaign.Rule.Scale, unit(f))
 		}),
 		count("chain", "keeps since the last checkpoint", "edit|edits",
 			func(f *Facts) int { _, _, n := f.Campaign.Reckoned(); return n }),
@@ -113,7 +115,7 @@ func gainFormulas() []Formula {
 		count("audits", "audits begun", "audit|audits", func(f *Facts) int { return f.Campaign.Audits }),
 		text("resolution", "the difference that an audit shows four times of five, from the calibrated noise",
 			func(f *Facts) string {
-				g, ok := f.Campaign.Rule.Resolution(research.AuditPairs)
+				g, ok := f.Campaign.Rule.Resolution(rules.AuditPairs)
 				if !ok {
 					return ""
 				}
@@ -174,7 +176,7 @@ func costFormulas() []Formula {
 			return of(f.Sums)
 		}
 	}
-	mean := func(of func(p research.Predictions) float64, write func(share float64) string) func(f *Facts) string {
+	mean := func(of func(p history.Predictions) float64, write func(share float64) string) func(f *Facts) string {
 		return func(f *Facts) string {
 			p := f.Predictions()
 			if p.N == 0 {
@@ -213,11 +215,11 @@ func costFormulas() []Formula {
 		count("predictions", "judged experiments whose expectation named a percentage", "prediction|predictions",
 			func(f *Facts) int { return f.Predictions().N }),
 		text("predictions.expected", "mean of the gains that they expected",
-			mean(func(p research.Predictions) float64 { return p.Expected }, shareText)),
+			mean(func(p history.Predictions) float64 { return p.Expected }, shareText)),
 		text("predictions.found", "mean of the gains that were estimated",
-			mean(func(p research.Predictions) float64 { return p.Found }, shareText)),
+			mean(func(p history.Predictions) float64 { return p.Found }, shareText)),
 		text("predictions.missed", "mean distance between the two",
-			mean(func(p research.Predictions) float64 { return p.Missed }, sizeText)),
+			mean(func(p history.Predictions) float64 { return p.Missed }, sizeText)),
 		count("predictions.gains", "estimates above none", "gain|gains",
 			func(f *Facts) int { return f.Predictions().Gains }),
 	}
@@ -225,16 +227,16 @@ func costFormulas() []Formula {
 
 func listFormulas() []Formula {
 	tried, causes := (*Facts).Families, (*Facts).Causes
-	sessions := func(f *Facts) []research.Session { return f.Sessions }
-	sources := func(f *Facts) []research.ImportSource { return f.Sources }
+	sessions := func(f *Facts) []history.Session { return f.Sessions }
+	sources := func(f *Facts) []history.ImportSource { return f.Sources }
 
 	return []Formula{
 		each("family.#.word", "a word that hypotheses share", tried,
-			func(x research.Family) string { return clean(x.Word, 40) }),
+			func(x history.Family) string { return clean(x.Word, 40) }),
 		each("family.#.tried", "experiments with it, and with none of the words before it", tried,
-			func(x research.Family) string { return countText(x.Tried, "experiment|experiments") }),
+			func(x history.Family) string { return countText(x.Tried, "experiment|experiments") }),
 		each("family.#.kept", "of these, those that are kept", tried,
-			func(x research.Family) string { return countText(x.Kept, "kept") }),
+			func(x history.Family) string { return countText(x.Kept, "kept") }),
 		each("cause.#.text", "what the reasons of invalid experiments begin with", causes,
 			func(x Cause) string { return x.Text }),
 		each("cause.#.n", "invalid experiments with it", causes,
@@ -242,15 +244,15 @@ func listFormulas() []Formula {
 		each("cause.#.newest", "the newest of them", causes,
 			func(x Cause) string { return fmt.Sprintf("x%d", x.Newest) }),
 		each("session.#.name", "session.joined: codename", sessions,
-			func(x research.Session) string { return clean(x.Codename, 40) }),
+			func(x history.Session) string { return clean(x.Codename, 40) }),
 		each("session.#.client", "session.joined: client", sessions,
-			func(x research.Session) string { return clean(x.Client+" "+x.Version, 40) }),
+			func(x history.Session) string { return clean(x.Client+" "+x.Version, 40) }),
 		each("session.#.experiments", "its experiment.proposed", sessions,
-			func(x research.Session) string { return countText(x.Experiments, "experiment|experiments") }),
+			func(x history.Session) string { return countText(x.Experiments, "experiment|experiments") }),
 		each("session.#.kept", "its experiment.kept, undone ones included", sessions,
-			func(x research.Session) string { return countText(x.Kept, "kept") }),
+			func(x history.Session) string { return countText(x.Kept, "kept") }),
 		each("source.#.name", "history.imported: its source", sources,
-			func(x research.ImportSource) string { return clean(x.Source, 60) }),
+			func(x history.ImportSource) string { return clean(x.Source, 60) }),
 	}
 }
 

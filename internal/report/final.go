@@ -7,6 +7,8 @@ import (
 	"slices"
 
 	"ratchet/internal/research"
+	"ratchet/internal/research/history"
+	"ratchet/internal/research/rules"
 )
 
 // This file tells what finalize made: a branch that may lack some of what was
@@ -25,7 +27,7 @@ func (f *Facts) Finalized() *Final {
 // Sort sorts kept experiments by the size of their gain, the newest of equals
 // first. When finalize made a branch of the incumbent, those in it come before
 // those that were left out, and what it measured counts.
-func (f *Facts) Sort(xs []research.Experiment) {
+func (f *Facts) Sort(xs []history.Experiment) {
 	Heaviest(xs)
 
 	x := f.Finalized()
@@ -49,7 +51,7 @@ func (f *Facts) Sort(xs []research.Experiment) {
 
 		return out, size
 	}
-	slices.SortStableFunc(xs, func(a, b research.Experiment) int {
+	slices.SortStableFunc(xs, func(a, b history.Experiment) int {
 		aOut, aSize := rank(a.N)
 		bOut, bSize := rank(b.N)
 
@@ -86,7 +88,7 @@ func (x *Final) find(n int) (d finding, ok bool) {
 			list, path = a.Kept, "/kept"
 		}
 
-		if i := slices.IndexFunc(list, func(e research.AblationEffect) bool { return e.N == n }); i >= 0 {
+		if i := slices.IndexFunc(list, func(e rules.AblationEffect) bool { return e.N == n }); i >= 0 {
 			e := list[i]
 			d.ref, d.path = x.AblatedAt, fmt.Sprintf("%s/%d", path, i)
 			d.why, d.whyAt = e.Why, d.path+"/why"
@@ -114,7 +116,7 @@ func (x *Final) branch() Span { return of(Name, x.Ref, "branch", "/branch", bran
 // finalized is the answer of a finalize: what was audited is its branch.
 func (w *writer) finalized(x *Final) {
 	spans := append([]Span{strong("Audited: "),
-		of(Figure, x.Ref, "gain", "/gain", research.GainText(*x.Gain, x.Scale, w.unit)), say(" of ")}, w.metric()...)
+		of(Figure, x.Ref, "gain", "/gain", rules.GainText(*x.Gain, x.Scale, w.unit)), say(" of ")}, w.metric()...)
 
 	spans = append(spans, say(" over the start, of the branch "), x.branch(), say(", from "),
 		of(Figure, x.Ref, "pairs", "/pairs", countText(x.Pairs, "pair|pairs")),
@@ -128,7 +130,7 @@ func (w *writer) finalized(x *Final) {
 	c := w.c
 	if a := c.Audit; a != nil && a.Commit == c.Incumbent && a.Job != x.Audit {
 		w.item(say("The incumbent itself, with all that was kept, was audited at "),
-			of(Figure, w.f.Audit.Ref, "gain", "/gain", research.GainText(a.Gain, a.Scale, w.unit)), say(", from "),
+			of(Figure, w.f.Audit.Ref, "gain", "/gain", rules.GainText(a.Gain, a.Scale, w.unit)), say(", from "),
 			of(Figure, w.f.Audit.Ref, "pairs", "/paired", countText(a.Pairs, "pair|pairs")), say("."))
 	} else if _, exact := c.Exact(); exact && len(x.Dropped) > 0 {
 		w.item(say("The incumbent itself, with all that was kept, went from "),
@@ -148,7 +150,7 @@ func (w *writer) overtaken() {
 		say(" is of an older head: what was kept or taken back since is not in it.")}
 	if x.Gain != nil && !w.size.Short {
 		spans = append(spans, say(" It was audited at "),
-			of(Figure, x.Ref, "gain", "/gain", research.GainText(*x.Gain, x.Scale, w.unit)), say("."))
+			of(Figure, x.Ref, "gain", "/gain", rules.GainText(*x.Gain, x.Scale, w.unit)), say("."))
 	}
 	w.item(spans...)
 }
@@ -202,7 +204,7 @@ func (w *writer) found(x *Final, n int) (spans []Span, measured bool) {
 	}
 
 	spans = append(spans, say(", worth "), of(Figure, d.ref, "gain", d.path+"/gain",
-		research.GainText(*d.gain, d.scale, w.unit)))
+		rules.GainText(*d.gain, d.scale, w.unit)))
 	if !w.size.Short && w.c.Rule.Class == research.Noisy {
 		spans = append(spans, say(" from "), of(Figure, d.ref, "pairs", d.path+"/pairs",
 			countText(d.pairs, "pair|pairs")))
@@ -223,8 +225,8 @@ func (w *writer) found(x *Final, n int) (spans []Span, measured bool) {
 // what is wrong with the head without it.
 func judged(why string) bool {
 	switch why {
-	case research.AblationPays, research.AblationIdle, research.AblationHurts, research.AblationShorter,
-		research.AblationTakenBack:
+	case rules.AblationPays, rules.AblationIdle, rules.AblationHurts, rules.AblationShorter,
+		rules.AblationTakenBack:
 		return true
 	}
 

@@ -17,7 +17,7 @@ import (
 
 	"ratchet/internal/lab"
 	"ratchet/internal/report"
-	"ratchet/internal/research"
+	"ratchet/internal/research/history"
 	"ratchet/ledger"
 )
 
@@ -56,13 +56,13 @@ func ledgerOf(t testing.TB, name string, n int) *ledger.Ledger {
 				return nil
 			}
 
-			var r research.Record
+			var r history.Record
 			if err := json.Unmarshal(line, &r); err != nil {
 				return err
 			}
 
 			now = r.Time
-			if _, err := tx.Append(research.Entry{Campaign: r.Campaign, Session: r.Session, Kind: r.Kind, Key: r.Key,
+			if _, err := tx.Append(history.Entry{Campaign: r.Campaign, Session: r.Session, Kind: r.Kind, Key: r.Key,
 				Body: r.Body}); err != nil {
 				return err
 			}
@@ -86,9 +86,9 @@ type evidence struct {
 	facts    func(f *report.Facts) error // changes them; nil: nothing
 }
 
-func (e *evidence) Record(seq uint64) (research.Record, error) {
+func (e *evidence) Record(seq uint64) (history.Record, error) {
 	if seq == e.missing {
-		return research.Record{}, errors.New("it is missing")
+		return history.Record{}, errors.New("it is missing")
 	}
 
 	r, err := e.tx.Record(seq)

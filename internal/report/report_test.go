@@ -8,6 +8,8 @@ import (
 
 	"ratchet/internal/report"
 	"ratchet/internal/research"
+	"ratchet/internal/research/history"
+	"ratchet/internal/research/rules"
 	"ratchet/ledger"
 )
 
@@ -93,7 +95,7 @@ func TestFinalized(t *testing.T) {
 			[]string{"a single commit on", "`x4`: in the branch, when it was kept expected +10.4 %", "leans upwards"},
 			[]string{"Left out", "worth"}},
 		{"an audit of the incumbent too", finalized, func(f *report.Facts) error {
-			f.Campaign.Audit = &research.Audited{Job: "a2", Commit: f.Campaign.Incumbent,
+			f.Campaign.Audit = &history.Audited{Job: "a2", Commit: f.Campaign.Incumbent,
 				Gain: research.Interval{Mid: .3, Lo: .2, Hi: .4}, Scale: "log", Pairs: 9}
 			f.Audit = &report.Proof{Ref: f.Final.Ref}
 
@@ -242,13 +244,13 @@ func TestHostileTexts(t *testing.T) {
 				f.Campaign.Branch = "refs/heads/" + text
 				f.Campaign.Program.Metric.Unit, f.Campaign.Program.Metric.Name, f.Campaign.Ended = text, text, text
 
-				f.Sources = []research.ImportSource{{Source: text, Lines: 3}}
+				f.Sources = []history.ImportSource{{Source: text, Lines: 3}}
 				for i := range f.Sessions {
 					f.Sessions[i].Codename, f.Sessions[i].Client = text, text
 				}
 
 				for i := range f.Recent {
-					f.Recent[i].Judgement = &research.Judgement{Verdict: research.Invalid, Reason: text}
+					f.Recent[i].Judgement = &rules.Judgement{Verdict: research.Invalid, Reason: text}
 				}
 				f.Invalid = f.Recent
 

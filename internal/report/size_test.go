@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"ratchet/internal/report"
-	"ratchet/internal/research"
+	"ratchet/internal/research/rules"
 )
 
 // TestTwoPages: whatever a campaign has, its report is bounded. 100 lines and
@@ -69,7 +69,7 @@ func fill(f *report.Facts) {
 
 	for i := range 8 {
 		x := f.Invalid[0]
-		x.Judgement = &research.Judgement{Reason: words[i%5]}
+		x.Judgement = &rules.Judgement{Reason: words[i%5]}
 		f.Invalid = append(f.Invalid, x)
 	}
 	c := &f.Campaign

@@ -8,6 +8,8 @@ import (
 	"unicode"
 
 	"ratchet/internal/research"
+	"ratchet/internal/research/history"
+	"ratchet/internal/research/rules"
 )
 
 // clean is somebody's text in one line of at most n characters, without what
@@ -67,7 +69,7 @@ func energyText(joules float64) string {
 func bytesText(n int64) string { return research.FormatValue(math.Round(float64(n)/100)/10, "kB") }
 
 // shareText is a share in percent, with its sign.
-func shareText(v float64) string { return research.AmountText(v, "log", "") }
+func shareText(v float64) string { return rules.AmountText(v, "log", "") }
 
 // sizeText is a share in percent that has no direction.
 func sizeText(v float64) string { return strings.TrimPrefix(shareText(v), "+") }
@@ -90,7 +92,7 @@ func commitText(hash string) string { return hash[:min(len(hash), 10)] }
 func branchText(ref string) string { return clean(strings.TrimPrefix(ref, "refs/heads/"), 80) }
 
 // outOfText is how many kept changes a finalize left out.
-func outOfText(b *research.Finalization) string {
+func outOfText(b *history.Finalization) string {
 	return fmt.Sprintf("%d of %s", len(b.Dropped), countText(len(b.Dropped)+len(b.Kept), "kept change|kept changes"))
 }
 
@@ -111,6 +113,6 @@ func pathsText(paths []string) string { return clean(strings.Join(paths, ", "), 
 
 // resolutionText is the difference that an audit can show.
 func resolutionText(gain float64, scale, unit string) string {
-	return strings.TrimPrefix(research.AmountText(math.Abs(gain), scale, unit),
-		"+") + " with " + countText(research.AuditPairs, "pair|pairs")
+	return strings.TrimPrefix(rules.AmountText(math.Abs(gain), scale, unit),
+		"+") + " with " + countText(rules.AuditPairs, "pair|pairs")
 }

@@ -44,6 +44,7 @@ type Error struct {
 }
 
 func (e *Error) Error() string { return e.Msg }
+
 func (e *Error) Unwrap() error { return e.Err }
 
 // Errorf makes an Error. A %w in the format becomes its cause.

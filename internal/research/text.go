@@ -1,6 +1,8 @@
 package research
 
-import "unicode"
+import (
+	"unicode"
+)
 
 // Unseen says whether a reader can't see r although it acts on what stands
 // around it: control characters, newline and tab included, and invisible ones

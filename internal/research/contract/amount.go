@@ -1,0 +1,192 @@
+package contract
+
+import (
+	"errors"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+)
+
+var (
+	errNotDecimal = errors.New("is not a decimal number")
+	errNotFinite  = errors.New("is not a finite number")
+)
+
+// decimalPrefix is the length of the decimal number that s starts with, 0 if
+// it starts with none: [+-] digits [. digits] [e [+-] digits].
+func decimalPrefix(s string) int {
+	i := 0
+	if i < len(s) && (s[i] == '+' || s[i] == '-') {
+		i++
+	}
+	whole := digits(s[i:])
+	i += whole
+
+	fraction := 0
+	if i < len(s) && s[i] == '.' {
+		if fraction = digits(s[i+1:]); fraction > 0 || whole > 0 {
+			i += 1 + fraction
+		}
+	}
+
+	if whole+fraction == 0 {
+		return 0
+	}
+
+	if i < len(s) && (s[i] == 'e' || s[i] == 'E') {
+		j := i + 1
+		if j < len(s) && (s[j] == '+' || s[j] == '-') {
+			j++
+		}
+
+		if n := digits(s[j:]); n > 0 {
+			i = j + n
+		}
+	}
+
+	return i
+}
+
+func digits(s string) int {
+	n := 0
+	for n < len(s) && s[n] >= '0' && s[n] <= '9' {
+		n++
+	}
+
+	return n
+}
+
+// parseDecimal reads a finite decimal number that is all of s: no hexadecimal,
+// no infinity, no separators between thousands.
+func parseDecimal(s string) (float64, error) {
+	if n := decimalPrefix(s); n == 0 || n != len(s) {
+		return 0, errNotDecimal
+	}
+
+	v, err := strconv.ParseFloat(s, 64)
+	if err != nil || math.IsInf(v, 0) {
+		return 0, errNotFinite
+	}
+
+	if v == 0 {
+		return 0, nil // not -0, which would be another value in a digest
+	}
+
+	return v, nil
+}
+
+// parseAmount reads "0.5%" or a bare number. A share keeps its digits: 0.7% is
+// the float nearest to 0.007, not a division's.
+func parseAmount(s string) (Amount, error) {
+	t, relative := strings.CutSuffix(s, "%")
+	if !relative {
+		v, err := parseDecimal(s)
+		return Amount{Value: v}, err
+	}
+
+	t = strings.TrimRight(t, " ")
+	if _, err := parseDecimal(t); err != nil {
+		return Amount{}, err
+	}
+	mantissa, exponent, _ := strings.Cut(strings.ToLower(t), "e")
+	e := 0
+
+	if exponent != "" {
+		var err error
+		if e, err = strconv.Atoi(exponent); err != nil {
+			return Amount{}, errNotFinite
+		}
+	}
+	v, err := parseDecimal(mantissa + "e" + strconv.Itoa(e-2))
+
+	return Amount{Value: v, Relative: true}, err
+}
+
+// String is the amount as program.md writes it: 0.5% or a bare number.
+func (a Amount) String() string {
+	if !a.Relative {
+		return formatNumber(a.Value)
+	}
+	mantissa, exponent, _ := strings.Cut(strconv.FormatFloat(a.Value, 'e', -1, 64), "e")
+	e, _ := strconv.Atoi(exponent)
+
+	exact := mantissa + "e" + strconv.Itoa(e+2)
+	if v, err := strconv.ParseFloat(exact, 64); err == nil {
+		if short := formatNumber(v) + "%"; reads(short, a) {
+			return short
+		}
+	}
+
+	return exact + "%"
+}
+
+func reads(s string, a Amount) bool {
+	b, err := parseAmount(s)
+	return err == nil && a == b
+}
+
+func formatNumber(v float64) string {
+	if a := math.Abs(v); a != 0 && (a < 1e-4 || a >= 1e15) {
+		return strconv.FormatFloat(v, 'g', -1, 64)
+	}
+
+	return strconv.FormatFloat(v, 'f', -1, 64)
+}
+
+// sizeUnits are what a size may end in, the largest first.
+var sizeUnits = []struct {
+	name  string
+	bytes int64
+}{
+	{"TiB", 1 << 40}, {"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10},
+	{"TB", 1e12}, {"GB", 1e9}, {"MB", 1e6}, {"kB", 1e3}, {"KB", 1e3}, {"B", 1},
+}
+
+// parseSize reads 8GiB, 512MB, 1.5GiB or plain bytes.
+func parseSize(s string) (int64, error) {
+	n := decimalPrefix(s)
+
+	v, err := parseDecimal(s[:n])
+	if err != nil {
+		return 0, err
+	}
+
+	unit := strings.TrimLeft(s[n:], " ")
+	for _, u := range sizeUnits {
+		if unit == u.name || (unit == "" && u.bytes == 1) {
+			if v *= float64(u.bytes); math.Abs(v) >= 1<<62 {
+				return 0, errors.New("is too large")
+			}
+
+			return int64(math.Round(v)), nil
+		}
+	}
+
+	return 0, errors.New("has no unit that is known")
+}
+
+// formatSize is the shortest text that parseSize reads as n.
+func formatSize(n int64) string {
+	for _, u := range sizeUnits {
+		if n >= u.bytes && n%u.bytes == 0 && u.bytes > 1 {
+			return strconv.FormatInt(n/u.bytes, 10) + u.name
+		}
+	}
+
+	return strconv.FormatInt(n, 10)
+}
+
+// formatDuration is the duration without the zero parts of Go's text: 5m, 1h30m.
+func formatDuration(d Duration) string {
+	s := time.Duration(d).String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+
+	return s
+}

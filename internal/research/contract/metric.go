@@ -1,0 +1,310 @@
+package contract
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"regexp"
+	"strings"
+)
+
+const maxLine = 64 << 10 // bytes of a line that can hold a metric
+
+// Scanner reads a program's metric and guards out of a run's output while it
+// comes, in any chunks. It is an io.Writer that never fails and never holds
+// more than one line of at most 64 KiB; a longer line is skipped.
+//
+// It understands, each on a line of its own:
+//
+//	METRIC name=value
+//	name: value
+//	{"name": value, …}        (top-level keys)
+//
+// and, for a metric from regex:, the expression's group in its first match on
+// a line, instead of these. Terminal escape sequences and blanks around a line
+// are ignored. Of a line that carriage returns overwrite (a progress bar), only
+// the text after the last one counts; carriage returns before the newline are
+// its end. A value is a decimal number, which x, % or the metric's unit may
+// follow. The guards come from the output whatever the metric's source is.
+//
+// A Scanner belongs to one run and one goroutine. Streams written to it in
+// turn must not break each other's lines.
+type Scanner struct {
+	tallies []*tally // the metric's, where the output gives it, then the guards'
+	pattern *regexp.Regexp
+	line    []byte
+	skip    bool // the line is too long
+	cr      bool // the last byte was a carriage return, which may belong to the line's end
+}
+
+// NewScanner makes a Scanner for a metric and guards as ParseProgram gives
+// them. An expression that does not compile matches nothing.
+func NewScanner(m Metric, guards []Guard) *Scanner {
+	s := &Scanner{}
+
+	switch m.From.Kind {
+	case "output":
+		s.tallies = append(s.tallies, &tally{name: m.Name, what: "metric", unit: m.Unit, pick: m.Pick})
+	case "regex":
+		s.pattern, _ = regexp.Compile(m.From.Expr)
+		s.tallies = append(s.tallies, &tally{name: m.Name, what: "metric", unit: m.Unit, pick: m.Pick,
+			expr: m.From.Expr})
+	}
+
+	for _, g := range guards {
+		s.tallies = append(s.tallies, &tally{name: g.Name, what: "guard", pick: m.Pick})
+	}
+
+	return s
+}
+
+// Write takes the next bytes of output. It returns len(p) and no error.
+func (s *Scanner) Write(p []byte) (int, error) {
+	for rest := p; len(rest) > 0; {
+		i := bytes.IndexByte(rest, '\n')
+		if i < 0 {
+			s.feed(rest)
+			break
+		}
+		s.feed(rest[:i])
+		s.endLine()
+		rest = rest[i+1:]
+	}
+
+	return len(p), nil
+}
+
+// feed adds a part of a line.
+func (s *Scanner) feed(part []byte) {
+	if s.cr {
+		if part = bytes.TrimLeft(part, "\r"); len(part) == 0 {
+			return
+		}
+		s.restart()
+	}
+	body := bytes.TrimRight(part, "\r")
+
+	s.cr = len(body) < len(part)
+	if i := bytes.LastIndexByte(body, '\r'); i >= 0 {
+		body = body[i+1:]
+		cr := s.cr
+		s.restart()
+		s.cr = cr
+	}
+
+	if s.skip || len(s.line)+len(body) > maxLine {
+		s.line, s.skip = s.line[:0], true
+		return
+	}
+	s.line = append(s.line, body...)
+}
+
+func (s *Scanner) restart() { s.line, s.skip, s.cr = s.line[:0], false, false }
+
+func (s *Scanner) endLine() {
+	if len(s.line) > 0 {
+		s.read(s.line)
+	}
+	s.restart()
+}
+
+// Values ends the output and gives the value of each guard and, where the
+// output is its source, of the metric, by name. Otherwise the error's text says
+// what is missing, not finite or contradictory, and becomes the run's reason.
+func (s *Scanner) Values() (map[string]float64, error) {
+	s.endLine()
+
+	values := make(map[string]float64, len(s.tallies))
+	for _, t := range s.tallies {
+		v, err := t.value()
+		if err != nil {
+			return nil, err
+		}
+		values[t.name] = v
+	}
+
+	return values, nil
+}
+
+// read looks for values in one whole line.
+func (s *Scanner) read(line []byte) {
+	line = stripEscapes(line)
+
+	plain := s.tallies
+	if len(plain) > 0 && plain[0].expr != "" {
+		if s.pattern != nil {
+			if m := s.pattern.FindSubmatchIndex(line); len(m) >= 4 && m[2] >= 0 {
+				plain[0].add(string(line[m[2]:m[3]]), true)
+			}
+		}
+		plain = plain[1:]
+	}
+
+	line = bytes.TrimSpace(line)
+	if len(line) == 0 || len(plain) == 0 {
+		return
+	}
+
+	if rest, ok := afterKeyword(line); ok {
+		name, value, found := bytes.Cut(rest, []byte("="))
+		if t := find(plain, bytes.TrimSpace(name)); found && t != nil {
+			t.add(string(value), true)
+		}
+
+		return
+	}
+
+	if line[0] == '{' {
+		readObject(line, plain)
+		return
+	}
+
+	for _, t := range plain {
+		if rest, ok := bytes.CutPrefix(line, []byte(t.name)); ok {
+			if rest = bytes.TrimLeft(rest, " \t"); len(rest) > 0 && rest[0] == ':' {
+				t.add(string(rest[1:]), false)
+			}
+		}
+	}
+}
+
+// afterKeyword is what follows METRIC and a blank.
+func afterKeyword(line []byte) ([]byte, bool) {
+	const word = "METRIC"
+	if len(line) <= len(word) || (line[len(word)] != ' ' && line[len(word)] != '\t') ||
+		!strings.EqualFold(string(line[:len(word)]), word) {
+		return nil, false
+	}
+
+	return line[len(word)+1:], true
+}
+
+func find(tallies []*tally, name []byte) *tally {
+	for _, t := range tallies {
+		if t.name == string(name) {
+			return t
+		}
+	}
+
+	return nil
+}
+
+// readObject takes the named top-level keys of a line that is a JSON object.
+func readObject(line []byte, tallies []*tally) {
+	wanted := false
+	for _, t := range tallies {
+		wanted = wanted || bytes.Contains(line, []byte(`"`+t.name+`"`))
+	}
+
+	if !wanted {
+		return
+	}
+
+	pairs, ok := objectPairs(line)
+	if !ok {
+		if pairs, ok = objectPairs(quoteNonFinite(line)); !ok {
+			return
+		}
+	}
+
+	for _, p := range pairs {
+		t := find(tallies, []byte(p.key))
+		if t == nil {
+			continue
+		}
+
+		var s string
+		if json.Unmarshal(p.value, &s) != nil || string(p.value) == "null" {
+			s = string(p.value)
+		}
+		t.add(s, false)
+	}
+}
+
+type pair struct {
+	key   string
+	value json.RawMessage
+}
+
+// objectPairs lists an object's top-level pairs in order, doubled keys too.
+func objectPairs(line []byte) ([]pair, bool) {
+	dec := json.NewDecoder(bytes.NewReader(line))
+	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
+		return nil, false
+	}
+	var pairs []pair
+
+	for dec.More() {
+		key, err := dec.Token()
+		if err != nil {
+			return nil, false
+		}
+
+		p := pair{key: key.(string)} // the decoder takes nothing else for a key
+		if err := dec.Decode(&p.value); err != nil {
+			return nil, false
+		}
+		pairs = append(pairs, p)
+	}
+
+	if _, err := dec.Token(); err != nil {
+		return nil, false
+	}
+	_, err := dec.Token()
+
+	return pairs, err == io.EOF
+}
+
+// stripEscapes takes a terminal's escape sequences out of a line.
+func stripEscapes(line []byte) []byte {
+	if bytes.IndexByte(line, 0x1b) < 0 {
+		return line
+	}
+
+	out := make([]byte, 0, len(line))
+	for i := 0; i < len(line); {
+		if line[i] != 0x1b {
+			out = append(out, line[i])
+			i++
+
+			continue
+		}
+		i += escapeLength(line[i:])
+	}
+
+	return out
+}
+
+// escapeLength is the length of the escape sequence that s starts with: CSI
+// (ESC [ … final), OSC (ESC ] … BEL or ESC \), or a short one.
+func escapeLength(s []byte) int {
+	if len(s) < 2 {
+		return len(s)
+	}
+	i := 2
+
+	switch s[1] {
+	case '[':
+		for i < len(s) && s[i] >= 0x20 && s[i] < 0x40 {
+			i++
+		}
+
+		return min(i+1, len(s))
+	case ']':
+		for i < len(s) && s[i] != 0x07 && s[i] != 0x1b {
+			i++
+		}
+
+		if i+1 < len(s) && s[i] == 0x1b && s[i+1] == '\\' {
+			i++
+		}
+
+		return min(i+1, len(s))
+	}
+
+	for i = 1; i < len(s) && s[i] >= 0x20 && s[i] < 0x30; {
+		i++
+	}
+
+	return min(i+1, len(s))
+}

@@ -1,0 +1,166 @@
+package contract
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// maxMedian is how many values of one name a median is taken over.
+const maxMedian = 100_000
+
+// tally is what a run has printed under one name. Its size does not grow with
+// the output, but for the values of a median.
+type tally struct {
+	name string
+	what string // metric | guard
+	unit string // may follow a value
+	pick string
+	expr string // the metric's regular expression, "" when it is found by name
+
+	count       int
+	first, last float64
+	low, high   float64
+	other       *float64  // the first value that differs from first
+	all         []float64 // for pick: median
+	// Why the first, the last and the first unusable of the values are unusable.
+	badFirst, badLast, bad error
+	vague                  error // about a line that may not have been meant
+}
+
+// add takes a printed value. explicit says that the line can't have meant
+// anything else, so that a value that can't be read is not passed over.
+func (t *tally) add(text string, explicit bool) {
+	text = strings.TrimSpace(text)
+
+	v, err := parseValue(text, t.unit)
+	if err != nil {
+		err = fmt.Errorf("%s was printed as %s, which %w", t, show(text), err)
+		if !explicit && !errors.Is(err, errNotFinite) {
+			if t.vague == nil {
+				t.vague = err
+			}
+
+			return
+		}
+
+		if t.bad == nil {
+			t.bad = err
+		}
+	}
+
+	t.count++
+	if t.badLast = err; t.count == 1 {
+		t.badFirst = err
+		t.first, t.low, t.high = v, v, v
+	}
+
+	if err != nil {
+		return
+	}
+
+	t.last, t.low, t.high = v, min(t.low, v), max(t.high, v)
+	if t.other == nil && v != t.first {
+		t.other = &v
+	}
+
+	if t.pick == "median" && len(t.all) <= maxMedian {
+		t.all = append(t.all, v)
+	}
+}
+
+// value is the run's value of this name, or why there is none.
+func (t *tally) value() (float64, error) {
+	unusable := t.bad
+	switch t.pick {
+	case "first":
+		unusable = t.badFirst
+	case "last":
+		unusable = t.badLast
+	}
+
+	switch {
+	case t.count == 0:
+		return 0, t.missing()
+	case unusable != nil:
+		return 0, unusable
+	case t.pick == "last":
+		return t.last, nil
+	case t.pick == "min":
+		return t.low, nil
+	case t.pick == "max":
+		return t.high, nil
+	case t.pick == "median":
+		return t.median()
+	case t.pick == "" && t.other != nil:
+		return 0, fmt.Errorf("%s was printed with different values, %s and %s; "+
+			"print it once, or set metric.pick to last, first, min, max or median",
+			t, formatNumber(t.first), formatNumber(*t.other))
+	}
+
+	return t.first, nil
+}
+
+func (t *tally) missing() error {
+	switch {
+	case t.vague != nil:
+		return t.vague
+	case t.expr != "":
+		return fmt.Errorf("%s was never printed; no line matched regex:%s", t, clip(t.expr))
+	}
+
+	return fmt.Errorf("%s was never printed; expected a line such as METRIC %s=12.3", t, t.name)
+}
+
+func (t *tally) median() (float64, error) {
+	n := len(t.all)
+	if n > maxMedian {
+		return 0, fmt.Errorf("%s was printed more than %d times, too often for a median", t, maxMedian)
+	}
+
+	sorted := slices.Sorted(slices.Values(t.all))
+	if n%2 == 1 {
+		return sorted[n/2], nil
+	}
+
+	return sorted[n/2-1]/2 + sorted[n/2]/2, nil
+}
+
+func (t *tally) String() string { return "the " + t.what + " " + t.name }
+
+// parseValue reads a finite decimal number, followed by nothing, x, % or the
+// unit, with or without blanks between.
+func parseValue(s, unit string) (float64, error) {
+	n := decimalPrefix(s)
+	switch suffix := strings.TrimLeft(s[n:], " \t"); {
+	case n == 0:
+		if nonFinite(s, unit) {
+			return 0, errNotFinite
+		}
+
+		return 0, errNotDecimal
+	case suffix != "" && suffix != "x" && suffix != "%" && suffix != unit:
+		return 0, errNotDecimal
+	}
+
+	return parseDecimal(s[:n])
+}
+
+// nonFinite says whether s is a spelling of not-a-number or infinity.
+func nonFinite(s, unit string) bool {
+	for _, suffix := range []string{"", "x", "%", unit} {
+		t, ok := strings.CutSuffix(s, suffix)
+		switch t = strings.ToLower(strings.TrimLeft(strings.TrimRight(t, " \t"), "+-")); {
+		case !ok:
+		case t == "nan" || t == "inf" || t == "infinity" || strings.HasPrefix(t, "nan("):
+			return true
+		}
+	}
+
+	return false
+}
+
+// show quotes a bounded part of what a program printed, free of control characters.
+func show(s string) string { return strconv.Quote(clip(s)) }

@@ -1,0 +1,187 @@
+package contract
+
+import (
+	"fmt"
+	"ratchet/internal/research"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// decoder walks the front matter's nodes, fills the program and collects
+// faults. It never descends deeper than the fields it knows.
+type decoder struct {
+	program Program
+	faults  faults
+	lines   map[string]int // of each key that was given, by its full name
+}
+
+// field is one key of a mapping and what reads its value.
+type field struct {
+	key      string
+	required bool
+	read     reader
+}
+
+// reader takes the value of a key, whose full name is given for messages.
+type reader func(d *decoder, key string, n *yaml.Node)
+
+// at records a fault at a node. YAML's line 1 is line 2 of the file.
+func (d *decoder) at(n *yaml.Node, format string, args ...any) {
+	d.faults = append(d.faults, fault{max(n.Line, 1) + 1, fmt.Sprintf(format, args...)})
+}
+
+// about records a fault of a key's value that only shows beside other values.
+func (d *decoder) about(key, format string, args ...any) {
+	line := d.lines[key]
+	if line == 0 {
+		line = 1
+	}
+	d.faults = append(d.faults, fault{line, fmt.Sprintf(format, args...)})
+}
+
+// refuseReferences refuses what makes YAML larger than its text, or typed.
+func (d *decoder) refuseReferences(n *yaml.Node) {
+	switch {
+	case len(d.faults) > maxFaults:
+		return
+	case n.Kind == yaml.AliasNode:
+		d.at(n, "the alias *%s is not accepted; write the value out", clip(n.Value))
+		return
+	case n.Anchor != "":
+		d.at(n, "the anchor &%s is not accepted; write the value out", clip(n.Anchor))
+	case n.Style&yaml.TaggedStyle != 0:
+		d.at(n, "the tag %s is not accepted; write the bare value", clip(n.Tag))
+	}
+
+	for _, c := range n.Content {
+		d.refuseReferences(c)
+	}
+}
+
+// mapping reads n, which must be a mapping of the fields, into them.
+func (d *decoder) mapping(path string, n *yaml.Node, fields []field) {
+	if n.Kind != yaml.MappingNode {
+		d.at(n, "%s must be a mapping of %s", path, strings.Join(keysOf(fields), ", "))
+		return
+	}
+	seen := map[string]int{}
+
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key, value := n.Content[i], n.Content[i+1]
+		f := lookup(fields, key.Value)
+
+		full := join(path, key.Value)
+		switch {
+		case key.Kind != yaml.ScalarNode:
+			d.at(key, "a key must be plain text")
+		case f == nil:
+			// The key it was meant to be is not missing as well.
+			if meant := d.unknown(path, key, fields); meant != "" && seen[meant] == 0 {
+				seen[meant] = -1
+			}
+		case seen[key.Value] > 0:
+			d.at(key, "the key %q is given twice, first on line %d", full, seen[key.Value]+1)
+		default:
+			seen[key.Value] = key.Line
+			d.lines[full] = key.Line + 1
+			f.read(d, full, value)
+		}
+	}
+
+	for _, f := range fields {
+		if f.required && seen[f.key] == 0 {
+			d.missing(path, n, f)
+		}
+	}
+}
+
+// missing records the lack of a key at the line of the mapping that lacks it.
+func (d *decoder) missing(path string, n *yaml.Node, f field) {
+	line := 1
+	if path != "" {
+		line = n.Line + 1
+		if at := d.lines[path]; at > 0 {
+			line = at
+		}
+	}
+	d.faults = append(d.faults, fault{line, fmt.Sprintf("the required key %q is missing", join(path, f.key))})
+}
+
+// unknown records an unknown key and returns the key of fields that was meant.
+func (d *decoder) unknown(path string, key *yaml.Node, fields []field) string {
+	known := keysOf(fields)
+
+	full := join(path, key.Value)
+	if place := elsewhere(key.Value); place != "" && place != full {
+		d.at(key, "unknown key %q; did you mean %q?", clip(full), place)
+		return ""
+	}
+
+	if meant := research.Nearest(key.Value, known); meant != "" {
+		d.at(key, "unknown key %q; did you mean %q?", clip(full), join(path, meant))
+		return meant
+	}
+	d.at(key, "unknown key %q; valid: %s", clip(full), strings.Join(known, ", "))
+
+	return ""
+}
+
+func lookup(fields []field, key string) *field {
+	for i := range fields {
+		if fields[i].key == key {
+			return &fields[i]
+		}
+	}
+
+	return nil
+}
+
+func keysOf(fields []field) []string {
+	keys := make([]string, len(fields))
+	for i, f := range fields {
+		keys[i] = f.key
+	}
+
+	return keys
+}
+
+func join(path, key string) string {
+	if path == "" {
+		return key
+	}
+
+	return path + "." + key
+}
+
+// scalar is n's text; a list, a mapping, nothing at all or blanks are faults.
+func (d *decoder) scalar(key string, n *yaml.Node) (string, bool) {
+	switch {
+	case n.Kind == yaml.SequenceNode:
+		d.at(n, "%s takes one value, not a list", key)
+	case n.Kind == yaml.MappingNode:
+		d.at(n, "%s takes one value, not a mapping; quote a text that holds `: ` or starts with {", key)
+	case n.Tag == "!!null" || strings.TrimSpace(n.Value) == "":
+		d.at(n, "%s is empty; give a value or leave the key out", key)
+	default:
+		return n.Value, true
+	}
+
+	return "", false
+}
+
+// bad records an impossible value and how to write a possible one.
+func (d *decoder) bad(key string, n *yaml.Node, hint string) {
+	d.at(n, "%s can't be %s; %s", key, strconv.Quote(clip(n.Value)), hint)
+}
+
+// clip bounds what a message repeats of the file.
+func clip(s string) string {
+	const most = 60
+	if r := []rune(s); len(r) > most {
+		return string(r[:most]) + "…"
+	}
+
+	return s
+}

@@ -1,0 +1,161 @@
+package contract
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v4"
+)
+
+const maxTargets = 16
+
+// kindsOfTarget are the keys of which a target has exactly one.
+const kindsOfTarget = "command, webhook, ntfy, desktop or hook"
+
+func stallFields(s *Stall) []field {
+	return []field{
+		{"experiments", false, whole(&s.Experiments, 2, 1_000_000)},
+		{"hours", false, hours(&s.Hours)},
+	}
+}
+
+func targetFields(t *Target) []field {
+	return []field{
+		{"command", false, command(&t.Command)},
+		{"webhook", false, text(&t.Webhook, address(false))},
+		{"ntfy", false, text(&t.Ntfy, address(true))},
+		{"desktop", false, yes(&t.Desktop)},
+		{"hook", false, text(&t.Hook, filePath)},
+		{"secret_env", false, text(&t.SecretEnv, variable)},
+		{"token_env", false, text(&t.TokenEnv, variable)},
+		{"click", false, text(&t.Click, func(s string) (string, string) {
+			_, hint := Address(s, false, false)
+			return s, hint
+		})},
+		{"on", false, events(&t.On)},
+	}
+}
+
+// targets reads notify: a list of targets, or one.
+func targets(to *[]Target) reader {
+	return func(d *decoder, key string, n *yaml.Node) {
+		nodes := n.Content
+		if n.Kind != yaml.SequenceNode {
+			nodes = []*yaml.Node{n}
+		}
+
+		if len(nodes) > maxTargets {
+			d.at(n, "%s has %d entries; at most %d are accepted", key, len(nodes), maxTargets)
+			return
+		}
+
+		for i, item := range nodes {
+			name := targetKey(i)
+			if item.Kind != yaml.MappingNode {
+				d.at(item, "%s must be a mapping such as {command: ./tell.sh}; one of %s", name, kindsOfTarget)
+				continue
+			}
+			var t Target
+			d.lines[name] = item.Line + 1
+			d.mapping(name, item, targetFields(&t))
+			*to = append(*to, t)
+		}
+	}
+}
+
+// targetKey is how messages name the target at index i.
+func targetKey(i int) string { return fmt.Sprintf("notify[%d]", i+1) }
+
+// address accepts a URL, or env:NAME.
+func address(topic bool) item {
+	return func(s string) (string, string) {
+		if name, ok := strings.CutPrefix(s, "env:"); ok {
+			if !variableForm.MatchString(name) {
+				return "", "write env:NAME with the name of a variable, such as env:TEAM_WEBHOOK"
+			}
+
+			return s, ""
+		}
+		_, hint := Address(s, topic, false)
+
+		return s, hint
+	}
+}
+
+// yes accepts true alone: what is not wanted is left out.
+func yes(to *bool) reader {
+	return func(d *decoder, key string, n *yaml.Node) {
+		s, ok := d.scalar(key, n)
+		if ok && s != "true" {
+			d.bad(key, n, "write true, or leave the entry out")
+		}
+		*to = s == "true"
+	}
+}
+
+// events accepts a list of events, or one.
+func events(to *[]Event) reader {
+	return func(d *decoder, key string, n *yaml.Node) {
+		known := append(Events(), HookBefore, HookAfter)
+		var names []string
+		list(&names, true, func(s string) (string, string) {
+			if !slices.Contains(known, Event(s)) {
+				return "", oneOf(s, known)
+			}
+
+			return s, ""
+		})(d, key, n)
+
+		for _, s := range names {
+			*to = append(*to, Event(s))
+		}
+	}
+}
+
+// checkNotify refuses targets that are several or none, and keys of another kind.
+func (d *decoder) checkNotify() {
+	p := &d.program
+	for i, t := range p.Notify {
+		key := targetKey(i)
+		kinds := 0
+
+		for _, given := range []bool{t.Command != "", t.Webhook != "", t.Ntfy != "", t.Desktop, t.Hook != ""} {
+			if given {
+				kinds++
+			}
+		}
+		hooked := slices.Contains(t.On, HookBefore) || slices.Contains(t.On, HookAfter)
+
+		_, plain := Address(t.Ntfy, true, t.TokenEnv != "")
+		switch {
+		case kinds != 1:
+			d.about(key, "%s needs exactly one of %s", key, kindsOfTarget)
+		case t.SecretEnv != "" && t.Webhook == "":
+			d.about(key+".secret_env", "%s.secret_env signs a webhook; this target is none", key)
+		case (t.TokenEnv != "" || t.Click != "") && t.Ntfy == "":
+			d.about(key, "%s has token_env or click, which belong to ntfy", key)
+		case t.TokenEnv != "" && !strings.HasPrefix(t.Ntfy, "env:") && plain != "":
+			d.about(key+".token_env", "%s.token_env can't go to this address: %s", key, plain)
+		case t.Hook != "" && (len(t.On) == 0 || slices.ContainsFunc(t.On,
+			func(e Event) bool { return e != HookBefore && e != HookAfter })):
+			d.about(key, "%s is a hook: say on: before or on: after", key)
+		case t.Hook == "" && hooked:
+			d.about(key+".on", "%s.on: before and after are for hooks; valid: %s", key,
+				strings.TrimPrefix(oneOf("", Events()), "valid: "))
+		}
+		d.checkSecrets(key, t)
+	}
+}
+
+// checkSecrets refuses to hand a target's secret to runs, whose code is the agent's.
+func (d *decoder) checkSecrets(key string, t Target) {
+	webhook, _ := strings.CutPrefix(t.Webhook, "env:")
+
+	topic, _ := strings.CutPrefix(t.Ntfy, "env:")
+	for _, name := range []string{t.SecretEnv, t.TokenEnv, webhook, topic} {
+		if name != "" && slices.Contains(d.program.Env, name) {
+			d.about("env", "env lets runs read %s, which is a secret of %s", name, key)
+		}
+	}
+}

@@ -1,0 +1,312 @@
+package contract
+
+import (
+	"bytes"
+	"fmt"
+	"ratchet/internal/research"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// RenderProgram writes program.md: front matter with every key that is not at
+// its default and what it means, then body, byte for byte. ParseProgram reads
+// the same Program and body back, given a program that it could have returned.
+func RenderProgram(p Program, body string) []byte {
+	w := &renderer{}
+	w.WriteString("---\n")
+	w.contract(p)
+	w.WriteString("---\n")
+	w.WriteString(body)
+
+	return w.Bytes()
+}
+
+type renderer struct {
+	bytes.Buffer
+	bare bool // no comments
+}
+
+// contract writes the front matter.
+func (w *renderer) contract(p Program) {
+	def := defaultProgram("")
+	w.scalar("", "name", p.Name, "the campaign's name")
+	w.list("edit", p.Edit, "what the agent may change, and nothing else")
+	w.metric(p.Metric)
+	w.guards(p.Guards)
+	w.scalar("", "setup", p.Setup, "once, on the start tree, with network")
+	w.scalar("", "build", p.Build, "once per version, not measured")
+	w.scalar("", "run", p.Run, "the measured command (sh -c)")
+	w.scalar("", "measure", p.Measure, "the evaluator; only its output counts")
+	w.scalar("", "check", p.Check, "must pass before anything is kept")
+	w.budget(p.Budget, def.Budget)
+	w.campaign(p.Campaign, def.Campaign)
+	w.number("", "gpus", p.GPUs, def.GPUs, "whole GPUs a run leases")
+	w.number("", "parallel", p.Parallel, def.Parallel, "measuring runs at a time")
+	w.choice("", "network", p.Network, def.Network, "off | loopback | on")
+	w.list("env", p.Env, "variables let through")
+	w.list("reads", p.Reads, "paths outside the repository that runs may read")
+	w.list("writes", p.Writes, "tracked paths that a run may change")
+
+	if p.Carry != nil {
+		w.line("", "carry", flow(p.Carry), "git-ignored paths a run sees, read-only")
+	}
+	w.choice("", "search", p.Search, def.Search, "auto | certify")
+	w.choice("", "assumptions", p.Assumptions, def.Assumptions, "of certify, on the noise: model | none")
+	w.choice("", "decide", p.Decide, def.Decide, "agent | auto")
+	w.notify(p.Notify)
+	w.stall(p.Stall, def.Stall)
+}
+
+// line writes a key, its value as YAML and a comment beside it.
+func (w *renderer) line(indent, key, value, comment string) {
+	text := strings.TrimRight(indent+key+": "+value, " ")
+	if comment == "" || w.bare {
+		fmt.Fprintf(w, "%s\n", text)
+		return
+	}
+	fmt.Fprintf(w, "%-36s # %s\n", text, comment)
+}
+
+// scalar writes a text unless it is empty; one of several lines as a block.
+func (w *renderer) scalar(indent, key, value, comment string) {
+	switch {
+	case value == "":
+	case !blockSafe(value):
+		w.line(indent, key, quote(value), comment)
+	default:
+		w.line(indent, key, "|-", comment)
+
+		for line := range strings.Lines(value) {
+			if strings.TrimRight(line, "\n") == "" {
+				w.WriteString("\n")
+				continue
+			}
+			w.WriteString(indent + "  " + strings.TrimRight(line, "\n") + "\n")
+		}
+	}
+}
+
+func (w *renderer) choice(indent, key, value, def, comment string) {
+	if value != def {
+		w.scalar(indent, key, value, comment)
+	}
+}
+
+func (w *renderer) number(indent, key string, value, def int, comment string) {
+	if value != def {
+		w.line(indent, key, strconv.Itoa(value), comment)
+	}
+}
+
+func (w *renderer) duration(key string, value, def Duration, comment string) {
+	if value != def {
+		w.line("  ", key, formatDuration(value), comment)
+	}
+}
+
+func (w *renderer) list(key string, values []string, comment string) {
+	switch len(values) {
+	case 0:
+	case 1:
+		w.scalar("", key, values[0], comment)
+	default:
+		w.line("", key, flow(values), comment)
+	}
+}
+
+func (w *renderer) metric(m Metric) {
+	w.WriteString("metric:\n")
+
+	from, about := m.From.String(), "as the run prints it: METRIC "+m.Name+"=1.5"
+	if from != "output" {
+		about = "what the number is called"
+	}
+	w.scalar("  ", "name", m.Name, about)
+	w.scalar("  ", "better", string(m.Better), "lower | higher")
+	w.scalar("  ", "unit", m.Unit, "")
+
+	if from != "output" {
+		w.scalar("  ", "from", from, "where a sample comes from")
+	}
+	w.choice("  ", "noise", string(m.Noise), string(research.NoiseAuto), "auto | deterministic | noisy")
+
+	if m.MinGainSet {
+		w.line("  ", "min_gain", m.MinGain.String(), "smallest gain worth keeping")
+	}
+	w.scalar("  ", "pick", m.Pick, "of several values in one run")
+}
+
+func (w *renderer) guards(guards []Guard) {
+	if len(guards) == 0 {
+		return
+	}
+	w.line("", "guards", "", "other numbers that must not get worse")
+
+	for _, g := range guards {
+		parts := []string{"name: " + flowItem(g.Name)}
+		if g.MaxGrowth != nil {
+			parts = append(parts, "max_growth: "+g.MaxGrowth.String())
+		}
+
+		if g.Max != nil {
+			parts = append(parts, "max: "+formatNumber(*g.Max))
+		}
+
+		if g.Min != nil {
+			parts = append(parts, "min: "+formatNumber(*g.Min))
+		}
+		fmt.Fprintf(w, "  - {%s}\n", strings.Join(parts, ", "))
+	}
+}
+
+func (w *renderer) budget(b, def Budget) {
+	if b == def {
+		return
+	}
+	w.line("", "budget", "", "per run")
+	w.duration("wall", b.Wall, def.Wall, "")
+	w.duration("grace", b.Grace, def.Grace, "to write the metric after SIGTERM")
+	w.duration("gpu", b.GPU, def.GPU, "leased GPUs × wall")
+	w.scalar("  ", "gpu_clock", b.GPUClock, "")
+	w.duration("cpu", b.CPU, def.CPU, "user + system of the whole tree")
+
+	if b.Memory != def.Memory {
+		w.line("  ", "memory", formatSize(b.Memory), "")
+	}
+	w.number("  ", "processes", b.Processes, def.Processes, "")
+
+	if b.Output != def.Output {
+		w.line("  ", "output", formatSize(b.Output), "")
+	}
+
+	if b.Disk != def.Disk {
+		w.line("  ", "disk", formatSize(b.Disk), "")
+	}
+}
+
+func (w *renderer) campaign(c, def CampaignLimit) {
+	if c == def {
+		return
+	}
+	w.line("", "campaign", "", "totals; any one reached ends it")
+	w.number("  ", "experiments", c.Experiments, def.Experiments, "")
+
+	if c.Hours != def.Hours {
+		w.line("  ", "hours", formatNumber(c.Hours), "summed run time")
+	}
+
+	if c.GPUHours != def.GPUHours {
+		w.line("  ", "gpu_hours", formatNumber(c.GPUHours), "leased GPUs × wall")
+	}
+}
+
+func (w *renderer) notify(all []Target) {
+	if len(all) == 0 {
+		return
+	}
+	w.line("", "notify", "", "who is told what")
+
+	for _, t := range all {
+		var parts []string
+
+		for _, kv := range [][2]string{{"command", t.Command}, {"webhook", t.Webhook}, {"ntfy", t.Ntfy},
+			{"hook", t.Hook}, {"secret_env", t.SecretEnv}, {"token_env", t.TokenEnv}, {"click", t.Click}} {
+			if kv[1] != "" {
+				parts = append(parts, kv[0]+": "+flowItem(kv[1]))
+			}
+		}
+
+		if t.Desktop {
+			parts = append(parts, "desktop: true")
+		}
+
+		var on []string
+		for _, e := range t.On {
+			on = append(on, string(e))
+		}
+
+		if len(on) > 0 {
+			parts = append(parts, "on: "+flow(on))
+		}
+		fmt.Fprintf(w, "  - {%s}\n", strings.Join(parts, ", "))
+	}
+}
+
+func (w *renderer) stall(s, def Stall) {
+	if s = s.OrDefault(); s == def {
+		return
+	}
+	w.line("", "stall", "", "when the campaign is thought to stand still")
+	w.number("  ", "experiments", s.Experiments, def.Experiments, "in a row without a keep")
+
+	if s.Hours != def.Hours {
+		w.line("  ", "hours", formatNumber(s.Hours), "without any record")
+	}
+}
+
+// String is the source as program.md writes it.
+func (s Source) String() string {
+	switch s.Kind {
+	case "file":
+		return "file:" + s.Path + "#" + s.Expr
+	case "regex":
+		return "regex:" + s.Expr
+	}
+
+	return s.Kind
+}
+
+func flow(values []string) string {
+	items := make([]string, len(values))
+	for i, v := range values {
+		items[i] = flowItem(v)
+	}
+
+	return "[" + strings.Join(items, ", ") + "]"
+}
+
+// flowItem is a text inside [] or {}.
+func flowItem(s string) string {
+	if strings.ContainsAny(s, "[]{},") {
+		return strconv.Quote(s)
+	}
+
+	return quote(s)
+}
+
+// quote leaves a text plain where YAML reads it as itself, and otherwise
+// writes it between double quotes, whose escapes are the same as Go's.
+func quote(s string) string {
+	plainStart := s != "" && (s[0] == '.' || s[0] == '/' || s[0] == '_' || isAlphanumeric(s[0]))
+
+	null := strings.EqualFold(s, "null")
+	if !plainStart || null || strings.HasSuffix(s, ":") || strings.HasSuffix(s, " ") ||
+		strings.Contains(s, ": ") || strings.Contains(s, " #") || strings.HasPrefix(s, "...") ||
+		strings.ContainsFunc(s, notPlain) {
+		return strconv.Quote(s)
+	}
+
+	return s
+}
+
+func isAlphanumeric(c byte) bool {
+	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')
+}
+
+func notPlain(r rune) bool { return !strconv.IsPrint(r) }
+
+// blockSafe says whether a text has several lines that a literal block gives
+// back unchanged.
+func blockSafe(s string) bool {
+	lines := strings.Split(s, "\n")
+	if len(lines) < 2 || lines[0] == "" || lines[len(lines)-1] == "" {
+		return false
+	}
+
+	return !slices.ContainsFunc(lines, func(l string) bool {
+		return strings.HasPrefix(l, " ") || strings.HasPrefix(l, "\t") ||
+			strings.ContainsFunc(l, func(r rune) bool { return r != '\t' && notPlain(r) }) ||
+			(l != "" && strings.TrimSpace(l) == "")
+	})
+}

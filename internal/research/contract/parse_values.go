@@ -1,0 +1,326 @@
+package contract
+
+import (
+	"fmt"
+	"path"
+	"ratchet/internal/research"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// item reads one text of a list, or says how to write it.
+type item func(text string) (value, hint string)
+
+const maxItems = 256
+
+// choice accepts one of the values and names them all otherwise.
+func choice[T ~string](to *T, values ...T) reader {
+	return func(d *decoder, key string, n *yaml.Node) {
+		s, ok := d.scalar(key, n)
+		if !ok {
+			return
+		}
+
+		if i := slices.Index(values, T(s)); i >= 0 {
+			*to = values[i]
+			return
+		}
+		d.bad(key, n, oneOf(s, values))
+	}
+}
+
+func oneOf[T ~string](s string, values []T) string {
+	known := make([]string, len(values))
+	for i, v := range values {
+		known[i] = string(v)
+	}
+
+	hint := "valid: " + strings.Join(known, ", ")
+	if meant := research.Nearest(s, known); meant != "" {
+		return fmt.Sprintf("did you mean %q? %s", meant, hint)
+	}
+
+	return hint
+}
+
+// text accepts a value that item accepts.
+func text(to *string, accept item) reader {
+	return func(d *decoder, key string, n *yaml.Node) {
+		s, ok := d.scalar(key, n)
+		if !ok {
+			return
+		}
+
+		v, hint := accept(s)
+		if hint != "" {
+			d.bad(key, n, hint)
+			return
+		}
+		*to = v
+	}
+}
+
+// list accepts a list of texts, or one text; required refuses an empty list.
+func list(to *[]string, required bool, accept item) reader {
+	return func(d *decoder, key string, n *yaml.Node) {
+		nodes := n.Content
+		if n.Kind != yaml.SequenceNode {
+			nodes = []*yaml.Node{n}
+		}
+
+		switch {
+		case required && len(nodes) == 0:
+			d.at(n, "%s is empty; name at least one", key)
+		case len(nodes) > maxItems:
+			d.at(n, "%s has %d entries; at most %d are accepted", key, len(nodes), maxItems)
+			return
+		}
+
+		for _, c := range nodes {
+			var v string
+			before := len(d.faults)
+			text(&v, accept)(d, key, c)
+
+			switch {
+			case len(d.faults) > before:
+			case slices.Contains(*to, v):
+				d.at(c, "%s names %q twice", key, clip(v))
+			default:
+				*to = append(*to, v)
+			}
+		}
+	}
+}
+
+// carried is a list whose emptiness is not its absence.
+func carried(to *[]string) reader {
+	return func(d *decoder, key string, n *yaml.Node) {
+		*to = []string{}
+		list(to, false, treePath)(d, key, n)
+	}
+}
+
+var campaignNameForm = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,47}$`)
+
+func campaignName(to *string) reader {
+	return text(to, func(s string) (string, string) {
+		if !campaignNameForm.MatchString(s) {
+			return "", "use up to 48 of a-z, 0-9 and -, not starting with -"
+		}
+
+		return s, ""
+	})
+}
+
+// metricName accepts what a line METRIC name=value can carry.
+func metricName(to *string) reader {
+	return text(to, func(s string) (string, string) {
+		if len(s) > 100 || strings.ContainsAny(s, `=:"{},`) || strings.ContainsFunc(s, unprintable) {
+			return "", `use up to 100 characters without blanks and = : , " { }`
+		}
+
+		return s, ""
+	})
+}
+
+func unit(to *string) reader {
+	return text(to, func(s string) (string, string) {
+		s = strings.TrimSpace(s)
+		if len(s) > 32 || strings.ContainsFunc(s, func(r rune) bool { return r != ' ' && unprintable(r) }) ||
+			strings.ContainsAny(s[:1], "+-.0123456789") {
+			return "", "use up to 32 printable characters, not starting with a digit or sign"
+		}
+
+		return s, ""
+	})
+}
+
+// unprintable is true of blanks and of everything that has no glyph.
+func unprintable(r rune) bool { return r == ' ' || !strconv.IsPrint(r) }
+
+// command accepts what sh -c gets. Empty lines at its end don't matter.
+func command(to *string) reader {
+	return text(to, func(s string) (string, string) {
+		if strings.Contains(s, "\x00") || !utf8.ValidString(s) {
+			return "", "a command can hold neither NUL nor broken UTF-8"
+		}
+
+		return strings.TrimRight(s, "\n"), ""
+	})
+}
+
+var variableForm = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+
+func variable(s string) (string, string) {
+	if !variableForm.MatchString(s) {
+		return "", "list names of variables only, such as HF_HOME; their values come from the environment"
+	}
+
+	return s, ""
+}
+
+// filePath accepts a file below the program's folder, slash-separated.
+func filePath(s string) (string, string) {
+	if strings.HasSuffix(s, "/") {
+		return "", "name a file, not a folder"
+	}
+
+	if strings.ContainsAny(s, "*?") {
+		return "", "name each file; patterns are not accepted"
+	}
+
+	return treePath(s)
+}
+
+// treePath accepts a file or folder below the program's folder.
+func treePath(s string) (string, string) {
+	parts := strings.Split(s, "/")
+
+	clean := path.Clean(s)
+	switch {
+	case badText(s):
+		return "", "use printable characters only"
+	case strings.HasPrefix(s, "/") || strings.HasPrefix(s, "~"):
+		return "", "give a path relative to program.md's folder"
+	case slices.Contains(parts, ".."):
+		return "", "the path must stay below program.md's folder, without .."
+	case clean == ".":
+		return "", "name something below program.md's folder"
+	case slices.ContainsFunc(parts, func(p string) bool { return strings.EqualFold(p, ".git") }):
+		return "", "git's own files are out of bounds"
+	}
+
+	return clean, ""
+}
+
+// outsidePath accepts an absolute path or one from the home folder.
+func outsidePath(s string) (string, string) {
+	switch {
+	case badText(s):
+		return "", "use printable characters only"
+	case !strings.HasPrefix(s, "/") && s != "~" && !strings.HasPrefix(s, "~/"):
+		return "", "give an absolute path or one that starts with ~/; what is in the repository is read anyway"
+	case slices.Contains(strings.Split(s, "/"), ".."):
+		return "", "write the path without .."
+	}
+
+	return path.Clean(s), ""
+}
+
+func badText(s string) bool {
+	return len(s) > 4096 || !utf8.ValidString(s) || strings.ContainsFunc(s,
+		func(r rune) bool { return r < ' ' || r == 0x7f })
+}
+
+func whole(to *int, lo, hi int) reader {
+	return func(d *decoder, key string, n *yaml.Node) {
+		s, ok := d.scalar(key, n)
+		if !ok {
+			return
+		}
+
+		v, err := strconv.Atoi(s)
+		if err != nil || v < lo || v > hi {
+			d.bad(key, n, fmt.Sprintf("give a whole number from %d to %d", lo, hi))
+			return
+		}
+		*to = v
+	}
+}
+
+func hours(to *float64) reader {
+	return func(d *decoder, key string, n *yaml.Node) {
+		s, ok := d.scalar(key, n)
+		if !ok {
+			return
+		}
+
+		v, err := parseDecimal(s)
+		if err != nil || v <= 0 || v > 100_000 {
+			d.bad(key, n, "give a number of hours above 0, such as 10 or 0.5")
+			return
+		}
+		*to = v
+	}
+}
+
+func limit(to **float64) reader {
+	return func(d *decoder, key string, n *yaml.Node) {
+		s, ok := d.scalar(key, n)
+		if !ok {
+			return
+		}
+
+		v, err := parseDecimal(s)
+		if err != nil {
+			d.bad(key, n, "give a number in the guard's own unit")
+			return
+		}
+		*to = &v
+	}
+}
+
+// gain accepts an amount that is not negative.
+func gain(to *Amount) reader {
+	return func(d *decoder, key string, n *yaml.Node) {
+		s, ok := d.scalar(key, n)
+		if !ok {
+			return
+		}
+
+		a, err := parseAmount(s)
+		if err != nil || a.Value < 0 {
+			d.bad(key, n, "give a share such as 0.5% or a bare number, not below 0")
+			return
+		}
+		*to = a
+	}
+}
+
+func duration(to *Duration, lo, hi time.Duration) reader {
+	return func(d *decoder, key string, n *yaml.Node) {
+		s, ok := d.scalar(key, n)
+		if !ok {
+			return
+		}
+		v, err := time.ParseDuration(s)
+
+		_, bare := parseDecimal(s)
+		switch {
+		case bare == nil && v == 0:
+			d.bad(key, n, fmt.Sprintf("a duration needs a unit: %ss or %sm", clip(s), clip(s)))
+		case err != nil:
+			d.bad(key, n, "give a duration such as 5m, 90s or 1h30m")
+		case v < lo || v > hi:
+			d.bad(key, n, fmt.Sprintf("give a duration from %s to %s",
+				formatDuration(Duration(lo)), formatDuration(Duration(hi))))
+		default:
+			*to = Duration(v)
+		}
+	}
+}
+
+func size(to *int64, lo, hi int64) reader {
+	return func(d *decoder, key string, n *yaml.Node) {
+		s, ok := d.scalar(key, n)
+		if !ok {
+			return
+		}
+
+		v, err := parseSize(s)
+		switch {
+		case err != nil:
+			d.bad(key, n, "give a size such as 8GiB, 512MB, 4MiB or plain bytes")
+		case v < lo || v > hi:
+			d.bad(key, n, fmt.Sprintf("give a size from %s to %s", formatSize(lo), formatSize(hi)))
+		default:
+			*to = v
+		}
+	}
+}

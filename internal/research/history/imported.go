@@ -1,0 +1,147 @@
+package history
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"path"
+	"ratchet/internal/research"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// Import is the body of history.imported: one line of another program's log,
+// or one of its files. What it says is its writer's word. It is shown, searched
+// and exported again; it is part of no verdict, count, best value or budget.
+type Import struct {
+	N          int    `json:"n"`
+	Source     string `json:"source"`         // the file or folder: relative to the repository where it lies within, slash-separated
+	Path       string `json:"path,omitempty"` // within a folder
+	Format     string `json:"format"`
+	LineNumber int    `json:"line_number"`    // from 1
+	Part       int    `json:"part,omitempty"` // of a line that is too long for one record, from 1
+	// Line is the text as it stands there, line ending included; where it is not
+	// UTF-8, Bytes has it instead.
+	Line  string `json:"line"`
+	Bytes []byte `json:"line_bytes,omitempty"`
+	// Kind says what the line is: run | header | other | broken.
+	Kind        string             `json:"kind"`
+	Broken      string             `json:"broken,omitempty"` // why it was not understood
+	Metric      string             `json:"metric,omitempty"`
+	Better      research.Direction `json:"better,omitempty"`
+	Value       *float64           `json:"self_reported_value,omitempty"`
+	Status      string             `json:"status,omitempty"` // in the source's words
+	Description string             `json:"description,omitempty"`
+	Commit      string             `json:"commit,omitempty"` // as it stands there
+	Note        string             `json:"note,omitempty"`
+	Replaces    int                `json:"replaces,omitempty"` // the import that stood at this place of the source before
+}
+
+// The kinds of an imported line.
+const (
+	ImportRun    = "run"
+	ImportHeader = "header"
+	ImportOther  = "other"
+	ImportBroken = "broken"
+)
+
+// SetText stores a line.
+func (i *Import) SetText(text []byte) {
+	if utf8.Valid(text) {
+		i.Line, i.Bytes = string(text), nil
+		return
+	}
+	i.Line, i.Bytes = "", text
+}
+
+// Text is the line, byte for byte.
+func (i *Import) Text() []byte {
+	if len(i.Bytes) > 0 {
+		return i.Bytes
+	}
+
+	return []byte(i.Line)
+}
+
+// Digest is that of the text: SHA-256, cut to 16 bytes.
+func (i *Import) Digest() []byte {
+	sum := sha256.Sum256(i.Text())
+	return sum[:16]
+}
+
+// Key is the idempotency key: the place, the text and what it replaces.
+func (i *Import) Key() string {
+	sum := sha256.Sum256([]byte(strings.Join([]string{i.File(), strconv.Itoa(i.LineNumber), strconv.Itoa(i.Part),
+		hex.EncodeToString(i.Digest()), strconv.Itoa(i.Replaces)}, "\x00")))
+
+	return "import/" + hex.EncodeToString(sum[:16])
+}
+
+// File is the path of the file that the line is from, however it was imported.
+func (i *Import) File() string { return path.Join(i.Source, i.Path) }
+
+// Place names the line for people: results.tsv:12.
+func (i *Import) Place() string { return i.File() + ":" + strconv.Itoa(i.LineNumber) }
+
+// Searched is the text that the line is found by.
+func (i *Import) Searched() string { return strings.TrimSpace(i.Description + " " + i.Note) }
+
+// ImportSource is the fold of what was imported from one file or folder.
+type ImportSource struct {
+	Source   string             `json:"source"`
+	Format   string             `json:"format"` // of the last line, in a folder
+	Metric   string             `json:"metric,omitempty"`
+	Better   research.Direction `json:"better,omitempty"`
+	Lines    int                `json:"lines"` // places, or files, that are held
+	Runs     int                `json:"runs"`
+	Broken   int                `json:"broken"`
+	Replaced int                `json:"replaced,omitempty"` // lines that changed after they were imported
+	At       time.Time          `json:"at"`                 // of the last one
+}
+
+// count adds or takes away a line's kind.
+func (s *ImportSource) count(i *Import, by int) {
+	switch i.Kind {
+	case ImportRun:
+		s.Runs += by
+	case ImportBroken:
+		s.Broken += by
+	}
+	s.Lines += by
+}
+
+func foldImported(v *View, r Record, b Import) error {
+	c, s := v.Campaign, v.Source
+	if b.N != c.Imported+1 {
+		return research.Errorf(research.CodeConflict, "repeat the call: it will take the next number",
+			"the next imported line is %d, not %d", c.Imported+1, b.N)
+	}
+
+	was := 0
+	if v.Replaced != nil {
+		was = v.Replaced.N
+	}
+
+	if b.Replaces != was {
+		return research.Errorf(research.CodeConflict, "repeat the call", "%s has been imported already, as %d", b.Place(), was)
+	}
+
+	c.Imported = b.N
+	if v.Replaced != nil && v.Replaced.Source == b.Source {
+		s.count(v.Replaced, -1)
+		s.Replaced++
+	}
+	s.count(&b, 1)
+
+	s.Source, s.Format, s.At = b.Source, b.Format, r.Time
+	if b.Metric != "" {
+		s.Metric = b.Metric
+	}
+
+	if b.Better != "" {
+		s.Better = b.Better
+	}
+
+	return nil
+}

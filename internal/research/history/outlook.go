@@ -1,0 +1,70 @@
+package history
+
+import (
+	"math"
+	"ratchet/internal/research"
+	"ratchet/internal/research/contract"
+	"ratchet/internal/research/rules"
+	"time"
+)
+
+// Outlook says what is left of the campaign, from its own pace: the hours left
+// as runs, at the mean length of its runs, and the proposals that would come if
+// each took one such run and the campaign's mean time from a verdict to the
+// next proposal; never more than the experiments left.
+func (c *Campaign) Outlook() rules.Outlook {
+	run := 1.
+	if c.Runs > 0 && c.RunSeconds > 0 {
+		run = c.RunSeconds / float64(c.Runs)
+	}
+	seconds := c.SecondsLeft()
+	left := int(math.Min(seconds/run, rules.MostRuns))
+	pace := int(math.Min(math.Ceil(seconds/(run+c.Thinking)), rules.MostRuns))
+
+	return rules.Outlook{Budget: c.Runs + left, Left: left,
+		Proposals: max(0, min(c.Program.Campaign.Experiments-c.Experiments, pace)), LostTests: c.LostTests}
+}
+
+// SecondsLeft is how long runs may still take: a run is only begun when the
+// longest that it can take is left, so that the hours are never overspent.
+func (c *Campaign) SecondsLeft() float64 {
+	longest := contract.LongestRun(c.Program).Seconds()
+
+	left := c.Program.Campaign.Hours*3600 - c.RunSeconds
+	if limit := c.Program.Campaign.GPUHours; limit > 0 && c.Program.GPUs > 0 {
+		left = min(left, (limit*3600-c.GPUSeconds)/float64(c.Program.GPUs))
+	}
+
+	if left < longest {
+		return 0
+	}
+
+	return left
+}
+
+// thought notes the pause between the last verdict and a proposal.
+func (c *Campaign) thought(at time.Time) {
+	pause := at.Sub(c.JudgedAt)
+	switch {
+	case c.JudgedAt.IsZero() || pause < 0 || pause > rules.LongestPause:
+	case c.Thinking == 0:
+		c.Thinking = pause.Seconds()
+	default:
+		c.Thinking += rules.ThinkWeight * (pause.Seconds() - c.Thinking)
+	}
+	c.JudgedAt = time.Time{}
+}
+
+// Plan says what the campaign does next: propose, certify or end.
+func (c *Campaign) Plan() rules.Plan {
+	o := c.Outlook()
+	if c.Program.Search == rules.SearchCertify || c.Rule.Class != research.Noisy || c.Rule.Auto == nil {
+		if o.Proposals == 0 || o.Left < 1 {
+			return rules.PlanEnd
+		}
+
+		return rules.PlanPropose
+	}
+
+	return rules.NewAuto(c.Program).Plan(c.Rule, o)
+}

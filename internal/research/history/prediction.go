@@ -1,0 +1,63 @@
+package history
+
+import (
+	"math"
+	"ratchet/internal/research"
+	"ratchet/internal/research/rules"
+	"regexp"
+	"strconv"
+)
+
+// Predictions compares what a session expected of its edits with what was
+// found: sums over the judged experiments whose expectation names a percentage.
+type Predictions struct {
+	N        int     `json:"n"`
+	Expected float64 `json:"expected"` // sum of expected gains, as shares
+	Found    float64 `json:"found"`    // sum of estimated gains
+	Missed   float64 `json:"missed"`   // sum of the absolute differences
+	Gains    int     `json:"gains"`    // estimates that are gains at all
+}
+
+func (p *Predictions) add(expect string, j rules.Judgement) {
+	expected, ok := Expected(expect)
+	if !ok || j.Gain == nil || j.Scale != rules.LogScale {
+		return
+	}
+
+	p.N++
+	p.Expected += expected
+	p.Found += j.Gain.Mid
+
+	p.Missed += math.Abs(j.Gain.Mid - expected)
+	if j.Gain.Mid > 0 {
+		p.Gains++
+	}
+}
+
+// percentages are one, or the two ends of a range: "3 %", "-5%", "2-4 %", "2 to 4 %".
+var percentages = regexp.MustCompile(`([0-9]+(?:\.[0-9]+)?)(?:\s*%?\s*(?:-|–|to)\s*([0-9]+(?:\.[0-9]+)?))?\s*%`)
+
+// Expected reads the gain that a prediction names, as a share: its first
+// percentage, or the middle of a range. The sign is not read, since whoever
+// proposes an edit expects a gain, and writes "-5 %" of a time as well as "5 % faster".
+func Expected(text string) (share float64, ok bool) {
+	m := percentages.FindStringSubmatch(text)
+	if m == nil {
+		return 0, false
+	}
+
+	lo, err := strconv.ParseFloat(m[1], 64)
+	if err != nil {
+		return 0, false
+	}
+
+	hi := lo
+	if m[2] != "" {
+		if hi, err = strconv.ParseFloat(m[2], 64); err != nil {
+			return 0, false
+		}
+	}
+	share = (lo + hi) / 200
+
+	return share, research.Finite(share)
+}

@@ -1,0 +1,100 @@
+package history
+
+import (
+	"fmt"
+	"ratchet/internal/research/rules"
+	"slices"
+)
+
+// TrimmedTarget is the target of an audit that is of a trimmed head, not of the incumbent.
+const TrimmedTarget = "trimmed head"
+
+// replayAblation is what records have said of one ablation.
+type replayAblation struct {
+	rules.Ablation
+	runs *rules.AblationRuns
+	end  *rules.AblationEnd
+}
+
+// ablates begins an ablation: the noise must be what the campaign had learnt.
+// The changes and what is claimed of them are taken as recorded.
+func (c *replay) ablates(b rules.Ablation) error {
+	is := rules.NewAblation(c.program, c.state, b.Changes, b.Pairs)
+	if is.Class != b.Class || is.Scale != b.Scale || !rules.Near(is.S, b.S) || !rules.Near(is.Least, b.Least) ||
+		len(is.Residuals) != len(b.Residuals) {
+		return fmt.Errorf("the ablation is recorded with a noise of %g (%s), the runs before it say %g (%s)", b.S,
+			b.Class, is.S, is.Class)
+	}
+
+	if was := c.ablations[b.Of]; was != nil { // the same head again, with another cap: its runs count
+		was.Ablation, was.end = b, nil
+		return nil
+	}
+	c.ablations[b.Of] = &replayAblation{Ablation: b, runs: rules.NewAblationRuns(b, c.program, c.state)}
+
+	return nil
+}
+
+// compared keeps the runs of a job that is over, if it was made for an ablation.
+func (c *replay) compared(job *replayJob, end *rules.MeasurementEnd) {
+	if a := c.ablations[job.start.Ablates]; a != nil {
+		a.runs.Add(job.start, job.obs, end)
+	}
+}
+
+// ablated derives what an ablation came to from its runs alone.
+func (c *replay) ablated(b rules.AblationEnd) error {
+	a := c.ablations[b.Of]
+	if a == nil {
+		return fmt.Errorf("the ablation of %s has not been started", b.Of)
+	}
+
+	is := a.Next(a.runs.Seen).Done
+	switch {
+	case is == nil:
+		return fmt.Errorf("the ablation is recorded as finished, its runs decide nothing yet")
+	case !slices.Equal(is.Out(), b.Out()) || !slices.Equal(rules.Numbers(is.Kept), rules.Numbers(b.Kept)):
+		return fmt.Errorf("the ablation is recorded as dropping %v, its runs say %v", b.Out(), is.Out())
+	case !sameGain(is.Gain, b.Gain):
+		return fmt.Errorf("the trimmed head is recorded with the gain %s over the untrimmed, the runs say %s",
+			number(b.Gain), number(is.Gain))
+	}
+
+	for i, f := range slices.Concat(is.Kept, is.Dropped) {
+		was := slices.Concat(b.Kept, b.Dropped)[i]
+		if f.Why != was.Why || !sameGain(f.Gain, was.Gain) {
+			return fmt.Errorf("experiment %d is recorded as %q with %s, its runs say %q with %s", f.N, was.Why,
+				number(was.Gain), f.Why, number(f.Gain))
+		}
+	}
+	a.end = is
+
+	return nil
+}
+
+// finalized holds a finalization against its audit, its ablation and the runs of its stack.
+func (c *replay) finalized(b Finalization) error {
+	if gain, ok := c.audits[b.Audit]; !ok || !sameGain(gain, b.Gain) {
+		return fmt.Errorf("%s is recorded with the gain %s, its audit %s says %s", b.Branch, number(b.Gain), b.Audit,
+			number(gain))
+	}
+
+	a := c.ablations[b.Of]
+	if b.Of == "" {
+		return nil
+	}
+
+	if a == nil || b.Ablated && (a.end == nil || !slices.Equal(a.end.Out(), b.Dropped)) ||
+		!b.Ablated && len(b.Dropped) > 0 {
+		return fmt.Errorf("%s is recorded without %v, which its ablation does not say", b.Branch, b.Dropped)
+	}
+
+	for _, s := range b.Stack {
+		if gain := a.Effect(a.runs.Seen(s.Besides, s.Experiments)); !sameGain(gain, s.Gain) {
+			return fmt.Errorf("the commit of experiments %v is recorded with the gain %s, its runs say %s",
+				s.Experiments, number(s.Gain), number(gain))
+		}
+	}
+
+	return nil
+}

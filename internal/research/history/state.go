@@ -1,0 +1,262 @@
+package history
+
+import (
+	"encoding/json"
+	"ratchet/internal/research"
+	"ratchet/internal/research/contract"
+	"ratchet/internal/research/rules"
+	"time"
+)
+
+// Campaign is the fold of a campaign's records: everything a call needs to
+// know, in one value whose size does not grow with the number of experiments.
+type Campaign struct {
+	Name        string           `json:"name"`
+	Program     contract.Program `json:"program"`
+	Digest      string           `json:"digest"`
+	ProgramPath string           `json:"program_path"`
+	Start       string           `json:"start"`
+	StartTree   string           `json:"start_tree"`
+	Branch      string           `json:"branch"`
+	Origin      string           `json:"origin"`
+	Checkout    string           `json:"checkout"`
+	StartedAt   time.Time        `json:"started_at"`
+
+	Incumbent     string `json:"incumbent"` // commit
+	IncumbentTree string `json:"incumbent_tree"`
+	IncumbentOf   int    `json:"incumbent_of"` // the kept experiment it came from, 0 at the start
+	KeptStack     []int  `json:"kept_stack"`   // the latest kept experiments that are in the incumbent, oldest first
+
+	// Checkpoint is the last version that is proven, or the start: what a
+	// certificate compares the head with. The chain between them began with
+	// experiment ChainFrom.
+	Checkpoint     string `json:"checkpoint"`
+	CheckpointTree string `json:"checkpoint_tree"`
+	CheckpointOf   int    `json:"checkpoint_of"`
+	ChainFrom      int    `json:"chain_from"`
+	// CertifiedGain is the sum of the certificates' estimates, on the scale of the rule.
+	CertifiedGain float64 `json:"certified_gain"`
+	// GainsAfter is the last experiment that was made under a contract whose numbers
+	// were others, 0 for none: what was gained until then counts in no figure.
+	GainsAfter int      `json:"gains_after,omitempty"`
+	Audit      *Audited `json:"audit,omitempty"` // the last one
+	Final      *Final   `json:"final,omitempty"` // what finalize made last
+
+	Experiments  int                      `json:"experiments"` // number of the last one
+	Calibrations int                      `json:"calibrations"`
+	Measurements int                      `json:"measurements"`
+	Certificates int                      `json:"certificates"` // started
+	Certified    int                      `json:"certified"`    // passed
+	Audits       int                      `json:"audits"`
+	LostTests    int                      `json:"lost_tests"` // that saw a run and were lost: the next test pays for them
+	Ideas        int                      `json:"ideas"`
+	Lessons      int                      `json:"lessons"`
+	Notes        int                      `json:"notes,omitempty"` // of persons, see Note
+	Saved        int                      `json:"saved"`
+	Imported     int                      `json:"imported,omitempty"` // records of other programs' lines; they count for nothing else
+	Runs         int                      `json:"runs"`
+	RunSeconds   float64                  `json:"run_seconds"`
+	GPUSeconds   float64                  `json:"gpu_seconds,omitempty"`
+	Verdicts     map[research.Verdict]int `json:"verdicts"`
+	Kept         int                      `json:"kept"`
+	Overridden   int                      `json:"overridden,omitempty"` // of the kept ones, those that a person kept against the verdict
+	Reverted     int                      `json:"reverted"`
+	Streak       int                      `json:"streak"` // judged experiments since the last keep
+
+	// Unresolved are the judged experiments that wait for keep or revert, at most
+	// one of each checkout. Mine is the one of the reader's own, 0 if none; readers set it.
+	// Open are the jobs without an end, oldest first.
+	Unresolved []int `json:"unresolved"`
+	Mine       int   `json:"-"`
+	// Unheard is the first note that the reader's session has not been told, nil if
+	// none; readers set it.
+	Unheard    *Note            `json:"-"`
+	Open       []research.JobID `json:"open"`
+	Calibrated bool             `json:"calibrated"`
+	Rule       rules.RuleState  `json:"rule"`
+	Broken     string           `json:"broken,omitempty"` // why the last calibration failed
+	// Class numbers the environments in which runs are comparable; Machine is the
+	// digest of the present one, Facts what it says.
+	Class     int             `json:"class"`
+	Machine   string          `json:"machine,omitempty"`
+	Facts     json.RawMessage `json:"facts,omitempty"`
+	Changed   string          `json:"changed,omitempty"`    // when the class began, in words
+	ClassFrom int             `json:"class_from,omitempty"` // the experiment that it began with
+	// Baseline is the start's value, as it was measured in the class BaselineClass.
+	Baseline      *float64 `json:"baseline,omitempty"`
+	BaselineClass int      `json:"baseline_class,omitempty"`
+	// Thinking is the time in seconds from a verdict to the next proposal, a moving mean.
+	Thinking float64   `json:"thinking_s"`
+	JudgedAt time.Time `json:"judged_at,omitzero"`
+	Ended    string    `json:"ended,omitempty"` // reason, "" while it goes on
+	Rests    *Rest     `json:"rests,omitempty"` // somebody stopped the loop; nil while it goes on
+}
+
+// Rest says who stopped the loop, and when: a campaign that rests starts no
+// experiment, and keeps everything that it has.
+type Rest struct {
+	At time.Time `json:"at"`
+	By string    `json:"by"` // as in LoopChange
+}
+
+// Words say who stopped the loop, and when.
+func (r *Rest) Words() string {
+	at := r.At.UTC().Format("2 Jan 15:04 MST")
+	if r.By == "command" {
+		return "`ratchet stop` stopped the loop on " + at
+	}
+
+	return "a person stopped the loop on " + at
+}
+
+// Experiment is the fold of one experiment's records.
+type Experiment struct {
+	Proposal
+	Session    string           `json:"session"`
+	Status     research.Status  `json:"status"`
+	ProposedAt time.Time        `json:"proposed_at"`
+	JudgedAt   time.Time        `json:"judged_at,omitzero"`
+	JudgedSeq  uint64           `json:"judged_seq,omitempty"`  // of the experiment.judged record
+	JudgedHash string           `json:"judged_hash,omitempty"` // of the same
+	Judgement  *rules.Judgement `json:"judgement,omitempty"`   // without State, which the campaign holds
+	Commit     string           `json:"commit,omitempty"`      // the keep commit
+	KeptOn     string           `json:"kept_on,omitempty"`     // the branch that it was kept on
+	Note       string           `json:"note,omitempty"`
+	Lesson     string           `json:"lesson,omitempty"`
+	Simpler    bool             `json:"simplification,omitempty"`
+	Overridden Way              `json:"overridden,omitempty"` // how a person kept it against its verdict
+	Undone     bool             `json:"undone,omitempty"`
+	Closed     bool             `json:"closed,omitempty"` // a revert was recorded, also of an invalid one
+	Runs       int              `json:"runs"`
+	RunSeconds float64          `json:"run_seconds"`
+	Class      int              `json:"class,omitempty"`       // of comparable runs, see Campaign.Class
+	RolledBack bool             `json:"rolled_back,omitempty"` // kept, until its chain failed its certificate
+	Proof      string           `json:"proof,omitempty"`       // how far its keep is proven, see Campaign.Proof; set by readers
+	Confirmed  bool             `json:"confirmed,omitempty"`   // a run of a confirmation was made
+	Rebased    int              `json:"rebased,omitempty"`     // times that its edit was merged onto a newer incumbent
+	Lost       int              `json:"lost,omitempty"`        // supervisors that died on it
+	Output     string           `json:"output,omitempty"`      // digest of the last stored output
+}
+
+// Job returns the experiment's id.
+func (x *Experiment) Job() research.JobID { return research.NewJobID(research.ExperimentJob, x.N) }
+
+// Measurement is the fold of one measurement's or calibration's records.
+type Measurement struct {
+	rules.JobStart
+	Session string                `json:"session"`
+	At      time.Time             `json:"at"`
+	Runs    int                   `json:"runs_done"`
+	Lost    string                `json:"lost,omitempty"`
+	End     *rules.MeasurementEnd `json:"end,omitempty"`
+	Calib   *CalibrationEnd       `json:"calibration,omitempty"` // without State
+	Proof   *CertificateEnd       `json:"certificate,omitempty"` // without State
+	Output  string                `json:"output,omitempty"`
+}
+
+// Done says whether the job has ended, one way or the other.
+func (m *Measurement) Done() bool {
+	return m.End != nil || m.Calib != nil || m.Proof != nil || m.Lost != ""
+}
+
+// Audited is the outcome of an audit: the gain of a version over the campaign's
+// start, from fresh pairs.
+type Audited struct {
+	Job         research.JobID    `json:"job"`
+	Commit      string            `json:"commit"`
+	Experiments int               `json:"experiments"` // made by then
+	Gain        research.Interval `json:"gain"`
+	Scale       string            `json:"scale"`
+	Pairs       int               `json:"pairs"`
+}
+
+// Final is what a finalize made, without its lists, whose size grows with the campaign.
+type Final struct {
+	Branch  string            `json:"branch"`
+	Commit  string            `json:"commit"`
+	Tree    string            `json:"tree"`
+	Head    string            `json:"head"` // the incumbent that it was made of
+	Of      string            `json:"of,omitempty"`
+	Ablated bool              `json:"ablated"`
+	Most    int               `json:"most,omitempty"`
+	Audit   research.JobID    `json:"audit"`
+	Gain    research.Interval `json:"gain"`
+	Scale   string            `json:"scale"`
+	Pairs   int               `json:"pairs"`
+	Dropped int               `json:"dropped"` // how many changes
+	Stack   int               `json:"stack"`   // how many commits, 0 for one that is no stack
+
+	Experiments int    `json:"experiments"` // made by then
+	Seq         uint64 `json:"seq"`         // of the campaign.finalized record
+	Hash        string `json:"hash"`        // of the same
+}
+
+// Finalized is what a finalize made of the present incumbent, with an audited
+// gain; nil while there is none, and when the incumbent has moved since.
+func (c *Campaign) Finalized() *Final {
+	if f := c.Final; f != nil && f.Head == c.Incumbent && f.Pairs > 1 {
+		return f
+	}
+
+	return nil
+}
+
+func (b Finalization) folded(r Record, experiments int) *Final {
+	f := &Final{Branch: b.Branch, Commit: b.Commit, Tree: b.Tree, Head: b.Head, Of: b.Of, Ablated: b.Ablated,
+		Most: b.Most, Audit: b.Audit, Scale: b.Scale, Pairs: b.Pairs, Dropped: len(b.Dropped), Stack: len(b.Stack),
+		Experiments: experiments, Seq: r.Seq, Hash: r.Hash}
+	if b.Gain != nil {
+		f.Gain = *b.Gain
+	}
+
+	return f
+}
+
+// Session is the fold of one checkout's records.
+type Session struct {
+	SessionJoin
+	Campaign    string                   `json:"campaign"`
+	At          time.Time                `json:"at"`   // joined
+	Last        time.Time                `json:"last"` // last record
+	Experiments int                      `json:"experiments"`
+	Kept        int                      `json:"kept"`
+	Verdicts    map[research.Verdict]int `json:"verdicts"`
+	Predictions Predictions              `json:"predictions"`
+	Heard       int                      `json:"heard,omitempty"` // the last note that it was told
+	// Answers is what its agent was told, by tool.
+	Answers map[string]Answered `json:"answers,omitempty"`
+}
+
+// Told is the sum of the session's answers.
+func (s *Session) Told() (all Answered) {
+	for _, a := range s.Answers {
+		all = all.Plus(a)
+	}
+
+	return all
+}
+
+// Plus is the sum of both.
+func (a Answered) Plus(b Answered) Answered {
+	return Answered{a.N + b.N, a.Text + b.Text, a.Structured + b.Structured}
+}
+
+// View is the folded state that one record may touch. The ledger loads what
+// Touches names, calls Fold, and stores it again in the record's transaction.
+type View struct {
+	Campaign    *Campaign
+	Experiment  *Experiment   // when Touches gave an experiment's number
+	Measurement *Measurement  // when Touches gave a calibration or measurement
+	Session     *Session      // when the record has a session
+	Idea        *IdeaState    // when TouchesIdea gave an idea's number
+	Source      *ImportSource // when the record is history.imported
+	Replaced    *Import       // number, kind and source of what stood at the imported line's place until now, nil for nothing
+}
+
+// body decodes a record's body.
+func body[T any](r Record) (T, error) {
+	var b T
+	err := json.Unmarshal(r.Body, &b)
+
+	return b, err
+}

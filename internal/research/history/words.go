@@ -1,0 +1,34 @@
+package history
+
+import (
+	"fmt"
+	"ratchet/internal/research"
+)
+
+// Keepable says whether the verdict allows the experiment to be kept, and
+// whether only as a simplification: equivalent, with fewer lines than before.
+// When it may not, why holds the reason and what would allow it.
+func Keepable(x Experiment) (ok, simplification bool, why string) {
+	if x.Judgement == nil {
+		return false, false, "it has no verdict yet; wait_run gives it"
+	}
+
+	switch x.Judgement.Verdict {
+	case research.Improved, research.Provisional:
+		return true, false, ""
+	case research.Equivalent:
+		if x.Removed > x.Added {
+			return true, true, ""
+		}
+
+		return false, false, fmt.Sprintf("its verdict is equivalent and the edit is not shorter (+%d -%d lines); "+
+			"an equivalent edit may be kept only when it removes more lines than it adds", x.Added, x.Removed)
+	case research.Invalid:
+		return false, false,
+			"its verdict is invalid; only improved, provisional, or equivalent with fewer lines, may be kept"
+	}
+
+	return false, false,
+		fmt.Sprintf("its verdict is %s; only improved, provisional, or equivalent with fewer lines, may be kept; "+
+			"propose an edit with a larger effect", x.Judgement.Verdict)
+}

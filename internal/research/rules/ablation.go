@@ -1,0 +1,190 @@
+package rules
+
+import (
+	"math"
+	"ratchet/internal/research"
+	"ratchet/internal/research/contract"
+)
+
+// An ablation leaves changes out of the head, one by one or in groups, and
+// measures what that costs. What is not shown to pay is dropped:
+//
+//	suspects   changes that little is believed of, in groups that are halved until
+//	           a group does not pay, which is dropped whole, or one change is left
+//	the others alone, the smallest claim first
+//	shorter    changes that made the files shorter: they stay unless they hurt
+//	the end    the trimmed head against the untrimmed: if it lost, drops are taken back
+//
+// Every test is made on the head as it was trimmed until then, so that of two
+// changes that do the same, one stays.
+
+// Level of each test of an ablation (Ville 1939): the chance that what brings
+// nothing is kept, and that a gain of Tellable or more is dropped. A group test
+// repeats the second for each halving on the way to the change.
+const (
+	keptIdle    = .02
+	droppedGain = .005
+	lostGain    = .05 // of the end's two tests
+	// separation is z(1-keptIdle) + z(1-droppedGain): a fixed number of pairs n
+	// tells effects separation*s/sqrt(n) apart with those errors (Neyman & Pearson
+	// 1933), which is what Tellable goes by.
+	separation = 2.054 + 2.576
+	// AblationPairs is the default cap on the pairs of one comparison: it makes
+	// Tellable 1.9 standard deviations of a run.
+	AblationPairs  = 12
+	largestGroup   = 16  // a gain among many may be cancelled by their losses
+	suspectBelow   = .75 // of Tellable: a smaller claim says little
+	gainToKeep     = .98 // of the untrimmed head's
+	fewResiduals   = 10  // the noise is not fitted to fewer
+	mostTakingBack = 2   // halvings of the drops, before all are taken back
+)
+
+// AblationChange is a kept experiment as an ablation sees it.
+type AblationChange struct {
+	N       int     `json:"n"`
+	Claim   float64 `json:"claim"` // what was believed of it, as a positive difference on the scale; 0 for nothing
+	Shorter bool    `json:"shorter,omitempty"`
+	// Ties are later changes that build on its lines: where it goes, they go.
+	Ties []int `json:"ties,omitempty"`
+}
+
+// Ablation is what an ablation begins with, and the body of ablation.started.
+// Everything it decides follows from this and the runs.
+type Ablation struct {
+	Of      string             `json:"of"`      // what is ablated: the incumbent's commit, and the contract
+	Head    string             `json:"head"`    // commit
+	Changes []AblationChange   `json:"changes"` // that are in the head, oldest first
+	Class   research.Noise     `json:"class"`
+	Scale   string             `json:"scale"`
+	Better  research.Direction `json:"better"`
+	// Residuals of the campaign's pairs, and S and Eps, the noise of a pair for as
+	// long as there are too few of them; all on the scale.
+	Residuals research.Floats `json:"residuals,omitempty"`
+	S         float64         `json:"s,omitempty"`
+	Eps       float64         `json:"eps,omitempty"`
+	// Least is the gain, on the scale, from which on a change is worth its lines:
+	// half of min_gain, since what a change brings within others is often less.
+	Least float64 `json:"least"`
+	Pairs int     `json:"pairs"` // at most, of one comparison
+}
+
+// NewAblation is the ablation of a head with these changes by what is known of
+// the noise in st. pairs 0 is AblationPairs.
+func NewAblation(p contract.Program, st RuleState, changes []AblationChange, pairs int) Ablation {
+	a := Ablation{Changes: changes, Class: st.Class, Scale: st.Scale, Better: p.Metric.Better, Pairs: pairs}
+	if a.Pairs == 0 {
+		a.Pairs = AblationPairs
+	}
+
+	a.Least = NewAuto(p).referee().minGain(st) / 2
+	if a.Class == research.Deterministic {
+		a.Scale = linearScale // differences of exact values
+		return a
+	}
+
+	a.Residuals, a.S, a.Eps = st.Residuals, st.S, max(st.Eps, outlierShare)
+	if st.Auto != nil && len(st.Residuals) < fewResiduals {
+		m := st.pairNoise(st.Auto.mixture())
+		a.S, a.Eps = m.s, m.eps
+	}
+
+	return a
+}
+
+// ClaimOf is what was believed of a kept experiment, as a positive difference
+// on the scale of the ablation; 0 for nothing, and for one that a person kept
+// against its verdict.
+func (a Ablation) ClaimOf(j *Judgement, overridden bool) float64 {
+	switch {
+	case j == nil || overridden:
+		return 0
+	case a.Class == research.Deterministic:
+		if j.Value == nil || j.Baseline == nil {
+			return 0
+		}
+		r := ruler{a.Scale, a.Better}
+
+		return max(0, r.Y(*j.Baseline)-r.Y(*j.Value))
+	case j.Claim != nil:
+		return max(0, j.Claim.Gain)
+	case j.Gain != nil && j.Scale == a.Scale:
+		return max(0, ruler{a.Scale, a.Better}.Size(j.Gain.Mid))
+	}
+
+	return 0
+}
+
+// Tellable is the smallest gain, on the scale, that is kept practically always.
+func (a Ablation) Tellable() float64 {
+	if a.Class == research.Deterministic {
+		return a.Least
+	}
+
+	return a.Least + separation*a.S/math.Sqrt(float64(a.Pairs))
+}
+
+// Ablated is what is known of one comparison.
+type Ablated struct {
+	Diffs []float64        // of pairs on the scale, without minus with: positive means that what was left out pays
+	Unfit string           // why the version without can't be: it does not build, fails its check, breaks a guard
+	Jobs  []research.JobID // that the runs are of
+}
+
+// Comparison asks for pairs of the head without Besides, and the same without Out too.
+type Comparison struct {
+	Besides []int
+	Out     []int
+	Pairs   int // how many more
+	Last    bool
+}
+
+// AblationEffect is what an ablation found of one change.
+type AblationEffect struct {
+	N     int                `json:"n"`
+	Why   string             `json:"why"`             // one of the words below, or what is wrong with the head without it
+	Gain  *research.Interval `json:"gain,omitempty"`  // that it brings to the trimmed head, with those of With; nil where nothing was measured
+	With  []int              `json:"with,omitempty"`  // others that were left out in the same comparison
+	Pairs int                `json:"pairs,omitempty"` // of it
+	Jobs  []research.JobID   `json:"jobs,omitempty"`
+}
+
+// Why a change stays or goes.
+const (
+	AblationPays      = "pays"
+	AblationIdle      = "no gain shown"
+	AblationHurts     = "hurts"
+	AblationShorter   = "shorter"    // it does not hurt, and made the files shorter
+	AblationTakenBack = "taken back" // without it and others the head lost too much
+)
+
+// AblationEnd is what an ablation came to, and the body of ablation.finished.
+type AblationEnd struct {
+	Of      string           `json:"of"`
+	Kept    []AblationEffect `json:"kept"`    // in the order of the changes
+	Dropped []AblationEffect `json:"dropped"` // the same
+	// Gain of the trimmed head over the untrimmed, nil when nothing was dropped.
+	Gain   *research.Interval `json:"gain,omitempty"`
+	Pairs  int                `json:"pairs,omitempty"` // of that comparison
+	Jobs   []research.JobID   `json:"jobs,omitempty"`
+	Scale  string             `json:"scale"`
+	Commit string             `json:"commit,omitempty"` // the trimmed head
+	Tree   string             `json:"tree,omitempty"`
+}
+
+// Out are the experiments that were dropped.
+func (e AblationEnd) Out() []int { return Numbers(e.Dropped) }
+
+func Numbers(effects []AblationEffect) []int {
+	var ns []int
+	for _, f := range effects {
+		ns = append(ns, f.N)
+	}
+
+	return ns
+}
+
+// AblationStep is the next comparison, or the end. Exactly one is set.
+type AblationStep struct {
+	Compare *Comparison
+	Done    *AblationEnd
+}

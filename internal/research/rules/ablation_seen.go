@@ -1,0 +1,205 @@
+package rules
+
+import (
+	"fmt"
+	"ratchet/internal/research"
+	"ratchet/internal/research/contract"
+	"slices"
+)
+
+// AblationRuns are the runs of a head's ablation, as the ledger has them: of
+// every job that was made for it, also of those that were lost in the middle.
+type AblationRuns struct {
+	program contract.Program
+	start   map[string]float64 // the guards at the campaign's start
+	exact   bool
+	of      string
+	scale   ruler
+	jobs    []ablationJob
+}
+
+type ablationJob struct {
+	start JobStart
+	obs   []Observation
+	unfit string
+	done  bool // to its end, without a failure
+}
+
+// NewAblationRuns is empty; st has the guards' values at the campaign's start.
+func NewAblationRuns(a Ablation, p contract.Program, st RuleState) *AblationRuns {
+	return &AblationRuns{program: p, start: st.Start, exact: a.Class == research.Deterministic, of: a.Of,
+		scale: ruler{a.Scale, a.Better}}
+}
+
+// Add folds in a job that has ended; end is nil where it was lost. Jobs of
+// anything else are left out. They must come in the order of their numbers.
+func (r *AblationRuns) Add(start JobStart, obs []Observation, end *MeasurementEnd) {
+	if start.Ablates == "" || start.Ablates != r.of {
+		return
+	}
+
+	j := ablationJob{start: start, obs: obs}
+	if end != nil {
+		j.unfit, j.done = end.Unfit, end.Failed == ""
+	}
+
+	r.jobs = append(r.jobs, j)
+}
+
+// Seen is what is known of the head without besides, against the same without
+// out too.
+func (r *AblationRuns) Seen(besides, out []int) Ablated {
+	without := union(besides, out)
+	if r.exact {
+		return r.seenExactly(besides, without)
+	}
+	var e Ablated
+	var with, less []Observation
+
+	for _, j := range r.jobs {
+		if !slices.Equal(j.start.Without, without) {
+			continue
+		}
+
+		if e.Unfit = j.unfit; e.Unfit != "" {
+			return e
+		}
+
+		less = append(less, valid(j.obs, Candidate)...)
+		if j.start.Paired == "" || !slices.Equal(j.start.Besides, besides) {
+			continue
+		}
+
+		with = append(with, valid(j.obs, Incumbent)...)
+		if ds := r.diffs(j.obs); len(ds) > 0 {
+			e.Diffs, e.Jobs = append(e.Diffs, ds...), append(e.Jobs, j.start.Job)
+		}
+	}
+	e.Unfit = r.broken(with, less)
+
+	return e
+}
+
+// diffs are those of a job's complete pairs, without minus with.
+func (r *AblationRuns) diffs(obs []Observation) (ds []float64) {
+	pairs := map[int][2]*float64{}
+
+	for _, o := range Settled(obs) {
+		if o.Pair == 0 || !o.Valid || !research.Finite(o.Value) || r.scale.Scale == LogScale && o.Value <= 0 {
+			continue
+		}
+
+		p, y := pairs[o.Pair], r.scale.Y(o.Value)
+		if o.Side == Candidate {
+			p[1] = &y
+		} else {
+			p[0] = &y
+		}
+		pairs[o.Pair] = p
+	}
+
+	for n := 1; n <= len(obs); n++ {
+		if p := pairs[n]; p[0] != nil && p[1] != nil {
+			ds = append(ds, *p[1]-*p[0])
+		}
+	}
+
+	return ds
+}
+
+// seenExactly compares the values of two versions, one run of each, whichever job it is of.
+func (r *AblationRuns) seenExactly(besides, without []int) (e Ablated) {
+	with, _, _ := r.valueOf(besides)
+
+	less, jobs, unfit := r.valueOf(without)
+	switch {
+	case unfit != "":
+		e.Unfit = unfit
+	case with != nil && less != nil:
+		e.Unfit = r.broken([]Observation{*with}, []Observation{*less})
+		e.Diffs, e.Jobs = []float64{r.scale.Y(less.Value) - r.scale.Y(with.Value)}, jobs
+	}
+
+	return e
+}
+
+// valueOf is a run of the head without these changes, nil when there is none.
+func (r *AblationRuns) valueOf(without []int) (o *Observation, jobs []research.JobID, unfit string) {
+	for _, j := range r.jobs {
+		side := Candidate
+
+		switch {
+		case slices.Equal(j.start.Without, without):
+			if j.unfit != "" {
+				return nil, nil, j.unfit
+			}
+		case j.start.Paired != "" && slices.Equal(j.start.Besides, without):
+			side = Incumbent
+		default:
+			continue
+		}
+
+		if all := valid(j.obs, side); len(all) > 0 {
+			return &all[len(all)-1], []research.JobID{j.start.Job}, ""
+		}
+	}
+
+	return nil, nil, ""
+}
+
+// Valued says whether the head without these changes has a value: of a
+// deterministic metric it need not be run again.
+func (r *AblationRuns) Valued(without []int) bool {
+	o, _, _ := r.valueOf(without)
+	return r.exact && o != nil
+}
+
+// Checked says whether the head without these changes has been built, checked
+// and run to a job's end.
+func (r *AblationRuns) Checked(without []int) bool {
+	return slices.ContainsFunc(r.jobs, func(j ablationJob) bool {
+		return j.done && slices.Equal(j.start.Without, without)
+	})
+}
+
+// broken says which guard the version without breaks that the other one does
+// not break as far, "" for none: by the median of its runs.
+func (r *AblationRuns) broken(with, without []Observation) string {
+	ref := NewAuto(r.program).referee()
+	for _, o := range without {
+		if reason := ref.outOfBounds(o); reason != "" {
+			return reason
+		}
+	}
+	before, now := ref.guardMedians(with), ref.guardMedians(without)
+
+	for _, g := range r.program.Guards {
+		start, known := r.start[g.Name]
+
+		x, measured := now[g.Name]
+		if g.MaxGrowth == nil || !known || !measured || !g.Exceeded(x, start) {
+			continue
+		}
+
+		if was, ok := before[g.Name]; !ok || x > was {
+			return g.TooMuch(x, start)
+		}
+	}
+
+	return ""
+}
+
+// valid are a side's runs that count.
+func valid(obs []Observation, s Side) []Observation {
+	return slices.DeleteFunc(side(Settled(obs), s), func(o Observation) bool { return !o.Valid || !research.Finite(o.Value) })
+}
+
+// union of two sets of experiments, sorted.
+func union(a, b []int) []int {
+	all := slices.Concat(a, b)
+	slices.Sort(all)
+
+	return slices.Compact(all)
+}
+
+func setKey(besides, out []int) string { return fmt.Sprint(besides, out) }

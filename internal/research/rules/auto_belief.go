@@ -1,0 +1,400 @@
+package rules
+
+import (
+	"math"
+	"ratchet/internal/research"
+	"slices"
+)
+
+// Constants of auto's belief; none is an option. Their source is simulation.
+const (
+	autoGain, autoHarm = .14, .16 // prior share of proposals that help, that harm
+	autoPseudo         = 20.      // proposals, and runs, that the prior is worth
+	sigmaSteps         = 7        // noise hypotheses each way
+	sigmaRatio         = 1.5      // between two of them
+	effectWidth        = .35      // sd of an effect component, as a share of its mean
+	runOutlierWidth    = 7        // scale of a run's outliers, in standard deviations of a run
+	deadWeight         = 1e-12    // below it a cell is dropped
+)
+
+// farEffects are sizes beyond the top, in units of it; each has farShare of the
+// proposals on either side, and an sd of farWidth of its size. An edit that makes
+// a program ten times faster is rare, but must not pass for an outlier.
+var farEffects = [...]float64{1.6, 5}
+
+const (
+	farShare = 5e-4
+	farWidth = .6
+	farRun   = .8 // of the top: a run farther off the head's level asks for them
+)
+
+// driftSteps are the hypotheses of drift per run, in standard deviations of a
+// run, and their prior weights.
+var driftSteps = [...]struct{ ratio, weight float64 }{{0, .5}, {.15, .25}, {.6, .25}}
+
+// AutoBelief is what auto believes of one campaign: how noisy a run is, how
+// much the machine drifts, where the head's level is and how large effects
+// are. It steers the search only and is never evidence. All of it is on the
+// scale of comparison; it survives JSON unchanged.
+//
+// It is a mixture of small Kalman filters (Kalman 1960; mixed over unknown
+// noise as in Magill 1965), one for each noise hypothesis.
+type AutoBelief struct {
+	Unit     float64         `json:"unit"`    // standard deviation of a run that the hypotheses lie around
+	Weights  research.Floats `json:"weights"` // by hypothesis; sum 1
+	Levels   research.Floats `json:"levels"`  // of the head, by hypothesis
+	Vars     research.Floats `json:"vars"`    // of the levels
+	Outliers float64         `json:"outliers"`
+	Seen     float64         `json:"seen"`   // Outliers/Seen is the share of outliers
+	Counts   research.Floats `json:"counts"` // closed proposals, by effect component
+	Closed   int             `json:"closed"` // proposals
+	Runs     int             `json:"runs"`   // all that were seen
+}
+
+// effectPrior is a proposal's effect before any run of it: component 0 is
+// exactly no effect, the others are N(mid, wide^2), lower is better.
+type effectPrior struct {
+	mid, wide, base []float64
+	gain            float64 // expected of a fresh proposal: sum of base |mid| over the gains
+}
+
+// newEffectPrior has gains and losses of 4/3 rope 2^k below top, within a side
+// proportional to size^-0.5, and a few beyond, with little weight, that open
+// only lets in where a run was so far off.
+func newEffectPrior(rope, top float64) effectPrior {
+	p := effectPrior{mid: []float64{0}, wide: []float64{0}, base: []float64{1 - autoGain - autoHarm}}
+
+	total := 0.0
+	for d := rope * 4 / 3; d < top; d *= 2 {
+		total += math.Pow(d, -.5)
+	}
+
+	for d := rope * 4 / 3; d < top; d *= 2 {
+		w := math.Pow(d, -.5) / total
+		p.mid = append(p.mid, -d, d)
+		p.wide = append(p.wide, effectWidth*d, effectWidth*d)
+		p.base = append(p.base, autoGain*w, autoHarm*w)
+		p.gain += autoGain * w * d
+	}
+
+	for _, far := range farEffects {
+		d := far * top
+		p.mid = append(p.mid, -d, d)
+		p.wide = append(p.wide, farWidth*d, farWidth*d)
+		p.base = append(p.base, farShare, farShare)
+	}
+
+	return p
+}
+
+// cell is one noise hypothesis with one effect component: a joint Gaussian of
+// the head's level and the proposal's effect, with its weight.
+type cell struct{ weight, level, effect, varLevel, cov, varEffect, next float64 }
+
+// mixture is an AutoBelief at work, with or without an open proposal. It owns
+// its slices.
+type mixture struct {
+	AutoBelief
+	prior        effectPrior
+	sigma, drift []float64 // per hypothesis: standard deviation of a run, of the drift per run
+	cells        []cell    // hypothesis by hypothesis, while a proposal is open
+}
+
+// newMixture starts a belief from calibration heights, at least one. Equal runs
+// do not mean no noise: the unit is at least rope/100.
+func newMixture(heights []float64, rope, top float64) *mixture {
+	squares, n := 0.0, 0
+	for _, d := range successive(heights) {
+		squares += d * d
+		n++
+	}
+	b := AutoBelief{
+		Unit:     max(math.Sqrt(squares/float64(2*max(n, 1))), rope/100),
+		Outliers: autoPseudo * outlierShare, Seen: autoPseudo,
+		Counts: make([]float64, len(newEffectPrior(rope, top).mid)),
+	}
+
+	m := b.thaw(rope, top)
+	for i, s := range m.sigma {
+		d := driftSteps[i%len(driftSteps)]
+		m.Weights = append(m.Weights, d.weight/(2*sigmaSteps+1))
+		m.Levels = append(m.Levels, heights[0])
+		m.Vars = append(m.Vars, s*s)
+	}
+
+	for _, y := range heights[1:] {
+		m.see(y, false)
+	}
+
+	return m
+}
+
+// thaw makes a mixture that shares nothing with b.
+func (b AutoBelief) thaw(rope, top float64) *mixture {
+	m := &mixture{AutoBelief: b, prior: newEffectPrior(rope, top)}
+	m.Weights, m.Levels = slices.Clone(b.Weights), slices.Clone(b.Levels)
+
+	m.Vars, m.Counts = slices.Clone(b.Vars), slices.Clone(b.Counts)
+	for i := -sigmaSteps; i <= sigmaSteps; i++ {
+		s := b.Unit * math.Pow(sigmaRatio, float64(i))
+		for _, d := range driftSteps {
+			m.sigma, m.drift = append(m.sigma, s), append(m.drift, d.ratio*s)
+		}
+	}
+
+	return m
+}
+
+// level is the mean of the head's level.
+func (m *mixture) level() (mean float64) {
+	for h, w := range m.Weights {
+		mean += w * m.Levels[h]
+	}
+
+	return mean
+}
+
+func (m *mixture) outlierShare() float64 { return m.Outliers / m.Seen }
+
+// open begins a proposal. The share of each effect component is the prior's,
+// worth 20 proposals, with what the closed ones taught. The far ones are left
+// out unless far is set: so rare and so large, they would make every look worth
+// its price, since worth reckons with a normal belief of the same variance.
+func (m *mixture) open(far bool) {
+	n := len(m.prior.mid)
+	m.cells = make([]cell, len(m.Weights)*n)
+
+	near := n - 2*len(farEffects)
+	for j, mid := range m.prior.mid {
+		if j >= near && !far {
+			break
+		}
+		share := (autoPseudo*m.prior.base[j] + m.Counts[j]) / (autoPseudo + float64(m.Closed))
+
+		wide := m.prior.wide[j]
+		for h, w := range m.Weights {
+			if w < deadWeight {
+				continue // its cells stay empty
+			}
+			c := &m.cells[h*n+j]
+			c.weight, c.level, c.effect = w*share, m.Levels[h], mid
+			c.varLevel, c.varEffect = m.Vars[h], wide*wide
+		}
+	}
+}
+
+// see takes in one run of the head, or of the open proposal (candidate). A
+// height that is not finite, or so far off that nothing explains it, is ignored.
+func (m *mixture) see(y float64, candidate bool) {
+	if !research.Finite(y) {
+		return
+	}
+
+	total, outliers := 0.0, 0.0
+	if m.cells == nil {
+		total, outliers = m.seeHead(y)
+	} else {
+		n := len(m.prior.mid)
+		for i := range m.cells {
+			h := i / n
+
+			c := &m.cells[i]
+			if c.weight < deadWeight {
+				c.weight, c.next = 0, 0
+				continue
+			}
+			out := c.update(y, candidate, m.sigma[h], m.drift[h], m.outlierShare())
+			total += c.next
+			outliers += c.next * out
+		}
+
+		if total > 0 {
+			for i := range m.cells {
+				m.cells[i].weight = m.cells[i].next / total
+			}
+		}
+	}
+
+	if total > 0 {
+		m.Runs++
+		m.Seen++
+		m.Outliers += outliers / total
+	}
+}
+
+// seeHead is see with no proposal open: each hypothesis is one cell without an effect.
+func (m *mixture) seeHead(y float64) (total, outliers float64) {
+	next := make([]float64, len(m.Weights))
+	for h, w := range m.Weights {
+		c := cell{weight: w, level: m.Levels[h], varLevel: m.Vars[h]}
+		out := c.update(y, false, m.sigma[h], m.drift[h], m.outlierShare())
+		m.Levels[h], m.Vars[h], next[h] = c.level, c.varLevel, c.next
+		total += c.next
+		outliers += c.next * out
+	}
+
+	if total > 0 {
+		for h := range next {
+			m.Weights[h] = next[h] / total
+		}
+	}
+
+	return total, outliers
+}
+
+// update is the Kalman step of one run y in one cell, softened by the chance
+// that the run is an outlier (returned). The outlier part, a Cauchy of scale 7
+// sigma around the level, does not move with the effect: one wild run says
+// little of it. c.next becomes the weight, not yet normalised.
+func (c *cell) update(y float64, candidate bool, sigma, drift, share float64) float64 {
+	c.varLevel += drift * drift
+	gainLevel, gainEffect, innovation := c.varLevel, c.cov, y-c.level
+
+	v := gainLevel + sigma*sigma
+	if candidate {
+		gainLevel, gainEffect = c.varLevel+c.cov, c.cov+c.varEffect
+		v = gainLevel + gainEffect + sigma*sigma
+		innovation -= c.effect
+	}
+	w := (y - c.level) / (runOutlierWidth * sigma)
+	clean := (1 - share) * math.Exp(-innovation*innovation/(2*v)) / math.Sqrt(2*math.Pi*v)
+	wild := share / (math.Pi * runOutlierWidth * sigma * (1 + w*w))
+
+	c.next = c.weight * (clean + wild)
+	if !(c.next > 0) || !research.Finite(c.next) {
+		c.next = 0
+		return 0
+	}
+	trust := clean / (clean + wild)
+	k := trust / v
+	c.level += k * gainLevel * innovation
+	c.effect += k * gainEffect * innovation
+	c.varLevel -= k * gainLevel * gainLevel
+	c.cov -= k * gainLevel * gainEffect
+	c.varEffect -= k * gainEffect * gainEffect
+
+	return 1 - trust
+}
+
+// moments of the open proposal over all cells: the effect's mean and variance,
+// the level's, their covariance, and the mean variance of a run.
+type moments struct{ effect, varEffect, level, varLevel, cov, runVar float64 }
+
+func (m *mixture) moments() (o moments) {
+	n := len(m.prior.mid)
+	for i := range m.cells {
+		c := &m.cells[i]
+		if c.weight == 0 {
+			continue
+		}
+		s := m.sigma[i/n]
+		o.effect += c.weight * c.effect
+		o.level += c.weight * c.level
+		o.runVar += c.weight * s * s
+	}
+
+	for i := range m.cells {
+		c := &m.cells[i]
+		if c.weight == 0 {
+			continue
+		}
+		de, dl := c.effect-o.effect, c.level-o.level
+		o.varEffect += c.weight * (c.varEffect + de*de)
+		o.varLevel += c.weight * (c.varLevel + dl*dl)
+		o.cov += c.weight * (c.cov + de*dl)
+	}
+
+	return o
+}
+
+// chances gives P(effect < -by), P(effect > by) and P(|effect| < by) of the
+// open proposal; by must be positive.
+func (m *mixture) chances(by float64) (gain, loss, within float64) {
+	for i := range m.cells {
+		c := &m.cells[i]
+		if c.weight < deadWeight {
+			continue
+		}
+		below, above := 0.0, 0.0
+
+		if c.varEffect > 0 {
+			sd := math.Sqrt(c.varEffect)
+			below, above = normalCDF((-by-c.effect)/sd), normalCDF((c.effect-by)/sd)
+		}
+		gain += c.weight * below
+		loss += c.weight * above
+	}
+
+	return gain, loss, max(0, 1-gain-loss)
+}
+
+func normalCDF(z float64) float64 { return math.Erfc(-z/math.Sqrt2) / 2 }
+
+// noise is the mean variance of a run and of the drift per run, with no
+// proposal open.
+func (m *mixture) noise() (runVar, driftVar float64) {
+	for h, w := range m.Weights {
+		runVar += w * m.sigma[h] * m.sigma[h]
+		driftVar += w * m.drift[h] * m.drift[h]
+	}
+
+	return runVar, driftVar
+}
+
+// close ends the open proposal: it is counted, and each hypothesis is
+// collapsed to one Gaussian of the head's level by matching mean and variance
+// (moment matching, as in Blom & Bar-Shalom 1988). A dropped proposal, most
+// likely null, so replicates the head as far as that is justified. adopted has
+// the levels and variances that hold if the edit became the head instead.
+func (m *mixture) close() (adopted *Adoption) {
+	o := m.moments()
+	adopted = &Adoption{Claim: Claim{-o.effect, o.varEffect}, Levels: slices.Clone(m.Levels),
+		Vars: slices.Clone(m.Vars)}
+
+	n := len(m.prior.mid)
+	for h := range m.Weights {
+		cells := m.cells[h*n : (h+1)*n]
+
+		total := 0.0
+		for j, c := range cells {
+			total += c.weight
+			m.Counts[j] += c.weight
+		}
+
+		m.Weights[h] = total
+		if total == 0 { // for good; what it believes weighs nothing, and zeros are short
+			adopted.Levels[h], adopted.Vars[h], m.Levels[h], m.Vars[h] = 0, 0, 0, 0
+			continue
+		}
+		adopted.Levels[h], adopted.Vars[h] = collapse(cells, total, 1)
+		m.Levels[h], m.Vars[h] = collapse(cells, total, 0)
+	}
+
+	m.Closed++
+	m.cells = nil
+
+	return adopted
+}
+
+// collapse is the mean and variance of level + share*effect.
+func collapse(cells []cell, total, share float64) (mean, variance float64) {
+	for _, c := range cells {
+		mean += c.weight * (c.level + share*c.effect)
+	}
+
+	mean /= total
+	for _, c := range cells {
+		d := c.level + share*c.effect - mean
+		variance += c.weight * (c.varLevel + share*(2*c.cov+c.varEffect) + d*d)
+	}
+
+	return mean, variance / total
+}
+
+// shift moves the head's level by, known to the variance v.
+func (m *mixture) shift(by, v float64) {
+	for h := range m.Levels {
+		m.Levels[h] += by
+		m.Vars[h] += v
+	}
+}

@@ -1,0 +1,398 @@
+package rules
+
+import (
+	"fmt"
+	"math"
+	"ratchet/internal/research"
+	"ratchet/internal/research/contract"
+	"slices"
+)
+
+// Checkpoint is the side of the last certified head, or the campaign's start.
+const Checkpoint Side = "checkpoint"
+
+// Outcome is the server's judgement of a chain.
+type Outcome string
+
+// The outcomes.
+const (
+	Certified  Outcome = "certified"   // the head is proven better: it is the checkpoint now
+	RolledBack Outcome = "rolled_back" // it is not: the checkpoint is the head again
+)
+
+const (
+	leastPairs   = 2   // of any proof: one pair, however strong, may be one event
+	hopeless     = .10 // P(gain) below which a certificate is given up
+	betShare     = .8  // of the bets around the claim; the rest is even in log
+	betSpread    = .5  // sd of the bets around the claim, in log
+	claimSpread  = 1.0 // the same of the estimate's belief: wider, so that the claim does not leak into it
+	lossShare    = .05 // of the mirrored losses, and of no gain, in the estimate's belief
+	maxFailedRun = 3   // invalid runs that end a certificate
+)
+
+// Certificate is the judgement of a chain of adopted edits against the checkpoint.
+type Certificate struct {
+	Outcome   Outcome `json:"outcome"`
+	StoppedBy string  `json:"stopped_by"`       // threshold | futility | cap | budget | guard | invalid
+	Reason    string  `json:"reason,omitempty"` // for guard: which one, and why
+	Edits     int     `json:"edits"`            // of the chain
+	// Gain of the head over the checkpoint, with its 90 % credible interval: a
+	// share (log scale) or an amount (linear); nil without a complete pair.
+	Gain  *research.Interval `json:"gain,omitempty"`
+	Scale string             `json:"scale"`
+	Claim float64            `json:"claim"` // what was believed before, as a gain
+	Pairs int                `json:"pairs"`
+	E     float64            `json:"e"`
+	Need  float64            `json:"need"` // 1/alpha_t
+	Test  int                `json:"test"` // t of the campaign's certificates
+	Runs  int                `json:"runs"`
+}
+
+// CertificateStep is the answer about a certificate: one more run, or the
+// judgement. Exactly one is set.
+type CertificateStep struct {
+	Run  *Want
+	Done *Certificate
+}
+
+// NextPair names the certificate's next run, or judges it: fresh interleaved
+// pairs of checkpoint (B) and head (C, side incumbent) as B C, C B, …, which
+// cancels steady drift over two. obs holds the certificate's runs in order. An
+// invalid run is asked for again; the third ends the certificate as rolled back.
+func (a Auto) NextPair(st RuleState, o Outlook, obs []Observation) CertificateStep {
+	if w := Again(st.Class, obs); w != nil {
+		return CertificateStep{Run: w}
+	}
+	st = st.paid(o)
+	pairs, failed := st.certificatePairs(Settled(obs))
+
+	n := len(pairs)
+	if failed < maxFailedRun && n > 0 && !pairs[n-1].complete() {
+		return CertificateStep{Run: halfOf(n, pairs[n-1])}
+	}
+	t := st.certificateTest()
+
+	for _, p := range pairs {
+		if p.complete() {
+			t.bet(*p.c - *p.b)
+		}
+	}
+	by, outcome, reason := "", RolledBack, ""
+	broken, open := a.certificateGuards(st, obs)
+
+	passed := t.best >= math.Exp(t.need)
+	switch {
+	case failed >= maxFailedRun:
+		by = "invalid"
+	case !a.Certifiable(st):
+		by = "futility"
+	case t.n > 0 && broken != "":
+		by, reason = "guard", broken
+	case passed && open == "":
+		by, outcome = "threshold", Certified
+	case t.n > 0 && !passed && t.gain < hopeless:
+		by = "futility"
+	case t.n < certificatePairs && o.Left-len(obs) >= 2:
+		return CertificateStep{Run: halfOf(n+1, runPair{})}
+	case passed:
+		by, reason = "guard", open
+	case t.n >= certificatePairs:
+		by = "cap"
+	default:
+		by = "budget"
+	}
+	c := st.certificate(t, outcome, by, len(obs))
+	c.Reason = reason
+
+	return CertificateStep{Done: c}
+}
+
+// certificateGuards says which guard is proven to be broken by the head, and
+// which one is not yet proven to hold; "" where none.
+func (a Auto) certificateGuards(st RuleState, obs []Observation) (broken, open string) {
+	guards := a.referee().guardTests(st, Settled(obs), Checkpoint, Incumbent)
+	if g := firstGuard(guards, (*guardTest).isBroken); g != nil {
+		broken = g.reason()
+	}
+
+	if g := firstGuard(guards, func(g *guardTest) bool { return !g.holds() }); g != nil {
+		open = g.doubt()
+	}
+
+	return broken, open
+}
+
+func (p runPair) complete() bool { return p.b != nil && p.c != nil }
+
+// halfOf is the missing run of pair n: odd pairs run the checkpoint first.
+func halfOf(n int, p runPair) *Want {
+	w := &Want{Side: Checkpoint, Role: research.Confirm, Pair: n, Order: "BC"}
+	if n%2 == 0 {
+		w.Side, w.Order = Incumbent, "CB"
+	}
+
+	switch {
+	case p.b != nil:
+		w.Side = Incumbent
+	case p.c != nil:
+		w.Side = Checkpoint
+	}
+
+	return w
+}
+
+// certificatePairs sorts the runs into pairs, on the scale, and counts those without a place on it.
+func (st RuleState) certificatePairs(obs []Observation) (pairs []runPair, failed int) {
+	for _, o := range obs {
+		y, ok := st.height(o)
+		if !ok || o.Pair < 1 || o.Pair > certificatePairs {
+			failed++
+			continue
+		}
+
+		for len(pairs) < o.Pair {
+			pairs = append(pairs, runPair{})
+		}
+
+		if p := &pairs[o.Pair-1]; o.Side == Incumbent {
+			p.c = &y
+		} else {
+			p.b = &y
+		}
+	}
+
+	return pairs, failed
+}
+
+// certificateTest is a certificate's evidence so far. What it bets with was
+// fixed before the first pair, so that the bets are predictable.
+type certificateTest struct {
+	noise    noiseModel
+	null     float64   // the effect -m of the null's edge
+	effects  []float64 // lower is better
+	bets     []float64 // by effect; only effects below null have any
+	belief   []float64 // by effect, for futility and the estimate
+	need     float64   // log(1/alpha_t)
+	n        int
+	evidence float64 // the e-process
+	best     float64 // the largest since the second pair: one pair, however strong, may be one event
+	gain     float64 // P(effect < null)
+}
+
+// certificateTest lays out gains from min(rope, claim/4) to 4 max(claim, rope)
+// in steps of min(24 %, .6 s) but at least 1/400 of the larger: with a coarser or
+// shorter grid a big chain would look like an outlier. Bets are log-normal
+// around the claim and even in log; the estimate's belief is log-normal and
+// wider, with mirrored losses.
+func (st RuleState) certificateTest() *certificateTest {
+	t := &certificateTest{noise: st.pairNoise(st.Auto.mixture()), null: -st.Auto.MinEffect, need: st.need(),
+		evidence: 1}
+	claim := max(st.Auto.Claim, st.Auto.Rope*1e-3)
+	var around, even []float64
+
+	for d := min(st.Auto.Rope, claim/4); d < 4*max(claim, st.Auto.Rope); {
+		step := max(min(.24*d, .6*t.noise.s), max(claim, st.Auto.Rope)/400)
+		z := math.Log(d / claim)
+		t.effects = append(t.effects, -d)
+
+		bettable := 0.0
+		if -d < t.null {
+			bettable = step / d
+		}
+
+		around = append(around, bettable*math.Exp(-z*z/(2*betSpread*betSpread)))
+		even = append(even, bettable)
+		t.belief = append(t.belief, step/d*math.Exp(-z*z/(2*claimSpread*claimSpread)))
+		d += step
+	}
+	normalise(around)
+	normalise(even)
+	normalise(t.belief)
+
+	for j := range around {
+		t.bets = append(t.bets, betShare*around[j]+(1-betShare)*even[j])
+		t.effects = append(t.effects, -t.effects[j])
+		t.belief = append(t.belief, lossShare*t.belief[j])
+	}
+
+	t.effects, t.belief = append(t.effects, 0), append(t.belief, lossShare)
+
+	return t
+}
+
+// reached is the evidence that counts: what passed, else what there is now.
+func (t *certificateTest) reached() float64 {
+	if t.best >= math.Exp(t.need) {
+		return t.best
+	}
+
+	return t.evidence
+}
+
+func normalise(w []float64) {
+	sum := 0.0
+	for _, x := range w {
+		sum += x
+	}
+
+	for i := range w {
+		if sum > 0 {
+			w[i] /= sum
+		}
+	}
+}
+
+// bet folds in one pair's difference d, head minus checkpoint: a mixture of
+// likelihood ratios against the edge of the null, E = sum_j b_j prod f(d;
+// delta_j)/f(d; -m), an e-process (Ville 1939; Robbins 1970), so that
+// P(sup E >= 1/alpha) <= alpha under the null. A difference that no density
+// can weigh says nothing.
+func (t *certificateTest) bet(d float64) {
+	t.n++
+
+	null := t.noise.density(d, t.null)
+	if !(null > 0) || !research.Finite(null) {
+		return
+	}
+	evidence, gain, total := 0.0, 0.0, 0.0
+
+	for j, effect := range t.effects {
+		f := t.noise.density(d, effect)
+		t.belief[j] *= f
+
+		total += t.belief[j]
+		if effect < t.null {
+			gain += t.belief[j]
+		}
+
+		if j < len(t.bets) {
+			t.bets[j] *= f / null
+			evidence += t.bets[j]
+		}
+	}
+
+	t.evidence, t.gain = evidence, gain/total
+	if t.n >= leastPairs {
+		t.best = max(t.best, evidence)
+	}
+
+	for j := range t.belief {
+		t.belief[j] /= total
+	}
+}
+
+// estimate is the posterior mean of the effect with its 90 % credible interval.
+func (t *certificateTest) estimate() (mean, lo, hi float64) {
+	order := make([]int, len(t.effects))
+	for j := range order {
+		order[j] = j
+		mean += t.belief[j] * t.effects[j]
+	}
+	slices.SortFunc(order, func(i, j int) int {
+		if t.effects[i] < t.effects[j] {
+			return -1
+		}
+
+		return 1
+	})
+	sum := 0.0
+	lo, hi = math.NaN(), math.NaN()
+
+	for _, j := range order {
+		sum += t.belief[j]
+		if math.IsNaN(lo) && sum >= .05 {
+			lo = t.effects[j]
+		}
+
+		if math.IsNaN(hi) && sum >= .95*(1-1e-12) {
+			hi = t.effects[j]
+		}
+	}
+
+	return mean, min(lo, mean), max(hi, mean)
+}
+
+func (st RuleState) certificate(t *certificateTest, outcome Outcome, by string, runs int) *Certificate {
+	r := st.Ruler()
+
+	c := &Certificate{
+		Outcome: outcome, StoppedBy: by, Edits: st.Auto.Chain, Scale: st.Scale, Claim: r.Gain(-st.Auto.Claim),
+		Pairs: t.n, E: min(t.reached(), math.MaxFloat64), Need: math.Exp(t.need), Test: st.Tests + 1, Runs: runs,
+	}
+	if t.n > 0 {
+		c.Gain = r.interval(t.estimate())
+	}
+
+	return c
+}
+
+// CloseCertificate folds a certificate into the state: the test is counted,
+// the pairs tell the noise, and the side that is the head from here on tells
+// its level. Rolled back, the claim is given back. o is the Outlook it began with.
+func (a Auto) CloseCertificate(st RuleState, o Outlook, obs []Observation, c Certificate) RuleState {
+	st = st.paid(o)
+	_, late := a.spare(st, o)
+	pairs, _ := st.certificatePairs(Settled(obs))
+
+	m := st.Auto.mixture()
+	if c.Outcome == Certified {
+		st.Kept++
+	} else {
+		m.shift(st.Auto.Claim, st.Auto.ClaimVar)
+	}
+	var ds []float64
+
+	for _, p := range pairs {
+		if !p.complete() {
+			continue
+		}
+
+		ds = append(ds, *p.c-*p.b)
+		if c.Outcome == Certified {
+			m.see(*p.c, false)
+		} else {
+			m.see(*p.b, false)
+		}
+	}
+
+	if len(obs) > 0 {
+		st.Tests++
+	}
+
+	if len(ds) >= 2 {
+		st = st.learn(aroundMedian(ds))
+	}
+	grown := a.referee().growth(st, Settled(obs), Checkpoint, Incumbent)
+	st.Guards = a.referee().learnGuards(st, Settled(obs))
+	auto := *st.Auto
+	auto.Belief, auto.Late, auto.IfKept = m.AutoBelief, auto.Late || late, nil
+	auto.Claim, auto.ClaimVar, auto.Chain = 0, 0, 0
+
+	st.Auto = &auto
+	if c.Outcome == Certified {
+		st = st.grown(grown, 1)
+	}
+
+	return st
+}
+
+// Words is the certificate in one line for m's readers.
+func (c Certificate) Words(m contract.Metric) string {
+	w := phrase{Judgement{Scale: c.Scale, Gain: c.Gain}, m.Unit}
+
+	head := "certified"
+	if c.Outcome == RolledBack {
+		head = fmt.Sprintf("rolled back (stopped by %s)", c.StoppedBy)
+	}
+
+	if c.Reason != "" {
+		head += ": " + c.Reason
+	}
+
+	if c.Gain == nil {
+		return fmt.Sprintf("%s: chain of %s, nothing was measured", head, Count(c.Edits, "edit"))
+	}
+
+	return fmt.Sprintf("%s: chain of %s, %s %s, %s, E = %s against %s needed", head, Count(c.Edits, "edit"),
+		w.amount(c.Gain.Mid), w.interval(), Count(c.Pairs, "pair"), eValue(c.E), eValue(c.Need))
+}

@@ -1,0 +1,138 @@
+package rules
+
+import (
+	"math"
+	"ratchet/internal/research"
+)
+
+const (
+	certificatePairs = 60   // of one certificate, at most
+	reserveSlack     = 1.25 // evidence kept back, in units of the expected need
+	reserveShare     = .2   // of the budget, at most
+	reserveLeast     = 4    // runs
+	reserveRisk      = .015 // chance that the pairs kept back hold too few clean ones
+	maxPairOutliers  = .30
+	trustedResiduals = 30 // from which the pair noise rests on residuals alone
+)
+
+// AutoAlphaAt is the level of the campaign's t-th certificate of the head
+// (from 1) after passed ones: alpha_t = .05 gamma_t (passed+1), the e-LOND
+// rule (Xu & Ramdas 2024), with gamma_t = (t+1)^-1.6 / 1.29, whose sum is
+// below 1: few tests are made, so most is spent early.
+func AutoAlphaAt(t, passed int) float64 {
+	return alpha * math.Pow(float64(t)+1, -1.6) / 1.29 * float64(passed+1)
+}
+
+// need is log(1/alpha_t) of the next certificate.
+func (st RuleState) need() float64 {
+	return -math.Log(st.alphaNext())
+}
+
+// pairNoise is the noise of a certificate's pair. Its scale rests on repeated
+// runs of one version; with fewer than 30 differences of those it is at least
+// what the belief says of two runs and the drift between them, with a margin.
+// A pair has the outliers of two runs.
+func (st RuleState) pairNoise(m *mixture) noiseModel {
+	pair := noiseModel{s: st.S}
+	if n := float64(len(st.Residuals)); n < trustedResiduals {
+		run, drift := m.noise()
+		pair.s = max(pair.s, math.Sqrt(2*run+drift)*(1+1/math.Sqrt(2*max(n, 1))))
+	}
+	pair.eps = max(outlierShare, min(maxPairOutliers, 2*m.outlierShare()))
+
+	return pair
+}
+
+// CertificatePairs is the number of pairs to keep back for a certificate of
+// the claim: what the evidence is expected to need (a normal likelihood ratio
+// grows by claim^2 / 2s^2 a pair, Wald 1945), with slack, and enough more that
+// spoiled pairs can be repeated. Without a claim it is the cap of 60.
+func (st RuleState) CertificatePairs() int {
+	m := st.Auto.mixture()
+
+	pair := st.pairNoise(m)
+	if !(st.Auto.Claim > 0) {
+		return certificatePairs
+	}
+
+	k := max(2, math.Ceil(reserveSlack*(st.need()+1.5)*2*pair.s*pair.s/(st.Auto.Claim*st.Auto.Claim)))
+	if !(k < certificatePairs) {
+		return certificatePairs
+	}
+	// An outlier, of scale 5s, spoils a pair only if it is larger than half the claim.
+	spoiled := min(maxPairOutliers, 2*m.outlierShare()) * 2 / math.Pi * math.Atan(10*pair.s/st.Auto.Claim)
+	for n := int(k); n < certificatePairs; n++ {
+		if fewerClean(int(k), n, spoiled) < reserveRisk {
+			return n
+		}
+	}
+
+	return certificatePairs
+}
+
+// fewerClean is P(fewer than k of n pairs are clean), each spoiled with chance p < 1.
+func fewerClean(k, n int, p float64) float64 {
+	term, sum := math.Pow(1-p, float64(n)), 0.0 // P(i of n spoiled)
+	for i := 0; i <= n; i++ {
+		if n-i < k {
+			sum += term
+		}
+		term *= float64(n-i) / float64(i+1) * p / (1 - p)
+	}
+
+	return sum
+}
+
+// spare is the number of runs that the search may still use, and whether the
+// main certificate's reserve is no longer part of that reckoning.
+func (a Auto) spare(st RuleState, o Outlook) (left int, late bool) {
+	if st.Class != research.Noisy {
+		return o.Left, false
+	}
+
+	if !st.Auto.Late {
+		most := max(reserveLeast, int(reserveShare*float64(o.Budget)))
+		left = o.Left - min(2*st.CertificatePairs(), most)
+	}
+
+	if left < 1 {
+		return o.Left - reserveLeast, true
+	}
+
+	return left, false
+}
+
+// Plan is what a campaign does next.
+type Plan string
+
+// The plans.
+const (
+	PlanPropose Plan = "propose" // the next experiment
+	PlanCertify Plan = "certify" // the head against the checkpoint: NextPair
+	PlanEnd     Plan = "end"     // nothing more can be learnt
+)
+
+// Plan says what comes next. A certificate is due when the runs left have come
+// down to its reserve, once, and then again at the end. A caller may certify
+// at any other time too: e-LOND pays for every test.
+func (a Auto) Plan(st RuleState, o Outlook) Plan {
+	certify := PlanEnd
+	if a.Certifiable(st) && o.Left >= 2 {
+		certify = PlanCertify
+	}
+
+	left, late := a.spare(st, o)
+	switch {
+	case o.Proposals == 0, left < 1:
+		return certify
+	case late && !st.Auto.Late && certify == PlanCertify:
+		return PlanCertify
+	}
+
+	return PlanPropose
+}
+
+// Certifiable says whether the head has a claim that a certificate could prove.
+func (a Auto) Certifiable(st RuleState) bool {
+	return st.Class == research.Noisy && st.Auto.Chain > 0 && st.Auto.Claim > st.Auto.MinEffect
+}

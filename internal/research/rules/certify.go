@@ -1,0 +1,174 @@
+package rules
+
+import (
+	"ratchet/internal/research"
+	"ratchet/internal/research/contract"
+)
+
+// Constants of certify; none is an option. Their source is simulation.
+const (
+	anchorEvery = 24 // screens after which the incumbent is run again
+	lossAbove   = .95
+	equalAbove  = .90
+	signPairs   = 20 // that a confirmation without assumptions may take, at least
+)
+
+// Certify is the rule that proves every single edit. Deterministic metrics are
+// decided by one run. Noisy ones are screened by one run, which steers and is
+// never evidence, and then confirmed by fresh interleaved pairs B C, C B, … of
+// incumbent and candidate, under an e-process with e-LOND over the campaign's
+// confirmations.
+//
+// What it promises: in a night of edits that gain nothing, the chance of even
+// one `improved` is at most 5 %, given the noise model of a pair. With min_gain
+// m > 0 the null is "gain <= m"; simulated too, in nights of 100 edits that
+// gain exactly m, under normal, one-sided heavy and drifting noise: see
+// TestGainsOfMinGainStayUnproven. Without assumptions no noise model is needed,
+// only that a pair of an edit without a gain (of one that gains m) is at most
+// as likely to fall above it as below; at least eleven clean pairs are needed.
+//
+// An edit that is Shorter and can't be shown to be better may be shown to lose
+// less than the smallest gain worth having: `equivalent` then means that. Its
+// tests are a stream of their own, at most 5 % of which are wrong.
+//
+// regressed is an e-value of 20 for a loss, or a belief of P(loss) >= .95 as
+// the test gives up; equivalent of an edit that is not shorter is a belief too,
+// of P(no effect) >= .90 after two pairs or more.
+//
+// Limits: a guard of a deterministic metric is compared on the one run, whatever
+// its noise; guards are weighed under the noise model with either assumptions;
+// a shorter edit's test needs a noise that is small against min_gain.
+type Certify struct {
+	Metric      contract.Metric
+	Guards      []contract.Guard
+	Assumptions string // "" is model
+	// Rope is the smallest gain worth having, on the scale; 0 derives it: min_gain
+	// where there is one, else .3 % of the incumbent.
+	Rope float64
+}
+
+func newCertify(p contract.Program) Rule {
+	return Certify{Metric: p.Metric, Guards: p.Guards, Assumptions: p.Assumptions}
+}
+
+func (c Certify) referee() referee { return referee{c.Metric, c.Guards} }
+
+// preset is how patient a confirmation is.
+type preset struct {
+	drop  float64 // P(gain) below which an edit is given up
+	pairs int     // at most
+}
+
+// preset by the runs that each proposal can have: from 5 on cheap, from 2 on
+// the middle one, else costly. Unknown proposals are unlimited ones. Without
+// assumptions a test has at least as many pairs as a proof with one lost pair needs.
+func (c Certify) preset(o Outlook) preset {
+	p := preset{.30, 12}
+
+	if o.Proposals >= 0 {
+		switch share := float64(o.Left) / float64(max(o.Proposals, 1)); {
+		case share >= 5:
+			p = preset{.07, 40}
+		case share >= 2:
+			p = preset{.15, 20}
+		}
+	}
+
+	if c.Assumptions == contract.AssumeNone {
+		p.pairs = max(p.pairs, signPairs)
+	}
+
+	return p
+}
+
+// Calibrate names the next run of the start version, or nil when obs is
+// enough: two for a metric declared deterministic that are equal, three
+// bit-equal ones where noise is auto, else eight after a discarded warm-up.
+func (c Certify) Calibrate(obs []Observation) *Want { return c.referee().Calibrate(obs) }
+
+// Calibrated learns the class, the scale, the noise and the level. Its error
+// has the invalid run's reason as its sentence.
+func (c Certify) Calibrated(obs []Observation) (RuleState, error) {
+	counted, values, err := c.referee().counted(obs)
+	switch {
+	case err != nil:
+		return RuleState{}, err
+	case !c.referee().calibrated(values):
+		return RuleState{}, unfinished(values)
+	}
+
+	return c.referee().begin(counted, values, SearchCertify), nil
+}
+
+// Next judges, or asks for one more run.
+func (c Certify) Next(st RuleState, o Outlook, obs []Observation) Step {
+	if j := c.referee().invalid(st, obs); j != nil {
+		if st.Class == research.Noisy {
+			c.test(st, o, obs).broken(j)
+		}
+
+		return concluded(j, st, obs)
+	}
+
+	if st.Class == research.Deterministic {
+		return c.referee().exact(st, obs)
+	}
+
+	want, j := c.test(st, o, obs).next()
+	if want != nil {
+		return Step{Run: want}
+	}
+
+	return concluded(j, st, obs)
+}
+
+// Close counts the tests and learns from the runs: paired residuals of the
+// metric and of the guards, the incumbent's level, and how long ago it was run.
+func (c Certify) Close(st RuleState, o Outlook, obs []Observation, j Judgement) RuleState {
+	if st.Class != research.Noisy {
+		return st
+	}
+	t := c.test(st, o, obs)
+	next := st
+	next.Guards = c.referee().learnGuards(st, obs)
+
+	next.Level, next.LevelVar = t.level.level, t.level.variance
+	if t.anchored {
+		next.Screens = 0
+	}
+
+	if t.opened {
+		next.Tests++
+	}
+
+	if t.simpleOpened {
+		next.SimpleTests++
+	}
+
+	switch {
+	case t.opened || t.simpleOpened:
+		next.Screens = 0
+
+		for _, y := range t.incumbent {
+			t.level = t.level.observe(y, 0, t.noise)
+		}
+		next.Level, next.LevelVar = t.level.level, t.level.variance
+
+		next = next.learn(aroundMedian(t.differences()))
+		if j.Verdict == research.Improved {
+			next.Kept++
+		}
+
+		if j.Verdict == research.Equivalent && t.simple != nil {
+			next.SimpleKept++
+		}
+	case t.screened:
+		// A dropped edit, most likely null, shows the incumbent's level for free.
+		_, _, _, mean := t.belief.moments(t.m)
+		level := t.level.observe(median(t.screens)-mean, t.noise.runVar(), t.noise)
+		next.Level, next.LevelVar = level.level, level.variance
+		next.Screens++
+	}
+
+	return next
+}

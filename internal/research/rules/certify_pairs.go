@@ -1,0 +1,221 @@
+package rules
+
+import (
+	"math"
+	"ratchet/internal/research"
+	"ratchet/internal/research/contract"
+)
+
+// confirmation is one experiment's evidence so far, folded from its runs.
+// Whatever it bets with (noise, belief, threshold) was fixed before the first
+// pair that it bets on.
+type confirmation struct {
+	rule   Certify
+	st     RuleState
+	obs    []Observation
+	ruler  ruler
+	preset preset
+	m      float64 // min_gain on the scale
+	rope   float64 // the smallest gain worth having, on the scale
+	noise  noiseModel
+	level  tracker
+	need   float64 // 1/alpha_t of the test for a gain
+	left   int     // runs of the campaign, before this experiment
+	shorter,
+	anchored, screened bool
+	opened       bool      // a run of the test for a gain was made, so it counts in t
+	simpleOpened bool      // the same of the test of a shorter edit
+	screens      []float64 // y of the candidate's screen runs
+	belief       belief
+
+	pairs                []runPair
+	candidate, incumbent []float64 // y of complete pairs, in order
+	gain, loss           *evidence // nil before the first pair
+	gaveUp               string    // what stopped the test for a gain, "" while it goes on
+	simple               *evidence // of a loss below rope; nil unless that is tested
+	simpleFrom           int       // pairs before it
+	reason               string    // why it is not, for a shorter edit
+}
+
+// runPair holds the raw halves of a pair, nil while missing.
+type runPair struct{ b, c *float64 }
+
+// test folds the runs; those that are not usable only count.
+func (c Certify) test(st RuleState, o Outlook, obs []Observation) *confirmation {
+	m := c.referee().minGain(st)
+
+	rope := c.Rope
+	if rope <= 0 {
+		rope = st.rope(m)
+	}
+	finest := max(rope, st.S/25)
+
+	t := &confirmation{
+		rule: c, st: st, obs: obs, ruler: st.Ruler(), preset: c.preset(o), m: m, rope: rope,
+		noise:  noiseModel{st.S, st.Eps},
+		level:  tracker{st.Level, st.LevelVar},
+		need:   1 / st.alphaNext(),
+		left:   o.Left,
+		belief: newBelief(finest, autoTop(st.Scale, finest)), shorter: o.Shorter,
+	}
+	for _, o := range obs {
+		if c.referee().unusable(o) != "" || !st.measurable([]float64{o.Value}) {
+			if o.Role == research.Confirm {
+				t.begin()
+			}
+
+			continue
+		}
+		t.add(o)
+	}
+
+	return t
+}
+
+func (t *confirmation) signs() bool { return t.rule.Assumptions == contract.AssumeNone }
+
+func (t *confirmation) add(o Observation) {
+	y := t.ruler.Y(o.Value)
+	switch o.Role {
+	case research.Anchor:
+		t.anchored = true
+		t.level = t.level.observe(y, 0, t.noise)
+	case research.Screen:
+		t.screened, t.screens = true, append(t.screens, y)
+		t.belief.see(y-t.level.level, t.single())
+	case research.Confirm:
+		t.begin()
+		t.addHalf(o, y)
+	}
+}
+
+// begin notes the first run of a test, and lays its bets.
+func (t *confirmation) begin() {
+	if len(t.pairs) == 0 {
+		t.advance()
+	}
+
+	if t.gain == nil {
+		t.gain = newEvidence(t.belief.effects, t.belief.weights, -t.m, false, t.signs())
+		t.loss = newEvidence(t.belief.effects, t.belief.weights, t.m, true, t.signs())
+	}
+
+	if t.simple != nil {
+		t.simpleOpened = true
+	} else {
+		t.opened = true
+	}
+}
+
+// single is the noise of one run of the candidate against the tracked level.
+func (t *confirmation) single() noiseModel {
+	return noiseModel{math.Sqrt(t.noise.runVar() + t.level.variance), t.noise.eps}
+}
+
+func (t *confirmation) addHalf(o Observation, y float64) {
+	if o.Pair < 1 || o.Pair > 2*t.preset.pairs {
+		return
+	}
+
+	for len(t.pairs) < o.Pair {
+		t.pairs = append(t.pairs, runPair{})
+	}
+
+	p := &t.pairs[o.Pair-1]
+	if p.complete() {
+		return
+	}
+
+	if o.Side == Candidate {
+		p.c = &y
+	} else {
+		p.b = &y
+	}
+
+	if p.complete() {
+		t.bet(*p.b, *p.c)
+	}
+}
+
+// bet folds in a complete pair.
+func (t *confirmation) bet(b, c float64) {
+	d := c - b
+
+	t.candidate, t.incumbent = append(t.candidate, c), append(t.incumbent, b)
+	if t.simple != nil {
+		t.simple.bet(d, t.noise)
+	} else {
+		t.gain.bet(d, t.noise)
+	}
+	t.loss.bet(d, t.noise)
+	t.belief.see(d, t.noise)
+	t.advance()
+}
+
+// advance notes when the test for a gain has given up, and then begins the one
+// for a shorter edit if that can be won.
+func (t *confirmation) advance() {
+	if t.gaveUp != "" || !t.screened {
+		return
+	}
+	t.gaveUp = t.givesUp()
+
+	_, loss, _, _ := t.belief.moments(t.m)
+	if !t.shorter || t.gaveUp == "" || t.gaveUp == "cap" || loss >= lossAbove {
+		return
+	}
+
+	if t.reason = t.unprovable(); t.reason == "" {
+		t.simple = newEvidence(t.belief.effects, t.belief.weights, t.rope, false, t.signs())
+		t.simpleFrom = len(t.candidate)
+	}
+}
+
+// givesUp is what stops the test for a gain, "" to go on. Where only signs
+// count, three lost pairs put the threshold out of reach.
+func (t *confirmation) givesUp() string {
+	n := len(t.candidate)
+
+	gain, _, null, _ := t.belief.moments(t.m)
+	switch {
+	case n == 0 && gain < t.preset.drop:
+		return "screen"
+	case n == 0 || t.gain.best >= t.need:
+		return ""
+	case n >= t.preset.pairs:
+		return "cap"
+	case gain < t.preset.drop, t.shorter && n >= leastPairs && null >= equalAbove:
+		return "futility"
+	case t.signs() && t.gain.e*math.Pow(winFactor, float64(t.preset.pairs-n)) < t.need:
+		return "futility"
+	}
+
+	return ""
+}
+
+// differences of the complete pairs, candidate minus incumbent.
+func (t *confirmation) differences() []float64 {
+	ds := make([]float64, len(t.candidate))
+	for i := range ds {
+		ds[i] = t.candidate[i] - t.incumbent[i]
+	}
+
+	return ds
+}
+
+// aroundMedian gives differences as residuals around their median, widened for
+// the degree of freedom that it takes; none of a single one.
+func aroundMedian(ds []float64) []float64 {
+	n := float64(len(ds))
+	if n < 2 {
+		return nil
+	}
+	mid, widen := median(ds), math.Sqrt(n/(n-1))
+
+	out := make([]float64, len(ds))
+	for i := range ds {
+		out[i] = (ds[i] - mid) * widen
+	}
+
+	return out
+}

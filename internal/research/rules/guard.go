@@ -1,0 +1,261 @@
+package rules
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"ratchet/internal/research"
+)
+
+// guardResiduals bounds GuardState.Residuals.
+const guardResiduals = 40
+
+// GuardState is what a campaign knows of a guard with max_growth, beside its
+// value at the start.
+type GuardState struct {
+	Scale string `json:"scale"` // log | linear
+	// Exact says that every repeat of one version gave the same value so far: one
+	// comparison decides. The other fields describe a noisy guard.
+	Exact bool `json:"exact,omitempty"`
+	// Residuals of paired differences on Scale, the last 40; S and Eps are the noise model fitted to them.
+	Residuals []float64 `json:"residuals,omitempty"`
+	S         float64   `json:"s,omitempty"`
+	Eps       float64   `json:"eps,omitempty"`
+	// Growth of the last proven version over the start, on Scale.
+	Growth
+}
+
+// Growth is what a guard has grown by, on its scale, with the variance of that estimate.
+type Growth struct {
+	Mid float64 `json:"mid"`
+	Var float64 `json:"var"`
+}
+
+// outOfBounds checks a run against the guards' own bounds.
+func (r referee) outOfBounds(o Observation) string {
+	for _, g := range r.guards {
+		x, ok := o.Guards[g.Name]
+		switch {
+		case !ok:
+			return fmt.Sprintf("the guard %s was not measured", g.Name)
+		case !research.Finite(x):
+			return fmt.Sprintf("the guard %s is not a finite number", g.Name)
+		case g.Max != nil && x > *g.Max:
+			return fmt.Sprintf("guard %s = %s breaks max %s", g.Name, research.FormatValue(x, ""), research.FormatValue(*g.Max, ""))
+		case g.Min != nil && x < *g.Min:
+			return fmt.Sprintf("guard %s = %s breaks min %s", g.Name, research.FormatValue(x, ""), research.FormatValue(*g.Min, ""))
+		}
+	}
+
+	return ""
+}
+
+// checkGrowth turns j invalid when the candidate's median of a guard exceeds
+// what max_growth allows over the campaign's start, and notes in j what it
+// grew by. It compares points: for one run, and for what is only adopted provisionally.
+func (r referee) checkGrowth(st RuleState, obs []Observation, j *Judgement) {
+	now := r.guardMedians(side(obs, Candidate))
+	for _, g := range r.guards {
+		start, known := st.Start[g.Name]
+		if g.MaxGrowth == nil || !known {
+			continue
+		}
+
+		x := now[g.Name]
+		if g.Exceeded(x, start) {
+			j.Verdict, j.StoppedBy, j.Reason = research.Invalid, "invalid", g.TooMuch(x, start)
+			return
+		}
+
+		state, known := st.Guards[g.Name]
+		if known && j.StoppedBy == "one_run" && state.measures(x) {
+			if j.Growth == nil {
+				j.Growth = map[string]Growth{}
+			}
+			j.Growth[g.Name] = Growth{Mid: state.y(x) - state.y(start) - state.Mid, Var: state.S * state.S}
+		}
+	}
+}
+
+func side(obs []Observation, s Side) []Observation {
+	var own []Observation
+
+	for _, o := range obs {
+		if o.Side == s {
+			own = append(own, o)
+		}
+	}
+
+	return own
+}
+
+// guardMedians gives each guard's median over the observations that have it.
+func (r referee) guardMedians(obs []Observation) map[string]float64 {
+	if len(r.guards) == 0 || len(obs) == 0 {
+		return nil
+	}
+	medians := map[string]float64{}
+
+	for _, g := range r.guards {
+		if xs := guardValues(obs, g.Name); len(xs) > 0 {
+			medians[g.Name] = median(xs)
+		}
+	}
+
+	return medians
+}
+
+func guardValues(obs []Observation, name string) []float64 {
+	var xs []float64
+
+	for _, o := range obs {
+		if x, ok := o.Guards[name]; ok && research.Finite(x) {
+			xs = append(xs, x)
+		}
+	}
+
+	return xs
+}
+
+// guardStates is what a calibration's runs tell of the guards with max_growth.
+func (r referee) guardStates(counted []Observation) map[string]GuardState {
+	var states map[string]GuardState
+
+	for _, g := range r.guards {
+		xs := guardValues(counted, g.Name)
+		if g.MaxGrowth == nil || len(xs) == 0 {
+			continue
+		}
+		s := GuardState{Scale: scaleOf(xs), Exact: allEqual(xs)}
+
+		if states == nil {
+			states = map[string]GuardState{}
+		}
+
+		if !s.Exact {
+			s = s.learn(successive(s.heights(xs)), s.y(median(xs)))
+		}
+		states[g.Name] = s
+	}
+
+	return states
+}
+
+// y is a value's place on the guard's scale.
+func (s GuardState) y(x float64) float64 { return ruler{s.Scale, research.Lower}.Y(x) }
+
+// measures says whether x has a place on the scale.
+func (s GuardState) measures(x float64) bool {
+	return research.Finite(x) && (s.Scale != LogScale || x > 0)
+}
+
+func (s GuardState) heights(xs []float64) []float64 {
+	ys := make([]float64, 0, len(xs))
+	for _, x := range xs {
+		if s.measures(x) {
+			ys = append(ys, s.y(x))
+		}
+	}
+
+	return ys
+}
+
+// learn adds residuals of paired differences and fits the noise again; at is
+// the guard's level, whose ten thousandth is the finest noise believed in.
+func (s GuardState) learn(residuals []float64, at float64) GuardState {
+	all := append(append([]float64(nil), s.Residuals...), residuals...)
+	if s.Residuals = all[max(0, len(all)-guardResiduals):]; len(all) == 0 {
+		return s
+	}
+
+	floor := 1e-4
+	if s.Scale != LogScale {
+		floor = max(1e-4*math.Abs(at), 1e-12)
+	}
+	m := fitNoise(s.Residuals, floor)
+	s.S, s.Eps = m.s, m.eps
+
+	return s
+}
+
+// learnGuards is the guards' state after an experiment or a certificate. An
+// exact one whose repeats differed is noisy from then on.
+func (r referee) learnGuards(st RuleState, obs []Observation) map[string]GuardState {
+	if len(st.Guards) == 0 {
+		return st.Guards
+	}
+
+	states := maps.Clone(st.Guards)
+	for name, s := range states {
+		repeats := s.repeats(obs, name)
+		if s.Exact && allZero(repeats) {
+			continue
+		}
+		s.Exact = false
+		states[name] = s.learn(repeats, s.y(st.Start[name]))
+	}
+
+	return states
+}
+
+// repeats are differences of runs of one version: of those in pairs around the
+// pairs' median, else of consecutive runs of one side.
+func (s GuardState) repeats(obs []Observation, name string) []float64 {
+	if ds := s.paired(obs, name, Candidate); len(ds) >= 2 {
+		return aroundMedian(ds)
+	}
+
+	if ds := s.paired(obs, name, Incumbent); len(ds) >= 2 {
+		return aroundMedian(ds)
+	}
+
+	var ds []float64
+	for _, of := range []Side{Candidate, Incumbent, Checkpoint} {
+		ds = append(ds, successive(s.heights(guardValues(side(obs, of), name)))...)
+	}
+
+	return ds
+}
+
+// paired are the differences of complete pairs, of minus the other side.
+func (s GuardState) paired(obs []Observation, name string, of Side) []float64 {
+	type halves struct{ own, other *float64 }
+	pairs, order := map[int]*halves{}, []int(nil)
+
+	for _, o := range obs {
+		x, ok := o.Guards[name]
+		if o.Pair == 0 || !o.Valid || !ok || !s.measures(x) {
+			continue
+		}
+
+		if pairs[o.Pair] == nil {
+			pairs[o.Pair], order = &halves{}, append(order, o.Pair)
+		}
+
+		y := s.y(x)
+		if o.Side == of {
+			pairs[o.Pair].own = &y
+		} else {
+			pairs[o.Pair].other = &y
+		}
+	}
+	var ds []float64
+
+	for _, n := range order {
+		if p := pairs[n]; p.own != nil && p.other != nil {
+			ds = append(ds, *p.own-*p.other)
+		}
+	}
+
+	return ds
+}
+
+func allZero(xs []float64) bool {
+	for _, x := range xs {
+		if x != 0 {
+			return false
+		}
+	}
+
+	return true
+}

@@ -1,0 +1,108 @@
+package rules
+
+import (
+	"encoding/json"
+	"ratchet/internal/research"
+	"time"
+)
+
+type (
+
+	// JobStart is the body of calibration.started, measurement.started (an audit
+	// is a measurement too) and certificate.started.
+	JobStart struct {
+		Job    research.JobID `json:"job"`
+		Commit string         `json:"commit"`
+		Paired string         `json:"paired_with,omitempty"` // measurement: the commit it is compared with; certificate: the checkpoint
+		Target string         `json:"target,omitempty"`      // as the caller named it
+		With   string         `json:"with,omitempty"`
+		Runs   int            `json:"runs,omitempty"`
+		// Ablates is set on a comparison of an ablation, see Ablation.Of: Commit is
+		// the head without the experiments Without, Paired the head without Besides.
+		Ablates string `json:"ablates,omitempty"`
+		Without []int  `json:"without,omitempty"`
+		Besides []int  `json:"besides,omitempty"`
+		Check   bool   `json:"check,omitempty"` // Commit must pass the program's check first
+	}
+	// Judgement is the body of experiment.judged, and what a rule returns.
+	Judgement struct {
+		N         int              `json:"n"`
+		Verdict   research.Verdict `json:"verdict"`
+		StoppedBy string           `json:"stopped_by,omitempty"` // screen | futility | cap | budget | threshold | one_run | invalid
+		Reason    string           `json:"reason,omitempty"`     // for invalid: what went wrong
+		// Value is the candidate's sample, or the median of its samples, in the metric's unit.
+		Value *float64 `json:"value,omitempty"`
+		// Baseline is the incumbent's in the same comparison.
+		Baseline *float64 `json:"baseline,omitempty"`
+		// Gain is the estimated relative (log scale) or absolute (linear scale) gain; positive is better.
+		Gain   *research.Interval `json:"gain,omitempty"`
+		Scale  string             `json:"scale,omitempty"` // log | linear
+		Pairs  int                `json:"pairs,omitempty"`
+		Wins   int                `json:"wins,omitempty"`
+		Losses int                `json:"losses,omitempty"`
+		E      float64            `json:"e,omitempty"`    // e-value reached
+		Need   float64            `json:"need,omitempty"` // 1/alpha_t
+		Test   int                `json:"test,omitempty"` // t of the campaign's confirmations
+		// Detectable is the smallest gain that this comparison could have shown, on the same scale as Gain.
+		Detectable float64 `json:"detectable,omitempty"`
+		// Noise is the standard deviation of one run that the comparison reckoned with, as a gain.
+		Noise float64 `json:"noise,omitempty"`
+		Runs  int     `json:"runs"`
+		// Growth is what each guard with max_growth has grown by over the incumbent, on its scale.
+		Growth map[string]Growth `json:"growth,omitempty"`
+		// Claim is what search auto expects of the edit, on the scale of the state.
+		Claim *Claim `json:"claim,omitempty"`
+		// Outlook is what was left when the experiment began: the rule's other input.
+		Outlook Outlook `json:"outlook"`
+		// State is the rule's state after this experiment.
+		State RuleState `json:"state"`
+	}
+	// MeasurementEnd is the body of measurement.finished.
+	MeasurementEnd struct {
+		Job     research.JobID     `json:"job"`
+		Samples []float64          `json:"samples"`
+		Paired  []float64          `json:"paired,omitempty"`
+		Median  *float64           `json:"median,omitempty"`
+		Noise   *float64           `json:"noise,omitempty"` // sd of one run, on Scale
+		Gain    *research.Interval `json:"gain,omitempty"`  // of target over paired_with; positive is better
+		Scale   string             `json:"scale,omitempty"`
+		Failed  string             `json:"failed,omitempty"`
+		Unfit   string             `json:"unfit,omitempty"` // of an ablation: why the version can't be, by itself
+	}
+	// Run is the body of run.finished.
+	Run struct {
+		Job     research.JobID     `json:"job"`
+		Number  int                `json:"run"` // within its job, from 1
+		Role    research.Role      `json:"role"`
+		Side    Side               `json:"side"`
+		Commit  string             `json:"commit"`
+		Pair    int                `json:"pair,omitempty"`
+		Order   string             `json:"order,omitempty"` // BC | CB
+		Seed    uint64             `json:"seed"`
+		WarmUp  bool               `json:"warm_up,omitempty"` // measured, not counted
+		Valid   bool               `json:"valid"`
+		Void    bool               `json:"void,omitempty"` // the machine's fault: not valid, made again, and seen by no rule
+		Reason  string             `json:"reason,omitempty"`
+		Samples map[string]float64 `json:"samples,omitempty"` // metric and guards
+		Exit    int                `json:"exit"`
+		Signal  string             `json:"signal,omitempty"`
+		Wall    float64            `json:"wall_s"`
+		CPU     float64            `json:"cpu_s"`
+		MaxRSS  int64              `json:"max_rss_bytes"`
+		Started time.Time          `json:"started"`
+		Output  string             `json:"output,omitempty"` // digest of the stored output
+		Bytes   int64              `json:"output_bytes"`     // all that was printed
+		Again   bool               `json:"again,omitempty"`  // repeats the half of a contended pair
+		// Outside is the mean number of CPUs that others kept busy meanwhile; nil when it can't be known.
+		Outside   *float64 `json:"outside_cpus,omitempty"`
+		Load      float64  `json:"load,omitempty"` // the machine's load average over one minute, before the run
+		Contended bool     `json:"contended,omitempty"`
+		// GPU is what was seen on the leased GPUs, GPUSeconds leased devices × wall.
+		GPU        json.RawMessage   `json:"gpu,omitempty"`
+		GPUSeconds float64           `json:"gpu_seconds,omitempty"`
+		Enforced   map[string]string `json:"enforced,omitempty"`
+		// EnforcedAs is an earlier run of the same job that was enforced alike; then
+		// Enforced is left out of the record, and readers fill it in.
+		EnforcedAs int `json:"enforced_as,omitempty"`
+	}
+)

@@ -1,0 +1,352 @@
+package rules
+
+import (
+	"maps"
+	"math"
+	"ratchet/internal/research"
+	"ratchet/internal/research/contract"
+)
+
+// Side is which version a run is of.
+type Side string
+
+const (
+	Candidate Side = "candidate"
+	Incumbent Side = "incumbent"
+	Start     Side = "start"
+)
+
+// Want is a run that a rule asks for.
+type Want struct {
+	Side   Side          `json:"side"`
+	Role   research.Role `json:"role"`
+	Pair   int           `json:"pair,omitempty"`  // from 1, for role confirm
+	Order  string        `json:"order,omitempty"` // BC | CB
+	WarmUp bool          `json:"warm_up,omitempty"`
+	Again  bool          `json:"again,omitempty"` // repeats the half of a contended pair
+}
+
+// Observation is a finished run as a rule sees it. Value is raw, in the
+// metric's unit; it is meaningless when Valid is false.
+type Observation struct {
+	Want
+	Valid     bool
+	Reason    string
+	Value     float64
+	Guards    map[string]float64
+	Contended bool // others kept the machine busy meanwhile
+}
+
+// Step is a rule's answer: one more run, or the judgement. Exactly one is set.
+type Step struct {
+	Run  *Want
+	Done *Judgement
+}
+
+// RuleState is what a rule carries from experiment to experiment. It is stored
+// in calibration.finished and experiment.judged, so that a verdict can be
+// derived again from the records alone.
+type RuleState struct {
+	Class  research.Noise `json:"class"`            // deterministic | noisy; "" before calibration
+	Scale  string         `json:"scale,omitempty"`  // log | linear
+	Values []float64      `json:"values,omitempty"` // the calibration's samples, raw
+	// Start holds the guards' medians at the campaign's start.
+	Start map[string]float64 `json:"start_guards,omitempty"`
+	// Guards holds what is known besides of those with max_growth.
+	Guards map[string]GuardState `json:"guards,omitempty"`
+	// Incumbent is the incumbent's value (deterministic: exact; noisy: level), raw.
+	Incumbent float64 `json:"incumbent"`
+	// Residuals of paired differences on Scale, the last 120; S and Eps are the noise model fitted to them.
+	Residuals research.Floats `json:"residuals,omitempty"`
+	S         float64         `json:"s,omitempty"`
+	Eps       float64         `json:"eps,omitempty"`
+	// Level and LevelVar are the level tracker of the incumbent, on Scale, lower is better.
+	Level    float64 `json:"level,omitempty"`
+	LevelVar float64 `json:"level_var,omitempty"`
+	Screens  int     `json:"screens,omitempty"` // since the incumbent was last run
+	Tests    int     `json:"tests"`             // confirmations (auto: certificates tried) so far, t of e-LOND
+	Kept     int     `json:"certificates"`      // improved verdicts (auto: certificates passed) so far, R of e-LOND
+	// SimpleTests and SimpleKept are t and R of the stream that shorter edits are tested in.
+	SimpleTests int `json:"simple_tests,omitempty"`
+	SimpleKept  int `json:"simple_kept,omitempty"`
+	// Sequence is the search mode that the campaign began in: its e-LOND sequence
+	// outlives a change of mode.
+	Sequence  string `json:"sequence,omitempty"`
+	LostTests int    `json:"lost_tests,omitempty"` // of the campaign, that Tests has in it
+	OneRun    int    `json:"one_run,omitempty"`    // keeps that stand and were decided by a single run
+	Demoted   bool   `json:"demoted,omitempty"`    // was deterministic until a repeat differed
+	// Better is the metric's direction, which Scale's values are turned by.
+	Better research.Direction `json:"better,omitempty"`
+	// Note is what a person should know of the last calibration or demotion, "" for nothing.
+	Note string `json:"note,omitempty"`
+	// Auto is what search: auto carries besides, nil until its metric is known to be noisy.
+	Auto *AutoState `json:"auto,omitempty"`
+}
+
+// Rule decides, run by run, what is known of one experiment. Implementations
+// are pure: the same arguments give the same answer, and nothing is remembered
+// between calls. Auto, which also certifies the head, is the other half of
+// search: auto.
+type Rule interface {
+	// Calibrate names the next run of the start version, or nil when obs is enough.
+	Calibrate(obs []Observation) *Want
+	// Calibrated folds a finished calibration into the first state. An invalid
+	// observation among obs is an error that says what is wrong with it.
+	Calibrated(obs []Observation) (RuleState, error)
+	// Next names the experiment's next run or judges it. o is the same for every
+	// call about one experiment; obs holds its runs in order. An invalid run of
+	// the candidate judges it invalid; the State of a judgement is the state
+	// before (Close makes the next).
+	Next(st RuleState, o Outlook, obs []Observation) Step
+	// Close folds a judged experiment into the state, when the verdict falls.
+	// Whether it will be kept is not known yet: see RuleState.Moved.
+	Close(st RuleState, o Outlook, obs []Observation, j Judgement) RuleState
+}
+
+// The values of Program.Search.
+const (
+	SearchAuto    = "auto"
+	SearchCertify = "certify"
+)
+
+// NewRule is the rule that the program asks for. Pairs during which the
+// machine was busy with something else are repeated once in either mode.
+func NewRule(p contract.Program) Rule {
+	if p.Search == SearchCertify {
+		return patient{newCertify(p)}
+	}
+
+	return patient{NewAuto(p)}
+}
+
+// Moved is the state after the experiment that j judged, the one closed last,
+// has become the incumbent. Without a value in j nothing changes.
+func (s RuleState) Moved(j Judgement) RuleState {
+	if j.Value == nil || !research.Finite(*j.Value) {
+		return s
+	}
+
+	s.Incumbent = *j.Value
+	switch {
+	case s.Class == research.Deterministic:
+		s.OneRun++
+	case s.Auto != nil && s.Auto.IfKept != nil && (s.Auto.IfKept.N == 0 || s.Auto.IfKept.N == j.N):
+		s.Auto = s.Auto.moved()
+		return s
+	case s.Auto != nil && j.Claim != nil: // another was closed since
+		s.Auto = s.Auto.movedBy(*j.Claim)
+		return s
+	}
+
+	return s.shifted(j, 1).grown(j.Growth, 1)
+}
+
+// MovedBack is the state after that keep was undone. It must be the last keep
+// that stands.
+func (s RuleState) MovedBack(j Judgement) RuleState {
+	if j.Baseline == nil || !research.Finite(*j.Baseline) {
+		return s
+	}
+
+	s.Incumbent = *j.Baseline
+	if s.OneRun > 0 && j.StoppedBy == "one_run" {
+		s.OneRun--
+	}
+
+	if s.Auto != nil && j.Claim != nil {
+		s.Auto = s.Auto.movedBack(*j.Claim)
+		return s
+	}
+
+	return s.shifted(j, -1).grown(j.Growth, -1)
+}
+
+// Overridden is the state after a person kept the experiment that j judged
+// against that verdict. It claims nothing and joins no chain; the level of a
+// noisy metric is for a calibration to find.
+func (s RuleState) Overridden(j Judgement) RuleState {
+	if s.Class == research.Deterministic {
+		return s.Moved(j)
+	}
+
+	return s.adrift()
+}
+
+// OverrideUndone is the state after that was undone.
+func (s RuleState) OverrideUndone(j Judgement) RuleState {
+	if s.Class == research.Deterministic {
+		return s.MovedBack(j)
+	}
+
+	return s.adrift()
+}
+
+// adrift is the state of which nothing follows from the experiment closed last.
+func (s RuleState) adrift() RuleState {
+	if s.Auto != nil {
+		auto := *s.Auto
+		auto.IfKept = nil
+		s.Auto = &auto
+	}
+
+	return s
+}
+
+// shifted moves the tracked level by j's estimated gain, once forwards (+1) or back (-1).
+func (s RuleState) shifted(j Judgement, sign float64) RuleState {
+	if s.Class != research.Noisy || j.Gain == nil || j.Scale != s.Scale {
+		return s
+	}
+	s.Level -= sign * s.Ruler().Size(j.Gain.Mid)
+	s.LevelVar += medianEff * medianEff * s.S * s.S / float64(max(j.Pairs, 1))
+
+	return s
+}
+
+// Repeated tells the state of repeated runs of one commit, outside any
+// experiment of p. A deterministic metric whose repeats differ is demoted to
+// noisy: what was kept on one run is then unverified, and in search auto it is
+// the chain that the next certificate judges. For a noisy one the runs tell
+// more of the noise. Values that are not finite, or not on the scale, are ignored.
+func (s RuleState) Repeated(p contract.Program, values []float64) RuleState {
+	if len(values) < 2 || s.Class == "" || !s.measurable(values) {
+		return s
+	}
+
+	if s.Class == research.Noisy {
+		return s.learn(successive(s.heights(values)))
+	}
+
+	if allEqual(values) {
+		return s
+	}
+	was := s.Values
+	s = s.demoted()
+
+	s = s.learn(successive(s.heights(values)))
+	if p.Search == SearchCertify || !s.measurable(was) {
+		return s
+	}
+	s = NewAuto(p).noisy(s, values)
+	s.Auto.Chain, s.Auto.Claim = s.OneRun, s.Ruler().Y(was[0])-s.Ruler().Y(s.Incumbent)
+	s.Auto.Gained = s.Auto.Claim
+
+	return s
+}
+
+// alphaNext is the level of the campaign's next test.
+func (s RuleState) alphaNext() float64 {
+	if s.Sequence == SearchAuto {
+		return AutoAlphaAt(s.Tests+1, s.Kept)
+	}
+
+	return AlphaAt(s.Tests+1, s.Kept)
+}
+
+// After is a fresh calibration's state in a campaign that has a past: the
+// confirmations and certificates already counted, and the guards' values at the
+// campaign's start, outlive every recalibration. After the zero state it is s.
+func (s RuleState) After(old RuleState) RuleState {
+	s.Tests, s.Kept = max(s.Tests, old.Tests), max(s.Kept, old.Kept)
+	s.SimpleTests, s.SimpleKept = max(s.SimpleTests, old.SimpleTests), max(s.SimpleKept, old.SimpleKept)
+	s.Guards = guardsAfter(s.Guards, old.Guards)
+	s.Demoted = s.Demoted || old.Demoted && s.Class == research.Noisy
+
+	s.OneRun, s.LostTests = old.OneRun, max(s.LostTests, old.LostTests)
+	if old.Sequence != "" {
+		s.Sequence = old.Sequence
+	}
+
+	if old.Auto != nil {
+		if s.Auto == nil {
+			s.Auto = &AutoState{} // certify mode carries the chain along
+			*s.Auto = *old.Auto
+			s.Auto.IfKept = nil
+		} else {
+			s.Auto = s.Auto.after(*old.Auto)
+		}
+	}
+
+	if len(old.Start) > 0 {
+		start := maps.Clone(old.Start)
+		for name, v := range s.Start {
+			if _, known := start[name]; !known {
+				start[name] = v
+			}
+		}
+		s.Start = start
+	}
+
+	return s
+}
+
+// demoted makes the state noisy from here on; the noise is still to be learnt.
+func (s RuleState) demoted() RuleState {
+	s.Class, s.Demoted, s.Residuals = research.Noisy, true, nil
+
+	s.Note = "repeated runs of one version differed: the metric counts as noisy from here on, " +
+		"and what was kept on a single run is unverified"
+	if s.Incumbent <= 0 {
+		s.Scale = linearScale
+	}
+	s.Level = s.Ruler().Y(s.Incumbent)
+
+	return s
+}
+
+// learn adds residuals of paired differences and fits the noise again. The new
+// slice shares nothing with the old. Residuals too large to square are left out.
+func (s RuleState) learn(residuals []float64) RuleState {
+	all := append([]float64(nil), s.Residuals...)
+
+	for _, r := range residuals {
+		if research.Finite(r * r * keptResiduals) {
+			all = append(all, r)
+		}
+	}
+
+	if len(all) > keptResiduals {
+		all = all[len(all)-keptResiduals:]
+	}
+	s.Residuals = all
+	m := fitNoise(all, s.rope(0)/100)
+	s.S, s.Eps = m.s, m.eps
+
+	return s
+}
+
+func (s RuleState) Ruler() ruler { return ruler{s.Scale, s.Better} }
+
+// heights are values on the scale, lower is better.
+func (s RuleState) heights(values []float64) []float64 {
+	ys := make([]float64, len(values))
+	for i, v := range values {
+		ys[i] = s.Ruler().Y(v)
+	}
+
+	return ys
+}
+
+// measurable says whether every value has a place on the scale.
+func (s RuleState) measurable(values []float64) bool {
+	for _, v := range values {
+		if !(math.Abs(v) <= largest) || s.Scale == LogScale && v <= 0 {
+			return false
+		}
+	}
+
+	return true
+}
+
+// rope is the smallest gain worth having, on the scale: the program's m or,
+// without one, .3 % of the incumbent (around zero: a twentieth of the noise).
+func (s RuleState) rope(m float64) float64 {
+	switch {
+	case m > 0:
+		return m
+	case s.Scale == LogScale:
+		return smallRatio
+	}
+
+	return max(smallRatio*math.Abs(s.Incumbent), s.S/20, 1e-12)
+}

@@ -1,0 +1,316 @@
+package simulate
+
+import (
+	"math"
+	"math/rand/v2"
+	"slices"
+
+	"ratchet/internal/research/contract"
+	"ratchet/internal/research/rules"
+)
+
+// Planted is a head to be ablated, of changes whose effects are known. Sizes
+// are in standard deviations of a run.
+type Planted struct {
+	Name   string
+	Noise  NoiseModel
+	Riders int // changes that do nothing
+	Lucky  int // riders more, that much was believed of
+	Gains  int
+	Size   float64 // of a gain
+	// Redundant pairs do the same twice: one of the two is enough. Of a
+	// synergistic pair each does nothing alone.
+	Redundant, Synergies int
+	Pairs                int // at most, of one comparison; 0 is the default
+}
+
+// Trim is what one ablation came to.
+type Trim struct {
+	Riders, Dropped int     // changes that do nothing (one of each redundant pair), and how many went
+	Gains, Kept     int     // changes that pay, and how many stayed
+	Retained        float64 // true gain of the trimmed head over that of the untrimmed
+	Runs            int
+}
+
+// Trimmer decides which changes of a head to leave out.
+type Trimmer struct {
+	Name string
+	trim func(*bench, rules.Ablation) (out []int)
+}
+
+// Trimmers are Ratchet's ablation, then two that are broken on purpose.
+func Trimmers() []Trimmer {
+	return []Trimmer{{"ablation", ablate}, {"stored baseline", ablateStored}, {"one pair, by its sign", bySign}}
+}
+
+// PlayAblation is ablation number i of the planted head.
+func PlayAblation(t Trimmer, p Planted, seed uint64, i int) Trim {
+	b := newBench(p, seed, i)
+	out := t.trim(b, b.ablation())
+	b.Trim.Runs = b.world.Runs - b.before
+
+	return b.score(out)
+}
+
+// bench measures heads without some of their changes.
+type bench struct {
+	Trim
+	Planted
+	world   *world
+	before  int // runs of the campaign
+	changes []rules.AblationChange
+	effects map[int]float64
+	pairs   [][2]int // redundant, then synergistic
+	pairNo  int
+}
+
+func newBench(p Planted, seed uint64, i int) *bench {
+	r := rand.New(rand.NewPCG(seed+7, uint64(i)+1))
+	b := &bench{Planted: p, world: newWorld(Cell{Noise: p.Noise}, seed, i), effects: map[int]float64{}}
+	s := p.Noise.Sigma
+	var claims []float64
+
+	add := func(effect, claim float64) int {
+		claims = append(claims, claim)
+		b.effects[len(claims)] = effect
+
+		return len(claims)
+	}
+	for range p.Riders {
+		add(0, s*.3*math.Abs(r.NormFloat64()))
+	}
+
+	for range p.Lucky {
+		add(0, s*(1.5+r.Float64()))
+	}
+
+	for range p.Gains {
+		add(s*p.Size, s*p.Size*(.6+.5*r.Float64()))
+	}
+
+	for k := range p.Redundant + p.Synergies {
+		small := 0.0
+		if k < p.Redundant {
+			small = s * p.Size
+		}
+		b.pairs = append(b.pairs, [2]int{add(0, small), add(0, s*p.Size)})
+	}
+
+	order := r.Perm(len(claims)) // experiments are numbered by their place
+	for place, k := range order {
+		b.changes = append(b.changes, rules.AblationChange{N: place + 1, Claim: claims[k]})
+	}
+	was, at := b.effects, slices.Clone(order)
+
+	b.effects = map[int]float64{}
+	for place, k := range at {
+		b.effects[place+1] = was[k+1]
+		for i, pair := range b.pairs {
+			for side, n := range pair {
+				if n == k+1 {
+					b.pairs[i][side] = -(place + 1)
+				}
+			}
+		}
+	}
+
+	for i := range b.pairs {
+		b.pairs[i] = [2]int{-b.pairs[i][0], -b.pairs[i][1]}
+	}
+
+	return b
+}
+
+// gain is the true gain of the head without some changes.
+func (b *bench) gain(out map[int]bool) float64 {
+	sum := 0.0
+
+	for n, g := range b.effects {
+		if !out[n] {
+			sum += g
+		}
+	}
+
+	for k, p := range b.pairs {
+		here := 0
+
+		for _, n := range p {
+			if !out[n] {
+				here++
+			}
+		}
+
+		if here == 2 || here == 1 && k < b.Redundant {
+			sum += b.Size * b.Noise.Sigma
+		}
+	}
+
+	return sum
+}
+
+// ablation is what the campaign has learnt of its noise, from a calibration and ten runs more.
+func (b *bench) ablation() rules.Ablation {
+	program := contract.Program{Metric: metric(Cell{Noise: b.Noise}, twist{})}
+	rule := rules.NewAuto(program)
+
+	var obs []rules.Observation
+	for w := rule.Calibrate(obs); w != nil; w = rule.Calibrate(obs) {
+		obs = append(obs, rules.Observation{Want: *w, Valid: true, Value: unit * math.Exp(b.world.run(0))})
+	}
+
+	st, err := rule.Calibrated(obs)
+	if err != nil {
+		return rules.Ablation{}
+	}
+
+	var more []float64
+	for range 10 {
+		more = append(more, unit*math.Exp(b.world.run(0)))
+	}
+	b.before = b.world.Runs
+
+	return rules.NewAblation(program, st.Repeated(program, more), b.changes, b.Pairs)
+}
+
+// differ makes a pair of the head without besides and the same without out.
+func (b *bench) differ(besides, out []int) float64 {
+	with, less := map[int]bool{}, map[int]bool{}
+	for _, n := range besides {
+		with[n], less[n] = true, true
+	}
+
+	for _, n := range out {
+		less[n] = true
+	}
+
+	b.pairNo++
+	if b.pairNo%2 > 0 {
+		y := b.world.run(-b.gain(with))
+		return b.world.run(-b.gain(less)) - y
+	}
+	y := b.world.run(-b.gain(less))
+
+	return y - b.world.run(-b.gain(with))
+}
+
+type compared struct {
+	besides, out []int
+	e            rules.Ablated
+}
+
+// comparisons remembers what was measured.
+type comparisons []compared
+
+func (c *comparisons) at(besides, out []int) *rules.Ablated {
+	for i := range *c {
+		if x := &(*c)[i]; slices.Equal(x.besides, besides) && slices.Equal(x.out, out) {
+			return &x.e
+		}
+	}
+	*c = append(*c, compared{besides: besides, out: out})
+
+	return &(*c)[len(*c)-1].e
+}
+
+func ablate(b *bench, a rules.Ablation) []int {
+	var made comparisons
+
+	for {
+		step := a.Next(func(besides, out []int) rules.Ablated { return *made.at(besides, out) })
+		if step.Done != nil {
+			return step.Done.Out()
+		}
+
+		e := made.at(step.Compare.Besides, step.Compare.Out)
+		for range step.Compare.Pairs {
+			e.Diffs = append(e.Diffs, b.differ(step.Compare.Besides, step.Compare.Out))
+		}
+	}
+}
+
+// ablateStored measures the head once, before all else, and never again.
+func ablateStored(b *bench, a rules.Ablation) []int {
+	var head []float64
+	for range 4 {
+		head = append(head, b.world.run(-b.gain(nil)))
+	}
+	var made comparisons
+
+	for {
+		step := a.Next(func(besides, out []int) rules.Ablated { return *made.at(besides, out) })
+		if step.Done != nil {
+			return step.Done.Out()
+		}
+
+		e, less := made.at(step.Compare.Besides, step.Compare.Out), map[int]bool{}
+		for _, n := range slices.Concat(step.Compare.Besides, step.Compare.Out) {
+			less[n] = true
+		}
+
+		for range step.Compare.Pairs {
+			e.Diffs = append(e.Diffs, b.world.run(-b.gain(less))-head[len(e.Diffs)%len(head)])
+		}
+	}
+}
+
+// bySign leaves out, one by one, what a single pair does not show to pay.
+func bySign(b *bench, a rules.Ablation) (out []int) {
+	for _, c := range a.Changes {
+		if b.differ(out, []int{c.N}) <= 0 {
+			out = append(out, c.N)
+		}
+	}
+
+	return out
+}
+
+// score holds what was left out against the truth.
+func (b *bench) score(gone []int) Trim {
+	out, paired := map[int]bool{}, map[int]bool{}
+	for _, n := range gone {
+		out[n] = true
+	}
+
+	t := b.Trim
+	for k, p := range b.pairs {
+		paired[p[0]], paired[p[1]] = true, true
+		here := 0
+
+		for _, n := range p {
+			if !out[n] {
+				here++
+			}
+		}
+
+		if k < b.Redundant {
+			t.Riders, t.Gains = t.Riders+1, t.Gains+1
+			t.Kept += min(here, 1)
+			t.Dropped += min(2-here, 1)
+		} else {
+			t.Gains, t.Kept = t.Gains+2, t.Kept+here
+		}
+	}
+
+	for n, g := range b.effects {
+		switch {
+		case paired[n]:
+		case g > 0:
+			t.Gains++
+			if !out[n] {
+				t.Kept++
+			}
+		default:
+			t.Riders++
+			if out[n] {
+				t.Dropped++
+			}
+		}
+	}
+
+	t.Retained = 1
+	if all := b.gain(nil); all > 0 {
+		t.Retained = b.gain(out) / all
+	}
+
+	return t
+}

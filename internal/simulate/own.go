@@ -1,0 +1,282 @@
+package simulate
+
+import (
+	"math"
+
+	"ratchet/internal/research"
+	"ratchet/internal/research/contract"
+	"ratchet/internal/research/rules"
+)
+
+// twist is a way to break a rule, so that a test can show that each part matters.
+type twist struct {
+	unproven    bool // auto: what was adopted counts as gain, without a certificate
+	uncorrected bool // certify: every test has the whole alpha: no e-LOND
+	stored      bool // the baseline of a pair is what it was at first, never run again
+	blocked     bool // all runs of the baseline first, then all others: no interleaving
+	twice       bool // certify: every other pair is not run but counted once more: one pair suffices
+	unassuming  bool // certify, not broken: assumptions none
+	raw         bool // auto: what was kept is claimed to be worth what the runs that chose it showed
+	last        bool // auto: every proposal is taken for the last one: no run is saved for another
+	longWay     bool // no shortcut: a metric without noise is judged like a noisy one
+}
+
+const (
+	unit      = 1000 // the raw value of log level 0
+	blockRuns = 20   // of the blocked twist
+)
+
+// stage gives Ratchet's rules their observations.
+type stage struct {
+	*world
+	twist twist
+	first []float64 // raw values of the calibration
+	block []float64 // raw values of the baseline of this confirmation
+}
+
+// observe makes the wanted run of a program at that level; baseline says that
+// it is the half of a pair that the other is compared with.
+func (s *stage) observe(w rules.Want, level float64, baseline bool) rules.Observation {
+	o := rules.Observation{Want: w, Valid: true}
+
+	baseline = baseline && w.Role == research.Confirm
+	switch {
+	case baseline && s.twist.stored:
+		s.Runs++
+		o.Value = s.first[(w.Pair-1)%len(s.first)] * math.Exp(level)
+	case baseline && s.twist.blocked:
+		for len(s.block) < blockRuns {
+			s.block = append(s.block, unit*math.Exp(s.run(level)))
+		}
+		o.Value = s.block[(w.Pair-1)%blockRuns]
+	default:
+		o.Value = unit * math.Exp(s.run(level))
+	}
+
+	return o
+}
+
+// calibrate runs the start version for as long as the rule wants it.
+func (s *stage) calibrate(next func([]rules.Observation) *rules.Want) []rules.Observation {
+	var obs []rules.Observation
+	for w := next(obs); w != nil; w = next(obs) {
+		o := s.observe(*w, 0, false)
+		s.first = append(s.first, o.Value)
+		obs = append(obs, o)
+	}
+
+	return obs
+}
+
+func metric(c Cell, tw twist) contract.Metric {
+	m := contract.Metric{Name: "time", Better: research.Lower, Noise: research.Noisy, MinGainSet: true}
+	if c.Noise.Sigma == 0 && !tw.longWay {
+		m.Noise = research.Deterministic
+	}
+
+	return m
+}
+
+// half is observe, but for the twist that counts pairs twice.
+func (s *stage) half(
+	w rules.Want, level float64, baseline bool, before []rules.Observation,
+) rules.Observation {
+	if s.twist.twice && w.Role == research.Confirm && w.Pair%2 == 0 {
+		for _, o := range before {
+			if o.Pair == w.Pair-1 && o.Side == w.Side {
+				o.Want = w
+				return o
+			}
+		}
+	}
+
+	return s.observe(w, level, baseline)
+}
+
+// logGain is a reported share of a lower-is-better metric as a log-ratio.
+func logGain(share float64) float64 { return -math.Log1p(-share) }
+
+// exactGain is the log-ratio that one run of a deterministic metric showed, or
+// the middle one of a noisy metric's.
+func exactGain(j rules.Judgement) float64 { return math.Log(*j.Baseline / *j.Value) }
+
+// auto plays the full rule with its default options.
+func auto(tw twist) func(*world) {
+	return func(w *world) {
+		n := &autoNight{stage: stage{world: w, twist: tw},
+			rule: rules.Auto{Metric: metric(w.cell, tw), Rope: .003 * w.cell.Noise.Scale}}
+
+		st, err := n.rule.Calibrated(n.calibrate(n.rule.Calibrate))
+		if err != nil {
+			return
+		}
+
+		n.st = st
+		for n.step() {
+		}
+	}
+}
+
+type autoNight struct {
+	stage
+	rule  rules.Auto
+	st    rules.RuleState
+	chain []float64 // true effects of the adopted edits that are not certified
+	head  float64   // true level of the head
+	shown float64   // sum of what the runs showed that chose the chain's edits
+}
+
+// outlook is what is left before the next proposal.
+func (s *stage) outlook() rules.Outlook {
+	o := rules.Outlook{Budget: s.cell.Runs, Left: s.cell.Runs - s.Runs, Proposals: rules.Unlimited}
+	if s.cell.Proposals < Unlimited {
+		o.Proposals = s.cell.Proposals - s.Proposals
+	}
+
+	if s.twist.last && o.Proposals != 0 {
+		o.Proposals = 1
+	}
+
+	return o
+}
+
+// step does what the rule's plan says, false at its end.
+func (n *autoNight) step() bool {
+	o := n.outlook()
+	switch n.rule.Plan(n.st, o) {
+	case rules.PlanPropose:
+		n.experiment(o)
+	case rules.PlanCertify:
+		n.certify(o)
+	default:
+		return false
+	}
+
+	return true
+}
+
+func (n *autoNight) experiment(o rules.Outlook) {
+	effect, _ := n.propose()
+	var obs []rules.Observation
+
+	step := n.rule.Next(n.st, o, obs)
+	for ; step.Run != nil; step = n.rule.Next(n.st, o, obs) {
+		level := n.head
+		if step.Run.Side == rules.Candidate {
+			level += effect
+		}
+		obs = append(obs, n.observe(*step.Run, level, false))
+	}
+	j := *step.Done
+
+	n.st = n.rule.Close(n.st, o, obs, j)
+	switch j.Verdict {
+	case research.Provisional:
+		n.chain, n.shown = append(n.chain, effect), n.shown+exactGain(j)
+	case research.Improved: // a deterministic metric
+		n.keep(effect, exactGain(j))
+	default:
+		return
+	}
+	n.head += effect
+	n.st = n.st.Moved(j)
+}
+
+func (n *autoNight) certify(o rules.Outlook) {
+	n.block = nil
+	if n.twist.unproven {
+		n.keepChain(n.chain, n.st.Auto.Claim)
+		n.st = n.rule.CloseCertificate(n.st, o, nil, rules.Certificate{Outcome: rules.Certified})
+		n.chain = nil
+
+		return
+	}
+	var obs []rules.Observation
+
+	step := n.rule.NextPair(n.st, o, obs)
+	for ; step.Run != nil; step = n.rule.NextPair(n.st, o, obs) {
+		baseline := step.Run.Side == rules.Checkpoint
+
+		level := n.head
+		if baseline {
+			level = n.level
+		}
+		obs = append(obs, n.observe(*step.Run, level, baseline))
+	}
+
+	n.st = n.rule.CloseCertificate(n.st, o, obs, *step.Done)
+	if step.Done.Outcome == rules.Certified {
+		claim := logGain(step.Done.Gain.Mid)
+		if n.twist.raw {
+			claim = n.shown
+		}
+		n.keepChain(n.chain, claim)
+	}
+	n.chain, n.head, n.shown = nil, n.level, 0
+}
+
+// certify plays the rule that proves every single edit.
+func certify(tw twist) func(*world) {
+	return func(w *world) {
+		s := &stage{world: w, twist: tw}
+
+		rule := rules.Certify{Metric: metric(w.cell, tw), Rope: .003 * w.cell.Noise.Scale}
+		if tw.unassuming {
+			rule.Assumptions = contract.AssumeNone
+		}
+
+		st, err := rule.Calibrated(s.calibrate(rule.Calibrate))
+		if err != nil {
+			return
+		}
+
+		for w.left(1) {
+			o := s.outlook()
+
+			effect, ok := w.propose()
+			if !ok {
+				return
+			}
+
+			if tw.uncorrected {
+				st.Tests, st.Kept = 0, wholeAlpha
+			}
+			st = s.provenEdit(rule, st, o, effect)
+		}
+	}
+}
+
+// wholeAlpha is the number of keeps at which e-LOND's first level is about
+// .05: 1/gamma_1 - 1 of certify mode.
+const wholeAlpha = 50
+
+// provenEdit is one experiment of certify mode; the budget may break it off.
+func (s *stage) provenEdit(
+	rule rules.Rule, st rules.RuleState, o rules.Outlook, effect float64,
+) rules.RuleState {
+	s.block = nil
+	var obs []rules.Observation
+
+	step := rule.Next(st, o, obs)
+	for ; step.Run != nil && s.left(1); step = rule.Next(st, o, obs) {
+		level, baseline := s.level+effect, false
+		if step.Run.Side != rules.Candidate {
+			level, baseline = s.level, true
+		}
+		obs = append(obs, s.half(*step.Run, level, baseline, obs))
+	}
+
+	if step.Done == nil {
+		return st
+	}
+	j := *step.Done
+
+	st = rule.Close(st, o, obs, j)
+	if j.Verdict != research.Improved {
+		return st
+	}
+	claim := logGain(j.Gain.Mid)
+	s.keep(effect, claim)
+
+	return st.Moved(j)
+}
