@@ -22,14 +22,13 @@ func exportCommand(a *app) *cobra.Command {
 	var since string
 	cmd := &cobra.Command{
 		Use:   "export",
-		Short: "write the ledger out: its records (jsonl), the decided experiments (tsv, csv, pi), a folder for MLflow or W&B (mlflow, wandb), or a file that was imported (imported)",
+		Short: "write the ledger out: its records (jsonl), the decided experiments (tsv, csv, pi), a folder for MLflow (mlflow), or a file that was imported (imported)",
 		Long: "jsonl is lossless: one record a line, exactly as it is stored; `ratchet verify --file` checks the\n" +
 			"chain of such a file alone. tsv has the columns of results.tsv, pi is a log.jsonl, csv has more\n" +
 			"columns; they hold the experiments that are decided, in order. --since leaves out what is older: a\n" +
 			"record's number, a time (2026-11-23T06:00:00Z) or an age (24h); of tsv, csv and pi, the experiments\n" +
 			"that no record from there on concerns. imported gives a file that `ratchet import` read back, byte for\n" +
-			"byte. mlflow writes a folder for MLflow's local file store (--out mlruns), wandb one that holds an\n" +
-			"offline run of Weights & Biases for each campaign (--out wandb): `wandb sync` uploads them.\n" +
+			"byte. mlflow writes a folder for MLflow's local file store (--out mlruns).\n" +
 			"--json changes nothing of what is written, and refuses what is no JSON.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -41,10 +40,10 @@ func exportCommand(a *app) *cobra.Command {
 			return x.run(cmd.Context())
 		},
 	}
-	cmd.Flags().StringVar(&x.format, "format", "jsonl", "jsonl, tsv, csv, pi, imported, mlflow or wandb")
+	cmd.Flags().StringVar(&x.format, "format", "jsonl", "jsonl, tsv, csv, pi, imported or mlflow")
 	cmd.Flags().StringVar(&x.source, "source", "",
 		"imported: the file to give back, as `ratchet log --imported` names it")
-	cmd.Flags().StringVar(&x.dir, "out", "", "mlflow and wandb: the folder to write, which must not exist")
+	cmd.Flags().StringVar(&x.dir, "out", "", "mlflow: the folder to write, which must not exist")
 	cmd.Flags().StringVar(&since, "since", "", "from this record's number, time or age on")
 	cmd.Flags().StringVar(&x.campaign, "campaign", "", "only this campaign (tsv: needed where there are several)")
 
@@ -57,7 +56,7 @@ type export struct {
 	format   string
 	campaign string
 	source   string    // imported
-	dir      string    // mlflow, wandb
+	dir      string    // mlflow
 	from     uint64    // first record's sequence, 0: all
 	since    time.Time // of the first record, zero: all
 
@@ -98,9 +97,9 @@ func parseSince(s string, now time.Time) (from uint64, at time.Time, err error) 
 
 func (x *export) run(ctx context.Context) error {
 	write := map[string]func(context.Context) error{"jsonl": x.lines, "tsv": x.tsv, "csv": x.csv, "pi": x.pi,
-		"imported": x.imported, "mlflow": x.mlflow, "wandb": x.wandb}[x.format]
+		"imported": x.imported, "mlflow": x.mlflow}[x.format]
 	if write == nil {
-		return research.Errorf(research.CodeBadArgument, "use jsonl, tsv, csv, pi, imported, mlflow or wandb",
+		return research.Errorf(research.CodeBadArgument, "use jsonl, tsv, csv, pi, imported or mlflow",
 			"--format %q is unknown", x.format)
 	}
 

@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"io/fs"
 	"os"
@@ -24,7 +22,6 @@ type folder struct {
 	usual     string // name that the other program expects
 	begin     func(history.Campaign) error
 	run       func(row) error
-	end       func() error // of a campaign
 }
 
 // into makes the folder of --out and writes the selected campaigns there.
@@ -79,15 +76,10 @@ func (x *export) campaignInto(ctx context.Context, c history.Campaign, f *folder
 		}
 	}
 
-	err := x.rows(ctx, c, nil, func(r row) error {
+	return x.rows(ctx, c, nil, func(r row) error {
 		f.Runs++
 		return f.run(r)
 	})
-	if err != nil || f.end == nil {
-		return err
-	}
-
-	return f.end()
 }
 
 // startRow is a campaign's start as if it were its experiment 0.
@@ -104,12 +96,6 @@ func (r row) runName() string {
 	}
 
 	return string(r.Job())
-}
-
-// idOf is a name that stays the same for the same campaign, in n hexadecimal digits.
-func idOf(n int, c history.Campaign, more string) string {
-	sum := sha256.Sum256([]byte(c.Name + "\x00" + c.Start + more))
-	return hex.EncodeToString(sum[:])[:n]
 }
 
 func unwritten(err error) error {
