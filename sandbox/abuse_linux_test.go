@@ -259,7 +259,7 @@ func TestAbuse(t *testing.T) {
 		for _, a := range abuses() {
 			t.Run(a.name, func(t *testing.T) { f.abuse(t, a) })
 		}
-		t.Run("kills its supervisor", func(t *testing.T) { f.check(t, "kills its supervisor", f.supervisorKilled(t)) })
+		t.Run("kills its worker", func(t *testing.T) { f.check(t, "kills its worker", f.supervisorKilled(t)) })
 	})
 }
 

@@ -373,7 +373,7 @@ func (r *running) result(state *os.ProcessState) (Result, error) {
 	res := Result{Output: r.kept.output(), SinkErr: r.sinkErr, Cancelled: r.cancelled, Survivors: r.orphans,
 		Enforced: map[string]string{}}
 	if r.spec.Wall > 0 {
-		res.Enforced["deadline"] = "enforced by timers of the run's first process and of its supervisor"
+		res.Enforced["deadline"] = "enforced by timers of the run's first process and of its worker"
 	}
 
 	if n := r.spec.Network; n != "" && n != NetworkOn {

@@ -32,7 +32,7 @@ type app struct {
 	Color   string // --color: auto, always or never
 	Verbose bool   // --verbose
 
-	gitDir, commonDir string // of the checkout, for a supervisor: lab.Options
+	gitDir, commonDir string // of the checkout, for a worker: lab.Options
 
 	shown   *progress // the last one that was begun
 	unshown bool      // none is to be shown

@@ -137,7 +137,7 @@ func (a *app) typed(name, to string) error {
 	return nil
 }
 
-// notifySendCommand is the teller's process: a supervisor starts it, nobody
+// notifySendCommand is the teller's process: a worker starts it, nobody
 // types it.
 func notifySendCommand(a *app) *cobra.Command {
 	var campaign string

@@ -50,7 +50,7 @@ func StartJob(
 // it has acknowledged. A job whose supervisor can't start is recorded as lost.
 func StartWorker(ctx context.Context, co *checkout.Checkout, campaign string, id research.JobID) error {
 	if err := os.MkdirAll(co.JobsDir(), 0o777); err != nil {
-		return RecordLost(ctx, co, campaign, id, "its supervisor could not be started", err)
+		return RecordLost(ctx, co, campaign, id, "its worker could not be started", err)
 	}
 	argv := slices.Concat(co.Opt.Supervise, []string{"--campaign", campaign, "--job", string(id), "--ledger",
 		co.Ledger.Path(), "-C", co.Repo.Root(), "--git-dir", co.Repo.GitDir(), "--common-dir", co.Repo.CommonDir()})
@@ -60,7 +60,7 @@ func StartWorker(ctx context.Context, co *checkout.Checkout, campaign string, id
 		return err
 	})
 	if err != nil {
-		return RecordLost(ctx, co, campaign, id, "its supervisor could not be started", err)
+		return RecordLost(ctx, co, campaign, id, "its worker could not be started", err)
 	}
 
 	return nil
@@ -105,7 +105,7 @@ func CurrentReaped(ctx context.Context, co *checkout.Checkout) (*history.Campaig
 		if dead {
 			lost = true
 
-			if err := RecordLost(ctx, co, c.Name, id, "its supervisor died (killed, or the machine went down)",
+			if err := RecordLost(ctx, co, c.Name, id, "its worker died (killed, or the machine went down)",
 				nil); err != nil {
 				return nil, err
 			}

@@ -30,7 +30,7 @@ type (
 		Samples     []float64          `json:"samples,omitempty"`        // of a measurement
 		Paired      []float64          `json:"paired_samples,omitempty"`
 		Noise       *float64           `json:"noise,omitempty"`
-		Phase       string             `json:"phase,omitempty"` // while running: what the supervisor does now
+		Phase       string             `json:"phase,omitempty"` // while running: what the worker does now
 		Elapsed     float64            `json:"elapsed_s,omitempty"`
 		RunsDone    int                `json:"runs_done,omitempty"`
 		Certificate rules.Outcome      `json:"certificate,omitempty"` // certified | rolled_back, of a certificate of the head

@@ -73,7 +73,7 @@ func AwaitJob(
 		}
 
 		if dead, err := workerGone(ctx, co, campaign, id); err == nil && dead {
-			if err := RecordLost(ctx, co, campaign, id, "its supervisor died (killed, or the machine went down)",
+			if err := RecordLost(ctx, co, campaign, id, "its worker died (killed, or the machine went down)",
 				nil); err != nil {
 				return nil, err
 			}

@@ -70,7 +70,7 @@ func RunWorker(ctx context.Context, co *checkout.Checkout, campaign, jobID strin
 	}
 
 	if !ok {
-		return research.Errorf(research.CodeBusy, "wait_run{}", "%s has a supervisor already", id)
+		return research.Errorf(research.CodeBusy, "wait_run{}", "%s has a worker already", id)
 	}
 
 	defer lock.Release()
