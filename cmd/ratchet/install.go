@@ -14,6 +14,7 @@ import (
 
 	"ratchet/internal/clients"
 	"ratchet/internal/research"
+	"ratchet/prompts"
 )
 
 // servedAt is where `ratchet serve` listens unless told otherwise.
@@ -90,16 +91,16 @@ func clientIDs() string {
 
 // installed is what install and uninstall answer.
 type installed struct {
-	Client string         `json:"client"`
-	Scope  clients.Scope  `json:"scope"`
-	File   string         `json:"file"`
-	Action clients.Action `json:"action"`
-	DryRun bool           `json:"dry_run,omitempty"`
-	Diff   string         `json:"diff,omitempty"`
-	Backup string         `json:"backup,omitempty"`
-	Loop   []looped       `json:"loop,omitempty"` // what keeps the agent going
-	Notes  []string       `json:"notes,omitempty"`
-	Next   string         `json:"next"`
+	Client string               `json:"client"`
+	Scope  clients.Scope        `json:"scope"`
+	File   string               `json:"file"`
+	Action clients.Action       `json:"action"`
+	DryRun bool                 `json:"dry_run,omitempty"`
+	Diff   string               `json:"diff,omitempty"`
+	Backup string               `json:"backup,omitempty"`
+	Loop   []clients.LoopChange `json:"loop,omitempty"` // what keeps the agent going
+	Notes  []string             `json:"notes,omitempty"`
+	Next   string               `json:"next"`
 }
 
 func (a *app) install(id string, in installing) error {
@@ -123,7 +124,7 @@ func (a *app) install(id string, in installing) error {
 	}
 	scope := clients.Scope(in.scope)
 
-	file, err := c.File(m, scope, repositoryTop(a.Dir))
+	file, err := c.File(m, scope, clients.RepositoryTop(a.Dir))
 	if err != nil {
 		return err
 	}
@@ -133,7 +134,7 @@ func (a *app) install(id string, in installing) error {
 		return err
 	}
 
-	loop, err := a.loopExtras(c, m, in)
+	loop, err := a.planLoop(c, m, in)
 	if err != nil {
 		return err
 	}
@@ -174,7 +175,7 @@ func (a *app) uninstall(id string, in installing) error {
 		return err
 	}
 
-	file, err := c.File(m, clients.Scope(in.scope), repositoryTop(a.Dir))
+	file, err := c.File(m, clients.Scope(in.scope), clients.RepositoryTop(a.Dir))
 	if err != nil {
 		return err
 	}
@@ -186,7 +187,8 @@ func (a *app) uninstall(id string, in installing) error {
 	done := installed{Client: c.ID, Scope: clients.Scope(in.scope), File: file,
 		Next: "restart " + c.Name + " if it is open; campaigns and ledgers stay where they are"}
 	// The loop goes first: what was installed last is taken out first.
-	done.Loop, err = eachLoop(a.withoutLoop(c, m, in), in)
+	done.Loop, err = clients.ApplyLoop(c.UninstallLoop(m, clients.Scope(in.scope), clients.RepositoryTop(a.Dir)),
+		clients.Scope(in.scope), in.dryRun)
 	if err != nil {
 		return err
 	}
@@ -226,7 +228,7 @@ func thisMachine() (clients.Machine, error) {
 }
 
 // carryOut shows the plan and, without --dry-run, applies it.
-func (a *app) carryOut(plan *clients.Plan, done installed, in installing, secret string, loop ...loopStep) error {
+func (a *app) carryOut(plan *clients.Plan, done installed, in installing, secret string, loop ...clients.LoopStep) error {
 	done.Action, done.DryRun, done.Diff = plan.Action, in.dryRun, plan.Diff(secret)
 	if !in.dryRun {
 		var err error
@@ -237,7 +239,7 @@ func (a *app) carryOut(plan *clients.Plan, done installed, in installing, secret
 
 	if len(loop) > 0 {
 		var err error
-		if done.Loop, err = eachLoop(loop, in); err != nil {
+		if done.Loop, err = clients.ApplyLoop(loop, done.Scope, in.dryRun); err != nil {
 			return err
 		}
 	}
@@ -254,13 +256,26 @@ func printInstalled(w io.Writer, done installed) {
 	}
 
 	for _, l := range done.Loop {
-		printLooped(w, l, done.DryRun)
+		printLoopChange(w, l, done.DryRun)
 	}
 
 	for _, n := range done.Notes {
 		fmt.Fprintf(w, "note: %s\n", n)
 	}
 	fmt.Fprintf(w, "next: %s\n", done.Next)
+}
+
+func printLoopChange(w io.Writer, l clients.LoopChange, dryRun bool) {
+	fmt.Fprint(w, l.Diff)
+	fmt.Fprintf(w, "%s: %s: %s\n", l.About, actionWords(l.Action, dryRun), l.File)
+
+	if l.Backup != "" {
+		fmt.Fprintf(w, "the file as it was: %s\n", l.Backup)
+	}
+
+	if l.Note != "" {
+		fmt.Fprintf(w, "note: %s\n", l.Note)
+	}
 }
 
 // actionWords say what was done, or would be.
@@ -277,22 +292,65 @@ func actionWords(what clients.Action, dryRun bool) string {
 	return text
 }
 
+// planLoop returns the steps of --with-loop, none without it. Nothing is written
+// when one of them can't be.
+func (a *app) planLoop(c clients.Client, m clients.Machine, in installing) ([]clients.LoopStep, error) {
+	if !in.loop {
+		return nil, nil
+	}
+
+	if err := c.CheckLoop(); err != nil {
+		return nil, err
+	}
+
+	program, _, err := clients.OwnPath(m.Home)
+	if err != nil {
+		return nil, err
+	}
+
+	pinned, err := a.pinnedFolder(in)
+	if err != nil {
+		return nil, err
+	}
+
+	guide, _ := prompts.Get("loop")
+	loop := clients.Loop{Version: a.Version, Guide: guide.Text, Hook: clients.HookCommand(m, program, pinned)}
+
+	return c.InstallLoop(m, clients.Scope(in.scope), clients.RepositoryTop(a.Dir), loop)
+}
+
+// pinnedFolder is the one folder that an entry for all repositories serves, which
+// -C names; "" if it serves what the client has open.
+func (a *app) pinnedFolder(in installing) (string, error) {
+	if a.Dir == "" || in.scope != string(clients.User) {
+		return "", nil
+	}
+
+	pinned, err := filepath.Abs(a.Dir)
+	if err != nil {
+		return "", fmt.Errorf("find the folder: %w", err)
+	}
+
+	return pinned, nil
+}
+
 // entryFor is what the entry starts or calls, and what the person should know.
 func (a *app) entryFor(c clients.Client, m clients.Machine, in installing) (clients.Server, []string, error) {
 	if in.http != "" {
 		return a.entryHTTP(c, in)
 	}
 
-	at, notes, err := ownPath(m.Home)
+	at, notes, err := clients.OwnPath(m.Home)
 	if err != nil {
 		return clients.Server{}, nil, err
 	}
 
-	pinned := ""
-	if a.Dir != "" && in.scope == string(clients.User) {
-		if pinned, err = filepath.Abs(a.Dir); err != nil {
-			return clients.Server{}, nil, fmt.Errorf("find the folder: %w", err)
-		}
+	pinned, err := a.pinnedFolder(in)
+	if err != nil {
+		return clients.Server{}, nil, err
+	}
+
+	if pinned != "" {
 		notes = append(notes, "the entry serves "+pinned+" only, whatever "+c.Name+" has open")
 	}
 
@@ -308,7 +366,7 @@ func (a *app) entryHTTP(c clients.Client, in installing) (clients.Server, []stri
 	s := clients.Server{URL: base.String() + "/mcp"}
 	var notes []string
 
-	if top := repositoryTop(a.Dir); top != "" {
+	if top := clients.RepositoryTop(a.Dir); top != "" {
 		s.URL += "?repo=" + strings.ReplaceAll(url.QueryEscape(top), "%2F", "/")
 		notes = append(notes, "the entry serves "+top+" only, as its URL says; `ratchet serve` must be running")
 	} else {

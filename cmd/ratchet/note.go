@@ -9,6 +9,7 @@ import (
 
 	"ratchet/internal/lab"
 	"ratchet/internal/research"
+	"ratchet/internal/terminal"
 	"ratchet/tools"
 )
 
@@ -22,7 +23,7 @@ changes no verdict, budget or contract.`,
 		Example: `  ratchet note "the cache is warm now: leave the loader alone, and try the batch size"`,
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if !isTerminal(a.Stdin) { // agents are told that their human says it
+			if !terminal.IsTerminal(a.Stdin) { // agents are told that their human says it
 				return research.Errorf(research.CodeBadArgument,
 					"a person runs it, in a terminal, or writes it in the dashboard; sessions tell each other things with share", "a note is a person's word")
 			}

@@ -49,7 +49,7 @@ func (a *app) plot(cmd *cobra.Command, kind string, in plotting) error {
 		return err
 	}
 
-	_, person, err := a.people()
+	_, person, err := a.terminal().Layout()
 	if err != nil {
 		return err
 	}

@@ -24,6 +24,7 @@ var floors = map[string]int{
 	"ratchet/internal/fault":              4,
 	"ratchet/internal/scripted":           4,
 	"ratchet/internal/foreign":            4,
+	"ratchet/internal/mcpclient":          4,
 	"ratchet/examples":                    4,
 	// 1: one thing of the outside world each
 	"ratchet/ledger":               10,
@@ -36,6 +37,8 @@ var floors = map[string]int{
 	"ratchet/internal/simulate":    10,
 	"ratchet/internal/notify/send": 10,
 	"ratchet/prompts":              10,
+	"ratchet/internal/scaffold":    11,
+	"ratchet/internal/demo":        11,
 	// 2a, 2b, 2c: the laboratory
 	"ratchet/internal/checkout": 20,
 	"ratchet/internal/job":      21,
@@ -45,13 +48,15 @@ var floors = map[string]int{
 	"ratchet/internal/finalize": 22,
 	"ratchet/internal/worker":   22,
 	"ratchet/internal/importer": 22,
+	"ratchet/internal/export":   25,
 	// 3, 4, 5: what agents and people see
-	"ratchet/tools":            30,
-	"ratchet/server/dashboard": 39,
-	"ratchet/server":           40,
-	"ratchet/cmd/ratchet":      50,
-	"ratchet/internal/house":   50,
-	"ratchet/internal/release": 50,
+	"ratchet/tools":             30,
+	"ratchet/internal/terminal": 35,
+	"ratchet/server/dashboard":  39,
+	"ratchet/server":            40,
+	"ratchet/cmd/ratchet":       50,
+	"ratchet/internal/house":    50,
+	"ratchet/internal/release":  50,
 }
 
 // rooms says where a library may be imported, and why only there.
@@ -86,7 +91,7 @@ var rooms = map[string]struct {
 	"github.com/spf13/cobra":  {[]string{"ratchet/cmd/ratchet"}, "the command line"},
 	"github.com/go-analyze/charts": {[]string{"ratchet/internal/chart"},
 		"figures are plain data, so that the library can be replaced"},
-	"golang.org/x/term": {[]string{"ratchet/cmd/ratchet"}, "the command line"},
+	"golang.org/x/term": {[]string{"ratchet/internal/terminal"}, "what a terminal is, is asked in one place"},
 	"golang.org/x/sys": {[]string{"ratchet/sandbox", "ratchet/ledger", "ratchet/internal/queue"},
 		"system calls stay where their limits are written down"},
 }
