@@ -103,10 +103,12 @@ func (s *site) kill() {
 func (s *site) until(what string, ok func() bool) {
 	s.t.Helper()
 
-	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	pause := 20 * time.Millisecond // longer and longer: many a condition starts a process
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(pause) {
 		if ok() {
 			return
 		}
+		pause = min(pause*3/2, 500*time.Millisecond)
 	}
 	s.t.Fatalf("not within %v: %s\n%s", patience, what, s.sh(ratchet, "notify", "-n", "50"))
 }

@@ -285,7 +285,12 @@ func TestWireCampaign(t *testing.T) {
 		w.call("read_log", map[string]any{"view": "experiment", "query": n + 1})
 	}
 	w.call("plot", map[string]any{"kind": "progress"})
-	w.call("measure_metric", map[string]any{"target": "incumbent", "paired_with": "start", "runs": 20})
+	pairs := 20
+	if testing.Short() {
+		pairs = 5
+	}
+
+	w.call("measure_metric", map[string]any{"target": "incumbent", "paired_with": "start", "runs": pairs})
 	w.call("stop_run", nil)
 
 	if again := w.call("keep", nil); again.Error != nil || again.Experiment != 10 {
