@@ -256,7 +256,10 @@ func TestAbuse(t *testing.T) {
 		write(t, f.dir, map[string]string{"home/.ssh/sub/x": ""})
 
 		f.begins = f.beginning(t)
-		for _, a := range abuses() {
+		for i, a := range abuses() {
+			if !f.hasTurn(i) {
+				continue
+			}
 			t.Run(a.name, func(t *testing.T) { f.abuse(t, a) })
 		}
 		t.Run("kills its supervisor", func(t *testing.T) { f.check(t, "kills its supervisor", f.supervisorKilled(t)) })
