@@ -91,6 +91,10 @@ func TestFaults(t *testing.T) {
 		}
 
 		for i, hits := range stories(*allFaults) {
+			if testing.Short() && i >= 2 {
+				break // those hold most of the points
+			}
+
 			t.Run(fmt.Sprintf("%s %d", how, i), func(t *testing.T) {
 				t.Parallel()
 				s := newStory(t)
@@ -133,7 +137,7 @@ func stories(all bool) (packed []map[string]moment) {
 
 // shortTwins are the points of which -short tries the twin: one for each way in
 // which a story notices.
-var shortTwins = []string{"ledger.commit", "output.store", "git.index", "checkout.restore", "workspace.mark", "job.lock"}
+var shortTwins = []string{"ledger.commit", "checkout.restore", "job.lock"}
 
 // TestBrokenTwins leaves the step of every point out, reported as done. The same
 // story with the same demands must notice, or TestFaults shows nothing. What a
