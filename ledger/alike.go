@@ -3,6 +3,7 @@ package ledger
 import (
 	"cmp"
 	"math/bits"
+	"ratchet/internal/research/history"
 	"slices"
 )
 
@@ -37,7 +38,7 @@ type listed struct {
 // sharing finds texts of an index by their words: the newest that have all of
 // the rarest words, two of them, or one word.
 func (t *Tx) sharing(bucket, campaign, text string, limit int) []int {
-	ws := words(text)
+	ws := history.IndexedWords(text)
 	found := map[int]int{}
 
 	lists := make([]listed, 0, alikeWords)

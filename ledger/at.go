@@ -37,7 +37,7 @@ func (l *Ledger) At(ctx context.Context, seq uint64, f func(*Tx) error) error {
 	}
 
 	if err == nil {
-		err = v.tx.release()
+		err = v.tx.flushBatch()
 	}
 
 	if err != nil {

@@ -86,7 +86,7 @@ func (l *Ledger) copyTo(ctx context.Context, part *Ledger) (err error) {
 		return storage("write a backup", err)
 	}
 	t := &Tx{s: s, write: true}
-	t.hoard()
+	t.beginBatch()
 
 	err = l.Stream(ctx, 1, func(rec history.Record, stored []byte) error {
 		if err := s.put(bucketRecords, bigEndian(rec.Seq), stored); err != nil {
@@ -112,7 +112,7 @@ func (l *Ledger) copyTo(ctx context.Context, part *Ledger) (err error) {
 			"there is nothing to back up yet: %s holds no record", l.path)
 	}
 
-	if err := first(t.release(), t.sign(part.version)); err != nil {
+	if err := first(t.flushBatch(), t.sign(part.version)); err != nil {
 		return storage("write a backup", err)
 	}
 

@@ -1,81 +1,15 @@
 package ledger
 
 import (
-	"encoding/json"
-	"fmt"
-	"strings"
-
 	"ratchet/internal/research"
 	"ratchet/internal/research/history"
 )
 
-// What bucketImportAt holds of a place: the text's digest, the line's kind and
-// source, and its number. Indexes are folded without the records at hand, so
-// what a later line needs of the one that it replaces is there.
-const (
-	digestLen = 16
-	placeMin  = digestLen + 8
-)
-
-// loadImport reads into v what a history.imported record changes: its source,
-// and the line that stood at its place.
-func (t *Tx) loadImport(v *history.View, rec history.Record) error {
-	if rec.Kind != history.KindHistoryImported {
-		return nil
-	}
-
-	var b history.Import
-	if err := json.Unmarshal(rec.Body, &b); err != nil {
-		return fmt.Errorf("decode %s: %w", rec.Kind, err)
-	}
-
-	s, err := state[history.ImportSource](t, bucketImportFrom, prefix(rec.Campaign, b.Source))
-	if err != nil {
-		return err
-	}
-
-	v.Source = orZero(s)
-	if was := t.s.get(bucketImportAt, importKey(rec.Campaign, &b)); len(was) > placeMin {
-		kind, source, _ := strings.Cut(string(was[digestLen:len(was)-8]), "\x00")
-		v.Replaced = &history.Import{N: num(was), Kind: kind, Source: source}
-	}
-
-	return nil
-}
-
-// saveImport stores v's source and the indexes of the line.
-func (t *Tx) saveImport(v *history.View, rec history.Record) error {
-	if v.Source == nil {
-		return nil
-	}
-
-	var b history.Import
-	if err := json.Unmarshal(rec.Body, &b); err != nil {
-		return err
-	}
-
-	return first(
-		t.putJSON(bucketImportFrom, prefix(rec.Campaign, b.Source), v.Source),
-		t.putNumber(bucketImports, prefix(rec.Campaign)+bigEndian(uint64(b.N)), rec.Seq),
-		t.s.put(bucketImportAt, importKey(rec.Campaign, &b),
-			[]byte(string(b.Digest())+prefix(b.Kind)+b.Source+bigEndian(uint64(b.N)))),
-		t.indexText(bucketImportText, rec.Campaign, b.N, b.Searched()),
-	)
-}
-
-func importKey(campaign string, i *history.Import) string {
-	return prefix(campaign, i.File()) + bigEndian(uint64(i.LineNumber)) + bigEndian(uint64(i.Part))
-}
-
 // ImportedAt is the number of the line that was imported last from i's place in
 // its source, 0 if none was; same says whether its text was i's.
 func (t *Tx) ImportedAt(campaign string, i *history.Import) (n int, same bool) {
-	v := t.s.get(bucketImportAt, importKey(campaign, i))
-	if len(v) <= placeMin {
-		return 0, false
-	}
-
-	return num(v), string(v[:digestLen]) == string(i.Digest())
+	place, ok := history.ParseImportPlace(t.s.get(bucketImportAt, keyOf(campaign, i.LineKey())))
+	return place.N, ok && place.Digest == string(i.Digest())
 }
 
 // Imported returns an imported line; research.CodeNotFound when there is none.
@@ -132,7 +66,7 @@ func (t *Tx) ImportPage(campaign, file string, after *history.Import) ([]history
 
 	from := pre
 	if after != nil {
-		from = importKey(campaign, after) + "\x00"
+		from = keyOf(campaign, after.LineKey()) + "\x00"
 	}
 	var page []history.Import
 	size, err := 0, error(nil)

@@ -46,8 +46,7 @@ func (l *Ledger) migrate(ctx context.Context) (err error) {
 		return err
 	}
 
-	_, err = t.Append(history.Entry{Kind: history.KindLedgerMigrated,
-		Body: history.Migration{From: from, To: format, Version: l.version}})
+	_, err = t.Append(history.NewMigration(history.Migration{From: from, To: format, Version: l.version}))
 	if err != nil {
 		return err
 	}
@@ -109,7 +108,7 @@ func (l *Ledger) checkFormat(s *store, m mode) error {
 // fold. The index is believed only if the record is there.
 func (l *Ledger) checkKinds(s *store) (err error) {
 	s.scan(bucketKinds, "", "", func(k, v []byte) bool {
-		if history.Known(history.Kind(k)) {
+		if history.IsKnown(history.Kind(k)) {
 			return true
 		}
 
@@ -126,7 +125,7 @@ func (l *Ledger) checkKinds(s *store) (err error) {
 
 // strange refuses a record of a kind that this version can't fold.
 func (l *Ledger) strange(s *store, rec history.Record) error {
-	if history.Known(rec.Kind) {
+	if history.IsKnown(rec.Kind) {
 		return nil
 	}
 

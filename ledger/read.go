@@ -13,15 +13,11 @@ import (
 // defaultLimit is how many entries a list has when its caller gives no limit.
 const defaultLimit = 20
 
-func noCampaign(name string) error {
-	return research.Errorf(research.CodeNoCampaign, "start it with start_campaign", "there is no campaign %q", name)
-}
-
 // Campaign returns a campaign's state; research.CodeNoCampaign when there is none.
 func (t *Tx) Campaign(name string) (*history.Campaign, error) {
 	c, err := state[history.Campaign](t, bucketCamps, prefix(name))
 	if c == nil && err == nil {
-		err = noCampaign(name)
+		err = history.NoCampaign(name)
 	}
 
 	return c, err

@@ -2,17 +2,12 @@ package ledger
 
 import (
 	"strconv"
-	"strings"
 
 	"ratchet/internal/research"
 	"ratchet/internal/research/history"
 )
 
-const (
-	maxWords  = 64   // distinct words indexed of one text
-	maxWord   = 40   // bytes of a word that count
-	maxEffort = 2000 // index look-ups of one page
-)
+const maxEffort = 2000 // index look-ups of one page
 
 // Query selects experiments. The zero value selects all.
 type Query struct {
@@ -125,7 +120,7 @@ func (t *Tx) matcher(campaign string, q Query) *matcher {
 // having are the lists that a text index has of the words of text.
 func having(bucket, campaign, text string) []list {
 	var lists []list
-	for _, w := range words(text) {
+	for _, w := range history.IndexedWords(text) {
 		lists = append(lists, list{bucket, prefix(campaign, w)})
 	}
 
@@ -165,32 +160,4 @@ func (m *matcher) next() (uint64, bool) {
 	m.under = 0
 
 	return 0, false
-}
-
-// words returns the distinct words of a text that are indexed: an index of the
-// commonest ones would cost an append much and a search nothing.
-func words(text string) []string {
-	var out []string
-	seen := map[string]bool{}
-
-	for _, w := range research.Words(text) {
-		w = strings.ToValidUTF8(w[:min(len(w), maxWord)], "")
-		if !seen[w] && len(out) < maxWords {
-			seen[w] = true
-			out = append(out, w)
-		}
-	}
-
-	return out
-}
-
-// indexText makes an experiment or an idea findable by the words of a text.
-func (t *Tx) indexText(bucket, campaign string, n int, text string) error {
-	for _, w := range words(text) {
-		if err := t.s.put(bucket, prefix(campaign, w)+bigEndian(uint64(n)), nil); err != nil {
-			return err
-		}
-	}
-
-	return nil
 }

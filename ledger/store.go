@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"math"
 	"os"
+	"ratchet/internal/research/history"
 	"strconv"
 	"strings"
 	"time"
@@ -15,33 +16,33 @@ import (
 // The buckets. Keys are the named parts, each followed by NUL; numbers are 8
 // bytes, big-endian, so that they sort.
 const (
-	bucketMeta     = "meta"        // "format", "writer"
-	bucketRecords  = "records"     // seq → record
-	bucketKeys     = "keys"        // campaign, idempotency key → seq
-	bucketCamps    = "campaigns"   // campaign → state
-	bucketExps     = "experiments" // campaign, n → state
-	bucketStatus   = "status"      // campaign, status, n → nothing
-	bucketVerdict  = "verdicts"    // campaign, verdict, n → nothing
-	bucketJudged   = "judged"      // campaign, incumbent, tree → n
-	bucketLatest   = "latest"      // campaign, checkout → n
-	bucketJobs     = "jobs"        // campaign, calibration or measurement → state
-	bucketRuns     = "runs"        // campaign, job, run's number, seq → nothing
-	bucketSession  = "sessions"    // campaign, codename → state
-	bucketPlaces   = "checkouts"   // campaign, checkout → codename
-	bucketLessons  = "lessons"     // campaign, number → seq
-	bucketIdeas    = "ideas"       // campaign, number → state
-	bucketStanding = "idea_status" // campaign, status, number → nothing
-	bucketThought  = "idea_text"   // campaign, word, number → nothing
-	bucketDiffs    = "diffs"       // campaign, digest of an edit → n
-	bucketText     = "text"        // campaign, word, n → nothing
-	bucketKinds    = "kinds"       // kind → the first record of it
-	bucketNotes    = "notes"       // campaign, number → seq; a ledger without notes may lack it
+	bucketMeta     = "meta"                           // "format", "writer"
+	bucketRecords  = "records"                        // seq → record
+	bucketKeys     = string(history.IndexKeys)        // campaign, idempotency key → seq
+	bucketCamps    = string(history.IndexCampaigns)   // campaign → state
+	bucketExps     = string(history.IndexExperiments) // campaign, n → state
+	bucketStatus   = string(history.IndexStatus)      // campaign, status, n → nothing
+	bucketVerdict  = string(history.IndexVerdicts)    // campaign, verdict, n → nothing
+	bucketJudged   = string(history.IndexJudged)      // campaign, incumbent, tree → n
+	bucketLatest   = string(history.IndexLatest)      // campaign, checkout → n
+	bucketJobs     = string(history.IndexJobs)        // campaign, calibration or measurement → state
+	bucketRuns     = string(history.IndexRuns)        // campaign, job, run's number, seq → nothing
+	bucketSession  = string(history.IndexSessions)    // campaign, codename → state
+	bucketPlaces   = string(history.IndexCheckouts)   // campaign, checkout → codename
+	bucketLessons  = string(history.IndexLessons)     // campaign, number → seq
+	bucketIdeas    = string(history.IndexIdeas)       // campaign, number → state
+	bucketStanding = string(history.IndexIdeaStatus)  // campaign, status, number → nothing
+	bucketThought  = string(history.IndexIdeaText)    // campaign, word, number → nothing
+	bucketDiffs    = string(history.IndexDiffs)       // campaign, digest of an edit → n
+	bucketText     = string(history.IndexText)        // campaign, word, n → nothing
+	bucketKinds    = "kinds"                          // kind → the first record of it
+	bucketNotes    = string(history.IndexNotes)       // campaign, number → seq; a ledger without notes may lack it
 
 	// Of history.imported. A ledger without imports may lack them.
-	bucketImports    = "imports"        // campaign, n → seq
-	bucketImportAt   = "import_lines"   // campaign, file, line's number, part → see imports.go
-	bucketImportFrom = "import_sources" // campaign, source → state
-	bucketImportText = "import_text"    // campaign, word, n → nothing
+	bucketImports    = string(history.IndexImports)       // campaign, n → seq
+	bucketImportAt   = string(history.IndexImportLines)   // campaign, file, line's number, part → see history.ImportPlace
+	bucketImportFrom = string(history.IndexImportSources) // campaign, source → state
+	bucketImportText = string(history.IndexImportText)    // campaign, word, n → nothing
 
 	keyFormat = "format"
 	keyWriter = "writer" // the version of Ratchet that appended last

@@ -26,7 +26,7 @@ type Tx struct {
 	hash     string
 	appended bool
 	suspect  error                        // what is wrong with the head, when inspecting
-	bulk     map[string]*history.Campaign // states that are not stored yet, see hoard
+	batch    map[string]*history.Campaign // states that are not stored yet, see beginBatch
 	failed   error                        // an append that failed: nothing of this transaction will be written
 }
 
@@ -94,7 +94,7 @@ func (t *Tx) admit(e history.Entry) error {
 	switch {
 	case !t.write:
 		return errors.New("append to a ledger that is open for reading")
-	case (e.Campaign == "") != (e.Kind == history.KindLedgerMigrated):
+	case (e.Campaign == "") == history.IsOfCampaign(e.Kind):
 		return fmt.Errorf("append %s with the campaign %q", e.Kind, e.Campaign)
 	case strings.ContainsRune(e.Campaign+e.Session+e.Key, 0):
 		return errors.New("append a record with a NUL in its campaign, session or key")

@@ -115,7 +115,7 @@ func newVerifier(dir string) (*verifier, error) {
 		return nil, storage(secondCopy, err)
 	}
 	v := &verifier{copy: s, tx: &Tx{s: s, write: true}, next: 1}
-	v.tx.hoard()
+	v.tx.beginBatch()
 
 	return v, nil
 }
@@ -165,7 +165,7 @@ func (v *verifier) compare(t *Tx, rep *Report) error {
 		return t.suspect
 	}
 
-	if err := v.tx.release(); err != nil {
+	if err := v.tx.flushBatch(); err != nil {
 		return err
 	}
 
@@ -266,29 +266,11 @@ func readable(key []byte) string {
 // normal is a stored state as this version would write it: an older version's
 // lacks the fields that were added since.
 func normal(bucket string, stored []byte) []byte {
-	var v any
-
-	switch bucket {
-	case bucketCamps:
-		v = new(history.Campaign)
-	case bucketExps:
-		v = new(history.Experiment)
-	case bucketJobs:
-		v = new(history.Measurement)
-	case bucketSession:
-		v = new(history.Session)
-	case bucketIdeas:
-		v = new(history.IdeaState)
-	case bucketImportFrom:
-		v = new(history.ImportSource)
-	default:
+	state := history.Index(bucket).NewState()
+	if state == nil || decode(bucket, stored, state) != nil {
 		return stored
 	}
-
-	if decode(bucket, stored, v) != nil {
-		return stored
-	}
-	b, _ := json.Marshal(v)
+	b, _ := json.Marshal(state)
 
 	return append(checksum(b), b...)
 }
@@ -320,7 +302,7 @@ func (l *Ledger) rebuild(t *Tx) error {
 
 		return v.index(rec)
 	})
-	if err := first(err, v.tx.release()); err != nil {
+	if err := first(err, v.tx.flushBatch()); err != nil {
 		return err
 	}
 

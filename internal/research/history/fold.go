@@ -2,136 +2,23 @@ package history
 
 import (
 	"cmp"
-	"encoding/json"
-	"fmt"
 	"ratchet/internal/research"
 	"ratchet/internal/research/contract"
 	"ratchet/internal/research/rules"
 	"slices"
 )
 
-// Touches names the job whose folded state a record changes, "" if none.
-func Touches(r Record) (research.JobID, error) {
-	var b struct {
-		Job research.JobID `json:"job"`
-		N   int            `json:"n"`
-	}
-
-	switch r.Kind {
-	case KindRunFinished, KindRunLost, KindStepFinished, KindCalibrationStarted, KindCalibrationFinished,
-		KindMeasurementStarted, KindMeasurementFinished, KindCertificateStarted, KindCertificateFinished:
-	case KindExperimentProposed, KindExperimentRebased, KindExperimentJudged, KindExperimentKept,
-		KindExperimentReverted, KindKeepUndone:
-	default:
-		return "", nil
-	}
-
-	if err := json.Unmarshal(r.Body, &b); err != nil {
-		return "", fmt.Errorf("decode %s: %w", r.Kind, err)
-	}
-
-	if b.Job != "" {
-		return b.Job, nil
-	}
-
-	return research.NewJobID(research.ExperimentJob, b.N), nil
-}
-
-// Fold applies one record to the state it touches. Folding all records in
-// order gives the ledger's indexes; the ledger stores what comes out.
-func Fold(v *View, r Record) error {
-	if v.Session != nil {
-		v.Session.Last = r.Time
-	}
-
-	fold, ok := folds[r.Kind]
-	if !ok {
-		return fmt.Errorf("record %d has the unknown kind %q", r.Seq, r.Kind)
-	}
-
-	if err := fold(v, r); err != nil {
-		return fmt.Errorf("fold record %d (%s): %w", r.Seq, r.Kind, err)
-	}
-
-	return nil
-}
-
-// Known says whether this version can fold records of the kind.
-func Known(k Kind) bool {
-	_, ok := folds[k]
-	return ok
-}
-
-var folds = map[Kind]func(*View, Record) error{
-	KindCampaignStarted:     on(foldCampaignStarted),
-	KindContractAccepted:    on(foldContractAccepted),
-	KindCampaignEnded:       on(func(v *View, _ Record, b CampaignEnd) { v.Campaign.Ended = b.Reason }),
-	KindSessionJoined:       on(foldSessionJoined),
-	KindSessionAnswered:     on(foldSessionAnswered),
-	KindCalibrationStarted:  on(foldJobStarted),
-	KindCalibrationFinished: on(foldCalibrationFinished),
-	KindMeasurementStarted:  on(foldJobStarted),
-	KindMeasurementFinished: on(foldMeasurementFinished),
-	KindCertificateStarted:  on(foldJobStarted),
-	KindCertificateFinished: on(foldCertificateFinished),
-	KindExperimentProposed:  try(foldProposed),
-	KindExperimentRebased:   on(foldRebased),
-	KindExperimentJudged:    on(foldJudged),
-	KindExperimentKept:      on(foldKept),
-	KindExperimentReverted:  on(foldReverted),
-	KindKeepUndone:          on(foldUndone),
-	KindAblationStarted:     on(func(*View, Record, rules.Ablation) {}),
-	KindAblationFinished:    on(func(*View, Record, rules.AblationEnd) {}),
-	KindCampaignFinalized: on(func(v *View, r Record, b Finalization) {
-		v.Campaign.Final = b.folded(r, v.Campaign.Experiments)
-	}),
-	KindRunFinished:     on(foldRun),
-	KindRunLost:         on(foldLost),
-	KindStepFinished:    on(foldStep),
-	KindFileSaved:       on(func(v *View, _ Record, b Saving) { v.Campaign.Saved = b.Number }),
-	KindLoopStopped:     on(func(v *View, r Record, b LoopChange) { v.Campaign.Rests = &Rest{At: r.Time, By: b.By} }),
-	KindLoopResumed:     on(func(v *View, _ Record, _ LoopChange) { v.Campaign.Rests = nil }),
-	KindLedgerMigrated:  on(func(*View, Record, Migration) {}),
-	KindLessonAdded:     on(func(v *View, _ Record, b Lesson) { v.Campaign.Lessons = b.N }),
-	KindNoteAdded:       on(func(v *View, _ Record, b Note) { v.Campaign.Notes = b.N }),
-	KindNoteDelivered:   try(foldNoteDelivered),
-	KindIdeaAdded:       on(foldIdeaAdded),
-	KindIdeaClaimed:     try(foldIdeaClaimed),
-	KindIdeaReleased:    try(foldIdeaReleased),
-	KindIdeaDropped:     try(foldIdeaDropped),
-	KindHistoryImported: try(foldImported),
-}
-
-func on[T any](f func(*View, Record, T)) func(*View, Record) error {
-	return try(func(v *View, r Record, b T) error {
-		f(v, r, b)
-		return nil
-	})
-}
-
-// try is on for a fold that refuses records which contradict the state.
-func try[T any](f func(*View, Record, T) error) func(*View, Record) error {
-	return func(v *View, r Record) error {
-		b, err := body[T](r)
-		if err != nil {
-			return err
-		}
-
-		return f(v, r, b)
-	}
-}
-
-func foldCampaignStarted(v *View, r Record, b CampaignStart) {
-	*v.Campaign = Campaign{
+func foldCampaignStarted(change *Change, r Record, b CampaignStart) {
+	*change.Campaign = Campaign{
 		Name: r.Campaign, Program: b.Program, Digest: b.Digest, ProgramPath: b.ProgramPath,
 		Start: b.Start, StartTree: b.StartTree, Branch: b.Branch, Origin: b.Origin, Checkout: b.Checkout,
 		StartedAt: r.Time, Incumbent: b.Start, IncumbentTree: b.StartTree, Verdicts: map[research.Verdict]int{},
 	}
-	v.Campaign.checkpoint()
+	change.Campaign.checkpoint()
 }
 
-func foldContractAccepted(v *View, _ Record, b ContractAcceptance) {
-	c := v.Campaign
+func foldContractAccepted(change *Change, _ Record, b ContractAcceptance) {
+	c := change.Campaign
 	// Other commands make other numbers: what was learnt of the old ones is void,
 	// and what was gained of them is no gain of the new.
 	if !contract.SameNumbers(c.Program, b.Program) {
@@ -142,8 +29,26 @@ func foldContractAccepted(v *View, _ Record, b ContractAcceptance) {
 	c.Calibrated, c.Broken = false, ""
 }
 
-func foldSessionJoined(v *View, r Record, b SessionJoin) {
-	s := v.Session
+func foldCampaignEnded(change *Change, _ Record, b CampaignEnd) { change.Campaign.Ended = b.Reason }
+
+func foldFinalized(change *Change, r Record, b Finalization) {
+	change.Campaign.Final = b.folded(r, change.Campaign.Experiments)
+}
+
+func foldLoopStopped(change *Change, r Record, b LoopChange) {
+	change.Campaign.Rests = &Rest{At: r.Time, By: b.By}
+}
+
+func foldLoopResumed(change *Change, _ Record, _ LoopChange) { change.Campaign.Rests = nil }
+
+func foldFileSaved(change *Change, _ Record, b Saving) { change.Campaign.Saved = b.Number }
+
+func foldLessonAdded(change *Change, _ Record, b Lesson) { change.Campaign.Lessons = b.N }
+
+func foldNoteAdded(change *Change, _ Record, b Note) { change.Campaign.Notes = b.N }
+
+func foldSessionJoined(change *Change, r Record, b SessionJoin) {
+	s := change.Session
 	if s.At.IsZero() {
 		*s = Session{Campaign: r.Campaign, At: r.Time, Last: r.Time, Verdicts: map[research.Verdict]int{}}
 	}
@@ -154,26 +59,27 @@ func foldSessionJoined(v *View, r Record, b SessionJoin) {
 	s.SessionJoin = b
 }
 
-func foldSessionAnswered(v *View, _ Record, b SessionAnswers) {
-	if v.Session == nil {
+func foldSessionAnswered(change *Change, _ Record, b SessionAnswers) {
+	if change.Session == nil {
 		return
 	}
 
-	if v.Session.Answers == nil {
-		v.Session.Answers = map[string]Answered{}
+	if change.Session.Answers == nil {
+		change.Session.Answers = map[string]Answered{}
 	}
 
 	for tool, a := range b.Calls {
-		v.Session.Answers[tool] = v.Session.Answers[tool].Plus(a)
+		change.Session.Answers[tool] = change.Session.Answers[tool].Plus(a)
 	}
 }
 
 // foldNoteDelivered refuses a note that would be skipped, or told twice.
-func foldNoteDelivered(v *View, r Record, b NoteDelivery) error {
-	if v.Session == nil || b.N != v.Session.Heard+1 || b.N > v.Campaign.Notes {
-		return research.Errorf(research.CodeConflict, "repeat the call", "note %d is not the next one for the session %q", b.N, r.Session)
+func foldNoteDelivered(change *Change, r Record, b NoteDelivery) error {
+	if change.Session == nil || b.N != change.Session.Heard+1 || b.N > change.Campaign.Notes {
+		return research.Errorf(research.CodeConflict, "repeat the call",
+			"note %d is not the next one for the session %q", b.N, r.Session)
 	}
-	v.Session.Heard = b.N
+	change.Session.Heard = b.N
 
 	return nil
 }
@@ -189,17 +95,17 @@ func (c *Campaign) chained() bool {
 	return c.Rule.Auto != nil && c.Rule.Auto.Chain > 0
 }
 
-func foldProposed(v *View, r Record, b Proposal) error {
-	if err := v.tryIdea(r, b); err != nil {
+func foldProposed(change *Change, r Record, b Proposal) error {
+	if err := change.tryIdea(r, b); err != nil {
 		return err
 	}
-	*v.Experiment = Experiment{Proposal: b, Session: r.Session, Status: research.Running, ProposedAt: r.Time}
-	v.Campaign.Experiments = b.N
-	v.Campaign.thought(r.Time)
+	*change.Experiment = Experiment{Proposal: b, Session: r.Session, Status: research.Running, ProposedAt: r.Time}
+	change.Campaign.Experiments = b.N
+	change.Campaign.thought(r.Time)
 
-	v.Campaign.Open = append(v.Campaign.Open, v.Experiment.Job())
-	if v.Session != nil {
-		v.Session.Experiments++
+	change.Campaign.Open = append(change.Campaign.Open, change.Experiment.Job())
+	if change.Session != nil {
+		change.Session.Experiments++
 	}
 
 	return nil
@@ -208,20 +114,20 @@ func foldProposed(v *View, r Record, b Proposal) error {
 // foldRebased puts an experiment onto a newer incumbent, while it waits for its
 // turn or because another was kept in the middle of it: its runs so far count
 // for nothing but what they cost.
-func foldRebased(v *View, _ Record, b Rebasing) {
-	x := v.Experiment
+func foldRebased(change *Change, _ Record, b Rebasing) {
+	x := change.Experiment
 	x.Edited = cmp.Or(x.Edited, x.Candidate)
 	x.Parent, x.Candidate, x.Tree = b.Parent, b.Candidate, b.Tree
 
 	x.Rebased++
 	if x.Confirmed {
-		v.Campaign.LostTests++
+		change.Campaign.LostTests++
 		x.Confirmed = false
 	}
 }
 
-func foldJudged(v *View, r Record, b rules.Judgement) {
-	x, c := v.Experiment, v.Campaign
+func foldJudged(change *Change, r Record, b rules.Judgement) {
+	x, c := change.Experiment, change.Campaign
 	c.Rule, c.Streak, c.JudgedAt = b.State, c.Streak+1, r.Time
 	b.State = rules.RuleState{}
 	x.Class = c.Class
@@ -233,12 +139,12 @@ func foldJudged(v *View, r Record, b rules.Judgement) {
 	} else {
 		c.Unresolved = append(c.Unresolved, x.N)
 	}
-	v.tellIdea(b.Verdict == research.Invalid)
+	change.tellIdea(b.Verdict == research.Invalid)
 
 	c.Verdicts[b.Verdict]++
-	if v.Session != nil {
-		v.Session.Verdicts[b.Verdict]++
-		v.Session.Predictions.add(x.Expect, b)
+	if change.Session != nil {
+		change.Session.Verdicts[b.Verdict]++
+		change.Session.Predictions.add(x.Expect, b)
 	}
 	c.close(x.Job())
 }
@@ -247,8 +153,8 @@ func foldJudged(v *View, r Record, b rules.Judgement) {
 // undone: the state's size must not grow with the campaign.
 const keptRemembered = 64
 
-func foldKept(v *View, _ Record, b Keeping) {
-	x, c := v.Experiment, v.Campaign
+func foldKept(change *Change, _ Record, b Keeping) {
+	x, c := change.Experiment, change.Campaign
 	x.Status, x.Commit, x.KeptOn, x.Note, x.Simpler = research.Kept, b.Commit, b.Branch, b.Note, b.Simplification
 	x.Overridden = b.Overridden
 	proven := x.Judgement.Verdict == research.Improved && c.Rule.Class == research.Noisy && !c.chained()
@@ -274,10 +180,10 @@ func foldKept(v *View, _ Record, b Keeping) {
 		c.override(*x.Judgement, chained)
 	}
 	c.resolve(x.N)
-	v.tellIdea(true)
+	change.tellIdea(true)
 
-	if v.Session != nil {
-		v.Session.Kept++
+	if change.Session != nil {
+		change.Session.Kept++
 	}
 }
 
@@ -298,9 +204,9 @@ func (c *Campaign) override(j rules.Judgement, chained bool) {
 	}
 }
 
-func foldReverted(v *View, _ Record, b Reversion) {
-	x, c := v.Experiment, v.Campaign
-	defer func() { v.tellIdea(b.By != "merge") }() // an edit that is merged is tried on
+func foldReverted(change *Change, _ Record, b Reversion) {
+	x, c := change.Experiment, change.Campaign
+	defer func() { change.tellIdea(b.By != "merge") }() // an edit that is merged is tried on
 
 	x.Lesson, x.Closed = cmp.Or(b.Lesson, x.Lesson), true
 	switch {
@@ -316,11 +222,11 @@ func foldReverted(v *View, _ Record, b Reversion) {
 	c.resolve(x.N)
 }
 
-func foldUndone(v *View, _ Record, b Undoing) {
-	x, c := v.Experiment, v.Campaign
+func foldUndone(change *Change, _ Record, b Undoing) {
+	x, c := change.Experiment, change.Campaign
 	x.Undone, x.Status = true, research.Reverted
 	c.forgetOverride(x)
-	v.tellIdea(true)
+	change.tellIdea(true)
 	covered := x.N < c.ChainFrom // by a certificate, or as an edit proven on its own
 	c.Kept, c.Reverted = c.Kept-1, c.Reverted+1
 	c.Incumbent, c.IncumbentTree, c.IncumbentOf = b.Commit, b.Tree, 0

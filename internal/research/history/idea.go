@@ -1,7 +1,6 @@
 package history
 
 import (
-	"encoding/json"
 	"fmt"
 	"ratchet/internal/research"
 	"strconv"
@@ -67,51 +66,13 @@ func IdeaNumber(text string) (n int, ok bool) {
 	return n, err == nil && t[0] != '+' && t[0] != '-'
 }
 
-// TouchesIdea is the number of the idea whose folded state a record changes, 0 if
-// none. x is the experiment that Touches named, as it was before the record.
-func TouchesIdea(r Record, x *Experiment) (int, error) {
-	var b struct {
-		N     int    `json:"n"`
-		Idea  string `json:"idea"`
-		Fence int    `json:"fence"`
-	}
-
-	switch r.Kind {
-	case KindIdeaAdded, KindIdeaClaimed, KindIdeaReleased, KindIdeaDropped, KindExperimentProposed:
-		if err := json.Unmarshal(r.Body, &b); err != nil {
-			return 0, fmt.Errorf("decode %s: %w", r.Kind, err)
-		}
-
-		if r.Kind != KindExperimentProposed {
-			return b.N, nil
-		}
-	case KindExperimentJudged, KindExperimentKept, KindExperimentReverted, KindKeepUndone, KindRunLost:
-		if x != nil {
-			b.Idea, b.Fence = x.Idea, x.Fence
-		}
-	}
-
-	if b.Fence == 0 {
-		return 0, nil
-	}
-
-	n, ok := IdeaNumber(b.Idea)
-	if !ok {
-		return 0, fmt.Errorf("%s has a fence, and no idea's number: %q", r.Kind, b.Idea)
-	}
-
-	return n, nil
+func foldIdeaAdded(change *Change, r Record, b Idea) {
+	change.Campaign.Ideas = b.N
+	*change.Idea = IdeaState{Idea: b, By: r.Session, At: r.Time, Status: IdeaOpen}
 }
 
-func foldIdeaAdded(v *View, r Record, b Idea) {
-	v.Campaign.Ideas = b.N
-	if v.Idea != nil {
-		*v.Idea = IdeaState{Idea: b, By: r.Session, At: r.Time, Status: IdeaOpen}
-	}
-}
-
-func foldIdeaClaimed(v *View, r Record, b IdeaClaim) error {
-	i := v.Idea
+func foldIdeaClaimed(change *Change, r Record, b IdeaClaim) error {
+	i := change.Idea
 	switch {
 	case r.Session == "":
 		return fmt.Errorf("a claim needs a session")
@@ -119,10 +80,11 @@ func foldIdeaClaimed(v *View, r Record, b IdeaClaim) error {
 		i.Checkout, i.Attended = b.Checkout, b.Attended
 		return nil
 	case i.Holder != "" && !b.over(i):
-		return research.Errorf(research.CodeConflict, "take another idea: read_log{view: \"ideas\"}", "%s holds idea %d", i.Holder, i.N)
+		return research.Errorf(research.CodeConflict, "take another idea: read_log{view: \"ideas\"}",
+			"%s holds idea %d", i.Holder, i.N)
 	case b.Fence != i.Fence+1:
-		return research.Errorf(research.CodeConflict, "repeat the call", "idea %d has been claimed %d times: the next fence is not %d",
-			i.N, i.Fence, b.Fence)
+		return research.Errorf(research.CodeConflict, "repeat the call",
+			"idea %d has been claimed %d times: the next fence is not %d", i.N, i.Fence, b.Fence)
 	}
 	i.Status, i.Holder, i.Fence, i.ClaimedAt = IdeaClaimed, r.Session, b.Fence, r.Time
 	i.Checkout, i.Attended, i.Why = b.Checkout, b.Attended, ""
@@ -133,19 +95,20 @@ func foldIdeaClaimed(v *View, r Record, b IdeaClaim) error {
 // over says whether the takeover is of the claim that i is under.
 func (t Takeover) over(i *IdeaState) bool { return t.Took == i.Fence && t.Because != "" }
 
-func foldIdeaReleased(v *View, r Record, b IdeaRelease) error {
-	if err := v.Idea.under(r.Session, b.Fence); err != nil {
+func foldIdeaReleased(change *Change, r Record, b IdeaRelease) error {
+	if err := change.Idea.under(r.Session, b.Fence); err != nil {
 		return err
 	}
-	v.Idea.free()
+	change.Idea.free()
 
 	return nil
 }
 
-func foldIdeaDropped(v *View, r Record, b IdeaDrop) error {
-	i := v.Idea
+func foldIdeaDropped(change *Change, r Record, b IdeaDrop) error {
+	i := change.Idea
 	if i.Holder != "" && i.Holder != r.Session && !b.over(i) {
-		return research.Errorf(research.CodeConflict, "leave it to the session that holds it", "%s holds idea %d", i.Holder, i.N)
+		return research.Errorf(research.CodeConflict, "leave it to the session that holds it", "%s holds idea %d",
+			i.Holder, i.N)
 	}
 	i.free()
 	i.Status, i.Why = IdeaDropped, b.Why
@@ -165,8 +128,9 @@ func (i *IdeaState) under(session string, fence int) error {
 		now = fmt.Sprintf("%s holds it under claim %d", i.Holder, i.Fence)
 	}
 
-	return research.Errorf(research.CodeConflict, "claim it anew with share{ops: [{op: \"claim\"}]}, or take another idea",
-		"claim %d of idea %d is over: %s", fence, i.N, now)
+	return research.Errorf(research.CodeConflict,
+		"claim it anew with share{ops: [{op: \"claim\"}]}, or take another idea", "claim %d of idea %d is over: %s",
+		fence, i.N, now)
 }
 
 // free ends the claim.
@@ -181,8 +145,8 @@ func (i *IdeaState) free() {
 
 // tryIdea makes a proposal the last experiment of its idea. The proposal must be
 // made under the claim that holds now.
-func (v *View) tryIdea(r Record, b Proposal) error {
-	i := v.Idea
+func (change *Change) tryIdea(r Record, b Proposal) error {
+	i := change.Idea
 	if i == nil {
 		return nil
 	}
@@ -195,10 +159,10 @@ func (v *View) tryIdea(r Record, b Proposal) error {
 	return nil
 }
 
-// tellIdea lets the idea of v's experiment know how that stands. The claim that
+// tellIdea lets the idea of the experiment know how that stands. The claim that
 // the experiment was made under ends with it.
-func (v *View) tellIdea(ended bool) {
-	i, x := v.Idea, v.Experiment
+func (change *Change) tellIdea(ended bool) {
+	i, x := change.Idea, change.Experiment
 	if i == nil || x == nil {
 		return
 	}

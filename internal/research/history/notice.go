@@ -66,8 +66,8 @@ func Noticed(c *Campaign, r Record, x *Experiment, before []Experiment) (*Notice
 			return nil, nil
 		}
 		n.Event, n.Experiment = contract.EventCrashLoop, x.N
-		n.Text = fmt.Sprintf("%s of %s in a row ended invalid for the same reason: %s", rules.Count(crashLoop, "experiment"),
-			c.Name, tame(x.Judgement.Reason, 200))
+		n.Text = fmt.Sprintf("%s of %s in a row ended invalid for the same reason: %s",
+			rules.Count(crashLoop, "experiment"), c.Name, tame(x.Judgement.Reason, 200))
 
 		return n, nil
 	}
@@ -77,7 +77,8 @@ func Noticed(c *Campaign, r Record, x *Experiment, before []Experiment) (*Notice
 
 func (n *Notice) best(c *Campaign, x *Experiment) *Notice {
 	j := x.Judgement
-	n.Event, n.Experiment, n.Hypothesis, n.Gain, n.Scale = contract.EventBest, x.N, tame(x.Hypothesis, 200), j.Gain, j.Scale
+	n.Event, n.Experiment, n.Hypothesis, n.Gain, n.Scale = contract.EventBest, x.N, tame(x.Hypothesis, 200), j.Gain,
+		j.Scale
 
 	n.Text = fmt.Sprintf("experiment %d is the new best of %s: %s", x.N, c.Name, j.Words(c.Program.Metric))
 	if j.StoppedBy == "one_run" { // a deterministic metric's value is the same however often it is measured
@@ -163,7 +164,8 @@ func Circumstances(c *Campaign, s Situation) map[Circumstance]Notice {
 
 	stall := c.Program.Stall.OrDefault()
 	if c.Streak >= stall.Experiments {
-		add(Standstill, contract.EventStall, "%s of %s in a row, and none was kept", rules.Count(c.Streak, "experiment"), c.Name)
+		add(Standstill, contract.EventStall, "%s of %s in a row, and none was kept",
+			rules.Count(c.Streak, "experiment"), c.Name)
 	}
 
 	if s.Changed {
@@ -172,7 +174,8 @@ func Circumstances(c *Campaign, s Situation) map[Circumstance]Notice {
 	}
 
 	if c.Broken != "" {
-		add(Broken, contract.EventNeedsYou, "the start version of %s gives no usable metric: %s", c.Name, tame(c.Broken, 200))
+		add(Broken, contract.EventNeedsYou, "the start version of %s gives no usable metric: %s", c.Name,
+			tame(c.Broken, 200))
 	}
 	over := c.over()
 
@@ -214,7 +217,8 @@ func (c *Campaign) gainedWords() string {
 	}
 
 	return fmt.Sprintf("; %s %s, %s at the start", c.Program.Metric.Name,
-		research.FormatValue(c.Rule.Incumbent, c.Program.Metric.Unit), research.FormatValue(*c.Baseline, c.Program.Metric.Unit))
+		research.FormatValue(c.Rule.Incumbent, c.Program.Metric.Unit), research.FormatValue(*c.Baseline,
+			c.Program.Metric.Unit))
 }
 
 // tame is a text of somebody else's in one line of at most n characters.

@@ -338,7 +338,8 @@ func sameNumber(a, b *float64) bool { return a == b || a != nil && b != nil && *
 
 // sameGain forgives what another processor's arithmetic may change.
 func sameGain(a, b *research.Interval) bool {
-	return a == b || a != nil && b != nil && rules.Near(a.Mid, b.Mid) && rules.Near(a.Lo, b.Lo) && rules.Near(a.Hi, b.Hi)
+	return a == b || a != nil && b != nil && rules.Near(a.Mid, b.Mid) && rules.Near(a.Lo, b.Lo) && rules.Near(a.Hi,
+		b.Hi)
 }
 
 func number(x any) string {

@@ -241,18 +241,6 @@ func (a Answered) Plus(b Answered) Answered {
 	return Answered{a.N + b.N, a.Text + b.Text, a.Structured + b.Structured}
 }
 
-// View is the folded state that one record may touch. The ledger loads what
-// Touches names, calls Fold, and stores it again in the record's transaction.
-type View struct {
-	Campaign    *Campaign
-	Experiment  *Experiment   // when Touches gave an experiment's number
-	Measurement *Measurement  // when Touches gave a calibration or measurement
-	Session     *Session      // when the record has a session
-	Idea        *IdeaState    // when TouchesIdea gave an idea's number
-	Source      *ImportSource // when the record is history.imported
-	Replaced    *Import       // number, kind and source of what stood at the imported line's place until now, nil for nothing
-}
-
 // body decodes a record's body.
 func body[T any](r Record) (T, error) {
 	var b T
