@@ -12,7 +12,8 @@ func foldCampaignStarted(change *Change, r Record, b CampaignStart) {
 	*change.Campaign = Campaign{
 		Name: r.Campaign, Program: b.Program, Digest: b.Digest, ProgramPath: b.ProgramPath,
 		Start: b.Start, StartTree: b.StartTree, Branch: b.Branch, Origin: b.Origin, Checkout: b.Checkout,
-		StartedAt: r.Time, Incumbent: b.Start, IncumbentTree: b.StartTree, Verdicts: map[research.Verdict]int{},
+		StartedAt: r.Time, Verdicts: map[research.Verdict]int{},
+		Line: Line{Incumbent: b.Start, IncumbentTree: b.StartTree},
 	}
 	change.Campaign.checkpoint()
 }
