@@ -21,33 +21,33 @@ const (
 // alike, not a judgement. Its effort is bounded: among very many texts it may
 // miss one that shares only words which many others have too.
 func (t *Tx) ExperimentsLike(campaign, text string, limit int) []int {
-	return t.sharing(bucketText, campaign, text, limit)
+	return t.findSharing(bucketText, campaign, text, limit)
 }
 
 // IdeasLike is ExperimentsLike for ideas.
 func (t *Tx) IdeasLike(campaign, text string, limit int) []int {
-	return t.sharing(bucketThought, campaign, text, limit)
+	return t.findSharing(bucketIdeaText, campaign, text, limit)
 }
 
-// listed is a word's list of texts.
-type listed struct {
+// wordList is a word's list of texts.
+type wordList struct {
 	list
 	weight int // the rarer the word, the more
 }
 
-// sharing finds texts of an index by their words: the newest that have all of
+// findSharing finds texts of an index by their words: the newest that have all of
 // the rarest words, two of them, or one word.
-func (t *Tx) sharing(bucket, campaign, text string, limit int) []int {
+func (t *Tx) findSharing(bucket, campaign, text string, limit int) []int {
 	ws := history.IndexedWords(text)
 	found := map[int]int{}
 
-	lists := make([]listed, 0, alikeWords)
+	lists := make([]wordList, 0, alikeWords)
 	for _, w := range ws[:min(len(ws), alikeWords)] {
-		l := listed{list: list{bucket, prefix(campaign, w)}}
+		l := wordList{list: list{bucket, keyPrefix(campaign, w)}}
 
 		newest, under, seen := uint64(0), uint64(noLimit), []int{}
 		for len(seen) < alikeEach && under > 0 {
-			if under, _ = t.s.below(bucket, l.prefix, under); under > 0 {
+			if under, _ = t.s.lastBelow(bucket, l.prefix, under); under > 0 {
 				newest, seen = max(newest, under), append(seen, int(under))
 			}
 		}
@@ -62,12 +62,12 @@ func (t *Tx) sharing(bucket, campaign, text string, limit int) []int {
 			found[n] += l.weight
 		}
 	}
-	slices.SortStableFunc(lists, func(a, b listed) int { return cmp.Compare(b.weight, a.weight) })
-	t.together(lists[:min(len(lists), alikeAll)], found)
+	slices.SortStableFunc(lists, func(a, b wordList) int { return cmp.Compare(b.weight, a.weight) })
+	t.weighTogether(lists[:min(len(lists), alikeAll)], found)
 
 	for i := range min(len(lists), alikePairs) {
 		for j := range i {
-			t.together([]listed{lists[j], lists[i]}, found)
+			t.weighTogether([]wordList{lists[j], lists[i]}, found)
 		}
 	}
 	best := heaviest(found, 2*limit)
@@ -84,8 +84,8 @@ func (t *Tx) sharing(bucket, campaign, text string, limit int) []int {
 	return heaviest(found, limit)
 }
 
-// together gives the newest texts that are in all lists the lists' weights.
-func (t *Tx) together(lists []listed, found map[int]int) {
+// weighTogether gives the newest texts that are in all lists the lists' weights.
+func (t *Tx) weighTogether(lists []wordList, found map[int]int) {
 	m := &matcher{t: t, under: noLimit, effort: alikeTries}
 
 	weight := 0

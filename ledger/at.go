@@ -25,11 +25,11 @@ func (l *Ledger) At(ctx context.Context, seq uint64, f func(*Tx) error) error {
 		}
 
 		if err := v.copy.put(bucketRecords, bigEndian(rec.Seq), stored); err != nil {
-			return storage(secondCopy, err)
+			return storageError(secondCopy, err)
 		}
 		v.hash, v.next = rec.Hash, rec.Seq+1
 
-		return v.index(rec)
+		return v.indexRecord(rec)
 	})
 	if err == nil && v.next != seq+1 {
 		err = research.Errorf(research.CodeNotFound, "name a record that it has",
@@ -51,9 +51,9 @@ func (l *Ledger) At(ctx context.Context, seq uint64, f func(*Tx) error) error {
 func (t *Tx) LessonRecords(campaign string, limit int) ([]history.Record, error) {
 	var out []history.Record
 
-	n, v := t.s.below(bucketLessons, prefix(campaign), noLimit)
-	for ; n > 0 && len(out) < limit; n, v = t.s.below(bucketLessons, prefix(campaign), n) {
-		rec, err := t.Record(number(v))
+	n, v := t.s.lastBelow(bucketLessons, keyPrefix(campaign), noLimit)
+	for ; n > 0 && len(out) < limit; n, v = t.s.lastBelow(bucketLessons, keyPrefix(campaign), n) {
+		rec, err := t.Record(trailingNumber(v))
 		if err != nil {
 			return nil, err
 		}
@@ -69,12 +69,12 @@ func (t *Tx) LessonRecords(campaign string, limit int) ([]history.Record, error)
 func (t *Tx) RunRecords(campaign string, id research.JobID, limit int) []uint64 {
 	var seqs []uint64
 
-	pre := prefix(campaign)
+	pre := keyPrefix(campaign)
 	if id != "" {
-		pre = prefix(campaign, string(id))
+		pre = keyPrefix(campaign, string(id))
 	}
 	t.s.scan(bucketRuns, pre, pre, func(k, _ []byte) bool {
-		seqs = append(seqs, number(k))
+		seqs = append(seqs, trailingNumber(k))
 		return len(seqs) < limit
 	})
 

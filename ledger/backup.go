@@ -36,7 +36,7 @@ func (l *Ledger) Backup(ctx context.Context, path string) (Report, error) {
 
 	tmp, err := os.MkdirTemp(to.dir, "."+filepath.Base(to.path)+"-")
 	if err != nil {
-		return Report{}, storage("write a backup", err)
+		return Report{}, storageError("write a backup", err)
 	}
 	defer os.RemoveAll(tmp)
 
@@ -45,7 +45,7 @@ func (l *Ledger) Backup(ctx context.Context, path string) (Report, error) {
 		return Report{}, err
 	}
 
-	if err := l.copyTo(ctx, part); err != nil {
+	if err := l.copyRecords(ctx, part); err != nil {
 		return Report{}, err
 	}
 
@@ -57,19 +57,19 @@ func (l *Ledger) Backup(ctx context.Context, path string) (Report, error) {
 	for _, name := range []string{to.anchorName(),
 		filepath.Base(to.path)} { // the ledger last: it is whole once it is there
 		if err := os.Rename(part.file(name), to.file(name)); err != nil {
-			return rep, storage("name the backup", err)
+			return rep, storageError("name the backup", err)
 		}
 	}
 
 	if err := syncDir(to.dir); err != nil {
-		return rep, storage("name the backup", err)
+		return rep, storageError("name the backup", err)
 	}
 
 	return rep, nil
 }
 
-// copyTo writes all records and their indexes into a file that nobody knows yet.
-func (l *Ledger) copyTo(ctx context.Context, part *Ledger) (err error) {
+// copyRecords writes all records and their indexes into a file that nobody knows yet.
+func (l *Ledger) copyRecords(ctx context.Context, part *Ledger) (err error) {
 	s := &store{path: part.path}
 	defer s.close()
 
@@ -83,18 +83,18 @@ func (l *Ledger) copyTo(ctx context.Context, part *Ledger) (err error) {
 	}
 
 	if err != nil {
-		return storage("write a backup", err)
+		return storageError("write a backup", err)
 	}
 	t := &Tx{s: s, write: true}
 	t.beginBatch()
 
 	err = l.Stream(ctx, 1, func(rec history.Record, stored []byte) error {
 		if err := s.put(bucketRecords, bigEndian(rec.Seq), stored); err != nil {
-			return storage("write a backup", err)
+			return storageError("write a backup", err)
 		}
 
-		if err := t.index(rec); err != nil {
-			return damaged(nextRestore, "record %d contradicts those before it: %w", rec.Seq, err)
+		if err := t.indexRecord(rec); err != nil {
+			return damageError(nextRestore, "record %d contradicts those before it: %w", rec.Seq, err)
 		}
 
 		t.seq, t.hash = rec.Seq, rec.Hash
@@ -112,12 +112,12 @@ func (l *Ledger) copyTo(ctx context.Context, part *Ledger) (err error) {
 			"there is nothing to back up yet: %s holds no record", l.path)
 	}
 
-	if err := first(t.flushBatch(), t.sign(part.version)); err != nil {
-		return storage("write a backup", err)
+	if err := firstError(t.flushBatch(), t.recordWriter(part.version)); err != nil {
+		return storageError("write a backup", err)
 	}
 
 	if err := errors.Join(s.tx.Commit(), s.db.Sync()); err != nil {
-		return storage("write a backup", err)
+		return storageError("write a backup", err)
 	}
 
 	return writeAnchor(part.file(part.anchorName()), anchor{Seq: t.seq, Hash: t.hash}, nil)
@@ -135,7 +135,7 @@ func (l *Ledger) BackupOutputs(path string) (copied, left int, err error) {
 	err = filepath.WalkDir(l.file(outputsName), func(name string, d fs.DirEntry, err error) error {
 		digest := filepath.Base(name)
 		if err != nil || d.IsDir() || !isDigest(digest) {
-			return unlessMissing(err)
+			return ignoreMissing(err)
 		}
 
 		if _, err := os.Stat(to.outputPath(digest)); err == nil {
@@ -150,17 +150,17 @@ func (l *Ledger) BackupOutputs(path string) (copied, left int, err error) {
 
 		copied++
 
-		return to.keepOutput(digest, data)
+		return to.copyOutput(digest, data)
 	})
 	if err != nil {
-		return copied, left, storage("back up the outputs", err)
+		return copied, left, storageError("back up the outputs", err)
 	}
 
 	return copied, left, nil
 }
 
-// keepOutput stores an output whatever the quota.
-func (l *Ledger) keepOutput(digest string, data []byte) error {
+// copyOutput stores an output whatever the quota.
+func (l *Ledger) copyOutput(digest string, data []byte) error {
 	path := l.outputPath(digest)
 
 	dir := filepath.Dir(path)
@@ -168,10 +168,10 @@ func (l *Ledger) keepOutput(digest string, data []byte) error {
 		return err
 	}
 
-	return replace(path, filepath.Join(dir, halfMade+digest), data)
+	return replaceFile(path, filepath.Join(dir, tempPrefix+digest), data)
 }
 
-func unlessMissing(err error) error {
+func ignoreMissing(err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}

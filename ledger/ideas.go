@@ -6,7 +6,7 @@ import (
 
 // Idea returns an idea's state; research.CodeNotFound when there is none.
 func (t *Tx) Idea(campaign string, n int) (*history.IdeaState, error) {
-	i, err := state[history.IdeaState](t, bucketIdeas, prefix(campaign)+bigEndian(uint64(max(n, 0))))
+	i, err := readState[history.IdeaState](t, bucketIdeas, keyPrefix(campaign)+bigEndian(uint64(max(n, 0))))
 	if i == nil && err == nil {
 		err = history.NoIdea(campaign, n)
 	}
@@ -20,13 +20,13 @@ func (t *Tx) Ideas(campaign string, status history.IdeaStatus, limit int) ([]his
 		limit = defaultLimit
 	}
 
-	bucket, pre := bucketIdeas, prefix(campaign)
+	bucket, pre := bucketIdeas, keyPrefix(campaign)
 	if status != "" {
-		bucket, pre = bucketStanding, prefix(campaign, string(status))
+		bucket, pre = bucketIdeaStatus, keyPrefix(campaign, string(status))
 	}
 
 	var out []history.IdeaState
-	for n, _ := t.s.below(bucket, pre, noLimit); n > 0 && len(out) < limit; n, _ = t.s.below(bucket, pre, n) {
+	for n, _ := t.s.lastBelow(bucket, pre, noLimit); n > 0 && len(out) < limit; n, _ = t.s.lastBelow(bucket, pre, n) {
 		i, err := t.Idea(campaign, int(n))
 		if err != nil {
 			return nil, err
@@ -41,11 +41,11 @@ func (t *Tx) Ideas(campaign string, status history.IdeaStatus, limit int) ([]his
 // Keyed returns the record that an entry with this key would be, if it has
 // been appended already.
 func (t *Tx) Keyed(campaign, key string) (rec history.Record, ok bool, err error) {
-	v := t.s.get(bucketKeys, prefix(campaign, key))
+	v := t.s.get(bucketKeys, keyPrefix(campaign, key))
 	if v == nil {
 		return rec, false, nil
 	}
-	rec, err = t.Record(number(v))
+	rec, err = t.Record(trailingNumber(v))
 
 	return rec, err == nil, err
 }
@@ -55,7 +55,7 @@ func (t *Tx) SameEdit(campaign, digest string) (n int, ok bool) {
 	if digest == "" {
 		return 0, false
 	}
-	n = num(t.s.get(bucketDiffs, prefix(campaign, digest)))
+	n = trailingInt(t.s.get(bucketDiffs, keyPrefix(campaign, digest)))
 
 	return n, n > 0
 }

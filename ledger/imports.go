@@ -8,19 +8,19 @@ import (
 // ImportedAt is the number of the line that was imported last from i's place in
 // its source, 0 if none was; same says whether its text was i's.
 func (t *Tx) ImportedAt(campaign string, i *history.Import) (n int, same bool) {
-	place, ok := history.ParseImportPlace(t.s.get(bucketImportAt, keyOf(campaign, i.LineKey())))
+	place, ok := history.ParseImportPlace(t.s.get(bucketImportLines, keyOf(campaign, i.LineKey())))
 	return place.N, ok && place.Digest == string(i.Digest())
 }
 
 // Imported returns an imported line; research.CodeNotFound when there is none.
 func (t *Tx) Imported(campaign string, n int) (*history.Import, error) {
-	v := t.s.get(bucketImports, prefix(campaign)+bigEndian(uint64(max(n, 0))))
+	v := t.s.get(bucketImports, keyPrefix(campaign)+bigEndian(uint64(max(n, 0))))
 	if v == nil {
 		return nil, research.Errorf(research.CodeNotFound, "`ratchet log --imported` lists them",
 			"the campaign %q has no imported line %d", campaign, n)
 	}
 
-	all, err := bodies[history.Import](t, []uint64{number(v)})
+	all, err := decodeBodies[history.Import](t, []uint64{trailingNumber(v)})
 	if err != nil {
 		return nil, err
 	}
@@ -32,12 +32,12 @@ func (t *Tx) Imported(campaign string, n int) (*history.Import, error) {
 // next page, "" at the end, as Experiments does; q.Status and q.Verdict are not looked at.
 // Lines that the source has changed since are left out.
 func (t *Tx) Imports(campaign string, q Query) ([]history.Import, string, error) {
-	m := t.walk(list{bucketImports, prefix(campaign)})
+	m := t.newMatcher(list{bucketImports, keyPrefix(campaign)})
 	if q.Text != "" {
-		m = t.walk(having(bucketImportText, campaign, q.Text)...)
+		m = t.newMatcher(wordLists(bucketImportText, campaign, q.Text)...)
 	}
 
-	return page(m, q, func(n int) (*history.Import, bool, error) {
+	return collectPage(m, q, func(n int) (*history.Import, bool, error) {
 		i, err := t.Imported(campaign, n)
 		if err != nil {
 			return nil, false, err
@@ -50,19 +50,19 @@ func (t *Tx) Imports(campaign string, q Query) ([]history.Import, string, error)
 
 // ImportsLike is ExperimentsLike for imported lines.
 func (t *Tx) ImportsLike(campaign, text string, limit int) []int {
-	return t.sharing(bucketImportText, campaign, text, limit)
+	return t.findSharing(bucketImportText, campaign, text, limit)
 }
 
 // ImportSources returns what lines were imported from, by name.
 func (t *Tx) ImportSources(campaign string) ([]history.ImportSource, error) {
-	return states[history.ImportSource](t, bucketImportFrom, prefix(campaign))
+	return readStates[history.ImportSource](t, bucketImportSources, keyPrefix(campaign))
 }
 
 // ImportPage returns lines of one file (Import.File) as they stand there now, in
 // order, after the line and part of after (nil: from the first on): about 256
 // KiB, none only at the end.
 func (t *Tx) ImportPage(campaign, file string, after *history.Import) ([]history.Import, error) {
-	pre := prefix(campaign, file)
+	pre := keyPrefix(campaign, file)
 
 	from := pre
 	if after != nil {
@@ -70,9 +70,9 @@ func (t *Tx) ImportPage(campaign, file string, after *history.Import) ([]history
 	}
 	var page []history.Import
 	size, err := 0, error(nil)
-	t.s.scan(bucketImportAt, pre, from, func(k, v []byte) bool {
+	t.s.scan(bucketImportLines, pre, from, func(k, v []byte) bool {
 		var i *history.Import
-		if i, err = t.Imported(campaign, num(v)); err != nil {
+		if i, err = t.Imported(campaign, trailingInt(v)); err != nil {
 			return false
 		}
 		page, size = append(page, *i), size+len(i.Text())

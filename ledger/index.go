@@ -11,10 +11,10 @@ import (
 	"ratchet/internal/research/history"
 )
 
-// index folds a record into the states that its kind touches, and puts what
+// indexRecord folds a record into the states that its kind touches, and puts what
 // follows from it into the indexes. Verify runs the same code, so whatever it
 // writes must follow from the records alone.
-func (t *Tx) index(rec history.Record) error {
+func (t *Tx) indexRecord(rec history.Record) error {
 	if err := t.indexKind(rec); err != nil || !history.IsOfCampaign(rec.Kind) {
 		return err
 	}
@@ -36,7 +36,7 @@ func (t *Tx) index(rec history.Record) error {
 
 	entries, err := change.IndexEntries(rec)
 	for _, e := range entries {
-		err = first(err, t.putEntry(rec, e))
+		err = firstError(err, t.putEntry(rec, e))
 	}
 
 	if err != nil {
@@ -85,7 +85,7 @@ func (r campaignReader) Value(key history.Key) []byte {
 
 // keyOf is the stored form of a key.
 func keyOf(campaign string, key history.Key) string {
-	stored := prefix(append([]string{campaign}, key.Names...)...)
+	stored := keyPrefix(append([]string{campaign}, key.Names...)...)
 	for _, n := range key.Numbers {
 		stored += bigEndian(n)
 	}
@@ -138,7 +138,7 @@ func (t *Tx) flushBatch() error {
 	t.batch = nil
 
 	for name, c := range batch {
-		if err := t.putJSON(bucketCamps, prefix(name), c); err != nil {
+		if err := t.putJSON(bucketCampaigns, keyPrefix(name), c); err != nil {
 			return err
 		}
 	}
@@ -169,14 +169,14 @@ func decode(bucket string, stored []byte, v any) error {
 	}
 
 	if err != nil {
-		return damaged(nextRebuild, "an entry of the index %s was altered: %w", bucket, err)
+		return damageError(nextRebuild, "an entry of the index %s was altered: %w", bucket, err)
 	}
 
 	return nil
 }
 
-// state reads a folded state, nil if there is none.
-func state[T any](t *Tx, bucket, key string) (*T, error) {
+// readState reads a folded state, nil if there is none.
+func readState[T any](t *Tx, bucket, key string) (*T, error) {
 	b := t.s.get(bucket, key)
 	if b == nil {
 		return nil, nil
@@ -186,8 +186,8 @@ func state[T any](t *Tx, bucket, key string) (*T, error) {
 	return v, decode(bucket, b, v)
 }
 
-// first returns the first error.
-func first(errs ...error) error {
+// firstError returns the first error.
+func firstError(errs ...error) error {
 	for _, err := range errs {
 		if err != nil {
 			return err

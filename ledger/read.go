@@ -15,7 +15,7 @@ const defaultLimit = 20
 
 // Campaign returns a campaign's state; research.CodeNoCampaign when there is none.
 func (t *Tx) Campaign(name string) (*history.Campaign, error) {
-	c, err := state[history.Campaign](t, bucketCamps, prefix(name))
+	c, err := readState[history.Campaign](t, bucketCampaigns, keyPrefix(name))
 	if c == nil && err == nil {
 		err = history.NoCampaign(name)
 	}
@@ -25,12 +25,12 @@ func (t *Tx) Campaign(name string) (*history.Campaign, error) {
 
 // Campaigns returns all campaigns, by name.
 func (t *Tx) Campaigns() ([]history.Campaign, error) {
-	return states[history.Campaign](t, bucketCamps, "")
+	return readStates[history.Campaign](t, bucketCampaigns, "")
 }
 
 // Experiment returns the state of a campaign's experiment n; research.CodeNotFound when there is none.
 func (t *Tx) Experiment(campaign string, n int) (*history.Experiment, error) {
-	x, err := state[history.Experiment](t, bucketExps, prefix(campaign)+bigEndian(uint64(n)))
+	x, err := readState[history.Experiment](t, bucketExperiments, keyPrefix(campaign)+bigEndian(uint64(n)))
 	if x == nil && err == nil {
 		err = notFound(campaign, research.NewJobID(research.ExperimentJob, n))
 	}
@@ -40,7 +40,7 @@ func (t *Tx) Experiment(campaign string, n int) (*history.Experiment, error) {
 
 // Measurement returns the state of a calibration or measurement; research.CodeNotFound when there is none.
 func (t *Tx) Measurement(campaign string, id research.JobID) (*history.Measurement, error) {
-	m, err := state[history.Measurement](t, bucketJobs, prefix(campaign, string(id)))
+	m, err := readState[history.Measurement](t, bucketJobs, keyPrefix(campaign, string(id)))
 	if m == nil && err == nil {
 		err = notFound(campaign, id)
 	}
@@ -56,12 +56,12 @@ func notFound(campaign string, id research.JobID) error {
 // Runs returns the finished runs of one job by number; none is no error.
 func (t *Tx) Runs(campaign string, id research.JobID) ([]rules.Run, error) {
 	var seqs []uint64
-	pre := prefix(campaign, string(id))
+	pre := keyPrefix(campaign, string(id))
 	t.s.scan(bucketRuns, pre, pre, func(k, _ []byte) bool {
-		seqs = append(seqs, number(k))
+		seqs = append(seqs, trailingNumber(k))
 		return true
 	})
-	runs, err := bodies[rules.Run](t, seqs)
+	runs, err := decodeBodies[rules.Run](t, seqs)
 	enforced := map[int]map[string]string{}
 
 	for i := range runs {
@@ -77,19 +77,19 @@ func (t *Tx) Runs(campaign string, id research.JobID) ([]rules.Run, error) {
 // Judged returns the experiment that judged this tree against this incumbent
 // (a commit). Invalid verdicts don't count.
 func (t *Tx) Judged(campaign, incumbent, tree string) (n int, ok bool) {
-	n = num(t.s.get(bucketJudged, prefix(campaign, incumbent, tree)))
+	n = trailingInt(t.s.get(bucketJudged, keyPrefix(campaign, incumbent, tree)))
 	return n, n > 0
 }
 
 // Latest returns the experiment that the checkout proposed last.
 func (t *Tx) Latest(campaign, checkout string) (n int, ok bool) {
-	n = num(t.s.get(bucketLatest, prefix(campaign, checkout)))
+	n = trailingInt(t.s.get(bucketLatest, keyPrefix(campaign, checkout)))
 	return n, n > 0
 }
 
 // Session returns a session that has joined; research.CodeNotFound when there is none.
 func (t *Tx) Session(campaign, codename string) (*history.Session, error) {
-	s, err := state[history.Session](t, bucketSession, prefix(campaign, codename))
+	s, err := readState[history.Session](t, bucketSessions, keyPrefix(campaign, codename))
 	if s == nil && err == nil {
 		err = research.Errorf(research.CodeNotFound, "name a session that has joined",
 			"the campaign %q has no session %q", campaign, codename)
@@ -100,23 +100,23 @@ func (t *Tx) Session(campaign, codename string) (*history.Session, error) {
 
 // Sessions returns all sessions of a campaign, by codename.
 func (t *Tx) Sessions(campaign string) ([]history.Session, error) {
-	return states[history.Session](t, bucketSession, prefix(campaign))
+	return readStates[history.Session](t, bucketSessions, keyPrefix(campaign))
 }
 
 // SessionOf returns the codename of the session that joined from a checkout last.
 func (t *Tx) SessionOf(campaign, checkout string) (codename string, ok bool) {
-	v := t.s.get(bucketPlaces, prefix(campaign, checkout))
+	v := t.s.get(bucketCheckouts, keyPrefix(campaign, checkout))
 	return string(v), v != nil
 }
 
 // Lessons returns the newest lessons, newest first, at most limit (0: 20).
 func (t *Tx) Lessons(campaign string, limit int) ([]history.Lesson, error) {
-	return newest[history.Lesson](t, bucketLessons, campaign, limit)
+	return newestBodies[history.Lesson](t, bucketLessons, campaign, limit)
 }
 
 // Note returns a person's note and when it was added; research.CodeNotFound when there is none.
 func (t *Tx) Note(campaign string, n int) (note history.Note, at time.Time, err error) {
-	seq := number(t.s.get(bucketNotes, prefix(campaign)+bigEndian(uint64(max(n, 0)))))
+	seq := trailingNumber(t.s.get(bucketNotes, keyPrefix(campaign)+bigEndian(uint64(max(n, 0)))))
 	if seq == 0 {
 		return note, at, research.Errorf(research.CodeNotFound, "read_log{} shows the last ones",
 			"the campaign %q has no note %d", campaign, n)
@@ -130,22 +130,22 @@ func (t *Tx) Note(campaign string, n int) (note history.Note, at time.Time, err 
 	return note, rec.Time, err
 }
 
-func newest[T any](t *Tx, bucket, campaign string, limit int) ([]T, error) {
+func newestBodies[T any](t *Tx, bucket, campaign string, limit int) ([]T, error) {
 	if limit <= 0 {
 		limit = defaultLimit
 	}
 	var seqs []uint64
 
-	n, v := t.s.below(bucket, prefix(campaign), noLimit)
-	for ; n > 0 && len(seqs) < limit; n, v = t.s.below(bucket, prefix(campaign), n) {
-		seqs = append(seqs, number(v))
+	n, v := t.s.lastBelow(bucket, keyPrefix(campaign), noLimit)
+	for ; n > 0 && len(seqs) < limit; n, v = t.s.lastBelow(bucket, keyPrefix(campaign), n) {
+		seqs = append(seqs, trailingNumber(v))
 	}
 
-	return bodies[T](t, seqs)
+	return decodeBodies[T](t, seqs)
 }
 
-// bodies returns the decoded bodies of records.
-func bodies[T any](t *Tx, seqs []uint64) ([]T, error) {
+// decodeBodies returns the decoded bodies of records.
+func decodeBodies[T any](t *Tx, seqs []uint64) ([]T, error) {
 	out := make([]T, len(seqs))
 	for i, seq := range seqs {
 		rec, err := t.Record(seq)
@@ -161,8 +161,8 @@ func bodies[T any](t *Tx, seqs []uint64) ([]T, error) {
 	return out, nil
 }
 
-// states returns all folded states under a prefix.
-func states[T any](t *Tx, bucket, pre string) ([]T, error) {
+// readStates returns all folded states under a prefix.
+func readStates[T any](t *Tx, bucket, pre string) ([]T, error) {
 	var out []T
 	var err error
 	t.s.scan(bucket, pre, pre, func(_, v []byte) bool {

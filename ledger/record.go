@@ -43,8 +43,8 @@ func seal(r history.Record) (history.Record, []byte, error) {
 	return r, append(b, hashTail...), nil
 }
 
-// sealOf returns the hash that stored bytes carry, after recomputing it.
-func sealOf(stored []byte) (string, error) {
+// checkSeal returns the hash that stored bytes carry, after recomputing it.
+func checkSeal(stored []byte) (string, error) {
 	cut := len(stored) - hashLen - len(hashTail)
 	if cut < len(hashLead) || !bytes.HasSuffix(stored, hashTail) || !bytes.HasSuffix(stored[:cut], hashLead) {
 		return "", errors.New("it does not end in a hash")
@@ -64,16 +64,16 @@ func sealOf(stored []byte) (string, error) {
 // unseal checks stored bytes against their own hash and their place, and decodes them.
 func unseal(seq uint64, stored []byte) (history.Record, error) {
 	var r history.Record
-	if _, err := sealOf(stored); err != nil {
-		return r, damaged(nextRestore, "record %d was altered: %w", seq, err)
+	if _, err := checkSeal(stored); err != nil {
+		return r, damageError(nextRestore, "record %d was altered: %w", seq, err)
 	}
 
 	if err := json.Unmarshal(stored, &r); err != nil {
-		return r, damaged(nextRestore, "record %d can't be decoded: %w", seq, err)
+		return r, damageError(nextRestore, "record %d can't be decoded: %w", seq, err)
 	}
 
 	if r.Seq != seq {
-		return r, damaged(nextRestore, "record %d stands in the place of record %d", r.Seq, seq)
+		return r, damageError(nextRestore, "record %d stands in the place of record %d", r.Seq, seq)
 	}
 
 	return r, nil

@@ -26,15 +26,15 @@ type Query struct {
 // text the first 64 distinct words are found. A cursor that is none is
 // research.CodeBadArgument.
 func (t *Tx) Experiments(campaign string, q Query) ([]history.Experiment, string, error) {
-	return page(t.matcher(campaign, q), q, func(n int) (*history.Experiment, bool, error) {
+	return collectPage(t.queryMatcher(campaign, q), q, func(n int) (*history.Experiment, bool, error) {
 		x, err := t.Experiment(campaign, n)
 		return x, err == nil, err
 	})
 }
 
-// page collects what m finds below the query's cursor, as far as get says that
+// collectPage collects what m finds below the query's cursor, as far as get says that
 // it belongs there, and gives the cursor of the next page.
-func page[T any](
+func collectPage[T any](
 	m *matcher, q Query, get func(n int) (x *T, belongs bool, err error),
 ) (out []T, next string, err error) {
 	if m.under, err = q.start(); err != nil {
@@ -96,38 +96,38 @@ type matcher struct {
 	effort int    // look-ups left
 }
 
-func (t *Tx) matcher(campaign string, q Query) *matcher {
-	lists := having(bucketText, campaign, q.Text)
+func (t *Tx) queryMatcher(campaign string, q Query) *matcher {
+	lists := wordLists(bucketText, campaign, q.Text)
 	if q.Text != "" && len(lists) == 0 { // nothing but words that are not indexed
-		return t.walk()
+		return t.newMatcher()
 	}
 
 	if q.Status != "" {
-		lists = append(lists, list{bucketStatus, prefix(campaign, string(q.Status))})
+		lists = append(lists, list{bucketStatus, keyPrefix(campaign, string(q.Status))})
 	}
 
 	if q.Verdict != "" {
-		lists = append(lists, list{bucketVerdict, prefix(campaign, string(q.Verdict))})
+		lists = append(lists, list{bucketVerdicts, keyPrefix(campaign, string(q.Verdict))})
 	}
 
 	if len(lists) == 0 {
-		lists = []list{{bucketExps, prefix(campaign)}}
+		lists = []list{{bucketExperiments, keyPrefix(campaign)}}
 	}
 
-	return t.walk(lists...)
+	return t.newMatcher(lists...)
 }
 
-// having are the lists that a text index has of the words of text.
-func having(bucket, campaign, text string) []list {
+// wordLists are the lists that a text index has of the words of text.
+func wordLists(bucket, campaign, text string) []list {
 	var lists []list
 	for _, w := range history.IndexedWords(text) {
-		lists = append(lists, list{bucket, prefix(campaign, w)})
+		lists = append(lists, list{bucket, keyPrefix(campaign, w)})
 	}
 
 	return lists
 }
 
-func (t *Tx) walk(lists ...list) *matcher {
+func (t *Tx) newMatcher(lists ...list) *matcher {
 	return &matcher{t: t, lists: lists, effort: maxEffort}
 }
 
@@ -143,7 +143,7 @@ func (m *matcher) next() (uint64, bool) {
 
 		m.effort--
 
-		n, _ := m.t.s.below(m.lists[i].bucket, m.lists[i].prefix, m.under)
+		n, _ := m.t.s.lastBelow(m.lists[i].bucket, m.lists[i].prefix, m.under)
 		if n == 0 {
 			break
 		}

@@ -27,7 +27,7 @@ const (
 func (l *Ledger) Stream(ctx context.Context, from uint64, f func(rec history.Record, stored []byte) error) error {
 	next, head, prev := max(from, 1), uint64(0), ""
 	for {
-		page, at, err := l.page(ctx, next)
+		page, at, err := l.readPage(ctx, next)
 		if err != nil {
 			return err
 		}
@@ -41,13 +41,13 @@ func (l *Ledger) Stream(ctx context.Context, from uint64, f func(rec history.Rec
 				return nil
 			}
 
-			rec, err := follow(next, prev, []byte(bigEndian(next)), stored)
+			rec, err := checkNext(next, prev, []byte(bigEndian(next)), stored)
 			if err == nil {
 				err = f(rec, stored)
 			}
 
 			if err != nil {
-				return unlessStop(err)
+				return ignoreStop(err)
 			}
 			next, prev = next+1, rec.Hash
 		}
@@ -59,11 +59,11 @@ func (l *Ledger) Stream(ctx context.Context, from uint64, f func(rec history.Rec
 	}
 }
 
-// page copies some records from sequence from on, and the head's sequence.
-func (l *Ledger) page(ctx context.Context, from uint64) (page [][]byte, head uint64, err error) {
+// readPage copies some records from sequence from on, and the head's sequence.
+func (l *Ledger) readPage(ctx context.Context, from uint64) (page [][]byte, head uint64, err error) {
 	err = l.View(ctx, func(t *Tx) error {
 		head = t.seq
-		page, err = t.page(from)
+		page, err = t.copyPage(from)
 
 		return err
 	})
@@ -71,11 +71,11 @@ func (l *Ledger) page(ctx context.Context, from uint64) (page [][]byte, head uin
 	return page, head, err
 }
 
-// page copies some records from sequence from on: none only after the head.
-func (t *Tx) page(from uint64) (page [][]byte, err error) {
+// copyPage copies some records from sequence from on: none only after the head.
+func (t *Tx) copyPage(from uint64) (page [][]byte, err error) {
 	size, next := 0, from
 	t.s.scan(bucketRecords, "", bigEndian(from), func(k, v []byte) bool {
-		if number(k) != next || len(k) != 8 {
+		if trailingNumber(k) != next || len(k) != 8 {
 			return false
 		}
 
@@ -85,13 +85,13 @@ func (t *Tx) page(from uint64) (page [][]byte, err error) {
 	})
 
 	if len(page) == 0 && from <= t.seq {
-		err = damaged(nextRestore, "record %d is missing", from)
+		err = damageError(nextRestore, "record %d is missing", from)
 	}
 
 	return page, err
 }
 
-func unlessStop(err error) error {
+func ignoreStop(err error) error {
 	if errors.Is(err, ErrStop) {
 		return nil
 	}
@@ -128,14 +128,14 @@ func CheckChain(r io.Reader) (Chain, error) {
 			return c, fmt.Errorf("read line %d: %w", line, err)
 		}
 
-		if err := c.add(bytes.TrimRight(stored, "\r\n")); err != nil {
-			return c, damaged("export the records again", "line %d: %w", line, err)
+		if err := c.addRecord(bytes.TrimRight(stored, "\r\n")); err != nil {
+			return c, damageError("export the records again", "line %d: %w", line, err)
 		}
 	}
 }
 
-func (c *Chain) add(stored []byte) error {
-	if _, err := sealOf(stored); err != nil {
+func (c *Chain) addRecord(stored []byte) error {
+	if _, err := checkSeal(stored); err != nil {
 		return err
 	}
 

@@ -51,17 +51,17 @@ func (l *Ledger) Verify(ctx context.Context) (Report, error) {
 		var head uint64
 
 		err = l.transact(ctx, inspecting, func(t *Tx) (err error) {
-			rep.Anchor, rep.Anchored = t.anchored(), t.anchor != nil
+			rep.Anchor, rep.Anchored = t.anchoredSeq(), t.anchor != nil
 			if done = v.next > t.seq; done {
-				return v.compare(t, &rep)
+				return v.compareIndexes(t, &rep)
 			}
 			v.bad, head = v.next, t.seq
-			page, err = t.page(v.next)
+			page, err = t.copyPage(v.next)
 
 			return err
 		})
 		if err == nil && !done {
-			err = v.fold(page, &rep)
+			err = v.foldPage(page, &rep)
 			l.advance("checking", rep.Records, head)
 		}
 	}
@@ -73,7 +73,7 @@ func (l *Ledger) Verify(ctx context.Context) (Report, error) {
 
 	if !rep.Anchored && rep.Records > 0 {
 		return rep,
-			damaged("compare the head with the trailer of the last keep commit; the next append writes a new anchor",
+			damageError("compare the head with the trailer of the last keep commit; the next append writes a new anchor",
 				"%s is missing: records 1 to %d are intact, but whether later ones were removed can't be told",
 				l.file(l.anchorName()), rep.Records)
 	}
@@ -94,7 +94,7 @@ type verifier struct {
 func newVerifier(dir string) (*verifier, error) {
 	f, err := os.CreateTemp(dir, "verify-*.db")
 	if err != nil {
-		return nil, storage(secondCopy, err)
+		return nil, storageError(secondCopy, err)
 	}
 
 	f.Close()
@@ -112,7 +112,7 @@ func newVerifier(dir string) (*verifier, error) {
 
 	if err != nil {
 		s.close()
-		return nil, storage(secondCopy, err)
+		return nil, storageError(secondCopy, err)
 	}
 	v := &verifier{copy: s, tx: &Tx{s: s, write: true}, next: 1}
 	v.tx.beginBatch()
@@ -120,22 +120,22 @@ func newVerifier(dir string) (*verifier, error) {
 	return v, nil
 }
 
-// fold checks and folds one page; nobody waits for it.
-func (v *verifier) fold(page [][]byte, rep *Report) error {
+// foldPage checks and folds one page; nobody waits for it.
+func (v *verifier) foldPage(page [][]byte, rep *Report) error {
 	for _, stored := range page {
 		v.bad = v.next
 
-		rec, err := follow(v.next, v.hash, []byte(bigEndian(v.next)), stored)
+		rec, err := checkNext(v.next, v.hash, []byte(bigEndian(v.next)), stored)
 		if err != nil {
 			return err
 		}
 
 		if rec.Prev != v.hash {
-			return damaged(nextRestore, "record %d does not follow record %d: one of them was replaced", rec.Seq,
+			return damageError(nextRestore, "record %d does not follow record %d: one of them was replaced", rec.Seq,
 				rec.Seq-1)
 		}
 
-		if err := v.index(rec); err != nil {
+		if err := v.indexRecord(rec); err != nil {
 			return err
 		}
 		v.next, v.hash, v.bad = rec.Seq+1, rec.Hash, 0
@@ -145,10 +145,10 @@ func (v *verifier) fold(page [][]byte, rep *Report) error {
 	return nil
 }
 
-// index folds one record into the copy.
-func (v *verifier) index(rec history.Record) error {
-	if err := v.tx.index(rec); err != nil {
-		return damaged(nextRestore, "record %d contradicts those before it: %w", rec.Seq, err)
+// indexRecord folds one record into the copy.
+func (v *verifier) indexRecord(rec history.Record) error {
+	if err := v.tx.indexRecord(rec); err != nil {
+		return damageError(nextRestore, "record %d contradicts those before it: %w", rec.Seq, err)
 	}
 
 	if rec.Seq%chunk == 0 {
@@ -158,11 +158,11 @@ func (v *verifier) index(rec history.Record) error {
 	return nil
 }
 
-// compare ends the check, when all records are folded.
-func (v *verifier) compare(t *Tx, rep *Report) error {
-	if t.suspect != nil {
-		v.bad = min(v.next, t.anchored())
-		return t.suspect
+// compareIndexes ends the check, when all records are folded.
+func (v *verifier) compareIndexes(t *Tx, rep *Report) error {
+	if t.headError != nil {
+		v.bad = min(v.next, t.anchoredSeq())
+		return t.headError
 	}
 
 	if err := v.tx.flushBatch(); err != nil {
@@ -170,7 +170,7 @@ func (v *verifier) compare(t *Tx, rep *Report) error {
 	}
 
 	for _, name := range indexes {
-		n, err := compare(name, t.s, v.copy)
+		n, err := compareIndex(name, t.s, v.copy)
 		rep.Indexed += n
 
 		if err != nil {
@@ -183,40 +183,40 @@ func (v *verifier) compare(t *Tx, rep *Report) error {
 	return err
 }
 
-// compare walks an index and its copy side by side.
-func compare(name string, have, want *store) (n int, err error) {
+// compareIndex walks an index and its copy side by side.
+func compareIndex(name string, have, want *store) (n int, err error) {
 	var differs string
 
-	a, b := newWalk(have, name), newWalk(want, name)
+	a, b := newCursor(have, name), newCursor(want, name)
 	for ; a.key != nil || b.key != nil; n++ {
 		switch order := a.compare(b); {
 		case order < 0:
-			differs = "has an entry that follows from no record: " + readable(a.key)
+			differs = "has an entry that follows from no record: " + readableKey(a.key)
 		case order > 0:
-			differs = "lacks the entry " + readable(b.key)
-		case !bytes.Equal(a.value, b.value) && !bytes.Equal(normal(name, a.value), b.value):
-			differs = "does not say what the records say in the entry " + readable(a.key)
+			differs = "lacks the entry " + readableKey(b.key)
+		case !bytes.Equal(a.value, b.value) && !bytes.Equal(reencode(name, a.value), b.value):
+			differs = "does not say what the records say in the entry " + readableKey(a.key)
 		}
 
 		if differs != "" {
-			return n, damaged(nextRebuild, "the index %s %s", name, differs)
+			return n, damageError(nextRebuild, "the index %s %s", name, differs)
 		}
-		a.step()
-		b.step()
+		a.next()
+		b.next()
 	}
 
 	return n, nil
 }
 
-// walk is a cursor over one bucket.
-type walk struct {
+// cursor is a cursor over one bucket.
+type cursor struct {
 	s          *store
 	c          *bbolt.Cursor
 	key, value []byte
 }
 
-func newWalk(s *store, bucket string) *walk {
-	w := &walk{s: s}
+func newCursor(s *store, bucket string) *cursor {
+	w := &cursor{s: s}
 	if s.tx == nil {
 		return w
 	}
@@ -232,7 +232,7 @@ func newWalk(s *store, bucket string) *walk {
 	return w
 }
 
-func (w *walk) step() {
+func (w *cursor) next() {
 	w.s.inside = true
 	k, v := w.c.Next()
 	w.key, w.value = bytes.Clone(k), bytes.Clone(v)
@@ -240,7 +240,7 @@ func (w *walk) step() {
 }
 
 // compare orders the walks by their keys; one at its end comes last.
-func (w *walk) compare(o *walk) int {
+func (w *cursor) compare(o *cursor) int {
 	switch {
 	case w.key == nil && o.key == nil:
 		return 0
@@ -253,19 +253,19 @@ func (w *walk) compare(o *walk) int {
 	return bytes.Compare(w.key, o.key)
 }
 
-// readable shows a key in an error: its parts, and the number that may end it.
-func readable(key []byte) string {
+// readableKey shows a key in an error: its parts, and the number that may end it.
+func readableKey(key []byte) string {
 	text := string(key)
 	if n := len(key) - 8; n >= 0 && key[len(key)-1] != 0 {
-		text = string(key[:n]) + strconv.Itoa(num(key))
+		text = string(key[:n]) + strconv.Itoa(trailingInt(key))
 	}
 
 	return strings.ToValidUTF8(strings.TrimRight(strings.ReplaceAll(text, "\x00", " "), " "), "?")
 }
 
-// normal is a stored state as this version would write it: an older version's
+// reencode is a stored state as this version would write it: an older version's
 // lacks the fields that were added since.
-func normal(bucket string, stored []byte) []byte {
+func reencode(bucket string, stored []byte) []byte {
 	state := history.Index(bucket).NewState()
 	if state == nil || decode(bucket, stored, state) != nil {
 		return stored
@@ -292,7 +292,7 @@ func (l *Ledger) rebuild(t *Tx) error {
 	t.appended = t.seq > 0
 
 	err = t.Records(1, func(rec history.Record) error {
-		if err := l.strange(t.s, rec); err != nil {
+		if err := l.refuseUnknownKind(t.s, rec); err != nil {
 			return err
 		}
 
@@ -300,18 +300,18 @@ func (l *Ledger) rebuild(t *Tx) error {
 			l.advance("deriving the indexes", rec.Seq, t.seq)
 		}
 
-		return v.index(rec)
+		return v.indexRecord(rec)
 	})
-	if err := first(err, v.tx.flushBatch()); err != nil {
+	if err := firstError(err, v.tx.flushBatch()); err != nil {
 		return err
 	}
 
 	for _, name := range indexes {
-		if err := t.s.clear(name); err != nil {
+		if err := t.s.clearBucket(name); err != nil {
 			return err
 		}
 
-		for w := newWalk(v.copy, name); w.key != nil; w.step() {
+		for w := newCursor(v.copy, name); w.key != nil; w.next() {
 			if err := t.s.put(name, string(w.key), w.value); err != nil {
 				return err
 			}
@@ -321,7 +321,7 @@ func (l *Ledger) rebuild(t *Tx) error {
 	return nil
 }
 
-func (s *store) clear(bucket string) error {
+func (s *store) clearBucket(bucket string) error {
 	if s.tx == nil {
 		return nil
 	}

@@ -280,7 +280,7 @@ func (change *Change) States(r Record) []State {
 
 // IndexEntries are what changes in the indexes that hold no states, after Fold.
 func (change *Change) IndexEntries(r Record) ([]IndexEntry, error) {
-	entries := change.relisted()
+	entries := change.changedListings()
 	if r.Key != "" {
 		entries = append(entries, IndexEntry{Key: named(IndexKeys, r.Key), Value: r.Seq})
 	}

@@ -18,8 +18,8 @@ type Family struct {
 }
 
 const (
-	familySize = 3 // experiments at least
-	families   = 4 // at most
+	minFamilySize = 3 // experiments at least
+	maxFamilies   = 4 // at most
 )
 
 // Families groups experiments by the words of their hypotheses: the commonest
@@ -27,7 +27,7 @@ const (
 // has. A word of more than three quarters of them tells none from another and is left
 // out, as are numbers and words of less than three letters.
 func Families(xs []Experiment) []Family {
-	out, _ := FamiliesOf(xs, families)
+	out, _ := FamiliesOf(xs, maxFamilies)
 	return out
 }
 
@@ -66,7 +66,7 @@ func FamiliesOf(xs []Experiment, most int) (out []Family, members [][]int) {
 			}
 		}
 
-		if best.Tried < familySize {
+		if best.Tried < minFamilySize {
 			return out, members
 		}
 		var of []int

@@ -15,7 +15,7 @@ func foldCampaignStarted(change *Change, r Record, b CampaignStart) {
 		StartedAt: r.Time, Verdicts: map[research.Verdict]int{},
 		Line: Line{Incumbent: b.Start, IncumbentTree: b.StartTree},
 	}
-	change.Campaign.checkpoint()
+	change.Campaign.moveCheckpoint()
 }
 
 func foldContractAccepted(change *Change, _ Record, b ContractAcceptance) {
@@ -33,7 +33,7 @@ func foldContractAccepted(change *Change, _ Record, b ContractAcceptance) {
 func foldCampaignEnded(change *Change, _ Record, b CampaignEnd) { change.Campaign.Ended = b.Reason }
 
 func foldFinalized(change *Change, r Record, b Finalization) {
-	change.Campaign.Final = b.folded(r, change.Campaign.Experiments)
+	change.Campaign.Final = b.summarize(r, change.Campaign.Experiments)
 }
 
 func foldLoopStopped(change *Change, r Record, b LoopChange) {
@@ -85,24 +85,24 @@ func foldNoteDelivered(change *Change, r Record, b NoteDelivery) error {
 	return nil
 }
 
-// checkpoint makes the incumbent the version that certificates compare with.
-func (c *Campaign) checkpoint() {
+// moveCheckpoint makes the incumbent the version that certificates compare with.
+func (c *Campaign) moveCheckpoint() {
 	c.Checkpoint, c.CheckpointTree, c.CheckpointOf = c.Incumbent, c.IncumbentTree, c.IncumbentOf
 	c.ChainFrom = c.Experiments + 1
 }
 
-// chained says whether the incumbent holds edits that no certificate covers yet.
-func (c *Campaign) chained() bool {
+// hasOpenChain says whether the incumbent holds edits that no certificate covers yet.
+func (c *Campaign) hasOpenChain() bool {
 	return c.Rule.Auto != nil && c.Rule.Auto.Chain > 0
 }
 
 func foldProposed(change *Change, r Record, b Proposal) error {
-	if err := change.tryIdea(r, b); err != nil {
+	if err := change.recordTry(r, b); err != nil {
 		return err
 	}
 	*change.Experiment = Experiment{Proposal: b, Session: r.Session, Status: research.Running, ProposedAt: r.Time}
 	change.Campaign.Experiments = b.N
-	change.Campaign.thought(r.Time)
+	change.Campaign.recordPause(r.Time)
 
 	change.Campaign.Open = append(change.Campaign.Open, change.Experiment.Job())
 	if change.Session != nil {
@@ -140,14 +140,14 @@ func foldJudged(change *Change, r Record, b rules.Judgement) {
 	} else {
 		c.Unresolved = append(c.Unresolved, x.N)
 	}
-	change.tellIdea(b.Verdict == research.Invalid)
+	change.updateIdea(b.Verdict == research.Invalid)
 
 	c.Verdicts[b.Verdict]++
 	if change.Session != nil {
 		change.Session.Verdicts[b.Verdict]++
-		change.Session.Predictions.add(x.Expect, b)
+		change.Session.Predictions.addJudgement(x.Expect, b)
 	}
-	c.close(x.Job())
+	c.closeJob(x.Job())
 }
 
 // keptRemembered bounds Campaign.KeptStack, and so how many keeps in a row can be
@@ -158,8 +158,8 @@ func foldKept(change *Change, _ Record, b Keeping) {
 	x, c := change.Experiment, change.Campaign
 	x.Status, x.Commit, x.KeptOn, x.Note, x.Simpler = research.Kept, b.Commit, b.Branch, b.Note, b.Simplification
 	x.Overridden = b.Overridden
-	proven := x.Judgement.Verdict == research.Improved && c.Rule.Class == research.Noisy && !c.chained()
-	chained := c.chained()
+	proven := x.Judgement.Verdict == research.Improved && c.Rule.Class == research.Noisy && !c.hasOpenChain()
+	chained := c.hasOpenChain()
 	c.Incumbent, c.IncumbentTree, c.IncumbentOf = b.Commit, x.Tree, x.N
 
 	c.KeptStack = append(c.KeptStack, x.N)
@@ -173,31 +173,31 @@ func foldKept(change *Change, _ Record, b Keeping) {
 	}
 
 	if proven && x.Overridden == "" {
-		c.checkpoint()
+		c.moveCheckpoint()
 		c.CertifiedGain += c.provenGain(x)
 	}
 
 	if x.Overridden != "" {
-		c.override(*x.Judgement, chained)
+		c.applyOverride(*x.Judgement, chained)
 	}
-	c.resolve(x.N)
-	change.tellIdea(true)
+	c.removeUnresolved(x.N)
+	change.updateIdea(true)
 
 	if change.Session != nil {
 		change.Session.Kept++
 	}
 }
 
-// override is what a keep against the verdict changes besides: what is kept from
+// applyOverride is what a keep against the verdict changes besides: what is kept from
 // here on is compared with the person's choice, unless a chain is open, whose
 // certificate judges it with the rest. What was reckoned of the incumbent's
 // level does not hold for it: a noisy metric is calibrated anew.
-func (c *Campaign) override(j rules.Judgement, chained bool) {
+func (c *Campaign) applyOverride(j rules.Judgement, chained bool) {
 	c.Overridden++
 
 	c.Rule = c.Rule.Overridden(j)
 	if !chained {
-		c.checkpoint()
+		c.moveCheckpoint()
 	}
 
 	if c.Rule.Class == research.Noisy {
@@ -207,27 +207,27 @@ func (c *Campaign) override(j rules.Judgement, chained bool) {
 
 func foldReverted(change *Change, _ Record, b Reversion) {
 	x, c := change.Experiment, change.Campaign
-	defer func() { change.tellIdea(b.By != "merge") }() // an edit that is merged is tried on
+	defer func() { change.updateIdea(b.By != "merge") }() // an edit that is merged is tried on
 
 	x.Lesson, x.Closed = cmp.Or(b.Lesson, x.Lesson), true
 	switch {
 	case x.Status == research.Kept && b.By == "certificate":
 		c.Kept--
-		c.forgetOverride(x)
+		c.uncountOverride(x)
 		x.RolledBack = true
 	case x.Status != research.Unresolved: // an invalid one stays invalid; its file may still be put back
 		return
 	}
 	x.Status = research.Reverted
 	c.Reverted++
-	c.resolve(x.N)
+	c.removeUnresolved(x.N)
 }
 
 func foldUndone(change *Change, _ Record, b Undoing) {
 	x, c := change.Experiment, change.Campaign
 	x.Undone, x.Status = true, research.Reverted
-	c.forgetOverride(x)
-	change.tellIdea(true)
+	c.uncountOverride(x)
+	change.updateIdea(true)
 	covered := x.N < c.ChainFrom // by a certificate, or as an edit proven on its own
 	c.Kept, c.Reverted = c.Kept-1, c.Reverted+1
 	c.Incumbent, c.IncumbentTree, c.IncumbentOf = b.Commit, b.Tree, 0
@@ -245,7 +245,7 @@ func foldUndone(change *Change, _ Record, b Undoing) {
 	}
 
 	if covered { // a rollback must not bring it back
-		c.checkpoint()
+		c.moveCheckpoint()
 
 		if x.N > c.GainsAfter {
 			c.CertifiedGain -= c.provenGain(x)
@@ -253,8 +253,8 @@ func foldUndone(change *Change, _ Record, b Undoing) {
 	}
 }
 
-// forgetOverride takes an experiment that is kept no longer off the overridden ones.
-func (c *Campaign) forgetOverride(x *Experiment) {
+// uncountOverride takes an experiment that is kept no longer off the overridden ones.
+func (c *Campaign) uncountOverride(x *Experiment) {
 	if x.Overridden != "" {
 		c.Overridden--
 	}
@@ -273,11 +273,11 @@ func (c *Campaign) provenGain(x *Experiment) float64 {
 	return 0
 }
 
-// close takes a job off the open ones.
-func (c *Campaign) close(id research.JobID) {
+// closeJob takes a job off the open ones.
+func (c *Campaign) closeJob(id research.JobID) {
 	c.Open = slices.DeleteFunc(c.Open, func(o research.JobID) bool { return o == id })
 }
 
-func (c *Campaign) resolve(n int) {
+func (c *Campaign) removeUnresolved(n int) {
 	c.Unresolved = slices.DeleteFunc(c.Unresolved, func(u int) bool { return u == n })
 }

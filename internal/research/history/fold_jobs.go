@@ -37,7 +37,7 @@ func foldCalibrationFinished(change *Change, _ Record, b CalibrationEnd) {
 	}
 	b.State, b.Facts = rules.RuleState{}, nil
 	change.Measurement.Calib = &b
-	c.close(b.Job)
+	c.closeJob(b.Job)
 }
 
 func foldMeasurementFinished(change *Change, _ Record, b rules.MeasurementEnd) {
@@ -51,7 +51,7 @@ func foldMeasurementFinished(change *Change, _ Record, b rules.MeasurementEnd) {
 			Scale: b.Scale, Pairs: len(b.Paired)}
 	}
 	change.Measurement.End = &b
-	c.close(b.Job)
+	c.closeJob(b.Job)
 }
 
 // foldCertificateFinished moves the checkpoint to the head, or the head back
@@ -67,10 +67,10 @@ func foldCertificateFinished(change *Change, _ Record, b CertificateEnd) {
 		c.Incumbent, c.IncumbentTree, c.IncumbentOf = b.Commit, c.CheckpointTree, c.CheckpointOf
 		c.KeptStack = slices.DeleteFunc(c.KeptStack, func(n int) bool { return n >= c.ChainFrom })
 	}
-	c.checkpoint()
+	c.moveCheckpoint()
 	b.State = rules.RuleState{}
 	change.Measurement.Proof = &b
-	c.close(b.Job)
+	c.closeJob(b.Job)
 }
 
 func foldRun(change *Change, _ Record, b rules.Run) {
@@ -93,7 +93,7 @@ func foldRun(change *Change, _ Record, b rules.Run) {
 
 func foldLost(change *Change, _ Record, b Loss) {
 	c := change.Campaign
-	c.close(b.Job)
+	c.closeJob(b.Job)
 
 	if m := change.Measurement; m != nil {
 		m.Lost = b.Reason
@@ -113,7 +113,7 @@ func foldLost(change *Change, _ Record, b Loss) {
 	x.Status = research.Voided
 	x.Judgement = &rules.Judgement{N: x.N, Verdict: research.Invalid, StoppedBy: "lost", Reason: b.Reason, Runs: x.Runs}
 	c.Verdicts[research.Invalid]++
-	change.tellIdea(true)
+	change.updateIdea(true)
 }
 
 func foldStep(change *Change, _ Record, b StepEnd) {

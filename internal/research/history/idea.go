@@ -79,7 +79,7 @@ func foldIdeaClaimed(change *Change, r Record, b IdeaClaim) error {
 	case i.Holder == r.Session && b.Fence == i.Fence: // renewed, perhaps by the session that came after
 		i.Checkout, i.Attended = b.Checkout, b.Attended
 		return nil
-	case i.Holder != "" && !b.over(i):
+	case i.Holder != "" && !b.takesOver(i):
 		return research.Errorf(research.CodeConflict, "take another idea: read_log{view: \"ideas\"}",
 			"%s holds idea %d", i.Holder, i.N)
 	case b.Fence != i.Fence+1:
@@ -92,33 +92,33 @@ func foldIdeaClaimed(change *Change, r Record, b IdeaClaim) error {
 	return nil
 }
 
-// over says whether the takeover is of the claim that i is under.
-func (t Takeover) over(i *IdeaState) bool { return t.Took == i.Fence && t.Because != "" }
+// takesOver says whether the takeover is of the claim that i is under.
+func (t Takeover) takesOver(i *IdeaState) bool { return t.Took == i.Fence && t.Because != "" }
 
 func foldIdeaReleased(change *Change, r Record, b IdeaRelease) error {
-	if err := change.Idea.under(r.Session, b.Fence); err != nil {
+	if err := change.Idea.requireClaim(r.Session, b.Fence); err != nil {
 		return err
 	}
-	change.Idea.free()
+	change.Idea.endClaim()
 
 	return nil
 }
 
 func foldIdeaDropped(change *Change, r Record, b IdeaDrop) error {
 	i := change.Idea
-	if i.Holder != "" && i.Holder != r.Session && !b.over(i) {
+	if i.Holder != "" && i.Holder != r.Session && !b.takesOver(i) {
 		return research.Errorf(research.CodeConflict, "leave it to the session that holds it", "%s holds idea %d",
 			i.Holder, i.N)
 	}
-	i.free()
+	i.endClaim()
 	i.Status, i.Why = IdeaDropped, b.Why
 
 	return nil
 }
 
-// under refuses what a session writes in the name of a claim that is not, or
+// requireClaim refuses what a session writes in the name of a claim that is not, or
 // no longer, its own.
-func (i *IdeaState) under(session string, fence int) error {
+func (i *IdeaState) requireClaim(session string, fence int) error {
 	if i.Holder == session && i.Fence == fence && session != "" {
 		return nil
 	}
@@ -133,8 +133,8 @@ func (i *IdeaState) under(session string, fence int) error {
 		fence, i.N, now)
 }
 
-// free ends the claim.
-func (i *IdeaState) free() {
+// endClaim ends the claim.
+func (i *IdeaState) endClaim() {
 	i.Holder, i.Checkout, i.Attended, i.ClaimedAt = "", "", false, time.Time{}
 
 	i.Status = IdeaOpen
@@ -143,15 +143,15 @@ func (i *IdeaState) free() {
 	}
 }
 
-// tryIdea makes a proposal the last experiment of its idea. The proposal must be
+// recordTry makes a proposal the last experiment of its idea. The proposal must be
 // made under the claim that holds now.
-func (change *Change) tryIdea(r Record, b Proposal) error {
+func (change *Change) recordTry(r Record, b Proposal) error {
 	i := change.Idea
 	if i == nil {
 		return nil
 	}
 
-	if err := i.under(r.Session, b.Fence); err != nil {
+	if err := i.requireClaim(r.Session, b.Fence); err != nil {
 		return err
 	}
 	i.Experiment, i.Verdict, i.Kept = b.N, "", false
@@ -159,9 +159,9 @@ func (change *Change) tryIdea(r Record, b Proposal) error {
 	return nil
 }
 
-// tellIdea lets the idea of the experiment know how that stands. The claim that
+// updateIdea lets the idea of the experiment know how that stands. The claim that
 // the experiment was made under ends with it.
-func (change *Change) tellIdea(ended bool) {
+func (change *Change) updateIdea(ended bool) {
 	i, x := change.Idea, change.Experiment
 	if i == nil || x == nil {
 		return
@@ -172,6 +172,6 @@ func (change *Change) tellIdea(ended bool) {
 	}
 
 	if ended && i.Holder != "" && i.Fence == x.Fence {
-		i.free()
+		i.endClaim()
 	}
 }

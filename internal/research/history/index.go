@@ -161,9 +161,9 @@ func (change *Change) listings() []listing {
 	return all
 }
 
-// relisted are the entries that take the states from the lists that they stood
+// changedListings are the entries that take the states from the lists that they stood
 // in when they were loaded to those that they stand in now.
-func (change *Change) relisted() []IndexEntry {
+func (change *Change) changedListings() []IndexEntry {
 	var entries []IndexEntry
 	listed := change.listings()
 

@@ -38,54 +38,54 @@ const (
 )
 
 var kinds = map[Kind]row{
-	KindCampaignStarted:  {touches: common, begins: ofCampaign, fold: on(foldCampaignStarted)},
-	KindContractAccepted: {touches: common, fold: on(foldContractAccepted)},
-	KindCampaignEnded:    {touches: common, fold: on(foldCampaignEnded)},
+	KindCampaignStarted:  {touches: common, begins: ofCampaign, fold: folding(foldCampaignStarted)},
+	KindContractAccepted: {touches: common, fold: folding(foldContractAccepted)},
+	KindCampaignEnded:    {touches: common, fold: folding(foldCampaignEnded)},
 
-	KindSessionJoined:   {touches: common, begins: ofSession, fold: on(foldSessionJoined), index: indexCheckout},
-	KindSessionAnswered: {touches: common, fold: on(foldSessionAnswered)},
+	KindSessionJoined:   {touches: common, begins: ofSession, fold: folding(foldSessionJoined), index: indexCheckout},
+	KindSessionAnswered: {touches: common, fold: folding(foldSessionAnswered)},
 
-	KindCalibrationStarted:  {touches: common | ofJob, begins: ofJob, fold: on(foldJobStarted)},
-	KindCalibrationFinished: {touches: common | ofJob, fold: on(foldCalibrationFinished)},
-	KindMeasurementStarted:  {touches: common | ofJob, begins: ofJob, fold: on(foldJobStarted)},
-	KindMeasurementFinished: {touches: common | ofJob, fold: on(foldMeasurementFinished)},
-	KindCertificateStarted:  {touches: common | ofJob, begins: ofJob, fold: on(foldJobStarted)},
-	KindCertificateFinished: {touches: common | ofJob, fold: on(foldCertificateFinished)},
+	KindCalibrationStarted:  {touches: common | ofJob, begins: ofJob, fold: folding(foldJobStarted)},
+	KindCalibrationFinished: {touches: common | ofJob, fold: folding(foldCalibrationFinished)},
+	KindMeasurementStarted:  {touches: common | ofJob, begins: ofJob, fold: folding(foldJobStarted)},
+	KindMeasurementFinished: {touches: common | ofJob, fold: folding(foldMeasurementFinished)},
+	KindCertificateStarted:  {touches: common | ofJob, begins: ofJob, fold: folding(foldJobStarted)},
+	KindCertificateFinished: {touches: common | ofJob, fold: folding(foldCertificateFinished)},
 
-	KindExperimentProposed: {touches: common | ofJob | ofClaimedIdea, begins: ofJob, fold: try(foldProposed),
+	KindExperimentProposed: {touches: common | ofJob | ofClaimedIdea, begins: ofJob, fold: refusing(foldProposed),
 		index: indexProposal},
-	KindExperimentRebased: {touches: common | ofJob, fold: on(foldRebased)},
-	KindExperimentJudged: {touches: common | ofJob | ofClaimedIdea, fold: on(foldJudged),
+	KindExperimentRebased: {touches: common | ofJob, fold: folding(foldRebased)},
+	KindExperimentJudged: {touches: common | ofJob | ofClaimedIdea, fold: folding(foldJudged),
 		index: indexVerdict},
-	KindExperimentKept: {touches: common | ofJob | ofClaimedIdea, fold: on(foldKept)},
-	KindExperimentReverted: {touches: common | ofJob | ofClaimedIdea, fold: on(foldReverted),
+	KindExperimentKept: {touches: common | ofJob | ofClaimedIdea, fold: folding(foldKept)},
+	KindExperimentReverted: {touches: common | ofJob | ofClaimedIdea, fold: folding(foldReverted),
 		index: indexRevertedLesson},
-	KindKeepUndone: {touches: common | ofJob | ofClaimedIdea, fold: on(foldUndone)},
+	KindKeepUndone: {touches: common | ofJob | ofClaimedIdea, fold: folding(foldUndone)},
 
-	KindRunFinished:  {touches: common | ofJob, fold: on(foldRun), index: indexing(indexRun)},
-	KindRunLost:      {touches: common | ofJob | ofClaimedIdea, fold: on(foldLost)},
-	KindStepFinished: {touches: common | ofJob, fold: on(foldStep)},
+	KindRunFinished:  {touches: common | ofJob, fold: folding(foldRun), index: indexing(indexRun)},
+	KindRunLost:      {touches: common | ofJob | ofClaimedIdea, fold: folding(foldLost)},
+	KindStepFinished: {touches: common | ofJob, fold: folding(foldStep)},
 
-	KindAblationStarted:   {touches: common, fold: on(func(*Change, Record, rules.Ablation) {})},
-	KindAblationFinished:  {touches: common, fold: on(func(*Change, Record, rules.AblationEnd) {})},
-	KindCampaignFinalized: {touches: common, fold: on(foldFinalized)},
+	KindAblationStarted:   {touches: common, fold: folding(func(*Change, Record, rules.Ablation) {})},
+	KindAblationFinished:  {touches: common, fold: folding(func(*Change, Record, rules.AblationEnd) {})},
+	KindCampaignFinalized: {touches: common, fold: folding(foldFinalized)},
 
-	KindFileSaved:     {touches: common, fold: on(foldFileSaved)},
-	KindLoopStopped:   {touches: common, fold: on(foldLoopStopped)},
-	KindLoopResumed:   {touches: common, fold: on(foldLoopResumed)},
-	KindLessonAdded:   {touches: common, fold: on(foldLessonAdded), index: indexing(indexLesson)},
-	KindNoteAdded:     {touches: common, fold: on(foldNoteAdded), index: indexNote},
-	KindNoteDelivered: {touches: common, fold: try(foldNoteDelivered)},
+	KindFileSaved:     {touches: common, fold: folding(foldFileSaved)},
+	KindLoopStopped:   {touches: common, fold: folding(foldLoopStopped)},
+	KindLoopResumed:   {touches: common, fold: folding(foldLoopResumed)},
+	KindLessonAdded:   {touches: common, fold: folding(foldLessonAdded), index: indexing(indexLesson)},
+	KindNoteAdded:     {touches: common, fold: folding(foldNoteAdded), index: indexNote},
+	KindNoteDelivered: {touches: common, fold: refusing(foldNoteDelivered)},
 
-	KindIdeaAdded:    {touches: common | ofIdea, begins: ofIdea, fold: on(foldIdeaAdded), index: indexIdea},
-	KindIdeaClaimed:  {touches: common | ofIdea, fold: try(foldIdeaClaimed)},
-	KindIdeaReleased: {touches: common | ofIdea, fold: try(foldIdeaReleased)},
-	KindIdeaDropped:  {touches: common | ofIdea, fold: try(foldIdeaDropped)},
+	KindIdeaAdded:    {touches: common | ofIdea, begins: ofIdea, fold: folding(foldIdeaAdded), index: indexIdea},
+	KindIdeaClaimed:  {touches: common | ofIdea, fold: refusing(foldIdeaClaimed)},
+	KindIdeaReleased: {touches: common | ofIdea, fold: refusing(foldIdeaReleased)},
+	KindIdeaDropped:  {touches: common | ofIdea, fold: refusing(foldIdeaDropped)},
 
-	KindHistoryImported: {touches: common | ofSource, fold: try(foldImported), index: indexing(indexImport)},
+	KindHistoryImported: {touches: common | ofSource, fold: refusing(foldImported), index: indexing(indexImport)},
 
 	// The one kind that is of no campaign: it touches nothing.
-	KindLedgerMigrated: {fold: on(func(*Change, Record, Migration) {})},
+	KindLedgerMigrated: {fold: folding(func(*Change, Record, Migration) {})},
 }
 
 // rowOf is the row of a kind. An unknown kind is of a campaign, and fails in Fold.
@@ -129,16 +129,16 @@ func Fold(change *Change, r Record) error {
 	return nil
 }
 
-// on makes a row's fold of a function that takes the decoded body.
-func on[T any](f func(*Change, Record, T)) func(*Change, Record) error {
-	return try(func(change *Change, r Record, b T) error {
+// folding makes a row's fold of a function that takes the decoded body.
+func folding[T any](f func(*Change, Record, T)) func(*Change, Record) error {
+	return refusing(func(change *Change, r Record, b T) error {
 		f(change, r, b)
 		return nil
 	})
 }
 
-// try is on for a fold that refuses records which contradict the state.
-func try[T any](f func(*Change, Record, T) error) func(*Change, Record) error {
+// refusing is on for a fold that refuses records which contradict the state.
+func refusing[T any](f func(*Change, Record, T) error) func(*Change, Record) error {
 	return func(change *Change, r Record) error {
 		b, err := body[T](r)
 		if err != nil {

@@ -46,7 +46,7 @@ func Noticed(c *Campaign, r Record, x *Experiment, before []Experiment) (*Notice
 			return nil, err
 		}
 
-		return n.best(c, x), nil
+		return n.describeBest(c, x), nil
 	case KindCertificateFinished:
 		e, err := body[CertificateEnd](r)
 		if err != nil {
@@ -62,12 +62,12 @@ func Noticed(c *Campaign, r Record, x *Experiment, before []Experiment) (*Notice
 
 		return n, nil
 	case KindExperimentJudged, KindRunLost:
-		if x == nil || !looping(x, before) {
+		if x == nil || !completesCrashLoop(x, before) {
 			return nil, nil
 		}
 		n.Event, n.Experiment = contract.EventCrashLoop, x.N
 		n.Text = fmt.Sprintf("%s of %s in a row ended invalid for the same reason: %s",
-			rules.Count(crashLoop, "experiment"), c.Name, tame(x.Judgement.Reason, 200))
+			rules.Count(crashLoop, "experiment"), c.Name, singleLine(x.Judgement.Reason, 200))
 
 		return n, nil
 	}
@@ -75,10 +75,10 @@ func Noticed(c *Campaign, r Record, x *Experiment, before []Experiment) (*Notice
 	return nil, nil
 }
 
-func (n *Notice) best(c *Campaign, x *Experiment) *Notice {
+func (n *Notice) describeBest(c *Campaign, x *Experiment) *Notice {
 	j := x.Judgement
-	n.Event, n.Experiment, n.Hypothesis, n.Gain, n.Scale = contract.EventBest, x.N, tame(x.Hypothesis, 200), j.Gain,
-		j.Scale
+	n.Event, n.Experiment, n.Hypothesis, n.Gain, n.Scale = contract.EventBest, x.N, singleLine(x.Hypothesis, 200),
+		j.Gain, j.Scale
 
 	n.Text = fmt.Sprintf("experiment %d is the new best of %s: %s", x.N, c.Name, j.Words(c.Program.Metric))
 	if j.StoppedBy == "one_run" { // a deterministic metric's value is the same however often it is measured
@@ -88,17 +88,17 @@ func (n *Notice) best(c *Campaign, x *Experiment) *Notice {
 	return n
 }
 
-// looping says whether x is the experiment with which a loop of crashes is
+// completesCrashLoop says whether x is the experiment with which a loop of crashes is
 // full: it and the ones right before it are invalid for one cause, and the one
 // before those is not. So one loop is told once, however long it gets.
-func looping(x *Experiment, before []Experiment) bool {
-	why := cause(x)
+func completesCrashLoop(x *Experiment, before []Experiment) bool {
+	why := invalidCause(x)
 	if why == "" || len(before) < crashLoop-1 {
 		return false
 	}
 
 	for i, b := range before {
-		same := b.N == x.N-1-i && cause(&b) == why
+		same := b.N == x.N-1-i && invalidCause(&b) == why
 		if i == crashLoop-1 {
 			return !same
 		}
@@ -111,9 +111,9 @@ func looping(x *Experiment, before []Experiment) bool {
 	return true
 }
 
-// cause is why an experiment is invalid, less the numbers and quoted names that
+// invalidCause is why an experiment is invalid, less the numbers and quoted names that
 // differ from one time to the next; "" of one that is not, or that was stopped.
-func cause(x *Experiment) string {
+func invalidCause(x *Experiment) string {
 	j := x.Judgement
 	if j == nil || j.Verdict != research.Invalid || j.StoppedBy == "stopped" || j.Reason == "stopped by request" {
 		return ""
@@ -125,7 +125,7 @@ func cause(x *Experiment) string {
 		}
 
 		return r
-	}, "why: "+tame(j.Reason, 120))
+	}, "why: "+singleLine(j.Reason, 120))
 }
 
 // Circumstance names a lasting state of a campaign that a person wants to know
@@ -175,9 +175,9 @@ func Circumstances(c *Campaign, s Situation) map[Circumstance]Notice {
 
 	if c.Broken != "" {
 		add(Broken, contract.EventNeedsYou, "the start version of %s gives no usable metric: %s", c.Name,
-			tame(c.Broken, 200))
+			singleLine(c.Broken, 200))
 	}
-	over := c.over()
+	over := c.isSpent()
 
 	quiet := s.Now.Sub(s.Last)
 	if over && !s.Running && (len(c.Unresolved) == 0 || quiet >= time.Minute) { // the last one may yet be kept
@@ -194,8 +194,8 @@ func Circumstances(c *Campaign, s Situation) map[Circumstance]Notice {
 	return out
 }
 
-// over says whether nothing is left to spend on another experiment.
-func (c *Campaign) over() bool {
+// isSpent says whether nothing is left to spend on another experiment.
+func (c *Campaign) isSpent() bool {
 	return c.Experiments >= c.Program.Campaign.Experiments || c.SecondsLeft() <= 0 ||
 		c.Calibrated && c.Plan() == rules.PlanEnd
 }
@@ -221,8 +221,8 @@ func (c *Campaign) gainedWords() string {
 			c.Program.Metric.Unit))
 }
 
-// tame is a text of somebody else's in one line of at most n characters.
-func tame(s string, n int) string {
+// singleLine is a text of somebody else's in one line of at most n characters.
+func singleLine(s string, n int) string {
 	s = strings.Join(strings.FieldsFunc(strings.ToValidUTF8(s, "?"), func(r rune) bool {
 		return unicode.IsSpace(r) || unicode.IsControl(r) || unicode.Is(unicode.Cf, r)
 	}), " ")

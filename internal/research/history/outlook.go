@@ -42,8 +42,8 @@ func (c *Campaign) SecondsLeft() float64 {
 	return left
 }
 
-// thought notes the pause between the last verdict and a proposal.
-func (c *Campaign) thought(at time.Time) {
+// recordPause notes the pause between the last verdict and a proposal.
+func (c *Campaign) recordPause(at time.Time) {
 	pause := at.Sub(c.JudgedAt)
 	switch {
 	case c.JudgedAt.IsZero() || pause < 0 || pause > rules.LongestPause:

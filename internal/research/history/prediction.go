@@ -18,7 +18,7 @@ type Predictions struct {
 	Gains    int     `json:"gains"`    // estimates that are gains at all
 }
 
-func (p *Predictions) add(expect string, j rules.Judgement) {
+func (p *Predictions) addJudgement(expect string, j rules.Judgement) {
 	expected, ok := Expected(expect)
 	if !ok || j.Gain == nil || j.Scale != rules.LogScale {
 		return

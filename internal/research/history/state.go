@@ -226,7 +226,7 @@ func (c *Campaign) Finalized() *Final {
 	return nil
 }
 
-func (b Finalization) folded(r Record, experiments int) *Final {
+func (b Finalization) summarize(r Record, experiments int) *Final {
 	f := &Final{Branch: b.Branch, Commit: b.Commit, Tree: b.Tree, Head: b.Head, Of: b.Of, Ablated: b.Ablated,
 		Most: b.Most, Audit: b.Audit, Scale: b.Scale, Pairs: b.Pairs, Dropped: len(b.Dropped), Stack: len(b.Stack),
 		Experiments: experiments, Seq: r.Seq, Hash: r.Hash}
@@ -252,8 +252,8 @@ type Session struct {
 	Answers map[string]Answered `json:"answers,omitempty"`
 }
 
-// Told is the sum of the session's answers.
-func (s *Session) Told() (all Answered) {
+// AnswerTotal is the sum of the session's answers.
+func (s *Session) AnswerTotal() (all Answered) {
 	for _, a := range s.Answers {
 		all = all.Plus(a)
 	}
