@@ -40,6 +40,7 @@ func (a anchor) checksum() string {
 	return hex.EncodeToString(h[:8])
 }
 
+// encode gives a slot without its line end.
 func (a anchor) encode() []byte {
 	a.Sum = a.checksum()
 
@@ -80,13 +81,15 @@ func readAnchor(path string) (*anchor, error) {
 	if err != nil {
 		return nil, storageError("read the ledger's anchor", err)
 	}
-	var newest *anchor
 
+	var newest *anchor
 	for i, slot := range slots {
 		a := anchor{slot: int64(i)}
 
 		err := json.Unmarshal(bytes.TrimRight(slot[:], "\x00"), &a)
-		if err == nil && a.Sum == a.checksum() && (newest == nil || a.Seq > newest.Seq) {
+		isWhole := err == nil && a.Sum == a.checksum()
+
+		if isWhole && (newest == nil || a.Seq > newest.Seq) {
 			newest = &a
 		}
 	}
@@ -102,10 +105,12 @@ func readAnchor(path string) (*anchor, error) {
 // writeAnchor makes a the anchor, durably: after a crash the file holds either
 // the old head or a. old is what readAnchor returned.
 func writeAnchor(path string, a anchor, old *anchor) error {
+	line := append(a.encode(), '\n')
 	var err error
-	if line := append(a.encode(), '\n'); old == nil {
+
+	if old == nil {
 		err = replaceFile(path, path+".tmp", append(line, make([]byte, slotGap)...))
-	} else {
+	} else { // the slot that does not count
 		err = overwriteFile(path, (1-old.slot)*slotGap, line)
 	}
 
@@ -123,7 +128,10 @@ func overwriteFile(path string, at int64, data []byte) error {
 		return err
 	}
 
-	err = fault.At("anchor.write", func() error { _, err := f.WriteAt(data, at); return err })
+	err = fault.At("anchor.write", func() error {
+		_, err := f.WriteAt(data, at)
+		return err
+	})
 	if err == nil {
 		err = fault.At("anchor.sync", func() error { return datasync(f) })
 	}
@@ -135,7 +143,8 @@ func overwriteFile(path string, at int64, data []byte) error {
 	return err
 }
 
-// replaceFile puts data at path by way of tmp, which lies in the same folder.
+// replaceFile puts data at path, durably: it writes tmp, which lies in the same
+// folder, and renames it.
 func replaceFile(path, tmp string, data []byte) error {
 	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {

@@ -8,8 +8,6 @@ import (
 	"os"
 	"path/filepath"
 
-	"go.etcd.io/bbolt"
-
 	"ratchet/internal/research"
 	"ratchet/internal/research/history"
 )
@@ -54,8 +52,8 @@ func (l *Ledger) Backup(ctx context.Context, path string) (Report, error) {
 		return rep, fmt.Errorf("verify the backup: %w", err)
 	}
 
-	for _, name := range []string{to.anchorName(),
-		filepath.Base(to.path)} { // the ledger last: it is whole once it is there
+	// The ledger last: it is whole once it is there.
+	for _, name := range []string{to.anchorName(), filepath.Base(to.path)} {
 		if err := os.Rename(part.file(name), to.file(name)); err != nil {
 			return rep, storageError("name the backup", err)
 		}
@@ -68,23 +66,15 @@ func (l *Ledger) Backup(ctx context.Context, path string) (Report, error) {
 	return rep, nil
 }
 
-// copyRecords writes all records and their indexes into a file that nobody knows yet.
-func (l *Ledger) copyRecords(ctx context.Context, part *Ledger) (err error) {
-	s := &store{path: part.path}
-	defer s.close()
-
-	s.db, err = bbolt.Open(part.path, 0o600, &bbolt.Options{NoSync: true, NoGrowSync: true, NoStatistics: true})
-	if err == nil {
-		err = s.db.Update(makeBuckets)
-	}
-
-	if err == nil {
-		s.tx, err = s.db.Begin(true)
-	}
-
+// copyRecords writes all records and their indexes into the file of part, which
+// does not exist yet.
+func (l *Ledger) copyRecords(ctx context.Context, part *Ledger) error {
+	s, err := openUnsynced(part.path)
 	if err != nil {
 		return storageError("write a backup", err)
 	}
+	defer s.close()
+
 	t := &Tx{s: s, write: true}
 	t.beginBatch()
 
@@ -98,16 +88,18 @@ func (l *Ledger) copyRecords(ctx context.Context, part *Ledger) (err error) {
 		}
 
 		t.seq, t.hash = rec.Seq, rec.Hash
-		if rec.Seq%chunk == 0 {
+
+		if rec.Seq%recordsPerCommit == 0 {
 			return s.flush("write a backup")
 		}
 
 		return nil
 	})
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case t.seq == 0:
+	}
+
+	if t.seq == 0 {
 		return research.Errorf(research.CodeNotFound, "start a campaign first",
 			"there is nothing to back up yet: %s holds no record", l.path)
 	}
@@ -124,8 +116,9 @@ func (l *Ledger) copyRecords(ctx context.Context, part *Ledger) (err error) {
 }
 
 // BackupOutputs copies the stored outputs that are not there yet into the folder
-// outputs beside the backup at path, and says how many it copied. Backups in
-// one folder share it. An output that was removed meanwhile, or altered, is left out.
+// outputs beside the backup at path. It returns how many it copied, and how many
+// it left out since they were removed meanwhile, or altered. Backups in one folder
+// share the outputs.
 func (l *Ledger) BackupOutputs(path string) (copied, left int, err error) {
 	to, err := Open(path, Options{})
 	if err != nil {

@@ -15,23 +15,19 @@ import (
 // beginTx opens the file, creating it for the first append, and refuses what is
 // not the ledger that was acknowledged. Its cost does not grow with the ledger.
 func (l *Ledger) beginTx(s *store, m mode) (*Tx, error) {
-	a, err := readAnchor(l.file(l.anchorName()))
+	last, err := readAnchor(l.file(l.anchorName()))
 	if err != nil {
 		return nil, err
 	}
-	t := &Tx{s: s, write: m.writes(), now: l.now, anchor: a}
+	t := &Tx{s: s, write: m.writes(), now: l.now, anchor: last}
 
 	info, err := os.Stat(l.path)
 	switch {
+	case errors.Is(err, fs.ErrNotExist) && t.anchoredSeq() > 0:
+		return nil, damageError(nextLost, "%s is missing%s", l.path, lostRecords(t.anchoredSeq()))
+	case errors.Is(err, fs.ErrNotExist) && !m.writes():
+		return t, nil // nothing was ever appended
 	case errors.Is(err, fs.ErrNotExist):
-		if t.anchoredSeq() > 0 {
-			return nil, damageError(nextLost, "%s is missing%s", l.path, lostRecords(a.Seq))
-		}
-
-		if !m.writes() {
-			return t, nil // nothing was ever appended
-		}
-
 		if err := l.createFile(t); err != nil {
 			return nil, err
 		}
@@ -108,9 +104,10 @@ func readHead(t *Tx) error {
 	if key == nil {
 		return nil
 	}
-	var err error
 
+	var err error
 	t.seq = trailingNumber(key)
+
 	if t.hash, err = checkSeal(last); err != nil || len(key) != 8 {
 		return damageError(nextRestore, "the newest record, %d, was altered: %w", t.seq, err)
 	}

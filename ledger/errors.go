@@ -31,8 +31,8 @@ func storageError(doing string, err error) *research.Error {
 // openError classes an error of bbolt.Open: the disk's fault, or the file's.
 func openError(path string, last uint64, err error) error {
 	var perr *fs.PathError
-
 	var errno syscall.Errno
+
 	switch {
 	case errors.Is(err, bolterrors.ErrTimeout):
 		return research.Errorf(research.CodeStorage, "end the program that has the file open, then repeat the call",

@@ -6,7 +6,7 @@ import (
 
 // Idea returns an idea's state; research.CodeNotFound when there is none.
 func (t *Tx) Idea(campaign string, n int) (*history.IdeaState, error) {
-	i, err := readState[history.IdeaState](t, bucketIdeas, keyPrefix(campaign)+bigEndian(uint64(max(n, 0))))
+	i, err := readState[history.IdeaState](t, bucketIdeas, numberKey(campaign, n))
 	if i == nil && err == nil {
 		err = history.NoIdea(campaign, n)
 	}
@@ -25,27 +25,32 @@ func (t *Tx) Ideas(campaign string, status history.IdeaStatus, limit int) ([]his
 		bucket, pre = bucketIdeaStatus, keyPrefix(campaign, string(status))
 	}
 
-	var out []history.IdeaState
-	for n, _ := t.s.lastBelow(bucket, pre, noLimit); n > 0 && len(out) < limit; n, _ = t.s.lastBelow(bucket, pre, n) {
+	var ideas []history.IdeaState
+	for under := uint64(noLimit); len(ideas) < limit; {
+		n, _ := t.s.lastBelow(bucket, pre, under)
+		if n == 0 {
+			break
+		}
+
 		i, err := t.Idea(campaign, int(n))
 		if err != nil {
 			return nil, err
 		}
-
-		out = append(out, *i)
+		ideas = append(ideas, *i)
+		under = n
 	}
 
-	return out, nil
+	return ideas, nil
 }
 
 // Keyed returns the record that an entry with this key would be, if it has
 // been appended already.
 func (t *Tx) Keyed(campaign, key string) (rec history.Record, ok bool, err error) {
-	v := t.s.get(bucketKeys, keyPrefix(campaign, key))
-	if v == nil {
+	seq := t.s.get(bucketKeys, keyPrefix(campaign, key))
+	if seq == nil {
 		return rec, false, nil
 	}
-	rec, err = t.Record(trailingNumber(v))
+	rec, err = t.Record(trailingNumber(seq))
 
 	return rec, err == nil, err
 }

@@ -14,18 +14,18 @@ func (t *Tx) ImportedAt(campaign string, i *history.Import) (n int, same bool) {
 
 // Imported returns an imported line; research.CodeNotFound when there is none.
 func (t *Tx) Imported(campaign string, n int) (*history.Import, error) {
-	v := t.s.get(bucketImports, keyPrefix(campaign)+bigEndian(uint64(max(n, 0))))
-	if v == nil {
+	seq := t.s.get(bucketImports, numberKey(campaign, n))
+	if seq == nil {
 		return nil, research.Errorf(research.CodeNotFound, "`ratchet log --imported` lists them",
 			"the campaign %q has no imported line %d", campaign, n)
 	}
 
-	all, err := decodeBodies[history.Import](t, []uint64{trailingNumber(v)})
+	imports, err := decodeBodies[history.Import](t, []uint64{trailingNumber(seq)})
 	if err != nil {
 		return nil, err
 	}
 
-	return &all[0], nil
+	return &imports[0], nil
 }
 
 // Imports returns a page of imported lines, newest first, and the cursor of the
@@ -42,9 +42,9 @@ func (t *Tx) Imports(campaign string, q Query) ([]history.Import, string, error)
 		if err != nil {
 			return nil, false, err
 		}
-		now, _ := t.ImportedAt(campaign, i)
+		current, _ := t.ImportedAt(campaign, i)
 
-		return i, now == i.N, nil
+		return i, current == i.N, nil
 	})
 }
 
@@ -68,14 +68,18 @@ func (t *Tx) ImportPage(campaign, file string, after *history.Import) ([]history
 	if after != nil {
 		from = keyOf(campaign, after.LineKey()) + "\x00"
 	}
+
 	var page []history.Import
-	size, err := 0, error(nil)
-	t.s.scan(bucketImportLines, pre, from, func(k, v []byte) bool {
+	var size int
+	var err error
+
+	t.s.scan(bucketImportLines, pre, from, func(_, place []byte) bool {
 		var i *history.Import
-		if i, err = t.Imported(campaign, trailingInt(v)); err != nil {
+		if i, err = t.Imported(campaign, trailingInt(place)); err != nil {
 			return false
 		}
-		page, size = append(page, *i), size+len(i.Text())
+		page = append(page, *i)
+		size += len(i.Text())
 
 		return len(page) < pageRecords && size < pageBytes
 	})

@@ -38,27 +38,27 @@ type Options struct {
 	Quota int64            // bytes of stored outputs to keep, 0: 1 GiB
 	// Version of Ratchet, for records and for the errors of other versions.
 	Version string
-	// Running says whether an open job's supervisor is alive; nil: none is. A
-	// ledger of an older format is not changed under an older supervisor.
+	// Running says whether an open job's worker is alive; nil: none is. A ledger of
+	// an older format is not migrated while an older Ratchet's worker measures.
 	Running func(campaign string, id research.JobID) bool
-	// Observe is told of every transaction that had its turn, whatever came of
-	// it, after the turn is over; nil: nobody is. Several may be told at once.
+	// Observe, if not nil, is called after every transaction that got the lock,
+	// failed ones too, once the lock is free. Calls may overlap.
 	Observe func(Timing)
-	// Advance is told now and then how many records of how many a long reading
-	// has done (Stream, Verify, Backup, Rebuild, a migration), and in a word
-	// what it does with them; nil: nobody is. It must be quick and call nothing here.
+	// Advance, if not nil, is called now and then by what reads many records
+	// (Stream, Verify, Backup, Rebuild, a migration): what is being done, and how
+	// many records of how many are done. It must be quick and must not call the ledger.
 	Advance func(what string, done, total uint64)
 }
 
 // Timing is how long one transaction took.
 type Timing struct {
 	Appended bool          // records, which are durable now
-	Waited   time.Duration // for its turn at the lock
+	Waited   time.Duration // for the lock
 	Took     time.Duration // in all, the wait included
 }
 
-// Open returns a handle to the ledger at path (…/NAME.db; its other files begin with NAME). It creates the
-// folder and looks at nothing else: the file is created by the first append.
+// Open returns a handle to the ledger at path (…/NAME.db; its other files begin
+// with NAME). It creates the folder and opens nothing: the first append creates the file.
 func Open(path string, o Options) (*Ledger, error) {
 	abs, err := filepath.Abs(path)
 	if err != nil {
@@ -173,7 +173,7 @@ type mode int
 const (
 	reading mode = iota
 	writing
-	inspecting // reading, and told of a bad head instead of refused
+	inspecting // reading; a bad head is kept in Tx.headError and not refused
 	repairing  // writing, whatever the indexes say
 	migrating  // repairing, into a ledger of an older format
 )
@@ -185,20 +185,22 @@ func (l *Ledger) transact(ctx context.Context, m mode, f func(*Tx) error) (err e
 	if ctx.Err() != nil {
 		return cancelledError(ctx)
 	}
+
+	// Lock. What is observed includes the wait, and is told when the lock is free.
 	began := time.Now()
 
-	turn, err := acquireLock(ctx, l.file(l.lockName()))
+	held, err := acquireLock(ctx, l.file(l.lockName()))
 	if err != nil {
 		return err
 	}
-	appended := false
 
+	appended := false
 	if l.observe != nil {
 		waited := time.Since(began)
 		defer func() { l.observe(Timing{Appended: appended, Waited: waited, Took: time.Since(began)}) }()
 	}
 
-	defer turn.Close()
+	defer held.Close()
 
 	// A file that was cut off faults where it is mapped: make that a panic, and the panic an error.
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
@@ -207,6 +209,7 @@ func (l *Ledger) transact(ctx context.Context, m mode, f func(*Tx) error) (err e
 	defer s.close()
 	defer s.recoverPanic(&err)
 
+	// Open and check, after a migration if need be.
 	t, err := l.beginTx(s, m)
 	if errors.Is(err, errOlderFormat) {
 		s.close()
@@ -214,6 +217,7 @@ func (l *Ledger) transact(ctx context.Context, m mode, f func(*Tx) error) (err e
 		if err := l.migrate(ctx); err != nil {
 			return err
 		}
+
 		*s = store{path: l.path}
 		t, err = l.beginTx(s, m)
 	}
@@ -229,6 +233,7 @@ func (l *Ledger) transact(ctx context.Context, m mode, f func(*Tx) error) (err e
 	if t.failed != nil {
 		return t.failed
 	}
+
 	err = l.makeDurable(ctx, t)
 	appended = t.appended && err == nil
 

@@ -11,7 +11,7 @@ import (
 	"ratchet/internal/research/history"
 )
 
-// A ledger of an older format is brought up by the first transaction of a newer
+// A ledger of an older format is migrated by the first transaction of a newer
 // Ratchet, readers included: the states in it were folded by other code. One
 // transaction derives every index anew and appends ledger.migrated; no record
 // is rewritten. A ledger of a newer format is refused.
@@ -21,8 +21,8 @@ var errOlderFormat = errors.New("the ledger has an older format")
 
 // migrate brings the file to the present format. The caller has the lock, and
 // no transaction open. A process that dies meanwhile leaves the older format.
-// Errors: those of a transaction, and research.CodeBusy while a supervisor of
-// an older Ratchet is at work, which could not record what it finds any more.
+// Errors: those of a transaction, and research.CodeBusy while a worker of an
+// older Ratchet measures, which could not record what it finds any more.
 func (l *Ledger) migrate(ctx context.Context) (err error) {
 	s := &store{path: l.path}
 	defer s.close()
@@ -54,21 +54,24 @@ func (l *Ledger) migrate(ctx context.Context) (err error) {
 	return l.makeDurable(ctx, t)
 }
 
-// refuseRunningJobs refuses to migrate under a supervisor. A state that can't be read
-// names none: it is derived anew in a moment.
+// refuseRunningJobs refuses to migrate while a worker measures. A state that can't
+// be read names no job; it is derived anew in the migration.
 func (l *Ledger) refuseRunningJobs(t *Tx) error {
-	all, err := t.Campaigns()
+	campaigns, err := t.Campaigns()
 	if err != nil || l.isRunning == nil {
 		return nil
 	}
 
-	for _, c := range all {
+	for _, c := range campaigns {
 		for _, id := range c.Open {
-			if l.isRunning(c.Name, id) {
-				return research.Errorf(research.CodeBusy,
-					"wait until it has ended, or use that older ratchet meanwhile; then repeat the call",
-					"%s of the campaign %q is being run by an older ratchet, and %s would change the ledger's format under it", id, c.Name, l.versionWords())
+			if !l.isRunning(c.Name, id) {
+				continue
 			}
+
+			return research.Errorf(research.CodeBusy,
+				"wait until it has ended, or use that older ratchet meanwhile; then repeat the call",
+				"%s of the campaign %q is being run by an older ratchet, "+
+					"and %s would change the ledger's format under it", id, c.Name, l.versionWords())
 		}
 	}
 
@@ -87,17 +90,17 @@ func readFormat(s *store) (int, bool) {
 // checkFormat refuses a bbolt file that is not a ledger, and a ledger that this
 // version does not understand; an older one gives errOlder.
 func (l *Ledger) checkFormat(s *store, m mode) error {
-	v := string(s.get(bucketMeta, keyFormat))
-	if v == "" {
+	stored := string(s.get(bucketMeta, keyFormat))
+	if stored == "" {
 		return damageError(nextLost, "%s is a database, but not a ledger", s.path)
 	}
 
 	switch n, ok := readFormat(s); {
 	case !ok || n > format:
-		return l.newerLedgerError(s, "has the format %q; %s knows formats up to %d", v, l.versionWords(), format)
+		return l.newerLedgerError(s, "has the format %q; %s knows formats up to %d", stored, l.versionWords(), format)
 	case n < format && m != migrating:
 		return errOlderFormat
-	case m == repairing || m == migrating:
+	case m == repairing || m == migrating: // the index of kinds is derived anew
 		return nil
 	}
 
@@ -112,8 +115,11 @@ func (l *Ledger) checkKinds(s *store) (err error) {
 			return true
 		}
 
-		rec, uerr := unseal(trailingNumber(v), s.get(bucketRecords, bigEndian(trailingNumber(v))))
-		if err = l.refuseUnknownKind(s, rec); uerr != nil || err == nil {
+		seq := trailingNumber(v)
+		rec, sealErr := unseal(seq, s.get(bucketRecords, bigEndian(seq)))
+
+		err = l.refuseUnknownKind(s, rec)
+		if sealErr != nil || err == nil {
 			err = damageError(nextRebuild, "an entry of the index %s was altered", bucketKinds)
 		}
 
@@ -149,7 +155,7 @@ func (t *Tx) indexKind(rec history.Record) error {
 	return t.putNumber(bucketKinds, string(rec.Kind), rec.Seq)
 }
 
-// recordWriter leaves the version that writes, for the errors of older ones.
+// recordWriter stores the version that writes, for the errors of older ones.
 func (t *Tx) recordWriter(version string) error {
 	if version == "" || string(t.s.get(bucketMeta, keyWriter)) == version {
 		return nil

@@ -38,12 +38,13 @@ func (l *Ledger) PutOutput(data []byte) (string, error) {
 		return "", storageError("store an output", err)
 	}
 
-	turn, err := acquireLock(context.Background(), l.file(outputsLock))
+	held, err := acquireLock(context.Background(), l.file(outputsLock))
 	if err != nil {
 		return "", err
 	}
-	defer turn.Close()
+	defer held.Close()
 
+	// It is stored already: only its age is renewed.
 	if info, err := os.Stat(path); err == nil && info.Size() == int64(len(data)) {
 		now := time.Now()
 		if err := os.Chtimes(path, now, now); err != nil {
@@ -72,7 +73,9 @@ func (l *Ledger) storeOutput(path string, data []byte) error {
 	}
 
 	used, err := l.readUsage()
-	if used += int64(len(data)); err != nil || used > l.quota {
+	used += int64(len(data))
+
+	if err != nil || used > l.quota {
 		if used, err = l.pruneOutputs(path); err != nil {
 			return err
 		}
@@ -149,10 +152,12 @@ func (l *Ledger) pruneOutputs(keep string) (int64, error) {
 	if err != nil || used <= l.quota {
 		return used, err
 	}
+
 	slices.SortFunc(files, func(a, b storedOutput) int { return a.at.Compare(b.at) })
+	enough := int64(float64(l.quota) * keepShare)
 
 	for _, f := range files {
-		if used <= int64(float64(l.quota)*keepShare) {
+		if used <= enough {
 			break
 		}
 

@@ -30,9 +30,9 @@ func (t *Tx) Campaigns() ([]history.Campaign, error) {
 
 // Experiment returns the state of a campaign's experiment n; research.CodeNotFound when there is none.
 func (t *Tx) Experiment(campaign string, n int) (*history.Experiment, error) {
-	x, err := readState[history.Experiment](t, bucketExperiments, keyPrefix(campaign)+bigEndian(uint64(n)))
+	x, err := readState[history.Experiment](t, bucketExperiments, numberKey(campaign, n))
 	if x == nil && err == nil {
-		err = notFound(campaign, research.NewJobID(research.ExperimentJob, n))
+		err = noJob(campaign, research.NewJobID(research.ExperimentJob, n))
 	}
 
 	return x, err
@@ -42,13 +42,13 @@ func (t *Tx) Experiment(campaign string, n int) (*history.Experiment, error) {
 func (t *Tx) Measurement(campaign string, id research.JobID) (*history.Measurement, error) {
 	m, err := readState[history.Measurement](t, bucketJobs, keyPrefix(campaign, string(id)))
 	if m == nil && err == nil {
-		err = notFound(campaign, id)
+		err = noJob(campaign, id)
 	}
 
 	return m, err
 }
 
-func notFound(campaign string, id research.JobID) error {
+func noJob(campaign string, id research.JobID) error {
 	return research.Errorf(research.CodeNotFound, "name one that exists; read_log{view: \"table\"} lists them",
 		"the campaign %q has no %s", campaign, id)
 }
@@ -61,9 +61,11 @@ func (t *Tx) Runs(campaign string, id research.JobID) ([]rules.Run, error) {
 		seqs = append(seqs, trailingNumber(k))
 		return true
 	})
-	runs, err := decodeBodies[rules.Run](t, seqs)
-	enforced := map[int]map[string]string{}
 
+	runs, err := decodeBodies[rules.Run](t, seqs)
+
+	// A run that was confined as an earlier one says so instead of repeating how.
+	enforced := map[int]map[string]string{}
 	for i := range runs {
 		if r := &runs[i]; r.EnforcedAs > 0 && r.Enforced == nil {
 			r.Enforced, r.EnforcedAs = enforced[r.EnforcedAs], 0
@@ -111,12 +113,16 @@ func (t *Tx) SessionOf(campaign, checkout string) (codename string, ok bool) {
 
 // Lessons returns the newest lessons, newest first, at most limit (0: 20).
 func (t *Tx) Lessons(campaign string, limit int) ([]history.Lesson, error) {
-	return newestBodies[history.Lesson](t, bucketLessons, campaign, limit)
+	if limit <= 0 {
+		limit = defaultLimit
+	}
+
+	return decodeBodies[history.Lesson](t, t.newestSeqs(bucketLessons, campaign, limit))
 }
 
 // Note returns a person's note and when it was added; research.CodeNotFound when there is none.
 func (t *Tx) Note(campaign string, n int) (note history.Note, at time.Time, err error) {
-	seq := trailingNumber(t.s.get(bucketNotes, keyPrefix(campaign)+bigEndian(uint64(max(n, 0)))))
+	seq := trailingNumber(t.s.get(bucketNotes, numberKey(campaign, n)))
 	if seq == 0 {
 		return note, at, research.Errorf(research.CodeNotFound, "read_log{} shows the last ones",
 			"the campaign %q has no note %d", campaign, n)
@@ -130,48 +136,52 @@ func (t *Tx) Note(campaign string, n int) (note history.Note, at time.Time, err 
 	return note, rec.Time, err
 }
 
-func newestBodies[T any](t *Tx, bucket, campaign string, limit int) ([]T, error) {
-	if limit <= 0 {
-		limit = defaultLimit
-	}
+// newestSeqs are the sequences that an index of numbers holds, of the greatest
+// numbers first, at most limit.
+func (t *Tx) newestSeqs(bucket, campaign string, limit int) []uint64 {
 	var seqs []uint64
 
-	n, v := t.s.lastBelow(bucket, keyPrefix(campaign), noLimit)
-	for ; n > 0 && len(seqs) < limit; n, v = t.s.lastBelow(bucket, keyPrefix(campaign), n) {
-		seqs = append(seqs, trailingNumber(v))
+	for under := uint64(noLimit); len(seqs) < limit; {
+		n, value := t.s.lastBelow(bucket, keyPrefix(campaign), under)
+		if n == 0 {
+			break
+		}
+		seqs = append(seqs, trailingNumber(value))
+		under = n
 	}
 
-	return decodeBodies[T](t, seqs)
+	return seqs
 }
 
 // decodeBodies returns the decoded bodies of records.
 func decodeBodies[T any](t *Tx, seqs []uint64) ([]T, error) {
-	out := make([]T, len(seqs))
+	decoded := make([]T, len(seqs))
 	for i, seq := range seqs {
 		rec, err := t.Record(seq)
 		if err != nil {
 			return nil, err
 		}
 
-		if err := json.Unmarshal(rec.Body, &out[i]); err != nil {
+		if err := json.Unmarshal(rec.Body, &decoded[i]); err != nil {
 			return nil, fmt.Errorf("decode record %d: %w", seq, err)
 		}
 	}
 
-	return out, nil
+	return decoded, nil
 }
 
 // readStates returns all folded states under a prefix.
 func readStates[T any](t *Tx, bucket, pre string) ([]T, error) {
-	var out []T
+	var all []T
 	var err error
-	t.s.scan(bucket, pre, pre, func(_, v []byte) bool {
-		var s T
-		err = decode(bucket, v, &s)
-		out = append(out, s)
+
+	t.s.scan(bucket, pre, pre, func(_, stored []byte) bool {
+		var state T
+		err = decode(bucket, stored, &state)
+		all = append(all, state)
 
 		return err == nil
 	})
 
-	return out, err
+	return all, err
 }

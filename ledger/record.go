@@ -32,15 +32,16 @@ func Hash(r history.Record) (string, error) {
 func seal(r history.Record) (history.Record, []byte, error) {
 	r.Hash = ""
 
-	b, err := json.Marshal(r)
+	unsealed, err := json.Marshal(r)
 	if err != nil {
 		return r, nil, fmt.Errorf("encode record: %w", err)
 	}
-	sum := sha256.Sum256(b)
-	r.Hash = hex.EncodeToString(sum[:])
-	b = append(b[:len(b)-len(hashTail)], r.Hash...)
 
-	return r, append(b, hashTail...), nil
+	sum := sha256.Sum256(unsealed)
+	r.Hash = hex.EncodeToString(sum[:])
+	stored := append(unsealed[:len(unsealed)-len(hashTail)], r.Hash...)
+
+	return r, append(stored, hashTail...), nil
 }
 
 // checkSeal returns the hash that stored bytes carry, after recomputing it.
@@ -49,11 +50,12 @@ func checkSeal(stored []byte) (string, error) {
 	if cut < len(hashLead) || !bytes.HasSuffix(stored, hashTail) || !bytes.HasSuffix(stored[:cut], hashLead) {
 		return "", errors.New("it does not end in a hash")
 	}
-	h := sha256.New()
-	h.Write(stored[:cut])
-	h.Write(hashTail)
 
-	want := hex.EncodeToString(h.Sum(nil))
+	sum := sha256.New()
+	sum.Write(stored[:cut])
+	sum.Write(hashTail)
+
+	want := hex.EncodeToString(sum.Sum(nil))
 	if string(stored[cut:cut+hashLen]) != want {
 		return "", errors.New("its content does not match its hash")
 	}

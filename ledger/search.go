@@ -32,12 +32,12 @@ func (t *Tx) Experiments(campaign string, q Query) ([]history.Experiment, string
 	})
 }
 
-// collectPage collects what m finds below the query's cursor, as far as get says that
-// it belongs there, and gives the cursor of the next page.
+// collectPage collects what m finds below the query's cursor, without what get
+// says does not belong there, and gives the cursor of the next page.
 func collectPage[T any](
 	m *matcher, q Query, get func(n int) (x *T, belongs bool, err error),
-) (out []T, next string, err error) {
-	if m.under, err = q.start(); err != nil {
+) (found []T, next string, err error) {
+	if m.under, err = q.parseCursor(); err != nil {
 		return nil, "", err
 	}
 
@@ -47,16 +47,16 @@ func collectPage[T any](
 	}
 
 	for {
-		at := m.under
+		under := m.under
 
 		n, ok := m.next()
 		switch {
-		case !ok && m.under == 0:
-			return out, "", nil
-		case !ok:
-			return out, strconv.FormatUint(m.under, 10), nil
-		case len(out) == limit:
-			return out, strconv.FormatUint(at, 10), nil
+		case !ok && m.under == 0: // the end
+			return found, "", nil
+		case !ok: // the effort is spent
+			return found, strconv.FormatUint(m.under, 10), nil
+		case len(found) == limit:
+			return found, strconv.FormatUint(under, 10), nil
 		}
 
 		x, belongs, err := get(int(n))
@@ -65,13 +65,13 @@ func collectPage[T any](
 		}
 
 		if belongs {
-			out = append(out, *x)
+			found = append(found, *x)
 		}
 	}
 }
 
-// start is the number that the page's experiments lie below.
-func (q Query) start() (uint64, error) {
+// parseCursor returns the number that the page's experiments lie below.
+func (q Query) parseCursor() (uint64, error) {
 	if q.Cursor == "" {
 		return noLimit, nil
 	}
@@ -96,6 +96,7 @@ type matcher struct {
 	effort int    // look-ups left
 }
 
+// queryMatcher walks down the experiments that a query selects.
 func (t *Tx) queryMatcher(campaign string, q Query) *matcher {
 	lists := wordLists(bucketText, campaign, q.Text)
 	if q.Text != "" && len(lists) == 0 { // nothing but words that are not indexed
@@ -134,13 +135,12 @@ func (t *Tx) newMatcher(lists ...list) *matcher {
 // next returns the next number that is in all lists, going down. When it finds
 // none, under is 0 at the end of the lists, and more when the effort is spent.
 func (m *matcher) next() (uint64, bool) {
-	agreed := 0
+	agreed := 0 // lists in a row whose next number is m.under-1
 
 	for i := 0; len(m.lists) > 0; i = (i + 1) % len(m.lists) {
 		if m.effort == 0 {
 			return 0, false
 		}
-
 		m.effort--
 
 		n, _ := m.t.s.lastBelow(m.lists[i].bucket, m.lists[i].prefix, m.under)
@@ -148,11 +148,12 @@ func (m *matcher) next() (uint64, bool) {
 			break
 		}
 
-		if n != m.under-1 {
+		if n != m.under-1 { // none of the numbers between is in this list
 			m.under, agreed = n+1, 0
 		}
+		agreed++
 
-		if agreed++; agreed == len(m.lists) {
+		if agreed == len(m.lists) {
 			m.under = n
 			return n, true
 		}

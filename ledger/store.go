@@ -75,6 +75,11 @@ func keyPrefix(parts ...string) string { return strings.Join(parts, "\x00") + "\
 
 func bigEndian(n uint64) string { return string(binary.BigEndian.AppendUint64(nil, n)) }
 
+// numberKey is the key of a campaign's number n; no entry has one below 1.
+func numberKey(campaign string, n int) string {
+	return keyPrefix(campaign) + bigEndian(uint64(max(n, 0)))
+}
+
 // trailingNumber reads the number that ends a key, or is a value; 0 if there is none.
 func trailingNumber(b []byte) uint64 {
 	if len(b) < 8 {
@@ -86,7 +91,7 @@ func trailingNumber(b []byte) uint64 {
 
 // store is the bbolt file, open for one transaction; without tx it is empty.
 // What it returns are copies. bbolt panics on a damaged file: every call into
-// it sets inside, and caught turns such a panic, and no other, into an error.
+// it sets inside, and recoverPanic turns such a panic, and no other, into an error.
 type store struct {
 	path   string
 	file   *os.File // bbolt's, to drop its lock where bbolt can't
@@ -134,7 +139,7 @@ func returnsWithoutPanic(f func() error) (ok bool) {
 	return true
 }
 
-// recoverPanic is deferred: it turns a panic inside bbolt into an error.
+// recoverPanic is deferred. It turns a panic inside bbolt into an error.
 func (s *store) recoverPanic(err *error) {
 	if !s.inside {
 		return

@@ -25,15 +25,17 @@ const (
 // so), not while f runs. f ends it early with ErrStop (no error) or another
 // error (returned).
 func (l *Ledger) Stream(ctx context.Context, from uint64, f func(rec history.Record, stored []byte) error) error {
-	next, head, prev := max(from, 1), uint64(0), ""
+	next := max(from, 1)
+	head, prev := uint64(0), ""
+
 	for {
-		page, at, err := l.readPage(ctx, next)
+		page, newest, err := l.readPage(ctx, next)
 		if err != nil {
 			return err
 		}
 
-		if head == 0 {
-			head = at
+		if head == 0 { // what is appended from now on is not read
+			head = newest
 		}
 
 		for _, stored := range page {
@@ -49,8 +51,10 @@ func (l *Ledger) Stream(ctx context.Context, from uint64, f func(rec history.Rec
 			if err != nil {
 				return ignoreStop(err)
 			}
+
 			next, prev = next+1, rec.Hash
 		}
+
 		l.advance("reading", next-1, head)
 
 		if next > head {
@@ -74,12 +78,15 @@ func (l *Ledger) readPage(ctx context.Context, from uint64) (page [][]byte, head
 // copyPage copies some records from sequence from on: none only after the head.
 func (t *Tx) copyPage(from uint64) (page [][]byte, err error) {
 	size, next := 0, from
-	t.s.scan(bucketRecords, "", bigEndian(from), func(k, v []byte) bool {
+
+	t.s.scan(bucketRecords, "", bigEndian(from), func(k, stored []byte) bool {
 		if trailingNumber(k) != next || len(k) != 8 {
 			return false
 		}
 
-		page, size, next = append(page, v), size+len(v), next+1
+		page = append(page, stored)
+		size += len(stored)
+		next++
 
 		return len(page) < pageRecords && size < pageBytes
 	})
@@ -134,6 +141,7 @@ func CheckChain(r io.Reader) (Chain, error) {
 	}
 }
 
+// addRecord checks one line against itself and the one before it.
 func (c *Chain) addRecord(stored []byte) error {
 	if _, err := checkSeal(stored); err != nil {
 		return err
@@ -154,7 +162,9 @@ func (c *Chain) addRecord(stored []byte) error {
 	case c.Records == 0:
 		c.From = rec.Seq
 	}
-	c.Records, c.To, c.Head = c.Records+1, rec.Seq, rec.Hash
+
+	c.Records++
+	c.To, c.Head = rec.Seq, rec.Hash
 
 	return nil
 }

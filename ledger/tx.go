@@ -67,8 +67,8 @@ func (t *Tx) appendRecord(e history.Entry) (history.Record, error) {
 	}
 
 	if e.Key != "" {
-		if v := t.s.get(bucketKeys, keyPrefix(e.Campaign, e.Key)); v != nil {
-			return t.Record(trailingNumber(v))
+		if seq := t.s.get(bucketKeys, keyPrefix(e.Campaign, e.Key)); seq != nil {
+			return t.Record(trailingNumber(seq))
 		}
 	}
 
@@ -84,6 +84,7 @@ func (t *Tx) appendRecord(e history.Entry) (history.Record, error) {
 	if err := t.indexRecord(rec); err != nil {
 		return rec, err
 	}
+
 	t.seq, t.hash, t.appended = rec.Seq, rec.Hash, true
 
 	return rec, nil
@@ -119,17 +120,16 @@ func (t *Tx) composeRecord(e history.Entry) (history.Record, []byte, error) {
 // Record returns one record after checking it against its own hash:
 // research.CodeNotFound if there is none, CodeLedger if it was altered.
 func (t *Tx) Record(seq uint64) (history.Record, error) {
-	v := t.s.get(bucketRecords, bigEndian(seq))
-	if v == nil && seq >= 1 && seq <= t.seq {
+	stored := t.s.get(bucketRecords, bigEndian(seq))
+	switch {
+	case stored == nil && seq >= 1 && seq <= t.seq:
 		return history.Record{}, damageError(nextRestore, "record %d is missing", seq)
-	}
-
-	if v == nil {
+	case stored == nil:
 		return history.Record{}, research.Errorf(research.CodeNotFound, fmt.Sprintf("the newest record is %d", t.seq),
 			"there is no record %d", seq)
 	}
 
-	return unseal(seq, v)
+	return unseal(seq, stored)
 }
 
 // Records calls f with every record from sequence from on, ascending, each
@@ -138,11 +138,13 @@ func (t *Tx) Record(seq uint64) (history.Record, error) {
 func (t *Tx) Records(from uint64, f func(history.Record) error) error {
 	next, prev := max(from, 1), ""
 	var err error
-	t.s.scan(bucketRecords, "", bigEndian(next), func(k, v []byte) bool {
+
+	t.s.scan(bucketRecords, "", bigEndian(next), func(k, stored []byte) bool {
 		var rec history.Record
-		if rec, err = checkNext(next, prev, k, v); err != nil {
+		if rec, err = checkNext(next, prev, k, stored); err != nil {
 			return false
 		}
+
 		next, prev = next+1, rec.Hash
 		err = f(rec)
 
@@ -153,11 +155,7 @@ func (t *Tx) Records(from uint64, f func(history.Record) error) error {
 		err = damageError(nextRestore, "record %d is missing", next)
 	}
 
-	if errors.Is(err, ErrStop) {
-		return nil
-	}
-
-	return err
+	return ignoreStop(err)
 }
 
 // checkNext decodes the entry that must be record next, and the successor of the
