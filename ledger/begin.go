@@ -118,23 +118,23 @@ func readHead(t *Tx) error {
 // checkAnchor refuses a file that lacks what was acknowledged. A file that is
 // ahead of the anchor is fine: a process died between the two.
 func checkAnchor(t *Tx) error {
-	a := t.anchoredSeq()
+	seq := t.anchoredSeq()
 	switch {
-	case a == 0:
+	case seq == 0:
 		return nil
-	case t.seq < a:
+	case t.seq < seq:
 		return damageError(nextRestore, "%s was rolled back: it ends at record %d, but record %d was written; %s lost",
-			t.s.path, t.seq, a, recordSpan(t.seq+1, a))
+			t.s.path, t.seq, seq, recordSpan(t.seq+1, seq))
 	}
 
-	hash, err := checkSeal(t.s.get(bucketRecords, bigEndian(a)))
+	hash, err := checkSeal(t.s.get(bucketRecords, bigEndian(seq)))
 	if err != nil {
-		return damageError(nextRestore, "record %d was altered: %w", a, err)
+		return damageError(nextRestore, "record %d was altered: %w", seq, err)
 	}
 
 	if hash != t.anchor.Hash {
 		return damageError(nextRestore, "record %d is another one than was written: the ledger's history was replaced",
-			a)
+			seq)
 	}
 
 	return nil

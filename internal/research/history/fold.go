@@ -20,12 +20,15 @@ func foldCampaignStarted(change *Change, r Record, b CampaignStart) {
 
 func foldContractAccepted(change *Change, _ Record, b ContractAcceptance) {
 	c := change.Campaign
+
 	// Other commands make other numbers: what was learnt of the old ones is void,
 	// and what was gained of them is no gain of the new.
 	if !contract.SameNumbers(c.Program, b.Program) {
-		c.Audit, c.Final, c.Baseline, c.BaselineClass, c.CertifiedGain, c.GainsAfter = nil, nil, nil, 0, 0,
-			c.Experiments
+		c.Audit, c.Final = nil, nil
+		c.Baseline, c.BaselineClass = nil, 0
+		c.CertifiedGain, c.GainsAfter = 0, c.Experiments
 	}
+
 	c.Program, c.Digest = b.Program, b.Digest
 	c.Calibrated, c.Broken = false, ""
 }
@@ -65,16 +68,17 @@ func foldSessionAnswered(change *Change, _ Record, b SessionAnswers) {
 		return
 	}
 
-	if change.Session.Answers == nil {
-		change.Session.Answers = map[string]Answered{}
+	s := change.Session
+	if s.Answers == nil {
+		s.Answers = map[string]Answered{}
 	}
 
-	for tool, a := range b.Calls {
-		change.Session.Answers[tool] = change.Session.Answers[tool].Plus(a)
+	for tool, answered := range b.Calls {
+		s.Answers[tool] = s.Answers[tool].Plus(answered)
 	}
 }
 
-// foldNoteDelivered refuses a note that would be skipped, or told twice.
+// foldNoteDelivered refuses a note that skips one, or was delivered before.
 func foldNoteDelivered(change *Change, r Record, b NoteDelivery) error {
 	if change.Session == nil || b.N != change.Session.Heard+1 || b.N > change.Campaign.Notes {
 		return research.Errorf(research.CodeConflict, "repeat the call",
@@ -100,11 +104,14 @@ func foldProposed(change *Change, r Record, b Proposal) error {
 	if err := change.recordTry(r, b); err != nil {
 		return err
 	}
-	*change.Experiment = Experiment{Proposal: b, Session: r.Session, Status: research.Running, ProposedAt: r.Time}
-	change.Campaign.Experiments = b.N
-	change.Campaign.recordPause(r.Time)
 
-	change.Campaign.Open = append(change.Campaign.Open, change.Experiment.Job())
+	x, c := change.Experiment, change.Campaign
+	*x = Experiment{Proposal: b, Session: r.Session, Status: research.Running, ProposedAt: r.Time}
+
+	c.Experiments = b.N
+	c.Open = append(c.Open, x.Job())
+	c.recordPause(r.Time)
+
 	if change.Session != nil {
 		change.Session.Experiments++
 	}
@@ -119,8 +126,8 @@ func foldRebased(change *Change, _ Record, b Rebasing) {
 	x := change.Experiment
 	x.Edited = cmp.Or(x.Edited, x.Candidate)
 	x.Parent, x.Candidate, x.Tree = b.Parent, b.Candidate, b.Tree
-
 	x.Rebased++
+
 	if x.Confirmed {
 		change.Campaign.LostTests++
 		x.Confirmed = false
@@ -129,25 +136,29 @@ func foldRebased(change *Change, _ Record, b Rebasing) {
 
 func foldJudged(change *Change, r Record, b rules.Judgement) {
 	x, c := change.Experiment, change.Campaign
-	c.Rule, c.Streak, c.JudgedAt = b.State, c.Streak+1, r.Time
-	b.State = rules.RuleState{}
+	c.Rule, b.State = b.State, rules.RuleState{} // the campaign has the state, the experiment does not repeat it
 	x.Class = c.Class
 	x.Judgement, x.JudgedAt, x.JudgedSeq, x.JudgedHash = &b, r.Time, r.Seq, r.Hash
 
-	x.Status = research.Unresolved
-	if b.Verdict == research.Invalid {
+	// An invalid experiment ends here, another waits to be kept or reverted.
+	isInvalid := b.Verdict == research.Invalid
+	if isInvalid {
 		x.Status = research.Voided
 	} else {
+		x.Status = research.Unresolved
 		c.Unresolved = append(c.Unresolved, x.N)
 	}
-	change.updateIdea(b.Verdict == research.Invalid)
+	change.updateIdea(isInvalid)
 
+	c.Streak++
+	c.JudgedAt = r.Time
 	c.Verdicts[b.Verdict]++
+	c.closeJob(x.Job())
+
 	if change.Session != nil {
 		change.Session.Verdicts[b.Verdict]++
 		change.Session.Predictions.addJudgement(x.Expect, b)
 	}
-	c.closeJob(x.Job())
 }
 
 // keptRemembered bounds Campaign.KeptStack, and so how many keeps in a row can be
@@ -156,10 +167,13 @@ const keptRemembered = 64
 
 func foldKept(change *Change, _ Record, b Keeping) {
 	x, c := change.Experiment, change.Campaign
-	x.Status, x.Commit, x.KeptOn, x.Note, x.Simpler = research.Kept, b.Commit, b.Branch, b.Note, b.Simplification
-	x.Overridden = b.Overridden
-	proven := x.Judgement.Verdict == research.Improved && c.Rule.Class == research.Noisy && !c.hasOpenChain()
-	chained := c.hasOpenChain()
+	hadOpenChain := c.hasOpenChain()
+	isProven := x.Judgement.Verdict == research.Improved && c.Rule.Class == research.Noisy && !hadOpenChain
+
+	x.Status, x.Commit, x.KeptOn = research.Kept, b.Commit, b.Branch
+	x.Note, x.Simpler, x.Overridden = b.Note, b.Simplification, b.Overridden
+
+	// It is the incumbent, and the last that an undo would take back.
 	c.Incumbent, c.IncumbentTree, c.IncumbentOf = b.Commit, x.Tree, x.N
 
 	c.KeptStack = append(c.KeptStack, x.N)
@@ -167,19 +181,20 @@ func foldKept(change *Change, _ Record, b Keeping) {
 		c.KeptStack = slices.Delete(c.KeptStack, 0, over)
 	}
 
-	c.Kept, c.Streak = c.Kept+1, 0
+	// What is believed of the incumbent, and what is proven.
 	if x.Overridden == "" {
 		c.Rule = c.Rule.Moved(*x.Judgement)
+	} else {
+		c.applyOverride(*x.Judgement, hadOpenChain)
 	}
 
-	if proven && x.Overridden == "" {
+	if isProven && x.Overridden == "" {
 		c.moveCheckpoint()
 		c.CertifiedGain += c.provenGain(x)
 	}
 
-	if x.Overridden != "" {
-		c.applyOverride(*x.Judgement, chained)
-	}
+	c.Kept++
+	c.Streak = 0
 	c.removeUnresolved(x.N)
 	change.updateIdea(true)
 
@@ -188,15 +203,15 @@ func foldKept(change *Change, _ Record, b Keeping) {
 	}
 }
 
-// applyOverride is what a keep against the verdict changes besides: what is kept from
-// here on is compared with the person's choice, unless a chain is open, whose
-// certificate judges it with the rest. What was reckoned of the incumbent's
-// level does not hold for it: a noisy metric is calibrated anew.
-func (c *Campaign) applyOverride(j rules.Judgement, chained bool) {
+// applyOverride is for a keep against the verdict: what is kept from here on is
+// compared with the person's choice, unless a chain is open, whose certificate
+// judges it with the rest. What was believed of the incumbent's level does not
+// hold for it: a noisy metric is calibrated anew.
+func (c *Campaign) applyOverride(j rules.Judgement, hadOpenChain bool) {
 	c.Overridden++
-
 	c.Rule = c.Rule.Overridden(j)
-	if !chained {
+
+	if !hadOpenChain {
 		c.moveCheckpoint()
 	}
 
@@ -207,29 +222,36 @@ func (c *Campaign) applyOverride(j rules.Judgement, chained bool) {
 
 func foldReverted(change *Change, _ Record, b Reversion) {
 	x, c := change.Experiment, change.Campaign
-	defer func() { change.updateIdea(b.By != "merge") }() // an edit that is merged is tried on
-
 	x.Lesson, x.Closed = cmp.Or(b.Lesson, x.Lesson), true
-	switch {
-	case x.Status == research.Kept && b.By == "certificate":
+
+	isRollback := x.Status == research.Kept && b.By == "certificate"
+	if isRollback {
 		c.Kept--
 		c.uncountOverride(x)
 		x.RolledBack = true
-	case x.Status != research.Unresolved: // an invalid one stays invalid; its file may still be put back
-		return
 	}
-	x.Status = research.Reverted
-	c.Reverted++
-	c.removeUnresolved(x.N)
+
+	// An invalid one stays invalid; its file may still be put back.
+	if isRollback || x.Status == research.Unresolved {
+		x.Status = research.Reverted
+		c.Reverted++
+		c.removeUnresolved(x.N)
+	}
+
+	change.updateIdea(b.By != "merge") // an edit that is merged is measured again, under the same claim
 }
 
 func foldUndone(change *Change, _ Record, b Undoing) {
 	x, c := change.Experiment, change.Campaign
+	isCovered := x.N < c.ChainFrom // by a certificate, or as an edit proven on its own
+
 	x.Undone, x.Status = true, research.Reverted
+	c.Kept--
+	c.Reverted++
 	c.uncountOverride(x)
 	change.updateIdea(true)
-	covered := x.N < c.ChainFrom // by a certificate, or as an edit proven on its own
-	c.Kept, c.Reverted = c.Kept-1, c.Reverted+1
+
+	// The incumbent is what was kept before it.
 	c.Incumbent, c.IncumbentTree, c.IncumbentOf = b.Commit, b.Tree, 0
 
 	c.KeptStack = slices.DeleteFunc(c.KeptStack, func(n int) bool { return n == x.N })
@@ -244,7 +266,7 @@ func foldUndone(change *Change, _ Record, b Undoing) {
 		c.Calibrated = c.Calibrated && c.Rule.Class != research.Noisy
 	}
 
-	if covered { // a rollback must not bring it back
+	if isCovered { // a rollback must not bring it back
 		c.moveCheckpoint()
 
 		if x.N > c.GainsAfter {
@@ -253,7 +275,7 @@ func foldUndone(change *Change, _ Record, b Undoing) {
 	}
 }
 
-// uncountOverride takes an experiment that is kept no longer off the overridden ones.
+// uncountOverride is for an experiment that is kept no longer.
 func (c *Campaign) uncountOverride(x *Experiment) {
 	if x.Overridden != "" {
 		c.Overridden--
@@ -266,11 +288,12 @@ func (c *Campaign) provenGain(x *Experiment) float64 {
 		return 0
 	}
 
-	if g := x.Judgement.Gain; g != nil && x.Judgement.Scale == c.Rule.Scale {
-		return c.Rule.Ruler().Size(g.Mid)
+	gain := x.Judgement.Gain
+	if gain == nil || x.Judgement.Scale != c.Rule.Scale {
+		return 0
 	}
 
-	return 0
+	return c.Rule.Ruler().Size(gain.Mid)
 }
 
 // closeJob takes a job off the open ones.
@@ -278,6 +301,7 @@ func (c *Campaign) closeJob(id research.JobID) {
 	c.Open = slices.DeleteFunc(c.Open, func(o research.JobID) bool { return o == id })
 }
 
+// removeUnresolved takes an experiment off those that wait to be kept or reverted.
 func (c *Campaign) removeUnresolved(n int) {
 	c.Unresolved = slices.DeleteFunc(c.Unresolved, func(u int) bool { return u == n })
 }

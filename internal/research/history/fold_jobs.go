@@ -7,50 +7,59 @@ import (
 )
 
 func foldJobStarted(change *Change, r Record, b rules.JobStart) {
+	c := change.Campaign
 	*change.Measurement = Measurement{JobStart: b, Session: r.Session, At: r.Time}
+	c.Open = append(c.Open, b.Job)
 
-	change.Campaign.Open = append(change.Campaign.Open, b.Job)
 	switch b.Job.Kind() {
 	case research.CalibrationJob:
-		change.Campaign.Calibrations, change.Campaign.Broken = b.Job.N(), ""
+		c.Calibrations, c.Broken = b.Job.N(), ""
 	case research.CertificateJob:
-		change.Campaign.Certificates = b.Job.N()
+		c.Certificates = b.Job.N()
 	case research.AuditJob:
-		change.Campaign.Audits = b.Job.N()
+		c.Audits = b.Job.N()
 	default:
-		change.Campaign.Measurements = b.Job.N()
+		c.Measurements = b.Job.N()
 	}
 }
 
 func foldCalibrationFinished(change *Change, _ Record, b CalibrationEnd) {
 	c := change.Campaign
+	succeeded := b.Failed == ""
 
-	c.Rule, c.Calibrated, c.Broken = b.State.After(c.Rule), b.Failed == "", b.Failed
-	if b.Failed == "" && (c.Class == 0 || b.Machine != c.Machine) {
-		c.Machine, c.Facts, c.Changed, c.Class = b.Machine, b.Facts, b.Changed, c.Class+1
+	c.Rule = b.State.After(c.Rule)
+	c.Calibrated, c.Broken = succeeded, b.Failed
+
+	// Another machine, or the first, begins a class of comparable runs.
+	if succeeded && (c.Class == 0 || b.Machine != c.Machine) {
+		c.Class++
+		c.Machine, c.Facts, c.Changed = b.Machine, b.Facts, b.Changed
 		c.ClassFrom = max(1, c.Experiments) // the experiment under way, if one is
 	}
 
-	if b.Failed == "" && change.Measurement.Commit == c.Start {
+	if succeeded && change.Measurement.Commit == c.Start {
 		start := c.Rule.Incumbent
 		c.Baseline, c.BaselineClass = &start, c.Class
 	}
-	b.State, b.Facts = rules.RuleState{}, nil
+
+	b.State, b.Facts = rules.RuleState{}, nil // the campaign has them
 	change.Measurement.Calib = &b
 	c.closeJob(b.Job)
 }
 
 func foldMeasurementFinished(change *Change, _ Record, b rules.MeasurementEnd) {
-	c := change.Campaign
-	if b.Failed == "" && change.Measurement.Commit == c.Incumbent {
+	c, m := change.Campaign, change.Measurement
+
+	if b.Failed == "" && m.Commit == c.Incumbent {
 		c.Rule = c.Rule.Repeated(c.Program, b.Samples)
 	}
 
-	if b.Job.Kind() == research.AuditJob && b.Gain != nil && change.Measurement.Target != TrimmedTarget {
-		c.Audit = &Audited{Job: b.Job, Commit: change.Measurement.Commit, Experiments: c.Experiments, Gain: *b.Gain,
+	if b.Job.Kind() == research.AuditJob && b.Gain != nil && m.Target != TrimmedTarget {
+		c.Audit = &Audited{Job: b.Job, Commit: m.Commit, Experiments: c.Experiments, Gain: *b.Gain,
 			Scale: b.Scale, Pairs: len(b.Paired)}
 	}
-	change.Measurement.End = &b
+
+	m.End = &b
 	c.closeJob(b.Job)
 }
 
@@ -58,8 +67,8 @@ func foldMeasurementFinished(change *Change, _ Record, b rules.MeasurementEnd) {
 // to the checkpoint; the experiments of the chain are reverted by records of their own.
 func foldCertificateFinished(change *Change, _ Record, b CertificateEnd) {
 	c := change.Campaign
+	c.Rule, b.State = b.State, rules.RuleState{} // the campaign has the state, the job does not repeat it
 
-	c.Rule = b.State
 	if b.Outcome == rules.Certified {
 		c.Certified++
 		c.CertifiedGain += c.Rule.Ruler().Size(b.Gain.Mid)
@@ -68,21 +77,22 @@ func foldCertificateFinished(change *Change, _ Record, b CertificateEnd) {
 		c.KeptStack = slices.DeleteFunc(c.KeptStack, func(n int) bool { return n >= c.ChainFrom })
 	}
 	c.moveCheckpoint()
-	b.State = rules.RuleState{}
+
 	change.Measurement.Proof = &b
 	c.closeJob(b.Job)
 }
 
 func foldRun(change *Change, _ Record, b rules.Run) {
-	change.Campaign.Runs++
-	change.Campaign.RunSeconds += b.Wall
+	c := change.Campaign
+	c.Runs++
+	c.RunSeconds += b.Wall
+	c.GPUSeconds += b.GPUSeconds
 
-	change.Campaign.GPUSeconds += b.GPUSeconds
-	if change.Experiment != nil {
-		change.Experiment.Confirmed = change.Experiment.Confirmed || b.Role == research.Confirm
-		change.Experiment.Runs++
-		change.Experiment.RunSeconds += b.Wall
-		change.Experiment.Output = b.Output
+	if x := change.Experiment; x != nil {
+		x.Confirmed = x.Confirmed || b.Role == research.Confirm
+		x.Runs++
+		x.RunSeconds += b.Wall
+		x.Output = b.Output
 
 		return
 	}
@@ -91,6 +101,8 @@ func foldRun(change *Change, _ Record, b rules.Run) {
 	change.Measurement.Output = b.Output
 }
 
+// foldLost ends the job of a worker that died. A test that had seen a run is
+// counted: the next test pays for it.
 func foldLost(change *Change, _ Record, b Loss) {
 	c := change.Campaign
 	c.closeJob(b.Job)
@@ -111,11 +123,13 @@ func foldLost(change *Change, _ Record, b Loss) {
 
 	x.Lost++
 	x.Status = research.Voided
-	x.Judgement = &rules.Judgement{N: x.N, Verdict: research.Invalid, StoppedBy: "lost", Reason: b.Reason, Runs: x.Runs}
+	x.Judgement = &rules.Judgement{N: x.N, Verdict: research.Invalid, StoppedBy: "lost", Reason: b.Reason,
+		Runs: x.Runs}
 	c.Verdicts[research.Invalid]++
 	change.updateIdea(true)
 }
 
+// foldStep notes the output of a step that failed.
 func foldStep(change *Change, _ Record, b StepEnd) {
 	if b.OK {
 		return

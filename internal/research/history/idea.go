@@ -50,20 +50,20 @@ const (
 const LeaseTerm = 30 * time.Minute
 
 // Expired says whether a claim whose holder wrote its last record at last has
-// outlived it. A time that lies in the future by more than a term was written by
-// a clock that has been set back since: it vouches for nothing, so that no
-// claim lasts until such a clock's time has come.
+// outlived it. A time more than a term in the future was written by a clock that
+// has been set back since, and counts as expired: else the claim would last until
+// that time has come.
 func Expired(last, now time.Time) bool {
 	return now.Sub(last).Abs() > LeaseTerm
 }
 
 // IdeaNumber reads an idea's id: "3", "#3" or "idea 3". ok is false for any other text.
 func IdeaNumber(text string) (n int, ok bool) {
-	t := strings.TrimSpace(text)
-	t = strings.TrimSpace(strings.TrimPrefix(strings.TrimPrefix(t, "idea"), "#"))
-	n, err := strconv.Atoi(t)
+	digits := strings.TrimPrefix(strings.TrimSpace(text), "idea")
+	digits = strings.TrimSpace(strings.TrimPrefix(digits, "#"))
+	n, err := strconv.Atoi(digits)
 
-	return n, err == nil && t[0] != '+' && t[0] != '-'
+	return n, err == nil && digits[0] != '+' && digits[0] != '-'
 }
 
 func foldIdeaAdded(change *Change, r Record, b Idea) {
@@ -73,10 +73,11 @@ func foldIdeaAdded(change *Change, r Record, b Idea) {
 
 func foldIdeaClaimed(change *Change, r Record, b IdeaClaim) error {
 	i := change.Idea
+
 	switch {
 	case r.Session == "":
 		return fmt.Errorf("a claim needs a session")
-	case i.Holder == r.Session && b.Fence == i.Fence: // renewed, perhaps by the session that came after
+	case i.Holder == r.Session && b.Fence == i.Fence: // renewed, perhaps by a later session of the same codename
 		i.Checkout, i.Attended = b.Checkout, b.Attended
 		return nil
 	case i.Holder != "" && !b.takesOver(i):
@@ -86,6 +87,7 @@ func foldIdeaClaimed(change *Change, r Record, b IdeaClaim) error {
 		return research.Errorf(research.CodeConflict, "repeat the call",
 			"idea %d has been claimed %d times: the next fence is not %d", i.N, i.Fence, b.Fence)
 	}
+
 	i.Status, i.Holder, i.Fence, i.ClaimedAt = IdeaClaimed, r.Session, b.Fence, r.Time
 	i.Checkout, i.Attended, i.Why = b.Checkout, b.Attended, ""
 
@@ -110,6 +112,7 @@ func foldIdeaDropped(change *Change, r Record, b IdeaDrop) error {
 		return research.Errorf(research.CodeConflict, "leave it to the session that holds it", "%s holds idea %d",
 			i.Holder, i.N)
 	}
+
 	i.endClaim()
 	i.Status, i.Why = IdeaDropped, b.Why
 
@@ -133,7 +136,7 @@ func (i *IdeaState) requireClaim(session string, fence int) error {
 		fence, i.N, now)
 }
 
-// endClaim ends the claim.
+// endClaim leaves the idea to others: tried if an experiment was made of it, else open.
 func (i *IdeaState) endClaim() {
 	i.Holder, i.Checkout, i.Attended, i.ClaimedAt = "", "", false, time.Time{}
 
@@ -159,8 +162,9 @@ func (change *Change) recordTry(r Record, b Proposal) error {
 	return nil
 }
 
-// updateIdea lets the idea of the experiment know how that stands. The claim that
-// the experiment was made under ends with it.
+// updateIdea copies the experiment's verdict to its idea, unless a later
+// experiment was made of that. An experiment that has ended ends the claim that it
+// was made under.
 func (change *Change) updateIdea(ended bool) {
 	i, x := change.Idea, change.Experiment
 	if i == nil || x == nil {

@@ -155,15 +155,16 @@ func (s *ImportSource) count(kind string, by int) {
 }
 
 func foldImported(change *Change, r Record, b Import) error {
-	c, s := change.Campaign, change.Source
+	c, s, replaced := change.Campaign, change.Source, change.Replaced
+
 	if b.N != c.Imported+1 {
 		return research.Errorf(research.CodeConflict, "repeat the call: it will take the next number",
 			"the next imported line is %d, not %d", c.Imported+1, b.N)
 	}
 
 	was := 0
-	if change.Replaced != nil {
-		was = change.Replaced.N
+	if replaced != nil {
+		was = replaced.N
 	}
 
 	if b.Replaces != was {
@@ -172,8 +173,9 @@ func foldImported(change *Change, r Record, b Import) error {
 	}
 
 	c.Imported = b.N
-	if change.Replaced != nil && change.Replaced.Source == b.Source {
-		s.count(change.Replaced.Kind, -1)
+
+	if replaced != nil && replaced.Source == b.Source {
+		s.count(replaced.Kind, -1)
 		s.Replaced++
 	}
 	s.count(b.Kind, 1)

@@ -25,8 +25,8 @@ type Notice struct {
 	Scale      string             `json:"scale,omitempty"` // of Gain: log | linear
 }
 
-// crashLoop is how many experiments in a row must end invalid for the same
-// cause to be told as a loop.
+// crashLoop is how many experiments in a row must end invalid for the same cause
+// to be a loop.
 const crashLoop = 5
 
 // CrashesLookedAt is how many experiments before its own Noticed wants to see.
@@ -90,7 +90,7 @@ func (n *Notice) describeBest(c *Campaign, x *Experiment) *Notice {
 
 // completesCrashLoop says whether x is the experiment with which a loop of crashes is
 // full: it and the ones right before it are invalid for one cause, and the one
-// before those is not. So one loop is told once, however long it gets.
+// before those is not. So one loop gives one notice, however long it gets.
 func completesCrashLoop(x *Experiment, before []Experiment) bool {
 	why := invalidCause(x)
 	if why == "" || len(before) < crashLoop-1 {
@@ -150,8 +150,8 @@ type Situation struct {
 }
 
 // Circumstances are the states that the campaign is in now, each with the
-// notice of its beginning. Whoever tells them remembers which it has told, and
-// forgets those that are not among them any more.
+// notice of its beginning. The caller remembers which it has sent, and forgets
+// those that are not among them any more.
 func Circumstances(c *Campaign, s Situation) map[Circumstance]Notice {
 	out := map[Circumstance]Notice{}
 	add := func(what Circumstance, e contract.Event, format string, args ...any) {
@@ -177,15 +177,18 @@ func Circumstances(c *Campaign, s Situation) map[Circumstance]Notice {
 		add(Broken, contract.EventNeedsYou, "the start version of %s gives no usable metric: %s", c.Name,
 			singleLine(c.Broken, 200))
 	}
-	over := c.isSpent()
 
+	isSpent := c.isSpent()
 	quiet := s.Now.Sub(s.Last)
-	if over && !s.Running && (len(c.Unresolved) == 0 || quiet >= time.Minute) { // the last one may yet be kept
+
+	lastMayBeKept := len(c.Unresolved) > 0 && quiet < time.Minute
+	if isSpent && !s.Running && !lastMayBeKept {
 		add(Spent, contract.EventBudget, "the budget of %s is spent: %s; %s kept%s", c.Name, c.spentWords(),
 			rules.Count(c.Kept, "edit"), c.gainedWords())
 	}
 
-	if !over && !s.Running && !s.Changed && c.Rests == nil && c.Broken == "" && quiet.Hours() >= stall.Hours {
+	couldRun := !isSpent && !s.Changed && c.Rests == nil && c.Broken == ""
+	if couldRun && !s.Running && quiet.Hours() >= stall.Hours {
 		add(Silence, contract.EventStall,
 			"nothing has happened in %s for %s, and %d experiments are left: its agent seems to have stopped", c.Name,
 			research.DurationText(quiet.Seconds()), c.Program.Campaign.Experiments-c.Experiments)
@@ -221,7 +224,7 @@ func (c *Campaign) gainedWords() string {
 			c.Program.Metric.Unit))
 }
 
-// singleLine is a text of somebody else's in one line of at most n characters.
+// singleLine is a text of a program or an agent in one line of at most n characters.
 func singleLine(s string, n int) string {
 	s = strings.Join(strings.FieldsFunc(strings.ToValidUTF8(s, "?"), func(r rune) bool {
 		return unicode.IsSpace(r) || unicode.IsControl(r) || unicode.Is(unicode.Cf, r)

@@ -17,6 +17,7 @@ func (c *Campaign) Outlook() rules.Outlook {
 	if c.Runs > 0 && c.RunSeconds > 0 {
 		run = c.RunSeconds / float64(c.Runs)
 	}
+
 	seconds := c.SecondsLeft()
 	left := int(math.Min(seconds/run, rules.MostRuns))
 	pace := int(math.Min(math.Ceil(seconds/(run+c.Thinking)), rules.MostRuns))

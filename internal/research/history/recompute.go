@@ -150,7 +150,7 @@ func replayBody[T any](f func(*replay, T) error) func(*replay, Record) error {
 }
 
 func (c *replay) apply(r Record) error {
-	f, ok := replays[r.Kind]
+	replayRecord, ok := replays[r.Kind]
 	if !ok {
 		return nil
 	}
@@ -159,7 +159,7 @@ func (c *replay) apply(r Record) error {
 		return fmt.Errorf("the campaign %q has not been started", r.Campaign)
 	}
 
-	return f(c, r)
+	return replayRecord(c, r)
 }
 
 func (c *replay) setContract(p contract.Program) error {
@@ -175,16 +175,16 @@ func (c *replay) checkCalibration(b CalibrationEnd) error {
 		return nil
 	}
 
-	st, err := c.rule.Calibrated(job.observations)
+	derived, err := c.rule.Calibrated(job.observations)
 	if err != nil {
 		return fmt.Errorf("derive calibration %s: %w", b.Job, err)
 	}
 
-	if st.Class != b.State.Class || st.Incumbent != b.State.Incumbent {
+	if derived.Class != b.State.Class || derived.Incumbent != b.State.Incumbent {
 		return fmt.Errorf("calibration %s is recorded as %s at %v, its runs say %s at %v",
-			b.Job, b.State.Class, b.State.Incumbent, st.Class, st.Incumbent)
+			b.Job, b.State.Class, b.State.Incumbent, derived.Class, derived.Incumbent)
 	}
-	c.state = st.After(c.state)
+	c.state = derived.After(c.state)
 
 	return nil
 }
@@ -197,8 +197,8 @@ func (c *replay) checkMeasurement(b rules.MeasurementEnd) error {
 	if b.Failed != "" {
 		return nil
 	}
-	samples, paired := rules.Measured(job.start, job.observations)
 
+	samples, paired := rules.Measured(job.start, job.observations)
 	end := rules.Summarise(samples, paired, c.program.Metric, c.state.Scale)
 	if b.Job.Kind() == research.AuditJob {
 		end = rules.SummariseAudit(samples, paired, c.program.Metric, c.state.Scale)
@@ -290,6 +290,7 @@ func (c *replay) checkJudgement(b rules.Judgement) error {
 	if err != nil {
 		return err
 	}
+
 	j.N = b.N
 	c.state = c.rule.Close(c.state, b.Outlook, job.observations, *j)
 	job.judged, job.observations = *j, nil
