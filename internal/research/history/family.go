@@ -3,10 +3,11 @@ package history
 import (
 	"fmt"
 	"maps"
-	"ratchet/internal/research"
 	"slices"
 	"strings"
 	"unicode"
+
+	"ratchet/internal/research"
 )
 
 // Family is what several experiments have in common: a word of their hypotheses.

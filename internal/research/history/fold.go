@@ -2,10 +2,11 @@ package history
 
 import (
 	"cmp"
+	"slices"
+
 	"ratchet/internal/research"
 	"ratchet/internal/research/contract"
 	"ratchet/internal/research/rules"
-	"slices"
 )
 
 func foldCampaignStarted(change *Change, r Record, b CampaignStart) {

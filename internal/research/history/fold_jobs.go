@@ -1,9 +1,10 @@
 package history
 
 import (
+	"slices"
+
 	"ratchet/internal/research"
 	"ratchet/internal/research/rules"
-	"slices"
 )
 
 func foldJobStarted(change *Change, r Record, b rules.JobStart) {

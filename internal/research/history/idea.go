@@ -2,10 +2,11 @@ package history
 
 import (
 	"fmt"
-	"ratchet/internal/research"
 	"strconv"
 	"strings"
 	"time"
+
+	"ratchet/internal/research"
 )
 
 // IdeaStatus says where an idea stands.

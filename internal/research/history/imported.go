@@ -5,11 +5,12 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"path"
-	"ratchet/internal/research"
 	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"ratchet/internal/research"
 )
 
 // Import is the body of history.imported: one line of another program's log,
