@@ -186,7 +186,7 @@ func (l *Ledger) transact(ctx context.Context, m mode, f func(*Tx) error) (err e
 		return cancelledError(ctx)
 	}
 
-	// Lock. What is observed includes the wait, and is told when the lock is free.
+	// Lock. Observe gets the time of the wait, too, and is called when the lock is free.
 	began := time.Now()
 
 	held, err := acquireLock(ctx, l.file(l.lockName()))

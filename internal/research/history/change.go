@@ -54,8 +54,8 @@ func Load(r Record, read Reader) (*Change, error) {
 	}
 	l := loading{record: r, row: rowOf(r.Kind), read: read, Change: &Change{job: job}}
 
-	// The idea may be that of the experiment.
-	for _, load := range []func() error{l.campaign, l.jobState, l.session, l.idea, l.source} {
+	// In this order: the idea may be that of the experiment.
+	for _, load := range []func() error{l.loadCampaign, l.loadJob, l.loadSession, l.loadIdea, l.loadSource} {
 		if err := load(); err != nil {
 			return nil, err
 		}
@@ -86,7 +86,7 @@ func readState[T any](read Reader, key Key) (*T, error) {
 func (l *loading) touches(s stateSet) bool { return l.row.touches&s != 0 }
 func (l *loading) begins(s stateSet) bool  { return l.row.begins&s != 0 }
 
-func (l *loading) campaign() error {
+func (l *loading) loadCampaign() error {
 	if !l.touches(ofCampaign) {
 		return nil
 	}
@@ -108,7 +108,7 @@ func (l *loading) campaign() error {
 	return nil
 }
 
-func (l *loading) jobState() (err error) {
+func (l *loading) loadJob() (err error) {
 	if !l.touches(ofJob) {
 		return nil
 	}
@@ -152,8 +152,8 @@ func jobKey(job research.JobID) Key {
 	return named(IndexJobs, string(job))
 }
 
-// session leaves nil a session that has not joined.
-func (l *loading) session() (err error) {
+// loadSession leaves nil a session that has not joined.
+func (l *loading) loadSession() (err error) {
 	joins := l.begins(ofSession)
 	switch {
 	case !l.touches(ofSession), l.record.Session == "" && !joins:
@@ -170,7 +170,7 @@ func (l *loading) session() (err error) {
 	return err
 }
 
-func (l *loading) idea() error {
+func (l *loading) loadIdea() error {
 	n, err := l.ideaNumber()
 	if err != nil || n == 0 && !l.touches(ofIdea) {
 		return err
@@ -226,7 +226,7 @@ func (l *loading) ideaNumber() (int, error) {
 	return n, nil
 }
 
-func (l *loading) source() error {
+func (l *loading) loadSource() error {
 	if !l.touches(ofSource) {
 		return nil
 	}

@@ -15,7 +15,7 @@ type row struct {
 	// touches are the states that the record may change.
 	touches stateSet
 	// begins are those of them that must not exist before the record; the others
-	// must, but for a session: what one does that never joined is counted for nobody.
+	// must, but for a session: a record of one that has not joined changes no session.
 	begins stateSet
 	fold   func(*Change, Record) error
 	// index gives the entries that follow from the record itself, once it is
@@ -31,7 +31,7 @@ const (
 	ofSession              // that wrote the record
 	ofJob                  // the experiment, calibration, measurement, certificate or audit that the body names
 	ofIdea                 // whose number is the body's
-	ofClaimedIdea          // under whose claim the experiment is, or was, proposed; of many it is none
+	ofClaimedIdea          // under whose claim the experiment is, or was, proposed; none for most experiments
 	ofSource               // of an import, and the line that it replaces
 
 	common = ofCampaign | ofSession
