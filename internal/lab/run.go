@@ -21,6 +21,7 @@ import (
 	"ratchet/internal/research/history"
 	"ratchet/internal/research/rules"
 	"ratchet/sandbox"
+	"ratchet/sandbox/hostinfo"
 )
 
 // run makes one run of a version, appends run.finished, and returns what the
@@ -65,7 +66,7 @@ func (s *supervisor) attempt(
 	p := s.space.c.Program
 	r := rules.Run{Job: job, Number: s.runs, Role: want.Role, Side: want.Side, Commit: v.commit, Pair: want.Pair,
 		Order: want.Order, WarmUp: want.WarmUp, Again: want.Again, Seed: seed(s.campaign, job, want, s.runs),
-		Started: time.Now().UTC(), Load: sandbox.LoadAverage()}
+		Started: time.Now().UTC(), Load: hostinfo.LoadAverage()}
 	scan := contract.NewScanner(p.Metric, p.Guards)
 
 	command := p.Run
@@ -93,7 +94,7 @@ func (s *supervisor) attempt(
 		return r, err
 	}
 	s.say(fmt.Sprintf("run %d (%s, %s)", r.Number, want.Role, want.Side))
-	load := sandbox.StartLoad()
+	load := hostinfo.StartLoad()
 
 	res, err := hold.run(ctx, spec, p.Budget, &r)
 	if err != nil {
