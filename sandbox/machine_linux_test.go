@@ -230,49 +230,6 @@ func TestSlots(t *testing.T) {
 	}
 }
 
-func TestCopyTrees(t *testing.T) {
-	base := t.TempDir()
-	src := filepath.Join(base, "src")
-	write(t, src, map[string]string{"a": "a", "dir/b": "b", "closed/c": "c"})
-	when := time.Date(2001, 2, 3, 4, 5, 6, 700, time.UTC)
-	os.Symlink("dir/b", filepath.Join(src, "link"))
-	os.Chmod(filepath.Join(src, "a"), 0o751)
-	os.Chtimes(filepath.Join(src, "a"), when, when)
-	os.Chtimes(filepath.Join(src, "dir"), when, when)
-	os.Chmod(filepath.Join(src, "closed"), 0o555)
-
-	for name, copyTree := range map[string]func(src, dst string) error{"copy": sandbox.Copy,
-		"linked": sandbox.HardlinkTree} {
-		dst := filepath.Join(base, name)
-		if err := copyTree(src, dst); err != nil {
-			t.Fatal(err)
-		}
-
-		for _, file := range []string{"a", "dir", "dir/b", "closed", "closed/c", "link"} {
-			a, _ := os.Lstat(filepath.Join(src, file))
-
-			b, err := os.Lstat(filepath.Join(dst, file))
-			if err != nil || a.Mode() != b.Mode() || !a.ModTime().Equal(b.ModTime()) {
-				t.Errorf("%s/%s: %v %v, want %v %v (%v)", name, file, b.Mode(), b.ModTime(), a.Mode(), a.ModTime(), err)
-			}
-
-			if linked := a.Mode().IsRegular() && name == "linked"; os.SameFile(a, b) != linked {
-				t.Errorf("%s/%s: the same file: %v", name, file, !linked)
-			}
-		}
-
-		if read(t, dst, "link") != "b" || read(t, dst, "closed/c") != "c" {
-			t.Errorf("%s: other content", name)
-		}
-
-		if err := copyTree(src, dst); err == nil {
-			t.Errorf("%s: files in the way were overwritten", name)
-		}
-		os.Chmod(filepath.Join(dst, "closed"), 0o755)
-	}
-	os.Chmod(filepath.Join(src, "closed"), 0o755)
-}
-
 func TestCopiesRefuse(t *testing.T) {
 	const root = "/home/u/repo"
 

@@ -18,6 +18,7 @@ import (
 
 	"ratchet/internal/research"
 	"ratchet/sandbox"
+	"ratchet/sandbox/layers"
 )
 
 func TestRunOutcome(t *testing.T) {
@@ -299,7 +300,7 @@ func TestRunViewFolderReplaced(t *testing.T) {
 		}
 
 		layer := filepath.Join(f.dir, "copied layer")
-		if err := sandbox.Copy(f.upper(), layer); err != nil {
+		if err := layers.Copy(f.upper(), layer); err != nil {
 			t.Fatal(err)
 		}
 		s := f.spec("ls sub went")
@@ -414,7 +415,7 @@ func TestUnprivileged(t *testing.T) {
 	exe, _ := os.Executable()
 
 	self := filepath.Join(dir, "test")
-	if err := sandbox.Copy(exe, self); err != nil {
+	if err := layers.Copy(exe, self); err != nil {
 		t.Fatal(err)
 	}
 	os.Chmod(self, 0o755)

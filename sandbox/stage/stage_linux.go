@@ -325,13 +325,13 @@ func (s *stage) leaseBroken(until time.Time) bool {
 }
 
 // killAll signals everything in the run but the stage. A kill of all processes
-// of a namespace is atomic; a walk over /proc is not, see Sweep.
+// of a namespace is atomic; a walk over /proc is not, see KillDescendants.
 func (s *stage) killAll(sig syscall.Signal) {
 	switch {
 	case s.plan.Namespaces:
 		_ = syscall.Kill(-1, sig)
 	case sig == syscall.SIGKILL:
-		Sweep(os.Getpid())
+		KillDescendants(os.Getpid())
 	default:
 		for _, p := range Descendants(os.Getpid()) {
 			_ = syscall.Kill(p.Pid, sig)

@@ -37,10 +37,10 @@ func Descendants(pid int) []Process {
 	return found
 }
 
-// Sweep stops everything below pid until a snapshot shows nothing new, then
+// KillDescendants stops everything below pid until a snapshot shows nothing new, then
 // kills all of it. A program that forks faster than /proc is read can escape
 // one sweep; a caller that can count its children calls again until none is left.
-func Sweep(pid int) {
+func KillDescendants(pid int) {
 	seen := map[int]bool{}
 
 	for range 64 {
