@@ -82,7 +82,8 @@ func TestGroupLimits(t *testing.T) {
 		script string
 	}{
 		cgroup.ProcessLimit: {5, strings.Repeat("sleep 1 & ", 20) + "wait"},
-		cgroup.MemoryLimit:  {32 << 20, "exec head -c " + strconv.Itoa(256<<20) + " /dev/zero | sort -S 200M >/dev/null"},
+		cgroup.MemoryLimit: {32 << 20,
+			"exec head -c " + strconv.Itoa(256<<20) + " /dev/zero | sort -S 200M >/dev/null"},
 	} {
 		t.Run(what, func(t *testing.T) {
 			g := newGroup(t)

@@ -106,11 +106,13 @@ func TestListChangesOfLeaves(t *testing.T) {
 		change func(lower, upper string) error
 		want   string
 	}{
-		"same link":   {func(_, upper string) error { return os.Symlink("a", upper+"/link") }, "[]"},
-		"other link":  {func(_, upper string) error { return os.Symlink("b", upper+"/link") }, "[{link written}]"},
-		"same file":   {func(_, upper string) error { return os.WriteFile(upper+"/a", []byte("aaa"), 0o644) }, "[]"},
-		"same length": {func(_, upper string) error { return os.WriteFile(upper+"/a", []byte("aab"), 0o644) }, "[{a written}]"},
-		"other mode":  {func(_, upper string) error { return os.WriteFile(upper+"/a", []byte("aaa"), 0o600) }, "[{a written}]"},
+		"same link":  {func(_, upper string) error { return os.Symlink("a", upper+"/link") }, "[]"},
+		"other link": {func(_, upper string) error { return os.Symlink("b", upper+"/link") }, "[{link written}]"},
+		"same file":  {func(_, upper string) error { return os.WriteFile(upper+"/a", []byte("aaa"), 0o644) }, "[]"},
+		"same length": {func(_, upper string) error { return os.WriteFile(upper+"/a", []byte("aab"), 0o644) },
+			"[{a written}]"},
+		"other mode": {func(_, upper string) error { return os.WriteFile(upper+"/a", []byte("aaa"), 0o600) },
+			"[{a written}]"},
 		"new folder":  {func(_, upper string) error { return os.Mkdir(upper+"/new", 0o755) }, "[{new dir}]"},
 		"hidden name": {func(_, upper string) error { return layers.MakeWhiteout(upper + "/nothing") }, "[]"},
 	} {
