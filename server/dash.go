@@ -266,7 +266,7 @@ func (h *HTTP) boardLab(ctx context.Context, checkout, campaign string) (*lab.La
 		return nil, err
 	}
 
-	return l.Person(ctx, campaign)
+	return l.AsPerson(ctx, campaign)
 }
 
 // boardOpen is the dashboard's laboratory in a checkout, which is not marked as

@@ -129,7 +129,7 @@ func listExperiments(ctx context.Context, b *board) (any, error) {
 	for range boardPages {
 		q.Limit = limit - len(out.Rows)
 
-		p, err := b.lab.Experiments(ctx, q)
+		p, err := b.lab.ListExperiments(ctx, q)
 		if err != nil {
 			return nil, err
 		}
@@ -171,7 +171,7 @@ func showExperiment(ctx context.Context, b *board, name string) (any, error) {
 			"%q is no experiment's number", shown(name))
 	}
 
-	d, err := b.lab.Detail(ctx, name, boardDiff)
+	d, err := b.lab.ReadDetail(ctx, name, boardDiff)
 	if err != nil {
 		return nil, err
 	}
@@ -200,7 +200,7 @@ func showExperiment(ctx context.Context, b *board, name string) (any, error) {
 		out.JudgedAt = &x.JudgedAt
 	}
 
-	if o, err := b.lab.Overridable(ctx, string(x.Job())); err == nil { // else it needs none, or can't be
+	if o, err := b.lab.FindOverridable(ctx, string(x.Job())); err == nil { // else it needs none, or can't be
 		out.Override = &boardOverride{Why: o.Why}
 	}
 
@@ -226,7 +226,7 @@ func showOutput(ctx context.Context, b *board) (any, error) {
 		return nil, err
 	}
 
-	p, err := b.lab.Output(ctx, id, b.q.Get("cursor"), limit)
+	p, err := b.lab.ReadOutput(ctx, id, b.q.Get("cursor"), limit)
 	if err != nil {
 		return nil, err
 	}

@@ -51,7 +51,7 @@ func listRepos(ctx context.Context, b *board) (any, error) {
 		}
 		r := boardRepo{Path: dir, Name: filepath.Base(dir), Campaigns: []boardSummary{}}
 
-		all, err := l.States(ctx)
+		all, err := l.CampaignStates(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -133,21 +133,21 @@ func showProgram(ctx context.Context, b *board) (any, error) {
 		Problem string   `json:"problem"` // why it can't be read, "" if it can
 	}
 
-	s, err := b.lab.Board(ctx)
+	s, err := b.lab.ReadBoard(ctx)
 	if err != nil {
 		return nil, err
 	}
 	c := s.Campaign
 
 	out.Path, out.Digest = c.ProgramPath, c.Digest
-	if text, err := b.lab.ProgramText(ctx); err != nil {
+	if text, err := b.lab.ReadProgramText(ctx); err != nil {
 		out.Problem = research.Describe(err).Msg
 		return &out, nil
 	} else if out.Text = tools.Clean(text); len(out.Text) > maxProgram {
 		out.Text = strings.ToValidUTF8(out.Text[:maxProgram], "") + "\n… cut here\n"
 	}
 
-	_, now, digest, err := b.lab.Pending(ctx)
+	_, now, digest, err := b.lab.PendingContract(ctx)
 	if err != nil {
 		out.Problem = research.Describe(err).Msg
 		return &out, nil

@@ -110,7 +110,7 @@ type (
 )
 
 func showState(ctx context.Context, b *board) (any, error) {
-	s, err := b.lab.Board(ctx)
+	s, err := b.lab.ReadBoard(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -162,7 +162,7 @@ func (out *boardState) list(s *lab.Board) {
 	for i := range s.Ideas {
 		v := &s.Ideas[i]
 
-		x := boardIdea{N: v.N, Text: tools.Clean(v.Text), Status: v.Status, Words: tools.Clean(v.Words()),
+		x := boardIdea{N: v.N, Text: tools.Clean(v.Text), Status: v.Status, Words: tools.Clean(v.StatusText()),
 			Holder: v.Holder, Lapse: v.Lapse, Tried: []int{}}
 		if v.Experiment > 0 {
 			x.Tried = append(x.Tried, v.Experiment)
@@ -209,7 +209,7 @@ func showProgress(ctx context.Context, b *board) (any, error) {
 		return s.body, err
 	}
 
-	p, err := b.lab.Progress(ctx, limit)
+	p, err := b.lab.ReadProgress(ctx, limit)
 	if err != nil {
 		return nil, err
 	}

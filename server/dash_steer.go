@@ -115,7 +115,7 @@ func stopRun(ctx context.Context, b *board, s steering) (*steered, error) {
 			"stop needs an id")
 	}
 
-	a, err := b.lab.Stop(ctx, s.ID)
+	a, err := b.lab.StopJob(ctx, s.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -152,7 +152,7 @@ func addNote(ctx context.Context, b *board, s steering) (*steered, error) {
 }
 
 func acceptContract(ctx context.Context, b *board, s steering) (*steered, error) {
-	c, _, digest, err := b.lab.Pending(ctx)
+	c, _, digest, err := b.lab.PendingContract(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -166,7 +166,7 @@ func acceptContract(ctx context.Context, b *board, s steering) (*steered, error)
 			"the contract of %s is the accepted one already", c.Name)
 	}
 
-	if err := b.lab.Accept(ctx, s.Digest, history.ByDashboard); err != nil {
+	if err := b.lab.AcceptContract(ctx, s.Digest, history.ByDashboard); err != nil {
 		return nil, err
 	}
 
@@ -191,7 +191,7 @@ func overrideVerdict(ctx context.Context, b *board, s steering) (*steered, error
 			"override needs an id")
 	}
 
-	x, err := b.lab.Overridable(ctx, s.ID)
+	x, err := b.lab.FindOverridable(ctx, s.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -223,7 +223,7 @@ func overrideVerdict(ctx context.Context, b *board, s steering) (*steered, error
 func (h *HTTP) elsewhere(ctx context.Context, l *lab.Lab, x *lab.Overridable) (*lab.Lab, error) {
 	at, err := h.roots.checkout(x.Checkout)
 	if err == nil {
-		l, err = l.At(ctx, at)
+		l, err = l.OpenSibling(ctx, at)
 	}
 
 	if err == nil && (l.Root() != x.Checkout || !h.roots.hold(l.Root())) {
