@@ -145,7 +145,7 @@ func Promises(tier Tier) (gives, lacks []string) { return promises(tier) }
 
 // Secrets lists what a run should never read, for Spec.Hidden: keys and tokens
 // below home, those of coding agents included, and the sockets by which a
-// container service or a session would do anything for whoever asks.
+// container service or a session would do anything that it is asked.
 func Secrets(home string) []string {
 	var list []string
 	for _, name := range []string{".ssh", ".aws", ".azure", ".config/gcloud", ".config/gh", ".config/hub", ".netrc",

@@ -38,7 +38,7 @@ func TestMain(m *testing.M) {
 // process that waits was stopped too, and did not look.
 func TestPatienceWhileNothingRuns(t *testing.T) {
 	for range 60 {
-		said, awake := stopped(t)
+		said, awake := waitWhileStopped(t)
 		if awake > waiterPatience/3 {
 			t.Logf("it was awake for %v: that shows nothing", awake)
 			continue
@@ -53,10 +53,10 @@ func TestPatienceWhileNothingRuns(t *testing.T) {
 	t.Skip("this machine is too busy")
 }
 
-// stopped lets a process wait for a holder, but stops it for longer than its
+// waitWhileStopped lets a process wait for a holder, but stops it for longer than its
 // patience. It returns what that process says, and for how long at most it
 // was awake while there was a holder.
-func stopped(t *testing.T) (said string, awake time.Duration) {
+func waitWhileStopped(t *testing.T) (said string, awake time.Duration) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "queue")
 
