@@ -140,7 +140,7 @@ func (s *Server) ask(
 	case <-s.ending: // nil, and so never, on standard streams
 		err = errors.New("the server is being stopped")
 	}
-	_ = notify(ctx, "notifications/cancelled", map[string]any{"requestId": id, "reason": "no answer in time"})
+	_ = notifyClient(ctx, "notifications/cancelled", map[string]any{"requestId": id, "reason": "no answer in time"})
 
 	return nil, err
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/mark3labs/mcp-go/mcp"
 	mcpserver "github.com/mark3labs/mcp-go/server"
 
-	"ratchet/internal/lab"
+	"ratchet/internal/checkout"
 	"ratchet/internal/research"
 	"ratchet/tools"
 )
@@ -123,13 +123,13 @@ func orNone(a *tools.Answer) tools.Answer {
 // visited is the laboratory that a call found, for what is counted after it.
 type visited struct {
 	mu  sync.Mutex
-	lab *lab.Lab
+	lab *checkout.Checkout
 }
 
 type visitedKey struct{}
 
 // found notes which laboratory the call of ctx found.
-func found(ctx context.Context, l *lab.Lab) {
+func found(ctx context.Context, l *checkout.Checkout) {
 	if v, ok := ctx.Value(visitedKey{}).(*visited); ok {
 		v.mu.Lock()
 		defer v.mu.Unlock()
@@ -244,7 +244,7 @@ func (s *Server) heartbeat(ctx context.Context, req mcp.CallToolRequest) *heartb
 				timer.Reset(nextBeats)
 			}
 
-			err := notify(ctx, "notifications/progress", map[string]any{
+			err := notifyClient(ctx, "notifications/progress", map[string]any{
 				"progressToken": token, "progress": time.Since(began).Round(time.Millisecond).Seconds(),
 				"message": h.last()})
 			if err != nil {

@@ -15,7 +15,7 @@ import (
 	"strings"
 	"time"
 
-	"ratchet/internal/lab"
+	"ratchet/internal/checkout"
 	"ratchet/internal/research"
 	"ratchet/server/dashboard"
 )
@@ -136,8 +136,8 @@ type board struct {
 	r    *http.Request
 	v    *visit
 	q    url.Values
-	lab  *lab.Lab // nil for endpoints of no campaign
-	body []byte   // of a POST
+	lab  *checkout.Checkout // nil for endpoints of no campaign
+	body []byte             // of a POST
 }
 
 // endpoint answers a request; what it returns is sent as JSON, nil if it has
@@ -260,7 +260,7 @@ func (h *HTTP) newBoard(out *reply, r *http.Request, v *visit, e endpoint) (b *b
 }
 
 // boardLab is the laboratory of a person for a campaign of a checkout.
-func (h *HTTP) boardLab(ctx context.Context, checkout, campaign string) (*lab.Lab, error) {
+func (h *HTTP) boardLab(ctx context.Context, checkout, campaign string) (*checkout.Checkout, error) {
 	l, err := h.boardOpen(ctx, checkout)
 	if err != nil {
 		return nil, err
@@ -271,7 +271,7 @@ func (h *HTTP) boardLab(ctx context.Context, checkout, campaign string) (*lab.La
 
 // boardOpen is the dashboard's laboratory in a checkout, which is not marked as
 // worked in.
-func (h *HTTP) boardOpen(ctx context.Context, checkout string) (*lab.Lab, error) {
+func (h *HTTP) boardOpen(ctx context.Context, checkout string) (*checkout.Checkout, error) {
 	if l, ok := h.boards.get(checkout); ok {
 		return l, nil
 	}

@@ -6,7 +6,7 @@ import (
 	"net/http"
 	"time"
 
-	"ratchet/internal/lab"
+	"ratchet/internal/checkout"
 )
 
 const (
@@ -27,7 +27,7 @@ func streamEvents(ctx context.Context, b *board) (any, error) {
 
 	go func() {
 		defer close(done)
-		watch(ctx, boardLook, func() *lab.Lab { return b.lab }, func(bool) {
+		watch(ctx, boardLook, func() *checkout.Checkout { return b.lab }, func(bool) {
 			select {
 			case changed <- struct{}{}:
 			default: // it is going to be told anyway
@@ -48,7 +48,7 @@ func streamEvents(ctx context.Context, b *board) (any, error) {
 		case <-ctx.Done():
 			return nil, nil
 		case <-changed:
-			seq, err := b.lab.Ledger().Acknowledged()
+			seq, err := b.lab.Ledger.Acknowledged()
 			if err != nil {
 				continue // it will be looked at again; requests say what is wrong
 			}

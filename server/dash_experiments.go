@@ -11,6 +11,7 @@ import (
 	"ratchet/internal/research"
 	"ratchet/internal/research/history"
 	"ratchet/internal/research/rules"
+	"ratchet/internal/view"
 	"ratchet/tools"
 )
 
@@ -110,7 +111,7 @@ func listExperiments(ctx context.Context, b *board) (any, error) {
 		return nil, err
 	}
 
-	q := lab.Query{Status: research.Status(b.q.Get("status")), Verdict: research.Verdict(b.q.Get("verdict")),
+	q := view.Query{Status: research.Status(b.q.Get("status")), Verdict: research.Verdict(b.q.Get("verdict")),
 		Cursor: b.q.Get("cursor")}
 	if q.Text, err = b.text("query", maxQuery); err != nil {
 		return nil, err
@@ -129,7 +130,7 @@ func listExperiments(ctx context.Context, b *board) (any, error) {
 	for range boardPages {
 		q.Limit = limit - len(out.Rows)
 
-		p, err := b.lab.ListExperiments(ctx, q)
+		p, err := view.ListExperiments(ctx, b.lab, q)
 		if err != nil {
 			return nil, err
 		}
@@ -171,7 +172,7 @@ func showExperiment(ctx context.Context, b *board, name string) (any, error) {
 			"%q is no experiment's number", shown(name))
 	}
 
-	d, err := b.lab.ReadDetail(ctx, name, boardDiff)
+	d, err := view.ReadDetail(ctx, b.lab, name, boardDiff)
 	if err != nil {
 		return nil, err
 	}
@@ -200,7 +201,7 @@ func showExperiment(ctx context.Context, b *board, name string) (any, error) {
 		out.JudgedAt = &x.JudgedAt
 	}
 
-	if o, err := b.lab.FindOverridable(ctx, string(x.Job())); err == nil { // else it needs none, or can't be
+	if o, err := lab.FindOverridable(ctx, b.lab, string(x.Job())); err == nil { // else it needs none, or can't be
 		out.Override = &boardOverride{Why: o.Why}
 	}
 
@@ -226,7 +227,7 @@ func showOutput(ctx context.Context, b *board) (any, error) {
 		return nil, err
 	}
 
-	p, err := b.lab.ReadOutput(ctx, id, b.q.Get("cursor"), limit)
+	p, err := view.ReadOutput(ctx, b.lab, id, b.q.Get("cursor"), limit)
 	if err != nil {
 		return nil, err
 	}

@@ -2,10 +2,11 @@ package server_test
 
 import (
 	"encoding/json"
-	"github.com/google/go-cmp/cmp"
 	"net/url"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"ratchet/server"
 )

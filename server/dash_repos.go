@@ -7,8 +7,10 @@ import (
 	"strings"
 	"time"
 
+	"ratchet/internal/lab"
 	"ratchet/internal/research"
 	"ratchet/internal/research/contract"
+	"ratchet/internal/view"
 	"ratchet/tools"
 )
 
@@ -133,21 +135,21 @@ func showProgram(ctx context.Context, b *board) (any, error) {
 		Problem string   `json:"problem"` // why it can't be read, "" if it can
 	}
 
-	s, err := b.lab.ReadBoard(ctx)
+	s, err := view.ReadBoard(ctx, b.lab)
 	if err != nil {
 		return nil, err
 	}
 	c := s.Campaign
 
 	out.Path, out.Digest = c.ProgramPath, c.Digest
-	if text, err := b.lab.ReadProgramText(ctx); err != nil {
+	if text, err := view.ReadProgramText(ctx, b.lab); err != nil {
 		out.Problem = research.Describe(err).Msg
 		return &out, nil
 	} else if out.Text = tools.Clean(text); len(out.Text) > maxProgram {
 		out.Text = strings.ToValidUTF8(out.Text[:maxProgram], "") + "\n… cut here\n"
 	}
 
-	_, now, digest, err := b.lab.PendingContract(ctx)
+	_, now, digest, err := lab.PendingContract(ctx, b.lab)
 	if err != nil {
 		out.Problem = research.Describe(err).Msg
 		return &out, nil

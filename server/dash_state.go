@@ -7,9 +7,9 @@ import (
 	"time"
 
 	"ratchet/internal/chart"
-	"ratchet/internal/lab"
 	"ratchet/internal/research"
 	"ratchet/internal/research/history"
+	"ratchet/internal/view"
 	"ratchet/tools"
 )
 
@@ -110,7 +110,7 @@ type (
 )
 
 func showState(ctx context.Context, b *board) (any, error) {
-	s, err := b.lab.ReadBoard(ctx)
+	s, err := view.ReadBoard(ctx, b.lab)
 	if err != nil {
 		return nil, err
 	}
@@ -142,7 +142,7 @@ func showState(ctx context.Context, b *board) (any, error) {
 }
 
 // list fills in what there is several of.
-func (out *boardState) list(s *lab.Board) {
+func (out *boardState) list(s *view.Board) {
 	for i, j := range s.Running {
 		out.Running[i] = boardJob{j.ID, tools.Clean(j.Phase), j.Elapsed, tools.Clean(j.About), j.Session}
 	}
@@ -199,7 +199,7 @@ func showProgress(ctx context.Context, b *board) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := b.lab.Ledger()
+	l := b.lab.Ledger
 	s := b.h.series.add(seriesKey{l.Path(), b.lab.Campaign(), limit}, &series{})
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -209,7 +209,7 @@ func showProgress(ctx context.Context, b *board) (any, error) {
 		return s.body, err
 	}
 
-	p, err := b.lab.ReadProgress(ctx, limit)
+	p, err := view.ReadProgress(ctx, b.lab, limit)
 	if err != nil {
 		return nil, err
 	}

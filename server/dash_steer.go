@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"strings"
 
+	"ratchet/internal/checkout"
 	"ratchet/internal/lab"
 	"ratchet/internal/research"
 	"ratchet/internal/research/history"
@@ -78,7 +79,7 @@ func steer(ctx context.Context, b *board) (any, error) {
 }
 
 func pause(ctx context.Context, b *board, _ steering) (*steered, error) {
-	a, err := b.lab.StopLoop(ctx, byDashboard)
+	a, err := lab.StopLoop(ctx, b.lab, byDashboard)
 	if err != nil {
 		return nil, err
 	}
@@ -96,7 +97,7 @@ func pause(ctx context.Context, b *board, _ steering) (*steered, error) {
 }
 
 func resume(ctx context.Context, b *board, _ steering) (*steered, error) {
-	a, err := b.lab.ResumeLoop(ctx, byDashboard)
+	a, err := lab.ResumeLoop(ctx, b.lab, byDashboard)
 	if err != nil {
 		return nil, err
 	}
@@ -115,7 +116,7 @@ func stopRun(ctx context.Context, b *board, s steering) (*steered, error) {
 			"stop needs an id")
 	}
 
-	a, err := b.lab.StopJob(ctx, s.ID)
+	a, err := lab.StopJob(ctx, b.lab, s.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -134,7 +135,7 @@ func addIdea(ctx context.Context, b *board, s steering) (*steered, error) {
 			"the idea has %d bytes", len(text))
 	}
 
-	a, err := b.lab.Share(ctx, []lab.ShareOp{{Op: "add", Idea: text}})
+	a, err := lab.Share(ctx, b.lab, []lab.ShareOp{{Op: "add", Idea: text}})
 	if err != nil {
 		return nil, err
 	}
@@ -143,7 +144,7 @@ func addIdea(ctx context.Context, b *board, s steering) (*steered, error) {
 }
 
 func addNote(ctx context.Context, b *board, s steering) (*steered, error) {
-	n, err := b.lab.AddNote(ctx, tools.Clean(s.Text), byDashboard)
+	n, err := lab.AddNote(ctx, b.lab, tools.Clean(s.Text), byDashboard)
 	if err != nil {
 		return nil, err
 	}
@@ -152,7 +153,7 @@ func addNote(ctx context.Context, b *board, s steering) (*steered, error) {
 }
 
 func acceptContract(ctx context.Context, b *board, s steering) (*steered, error) {
-	c, _, digest, err := b.lab.PendingContract(ctx)
+	c, _, digest, err := lab.PendingContract(ctx, b.lab)
 	if err != nil {
 		return nil, err
 	}
@@ -166,7 +167,7 @@ func acceptContract(ctx context.Context, b *board, s steering) (*steered, error)
 			"the contract of %s is the accepted one already", c.Name)
 	}
 
-	if err := b.lab.AcceptContract(ctx, s.Digest, history.ByDashboard); err != nil {
+	if err := lab.AcceptContract(ctx, b.lab, s.Digest, history.ByDashboard); err != nil {
 		return nil, err
 	}
 
@@ -191,7 +192,7 @@ func overrideVerdict(ctx context.Context, b *board, s steering) (*steered, error
 			"override needs an id")
 	}
 
-	x, err := b.lab.FindOverridable(ctx, s.ID)
+	x, err := lab.FindOverridable(ctx, b.lab, s.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -207,7 +208,7 @@ func overrideVerdict(ctx context.Context, b *board, s steering) (*steered, error
 		}
 	}
 
-	k, err := l.Keep(ctx, lab.KeepRequest{ID: string(x.ID), Note: strings.TrimSpace(tools.Clean(s.Note)),
+	k, err := lab.Keep(ctx, l, lab.KeepRequest{ID: string(x.ID), Note: strings.TrimSpace(tools.Clean(s.Note)),
 		Override: history.ByDashboard})
 	if err != nil {
 		return nil, err
@@ -220,7 +221,7 @@ func overrideVerdict(ctx context.Context, b *board, s steering) (*steered, error
 
 // elsewhere is the laboratory of the checkout that proposed an experiment, if the
 // server may work there.
-func (h *HTTP) elsewhere(ctx context.Context, l *lab.Lab, x *lab.Overridable) (*lab.Lab, error) {
+func (h *HTTP) elsewhere(ctx context.Context, l *checkout.Checkout, x *lab.Overridable) (*checkout.Checkout, error) {
 	at, err := h.roots.checkout(x.Checkout)
 	if err == nil {
 		l, err = l.OpenSibling(ctx, at)

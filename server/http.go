@@ -13,7 +13,7 @@ import (
 	mcpserver "github.com/mark3labs/mcp-go/server"
 	"golang.org/x/time/rate"
 
-	"ratchet/internal/lab"
+	"ratchet/internal/checkout"
 	"ratchet/internal/research"
 )
 
@@ -27,7 +27,7 @@ type HTTPOptions struct {
 	// Open opens the laboratory of a checkout for a client. It is called at a
 	// session's first tool call there, again after it failed, and again when the
 	// session has been away for long. Several calls may run at once.
-	Open func(ctx context.Context, checkout, clientName, clientVersion string) (*lab.Lab, error)
+	Open func(ctx context.Context, checkout, clientName, clientVersion string) (*checkout.Checkout, error)
 	// Listen is the host that the server is reached by ("" or a loopback name:
 	// this machine only); Origins are the origins (https://host[:port]) that
 	// may also be in a request's Origin, and their hosts in its Host.
@@ -91,8 +91,8 @@ type HTTP struct {
 	mcp     *mcpserver.StreamableHTTPServer
 	metrics *metrics
 
-	labs     shelf[labKey, *lab.Lab]
-	boards   shelf[string, *lab.Lab] // of the dashboard, by checkout
+	labs     shelf[labKey, *checkout.Checkout]
+	boards   shelf[string, *checkout.Checkout] // of the dashboard, by checkout
 	series   shelf[seriesKey, *series]
 	sessions shelf[string, struct{}]
 	calls    chan struct{} // a place for each request under way
@@ -102,7 +102,7 @@ type HTTP struct {
 
 	mu    sync.Mutex
 	rates map[string]*rate.Limiter // by token
-	gone  []*lab.Lab               // of sessions that have ended, whose last words are not recorded yet
+	gone  []*checkout.Checkout     // of sessions that have ended, whose last words are not recorded yet
 }
 
 // labKey is a session in a checkout: requests without a session's id are one
@@ -152,7 +152,7 @@ func NewHTTP(o HTTPOptions) (*HTTP, error) {
 // find is the laboratory of a call's session in its checkout, which is marked
 // as worked in, unless the call says neither its session nor its client: then
 // it is a script's, that looks once.
-func (h *HTTP) find(ctx context.Context) (*lab.Lab, error) {
+func (h *HTTP) find(ctx context.Context) (*checkout.Checkout, error) {
 	k := keyOf(ctx)
 
 	l, ok := h.labs.get(k)
@@ -170,7 +170,7 @@ func (h *HTTP) find(ctx context.Context) (*lab.Lab, error) {
 	return l, nil
 }
 
-func (h *HTTP) has(ctx context.Context) *lab.Lab {
+func (h *HTTP) has(ctx context.Context) *checkout.Checkout {
 	l, _ := h.labs.get(keyOf(ctx))
 	return l
 }
@@ -189,7 +189,7 @@ func keyOf(ctx context.Context) labKey {
 
 // drop ends the session of a laboratory that falls off the shelf: at once what
 // others see of it; what is recorded of it is for the next sweep, outside the lock.
-func (h *HTTP) drop(_ labKey, l *lab.Lab) {
+func (h *HTTP) drop(_ labKey, l *checkout.Checkout) {
 	l.Leave()
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -205,7 +205,7 @@ func (h *HTTP) bury(ctx context.Context) {
 	h.core.part(ctx, gone...)
 }
 
-func (h *HTTP) openLab(ctx context.Context, k labKey) (*lab.Lab, error) {
+func (h *HTTP) openLab(ctx context.Context, k labKey) (*checkout.Checkout, error) {
 	name := cmp.Or(k.client.name, "unnamed") + "@" + k.token
 
 	l, err := h.opt.Open(ctx, k.checkout, name, k.client.version)

@@ -9,7 +9,7 @@ import (
 
 	"github.com/mark3labs/mcp-go/mcp"
 
-	"ratchet/internal/lab"
+	"ratchet/internal/view"
 	"ratchet/prompts"
 	"ratchet/tools"
 )
@@ -36,7 +36,7 @@ func (s *Server) listExperiments(ctx context.Context, cursor mcp.Cursor, r *mcp.
 
 	if cursor == "" {
 		if l := s.known(ctx); l != nil && r.NextCursor == "" {
-			if p, err := l.ListExperiments(ctx, lab.Query{Limit: 1}); err == nil && len(p.Experiments) > 0 {
+			if p, err := view.ListExperiments(ctx, l, view.Query{Limit: 1}); err == nil && len(p.Experiments) > 0 {
 				r.NextCursor = pageCursor("")
 			}
 		}
@@ -55,7 +55,7 @@ func (s *Server) listExperiments(ctx context.Context, cursor mcp.Cursor, r *mcp.
 		return
 	}
 
-	p, err := l.ListExperiments(ctx, lab.Query{Cursor: from, Limit: listPage})
+	p, err := view.ListExperiments(ctx, l, view.Query{Cursor: from, Limit: listPage})
 	if err != nil {
 		return
 	}
@@ -97,7 +97,7 @@ func (c completer) CompletePromptArgument(
 		return completion(nil), nil
 	}
 
-	names, err := l.ListCampaigns(ctx)
+	names, err := view.ListCampaigns(ctx, l)
 	if err != nil {
 		return completion(nil), nil
 	}
@@ -125,7 +125,7 @@ func (c completer) CompleteResourceArgument(
 		return completion(nil), nil
 	}
 
-	p, err := l.ListExperiments(ctx, lab.Query{Limit: 1})
+	p, err := view.ListExperiments(ctx, l, view.Query{Limit: 1})
 	if err != nil || len(p.Experiments) == 0 {
 		return completion(nil), nil
 	}

@@ -11,7 +11,9 @@ import (
 	"github.com/mark3labs/mcp-go/mcp"
 	mcpserver "github.com/mark3labs/mcp-go/server"
 
+	"ratchet/internal/checkout"
 	"ratchet/internal/lab"
+	"ratchet/internal/notify"
 	"ratchet/internal/research"
 	"ratchet/internal/research/contract"
 	"ratchet/internal/research/history"
@@ -68,7 +70,7 @@ func (s *Server) undecided(ctx context.Context, t tools.Tool, args json.RawMessa
 		return keepDecision(ctx, l, args)
 	}
 
-	c, now, digest, perr := l.PendingContract(ctx)
+	c, now, digest, perr := lab.PendingContract(ctx, l)
 	if perr != nil || digest == c.Digest {
 		return nil
 	}
@@ -76,20 +78,20 @@ func (s *Server) undecided(ctx context.Context, t tools.Tool, args json.RawMessa
 	fmt.Fprintf(&b, "The contract in %s differs from the accepted one of campaign %s:\n", c.ProgramPath, c.Name)
 
 	for line := range strings.Lines(contract.ContractDiff(c.Program, now)) {
-		b.WriteString(lab.Visible(strings.TrimSuffix(line, "\n")) + "\n")
+		b.WriteString(notify.Visible(strings.TrimSuffix(line, "\n")) + "\n")
 	}
 
 	return &decision{Kind: decideContract, Campaign: c.Name, Subject: digest, message: b.String(),
 		accept: "Accept the changed contract; the next run calibrates anew"}
 }
 
-func keepDecision(ctx context.Context, l *lab.Lab, args json.RawMessage) *decision {
+func keepDecision(ctx context.Context, l *checkout.Checkout, args json.RawMessage) *decision {
 	req, err := tools.KeepRequest(args)
 	if err != nil {
 		return nil
 	}
 
-	x, err := l.FindOverridable(ctx, req.ID)
+	x, err := lab.FindOverridable(ctx, l, req.ID)
 	if err != nil {
 		return nil
 	}
@@ -134,7 +136,7 @@ func (s *Server) carryOut(ctx context.Context, d *decision, args json.RawMessage
 	}
 
 	if d.Kind == decideContract {
-		return nil, l.AcceptContract(ctx, d.Subject, history.ByElicitation)
+		return nil, lab.AcceptContract(ctx, l, d.Subject, history.ByElicitation)
 	}
 
 	req, err := tools.KeepRequest(args)
@@ -143,7 +145,7 @@ func (s *Server) carryOut(ctx context.Context, d *decision, args json.RawMessage
 	}
 	req.ID, req.Override = d.Subject, history.ByElicitation
 
-	k, err := l.Keep(ctx, req)
+	k, err := lab.Keep(ctx, l, req)
 	if err != nil {
 		return nil, err
 	}

@@ -73,7 +73,7 @@ func (s *Server) report(ctx context.Context, tool string, a tools.Answer, err er
 	if h.Event == "" || status == "running" || !s.wantsLevel(ctx, level) {
 		return
 	}
-	s.unsent(notify(ctx, "notifications/message", map[string]any{"level": level, "logger": "ratchet", "data": h}))
+	s.unsent(notifyClient(ctx, "notifications/message", map[string]any{"level": level, "logger": "ratchet", "data": h}))
 }
 
 // read is what an answer says of what happened; no event if nothing did.

@@ -10,6 +10,7 @@ import (
 	"github.com/mark3labs/mcp-go/mcp"
 	mcpserver "github.com/mark3labs/mcp-go/server"
 
+	"ratchet/internal/view"
 	"ratchet/tools"
 )
 
@@ -66,7 +67,7 @@ func (s *Server) program(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	text, err := l.ReadProgramText(ctx)
+	text, err := view.ReadProgramText(ctx, l)
 
 	return tools.Clean(text), err
 }

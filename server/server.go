@@ -37,7 +37,7 @@ import (
 	"github.com/mark3labs/mcp-go/mcp"
 	mcpserver "github.com/mark3labs/mcp-go/server"
 
-	"ratchet/internal/lab"
+	"ratchet/internal/checkout"
 	"ratchet/prompts"
 	"ratchet/tools"
 )
@@ -49,10 +49,10 @@ type Options struct {
 	// Open opens the checkout's laboratory for a client. It is called at the
 	// first tool call of each client, and again after it failed; its error
 	// becomes the tool's answer. Several calls may run at once.
-	Open func(ctx context.Context, clientName, clientVersion string) (*lab.Lab, error)
+	Open func(ctx context.Context, clientName, clientVersion string) (*checkout.Checkout, error)
 	// At opens the laboratory of a folder, for a client that names its folders
 	// (roots) after Open failed because there is no repository; nil: nobody is asked.
-	At func(ctx context.Context, dir, clientName, clientVersion string) (*lab.Lab, error)
+	At func(ctx context.Context, dir, clientName, clientVersion string) (*checkout.Checkout, error)
 	// Patience is how long a call waits for its person's decision, 0: 2 min.
 	Patience time.Duration
 	// Log gets what goes wrong inside; nil discards it. It must not write to
@@ -66,8 +66,8 @@ type Server struct {
 	opt Options
 	mcp *mcpserver.MCPServer
 
-	has    func(ctx context.Context) *lab.Lab                               // of HTTP: what find would give, if it is open already
-	find   func(ctx context.Context) (*lab.Lab, error)                      // of HTTP; nil: one checkout, by Options.Open
+	has    func(ctx context.Context) *checkout.Checkout                     // of HTTP: what find would give, if it is open already
+	find   func(ctx context.Context) (*checkout.Checkout, error)            // of HTTP; nil: one checkout, by Options.Open
 	called func(ctx context.Context, tool, code string, took time.Duration) // after every call; nil: nobody counts
 	ending <-chan struct{}                                                  // closed when calls that wait have to answer; nil: never
 
@@ -78,7 +78,7 @@ type Server struct {
 	put       []string                    // decisions that were put to a person, the last ones
 	levels    map[string]mcp.LoggingLevel // session → what it wants to be told
 	listed    map[string]bool             // sessions that know which resources there are
-	labs      map[mcpClient]*lab.Lab
+	labs      map[mcpClient]*checkout.Checkout
 	subs      map[string]map[string]int // session → resource → subscriptions
 	listeners map[any]*listener         // streams of subscriptions/listen
 	wanted    chan struct{}             // closed by the first subscription
@@ -92,7 +92,7 @@ func New(o Options) *Server {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{opt: o, labs: map[mcpClient]*lab.Lab{}, subs: map[string]map[string]int{},
+	s := &Server{opt: o, labs: map[mcpClient]*checkout.Checkout{}, subs: map[string]map[string]int{},
 		listeners: map[any]*listener{}, levels: map[string]mcp.LoggingLevel{}, listed: map[string]bool{},
 		sealKey: sync.OnceValue(newSealKey), wanted: make(chan struct{})}
 	s.mcp = mcpserver.NewMCPServer("ratchet", o.Version,
@@ -157,7 +157,7 @@ func clientOf(ctx context.Context) (c mcpClient) {
 }
 
 // open is the laboratory of the client that ctx belongs to.
-func (s *Server) open(ctx context.Context) (*lab.Lab, error) {
+func (s *Server) open(ctx context.Context) (*checkout.Checkout, error) {
 	find := s.find
 	if find == nil {
 		find = s.own
@@ -172,7 +172,7 @@ func (s *Server) open(ctx context.Context) (*lab.Lab, error) {
 }
 
 // own is the laboratory of a client on standard streams.
-func (s *Server) own(ctx context.Context) (*lab.Lab, error) {
+func (s *Server) own(ctx context.Context) (*checkout.Checkout, error) {
 	l := s.known(ctx)
 	if l == nil {
 		c := clientOf(ctx)
@@ -189,7 +189,7 @@ func (s *Server) own(ctx context.Context) (*lab.Lab, error) {
 }
 
 // known is the laboratory of the client that ctx belongs to if it is open, else nil.
-func (s *Server) known(ctx context.Context) *lab.Lab {
+func (s *Server) known(ctx context.Context) *checkout.Checkout {
 	if s.has != nil {
 		return s.has(ctx)
 	}
@@ -201,7 +201,7 @@ func (s *Server) known(ctx context.Context) *lab.Lab {
 
 // keep makes l the laboratory of c, unless another call was faster. It returns
 // the one that counts.
-func (s *Server) keep(c mcpClient, l *lab.Lab) *lab.Lab {
+func (s *Server) keep(c mcpClient, l *checkout.Checkout) *checkout.Checkout {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 
@@ -222,7 +222,7 @@ func (s *Server) leave(ctx context.Context) {
 }
 
 // part ends the sessions of laboratories, and records what their agents were told.
-func (s *Server) part(ctx context.Context, all ...*lab.Lab) {
+func (s *Server) part(ctx context.Context, all ...*checkout.Checkout) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
 	defer cancel()
 

@@ -201,11 +201,11 @@ func (s *Server) changed(ctx context.Context, tool string, ok bool) {
 
 	uris, listed := s.subscribed(session)
 	for _, uri := range uris {
-		s.unsent(notify(ctx, updated, map[string]any{"uri": uri}))
+		s.unsent(notifyClient(ctx, updated, map[string]any{"uri": uri}))
 	}
 
 	if more && listed {
-		s.unsent(notify(ctx, listChanged, nil))
+		s.unsent(notifyClient(ctx, listChanged, nil))
 	}
 }
 

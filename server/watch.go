@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"ratchet/internal/lab"
+	"ratchet/internal/checkout"
 	"ratchet/ledger"
 )
 
@@ -14,15 +14,15 @@ const watchEvery = 500 * time.Millisecond // a look costs a read of some kilobyt
 // ledger of the laboratory that find gives, looking every so often, until ctx is
 // done. first says that it has looked there for the first time: whatever is
 // appended from now on is told. While find gives none there is nothing to see.
-func watch(ctx context.Context, every time.Duration, find func() *lab.Lab, tell func(first bool)) {
+func watch(ctx context.Context, every time.Duration, find func() *checkout.Checkout, tell func(first bool)) {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
-	var of *lab.Lab
+	var of *checkout.Checkout
 	var last ledger.Stamp
 
 	for {
 		if l := find(); l != nil {
-			now, err := l.Ledger().Stamp()
+			now, err := l.Ledger.Stamp()
 			if err == nil && (l != of || now != last) {
 				first := l != of
 				of, last = l, now
@@ -46,7 +46,7 @@ func (s *Server) watchOwn(ctx context.Context, out stream) {
 		return
 	case <-s.wanted:
 	}
-	find := func() *lab.Lab {
+	find := func() *checkout.Checkout {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 
@@ -78,9 +78,9 @@ func (s *Server) watchOwn(ctx context.Context, out stream) {
 func (h *HTTP) watchFor(ctx context.Context, v *visit) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
-	var own *lab.Lab
+	var own *checkout.Checkout
 	tried := false
-	find := func() *lab.Lab {
+	find := func() *checkout.Checkout {
 		if !tried && h.core.listener(&v.caller) != nil {
 			tried = true
 
