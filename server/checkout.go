@@ -41,8 +41,8 @@ func newRoots(dirs []string) (roots, error) {
 	return out, nil
 }
 
-// hold says whether path, absolute and resolved, is a root or lies below one.
-func (r roots) hold(path string) bool {
+// Contain says whether path, absolute and resolved, is a root or lies below one.
+func (r roots) Contain(path string) bool {
 	return slices.ContainsFunc(r, func(root string) bool {
 		return path == root || strings.HasPrefix(path,
 			strings.TrimSuffix(root, string(filepath.Separator))+string(filepath.Separator))
@@ -57,12 +57,12 @@ type where struct {
 	all string // the git folder that its worktrees share, with the ledger
 }
 
-// checkout resolves what a URL names: an absolute path, "" for the root itself
+// Checkout resolves what a URL names: an absolute path, "" for the root itself
 // if there is one and it is a checkout. Symlinks are followed first; the
 // folder, the checkout's top, its git folder and the one that worktrees share
 // must all lie below a root, and belong to the user who serves. What lies
 // outside is not told from what does not exist.
-func (r roots) checkout(path string) (string, error) {
+func (r roots) Checkout(path string) (string, error) {
 	if path == "" && len(r) == 1 {
 		path = r[0]
 	}
@@ -73,9 +73,9 @@ func (r roots) checkout(path string) (string, error) {
 	}
 
 	dir, err := filepath.EvalSymlinks(filepath.Clean(path))
-	if err != nil || !r.hold(dir) {
+	if err != nil || !r.Contain(dir) {
 		return "", forbidden("serve its folder too, with --root, or correct the path",
-			"%s is no folder below the allowed ones", shown(path))
+			"%s is no folder below the allowed ones", excerpt(path))
 	}
 
 	w, err := locate(dir)
@@ -84,13 +84,13 @@ func (r roots) checkout(path string) (string, error) {
 	}
 
 	for _, p := range []string{w.top, w.git, w.all} {
-		if !r.hold(p) {
+		if !r.Contain(p) {
 			return "", forbidden("serve the folder of the whole repository, with --root",
-				"%s belongs to a repository that reaches outside the allowed folders", shown(path))
+				"%s belongs to a repository that reaches outside the allowed folders", excerpt(path))
 		}
 
 		if !mine(p) {
-			return "", forbidden("serve it as the user whom it belongs to", "%s belongs to another user", shown(path))
+			return "", forbidden("serve it as the user whom it belongs to", "%s belongs to another user", excerpt(path))
 		}
 	}
 
@@ -101,8 +101,8 @@ func forbidden(next, format string, args ...any) error {
 	return research.Errorf(research.CodeRepository, next, format, args...)
 }
 
-// shown is a path as an error may have it.
-func shown(path string) string {
+// excerpt is a path as an error may have it.
+func excerpt(path string) string {
 	if path = tools.Clean(path); len(path) > 200 {
 		path = strings.ToValidUTF8(path[:200], "") + "…"
 	}
@@ -113,20 +113,20 @@ func shown(path string) string {
 // locate finds the checkout that dir lies in, as git does, without asking git.
 func locate(dir string) (w where, err error) {
 	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
-		return w, forbidden("name the folder", "%s is not a folder", shown(dir))
+		return w, forbidden("name the folder", "%s is not a folder", excerpt(dir))
 	}
 
 	for top := dir; ; top = filepath.Dir(top) {
 		if filepath.Base(top) == ".git" || isBare(top) {
 			return w, forbidden("name a checkout: git clone, or git worktree add, makes one",
-				"%s is a bare repository or a git folder, not a checkout", shown(dir))
+				"%s is a bare repository or a git folder, not a checkout", excerpt(dir))
 		}
 
 		info, err := os.Stat(filepath.Join(top, ".git"))
 		if err != nil {
 			if top == filepath.Dir(top) {
 				return w, forbidden("name a folder with a .git in it or above it", "%s is not in a checkout",
-					shown(dir))
+					excerpt(dir))
 			}
 
 			continue
@@ -138,7 +138,7 @@ func locate(dir string) (w where, err error) {
 		}
 
 		if err != nil {
-			return w, forbidden("git worktree repair", "the .git of %s leads nowhere", shown(dir))
+			return w, forbidden("git worktree repair", "the .git of %s leads nowhere", excerpt(dir))
 		}
 
 		return w, nil
@@ -205,4 +205,61 @@ func resolve(base, path string) (string, error) {
 	}
 
 	return filepath.EvalSymlinks(path)
+}
+
+const (
+	repoDepth = 4    // folders below a root
+	repoLooks = 2000 // folders looked into
+	repoMost  = 50   // that are shown
+)
+
+// Campaigns are the roots that are checkouts, and the checkouts below roots that
+// have a ledger of their own. A bounded number of folders is looked into.
+func (r roots) Campaigns() (out []string) {
+	looks := 0
+	var walk func(dir string, depth int)
+	walk = func(dir string, depth int) {
+		if looks++; looks > repoLooks || len(out) >= repoMost {
+			return
+		}
+
+		if _, err := os.Lstat(filepath.Join(dir, ".git")); err == nil {
+			w, err := locate(dir)
+			if err != nil {
+				return
+			}
+
+			if _, err := os.Stat(filepath.Join(w.all, "ratchet", "ledger.db")); err == nil || depth == 0 {
+				out = append(out, dir)
+			}
+
+			return
+		}
+
+		entries, err := os.ReadDir(dir)
+		if err != nil || depth == repoDepth {
+			return
+		}
+
+		for _, e := range entries {
+			if e.IsDir() && !strings.HasPrefix(e.Name(), ".") && e.Name() != "node_modules" {
+				walk(filepath.Join(dir, e.Name()), depth+1)
+			}
+		}
+	}
+
+	for _, root := range r {
+		if w, err := locate(root); err == nil { // a checkout, or a folder in one
+			if r.Contain(w.top) {
+				root = w.top
+			}
+
+			out = append(out, root)
+
+			continue
+		}
+		walk(root, 0)
+	}
+
+	return out
 }

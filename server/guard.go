@@ -75,8 +75,8 @@ func newOrigins(listen string, allow []string) (origins, error) {
 // origin that it is.
 func (o origins) check(answer http.Header, r *http.Request) *refusal {
 	if host := hostname(r.Host); !isLoopback(host) && !o.hosts[host] && !reached(r, host) {
-		return refused(http.StatusForbidden, "forbidden", "serve with --allow-origin if it is a name of this server",
-			"the request is for another host, %q", shown(r.Host))
+		return refuse(http.StatusForbidden, "forbidden", "serve with --allow-origin if it is a name of this server",
+			"the request is for another host, %q", excerpt(r.Host))
 	}
 
 	origin := r.Header.Get("Origin")
@@ -88,8 +88,8 @@ func (o origins) check(answer http.Header, r *http.Request) *refusal {
 	known := err == nil && (u.Scheme == "http" || u.Scheme == "https") && (isLoopback(u.Hostname()) ||
 		o.hosts[u.Hostname()] && o.allowed[u.Scheme+"://"+u.Host] || strings.EqualFold(u.Host, r.Host))
 	if !known {
-		return refused(http.StatusForbidden, "forbidden", "serve with --allow-origin if that page may use this server",
-			"the request comes from another origin, %q", shown(origin))
+		return refuse(http.StatusForbidden, "forbidden", "serve with --allow-origin if that page may use this server",
+			"the request comes from another origin, %q", excerpt(origin))
 	}
 	answer.Set("Access-Control-Allow-Origin", origin)
 	answer.Set("Access-Control-Expose-Headers", sessionHeader)

@@ -15,6 +15,8 @@ import (
 
 	"ratchet/internal/lab"
 	"ratchet/internal/research"
+	"ratchet/server/dashboard"
+	"ratchet/server/lru"
 )
 
 // HTTPOptions are what a server over HTTP needs to know.
@@ -91,11 +93,11 @@ type HTTP struct {
 	mcp     *mcpserver.StreamableHTTPServer
 	metrics *metrics
 
-	labs     shelf[labKey, *lab.Lab]
-	boards   shelf[string, *lab.Lab] // of the dashboard, by checkout
-	series   shelf[seriesKey, *series]
-	sessions shelf[string, struct{}]
-	calls    chan struct{} // a place for each request under way
+	dashboard *dashboard.Handler
+
+	labs     *lru.Cache[labKey, *lab.Lab]
+	sessions *lru.Cache[string, struct{}] // ids of those whose subscriptions are remembered
+	calls    chan struct{}                // a place for each request under way
 	streams  chan struct{}
 	stopping chan struct{} // closed when Serve has been told to stop: streams end
 	ending   chan struct{} // closed a little later: calls that wait answer
@@ -136,11 +138,17 @@ func NewHTTP(o HTTPOptions) (*HTTP, error) {
 	if h.origins, err = newOrigins(o.Listen, o.Origins); err != nil {
 		return nil, err
 	}
-	h.labs.max, h.labs.idle, h.labs.dropped = o.Limits.Labs, o.Limits.Away, h.drop
-	h.series.max, h.series.idle = keptSeries, o.Limits.Away
-	h.boards.max, h.boards.idle = o.Limits.Labs, o.Limits.Away
-	h.sessions.max, h.sessions.idle, h.sessions.dropped = keptSessions, sessionIdle,
-		func(id string, _ struct{}) { h.core.forget(id) }
+	h.labs = lru.New(o.Limits.Labs, o.Limits.Away, h.drop)
+	h.sessions = lru.New(keptSessions, sessionIdle, func(id string, _ struct{}) { h.core.forget(id) })
+	h.dashboard = dashboard.New(dashboard.Options{
+		Version:  o.Version,
+		Open:     o.Open,
+		Roots:    h.roots,
+		Stopping: h.stopping,
+		MaxLabs:  o.Limits.Labs,
+		Idle:     o.Limits.Away,
+		Log:      o.Log,
+	})
 	h.core.find, h.core.has, h.core.called, h.core.ending = h.find, h.has, h.called, h.ending
 	h.metrics = newMetrics(h)
 	h.mcp = mcpserver.NewStreamableHTTPServer(h.core.mcp, mcpserver.WithStateLess(true),
@@ -155,7 +163,7 @@ func NewHTTP(o HTTPOptions) (*HTTP, error) {
 func (h *HTTP) find(ctx context.Context) (*lab.Lab, error) {
 	k := keyOf(ctx)
 
-	l, ok := h.labs.get(k)
+	l, ok := h.labs.Get(k)
 	if !ok {
 		var err error
 		if l, err = h.openLab(ctx, k); err != nil {
@@ -171,7 +179,7 @@ func (h *HTTP) find(ctx context.Context) (*lab.Lab, error) {
 }
 
 func (h *HTTP) has(ctx context.Context) *lab.Lab {
-	l, _ := h.labs.get(keyOf(ctx))
+	l, _ := h.labs.Get(keyOf(ctx))
 	return l
 }
 
@@ -213,11 +221,11 @@ func (h *HTTP) openLab(ctx context.Context, k labKey) (*lab.Lab, error) {
 		return nil, err
 	}
 
-	if !h.roots.hold(l.Root()) { // core.worktree
+	if !h.roots.Contain(l.Root()) { // core.worktree
 		return nil, forbidden("serve that folder too, with --root",
 			"the checkout's files lie outside the allowed folders")
 	}
-	l = h.labs.add(k, l) // of two first calls at once, one's laboratory is kept
+	l = h.labs.GetOrAdd(k, l) // of two first calls at once, one's laboratory is kept
 	h.mu.Lock()
 	many := len(h.gone) >= h.opt.Limits.Labs // faster than the sweep comes round
 	h.mu.Unlock()
@@ -231,9 +239,9 @@ func (h *HTTP) openLab(ctx context.Context, k labKey) (*lab.Lab, error) {
 
 // end is a session's own end, in all checkouts that it used with this token.
 func (h *HTTP) end(ctx context.Context, token, session string) {
-	h.labs.remove(func(k labKey) bool { return k.token == token && k.session == session })
+	h.labs.RemoveIf(func(k labKey) bool { return k.token == token && k.session == session })
 	h.bury(ctx)
-	h.sessions.remove(func(id string) bool { return id == session })
+	h.sessions.RemoveIf(func(id string) bool { return id == session })
 }
 
 // called notes a tool call for the metrics and the access log.
@@ -254,10 +262,10 @@ func (h *HTTP) Serve(ctx context.Context, l net.Listener) error {
 	http1.SetHTTP1(true)
 
 	srv := &http.Server{Handler: h, Protocols: http1, ReadHeaderTimeout: lim.Arrival, IdleTimeout: lim.Idle,
-		MaxHeaderBytes: lim.Header, ConnState: h.metrics.crowd(lim.Conns).turn,
+		MaxHeaderBytes: lim.Header, ConnState: h.metrics.connectionGauge(lim.Conns).turn,
 		ErrorLog: slog.NewLogLogger(h.opt.Log.Handler(), slog.LevelDebug)}
 	defer func() {
-		h.labs.remove(func(labKey) bool { return true })
+		h.labs.RemoveIf(func(labKey) bool { return true })
 		h.bury(ctx)
 	}()
 
@@ -274,10 +282,9 @@ func (h *HTTP) Serve(ctx context.Context, l net.Listener) error {
 		case err := <-failed:
 			return err
 		case <-sweep.C:
-			h.labs.sweep()
-			h.boards.sweep()
-			h.series.sweep()
-			h.sessions.sweep()
+			h.labs.RemoveExpired()
+			h.sessions.RemoveExpired()
+			h.dashboard.RemoveExpired()
 			h.bury(ctx)
 
 			continue
@@ -330,6 +337,7 @@ type refusal struct {
 	header map[string]string // of the answer, also
 }
 
-func refused(status int, code research.Code, next, format string, args ...any) *refusal {
+// refuse is a refusal with an error of its own.
+func refuse(status int, code research.Code, next, format string, args ...any) *refusal {
 	return &refusal{status: status, err: research.Errorf(code, next, format, args...)}
 }

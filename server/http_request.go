@@ -9,6 +9,7 @@ import (
 	"mime"
 	"net/http"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,8 +21,8 @@ import (
 
 const sessionHeader = "Mcp-Session-Id"
 
-// visit is what the access log and the metrics say of a request.
-type visit struct {
+// requestInfo is what the access log and the metrics say of a request.
+type requestInfo struct {
 	caller
 	role   Role   // of the token
 	method string // of JSON-RPC
@@ -32,70 +33,76 @@ type visit struct {
 func (h *HTTP) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	began := time.Now()
 	out := newReply(w)
-	out.arrive(began.Add(h.opt.Limits.Arrival)) // also of a body that nobody reads
-	v := &visit{}
+	out.setReadDeadline(began.Add(h.opt.Limits.Arrival)) // also of a body that nobody reads
+	info := &requestInfo{}
 
 	defer func() {
 		if p := recover(); p != nil {
 			h.opt.Log.Error("panic in a request", "panic", p, "stack", string(debug.Stack()))
-			out.refuse(refused(http.StatusInternalServerError, research.CodeInternal,
+			out.refuse(refuse(http.StatusInternalServerError, research.CodeInternal,
 				"the server's stderr has the details", "internal error"))
 		}
 		out.finish()
 		h.metrics.request(out.status)
-		h.access(r, v, out, time.Since(began))
+		h.access(r, info, out, time.Since(began))
 	}()
 	out.head.Set("X-Content-Type-Options", "nosniff")
 	out.head.Set("Cache-Control", "no-store")
 
-	if bad := h.route(out, r, v); bad != nil {
+	if bad := h.route(out, r, info); bad != nil {
 		out.refuse(bad)
 	}
 }
 
-func (h *HTTP) access(r *http.Request, v *visit, out *reply, took time.Duration) {
+func (h *HTTP) access(r *http.Request, info *requestInfo, out *reply, took time.Duration) {
 	h.opt.Access.LogAttrs(context.Background(), slog.LevelInfo, "request",
-		slog.String("remote", r.RemoteAddr), slog.String("method", r.Method), slog.String("path", shown(r.URL.Path)),
+		slog.String("remote", r.RemoteAddr), slog.String("method", r.Method), slog.String("path", excerpt(r.URL.Path)),
 		slog.Int("status", out.status), slog.Int64("bytes", out.bytes), slog.Float64("ms",
 			float64(took.Microseconds())/1000),
-		slog.String("token", v.token), slog.String("client", v.client.name), slog.String("repo", v.repo),
-		slog.String("rpc", v.method), slog.String("tool", v.tool), slog.String("code", v.code))
+		slog.String("token", info.token), slog.String("client", info.client.name), slog.String("repo", info.repo),
+		slog.String("rpc", info.method), slog.String("tool", info.tool), slog.String("code", info.code))
 }
 
-func (h *HTTP) route(out *reply, r *http.Request, v *visit) *refusal {
+func (h *HTTP) route(out *reply, r *http.Request, info *requestInfo) *refusal {
 	if bad := h.origins.check(out.head, r); bad != nil {
 		return bad
 	}
 
 	switch r.URL.Path {
 	case "/healthz":
-		if r.Method != http.MethodGet && r.Method != http.MethodHead {
-			return notAllowed("GET, HEAD")
+		if bad := requireMethod(r, http.MethodGet, http.MethodHead); bad != nil {
+			return bad
 		}
 		out.head.Set("Content-Type", "text/plain; charset=utf-8")
 		out.text(http.StatusOK, "ok\n")
 
 		return nil
 	case "/metrics":
-		if r.Method != http.MethodGet {
-			return notAllowed(http.MethodGet)
+		if bad := requireMethod(r, http.MethodGet); bad != nil {
+			return bad
 		}
 
-		if bad := h.authorise(r, v); bad != nil && !local(r) {
+		if bad := h.authorise(r, info); bad != nil && !local(r) {
 			return bad
 		}
 		h.metrics.write(out, r)
 
 		return nil
 	case "/mcp":
-		return h.serveMCP(out, r, v)
+		return h.serveMCP(out, r, info)
 	}
 
-	return h.serveUI(out, r, v)
+	return h.serveDashboard(out, r, info)
 }
 
-func notAllowed(allow string) *refusal {
-	bad := refused(http.StatusMethodNotAllowed, research.CodeBadArgument, "use "+allow,
+// requireMethod refuses a request of another method than those.
+func requireMethod(r *http.Request, methods ...string) *refusal {
+	if slices.Contains(methods, r.Method) {
+		return nil
+	}
+	allow := strings.Join(methods, ", ")
+
+	bad := refuse(http.StatusMethodNotAllowed, research.CodeBadArgument, "use "+allow,
 		"this method has no meaning here")
 	bad.header = map[string]string{"Allow": allow}
 
@@ -103,7 +110,7 @@ func notAllowed(allow string) *refusal {
 }
 
 // authorise finds whose token the request shows.
-func (h *HTTP) authorise(r *http.Request, v *visit) *refusal {
+func (h *HTTP) authorise(r *http.Request, info *requestInfo) *refusal {
 	challenge := `Bearer realm="ratchet"`
 
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
@@ -111,17 +118,17 @@ func (h *HTTP) authorise(r *http.Request, v *visit) *refusal {
 		who, ok, err := h.opt.Tokens.Check(strings.TrimSpace(token))
 		if err != nil {
 			h.opt.Log.Error("tokens can't be read", "err", err)
-			return refused(http.StatusServiceUnavailable, research.CodeStorage, "the server's stderr has the details",
+			return refuse(http.StatusServiceUnavailable, research.CodeStorage, "the server's stderr has the details",
 				"tokens can't be checked")
 		}
 
 		if ok {
-			v.token, v.role = who.Name, who.Role
+			info.token, info.role = who.Name, who.Role
 			return nil
 		}
 		challenge += `, error="invalid_token"`
 	}
-	bad := refused(http.StatusUnauthorized, "unauthorized",
+	bad := refuse(http.StatusUnauthorized, "unauthorized",
 		"send Authorization: Bearer TOKEN; `ratchet token add NAME` makes one", "a valid token is needed")
 	bad.header = map[string]string{"WWW-Authenticate": challenge}
 
@@ -129,14 +136,14 @@ func (h *HTTP) authorise(r *http.Request, v *visit) *refusal {
 }
 
 // admit lets a request of a valid token in, within its rate.
-func (h *HTTP) admit(r *http.Request, v *visit) *refusal {
-	if bad := h.authorise(r, v); bad != nil {
+func (h *HTTP) admit(r *http.Request, info *requestInfo) *refusal {
+	if bad := h.authorise(r, info); bad != nil {
 		return bad
 	}
 
-	if !h.allow(v.token) {
-		bad := refused(http.StatusTooManyRequests, research.CodeBusy, "wait a second",
-			"the token %s makes too many requests", v.token)
+	if !h.allow(info.token) {
+		bad := refuse(http.StatusTooManyRequests, research.CodeBusy, "wait a second",
+			"the token %s makes too many requests", info.token)
 		bad.header = map[string]string{"Retry-After": "1"}
 
 		return bad
@@ -145,10 +152,10 @@ func (h *HTTP) admit(r *http.Request, v *visit) *refusal {
 	return nil
 }
 
-// locate finds the checkout that a request names.
-func (h *HTTP) locate(r *http.Request, v *visit) *refusal {
+// resolveCheckout finds the checkout that a request names.
+func (h *HTTP) resolveCheckout(r *http.Request, info *requestInfo) *refusal {
 	var err error
-	if v.checkout, err = h.roots.checkout(r.URL.Query().Get("repo")); err != nil {
+	if info.checkout, err = h.roots.Checkout(r.URL.Query().Get("repo")); err != nil {
 		status := http.StatusForbidden
 		if research.Describe(err).Code == research.CodeBadArgument {
 			status = http.StatusBadRequest
@@ -156,18 +163,18 @@ func (h *HTTP) locate(r *http.Request, v *visit) *refusal {
 
 		return &refusal{status: status, err: err}
 	}
-	v.repo = v.checkout
+	info.repo = info.checkout
 
 	return nil
 }
 
-// seat takes one of the places, until leave is called; 503 when all are taken.
-func seat(place chan struct{}) (leave func(), bad *refusal) {
+// acquire takes one of the places, until release is called; 503 when all are taken.
+func acquire(place chan struct{}) (release func(), bad *refusal) {
 	select {
 	case place <- struct{}{}:
 		return func() { <-place }, nil
 	default:
-		bad = refused(http.StatusServiceUnavailable, research.CodeBusy, "repeat it in a second",
+		bad = refuse(http.StatusServiceUnavailable, research.CodeBusy, "repeat it in a second",
 			"too many requests are under way")
 		bad.header = map[string]string{"Retry-After": "1"}
 
@@ -190,67 +197,67 @@ type message struct {
 	} `json:"params"`
 }
 
-func (h *HTTP) serveMCP(out *reply, r *http.Request, v *visit) *refusal {
+func (h *HTTP) serveMCP(out *reply, r *http.Request, info *requestInfo) *refusal {
 	if r.Method == http.MethodOptions && r.Header.Get("Origin") != "" {
 		preflight(out)
 		return nil
 	}
 
-	if bad := h.admit(r, v); bad != nil {
+	if bad := h.admit(r, info); bad != nil {
 		return bad
 	}
 
-	if v.role != RoleAgent {
-		return refused(http.StatusForbidden, "forbidden", "use a token of an agent: ratchet token add NAME",
-			"the token %s is for the dashboard only", v.token)
+	if info.role != RoleAgent {
+		return refuse(http.StatusForbidden, "forbidden", "use a token of an agent: ratchet token add NAME",
+			"the token %s is for the dashboard only", info.token)
 	}
 
-	if r.Method != http.MethodPost && r.Method != http.MethodDelete {
-		return notAllowed("POST, DELETE")
-	}
-
-	if bad := h.locate(r, v); bad != nil {
+	if bad := requireMethod(r, http.MethodPost, http.MethodDelete); bad != nil {
 		return bad
 	}
 
-	if v.session = r.Header.Get(sessionHeader); v.session != "" {
+	if bad := h.resolveCheckout(r, info); bad != nil {
+		return bad
+	}
+
+	if info.session = r.Header.Get(sessionHeader); info.session != "" {
 		var ok bool
-		if v.client, v.forms, ok = sessionClient(v.session); !ok {
-			return refused(http.StatusNotFound, research.CodeNotFound, "initialize again", "there is no such session")
+		if info.client, info.forms, ok = sessionClient(info.session); !ok {
+			return refuse(http.StatusNotFound, research.CodeNotFound, "initialize again", "there is no such session")
 		}
 	}
 
 	if r.Method == http.MethodDelete {
-		if v.session == "" {
-			return refused(http.StatusBadRequest, research.CodeBadArgument, "say which by the header "+sessionHeader,
+		if info.session == "" {
+			return refuse(http.StatusBadRequest, research.CodeBadArgument, "say which by the header "+sessionHeader,
 				"no session is named")
 		}
-		h.end(r.Context(), v.token, v.session)
+		h.end(r.Context(), info.token, info.session)
 		out.WriteHeader(http.StatusNoContent)
 
 		return nil
 	}
 
-	body, bad := h.read(out, r)
+	body, bad := h.readBody(out, r)
 	if bad != nil {
 		return bad
 	}
 	var m message
 	_ = json.Unmarshal(body, &m) // mcp-go says what is wrong with it
-	v.method = clip(m.Method)
+	info.method = clip(m.Method)
 
-	return h.pass(out, r, v, m, body)
+	return h.pass(out, r, info, m, body)
 }
 
-// read reads a JSON body within the limits.
-func (h *HTTP) read(out *reply, r *http.Request) ([]byte, *refusal) {
+// readBody reads a JSON body within the limits.
+func (h *HTTP) readBody(out *reply, r *http.Request) ([]byte, *refusal) {
 	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" ||
 		r.Header.Get("Content-Encoding") != "" {
-		return nil, refused(http.StatusUnsupportedMediaType, research.CodeBadArgument,
+		return nil, refuse(http.StatusUnsupportedMediaType, research.CodeBadArgument,
 			"send plain Content-Type: application/json", "the body is of another kind")
 	}
 
-	large := refused(http.StatusRequestEntityTooLarge, research.CodeBadArgument, "send less",
+	large := refuse(http.StatusRequestEntityTooLarge, research.CodeBadArgument, "send less",
 		"a request may have %d bytes", h.opt.Limits.Body)
 	if r.ContentLength > h.opt.Limits.Body {
 		return nil, large
@@ -262,13 +269,13 @@ func (h *HTTP) read(out *reply, r *http.Request) ([]byte, *refusal) {
 	}
 
 	if err != nil {
-		return nil, refused(http.StatusRequestTimeout, research.CodeBadArgument, "send it faster",
+		return nil, refuse(http.StatusRequestTimeout, research.CodeBadArgument, "send it faster",
 			"the request's body did not arrive")
 	}
-	out.arrive(time.Time{}) // it has: the call may take long
+	out.setReadDeadline(time.Time{}) // it has: the call may take long
 
 	if !modest(body) {
-		return nil, refused(http.StatusBadRequest, research.CodeBadArgument, "send a simpler message",
+		return nil, refuse(http.StatusBadRequest, research.CodeBadArgument, "send a simpler message",
 			"a message may be %d levels deep and have %d parts", maxDepth, maxParts)
 	}
 
@@ -276,8 +283,8 @@ func (h *HTTP) read(out *reply, r *http.Request) ([]byte, *refusal) {
 }
 
 // pass hands a message to mcp-go and its answer to out.
-func (h *HTTP) pass(out *reply, r *http.Request, v *visit, m message, body []byte) *refusal {
-	ctx, cancel := context.WithCancel(withStream(withCaller(r.Context(), &v.caller), out))
+func (h *HTTP) pass(out *reply, r *http.Request, info *requestInfo, m message, body []byte) *refusal {
+	ctx, cancel := context.WithCancel(withStream(withCaller(r.Context(), &info.caller), out))
 	defer cancel()
 
 	if m.Method == "" && len(m.ID) > 0 && h.core.questions.answered(who(ctx), m.ID, body) {
@@ -289,25 +296,25 @@ func (h *HTTP) pass(out *reply, r *http.Request, v *visit, m message, body []byt
 	switch mcp.MCPMethod(m.Method) {
 	case mcp.MethodSubscriptionsListen:
 		place = h.streams
-		defer h.core.unlisten(&v.caller)
+		defer h.core.unlisten(&info.caller)
 		defer onClose(h.stopping, cancel)()
-		defer h.watchFor(ctx, v)()
+		defer h.watchFor(ctx, info)()
 	case mcp.MethodInitialize:
-		v.client = mcpClient{clip(m.Params.ClientInfo.Name), clip(m.Params.ClientInfo.Version)}
-		v.forms = fillsForms(m.Params.Capabilities.Elicitation)
-		v.session = newSession(v.client, v.forms)
-		out.head.Set(sessionHeader, v.session)
+		info.client = mcpClient{clip(m.Params.ClientInfo.Name), clip(m.Params.ClientInfo.Version)}
+		info.forms = fillsForms(m.Params.Capabilities.Elicitation)
+		info.session = newSession(info.client, info.forms)
+		out.head.Set(sessionHeader, info.session)
 		h.metrics.sessions.Inc()
 	}
 
-	leave, bad := seat(place)
+	release, bad := acquire(place)
 	if bad != nil {
 		return bad
 	}
-	defer leave()
+	defer release()
 
-	if v.session != "" {
-		h.sessions.add(v.session, struct{}{})
+	if info.session != "" {
+		h.sessions.GetOrAdd(info.session, struct{}{})
 	}
 	header.Del(sessionHeader) // it is ours; mcp-go's sessions live as long as a request
 	header.Del("Authorization")

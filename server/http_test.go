@@ -32,7 +32,7 @@ func TestHTTPCampaignThroughEveryTool(t *testing.T) {
 
 // curl is a client that knows nothing but HTTP.
 type curl struct {
-	*house
+	*httpServer
 	url     string
 	session []string
 	id      int
@@ -67,7 +67,7 @@ func TestHTTPCampaignByHand(t *testing.T) {
 	t.Parallel()
 	repo := newRepository(t)
 	s := serve(t, func(o *server.HTTPOptions) { o.Open = openAny }, repo.dir)
-	c := &curl{house: s, url: s.url("")} // one root: no need to name it
+	c := &curl{httpServer: s, url: s.url("")} // one root: no need to name it
 
 	a := s.do("POST", c.url, hello)
 	if m := a.message(t); m.Error != nil || a.status != 200 {

@@ -21,7 +21,7 @@ type metrics struct {
 	sessions prometheus.Counter
 	append   prometheus.Histogram
 	wait     prometheus.Histogram
-	conns    crowd
+	conns    connectionGauge
 	show     http.Handler
 }
 
@@ -48,8 +48,8 @@ func newMetrics(h *HTTP) *metrics {
 	}
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(m.requests, m.calls, m.seconds, m.sessions, m.append, m.wait,
-		gauge("ratchet_sessions", "MCP sessions seen within the last hour, the newest 1,024.", h.sessions.len),
-		gauge("ratchet_laboratories", "Pairs of client and checkout that are kept open.", h.labs.len),
+		gauge("ratchet_sessions", "MCP sessions seen within the last hour, the newest 1,024.", h.sessions.Len),
+		gauge("ratchet_laboratories", "Pairs of client and checkout that are kept open.", h.labs.Len),
 		gauge("ratchet_requests_in_flight", "Requests of MCP and of the dashboard under way.",
 			func() int { return len(h.calls) }),
 		gauge("ratchet_streams", "Streams of subscriptions/listen and of the dashboard.",
@@ -84,23 +84,23 @@ func (m *metrics) call(tool, code string, took time.Duration) {
 
 func (m *metrics) write(out *reply, r *http.Request) { m.show.ServeHTTP(out, r) }
 
-// crowd watches a server's connections. Beyond max the one that has been idle,
+// connectionGauge watches a server's connections. Beyond max the one that has been idle,
 // or silent since it came, for longest has to go.
-type crowd struct {
+type connectionGauge struct {
 	max int
 
 	mu    sync.Mutex
 	conns map[net.Conn]time.Time // since when it is idle; zero: busy
 }
 
-// crowd is the connections, at most limit.
-func (m *metrics) crowd(limit int) *crowd {
+// connectionGauge is the connections, at most limit.
+func (m *metrics) connectionGauge(limit int) *connectionGauge {
 	m.conns.max = limit
 	return &m.conns
 }
 
 // turn is told of every change of a connection's state (http.Server.ConnState).
-func (c *crowd) turn(conn net.Conn, state http.ConnState) {
+func (c *connectionGauge) turn(conn net.Conn, state http.ConnState) {
 	c.mu.Lock()
 	if c.conns == nil {
 		c.conns = map[net.Conn]time.Time{}
@@ -132,7 +132,7 @@ func (c *crowd) turn(conn net.Conn, state http.ConnState) {
 }
 
 // idlest is the connection to close, newcomer if all others are busy.
-func (c *crowd) idlest(newcomer net.Conn) net.Conn {
+func (c *connectionGauge) idlest(newcomer net.Conn) net.Conn {
 	out, since := newcomer, time.Now()
 	for conn, t := range c.conns {
 		if !t.IsZero() && t.Before(since) {
@@ -143,7 +143,7 @@ func (c *crowd) idlest(newcomer net.Conn) net.Conn {
 	return out
 }
 
-func (c *crowd) len() int {
+func (c *connectionGauge) len() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 

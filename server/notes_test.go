@@ -13,7 +13,7 @@ import (
 )
 
 // told are the sessions that were told of note n, as the dashboard shows them.
-func (o *onlooker) told(n int) (codenames []string) {
+func (o *observer) told(n int) (codenames []string) {
 	o.t.Helper()
 
 	for _, v := range o.get("state")["notes"].([]any) {

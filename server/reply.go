@@ -32,15 +32,15 @@ type reply struct {
 	status int         // sent, 0 before
 	bytes  int64       // of the body
 
-	mu     sync.Mutex
-	stream bool        // the client takes event streams
-	base   http.Header // as it is before mcp-go fills in more
-	events bool        // an event stream has begun
-	early  bool        // by the first sign, not by mcp-go
-	body   *bytes.Buffer
-	timer  *time.Timer
-	over   bool
-	plain  bool // errors are not JSON-RPC's
+	mu          sync.Mutex
+	stream      bool        // the client takes event streams
+	base        http.Header // as it is before mcp-go fills in more
+	events      bool        // an event stream has begun
+	early       bool        // by the first sign, not by mcp-go
+	body        *bytes.Buffer
+	timer       *time.Timer
+	over        bool
+	plainErrors bool // errors are not JSON-RPC's
 }
 
 func newReply(w http.ResponseWriter) *reply {
@@ -170,7 +170,7 @@ func (p *reply) Flush() {
 func (p *reply) CanStream() bool { return p.stream }
 
 // arrive sets when the request's body must have arrived, zero for no limit.
-func (p *reply) arrive(t time.Time) { _ = p.rc.SetReadDeadline(t) }
+func (p *reply) setReadDeadline(t time.Time) { _ = p.rc.SetReadDeadline(t) }
 
 func (p *reply) text(status int, s string) {
 	p.WriteHeader(status)
@@ -189,7 +189,7 @@ func (p *reply) refuse(bad *refusal) {
 	}
 
 	e := research.Describe(bad.err)
-	if p.plain {
+	if p.plainErrors {
 		p.refusePlainly(bad, e)
 		return
 	}

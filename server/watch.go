@@ -75,17 +75,17 @@ func (s *Server) watchOwn(ctx context.Context, out stream) {
 // watchFor tells one stream of subscriptions/listen over HTTP of what others
 // append, until the returned function is called. The laboratory that it looks
 // through is its own, and marks nothing.
-func (h *HTTP) watchFor(ctx context.Context, v *visit) (stop func()) {
+func (h *HTTP) watchFor(ctx context.Context, info *requestInfo) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
 	var own *lab.Lab
 	tried := false
 	find := func() *lab.Lab {
-		if !tried && h.core.listener(&v.caller) != nil {
+		if !tried && h.core.listener(&info.caller) != nil {
 			tried = true
 
-			l, err := h.opt.Open(ctx, v.checkout, v.client.name, v.client.version)
-			if err == nil && h.roots.hold(l.Root()) {
+			l, err := h.opt.Open(ctx, info.checkout, info.client.name, info.client.version)
+			if err == nil && h.roots.Contain(l.Root()) {
 				own = l
 			}
 		}
@@ -96,7 +96,7 @@ func (h *HTTP) watchFor(ctx context.Context, v *visit) (stop func()) {
 	go func() {
 		defer close(done)
 		watch(ctx, watchEvery, find, func(first bool) {
-			if l := h.core.listener(&v.caller); l != nil && !first {
+			if l := h.core.listener(&info.caller); l != nil && !first {
 				h.core.unsent(l.updates())
 			}
 		})

@@ -28,7 +28,6 @@ var floors = map[string]int{
 	"ratchet/internal/chart":    1,
 	"ratchet/internal/notify":   1,
 	"ratchet/prompts":           1,
-	"ratchet/server/dashboard":  3,
 	"ratchet/internal/lab":      2,
 	"ratchet/tools":             3,
 	"ratchet/server":            4,
@@ -158,6 +157,22 @@ func TestLibrariesStayInTheirRooms(t *testing.T) {
 					t.Errorf("%s imports %s, which lives only in %s: %s", p.ImportPath, imp,
 						strings.Join(r.in, " and "), r.why)
 				}
+			}
+		}
+	}
+}
+
+// The dashboard stands behind the server's door: it answers over HTTP alone.
+func TestDashboardKnowsNoProtocol(t *testing.T) {
+	for _, p := range list(t) {
+		if !strings.HasPrefix(p.ImportPath, "ratchet/server/") {
+			continue
+		}
+
+		for _, imp := range p.Imports {
+			if strings.HasPrefix(imp, "github.com/mark3labs/mcp-go") || imp == "ratchet/server" {
+				t.Errorf("%s imports %s: what MCP needs is the server's, so that its library can be replaced",
+					p.ImportPath, imp)
 			}
 		}
 	}
