@@ -202,7 +202,7 @@ func TestClaimsOfThoseWhoLeft(t *testing.T) {
 	must(t, err)
 	lapse := func(n int) history.Lapse {
 		t.Helper()
-		ideas, err := beside.Ideas(t.Context(), 0)
+		ideas, err := beside.ListIdeas(t.Context(), 0)
 		must(t, err)
 
 		for _, i := range ideas {

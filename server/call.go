@@ -143,7 +143,7 @@ func (v *visited) count(tool string, a tools.Answer) {
 	defer v.mu.Unlock()
 
 	if v.lab != nil {
-		v.lab.Answered(tool, len(a.Text), len(a.Structured))
+		v.lab.CountAnswer(tool, len(a.Text), len(a.Structured))
 	}
 }
 

@@ -36,7 +36,7 @@ func (s *Server) listExperiments(ctx context.Context, cursor mcp.Cursor, r *mcp.
 
 	if cursor == "" {
 		if l := s.known(ctx); l != nil && r.NextCursor == "" {
-			if p, err := l.Experiments(ctx, lab.Query{Limit: 1}); err == nil && len(p.Experiments) > 0 {
+			if p, err := l.ListExperiments(ctx, lab.Query{Limit: 1}); err == nil && len(p.Experiments) > 0 {
 				r.NextCursor = pageCursor("")
 			}
 		}
@@ -55,7 +55,7 @@ func (s *Server) listExperiments(ctx context.Context, cursor mcp.Cursor, r *mcp.
 		return
 	}
 
-	p, err := l.Experiments(ctx, lab.Query{Cursor: from, Limit: listPage})
+	p, err := l.ListExperiments(ctx, lab.Query{Cursor: from, Limit: listPage})
 	if err != nil {
 		return
 	}
@@ -97,7 +97,7 @@ func (c completer) CompletePromptArgument(
 		return completion(nil), nil
 	}
 
-	names, err := l.Campaigns(ctx)
+	names, err := l.ListCampaigns(ctx)
 	if err != nil {
 		return completion(nil), nil
 	}
@@ -125,7 +125,7 @@ func (c completer) CompleteResourceArgument(
 		return completion(nil), nil
 	}
 
-	p, err := l.Experiments(ctx, lab.Query{Limit: 1})
+	p, err := l.ListExperiments(ctx, lab.Query{Limit: 1})
 	if err != nil || len(p.Experiments) == 0 {
 		return completion(nil), nil
 	}

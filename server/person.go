@@ -68,7 +68,7 @@ func (s *Server) undecided(ctx context.Context, t tools.Tool, args json.RawMessa
 		return keepDecision(ctx, l, args)
 	}
 
-	c, now, digest, perr := l.Pending(ctx)
+	c, now, digest, perr := l.PendingContract(ctx)
 	if perr != nil || digest == c.Digest {
 		return nil
 	}
@@ -89,7 +89,7 @@ func keepDecision(ctx context.Context, l *lab.Lab, args json.RawMessage) *decisi
 		return nil
 	}
 
-	x, err := l.Overridable(ctx, req.ID)
+	x, err := l.FindOverridable(ctx, req.ID)
 	if err != nil {
 		return nil
 	}
@@ -134,7 +134,7 @@ func (s *Server) carryOut(ctx context.Context, d *decision, args json.RawMessage
 	}
 
 	if d.Kind == decideContract {
-		return nil, l.Accept(ctx, d.Subject, history.ByElicitation)
+		return nil, l.AcceptContract(ctx, d.Subject, history.ByElicitation)
 	}
 
 	req, err := tools.KeepRequest(args)

@@ -270,7 +270,7 @@ func TestAnswersAreNotForged(t *testing.T) {
 	c.contract("30s")
 	l, err := openLab(context.Background(), c.dir, "looks", "1")
 	must(t, err)
-	_, _, digest, err := l.Pending(context.Background())
+	_, _, digest, err := l.PendingContract(context.Background())
 	must(t, err)
 	forged, err := json.Marshal(map[string]any{"t": "measure_metric", "w": "laptop\n\n" + c.dir,
 		"u": time.Now().Add(time.Hour), "d": map[string]any{"k": "contract", "c": "tiny", "s": digest}})

@@ -268,7 +268,7 @@ func (c *campaign) session() history.Session {
 	c.t.Helper()
 	l, err := openLab(context.Background(), c.dir, "looks", "1")
 	must(c.t, err)
-	ss, err := l.Sessions(context.Background())
+	ss, err := l.ListSessions(context.Background())
 	must(c.t, err)
 
 	return ss[0].Session

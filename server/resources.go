@@ -66,7 +66,7 @@ func (s *Server) program(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	text, err := l.ProgramText(ctx)
+	text, err := l.ReadProgramText(ctx)
 
 	return tools.Clean(text), err
 }

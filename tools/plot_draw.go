@@ -34,15 +34,15 @@ func ReadPlot(ctx context.Context, l *lab.Lab, kind string, size int) (*Plot, er
 
 	switch kind {
 	case "progress":
-		return read(ctx, size, l.Progress, PlotProgress)
+		return read(ctx, size, l.ReadProgress, PlotProgress)
 	case "noise":
-		return read(ctx, size*runsOfOne, l.Noise, PlotNoise)
+		return read(ctx, size*runsOfOne, l.ReadNoise, PlotNoise)
 	case "budget":
-		return read(ctx, size*runsOfOne, l.Spending, PlotBudget)
+		return read(ctx, size*runsOfOne, l.ReadSpending, PlotBudget)
 	case "gpu":
-		return read(ctx, size*runsOfOne, l.GPUs, PlotGPU)
+		return read(ctx, size*runsOfOne, l.ReadGPUs, PlotGPU)
 	case "families":
-		return read(ctx, size, l.Families, PlotFamilies)
+		return read(ctx, size, l.ReadFamilies, PlotFamilies)
 	}
 
 	return nil, oneOf("kind", kind, Kinds...)

@@ -65,7 +65,7 @@ func view(ctx context.Context, e Env, l *lab.Lab, in logIn) (Answer, error) {
 			return Answer{}, refuse(`read_log{view:"table"} lists them`, "query must name an experiment, such as 7")
 		}
 
-		d, err := l.Experiment(ctx, string(in.Query))
+		d, err := l.ReadExperiment(ctx, string(in.Query))
 		if err != nil {
 			return Answer{}, err
 		}
@@ -76,14 +76,14 @@ func view(ctx context.Context, e Env, l *lab.Lab, in logIn) (Answer, error) {
 	case "ideas":
 		return ideas(ctx, l, in)
 	case "sessions":
-		ss, err := l.Sessions(ctx)
+		ss, err := l.ListSessions(ctx)
 		if err != nil {
 			return Answer{}, err
 		}
 
 		return RenderSessions(ss, rowsLimit(in, 300)), nil
 	case "program":
-		text, err := l.ProgramText(ctx)
+		text, err := l.ReadProgramText(ctx)
 		if err != nil {
 			return Answer{}, err
 		}
@@ -98,7 +98,7 @@ func view(ctx context.Context, e Env, l *lab.Lab, in logIn) (Answer, error) {
 
 // brief shows the brief, and records which notes it has told.
 func brief(ctx context.Context, e Env, l *lab.Lab, in logIn) (Answer, error) {
-	b, err := l.Brief(ctx)
+	b, err := l.ReadBrief(ctx)
 	if err != nil {
 		return Answer{}, err
 	}

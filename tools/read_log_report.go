@@ -13,7 +13,7 @@ func shortReport(ctx context.Context, l *lab.Lab) (Answer, error) {
 	var a Answer
 
 	for _, size := range report.Short() {
-		w, err := l.Report(ctx, size, false)
+		w, err := l.WriteReport(ctx, size, false)
 		if err != nil {
 			return Answer{}, err
 		}

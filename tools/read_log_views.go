@@ -101,7 +101,7 @@ const rowHead = "n verdict status gain value hypothesis"
 // table is a page of experiments, newest first.
 func table(ctx context.Context, l *lab.Lab, in logIn) (Answer, error) {
 	return fit(rowsLimit(in, 260), orRows(in, 12), func(n int) (Answer, error) {
-		p, err := l.Experiments(ctx, lab.Query{Text: string(in.Query), Cursor: in.Cursor, Limit: n})
+		p, err := l.ListExperiments(ctx, lab.Query{Text: string(in.Query), Cursor: in.Cursor, Limit: n})
 		if err != nil {
 			return Answer{}, err
 		}
@@ -137,7 +137,7 @@ func output(ctx context.Context, l *lab.Lab, in logIn) (Answer, error) {
 	limit := bytesFor(in)
 
 	return fit(limit, limit-200, func(n int) (Answer, error) {
-		p, err := l.Output(ctx, string(in.Query), in.Cursor, n)
+		p, err := l.ReadOutput(ctx, string(in.Query), in.Cursor, n)
 		if err != nil {
 			return Answer{}, err
 		}
@@ -171,12 +171,12 @@ func RenderOutput(p *lab.OutputPage) Answer {
 func ideas(ctx context.Context, l *lab.Lab, in logIn) (Answer, error) {
 	n := orRows(in, 8)
 
-	is, err := l.Ideas(ctx, n)
+	is, err := l.ListIdeas(ctx, n)
 	if err != nil {
 		return Answer{}, err
 	}
 
-	ls, err := l.Lessons(ctx, n)
+	ls, err := l.ListLessons(ctx, n)
 	if err != nil {
 		return Answer{}, err
 	}

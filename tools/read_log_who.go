@@ -40,7 +40,7 @@ func ideaList(is []lab.IdeaView, n int) field {
 		switch {
 		case x.Mine:
 			r.Holder = "you"
-		case !x.Free():
+		case !x.IsFree():
 			r.Holder, r.Idle = x.Holder, int(x.Idle.Seconds())
 		case x.Lapse != "" && x.Experiment > 0:
 			r.Status = history.IdeaTried
@@ -50,7 +50,7 @@ func ideaList(is []lab.IdeaView, n int) field {
 
 		line := fmt.Sprintf("idea %d: %s", r.N, r.Text)
 		if x.Status != history.IdeaOpen && x.Status != "" {
-			line = fmt.Sprintf("idea %d (%s): %s", r.N, oneLine(x.Words(), 160), r.Text)
+			line = fmt.Sprintf("idea %d (%s): %s", r.N, oneLine(x.StatusText(), 160), r.Text)
 		}
 		f.list[i] = item{r, line}
 	}
@@ -97,7 +97,7 @@ func (r *sessionRow) predictions(p history.Predictions) string {
 
 // now is what the session does, in words.
 func (r *sessionRow) now(s *lab.SessionView) string {
-	line := fmt.Sprintf("last active %s ago", lab.Ago(s.Idle))
+	line := fmt.Sprintf("last active %s ago", lab.FormatAge(s.Idle))
 	if len(s.Running) > 0 {
 		j := s.Running[0]
 		r.Runs, r.Hypothesis = string(j.ID), oneLine(j.About, 80)

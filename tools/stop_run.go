@@ -26,7 +26,7 @@ var stopRun = Tool{
 			return Answer{}, err
 		}
 
-		s, err := l.Stop(ctx, string(in.ID))
+		s, err := l.StopJob(ctx, string(in.ID))
 		if err != nil {
 			return Answer{}, err
 		}

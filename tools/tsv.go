@@ -18,7 +18,7 @@ func WriteTSV(ctx context.Context, l *lab.Lab, w io.Writer, rows int) error {
 	}
 
 	for cursor := ""; rows > 0; {
-		p, err := l.Experiments(ctx, lab.Query{Cursor: cursor, Limit: min(rows, maxRows)})
+		p, err := l.ListExperiments(ctx, lab.Query{Cursor: cursor, Limit: min(rows, maxRows)})
 		if err != nil {
 			return err
 		}

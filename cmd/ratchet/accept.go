@@ -28,7 +28,7 @@ func acceptCommand(a *app) *cobra.Command {
 				return err
 			}
 
-			c, now, digest, err := l.Pending(cmd.Context())
+			c, now, digest, err := l.PendingContract(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -57,12 +57,12 @@ func acceptCommand(a *app) *cobra.Command {
 					"not accepted: the name differs")
 			}
 
-			if err := l.Accept(cmd.Context(), digest, history.ByTerminal); err != nil {
+			if err := l.AcceptContract(cmd.Context(), digest, history.ByTerminal); err != nil {
 				return err
 			}
 
 			if allow != nil {
-				if err := l.Allow(allow); err != nil {
+				if err := l.StoreAllowance(allow); err != nil {
 					return err
 				}
 			}
@@ -97,7 +97,7 @@ func (a *app) newTargets(cmd *cobra.Command, l *lab.Lab, was, now contract.Progr
 		return nil, nil
 	}
 
-	allow, err := l.ToAllow(cmd.Context())
+	allow, err := l.PendingAllowance(cmd.Context())
 	if err != nil {
 		return nil, err
 	}

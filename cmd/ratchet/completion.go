@@ -79,7 +79,7 @@ func (a *app) experimentCompletions(cmd *cobra.Command) (out []cobra.Completion)
 		return nil
 	}
 
-	p, err := l.Experiments(cmd.Context(), lab.Query{Limit: 30})
+	p, err := l.ListExperiments(cmd.Context(), lab.Query{Limit: 30})
 	if err != nil {
 		return nil
 	}
@@ -103,7 +103,7 @@ func (a *app) jobCompletions(cmd *cobra.Command) (out []cobra.Completion) {
 		return nil
 	}
 
-	b, err := l.Brief(cmd.Context())
+	b, err := l.ReadBrief(cmd.Context())
 	if err != nil {
 		return nil
 	}

@@ -18,7 +18,7 @@ func gcCommand(a *app) *cobra.Command {
 				return err
 			}
 
-			removed, err := l.GC(cmd.Context())
+			removed, err := l.CollectGarbage(cmd.Context())
 			if err != nil {
 				return err
 			}

@@ -102,7 +102,7 @@ func (a *app) mayStopIn(ctx context.Context, dir string) stopAnswer {
 		return stopAnswer{}
 	}
 
-	held, err := l.Hold(ctx)
+	held, err := l.CheckUnfinishedWork(ctx)
 	switch {
 	case err != nil:
 		return stopAnswer{}

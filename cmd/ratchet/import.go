@@ -124,7 +124,7 @@ func (x *export) imported(ctx context.Context) error {
 			"several campaigns have imported lines: %s", strings.Join(names, ", "))
 	}
 
-	return x.in.Original(ctx, names[0], x.source, func(text []byte) error {
+	return x.in.ReadOriginal(ctx, names[0], x.source, func(text []byte) error {
 		_, err := x.out.Write(text)
 		return err
 	})

@@ -80,7 +80,7 @@ func (a *app) logImported(cmd *cobra.Command, in logQuery) error {
 		return err
 	}
 
-	p, err := l.Imports(cmd.Context(), lab.Query{Text: in.Query, Cursor: in.Cursor, Limit: in.Limit})
+	p, err := l.ListImports(cmd.Context(), lab.Query{Text: in.Query, Cursor: in.Cursor, Limit: in.Limit})
 	if err != nil {
 		return err
 	}
@@ -157,25 +157,25 @@ func (a *app) readForPerson(ctx context.Context, v view, in logQuery) error {
 
 	switch in.View {
 	case "experiment":
-		d, err := l.Experiment(ctx, in.Query)
+		d, err := l.ReadExperiment(ctx, in.Query)
 		if err != nil {
 			return err
 		}
 		lines = v.detail(d)
 	case "output":
-		p, err := l.Output(ctx, in.Query, in.Cursor, outputShown)
+		p, err := l.ReadOutput(ctx, in.Query, in.Cursor, outputShown)
 		if err != nil {
 			return err
 		}
 		lines = v.output(p)
 	default:
-		b, err := l.Brief(ctx)
+		b, err := l.ReadBrief(ctx)
 		if err != nil {
 			return err
 		}
 
 		if lines = v.status(b); in.View == "table" {
-			p, err := l.Experiments(ctx, lab.Query{Text: in.Query, Cursor: in.Cursor, Limit: in.Limit})
+			p, err := l.ListExperiments(ctx, lab.Query{Text: in.Query, Cursor: in.Cursor, Limit: in.Limit})
 			if err != nil {
 				return err
 			}

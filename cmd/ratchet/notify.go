@@ -29,7 +29,7 @@ func notifyCommand(a *app) *cobra.Command {
 				return err
 			}
 
-			t, err := l.Telling(cmd.Context(), lines)
+			t, err := l.ReadDeliveries(cmd.Context(), lines)
 			if err != nil {
 				return err
 			}
@@ -68,7 +68,7 @@ func notifyTestCommand(a *app) *cobra.Command {
 					}
 				}
 			})
-			if err == nil && slices.ContainsFunc(tried, func(t lab.Tried) bool { return !t.OK }) {
+			if err == nil && slices.ContainsFunc(tried, func(t lab.TargetTrial) bool { return !t.OK }) {
 				err = silent(exitFailed)
 			}
 
@@ -91,7 +91,7 @@ present content of the files that they name. Any change of these asks again.`,
 				return err
 			}
 
-			allow, err := l.ToAllow(cmd.Context())
+			allow, err := l.PendingAllowance(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -113,7 +113,7 @@ present content of the files that they name. Any change of these asks again.`,
 				return err
 			}
 
-			if err := l.Allow(allow); err != nil {
+			if err := l.StoreAllowance(allow); err != nil {
 				return err
 			}
 			allow.Given = true
@@ -150,7 +150,7 @@ func notifySendCommand(a *app) *cobra.Command {
 				return err
 			}
 
-			return l.Tell(cmd.Context(), campaign)
+			return l.RunNotifier(cmd.Context(), campaign)
 		},
 	}
 	cmd.Flags().StringVar(&campaign, "campaign", "", "the campaign's name")
@@ -158,7 +158,7 @@ func notifySendCommand(a *app) *cobra.Command {
 	return cmd
 }
 
-func printTelling(w io.Writer, t *lab.Telling) {
+func printTelling(w io.Writer, t *lab.Deliveries) {
 	if len(t.Targets) == 0 {
 		fmt.Fprintf(w, "%s tells nobody: add `notify:` to program.md, and `ratchet accept` it\n", t.Campaign)
 		return
@@ -182,7 +182,7 @@ func printTelling(w io.Writer, t *lab.Telling) {
 }
 
 // toldWords is how one target stands.
-func toldWords(s lab.Told) string {
+func toldWords(s lab.LastDelivery) string {
 	words := s.Name + ": "
 	switch {
 	case s.Hook:
@@ -210,7 +210,7 @@ func (a *app) untold(ctx context.Context) {
 		return
 	}
 
-	t, err := l.Telling(ctx, 0)
+	t, err := l.ReadDeliveries(ctx, 0)
 	if err != nil {
 		return
 	}

@@ -27,7 +27,7 @@ func overrideCommand(a *app) *cobra.Command {
 				return err
 			}
 
-			x, err := l.Overridable(cmd.Context(), strings.Join(args, ""))
+			x, err := l.FindOverridable(cmd.Context(), strings.Join(args, ""))
 			if err != nil {
 				return err
 			}

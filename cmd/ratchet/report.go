@@ -66,7 +66,7 @@ func (a *app) writeReport(cmd *cobra.Command, out, format string) error {
 		return err
 	}
 
-	w, err := l.Report(cmd.Context(), report.Full(), format == "html")
+	w, err := l.WriteReport(cmd.Context(), report.Full(), format == "html")
 	if err != nil {
 		return err
 	}

@@ -34,7 +34,7 @@ With ID (x7, c1 …) that run alone is stopped, and the loop goes on.`,
 				return a.emit(out, func(w io.Writer) { printLoop(w, out) })
 			}
 
-			s, err := l.Stop(cmd.Context(), args[0])
+			s, err := l.StopJob(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}

@@ -26,7 +26,7 @@ func superviseCommand(a *app) *cobra.Command {
 
 			l, err := a.labFor(cmd.Context(), lab.Client{Name: "supervisor", Version: a.Version})
 			if err == nil {
-				err = l.Supervise(cmd.Context(), campaign, job)
+				err = l.RunWorker(cmd.Context(), campaign, job)
 			}
 			sandbox.Ready(err) // a refusal; after an acknowledgement it does nothing
 

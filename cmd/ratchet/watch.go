@@ -77,7 +77,7 @@ func (w *watching) look(ctx context.Context) (time.Duration, error) {
 		return 0, err
 	}
 
-	if w.brief, err = w.lab.Brief(ctx); err != nil {
+	if w.brief, err = w.lab.ReadBrief(ctx); err != nil {
 		return 0, err
 	}
 

@@ -35,9 +35,9 @@ type ablator struct {
 	watch  func(Outcome)
 }
 
-// ablator reads which changes are in the head and how they hang together.
+// newAblator reads which changes are in the head and how they hang together.
 // Nothing is written, and nothing measured.
-func (l *Lab) ablator(ctx context.Context, c *history.Campaign, req FinalizeRequest) (*ablator, error) {
+func (l *Lab) newAblator(ctx context.Context, c *history.Campaign, req FinalizeRequest) (*ablator, error) {
 	if c.Rule.Class == "" {
 		return nil, research.Errorf(research.CodeProgram, "call start_campaign, which calibrates",
 			"the campaign is not calibrated")
@@ -45,7 +45,7 @@ func (l *Lab) ablator(ctx context.Context, c *history.Campaign, req FinalizeRequ
 	a := &ablator{Lab: l, c: c, tell: req.Tell, watch: req.Watch}
 
 	var err error
-	if a.kept, err = l.keptIn(ctx, c); err != nil {
+	if a.kept, err = l.keptExperiments(ctx, c); err != nil {
 		return nil, err
 	}
 
@@ -70,16 +70,16 @@ func (l *Lab) ablator(ctx context.Context, c *history.Campaign, req FinalizeRequ
 		plan.Changes = append(plan.Changes, ch)
 	}
 
-	if a.plan, err = l.begun(ctx, c, plan); err != nil {
+	if a.plan, err = l.resumeAblation(ctx, c, plan); err != nil {
 		return nil, err
 	}
 	a.runs = rules.NewAblationRuns(a.plan, c.Program, c.Rule)
 
-	return a, a.load(ctx)
+	return a, a.readEndedJobs(ctx)
 }
 
-// keptIn are the experiments that the incumbent holds, oldest first.
-func (l *Lab) keptIn(ctx context.Context, c *history.Campaign) (kept []history.Experiment, err error) {
+// keptExperiments are the experiments that the incumbent holds, oldest first.
+func (l *Lab) keptExperiments(ctx context.Context, c *history.Campaign) (kept []history.Experiment, err error) {
 	err = l.ledger.View(ctx, func(tx *ledger.Tx) error {
 		q := ledger.Query{Status: research.Kept, Limit: 100}
 		for {
@@ -100,10 +100,10 @@ func (l *Lab) keptIn(ctx context.Context, c *history.Campaign) (kept []history.E
 	return kept, err
 }
 
-// begun is the ablation as it was begun by an earlier call, else plan.
-func (l *Lab) begun(ctx context.Context, c *history.Campaign, plan rules.Ablation) (rules.Ablation, error) {
+// resumeAblation is the ablation as it was begun by an earlier call, else plan.
+func (l *Lab) resumeAblation(ctx context.Context, c *history.Campaign, plan rules.Ablation) (rules.Ablation, error) {
 	err := l.ledger.View(ctx, func(tx *ledger.Tx) error {
-		rec, ok, err := tx.Keyed(c.Name, startedKey(plan))
+		rec, ok, err := tx.Keyed(c.Name, ablationStartKey(plan))
 		if err != nil || !ok {
 			return err
 		}
@@ -114,11 +114,11 @@ func (l *Lab) begun(ctx context.Context, c *history.Campaign, plan rules.Ablatio
 	return plan, err
 }
 
-func startedKey(a rules.Ablation) string { return fmt.Sprintf("ablation/%s/%d", a.Of, a.Pairs) }
-func endedKey(a rules.Ablation) string   { return fmt.Sprintf("ablated/%s/%d", a.Of, a.Pairs) }
+func ablationStartKey(a rules.Ablation) string { return fmt.Sprintf("ablation/%s/%d", a.Of, a.Pairs) }
+func ablationEndKey(a rules.Ablation) string   { return fmt.Sprintf("ablated/%s/%d", a.Of, a.Pairs) }
 
-// load reads the jobs that have ended since the last time.
-func (a *ablator) load(ctx context.Context) error {
+// readEndedJobs reads the jobs that have ended since the last time.
+func (a *ablator) readEndedJobs(ctx context.Context) error {
 	return a.ledger.View(ctx, func(tx *ledger.Tx) error {
 		c, err := tx.Campaign(a.c.Name)
 		if err != nil {
@@ -164,7 +164,7 @@ func (a *ablator) forecast() (comparisons, runs int, words string) {
 	comparisons, runs = a.plan.Forecast(a.runs.Seen)
 
 	words = fmt.Sprintf("ablation of %s: about %s, %s%s", counted(len(a.plan.Changes), "change"),
-		counted(comparisons, "comparison"), countRuns(runs), a.lasting(runs))
+		counted(comparisons, "comparison"), countRuns(runs), a.estimateTime(runs))
 	if a.plan.Class == research.Noisy {
 		words += fmt.Sprintf("; at most %d pairs each, by which a gain of %s or more is told from none",
 			a.plan.Pairs, sizeWords(a.plan.Tellable(), a.plan.Scale, a.c.Program.Metric))
@@ -181,8 +181,8 @@ func counted(n int, noun string) string {
 	return fmt.Sprintf("%d %ss", n, noun)
 }
 
-// lasting is how long that many runs take, going by those made so far.
-func (a *ablator) lasting(runs int) string {
+// estimateTime is how long that many runs take, going by those made so far.
+func (a *ablator) estimateTime(runs int) string {
 	if a.c.Runs == 0 || runs == 0 {
 		return ""
 	}
@@ -195,21 +195,21 @@ func (a *ablator) lasting(runs int) string {
 	return ", about " + research.DurationText(d)
 }
 
-// begin records what the ablation begins with, once.
-func (a *ablator) begin(ctx context.Context) error {
-	return a.update(ctx, a.c.Name, func(tx *ledger.Tx, now *history.Campaign, session string) error {
-		if err := a.standsStill(now); err != nil {
+// recordBegin records what the ablation begins with, once.
+func (a *ablator) recordBegin(ctx context.Context) error {
+	return a.updateCampaign(ctx, a.c.Name, func(tx *ledger.Tx, now *history.Campaign, session string) error {
+		if err := a.requireSameHead(now); err != nil {
 			return err
 		}
 		_, err := tx.Append(history.Entry{Campaign: now.Name, Session: session, Kind: history.KindAblationStarted,
-			Key: startedKey(a.plan), Body: a.plan})
+			Key: ablationStartKey(a.plan), Body: a.plan})
 
 		return err
 	})
 }
 
-// standsStill refuses to go on when the head is another than the one that is ablated.
-func (a *ablator) standsStill(now *history.Campaign) error {
+// requireSameHead refuses to go on when the head is another than the one that is ablated.
+func (a *ablator) requireSameHead(now *history.Campaign) error {
 	if now.Incumbent != a.plan.Head || now.Digest != a.c.Digest {
 		return research.Errorf(research.CodeConflict, "ratchet finalize begins again with the new one",
 			"another session moved the incumbent meanwhile, or the contract changed")
@@ -218,10 +218,10 @@ func (a *ablator) standsStill(now *history.Campaign) error {
 	return nil
 }
 
-// trim makes the whole ablation, or what is left of it, and records its end.
+// ablate makes the whole ablation, or what is left of it, and records its end.
 // The record is that of ablation.finished.
-func (a *ablator) trim(ctx context.Context) (end rules.AblationEnd, rec history.Record, err error) {
-	if err = a.begin(ctx); err != nil {
+func (a *ablator) ablate(ctx context.Context) (end rules.AblationEnd, rec history.Record, err error) {
+	if err = a.recordBegin(ctx); err != nil {
 		return end, rec, err
 	}
 	made, last := 0, ""
@@ -237,22 +237,22 @@ func (a *ablator) trim(ctx context.Context) (end rules.AblationEnd, rec history.
 		if now := fmt.Sprint(step.Compare.Besides, step.Compare.Out); now != last {
 			made, last = made+1, now
 		}
-		a.say("comparison %d of about %d: %s", made, made+more-1, a.comparing(*step.Compare))
+		a.report("comparison %d of about %d: %s", made, made+more-1, a.describeComparison(*step.Compare))
 
-		if err = a.compare(ctx, *step.Compare); err != nil {
+		if err = a.runComparison(ctx, *step.Compare); err != nil {
 			return end, rec, err
 		}
 	}
 
-	if end.Commit, end.Tree, err = a.without(ctx, end.Out()); err != nil {
+	if end.Commit, end.Tree, err = a.versionWithout(ctx, end.Out()); err != nil {
 		return end, rec, err
 	}
-	err = a.update(ctx, a.c.Name, func(tx *ledger.Tx, now *history.Campaign, session string) (err error) {
-		if err := a.standsStill(now); err != nil {
+	err = a.updateCampaign(ctx, a.c.Name, func(tx *ledger.Tx, now *history.Campaign, session string) (err error) {
+		if err := a.requireSameHead(now); err != nil {
 			return err
 		}
 		rec, err = tx.Append(history.Entry{Campaign: now.Name, Session: session, Kind: history.KindAblationFinished,
-			Key: endedKey(a.plan), Body: end})
+			Key: ablationEndKey(a.plan), Body: end})
 
 		return err
 	})
@@ -260,9 +260,9 @@ func (a *ablator) trim(ctx context.Context) (end rules.AblationEnd, rec history.
 	return end, rec, err
 }
 
-// comparing is a comparison in words.
-func (a *ablator) comparing(c rules.Comparison) string {
-	words := "without " + experiments(c.Out)
+// describeComparison is a comparison in words.
+func (a *ablator) describeComparison(c rules.Comparison) string {
+	words := "without " + listExperiments(c.Out)
 	if c.Last {
 		words = "the trimmed head against the untrimmed"
 	}
@@ -275,8 +275,8 @@ func (a *ablator) comparing(c rules.Comparison) string {
 	return words
 }
 
-// experiments are numbers as their ids, the first few of many.
-func experiments(ns []int) string {
+// listExperiments are numbers as their ids, the first few of many.
+func listExperiments(ns []int) string {
 	var ids []string
 	for _, n := range ns[:min(len(ns), 8)] {
 		ids = append(ids, fmt.Sprint("x", n))
@@ -289,43 +289,43 @@ func experiments(ns []int) string {
 	return strings.Join(ids, ", ")
 }
 
-func (a *ablator) say(format string, args ...any) {
+func (a *ablator) report(format string, args ...any) {
 	if a.tell != nil {
 		a.tell(fmt.Sprintf(format, args...))
 	}
 }
 
-// compare makes the pairs that are asked for, in a job of their own. That a
+// runComparison makes the pairs that are asked for, in a job of their own. That a
 // version without something does not work is a result; anything else that
 // fails is an error.
-func (a *ablator) compare(ctx context.Context, c rules.Comparison) error {
+func (a *ablator) runComparison(ctx context.Context, c rules.Comparison) error {
 	job := rules.JobStart{Ablates: a.plan.Of, Without: union(c.Besides, c.Out), Besides: c.Besides, Runs: c.Pairs,
-		Target: "head without " + experiments(union(c.Besides, c.Out)), With: "head"}
+		Target: "head without " + listExperiments(union(c.Besides, c.Out)), With: "head"}
 
 	var err error
-	if job.Commit, _, err = a.without(ctx, job.Without); err != nil {
+	if job.Commit, _, err = a.versionWithout(ctx, job.Without); err != nil {
 		return err
 	}
 
 	if len(c.Besides) > 0 {
-		job.With += " without " + experiments(c.Besides)
+		job.With += " without " + listExperiments(c.Besides)
 	}
 
 	job.Check = !a.runs.Checked(job.Without)
 	if a.runs.Valued(c.Besides) { // deterministic: one run more is enough
 		job.Besides, job.With, job.Runs = nil, "", 1
-	} else if job.Paired, _, err = a.without(ctx, c.Besides); err != nil {
+	} else if job.Paired, _, err = a.versionWithout(ctx, c.Besides); err != nil {
 		return err
 	}
 
-	id, err := a.beginJob(ctx, a.c.Name, history.KindMeasurementStarted,
+	id, err := a.startJob(ctx, a.c.Name, history.KindMeasurementStarted,
 		func(now *history.Campaign) (rules.JobStart, error) {
-			if err := a.standsStill(now); err != nil {
+			if err := a.requireSameHead(now); err != nil {
 				return rules.JobStart{}, err
 			}
 
 			if len(now.Open) > 0 {
-				return rules.JobStart{}, busy(now)
+				return rules.JobStart{}, busyError(now)
 			}
 			job.Job = research.NewJobID(research.MeasurementJob, now.Measurements+1)
 
@@ -335,16 +335,16 @@ func (a *ablator) compare(ctx context.Context, c rules.Comparison) error {
 		return err
 	}
 
-	if _, err := a.ended(ctx, a.c.Name, id, a.watch); err != nil {
+	if _, err := a.awaitSuccess(ctx, a.c.Name, id, a.watch); err != nil {
 		return err
 	}
 
-	return a.load(ctx)
+	return a.readEndedJobs(ctx)
 }
 
-// without is the head without some of its changes, as a commit that a ref of the
+// versionWithout is the head without some of its changes, as a commit that a ref of the
 // campaign holds, and its tree. Without nothing it is the head itself.
-func (a *ablator) without(ctx context.Context, out []int) (commit, tree string, err error) {
+func (a *ablator) versionWithout(ctx context.Context, out []int) (commit, tree string, err error) {
 	if len(out) == 0 {
 		return a.plan.Head, a.c.IncumbentTree, nil
 	}
@@ -355,12 +355,12 @@ func (a *ablator) without(ctx context.Context, out []int) (commit, tree string, 
 	}
 
 	commit, err = a.repo.Commit(ctx, source.CommitSpec{Tree: tree, Parents: []string{a.plan.Head}, Fixed: true,
-		Message: fmt.Sprintf("the head without %s\n\nRatchet-Campaign: %s\n", experiments(out), a.c.Name)})
+		Message: fmt.Sprintf("the head without %s\n\nRatchet-Campaign: %s\n", listExperiments(out), a.c.Name)})
 	if err != nil {
 		return "", "", err
 	}
 
-	name := ref(a.c.Name, "ablation", short(commit))
+	name := refName(a.c.Name, "ablation", shortCommit(commit))
 	if was, err := a.repo.Ref(ctx, name); err != nil || was != "" {
 		return commit, tree, err
 	}
@@ -368,10 +368,12 @@ func (a *ablator) without(ctx context.Context, out []int) (commit, tree string, 
 	return commit, tree, a.repo.UpdateRefs(ctx, []source.RefUpdate{{Name: name, New: commit}}, "ratchet: ablation")
 }
 
-// ended waits for a job's end, and shows watch how it goes on. A job that was
+// awaitSuccess waits for a job's end, and shows watch how it goes on. A job that was
 // lost or failed is an error, but for one that found a version unfit.
-func (l *Lab) ended(ctx context.Context, campaign string, id research.JobID, watch func(Outcome)) (*Outcome, error) {
-	out, err := l.over(ctx, campaign, id, watch)
+func (l *Lab) awaitSuccess(
+	ctx context.Context, campaign string, id research.JobID, watch func(Outcome),
+) (*Outcome, error) {
+	out, err := l.awaitEnd(ctx, campaign, id, watch)
 	if err == nil && out.Reason != "" && !out.Unfit {
 		err = research.Errorf(research.CodeProgram, "mend it, and call again: what was measured counts", "%s: %s", id,
 			out.Reason)
@@ -380,15 +382,15 @@ func (l *Lab) ended(ctx context.Context, campaign string, id research.JobID, wat
 	return out, err
 }
 
-// over waits for a job's end, however it ends.
-func (l *Lab) over(ctx context.Context, campaign string, id research.JobID, watch func(Outcome)) (*Outcome, error) {
+// awaitEnd waits for a job's end, however it ends.
+func (l *Lab) awaitEnd(ctx context.Context, campaign string, id research.JobID, watch func(Outcome)) (*Outcome, error) {
 	limit := longWait
 	if watch != nil {
 		limit = time.Second
 	}
 
 	for {
-		out, err := l.await(ctx, campaign, id, limit, nil)
+		out, err := l.awaitJob(ctx, campaign, id, limit, nil)
 		if err != nil || out.Status != "running" {
 			return out, err
 		}
@@ -399,8 +401,8 @@ func (l *Lab) over(ctx context.Context, campaign string, id research.JobID, watc
 	}
 }
 
-// busy refuses because something runs.
-func busy(c *history.Campaign) error {
+// busyError refuses because something runs.
+func busyError(c *history.Campaign) error {
 	return research.Errorf(research.CodeBusy, "let it end, or ratchet stop", "%s is running", c.Open[0])
 }
 
@@ -417,9 +419,9 @@ type unfit struct{ reason string }
 
 func (u *unfit) Error() string { return u.reason }
 
-// leavesOut says whether a build or check that failed is the fault of what the
+// blamesOmission says whether a build or check that failed is the fault of what the
 // ablation left out: all that it is compared with was built.
-func (s *supervisor) leavesOut(m *history.Measurement) bool {
+func (s *worker) blamesOmission(m *history.Measurement) bool {
 	with := s.versions[rules.Incumbent]
 	return m.Ablates != "" && (m.Paired == "" || s.space.c.Program.Build == "" || with != nil && with.built)
 }

@@ -15,22 +15,22 @@ import (
 // This file finds near-duplicates before anything is spent. They are pointed
 // out, with what became of them, and never refused.
 
-// likeness is something that a text, or an edit, is like.
-type likeness struct {
+// similarity is something that a text, or an edit, is like.
+type similarity struct {
 	id    string // x12, or idea 3
 	words string
 	share float64
 }
 
 const (
-	alikeLooked = 12 // experiments, and ideas, that are compared
-	alikeTold   = 2  // of each
+	similarExamined = 12 // experiments, and ideas, that are compared
+	similarReported = 2  // of each
 )
 
-// likeProposal tells which experiments made the same edit, or speak of the
+// findSimilarProposals tells which experiments made the same edit, or speak of the
 // same in other words. The checkout's own last one is left out if it was
 // invalid: this is its repair.
-func (l *Lab) likeProposal(tx *ledger.Tx, c *history.Campaign, p *history.Proposal) ([]string, error) {
+func (l *Lab) findSimilarProposals(tx *ledger.Tx, c *history.Campaign, p *history.Proposal) ([]string, error) {
 	var notes []string
 
 	repaired, _ := tx.Latest(c.Name, p.Checkout)
@@ -52,15 +52,15 @@ func (l *Lab) likeProposal(tx *ledger.Tx, c *history.Campaign, p *history.Propos
 			return nil, err
 		}
 
-		notes = append(notes, "the same edit as "+pastWords(x))
+		notes = append(notes, "the same edit as "+describePast(x))
 	}
 
-	found, err := l.experimentsLike(tx, c, p.Hypothesis, same, repaired)
+	found, err := l.similarExperiments(tx, c, p.Hypothesis, same, repaired)
 	if err != nil {
 		return nil, err
 	}
 
-	elsewhere, err := l.importsLike(tx, c, p.Hypothesis)
+	elsewhere, err := l.similarImports(tx, c, p.Hypothesis)
 	for _, f := range append(found, elsewhere...) {
 		notes = append(notes, "like "+f.words)
 	}
@@ -68,11 +68,11 @@ func (l *Lab) likeProposal(tx *ledger.Tx, c *history.Campaign, p *history.Propos
 	return notes, err
 }
 
-// experimentsLike are the experiments whose hypotheses say the same as text.
-func (l *Lab) experimentsLike(tx *ledger.Tx, c *history.Campaign, text string, but ...int) ([]likeness, error) {
-	var found []likeness
+// similarExperiments are the experiments whose hypotheses say the same as text.
+func (l *Lab) similarExperiments(tx *ledger.Tx, c *history.Campaign, text string, but ...int) ([]similarity, error) {
+	var found []similarity
 
-	for _, n := range tx.ExperimentsLike(c.Name, text, alikeLooked) {
+	for _, n := range tx.ExperimentsLike(c.Name, text, similarExamined) {
 		if slices.Contains(but, n) {
 			continue
 		}
@@ -83,18 +83,18 @@ func (l *Lab) experimentsLike(tx *ledger.Tx, c *history.Campaign, text string, b
 		}
 
 		if share, same := research.Alike(text, x.Hypothesis); same {
-			found = append(found, likeness{string(x.Job()), pastWords(x), share})
+			found = append(found, similarity{string(x.Job()), describePast(x), share})
 		}
 	}
 
-	return closest(found), nil
+	return mostSimilar(found), nil
 }
 
-// likeText are the ideas and the experiments that say the same as text.
-func (l *Lab) likeText(tx *ledger.Tx, c *history.Campaign, session, text string) ([]likeness, error) {
-	var found []likeness
+// findSimilarTexts are the ideas and the experiments that say the same as text.
+func (l *Lab) findSimilarTexts(tx *ledger.Tx, c *history.Campaign, session, text string) ([]similarity, error) {
+	var found []similarity
 
-	for _, n := range tx.IdeasLike(c.Name, text, alikeLooked) {
+	for _, n := range tx.IdeasLike(c.Name, text, similarExamined) {
 		i, err := tx.Idea(c.Name, n)
 		if err != nil {
 			return nil, err
@@ -105,31 +105,31 @@ func (l *Lab) likeText(tx *ledger.Tx, c *history.Campaign, session, text string)
 			continue
 		}
 
-		v, err := l.ideaView(tx, c, i, session)
+		v, err := l.viewIdea(tx, c, i, session)
 		if err != nil {
 			return nil, err
 		}
 		id := fmt.Sprintf("idea %d", n)
-		found = append(found, likeness{id, fmt.Sprintf("%s (%s)", id, v.Words()), share})
+		found = append(found, similarity{id, fmt.Sprintf("%s (%s)", id, v.StatusText()), share})
 	}
 
-	tried, err := l.experimentsLike(tx, c, text)
+	tried, err := l.similarExperiments(tx, c, text)
 	if err != nil {
 		return nil, err
 	}
-	elsewhere, err := l.importsLike(tx, c, text)
+	elsewhere, err := l.similarImports(tx, c, text)
 
-	return append(append(closest(found), tried...), elsewhere...), err
+	return append(append(mostSimilar(found), tried...), elsewhere...), err
 }
 
-// closest are the first of what is alike, the most alike first.
-func closest(found []likeness) []likeness {
-	slices.SortStableFunc(found, func(a, b likeness) int { return cmp.Compare(b.share, a.share) })
-	return found[:min(len(found), alikeTold)]
+// mostSimilar are the first of what is alike, the most alike first.
+func mostSimilar(found []similarity) []similarity {
+	slices.SortStableFunc(found, func(a, b similarity) int { return cmp.Compare(b.share, a.share) })
+	return found[:min(len(found), similarReported)]
 }
 
-// pastWords is what became of an experiment, with its lesson.
-func pastWords(x *history.Experiment) string {
+// describePast is what became of an experiment, with its lesson.
+func describePast(x *history.Experiment) string {
 	parts := []string{string(x.Status)}
 	if x.Judgement != nil && string(x.Judgement.Verdict) != parts[0] {
 		parts = append(parts, string(x.Judgement.Verdict))
@@ -145,8 +145,8 @@ func pastWords(x *history.Experiment) string {
 	return fmt.Sprintf("x%d (%s)", x.N, strings.Join(parts, ", "))
 }
 
-// editDigest names the edit from base's files to tree's.
-func (l *Lab) editDigest(ctx context.Context, base, tree string, paths []string) (string, error) {
+// digestEdit names the edit from base's files to tree's.
+func (l *Lab) digestEdit(ctx context.Context, base, tree string, paths []string) (string, error) {
 	from, err := l.repo.Tree(ctx, base)
 	if err != nil {
 		return "", err

@@ -32,10 +32,10 @@ type Allowance struct {
 	text  string
 }
 
-// ToAllow is what the program on disk asks for. Errors: CodeProgram,
+// PendingAllowance is what the program on disk asks for. Errors: CodeProgram,
 // CodeNotFound when it tells nobody.
-func (l *Lab) ToAllow(_ context.Context) (*Allowance, error) {
-	doc, err := l.readContract("")
+func (l *Lab) PendingAllowance(_ context.Context) (*Allowance, error) {
+	doc, err := l.readProgram("")
 	if err != nil {
 		return nil, err
 	}
@@ -45,16 +45,16 @@ func (l *Lab) ToAllow(_ context.Context) (*Allowance, error) {
 			"%s has no notify", doc.path)
 	}
 
-	a, err := l.allowance(doc.path, doc.Program)
+	a, err := l.newAllowance(doc.path, doc.Program)
 	if err == nil {
-		a.Given = given(a.key)
+		a.Given = isAllowed(a.key)
 	}
 
 	return a, err
 }
 
-// Allow stores a person's yes. Only a command that asked one may call it.
-func (l *Lab) Allow(a *Allowance) error {
+// StoreAllowance stores a person's yes. Only a command that asked one may call it.
+func (l *Lab) StoreAllowance(a *Allowance) error {
 	dir, err := allowDir()
 	if err == nil {
 		err = os.MkdirAll(dir, 0o700)
@@ -77,7 +77,7 @@ func allowDir() (string, error) {
 	return filepath.Join(dir, "ratchet", "allowed"), err
 }
 
-func given(key string) bool {
+func isAllowed(key string) bool {
 	dir, err := allowDir()
 	if err != nil {
 		return false
@@ -87,23 +87,23 @@ func given(key string) bool {
 	return err == nil
 }
 
-// notAllowed says that a person has still to allow what the program's notify
+// missingAllowance says that a person has still to allow what the program's notify
 // names, or to allow it again; "" when that is done.
-func (l *Lab) notAllowed(programPath string, p contract.Program) string {
-	a, err := l.allowance(programPath, p)
+func (l *Lab) missingAllowance(programPath string, p contract.Program) string {
+	a, err := l.newAllowance(programPath, p)
 	if err != nil {
-		return reasonOf(err)
+		return errorLine(err)
 	}
 
-	if given(a.key) {
+	if isAllowed(a.key) {
 		return ""
 	}
 
 	return "it waits until a person types `ratchet notify allow` in a terminal"
 }
 
-// allowance lists what p asks for, and makes the key of a yes to it.
-func (l *Lab) allowance(programPath string, p contract.Program) (*Allowance, error) {
+// newAllowance lists what p asks for, and makes the key of a yes to it.
+func (l *Lab) newAllowance(programPath string, p contract.Program) (*Allowance, error) {
 	a := &Allowance{Name: p.Name}
 	dir := l.programDir(programPath)
 

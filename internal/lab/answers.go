@@ -8,11 +8,11 @@ import (
 	"ratchet/ledger"
 )
 
-// Answered counts an answer that this session's agent got: the bytes of its text
+// CountAnswer counts an answer that this session's agent got: the bytes of its text
 // and of its structured form. The counts are recorded with the session's next
 // record, or by Leave's caller at its end (RecordAnswers): a session that only
 // reads appends nothing meanwhile. What a process that dies had not recorded is lost.
-func (l *Lab) Answered(tool string, text, structured int) {
+func (l *Lab) CountAnswer(tool string, text, structured int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 
@@ -25,14 +25,14 @@ func (l *Lab) Answered(tool string, text, structured int) {
 // RecordAnswers appends the counts that are not recorded yet, at the orderly end
 // of a session. One that took no part in the campaign has none to record.
 func (l *Lab) RecordAnswers(ctx context.Context) error {
-	told := l.untold()
+	told := l.takeAnswerCounts()
 	if len(told) == 0 {
 		return nil
 	}
 
 	return l.ledger.Update(ctx, func(tx *ledger.Tx) error {
-		c, err := l.find(ctx, tx)
-		if isCode(err, research.CodeNoCampaign) {
+		c, err := l.findCampaign(ctx, tx)
+		if hasCode(err, research.CodeNoCampaign) {
 			return nil
 		}
 
@@ -50,12 +50,12 @@ func (l *Lab) RecordAnswers(ctx context.Context) error {
 			return err
 		}
 
-		return tell(tx, c.Name, name, told)
+		return appendAnswers(tx, c.Name, name, told)
 	})
 }
 
-// tell appends session.answered, unless there is nothing to tell.
-func tell(tx *ledger.Tx, campaign, session string, told map[string]history.Answered) error {
+// appendAnswers appends session.answered, unless there is nothing to tell.
+func appendAnswers(tx *ledger.Tx, campaign, session string, told map[string]history.Answered) error {
 	if len(told) == 0 {
 		return nil
 	}
@@ -65,8 +65,8 @@ func tell(tx *ledger.Tx, campaign, session string, told map[string]history.Answe
 	return err
 }
 
-// untold takes the counts that are not recorded yet.
-func (l *Lab) untold() map[string]history.Answered {
+// takeAnswerCounts takes the counts that are not recorded yet.
+func (l *Lab) takeAnswerCounts() map[string]history.Answered {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	told := l.answers
@@ -75,8 +75,8 @@ func (l *Lab) untold() map[string]history.Answered {
 	return told
 }
 
-// putBack takes counts back that could not be recorded.
-func (l *Lab) putBack(told map[string]history.Answered) {
+// restoreAnswerCounts takes counts back that could not be recorded.
+func (l *Lab) restoreAnswerCounts(told map[string]history.Answered) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 

@@ -1,7 +1,6 @@
 package lab
 
 import (
-	"context"
 	"time"
 
 	"ratchet/internal/research"
@@ -101,8 +100,8 @@ type (
 		Stopped  []Stopped `json:"stopped,omitempty"`
 		Next     string    `json:"next"`
 	}
-	// Held says whether an agent that is about to end its turn has work left here.
-	Held struct {
+	// UnfinishedWork says whether an agent that is about to end its turn has work left here.
+	UnfinishedWork struct {
 		Reason string // why it should go on, with its next step; "" if it may end
 		Note   string // for the person, when an agent that is stuck may end; else ""
 	}
@@ -273,44 +272,3 @@ type Client struct {
 	Name    string
 	Version string
 }
-
-// Everything a tool or a command can ask of the laboratory. *Lab is the one
-// implementation; the list stands here so that a reader sees it whole.
-var _ interface {
-	StartCampaign(context.Context, StartRequest) (*Started, error)
-	RunExperiment(context.Context, ExperimentRequest, ProgressFunc) (*Outcome, error)
-	Wait(context.Context, WaitRequest, ProgressFunc) (*Outcome, error)
-	Stop(ctx context.Context, id string) (*Stopped, error)
-	Measure(context.Context, MeasureRequest, ProgressFunc) (*Outcome, error)
-	Certify(ctx context.Context, wait time.Duration, progress ProgressFunc) (*Outcome, error)
-	Finalize(context.Context, FinalizeRequest) (*Finalized, error)
-	Audit(ctx context.Context, pairs int, wait time.Duration, progress ProgressFunc) (*Outcome, error)
-	Keep(context.Context, KeepRequest) (*KeptAnswer, error)
-	Revert(context.Context, RevertRequest) (*RevertedAnswer, error)
-	Share(context.Context, []ShareOp) (*Shared, error)
-	Undo(context.Context) (*Undone, error)
-	StopLoop(ctx context.Context, by string) (*LoopAnswer, error)
-	ResumeLoop(ctx context.Context, by string) (*LoopAnswer, error)
-	AddNote(ctx context.Context, text, by string) (number int, err error)
-	Delivered(ctx context.Context, notes ...int) error
-	Hold(context.Context) (*Held, error)
-	Abandon(ctx context.Context, removeRefs bool) ([]string, error)
-	Accept(ctx context.Context, digest string, by history.Way) error
-	Overridable(ctx context.Context, id string) (*Overridable, error)
-
-	Person(ctx context.Context, campaign string) (*Lab, error)
-	Board(context.Context) (*Board, error)
-	Brief(context.Context) (*Brief, error)
-	Experiments(context.Context, Query) (*Page, error)
-	Progress(ctx context.Context, limit int) (*Progress, error)
-	Experiment(ctx context.Context, id string) (*Detail, error)
-	Output(ctx context.Context, id, cursor string, limit int) (*OutputPage, error)
-	Ideas(ctx context.Context, limit int) ([]IdeaView, error)
-	Lessons(ctx context.Context, limit int) ([]history.Lesson, error)
-	Sessions(ctx context.Context) ([]SessionView, error)
-	Campaigns(ctx context.Context) ([]string, error)
-	Import(context.Context, ImportRequest) (*ImportAnswer, error)
-	Imports(context.Context, Query) (*ImportPage, error)
-	Original(ctx context.Context, campaign, file string, f func(text []byte) error) error
-	ProgramText(context.Context) (string, error)
-} = (*Lab)(nil)

@@ -19,14 +19,14 @@ import (
 // which others are told; a command that looks once does not. Sessions are told
 // apart by their Labs, also within one process. What keeps it from marking
 // keeps nobody from working.
-func (l *Lab) Attend() { l.attend(false) }
+func (l *Lab) Attend() { l.attendAs(false) }
 
 // AttendHeard is Attend for a session that is known by its calls only, as over
 // HTTP: it leaves when it has been silent for a while, but it may only be
 // thinking, so its claims outlive that.
-func (l *Lab) AttendHeard() { l.attend(true) }
+func (l *Lab) AttendHeard() { l.attendAs(true) }
 
-func (l *Lab) attend(heard bool) {
+func (l *Lab) attendAs(heard bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 
@@ -34,7 +34,7 @@ func (l *Lab) attend(heard bool) {
 		return
 	}
 	l.attends, l.heard = true, heard
-	l.mark()
+	l.takeMark()
 }
 
 // Leave takes the mark back, for good: a call that is still under way marks
@@ -47,27 +47,27 @@ func (l *Lab) Leave() {
 	l.attending = nil
 }
 
-// alone says whether the checkout is this session's. It tries again to mark it:
+// ownsCheckout says whether the checkout is this session's. It tries again to mark it:
 // the other one may have left.
-func (l *Lab) alone() bool {
+func (l *Lab) ownsCheckout() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 
 	if l.attends {
-		l.mark()
+		l.takeMark()
 	}
 
 	return l.attending != nil
 }
 
-// mark takes the checkout's lock, if nobody else has it, and writes in it who
+// takeMark takes the checkout's lock, if nobody else has it, and writes in it who
 // holds it; the time is the file's. l.mu is held.
-func (l *Lab) mark() {
+func (l *Lab) takeMark() {
 	if l.attending == nil {
-		if os.MkdirAll(l.jobs(), 0o777) != nil {
+		if os.MkdirAll(l.jobsDir(), 0o777) != nil {
 			return
 		}
-		lock, ok, err := sandbox.TryLock(l.attendance())
+		lock, ok, err := sandbox.TryLock(l.attendanceFile())
 		if err != nil || !ok {
 			return
 		}
@@ -81,33 +81,33 @@ func (l *Lab) mark() {
 	}
 }
 
-// attendance is the file that says who works in this checkout.
-func (l *Lab) attendance() string { return l.attendanceOf(l.repo.Root()) }
+// attendanceFile is the file that says who works in this checkout.
+func (l *Lab) attendanceFile() string { return l.attendanceFileOf(l.repo.Root()) }
 
-func (l *Lab) attendanceOf(root string) string {
+func (l *Lab) attendanceFileOf(root string) string {
 	sum := sha256.Sum256([]byte(root))
-	return filepath.Join(l.jobs(), fmt.Sprintf("checkout.%x", sum[:8]))
+	return filepath.Join(l.jobsDir(), fmt.Sprintf("checkout.%x", sum[:8]))
 }
 
-// attended says whether this session marks the checkout, and is gone when the mark is.
-func (l *Lab) attended() bool { return l.alone() && !l.heard }
+// holdsMark says whether this session marks the checkout, and is gone when the mark is.
+func (l *Lab) holdsMark() bool { return l.ownsCheckout() && !l.heard }
 
-// deserted says that nobody works in a checkout any more. In doubt somebody does.
-func (l *Lab) deserted(root string) bool {
-	held, err := sandbox.Locked(l.attendanceOf(root))
+// isDeserted says that nobody works in a checkout any more. In doubt somebody does.
+func (l *Lab) isDeserted(root string) bool {
+	held, err := sandbox.Locked(l.attendanceFileOf(root))
 	return err == nil && !held
 }
 
-// company says that another session works in this very checkout, and how to give
+// otherSessionNote says that another session works in this very checkout, and how to give
 // this one its own; "" when there is none.
-func (l *Lab) company(c *history.Campaign) string {
-	if l.alone() {
+func (l *Lab) otherSessionNote(c *history.Campaign) string {
+	if l.ownsCheckout() {
 		return ""
 	}
-	who, err := os.ReadFile(l.attendance())
+	who, err := os.ReadFile(l.attendanceFile())
 
-	info, serr := os.Stat(l.attendance())
-	if held, lerr := sandbox.Locked(l.attendance()); errors.Join(err, serr, lerr) != nil || !held {
+	info, serr := os.Stat(l.attendanceFile())
+	if held, lerr := sandbox.Locked(l.attendanceFile()); errors.Join(err, serr, lerr) != nil || !held {
 		return ""
 	}
 	root := l.repo.Root()

@@ -16,12 +16,12 @@ import (
 // metric. It is made beyond the
 // campaign's budget too, since it is a person who asks.
 func (l *Lab) Audit(ctx context.Context, pairs int, wait time.Duration, progress ProgressFunc) (*Outcome, error) {
-	c, err := l.tidy(ctx)
+	c, err := l.currentReaped(ctx)
 	if err != nil {
 		return nil, err
 	}
 
-	if err := l.agreed(c); err != nil {
+	if err := l.requireAcceptedContract(c); err != nil {
 		return nil, err
 	}
 
@@ -38,7 +38,7 @@ func (l *Lab) Audit(ctx context.Context, pairs int, wait time.Duration, progress
 		return nil, err
 	}
 
-	return l.await(ctx, c.Name, id, wait, progress)
+	return l.awaitJob(ctx, c.Name, id, wait, progress)
 }
 
 // startAudit starts fresh pairs of the start and a version.
@@ -50,7 +50,7 @@ func (l *Lab) startAudit(
 			"the incumbent is the campaign's start: there is nothing to audit")
 	}
 
-	return l.beginJob(ctx, c.Name, history.KindMeasurementStarted,
+	return l.startJob(ctx, c.Name, history.KindMeasurementStarted,
 		func(now *history.Campaign) (rules.JobStart, error) {
 			if target == "incumbent" {
 				commit = now.Incumbent
@@ -65,23 +65,23 @@ func (l *Lab) startAudit(
 // test is paid for by e-LOND. A chain that claims too little to be proven is
 // rolled back without a run. nil when there is no chain.
 func (l *Lab) Certify(ctx context.Context, wait time.Duration, progress ProgressFunc) (*Outcome, error) {
-	c, err := l.tidy(ctx)
+	c, err := l.currentReaped(ctx)
 	if err != nil {
 		return nil, err
 	}
 
-	id := openOf(c, research.CertificateJob)
+	id := findOpenJob(c, research.CertificateJob)
 	if id == "" {
-		if id, err = l.certifyIfDue(ctx, c, true); err != nil || id == "" {
+		if id, err = l.startDueCertificate(ctx, c, true); err != nil || id == "" {
 			return nil, err
 		}
 	}
 
-	return l.await(ctx, c.Name, id, wait, progress)
+	return l.awaitJob(ctx, c.Name, id, wait, progress)
 }
 
-// auditWords is the campaign's gain as an audit found it.
-func auditWords(c *history.Campaign, m *history.Measurement) string {
+// describeAudit is the campaign's gain as an audit found it.
+func describeAudit(c *history.Campaign, m *history.Measurement) string {
 	e := m.End
 	if e.Gain == nil {
 		return "audit: too few pairs to say anything"

@@ -12,9 +12,9 @@ import (
 	"ratchet/sandbox"
 )
 
-// carried are the git-ignored folders that runs see, read-only: those the
+// carryBinds are the git-ignored folders that runs see, read-only: those the
 // program names, or without a setup the usual dependency folders that exist.
-func (w *workspace) carried(ctx context.Context) ([]sandbox.Bind, error) {
+func (w *workspace) carryBinds(ctx context.Context) ([]sandbox.Bind, error) {
 	names, root := w.c.Program.Carry, w.lab.repo.Root()
 
 	explicit := names != nil
@@ -66,10 +66,10 @@ func (w *workspace) carried(ctx context.Context) ([]sandbox.Bind, error) {
 	return binds, nil
 }
 
-// reads are the paths below the user's real home that the program names: a run's
+// readBinds are the paths below the user's real home that the program names: a run's
 // HOME is another folder, so they appear there, read-only, under the same name.
 // Other paths outside the repository are where they always are.
-func (w *workspace) reads() (binds []sandbox.Bind, err error) {
+func (w *workspace) readBinds() (binds []sandbox.Bind, err error) {
 	for _, r := range w.c.Program.Reads {
 		rel, ok := strings.CutPrefix(r, "~/")
 		if !ok {
@@ -87,20 +87,20 @@ func (w *workspace) reads() (binds []sandbox.Bind, err error) {
 			return nil, research.Errorf(research.CodeProgram, "create it, or take it off `reads`",
 				"reads names %s, which does not exist", r)
 		}
-		binds = append(binds, sandbox.Bind{From: from, To: filepath.Join(w.home(), filepath.FromSlash(rel))})
+		binds = append(binds, sandbox.Bind{From: from, To: filepath.Join(w.homeDir(), filepath.FromSlash(rel))})
 	}
 
 	return binds, nil
 }
 
-// trespass says which changes a run was not allowed to make, "" if none. newCode
+// forbiddenChanges says which changes a run was not allowed to make, "" if none. newCode
 // asks for files that tools load by themselves; judged, for those that the
 // evaluator would load in the place of its own.
-func (w *workspace) trespass(changes []sandbox.Change, newCode, judged bool) string {
+func (w *workspace) forbiddenChanges(changes []sandbox.Change, newCode, judged bool) string {
 	var bad []string
 
 	for _, ch := range changes {
-		if w.writable(ch.Path) {
+		if w.isWritable(ch.Path) {
 			continue
 		}
 
@@ -110,7 +110,7 @@ func (w *workspace) trespass(changes []sandbox.Change, newCode, judged bool) str
 			bad = append(bad, ch.Path)
 		case ch.Kind != sandbox.Written:
 		case newCode && (slices.Contains(codeFiles, name) || strings.HasSuffix(name, ".pth")),
-			judged && w.shadows(ch.Path):
+			judged && w.shadowsEvaluator(ch.Path):
 			bad = append(bad, ch.Path+" (new, would be loaded as code)")
 		}
 	}
@@ -122,7 +122,7 @@ func (w *workspace) trespass(changes []sandbox.Change, newCode, judged bool) str
 	return "changed files that it may not: " + strings.Join(bad[:min(len(bad), 5)], ", ")
 }
 
-func (w *workspace) writable(path string) bool {
+func (w *workspace) isWritable(path string) bool {
 	for _, p := range w.c.Program.Writes {
 		p = joinSlash(w.folder, p)
 		if path == p || strings.HasPrefix(path, p+"/") {

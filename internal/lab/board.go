@@ -36,25 +36,25 @@ type BoardJob struct {
 	Session string // that started it, "" for a person
 }
 
-// Board reads the campaign in one transaction, so that it is of one moment.
-func (l *Lab) Board(ctx context.Context) (*Board, error) {
-	if _, err := l.tidy(ctx); err != nil {
+// ReadBoard reads the campaign in one transaction, so that it is of one moment.
+func (l *Lab) ReadBoard(ctx context.Context) (*Board, error) {
+	if _, err := l.currentReaped(ctx); err != nil {
 		return nil, err
 	}
 	b := &Board{}
 
 	err := l.ledger.View(ctx, func(tx *ledger.Tx) (err error) {
-		if b.Campaign, err = l.find(ctx, tx); err != nil {
+		if b.Campaign, err = l.findCampaign(ctx, tx); err != nil {
 			return err
 		}
 		name := b.Campaign.Name
 
 		b.Seq, _ = tx.Head()
-		if b.Sessions, err = l.sessions(tx, b.Campaign); err != nil {
+		if b.Sessions, err = l.readSessions(tx, b.Campaign); err != nil {
 			return err
 		}
 
-		if b.Running, err = l.running(tx, b.Campaign); err != nil {
+		if b.Running, err = l.runningJobs(tx, b.Campaign); err != nil {
 			return err
 		}
 
@@ -62,14 +62,14 @@ func (l *Lab) Board(ctx context.Context) (*Board, error) {
 			return err
 		}
 
-		if b.Notes, err = notes(tx, b.Campaign, boardRows); err != nil {
+		if b.Notes, err = newestNotes(tx, b.Campaign, boardRows); err != nil {
 			return err
 		}
 		is, err := tx.Ideas(name, "", boardRows)
 
 		b.Ideas = make([]IdeaView, len(is))
 		for i := range is {
-			if b.Ideas[i], err = l.ideaView(tx, b.Campaign, &is[i], ""); err != nil {
+			if b.Ideas[i], err = l.viewIdea(tx, b.Campaign, &is[i], ""); err != nil {
 				return err
 			}
 		}
@@ -80,27 +80,28 @@ func (l *Lab) Board(ctx context.Context) (*Board, error) {
 		return nil, err
 	}
 	c := b.Campaign
-	b.Best, b.Baseline = levels(c)
-	b.Standing, b.Left, b.Changed = c.Standing(), left(c), isCode(l.agreed(c), research.CodeContract)
-	b.Merge = l.merge(ctx, c)
-	b.Next = l.briefNext(&Brief{Campaign: *c, Changed: b.Changed})
+	b.Best, b.Baseline = valueLevels(c)
+	b.Standing, b.Left, b.Changed = c.Standing(), budgetLeft(c), hasCode(l.requireAcceptedContract(c),
+		research.CodeContract)
+	b.Merge = l.mergeAdvice(ctx, c)
+	b.Next = l.nextForBrief(&Brief{Campaign: *c, Changed: b.Changed})
 
 	return b, nil
 }
 
-// running are the campaign's jobs under way, oldest first.
-func (l *Lab) running(tx *ledger.Tx, c *history.Campaign) (out []BoardJob, err error) {
+// runningJobs are the campaign's jobs under way, oldest first.
+func (l *Lab) runningJobs(tx *ledger.Tx, c *history.Campaign) (out []BoardJob, err error) {
 	for _, id := range c.Open {
 		j := BoardJob{RunningJob: RunningJob{ID: id}}
-		if j.Session, err = runner(tx, c.Name, id); err != nil {
+		if j.Session, err = sessionOfJob(tx, c.Name, id); err != nil {
 			return nil, err
 		}
 
-		since, err := began(tx, c.Name, id)
+		since, err := readStartTime(tx, c.Name, id)
 		if err != nil {
 			return nil, err
 		}
-		_, j.Phase = l.phase(c.Name, id)
+		_, j.Phase = l.readPhase(c.Name, id)
 		j.Elapsed = seconds(time.Since(since))
 
 		if id.Kind() == research.ExperimentJob {

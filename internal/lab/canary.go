@@ -26,15 +26,15 @@ type Canary struct {
 	Held    bool             `json:"held"` // it was not called an improvement
 }
 
-// canaries are candidates that no gate may let through, made of the user's own
+// listCanaries are candidates that no gate may let through, made of the user's own
 // program: the tree is the start's, only the measured command differs.
-func (w *workspace) canaries() []Canary {
+func (w *workspace) listCanaries() []Canary {
 	p := w.c.Program
 	slowed := fmt.Sprintf("its run begins with a sleep of 0.3 s, beside %d busy loops", 2*runtime.NumCPU())
 
 	forged := Canary{Name: "printed", Planted: "its run prints " + p.Metric.Name + " once more, far better"}
 	switch from := p.Metric.From.Kind; {
-	case w.metered():
+	case w.isMetered():
 		forged = Canary{Name: "hidden",
 			Planted: "its run works in a process that nobody waits for, to hide what " + p.Metric.Name + " counts"}
 	case p.Measure == "" && (from == "wall" || from == "file"):
@@ -44,20 +44,20 @@ func (w *workspace) canaries() []Canary {
 	return []Canary{
 		{Name: "identical", Planted: "an identical copy, built on its own"},
 		{Name: "slowed", Planted: slowed},
-		{Name: "evaluator", Planted: "its run rewrites " + w.frozenFile() + ", which no run may change"},
+		{Name: "evaluator", Planted: "its run rewrites " + w.pickFrozenFile() + ", which no run may change"},
 		forged,
 	}
 }
 
-// metered says that the metric is what the kernel counted of the run: printing
+// isMetered says that the metric is what the kernel counted of the run: printing
 // forges nothing then, but work can be hidden from a careless meter.
-func (w *workspace) metered() bool {
+func (w *workspace) isMetered() bool {
 	from := w.c.Program.Metric.From.Kind
 	return from == "cpu" || from == "max_rss"
 }
 
-// command is the measured command of a canary.
-func (w *workspace) command(name string) string {
+// canaryCommand is the measured command of a canary.
+func (w *workspace) canaryCommand(name string) string {
 	p := w.c.Program
 
 	switch name {
@@ -66,7 +66,7 @@ func (w *workspace) command(name string) string {
 		return strings.Repeat(loop, 2*runtime.NumCPU()) + "sleep 0.3; " + p.Run
 	case "evaluator":
 		return "echo '# forged' >> " + shellQuote(filepath.Join(w.lab.repo.Root(),
-			filepath.FromSlash(w.frozenFile()))) + "; " + p.Run
+			filepath.FromSlash(w.pickFrozenFile()))) + "; " + p.Run
 	case "printed":
 		forged := "0.000001"
 		if p.Metric.Better == research.Higher {
@@ -89,16 +89,16 @@ func (w *workspace) command(name string) string {
 
 func shellQuote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
 
-// frozenFile is a tracked file that no run may change, as near to the
+// pickFrozenFile is a tracked file that no run may change, as near to the
 // evaluator as can be told: one that a command names (what measures before what
 // builds and checks), else code beside the edited file, of its language, main
 // before others; else any file but the program, which is the last resort.
-func (w *workspace) frozenFile() string {
-	p, edit := w.c.Program, files(w.c.ProgramPath, w.c.Program)
+func (w *workspace) pickFrozenFile() string {
+	p, edit := w.c.Program, editedFiles(w.c.ProgramPath, w.c.Program)
 	var frozen []string
 
 	for path := range w.tree {
-		if path != w.c.ProgramPath && !slices.Contains(edit, path) && !w.writable(path) {
+		if path != w.c.ProgramPath && !slices.Contains(edit, path) && !w.isWritable(path) {
 			frozen = append(frozen, path)
 		}
 	}
@@ -113,13 +113,13 @@ func (w *workspace) frozenFile() string {
 		}
 	}
 
-	return w.besideEdit(frozen, strings.Contains(p.Measure+p.Run, "test"))
+	return w.fileBesideEdit(frozen, strings.Contains(p.Measure+p.Run, "test"))
 }
 
-// besideEdit is the file that most looks like what drives the edited one; tests
+// fileBesideEdit is the file that most looks like what drives the edited one; tests
 // says that tests do.
-func (w *workspace) besideEdit(frozen []string, tests bool) string {
-	edit := files(w.c.ProgramPath, w.c.Program)
+func (w *workspace) fileBesideEdit(frozen []string, tests bool) string {
+	edit := editedFiles(w.c.ProgramPath, w.c.Program)
 	beside := func(file string) bool {
 		return slices.ContainsFunc(edit, func(e string) bool {
 			return path.Dir(e) == path.Dir(file) && path.Ext(e) == path.Ext(file)
@@ -142,9 +142,9 @@ func (w *workspace) besideEdit(frozen []string, tests bool) string {
 	return w.c.ProgramPath
 }
 
-// plant judges one canary as if it were an experiment of the throw-away
+// plantCanary judges one canary as if it were an experiment of the throw-away
 // campaign that is calibrated already.
-func (l *Lab) plant(ctx context.Context, space *workspace, n int, k *Canary, say func(string)) error {
+func (l *Lab) plantCanary(ctx context.Context, space *workspace, n int, k *Canary, say func(string)) error {
 	c := space.c
 
 	commit, err := l.repo.Commit(ctx, source.CommitSpec{Tree: c.StartTree, Parents: []string{c.Start},
@@ -154,16 +154,16 @@ func (l *Lab) plant(ctx context.Context, space *workspace, n int, k *Canary, say
 	}
 
 	x := history.Proposal{N: n, Hypothesis: "canary: " + k.Planted, Parent: c.Start, Candidate: commit,
-		Tree: c.StartTree, Paths: files(c.ProgramPath, c.Program), Checkout: l.repo.Root()}
+		Tree: c.StartTree, Paths: editedFiles(c.ProgramPath, c.Program), Checkout: l.repo.Root()}
 	if _, err := l.ledger.Append(ctx, history.Entry{Campaign: c.Name, Kind: history.KindExperimentProposed,
 		Body: x}); err != nil {
 		return err
 	}
 	id := research.NewJobID(research.ExperimentJob, n)
 
-	s := &supervisor{Lab: l, campaign: c.Name, id: id, space: space, versions: map[rules.Side]*version{},
-		tell: func(phase string) { say("canary " + k.Name + ": " + phase) }, planted: space.command(k.Name)}
-	if err := s.judge(ctx, n); err != nil {
+	s := &worker{Lab: l, campaign: c.Name, id: id, space: space, versions: map[rules.Side]*version{},
+		tell: func(phase string) { say("canary " + k.Name + ": " + phase) }, planted: space.canaryCommand(k.Name)}
+	if err := s.judgeExperiment(ctx, n); err != nil {
 		return errors.Join(fmt.Errorf("judge the canary %s: %w", k.Name, err), ctx.Err())
 	}
 

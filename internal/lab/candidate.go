@@ -12,21 +12,21 @@ import (
 	"strings"
 )
 
-// snapshot makes the candidate: the incumbent's tree with the checkout's edited
+// snapshotCandidate makes the candidate: the incumbent's tree with the checkout's edited
 // files, as a commit that no branch holds. Where another session has moved the
 // incumbent since, the edit is merged with it. No file, index or HEAD is touched.
 // alike tells of experiments that seem to have tried the same.
-func (l *Lab) snapshot(
+func (l *Lab) snapshotCandidate(
 	ctx context.Context, c *history.Campaign, req ExperimentRequest,
 ) (p *history.Proposal, alike []string, err error) {
-	edit := files(c.ProgramPath, c.Program)
+	edit := editedFiles(c.ProgramPath, c.Program)
 
-	base, err := l.base(ctx, c)
+	base, err := l.baseCommit(ctx, c)
 	if err != nil {
 		return nil, nil, err
 	}
 
-	added, removed, err := l.inScope(ctx, c, base, edit)
+	added, removed, err := l.requireScope(ctx, c, base, edit)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -39,58 +39,58 @@ func (l *Lab) snapshot(
 
 	p = &history.Proposal{Hypothesis: strings.TrimSpace(req.Hypothesis), Expect: req.Expect, Idea: req.Idea,
 		Parent: c.Incumbent, Tree: tree, Paths: edit, Added: added, Removed: removed, Checkout: l.repo.Root()}
-	if p.Diff, err = l.editDigest(ctx, base, tree, edit); err != nil {
+	if p.Diff, err = l.digestEdit(ctx, base, tree, edit); err != nil {
 		return nil, nil, err
 	}
 
 	parents := []string{c.Incumbent}
 	if base != c.Incumbent {
-		if p.Edited, err = l.candidate(ctx, c, tree, subject, base); err != nil {
+		if p.Edited, err = l.commitCandidate(ctx, c, tree, subject, base); err != nil {
 			return nil, nil, err
 		}
 
-		if p.Tree, err = l.merged(ctx, c, base, p.Edited, edit); err != nil {
+		if p.Tree, err = l.mergeTree(ctx, c, base, p.Edited, edit); err != nil {
 			return nil, nil, err
 		}
 		parents = append(parents, p.Edited)
 	}
 
-	if alike, err = l.fresh(ctx, c, p); err != nil {
+	if alike, err = l.requireNewEdit(ctx, c, p); err != nil {
 		return nil, nil, err
 	}
-	p.Candidate, err = l.candidate(ctx, c, p.Tree, subject, parents...)
+	p.Candidate, err = l.commitCandidate(ctx, c, p.Tree, subject, parents...)
 
 	return p, alike, err
 }
 
-// candidate makes a commit that only a ref of the campaign will hold.
-func (l *Lab) candidate(
+// commitCandidate makes a commit that only a ref of the campaign will hold.
+func (l *Lab) commitCandidate(
 	ctx context.Context, c *history.Campaign, tree, subject string, parents ...string,
 ) (string, error) {
 	return l.repo.Commit(ctx, source.CommitSpec{Tree: tree, Parents: parents,
 		Message: fmt.Sprintf("candidate: %s\n\nRatchet-Campaign: %s\n", subject, c.Name)})
 }
 
-// merged is the incumbent's tree with what the commit edited changed in paths
+// mergeTree is the incumbent's tree with what the commit edited changed in paths
 // since base. CodeConflict where another session changed the same lines.
-func (l *Lab) merged(ctx context.Context, c *history.Campaign, base, edited string, paths []string) (string, error) {
+func (l *Lab) mergeTree(ctx context.Context, c *history.Campaign, base, edited string, paths []string) (string, error) {
 	tree, conflicts, err := l.repo.Merge(ctx, base, c.Incumbent, edited, paths)
 	if err == nil && len(conflicts) > 0 {
 		err = research.Errorf(research.CodeConflict,
 			"call revert (it stores your edit and brings the incumbent), then apply your idea again",
 			"another session kept a change of the same lines of %s: the incumbent is %s now", strings.Join(conflicts,
-				", "), short(c.Incumbent))
+				", "), shortCommit(c.Incumbent))
 	}
 
 	return tree, err
 }
 
-// inScope refuses when a tracked file other than the edited ones and the
+// requireScope refuses when a tracked file other than the edited ones and the
 // program (whose contract is checked by itself) differs from base, the
 // incumbent that the checkout stands on, or
 // an edited one is a plain file no longer. It returns the lines that the edit
 // adds and removes.
-func (l *Lab) inScope(
+func (l *Lab) requireScope(
 	ctx context.Context, c *history.Campaign, base string, edit []string,
 ) (added, removed int, err error) {
 	for _, f := range edit {
@@ -135,14 +135,14 @@ func (l *Lab) inScope(
 
 	return 0, 0, research.Errorf(research.CodeScope,
 		fmt.Sprintf("put them back (git restore --source=%s --staged --worktree -- %s); only %s may change%s",
-			short(c.Incumbent), which, strings.Join(edit, ", "), remark),
+			shortCommit(c.Incumbent), which, strings.Join(edit, ", "), remark),
 		"files outside the scope differ from the incumbent: %s", list)
 }
 
-// base is the commit of the campaign that this checkout stands on: the
+// baseCommit is the commit of the campaign that this checkout stands on: the
 // incumbent, or an earlier one where another session has moved it since.
-func (l *Lab) base(ctx context.Context, c *history.Campaign) (string, error) {
-	head, err := l.standing(ctx, c)
+func (l *Lab) baseCommit(ctx context.Context, c *history.Campaign) (string, error) {
+	head, err := l.requireCampaignBranch(ctx, c)
 	if err != nil || head.Commit == c.Incumbent {
 		return c.Incumbent, err
 	}
@@ -151,5 +151,5 @@ func (l *Lab) base(ctx context.Context, c *history.Campaign) (string, error) {
 		return c.Incumbent, err
 	}
 
-	return head.Commit, l.ours(ctx, c, head)
+	return head.Commit, l.refuseForeignCommits(ctx, c, head)
 }

@@ -22,16 +22,16 @@ import (
 //	proven        certified: the head is the checkpoint; else a commit with the
 //	              checkpoint's tree is the incumbent, and the chain is reverted
 
-// certifyIfDue starts the certificate of the head when the plan says that it is
+// startDueCertificate starts the certificate of the head when the plan says that it is
 // time, or when a person wants it now. The job is "" when none is due.
-func (l *Lab) certifyIfDue(ctx context.Context, c *history.Campaign, now bool) (id research.JobID, err error) {
-	if !due(c, now) || l.agreed(c) != nil {
+func (l *Lab) startDueCertificate(ctx context.Context, c *history.Campaign, now bool) (id research.JobID, err error) {
+	if !isCertificateDue(c, now) || l.requireAcceptedContract(c) != nil {
 		return "", nil
 	}
 
-	return l.beginJob(ctx, c.Name, history.KindCertificateStarted,
+	return l.startJob(ctx, c.Name, history.KindCertificateStarted,
 		func(c *history.Campaign) (job rules.JobStart, err error) {
-			if due(c, now) {
+			if isCertificateDue(c, now) {
 				job = rules.JobStart{Job: research.NewJobID(research.CertificateJob, c.Certificates+1),
 					Commit: c.Incumbent, Paired: c.Checkpoint, Target: "incumbent", With: "checkpoint"}
 			}
@@ -40,8 +40,8 @@ func (l *Lab) certifyIfDue(ctx context.Context, c *history.Campaign, now bool) (
 		})
 }
 
-// due says whether a certificate should start: nothing that it would disturb runs.
-func due(c *history.Campaign, now bool) bool {
+// isCertificateDue says whether a certificate should start: nothing that it would disturb runs.
+func isCertificateDue(c *history.Campaign, now bool) bool {
 	if c.Ended != "" || c.Rests != nil && !now || c.Broken != "" || !c.Calibrated || len(c.Open) > 0 ||
 		c.Program.Search == rules.SearchCertify {
 		return false
@@ -50,8 +50,8 @@ func due(c *history.Campaign, now bool) bool {
 	return c.Plan() == rules.PlanCertify || now && c.Rule.Auto != nil && c.Rule.Auto.Chain > 0
 }
 
-// openOf is the job of one of these kinds that is under way, "" if none is.
-func openOf(c *history.Campaign, kinds ...byte) research.JobID {
+// findOpenJob is the job of one of these kinds that is under way, "" if none is.
+func findOpenJob(c *history.Campaign, kinds ...byte) research.JobID {
 	i := slices.IndexFunc(c.Open, func(id research.JobID) bool { return slices.Contains(kinds, id.Kind()) })
 	if i < 0 {
 		return ""
@@ -60,21 +60,21 @@ func openOf(c *history.Campaign, kinds ...byte) research.JobID {
 	return c.Open[i]
 }
 
-// certifyFirst lets a certificate that is due, or under way, end before an
+// finishCertificateFirst lets a certificate that is due, or under way, end before an
 // experiment begins, since it may move the head. out is what came of it, nil
 // when none was due; the experiment may begin unless it runs on or the head
 // was rolled back under the checkout's edit: then out is the call's answer.
-func (l *Lab) certifyFirst(
+func (l *Lab) finishCertificateFirst(
 	ctx context.Context, c *history.Campaign, limit time.Duration, progress ProgressFunc,
 ) (out *Outcome, begin bool, err error) {
-	id := openOf(c, research.CertificateJob)
+	id := findOpenJob(c, research.CertificateJob)
 	if id == "" {
-		if id, err = l.certifyIfDue(ctx, c, false); err != nil || id == "" {
+		if id, err = l.startDueCertificate(ctx, c, false); err != nil || id == "" {
 			return nil, true, err
 		}
 	}
 
-	if out, err = l.await(ctx, c.Name, id, limit, progress); err != nil {
+	if out, err = l.awaitJob(ctx, c.Name, id, limit, progress); err != nil {
 		return nil, false, err
 	}
 
@@ -86,25 +86,25 @@ func (l *Lab) certifyFirst(
 	return out, out.Certificate != rules.RolledBack, nil
 }
 
-// certify judges the chain of provisional keeps, run by run as the rule asks.
-func (s *supervisor) certify(ctx context.Context) error {
-	c, m, err := s.job(ctx)
+// certifyHead judges the chain of provisional keeps, run by run as the rule asks.
+func (s *worker) certifyHead(ctx context.Context) error {
+	c, m, err := s.readJob(ctx)
 	if err != nil {
 		return err
 	}
 
-	if err := s.takeTurn(ctx); err != nil {
+	if err := s.waitForTurn(ctx); err != nil {
 		return err
 	}
 
-	c, reason, err := s.comparable(ctx, c, s.id)
+	c, reason, err := s.ensureCalibrated(ctx, c, s.id)
 	if err == nil && reason == "" {
-		reason, err = s.versionsOf(ctx, map[rules.Side]string{rules.Checkpoint: m.Paired,
+		reason, err = s.buildSides(ctx, map[rules.Side]string{rules.Checkpoint: m.Paired,
 			rules.Incumbent: m.Commit})
 	}
 
 	if err != nil || reason != "" {
-		return failed(reason, err)
+		return commandError(reason, err)
 	}
 
 	rule, outlook, obs := rules.NewAuto(c.Program), c.Outlook(), []rules.Observation{}
@@ -114,10 +114,10 @@ func (s *supervisor) certify(ctx context.Context) error {
 			end := history.CertificateEnd{Job: s.id, Certificate: *step.Done, From: c.ChainFrom, To: c.Experiments,
 				Outlook: outlook, State: rule.CloseCertificate(c.Rule, outlook, obs, *step.Done)}
 
-			return s.proven(ctx, c, end)
+			return s.recordCertificate(ctx, c, end)
 		}
 
-		o, err := s.run(ctx, s.id, s.versions[step.Run.Side], *step.Run)
+		o, err := s.makeRun(ctx, s.id, s.versions[step.Run.Side], *step.Run)
 		if err == nil {
 			err = ctx.Err()
 		}
@@ -130,15 +130,15 @@ func (s *supervisor) certify(ctx context.Context) error {
 	}
 }
 
-// versionsOf builds a version for each side. Each reads the caches of the one
+// buildSides builds a version for each side. Each reads the caches of the one
 // before it, the first those of the incumbent, so that only differences are built.
-func (s *supervisor) versionsOf(ctx context.Context, commits map[rules.Side]string) (reason string, err error) {
-	c, err := s.campaignNow(ctx)
+func (s *worker) buildSides(ctx context.Context, commits map[rules.Side]string) (reason string, err error) {
+	c, err := s.readCampaign(ctx)
 	if err != nil {
 		return "", err
 	}
 
-	before, err := s.space.version(ctx, c.Incumbent)
+	before, err := s.space.makeVersion(ctx, c.Incumbent)
 	if err != nil {
 		return "", err
 	}
@@ -150,7 +150,7 @@ func (s *supervisor) versionsOf(ctx context.Context, commits map[rules.Side]stri
 			continue
 		}
 
-		v, err := s.space.version(ctx, commit)
+		v, err := s.space.makeVersion(ctx, commit)
 		if err != nil {
 			return "", err
 		}
@@ -162,12 +162,12 @@ func (s *supervisor) versionsOf(ctx context.Context, commits map[rules.Side]stri
 		all = append(all, v)
 	}
 
-	if err := s.sweep(ctx, all...); err != nil {
+	if err := s.removeUnused(ctx, all...); err != nil {
 		return "", err
 	}
 
 	for _, v := range all[1:] {
-		if reason, err = s.build(ctx, s.id, v); reason != "" || err != nil {
+		if reason, err = s.buildVersion(ctx, s.id, v); reason != "" || err != nil {
 			return reason, err
 		}
 	}
@@ -175,9 +175,9 @@ func (s *supervisor) versionsOf(ctx context.Context, commits map[rules.Side]stri
 	return "", nil
 }
 
-// proven records the outcome. A head that was not certified goes back by a new
+// recordCertificate records the outcome. A head that was not certified goes back by a new
 // commit with the checkpoint's tree; the edits of its chain are reverted.
-func (s *supervisor) proven(ctx context.Context, c *history.Campaign, end history.CertificateEnd) error {
+func (s *worker) recordCertificate(ctx context.Context, c *history.Campaign, end history.CertificateEnd) error {
 	ctx = context.WithoutCancel(ctx)
 
 	var err error
@@ -186,7 +186,7 @@ func (s *supervisor) proven(ctx context.Context, c *history.Campaign, end histor
 			Message: fmt.Sprintf("ratchet: roll back to the checkpoint\n\n%s\n\nRatchet-Campaign: %s\nRatchet-Certificate: %s\n",
 				end.Words(c.Program.Metric), c.Name, s.id)})
 		if err != nil {
-			return s.abort(ctx, err)
+			return s.recordAbort(ctx, err)
 		}
 	}
 
@@ -212,7 +212,7 @@ func (s *supervisor) proven(ctx context.Context, c *history.Campaign, end histor
 		return revertChain(tx, now, s.session)
 	})
 	if err != nil {
-		return s.abort(ctx, err)
+		return s.recordAbort(ctx, err)
 	}
 
 	if end.Outcome == rules.Certified {
@@ -220,7 +220,8 @@ func (s *supervisor) proven(ctx context.Context, c *history.Campaign, end histor
 	}
 
 	return s.repo.UpdateRefs(ctx,
-		[]source.RefUpdate{{Name: ref(c.Name, "incumbent"), New: end.Commit, Old: c.Incumbent}}, "ratchet: roll back")
+		[]source.RefUpdate{{Name: refName(c.Name, "incumbent"), New: end.Commit, Old: c.Incumbent}},
+		"ratchet: roll back")
 }
 
 // revertChain reverts every experiment that was kept since the checkpoint.
@@ -244,8 +245,8 @@ func revertChain(tx *ledger.Tx, c *history.Campaign, session string) error {
 	return nil
 }
 
-// job reads the campaign and the job that is no experiment, as they are now.
-func (s *supervisor) job(ctx context.Context) (c *history.Campaign, m *history.Measurement, err error) {
+// readJob reads the campaign and the job that is no experiment, as they are now.
+func (s *worker) readJob(ctx context.Context) (c *history.Campaign, m *history.Measurement, err error) {
 	err = s.ledger.View(ctx, func(tx *ledger.Tx) error {
 		if c, err = tx.Campaign(s.campaign); err != nil {
 			return err

@@ -18,7 +18,7 @@ var (
 // isCodename says whether name could be the checkout's codename.
 func isCodename(checkout, name string) bool {
 	for i := range 8 {
-		if codename(checkout, i) == name {
+		if makeCodename(checkout, i) == name {
 			return true
 		}
 	}
@@ -26,9 +26,9 @@ func isCodename(checkout, name string) bool {
 	return false
 }
 
-// codename is a checkout's name in the records: the same for the same folder,
+// makeCodename is a checkout's name in the records: the same for the same folder,
 // and another one for each attempt when two folders collide.
-func codename(checkout string, attempt int) string {
+func makeCodename(checkout string, attempt int) string {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%s\x00%d", checkout, attempt))
 	h := binary.BigEndian.Uint64(sum[:8])
 	n := uint64(len(codeAdjectives))

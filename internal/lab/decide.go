@@ -15,15 +15,15 @@ import (
 	"ratchet/ledger"
 )
 
-// decidable is the experiment that keep is about: judged and not yet decided, or
+// requireDecidable is the experiment that keep is about: judged and not yet decided, or
 // kept as the incumbent by a call whose end nobody saw.
-func (l *Lab) decidable(ctx context.Context, id string) (*history.Campaign, *history.Experiment, error) {
-	c, err := l.tidy(ctx)
+func (l *Lab) requireDecidable(ctx context.Context, id string) (*history.Campaign, *history.Experiment, error) {
+	c, err := l.currentReaped(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
 
-	x, err := l.named(ctx, c, id)
+	x, err := l.resolveExperiment(ctx, c, id)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -36,7 +36,7 @@ func (l *Lab) decidable(ctx context.Context, id string) (*history.Campaign, *his
 		return nil, nil, research.Errorf(research.CodeBusy, "wait_run{}", "experiment %d is still running", x.N)
 	case x.Status == research.Kept && x.Commit != c.Incumbent:
 		return nil, nil, research.Errorf(research.CodeVerdict, "go on with the next idea",
-			"experiment %d is kept already, as %s", x.N, short(x.Commit))
+			"experiment %d is kept already, as %s", x.N, shortCommit(x.Commit))
 	case x.Status == research.Reverted:
 		return nil, nil, research.Errorf(research.CodeVerdict, "propose it again with run_experiment if it is worth it",
 			"experiment %d was reverted", x.N)
@@ -45,9 +45,11 @@ func (l *Lab) decidable(ctx context.Context, id string) (*history.Campaign, *his
 	return c, x, nil
 }
 
-// named resolves id to an experiment: by default the one that resolveJob gives,
+// resolveExperiment resolves id to an experiment: by default the one that resolveJob gives,
 // else this checkout's latest; nil when there is none.
-func (l *Lab) named(ctx context.Context, c *history.Campaign, id string) (x *history.Experiment, err error) {
+func (l *Lab) resolveExperiment(
+	ctx context.Context, c *history.Campaign, id string,
+) (x *history.Experiment, err error) {
 	err = l.ledger.View(ctx, func(tx *ledger.Tx) error {
 		job, err := l.resolveJob(tx, c, id)
 		if err != nil {
@@ -74,9 +76,9 @@ func (l *Lab) named(ctx context.Context, c *history.Campaign, id string) (x *his
 	return x, err
 }
 
-// toRevert is the experiment that revert closes; nil when there is none.
-func (l *Lab) toRevert(ctx context.Context, c *history.Campaign, id string) (*history.Experiment, error) {
-	x, err := l.named(ctx, c, id)
+// experimentToRevert is the experiment that revert closes; nil when there is none.
+func (l *Lab) experimentToRevert(ctx context.Context, c *history.Campaign, id string) (*history.Experiment, error) {
+	x, err := l.resolveExperiment(ctx, c, id)
 	if err != nil || x == nil {
 		return nil, err
 	}
@@ -101,11 +103,11 @@ func (l *Lab) recordRevert(ctx context.Context, c *history.Campaign, x *history.
 		return nil
 	}
 
-	return l.update(ctx, c.Name, func(tx *ledger.Tx, now *history.Campaign, session string) error {
+	return l.updateCampaign(ctx, c.Name, func(tx *ledger.Tx, now *history.Campaign, session string) error {
 		n := 0
 		if x != nil {
 			n = x.N
-			if err := stillOpen(tx, c, now, n); err != nil {
+			if err := requireOpen(tx, c, now, n); err != nil {
 				return err
 			}
 
@@ -119,15 +121,15 @@ func (l *Lab) recordRevert(ctx context.Context, c *history.Campaign, x *history.
 		if lesson == "" {
 			return nil
 		}
-		_, err := l.addLesson(tx, c, session, lesson, n)
+		_, err := l.appendLesson(tx, c, session, lesson, n)
 
 		return err
 	})
 }
 
-// stillOpen refuses when another session decided experiment n, or moved the
+// requireOpen refuses when another session decided experiment n, or moved the
 // incumbent, since this call looked.
-func stillOpen(tx *ledger.Tx, c, now *history.Campaign, n int) error {
+func requireOpen(tx *ledger.Tx, c, now *history.Campaign, n int) error {
 	x, err := tx.Experiment(c.Name, n)
 	if err != nil {
 		return err
@@ -136,13 +138,13 @@ func stillOpen(tx *ledger.Tx, c, now *history.Campaign, n int) error {
 	if x.Status == research.Kept {
 		return research.Errorf(research.CodeConflict, "read_log{} shows where it stands",
 			"another session decided meanwhile: experiment %d is %s, the incumbent is %s", n, x.Status,
-			short(now.Incumbent))
+			shortCommit(now.Incumbent))
 	}
 
 	return nil
 }
 
-func (l *Lab) addLesson(tx *ledger.Tx, c *history.Campaign, session, text string, experiment int) (int, error) {
+func (l *Lab) appendLesson(tx *ledger.Tx, c *history.Campaign, session, text string, experiment int) (int, error) {
 	now, err := tx.Campaign(c.Name)
 	if err != nil {
 		return 0, err
@@ -155,13 +157,13 @@ func (l *Lab) addLesson(tx *ledger.Tx, c *history.Campaign, session, text string
 	return n, err
 }
 
-// putAside stores the edited files under refs/ratchet/<name>/saved/<n> when
+// stashEdit stores the edited files under refs/ratchet/<name>/saved/<n> when
 // their content is neither the candidate's nor the incumbent's, and returns
 // the ref. as is the incumbent's commit when they hold that already.
-func (l *Lab) putAside(
+func (l *Lab) stashEdit(
 	ctx context.Context, c *history.Campaign, x *history.Experiment, why string,
 ) (saved, as string, err error) {
-	edit := files(c.ProgramPath, c.Program)
+	edit := editedFiles(c.ProgramPath, c.Program)
 
 	known := []string{c.Incumbent}
 	if x != nil {
@@ -188,12 +190,14 @@ func (l *Lab) putAside(
 	if err != nil {
 		return "", "", err
 	}
-	saved, err = l.save(ctx, c, tree, there, why)
+	saved, err = l.saveFiles(ctx, c, tree, there, why)
 
 	return saved, "", err
 }
 
-func (l *Lab) save(ctx context.Context, c *history.Campaign, tree string, paths []string, why string) (string, error) {
+func (l *Lab) saveFiles(
+	ctx context.Context, c *history.Campaign, tree string, paths []string, why string,
+) (string, error) {
 	commit, err := l.repo.Commit(ctx, source.CommitSpec{Tree: tree, Parents: []string{c.Incumbent},
 		Message: fmt.Sprintf("saved before %s\n\nRatchet-Campaign: %s\n", why, c.Name)})
 	if err != nil {
@@ -201,8 +205,8 @@ func (l *Lab) save(ctx context.Context, c *history.Campaign, tree string, paths 
 	}
 	var name string
 
-	err = l.update(ctx, c.Name, func(tx *ledger.Tx, now *history.Campaign, session string) error {
-		name = ref(c.Name, "saved", fmt.Sprint(now.Saved+1))
+	err = l.updateCampaign(ctx, c.Name, func(tx *ledger.Tx, now *history.Campaign, session string) error {
+		name = refName(c.Name, "saved", fmt.Sprint(now.Saved+1))
 		_, err := tx.Append(history.Entry{Campaign: c.Name, Session: session, Kind: history.KindFileSaved,
 			Body: history.Saving{Number: now.Saved + 1, Ref: name, Commit: commit, Paths: paths,
 				Checkout: l.repo.Root(), Why: why}})
@@ -216,15 +220,15 @@ func (l *Lab) save(ctx context.Context, c *history.Campaign, tree string, paths 
 	return name, l.repo.UpdateRefs(ctx, []source.RefUpdate{{Name: name, New: commit}}, "ratchet: saved before "+why)
 }
 
-// moveTo lets the incumbent's ref and this checkout's branch follow the ledger
+// advanceRefs lets the incumbent's ref and this checkout's branch follow the ledger
 // to commit, and refreshes the index entries of paths: first, for a call that
 // dies then still shows that it is not done, by the branch. The branch moves only
 // if it belongs to the campaign and stood where the checkout was known to be.
-func (l *Lab) moveTo(
+func (l *Lab) advanceRefs(
 	ctx context.Context, c *history.Campaign, head source.Head, was, commit string, paths []string,
 ) (notes []string, err error) {
 	updates := []source.RefUpdate{}
-	incumbent := ref(c.Name, "incumbent")
+	incumbent := refName(c.Name, "incumbent")
 
 	at, err := l.repo.Ref(ctx, incumbent)
 	if err != nil {
@@ -242,24 +246,25 @@ func (l *Lab) moveTo(
 		updates = append(updates, source.RefUpdate{Name: incumbent, New: commit, Old: at})
 	}
 
-	moves := l.onCampaign(c, head.Branch) && head.Commit == was
+	moves := l.isCampaignBranch(c, head.Branch) && head.Commit == was
 	if moves {
 		updates = append(updates, source.RefUpdate{Name: head.Branch, New: commit, Old: was})
-		if notes, err = l.refresh(ctx, commit, paths); err != nil {
+		if notes, err = l.refreshIndex(ctx, commit, paths); err != nil {
 			return nil, err
 		}
 	} else {
 		notes = append(notes, fmt.Sprintf("%s stays at %s: it is not where the campaign left it; the incumbent is %s",
-			cmp.Or(strings.TrimPrefix(head.Branch, "refs/heads/"), "HEAD"), short(head.Commit), short(commit)))
+			cmp.Or(strings.TrimPrefix(head.Branch, "refs/heads/"), "HEAD"), shortCommit(head.Commit),
+			shortCommit(commit)))
 	}
 
 	return notes, l.repo.UpdateRefs(ctx, updates, "ratchet: "+c.Name)
 }
 
-// ours refuses to go on when the checkout's branch of the campaign holds commits
+// refuseForeignCommits refuses to go on when the checkout's branch of the campaign holds commits
 // that Ratchet did not make: moving it would lose them.
-func (l *Lab) ours(ctx context.Context, c *history.Campaign, head source.Head) error {
-	if !l.onCampaign(c, head.Branch) || head.Commit == c.Incumbent {
+func (l *Lab) refuseForeignCommits(ctx context.Context, c *history.Campaign, head source.Head) error {
+	if !l.isCampaignBranch(c, head.Branch) || head.Commit == c.Incumbent {
 		return nil
 	}
 
@@ -271,26 +276,26 @@ func (l *Lab) ours(ctx context.Context, c *history.Campaign, head source.Head) e
 
 	return research.Errorf(research.CodeConflict,
 		fmt.Sprintf("give them a branch of their own: git branch my-%s && git reset --soft %s", c.Name,
-			short(c.Incumbent)),
-		"%s holds commits that are not the campaign's (at %s): the incumbent is %s", branch, short(head.Commit),
-		short(c.Incumbent))
+			shortCommit(c.Incumbent)),
+		"%s holds commits that are not the campaign's (at %s): the incumbent is %s", branch, shortCommit(head.Commit),
+		shortCommit(c.Incumbent))
 }
 
-// restore writes commit's content of paths into the work tree and the index. The
+// restoreFiles writes commit's content of paths into the work tree and the index. The
 // index entry goes too: it may hold a staged edit, and git takes a file whose
 // size is not the entry's for changed, even where line endings are converted.
-func (l *Lab) restore(ctx context.Context, commit string, paths []string) (notes []string, err error) {
+func (l *Lab) restoreFiles(ctx context.Context, commit string, paths []string) (notes []string, err error) {
 	for _, f := range paths {
 		if err := l.repo.Restore(ctx, commit, f); err != nil {
 			return nil, err
 		}
 	}
 
-	return l.refresh(ctx, commit, paths)
+	return l.refreshIndex(ctx, commit, paths)
 }
 
-// refresh makes the index hold what commit has at paths; a held index is told, not an error.
-func (l *Lab) refresh(ctx context.Context, commit string, paths []string) (notes []string, err error) {
+// refreshIndex makes the index hold what commit has at paths; a held index is told, not an error.
+func (l *Lab) refreshIndex(ctx context.Context, commit string, paths []string) (notes []string, err error) {
 	held, err := l.repo.RefreshIndex(ctx, commit, paths)
 	if held {
 		notes = append(notes, "the index is locked by another git process: `git status` may show "+strings.Join(paths,
@@ -315,19 +320,19 @@ func (l *Lab) finishKeep(ctx context.Context, c *history.Campaign, head source.H
 	if err != nil || x.Parent != head.Commit || x.KeptOn != head.Branch {
 		return false, err
 	}
-	_, err = l.moveTo(ctx, c, head, head.Commit, c.Incumbent, x.Paths)
+	_, err = l.advanceRefs(ctx, c, head, head.Commit, c.Incumbent, x.Paths)
 
 	return err == nil, err
 }
 
-// keepMessage is the keep commit's message; its trailers bind it to the ledger.
-func keepMessage(c *history.Campaign, x *history.Experiment, overridden history.Way) string {
-	subject, rest, _ := strings.Cut(plain(x.Hypothesis), "\n")
+// keepCommitMessage is the keep commit's message; its trailers bind it to the ledger.
+func keepCommitMessage(c *history.Campaign, x *history.Experiment, overridden history.Way) string {
+	subject, rest, _ := strings.Cut(stripControls(x.Hypothesis), "\n")
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n\n", subject)
 
 	if rest = strings.TrimSpace(rest); rest != "" {
-		b.WriteString(untrailed(rest) + "\n\n")
+		b.WriteString(stripTrailers(rest) + "\n\n")
 	}
 	fmt.Fprintf(&b, "Ratchet-Experiment: %s/%d\n", c.Name, x.N)
 	fmt.Fprintf(&b, "Ratchet-Verdict: %s\n", x.Judgement.Verdict)
@@ -341,13 +346,13 @@ func keepMessage(c *history.Campaign, x *history.Experiment, overridden history.
 	return b.String()
 }
 
-// untrailed is text in which no line looks like a trailer of ours, and nothing
+// stripTrailers is text in which no line looks like a trailer of ours, and nothing
 // steers the terminal of whoever reads the commit.
-func untrailed(text string) string {
+func stripTrailers(text string) string {
 	const ours = "Ratchet-"
 	var b strings.Builder
 
-	for line := range strings.Lines(plain(text)) {
+	for line := range strings.Lines(stripControls(text)) {
 		if len(line) >= len(ours) && strings.EqualFold(line[:len(ours)], ours) {
 			b.WriteByte(' ')
 		}
@@ -361,13 +366,13 @@ func untrailed(text string) string {
 // repository may be there now; a commit is another start, a changed contract is a person's to accept.
 const mendBroken = "mend it and call start_campaign; with a new name if the mend is a commit, after `ratchet accept` if it is the front matter"
 
-// afterDecision is the next step once an experiment is closed.
-func afterDecision(c *history.Campaign) string {
+// nextAfterDecision is the next step once an experiment is closed.
+func nextAfterDecision(c *history.Campaign) string {
 	if c.Broken != "" {
 		return "the incumbent gives no usable metric (" + c.Broken + "): " + mendBroken
 	}
 
-	if err := spent(c); err != nil {
+	if err := requireBudget(c); err != nil {
 		return research.Describe(err).Next
 	}
 

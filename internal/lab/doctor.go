@@ -41,7 +41,7 @@ type Health struct {
 // Doctor from looking. say is told what goes on. With canary it goes on to plant
 // candidates that the gate must refuse, each to be proven on its own.
 func (l *Lab) Doctor(ctx context.Context, canary bool, say func(string)) (*Health, error) {
-	doc, err := l.readContract("")
+	doc, err := l.readProgram("")
 	if err != nil {
 		return nil, err
 	}
@@ -50,20 +50,20 @@ func (l *Lab) Doctor(ctx context.Context, canary bool, say func(string)) (*Healt
 		doc.Program.Search = rules.SearchCertify
 	}
 
-	head, err := l.usable(ctx, doc)
+	head, err := l.requireUsable(ctx, doc)
 	if err != nil {
 		return nil, err
 	}
 
 	h := &Health{Repository: l.repo.Root(), Program: doc.path, Storage: l.ledger.Warning()}
 	for _, t := range doc.Program.Notify {
-		if why := l.unusable(doc.path, t); why != "" {
+		if why := l.targetProblem(doc.path, t); why != "" {
 			h.Notify = append(h.Notify, t.Name()+": "+why)
 		}
 	}
 
 	if len(doc.Program.Notify) > 0 {
-		if why := l.notAllowed(doc.path, doc.Program); why != "" {
+		if why := l.missingAllowance(doc.path, doc.Program); why != "" {
 			h.Notify = append(h.Notify, "all of it: "+why)
 		}
 	}
@@ -81,21 +81,21 @@ func (l *Lab) Doctor(ctx context.Context, canary bool, say func(string)) (*Healt
 	trial := &Lab{opt: l.opt, repo: l.repo, ledger: led}
 	name := fmt.Sprintf("doctor.%d", os.Getpid()) // no campaign can be named so
 
-	commit, tree, err := l.startCommit(ctx, name, doc, head)
+	commit, tree, err := l.makeStartCommit(ctx, name, doc, head)
 	if err != nil {
 		return nil, err
 	}
 
-	if err := trial.recordStart(ctx, name, doc, head, commit, tree, ""); err != nil {
+	if err := trial.recordCampaignStart(ctx, name, doc, head, commit, tree, ""); err != nil {
 		return nil, err
 	}
 
-	return h, trial.examine(ctx, name, commit, h, canary, say)
+	return h, trial.examineProgram(ctx, name, commit, h, canary, say)
 }
 
-// examine calibrates the throw-away campaign in this process.
-func (l *Lab) examine(ctx context.Context, name, commit string, h *Health, canary bool, say func(string)) error {
-	c, err := l.campaign(ctx, name)
+// examineProgram calibrates the throw-away campaign in this process.
+func (l *Lab) examineProgram(ctx context.Context, name, commit string, h *Health, canary bool, say func(string)) error {
+	c, err := l.lookUpCampaign(ctx, name)
 	if err != nil {
 		return err
 	}
@@ -106,7 +106,7 @@ func (l *Lab) examine(ctx context.Context, name, commit string, h *Health, canar
 		return err
 	}
 
-	s := &supervisor{Lab: l, campaign: name, id: id, tell: say, versions: map[rules.Side]*version{}}
+	s := &worker{Lab: l, campaign: name, id: id, tell: say, versions: map[rules.Side]*version{}}
 	if !canary { // which takes as long as it takes
 		s.patience = time.Minute
 	}
@@ -117,7 +117,7 @@ func (l *Lab) examine(ctx context.Context, name, commit string, h *Health, canar
 	defer removeTree(s.space.dir)
 	h.Tier = string(s.space.tier)
 	h.Gives, h.Lacks = sandbox.Promises(s.space.tier)
-	h.Unseen = unseen(s.space.tier)
+	h.Unseen = unseenFolders(s.space.tier)
 
 	dir, shared, err := sandbox.LockDir()
 	if err != nil {
@@ -134,7 +134,7 @@ func (l *Lab) examine(ctx context.Context, name, commit string, h *Health, canar
 	}
 	began := time.Now()
 
-	if c, err = s.calibrate(ctx, id); errors.Is(err, errPatience) {
+	if c, err = s.calibrateIncumbent(ctx, id); errors.Is(err, errPatience) {
 		h.Runs = len(s.seen)
 		h.Finding = fmt.Sprintf("the metric comes out: %s; a run takes about %s, so doctor stopped after %d of up to 9: a campaign's calibration makes them all",
 			research.FormatValue(s.seen[len(s.seen)-1].Value, s.space.c.Program.Metric.Unit),
@@ -159,9 +159,9 @@ func (l *Lab) examine(ctx context.Context, name, commit string, h *Health, canar
 			return nil
 		}
 
-		h.Canaries = s.space.canaries()
+		h.Canaries = s.space.listCanaries()
 		for i := range h.Canaries {
-			if err := l.plant(ctx, s.space, i+1, &h.Canaries[i], say); err != nil {
+			if err := l.plantCanary(ctx, s.space, i+1, &h.Canaries[i], say); err != nil {
 				return err
 			}
 		}
@@ -169,7 +169,7 @@ func (l *Lab) examine(ctx context.Context, name, commit string, h *Health, canar
 		return nil
 	}
 
-	out, err := l.outcome(ctx, name, id)
+	out, err := l.readOutcome(ctx, name, id)
 	if err == nil {
 		h.Excerpt = out.Excerpt
 	}

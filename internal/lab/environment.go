@@ -13,18 +13,18 @@ import (
 	"ratchet/sandbox"
 )
 
-// passed are the variables of the caller's environment that every command
+// passedVariables are the variables of the caller's environment that every command
 // gets: what finds toolchains, and the locale. Everything else is scrubbed; the
 // program's `env` lets more through by name.
-var passed = []string{"PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TERM", "USER", "LOGNAME", "SHELL",
+var passedVariables = []string{"PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TERM", "USER", "LOGNAME", "SHELL",
 	"GOROOT", "GOPROXY", "GOFLAGS", "GOTOOLCHAIN", "GOPRIVATE", "GONOSUMDB", "GOSUMDB", "GOAMD64", "CGO_ENABLED", "CC",
 	"CXX", "CFLAGS", "LDFLAGS", "PYENV_ROOT", "PYENV_VERSION", "CONDA_PREFIX", "VIRTUAL_ENV", "NVM_DIR", "NODE_PATH",
 	"JAVA_HOME", "RUSTUP_TOOLCHAIN", "LD_LIBRARY_PATH", "PKG_CONFIG_PATH", "CUDA_HOME", "SSL_CERT_FILE", "SSL_CERT_DIR",
 	"NODE_EXTRA_CA_CERTS"}
 
-// environment is a command's whole environment. HOME is a layer of the
+// commandEnvironment is a command's whole environment. HOME is a layer of the
 // workspace, so caches fill up there; TMPDIR is the run's own.
-func environment(let []string, home, tmp string, seed uint64) []string {
+func commandEnvironment(let []string, home, tmp string, seed uint64) []string {
 	env := []string{
 		"HOME=" + home,
 		"XDG_CACHE_HOME=" + filepath.Join(home, ".cache"),
@@ -39,17 +39,17 @@ func environment(let []string, home, tmp string, seed uint64) []string {
 
 	for _, kv := range os.Environ() {
 		name, _, _ := strings.Cut(kv, "=")
-		if slices.Contains(passed, name) || slices.Contains(let, name) {
+		if slices.Contains(passedVariables, name) || slices.Contains(let, name) {
 			env = append(env, kv)
 		}
 	}
 
-	return append(env, toolchains()...)
+	return append(env, toolchainNames()...)
 }
 
-// unseen tells of folders that commands are found by, and that runs don't see:
+// unseenFolders tells of folders that commands are found by, and that runs don't see:
 // HOME, and what PATH names, below a folder for temporary files.
-func unseen(tier sandbox.Tier) (out []string) {
+func unseenFolders(tier sandbox.Tier) (out []string) {
 	home, _ := os.UserHomeDir()
 	if in := sandbox.Unseen(tier, home); home != "" && in != "" {
 		out = append(out,
@@ -70,7 +70,7 @@ func unseen(tier sandbox.Tier) (out []string) {
 
 // toolchainDirs are the folders that toolchains names.
 func toolchainDirs() (dirs []string) {
-	for _, kv := range toolchains() {
+	for _, kv := range toolchainNames() {
 		_, dir, _ := strings.Cut(kv, "=")
 		dirs = append(dirs, dir)
 	}
@@ -78,9 +78,9 @@ func toolchainDirs() (dirs []string) {
 	return dirs
 }
 
-// toolchains names the folders below the real home that toolchains need and
+// toolchainNames names the folders below the real home that toolchains need and
 // that a fresh HOME would hide: module caches and installed compilers.
-func toolchains() []string {
+func toolchainNames() []string {
 	home, err := os.UserHomeDir()
 	if err != nil {
 		return nil
@@ -91,15 +91,15 @@ func toolchains() []string {
 			env = append(env, name+"="+dir)
 		}
 	}
-	add("GOMODCACHE", moduleCache(home))
+	add("GOMODCACHE", goModuleCache(home))
 	add("RUSTUP_HOME", filepath.Join(home, ".rustup"))
 	add("CARGO_HOME", filepath.Join(home, ".cargo"))
 
 	return env
 }
 
-// moduleCache is where Go keeps modules unless GOMODCACHE says otherwise.
-func moduleCache(home string) string {
+// goModuleCache is where Go keeps modules unless GOMODCACHE says otherwise.
+func goModuleCache(home string) string {
 	gopath := os.Getenv("GOPATH")
 	if gopath == "" {
 		gopath = filepath.Join(home, "go")
@@ -108,16 +108,16 @@ func moduleCache(home string) string {
 	return filepath.Join(filepath.SplitList(gopath)[0], "pkg", "mod")
 }
 
-// makeModuleCache makes the folder of Go's modules for a user who has Go and
+// makeGoModuleCache makes the folder of Go's modules for a user who has Go and
 // never fetched one: a setup can be handed only what exists, and would fetch
 // into a layer that is thrown away.
-func makeModuleCache() error {
+func makeGoModuleCache() error {
 	home, err := os.UserHomeDir()
 	if _, missing := exec.LookPath("go"); missing != nil || err != nil {
 		return nil
 	}
 
-	if err := os.MkdirAll(cmp.Or(os.Getenv("GOMODCACHE"), moduleCache(home)), 0o777); err != nil {
+	if err := os.MkdirAll(cmp.Or(os.Getenv("GOMODCACHE"), goModuleCache(home)), 0o777); err != nil {
 		return research.Errorf(research.CodeStorage, "check the folder's permissions, or set GOMODCACHE",
 			"the folder for Go's modules can't be made: %w", err)
 	}

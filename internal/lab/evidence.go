@@ -14,9 +14,9 @@ import (
 // evidenceLooks bounds the records that are read to find a rule's state.
 const evidenceLooks = 2000
 
-// evidence is the path of the e-value that judged x, nil if none did or if the
+// evidencePath is the path of the e-value that judged x, nil if none did or if the
 // state that the rule was in then can't be found nearby.
-func evidence(
+func evidencePath(
 	tx *ledger.Tx, c *history.Campaign, x *history.Experiment, runs []rules.Run,
 ) ([]rules.Evidence, error) {
 	j := x.Judgement
@@ -92,15 +92,15 @@ func stateAfter(
 			if err != nil || k.Judgement == nil {
 				return st, err
 			}
-			st = decided(st, r.Kind, k)
+			st = stateAfterDecision(st, r.Kind, k)
 		}
 	}
 
 	return st, nil
 }
 
-// decided is st after a keep, or after its undoing.
-func decided(st rules.RuleState, kind history.Kind, k *history.Experiment) rules.RuleState {
+// stateAfterDecision is st after a keep, or after its undoing.
+func stateAfterDecision(st rules.RuleState, kind history.Kind, k *history.Experiment) rules.RuleState {
 	switch kept := kind == history.KindExperimentKept; {
 	case kept && k.Overridden == "":
 		return st.Moved(*k.Judgement)

@@ -14,8 +14,8 @@ import (
 // commandLimit is how long a person's own command or hook may take.
 const commandLimit = 30 * time.Second
 
-// executed is what a person's command did.
-type executed struct {
+// commandResult is what a person's command did.
+type commandResult struct {
 	stdout, stderr string // at most 8 KiB each, the beginning
 	exit           int    // -1 when a signal ended it
 	late           bool   // it was killed at its limit, with all that it had started
@@ -29,7 +29,7 @@ type executed struct {
 // command is no error. It has no capability that its user has not.
 func execute(
 	ctx context.Context, command, dir string, env []string, stdin []byte, limit time.Duration,
-) (*executed, error) {
+) (*commandResult, error) {
 	const most = 8 << 10
 
 	tmp, err := os.MkdirTemp("", "ratchet-command-")
@@ -56,7 +56,8 @@ func execute(
 	if err != nil {
 		return nil, err
 	}
-	out := &executed{stdout: string(r.Output.Head), exit: r.Exit, late: r.TimedOut, took: r.Wall, bytes: r.Output.Bytes}
+	out := &commandResult{stdout: string(r.Output.Head), exit: r.Exit, late: r.TimedOut, took: r.Wall,
+		bytes: r.Output.Bytes}
 
 	if f, err := os.Open(said); err == nil {
 		defer f.Close()
@@ -68,8 +69,8 @@ func execute(
 	return out, nil
 }
 
-// failure says in one line how a command failed, "" if it did not.
-func (e *executed) failure() string {
+// describeFailure says in one line how a command failed, "" if it did not.
+func (e *commandResult) describeFailure() string {
 	words := ""
 
 	switch {

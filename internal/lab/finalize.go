@@ -61,23 +61,23 @@ func (l *Lab) Finalize(ctx context.Context, req FinalizeRequest) (*Finalized, er
 		return nil, research.Errorf(research.CodeBadArgument, "give 2 to 200", "pairs = %d is out of range", req.Pairs)
 	}
 
-	c, err := l.finalizable(ctx, req)
+	c, err := l.requireFinalizable(ctx, req)
 	if err != nil {
 		return nil, err
 	}
 
 	if len(c.Unresolved) > 0 {
-		tellIn(req.Tell, fmt.Sprintf("note: experiment %d waits for keep or revert; it is not in the result",
+		reportProgress(req.Tell, fmt.Sprintf("note: experiment %d waits for keep or revert; it is not in the result",
 			c.Unresolved[0]))
 	}
 
 	if req.DryRun {
-		return l.rehearse(ctx, c, req)
+		return l.dryRun(ctx, c, req)
 	}
 
-	f := &Finalized{Campaign: c.Name, Branch: finalBranch(c), metric: c.Program.Metric}
+	f := &Finalized{Campaign: c.Name, Branch: finalBranchName(c), metric: c.Program.Metric}
 	if f.Certificate, err = l.Certify(ctx, 0, nil); err == nil && f.Certificate != nil {
-		f.Certificate, err = l.ended(ctx, c.Name, f.Certificate.ID, req.Watch)
+		f.Certificate, err = l.awaitSuccess(ctx, c.Name, f.Certificate.ID, req.Watch)
 	}
 
 	if err != nil {
@@ -85,42 +85,43 @@ func (l *Lab) Finalize(ctx context.Context, req FinalizeRequest) (*Finalized, er
 	}
 
 	if f.Certificate != nil {
-		tellIn(req.Tell, f.Certificate.Finding)
+		reportProgress(req.Tell, f.Certificate.Finding)
 	}
 
-	if c, err = l.finalizable(ctx, req); err != nil {
+	if c, err = l.requireFinalizable(ctx, req); err != nil {
 		return nil, err
 	}
 
-	return f, l.finish(ctx, c, req, f)
+	return f, l.assembleResult(ctx, c, req, f)
 }
 
 const longWait = 50 * time.Second
 
-func tellIn(tell func(string), words string) {
+func reportProgress(tell func(string), words string) {
 	if tell != nil && words != "" {
 		tell(words)
 	}
 }
 
-func finalBranch(c *history.Campaign) string { return "ratchet/" + c.Name + "-final" }
+func finalBranchName(c *history.Campaign) string { return "ratchet/" + c.Name + "-final" }
 
-// finalizable is the campaign, with nothing under way but what an earlier
+// requireFinalizable is the campaign, with nothing under way but what an earlier
 // finalize left, which is waited for.
-func (l *Lab) finalizable(ctx context.Context, req FinalizeRequest) (*history.Campaign, error) {
-	c, err := l.tidy(ctx)
+func (l *Lab) requireFinalizable(ctx context.Context, req FinalizeRequest) (*history.Campaign, error) {
+	c, err := l.currentReaped(ctx)
 	if err != nil {
 		return nil, err
 	}
 
-	if err := l.agreed(c); err != nil {
+	if err := l.requireAcceptedContract(c); err != nil {
 		return nil, err
 	}
 
-	if was, err := l.repo.Ref(ctx, "refs/heads/"+finalBranch(c)); err != nil || was != "" {
+	if was, err := l.repo.Ref(ctx, "refs/heads/"+finalBranchName(c)); err != nil || was != "" {
 		if err == nil {
-			err = research.Errorf(research.CodeConflict, "remove or rename it: git branch -m "+finalBranch(c)+" NAME",
-				"the branch %s exists already", finalBranch(c))
+			err = research.Errorf(research.CodeConflict,
+				"remove or rename it: git branch -m "+finalBranchName(c)+" NAME", "the branch %s exists already",
+				finalBranchName(c))
 		}
 
 		return nil, err
@@ -140,7 +141,7 @@ func (l *Lab) finalizable(ctx context.Context, req FinalizeRequest) (*history.Ca
 	for _, id := range c.Open {
 		ours := id.Kind() == research.CertificateJob || id.Kind() == research.AuditJob
 		if id.Kind() == research.MeasurementJob {
-			m, err := l.measurement(ctx, c, id)
+			m, err := l.readMeasurement(ctx, c, id)
 			if err != nil {
 				return nil, err
 			}
@@ -148,23 +149,23 @@ func (l *Lab) finalizable(ctx context.Context, req FinalizeRequest) (*history.Ca
 		}
 
 		if !ours {
-			return nil, busy(c)
+			return nil, busyError(c)
 		}
-		tellIn(req.Tell, fmt.Sprintf("waiting for %s, which an earlier call began", id))
+		reportProgress(req.Tell, fmt.Sprintf("waiting for %s, which an earlier call began", id))
 
-		if _, err := l.over(ctx, c.Name, id, req.Watch); err != nil {
+		if _, err := l.awaitEnd(ctx, c.Name, id, req.Watch); err != nil {
 			return nil, err
 		}
 	}
 
 	if len(c.Open) > 0 {
-		return l.tidy(ctx)
+		return l.currentReaped(ctx)
 	}
 
 	return c, nil
 }
 
-func (l *Lab) measurement(
+func (l *Lab) readMeasurement(
 	ctx context.Context, c *history.Campaign, id research.JobID,
 ) (m *history.Measurement, err error) {
 	err = l.ledger.View(ctx, func(tx *ledger.Tx) (err error) {
@@ -175,15 +176,15 @@ func (l *Lab) measurement(
 	return m, err
 }
 
-// rehearse says what finalize would do, and what that costs.
-func (l *Lab) rehearse(ctx context.Context, c *history.Campaign, req FinalizeRequest) (*Finalized, error) {
+// dryRun says what finalize would do, and what that costs.
+func (l *Lab) dryRun(ctx context.Context, c *history.Campaign, req FinalizeRequest) (*Finalized, error) {
 	var plan []string
 	if c.Rule.Auto != nil && c.Rule.Auto.Chain > 0 {
 		plan = append(plan, fmt.Sprintf("certificate of a chain of %d: about %s", c.Rule.Auto.Chain,
 			countRuns(2*c.Rule.CertificatePairs())))
 	}
 
-	a, err := l.apart(ctx, c, req)
+	a, err := l.decompose(ctx, c, req)
 	if err != nil {
 		return nil, err
 	}
@@ -194,24 +195,24 @@ func (l *Lab) rehearse(ctx context.Context, c *history.Campaign, req FinalizeReq
 	}
 	n := 2 * auditPairs(c)
 
-	plan = append(plan, fmt.Sprintf("audit: %s%s", countRuns(n), a.lasting(n)))
+	plan = append(plan, fmt.Sprintf("audit: %s%s", countRuns(n), a.estimateTime(n)))
 	if req.Stack {
 		n *= len(a.kept)
 		plan = append(plan, fmt.Sprintf("stack: at most %s, each measured against the one before: %s%s",
-			counted(len(a.kept), "commit"), countRuns(n), a.lasting(n)))
+			counted(len(a.kept), "commit"), countRuns(n), a.estimateTime(n)))
 	}
 
-	return &Finalized{Campaign: c.Name, Branch: finalBranch(c), Plan: strings.Join(plan, "\n"),
+	return &Finalized{Campaign: c.Name, Branch: finalBranchName(c), Plan: strings.Join(plan, "\n"),
 		Next: "ratchet finalize, with the same flags but --dry-run"}, nil
 }
 
-// apart is the head taken apart, as far as the request needs that: a history
+// decompose is the head taken apart, as far as the request needs that: a history
 // that can't be goes in whole.
-func (l *Lab) apart(ctx context.Context, c *history.Campaign, req FinalizeRequest) (*ablator, error) {
+func (l *Lab) decompose(ctx context.Context, c *history.Campaign, req FinalizeRequest) (*ablator, error) {
 	if !req.NoAblation || req.Stack {
-		return l.ablator(ctx, c, req)
+		return l.newAblator(ctx, c, req)
 	}
-	kept, err := l.keptIn(ctx, c)
+	kept, err := l.keptExperiments(ctx, c)
 
 	return &ablator{Lab: l, c: c, kept: kept, tell: req.Tell, watch: req.Watch}, err
 }
@@ -225,22 +226,22 @@ func auditPairs(c *history.Campaign) int {
 	return rules.AuditPairs
 }
 
-// finish does all that comes after the certificate.
-func (l *Lab) finish(ctx context.Context, c *history.Campaign, req FinalizeRequest, f *Finalized) error {
+// assembleResult does all that comes after the certificate.
+func (l *Lab) assembleResult(ctx context.Context, c *history.Campaign, req FinalizeRequest, f *Finalized) error {
 	made := history.Finalization{Branch: "refs/heads/" + f.Branch, Tree: c.IncumbentTree, Head: c.Incumbent,
 		Ablated: !req.NoAblation, Most: req.Pairs}
 	version, target, proof := c.Incumbent, "incumbent", ""
 
-	a, err := l.apart(ctx, c, req)
+	a, err := l.decompose(ctx, c, req)
 	if err != nil {
 		return err
 	}
 
 	if !req.NoAblation {
 		_, _, words := a.forecast()
-		tellIn(req.Tell, words)
+		reportProgress(req.Tell, words)
 
-		end, rec, err := a.trim(ctx)
+		end, rec, err := a.ablate(ctx)
 		if err != nil {
 			return err
 		}
@@ -249,7 +250,7 @@ func (l *Lab) finish(ctx context.Context, c *history.Campaign, req FinalizeReque
 			version, made.Tree, target = end.Commit, end.Tree, history.TrimmedTarget
 		}
 		made.Of, made.Dropped, proof = a.plan.Of, end.Out(), fmt.Sprintf("%d:%s", rec.Seq, rec.Hash)
-		tellIn(req.Tell, ablationWords(c, end))
+		reportProgress(req.Tell, describeAblation(c, end))
 	}
 
 	if made.Tree == c.StartTree {
@@ -257,7 +258,7 @@ func (l *Lab) finish(ctx context.Context, c *history.Campaign, req FinalizeReque
 			"no change that was kept is shown to pay: nothing is left")
 	}
 
-	if f.Audit, err = l.audited(ctx, c, target, version, req); err != nil {
+	if f.Audit, err = l.auditOnce(ctx, c, target, version, req); err != nil {
 		return err
 	}
 	f.Scale = f.Audit.Scale
@@ -268,55 +269,55 @@ func (l *Lab) finish(ctx context.Context, c *history.Campaign, req FinalizeReque
 			made.Kept = append(made.Kept, x.N)
 		}
 	}
-	f.describe(c, a, made)
+	f.writePullRequest(c, a, made)
 
 	if req.Stack {
 		made.Of = a.plan.Of
-		if made.Stack, err = a.stack(ctx, made.Dropped); err != nil {
+		if made.Stack, err = a.measureStack(ctx, made.Dropped); err != nil {
 			return err
 		}
 	}
 
-	return l.settle(ctx, c, a, made, f, proof)
+	return l.commitResult(ctx, c, a, made, f, proof)
 }
 
-// audited measures a version against the start, unless that was done already
+// auditOnce measures a version against the start, unless that was done already
 // under this contract. The first such audit counts: whoever makes more of them
 // until one pleases does not choose.
-func (l *Lab) audited(
+func (l *Lab) auditOnce(
 	ctx context.Context, c *history.Campaign, target, version string, req FinalizeRequest,
 ) (*Outcome, error) {
-	began, err := l.measurement(ctx, c, research.NewJobID(research.CalibrationJob, c.Calibrations))
+	began, err := l.readMeasurement(ctx, c, research.NewJobID(research.CalibrationJob, c.Calibrations))
 	if err != nil {
 		return nil, err
 	}
 
 	for n := 1; n <= c.Audits && c.Calibrated; n++ { // else the contract may have changed since
-		m, err := l.measurement(ctx, c, research.NewJobID(research.AuditJob, n))
+		m, err := l.readMeasurement(ctx, c, research.NewJobID(research.AuditJob, n))
 		if err != nil {
 			return nil, err
 		}
 
 		if m.Commit == version && m.Paired == c.Start && m.At.After(began.At) && m.End != nil && m.End.Failed == "" &&
 			len(m.End.Paired) >= auditPairs(c) {
-			return l.ended(ctx, c.Name, m.Job, req.Watch)
+			return l.awaitSuccess(ctx, c.Name, m.Job, req.Watch)
 		}
 	}
-	tellIn(req.Tell, fmt.Sprintf("audit: %s of the start and the %s", countRuns(2*auditPairs(c)), target))
+	reportProgress(req.Tell, fmt.Sprintf("audit: %s of the start and the %s", countRuns(2*auditPairs(c)), target))
 
 	id, err := l.startAudit(ctx, c, target, version, auditPairs(c))
 	if err != nil {
 		return nil, err
 	}
 
-	return l.ended(ctx, c.Name, id, req.Watch)
+	return l.awaitSuccess(ctx, c.Name, id, req.Watch)
 }
 
-// stack measures every change that stays against the head without it and all
+// measureStack measures every change that stays against the head without it and all
 // that came later: what its commit is worth on top of the one before. A commit
 // whose tree does not work by itself goes together with the next.
-func (a *ablator) stack(ctx context.Context, dropped []int) (stack []history.StackEntry, err error) {
-	if err := a.begin(ctx); err != nil {
+func (a *ablator) measureStack(ctx context.Context, dropped []int) (stack []history.StackEntry, err error) {
+	if err := a.recordBegin(ctx); err != nil {
 		return nil, err
 	}
 	kept := slices.DeleteFunc(slices.Clone(a.kept),
@@ -327,8 +328,8 @@ func (a *ablator) stack(ctx context.Context, dropped []int) (stack []history.Sta
 	for i := len(kept) - 1; i >= 0; i-- {
 		group := []int{kept[i].N}
 
-		seen, err := a.measured(ctx, later, group)
-		for ; err == nil && seen.Unfit != "" && i > 0; seen, err = a.measured(ctx, later, group) {
+		seen, err := a.measurePairs(ctx, later, group)
+		for ; err == nil && seen.Unfit != "" && i > 0; seen, err = a.measurePairs(ctx, later, group) {
 			i--
 			group = append([]int{kept[i].N}, group...)
 		}
@@ -337,7 +338,7 @@ func (a *ablator) stack(ctx context.Context, dropped []int) (stack []history.Sta
 			return nil, err
 		}
 
-		commit, _, err := a.without(ctx, later)
+		commit, _, err := a.versionWithout(ctx, later)
 		if err != nil {
 			return nil, err
 		}
@@ -350,8 +351,8 @@ func (a *ablator) stack(ctx context.Context, dropped []int) (stack []history.Sta
 	return stack, nil
 }
 
-// measured is one comparison with as many pairs as an audit has.
-func (a *ablator) measured(ctx context.Context, besides, out []int) (rules.Ablated, error) {
+// measurePairs is one comparison with as many pairs as an audit has.
+func (a *ablator) measurePairs(ctx context.Context, besides, out []int) (rules.Ablated, error) {
 	want := auditPairs(a.c)
 	if a.plan.Class == research.Deterministic {
 		want = 1
@@ -362,25 +363,25 @@ func (a *ablator) measured(ctx context.Context, besides, out []int) (rules.Ablat
 		if seen.Unfit != "" || len(seen.Diffs) >= want {
 			return seen, nil
 		}
-		a.say("stack: %s, %d of %d pairs so far", experiments(out), len(seen.Diffs), want)
+		a.report("stack: %s, %d of %d pairs so far", listExperiments(out), len(seen.Diffs), want)
 
-		if err := a.compare(ctx, rules.Comparison{Besides: besides, Out: out,
+		if err := a.runComparison(ctx, rules.Comparison{Besides: besides, Out: out,
 			Pairs: want - len(seen.Diffs)}); err != nil {
 			return seen, err
 		}
 	}
 }
 
-// settle makes the commits, records what was made, and makes the branch: the
+// commitResult makes the commits, records what was made, and makes the branch: the
 // record first, so that a call that dies between both is finished by the next.
-func (l *Lab) settle(
+func (l *Lab) commitResult(
 	ctx context.Context, c *history.Campaign, a *ablator, made history.Finalization, f *Finalized, proof string,
 ) error {
 	if was := c.Final; was != nil && was.Head == made.Head && was.Audit == made.Audit && was.Tree == made.Tree &&
 		was.Ablated == made.Ablated && was.Most == made.Most && was.Stack == len(made.Stack) {
 		if _, err := l.repo.Tree(ctx, was.Commit); err == nil {
 			made.Commit, f.Stack = was.Commit, made.Stack
-			return l.branchOff(ctx, c, made, f)
+			return l.createBranch(ctx, c, made, f)
 		}
 	}
 	at := c.Start
@@ -392,7 +393,7 @@ func (l *Lab) settle(
 		}
 
 		if at, err = l.repo.Commit(ctx, source.CommitSpec{Tree: tree, Parents: []string{at},
-			Message: stackMessage(c, a, s, i == len(made.Stack)-1, f, proof)}); err != nil {
+			Message: stackCommitMessage(c, a, s, i == len(made.Stack)-1, f, proof)}); err != nil {
 			return err
 		}
 		made.Stack[i].Commit = at
@@ -401,13 +402,13 @@ func (l *Lab) settle(
 	if len(made.Stack) == 0 {
 		var err error
 		if at, err = l.repo.Commit(ctx, source.CommitSpec{Tree: made.Tree, Parents: []string{c.Start},
-			Message: f.wholeMessage(c, made, proof)}); err != nil {
+			Message: f.commitMessage(c, made, proof)}); err != nil {
 			return err
 		}
 	}
 	made.Commit, f.Stack = at, made.Stack
 
-	err := l.update(ctx, c.Name, func(tx *ledger.Tx, now *history.Campaign, session string) error {
+	err := l.updateCampaign(ctx, c.Name, func(tx *ledger.Tx, now *history.Campaign, session string) error {
 		if now.Incumbent != c.Incumbent {
 			return research.Errorf(research.CodeConflict, "ratchet finalize begins again with the new one",
 				"another session moved the incumbent meanwhile")
@@ -421,26 +422,26 @@ func (l *Lab) settle(
 		return err
 	}
 
-	return l.branchOff(ctx, c, made, f)
+	return l.createBranch(ctx, c, made, f)
 }
 
-func (l *Lab) branchOff(ctx context.Context, c *history.Campaign, made history.Finalization, f *Finalized) error {
+func (l *Lab) createBranch(ctx context.Context, c *history.Campaign, made history.Finalization, f *Finalized) error {
 	if err := l.repo.UpdateRefs(ctx, []source.RefUpdate{{Name: made.Branch, New: made.Commit}},
 		"ratchet: finalize "+c.Name); err != nil {
 		return err
 	}
-	f.Commit, f.Next = short(made.Commit), mergeCommand(c, f.Branch)
+	f.Commit, f.Next = shortCommit(made.Commit), mergeCommand(c, f.Branch)
 
 	return nil
 }
 
 func mergeCommand(c *history.Campaign, branch string) string {
-	return switchTo(c.Origin) + " && git merge " + branch
+	return switchCommand(c.Origin) + " && git merge " + branch
 }
 
-// merge is what a person does with what finalize made of the present incumbent:
+// mergeAdvice is what a person does with what finalize made of the present incumbent:
 // "" once its branch is merged where the campaign came from, moved or gone.
-func (l *Lab) merge(ctx context.Context, c *history.Campaign) string {
+func (l *Lab) mergeAdvice(ctx context.Context, c *history.Campaign) string {
 	f := c.Finalized()
 	if f == nil {
 		return ""

@@ -9,14 +9,14 @@ import (
 	"ratchet/internal/research/rules"
 )
 
-// ablationWords is what an ablation came to, in a few lines.
-func ablationWords(c *history.Campaign, end rules.AblationEnd) string {
+// describeAblation is what an ablation came to, in a few lines.
+func describeAblation(c *history.Campaign, end rules.AblationEnd) string {
 	if len(end.Dropped) == 0 {
 		return fmt.Sprintf("ablation: %s, nothing to drop", counted(len(end.Kept), "change"))
 	}
 
 	words := fmt.Sprintf("ablation: %d of %d changes stay, %s left out", len(end.Kept), len(end.Kept)+len(end.Dropped),
-		experiments(end.Out()))
+		listExperiments(end.Out()))
 	if end.Gain != nil {
 		words += "; without them the head gains " + rules.GainWords(*end.Gain, end.Scale, c.Program.Metric)
 	}
@@ -24,28 +24,30 @@ func ablationWords(c *history.Campaign, end rules.AblationEnd) string {
 	return words
 }
 
-// describe writes the title and the text of a pull request.
-func (f *Finalized) describe(c *history.Campaign, a *ablator, made history.Finalization) {
+// writePullRequest writes the title and the text of a pull request.
+func (f *Finalized) writePullRequest(c *history.Campaign, a *ablator, made history.Finalization) {
 	f.titles = map[int]string{}
 	for _, x := range a.kept {
-		f.titles[x.N] = firstLine(plain(x.Hypothesis))
+		f.titles[x.N] = firstLine(stripControls(x.Hypothesis))
 	}
 	f.Title = f.Campaign + ": " + f.headline(c)
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n\nMetric: `%s` (%s is better). %s of %s, out of %s and %s (%s of run time) by Ratchet.\n",
 		f.Audit.Finding, c.Program.Metric.Name, c.Program.Metric.Better, counted(len(made.Kept), "change"),
-		code(files(c.ProgramPath, c.Program)), counted(c.Experiments, "experiment"), countRuns(c.Runs), runTime(c))
+		quoteCode(editedFiles(c.ProgramPath, c.Program)), counted(c.Experiments, "experiment"), countRuns(c.Runs),
+		totalRunTime(c))
 	b.WriteString("\n## What changed\n\n| experiment | change | what the result loses without it | why it stays |\n|---|---|---|---|\n")
 
-	for _, k := range f.rows(made) {
-		fmt.Fprintf(&b, "| x%d | %s | %s | %s |\n", k.N, cell(f.titles[k.N]), f.effect(k), cell(k.Why))
+	for _, k := range f.effectRows(made) {
+		fmt.Fprintf(&b, "| x%d | %s | %s | %s |\n", k.N, escapeCell(f.titles[k.N]), f.describeEffect(k),
+			escapeCell(k.Why))
 	}
 
 	if f.Ablation != nil && len(f.Ablation.Dropped) > 0 {
 		b.WriteString("\n## What was tried, kept for a while, and left out\n\n")
 
 		for _, d := range f.Ablation.Dropped {
-			fmt.Fprintf(&b, "- x%d %s: %s, %s\n", d.N, cell(f.titles[d.N]), d.Why, f.effect(d))
+			fmt.Fprintf(&b, "- x%d %s: %s, %s\n", d.N, escapeCell(f.titles[d.N]), d.Why, f.describeEffect(d))
 		}
 
 		if g := f.Ablation.Gain; g != nil {
@@ -68,8 +70,8 @@ func (f *Finalized) headline(c *history.Campaign) string {
 		rules.GainWords(*f.Audit.Gain, f.Audit.Scale, c.Program.Metric))
 }
 
-// rows are the changes that stay; without an ablation nothing is known of each.
-func (f *Finalized) rows(made history.Finalization) []rules.AblationEffect {
+// effectRows are the changes that stay; without an ablation nothing is known of each.
+func (f *Finalized) effectRows(made history.Finalization) []rules.AblationEffect {
 	if f.Ablation != nil {
 		return f.Ablation.Kept
 	}
@@ -82,28 +84,28 @@ func (f *Finalized) rows(made history.Finalization) []rules.AblationEffect {
 	return rows
 }
 
-// effect is a change's measured effect in words.
-func (f *Finalized) effect(k rules.AblationEffect) string {
+// describeEffect is a change's measured effect in words.
+func (f *Finalized) describeEffect(k rules.AblationEffect) string {
 	if k.Gain == nil {
 		return "not measured"
 	}
 
 	words := fmt.Sprintf("%s, %s", rules.GainWords(*k.Gain, f.Ablation.Scale, f.metric), counted(k.Pairs, "pair"))
 	if len(k.With) > 0 {
-		words += ", together with " + experiments(k.With)
+		words += ", together with " + listExperiments(k.With)
 	}
 
 	return words
 }
 
-// runTime is what all runs of the campaign took.
-func runTime(c *history.Campaign) string {
+// totalRunTime is what all runs of the campaign took.
+func totalRunTime(c *history.Campaign) string {
 	return research.DurationText(c.RunSeconds)
 }
 
-// cell is text that keeps a table or list of Markdown whole, and is nothing but
+// escapeCell is text that keeps a table or list of Markdown whole, and is nothing but
 // text in it: no link, image or mention of whoever reads the pull request.
-func cell(s string) string {
+func escapeCell(s string) string {
 	var b strings.Builder
 
 	for i, r := range s {
@@ -117,33 +119,33 @@ func cell(s string) string {
 	return strings.ReplaceAll(b.String(), "\n", " ")
 }
 
-func code(names []string) string { return "`" + strings.Join(names, "`, `") + "`" }
+func quoteCode(names []string) string { return "`" + strings.Join(names, "`, `") + "`" }
 
-// wholeMessage is the message of the one commit that holds everything.
-func (f *Finalized) wholeMessage(c *history.Campaign, made history.Finalization, proof string) string {
+// commitMessage is the message of the one commit that holds everything.
+func (f *Finalized) commitMessage(c *history.Campaign, made history.Finalization, proof string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n\n%s.\n%d of %d experiments are in it:\n\n", f.Title, f.Audit.Finding, len(made.Kept),
 		c.Experiments)
 
-	for _, k := range f.rows(made) {
+	for _, k := range f.effectRows(made) {
 		fmt.Fprintf(&b, "- x%d %s", k.N, f.titles[k.N])
 
 		if k.Gain != nil {
-			fmt.Fprintf(&b, ": %s", f.effect(k))
+			fmt.Fprintf(&b, ": %s", f.describeEffect(k))
 		}
 		b.WriteString("\n")
 	}
 
 	if len(made.Dropped) > 0 {
-		fmt.Fprintf(&b, "\nLeft out, since not shown to pay: %s.\n", experiments(made.Dropped))
+		fmt.Fprintf(&b, "\nLeft out, since not shown to pay: %s.\n", listExperiments(made.Dropped))
 	}
-	b.WriteString("\n" + trailers(c, f, proof))
+	b.WriteString("\n" + commitTrailers(c, f, proof))
 
 	return b.String()
 }
 
-// trailers bind a commit to the ledger.
-func trailers(c *history.Campaign, f *Finalized, proof string) string {
+// commitTrailers bind a commit to the ledger.
+func commitTrailers(c *history.Campaign, f *Finalized, proof string) string {
 	t := fmt.Sprintf("Ratchet-Campaign: %s\nRatchet-Incumbent: %s\nRatchet-Audit: %s\n", c.Name, c.Incumbent,
 		f.Audit.ID)
 	if proof != "" {
@@ -153,8 +155,8 @@ func trailers(c *history.Campaign, f *Finalized, proof string) string {
 	return t
 }
 
-// stackMessage is the message of one commit of a stack.
-func stackMessage(
+// stackCommitMessage is the message of one commit of a stack.
+func stackCommitMessage(
 	c *history.Campaign, a *ablator, s history.StackEntry, last bool, f *Finalized, proof string,
 ) string {
 	var b strings.Builder
@@ -169,7 +171,7 @@ func stackMessage(
 			if i > 0 {
 				b.WriteString("and: ")
 			}
-			fmt.Fprintf(&b, "%s\n\n", strings.TrimSpace(untrailed(x.Hypothesis)))
+			fmt.Fprintf(&b, "%s\n\n", strings.TrimSpace(stripTrailers(x.Hypothesis)))
 			refs = append(refs, fmt.Sprintf("Ratchet-Experiment: %s/%d\nRatchet-Ledger: %d:%s\n", c.Name, n,
 				x.JudgedSeq, x.JudgedHash))
 		}
@@ -188,17 +190,17 @@ func stackMessage(
 	b.WriteString(strings.Join(refs, ""))
 
 	if len(s.Jobs) > 0 {
-		fmt.Fprintf(&b, "Ratchet-Measured: %s\n", jobIDs(s.Jobs))
+		fmt.Fprintf(&b, "Ratchet-Measured: %s\n", joinJobIDs(s.Jobs))
 	}
 
 	if last {
-		b.WriteString(trailers(c, f, proof))
+		b.WriteString(commitTrailers(c, f, proof))
 	}
 
 	return b.String()
 }
 
-func jobIDs(ids []research.JobID) string {
+func joinJobIDs(ids []research.JobID) string {
 	var all []string
 	for _, id := range ids {
 		all = append(all, string(id))

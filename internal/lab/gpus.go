@@ -14,27 +14,27 @@ import (
 	"ratchet/sandbox/gpu"
 )
 
-// hold is what a measured command has of the machine while it runs: the
+// runResources is what a measured command has of the machine while it runs: the
 // measuring slot, or GPUs of its own, which do not share it.
-type hold struct {
+type runResources struct {
 	slot   *sandbox.Lock
 	lease  *gpu.Lease // nil without GPUs
 	driver gpu.Driver // the supervisor's
 }
 
-// hold waits for what a measured command needs. Waiting counts against no budget.
-func (s *supervisor) hold(ctx context.Context) (h *hold, err error) {
-	h = &hold{}
+// acquireResources waits for what a measured command needs. Waiting counts against no budget.
+func (s *worker) acquireResources(ctx context.Context) (h *runResources, err error) {
+	h = &runResources{}
 	if s.space.c.Program.GPUs > 0 {
 		return h, h.leaseGPUs(ctx, s)
 	}
-	h.slot, err = s.slot(ctx)
+	h.slot, err = s.acquireSlot(ctx)
 
 	return h, err
 }
 
-// expose lets spec reach the leased GPUs, and no others.
-func (h *hold) expose(spec *sandbox.Spec, b contract.Budget) error {
+// exposeGPUs lets spec reach the leased GPUs, and no others.
+func (h *runResources) exposeGPUs(spec *sandbox.Spec, b contract.Budget) error {
 	var devices []gpu.Device
 	if h.lease != nil {
 		devices = h.lease.Devices
@@ -55,7 +55,7 @@ func (h *hold) expose(spec *sandbox.Spec, b contract.Budget) error {
 	return nil
 }
 
-func (h *hold) leaseGPUs(ctx context.Context, s *supervisor) (err error) {
+func (h *runResources) leaseGPUs(ctx context.Context, s *worker) (err error) {
 	if s.driver == nil {
 		if s.driver, err = gpu.Open(); err != nil {
 			return err
@@ -65,7 +65,8 @@ func (h *hold) leaseGPUs(ctx context.Context, s *supervisor) (err error) {
 	h.lease, err = gpu.Acquire(ctx, h.driver,
 		gpu.Request{N: s.space.c.Program.GPUs, Who: fmt.Sprintf("%s %s", s.campaign, s.id),
 			Waiting: func(w gpu.Wait) {
-				s.say(fmt.Sprintf("waiting for GPUs, place %d, held by %s", w.Position, strings.Join(w.Holders, ", ")))
+				s.reportPhase(fmt.Sprintf("waiting for GPUs, place %d, held by %s", w.Position,
+					strings.Join(w.Holders, ", ")))
 			}})
 
 	return err
@@ -73,7 +74,7 @@ func (h *hold) leaseGPUs(ctx context.Context, s *supervisor) (err error) {
 
 // release gives back what was held; a GPU whose memory does not come back is
 // quarantined, which doctor tells.
-func (h *hold) release(ctx context.Context) error {
+func (h *runResources) release(ctx context.Context) error {
 	if h.lease == nil {
 		return h.slot.Release()
 	}
@@ -85,8 +86,10 @@ func (h *hold) release(ctx context.Context) error {
 // errGPUBudget is why a run whose GPU budget ended was killed.
 var errGPUBudget = errors.New("exceeded its GPU budget")
 
-// run runs spec and, where it has GPUs, watches it on them: r gets the evidence.
-func (h *hold) run(ctx context.Context, spec sandbox.Spec, b contract.Budget, r *rules.Run) (sandbox.Result, error) {
+// runWatched runs spec and, where it has GPUs, watches it on them: r gets the evidence.
+func (h *runResources) runWatched(
+	ctx context.Context, spec sandbox.Spec, b contract.Budget, r *rules.Run,
+) (sandbox.Result, error) {
 	if h.lease == nil {
 		return sandbox.Run(ctx, spec)
 	}
@@ -119,7 +122,7 @@ func (h *hold) run(ctx context.Context, spec sandbox.Spec, b contract.Budget, r 
 
 	res.Enforced["gpu"] = "enforced by leases of whole devices and by hiding the others' nodes"
 	if lost != nil {
-		res.Enforced["gpu"] += ", but the driver stopped answering: " + reasonOf(lost)
+		res.Enforced["gpu"] += ", but the driver stopped answering: " + errorLine(lost)
 	}
 
 	if errors.Is(context.Cause(running), errGPUBudget) && ctx.Err() == nil {
@@ -132,8 +135,8 @@ func (h *hold) run(ctx context.Context, spec sandbox.Spec, b contract.Budget, r 
 	return res, err
 }
 
-// vram is the tier of the smallest device that a lease could give, "" without.
-func (s *supervisor) vram() string {
+// smallestVRAM is the tier of the smallest device that a lease could give, "" without.
+func (s *worker) smallestVRAM() string {
 	if s.space.c.Program.GPUs == 0 {
 		return ""
 	}
@@ -162,13 +165,13 @@ func (s *supervisor) vram() string {
 func surveyGPUs() []string {
 	d, err := gpu.Open()
 	if err != nil {
-		return []string{reasonOf(err)}
+		return []string{errorLine(err)}
 	}
 	defer d.Close()
 
 	list, err := gpu.Survey(d)
 	if err != nil {
-		return []string{reasonOf(err)}
+		return []string{errorLine(err)}
 	}
 	var lines []string
 

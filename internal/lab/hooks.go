@@ -20,13 +20,13 @@ import (
 // up on a call after a minute.
 const hooksWithin = 50 * time.Second
 
-// roundHooks runs the scripts for after experiment x, if it was decided just
+// runRoundHooks runs the scripts for after experiment x, if it was decided just
 // now, and those for before the next one, and returns what they printed for the
 // agent. x is the last experiment, nil before the first. A hook
 // that fails, hangs or is missing is said in words and changes nothing else:
 // whatever it was about is recorded already. They run as the person does who
 // started Ratchet, in the program's folder, not confined.
-func (l *Lab) roundHooks(
+func (l *Lab) runRoundHooks(
 	ctx context.Context, c *history.Campaign, x *history.Experiment, decided bool, until time.Time,
 ) string {
 	before, after := c.Program.Hooks(contract.HookBefore), c.Program.Hooks(contract.HookAfter)
@@ -38,7 +38,7 @@ func (l *Lab) roundHooks(
 		return ""
 	}
 
-	if why := l.notAllowed(c.ProgramPath, c.Program); why != "" {
+	if why := l.missingAllowance(c.ProgramPath, c.Program); why != "" {
 		return "[no hook was run: " + why + "]"
 	}
 	var session piSession
@@ -47,13 +47,13 @@ func (l *Lab) roundHooks(
 	err := l.ledger.View(ctx, func(tx *ledger.Tx) error {
 		now, err := tx.Campaign(c.Name)
 		if err == nil {
-			session, run, err = piState(tx, now, x)
+			session, run, err = readPiState(tx, now, x)
 		}
 
 		return err
 	})
 	if err != nil {
-		return "[hooks were not run: " + reasonOf(err) + "]"
+		return "[hooks were not run: " + errorLine(err) + "]"
 	}
 	dir := l.programDir(c.ProgramPath)
 
@@ -73,17 +73,18 @@ func (l *Lab) roundHooks(
 		parts = append(parts, l.runHook(ctx, c, path, dir, next, until))
 	}
 
-	said := joined(parts)
-	if said != "" && os.MkdirAll(l.tellDir(), 0o700) == nil {
-		_ = replaceFile(l.tellFile(c.Name, "hooks"), []byte(said+"\n")) // for read_log; the answer has its beginning
+	said := joinParts(parts)
+	if said != "" && os.MkdirAll(l.notifierDir(), 0o700) == nil {
+		_ = replaceFile(l.notifierFile(c.Name, "hooks"),
+			[]byte(said+"\n")) // for read_log; the answer has its beginning
 	}
 
 	return said
 }
 
-// decidedHooks are the hooks around experiment x, which was kept or reverted by
+// runDecisionHooks are the hooks around experiment x, which was kept or reverted by
 // this call. until is zero for a call of its own.
-func (l *Lab) decidedHooks(
+func (l *Lab) runDecisionHooks(
 	ctx context.Context, c *history.Campaign, x *history.Experiment, now research.Status, until time.Time,
 ) string {
 	if until.IsZero() {
@@ -95,18 +96,18 @@ func (l *Lab) decidedHooks(
 		as.Status = now
 	}
 
-	return l.roundHooks(ctx, c, &as, true, until)
+	return l.runRoundHooks(ctx, c, &as, true, until)
 }
 
-// undecided says whether x waits to be kept, reverted or left behind.
-func undecided(x *history.Experiment) bool {
+// isUndecided says whether x waits to be kept, reverted or left behind.
+func isUndecided(x *history.Experiment) bool {
 	return x != nil && (x.Status == research.Unresolved || x.Status == research.Voided && !x.Closed)
 }
 
-// closingHooks are the hooks around this checkout's last experiment, which the
+// runClosingHooks are the hooks around this checkout's last experiment, which the
 // one that is about to be proposed leaves behind. They run before it is
 // proposed: nothing is measured while they do.
-func (l *Lab) closingHooks(ctx context.Context, c *history.Campaign, began time.Time) (string, error) {
+func (l *Lab) runClosingHooks(ctx context.Context, c *history.Campaign, began time.Time) (string, error) {
 	if len(c.Program.Notify) == 0 {
 		return "", nil
 	}
@@ -119,15 +120,15 @@ func (l *Lab) closingHooks(ctx context.Context, c *history.Campaign, began time.
 
 		return err
 	})
-	if err != nil || !undecided(x) {
+	if err != nil || !isUndecided(x) {
 		return "", err
 	}
 
-	return l.decidedHooks(ctx, c, x, research.Reverted, began.Add(hooksWithin)), nil
+	return l.runDecisionHooks(ctx, c, x, research.Reverted, began.Add(hooksWithin)), nil
 }
 
-// startHooks are the hooks before the session's first experiment.
-func (l *Lab) startHooks(ctx context.Context, c *history.Campaign) string {
+// runStartHooks are the hooks before the session's first experiment.
+func (l *Lab) runStartHooks(ctx context.Context, c *history.Campaign) string {
 	var last *history.Experiment
 
 	if len(c.Program.Hooks(contract.HookBefore)) > 0 && c.Experiments > 0 {
@@ -137,10 +138,10 @@ func (l *Lab) startHooks(ctx context.Context, c *history.Campaign) string {
 		})
 	}
 
-	return l.roundHooks(ctx, c, last, false, time.Now().Add(commandLimit))
+	return l.runRoundHooks(ctx, c, last, false, time.Now().Add(commandLimit))
 }
 
-func joined(parts []string) string {
+func joinParts(parts []string) string {
 	var said []string
 
 	for _, p := range parts {
@@ -156,13 +157,13 @@ func joined(parts []string) string {
 func (l *Lab) runHook(
 	ctx context.Context, c *history.Campaign, path, dir string, p piPayload, until time.Time,
 ) string {
-	if why := unusableHook(filepath.Join(dir, filepath.FromSlash(path))); why != "" {
+	if why := hookProblem(filepath.Join(dir, filepath.FromSlash(path))); why != "" {
 		return fmt.Sprintf("[%s was not run: %s]", path, why)
 	}
 
-	ran, err := hookRun(ctx, path, dir, p, timeLeft(commandLimit, until))
+	ran, err := executeHook(ctx, path, dir, p, remainingTime(commandLimit, until))
 	if err != nil {
-		return fmt.Sprintf("[%s was not run: %s]", path, reasonOf(err))
+		return fmt.Sprintf("[%s was not run: %s]", path, errorLine(err))
 	}
 
 	said := strings.TrimSpace(ran.stdout)
@@ -170,16 +171,16 @@ func (l *Lab) runHook(
 		said += "\n[cut at 8 KiB]"
 	}
 
-	why := ran.failure()
+	why := ran.describeFailure()
 	if why == "" {
 		return said
 	}
-	l.logTold(c.Name, "hook "+path+" "+why)
+	l.logDelivery(c.Name, "hook "+path+" "+why)
 
 	return strings.TrimSpace(fmt.Sprintf("[%s %s]\n%s", path, why, said))
 }
 
-func hookRun(ctx context.Context, path, dir string, p piPayload, limit time.Duration) (*executed, error) {
+func executeHook(ctx context.Context, path, dir string, p piPayload, limit time.Duration) (*commandResult, error) {
 	if limit < time.Second {
 		return nil, errors.New("no time was left in this call")
 	}
@@ -192,8 +193,8 @@ func hookRun(ctx context.Context, path, dir string, p piPayload, limit time.Dura
 	return execute(ctx, `exec "./$RATCHET_HOOK"`, dir, []string{"RATCHET_HOOK=" + path}, append(in, '\n'), limit)
 }
 
-// unusableHook says why a hook can't run, "" if it can.
-func unusableHook(file string) string {
+// hookProblem says why a hook can't run, "" if it can.
+func hookProblem(file string) string {
 	info, err := os.Stat(file)
 	switch {
 	case err != nil || !info.Mode().IsRegular():
@@ -209,7 +210,7 @@ func unusableHook(file string) string {
 func (l *Lab) tryHook(
 	ctx context.Context, c *history.Campaign, path string, event contract.Event, dir string,
 ) (string, error) {
-	if why := unusableHook(filepath.Join(dir, filepath.FromSlash(path))); why != "" {
+	if why := hookProblem(filepath.Join(dir, filepath.FromSlash(path))); why != "" {
 		return "", errors.New(why)
 	}
 	m := c.Program.Metric
@@ -226,12 +227,12 @@ func (l *Lab) tryHook(
 		p.NextRun, p.LastRun = 3, run
 	}
 
-	ran, err := hookRun(ctx, path, dir, p, commandLimit)
+	ran, err := executeHook(ctx, path, dir, p, commandLimit)
 	if err != nil {
 		return "", err
 	}
 
-	if why := ran.failure(); why != "" {
+	if why := ran.describeFailure(); why != "" {
 		return "", errors.New("it " + why)
 	}
 

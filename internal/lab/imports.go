@@ -73,7 +73,7 @@ type (
 // (unknown format, nothing to import), CodeNotFound (no such file); what was
 // recorded before an error stays, and the call can be repeated.
 func (l *Lab) Import(ctx context.Context, req ImportRequest) (*ImportAnswer, error) {
-	c, err := l.tidy(ctx)
+	c, err := l.currentReaped(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -84,12 +84,12 @@ func (l *Lab) Import(ctx context.Context, req ImportRequest) (*ImportAnswer, err
 			"%s can't be read: %w", req.Path, err)
 	}
 
-	im := &importing{lab: l, campaign: c.Name, req: req,
+	im := &importRun{lab: l, campaign: c.Name, req: req,
 		out: &ImportAnswer{Campaign: c.Name, Source: l.sourceName(req.Path)}}
 	if info.IsDir() {
-		err = im.folder(ctx)
+		err = im.importFolder(ctx)
 	} else {
-		err = im.file(ctx)
+		err = im.importFile(ctx)
 	}
 
 	return im.out, err
@@ -114,8 +114,8 @@ func (l *Lab) sourceName(path string) string {
 	return filepath.ToSlash(abs)
 }
 
-// importing is one call of Import.
-type importing struct {
+// importRun is one call of Import.
+type importRun struct {
 	lab      *Lab
 	campaign string
 	req      ImportRequest
@@ -126,8 +126,8 @@ type importing struct {
 	size  int
 }
 
-// forced is the format that the request names, nil for none.
-func (im *importing) forced() (*foreign.Format, error) {
+// requestedFormat is the format that the request names, nil for none.
+func (im *importRun) requestedFormat() (*foreign.Format, error) {
 	if im.req.Format == "" {
 		return nil, nil
 	}
@@ -150,8 +150,8 @@ func formatNames() string {
 	return strings.Join(names, ", ")
 }
 
-func (im *importing) file(ctx context.Context) error {
-	f, err := im.forced()
+func (im *importRun) importFile(ctx context.Context) error {
+	f, err := im.requestedFormat()
 	if err != nil {
 		return err
 	}
@@ -175,19 +175,19 @@ func (im *importing) file(ctx context.Context) error {
 
 		found, err := foreign.Detect(im.out.Source, head)
 		if err != nil {
-			return unknownFormat(im.out.Source, err)
+			return unknownFormatError(im.out.Source, err)
 		}
 		f = &found
 	}
 
-	if err := im.read(ctx, *f, "", file); err != nil {
+	if err := im.readLines(ctx, *f, "", file); err != nil {
 		return err
 	}
 
 	return im.finish(ctx)
 }
 
-func unknownFormat(source string, why error) error {
+func unknownFormatError(source string, why error) error {
 	if errors.Is(why, foreign.ErrEmpty) {
 		return research.Errorf(research.CodeBadArgument, "import it when it has lines", "%s is empty", source)
 	}
@@ -197,8 +197,8 @@ func unknownFormat(source string, why error) error {
 		"the format of %s is unknown: %w", source, why)
 }
 
-func (im *importing) folder(ctx context.Context) error {
-	forced, err := im.forced()
+func (im *importRun) importFolder(ctx context.Context) error {
+	forced, err := im.requestedFormat()
 	if err != nil {
 		return err
 	}
@@ -220,7 +220,7 @@ func (im *importing) folder(ctx context.Context) error {
 			continue
 		}
 
-		if err := im.open(ctx, root, s); err != nil {
+		if err := im.openSource(ctx, root, s); err != nil {
 			return err
 		}
 	}
@@ -234,18 +234,18 @@ func (im *importing) folder(ctx context.Context) error {
 	return im.finish(ctx)
 }
 
-func (im *importing) open(ctx context.Context, root fs.FS, s foreign.Source) error {
+func (im *importRun) openSource(ctx context.Context, root fs.FS, s foreign.Source) error {
 	file, err := root.Open(s.Path)
 	if err != nil {
 		return research.Errorf(research.CodeNotFound, "check its permissions", "%s can't be read: %w", s.Path, err)
 	}
 	defer file.Close()
 
-	return im.read(ctx, s.Format, s.Path, file)
+	return im.readLines(ctx, s.Format, s.Path, file)
 }
 
-// read takes one file's lines.
-func (im *importing) read(ctx context.Context, f foreign.Format, path string, r io.Reader) error {
+// readLines takes one file's lines.
+func (im *importRun) readLines(ctx context.Context, f foreign.Format, path string, r io.Reader) error {
 	im.out.Files++
 	if !strings.Contains(", "+strings.Join(im.formats, ", ")+",", ", "+f.Name+",") {
 		im.formats = append(im.formats, f.Name)
@@ -257,7 +257,7 @@ func (im *importing) read(ctx context.Context, f foreign.Format, path string, r 
 		name += "/" + path
 	}
 	err := f.Read(name, r, func(item foreign.Item) error {
-		im.add(f.Name, path, item)
+		im.addItem(f.Name, path, item)
 
 		if len(im.batch) < importLines && im.size < importBytes {
 			return nil
@@ -275,8 +275,8 @@ func (im *importing) read(ctx context.Context, f foreign.Format, path string, r 
 	return err
 }
 
-// add counts a line and puts it into the batch.
-func (im *importing) add(format, path string, item foreign.Item) {
+// addItem counts a line and puts it into the batch.
+func (im *importRun) addItem(format, path string, item foreign.Item) {
 	b := history.Import{Source: im.out.Source, Path: path, Format: format, LineNumber: item.Number, Part: item.Part,
 		Kind: string(item.Kind), Broken: item.Broken, Metric: item.Metric, Better: research.Direction(item.Better),
 		Value: item.Value, Status: item.Status, Description: item.Description, Commit: item.Commit, Note: item.Note}
@@ -299,10 +299,10 @@ func (im *importing) add(format, path string, item foreign.Item) {
 }
 
 // flush records what of the batch is new, in one transaction.
-func (im *importing) flush(ctx context.Context) error {
+func (im *importRun) flush(ctx context.Context) error {
 	added, replaced := 0, 0
 
-	err := im.lab.update(ctx, im.campaign, func(tx *ledger.Tx, now *history.Campaign, session string) error {
+	err := im.lab.updateCampaign(ctx, im.campaign, func(tx *ledger.Tx, now *history.Campaign, session string) error {
 		added, replaced = 0, 0
 		n := now.Imported
 
@@ -342,7 +342,7 @@ func (im *importing) flush(ctx context.Context) error {
 	return nil
 }
 
-func (im *importing) finish(ctx context.Context) error {
+func (im *importRun) finish(ctx context.Context) error {
 	err := im.flush(ctx)
 	im.out.Known = im.out.Lines - im.out.Added
 

@@ -10,9 +10,9 @@ import (
 	"ratchet/ledger"
 )
 
-// Imports is a page of what was imported into the checkout's campaign.
-func (l *Lab) Imports(ctx context.Context, q Query) (*ImportPage, error) {
-	c, err := l.tidy(ctx)
+// ListImports is a page of what was imported into the checkout's campaign.
+func (l *Lab) ListImports(ctx context.Context, q Query) (*ImportPage, error) {
+	c, err := l.currentReaped(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -29,11 +29,11 @@ func (l *Lab) Imports(ctx context.Context, q Query) (*ImportPage, error) {
 	return p, err
 }
 
-// Original calls f with the text of each line that was imported from a file, in
+// ReadOriginal calls f with the text of each line that was imported from a file, in
 // order: joined, they are the file as it was imported. A file of a folder is
 // named by FOLDER/PATH; "" is the only file that there is. Errors: CodeNotFound,
 // with the names that there are.
-func (l *Lab) Original(ctx context.Context, campaign, file string, f func(text []byte) error) error {
+func (l *Lab) ReadOriginal(ctx context.Context, campaign, file string, f func(text []byte) error) error {
 	var sources []string
 	asked := file
 
@@ -66,7 +66,7 @@ func (l *Lab) Original(ctx context.Context, campaign, file string, f func(text [
 				continue
 			}
 
-			return notImported(campaign, asked, sources)
+			return notImportedError(campaign, asked, sources)
 		}
 
 		if err != nil || len(page) == 0 {
@@ -82,7 +82,7 @@ func (l *Lab) Original(ctx context.Context, campaign, file string, f func(text [
 	}
 }
 
-func notImported(campaign, file string, sources []string) error {
+func notImportedError(campaign, file string, sources []string) error {
 	switch {
 	case len(sources) == 0:
 		return research.Errorf(research.CodeNotFound, "`ratchet import FILE` imports one",
@@ -97,14 +97,14 @@ func notImported(campaign, file string, sources []string) error {
 		"%q is not a file that was imported into the campaign %q", file, campaign)
 }
 
-// importsLike are the imported lines that say the same as text.
-func (l *Lab) importsLike(tx *ledger.Tx, c *history.Campaign, text string) ([]likeness, error) {
+// similarImports are the imported lines that say the same as text.
+func (l *Lab) similarImports(tx *ledger.Tx, c *history.Campaign, text string) ([]similarity, error) {
 	if c.Imported == 0 {
 		return nil, nil
 	}
-	var found []likeness
+	var found []similarity
 
-	for _, n := range tx.ImportsLike(c.Name, text, alikeLooked) {
+	for _, n := range tx.ImportsLike(c.Name, text, similarExamined) {
 		i, err := tx.Imported(c.Name, n)
 		if err != nil {
 			return nil, err
@@ -112,16 +112,16 @@ func (l *Lab) importsLike(tx *ledger.Tx, c *history.Campaign, text string) ([]li
 
 		now, _ := tx.ImportedAt(c.Name, i)
 		if share, same := research.Alike(text, i.Description); same && now == n && i.Kind != history.ImportHeader {
-			found = append(found, likeness{i.Place(), ImportWords(i), share})
+			found = append(found, similarity{i.Place(), DescribeImport(i), share})
 		}
 	}
-	found = closest(found)
+	found = mostSimilar(found)
 
 	return found[:min(len(found), 1)], nil
 }
 
-// ImportWords says what an imported line claims, marked as self-reported.
-func ImportWords(i *history.Import) string {
+// DescribeImport says what an imported line claims, marked as self-reported.
+func DescribeImport(i *history.Import) string {
 	parts := []string{i.Place(), "(self-reported:"}
 	if i.Status != "" {
 		parts = append(parts, i.Status)

@@ -20,18 +20,18 @@ import (
 	"ratchet/sandbox"
 )
 
-// young is how long a proposed job may be without a supervisor's lock before it
+// workerStartTimeout is how long a proposed job may be without a supervisor's lock before it
 // counts as lost: the time between its record and its process's first breath.
-const young = 15 * time.Second
+const workerStartTimeout = 15 * time.Second
 
-// beginJob records a job that next makes of the campaign as it is at that moment,
+// startJob records a job that next makes of the campaign as it is at that moment,
 // and starts its supervisor. The id is "" where next makes none.
-func (l *Lab) beginJob(
+func (l *Lab) startJob(
 	ctx context.Context, campaign string, kind history.Kind, next func(*history.Campaign) (rules.JobStart, error),
 ) (research.JobID, error) {
 	var job rules.JobStart
 
-	err := l.update(ctx, campaign, func(tx *ledger.Tx, now *history.Campaign, session string) (err error) {
+	err := l.updateCampaign(ctx, campaign, func(tx *ledger.Tx, now *history.Campaign, session string) (err error) {
 		if job, err = next(now); err != nil || job.Job == "" {
 			return err
 		}
@@ -43,14 +43,14 @@ func (l *Lab) beginJob(
 		return "", err
 	}
 
-	return job.Job, l.start(ctx, campaign, job.Job)
+	return job.Job, l.startWorker(ctx, campaign, job.Job)
 }
 
-// start starts the job's supervisor, in a session of its own, and returns when
+// startWorker starts the job's supervisor, in a session of its own, and returns when
 // it has acknowledged. A job whose supervisor can't start is recorded as lost.
-func (l *Lab) start(ctx context.Context, campaign string, id research.JobID) error {
-	if err := os.MkdirAll(l.jobs(), 0o777); err != nil {
-		return l.lose(ctx, campaign, id, "its supervisor could not be started", err)
+func (l *Lab) startWorker(ctx context.Context, campaign string, id research.JobID) error {
+	if err := os.MkdirAll(l.jobsDir(), 0o777); err != nil {
+		return l.recordLost(ctx, campaign, id, "its supervisor could not be started", err)
 	}
 	argv := slices.Concat(l.opt.Supervise, []string{"--campaign", campaign, "--job", string(id), "--ledger",
 		l.ledger.Path(), "-C", l.repo.Root(), "--git-dir", l.repo.GitDir(), "--common-dir", l.repo.CommonDir()})
@@ -60,16 +60,16 @@ func (l *Lab) start(ctx context.Context, campaign string, id research.JobID) err
 		return err
 	})
 	if err != nil {
-		return l.lose(ctx, campaign, id, "its supervisor could not be started", err)
+		return l.recordLost(ctx, campaign, id, "its supervisor could not be started", err)
 	}
 
 	return nil
 }
 
-// lose appends run.lost for a job that is still open, and returns cause.
-func (l *Lab) lose(ctx context.Context, campaign string, id research.JobID, reason string, cause error) error {
+// recordLost appends run.lost for a job that is still open, and returns cause.
+func (l *Lab) recordLost(ctx context.Context, campaign string, id research.JobID, reason string, cause error) error {
 	if cause != nil {
-		reason += ": " + reasonOf(cause)
+		reason += ": " + errorLine(cause)
 	}
 	err := l.ledger.Update(ctx, func(tx *ledger.Tx) error {
 		c, err := tx.Campaign(campaign)
@@ -85,17 +85,17 @@ func (l *Lab) lose(ctx context.Context, campaign string, id research.JobID, reas
 	return errors.Join(cause, err)
 }
 
-// tidy is the campaign of the checkout, after recording as lost every open job
+// currentReaped is the campaign of the checkout, after recording as lost every open job
 // whose supervisor has died.
-func (l *Lab) tidy(ctx context.Context) (*history.Campaign, error) {
-	c, err := l.current(ctx)
+func (l *Lab) currentReaped(ctx context.Context) (*history.Campaign, error) {
+	c, err := l.currentCampaign(ctx)
 	if err != nil || len(c.Open) == 0 {
 		return c, err
 	}
 	lost := false
 
 	for _, id := range c.Open {
-		dead, err := l.dead(ctx, c.Name, id)
+		dead, err := l.workerGone(ctx, c.Name, id)
 		if err != nil {
 			return nil, err
 		}
@@ -103,7 +103,7 @@ func (l *Lab) tidy(ctx context.Context) (*history.Campaign, error) {
 		if dead {
 			lost = true
 
-			if err := l.lose(ctx, c.Name, id, "its supervisor died (killed, or the machine went down)",
+			if err := l.recordLost(ctx, c.Name, id, "its supervisor died (killed, or the machine went down)",
 				nil); err != nil {
 				return nil, err
 			}
@@ -114,14 +114,14 @@ func (l *Lab) tidy(ctx context.Context) (*history.Campaign, error) {
 		return c, nil
 	}
 
-	return l.current(ctx)
+	return l.currentCampaign(ctx)
 }
 
-// dead says whether an open job has no supervisor. What its file says was
+// workerGone says whether an open job has no supervisor. What its file says was
 // written under the lock, so whoever wrote that and holds the lock no more is
 // gone. An empty file is that of a supervisor between opening and locking it,
 // or of one killed there: only age tells them apart.
-func (l *Lab) dead(ctx context.Context, campaign string, id research.JobID) (bool, error) {
+func (l *Lab) workerGone(ctx context.Context, campaign string, id research.JobID) (bool, error) {
 	path := l.jobFile(campaign, id)
 
 	said, statErr := os.Stat(path) // before the lock is asked for, not after
@@ -151,17 +151,17 @@ func (l *Lab) dead(ctx context.Context, campaign string, id research.JobID) (boo
 		return err
 	})
 
-	return time.Since(since).Abs() > young, err // a clock that was set back makes it no younger
+	return time.Since(since).Abs() > workerStartTimeout, err // a clock that was set back makes it no younger
 }
 
-// supervised says whether a supervisor holds the job's lock.
-func (l *Lab) supervised(campaign string, id research.JobID) bool {
+// hasWorker says whether a supervisor holds the job's lock.
+func (l *Lab) hasWorker(campaign string, id research.JobID) bool {
 	held, err := sandbox.Locked(l.jobFile(campaign, id))
 	return held || err != nil
 }
 
-// phase is what a running job's supervisor says of itself.
-func (l *Lab) phase(campaign string, id research.JobID) (pid int, phase string) {
+// readPhase is what a running job's supervisor says of itself.
+func (l *Lab) readPhase(campaign string, id research.JobID) (pid int, phase string) {
 	b, err := os.ReadFile(l.jobFile(campaign, id))
 	if err != nil {
 		return 0, "starting"
@@ -173,10 +173,10 @@ func (l *Lab) phase(campaign string, id research.JobID) (pid int, phase string) 
 	return pid, phase
 }
 
-// Stop stops a job: its run is killed and recorded, and it ends invalid with
+// StopJob stops a job: its run is killed and recorded, and it ends invalid with
 // that reason. Nothing to stop is no error.
-func (l *Lab) Stop(ctx context.Context, id string) (*Stopped, error) {
-	c, err := l.tidy(ctx)
+func (l *Lab) StopJob(ctx context.Context, id string) (*Stopped, error) {
+	c, err := l.currentReaped(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -194,7 +194,7 @@ func (l *Lab) Stop(ctx context.Context, id string) (*Stopped, error) {
 		return &Stopped{Status: "idle", ID: job, Text: "nothing is running", Next: "run_experiment{hypothesis}"}, nil
 	}
 
-	out, err := l.halt(ctx, c.Name, job)
+	out, err := l.stopAndWait(ctx, c.Name, job)
 	if err != nil {
 		return nil, err
 	}
@@ -206,17 +206,17 @@ func (l *Lab) Stop(ctx context.Context, id string) (*Stopped, error) {
 // the grace of its run, and a moment; on a busy machine that moment may be long.
 const stopWithin = 40 * time.Second
 
-// halt asks a job's supervisor to end, as soon as there is one, and waits for it.
-func (l *Lab) halt(ctx context.Context, campaign string, id research.JobID) (*Outcome, error) {
+// stopAndWait asks a job's supervisor to end, as soon as there is one, and waits for it.
+func (l *Lab) stopAndWait(ctx context.Context, campaign string, id research.JobID) (*Outcome, error) {
 	for asked, until := false, time.Now().Add(stopWithin); ; {
-		asked = asked || l.interrupt(campaign, id)
+		asked = asked || l.signalWorker(campaign, id)
 
 		limit := time.Until(until)
 		if !asked {
 			limit = min(limit, 100*time.Millisecond)
 		}
 
-		out, err := l.await(ctx, campaign, id, limit, nil)
+		out, err := l.awaitJob(ctx, campaign, id, limit, nil)
 		if err != nil || out.Status != "running" {
 			return out, err
 		}
@@ -228,11 +228,11 @@ func (l *Lab) halt(ctx context.Context, campaign string, id research.JobID) (*Ou
 	}
 }
 
-// interrupt asks a job's supervisor to end, and says whether it did. The process is looked up before the
+// signalWorker asks a job's supervisor to end, and says whether it did. The process is looked up before the
 // lock: if the lock is still held then, and by the same process, its number was
 // not given to another one. A number in a file that nobody locks means nothing.
-func (l *Lab) interrupt(campaign string, id research.JobID) bool {
-	pid, _ := l.phase(campaign, id)
+func (l *Lab) signalWorker(campaign string, id research.JobID) bool {
+	pid, _ := l.readPhase(campaign, id)
 	if pid <= 0 {
 		return false
 	}
@@ -244,14 +244,14 @@ func (l *Lab) interrupt(campaign string, id research.JobID) bool {
 
 	defer func() { _ = p.Release() }()
 	held, err := sandbox.Locked(l.jobFile(campaign, id))
-	now, _ := l.phase(campaign, id)
+	now, _ := l.readPhase(campaign, id)
 
 	return err == nil && held && now == pid && p.Signal(syscall.SIGTERM) == nil
 }
 
-// GC removes what runs left in the cache: workspaces of campaigns that have
+// CollectGarbage removes what runs left in the cache: workspaces of campaigns that have
 // ended, and private indexes whose process died. It returns the folders removed.
-func (l *Lab) GC(ctx context.Context) (removed []string, err error) {
+func (l *Lab) CollectGarbage(ctx context.Context) (removed []string, err error) {
 	var all []history.Campaign
 
 	if err := l.ledger.View(ctx, func(tx *ledger.Tx) (err error) {
@@ -261,7 +261,7 @@ func (l *Lab) GC(ctx context.Context) (removed []string, err error) {
 		return nil, err
 	}
 
-	if removed, err = l.staleIndexes(); err != nil {
+	if removed, err = l.removeStaleIndexes(); err != nil {
 		return removed, err
 	}
 
@@ -295,9 +295,9 @@ func (l *Lab) GC(ctx context.Context) (removed []string, err error) {
 	return removed, nil
 }
 
-// staleIndexes removes the private indexes that killed processes left in the git
+// removeStaleIndexes removes the private indexes that killed processes left in the git
 // directory: a living call needs its own for a moment only.
-func (l *Lab) staleIndexes() (removed []string, err error) {
+func (l *Lab) removeStaleIndexes() (removed []string, err error) {
 	entries, err := os.ReadDir(l.repo.GitDir())
 	if err != nil {
 		return nil, err
@@ -319,9 +319,9 @@ func (l *Lab) staleIndexes() (removed []string, err error) {
 	return removed, nil
 }
 
-// jobs is the folder of the supervisors' locks.
-func (l *Lab) jobs() string { return filepath.Join(l.ledger.Dir(), "jobs") }
+// jobsDir is the folder of the supervisors' locks.
+func (l *Lab) jobsDir() string { return filepath.Join(l.ledger.Dir(), "jobs") }
 
 func (l *Lab) jobFile(campaign string, id research.JobID) string {
-	return filepath.Join(l.jobs(), campaign+"."+string(id))
+	return filepath.Join(l.jobsDir(), campaign+"."+string(id))
 }

@@ -49,8 +49,8 @@ type Lab struct {
 	repo   *source.Repo
 	ledger *ledger.Ledger
 
-	about  string // the campaign that its calls are for, "" for the checkout's own
-	person bool   // not a session, see Person
+	personCampaign string // the campaign that its calls are for, "" for the checkout's own
+	person         bool   // not a session, see Person
 
 	mu        sync.Mutex
 	attends   bool // this is a session, not a single command
@@ -67,7 +67,7 @@ func Open(ctx context.Context, o Options) (*Lab, error) {
 		o.Dir = "."
 	}
 
-	repo, err := checkout(ctx, o)
+	repo, err := openRepository(ctx, o)
 	if err != nil {
 		return nil, err
 	}
@@ -78,7 +78,7 @@ func Open(ctx context.Context, o Options) (*Lab, error) {
 	}
 	l := &Lab{opt: o, repo: repo}
 
-	l.ledger, err = ledger.Open(path, ledger.Options{Version: o.Version, Running: l.supervised, Observe: o.Observe,
+	l.ledger, err = ledger.Open(path, ledger.Options{Version: o.Version, Running: l.hasWorker, Observe: o.Observe,
 		Advance: o.Advance})
 	if err != nil {
 		return nil, err
@@ -87,9 +87,9 @@ func Open(ctx context.Context, o Options) (*Lab, error) {
 	return l, nil
 }
 
-// checkout asks git where the checkout lies, unless whoever started this process
+// openRepository asks git where the checkout lies, unless whoever started this process
 // has said so.
-func checkout(ctx context.Context, o Options) (*source.Repo, error) {
+func openRepository(ctx context.Context, o Options) (*source.Repo, error) {
 	if o.GitDir != "" && o.CommonDir != "" {
 		return source.At(o.Dir, o.GitDir, o.CommonDir)
 	}
@@ -103,15 +103,15 @@ func (l *Lab) Ledger() *ledger.Ledger { return l.ledger }
 // Root is the top of the checkout.
 func (l *Lab) Root() string { return l.repo.Root() }
 
-// document is program.md as it is on disk now.
-type document struct {
+// programDocument is program.md as it is on disk now.
+type programDocument struct {
 	contract.Document
 	path   string // relative to the repository's root, slash-separated
 	digest string
 }
 
-// files are the edited files, relative to the repository's root.
-func files(programPath string, p contract.Program) []string {
+// editedFiles are the edited files, relative to the repository's root.
+func editedFiles(programPath string, p contract.Program) []string {
 	out := make([]string, len(p.Edit))
 	for i, e := range p.Edit {
 		out[i] = joinSlash(slashDir(programPath), e)
@@ -126,14 +126,14 @@ func joinSlash(dir, name string) string {
 
 func slashDir(path string) string { return filepath.ToSlash(filepath.Dir(filepath.FromSlash(path))) }
 
-// current is the state of the checkout's campaign: the one whose branch is
+// currentCampaign is the state of the checkout's campaign: the one whose branch is
 // checked out, else the one of the nearest program.
-func (l *Lab) current(ctx context.Context) (*history.Campaign, error) {
+func (l *Lab) currentCampaign(ctx context.Context) (*history.Campaign, error) {
 	var c *history.Campaign
 	err := l.ledger.View(ctx, func(tx *ledger.Tx) error {
-		found, err := l.find(ctx, tx)
+		found, err := l.findCampaign(ctx, tx)
 		if err == nil {
-			c, err = l.read(tx, found.Name)
+			c, err = l.readCampaign(tx, found.Name)
 		}
 
 		return err
@@ -142,27 +142,27 @@ func (l *Lab) current(ctx context.Context) (*history.Campaign, error) {
 	return c, err
 }
 
-// read is a campaign as this checkout sees it.
-func (l *Lab) read(tx *ledger.Tx, name string) (*history.Campaign, error) {
+// readCampaign is a campaign as this checkout sees it.
+func (l *Lab) readCampaign(tx *ledger.Tx, name string) (*history.Campaign, error) {
 	c, err := tx.Campaign(name)
 	if err != nil {
 		return nil, err
 	}
 
-	x, err := l.waiting(tx, c)
+	x, err := l.waitingExperiment(tx, c)
 	if x != nil {
 		c.Mine = x.N
 	}
 
 	if err == nil {
-		c.Unheard, err = l.firstUnheard(tx, c)
+		c.Unheard, err = l.firstUnheardNote(tx, c)
 	}
 
 	return c, err
 }
 
-// waiting is this checkout's experiment that waits for keep or revert, nil if none.
-func (l *Lab) waiting(tx *ledger.Tx, c *history.Campaign) (*history.Experiment, error) {
+// waitingExperiment is this checkout's experiment that waits for keep or revert, nil if none.
+func (l *Lab) waitingExperiment(tx *ledger.Tx, c *history.Campaign) (*history.Experiment, error) {
 	for _, n := range c.Unresolved {
 		x, err := tx.Experiment(c.Name, n)
 		if err != nil || x.Checkout == l.repo.Root() {
@@ -173,9 +173,9 @@ func (l *Lab) waiting(tx *ledger.Tx, c *history.Campaign) (*history.Experiment, 
 	return nil, nil
 }
 
-func (l *Lab) find(ctx context.Context, tx *ledger.Tx) (*history.Campaign, error) {
-	if l.about != "" {
-		return tx.Campaign(l.about)
+func (l *Lab) findCampaign(ctx context.Context, tx *ledger.Tx) (*history.Campaign, error) {
+	if l.personCampaign != "" {
+		return tx.Campaign(l.personCampaign)
 	}
 
 	if name, ok := strings.CutPrefix(l.repo.Branch(ctx), "refs/heads/ratchet/"); ok {
@@ -185,15 +185,15 @@ func (l *Lab) find(ctx context.Context, tx *ledger.Tx) (*history.Campaign, error
 		}
 
 		if i := strings.LastIndexByte(name, '-'); i > 0 {
-			if c, err := tx.Campaign(name[:i]); err == nil && l.onCampaign(c, "refs/heads/ratchet/"+name) {
+			if c, err := tx.Campaign(name[:i]); err == nil && l.isCampaignBranch(c, "refs/heads/ratchet/"+name) {
 				return c, nil
 			}
 		}
 	}
 
-	doc, err := l.readContract("")
+	doc, err := l.readProgram("")
 	if err != nil {
-		err = elsewhere(tx, err)
+		err = campaignElsewhere(tx, err)
 		return nil, research.Errorf(research.CodeNoCampaign, research.Describe(err).Next, "no campaign here: %w", err)
 	}
 
@@ -206,16 +206,16 @@ func (l *Lab) find(ctx context.Context, tx *ledger.Tx) (*history.Campaign, error
 	return c, err
 }
 
-// onCampaign says whether branch is this checkout's of campaign c: the campaign's
+// isCampaignBranch says whether branch is this checkout's of campaign c: the campaign's
 // own, or the one with the checkout's codename.
-func (l *Lab) onCampaign(c *history.Campaign, branch string) bool {
+func (l *Lab) isCampaignBranch(c *history.Campaign, branch string) bool {
 	name, ok := strings.CutPrefix(branch, c.Branch+"-")
 	return branch == c.Branch || ok && isCodename(l.repo.Root(), name)
 }
 
-// standing is where the checkout stands, on its branch of the campaign. Calls
+// requireCampaignBranch is where the checkout stands, on its branch of the campaign. Calls
 // that change files or refs refuse to do it anywhere else.
-func (l *Lab) standing(ctx context.Context, c *history.Campaign) (source.Head, error) {
+func (l *Lab) requireCampaignBranch(ctx context.Context, c *history.Campaign) (source.Head, error) {
 	if err := l.repo.Busy(ctx); err != nil {
 		return source.Head{}, err
 	}
@@ -225,7 +225,7 @@ func (l *Lab) standing(ctx context.Context, c *history.Campaign) (source.Head, e
 		return head, err
 	}
 
-	if !l.onCampaign(c, head.Branch) {
+	if !l.isCampaignBranch(c, head.Branch) {
 		return head, research.Errorf(research.CodeRepository, "call start_campaign, which goes there",
 			"this checkout is on %s, not on a branch of campaign %s",
 			cmp.Or(strings.TrimPrefix(head.Branch, "refs/heads/"), "a detached HEAD"), c.Name)
@@ -234,9 +234,9 @@ func (l *Lab) standing(ctx context.Context, c *history.Campaign) (source.Head, e
 	return head, nil
 }
 
-// elsewhere is the error of a checkout without a program: where the campaigns
+// campaignElsewhere is the error of a checkout without a program: where the campaigns
 // are, if there are any (program.md is on their branches), else cause.
-func elsewhere(tx *ledger.Tx, cause error) error {
+func campaignElsewhere(tx *ledger.Tx, cause error) error {
 	all, err := tx.Campaigns()
 	if err != nil {
 		return err
@@ -253,8 +253,8 @@ func elsewhere(tx *ledger.Tx, cause error) error {
 	return cause
 }
 
-// left is what remains of the campaign's budget.
-func left(c *history.Campaign) Left {
+// budgetLeft is what remains of the campaign's budget.
+func budgetLeft(c *history.Campaign) Left {
 	lim := c.Program.Campaign
 
 	return Left{
@@ -266,8 +266,8 @@ func left(c *history.Campaign) Left {
 // raiseBudget is what is left to do when there is nothing left to spend.
 const raiseBudget = "follow read_log{view: \"guide\", query: \"finalize\"} and tell the user the result; a person may raise `campaign:` in program.md and run `ratchet accept`"
 
-// spent returns an error when the campaign has ended, rests, or its budget is used up.
-func spent(c *history.Campaign) error {
+// requireBudget returns an error when the campaign has ended, rests, or its budget is used up.
+func requireBudget(c *history.Campaign) error {
 	if c.Ended != "" {
 		return research.Errorf(research.CodeEnded, "start another one: start_campaign with a new name",
 			"the campaign %q has ended: %s", c.Name, c.Ended)
@@ -277,7 +277,7 @@ func spent(c *history.Campaign) error {
 		return research.Errorf(research.CodeStopped, resting, "%s: no experiment starts", c.Rests.Words())
 	}
 
-	if b := left(c); b.Experiments == 0 || c.SecondsLeft() <= 0 {
+	if b := budgetLeft(c); b.Experiments == 0 || c.SecondsLeft() <= 0 {
 		return research.Errorf(research.CodeBudget, raiseBudget,
 			"the budget is spent: %d of %d experiments, %.2f of %g run hours (a run begins only while its longest time, %s, is left)",
 			c.Experiments, c.Program.Campaign.Experiments, c.RunSeconds/3600, c.Program.Campaign.Hours,
@@ -287,13 +287,13 @@ func spent(c *history.Campaign) error {
 	return nil
 }
 
-// ref is a name in the campaign's own namespace.
-func ref(campaign string, parts ...string) string {
+// refName is a name in the campaign's own namespace.
+func refName(campaign string, parts ...string) string {
 	return "refs/ratchet/" + campaign + "/" + strings.Join(parts, "/")
 }
 
-// short is how commits are shown.
-func short(commit string) string { return commit[:min(9, len(commit))] }
+// shortCommit is how commits are shown.
+func shortCommit(commit string) string { return commit[:min(9, len(commit))] }
 
 // resolveJob turns a tool's id, or "", into a job of the campaign: by default
 // the checkout's latest experiment that is not closed (an invalid one is until it
@@ -330,21 +330,21 @@ func (l *Lab) resolveJob(tx *ledger.Tx, c *history.Campaign, id string) (researc
 	return "", nil
 }
 
-// update appends to a campaign in one transaction, in the name of this checkout's
+// updateCampaign appends to a campaign in one transaction, in the name of this checkout's
 // session. f sees the campaign as it is now, not as the caller read it. What the
 // session's agent was told goes with it.
-func (l *Lab) update(
+func (l *Lab) updateCampaign(
 	ctx context.Context, campaign string, f func(tx *ledger.Tx, now *history.Campaign, session string) error,
 ) error {
-	told := l.untold()
+	told := l.takeAnswerCounts()
 
 	err := l.ledger.Update(ctx, func(tx *ledger.Tx) error {
-		now, err := l.read(tx, campaign)
+		now, err := l.readCampaign(tx, campaign)
 		if err != nil {
 			return err
 		}
 
-		session, err := l.join(tx, now)
+		session, err := l.joinSession(tx, now)
 		if err != nil {
 			return err
 		}
@@ -353,18 +353,18 @@ func (l *Lab) update(
 			return err
 		}
 
-		return tell(tx, campaign, session, told)
+		return appendAnswers(tx, campaign, session, told)
 	})
 	if err != nil {
-		l.putBack(told)
+		l.restoreAnswerCounts(told)
 	}
 
 	return err
 }
 
-// join is the checkout's codename, appending session.joined when the checkout
+// joinSession is the checkout's codename, appending session.joined when the checkout
 // or its client is new to the campaign; "" for a person.
-func (l *Lab) join(tx *ledger.Tx, c *history.Campaign) (string, error) {
+func (l *Lab) joinSession(tx *ledger.Tx, c *history.Campaign) (string, error) {
 	if l.person {
 		return "", nil
 	}
@@ -382,7 +382,7 @@ func (l *Lab) join(tx *ledger.Tx, c *history.Campaign) (string, error) {
 	}
 
 	for i := 0; !known; i++ {
-		name = codename(l.repo.Root(), i)
+		name = makeCodename(l.repo.Root(), i)
 		_, err := tx.Session(c.Name, name)
 
 		known = err != nil // nobody else has it
@@ -397,11 +397,11 @@ func (l *Lab) join(tx *ledger.Tx, c *history.Campaign) (string, error) {
 	return name, err
 }
 
-// wait bounds how long a call may take.
-func wait(d time.Duration) time.Duration { return min(max(d, 0), 50*time.Second) }
+// boundWait bounds how long a call may take.
+func boundWait(d time.Duration) time.Duration { return min(max(d, 0), 50*time.Second) }
 
-// isCode says whether err carries the code.
-func isCode(err error, code research.Code) bool {
+// hasCode says whether err carries the code.
+func hasCode(err error, code research.Code) bool {
 	var e *research.Error
 	return errors.As(err, &e) && e.Code == code
 }

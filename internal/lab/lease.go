@@ -17,8 +17,8 @@ import (
 // claim that the old one had lapsed, in the transaction that looked. Whatever the
 // old holder writes later has a stale fence, which the append refuses.
 
-// ideaView tells who works on an idea now. me is this checkout's session.
-func (l *Lab) ideaView(tx *ledger.Tx, c *history.Campaign, i *history.IdeaState, me string) (IdeaView, error) {
+// viewIdea tells who works on an idea now. me is this checkout's session.
+func (l *Lab) viewIdea(tx *ledger.Tx, c *history.Campaign, i *history.IdeaState, me string) (IdeaView, error) {
 	v := IdeaView{IdeaState: *i, Mine: i.Holder == me && me != ""}
 	if i.Holder == "" {
 		return v, nil
@@ -29,17 +29,17 @@ func (l *Lab) ideaView(tx *ledger.Tx, c *history.Campaign, i *history.IdeaState,
 	switch {
 	case err == nil:
 		last = s.Last
-	case !isCode(err, research.CodeNotFound):
+	case !hasCode(err, research.CodeNotFound):
 		return v, err
 	}
 
 	v.Idle = max(0, now.Sub(last))
-	if v.Works, err = worksOn(tx, c, i.Holder); err != nil || v.Works != "" {
+	if v.Works, err = jobOfSession(tx, c, i.Holder); err != nil || v.Works != "" {
 		return v, err
 	}
 
 	switch {
-	case i.Attended && l.deserted(i.Checkout):
+	case i.Attended && l.isDeserted(i.Checkout):
 		v.Lapse = history.LapseLeft
 	case history.Expired(last, now):
 		v.Lapse = history.LapseExpired
@@ -48,10 +48,10 @@ func (l *Lab) ideaView(tx *ledger.Tx, c *history.Campaign, i *history.IdeaState,
 	return v, nil
 }
 
-// worksOn is a job that a session runs, "" if it runs none.
-func worksOn(tx *ledger.Tx, c *history.Campaign, session string) (research.JobID, error) {
+// jobOfSession is a job that a session runs, "" if it runs none.
+func jobOfSession(tx *ledger.Tx, c *history.Campaign, session string) (research.JobID, error) {
 	for _, id := range c.Open {
-		who, err := runner(tx, c.Name, id)
+		who, err := sessionOfJob(tx, c.Name, id)
 		if err != nil || who == session {
 			return id, err
 		}
@@ -60,8 +60,8 @@ func worksOn(tx *ledger.Tx, c *history.Campaign, session string) (research.JobID
 	return "", nil
 }
 
-// runner is the session that started a job.
-func runner(tx *ledger.Tx, campaign string, id research.JobID) (string, error) {
+// sessionOfJob is the session that started a job.
+func sessionOfJob(tx *ledger.Tx, campaign string, id research.JobID) (string, error) {
 	if id.Kind() == research.ExperimentJob {
 		x, err := tx.Experiment(campaign, id.N())
 		if err != nil {
@@ -79,11 +79,11 @@ func runner(tx *ledger.Tx, campaign string, id research.JobID) (string, error) {
 	return m.Session, nil
 }
 
-// Free says whether anybody may claim the idea.
-func (v *IdeaView) Free() bool { return v.Holder == "" || v.Lapse != "" }
+// IsFree says whether anybody may claim the idea.
+func (v *IdeaView) IsFree() bool { return v.Holder == "" || v.Lapse != "" }
 
-// Words is where an idea stands.
-func (v *IdeaView) Words() string {
+// StatusText is where an idea stands.
+func (v *IdeaView) StatusText() string {
 	s := string(v.Status)
 	switch {
 	case v.Holder != "" && v.Lapse != "":
@@ -94,7 +94,7 @@ func (v *IdeaView) Words() string {
 	case v.Works != "":
 		s = fmt.Sprintf("claimed by %s, which runs %s", v.Holder, v.Works)
 	case v.Holder != "":
-		s = fmt.Sprintf("claimed by %s, active %s ago", v.Holder, Ago(v.Idle))
+		s = fmt.Sprintf("claimed by %s, active %s ago", v.Holder, FormatAge(v.Idle))
 	case v.Status == history.IdeaDropped && v.Why != "":
 		s += ": " + v.Why
 	}
@@ -119,8 +119,8 @@ func (v *IdeaView) Words() string {
 	return fmt.Sprintf("%s; tried in x%d: %s", s, v.Experiment, how)
 }
 
-// Ago is a time that has passed, in its largest unit.
-func Ago(d time.Duration) string {
+// FormatAge is a time that has passed, in its largest unit.
+func FormatAge(d time.Duration) string {
 	switch {
 	case d < 2*time.Minute:
 		return fmt.Sprintf("%.0f s", d.Seconds())
@@ -133,16 +133,16 @@ func Ago(d time.Duration) string {
 	return fmt.Sprintf("%.0f days", d.Hours()/24)
 }
 
-// past is the way past an idea's claim: the zero one where session holds it or
+// takeover is the way past an idea's claim: the zero one where session holds it or
 // nobody does. CodeClaimed while another session's claim holds.
-func (l *Lab) past(
+func (l *Lab) takeover(
 	tx *ledger.Tx, c *history.Campaign, i *history.IdeaState, session string,
 ) (t history.Takeover, err error) {
 	if i.Holder == "" || i.Holder == session {
 		return t, nil
 	}
 
-	v, err := l.ideaView(tx, c, i, session)
+	v, err := l.viewIdea(tx, c, i, session)
 	if err != nil {
 		return t, err
 	}
@@ -150,26 +150,26 @@ func (l *Lab) past(
 	if v.Lapse == "" {
 		return t, research.Errorf(research.CodeClaimed,
 			"take another idea (read_log{view: \"ideas\"} lists them), or leave `idea` out", "idea %d is %s", i.N,
-			v.Words())
+			v.StatusText())
 	}
 
 	return history.Takeover{Took: i.Fence, Because: v.Lapse}, nil
 }
 
-// claim makes session the holder of idea n, and returns the idea then. What it
+// claimIdea makes session the holder of idea n, and returns the idea then. What it
 // holds already is renewed.
-func (l *Lab) claim(tx *ledger.Tx, c *history.Campaign, session string, n int) (*history.IdeaState, error) {
+func (l *Lab) claimIdea(tx *ledger.Tx, c *history.Campaign, session string, n int) (*history.IdeaState, error) {
 	i, err := tx.Idea(c.Name, n)
 	if err != nil {
 		return nil, err
 	}
 
-	t, err := l.past(tx, c, i, session)
+	t, err := l.takeover(tx, c, i, session)
 	if err != nil {
 		return nil, err
 	}
 
-	b := history.IdeaClaim{N: n, Fence: i.Fence + 1, Checkout: l.repo.Root(), Attended: l.attended(), Takeover: t}
+	b := history.IdeaClaim{N: n, Fence: i.Fence + 1, Checkout: l.repo.Root(), Attended: l.holdsMark(), Takeover: t}
 	if i.Holder == session {
 		b.Fence = i.Fence
 	}
@@ -182,9 +182,9 @@ func (l *Lab) claim(tx *ledger.Tx, c *history.Campaign, session string, n int) (
 	return tx.Idea(c.Name, n)
 }
 
-// mayTry refuses an idea that is not there, or that another session holds,
+// requireClaimable refuses an idea that is not there, or that another session holds,
 // before anything is spent. A text that is no id may be anything.
-func (l *Lab) mayTry(ctx context.Context, c *history.Campaign, idea string) error {
+func (l *Lab) requireClaimable(ctx context.Context, c *history.Campaign, idea string) error {
 	n, ok := history.IdeaNumber(idea)
 	if !ok {
 		return nil
@@ -196,16 +196,16 @@ func (l *Lab) mayTry(ctx context.Context, c *history.Campaign, idea string) erro
 			return err
 		}
 		me, _ := tx.SessionOf(c.Name, l.repo.Root())
-		_, err = l.past(tx, c, i, me)
+		_, err = l.takeover(tx, c, i, me)
 
 		return err
 	})
 }
 
-// claimFor claims the idea that a proposal names, and writes the claim into it.
+// claimForProposal claims the idea that a proposal names, and writes the claim into it.
 // One that measures an edit again keeps its claim if that still holds: it is
 // made without one else.
-func (l *Lab) claimFor(tx *ledger.Tx, c *history.Campaign, session string, p *history.Proposal) error {
+func (l *Lab) claimForProposal(tx *ledger.Tx, c *history.Campaign, session string, p *history.Proposal) error {
 	n, ok := history.IdeaNumber(p.Idea)
 	if !ok || p.Merges > 0 && p.Fence == 0 {
 		return nil
@@ -221,7 +221,7 @@ func (l *Lab) claimFor(tx *ledger.Tx, c *history.Campaign, session string, p *hi
 		p.Fence = 0
 		return nil
 	case i.Holder != session:
-		if i, err = l.claim(tx, c, session, n); err != nil {
+		if i, err = l.claimIdea(tx, c, session, n); err != nil {
 			return err
 		}
 	}

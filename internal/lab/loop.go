@@ -28,62 +28,62 @@ import (
 // CodeNoChange, CodeDuplicate, CodeUnresolved, CodeBusy, CodeClaimed, CodeBudget,
 // CodeConflict.
 func (l *Lab) RunExperiment(ctx context.Context, req ExperimentRequest, progress ProgressFunc) (*Outcome, error) {
-	out, err := l.runExperiment(ctx, req, progress)
-	return l.told(ctx, out), err
+	out, err := l.proposeAndWait(ctx, req, progress)
+	return l.attachNote(ctx, out), err
 }
 
-func (l *Lab) runExperiment(ctx context.Context, req ExperimentRequest, progress ProgressFunc) (*Outcome, error) {
+func (l *Lab) proposeAndWait(ctx context.Context, req ExperimentRequest, progress ProgressFunc) (*Outcome, error) {
 	if strings.TrimSpace(req.Hypothesis) == "" {
 		return nil, research.Errorf(research.CodeBadArgument,
 			"say in one sentence what you changed and why it should help", "the hypothesis is empty")
 	}
 
-	c, err := l.tidy(ctx)
+	c, err := l.currentReaped(ctx)
 	if err != nil {
 		return nil, err
 	}
 
-	if err := l.mayTry(ctx, c, req.Idea); err != nil {
+	if err := l.requireClaimable(ctx, c, req.Idea); err != nil {
 		return nil, err
 	}
 	began := time.Now()
 
-	proof, begin, err := l.certifyFirst(ctx, c, req.Wait, progress)
+	proof, begin, err := l.finishCertificateFirst(ctx, c, req.Wait, progress)
 	if err != nil || !begin {
 		return proof, err
 	}
 
 	if proof != nil {
-		if c, err = l.tidy(ctx); err != nil {
+		if c, err = l.currentReaped(ctx); err != nil {
 			return nil, err
 		}
 	}
 
-	if err := l.mayRun(ctx, c); err != nil {
+	if err := l.requireRunnable(ctx, c); err != nil {
 		return nil, err
 	}
 
-	p, alike, err := l.snapshot(ctx, c, req)
+	p, alike, err := l.snapshotCandidate(ctx, c, req)
 	if err != nil {
 		return nil, err
 	}
 
-	hooks, err := l.closingHooks(ctx, c, began)
+	hooks, err := l.runClosingHooks(ctx, c, began)
 	if err != nil {
 		return nil, err
 	}
 
-	if err := l.launch(ctx, c, p); err != nil {
+	if err := l.launchExperiment(ctx, c, p); err != nil {
 		return nil, err
 	}
 
-	out, err := l.await(ctx, c.Name, research.NewJobID(research.ExperimentJob, p.N), req.Wait-time.Since(began),
+	out, err := l.awaitJob(ctx, c.Name, research.NewJobID(research.ExperimentJob, p.N), req.Wait-time.Since(began),
 		progress)
 	if err != nil {
 		return nil, err
 	}
 
-	out.Notes, out.Hooks = append(alike, out.Notes...), joined([]string{hooks, out.Hooks})
+	out.Notes, out.Hooks = append(alike, out.Notes...), joinParts([]string{hooks, out.Hooks})
 	if proof != nil {
 		out.Notes = append(out.Notes, fmt.Sprintf("%s: %s", proof.ID, cmp.Or(proof.Finding, proof.Reason)))
 	}
@@ -91,30 +91,30 @@ func (l *Lab) runExperiment(ctx context.Context, req ExperimentRequest, progress
 	return out, nil
 }
 
-// launch records the proposal, whose number it sets, makes its ref and starts
+// launchExperiment records the proposal, whose number it sets, makes its ref and starts
 // its supervisor.
-func (l *Lab) launch(ctx context.Context, c *history.Campaign, p *history.Proposal) error {
-	if err := l.propose(ctx, c, p); err != nil {
+func (l *Lab) launchExperiment(ctx context.Context, c *history.Campaign, p *history.Proposal) error {
+	if err := l.recordProposal(ctx, c, p); err != nil {
 		return err
 	}
 	id := research.NewJobID(research.ExperimentJob, p.N)
 
-	update := source.RefUpdate{Name: ref(c.Name, "x", fmt.Sprint(p.N)), New: p.Candidate}
+	update := source.RefUpdate{Name: refName(c.Name, "x", fmt.Sprint(p.N)), New: p.Candidate}
 	if err := l.repo.UpdateRefs(ctx, []source.RefUpdate{update}, "ratchet: experiment"); err != nil {
-		return l.lose(ctx, c.Name, id, "the candidate's ref could not be written", err)
+		return l.recordLost(ctx, c.Name, id, "the candidate's ref could not be written", err)
 	}
 
-	return l.start(ctx, c.Name, id)
+	return l.startWorker(ctx, c.Name, id)
 }
 
-// mayMeasure refuses any run: the campaign is over, the contract changed, or the
+// requireMeasurable refuses any run: the campaign is over, the contract changed, or the
 // start version does not work.
-func (l *Lab) mayMeasure(c *history.Campaign) error {
-	if err := spent(c); err != nil {
+func (l *Lab) requireMeasurable(c *history.Campaign) error {
+	if err := requireBudget(c); err != nil {
 		return err
 	}
 
-	if err := l.agreed(c); err != nil {
+	if err := l.requireAcceptedContract(c); err != nil {
 		return err
 	}
 
@@ -126,10 +126,10 @@ func (l *Lab) mayMeasure(c *history.Campaign) error {
 	return nil
 }
 
-// mayRun is mayMeasure, and refuses when too few runs are left for the rule, and
+// requireRunnable is mayMeasure, and refuses when too few runs are left for the rule, and
 // while an improvement waits for its decision.
-func (l *Lab) mayRun(ctx context.Context, c *history.Campaign) error {
-	if err := l.mayMeasure(c); err != nil {
+func (l *Lab) requireRunnable(ctx context.Context, c *history.Campaign) error {
+	if err := l.requireMeasurable(c); err != nil {
 		return err
 	}
 
@@ -143,45 +143,45 @@ func (l *Lab) mayRun(ctx context.Context, c *history.Campaign) error {
 	}
 
 	return l.ledger.View(ctx, func(tx *ledger.Tx) error {
-		_, err := l.closable(tx, c)
+		_, err := l.closableExperiment(tx, c)
 		return err
 	})
 }
 
-// judge is the supervisor's part: it builds and checks beside whatever is
+// judgeExperiment is the supervisor's part: it builds and checks beside whatever is
 // measured now, waits for its turn, makes the runs that the rule asks for, one
 // by one, and appends each; at last the verdict. When another session moves the
 // incumbent before that, the edit is merged with it and measured anew.
-func (s *supervisor) judge(ctx context.Context, n int) error {
-	c, x, err := s.experiment(ctx, n)
+func (s *worker) judgeExperiment(ctx context.Context, n int) error {
+	c, x, err := s.readExperiment(ctx, n)
 	if err != nil {
 		return err
 	}
 
-	reason, err := s.prepare(ctx, x)
+	reason, err := s.prepareVersions(ctx, x)
 	if reason != "" || err != nil {
-		return s.invalid(ctx, c, x, reason, nil, err)
+		return s.recordInvalid(ctx, c, x, reason, nil, err)
 	}
 
-	if err := s.takeTurn(ctx); err != nil {
-		return s.invalid(ctx, c, x, reasonOf(err), nil, err)
+	if err := s.waitForTurn(ctx); err != nil {
+		return s.recordInvalid(ctx, c, x, errorLine(err), nil, err)
 	}
 
 	for {
-		if c, x, err = s.experiment(ctx, n); err != nil {
+		if c, x, err = s.readExperiment(ctx, n); err != nil {
 			return err
 		}
 
-		reason, err := s.rebase(ctx, c, x)
+		reason, err := s.mergeOntoIncumbent(ctx, c, x)
 		if err == nil && reason == "" {
-			c, reason, err = s.comparable(ctx, c, x.Job())
+			c, reason, err = s.ensureCalibrated(ctx, c, x.Job())
 		}
 
 		if reason != "" || err != nil {
-			return s.invalid(ctx, c, x, reason, nil, err)
+			return s.recordInvalid(ctx, c, x, reason, nil, err)
 		}
 
-		if err = s.compare(ctx, c, x); !errors.Is(err, errMoved) {
+		if err = s.compareVersions(ctx, c, x); !errors.Is(err, errMoved) {
 			return err
 		}
 	}
@@ -190,8 +190,8 @@ func (s *supervisor) judge(ctx context.Context, n int) error {
 // errMoved says that the incumbent is another than the runs were compared with.
 var errMoved = errors.New("the incumbent moved")
 
-// compare makes one experiment's runs, and records the verdict.
-func (s *supervisor) compare(ctx context.Context, c *history.Campaign, x *history.Experiment) error {
+// compareVersions makes one experiment's runs, and records the verdict.
+func (s *worker) compareVersions(ctx context.Context, c *history.Campaign, x *history.Experiment) error {
 	s.outlook = c.Outlook()
 	s.outlook.Proposals++ // this one is counted in the campaign already
 	s.outlook.Shorter = x.Removed > x.Added
@@ -201,41 +201,41 @@ func (s *supervisor) compare(ctx context.Context, c *history.Campaign, x *histor
 		step := rule.Next(c.Rule, s.outlook, obs)
 		if step.Done != nil {
 			step.Done.N, step.Done.Runs = x.N, len(obs)
-			return s.verdict(ctx, c, *step.Done, obs, nil)
+			return s.recordVerdict(ctx, c, *step.Done, obs, nil)
 		}
 
-		now, err := s.campaignNow(ctx)
+		now, err := s.readCampaign(ctx)
 		switch {
 		case err != nil:
-			return s.verdict(ctx, c, rules.Judgement{N: x.N}, obs, err)
+			return s.recordVerdict(ctx, c, rules.Judgement{N: x.N}, obs, err)
 		case now.Incumbent != c.Incumbent:
 			return errMoved
 		case now.SecondsLeft() <= 0:
-			return s.verdict(ctx, c, rules.Judgement{N: x.N, Verdict: research.Inconclusive, StoppedBy: "budget",
+			return s.recordVerdict(ctx, c, rules.Judgement{N: x.N, Verdict: research.Inconclusive, StoppedBy: "budget",
 				Runs: len(obs)}, obs, nil)
 		}
 
-		o, err := s.run(ctx, x.Job(), s.versions[step.Run.Side], *step.Run)
+		o, err := s.makeRun(ctx, x.Job(), s.versions[step.Run.Side], *step.Run)
 		if err != nil {
-			return s.invalid(ctx, c, x, reasonOf(err), obs, err)
+			return s.recordInvalid(ctx, c, x, errorLine(err), obs, err)
 		}
 
 		obs = append(obs, o)
 	}
 }
 
-// invalid records the end of an experiment from which no number came.
-func (s *supervisor) invalid(
+// recordInvalid records the end of an experiment from which no number came.
+func (s *worker) recordInvalid(
 	ctx context.Context, c *history.Campaign, x *history.Experiment, reason string, obs []rules.Observation, cause error,
 ) error {
-	return s.verdict(ctx, c, rules.Judgement{N: x.N, Verdict: research.Invalid, StoppedBy: "invalid", Reason: reason,
-		Runs: len(obs)}, obs, cause)
+	return s.recordVerdict(ctx, c, rules.Judgement{N: x.N, Verdict: research.Invalid, StoppedBy: "invalid",
+		Reason: reason, Runs: len(obs)}, obs, cause)
 }
 
-// verdict appends experiment.judged with the rule's next state; or run.lost for
+// recordVerdict appends experiment.judged with the rule's next state; or run.lost for
 // a cause that is not the candidate's, which is returned again once recorded.
 // errMoved when the incumbent is not c's any more.
-func (s *supervisor) verdict(
+func (s *worker) recordVerdict(
 	ctx context.Context, c *history.Campaign, j rules.Judgement, obs []rules.Observation, cause error,
 ) error {
 	if ctx.Err() != nil {
@@ -243,7 +243,7 @@ func (s *supervisor) verdict(
 	}
 
 	if cause != nil && ctx.Err() == nil { // the machine's fault, not the candidate's
-		return errors.Join(cause, s.lose(ctx, s.campaign, s.id, reasonOf(cause), nil))
+		return errors.Join(cause, s.recordLost(ctx, s.campaign, s.id, errorLine(cause), nil))
 	}
 	j.Outlook = s.outlook
 	// A stop request must not lose the record of the stop.
@@ -253,7 +253,7 @@ func (s *supervisor) verdict(
 			return err
 		}
 
-		if err := stillRuns(now, s.id); err != nil {
+		if err := requireRunning(now, s.id); err != nil {
 			return err
 		}
 
@@ -276,44 +276,44 @@ func (s *supervisor) verdict(
 // is refused unless the verdict allows it (CodeVerdict) and the incumbent is
 // still the one that the candidate was compared with (CodeConflict).
 func (l *Lab) Keep(ctx context.Context, req KeepRequest) (*KeptAnswer, error) {
-	c, x, err := l.decidable(ctx, req.ID)
+	c, x, err := l.requireDecidable(ctx, req.ID)
 	if err != nil {
 		return nil, err
 	}
 
-	head, err := l.standing(ctx, c)
+	head, err := l.requireCampaignBranch(ctx, c)
 	if err != nil {
 		return nil, err
 	}
 
 	if x.Status == research.Kept { // recorded by a call that died: this one finishes it
 		_, err := l.finishKeep(ctx, c, head)
-		return keptAnswer(c, x, head, nil), err
+		return newKeptAnswer(c, x, head, nil), err
 	}
 
 	ok, simpler, why := history.Keepable(*x)
 	if ok { // nothing to override
 		req.Override = ""
-	} else if req.Override == "" || !measured(x) {
+	} else if req.Override == "" || !hasBaseline(x) {
 		return nil, research.Errorf(research.CodeVerdict, "revert{lesson: \"…\"} and try something else",
 			"%s can't be kept: %s", x.Job(), why)
 	}
 
-	if id := openOf(c, research.CertificateJob, research.CalibrationJob); id != "" {
+	if id := findOpenJob(c, research.CertificateJob, research.CalibrationJob); id != "" {
 		return nil, research.Errorf(research.CodeBusy, "wait_run{id: \""+string(id)+"\"}, then keep",
 			"%s, which measures the incumbent, is still running", id)
 	}
 
 	if x.Parent != c.Incumbent {
-		return nil, l.remeasure(ctx, c, x)
+		return nil, l.proposeMergedAgain(ctx, c, x)
 	}
 
-	if head, err = l.bringUp(ctx, c, head, x.Paths); err != nil {
+	if head, err = l.fastForward(ctx, c, head, x.Paths); err != nil {
 		return nil, err
 	}
 
 	commit, err := l.repo.Commit(ctx, source.CommitSpec{Tree: x.Tree, Parents: []string{c.Incumbent},
-		Message: keepMessage(c, x, req.Override)})
+		Message: keepCommitMessage(c, x, req.Override)})
 	if err != nil {
 		return nil, err
 	}
@@ -324,18 +324,18 @@ func (l *Lab) Keep(ctx context.Context, req KeepRequest) (*KeptAnswer, error) {
 	k := history.Keeping{N: x.N, Commit: commit, Was: c.Incumbent, Branch: head.Branch, Note: req.Note,
 		Simplification: simpler, Overridden: req.Override}
 
-	now, err := l.record(ctx, c, k)
+	now, err := l.recordKeep(ctx, c, k)
 	if err != nil {
 		return nil, err
 	}
 
-	notes, err := l.moveTo(ctx, c, head, c.Incumbent, commit, x.Paths)
+	notes, err := l.advanceRefs(ctx, c, head, c.Incumbent, commit, x.Paths)
 	if err != nil {
 		return nil, err
 	}
 
 	if head.Branch != "" && x.Edited != "" { // the checkout holds the edit as it was before it was merged
-		more, err := l.bringMerged(ctx, c, x, commit)
+		more, err := l.checkoutMerged(ctx, c, x, commit)
 		if err != nil {
 			return nil, err
 		}
@@ -347,39 +347,40 @@ func (l *Lab) Keep(ctx context.Context, req KeepRequest) (*KeptAnswer, error) {
 		notes = []string{"another checkout proposed it: call revert, it brings the new incumbent here"}
 	}
 	x.Commit, x.Simpler, x.Overridden = commit, simpler, req.Override
-	out := keptAnswer(now, x, head, notes)
-	out.Human = l.wordAfter(ctx, c, req.Override)
-	l.startTeller(now)
-	out.Hooks = l.decidedHooks(ctx, now, x, research.Kept, req.until)
-	out.Next, err = l.nextAfter(ctx, now)
+	out := newKeptAnswer(now, x, head, notes)
+	out.Human = l.noteAfterKeep(ctx, c, req.Override)
+	l.startNotifier(now)
+	out.Hooks = l.runDecisionHooks(ctx, now, x, research.Kept, req.until)
+	out.Next, err = l.nextStepAfter(ctx, now)
 
 	return out, err
 }
 
-// nextAfter starts the certificate that is due once an experiment is decided,
+// nextStepAfter starts the certificate that is due once an experiment is decided,
 // and says what comes next.
-func (l *Lab) nextAfter(ctx context.Context, c *history.Campaign) (string, error) {
-	id, err := l.certifyIfDue(ctx, c, false)
+func (l *Lab) nextStepAfter(ctx context.Context, c *history.Campaign) (string, error) {
+	id, err := l.startDueCertificate(ctx, c, false)
 	if err != nil || id == "" {
-		return afterDecision(c), err
+		return nextAfterDecision(c), err
 	}
 
 	return "wait_run{id: \"" + string(id) +
 		"\"}: the head is being certified; if that fails, it goes back to the checkpoint", nil
 }
 
-func keptAnswer(c *history.Campaign, x *history.Experiment, head source.Head, notes []string) *KeptAnswer {
-	return &KeptAnswer{Experiment: x.N, Commit: short(x.Commit), Branch: strings.TrimPrefix(head.Branch, "refs/heads/"),
-		Value: x.Judgement.Value, Unit: c.Program.Metric.Unit, Simpler: x.Simpler, Overridden: x.Overridden != "",
-		Notes: notes, Left: left(c), Next: afterDecision(c)}
+func newKeptAnswer(c *history.Campaign, x *history.Experiment, head source.Head, notes []string) *KeptAnswer {
+	return &KeptAnswer{Experiment: x.N, Commit: shortCommit(x.Commit),
+		Branch: strings.TrimPrefix(head.Branch, "refs/heads/"), Value: x.Judgement.Value, Unit: c.Program.Metric.Unit,
+		Simpler: x.Simpler, Overridden: x.Overridden != "", Notes: notes, Left: budgetLeft(c),
+		Next: nextAfterDecision(c)}
 }
 
-// record appends experiment.kept by compare-and-swap on the incumbent, and
+// recordKeep appends experiment.kept by compare-and-swap on the incumbent, and
 // returns the campaign after it.
-func (l *Lab) record(
+func (l *Lab) recordKeep(
 	ctx context.Context, c *history.Campaign, k history.Keeping,
 ) (after *history.Campaign, err error) {
-	err = l.update(ctx, c.Name, func(tx *ledger.Tx, now *history.Campaign, session string) error {
+	err = l.updateCampaign(ctx, c.Name, func(tx *ledger.Tx, now *history.Campaign, session string) error {
 		x, err := tx.Experiment(c.Name, k.N)
 		if err != nil {
 			return err
@@ -388,7 +389,7 @@ func (l *Lab) record(
 		if now.Incumbent != k.Was || x.Status != research.Unresolved {
 			return research.Errorf(research.CodeConflict, "revert, and run the idea again on the new incumbent",
 				"another session decided meanwhile: experiment %d is %s, the incumbent is %s", x.N, x.Status,
-				short(now.Incumbent))
+				shortCommit(now.Incumbent))
 		}
 
 		if _, err := tx.Append(history.Entry{Campaign: c.Name, Session: session, Kind: history.KindExperimentKept,
@@ -407,27 +408,27 @@ func (l *Lab) record(
 // from both candidate and incumbent is stored under refs/ratchet/<name>/saved
 // first. Without an experiment to close it only restores.
 func (l *Lab) Revert(ctx context.Context, req RevertRequest) (*RevertedAnswer, error) {
-	c, err := l.tidy(ctx)
+	c, err := l.currentReaped(ctx)
 	if err != nil {
 		return nil, err
 	}
 
-	x, err := l.toRevert(ctx, c, req.ID)
+	x, err := l.experimentToRevert(ctx, c, req.ID)
 	if err != nil {
 		return nil, err
 	}
 
-	head, err := l.standing(ctx, c)
+	head, err := l.requireCampaignBranch(ctx, c)
 	if err != nil {
 		return nil, err
 	}
 
-	if err := l.ours(ctx, c, head); err != nil {
+	if err := l.refuseForeignCommits(ctx, c, head); err != nil {
 		return nil, err
 	}
-	open := undecided(x)
+	open := isUndecided(x)
 
-	saved, as, err := l.putAside(ctx, c, x, "revert")
+	saved, as, err := l.stashEdit(ctx, c, x, "revert")
 	if err != nil {
 		return nil, err
 	}
@@ -435,16 +436,17 @@ func (l *Lab) Revert(ctx context.Context, req RevertRequest) (*RevertedAnswer, e
 	if err := l.recordRevert(ctx, c, x, req.Lesson); err != nil {
 		return nil, err
 	}
-	out := &RevertedAnswer{SavedAs: saved, Lesson: req.Lesson != "", Human: l.word(ctx, c.Name, c.Unheard, noteBrief)}
+	out := &RevertedAnswer{SavedAs: saved, Lesson: req.Lesson != "",
+		Human: l.noteText(ctx, c.Name, c.Unheard, noteBrief)}
 
-	edit := files(c.ProgramPath, c.Program)
+	edit := editedFiles(c.ProgramPath, c.Program)
 	if head.Commit != c.Incumbent {
-		if out.Notes, err = l.moveTo(ctx, c, head, head.Commit, c.Incumbent, edit); err != nil {
+		if out.Notes, err = l.advanceRefs(ctx, c, head, head.Commit, c.Incumbent, edit); err != nil {
 			return nil, err
 		}
 	}
 
-	notes, err := l.restore(ctx, c.Incumbent, edit)
+	notes, err := l.restoreFiles(ctx, c.Incumbent, edit)
 	if err != nil {
 		return nil, err
 	}
@@ -459,13 +461,13 @@ func (l *Lab) Revert(ctx context.Context, req RevertRequest) (*RevertedAnswer, e
 		}
 	}
 
-	out.Notes, out.Left = append(out.Notes, notes...), left(c)
+	out.Notes, out.Left = append(out.Notes, notes...), budgetLeft(c)
 
 	if open {
 		x.Lesson = req.Lesson
-		out.Hooks = l.decidedHooks(ctx, c, x, research.Reverted, req.until)
+		out.Hooks = l.runDecisionHooks(ctx, c, x, research.Reverted, req.until)
 	}
-	out.Next, err = l.nextAfter(ctx, c)
+	out.Next, err = l.nextStepAfter(ctx, c)
 
 	return out, err
 }

@@ -22,16 +22,16 @@ type machine struct {
 	Ratchet string `json:"ratchet,omitempty"` // its version
 }
 
-// here is the machine as it is now.
-func (s *supervisor) here() machine {
-	return machine{sandbox.ReadEnvironment(), s.vram(), s.opt.Version}
+// currentMachine is the machine as it is now.
+func (s *worker) currentMachine() machine {
+	return machine{sandbox.ReadEnvironment(), s.smallestVRAM(), s.opt.Version}
 }
 
-// class is the digest that stands for m.
-func (m machine) class() string { return m.Environment.Digest() + "/" + m.VRAM + "/" + m.Ratchet }
+// classDigest is the digest that stands for m.
+func (m machine) classDigest() string { return m.Environment.Digest() + "/" + m.VRAM + "/" + m.Ratchet }
 
-// facts is m for a record.
-func (m machine) facts() json.RawMessage {
+// recordFacts is m for a record.
+func (m machine) recordFacts() json.RawMessage {
 	text, err := json.Marshal(m)
 	if err != nil {
 		return nil // a number that is none; nothing in it can be
@@ -40,8 +40,8 @@ func (m machine) facts() json.RawMessage {
 	return text
 }
 
-// since says what changed since the campaign's last calibration, "" if nothing.
-func (m machine) since(c *history.Campaign) string {
+// changeSince says what changed since the campaign's last calibration, "" if nothing.
+func (m machine) changeSince(c *history.Campaign) string {
 	var was machine
 	if c.Machine == "" || json.Unmarshal(c.Facts, &was) != nil {
 		return ""
@@ -57,17 +57,17 @@ func (m machine) since(c *history.Campaign) string {
 	return words
 }
 
-// comparable calibrates where the campaign's noise is not known yet, or where
+// ensureCalibrated calibrates where the campaign's noise is not known yet, or where
 // the machine is not the one on which it was learnt: a new class of comparable
 // runs begins. reason says why the incumbent gives no usable metric, "" if it does.
-func (s *supervisor) comparable(
+func (s *worker) ensureCalibrated(
 	ctx context.Context, c *history.Campaign, id research.JobID,
 ) (now *history.Campaign, reason string, err error) {
-	if c.Calibrated && c.Machine == s.here().class() {
+	if c.Calibrated && c.Machine == s.currentMachine().classDigest() {
 		return c, "", nil
 	}
 
-	if now, err = s.calibrate(ctx, id); err != nil {
+	if now, err = s.calibrateIncumbent(ctx, id); err != nil {
 		return c, "", err
 	}
 
@@ -87,8 +87,8 @@ const (
 	shortestWatched = 200 * time.Millisecond
 )
 
-// contended notes on the run what others did meanwhile.
-func contended(r *rules.Run, load *sandbox.LoadMeter, own sandbox.Result) {
+// noteContention notes on the run what others did meanwhile.
+func noteContention(r *rules.Run, load *sandbox.LoadMeter, own sandbox.Result) {
 	outside, ok := load.Outside(own.CPU)
 	if fault.Hit("machine.quiet") || !ok || own.Wall < shortestWatched {
 		return

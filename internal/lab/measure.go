@@ -13,12 +13,12 @@ import (
 
 // Measure starts a measurement and waits for it.
 func (l *Lab) Measure(ctx context.Context, req MeasureRequest, progress ProgressFunc) (*Outcome, error) {
-	c, err := l.tidy(ctx)
+	c, err := l.currentReaped(ctx)
 	if err != nil {
 		return nil, err
 	}
 
-	if err := l.mayMeasure(c); err != nil {
+	if err := l.requireMeasurable(c); err != nil {
 		return nil, err
 	}
 
@@ -27,37 +27,37 @@ func (l *Lab) Measure(ctx context.Context, req MeasureRequest, progress Progress
 	}
 
 	if req.Runs == 0 {
-		b := left(c)
+		b := budgetLeft(c)
 
 		return &Outcome{Status: "idle", Left: &b, Finding: c.Rule.ResolutionWords(c.Program.Metric, 3, 5, 10, 20, 50),
 			Next: "measure_metric with as many runs as that is worth, or none"}, nil
 	}
 
 	job := rules.JobStart{Target: req.Target, With: req.With, Runs: req.Runs}
-	if job.Commit, err = l.versionNamed(ctx, c, req.Target); err != nil {
+	if job.Commit, err = l.resolveVersion(ctx, c, req.Target); err != nil {
 		return nil, err
 	}
 
 	if req.With != "" {
-		if job.Paired, err = l.versionNamed(ctx, c, req.With); err != nil {
+		if job.Paired, err = l.resolveVersion(ctx, c, req.With); err != nil {
 			return nil, err
 		}
 	}
 
-	id, err := l.beginJob(ctx, c.Name, history.KindMeasurementStarted,
+	id, err := l.startJob(ctx, c.Name, history.KindMeasurementStarted,
 		func(now *history.Campaign) (rules.JobStart, error) {
 			job.Job = research.NewJobID(research.MeasurementJob, now.Measurements+1)
-			return job, cmp.Or(spent(now), enough(now, job))
+			return job, cmp.Or(requireBudget(now), requireHours(now, job))
 		})
 	if err != nil {
 		return nil, err
 	}
 
-	return l.await(ctx, c.Name, id, req.Wait, progress)
+	return l.awaitJob(ctx, c.Name, id, req.Wait, progress)
 }
 
-// enough refuses a measurement of more runs than the hours are likely to hold.
-func enough(c *history.Campaign, job rules.JobStart) error {
+// requireHours refuses a measurement of more runs than the hours are likely to hold.
+func requireHours(c *history.Campaign, job rules.JobStart) error {
 	runs := job.Runs
 	if job.Paired != "" {
 		runs *= 2
@@ -71,15 +71,15 @@ func enough(c *history.Campaign, job rules.JobStart) error {
 	return nil
 }
 
-// affords refuses a measurement's next run when its longest time is not left:
+// requireAffordable refuses a measurement's next run when its longest time is not left:
 // what other sessions ran meanwhile counts. Audits and ablations are asked for
 // by a person and come on top of the budget.
-func (s *supervisor) affords(ctx context.Context, m *history.Measurement, done int) error {
+func (s *worker) requireAffordable(ctx context.Context, m *history.Measurement, done int) error {
 	if s.id.Kind() != research.MeasurementJob || m.Ablates != "" {
 		return nil
 	}
 
-	c, err := s.campaignNow(ctx)
+	c, err := s.readCampaign(ctx)
 	if err == nil && c.SecondsLeft() <= 0 {
 		return research.Errorf(research.CodeBudget, raiseBudget,
 			"the campaign's hours are spent: %s were made, and say nothing", countRuns(done))
@@ -88,9 +88,9 @@ func (s *supervisor) affords(ctx context.Context, m *history.Measurement, done i
 	return err
 }
 
-// versionNamed turns incumbent, start, an experiment or a commit into a commit
+// resolveVersion turns incumbent, start, an experiment or a commit into a commit
 // that differs from the start only in the edited files.
-func (l *Lab) versionNamed(ctx context.Context, c *history.Campaign, name string) (string, error) {
+func (l *Lab) resolveVersion(ctx context.Context, c *history.Campaign, name string) (string, error) {
 	switch name {
 	case "", "incumbent":
 		return c.Incumbent, nil
@@ -128,10 +128,10 @@ func (l *Lab) versionNamed(ctx context.Context, c *history.Campaign, name string
 		return "", err
 	}
 
-	for path := range differing(was, is) {
-		if !slices.Contains(files(c.ProgramPath, c.Program), path) && path != c.ProgramPath {
+	for path := range changedFiles(was, is) {
+		if !slices.Contains(editedFiles(c.ProgramPath, c.Program), path) && path != c.ProgramPath {
 			return "", research.Errorf(research.CodeScope, "measure versions of this campaign",
-				"%s differs from the campaign's start in %s, outside the scope", short(commit), path)
+				"%s differs from the campaign's start in %s, outside the scope", shortCommit(commit), path)
 		}
 	}
 

@@ -38,7 +38,7 @@ type NoteView struct {
 // number. by is as in research.LoopChange. Control characters are taken out.
 // Errors: CodeBadArgument, CodeEnded.
 func (l *Lab) AddNote(ctx context.Context, text, by string) (n int, err error) {
-	if text = plain(text); text == "" {
+	if text = stripControls(text); text == "" {
 		return 0, research.Errorf(research.CodeBadArgument, "say in a sentence what the agents should know",
 			"the note is empty")
 	}
@@ -48,7 +48,7 @@ func (l *Lab) AddNote(ctx context.Context, text, by string) (n int, err error) {
 			"the note has %d bytes, at most %d are allowed", len(text), noteMost)
 	}
 
-	c, err := l.current(ctx)
+	c, err := l.currentCampaign(ctx)
 	if err != nil {
 		return 0, err
 	}
@@ -72,9 +72,9 @@ func (l *Lab) AddNote(ctx context.Context, text, by string) (n int, err error) {
 	return n, err
 }
 
-// plain is text without control characters but for line breaks and tabs, and
+// stripControls is text without control characters but for line breaks and tabs, and
 // without invisible ones that reorder it.
-func plain(text string) string {
+func stripControls(text string) string {
 	text = strings.ReplaceAll(strings.ToValidUTF8(text, "\uFFFD"), "\r\n", "\n")
 
 	return strings.TrimSpace(strings.Map(func(r rune) rune {
@@ -86,8 +86,8 @@ func plain(text string) string {
 	}, text))
 }
 
-// notes are the campaign's newest notes, newest first.
-func notes(tx *ledger.Tx, c *history.Campaign, limit int) (out []NoteView, err error) {
+// newestNotes are the campaign's newest notes, newest first.
+func newestNotes(tx *ledger.Tx, c *history.Campaign, limit int) (out []NoteView, err error) {
 	if c.Notes == 0 {
 		return nil, nil
 	}
@@ -115,9 +115,9 @@ func notes(tx *ledger.Tx, c *history.Campaign, limit int) (out []NoteView, err e
 	return out, nil
 }
 
-// unheard is the number of the first note that the checkout's session has not
+// firstUnheardNumber is the number of the first note that the checkout's session has not
 // been told; one more than there are where it was told all, 0 where it has not joined.
-func (l *Lab) unheard(tx *ledger.Tx, c *history.Campaign) (int, error) {
+func (l *Lab) firstUnheardNumber(tx *ledger.Tx, c *history.Campaign) (int, error) {
 	name, ok := tx.SessionOf(c.Name, l.repo.Root())
 	if !ok || c.Notes == 0 || l.person {
 		return 0, nil
@@ -131,9 +131,9 @@ func (l *Lab) unheard(tx *ledger.Tx, c *history.Campaign) (int, error) {
 	return s.Heard + 1, nil
 }
 
-// firstUnheard is that note, nil if there is none.
-func (l *Lab) firstUnheard(tx *ledger.Tx, c *history.Campaign) (*history.Note, error) {
-	n, err := l.unheard(tx, c)
+// firstUnheardNote is that note, nil if there is none.
+func (l *Lab) firstUnheardNote(tx *ledger.Tx, c *history.Campaign) (*history.Note, error) {
+	n, err := l.firstUnheardNumber(tx, c)
 	if err != nil || n == 0 || n > c.Notes {
 		return nil, err
 	}
@@ -142,10 +142,10 @@ func (l *Lab) firstUnheard(tx *ledger.Tx, c *history.Campaign) (*history.Note, e
 	return &note, err
 }
 
-// notesFor are the notes of a brief, oldest first: what the session has not been
+// briefNotes are the notes of a brief, oldest first: what the session has not been
 // told, and where that is little, what it was told last.
-func (l *Lab) notesFor(tx *ledger.Tx, c *history.Campaign) (out []NoteView, err error) {
-	next, err := l.unheard(tx, c)
+func (l *Lab) briefNotes(tx *ledger.Tx, c *history.Campaign) (out []NoteView, err error) {
+	next, err := l.firstUnheardNumber(tx, c)
 	if err != nil || c.Notes == 0 {
 		return nil, err
 	}
@@ -169,22 +169,22 @@ func (l *Lab) notesFor(tx *ledger.Tx, c *history.Campaign) (out []NoteView, err 
 // Delivered records that the checkout's session was told these notes whole. What
 // it was told already, and a session that has not joined, are left out.
 func (l *Lab) Delivered(ctx context.Context, numbers ...int) error {
-	c, err := l.current(ctx)
+	c, err := l.currentCampaign(ctx)
 	if err != nil || len(numbers) == 0 {
 		return err
 	}
 
-	return l.delivered(ctx, c.Name, numbers)
+	return l.recordDelivered(ctx, c.Name, numbers)
 }
 
-func (l *Lab) delivered(ctx context.Context, campaign string, numbers []int) error {
+func (l *Lab) recordDelivered(ctx context.Context, campaign string, numbers []int) error {
 	return l.ledger.Update(ctx, func(tx *ledger.Tx) error {
 		c, err := tx.Campaign(campaign)
 		if err != nil {
 			return err
 		}
 
-		next, err := l.unheard(tx, c)
+		next, err := l.firstUnheardNumber(tx, c)
 		if err != nil || next == 0 {
 			return err
 		}
@@ -202,32 +202,32 @@ func (l *Lab) delivered(ctx context.Context, campaign string, numbers []int) err
 	})
 }
 
-// told adds to an outcome what the session has not been told, unless keep or
+// attachNote adds to an outcome what the session has not been told, unless keep or
 // revert, inside the call, have done so.
-func (l *Lab) told(ctx context.Context, out *Outcome) *Outcome {
+func (l *Lab) attachNote(ctx context.Context, out *Outcome) *Outcome {
 	if out != nil && out.Human == "" {
-		out.Human = l.word(ctx, out.campaign, out.unheard, noteRoom)
+		out.Human = l.noteText(ctx, out.campaign, out.unheard, noteRoom)
 	}
 
 	return out
 }
 
-// word is what an answer tells of a note, in at most room bytes of JSON: the
+// noteText is what an answer tells of a note, in at most room bytes of JSON: the
 // whole, which is recorded as told, else its beginning and where the rest is.
 // What could not be recorded is told again.
-func (l *Lab) word(ctx context.Context, campaign string, n *history.Note, room int) string {
+func (l *Lab) noteText(ctx context.Context, campaign string, n *history.Note, room int) string {
 	if n == nil {
 		return ""
 	}
 
 	text := strings.Join(strings.Fields(n.Text), " ")
-	if encoded(text) <= room {
-		_ = l.delivered(ctx, campaign, []int{n.N})
+	if encodedLen(text) <= room {
+		_ = l.recordDelivered(ctx, campaign, []int{n.N})
 		return text
 	}
 
 	const rest = "… (the whole: read_log{})"
-	for encoded(text)+len(rest) > room {
+	for encodedLen(text)+len(rest) > room {
 		_, size := utf8.DecodeLastRuneInString(text)
 		text = text[:len(text)-size]
 	}
@@ -235,18 +235,18 @@ func (l *Lab) word(ctx context.Context, campaign string, n *history.Note, room i
 	return text + rest
 }
 
-// wordAfter is the word in the answer to a keep, "" where a person at a terminal
+// noteAfterKeep is the word in the answer to a keep, "" where a person at a terminal
 // reads that.
-func (l *Lab) wordAfter(ctx context.Context, c *history.Campaign, overridden history.Way) string {
+func (l *Lab) noteAfterKeep(ctx context.Context, c *history.Campaign, overridden history.Way) string {
 	if overridden == history.ByTerminal {
 		return ""
 	}
 
-	return l.word(ctx, c.Name, c.Unheard, noteBrief)
+	return l.noteText(ctx, c.Name, c.Unheard, noteBrief)
 }
 
-// encoded is the length of a text as JSON.
-func encoded(text string) int {
+// encodedLen is the length of a text as JSON.
+func encodedLen(text string) int {
 	b, err := json.Marshal(text)
 	if err != nil {
 		return len(text)

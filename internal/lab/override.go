@@ -19,12 +19,12 @@ type Overridable struct {
 	Checkout   string // that proposed it
 }
 
-// Overridable is the experiment that a person may keep against its verdict, by
+// FindOverridable is the experiment that a person may keep against its verdict, by
 // default the checkout's own latest. Keep with KeepRequest.Override does it.
 // Errors: CodeVerdict when the verdict allows a keep, or nothing was measured;
 // else as Keep's.
-func (l *Lab) Overridable(ctx context.Context, id string) (*Overridable, error) {
-	c, x, err := l.decidable(ctx, id)
+func (l *Lab) FindOverridable(ctx context.Context, id string) (*Overridable, error) {
+	c, x, err := l.requireDecidable(ctx, id)
 	if err != nil {
 		return nil, err
 	}
@@ -34,7 +34,7 @@ func (l *Lab) Overridable(ctx context.Context, id string) (*Overridable, error) 
 	case ok || x.Status == research.Kept:
 		return nil, research.Errorf(research.CodeVerdict, "keep it: `ratchet call keep '{\"id\":\"x"+strconv.Itoa(x.N)+
 			"\"}'`", "the verdict of experiment %d needs no override", x.N)
-	case !measured(x):
+	case !hasBaseline(x):
 		return nil, research.Errorf(research.CodeVerdict, "mend the edit and run it again",
 			"no number came out of experiment %d: there is nothing that a person could judge better", x.N)
 	}
@@ -43,8 +43,8 @@ func (l *Lab) Overridable(ctx context.Context, id string) (*Overridable, error) 
 		Words: x.Judgement.Words(c.Program.Metric), Why: why, Checkout: x.Checkout}, nil
 }
 
-// measured says whether a comparable number of x exists.
-func measured(x *history.Experiment) bool {
+// hasBaseline says whether a comparable number of x exists.
+func hasBaseline(x *history.Experiment) bool {
 	j := x.Judgement
 	return j != nil && j.Verdict != research.Invalid && j.Value != nil
 }

@@ -9,21 +9,21 @@ import (
 	"ratchet/ledger"
 )
 
-// Person is the same checkout for a person who looks on and steers: its calls
+// AsPerson is the same checkout for a person who looks on and steers: its calls
 // are about the campaign of that name, "" for the checkout's own, else the one
 // that began last. What it appends is no session's, and it marks nothing.
 // Errors: CodeNoCampaign.
-func (l *Lab) Person(ctx context.Context, campaign string) (*Lab, error) {
-	p := &Lab{opt: l.opt, repo: l.repo, ledger: l.ledger, about: campaign, person: true}
+func (l *Lab) AsPerson(ctx context.Context, campaign string) (*Lab, error) {
+	p := &Lab{opt: l.opt, repo: l.repo, ledger: l.ledger, personCampaign: campaign, person: true}
 	err := l.ledger.View(ctx, func(tx *ledger.Tx) error {
 		if campaign != "" {
 			_, err := tx.Campaign(campaign)
 			return err
 		}
 
-		c, err := l.find(ctx, tx)
+		c, err := l.findCampaign(ctx, tx)
 		if err == nil {
-			p.about = c.Name
+			p.personCampaign = c.Name
 			return nil
 		}
 
@@ -32,10 +32,11 @@ func (l *Lab) Person(ctx context.Context, campaign string) (*Lab, error) {
 			return aerr
 		}
 
-		if len(all) == 0 || !isCode(err, research.CodeNoCampaign) {
+		if len(all) == 0 || !hasCode(err, research.CodeNoCampaign) {
 			return err
 		}
-		p.about = slices.MaxFunc(all, func(a, b history.Campaign) int { return a.StartedAt.Compare(b.StartedAt) }).Name
+		p.personCampaign = slices.MaxFunc(all,
+			func(a, b history.Campaign) int { return a.StartedAt.Compare(b.StartedAt) }).Name
 
 		return nil
 	})
@@ -45,11 +46,11 @@ func (l *Lab) Person(ctx context.Context, campaign string) (*Lab, error) {
 
 // Campaign is the name of the campaign that a person's laboratory is for, "" for
 // a session's.
-func (l *Lab) Campaign() string { return l.about }
+func (l *Lab) Campaign() string { return l.personCampaign }
 
-// At is the laboratory of another checkout of the same campaign, of that one's
+// OpenSibling is the laboratory of another checkout of the same campaign, of that one's
 // repository as l's is. Errors: as Open's.
-func (l *Lab) At(ctx context.Context, checkout string) (*Lab, error) {
+func (l *Lab) OpenSibling(ctx context.Context, checkout string) (*Lab, error) {
 	o := l.opt
 	o.Dir, o.Ledger, o.Program = checkout, l.ledger.Path(), ""
 
@@ -57,13 +58,13 @@ func (l *Lab) At(ctx context.Context, checkout string) (*Lab, error) {
 	if err != nil {
 		return nil, err
 	}
-	at.about, at.person = l.about, l.person
+	at.personCampaign, at.person = l.personCampaign, l.person
 
 	return at, nil
 }
 
-// States are the repository's campaigns as they stand, by name.
-func (l *Lab) States(ctx context.Context) (all []history.Campaign, err error) {
+// CampaignStates are the repository's campaigns as they stand, by name.
+func (l *Lab) CampaignStates(ctx context.Context) (all []history.Campaign, err error) {
 	err = l.ledger.View(ctx, func(tx *ledger.Tx) error {
 		all, err = tx.Campaigns()
 		return err

@@ -123,9 +123,9 @@ type piPayload struct {
 	Session  piSession      `json:"session"`
 }
 
-// piState reads what hooks are told: the campaign as pi's session, and
+// readPiState reads what hooks are told: the campaign as pi's session, and
 // experiment x as its run, nil for none.
-func piState(tx *ledger.Tx, c *history.Campaign, x *history.Experiment) (piSession, *PiRun, error) {
+func readPiState(tx *ledger.Tx, c *history.Campaign, x *history.Experiment) (piSession, *PiRun, error) {
 	m := c.Program.Metric
 
 	s := piSession{MetricName: m.Name, MetricUnit: m.Unit, Direction: string(m.Better), Baseline: c.Baseline,
@@ -165,7 +165,7 @@ func piState(tx *ledger.Tx, c *history.Campaign, x *history.Experiment) (piSessi
 	return s, &run, err
 }
 
-// timeLeft is what of limit remains at until.
-func timeLeft(limit time.Duration, until time.Time) time.Duration {
+// remainingTime is what of limit remains at until.
+func remainingTime(limit time.Duration, until time.Time) time.Duration {
 	return min(limit, time.Until(until))
 }

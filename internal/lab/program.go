@@ -11,8 +11,8 @@ import (
 	"ratchet/internal/research/history"
 )
 
-// readContract reads and parses the program at path, or the nearest one.
-func (l *Lab) readContract(path string) (*document, error) {
+// readProgram reads and parses the program at path, or the nearest one.
+func (l *Lab) readProgram(path string) (*programDocument, error) {
 	abs, err := l.findProgram(path)
 	if err != nil {
 		return nil, err
@@ -46,7 +46,7 @@ func (l *Lab) readContract(path string) (*document, error) {
 	}
 	rel = filepath.ToSlash(rel)
 
-	return &document{Document: *doc, path: rel, digest: doc.Program.Digest()}, nil
+	return &programDocument{Document: *doc, path: rel, digest: doc.Program.Digest()}, nil
 }
 
 // findProgram is the absolute path of the wanted program, or of the nearest
@@ -96,9 +96,9 @@ func (l *Lab) programFile(c *history.Campaign) string {
 	return filepath.Join(l.repo.Root(), filepath.FromSlash(c.ProgramPath))
 }
 
-// agreed returns an error unless the contract on disk is the accepted one.
-func (l *Lab) agreed(c *history.Campaign) error {
-	doc, err := l.readContract(l.programFile(c))
+// requireAcceptedContract returns an error unless the contract on disk is the accepted one.
+func (l *Lab) requireAcceptedContract(c *history.Campaign) error {
+	doc, err := l.readProgram(l.programFile(c))
 	if err != nil {
 		return err
 	}

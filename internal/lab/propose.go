@@ -9,9 +9,11 @@ import (
 	"strings"
 )
 
-// fresh refuses a tree that is the incumbent's, or that was judged already
+// requireNewEdit refuses a tree that is the incumbent's, or that was judged already
 // against this incumbent. It returns what is only like p.
-func (l *Lab) fresh(ctx context.Context, c *history.Campaign, p *history.Proposal) (alike []string, err error) {
+func (l *Lab) requireNewEdit(
+	ctx context.Context, c *history.Campaign, p *history.Proposal,
+) (alike []string, err error) {
 	err = l.ledger.View(ctx, func(tx *ledger.Tx) error {
 		if p.Tree == c.IncumbentTree {
 			return research.Errorf(research.CodeNoChange, "edit the file first",
@@ -19,11 +21,11 @@ func (l *Lab) fresh(ctx context.Context, c *history.Campaign, p *history.Proposa
 		}
 
 		if n, ok := tx.Judged(c.Name, c.Incumbent, p.Tree); ok {
-			if err := l.judgedAlready(tx, c, n); err != nil {
+			if err := l.refuseJudged(tx, c, n); err != nil {
 				return err
 			}
 		}
-		alike, err = l.likeProposal(tx, c, p)
+		alike, err = l.findSimilarProposals(tx, c, p)
 
 		return err
 	})
@@ -31,9 +33,9 @@ func (l *Lab) fresh(ctx context.Context, c *history.Campaign, p *history.Proposa
 	return alike, err
 }
 
-// judgedAlready refuses the very content of experiment n, unless that was good
+// refuseJudged refuses the very content of experiment n, unless that was good
 // and was reverted: it may be had back, for the price of its runs.
-func (l *Lab) judgedAlready(tx *ledger.Tx, c *history.Campaign, n int) error {
+func (l *Lab) refuseJudged(tx *ledger.Tx, c *history.Campaign, n int) error {
 	x, err := tx.Experiment(c.Name, n)
 	if err != nil {
 		return err
@@ -53,30 +55,30 @@ func (l *Lab) judgedAlready(tx *ledger.Tx, c *history.Campaign, n int) error {
 		"experiment %d judged this very content against this incumbent: %s", n, x.Judgement.Words(c.Program.Metric))
 }
 
-// propose appends experiment.proposed, and closes as reverted what this
+// recordProposal appends experiment.proposed, and closes as reverted what this
 // checkout's last experiment left open. It checks again, inside the
 // transaction, everything that another session may have changed meanwhile, and
 // claims the idea. p.N and p.Fence are set.
-func (l *Lab) propose(ctx context.Context, c *history.Campaign, p *history.Proposal) error {
-	return l.update(ctx, c.Name, func(tx *ledger.Tx, now *history.Campaign, session string) error {
-		if err := spent(now); err != nil {
+func (l *Lab) recordProposal(ctx context.Context, c *history.Campaign, p *history.Proposal) error {
+	return l.updateCampaign(ctx, c.Name, func(tx *ledger.Tx, now *history.Campaign, session string) error {
+		if err := requireBudget(now); err != nil {
 			return err
 		}
 
 		if now.Incumbent != p.Parent {
 			return research.Errorf(research.CodeConflict, "call again: your edit will be merged with it",
-				"another session kept something meanwhile: the incumbent is %s now", short(now.Incumbent))
+				"another session kept something meanwhile: the incumbent is %s now", shortCommit(now.Incumbent))
 		}
 
-		if err := l.free(tx, now); err != nil {
+		if err := l.requireIdle(tx, now); err != nil {
 			return err
 		}
 
-		if err := l.closeWaiting(tx, now, session, p.Merges); err != nil {
+		if err := l.revertWaiting(tx, now, session, p.Merges); err != nil {
 			return err
 		}
 
-		if err := l.claimFor(tx, now, session, p); err != nil {
+		if err := l.claimForProposal(tx, now, session, p); err != nil {
 			return err
 		}
 		p.N = now.Experiments + 1
@@ -87,9 +89,9 @@ func (l *Lab) propose(ctx context.Context, c *history.Campaign, p *history.Propo
 	})
 }
 
-// free refuses while an experiment of this checkout runs, or the head is being
+// requireIdle refuses while an experiment of this checkout runs, or the head is being
 // certified. Other checkouts' experiments are no hindrance: measuring takes turns.
-func (l *Lab) free(tx *ledger.Tx, now *history.Campaign) error {
+func (l *Lab) requireIdle(tx *ledger.Tx, now *history.Campaign) error {
 	for _, id := range now.Open {
 		next := "wait_run{id: \"" + string(id) + "\"}, then call again"
 		switch id.Kind() {
@@ -110,10 +112,10 @@ func (l *Lab) free(tx *ledger.Tx, now *history.Campaign) error {
 	return nil
 }
 
-// closable is this checkout's experiment that waits for keep or revert, nil if
+// closableExperiment is this checkout's experiment that waits for keep or revert, nil if
 // none. An improvement is not: it waits for its own decision.
-func (l *Lab) closable(tx *ledger.Tx, c *history.Campaign) (*history.Experiment, error) {
-	x, err := l.waiting(tx, c)
+func (l *Lab) closableExperiment(tx *ledger.Tx, c *history.Campaign) (*history.Experiment, error) {
+	x, err := l.waitingExperiment(tx, c)
 	if err == nil && x != nil && x.Judgement.Verdict == research.Improved {
 		return nil, research.Errorf(research.CodeUnresolved,
 			fmt.Sprintf("keep{id: \"x%d\"} (or revert{id: \"x%d\"} with a lesson)", x.N, x.N),
@@ -123,12 +125,12 @@ func (l *Lab) closable(tx *ledger.Tx, c *history.Campaign) (*history.Experiment,
 	return x, err
 }
 
-// closeWaiting reverts this checkout's experiment that waits; merging names the
+// revertWaiting reverts this checkout's experiment that waits; merging names the
 // one whose edit the next experiment measures again.
-func (l *Lab) closeWaiting(tx *ledger.Tx, c *history.Campaign, session string, merging int) error {
+func (l *Lab) revertWaiting(tx *ledger.Tx, c *history.Campaign, session string, merging int) error {
 	by := history.Reversion{N: merging, By: "merge"}
 	if merging == 0 {
-		x, err := l.closable(tx, c)
+		x, err := l.closableExperiment(tx, c)
 		if err != nil || x == nil {
 			return err
 		}

@@ -25,33 +25,33 @@ type WrittenReport struct {
 // meanwhile; after that the ledger is held for as long as it takes.
 const reportTries = 3
 
-// Report makes the report of the checkout's campaign, as Markdown or as HTML,
+// WriteReport makes the report of the checkout's campaign, as Markdown or as HTML,
 // and checks what it wrote, before anybody sees it, against the ledger as it is
 // read afresh.
-func (l *Lab) Report(ctx context.Context, size report.Size, html bool) (*WrittenReport, error) {
-	c, err := l.tidy(ctx)
+func (l *Lab) WriteReport(ctx context.Context, size report.Size, html bool) (*WrittenReport, error) {
+	c, err := l.currentReaped(ctx)
 	if err != nil {
 		return nil, err
 	}
 
 	for range reportTries {
-		if w, err := l.write(&live{l: l, ctx: ctx, campaign: c.Name}, &live{l: l, ctx: ctx, campaign: c.Name}, size,
-			html); err != nil || w != nil {
+		if w, err := l.writeChecked(&liveSource{l: l, ctx: ctx, campaign: c.Name},
+			&liveSource{l: l, ctx: ctx, campaign: c.Name}, size, html); err != nil || w != nil {
 			return w, err
 		}
 	}
 	var w *WrittenReport
 	err = l.ledger.View(ctx, func(tx *ledger.Tx) (err error) {
-		w, err = l.write(&held{tx, c.Name}, &held{tx, c.Name}, size, html)
+		w, err = l.writeChecked(&snapshotSource{tx, c.Name}, &snapshotSource{tx, c.Name}, size, html)
 		return err
 	})
 
 	return w, err
 }
 
-// write makes a report of what from shows and checks it against what to shows;
+// writeChecked makes a report of what from shows and checks it against what to shows;
 // nil when the ledger has grown in between.
-func (l *Lab) write(from, to report.Source, size report.Size, html bool) (*WrittenReport, error) {
+func (l *Lab) writeChecked(from, to report.Source, size report.Size, html bool) (*WrittenReport, error) {
 	facts, err := from.Facts()
 	if err != nil {
 		return nil, err
@@ -126,7 +126,7 @@ func (l *Lab) CheckReport(ctx context.Context, written []byte, recompute bool) (
 	}
 
 	if !recompute && out.Since == 0 {
-		now := &live{l: l, ctx: ctx, campaign: p.Header.Campaign}
+		now := &liveSource{l: l, ctx: ctx, campaign: p.Header.Campaign}
 
 		f, err := now.Facts()
 		if err != nil {
@@ -134,19 +134,19 @@ func (l *Lab) CheckReport(ctx context.Context, written []byte, recompute bool) (
 		}
 
 		if f.Head.Seq == p.Header.Seq { // else it has grown just now
-			return out, l.compare(now, p, written, out)
+			return out, l.comparePage(now, p, written, out)
 		}
 	}
 	out.Recompute = true
 
 	return out, l.ledger.At(ctx, p.Header.Seq, func(tx *ledger.Tx) error {
-		return l.compare(&held{tx, p.Header.Campaign}, p, written, out)
+		return l.comparePage(&snapshotSource{tx, p.Header.Campaign}, p, written, out)
 	})
 }
 
-// compare checks a page's figures and its words. Those of another version can't be
+// comparePage checks a page's figures and its words. Those of another version can't be
 // told from a forger's.
-func (l *Lab) compare(src report.Source, p *report.Page, written []byte, out *ReportCheck) (err error) {
+func (l *Lab) comparePage(src report.Source, p *report.Page, written []byte, out *ReportCheck) (err error) {
 	if out.Checked, err = p.Check(src); err != nil {
 		return err
 	}
@@ -195,26 +195,26 @@ func sameLines(want, have []byte) error {
 	return nil
 }
 
-// held is the ledger inside one transaction, as reports are made and checked.
-type held struct {
+// snapshotSource is the ledger inside one transaction, as reports are made and checked.
+type snapshotSource struct {
 	tx       *ledger.Tx
 	campaign string
 }
 
-func (h *held) Record(seq uint64) (history.Record, error) { return h.tx.Record(seq) }
+func (h *snapshotSource) Record(seq uint64) (history.Record, error) { return h.tx.Record(seq) }
 
-func (h *held) Facts() (*report.Facts, error) { return ReportFacts(h.tx, h.campaign) }
+func (h *snapshotSource) Facts() (*report.Facts, error) { return ReportFacts(h.tx, h.campaign) }
 
-// live is the ledger as others use it: each look is a transaction of its own,
+// liveSource is the ledger as others use it: each look is a transaction of its own,
 // and none is long. What it shows is the state at its first look.
-type live struct {
+type liveSource struct {
 	l        *Lab
 	ctx      context.Context
 	campaign string
 	facts    *report.Facts
 }
 
-func (v *live) Record(seq uint64) (r history.Record, err error) {
+func (v *liveSource) Record(seq uint64) (r history.Record, err error) {
 	err = v.l.ledger.View(v.ctx, func(tx *ledger.Tx) error {
 		r, err = tx.Record(seq)
 		return err
@@ -223,7 +223,7 @@ func (v *live) Record(seq uint64) (r history.Record, err error) {
 	return r, err
 }
 
-func (v *live) Facts() (*report.Facts, error) {
+func (v *liveSource) Facts() (*report.Facts, error) {
 	if v.facts != nil {
 		return v.facts, nil
 	}
@@ -231,7 +231,7 @@ func (v *live) Facts() (*report.Facts, error) {
 	var runs []uint64
 
 	err := v.l.ledger.View(v.ctx, func(tx *ledger.Tx) (err error) {
-		f, runs, err = gather(tx, v.campaign)
+		f, runs, err = gatherFacts(tx, v.campaign)
 		return err
 	})
 	for page := range slices.Chunk(runs, reportRuns) {

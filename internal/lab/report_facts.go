@@ -20,7 +20,7 @@ const reportRuns = 256 // runs that are added up in one transaction
 
 // ReportFacts reads what a report may tell of a campaign.
 func ReportFacts(tx *ledger.Tx, campaign string) (*report.Facts, error) {
-	f, runs, err := gather(tx, campaign)
+	f, runs, err := gatherFacts(tx, campaign)
 	if err != nil {
 		return nil, err
 	}
@@ -28,8 +28,8 @@ func ReportFacts(tx *ledger.Tx, campaign string) (*report.Facts, error) {
 	return f, addRuns(tx, f, runs)
 }
 
-// gather reads all but the runs' sums, and says which runs make these up.
-func gather(tx *ledger.Tx, campaign string) (*report.Facts, []uint64, error) {
+// gatherFacts reads all but the runs' sums, and says which runs make these up.
+func gatherFacts(tx *ledger.Tx, campaign string) (*report.Facts, []uint64, error) {
 	c, err := tx.Campaign(campaign)
 	if err != nil {
 		return nil, nil, err
@@ -61,7 +61,8 @@ func gather(tx *ledger.Tx, campaign string) (*report.Facts, []uint64, error) {
 		return nil, nil, err
 	}
 
-	if err := errors.Join(gatherFinal(tx, f), gatherKept(tx, f), gatherTold(tx, f), gatherProofs(tx, f)); err != nil {
+	if err := errors.Join(gatherFinal(tx, f), gatherKept(tx, f), gatherLessons(tx, f),
+		gatherProofs(tx, f)); err != nil {
 		return nil, nil, err
 	}
 
@@ -90,7 +91,7 @@ func gatherKept(tx *ledger.Tx, f *report.Facts) error {
 	for i := range kept {
 		x := report.Change{Experiment: kept[i]}
 		if i < report.MostKept {
-			if err := traced(tx, &x, f.Head.Seq); err != nil {
+			if err := traceRecords(tx, &x, f.Head.Seq); err != nil {
 				return err
 			}
 		}
@@ -101,26 +102,26 @@ func gatherKept(tx *ledger.Tx, f *report.Facts) error {
 	return nil
 }
 
-// traced fills in the records of a change.
-func traced(tx *ledger.Tx, x *report.Change, head uint64) (err error) {
+// traceRecords fills in the records of a change.
+func traceRecords(tx *ledger.Tx, x *report.Change, head uint64) (err error) {
 	x.JudgedAt = report.Ref{Seq: x.JudgedSeq, Hash: x.JudgedHash}
 	if x.JudgedSeq > 0 {
-		x.KeptAt, err = nearest(tx, x.JudgedSeq, 1, x.Job(), history.KindExperimentKept)
+		x.KeptAt, err = nearestRecord(tx, x.JudgedSeq, 1, x.Job(), history.KindExperimentKept)
 	} else { // it was lost, and a person kept it all the same
-		x.KeptAt, err = nearest(tx, head+1, -1, x.Job(), history.KindExperimentKept)
+		x.KeptAt, err = nearestRecord(tx, head+1, -1, x.Job(), history.KindExperimentKept)
 	}
 
 	if err != nil {
 		return err
 	}
-	x.ProposedAt, err = nearest(tx, x.KeptAt.Seq, -1, x.Job(), history.KindExperimentProposed)
+	x.ProposedAt, err = nearestRecord(tx, x.KeptAt.Seq, -1, x.Job(), history.KindExperimentProposed)
 
 	return err
 }
 
-// nearest is the record of that kind and job that stands nearest to seq, before
+// nearestRecord is the record of that kind and job that stands nearest to seq, before
 // it (step -1) or after it (1).
-func nearest(tx *ledger.Tx, seq uint64, step int, job research.JobID, kind history.Kind) (report.Ref, error) {
+func nearestRecord(tx *ledger.Tx, seq uint64, step int, job research.JobID, kind history.Kind) (report.Ref, error) {
 	for at := int64(seq) + int64(step); at > 0; at += int64(step) {
 		r, err := tx.Record(uint64(at))
 		if err != nil {
@@ -135,8 +136,8 @@ func nearest(tx *ledger.Tx, seq uint64, step int, job research.JobID, kind histo
 	return report.Ref{}, fmt.Errorf("find the %s of %s before record %d", kind, job, seq)
 }
 
-// gatherTold reads lessons and free ideas.
-func gatherTold(tx *ledger.Tx, f *report.Facts) error {
+// gatherLessons reads lessons and free ideas.
+func gatherLessons(tx *ledger.Tx, f *report.Facts) error {
 	recs, err := tx.LessonRecords(f.Campaign.Name, report.MostTold)
 	if err != nil {
 		return err
@@ -192,7 +193,7 @@ func gatherFinal(tx *ledger.Tx, f *report.Facts) error {
 	}
 
 	r, ok, err := tx.Keyed(f.Campaign.Name,
-		endedKey(rules.Ablation{Of: x.Of, Pairs: cmp.Or(x.Most, rules.AblationPairs)}))
+		ablationEndKey(rules.Ablation{Of: x.Of, Pairs: cmp.Or(x.Most, rules.AblationPairs)}))
 	if err != nil || !ok {
 		return err
 	}
@@ -209,7 +210,7 @@ func gatherFinal(tx *ledger.Tx, f *report.Facts) error {
 func gatherProofs(tx *ledger.Tx, f *report.Facts) error {
 	c := &f.Campaign
 	if c.Audit != nil {
-		ref, err := endOf(tx, c.Name, c.Audit.Job, history.KindMeasurementFinished)
+		ref, err := endRecord(tx, c.Name, c.Audit.Job, history.KindMeasurementFinished)
 		if err != nil {
 			return err
 		}
@@ -228,7 +229,7 @@ func gatherProofs(tx *ledger.Tx, f *report.Facts) error {
 			continue
 		}
 
-		ref, err := endOf(tx, c.Name, id, history.KindCertificateFinished)
+		ref, err := endRecord(tx, c.Name, id, history.KindCertificateFinished)
 		if err != nil {
 			return err
 		}
@@ -239,14 +240,14 @@ func gatherProofs(tx *ledger.Tx, f *report.Facts) error {
 	return nil
 }
 
-// endOf is the record that ended a job which has made runs: it stands behind the last of them.
-func endOf(tx *ledger.Tx, campaign string, id research.JobID, kind history.Kind) (report.Ref, error) {
+// endRecord is the record that ended a job which has made runs: it stands behind the last of them.
+func endRecord(tx *ledger.Tx, campaign string, id research.JobID, kind history.Kind) (report.Ref, error) {
 	seqs := tx.RunRecords(campaign, id, report.MostRuns)
 	if len(seqs) == 0 {
 		return report.Ref{}, fmt.Errorf("find the runs of %s", id)
 	}
 
-	return nearest(tx, slices.Max(seqs), 1, id, kind)
+	return nearestRecord(tx, slices.Max(seqs), 1, id, kind)
 }
 
 // addRuns adds to f what only the runs say.

@@ -33,23 +33,23 @@ const resting = "tell your human what was found, and end your turn; a person goe
 // may be repeated. Errors: CodeEnded; CodeBusy when a job did not stop within
 // 10 s, though the loop rests by then.
 func (l *Lab) StopLoop(ctx context.Context, by string) (*LoopAnswer, error) {
-	out, err := l.change(ctx, history.KindLoopStopped, by)
+	out, err := l.changeLoop(ctx, history.KindLoopStopped, by)
 	if err != nil {
 		return nil, err
 	}
 	out.Status, out.Next = "rests", "`ratchet resume` goes on; `ratchet finalize` puts the result on a branch"
 
-	c, err := l.tidy(ctx)
+	c, err := l.currentReaped(ctx)
 	if err != nil {
 		return nil, err
 	}
 
 	for _, id := range c.Open {
-		l.interrupt(c.Name, id) // all at once; halt waits for each
+		l.signalWorker(c.Name, id) // all at once; halt waits for each
 	}
 
 	for _, id := range c.Open {
-		o, err := l.halt(ctx, c.Name, id)
+		o, err := l.stopAndWait(ctx, c.Name, id)
 		if err != nil {
 			return nil, err
 		}
@@ -63,7 +63,7 @@ func (l *Lab) StopLoop(ctx context.Context, by string) (*LoopAnswer, error) {
 // ResumeLoop ends the rest. The next step is the agents': whoever is connected,
 // or comes, goes on. It may be repeated. Errors: CodeEnded.
 func (l *Lab) ResumeLoop(ctx context.Context, by string) (*LoopAnswer, error) {
-	out, err := l.change(ctx, history.KindLoopResumed, by)
+	out, err := l.changeLoop(ctx, history.KindLoopResumed, by)
 	if err == nil {
 		out.Status, out.Next = "goes on", "tell your agent: go on with the campaign"
 	}
@@ -71,9 +71,9 @@ func (l *Lab) ResumeLoop(ctx context.Context, by string) (*LoopAnswer, error) {
 	return out, err
 }
 
-// change records that the loop stops or goes on, unless it is so already.
-func (l *Lab) change(ctx context.Context, kind history.Kind, by string) (*LoopAnswer, error) {
-	c, err := l.current(ctx)
+// changeLoop records that the loop stops or goes on, unless it is so already.
+func (l *Lab) changeLoop(ctx context.Context, kind history.Kind, by string) (*LoopAnswer, error) {
+	c, err := l.currentCampaign(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -104,22 +104,22 @@ func (l *Lab) change(ctx context.Context, kind history.Kind, by string) (*LoopAn
 // is stuck must be let go.
 const patience = 3
 
-// standstill is what was seen when the agent was last held. It is a file of its
+// stuckState is what was seen when the agent was last held. It is a file of its
 // own, not a record: holding an agent is no event of the campaign.
-type standstill struct {
+type stuckState struct {
 	Record time.Time `json:"record"` // the session's last one
 	Call   time.Time `json:"call"`   // its last one
 	Held   int       `json:"held"`   // times in a row since either changed
 }
 
-// Hold says whether an agent that is about to end its turn in this checkout has
+// CheckUnfinishedWork says whether an agent that is about to end its turn in this checkout has
 // work left: its campaign goes on, has budget, may run, and a server of the very
 // client that asks is connected to it. It writes no record. An error means that
 // nothing is known: let the agent go.
-func (l *Lab) Hold(ctx context.Context) (*Held, error) {
-	c, err := l.current(ctx)
-	if err != nil || !l.onCampaign(c, l.repo.Branch(ctx)) || !l.mayGoOn(c) || !l.asks() {
-		return &Held{}, err
+func (l *Lab) CheckUnfinishedWork(ctx context.Context) (*UnfinishedWork, error) {
+	c, err := l.currentCampaign(ctx)
+	if err != nil || !l.isCampaignBranch(c, l.repo.Branch(ctx)) || !l.canContinue(c) || !l.isOwnClient() {
+		return &UnfinishedWork{}, err
 	}
 	var last time.Time
 
@@ -140,27 +140,27 @@ func (l *Lab) Hold(ctx context.Context) (*Held, error) {
 		return nil, err
 	}
 
-	return l.hold(c, last)
+	return l.decideUnfinished(c, last)
 }
 
-// mayGoOn says whether an experiment could be run, or is running.
-func (l *Lab) mayGoOn(c *history.Campaign) bool {
-	return l.mayMeasure(c) == nil && (!c.Calibrated || c.Plan() != rules.PlanEnd || len(c.Open) > 0)
+// canContinue says whether an experiment could be run, or is running.
+func (l *Lab) canContinue(c *history.Campaign) bool {
+	return l.requireMeasurable(c) == nil && (!c.Calibrated || c.Plan() != rules.PlanEnd || len(c.Open) > 0)
 }
 
-// hold counts, and gives the reason or lets go. An agent that calls wait_run
+// decideUnfinished counts, and gives the reason or lets go. An agent that calls wait_run
 // between its attempts is not stuck while something runs: that ends by itself.
-func (l *Lab) hold(c *history.Campaign, last time.Time) (*Held, error) {
-	var was standstill
+func (l *Lab) decideUnfinished(c *history.Campaign, last time.Time) (*UnfinishedWork, error) {
+	var was stuckState
 	sum := sha256.Sum256([]byte(l.repo.Root()))
 
-	path := filepath.Join(l.jobs(), fmt.Sprintf("held.%x", sum[:8]))
+	path := filepath.Join(l.jobsDir(), fmt.Sprintf("held.%x", sum[:8]))
 	if b, err := os.ReadFile(path); err == nil {
 		_ = json.Unmarshal(b, &was) // what can't be read is none
 	}
 
-	now := standstill{Record: last, Held: was.Held + 1}
-	if info, err := os.Stat(l.attendance()); err == nil {
+	now := stuckState{Record: last, Held: was.Held + 1}
+	if info, err := os.Stat(l.attendanceFile()); err == nil {
 		now.Call = info.ModTime()
 	}
 
@@ -169,7 +169,7 @@ func (l *Lab) hold(c *history.Campaign, last time.Time) (*Held, error) {
 	}
 
 	if now.Held > patience {
-		return &Held{Note: fmt.Sprintf("ratchet let the agent stop, after asking it %d times in a row without any progress; campaign %s has budget left", patience, c.Name)}, nil
+		return &UnfinishedWork{Note: fmt.Sprintf("ratchet let the agent stop, after asking it %d times in a row without any progress; campaign %s has budget left", patience, c.Name)}, nil
 	}
 
 	b, err := json.Marshal(now)
@@ -180,26 +180,26 @@ func (l *Lab) hold(c *history.Campaign, last time.Time) (*Held, error) {
 	if err != nil {
 		return nil, fmt.Errorf("count: %w", err) // who can't count holds nobody
 	}
-	left := left(c)
+	left := budgetLeft(c)
 
-	return &Held{Reason: fmt.Sprintf("Ratchet's campaign %s goes on: %s and %s are left. Next: %s. "+
+	return &UnfinishedWork{Reason: fmt.Sprintf("Ratchet's campaign %s goes on: %s and %s are left. Next: %s. "+
 		"Only if your human asked you to stop: run `ratchet stop` in a shell, and end your turn.",
 		c.Name, counted(left.Experiments, "experiment"), research.DurationText(left.Hours*3600),
-		l.briefNext(&Brief{Campaign: *c}))}, nil
+		l.nextForBrief(&Brief{Campaign: *c}))}, nil
 }
 
-// asks says whether the client that started this process is the one whose
+// isOwnClient says whether the client that started this process is the one whose
 // session works in this checkout: that session's server, whose lock on the
 // checkout holds, is a child of the client, and the client is an ancestor of
 // this process. A server over HTTP is nobody's child; then, and where the
 // system tells no parents, being attended is enough.
-func (l *Lab) asks() bool {
-	held, err := sandbox.Locked(l.attendance())
+func (l *Lab) isOwnClient() bool {
+	held, err := sandbox.Locked(l.attendanceFile())
 	if err != nil || !held {
 		return false
 	}
 
-	who, err := os.ReadFile(l.attendance())
+	who, err := os.ReadFile(l.attendanceFile())
 	if err != nil {
 		return false
 	}
@@ -209,13 +209,13 @@ func (l *Lab) asks() bool {
 		return false
 	}
 
-	client, ok := parent(server)
+	client, ok := parentProcess(server)
 	if line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", server)); !ok ||
 		err == nil && slices.Contains(strings.Split(string(line), "\x00"), "serve") {
 		return true
 	}
 
-	for pid := os.Getpid(); ok && pid > 0; pid, ok = parent(pid) {
+	for pid := os.Getpid(); ok && pid > 0; pid, ok = parentProcess(pid) {
 		if pid == client {
 			return true
 		}
@@ -224,8 +224,8 @@ func (l *Lab) asks() bool {
 	return false
 }
 
-// parent is a process's parent; false where the system does not tell.
-func parent(pid int) (int, bool) {
+// parentProcess is a process's parent; false where the system does not tell.
+func parentProcess(pid int) (int, bool) {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return 0, false

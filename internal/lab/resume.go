@@ -15,9 +15,11 @@ import (
 	"ratchet/ledger"
 )
 
-// resume brings the checkout to the campaign, finishing what a dead process
+// resumeCampaign brings the checkout to the campaign, finishing what a dead process
 // left undone.
-func (l *Lab) resume(ctx context.Context, c *history.Campaign, doc *document, head source.Head) (*Started, error) {
+func (l *Lab) resumeCampaign(
+	ctx context.Context, c *history.Campaign, doc *programDocument, head source.Head,
+) (*Started, error) {
 	if c.ProgramPath != doc.path {
 		return nil, research.Errorf(research.CodeProgram,
 			fmt.Sprintf("give %s another `name:`, or call start_campaign with a name", doc.path),
@@ -29,7 +31,7 @@ func (l *Lab) resume(ctx context.Context, c *history.Campaign, doc *document, he
 			"the campaign %q has ended: %s", c.Name, c.Ended)
 	}
 
-	if err := l.mendRefs(ctx, c); err != nil {
+	if err := l.repairRefs(ctx, c); err != nil {
 		return nil, err
 	}
 
@@ -39,8 +41,8 @@ func (l *Lab) resume(ctx context.Context, c *history.Campaign, doc *document, he
 			"the front matter differs from the accepted contract: no run starts until a person runs `ratchet accept`")
 	}
 
-	if !l.onCampaign(c, head.Branch) {
-		moved, err := l.goThere(ctx, c, doc, head)
+	if !l.isCampaignBranch(c, head.Branch) {
+		moved, err := l.switchToCampaign(ctx, c, doc, head)
 		if err != nil {
 			return nil, err
 		}
@@ -54,14 +56,14 @@ func (l *Lab) resume(ctx context.Context, c *history.Campaign, doc *document, he
 		}
 	}
 
-	return l.started(ctx, c.Name, doc, true, notes)
+	return l.startCalibration(ctx, c.Name, doc, true, notes)
 }
 
-// mendRefs makes the campaign's refs say again what the ledger says, where a
+// repairRefs makes the campaign's refs say again what the ledger says, where a
 // process died between the two or somebody removed them: the start, the
 // incumbent, and the latest candidates.
-func (l *Lab) mendRefs(ctx context.Context, c *history.Campaign) error {
-	want := map[string]string{ref(c.Name, "start"): c.Start, ref(c.Name, "incumbent"): c.Incumbent}
+func (l *Lab) repairRefs(ctx context.Context, c *history.Campaign) error {
+	want := map[string]string{refName(c.Name, "start"): c.Start, refName(c.Name, "incumbent"): c.Incumbent}
 
 	err := l.ledger.View(ctx, func(tx *ledger.Tx) error {
 		latest, _, err := tx.Experiments(c.Name, ledger.Query{Limit: 20})
@@ -69,7 +71,7 @@ func (l *Lab) mendRefs(ctx context.Context, c *history.Campaign) error {
 			if _, gone := l.repo.Tree(ctx, x.Candidate); gone != nil {
 				continue // collected by git after its ref was removed: nothing can bring it back
 			}
-			want[ref(c.Name, "x", fmt.Sprint(x.N))] = x.Candidate
+			want[refName(c.Name, "x", fmt.Sprint(x.N))] = x.Candidate
 		}
 
 		return err
@@ -108,12 +110,12 @@ func (l *Lab) mendRefs(ctx context.Context, c *history.Campaign) error {
 	return l.repo.UpdateRefs(ctx, updates, "ratchet: mend "+c.Name)
 }
 
-// goThere moves the checkout to its branch of the campaign. Where its files
+// switchToCampaign moves the checkout to its branch of the campaign. Where its files
 // are the incumbent's already, only HEAD moves.
-func (l *Lab) goThere(
-	ctx context.Context, c *history.Campaign, doc *document, head source.Head,
+func (l *Lab) switchToCampaign(
+	ctx context.Context, c *history.Campaign, doc *programDocument, head source.Head,
 ) (notes []string, err error) {
-	name, err := l.codename(ctx, c, cmp.Or(strings.TrimPrefix(head.Branch, "refs/heads/"), head.Commit))
+	name, err := l.ensureCodename(ctx, c, cmp.Or(strings.TrimPrefix(head.Branch, "refs/heads/"), head.Commit))
 	if err != nil {
 		return nil, err
 	}
@@ -134,7 +136,7 @@ func (l *Lab) goThere(
 	}
 
 	if where != "" {
-		if err := l.ours(ctx, c, source.Head{Branch: branch, Commit: where}); err != nil {
+		if err := l.refuseForeignCommits(ctx, c, source.Head{Branch: branch, Commit: where}); err != nil {
 			return nil, err
 		}
 	}
@@ -154,7 +156,7 @@ func (l *Lab) goThere(
 	differs := slices.ContainsFunc(changes, func(ch source.Change) bool { return ch.Path != doc.path })
 	if !differs {
 		// HEAD comes last: a call that died before it is repeated here.
-		more, err := l.refresh(ctx, c.Incumbent, append(files(c.ProgramPath, c.Program), doc.path))
+		more, err := l.refreshIndex(ctx, c.Incumbent, append(editedFiles(c.ProgramPath, c.Program), doc.path))
 		if err != nil {
 			return nil, err
 		}
@@ -164,7 +166,7 @@ func (l *Lab) goThere(
 		return notes, l.repo.AttachHead(ctx, branch, "ratchet: resume "+c.Name)
 	}
 
-	if _, err := l.onlyOurs(ctx, head.Commit, "", nil); err != nil {
+	if _, err := l.requireCleanFiles(ctx, head.Commit, "", nil); err != nil {
 		var e *research.Error
 		if errors.As(err, &e) {
 			e.Next = "commit or stash them, then: git switch " + strings.TrimPrefix(branch, "refs/heads/")
@@ -180,10 +182,10 @@ func (l *Lab) goThere(
 	return []string{"switched to " + strings.TrimPrefix(branch, "refs/heads/")}, nil
 }
 
-// codename is the checkout's codename, known or new. With an origin, the branch
+// ensureCodename is the checkout's codename, known or new. With an origin, the branch
 // or commit that the checkout comes from is noted for the way back.
-func (l *Lab) codename(ctx context.Context, c *history.Campaign, origin string) (name string, err error) {
-	err = l.update(ctx, c.Name, func(tx *ledger.Tx, _ *history.Campaign, session string) error {
+func (l *Lab) ensureCodename(ctx context.Context, c *history.Campaign, origin string) (name string, err error) {
+	err = l.updateCampaign(ctx, c.Name, func(tx *ledger.Tx, _ *history.Campaign, session string) error {
 		name = session
 		_, err := tx.Append(history.Entry{Campaign: c.Name, Session: name, Kind: history.KindSessionJoined,
 			Body: history.SessionJoin{Codename: name, Client: l.opt.Client.Name, Version: l.opt.Client.Version,

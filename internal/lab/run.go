@@ -23,14 +23,14 @@ import (
 	"ratchet/sandbox"
 )
 
-// run makes one run of a version, appends run.finished, and returns what the
+// makeRun makes one run of a version, appends run.finished, and returns what the
 // rule may see of it. A machine that slept voids the run: it is made again.
 // The error is for a run that could not be made at all.
-func (s *supervisor) run(
+func (s *worker) makeRun(
 	ctx context.Context, job research.JobID, v *version, want rules.Want,
 ) (rules.Observation, error) {
 	for range maxVoid {
-		r, err := s.attempt(ctx, job, v, want)
+		r, err := s.attemptRun(ctx, job, v, want)
 		if err != nil {
 			return rules.Observation{}, err
 		}
@@ -39,7 +39,7 @@ func (s *supervisor) run(
 			return rules.Observe(r, s.space.c.Program.Metric), nil // as a recomputation will see it
 		}
 
-		if c, err := s.campaignNow(ctx); err != nil || c.SecondsLeft() <= 0 {
+		if c, err := s.readCampaign(ctx); err != nil || c.SecondsLeft() <= 0 {
 			return rules.Observation{}, cmp.Or[error](err, research.Errorf(research.CodeBudget, raiseBudget,
 				"the machine was suspended during the run, and no time is left to repeat it"))
 		}
@@ -58,13 +58,13 @@ const sleptReason = "void: the machine was suspended during the run"
 // are read one after the other.
 const sleepTolerance = 500 * time.Millisecond
 
-func (s *supervisor) attempt(
+func (s *worker) attemptRun(
 	ctx context.Context, job research.JobID, v *version, want rules.Want,
 ) (rules.Run, error) {
 	s.runs++
 	p := s.space.c.Program
 	r := rules.Run{Job: job, Number: s.runs, Role: want.Role, Side: want.Side, Commit: v.commit, Pair: want.Pair,
-		Order: want.Order, WarmUp: want.WarmUp, Again: want.Again, Seed: seed(s.campaign, job, want, s.runs),
+		Order: want.Order, WarmUp: want.WarmUp, Again: want.Again, Seed: runSeed(s.campaign, job, want, s.runs),
 		Started: time.Now().UTC(), Load: sandbox.LoadAverage()}
 	scan := contract.NewScanner(p.Metric, p.Guards)
 
@@ -73,7 +73,7 @@ func (s *supervisor) attempt(
 		command = s.planted
 	}
 
-	spec, err := s.space.spec(v, command, r.Seed, true)
+	spec, err := s.space.commandSpec(v, command, r.Seed, true)
 	if err != nil {
 		return r, err
 	}
@@ -83,35 +83,35 @@ func (s *supervisor) attempt(
 		spec.Sink = scan
 	}
 
-	hold, err := s.hold(ctx)
+	hold, err := s.acquireResources(ctx)
 	if err != nil {
 		return r, err
 	}
 	defer hold.release(ctx)
 
-	if err := hold.expose(&spec, p.Budget); err != nil {
+	if err := hold.exposeGPUs(&spec, p.Budget); err != nil {
 		return r, err
 	}
-	s.say(fmt.Sprintf("run %d (%s, %s)", r.Number, want.Role, want.Side))
+	s.reportPhase(fmt.Sprintf("run %d (%s, %s)", r.Number, want.Role, want.Side))
 	load := sandbox.StartLoad()
 
-	res, err := hold.run(ctx, spec, p.Budget, &r)
+	res, err := hold.runWatched(ctx, spec, p.Budget, &r)
 	if err != nil {
 		return r, fmt.Errorf("make a run: %w", err)
 	}
-	contended(&r, load, res)
+	noteContention(&r, load, res)
 	r.Exit, r.Signal, r.Wall, r.CPU, r.MaxRSS = res.Exit, res.Signal, res.Wall.Seconds(), res.CPU.Seconds(), res.MaxRSS
 	r.Enforced, r.Bytes = res.Enforced, res.Output.Bytes
 
 	text := res.Output.Text()
-	if r.Reason = s.failure(spec, res); r.Reason == "" {
-		r.Reason = s.space.trespass(res.Changes, true, p.Measure != "")
+	if r.Reason = s.describeFailure(spec, res); r.Reason == "" {
+		r.Reason = s.space.forbiddenChanges(res.Changes, true, p.Measure != "")
 	} else {
-		r.Reason += offline(spec, res)
+		r.Reason += offlineHint(spec, res)
 	}
 
 	if r.Reason == "" {
-		if err := s.score(ctx, hold, v, spec, scan, res, &r, &text); err != nil {
+		if err := s.scoreRun(ctx, hold, v, spec, scan, res, &r, &text); err != nil {
 			return r, err
 		}
 	}
@@ -120,47 +120,47 @@ func (s *supervisor) attempt(
 	if r.Output, err = s.ledger.PutOutput(text); err != nil {
 		return r, err
 	}
-	s.space.discard(spec)
+	s.space.discardLayers(spec)
 	_, err = s.ledger.Append(context.WithoutCancel(ctx),
-		history.Entry{Campaign: s.campaign, Session: s.session, Kind: history.KindRunFinished, Body: s.brief(r)})
+		history.Entry{Campaign: s.campaign, Session: s.session, Kind: history.KindRunFinished, Body: s.compactRun(r)})
 
 	return r, err
 }
 
-// score takes the samples of a run that ended well: what scan saw of it, or of
+// scoreRun takes the samples of a run that ended well: what scan saw of it, or of
 // the frozen evaluator, whose reason not to count it is then the run's. text
 // gets the evaluator's output too.
-func (s *supervisor) score(ctx context.Context, hold *hold, v *version, spec sandbox.Spec, scan *contract.Scanner, res sandbox.Result,
+func (s *worker) scoreRun(ctx context.Context, hold *runResources, v *version, spec sandbox.Spec, scan *contract.Scanner, res sandbox.Result,
 	r *rules.Run, text *[]byte) error {
 	p, left := s.space.c.Program, spec.Views[0].Upper
 	if p.Measure != "" {
-		measure, err := s.space.evaluator(v, r.Seed, left)
+		measure, err := s.space.evaluatorSpec(v, r.Seed, left)
 		if err != nil {
 			return err
 		}
-		defer s.space.discard(measure)
+		defer s.space.discardLayers(measure)
 
 		measure.Wall, measure.Grace, measure.Sink = spec.Wall, spec.Grace, scan
-		if err := hold.expose(&measure, p.Budget); err != nil {
+		if err := hold.exposeGPUs(&measure, p.Budget); err != nil {
 			return err
 		}
 
-		if r.Reason, err = s.evaluate(ctx, measure, r, text); err != nil {
+		if r.Reason, err = s.runEvaluator(ctx, measure, r, text); err != nil {
 			return err
 		}
 		left = measure.Views[0].Upper
 	}
 
 	if r.Reason == "" {
-		r.Samples, r.Reason = s.samples(scan, res, left)
+		r.Samples, r.Reason = s.collectSamples(scan, res, left)
 	}
 
 	return nil
 }
 
-// brief is the run as it is recorded: what enforced it is said once for all the
+// compactRun is the run as it is recorded: what enforced it is said once for all the
 // runs of a job that were enforced alike, since it is half of such a record.
-func (s *supervisor) brief(r rules.Run) rules.Run {
+func (s *worker) compactRun(r rules.Run) rules.Run {
 	if s.enforced.Number > 0 && maps.Equal(s.enforced.Enforced, r.Enforced) {
 		r.Enforced, r.EnforcedAs = nil, s.enforced.Number
 		return r
@@ -170,10 +170,10 @@ func (s *supervisor) brief(r rules.Run) rules.Run {
 	return r
 }
 
-// slot waits for the machine's measuring slot. Waiting counts against no budget.
-func (s *supervisor) slot(ctx context.Context) (*sandbox.Lock, error) {
+// acquireSlot waits for the machine's measuring slot. Waiting counts against no budget.
+func (s *worker) acquireSlot(ctx context.Context) (*sandbox.Lock, error) {
 	waiting := func(place int, holder string) {
-		s.say(fmt.Sprintf("waiting for the machine, place %d, held by %s", place,
+		s.reportPhase(fmt.Sprintf("waiting for the machine, place %d, held by %s", place,
 			cmp.Or(strings.TrimSpace(holder), "another run")))
 	}
 	var slot *sandbox.Lock
@@ -189,15 +189,15 @@ func (s *supervisor) slot(ctx context.Context) (*sandbox.Lock, error) {
 	return slot, err
 }
 
-// failure says how a command ended badly, "" if it did not.
-func (s *supervisor) failure(spec sandbox.Spec, res sandbox.Result) string {
+// describeFailure says how a command ended badly, "" if it did not.
+func (s *worker) describeFailure(spec sandbox.Spec, res sandbox.Result) string {
 	switch {
 	case res.Cancelled:
 		return "stopped by request"
 	case res.Slept > sleepTolerance:
 		return sleptReason
 	case res.Exceeded != "":
-		return "exceeded its budget of " + exceeded(res.Exceeded, spec)
+		return "exceeded its budget of " + describeLimit(res.Exceeded, spec)
 	case len(res.Survivors) > 0:
 		return fmt.Sprintf("processes survived the kill: %v", res.Survivors)
 	case res.Killed:
@@ -216,9 +216,9 @@ func (s *supervisor) failure(spec sandbox.Spec, res sandbox.Result) string {
 	return ""
 }
 
-// offline is a hint for a command that failed for want of a network, as far as
+// offlineHint is a hint for a command that failed for want of a network, as far as
 // its output tells.
-func offline(spec sandbox.Spec, res sandbox.Result) string {
+func offlineHint(spec sandbox.Spec, res sandbox.Result) string {
 	if spec.Network == sandbox.NetworkOn || !noNetwork.Match(res.Output.Text()) {
 		return ""
 	}
@@ -229,8 +229,8 @@ func offline(spec sandbox.Spec, res sandbox.Result) string {
 // noNetwork is what programs say when they can't reach anybody.
 var noNetwork = regexp.MustCompile(`(?i)network is unreachable|no such host|name resolution|could not resolve|getaddrinfo|EAI_AGAIN|ENOTFOUND|dial tcp`)
 
-// exceeded names a limit with its size.
-func exceeded(what string, spec sandbox.Spec) string {
+// describeLimit names a limit with its size.
+func describeLimit(what string, spec sandbox.Spec) string {
 	switch what {
 	case "memory":
 		return fmt.Sprintf("memory (%d MiB)", spec.Memory>>20)
@@ -245,9 +245,9 @@ func exceeded(what string, spec sandbox.Spec) string {
 	return what
 }
 
-// evaluate runs the frozen evaluator in a sandbox of its own that sees what the
+// runEvaluator runs the frozen evaluator in a sandbox of its own that sees what the
 // run left. Only its output counts.
-func (s *supervisor) evaluate(
+func (s *worker) runEvaluator(
 	ctx context.Context, spec sandbox.Spec, r *rules.Run, text *[]byte,
 ) (reason string, err error) {
 	res, err := sandbox.Run(ctx, spec)
@@ -258,8 +258,8 @@ func (s *supervisor) evaluate(
 	*text = append(append(*text, "\n--- measure ---\n"...), res.Output.Text()...)
 
 	r.Bytes += res.Output.Bytes
-	if reason = s.failure(spec, res); reason == "" {
-		reason = s.space.trespass(res.Changes, true, false)
+	if reason = s.describeFailure(spec, res); reason == "" {
+		reason = s.space.forbiddenChanges(res.Changes, true, false)
 	}
 
 	if reason != "" {
@@ -269,13 +269,13 @@ func (s *supervisor) evaluate(
 	return reason, nil
 }
 
-// samples reads the metric and the guards, wherever the program says they are.
-func (s *supervisor) samples(scan *contract.Scanner, res sandbox.Result, layer string) (map[string]float64, string) {
+// collectSamples reads the metric and the guards, wherever the program says they are.
+func (s *worker) collectSamples(scan *contract.Scanner, res sandbox.Result, layer string) (map[string]float64, string) {
 	m := s.space.c.Program.Metric
 
 	values, err := scan.Values()
 	if err != nil {
-		return nil, reasonOf(err)
+		return nil, errorLine(err)
 	}
 
 	if values == nil {
@@ -286,21 +286,21 @@ func (s *supervisor) samples(scan *contract.Scanner, res sandbox.Result, layer s
 	case "wall", "cpu", "max_rss":
 		values[m.Name] = contract.FromUsage(m.From.Kind, m.Unit, res.Wall, res.CPU, res.MaxRSS)
 	case "file":
-		content, err := readIn(layer, joinSlash(s.space.folder, m.From.Path))
+		content, err := readInLayer(layer, joinSlash(s.space.folder, m.From.Path))
 		if err != nil {
 			return nil, fmt.Sprintf("the run did not write %s, which holds the metric", m.From.Path)
 		}
 
 		if values[m.Name], err = contract.FromFile(content, m.From.Expr); err != nil {
-			return nil, reasonOf(err)
+			return nil, errorLine(err)
 		}
 	}
 
 	return values, ""
 }
 
-// readIn reads a file that a run wrote, never following a link out of its layer.
-func readIn(layer, path string) ([]byte, error) {
+// readInLayer reads a file that a run wrote, never following a link out of its layer.
+func readInLayer(layer, path string) ([]byte, error) {
 	root, err := os.OpenRoot(layer)
 	if err != nil {
 		return nil, err
@@ -320,9 +320,9 @@ func readIn(layer, path string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, 16<<20))
 }
 
-// spec is what every command of a version has in common: the view, the caches,
+// commandSpec is what every command of a version has in common: the view, the caches,
 // the environment, fresh layers.
-func (w *workspace) spec(v *version, command string, seed uint64, withBuild bool) (sandbox.Spec, error) {
+func (w *workspace) commandSpec(v *version, command string, seed uint64, withBuild bool) (sandbox.Spec, error) {
 	w.serial++
 	scratch := filepath.Join(w.run, fmt.Sprint(w.serial))
 
@@ -332,7 +332,7 @@ func (w *workspace) spec(v *version, command string, seed uint64, withBuild bool
 			"make a run's folder: %w", err)
 	}
 
-	caches := w.caches(v)
+	caches := w.cacheLayers(v)
 	if isDir(v.cache()) {
 		caches = append([]string{v.cache()}, caches...)
 	}
@@ -340,15 +340,15 @@ func (w *workspace) spec(v *version, command string, seed uint64, withBuild bool
 	b := w.c.Program.Budget
 
 	return sandbox.Spec{
-		Confined: true, Hidden: w.hidden(), Network: sandbox.Network(w.c.Program.Network),
+		Confined: true, Hidden: w.hiddenPaths(), Network: sandbox.Network(w.c.Program.Network),
 		Memory: b.Memory, Processes: b.Processes, Disk: cmp.Or(b.Disk, contract.DefaultDisk), CPU: time.Duration(b.CPU),
 		Command: command,
 		Dir:     filepath.Join(root, filepath.FromSlash(w.folder)),
-		Env:     environment(w.c.Program.Env, w.home(), tmp, seed),
+		Env:     commandEnvironment(w.c.Program.Env, w.homeDir(), tmp, seed),
 		Views: []sandbox.View{
-			{Root: root, Lower: w.layers(v, withBuild), Upper: filepath.Join(scratch, "upper"),
+			{Root: root, Lower: w.readLayers(v, withBuild), Upper: filepath.Join(scratch, "upper"),
 				Work: filepath.Join(scratch, "work")},
-			{Root: w.home(), Lower: caches, Upper: filepath.Join(scratch, "home"),
+			{Root: w.homeDir(), Lower: caches, Upper: filepath.Join(scratch, "home"),
 				Work: filepath.Join(scratch, "homework")},
 		},
 		Binds:   w.carry,
@@ -358,9 +358,9 @@ func (w *workspace) spec(v *version, command string, seed uint64, withBuild bool
 	}, nil
 }
 
-// hidden is what no command of a program may read: secrets of the user, and the
+// hiddenPaths is what no command of a program may read: secrets of the user, and the
 // git directory with the ledger.
-func (w *workspace) hidden() []string {
+func (w *workspace) hiddenPaths() []string {
 	hidden := []string{w.lab.repo.CommonDir(), w.lab.repo.GitDir(), w.lab.ledger.Dir()}
 	if home, err := os.UserHomeDir(); err == nil {
 		hidden = append(hidden, sandbox.Secrets(home)...)
@@ -369,19 +369,19 @@ func (w *workspace) hidden() []string {
 	return hidden
 }
 
-// aim points a step's layers at where its results belong: a build's into the
+// redirectLayers points a step's layers at where its results belong: a build's into the
 // version, a setup's into the workspace.
-func (w *workspace) aim(spec *sandbox.Spec, v *version, name string) error {
+func (w *workspace) redirectLayers(spec *sandbox.Spec, v *version, name string) error {
 	switch name {
 	case "build":
-		inherited, err := w.inherit(v)
+		inherited, err := w.inheritCaches(v)
 		if err != nil {
 			return err
 		}
 		spec.Views[0].Upper = v.build()
 		spec.Views[1].Lower, spec.Views[1].Upper = inherited, v.cache()
 	case "setup": // it fetches, into the folders where toolchains look for what was fetched
-		spec.Views[0].Upper = w.setupLayer()
+		spec.Views[0].Upper = w.setupDir()
 		spec.Network, spec.Writable = sandbox.NetworkOn, toolchainDirs()
 	}
 
@@ -393,12 +393,12 @@ func (w *workspace) aim(spec *sandbox.Spec, v *version, name string) error {
 	return nil
 }
 
-// discard throws a run's own layers away.
-func (w *workspace) discard(spec sandbox.Spec) { _ = removeTree(filepath.Dir(spec.Scratch)) }
+// discardLayers throws a run's own layers away.
+func (w *workspace) discardLayers(spec sandbox.Spec) { _ = removeTree(filepath.Dir(spec.Scratch)) }
 
-// seed is the run's RATCHET_SEED: the same within a pair, fresh for each pair,
+// runSeed is the run's RATCHET_SEED: the same within a pair, fresh for each pair,
 // never pinned for a campaign.
-func seed(campaign string, job research.JobID, want rules.Want, number int) uint64 {
+func runSeed(campaign string, job research.JobID, want rules.Want, number int) uint64 {
 	h := fnv.New64a()
 
 	k := want.Pair

@@ -89,10 +89,10 @@ type (
 	}
 )
 
-// Progress gives the newest limit experiments (0: 500, at most 10,000), and
+// ReadProgress gives the newest limit experiments (0: 500, at most 10,000), and
 // those kept ones before them that are still in the incumbent, at most 64.
-func (l *Lab) Progress(ctx context.Context, limit int) (*Progress, error) {
-	c, xs, err := l.newest(ctx, limit)
+func (l *Lab) ReadProgress(ctx context.Context, limit int) (*Progress, error) {
+	c, xs, err := l.newestExperiments(ctx, limit)
 	if err != nil {
 		return nil, err
 	}
@@ -123,7 +123,7 @@ func (l *Lab) Progress(ctx context.Context, limit int) (*Progress, error) {
 		if xs = append(older, xs...); len(xs) == 0 {
 			return nil
 		}
-		proofs, err = certificates(tx, c, xs[0].N)
+		proofs, err = certificatesFrom(tx, c, xs[0].N)
 
 		return err
 	})
@@ -132,9 +132,9 @@ func (l *Lab) Progress(ctx context.Context, limit int) (*Progress, error) {
 	}
 
 	if p.Exact {
-		p.exact(xs)
+		p.foldExact(xs)
 	} else {
-		p.noisy(c, xs, proofs)
+		p.foldNoisy(c, xs, proofs)
 	}
 
 	return p, nil
@@ -166,15 +166,15 @@ func progressOf(c *history.Campaign) *Progress {
 
 func metricOf(m contract.Metric) ProgressMetric { return ProgressMetric{m.Name, m.Unit, m.Better} }
 
-// newest are the campaign and its last experiments, oldest first. They are read
+// newestExperiments are the campaign and its last experiments, oldest first. They are read
 // a page at a time, so that nobody waits long for the ledger.
-func (l *Lab) newest(ctx context.Context, limit int) (*history.Campaign, []history.Experiment, error) {
+func (l *Lab) newestExperiments(ctx context.Context, limit int) (*history.Campaign, []history.Experiment, error) {
 	if limit <= 0 {
 		limit = progressDefault
 	}
 	limit = min(limit, progressMost)
 
-	c, err := l.tidy(ctx)
+	c, err := l.currentReaped(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -201,8 +201,8 @@ func (l *Lab) newest(ctx context.Context, limit int) (*history.Campaign, []histo
 	return c, all, nil
 }
 
-// certificates are those that ended with experiment from or a later one, oldest first.
-func certificates(tx *ledger.Tx, c *history.Campaign, from int) (out []history.CertificateEnd, err error) {
+// certificatesFrom are those that ended with experiment from or a later one, oldest first.
+func certificatesFrom(tx *ledger.Tx, c *history.Campaign, from int) (out []history.CertificateEnd, err error) {
 	for n := c.Certificates; n > max(0, c.Certificates-certificateMost); n-- {
 		m, err := tx.Measurement(c.Name, research.NewJobID(research.CertificateJob, n))
 		if err != nil {

@@ -34,10 +34,10 @@ type (
 // familiesMost is how many families are told apart.
 const familiesMost = 9
 
-// Families groups the newest limit experiments (0: 500, at most 10,000) by the
+// ReadFamilies groups the newest limit experiments (0: 500, at most 10,000) by the
 // words of their hypotheses.
-func (l *Lab) Families(ctx context.Context, limit int) (*FamilySeries, error) {
-	c, xs, err := l.newest(ctx, limit)
+func (l *Lab) ReadFamilies(ctx context.Context, limit int) (*FamilySeries, error) {
+	c, xs, err := l.newestExperiments(ctx, limit)
 	if err != nil {
 		return nil, err
 	}
@@ -53,7 +53,7 @@ func (l *Lab) Families(ctx context.Context, limit int) (*FamilySeries, error) {
 
 	alone := make([]bool, len(xs))
 	for i, f := range fs {
-		s.Families = append(s.Families, yield(c, xs, f.Word, members[i]))
+		s.Families = append(s.Families, familyYield(c, xs, f.Word, members[i]))
 		for _, k := range members[i] {
 			alone[k] = true
 		}
@@ -67,13 +67,13 @@ func (l *Lab) Families(ctx context.Context, limit int) (*FamilySeries, error) {
 	}
 
 	if len(rest) > 0 {
-		s.Families = append(s.Families, yield(c, xs, "", rest))
+		s.Families = append(s.Families, familyYield(c, xs, "", rest))
 	}
 
 	return s, nil
 }
 
-func yield(c *history.Campaign, xs []history.Experiment, word string, of []int) FamilyYield {
+func familyYield(c *history.Campaign, xs []history.Experiment, word string, of []int) FamilyYield {
 	y := FamilyYield{Word: word, Tried: len(of)}
 	sum := c.TallyOf()
 	sum.Size = 0
@@ -86,7 +86,7 @@ func yield(c *history.Campaign, xs []history.Experiment, word string, of []int) 
 			y.Kept++
 
 			if x.Overridden == "" {
-				sum = claimed(sum, c.Rule.Scale, x.Judgement)
+				sum = tallyWith(sum, c.Rule.Scale, x.Judgement)
 			}
 		}
 	}

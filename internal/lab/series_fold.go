@@ -10,10 +10,10 @@ import (
 	"ratchet/internal/research/rules"
 )
 
-// point is what an experiment's point has in either kind of campaign.
-func point(x *history.Experiment) ProgressPoint {
+// newPoint is what an experiment's point has in either kind of campaign.
+func newPoint(x *history.Experiment) ProgressPoint {
 	p := ProgressPoint{N: x.N, Status: x.Status, Kept: x.Status == research.Kept, RolledBack: x.RolledBack,
-		Class: x.Class, At: x.ProposedAt, Hypothesis: headline(x.Hypothesis, hypothesisRunes)}
+		Class: x.Class, At: x.ProposedAt, Hypothesis: firstLineOf(x.Hypothesis, hypothesisRunes)}
 	if x.Judgement != nil {
 		p.Verdict, p.Gain = x.Judgement.Verdict, x.Judgement.Gain
 	}
@@ -25,15 +25,15 @@ func point(x *history.Experiment) ProgressPoint {
 	return p
 }
 
-// exact folds the experiments of a deterministic metric: the best is the
+// foldExact folds the experiments of a deterministic metric: the best is the
 // incumbent's value.
-func (p *Progress) exact(xs []history.Experiment) {
+func (p *Progress) foldExact(xs []history.Experiment) {
 	var best *float64
 
 	for i := range xs {
 		x := &xs[i]
 
-		pt := point(x)
+		pt := newPoint(x)
 		if j := x.Judgement; j != nil && j.Verdict != research.Invalid {
 			if pt.Value = j.Value; j.Baseline != nil {
 				best = j.Baseline // also after an undo, or a change of machine
@@ -52,13 +52,13 @@ func (p *Progress) exact(xs []history.Experiment) {
 	}
 }
 
-// noisy folds those of a noisy one: the best is what certificates proved, and
+// foldNoisy folds those of a noisy one: the best is what certificates proved, and
 // what the chain of that time claimed on top. A chain that was rolled back is
 // in it until its certificate.
-func (p *Progress) noisy(c *history.Campaign, xs []history.Experiment, proofs []history.CertificateEnd) {
+func (p *Progress) foldNoisy(c *history.Campaign, xs []history.Experiment, proofs []history.CertificateEnd) {
 	proven := c.TallyOf()
 	for _, x := range xs { // back to what had been proven before the first point
-		if alone(c, &x, proofs) {
+		if isProvenAlone(c, &x, proofs) {
 			proven = proven.Plus(*x.Judgement.Gain, -1)
 		}
 	}
@@ -78,26 +78,26 @@ func (p *Progress) noisy(c *history.Campaign, xs []history.Experiment, proofs []
 	for i := range xs {
 		x := &xs[i]
 		for len(proofs) > 0 && proofs[0].To < x.N {
-			proven = after(proven, proofs[0])
+			proven = tallyAfter(proven, proofs[0])
 			chain, proofs = proven, proofs[1:]
 		}
 
-		pt := point(x)
-		if known(p.Scale, x.Judgement) {
+		pt := newPoint(x)
+		if hasGain(p.Scale, x.Judgement) {
 			over := chain.Over(*x.Judgement.Gain)
 			pt.OverStart = &over
 		}
 
 		switch {
-		case alone(c, x, proofs):
+		case isProvenAlone(c, x, proofs):
 			proven = proven.Plus(*x.Judgement.Gain, 1)
 			chain = chain.Plus(*x.Judgement.Gain, 1)
 		case (pt.Kept || x.RolledBack) && x.Overridden == "":
-			chain = claimed(chain, p.Scale, x.Judgement)
+			chain = tallyWith(chain, p.Scale, x.Judgement)
 		}
 
 		for i == len(xs)-1 && len(proofs) > 0 { // which ended after the last one
-			proven = after(proven, proofs[0])
+			proven = tallyAfter(proven, proofs[0])
 			chain, proofs = proven, proofs[1:]
 		}
 		best := chain.Interval()
@@ -114,7 +114,7 @@ func (p *Progress) noisy(c *history.Campaign, xs []history.Experiment, proofs []
 	}
 }
 
-func after(t rules.Tally, b history.CertificateEnd) rules.Tally {
+func tallyAfter(t rules.Tally, b history.CertificateEnd) rules.Tally {
 	if b.Outcome != rules.Certified || b.Gain == nil || b.Scale != t.Scale {
 		return t
 	}
@@ -122,26 +122,26 @@ func after(t rules.Tally, b history.CertificateEnd) rules.Tally {
 	return t.Plus(*b.Gain, 1)
 }
 
-// known says whether a judgement has a gain on the scale.
-func known(scale string, j *rules.Judgement) bool {
+// hasGain says whether a judgement has a gain on the scale.
+func hasGain(scale string, j *rules.Judgement) bool {
 	return j != nil && j.Gain != nil && j.Scale == scale && j.Verdict != research.Invalid
 }
 
-// claimed is the chain with one more edit.
-func claimed(t rules.Tally, scale string, j *rules.Judgement) rules.Tally {
+// tallyWith is the chain with one more edit.
+func tallyWith(t rules.Tally, scale string, j *rules.Judgement) rules.Tally {
 	switch {
 	case j != nil && j.Claim != nil:
 		return t.PlusClaim(*j.Claim, 1)
-	case known(scale, j):
+	case hasGain(scale, j):
 		return t.Plus(*j.Gain, 1)
 	}
 
 	return t
 }
 
-// alone says whether a keep that stands was proven by its own verdict.
-func alone(c *history.Campaign, x *history.Experiment, proofs []history.CertificateEnd) bool {
-	if x.Status != research.Kept || x.Overridden != "" || !known(c.Rule.Scale, x.Judgement) || x.N >= c.ChainFrom ||
+// isProvenAlone says whether a keep that stands was proven by its own verdict.
+func isProvenAlone(c *history.Campaign, x *history.Experiment, proofs []history.CertificateEnd) bool {
+	if x.Status != research.Kept || x.Overridden != "" || !hasGain(c.Rule.Scale, x.Judgement) || x.N >= c.ChainFrom ||
 		x.Judgement.Verdict != research.Improved || x.Judgement.StoppedBy == "one_run" {
 		return false
 	}
@@ -149,8 +149,8 @@ func alone(c *history.Campaign, x *history.Experiment, proofs []history.Certific
 	return !slices.ContainsFunc(proofs, func(b history.CertificateEnd) bool { return b.From <= x.N && x.N <= b.To })
 }
 
-// headline is the first line of a text, without control characters, at most n characters.
-func headline(s string, n int) string {
+// firstLineOf is the first line of a text, without control characters, at most n characters.
+func firstLineOf(s string, n int) string {
 	s, _, _ = strings.Cut(strings.TrimSpace(strings.ToValidUTF8(s, "?")), "\n")
 
 	s = strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f || r == ' ' }), " ")

@@ -88,10 +88,10 @@ type (
 	}
 )
 
-// Noise gives what is known of the metric's noise, from the newest limit runs
+// ReadNoise gives what is known of the metric's noise, from the newest limit runs
 // (0: 1,000, at most 20,000).
-func (l *Lab) Noise(ctx context.Context, limit int) (*NoiseSeries, error) {
-	c, runs, err := l.runsOf(ctx, limit)
+func (l *Lab) ReadNoise(ctx context.Context, limit int) (*NoiseSeries, error) {
+	c, runs, err := l.newestRuns(ctx, limit)
 	if err != nil {
 		return nil, err
 	}
@@ -152,10 +152,10 @@ func deviations(vs []float64, scale string) []float64 {
 	return out
 }
 
-// Spending gives what was spent after each of the newest limit runs (0: 1,000,
+// ReadSpending gives what was spent after each of the newest limit runs (0: 1,000,
 // at most 20,000).
-func (l *Lab) Spending(ctx context.Context, limit int) (*Spending, error) {
-	c, runs, err := l.runsOf(ctx, limit)
+func (l *Lab) ReadSpending(ctx context.Context, limit int) (*Spending, error) {
+	c, runs, err := l.newestRuns(ctx, limit)
 	if err != nil {
 		return nil, err
 	}
@@ -192,9 +192,9 @@ func (l *Lab) Spending(ctx context.Context, limit int) (*Spending, error) {
 	return s, nil
 }
 
-// GPUs gives what the newest limit runs (0: 1,000, at most 20,000) did on GPUs.
-func (l *Lab) GPUs(ctx context.Context, limit int) (*GPUSeries, error) {
-	c, runs, err := l.runsOf(ctx, limit)
+// ReadGPUs gives what the newest limit runs (0: 1,000, at most 20,000) did on ReadGPUs.
+func (l *Lab) ReadGPUs(ctx context.Context, limit int) (*GPUSeries, error) {
+	c, runs, err := l.newestRuns(ctx, limit)
 	if err != nil {
 		return nil, err
 	}
@@ -220,7 +220,7 @@ func (l *Lab) GPUs(ctx context.Context, limit int) (*GPUSeries, error) {
 
 		p := GPUPoint{At: r.Started, Job: r.Job, Seconds: r.GPUSeconds, PeakMemory: max(0, e.Peak)}
 		if e.Samples > 0 {
-			p.MeanUtil, p.MaxUtil, p.Joules = told(e.Mean), told(e.Max), told(e.Joules)
+			p.MeanUtil, p.MaxUtil, p.Joules = knownOrNil(e.Mean), knownOrNil(e.Max), knownOrNil(e.Joules)
 		}
 
 		s.Points = append(s.Points, p)
@@ -229,8 +229,8 @@ func (l *Lab) GPUs(ctx context.Context, limit int) (*GPUSeries, error) {
 	return s, nil
 }
 
-// told is a figure of the driver's, nil where it told none (negative).
-func told(v float64) *float64 {
+// knownOrNil is a figure of the driver's, nil where it told none (negative).
+func knownOrNil(v float64) *float64 {
 	if v < 0 {
 		return nil
 	}
@@ -238,16 +238,16 @@ func told(v float64) *float64 {
 	return &v
 }
 
-// runsOf are the campaign and its newest runs in the order in which they began.
+// newestRuns are the campaign and its newest runs in the order in which they began.
 // Runs that began before the oldest experiment that is looked at are left out,
 // so that what is there has no gap.
-func (l *Lab) runsOf(ctx context.Context, limit int) (*history.Campaign, []rules.Run, error) {
+func (l *Lab) newestRuns(ctx context.Context, limit int) (*history.Campaign, []rules.Run, error) {
 	if limit <= 0 {
 		limit = runsDefault
 	}
 	limit = min(limit, runsMost)
 
-	c, err := l.tidy(ctx)
+	c, err := l.currentReaped(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -255,7 +255,7 @@ func (l *Lab) runsOf(ctx context.Context, limit int) (*history.Campaign, []rules
 
 	n := c.Experiments
 	for n > 0 && len(runs) < limit {
-		if n, err = l.runsBelow(ctx, c.Name, research.ExperimentJob, n, max(0, n-runsPage), &runs); err != nil {
+		if n, err = l.addRunsBelow(ctx, c.Name, research.ExperimentJob, n, max(0, n-runsPage), &runs); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -273,7 +273,7 @@ func (l *Lab) runsOf(ctx context.Context, limit int) (*history.Campaign, []rules
 	for kind, last := range map[byte]int{research.CalibrationJob: c.Calibrations,
 		research.MeasurementJob: c.Measurements, research.CertificateJob: c.Certificates, research.AuditJob: c.Audits} {
 		for n, end := last, max(0, last-otherJobs); n > end; {
-			if n, err = l.runsBelow(ctx, c.Name, kind, n, max(end, n-runsPage), &runs); err != nil {
+			if n, err = l.addRunsBelow(ctx, c.Name, kind, n, max(end, n-runsPage), &runs); err != nil {
 				return nil, nil, err
 			}
 		}
@@ -284,9 +284,9 @@ func (l *Lab) runsOf(ctx context.Context, limit int) (*history.Campaign, []rules
 	return c, runs[max(0, len(runs)-limit):], nil
 }
 
-// runsBelow adds the runs of the jobs of a kind from number n down to end, which
+// addRunsBelow adds the runs of the jobs of a kind from number n down to end, which
 // it returns.
-func (l *Lab) runsBelow(
+func (l *Lab) addRunsBelow(
 	ctx context.Context, campaign string, kind byte, n, end int, runs *[]rules.Run,
 ) (int, error) {
 	return end, l.ledger.View(ctx, func(tx *ledger.Tx) error {

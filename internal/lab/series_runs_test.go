@@ -40,7 +40,7 @@ func TestNoiseFollowsEachVersionOverTime(t *testing.T) {
 		ran("x1", 4, 4, rules.Incumbent, "a", 900), ran("x1", 5, 5, rules.Incumbent, "b", 1), ran("x1", 6, 6,
 			rules.Incumbent, "b", 2))...)
 
-	n, err := s.lab.Noise(context.Background(), 0)
+	n, err := s.lab.ReadNoise(context.Background(), 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,7 +65,7 @@ func TestNoiseFollowsEachVersionOverTime(t *testing.T) {
 
 func TestSpendingAddsUpToTheTotals(t *testing.T) {
 	s := tell(t, exact)
-	if p, err := s.lab.Spending(context.Background(), 0); err != nil || len(p.Points) != 0 ||
+	if p, err := s.lab.ReadSpending(context.Background(), 0); err != nil || len(p.Points) != 0 ||
 		p.Limit.Experiments != 200 || p.Limit.Hours != 10 {
 		t.Errorf("before any run: %+v, %v", p, err)
 	}
@@ -76,7 +76,7 @@ func TestSpendingAddsUpToTheTotals(t *testing.T) {
 			ran(id, 2, 10*n+5, rules.Candidate, "x", 1))...)
 	}
 
-	p, err := s.lab.Spending(context.Background(), 0)
+	p, err := s.lab.ReadSpending(context.Background(), 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,7 +97,7 @@ func TestSpendingAddsUpToTheTotals(t *testing.T) {
 		}
 	}
 
-	if w, err := s.lab.Spending(context.Background(), 7); err != nil || len(w.Points) != 7 || w.Points[6] != last ||
+	if w, err := s.lab.ReadSpending(context.Background(), 7); err != nil || len(w.Points) != 7 || w.Points[6] != last ||
 		w.Points[0] != p.Points[233] {
 		t.Errorf("a window: %+v, %v", w, err)
 	}
@@ -118,7 +118,7 @@ func TestGPUEvidence(t *testing.T) {
 		evidence(2, `{"samples":2,"mean_util":-1,"max_util":-1,"joules":-1}`),
 		evidence(3, `{"samples":0,"mean_util":0,"max_util":0,"joules":0}`), evidence(4, `"something else"`))...)
 
-	g, err := s.lab.GPUs(context.Background(), 0)
+	g, err := s.lab.ReadGPUs(context.Background(), 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -141,7 +141,7 @@ func TestFamilyYield(t *testing.T) {
 		s.append(tried(claim(n+1, .1, noisy), h, n < 2)...)
 	}
 
-	f, err := s.lab.Families(context.Background(), 0)
+	f, err := s.lab.ReadFamilies(context.Background(), 0)
 	if err != nil {
 		t.Fatal(err)
 	}

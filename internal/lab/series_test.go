@@ -102,7 +102,7 @@ func tried(j rules.Judgement, hypothesis string, keep bool) []history.Entry {
 func (s *story) progress(limit int) *lab.Progress {
 	s.t.Helper()
 
-	p, err := s.lab.Progress(context.Background(), limit)
+	p, err := s.lab.ReadProgress(context.Background(), limit)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -264,7 +264,7 @@ func TestProgressWithoutACampaign(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	if _, err := l.Progress(context.Background(), 0); research.Describe(err).Code != research.CodeNoCampaign {
+	if _, err := l.ReadProgress(context.Background(), 0); research.Describe(err).Code != research.CodeNoCampaign {
 		t.Errorf("got %v", err)
 	}
 }

@@ -24,35 +24,35 @@ import (
 var selectors = []string{"go.mod", "go.work", "modules.txt", "pyproject.toml", "setup.cfg", "tox.ini",
 	".python-version", ".tool-versions", "rust-toolchain", "rust-toolchain.toml"}
 
-// shadows says whether a new file could be loaded in the place of the
+// shadowsEvaluator says whether a new file could be loaded in the place of the
 // evaluator's own code, or beside it. file is relative to the root.
-func (w *workspace) shadows(file string) bool {
+func (w *workspace) shadowsEvaluator(file string) bool {
 	dir, name := path.Dir(file), path.Base(file)
 
 	stem, _, _ := strings.Cut(name, ".")
 	switch path.Ext(name) {
 	case ".py", ".pyc", ".pyd": // the commands' own folder is searched too
-		return stem == "__init__" || dir == path.Clean(w.folder) || w.holds(dir, "", ".py")
+		return stem == "__init__" || dir == path.Clean(w.folder) || w.hasTrackedFile(dir, "", ".py")
 	case ".so":
-		return stem == "__init__" || w.holds(dir, "", ".py")
+		return stem == "__init__" || w.hasTrackedFile(dir, "", ".py")
 	case ".go", ".s", ".syso":
-		return w.holds(dir, "", ".go")
+		return w.hasTrackedFile(dir, "", ".go")
 	case "":
-		if w.holds(dir, name, ".js", ".cjs") { // require takes a file of the very name first
+		if w.hasTrackedFile(dir, name, ".js", ".cjs") { // require takes a file of the very name first
 			return true
 		}
 	case ".js", ".json", ".node":
-		if w.holds(path.Join(dir, stem), "index", ".js", ".json") { // and a file before a folder
+		if w.hasTrackedFile(path.Join(dir, stem), "index", ".js", ".json") { // and a file before a folder
 			return true
 		}
 	}
 
-	return slices.Contains(selectors, name) || inModules(file)
+	return slices.Contains(selectors, name) || isInNodeModules(file)
 }
 
-// holds says whether a folder has a tracked file of that stem ("" is any) with
+// hasTrackedFile says whether a folder has a tracked file of that stem ("" is any) with
 // one of the endings.
-func (w *workspace) holds(dir, stem string, endings ...string) bool {
+func (w *workspace) hasTrackedFile(dir, stem string, endings ...string) bool {
 	if w.beside == nil {
 		w.beside = map[string][]string{}
 		for file := range w.tree {
@@ -66,9 +66,9 @@ func (w *workspace) holds(dir, stem string, endings ...string) bool {
 	})
 }
 
-// ofStart is the folder of the start's version, built under this contract at
+// startVersionDir is the folder of the start's version, built under this contract at
 // whatever path; "" where there is none.
-func (w *workspace) ofStart() string {
+func (w *workspace) startVersionDir() string {
 	all := filepath.Join(w.dir, "v")
 
 	entries, _ := os.ReadDir(all)
@@ -83,10 +83,10 @@ func (w *workspace) ofStart() string {
 	return ""
 }
 
-// evaluator is the command `measure` on what a run left. Its HOME has nothing
+// evaluatorSpec is the command `measure` on what a run left. Its HOME has nothing
 // that a candidate's build wrote.
-func (w *workspace) evaluator(v *version, seed uint64, left string) (sandbox.Spec, error) {
-	spec, err := w.spec(v, w.c.Program.Measure, seed, true)
+func (w *workspace) evaluatorSpec(v *version, seed uint64, left string) (sandbox.Spec, error) {
+	spec, err := w.commandSpec(v, w.c.Program.Measure, seed, true)
 	if err != nil {
 		return spec, err
 	}
@@ -94,16 +94,16 @@ func (w *workspace) evaluator(v *version, seed uint64, left string) (sandbox.Spe
 	spec.Views[0].Lower = append([]string{left}, spec.Views[0].Lower...)
 
 	spec.Views[1].Lower = nil
-	if start := w.ofStart(); start != "" && isDir(filepath.Join(start, "cache")) {
+	if start := w.startVersionDir(); start != "" && isDir(filepath.Join(start, "cache")) {
 		spec.Views[1].Lower = []string{filepath.Join(start, "cache")}
 	}
 
 	return spec, nil
 }
 
-// plants is what a version's build would have the evaluator load, "" if nothing.
-func (w *workspace) plants(v *version, changes []sandbox.Change) string {
-	start := w.ofStart()
+// plantedCode is what a version's build would have the evaluator load, "" if nothing.
+func (w *workspace) plantedCode(v *version, changes []sandbox.Change) string {
+	start := w.startVersionDir()
 	if w.c.Program.Measure == "" || start == "" || start == v.dir {
 		return ""
 	}
@@ -112,12 +112,12 @@ func (w *workspace) plants(v *version, changes []sandbox.Change) string {
 		return err == nil
 	})
 
-	return w.trespass(fresh, true, true)
+	return w.forbiddenChanges(fresh, true, true)
 }
 
-// inModules says whether a file lies in a package of a node_modules folder;
+// isInNodeModules says whether a file lies in a package of a node_modules folder;
 // names with a dot are caches of tools.
-func inModules(file string) bool {
+func isInNodeModules(file string) bool {
 	_, rest, ok := strings.Cut("/"+file, "/node_modules/")
 	return ok && !strings.HasPrefix(rest, ".")
 }

@@ -15,7 +15,7 @@ import (
 // Errors: CodeNotFound (no such idea), CodeClaimed (another session holds it),
 // CodeConflict (release of what this session doesn't hold), CodeBadArgument.
 func (l *Lab) Share(ctx context.Context, ops []ShareOp) (*Shared, error) {
-	c, err := l.tidy(ctx)
+	c, err := l.currentReaped(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -24,12 +24,12 @@ func (l *Lab) Share(ctx context.Context, ops []ShareOp) (*Shared, error) {
 		return nil, research.Errorf(research.CodeBadArgument, "give ops: [{op: \"add\", idea: \"…\"}]",
 			"there is nothing to share")
 	}
-	out := &Shared{Next: afterDecision(c)}
+	out := &Shared{Next: nextAfterDecision(c)}
 
-	err = l.update(ctx, c.Name, func(tx *ledger.Tx, now *history.Campaign, session string) error {
+	err = l.updateCampaign(ctx, c.Name, func(tx *ledger.Tx, now *history.Campaign, session string) error {
 		out.Done, out.Ideas = nil, nil
 		for _, op := range ops {
-			if err := l.share(tx, now, session, op, out); err != nil {
+			if err := l.applyShareOp(tx, now, session, op, out); err != nil {
 				return err
 			}
 		}
@@ -45,12 +45,12 @@ func (l *Lab) Share(ctx context.Context, ops []ShareOp) (*Shared, error) {
 	return out, err
 }
 
-func (l *Lab) share(tx *ledger.Tx, c *history.Campaign, session string, op ShareOp, out *Shared) error {
+func (l *Lab) applyShareOp(tx *ledger.Tx, c *history.Campaign, session string, op ShareOp, out *Shared) error {
 	say := func(format string, args ...any) { out.Done = append(out.Done, fmt.Sprintf(format, args...)) }
 
 	switch {
 	case op.Op == "lesson" && op.Lesson != "":
-		n, err := l.addLesson(tx, c, session, op.Lesson, 0)
+		n, err := l.appendLesson(tx, c, session, op.Lesson, 0)
 		say("lesson %d stored", n)
 
 		return err
@@ -58,12 +58,12 @@ func (l *Lab) share(tx *ledger.Tx, c *history.Campaign, session string, op Share
 	case op.Op == "add":
 		return l.addIdea(tx, c, session, op.Idea, out)
 	case op.Op == "claim":
-		i, err := l.ideaNamed(tx, c, op.Idea)
+		i, err := l.resolveIdea(tx, c, op.Idea)
 		if err != nil {
 			return err
 		}
 
-		if i, err = l.claim(tx, c, session, i.N); err != nil {
+		if i, err = l.claimIdea(tx, c, session, i.N); err != nil {
 			return err
 		}
 		until := time.Now().Add(history.LeaseTerm).UTC().Format(time.RFC3339)
@@ -72,7 +72,7 @@ func (l *Lab) share(tx *ledger.Tx, c *history.Campaign, session string, op Share
 
 		return nil
 	case op.Op == "release" || op.Op == "drop":
-		return l.letGo(tx, c, session, op, out)
+		return l.releaseIdea(tx, c, session, op, out)
 	}
 
 	return research.Errorf(research.CodeBadArgument,
@@ -80,9 +80,9 @@ func (l *Lab) share(tx *ledger.Tx, c *history.Campaign, session string, op Share
 		"op %q with idea %q and lesson %q can't be done", op.Op, op.Idea, op.Lesson)
 }
 
-// letGo releases or drops an idea.
-func (l *Lab) letGo(tx *ledger.Tx, c *history.Campaign, session string, op ShareOp, out *Shared) error {
-	i, err := l.ideaNamed(tx, c, op.Idea)
+// releaseIdea releases or drops an idea.
+func (l *Lab) releaseIdea(tx *ledger.Tx, c *history.Campaign, session string, op ShareOp, out *Shared) error {
+	i, err := l.resolveIdea(tx, c, op.Idea)
 	if err != nil {
 		return err
 	}
@@ -91,7 +91,7 @@ func (l *Lab) letGo(tx *ledger.Tx, c *history.Campaign, session string, op Share
 	said := "released"
 
 	if op.Op == "drop" {
-		t, err := l.past(tx, c, i, session)
+		t, err := l.takeover(tx, c, i, session)
 		if err != nil {
 			return err
 		}
@@ -100,13 +100,13 @@ func (l *Lab) letGo(tx *ledger.Tx, c *history.Campaign, session string, op Share
 	}
 
 	if op.Op == "release" && i.Holder != session {
-		v, err := l.ideaView(tx, c, i, session)
+		v, err := l.viewIdea(tx, c, i, session)
 		if err != nil {
 			return err
 		}
 
 		return research.Errorf(research.CodeConflict, "leave it; read_log{view: \"ideas\"} shows who holds what",
-			"you don't hold idea %d: it is %s", i.N, v.Words())
+			"you don't hold idea %d: it is %s", i.N, v.StatusText())
 	}
 
 	if _, err := tx.Append(e); err != nil {
@@ -125,13 +125,13 @@ func (l *Lab) letGo(tx *ledger.Tx, c *history.Campaign, session string, op Share
 // ideaKey is the key under which an idea's text is recorded once.
 func ideaKey(text string) string { return "idea/" + research.FoldText(text) }
 
-// ideaNamed is the idea with an id, or with a text.
-func (l *Lab) ideaNamed(tx *ledger.Tx, c *history.Campaign, name string) (*history.IdeaState, error) {
+// resolveIdea is the idea with an id, or with a text.
+func (l *Lab) resolveIdea(tx *ledger.Tx, c *history.Campaign, name string) (*history.IdeaState, error) {
 	if n, ok := history.IdeaNumber(name); ok {
 		return tx.Idea(c.Name, n)
 	}
 
-	i, err := l.ideaOf(tx, c, name)
+	i, err := l.findIdeaByText(tx, c, name)
 	if err == nil && i == nil {
 		err = research.Errorf(research.CodeNotFound, "name it by its id: read_log{view: \"ideas\"} lists them",
 			"no idea says %q", name)
@@ -140,8 +140,8 @@ func (l *Lab) ideaNamed(tx *ledger.Tx, c *history.Campaign, name string) (*histo
 	return i, err
 }
 
-// ideaOf is the idea that has a text, whatever its case and white space; nil if none has.
-func (l *Lab) ideaOf(tx *ledger.Tx, c *history.Campaign, text string) (*history.IdeaState, error) {
+// findIdeaByText is the idea that has a text, whatever its case and white space; nil if none has.
+func (l *Lab) findIdeaByText(tx *ledger.Tx, c *history.Campaign, text string) (*history.IdeaState, error) {
 	for _, key := range []string{ideaKey(text), "idea/" + text} { // the latter was the key before texts were folded
 		rec, ok, err := tx.Keyed(c.Name, key)
 		if err != nil || !ok {
@@ -170,24 +170,24 @@ func (l *Lab) addIdea(tx *ledger.Tx, c *history.Campaign, session, text string, 
 			text)
 	}
 
-	i, err := l.ideaOf(tx, c, text)
+	i, err := l.findIdeaByText(tx, c, text)
 	if err != nil {
 		return err
 	}
 
 	if i != nil {
-		v, err := l.ideaView(tx, c, i, session)
+		v, err := l.viewIdea(tx, c, i, session)
 		if err != nil {
 			return err
 		}
 
 		out.Ideas = append(out.Ideas, SharedIdea{N: i.N, Status: i.Status})
-		out.Done = append(out.Done, fmt.Sprintf("this is idea %d already (%s)", i.N, v.Words()))
+		out.Done = append(out.Done, fmt.Sprintf("this is idea %d already (%s)", i.N, v.StatusText()))
 
 		return nil
 	}
 
-	found, err := l.likeText(tx, c, session, text)
+	found, err := l.findSimilarTexts(tx, c, session, text)
 	if err != nil {
 		return err
 	}

@@ -22,49 +22,50 @@ import (
 // where the checkout has to go to the campaign's branch, by `git switch`.
 func (l *Lab) StartCampaign(ctx context.Context, req StartRequest) (*Started, error) {
 	if _, err := l.findProgram(req.Program); err != nil {
-		return nil, l.ledger.View(ctx, func(tx *ledger.Tx) error { return elsewhere(tx, err) })
+		return nil, l.ledger.View(ctx, func(tx *ledger.Tx) error { return campaignElsewhere(tx, err) })
 	}
 
-	doc, err := l.readContract(req.Program)
+	doc, err := l.readProgram(req.Program)
 	if err != nil {
 		return nil, err
 	}
 
-	name, err := campaignName(req.Name, doc)
+	name, err := checkCampaignName(req.Name, doc)
 	if err != nil {
 		return nil, err
 	}
 
-	head, err := l.usable(ctx, doc)
+	head, err := l.requireUsable(ctx, doc)
 	if err != nil {
 		return nil, err
 	}
 
-	c, err := l.campaign(ctx, name)
+	c, err := l.lookUpCampaign(ctx, name)
 	if err != nil {
 		return nil, err
 	}
 
-	if here, err := l.current(ctx); req.Name == "" && err == nil && here.ProgramPath == doc.path && here.Ended == "" &&
-		l.onCampaign(here, head.Branch) {
+	if here, err := l.currentCampaign(ctx); req.Name == "" && err == nil && here.ProgramPath == doc.path &&
+		here.Ended == "" &&
+		l.isCampaignBranch(here, head.Branch) {
 		c = here // a campaign that was given another name, and is checked out
 	}
 
 	if c != nil {
-		return l.resume(ctx, c, doc, head)
+		return l.resumeCampaign(ctx, c, doc, head)
 	}
 
-	notes, err := l.begin(ctx, name, doc, head)
+	notes, err := l.createCampaign(ctx, name, doc, head)
 	if err != nil {
 		return nil, err
 	}
 
-	return l.started(ctx, name, doc, false, notes)
+	return l.startCalibration(ctx, name, doc, false, notes)
 }
 
-// usable refuses a checkout in which no campaign of doc could run, and tells
+// requireUsable refuses a checkout in which no campaign of doc could run, and tells
 // where it stands.
-func (l *Lab) usable(ctx context.Context, doc *document) (source.Head, error) {
+func (l *Lab) requireUsable(ctx context.Context, doc *programDocument) (source.Head, error) {
 	head, err := l.repo.Head(ctx)
 	if err != nil {
 		return head, err
@@ -74,7 +75,7 @@ func (l *Lab) usable(ctx context.Context, doc *document) (source.Head, error) {
 		return head, err
 	}
 
-	for _, f := range files(doc.path, doc.Program) {
+	for _, f := range editedFiles(doc.path, doc.Program) {
 		if err := l.repo.CheckEditable(ctx, f); err != nil {
 			return head, err
 		}
@@ -83,8 +84,8 @@ func (l *Lab) usable(ctx context.Context, doc *document) (source.Head, error) {
 	return head, l.repo.Identity(ctx)
 }
 
-// campaignName is the wanted name, checked.
-func campaignName(want string, doc *document) (string, error) {
+// checkCampaignName is the wanted name, checked.
+func checkCampaignName(want string, doc *programDocument) (string, error) {
 	name := cmp.Or(want, doc.Program.Name)
 	for i, r := range name {
 		ok := r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == '-' && i > 0
@@ -97,11 +98,11 @@ func campaignName(want string, doc *document) (string, error) {
 	return name, nil
 }
 
-// campaign is the campaign of that name, nil when there is none.
-func (l *Lab) campaign(ctx context.Context, name string) (c *history.Campaign, err error) {
+// lookUpCampaign is the campaign of that name, nil when there is none.
+func (l *Lab) lookUpCampaign(ctx context.Context, name string) (c *history.Campaign, err error) {
 	err = l.ledger.View(ctx, func(tx *ledger.Tx) error {
 		c, err = tx.Campaign(name)
-		if isCode(err, research.CodeNoCampaign) {
+		if hasCode(err, research.CodeNoCampaign) {
 			c, err = nil, nil
 		}
 
@@ -111,13 +112,15 @@ func (l *Lab) campaign(ctx context.Context, name string) (c *history.Campaign, e
 	return c, err
 }
 
-// begin makes a new campaign: objects, then refs, then the record, then the index,
+// createCampaign makes a new campaign: objects, then refs, then the record, then the index,
 // then HEAD, by which a repeated call sees that all is done.
 // What it announces is returned.
-func (l *Lab) begin(ctx context.Context, name string, doc *document, head source.Head) (notes []string, err error) {
-	edit := files(doc.path, doc.Program)
+func (l *Lab) createCampaign(
+	ctx context.Context, name string, doc *programDocument, head source.Head,
+) (notes []string, err error) {
+	edit := editedFiles(doc.path, doc.Program)
 
-	dirty, err := l.onlyOurs(ctx, head.Commit, doc.path, edit)
+	dirty, err := l.requireCleanFiles(ctx, head.Commit, doc.path, edit)
 	if err != nil {
 		return nil, err
 	}
@@ -135,21 +138,21 @@ func (l *Lab) begin(ctx context.Context, name string, doc *document, head source
 		}
 	}
 
-	start, tree, err := l.startCommit(ctx, name, doc, head)
+	start, tree, err := l.makeStartCommit(ctx, name, doc, head)
 	if err != nil {
 		return nil, err
 	}
 
 	branch := "refs/heads/ratchet/" + name
-	if err := l.claimRefs(ctx, name, branch, start); err != nil {
+	if err := l.createRefs(ctx, name, branch, start); err != nil {
 		return nil, err
 	}
 
-	if err := l.recordStart(ctx, name, doc, head, start, tree, branch); err != nil {
+	if err := l.recordCampaignStart(ctx, name, doc, head, start, tree, branch); err != nil {
 		return nil, err
 	}
 
-	more, err := l.refresh(ctx, start, []string{doc.path})
+	more, err := l.refreshIndex(ctx, start, []string{doc.path})
 	if err != nil {
 		return nil, err
 	}
@@ -157,9 +160,11 @@ func (l *Lab) begin(ctx context.Context, name string, doc *document, head source
 	return append(notes, more...), l.repo.AttachHead(ctx, branch, "ratchet: start "+name)
 }
 
-// onlyOurs refuses when tracked files other than the program and the edited
+// requireCleanFiles refuses when tracked files other than the program and the edited
 // ones differ from commit, and returns the edited ones that do.
-func (l *Lab) onlyOurs(ctx context.Context, commit, program string, edit []string) (dirty []string, err error) {
+func (l *Lab) requireCleanFiles(
+	ctx context.Context, commit, program string, edit []string,
+) (dirty []string, err error) {
 	changes, err := l.repo.Changes(ctx, commit)
 	if err != nil {
 		return nil, err
@@ -183,9 +188,9 @@ func (l *Lab) onlyOurs(ctx context.Context, commit, program string, edit []strin
 	return dirty, nil
 }
 
-// startCommit is HEAD's commit, or a new one on it with the program as it is now.
-func (l *Lab) startCommit(
-	ctx context.Context, name string, doc *document, head source.Head,
+// makeStartCommit is HEAD's commit, or a new one on it with the program as it is now.
+func (l *Lab) makeStartCommit(
+	ctx context.Context, name string, doc *programDocument, head source.Head,
 ) (commit, tree string, err error) {
 	was, err := l.repo.Tree(ctx, head.Commit)
 	if err != nil {
@@ -202,16 +207,16 @@ func (l *Lab) startCommit(
 	return commit, tree, err
 }
 
-// claimRefs creates the campaign's branch and refs in one transaction. What a
+// createRefs creates the campaign's branch and refs in one transaction. What a
 // start that died before its record left behind is taken over.
-func (l *Lab) claimRefs(ctx context.Context, name, branch, start string) error {
+func (l *Lab) createRefs(ctx context.Context, name, branch, start string) error {
 	if at, err := l.repo.Ref(ctx, "refs/heads/ratchet"); err != nil || at != "" {
 		return cmp.Or[error](err, research.Errorf(research.CodeRepository,
 			"rename it: git branch -m ratchet ratchet-old",
 			"a branch named `ratchet` exists, so branches below ratchet/ can't"))
 	}
-	updates := []source.RefUpdate{{Name: branch, New: start}, {Name: ref(name, "start"), New: start},
-		{Name: ref(name, "incumbent"), New: start}}
+	updates := []source.RefUpdate{{Name: branch, New: start}, {Name: refName(name, "start"), New: start},
+		{Name: refName(name, "incumbent"), New: start}}
 
 	left, err := l.repo.Refs(ctx, "refs/ratchet/"+name+"/")
 	if err != nil {
@@ -238,7 +243,7 @@ func (l *Lab) claimRefs(ctx context.Context, name, branch, start string) error {
 	}
 
 	err = l.repo.UpdateRefs(ctx, updates, "ratchet: start "+name)
-	if isCode(err, research.CodeConflict) {
+	if hasCode(err, research.CodeConflict) {
 		return research.Errorf(research.CodeConflict, "call start_campaign again", "another session is starting %q",
 			name)
 	}
@@ -246,8 +251,8 @@ func (l *Lab) claimRefs(ctx context.Context, name, branch, start string) error {
 	return err
 }
 
-func (l *Lab) recordStart(
-	ctx context.Context, name string, doc *document, head source.Head, start, tree, branch string,
+func (l *Lab) recordCampaignStart(
+	ctx context.Context, name string, doc *programDocument, head source.Head, start, tree, branch string,
 ) error {
 	return l.ledger.Update(ctx, func(tx *ledger.Tx) error {
 		_, err := tx.Campaign(name)
@@ -256,7 +261,7 @@ func (l *Lab) recordStart(
 				"another session started %q meanwhile", name)
 		}
 
-		if !isCode(err, research.CodeNoCampaign) {
+		if !hasCode(err, research.CodeNoCampaign) {
 			return err
 		}
 
@@ -273,15 +278,17 @@ func (l *Lab) recordStart(
 		if err != nil {
 			return err
 		}
-		_, err = l.join(tx, c)
+		_, err = l.joinSession(tx, c)
 
 		return err
 	})
 }
 
-// started starts a calibration where one is missing, and tells the contract.
-func (l *Lab) started(ctx context.Context, name string, doc *document, resumed bool, notes []string) (*Started, error) {
-	c, err := l.tidy(ctx)
+// startCalibration starts a calibration where one is missing, and tells the contract.
+func (l *Lab) startCalibration(
+	ctx context.Context, name string, doc *programDocument, resumed bool, notes []string,
+) (*Started, error) {
+	c, err := l.currentReaped(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -289,7 +296,7 @@ func (l *Lab) started(ctx context.Context, name string, doc *document, resumed b
 	needs := false
 	var session, origin string
 
-	err = l.update(ctx, name, func(tx *ledger.Tx, now *history.Campaign, codename string) error {
+	err = l.updateCampaign(ctx, name, func(tx *ledger.Tx, now *history.Campaign, codename string) error {
 		c, session = now, codename
 		if s, err := tx.Session(name, session); err == nil {
 			origin = cmp.Or(s.Origin, c.Origin)
@@ -316,15 +323,15 @@ func (l *Lab) started(ctx context.Context, name string, doc *document, resumed b
 	}
 
 	if needs {
-		if err := l.start(ctx, name, job); err != nil {
+		if err := l.startWorker(ctx, name, job); err != nil {
 			return nil, err
 		}
 	}
 	hooks := ""
 
 	if doc.digest == c.Digest && c.Rests == nil {
-		l.startTeller(c)
-		hooks = l.startHooks(ctx, c)
+		l.startNotifier(c)
+		hooks = l.runStartHooks(ctx, c)
 	}
 
 	rests := ""
@@ -334,17 +341,17 @@ func (l *Lab) started(ctx context.Context, name string, doc *document, resumed b
 
 	waits := ""
 	if len(c.Program.Notify) > 0 {
-		if waits = l.notAllowed(c.ProgramPath, c.Program); waits != "" {
+		if waits = l.missingAllowance(c.ProgramPath, c.Program); waits != "" {
 			waits = "notify: " + waits
 		}
 	}
 
-	for _, note := range []string{rests, l.ledger.Warning(), waits, l.company(c)} {
+	for _, note := range []string{rests, l.ledger.Warning(), waits, l.otherSessionNote(c)} {
 		if note != "" {
 			notes = append([]string{note}, notes...)
 		}
 	}
-	out := l.announce(ctx, c, doc, job, session, origin, resumed, notes)
+	out := l.describeStart(ctx, c, doc, job, session, origin, resumed, notes)
 	out.Hooks = hooks
 
 	return out, nil
@@ -360,28 +367,28 @@ func firstWords(text string, n int) string {
 	return strings.ToValidUTF8(text[:n], "") + "…"
 }
 
-// switchTo is the command that takes the checkout back to where it came from, a
+// switchCommand is the command that takes the checkout back to where it came from, a
 // branch or a commit.
-func switchTo(origin string) string {
+func switchCommand(origin string) string {
 	if len(origin) == 40 {
-		return "git switch --detach " + short(origin)
+		return "git switch --detach " + shortCommit(origin)
 	}
 
 	return "git switch " + origin
 }
 
-func (l *Lab) announce(
-	ctx context.Context, c *history.Campaign, doc *document, job research.JobID, session, origin string, resumed bool, notes []string,
+func (l *Lab) describeStart(
+	ctx context.Context, c *history.Campaign, doc *programDocument, job research.JobID, session, origin string, resumed bool, notes []string,
 ) *Started {
 	m := c.Program.Metric
 	unit := cmp.Or(m.Unit, "no unit")
 
 	s := &Started{Campaign: c.Name, Direction: firstWords(doc.Body, 240), Resumed: resumed, Contract: c.Program,
-		ID: job, Codename: session, Left: left(c), Notes: notes, Metric: fmt.Sprintf("%s (%s is better, %s)", m.Name,
-			m.Better, unit),
-		Branch: strings.TrimPrefix(l.repo.Branch(ctx), "refs/heads/"), Incumbent: short(c.Incumbent),
-		Back: switchTo(origin)}
-	for _, f := range files(c.ProgramPath, c.Program) {
+		ID: job, Codename: session, Left: budgetLeft(c), Notes: notes, Metric: fmt.Sprintf("%s (%s is better, %s)",
+			m.Name, m.Better, unit),
+		Branch: strings.TrimPrefix(l.repo.Branch(ctx), "refs/heads/"), Incumbent: shortCommit(c.Incumbent),
+		Back: switchCommand(origin)}
+	for _, f := range editedFiles(c.ProgramPath, c.Program) {
 		s.Edit = append(s.Edit, filepath.Join(l.repo.Root(), filepath.FromSlash(f)))
 	}
 
@@ -397,7 +404,7 @@ func (l *Lab) announce(
 		s.Next = "edit the file while the calibration runs, then run_experiment{hypothesis}; wait_run{id: \"" +
 			string(job) + "\"} shows the calibration"
 	default:
-		s.Next = afterDecision(c)
+		s.Next = nextAfterDecision(c)
 	}
 
 	return s

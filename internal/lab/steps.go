@@ -15,9 +15,9 @@ import (
 	"ratchet/sandbox"
 )
 
-// build builds a version once; the mark of success is a file, so that a
+// buildVersion builds a version once; the mark of success is a file, so that a
 // supervisor that dies leaves nothing half-built behind.
-func (s *supervisor) build(ctx context.Context, job research.JobID, v *version) (reason string, err error) {
+func (s *worker) buildVersion(ctx context.Context, job research.JobID, v *version) (reason string, err error) {
 	p := s.space.c.Program
 	if p.Build == "" || v.built {
 		return "", nil
@@ -42,7 +42,7 @@ func (s *supervisor) build(ctx context.Context, job research.JobID, v *version) 
 	}
 
 	err = fault.At("workspace.build", func() (err error) {
-		reason, err = s.step(ctx, job, v, "build", p.Build)
+		reason, err = s.runStep(ctx, job, v, "build", p.Build)
 		return err
 	})
 	if reason != "" || err != nil {
@@ -50,30 +50,30 @@ func (s *supervisor) build(ctx context.Context, job research.JobID, v *version) 
 	}
 	v.built = true
 
-	if err := s.space.quota(); err != nil {
+	if err := s.space.requireQuota(); err != nil {
 		return "", err
 	}
 
 	return "", fault.At("workspace.mark", func() error { return os.WriteFile(mark, nil, 0o666) })
 }
 
-// check runs the program's check on a version, on a layer of its own.
-func (s *supervisor) check(ctx context.Context, job research.JobID, v *version) (string, error) {
+// checkVersion runs the program's check on a version, on a layer of its own.
+func (s *worker) checkVersion(ctx context.Context, job research.JobID, v *version) (string, error) {
 	if s.space.c.Program.Check == "" {
 		return "", nil
 	}
 
-	return s.step(ctx, job, v, "check", s.space.c.Program.Check)
+	return s.runStep(ctx, job, v, "check", s.space.c.Program.Check)
 }
 
-// setup runs the program's setup once, on the start's tree.
-func (w *workspace) setup(ctx context.Context, s *supervisor, job research.JobID) (string, error) {
-	mark := w.setupLayer() + ".done"
+// runSetup runs the program's setup once, on the start's tree.
+func (w *workspace) runSetup(ctx context.Context, s *worker, job research.JobID) (string, error) {
+	mark := w.setupDir() + ".done"
 	if _, err := os.Stat(mark); err == nil || w.c.Program.Setup == "" {
 		return "", nil
 	}
 
-	lock, err := sandbox.AcquireLock(ctx, w.setupLayer()+".lock", 0)
+	lock, err := sandbox.AcquireLock(ctx, w.setupDir()+".lock", 0)
 	if err != nil {
 		return "", err
 	}
@@ -83,48 +83,48 @@ func (w *workspace) setup(ctx context.Context, s *supervisor, job research.JobID
 		return "", nil
 	}
 
-	if err := errors.Join(removeTree(w.setupLayer()), makeModuleCache()); err != nil {
+	if err := errors.Join(removeTree(w.setupDir()), makeGoModuleCache()); err != nil {
 		return "", err
 	}
 
-	v, err := w.version(ctx, w.c.Start)
+	v, err := w.makeVersion(ctx, w.c.Start)
 	if err != nil {
 		return "", err
 	}
 
-	if reason, err := s.step(ctx, job, v, "setup", w.c.Program.Setup); reason != "" || err != nil {
+	if reason, err := s.runStep(ctx, job, v, "setup", w.c.Program.Setup); reason != "" || err != nil {
 		return reason, err
 	}
 
 	return "", os.WriteFile(mark, nil, 0o666)
 }
 
-// step runs an unmeasured command. Its failure is recorded, and is the reason.
-func (s *supervisor) step(
+// runStep runs an unmeasured command. Its failure is recorded, and is the reason.
+func (s *worker) runStep(
 	ctx context.Context, job research.JobID, v *version, name, command string,
 ) (reason string, err error) {
-	s.say(name)
+	s.reportPhase(name)
 
-	spec, err := s.space.spec(v, command, 0, name == "check")
+	spec, err := s.space.commandSpec(v, command, 0, name == "check")
 	if err != nil {
 		return "", err
 	}
 
 	scratch := spec
-	if err := s.space.aim(&spec, v, name); err != nil {
+	if err := s.space.redirectLayers(&spec, v, name); err != nil {
 		return "", err
 	}
 
 	spec.Wall, spec.Grace = max(4*time.Duration(s.space.c.Program.Budget.Wall), 10*time.Minute),
 		time.Duration(s.space.c.Program.Budget.Grace)
 	if name == "check" && s.space.c.Program.GPUs > 0 {
-		hold, err := s.hold(ctx)
+		hold, err := s.acquireResources(ctx)
 		if err != nil {
 			return "", err
 		}
 		defer hold.release(ctx)
 
-		if err := hold.expose(&spec, contract.Budget{}); err != nil {
+		if err := hold.exposeGPUs(&spec, contract.Budget{}); err != nil {
 			return "", err
 		}
 	}
@@ -135,19 +135,19 @@ func (s *supervisor) step(
 	}
 
 	res.Slept = 0 // nothing is measured here, and the deadline stood still meanwhile
-	if reason = s.failure(spec, res); reason != "" {
-		reason += offline(spec, res)
+	if reason = s.describeFailure(spec, res); reason != "" {
+		reason += offlineHint(spec, res)
 	}
 
 	if reason == "" && name != "setup" {
-		reason = s.space.trespass(res.Changes, name == "check",
+		reason = s.space.forbiddenChanges(res.Changes, name == "check",
 			false) // a build may write files that are loaded as code
 	}
 
 	if reason == "" && name == "build" {
-		reason = s.space.plants(v, res.Changes)
+		reason = s.space.plantedCode(v, res.Changes)
 	}
-	s.space.discard(scratch)
+	s.space.discardLayers(scratch)
 
 	end := history.StepEnd{Job: job, Step: name, Commit: v.commit, OK: reason == "", Reason: reason,
 		Wall: res.Wall.Seconds(), Bytes: res.Output.Bytes}

@@ -20,8 +20,8 @@ import (
 	"ratchet/sandbox/gpu"
 )
 
-// supervisor does one job in a process of its own. It alone makes runs.
-type supervisor struct {
+// worker does one job in a process of its own. It alone makes runs.
+type worker struct {
 	*Lab
 	campaign string
 	id       research.JobID
@@ -41,17 +41,17 @@ type supervisor struct {
 	seen     []rules.Observation // its runs, when it took longer
 }
 
-// Supervise does the job to its end: it is the whole life of a supervisor
+// RunWorker does the job to its end: it is the whole life of a supervisor
 // process. It acknowledges (sandbox.Ready) once the job's lock is held, waits
 // for its turn, and appends every run and the end. A cancelled ctx stops the
 // run under way and records that.
-func (l *Lab) Supervise(ctx context.Context, campaign, job string) error {
+func (l *Lab) RunWorker(ctx context.Context, campaign, job string) error {
 	id, err := research.ParseJobID(job)
 	if err != nil {
 		return err
 	}
 
-	if err := os.MkdirAll(l.jobs(), 0o777); err != nil {
+	if err := os.MkdirAll(l.jobsDir(), 0o777); err != nil {
 		return fmt.Errorf("make the folder for jobs: %w", err)
 	}
 	var lock *sandbox.Lock
@@ -70,16 +70,16 @@ func (l *Lab) Supervise(ctx context.Context, campaign, job string) error {
 	}
 
 	defer lock.Release()
-	s := &supervisor{Lab: l, campaign: campaign, id: id, lock: lock, versions: map[rules.Side]*version{}}
-	s.say("waiting for its turn")
+	s := &worker{Lab: l, campaign: campaign, id: id, lock: lock, versions: map[rules.Side]*version{}}
+	s.reportPhase("waiting for its turn")
 
 	err = fault.At("supervisor.ready", func() error { sandbox.Ready(nil); return nil })
 	if err == nil {
-		err = s.work(ctx)
+		err = s.doJob(ctx)
 	}
 
 	if err != nil { // whatever it was, the job does not stay open
-		return s.abort(ctx, err)
+		return s.recordAbort(ctx, err)
 	}
 	// Its end is recorded, and it said nothing: no file of it need stay.
 	return errors.Join(os.Remove(l.jobFile(campaign, id)), removeIfEmpty(l.jobFile(campaign, id)+".log"))
@@ -93,17 +93,17 @@ func removeIfEmpty(path string) error {
 	return os.Remove(path)
 }
 
-// work does the job, in its own part of the workspace.
-func (s *supervisor) work(ctx context.Context) error {
-	c, err := s.campaignNow(ctx)
+// doJob does the job, in its own part of the workspace.
+func (s *worker) doJob(ctx context.Context) error {
+	c, err := s.readCampaign(ctx)
 	if err == nil {
-		err = stillRuns(c, s.id)
+		err = requireRunning(c, s.id)
 	}
 
 	if err != nil {
 		return err
 	}
-	s.startTeller(c)
+	s.startNotifier(c)
 
 	if s.space, err = s.openWorkspace(ctx, c, s.id); err != nil {
 		return err
@@ -118,24 +118,24 @@ func (s *supervisor) work(ctx context.Context) error {
 
 	switch s.id.Kind() {
 	case research.CalibrationJob:
-		if err := s.takeTurn(ctx); err != nil {
+		if err := s.waitForTurn(ctx); err != nil {
 			return err
 		}
-		_, err = s.calibrate(ctx, s.id)
+		_, err = s.calibrateIncumbent(ctx, s.id)
 
 		return err
 	case research.MeasurementJob, research.AuditJob:
-		return s.measure(ctx)
+		return s.measureVersions(ctx)
 	case research.CertificateJob:
-		return s.certify(ctx)
+		return s.certifyHead(ctx)
 	}
 
-	return s.judge(ctx, s.id.N())
+	return s.judgeExperiment(ctx, s.id.N())
 }
 
-// stillRuns refuses to go on with a job, or to end it, that was recorded as lost
+// requireRunning refuses to go on with a job, or to end it, that was recorded as lost
 // while its supervisor was slow to come up: it may have been proposed again.
-func stillRuns(c *history.Campaign, id research.JobID) error {
+func requireRunning(c *history.Campaign, id research.JobID) error {
 	if slices.Contains(c.Open, id) {
 		return nil
 	}
@@ -143,33 +143,33 @@ func stillRuns(c *history.Campaign, id research.JobID) error {
 	return research.Errorf(research.CodeConflict, "read_log{} shows what became of it", "%s has ended already", id)
 }
 
-// takeTurn waits until nothing else of the campaign is measured. Turns come in
+// waitForTurn waits until nothing else of the campaign is measured. Turns come in
 // the order of arrival; building and checking need none.
-func (s *supervisor) takeTurn(ctx context.Context) error {
+func (s *worker) waitForTurn(ctx context.Context) error {
 	if s.lock == nil {
 		return nil // a doctor, alone in its campaign
 	}
 	wait := queue.Options{Tick: 10 * time.Millisecond, Mode: 0o666, Waiting: func(ahead int, _ queue.Holder) {
-		s.say(fmt.Sprintf("waiting for its turn to measure, %d before it", ahead+1))
+		s.reportPhase(fmt.Sprintf("waiting for its turn to measure, %d before it", ahead+1))
 	}}
 
 	return fault.At("job.turn", func() (err error) {
-		s.turn, err = queue.Enter(ctx, filepath.Join(s.jobs(), s.campaign+".turn"), wait)
+		s.turn, err = queue.Enter(ctx, filepath.Join(s.jobsDir(), s.campaign+".turn"), wait)
 		return err
 	})
 }
 
-// abort records the end of a job that could not even begin.
-func (s *supervisor) abort(ctx context.Context, cause error) error {
+// recordAbort records the end of a job that could not even begin.
+func (s *worker) recordAbort(ctx context.Context, cause error) error {
 	if ctx.Err() != nil {
 		cause = errors.New("stopped by request")
 	}
 
-	return errors.Join(cause, s.lose(context.WithoutCancel(ctx), s.campaign, s.id, reasonOf(cause), nil))
+	return errors.Join(cause, s.recordLost(context.WithoutCancel(ctx), s.campaign, s.id, errorLine(cause), nil))
 }
 
-// experiment reads the campaign and one experiment as they are now.
-func (s *supervisor) experiment(ctx context.Context, n int) (c *history.Campaign, x *history.Experiment, err error) {
+// readExperiment reads the campaign and one experiment as they are now.
+func (s *worker) readExperiment(ctx context.Context, n int) (c *history.Campaign, x *history.Experiment, err error) {
 	err = s.ledger.View(ctx, func(tx *ledger.Tx) error {
 		if c, err = tx.Campaign(s.campaign); err != nil {
 			return err
@@ -185,27 +185,27 @@ func (s *supervisor) experiment(ctx context.Context, n int) (c *history.Campaign
 	return c, x, err
 }
 
-// prepare builds candidate and incumbent, and checks the candidate. reason
+// prepareVersions builds candidate and incumbent, and checks the candidate. reason
 // says why the candidate is invalid, "" when it may be measured.
-func (s *supervisor) prepare(ctx context.Context, x *history.Experiment) (reason string, err error) {
-	incumbent, err := s.space.version(ctx, x.Parent)
+func (s *worker) prepareVersions(ctx context.Context, x *history.Experiment) (reason string, err error) {
+	incumbent, err := s.space.makeVersion(ctx, x.Parent)
 	if err != nil {
 		return "", err
 	}
 
-	candidate, err := s.space.version(ctx, x.Candidate)
+	candidate, err := s.space.makeVersion(ctx, x.Candidate)
 	if err != nil {
 		return "", err
 	}
 	candidate.parent = incumbent
 
 	s.versions[rules.Incumbent], s.versions[rules.Candidate] = incumbent, candidate
-	if err := s.sweep(ctx, incumbent, candidate); err != nil {
+	if err := s.removeUnused(ctx, incumbent, candidate); err != nil {
 		return "", err
 	}
 
 	for _, v := range []*version{incumbent, candidate} {
-		if reason, err := s.build(ctx, x.Job(), v); reason != "" || err != nil {
+		if reason, err := s.buildVersion(ctx, x.Job(), v); reason != "" || err != nil {
 			if v == incumbent && reason != "" {
 				reason = "the incumbent itself no longer builds: " + reason
 			}
@@ -214,13 +214,13 @@ func (s *supervisor) prepare(ctx context.Context, x *history.Experiment) (reason
 		}
 	}
 
-	return s.check(ctx, x.Job(), candidate)
+	return s.checkVersion(ctx, x.Job(), candidate)
 }
 
-// calibrate runs the incumbent until the rule knows its noise, appends
+// calibrateIncumbent runs the incumbent until the rule knows its noise, appends
 // calibration.finished, and returns the campaign after it. As part of an
 // experiment it is a calibration of its own, made by this supervisor.
-func (s *supervisor) calibrate(ctx context.Context, id research.JobID) (c *history.Campaign, err error) {
+func (s *worker) calibrateIncumbent(ctx context.Context, id research.JobID) (c *history.Campaign, err error) {
 	job := id
 
 	err = s.ledger.Update(ctx, func(tx *ledger.Tx) error {
@@ -249,28 +249,28 @@ func (s *supervisor) calibrate(ctx context.Context, id research.JobID) (c *histo
 			return nil, err
 		}
 	}
-	state, err := s.calibration(ctx, c, job)
-	here := s.here()
+	state, err := s.makeCalibrationRuns(ctx, c, job)
+	here := s.currentMachine()
 
-	end := history.CalibrationEnd{Job: job, State: state, Machine: here.class(), Facts: here.facts(),
-		Changed: here.since(c)}
+	end := history.CalibrationEnd{Job: job, State: state, Machine: here.classDigest(), Facts: here.recordFacts(),
+		Changed: here.changeSince(c)}
 	if ctx.Err() != nil {
-		return nil, errors.Join(ctx.Err(), s.lose(context.WithoutCancel(ctx), s.campaign, job, "stopped by request",
-			nil))
+		return nil, errors.Join(ctx.Err(), s.recordLost(context.WithoutCancel(ctx), s.campaign, job,
+			"stopped by request", nil))
 	}
 
-	if err != nil && !isCode(err, research.CodeProgram) { // the machine's fault: another calibration may succeed
-		return nil, errors.Join(err, s.lose(ctx, s.campaign, job, reasonOf(err), nil))
+	if err != nil && !hasCode(err, research.CodeProgram) { // the machine's fault: another calibration may succeed
+		return nil, errors.Join(err, s.recordLost(ctx, s.campaign, job, errorLine(err), nil))
 	}
 
 	if err != nil {
-		end.Failed = reasonOf(err)
+		end.Failed = errorLine(err)
 		if len(s.space.unseen) > 0 {
 			end.Failed += fmt.Sprintf(" (%s exists, but git does not ignore it, so runs don't see it: add it to .gitignore)", strings.Join(s.space.unseen, ", "))
 		}
 	}
 	err = s.ledger.Update(ctx, func(tx *ledger.Tx) error {
-		if err := s.end(tx, job, history.KindCalibrationFinished, end); err != nil {
+		if err := s.appendEnd(tx, job, history.KindCalibrationFinished, end); err != nil {
 			return err
 		}
 		c, err = tx.Campaign(s.campaign)
@@ -281,24 +281,24 @@ func (s *supervisor) calibrate(ctx context.Context, id research.JobID) (c *histo
 	return c, err
 }
 
-func (s *supervisor) calibration(
+func (s *worker) makeCalibrationRuns(
 	ctx context.Context, c *history.Campaign, job research.JobID,
 ) (rules.RuleState, error) {
-	if reason, err := s.space.setup(ctx, s, job); reason != "" || err != nil {
-		return rules.RuleState{}, failed(reason, err)
+	if reason, err := s.space.runSetup(ctx, s, job); reason != "" || err != nil {
+		return rules.RuleState{}, commandError(reason, err)
 	}
 
-	v, err := s.space.version(ctx, c.Incumbent)
+	v, err := s.space.makeVersion(ctx, c.Incumbent)
 	if err != nil {
 		return rules.RuleState{}, err
 	}
 
-	if reason, err := s.build(ctx, job, v); reason != "" || err != nil {
-		return rules.RuleState{}, failed(reason, err)
+	if reason, err := s.buildVersion(ctx, job, v); reason != "" || err != nil {
+		return rules.RuleState{}, commandError(reason, err)
 	}
 
-	if reason, err := s.check(ctx, job, v); reason != "" || err != nil {
-		return rules.RuleState{}, failed(reason, err)
+	if reason, err := s.checkVersion(ctx, job, v); reason != "" || err != nil {
+		return rules.RuleState{}, commandError(reason, err)
 	}
 
 	rule, obs, began := rules.NewRule(c.Program), []rules.Observation{}, time.Now()
@@ -308,7 +308,7 @@ func (s *supervisor) calibration(
 			return rule.Calibrated(obs)
 		}
 
-		o, err := s.run(ctx, job, v, *want)
+		o, err := s.makeRun(ctx, job, v, *want)
 		if err != nil {
 			return rules.RuleState{}, err
 		}
@@ -327,14 +327,14 @@ func (s *supervisor) calibration(
 // errPatience ends a calibration that only a doctor made, and that takes too long.
 var errPatience = errors.New("enough was seen")
 
-// measure makes the runs of a measurement or an audit: of one version, or of
+// measureVersions makes the runs of a measurement or an audit: of one version, or of
 // two in interleaved pairs.
-func (s *supervisor) measure(ctx context.Context) error {
-	c, m, err := s.job(ctx)
+func (s *worker) measureVersions(ctx context.Context) error {
+	c, m, err := s.readJob(ctx)
 	if err != nil {
 		return err
 	}
-	samples, paired, err := s.measured(ctx, m)
+	samples, paired, err := s.makeMeasuredRuns(ctx, m)
 
 	end := rules.Summarise(samples, paired, c.Program.Metric, c.Rule.Scale)
 	if s.id.Kind() == research.AuditJob {
@@ -343,7 +343,7 @@ func (s *supervisor) measure(ctx context.Context) error {
 
 	end.Job = s.id
 	if err != nil {
-		end.Failed = reasonOf(err)
+		end.Failed = errorLine(err)
 	}
 
 	var bad *unfit
@@ -354,15 +354,15 @@ func (s *supervisor) measure(ctx context.Context) error {
 	}
 
 	return s.ledger.Update(context.WithoutCancel(ctx), func(tx *ledger.Tx) error {
-		return s.end(tx, s.id, history.KindMeasurementFinished, end)
+		return s.appendEnd(tx, s.id, history.KindMeasurementFinished, end)
 	})
 }
 
-// end appends the record that ends a job, if it still runs.
-func (s *supervisor) end(tx *ledger.Tx, job research.JobID, kind history.Kind, body any) error {
+// appendEnd appends the record that ends a job, if it still runs.
+func (s *worker) appendEnd(tx *ledger.Tx, job research.JobID, kind history.Kind, body any) error {
 	c, err := tx.Campaign(s.campaign)
 	if err == nil {
-		err = stillRuns(c, job)
+		err = requireRunning(c, job)
 	}
 
 	if err != nil {
@@ -373,7 +373,7 @@ func (s *supervisor) end(tx *ledger.Tx, job research.JobID, kind history.Kind, b
 	return err
 }
 
-func (s *supervisor) measured(ctx context.Context, m *history.Measurement) (samples, paired []float64, err error) {
+func (s *worker) makeMeasuredRuns(ctx context.Context, m *history.Measurement) (samples, paired []float64, err error) {
 	commits, role := map[rules.Side]string{rules.Candidate: m.Commit}, research.Measure
 	if m.Paired != "" {
 		commits[rules.Incumbent] = m.Paired
@@ -383,24 +383,24 @@ func (s *supervisor) measured(ctx context.Context, m *history.Measurement) (samp
 		commits, role = map[rules.Side]string{rules.Incumbent: m.Commit, rules.Start: m.Paired}, research.Audit
 	}
 
-	reason, err := s.versionsOf(ctx, commits)
+	reason, err := s.buildSides(ctx, commits)
 	if err == nil && reason == "" && m.Check {
-		reason, err = s.check(ctx, s.id, s.versions[rules.Candidate])
+		reason, err = s.checkVersion(ctx, s.id, s.versions[rules.Candidate])
 	}
 
-	if err == nil && reason != "" && s.leavesOut(m) {
+	if err == nil && reason != "" && s.blamesOmission(m) {
 		err = &unfit{reason}
 	}
 
 	if err != nil || reason != "" {
-		return nil, nil, failed(reason, err)
+		return nil, nil, commandError(reason, err)
 	}
 
-	if err := s.takeTurn(ctx); err != nil {
+	if err := s.waitForTurn(ctx); err != nil {
 		return nil, nil, err
 	}
 
-	now, err := s.campaignNow(ctx) // the metric may have been demoted meanwhile
+	now, err := s.readCampaign(ctx) // the metric may have been demoted meanwhile
 	if err != nil {
 		return nil, nil, err
 	}
@@ -408,11 +408,11 @@ func (s *supervisor) measured(ctx context.Context, m *history.Measurement) (samp
 
 	next := func() *rules.Want { return rules.NextMeasured(m.JobStart, role, now.Rule.Class, obs) }
 	for want := next(); want != nil; want = next() {
-		if err := s.affords(ctx, m, len(obs)); err != nil {
+		if err := s.requireAffordable(ctx, m, len(obs)); err != nil {
 			return nil, nil, err
 		}
 
-		o, err := s.run(ctx, s.id, s.versions[want.Side], *want)
+		o, err := s.makeRun(ctx, s.id, s.versions[want.Side], *want)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -431,8 +431,8 @@ func (s *supervisor) measured(ctx context.Context, m *history.Measurement) (samp
 	return samples, paired, nil
 }
 
-// say tells whoever reads the job's file what is going on. Losing it loses nothing.
-func (s *supervisor) say(phase string) {
+// reportPhase tells whoever reads the job's file what is going on. Losing it loses nothing.
+func (s *worker) reportPhase(phase string) {
 	if s.lock == nil {
 		if s.tell != nil {
 			s.tell(phase)
@@ -443,8 +443,8 @@ func (s *supervisor) say(phase string) {
 	_ = s.lock.Write(fmt.Appendf(nil, "%d\n%s\n", os.Getpid(), phase))
 }
 
-// failed is the error of a command of the program that gave no number.
-func failed(reason string, err error) error {
+// commandError is the error of a command of the program that gave no number.
+func commandError(reason string, err error) error {
 	if err != nil {
 		return err
 	}
@@ -452,8 +452,8 @@ func failed(reason string, err error) error {
 	return research.Errorf(research.CodeProgram, "mend the program's command", "%s", reason)
 }
 
-// reasonOf is an error in one line, for a record.
-func reasonOf(err error) string {
+// errorLine is an error in one line, for a record.
+func errorLine(err error) string {
 	line, _, _ := strings.Cut(err.Error(), "\n")
 	return line
 }

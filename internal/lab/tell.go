@@ -36,42 +36,42 @@ const tellerTick = 500 * time.Millisecond
 // waits for a standstill.
 const idleTeller = 10 * time.Minute
 
-// startTeller starts the campaign's teller unless there is one, or nobody is to
+// startNotifier starts the campaign's teller unless there is one, or nobody is to
 // be told. What keeps it from starting keeps nobody from working: its log says it.
-func (l *Lab) startTeller(c *history.Campaign) {
+func (l *Lab) startNotifier(c *history.Campaign) {
 	if !c.Program.Tells() || len(l.opt.Tell) == 0 {
 		return
 	}
 
-	if held, err := sandbox.Locked(l.tellFile(c.Name, "lock")); err != nil || held || os.MkdirAll(l.tellDir(),
+	if held, err := sandbox.Locked(l.notifierFile(c.Name, "lock")); err != nil || held || os.MkdirAll(l.notifierDir(),
 		0o700) != nil {
 		return
 	}
 
-	if l.notAllowed(c.ProgramPath, c.Program) != "" {
+	if l.missingAllowance(c.ProgramPath, c.Program) != "" {
 		return // start_campaign, doctor and status say so
 	}
 
 	argv := slices.Concat(l.opt.Tell, []string{"--campaign", c.Name, "--ledger", l.ledger.Path(), "-C", l.repo.Root()})
-	if _, err := sandbox.Detach(argv, os.Environ(), l.repo.Root(), l.tellFile(c.Name, "out")); err != nil {
-		l.logTold(c.Name, "no notice is sent, its process did not start: "+reasonOf(err))
+	if _, err := sandbox.Detach(argv, os.Environ(), l.repo.Root(), l.notifierFile(c.Name, "out")); err != nil {
+		l.logDelivery(c.Name, "no notice is sent, its process did not start: "+errorLine(err))
 	}
 }
 
-// tellDir is the folder of the tellers' files; of each campaign a lock, a
+// notifierDir is the folder of the tellers' files; of each campaign a lock, a
 // queue, a log and what its process printed.
-func (l *Lab) tellDir() string { return filepath.Join(l.ledger.Dir(), "notify") }
+func (l *Lab) notifierDir() string { return filepath.Join(l.ledger.Dir(), "notify") }
 
-func (l *Lab) tellFile(campaign, kind string) string {
-	return filepath.Join(l.tellDir(), campaign+"."+kind)
+func (l *Lab) notifierFile(campaign, kind string) string {
+	return filepath.Join(l.notifierDir(), campaign+"."+kind)
 }
 
-// teller carries one campaign's notices.
-type teller struct {
+// notifier carries one campaign's notices.
+type notifier struct {
 	*Lab
 	campaign string
 	client   *http.Client
-	queue    *queued
+	queue    *deliveryQueue
 	c        *history.Campaign // as last read
 	stamp    ledger.Stamp      // of then
 	last     time.Time         // of the campaign's newest record
@@ -81,17 +81,17 @@ type teller struct {
 	checked  time.Time
 }
 
-// Tell is the whole life of a teller process: there is at most one of a
+// RunNotifier is the whole life of a teller process: there is at most one of a
 // campaign, a second one ends at once. It ends when the campaign ends, rests or
 // has nothing left to spend, after a silence that was told, or when ctx does;
 // what was not delivered then is the next one's.
-func (l *Lab) Tell(ctx context.Context, campaign string) error {
-	if err := os.MkdirAll(l.tellDir(), 0o700); err != nil {
+func (l *Lab) RunNotifier(ctx context.Context, campaign string) error {
+	if err := os.MkdirAll(l.notifierDir(), 0o700); err != nil {
 		return fmt.Errorf("make the folder for notices: %w", err)
 	}
 
 	for again := true; again; {
-		lock, ok, err := sandbox.TryLock(l.tellFile(campaign, "lock"))
+		lock, ok, err := sandbox.TryLock(l.notifierFile(campaign, "lock"))
 		if err != nil {
 			return err
 		}
@@ -101,32 +101,32 @@ func (l *Lab) Tell(ctx context.Context, campaign string) error {
 			return nil
 		}
 		_ = lock.Write(fmt.Appendf(nil, "%d\n", os.Getpid()))
-		t := &teller{Lab: l, campaign: campaign, client: notify.Client()}
+		t := &notifier{Lab: l, campaign: campaign, client: notify.Client()}
 
-		err = t.live(ctx)
+		err = t.run(ctx)
 		if releaseErr := lock.Release(); err != nil || releaseErr != nil || ctx.Err() != nil {
 			return errors.Join(err, releaseErr)
 		}
 		// Whoever appended in this very moment saw the lock held.
-		again = t.news()
+		again = t.hasNews()
 	}
 
-	return removeIfEmpty(l.tellFile(campaign, "out"))
+	return removeIfEmpty(l.notifierFile(campaign, "out"))
 }
 
-func (t *teller) live(ctx context.Context) error {
+func (t *notifier) run(ctx context.Context) error {
 	var err error
 	if t.queue, err = t.readQueue(t.campaign); err != nil {
 		return err
 	}
 
 	for failed := 0; ; {
-		err := t.look(ctx)
+		err := t.queueNews(ctx)
 		sandbox.Ready(nil) // not before: what is appended from here on is news, however slowly this process came up
 
 		if err != nil {
 			if failed++; failed >= 5 || ctx.Err() != nil {
-				t.logTold(t.campaign, "the ledger could not be read: "+reasonOf(err))
+				t.logDelivery(t.campaign, "the ledger could not be read: "+errorLine(err))
 				return err
 			}
 		} else {
@@ -134,11 +134,11 @@ func (t *teller) live(ctx context.Context) error {
 		}
 
 		if t.c != nil {
-			if err := t.deliver(ctx); err != nil {
+			if err := t.deliverDue(ctx); err != nil {
 				return err
 			}
 
-			if t.done() {
+			if t.isDone() {
 				return nil
 			}
 		}
@@ -149,25 +149,25 @@ func (t *teller) live(ctx context.Context) error {
 		case <-time.After(tellerTick):
 		}
 
-		if _, err := os.Stat(t.tellFile(t.campaign, "lock")); err != nil {
+		if _, err := os.Stat(t.notifierFile(t.campaign, "lock")); err != nil {
 			return nil // the repository is gone
 		}
 	}
 }
 
-// news says whether something was appended since the last look.
-func (t *teller) news() bool {
+// hasNews says whether something was appended since the last look.
+func (t *notifier) hasNews() bool {
 	now, err := t.ledger.Stamp()
 	return err == nil && now != t.stamp
 }
 
-// done says that nothing is to come that a teller must wait for.
-func (t *teller) done() bool {
+// isDone says that nothing is to come that a teller must wait for.
+func (t *notifier) isDone() bool {
 	c := t.c
 
 	quiet := time.Since(t.last)
 	switch {
-	case t.news():
+	case t.hasNews():
 		return false
 	case c.Rests != nil || !c.Program.Tells():
 		return true // what is queued waits for the next teller
@@ -175,7 +175,7 @@ func (t *teller) done() bool {
 		return false
 	case c.Ended != "" || slices.Contains(t.queue.Told, history.Silence):
 		return true
-	case t.running():
+	case t.hasRunningJob():
 		return false
 	case slices.Contains(t.queue.Told, history.Spent):
 		return quiet > time.Minute
@@ -186,33 +186,33 @@ func (t *teller) done() bool {
 	return !waits && quiet > idleTeller
 }
 
-// running says whether a supervisor works for the campaign.
-func (t *teller) running() bool {
-	return slices.ContainsFunc(t.c.Open, func(id research.JobID) bool { return t.supervised(t.campaign, id) })
+// hasRunningJob says whether a supervisor works for the campaign.
+func (t *notifier) hasRunningJob() bool {
+	return slices.ContainsFunc(t.c.Open, func(id research.JobID) bool { return t.hasWorker(t.campaign, id) })
 }
 
-// look queues what is new, and stores the queue before any of it is sent.
-func (t *teller) look(ctx context.Context) error {
+// queueNews queues what is new, and stores the queue before any of it is sent.
+func (t *notifier) queueNews(ctx context.Context) error {
 	var found []history.Notice
 
-	if t.c == nil || t.news() {
+	if t.c == nil || t.hasNews() {
 		stamp, err := t.ledger.Stamp()
 		if err != nil {
 			return err
 		}
 
-		if found, err = t.read(ctx); err != nil {
+		if found, err = t.readNews(ctx); err != nil {
 			return err
 		}
 		t.stamp = stamp
 	}
 
-	running := t.running()
-	if len(found) == 0 && t.news() {
+	running := t.hasRunningJob()
+	if len(found) == 0 && t.hasNews() {
 		return nil // a job that just ended was seen gone before its end was read
 	}
 	now := history.Circumstances(t.c, history.Situation{Now: time.Now().UTC(), Last: t.last, Head: t.head,
-		Running: running || t.news(), Changed: t.otherContract(ctx)})
+		Running: running || t.hasNews(), Changed: t.contractDiffers(ctx)})
 
 	told := slices.DeleteFunc(slices.Clone(t.queue.Told),
 		func(k history.Circumstance) bool { _, still := now[k]; return !still })
@@ -224,7 +224,7 @@ func (t *teller) look(ctx context.Context) error {
 	slices.Sort(told)
 
 	if len(found) == 0 && slices.Equal(told, t.queue.Told) {
-		return t.keepPace()
+		return t.storeCursor()
 	}
 
 	t.queue.Told = told
@@ -232,12 +232,12 @@ func (t *teller) look(ctx context.Context) error {
 		t.enqueue(n)
 	}
 
-	return t.save()
+	return t.saveQueue()
 }
 
-// read takes the records since the cursor, in pages, and what they are news of.
+// readNews takes the records since the cursor, in pages, and what they are news of.
 // A teller that is the campaign's first begins with what comes after it.
-func (t *teller) read(ctx context.Context) (found []history.Notice, err error) {
+func (t *notifier) readNews(ctx context.Context) (found []history.Notice, err error) {
 	const page = 500 // records while the ledger is locked
 
 	for more := true; more; {
@@ -268,7 +268,7 @@ func (t *teller) read(ctx context.Context) (found []history.Notice, err error) {
 				}
 				t.last = r.Time
 
-				news, err := noticed(tx, t.c, r)
+				news, err := noticeFromRecord(tx, t.c, r)
 				if news != nil {
 					found = append(found, *news)
 				}
@@ -289,8 +289,8 @@ func (t *teller) read(ctx context.Context) (found []history.Notice, err error) {
 	return found, nil
 }
 
-// noticed is what a record is news of, with what of the ledger tells it.
-func noticed(tx *ledger.Tx, c *history.Campaign, r history.Record) (*history.Notice, error) {
+// noticeFromRecord is what a record is news of, with what of the ledger tells it.
+func noticeFromRecord(tx *ledger.Tx, c *history.Campaign, r history.Record) (*history.Notice, error) {
 	switch r.Kind {
 	case history.KindExperimentKept, history.KindExperimentJudged, history.KindRunLost,
 		history.KindCertificateFinished:
@@ -300,7 +300,7 @@ func noticed(tx *ledger.Tx, c *history.Campaign, r history.Record) (*history.Not
 
 	id, err := history.Touches(r)
 	if err != nil || id.Kind() != research.ExperimentJob {
-		return noticeOf(c, r, nil, nil, err)
+		return newNotice(c, r, nil, nil, err)
 	}
 
 	x, err := tx.Experiment(c.Name, id.N())
@@ -320,10 +320,10 @@ func noticed(tx *ledger.Tx, c *history.Campaign, r history.Record) (*history.Not
 		}
 	}
 
-	return noticeOf(c, r, x, before, nil)
+	return newNotice(c, r, x, before, nil)
 }
 
-func noticeOf(
+func newNotice(
 	c *history.Campaign, r history.Record, x *history.Experiment, before []history.Experiment, err error,
 ) (*history.Notice, error) {
 	if err != nil {
@@ -333,19 +333,19 @@ func noticeOf(
 	return history.Noticed(c, r, x, before)
 }
 
-// keepPace stores the cursor now and then though nothing is queued, so that a
+// storeCursor stores the cursor now and then though nothing is queued, so that a
 // successor need not read a whole night again.
-func (t *teller) keepPace() error {
+func (t *notifier) storeCursor() error {
 	if t.queue.Seq < t.queue.saved+1000 && t.queue.saved > 0 {
 		return nil
 	}
 
-	return t.save()
+	return t.saveQueue()
 }
 
-// otherContract says whether the checkout that stands on the campaign has
+// contractDiffers says whether the checkout that stands on the campaign has
 // another contract than the accepted one. It reads the file when that changed.
-func (t *teller) otherContract(ctx context.Context) bool {
+func (t *notifier) contractDiffers(ctx context.Context) bool {
 	if time.Since(t.checked) < 5*time.Second {
 		return t.changed
 	}
@@ -359,9 +359,10 @@ func (t *teller) otherContract(ctx context.Context) bool {
 	seen := fmt.Sprint(info.ModTime(), info.Size(), t.c.Digest)
 	if seen != t.contract {
 		t.contract = seen
-		err := t.agreed(t.c)
-		t.changed = (isCode(err, research.CodeContract) || isCode(err, research.CodeProgram)) && t.onCampaign(t.c,
-			t.repo.Branch(ctx))
+		err := t.requireAcceptedContract(t.c)
+		t.changed = (hasCode(err, research.CodeContract) || hasCode(err, research.CodeProgram)) &&
+			t.isCampaignBranch(t.c,
+				t.repo.Branch(ctx))
 	}
 
 	return t.changed
@@ -369,15 +370,15 @@ func (t *teller) otherContract(ctx context.Context) bool {
 
 // enqueue adds a notice for each target that wants it. New bests that were not
 // sent yet become one message, the newest.
-func (t *teller) enqueue(n history.Notice) {
+func (t *notifier) enqueue(n history.Notice) {
 	for _, target := range t.c.Program.Notify {
 		if target.Hook != "" || !target.Wants(n.Event) {
 			continue
 		}
 
-		p := pending{Notice: n, Target: targetKey(target), Due: time.Now()}
+		p := pendingNotice{Notice: n, Target: targetKey(target), Due: time.Now()}
 		if n.Event == contract.EventBest {
-			t.queue.Pending = slices.DeleteFunc(t.queue.Pending, func(o pending) bool {
+			t.queue.Pending = slices.DeleteFunc(t.queue.Pending, func(o pendingNotice) bool {
 				same := o.Target == p.Target && o.Event == n.Event && o.Attempts == 0
 				if same {
 					p.More += o.More + 1
@@ -391,8 +392,8 @@ func (t *teller) enqueue(n history.Notice) {
 	}
 }
 
-// deliver makes one attempt for everything that is due.
-func (t *teller) deliver(ctx context.Context) error {
+// deliverDue makes one attempt for everything that is due.
+func (t *notifier) deliverDue(ctx context.Context) error {
 	for _, p := range slices.Clone(t.queue.Pending) {
 		if ctx.Err() != nil || time.Now().Before(p.Due) {
 			continue
@@ -400,24 +401,25 @@ func (t *teller) deliver(ctx context.Context) error {
 
 		i := slices.IndexFunc(t.c.Program.Notify, func(x contract.Target) bool { return targetKey(x) == p.Target })
 		if i < 0 { // no part of the contract any more
-			t.settle(p, nil)
+			t.updateQueue(p, nil)
 			continue
 		}
 		target := t.c.Program.Notify[i]
 
 		said, err := "", error(nil)
-		if why := t.notAllowed(t.c.ProgramPath, t.c.Program); why != "" { // a file that it names was changed
+		if why := t.missingAllowance(t.c.ProgramPath, t.c.Program); why != "" { // a file that it names was changed
 			err = errors.New(why)
 		} else {
-			said, err = t.send(ctx, t.programDir(t.c.ProgramPath), target, t.message(t.c, p.Notice, p.More), t.client)
+			said, err = t.sendNotice(ctx, t.programDir(t.c.ProgramPath), target, t.newMessage(t.c, p.Notice, p.More),
+				t.client)
 		}
 
 		if ctx.Err() != nil {
 			return nil // unknown whether it got through: it is sent again
 		}
-		t.attempted(p, target, said, err)
+		t.recordAttempt(p, target, said, err)
 
-		if err := t.save(); err != nil {
+		if err := t.saveQueue(); err != nil {
 			return err
 		}
 	}
@@ -425,15 +427,15 @@ func (t *teller) deliver(ctx context.Context) error {
 	return nil
 }
 
-// attempted notes in queue and log what became of an attempt.
-func (t *teller) attempted(p pending, target contract.Target, said string, err error) {
+// recordAttempt notes in queue and log what became of an attempt.
+func (t *notifier) recordAttempt(p pendingNotice, target contract.Target, said string, err error) {
 	words := strings.TrimSpace(fmt.Sprintf("%s: %s %d", target.Name(), p.Event, p.Seq))
 	var later *notify.Later
 
 	if err == nil {
-		t.settle(p, nil)
-		t.logTold(t.campaign, words+" delivered "+said)
-		t.queue.note(target, "", "")
+		t.updateQueue(p, nil)
+		t.logDelivery(t.campaign, words+" delivered "+said)
+		t.queue.recordResult(target, "", "")
 
 		return
 	}
@@ -442,22 +444,22 @@ func (t *teller) attempted(p pending, target contract.Target, said string, err e
 	if errors.As(err, &later) {
 		if wait, again := notify.Delay(p.Attempts, later.After, rand.Float64()); again {
 			p.Due = time.Now().Add(wait)
-			t.settle(p, &p)
-			t.logTold(t.campaign, fmt.Sprintf("%s failed, again in %s: %s", words, wait.Round(time.Second),
-				reasonOf(err)))
-			t.queue.note(target, "trying again", reasonOf(err))
+			t.updateQueue(p, &p)
+			t.logDelivery(t.campaign, fmt.Sprintf("%s failed, again in %s: %s", words, wait.Round(time.Second),
+				errorLine(err)))
+			t.queue.recordResult(target, "trying again", errorLine(err))
 
 			return
 		}
 	}
-	t.settle(p, nil)
-	t.logTold(t.campaign, words+" given up: "+reasonOf(err))
-	t.queue.note(target, "given up", reasonOf(err))
+	t.updateQueue(p, nil)
+	t.logDelivery(t.campaign, words+" given up: "+errorLine(err))
+	t.queue.recordResult(target, "given up", errorLine(err))
 }
 
-// settle takes an entry off the queue, or puts its new state in its place.
-func (t *teller) settle(p pending, with *pending) {
-	i := slices.IndexFunc(t.queue.Pending, func(o pending) bool {
+// updateQueue takes an entry off the queue, or puts its new state in its place.
+func (t *notifier) updateQueue(p pendingNotice, with *pendingNotice) {
+	i := slices.IndexFunc(t.queue.Pending, func(o pendingNotice) bool {
 		return o.Target == p.Target && o.Event == p.Event && o.Seq == p.Seq
 	})
 	if i < 0 {

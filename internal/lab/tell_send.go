@@ -20,9 +20,9 @@ import (
 	"ratchet/sandbox"
 )
 
-// message is a notice as targets get it. Its id follows from what it is about,
+// newMessage is a notice as targets get it. Its id follows from what it is about,
 // so that one that is sent twice can be known.
-func (l *Lab) message(c *history.Campaign, n history.Notice, more int) notify.Message {
+func (l *Lab) newMessage(c *history.Campaign, n history.Notice, more int) notify.Message {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%s %s %s %d", c.Name, c.Start, n.Event, n.Seq))
 
 	d := notify.Data{ID: fmt.Sprintf("ratchet_%x", sum[:12]), Event: n.Event, Campaign: c.Name,
@@ -41,31 +41,31 @@ func (l *Lab) message(c *history.Campaign, n history.Notice, more int) notify.Me
 	return notify.Message{Type: string(n.Event), Time: n.At.UTC().Round(time.Millisecond), Data: d}
 }
 
-// send makes one attempt; said is what there is to say of one that worked. dir is
+// sendNotice makes one attempt; said is what there is to say of one that worked. dir is
 // the program's folder, whose files a person allowed to run: no other folder's.
-func (l *Lab) send(
+func (l *Lab) sendNotice(
 	ctx context.Context, dir string, t contract.Target, m notify.Message, client *http.Client,
 ) (said string, err error) {
 	switch {
 	case t.Webhook != "":
-		address, err := addressOf(t.Webhook)
+		address, err := resolveAddress(t.Webhook)
 		if err != nil {
 			return "", err
 		}
 
-		secret, err := variableOf(t.SecretEnv)
+		secret, err := resolveVariable(t.SecretEnv)
 		if err != nil {
 			return "", err
 		}
 
 		return "", notify.Webhook(ctx, client, address, secret, m, time.Now())
 	case t.Ntfy != "":
-		address, err := addressOf(t.Ntfy)
+		address, err := resolveAddress(t.Ntfy)
 		if err != nil {
 			return "", err
 		}
 
-		token, err := variableOf(t.TokenEnv)
+		token, err := resolveVariable(t.TokenEnv)
 		if err != nil {
 			return "", err
 		}
@@ -85,7 +85,7 @@ func (l *Lab) send(
 		return "", err
 	}
 
-	if why := ran.failure(); why != "" {
+	if why := ran.describeFailure(); why != "" {
 		return "", errors.New("it " + why)
 	}
 
@@ -98,17 +98,17 @@ func (l *Lab) programDir(programPath string) string {
 	return filepath.Join(l.repo.Root(), filepath.FromSlash(slashDir(programPath)))
 }
 
-// addressOf is an address, from its variable where it names one.
-func addressOf(address string) (string, error) {
-	if name := cutEnv(address); name != "" {
-		return variableOf(name)
+// resolveAddress is an address, from its variable where it names one.
+func resolveAddress(address string) (string, error) {
+	if name := variableName(address); name != "" {
+		return resolveVariable(name)
 	}
 
 	return address, nil
 }
 
-// variableOf is the value of a variable that must have one; "" for none.
-func variableOf(name string) (string, error) {
+// resolveVariable is the value of a variable that must have one; "" for none.
+func resolveVariable(name string) (string, error) {
 	v := os.Getenv(name)
 	if name != "" && strings.TrimSpace(v) == "" {
 		return "",
@@ -119,13 +119,13 @@ func variableOf(name string) (string, error) {
 	return v, nil
 }
 
-// unusable says why a target can't work here, as far as that can be known
+// targetProblem says why a target can't work here, as far as that can be known
 // without trying it; "" if nothing speaks against it.
-func (l *Lab) unusable(programPath string, t contract.Target) string {
+func (l *Lab) targetProblem(programPath string, t contract.Target) string {
 	dir := l.programDir(programPath)
 
-	for _, name := range []string{cutEnv(t.Webhook), cutEnv(t.Ntfy), t.SecretEnv, t.TokenEnv} {
-		if _, err := variableOf(name); err != nil {
+	for _, name := range []string{variableName(t.Webhook), variableName(t.Ntfy), t.SecretEnv, t.TokenEnv} {
+		if _, err := resolveVariable(name); err != nil {
 			return err.Error()
 		}
 	}
@@ -140,16 +140,16 @@ func (l *Lab) unusable(programPath string, t contract.Target) string {
 			return err.Error()
 		}
 	case t.Hook != "":
-		return unusableHook(filepath.Join(dir, filepath.FromSlash(t.Hook)))
+		return hookProblem(filepath.Join(dir, filepath.FromSlash(t.Hook)))
 	case t.Command != "":
-		return noCommand(t.Command, dir)
+		return missingCommand(t.Command, dir)
 	}
 
 	return ""
 }
 
-// cutEnv is the variable that an address names, "" where it is one itself.
-func cutEnv(address string) string {
+// variableName is the variable that an address names, "" where it is one itself.
+func variableName(address string) string {
 	name, ok := strings.CutPrefix(address, "env:")
 	if !ok {
 		return ""
@@ -158,9 +158,9 @@ func cutEnv(address string) string {
 	return name
 }
 
-// noCommand says that the program of a simple command line does not exist. What
+// missingCommand says that the program of a simple command line does not exist. What
 // a shell would make of any other line is not guessed.
-func noCommand(line, dir string) string {
+func missingCommand(line, dir string) string {
 	name := strings.Fields(line)[0]
 	if strings.ContainsAny(name, "=$`'\"\\(){}|&;<>*?~!#[") ||
 		slices.Contains(strings.Fields("if for while until case { cd echo exec eval export set test trap umask unset : . true false printf read"), name) {
@@ -179,8 +179,8 @@ func noCommand(line, dir string) string {
 	return ""
 }
 
-// Tried is what became of one target when somebody tried it.
-type Tried struct {
+// TargetTrial is what became of one target when somebody tried it.
+type TargetTrial struct {
 	Target string `json:"target"`
 	OK     bool   `json:"ok"`
 	Said   string `json:"said,omitempty"`  // what it printed
@@ -191,8 +191,8 @@ type Tried struct {
 // program as it is on disk, whatever they want to be told of, and runs the hooks
 // of the event. It writes no record. Errors: CodeProgram, CodeBadArgument for an
 // event that is none, CodeNotFound when nobody is to be told.
-func (l *Lab) TryTargets(ctx context.Context, event contract.Event) ([]Tried, error) {
-	doc, err := l.readContract("")
+func (l *Lab) TryTargets(ctx context.Context, event contract.Event) ([]TargetTrial, error) {
+	doc, err := l.readProgram("")
 	if err != nil {
 		return nil, err
 	}
@@ -208,15 +208,15 @@ func (l *Lab) TryTargets(ctx context.Context, event contract.Event) ([]Tried, er
 	}
 
 	c := &history.Campaign{Name: p.Name, Program: p, ProgramPath: doc.path}
-	if now, err := l.current(ctx); err == nil && now.ProgramPath == doc.path {
+	if now, err := l.currentCampaign(ctx); err == nil && now.ProgramPath == doc.path {
 		c = now
 	}
-	m := l.message(c, history.Notice{Event: event, At: time.Now(),
+	m := l.newMessage(c, history.Notice{Event: event, At: time.Now(),
 		Text: "this is a test of `ratchet notify test`: nothing happened"}, 0)
 	m.Data.Test = true
 	m.Data.ID = fmt.Sprintf("ratchet_test_%x", time.Now().UnixNano())
 	hook, dir := event == contract.HookBefore || event == contract.HookAfter, l.programDir(doc.path)
-	var out []Tried
+	var out []TargetTrial
 
 	for _, t := range p.Notify {
 		if hook != (t.Hook != "") || hook && !t.Wants(event) {
@@ -227,12 +227,12 @@ func (l *Lab) TryTargets(ctx context.Context, event contract.Event) ([]Tried, er
 		if hook {
 			said, err = l.tryHook(ctx, c, t.Hook, event, dir)
 		} else {
-			said, err = l.send(ctx, dir, t, m, notify.Client())
+			said, err = l.sendNotice(ctx, dir, t, m, notify.Client())
 		}
 
-		tried := Tried{Target: t.Name(), OK: err == nil, Said: said}
+		tried := TargetTrial{Target: t.Name(), OK: err == nil, Said: said}
 		if err != nil {
-			tried.Error = reasonOf(err)
+			tried.Error = errorLine(err)
 		}
 
 		out = append(out, tried)
@@ -247,19 +247,19 @@ func (l *Lab) TryTargets(ctx context.Context, event contract.Event) ([]Tried, er
 	return out, nil
 }
 
-// Telling is how the campaign's notices stand.
-type Telling struct {
-	Campaign string   `json:"campaign"`
-	Running  bool     `json:"running"`         // a process carries them now
-	Waits    string   `json:"waits,omitempty"` // why nothing is sent, and no hook run
-	Targets  []Told   `json:"targets"`
-	Log      []string `json:"log,omitempty"`
+// Deliveries is how the campaign's notices stand.
+type Deliveries struct {
+	Campaign string         `json:"campaign"`
+	Running  bool           `json:"running"`         // a process carries them now
+	Waits    string         `json:"waits,omitempty"` // why nothing is sent, and no hook run
+	Targets  []LastDelivery `json:"targets"`
+	Log      []string       `json:"log,omitempty"`
 }
 
-// Telling says what became of the campaign's notices, with the last lines of
+// ReadDeliveries says what became of the campaign's notices, with the last lines of
 // their log.
-func (l *Lab) Telling(ctx context.Context, lines int) (*Telling, error) {
-	c, err := l.current(ctx)
+func (l *Lab) ReadDeliveries(ctx context.Context, lines int) (*Deliveries, error) {
+	c, err := l.currentCampaign(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -269,13 +269,13 @@ func (l *Lab) Telling(ctx context.Context, lines int) (*Telling, error) {
 		return nil, err
 	}
 
-	out := &Telling{Campaign: c.Name, Log: l.lastTold(c.Name, lines)}
-	if out.Running, err = sandbox.Locked(l.tellFile(c.Name, "lock")); err != nil {
+	out := &Deliveries{Campaign: c.Name, Log: l.readLastDeliveries(c.Name, lines)}
+	if out.Running, err = sandbox.Locked(l.notifierFile(c.Name, "lock")); err != nil {
 		return nil, err
 	}
 
 	if len(c.Program.Notify) > 0 {
-		out.Waits = l.notAllowed(c.ProgramPath, c.Program)
+		out.Waits = l.missingAllowance(c.ProgramPath, c.Program)
 	}
 
 	for _, t := range c.Program.Notify {

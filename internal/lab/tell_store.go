@@ -18,22 +18,22 @@ import (
 	"ratchet/internal/research/history"
 )
 
-// queued is what a teller must not forget. It is a file beside the ledger, not
+// deliveryQueue is what a teller must not forget. It is a file beside the ledger, not
 // records: that a message was sent is no event of the campaign, and a reader of
 // records must not make more of them. It is stored before anything is sent and
 // after each attempt, so a teller that dies in between sends its last message
 // again, with the same id, and loses none.
-type queued struct {
-	Seq     uint64                 `json:"seq"`  // up to this record, everything is queued
-	Last    time.Time              `json:"last"` // of the campaign's newest record by then
-	Told    []history.Circumstance `json:"told,omitempty"`
-	Pending []pending              `json:"pending,omitempty"`
-	States  map[string]Told        `json:"states,omitempty"` // by targetKey
+type deliveryQueue struct {
+	Seq     uint64                  `json:"seq"`  // up to this record, everything is queued
+	Last    time.Time               `json:"last"` // of the campaign's newest record by then
+	Told    []history.Circumstance  `json:"told,omitempty"`
+	Pending []pendingNotice         `json:"pending,omitempty"`
+	States  map[string]LastDelivery `json:"states,omitempty"` // by targetKey
 	saved   uint64
 }
 
-// pending is a notice that one target has not got yet.
-type pending struct {
+// pendingNotice is a notice that one target has not got yet.
+type pendingNotice struct {
 	history.Notice
 	Target   string    `json:"target"` // targetKey
 	Attempts int       `json:"attempts,omitempty"`
@@ -41,8 +41,8 @@ type pending struct {
 	More     int       `json:"more,omitempty"` // of the same event, which it stands for
 }
 
-// Told is what became of a target's last message.
-type Told struct {
+// LastDelivery is what became of a target's last message.
+type LastDelivery struct {
 	Name    string    `json:"name"`
 	Hook    bool      `json:"hook,omitempty"` // it gets no messages: calls run it
 	At      time.Time `json:"at"`
@@ -62,17 +62,17 @@ func targetKey(t contract.Target) string {
 	return fmt.Sprintf("%x", sum[:8])
 }
 
-func (q *queued) note(t contract.Target, failed, why string) {
+func (q *deliveryQueue) recordResult(t contract.Target, failed, why string) {
 	if q.States == nil {
-		q.States = map[string]Told{}
+		q.States = map[string]LastDelivery{}
 	}
-	q.States[targetKey(t)] = Told{Name: t.Name(), At: time.Now().UTC(), Failed: failed, Why: why}
+	q.States[targetKey(t)] = LastDelivery{Name: t.Name(), At: time.Now().UTC(), Failed: failed, Why: why}
 }
 
 // readQueue is the campaign's queue, empty if there was none. One that can't be
 // read is put aside: its messages are lost, and the log says so.
-func (l *Lab) readQueue(campaign string) (*queued, error) {
-	q, path := &queued{}, l.tellFile(campaign, "queue")
+func (l *Lab) readQueue(campaign string) (*deliveryQueue, error) {
+	q, path := &deliveryQueue{}, l.notifierFile(campaign, "queue")
 
 	b, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -84,18 +84,18 @@ func (l *Lab) readQueue(campaign string) (*queued, error) {
 	}
 
 	if err := json.Unmarshal(b, q); err != nil {
-		l.logTold(campaign, "the queue of notices could not be read, and begins anew: "+reasonOf(err))
-		return &queued{}, nil
+		l.logDelivery(campaign, "the queue of notices could not be read, and begins anew: "+errorLine(err))
+		return &deliveryQueue{}, nil
 	}
 	q.saved = q.Seq
 
 	return q, nil
 }
 
-func (t *teller) save() error {
+func (t *notifier) saveQueue() error {
 	b, err := json.Marshal(t.queue)
 	if err == nil {
-		err = replaceFile(t.tellFile(t.campaign, "queue"), b)
+		err = replaceFile(t.notifierFile(t.campaign, "queue"), b)
 	}
 
 	if err != nil {
@@ -134,9 +134,9 @@ func replaceFile(path string, b []byte) error {
 // logBytes is how large a log of notices may get; then its older half goes.
 const logBytes = 64 << 10
 
-// logTold adds a line to the campaign's log of notices. Losing one loses nothing.
-func (l *Lab) logTold(campaign, words string) {
-	path := l.tellFile(campaign, "log")
+// logDelivery adds a line to the campaign's log of notices. Losing one loses nothing.
+func (l *Lab) logDelivery(campaign, words string) {
+	path := l.notifierFile(campaign, "log")
 	line := time.Now().UTC().Format(time.RFC3339) + " " + firstWords(words, 500) + "\n"
 
 	if b, err := os.ReadFile(path); err == nil && len(b) > logBytes {
@@ -152,9 +152,9 @@ func (l *Lab) logTold(campaign, words string) {
 	_, _ = f.WriteString(line)
 }
 
-// lastTold are the last n lines of the log.
-func (l *Lab) lastTold(campaign string, n int) (lines []string) {
-	b, err := os.ReadFile(l.tellFile(campaign, "log"))
+// readLastDeliveries are the last n lines of the log.
+func (l *Lab) readLastDeliveries(campaign string, n int) (lines []string) {
+	b, err := os.ReadFile(l.notifierFile(campaign, "log"))
 	if err != nil {
 		return nil
 	}

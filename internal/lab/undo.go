@@ -15,7 +15,7 @@ import (
 // Undo takes the last keep back by a new commit with the older tree: nothing
 // is reset. An edit under way is stored first.
 func (l *Lab) Undo(ctx context.Context) (*Undone, error) {
-	c, err := l.tidy(ctx)
+	c, err := l.currentReaped(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -36,7 +36,7 @@ func (l *Lab) Undo(ctx context.Context) (*Undone, error) {
 		if x, err = tx.Experiment(c.Name, c.IncumbentOf); err != nil {
 			return err
 		}
-		tree, err = l.treeBefore(ctx, tx, c)
+		tree, err = l.treeBeforeKeep(ctx, tx, c)
 
 		return err
 	})
@@ -44,17 +44,17 @@ func (l *Lab) Undo(ctx context.Context) (*Undone, error) {
 		return nil, err
 	}
 
-	head, err := l.standing(ctx, c)
+	head, err := l.requireCampaignBranch(ctx, c)
 	if err != nil {
 		return nil, err
 	}
 
 	if head.Commit != c.Incumbent {
 		return nil, research.Errorf(research.CodeConflict, "ratchet call revert brings it here",
-			"this checkout does not stand on the incumbent %s", short(c.Incumbent))
+			"this checkout does not stand on the incumbent %s", shortCommit(c.Incumbent))
 	}
 
-	saved, _, err := l.putAside(ctx, c, x, "undo")
+	saved, _, err := l.stashEdit(ctx, c, x, "undo")
 	if err != nil {
 		return nil, err
 	}
@@ -71,25 +71,25 @@ func (l *Lab) Undo(ctx context.Context) (*Undone, error) {
 		return nil, err
 	}
 
-	out := &Undone{Experiment: x.N, Commit: short(commit)}
+	out := &Undone{Experiment: x.N, Commit: shortCommit(commit)}
 	if saved != "" {
 		out.Notes = append(out.Notes, "your edit is stored as "+saved)
 	}
 
-	notes, err := l.moveTo(ctx, c, head, c.Incumbent, commit, x.Paths)
+	notes, err := l.advanceRefs(ctx, c, head, c.Incumbent, commit, x.Paths)
 	if err != nil {
 		return nil, err
 	}
 
 	out.Notes = append(out.Notes, notes...)
-	more, err := l.restore(ctx, commit, x.Paths)
+	more, err := l.restoreFiles(ctx, commit, x.Paths)
 	out.Notes = append(out.Notes, more...)
 
 	return out, err
 }
 
-// treeBefore is the tree of the incumbent before the last keep.
-func (l *Lab) treeBefore(ctx context.Context, tx *ledger.Tx, c *history.Campaign) (string, error) {
+// treeBeforeKeep is the tree of the incumbent before the last keep.
+func (l *Lab) treeBeforeKeep(ctx context.Context, tx *ledger.Tx, c *history.Campaign) (string, error) {
 	if c.Kept == 1 {
 		return c.StartTree, nil
 	}
@@ -108,7 +108,7 @@ func (l *Lab) treeBefore(ctx context.Context, tx *ledger.Tx, c *history.Campaign
 }
 
 func (l *Lab) recordUndo(ctx context.Context, c *history.Campaign, u history.Undoing) error {
-	return l.update(ctx, c.Name, func(tx *ledger.Tx, now *history.Campaign, session string) error {
+	return l.updateCampaign(ctx, c.Name, func(tx *ledger.Tx, now *history.Campaign, session string) error {
 		if now.Incumbent != u.Was {
 			return research.Errorf(research.CodeConflict, "look again with ratchet log",
 				"another session moved the incumbent meanwhile")
@@ -123,13 +123,13 @@ func (l *Lab) recordUndo(ctx context.Context, c *history.Campaign, u history.Und
 // With removeRefs its refs and workspace go too; branches stay, and the way to
 // remove them is told. The lines say what was done.
 func (l *Lab) Abandon(ctx context.Context, removeRefs bool) ([]string, error) {
-	c, err := l.tidy(ctx)
+	c, err := l.currentReaped(ctx)
 	if err != nil {
 		return nil, err
 	}
 
 	for _, id := range c.Open {
-		if _, err := l.Stop(ctx, string(id)); err != nil {
+		if _, err := l.StopJob(ctx, string(id)); err != nil {
 			return nil, err
 		}
 	}
@@ -159,21 +159,23 @@ func (l *Lab) Abandon(ctx context.Context, removeRefs bool) ([]string, error) {
 		lines = append(lines, fmt.Sprintf("%d refs below refs/ratchet/%s removed", len(refs), c.Name))
 	}
 
-	if _, err := l.GC(ctx); err != nil {
+	if _, err := l.CollectGarbage(ctx); err != nil {
 		return nil, err
 	}
 
-	return append(lines, "the way back: "+switchTo(c.Origin),
+	return append(lines, "the way back: "+switchCommand(c.Origin),
 		"to remove its branch after that: git branch -D "+strings.TrimPrefix(c.Branch, "refs/heads/")), nil
 }
 
-// Pending is the contract on disk, for a person to look at before Accept.
-func (l *Lab) Pending(ctx context.Context) (c *history.Campaign, now contract.Program, digest string, err error) {
-	if c, err = l.tidy(ctx); err != nil {
+// PendingContract is the contract on disk, for a person to look at before Accept.
+func (l *Lab) PendingContract(
+	ctx context.Context,
+) (c *history.Campaign, now contract.Program, digest string, err error) {
+	if c, err = l.currentReaped(ctx); err != nil {
 		return nil, now, "", err
 	}
 
-	doc, err := l.readContract(l.programFile(c))
+	doc, err := l.readProgram(l.programFile(c))
 	if err != nil {
 		return nil, now, "", err
 	}
@@ -181,11 +183,11 @@ func (l *Lab) Pending(ctx context.Context) (c *history.Campaign, now contract.Pr
 	return c, doc.Program, doc.digest, nil
 }
 
-// Accept makes the contract on disk the campaign's, if it is still the one
+// AcceptContract makes the contract on disk the campaign's, if it is still the one
 // that the person saw; by is how the person was asked. The next run calibrates
 // anew. Errors: CodeConflict, CodeBusy.
-func (l *Lab) Accept(ctx context.Context, digest string, by history.Way) error {
-	c, p, now, err := l.Pending(ctx)
+func (l *Lab) AcceptContract(ctx context.Context, digest string, by history.Way) error {
+	c, p, now, err := l.PendingContract(ctx)
 	if err != nil {
 		return err
 	}
@@ -209,7 +211,7 @@ func (l *Lab) Accept(ctx context.Context, digest string, by history.Way) error {
 		return err
 	}
 
-	return l.update(ctx, c.Name, func(tx *ledger.Tx, now *history.Campaign, session string) error {
+	return l.updateCampaign(ctx, c.Name, func(tx *ledger.Tx, now *history.Campaign, session string) error {
 		if now.Digest != c.Digest {
 			return research.Errorf(research.CodeConflict, "look at it and accept again",
 				"another contract was accepted meanwhile")

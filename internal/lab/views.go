@@ -16,13 +16,14 @@ import (
 
 const briefLooksAt = 64 // experiments, for what was tried of late
 
-// Brief is what a session needs to go on, from any client, after any crash.
-func (l *Lab) Brief(ctx context.Context) (*Brief, error) {
-	c, err := l.tidy(ctx)
+// ReadBrief is what a session needs to go on, from any client, after any crash.
+func (l *Lab) ReadBrief(ctx context.Context) (*Brief, error) {
+	c, err := l.currentReaped(ctx)
 	if err != nil {
 		return nil, err
 	}
-	b := &Brief{Campaign: *c, Left: left(c), Changed: isCode(l.agreed(c), research.CodeContract)}
+	b := &Brief{Campaign: *c, Left: budgetLeft(c),
+		Changed: hasCode(l.requireAcceptedContract(c), research.CodeContract)}
 
 	err = l.ledger.View(ctx, func(tx *ledger.Tx) (err error) {
 		if b.Recent, _, err = tx.Experiments(c.Name, ledger.Query{Limit: briefLooksAt}); err != nil {
@@ -35,18 +36,18 @@ func (l *Lab) Brief(ctx context.Context) (*Brief, error) {
 			return err
 		}
 
-		if b.Ideas, err = l.foremost(tx, c, 5); err != nil {
+		if b.Ideas, err = l.topIdeas(tx, c, 5); err != nil {
 			return err
 		}
 
-		if b.Notes, err = l.notesFor(tx, c); err != nil {
+		if b.Notes, err = l.briefNotes(tx, c); err != nil {
 			return err
 		}
 
 		for _, id := range c.Open {
-			_, phase := l.phase(c.Name, id)
+			_, phase := l.readPhase(c.Name, id)
 
-			since, err := began(tx, c.Name, id)
+			since, err := readStartTime(tx, c.Name, id)
 			if err != nil {
 				return err
 			}
@@ -60,21 +61,21 @@ func (l *Lab) Brief(ctx context.Context) (*Brief, error) {
 		return nil, err
 	}
 
-	for _, f := range files(c.ProgramPath, c.Program) {
+	for _, f := range editedFiles(c.ProgramPath, c.Program) {
 		b.Edit = append(b.Edit, filepath.Join(l.repo.Root(), filepath.FromSlash(f)))
 	}
-	b.Best, b.Baseline = levels(c)
+	b.Best, b.Baseline = valueLevels(c)
 	b.Standing = c.Standing()
-	proofs(c, b.Recent)
-	b.Merge = l.merge(ctx, c)
-	b.Next = l.briefNext(b)
+	fillProofs(c, b.Recent)
+	b.Merge = l.mergeAdvice(ctx, c)
+	b.Next = l.nextForBrief(b)
 
 	return b, nil
 }
 
-// levels are the incumbent's value and the start's, nil where they are unknown
+// valueLevels are the incumbent's value and the start's, nil where they are unknown
 // and for a noisy metric: no two raw numbers as if they could be compared.
-func levels(c *history.Campaign) (best, baseline *float64) {
+func valueLevels(c *history.Campaign) (best, baseline *float64) {
 	if !c.Calibrated || c.Rule.Class == research.Noisy {
 		return nil, nil
 	}
@@ -87,7 +88,7 @@ func levels(c *history.Campaign) (best, baseline *float64) {
 	return &value, baseline
 }
 
-func began(tx *ledger.Tx, campaign string, id research.JobID) (time.Time, error) {
+func readStartTime(tx *ledger.Tx, campaign string, id research.JobID) (time.Time, error) {
 	if id.Kind() == research.ExperimentJob {
 		x, err := tx.Experiment(campaign, id.N())
 		if err != nil {
@@ -105,7 +106,7 @@ func began(tx *ledger.Tx, campaign string, id research.JobID) (time.Time, error)
 	return m.At, nil
 }
 
-func (l *Lab) briefNext(b *Brief) string {
+func (l *Lab) nextForBrief(b *Brief) string {
 	c := &b.Campaign
 	switch {
 	case c.Ended != "":
@@ -113,7 +114,7 @@ func (l *Lab) briefNext(b *Brief) string {
 	case b.Changed:
 		return "tell the user: `ratchet accept` in a terminal accepts the changed contract"
 	case c.Broken != "":
-		return afterDecision(c)
+		return nextAfterDecision(c)
 	}
 
 	for _, id := range c.Open {
@@ -122,12 +123,12 @@ func (l *Lab) briefNext(b *Brief) string {
 		}
 	}
 
-	return afterDecision(c)
+	return nextAfterDecision(c)
 }
 
-// Experiments is a page of experiments, newest first.
-func (l *Lab) Experiments(ctx context.Context, q Query) (*Page, error) {
-	c, err := l.tidy(ctx)
+// ListExperiments is a page of experiments, newest first.
+func (l *Lab) ListExperiments(ctx context.Context, q Query) (*Page, error) {
+	c, err := l.currentReaped(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -142,7 +143,7 @@ func (l *Lab) Experiments(ctx context.Context, q Query) (*Page, error) {
 
 		return err
 	})
-	proofs(c, p.Experiments)
+	fillProofs(c, p.Experiments)
 
 	return p, err
 }
@@ -152,14 +153,14 @@ const (
 	diffCut    = "… cut after " // what source.Repo.Diff ends a diff with that is too long
 )
 
-// Experiment is one experiment with its runs and at most 16 KiB of its diff; the latest by default.
-func (l *Lab) Experiment(ctx context.Context, id string) (*Detail, error) {
-	return l.Detail(ctx, id, detailDiff)
+// ReadExperiment is one experiment with its runs and at most 16 KiB of its diff; the latest by default.
+func (l *Lab) ReadExperiment(ctx context.Context, id string) (*Detail, error) {
+	return l.ReadDetail(ctx, id, detailDiff)
 }
 
-// Detail is Experiment with at most so many bytes of the diff.
-func (l *Lab) Detail(ctx context.Context, id string, diff int) (*Detail, error) {
-	c, err := l.tidy(ctx)
+// ReadDetail is Experiment with at most so many bytes of the diff.
+func (l *Lab) ReadDetail(ctx context.Context, id string, diff int) (*Detail, error) {
+	c, err := l.currentReaped(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -187,14 +188,14 @@ func (l *Lab) Detail(ctx context.Context, id string, diff int) (*Detail, error) 
 		x.Proof = c.Proof(x)
 
 		d.Experiment, d.Files, d.Exact = *x, x.Paths, c.Rule.Class == research.Deterministic
-		if d.Proof, err = proofOf(tx, c, x); err != nil {
+		if d.Proof, err = proofOfKeep(tx, c, x); err != nil {
 			return err
 		}
 
 		if d.Runs, err = tx.Runs(c.Name, job); err != nil {
 			return err
 		}
-		d.Evidence, err = evidence(tx, c, x, d.Runs)
+		d.Evidence, err = evidencePath(tx, c, x, d.Runs)
 
 		return err
 	})
@@ -207,15 +208,15 @@ func (l *Lab) Detail(ctx context.Context, id string, diff int) (*Detail, error) 
 	return d, err
 }
 
-// proofs fills in how far each keep is proven.
-func proofs(c *history.Campaign, xs []history.Experiment) {
+// fillProofs fills in how far each keep is proven.
+func fillProofs(c *history.Campaign, xs []history.Experiment) {
 	for i := range xs {
 		xs[i].Proof = c.Proof(&xs[i])
 	}
 }
 
-// proofOf says which certificate judged the chain of a keep, "" if none did.
-func proofOf(tx *ledger.Tx, c *history.Campaign, x *history.Experiment) (string, error) {
+// proofOfKeep says which certificate judged the chain of a keep, "" if none did.
+func proofOfKeep(tx *ledger.Tx, c *history.Campaign, x *history.Experiment) (string, error) {
 	if x.Proof != "certified" && x.Proof != "rolled back" {
 		return x.Proof, nil
 	}
@@ -234,17 +235,17 @@ func proofOf(tx *ledger.Tx, c *history.Campaign, x *history.Experiment) (string,
 	return x.Proof, nil
 }
 
-// Output is a slice of the last stored output of a job, from its end by
+// ReadOutput is a slice of the last stored output of a job, from its end by
 // default: cursor is a byte offset.
-func (l *Lab) Output(ctx context.Context, id, cursor string, limit int) (*OutputPage, error) {
-	c, err := l.tidy(ctx)
+func (l *Lab) ReadOutput(ctx context.Context, id, cursor string, limit int) (*OutputPage, error) {
+	c, err := l.currentReaped(ctx)
 	if err != nil {
 		return nil, err
 	}
 	p := &OutputPage{}
 
 	if id == "hooks" {
-		b, err := os.ReadFile(l.tellFile(c.Name, "hooks"))
+		b, err := os.ReadFile(l.notifierFile(c.Name, "hooks"))
 		if err != nil {
 			return nil, research.Errorf(research.CodeNotFound, "read_log{}", "no hook has printed anything yet")
 		}
@@ -321,9 +322,9 @@ func slicePage(p *OutputPage, b []byte, cursor string, limit int) (*OutputPage, 
 	return p, nil
 }
 
-// Lessons are the campaign's lessons, newest first.
-func (l *Lab) Lessons(ctx context.Context, limit int) (out []history.Lesson, err error) {
-	c, err := l.current(ctx)
+// ListLessons are the campaign's lessons, newest first.
+func (l *Lab) ListLessons(ctx context.Context, limit int) (out []history.Lesson, err error) {
+	c, err := l.currentCampaign(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -335,8 +336,8 @@ func (l *Lab) Lessons(ctx context.Context, limit int) (out []history.Lesson, err
 	return out, err
 }
 
-// Campaigns are the names of the repository's campaigns, in alphabetical order.
-func (l *Lab) Campaigns(ctx context.Context) (names []string, err error) {
+// ListCampaigns are the names of the repository's campaigns, in alphabetical order.
+func (l *Lab) ListCampaigns(ctx context.Context) (names []string, err error) {
 	err = l.ledger.View(ctx, func(tx *ledger.Tx) error {
 		all, err := tx.Campaigns()
 		for i := range all {
@@ -349,10 +350,10 @@ func (l *Lab) Campaigns(ctx context.Context) (names []string, err error) {
 	return names, err
 }
 
-// ProgramText is program.md as it is on disk.
-func (l *Lab) ProgramText(ctx context.Context) (string, error) {
+// ReadProgramText is program.md as it is on disk.
+func (l *Lab) ReadProgramText(ctx context.Context) (string, error) {
 	path, err := l.findProgram("")
-	if c, cerr := l.current(ctx); cerr == nil {
+	if c, cerr := l.currentCampaign(ctx); cerr == nil {
 		path, err = l.programFile(c), nil
 	}
 

@@ -17,12 +17,12 @@ import (
 
 // Wait waits at most req.Wait for a job's end, and tells what is known then.
 func (l *Lab) Wait(ctx context.Context, req WaitRequest, progress ProgressFunc) (*Outcome, error) {
-	out, err := l.waitFor(ctx, req, progress)
-	return l.told(ctx, out), err
+	out, err := l.waitForJob(ctx, req, progress)
+	return l.attachNote(ctx, out), err
 }
 
-func (l *Lab) waitFor(ctx context.Context, req WaitRequest, progress ProgressFunc) (*Outcome, error) {
-	c, err := l.tidy(ctx)
+func (l *Lab) waitForJob(ctx context.Context, req WaitRequest, progress ProgressFunc) (*Outcome, error) {
+	c, err := l.currentReaped(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -37,16 +37,16 @@ func (l *Lab) waitFor(ctx context.Context, req WaitRequest, progress ProgressFun
 	}
 
 	if id == "" {
-		b := left(c)
-		return &Outcome{Status: "idle", Left: &b, Next: afterDecision(c), campaign: c.Name, unheard: c.Unheard}, nil
+		b := budgetLeft(c)
+		return &Outcome{Status: "idle", Left: &b, Next: nextAfterDecision(c), campaign: c.Name, unheard: c.Unheard}, nil
 	}
 
-	return l.await(ctx, c.Name, id, req.Wait, progress)
+	return l.awaitJob(ctx, c.Name, id, req.Wait, progress)
 }
 
-// await watches a job until it ends or the time is up. A supervisor that dies
+// awaitJob watches a job until it ends or the time is up. A supervisor that dies
 // meanwhile is noticed. A cancelled call stops nothing but itself.
-func (l *Lab) await(
+func (l *Lab) awaitJob(
 	ctx context.Context, campaign string, id research.JobID, limit time.Duration, progress ProgressFunc,
 ) (*Outcome, error) {
 	begin := time.Now()
@@ -58,17 +58,17 @@ func (l *Lab) await(
 			return nil, err
 		}
 
-		out, err := l.outcome(ctx, campaign, id)
+		out, err := l.readOutcome(ctx, campaign, id)
 		if err != nil {
 			return nil, err
 		}
 
 		if out.Status != "running" {
-			return l.decideInside(ctx, out, begin)
+			return l.decideAutomatically(ctx, out, begin)
 		}
 
 		for {
-			if time.Since(begin) >= wait(limit) || out.hooked && time.Since(begin) >= hooksWithin-commandLimit {
+			if time.Since(begin) >= boundWait(limit) || out.hooked && time.Since(begin) >= hooksWithin-commandLimit {
 				return out, nil
 			}
 
@@ -98,8 +98,8 @@ func (l *Lab) await(
 			}
 		}
 
-		if dead, err := l.dead(ctx, campaign, id); err == nil && dead {
-			if err := l.lose(ctx, campaign, id, "its supervisor died (killed, or the machine went down)",
+		if dead, err := l.workerGone(ctx, campaign, id); err == nil && dead {
+			if err := l.recordLost(ctx, campaign, id, "its supervisor died (killed, or the machine went down)",
 				nil); err != nil {
 				return nil, err
 			}
@@ -107,12 +107,12 @@ func (l *Lab) await(
 	}
 }
 
-// outcome is what the ledger knows of a job now.
-func (l *Lab) outcome(ctx context.Context, campaign string, id research.JobID) (out *Outcome, err error) {
+// readOutcome is what the ledger knows of a job now.
+func (l *Lab) readOutcome(ctx context.Context, campaign string, id research.JobID) (out *Outcome, err error) {
 	var output string
 
 	err = l.ledger.View(ctx, func(tx *ledger.Tx) error {
-		c, err := l.read(tx, campaign)
+		c, err := l.readCampaign(tx, campaign)
 		if err != nil {
 			return err
 		}
@@ -142,7 +142,7 @@ func (l *Lab) outcome(ctx context.Context, campaign string, id research.JobID) (
 
 	if err == nil && out.Reason != "" && output != "" {
 		if b, err := l.ledger.Output(output); err == nil {
-			out.Excerpt = excerpt(b, 400)
+			out.Excerpt = excerptOutput(b, 400)
 		}
 	}
 
@@ -150,11 +150,11 @@ func (l *Lab) outcome(ctx context.Context, campaign string, id research.JobID) (
 }
 
 func (l *Lab) experimentOutcome(c *history.Campaign, x *history.Experiment) *Outcome {
-	b := left(c)
+	b := budgetLeft(c)
 
 	out := &Outcome{ID: x.Job(), Experiment: x.N, RunsDone: x.Runs, Left: &b, Unit: c.Program.Metric.Unit}
 	if x.Status == research.Running {
-		_, phase := l.phase(c.Name, x.Job())
+		_, phase := l.readPhase(c.Name, x.Job())
 		out.Status, out.Phase, out.Elapsed = "running", phase, seconds(time.Since(x.ProposedAt))
 		out.hooked = c.Program.Decide == "auto" &&
 			len(c.Program.Hooks(contract.HookBefore))+len(c.Program.Hooks(contract.HookAfter)) > 0
@@ -188,7 +188,7 @@ func (l *Lab) experimentOutcome(c *history.Campaign, x *history.Experiment) *Out
 // nextStep says what the verdict asks for.
 func (l *Lab) nextStep(c *history.Campaign, x *history.Experiment) string {
 	if x.Status == research.Kept || x.Status == research.Reverted {
-		return afterDecision(c)
+		return nextAfterDecision(c)
 	}
 
 	ok, simpler, _ := history.Keepable(*x)
@@ -209,13 +209,13 @@ func (l *Lab) nextStep(c *history.Campaign, x *history.Experiment) string {
 }
 
 func (l *Lab) measurementOutcome(c *history.Campaign, m *history.Measurement) *Outcome {
-	b := left(c)
+	b := budgetLeft(c)
 
 	out := &Outcome{ID: m.Job, RunsDone: m.Runs, Left: &b, Unit: c.Program.Metric.Unit, Status: "done",
-		Next: afterDecision(c)}
+		Next: nextAfterDecision(c)}
 	switch {
 	case !m.Done():
-		_, phase := l.phase(c.Name, m.Job)
+		_, phase := l.readPhase(c.Name, m.Job)
 		out.Status, out.Phase, out.Elapsed, out.Next = "running", phase, seconds(time.Since(m.At)),
 			"wait_run{id: \""+string(m.Job)+"\"}"
 	case m.Lost != "":
@@ -236,7 +236,7 @@ func (l *Lab) measurementOutcome(c *history.Campaign, m *history.Measurement) *O
 		out.Reason, out.Unfit = m.End.Failed, m.End.Unfit != ""
 	case m.Job.Kind() == research.AuditJob:
 		out.Samples, out.Paired, out.Noise, out.Gain = m.End.Samples, m.End.Paired, m.End.Noise, m.End.Gain
-		out.Scale, out.Finding = m.End.Scale, auditWords(c, m)
+		out.Scale, out.Finding = m.End.Scale, describeAudit(c, m)
 	default:
 		out.Value, out.Samples, out.Paired, out.Noise, out.Gain = m.End.Median, m.End.Samples, m.End.Paired,
 			m.End.Noise, m.End.Gain
@@ -259,7 +259,7 @@ func (l *Lab) certificateOutcome(c *history.Campaign, m *history.Measurement, ou
 // measurementWords says what a measurement found, with its uncertainty.
 func measurementWords(c *history.Campaign, m *history.Measurement) string {
 	e, metric := m.End, c.Program.Metric
-	target := cmp.Or(m.Target, short(m.Commit))
+	target := cmp.Or(m.Target, shortCommit(m.Commit))
 
 	words := fmt.Sprintf("%s of %s", countRuns(len(e.Samples)), target)
 	if e.Median != nil {
@@ -318,9 +318,9 @@ func calibrationWords(c *history.Campaign) string {
 	return fmt.Sprintf("calibrated: %s, noise of a pair %s: %s", value, sizeWords(c.Rule.S, c.Rule.Scale, m), how)
 }
 
-// decideInside keeps or reverts by the verdict where the program says
+// decideAutomatically keeps or reverts by the verdict where the program says
 // `decide: auto`.
-func (l *Lab) decideInside(ctx context.Context, out *Outcome, began time.Time) (*Outcome, error) {
+func (l *Lab) decideAutomatically(ctx context.Context, out *Outcome, began time.Time) (*Outcome, error) {
 	if out.Experiment == 0 || !out.decide {
 		return out, nil
 	}
@@ -351,7 +351,7 @@ func (l *Lab) decideInside(ctx context.Context, out *Outcome, began time.Time) (
 	return out, nil
 }
 
-func differing(a, b map[string]string) map[string]bool {
+func changedFiles(a, b map[string]string) map[string]bool {
 	out := map[string]bool{}
 
 	for p, h := range a {
@@ -371,19 +371,19 @@ func differing(a, b map[string]string) map[string]bool {
 
 func seconds(d time.Duration) float64 { return float64(d.Milliseconds()) / 1000 }
 
-// telling are words of lines that say why a program failed.
-var telling = regexp.MustCompile(`(?i)error|fail|cannot|can't|panic|exception|not found|undefined|no such`)
+// failureWords are words of lines that say why a program failed.
+var failureWords = regexp.MustCompile(`(?i)error|fail|cannot|can't|panic|exception|not found|undefined|no such`)
 
-// excerpt is what a failed program's output is best judged by, in about n bytes:
+// excerptOutput is what a failed program's output is best judged by, in about n bytes:
 // the first lines that tell a cause, then the end.
-func excerpt(b []byte, n int) string {
-	end := tail(b, n/2)
+func excerptOutput(b []byte, n int) string {
+	end := lastLines(b, n/2)
 	var out []string
 	size := 0
 
 	for line := range strings.Lines(strings.TrimSuffix(string(b), "\n")) {
 		line = strings.TrimRight(line, "\r\n")
-		if telling.MatchString(line) && !strings.Contains(end, line) && size+len(line) < n/2 {
+		if failureWords.MatchString(line) && !strings.Contains(end, line) && size+len(line) < n/2 {
 			out, size = append(out, line), size+len(line)
 		}
 	}
@@ -391,8 +391,8 @@ func excerpt(b []byte, n int) string {
 	return strings.Join(append(out, end), "\n")
 }
 
-// tail is the end of b, at most n bytes, from a line's start where there is one.
-func tail(b []byte, n int) string {
+// lastLines is the end of b, at most n bytes, from a line's start where there is one.
+func lastLines(b []byte, n int) string {
 	s := strings.TrimRight(string(b), "\n")
 	if len(s) <= n {
 		return s

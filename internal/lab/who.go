@@ -13,9 +13,9 @@ import (
 
 // This file is the views of who works on what.
 
-// foremost are ideas for a brief: the newest of those that are free and untried,
+// topIdeas are ideas for a brief: the newest of those that are free and untried,
 // then those that are claimed, then those that were tried.
-func (l *Lab) foremost(tx *ledger.Tx, c *history.Campaign, limit int) ([]IdeaView, error) {
+func (l *Lab) topIdeas(tx *ledger.Tx, c *history.Campaign, limit int) ([]IdeaView, error) {
 	var out []IdeaView
 
 	me, _ := tx.SessionOf(c.Name, l.repo.Root())
@@ -26,7 +26,7 @@ func (l *Lab) foremost(tx *ledger.Tx, c *history.Campaign, limit int) ([]IdeaVie
 		}
 
 		for i := range is {
-			v, err := l.ideaView(tx, c, &is[i], me)
+			v, err := l.viewIdea(tx, c, &is[i], me)
 			if err != nil {
 				return nil, err
 			}
@@ -38,7 +38,7 @@ func (l *Lab) foremost(tx *ledger.Tx, c *history.Campaign, limit int) ([]IdeaVie
 		switch {
 		case v.Status == history.IdeaTried:
 			return 2
-		case !v.Free() && !v.Mine:
+		case !v.IsFree() && !v.Mine:
 			return 1
 		}
 
@@ -49,9 +49,9 @@ func (l *Lab) foremost(tx *ledger.Tx, c *history.Campaign, limit int) ([]IdeaVie
 	return out[:min(len(out), limit)], nil
 }
 
-// Ideas are the campaign's ideas, newest first.
-func (l *Lab) Ideas(ctx context.Context, limit int) (out []IdeaView, err error) {
-	c, err := l.tidy(ctx)
+// ListIdeas are the campaign's ideas, newest first.
+func (l *Lab) ListIdeas(ctx context.Context, limit int) (out []IdeaView, err error) {
+	c, err := l.currentReaped(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -64,7 +64,7 @@ func (l *Lab) Ideas(ctx context.Context, limit int) (out []IdeaView, err error) 
 
 		out = make([]IdeaView, len(is))
 		for i := range is {
-			if out[i], err = l.ideaView(tx, c, &is[i], me); err != nil {
+			if out[i], err = l.viewIdea(tx, c, &is[i], me); err != nil {
 				return err
 			}
 		}
@@ -75,21 +75,21 @@ func (l *Lab) Ideas(ctx context.Context, limit int) (out []IdeaView, err error) 
 	return out, err
 }
 
-// Sessions are the checkouts that took part, the last active first.
-func (l *Lab) Sessions(ctx context.Context) (out []SessionView, err error) {
-	c, err := l.tidy(ctx)
+// ListSessions are the checkouts that took part, the last active first.
+func (l *Lab) ListSessions(ctx context.Context) (out []SessionView, err error) {
+	c, err := l.currentReaped(ctx)
 	if err != nil {
 		return nil, err
 	}
 	err = l.ledger.View(ctx, func(tx *ledger.Tx) error {
-		out, err = l.sessions(tx, c)
+		out, err = l.readSessions(tx, c)
 		return err
 	})
 
 	return out, err
 }
 
-func (l *Lab) sessions(tx *ledger.Tx, c *history.Campaign) ([]SessionView, error) {
+func (l *Lab) readSessions(tx *ledger.Tx, c *history.Campaign) ([]SessionView, error) {
 	ss, err := tx.Sessions(c.Name)
 	if err != nil {
 		return nil, err
@@ -104,13 +104,13 @@ func (l *Lab) sessions(tx *ledger.Tx, c *history.Campaign) ([]SessionView, error
 		at[ss[i].Codename] = &out[i]
 	}
 
-	return out, l.busy(tx, c, func(session string) *SessionView { return cmp.Or(at[session], at[""]) })
+	return out, l.fillActivity(tx, c, func(session string) *SessionView { return cmp.Or(at[session], at[""]) })
 }
 
-// busy fills in what sessions run and hold, and which of their keeps stand. It
+// fillActivity fills in what sessions run and hold, and which of their keeps stand. It
 // looks at the last keeps and claims only, whatever the campaign's size.
-func (l *Lab) busy(tx *ledger.Tx, c *history.Campaign, of func(session string) *SessionView) error {
-	js, err := l.running(tx, c)
+func (l *Lab) fillActivity(tx *ledger.Tx, c *history.Campaign, of func(session string) *SessionView) error {
+	js, err := l.runningJobs(tx, c)
 	if err != nil {
 		return err
 	}
@@ -125,7 +125,7 @@ func (l *Lab) busy(tx *ledger.Tx, c *history.Campaign, of func(session string) *
 	}
 
 	for i := range held {
-		v, err := l.ideaView(tx, c, &held[i], "")
+		v, err := l.viewIdea(tx, c, &held[i], "")
 		if err != nil {
 			return err
 		}

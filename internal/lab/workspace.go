@@ -84,26 +84,26 @@ func (l *Lab) openWorkspace(ctx context.Context, c *history.Campaign, id researc
 	w := &workspace{lab: l, c: c, dir: filepath.Join(dir, c.Name), folder: slashDir(c.ProgramPath)}
 
 	w.run = filepath.Join(w.dir, "runs", string(id))
-	if err := w.removeDead(); err != nil {
+	if err := w.removeDeadRuns(); err != nil {
 		return nil, err
 	}
 
-	for _, d := range []string{w.run, filepath.Join(w.dir, "v"), w.home()} {
+	for _, d := range []string{w.run, filepath.Join(w.dir, "v"), w.homeDir()} {
 		if err := os.MkdirAll(d, 0o755); err != nil {
 			return nil, research.Errorf(research.CodeStorage, "free space, or make the cache folder writable",
 				"make %s: %w", d, err)
 		}
 	}
 
-	if w.tier, err = l.tier(ctx, dir); err != nil {
+	if w.tier, err = l.detectTier(ctx, dir); err != nil {
 		return nil, err
 	}
 
-	if w.carry, err = w.carried(ctx); err != nil {
+	if w.carry, err = w.carryBinds(ctx); err != nil {
 		return nil, err
 	}
 
-	reads, err := w.reads()
+	reads, err := w.readBinds()
 	if err != nil {
 		return nil, err
 	}
@@ -116,9 +116,9 @@ func (l *Lab) openWorkspace(ctx context.Context, c *history.Campaign, id researc
 	return w, w.makeBase(ctx)
 }
 
-// tier is what this machine confines by, found out by trying: once a boot, user,
+// detectTier is what this machine confines by, found out by trying: once a boot, user,
 // version and cache folder, since each of these may change the answer.
-func (l *Lab) tier(ctx context.Context, dir string) (sandbox.Tier, error) {
+func (l *Lab) detectTier(ctx context.Context, dir string) (sandbox.Tier, error) {
 	boot, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	key := fmt.Sprintf("%s %d %s %s", strings.TrimSpace(string(boot)), os.Getuid(), l.opt.Version,
 		os.Getenv("RATCHET_TIER"))
@@ -150,12 +150,12 @@ func writeFile(path, text string) error {
 
 func (w *workspace) close() { _ = removeTree(w.run) }
 
-func (w *workspace) base() string { return filepath.Join(w.dir, "base") }
-func (w *workspace) home() string { return filepath.Join(w.dir, "home") }
+func (w *workspace) baseDir() string { return filepath.Join(w.dir, "base") }
+func (w *workspace) homeDir() string { return filepath.Join(w.dir, "home") }
 
 // makeBase checks out the start commit, once.
 func (w *workspace) makeBase(ctx context.Context) error {
-	if _, err := os.Stat(w.base()); err == nil {
+	if _, err := os.Stat(w.baseDir()); err == nil {
 		return nil
 	}
 
@@ -174,12 +174,12 @@ func (w *workspace) makeBase(ctx context.Context) error {
 		return err
 	}
 
-	return w.settle(tmp, w.base())
+	return w.installDir(tmp, w.baseDir())
 }
 
-// settle makes what was prepared in tmp the folder path, or removes it where
+// installDir makes what was prepared in tmp the folder path, or removes it where
 // another supervisor was faster with the same.
-func (w *workspace) settle(tmp, path string) error {
+func (w *workspace) installDir(tmp, path string) error {
 	err := fault.At("workspace.rename", func() error { return os.Rename(tmp, path) })
 	if err != nil && isDir(path) {
 		return removeTree(tmp)
@@ -188,9 +188,9 @@ func (w *workspace) settle(tmp, path string) error {
 	return err
 }
 
-// removeDead removes what dead supervisors left of their runs, and of this job's
+// removeDeadRuns removes what dead supervisors left of their runs, and of this job's
 // own earlier ones.
-func (w *workspace) removeDead() error {
+func (w *workspace) removeDeadRuns() error {
 	entries, err := os.ReadDir(filepath.Dir(w.run))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -210,9 +210,9 @@ func (w *workspace) removeDead() error {
 	return err
 }
 
-// version makes the layers of a commit that differs from the start only in the
+// makeVersion makes the layers of a commit that differs from the start only in the
 // edited files.
-func (w *workspace) version(ctx context.Context, commit string) (*version, error) {
+func (w *workspace) makeVersion(ctx context.Context, commit string) (*version, error) {
 	tree, err := w.lab.repo.Tree(ctx, commit)
 	if err != nil {
 		return nil, err
@@ -242,7 +242,7 @@ func (w *workspace) version(ctx context.Context, commit string) (*version, error
 		return nil, fmt.Errorf("make a version: %w", err)
 	}
 
-	return v, w.settle(tmp, v.delta())
+	return v, w.installDir(tmp, v.delta())
 }
 
 // versionName names a version's folder: by what it holds, the contract that it
@@ -252,26 +252,26 @@ func (w *workspace) versionName(tree string) string {
 	return fmt.Sprintf("%s.%s.%x", tree[:20], w.c.Digest[:8], root[:4])
 }
 
-// layers are the version's read-only layers, topmost first.
-func (w *workspace) layers(v *version, withBuild bool) []string {
+// readLayers are the version's read-only layers, topmost first.
+func (w *workspace) readLayers(v *version, withBuild bool) []string {
 	var out []string
 	if withBuild && w.c.Program.Build != "" {
 		out = append(out, v.build())
 	}
 
-	out = append(out, v.delta(), w.base())
-	if setup := w.setupLayer(); w.c.Program.Setup != "" && isDir(setup) {
+	out = append(out, v.delta(), w.baseDir())
+	if setup := w.setupDir(); w.c.Program.Setup != "" && isDir(setup) {
 		out = append(out, setup)
 	}
 
 	return out
 }
 
-// setupLayer is what the contract's setup command made; another contract has another.
-func (w *workspace) setupLayer() string { return filepath.Join(w.dir, "setup."+w.c.Digest[:8]) }
+// setupDir is what the contract's setup command made; another contract has another.
+func (w *workspace) setupDir() string { return filepath.Join(w.dir, "setup."+w.c.Digest[:8]) }
 
-// caches are the cache layers that a version's build may read, topmost first.
-func (w *workspace) caches(v *version) []string {
+// cacheLayers are the cache layers that a version's build may read, topmost first.
+func (w *workspace) cacheLayers(v *version) []string {
 	b, err := os.ReadFile(filepath.Join(v.dir, "caches.json"))
 
 	var names []string
@@ -282,16 +282,16 @@ func (w *workspace) caches(v *version) []string {
 	return slices.DeleteFunc(names, func(d string) bool { return !isDir(d) })
 }
 
-// inherit notes which caches v's build reads: its parent's own, then what its
+// inheritCaches notes which caches v's build reads: its parent's own, then what its
 // parent read. The list is cut in the middle.
-func (w *workspace) inherit(v *version) ([]string, error) {
+func (w *workspace) inheritCaches(v *version) ([]string, error) {
 	var list []string
 
 	if v.parent != nil {
 		if isDir(v.parent.cache()) {
 			list = append(list, v.parent.cache())
 		}
-		list = append(list, w.caches(v.parent)...)
+		list = append(list, w.cacheLayers(v.parent)...)
 	}
 
 	if len(list) > maxCaches {
@@ -306,12 +306,12 @@ func (w *workspace) inherit(v *version) ([]string, error) {
 	return list, os.WriteFile(filepath.Join(v.dir, "caches.json"), b, 0o666)
 }
 
-// sweep removes every version that is not in play: neither given, nor of an open
+// removeUnused removes every version that is not in play: neither given, nor of an open
 // job, nor the incumbent or the checkpoint, nor read, for its caches, by one that is.
-func (s *supervisor) sweep(ctx context.Context, play ...*version) error {
+func (s *worker) removeUnused(ctx context.Context, play ...*version) error {
 	w, used := s.space, map[string]bool{}
 
-	dirs, err := s.inPlay(ctx)
+	dirs, err := s.liveVersions(ctx)
 	if err != nil {
 		return err
 	}
@@ -322,7 +322,7 @@ func (s *supervisor) sweep(ctx context.Context, play ...*version) error {
 
 	for _, dir := range dirs {
 		used[dir] = true
-		for _, c := range w.caches(&version{dir: dir}) {
+		for _, c := range w.cacheLayers(&version{dir: dir}) {
 			used[filepath.Dir(c)] = true
 		}
 	}
@@ -337,9 +337,9 @@ func (s *supervisor) sweep(ctx context.Context, play ...*version) error {
 	return nil
 }
 
-// inPlay are the folders of the versions that some job of the campaign may need
+// liveVersions are the folders of the versions that some job of the campaign may need
 // now, at whichever path it builds them.
-func (s *supervisor) inPlay(ctx context.Context) (dirs []string, err error) {
+func (s *worker) liveVersions(ctx context.Context) (dirs []string, err error) {
 	trees := map[string]bool{}
 	var commits []string
 
@@ -404,8 +404,8 @@ func (s *supervisor) inPlay(ctx context.Context) (dirs []string, err error) {
 var codeFiles = []string{"conftest.py", "sitecustomize.py", "usercustomize.py", ".npmrc", "package.json", ".pnp.cjs",
 	"pytest.ini", "Makefile", "makefile", "GNUmakefile"}
 
-// quota refuses to go on when the repository's workspaces hold too much.
-func (w *workspace) quota() error {
+// requireQuota refuses to go on when the repository's workspaces hold too much.
+func (w *workspace) requireQuota() error {
 	var sum int64
 
 	err := filepath.WalkDir(w.dir, func(_ string, d fs.DirEntry, err error) error {
