@@ -121,7 +121,7 @@ func listExperiments(ctx context.Context, c *call) (any, error) {
 	for range maxPagesRead {
 		query.Limit = limit - len(out.Rows)
 
-		p, err := c.lab.Experiments(ctx, query)
+		p, err := c.lab.ListExperiments(ctx, query)
 		if err != nil {
 			return nil, err
 		}
@@ -203,13 +203,13 @@ func showExperiment(ctx context.Context, c *call, name string) (any, error) {
 			"%q is no experiment's number", excerpt(name))
 	}
 
-	d, err := c.lab.Detail(ctx, name, maxDiff)
+	d, err := c.lab.ReadDetail(ctx, name, maxDiff)
 	if err != nil {
 		return nil, err
 	}
 	out := detailOf(d)
 
-	if o, err := c.lab.Overridable(ctx, string(d.Experiment.Job())); err == nil { // else it needs none, or can't be
+	if o, err := c.lab.FindOverridable(ctx, string(d.Experiment.Job())); err == nil { // else it needs none, or can't be
 		out.Override = &overrideReason{Why: o.Why}
 	}
 
@@ -302,7 +302,7 @@ func showOutput(ctx context.Context, c *call) (any, error) {
 		return nil, err
 	}
 
-	p, err := c.lab.Output(ctx, id, c.query.Get("cursor"), limit)
+	p, err := c.lab.ReadOutput(ctx, id, c.query.Get("cursor"), limit)
 	if err != nil {
 		return nil, err
 	}

@@ -151,7 +151,7 @@ func (h *Handler) Serve(w http.ResponseWriter, e Endpoint, r *Request) error {
 			return err
 		}
 
-		if c.lab, err = l.Person(ctx, c.query.Get("campaign")); err != nil {
+		if c.lab, err = l.AsPerson(ctx, c.query.Get("campaign")); err != nil {
 			return err
 		}
 	}

@@ -67,7 +67,7 @@ func supervise(args []string) int {
 
 	l, err := lab.Open(ctx, lab.Options{Dir: *dir, GitDir: *gitDir, CommonDir: *commonDir, Ledger: *ledger})
 	if err == nil {
-		err = l.Supervise(ctx, *campaign, *job)
+		err = l.RunWorker(ctx, *campaign, *job)
 	}
 	sandbox.Ready(err)
 

@@ -29,14 +29,14 @@ type (
 // showProgram answers with program.md, and with the contract that waits to be
 // accepted, if there is one. A program that can't be read is an answer too.
 func showProgram(ctx context.Context, c *call) (any, error) {
-	s, err := c.lab.Board(ctx)
+	s, err := c.lab.ReadBoard(ctx)
 	if err != nil {
 		return nil, err
 	}
 	accepted := s.Campaign
 	out := &program{Path: accepted.ProgramPath, Digest: accepted.Digest}
 
-	text, err := c.lab.ProgramText(ctx)
+	text, err := c.lab.ReadProgramText(ctx)
 	if err != nil {
 		out.Problem = research.Describe(err).Msg
 		return out, nil
@@ -47,7 +47,7 @@ func showProgram(ctx context.Context, c *call) (any, error) {
 		out.Text = strings.ToValidUTF8(out.Text[:maxProgram], "") + "\n… cut here\n"
 	}
 
-	_, current, digest, err := c.lab.Pending(ctx)
+	_, current, digest, err := c.lab.PendingContract(ctx)
 	if err != nil {
 		out.Problem = research.Describe(err).Msg
 		return out, nil

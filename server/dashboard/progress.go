@@ -49,7 +49,7 @@ func showProgress(ctx context.Context, c *call) (any, error) {
 		return known.body, nil
 	}
 
-	p, err := c.lab.Progress(ctx, limit)
+	p, err := c.lab.ReadProgress(ctx, limit)
 	if err != nil {
 		return nil, err
 	}

@@ -39,7 +39,7 @@ func listRepositories(ctx context.Context, c *call) (any, error) {
 			continue
 		}
 
-		states, err := l.States(ctx)
+		states, err := l.CampaignStates(ctx)
 		if err != nil {
 			return nil, err
 		}

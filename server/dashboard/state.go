@@ -108,7 +108,7 @@ type (
 
 // showState answers with the campaign at a glance.
 func showState(ctx context.Context, c *call) (any, error) {
-	s, err := c.lab.Board(ctx)
+	s, err := c.lab.ReadBoard(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -227,7 +227,7 @@ func (out *state) addIdeas(s *lab.Board) {
 			N:      from.N,
 			Text:   tools.Clean(from.Text),
 			Status: from.Status,
-			Words:  tools.Clean(from.Words()),
+			Words:  tools.Clean(from.StatusText()),
 			Holder: from.Holder,
 			Lapse:  from.Lapse,
 			Tried:  tried,

@@ -128,7 +128,7 @@ func stopRun(ctx context.Context, c *call, s steering) (*outcome, error) {
 			"stop needs an id")
 	}
 
-	a, err := c.lab.Stop(ctx, s.ID)
+	a, err := c.lab.StopJob(ctx, s.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -165,7 +165,7 @@ func addNote(ctx context.Context, c *call, s steering) (*outcome, error) {
 }
 
 func acceptContract(ctx context.Context, c *call, s steering) (*outcome, error) {
-	campaign, _, digest, err := c.lab.Pending(ctx)
+	campaign, _, digest, err := c.lab.PendingContract(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -179,7 +179,7 @@ func acceptContract(ctx context.Context, c *call, s steering) (*outcome, error) 
 			"the contract of %s is the accepted one already", campaign.Name)
 	}
 
-	if err := c.lab.Accept(ctx, s.Digest, history.ByDashboard); err != nil {
+	if err := c.lab.AcceptContract(ctx, s.Digest, history.ByDashboard); err != nil {
 		return nil, err
 	}
 
@@ -204,7 +204,7 @@ func overrideVerdict(ctx context.Context, c *call, s steering) (*outcome, error)
 			"override needs an id")
 	}
 
-	x, err := c.lab.Overridable(ctx, s.ID)
+	x, err := c.lab.FindOverridable(ctx, s.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -241,7 +241,7 @@ func (c *call) openProposer(ctx context.Context, x *lab.Overridable) (*lab.Lab, 
 
 	dir, err := roots.Checkout(x.Checkout)
 	if err == nil {
-		l, err = l.At(ctx, dir)
+		l, err = l.OpenSibling(ctx, dir)
 	}
 
 	if err == nil && (l.Root() != x.Checkout || !roots.Contain(l.Root())) {
