@@ -25,20 +25,20 @@ type questions struct {
 }
 
 type question struct {
-	who    string // must answer
+	from   string // must answer
 	answer chan json.RawMessage
 }
 
-// asked is a client's answer to a question.
-type asked struct {
+// clientAnswer is a client's answer to a question.
+type clientAnswer struct {
 	Result json.RawMessage `json:"result"`
 	Error  *struct {
 		Message string `json:"message"`
 	} `json:"error"`
 }
 
-// put makes a new question for who.
-func (q *questions) put(who string) (id int64, answer <-chan json.RawMessage) {
+// add makes a new question for who.
+func (q *questions) add(who string) (id int64, answer <-chan json.RawMessage) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 
@@ -55,15 +55,15 @@ func (q *questions) put(who string) (id int64, answer <-chan json.RawMessage) {
 	return q.last, c
 }
 
-func (q *questions) drop(id int64) {
+func (q *questions) remove(id int64) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	delete(q.open, id)
 }
 
-// answered hands a message to the question that it answers. It returns false
+// deliver hands a message to the question that it answers. It returns false
 // if there is none that waits for who.
-func (q *questions) answered(who string, id json.RawMessage, message []byte) bool {
+func (q *questions) deliver(who string, id json.RawMessage, message []byte) bool {
 	n, err := strconv.ParseInt(string(id), 10, 64)
 	if err != nil {
 		return false
@@ -72,7 +72,7 @@ func (q *questions) answered(who string, id json.RawMessage, message []byte) boo
 	defer q.mu.Unlock()
 
 	one, ok := q.open[n]
-	if !ok || one.who != who {
+	if !ok || one.from != who {
 		return false
 	}
 	delete(q.open, n)
@@ -82,8 +82,8 @@ func (q *questions) answered(who string, id json.RawMessage, message []byte) boo
 	return true
 }
 
-// who names the session that ctx belongs to, for questions and their answers.
-func who(ctx context.Context) string {
+// sessionKeyOf names the session that ctx belongs to, for questions and their answers.
+func sessionKeyOf(ctx context.Context) string {
 	if c := callerOf(ctx); c != nil {
 		return c.token + "\n" + c.session + "\n" + c.checkout
 	}
@@ -91,9 +91,9 @@ func who(ctx context.Context) string {
 	return ""
 }
 
-// ask makes a request of the client on the call's own stream, and waits for its
+// askClient makes a request of the client on the call's own stream, and waits for its
 // result, at most so long. A question that nobody answers is cancelled.
-func (s *Server) ask(
+func (s *Server) askClient(
 	ctx context.Context, method mcp.MCPMethod, params any, patience time.Duration,
 ) (json.RawMessage, error) {
 	to, ok := ctx.Value(streamKey{}).(stream)
@@ -101,8 +101,8 @@ func (s *Server) ask(
 		return nil, errNoStream
 	}
 
-	id, answer := s.questions.put(who(ctx))
-	defer s.questions.drop(id)
+	id, answer := s.questions.add(sessionKeyOf(ctx))
+	defer s.questions.remove(id)
 
 	b, err := json.Marshal(struct {
 		Version string        `json:"jsonrpc"`
@@ -123,7 +123,7 @@ func (s *Server) ask(
 
 	select {
 	case message := <-answer:
-		var a asked
+		var a clientAnswer
 		if err := json.Unmarshal(message, &a); err != nil {
 			return nil, fmt.Errorf("decode the answer to %s: %w", method, err)
 		}
@@ -140,47 +140,47 @@ func (s *Server) ask(
 	case <-s.ending: // nil, and so never, on standard streams
 		err = errors.New("the server is being stopped")
 	}
-	_ = notify(ctx, "notifications/cancelled", map[string]any{"requestId": id, "reason": "no answer in time"})
+	_ = notifyCaller(ctx, "notifications/cancelled", map[string]any{"requestId": id, "reason": "no answer in time"})
 
 	return nil, err
 }
 
-// era says how a call's client can be asked for something.
-type era struct {
-	modern bool // its answer says what is needed, and it calls again
-	caps   mcp.ClientCapabilities
+// clientFeatures says how a call's client can be asked for something.
+type clientFeatures struct {
+	modern       bool // its answer says what is needed, and it calls again
+	capabilities mcp.ClientCapabilities
 }
 
-// eraOf is what the client of ctx said of itself: in this request, at the
+// featuresOf is what the client of ctx said of itself: in this request, at the
 // beginning of the session, or in the id of an HTTP session.
-func eraOf(ctx context.Context) era {
+func featuresOf(ctx context.Context) clientFeatures {
 	if info := mcpserver.RequestProtocolInfoFromContext(ctx); info != nil && info.Modern {
-		e := era{modern: true}
+		e := clientFeatures{modern: true}
 		if info.ClientCapabilities != nil {
-			e.caps = *info.ClientCapabilities
+			e.capabilities = *info.ClientCapabilities
 		}
 
 		return e
 	}
 
 	if c := callerOf(ctx); c != nil {
-		var e era
+		var e clientFeatures
 		if c.forms {
-			e.caps.Elicitation = &mcp.ElicitationCapability{}
+			e.capabilities.Elicitation = &mcp.ElicitationCapability{}
 		}
 
 		return e
 	}
 
 	if session, ok := mcpserver.ClientSessionFromContext(ctx).(mcpserver.SessionWithClientInfo); ok {
-		return era{caps: session.GetClientCapabilities()}
+		return clientFeatures{capabilities: session.GetClientCapabilities()}
 	}
 
-	return era{}
+	return clientFeatures{}
 }
 
-// fillsForms says whether the client can show its person a form: one that says
+// canShowForm says whether the client can show its person a form: one that says
 // nothing of kinds can.
-func fillsForms(e *mcp.ElicitationCapability) bool {
+func canShowForm(e *mcp.ElicitationCapability) bool {
 	return e != nil && (e.Form != nil || e.URL == nil)
 }

@@ -17,14 +17,14 @@ import (
 	"ratchet/tools"
 )
 
-// handler answers calls of one tool. Whatever goes wrong, a panic included, is
+// toolHandler answers calls of one tool. Whatever goes wrong, a panic included, is
 // an answer with isError, never a protocol error.
-func (s *Server) handler(t tools.Tool) mcpserver.ToolHandlerFunc {
+func (s *Server) toolHandler(t tools.Tool) mcpserver.ToolHandlerFunc {
 	return func(ctx context.Context, req mcp.CallToolRequest) (*mcp.CallToolResult, error) {
 		began := time.Now()
-		in := &visited{}
-		ctx = context.WithValue(ctx, visitedKey{}, in)
-		r, a, err := s.answer(ctx, t, req)
+		in := &usedLab{}
+		ctx = context.WithValue(ctx, usedLabKey{}, in)
+		r, a, err := s.callTool(ctx, t, req)
 
 		code := "ok"
 		if err != nil {
@@ -35,8 +35,8 @@ func (s *Server) handler(t tools.Tool) mcpserver.ToolHandlerFunc {
 			a = tools.Refusal(err)
 		}
 
-		if s.called != nil {
-			s.called(ctx, t.Name, code, time.Since(began))
+		if s.onCall != nil {
+			s.onCall(ctx, t.Name, code, time.Since(began))
 		}
 
 		if r != nil { // the call has to come back with more
@@ -44,19 +44,19 @@ func (s *Server) handler(t tools.Tool) mcpserver.ToolHandlerFunc {
 		}
 
 		if !t.ReadOnly {
-			s.changed(ctx, t.Name, err == nil)
+			s.announceChange(ctx, t.Name, err == nil)
 		}
-		s.report(ctx, t.Name, a, err)
-		in.count(t.Name, a)
+		s.logOutcome(ctx, t.Name, a, err)
+		in.countAnswer(t.Name, a)
 
-		return show(a, err != nil), nil
+		return toolResult(a, err != nil), nil
 	}
 }
 
-// answer calls a tool, and once more where the client can say what was missing:
+// callTool calls a tool, and once more where the client can say what was missing:
 // its folder, or its person's decision. need is what it has to be asked for by
 // the answer itself. A panic is an error.
-func (s *Server) answer(
+func (s *Server) callTool(
 	ctx context.Context, t tools.Tool, req mcp.CallToolRequest,
 ) (need *mcp.CallToolResult, a tools.Answer, err error) {
 	defer func() {
@@ -65,41 +65,41 @@ func (s *Server) answer(
 		}
 	}()
 
-	args, err := arguments(req)
+	args, err := rawArguments(req)
 	if err != nil {
 		return nil, a, err
 	}
 
-	beat := s.heartbeat(ctx, req)
+	beat := s.startHeartbeat(ctx, req)
 	defer beat.stop()
 	call := func() (tools.Answer, error) {
-		return s.untilEnding(ctx, func(ctx context.Context) (tools.Answer, error) {
-			return t.Call(ctx, tools.Env{Open: s.open, Progress: beat.say}, args)
+		return s.callUntilEnding(ctx, func(ctx context.Context) (tools.Answer, error) {
+			return t.Call(ctx, tools.Env{Open: s.openLab, Progress: beat.setText}, args)
 		})
 	}
 
-	back, _ := s.unseal(req.Params.RequestState, t.Name, who(ctx))
-	if d := back.Decision; d != nil && d.agreed(mcpserver.ElicitationResponse(req.Params.InputResponses, person)) {
+	back, _ := s.unseal(req.Params.RequestState, t.Name, sessionKeyOf(ctx))
+	if d := back.Decision; d != nil && d.isConfirmedBy(mcpserver.ElicitationResponse(req.Params.InputResponses, personInput)) {
 		if done, err := s.carryOut(ctx, d, args); done != nil || err != nil {
 			return nil, orNone(done), err
 		}
 	}
 
 	a, err = call()
-	if s.homeless(ctx, err) {
-		if need, err = s.settle(ctx, req, err); need != nil || err != nil {
+	if s.noRepository(ctx, err) {
+		if need, err = s.openClientRoot(ctx, req, err); need != nil || err != nil {
 			return need, a, err
 		}
 		a, err = call()
 	}
 
-	d := s.undecided(ctx, t, args, err)
+	d := s.pendingDecision(ctx, t, args, err)
 	if d == nil {
 		return nil, a, err
 	}
-	beat.say("waiting for the person")
+	beat.setText("waiting for the person")
 
-	need, yes := s.consult(ctx, t, d)
+	need, yes := s.askPerson(ctx, t, d)
 	if !yes {
 		return need, a, err
 	}
@@ -120,25 +120,25 @@ func orNone(a *tools.Answer) tools.Answer {
 	return *a
 }
 
-// visited is the laboratory that a call found, for what is counted after it.
-type visited struct {
+// usedLab is the laboratory that a call found, for what is counted after it.
+type usedLab struct {
 	mu  sync.Mutex
 	lab *lab.Lab
 }
 
-type visitedKey struct{}
+type usedLabKey struct{}
 
-// found notes which laboratory the call of ctx found.
-func found(ctx context.Context, l *lab.Lab) {
-	if v, ok := ctx.Value(visitedKey{}).(*visited); ok {
+// noteUsedLab notes which laboratory the call of ctx found.
+func noteUsedLab(ctx context.Context, l *lab.Lab) {
+	if v, ok := ctx.Value(usedLabKey{}).(*usedLab); ok {
 		v.mu.Lock()
 		defer v.mu.Unlock()
 		v.lab = l
 	}
 }
 
-// count counts the answer for the session that it goes to.
-func (v *visited) count(tool string, a tools.Answer) {
+// countAnswer counts the answer for the session that it goes to.
+func (v *usedLab) countAnswer(tool string, a tools.Answer) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 
@@ -147,16 +147,16 @@ func (v *visited) count(tool string, a tools.Answer) {
 	}
 }
 
-// untilEnding calls f with a context that also ends when the server stops:
+// callUntilEnding calls f with a context that also ends when the server stops:
 // the request's own must not, since mcp-go drops the answers of cancelled requests.
-func (s *Server) untilEnding(ctx context.Context, f func(context.Context) (tools.Answer, error)) (tools.Answer, error) {
+func (s *Server) callUntilEnding(ctx context.Context, f func(context.Context) (tools.Answer, error)) (tools.Answer, error) {
 	if s.ending == nil {
 		return f(ctx)
 	}
 
 	waiting, cancel := context.WithCancel(ctx)
 	defer cancel()
-	defer onClose(s.ending, cancel)()
+	defer afterClose(s.ending, cancel)()
 
 	a, err := f(waiting)
 	if err != nil && waiting.Err() != nil && ctx.Err() == nil {
@@ -167,8 +167,8 @@ func (s *Server) untilEnding(ctx context.Context, f func(context.Context) (tools
 	return a, err
 }
 
-// onClose calls f when c is closed, until the function it returns has been called.
-func onClose(c <-chan struct{}, f func()) (stop func()) {
+// afterClose calls f when c is closed, until the function it returns has been called.
+func afterClose(c <-chan struct{}, f func()) (stop func()) {
 	over, done := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)
@@ -183,8 +183,8 @@ func onClose(c <-chan struct{}, f func()) (stop func()) {
 	return func() { close(over); <-done }
 }
 
-// arguments are the call's own bytes where they arrived as such.
-func arguments(req mcp.CallToolRequest) (json.RawMessage, error) {
+// rawArguments are the call's own bytes where they arrived as such.
+func rawArguments(req mcp.CallToolRequest) (json.RawMessage, error) {
 	if len(req.Params.RawArguments) > 0 || req.Params.Arguments == nil {
 		return req.Params.RawArguments, nil
 	}
@@ -197,9 +197,9 @@ func arguments(req mcp.CallToolRequest) (json.RawMessage, error) {
 	return b, nil
 }
 
-// show is an answer as MCP has it: text first, then the image if there is one,
+// toolResult is an answer as MCP has it: text first, then the image if there is one,
 // and the same as structured content.
-func show(a tools.Answer, isError bool) *mcp.CallToolResult {
+func toolResult(a tools.Answer, isError bool) *mcp.CallToolResult {
 	r := &mcp.CallToolResult{Content: []mcp.Content{mcp.NewTextContent(a.Text)}, StructuredContent: a.Structured,
 		IsError: isError}
 	if len(a.PNG) > 0 {
@@ -210,8 +210,8 @@ func show(a tools.Answer, isError bool) *mcp.CallToolResult {
 }
 
 const (
-	firstBeat = time.Second
-	nextBeats = 5 * time.Second
+	firstProgress    = time.Second
+	progressInterval = 5 * time.Second
 )
 
 // heartbeat tells a waiting client that its call lives: clients that take
@@ -224,14 +224,14 @@ type heartbeat struct {
 	over sync.WaitGroup
 }
 
-func (s *Server) heartbeat(ctx context.Context, req mcp.CallToolRequest) *heartbeat {
+func (s *Server) startHeartbeat(ctx context.Context, req mcp.CallToolRequest) *heartbeat {
 	h := &heartbeat{text: "starting", done: make(chan struct{})}
 	if req.Params.Meta == nil || req.Params.Meta.ProgressToken == nil {
 		return h
 	}
 	token, began := req.Params.Meta.ProgressToken, time.Now()
 	h.over.Go(func() {
-		timer := time.NewTimer(firstBeat)
+		timer := time.NewTimer(firstProgress)
 		defer timer.Stop()
 
 		for {
@@ -241,12 +241,12 @@ func (s *Server) heartbeat(ctx context.Context, req mcp.CallToolRequest) *heartb
 			case <-ctx.Done():
 				return
 			case <-timer.C:
-				timer.Reset(nextBeats)
+				timer.Reset(progressInterval)
 			}
 
-			err := notify(ctx, "notifications/progress", map[string]any{
+			err := notifyCaller(ctx, "notifications/progress", map[string]any{
 				"progressToken": token, "progress": time.Since(began).Round(time.Millisecond).Seconds(),
-				"message": h.last()})
+				"message": h.currentText()})
 			if err != nil {
 				s.opt.Log.Debug("progress not sent", "err", err)
 			}
@@ -256,14 +256,14 @@ func (s *Server) heartbeat(ctx context.Context, req mcp.CallToolRequest) *heartb
 	return h
 }
 
-// say sets the words of the next beat.
-func (h *heartbeat) say(text string) {
+// setText sets the words of the next beat.
+func (h *heartbeat) setText(text string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.text = text
 }
 
-func (h *heartbeat) last() string {
+func (h *heartbeat) currentText() string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 

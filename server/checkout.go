@@ -10,12 +10,12 @@ import (
 	"ratchet/tools"
 )
 
-// roots are the folders below which checkouts may lie: absolute, symlinks resolved.
-type roots []string
+// allowedRoots are the folders below which checkouts may lie: absolute, symlinks resolved.
+type allowedRoots []string
 
-// newRoots resolves dirs, which must be folders.
-func newRoots(dirs []string) (roots, error) {
-	var out roots
+// resolveRoots resolves dirs, which must be folders.
+func resolveRoots(dirs []string) (allowedRoots, error) {
+	var out allowedRoots
 
 	for _, d := range dirs {
 		abs, err := filepath.Abs(d)
@@ -42,15 +42,15 @@ func newRoots(dirs []string) (roots, error) {
 }
 
 // Contain says whether path, absolute and resolved, is a root or lies below one.
-func (r roots) Contain(path string) bool {
+func (r allowedRoots) Contain(path string) bool {
 	return slices.ContainsFunc(r, func(root string) bool {
 		return path == root || strings.HasPrefix(path,
 			strings.TrimSuffix(root, string(filepath.Separator))+string(filepath.Separator))
 	})
 }
 
-// where are the things that a checkout consists of.
-type where struct {
+// checkoutPaths are the things that a checkout consists of.
+type checkoutPaths struct {
 	dir string // what was asked for: the checkout's top or a folder below it
 	top string // holds .git
 	git string // the checkout's git folder
@@ -62,7 +62,7 @@ type where struct {
 // folder, the checkout's top, its git folder and the one that worktrees share
 // must all lie below a root, and belong to the user who serves. What lies
 // outside is not told from what does not exist.
-func (r roots) Checkout(path string) (string, error) {
+func (r allowedRoots) Checkout(path string) (string, error) {
 	if path == "" && len(r) == 1 {
 		path = r[0]
 	}
@@ -74,30 +74,30 @@ func (r roots) Checkout(path string) (string, error) {
 
 	dir, err := filepath.EvalSymlinks(filepath.Clean(path))
 	if err != nil || !r.Contain(dir) {
-		return "", forbidden("serve its folder too, with --root, or correct the path",
+		return "", repositoryError("serve its folder too, with --root, or correct the path",
 			"%s is no folder below the allowed ones", excerpt(path))
 	}
 
-	w, err := locate(dir)
+	w, err := findCheckout(dir)
 	if err != nil {
 		return "", err
 	}
 
 	for _, p := range []string{w.top, w.git, w.all} {
 		if !r.Contain(p) {
-			return "", forbidden("serve the folder of the whole repository, with --root",
+			return "", repositoryError("serve the folder of the whole repository, with --root",
 				"%s belongs to a repository that reaches outside the allowed folders", excerpt(path))
 		}
 
-		if !mine(p) {
-			return "", forbidden("serve it as the user whom it belongs to", "%s belongs to another user", excerpt(path))
+		if !ownedByUs(p) {
+			return "", repositoryError("serve it as the user whom it belongs to", "%s belongs to another user", excerpt(path))
 		}
 	}
 
 	return dir, nil
 }
 
-func forbidden(next, format string, args ...any) error {
+func repositoryError(next, format string, args ...any) error {
 	return research.Errorf(research.CodeRepository, next, format, args...)
 }
 
@@ -110,35 +110,35 @@ func excerpt(path string) string {
 	return path
 }
 
-// locate finds the checkout that dir lies in, as git does, without asking git.
-func locate(dir string) (w where, err error) {
+// findCheckout finds the checkout that dir lies in, as git does, without asking git.
+func findCheckout(dir string) (w checkoutPaths, err error) {
 	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
-		return w, forbidden("name the folder", "%s is not a folder", excerpt(dir))
+		return w, repositoryError("name the folder", "%s is not a folder", excerpt(dir))
 	}
 
 	for top := dir; ; top = filepath.Dir(top) {
 		if filepath.Base(top) == ".git" || isBare(top) {
-			return w, forbidden("name a checkout: git clone, or git worktree add, makes one",
+			return w, repositoryError("name a checkout: git clone, or git worktree add, makes one",
 				"%s is a bare repository or a git folder, not a checkout", excerpt(dir))
 		}
 
 		info, err := os.Stat(filepath.Join(top, ".git"))
 		if err != nil {
 			if top == filepath.Dir(top) {
-				return w, forbidden("name a folder with a .git in it or above it", "%s is not in a checkout",
+				return w, repositoryError("name a folder with a .git in it or above it", "%s is not in a checkout",
 					excerpt(dir))
 			}
 
 			continue
 		}
 
-		w = where{dir: dir, top: top}
-		if w.git, err = gitFolder(filepath.Join(top, ".git"), info.IsDir()); err == nil {
-			w.all, err = sharedFolder(w.git)
+		w = checkoutPaths{dir: dir, top: top}
+		if w.git, err = gitDirOf(filepath.Join(top, ".git"), info.IsDir()); err == nil {
+			w.all, err = commonDirOf(w.git)
 		}
 
 		if err != nil {
-			return w, forbidden("git worktree repair", "the .git of %s leads nowhere", excerpt(dir))
+			return w, repositoryError("git worktree repair", "the .git of %s leads nowhere", excerpt(dir))
 		}
 
 		return w, nil
@@ -156,23 +156,23 @@ func isBare(dir string) bool {
 	return true
 }
 
-// gitFolder resolves a .git: a folder, or a file that says where it is.
-func gitFolder(dotgit string, isDir bool) (string, error) {
+// gitDirOf resolves a .git: a folder, or a file that says where it is.
+func gitDirOf(dotgit string, isDir bool) (string, error) {
 	if isDir {
 		return filepath.EvalSymlinks(dotgit)
 	}
 
-	text, err := pointer(dotgit)
+	text, err := readPointer(dotgit)
 	if err != nil {
 		return "", err
 	}
 
-	return resolve(filepath.Dir(dotgit), strings.TrimSpace(strings.TrimPrefix(text, "gitdir:")))
+	return resolveFrom(filepath.Dir(dotgit), strings.TrimSpace(strings.TrimPrefix(text, "gitdir:")))
 }
 
-// sharedFolder is the git folder that the worktree of git shares with others.
-func sharedFolder(git string) (string, error) {
-	text, err := pointer(filepath.Join(git, "commondir"))
+// commonDirOf is the git folder that the worktree of git shares with others.
+func commonDirOf(git string) (string, error) {
+	text, err := readPointer(filepath.Join(git, "commondir"))
 	if os.IsNotExist(err) {
 		return git, nil
 	}
@@ -181,11 +181,11 @@ func sharedFolder(git string) (string, error) {
 		return "", err
 	}
 
-	return resolve(git, strings.TrimSpace(text))
+	return resolveFrom(git, strings.TrimSpace(text))
 }
 
-// pointer reads a small file; anything else (a pipe would wait) is an error.
-func pointer(path string) (string, error) {
+// readPointer reads a small file; anything else (a pipe would wait) is an error.
+func readPointer(path string) (string, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return "", err
@@ -199,7 +199,7 @@ func pointer(path string) (string, error) {
 	return string(text), err
 }
 
-func resolve(base, path string) (string, error) {
+func resolveFrom(base, path string) (string, error) {
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(base, path)
 	}
@@ -215,7 +215,7 @@ const (
 
 // Campaigns are the roots that are checkouts, and the checkouts below roots that
 // have a ledger of their own. A bounded number of folders is looked into.
-func (r roots) Campaigns() (out []string) {
+func (r allowedRoots) Campaigns() (out []string) {
 	looks := 0
 	var walk func(dir string, depth int)
 	walk = func(dir string, depth int) {
@@ -224,7 +224,7 @@ func (r roots) Campaigns() (out []string) {
 		}
 
 		if _, err := os.Lstat(filepath.Join(dir, ".git")); err == nil {
-			w, err := locate(dir)
+			w, err := findCheckout(dir)
 			if err != nil {
 				return
 			}
@@ -249,7 +249,7 @@ func (r roots) Campaigns() (out []string) {
 	}
 
 	for _, root := range r {
-		if w, err := locate(root); err == nil { // a checkout, or a folder in one
+		if w, err := findCheckout(root); err == nil { // a checkout, or a folder in one
 			if r.Contain(w.top) {
 				root = w.top
 			}

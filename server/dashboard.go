@@ -26,7 +26,7 @@ func (h *HTTP) serveDashboard(out *reply, r *http.Request, info *requestInfo) *r
 		if bad := requireMethod(r, http.MethodGet, http.MethodHead); bad != nil {
 			return bad
 		}
-		out.head.Set("Location", "ui/") // relative: a proxy may serve it below a path of its own
+		out.header.Set("Location", "ui/") // relative: a proxy may serve it below a path of its own
 		out.WriteHeader(http.StatusFound)
 
 		return nil
@@ -40,7 +40,7 @@ func (h *HTTP) serveDashboard(out *reply, r *http.Request, info *requestInfo) *r
 		return h.serveDashboardAPI(out, r, info, strings.TrimPrefix(path, apiPath))
 	}
 
-	return refuse(http.StatusNotFound, research.CodeNotFound, "clients use /mcp?repo=ABSOLUTE-PATH, people /ui/",
+	return newRefusal(http.StatusNotFound, research.CodeNotFound, "clients use /mcp?repo=ABSOLUTE-PATH, people /ui/",
 		"nothing is here")
 }
 
@@ -64,7 +64,7 @@ func (h *HTTP) serveDashboardAPI(out *reply, r *http.Request, info *requestInfo,
 
 	endpoint, ok := dashboard.FindEndpoint(name)
 	if !ok {
-		return refuse(http.StatusNotFound, research.CodeNotFound, "docs/http.md lists them", "the dashboard has no %s",
+		return newRefusal(http.StatusNotFound, research.CodeNotFound, "docs/http.md lists them", "the dashboard has no %s",
 			excerpt(name))
 	}
 	resource, _, _ := strings.Cut(name, "/")
@@ -75,7 +75,7 @@ func (h *HTTP) serveDashboardAPI(out *reply, r *http.Request, info *requestInfo,
 	}
 
 	if endpoint.Steers && info.role != RolePerson {
-		return refuse(http.StatusForbidden, "forbidden", "use a person's token: ratchet token add NAME --role person",
+		return newRefusal(http.StatusForbidden, "forbidden", "use a person's token: ratchet token add NAME --role person",
 			"the token %s may look on, not steer", info.token)
 	}
 

@@ -73,7 +73,7 @@ func (s *Server) addStreamFixtures() {
 		func(ctx context.Context, _ mcp.CallToolRequest) (*mcp.CallToolResult, error) {
 			for _, text := range []string{"Tool execution started", "Tool processing data",
 				"Tool execution completed"} {
-				if err := notify(ctx, "notifications/message",
+				if err := notifyCaller(ctx, "notifications/message",
 					map[string]any{"level": "info", "logger": "fixture", "data": text}); err != nil {
 					return nil, err
 				}
@@ -89,7 +89,7 @@ func (s *Server) addStreamFixtures() {
 					break
 				}
 
-				if err := notify(ctx, "notifications/progress",
+				if err := notifyCaller(ctx, "notifications/progress",
 					map[string]any{"progressToken": req.Params.Meta.ProgressToken, "progress": 50 * i,
 						"total": 100}); err != nil {
 					return nil, err
@@ -158,7 +158,7 @@ func (s *Server) addQuestionFixtures() {
 func (s *Server) askFixture(
 	ctx context.Context, req mcp.CallToolRequest, method mcp.MCPMethod, params any, need *mcpserver.InputRequestBuilder,
 ) (*mcp.CallToolResult, error) {
-	if eraOf(ctx).modern {
+	if featuresOf(ctx).modern {
 		if r, ok := req.Params.InputResponses["q"]; ok {
 			return mcp.NewToolResultText(fmt.Sprintf("The client said: %+v", r)), nil
 		}
@@ -166,7 +166,7 @@ func (s *Server) askFixture(
 		return need.ToolResult(), nil
 	}
 
-	raw, err := s.ask(ctx, method, params, patience)
+	raw, err := s.askClient(ctx, method, params, defaultPatience)
 	if err != nil {
 		return mcp.NewToolResultError(err.Error()), nil
 	}

@@ -14,9 +14,9 @@ const (
 	maxParts = 50_000 // values and keys, about
 )
 
-// modest says whether a JSON text can be parsed at little cost, whatever else
+// withinJSONLimits says whether a JSON text can be parsed at little cost, whatever else
 // is wrong with it.
-func modest(text []byte) bool {
+func withinJSONLimits(text []byte) bool {
 	depth, parts, quoted := 0, 0, false
 
 	for i := 0; i < len(text); i++ {
@@ -71,11 +71,11 @@ func newOrigins(listen string, allow []string) (origins, error) {
 	return o, nil
 }
 
-// check refuses foreign hosts and origins, and tells a browser of an allowed
+// checkRequest refuses foreign hosts and origins, and tells a browser of an allowed
 // origin that it is.
-func (o origins) check(answer http.Header, r *http.Request) *refusal {
-	if host := hostname(r.Host); !isLoopback(host) && !o.hosts[host] && !reached(r, host) {
-		return refuse(http.StatusForbidden, "forbidden", "serve with --allow-origin if it is a name of this server",
+func (o origins) checkRequest(answer http.Header, r *http.Request) *refusal {
+	if host := hostOf(r.Host); !isLoopback(host) && !o.hosts[host] && !isConnectionAddress(r, host) {
+		return newRefusal(http.StatusForbidden, "forbidden", "serve with --allow-origin if it is a name of this server",
 			"the request is for another host, %q", excerpt(r.Host))
 	}
 
@@ -88,7 +88,7 @@ func (o origins) check(answer http.Header, r *http.Request) *refusal {
 	known := err == nil && (u.Scheme == "http" || u.Scheme == "https") && (isLoopback(u.Hostname()) ||
 		o.hosts[u.Hostname()] && o.allowed[u.Scheme+"://"+u.Host] || strings.EqualFold(u.Host, r.Host))
 	if !known {
-		return refuse(http.StatusForbidden, "forbidden", "serve with --allow-origin if that page may use this server",
+		return newRefusal(http.StatusForbidden, "forbidden", "serve with --allow-origin if that page may use this server",
 			"the request comes from another origin, %q", excerpt(origin))
 	}
 	answer.Set("Access-Control-Allow-Origin", origin)
@@ -98,17 +98,17 @@ func (o origins) check(answer http.Header, r *http.Request) *refusal {
 	return nil
 }
 
-// preflight answers a browser's question before a request. It needs no token.
-func preflight(out *reply) {
-	out.head.Set("Access-Control-Allow-Methods", "POST, DELETE")
-	out.head.Set("Access-Control-Allow-Headers",
+// answerPreflight answers a browser's question before a request. It needs no token.
+func answerPreflight(out *reply) {
+	out.header.Set("Access-Control-Allow-Methods", "POST, DELETE")
+	out.header.Set("Access-Control-Allow-Headers",
 		"Authorization, Content-Type, Accept, Mcp-Session-Id, Mcp-Protocol-Version, Mcp-Method, Mcp-Name")
-	out.head.Set("Access-Control-Max-Age", "600")
+	out.header.Set("Access-Control-Max-Age", "600")
 	out.WriteHeader(http.StatusNoContent)
 }
 
-// hostname is a Host header without its port, in lower case.
-func hostname(host string) string {
+// hostOf is a Host header without its port, in lower case.
+func hostOf(host string) string {
 	if h, _, err := net.SplitHostPort(host); err == nil {
 		host = h
 	}
@@ -121,18 +121,18 @@ func isLoopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// reached says whether host is the very address that the connection came to:
+// isConnectionAddress says whether host is the very address that the connection came to:
 // no name leads there by mistake.
-func reached(r *http.Request, host string) bool {
+func isConnectionAddress(r *http.Request, host string) bool {
 	addr, ok := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr)
 	ip := net.ParseIP(host)
 
 	return ok && ip != nil && ip.Equal(addr.IP)
 }
 
-// local says whether the request was made on this machine, and not handed on
+// isLocalRequest says whether the request was made on this machine, and not handed on
 // by a proxy.
-func local(r *http.Request) bool {
+func isLocalRequest(r *http.Request) bool {
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	for _, k := range []string{"Forwarded", "X-Forwarded-For", "X-Real-Ip", "Via"} {
 		if r.Header.Get(k) != "" {
@@ -140,5 +140,5 @@ func local(r *http.Request) bool {
 		}
 	}
 
-	return err == nil && isLoopback(host) && isLoopback(hostname(r.Host))
+	return err == nil && isLoopback(host) && isLoopback(hostOf(r.Host))
 }

@@ -59,7 +59,7 @@ type Limits struct {
 	Away    time.Duration // after its last call, until a session counts as gone and its laboratory goes (10 min)
 }
 
-func (l Limits) orDefault() Limits {
+func (l Limits) withDefaults() Limits {
 	l.Body = cmp.Or(l.Body, 1<<20)
 	l.Header = cmp.Or(l.Header, 32<<10)
 	l.Arrival = cmp.Or(l.Arrival, 10*time.Second)
@@ -77,9 +77,9 @@ func (l Limits) orDefault() Limits {
 }
 
 const (
-	keptSessions = 1024 // sessions whose subscriptions are remembered
-	sessionIdle  = time.Hour
-	sweepEvery   = time.Minute
+	keptSessions  = 1024 // sessions whose subscriptions are remembered
+	sessionIdle   = time.Hour
+	sweepInterval = time.Minute
 )
 
 // HTTP is Ratchet's MCP server over streamable HTTP, for any number of clients
@@ -87,7 +87,7 @@ const (
 // connections: their number, how slowly they may speak, and an orderly end.
 type HTTP struct {
 	opt     HTTPOptions
-	roots   roots
+	roots   allowedRoots
 	origins origins
 	core    *Server
 	mcp     *mcpserver.StreamableHTTPServer
@@ -104,7 +104,7 @@ type HTTP struct {
 
 	mu    sync.Mutex
 	rates map[string]*rate.Limiter // by token
-	gone  []*lab.Lab               // of sessions that have ended, whose last words are not recorded yet
+	ended []*lab.Lab               // of sessions that have ended, whose last words are not recorded yet
 }
 
 // labKey is a session in a checkout: requests without a session's id are one
@@ -124,21 +124,21 @@ func NewHTTP(o HTTPOptions) (*HTTP, error) {
 	if o.Access == nil {
 		o.Access = slog.New(slog.DiscardHandler)
 	}
-	o.Limits = o.Limits.orDefault()
+	o.Limits = o.Limits.withDefaults()
 	h := &HTTP{opt: o, core: New(Options{Version: o.Version, Log: o.Log, Patience: o.Patience}),
 		rates: map[string]*rate.Limiter{}, calls: make(chan struct{}, o.Limits.Calls), streams: make(chan struct{},
 			o.Limits.Streams),
 		stopping: make(chan struct{}), ending: make(chan struct{})}
 
 	var err error
-	if h.roots, err = newRoots(o.Roots); err != nil {
+	if h.roots, err = resolveRoots(o.Roots); err != nil {
 		return nil, err
 	}
 
 	if h.origins, err = newOrigins(o.Listen, o.Origins); err != nil {
 		return nil, err
 	}
-	h.labs = lru.New(o.Limits.Labs, o.Limits.Away, h.drop)
+	h.labs = lru.New(o.Limits.Labs, o.Limits.Away, h.endSession)
 	h.sessions = lru.New(keptSessions, sessionIdle, func(id string, _ struct{}) { h.core.forget(id) })
 	h.dashboard = dashboard.New(dashboard.Options{
 		Version:  o.Version,
@@ -149,7 +149,7 @@ func NewHTTP(o HTTPOptions) (*HTTP, error) {
 		Idle:     o.Limits.Away,
 		Log:      o.Log,
 	})
-	h.core.find, h.core.has, h.core.called, h.core.ending = h.find, h.has, h.called, h.ending
+	h.core.findLab, h.core.findOpened, h.core.onCall, h.core.ending = h.findLab, h.openedLab, h.recordCall, h.ending
 	h.metrics = newMetrics(h)
 	h.mcp = mcpserver.NewStreamableHTTPServer(h.core.mcp, mcpserver.WithStateLess(true),
 		mcpserver.WithStreamableHTTPLogger(o.Log))
@@ -157,11 +157,11 @@ func NewHTTP(o HTTPOptions) (*HTTP, error) {
 	return h, nil
 }
 
-// find is the laboratory of a call's session in its checkout, which is marked
+// findLab is the laboratory of a call's session in its checkout, which is marked
 // as worked in, unless the call says neither its session nor its client: then
 // it is a script's, that looks once.
-func (h *HTTP) find(ctx context.Context) (*lab.Lab, error) {
-	k := keyOf(ctx)
+func (h *HTTP) findLab(ctx context.Context) (*lab.Lab, error) {
+	k := labKeyOf(ctx)
 
 	l, ok := h.labs.Get(k)
 	if !ok {
@@ -178,39 +178,39 @@ func (h *HTTP) find(ctx context.Context) (*lab.Lab, error) {
 	return l, nil
 }
 
-func (h *HTTP) has(ctx context.Context) *lab.Lab {
-	l, _ := h.labs.Get(keyOf(ctx))
+func (h *HTTP) openedLab(ctx context.Context) *lab.Lab {
+	l, _ := h.labs.Get(labKeyOf(ctx))
 	return l
 }
 
-// keyOf is the key of a call's laboratory.
-func keyOf(ctx context.Context) labKey {
+// labKeyOf is the key of a call's laboratory.
+func labKeyOf(ctx context.Context) labKey {
 	c := callerOf(ctx)
 
 	k := labKey{c.token, c.checkout, c.session, c.client}
 	if said := clientOf(ctx); said.name != "" { // protocols without sessions say it in every request
-		k.client = mcpClient{clip(said.name), clip(said.version)}
+		k.client = mcpClient{clipName(said.name), clipName(said.version)}
 	}
 
 	return k
 }
 
-// drop ends the session of a laboratory that falls off the shelf: at once what
+// endSession ends the session of a laboratory that falls off the shelf: at once what
 // others see of it; what is recorded of it is for the next sweep, outside the lock.
-func (h *HTTP) drop(_ labKey, l *lab.Lab) {
+func (h *HTTP) endSession(_ labKey, l *lab.Lab) {
 	l.Leave()
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.gone = append(h.gone, l)
+	h.ended = append(h.ended, l)
 }
 
-// bury records what the sessions that have ended were told.
-func (h *HTTP) bury(ctx context.Context) {
+// recordEnded records what the sessions that have ended were told.
+func (h *HTTP) recordEnded(ctx context.Context) {
 	h.mu.Lock()
-	gone := h.gone
-	h.gone = nil
+	gone := h.ended
+	h.ended = nil
 	h.mu.Unlock()
-	h.core.part(ctx, gone...)
+	h.core.endLabs(ctx, gone...)
 }
 
 func (h *HTTP) openLab(ctx context.Context, k labKey) (*lab.Lab, error) {
@@ -222,33 +222,33 @@ func (h *HTTP) openLab(ctx context.Context, k labKey) (*lab.Lab, error) {
 	}
 
 	if !h.roots.Contain(l.Root()) { // core.worktree
-		return nil, forbidden("serve that folder too, with --root",
+		return nil, repositoryError("serve that folder too, with --root",
 			"the checkout's files lie outside the allowed folders")
 	}
 	l = h.labs.GetOrAdd(k, l) // of two first calls at once, one's laboratory is kept
 	h.mu.Lock()
-	many := len(h.gone) >= h.opt.Limits.Labs // faster than the sweep comes round
+	many := len(h.ended) >= h.opt.Limits.Labs // faster than the sweep comes round
 	h.mu.Unlock()
 
 	if many {
-		h.bury(ctx)
+		h.recordEnded(ctx)
 	}
 
 	return l, nil
 }
 
-// end is a session's own end, in all checkouts that it used with this token.
-func (h *HTTP) end(ctx context.Context, token, session string) {
+// closeSession is a session's own end, in all checkouts that it used with this token.
+func (h *HTTP) closeSession(ctx context.Context, token, session string) {
 	h.labs.RemoveIf(func(k labKey) bool { return k.token == token && k.session == session })
-	h.bury(ctx)
+	h.recordEnded(ctx)
 	h.sessions.RemoveIf(func(id string) bool { return id == session })
 }
 
-// called notes a tool call for the metrics and the access log.
-func (h *HTTP) called(ctx context.Context, tool, code string, took time.Duration) {
+// recordCall notes a tool call for the metrics and the access log.
+func (h *HTTP) recordCall(ctx context.Context, tool, code string, took time.Duration) {
 	c := callerOf(ctx)
 	c.tool, c.code = tool, code
-	h.metrics.call(tool, code, took)
+	h.metrics.countCall(tool, code, took)
 }
 
 // Serve answers on l until ctx is done. Then nothing new is accepted, streams
@@ -262,11 +262,11 @@ func (h *HTTP) Serve(ctx context.Context, l net.Listener) error {
 	http1.SetHTTP1(true)
 
 	srv := &http.Server{Handler: h, Protocols: http1, ReadHeaderTimeout: lim.Arrival, IdleTimeout: lim.Idle,
-		MaxHeaderBytes: lim.Header, ConnState: h.metrics.connectionGauge(lim.Conns).turn,
+		MaxHeaderBytes: lim.Header, ConnState: h.metrics.limitConnections(lim.Conns).track,
 		ErrorLog: slog.NewLogLogger(h.opt.Log.Handler(), slog.LevelDebug)}
 	defer func() {
 		h.labs.RemoveIf(func(labKey) bool { return true })
-		h.bury(ctx)
+		h.recordEnded(ctx)
 	}()
 
 	var over sync.WaitGroup
@@ -274,7 +274,7 @@ func (h *HTTP) Serve(ctx context.Context, l net.Listener) error {
 	failed := make(chan error, 1)
 	over.Go(func() { failed <- srv.Serve(l) })
 
-	sweep := time.NewTicker(min(sweepEvery, lim.Away))
+	sweep := time.NewTicker(min(sweepInterval, lim.Away))
 	defer sweep.Stop()
 
 	for {
@@ -285,17 +285,17 @@ func (h *HTTP) Serve(ctx context.Context, l net.Listener) error {
 			h.labs.RemoveExpired()
 			h.sessions.RemoveExpired()
 			h.dashboard.RemoveExpired()
-			h.bury(ctx)
+			h.recordEnded(ctx)
 
 			continue
 		case <-ctx.Done():
 		}
 
-		return h.stop(ctx, srv)
+		return h.shutDown(ctx, srv)
 	}
 }
 
-func (h *HTTP) stop(ctx context.Context, srv *http.Server) error {
+func (h *HTTP) shutDown(ctx context.Context, srv *http.Server) error {
 	close(h.stopping)
 
 	end := time.AfterFunc(h.opt.Limits.Drain/2, func() { close(h.ending) })
@@ -313,8 +313,8 @@ func (h *HTTP) stop(ctx context.Context, srv *http.Server) error {
 	return nil
 }
 
-// allow says whether the token may make one more request now.
-func (h *HTTP) allow(token string) bool {
+// allowRequest says whether the token may make one more request now.
+func (h *HTTP) allowRequest(token string) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 
@@ -337,7 +337,7 @@ type refusal struct {
 	header map[string]string // of the answer, also
 }
 
-// refuse is a refusal with an error of its own.
-func refuse(status int, code research.Code, next, format string, args ...any) *refusal {
+// newRefusal is a refusal with an error of its own.
+func newRefusal(status int, code research.Code, next, format string, args ...any) *refusal {
 	return &refusal{status: status, err: research.Errorf(code, next, format, args...)}
 }

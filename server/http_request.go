@@ -39,22 +39,22 @@ func (h *HTTP) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer func() {
 		if p := recover(); p != nil {
 			h.opt.Log.Error("panic in a request", "panic", p, "stack", string(debug.Stack()))
-			out.refuse(refuse(http.StatusInternalServerError, research.CodeInternal,
+			out.refuse(newRefusal(http.StatusInternalServerError, research.CodeInternal,
 				"the server's stderr has the details", "internal error"))
 		}
 		out.finish()
-		h.metrics.request(out.status)
-		h.access(r, info, out, time.Since(began))
+		h.metrics.countRequest(out.status)
+		h.logAccess(r, info, out, time.Since(began))
 	}()
-	out.head.Set("X-Content-Type-Options", "nosniff")
-	out.head.Set("Cache-Control", "no-store")
+	out.header.Set("X-Content-Type-Options", "nosniff")
+	out.header.Set("Cache-Control", "no-store")
 
 	if bad := h.route(out, r, info); bad != nil {
 		out.refuse(bad)
 	}
 }
 
-func (h *HTTP) access(r *http.Request, info *requestInfo, out *reply, took time.Duration) {
+func (h *HTTP) logAccess(r *http.Request, info *requestInfo, out *reply, took time.Duration) {
 	h.opt.Access.LogAttrs(context.Background(), slog.LevelInfo, "request",
 		slog.String("remote", r.RemoteAddr), slog.String("method", r.Method), slog.String("path", excerpt(r.URL.Path)),
 		slog.Int("status", out.status), slog.Int64("bytes", out.bytes), slog.Float64("ms",
@@ -64,7 +64,7 @@ func (h *HTTP) access(r *http.Request, info *requestInfo, out *reply, took time.
 }
 
 func (h *HTTP) route(out *reply, r *http.Request, info *requestInfo) *refusal {
-	if bad := h.origins.check(out.head, r); bad != nil {
+	if bad := h.origins.checkRequest(out.header, r); bad != nil {
 		return bad
 	}
 
@@ -73,8 +73,8 @@ func (h *HTTP) route(out *reply, r *http.Request, info *requestInfo) *refusal {
 		if bad := requireMethod(r, http.MethodGet, http.MethodHead); bad != nil {
 			return bad
 		}
-		out.head.Set("Content-Type", "text/plain; charset=utf-8")
-		out.text(http.StatusOK, "ok\n")
+		out.header.Set("Content-Type", "text/plain; charset=utf-8")
+		out.sendText(http.StatusOK, "ok\n")
 
 		return nil
 	case "/metrics":
@@ -82,10 +82,10 @@ func (h *HTTP) route(out *reply, r *http.Request, info *requestInfo) *refusal {
 			return bad
 		}
 
-		if bad := h.authorise(r, info); bad != nil && !local(r) {
+		if bad := h.authenticate(r, info); bad != nil && !isLocalRequest(r) {
 			return bad
 		}
-		h.metrics.write(out, r)
+		h.metrics.serve(out, r)
 
 		return nil
 	case "/mcp":
@@ -102,15 +102,15 @@ func requireMethod(r *http.Request, methods ...string) *refusal {
 	}
 	allow := strings.Join(methods, ", ")
 
-	bad := refuse(http.StatusMethodNotAllowed, research.CodeBadArgument, "use "+allow,
+	bad := newRefusal(http.StatusMethodNotAllowed, research.CodeBadArgument, "use "+allow,
 		"this method has no meaning here")
 	bad.header = map[string]string{"Allow": allow}
 
 	return bad
 }
 
-// authorise finds whose token the request shows.
-func (h *HTTP) authorise(r *http.Request, info *requestInfo) *refusal {
+// authenticate finds whose token the request shows.
+func (h *HTTP) authenticate(r *http.Request, info *requestInfo) *refusal {
 	challenge := `Bearer realm="ratchet"`
 
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
@@ -118,7 +118,7 @@ func (h *HTTP) authorise(r *http.Request, info *requestInfo) *refusal {
 		who, ok, err := h.opt.Tokens.Check(strings.TrimSpace(token))
 		if err != nil {
 			h.opt.Log.Error("tokens can't be read", "err", err)
-			return refuse(http.StatusServiceUnavailable, research.CodeStorage, "the server's stderr has the details",
+			return newRefusal(http.StatusServiceUnavailable, research.CodeStorage, "the server's stderr has the details",
 				"tokens can't be checked")
 		}
 
@@ -128,7 +128,7 @@ func (h *HTTP) authorise(r *http.Request, info *requestInfo) *refusal {
 		}
 		challenge += `, error="invalid_token"`
 	}
-	bad := refuse(http.StatusUnauthorized, "unauthorized",
+	bad := newRefusal(http.StatusUnauthorized, "unauthorized",
 		"send Authorization: Bearer TOKEN; `ratchet token add NAME` makes one", "a valid token is needed")
 	bad.header = map[string]string{"WWW-Authenticate": challenge}
 
@@ -137,12 +137,12 @@ func (h *HTTP) authorise(r *http.Request, info *requestInfo) *refusal {
 
 // admit lets a request of a valid token in, within its rate.
 func (h *HTTP) admit(r *http.Request, info *requestInfo) *refusal {
-	if bad := h.authorise(r, info); bad != nil {
+	if bad := h.authenticate(r, info); bad != nil {
 		return bad
 	}
 
-	if !h.allow(info.token) {
-		bad := refuse(http.StatusTooManyRequests, research.CodeBusy, "wait a second",
+	if !h.allowRequest(info.token) {
+		bad := newRefusal(http.StatusTooManyRequests, research.CodeBusy, "wait a second",
 			"the token %s makes too many requests", info.token)
 		bad.header = map[string]string{"Retry-After": "1"}
 
@@ -174,7 +174,7 @@ func acquire(place chan struct{}) (release func(), bad *refusal) {
 	case place <- struct{}{}:
 		return func() { <-place }, nil
 	default:
-		bad = refuse(http.StatusServiceUnavailable, research.CodeBusy, "repeat it in a second",
+		bad = newRefusal(http.StatusServiceUnavailable, research.CodeBusy, "repeat it in a second",
 			"too many requests are under way")
 		bad.header = map[string]string{"Retry-After": "1"}
 
@@ -182,8 +182,8 @@ func acquire(place chan struct{}) (release func(), bad *refusal) {
 	}
 }
 
-// message is what has to be known of a JSON-RPC message before mcp-go sees it.
-type message struct {
+// mcpMessage is what has to be known of a JSON-RPC message before mcp-go sees it.
+type mcpMessage struct {
 	ID     json.RawMessage `json:"id"`
 	Method string          `json:"method"`
 	Params struct {
@@ -199,7 +199,7 @@ type message struct {
 
 func (h *HTTP) serveMCP(out *reply, r *http.Request, info *requestInfo) *refusal {
 	if r.Method == http.MethodOptions && r.Header.Get("Origin") != "" {
-		preflight(out)
+		answerPreflight(out)
 		return nil
 	}
 
@@ -208,7 +208,7 @@ func (h *HTTP) serveMCP(out *reply, r *http.Request, info *requestInfo) *refusal
 	}
 
 	if info.role != RoleAgent {
-		return refuse(http.StatusForbidden, "forbidden", "use a token of an agent: ratchet token add NAME",
+		return newRefusal(http.StatusForbidden, "forbidden", "use a token of an agent: ratchet token add NAME",
 			"the token %s is for the dashboard only", info.token)
 	}
 
@@ -222,17 +222,17 @@ func (h *HTTP) serveMCP(out *reply, r *http.Request, info *requestInfo) *refusal
 
 	if info.session = r.Header.Get(sessionHeader); info.session != "" {
 		var ok bool
-		if info.client, info.forms, ok = sessionClient(info.session); !ok {
-			return refuse(http.StatusNotFound, research.CodeNotFound, "initialize again", "there is no such session")
+		if info.client, info.forms, ok = parseSessionID(info.session); !ok {
+			return newRefusal(http.StatusNotFound, research.CodeNotFound, "initialize again", "there is no such session")
 		}
 	}
 
 	if r.Method == http.MethodDelete {
 		if info.session == "" {
-			return refuse(http.StatusBadRequest, research.CodeBadArgument, "say which by the header "+sessionHeader,
+			return newRefusal(http.StatusBadRequest, research.CodeBadArgument, "say which by the header "+sessionHeader,
 				"no session is named")
 		}
-		h.end(r.Context(), info.token, info.session)
+		h.closeSession(r.Context(), info.token, info.session)
 		out.WriteHeader(http.StatusNoContent)
 
 		return nil
@@ -242,22 +242,22 @@ func (h *HTTP) serveMCP(out *reply, r *http.Request, info *requestInfo) *refusal
 	if bad != nil {
 		return bad
 	}
-	var m message
+	var m mcpMessage
 	_ = json.Unmarshal(body, &m) // mcp-go says what is wrong with it
-	info.method = clip(m.Method)
+	info.method = clipName(m.Method)
 
-	return h.pass(out, r, info, m, body)
+	return h.handleMessage(out, r, info, m, body)
 }
 
 // readBody reads a JSON body within the limits.
 func (h *HTTP) readBody(out *reply, r *http.Request) ([]byte, *refusal) {
 	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" ||
 		r.Header.Get("Content-Encoding") != "" {
-		return nil, refuse(http.StatusUnsupportedMediaType, research.CodeBadArgument,
+		return nil, newRefusal(http.StatusUnsupportedMediaType, research.CodeBadArgument,
 			"send plain Content-Type: application/json", "the body is of another kind")
 	}
 
-	large := refuse(http.StatusRequestEntityTooLarge, research.CodeBadArgument, "send less",
+	large := newRefusal(http.StatusRequestEntityTooLarge, research.CodeBadArgument, "send less",
 		"a request may have %d bytes", h.opt.Limits.Body)
 	if r.ContentLength > h.opt.Limits.Body {
 		return nil, large
@@ -269,25 +269,25 @@ func (h *HTTP) readBody(out *reply, r *http.Request) ([]byte, *refusal) {
 	}
 
 	if err != nil {
-		return nil, refuse(http.StatusRequestTimeout, research.CodeBadArgument, "send it faster",
+		return nil, newRefusal(http.StatusRequestTimeout, research.CodeBadArgument, "send it faster",
 			"the request's body did not arrive")
 	}
 	out.setReadDeadline(time.Time{}) // it has: the call may take long
 
-	if !modest(body) {
-		return nil, refuse(http.StatusBadRequest, research.CodeBadArgument, "send a simpler message",
+	if !withinJSONLimits(body) {
+		return nil, newRefusal(http.StatusBadRequest, research.CodeBadArgument, "send a simpler message",
 			"a message may be %d levels deep and have %d parts", maxDepth, maxParts)
 	}
 
 	return body, nil
 }
 
-// pass hands a message to mcp-go and its answer to out.
-func (h *HTTP) pass(out *reply, r *http.Request, info *requestInfo, m message, body []byte) *refusal {
+// handleMessage hands a message to mcp-go and its answer to out.
+func (h *HTTP) handleMessage(out *reply, r *http.Request, info *requestInfo, m mcpMessage, body []byte) *refusal {
 	ctx, cancel := context.WithCancel(withStream(withCaller(r.Context(), &info.caller), out))
 	defer cancel()
 
-	if m.Method == "" && len(m.ID) > 0 && h.core.questions.answered(who(ctx), m.ID, body) {
+	if m.Method == "" && len(m.ID) > 0 && h.core.questions.deliver(sessionKeyOf(ctx), m.ID, body) {
 		out.WriteHeader(http.StatusAccepted)
 		return nil
 	}
@@ -297,13 +297,13 @@ func (h *HTTP) pass(out *reply, r *http.Request, info *requestInfo, m message, b
 	case mcp.MethodSubscriptionsListen:
 		place = h.streams
 		defer h.core.unlisten(&info.caller)
-		defer onClose(h.stopping, cancel)()
-		defer h.watchFor(ctx, info)()
+		defer afterClose(h.stopping, cancel)()
+		defer h.watchForStream(ctx, info)()
 	case mcp.MethodInitialize:
-		info.client = mcpClient{clip(m.Params.ClientInfo.Name), clip(m.Params.ClientInfo.Version)}
-		info.forms = fillsForms(m.Params.Capabilities.Elicitation)
-		info.session = newSession(info.client, info.forms)
-		out.head.Set(sessionHeader, info.session)
+		info.client = mcpClient{clipName(m.Params.ClientInfo.Name), clipName(m.Params.ClientInfo.Version)}
+		info.forms = canShowForm(m.Params.Capabilities.Elicitation)
+		info.session = newSessionID(info.client, info.forms)
+		out.header.Set(sessionHeader, info.session)
 		h.metrics.sessions.Inc()
 	}
 
@@ -318,16 +318,16 @@ func (h *HTTP) pass(out *reply, r *http.Request, info *requestInfo, m message, b
 	}
 	header.Del(sessionHeader) // it is ours; mcp-go's sessions live as long as a request
 	header.Del("Authorization")
-	out.begin(accepts(r, eventStream))
+	out.startKeepAlive(acceptsType(r, eventStream))
 	h.mcp.Handle(out, &mcpserver.HTTPRequest{Method: http.MethodPost, URL: r.URL, Header: header, Body: body,
 		Context: ctx})
 
 	return nil
 }
 
-// accepts says whether the client takes answers of this kind; one that says
+// acceptsType says whether the client takes answers of this kind; one that says
 // nothing takes all.
-func accepts(r *http.Request, kind string) bool {
+func acceptsType(r *http.Request, kind string) bool {
 	all := strings.ToLower(strings.Join(r.Header.Values("Accept"), ","))
 	return strings.TrimSpace(all) == "" || strings.Contains(all, kind) || strings.Contains(all, "*/*")
 }

@@ -23,11 +23,11 @@ const (
 	ownCursor = "~x"
 )
 
-// listExperiments adds the campaign's experiments to a list of resources, the
+// addExperiments adds the campaign's experiments to a list of resources, the
 // newest first: to the pages after the first one, which is the same whatever
 // the campaign, and which names a second one once the session has called a tool.
 // Listing alone opens nothing.
-func (s *Server) listExperiments(ctx context.Context, cursor mcp.Cursor, r *mcp.ListResourcesResult) {
+func (s *Server) addExperiments(ctx context.Context, cursor mcp.Cursor, r *mcp.ListResourcesResult) {
 	if session, ok := subscriber(ctx); ok {
 		s.mu.Lock()
 		s.listed[session] = true
@@ -35,9 +35,9 @@ func (s *Server) listExperiments(ctx context.Context, cursor mcp.Cursor, r *mcp.
 	}
 
 	if cursor == "" {
-		if l := s.known(ctx); l != nil && r.NextCursor == "" {
+		if l := s.openedLab(ctx); l != nil && r.NextCursor == "" {
 			if p, err := l.ListExperiments(ctx, lab.Query{Limit: 1}); err == nil && len(p.Experiments) > 0 {
-				r.NextCursor = pageCursor("")
+				r.NextCursor = cursorAfter("")
 			}
 		}
 
@@ -50,7 +50,7 @@ func (s *Server) listExperiments(ctx context.Context, cursor mcp.Cursor, r *mcp.
 		return
 	}
 
-	l, err := s.open(ctx)
+	l, err := s.openLab(ctx)
 	if err != nil {
 		return
 	}
@@ -72,11 +72,11 @@ func (s *Server) listExperiments(ctx context.Context, cursor mcp.Cursor, r *mcp.
 	}
 
 	if p.Next != "" {
-		r.NextCursor = pageCursor(p.Next)
+		r.NextCursor = cursorAfter(p.Next)
 	}
 }
 
-func pageCursor(from string) mcp.Cursor {
+func cursorAfter(from string) mcp.Cursor {
 	return mcp.Cursor(base64.StdEncoding.EncodeToString([]byte(ownCursor + from)))
 }
 
@@ -89,17 +89,17 @@ func (c completer) CompletePromptArgument(
 	ctx context.Context, prompt string, arg mcp.CompleteArgument, _ mcp.CompleteContext,
 ) (*mcp.Completion, error) {
 	if arg.Name != "campaign" {
-		return completion(prompts.Complete(prompt, arg.Name, arg.Value)), nil
+		return newCompletion(prompts.Complete(prompt, arg.Name, arg.Value)), nil
 	}
 
-	l, err := c.open(ctx)
+	l, err := c.openLab(ctx)
 	if err != nil {
-		return completion(nil), nil
+		return newCompletion(nil), nil
 	}
 
 	names, err := l.ListCampaigns(ctx)
 	if err != nil {
-		return completion(nil), nil
+		return newCompletion(nil), nil
 	}
 	var out []string
 
@@ -109,7 +109,7 @@ func (c completer) CompletePromptArgument(
 		}
 	}
 
-	return completion(out), nil
+	return newCompletion(out), nil
 }
 
 // CompleteResourceArgument gives the newest experiments first.
@@ -117,17 +117,17 @@ func (c completer) CompleteResourceArgument(
 	ctx context.Context, uri string, arg mcp.CompleteArgument, _ mcp.CompleteContext,
 ) (*mcp.Completion, error) {
 	if uri != experimentsURI+"{n}" || arg.Name != "n" {
-		return completion(nil), nil
+		return newCompletion(nil), nil
 	}
 
-	l, err := c.open(ctx)
+	l, err := c.openLab(ctx)
 	if err != nil {
-		return completion(nil), nil
+		return newCompletion(nil), nil
 	}
 
 	p, err := l.ListExperiments(ctx, lab.Query{Limit: 1})
 	if err != nil || len(p.Experiments) == 0 {
-		return completion(nil), nil
+		return newCompletion(nil), nil
 	}
 	var out []string
 
@@ -137,10 +137,10 @@ func (c completer) CompleteResourceArgument(
 		}
 	}
 
-	return completion(out), nil
+	return newCompletion(out), nil
 }
 
-func completion(all []string) *mcp.Completion {
+func newCompletion(all []string) *mcp.Completion {
 	n := min(len(all), maxCompletions)
 	return &mcp.Completion{Values: append([]string{}, all[:n]...), Total: len(all), HasMore: n < len(all)}
 }

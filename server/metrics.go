@@ -75,14 +75,14 @@ func (h *HTTP) Observe(t ledger.Timing) {
 	}
 }
 
-func (m *metrics) request(status int) { m.requests.WithLabelValues(strconv.Itoa(status)).Inc() }
+func (m *metrics) countRequest(status int) { m.requests.WithLabelValues(strconv.Itoa(status)).Inc() }
 
-func (m *metrics) call(tool, code string, took time.Duration) {
+func (m *metrics) countCall(tool, code string, took time.Duration) {
 	m.calls.WithLabelValues(tool, code).Inc()
 	m.seconds.WithLabelValues(tool).Observe(took.Seconds())
 }
 
-func (m *metrics) write(out *reply, r *http.Request) { m.show.ServeHTTP(out, r) }
+func (m *metrics) serve(out *reply, r *http.Request) { m.show.ServeHTTP(out, r) }
 
 // connectionGauge watches a server's connections. Beyond max the one that has been idle,
 // or silent since it came, for longest has to go.
@@ -93,14 +93,14 @@ type connectionGauge struct {
 	conns map[net.Conn]time.Time // since when it is idle; zero: busy
 }
 
-// connectionGauge is the connections, at most limit.
-func (m *metrics) connectionGauge(limit int) *connectionGauge {
+// limitConnections is the connections, at most limit.
+func (m *metrics) limitConnections(limit int) *connectionGauge {
 	m.conns.max = limit
 	return &m.conns
 }
 
-// turn is told of every change of a connection's state (http.Server.ConnState).
-func (c *connectionGauge) turn(conn net.Conn, state http.ConnState) {
+// track is told of every change of a connection's state (http.Server.ConnState).
+func (c *connectionGauge) track(conn net.Conn, state http.ConnState) {
 	c.mu.Lock()
 	if c.conns == nil {
 		c.conns = map[net.Conn]time.Time{}
@@ -110,7 +110,7 @@ func (c *connectionGauge) turn(conn net.Conn, state http.ConnState) {
 	switch state {
 	case http.StateNew:
 		if len(c.conns) >= c.max {
-			out = c.idlest(conn)
+			out = c.longestIdle(conn)
 		}
 
 		if out != conn {
@@ -131,8 +131,8 @@ func (c *connectionGauge) turn(conn net.Conn, state http.ConnState) {
 	}
 }
 
-// idlest is the connection to close, newcomer if all others are busy.
-func (c *connectionGauge) idlest(newcomer net.Conn) net.Conn {
+// longestIdle is the connection to close, newcomer if all others are busy.
+func (c *connectionGauge) longestIdle(newcomer net.Conn) net.Conn {
 	out, since := newcomer, time.Now()
 	for conn, t := range c.conns {
 		if !t.IsZero() && t.Before(since) {

@@ -23,9 +23,9 @@ import (
 // form, the refusal becomes one; silence, a wrong name and "no" all mean no.
 
 const (
-	patience    = 2 * time.Minute // of a call for its person, where Options do not say
-	maxQuestion = 1500            // bytes of what the person reads
-	person      = "person"        // the form, among what a call of 2026-07-28 needs
+	defaultPatience = 2 * time.Minute // of a call for its person, where Options do not say
+	maxQuestion     = 1500            // bytes of what the person reads
+	personInput     = "person"        // the form, among what a call of 2026-07-28 needs
 
 	decideContract = "contract"
 	decideKeep     = "keep"
@@ -40,11 +40,11 @@ type decision struct {
 	accept   string // what yes means
 }
 
-// undecided is the decision that a person could take to let the call through,
+// pendingDecision is the decision that a person could take to let the call through,
 // nil if there is none: the contract is another than the accepted one, or a
 // keep was refused by the verdict.
-func (s *Server) undecided(ctx context.Context, t tools.Tool, args json.RawMessage, err error) *decision {
-	if !fillsForms(eraOf(ctx).caps.Elicitation) {
+func (s *Server) pendingDecision(ctx context.Context, t tools.Tool, args json.RawMessage, err error) *decision {
+	if !canShowForm(featuresOf(ctx).capabilities.Elicitation) {
 		return nil
 	}
 
@@ -59,7 +59,7 @@ func (s *Server) undecided(ctx context.Context, t tools.Tool, args json.RawMessa
 		return nil
 	}
 
-	l, oerr := s.open(ctx)
+	l, oerr := s.openLab(ctx)
 	if oerr != nil {
 		return nil
 	}
@@ -114,8 +114,8 @@ func (d *decision) form() mcp.ElicitationParams {
 		}}}
 }
 
-// agreed says whether a filled-in form says yes.
-func (d *decision) agreed(r *mcp.ElicitationResult) bool {
+// isConfirmedBy says whether a filled-in form says yes.
+func (d *decision) isConfirmedBy(r *mcp.ElicitationResult) bool {
 	if r == nil || r.Action != mcp.ElicitationResponseActionAccept {
 		return false
 	}
@@ -128,7 +128,7 @@ func (d *decision) agreed(r *mcp.ElicitationResult) bool {
 
 // carryOut does what the person agreed to. For a keep the answer is the call's own.
 func (s *Server) carryOut(ctx context.Context, d *decision, args json.RawMessage) (*tools.Answer, error) {
-	l, err := s.open(ctx)
+	l, err := s.openLab(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -152,52 +152,52 @@ func (s *Server) carryOut(ctx context.Context, d *decision, args json.RawMessage
 	return &a, nil
 }
 
-// mayAsk says whether this session's person has not been asked this yet, and
+// markAsked says whether this session's person has not been asked this yet, and
 // remembers it: an agent that calls again and again must not wear them down.
-func (s *Server) mayAsk(ctx context.Context, d *decision) bool {
+func (s *Server) markAsked(ctx context.Context, d *decision) bool {
 	c := clientOf(ctx)
-	key := strings.Join([]string{who(ctx), c.name, c.version, d.Kind, d.Campaign, d.Subject}, "\n")
+	key := strings.Join([]string{sessionKeyOf(ctx), c.name, c.version, d.Kind, d.Campaign, d.Subject}, "\n")
 	s.mu.Lock()
 	defer s.mu.Unlock()
 
-	if slices.Contains(s.put, key) {
+	if slices.Contains(s.asked, key) {
 		return false
 	}
-	s.put = append(s.put, key)
-	s.put = s.put[max(0, len(s.put)-maxAsked):]
+	s.asked = append(s.asked, key)
+	s.asked = s.asked[max(0, len(s.asked)-maxAsked):]
 
 	return true
 }
 
 const maxAsked = 256 // decisions that are remembered as asked
 
-// consult asks the person, on the call's stream or by its answer. yes says that
+// askPerson asks the person, on the call's stream or by its answer. yes says that
 // they agreed; need is the answer of a call that has to come back with the form.
-func (s *Server) consult(ctx context.Context, t tools.Tool, d *decision) (need *mcp.CallToolResult, yes bool) {
-	if !s.mayAsk(ctx, d) {
+func (s *Server) askPerson(ctx context.Context, t tools.Tool, d *decision) (need *mcp.CallToolResult, yes bool) {
+	if !s.markAsked(ctx, d) {
 		return nil, false
 	}
 
-	if eraOf(ctx).modern {
-		state := s.seal(sealed{Tool: t.Name, Who: who(ctx), Until: time.Now().Add(5 * s.patience()),
+	if featuresOf(ctx).modern {
+		state := s.seal(callState{Tool: t.Name, Who: sessionKeyOf(ctx), Until: time.Now().Add(5 * s.personPatience()),
 			Decision: d}) // nothing waits meanwhile
-		return mcpserver.NewInputRequestBuilder(state).Elicit(person, d.form()).ToolResult(), false
+		return mcpserver.NewInputRequestBuilder(state).Elicit(personInput, d.form()).ToolResult(), false
 	}
 
-	raw, err := s.ask(ctx, mcp.MethodElicitationCreate, d.form(), s.patience())
+	raw, err := s.askClient(ctx, mcp.MethodElicitationCreate, d.form(), s.personPatience())
 	if err != nil {
 		s.opt.Log.Info("the person was not reached", "err", err)
 		return nil, false
 	}
 	var r mcp.ElicitationResult
 
-	return nil, json.Unmarshal(raw, &r) == nil && d.agreed(&r)
+	return nil, json.Unmarshal(raw, &r) == nil && d.isConfirmedBy(&r)
 }
 
-func (s *Server) patience() time.Duration {
+func (s *Server) personPatience() time.Duration {
 	if s.opt.Patience > 0 {
 		return s.opt.Patience
 	}
 
-	return patience
+	return defaultPatience
 }

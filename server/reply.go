@@ -13,9 +13,9 @@ import (
 )
 
 const (
-	firstSign   = 700 * time.Millisecond // of a call that takes long: clients give up after a minute without a header
-	nextSigns   = 10 * time.Second
-	readerSpeed = 30 * time.Second // for a client to take what is written
+	firstKeepAlive    = 700 * time.Millisecond // of a call that takes long: clients give up after a minute without a header
+	keepAliveInterval = 10 * time.Second
+	writeTimeout      = 30 * time.Second // for a client to take what is written
 
 	eventStream = "text/event-stream"
 )
@@ -28,7 +28,7 @@ type reply struct {
 	w  http.ResponseWriter
 	rc *http.ResponseController
 
-	head   http.Header // as mcp-go and we fill it, before it is sent
+	header http.Header // as mcp-go and we fill it, before it is sent
 	status int         // sent, 0 before
 	bytes  int64       // of the body
 
@@ -39,62 +39,62 @@ type reply struct {
 	early       bool        // by the first sign, not by mcp-go
 	body        *bytes.Buffer
 	timer       *time.Timer
-	over        bool
+	finished    bool
 	plainErrors bool // errors are not JSON-RPC's
 }
 
 func newReply(w http.ResponseWriter) *reply {
-	return &reply{w: w, rc: http.NewResponseController(w), head: http.Header{}}
+	return &reply{w: w, rc: http.NewResponseController(w), header: http.Header{}}
 }
 
-// begin starts the signs of life, if the client takes event streams.
-func (p *reply) begin(stream bool) {
+// startKeepAlive starts the signs of life, if the client takes event streams.
+func (p *reply) startKeepAlive(stream bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 
 	if p.stream = stream; stream {
-		p.base = p.head.Clone()
-		p.timer = time.AfterFunc(firstSign, p.sign)
+		p.base = p.header.Clone()
+		p.timer = time.AfterFunc(firstKeepAlive, p.sendKeepAlive)
 	}
 }
 
-// sign writes a comment, which clients skip.
-func (p *reply) sign() {
+// sendKeepAlive writes a comment, which clients skip.
+func (p *reply) sendKeepAlive() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 
-	if p.over {
+	if p.finished {
 		return
 	}
 
 	if p.status == 0 {
-		p.begun()
+		p.beginEvents()
 	}
 
 	if !p.events { // a body is being written
 		return
 	}
-	p.put([]byte(": working\n\n"))
+	p.writeBody([]byte(": working\n\n"))
 	_ = p.rc.Flush()
-	p.timer.Reset(nextSigns)
+	p.timer.Reset(keepAliveInterval)
 }
 
-// start sends the header.
-func (p *reply) start(h http.Header, status int) {
+// sendHeader sends the header.
+func (p *reply) sendHeader(h http.Header, status int) {
 	maps.Copy(p.w.Header(), h)
 
 	if p.events = h.Get("Content-Type") == eventStream; p.events {
 		p.w.Header().Set("X-Accel-Buffering", "no") // proxies must not hold it back
 	}
 	p.status = status
-	p.slow()
+	p.extendWriteDeadline()
 	p.w.WriteHeader(status)
 }
 
-func (p *reply) slow() { _ = p.rc.SetWriteDeadline(time.Now().Add(readerSpeed)) }
+func (p *reply) extendWriteDeadline() { _ = p.rc.SetWriteDeadline(time.Now().Add(writeTimeout)) }
 
-func (p *reply) put(b []byte) (int, error) {
-	p.slow()
+func (p *reply) writeBody(b []byte) (int, error) {
+	p.extendWriteDeadline()
 	n, err := p.w.Write(b)
 	p.bytes += int64(n)
 
@@ -102,7 +102,7 @@ func (p *reply) put(b []byte) (int, error) {
 }
 
 // Header is what WriteHeader sends.
-func (p *reply) Header() http.Header { return p.head }
+func (p *reply) Header() http.Header { return p.header }
 
 // WriteHeader sends the header, unless a sign of life did.
 func (p *reply) WriteHeader(status int) {
@@ -111,8 +111,8 @@ func (p *reply) WriteHeader(status int) {
 
 	switch {
 	case p.status == 0:
-		p.start(p.head, status)
-	case p.early && p.head.Get("Content-Type") == "application/json":
+		p.sendHeader(p.header, status)
+	case p.early && p.header.Get("Content-Type") == "application/json":
 		p.body = &bytes.Buffer{}
 	}
 }
@@ -127,10 +127,10 @@ func (p *reply) Write(b []byte) (int, error) {
 	}
 
 	if p.status == 0 {
-		p.start(p.head, http.StatusOK)
+		p.sendHeader(p.header, http.StatusOK)
 	}
 
-	return p.put(b)
+	return p.writeBody(b)
 }
 
 // send writes a message as an event of its own, before the answer.
@@ -139,24 +139,24 @@ func (p *reply) send(message []byte) error {
 	defer p.mu.Unlock()
 
 	switch {
-	case !p.stream || p.over || p.body != nil || p.status != 0 && !p.events:
+	case !p.stream || p.finished || p.body != nil || p.status != 0 && !p.events:
 		return errNoStream
 	case p.status == 0:
-		p.begun()
+		p.beginEvents()
 	}
 
-	if _, err := p.put(append(append([]byte("event: message\ndata: "), message...), "\n\n"...)); err != nil {
+	if _, err := p.writeBody(append(append([]byte("event: message\ndata: "), message...), "\n\n"...)); err != nil {
 		return err
 	}
 
 	return p.rc.Flush()
 }
 
-// begun begins an event stream before mcp-go has written anything.
-func (p *reply) begun() {
+// beginEvents begins an event stream before mcp-go has written anything.
+func (p *reply) beginEvents() {
 	p.early = true
 	p.base.Set("Content-Type", eventStream)
-	p.start(p.base, http.StatusOK)
+	p.sendHeader(p.base, http.StatusOK)
 }
 
 // Flush sends what has been written.
@@ -172,7 +172,7 @@ func (p *reply) CanStream() bool { return p.stream }
 // arrive sets when the request's body must have arrived, zero for no limit.
 func (p *reply) setReadDeadline(t time.Time) { _ = p.rc.SetReadDeadline(t) }
 
-func (p *reply) text(status int, s string) {
+func (p *reply) sendText(status int, s string) {
 	p.WriteHeader(status)
 	_, _ = io.WriteString(p, s)
 }
@@ -198,10 +198,10 @@ func (p *reply) refuse(bad *refusal) {
 			"next": e.Next}}})
 
 	for k, v := range bad.header {
-		p.head.Set(k, v)
+		p.header.Set(k, v)
 	}
-	p.head.Set("Content-Type", "application/json")
-	p.text(bad.status, string(body)+"\n")
+	p.header.Set("Content-Type", "application/json")
+	p.sendText(bad.status, string(body)+"\n")
 }
 
 // refusePlainly answers with an HTTP status and the error as the dashboard reads it.
@@ -209,10 +209,10 @@ func (p *reply) refusePlainly(bad *refusal, e *research.Error) {
 	body, _ := json.Marshal(map[string]any{"error": map[string]any{"code": e.Code, "message": e.Msg, "next": e.Next}})
 
 	for k, v := range bad.header {
-		p.head.Set(k, v)
+		p.header.Set(k, v)
 	}
-	p.head.Set("Content-Type", "application/json; charset=utf-8")
-	p.text(bad.status, string(body)+"\n")
+	p.header.Set("Content-Type", "application/json; charset=utf-8")
+	p.sendText(bad.status, string(body)+"\n")
 }
 
 // finish writes what is left. Nothing is written afterwards.
@@ -220,17 +220,17 @@ func (p *reply) finish() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 
-	p.over = true
+	p.finished = true
 	if p.timer != nil {
 		p.timer.Stop()
 	}
 
 	if p.body != nil {
-		_, _ = p.put(append(append([]byte("event: message\ndata: "), bytes.TrimSpace(p.body.Bytes())...), "\n\n"...))
+		_, _ = p.writeBody(append(append([]byte("event: message\ndata: "), bytes.TrimSpace(p.body.Bytes())...), "\n\n"...))
 	}
 
 	if p.status == 0 { // mcp-go had nothing to say
-		p.start(p.head, http.StatusOK)
+		p.sendHeader(p.header, http.StatusOK)
 	}
 	_ = p.rc.SetWriteDeadline(time.Time{})
 }

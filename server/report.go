@@ -12,8 +12,8 @@ import (
 	"ratchet/tools"
 )
 
-// levels are MCP's, the least severe first.
-func levels() []mcp.LoggingLevel {
+// logLevels are MCP's, the least severe first.
+func logLevels() []mcp.LoggingLevel {
 	return []mcp.LoggingLevel{mcp.LoggingLevelDebug, mcp.LoggingLevelInfo, mcp.LoggingLevelNotice,
 		mcp.LoggingLevelWarning, mcp.LoggingLevelError, mcp.LoggingLevelCritical, mcp.LoggingLevelAlert,
 		mcp.LoggingLevelEmergency}
@@ -23,7 +23,7 @@ func levels() []mcp.LoggingLevel {
 // one is mcp-go's to refuse.
 func (s *Server) setLevel(ctx context.Context, level mcp.LoggingLevel) {
 	session, ok := subscriber(ctx)
-	if !ok || !slices.Contains(levels(), level) {
+	if !ok || !slices.Contains(logLevels(), level) {
 		return
 	}
 	s.mu.Lock()
@@ -42,13 +42,13 @@ func (s *Server) wantsLevel(ctx context.Context, level mcp.LoggingLevel) bool {
 		least = s.levels[session]
 		s.mu.Unlock()
 	}
-	from := slices.Index(levels(), least)
+	from := slices.Index(logLevels(), least)
 
-	return from >= 0 && slices.Index(levels(), level) >= from
+	return from >= 0 && slices.Index(logLevels(), level) >= from
 }
 
-// happened is what a log message says, from the structured answer of a call.
-type happened struct {
+// logEvent is what a log message says, from the structured answer of a call.
+type logEvent struct {
 	Event       string `json:"event"`
 	ID          string `json:"id,omitempty"`
 	Experiment  int    `json:"experiment,omitempty"`
@@ -60,33 +60,33 @@ type happened struct {
 	Tool        string `json:"tool,omitempty"`
 }
 
-// report sends a log message of what a call has brought about: a verdict, a
+// logOutcome sends a log message of what a call has brought about: a verdict, a
 // certificate, a keep, a revert, something that failed inside.
-func (s *Server) report(ctx context.Context, tool string, a tools.Answer, err error) {
-	level, h, status := mcp.LoggingLevelInfo, happened{}, ""
+func (s *Server) logOutcome(ctx context.Context, tool string, a tools.Answer, err error) {
+	level, h, status := mcp.LoggingLevelInfo, logEvent{}, ""
 	if err == nil {
-		level, h, status = read(tool, a.Structured)
+		level, h, status = eventOf(tool, a.Structured)
 	} else if research.Describe(err).Code == research.CodeInternal {
-		level, h = mcp.LoggingLevelError, happened{Event: "failed", Tool: tool}
+		level, h = mcp.LoggingLevelError, logEvent{Event: "failed", Tool: tool}
 	}
 
 	if h.Event == "" || status == "running" || !s.wantsLevel(ctx, level) {
 		return
 	}
-	s.unsent(notify(ctx, "notifications/message", map[string]any{"level": level, "logger": "ratchet", "data": h}))
+	s.logUnsent(notifyCaller(ctx, "notifications/message", map[string]any{"level": level, "logger": "ratchet", "data": h}))
 }
 
-// read is what an answer says of what happened; no event if nothing did.
-func read(tool string, answer json.RawMessage) (mcp.LoggingLevel, happened, string) {
+// eventOf is what an answer says of what happened; no event if nothing did.
+func eventOf(tool string, answer json.RawMessage) (mcp.LoggingLevel, logEvent, string) {
 	var in struct {
-		happened
+		logEvent
 		Status string `json:"status"`
 	}
 	if json.Unmarshal(answer, &in) != nil {
-		return "", happened{}, ""
+		return "", logEvent{}, ""
 	}
 
-	level, h := mcp.LoggingLevelInfo, in.happened
+	level, h := mcp.LoggingLevelInfo, in.logEvent
 	switch {
 	case tool == "keep":
 		h.Event = "kept"

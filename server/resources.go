@@ -23,11 +23,11 @@ const (
 
 func (s *Server) addResources() {
 	s.mcp.AddResource(mcp.Resource{URI: programURI, Name: "program", MIMEType: "text/markdown",
-		Description: "program.md: the contract and the research direction"}, s.reader("text/markdown", s.program))
+		Description: "program.md: the contract and the research direction"}, s.textResource("text/markdown", s.readProgram))
 	s.mcp.AddResource(mcp.Resource{URI: briefURI, Name: "brief", MIMEType: "text/plain",
-		Description: "What a session needs to go on"}, s.reader("text/plain", s.logView(`{"view":"brief"}`)))
+		Description: "What a session needs to go on"}, s.textResource("text/plain", s.readLogView(`{"view":"brief"}`)))
 	s.mcp.AddResource(mcp.Resource{URI: logURI, Name: "log.tsv", MIMEType: "text/tab-separated-values",
-		Description: "The newest experiments, one a line"}, s.reader("text/tab-separated-values", s.log))
+		Description: "The newest experiments, one a line"}, s.textResource("text/tab-separated-values", s.readTSV))
 	template := mcp.NewResourceTemplate(experimentsURI+"{n}", "experiment", mcp.WithTemplateMIMEType("text/plain"),
 		mcp.WithTemplateDescription("One experiment with its runs and diff"))
 	s.mcp.AddResourceTemplate(template,
@@ -38,12 +38,12 @@ func (s *Server) addResources() {
 				return nil, err
 			}
 
-			return s.reader("text/plain", s.logView(string(args)))(ctx, req)
+			return s.textResource("text/plain", s.readLogView(string(args)))(ctx, req)
 		})
 }
 
-// reader makes a resource of a text. Errors carry code, sentence and next step.
-func (s *Server) reader(mime string, text func(context.Context) (string, error)) mcpserver.ResourceHandlerFunc {
+// textResource makes a resource of a text. Errors carry code, sentence and next step.
+func (s *Server) textResource(mime string, text func(context.Context) (string, error)) mcpserver.ResourceHandlerFunc {
 	return func(ctx context.Context, req mcp.ReadResourceRequest) (_ []mcp.ResourceContents, err error) {
 		defer func() {
 			if r := recover(); r != nil {
@@ -61,8 +61,8 @@ func (s *Server) reader(mime string, text func(context.Context) (string, error))
 	}
 }
 
-func (s *Server) program(ctx context.Context) (string, error) {
-	l, err := s.open(ctx)
+func (s *Server) readProgram(ctx context.Context) (string, error) {
+	l, err := s.openLab(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -71,8 +71,8 @@ func (s *Server) program(ctx context.Context) (string, error) {
 	return tools.Clean(text), err
 }
 
-func (s *Server) log(ctx context.Context) (string, error) {
-	l, err := s.open(ctx)
+func (s *Server) readTSV(ctx context.Context) (string, error) {
+	l, err := s.openLab(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -82,11 +82,11 @@ func (s *Server) log(ctx context.Context) (string, error) {
 	return b.String(), err
 }
 
-// logView is the text of a read_log call.
-func (s *Server) logView(args string) func(context.Context) (string, error) {
+// readLogView is the text of a read_log call.
+func (s *Server) readLogView(args string) func(context.Context) (string, error) {
 	return func(ctx context.Context) (string, error) {
 		t, _ := tools.Get("read_log")
-		a, err := t.Call(ctx, tools.Env{Open: s.open, Looking: true}, json.RawMessage(args))
+		a, err := t.Call(ctx, tools.Env{Open: s.openLab, Looking: true}, json.RawMessage(args))
 
 		return a.Text, err
 	}

@@ -22,37 +22,37 @@ import (
 
 const (
 	rootsPatience = 10 * time.Second
-	folders       = "roots" // among what a call of 2026-07-28 needs
+	rootsInput    = "roots" // among what a call of 2026-07-28 needs
 	maxRoots      = 64
 )
 
-// homeless says whether a call failed because the server stands in no
+// noRepository says whether a call failed because the server stands in no
 // repository, and the client can say where it works.
-func (s *Server) homeless(ctx context.Context, err error) bool {
-	if err == nil || s.opt.At == nil || s.find != nil || research.Describe(err).Code != research.CodeRepository ||
-		eraOf(ctx).caps.Roots == nil {
+func (s *Server) noRepository(ctx context.Context, err error) bool {
+	if err == nil || s.opt.At == nil || s.findLab != nil || research.Describe(err).Code != research.CodeRepository ||
+		featuresOf(ctx).capabilities.Roots == nil {
 		return false
 	}
-	_, oerr := s.open(ctx)
+	_, oerr := s.openLab(ctx)
 
 	return oerr != nil
 }
 
-// settle finds the checkout that the client works in, and opens it for its
+// openClientRoot finds the checkout that the client works in, and opens it for its
 // further calls. need is the answer of a call that has to come back with the roots.
-func (s *Server) settle(
+func (s *Server) openClientRoot(
 	ctx context.Context, req mcp.CallToolRequest, cause error,
 ) (need *mcp.CallToolResult, err error) {
 	var list *mcp.ListRootsResult
 
-	if eraOf(ctx).modern {
-		if _, ok := s.unseal(req.Params.RequestState, req.Params.Name, who(ctx)); !ok {
-			state := s.seal(sealed{Tool: req.Params.Name, Who: who(ctx), Until: time.Now().Add(5 * s.patience())})
-			return mcpserver.NewInputRequestBuilder(state).Roots(folders).ToolResult(), nil
+	if featuresOf(ctx).modern {
+		if _, ok := s.unseal(req.Params.RequestState, req.Params.Name, sessionKeyOf(ctx)); !ok {
+			state := s.seal(callState{Tool: req.Params.Name, Who: sessionKeyOf(ctx), Until: time.Now().Add(5 * s.personPatience())})
+			return mcpserver.NewInputRequestBuilder(state).Roots(rootsInput).ToolResult(), nil
 		}
-		list = mcpserver.RootsResponse(req.Params.InputResponses, folders)
+		list = mcpserver.RootsResponse(req.Params.InputResponses, rootsInput)
 	} else {
-		raw, err := s.ask(ctx, mcp.MethodListRoots, nil, rootsPatience)
+		raw, err := s.askClient(ctx, mcp.MethodListRoots, nil, rootsPatience)
 		if err != nil {
 			s.opt.Log.Info("the client's roots are not known", "err", err)
 			return nil, cause
@@ -78,7 +78,7 @@ func (s *Server) settle(
 	if err != nil {
 		return nil, err
 	}
-	s.keep(c, l)
+	s.rememberLab(c, l)
 
 	return nil, nil
 }
@@ -90,12 +90,12 @@ func chooseRoot(all []mcp.Root, cause error) (string, error) {
 	var tops []string
 
 	for _, r := range all[:min(len(all), maxRoots)] {
-		dir, ok := folderOf(r.URI)
+		dir, ok := localFolder(r.URI)
 		if !ok {
 			continue
 		}
 
-		w, err := locate(dir)
+		w, err := findCheckout(dir)
 		if err != nil || slices.Contains(tops, w.top) {
 			continue
 		}
@@ -123,8 +123,8 @@ func chooseRoot(all []mcp.Root, cause error) (string, error) {
 		"the client works in several repositories: %s", tools.Clean(strings.Join(in, ", ")))
 }
 
-// folderOf is the local folder that a root's URI names, symlinks resolved.
-func folderOf(uri string) (string, bool) {
+// localFolder is the local folder that a root's URI names, symlinks resolved.
+func localFolder(uri string) (string, bool) {
 	u, err := url.Parse(uri)
 	if err != nil || u.Scheme != "file" || u.Host != "" && u.Host != "localhost" {
 		return "", false

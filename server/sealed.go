@@ -10,11 +10,11 @@ import (
 	"time"
 )
 
-// sealed is what a call of 2026-07-28 takes with it when it is answered with
+// callState is what a call of 2026-07-28 takes with it when it is answered with
 // what is needed, and brings back. It is sealed with a key of this process: an
 // answer counts only to a question that this server asked this client, not too
 // long ago. A server that was started anew asks again.
-type sealed struct {
+type callState struct {
 	Tool     string    `json:"t"`
 	Who      string    `json:"w"`
 	Until    time.Time `json:"u"`
@@ -28,7 +28,7 @@ func newSealKey() []byte {
 	return key
 }
 
-func (s *Server) seal(v sealed) string {
+func (s *Server) seal(v callState) string {
 	b, err := json.Marshal(v)
 	if err != nil {
 		panic(err) // strings and a time always encode
@@ -46,14 +46,14 @@ func (s *Server) mac(b []byte) []byte {
 }
 
 // unseal opens what seal made for this tool and client, while it holds.
-func (s *Server) unseal(state, tool, who string) (v sealed, ok bool) {
+func (s *Server) unseal(state, tool, who string) (v callState, ok bool) {
 	enc := base64.RawURLEncoding
 	text, sum, found := strings.Cut(state, ".")
 	b, err := enc.DecodeString(text)
 
 	m, merr := enc.DecodeString(sum)
 	if !found || err != nil || merr != nil || !hmac.Equal(m, s.mac(b)) || json.Unmarshal(b, &v) != nil {
-		return sealed{}, false
+		return callState{}, false
 	}
 
 	return v, v.Tool == tool && v.Who == who && time.Now().Before(v.Until)

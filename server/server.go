@@ -66,16 +66,16 @@ type Server struct {
 	opt Options
 	mcp *mcpserver.MCPServer
 
-	has    func(ctx context.Context) *lab.Lab                               // of HTTP: what find would give, if it is open already
-	find   func(ctx context.Context) (*lab.Lab, error)                      // of HTTP; nil: one checkout, by Options.Open
-	called func(ctx context.Context, tool, code string, took time.Duration) // after every call; nil: nobody counts
-	ending <-chan struct{}                                                  // closed when calls that wait have to answer; nil: never
+	findOpened func(ctx context.Context) *lab.Lab                               // of HTTP: what find would give, if it is open already
+	findLab    func(ctx context.Context) (*lab.Lab, error)                      // of HTTP; nil: one checkout, by Options.Open
+	onCall     func(ctx context.Context, tool, code string, took time.Duration) // after every call; nil: nobody counts
+	ending     <-chan struct{}                                                  // closed when calls that wait have to answer; nil: never
 
 	questions questions
 	sealKey   func() []byte // made when it is first needed
 
 	mu        sync.Mutex
-	put       []string                    // decisions that were put to a person, the last ones
+	asked     []string                    // decisions that were put to a person, the last ones
 	levels    map[string]mcp.LoggingLevel // session → what it wants to be told
 	listed    map[string]bool             // sessions that know which resources there are
 	labs      map[mcpClient]*lab.Lab
@@ -105,9 +105,9 @@ func New(o Options) *Server {
 		mcpserver.WithCompletions(),
 		mcpserver.WithPromptCompletionProvider(completer{s}),
 		mcpserver.WithResourceCompletionProvider(completer{s}),
-		mcpserver.WithIcons(mcp.Icon{Src: icon(), MIMEType: "image/svg+xml", Sizes: []string{"any"}}),
+		mcpserver.WithIcons(mcp.Icon{Src: iconURI(), MIMEType: "image/svg+xml", Sizes: []string{"any"}}),
 		mcpserver.WithPaginationLimit(pageLimit),
-		mcpserver.WithHooks(s.hooks()),
+		mcpserver.WithHooks(s.newHooks()),
 	)
 	s.addTools()
 	s.addPrompts()
@@ -128,7 +128,7 @@ func (s *Server) addTools() {
 			ReadOnlyHint: &t.ReadOnly, DestructiveHint: &t.Destructive, IdempotentHint: &t.Idempotent,
 			OpenWorldHint: &no,
 		}
-		all = append(all, mcpserver.ServerTool{Tool: tool, Handler: s.handler(t)})
+		all = append(all, mcpserver.ServerTool{Tool: tool, Handler: s.toolHandler(t)})
 	}
 	s.mcp.AddTools(all...)
 }
@@ -156,24 +156,24 @@ func clientOf(ctx context.Context) (c mcpClient) {
 	return c
 }
 
-// open is the laboratory of the client that ctx belongs to.
-func (s *Server) open(ctx context.Context) (*lab.Lab, error) {
-	find := s.find
+// openLab is the laboratory of the client that ctx belongs to.
+func (s *Server) openLab(ctx context.Context) (*lab.Lab, error) {
+	find := s.findLab
 	if find == nil {
-		find = s.own
+		find = s.openStdioLab
 	}
 
 	l, err := find(ctx)
 	if err == nil {
-		found(ctx, l)
+		noteUsedLab(ctx, l)
 	}
 
 	return l, err
 }
 
-// own is the laboratory of a client on standard streams.
-func (s *Server) own(ctx context.Context) (*lab.Lab, error) {
-	l := s.known(ctx)
+// openStdioLab is the laboratory of a client on standard streams.
+func (s *Server) openStdioLab(ctx context.Context) (*lab.Lab, error) {
+	l := s.openedLab(ctx)
 	if l == nil {
 		c := clientOf(ctx)
 
@@ -181,17 +181,17 @@ func (s *Server) own(ctx context.Context) (*lab.Lab, error) {
 		if l, err = s.opt.Open(ctx, c.name, c.version); err != nil {
 			return nil, err
 		}
-		l = s.keep(c, l)
+		l = s.rememberLab(c, l)
 	}
 	l.Attend()
 
 	return l, nil
 }
 
-// known is the laboratory of the client that ctx belongs to if it is open, else nil.
-func (s *Server) known(ctx context.Context) *lab.Lab {
-	if s.has != nil {
-		return s.has(ctx)
+// openedLab is the laboratory of the client that ctx belongs to if it is open, else nil.
+func (s *Server) openedLab(ctx context.Context) *lab.Lab {
+	if s.findOpened != nil {
+		return s.findOpened(ctx)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -199,9 +199,9 @@ func (s *Server) known(ctx context.Context) *lab.Lab {
 	return s.labs[clientOf(ctx)]
 }
 
-// keep makes l the laboratory of c, unless another call was faster. It returns
+// rememberLab makes l the laboratory of c, unless another call was faster. It returns
 // the one that counts.
-func (s *Server) keep(c mcpClient, l *lab.Lab) *lab.Lab {
+func (s *Server) rememberLab(c mcpClient, l *lab.Lab) *lab.Lab {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 
@@ -212,18 +212,18 @@ func (s *Server) keep(c mcpClient, l *lab.Lab) *lab.Lab {
 	return s.labs[c]
 }
 
-// leave ends the sessions of all laboratories.
-func (s *Server) leave(ctx context.Context) {
+// endSessions ends the sessions of all laboratories.
+func (s *Server) endSessions(ctx context.Context) {
 	s.mu.Lock()
 	all := slices.Collect(maps.Values(s.labs))
 	clear(s.labs)
 	s.mu.Unlock()
-	s.part(ctx, all...)
+	s.endLabs(ctx, all...)
 }
 
-// part ends the sessions of laboratories, and records what their agents were told.
-func (s *Server) part(ctx context.Context, all ...*lab.Lab) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
+// endLabs ends the sessions of laboratories, and records what their agents were told.
+func (s *Server) endLabs(ctx context.Context, all ...*lab.Lab) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
 	defer cancel()
 
 	for _, l := range all {
@@ -236,6 +236,6 @@ func (s *Server) part(ctx context.Context, all ...*lab.Lab) {
 }
 
 const (
-	pageLimit = 50               // tools, prompts and resources on a page of a list
-	lastWords = 10 * time.Second // for the records of all sessions that end at once
+	pageLimit  = 50               // tools, prompts and resources on a page of a list
+	endTimeout = 10 * time.Second // for the records of all sessions that end at once
 )

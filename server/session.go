@@ -40,14 +40,14 @@ const (
 	maxClientName = 64 // bytes of a client's name, and of its version
 )
 
-// newSession is the id of a new session. It says whose it is, so that a server
+// newSessionID is the id of a new session. It says whose it is, so that a server
 // has nothing to remember and the session goes on with the next one. It opens
 // no door: every request shows its token too.
-func newSession(c mcpClient, forms bool) string {
+func newSessionID(c mcpClient, forms bool) string {
 	random := make([]byte, sessionRandom)
 	_, _ = rand.Read(random) // never fails
 
-	enc, who := base64.RawURLEncoding, clip(c.name)+"\n"+clip(c.version)
+	enc, who := base64.RawURLEncoding, clipName(c.name)+"\n"+clipName(c.version)
 	if forms {
 		who += "\n" + canForms
 	}
@@ -55,8 +55,8 @@ func newSession(c mcpClient, forms bool) string {
 	return sessionPrefix + enc.EncodeToString(random) + "." + enc.EncodeToString([]byte(who))
 }
 
-// sessionClient is the client that a session's id speaks of.
-func sessionClient(id string) (c mcpClient, forms, ok bool) {
+// parseSessionID is the client that a session's id speaks of.
+func parseSessionID(id string) (c mcpClient, forms, ok bool) {
 	rest, ok := strings.CutPrefix(id, sessionPrefix)
 	if !ok || len(id) > 512 {
 		return c, false, false
@@ -71,11 +71,11 @@ func sessionClient(id string) (c mcpClient, forms, ok bool) {
 	name, version, ok := strings.Cut(string(b), "\n")
 	version, can, _ := strings.Cut(version, "\n")
 
-	return mcpClient{clip(name), clip(version)}, can == canForms, ok
+	return mcpClient{clipName(name), clipName(version)}, can == canForms, ok
 }
 
-// clip is a name as records and logs may have it: one line, not long.
-func clip(s string) string {
+// clipName is a name as records and logs may have it: one line, not long.
+func clipName(s string) string {
 	s = strings.Join(strings.Fields(tools.Clean(s)), " ")
 	if len(s) > maxClientName {
 		s = strings.ToValidUTF8(s[:maxClientName], "")

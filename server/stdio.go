@@ -15,9 +15,9 @@ import (
 )
 
 const (
-	workers  = 32               // tool calls at a time: a waiting one must not hold up stop_run
-	grace    = time.Second      // for the next answer under way when the client closes its end
-	greeting = 30 * time.Second // for an initialize to be answered, before which nothing follows it
+	stdioWorkers      = 32               // tool calls at a time: a waiting one must not hold up stop_run
+	drainGrace        = time.Second      // for the next answer under way when the client closes its end
+	initializeTimeout = 30 * time.Second // for an initialize to be answered, before which nothing follows it
 )
 
 // ServeStdio answers the messages on in, one JSON object a line, until in ends
@@ -28,17 +28,17 @@ const (
 func (s *Server) ServeStdio(ctx context.Context, in io.Reader, out io.Writer) error {
 	std := mcpserver.NewStdioServer(s.mcp)
 	std.SetErrorLogger(slog.NewLogLogger(s.opt.Log.Handler(), slog.LevelWarn))
-	mcpserver.WithWorkerPoolSize(workers)(std)
+	mcpserver.WithWorkerPoolSize(stdioWorkers)(std)
 
 	g := &gate{ctx: ctx, in: bufio.NewReaderSize(in, 64<<10), out: out,
 		open: map[string]bool{}, answered: make(chan struct{}, 1), questions: &s.questions}
-	defer s.leave(ctx)
+	defer s.endSessions(ctx)
 	watching, stop := context.WithCancel(ctx)
 
 	var over sync.WaitGroup
 	defer over.Wait()
 	defer stop()
-	over.Go(func() { s.watchOwn(watching, g) })
+	over.Go(func() { s.watchForStdio(watching, g) })
 
 	err := std.Listen(withStream(ctx, g), g, g)
 	if ctx.Err() != nil {
@@ -75,18 +75,18 @@ func (g *gate) Read(p []byte) (int, error) {
 	for len(g.rest) == 0 {
 		if g.hold {
 			g.hold = false
-			g.drain(greeting)
+			g.waitAnswered(initializeTimeout)
 		}
 
 		if g.err != nil {
-			g.drain(grace)
+			g.waitAnswered(drainGrace)
 			return 0, g.err
 		}
 		var line []byte
 
 		line, g.err = g.in.ReadBytes('\n')
-		if line = bytes.TrimSpace(line); len(line) > 0 && !g.answers(line) {
-			g.begin(line)
+		if line = bytes.TrimSpace(line); len(line) > 0 && !g.deliverAnswer(line) {
+			g.trackRequest(line)
 			g.rest = append(line, '\n')
 		}
 	}
@@ -102,14 +102,14 @@ type envelope struct {
 	Method string          `json:"method"`
 }
 
-// answers says whether a line answers a question of ours, and nothing else has
+// deliverAnswer says whether a line answers a question of ours, and nothing else has
 // to be done with it.
-func (g *gate) answers(line []byte) bool {
+func (g *gate) deliverAnswer(line []byte) bool {
 	var e envelope
-	return json.Unmarshal(line, &e) == nil && e.Method == "" && len(e.ID) > 0 && g.questions.answered("", e.ID, line)
+	return json.Unmarshal(line, &e) == nil && e.Method == "" && len(e.ID) > 0 && g.questions.deliver("", e.ID, line)
 }
 
-func (g *gate) begin(line []byte) {
+func (g *gate) trackRequest(line []byte) {
 	var e envelope
 	if json.Unmarshal(line, &e) != nil || e.Method == "" || len(e.ID) == 0 ||
 		e.Method == string(mcp.MethodSubscriptionsListen) {
@@ -151,15 +151,15 @@ func (g *gate) send(message []byte) error {
 	return err
 }
 
-// drain waits until every request is answered, or none was for so long. It
+// waitAnswered waits until every request is answered, or none was for so long. It
 // counts looks, since where this process was kept from running, so were its calls.
-func (g *gate) drain(quiet time.Duration) {
+func (g *gate) waitAnswered(quiet time.Duration) {
 	const looks = 10
 
 	look := time.NewTicker(quiet / looks)
 	defer look.Stop()
 
-	for left := looks; left > 0 && g.waiting(); {
+	for left := looks; left > 0 && g.hasOpenRequests(); {
 		select {
 		case <-g.answered:
 			left = looks
@@ -171,7 +171,7 @@ func (g *gate) drain(quiet time.Duration) {
 	}
 }
 
-func (g *gate) waiting() bool {
+func (g *gate) hasOpenRequests() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 

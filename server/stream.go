@@ -22,8 +22,8 @@ func withStream(ctx context.Context, s stream) context.Context {
 	return context.WithValue(ctx, streamKey{}, s)
 }
 
-// notify sends a notification on the stream of the call that ctx belongs to.
-func notify(ctx context.Context, method string, params map[string]any) error {
+// notifyCaller sends a notification on the stream of the call that ctx belongs to.
+func notifyCaller(ctx context.Context, method string, params map[string]any) error {
 	to, ok := ctx.Value(streamKey{}).(stream)
 	if !ok {
 		return errNoStream

@@ -11,8 +11,8 @@ import (
 const (
 	maxSubscriptions = 64 // resources that one session or stream follows; more are not heard of
 
-	updated     = "notifications/resources/updated"
-	listChanged = "notifications/resources/list_changed"
+	methodUpdated     = "notifications/resources/updated"
+	methodListChanged = "notifications/resources/list_changed"
 )
 
 // listener is a stream of subscriptions/listen (2026-07-28).
@@ -23,8 +23,8 @@ type listener struct {
 	filter   mcp.SubscriptionFilter
 }
 
-// tell sends a notification of the listener's own.
-func (l *listener) tell(method string, params map[string]any) error {
+// notify sends a notification of the listener's own.
+func (l *listener) notify(method string, params map[string]any) error {
 	if params == nil {
 		params = map[string]any{}
 	}
@@ -33,10 +33,10 @@ func (l *listener) tell(method string, params map[string]any) error {
 	return sendNotification(l.out, method, params)
 }
 
-// updates tells it that its resources may have changed.
-func (l *listener) updates() error {
+// notifyUpdates tells it that its resources may have changed.
+func (l *listener) notifyUpdates() error {
 	for _, uri := range l.filter.ResourceSubscriptions {
-		if err := l.tell(updated, map[string]any{"uri": uri}); err != nil {
+		if err := l.notify(methodUpdated, map[string]any{"uri": uri}); err != nil {
 			return err
 		}
 	}
@@ -44,11 +44,11 @@ func (l *listener) updates() error {
 	return nil
 }
 
-// hooks follow who wants to know of which resource, in the old protocols
+// newHooks follow who wants to know of which resource, in the old protocols
 // (subscribe, unsubscribe) and the new one (listen), who lists resources, and
 // how much of a log each session wants: mcp-go's sessions do not outlive a
 // request over HTTP.
-func (s *Server) hooks() *mcpserver.Hooks {
+func (s *Server) newHooks() *mcpserver.Hooks {
 	h := &mcpserver.Hooks{}
 	h.AddBeforeAny(func(ctx context.Context, id any, _ mcp.MCPMethod, message any) {
 		switch m := message.(type) {
@@ -66,7 +66,7 @@ func (s *Server) hooks() *mcpserver.Hooks {
 		s.unlisten(listenKey(ctx, id))
 	})
 	h.AddAfterListResources(func(ctx context.Context, _ any, m *mcp.ListResourcesRequest, r *mcp.ListResourcesResult) {
-		s.listExperiments(ctx, m.Params.Cursor, r)
+		s.addExperiments(ctx, m.Params.Cursor, r)
 	})
 	h.AddOnUnregisterSession(func(_ context.Context, session mcpserver.ClientSession) { s.forget(session.SessionID()) })
 
@@ -175,10 +175,10 @@ func (s *Server) subscribed(session string) (uris []string, listed bool) {
 	return uris, s.listed[session]
 }
 
-// changed tells the calling session, before its answer, and the streams that
+// announceChange tells the calling session, before its answer, and the streams that
 // follow the same checkout that a call may have changed what resources say, and
 // which there are.
-func (s *Server) changed(ctx context.Context, tool string, ok bool) {
+func (s *Server) announceChange(ctx context.Context, tool string, ok bool) {
 	more := ok && (tool == "start_campaign" || tool == "run_experiment") // campaigns and experiments are listed
 
 	checkout := ""
@@ -187,29 +187,29 @@ func (s *Server) changed(ctx context.Context, tool string, ok bool) {
 	}
 
 	for _, l := range s.followers(checkout) {
-		err := l.updates()
+		err := l.notifyUpdates()
 		if more && l.filter.ResourcesListChanged && err == nil {
-			err = l.tell(listChanged, nil)
+			err = l.notify(methodListChanged, nil)
 		}
-		s.unsent(err)
+		s.logUnsent(err)
 	}
 
 	session, known := subscriber(ctx)
-	if !known || eraOf(ctx).modern {
+	if !known || featuresOf(ctx).modern {
 		return
 	}
 
 	uris, listed := s.subscribed(session)
 	for _, uri := range uris {
-		s.unsent(notify(ctx, updated, map[string]any{"uri": uri}))
+		s.logUnsent(notifyCaller(ctx, methodUpdated, map[string]any{"uri": uri}))
 	}
 
 	if more && listed {
-		s.unsent(notify(ctx, listChanged, nil))
+		s.logUnsent(notifyCaller(ctx, methodListChanged, nil))
 	}
 }
 
-func (s *Server) unsent(err error) {
+func (s *Server) logUnsent(err error) {
 	if err != nil {
 		s.opt.Log.Debug("notification not sent", "err", err)
 	}

@@ -71,7 +71,7 @@ func (t *Tokens) List() ([]Token, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 
-	if err := t.refresh(); err != nil {
+	if err := t.reload(); err != nil {
 		return nil, err
 	}
 
@@ -85,29 +85,29 @@ func (t *Tokens) Check(token string) (who Token, ok bool, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 
-	if err := t.refresh(); err != nil {
+	if err := t.reload(); err != nil {
 		return who, false, err
 	}
 
-	given := []byte(digest(token))
+	given := []byte(hashToken(token))
 	for _, known := range t.list { // all of them, whichever fits
 		if subtle.ConstantTimeCompare(given, []byte(known.SHA256)) == 1 {
 			known.Role = cmp.Or(known.Role, RoleAgent)
-			who, ok = known, known.Role.known()
+			who, ok = known, known.Role.isKnown()
 		}
 	}
 
 	return who, ok, nil
 }
 
-func (r Role) known() bool { return r == RoleAgent || r == RoleRead || r == RolePerson }
+func (r Role) isKnown() bool { return r == RoleAgent || r == RoleRead || r == RolePerson }
 
 // Add makes a token of 256 random bits and returns it; only its hash is kept.
 // Errors: CodeBadArgument for a name that is not 1 to 32 letters, digits, dots,
 // dashes and underscores, or a role that is none; CodeConflict for a name that
 // exists; CodeStorage.
 func (t *Tokens) Add(name string, role Role) (string, error) {
-	if !role.known() {
+	if !role.isKnown() {
 		return "", research.Errorf(research.CodeBadArgument, "use agent, read or person", "%q is no role of a token",
 			string(role))
 	}
@@ -120,7 +120,7 @@ func (t *Tokens) Add(name string, role Role) (string, error) {
 	_, _ = rand.Read(random) // never fails
 	token := tokenPrefix + base64.RawURLEncoding.EncodeToString(random)
 
-	return token, t.change(func(list []Token) ([]Token, error) {
+	return token, t.rewrite(func(list []Token) ([]Token, error) {
 		if slices.ContainsFunc(list, func(k Token) bool { return k.Name == name }) {
 			return nil, research.Errorf(research.CodeConflict, "use another name, or: ratchet token revoke "+name,
 				"there is a token %s already", name)
@@ -131,13 +131,13 @@ func (t *Tokens) Add(name string, role Role) (string, error) {
 				"there are %d tokens already", len(list))
 		}
 
-		return append(list, Token{name, digest(token), time.Now().UTC().Truncate(time.Second), role}), nil
+		return append(list, Token{name, hashToken(token), time.Now().UTC().Truncate(time.Second), role}), nil
 	})
 }
 
 // Revoke removes a token. Errors: CodeNotFound, CodeStorage.
 func (t *Tokens) Revoke(name string) error {
-	return t.change(func(list []Token) ([]Token, error) {
+	return t.rewrite(func(list []Token) ([]Token, error) {
 		left := slices.DeleteFunc(slices.Clone(list), func(k Token) bool { return k.Name == name })
 		if len(left) == len(list) {
 			return nil, research.Errorf(research.CodeNotFound, "ratchet token list shows them", "there is no token %q",
@@ -148,13 +148,13 @@ func (t *Tokens) Revoke(name string) error {
 	})
 }
 
-func digest(token string) string {
+func hashToken(token string) string {
 	sum := sha256.Sum256([]byte(token))
 	return hex.EncodeToString(sum[:])
 }
 
-// refresh reads the file if it is another one than the one seen last.
-func (t *Tokens) refresh() error {
+// reload reads the file if it is another one than the one seen last.
+func (t *Tokens) reload() error {
 	if t.path == "" {
 		return nil
 	}
@@ -203,9 +203,9 @@ const (
 	changeStale    = 10 * time.Second // a change takes milliseconds; one this old died
 )
 
-// change rewrites the file as f says: a new file of a fixed name, which keeps
+// rewrite rewrites the file as f says: a new file of a fixed name, which keeps
 // other changes out meanwhile, fsync, rename, fsync of the folder.
-func (t *Tokens) change(f func([]Token) ([]Token, error)) error {
+func (t *Tokens) rewrite(f func([]Token) ([]Token, error)) error {
 	if t.path == "" {
 		t.mu.Lock()
 		defer t.mu.Unlock()
@@ -222,12 +222,12 @@ func (t *Tokens) change(f func([]Token) ([]Token, error)) error {
 		return tokensUnwritable(err)
 	}
 
-	file, err := t.begin()
+	file, err := t.createNewFile()
 	if err != nil {
 		return err
 	}
 
-	err = t.write(file, f)
+	err = t.replaceFile(file, f)
 	if err != nil {
 		_ = os.Remove(file.Name())
 	}
@@ -235,8 +235,8 @@ func (t *Tokens) change(f func([]Token) ([]Token, error)) error {
 	return err
 }
 
-// begin creates the new file, waiting for another process that has one.
-func (t *Tokens) begin() (*os.File, error) {
+// createNewFile creates the new file, waiting for another process that has one.
+func (t *Tokens) createNewFile() (*os.File, error) {
 	next := t.path + ".new"
 	for end := time.Now().Add(changePatience); ; time.Sleep(20 * time.Millisecond) {
 		file, err := os.OpenFile(next, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
@@ -259,7 +259,7 @@ func (t *Tokens) begin() (*os.File, error) {
 	}
 }
 
-func (t *Tokens) write(file *os.File, f func([]Token) ([]Token, error)) error {
+func (t *Tokens) replaceFile(file *os.File, f func([]Token) ([]Token, error)) error {
 	defer file.Close()
 
 	list, err := t.List()

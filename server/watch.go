@@ -8,13 +8,13 @@ import (
 	"ratchet/ledger"
 )
 
-const watchEvery = 500 * time.Millisecond // a look costs a read of some kilobytes, no lock
+const watchInterval = 500 * time.Millisecond // a look costs a read of some kilobytes, no lock
 
-// watch calls tell whenever somebody, in whatever process, has appended to the
+// watchLedger calls tell whenever somebody, in whatever process, has appended to the
 // ledger of the laboratory that find gives, looking every so often, until ctx is
 // done. first says that it has looked there for the first time: whatever is
 // appended from now on is told. While find gives none there is nothing to see.
-func watch(ctx context.Context, every time.Duration, find func() *lab.Lab, tell func(first bool)) {
+func watchLedger(ctx context.Context, every time.Duration, find func() *lab.Lab, tell func(first bool)) {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	var of *lab.Lab
@@ -38,9 +38,9 @@ func watch(ctx context.Context, every time.Duration, find func() *lab.Lab, tell 
 	}
 }
 
-// watchOwn tells the client on standard streams of what others append, from its
+// watchForStdio tells the client on standard streams of what others append, from its
 // first subscription on.
-func (s *Server) watchOwn(ctx context.Context, out stream) {
+func (s *Server) watchForStdio(ctx context.Context, out stream) {
 	select {
 	case <-ctx.Done():
 		return
@@ -56,26 +56,26 @@ func (s *Server) watchOwn(ctx context.Context, out stream) {
 
 		return nil
 	}
-	watch(ctx, watchEvery, find, func(first bool) {
+	watchLedger(ctx, watchInterval, find, func(first bool) {
 		if first {
 			return
 		}
 
 		for _, l := range s.followers("") {
-			s.unsent(l.updates())
+			s.logUnsent(l.notifyUpdates())
 		}
 
 		uris, _ := s.subscribed("stdio")
 		for _, uri := range uris {
-			s.unsent(sendNotification(out, updated, map[string]any{"uri": uri}))
+			s.logUnsent(sendNotification(out, methodUpdated, map[string]any{"uri": uri}))
 		}
 	})
 }
 
-// watchFor tells one stream of subscriptions/listen over HTTP of what others
+// watchForStream tells one stream of subscriptions/listen over HTTP of what others
 // append, until the returned function is called. The laboratory that it looks
 // through is its own, and marks nothing.
-func (h *HTTP) watchFor(ctx context.Context, info *requestInfo) (stop func()) {
+func (h *HTTP) watchForStream(ctx context.Context, info *requestInfo) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
 	var own *lab.Lab
@@ -95,9 +95,9 @@ func (h *HTTP) watchFor(ctx context.Context, info *requestInfo) (stop func()) {
 
 	go func() {
 		defer close(done)
-		watch(ctx, watchEvery, find, func(first bool) {
+		watchLedger(ctx, watchInterval, find, func(first bool) {
 			if l := h.core.listener(&info.caller); l != nil && !first {
-				h.core.unsent(l.updates())
+				h.core.logUnsent(l.notifyUpdates())
 			}
 		})
 	}()
