@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"ratchet/internal/research"
-	"ratchet/tools"
 )
 
 // allowedRoots are the folders below which checkouts may lie: absolute, symlinks resolved.
@@ -99,15 +98,6 @@ func (r allowedRoots) Checkout(path string) (string, error) {
 
 func repositoryError(next, format string, args ...any) error {
 	return research.Errorf(research.CodeRepository, next, format, args...)
-}
-
-// excerpt is a path as an error may have it.
-func excerpt(path string) string {
-	if path = tools.Clean(path); len(path) > 200 {
-		path = strings.ToValidUTF8(path[:200], "") + "…"
-	}
-
-	return path
 }
 
 // findCheckout finds the checkout that dir lies in, as git does, without asking git.

@@ -139,7 +139,7 @@ func NewHTTP(o HTTPOptions) (*HTTP, error) {
 		return nil, err
 	}
 	h.labs = lru.New(o.Limits.Labs, o.Limits.Away, h.endSession)
-	h.sessions = lru.New(keptSessions, sessionIdle, func(id string, _ struct{}) { h.core.forget(id) })
+	h.sessions = lru.New(keptSessions, sessionIdle, func(id string, _ struct{}) { h.core.subs.forget(id) })
 	h.dashboard = dashboard.New(dashboard.Options{
 		Version:  o.Version,
 		Open:     o.Open,

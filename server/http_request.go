@@ -296,7 +296,7 @@ func (h *HTTP) handleMessage(out *reply, r *http.Request, info *requestInfo, m m
 	switch mcp.MCPMethod(m.Method) {
 	case mcp.MethodSubscriptionsListen:
 		place = h.streams
-		defer h.core.unlisten(&info.caller)
+		defer h.core.subs.removeListener(&info.caller)
 		defer afterClose(h.stopping, cancel)()
 		defer h.watchForStream(ctx, info)()
 	case mcp.MethodInitialize:

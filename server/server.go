@@ -51,7 +51,7 @@ type Options struct {
 	// becomes the tool's answer. Several calls may run at once.
 	Open func(ctx context.Context, clientName, clientVersion string) (*lab.Lab, error)
 	// At opens the laboratory of a folder, for a client that names its folders
-	// (roots) after Open failed because there is no repository; nil: nobody is asked.
+	// (roots) after Open failed because there is no repository; nil: no client is asked.
 	At func(ctx context.Context, dir, clientName, clientVersion string) (*lab.Lab, error)
 	// Patience is how long a call waits for its person's decision, 0: 2 min.
 	Patience time.Duration
@@ -66,25 +66,23 @@ type Server struct {
 	opt Options
 	mcp *mcpserver.MCPServer
 
-	findOpened func(ctx context.Context) *lab.Lab                               // of HTTP: what find would give, if it is open already
-	findLab    func(ctx context.Context) (*lab.Lab, error)                      // of HTTP; nil: one checkout, by Options.Open
-	onCall     func(ctx context.Context, tool, code string, took time.Duration) // after every call; nil: nobody counts
-	ending     <-chan struct{}                                                  // closed when calls that wait have to answer; nil: never
+	// Over HTTP these are set: a laboratory for each session and checkout. On
+	// standard streams they are nil, and Options.Open opens the one checkout.
+	findLab    func(ctx context.Context) (*lab.Lab, error) // opens it if need be
+	findOpened func(ctx context.Context) *lab.Lab          // nil if it is not open
+	onCall     func(ctx context.Context, tool, code string, took time.Duration)
+	ending     <-chan struct{} // closed when calls that wait have to answer
 
+	subs      *subscriptions
 	questions questions
-	sealKey   func() []byte // made when it is first needed
+	sealer    sealer
 
-	mu        sync.Mutex
-	asked     []string                    // decisions that were put to a person, the last ones
-	levels    map[string]mcp.LoggingLevel // session → what it wants to be told
-	listed    map[string]bool             // sessions that know which resources there are
-	labs      map[mcpClient]*lab.Lab
-	subs      map[string]map[string]int // session → resource → subscriptions
-	listeners map[any]*listener         // streams of subscriptions/listen
-	wanted    chan struct{}             // closed by the first subscription
-	wants     sync.Once
+	mu    sync.Mutex
+	asked []string // decisions that a person was asked for, the last ones
+	labs  map[mcpClient]*lab.Lab
 }
 
+// mcpClient is what a client calls itself.
 type mcpClient struct{ name, version string }
 
 // New makes a server. Nothing is opened or started.
@@ -92,9 +90,12 @@ func New(o Options) *Server {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{opt: o, labs: map[mcpClient]*lab.Lab{}, subs: map[string]map[string]int{},
-		listeners: map[any]*listener{}, levels: map[string]mcp.LoggingLevel{}, listed: map[string]bool{},
-		sealKey: sync.OnceValue(newSealKey), wanted: make(chan struct{})}
+
+	if o.Patience <= 0 {
+		o.Patience = defaultPatience
+	}
+
+	s := &Server{opt: o, subs: newSubscriptions(), sealer: newSealer(), labs: map[mcpClient]*lab.Lab{}}
 	s.mcp = mcpserver.NewMCPServer("ratchet", o.Version,
 		mcpserver.WithTitle("Ratchet"),
 		mcpserver.WithInstructions(prompts.Instructions),
@@ -118,45 +119,53 @@ func New(o Options) *Server {
 }
 
 func (s *Server) addTools() {
+	openWorld := false
 	var all []mcpserver.ServerTool
 
 	for _, t := range tools.All() {
-		no := false
 		tool := mcp.NewToolWithRawSchema(t.Name, t.About, t.Input())
 		tool.RawOutputSchema = t.Output()
 		tool.Annotations = mcp.ToolAnnotation{
-			ReadOnlyHint: &t.ReadOnly, DestructiveHint: &t.Destructive, IdempotentHint: &t.Idempotent,
-			OpenWorldHint: &no,
+			ReadOnlyHint:    &t.ReadOnly,
+			DestructiveHint: &t.Destructive,
+			IdempotentHint:  &t.Idempotent,
+			OpenWorldHint:   &openWorld,
 		}
+
 		all = append(all, mcpserver.ServerTool{Tool: tool, Handler: s.toolHandler(t)})
 	}
+
 	s.mcp.AddTools(all...)
 }
 
 func (s *Server) addPrompts() {
 	for _, p := range prompts.All() {
-		desc := mcp.Prompt{Name: p.Name, Title: p.Title, Description: p.About}
+		prompt := mcp.Prompt{Name: p.Name, Title: p.Title, Description: p.About}
 		for _, a := range p.Arguments {
-			desc.Arguments = append(desc.Arguments, mcp.PromptArgument{Name: a.Name, Description: a.About})
+			prompt.Arguments = append(prompt.Arguments, mcp.PromptArgument{Name: a.Name, Description: a.About})
 		}
-		s.mcp.AddPrompt(desc, func(_ context.Context, req mcp.GetPromptRequest) (*mcp.GetPromptResult, error) {
+
+		s.mcp.AddPrompt(prompt, func(_ context.Context, req mcp.GetPromptRequest) (*mcp.GetPromptResult, error) {
 			text := mcp.NewTextContent(p.Render(req.Params.Arguments))
 			return mcp.NewGetPromptResult(p.About, []mcp.PromptMessage{mcp.NewPromptMessage(mcp.RoleUser, text)}), nil
 		})
 	}
 }
 
-// clientOf is what the client of ctx calls itself.
-func clientOf(ctx context.Context) (c mcpClient) {
-	if session, ok := mcpserver.ClientSessionFromContext(ctx).(mcpserver.SessionWithClientInfo); ok {
-		info := session.GetClientInfo()
-		c = mcpClient{info.Name, info.Version}
+// clientOf is what the client of ctx calls itself, empty for one that skipped
+// initialize.
+func clientOf(ctx context.Context) mcpClient {
+	session, ok := mcpserver.ClientSessionFromContext(ctx).(mcpserver.SessionWithClientInfo)
+	if !ok {
+		return mcpClient{}
 	}
+	info := session.GetClientInfo()
 
-	return c
+	return mcpClient{info.Name, info.Version}
 }
 
-// openLab is the laboratory of the client that ctx belongs to.
+// openLab opens the laboratory of the client that ctx belongs to, or returns the
+// one that is open.
 func (s *Server) openLab(ctx context.Context) (*lab.Lab, error) {
 	find := s.findLab
 	if find == nil {
@@ -171,24 +180,26 @@ func (s *Server) openLab(ctx context.Context) (*lab.Lab, error) {
 	return l, err
 }
 
-// openStdioLab is the laboratory of a client on standard streams.
+// openStdioLab is openLab on standard streams.
 func (s *Server) openStdioLab(ctx context.Context) (*lab.Lab, error) {
 	l := s.openedLab(ctx)
 	if l == nil {
-		c := clientOf(ctx)
+		client := clientOf(ctx)
 
-		var err error
-		if l, err = s.opt.Open(ctx, c.name, c.version); err != nil {
+		opened, err := s.opt.Open(ctx, client.name, client.version)
+		if err != nil {
 			return nil, err
 		}
-		l = s.rememberLab(c, l)
+		l = s.rememberLab(client, opened)
 	}
+
 	l.Attend()
 
 	return l, nil
 }
 
-// openedLab is the laboratory of the client that ctx belongs to if it is open, else nil.
+// openedLab is the laboratory of the client that ctx belongs to, nil if it is not
+// open.
 func (s *Server) openedLab(ctx context.Context) *lab.Lab {
 	if s.findOpened != nil {
 		return s.findOpened(ctx)
@@ -199,34 +210,48 @@ func (s *Server) openedLab(ctx context.Context) *lab.Lab {
 	return s.labs[clientOf(ctx)]
 }
 
-// rememberLab makes l the laboratory of c, unless another call was faster. It returns
-// the one that counts.
-func (s *Server) rememberLab(c mcpClient, l *lab.Lab) *lab.Lab {
+// rememberLab makes l the laboratory of a client, unless another call was faster.
+// It returns the client's laboratory.
+func (s *Server) rememberLab(client mcpClient, l *lab.Lab) *lab.Lab {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 
-	if s.labs[c] == nil {
-		s.labs[c] = l
+	if s.labs[client] == nil {
+		s.labs[client] = l
 	}
 
-	return s.labs[c]
+	return s.labs[client]
 }
 
-// endSessions ends the sessions of all laboratories.
+// anyLab is one of the open laboratories of standard streams, nil if there is none.
+func (s *Server) anyLab() *lab.Lab {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	for _, l := range s.labs {
+		return l
+	}
+
+	return nil
+}
+
+// endSessions ends the sessions of all laboratories of standard streams.
 func (s *Server) endSessions(ctx context.Context) {
 	s.mu.Lock()
-	all := slices.Collect(maps.Values(s.labs))
+	labs := slices.Collect(maps.Values(s.labs))
 	clear(s.labs)
 	s.mu.Unlock()
-	s.endLabs(ctx, all...)
+
+	s.endLabs(ctx, labs...)
 }
 
-// endLabs ends the sessions of laboratories, and records what their agents were told.
-func (s *Server) endLabs(ctx context.Context, all ...*lab.Lab) {
+// endLabs ends the sessions of laboratories, and records how much their agents
+// were answered.
+func (s *Server) endLabs(ctx context.Context, labs ...*lab.Lab) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
 	defer cancel()
 
-	for _, l := range all {
+	for _, l := range labs {
 		l.Leave()
 
 		if err := l.RecordAnswers(ctx); err != nil {

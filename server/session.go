@@ -5,8 +5,6 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"strings"
-
-	"ratchet/tools"
 )
 
 // caller is who makes an HTTP request, and on which checkout. It travels in
@@ -72,14 +70,4 @@ func parseSessionID(id string) (c mcpClient, forms, ok bool) {
 	version, can, _ := strings.Cut(version, "\n")
 
 	return mcpClient{clipName(name), clipName(version)}, can == canForms, ok
-}
-
-// clipName is a name as records and logs may have it: one line, not long.
-func clipName(s string) string {
-	s = strings.Join(strings.Fields(tools.Clean(s)), " ")
-	if len(s) > maxClientName {
-		s = strings.ToValidUTF8(s[:maxClientName], "")
-	}
-
-	return s
 }

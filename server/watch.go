@@ -10,23 +10,27 @@ import (
 
 const watchInterval = 500 * time.Millisecond // a look costs a read of some kilobytes, no lock
 
-// watchLedger calls tell whenever somebody, in whatever process, has appended to the
-// ledger of the laboratory that find gives, looking every so often, until ctx is
-// done. first says that it has looked there for the first time: whatever is
-// appended from now on is told. While find gives none there is nothing to see.
-func watchLedger(ctx context.Context, every time.Duration, find func() *lab.Lab, tell func(first bool)) {
-	tick := time.NewTicker(every)
+// watchLedger calls onAppend after appends, by any process, to the ledger of the
+// laboratory that find returns, until ctx is done. What was appended before it
+// first looked there is not reported. While find returns nil it waits.
+func watchLedger(ctx context.Context, find func() *lab.Lab, onAppend func()) {
+	tick := time.NewTicker(watchInterval)
 	defer tick.Stop()
-	var of *lab.Lab
+
+	var watched *lab.Lab
 	var last ledger.Stamp
 
 	for {
 		if l := find(); l != nil {
 			now, err := l.Ledger().Stamp()
-			if err == nil && (l != of || now != last) {
-				first := l != of
-				of, last = l, now
-				tell(first)
+
+			switch {
+			case err != nil: // it is looked at again
+			case l != watched:
+				watched, last = l, now
+			case now != last:
+				last = now
+				onAppend()
 			}
 		}
 
@@ -38,77 +42,60 @@ func watchLedger(ctx context.Context, every time.Duration, find func() *lab.Lab,
 	}
 }
 
-// watchForStdio tells the client on standard streams of what others append, from its
-// first subscription on.
+// watchForStdio notifies the client on standard streams of what others append,
+// from its first subscription on.
 func (s *Server) watchForStdio(ctx context.Context, out stream) {
 	select {
 	case <-ctx.Done():
 		return
-	case <-s.wanted:
+	case <-s.subs.first:
 	}
-	find := func() *lab.Lab {
-		s.mu.Lock()
-		defer s.mu.Unlock()
 
-		for _, l := range s.labs {
-			return l
-		}
-
-		return nil
-	}
-	watchLedger(ctx, watchInterval, find, func(first bool) {
-		if first {
-			return
-		}
-
-		for _, l := range s.followers("") {
+	watchLedger(ctx, s.anyLab, func() {
+		for _, l := range s.subs.listenersOf("") {
 			s.logUnsent(l.notifyUpdates())
 		}
 
-		uris, _ := s.subscribed("stdio")
-		for _, uri := range uris {
+		for _, uri := range s.subs.resourcesOf("stdio") {
 			s.logUnsent(sendNotification(out, methodUpdated, map[string]any{"uri": uri}))
 		}
 	})
 }
 
-// watchForStream tells one stream of subscriptions/listen over HTTP of what others
-// append, until the returned function is called. The laboratory that it looks
-// through is its own, and marks nothing.
+// watchForStream notifies one stream of subscriptions/listen over HTTP of what
+// others append, until stop is called. It looks through a laboratory of its own,
+// which marks nothing.
 func (h *HTTP) watchForStream(ctx context.Context, info *requestInfo) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
-	var own *lab.Lab
+
+	var opened *lab.Lab
 	tried := false
 	find := func() *lab.Lab {
-		if !tried && h.core.listener(&info.caller) != nil {
-			tried = true
+		if tried || h.core.subs.listener(&info.caller) == nil {
+			return opened
+		}
+		tried = true
 
-			l, err := h.opt.Open(ctx, info.checkout, info.client.name, info.client.version)
-			if err == nil && h.roots.Contain(l.Root()) {
-				own = l
-			}
+		l, err := h.opt.Open(ctx, info.checkout, info.client.name, info.client.version)
+		if err == nil && h.roots.Contain(l.Root()) {
+			opened = l
 		}
 
-		return own
+		return opened
 	}
 
 	go func() {
 		defer close(done)
-		watchLedger(ctx, watchInterval, find, func(first bool) {
-			if l := h.core.listener(&info.caller); l != nil && !first {
+		watchLedger(ctx, find, func() {
+			if l := h.core.subs.listener(&info.caller); l != nil {
 				h.core.logUnsent(l.notifyUpdates())
 			}
 		})
 	}()
 
-	return func() { cancel(); <-done }
-}
-
-// listener is the stream that an HTTP request is, nil if it is none.
-func (s *Server) listener(c *caller) *listener {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-
-	return s.listeners[c]
+	return func() {
+		cancel()
+		<-done
+	}
 }
