@@ -98,13 +98,13 @@ type HTTP struct {
 	labs     *lru.Cache[labKey, *lab.Lab]
 	sessions *lru.Cache[string, struct{}] // ids of those whose subscriptions are remembered
 	calls    chan struct{}                // a place for each request under way
-	streams  chan struct{}
-	stopping chan struct{} // closed when Serve has been told to stop: streams end
-	ending   chan struct{} // closed a little later: calls that wait answer
+	streams  chan struct{}                // a place for each stream
+	stopping chan struct{}                // closed when Serve has to stop: streams end
+	ending   chan struct{}                // closed a little later: calls that wait answer
 
 	mu    sync.Mutex
 	rates map[string]*rate.Limiter // by token
-	ended []*lab.Lab               // of sessions that have ended, whose last words are not recorded yet
+	ended []*lab.Lab               // of sessions that have ended, whose answers are not recorded yet
 }
 
 // labKey is a session in a checkout: requests without a session's id are one
@@ -125,31 +125,46 @@ func NewHTTP(o HTTPOptions) (*HTTP, error) {
 		o.Access = slog.New(slog.DiscardHandler)
 	}
 	o.Limits = o.Limits.withDefaults()
-	h := &HTTP{opt: o, core: New(Options{Version: o.Version, Log: o.Log, Patience: o.Patience}),
-		rates: map[string]*rate.Limiter{}, calls: make(chan struct{}, o.Limits.Calls), streams: make(chan struct{},
-			o.Limits.Streams),
-		stopping: make(chan struct{}), ending: make(chan struct{})}
 
-	var err error
-	if h.roots, err = resolveRoots(o.Roots); err != nil {
+	roots, err := resolveRoots(o.Roots)
+	if err != nil {
 		return nil, err
 	}
 
-	if h.origins, err = newOrigins(o.Listen, o.Origins); err != nil {
+	origins, err := newOrigins(o.Listen, o.Origins)
+	if err != nil {
 		return nil, err
+	}
+
+	h := &HTTP{
+		opt:      o,
+		roots:    roots,
+		origins:  origins,
+		core:     New(Options{Version: o.Version, Log: o.Log, Patience: o.Patience}),
+		calls:    make(chan struct{}, o.Limits.Calls),
+		streams:  make(chan struct{}, o.Limits.Streams),
+		stopping: make(chan struct{}),
+		ending:   make(chan struct{}),
+		rates:    map[string]*rate.Limiter{},
 	}
 	h.labs = lru.New(o.Limits.Labs, o.Limits.Away, h.endSession)
 	h.sessions = lru.New(keptSessions, sessionIdle, func(id string, _ struct{}) { h.core.subs.forget(id) })
+
 	h.dashboard = dashboard.New(dashboard.Options{
 		Version:  o.Version,
 		Open:     o.Open,
-		Roots:    h.roots,
+		Roots:    roots,
 		Stopping: h.stopping,
 		MaxLabs:  o.Limits.Labs,
 		Idle:     o.Limits.Away,
 		Log:      o.Log,
 	})
-	h.core.findLab, h.core.findOpened, h.core.onCall, h.core.ending = h.findLab, h.openedLab, h.recordCall, h.ending
+
+	h.core.findLab = h.findLab
+	h.core.findOpened = h.openedLab
+	h.core.onCall = h.recordCall
+	h.core.ending = h.ending
+
 	h.metrics = newMetrics(h)
 	h.mcp = mcpserver.NewStreamableHTTPServer(h.core.mcp, mcpserver.WithStateLess(true),
 		mcpserver.WithStreamableHTTPLogger(o.Log))
@@ -157,27 +172,29 @@ func NewHTTP(o HTTPOptions) (*HTTP, error) {
 	return h, nil
 }
 
-// findLab is the laboratory of a call's session in its checkout, which is marked
-// as worked in, unless the call says neither its session nor its client: then
-// it is a script's, that looks once.
+// findLab is the laboratory of a call's session in its checkout, opened if need
+// be. The checkout is marked as worked in, unless the call says neither its
+// session nor its client: then it is a script's, that looks once.
 func (h *HTTP) findLab(ctx context.Context) (*lab.Lab, error) {
-	k := labKeyOf(ctx)
+	key := labKeyOf(ctx)
 
-	l, ok := h.labs.Get(k)
+	l, ok := h.labs.Get(key)
 	if !ok {
-		var err error
-		if l, err = h.openLab(ctx, k); err != nil {
+		opened, err := h.openLab(ctx, key)
+		if err != nil {
 			return nil, err
 		}
+		l = opened
 	}
 
-	if k.session != "" || k.client.name != "" {
+	if key.session != "" || key.client.name != "" {
 		l.AttendHeard()
 	}
 
 	return l, nil
 }
 
+// openedLab is the laboratory of a call's session, nil if it is not open.
 func (h *HTTP) openedLab(ctx context.Context) *lab.Lab {
 	l, _ := h.labs.Get(labKeyOf(ctx))
 	return l
@@ -186,58 +203,63 @@ func (h *HTTP) openedLab(ctx context.Context) *lab.Lab {
 // labKeyOf is the key of a call's laboratory.
 func labKeyOf(ctx context.Context) labKey {
 	c := callerOf(ctx)
+	key := labKey{c.token, c.checkout, c.session, c.client}
 
-	k := labKey{c.token, c.checkout, c.session, c.client}
-	if said := clientOf(ctx); said.name != "" { // protocols without sessions say it in every request
-		k.client = mcpClient{clipName(said.name), clipName(said.version)}
+	// In protocols without sessions every request names its client.
+	if client := clientOf(ctx); client.name != "" {
+		key.client = mcpClient{clipName(client.name), clipName(client.version)}
 	}
 
-	return k
+	return key
 }
 
-// endSession ends the session of a laboratory that falls off the shelf: at once what
-// others see of it; what is recorded of it is for the next sweep, outside the lock.
+// endSession ends the session of a laboratory that leaves the cache. Others see it
+// at once; what is recorded of it waits for recordEnded, outside the cache's lock.
 func (h *HTTP) endSession(_ labKey, l *lab.Lab) {
 	l.Leave()
+
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.ended = append(h.ended, l)
 }
 
-// recordEnded records what the sessions that have ended were told.
+// recordEnded records how much the sessions that have ended were answered.
 func (h *HTTP) recordEnded(ctx context.Context) {
 	h.mu.Lock()
-	gone := h.ended
+	ended := h.ended
 	h.ended = nil
 	h.mu.Unlock()
-	h.core.endLabs(ctx, gone...)
+
+	h.core.endLabs(ctx, ended...)
 }
 
-func (h *HTTP) openLab(ctx context.Context, k labKey) (*lab.Lab, error) {
-	name := cmp.Or(k.client.name, "unnamed") + "@" + k.token
+func (h *HTTP) openLab(ctx context.Context, key labKey) (*lab.Lab, error) {
+	name := cmp.Or(key.client.name, "unnamed") + "@" + key.token
 
-	l, err := h.opt.Open(ctx, k.checkout, name, k.client.version)
+	l, err := h.opt.Open(ctx, key.checkout, name, key.client.version)
 	if err != nil {
 		return nil, err
 	}
 
-	if !h.roots.Contain(l.Root()) { // core.worktree
+	if !h.roots.Contain(l.Root()) { // by git's core.worktree
 		return nil, repositoryError("serve that folder too, with --root",
 			"the checkout's files lie outside the allowed folders")
 	}
-	l = h.labs.GetOrAdd(k, l) // of two first calls at once, one's laboratory is kept
+	l = h.labs.GetOrAdd(key, l) // of two first calls at once, one's laboratory is kept
+
 	h.mu.Lock()
-	many := len(h.ended) >= h.opt.Limits.Labs // faster than the sweep comes round
+	tooMany := len(h.ended) >= h.opt.Limits.Labs // they end faster than Serve records them
 	h.mu.Unlock()
 
-	if many {
+	if tooMany {
 		h.recordEnded(ctx)
 	}
 
 	return l, nil
 }
 
-// closeSession is a session's own end, in all checkouts that it used with this token.
+// closeSession ends a session that its client deletes, in all checkouts that it
+// used with this token.
 func (h *HTTP) closeSession(ctx context.Context, token, session string) {
 	h.labs.RemoveIf(func(k labKey) bool { return k.token == token && k.session == session })
 	h.recordEnded(ctx)
@@ -253,64 +275,73 @@ func (h *HTTP) recordCall(ctx context.Context, tool, code string, took time.Dura
 
 // Serve answers on l until ctx is done. Then nothing new is accepted, streams
 // end, and what is under way has Limits.Drain to be answered: calls that wait
-// are told at half of it to come back. Runs go on: they are not the server's
-// processes. All sessions leave their checkouts. It returns nil after an
-// orderly end. Call it once.
+// are answered at half of it, with the advice to come back. Runs go on: they are
+// not the server's processes. All sessions leave their checkouts. It returns nil
+// after an orderly end. Call it once.
 func (h *HTTP) Serve(ctx context.Context, l net.Listener) error {
-	lim := h.opt.Limits
-	http1 := new(http.Protocols)
-	http1.SetHTTP1(true)
+	srv := h.newHTTPServer()
 
-	srv := &http.Server{Handler: h, Protocols: http1, ReadHeaderTimeout: lim.Arrival, IdleTimeout: lim.Idle,
-		MaxHeaderBytes: lim.Header, ConnState: h.metrics.limitConnections(lim.Conns).track,
-		ErrorLog: slog.NewLogLogger(h.opt.Log.Handler(), slog.LevelDebug)}
 	defer func() {
 		h.labs.RemoveIf(func(labKey) bool { return true })
 		h.recordEnded(ctx)
 	}()
 
-	var over sync.WaitGroup
-	defer over.Wait()
-	failed := make(chan error, 1)
-	over.Go(func() { failed <- srv.Serve(l) })
+	var serving sync.WaitGroup
+	defer serving.Wait()
 
-	sweep := time.NewTicker(min(sweepInterval, lim.Away))
+	failed := make(chan error, 1)
+	serving.Go(func() { failed <- srv.Serve(l) })
+
+	sweep := time.NewTicker(min(sweepInterval, h.opt.Limits.Away))
 	defer sweep.Stop()
 
 	for {
 		select {
 		case err := <-failed:
 			return err
+		case <-ctx.Done():
+			h.shutDown(ctx, srv)
+			return nil
 		case <-sweep.C:
 			h.labs.RemoveExpired()
 			h.sessions.RemoveExpired()
 			h.dashboard.RemoveExpired()
 			h.recordEnded(ctx)
-
-			continue
-		case <-ctx.Done():
 		}
-
-		return h.shutDown(ctx, srv)
 	}
 }
 
-func (h *HTTP) shutDown(ctx context.Context, srv *http.Server) error {
+func (h *HTTP) newHTTPServer() *http.Server {
+	limits := h.opt.Limits
+	http1 := new(http.Protocols)
+	http1.SetHTTP1(true)
+
+	return &http.Server{
+		Handler:           h,
+		Protocols:         http1,
+		ReadHeaderTimeout: limits.Arrival,
+		IdleTimeout:       limits.Idle,
+		MaxHeaderBytes:    limits.Header,
+		ConnState:         h.metrics.limitConnections(limits.Conns).track,
+		ErrorLog:          slog.NewLogLogger(h.opt.Log.Handler(), slog.LevelDebug),
+	}
+}
+
+// shutDown ends streams, lets calls be answered for Limits.Drain, and cuts off
+// what is left.
+func (h *HTTP) shutDown(ctx context.Context, srv *http.Server) {
 	close(h.stopping)
 
-	end := time.AfterFunc(h.opt.Limits.Drain/2, func() { close(h.ending) })
-	defer end.Stop()
+	endCalls := time.AfterFunc(h.opt.Limits.Drain/2, func() { close(h.ending) })
+	defer endCalls.Stop()
 
-	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), h.opt.Limits.Drain)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), h.opt.Limits.Drain)
 	defer cancel()
 
-	err := srv.Shutdown(limit)
-	if err != nil {
+	if err := srv.Shutdown(ctx); err != nil {
 		err = errors.Join(err, srv.Close())
 		h.opt.Log.Warn("some answers were cut off", "err", err)
 	}
-
-	return nil
 }
 
 // allowRequest says whether the token may make one more request now.
@@ -318,16 +349,16 @@ func (h *HTTP) allowRequest(token string) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 
-	r := h.rates[token]
-	if r == nil {
-		if len(h.rates) >= 2*maxTokens { // of tokens that are gone
+	limiter := h.rates[token]
+	if limiter == nil {
+		if len(h.rates) >= 2*maxTokens { // most are of tokens that were revoked
 			clear(h.rates)
 		}
-		r = rate.NewLimiter(rate.Limit(h.opt.Limits.Rate), h.opt.Limits.Burst)
-		h.rates[token] = r
+		limiter = rate.NewLimiter(rate.Limit(h.opt.Limits.Rate), h.opt.Limits.Burst)
+		h.rates[token] = limiter
 	}
 
-	return r.Allow()
+	return limiter.Allow()
 }
 
 // refusal is an answer without MCP: an HTTP status and what research.Describe says.
@@ -337,7 +368,6 @@ type refusal struct {
 	header map[string]string // of the answer, also
 }
 
-// newRefusal is a refusal with an error of its own.
 func newRefusal(status int, code research.Code, next, format string, args ...any) *refusal {
 	return &refusal{status: status, err: research.Errorf(code, next, format, args...)}
 }

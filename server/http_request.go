@@ -32,20 +32,17 @@ type requestInfo struct {
 // ServeHTTP answers one request: /mcp, the dashboard below /ui, /healthz or /metrics.
 func (h *HTTP) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	began := time.Now()
-	out := newReply(w)
-	out.setReadDeadline(began.Add(h.opt.Limits.Arrival)) // also of a body that nobody reads
 	info := &requestInfo{}
+	out := newReply(w)
+	out.setReadDeadline(began.Add(h.opt.Limits.Arrival)) // also of a body that is never read
 
 	defer func() {
-		if p := recover(); p != nil {
-			h.opt.Log.Error("panic in a request", "panic", p, "stack", string(debug.Stack()))
-			out.refuse(newRefusal(http.StatusInternalServerError, research.CodeInternal,
-				"the server's stderr has the details", "internal error"))
-		}
+		h.recoverPanic(out, recover())
 		out.finish()
 		h.metrics.countRequest(out.status)
 		h.logAccess(r, info, out, time.Since(began))
 	}()
+
 	out.header.Set("X-Content-Type-Options", "nosniff")
 	out.header.Set("Cache-Control", "no-store")
 
@@ -54,13 +51,32 @@ func (h *HTTP) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// recoverPanic answers a request that has panicked.
+func (h *HTTP) recoverPanic(out *reply, panicked any) {
+	if panicked == nil {
+		return
+	}
+
+	h.opt.Log.Error("panic in a request", "panic", panicked, "stack", string(debug.Stack()))
+	out.refuse(newRefusal(http.StatusInternalServerError, research.CodeInternal,
+		"the server's stderr has the details", "internal error"))
+}
+
 func (h *HTTP) logAccess(r *http.Request, info *requestInfo, out *reply, took time.Duration) {
 	h.opt.Access.LogAttrs(context.Background(), slog.LevelInfo, "request",
-		slog.String("remote", r.RemoteAddr), slog.String("method", r.Method), slog.String("path", excerpt(r.URL.Path)),
-		slog.Int("status", out.status), slog.Int64("bytes", out.bytes), slog.Float64("ms",
-			float64(took.Microseconds())/1000),
-		slog.String("token", info.token), slog.String("client", info.client.name), slog.String("repo", info.repo),
-		slog.String("rpc", info.method), slog.String("tool", info.tool), slog.String("code", info.code))
+		slog.String("remote", r.RemoteAddr),
+		slog.String("method", r.Method),
+		slog.String("path", excerpt(r.URL.Path)),
+		slog.Int("status", out.status),
+		slog.Int64("bytes", out.bytes),
+		slog.Float64("ms", float64(took.Microseconds())/1000),
+		slog.String("token", info.token),
+		slog.String("client", info.client.name),
+		slog.String("repo", info.repo),
+		slog.String("rpc", info.method),
+		slog.String("tool", info.tool),
+		slog.String("code", info.code),
+	)
 }
 
 func (h *HTTP) route(out *reply, r *http.Request, info *requestInfo) *refusal {
@@ -69,30 +85,40 @@ func (h *HTTP) route(out *reply, r *http.Request, info *requestInfo) *refusal {
 	}
 
 	switch r.URL.Path {
-	case "/healthz":
-		if bad := requireMethod(r, http.MethodGet, http.MethodHead); bad != nil {
-			return bad
-		}
-		out.header.Set("Content-Type", "text/plain; charset=utf-8")
-		out.sendText(http.StatusOK, "ok\n")
-
-		return nil
-	case "/metrics":
-		if bad := requireMethod(r, http.MethodGet); bad != nil {
-			return bad
-		}
-
-		if bad := h.authenticate(r, info); bad != nil && !isLocalRequest(r) {
-			return bad
-		}
-		h.metrics.serve(out, r)
-
-		return nil
 	case "/mcp":
 		return h.serveMCP(out, r, info)
+	case "/healthz":
+		return serveHealth(out, r)
+	case "/metrics":
+		return h.serveMetrics(out, r, info)
 	}
 
 	return h.serveDashboard(out, r, info)
+}
+
+func serveHealth(out *reply, r *http.Request) *refusal {
+	if bad := requireMethod(r, http.MethodGet, http.MethodHead); bad != nil {
+		return bad
+	}
+
+	out.header.Set("Content-Type", "text/plain; charset=utf-8")
+	out.sendText(http.StatusOK, "ok\n")
+
+	return nil
+}
+
+// serveMetrics needs no token on this machine.
+func (h *HTTP) serveMetrics(out *reply, r *http.Request, info *requestInfo) *refusal {
+	if bad := requireMethod(r, http.MethodGet); bad != nil {
+		return bad
+	}
+
+	if bad := h.authenticate(r, info); bad != nil && !isLocalRequest(r) {
+		return bad
+	}
+	h.metrics.serve(out, r)
+
+	return nil
 }
 
 // requireMethod refuses a request of another method than those.
@@ -115,19 +141,20 @@ func (h *HTTP) authenticate(r *http.Request, info *requestInfo) *refusal {
 
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	if strings.EqualFold(scheme, "bearer") && token != "" {
-		who, ok, err := h.opt.Tokens.Check(strings.TrimSpace(token))
+		known, ok, err := h.opt.Tokens.Check(strings.TrimSpace(token))
 		if err != nil {
 			h.opt.Log.Error("tokens can't be read", "err", err)
-			return newRefusal(http.StatusServiceUnavailable, research.CodeStorage, "the server's stderr has the details",
-				"tokens can't be checked")
+			return newRefusal(http.StatusServiceUnavailable, research.CodeStorage,
+				"the server's stderr has the details", "tokens can't be checked")
 		}
 
 		if ok {
-			info.token, info.role = who.Name, who.Role
+			info.token, info.role = known.Name, known.Role
 			return nil
 		}
 		challenge += `, error="invalid_token"`
 	}
+
 	bad := newRefusal(http.StatusUnauthorized, "unauthorized",
 		"send Authorization: Bearer TOKEN; `ratchet token add NAME` makes one", "a valid token is needed")
 	bad.header = map[string]string{"WWW-Authenticate": challenge}
@@ -135,7 +162,7 @@ func (h *HTTP) authenticate(r *http.Request, info *requestInfo) *refusal {
 	return bad
 }
 
-// admit lets a request of a valid token in, within its rate.
+// admit lets a request of a valid token in, within the token's rate.
 func (h *HTTP) admit(r *http.Request, info *requestInfo) *refusal {
 	if bad := h.authenticate(r, info); bad != nil {
 		return bad
@@ -154,8 +181,8 @@ func (h *HTTP) admit(r *http.Request, info *requestInfo) *refusal {
 
 // resolveCheckout finds the checkout that a request names.
 func (h *HTTP) resolveCheckout(r *http.Request, info *requestInfo) *refusal {
-	var err error
-	if info.checkout, err = h.roots.Checkout(r.URL.Query().Get("repo")); err != nil {
+	checkout, err := h.roots.Checkout(r.URL.Query().Get("repo"))
+	if err != nil {
 		status := http.StatusForbidden
 		if research.Describe(err).Code == research.CodeBadArgument {
 			status = http.StatusBadRequest
@@ -163,16 +190,16 @@ func (h *HTTP) resolveCheckout(r *http.Request, info *requestInfo) *refusal {
 
 		return &refusal{status: status, err: err}
 	}
-	info.repo = info.checkout
+	info.checkout, info.repo = checkout, checkout
 
 	return nil
 }
 
 // acquire takes one of the places, until release is called; 503 when all are taken.
-func acquire(place chan struct{}) (release func(), bad *refusal) {
+func acquire(places chan struct{}) (release func(), bad *refusal) {
 	select {
-	case place <- struct{}{}:
-		return func() { <-place }, nil
+	case places <- struct{}{}:
+		return func() { <-places }, nil
 	default:
 		bad = newRefusal(http.StatusServiceUnavailable, research.CodeBusy, "repeat it in a second",
 			"too many requests are under way")
@@ -197,6 +224,8 @@ type mcpMessage struct {
 	} `json:"params"`
 }
 
+// serveMCP lets a request of an agent in, and has its message answered. Requests
+// that are refused cost little: the body is read last.
 func (h *HTTP) serveMCP(out *reply, r *http.Request, info *requestInfo) *refusal {
 	if r.Method == http.MethodOptions && r.Header.Get("Origin") != "" {
 		answerPreflight(out)
@@ -220,59 +249,79 @@ func (h *HTTP) serveMCP(out *reply, r *http.Request, info *requestInfo) *refusal
 		return bad
 	}
 
-	if info.session = r.Header.Get(sessionHeader); info.session != "" {
-		var ok bool
-		if info.client, info.forms, ok = parseSessionID(info.session); !ok {
-			return newRefusal(http.StatusNotFound, research.CodeNotFound, "initialize again", "there is no such session")
-		}
+	if bad := resumeSession(r, info); bad != nil {
+		return bad
 	}
 
 	if r.Method == http.MethodDelete {
-		if info.session == "" {
-			return newRefusal(http.StatusBadRequest, research.CodeBadArgument, "say which by the header "+sessionHeader,
-				"no session is named")
-		}
-		h.closeSession(r.Context(), info.token, info.session)
-		out.WriteHeader(http.StatusNoContent)
-
-		return nil
+		return h.deleteSession(out, r, info)
 	}
 
 	body, bad := h.readBody(out, r)
 	if bad != nil {
 		return bad
 	}
-	var m mcpMessage
-	_ = json.Unmarshal(body, &m) // mcp-go says what is wrong with it
-	info.method = clipName(m.Method)
 
-	return h.handleMessage(out, r, info, m, body)
+	var message mcpMessage
+	_ = json.Unmarshal(body, &message) // mcp-go says what is wrong with it
+	info.method = clipName(message.Method)
+
+	return h.handleMessage(out, r, info, message, body)
+}
+
+// resumeSession reads what the session's id says of its client. A request without
+// a session is let through.
+func resumeSession(r *http.Request, info *requestInfo) *refusal {
+	info.session = r.Header.Get(sessionHeader)
+	if info.session == "" {
+		return nil
+	}
+
+	client, forms, ok := parseSessionID(info.session)
+	if !ok {
+		return newRefusal(http.StatusNotFound, research.CodeNotFound, "initialize again", "there is no such session")
+	}
+	info.client, info.forms = client, forms
+
+	return nil
+}
+
+func (h *HTTP) deleteSession(out *reply, r *http.Request, info *requestInfo) *refusal {
+	if info.session == "" {
+		return newRefusal(http.StatusBadRequest, research.CodeBadArgument, "say which by the header "+sessionHeader,
+			"no session is named")
+	}
+
+	h.closeSession(r.Context(), info.token, info.session)
+	out.WriteHeader(http.StatusNoContent)
+
+	return nil
 }
 
 // readBody reads a JSON body within the limits.
 func (h *HTTP) readBody(out *reply, r *http.Request) ([]byte, *refusal) {
-	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" ||
-		r.Header.Get("Content-Encoding") != "" {
+	mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || mediaType != "application/json" || r.Header.Get("Content-Encoding") != "" {
 		return nil, newRefusal(http.StatusUnsupportedMediaType, research.CodeBadArgument,
 			"send plain Content-Type: application/json", "the body is of another kind")
 	}
 
-	large := newRefusal(http.StatusRequestEntityTooLarge, research.CodeBadArgument, "send less",
+	tooLarge := newRefusal(http.StatusRequestEntityTooLarge, research.CodeBadArgument, "send less",
 		"a request may have %d bytes", h.opt.Limits.Body)
 	if r.ContentLength > h.opt.Limits.Body {
-		return nil, large
+		return nil, tooLarge
 	}
 
 	body, err := io.ReadAll(http.MaxBytesReader(out.w, r.Body, h.opt.Limits.Body))
-	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
-		return nil, large
+	if limit := (*http.MaxBytesError)(nil); errors.As(err, &limit) {
+		return nil, tooLarge
 	}
 
 	if err != nil {
 		return nil, newRefusal(http.StatusRequestTimeout, research.CodeBadArgument, "send it faster",
 			"the request's body did not arrive")
 	}
-	out.setReadDeadline(time.Time{}) // it has: the call may take long
+	out.setReadDeadline(time.Time{}) // the body has arrived: the call may take long
 
 	if !withinJSONLimits(body) {
 		return nil, newRefusal(http.StatusBadRequest, research.CodeBadArgument, "send a simpler message",
@@ -282,32 +331,34 @@ func (h *HTTP) readBody(out *reply, r *http.Request) ([]byte, *refusal) {
 	return body, nil
 }
 
-// handleMessage hands a message to mcp-go and its answer to out.
-func (h *HTTP) handleMessage(out *reply, r *http.Request, info *requestInfo, m mcpMessage, body []byte) *refusal {
+// handleMessage hands a message to mcp-go and its answer to out. An answer of the
+// client's to one of our questions goes to the call that asked.
+func (h *HTTP) handleMessage(
+	out *reply, r *http.Request, info *requestInfo, message mcpMessage, body []byte,
+) *refusal {
 	ctx, cancel := context.WithCancel(withStream(withCaller(r.Context(), &info.caller), out))
 	defer cancel()
 
-	if m.Method == "" && len(m.ID) > 0 && h.core.questions.deliver(sessionKeyOf(ctx), m.ID, body) {
+	if message.Method == "" && len(message.ID) > 0 &&
+		h.core.questions.deliver(sessionKeyOf(ctx), message.ID, body) {
 		out.WriteHeader(http.StatusAccepted)
 		return nil
 	}
-	place, header := h.calls, r.Header.Clone()
 
-	switch mcp.MCPMethod(m.Method) {
+	places := h.calls
+
+	switch mcp.MCPMethod(message.Method) {
 	case mcp.MethodSubscriptionsListen:
-		place = h.streams
+		places = h.streams
+
 		defer h.core.subs.removeListener(&info.caller)
 		defer afterClose(h.stopping, cancel)()
 		defer h.watchForStream(ctx, info)()
 	case mcp.MethodInitialize:
-		info.client = mcpClient{clipName(m.Params.ClientInfo.Name), clipName(m.Params.ClientInfo.Version)}
-		info.forms = canShowForm(m.Params.Capabilities.Elicitation)
-		info.session = newSessionID(info.client, info.forms)
-		out.header.Set(sessionHeader, info.session)
-		h.metrics.sessions.Inc()
+		h.beginSession(out, info, message)
 	}
 
-	release, bad := acquire(place)
+	release, bad := acquire(places)
 	if bad != nil {
 		return bad
 	}
@@ -316,18 +367,41 @@ func (h *HTTP) handleMessage(out *reply, r *http.Request, info *requestInfo, m m
 	if info.session != "" {
 		h.sessions.GetOrAdd(info.session, struct{}{})
 	}
+
+	header := r.Header.Clone()
 	header.Del(sessionHeader) // it is ours; mcp-go's sessions live as long as a request
 	header.Del("Authorization")
+
 	out.startKeepAlive(acceptsType(r, eventStream))
-	h.mcp.Handle(out, &mcpserver.HTTPRequest{Method: http.MethodPost, URL: r.URL, Header: header, Body: body,
-		Context: ctx})
+	h.mcp.Handle(out, &mcpserver.HTTPRequest{
+		Method:  http.MethodPost,
+		URL:     r.URL,
+		Header:  header,
+		Body:    body,
+		Context: ctx,
+	})
 
 	return nil
 }
 
-// acceptsType says whether the client takes answers of this kind; one that says
-// nothing takes all.
-func acceptsType(r *http.Request, kind string) bool {
-	all := strings.ToLower(strings.Join(r.Header.Values("Accept"), ","))
-	return strings.TrimSpace(all) == "" || strings.Contains(all, kind) || strings.Contains(all, "*/*")
+// beginSession gives the client that initialises a session.
+func (h *HTTP) beginSession(out *reply, info *requestInfo, message mcpMessage) {
+	client := message.Params.ClientInfo
+	info.client = mcpClient{clipName(client.Name), clipName(client.Version)}
+	info.forms = canShowForm(message.Params.Capabilities.Elicitation)
+	info.session = newSessionID(info.client, info.forms)
+
+	out.header.Set(sessionHeader, info.session)
+	h.metrics.sessions.Inc()
+}
+
+// acceptsType says whether the client accepts answers of a media type. A client
+// that names none accepts all.
+func acceptsType(r *http.Request, mediaType string) bool {
+	accepted := strings.ToLower(strings.Join(r.Header.Values("Accept"), ","))
+	if strings.TrimSpace(accepted) == "" {
+		return true
+	}
+
+	return strings.Contains(accepted, mediaType) || strings.Contains(accepted, "*/*")
 }

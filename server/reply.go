@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	firstKeepAlive    = 700 * time.Millisecond // of a call that takes long: clients give up after a minute without a header
+	firstKeepAlive    = 700 * time.Millisecond // of a slow call: clients give up after a minute without a header
 	keepAliveInterval = 10 * time.Second
 	writeTimeout      = 30 * time.Second // for a client to take what is written
 
@@ -21,9 +21,9 @@ const (
 )
 
 // reply is the answer to one request, as mcp-go writes it. When that takes
-// long, the header and a first sign of life go out on an event stream, more
-// signs follow, and what mcp-go then writes as one JSON body becomes an event
-// of it. It may be written from several goroutines.
+// long, the header and a first comment go out on an event stream, more comments
+// follow, and what mcp-go then writes as one JSON body becomes an event of it. It
+// may be written from several goroutines.
 type reply struct {
 	w  http.ResponseWriter
 	rc *http.ResponseController
@@ -32,27 +32,30 @@ type reply struct {
 	status int         // sent, 0 before
 	bytes  int64       // of the body
 
+	plainErrors bool // errors have the dashboard's form, not JSON-RPC's
+
 	mu          sync.Mutex
-	stream      bool        // the client takes event streams
-	base        http.Header // as it is before mcp-go fills in more
-	events      bool        // an event stream has begun
-	early       bool        // by the first sign, not by mcp-go
+	takesEvents bool        // the client accepts event streams
+	base        http.Header // header, before mcp-go fills in more
+	hasEvents   bool        // an event stream has begun
+	early       bool        // by a keep-alive or a message, not by mcp-go
 	body        *bytes.Buffer
 	timer       *time.Timer
 	finished    bool
-	plainErrors bool // errors are not JSON-RPC's
 }
 
 func newReply(w http.ResponseWriter) *reply {
 	return &reply{w: w, rc: http.NewResponseController(w), header: http.Header{}}
 }
 
-// startKeepAlive starts the signs of life, if the client takes event streams.
-func (p *reply) startKeepAlive(stream bool) {
+// startKeepAlive says whether the client accepts event streams. If so, comments
+// are sent until the answer begins.
+func (p *reply) startKeepAlive(takesEvents bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 
-	if p.stream = stream; stream {
+	p.takesEvents = takesEvents
+	if takesEvents {
 		p.base = p.header.Clone()
 		p.timer = time.AfterFunc(firstKeepAlive, p.sendKeepAlive)
 	}
@@ -71,21 +74,31 @@ func (p *reply) sendKeepAlive() {
 		p.beginEvents()
 	}
 
-	if !p.events { // a body is being written
+	if !p.hasEvents { // a body is being written
 		return
 	}
-	p.writeBody([]byte(": working\n\n"))
+
+	_, _ = p.writeBody([]byte(": working\n\n"))
 	_ = p.rc.Flush()
 	p.timer.Reset(keepAliveInterval)
 }
 
-// sendHeader sends the header.
-func (p *reply) sendHeader(h http.Header, status int) {
-	maps.Copy(p.w.Header(), h)
+// beginEvents begins an event stream before mcp-go has written anything. mu is held.
+func (p *reply) beginEvents() {
+	p.early = true
+	p.base.Set("Content-Type", eventStream)
+	p.sendHeader(p.base, http.StatusOK)
+}
 
-	if p.events = h.Get("Content-Type") == eventStream; p.events {
+// sendHeader sends the header. mu is held.
+func (p *reply) sendHeader(header http.Header, status int) {
+	maps.Copy(p.w.Header(), header)
+
+	p.hasEvents = header.Get("Content-Type") == eventStream
+	if p.hasEvents {
 		p.w.Header().Set("X-Accel-Buffering", "no") // proxies must not hold it back
 	}
+
 	p.status = status
 	p.extendWriteDeadline()
 	p.w.WriteHeader(status)
@@ -93,6 +106,7 @@ func (p *reply) sendHeader(h http.Header, status int) {
 
 func (p *reply) extendWriteDeadline() { _ = p.rc.SetWriteDeadline(time.Now().Add(writeTimeout)) }
 
+// writeBody writes to the client. mu is held.
 func (p *reply) writeBody(b []byte) (int, error) {
 	p.extendWriteDeadline()
 	n, err := p.w.Write(b)
@@ -101,10 +115,20 @@ func (p *reply) writeBody(b []byte) (int, error) {
 	return n, err
 }
 
+// writeEvent writes a message as an event. mu is held.
+func (p *reply) writeEvent(message []byte) error {
+	event := append([]byte("event: message\ndata: "), message...)
+	event = append(event, "\n\n"...)
+	_, err := p.writeBody(event)
+
+	return err
+}
+
 // Header is what WriteHeader sends.
 func (p *reply) Header() http.Header { return p.header }
 
-// WriteHeader sends the header, unless a sign of life did.
+// WriteHeader sends the header, unless an event stream has begun early: then a
+// JSON body becomes an event of it.
 func (p *reply) WriteHeader(status int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -138,25 +162,20 @@ func (p *reply) send(message []byte) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 
-	switch {
-	case !p.stream || p.finished || p.body != nil || p.status != 0 && !p.events:
+	hasBody := p.body != nil || p.status != 0 && !p.hasEvents
+	if !p.takesEvents || p.finished || hasBody {
 		return errNoStream
-	case p.status == 0:
+	}
+
+	if p.status == 0 {
 		p.beginEvents()
 	}
 
-	if _, err := p.writeBody(append(append([]byte("event: message\ndata: "), message...), "\n\n"...)); err != nil {
+	if err := p.writeEvent(message); err != nil {
 		return err
 	}
 
 	return p.rc.Flush()
-}
-
-// beginEvents begins an event stream before mcp-go has written anything.
-func (p *reply) beginEvents() {
-	p.early = true
-	p.base.Set("Content-Type", eventStream)
-	p.sendHeader(p.base, http.StatusOK)
 }
 
 // Flush sends what has been written.
@@ -166,52 +185,47 @@ func (p *reply) Flush() {
 	_ = p.rc.Flush()
 }
 
-// CanStream says whether the client takes event streams.
-func (p *reply) CanStream() bool { return p.stream }
+// CanStream says whether the client accepts event streams.
+func (p *reply) CanStream() bool { return p.takesEvents }
 
-// arrive sets when the request's body must have arrived, zero for no limit.
+// setReadDeadline sets when the request's body must have arrived, zero for no limit.
 func (p *reply) setReadDeadline(t time.Time) { _ = p.rc.SetReadDeadline(t) }
 
-func (p *reply) sendText(status int, s string) {
+func (p *reply) sendText(status int, text string) {
 	p.WriteHeader(status)
-	_, _ = io.WriteString(p, s)
+	_, _ = io.WriteString(p, text)
 }
 
-// refuse answers with an HTTP status and a JSON-RPC error, unless the answer
-// has begun.
+// refuse answers with an HTTP status and an error, JSON-RPC's or the dashboard's,
+// unless the answer has begun.
 func (p *reply) refuse(bad *refusal) {
 	p.mu.Lock()
-	begun := p.status != 0
+	hasBegun := p.status != 0
 	p.mu.Unlock()
 
-	if begun {
+	if hasBegun {
 		return
+	}
+
+	for k, v := range bad.header {
+		p.header.Set(k, v)
 	}
 
 	e := research.Describe(bad.err)
+	mediaType := "application/json"
+	content := map[string]any{"jsonrpc": "2.0", "id": nil, "error": map[string]any{
+		"code":    -32000,
+		"message": e.Msg + "; next: " + e.Next,
+		"data":    map[string]any{"code": e.Code, "next": e.Next},
+	}}
+
 	if p.plainErrors {
-		p.refusePlainly(bad, e)
-		return
+		mediaType = "application/json; charset=utf-8"
+		content = map[string]any{"error": map[string]any{"code": e.Code, "message": e.Msg, "next": e.Next}}
 	}
-	body, _ := json.Marshal(map[string]any{"jsonrpc": "2.0", "id": nil, "error": map[string]any{
-		"code": -32000, "message": e.Msg + "; next: " + e.Next, "data": map[string]any{"code": e.Code,
-			"next": e.Next}}})
 
-	for k, v := range bad.header {
-		p.header.Set(k, v)
-	}
-	p.header.Set("Content-Type", "application/json")
-	p.sendText(bad.status, string(body)+"\n")
-}
-
-// refusePlainly answers with an HTTP status and the error as the dashboard reads it.
-func (p *reply) refusePlainly(bad *refusal, e *research.Error) {
-	body, _ := json.Marshal(map[string]any{"error": map[string]any{"code": e.Code, "message": e.Msg, "next": e.Next}})
-
-	for k, v := range bad.header {
-		p.header.Set(k, v)
-	}
-	p.header.Set("Content-Type", "application/json; charset=utf-8")
+	body, _ := json.Marshal(content)
+	p.header.Set("Content-Type", mediaType)
 	p.sendText(bad.status, string(body)+"\n")
 }
 
@@ -226,7 +240,7 @@ func (p *reply) finish() {
 	}
 
 	if p.body != nil {
-		_, _ = p.writeBody(append(append([]byte("event: message\ndata: "), bytes.TrimSpace(p.body.Bytes())...), "\n\n"...))
+		_ = p.writeEvent(bytes.TrimSpace(p.body.Bytes()))
 	}
 
 	if p.status == 0 { // mcp-go had nothing to say
