@@ -14,13 +14,15 @@ const (
 	maxParts = 50_000 // values and keys, about
 )
 
-// withinJSONLimits says whether a JSON text can be parsed at little cost, whatever else
-// is wrong with it.
+// withinJSONLimits says whether a JSON text can be parsed at little cost, whatever
+// else is wrong with it.
 func withinJSONLimits(text []byte) bool {
-	depth, parts, quoted := 0, 0, false
+	depth, parts := 0, 0
+	quoted := false
 
 	for i := 0; i < len(text); i++ {
 		c := text[i]
+
 		switch {
 		case quoted && c == '\\':
 			i++
@@ -28,7 +30,8 @@ func withinJSONLimits(text []byte) bool {
 			quoted = !quoted
 		case quoted:
 		case c == '{' || c == '[':
-			depth, parts = depth+1, parts+1
+			depth++
+			parts++
 		case c == '}' || c == ']':
 			depth--
 		case c == ',' || c == ':':
@@ -51,19 +54,22 @@ type origins struct {
 	allowed map[string]bool // whole origins
 }
 
+// newOrigins allows the host that the server listens on, and the origins of the
+// list. Errors: CodeBadArgument.
 func newOrigins(listen string, allow []string) (origins, error) {
 	o := origins{hosts: map[string]bool{}, allowed: map[string]bool{}}
+
 	if ip := net.ParseIP(listen); listen != "" && (ip == nil || !ip.IsUnspecified()) {
 		o.hosts[strings.ToLower(listen)] = true
 	}
 
-	for _, a := range allow {
-		u, err := url.Parse(a)
-		if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || strings.TrimSuffix(u.Path,
-			"/") != "" || u.RawQuery != "" || u.User != nil {
+	for _, text := range allow {
+		u, err := url.Parse(text)
+		if err != nil || !isOrigin(u) {
 			return o, research.Errorf(research.CodeBadArgument,
-				"write it like https://example.org or https://example.org:8443", "%q is no origin", a)
+				"write it like https://example.org or https://example.org:8443", "%q is no origin", text)
 		}
+
 		o.allowed[strings.ToLower(u.Scheme+"://"+u.Host)] = true
 		o.hosts[strings.ToLower(u.Hostname())] = true
 	}
@@ -71,11 +77,21 @@ func newOrigins(listen string, allow []string) (origins, error) {
 	return o, nil
 }
 
-// checkRequest refuses foreign hosts and origins, and tells a browser of an allowed
-// origin that it is.
+// isOrigin says whether a URL is no more than an origin of the web.
+func isOrigin(u *url.URL) bool {
+	isBare := strings.TrimSuffix(u.Path, "/") == "" && u.RawQuery == "" && u.User == nil
+
+	return isWeb(u) && u.Host != "" && isBare
+}
+
+func isWeb(u *url.URL) bool { return u.Scheme == "http" || u.Scheme == "https" }
+
+// checkRequest refuses foreign hosts and origins. For an allowed origin it sets
+// the headers of the answer by which a browser lets its page read it.
 func (o origins) checkRequest(answer http.Header, r *http.Request) *refusal {
 	if host := hostOf(r.Host); !isLoopback(host) && !o.hosts[host] && !isConnectionAddress(r, host) {
-		return newRefusal(http.StatusForbidden, "forbidden", "serve with --allow-origin if it is a name of this server",
+		return newRefusal(http.StatusForbidden, "forbidden",
+			"serve with --allow-origin if it is a name of this server",
 			"the request is for another host, %q", excerpt(r.Host))
 	}
 
@@ -83,19 +99,33 @@ func (o origins) checkRequest(answer http.Header, r *http.Request) *refusal {
 	if origin == "" {
 		return nil
 	}
-	u, err := url.Parse(strings.ToLower(origin))
 
-	known := err == nil && (u.Scheme == "http" || u.Scheme == "https") && (isLoopback(u.Hostname()) ||
-		o.hosts[u.Hostname()] && o.allowed[u.Scheme+"://"+u.Host] || strings.EqualFold(u.Host, r.Host))
-	if !known {
-		return newRefusal(http.StatusForbidden, "forbidden", "serve with --allow-origin if that page may use this server",
+	if !o.isAllowed(origin, r.Host) {
+		return newRefusal(http.StatusForbidden, "forbidden",
+			"serve with --allow-origin if that page may use this server",
 			"the request comes from another origin, %q", excerpt(origin))
 	}
+
 	answer.Set("Access-Control-Allow-Origin", origin)
 	answer.Set("Access-Control-Expose-Headers", sessionHeader)
 	answer.Set("Vary", "Origin")
 
 	return nil
+}
+
+// isAllowed says whether a page of that origin may use the server: one of this
+// machine, an allowed one, or the server's own at host.
+func (o origins) isAllowed(origin, host string) bool {
+	u, err := url.Parse(strings.ToLower(origin))
+	if err != nil || !isWeb(u) {
+		return false
+	}
+
+	if isLoopback(u.Hostname()) || strings.EqualFold(u.Host, host) {
+		return true
+	}
+
+	return o.hosts[u.Hostname()] && o.allowed[u.Scheme+"://"+u.Host]
 }
 
 // answerPreflight answers a browser's question before a request. It needs no token.
@@ -107,13 +137,13 @@ func answerPreflight(out *reply) {
 	out.WriteHeader(http.StatusNoContent)
 }
 
-// hostOf is a Host header without its port, in lower case.
-func hostOf(host string) string {
-	if h, _, err := net.SplitHostPort(host); err == nil {
-		host = h
+// hostOf is the host of a Host header, without its port, in lower case.
+func hostOf(header string) string {
+	if host, _, err := net.SplitHostPort(header); err == nil {
+		header = host
 	}
 
-	return strings.ToLower(strings.Trim(host, "[]"))
+	return strings.ToLower(strings.Trim(header, "[]"))
 }
 
 func isLoopback(host string) bool {
@@ -121,8 +151,8 @@ func isLoopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// isConnectionAddress says whether host is the very address that the connection came to:
-// no name leads there by mistake.
+// isConnectionAddress says whether host is the very address that the connection
+// came to: no name leads there by mistake.
 func isConnectionAddress(r *http.Request, host string) bool {
 	addr, ok := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr)
 	ip := net.ParseIP(host)
@@ -130,15 +160,15 @@ func isConnectionAddress(r *http.Request, host string) bool {
 	return ok && ip != nil && ip.Equal(addr.IP)
 }
 
-// isLocalRequest says whether the request was made on this machine, and not handed on
-// by a proxy.
+// isLocalRequest says whether the request was made on this machine, and not
+// handed on by a proxy.
 func isLocalRequest(r *http.Request) bool {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	for _, k := range []string{"Forwarded", "X-Forwarded-For", "X-Real-Ip", "Via"} {
-		if r.Header.Get(k) != "" {
+	for _, name := range []string{"Forwarded", "X-Forwarded-For", "X-Real-Ip", "Via"} {
+		if r.Header.Get(name) != "" {
 			return false
 		}
 	}
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
 
 	return err == nil && isLoopback(host) && isLoopback(hostOf(r.Host))
 }

@@ -55,8 +55,11 @@ type Limits struct {
 	Rate    float64       // requests a second of one token, in the long run (50); beyond it 429
 	Burst   int           // and at once (200)
 	Drain   time.Duration // for answers under way when the server is stopped (5 s)
-	Labs    int           // laboratories kept, one for each session in a checkout (256); beyond it the one used longest ago goes
 	Away    time.Duration // after its last call, until a session counts as gone and its laboratory goes (10 min)
+
+	// Labs are the laboratories kept, one for each session in a checkout (256);
+	// beyond it the one used longest ago goes.
+	Labs int
 }
 
 func (l Limits) withDefaults() Limits {

@@ -9,21 +9,23 @@
 // over standard streams with the stream, over HTTP by DELETE, some minutes
 // after its last call, or with the server.
 //
-// What only a person decides, a call asks its client's person where the client
-// can show a form (person.go); a server outside every repository asks where its
-// client works (roots.go). A call's messages stand before its answer (stream.go).
+// What only a person decides, a call asks its client's person, where the client
+// can show a form (person.go). A server outside every repository asks where its
+// client works (clientroots.go). A call's messages stand before its answer
+// (stream.go).
 //
-// Over HTTP a request names its checkout in the URL and its token's name joins
-// the client's; a session is only a name, carried in its id, so that it
-// outlives the server and costs it nothing but, while it is used, a laboratory.
+// Over HTTP a request names its checkout in the URL, and its token's name joins
+// the client's. A session is only a name, carried in its id, so that it outlives
+// the server and costs it nothing but, while it is used, a laboratory. The
+// dashboard (dashboard.go) is let in here and answered by package dashboard.
 //
 // Limits: one ServeStdio at a time in a process (mcp-go has one stdio session
 // for all its servers). A client that skips initialize is served too, as an
 // unnamed client. HTTP has no stream of its own for what the server has to say
 // (GET is refused): progress and updates come in the answers to calls, and in
 // subscriptions/listen. HTTP/1.1 only. Clients of protocols without sessions
-// are told from each other by token and name: two of one name and one token in
-// one checkout are one session.
+// are distinguished by token and name: two of one name and one token in one
+// checkout are one session.
 package server
 
 import (
@@ -113,7 +115,7 @@ func New(o Options) *Server {
 	s.addTools()
 	s.addPrompts()
 	s.addResources()
-	s.addFixtures()
+	addFixtures(s)
 
 	return s
 }
