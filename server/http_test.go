@@ -231,7 +231,7 @@ func TestListenersHearOfChanges(t *testing.T) {
 	}
 }
 
-// stuck is a laboratory that opens when it is told to, or when the call ends.
+// stuck is a laboratory that opens on request, or when the call ends.
 func stuck(
 	entered chan<- struct{}, leave <-chan struct{},
 ) func(context.Context, string, string, string) (*lab.Lab, error) {
@@ -305,7 +305,7 @@ func TestEarlyHeader(t *testing.T) {
 	}
 }
 
-// A server that is told to stop answers what is under way, and says that what
+// A server that has to stop answers what is under way, and says that what
 // runs goes on.
 func TestOrderlyEnd(t *testing.T) {
 	t.Parallel()

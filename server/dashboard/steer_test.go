@@ -149,7 +149,7 @@ func TestDashboardOverridesInTheRightCheckout(t *testing.T) {
 	c.whole()
 }
 
-// stopped is what the page does about a run: it ends, and is recorded as stopped.
+// A run that a person stops ends, and is recorded as stopped.
 func TestDashboardStopsARun(t *testing.T) {
 	t.Parallel()
 	c := newCampaign(t)
@@ -220,7 +220,7 @@ func until(t *testing.T, events <-chan string, seq float64) {
 	}
 }
 
-// Every append is told, also a supervisor's, which is another process; a stream
+// Every append is an event, also a worker's, which is another process; a stream
 // ends with its server, and there are only so many.
 func TestDashboardEvents(t *testing.T) {
 	t.Parallel()
