@@ -194,7 +194,7 @@ func (l *Lab) StopJob(ctx context.Context, id string) (*Stopped, error) {
 		return &Stopped{Status: "idle", ID: job, Text: "nothing is running", Next: "run_experiment{hypothesis}"}, nil
 	}
 
-	out, err := l.stopAndWait(ctx, c.Name, job)
+	out, err := l.stopAndDecide(ctx, c.Name, job)
 	if err != nil {
 		return nil, err
 	}

@@ -77,8 +77,8 @@ func (l *Lab) proposeAndWait(ctx context.Context, req ExperimentRequest, progres
 		return nil, err
 	}
 
-	out, err := l.awaitJob(ctx, c.Name, research.NewJobID(research.ExperimentJob, p.N), req.Wait-time.Since(began),
-		progress)
+	out, err := l.awaitAndDecide(ctx, c.Name, research.NewJobID(research.ExperimentJob, p.N),
+		req.Wait-time.Since(began), progress)
 	if err != nil {
 		return nil, err
 	}

@@ -49,7 +49,7 @@ func (l *Lab) StopLoop(ctx context.Context, by string) (*LoopAnswer, error) {
 	}
 
 	for _, id := range c.Open {
-		o, err := l.stopAndWait(ctx, c.Name, id)
+		o, err := l.stopAndDecide(ctx, c.Name, id)
 		if err != nil {
 			return nil, err
 		}
@@ -100,9 +100,9 @@ func (l *Lab) changeLoop(ctx context.Context, kind history.Kind, by string) (*Lo
 	return out, err
 }
 
-// patience is how often in a row an agent is held that does nothing: one that
+// stuckAttempts is how often in a row an agent is held that does nothing: one that
 // is stuck must be let go.
-const patience = 3
+const stuckAttempts = 3
 
 // stuckState is what was seen when the agent was last held. It is a file of its
 // own, not a record: holding an agent is no event of the campaign.
@@ -168,8 +168,8 @@ func (l *Lab) decideUnfinished(c *history.Campaign, last time.Time) (*Unfinished
 		now.Held = 1
 	}
 
-	if now.Held > patience {
-		return &UnfinishedWork{Note: fmt.Sprintf("ratchet let the agent stop, after asking it %d times in a row without any progress; campaign %s has budget left", patience, c.Name)}, nil
+	if now.Held > stuckAttempts {
+		return &UnfinishedWork{Note: fmt.Sprintf("ratchet let the agent stop, after asking it %d times in a row without any progress; campaign %s has budget left", stuckAttempts, c.Name)}, nil
 	}
 
 	b, err := json.Marshal(now)

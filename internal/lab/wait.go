@@ -41,7 +41,34 @@ func (l *Lab) waitForJob(ctx context.Context, req WaitRequest, progress Progress
 		return &Outcome{Status: "idle", Left: &b, Next: nextAfterDecision(c), campaign: c.Name, unheard: c.Unheard}, nil
 	}
 
-	return l.awaitJob(ctx, c.Name, id, req.Wait, progress)
+	return l.awaitAndDecide(ctx, c.Name, id, req.Wait, progress)
+}
+
+// awaitAndDecide waits for a job as awaitJob does, then keeps or reverts an experiment
+// that ended, where the program says `decide: auto`.
+func (l *Lab) awaitAndDecide(
+	ctx context.Context, campaign string, id research.JobID, limit time.Duration, progress ProgressFunc,
+) (*Outcome, error) {
+	began := time.Now()
+
+	out, err := l.awaitJob(ctx, campaign, id, limit, progress)
+	if err != nil {
+		return nil, err
+	}
+
+	return l.decideAutomatically(ctx, out, began)
+}
+
+// stopAndDecide stops a job as stopAndWait does, then decides as awaitAndDecide does.
+func (l *Lab) stopAndDecide(ctx context.Context, campaign string, id research.JobID) (*Outcome, error) {
+	began := time.Now()
+
+	out, err := l.stopAndWait(ctx, campaign, id)
+	if err != nil {
+		return nil, err
+	}
+
+	return l.decideAutomatically(ctx, out, began)
 }
 
 // awaitJob watches a job until it ends or the time is up. A supervisor that dies
@@ -64,7 +91,7 @@ func (l *Lab) awaitJob(
 		}
 
 		if out.Status != "running" {
-			return l.decideAutomatically(ctx, out, begin)
+			return out, nil
 		}
 
 		for {
@@ -321,7 +348,7 @@ func calibrationWords(c *history.Campaign) string {
 // decideAutomatically keeps or reverts by the verdict where the program says
 // `decide: auto`.
 func (l *Lab) decideAutomatically(ctx context.Context, out *Outcome, began time.Time) (*Outcome, error) {
-	if out.Experiment == 0 || !out.decide {
+	if out.Status == "running" || out.Experiment == 0 || !out.decide {
 		return out, nil
 	}
 
