@@ -9,8 +9,9 @@ import (
 	"testing"
 	"time"
 
-	"ratchet/internal/lab"
+	"ratchet/internal/checkout"
 	"ratchet/internal/research/history"
+	"ratchet/internal/view"
 	"ratchet/server"
 )
 
@@ -96,7 +97,7 @@ func started(t *testing.T) *campaign {
 // stdio is a session over standard streams.
 func (c *campaign) stdio(t *testing.T) *campaign {
 	return &campaign{t: t, dir: c.dir, Client: connect(t,
-		server.Options{Open: func(ctx context.Context, name, version string) (*lab.Lab, error) {
+		server.Options{Open: func(ctx context.Context, name, version string) (*checkout.Checkout, error) {
 			return openLab(ctx, c.dir, name, version)
 		}})}
 }
@@ -172,7 +173,7 @@ func TestFirstCallsAtOnceAreOneSession(t *testing.T) {
 	var entered sync.WaitGroup
 	entered.Add(n)
 	s := serve(t, func(o *server.HTTPOptions) {
-		o.Open = func(ctx context.Context, checkout, name, version string) (*lab.Lab, error) {
+		o.Open = func(ctx context.Context, checkout, name, version string) (*checkout.Checkout, error) {
 			entered.Done()
 			entered.Wait() // all of them open
 
@@ -202,7 +203,7 @@ func TestClaimsOfThoseWhoLeft(t *testing.T) {
 	must(t, err)
 	lapse := func(n int) history.Lapse {
 		t.Helper()
-		ideas, err := beside.ListIdeas(t.Context(), 0)
+		ideas, err := view.ListIdeas(t.Context(), beside, 0)
 		must(t, err)
 
 		for _, i := range ideas {

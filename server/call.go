@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"ratchet/internal/checkout"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -12,7 +13,6 @@ import (
 	"github.com/mark3labs/mcp-go/mcp"
 	mcpserver "github.com/mark3labs/mcp-go/server"
 
-	"ratchet/internal/lab"
 	"ratchet/internal/research"
 	"ratchet/tools"
 )
@@ -132,13 +132,13 @@ func orEmpty(a *tools.Answer) tools.Answer {
 // usedLab is the laboratory that a call opened, nil if it opened none.
 type usedLab struct {
 	mu  sync.Mutex
-	lab *lab.Lab
+	lab *checkout.Checkout
 }
 
 type usedLabKey struct{}
 
 // noteUsedLab notes that the call of ctx has opened a laboratory.
-func noteUsedLab(ctx context.Context, l *lab.Lab) {
+func noteUsedLab(ctx context.Context, l *checkout.Checkout) {
 	if used, ok := ctx.Value(usedLabKey{}).(*usedLab); ok {
 		used.mu.Lock()
 		defer used.mu.Unlock()

@@ -11,6 +11,8 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"ratchet/internal/checkout"
+	"ratchet/internal/worker"
 	"strings"
 	"syscall"
 	"testing"
@@ -19,7 +21,6 @@ import (
 	"github.com/mark3labs/mcp-go/client"
 	"github.com/mark3labs/mcp-go/mcp"
 
-	"ratchet/internal/lab"
 	"ratchet/sandbox"
 	_ "ratchet/sandbox/stage" // this binary is also the runs' first process
 	"ratchet/server"
@@ -66,9 +67,9 @@ func runWorker(args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 
-	l, err := lab.Open(ctx, lab.Options{Dir: *dir, GitDir: *gitDir, CommonDir: *commonDir, Ledger: *ledger})
+	l, err := checkout.Open(ctx, checkout.Options{Dir: *dir, GitDir: *gitDir, CommonDir: *commonDir, Ledger: *ledger})
 	if err == nil {
-		err = l.RunWorker(ctx, *campaign, *job)
+		err = worker.RunWorker(ctx, l, *campaign, *job)
 	}
 	sandbox.Ready(err)
 
@@ -108,21 +109,22 @@ type campaign struct {
 func newCampaign(t *testing.T) *campaign {
 	t.Helper()
 	c := newRepository(t)
-	c.Client = connect(t, server.Options{Open: func(ctx context.Context, name, version string) (*lab.Lab, error) {
-		return openLab(ctx, c.dir, name, version)
-	}})
+	c.Client = connect(t,
+		server.Options{Open: func(ctx context.Context, name, version string) (*checkout.Checkout, error) {
+			return openLab(ctx, c.dir, name, version)
+		}})
 
 	return c
 }
 
 // openLab opens a laboratory whose worker is this binary.
-func openLab(ctx context.Context, dir, name, version string) (*lab.Lab, error) {
+func openLab(ctx context.Context, dir, name, version string) (*checkout.Checkout, error) {
 	exe, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
 
-	return lab.Open(ctx, lab.Options{Dir: dir, Client: lab.Client{Name: name, Version: version},
+	return checkout.Open(ctx, checkout.Options{Dir: dir, Client: checkout.Client{Name: name, Version: version},
 		Supervise: []string{exe, "supervise"}})
 }
 

@@ -10,7 +10,7 @@ import (
 	"github.com/mark3labs/mcp-go/client"
 	"github.com/mark3labs/mcp-go/mcp"
 
-	"ratchet/internal/lab"
+	"ratchet/internal/checkout"
 	"ratchet/server"
 )
 
@@ -56,7 +56,7 @@ func TestRootsFindTheRepository(t *testing.T) {
 				p := &places{dirs: tt.dirs}
 				o := func(o *server.Options) {
 					o.Open = closed
-					o.At = func(ctx context.Context, dir, name, version string) (*lab.Lab, error) {
+					o.At = func(ctx context.Context, dir, name, version string) (*checkout.Checkout, error) {
 						return openLab(ctx, dir, name, version)
 					}
 				}
@@ -80,10 +80,11 @@ func TestRootsFindTheRepository(t *testing.T) {
 
 // A client that has not said that it has roots is not asked.
 func TestRootsAreNotAskedUnasked(t *testing.T) {
-	w := dial(t, server.Options{Open: closed, At: func(context.Context, string, string, string) (*lab.Lab, error) {
-		t.Error("opened another folder")
-		return nil, errClosed
-	}})
+	w := dial(t, server.Options{Open: closed,
+		At: func(context.Context, string, string, string) (*checkout.Checkout, error) {
+			t.Error("opened another folder")
+			return nil, errClosed
+		}})
 	w.send(hello, ready, tool(1, "read_log", `{}`))
 
 	for range 2 {

@@ -73,7 +73,7 @@ func addStreamFixtures(s *Server) {
 		func(ctx context.Context, _ mcp.CallToolRequest) (*mcp.CallToolResult, error) {
 			for _, text := range []string{"Tool execution started", "Tool processing data",
 				"Tool execution completed"} {
-				if err := notifyCaller(ctx, "notifications/message",
+				if err := notifyClient(ctx, "notifications/message",
 					map[string]any{"level": "info", "logger": "fixture", "data": text}); err != nil {
 					return nil, err
 				}
@@ -89,7 +89,7 @@ func addStreamFixtures(s *Server) {
 					break
 				}
 
-				if err := notifyCaller(ctx, "notifications/progress",
+				if err := notifyClient(ctx, "notifications/progress",
 					map[string]any{"progressToken": req.Params.Meta.ProgressToken, "progress": 50 * i,
 						"total": 100}); err != nil {
 					return nil, err

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"ratchet/internal/checkout"
 	"ratchet/internal/lab"
 	"ratchet/ledger"
 	"ratchet/server"
@@ -17,7 +18,7 @@ import (
 
 // endedCampaign is a campaign with an experiment and its output that can't be
 // changed any more: it was abandoned, and its program is gone.
-func endedCampaign(t testing.TB) (dir string, l *lab.Lab) {
+func endedCampaign(t testing.TB) (dir string, l *checkout.Checkout) {
 	t.Helper()
 	c := newRepository(t)
 	ctx := context.Background()
@@ -25,7 +26,7 @@ func endedCampaign(t testing.TB) (dir string, l *lab.Lab) {
 	must(t, err)
 	call := func(tool, args string) {
 		tt, _ := tools.Get(tool)
-		_, err := tt.Call(ctx, tools.Env{Open: func(context.Context) (*lab.Lab, error) { return l, nil }},
+		_, err := tt.Call(ctx, tools.Env{Open: func(context.Context) (*checkout.Checkout, error) { return l, nil }},
 			json.RawMessage(args))
 		must(t, err)
 	}
@@ -35,7 +36,7 @@ func endedCampaign(t testing.TB) (dir string, l *lab.Lab) {
 	call("run_experiment", `{"hypothesis":"smaller","wait_seconds":50}`)
 	call("keep", `{}`)
 	call("share", `{"ops":[{"op":"add","idea":"zero"}]}`)
-	_, err = l.Abandon(ctx, false)
+	_, err = lab.Abandon(ctx, l, false)
 	must(t, err, os.Remove(c.dir+"/program.md"))
 
 	return c.dir, l
@@ -62,14 +63,14 @@ var hostileArguments = []string{``, `{`, `null`, `[]`, `0`, `"x"`, `{}`, `{"id":
 // arguments are sent to.
 type victim struct {
 	h     *server.HTTP
-	l     *lab.Lab
+	l     *checkout.Checkout
 	token string
 }
 
-func newVictim(t testing.TB, dir string, l *lab.Lab) *victim {
+func newVictim(t testing.TB, dir string, l *checkout.Checkout) *victim {
 	t.Helper()
 	o, token := options(t, dir)
-	o.Open = func(context.Context, string, string, string) (*lab.Lab, error) { return l, nil }
+	o.Open = func(context.Context, string, string, string) (*checkout.Checkout, error) { return l, nil }
 	o.Limits.Rate, o.Limits.Burst = 1e9, 1e9
 	h, err := server.NewHTTP(o)
 	must(t, err)
@@ -96,7 +97,7 @@ func (v *victim) call(t *testing.T, name, args string) bool {
 // head is what no refused call may move.
 func (v *victim) head(t testing.TB) (s ledger.Stamp) {
 	t.Helper()
-	s, err := v.l.Ledger().Stamp()
+	s, err := v.l.Ledger.Stamp()
 	must(t, err)
 
 	return s
@@ -173,9 +174,9 @@ func TestRefusedCallsChangeNothing(t *testing.T) {
 }
 
 // running says whether anything of the laboratory's campaign runs.
-func running(t *testing.T, l *lab.Lab) (yes bool) {
+func running(t *testing.T, l *checkout.Checkout) (yes bool) {
 	t.Helper()
-	must(t, l.Ledger().View(t.Context(), func(tx *ledger.Tx) error {
+	must(t, l.Ledger.View(t.Context(), func(tx *ledger.Tx) error {
 		all, err := tx.Campaigns()
 		for _, c := range all {
 			yes = yes || len(c.Open) > 0

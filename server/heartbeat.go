@@ -47,7 +47,7 @@ func (s *Server) startHeartbeat(ctx context.Context, req mcp.CallToolRequest) *h
 				timer.Reset(progressInterval)
 			}
 
-			err := notifyCaller(ctx, "notifications/progress", map[string]any{
+			err := notifyClient(ctx, "notifications/progress", map[string]any{
 				"progressToken": token,
 				"progress":      time.Since(began).Round(time.Millisecond).Seconds(),
 				"message":       h.currentText(),

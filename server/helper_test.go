@@ -12,14 +12,14 @@ import (
 	"github.com/mark3labs/mcp-go/client/transport"
 	"github.com/mark3labs/mcp-go/mcp"
 
-	"ratchet/internal/lab"
+	"ratchet/internal/checkout"
 	"ratchet/internal/research"
 	"ratchet/server"
 )
 
 var errClosed = research.Errorf(research.CodeRepository, "start it inside a git repository", "no git repository here")
 
-func closed(context.Context, string, string) (*lab.Lab, error) { return nil, errClosed }
+func closed(context.Context, string, string) (*checkout.Checkout, error) { return nil, errClosed }
 
 // patient is how long a test waits for what must merely happen, however busy
 // the machine is. Every such wait ends as soon as it has.

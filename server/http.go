@@ -7,13 +7,13 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"ratchet/internal/checkout"
 	"sync"
 	"time"
 
 	mcpserver "github.com/mark3labs/mcp-go/server"
 	"golang.org/x/time/rate"
 
-	"ratchet/internal/lab"
 	"ratchet/internal/research"
 	"ratchet/server/dashboard"
 	"ratchet/server/lru"
@@ -29,7 +29,7 @@ type HTTPOptions struct {
 	// Open opens the laboratory of a checkout for a client. It is called at a
 	// session's first tool call there, again after it failed, and again when the
 	// session has been away for long. Several calls may run at once.
-	Open func(ctx context.Context, checkout, clientName, clientVersion string) (*lab.Lab, error)
+	Open func(ctx context.Context, checkout, clientName, clientVersion string) (*checkout.Checkout, error)
 	// Listen is the host that the server is reached by ("" or a loopback name:
 	// this machine only); Origins are the origins (https://host[:port]) that
 	// may also be in a request's Origin, and their hosts in its Host.
@@ -98,7 +98,7 @@ type HTTP struct {
 
 	dashboard *dashboard.Handler
 
-	labs     *lru.Cache[labKey, *lab.Lab]
+	labs     *lru.Cache[labKey, *checkout.Checkout]
 	sessions *lru.Cache[string, struct{}] // ids of those whose subscriptions are remembered
 	calls    chan struct{}                // a place for each request under way
 	streams  chan struct{}                // a place for each stream
@@ -107,7 +107,7 @@ type HTTP struct {
 
 	mu    sync.Mutex
 	rates map[string]*rate.Limiter // by token
-	ended []*lab.Lab               // of sessions that have ended, whose answers are not recorded yet
+	ended []*checkout.Checkout     // of sessions that have ended, whose answers are not recorded yet
 }
 
 // labKey is a session in a checkout: requests without a session's id are one
@@ -178,7 +178,7 @@ func NewHTTP(o HTTPOptions) (*HTTP, error) {
 // findLab is the laboratory of a call's session in its checkout, opened if need
 // be. The checkout is marked as worked in, unless the call says neither its
 // session nor its client: then it is a script's, that looks once.
-func (h *HTTP) findLab(ctx context.Context) (*lab.Lab, error) {
+func (h *HTTP) findLab(ctx context.Context) (*checkout.Checkout, error) {
 	key := labKeyOf(ctx)
 
 	l, ok := h.labs.Get(key)
@@ -198,7 +198,7 @@ func (h *HTTP) findLab(ctx context.Context) (*lab.Lab, error) {
 }
 
 // openedLab is the laboratory of a call's session, nil if it is not open.
-func (h *HTTP) openedLab(ctx context.Context) *lab.Lab {
+func (h *HTTP) openedLab(ctx context.Context) *checkout.Checkout {
 	l, _ := h.labs.Get(labKeyOf(ctx))
 	return l
 }
@@ -218,7 +218,7 @@ func labKeyOf(ctx context.Context) labKey {
 
 // endSession ends the session of a laboratory that leaves the cache. Others see it
 // at once; what is recorded of it waits for recordEnded, outside the cache's lock.
-func (h *HTTP) endSession(_ labKey, l *lab.Lab) {
+func (h *HTTP) endSession(_ labKey, l *checkout.Checkout) {
 	l.Leave()
 
 	h.mu.Lock()
@@ -236,7 +236,7 @@ func (h *HTTP) recordEnded(ctx context.Context) {
 	h.core.endLabs(ctx, ended...)
 }
 
-func (h *HTTP) openLab(ctx context.Context, key labKey) (*lab.Lab, error) {
+func (h *HTTP) openLab(ctx context.Context, key labKey) (*checkout.Checkout, error) {
 	name := cmp.Or(key.client.name, "unnamed") + "@" + key.token
 
 	l, err := h.opt.Open(ctx, key.checkout, name, key.client.version)

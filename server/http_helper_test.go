@@ -20,7 +20,7 @@ import (
 	"github.com/mark3labs/mcp-go/client/transport"
 	"github.com/mark3labs/mcp-go/mcp"
 
-	"ratchet/internal/lab"
+	"ratchet/internal/checkout"
 	"ratchet/server"
 )
 
@@ -55,11 +55,13 @@ func (s *syncBuffer) String() string {
 	return s.b.String()
 }
 
-func openAny(ctx context.Context, checkout, name, version string) (*lab.Lab, error) {
+func openAny(ctx context.Context, checkout, name, version string) (*checkout.Checkout, error) {
 	return openLab(ctx, checkout, name, version)
 }
 
-func noLab(context.Context, string, string, string) (*lab.Lab, error) { return nil, errClosed }
+func noLab(context.Context, string, string, string) (*checkout.Checkout, error) {
+	return nil, errClosed
+}
 
 // options are for a server with a token file of its own.
 func options(t testing.TB, roots ...string) (server.HTTPOptions, string) {

@@ -12,7 +12,7 @@ import (
 
 	"github.com/mark3labs/mcp-go/mcp"
 
-	"ratchet/internal/lab"
+	"ratchet/internal/checkout"
 	"ratchet/server"
 	"ratchet/tools"
 )
@@ -132,7 +132,7 @@ func TestHTTPEveryProtocolVersion(t *testing.T) {
 	var who []string
 
 	s := serve(t, func(o *server.HTTPOptions) {
-		o.Open = func(_ context.Context, checkout, name, version string) (*lab.Lab, error) {
+		o.Open = func(_ context.Context, checkout, name, version string) (*checkout.Checkout, error) {
 			who = append(who, name+" "+version+" "+checkout)
 			return nil, errClosed
 		}
@@ -234,8 +234,8 @@ func TestListenersHearOfChanges(t *testing.T) {
 // stuck is a laboratory that opens on request, or when the call ends.
 func stuck(
 	entered chan<- struct{}, leave <-chan struct{},
-) func(context.Context, string, string, string) (*lab.Lab, error) {
-	return func(ctx context.Context, _, _, _ string) (*lab.Lab, error) {
+) func(context.Context, string, string, string) (*checkout.Checkout, error) {
+	return func(ctx context.Context, _, _, _ string) (*checkout.Checkout, error) {
 		entered <- struct{}{}
 
 		select {

@@ -4,12 +4,12 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
+	"ratchet/internal/view"
 	"strconv"
 	"strings"
 
 	"github.com/mark3labs/mcp-go/mcp"
 
-	"ratchet/internal/lab"
 	"ratchet/internal/research/history"
 	"ratchet/prompts"
 	"ratchet/tools"
@@ -49,7 +49,7 @@ func (s *Server) addExperiments(ctx context.Context, cursor mcp.Cursor, r *mcp.L
 		return
 	}
 
-	p, err := l.ListExperiments(ctx, lab.Query{Cursor: from, Limit: listPage})
+	p, err := view.ListExperiments(ctx, l, view.Query{Cursor: from, Limit: listPage})
 	if err != nil {
 		return
 	}
@@ -71,7 +71,7 @@ func (s *Server) hasExperiments(ctx context.Context) bool {
 		return false
 	}
 
-	p, err := l.ListExperiments(ctx, lab.Query{Limit: 1})
+	p, err := view.ListExperiments(ctx, l, view.Query{Limit: 1})
 
 	return err == nil && len(p.Experiments) > 0
 }
@@ -120,7 +120,7 @@ func (c completer) CompletePromptArgument(
 		return newCompletion(nil), nil
 	}
 
-	names, err := l.ListCampaigns(ctx)
+	names, err := view.ListCampaigns(ctx, l)
 	if err != nil {
 		return newCompletion(nil), nil
 	}
@@ -149,7 +149,7 @@ func (c completer) CompleteResourceArgument(
 		return newCompletion(nil), nil
 	}
 
-	p, err := l.ListExperiments(ctx, lab.Query{Limit: 1})
+	p, err := view.ListExperiments(ctx, l, view.Query{Limit: 1})
 	if err != nil || len(p.Experiments) == 0 {
 		return newCompletion(nil), nil
 	}

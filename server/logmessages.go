@@ -84,7 +84,7 @@ func (s *Server) logOutcome(ctx context.Context, tool string, a tools.Answer, er
 	if event.Event == "" || !s.subs.wantsLevel(ctx, level) {
 		return
 	}
-	s.logUnsent(notifyCaller(ctx, "notifications/message",
+	s.logUnsent(notifyClient(ctx, "notifications/message",
 		map[string]any{"level": level, "logger": "ratchet", "data": event}))
 }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"ratchet/internal/checkout"
+	"ratchet/internal/notify"
 	"slices"
 	"strings"
 	"time"
@@ -75,8 +77,8 @@ func (s *Server) pendingDecision(ctx context.Context, t tools.Tool, args json.Ra
 
 // contractDecision is about the contract in the checkout, nil if it is the
 // accepted one or can't be read.
-func contractDecision(ctx context.Context, l *lab.Lab) *decision {
-	c, now, digest, err := l.PendingContract(ctx)
+func contractDecision(ctx context.Context, l *checkout.Checkout) *decision {
+	c, now, digest, err := lab.PendingContract(ctx, l)
 	if err != nil || digest == c.Digest {
 		return nil
 	}
@@ -85,7 +87,7 @@ func contractDecision(ctx context.Context, l *lab.Lab) *decision {
 	fmt.Fprintf(&message, "The contract in %s differs from the accepted one of campaign %s:\n", c.ProgramPath, c.Name)
 
 	for line := range strings.Lines(contract.ContractDiff(c.Program, now)) {
-		message.WriteString(lab.Visible(strings.TrimSuffix(line, "\n")) + "\n")
+		message.WriteString(notify.Visible(strings.TrimSuffix(line, "\n")) + "\n")
 	}
 
 	return &decision{
@@ -99,13 +101,13 @@ func contractDecision(ctx context.Context, l *lab.Lab) *decision {
 
 // keepDecision is about the experiment that a keep names, nil if no person can
 // override its verdict.
-func keepDecision(ctx context.Context, l *lab.Lab, args json.RawMessage) *decision {
+func keepDecision(ctx context.Context, l *checkout.Checkout, args json.RawMessage) *decision {
 	req, err := tools.KeepRequest(args)
 	if err != nil {
 		return nil
 	}
 
-	x, err := l.FindOverridable(ctx, req.ID)
+	x, err := lab.FindOverridable(ctx, l, req.ID)
 	if err != nil {
 		return nil
 	}
@@ -165,7 +167,7 @@ func (s *Server) carryOut(ctx context.Context, d *decision, args json.RawMessage
 	}
 
 	if d.Kind == decideContract {
-		return nil, l.AcceptContract(ctx, d.Subject, history.ByElicitation)
+		return nil, lab.AcceptContract(ctx, l, d.Subject, history.ByElicitation)
 	}
 
 	req, err := tools.KeepRequest(args)
@@ -174,7 +176,7 @@ func (s *Server) carryOut(ctx context.Context, d *decision, args json.RawMessage
 	}
 	req.ID, req.Override = d.Subject, history.ByElicitation
 
-	k, err := l.Keep(ctx, req)
+	k, err := lab.Keep(ctx, l, req)
 	if err != nil {
 		return nil, err
 	}

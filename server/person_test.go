@@ -16,6 +16,7 @@ import (
 	"github.com/mark3labs/mcp-go/client"
 	"github.com/mark3labs/mcp-go/mcp"
 
+	"ratchet/internal/lab"
 	"ratchet/internal/research/history"
 	"ratchet/ledger"
 	"ratchet/server"
@@ -91,7 +92,7 @@ func (c *campaign) records(kind history.Kind) (out []history.Record) {
 	c.t.Helper()
 	l, err := openLab(context.Background(), c.dir, "looks", "1")
 	must(c.t, err)
-	must(c.t, l.Ledger().View(context.Background(), func(tx *ledger.Tx) error {
+	must(c.t, l.Ledger.View(context.Background(), func(tx *ledger.Tx) error {
 		return tx.Records(1, func(r history.Record) error {
 			if r.Kind == kind {
 				out = append(out, r)
@@ -207,10 +208,10 @@ func (c *campaign) verified() {
 	c.t.Helper()
 	l, err := openLab(context.Background(), c.dir, "looks", "1")
 	must(c.t, err)
-	_, err = l.Ledger().Verify(context.Background())
+	_, err = l.Ledger.Verify(context.Background())
 	must(c.t, err)
 	var all []history.Record
-	must(c.t, l.Ledger().View(context.Background(), func(tx *ledger.Tx) error {
+	must(c.t, l.Ledger.View(context.Background(), func(tx *ledger.Tx) error {
 		return tx.Records(1, func(r history.Record) error { all = append(all, r); return nil })
 	}))
 	must(c.t, history.Recompute(slices.Values(all)))
@@ -270,7 +271,7 @@ func TestAnswersAreNotForged(t *testing.T) {
 	c.contract("30s")
 	l, err := openLab(context.Background(), c.dir, "looks", "1")
 	must(t, err)
-	_, _, digest, err := l.PendingContract(context.Background())
+	_, _, digest, err := lab.PendingContract(context.Background(), l)
 	must(t, err)
 	forged, err := json.Marshal(map[string]any{"t": "measure_metric", "w": "laptop\n\n" + c.dir,
 		"u": time.Now().Add(time.Hour), "d": map[string]any{"k": "contract", "c": "tiny", "s": digest}})

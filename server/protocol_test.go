@@ -11,8 +11,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/mark3labs/mcp-go/mcp"
 
+	"ratchet/internal/checkout"
 	"ratchet/internal/lab"
 	"ratchet/internal/research/history"
+	"ratchet/internal/view"
 	"ratchet/server"
 )
 
@@ -126,7 +128,7 @@ func TestLevelsAreNotShared(t *testing.T) {
 	t.Parallel()
 	dir := newRepository(t).dir
 	s := serve(t, func(o *server.HTTPOptions) {
-		o.Open = func(context.Context, string, string, string) (*lab.Lab, error) { panic("fails inside") }
+		o.Open = func(context.Context, string, string, string) (*checkout.Checkout, error) { panic("fails inside") }
 	}, dir)
 	loud, quiet := s.session(dir, "loud"), s.session(dir, "quiet")
 	s.do("POST", s.url(dir), `{"jsonrpc":"2.0","id":1,"method":"logging/setLevel","params":{"level":"debug"}}`,
@@ -188,7 +190,7 @@ func TestFollowersHearOfOthers(t *testing.T) {
 					t.Fatal("never told")
 				}
 
-				if _, err := other.Share(context.Background(),
+				if _, err := lab.Share(context.Background(), other,
 					[]lab.ShareOp{{Op: "add", Idea: time.Now().String()}}); err != nil {
 					t.Fatal(err)
 				}
@@ -268,7 +270,7 @@ func (c *campaign) session() history.Session {
 	c.t.Helper()
 	l, err := openLab(context.Background(), c.dir, "looks", "1")
 	must(c.t, err)
-	ss, err := l.ListSessions(context.Background())
+	ss, err := view.ListSessions(context.Background(), l)
 	must(c.t, err)
 
 	return ss[0].Session

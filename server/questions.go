@@ -122,7 +122,7 @@ func (s *Server) askClient(
 	case <-s.ending: // nil on standard streams: never
 		err = errors.New("the server is being stopped")
 	}
-	_ = notifyCaller(ctx, "notifications/cancelled", map[string]any{"requestId": id, "reason": "no answer in time"})
+	_ = notifyClient(ctx, "notifications/cancelled", map[string]any{"requestId": id, "reason": "no answer in time"})
 
 	return nil, err
 }

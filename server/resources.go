@@ -10,6 +10,7 @@ import (
 	"github.com/mark3labs/mcp-go/mcp"
 	mcpserver "github.com/mark3labs/mcp-go/server"
 
+	"ratchet/internal/view"
 	"ratchet/tools"
 )
 
@@ -78,7 +79,7 @@ func (s *Server) readProgram(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	text, err := l.ReadProgramText(ctx)
+	text, err := view.ReadProgramText(ctx, l)
 
 	return tools.Clean(text), err
 }

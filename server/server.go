@@ -32,6 +32,7 @@ import (
 	"context"
 	"log/slog"
 	"maps"
+	"ratchet/internal/checkout"
 	"slices"
 	"sync"
 	"time"
@@ -39,7 +40,6 @@ import (
 	"github.com/mark3labs/mcp-go/mcp"
 	mcpserver "github.com/mark3labs/mcp-go/server"
 
-	"ratchet/internal/lab"
 	"ratchet/prompts"
 	"ratchet/tools"
 )
@@ -51,10 +51,10 @@ type Options struct {
 	// Open opens the checkout's laboratory for a client. It is called at the
 	// first tool call of each client, and again after it failed; its error
 	// becomes the tool's answer. Several calls may run at once.
-	Open func(ctx context.Context, clientName, clientVersion string) (*lab.Lab, error)
+	Open func(ctx context.Context, clientName, clientVersion string) (*checkout.Checkout, error)
 	// At opens the laboratory of a folder, for a client that names its folders
 	// (roots) after Open failed because there is no repository; nil: no client is asked.
-	At func(ctx context.Context, dir, clientName, clientVersion string) (*lab.Lab, error)
+	At func(ctx context.Context, dir, clientName, clientVersion string) (*checkout.Checkout, error)
 	// Patience is how long a call waits for its person's decision, 0: 2 min.
 	Patience time.Duration
 	// Log gets what goes wrong inside; nil discards it. It must not write to
@@ -70,8 +70,8 @@ type Server struct {
 
 	// Over HTTP these are set: a laboratory for each session and checkout. On
 	// standard streams they are nil, and Options.Open opens the one checkout.
-	findLab    func(ctx context.Context) (*lab.Lab, error) // opens it if need be
-	findOpened func(ctx context.Context) *lab.Lab          // nil if it is not open
+	findLab    func(ctx context.Context) (*checkout.Checkout, error) // opens it if need be
+	findOpened func(ctx context.Context) *checkout.Checkout          // nil if it is not open
 	onCall     func(ctx context.Context, tool, code string, took time.Duration)
 	ending     <-chan struct{} // closed when calls that wait have to answer
 
@@ -81,7 +81,7 @@ type Server struct {
 
 	mu    sync.Mutex
 	asked []string // decisions that a person was asked for, the last ones
-	labs  map[mcpClient]*lab.Lab
+	labs  map[mcpClient]*checkout.Checkout
 }
 
 // mcpClient is what a client calls itself.
@@ -97,7 +97,7 @@ func New(o Options) *Server {
 		o.Patience = defaultPatience
 	}
 
-	s := &Server{opt: o, subs: newSubscriptions(), sealer: newSealer(), labs: map[mcpClient]*lab.Lab{}}
+	s := &Server{opt: o, subs: newSubscriptions(), sealer: newSealer(), labs: map[mcpClient]*checkout.Checkout{}}
 	s.mcp = mcpserver.NewMCPServer("ratchet", o.Version,
 		mcpserver.WithTitle("Ratchet"),
 		mcpserver.WithInstructions(prompts.Instructions),
@@ -168,7 +168,7 @@ func clientOf(ctx context.Context) mcpClient {
 
 // openLab opens the laboratory of the client that ctx belongs to, or returns the
 // one that is open.
-func (s *Server) openLab(ctx context.Context) (*lab.Lab, error) {
+func (s *Server) openLab(ctx context.Context) (*checkout.Checkout, error) {
 	find := s.findLab
 	if find == nil {
 		find = s.openStdioLab
@@ -183,7 +183,7 @@ func (s *Server) openLab(ctx context.Context) (*lab.Lab, error) {
 }
 
 // openStdioLab is openLab on standard streams.
-func (s *Server) openStdioLab(ctx context.Context) (*lab.Lab, error) {
+func (s *Server) openStdioLab(ctx context.Context) (*checkout.Checkout, error) {
 	l := s.openedLab(ctx)
 	if l == nil {
 		client := clientOf(ctx)
@@ -202,7 +202,7 @@ func (s *Server) openStdioLab(ctx context.Context) (*lab.Lab, error) {
 
 // openedLab is the laboratory of the client that ctx belongs to, nil if it is not
 // open.
-func (s *Server) openedLab(ctx context.Context) *lab.Lab {
+func (s *Server) openedLab(ctx context.Context) *checkout.Checkout {
 	if s.findOpened != nil {
 		return s.findOpened(ctx)
 	}
@@ -214,7 +214,7 @@ func (s *Server) openedLab(ctx context.Context) *lab.Lab {
 
 // rememberLab makes l the laboratory of a client, unless another call was faster.
 // It returns the client's laboratory.
-func (s *Server) rememberLab(client mcpClient, l *lab.Lab) *lab.Lab {
+func (s *Server) rememberLab(client mcpClient, l *checkout.Checkout) *checkout.Checkout {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 
@@ -226,7 +226,7 @@ func (s *Server) rememberLab(client mcpClient, l *lab.Lab) *lab.Lab {
 }
 
 // anyLab is one of the open laboratories of standard streams, nil if there is none.
-func (s *Server) anyLab() *lab.Lab {
+func (s *Server) anyLab() *checkout.Checkout {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 
@@ -249,7 +249,7 @@ func (s *Server) endSessions(ctx context.Context) {
 
 // endLabs ends the sessions of laboratories, and records how much their agents
 // were answered.
-func (s *Server) endLabs(ctx context.Context, labs ...*lab.Lab) {
+func (s *Server) endLabs(ctx context.Context, labs ...*checkout.Checkout) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
 	defer cancel()
 

@@ -9,14 +9,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/mark3labs/mcp-go/mcp"
 
-	"ratchet/internal/lab"
+	"ratchet/internal/checkout"
 	"ratchet/prompts"
 	"ratchet/server"
 	"ratchet/tools"
 )
 
 func TestListsWithoutOpening(t *testing.T) {
-	o := server.Options{Version: "1.2.3", Open: func(context.Context, string, string) (*lab.Lab, error) {
+	o := server.Options{Version: "1.2.3", Open: func(context.Context, string, string) (*checkout.Checkout, error) {
 		t.Error("listing opened the laboratory")
 		return nil, errClosed
 	}}
@@ -76,7 +76,7 @@ var goodArguments = map[string]string{
 
 func TestNoRepositoryIsAnAnswer(t *testing.T) {
 	var who []string
-	o := server.Options{Open: func(_ context.Context, name, version string) (*lab.Lab, error) {
+	o := server.Options{Open: func(_ context.Context, name, version string) (*checkout.Checkout, error) {
 		who = append(who, name+" "+version)
 		return nil, errClosed
 	}}
@@ -119,7 +119,8 @@ func TestNoRepositoryIsAnAnswer(t *testing.T) {
 }
 
 func TestPanicIsAnInternalError(t *testing.T) {
-	c := connect(t, server.Options{Open: func(context.Context, string, string) (*lab.Lab, error) { panic("secret") }})
+	c := connect(t,
+		server.Options{Open: func(context.Context, string, string) (*checkout.Checkout, error) { panic("secret") }})
 	for range 40 { // more than there are workers
 		text, _, isError := call(t, c, "read_log", nil)
 		if !isError || !strings.HasPrefix(text, "internal: internal error\n") || strings.Contains(text, "secret") {

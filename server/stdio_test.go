@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"ratchet/internal/lab"
+	"ratchet/internal/checkout"
 	"ratchet/server"
 )
 
@@ -91,7 +91,7 @@ func TestEndOfInputLosesNoAnswer(t *testing.T) {
 	const n = 140 // more than there are workers: they come in five turns
 
 	for _, takes := range []time.Duration{0, 400 * time.Millisecond} {
-		w := dial(t, server.Options{Open: func(ctx context.Context, _, _ string) (*lab.Lab, error) {
+		w := dial(t, server.Options{Open: func(ctx context.Context, _, _ string) (*checkout.Checkout, error) {
 			select {
 			case <-time.After(takes):
 				return nil, errClosed
@@ -156,7 +156,7 @@ func TestEndOfInputIsTheEnd(t *testing.T) {
 func TestClientIsKnownWithoutWaiting(t *testing.T) {
 	for range 20 {
 		who := make(chan string, 1)
-		w := dial(t, server.Options{Open: func(_ context.Context, name, version string) (*lab.Lab, error) {
+		w := dial(t, server.Options{Open: func(_ context.Context, name, version string) (*checkout.Checkout, error) {
 			who <- name + " " + version
 			return nil, errClosed
 		}})
@@ -171,7 +171,7 @@ func TestClientIsKnownWithoutWaiting(t *testing.T) {
 
 // blocking is a laboratory whose opening takes as long as the call lives.
 func blocking(entered chan<- string) server.Options {
-	return server.Options{Open: func(ctx context.Context, _, _ string) (*lab.Lab, error) {
+	return server.Options{Open: func(ctx context.Context, _, _ string) (*checkout.Checkout, error) {
 		entered <- "in"
 		<-ctx.Done()
 

@@ -12,7 +12,7 @@ import (
 	"strings"
 	"testing"
 
-	"ratchet/internal/lab"
+	"ratchet/internal/checkout"
 	"ratchet/server"
 )
 
@@ -26,7 +26,7 @@ func TestStdoutHelper(t *testing.T) {
 	}
 
 	s := server.New(server.Options{Version: "1", Log: slog.New(slog.NewTextHandler(os.Stderr, nil)),
-		Open: func(context.Context, string, string) (*lab.Lab, error) {
+		Open: func(context.Context, string, string) (*checkout.Checkout, error) {
 			log.Print("NOISE by log")
 			slog.Error("NOISE by slog")
 			println("NOISE by println")

@@ -25,8 +25,8 @@ func withStream(ctx context.Context, s stream) context.Context {
 	return context.WithValue(ctx, streamKey{}, s)
 }
 
-// notifyCaller sends a notification on the stream of the call that ctx belongs to.
-func notifyCaller(ctx context.Context, method string, params map[string]any) error {
+// notifyClient sends a notification on the stream of the call that ctx belongs to.
+func notifyClient(ctx context.Context, method string, params map[string]any) error {
 	to, ok := ctx.Value(streamKey{}).(stream)
 	if !ok {
 		return errNoStream

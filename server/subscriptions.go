@@ -283,11 +283,11 @@ func (s *Server) announceChange(ctx context.Context, tool string, ok bool) {
 	}
 
 	for _, uri := range s.subs.resourcesOf(session) {
-		s.logUnsent(notifyCaller(ctx, methodUpdated, map[string]any{"uri": uri}))
+		s.logUnsent(notifyClient(ctx, methodUpdated, map[string]any{"uri": uri}))
 	}
 
 	if listChanged && s.subs.hasListed(session) {
-		s.logUnsent(notifyCaller(ctx, methodListChanged, nil))
+		s.logUnsent(notifyClient(ctx, methodListChanged, nil))
 	}
 }
 

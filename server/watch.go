@@ -2,9 +2,9 @@ package server
 
 import (
 	"context"
+	"ratchet/internal/checkout"
 	"time"
 
-	"ratchet/internal/lab"
 	"ratchet/ledger"
 )
 
@@ -13,16 +13,16 @@ const watchInterval = 500 * time.Millisecond // a look costs a read of some kilo
 // watchLedger calls onAppend after appends, by any process, to the ledger of the
 // laboratory that find returns, until ctx is done. What was appended before it
 // first looked there is not reported. While find returns nil it waits.
-func watchLedger(ctx context.Context, find func() *lab.Lab, onAppend func()) {
+func watchLedger(ctx context.Context, find func() *checkout.Checkout, onAppend func()) {
 	tick := time.NewTicker(watchInterval)
 	defer tick.Stop()
 
-	var watched *lab.Lab
+	var watched *checkout.Checkout
 	var last ledger.Stamp
 
 	for {
 		if l := find(); l != nil {
-			now, err := l.Ledger().Stamp()
+			now, err := l.Ledger.Stamp()
 
 			switch {
 			case err != nil: // it is looked at again
@@ -69,9 +69,9 @@ func (h *HTTP) watchForStream(ctx context.Context, info *requestInfo) (stop func
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
 
-	var opened *lab.Lab
+	var opened *checkout.Checkout
 	tried := false
-	find := func() *lab.Lab {
+	find := func() *checkout.Checkout {
 		if tried || h.core.subs.listener(&info.caller) == nil {
 			return opened
 		}

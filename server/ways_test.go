@@ -13,7 +13,7 @@ import (
 	"github.com/mark3labs/mcp-go/client/transport"
 	"github.com/mark3labs/mcp-go/mcp"
 
-	"ratchet/internal/lab"
+	"ratchet/internal/checkout"
 	"ratchet/server"
 )
 
@@ -74,9 +74,10 @@ func (w way) connect(
 ) (*client.Client, *notifications) {
 	t.Helper()
 
-	o := server.Options{Version: "1.2.3", Open: func(ctx context.Context, name, version string) (*lab.Lab, error) {
-		return openLab(ctx, dir, name, version)
-	}}
+	o := server.Options{Version: "1.2.3",
+		Open: func(ctx context.Context, name, version string) (*checkout.Checkout, error) {
+			return openLab(ctx, dir, name, version)
+		}}
 	if change != nil {
 		change(&o)
 	}

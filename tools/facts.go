@@ -1,10 +1,10 @@
 package tools
 
 import (
-	"ratchet/internal/lab"
 	"ratchet/internal/research"
 	"ratchet/internal/research/history"
 	"ratchet/internal/research/rules"
+	"ratchet/internal/view"
 )
 
 // BriefFacts is what a brief says, in the words of every view, each one line
@@ -16,7 +16,7 @@ type BriefFacts struct {
 }
 
 // FactsOfBrief are b's.
-func FactsOfBrief(b *lab.Brief) BriefFacts {
+func FactsOfBrief(b *view.Brief) BriefFacts {
 	c := &b.Campaign
 	unit := c.Program.Metric.Unit
 

@@ -3,8 +3,8 @@ package tools
 import (
 	"fmt"
 
-	"ratchet/internal/lab"
 	"ratchet/internal/research/history"
+	"ratchet/internal/view"
 )
 
 // importRow is a line of another program's log: its writer's word.
@@ -48,7 +48,7 @@ func importField(is []history.Import) []field {
 }
 
 // RenderImports shows what was imported: the sources, and a page of lines.
-func RenderImports(p *lab.ImportPage) Answer {
+func RenderImports(p *view.ImportPage) Answer {
 	sources := field{key: "sources", list: make([]item, len(p.Sources))}
 	for i, s := range p.Sources {
 		better := ""

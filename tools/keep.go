@@ -28,7 +28,7 @@ var keep = Tool{
 			return Answer{}, err
 		}
 
-		k, err := l.Keep(ctx, req)
+		k, err := lab.Keep(ctx, l, req)
 		if err != nil {
 			return Answer{}, err
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 
+	"ratchet/internal/job"
 	"ratchet/internal/lab"
 )
 
@@ -19,7 +20,7 @@ type measureIn struct {
 var measureMetric = Tool{
 	Name:      "measure_metric",
 	About:     "Run a version several times for its value and noise, or two for their difference. Costs run time; changes no verdict.",
-	Arguments: measureIn{}, Answers: lab.Outcome{}, Waits: true,
+	Arguments: measureIn{}, Answers: job.Outcome{}, Waits: true,
 	Call: func(ctx context.Context, e Env, args json.RawMessage) (Answer, error) {
 		in, err := decode[measureIn](args)
 		if err != nil {
@@ -50,7 +51,7 @@ var measureMetric = Tool{
 		}
 		req := lab.MeasureRequest{Target: string(in.Target), With: string(in.With), Runs: runs, Wait: wait}
 
-		o, err := l.Measure(ctx, req, e.progress())
+		o, err := lab.Measure(ctx, l, req, e.progress())
 		if err != nil {
 			return Answer{}, err
 		}

@@ -4,9 +4,11 @@ import (
 	"strings"
 	"testing"
 
+	"ratchet/internal/checkout"
 	"ratchet/internal/lab"
 	"ratchet/internal/research"
 	"ratchet/internal/research/history"
+	"ratchet/internal/view"
 	"ratchet/tools"
 )
 
@@ -21,7 +23,7 @@ func TestNotesInACycle(t *testing.T) {
 		t.Errorf("the note or the verdict is cut: %v", m)
 	}
 	short := note[:100]
-	left := lab.Left{Experiments: 99999, Hours: 999.9999}
+	left := checkout.Left{Experiments: 99999, Hours: 999.9999}
 
 	kept := tools.RenderKept(&lab.KeptAnswer{Experiment: 99999, Commit: "0123456789ab",
 		Branch: "ratchet/" + strings.Repeat("n", 48), Value: ptr(1.0 / 3), Human: short, Notes: []string{long, long},
@@ -47,7 +49,7 @@ func TestNotesInACycle(t *testing.T) {
 func TestNotesInABrief(t *testing.T) {
 	b := brief("unroll the inner loop: fewer branches")
 	for i := range 5 {
-		b.Notes = append(b.Notes, lab.NoteView{Note: history.Note{N: i + 1, Text: strings.Repeat("word ", 20+5*i)},
+		b.Notes = append(b.Notes, view.NoteView{Note: history.Note{N: i + 1, Text: strings.Repeat("word ", 20+5*i)},
 			Unheard: true})
 	}
 
@@ -60,7 +62,7 @@ func TestNotesInABrief(t *testing.T) {
 		t.Errorf("%d rows", len(rows))
 	}
 	b = brief(long)
-	b.Notes = []lab.NoteView{{Note: history.Note{N: 1, Text: long[:2000]}, Unheard: true}}
+	b.Notes = []view.NoteView{{Note: history.Note{N: 1, Text: long[:2000]}, Unheard: true}}
 
 	m = fits(t, tools.RenderBrief(b), tools.Limit)
 	if ns, _ := m["human_notes"].([]any); len(ns) != 1 {

@@ -5,7 +5,7 @@ import (
 	"math"
 	"strings"
 
-	"ratchet/internal/lab"
+	"ratchet/internal/job"
 	"ratchet/internal/research"
 )
 
@@ -18,7 +18,7 @@ const (
 // RenderOutcome says what is known of an experiment, a calibration or a
 // measurement: in at most 760 bytes for the first two, whose answers come
 // often, else in at most Limit.
-func RenderOutcome(o *lab.Outcome) Answer {
+func RenderOutcome(o *job.Outcome) Answer {
 	limit := runLimit
 	if o.ID.Kind() == research.MeasurementJob {
 		limit = Limit
@@ -82,7 +82,7 @@ func RenderOutcome(o *lab.Outcome) Answer {
 }
 
 // whileRunning is what only a running job has.
-func whileRunning(o *lab.Outcome) []field {
+func whileRunning(o *job.Outcome) []field {
 	if o.Status != "running" {
 		return nil
 	}
@@ -95,7 +95,7 @@ func whileRunning(o *lab.Outcome) []field {
 }
 
 // statusLine is the first line of an outcome.
-func statusLine(o *lab.Outcome) string {
+func statusLine(o *job.Outcome) string {
 	switch {
 	case o.Status == "running":
 		return progressLine(o)
@@ -109,7 +109,7 @@ func statusLine(o *lab.Outcome) string {
 }
 
 // progressLine is how a job goes on, in a few words.
-func progressLine(o *lab.Outcome) string {
+func progressLine(o *job.Outcome) string {
 	s := strings.TrimSpace(fmt.Sprintf("%s %s", o.ID, o.Status))
 	if p := oneLine(o.Phase, 80); p != "" {
 		s += ": " + p

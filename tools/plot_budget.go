@@ -6,24 +6,24 @@ import (
 	"time"
 
 	"ratchet/internal/chart"
-	"ratchet/internal/lab"
 	"ratchet/internal/research"
+	"ratchet/internal/view"
 )
 
 // PlotBudget draws the shares of the campaign's budget that were spent over time.
-func PlotBudget(s *lab.Spending) *Plot {
+func PlotBudget(s *view.Spending) *Plot {
 	title := oneLine(s.Campaign, 48) + ": budget"
 	rows := []struct {
 		key, name string
 		colour    chart.Colour
 		dashed    bool
-		get       func(lab.Spent) float64
+		get       func(view.Spent) float64
 		write     func(float64) string
 	}{
-		{"experiments", "experiments", chart.Blue, false, func(p lab.Spent) float64 { return float64(p.Experiments) },
+		{"experiments", "experiments", chart.Blue, false, func(p view.Spent) float64 { return float64(p.Experiments) },
 			num},
-		{"hours", "run time", chart.Vermillion, true, func(p lab.Spent) float64 { return p.Hours }, hours},
-		{"gpu_hours", "GPU time", chart.Green, false, func(p lab.Spent) float64 { return p.GPUHours }, hours},
+		{"hours", "run time", chart.Vermillion, true, func(p view.Spent) float64 { return p.Hours }, hours},
+		{"gpu_hours", "GPU time", chart.Green, false, func(p view.Spent) float64 { return p.GPUHours }, hours},
 	}
 	fields := []field{{key: "kind", val: "budget"}}
 	budget := []spentRow{}
@@ -75,7 +75,7 @@ func PlotBudget(s *lab.Spending) *Plot {
 }
 
 // pace is how fast the budget goes.
-func pace(s *lab.Spending) string {
+func pace(s *view.Spending) string {
 	last := s.Points[len(s.Points)-1].At
 
 	over := last.Sub(s.Started)

@@ -8,7 +8,8 @@ import (
 	"slices"
 
 	"ratchet/internal/chart"
-	"ratchet/internal/lab"
+	"ratchet/internal/checkout"
+	"ratchet/internal/view"
 )
 
 // Kinds are what can be drawn.
@@ -29,29 +30,30 @@ type Plot struct {
 }
 
 // ReadPlot reads what a kind of plot shows of the newest size experiments (0: 200).
-func ReadPlot(ctx context.Context, l *lab.Lab, kind string, size int) (*Plot, error) {
+func ReadPlot(ctx context.Context, l *checkout.Checkout, kind string, size int) (*Plot, error) {
 	size = cmp.Or(size, plotDefault)
 
 	switch kind {
 	case "progress":
-		return read(ctx, size, l.ReadProgress, PlotProgress)
+		return readAndDraw(ctx, l, size, view.ReadProgress, PlotProgress)
 	case "noise":
-		return read(ctx, size*runsOfOne, l.ReadNoise, PlotNoise)
+		return readAndDraw(ctx, l, size*runsOfOne, view.ReadNoise, PlotNoise)
 	case "budget":
-		return read(ctx, size*runsOfOne, l.ReadSpending, PlotBudget)
+		return readAndDraw(ctx, l, size*runsOfOne, view.ReadSpending, PlotBudget)
 	case "gpu":
-		return read(ctx, size*runsOfOne, l.ReadGPUs, PlotGPU)
+		return readAndDraw(ctx, l, size*runsOfOne, view.ReadGPUs, PlotGPU)
 	case "families":
-		return read(ctx, size, l.ReadFamilies, PlotFamilies)
+		return readAndDraw(ctx, l, size, view.ReadFamilies, PlotFamilies)
 	}
 
 	return nil, oneOf("kind", kind, Kinds...)
 }
 
-func read[T any](
-	ctx context.Context, limit int, get func(context.Context, int) (*T, error), draw func(*T) *Plot,
+func readAndDraw[T any](
+	ctx context.Context, co *checkout.Checkout, limit int,
+	get func(context.Context, *checkout.Checkout, int) (*T, error), draw func(*T) *Plot,
 ) (*Plot, error) {
-	s, err := get(ctx, limit)
+	s, err := get(ctx, co, limit)
 	if err != nil {
 		return nil, err
 	}

@@ -4,9 +4,9 @@ import (
 	"fmt"
 
 	"ratchet/internal/chart"
-	"ratchet/internal/lab"
 	"ratchet/internal/research"
 	"ratchet/internal/research/contract"
+	"ratchet/internal/view"
 )
 
 // familyRow is a family in a drawing's numbers.
@@ -18,7 +18,7 @@ type familyRow struct {
 }
 
 // PlotFamilies draws what was tried and kept of each family of ideas.
-func PlotFamilies(s *lab.FamilySeries) *Plot {
+func PlotFamilies(s *view.FamilySeries) *Plot {
 	m := contract.Metric{Name: s.Metric.Name, Unit: s.Metric.Unit, Better: s.Metric.Better}
 
 	title := oneLine(s.Campaign, 48) + ": yield by family of ideas"

@@ -5,11 +5,11 @@ import (
 	"math"
 
 	"ratchet/internal/chart"
-	"ratchet/internal/lab"
+	"ratchet/internal/view"
 )
 
 // PlotGPU draws what runs did on their GPUs.
-func PlotGPU(s *lab.GPUSeries) *Plot {
+func PlotGPU(s *view.GPUSeries) *Plot {
 	title := oneLine(s.Campaign, 48) + ": GPU use of runs"
 	if len(s.Points) == 0 {
 		why := fmt.Sprintf("no GPU was used by the last %s", countOf(s.Runs, "run"))

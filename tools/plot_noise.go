@@ -5,14 +5,14 @@ import (
 	"fmt"
 
 	"ratchet/internal/chart"
-	"ratchet/internal/lab"
 	"ratchet/internal/research"
 	"ratchet/internal/research/contract"
+	"ratchet/internal/view"
 )
 
 // PlotNoise draws what repeats of one version gave: at calibration, in the
 // differences of pairs, and over time.
-func PlotNoise(s *lab.NoiseSeries) *Plot {
+func PlotNoise(s *view.NoiseSeries) *Plot {
 	m := contract.Metric{Name: s.Metric.Name, Unit: s.Metric.Unit, Better: s.Metric.Better}
 
 	title := oneLine(s.Campaign, 48) + ": noise of " + oneLine(m.Name, 60)
@@ -67,7 +67,7 @@ func flat(vs []float64) bool {
 }
 
 // size is a deviation in the words of its scale.
-func size(v float64, s *lab.NoiseSeries) string {
+func size(v float64, s *view.NoiseSeries) string {
 	if s.Scale == "linear" {
 		return amount(short([]float64{v})[0], s.Metric.Unit)
 	}
@@ -75,7 +75,7 @@ func size(v float64, s *lab.NoiseSeries) string {
 	return fmt.Sprintf("%.3g %%", 100*v)
 }
 
-func signedSize(v float64, s *lab.NoiseSeries) string {
+func signedSize(v float64, s *view.NoiseSeries) string {
 	if v > 0 {
 		return "+" + size(v, s)
 	}
@@ -84,7 +84,7 @@ func signedSize(v float64, s *lab.NoiseSeries) string {
 }
 
 // drift is the mean deviation of the earlier and of the later half.
-func drift(ps []lab.DriftPoint) (early, late float64, ok bool) {
+func drift(ps []view.DriftPoint) (early, late float64, ok bool) {
 	n := len(ps) / 2
 	if n < 3 {
 		return 0, 0, false
@@ -101,7 +101,7 @@ func drift(ps []lab.DriftPoint) (early, late float64, ok bool) {
 	return early, late, true
 }
 
-func noisePanels(s *lab.NoiseSeries) []chart.Panel {
+func noisePanels(s *view.NoiseSeries) []chart.Panel {
 	y := chart.Axis{Unit: chart.Share, Robust: true, Include: []float64{0}}
 
 	unit := ""

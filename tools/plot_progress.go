@@ -6,10 +6,10 @@ import (
 	"slices"
 
 	"ratchet/internal/chart"
-	"ratchet/internal/lab"
 	"ratchet/internal/research"
 	"ratchet/internal/research/contract"
 	"ratchet/internal/research/rules"
+	"ratchet/internal/view"
 )
 
 const (
@@ -33,14 +33,14 @@ var looks = []struct {
 
 // PlotProgress draws every experiment by its verdict, the running best, and
 // what was kept.
-func PlotProgress(p *lab.Progress) *Plot {
+func PlotProgress(p *view.Progress) *Plot {
 	m := contract.Metric{Name: p.Metric.Name, Unit: p.Metric.Unit, Better: p.Metric.Better}
 
 	title := oneLine(p.Campaign, 48) + ": " + metric(m)
 	if len(p.Points) == 0 {
 		return nothing("progress", title, "no experiment yet")
 	}
-	shown := p.Points[slices.IndexFunc(p.Points, func(pt lab.ProgressPoint) bool { return pt.N >= p.From }):]
+	shown := p.Points[slices.IndexFunc(p.Points, func(pt view.ProgressPoint) bool { return pt.N >= p.From }):]
 	g := progressGraph{p: p, shown: shown}
 	fig := chart.Figure{Title: title, Subtitle: g.subtitle(m), Foot: g.foot(), Panels: []chart.Panel{g.panel()}}
 
@@ -49,12 +49,12 @@ func PlotProgress(p *lab.Progress) *Plot {
 
 // progressGraph is what is drawn: the points without a gap, the newest.
 type progressGraph struct {
-	p     *lab.Progress
-	shown []lab.ProgressPoint
+	p     *view.Progress
+	shown []view.ProgressPoint
 }
 
 // y is where a point is drawn, nil where it has no number.
-func (g *progressGraph) y(pt *lab.ProgressPoint) *research.Interval {
+func (g *progressGraph) y(pt *view.ProgressPoint) *research.Interval {
 	switch {
 	case g.p.Exact && pt.Value != nil:
 		return &research.Interval{Mid: *pt.Value, Lo: *pt.Value, Hi: *pt.Value}
@@ -234,14 +234,14 @@ func (g *progressGraph) rules() []chart.Rule {
 
 // labels are the kept experiments, those with the largest gains first.
 func (g *progressGraph) labels() []chart.Label {
-	var kept []*lab.ProgressPoint
+	var kept []*view.ProgressPoint
 
 	for i := range g.shown {
 		if pt := &g.shown[i]; pt.Kept && g.y(pt) != nil {
 			kept = append(kept, pt)
 		}
 	}
-	slices.SortStableFunc(kept, func(a, b *lab.ProgressPoint) int { return -cmp.Compare(mid(a.Gain), mid(b.Gain)) })
+	slices.SortStableFunc(kept, func(a, b *view.ProgressPoint) int { return -cmp.Compare(mid(a.Gain), mid(b.Gain)) })
 
 	var out []chart.Label
 	for _, pt := range kept[:min(len(kept), labelled)] {
@@ -307,7 +307,7 @@ func (g *progressGraph) total() string {
 }
 
 // audited says what an audit is of.
-func audited(a *lab.ProgressAudit) string {
+func audited(a *view.ProgressAudit) string {
 	if a.Branch != "" {
 		return "audited gain of " + a.Branch + " over the start"
 	}

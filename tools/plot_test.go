@@ -16,8 +16,8 @@ import (
 	"time"
 
 	"ratchet/internal/chart"
-	"ratchet/internal/lab"
 	"ratchet/internal/research"
+	"ratchet/internal/view"
 	"ratchet/tools"
 )
 
@@ -26,9 +26,9 @@ var night = time.Date(2026, 11, 22, 21, 30, 0, 0, time.UTC)
 var ideas12 = strings.Fields("pdqsort radix insertion branchless prefetch unroll merge cache simd heap shell bucket")
 
 // noisyNight is a night of n experiments on a noisy metric, as Progress gives it.
-func noisyNight(n int) *lab.Progress {
+func noisyNight(n int) *view.Progress {
 	rnd := rand.New(rand.NewPCG(1, 2))
-	p := &lab.Progress{Campaign: "sorting", Metric: lab.ProgressMetric{Name: "ns_per_op", Unit: "ns",
+	p := &view.Progress{Campaign: "sorting", Metric: view.ProgressMetric{Name: "ns_per_op", Unit: "ns",
 		Better: research.Lower}, Scale: "log",
 		Standing: "certified: about 31 % in 2 certificates", Total: n, From: 1, To: n}
 	total, sd := 0.0, 0.0
@@ -36,7 +36,7 @@ func noisyNight(n int) *lab.Progress {
 	for i := 1; i <= n; i++ {
 		g := rnd.NormFloat64()*.015 - .01
 
-		pt := lab.ProgressPoint{N: i, Status: research.Reverted, Verdict: research.Inconclusive,
+		pt := view.ProgressPoint{N: i, Status: research.Reverted, Verdict: research.Inconclusive,
 			At: night.Add(time.Duration(i) * 5 * time.Minute), Class: 1,
 			Hypothesis: fmt.Sprintf("%s for the small partitions, since the profile shows them hot", ideas12[i%12])}
 		switch {
@@ -68,7 +68,7 @@ func noisyNight(n int) *lab.Progress {
 	}
 
 	if n > 0 {
-		p.Gain = &lab.TotalGain{Interval: *p.Points[n-1].Best}
+		p.Gain = &view.TotalGain{Interval: *p.Points[n-1].Best}
 	} else {
 		p.From, p.To = 0, 0
 	}
@@ -80,17 +80,17 @@ func noisyNight(n int) *lab.Progress {
 func over(a, b float64) float64 { return 1 - (1-a)*(1-b) }
 
 // exactNight is one on a deterministic metric.
-func exactNight(n int) *lab.Progress {
+func exactNight(n int) *view.Progress {
 	rnd := rand.New(rand.NewPCG(3, 4))
 	base, best := 48213.0, 48213.0
 
-	p := &lab.Progress{Campaign: "bundle", Metric: lab.ProgressMetric{Name: "bundle_size", Unit: "bytes",
+	p := &view.Progress{Campaign: "bundle", Metric: view.ProgressMetric{Name: "bundle_size", Unit: "bytes",
 		Better: research.Lower}, Exact: true, Scale: "log",
 		Baseline: &base, Total: n, From: 1, To: n}
 	for i := 1; i <= n; i++ {
 		v := math.Round(best * (1 + rnd.Float64()*.08))
 
-		pt := lab.ProgressPoint{N: i, Status: research.Reverted, Verdict: research.Regressed, Value: &v,
+		pt := view.ProgressPoint{N: i, Status: research.Reverted, Verdict: research.Regressed, Value: &v,
 			Hypothesis: fmt.Sprintf("drop the %s polyfill", ideas12[i%12])}
 		switch {
 		case i%6 == 2:
@@ -114,10 +114,10 @@ func exactNight(n int) *lab.Progress {
 	return p
 }
 
-func noiseSample() *lab.NoiseSeries {
+func noiseSample() *view.NoiseSeries {
 	rnd := rand.New(rand.NewPCG(5, 6))
-	s := &lab.NoiseSeries{Campaign: "sorting",
-		Metric: lab.ProgressMetric{Name: "ns_per_op", Unit: "ns", Better: research.Lower}, Noise: research.Noisy,
+	s := &view.NoiseSeries{Campaign: "sorting",
+		Metric: view.ProgressMetric{Name: "ns_per_op", Unit: "ns", Better: research.Lower}, Noise: research.Noisy,
 		Scale: "log", Spread: .014, Runs: 300, Total: 420}
 
 	for range 7 {
@@ -130,33 +130,33 @@ func noiseSample() *lab.NoiseSeries {
 	}
 
 	for i := range 140 {
-		s.Drift = append(s.Drift, lab.DriftPoint{At: night.Add(time.Duration(i) * 4 * time.Minute),
+		s.Drift = append(s.Drift, view.DriftPoint{At: night.Add(time.Duration(i) * 4 * time.Minute),
 			Deviation: rnd.NormFloat64()*.01 + float64(i)*1e-4, Contended: i%31 == 7})
 	}
 
 	return s
 }
 
-func budgetSample() *lab.Spending {
-	s := &lab.Spending{Campaign: "llm", Started: night, Limit: lab.Spent{Experiments: 200, Hours: 10, GPUHours: 10},
+func budgetSample() *view.Spending {
+	s := &view.Spending{Campaign: "llm", Started: night, Limit: view.Spent{Experiments: 200, Hours: 10, GPUHours: 10},
 		Total: 260}
 	for i := range 260 {
-		sp := lab.Spent{Experiments: i / 2, Hours: float64(i) * .028, GPUHours: float64(i) * .02}
-		s.Points, s.Now = append(s.Points, lab.SpendingPoint{At: night.Add(time.Duration(i) * 2 * time.Minute),
+		sp := view.Spent{Experiments: i / 2, Hours: float64(i) * .028, GPUHours: float64(i) * .02}
+		s.Points, s.Now = append(s.Points, view.SpendingPoint{At: night.Add(time.Duration(i) * 2 * time.Minute),
 			Spent: sp}), sp
 	}
 
 	return s
 }
 
-func gpuSample() *lab.GPUSeries {
+func gpuSample() *view.GPUSeries {
 	rnd := rand.New(rand.NewPCG(7, 8))
-	s := &lab.GPUSeries{Campaign: "llm", Leases: 1, Runs: 90, Total: 90}
+	s := &view.GPUSeries{Campaign: "llm", Leases: 1, Runs: 90, Total: 90}
 
 	for i := range 90 {
 		m, j := 60+rnd.Float64()*35, 90e3+rnd.Float64()*40e3
 		top := min(100, m+10)
-		p := lab.GPUPoint{At: night, Job: "x1", MeanUtil: &m, MaxUtil: &top, Joules: &j,
+		p := view.GPUPoint{At: night, Job: "x1", MeanUtil: &m, MaxUtil: &top, Joules: &j,
 			PeakMemory: int64(20+i/10) << 30, Seconds: 300}
 		s.Points = append(s.Points, p)
 	}
@@ -164,12 +164,12 @@ func gpuSample() *lab.GPUSeries {
 	return s
 }
 
-func familySample() *lab.FamilySeries {
-	s := &lab.FamilySeries{Campaign: "sorting", Metric: lab.ProgressMetric{Name: "ns_per_op", Unit: "ns",
+func familySample() *view.FamilySeries {
+	s := &view.FamilySeries{Campaign: "sorting", Metric: view.ProgressMetric{Name: "ns_per_op", Unit: "ns",
 		Better: research.Lower}, Scale: "log", From: 1, To: 117, Total: 117}
 
 	for i, w := range append(ideas12[:8:8], "") {
-		f := lab.FamilyYield{Word: w, Tried: 40 - 4*i, Kept: (i * 5) % 4}
+		f := view.FamilyYield{Word: w, Tried: 40 - 4*i, Kept: (i * 5) % 4}
 		if f.Kept > 0 {
 			f.Gain = &research.Interval{Mid: .02 * float64(f.Kept), Lo: .01, Hi: .1}
 		}
@@ -278,7 +278,7 @@ func TestPlotsTellTheirNumbers(t *testing.T) {
 		hostile.Points[i].Kept = true
 	}
 	hostile.Campaign, hostile.Metric.Name, hostile.Metric.Unit, hostile.Standing = long, long, long, long
-	hostile.Audit = &lab.ProgressAudit{After: 900, Gain: research.Interval{Mid: 1.0 / 3, Lo: -1e300, Hi: 1e300},
+	hostile.Audit = &view.ProgressAudit{After: 900, Gain: research.Interval{Mid: 1.0 / 3, Lo: -1e300, Hi: 1e300},
 		Pairs: 6}
 
 	odd := exactNight(300)
@@ -313,11 +313,11 @@ func TestPlotsTellTheirNumbers(t *testing.T) {
 func TestPlotsWithoutDataSayWhy(t *testing.T) {
 	for want, p := range map[string]*tools.Plot{
 		"no experiment yet":   tools.PlotProgress(noisyNight(0)),
-		"not calibrated yet":  tools.PlotNoise(&lab.NoiseSeries{}),
-		"no run was made yet": tools.PlotBudget(&lab.Spending{}),
-		"no GPU was used":     tools.PlotGPU(&lab.GPUSeries{Runs: 3}),
-		"no experiment":       tools.PlotFamilies(&lab.FamilySeries{}),
-		"every repeat gave the same": tools.PlotNoise(&lab.NoiseSeries{Noise: research.Deterministic,
+		"not calibrated yet":  tools.PlotNoise(&view.NoiseSeries{}),
+		"no run was made yet": tools.PlotBudget(&view.Spending{}),
+		"no GPU was used":     tools.PlotGPU(&view.GPUSeries{Runs: 3}),
+		"no experiment":       tools.PlotFamilies(&view.FamilySeries{}),
+		"every repeat gave the same": tools.PlotNoise(&view.NoiseSeries{Noise: research.Deterministic,
 			Calibration: []float64{0, 0}}),
 	} {
 		a, err := p.Drawn()

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"strings"
 
+	"ratchet/internal/checkout"
 	"ratchet/internal/lab"
+	"ratchet/internal/view"
 	"ratchet/prompts"
 )
 
@@ -51,12 +53,12 @@ var readLog = Tool{
 			return Answer{}, err
 		}
 
-		return view(ctx, e, l, in)
+		return readView(ctx, e, l, in)
 	},
 }
 
-// view reads what in asks for. Each view's page is made smaller until it fits.
-func view(ctx context.Context, e Env, l *lab.Lab, in logIn) (Answer, error) {
+// readView reads what in asks for. Each view's page is made smaller until it fits.
+func readView(ctx context.Context, e Env, l *checkout.Checkout, in logIn) (Answer, error) {
 	switch in.View {
 	case "table":
 		return table(ctx, l, in)
@@ -65,7 +67,7 @@ func view(ctx context.Context, e Env, l *lab.Lab, in logIn) (Answer, error) {
 			return Answer{}, refuse(`read_log{view:"table"} lists them`, "query must name an experiment, such as 7")
 		}
 
-		d, err := l.ReadExperiment(ctx, string(in.Query))
+		d, err := view.ReadExperiment(ctx, l, string(in.Query))
 		if err != nil {
 			return Answer{}, err
 		}
@@ -76,14 +78,14 @@ func view(ctx context.Context, e Env, l *lab.Lab, in logIn) (Answer, error) {
 	case "ideas":
 		return ideas(ctx, l, in)
 	case "sessions":
-		ss, err := l.ListSessions(ctx)
+		ss, err := view.ListSessions(ctx, l)
 		if err != nil {
 			return Answer{}, err
 		}
 
 		return RenderSessions(ss, rowsLimit(in, 300)), nil
 	case "program":
-		text, err := l.ReadProgramText(ctx)
+		text, err := view.ReadProgramText(ctx, l)
 		if err != nil {
 			return Answer{}, err
 		}
@@ -97,15 +99,15 @@ func view(ctx context.Context, e Env, l *lab.Lab, in logIn) (Answer, error) {
 }
 
 // brief shows the brief, and records which notes it has told.
-func brief(ctx context.Context, e Env, l *lab.Lab, in logIn) (Answer, error) {
-	b, err := l.ReadBrief(ctx)
+func brief(ctx context.Context, e Env, l *checkout.Checkout, in logIn) (Answer, error) {
+	b, err := view.ReadBrief(ctx, l)
 	if err != nil {
 		return Answer{}, err
 	}
 
 	a, told := renderBrief(b, max(Limit, bytesFor(in)))
 	if len(told) > 0 && !e.Looking {
-		err = l.Delivered(ctx, told...)
+		err = lab.Delivered(ctx, l, told...)
 	}
 
 	return a, err

@@ -5,23 +5,24 @@ import (
 	"math"
 	"strings"
 
-	"ratchet/internal/lab"
+	"ratchet/internal/job"
 	"ratchet/internal/research"
 	"ratchet/internal/research/contract"
 	"ratchet/internal/research/history"
 	"ratchet/internal/research/rules"
+	"ratchet/internal/view"
 )
 
 // RenderBrief is what a session needs to go on, in at most Limit bytes
 // whatever the campaign's size.
-func RenderBrief(b *lab.Brief) Answer {
+func RenderBrief(b *view.Brief) Answer {
 	a, _ := renderBrief(b, Limit)
 	return a
 }
 
 // renderBrief also gives the notes that the answer has whole, and that the
 // session had not been told.
-func renderBrief(b *lab.Brief, limit int) (a Answer, told []int) {
+func renderBrief(b *view.Brief, limit int) (a Answer, told []int) {
 	c := &b.Campaign
 	notes, told := humanNotes(b.Notes, max(briefNotes, limit-Limit))
 	m := c.Program.Metric
@@ -68,7 +69,7 @@ type noteRow struct {
 
 // humanNotes are a person's notes in at most room bytes, which stay whole; the last
 // of them is cut if need be. told are the numbers of those that are whole and new.
-func humanNotes(ns []lab.NoteView, room int) (f field, told []int) {
+func humanNotes(ns []view.NoteView, room int) (f field, told []int) {
 	var rows []noteRow
 	var said []string
 
@@ -178,7 +179,7 @@ func tried(fs []history.Family) string {
 	return strings.Join(out, ", ")
 }
 
-func running(js []lab.RunningJob) []item {
+func running(js []job.RunningJob) []item {
 	out := make([]item, len(js))
 	for i, j := range js {
 		j.Phase = oneLine(j.Phase, 80)
@@ -237,7 +238,7 @@ func runRows(rs []rules.Run, metric string) []item {
 
 // RenderDetail is one experiment with its runs and its diff, in at most limit
 // bytes: the diff gives way first, then runs.
-func RenderDetail(d *lab.Detail, limit int) Answer {
+func RenderDetail(d *view.Detail, limit int) Answer {
 	x := &d.Experiment
 	fields := []field{
 		{key: "view", val: "experiment"},
@@ -259,7 +260,7 @@ func RenderDetail(d *lab.Detail, limit int) Answer {
 	return build(limit, append(fields, next(detailNext(x)))...)
 }
 
-func judgement(j *rules.Judgement, d *lab.Detail) []field {
+func judgement(j *rules.Judgement, d *view.Detail) []field {
 	if j == nil {
 		return nil
 	}

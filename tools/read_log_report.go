@@ -3,17 +3,18 @@ package tools
 import (
 	"context"
 
-	"ratchet/internal/lab"
+	"ratchet/internal/checkout"
 	"ratchet/internal/report"
+	"ratchet/internal/view"
 )
 
 // shortReport is the campaign's report for a person, checked and without its
 // bindings: the longest form that fits.
-func shortReport(ctx context.Context, l *lab.Lab) (Answer, error) {
+func shortReport(ctx context.Context, l *checkout.Checkout) (Answer, error) {
 	var a Answer
 
 	for _, size := range report.Short() {
-		w, err := l.WriteReport(ctx, size, false)
+		w, err := view.WriteReport(ctx, l, size, false)
 		if err != nil {
 			return Answer{}, err
 		}

@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 
-	"ratchet/internal/lab"
+	"ratchet/internal/checkout"
+	"ratchet/internal/job"
 	"ratchet/internal/research"
 	"ratchet/internal/research/history"
+	"ratchet/internal/view"
 )
 
 // logOut is every key that a view may have.
@@ -24,7 +26,7 @@ type logOut struct {
 	Contract    []string          `json:"contract"`
 	Counts      string            `json:"counts"`
 	Tried       string            `json:"tried"`
-	Running     []lab.RunningJob  `json:"running"`
+	Running     []job.RunningJob  `json:"running"`
 	Rows        []row             `json:"rows"`
 	Imported    []importRow       `json:"imported"`
 	ImportedAre string            `json:"imported_are"`
@@ -32,7 +34,7 @@ type logOut struct {
 	Ideas       []ideaRow         `json:"ideas"`
 	Sessions    []sessionRow      `json:"sessions"`
 	Changed     bool              `json:"contract_changed"`
-	Left        lab.Left          `json:"budget_left"`
+	Left        checkout.Left     `json:"budget_left"`
 	Experiment  int               `json:"experiment"`
 	Status      research.Status   `json:"status"`
 	Verdict     research.Verdict  `json:"verdict"`
@@ -99,9 +101,9 @@ func rowOf(x *history.Experiment, n int) item {
 const rowHead = "n verdict status gain value hypothesis"
 
 // table is a page of experiments, newest first.
-func table(ctx context.Context, l *lab.Lab, in logIn) (Answer, error) {
+func table(ctx context.Context, l *checkout.Checkout, in logIn) (Answer, error) {
 	return fit(rowsLimit(in, 260), orRows(in, 12), func(n int) (Answer, error) {
-		p, err := l.ListExperiments(ctx, lab.Query{Text: string(in.Query), Cursor: in.Cursor, Limit: n})
+		p, err := view.ListExperiments(ctx, l, view.Query{Text: string(in.Query), Cursor: in.Cursor, Limit: n})
 		if err != nil {
 			return Answer{}, err
 		}
@@ -111,7 +113,7 @@ func table(ctx context.Context, l *lab.Lab, in logIn) (Answer, error) {
 }
 
 // RenderTable shows a page of experiments, one a line; about 200 bytes each.
-func RenderTable(p *lab.Page, query string) Answer {
+func RenderTable(p *view.Page, query string) Answer {
 	rows := field{key: "rows", list: make([]item, len(p.Experiments))}
 	for i := range p.Experiments {
 		rows.list[i] = rowOf(&p.Experiments[i], 72)
@@ -133,11 +135,11 @@ func RenderTable(p *lab.Page, query string) Answer {
 }
 
 // output is a page of what a job printed.
-func output(ctx context.Context, l *lab.Lab, in logIn) (Answer, error) {
+func output(ctx context.Context, l *checkout.Checkout, in logIn) (Answer, error) {
 	limit := bytesFor(in)
 
 	return fit(limit, limit-200, func(n int) (Answer, error) {
-		p, err := l.ReadOutput(ctx, string(in.Query), in.Cursor, n)
+		p, err := view.ReadOutput(ctx, l, string(in.Query), in.Cursor, n)
 		if err != nil {
 			return Answer{}, err
 		}
@@ -147,7 +149,7 @@ func output(ctx context.Context, l *lab.Lab, in logIn) (Answer, error) {
 }
 
 // RenderOutput shows a page of a job's output, marked as data.
-func RenderOutput(p *lab.OutputPage) Answer {
+func RenderOutput(p *view.OutputPage) Answer {
 	fields := []field{
 		{key: "view", val: "output", line: fmt.Sprintf("output of %s, %d bytes in all", p.Job, p.Total)},
 		{key: "id", val: p.Job}, {key: "output_bytes", val: p.Total},
@@ -168,15 +170,15 @@ func RenderOutput(p *lab.OutputPage) Answer {
 }
 
 // ideas lists ideas and lessons, newest first.
-func ideas(ctx context.Context, l *lab.Lab, in logIn) (Answer, error) {
+func ideas(ctx context.Context, l *checkout.Checkout, in logIn) (Answer, error) {
 	n := orRows(in, 8)
 
-	is, err := l.ListIdeas(ctx, n)
+	is, err := view.ListIdeas(ctx, l, n)
 	if err != nil {
 		return Answer{}, err
 	}
 
-	ls, err := l.ListLessons(ctx, n)
+	ls, err := view.ListLessons(ctx, l, n)
 	if err != nil {
 		return Answer{}, err
 	}

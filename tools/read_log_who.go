@@ -5,13 +5,15 @@ import (
 	"math"
 	"strings"
 
-	"ratchet/internal/lab"
+	"ratchet/internal/checkout"
 	"ratchet/internal/research"
 	"ratchet/internal/research/history"
+	"ratchet/internal/view"
+	"ratchet/internal/wording"
 )
 
 // RenderIdeas shows ideas and lessons in at most limit bytes.
-func RenderIdeas(is []lab.IdeaView, ls []history.Lesson, limit int) Answer {
+func RenderIdeas(is []checkout.IdeaView, ls []history.Lesson, limit int) Answer {
 	return build(limit, field{key: "view", val: "ideas",
 		line: countOf(len(is), "idea") + ", " + countOf(len(ls), "lesson") + ", newest first"},
 		ideaList(is, 240), lessonList(ls, 240),
@@ -30,7 +32,7 @@ type ideaRow struct {
 	Kept       bool               `json:"kept,omitempty"`
 }
 
-func ideaList(is []lab.IdeaView, n int) field {
+func ideaList(is []checkout.IdeaView, n int) field {
 	f := field{key: "ideas", list: make([]item, len(is)), min: 1}
 	for i := range is {
 		x := &is[i]
@@ -96,8 +98,8 @@ func (r *sessionRow) predictions(p history.Predictions) string {
 }
 
 // now is what the session does, in words.
-func (r *sessionRow) now(s *lab.SessionView) string {
-	line := fmt.Sprintf("last active %s ago", lab.FormatAge(s.Idle))
+func (r *sessionRow) now(s *view.SessionView) string {
+	line := fmt.Sprintf("last active %s ago", wording.FormatAge(s.Idle))
 	if len(s.Running) > 0 {
 		j := s.Running[0]
 		r.Runs, r.Hypothesis = string(j.ID), oneLine(j.About, 80)
@@ -121,7 +123,7 @@ func (r *sessionRow) now(s *lab.SessionView) string {
 }
 
 // RenderSessions lists the campaign's sessions in at most limit bytes.
-func RenderSessions(ss []lab.SessionView, limit int) Answer {
+func RenderSessions(ss []view.SessionView, limit int) Answer {
 	f := field{key: "sessions", list: make([]item, len(ss)), min: 1}
 	for i := range ss {
 		s := &ss[i]

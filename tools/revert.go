@@ -32,7 +32,7 @@ var revert = Tool{
 			return Answer{}, err
 		}
 
-		r, err := l.Revert(ctx, lab.RevertRequest{ID: string(in.ID), Lesson: in.Lesson})
+		r, err := lab.Revert(ctx, l, lab.RevertRequest{ID: string(in.ID), Lesson: in.Lesson})
 		if err != nil {
 			return Answer{}, err
 		}

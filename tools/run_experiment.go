@@ -6,6 +6,7 @@ import (
 	"errors"
 	"strings"
 
+	"ratchet/internal/job"
 	"ratchet/internal/lab"
 )
 
@@ -20,7 +21,7 @@ var runExperiment = Tool{
 	Name: "run_experiment",
 	About: "Measure the edited file as one experiment: snapshots it as a commit, runs it under the fixed budget against the incumbent, answers with the server's verdict and the next step. " +
 		"Status running: call wait_run. An earlier undecided experiment, unless improved, is closed as reverted.",
-	Arguments: runIn{}, Answers: lab.Outcome{}, Waits: true,
+	Arguments: runIn{}, Answers: job.Outcome{}, Waits: true,
 	Call: func(ctx context.Context, e Env, args json.RawMessage) (Answer, error) {
 		in, err := decode[runIn](args)
 		if err != nil {
@@ -48,7 +49,7 @@ var runExperiment = Tool{
 		}
 		req := lab.ExperimentRequest{Hypothesis: in.Hypothesis, Expect: in.Expect, Idea: in.Idea, Wait: wait}
 
-		o, err := l.RunExperiment(ctx, req, e.progress())
+		o, err := lab.RunExperiment(ctx, l, req, e.progress())
 		if err != nil {
 			return Answer{}, err
 		}

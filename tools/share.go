@@ -49,7 +49,7 @@ var share = Tool{
 			return Answer{}, err
 		}
 
-		s, err := l.Share(ctx, ops)
+		s, err := lab.Share(ctx, l, ops)
 		if err != nil {
 			return Answer{}, err
 		}

@@ -34,7 +34,7 @@ var startCampaign = Tool{
 			return Answer{}, err
 		}
 
-		s, err := l.StartCampaign(ctx, lab.StartRequest{Program: in.Program, Name: in.Name})
+		s, err := lab.StartCampaign(ctx, l, lab.StartRequest{Program: in.Program, Name: in.Name})
 		if err != nil {
 			return Answer{}, err
 		}

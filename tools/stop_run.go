@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 
+	"ratchet/internal/job"
 	"ratchet/internal/lab"
 )
 
@@ -14,7 +15,7 @@ type stopIn struct {
 var stopRun = Tool{
 	Name:      "stop_run",
 	About:     "Stop a run. What was measured stays recorded; an experiment ends invalid.",
-	Arguments: stopIn{}, Answers: lab.Stopped{}, Destructive: true, Idempotent: true,
+	Arguments: stopIn{}, Answers: job.Stopped{}, Destructive: true, Idempotent: true,
 	Call: func(ctx context.Context, e Env, args json.RawMessage) (Answer, error) {
 		in, err := decode[stopIn](args)
 		if err != nil {
@@ -26,7 +27,7 @@ var stopRun = Tool{
 			return Answer{}, err
 		}
 
-		s, err := l.StopJob(ctx, string(in.ID))
+		s, err := lab.StopJob(ctx, l, string(in.ID))
 		if err != nil {
 			return Answer{}, err
 		}
@@ -36,7 +37,7 @@ var stopRun = Tool{
 }
 
 // RenderStopped says what stop_run ended.
-func RenderStopped(s *lab.Stopped) Answer {
+func RenderStopped(s *job.Stopped) Answer {
 	fields := []field{{key: "status", val: s.Status, line: s.Status}}
 	if s.ID != "" {
 		fields[0].line = string(s.ID) + " " + s.Status

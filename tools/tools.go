@@ -16,7 +16,8 @@ import (
 	"embed"
 	"encoding/json"
 
-	"ratchet/internal/lab"
+	"ratchet/internal/checkout"
+	"ratchet/internal/job"
 )
 
 // Limit is the size of an answer, in bytes, of its text and of its JSON each.
@@ -26,7 +27,7 @@ const Limit = 2048
 type Env struct {
 	// Open returns the checkout's laboratory. It is called when a tool needs
 	// it, after the arguments were found good; its error becomes the answer.
-	Open func(ctx context.Context) (*lab.Lab, error)
+	Open func(ctx context.Context) (*checkout.Checkout, error)
 	// Progress is told in a few words how a waiting call goes on, about every
 	// five seconds. It must not block; nil is allowed.
 	Progress func(text string)
@@ -36,12 +37,12 @@ type Env struct {
 }
 
 // progress is Env.Progress as the laboratory wants it.
-func (e Env) progress() lab.ProgressFunc {
+func (e Env) progress() job.ProgressFunc {
 	if e.Progress == nil {
 		return nil
 	}
 
-	return func(o lab.Outcome) { e.Progress(progressLine(&o)) }
+	return func(o job.Outcome) { e.Progress(progressLine(&o)) }
 }
 
 // Tool is one tool.

@@ -13,7 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"ratchet/internal/lab"
+	"ratchet/internal/checkout"
 	"ratchet/internal/research"
 	"ratchet/tools"
 )
@@ -111,7 +111,7 @@ func TestOutputSchemasRequireNothing(t *testing.T) {
 
 var errClosed = research.Errorf(research.CodeRepository, "call it inside a git repository", "no repository here")
 
-func closed(context.Context) (*lab.Lab, error) { return nil, errClosed }
+func closed(context.Context) (*checkout.Checkout, error) { return nil, errClosed }
 
 func call(t *testing.T, tool, args string) (tools.Answer, error) {
 	t.Helper()

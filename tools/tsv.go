@@ -6,19 +6,20 @@ import (
 	"io"
 	"strings"
 
-	"ratchet/internal/lab"
+	"ratchet/internal/checkout"
+	"ratchet/internal/view"
 )
 
 // WriteTSV writes the newest experiments, at most rows, newest first, one a
 // line with a header. Values are whole, texts are one line without tabs.
-func WriteTSV(ctx context.Context, l *lab.Lab, w io.Writer, rows int) error {
+func WriteTSV(ctx context.Context, l *checkout.Checkout, w io.Writer, rows int) error {
 	if _, err := fmt.Fprintln(w,
 		"n\tstatus\tverdict\tvalue\tgain\tscale\tcommit\tsession\thypothesis\tlesson"); err != nil {
 		return fmt.Errorf("write table: %w", err)
 	}
 
 	for cursor := ""; rows > 0; {
-		p, err := l.ListExperiments(ctx, lab.Query{Cursor: cursor, Limit: min(rows, maxRows)})
+		p, err := view.ListExperiments(ctx, l, view.Query{Cursor: cursor, Limit: min(rows, maxRows)})
 		if err != nil {
 			return err
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 
+	"ratchet/internal/job"
 	"ratchet/internal/lab"
 )
 
@@ -15,7 +16,7 @@ type waitIn struct {
 var waitRun = Tool{
 	Name:      "wait_run",
 	About:     "Wait for a run (experiment, calibration or measurement, whoever started it); answers like run_experiment. Status running: call it again.",
-	Arguments: waitIn{}, Answers: lab.Outcome{}, Idempotent: true, Waits: true,
+	Arguments: waitIn{}, Answers: job.Outcome{}, Idempotent: true, Waits: true,
 	Call: func(ctx context.Context, e Env, args json.RawMessage) (Answer, error) {
 		in, err := decode[waitIn](args)
 		if err != nil {
@@ -32,7 +33,7 @@ var waitRun = Tool{
 			return Answer{}, err
 		}
 
-		o, err := l.Wait(ctx, lab.WaitRequest{ID: string(in.ID), Wait: wait}, e.progress())
+		o, err := lab.Wait(ctx, l, job.WaitRequest{ID: string(in.ID), Wait: wait}, e.progress())
 		if err != nil {
 			return Answer{}, err
 		}

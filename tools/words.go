@@ -5,7 +5,7 @@ import (
 	"strconv"
 	"strings"
 
-	"ratchet/internal/lab"
+	"ratchet/internal/checkout"
 	"ratchet/internal/research"
 )
 
@@ -80,7 +80,7 @@ func samples(key, label string, vs []float64) []field {
 }
 
 // left is the budget that remains.
-func left(l lab.Left) field {
+func left(l checkout.Left) field {
 	return field{key: "budget_left", val: l,
 		line: fmt.Sprintf("budget left: %s, %s", countOf(l.Experiments, "experiment"), hours(l.Hours))}
 }

@@ -5,6 +5,8 @@ import (
 	"io"
 
 	"github.com/spf13/cobra"
+
+	"ratchet/internal/lab"
 )
 
 func abandonCommand(a *app) *cobra.Command {
@@ -19,7 +21,7 @@ func abandonCommand(a *app) *cobra.Command {
 				return err
 			}
 
-			lines, err := l.Abandon(cmd.Context(), remove)
+			lines, err := lab.Abandon(cmd.Context(), l, remove)
 			if err != nil {
 				return err
 			}

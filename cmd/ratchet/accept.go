@@ -11,10 +11,13 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"ratchet/internal/checkout"
 	"ratchet/internal/lab"
+	"ratchet/internal/notify"
 	"ratchet/internal/research"
 	"ratchet/internal/research/contract"
 	"ratchet/internal/research/history"
+	"ratchet/internal/wording"
 )
 
 func acceptCommand(a *app) *cobra.Command {
@@ -28,7 +31,7 @@ func acceptCommand(a *app) *cobra.Command {
 				return err
 			}
 
-			c, now, digest, err := l.PendingContract(cmd.Context())
+			c, now, digest, err := lab.PendingContract(cmd.Context(), l)
 			if err != nil {
 				return err
 			}
@@ -57,12 +60,12 @@ func acceptCommand(a *app) *cobra.Command {
 					"not accepted: the name differs")
 			}
 
-			if err := l.AcceptContract(cmd.Context(), digest, history.ByTerminal); err != nil {
+			if err := lab.AcceptContract(cmd.Context(), l, digest, history.ByTerminal); err != nil {
 				return err
 			}
 
 			if allow != nil {
-				if err := l.StoreAllowance(allow); err != nil {
+				if err := notify.StoreAllowance(l, allow); err != nil {
 					return err
 				}
 			}
@@ -90,21 +93,23 @@ func (a *app) talk() io.Writer {
 
 // newTargets shows what notify names, where it was changed: who accepts that
 // allows it, too. nil where it was not.
-func (a *app) newTargets(cmd *cobra.Command, l *lab.Lab, was, now contract.Program) (*lab.Allowance, error) {
+func (a *app) newTargets(
+	cmd *cobra.Command, l *checkout.Checkout, was, now contract.Program,
+) (*notify.Allowance, error) {
 	changed := slices.ContainsFunc(contract.Changes(was, now),
 		func(c contract.Change) bool { return c.Key == "notify" })
 	if !changed || len(now.Notify) == 0 {
 		return nil, nil
 	}
 
-	allow, err := l.PendingAllowance(cmd.Context())
+	allow, err := notify.PendingAllowance(cmd.Context(), l)
 	if err != nil {
 		return nil, err
 	}
 	fmt.Fprintf(a.talk(), "\nTo accept it allows this to run as you, unconfined, and to send what it says:\n")
 
 	for _, line := range allow.Lines {
-		fmt.Fprintf(a.talk(), "  %s\n", lab.PlainLine(line))
+		fmt.Fprintf(a.talk(), "  %s\n", wording.PlainLine(line))
 	}
 
 	return allow, nil
@@ -113,7 +118,7 @@ func (a *app) newTargets(cmd *cobra.Command, l *lab.Lab, was, now contract.Progr
 // printChange shows the lines of the contract that differ.
 func printChange(w io.Writer, was, now contract.Program) {
 	for line := range strings.Lines(contract.ContractDiff(was, now)) {
-		fmt.Fprintln(w, lab.Visible(strings.TrimSuffix(line, "\n")))
+		fmt.Fprintln(w, notify.Visible(strings.TrimSuffix(line, "\n")))
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 	"strings"
 	"syscall"
 
-	"ratchet/internal/lab"
+	"ratchet/internal/checkout"
 	"ratchet/internal/research"
 	"ratchet/ledger"
 	"ratchet/tools"
@@ -118,17 +118,17 @@ func exitCode(code research.Code) int {
 }
 
 // lab opens the laboratory of the folder that the command stands in.
-func (a *app) lab(ctx context.Context) (*lab.Lab, error) {
-	return a.open(ctx, lab.Client{Name: "command line", Version: a.Version}, a.advance)
+func (a *app) lab(ctx context.Context) (*checkout.Checkout, error) {
+	return a.open(ctx, checkout.Client{Name: "command line", Version: a.Version}, a.advance)
 }
 
-func (a *app) labFor(ctx context.Context, who lab.Client) (*lab.Lab, error) {
+func (a *app) labFor(ctx context.Context, who checkout.Client) (*checkout.Checkout, error) {
 	return a.open(ctx, who, nil)
 }
 
 func (a *app) open(
-	ctx context.Context, who lab.Client, advance func(what string, done, total uint64),
-) (*lab.Lab, error) {
+	ctx context.Context, who checkout.Client, advance func(what string, done, total uint64),
+) (*checkout.Checkout, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("find the program's own file: %w", err)
@@ -139,7 +139,7 @@ func (a *app) open(
 		led = os.Getenv("RATCHET_LEDGER")
 	}
 
-	return lab.Open(ctx, lab.Options{Dir: a.Dir, GitDir: a.gitDir, CommonDir: a.commonDir, Program: a.Program,
+	return checkout.Open(ctx, checkout.Options{Dir: a.Dir, GitDir: a.gitDir, CommonDir: a.commonDir, Program: a.Program,
 		Ledger: led, Client: who, Version: a.Version, Observe: a.observe, Advance: advance,
 		Supervise: []string{self, "supervise"}, Tell: []string{self, "notify", "send"}})
 }

@@ -8,6 +8,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ratchet/internal/checkout"
+	"ratchet/internal/finalize"
+	"ratchet/internal/job"
 	"ratchet/internal/lab"
 	"ratchet/internal/research"
 	"ratchet/internal/research/rules"
@@ -27,7 +30,7 @@ No decision rests on these runs, so the figure is unbiased whatever led to the i
 				return err
 			}
 
-			o, err := l.Audit(cmd.Context(), pairs, 0, nil) // follow shows how it goes on
+			o, err := finalize.Audit(cmd.Context(), l, pairs, 0, nil) // follow shows how it goes on
 			if o, err = a.follow(cmd.Context(), l, o, err); err != nil {
 				return err
 			}
@@ -45,7 +48,7 @@ No decision rests on these runs, so the figure is unbiased whatever led to the i
 const longWait = 50 * time.Second
 
 // follow waits until the job of first has ended. Its failure is an error.
-func (a *app) follow(ctx context.Context, l *lab.Lab, first *lab.Outcome, err error) (*lab.Outcome, error) {
+func (a *app) follow(ctx context.Context, l *checkout.Checkout, first *job.Outcome, err error) (*job.Outcome, error) {
 	o := first
 	if err == nil && o.Status == "running" {
 		p, wait := a.progress(jobWord(o.ID), "runs"), longWait
@@ -56,7 +59,7 @@ func (a *app) follow(ctx context.Context, l *lab.Lab, first *lab.Outcome, err er
 
 		for err == nil && o.Status == "running" {
 			p.Job(*o)
-			o, err = l.Wait(ctx, lab.WaitRequest{ID: string(o.ID), Wait: wait}, nil)
+			o, err = lab.Wait(ctx, l, job.WaitRequest{ID: string(o.ID), Wait: wait}, nil)
 		}
 	}
 

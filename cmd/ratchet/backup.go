@@ -62,7 +62,7 @@ func (a *app) backup(cmd *cobra.Command, file string, outputs bool) error {
 		return err
 	}
 
-	report, err := l.Ledger().Backup(cmd.Context(), file)
+	report, err := l.Ledger.Backup(cmd.Context(), file)
 	if err != nil {
 		return err
 	}
@@ -74,7 +74,7 @@ func (a *app) backup(cmd *cobra.Command, file string, outputs bool) error {
 	}
 
 	if outputs {
-		if s.Outputs, s.Left, err = l.Ledger().BackupOutputs(file); err != nil {
+		if s.Outputs, s.Left, err = l.Ledger.BackupOutputs(file); err != nil {
 			return err
 		}
 	}

@@ -8,8 +8,8 @@ import (
 
 	"ratchet/examples"
 	"ratchet/internal/clients"
-	"ratchet/internal/lab"
 	"ratchet/internal/research"
+	"ratchet/internal/view"
 	"ratchet/tools"
 )
 
@@ -79,7 +79,7 @@ func (a *app) experimentCompletions(cmd *cobra.Command) (out []cobra.Completion)
 		return nil
 	}
 
-	p, err := l.ListExperiments(cmd.Context(), lab.Query{Limit: 30})
+	p, err := view.ListExperiments(cmd.Context(), l, view.Query{Limit: 30})
 	if err != nil {
 		return nil
 	}
@@ -103,7 +103,7 @@ func (a *app) jobCompletions(cmd *cobra.Command) (out []cobra.Completion) {
 		return nil
 	}
 
-	b, err := l.ReadBrief(cmd.Context())
+	b, err := view.ReadBrief(cmd.Context(), l)
 	if err != nil {
 		return nil
 	}

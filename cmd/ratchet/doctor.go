@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"ratchet/internal/lab"
+	"ratchet/internal/worker"
 )
 
 func doctorCommand(a *app) *cobra.Command {
@@ -19,7 +19,7 @@ func doctorCommand(a *app) *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if clear != "" {
-				if err := lab.ClearGPU(clear); err != nil {
+				if err := worker.ClearGPU(clear); err != nil {
 					return err
 				}
 
@@ -35,7 +35,7 @@ func doctorCommand(a *app) *cobra.Command {
 				return err
 			}
 			p := a.progress("trying the program", "")
-			h, err := l.Doctor(cmd.Context(), canary, p.Say)
+			h, err := worker.Doctor(cmd.Context(), l, canary, p.Say)
 			p.End()
 
 			if err != nil {
@@ -44,7 +44,7 @@ func doctorCommand(a *app) *cobra.Command {
 
 			err = a.emit(h, func(w io.Writer) { printHealth(w, h) })
 			if err == nil && (h.Problem != "" || slices.ContainsFunc(h.Canaries,
-				func(k lab.Canary) bool { return !k.Held })) {
+				func(k worker.Canary) bool { return !k.Held })) {
 				err = silent(exitFailed)
 			}
 
@@ -60,7 +60,7 @@ func doctorCommand(a *app) *cobra.Command {
 	return cmd
 }
 
-func printHealth(w io.Writer, h *lab.Health) {
+func printHealth(w io.Writer, h *worker.Health) {
 	fmt.Fprintf(w, "repository   %s\nprogram      %s\nconfinement  %s\n", h.Repository, h.Program, h.Tier)
 
 	for _, s := range h.Gives {

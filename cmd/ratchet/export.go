@@ -11,7 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"ratchet/internal/lab"
+	"ratchet/internal/checkout"
 	"ratchet/internal/research"
 	"ratchet/internal/research/history"
 	"ratchet/ledger"
@@ -61,7 +61,7 @@ type export struct {
 	from     uint64    // first record's sequence, 0: all
 	since    time.Time // of the first record, zero: all
 
-	in     *lab.Lab
+	in     *checkout.Checkout
 	ledger *ledger.Ledger
 	out    *bufio.Writer
 }
@@ -114,7 +114,7 @@ func (x *export) run(ctx context.Context) error {
 		return err
 	}
 
-	x.in, x.ledger, x.out = l, l.Ledger(), bufio.NewWriterSize(x.Stdout, 1<<16)
+	x.in, x.ledger, x.out = l, l.Ledger, bufio.NewWriterSize(x.Stdout, 1<<16)
 	if x.campaign != "" {
 		if err := x.ledger.View(ctx, func(tx *ledger.Tx) error {
 			_, err := tx.Campaign(x.campaign)

@@ -11,10 +11,11 @@ import (
 	"strings"
 	"time"
 
-	"ratchet/internal/lab"
+	"ratchet/internal/notify"
 	"ratchet/internal/research"
 	"ratchet/internal/research/history"
 	"ratchet/internal/research/rules"
+	"ratchet/internal/wording"
 	"ratchet/ledger"
 )
 
@@ -29,7 +30,7 @@ type row struct {
 }
 
 // status is the word that results.tsv and pi have for it; "" while it is undecided.
-func (r row) status() string { return lab.PiStatus(&r.Experiment) }
+func (r row) status() string { return notify.PiStatus(&r.Experiment) }
 
 func (r row) commit() string {
 	if r.Status == research.Kept {
@@ -59,7 +60,7 @@ func (r row) ended() time.Time {
 func shortHash(s string) string { return s[:min(len(s), 7)] }
 
 // oneLine is a text without tabs, line breaks and control characters.
-func oneLine(s string) string { return lab.PlainLine(s) }
+func oneLine(s string) string { return wording.PlainLine(s) }
 
 // campaigns are the selected ones, in the order in which they began.
 func (x *export) campaigns(ctx context.Context) ([]history.Campaign, error) {
@@ -308,7 +309,7 @@ func (x *export) pi(ctx context.Context) error {
 		}
 
 		if c.Baseline != nil && touched == nil {
-			if err := enc.Encode(lab.PiRun{Run: before + 1, Commit: shortHash(c.Start), Metric: *c.Baseline,
+			if err := enc.Encode(notify.PiRun{Run: before + 1, Commit: shortHash(c.Start), Metric: *c.Baseline,
 				Metrics: map[string]float64{}, Status: "keep", Description: "baseline",
 				Timestamp: c.StartedAt.UnixMilli(), Segment: segment}); err != nil {
 				return err
@@ -316,7 +317,7 @@ func (x *export) pi(ctx context.Context) error {
 		}
 
 		err := x.rows(ctx, c, touched, func(r row) error {
-			line := lab.NewPiRun(m, &r.Experiment, r.samples)
+			line := notify.NewPiRun(m, &r.Experiment, r.samples)
 			line.Run, line.Segment = before+1+r.N, segment
 
 			return enc.Encode(line)

@@ -7,13 +7,14 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"ratchet/internal/lab"
+	"ratchet/internal/finalize"
+	"ratchet/internal/job"
 	"ratchet/internal/research"
 	"ratchet/internal/research/rules"
 )
 
 func finalizeCommand(a *app) *cobra.Command {
-	var req lab.FinalizeRequest
+	var req finalize.FinalizeRequest
 	var pr bool
 	cmd := &cobra.Command{
 		Use:   "finalize [--pr [FILE]]",
@@ -39,11 +40,11 @@ top of the campaign's budget; --dry-run says how many. A finalize that was kille
 
 			var p *progress // of the job under way, if it is to be shown
 			defer func() { p.End() }()
-			var job research.JobID
-			req.Watch = func(o lab.Outcome) {
-				if p == nil || job != o.ID {
+			var shown research.JobID
+			req.Watch = func(o job.Outcome) {
+				if p == nil || shown != o.ID {
 					p.End()
-					p, job = a.progress(jobWord(o.ID), "runs"), o.ID
+					p, shown = a.progress(jobWord(o.ID), "runs"), o.ID
 				}
 				p.Job(o)
 			}
@@ -52,7 +53,7 @@ top of the campaign's budget; --dry-run says how many. A finalize that was kille
 				p = nil
 				fmt.Fprintln(a.Stderr, words)
 			}
-			f, err := l.Finalize(cmd.Context(), req)
+			f, err := finalize.Finalize(cmd.Context(), l, req)
 			p.End()
 
 			if err != nil {
@@ -81,7 +82,7 @@ top of the campaign's budget; --dry-run says how many. A finalize that was kille
 	return cmd
 }
 
-func finalizeText(w io.Writer, f *lab.Finalized, pr bool, file []string) {
+func finalizeText(w io.Writer, f *finalize.Finalized, pr bool, file []string) {
 	if f.Plan != "" {
 		fmt.Fprintf(w, "%s\nnothing was measured\nnext: %s\n", f.Plan, f.Next)
 		return

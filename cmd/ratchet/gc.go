@@ -5,6 +5,8 @@ import (
 	"io"
 
 	"github.com/spf13/cobra"
+
+	"ratchet/internal/job"
 )
 
 func gcCommand(a *app) *cobra.Command {
@@ -18,7 +20,7 @@ func gcCommand(a *app) *cobra.Command {
 				return err
 			}
 
-			removed, err := l.CollectGarbage(cmd.Context())
+			removed, err := job.CollectGarbage(cmd.Context(), l)
 			if err != nil {
 				return err
 			}

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"ratchet/internal/view"
 )
 
 // hookWithin is how long a hook may take where --within says nothing else, or
@@ -102,7 +104,7 @@ func (a *app) mayStopIn(ctx context.Context, dir string) stopAnswer {
 		return stopAnswer{}
 	}
 
-	held, err := l.CheckUnfinishedWork(ctx)
+	held, err := view.CheckUnfinishedWork(ctx, l)
 	switch {
 	case err != nil:
 		return stopAnswer{}

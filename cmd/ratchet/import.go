@@ -10,8 +10,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"ratchet/internal/foreign"
-	"ratchet/internal/lab"
+	"ratchet/internal/importer"
 	"ratchet/internal/research"
+	"ratchet/internal/view"
 )
 
 func importCommand(a *app) *cobra.Command {
@@ -36,7 +37,7 @@ func importCommand(a *app) *cobra.Command {
 				path = filepath.Join(a.Dir, path)
 			}
 
-			return a.importLog(cmd.Context(), lab.ImportRequest{Path: path, Format: format})
+			return a.importLog(cmd.Context(), importer.ImportRequest{Path: path, Format: format})
 		},
 	}
 	cmd.Flags().StringVar(&format, "format", "", "the format, where it can't be told")
@@ -44,14 +45,14 @@ func importCommand(a *app) *cobra.Command {
 	return cmd
 }
 
-func (a *app) importLog(ctx context.Context, req lab.ImportRequest) error {
+func (a *app) importLog(ctx context.Context, req importer.ImportRequest) error {
 	l, err := a.lab(ctx)
 	if err != nil {
 		return err
 	}
 	p := a.progress("importing", "lines")
 	req.Seen = func(lines int) { p.Step(lines, 0) }
-	got, err := l.Import(ctx, req)
+	got, err := importer.Import(ctx, l, req)
 	p.End()
 
 	if err != nil {
@@ -64,7 +65,7 @@ func (a *app) importLog(ctx context.Context, req lab.ImportRequest) error {
 // importShown bounds what is printed of each list; --json has more.
 const importShown = 20
 
-func printImport(w io.Writer, got *lab.ImportAnswer) {
+func printImport(w io.Writer, got *importer.ImportAnswer) {
 	fmt.Fprintf(w, "%s (%s) into %s: %s, %s (%d with a value), %d not understood\n",
 		got.Source, got.Format, got.Campaign, plural(got.Lines, "line"), plural(got.Runs, "run"), got.Valued,
 		got.Broken)
@@ -124,7 +125,7 @@ func (x *export) imported(ctx context.Context) error {
 			"several campaigns have imported lines: %s", strings.Join(names, ", "))
 	}
 
-	return x.in.ReadOriginal(ctx, names[0], x.source, func(text []byte) error {
+	return view.ReadOriginal(ctx, x.in, names[0], x.source, func(text []byte) error {
 		_, err := x.out.Write(text)
 		return err
 	})

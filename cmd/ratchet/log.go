@@ -7,8 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"ratchet/internal/lab"
 	"ratchet/internal/research"
+	"ratchet/internal/view"
 	"ratchet/tools"
 )
 
@@ -80,7 +80,7 @@ func (a *app) logImported(cmd *cobra.Command, in logQuery) error {
 		return err
 	}
 
-	p, err := l.ListImports(cmd.Context(), lab.Query{Text: in.Query, Cursor: in.Cursor, Limit: in.Limit})
+	p, err := view.ListImports(cmd.Context(), l, view.Query{Text: in.Query, Cursor: in.Cursor, Limit: in.Limit})
 	if err != nil {
 		return err
 	}
@@ -139,7 +139,7 @@ func (a *app) readLog(cmd *cobra.Command, in logQuery) error {
 const outputShown = 64 << 10
 
 // readForPerson prints the same views laid out for a terminal.
-func (a *app) readForPerson(ctx context.Context, v view, in logQuery) error {
+func (a *app) readForPerson(ctx context.Context, v layout, in logQuery) error {
 	if in.Limit < 0 {
 		return research.Errorf(research.CodeBadArgument, "leave it out", "--limit can't be negative")
 	}
@@ -157,25 +157,25 @@ func (a *app) readForPerson(ctx context.Context, v view, in logQuery) error {
 
 	switch in.View {
 	case "experiment":
-		d, err := l.ReadExperiment(ctx, in.Query)
+		d, err := view.ReadExperiment(ctx, l, in.Query)
 		if err != nil {
 			return err
 		}
 		lines = v.detail(d)
 	case "output":
-		p, err := l.ReadOutput(ctx, in.Query, in.Cursor, outputShown)
+		p, err := view.ReadOutput(ctx, l, in.Query, in.Cursor, outputShown)
 		if err != nil {
 			return err
 		}
 		lines = v.output(p)
 	default:
-		b, err := l.ReadBrief(ctx)
+		b, err := view.ReadBrief(ctx, l)
 		if err != nil {
 			return err
 		}
 
 		if lines = v.status(b); in.View == "table" {
-			p, err := l.ListExperiments(ctx, lab.Query{Text: in.Query, Cursor: in.Cursor, Limit: in.Limit})
+			p, err := view.ListExperiments(ctx, l, view.Query{Text: in.Query, Cursor: in.Cursor, Limit: in.Limit})
 			if err != nil {
 				return err
 			}

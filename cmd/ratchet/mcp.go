@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"ratchet/internal/lab"
+	"ratchet/internal/checkout"
 	"ratchet/server"
 )
 
@@ -19,14 +19,14 @@ func mcpCommand(a *app) *cobra.Command {
 			s := server.New(server.Options{
 				Version: a.Version,
 				Log:     slog.New(slog.NewTextHandler(a.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
-				Open: func(ctx context.Context, name, version string) (*lab.Lab, error) {
-					return a.labFor(ctx, lab.Client{Name: name, Version: version})
+				Open: func(ctx context.Context, name, version string) (*checkout.Checkout, error) {
+					return a.labFor(ctx, checkout.Client{Name: name, Version: version})
 				},
-				At: func(ctx context.Context, dir, name, version string) (*lab.Lab, error) {
+				At: func(ctx context.Context, dir, name, version string) (*checkout.Checkout, error) {
 					at := *a
 					at.Dir = dir
 
-					return at.labFor(ctx, lab.Client{Name: name, Version: version})
+					return at.labFor(ctx, checkout.Client{Name: name, Version: version})
 				},
 			})
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ratchet/internal/lab"
 	"ratchet/internal/research"
 	"ratchet/tools"
 )
@@ -31,7 +32,7 @@ changes no verdict, budget or contract.`,
 				return err
 			}
 
-			n, err := l.AddNote(cmd.Context(), tools.Clean(strings.Join(args, " ")), a.by())
+			n, err := lab.AddNote(cmd.Context(), l, tools.Clean(strings.Join(args, " ")), a.by())
 			if err != nil {
 				return err
 			}

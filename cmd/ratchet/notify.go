@@ -12,9 +12,11 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"ratchet/internal/lab"
+	"ratchet/internal/checkout"
+	"ratchet/internal/notify"
 	"ratchet/internal/research"
 	"ratchet/internal/research/contract"
+	"ratchet/internal/wording"
 )
 
 func notifyCommand(a *app) *cobra.Command {
@@ -29,7 +31,7 @@ func notifyCommand(a *app) *cobra.Command {
 				return err
 			}
 
-			t, err := l.ReadDeliveries(cmd.Context(), lines)
+			t, err := notify.ReadDeliveries(cmd.Context(), l, lines)
 			if err != nil {
 				return err
 			}
@@ -54,7 +56,7 @@ func notifyTestCommand(a *app) *cobra.Command {
 				return err
 			}
 
-			tried, err := l.TryTargets(cmd.Context(), contract.Event(append(args, "")[0]))
+			tried, err := notify.TryTargets(cmd.Context(), l, contract.Event(append(args, "")[0]))
 			if err != nil {
 				return err
 			}
@@ -64,11 +66,11 @@ func notifyTestCommand(a *app) *cobra.Command {
 					fmt.Fprintf(w, "%s: %s\n", t.Target, cmp.Or(t.Error, "done"))
 
 					if t.Said != "" {
-						fmt.Fprintf(w, "  it said: %s\n", lab.PlainLine(t.Said))
+						fmt.Fprintf(w, "  it said: %s\n", wording.PlainLine(t.Said))
 					}
 				}
 			})
-			if err == nil && slices.ContainsFunc(tried, func(t lab.TargetTrial) bool { return !t.OK }) {
+			if err == nil && slices.ContainsFunc(tried, func(t notify.TargetTrial) bool { return !t.OK }) {
 				err = silent(exitFailed)
 			}
 
@@ -91,13 +93,13 @@ present content of the files that they name. Any change of these asks again.`,
 				return err
 			}
 
-			allow, err := l.PendingAllowance(cmd.Context())
+			allow, err := notify.PendingAllowance(cmd.Context(), l)
 			if err != nil {
 				return err
 			}
 
 			for _, line := range allow.Lines {
-				fmt.Fprintf(a.talk(), "  %s\n", lab.PlainLine(line))
+				fmt.Fprintf(a.talk(), "  %s\n", wording.PlainLine(line))
 			}
 
 			if allow.Given {
@@ -113,7 +115,7 @@ present content of the files that they name. Any change of these asks again.`,
 				return err
 			}
 
-			if err := l.StoreAllowance(allow); err != nil {
+			if err := notify.StoreAllowance(l, allow); err != nil {
 				return err
 			}
 			allow.Given = true
@@ -145,12 +147,12 @@ func notifySendCommand(a *app) *cobra.Command {
 		Hidden: true,
 		Args:   cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			l, err := a.labFor(cmd.Context(), lab.Client{Name: "notices", Version: a.Version})
+			l, err := a.labFor(cmd.Context(), checkout.Client{Name: "notices", Version: a.Version})
 			if err != nil {
 				return err
 			}
 
-			return l.RunNotifier(cmd.Context(), campaign)
+			return notify.RunNotifier(cmd.Context(), l, campaign)
 		},
 	}
 	cmd.Flags().StringVar(&campaign, "campaign", "", "the campaign's name")
@@ -158,7 +160,7 @@ func notifySendCommand(a *app) *cobra.Command {
 	return cmd
 }
 
-func printTelling(w io.Writer, t *lab.Deliveries) {
+func printTelling(w io.Writer, t *notify.Deliveries) {
 	if len(t.Targets) == 0 {
 		fmt.Fprintf(w, "%s tells nobody: add `notify:` to program.md, and `ratchet accept` it\n", t.Campaign)
 		return
@@ -182,7 +184,7 @@ func printTelling(w io.Writer, t *lab.Deliveries) {
 }
 
 // toldWords is how one target stands.
-func toldWords(s lab.LastDelivery) string {
+func toldWords(s notify.LastDelivery) string {
 	words := s.Name + ": "
 	switch {
 	case s.Hook:
@@ -210,7 +212,7 @@ func (a *app) untold(ctx context.Context) {
 		return
 	}
 
-	t, err := l.ReadDeliveries(ctx, 0)
+	t, err := notify.ReadDeliveries(ctx, l, 0)
 	if err != nil {
 		return
 	}

@@ -25,7 +25,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"ratchet/internal/notify"
+	"ratchet/internal/notify/send"
 )
 
 // notifying is a site whose program has these keys more.
@@ -128,7 +128,7 @@ type receiver struct {
 type received struct {
 	header http.Header
 	body   string
-	notify.Message
+	send.Message
 }
 
 // receive starts a receiver; answer is called with the number of each request, from 1.

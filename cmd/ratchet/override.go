@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ratchet/internal/lab"
+	"ratchet/internal/notify"
 	"ratchet/internal/research"
 	"ratchet/internal/research/history"
 	"ratchet/tools"
@@ -27,7 +28,7 @@ func overrideCommand(a *app) *cobra.Command {
 				return err
 			}
 
-			x, err := l.FindOverridable(cmd.Context(), strings.Join(args, ""))
+			x, err := lab.FindOverridable(cmd.Context(), l, strings.Join(args, ""))
 			if err != nil {
 				return err
 			}
@@ -38,7 +39,7 @@ func overrideCommand(a *app) *cobra.Command {
 			}
 			fmt.Fprintf(a.talk(),
 				"%s: %s\n%s\nkeep refuses it: %s\n\nType the campaign's name (%s) to keep it nevertheless: ", x.ID,
-				lab.Visible(x.Hypothesis), lab.Visible(x.Words), lab.Visible(x.Why), x.Campaign)
+				notify.Visible(x.Hypothesis), notify.Visible(x.Words), notify.Visible(x.Why), x.Campaign)
 
 			line, _ := bufio.NewReader(a.Stdin).ReadString('\n')
 			if strings.TrimSpace(line) != x.Campaign {
@@ -46,7 +47,7 @@ func overrideCommand(a *app) *cobra.Command {
 					"not kept: the name differs")
 			}
 
-			k, err := l.Keep(cmd.Context(), lab.KeepRequest{ID: string(x.ID), Note: note,
+			k, err := lab.Keep(cmd.Context(), l, lab.KeepRequest{ID: string(x.ID), Note: note,
 				Override: history.ByTerminal})
 			if err != nil {
 				return err

@@ -6,10 +6,10 @@ import (
 	"slices"
 	"strconv"
 
-	"ratchet/internal/lab"
 	"ratchet/internal/research"
 	"ratchet/internal/research/history"
 	"ratchet/internal/screen"
+	"ratchet/internal/view"
 	"ratchet/tools"
 )
 
@@ -45,7 +45,7 @@ func verdictWord(v research.Verdict) (string, screen.Colour) {
 }
 
 // table lays experiments out. Of a noisy metric no two single values stand side by side.
-func (v view) table(xs []history.Experiment, noisy bool) []string {
+func (v layout) table(xs []history.Experiment, noisy bool) []string {
 	cols := []screen.Column{{Head: "n", Right: true}, {Head: "verdict"}, {Head: "status", Leave: 2},
 		{Head: "gain", Right: true}}
 	if !noisy {
@@ -77,7 +77,7 @@ func (v view) table(xs []history.Experiment, noisy bool) []string {
 }
 
 // status lays out where the campaign stands.
-func (v view) status(b *lab.Brief) []string {
+func (v layout) status(b *view.Brief) []string {
 	c, f := &b.Campaign, tools.FactsOfBrief(b)
 
 	title := v.pen.Paint(screen.Bold, c.Name)
@@ -128,7 +128,7 @@ func (v view) status(b *lab.Brief) []string {
 }
 
 // notesOf are the last notes to the agents, and whether this checkout's has had them.
-func notesOf(b *lab.Brief) (out []string) {
+func notesOf(b *view.Brief) (out []string) {
 	for _, n := range b.Notes {
 		told := "told"
 		if n.Unheard {
@@ -141,7 +141,7 @@ func notesOf(b *lab.Brief) (out []string) {
 }
 
 // painted wraps s and gives every line the colour.
-func (v view) painted(c screen.Colour, s string) []string {
+func (v layout) painted(c screen.Colour, s string) []string {
 	lines := screen.Wrap(s, v.width, 2)
 	for i := range lines {
 		lines[i] = v.pen.Paint(c, lines[i])
@@ -168,7 +168,7 @@ func span(seconds float64) string {
 }
 
 // log lays out a page of experiments.
-func (v view) log(b *lab.Brief, p *lab.Page, query string) []string {
+func (v layout) log(b *view.Brief, p *view.Page, query string) []string {
 	if len(p.Experiments) == 0 {
 		words := "no experiments yet"
 		if query != "" {
@@ -193,7 +193,7 @@ func (v view) log(b *lab.Brief, p *lab.Page, query string) []string {
 }
 
 // imports lays out lines of other programs' logs.
-func (v view) imports(is []history.Import) []string {
+func (v layout) imports(is []history.Import) []string {
 	if len(is) == 0 {
 		return nil
 	}
@@ -219,7 +219,7 @@ func (v view) imports(is []history.Import) []string {
 }
 
 // importPage lays out what was imported: the sources, and a page of their lines.
-func (v view) importPage(p *lab.ImportPage) []string {
+func (v layout) importPage(p *view.ImportPage) []string {
 	var out []string
 	for _, s := range p.Sources {
 		out = append(out, screen.Wrap(fmt.Sprintf("%s (%s): lines %d, runs %d, not understood %d", tools.Line(s.Source),

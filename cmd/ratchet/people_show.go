@@ -5,14 +5,14 @@ import (
 	"strconv"
 	"strings"
 
-	"ratchet/internal/lab"
 	"ratchet/internal/research"
 	"ratchet/internal/screen"
+	"ratchet/internal/view"
 	"ratchet/tools"
 )
 
 // detail lays out one experiment with its runs and its diff.
-func (v view) detail(d *lab.Detail) []string {
+func (v layout) detail(d *view.Detail) []string {
 	x, f := &d.Experiment, tools.FactsOfRow(&d.Experiment)
 	word, colour := verdictWord(f.Verdict)
 	out := []string{v.pen.Paint(screen.Bold, fmt.Sprintf("x%d", x.N)) + "  " + v.pen.Paint(colour,
@@ -52,7 +52,7 @@ func (v view) detail(d *lab.Detail) []string {
 func shortCommit(hash string) string { return hash[:min(len(hash), 12)] }
 
 // runs lays out an experiment's runs.
-func (v view) runs(d *lab.Detail) []string {
+func (v layout) runs(d *view.Detail) []string {
 	cols := []screen.Column{{Head: "run", Right: true}, {Head: "role", Leave: 2}, {Head: "side"},
 		{Head: tools.Line(d.Metric.Name), Right: true}, {Head: "wall", Right: true, Leave: 1}, {Head: "note",
 			Flex: true}}
@@ -80,7 +80,7 @@ func (v view) runs(d *lab.Detail) []string {
 }
 
 // diff is a diff with colours, its lines whole: they may be copied.
-func (v view) diff(text string) []string {
+func (v layout) diff(text string) []string {
 	lines := strings.Split(strings.TrimRight(tools.Clean(text), "\n"), "\n")
 	for i, s := range lines {
 		colour := screen.Plain
@@ -103,7 +103,7 @@ func (v view) diff(text string) []string {
 }
 
 // output is what a job printed, as it printed it, less what would steer the terminal.
-func (v view) output(p *lab.OutputPage) []string {
+func (v layout) output(p *view.OutputPage) []string {
 	head := fmt.Sprintf("%s printed %d bytes", p.Job, p.Total)
 	if n := int64(len(p.Text)); n < p.Total {
 		head += fmt.Sprintf("; the last %d", n)

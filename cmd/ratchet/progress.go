@@ -6,7 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"ratchet/internal/lab"
+	"ratchet/internal/job"
 	"ratchet/internal/screen"
 	"ratchet/tools"
 )
@@ -68,7 +68,7 @@ func (p *progress) Say(note string) {
 }
 
 // Job tells how a job of the campaign goes on: for calls that wait for one.
-func (p *progress) Job(o lab.Outcome) {
+func (p *progress) Job(o job.Outcome) {
 	p.Say(o.Phase)
 	p.Step(o.RunsDone, 0)
 }

@@ -11,6 +11,7 @@ import (
 
 	"ratchet/internal/report"
 	"ratchet/internal/research"
+	"ratchet/internal/view"
 )
 
 func reportCommand(a *app) *cobra.Command {
@@ -66,7 +67,7 @@ func (a *app) writeReport(cmd *cobra.Command, out, format string) error {
 		return err
 	}
 
-	w, err := l.WriteReport(cmd.Context(), report.Full(), format == "html")
+	w, err := view.WriteReport(cmd.Context(), l, report.Full(), format == "html")
 	if err != nil {
 		return err
 	}
@@ -110,7 +111,7 @@ func (a *app) checkReport(cmd *cobra.Command, file string, recompute bool) error
 		return err
 	}
 
-	c, err := l.CheckReport(cmd.Context(), written, recompute)
+	c, err := view.CheckReport(cmd.Context(), l, written, recompute)
 	if err != nil {
 		return err
 	}

@@ -10,7 +10,7 @@ import (
 	"sync"
 	"testing"
 
-	"ratchet/internal/lab"
+	"ratchet/internal/finalize"
 	"ratchet/internal/simulate"
 	"ratchet/ledger"
 )
@@ -82,7 +82,7 @@ func riding(t *testing.T, number int) (sum [6]int) {
 	cmd.Stderr = &said
 	out, err := cmd.Output()
 
-	var f lab.Finalized
+	var f finalize.Finalized
 	if err != nil || json.Unmarshal(out, &f) != nil {
 		t.Fatalf("night %d: finalize: %v\n%s%s", number, err, out, said.String())
 	}

@@ -16,7 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"ratchet/internal/lab"
+	"ratchet/internal/checkout"
 	"ratchet/internal/research"
 	"ratchet/server"
 )
@@ -101,11 +101,11 @@ func (a *app) newHTTP(
 	host, _, _ := net.SplitHostPort(s.listen)
 	h, err = server.NewHTTP(server.HTTPOptions{
 		Version: a.Version, Tokens: tokens, Roots: roots, Listen: host, Origins: s.origins,
-		Open: func(ctx context.Context, checkout, name, version string) (*lab.Lab, error) {
+		Open: func(ctx context.Context, dir, name, version string) (*checkout.Checkout, error) {
 			at := *a
-			at.Dir, at.observe = checkout, h.Observe
+			at.Dir, at.observe = dir, h.Observe
 
-			return at.labFor(ctx, lab.Client{Name: name, Version: version})
+			return at.labFor(ctx, checkout.Client{Name: name, Version: version})
 		},
 		Log:    slog.New(slog.NewTextHandler(a.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
 		Access: access,
@@ -148,7 +148,7 @@ func (a *app) servedRoots(ctx context.Context, s serving) ([]string, error) {
 			"no folder to serve: %w", err)
 	}
 
-	if common := filepath.Dir(l.Ledger().Dir()); filepath.Base(common) == ".git" { // a worktree's git folder lies in another
+	if common := filepath.Dir(l.Ledger.Dir()); filepath.Base(common) == ".git" { // a worktree's git folder lies in another
 		if rel, err := filepath.Rel(l.Root(), common); err != nil || rel != ".git" {
 			return []string{l.Root(), filepath.Dir(common)}, nil
 		}

@@ -26,7 +26,7 @@ With ID (x7, c1 …) that run alone is stopped, and the loop goes on.`,
 			}
 
 			if len(args) == 0 {
-				out, err := l.StopLoop(cmd.Context(), a.by())
+				out, err := lab.StopLoop(cmd.Context(), l, a.by())
 				if err != nil {
 					return err
 				}
@@ -34,7 +34,7 @@ With ID (x7, c1 …) that run alone is stopped, and the loop goes on.`,
 				return a.emit(out, func(w io.Writer) { printLoop(w, out) })
 			}
 
-			s, err := l.StopJob(cmd.Context(), args[0])
+			s, err := lab.StopJob(cmd.Context(), l, args[0])
 			if err != nil {
 				return err
 			}
@@ -60,7 +60,7 @@ func resumeCommand(a *app) *cobra.Command {
 				return err
 			}
 
-			out, err := l.ResumeLoop(cmd.Context(), a.by())
+			out, err := lab.ResumeLoop(cmd.Context(), l, a.by())
 			if err != nil {
 				return err
 			}

@@ -6,7 +6,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"ratchet/internal/lab"
+	"ratchet/internal/checkout"
+	"ratchet/internal/worker"
 	"ratchet/sandbox"
 )
 
@@ -24,9 +25,9 @@ func superviseCommand(a *app) *cobra.Command {
 				debug.SetGCPercent(400)
 			}
 
-			l, err := a.labFor(cmd.Context(), lab.Client{Name: "supervisor", Version: a.Version})
+			l, err := a.labFor(cmd.Context(), checkout.Client{Name: "supervisor", Version: a.Version})
 			if err == nil {
-				err = l.RunWorker(cmd.Context(), campaign, job)
+				err = worker.RunWorker(cmd.Context(), l, campaign, job)
 			}
 			sandbox.Ready(err) // a refusal; after an acknowledgement it does nothing
 

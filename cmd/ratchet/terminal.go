@@ -20,8 +20,8 @@ const (
 // plainWidth is how wide a view is that no terminal shows, unless COLUMNS says.
 const plainWidth = 80
 
-// view is how a person's view of something is laid out.
-type view struct {
+// layout says how wide and in which colours something is shown to a person.
+type layout struct {
 	width int
 	pen   screen.Pen
 }
@@ -29,21 +29,21 @@ type view struct {
 // people says whether answers are laid out for a person, and how: on a terminal,
 // or where colours are asked for whatever reads (--color=always, CLICOLOR_FORCE).
 // Everybody else gets what an agent gets, byte for byte.
-func (a *app) people() (view, bool, error) {
+func (a *app) people() (layout, bool, error) {
 	switch a.Color {
 	case "", colorAuto, colorAlways, colorNever:
 	default:
-		return view{}, false, research.Errorf(research.CodeBadArgument, "say auto, always or never",
+		return layout{}, false, research.Errorf(research.CodeBadArgument, "say auto, always or never",
 			"--color %q is none of these", a.Color)
 	}
 	width := terminalWidth(a.Stdout)
 
 	forced := a.Color == colorAlways || a.auto() && os.Getenv("NO_COLOR") == "" && on("CLICOLOR_FORCE")
 	if a.JSON || width == 0 && !forced {
-		return view{}, false, nil
+		return layout{}, false, nil
 	}
 
-	v := view{width: width, pen: screen.Pen{On: forced || width > 0 && a.Color != colorNever && coloured()}}
+	v := layout{width: width, pen: screen.Pen{On: forced || width > 0 && a.Color != colorNever && coloured()}}
 	if width == 0 {
 		v.width = plainWidth
 		if n, err := strconv.Atoi(os.Getenv("COLUMNS")); err == nil && n > 0 {

@@ -5,6 +5,8 @@ import (
 	"io"
 
 	"github.com/spf13/cobra"
+
+	"ratchet/internal/lab"
 )
 
 func undoCommand(a *app) *cobra.Command {
@@ -18,7 +20,7 @@ func undoCommand(a *app) *cobra.Command {
 				return err
 			}
 
-			u, err := l.Undo(cmd.Context())
+			u, err := lab.Undo(cmd.Context(), l)
 			if err != nil {
 				return err
 			}

@@ -31,14 +31,14 @@ func verifyCommand(a *app) *cobra.Command {
 			}
 
 			if rebuild {
-				if err := l.Ledger().Rebuild(cmd.Context()); err != nil {
+				if err := l.Ledger.Rebuild(cmd.Context()); err != nil {
 					return err
 				}
 			}
 
-			report, err := l.Ledger().Verify(cmd.Context())
+			report, err := l.Ledger.Verify(cmd.Context())
 			if err == nil && recompute {
-				err = recomputed(cmd.Context(), l.Ledger())
+				err = recomputed(cmd.Context(), l.Ledger)
 			}
 
 			if err != nil {

@@ -11,9 +11,10 @@ import (
 	"strings"
 	"time"
 
-	"ratchet/internal/lab"
+	"ratchet/internal/checkout"
 	"ratchet/internal/research"
 	"ratchet/internal/screen"
+	"ratchet/internal/view"
 	"ratchet/ledger"
 	"ratchet/tools"
 )
@@ -62,10 +63,10 @@ func (a *app) watch(ctx context.Context) error {
 // watching is one `status --watch`.
 type watching struct {
 	*app
-	lab    *lab.Lab
-	screen *altScreen // nil where nothing can be redrawn
-	brief  *lab.Brief // the last one
-	last   string     // line that was printed
+	lab    *checkout.Checkout
+	screen *altScreen  // nil where nothing can be redrawn
+	brief  *view.Brief // the last one
+	last   string      // line that was printed
 	stamp  ledger.Stamp
 }
 
@@ -73,11 +74,11 @@ type watching struct {
 // unless the ledger changes; 0: for ever.
 func (w *watching) look(ctx context.Context) (time.Duration, error) {
 	var err error
-	if w.stamp, err = w.lab.Ledger().Stamp(); err != nil {
+	if w.stamp, err = w.lab.Ledger.Stamp(); err != nil {
 		return 0, err
 	}
 
-	if w.brief, err = w.lab.ReadBrief(ctx); err != nil {
+	if w.brief, err = view.ReadBrief(ctx, w.lab); err != nil {
 		return 0, err
 	}
 
@@ -127,7 +128,7 @@ func (w *watching) print() error {
 }
 
 // watchLine is a campaign in one line.
-func watchLine(b *lab.Brief) string {
+func watchLine(b *view.Brief) string {
 	f := tools.FactsOfBrief(b)
 
 	parts := []string{tools.Line(b.Campaign.Name), f.Counts}
@@ -183,7 +184,7 @@ func (w *watching) pause(ctx context.Context, wait time.Duration) error {
 		case <-late:
 			return nil
 		case <-tick.C:
-			if now, err := w.lab.Ledger().Stamp(); err != nil || now != w.stamp {
+			if now, err := w.lab.Ledger.Stamp(); err != nil || now != w.stamp {
 				return nil
 			}
 		}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"ratchet/internal/checkout"
 	"ratchet/internal/research"
 	"ratchet/internal/research/history"
 	"ratchet/ledger"
@@ -30,7 +31,9 @@ const (
 // findSimilarProposals tells which experiments made the same edit, or speak of the
 // same in other words. The checkout's own last one is left out if it was
 // invalid: this is its repair.
-func (l *Lab) findSimilarProposals(tx *ledger.Tx, c *history.Campaign, p *history.Proposal) ([]string, error) {
+func findSimilarProposals(
+	co *checkout.Checkout, tx *ledger.Tx, c *history.Campaign, p *history.Proposal,
+) ([]string, error) {
 	var notes []string
 
 	repaired, _ := tx.Latest(c.Name, p.Checkout)
@@ -55,12 +58,12 @@ func (l *Lab) findSimilarProposals(tx *ledger.Tx, c *history.Campaign, p *histor
 		notes = append(notes, "the same edit as "+describePast(x))
 	}
 
-	found, err := l.similarExperiments(tx, c, p.Hypothesis, same, repaired)
+	found, err := similarExperiments(co, tx, c, p.Hypothesis, same, repaired)
 	if err != nil {
 		return nil, err
 	}
 
-	elsewhere, err := l.similarImports(tx, c, p.Hypothesis)
+	elsewhere, err := similarImports(co, tx, c, p.Hypothesis)
 	for _, f := range append(found, elsewhere...) {
 		notes = append(notes, "like "+f.words)
 	}
@@ -69,7 +72,9 @@ func (l *Lab) findSimilarProposals(tx *ledger.Tx, c *history.Campaign, p *histor
 }
 
 // similarExperiments are the experiments whose hypotheses say the same as text.
-func (l *Lab) similarExperiments(tx *ledger.Tx, c *history.Campaign, text string, but ...int) ([]similarity, error) {
+func similarExperiments(
+	co *checkout.Checkout, tx *ledger.Tx, c *history.Campaign, text string, but ...int,
+) ([]similarity, error) {
 	var found []similarity
 
 	for _, n := range tx.ExperimentsLike(c.Name, text, similarExamined) {
@@ -91,7 +96,9 @@ func (l *Lab) similarExperiments(tx *ledger.Tx, c *history.Campaign, text string
 }
 
 // findSimilarTexts are the ideas and the experiments that say the same as text.
-func (l *Lab) findSimilarTexts(tx *ledger.Tx, c *history.Campaign, session, text string) ([]similarity, error) {
+func findSimilarTexts(
+	co *checkout.Checkout, tx *ledger.Tx, c *history.Campaign, session, text string,
+) ([]similarity, error) {
 	var found []similarity
 
 	for _, n := range tx.IdeasLike(c.Name, text, similarExamined) {
@@ -105,7 +112,7 @@ func (l *Lab) findSimilarTexts(tx *ledger.Tx, c *history.Campaign, session, text
 			continue
 		}
 
-		v, err := l.viewIdea(tx, c, i, session)
+		v, err := co.ViewIdea(tx, c, i, session)
 		if err != nil {
 			return nil, err
 		}
@@ -113,11 +120,11 @@ func (l *Lab) findSimilarTexts(tx *ledger.Tx, c *history.Campaign, session, text
 		found = append(found, similarity{id, fmt.Sprintf("%s (%s)", id, v.StatusText()), share})
 	}
 
-	tried, err := l.similarExperiments(tx, c, text)
+	tried, err := similarExperiments(co, tx, c, text)
 	if err != nil {
 		return nil, err
 	}
-	elsewhere, err := l.similarImports(tx, c, text)
+	elsewhere, err := similarImports(co, tx, c, text)
 
 	return append(append(mostSimilar(found), tried...), elsewhere...), err
 }
@@ -146,8 +153,8 @@ func describePast(x *history.Experiment) string {
 }
 
 // digestEdit names the edit from base's files to tree's.
-func (l *Lab) digestEdit(ctx context.Context, base, tree string, paths []string) (string, error) {
-	from, err := l.repo.Tree(ctx, base)
+func digestEdit(ctx context.Context, co *checkout.Checkout, base, tree string, paths []string) (string, error) {
+	from, err := co.Repo.Tree(ctx, base)
 	if err != nil {
 		return "", err
 	}
@@ -155,11 +162,11 @@ func (l *Lab) digestEdit(ctx context.Context, base, tree string, paths []string)
 	edits := make([]research.Edit, len(paths))
 	for i, path := range paths {
 		e := research.Edit{Path: path}
-		if e.Was, err = l.repo.FileIn(ctx, from, path); err != nil {
+		if e.Was, err = co.Repo.FileIn(ctx, from, path); err != nil {
 			return "", err
 		}
 
-		if e.Is, err = l.repo.FileIn(ctx, tree, path); err != nil {
+		if e.Is, err = co.Repo.FileIn(ctx, tree, path); err != nil {
 			return "", err
 		}
 		edits[i] = e

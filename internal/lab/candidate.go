@@ -5,84 +5,64 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"ratchet/internal/research"
-	"ratchet/internal/research/history"
-	"ratchet/internal/source"
 	"slices"
 	"strings"
+
+	"ratchet/internal/checkout"
+	"ratchet/internal/research"
+	"ratchet/internal/research/history"
+	"ratchet/internal/wording"
 )
 
 // snapshotCandidate makes the candidate: the incumbent's tree with the checkout's edited
 // files, as a commit that no branch holds. Where another session has moved the
 // incumbent since, the edit is merged with it. No file, index or HEAD is touched.
 // alike tells of experiments that seem to have tried the same.
-func (l *Lab) snapshotCandidate(
-	ctx context.Context, c *history.Campaign, req ExperimentRequest,
+func snapshotCandidate(
+	ctx context.Context, co *checkout.Checkout, c *history.Campaign, req ExperimentRequest,
 ) (p *history.Proposal, alike []string, err error) {
-	edit := editedFiles(c.ProgramPath, c.Program)
+	edit := checkout.EditedFiles(c.ProgramPath, c.Program)
 
-	base, err := l.baseCommit(ctx, c)
+	base, err := baseCommit(ctx, co, c)
 	if err != nil {
 		return nil, nil, err
 	}
 
-	added, removed, err := l.requireScope(ctx, c, base, edit)
+	added, removed, err := requireScope(ctx, co, c, base, edit)
 	if err != nil {
 		return nil, nil, err
 	}
 
-	tree, err := l.repo.Snapshot(ctx, base, edit)
+	tree, err := co.Repo.Snapshot(ctx, base, edit)
 	if err != nil {
 		return nil, nil, err
 	}
 	subject, _, _ := strings.Cut(strings.TrimSpace(req.Hypothesis), "\n")
 
 	p = &history.Proposal{Hypothesis: strings.TrimSpace(req.Hypothesis), Expect: req.Expect, Idea: req.Idea,
-		Parent: c.Incumbent, Tree: tree, Paths: edit, Added: added, Removed: removed, Checkout: l.repo.Root()}
-	if p.Diff, err = l.digestEdit(ctx, base, tree, edit); err != nil {
+		Parent: c.Incumbent, Tree: tree, Paths: edit, Added: added, Removed: removed, Checkout: co.Repo.Root()}
+	if p.Diff, err = digestEdit(ctx, co, base, tree, edit); err != nil {
 		return nil, nil, err
 	}
 
 	parents := []string{c.Incumbent}
 	if base != c.Incumbent {
-		if p.Edited, err = l.commitCandidate(ctx, c, tree, subject, base); err != nil {
+		if p.Edited, err = co.CommitCandidate(ctx, c, tree, subject, base); err != nil {
 			return nil, nil, err
 		}
 
-		if p.Tree, err = l.mergeTree(ctx, c, base, p.Edited, edit); err != nil {
+		if p.Tree, err = co.MergeTree(ctx, c, base, p.Edited, edit); err != nil {
 			return nil, nil, err
 		}
 		parents = append(parents, p.Edited)
 	}
 
-	if alike, err = l.requireNewEdit(ctx, c, p); err != nil {
+	if alike, err = requireNewEdit(ctx, co, c, p); err != nil {
 		return nil, nil, err
 	}
-	p.Candidate, err = l.commitCandidate(ctx, c, p.Tree, subject, parents...)
+	p.Candidate, err = co.CommitCandidate(ctx, c, p.Tree, subject, parents...)
 
 	return p, alike, err
-}
-
-// commitCandidate makes a commit that only a ref of the campaign will hold.
-func (l *Lab) commitCandidate(
-	ctx context.Context, c *history.Campaign, tree, subject string, parents ...string,
-) (string, error) {
-	return l.repo.Commit(ctx, source.CommitSpec{Tree: tree, Parents: parents,
-		Message: fmt.Sprintf("candidate: %s\n\nRatchet-Campaign: %s\n", subject, c.Name)})
-}
-
-// mergeTree is the incumbent's tree with what the commit edited changed in paths
-// since base. CodeConflict where another session changed the same lines.
-func (l *Lab) mergeTree(ctx context.Context, c *history.Campaign, base, edited string, paths []string) (string, error) {
-	tree, conflicts, err := l.repo.Merge(ctx, base, c.Incumbent, edited, paths)
-	if err == nil && len(conflicts) > 0 {
-		err = research.Errorf(research.CodeConflict,
-			"call revert (it stores your edit and brings the incumbent), then apply your idea again",
-			"another session kept a change of the same lines of %s: the incumbent is %s now", strings.Join(conflicts,
-				", "), shortCommit(c.Incumbent))
-	}
-
-	return tree, err
 }
 
 // requireScope refuses when a tracked file other than the edited ones and the
@@ -90,18 +70,18 @@ func (l *Lab) mergeTree(ctx context.Context, c *history.Campaign, base, edited s
 // incumbent that the checkout stands on, or
 // an edited one is a plain file no longer. It returns the lines that the edit
 // adds and removes.
-func (l *Lab) requireScope(
-	ctx context.Context, c *history.Campaign, base string, edit []string,
+func requireScope(
+	ctx context.Context, co *checkout.Checkout, c *history.Campaign, base string, edit []string,
 ) (added, removed int, err error) {
 	for _, f := range edit {
-		info, err := os.Lstat(filepath.Join(l.repo.Root(), filepath.FromSlash(f)))
+		info, err := os.Lstat(filepath.Join(co.Repo.Root(), filepath.FromSlash(f)))
 		if err == nil && !info.Mode().IsRegular() {
 			return 0, 0, research.Errorf(research.CodeScope, "remove it, then call revert",
 				"%s is no plain file any more", f)
 		}
 	}
 
-	changes, err := l.repo.Changes(ctx, base)
+	changes, err := co.Repo.Changes(ctx, base)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -116,7 +96,8 @@ func (l *Lab) requireScope(
 			}
 			added, removed = added+ch.Added, removed+ch.Removed
 		} else if ch.Path != c.ProgramPath {
-			out, paths = append(out, fmt.Sprintf("%s (%s)", ch.Path, ch.Kind)), append(paths, shellQuote(":/"+ch.Path))
+			out, paths = append(out, fmt.Sprintf("%s (%s)", ch.Path, ch.Kind)), append(paths,
+				wording.ShellQuote(":/"+ch.Path))
 			if ch.Kind == "mode" { // nobody may remember having done it
 				remark = "; where runs see copies, a run can change the modes of your files"
 			}
@@ -135,21 +116,21 @@ func (l *Lab) requireScope(
 
 	return 0, 0, research.Errorf(research.CodeScope,
 		fmt.Sprintf("put them back (git restore --source=%s --staged --worktree -- %s); only %s may change%s",
-			shortCommit(c.Incumbent), which, strings.Join(edit, ", "), remark),
+			wording.ShortCommit(c.Incumbent), which, strings.Join(edit, ", "), remark),
 		"files outside the scope differ from the incumbent: %s", list)
 }
 
 // baseCommit is the commit of the campaign that this checkout stands on: the
 // incumbent, or an earlier one where another session has moved it since.
-func (l *Lab) baseCommit(ctx context.Context, c *history.Campaign) (string, error) {
-	head, err := l.requireCampaignBranch(ctx, c)
+func baseCommit(ctx context.Context, co *checkout.Checkout, c *history.Campaign) (string, error) {
+	head, err := co.RequireCampaignBranch(ctx, c)
 	if err != nil || head.Commit == c.Incumbent {
 		return c.Incumbent, err
 	}
 
-	if healed, err := l.finishKeep(ctx, c, head); healed || err != nil {
+	if healed, err := finishKeep(ctx, co, c, head); healed || err != nil {
 		return c.Incumbent, err
 	}
 
-	return head.Commit, l.refuseForeignCommits(ctx, c, head)
+	return head.Commit, refuseForeignCommits(ctx, co, c, head)
 }

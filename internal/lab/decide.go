@@ -9,21 +9,26 @@ import (
 	"slices"
 	"strings"
 
+	"ratchet/internal/checkout"
+	"ratchet/internal/job"
 	"ratchet/internal/research"
 	"ratchet/internal/research/history"
 	"ratchet/internal/source"
+	"ratchet/internal/wording"
 	"ratchet/ledger"
 )
 
 // requireDecidable is the experiment that keep is about: judged and not yet decided, or
 // kept as the incumbent by a call whose end nobody saw.
-func (l *Lab) requireDecidable(ctx context.Context, id string) (*history.Campaign, *history.Experiment, error) {
-	c, err := l.currentReaped(ctx)
+func requireDecidable(
+	ctx context.Context, co *checkout.Checkout, id string,
+) (*history.Campaign, *history.Experiment, error) {
+	c, err := job.CurrentReaped(ctx, co)
 	if err != nil {
 		return nil, nil, err
 	}
 
-	x, err := l.resolveExperiment(ctx, c, id)
+	x, err := resolveExperiment(ctx, co, c, id)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -36,7 +41,7 @@ func (l *Lab) requireDecidable(ctx context.Context, id string) (*history.Campaig
 		return nil, nil, research.Errorf(research.CodeBusy, "wait_run{}", "experiment %d is still running", x.N)
 	case x.Status == research.Kept && x.Commit != c.Incumbent:
 		return nil, nil, research.Errorf(research.CodeVerdict, "go on with the next idea",
-			"experiment %d is kept already, as %s", x.N, shortCommit(x.Commit))
+			"experiment %d is kept already, as %s", x.N, wording.ShortCommit(x.Commit))
 	case x.Status == research.Reverted:
 		return nil, nil, research.Errorf(research.CodeVerdict, "propose it again with run_experiment if it is worth it",
 			"experiment %d was reverted", x.N)
@@ -47,11 +52,11 @@ func (l *Lab) requireDecidable(ctx context.Context, id string) (*history.Campaig
 
 // resolveExperiment resolves id to an experiment: by default the one that resolveJob gives,
 // else this checkout's latest; nil when there is none.
-func (l *Lab) resolveExperiment(
-	ctx context.Context, c *history.Campaign, id string,
+func resolveExperiment(
+	ctx context.Context, co *checkout.Checkout, c *history.Campaign, id string,
 ) (x *history.Experiment, err error) {
-	err = l.ledger.View(ctx, func(tx *ledger.Tx) error {
-		job, err := l.resolveJob(tx, c, id)
+	err = co.Ledger.View(ctx, func(tx *ledger.Tx) error {
+		job, err := co.ResolveJob(tx, c, id)
 		if err != nil {
 			return err
 		}
@@ -64,7 +69,7 @@ func (l *Lab) resolveExperiment(
 		n := job.N()
 		if job.Kind() != research.ExperimentJob {
 			var ok bool
-			if n, ok = tx.Latest(c.Name, l.repo.Root()); !ok {
+			if n, ok = tx.Latest(c.Name, co.Repo.Root()); !ok {
 				return nil
 			}
 		}
@@ -77,8 +82,10 @@ func (l *Lab) resolveExperiment(
 }
 
 // experimentToRevert is the experiment that revert closes; nil when there is none.
-func (l *Lab) experimentToRevert(ctx context.Context, c *history.Campaign, id string) (*history.Experiment, error) {
-	x, err := l.resolveExperiment(ctx, c, id)
+func experimentToRevert(
+	ctx context.Context, co *checkout.Checkout, c *history.Campaign, id string,
+) (*history.Experiment, error) {
+	x, err := resolveExperiment(ctx, co, c, id)
 	if err != nil || x == nil {
 		return nil, err
 	}
@@ -98,12 +105,14 @@ func (l *Lab) experimentToRevert(ctx context.Context, c *history.Campaign, id st
 }
 
 // recordRevert appends the reversion of x (if it is still open) and the lesson.
-func (l *Lab) recordRevert(ctx context.Context, c *history.Campaign, x *history.Experiment, lesson string) error {
+func recordRevert(
+	ctx context.Context, co *checkout.Checkout, c *history.Campaign, x *history.Experiment, lesson string,
+) error {
 	if x == nil && lesson == "" {
 		return nil
 	}
 
-	return l.updateCampaign(ctx, c.Name, func(tx *ledger.Tx, now *history.Campaign, session string) error {
+	return co.UpdateCampaign(ctx, c.Name, func(tx *ledger.Tx, now *history.Campaign, session string) error {
 		n := 0
 		if x != nil {
 			n = x.N
@@ -121,7 +130,7 @@ func (l *Lab) recordRevert(ctx context.Context, c *history.Campaign, x *history.
 		if lesson == "" {
 			return nil
 		}
-		_, err := l.appendLesson(tx, c, session, lesson, n)
+		_, err := appendLesson(co, tx, c, session, lesson, n)
 
 		return err
 	})
@@ -138,13 +147,15 @@ func requireOpen(tx *ledger.Tx, c, now *history.Campaign, n int) error {
 	if x.Status == research.Kept {
 		return research.Errorf(research.CodeConflict, "read_log{} shows where it stands",
 			"another session decided meanwhile: experiment %d is %s, the incumbent is %s", n, x.Status,
-			shortCommit(now.Incumbent))
+			wording.ShortCommit(now.Incumbent))
 	}
 
 	return nil
 }
 
-func (l *Lab) appendLesson(tx *ledger.Tx, c *history.Campaign, session, text string, experiment int) (int, error) {
+func appendLesson(
+	co *checkout.Checkout, tx *ledger.Tx, c *history.Campaign, session, text string, experiment int,
+) (int, error) {
 	now, err := tx.Campaign(c.Name)
 	if err != nil {
 		return 0, err
@@ -160,10 +171,10 @@ func (l *Lab) appendLesson(tx *ledger.Tx, c *history.Campaign, session, text str
 // stashEdit stores the edited files under refs/ratchet/<name>/saved/<n> when
 // their content is neither the candidate's nor the incumbent's, and returns
 // the ref. as is the incumbent's commit when they hold that already.
-func (l *Lab) stashEdit(
-	ctx context.Context, c *history.Campaign, x *history.Experiment, why string,
+func stashEdit(
+	ctx context.Context, co *checkout.Checkout, c *history.Campaign, x *history.Experiment, why string,
 ) (saved, as string, err error) {
-	edit := editedFiles(c.ProgramPath, c.Program)
+	edit := checkout.EditedFiles(c.ProgramPath, c.Program)
 
 	known := []string{c.Incumbent}
 	if x != nil {
@@ -173,43 +184,43 @@ func (l *Lab) stashEdit(
 		}
 	}
 
-	as, err = l.repo.Same(ctx, known, edit)
+	as, err = co.Repo.Same(ctx, known, edit)
 	if err != nil || as != "" {
 		return "", as, err
 	}
 
 	there := slices.DeleteFunc(slices.Clone(edit), func(f string) bool {
-		_, err := os.Lstat(filepath.Join(l.repo.Root(), filepath.FromSlash(f)))
+		_, err := os.Lstat(filepath.Join(co.Repo.Root(), filepath.FromSlash(f)))
 		return err != nil
 	})
 	if len(there) == 0 { // deleted: there is nothing to save
 		return "", "", nil
 	}
 
-	tree, err := l.repo.Snapshot(ctx, c.Incumbent, there)
+	tree, err := co.Repo.Snapshot(ctx, c.Incumbent, there)
 	if err != nil {
 		return "", "", err
 	}
-	saved, err = l.saveFiles(ctx, c, tree, there, why)
+	saved, err = saveFiles(ctx, co, c, tree, there, why)
 
 	return saved, "", err
 }
 
-func (l *Lab) saveFiles(
-	ctx context.Context, c *history.Campaign, tree string, paths []string, why string,
+func saveFiles(
+	ctx context.Context, co *checkout.Checkout, c *history.Campaign, tree string, paths []string, why string,
 ) (string, error) {
-	commit, err := l.repo.Commit(ctx, source.CommitSpec{Tree: tree, Parents: []string{c.Incumbent},
+	commit, err := co.Repo.Commit(ctx, source.CommitSpec{Tree: tree, Parents: []string{c.Incumbent},
 		Message: fmt.Sprintf("saved before %s\n\nRatchet-Campaign: %s\n", why, c.Name)})
 	if err != nil {
 		return "", err
 	}
 	var name string
 
-	err = l.updateCampaign(ctx, c.Name, func(tx *ledger.Tx, now *history.Campaign, session string) error {
-		name = refName(c.Name, "saved", fmt.Sprint(now.Saved+1))
+	err = co.UpdateCampaign(ctx, c.Name, func(tx *ledger.Tx, now *history.Campaign, session string) error {
+		name = checkout.RefName(c.Name, "saved", fmt.Sprint(now.Saved+1))
 		_, err := tx.Append(history.Entry{Campaign: c.Name, Session: session, Kind: history.KindFileSaved,
 			Body: history.Saving{Number: now.Saved + 1, Ref: name, Commit: commit, Paths: paths,
-				Checkout: l.repo.Root(), Why: why}})
+				Checkout: co.Repo.Root(), Why: why}})
 
 		return err
 	})
@@ -217,27 +228,27 @@ func (l *Lab) saveFiles(
 		return "", err
 	}
 
-	return name, l.repo.UpdateRefs(ctx, []source.RefUpdate{{Name: name, New: commit}}, "ratchet: saved before "+why)
+	return name, co.Repo.UpdateRefs(ctx, []source.RefUpdate{{Name: name, New: commit}}, "ratchet: saved before "+why)
 }
 
 // advanceRefs lets the incumbent's ref and this checkout's branch follow the ledger
 // to commit, and refreshes the index entries of paths: first, for a call that
 // dies then still shows that it is not done, by the branch. The branch moves only
 // if it belongs to the campaign and stood where the checkout was known to be.
-func (l *Lab) advanceRefs(
-	ctx context.Context, c *history.Campaign, head source.Head, was, commit string, paths []string,
+func advanceRefs(
+	ctx context.Context, co *checkout.Checkout, c *history.Campaign, head source.Head, was, commit string, paths []string,
 ) (notes []string, err error) {
 	updates := []source.RefUpdate{}
-	incumbent := refName(c.Name, "incumbent")
+	incumbent := checkout.RefName(c.Name, "incumbent")
 
-	at, err := l.repo.Ref(ctx, incumbent)
+	at, err := co.Repo.Ref(ctx, incumbent)
 	if err != nil {
 		return nil, err
 	}
 
 	behind := at == was
 	if at != "" && at != was && at != commit { // it is newer than what this call knows, or a keep before this one died
-		if behind, err = l.repo.IsAncestor(ctx, at, commit); err != nil {
+		if behind, err = co.Repo.IsAncestor(ctx, at, commit); err != nil {
 			return nil, err
 		}
 	}
@@ -246,29 +257,29 @@ func (l *Lab) advanceRefs(
 		updates = append(updates, source.RefUpdate{Name: incumbent, New: commit, Old: at})
 	}
 
-	moves := l.isCampaignBranch(c, head.Branch) && head.Commit == was
+	moves := co.IsCampaignBranch(c, head.Branch) && head.Commit == was
 	if moves {
 		updates = append(updates, source.RefUpdate{Name: head.Branch, New: commit, Old: was})
-		if notes, err = l.refreshIndex(ctx, commit, paths); err != nil {
+		if notes, err = refreshIndex(ctx, co, commit, paths); err != nil {
 			return nil, err
 		}
 	} else {
 		notes = append(notes, fmt.Sprintf("%s stays at %s: it is not where the campaign left it; the incumbent is %s",
-			cmp.Or(strings.TrimPrefix(head.Branch, "refs/heads/"), "HEAD"), shortCommit(head.Commit),
-			shortCommit(commit)))
+			cmp.Or(strings.TrimPrefix(head.Branch, "refs/heads/"), "HEAD"), wording.ShortCommit(head.Commit),
+			wording.ShortCommit(commit)))
 	}
 
-	return notes, l.repo.UpdateRefs(ctx, updates, "ratchet: "+c.Name)
+	return notes, co.Repo.UpdateRefs(ctx, updates, "ratchet: "+c.Name)
 }
 
 // refuseForeignCommits refuses to go on when the checkout's branch of the campaign holds commits
 // that Ratchet did not make: moving it would lose them.
-func (l *Lab) refuseForeignCommits(ctx context.Context, c *history.Campaign, head source.Head) error {
-	if !l.isCampaignBranch(c, head.Branch) || head.Commit == c.Incumbent {
+func refuseForeignCommits(ctx context.Context, co *checkout.Checkout, c *history.Campaign, head source.Head) error {
+	if !co.IsCampaignBranch(c, head.Branch) || head.Commit == c.Incumbent {
 		return nil
 	}
 
-	behind, err := l.repo.IsAncestor(ctx, head.Commit, c.Incumbent)
+	behind, err := co.Repo.IsAncestor(ctx, head.Commit, c.Incumbent)
 	if err != nil || behind {
 		return err
 	}
@@ -276,27 +287,31 @@ func (l *Lab) refuseForeignCommits(ctx context.Context, c *history.Campaign, hea
 
 	return research.Errorf(research.CodeConflict,
 		fmt.Sprintf("give them a branch of their own: git branch my-%s && git reset --soft %s", c.Name,
-			shortCommit(c.Incumbent)),
-		"%s holds commits that are not the campaign's (at %s): the incumbent is %s", branch, shortCommit(head.Commit),
-		shortCommit(c.Incumbent))
+			wording.ShortCommit(c.Incumbent)),
+		"%s holds commits that are not the campaign's (at %s): the incumbent is %s", branch,
+		wording.ShortCommit(head.Commit), wording.ShortCommit(c.Incumbent))
 }
 
 // restoreFiles writes commit's content of paths into the work tree and the index. The
 // index entry goes too: it may hold a staged edit, and git takes a file whose
 // size is not the entry's for changed, even where line endings are converted.
-func (l *Lab) restoreFiles(ctx context.Context, commit string, paths []string) (notes []string, err error) {
+func restoreFiles(
+	ctx context.Context, co *checkout.Checkout, commit string, paths []string,
+) (notes []string, err error) {
 	for _, f := range paths {
-		if err := l.repo.Restore(ctx, commit, f); err != nil {
+		if err := co.Repo.Restore(ctx, commit, f); err != nil {
 			return nil, err
 		}
 	}
 
-	return l.refreshIndex(ctx, commit, paths)
+	return refreshIndex(ctx, co, commit, paths)
 }
 
 // refreshIndex makes the index hold what commit has at paths; a held index is told, not an error.
-func (l *Lab) refreshIndex(ctx context.Context, commit string, paths []string) (notes []string, err error) {
-	held, err := l.repo.RefreshIndex(ctx, commit, paths)
+func refreshIndex(
+	ctx context.Context, co *checkout.Checkout, commit string, paths []string,
+) (notes []string, err error) {
+	held, err := co.Repo.RefreshIndex(ctx, commit, paths)
 	if held {
 		notes = append(notes, "the index is locked by another git process: `git status` may show "+strings.Join(paths,
 			", ")+" as changed until you `git add` it")
@@ -307,32 +322,32 @@ func (l *Lab) refreshIndex(ctx context.Context, commit string, paths []string) (
 
 // finishKeep completes a keep that was recorded by this checkout but whose refs
 // were not moved: its process died between the two.
-func (l *Lab) finishKeep(ctx context.Context, c *history.Campaign, head source.Head) (bool, error) {
+func finishKeep(ctx context.Context, co *checkout.Checkout, c *history.Campaign, head source.Head) (bool, error) {
 	if c.IncumbentOf == 0 {
 		return false, nil
 	}
 	var x *history.Experiment
 
-	err := l.ledger.View(ctx, func(tx *ledger.Tx) (err error) {
+	err := co.Ledger.View(ctx, func(tx *ledger.Tx) (err error) {
 		x, err = tx.Experiment(c.Name, c.IncumbentOf)
 		return err
 	})
 	if err != nil || x.Parent != head.Commit || x.KeptOn != head.Branch {
 		return false, err
 	}
-	_, err = l.advanceRefs(ctx, c, head, head.Commit, c.Incumbent, x.Paths)
+	_, err = advanceRefs(ctx, co, c, head, head.Commit, c.Incumbent, x.Paths)
 
 	return err == nil, err
 }
 
 // keepCommitMessage is the keep commit's message; its trailers bind it to the ledger.
 func keepCommitMessage(c *history.Campaign, x *history.Experiment, overridden history.Way) string {
-	subject, rest, _ := strings.Cut(stripControls(x.Hypothesis), "\n")
+	subject, rest, _ := strings.Cut(wording.StripControls(x.Hypothesis), "\n")
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n\n", subject)
 
 	if rest = strings.TrimSpace(rest); rest != "" {
-		b.WriteString(stripTrailers(rest) + "\n\n")
+		b.WriteString(wording.StripTrailers(rest) + "\n\n")
 	}
 	fmt.Fprintf(&b, "Ratchet-Experiment: %s/%d\n", c.Name, x.N)
 	fmt.Fprintf(&b, "Ratchet-Verdict: %s\n", x.Judgement.Verdict)
@@ -344,45 +359,4 @@ func keepCommitMessage(c *history.Campaign, x *history.Experiment, overridden hi
 	fmt.Fprintf(&b, "Ratchet-Ledger: %d:%s\n", x.JudgedSeq, x.JudgedHash)
 
 	return b.String()
-}
-
-// stripTrailers is text in which no line looks like a trailer of ours, and nothing
-// steers the terminal of whoever reads the commit.
-func stripTrailers(text string) string {
-	const ours = "Ratchet-"
-	var b strings.Builder
-
-	for line := range strings.Lines(stripControls(text)) {
-		if len(line) >= len(ours) && strings.EqualFold(line[:len(ours)], ours) {
-			b.WriteByte(' ')
-		}
-		b.WriteString(line)
-	}
-
-	return b.String()
-}
-
-// mendBroken is the way out of a failed calibration: what was missing outside the
-// repository may be there now; a commit is another start, a changed contract is a person's to accept.
-const mendBroken = "mend it and call start_campaign; with a new name if the mend is a commit, after `ratchet accept` if it is the front matter"
-
-// nextAfterDecision is the next step once an experiment is closed.
-func nextAfterDecision(c *history.Campaign) string {
-	if c.Broken != "" {
-		return "the incumbent gives no usable metric (" + c.Broken + "): " + mendBroken
-	}
-
-	if err := requireBudget(c); err != nil {
-		return research.Describe(err).Next
-	}
-
-	if c.Mine > 0 {
-		return fmt.Sprintf("experiment %d waits: wait_run{id: \"x%d\"} shows it, then keep or revert", c.Mine, c.Mine)
-	}
-
-	if c.Streak >= 8 {
-		return fmt.Sprintf("%d experiments since the last keep: read_log view=guide query=stuck, then edit and run_experiment", c.Streak)
-	}
-
-	return "edit the file for the next idea, then run_experiment{hypothesis}"
 }

@@ -1,104 +1,14 @@
 package lab
 
 import (
-	"context"
-	"fmt"
-	"strings"
-
+	"ratchet/internal/checkout"
 	"ratchet/internal/research"
 	"ratchet/internal/research/history"
 	"ratchet/ledger"
 )
 
-// ListImports is a page of what was imported into the checkout's campaign.
-func (l *Lab) ListImports(ctx context.Context, q Query) (*ImportPage, error) {
-	c, err := l.currentReaped(ctx)
-	if err != nil {
-		return nil, err
-	}
-	p := &ImportPage{Campaign: c.Name, Total: c.Imported}
-	err = l.ledger.View(ctx, func(tx *ledger.Tx) (err error) {
-		if p.Sources, err = tx.ImportSources(c.Name); err != nil {
-			return err
-		}
-		p.Lines, p.Next, err = tx.Imports(c.Name, ledger.Query{Text: q.Text, Cursor: q.Cursor, Limit: q.Limit})
-
-		return err
-	})
-
-	return p, err
-}
-
-// ReadOriginal calls f with the text of each line that was imported from a file, in
-// order: joined, they are the file as it was imported. A file of a folder is
-// named by FOLDER/PATH; "" is the only file that there is. Errors: CodeNotFound,
-// with the names that there are.
-func (l *Lab) ReadOriginal(ctx context.Context, campaign, file string, f func(text []byte) error) error {
-	var sources []string
-	asked := file
-
-	for after := (*history.Import)(nil); ; {
-		var page []history.Import
-
-		err := l.ledger.View(ctx, func(tx *ledger.Tx) error {
-			if after == nil {
-				all, err := tx.ImportSources(campaign)
-				if err != nil {
-					return err
-				}
-
-				for _, s := range all {
-					sources = append(sources, s.Source)
-				}
-
-				if file == "" && len(sources) == 1 {
-					file = sources[0]
-				}
-			}
-			var err error
-			page, err = tx.ImportPage(campaign, file, after)
-
-			return err
-		})
-		if err == nil && len(page) == 0 && after == nil {
-			if as := l.sourceName(file); file == asked && asked != "" && as != asked { // as it was named to import
-				file = as
-				continue
-			}
-
-			return notImportedError(campaign, asked, sources)
-		}
-
-		if err != nil || len(page) == 0 {
-			return err
-		}
-
-		for i := range page {
-			if err := f(page[i].Text()); err != nil {
-				return err
-			}
-		}
-		after = &page[len(page)-1]
-	}
-}
-
-func notImportedError(campaign, file string, sources []string) error {
-	switch {
-	case len(sources) == 0:
-		return research.Errorf(research.CodeNotFound, "`ratchet import FILE` imports one",
-			"nothing was imported into the campaign %q", campaign)
-	case file == "":
-		return research.Errorf(research.CodeBadArgument, "name one with --source: "+strings.Join(sources, ", "),
-			"several sources were imported into the campaign %q", campaign)
-	}
-
-	return research.Errorf(research.CodeNotFound,
-		"name one with --source: "+strings.Join(sources, ", ")+"; a file of a folder as FOLDER/PATH",
-		"%q is not a file that was imported into the campaign %q", file, campaign)
-}
-
 // similarImports are the imported lines that say the same as text.
-func (l *Lab) similarImports(tx *ledger.Tx, c *history.Campaign, text string) ([]similarity, error) {
+func similarImports(co *checkout.Checkout, tx *ledger.Tx, c *history.Campaign, text string) ([]similarity, error) {
 	if c.Imported == 0 {
 		return nil, nil
 	}
@@ -112,28 +22,10 @@ func (l *Lab) similarImports(tx *ledger.Tx, c *history.Campaign, text string) ([
 
 		now, _ := tx.ImportedAt(c.Name, i)
 		if share, same := research.Alike(text, i.Description); same && now == n && i.Kind != history.ImportHeader {
-			found = append(found, similarity{i.Place(), DescribeImport(i), share})
+			found = append(found, similarity{i.Place(), checkout.DescribeImport(i), share})
 		}
 	}
 	found = mostSimilar(found)
 
 	return found[:min(len(found), 1)], nil
-}
-
-// DescribeImport says what an imported line claims, marked as self-reported.
-func DescribeImport(i *history.Import) string {
-	parts := []string{i.Place(), "(self-reported:"}
-	if i.Status != "" {
-		parts = append(parts, i.Status)
-	}
-
-	if i.Value != nil {
-		parts = append(parts, strings.TrimSpace(i.Metric+" "+fmt.Sprint(*i.Value)))
-	}
-
-	if len(parts) == 2 {
-		parts = append(parts, "no value")
-	}
-
-	return strings.Join(parts, " ") + ")"
 }

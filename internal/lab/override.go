@@ -4,8 +4,10 @@ import (
 	"context"
 	"strconv"
 
+	"ratchet/internal/checkout"
 	"ratchet/internal/research"
 	"ratchet/internal/research/history"
+	"ratchet/internal/wording"
 )
 
 // Overridable is a judged experiment whose verdict does not allow to keep it,
@@ -23,8 +25,8 @@ type Overridable struct {
 // default the checkout's own latest. Keep with KeepRequest.Override does it.
 // Errors: CodeVerdict when the verdict allows a keep, or nothing was measured;
 // else as Keep's.
-func (l *Lab) FindOverridable(ctx context.Context, id string) (*Overridable, error) {
-	c, x, err := l.requireDecidable(ctx, id)
+func FindOverridable(ctx context.Context, co *checkout.Checkout, id string) (*Overridable, error) {
+	c, x, err := requireDecidable(ctx, co, id)
 	if err != nil {
 		return nil, err
 	}
@@ -39,7 +41,7 @@ func (l *Lab) FindOverridable(ctx context.Context, id string) (*Overridable, err
 			"no number came out of experiment %d: there is nothing that a person could judge better", x.N)
 	}
 
-	return &Overridable{Campaign: c.Name, ID: x.Job(), Hypothesis: firstLine(x.Hypothesis),
+	return &Overridable{Campaign: c.Name, ID: x.Job(), Hypothesis: wording.FirstLine(x.Hypothesis),
 		Words: x.Judgement.Words(c.Program.Metric), Why: why, Checkout: x.Checkout}, nil
 }
 

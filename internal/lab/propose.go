@@ -3,29 +3,32 @@ package lab
 import (
 	"context"
 	"fmt"
+	"strings"
+
+	"ratchet/internal/checkout"
 	"ratchet/internal/research"
 	"ratchet/internal/research/history"
+	"ratchet/internal/wording"
 	"ratchet/ledger"
-	"strings"
 )
 
 // requireNewEdit refuses a tree that is the incumbent's, or that was judged already
 // against this incumbent. It returns what is only like p.
-func (l *Lab) requireNewEdit(
-	ctx context.Context, c *history.Campaign, p *history.Proposal,
+func requireNewEdit(
+	ctx context.Context, co *checkout.Checkout, c *history.Campaign, p *history.Proposal,
 ) (alike []string, err error) {
-	err = l.ledger.View(ctx, func(tx *ledger.Tx) error {
+	err = co.Ledger.View(ctx, func(tx *ledger.Tx) error {
 		if p.Tree == c.IncumbentTree {
 			return research.Errorf(research.CodeNoChange, "edit the file first",
 				"%s equals the incumbent's", strings.Join(p.Paths, ", "))
 		}
 
 		if n, ok := tx.Judged(c.Name, c.Incumbent, p.Tree); ok {
-			if err := l.refuseJudged(tx, c, n); err != nil {
+			if err := refuseJudged(co, tx, c, n); err != nil {
 				return err
 			}
 		}
-		alike, err = l.findSimilarProposals(tx, c, p)
+		alike, err = findSimilarProposals(co, tx, c, p)
 
 		return err
 	})
@@ -35,7 +38,7 @@ func (l *Lab) requireNewEdit(
 
 // refuseJudged refuses the very content of experiment n, unless that was good
 // and was reverted: it may be had back, for the price of its runs.
-func (l *Lab) refuseJudged(tx *ledger.Tx, c *history.Campaign, n int) error {
+func refuseJudged(co *checkout.Checkout, tx *ledger.Tx, c *history.Campaign, n int) error {
 	x, err := tx.Experiment(c.Name, n)
 	if err != nil {
 		return err
@@ -59,26 +62,26 @@ func (l *Lab) refuseJudged(tx *ledger.Tx, c *history.Campaign, n int) error {
 // checkout's last experiment left open. It checks again, inside the
 // transaction, everything that another session may have changed meanwhile, and
 // claims the idea. p.N and p.Fence are set.
-func (l *Lab) recordProposal(ctx context.Context, c *history.Campaign, p *history.Proposal) error {
-	return l.updateCampaign(ctx, c.Name, func(tx *ledger.Tx, now *history.Campaign, session string) error {
-		if err := requireBudget(now); err != nil {
+func recordProposal(ctx context.Context, co *checkout.Checkout, c *history.Campaign, p *history.Proposal) error {
+	return co.UpdateCampaign(ctx, c.Name, func(tx *ledger.Tx, now *history.Campaign, session string) error {
+		if err := checkout.RequireBudget(now); err != nil {
 			return err
 		}
 
 		if now.Incumbent != p.Parent {
 			return research.Errorf(research.CodeConflict, "call again: your edit will be merged with it",
-				"another session kept something meanwhile: the incumbent is %s now", shortCommit(now.Incumbent))
+				"another session kept something meanwhile: the incumbent is %s now", wording.ShortCommit(now.Incumbent))
 		}
 
-		if err := l.requireIdle(tx, now); err != nil {
+		if err := requireIdle(co, tx, now); err != nil {
 			return err
 		}
 
-		if err := l.revertWaiting(tx, now, session, p.Merges); err != nil {
+		if err := revertWaiting(co, tx, now, session, p.Merges); err != nil {
 			return err
 		}
 
-		if err := l.claimForProposal(tx, now, session, p); err != nil {
+		if err := claimForProposal(co, tx, now, session, p); err != nil {
 			return err
 		}
 		p.N = now.Experiments + 1
@@ -91,7 +94,7 @@ func (l *Lab) recordProposal(ctx context.Context, c *history.Campaign, p *histor
 
 // requireIdle refuses while an experiment of this checkout runs, or the head is being
 // certified. Other checkouts' experiments are no hindrance: measuring takes turns.
-func (l *Lab) requireIdle(tx *ledger.Tx, now *history.Campaign) error {
+func requireIdle(co *checkout.Checkout, tx *ledger.Tx, now *history.Campaign) error {
 	for _, id := range now.Open {
 		next := "wait_run{id: \"" + string(id) + "\"}, then call again"
 		switch id.Kind() {
@@ -101,7 +104,7 @@ func (l *Lab) requireIdle(tx *ledger.Tx, now *history.Campaign) error {
 				return err
 			}
 
-			if x.Checkout == l.repo.Root() {
+			if x.Checkout == co.Repo.Root() {
 				return research.Errorf(research.CodeBusy, next, "experiment %d is still running", x.N)
 			}
 		case research.CertificateJob:
@@ -114,8 +117,8 @@ func (l *Lab) requireIdle(tx *ledger.Tx, now *history.Campaign) error {
 
 // closableExperiment is this checkout's experiment that waits for keep or revert, nil if
 // none. An improvement is not: it waits for its own decision.
-func (l *Lab) closableExperiment(tx *ledger.Tx, c *history.Campaign) (*history.Experiment, error) {
-	x, err := l.waitingExperiment(tx, c)
+func closableExperiment(co *checkout.Checkout, tx *ledger.Tx, c *history.Campaign) (*history.Experiment, error) {
+	x, err := co.WaitingExperiment(tx, c)
 	if err == nil && x != nil && x.Judgement.Verdict == research.Improved {
 		return nil, research.Errorf(research.CodeUnresolved,
 			fmt.Sprintf("keep{id: \"x%d\"} (or revert{id: \"x%d\"} with a lesson)", x.N, x.N),
@@ -127,10 +130,10 @@ func (l *Lab) closableExperiment(tx *ledger.Tx, c *history.Campaign) (*history.E
 
 // revertWaiting reverts this checkout's experiment that waits; merging names the
 // one whose edit the next experiment measures again.
-func (l *Lab) revertWaiting(tx *ledger.Tx, c *history.Campaign, session string, merging int) error {
+func revertWaiting(co *checkout.Checkout, tx *ledger.Tx, c *history.Campaign, session string, merging int) error {
 	by := history.Reversion{N: merging, By: "merge"}
 	if merging == 0 {
-		x, err := l.closableExperiment(tx, c)
+		x, err := closableExperiment(co, tx, c)
 		if err != nil || x == nil {
 			return err
 		}

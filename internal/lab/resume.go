@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"ratchet/internal/checkout"
 	"ratchet/internal/research"
 	"ratchet/internal/research/history"
 	"ratchet/internal/source"
@@ -17,13 +18,13 @@ import (
 
 // resumeCampaign brings the checkout to the campaign, finishing what a dead process
 // left undone.
-func (l *Lab) resumeCampaign(
-	ctx context.Context, c *history.Campaign, doc *programDocument, head source.Head,
+func resumeCampaign(
+	ctx context.Context, co *checkout.Checkout, c *history.Campaign, doc *checkout.ProgramDocument, head source.Head,
 ) (*Started, error) {
-	if c.ProgramPath != doc.path {
+	if c.ProgramPath != doc.Path {
 		return nil, research.Errorf(research.CodeProgram,
-			fmt.Sprintf("give %s another `name:`, or call start_campaign with a name", doc.path),
-			"two programs are named %q: %s and %s", c.Name, c.ProgramPath, doc.path)
+			fmt.Sprintf("give %s another `name:`, or call start_campaign with a name", doc.Path),
+			"two programs are named %q: %s and %s", c.Name, c.ProgramPath, doc.Path)
 	}
 
 	if c.Ended != "" {
@@ -31,47 +32,48 @@ func (l *Lab) resumeCampaign(
 			"the campaign %q has ended: %s", c.Name, c.Ended)
 	}
 
-	if err := l.repairRefs(ctx, c); err != nil {
+	if err := repairRefs(ctx, co, c); err != nil {
 		return nil, err
 	}
 
 	var notes []string
-	if doc.digest != c.Digest {
+	if doc.Digest != c.Digest {
 		notes = append(notes,
 			"the front matter differs from the accepted contract: no run starts until a person runs `ratchet accept`")
 	}
 
-	if !l.isCampaignBranch(c, head.Branch) {
-		moved, err := l.switchToCampaign(ctx, c, doc, head)
+	if !co.IsCampaignBranch(c, head.Branch) {
+		moved, err := switchToCampaign(ctx, co, c, doc, head)
 		if err != nil {
 			return nil, err
 		}
 
 		notes = append(notes, moved...)
 	} else if head.Commit != c.Incumbent {
-		if healed, err := l.finishKeep(ctx, c, head); err != nil {
+		if healed, err := finishKeep(ctx, co, c, head); err != nil {
 			return nil, err
 		} else if !healed {
 			notes = append(notes, "another session moved the incumbent: call revert first, it brings it here")
 		}
 	}
 
-	return l.startCalibration(ctx, c.Name, doc, true, notes)
+	return startCalibration(ctx, co, c.Name, doc, true, notes)
 }
 
 // repairRefs makes the campaign's refs say again what the ledger says, where a
 // process died between the two or somebody removed them: the start, the
 // incumbent, and the latest candidates.
-func (l *Lab) repairRefs(ctx context.Context, c *history.Campaign) error {
-	want := map[string]string{refName(c.Name, "start"): c.Start, refName(c.Name, "incumbent"): c.Incumbent}
+func repairRefs(ctx context.Context, co *checkout.Checkout, c *history.Campaign) error {
+	want := map[string]string{checkout.RefName(c.Name, "start"): c.Start,
+		checkout.RefName(c.Name, "incumbent"): c.Incumbent}
 
-	err := l.ledger.View(ctx, func(tx *ledger.Tx) error {
+	err := co.Ledger.View(ctx, func(tx *ledger.Tx) error {
 		latest, _, err := tx.Experiments(c.Name, ledger.Query{Limit: 20})
 		for _, x := range latest {
-			if _, gone := l.repo.Tree(ctx, x.Candidate); gone != nil {
+			if _, gone := co.Repo.Tree(ctx, x.Candidate); gone != nil {
 				continue // collected by git after its ref was removed: nothing can bring it back
 			}
-			want[refName(c.Name, "x", fmt.Sprint(x.N))] = x.Candidate
+			want[checkout.RefName(c.Name, "x", fmt.Sprint(x.N))] = x.Candidate
 		}
 
 		return err
@@ -80,7 +82,7 @@ func (l *Lab) repairRefs(ctx context.Context, c *history.Campaign) error {
 		return err
 	}
 
-	have, err := l.repo.Refs(ctx, slices.Collect(maps.Keys(want))...) // by name: there may be 100,000 others
+	have, err := co.Repo.Refs(ctx, slices.Collect(maps.Keys(want))...) // by name: there may be 100,000 others
 	if err != nil {
 		return err
 	}
@@ -107,66 +109,67 @@ func (l *Lab) repairRefs(ctx context.Context, c *history.Campaign) error {
 		return nil
 	}
 
-	return l.repo.UpdateRefs(ctx, updates, "ratchet: mend "+c.Name)
+	return co.Repo.UpdateRefs(ctx, updates, "ratchet: mend "+c.Name)
 }
 
 // switchToCampaign moves the checkout to its branch of the campaign. Where its files
 // are the incumbent's already, only HEAD moves.
-func (l *Lab) switchToCampaign(
-	ctx context.Context, c *history.Campaign, doc *programDocument, head source.Head,
+func switchToCampaign(
+	ctx context.Context, co *checkout.Checkout, c *history.Campaign, doc *checkout.ProgramDocument, head source.Head,
 ) (notes []string, err error) {
-	name, err := l.ensureCodename(ctx, c, cmp.Or(strings.TrimPrefix(head.Branch, "refs/heads/"), head.Commit))
+	name, err := ensureCodename(ctx, co, c, cmp.Or(strings.TrimPrefix(head.Branch, "refs/heads/"), head.Commit))
 	if err != nil {
 		return nil, err
 	}
 	branch := c.Branch
 
-	at, err := l.repo.WorktreeOf(ctx, branch)
+	at, err := co.Repo.WorktreeOf(ctx, branch)
 	if err != nil {
 		return nil, err
 	}
 
-	if at != "" && at != l.repo.Root() {
+	if at != "" && at != co.Repo.Root() {
 		branch = c.Branch + "-" + name
 	}
 
-	where, err := l.repo.Ref(ctx, branch)
+	where, err := co.Repo.Ref(ctx, branch)
 	if err != nil {
 		return nil, err
 	}
 
 	if where != "" {
-		if err := l.refuseForeignCommits(ctx, c, source.Head{Branch: branch, Commit: where}); err != nil {
+		if err := refuseForeignCommits(ctx, co, c, source.Head{Branch: branch, Commit: where}); err != nil {
 			return nil, err
 		}
 	}
 
 	if where != c.Incumbent { // no checkout has it: nothing but the branch moves
-		if err := l.repo.UpdateRefs(ctx, []source.RefUpdate{{Name: branch, New: c.Incumbent, Old: where}},
+		if err := co.Repo.UpdateRefs(ctx, []source.RefUpdate{{Name: branch, New: c.Incumbent, Old: where}},
 			"ratchet: join "+c.Name); err != nil {
 			return nil, err
 		}
 	}
 
-	changes, err := l.repo.Changes(ctx, c.Incumbent)
+	changes, err := co.Repo.Changes(ctx, c.Incumbent)
 	if err != nil {
 		return nil, err
 	}
 
-	differs := slices.ContainsFunc(changes, func(ch source.Change) bool { return ch.Path != doc.path })
+	differs := slices.ContainsFunc(changes, func(ch source.Change) bool { return ch.Path != doc.Path })
 	if !differs {
 		// HEAD comes last: a call that died before it is repeated here.
-		more, err := l.refreshIndex(ctx, c.Incumbent, append(editedFiles(c.ProgramPath, c.Program), doc.path))
+		more, err := refreshIndex(ctx, co, c.Incumbent,
+			append(checkout.EditedFiles(c.ProgramPath, c.Program), doc.Path))
 		if err != nil {
 			return nil, err
 		}
 
 		notes = append([]string{"on branch " + strings.TrimPrefix(branch, "refs/heads/")}, more...)
 
-		return notes, l.repo.AttachHead(ctx, branch, "ratchet: resume "+c.Name)
+		return notes, co.Repo.AttachHead(ctx, branch, "ratchet: resume "+c.Name)
 	}
 
-	if _, err := l.requireCleanFiles(ctx, head.Commit, "", nil); err != nil {
+	if _, err := requireCleanFiles(ctx, co, head.Commit, "", nil); err != nil {
 		var e *research.Error
 		if errors.As(err, &e) {
 			e.Next = "commit or stash them, then: git switch " + strings.TrimPrefix(branch, "refs/heads/")
@@ -175,7 +178,7 @@ func (l *Lab) switchToCampaign(
 		return nil, err
 	}
 
-	if err := l.repo.Switch(ctx, strings.TrimPrefix(branch, "refs/heads/")); err != nil {
+	if err := co.Repo.Switch(ctx, strings.TrimPrefix(branch, "refs/heads/")); err != nil {
 		return nil, err
 	}
 
@@ -184,12 +187,14 @@ func (l *Lab) switchToCampaign(
 
 // ensureCodename is the checkout's codename, known or new. With an origin, the branch
 // or commit that the checkout comes from is noted for the way back.
-func (l *Lab) ensureCodename(ctx context.Context, c *history.Campaign, origin string) (name string, err error) {
-	err = l.updateCampaign(ctx, c.Name, func(tx *ledger.Tx, _ *history.Campaign, session string) error {
+func ensureCodename(
+	ctx context.Context, co *checkout.Checkout, c *history.Campaign, origin string,
+) (name string, err error) {
+	err = co.UpdateCampaign(ctx, c.Name, func(tx *ledger.Tx, _ *history.Campaign, session string) error {
 		name = session
 		_, err := tx.Append(history.Entry{Campaign: c.Name, Session: name, Kind: history.KindSessionJoined,
-			Body: history.SessionJoin{Codename: name, Client: l.opt.Client.Name, Version: l.opt.Client.Version,
-				Checkout: l.repo.Root(), Origin: origin}})
+			Body: history.SessionJoin{Codename: name, Client: co.Opt.Client.Name, Version: co.Opt.Client.Version,
+				Checkout: co.Repo.Root(), Origin: origin}})
 
 		return err
 	})

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"ratchet/internal/checkout"
+	"ratchet/internal/job"
 	"ratchet/internal/research"
 	"ratchet/internal/research/history"
 	"ratchet/ledger"
@@ -14,8 +16,8 @@ import (
 // Share adds, claims, releases and drops ideas, and adds lessons: all or none.
 // Errors: CodeNotFound (no such idea), CodeClaimed (another session holds it),
 // CodeConflict (release of what this session doesn't hold), CodeBadArgument.
-func (l *Lab) Share(ctx context.Context, ops []ShareOp) (*Shared, error) {
-	c, err := l.currentReaped(ctx)
+func Share(ctx context.Context, co *checkout.Checkout, ops []ShareOp) (*Shared, error) {
+	c, err := job.CurrentReaped(ctx, co)
 	if err != nil {
 		return nil, err
 	}
@@ -24,12 +26,12 @@ func (l *Lab) Share(ctx context.Context, ops []ShareOp) (*Shared, error) {
 		return nil, research.Errorf(research.CodeBadArgument, "give ops: [{op: \"add\", idea: \"…\"}]",
 			"there is nothing to share")
 	}
-	out := &Shared{Next: nextAfterDecision(c)}
+	out := &Shared{Next: job.NextAfterDecision(c)}
 
-	err = l.updateCampaign(ctx, c.Name, func(tx *ledger.Tx, now *history.Campaign, session string) error {
+	err = co.UpdateCampaign(ctx, c.Name, func(tx *ledger.Tx, now *history.Campaign, session string) error {
 		out.Done, out.Ideas = nil, nil
 		for _, op := range ops {
-			if err := l.applyShareOp(tx, now, session, op, out); err != nil {
+			if err := applyShareOp(co, tx, now, session, op, out); err != nil {
 				return err
 			}
 		}
@@ -45,25 +47,27 @@ func (l *Lab) Share(ctx context.Context, ops []ShareOp) (*Shared, error) {
 	return out, err
 }
 
-func (l *Lab) applyShareOp(tx *ledger.Tx, c *history.Campaign, session string, op ShareOp, out *Shared) error {
+func applyShareOp(
+	co *checkout.Checkout, tx *ledger.Tx, c *history.Campaign, session string, op ShareOp, out *Shared,
+) error {
 	say := func(format string, args ...any) { out.Done = append(out.Done, fmt.Sprintf(format, args...)) }
 
 	switch {
 	case op.Op == "lesson" && op.Lesson != "":
-		n, err := l.appendLesson(tx, c, session, op.Lesson, 0)
+		n, err := appendLesson(co, tx, c, session, op.Lesson, 0)
 		say("lesson %d stored", n)
 
 		return err
 	case op.Idea == "":
 	case op.Op == "add":
-		return l.addIdea(tx, c, session, op.Idea, out)
+		return addIdea(co, tx, c, session, op.Idea, out)
 	case op.Op == "claim":
-		i, err := l.resolveIdea(tx, c, op.Idea)
+		i, err := resolveIdea(co, tx, c, op.Idea)
 		if err != nil {
 			return err
 		}
 
-		if i, err = l.claimIdea(tx, c, session, i.N); err != nil {
+		if i, err = claimIdea(co, tx, c, session, i.N); err != nil {
 			return err
 		}
 		until := time.Now().Add(history.LeaseTerm).UTC().Format(time.RFC3339)
@@ -72,7 +76,7 @@ func (l *Lab) applyShareOp(tx *ledger.Tx, c *history.Campaign, session string, o
 
 		return nil
 	case op.Op == "release" || op.Op == "drop":
-		return l.releaseIdea(tx, c, session, op, out)
+		return releaseIdea(co, tx, c, session, op, out)
 	}
 
 	return research.Errorf(research.CodeBadArgument,
@@ -81,8 +85,10 @@ func (l *Lab) applyShareOp(tx *ledger.Tx, c *history.Campaign, session string, o
 }
 
 // releaseIdea releases or drops an idea.
-func (l *Lab) releaseIdea(tx *ledger.Tx, c *history.Campaign, session string, op ShareOp, out *Shared) error {
-	i, err := l.resolveIdea(tx, c, op.Idea)
+func releaseIdea(
+	co *checkout.Checkout, tx *ledger.Tx, c *history.Campaign, session string, op ShareOp, out *Shared,
+) error {
+	i, err := resolveIdea(co, tx, c, op.Idea)
 	if err != nil {
 		return err
 	}
@@ -91,7 +97,7 @@ func (l *Lab) releaseIdea(tx *ledger.Tx, c *history.Campaign, session string, op
 	said := "released"
 
 	if op.Op == "drop" {
-		t, err := l.takeover(tx, c, i, session)
+		t, err := takeover(co, tx, c, i, session)
 		if err != nil {
 			return err
 		}
@@ -100,7 +106,7 @@ func (l *Lab) releaseIdea(tx *ledger.Tx, c *history.Campaign, session string, op
 	}
 
 	if op.Op == "release" && i.Holder != session {
-		v, err := l.viewIdea(tx, c, i, session)
+		v, err := co.ViewIdea(tx, c, i, session)
 		if err != nil {
 			return err
 		}
@@ -122,16 +128,13 @@ func (l *Lab) releaseIdea(tx *ledger.Tx, c *history.Campaign, session string, op
 	return nil
 }
 
-// ideaKey is the key under which an idea's text is recorded once.
-func ideaKey(text string) string { return "idea/" + research.FoldText(text) }
-
 // resolveIdea is the idea with an id, or with a text.
-func (l *Lab) resolveIdea(tx *ledger.Tx, c *history.Campaign, name string) (*history.IdeaState, error) {
+func resolveIdea(co *checkout.Checkout, tx *ledger.Tx, c *history.Campaign, name string) (*history.IdeaState, error) {
 	if n, ok := history.IdeaNumber(name); ok {
 		return tx.Idea(c.Name, n)
 	}
 
-	i, err := l.findIdeaByText(tx, c, name)
+	i, err := findIdeaByText(co, tx, c, name)
 	if err == nil && i == nil {
 		err = research.Errorf(research.CodeNotFound, "name it by its id: read_log{view: \"ideas\"} lists them",
 			"no idea says %q", name)
@@ -141,8 +144,11 @@ func (l *Lab) resolveIdea(tx *ledger.Tx, c *history.Campaign, name string) (*his
 }
 
 // findIdeaByText is the idea that has a text, whatever its case and white space; nil if none has.
-func (l *Lab) findIdeaByText(tx *ledger.Tx, c *history.Campaign, text string) (*history.IdeaState, error) {
-	for _, key := range []string{ideaKey(text), "idea/" + text} { // the latter was the key before texts were folded
+func findIdeaByText(
+	co *checkout.Checkout, tx *ledger.Tx, c *history.Campaign, text string,
+) (*history.IdeaState, error) {
+	for _, key := range []string{checkout.IdeaKey(text),
+		"idea/" + text} { // the latter was the key before texts were folded
 		rec, ok, err := tx.Keyed(c.Name, key)
 		if err != nil || !ok {
 			if err != nil {
@@ -164,19 +170,19 @@ func (l *Lab) findIdeaByText(tx *ledger.Tx, c *history.Campaign, text string) (*
 }
 
 // addIdea adds an idea that nobody has had, and tells what is like it.
-func (l *Lab) addIdea(tx *ledger.Tx, c *history.Campaign, session, text string, out *Shared) error {
+func addIdea(co *checkout.Checkout, tx *ledger.Tx, c *history.Campaign, session, text string, out *Shared) error {
 	if _, ok := history.IdeaNumber(text); ok {
 		return research.Errorf(research.CodeBadArgument, "say in words what to try", "the idea %q is only a number",
 			text)
 	}
 
-	i, err := l.findIdeaByText(tx, c, text)
+	i, err := findIdeaByText(co, tx, c, text)
 	if err != nil {
 		return err
 	}
 
 	if i != nil {
-		v, err := l.viewIdea(tx, c, i, session)
+		v, err := co.ViewIdea(tx, c, i, session)
 		if err != nil {
 			return err
 		}
@@ -187,7 +193,7 @@ func (l *Lab) addIdea(tx *ledger.Tx, c *history.Campaign, session, text string, 
 		return nil
 	}
 
-	found, err := l.findSimilarTexts(tx, c, session, text)
+	found, err := findSimilarTexts(co, tx, c, session, text)
 	if err != nil {
 		return err
 	}
@@ -199,7 +205,7 @@ func (l *Lab) addIdea(tx *ledger.Tx, c *history.Campaign, session, text string, 
 
 	n := now.Ideas + 1
 	if _, err := tx.Append(history.Entry{Campaign: c.Name, Session: session, Kind: history.KindIdeaAdded,
-		Key: ideaKey(text), Body: history.Idea{N: n, Text: text}}); err != nil {
+		Key: checkout.IdeaKey(text), Body: history.Idea{N: n, Text: text}}); err != nil {
 		return err
 	}
 

@@ -5,14 +5,17 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 
+	"ratchet/internal/checkout"
+	"ratchet/internal/job"
+	"ratchet/internal/notify"
 	"ratchet/internal/research"
 	"ratchet/internal/research/history"
 	"ratchet/internal/research/rules"
 	"ratchet/internal/source"
+	"ratchet/internal/wording"
 	"ratchet/ledger"
 )
 
@@ -20,12 +23,12 @@ import (
 // gets a start commit (HEAD with a new or changed program.md), a branch, refs
 // and a calibration; no file of the user changes. Resuming changes files only
 // where the checkout has to go to the campaign's branch, by `git switch`.
-func (l *Lab) StartCampaign(ctx context.Context, req StartRequest) (*Started, error) {
-	if _, err := l.findProgram(req.Program); err != nil {
-		return nil, l.ledger.View(ctx, func(tx *ledger.Tx) error { return campaignElsewhere(tx, err) })
+func StartCampaign(ctx context.Context, co *checkout.Checkout, req StartRequest) (*Started, error) {
+	if _, err := co.FindProgram(req.Program); err != nil {
+		return nil, co.Ledger.View(ctx, func(tx *ledger.Tx) error { return checkout.CampaignElsewhere(tx, err) })
 	}
 
-	doc, err := l.readProgram(req.Program)
+	doc, err := co.ReadProgram(req.Program)
 	if err != nil {
 		return nil, err
 	}
@@ -35,57 +38,36 @@ func (l *Lab) StartCampaign(ctx context.Context, req StartRequest) (*Started, er
 		return nil, err
 	}
 
-	head, err := l.requireUsable(ctx, doc)
+	head, err := co.RequireUsable(ctx, doc)
 	if err != nil {
 		return nil, err
 	}
 
-	c, err := l.lookUpCampaign(ctx, name)
+	c, err := co.LookUpCampaign(ctx, name)
 	if err != nil {
 		return nil, err
 	}
 
-	if here, err := l.currentCampaign(ctx); req.Name == "" && err == nil && here.ProgramPath == doc.path &&
+	if here, err := co.CurrentCampaign(ctx); req.Name == "" && err == nil && here.ProgramPath == doc.Path &&
 		here.Ended == "" &&
-		l.isCampaignBranch(here, head.Branch) {
+		co.IsCampaignBranch(here, head.Branch) {
 		c = here // a campaign that was given another name, and is checked out
 	}
 
 	if c != nil {
-		return l.resumeCampaign(ctx, c, doc, head)
+		return resumeCampaign(ctx, co, c, doc, head)
 	}
 
-	notes, err := l.createCampaign(ctx, name, doc, head)
+	notes, err := createCampaign(ctx, co, name, doc, head)
 	if err != nil {
 		return nil, err
 	}
 
-	return l.startCalibration(ctx, name, doc, false, notes)
-}
-
-// requireUsable refuses a checkout in which no campaign of doc could run, and tells
-// where it stands.
-func (l *Lab) requireUsable(ctx context.Context, doc *programDocument) (source.Head, error) {
-	head, err := l.repo.Head(ctx)
-	if err != nil {
-		return head, err
-	}
-
-	if err := l.repo.Busy(ctx); err != nil {
-		return head, err
-	}
-
-	for _, f := range editedFiles(doc.path, doc.Program) {
-		if err := l.repo.CheckEditable(ctx, f); err != nil {
-			return head, err
-		}
-	}
-
-	return head, l.repo.Identity(ctx)
+	return startCalibration(ctx, co, name, doc, false, notes)
 }
 
 // checkCampaignName is the wanted name, checked.
-func checkCampaignName(want string, doc *programDocument) (string, error) {
+func checkCampaignName(want string, doc *checkout.ProgramDocument) (string, error) {
 	name := cmp.Or(want, doc.Program.Name)
 	for i, r := range name {
 		ok := r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == '-' && i > 0
@@ -98,29 +80,15 @@ func checkCampaignName(want string, doc *programDocument) (string, error) {
 	return name, nil
 }
 
-// lookUpCampaign is the campaign of that name, nil when there is none.
-func (l *Lab) lookUpCampaign(ctx context.Context, name string) (c *history.Campaign, err error) {
-	err = l.ledger.View(ctx, func(tx *ledger.Tx) error {
-		c, err = tx.Campaign(name)
-		if hasCode(err, research.CodeNoCampaign) {
-			c, err = nil, nil
-		}
-
-		return err
-	})
-
-	return c, err
-}
-
 // createCampaign makes a new campaign: objects, then refs, then the record, then the index,
 // then HEAD, by which a repeated call sees that all is done.
 // What it announces is returned.
-func (l *Lab) createCampaign(
-	ctx context.Context, name string, doc *programDocument, head source.Head,
+func createCampaign(
+	ctx context.Context, co *checkout.Checkout, name string, doc *checkout.ProgramDocument, head source.Head,
 ) (notes []string, err error) {
-	edit := editedFiles(doc.path, doc.Program)
+	edit := checkout.EditedFiles(doc.Path, doc.Program)
 
-	dirty, err := l.requireCleanFiles(ctx, head.Commit, doc.path, edit)
+	dirty, err := requireCleanFiles(ctx, co, head.Commit, doc.Path, edit)
 	if err != nil {
 		return nil, err
 	}
@@ -130,42 +98,42 @@ func (l *Lab) createCampaign(
 			", ")+" has uncommitted changes: untouched, they are your first candidate (call run_experiment)")
 	}
 
-	if extra, err := l.repo.Untracked(ctx, 6); err == nil {
-		extra = slices.DeleteFunc(extra, func(p string) bool { return p == doc.path })
+	if extra, err := co.Repo.Untracked(ctx, 6); err == nil {
+		extra = slices.DeleteFunc(extra, func(p string) bool { return p == doc.Path })
 		if len(extra) > 0 {
 			notes = append(notes,
 				"untracked files take no part, runs do not see them: "+strings.Join(extra[:min(5, len(extra))], ", "))
 		}
 	}
 
-	start, tree, err := l.makeStartCommit(ctx, name, doc, head)
+	start, tree, err := co.MakeStartCommit(ctx, name, doc, head)
 	if err != nil {
 		return nil, err
 	}
 
 	branch := "refs/heads/ratchet/" + name
-	if err := l.createRefs(ctx, name, branch, start); err != nil {
+	if err := createRefs(ctx, co, name, branch, start); err != nil {
 		return nil, err
 	}
 
-	if err := l.recordCampaignStart(ctx, name, doc, head, start, tree, branch); err != nil {
+	if err := co.RecordCampaignStart(ctx, name, doc, head, start, tree, branch); err != nil {
 		return nil, err
 	}
 
-	more, err := l.refreshIndex(ctx, start, []string{doc.path})
+	more, err := refreshIndex(ctx, co, start, []string{doc.Path})
 	if err != nil {
 		return nil, err
 	}
 
-	return append(notes, more...), l.repo.AttachHead(ctx, branch, "ratchet: start "+name)
+	return append(notes, more...), co.Repo.AttachHead(ctx, branch, "ratchet: start "+name)
 }
 
 // requireCleanFiles refuses when tracked files other than the program and the edited
 // ones differ from commit, and returns the edited ones that do.
-func (l *Lab) requireCleanFiles(
-	ctx context.Context, commit, program string, edit []string,
+func requireCleanFiles(
+	ctx context.Context, co *checkout.Checkout, commit, program string, edit []string,
 ) (dirty []string, err error) {
-	changes, err := l.repo.Changes(ctx, commit)
+	changes, err := co.Repo.Changes(ctx, commit)
 	if err != nil {
 		return nil, err
 	}
@@ -188,43 +156,24 @@ func (l *Lab) requireCleanFiles(
 	return dirty, nil
 }
 
-// makeStartCommit is HEAD's commit, or a new one on it with the program as it is now.
-func (l *Lab) makeStartCommit(
-	ctx context.Context, name string, doc *programDocument, head source.Head,
-) (commit, tree string, err error) {
-	was, err := l.repo.Tree(ctx, head.Commit)
-	if err != nil {
-		return "", "", err
-	}
-
-	if tree, err = l.repo.Snapshot(ctx, head.Commit, []string{doc.path}); err != nil || tree == was {
-		return head.Commit, tree, err
-	}
-	commit, err = l.repo.Commit(ctx, source.CommitSpec{Tree: tree, Parents: []string{head.Commit},
-		Message: fmt.Sprintf("ratchet: start campaign %s\n\nRatchet-Campaign: %s\nRatchet-Contract: %s\n", name, name,
-			doc.digest)})
-
-	return commit, tree, err
-}
-
 // createRefs creates the campaign's branch and refs in one transaction. What a
 // start that died before its record left behind is taken over.
-func (l *Lab) createRefs(ctx context.Context, name, branch, start string) error {
-	if at, err := l.repo.Ref(ctx, "refs/heads/ratchet"); err != nil || at != "" {
+func createRefs(ctx context.Context, co *checkout.Checkout, name, branch, start string) error {
+	if at, err := co.Repo.Ref(ctx, "refs/heads/ratchet"); err != nil || at != "" {
 		return cmp.Or[error](err, research.Errorf(research.CodeRepository,
 			"rename it: git branch -m ratchet ratchet-old",
 			"a branch named `ratchet` exists, so branches below ratchet/ can't"))
 	}
-	updates := []source.RefUpdate{{Name: branch, New: start}, {Name: refName(name, "start"), New: start},
-		{Name: refName(name, "incumbent"), New: start}}
+	updates := []source.RefUpdate{{Name: branch, New: start}, {Name: checkout.RefName(name, "start"), New: start},
+		{Name: checkout.RefName(name, "incumbent"), New: start}}
 
-	left, err := l.repo.Refs(ctx, "refs/ratchet/"+name+"/")
+	left, err := co.Repo.Refs(ctx, "refs/ratchet/"+name+"/")
 	if err != nil {
 		return err
 	}
 
 	for i, u := range updates {
-		if updates[i].Old, err = l.repo.Ref(ctx, u.Name); err != nil {
+		if updates[i].Old, err = co.Repo.Ref(ctx, u.Name); err != nil {
 			return err
 		}
 	}
@@ -242,8 +191,8 @@ func (l *Lab) createRefs(ctx context.Context, name, branch, start string) error 
 			"a branch ratchet/%s exists and is not Ratchet's", name)
 	}
 
-	err = l.repo.UpdateRefs(ctx, updates, "ratchet: start "+name)
-	if hasCode(err, research.CodeConflict) {
+	err = co.Repo.UpdateRefs(ctx, updates, "ratchet: start "+name)
+	if wording.HasCode(err, research.CodeConflict) {
 		return research.Errorf(research.CodeConflict, "call start_campaign again", "another session is starting %q",
 			name)
 	}
@@ -251,52 +200,19 @@ func (l *Lab) createRefs(ctx context.Context, name, branch, start string) error 
 	return err
 }
 
-func (l *Lab) recordCampaignStart(
-	ctx context.Context, name string, doc *programDocument, head source.Head, start, tree, branch string,
-) error {
-	return l.ledger.Update(ctx, func(tx *ledger.Tx) error {
-		_, err := tx.Campaign(name)
-		if err == nil {
-			return research.Errorf(research.CodeConflict, "call start_campaign again, to resume it",
-				"another session started %q meanwhile", name)
-		}
-
-		if !hasCode(err, research.CodeNoCampaign) {
-			return err
-		}
-
-		if _, err := tx.Append(history.Entry{Campaign: name, Kind: history.KindCampaignStarted,
-			Body: history.CampaignStart{
-				Program: doc.Program, Digest: doc.digest, ProgramPath: doc.path, Start: start, StartTree: tree,
-				Branch: branch, Origin: cmp.Or(strings.TrimPrefix(head.Branch, "refs/heads/"), head.Commit),
-				Checkout: l.repo.Root(), Machine: runtime.GOOS + "/" + runtime.GOARCH,
-				Version: l.opt.Version}}); err != nil {
-			return err
-		}
-
-		c, err := tx.Campaign(name)
-		if err != nil {
-			return err
-		}
-		_, err = l.joinSession(tx, c)
-
-		return err
-	})
-}
-
 // startCalibration starts a calibration where one is missing, and tells the contract.
-func (l *Lab) startCalibration(
-	ctx context.Context, name string, doc *programDocument, resumed bool, notes []string,
+func startCalibration(
+	ctx context.Context, co *checkout.Checkout, name string, doc *checkout.ProgramDocument, resumed bool, notes []string,
 ) (*Started, error) {
-	c, err := l.currentReaped(ctx)
+	c, err := job.CurrentReaped(ctx, co)
 	if err != nil {
 		return nil, err
 	}
-	var job research.JobID
+	var calibration research.JobID
 	needs := false
 	var session, origin string
 
-	err = l.updateCampaign(ctx, name, func(tx *ledger.Tx, now *history.Campaign, codename string) error {
+	err = co.UpdateCampaign(ctx, name, func(tx *ledger.Tx, now *history.Campaign, codename string) error {
 		c, session = now, codename
 		if s, err := tx.Session(name, session); err == nil {
 			origin = cmp.Or(s.Origin, c.Origin)
@@ -304,17 +220,17 @@ func (l *Lab) startCalibration(
 
 		for _, id := range c.Open {
 			if id.Kind() == research.CalibrationJob {
-				job = id
+				calibration = id
 			}
 		}
 
 		broken := c.Broken != "" && c.Experiments > 0 // with no experiment yet, what was missing may be there now
-		if needs = !c.Calibrated && !broken && job == "" && doc.digest == c.Digest && c.Rests == nil; !needs {
+		if needs = !c.Calibrated && !broken && calibration == "" && doc.Digest == c.Digest && c.Rests == nil; !needs {
 			return nil
 		}
-		job = research.NewJobID(research.CalibrationJob, c.Calibrations+1)
+		calibration = research.NewJobID(research.CalibrationJob, c.Calibrations+1)
 		_, err = tx.Append(history.Entry{Campaign: name, Session: session, Kind: history.KindCalibrationStarted,
-			Body: rules.JobStart{Job: job, Commit: c.Incumbent}})
+			Body: rules.JobStart{Job: calibration, Commit: c.Incumbent}})
 
 		return err
 	})
@@ -323,15 +239,15 @@ func (l *Lab) startCalibration(
 	}
 
 	if needs {
-		if err := l.startWorker(ctx, name, job); err != nil {
+		if err := job.StartWorker(ctx, co, name, calibration); err != nil {
 			return nil, err
 		}
 	}
 	hooks := ""
 
-	if doc.digest == c.Digest && c.Rests == nil {
-		l.startNotifier(c)
-		hooks = l.runStartHooks(ctx, c)
+	if doc.Digest == c.Digest && c.Rests == nil {
+		notify.StartNotifier(co, c)
+		hooks = notify.RunStartHooks(ctx, co, c)
 	}
 
 	rests := ""
@@ -341,55 +257,36 @@ func (l *Lab) startCalibration(
 
 	waits := ""
 	if len(c.Program.Notify) > 0 {
-		if waits = l.missingAllowance(c.ProgramPath, c.Program); waits != "" {
+		if waits = notify.MissingAllowance(co, c.ProgramPath, c.Program); waits != "" {
 			waits = "notify: " + waits
 		}
 	}
 
-	for _, note := range []string{rests, l.ledger.Warning(), waits, l.otherSessionNote(c)} {
+	for _, note := range []string{rests, co.Ledger.Warning(), waits, co.OtherSessionNote(c)} {
 		if note != "" {
 			notes = append([]string{note}, notes...)
 		}
 	}
-	out := l.describeStart(ctx, c, doc, job, session, origin, resumed, notes)
+	out := describeStart(ctx, co, c, doc, calibration, session, origin, resumed, notes)
 	out.Hooks = hooks
 
 	return out, nil
 }
 
-// firstWords are the first n bytes of a text, in one line.
-func firstWords(text string, n int) string {
-	text = strings.Join(strings.Fields(text), " ")
-	if len(text) <= n {
-		return text
-	}
-
-	return strings.ToValidUTF8(text[:n], "") + "…"
-}
-
-// switchCommand is the command that takes the checkout back to where it came from, a
-// branch or a commit.
-func switchCommand(origin string) string {
-	if len(origin) == 40 {
-		return "git switch --detach " + shortCommit(origin)
-	}
-
-	return "git switch " + origin
-}
-
-func (l *Lab) describeStart(
-	ctx context.Context, c *history.Campaign, doc *programDocument, job research.JobID, session, origin string, resumed bool, notes []string,
+func describeStart(
+	ctx context.Context, co *checkout.Checkout, c *history.Campaign, doc *checkout.ProgramDocument, calibration research.JobID, session, origin string, resumed bool, notes []string,
 ) *Started {
 	m := c.Program.Metric
 	unit := cmp.Or(m.Unit, "no unit")
 
-	s := &Started{Campaign: c.Name, Direction: firstWords(doc.Body, 240), Resumed: resumed, Contract: c.Program,
-		ID: job, Codename: session, Left: budgetLeft(c), Notes: notes, Metric: fmt.Sprintf("%s (%s is better, %s)",
+	s := &Started{Campaign: c.Name, Direction: wording.FirstWords(doc.Body, 240), Resumed: resumed, Contract: c.Program,
+		ID: calibration, Codename: session, Left: checkout.BudgetLeft(c), Notes: notes,
+		Metric: fmt.Sprintf("%s (%s is better, %s)",
 			m.Name, m.Better, unit),
-		Branch: strings.TrimPrefix(l.repo.Branch(ctx), "refs/heads/"), Incumbent: shortCommit(c.Incumbent),
-		Back: switchCommand(origin)}
-	for _, f := range editedFiles(c.ProgramPath, c.Program) {
-		s.Edit = append(s.Edit, filepath.Join(l.repo.Root(), filepath.FromSlash(f)))
+		Branch: strings.TrimPrefix(co.Repo.Branch(ctx), "refs/heads/"), Incumbent: wording.ShortCommit(c.Incumbent),
+		Back: checkout.SwitchCommand(origin)}
+	for _, f := range checkout.EditedFiles(c.ProgramPath, c.Program) {
+		s.Edit = append(s.Edit, filepath.Join(co.Repo.Root(), filepath.FromSlash(f)))
 	}
 
 	if c.Calibrated {
@@ -398,13 +295,13 @@ func (l *Lab) describeStart(
 	}
 
 	switch {
-	case doc.digest != c.Digest:
+	case doc.Digest != c.Digest:
 		s.Next = "tell the user: `ratchet accept` in a terminal accepts the changed contract"
-	case job != "" && len(c.Unresolved) == 0:
+	case calibration != "" && len(c.Unresolved) == 0:
 		s.Next = "edit the file while the calibration runs, then run_experiment{hypothesis}; wait_run{id: \"" +
-			string(job) + "\"} shows the calibration"
+			string(calibration) + "\"} shows the calibration"
 	default:
-		s.Next = nextAfterDecision(c)
+		s.Next = job.NextAfterDecision(c)
 	}
 
 	return s

@@ -5,17 +5,20 @@ import (
 	"fmt"
 	"strings"
 
+	"ratchet/internal/checkout"
+	"ratchet/internal/job"
 	"ratchet/internal/research"
 	"ratchet/internal/research/contract"
 	"ratchet/internal/research/history"
 	"ratchet/internal/source"
+	"ratchet/internal/wording"
 	"ratchet/ledger"
 )
 
 // Undo takes the last keep back by a new commit with the older tree: nothing
 // is reset. An edit under way is stored first.
-func (l *Lab) Undo(ctx context.Context) (*Undone, error) {
-	c, err := l.currentReaped(ctx)
+func Undo(ctx context.Context, co *checkout.Checkout) (*Undone, error) {
+	c, err := job.CurrentReaped(ctx, co)
 	if err != nil {
 		return nil, err
 	}
@@ -32,11 +35,11 @@ func (l *Lab) Undo(ctx context.Context) (*Undone, error) {
 	var x *history.Experiment
 	var tree string
 
-	err = l.ledger.View(ctx, func(tx *ledger.Tx) (err error) {
+	err = co.Ledger.View(ctx, func(tx *ledger.Tx) (err error) {
 		if x, err = tx.Experiment(c.Name, c.IncumbentOf); err != nil {
 			return err
 		}
-		tree, err = l.treeBeforeKeep(ctx, tx, c)
+		tree, err = treeBeforeKeep(ctx, co, tx, c)
 
 		return err
 	})
@@ -44,52 +47,52 @@ func (l *Lab) Undo(ctx context.Context) (*Undone, error) {
 		return nil, err
 	}
 
-	head, err := l.requireCampaignBranch(ctx, c)
+	head, err := co.RequireCampaignBranch(ctx, c)
 	if err != nil {
 		return nil, err
 	}
 
 	if head.Commit != c.Incumbent {
 		return nil, research.Errorf(research.CodeConflict, "ratchet call revert brings it here",
-			"this checkout does not stand on the incumbent %s", shortCommit(c.Incumbent))
+			"this checkout does not stand on the incumbent %s", wording.ShortCommit(c.Incumbent))
 	}
 
-	saved, _, err := l.stashEdit(ctx, c, x, "undo")
+	saved, _, err := stashEdit(ctx, co, c, x, "undo")
 	if err != nil {
 		return nil, err
 	}
 
-	commit, err := l.repo.Commit(ctx, source.CommitSpec{Tree: tree, Parents: []string{c.Incumbent},
-		Message: fmt.Sprintf("undo: %s\n\nRatchet-Experiment: %s/%d\nRatchet-Undone: %s\n", firstLine(x.Hypothesis),
-			c.Name, x.N, c.Incumbent)})
+	commit, err := co.Repo.Commit(ctx, source.CommitSpec{Tree: tree, Parents: []string{c.Incumbent},
+		Message: fmt.Sprintf("undo: %s\n\nRatchet-Experiment: %s/%d\nRatchet-Undone: %s\n",
+			wording.FirstLine(x.Hypothesis), c.Name, x.N, c.Incumbent)})
 	if err != nil {
 		return nil, err
 	}
 
-	if err := l.recordUndo(ctx, c, history.Undoing{N: x.N, Commit: commit, Was: c.Incumbent, Tree: tree,
+	if err := recordUndo(ctx, co, c, history.Undoing{N: x.N, Commit: commit, Was: c.Incumbent, Tree: tree,
 		Branch: head.Branch}); err != nil {
 		return nil, err
 	}
 
-	out := &Undone{Experiment: x.N, Commit: shortCommit(commit)}
+	out := &Undone{Experiment: x.N, Commit: wording.ShortCommit(commit)}
 	if saved != "" {
 		out.Notes = append(out.Notes, "your edit is stored as "+saved)
 	}
 
-	notes, err := l.advanceRefs(ctx, c, head, c.Incumbent, commit, x.Paths)
+	notes, err := advanceRefs(ctx, co, c, head, c.Incumbent, commit, x.Paths)
 	if err != nil {
 		return nil, err
 	}
 
 	out.Notes = append(out.Notes, notes...)
-	more, err := l.restoreFiles(ctx, commit, x.Paths)
+	more, err := restoreFiles(ctx, co, commit, x.Paths)
 	out.Notes = append(out.Notes, more...)
 
 	return out, err
 }
 
 // treeBeforeKeep is the tree of the incumbent before the last keep.
-func (l *Lab) treeBeforeKeep(ctx context.Context, tx *ledger.Tx, c *history.Campaign) (string, error) {
+func treeBeforeKeep(ctx context.Context, co *checkout.Checkout, tx *ledger.Tx, c *history.Campaign) (string, error) {
 	if c.Kept == 1 {
 		return c.StartTree, nil
 	}
@@ -107,8 +110,8 @@ func (l *Lab) treeBeforeKeep(ctx context.Context, tx *ledger.Tx, c *history.Camp
 	return x.Tree, nil
 }
 
-func (l *Lab) recordUndo(ctx context.Context, c *history.Campaign, u history.Undoing) error {
-	return l.updateCampaign(ctx, c.Name, func(tx *ledger.Tx, now *history.Campaign, session string) error {
+func recordUndo(ctx context.Context, co *checkout.Checkout, c *history.Campaign, u history.Undoing) error {
+	return co.UpdateCampaign(ctx, c.Name, func(tx *ledger.Tx, now *history.Campaign, session string) error {
 		if now.Incumbent != u.Was {
 			return research.Errorf(research.CodeConflict, "look again with ratchet log",
 				"another session moved the incumbent meanwhile")
@@ -122,20 +125,20 @@ func (l *Lab) recordUndo(ctx context.Context, c *history.Campaign, u history.Und
 // Abandon ends the campaign: what runs is stopped, nothing starts any more.
 // With removeRefs its refs and workspace go too; branches stay, and the way to
 // remove them is told. The lines say what was done.
-func (l *Lab) Abandon(ctx context.Context, removeRefs bool) ([]string, error) {
-	c, err := l.currentReaped(ctx)
+func Abandon(ctx context.Context, co *checkout.Checkout, removeRefs bool) ([]string, error) {
+	c, err := job.CurrentReaped(ctx, co)
 	if err != nil {
 		return nil, err
 	}
 
 	for _, id := range c.Open {
-		if _, err := l.StopJob(ctx, string(id)); err != nil {
+		if _, err := StopJob(ctx, co, string(id)); err != nil {
 			return nil, err
 		}
 	}
 
 	if c.Ended == "" {
-		if _, err := l.ledger.Append(ctx, history.Entry{Campaign: c.Name, Kind: history.KindCampaignEnded,
+		if _, err := co.Ledger.Append(ctx, history.Entry{Campaign: c.Name, Kind: history.KindCampaignEnded,
 			Key: "ended", Body: history.CampaignEnd{Reason: "abandoned"}}); err != nil {
 			return nil, err
 		}
@@ -143,7 +146,7 @@ func (l *Lab) Abandon(ctx context.Context, removeRefs bool) ([]string, error) {
 
 	lines := []string{fmt.Sprintf("campaign %s is abandoned; its records stay in the ledger", c.Name)}
 	if removeRefs {
-		refs, err := l.repo.Refs(ctx, "refs/ratchet/"+c.Name+"/")
+		refs, err := co.Repo.Refs(ctx, "refs/ratchet/"+c.Name+"/")
 		if err != nil {
 			return nil, err
 		}
@@ -153,41 +156,41 @@ func (l *Lab) Abandon(ctx context.Context, removeRefs bool) ([]string, error) {
 			updates[i] = source.RefUpdate{Name: r.Name, Old: r.New}
 		}
 
-		if err := l.repo.UpdateRefs(ctx, updates, "ratchet: abandon "+c.Name); err != nil {
+		if err := co.Repo.UpdateRefs(ctx, updates, "ratchet: abandon "+c.Name); err != nil {
 			return nil, err
 		}
 		lines = append(lines, fmt.Sprintf("%d refs below refs/ratchet/%s removed", len(refs), c.Name))
 	}
 
-	if _, err := l.CollectGarbage(ctx); err != nil {
+	if _, err := job.CollectGarbage(ctx, co); err != nil {
 		return nil, err
 	}
 
-	return append(lines, "the way back: "+switchCommand(c.Origin),
+	return append(lines, "the way back: "+checkout.SwitchCommand(c.Origin),
 		"to remove its branch after that: git branch -D "+strings.TrimPrefix(c.Branch, "refs/heads/")), nil
 }
 
 // PendingContract is the contract on disk, for a person to look at before Accept.
-func (l *Lab) PendingContract(
-	ctx context.Context,
+func PendingContract(
+	ctx context.Context, co *checkout.Checkout,
 ) (c *history.Campaign, now contract.Program, digest string, err error) {
-	if c, err = l.currentReaped(ctx); err != nil {
+	if c, err = job.CurrentReaped(ctx, co); err != nil {
 		return nil, now, "", err
 	}
 
-	doc, err := l.readProgram(l.programFile(c))
+	doc, err := co.ReadProgram(co.ProgramFile(c))
 	if err != nil {
 		return nil, now, "", err
 	}
 
-	return c, doc.Program, doc.digest, nil
+	return c, doc.Program, doc.Digest, nil
 }
 
 // AcceptContract makes the contract on disk the campaign's, if it is still the one
 // that the person saw; by is how the person was asked. The next run calibrates
 // anew. Errors: CodeConflict, CodeBusy.
-func (l *Lab) AcceptContract(ctx context.Context, digest string, by history.Way) error {
-	c, p, now, err := l.PendingContract(ctx)
+func AcceptContract(ctx context.Context, co *checkout.Checkout, digest string, by history.Way) error {
+	c, p, now, err := PendingContract(ctx, co)
 	if err != nil {
 		return err
 	}
@@ -207,11 +210,11 @@ func (l *Lab) AcceptContract(ctx context.Context, digest string, by history.Way)
 	e := history.Entry{Campaign: c.Name, Kind: history.KindContractAccepted,
 		Body: history.ContractAcceptance{Program: p, Digest: digest, Was: c.Digest, By: by}}
 	if by == history.ByTerminal { // no session's
-		_, err = l.ledger.Append(ctx, e)
+		_, err = co.Ledger.Append(ctx, e)
 		return err
 	}
 
-	return l.updateCampaign(ctx, c.Name, func(tx *ledger.Tx, now *history.Campaign, session string) error {
+	return co.UpdateCampaign(ctx, c.Name, func(tx *ledger.Tx, now *history.Campaign, session string) error {
 		if now.Digest != c.Digest {
 			return research.Errorf(research.CodeConflict, "look at it and accept again",
 				"another contract was accepted meanwhile")
@@ -221,9 +224,4 @@ func (l *Lab) AcceptContract(ctx context.Context, digest string, by history.Way)
 
 		return err
 	})
-}
-
-func firstLine(s string) string {
-	line, _, _ := strings.Cut(s, "\n")
-	return line
 }

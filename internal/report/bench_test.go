@@ -1,9 +1,9 @@
 package report_test
 
 import (
+	"ratchet/internal/view"
 	"testing"
 
-	"ratchet/internal/lab"
 	"ratchet/internal/report"
 	"ratchet/ledger"
 )
@@ -13,7 +13,7 @@ func BenchmarkFacts(b *testing.B) {
 	l := ledgerOf(b, noisy, 0)
 	for b.Loop() {
 		err := l.View(b.Context(), func(tx *ledger.Tx) error {
-			_, err := lab.ReportFacts(tx, "blocks")
+			_, err := view.ReportFacts(tx, "blocks")
 			return err
 		})
 		if err != nil {

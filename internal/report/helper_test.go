@@ -9,13 +9,13 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"ratchet/internal/view"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
-	"ratchet/internal/lab"
 	"ratchet/internal/report"
 	"ratchet/internal/research/history"
 	"ratchet/ledger"
@@ -100,7 +100,7 @@ func (e *evidence) Record(seq uint64) (history.Record, error) {
 }
 
 func (e *evidence) Facts() (*report.Facts, error) {
-	f, err := lab.ReportFacts(e.tx, e.campaign)
+	f, err := view.ReportFacts(e.tx, e.campaign)
 	if err == nil && e.facts != nil {
 		err = e.facts(f)
 	}

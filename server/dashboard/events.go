@@ -27,7 +27,7 @@ func streamEvents(ctx context.Context, c *call) (any, error) {
 	beat := time.NewTicker(beatInterval)
 	defer beat.Stop()
 
-	changes := changeWatcher{ledger: c.lab.Ledger()}
+	changes := changeWatcher{ledger: c.lab.Ledger}
 	event := changes.nextEvent()
 
 	for {

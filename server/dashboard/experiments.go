@@ -3,6 +3,7 @@ package dashboard
 import (
 	"context"
 	"encoding/json"
+	"ratchet/internal/view"
 	"strconv"
 	"strings"
 	"time"
@@ -121,7 +122,7 @@ func listExperiments(ctx context.Context, c *call) (any, error) {
 	for range maxPagesRead {
 		query.Limit = limit - len(out.Rows)
 
-		p, err := c.lab.ListExperiments(ctx, query)
+		p, err := view.ListExperiments(ctx, c.lab, query)
 		if err != nil {
 			return nil, err
 		}
@@ -141,7 +142,7 @@ func listExperiments(ctx context.Context, c *call) (any, error) {
 }
 
 // experimentQuery reads what the request searches for.
-func (c *call) experimentQuery() (q lab.Query, err error) {
+func (c *call) experimentQuery() (q view.Query, err error) {
 	if q.Text, err = c.textParam("query", maxQuery); err != nil {
 		return q, err
 	}
@@ -203,20 +204,20 @@ func showExperiment(ctx context.Context, c *call, name string) (any, error) {
 			"%q is no experiment's number", excerpt(name))
 	}
 
-	d, err := c.lab.ReadDetail(ctx, name, maxDiff)
+	d, err := view.ReadDetail(ctx, c.lab, name, maxDiff)
 	if err != nil {
 		return nil, err
 	}
 	out := detailOf(d)
 
-	if o, err := c.lab.FindOverridable(ctx, string(d.Experiment.Job())); err == nil { // else it needs none, or can't be
+	if o, err := lab.FindOverridable(ctx, c.lab, string(d.Experiment.Job())); err == nil { // else it needs none, or can't be
 		out.Override = &overrideReason{Why: o.Why}
 	}
 
 	return out, nil
 }
 
-func detailOf(d *lab.Detail) *experimentDetail {
+func detailOf(d *view.Detail) *experimentDetail {
 	x := &d.Experiment
 
 	out := &experimentDetail{
@@ -302,7 +303,7 @@ func showOutput(ctx context.Context, c *call) (any, error) {
 		return nil, err
 	}
 
-	p, err := c.lab.ReadOutput(ctx, id, c.query.Get("cursor"), limit)
+	p, err := view.ReadOutput(ctx, c.lab, id, c.query.Get("cursor"), limit)
 	if err != nil {
 		return nil, err
 	}

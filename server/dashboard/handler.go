@@ -14,11 +14,11 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"ratchet/internal/checkout"
 	"strconv"
 	"strings"
 	"time"
 
-	"ratchet/internal/lab"
 	"ratchet/internal/research"
 	"ratchet/server/lru"
 )
@@ -28,7 +28,7 @@ type Options struct {
 	// Version is Ratchet's, as the page shows it.
 	Version string
 	// Open opens the laboratory of a checkout. Several calls may run at once.
-	Open func(ctx context.Context, checkout, clientName, clientVersion string) (*lab.Lab, error)
+	Open func(ctx context.Context, checkout, clientName, clientVersion string) (*checkout.Checkout, error)
 	// Roots say which checkouts may be shown and worked in.
 	Roots Roots
 	// Stopping is closed when the server stops: streams end.
@@ -58,7 +58,7 @@ type Roots interface {
 // from several goroutines.
 type Handler struct {
 	opt      Options
-	labs     *lru.Cache[string, *lab.Lab] // by checkout
+	labs     *lru.Cache[string, *checkout.Checkout] // by checkout
 	progress *lru.Cache[progressKey, *progress]
 }
 
@@ -66,7 +66,7 @@ type Handler struct {
 func New(o Options) *Handler {
 	return &Handler{
 		opt:      o,
-		labs:     lru.New[string, *lab.Lab](o.MaxLabs, o.Idle, nil),
+		labs:     lru.New[string, *checkout.Checkout](o.MaxLabs, o.Idle, nil),
 		progress: lru.New[progressKey, *progress](maxProgress, o.Idle, nil),
 	}
 }
@@ -136,7 +136,7 @@ type call struct {
 	handler *Handler
 	w       http.ResponseWriter
 	query   url.Values
-	lab     *lab.Lab // nil where the endpoint is general
+	lab     *checkout.Checkout // nil where the endpoint is general
 }
 
 // Serve answers a request of an endpoint. If it returns an error, nothing has
@@ -166,7 +166,7 @@ func (h *Handler) Serve(w http.ResponseWriter, e Endpoint, r *Request) error {
 
 // openLab is the dashboard's laboratory in a checkout, which it does not mark as
 // worked in.
-func (h *Handler) openLab(ctx context.Context, checkout string) (*lab.Lab, error) {
+func (h *Handler) openLab(ctx context.Context, checkout string) (*checkout.Checkout, error) {
 	if l, ok := h.labs.Get(checkout); ok {
 		return l, nil
 	}

@@ -9,12 +9,13 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"ratchet/internal/checkout"
+	"ratchet/internal/worker"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
-	"ratchet/internal/lab"
 	"ratchet/internal/research/history"
 	"ratchet/ledger"
 	"ratchet/sandbox"
@@ -65,9 +66,9 @@ func runWorker(args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 
-	l, err := lab.Open(ctx, lab.Options{Dir: *dir, GitDir: *gitDir, CommonDir: *commonDir, Ledger: *ledger})
+	l, err := checkout.Open(ctx, checkout.Options{Dir: *dir, GitDir: *gitDir, CommonDir: *commonDir, Ledger: *ledger})
 	if err == nil {
-		err = l.RunWorker(ctx, *campaign, *job)
+		err = worker.RunWorker(ctx, l, *campaign, *job)
 	}
 	sandbox.Ready(err)
 
@@ -98,17 +99,17 @@ var sleepy = strings.NewReplacer(`run: "`, `run: "[ $(cat value.txt) != 1 ] || s
 type campaign struct {
 	t   testing.TB
 	dir string
-	lab *lab.Lab // of the agent, once it has called a tool
+	lab *checkout.Checkout // of the agent, once it has called a tool
 }
 
 // openLab opens a laboratory whose worker is this binary.
-func openLab(ctx context.Context, dir, name, version string) (*lab.Lab, error) {
+func openLab(ctx context.Context, dir, name, version string) (*checkout.Checkout, error) {
 	exe, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
 
-	return lab.Open(ctx, lab.Options{Dir: dir, Client: lab.Client{Name: name, Version: version},
+	return checkout.Open(ctx, checkout.Options{Dir: dir, Client: checkout.Client{Name: name, Version: version},
 		Supervise: []string{exe, "supervise"}})
 }
 
@@ -170,7 +171,7 @@ func (c *campaign) try(tool, args string) (answer map[string]any, refused bool) 
 	return answer, err != nil
 }
 
-func (c *campaign) open(ctx context.Context) (*lab.Lab, error) {
+func (c *campaign) open(ctx context.Context) (*checkout.Checkout, error) {
 	if c.lab != nil {
 		return c.lab, nil
 	}
@@ -212,7 +213,7 @@ func (c *campaign) records(kind history.Kind) (out []history.Record) {
 	c.t.Helper()
 	l, err := openLab(context.Background(), c.dir, "looks", "1")
 	must(c.t, err)
-	must(c.t, l.Ledger().View(context.Background(), func(tx *ledger.Tx) error {
+	must(c.t, l.Ledger.View(context.Background(), func(tx *ledger.Tx) error {
 		return tx.Records(1, func(r history.Record) error {
 			if r.Kind == kind {
 				out = append(out, r)

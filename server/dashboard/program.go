@@ -2,6 +2,8 @@ package dashboard
 
 import (
 	"context"
+	"ratchet/internal/lab"
+	"ratchet/internal/view"
 	"strings"
 
 	"ratchet/internal/research"
@@ -29,14 +31,14 @@ type (
 // showProgram answers with program.md, and with the contract that waits to be
 // accepted, if there is one. A program that can't be read is an answer too.
 func showProgram(ctx context.Context, c *call) (any, error) {
-	s, err := c.lab.ReadBoard(ctx)
+	s, err := view.ReadBoard(ctx, c.lab)
 	if err != nil {
 		return nil, err
 	}
 	accepted := s.Campaign
 	out := &program{Path: accepted.ProgramPath, Digest: accepted.Digest}
 
-	text, err := c.lab.ReadProgramText(ctx)
+	text, err := view.ReadProgramText(ctx, c.lab)
 	if err != nil {
 		out.Problem = research.Describe(err).Msg
 		return out, nil
@@ -47,7 +49,7 @@ func showProgram(ctx context.Context, c *call) (any, error) {
 		out.Text = strings.ToValidUTF8(out.Text[:maxProgram], "") + "\n… cut here\n"
 	}
 
-	_, current, digest, err := c.lab.PendingContract(ctx)
+	_, current, digest, err := lab.PendingContract(ctx, c.lab)
 	if err != nil {
 		out.Problem = research.Describe(err).Msg
 		return out, nil

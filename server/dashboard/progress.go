@@ -3,6 +3,7 @@ package dashboard
 import (
 	"context"
 	"encoding/json"
+	"ratchet/internal/view"
 	"sync"
 
 	"ratchet/internal/chart"
@@ -34,7 +35,7 @@ func showProgress(ctx context.Context, c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	ledger := c.lab.Ledger()
+	ledger := c.lab.Ledger
 
 	known := c.handler.progress.GetOrAdd(progressKey{ledger.Path(), c.lab.Campaign(), limit}, &progress{})
 	known.mu.Lock()
@@ -49,7 +50,7 @@ func showProgress(ctx context.Context, c *call) (any, error) {
 		return known.body, nil
 	}
 
-	p, err := c.lab.ReadProgress(ctx, limit)
+	p, err := view.ReadProgress(ctx, c.lab, limit)
 	if err != nil {
 		return nil, err
 	}

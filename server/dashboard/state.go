@@ -2,9 +2,9 @@ package dashboard
 
 import (
 	"context"
+	"ratchet/internal/view"
 	"time"
 
-	"ratchet/internal/lab"
 	"ratchet/internal/research"
 	"ratchet/internal/research/history"
 	"ratchet/tools"
@@ -108,7 +108,7 @@ type (
 
 // showState answers with the campaign at a glance.
 func showState(ctx context.Context, c *call) (any, error) {
-	s, err := c.lab.ReadBoard(ctx)
+	s, err := view.ReadBoard(ctx, c.lab)
 	if err != nil {
 		return nil, err
 	}
@@ -141,7 +141,7 @@ func showState(ctx context.Context, c *call) (any, error) {
 	return out, nil
 }
 
-func campaignOf(s *lab.Board) campaignState {
+func campaignOf(s *view.Board) campaignState {
 	c := s.Campaign
 
 	return campaignState{
@@ -173,7 +173,7 @@ func campaignOf(s *lab.Board) campaignState {
 	}
 }
 
-func (out *state) addJobs(s *lab.Board) {
+func (out *state) addJobs(s *view.Board) {
 	out.Running = make([]runningJob, len(s.Running))
 
 	for i, j := range s.Running {
@@ -187,7 +187,7 @@ func (out *state) addJobs(s *lab.Board) {
 	}
 }
 
-func (out *state) addSessions(s *lab.Board) {
+func (out *state) addSessions(s *view.Board) {
 	out.Sessions = make([]session, len(s.Sessions))
 
 	for i := range s.Sessions {
@@ -212,7 +212,7 @@ func (out *state) addSessions(s *lab.Board) {
 	}
 }
 
-func (out *state) addIdeas(s *lab.Board) {
+func (out *state) addIdeas(s *view.Board) {
 	out.Ideas = make([]idea, len(s.Ideas))
 
 	for i := range s.Ideas {
@@ -236,7 +236,7 @@ func (out *state) addIdeas(s *lab.Board) {
 }
 
 // addNotes fills in the agents' lessons and the persons' notes.
-func (out *state) addNotes(s *lab.Board) {
+func (out *state) addNotes(s *view.Board) {
 	out.Lessons = make([]lesson, len(s.Lessons))
 	for i, l := range s.Lessons {
 		out.Lessons[i] = lesson{N: l.N, Text: tools.Clean(l.Text), Experiment: l.Experiment}

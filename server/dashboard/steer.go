@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"ratchet/internal/checkout"
 	"strings"
 
 	"ratchet/internal/lab"
@@ -91,7 +92,7 @@ func decodeSteering(body []byte) (s steering, err error) {
 }
 
 func pauseLoop(ctx context.Context, c *call, _ steering) (*outcome, error) {
-	a, err := c.lab.StopLoop(ctx, byDashboard)
+	a, err := lab.StopLoop(ctx, c.lab, byDashboard)
 	if err != nil {
 		return nil, err
 	}
@@ -109,7 +110,7 @@ func pauseLoop(ctx context.Context, c *call, _ steering) (*outcome, error) {
 }
 
 func resumeLoop(ctx context.Context, c *call, _ steering) (*outcome, error) {
-	a, err := c.lab.ResumeLoop(ctx, byDashboard)
+	a, err := lab.ResumeLoop(ctx, c.lab, byDashboard)
 	if err != nil {
 		return nil, err
 	}
@@ -128,7 +129,7 @@ func stopRun(ctx context.Context, c *call, s steering) (*outcome, error) {
 			"stop needs an id")
 	}
 
-	a, err := c.lab.StopJob(ctx, s.ID)
+	a, err := lab.StopJob(ctx, c.lab, s.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -147,7 +148,7 @@ func addIdea(ctx context.Context, c *call, s steering) (*outcome, error) {
 			"the idea has %d bytes", len(text))
 	}
 
-	a, err := c.lab.Share(ctx, []lab.ShareOp{{Op: "add", Idea: text}})
+	a, err := lab.Share(ctx, c.lab, []lab.ShareOp{{Op: "add", Idea: text}})
 	if err != nil {
 		return nil, err
 	}
@@ -156,7 +157,7 @@ func addIdea(ctx context.Context, c *call, s steering) (*outcome, error) {
 }
 
 func addNote(ctx context.Context, c *call, s steering) (*outcome, error) {
-	n, err := c.lab.AddNote(ctx, tools.Clean(s.Text), byDashboard)
+	n, err := lab.AddNote(ctx, c.lab, tools.Clean(s.Text), byDashboard)
 	if err != nil {
 		return nil, err
 	}
@@ -165,7 +166,7 @@ func addNote(ctx context.Context, c *call, s steering) (*outcome, error) {
 }
 
 func acceptContract(ctx context.Context, c *call, s steering) (*outcome, error) {
-	campaign, _, digest, err := c.lab.PendingContract(ctx)
+	campaign, _, digest, err := lab.PendingContract(ctx, c.lab)
 	if err != nil {
 		return nil, err
 	}
@@ -179,7 +180,7 @@ func acceptContract(ctx context.Context, c *call, s steering) (*outcome, error) 
 			"the contract of %s is the accepted one already", campaign.Name)
 	}
 
-	if err := c.lab.AcceptContract(ctx, s.Digest, history.ByDashboard); err != nil {
+	if err := lab.AcceptContract(ctx, c.lab, s.Digest, history.ByDashboard); err != nil {
 		return nil, err
 	}
 
@@ -204,7 +205,7 @@ func overrideVerdict(ctx context.Context, c *call, s steering) (*outcome, error)
 			"override needs an id")
 	}
 
-	x, err := c.lab.FindOverridable(ctx, s.ID)
+	x, err := lab.FindOverridable(ctx, c.lab, s.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -220,7 +221,7 @@ func overrideVerdict(ctx context.Context, c *call, s steering) (*outcome, error)
 		}
 	}
 
-	k, err := l.Keep(ctx, lab.KeepRequest{ID: string(x.ID), Note: strings.TrimSpace(tools.Clean(s.Note)),
+	k, err := lab.Keep(ctx, l, lab.KeepRequest{ID: string(x.ID), Note: strings.TrimSpace(tools.Clean(s.Note)),
 		Override: history.ByDashboard})
 	if err != nil {
 		return nil, err
@@ -235,7 +236,7 @@ func overrideVerdict(ctx context.Context, c *call, s steering) (*outcome, error)
 
 // openProposer opens the laboratory of the checkout that proposed an experiment.
 // Errors: forbidden where the server may not work there, or it has moved.
-func (c *call) openProposer(ctx context.Context, x *lab.Overridable) (*lab.Lab, error) {
+func (c *call) openProposer(ctx context.Context, x *lab.Overridable) (*checkout.Checkout, error) {
 	roots := c.handler.opt.Roots
 	l := c.lab
 

@@ -5,8 +5,9 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"ratchet/internal/research"
 	"slices"
+
+	"ratchet/internal/research"
 )
 
 // Digest is the contract's identity: hex SHA-256 over the canonical JSON of

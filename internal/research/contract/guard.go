@@ -3,10 +3,11 @@ package contract
 import (
 	"fmt"
 	"math"
+
 	"ratchet/internal/research"
 )
 
-// allowed is the largest value that max_growth lets a guard have, given its
+// Allowed is the largest value that max_growth lets a guard have, given its
 // value at the campaign's start: against the start and not the incumbent, or
 // forty keeps of +2 % each would all pass.
 func (g Guard) Allowed(start float64) float64 {
@@ -17,7 +18,7 @@ func (g Guard) Allowed(start float64) float64 {
 	return start + g.MaxGrowth.Value
 }
 
-// tooMuch says that x breaks max_growth.
+// TooMuch says that x breaks max_growth.
 func (g Guard) TooMuch(x, start float64) string {
 	return fmt.Sprintf("guard %s = %s breaks max_growth: it was %s at the campaign's start, so at most %s is allowed",
 		g.Name, research.FormatValue(x, ""), research.FormatValue(start, ""), research.FormatValue(g.Allowed(start), ""))

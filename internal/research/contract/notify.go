@@ -55,7 +55,7 @@ type Stall struct {
 // DefaultStall is what a program says that gives no stall.
 func DefaultStall() Stall { return Stall{Experiments: 30, Hours: 2} }
 
-// orDefault fills in what is not given.
+// OrDefault fills in what is not given.
 func (s Stall) OrDefault() Stall {
 	if s.Experiments == 0 {
 		s.Experiments = DefaultStall().Experiments

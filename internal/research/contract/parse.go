@@ -5,12 +5,13 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"ratchet/internal/research"
 	"slices"
 	"strings"
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v4"
+
+	"ratchet/internal/research"
 )
 
 // Document is program.md: the contract and the research direction.

@@ -2,11 +2,12 @@ package contract
 
 import (
 	"fmt"
-	"ratchet/internal/research"
 	"regexp"
 	"strings"
 
 	"go.yaml.in/yaml/v4"
+
+	"ratchet/internal/research"
 )
 
 // sourceKinds are metric.from's values; file: and regex: take an argument.

@@ -2,11 +2,12 @@ package contract
 
 import (
 	"fmt"
-	"ratchet/internal/research"
 	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v4"
+
+	"ratchet/internal/research"
 )
 
 // decoder walks the front matter's nodes, fills the program and collects

@@ -3,11 +3,12 @@ package contract
 import (
 	"fmt"
 	"path"
-	"ratchet/internal/research"
 	"strings"
 	"time"
 
 	"go.yaml.in/yaml/v4"
+
+	"ratchet/internal/research"
 )
 
 // defaultProgram is what a program says that gives no key at all.

@@ -3,10 +3,11 @@ package contract
 import (
 	"bytes"
 	"fmt"
-	"ratchet/internal/research"
 	"slices"
 	"strconv"
 	"strings"
+
+	"ratchet/internal/research"
 )
 
 // RenderProgram writes program.md: front matter with every key that is not at

@@ -3,7 +3,6 @@ package contract
 import (
 	"fmt"
 	"path"
-	"ratchet/internal/research"
 	"regexp"
 	"slices"
 	"strconv"
@@ -12,6 +11,8 @@ import (
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v4"
+
+	"ratchet/internal/research"
 )
 
 // item reads one text of a list, or says how to write it.

@@ -1,8 +1,9 @@
 package contract
 
 import (
-	"ratchet/internal/research"
 	"time"
+
+	"ratchet/internal/research"
 )
 
 // Program is the contract: program.md's front matter with its defaults filled

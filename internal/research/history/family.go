@@ -4,10 +4,11 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
-	"ratchet/internal/research"
 	"slices"
 	"strings"
 	"unicode"
+
+	"ratchet/internal/research"
 )
 
 // Family is what several experiments have in common: a word of their hypotheses.

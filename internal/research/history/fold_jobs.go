@@ -1,9 +1,10 @@
 package history
 
 import (
+	"slices"
+
 	"ratchet/internal/research"
 	"ratchet/internal/research/rules"
-	"slices"
 )
 
 func foldJobStarted(v *View, r Record, b rules.JobStart) {

@@ -3,10 +3,11 @@ package history
 import (
 	"encoding/json"
 	"fmt"
-	"ratchet/internal/research"
 	"strconv"
 	"strings"
 	"time"
+
+	"ratchet/internal/research"
 )
 
 // IdeaStatus says where an idea stands.

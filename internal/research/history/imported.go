@@ -4,11 +4,12 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"path"
-	"ratchet/internal/research"
 	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"ratchet/internal/research"
 )
 
 // Import is the body of history.imported: one line of another program's log,

@@ -2,9 +2,10 @@ package history
 
 import (
 	"fmt"
+	"strings"
+
 	"ratchet/internal/research"
 	"ratchet/internal/research/rules"
-	"strings"
 )
 
 // CertifiedWords is the sum of the certificates' gains, for readers.

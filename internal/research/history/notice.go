@@ -2,12 +2,13 @@ package history
 
 import (
 	"fmt"
-	"ratchet/internal/research"
-	"ratchet/internal/research/contract"
-	"ratchet/internal/research/rules"
 	"strings"
 	"time"
 	"unicode"
+
+	"ratchet/internal/research"
+	"ratchet/internal/research/contract"
+	"ratchet/internal/research/rules"
 )
 
 // Notice is one thing that a person wants to know of a campaign that runs

@@ -2,10 +2,11 @@ package history
 
 import (
 	"math"
+	"time"
+
 	"ratchet/internal/research"
 	"ratchet/internal/research/contract"
 	"ratchet/internal/research/rules"
-	"time"
 )
 
 // Outlook says what is left of the campaign, from its own pace: the hours left

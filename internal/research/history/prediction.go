@@ -2,10 +2,11 @@ package history
 
 import (
 	"math"
-	"ratchet/internal/research"
-	"ratchet/internal/research/rules"
 	"regexp"
 	"strconv"
+
+	"ratchet/internal/research"
+	"ratchet/internal/research/rules"
 )
 
 // Predictions compares what a session expected of its edits with what was

@@ -3,10 +3,11 @@ package history
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
+
 	"ratchet/internal/research"
 	"ratchet/internal/research/contract"
 	"ratchet/internal/research/rules"
-	"slices"
 )
 
 // Recompute replays records in order, derives every calibration and verdict

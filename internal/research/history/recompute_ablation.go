@@ -2,8 +2,9 @@ package history
 
 import (
 	"fmt"
-	"ratchet/internal/research/rules"
 	"slices"
+
+	"ratchet/internal/research/rules"
 )
 
 // TrimmedTarget is the target of an audit that is of a trimmed head, not of the incumbent.

@@ -2,10 +2,11 @@ package history
 
 import (
 	"encoding/json"
+	"time"
+
 	"ratchet/internal/research"
 	"ratchet/internal/research/contract"
 	"ratchet/internal/research/rules"
-	"time"
 )
 
 // Kind names what a record says. Bodies are the structs below; a kind never

@@ -2,10 +2,11 @@ package history
 
 import (
 	"encoding/json"
+	"time"
+
 	"ratchet/internal/research"
 	"ratchet/internal/research/contract"
 	"ratchet/internal/research/rules"
-	"time"
 )
 
 // Campaign is the fold of a campaign's records: everything a call needs to

@@ -2,6 +2,7 @@ package history
 
 import (
 	"fmt"
+
 	"ratchet/internal/research"
 )
 

@@ -2,8 +2,9 @@ package rules
 
 import (
 	"math"
-	"ratchet/internal/research"
 	"slices"
+
+	"ratchet/internal/research"
 )
 
 // judge says whether differences (without minus with) show that what was left
@@ -73,7 +74,7 @@ func (a Ablation) idleEvidence(edge float64) *evidence {
 	return newEvidence(effects, weights, edge, false, false)
 }
 
-// Bar is the loss, on the scale, that the trimmed head must be shown to have
+// bar is the loss, on the scale, that the trimmed head must be shown to have
 // less than: 2 % of all that is claimed, or what twice the pairs can tell.
 func (a Ablation) bar() float64 {
 	claimed := 0.0

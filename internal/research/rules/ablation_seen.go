@@ -2,9 +2,10 @@ package rules
 
 import (
 	"fmt"
+	"slices"
+
 	"ratchet/internal/research"
 	"ratchet/internal/research/contract"
-	"slices"
 )
 
 // AblationRuns are the runs of a head's ablation, as the ledger has them: of

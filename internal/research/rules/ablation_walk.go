@@ -2,8 +2,9 @@ package rules
 
 import (
 	"math"
-	"ratchet/internal/research"
 	"slices"
+
+	"ratchet/internal/research"
 )
 
 // Next names the comparison that is needed next, or ends the ablation. seen is

@@ -3,9 +3,10 @@ package rules
 import (
 	"fmt"
 	"math"
+	"slices"
+
 	"ratchet/internal/research"
 	"ratchet/internal/research/contract"
-	"slices"
 )
 
 // Checkpoint is the side of the last certified head, or the campaign's start.

@@ -2,8 +2,9 @@ package rules
 
 import (
 	"math"
-	"ratchet/internal/research"
 	"slices"
+
+	"ratchet/internal/research"
 )
 
 const (

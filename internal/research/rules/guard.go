@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"math"
+
 	"ratchet/internal/research"
 )
 

@@ -3,6 +3,7 @@ package rules
 import (
 	"fmt"
 	"math"
+
 	"ratchet/internal/research"
 	"ratchet/internal/research/contract"
 )

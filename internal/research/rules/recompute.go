@@ -2,6 +2,7 @@ package rules
 
 import (
 	"math"
+
 	"ratchet/internal/research/contract"
 )
 
@@ -20,5 +21,5 @@ func Observe(r Run, m contract.Metric) Observation {
 	return o
 }
 
-// near forgives what another processor's arithmetic may change.
+// Near forgives what another processor's arithmetic may change.
 func Near(a, b float64) bool { return a == b || math.Abs(a-b) <= 1e-6*max(math.Abs(a), math.Abs(b)) }

@@ -2,8 +2,9 @@ package rules
 
 import (
 	"encoding/json"
-	"ratchet/internal/research"
 	"time"
+
+	"ratchet/internal/research"
 )
 
 type (

@@ -3,6 +3,7 @@ package rules
 import (
 	"maps"
 	"math"
+
 	"ratchet/internal/research"
 	"ratchet/internal/research/contract"
 )

@@ -2,9 +2,10 @@ package rules
 
 import (
 	"math"
+	"slices"
+
 	"ratchet/internal/research"
 	"ratchet/internal/research/contract"
-	"slices"
 )
 
 const (
@@ -29,7 +30,7 @@ type ruler struct {
 	better research.Direction
 }
 
-// y is the value on the scale: log x or x, negated when higher is better.
+// Y is the value on the scale: log x or x, negated when higher is better.
 // On the log scale x must be positive.
 func (r ruler) Y(x float64) float64 {
 	if r.Scale == LogScale {
@@ -56,7 +57,7 @@ func (r ruler) raw(y float64) float64 {
 	return y
 }
 
-// gain turns a difference on the scale into what is reported: a share of the
+// Gain turns a difference on the scale into what is reported: a share of the
 // incumbent's value (log) or an amount in the unit (linear); positive is better.
 func (r ruler) Gain(d float64) float64 {
 	switch {
@@ -71,7 +72,7 @@ func (r ruler) Gain(d float64) float64 {
 	return -math.Expm1(d)
 }
 
-// size is the difference on the scale, as a positive number, of a reported gain.
+// Size is the difference on the scale, as a positive number, of a reported gain.
 func (r ruler) Size(gain float64) float64 {
 	switch {
 	case r.Scale != LogScale:

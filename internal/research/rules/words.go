@@ -3,10 +3,11 @@ package rules
 import (
 	"fmt"
 	"math"
-	"ratchet/internal/research"
-	"ratchet/internal/research/contract"
 	"strconv"
 	"strings"
+
+	"ratchet/internal/research"
+	"ratchet/internal/research/contract"
 )
 
 // Words is the judgement in one line for m's readers. It never sets two raw

@@ -5,10 +5,11 @@ package rulestest
 import (
 	"math"
 	"math/rand/v2"
+	"testing"
+
 	"ratchet/internal/research"
 	"ratchet/internal/research/contract"
 	"ratchet/internal/research/rules"
-	"testing"
 )
 
 // Machine is a small simulated benchmark: log-normal noise, one-sided slow

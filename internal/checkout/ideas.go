@@ -1,0 +1,122 @@
+package checkout
+
+import (
+	"fmt"
+	"time"
+
+	"ratchet/internal/research"
+	"ratchet/internal/research/history"
+	"ratchet/internal/wording"
+	"ratchet/ledger"
+)
+
+// IdeaKey is the key under which an idea's text is recorded once.
+func IdeaKey(text string) string { return "idea/" + research.FoldText(text) }
+
+// This file is how an idea is held. A claim is a lease: it lasts while its
+// holder does something, and falls by itself when the holder has stopped or its
+// session is gone. Nothing is written then; whoever comes next says in its own
+// claim that the old one had lapsed, in the transaction that looked. Whatever the
+// old holder writes later has a stale fence, which the append refuses.
+
+// ViewIdea tells who works on an idea now. me is this checkout's session.
+func (co *Checkout) ViewIdea(tx *ledger.Tx, c *history.Campaign, i *history.IdeaState, me string) (IdeaView, error) {
+	v := IdeaView{IdeaState: *i, Mine: i.Holder == me && me != ""}
+	if i.Holder == "" {
+		return v, nil
+	}
+	now, last := time.Now(), i.ClaimedAt
+
+	s, err := tx.Session(c.Name, i.Holder)
+	switch {
+	case err == nil:
+		last = s.Last
+	case !wording.HasCode(err, research.CodeNotFound):
+		return v, err
+	}
+
+	v.Idle = max(0, now.Sub(last))
+	if v.Works, err = jobOfSession(tx, c, i.Holder); err != nil || v.Works != "" {
+		return v, err
+	}
+
+	switch {
+	case i.Attended && co.isDeserted(i.Checkout):
+		v.Lapse = history.LapseLeft
+	case history.Expired(last, now):
+		v.Lapse = history.LapseExpired
+	}
+
+	return v, nil
+}
+
+// jobOfSession is a job that a session runs, "" if it runs none.
+func jobOfSession(tx *ledger.Tx, c *history.Campaign, session string) (research.JobID, error) {
+	for _, id := range c.Open {
+		who, err := SessionOfJob(tx, c.Name, id)
+		if err != nil || who == session {
+			return id, err
+		}
+	}
+
+	return "", nil
+}
+
+// SessionOfJob is the session that started a job.
+func SessionOfJob(tx *ledger.Tx, campaign string, id research.JobID) (string, error) {
+	if id.Kind() == research.ExperimentJob {
+		x, err := tx.Experiment(campaign, id.N())
+		if err != nil {
+			return "", err
+		}
+
+		return x.Session, nil
+	}
+
+	m, err := tx.Measurement(campaign, id)
+	if err != nil {
+		return "", err
+	}
+
+	return m.Session, nil
+}
+
+// IsFree says whether anybody may claim the idea.
+func (v *IdeaView) IsFree() bool { return v.Holder == "" || v.Lapse != "" }
+
+// StatusText is where an idea stands.
+func (v *IdeaView) StatusText() string {
+	s := string(v.Status)
+	switch {
+	case v.Holder != "" && v.Lapse != "":
+		s = fmt.Sprintf("free: the claim of %s %s", v.Holder, map[history.Lapse]string{
+			history.LapseExpired: "expired", history.LapseLeft: "fell with its session"}[v.Lapse])
+	case v.Mine:
+		s = "claimed by you"
+	case v.Works != "":
+		s = fmt.Sprintf("claimed by %s, which runs %s", v.Holder, v.Works)
+	case v.Holder != "":
+		s = fmt.Sprintf("claimed by %s, active %s ago", v.Holder, wording.FormatAge(v.Idle))
+	case v.Status == history.IdeaDropped && v.Why != "":
+		s += ": " + v.Why
+	}
+
+	if v.Experiment == 0 {
+		return s
+	}
+
+	how := string(v.Verdict)
+	if v.Kept {
+		how += ", kept"
+	}
+
+	if how == "" {
+		how = "no verdict yet"
+	}
+
+	if v.Status == history.IdeaTried {
+		return fmt.Sprintf("tried in x%d: %s", v.Experiment, how)
+	}
+
+	return fmt.Sprintf("%s; tried in x%d: %s", s, v.Experiment, how)
+}

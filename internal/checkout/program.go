@@ -1,0 +1,113 @@
+package checkout
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"ratchet/internal/research"
+	"ratchet/internal/research/contract"
+	"ratchet/internal/research/history"
+)
+
+// ReadProgram reads and parses the program at path, or the nearest one.
+func (co *Checkout) ReadProgram(path string) (*ProgramDocument, error) {
+	abs, err := co.FindProgram(path)
+	if err != nil {
+		return nil, err
+	}
+
+	rel, err := filepath.Rel(co.Repo.Root(), abs)
+	if err != nil || strings.HasPrefix(rel, "..") {
+		return nil, research.Errorf(research.CodeProgram, "put program.md into the repository",
+			"%s is outside the repository %s", abs, co.Repo.Root())
+	}
+
+	info, err := os.Lstat(abs)
+	if err != nil {
+		return nil, research.Errorf(research.CodeProgram,
+			"run `ratchet init`, or follow read_log{view: \"guide\", query: \"setup\"}, to write one",
+			"no program at %s", abs)
+	}
+
+	if !info.Mode().IsRegular() {
+		return nil, research.Errorf(research.CodeProgram, "make it a plain file", "%s is not a plain file", rel)
+	}
+
+	text, err := os.ReadFile(abs)
+	if err != nil {
+		return nil, research.Errorf(research.CodeProgram, "check its permissions", "read %s: %w", rel, err)
+	}
+
+	doc, err := contract.ParseProgram(text, filepath.Base(filepath.Dir(abs)))
+	if err != nil {
+		return nil, err
+	}
+	rel = filepath.ToSlash(rel)
+
+	return &ProgramDocument{Document: *doc, Path: rel, Digest: doc.Program.Digest()}, nil
+}
+
+// FindProgram is the absolute path of the wanted program, or of the nearest
+// program.md at or above the lab's folder, up to the repository's root.
+func (co *Checkout) FindProgram(path string) (string, error) {
+	dir, err := filepath.Abs(co.Opt.Dir)
+	if err != nil {
+		return "", fmt.Errorf("find the current folder: %w", err)
+	}
+
+	if dir, err = filepath.EvalSymlinks(dir); err != nil {
+		return "", fmt.Errorf("resolve the current folder: %w", err)
+	}
+
+	if path == "" {
+		path = co.Opt.Program
+	}
+
+	if path != "" {
+		if !filepath.IsAbs(path) {
+			path = filepath.Join(dir, path)
+		}
+
+		if real, err := filepath.EvalSymlinks(filepath.Dir(path)); err == nil {
+			path = filepath.Join(real, filepath.Base(path))
+		}
+
+		return path, nil
+	}
+
+	for d := dir; ; d = filepath.Dir(d) {
+		p := filepath.Join(d, "program.md")
+		if _, err := os.Lstat(p); err == nil {
+			return p, nil
+		}
+
+		if d == co.Repo.Root() || d == filepath.Dir(d) {
+			return "", research.Errorf(research.CodeProgram,
+				"run `ratchet init`, or follow read_log{view: \"guide\", query: \"setup\"}, to write one; or name its path (program)",
+				"no program.md in %s or above it in the repository", dir)
+		}
+	}
+}
+
+// ProgramFile is the campaign's program on disk.
+func (co *Checkout) ProgramFile(c *history.Campaign) string {
+	return filepath.Join(co.Repo.Root(), filepath.FromSlash(c.ProgramPath))
+}
+
+// RequireAcceptedContract returns an error unless the contract on disk is the accepted one.
+func (co *Checkout) RequireAcceptedContract(c *history.Campaign) error {
+	doc, err := co.ReadProgram(co.ProgramFile(c))
+	if err != nil {
+		return err
+	}
+
+	if doc.Digest == c.Digest {
+		return nil
+	}
+
+	return research.Errorf(research.CodeContract,
+		"a person runs `ratchet accept` in a terminal, or puts the old front matter back",
+		"the front matter of %s differs from the accepted contract: runs stop until a person accepts it", c.ProgramPath)
+}

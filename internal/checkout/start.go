@@ -1,0 +1,112 @@
+package checkout
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"runtime"
+	"strings"
+
+	"ratchet/internal/research"
+	"ratchet/internal/research/history"
+	"ratchet/internal/source"
+	"ratchet/internal/wording"
+	"ratchet/ledger"
+)
+
+// RequireUsable refuses a checkout in which no campaign of doc could run, and tells
+// where it stands.
+func (co *Checkout) RequireUsable(ctx context.Context, doc *ProgramDocument) (source.Head, error) {
+	head, err := co.Repo.Head(ctx)
+	if err != nil {
+		return head, err
+	}
+
+	if err := co.Repo.Busy(ctx); err != nil {
+		return head, err
+	}
+
+	for _, f := range EditedFiles(doc.Path, doc.Program) {
+		if err := co.Repo.CheckEditable(ctx, f); err != nil {
+			return head, err
+		}
+	}
+
+	return head, co.Repo.Identity(ctx)
+}
+
+// LookUpCampaign is the campaign of that name, nil when there is none.
+func (co *Checkout) LookUpCampaign(ctx context.Context, name string) (c *history.Campaign, err error) {
+	err = co.Ledger.View(ctx, func(tx *ledger.Tx) error {
+		c, err = tx.Campaign(name)
+		if wording.HasCode(err, research.CodeNoCampaign) {
+			c, err = nil, nil
+		}
+
+		return err
+	})
+
+	return c, err
+}
+
+// MakeStartCommit is HEAD's commit, or a new one on it with the program as it is now.
+func (co *Checkout) MakeStartCommit(
+	ctx context.Context, name string, doc *ProgramDocument, head source.Head,
+) (commit, tree string, err error) {
+	was, err := co.Repo.Tree(ctx, head.Commit)
+	if err != nil {
+		return "", "", err
+	}
+
+	if tree, err = co.Repo.Snapshot(ctx, head.Commit, []string{doc.Path}); err != nil || tree == was {
+		return head.Commit, tree, err
+	}
+	commit, err = co.Repo.Commit(ctx, source.CommitSpec{Tree: tree, Parents: []string{head.Commit},
+		Message: fmt.Sprintf("ratchet: start campaign %s\n\nRatchet-Campaign: %s\nRatchet-Contract: %s\n", name, name,
+			doc.Digest)})
+
+	return commit, tree, err
+}
+
+func (co *Checkout) RecordCampaignStart(
+	ctx context.Context, name string, doc *ProgramDocument, head source.Head, start, tree, branch string,
+) error {
+	return co.Ledger.Update(ctx, func(tx *ledger.Tx) error {
+		_, err := tx.Campaign(name)
+		if err == nil {
+			return research.Errorf(research.CodeConflict, "call start_campaign again, to resume it",
+				"another session started %q meanwhile", name)
+		}
+
+		if !wording.HasCode(err, research.CodeNoCampaign) {
+			return err
+		}
+
+		if _, err := tx.Append(history.Entry{Campaign: name, Kind: history.KindCampaignStarted,
+			Body: history.CampaignStart{
+				Program: doc.Program, Digest: doc.Digest, ProgramPath: doc.Path, Start: start, StartTree: tree,
+				Branch: branch, Origin: cmp.Or(strings.TrimPrefix(head.Branch, "refs/heads/"), head.Commit),
+				Checkout: co.Repo.Root(), Machine: runtime.GOOS + "/" + runtime.GOARCH,
+				Version: co.Opt.Version}}); err != nil {
+			return err
+		}
+
+		c, err := tx.Campaign(name)
+		if err != nil {
+			return err
+		}
+		_, err = co.joinSession(tx, c)
+
+		return err
+	})
+}
+
+// SwitchCommand is the command that takes the checkout back to where it came from, a
+// branch or a commit.
+func SwitchCommand(origin string) string {
+	if len(origin) == 40 {
+		return "git switch --detach " + wording.ShortCommit(origin)
+	}
+
+	return "git switch " + origin
+}

@@ -1,0 +1,417 @@
+package finalize
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"ratchet/internal/checkout"
+	"ratchet/internal/job"
+	"ratchet/internal/research"
+	"ratchet/internal/research/history"
+	"ratchet/internal/research/rules"
+	"ratchet/internal/source"
+	"ratchet/internal/wording"
+	"ratchet/ledger"
+)
+
+// This file measures what the head loses without some of its changes. What to
+// compare next, and what follows, is research.Ablation's matter; here are the
+// commits, the jobs, and what earlier calls have measured already.
+
+// ablator compares versions of one head that lack some of its changes. Its
+// commits depend on nothing but their content, and every job says which changes
+// its versions lack: a call that died is picked up by the next where it was.
+type ablator struct {
+	*checkout.Checkout
+	c      *history.Campaign
+	kept   []history.Experiment // that are in the head, oldest first
+	weave  *source.Weave
+	plan   rules.Ablation
+	runs   *rules.AblationRuns
+	loaded int // measurements that runs has
+	tell   func(string)
+	watch  func(job.Outcome)
+}
+
+// newAblator reads which changes are in the head and how they hang together.
+// Nothing is written, and nothing measured.
+func newAblator(
+	ctx context.Context, co *checkout.Checkout, c *history.Campaign, req FinalizeRequest,
+) (*ablator, error) {
+	if c.Rule.Class == "" {
+		return nil, research.Errorf(research.CodeProgram, "call start_campaign, which calibrates",
+			"the campaign is not calibrated")
+	}
+	a := &ablator{Checkout: co, c: c, tell: req.Tell, watch: req.Watch}
+
+	var err error
+	if a.kept, err = keptExperiments(ctx, co, c); err != nil {
+		return nil, err
+	}
+
+	var links []source.Link
+	for _, x := range a.kept {
+		links = append(links, source.Link{From: x.Parent, To: x.Commit, Paths: x.Paths})
+	}
+
+	if a.weave, err = co.Repo.Weave(ctx, c.Start, links); err != nil {
+		return nil, err
+	}
+	plan := rules.NewAblation(c.Program, c.Rule, nil, req.Pairs)
+
+	plan.Head, plan.Of = c.Incumbent, c.Incumbent+"/"+c.Digest[:min(16, len(c.Digest))]
+	for i, x := range a.kept {
+		ch := rules.AblationChange{N: x.N, Claim: plan.ClaimOf(x.Judgement, x.Overridden != ""),
+			Shorter: x.Simpler || x.Removed > x.Added}
+		for _, t := range a.weave.Ties(i) {
+			ch.Ties = append(ch.Ties, a.kept[t].N)
+		}
+
+		plan.Changes = append(plan.Changes, ch)
+	}
+
+	if a.plan, err = resumeAblation(ctx, co, c, plan); err != nil {
+		return nil, err
+	}
+	a.runs = rules.NewAblationRuns(a.plan, c.Program, c.Rule)
+
+	return a, a.readEndedJobs(ctx)
+}
+
+// keptExperiments are the experiments that the incumbent holds, oldest first.
+func keptExperiments(
+	ctx context.Context, co *checkout.Checkout, c *history.Campaign,
+) (kept []history.Experiment, err error) {
+	err = co.Ledger.View(ctx, func(tx *ledger.Tx) error {
+		q := ledger.Query{Status: research.Kept, Limit: 100}
+		for {
+			page, next, err := tx.Experiments(c.Name, q)
+			if err != nil {
+				return err
+			}
+
+			kept = append(kept, page...)
+
+			if q.Cursor = next; next == "" {
+				return nil
+			}
+		}
+	})
+	slices.SortFunc(kept, func(x, y history.Experiment) int { return x.N - y.N })
+
+	return kept, err
+}
+
+// resumeAblation is the ablation as it was begun by an earlier call, else plan.
+func resumeAblation(
+	ctx context.Context, co *checkout.Checkout, c *history.Campaign, plan rules.Ablation,
+) (rules.Ablation, error) {
+	err := co.Ledger.View(ctx, func(tx *ledger.Tx) error {
+		rec, ok, err := tx.Keyed(c.Name, ablationStartKey(plan))
+		if err != nil || !ok {
+			return err
+		}
+
+		return json.Unmarshal(rec.Body, &plan)
+	})
+
+	return plan, err
+}
+
+func ablationStartKey(a rules.Ablation) string { return fmt.Sprintf("ablation/%s/%d", a.Of, a.Pairs) }
+
+// readEndedJobs reads the jobs that have ended since the last time.
+func (a *ablator) readEndedJobs(ctx context.Context) error {
+	return a.Ledger.View(ctx, func(tx *ledger.Tx) error {
+		c, err := tx.Campaign(a.c.Name)
+		if err != nil {
+			return err
+		}
+
+		for ; a.loaded < c.Measurements; a.loaded++ {
+			id := research.NewJobID(research.MeasurementJob, a.loaded+1)
+
+			m, err := tx.Measurement(c.Name, id)
+			if err != nil {
+				return err
+			}
+
+			if m.Ablates != a.plan.Of {
+				continue
+			}
+
+			if !m.Done() {
+				return nil
+			}
+
+			runs, err := tx.Runs(c.Name, id)
+			if err != nil {
+				return err
+			}
+			var obs []rules.Observation
+
+			for _, r := range runs {
+				if !r.Void {
+					obs = append(obs, rules.Observe(r, c.Program.Metric))
+				}
+			}
+			a.runs.Add(m.JobStart, obs, m.End)
+		}
+
+		return nil
+	})
+}
+
+// forecast says what is to come, in words.
+func (a *ablator) forecast() (comparisons, runs int, words string) {
+	comparisons, runs = a.plan.Forecast(a.runs.Seen)
+
+	words = fmt.Sprintf("ablation of %s: about %s, %s%s", wording.Counted(len(a.plan.Changes), "change"),
+		wording.Counted(comparisons, "comparison"), wording.CountRuns(runs), a.estimateTime(runs))
+	if a.plan.Class == research.Noisy {
+		words += fmt.Sprintf("; at most %d pairs each, by which a gain of %s or more is told from none",
+			a.plan.Pairs, job.SizeWords(a.plan.Tellable(), a.plan.Scale, a.c.Program.Metric))
+	}
+
+	return comparisons, runs, words
+}
+
+// estimateTime is how long that many runs take, going by those made so far.
+func (a *ablator) estimateTime(runs int) string {
+	if a.c.Runs == 0 || runs == 0 {
+		return ""
+	}
+
+	d := math.Round(a.c.RunSeconds / float64(a.c.Runs) * float64(runs))
+	if d < 1 {
+		return ""
+	}
+
+	return ", about " + research.DurationText(d)
+}
+
+// recordBegin records what the ablation begins with, once.
+func (a *ablator) recordBegin(ctx context.Context) error {
+	return a.UpdateCampaign(ctx, a.c.Name, func(tx *ledger.Tx, now *history.Campaign, session string) error {
+		if err := a.requireSameHead(now); err != nil {
+			return err
+		}
+		_, err := tx.Append(history.Entry{Campaign: now.Name, Session: session, Kind: history.KindAblationStarted,
+			Key: ablationStartKey(a.plan), Body: a.plan})
+
+		return err
+	})
+}
+
+// requireSameHead refuses to go on when the head is another than the one that is ablated.
+func (a *ablator) requireSameHead(now *history.Campaign) error {
+	if now.Incumbent != a.plan.Head || now.Digest != a.c.Digest {
+		return research.Errorf(research.CodeConflict, "ratchet finalize begins again with the new one",
+			"another session moved the incumbent meanwhile, or the contract changed")
+	}
+
+	return nil
+}
+
+// ablate makes the whole ablation, or what is left of it, and records its end.
+// The record is that of ablation.finished.
+func (a *ablator) ablate(ctx context.Context) (end rules.AblationEnd, rec history.Record, err error) {
+	if err = a.recordBegin(ctx); err != nil {
+		return end, rec, err
+	}
+	made, last := 0, ""
+
+	for {
+		step := a.plan.Next(a.runs.Seen)
+		if step.Done != nil {
+			end = *step.Done
+			break
+		}
+		more, _ := a.plan.Forecast(a.runs.Seen)
+
+		if now := fmt.Sprint(step.Compare.Besides, step.Compare.Out); now != last {
+			made, last = made+1, now
+		}
+		a.report("comparison %d of about %d: %s", made, made+more-1, a.describeComparison(*step.Compare))
+
+		if err = a.runComparison(ctx, *step.Compare); err != nil {
+			return end, rec, err
+		}
+	}
+
+	if end.Commit, end.Tree, err = a.versionWithout(ctx, end.Out()); err != nil {
+		return end, rec, err
+	}
+	err = a.UpdateCampaign(ctx, a.c.Name, func(tx *ledger.Tx, now *history.Campaign, session string) (err error) {
+		if err := a.requireSameHead(now); err != nil {
+			return err
+		}
+		rec, err = tx.Append(history.Entry{Campaign: now.Name, Session: session, Kind: history.KindAblationFinished,
+			Key: checkout.AblationEndKey(a.plan), Body: end})
+
+		return err
+	})
+
+	return end, rec, err
+}
+
+// describeComparison is a comparison in words.
+func (a *ablator) describeComparison(c rules.Comparison) string {
+	words := "without " + listExperiments(c.Out)
+	if c.Last {
+		words = "the trimmed head against the untrimmed"
+	}
+
+	if a.plan.Class == research.Noisy {
+		n := len(a.runs.Seen(c.Besides, c.Out).Diffs)
+		words += fmt.Sprintf(", pairs %d to %d", n+1, n+c.Pairs)
+	}
+
+	return words
+}
+
+// listExperiments are numbers as their ids, the first few of many.
+func listExperiments(ns []int) string {
+	var ids []string
+	for _, n := range ns[:min(len(ns), 8)] {
+		ids = append(ids, fmt.Sprint("x", n))
+	}
+
+	if more := len(ns) - 8; more > 0 {
+		ids = append(ids, fmt.Sprintf("%d more", more))
+	}
+
+	return strings.Join(ids, ", ")
+}
+
+func (a *ablator) report(format string, args ...any) {
+	if a.tell != nil {
+		a.tell(fmt.Sprintf(format, args...))
+	}
+}
+
+// runComparison makes the pairs that are asked for, in a job of their own. That a
+// version without something does not work is a result; anything else that
+// fails is an error.
+func (a *ablator) runComparison(ctx context.Context, c rules.Comparison) error {
+	comparison := rules.JobStart{Ablates: a.plan.Of, Without: union(c.Besides, c.Out), Besides: c.Besides,
+		Runs: c.Pairs, Target: "head without " + listExperiments(union(c.Besides, c.Out)), With: "head"}
+
+	var err error
+	if comparison.Commit, _, err = a.versionWithout(ctx, comparison.Without); err != nil {
+		return err
+	}
+
+	if len(c.Besides) > 0 {
+		comparison.With += " without " + listExperiments(c.Besides)
+	}
+
+	comparison.Check = !a.runs.Checked(comparison.Without)
+	if a.runs.Valued(c.Besides) { // deterministic: one run more is enough
+		comparison.Besides, comparison.With, comparison.Runs = nil, "", 1
+	} else if comparison.Paired, _, err = a.versionWithout(ctx, c.Besides); err != nil {
+		return err
+	}
+
+	id, err := job.StartJob(ctx, a.Checkout, a.c.Name, history.KindMeasurementStarted,
+		func(now *history.Campaign) (rules.JobStart, error) {
+			if err := a.requireSameHead(now); err != nil {
+				return rules.JobStart{}, err
+			}
+
+			if len(now.Open) > 0 {
+				return rules.JobStart{}, busyError(now)
+			}
+			comparison.Job = research.NewJobID(research.MeasurementJob, now.Measurements+1)
+
+			return comparison, nil
+		})
+	if err != nil {
+		return err
+	}
+
+	if _, err := awaitSuccess(ctx, a.Checkout, a.c.Name, id, a.watch); err != nil {
+		return err
+	}
+
+	return a.readEndedJobs(ctx)
+}
+
+// versionWithout is the head without some of its changes, as a commit that a ref of the
+// campaign holds, and its tree. Without nothing it is the head itself.
+func (a *ablator) versionWithout(ctx context.Context, out []int) (commit, tree string, err error) {
+	if len(out) == 0 {
+		return a.plan.Head, a.c.IncumbentTree, nil
+	}
+
+	in := func(i int) bool { return !slices.Contains(out, a.kept[i].N) }
+	if tree, err = a.Repo.Woven(ctx, a.weave, a.plan.Head, in); err != nil {
+		return "", "", err
+	}
+
+	commit, err = a.Repo.Commit(ctx, source.CommitSpec{Tree: tree, Parents: []string{a.plan.Head}, Fixed: true,
+		Message: fmt.Sprintf("the head without %s\n\nRatchet-Campaign: %s\n", listExperiments(out), a.c.Name)})
+	if err != nil {
+		return "", "", err
+	}
+
+	name := checkout.RefName(a.c.Name, "ablation", wording.ShortCommit(commit))
+	if was, err := a.Repo.Ref(ctx, name); err != nil || was != "" {
+		return commit, tree, err
+	}
+
+	return commit, tree, a.Repo.UpdateRefs(ctx, []source.RefUpdate{{Name: name, New: commit}}, "ratchet: ablation")
+}
+
+// awaitSuccess waits for a job's end, and shows watch how it goes on. A job that was
+// lost or failed is an error, but for one that found a version unfit.
+func awaitSuccess(
+	ctx context.Context, co *checkout.Checkout, campaign string, id research.JobID, watch func(job.Outcome),
+) (*job.Outcome, error) {
+	out, err := awaitEnd(ctx, co, campaign, id, watch)
+	if err == nil && out.Reason != "" && !out.Unfit {
+		err = research.Errorf(research.CodeProgram, "mend it, and call again: what was measured counts", "%s: %s", id,
+			out.Reason)
+	}
+
+	return out, err
+}
+
+// awaitEnd waits for a job's end, however it ends.
+func awaitEnd(
+	ctx context.Context, co *checkout.Checkout, campaign string, id research.JobID, watch func(job.Outcome),
+) (*job.Outcome, error) {
+	limit := longWait
+	if watch != nil {
+		limit = time.Second
+	}
+
+	for {
+		out, err := job.AwaitJob(ctx, co, campaign, id, limit, nil)
+		if err != nil || out.Status != "running" {
+			return out, err
+		}
+
+		if watch != nil {
+			watch(*out)
+		}
+	}
+}
+
+// busyError refuses because something runs.
+func busyError(c *history.Campaign) error {
+	return research.Errorf(research.CodeBusy, "let it end, or ratchet stop", "%s is running", c.Open[0])
+}
+
+// union of two sets of experiments, sorted; nil for none.
+func union(a, b []int) []int {
+	all := slices.Concat(a, b)
+	slices.Sort(all)
+
+	return slices.Compact(all)
+}

@@ -1,0 +1,86 @@
+package finalize
+
+import (
+	"context"
+	"time"
+
+	"ratchet/internal/checkout"
+	"ratchet/internal/job"
+	"ratchet/internal/research"
+	"ratchet/internal/research/history"
+	"ratchet/internal/research/rules"
+)
+
+// Audit measures what the campaign has gained: fresh interleaved pairs of its
+// start and its incumbent, which no decision rests on, so that nothing was
+// selected for them. pairs 0 is research.AuditPairs, or 2 of a deterministic
+// metric. It is made beyond the
+// campaign's budget too, since it is a person who asks.
+func Audit(
+	ctx context.Context, co *checkout.Checkout, pairs int, wait time.Duration, progress job.ProgressFunc,
+) (*job.Outcome, error) {
+	c, err := job.CurrentReaped(ctx, co)
+	if err != nil {
+		return nil, err
+	}
+
+	if err := co.RequireAcceptedContract(c); err != nil {
+		return nil, err
+	}
+
+	if pairs == 0 {
+		pairs = auditPairs(c)
+	}
+
+	if pairs < 2 || pairs > 100 {
+		return nil, research.Errorf(research.CodeBadArgument, "give 2 to 100", "pairs = %d is out of range", pairs)
+	}
+
+	id, err := startAudit(ctx, co, c, "incumbent", c.Incumbent, pairs)
+	if err != nil {
+		return nil, err
+	}
+
+	return job.AwaitJob(ctx, co, c.Name, id, wait, progress)
+}
+
+// startAudit starts fresh pairs of the start and a version.
+func startAudit(
+	ctx context.Context, co *checkout.Checkout, c *history.Campaign, target, commit string, pairs int,
+) (research.JobID, error) {
+	if c.IncumbentTree == c.StartTree {
+		return "", research.Errorf(research.CodeNoChange, "keep something first",
+			"the incumbent is the campaign's start: there is nothing to audit")
+	}
+
+	return job.StartJob(ctx, co, c.Name, history.KindMeasurementStarted,
+		func(now *history.Campaign) (rules.JobStart, error) {
+			if target == "incumbent" {
+				commit = now.Incumbent
+			}
+
+			return rules.JobStart{Job: research.NewJobID(research.AuditJob, now.Audits+1), Commit: commit,
+				Paired: now.Start, Target: target, With: "start", Runs: pairs}, nil
+		})
+}
+
+// Certify starts the certificate of the head now, if it has a chain; any extra
+// test is paid for by e-LOND. A chain that claims too little to be proven is
+// rolled back without a run. nil when there is no chain.
+func Certify(
+	ctx context.Context, co *checkout.Checkout, wait time.Duration, progress job.ProgressFunc,
+) (*job.Outcome, error) {
+	c, err := job.CurrentReaped(ctx, co)
+	if err != nil {
+		return nil, err
+	}
+
+	id := job.FindOpenJob(c, research.CertificateJob)
+	if id == "" {
+		if id, err = job.StartDueCertificate(ctx, co, c, true); err != nil || id == "" {
+			return nil, err
+		}
+	}
+
+	return job.AwaitJob(ctx, co, c.Name, id, wait, progress)
+}

@@ -1,0 +1,442 @@
+package finalize
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"ratchet/internal/checkout"
+	"ratchet/internal/job"
+	"ratchet/internal/research"
+	"ratchet/internal/research/contract"
+	"ratchet/internal/research/history"
+	"ratchet/internal/research/rules"
+	"ratchet/internal/source"
+	"ratchet/internal/wording"
+	"ratchet/ledger"
+)
+
+// This file turns a campaign into what a reviewer wants: certify → ablate →
+// audit → commits on a branch of their own. A call that dies is repeated: what
+// was measured is in the ledger, and counts.
+
+type (
+	// FinalizeRequest asks for the campaign's result on a branch of its own.
+	FinalizeRequest struct {
+		Pairs      int  // at most, of one comparison of the ablation; 0 is research.AblationPairs
+		NoAblation bool // everything kept goes in
+		Stack      bool // a commit for each change, measured against the one before
+		DryRun     bool // only say what would be done, and what it costs
+		// Tell is told, in words, what is to come and what goes on; it may be nil.
+		Tell func(string)
+		// Watch is shown, about every second, how what runs goes on; it may be nil.
+		Watch func(job.Outcome)
+	}
+	// Finalized is the answer to finalize.
+	Finalized struct {
+		Campaign    string               `json:"campaign"`
+		Branch      string               `json:"branch"`
+		Commit      string               `json:"commit,omitempty"`
+		Plan        string               `json:"plan,omitempty"` // what is to come, of a dry run
+		Certificate *job.Outcome         `json:"certificate,omitempty"`
+		Ablation    *rules.AblationEnd   `json:"ablation,omitempty"`
+		Audit       *job.Outcome         `json:"audit,omitempty"`
+		Scale       string               `json:"scale,omitempty"` // of the audited gain: log (a share) | linear (in the unit)
+		Stack       []history.StackEntry `json:"stack,omitempty"`
+		Next        string               `json:"next"`
+		Title       string               `json:"title,omitempty"` // of a pull request
+		Body        string               `json:"body,omitempty"`  // of the same, Markdown
+		titles      map[int]string
+		metric      contract.Metric
+	}
+)
+
+// Finalize certifies what is provisional, drops the changes that do not pay,
+// audits what is left, and puts it on the branch ratchet/<name>-final. The
+// campaign's own branch, HEAD, the index and all files stay as they are. It
+// measures beyond the campaign's budget too, since it is a person who asks.
+// Errors: CodeConflict when the branch exists or the incumbent moves
+// meanwhile, CodeBusy while something runs, CodeNoChange when nothing is kept.
+func Finalize(ctx context.Context, co *checkout.Checkout, req FinalizeRequest) (*Finalized, error) {
+	if req.Pairs < 0 || req.Pairs == 1 || req.Pairs > 200 {
+		return nil, research.Errorf(research.CodeBadArgument, "give 2 to 200", "pairs = %d is out of range", req.Pairs)
+	}
+
+	c, err := requireFinalizable(ctx, co, req)
+	if err != nil {
+		return nil, err
+	}
+
+	if len(c.Unresolved) > 0 {
+		reportProgress(req.Tell, fmt.Sprintf("note: experiment %d waits for keep or revert; it is not in the result",
+			c.Unresolved[0]))
+	}
+
+	if req.DryRun {
+		return dryRun(ctx, co, c, req)
+	}
+
+	f := &Finalized{Campaign: c.Name, Branch: checkout.FinalBranchName(c), metric: c.Program.Metric}
+	if f.Certificate, err = Certify(ctx, co, 0, nil); err == nil && f.Certificate != nil {
+		f.Certificate, err = awaitSuccess(ctx, co, c.Name, f.Certificate.ID, req.Watch)
+	}
+
+	if err != nil {
+		return nil, err
+	}
+
+	if f.Certificate != nil {
+		reportProgress(req.Tell, f.Certificate.Finding)
+	}
+
+	if c, err = requireFinalizable(ctx, co, req); err != nil {
+		return nil, err
+	}
+
+	return f, assembleResult(ctx, co, c, req, f)
+}
+
+const longWait = 50 * time.Second
+
+func reportProgress(tell func(string), words string) {
+	if tell != nil && words != "" {
+		tell(words)
+	}
+}
+
+// requireFinalizable is the campaign, with nothing under way but what an earlier
+// finalize left, which is waited for.
+func requireFinalizable(ctx context.Context, co *checkout.Checkout, req FinalizeRequest) (*history.Campaign, error) {
+	c, err := job.CurrentReaped(ctx, co)
+	if err != nil {
+		return nil, err
+	}
+
+	if err := co.RequireAcceptedContract(c); err != nil {
+		return nil, err
+	}
+
+	if was, err := co.Repo.Ref(ctx, "refs/heads/"+checkout.FinalBranchName(c)); err != nil || was != "" {
+		if err == nil {
+			err = research.Errorf(research.CodeConflict,
+				"remove or rename it: git branch -m "+checkout.FinalBranchName(c)+" NAME",
+				"the branch %s exists already", checkout.FinalBranchName(c))
+		}
+
+		return nil, err
+	}
+
+	if c.IncumbentTree == c.StartTree {
+		return nil, research.Errorf(research.CodeNoChange, "keep something first",
+			"the incumbent is the campaign's start: there is nothing to finalize")
+	}
+
+	if !c.Calibrated && c.Overridden == 0 { // since the contract changed: its numbers are others
+		return nil, research.Errorf(research.CodeProgram,
+			"call start_campaign, which calibrates (`ratchet resume` comes first where the loop rests), and wait_run",
+			"the campaign is not calibrated for its present contract")
+	}
+
+	for _, id := range c.Open {
+		ours := id.Kind() == research.CertificateJob || id.Kind() == research.AuditJob
+		if id.Kind() == research.MeasurementJob {
+			m, err := readMeasurement(ctx, co, c, id)
+			if err != nil {
+				return nil, err
+			}
+			ours = m.Ablates != ""
+		}
+
+		if !ours {
+			return nil, busyError(c)
+		}
+		reportProgress(req.Tell, fmt.Sprintf("waiting for %s, which an earlier call began", id))
+
+		if _, err := awaitEnd(ctx, co, c.Name, id, req.Watch); err != nil {
+			return nil, err
+		}
+	}
+
+	if len(c.Open) > 0 {
+		return job.CurrentReaped(ctx, co)
+	}
+
+	return c, nil
+}
+
+func readMeasurement(
+	ctx context.Context, co *checkout.Checkout, c *history.Campaign, id research.JobID,
+) (m *history.Measurement, err error) {
+	err = co.Ledger.View(ctx, func(tx *ledger.Tx) (err error) {
+		m, err = tx.Measurement(c.Name, id)
+		return err
+	})
+
+	return m, err
+}
+
+// dryRun says what finalize would do, and what that costs.
+func dryRun(ctx context.Context, co *checkout.Checkout, c *history.Campaign, req FinalizeRequest) (*Finalized, error) {
+	var plan []string
+	if c.Rule.Auto != nil && c.Rule.Auto.Chain > 0 {
+		plan = append(plan, fmt.Sprintf("certificate of a chain of %d: about %s", c.Rule.Auto.Chain,
+			wording.CountRuns(2*c.Rule.CertificatePairs())))
+	}
+
+	a, err := decompose(ctx, co, c, req)
+	if err != nil {
+		return nil, err
+	}
+
+	if !req.NoAblation {
+		_, _, words := a.forecast()
+		plan = append(plan, words)
+	}
+	n := 2 * auditPairs(c)
+
+	plan = append(plan, fmt.Sprintf("audit: %s%s", wording.CountRuns(n), a.estimateTime(n)))
+	if req.Stack {
+		n *= len(a.kept)
+		plan = append(plan, fmt.Sprintf("stack: at most %s, each measured against the one before: %s%s",
+			wording.Counted(len(a.kept), "commit"), wording.CountRuns(n), a.estimateTime(n)))
+	}
+
+	return &Finalized{Campaign: c.Name, Branch: checkout.FinalBranchName(c), Plan: strings.Join(plan, "\n"),
+		Next: "ratchet finalize, with the same flags but --dry-run"}, nil
+}
+
+// decompose is the head taken apart, as far as the request needs that: a history
+// that can't be goes in whole.
+func decompose(ctx context.Context, co *checkout.Checkout, c *history.Campaign, req FinalizeRequest) (*ablator, error) {
+	if !req.NoAblation || req.Stack {
+		return newAblator(ctx, co, c, req)
+	}
+	kept, err := keptExperiments(ctx, co, c)
+
+	return &ablator{Checkout: co, c: c, kept: kept, tell: req.Tell, watch: req.Watch}, err
+}
+
+// auditPairs is how many pairs an audit makes by default, or a commit of a stack.
+func auditPairs(c *history.Campaign) int {
+	if c.Rule.Class == research.Deterministic {
+		return 2
+	}
+
+	return rules.AuditPairs
+}
+
+// assembleResult does all that comes after the certificate.
+func assembleResult(
+	ctx context.Context, co *checkout.Checkout, c *history.Campaign, req FinalizeRequest, f *Finalized,
+) error {
+	made := history.Finalization{Branch: "refs/heads/" + f.Branch, Tree: c.IncumbentTree, Head: c.Incumbent,
+		Ablated: !req.NoAblation, Most: req.Pairs}
+	version, target, proof := c.Incumbent, "incumbent", ""
+
+	a, err := decompose(ctx, co, c, req)
+	if err != nil {
+		return err
+	}
+
+	if !req.NoAblation {
+		_, _, words := a.forecast()
+		reportProgress(req.Tell, words)
+
+		end, rec, err := a.ablate(ctx)
+		if err != nil {
+			return err
+		}
+
+		if f.Ablation = &end; end.Commit != c.Incumbent {
+			version, made.Tree, target = end.Commit, end.Tree, history.TrimmedTarget
+		}
+		made.Of, made.Dropped, proof = a.plan.Of, end.Out(), fmt.Sprintf("%d:%s", rec.Seq, rec.Hash)
+		reportProgress(req.Tell, describeAblation(c, end))
+	}
+
+	if made.Tree == c.StartTree {
+		return research.Errorf(research.CodeNoChange, "ratchet finalize --no-ablation takes it as it is",
+			"no change that was kept is shown to pay: nothing is left")
+	}
+
+	if f.Audit, err = auditOnce(ctx, co, c, target, version, req); err != nil {
+		return err
+	}
+	f.Scale = f.Audit.Scale
+
+	made.Audit, made.Gain, made.Pairs, made.Scale = f.Audit.ID, f.Audit.Gain, len(f.Audit.Paired), f.Audit.Scale
+	for _, x := range a.kept {
+		if !slices.Contains(made.Dropped, x.N) {
+			made.Kept = append(made.Kept, x.N)
+		}
+	}
+	f.writePullRequest(c, a, made)
+
+	if req.Stack {
+		made.Of = a.plan.Of
+		if made.Stack, err = a.measureStack(ctx, made.Dropped); err != nil {
+			return err
+		}
+	}
+
+	return commitResult(ctx, co, c, a, made, f, proof)
+}
+
+// auditOnce measures a version against the start, unless that was done already
+// under this contract. The first such audit counts: whoever makes more of them
+// until one pleases does not choose.
+func auditOnce(
+	ctx context.Context, co *checkout.Checkout, c *history.Campaign, target, version string, req FinalizeRequest,
+) (*job.Outcome, error) {
+	began, err := readMeasurement(ctx, co, c, research.NewJobID(research.CalibrationJob, c.Calibrations))
+	if err != nil {
+		return nil, err
+	}
+
+	for n := 1; n <= c.Audits && c.Calibrated; n++ { // else the contract may have changed since
+		m, err := readMeasurement(ctx, co, c, research.NewJobID(research.AuditJob, n))
+		if err != nil {
+			return nil, err
+		}
+
+		if m.Commit == version && m.Paired == c.Start && m.At.After(began.At) && m.End != nil && m.End.Failed == "" &&
+			len(m.End.Paired) >= auditPairs(c) {
+			return awaitSuccess(ctx, co, c.Name, m.Job, req.Watch)
+		}
+	}
+	reportProgress(req.Tell, fmt.Sprintf("audit: %s of the start and the %s", wording.CountRuns(2*auditPairs(c)),
+		target))
+
+	id, err := startAudit(ctx, co, c, target, version, auditPairs(c))
+	if err != nil {
+		return nil, err
+	}
+
+	return awaitSuccess(ctx, co, c.Name, id, req.Watch)
+}
+
+// measureStack measures every change that stays against the head without it and all
+// that came later: what its commit is worth on top of the one before. A commit
+// whose tree does not work by itself goes together with the next.
+func (a *ablator) measureStack(ctx context.Context, dropped []int) (stack []history.StackEntry, err error) {
+	if err := a.recordBegin(ctx); err != nil {
+		return nil, err
+	}
+	kept := slices.DeleteFunc(slices.Clone(a.kept),
+		func(x history.Experiment) bool { return slices.Contains(dropped, x.N) })
+	later := slices.Clone(dropped)
+	slices.Sort(later)
+
+	for i := len(kept) - 1; i >= 0; i-- {
+		group := []int{kept[i].N}
+
+		seen, err := a.measurePairs(ctx, later, group)
+		for ; err == nil && seen.Unfit != "" && i > 0; seen, err = a.measurePairs(ctx, later, group) {
+			i--
+			group = append([]int{kept[i].N}, group...)
+		}
+
+		if err != nil {
+			return nil, err
+		}
+
+		commit, _, err := a.versionWithout(ctx, later)
+		if err != nil {
+			return nil, err
+		}
+
+		stack = append([]history.StackEntry{{Commit: commit, Experiments: group, Besides: later,
+			Gain: a.plan.Effect(seen), Scale: a.plan.Scale, Pairs: len(seen.Diffs), Jobs: seen.Jobs}}, stack...)
+		later = union(later, group)
+	}
+
+	return stack, nil
+}
+
+// measurePairs is one comparison with as many pairs as an audit has.
+func (a *ablator) measurePairs(ctx context.Context, besides, out []int) (rules.Ablated, error) {
+	want := auditPairs(a.c)
+	if a.plan.Class == research.Deterministic {
+		want = 1
+	}
+
+	for {
+		seen := a.runs.Seen(besides, out)
+		if seen.Unfit != "" || len(seen.Diffs) >= want {
+			return seen, nil
+		}
+		a.report("stack: %s, %d of %d pairs so far", listExperiments(out), len(seen.Diffs), want)
+
+		if err := a.runComparison(ctx, rules.Comparison{Besides: besides, Out: out,
+			Pairs: want - len(seen.Diffs)}); err != nil {
+			return seen, err
+		}
+	}
+}
+
+// commitResult makes the commits, records what was made, and makes the branch: the
+// record first, so that a call that dies between both is finished by the next.
+func commitResult(
+	ctx context.Context, co *checkout.Checkout, c *history.Campaign, a *ablator, made history.Finalization, f *Finalized, proof string,
+) error {
+	if was := c.Final; was != nil && was.Head == made.Head && was.Audit == made.Audit && was.Tree == made.Tree &&
+		was.Ablated == made.Ablated && was.Most == made.Most && was.Stack == len(made.Stack) {
+		if _, err := co.Repo.Tree(ctx, was.Commit); err == nil {
+			made.Commit, f.Stack = was.Commit, made.Stack
+			return createBranch(ctx, co, c, made, f)
+		}
+	}
+	at := c.Start
+
+	for i, s := range made.Stack {
+		tree, err := co.Repo.Tree(ctx, s.Commit)
+		if err != nil {
+			return err
+		}
+
+		if at, err = co.Repo.Commit(ctx, source.CommitSpec{Tree: tree, Parents: []string{at},
+			Message: stackCommitMessage(c, a, s, i == len(made.Stack)-1, f, proof)}); err != nil {
+			return err
+		}
+		made.Stack[i].Commit = at
+	}
+
+	if len(made.Stack) == 0 {
+		var err error
+		if at, err = co.Repo.Commit(ctx, source.CommitSpec{Tree: made.Tree, Parents: []string{c.Start},
+			Message: f.commitMessage(c, made, proof)}); err != nil {
+			return err
+		}
+	}
+	made.Commit, f.Stack = at, made.Stack
+
+	err := co.UpdateCampaign(ctx, c.Name, func(tx *ledger.Tx, now *history.Campaign, session string) error {
+		if now.Incumbent != c.Incumbent {
+			return research.Errorf(research.CodeConflict, "ratchet finalize begins again with the new one",
+				"another session moved the incumbent meanwhile")
+		}
+		_, err := tx.Append(history.Entry{Campaign: c.Name, Session: session, Kind: history.KindCampaignFinalized,
+			Body: made})
+
+		return err
+	})
+	if err != nil {
+		return err
+	}
+
+	return createBranch(ctx, co, c, made, f)
+}
+
+func createBranch(
+	ctx context.Context, co *checkout.Checkout, c *history.Campaign, made history.Finalization, f *Finalized,
+) error {
+	if err := co.Repo.UpdateRefs(ctx, []source.RefUpdate{{Name: made.Branch, New: made.Commit}},
+		"ratchet: finalize "+c.Name); err != nil {
+		return err
+	}
+	f.Commit, f.Next = wording.ShortCommit(made.Commit), checkout.MergeCommand(c, f.Branch)
+
+	return nil
+}

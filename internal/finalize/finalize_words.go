@@ -1,0 +1,213 @@
+package finalize
+
+import (
+	"fmt"
+	"strings"
+
+	"ratchet/internal/checkout"
+	"ratchet/internal/research"
+	"ratchet/internal/research/history"
+	"ratchet/internal/research/rules"
+	"ratchet/internal/wording"
+)
+
+// describeAblation is what an ablation came to, in a few lines.
+func describeAblation(c *history.Campaign, end rules.AblationEnd) string {
+	if len(end.Dropped) == 0 {
+		return fmt.Sprintf("ablation: %s, nothing to drop", wording.Counted(len(end.Kept), "change"))
+	}
+
+	words := fmt.Sprintf("ablation: %d of %d changes stay, %s left out", len(end.Kept), len(end.Kept)+len(end.Dropped),
+		listExperiments(end.Out()))
+	if end.Gain != nil {
+		words += "; without them the head gains " + rules.GainWords(*end.Gain, end.Scale, c.Program.Metric)
+	}
+
+	return words
+}
+
+// writePullRequest writes the title and the text of a pull request.
+func (f *Finalized) writePullRequest(c *history.Campaign, a *ablator, made history.Finalization) {
+	f.titles = map[int]string{}
+	for _, x := range a.kept {
+		f.titles[x.N] = wording.FirstLine(wording.StripControls(x.Hypothesis))
+	}
+	f.Title = f.Campaign + ": " + f.headline(c)
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s\n\nMetric: `%s` (%s is better). %s of %s, out of %s and %s (%s of run time) by Ratchet.\n",
+		f.Audit.Finding, c.Program.Metric.Name, c.Program.Metric.Better, wording.Counted(len(made.Kept), "change"),
+		quoteCode(checkout.EditedFiles(c.ProgramPath, c.Program)), wording.Counted(c.Experiments, "experiment"),
+		wording.CountRuns(c.Runs), totalRunTime(c))
+	b.WriteString("\n## What changed\n\n| experiment | change | what the result loses without it | why it stays |\n|---|---|---|---|\n")
+
+	for _, k := range f.effectRows(made) {
+		fmt.Fprintf(&b, "| x%d | %s | %s | %s |\n", k.N, escapeCell(f.titles[k.N]), f.describeEffect(k),
+			escapeCell(k.Why))
+	}
+
+	if f.Ablation != nil && len(f.Ablation.Dropped) > 0 {
+		b.WriteString("\n## What was tried, kept for a while, and left out\n\n")
+
+		for _, d := range f.Ablation.Dropped {
+			fmt.Fprintf(&b, "- x%d %s: %s, %s\n", d.N, escapeCell(f.titles[d.N]), d.Why, f.describeEffect(d))
+		}
+
+		if g := f.Ablation.Gain; g != nil {
+			fmt.Fprintf(&b, "\nWithout all of these the result gains %s, %s.\n",
+				rules.GainWords(*g, f.Ablation.Scale, f.metric), wording.Counted(f.Ablation.Pairs, "pair"))
+		}
+	}
+	fmt.Fprintf(&b,
+		"\n## How to check it\n\nEvery figure above follows from recorded runs: `ratchet verify --recompute` derives it again, `ratchet show N` shows an experiment, `git log -p %s..%s` the changes as they were tried.\n", c.Start[:9], strings.TrimPrefix(c.Branch, "refs/heads/"))
+	f.Body = b.String()
+}
+
+// headline is the audited gain, short.
+func (f *Finalized) headline(c *history.Campaign) string {
+	if f.Audit.Gain == nil {
+		return "the result of " + fmt.Sprint(c.Experiments) + " experiments"
+	}
+
+	return fmt.Sprintf("%s gains %s", c.Program.Metric.Name,
+		rules.GainWords(*f.Audit.Gain, f.Audit.Scale, c.Program.Metric))
+}
+
+// effectRows are the changes that stay; without an ablation nothing is known of each.
+func (f *Finalized) effectRows(made history.Finalization) []rules.AblationEffect {
+	if f.Ablation != nil {
+		return f.Ablation.Kept
+	}
+
+	var rows []rules.AblationEffect
+	for _, n := range made.Kept {
+		rows = append(rows, rules.AblationEffect{N: n, Why: "kept"})
+	}
+
+	return rows
+}
+
+// describeEffect is a change's measured effect in words.
+func (f *Finalized) describeEffect(k rules.AblationEffect) string {
+	if k.Gain == nil {
+		return "not measured"
+	}
+
+	words := fmt.Sprintf("%s, %s", rules.GainWords(*k.Gain, f.Ablation.Scale, f.metric),
+		wording.Counted(k.Pairs, "pair"))
+	if len(k.With) > 0 {
+		words += ", together with " + listExperiments(k.With)
+	}
+
+	return words
+}
+
+// totalRunTime is what all runs of the campaign took.
+func totalRunTime(c *history.Campaign) string {
+	return research.DurationText(c.RunSeconds)
+}
+
+// escapeCell is text that keeps a table or list of Markdown whole, and is nothing but
+// text in it: no link, image or mention of whoever reads the pull request.
+func escapeCell(s string) string {
+	var b strings.Builder
+
+	for i, r := range s {
+		if strings.ContainsRune("\\`*_[]<>|~&#$!@{}^", r) || r == ':' && strings.HasPrefix(s[i:], "://") ||
+			r == '.' && strings.HasSuffix(strings.ToLower(s[:i]), "www") {
+			b.WriteByte('\\')
+		}
+		b.WriteRune(r)
+	}
+
+	return strings.ReplaceAll(b.String(), "\n", " ")
+}
+
+func quoteCode(names []string) string { return "`" + strings.Join(names, "`, `") + "`" }
+
+// commitMessage is the message of the one commit that holds everything.
+func (f *Finalized) commitMessage(c *history.Campaign, made history.Finalization, proof string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s\n\n%s.\n%d of %d experiments are in it:\n\n", f.Title, f.Audit.Finding, len(made.Kept),
+		c.Experiments)
+
+	for _, k := range f.effectRows(made) {
+		fmt.Fprintf(&b, "- x%d %s", k.N, f.titles[k.N])
+
+		if k.Gain != nil {
+			fmt.Fprintf(&b, ": %s", f.describeEffect(k))
+		}
+		b.WriteString("\n")
+	}
+
+	if len(made.Dropped) > 0 {
+		fmt.Fprintf(&b, "\nLeft out, since not shown to pay: %s.\n", listExperiments(made.Dropped))
+	}
+	b.WriteString("\n" + commitTrailers(c, f, proof))
+
+	return b.String()
+}
+
+// commitTrailers bind a commit to the ledger.
+func commitTrailers(c *history.Campaign, f *Finalized, proof string) string {
+	t := fmt.Sprintf("Ratchet-Campaign: %s\nRatchet-Incumbent: %s\nRatchet-Audit: %s\n", c.Name, c.Incumbent,
+		f.Audit.ID)
+	if proof != "" {
+		t += "Ratchet-Ablation: " + proof + "\n"
+	}
+
+	return t
+}
+
+// stackCommitMessage is the message of one commit of a stack.
+func stackCommitMessage(
+	c *history.Campaign, a *ablator, s history.StackEntry, last bool, f *Finalized, proof string,
+) string {
+	var b strings.Builder
+	var refs []string
+
+	for i, n := range s.Experiments {
+		for _, x := range a.kept {
+			if x.N != n {
+				continue
+			}
+
+			if i > 0 {
+				b.WriteString("and: ")
+			}
+			fmt.Fprintf(&b, "%s\n\n", strings.TrimSpace(wording.StripTrailers(x.Hypothesis)))
+			refs = append(refs, fmt.Sprintf("Ratchet-Experiment: %s/%d\nRatchet-Ledger: %d:%s\n", c.Name, n,
+				x.JudgedSeq, x.JudgedHash))
+		}
+	}
+
+	if s.Gain != nil {
+		fmt.Fprintf(&b, "Measured against the commit before: %s, %s.\n\n",
+			rules.GainWords(*s.Gain, a.plan.Scale, c.Program.Metric), wording.Counted(s.Pairs, "pair"))
+	} else {
+		b.WriteString("Not measured by itself: the version before it does not work.\n\n")
+	}
+
+	if last {
+		fmt.Fprintf(&b, "All commits together: %s.\n\n", f.Audit.Finding)
+	}
+	b.WriteString(strings.Join(refs, ""))
+
+	if len(s.Jobs) > 0 {
+		fmt.Fprintf(&b, "Ratchet-Measured: %s\n", joinJobIDs(s.Jobs))
+	}
+
+	if last {
+		b.WriteString(commitTrailers(c, f, proof))
+	}
+
+	return b.String()
+}
+
+func joinJobIDs(ids []research.JobID) string {
+	var all []string
+	for _, id := range ids {
+		all = append(all, string(id))
+	}
+
+	return strings.Join(all, ", ")
+}

@@ -1,0 +1,187 @@
+package notify
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+
+	"ratchet/internal/checkout"
+	"ratchet/internal/research"
+	"ratchet/internal/research/contract"
+	"ratchet/internal/wording"
+)
+
+// What `notify:` names runs as the person, unconfined, and may send what a
+// variable holds to any address. An agent may write a program, and start it: so
+// nothing of it happens until a person has said yes to just these targets, in
+// this repository, with just this content of the files that they name. The yes
+// is a file in the person's own configuration, which is no agent's workspace.
+
+// Allowance is what a person is asked to allow.
+type Allowance struct {
+	Name  string   `json:"campaign"` // of the program
+	Lines []string `json:"targets"`  // each target, and each file of the repository that one names
+	Given bool     `json:"allowed"`  // a person said yes to exactly this before
+	key   string
+	text  string
+}
+
+// PendingAllowance is what the program on disk asks for. Errors: CodeProgram,
+// CodeNotFound when it tells nobody.
+func PendingAllowance(_ context.Context, co *checkout.Checkout) (*Allowance, error) {
+	doc, err := co.ReadProgram("")
+	if err != nil {
+		return nil, err
+	}
+
+	if len(doc.Program.Notify) == 0 {
+		return nil, research.Errorf(research.CodeNotFound, "add `notify:` to it; docs/notifications.md has examples",
+			"%s has no notify", doc.Path)
+	}
+
+	a, err := newAllowance(co, doc.Path, doc.Program)
+	if err == nil {
+		a.Given = isAllowed(a.key)
+	}
+
+	return a, err
+}
+
+// StoreAllowance stores a person's yes. Only a command that asked one may call it.
+func StoreAllowance(co *checkout.Checkout, a *Allowance) error {
+	dir, err := allowDir()
+	if err == nil {
+		err = os.MkdirAll(dir, 0o700)
+	}
+
+	if err == nil {
+		err = replaceFile(filepath.Join(dir, a.key), []byte(time.Now().UTC().Format(time.RFC3339)+"\n"+a.text))
+	}
+
+	if err != nil {
+		return research.Errorf(research.CodeStorage, "check the folder of your configuration",
+			"store what you allow: %w", err)
+	}
+
+	return nil
+}
+
+func allowDir() (string, error) {
+	dir, err := os.UserConfigDir()
+	return filepath.Join(dir, "ratchet", "allowed"), err
+}
+
+func isAllowed(key string) bool {
+	dir, err := allowDir()
+	if err != nil {
+		return false
+	}
+	_, err = os.Stat(filepath.Join(dir, key))
+
+	return err == nil
+}
+
+// MissingAllowance says that a person has still to allow what the program's notify
+// names, or to allow it again; "" when that is done.
+func MissingAllowance(co *checkout.Checkout, programPath string, p contract.Program) string {
+	a, err := newAllowance(co, programPath, p)
+	if err != nil {
+		return wording.ErrorLine(err)
+	}
+
+	if isAllowed(a.key) {
+		return ""
+	}
+
+	return "it waits until a person types `ratchet notify allow` in a terminal"
+}
+
+// newAllowance lists what p asks for, and makes the key of a yes to it.
+func newAllowance(co *checkout.Checkout, programPath string, p contract.Program) (*Allowance, error) {
+	a := &Allowance{Name: p.Name}
+	dir := programDir(co, programPath)
+
+	whole, err := json.Marshal(p.Notify)
+	if err != nil {
+		return nil, fmt.Errorf("encode the targets: %w", err)
+	}
+
+	for _, t := range p.Notify {
+		var one bytes.Buffer
+		e := json.NewEncoder(&one)
+		e.SetEscapeHTML(false) // a person reads it
+
+		if err := e.Encode(t); err != nil {
+			return nil, fmt.Errorf("encode a target: %w", err)
+		}
+
+		a.Lines = append(a.Lines, Visible(strings.TrimSpace(one.String())))
+	}
+
+	for _, path := range namedFiles(co, dir, p.Notify) {
+		b, err := os.ReadFile(filepath.Join(dir, path))
+		if err != nil {
+			return nil, research.Errorf(research.CodeStorage, "check its permissions", "read %s: %w", path, err)
+		}
+
+		a.Lines = append(a.Lines, fmt.Sprintf("%s %x", Visible(path), sha256.Sum256(b)))
+	}
+	a.text = strings.Join(append([]string{co.Repo.CommonDir(), programPath, string(whole)}, a.Lines...), "\n") + "\n"
+	a.key = fmt.Sprintf("%x", sha256.Sum256([]byte(a.text)))
+
+	return a, nil
+}
+
+// Visible is a text as a person must see it who decides about it: what a
+// terminal does not show, or what reorders what it shows, stands as its number.
+func Visible(s string) string {
+	var b strings.Builder
+
+	for _, r := range s {
+		if r != ' ' && !unicode.IsGraphic(r) || r != ' ' && unicode.IsSpace(r) {
+			fmt.Fprintf(&b, "\\u{%04x}", r)
+			continue
+		}
+		b.WriteRune(r)
+	}
+
+	return b.String()
+}
+
+// namedFiles are the files of the repository that hooks and commands name, by
+// their paths from dir: what an agent could rewrite. A command's words are looked
+// at without a shell, so a file behind a variable is not seen.
+func namedFiles(co *checkout.Checkout, dir string, targets []contract.Target) (paths []string) {
+	for _, t := range targets {
+		words := []string{t.Hook}
+		if t.Command != "" {
+			words = strings.FieldsFunc(t.Command, func(r rune) bool {
+				return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("_./-+@%", r)
+			})
+		}
+
+		for _, w := range words {
+			path := w
+			if rel, err := filepath.Rel(dir, w); err == nil && filepath.IsAbs(w) {
+				path = rel
+			}
+			up, err := filepath.Rel(co.Repo.Root(), filepath.Join(dir, path))
+
+			info, statErr := os.Stat(filepath.Join(dir, path))
+			if err == nil && statErr == nil && info.Mode().IsRegular() && filepath.IsLocal(up) &&
+				!slices.Contains(paths, path) {
+				paths = append(paths, path)
+			}
+		}
+	}
+
+	return paths
+}

@@ -1,0 +1,297 @@
+package notify
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"ratchet/internal/checkout"
+	"ratchet/internal/notify/send"
+	"ratchet/internal/research"
+	"ratchet/internal/research/contract"
+	"ratchet/internal/research/history"
+	"ratchet/internal/wording"
+	"ratchet/sandbox"
+)
+
+// newMessage is a notice as targets get it. Its id follows from what it is about,
+// so that one that is sent twice can be known.
+func newMessage(co *checkout.Checkout, c *history.Campaign, n history.Notice, more int) send.Message {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s %s %s %d", c.Name, c.Start, n.Event, n.Seq))
+
+	d := send.Data{ID: fmt.Sprintf("ratchet_%x", sum[:12]), Event: n.Event, Campaign: c.Name,
+		Repository: filepath.Base(filepath.Dir(co.Repo.CommonDir())), Text: n.Text, Experiment: n.Experiment,
+		Hypothesis: n.Hypothesis, Metric: c.Program.Metric.Name, Unit: c.Program.Metric.Unit,
+		Better: c.Program.Metric.Better, Value: n.Value, Gain: n.Gain, Scale: n.Scale, Experiments: c.Experiments,
+		Kept: c.Kept, More: more, Show: "ratchet status"}
+	if n.Experiment > 0 {
+		d.Show = fmt.Sprintf("ratchet show %d", n.Experiment)
+	}
+
+	if more > 0 {
+		d.Text += fmt.Sprintf(" (and %d more since the last message)", more)
+	}
+
+	return send.Message{Type: string(n.Event), Time: n.At.UTC().Round(time.Millisecond), Data: d}
+}
+
+// sendNotice makes one attempt; said is what there is to say of one that worked. dir is
+// the program's folder, whose files a person allowed to run: no other folder's.
+func sendNotice(
+	ctx context.Context, co *checkout.Checkout, dir string, t contract.Target, m send.Message, client *http.Client,
+) (said string, err error) {
+	switch {
+	case t.Webhook != "":
+		address, err := resolveAddress(t.Webhook)
+		if err != nil {
+			return "", err
+		}
+
+		secret, err := resolveVariable(t.SecretEnv)
+		if err != nil {
+			return "", err
+		}
+
+		return "", send.Webhook(ctx, client, address, secret, m, time.Now())
+	case t.Ntfy != "":
+		address, err := resolveAddress(t.Ntfy)
+		if err != nil {
+			return "", err
+		}
+
+		token, err := resolveVariable(t.TokenEnv)
+		if err != nil {
+			return "", err
+		}
+
+		return "", send.Ntfy(ctx, client, address, token, t.Click, m)
+	case t.Desktop:
+		return "", send.Desktop(ctx, m)
+	}
+
+	body, err := m.Body()
+	if err != nil {
+		return "", fmt.Errorf("encode the message: %w", err)
+	}
+
+	ran, err := execute(ctx, t.Command, dir, m.Environment(), append(body, '\n'), checkout.CommandLimit)
+	if err != nil {
+		return "", err
+	}
+
+	if why := ran.describeFailure(); why != "" {
+		return "", errors.New("it " + why)
+	}
+
+	return wording.LastLine(ran.stdout), nil
+}
+
+// programDir is the folder of the program at a path within the repository, in
+// this checkout: where a person's commands and hooks run.
+func programDir(co *checkout.Checkout, programPath string) string {
+	return filepath.Join(co.Repo.Root(), filepath.FromSlash(checkout.SlashDir(programPath)))
+}
+
+// resolveAddress is an address, from its variable where it names one.
+func resolveAddress(address string) (string, error) {
+	if name := variableName(address); name != "" {
+		return resolveVariable(name)
+	}
+
+	return address, nil
+}
+
+// resolveVariable is the value of a variable that must have one; "" for none.
+func resolveVariable(name string) (string, error) {
+	v := os.Getenv(name)
+	if name != "" && strings.TrimSpace(v) == "" {
+		return "",
+			fmt.Errorf("the variable %s is not set where Ratchet runs: set it in the environment of the agent's client",
+				name)
+	}
+
+	return v, nil
+}
+
+// TargetProblem says why a target can't work here, as far as that can be known
+// without trying it; "" if nothing speaks against it.
+func TargetProblem(co *checkout.Checkout, programPath string, t contract.Target) string {
+	dir := programDir(co, programPath)
+
+	for _, name := range []string{variableName(t.Webhook), variableName(t.Ntfy), t.SecretEnv, t.TokenEnv} {
+		if _, err := resolveVariable(name); err != nil {
+			return err.Error()
+		}
+	}
+
+	switch {
+	case t.SecretEnv != "":
+		if _, err := send.Sign(os.Getenv(t.SecretEnv), "", time.Now(), nil); err != nil {
+			return t.SecretEnv + ": " + err.Error()
+		}
+	case t.Desktop:
+		if _, err := send.Notifier(); err != nil {
+			return err.Error()
+		}
+	case t.Hook != "":
+		return hookProblem(filepath.Join(dir, filepath.FromSlash(t.Hook)))
+	case t.Command != "":
+		return missingCommand(t.Command, dir)
+	}
+
+	return ""
+}
+
+// variableName is the variable that an address names, "" where it is one itself.
+func variableName(address string) string {
+	name, ok := strings.CutPrefix(address, "env:")
+	if !ok {
+		return ""
+	}
+
+	return name
+}
+
+// missingCommand says that the program of a simple command line does not exist. What
+// a shell would make of any other line is not guessed.
+func missingCommand(line, dir string) string {
+	name := strings.Fields(line)[0]
+	if strings.ContainsAny(name, "=$`'\"\\(){}|&;<>*?~!#[") ||
+		slices.Contains(strings.Fields("if for while until case { cd echo exec eval export set test trap umask unset : . true false printf read"), name) {
+		return ""
+	}
+
+	path := name
+	if strings.Contains(name, "/") && !filepath.IsAbs(name) {
+		path = filepath.Join(dir, name)
+	}
+
+	if _, err := exec.LookPath(path); err != nil {
+		return "there is no command " + name
+	}
+
+	return ""
+}
+
+// TargetTrial is what became of one target when somebody tried it.
+type TargetTrial struct {
+	Target string `json:"target"`
+	OK     bool   `json:"ok"`
+	Said   string `json:"said,omitempty"`  // what it printed
+	Error  string `json:"error,omitempty"` // why it did not work
+}
+
+// TryTargets sends a test of the event ("" for best) to every target of the
+// program as it is on disk, whatever they want to be told of, and runs the hooks
+// of the event. It writes no record. Errors: CodeProgram, CodeBadArgument for an
+// event that is none, CodeNotFound when nobody is to be told.
+func TryTargets(ctx context.Context, co *checkout.Checkout, event contract.Event) ([]TargetTrial, error) {
+	doc, err := co.ReadProgram("")
+	if err != nil {
+		return nil, err
+	}
+
+	p, known := doc.Program, append(contract.Events(), contract.HookBefore, contract.HookAfter)
+
+	if event == "" {
+		event = contract.EventBest
+	}
+
+	if !slices.Contains(known, event) {
+		return nil, research.Errorf(research.CodeBadArgument, fmt.Sprintf("one of %v", known), "no event %q", event)
+	}
+
+	c := &history.Campaign{Name: p.Name, Program: p, ProgramPath: doc.Path}
+	if now, err := co.CurrentCampaign(ctx); err == nil && now.ProgramPath == doc.Path {
+		c = now
+	}
+	m := newMessage(co, c, history.Notice{Event: event, At: time.Now(),
+		Text: "this is a test of `ratchet notify test`: nothing happened"}, 0)
+	m.Data.Test = true
+	m.Data.ID = fmt.Sprintf("ratchet_test_%x", time.Now().UnixNano())
+	hook, dir := event == contract.HookBefore || event == contract.HookAfter, programDir(co, doc.Path)
+	var out []TargetTrial
+
+	for _, t := range p.Notify {
+		if hook != (t.Hook != "") || hook && !t.Wants(event) {
+			continue
+		}
+
+		var said string
+		if hook {
+			said, err = tryHook(ctx, co, c, t.Hook, event, dir)
+		} else {
+			said, err = sendNotice(ctx, co, dir, t, m, send.Client())
+		}
+
+		tried := TargetTrial{Target: t.Name(), OK: err == nil, Said: said}
+		if err != nil {
+			tried.Error = wording.ErrorLine(err)
+		}
+
+		out = append(out, tried)
+	}
+
+	if len(out) == 0 {
+		return nil, research.Errorf(research.CodeNotFound,
+			"add a target to `notify:` in program.md; docs/notifications.md has examples", "%s has no target for %s",
+			doc.Path, event)
+	}
+
+	return out, nil
+}
+
+// Deliveries is how the campaign's notices stand.
+type Deliveries struct {
+	Campaign string         `json:"campaign"`
+	Running  bool           `json:"running"`         // a process carries them now
+	Waits    string         `json:"waits,omitempty"` // why nothing is sent, and no hook run
+	Targets  []LastDelivery `json:"targets"`
+	Log      []string       `json:"log,omitempty"`
+}
+
+// ReadDeliveries says what became of the campaign's notices, with the last lines of
+// their log.
+func ReadDeliveries(ctx context.Context, co *checkout.Checkout, lines int) (*Deliveries, error) {
+	c, err := co.CurrentCampaign(ctx)
+	if err != nil {
+		return nil, err
+	}
+
+	q, err := readQueue(co, c.Name)
+	if err != nil {
+		return nil, err
+	}
+
+	out := &Deliveries{Campaign: c.Name, Log: readLastDeliveries(co, c.Name, lines)}
+	if out.Running, err = sandbox.Locked(NotifierFile(co, c.Name, "lock")); err != nil {
+		return nil, err
+	}
+
+	if len(c.Program.Notify) > 0 {
+		out.Waits = MissingAllowance(co, c.ProgramPath, c.Program)
+	}
+
+	for _, t := range c.Program.Notify {
+		told := q.States[targetKey(t)]
+
+		told.Name, told.Hook = t.Name(), t.Hook != ""
+		for _, p := range q.Pending {
+			if p.Target == targetKey(t) {
+				told.Waiting++
+			}
+		}
+
+		out.Targets = append(out.Targets, told)
+	}
+
+	return out, nil
+}

@@ -1,0 +1,226 @@
+package notify
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"ratchet/internal/checkout"
+	"ratchet/internal/research"
+	"ratchet/internal/research/contract"
+	"ratchet/internal/research/history"
+	"ratchet/internal/wording"
+	"ratchet/ledger"
+)
+
+// runRoundHooks runs the scripts for after experiment x, if it was decided just
+// now, and those for before the next one, and returns what they printed for the
+// agent. x is the last experiment, nil before the first. A hook
+// that fails, hangs or is missing is said in words and changes nothing else:
+// whatever it was about is recorded already. They run as the person does who
+// started Ratchet, in the program's folder, not confined.
+func runRoundHooks(
+	ctx context.Context, co *checkout.Checkout, c *history.Campaign, x *history.Experiment, decided bool, until time.Time,
+) string {
+	before, after := c.Program.Hooks(contract.HookBefore), c.Program.Hooks(contract.HookAfter)
+	if !decided {
+		after = nil
+	}
+
+	if len(before)+len(after) == 0 {
+		return ""
+	}
+
+	if why := MissingAllowance(co, c.ProgramPath, c.Program); why != "" {
+		return "[no hook was run: " + why + "]"
+	}
+	var session piSession
+	var run *PiRun
+
+	err := co.Ledger.View(ctx, func(tx *ledger.Tx) error {
+		now, err := tx.Campaign(c.Name)
+		if err == nil {
+			session, run, err = readPiState(tx, now, x)
+		}
+
+		return err
+	})
+	if err != nil {
+		return "[hooks were not run: " + wording.ErrorLine(err) + "]"
+	}
+	dir := programDir(co, c.ProgramPath)
+
+	var parts []string
+	for _, path := range after {
+		parts = append(parts, runHook(ctx, co, c, path, dir,
+			piPayload{Event: contract.HookAfter, Cwd: dir, RunEntry: run, Session: session}, until))
+	}
+
+	next := piPayload{Event: contract.HookBefore, Cwd: dir, NextRun: session.RunCount + 1,
+		LastRun: json.RawMessage("null"), Session: session}
+	if run != nil {
+		next.LastRun = run
+	}
+
+	for _, path := range before {
+		parts = append(parts, runHook(ctx, co, c, path, dir, next, until))
+	}
+
+	said := wording.JoinParts(parts)
+	if said != "" && os.MkdirAll(notifierDir(co), 0o700) == nil {
+		_ = replaceFile(NotifierFile(co, c.Name, "hooks"),
+			[]byte(said+"\n")) // for read_log; the answer has its beginning
+	}
+
+	return said
+}
+
+// RunDecisionHooks are the hooks around experiment x, which was kept or reverted by
+// this call. until is zero for a call of its own.
+func RunDecisionHooks(
+	ctx context.Context, co *checkout.Checkout, c *history.Campaign, x *history.Experiment, now research.Status, until time.Time,
+) string {
+	if until.IsZero() {
+		until = time.Now().Add(checkout.HooksWithin)
+	}
+
+	as := *x
+	if as.Status != research.Voided {
+		as.Status = now
+	}
+
+	return runRoundHooks(ctx, co, c, &as, true, until)
+}
+
+// IsUndecided says whether x waits to be kept, reverted or left behind.
+func IsUndecided(x *history.Experiment) bool {
+	return x != nil && (x.Status == research.Unresolved || x.Status == research.Voided && !x.Closed)
+}
+
+// RunClosingHooks are the hooks around this checkout's last experiment, which the
+// one that is about to be proposed leaves behind. They run before it is
+// proposed: nothing is measured while they do.
+func RunClosingHooks(ctx context.Context, co *checkout.Checkout, c *history.Campaign, began time.Time) (string, error) {
+	if len(c.Program.Notify) == 0 {
+		return "", nil
+	}
+	var x *history.Experiment
+
+	err := co.Ledger.View(ctx, func(tx *ledger.Tx) (err error) {
+		if n, ok := tx.Latest(c.Name, co.Repo.Root()); ok {
+			x, err = tx.Experiment(c.Name, n)
+		}
+
+		return err
+	})
+	if err != nil || !IsUndecided(x) {
+		return "", err
+	}
+
+	return RunDecisionHooks(ctx, co, c, x, research.Reverted, began.Add(checkout.HooksWithin)), nil
+}
+
+// RunStartHooks are the hooks before the session's first experiment.
+func RunStartHooks(ctx context.Context, co *checkout.Checkout, c *history.Campaign) string {
+	var last *history.Experiment
+
+	if len(c.Program.Hooks(contract.HookBefore)) > 0 && c.Experiments > 0 {
+		_ = co.Ledger.View(ctx, func(tx *ledger.Tx) (err error) { // without it, hooks are told of none
+			last, err = tx.Experiment(c.Name, c.Experiments)
+			return err
+		})
+	}
+
+	return runRoundHooks(ctx, co, c, last, false, time.Now().Add(checkout.CommandLimit))
+}
+
+// runHook runs one hook and returns what the agent is told, "" for nothing.
+func runHook(
+	ctx context.Context, co *checkout.Checkout, c *history.Campaign, path, dir string, p piPayload, until time.Time,
+) string {
+	if why := hookProblem(filepath.Join(dir, filepath.FromSlash(path))); why != "" {
+		return fmt.Sprintf("[%s was not run: %s]", path, why)
+	}
+
+	ran, err := executeHook(ctx, path, dir, p, remainingTime(checkout.CommandLimit, until))
+	if err != nil {
+		return fmt.Sprintf("[%s was not run: %s]", path, wording.ErrorLine(err))
+	}
+
+	said := strings.TrimSpace(ran.stdout)
+	if ran.bytes > int64(len(ran.stdout)) {
+		said += "\n[cut at 8 KiB]"
+	}
+
+	why := ran.describeFailure()
+	if why == "" {
+		return said
+	}
+	logDelivery(co, c.Name, "hook "+path+" "+why)
+
+	return strings.TrimSpace(fmt.Sprintf("[%s %s]\n%s", path, why, said))
+}
+
+func executeHook(ctx context.Context, path, dir string, p piPayload, limit time.Duration) (*commandResult, error) {
+	if limit < time.Second {
+		return nil, errors.New("no time was left in this call")
+	}
+
+	in, err := json.Marshal(p)
+	if err != nil {
+		return nil, fmt.Errorf("encode a hook's input: %w", err)
+	}
+	// The path stands in a variable, so that no character of it means anything to the shell.
+	return execute(ctx, `exec "./$RATCHET_HOOK"`, dir, []string{"RATCHET_HOOK=" + path}, append(in, '\n'), limit)
+}
+
+// hookProblem says why a hook can't run, "" if it can.
+func hookProblem(file string) string {
+	info, err := os.Stat(file)
+	switch {
+	case err != nil || !info.Mode().IsRegular():
+		return "there is no such file"
+	case info.Mode().Perm()&0o111 == 0:
+		return "it is not executable (chmod +x)"
+	}
+
+	return ""
+}
+
+// tryHook runs a hook as if around experiment 1, whose numbers are made up.
+func tryHook(
+	ctx context.Context, co *checkout.Checkout, c *history.Campaign, path string, event contract.Event, dir string,
+) (string, error) {
+	if why := hookProblem(filepath.Join(dir, filepath.FromSlash(path))); why != "" {
+		return "", errors.New(why)
+	}
+	m := c.Program.Metric
+	one := 1.
+	run := &PiRun{Run: 2, Commit: "0000000", Metric: one, Metrics: map[string]float64{}, Status: "discard",
+		Description: "a test of `ratchet notify test`: nothing happened", Timestamp: time.Now().UnixMilli(),
+		ASI: map[string]any{"hypothesis": "a test"}}
+
+	p := piPayload{Event: event, Cwd: dir, Session: piSession{MetricName: m.Name, MetricUnit: m.Unit,
+		Direction: string(m.Better), Baseline: &one, RunCount: 2, Goal: c.Name}}
+	if event == contract.HookAfter {
+		p.RunEntry = run
+	} else {
+		p.NextRun, p.LastRun = 3, run
+	}
+
+	ran, err := executeHook(ctx, path, dir, p, checkout.CommandLimit)
+	if err != nil {
+		return "", err
+	}
+
+	if why := ran.describeFailure(); why != "" {
+		return "", errors.New("it " + why)
+	}
+
+	return strings.TrimSpace(ran.stdout), nil
+}

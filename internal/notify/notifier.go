@@ -1,0 +1,479 @@
+package notify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"ratchet/internal/checkout"
+	"ratchet/internal/notify/send"
+	"ratchet/internal/research"
+	"ratchet/internal/research/contract"
+	"ratchet/internal/research/history"
+	"ratchet/internal/wording"
+	"ratchet/ledger"
+	"ratchet/sandbox"
+)
+
+// This file is the life of a teller, the process that carries a campaign's
+// notices to where `notify:` says. It reads the ledger as anybody does, so that
+// no call waits for it:
+//
+//	startTeller  by a supervisor, or by a decision that finds none: a process of its own
+//	Tell         (in the teller) look → deliver → sleep, until nothing is to come
+//	look         records since the cursor → notices; states that began → notices; all into the queue
+//	deliver      what is due, one attempt each; what fails is due again later
+
+// tellerTick is how often a teller looks whether something was appended.
+const tellerTick = 500 * time.Millisecond
+
+// idleTeller is how long a teller stays after the last record when no target
+// waits for a standstill.
+const idleTeller = 10 * time.Minute
+
+// StartNotifier starts the campaign's teller unless there is one, or nobody is to
+// be told. What keeps it from starting keeps nobody from working: its log says it.
+func StartNotifier(co *checkout.Checkout, c *history.Campaign) {
+	if !c.Program.Tells() || len(co.Opt.Tell) == 0 {
+		return
+	}
+
+	if held, err := sandbox.Locked(NotifierFile(co, c.Name, "lock")); err != nil || held || os.MkdirAll(notifierDir(co),
+		0o700) != nil {
+		return
+	}
+
+	if MissingAllowance(co, c.ProgramPath, c.Program) != "" {
+		return // start_campaign, doctor and status say so
+	}
+
+	argv := slices.Concat(co.Opt.Tell, []string{"--campaign", c.Name, "--ledger", co.Ledger.Path(), "-C",
+		co.Repo.Root()})
+	if _, err := sandbox.Detach(argv, os.Environ(), co.Repo.Root(), NotifierFile(co, c.Name, "out")); err != nil {
+		logDelivery(co, c.Name, "no notice is sent, its process did not start: "+wording.ErrorLine(err))
+	}
+}
+
+// notifierDir is the folder of the tellers' files; of each campaign a lock, a
+// queue, a log and what its process printed.
+func notifierDir(co *checkout.Checkout) string { return filepath.Join(co.Ledger.Dir(), "notify") }
+
+func NotifierFile(co *checkout.Checkout, campaign, kind string) string {
+	return filepath.Join(notifierDir(co), campaign+"."+kind)
+}
+
+// notifier carries one campaign's notices.
+type notifier struct {
+	*checkout.Checkout
+	campaign string
+	client   *http.Client
+	queue    *deliveryQueue
+	c        *history.Campaign // as last read
+	stamp    ledger.Stamp      // of then
+	last     time.Time         // of the campaign's newest record
+	head     uint64
+	contract string // what program.md was like when it was last parsed
+	changed  bool   // and whether it was another contract
+	checked  time.Time
+}
+
+// RunNotifier is the whole life of a teller process: there is at most one of a
+// campaign, a second one ends at once. It ends when the campaign ends, rests or
+// has nothing left to spend, after a silence that was told, or when ctx does;
+// what was not delivered then is the next one's.
+func RunNotifier(ctx context.Context, co *checkout.Checkout, campaign string) error {
+	if err := os.MkdirAll(notifierDir(co), 0o700); err != nil {
+		return fmt.Errorf("make the folder for notices: %w", err)
+	}
+
+	for again := true; again; {
+		lock, ok, err := sandbox.TryLock(NotifierFile(co, campaign, "lock"))
+		if err != nil {
+			return err
+		}
+
+		if !ok {
+			sandbox.Ready(nil)
+			return nil
+		}
+		_ = lock.Write(fmt.Appendf(nil, "%d\n", os.Getpid()))
+		t := &notifier{Checkout: co, campaign: campaign, client: send.Client()}
+
+		err = t.run(ctx)
+		if releaseErr := lock.Release(); err != nil || releaseErr != nil || ctx.Err() != nil {
+			return errors.Join(err, releaseErr)
+		}
+		// Whoever appended in this very moment saw the lock held.
+		again = t.hasNews()
+	}
+
+	return checkout.RemoveIfEmpty(NotifierFile(co, campaign, "out"))
+}
+
+func (t *notifier) run(ctx context.Context) error {
+	var err error
+	if t.queue, err = readQueue(t.Checkout, t.campaign); err != nil {
+		return err
+	}
+
+	for failed := 0; ; {
+		err := t.queueNews(ctx)
+		sandbox.Ready(nil) // not before: what is appended from here on is news, however slowly this process came up
+
+		if err != nil {
+			if failed++; failed >= 5 || ctx.Err() != nil {
+				logDelivery(t.Checkout, t.campaign, "the ledger could not be read: "+wording.ErrorLine(err))
+				return err
+			}
+		} else {
+			failed = 0
+		}
+
+		if t.c != nil {
+			if err := t.deliverDue(ctx); err != nil {
+				return err
+			}
+
+			if t.isDone() {
+				return nil
+			}
+		}
+
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(tellerTick):
+		}
+
+		if _, err := os.Stat(NotifierFile(t.Checkout, t.campaign, "lock")); err != nil {
+			return nil // the repository is gone
+		}
+	}
+}
+
+// hasNews says whether something was appended since the last look.
+func (t *notifier) hasNews() bool {
+	now, err := t.Ledger.Stamp()
+	return err == nil && now != t.stamp
+}
+
+// isDone says that nothing is to come that a teller must wait for.
+func (t *notifier) isDone() bool {
+	c := t.c
+
+	quiet := time.Since(t.last)
+	switch {
+	case t.hasNews():
+		return false
+	case c.Rests != nil || !c.Program.Tells():
+		return true // what is queued waits for the next teller
+	case len(t.queue.Pending) > 0:
+		return false
+	case c.Ended != "" || slices.Contains(t.queue.Told, history.Silence):
+		return true
+	case t.hasRunningJob():
+		return false
+	case slices.Contains(t.queue.Told, history.Spent):
+		return quiet > time.Minute
+	}
+	waits := slices.ContainsFunc(c.Program.Notify,
+		func(x contract.Target) bool { return x.Hook == "" && x.Wants(contract.EventStall) })
+
+	return !waits && quiet > idleTeller
+}
+
+// hasRunningJob says whether a supervisor works for the campaign.
+func (t *notifier) hasRunningJob() bool {
+	return slices.ContainsFunc(t.c.Open, func(id research.JobID) bool { return t.HasWorker(t.campaign, id) })
+}
+
+// queueNews queues what is new, and stores the queue before any of it is sent.
+func (t *notifier) queueNews(ctx context.Context) error {
+	var found []history.Notice
+
+	if t.c == nil || t.hasNews() {
+		stamp, err := t.Ledger.Stamp()
+		if err != nil {
+			return err
+		}
+
+		if found, err = t.readNews(ctx); err != nil {
+			return err
+		}
+		t.stamp = stamp
+	}
+
+	running := t.hasRunningJob()
+	if len(found) == 0 && t.hasNews() {
+		return nil // a job that just ended was seen gone before its end was read
+	}
+	now := history.Circumstances(t.c, history.Situation{Now: time.Now().UTC(), Last: t.last, Head: t.head,
+		Running: running || t.hasNews(), Changed: t.contractDiffers(ctx)})
+
+	told := slices.DeleteFunc(slices.Clone(t.queue.Told),
+		func(k history.Circumstance) bool { _, still := now[k]; return !still })
+	for k, n := range now {
+		if !slices.Contains(told, k) {
+			told, found = append(told, k), append(found, n)
+		}
+	}
+	slices.Sort(told)
+
+	if len(found) == 0 && slices.Equal(told, t.queue.Told) {
+		return t.storeCursor()
+	}
+
+	t.queue.Told = told
+	for _, n := range found {
+		t.enqueue(n)
+	}
+
+	return t.saveQueue()
+}
+
+// readNews takes the records since the cursor, in pages, and what they are news of.
+// A teller that is the campaign's first begins with what comes after it.
+func (t *notifier) readNews(ctx context.Context) (found []history.Notice, err error) {
+	const page = 500 // records while the ledger is locked
+
+	for more := true; more; {
+		err = t.Ledger.View(ctx, func(tx *ledger.Tx) error {
+			if t.c, err = tx.Campaign(t.campaign); err != nil {
+				return err
+			}
+
+			t.head, _ = tx.Head()
+			if t.queue.Seq == 0 {
+				t.queue.Seq, t.last = t.head, time.Now()
+			}
+
+			from, n := t.queue.Seq+1, 0
+			if more = false; from > t.head {
+				return nil
+			}
+
+			return tx.Records(from, func(r history.Record) error {
+				if n++; n > page {
+					more = true
+					return ledger.ErrStop
+				}
+
+				t.queue.Seq = r.Seq
+				if r.Campaign != t.campaign {
+					return nil
+				}
+				t.last = r.Time
+
+				news, err := noticeFromRecord(tx, t.c, r)
+				if news != nil {
+					found = append(found, *news)
+				}
+
+				return err
+			})
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+
+	if t.last.IsZero() { // nothing new since another teller's time
+		t.last = t.queue.Last
+	}
+	t.queue.Last = t.last
+
+	return found, nil
+}
+
+// noticeFromRecord is what a record is news of, with what of the ledger tells it.
+func noticeFromRecord(tx *ledger.Tx, c *history.Campaign, r history.Record) (*history.Notice, error) {
+	switch r.Kind {
+	case history.KindExperimentKept, history.KindExperimentJudged, history.KindRunLost,
+		history.KindCertificateFinished:
+	default:
+		return nil, nil
+	}
+
+	id, err := history.Touches(r)
+	if err != nil || id.Kind() != research.ExperimentJob {
+		return newNotice(c, r, nil, nil, err)
+	}
+
+	x, err := tx.Experiment(c.Name, id.N())
+	if err != nil {
+		return nil, err
+	}
+
+	var before []history.Experiment
+	if r.Kind != history.KindExperimentKept && x.Judgement != nil && x.Judgement.Verdict == research.Invalid {
+		for n := x.N - 1; n > 0 && len(before) < history.CrashesLookedAt; n-- {
+			b, err := tx.Experiment(c.Name, n)
+			if err != nil {
+				return nil, err
+			}
+
+			before = append(before, *b)
+		}
+	}
+
+	return newNotice(c, r, x, before, nil)
+}
+
+func newNotice(
+	c *history.Campaign, r history.Record, x *history.Experiment, before []history.Experiment, err error,
+) (*history.Notice, error) {
+	if err != nil {
+		return nil, err
+	}
+
+	return history.Noticed(c, r, x, before)
+}
+
+// storeCursor stores the cursor now and then though nothing is queued, so that a
+// successor need not read a whole night again.
+func (t *notifier) storeCursor() error {
+	if t.queue.Seq < t.queue.saved+1000 && t.queue.saved > 0 {
+		return nil
+	}
+
+	return t.saveQueue()
+}
+
+// contractDiffers says whether the checkout that stands on the campaign has
+// another contract than the accepted one. It reads the file when that changed.
+func (t *notifier) contractDiffers(ctx context.Context) bool {
+	if time.Since(t.checked) < 5*time.Second {
+		return t.changed
+	}
+	t.checked = time.Now()
+
+	info, err := os.Stat(t.ProgramFile(t.c))
+	if err != nil {
+		return false
+	}
+
+	seen := fmt.Sprint(info.ModTime(), info.Size(), t.c.Digest)
+	if seen != t.contract {
+		t.contract = seen
+		err := t.RequireAcceptedContract(t.c)
+		t.changed = (wording.HasCode(err, research.CodeContract) || wording.HasCode(err, research.CodeProgram)) &&
+			t.IsCampaignBranch(t.c,
+				t.Repo.Branch(ctx))
+	}
+
+	return t.changed
+}
+
+// enqueue adds a notice for each target that wants it. New bests that were not
+// sent yet become one message, the newest.
+func (t *notifier) enqueue(n history.Notice) {
+	for _, target := range t.c.Program.Notify {
+		if target.Hook != "" || !target.Wants(n.Event) {
+			continue
+		}
+
+		p := pendingNotice{Notice: n, Target: targetKey(target), Due: time.Now()}
+		if n.Event == contract.EventBest {
+			t.queue.Pending = slices.DeleteFunc(t.queue.Pending, func(o pendingNotice) bool {
+				same := o.Target == p.Target && o.Event == n.Event && o.Attempts == 0
+				if same {
+					p.More += o.More + 1
+				}
+
+				return same
+			})
+		}
+
+		t.queue.Pending = append(t.queue.Pending, p)
+	}
+}
+
+// deliverDue makes one attempt for everything that is due.
+func (t *notifier) deliverDue(ctx context.Context) error {
+	for _, p := range slices.Clone(t.queue.Pending) {
+		if ctx.Err() != nil || time.Now().Before(p.Due) {
+			continue
+		}
+
+		i := slices.IndexFunc(t.c.Program.Notify, func(x contract.Target) bool { return targetKey(x) == p.Target })
+		if i < 0 { // no part of the contract any more
+			t.updateQueue(p, nil)
+			continue
+		}
+		target := t.c.Program.Notify[i]
+
+		said, err := "", error(nil)
+		if why := MissingAllowance(t.Checkout, t.c.ProgramPath,
+			t.c.Program); why != "" { // a file that it names was changed
+			err = errors.New(why)
+		} else {
+			said, err = sendNotice(ctx, t.Checkout, programDir(t.Checkout, t.c.ProgramPath), target,
+				newMessage(t.Checkout, t.c, p.Notice, p.More), t.client)
+		}
+
+		if ctx.Err() != nil {
+			return nil // unknown whether it got through: it is sent again
+		}
+		t.recordAttempt(p, target, said, err)
+
+		if err := t.saveQueue(); err != nil {
+			return err
+		}
+	}
+
+	return nil
+}
+
+// recordAttempt notes in queue and log what became of an attempt.
+func (t *notifier) recordAttempt(p pendingNotice, target contract.Target, said string, err error) {
+	words := strings.TrimSpace(fmt.Sprintf("%s: %s %d", target.Name(), p.Event, p.Seq))
+	var later *send.Later
+
+	if err == nil {
+		t.updateQueue(p, nil)
+		logDelivery(t.Checkout, t.campaign, words+" delivered "+said)
+		t.queue.recordResult(target, "", "")
+
+		return
+	}
+
+	p.Attempts++
+	if errors.As(err, &later) {
+		if wait, again := send.Delay(p.Attempts, later.After, rand.Float64()); again {
+			p.Due = time.Now().Add(wait)
+			t.updateQueue(p, &p)
+			logDelivery(t.Checkout, t.campaign,
+				fmt.Sprintf("%s failed, again in %s: %s", words, wait.Round(time.Second),
+					wording.ErrorLine(err)))
+			t.queue.recordResult(target, "trying again", wording.ErrorLine(err))
+
+			return
+		}
+	}
+	t.updateQueue(p, nil)
+	logDelivery(t.Checkout, t.campaign, words+" given up: "+wording.ErrorLine(err))
+	t.queue.recordResult(target, "given up", wording.ErrorLine(err))
+}
+
+// updateQueue takes an entry off the queue, or puts its new state in its place.
+func (t *notifier) updateQueue(p pendingNotice, with *pendingNotice) {
+	i := slices.IndexFunc(t.queue.Pending, func(o pendingNotice) bool {
+		return o.Target == p.Target && o.Event == p.Event && o.Seq == p.Seq
+	})
+	if i < 0 {
+		return
+	}
+
+	if with != nil {
+		t.queue.Pending[i] = *with
+		return
+	}
+	t.queue.Pending = slices.Delete(t.queue.Pending, i, i+1)
+}

@@ -1,0 +1,168 @@
+package notify
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"ratchet/internal/checkout"
+	"ratchet/internal/research"
+	"ratchet/internal/research/contract"
+	"ratchet/internal/research/history"
+	"ratchet/internal/wording"
+)
+
+// deliveryQueue is what a teller must not forget. It is a file beside the ledger, not
+// records: that a message was sent is no event of the campaign, and a reader of
+// records must not make more of them. It is stored before anything is sent and
+// after each attempt, so a teller that dies in between sends its last message
+// again, with the same id, and loses none.
+type deliveryQueue struct {
+	Seq     uint64                  `json:"seq"`  // up to this record, everything is queued
+	Last    time.Time               `json:"last"` // of the campaign's newest record by then
+	Told    []history.Circumstance  `json:"told,omitempty"`
+	Pending []pendingNotice         `json:"pending,omitempty"`
+	States  map[string]LastDelivery `json:"states,omitempty"` // by targetKey
+	saved   uint64
+}
+
+// pendingNotice is a notice that one target has not got yet.
+type pendingNotice struct {
+	history.Notice
+	Target   string    `json:"target"` // targetKey
+	Attempts int       `json:"attempts,omitempty"`
+	Due      time.Time `json:"due"`
+	More     int       `json:"more,omitempty"` // of the same event, which it stands for
+}
+
+// LastDelivery is what became of a target's last message.
+type LastDelivery struct {
+	Name    string    `json:"name"`
+	Hook    bool      `json:"hook,omitempty"` // it gets no messages: calls run it
+	At      time.Time `json:"at"`
+	Failed  string    `json:"failed,omitempty"` // trying again | given up; "" when it was delivered
+	Why     string    `json:"why,omitempty"`
+	Waiting int       `json:"waiting,omitempty"` // messages that are not delivered yet
+}
+
+// targetKey is a target's identity in the queue. It tells nothing of it.
+func targetKey(t contract.Target) string {
+	b, err := json.Marshal(t)
+	if err != nil {
+		panic(err) // a Target always encodes
+	}
+	sum := sha256.Sum256(b)
+
+	return fmt.Sprintf("%x", sum[:8])
+}
+
+func (q *deliveryQueue) recordResult(t contract.Target, failed, why string) {
+	if q.States == nil {
+		q.States = map[string]LastDelivery{}
+	}
+	q.States[targetKey(t)] = LastDelivery{Name: t.Name(), At: time.Now().UTC(), Failed: failed, Why: why}
+}
+
+// readQueue is the campaign's queue, empty if there was none. One that can't be
+// read is put aside: its messages are lost, and the log says so.
+func readQueue(co *checkout.Checkout, campaign string) (*deliveryQueue, error) {
+	q, path := &deliveryQueue{}, NotifierFile(co, campaign, "queue")
+
+	b, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return q, nil
+	}
+
+	if err != nil {
+		return nil, research.Errorf(research.CodeStorage, "check the disk", "read the queue of notices: %w", err)
+	}
+
+	if err := json.Unmarshal(b, q); err != nil {
+		logDelivery(co, campaign, "the queue of notices could not be read, and begins anew: "+wording.ErrorLine(err))
+		return &deliveryQueue{}, nil
+	}
+	q.saved = q.Seq
+
+	return q, nil
+}
+
+func (t *notifier) saveQueue() error {
+	b, err := json.Marshal(t.queue)
+	if err == nil {
+		err = replaceFile(NotifierFile(t.Checkout, t.campaign, "queue"), b)
+	}
+
+	if err != nil {
+		return research.Errorf(research.CodeStorage, "check the disk", "store the queue of notices: %w", err)
+	}
+	t.queue.saved = t.queue.Seq
+
+	return nil
+}
+
+// replaceFile makes b the content of path, durably: it is the old or the new one.
+func replaceFile(path string, b []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+
+	_, err = f.Write(b)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+
+	if err := os.Rename(f.Name(), path); err != nil {
+		return err
+	}
+
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+
+	return errors.Join(dir.Sync(), dir.Close())
+}
+
+// logBytes is how large a log of notices may get; then its older half goes.
+const logBytes = 64 << 10
+
+// logDelivery adds a line to the campaign's log of notices. Losing one loses nothing.
+func logDelivery(co *checkout.Checkout, campaign, words string) {
+	path := NotifierFile(co, campaign, "log")
+	line := time.Now().UTC().Format(time.RFC3339) + " " + wording.FirstWords(words, 500) + "\n"
+
+	if b, err := os.ReadFile(path); err == nil && len(b) > logBytes {
+		b = b[len(b)/2:]
+		_ = replaceFile(path, b[bytes.IndexByte(b, '\n')+1:])
+	}
+
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return
+	}
+	defer f.Close()
+	_, _ = f.WriteString(line)
+}
+
+// readLastDeliveries are the last n lines of the log.
+func readLastDeliveries(co *checkout.Checkout, campaign string, n int) (lines []string) {
+	b, err := os.ReadFile(NotifierFile(co, campaign, "log"))
+	if err != nil {
+		return nil
+	}
+
+	for line := range bytes.Lines(b) {
+		lines = append(lines, string(bytes.TrimSpace(line)))
+	}
+
+	return slices.Clone(lines[max(0, len(lines)-n):])
+}

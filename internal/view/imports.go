@@ -1,0 +1,111 @@
+package view
+
+import (
+	"context"
+	"strings"
+
+	"ratchet/internal/checkout"
+	"ratchet/internal/job"
+	"ratchet/internal/research"
+	"ratchet/internal/research/history"
+	"ratchet/ledger"
+)
+
+type (
+
+	// ImportPage is a page of imported lines, newest first, and where they are from.
+	ImportPage struct {
+		Campaign string
+		Total    int
+		Sources  []history.ImportSource
+		Lines    []history.Import
+		Next     string // cursor of the next page, "" at the end
+	}
+)
+
+// ListImports is a page of what was imported into the checkout's campaign.
+func ListImports(ctx context.Context, co *checkout.Checkout, q Query) (*ImportPage, error) {
+	c, err := job.CurrentReaped(ctx, co)
+	if err != nil {
+		return nil, err
+	}
+	p := &ImportPage{Campaign: c.Name, Total: c.Imported}
+	err = co.Ledger.View(ctx, func(tx *ledger.Tx) (err error) {
+		if p.Sources, err = tx.ImportSources(c.Name); err != nil {
+			return err
+		}
+		p.Lines, p.Next, err = tx.Imports(c.Name, ledger.Query{Text: q.Text, Cursor: q.Cursor, Limit: q.Limit})
+
+		return err
+	})
+
+	return p, err
+}
+
+// ReadOriginal calls f with the text of each line that was imported from a file, in
+// order: joined, they are the file as it was imported. A file of a folder is
+// named by FOLDER/PATH; "" is the only file that there is. Errors: CodeNotFound,
+// with the names that there are.
+func ReadOriginal(ctx context.Context, co *checkout.Checkout, campaign, file string, f func(text []byte) error) error {
+	var sources []string
+	asked := file
+
+	for after := (*history.Import)(nil); ; {
+		var page []history.Import
+
+		err := co.Ledger.View(ctx, func(tx *ledger.Tx) error {
+			if after == nil {
+				all, err := tx.ImportSources(campaign)
+				if err != nil {
+					return err
+				}
+
+				for _, s := range all {
+					sources = append(sources, s.Source)
+				}
+
+				if file == "" && len(sources) == 1 {
+					file = sources[0]
+				}
+			}
+			var err error
+			page, err = tx.ImportPage(campaign, file, after)
+
+			return err
+		})
+		if err == nil && len(page) == 0 && after == nil {
+			if as := co.SourceName(file); file == asked && asked != "" && as != asked { // as it was named to import
+				file = as
+				continue
+			}
+
+			return notImportedError(campaign, asked, sources)
+		}
+
+		if err != nil || len(page) == 0 {
+			return err
+		}
+
+		for i := range page {
+			if err := f(page[i].Text()); err != nil {
+				return err
+			}
+		}
+		after = &page[len(page)-1]
+	}
+}
+
+func notImportedError(campaign, file string, sources []string) error {
+	switch {
+	case len(sources) == 0:
+		return research.Errorf(research.CodeNotFound, "`ratchet import FILE` imports one",
+			"nothing was imported into the campaign %q", campaign)
+	case file == "":
+		return research.Errorf(research.CodeBadArgument, "name one with --source: "+strings.Join(sources, ", "),
+			"several sources were imported into the campaign %q", campaign)
+	}
+
+	return research.Errorf(research.CodeNotFound,
+		"name one with --source: "+strings.Join(sources, ", ")+"; a file of a folder as FOLDER/PATH",
+		"%q is not a file that was imported into the campaign %q", file, campaign)
+}

@@ -1,0 +1,30 @@
+package view
+
+import (
+	"context"
+	"strings"
+
+	"ratchet/internal/checkout"
+	"ratchet/internal/research/history"
+)
+
+// mergeAdvice is what a person does with what finalize made of the present incumbent:
+// "" once its branch is merged where the campaign came from, moved or gone.
+func mergeAdvice(ctx context.Context, co *checkout.Checkout, c *history.Campaign) string {
+	f := c.Finalized()
+	if f == nil {
+		return ""
+	}
+
+	if at, err := co.Repo.Ref(ctx, f.Branch); err != nil || at != f.Commit {
+		return ""
+	}
+
+	if merged, err := co.Repo.IsAncestor(ctx, f.Commit, c.Origin); err != nil || merged {
+		return ""
+	}
+	branch := strings.TrimPrefix(f.Branch, "refs/heads/")
+
+	return "review " + branch + " (`git diff " + c.Start[:9] + " " + branch + "`), then " + checkout.MergeCommand(c,
+		branch)
+}

@@ -1,0 +1,79 @@
+package view
+
+import (
+	"time"
+
+	"ratchet/internal/checkout"
+	"ratchet/internal/research/history"
+	"ratchet/ledger"
+)
+
+// This file is a person's word to the agents: AddNote records it; the brief, and
+// the answers of a cycle, tell it to every session that has not had it; that it
+// was told is recorded too. A note changes nothing else.
+
+const (
+	noteUnread = 5 // in a brief, oldest first
+	noteAgain  = 2 // that were told already, where a brief has fewer
+)
+
+// NoteView is a note, and which sessions have had it.
+type NoteView struct {
+	history.Note
+	At        time.Time
+	Delivered []string // codenames
+	Unheard   bool     // by the reader's session
+}
+
+// newestNotes are the campaign's newest notes, newest first.
+func newestNotes(tx *ledger.Tx, c *history.Campaign, limit int) (out []NoteView, err error) {
+	if c.Notes == 0 {
+		return nil, nil
+	}
+
+	ss, err := tx.Sessions(c.Name)
+	if err != nil {
+		return nil, err
+	}
+
+	for n := c.Notes; n > max(0, c.Notes-limit); n-- {
+		v := NoteView{}
+		if v.Note, v.At, err = tx.Note(c.Name, n); err != nil {
+			return nil, err
+		}
+
+		for i := range ss {
+			if ss[i].Heard >= n {
+				v.Delivered = append(v.Delivered, ss[i].Codename)
+			}
+		}
+
+		out = append(out, v)
+	}
+
+	return out, nil
+}
+
+// briefNotes are the notes of a brief, oldest first: what the session has not been
+// told, and where that is little, what it was told last.
+func briefNotes(co *checkout.Checkout, tx *ledger.Tx, c *history.Campaign) (out []NoteView, err error) {
+	next, err := co.FirstUnheardNumber(tx, c)
+	if err != nil || c.Notes == 0 {
+		return nil, err
+	}
+
+	from := min(max(1, next), max(1, c.Notes-noteAgain+1))
+	if next == 0 {
+		from = max(1, c.Notes-noteAgain+1)
+	}
+
+	for n := from; n <= c.Notes && n < max(from, next)+noteUnread; n++ {
+		v := NoteView{Unheard: next > 0 && n >= next}
+		if v.Note, v.At, err = tx.Note(c.Name, n); err != nil {
+			return nil, err
+		}
+		out = append(out, v)
+	}
+
+	return out, nil
+}

@@ -1,0 +1,253 @@
+package view
+
+import (
+	"bytes"
+	"context"
+	"slices"
+
+	"ratchet/internal/checkout"
+	"ratchet/internal/job"
+	"ratchet/internal/report"
+	"ratchet/internal/research"
+	"ratchet/internal/research/history"
+	"ratchet/ledger"
+)
+
+// This file makes and checks reports. What a report looks at does not grow with
+// the campaign: folded states, what is in the incumbent, the newest of the rest.
+
+// WrittenReport is a report that has been checked.
+type WrittenReport struct {
+	Text    []byte // with its bindings
+	Plain   string // Markdown without them
+	Checked report.Checked
+}
+
+// reportTries is how often a report is made again because the ledger has grown
+// meanwhile; after that the ledger is held for as long as it takes.
+const reportTries = 3
+
+// WriteReport makes the report of the checkout's campaign, as Markdown or as HTML,
+// and checks what it wrote, before anybody sees it, against the ledger as it is
+// read afresh.
+func WriteReport(ctx context.Context, co *checkout.Checkout, size report.Size, html bool) (*WrittenReport, error) {
+	c, err := job.CurrentReaped(ctx, co)
+	if err != nil {
+		return nil, err
+	}
+
+	for range reportTries {
+		if w, err := writeChecked(co, &liveSource{l: co, ctx: ctx, campaign: c.Name},
+			&liveSource{l: co, ctx: ctx, campaign: c.Name}, size, html); err != nil || w != nil {
+			return w, err
+		}
+	}
+	var w *WrittenReport
+	err = co.Ledger.View(ctx, func(tx *ledger.Tx) (err error) {
+		w, err = writeChecked(co, &snapshotSource{tx, c.Name}, &snapshotSource{tx, c.Name}, size, html)
+		return err
+	})
+
+	return w, err
+}
+
+// writeChecked makes a report of what from shows and checks it against what to shows;
+// nil when the ledger has grown in between.
+func writeChecked(co *checkout.Checkout, from, to report.Source, size report.Size, html bool) (*WrittenReport, error) {
+	facts, err := from.Facts()
+	if err != nil {
+		return nil, err
+	}
+
+	d, err := report.Build(facts, co.Opt.Version, size)
+	if err != nil {
+		return nil, err
+	}
+
+	w := &WrittenReport{Text: d.Markdown(), Plain: d.PlainMarkdown()}
+	if html {
+		w.Text = d.HTML()
+	}
+
+	p, err := report.Read(w.Text)
+	if err != nil {
+		return nil, err
+	}
+
+	if now, err := to.Facts(); err != nil || now.Head != facts.Head {
+		return nil, err
+	}
+	w.Checked, err = p.Check(to)
+
+	return w, err
+}
+
+// ReportCheck is what CheckReport found.
+type ReportCheck struct {
+	report.Checked
+	Since     uint64 `json:"records_since"` // that the ledger has grown by
+	Recompute bool   `json:"recomputed"`    // the states were derived anew from the records
+	Words     bool   `json:"words"`         // its words are those that this version writes, too: true, or there is an error
+	Made      string `json:"made_by"`       // version of Ratchet
+}
+
+// CheckReport compares a written report with the ledger as it stood when it was
+// made. Where the ledger has grown since, or on request, that state is derived
+// anew from the records, which takes as long as a verification. Errors:
+// CodeReport with the line.
+func CheckReport(ctx context.Context, co *checkout.Checkout, written []byte, recompute bool) (*ReportCheck, error) {
+	p, err := report.Read(written)
+	if err != nil {
+		return nil, err
+	}
+	out := &ReportCheck{Made: p.Header.Version}
+
+	err = co.Ledger.View(ctx, func(tx *ledger.Tx) error {
+		head, _ := tx.Head()
+		if p.Header.Seq > head {
+			return research.Errorf(research.CodeReport, "check it where it was made",
+				"the report was made at record %d, this ledger ends at record %d", p.Header.Seq, head)
+		}
+
+		if rec, err := tx.Record(p.Header.Seq); err != nil || rec.Hash != p.Header.Hash {
+			return research.Errorf(research.CodeReport,
+				"check it where it was made; `ratchet verify` looks at the ledger",
+				"the report was made from another ledger: record %d is not the one that it names", p.Header.Seq)
+		}
+
+		out.Since = head - p.Header.Seq
+		if _, err := tx.Campaign(p.Header.Campaign); err != nil {
+			return research.Errorf(research.CodeReport, "make it again: ratchet report",
+				"the report is of the campaign %q, which this ledger does not have", p.Header.Campaign)
+		}
+
+		return nil
+	})
+	if err != nil {
+		return out, err
+	}
+
+	if !recompute && out.Since == 0 {
+		now := &liveSource{l: co, ctx: ctx, campaign: p.Header.Campaign}
+
+		f, err := now.Facts()
+		if err != nil {
+			return out, err
+		}
+
+		if f.Head.Seq == p.Header.Seq { // else it has grown just now
+			return out, comparePage(co, now, p, written, out)
+		}
+	}
+	out.Recompute = true
+
+	return out, co.Ledger.At(ctx, p.Header.Seq, func(tx *ledger.Tx) error {
+		return comparePage(co, &snapshotSource{tx, p.Header.Campaign}, p, written, out)
+	})
+}
+
+// comparePage checks a page's figures and its words. Those of another version can't be
+// told from a forger's.
+func comparePage(
+	co *checkout.Checkout, src report.Source, p *report.Page, written []byte, out *ReportCheck,
+) (err error) {
+	if out.Checked, err = p.Check(src); err != nil {
+		return err
+	}
+
+	facts, err := src.Facts()
+	if err != nil {
+		return err
+	}
+
+	d, err := report.Build(facts, p.Header.Version, report.Full())
+	if err != nil {
+		return err
+	}
+
+	again := d.Markdown()
+	if p.HTML {
+		again = d.HTML()
+	}
+
+	err = sameLines(again, bytes.ReplaceAll(written, []byte("\r\n"), []byte("\n")))
+	if out.Words = err == nil; err != nil && p.Header.Version != co.Opt.Version { // or so it says: a forger may, too
+		return research.Errorf(research.CodeReport, "check it with that version, or make it again: ratchet report",
+			"its %d figures agree, but its words are not those that this version writes; it says that version %.40q made it", out.Figures, p.Header.Version)
+	}
+
+	return err
+}
+
+// sameLines names the first line that is not as it was written.
+func sameLines(want, have []byte) error {
+	a, b := bytes.Split(want, []byte("\n")), bytes.Split(have, []byte("\n"))
+	for i := range max(len(a), len(b)) {
+		switch {
+		case i >= len(a):
+			return research.Errorf(research.CodeReport, "make it again: ratchet report", "line %d: %.200q was added",
+				i+1, b[i])
+		case i >= len(b):
+			return research.Errorf(research.CodeReport, "make it again: ratchet report", "line %d: %.200q is missing",
+				i+1, a[i])
+		case !bytes.Equal(a[i], b[i]):
+			return research.Errorf(research.CodeReport, "make it again: ratchet report",
+				"line %d: its words are not those of the report: %.200q stands there, it was %.200q", i+1, b[i], a[i])
+		}
+	}
+
+	return nil
+}
+
+// snapshotSource is the ledger inside one transaction, as reports are made and checked.
+type snapshotSource struct {
+	tx       *ledger.Tx
+	campaign string
+}
+
+func (h *snapshotSource) Record(seq uint64) (history.Record, error) { return h.tx.Record(seq) }
+
+func (h *snapshotSource) Facts() (*report.Facts, error) { return ReportFacts(h.tx, h.campaign) }
+
+// liveSource is the ledger as others use it: each look is a transaction of its own,
+// and none is long. What it shows is the state at its first look.
+type liveSource struct {
+	l        *checkout.Checkout
+	ctx      context.Context
+	campaign string
+	facts    *report.Facts
+}
+
+func (v *liveSource) Record(seq uint64) (r history.Record, err error) {
+	err = v.l.Ledger.View(v.ctx, func(tx *ledger.Tx) error {
+		r, err = tx.Record(seq)
+		return err
+	})
+
+	return r, err
+}
+
+func (v *liveSource) Facts() (*report.Facts, error) {
+	if v.facts != nil {
+		return v.facts, nil
+	}
+	var f *report.Facts
+	var runs []uint64
+
+	err := v.l.Ledger.View(v.ctx, func(tx *ledger.Tx) (err error) {
+		f, runs, err = gatherFacts(tx, v.campaign)
+		return err
+	})
+	for page := range slices.Chunk(runs, reportRuns) {
+		if err == nil {
+			err = v.l.Ledger.View(v.ctx, func(tx *ledger.Tx) error { return addRuns(tx, f, page) })
+		}
+	}
+
+	if err != nil {
+		return nil, err
+	}
+	v.facts = f
+
+	return f, nil
+}
