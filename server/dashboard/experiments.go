@@ -210,7 +210,8 @@ func showExperiment(ctx context.Context, c *call, name string) (any, error) {
 	}
 	out := detailOf(d)
 
-	if o, err := lab.FindOverridable(ctx, c.lab, string(d.Experiment.Job())); err == nil { // else it needs none, or can't be
+	// An error says that the experiment needs no override, or can't have one.
+	if o, err := lab.FindOverridable(ctx, c.lab, string(d.Experiment.Job())); err == nil {
 		out.Override = &overrideReason{Why: o.Why}
 	}
 
