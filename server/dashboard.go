@@ -64,8 +64,8 @@ func (h *HTTP) serveDashboardAPI(out *reply, r *http.Request, info *requestInfo,
 
 	endpoint, ok := dashboard.FindEndpoint(name)
 	if !ok {
-		return newRefusal(http.StatusNotFound, research.CodeNotFound, "docs/http.md lists them", "the dashboard has no %s",
-			excerpt(name))
+		return newRefusal(http.StatusNotFound, research.CodeNotFound, "docs/http.md lists them",
+			"the dashboard has no %s", excerpt(name))
 	}
 	resource, _, _ := strings.Cut(name, "/")
 	info.tool = "ui " + resource
@@ -75,7 +75,8 @@ func (h *HTTP) serveDashboardAPI(out *reply, r *http.Request, info *requestInfo,
 	}
 
 	if endpoint.Steers && info.role != RolePerson {
-		return newRefusal(http.StatusForbidden, "forbidden", "use a person's token: ratchet token add NAME --role person",
+		return newRefusal(http.StatusForbidden, "forbidden",
+			"use a person's token: ratchet token add NAME --role person",
 			"the token %s may look on, not steer", info.token)
 	}
 
