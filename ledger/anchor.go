@@ -11,8 +11,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 
+	"ratchet/internal/atomicfile"
 	"ratchet/internal/fault"
 )
 
@@ -135,7 +135,9 @@ func overwrite(path string, at int64, data []byte) error {
 	return err
 }
 
-// replace puts data at path by way of tmp, which lies in the same folder.
+// replace puts data at path by way of tmp, which lies in the same folder. It is not
+// atomicfile's, because its steps are fault points and a tmp that a killed process
+// left is written over.
 func replace(path, tmp string, data []byte) error {
 	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
@@ -160,20 +162,5 @@ func replace(path, tmp string, data []byte) error {
 		return err
 	}
 
-	return syncDir(filepath.Dir(path))
-}
-
-// syncDir makes renames in a folder durable.
-func syncDir(dir string) error {
-	if runtime.GOOS == "windows" { // has no such call; NTFS journals renames
-		return nil
-	}
-
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-
-	return d.Sync()
+	return atomicfile.SyncDir(filepath.Dir(path))
 }

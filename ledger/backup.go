@@ -10,6 +10,7 @@ import (
 
 	"go.etcd.io/bbolt"
 
+	"ratchet/internal/atomicfile"
 	"ratchet/internal/research"
 	"ratchet/internal/research/history"
 )
@@ -61,7 +62,7 @@ func (l *Ledger) Backup(ctx context.Context, path string) (Report, error) {
 		}
 	}
 
-	if err := syncDir(to.dir); err != nil {
+	if err := atomicfile.SyncDir(to.dir); err != nil {
 		return rep, storage("name the backup", err)
 	}
 

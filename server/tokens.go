@@ -19,6 +19,7 @@ import (
 	"sync"
 	"time"
 
+	"ratchet/internal/atomicfile"
 	"ratchet/internal/research"
 )
 
@@ -227,19 +228,14 @@ func (t *Tokens) change(f func([]Token) ([]Token, error)) error {
 		return err
 	}
 
-	err = t.write(file, f)
-	if err != nil {
-		_ = os.Remove(file.Name())
-	}
-
-	return err
+	return t.write(file, f)
 }
 
 // begin creates the new file, waiting for another process that has one.
-func (t *Tokens) begin() (*os.File, error) {
+func (t *Tokens) begin() (*atomicfile.File, error) {
 	next := t.path + ".new"
 	for end := time.Now().Add(changePatience); ; time.Sleep(20 * time.Millisecond) {
-		file, err := os.OpenFile(next, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		file, err := atomicfile.Create(t.path, atomicfile.Options{Perm: 0o600, Temp: next})
 		if err == nil {
 			return file, nil
 		}
@@ -259,8 +255,8 @@ func (t *Tokens) begin() (*os.File, error) {
 	}
 }
 
-func (t *Tokens) write(file *os.File, f func([]Token) ([]Token, error)) error {
-	defer file.Close()
+func (t *Tokens) write(file *atomicfile.File, f func([]Token) ([]Token, error)) error {
+	defer file.Discard()
 
 	list, err := t.List()
 	if err != nil {
@@ -280,25 +276,7 @@ func (t *Tokens) write(file *os.File, f func([]Token) ([]Token, error)) error {
 		return tokensUnwritable(err)
 	}
 
-	if err := file.Sync(); err != nil {
-		return tokensUnwritable(err)
-	}
-
-	if err := file.Close(); err != nil {
-		return tokensUnwritable(err)
-	}
-
-	if err := os.Rename(file.Name(), t.path); err != nil {
-		return tokensUnwritable(err)
-	}
-
-	dir, err := os.Open(filepath.Dir(t.path))
-	if err != nil {
-		return tokensUnwritable(err)
-	}
-	defer dir.Close()
-
-	if err := dir.Sync(); err != nil && runtime.GOOS != "windows" {
+	if err := file.Commit(); err != nil {
 		return tokensUnwritable(err)
 	}
 
