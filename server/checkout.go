@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"ratchet/internal/research"
+	"ratchet/internal/wording"
 	"ratchet/tools"
 )
 
@@ -102,13 +103,7 @@ func forbidden(next, format string, args ...any) error {
 }
 
 // shown is a path as an error may have it.
-func shown(path string) string {
-	if path = tools.Clean(path); len(path) > 200 {
-		path = strings.ToValidUTF8(path[:200], "") + "…"
-	}
-
-	return path
-}
+func shown(path string) string { return wording.ClipBytes(tools.Clean(path), 200) }
 
 // locate finds the checkout that dir lies in, as git does, without asking git.
 func locate(dir string) (w where, err error) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"strconv"
-	"strings"
 	"time"
 
 	"ratchet/internal/lab"
@@ -12,6 +11,7 @@ import (
 	"ratchet/internal/research/history"
 	"ratchet/internal/research/rules"
 	"ratchet/internal/view"
+	"ratchet/internal/wording"
 	"ratchet/tools"
 )
 
@@ -149,9 +149,7 @@ func listExperiments(ctx context.Context, b *board) (any, error) {
 }
 
 func rowOf(x *history.Experiment) boardRow {
-	line, _, _ := strings.Cut(x.Hypothesis, "\n")
-
-	r := boardRow{N: x.N, Hypothesis: tools.Clean(line), Status: x.Status, Runs: x.Runs, RunSeconds: x.RunSeconds,
+	r := boardRow{N: x.N, Hypothesis: tools.Clean(wording.FirstLine(x.Hypothesis)), Status: x.Status, Runs: x.Runs, RunSeconds: x.RunSeconds,
 		Session: x.Session, Proof: x.Proof, Overridden: x.Overridden != "", At: x.ProposedAt, Added: x.Added,
 		Removed: x.Removed}
 	if j := x.Judgement; j != nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/mark3labs/mcp-go/mcp"
 
 	"ratchet/internal/view"
+	"ratchet/internal/wording"
 	"ratchet/prompts"
 	"ratchet/tools"
 )
@@ -63,10 +64,7 @@ func (s *Server) listExperiments(ctx context.Context, cursor mcp.Cursor, r *mcp.
 	for i := range p.Experiments {
 		x := &p.Experiments[i]
 
-		about, _, _ := strings.Cut(tools.Clean(x.Hypothesis), "\n")
-		if len(about) > 100 {
-			about = strings.ToValidUTF8(about[:100], "") + "…"
-		}
+		about := wording.ClipBytes(wording.FirstLine(tools.Clean(x.Hypothesis)), 100)
 		r.Resources = append(r.Resources, mcp.Resource{URI: experimentsURI + strconv.Itoa(x.N),
 			Name: "x" + strconv.Itoa(x.N), MIMEType: "text/plain", Description: fmt.Sprintf("%s: %s", x.Status, about)})
 	}

@@ -9,6 +9,7 @@ import (
 	"ratchet/internal/research"
 	"ratchet/internal/research/contract"
 	"ratchet/internal/research/rules"
+	"ratchet/internal/wording"
 )
 
 // Notice is one thing that a person wants to know of a campaign that runs
@@ -67,7 +68,7 @@ func Noticed(c *Campaign, r Record, x *Experiment, before []Experiment) (*Notice
 			return nil, nil
 		}
 		n.Event, n.Experiment = contract.EventCrashLoop, x.N
-		n.Text = fmt.Sprintf("%s of %s in a row ended invalid for the same reason: %s", rules.Count(crashLoop, "experiment"),
+		n.Text = fmt.Sprintf("%s of %s in a row ended invalid for the same reason: %s", wording.Count(crashLoop, "experiment"),
 			c.Name, tame(x.Judgement.Reason, 200))
 
 		return n, nil
@@ -164,7 +165,7 @@ func Circumstances(c *Campaign, s Situation) map[Circumstance]Notice {
 
 	stall := c.Program.Stall.OrDefault()
 	if c.Streak >= stall.Experiments {
-		add(Standstill, contract.EventStall, "%s of %s in a row, and none was kept", rules.Count(c.Streak, "experiment"), c.Name)
+		add(Standstill, contract.EventStall, "%s of %s in a row, and none was kept", wording.Count(c.Streak, "experiment"), c.Name)
 	}
 
 	if s.Changed {
@@ -180,13 +181,13 @@ func Circumstances(c *Campaign, s Situation) map[Circumstance]Notice {
 	quiet := s.Now.Sub(s.Last)
 	if over && !s.Running && (len(c.Unresolved) == 0 || quiet >= time.Minute) { // the last one may yet be kept
 		add(Spent, contract.EventBudget, "the budget of %s is spent: %s; %s kept%s", c.Name, c.spentWords(),
-			rules.Count(c.Kept, "edit"), c.gainedWords())
+			wording.Count(c.Kept, "edit"), c.gainedWords())
 	}
 
 	if !over && !s.Running && !s.Changed && c.Rests == nil && c.Broken == "" && quiet.Hours() >= stall.Hours {
 		add(Silence, contract.EventStall,
 			"nothing has happened in %s for %s, and %d experiments are left: its agent seems to have stopped", c.Name,
-			research.DurationText(quiet.Seconds()), c.Program.Campaign.Experiments-c.Experiments)
+			wording.FormatDuration(quiet.Seconds()), c.Program.Campaign.Experiments-c.Experiments)
 	}
 
 	return out
@@ -215,17 +216,12 @@ func (c *Campaign) gainedWords() string {
 	}
 
 	return fmt.Sprintf("; %s %s, %s at the start", c.Program.Metric.Name,
-		research.FormatValue(c.Rule.Incumbent, c.Program.Metric.Unit), research.FormatValue(*c.Baseline, c.Program.Metric.Unit))
+		wording.FormatValue(c.Rule.Incumbent, c.Program.Metric.Unit), wording.FormatValue(*c.Baseline, c.Program.Metric.Unit))
 }
 
 // tame is a text of somebody else's in one line of at most n characters.
 func tame(s string, n int) string {
-	s = strings.Join(strings.FieldsFunc(strings.ToValidUTF8(s, "?"), func(r rune) bool {
+	return wording.Truncate(strings.Join(strings.FieldsFunc(strings.ToValidUTF8(s, "?"), func(r rune) bool {
 		return unicode.IsSpace(r) || unicode.IsControl(r) || unicode.Is(unicode.Cf, r)
-	}), " ")
-	if r := []rune(s); len(r) > n {
-		return string(r[:n-1]) + "…"
-	}
-
-	return s
+	}), " "), n)
 }
