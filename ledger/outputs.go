@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"ratchet/internal/atomicfile"
 	"ratchet/internal/fault"
 	"ratchet/internal/research"
 )
@@ -68,7 +69,7 @@ func (l *Ledger) storeOutput(path string, data []byte) error {
 		return err
 	}
 
-	if err := syncDir(filepath.Dir(dir)); err != nil { // dir itself may be new
+	if err := atomicfile.SyncDir(filepath.Dir(dir)); err != nil { // dir itself may be new
 		return err
 	}
 

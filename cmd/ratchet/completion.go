@@ -11,6 +11,7 @@ import (
 	"ratchet/internal/research"
 	"ratchet/internal/terminal"
 	"ratchet/internal/view"
+	"ratchet/internal/wording"
 	"ratchet/tools"
 )
 
@@ -41,7 +42,8 @@ func complete(a *app, root *cobra.Command) {
 	_ = root.MarkPersistentFlagDirname("dir") // these flags exist
 	_ = root.MarkPersistentFlagFilename("program", "md")
 	_ = root.RegisterFlagCompletionFunc("color",
-		cobra.FixedCompletions([]string{terminal.ColorAuto, terminal.ColorAlways, terminal.ColorNever}, cobra.ShellCompDirectiveNoFileComp))
+		cobra.FixedCompletions([]string{terminal.ColorAuto, terminal.ColorAlways, terminal.ColorNever},
+			cobra.ShellCompDirectiveNoFileComp))
 	fixed(root, "init", "better", "lower", "higher")
 	fixed(root, "install", "scope", string(clients.User), string(clients.Project))
 	fixed(root, "uninstall", "scope", string(clients.User), string(clients.Project))
@@ -91,7 +93,7 @@ func (a *app) experimentCompletions(cmd *cobra.Command) (out []cobra.Completion)
 			verdict = string(x.Judgement.Verdict)
 		}
 		words := strings.Join(strings.Fields(tools.Clean(x.Hypothesis)), " ")
-		out = append(out, cobra.CompletionWithDesc(fmt.Sprint(x.N), shorten(verdict+": "+words, 70)))
+		out = append(out, cobra.CompletionWithDesc(fmt.Sprint(x.N), wording.Truncate(verdict+": "+words, 70)))
 	}
 
 	return out
@@ -133,13 +135,3 @@ func jobWord(id research.JobID) string {
 
 // buildCommands are the commands that only the build of a release has; see man.go.
 var buildCommands = func(*app) []*cobra.Command { return nil }
-
-// shorten cuts s to n characters, the last of which is then "…".
-func shorten(s string, n int) string {
-	r := []rune(s)
-	if len(r) <= n {
-		return s
-	}
-
-	return string(r[:n-1]) + "…"
-}

@@ -128,7 +128,7 @@ func (s *site) killFinalize(t *testing.T, both bool) bool {
 
 		var pid int
 		for until := time.Now().Add(patience); pid == 0 && time.Now().Before(until); time.Sleep(2 * time.Millisecond) {
-			pid = s.supervisor(job)
+			pid = s.worker(job)
 		}
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()

@@ -66,8 +66,8 @@ const importShown = 20
 
 func printImport(w io.Writer, got *importer.ImportAnswer) {
 	fmt.Fprintf(w, "%s (%s) into %s: %s, %s (%d with a value), %d not understood\n",
-		got.Source, got.Format, got.Campaign, wording.Counted(got.Lines, "line"), wording.Counted(got.Runs, "run"), got.Valued,
-		got.Broken)
+		got.Source, got.Format, got.Campaign, wording.Count(got.Lines, "line"), wording.Count(got.Runs, "run"),
+		got.Valued, got.Broken)
 	fmt.Fprintf(w, "recorded %d", got.Added)
 
 	if got.Replaced > 0 {

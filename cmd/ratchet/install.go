@@ -228,7 +228,9 @@ func thisMachine() (clients.Machine, error) {
 }
 
 // carryOut shows the plan and, without --dry-run, applies it.
-func (a *app) carryOut(plan *clients.Plan, done installed, in installing, secret string, loop ...clients.LoopStep) error {
+func (a *app) carryOut(
+	plan *clients.Plan, done installed, in installing, secret string, loop ...clients.LoopStep,
+) error {
 	done.Action, done.DryRun, done.Diff = plan.Action, in.dryRun, plan.Diff(secret)
 	if !in.dryRun {
 		var err error

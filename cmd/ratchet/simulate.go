@@ -39,8 +39,9 @@ func simulateCommand(a *app) *cobra.Command {
 					fmt.Fprint(w, report.Document())
 					return
 				}
-				fmt.Fprintln(w, strings.Join(nonEmpty(simulate.NullTable(report.Null), simulate.NullTable(report.Broken),
-					simulate.GainTable(report.Gains)), "\n"))
+				fmt.Fprintln(w,
+					strings.Join(nonEmpty(simulate.NullTable(report.Null), simulate.NullTable(report.Broken),
+						simulate.GainTable(report.Gains)), "\n"))
 			})
 		},
 	}

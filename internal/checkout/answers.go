@@ -5,7 +5,6 @@ import (
 
 	"ratchet/internal/research"
 	"ratchet/internal/research/history"
-	"ratchet/internal/wording"
 	"ratchet/ledger"
 )
 
@@ -33,7 +32,7 @@ func (co *Checkout) RecordAnswers(ctx context.Context) error {
 
 	return co.Ledger.Update(ctx, func(tx *ledger.Tx) error {
 		c, err := co.FindCampaign(ctx, tx)
-		if wording.HasCode(err, research.CodeNoCampaign) {
+		if research.HasCode(err, research.CodeNoCampaign) {
 			return nil
 		}
 

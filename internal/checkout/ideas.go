@@ -31,7 +31,7 @@ func (co *Checkout) ViewIdea(tx *ledger.Tx, c *history.Campaign, i *history.Idea
 	switch {
 	case err == nil:
 		last = s.Last
-	case !wording.HasCode(err, research.CodeNotFound):
+	case !research.HasCode(err, research.CodeNotFound):
 		return v, err
 	}
 

@@ -6,7 +6,6 @@ import (
 
 	"ratchet/internal/research"
 	"ratchet/internal/research/history"
-	"ratchet/internal/wording"
 	"ratchet/ledger"
 )
 
@@ -33,7 +32,7 @@ func (co *Checkout) AsPerson(ctx context.Context, campaign string) (*Checkout, e
 			return aerr
 		}
 
-		if len(all) == 0 || !wording.HasCode(err, research.CodeNoCampaign) {
+		if len(all) == 0 || !research.HasCode(err, research.CodeNoCampaign) {
 			return err
 		}
 		p.personCampaign = slices.MaxFunc(all,

@@ -39,7 +39,7 @@ func (co *Checkout) RequireUsable(ctx context.Context, doc *ProgramDocument) (so
 func (co *Checkout) LookUpCampaign(ctx context.Context, name string) (c *history.Campaign, err error) {
 	err = co.Ledger.View(ctx, func(tx *ledger.Tx) error {
 		c, err = tx.Campaign(name)
-		if wording.HasCode(err, research.CodeNoCampaign) {
+		if research.HasCode(err, research.CodeNoCampaign) {
 			c, err = nil, nil
 		}
 
@@ -78,7 +78,7 @@ func (co *Checkout) RecordCampaignStart(
 				"another session started %q meanwhile", name)
 		}
 
-		if !wording.HasCode(err, research.CodeNoCampaign) {
+		if !research.HasCode(err, research.CodeNoCampaign) {
 			return err
 		}
 

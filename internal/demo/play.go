@@ -268,8 +268,8 @@ func (d *player) playEdit(ctx context.Context, e *examples.Edit) error {
 	if err != nil {
 		return fmt.Errorf("play %s: %w", e.Name, err)
 	}
-	d.view.printStep(stepLine{number: o.Number, hypothesis: e.Hypothesis, answer: answer, words: o.summary(), then: then,
-		right: right, took: time.Since(since)})
+	d.view.printStep(stepLine{number: o.Number, hypothesis: e.Hypothesis, answer: answer, words: o.summary(),
+		then: then, right: right, took: time.Since(since)})
 
 	return nil
 }

@@ -3,6 +3,7 @@ package demo
 import (
 	"fmt"
 	"io"
+	"ratchet/internal/wording"
 	"strings"
 	"time"
 )
@@ -41,7 +42,7 @@ func (v *view) printLine(format string, args ...any) {
 func (v *view) showNow(format string, args ...any) {
 	if v.width > 0 {
 		v.clear()
-		fmt.Fprint(v.out, shorten("    "+fmt.Sprintf(format, args...), v.width-1))
+		fmt.Fprint(v.out, wording.Truncate("    "+fmt.Sprintf(format, args...), v.width-1))
 	}
 }
 
@@ -84,20 +85,10 @@ func (v *view) printStep(s stepLine) {
 		words = "UNEXPECTED " + words
 	}
 
-	line := fmt.Sprintf("%3s  %-*s %-9s %5.1fs  %s", number, v.idea, shorten(s.hypothesis, v.idea), s.then,
-		s.took.Seconds(), shorten(words, 160))
+	line := fmt.Sprintf("%3s  %-*s %-9s %5.1fs  %s", number, v.idea, wording.Truncate(s.hypothesis, v.idea), s.then,
+		s.took.Seconds(), wording.Truncate(words, 160))
 	if v.width > 0 {
-		line = shorten(line, v.width-1)
+		line = wording.Truncate(line, v.width-1)
 	}
 	v.printLine("%s", line)
-}
-
-// shorten shortens s to n characters, the last one being … then.
-func shorten(s string, n int) string {
-	r := []rune(s)
-	if len(r) <= n || n < 1 {
-		return s
-	}
-
-	return string(r[:n-1]) + "…"
 }

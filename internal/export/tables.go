@@ -97,7 +97,9 @@ func (w *writer) listTouched(ctx context.Context) (map[string]map[int]bool, erro
 }
 
 // readSelection returns the selected campaigns, and what listTouched does.
-func (w *writer) readSelection(ctx context.Context) (all []history.Campaign, touched map[string]map[int]bool, err error) {
+func (w *writer) readSelection(
+	ctx context.Context,
+) (all []history.Campaign, touched map[string]map[int]bool, err error) {
 	if all, err = w.listCampaigns(ctx); err == nil {
 		touched, err = w.listTouched(ctx)
 	}
@@ -257,8 +259,8 @@ func csvRow(c history.Campaign, r row) []string {
 
 	return []string{c.Name, strconv.Itoa(r.N), string(r.Status), string(j.Verdict), c.Program.Metric.Name,
 		c.Program.Metric.Unit, exactNumber(j.Value), exactNumber(j.Baseline), gain[0], gain[1], gain[2], j.Scale,
-		strconv.Itoa(r.Runs), exactNumber(&r.RunSeconds), r.Session, timeText(r.ProposedAt), timeText(r.JudgedAt), r.Parent,
-		r.Candidate, r.Commit, r.Hypothesis, r.Expect, r.Lesson, r.Note, j.Reason}
+		strconv.Itoa(r.Runs), exactNumber(&r.RunSeconds), r.Session, timeText(r.ProposedAt), timeText(r.JudgedAt),
+		r.Parent, r.Candidate, r.Commit, r.Hypothesis, r.Expect, r.Lesson, r.Note, j.Reason}
 }
 
 func exactNumber(v *float64) string {

@@ -171,11 +171,11 @@ func (a *ablator) readEndedJobs(ctx context.Context) error {
 func (a *ablator) forecast() (comparisons, runs int, words string) {
 	comparisons, runs = a.plan.Forecast(a.runs.Seen)
 
-	words = fmt.Sprintf("ablation of %s: about %s, %s%s", wording.Counted(len(a.plan.Changes), "change"),
-		wording.Counted(comparisons, "comparison"), wording.CountRuns(runs), a.estimateTime(runs))
+	words = fmt.Sprintf("ablation of %s: about %s, %s%s", wording.Count(len(a.plan.Changes), "change"),
+		wording.Count(comparisons, "comparison"), wording.Count(runs, "run"), a.estimateTime(runs))
 	if a.plan.Class == research.Noisy {
 		words += fmt.Sprintf("; at most %d pairs each, by which a gain of %s or more is told from none",
-			a.plan.Pairs, job.SizeWords(a.plan.Tellable(), a.plan.Scale, a.c.Program.Metric))
+			a.plan.Pairs, wording.FormatEffect(a.plan.Tellable(), a.plan.Scale, a.c.Program.Metric.Unit))
 	}
 
 	return comparisons, runs, words
@@ -192,7 +192,7 @@ func (a *ablator) estimateTime(runs int) string {
 		return ""
 	}
 
-	return ", about " + research.DurationText(d)
+	return ", about " + wording.FormatDuration(d)
 }
 
 // recordBegin records what the ablation begins with, once.

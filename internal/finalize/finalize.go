@@ -182,7 +182,7 @@ func dryRun(ctx context.Context, co *checkout.Checkout, c *history.Campaign, req
 	var plan []string
 	if c.Rule.Auto != nil && c.Rule.Auto.Chain > 0 {
 		plan = append(plan, fmt.Sprintf("certificate of a chain of %d: about %s", c.Rule.Auto.Chain,
-			wording.CountRuns(2*c.Rule.CertificatePairs())))
+			wording.Count(2*c.Rule.CertificatePairs(), "run")))
 	}
 
 	a, err := decompose(ctx, co, c, req)
@@ -196,11 +196,11 @@ func dryRun(ctx context.Context, co *checkout.Checkout, c *history.Campaign, req
 	}
 	n := 2 * auditPairs(c)
 
-	plan = append(plan, fmt.Sprintf("audit: %s%s", wording.CountRuns(n), a.estimateTime(n)))
+	plan = append(plan, fmt.Sprintf("audit: %s%s", wording.Count(n, "run"), a.estimateTime(n)))
 	if req.Stack {
 		n *= len(a.kept)
 		plan = append(plan, fmt.Sprintf("stack: at most %s, each measured against the one before: %s%s",
-			wording.Counted(len(a.kept), "commit"), wording.CountRuns(n), a.estimateTime(n)))
+			wording.Count(len(a.kept), "commit"), wording.Count(n, "run"), a.estimateTime(n)))
 	}
 
 	return &Finalized{Campaign: c.Name, Branch: checkout.FinalBranchName(c), Plan: strings.Join(plan, "\n"),
@@ -306,7 +306,7 @@ func auditOnce(
 			return awaitSuccess(ctx, co, c.Name, m.Job, req.Watch)
 		}
 	}
-	reportProgress(req.Tell, fmt.Sprintf("audit: %s of the start and the %s", wording.CountRuns(2*auditPairs(c)),
+	reportProgress(req.Tell, fmt.Sprintf("audit: %s of the start and the %s", wording.Count(2*auditPairs(c), "run"),
 		target))
 
 	id, err := startAudit(ctx, co, c, target, version, auditPairs(c))

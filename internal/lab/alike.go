@@ -10,6 +10,7 @@ import (
 	"ratchet/internal/checkout"
 	"ratchet/internal/research"
 	"ratchet/internal/research/history"
+	"ratchet/internal/wording"
 	"ratchet/ledger"
 )
 
@@ -143,10 +144,7 @@ func describePast(x *history.Experiment) string {
 	}
 
 	if lesson := strings.Join(strings.Fields(x.Lesson), " "); lesson != "" {
-		if r := []rune(lesson); len(r) > 100 {
-			lesson = string(r[:100]) + "…"
-		}
-		parts = append(parts, fmt.Sprintf("%q", lesson))
+		parts = append(parts, fmt.Sprintf("%q", wording.Clip(lesson, 100)))
 	}
 
 	return fmt.Sprintf("x%d (%s)", x.N, strings.Join(parts, ", "))

@@ -37,7 +37,7 @@ func snapshotCandidate(
 	if err != nil {
 		return nil, nil, err
 	}
-	subject, _, _ := strings.Cut(strings.TrimSpace(req.Hypothesis), "\n")
+	subject := wording.FirstLine(strings.TrimSpace(req.Hypothesis))
 
 	p = &history.Proposal{Hypothesis: strings.TrimSpace(req.Hypothesis), Expect: req.Expect, Idea: req.Idea,
 		Parent: c.Incumbent, Tree: tree, Paths: edit, Added: added, Removed: removed, Checkout: co.Repo.Root()}

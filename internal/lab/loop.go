@@ -123,7 +123,7 @@ func requireRunnable(ctx context.Context, co *checkout.Checkout, c *history.Camp
 
 	if c.Calibrated && c.Plan() == rules.PlanEnd {
 		return research.Errorf(research.CodeBudget, checkout.RaiseBudget,
-			"about %s are left, too few to judge another edit", wording.CountRuns(c.Outlook().Left))
+			"about %s are left, too few to judge another edit", wording.Count(c.Outlook().Left, "run"))
 	}
 
 	if c.Mine == 0 {

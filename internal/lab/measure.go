@@ -71,8 +71,8 @@ func requireHours(c *history.Campaign, start rules.JobStart) error {
 
 	if left := c.Outlook().Left; c.Runs > 0 && runs > left {
 		return research.Errorf(research.CodeBudget, "ask for fewer runs, or keep what is left for experiments",
-			"that takes %s, and about %s are left of the campaign's hours", wording.CountRuns(runs),
-			wording.CountRuns(left))
+			"that takes %s, and about %s are left of the campaign's hours", wording.Count(runs, "run"),
+			wording.Count(left, "run"))
 	}
 
 	return nil

@@ -192,7 +192,7 @@ func createRefs(ctx context.Context, co *checkout.Checkout, name, branch, start 
 	}
 
 	err = co.Repo.UpdateRefs(ctx, updates, "ratchet: start "+name)
-	if wording.HasCode(err, research.CodeConflict) {
+	if research.HasCode(err, research.CodeConflict) {
 		return research.Errorf(research.CodeConflict, "call start_campaign again", "another session is starting %q",
 			name)
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 	"unicode"
 
+	"ratchet/internal/atomicfile"
 	"ratchet/internal/checkout"
 	"ratchet/internal/research"
 	"ratchet/internal/research/contract"
@@ -63,7 +64,8 @@ func StoreAllowance(co *checkout.Checkout, a *Allowance) error {
 	}
 
 	if err == nil {
-		err = replaceFile(filepath.Join(dir, a.key), []byte(time.Now().UTC().Format(time.RFC3339)+"\n"+a.text))
+		text := time.Now().UTC().Format(time.RFC3339) + "\n" + a.text
+		err = atomicfile.Write(filepath.Join(dir, a.key), []byte(text), atomicfile.Options{Perm: 0o600})
 	}
 
 	if err != nil {

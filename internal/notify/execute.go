@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"ratchet/internal/checkout"
@@ -75,7 +76,7 @@ func (e *commandResult) describeFailure() string {
 	case e.late:
 		words = "was killed after " + e.took.Round(time.Second).String()
 	case e.exit != 0:
-		words = "ended with exit status " + wording.Itoa(e.exit)
+		words = "ended with exit status " + strconv.Itoa(e.exit)
 	default:
 		return ""
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"ratchet/internal/atomicfile"
 	"ratchet/internal/checkout"
 	"ratchet/internal/research"
 	"ratchet/internal/research/contract"
@@ -73,8 +74,8 @@ func runRoundHooks(
 
 	said := wording.JoinParts(parts)
 	if said != "" && os.MkdirAll(notifierDir(co), 0o700) == nil {
-		_ = replaceFile(NotifierFile(co, c.Name, "hooks"),
-			[]byte(said+"\n")) // for read_log; the answer has its beginning
+		// For read_log; the answer has its beginning.
+		_ = atomicfile.Write(NotifierFile(co, c.Name, "hooks"), []byte(said+"\n"), atomicfile.Options{Perm: 0o600})
 	}
 
 	return said

@@ -363,7 +363,7 @@ func (t *notifier) contractDiffers(ctx context.Context) bool {
 	if seen != t.contract {
 		t.contract = seen
 		err := t.RequireAcceptedContract(t.c)
-		t.changed = (wording.HasCode(err, research.CodeContract) || wording.HasCode(err, research.CodeProgram)) &&
+		t.changed = (research.HasCode(err, research.CodeContract) || research.HasCode(err, research.CodeProgram)) &&
 			t.IsCampaignBranch(t.c,
 				t.Repo.Branch(ctx))
 	}

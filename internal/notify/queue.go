@@ -8,10 +8,10 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
+	"ratchet/internal/atomicfile"
 	"ratchet/internal/checkout"
 	"ratchet/internal/research"
 	"ratchet/internal/research/contract"
@@ -96,7 +96,7 @@ func readQueue(co *checkout.Checkout, campaign string) (*deliveryQueue, error) {
 func (t *notifier) saveQueue() error {
 	b, err := json.Marshal(t.queue)
 	if err == nil {
-		err = replaceFile(NotifierFile(t.Checkout, t.campaign, "queue"), b)
+		err = atomicfile.Write(NotifierFile(t.Checkout, t.campaign, "queue"), b, atomicfile.Options{Perm: 0o600})
 	}
 
 	if err != nil {
@@ -105,31 +105,6 @@ func (t *notifier) saveQueue() error {
 	t.queue.saved = t.queue.Seq
 
 	return nil
-}
-
-// replaceFile makes b the content of path, durably: it is the old or the new one.
-func replaceFile(path string, b []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name())
-
-	_, err = f.Write(b)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-
-	if err := os.Rename(f.Name(), path); err != nil {
-		return err
-	}
-
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-
-	return errors.Join(dir.Sync(), dir.Close())
 }
 
 // logBytes is how large a log of notices may get; then its older half goes.
@@ -142,7 +117,7 @@ func logDelivery(co *checkout.Checkout, campaign, words string) {
 
 	if b, err := os.ReadFile(path); err == nil && len(b) > logBytes {
 		b = b[len(b)/2:]
-		_ = replaceFile(path, b[bytes.IndexByte(b, '\n')+1:])
+		_ = atomicfile.Write(path, b[bytes.IndexByte(b, '\n')+1:], atomicfile.Options{Perm: 0o600})
 	}
 
 	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)

@@ -235,7 +235,8 @@ var (
 func findPrintedMetric(text string) (contract.Metric, bool) {
 	for _, form := range []*regexp.Regexp{metricLine, colonLine} {
 		if m := form.FindStringSubmatch(text); m != nil {
-			return contract.Metric{Name: m[1], Better: guessDirection(m[1]), From: contract.Source{Kind: "output"}}, true
+			return contract.Metric{Name: m[1], Better: guessDirection(m[1]), From: contract.Source{Kind: "output"}},
+				true
 		}
 	}
 

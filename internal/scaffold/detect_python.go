@@ -111,7 +111,8 @@ func pythonProgram(t *tree, p *Proposal, python, script string) {
 	switch base := path.Base(script); {
 	case strings.HasPrefix(base, "train"):
 		p.Edit = []string{script}
-		p.addReason(script + " both does the work and prints the metric: a `measure:` command of its own would be safer")
+		p.addReason(script +
+			" both does the work and prints the metric: a `measure:` command of its own would be safer")
 	case len(local) == 1:
 		p.Edit = local
 	}

@@ -89,7 +89,7 @@ func (v Layout) Status(b *view.Brief) []string {
 	facts := nonEmpty([2]string{"metric", f.Metric}, [2]string{"start", f.Baseline}, [2]string{"best", f.Best},
 		[2]string{"standing", tools.Line(b.Standing)}, [2]string{"machine", f.Machine}, [2]string{"so far", f.Counts},
 		[2]string{"tried", f.Tried}, [2]string{"left",
-			wording.Counted(b.Left.Experiments, "experiment") + ", " + research.DurationText(b.Left.Hours*3600)})
+			wording.Count(b.Left.Experiments, "experiment") + ", " + wording.FormatDuration(b.Left.Hours*3600)})
 	for _, file := range b.Edit {
 		facts = append(facts, [2]string{"edit", file})
 	}
@@ -165,7 +165,7 @@ func nonEmpty(facts ...[2]string) [][2]string {
 }
 
 func secondsText(seconds float64) string {
-	return research.DurationText(math.Round(seconds))
+	return wording.FormatDuration(math.Round(seconds))
 }
 
 // Log lays out a page of experiments.
@@ -179,7 +179,8 @@ func (v Layout) Log(b *view.Brief, p *view.Page, query string) []string {
 		return append([]string{words}, v.importTable(p.Imported)...)
 	}
 
-	out := append(v.experimentTable(p.Experiments, b.Campaign.Rule.Class == research.Noisy), v.importTable(p.Imported)...)
+	out := append(v.experimentTable(p.Experiments, b.Campaign.Rule.Class == research.Noisy),
+		v.importTable(p.Imported)...)
 	if p.Next != "" {
 		more := "ratchet log --cursor " + p.Next
 		if query != "" {
@@ -205,7 +206,7 @@ func (v Layout) importTable(is []history.Import) []string {
 	for i := range is {
 		value, text, said := "-", is[i].Searched(), is[i].Status
 		if is[i].Value != nil {
-			value = research.FormatValue(*is[i].Value, "")
+			value = wording.FormatValue(*is[i].Value, "")
 		}
 
 		if is[i].Kind == history.ImportBroken {

@@ -84,7 +84,7 @@ func ReadBoard(ctx context.Context, co *checkout.Checkout) (*Board, error) {
 	}
 	c := b.Campaign
 	b.Best, b.Baseline = valueLevels(c)
-	b.Standing, b.Left, b.Changed = c.Standing(), checkout.BudgetLeft(c), wording.HasCode(co.RequireAcceptedContract(c),
+	b.Standing, b.Left, b.Changed = c.Standing(), checkout.BudgetLeft(c), research.HasCode(co.RequireAcceptedContract(c),
 		research.CodeContract)
 	b.Merge = mergeAdvice(ctx, co, c)
 	b.Next = nextForBrief(co, &Brief{Campaign: *c, Changed: b.Changed})

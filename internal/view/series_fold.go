@@ -8,6 +8,7 @@ import (
 	"ratchet/internal/research"
 	"ratchet/internal/research/history"
 	"ratchet/internal/research/rules"
+	"ratchet/internal/wording"
 )
 
 // newPoint is what an experiment's point has in either kind of campaign.
@@ -151,12 +152,8 @@ func isProvenAlone(c *history.Campaign, x *history.Experiment, proofs []history.
 
 // firstLineOf is the first line of a text, without control characters, at most n characters.
 func firstLineOf(s string, n int) string {
-	s, _, _ = strings.Cut(strings.TrimSpace(strings.ToValidUTF8(s, "?")), "\n")
-
+	s = wording.FirstLine(strings.TrimSpace(strings.ToValidUTF8(s, "?")))
 	s = strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f || r == ' ' }), " ")
-	if r := []rune(s); len(r) > n {
-		s = string(r[:n-1]) + "…"
-	}
 
-	return s
+	return wording.Truncate(s, n)
 }

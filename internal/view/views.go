@@ -27,7 +27,7 @@ func ReadBrief(ctx context.Context, co *checkout.Checkout) (*Brief, error) {
 		return nil, err
 	}
 	b := &Brief{Campaign: *c, Left: checkout.BudgetLeft(c),
-		Changed: wording.HasCode(co.RequireAcceptedContract(c), research.CodeContract)}
+		Changed: research.HasCode(co.RequireAcceptedContract(c), research.CodeContract)}
 
 	err = co.Ledger.View(ctx, func(tx *ledger.Tx) (err error) {
 		if b.Recent, _, err = tx.Experiments(c.Name, ledger.Query{Limit: briefLooksAt}); err != nil {

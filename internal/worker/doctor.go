@@ -14,6 +14,7 @@ import (
 	"ratchet/internal/research"
 	"ratchet/internal/research/history"
 	"ratchet/internal/research/rules"
+	"ratchet/internal/wording"
 	"ratchet/ledger"
 	"ratchet/sandbox"
 )
@@ -142,8 +143,8 @@ func examineProgram(
 	if c, err = s.calibrateIncumbent(ctx, id); errors.Is(err, errPatience) {
 		h.Runs = len(s.seen)
 		h.Finding = fmt.Sprintf("the metric comes out: %s; a run takes about %s, so doctor stopped after %d of up to 9: a campaign's calibration makes them all",
-			research.FormatValue(s.seen[len(s.seen)-1].Value, s.space.c.Program.Metric.Unit),
-			research.DurationText(time.Since(began).Seconds()/float64(h.Runs)), h.Runs)
+			wording.FormatValue(s.seen[len(s.seen)-1].Value, s.space.c.Program.Metric.Unit),
+			wording.FormatDuration(time.Since(began).Seconds()/float64(h.Runs)), h.Runs)
 
 		return nil
 	}

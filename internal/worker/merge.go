@@ -26,7 +26,7 @@ func (s *worker) mergeOntoIncumbent(
 	}
 
 	tree, err := s.MergeTree(ctx, c, x.Parent, x.Candidate, x.Paths)
-	if wording.HasCode(err, research.CodeConflict) {
+	if research.HasCode(err, research.CodeConflict) {
 		e := research.Describe(err)
 		return e.Msg + "; " + e.Next, nil
 	}

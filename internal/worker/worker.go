@@ -256,7 +256,7 @@ func (s *worker) calibrateIncumbent(ctx context.Context, id research.JobID) (c *
 			calibration, "stopped by request", nil))
 	}
 
-	if err != nil && !wording.HasCode(err,
+	if err != nil && !research.HasCode(err,
 		research.CodeProgram) { // the machine's fault: another calibration may succeed
 		return nil, errors.Join(err, job.RecordLost(ctx, s.Checkout, s.campaign, calibration, wording.ErrorLine(err),
 			nil))

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"ratchet/internal/atomicfile"
 	"ratchet/internal/checkout"
 	"ratchet/internal/fault"
 	"ratchet/internal/research"
@@ -129,17 +130,8 @@ func detectTier(ctx context.Context, co *checkout.Checkout, dir string) (sandbox
 		return "", err
 	}
 
-	return tier, writeFile(path, key+"\n"+string(tier))
-}
-
-// writeFile replaces a small file of the workspace as a whole.
-func writeFile(path, text string) error {
-	tmp := fmt.Sprintf("%s.%d", path, os.Getpid())
-	if err := os.WriteFile(tmp, []byte(text), 0o666); err != nil {
-		return err
-	}
-
-	return os.Rename(tmp, path)
+	return tier, atomicfile.Write(path, []byte(key+"\n"+string(tier)),
+		atomicfile.Options{Durability: atomicfile.ProcessOnly})
 }
 
 func (w *workspace) close() { _ = checkout.RemoveTree(w.run) }

@@ -7,6 +7,8 @@ import (
 	"os/exec"
 	"runtime"
 	"strings"
+
+	"ratchet/internal/wording"
 )
 
 // Desktop shows the message on this machine's screen, by the program that its
@@ -29,7 +31,7 @@ func Desktop(ctx context.Context, m Message) error {
 
 	out, err := cmd.CombinedOutput()
 	if err != nil {
-		said, _, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
+		said := wording.FirstLine(strings.TrimSpace(string(out)))
 		return fmt.Errorf("%s failed: %w: %.200s", name, err, said)
 	}
 
