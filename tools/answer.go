@@ -51,8 +51,8 @@ type item struct {
 	line string
 }
 
-// lines makes a list of plain strings.
-func lines(ss []string) []item {
+// lineItems makes a list of plain strings.
+func lineItems(ss []string) []item {
 	out := make([]item, len(ss))
 	for i, s := range ss {
 		s = oneLine(s, 300)
@@ -62,10 +62,10 @@ func lines(ss []string) []item {
 	return out
 }
 
-// build renders fields in at most limit bytes, as text and as JSON each.
+// buildAnswer renders fields in at most limit bytes, as text and as JSON each.
 // Lists and excerpts are shortened first, the largest first; a verdict, a
 // number or a next step never is.
-func build(limit int, fields ...field) Answer {
+func buildAnswer(limit int, fields ...field) Answer {
 	for {
 		a := Answer{Text: renderText(fields), Structured: renderJSON(fields)}
 
@@ -109,7 +109,7 @@ func shorten(fields []field, over int) bool {
 		}
 		n := max(low, min(len(f.str)-8, max(len(f.str)-over, len(f.str)/2))) // others may give way too
 
-		cut := head
+		cut := cutHead
 		if f.last {
 			cut = tail
 		}
@@ -190,16 +190,16 @@ func renderJSON(fields []field) json.RawMessage {
 		if b.Len() > 1 {
 			b.WriteByte(',')
 		}
-		fmt.Fprintf(&b, "%q:%s", f.key, encode(v))
+		fmt.Fprintf(&b, "%q:%s", f.key, encodeJSON(v))
 	}
 	b.WriteByte('}')
 
 	return b.Bytes()
 }
 
-// encode is v as JSON, with < > & as themselves. A value that JSON can't say
+// encodeJSON is v as JSON, with < > & as themselves. A value that JSON can't say
 // (NaN) becomes null: a defect, but no reason to lose the answer.
-func encode(v any) []byte {
+func encodeJSON(v any) []byte {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
@@ -213,8 +213,8 @@ func encode(v any) []byte {
 
 const dataPrefix = "| "
 
-// data is program output: marked, quoted line by line, its end kept.
-func data(key, s string) []field {
+// dataText is program output: marked, quoted line by line, its end kept.
+func dataText(key, s string) []field {
 	s = strings.Trim(Clean(s), "\n")
 	if s == "" {
 		return nil
@@ -223,8 +223,8 @@ func data(key, s string) []field {
 	return []field{{line: dataMark}, {key: key, str: s, last: true, prefix: dataPrefix, min: 160}}
 }
 
-// next is the last field of every answer.
-func next(s string) field {
+// nextStep is the last field of every answer.
+func nextStep(s string) field {
 	s = oneLine(s, 400)
 	if s == "" {
 		s = "read_log{}"
@@ -255,6 +255,6 @@ func Refusal(err error) Answer {
 
 	return Answer{
 		Text:       fmt.Sprintf("%s: %s\nnext: %s", e.Code, msg, step),
-		Structured: append(append([]byte(`{"error":`), encode(body)...), '}'),
+		Structured: append(append([]byte(`{"error":`), encodeJSON(body)...), '}'),
 	}
 }

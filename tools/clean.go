@@ -118,11 +118,11 @@ func csiLen(s string) int {
 
 // oneLine is Clean text as a single line of at most n bytes.
 func oneLine(s string, n int) string {
-	return head(strings.Join(strings.Fields(Clean(s)), " "), n)
+	return cutHead(strings.Join(strings.Fields(Clean(s)), " "), n)
 }
 
-// head is the beginning of s in at most n bytes, with a mark where it was cut.
-func head(s string, n int) string {
+// cutHead is the beginning of s in at most n bytes, with a mark where it was cut.
+func cutHead(s string, n int) string {
 	const mark = "…"
 
 	if len(s) <= n {

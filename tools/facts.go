@@ -21,15 +21,15 @@ func FactsOfBrief(b *view.Brief) BriefFacts {
 	c := &b.Campaign
 	unit := c.Program.Metric.Unit
 
-	f := BriefFacts{Metric: metric(c.Program.Metric), Rests: rests(c), Machine: classWords(c), Counts: counts(c),
+	f := BriefFacts{Metric: metricText(c.Program.Metric), Rests: rests(c), Machine: classWords(c), Counts: counts(c),
 		Tried: tried(b.Families), Lessons: texts(lessonList(b.Lessons, maxText)),
 		Ideas: texts(ideaList(b.Ideas, maxText)), Contract: contractLines(&c.Program)}
 	if b.Baseline != nil {
-		f.Baseline = amount(*b.Baseline, unit)
+		f.Baseline = formatAmount(*b.Baseline, unit)
 	}
 
 	if b.Best != nil {
-		f.Best = amount(*b.Best, unit)
+		f.Best = formatAmount(*b.Best, unit)
 	}
 
 	return f
@@ -60,7 +60,7 @@ func FactsOfRow(x *history.Experiment) RowFacts {
 	}
 
 	if j := x.Judgement; j != nil {
-		f.Verdict, f.Gain, f.Value = j.Verdict, wording.FormatBareGain(j.Gain, j.Scale), optional(j.Value)
+		f.Verdict, f.Gain, f.Value = j.Verdict, wording.FormatBareGain(j.Gain, j.Scale), formatOptional(j.Value)
 	}
 
 	return f

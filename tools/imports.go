@@ -21,7 +21,7 @@ func importItem(i *history.Import, n int) item {
 		r.Status, r.Text = "not understood", oneLine(i.Broken, n)
 	}
 
-	return item{r, fmt.Sprintf("%s %s %s %s", r.At, orDash(r.Status), optional(r.Value), r.Text)}
+	return item{r, fmt.Sprintf("%s %s %s %s", r.At, orDash(r.Status), formatOptional(r.Value), r.Text)}
 }
 
 func orDash(s string) string {
@@ -79,5 +79,5 @@ func RenderImports(p *view.ImportPage) Answer {
 		then = "ratchet import FILE"
 	}
 
-	return build(1<<30, append(fields, next(then))...)
+	return buildAnswer(1<<30, append(fields, nextStep(then))...)
 }

@@ -63,7 +63,7 @@ func RenderKept(k *lab.KeptAnswer) Answer {
 			line: fmt.Sprintf("kept x%d as %s on %s%s", k.Experiment, k.Commit, oneLine(k.Branch, 100), what)},
 		{key: "commit", val: k.Commit},
 		{key: "branch", val: oneLine(k.Branch, 100)},
-		value("value", "value: ", k.Value, k.Unit),
+		metricValue("value", "value: ", k.Value, k.Unit),
 	}
 	if k.Simpler {
 		fields = append(fields, field{key: "simplification", val: true})
@@ -73,6 +73,6 @@ func RenderKept(k *lab.KeptAnswer) Answer {
 		fields = append(fields, field{key: "overridden", val: true})
 	}
 
-	return build(decideLimit,
-		append(fields, append(hooks(k.Hooks), human(k.Human), notes(k.Notes), left(k.Left), next(k.Next))...)...)
+	return buildAnswer(decideLimit,
+		append(fields, append(hookOutput(k.Hooks), personNote(k.Human), noteList(k.Notes), budgetLeft(k.Left), nextStep(k.Next))...)...)
 }

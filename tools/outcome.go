@@ -42,7 +42,7 @@ func RenderOutcome(o *job.Outcome) Answer {
 		fields = append(fields, field{key: "certificate", val: o.Certificate})
 	}
 
-	fields = append(fields, value("value", "value: ", o.Value, o.Unit))
+	fields = append(fields, metricValue("value", "value: ", o.Value, o.Unit))
 	if o.Unit != "" {
 		fields = append(fields, field{key: "unit", val: oneLine(o.Unit, 16)})
 	}
@@ -62,24 +62,24 @@ func RenderOutcome(o *job.Outcome) Answer {
 	}
 	fields = append(fields,
 		field{key: "reason", str: oneLine(o.Reason, 400), min: 160, prefix: "reason: "})
-	fields = append(fields, data("output_excerpt", o.Excerpt)...)
-	fields = append(fields, samples("samples", "samples", o.Samples)...)
-	fields = append(fields, samples("paired_samples", "paired with", o.Paired)...)
-	fields = append(fields, value("noise", "noise of one run: ", o.Noise, ""))
+	fields = append(fields, dataText("output_excerpt", o.Excerpt)...)
+	fields = append(fields, sampleList("samples", "samples", o.Samples)...)
+	fields = append(fields, sampleList("paired_samples", "paired with", o.Paired)...)
+	fields = append(fields, metricValue("noise", "noise of one run: ", o.Noise, ""))
 
 	fields = append(fields, whileRunning(o)...)
 	if o.Decided != "" {
 		fields = append(fields, field{key: "decided", val: o.Decided,
 			line: "decided: " + o.Decided + ", as program.md says"})
 	}
-	fields = append(fields, hooks(o.Hooks)...)
+	fields = append(fields, hookOutput(o.Hooks)...)
 
-	fields = append(fields, human(o.Human), notes(o.Notes))
+	fields = append(fields, personNote(o.Human), noteList(o.Notes))
 	if o.Left != nil {
-		fields = append(fields, left(*o.Left))
+		fields = append(fields, budgetLeft(*o.Left))
 	}
 
-	return build(limit, append(fields, next(o.Next))...)
+	return buildAnswer(limit, append(fields, nextStep(o.Next))...)
 }
 
 // whileRunning is what only a running job has.

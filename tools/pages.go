@@ -21,7 +21,7 @@ func pageText(name, text string, in logIn, then string) (Answer, error) {
 	}
 
 	return fit(bytesFor(in), bytesFor(in), func(n int) (Answer, error) {
-		part := head(text[from:], n)
+		part := cutHead(text[from:], n)
 
 		fields := []field{{key: "view", val: name}, {key: "text", val: part, line: part}}
 		if len(part) < len(text[from:]) {
@@ -32,7 +32,7 @@ func pageText(name, text string, in logIn, then string) (Answer, error) {
 			fields = append(fields, field{key: "cursor", val: cursor})
 		}
 
-		return build(1<<30, append(fields, next(then))...), nil
+		return buildAnswer(1<<30, append(fields, nextStep(then))...), nil
 	})
 }
 

@@ -21,7 +21,7 @@ func PlotBudget(s *view.Spending) *Plot {
 		write     func(float64) string
 	}{
 		{"experiments", "experiments", chart.Blue, false, func(p view.Spent) float64 { return float64(p.Experiments) },
-			num},
+			formatNumber},
 		{"hours", "run time", chart.Vermillion, true, func(p view.Spent) float64 { return p.Hours }, hours},
 		{"gpu_hours", "GPU time", chart.Green, false, func(p view.Spent) float64 { return p.GPUHours }, hours},
 	}
@@ -38,7 +38,7 @@ func PlotBudget(s *view.Spending) *Plot {
 		if limit <= 0 && now <= 0 {
 			continue
 		}
-		both := short([]float64{now, limit})
+		both := roundShort([]float64{now, limit})
 		budget = append(budget, spentRow{r.key, both[0], both[1]})
 
 		text := r.name + " " + r.write(now)
@@ -63,19 +63,19 @@ func PlotBudget(s *view.Spending) *Plot {
 	fields = append(fields, field{key: "budget", val: budget, line: strings.Join(words, "\n")},
 		field{key: "total", val: s.Total, line: wording.Count(s.Total, "run")})
 	if s.Total == 0 || len(s.Points) == 0 {
-		p := nothing("budget", title, "no run was made yet")
-		p.Answer = build(Limit, append(fields, one("text", "", "no run was made yet"), next("read_log{}"))...)
+		p := emptyPlot("budget", title, "no run was made yet")
+		p.Answer = buildAnswer(Limit, append(fields, shortFact("text", "", "no run was made yet"), nextStep("read_log{}"))...)
 
 		return p
 	}
 
-	return &Plot{Figure: chart.Figure{Title: title, Subtitle: pace(s), Panels: []chart.Panel{q},
+	return &Plot{Figure: chart.Figure{Title: title, Subtitle: spendingPace(s), Panels: []chart.Panel{q},
 		Foot: "Hours are those of runs; builds, checks and thinking cost none."},
-		Answer: build(Limit, append(fields, one("counts", "", pace(s)), next("read_log{}"))...)}
+		Answer: buildAnswer(Limit, append(fields, shortFact("counts", "", spendingPace(s)), nextStep("read_log{}"))...)}
 }
 
-// pace is how fast the budget goes.
-func pace(s *view.Spending) string {
+// spendingPace is how fast the budget goes.
+func spendingPace(s *view.Spending) string {
 	last := s.Points[len(s.Points)-1].At
 
 	over := last.Sub(s.Started)

@@ -80,16 +80,16 @@ func (p *Plot) Drawn() (Answer, error) {
 	}
 
 	if chart.Lacks(p.Figure) {
-		a.remark("picture", "in the picture … stands for letters that its font lacks; they are whole here")
+		a.addRemark("picture", "in the picture … stands for letters that its font lacks; they are whole here")
 	}
 
 	return a, nil
 }
 
-// remark adds a fact to an answer that is built, where there is room for it.
-func (a *Answer) remark(key, s string) {
+// addRemark adds a fact to an answer that is built, where there is room for it.
+func (a *Answer) addRemark(key, s string) {
 	body := bytes.TrimSuffix(a.Structured, []byte("}"))
-	added := append(slices.Clip(body), fmt.Sprintf(`,%s:%s}`, encode(key), encode(s))...)
+	added := append(slices.Clip(body), fmt.Sprintf(`,%s:%s}`, encodeJSON(key), encodeJSON(s))...)
 
 	at := len(a.ForPerson())
 	if text := a.Text[:at] + "\n" + s + a.Text[at:]; len(text) <= Limit && len(added) <= Limit {
@@ -97,16 +97,16 @@ func (a *Answer) remark(key, s string) {
 	}
 }
 
-// nothing is the plot of a kind that has no data yet.
-func nothing(kind, title, why string) *Plot {
+// emptyPlot is the plot of a kind that has no data yet.
+func emptyPlot(kind, title, why string) *Plot {
 	return &Plot{Figure: chart.Figure{Title: title, Empty: why},
-		Answer: build(Limit, field{key: "kind", val: kind}, one("text", "", why), next("read_log{}"))}
+		Answer: buildAnswer(Limit, field{key: "kind", val: kind}, shortFact("text", "", why), nextStep("read_log{}"))}
 }
 
-// drawing is a series as one line of characters, its numbers written by write.
+// seriesField is a series as one line of characters, its numbers written by write.
 // Of a value far off the line says how far; the characters are for the others.
-func drawing(key string, vs []float64, about string, write func(float64) string) field {
-	vs = short(vs)
+func seriesField(key string, vs []float64, about string, write func(float64) string) field {
+	vs = roundShort(vs)
 	if len(vs) == 0 {
 		return field{}
 	}
@@ -114,7 +114,7 @@ func drawing(key string, vs []float64, about string, write func(float64) string)
 	f := field{key: key, val: vs[max(0, len(vs)-60):]}
 	from, to := chart.Reach(vs)
 
-	drawn := thin(vs, 100)
+	drawn := thinOut(vs, 100)
 	for i, v := range drawn {
 		drawn[i] = min(max(v, from), to)
 	}
@@ -123,8 +123,8 @@ func drawing(key string, vs []float64, about string, write func(float64) string)
 	return f
 }
 
-// thin is at most n of the values, evenly.
-func thin(vs []float64, n int) []float64 {
+// thinOut is at most n of the values, evenly.
+func thinOut(vs []float64, n int) []float64 {
 	if len(vs) <= n {
 		return slices.Clone(vs)
 	}

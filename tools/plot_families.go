@@ -24,7 +24,7 @@ func PlotFamilies(s *view.FamilySeries) *Plot {
 
 	title := oneLine(s.Campaign, 48) + ": yield by family of ideas"
 	if len(s.Families) == 0 {
-		return nothing("families", title, "no experiment yet")
+		return emptyPlot("families", title, "no experiment yet")
 	}
 	q := chart.Panel{Title: "tried (pale), and of these kept (full); beside it what the kept ones gain"}
 	list := field{key: "families"}
@@ -50,9 +50,9 @@ func PlotFamilies(s *view.FamilySeries) *Plot {
 	if !s.Exact {
 		foot += " Gains are claims, and run high: each was selected."
 	}
-	fields := []field{{key: "kind", val: "families"}, {key: "metric", val: metric(m), line: metric(m)},
-		{key: "from", val: s.From}, {key: "to", val: s.To}, {key: "total", val: s.Total}, list, one("text", "", foot)}
+	fields := []field{{key: "kind", val: "families"}, {key: "metric", val: metricText(m), line: metricText(m)},
+		{key: "from", val: s.From}, {key: "to", val: s.To}, {key: "total", val: s.Total}, list, shortFact("text", "", foot)}
 
-	return &Plot{Figure: chart.Figure{Title: title, Subtitle: metric(m), Panels: []chart.Panel{q}, Foot: foot},
-		Answer: build(Limit, append(fields, next("read_log{view:\"ideas\"}"))...)}
+	return &Plot{Figure: chart.Figure{Title: title, Subtitle: metricText(m), Panels: []chart.Panel{q}, Foot: foot},
+		Answer: buildAnswer(Limit, append(fields, nextStep("read_log{view:\"ideas\"}"))...)}
 }

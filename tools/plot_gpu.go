@@ -18,7 +18,7 @@ func PlotGPU(s *view.GPUSeries) *Plot {
 			why += "; program.md asks for none (`gpus`)"
 		}
 
-		return nothing("gpu", title, why)
+		return emptyPlot("gpu", title, why)
 	}
 	util := chart.Series{Name: "mean utilisation of a run, up to the most at one look", Kind: chart.Marks,
 		Shape: chart.Dot, Colour: chart.Blue}
@@ -56,20 +56,20 @@ func PlotGPU(s *view.GPUSeries) *Plot {
 
 	if known > 0 {
 		words += fmt.Sprintf(", %s of energy", wattHours(joules))
-		fields = append(fields, field{key: "joules", val: short([]float64{joules})[0]})
+		fields = append(fields, field{key: "joules", val: roundShort([]float64{joules})[0]})
 	}
 
 	fields = append(fields, field{key: "counts", val: words, line: words},
-		drawing("values", means, "mean utilisation of each run", func(v float64) string { return amount(v, "%") }))
+		seriesField("values", means, "mean utilisation of each run", func(v float64) string { return formatAmount(v, "%") }))
 
 	f := chart.Figure{Title: title, Subtitle: words, Panels: panels,
 		Foot: "Looked at every half second; energy is of the devices' own counters, whoever used them."}
 	if len(panels) == 0 {
 		f.Empty = "the driver told neither utilisation nor energy of these runs"
-		fields = append(fields, one("text", "", f.Empty))
+		fields = append(fields, shortFact("text", "", f.Empty))
 	}
 
-	return &Plot{Figure: f, Answer: build(Limit, append(fields, next("read_log{view:\"table\"}"))...)}
+	return &Plot{Figure: f, Answer: buildAnswer(Limit, append(fields, nextStep("read_log{view:\"table\"}"))...)}
 }
 
 // gpuPanels are those that have something to show.

@@ -18,28 +18,28 @@ func PlotNoise(s *view.NoiseSeries) *Plot {
 
 	title := oneLine(s.Campaign, 48) + ": noise of " + oneLine(m.Name, 60)
 	if s.Noise == "" {
-		return nothing("noise", title, "the campaign is not calibrated yet")
+		return emptyPlot("noise", title, "the campaign is not calibrated yet")
 	}
 	early, late, drifted := drift(s.Drift)
 	fields := []field{{key: "kind", val: "noise"},
-		{key: "metric", val: metric(m), line: metric(m) + ", " + string(s.Noise)}}
+		{key: "metric", val: metricText(m), line: metricText(m) + ", " + string(s.Noise)}}
 
 	sub := string(s.Noise)
 	if s.Spread > 0 {
 		sub = "spread of one paired difference: " + size(s.Spread, s)
-		fields = append(fields, field{key: "noise", val: short([]float64{s.Spread})[0], line: sub})
+		fields = append(fields, field{key: "noise", val: roundShort([]float64{s.Spread})[0], line: sub})
 	}
 
 	if len(s.Values) > 0 {
-		fields = append(fields, drawing("values", s.Values, "repeats of the start version",
-			func(v float64) string { return amount(v, s.Metric.Unit) }))
+		fields = append(fields, seriesField("values", s.Values, "repeats of the start version",
+			func(v float64) string { return formatAmount(v, s.Metric.Unit) }))
 	}
 
 	if drifted {
 		d := late - early
 		words := fmt.Sprintf("drift: %s repeats of incumbents, the later half %s against the earlier",
-			num(float64(len(s.Drift))), signedSize(d, s))
-		fields = append(fields, field{key: "drift", val: short([]float64{d})[0], line: words})
+			formatNumber(float64(len(s.Drift))), signedSize(d, s))
+		fields = append(fields, field{key: "drift", val: roundShort([]float64{d})[0], line: words})
 		sub += "; later repeats " + signedSize(d, s) + " against earlier ones"
 	}
 
@@ -50,11 +50,11 @@ func PlotNoise(s *view.NoiseSeries) *Plot {
 		Foot: "The rule reckons with the spread; drift is cancelled by running both versions of a pair in turn."}
 	if len(f.Panels) == 0 || s.Noise == research.Deterministic && len(s.Drift) == 0 && flat(s.Calibration) {
 		f.Empty = "deterministic: every repeat gave the same value, one run shows any difference"
-		fields = append(fields, one("text", "", f.Empty))
+		fields = append(fields, shortFact("text", "", f.Empty))
 	}
 
-	return &Plot{Figure: f, Answer: build(Limit,
-		append(fields, next(`measure_metric{target:"incumbent"} for fresh repeats`))...)}
+	return &Plot{Figure: f, Answer: buildAnswer(Limit,
+		append(fields, nextStep(`measure_metric{target:"incumbent"} for fresh repeats`))...)}
 }
 
 func flat(vs []float64) bool {
@@ -70,7 +70,7 @@ func flat(vs []float64) bool {
 // size is a deviation in the words of its scale.
 func size(v float64, s *view.NoiseSeries) string {
 	if s.Scale == "linear" {
-		return amount(short([]float64{v})[0], s.Metric.Unit)
+		return formatAmount(roundShort([]float64{v})[0], s.Metric.Unit)
 	}
 
 	return fmt.Sprintf("%.3g %%", 100*v)

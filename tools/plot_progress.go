@@ -37,9 +37,9 @@ var looks = []struct {
 func PlotProgress(p *view.Progress) *Plot {
 	m := contract.Metric{Name: p.Metric.Name, Unit: p.Metric.Unit, Better: p.Metric.Better}
 
-	title := oneLine(p.Campaign, 48) + ": " + metric(m)
+	title := oneLine(p.Campaign, 48) + ": " + metricText(m)
 	if len(p.Points) == 0 {
-		return nothing("progress", title, "no experiment yet")
+		return emptyPlot("progress", title, "no experiment yet")
 	}
 	shown := p.Points[slices.IndexFunc(p.Points, func(pt view.ProgressPoint) bool { return pt.N >= p.From }):]
 	g := progressGraph{p: p, shown: shown}
@@ -217,7 +217,7 @@ func (g *progressGraph) rules() []chart.Rule {
 	case !g.p.Exact:
 		rules = append(rules, chart.Rule{Text: "start", Colour: chart.Faint})
 	case g.p.Baseline != nil:
-		rules = append(rules, chart.Rule{At: *g.p.Baseline, Text: "start " + amount(*g.p.Baseline, g.p.Metric.Unit),
+		rules = append(rules, chart.Rule{At: *g.p.Baseline, Text: "start " + formatAmount(*g.p.Baseline, g.p.Metric.Unit),
 			Colour: chart.Faint})
 	}
 
@@ -278,7 +278,7 @@ func (g *progressGraph) subtitle(m contract.Metric) string {
 
 	switch {
 	case p.Exact && p.Best != nil && p.Baseline != nil:
-		return s + ": " + num(*p.Baseline) + " → " + amount(*p.Best, p.Metric.Unit)
+		return s + ": " + formatNumber(*p.Baseline) + " → " + formatAmount(*p.Best, p.Metric.Unit)
 	case p.Audit != nil:
 		return s + "; " + audited(p.Audit) + " " + rules.GainWords(p.Audit.Gain, p.Scale, m)
 	case p.Gain != nil && p.Gain.Interval != (research.Interval{}):
@@ -328,8 +328,8 @@ func (g *progressGraph) foot() string {
 func (g *progressGraph) answer(m contract.Metric) Answer {
 	p := g.p
 
-	fields := []field{{key: "kind", val: "progress"}, {key: "metric", val: metric(m), line: metric(m)},
-		one("standing", "", p.Standing), value("baseline", "at the start: ", p.Baseline, m.Unit), value("best",
+	fields := []field{{key: "kind", val: "progress"}, {key: "metric", val: metricText(m), line: metricText(m)},
+		shortFact("standing", "", p.Standing), metricValue("baseline", "at the start: ", p.Baseline, m.Unit), metricValue("best",
 			"best: ", p.Best, m.Unit)}
 	if p.Gain != nil {
 		fields = append(fields, field{key: "gain", val: rounded(p.Gain.Interval),
@@ -349,7 +349,7 @@ func (g *progressGraph) answer(m contract.Metric) Answer {
 		return wording.FormatSignedGain(v, p.Scale, oneLine(m.Unit, 16))
 	}
 	if p.Exact {
-		about, write = "values", func(v float64) string { return amount(v, m.Unit) }
+		about, write = "values", func(v float64) string { return formatAmount(v, m.Unit) }
 	}
 	fields = append(fields, field{key: "from", val: p.From}, field{key: "to", val: p.To},
 		field{key: "total", val: p.Total})
@@ -373,9 +373,9 @@ func (g *progressGraph) answer(m contract.Metric) Answer {
 
 	fields = append(fields, field{key: "counts", val: words[min(2, len(words)):],
 		line: fmt.Sprintf("experiments %d to %d of %d", p.From, p.To, p.Total) + words},
-		drawing("values", values, about, write), g.kept())
+		seriesField("values", values, about, write), g.kept())
 
-	return build(Limit, append(fields, next("read_log{view:\"table\"} for the rows"))...)
+	return buildAnswer(Limit, append(fields, nextStep("read_log{view:\"table\"} for the rows"))...)
 }
 
 // kept lists what stands, the newest first; the last of them give way.
@@ -389,7 +389,7 @@ func (g *progressGraph) kept() field {
 
 		r := plotRow{N: pt.N, Value: pt.Value, Hypothesis: oneLine(pt.Hypothesis, 60)}
 		if pt.Gain != nil {
-			r.Gain = &short([]float64{pt.Gain.Mid})[0]
+			r.Gain = &roundShort([]float64{pt.Gain.Mid})[0]
 		}
 		f.list = append(f.list,
 			item{r, fmt.Sprintf("kept: %d %s %s", pt.N, wording.FormatBareGain(pt.Gain, g.p.Scale), r.Hypothesis)})
@@ -399,6 +399,6 @@ func (g *progressGraph) kept() field {
 }
 
 func rounded(g research.Interval) research.Interval {
-	s := short([]float64{g.Mid, g.Lo, g.Hi})
+	s := roundShort([]float64{g.Mid, g.Lo, g.Hi})
 	return research.Interval{Mid: s[0], Lo: s[1], Hi: s[2]}
 }

@@ -123,8 +123,8 @@ func guide(in logIn) (Answer, error) {
 
 		list = append(list, "playbooks: "+strings.Join(prompts.Domains(), ", "))
 
-		return build(Limit, field{key: "view", val: "guide"}, field{key: "guides", list: lines(list)},
-			next(`read_log{view:"guide",query:"loop"}`)), nil
+		return buildAnswer(Limit, field{key: "view", val: "guide"}, field{key: "guides", list: lineItems(list)},
+			nextStep(`read_log{view:"guide",query:"loop"}`)), nil
 	}
 
 	g, ok := prompts.Find(string(in.Query))

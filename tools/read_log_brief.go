@@ -31,29 +31,29 @@ func renderBrief(b *view.Brief, limit int) (a Answer, told []int) {
 	fields := []field{
 		{key: "view", val: "brief"},
 		{key: "campaign", val: c.Name, line: "campaign " + c.Name + ended(c)},
-		{key: "metric", val: metric(m), line: "metric: " + metric(m)},
-		one("merge", "your human's next step: ", b.Merge),
-		one("rests", "", rests(c)),
+		{key: "metric", val: metricText(m), line: "metric: " + metricText(m)},
+		shortFact("merge", "your human's next step: ", b.Merge),
+		shortFact("rests", "", rests(c)),
 		notes,
-		value("baseline", "at the start: ", b.Baseline, m.Unit),
-		value("best", "best: ", b.Best, m.Unit),
-		one("standing", "", b.Standing),
-		one("machine", "", classWords(c)),
-		{key: "edit", list: prefixed("edit only: ", b.Edit), min: 1},
+		metricValue("baseline", "at the start: ", b.Baseline, m.Unit),
+		metricValue("best", "best: ", b.Best, m.Unit),
+		shortFact("standing", "", b.Standing),
+		shortFact("machine", "", classWords(c)),
+		{key: "edit", list: prefixItems("edit only: ", b.Edit), min: 1},
 		{key: "counts", val: counts(c), line: counts(c)},
 		{key: "running", list: running(b.Running), min: 1},
-		one("tried", "tried of late: ", tried(b.Families)),
+		shortFact("tried", "tried of late: ", tried(b.Families)),
 		{key: "rows", list: recent(b.Recent), min: 3},
 		lessonList(b.Lessons, 200),
 		ideaList(b.Ideas, 160),
-		{key: "contract", list: lines(contractLines(&c.Program)), min: 3},
+		{key: "contract", list: lineItems(contractLines(&c.Program)), min: 3},
 	}
 	if b.Changed {
 		fields = append(fields, field{key: "contract_changed", val: true,
 			line: "program.md's contract differs from the accepted one: no run until a person accepts it"})
 	}
 
-	return build(limit, append(fields, left(b.Left), next(b.Next))...), told
+	return buildAnswer(limit, append(fields, budgetLeft(b.Left), nextStep(b.Next))...), told
 }
 
 const (
@@ -76,16 +76,16 @@ func humanNotes(ns []view.NoteView, room int) (f field, told []int) {
 
 	for _, n := range ns {
 		text, whole := oneLine(n.Text, maxText), true
-		for len(encode(text)) > room && len(text) > len(noteShown) {
-			text = strings.TrimSuffix(head(strings.TrimSuffix(text, noteShown), max(0, len(text)-len(noteShown)-40)),
+		for len(encodeJSON(text)) > room && len(text) > len(noteShown) {
+			text = strings.TrimSuffix(cutHead(strings.TrimSuffix(text, noteShown), max(0, len(text)-len(noteShown)-40)),
 				"…") + noteShown
 			whole = false
 		}
 
-		if len(encode(text)) > room {
+		if len(encodeJSON(text)) > room {
 			break
 		}
-		room -= len(encode(text)) + 40
+		room -= len(encodeJSON(text)) + 40
 		r := noteRow{n.N, text, n.At.UTC().Format("2006-01-02 15:04")}
 		rows, said = append(rows, r), append(said, fmt.Sprintf("note from your human (%s): %s", r.At, text))
 
@@ -132,8 +132,8 @@ func rests(c *history.Campaign) string {
 	return c.Rests.Words() + ": finish what is open, report, and wait; a person goes on with `ratchet resume`"
 }
 
-// metric is the metric in words.
-func metric(m contract.Metric) string {
+// metricText is the metric in words.
+func metricText(m contract.Metric) string {
 	s := fmt.Sprintf("%s, %s is better", oneLine(m.Name, 60), m.Better)
 	if m.Unit != "" {
 		s += ", in " + oneLine(m.Unit, 16)
@@ -229,7 +229,7 @@ func runRows(rs []rules.Run, metric string) []item {
 		case r.Contended:
 			x.Mark = "contended"
 		}
-		line := fmt.Sprintf("run %d %s %s %s %s %s", x.Run, x.Role, x.Side, optional(x.Value),
+		line := fmt.Sprintf("run %d %s %s %s %s %s", x.Run, x.Role, x.Side, formatOptional(x.Value),
 			wording.FormatDuration(x.Wall), x.Mark)
 		out[i] = item{x, strings.TrimSpace(strings.TrimSpace(line) + " " + x.Reason)}
 	}
@@ -246,19 +246,19 @@ func RenderDetail(d *view.Detail, limit int) Answer {
 		{key: "experiment", val: x.N, line: fmt.Sprintf("x%d, %s, by %s", x.N, x.Status, oneLine(x.Session, 60))},
 		{key: "status", val: x.Status},
 		{key: "hypothesis", str: Clean(x.Hypothesis), prefix: "hypothesis: ", min: 200},
-		one("expect", "expected: ", x.Expect),
+		shortFact("expect", "expected: ", x.Expect),
 	}
 	fields = append(fields, judgement(x.Judgement, d)...)
-	fields = append(fields, one("proof", "", d.Proof),
+	fields = append(fields, shortFact("proof", "", d.Proof),
 		field{key: "lesson", str: oneLine(x.Lesson, maxText), prefix: "lesson: ", min: 200},
-		one("note", "note: ", x.Note),
-		one("candidate", "candidate: ", x.Candidate),
-		one("commit", "kept as: ", x.Commit),
-		field{key: "files", list: prefixed(fmt.Sprintf("changed (+%d -%d): ", x.Added, x.Removed), d.Files), min: 1},
+		shortFact("note", "note: ", x.Note),
+		shortFact("candidate", "candidate: ", x.Candidate),
+		shortFact("commit", "kept as: ", x.Commit),
+		field{key: "files", list: prefixItems(fmt.Sprintf("changed (+%d -%d): ", x.Added, x.Removed), d.Files), min: 1},
 		field{key: "runs", list: runRows(d.Runs, d.Metric.Name), min: 2},
 		field{key: "diff", str: strings.TrimRight(Clean(d.Diff), "\n"), min: 300})
 
-	return build(limit, append(fields, next(detailNext(x)))...)
+	return buildAnswer(limit, append(fields, nextStep(detailNext(x)))...)
 }
 
 func judgement(j *rules.Judgement, d *view.Detail) []field {
@@ -267,9 +267,9 @@ func judgement(j *rules.Judgement, d *view.Detail) []field {
 	}
 
 	fields := []field{{key: "verdict", val: j.Verdict, line: "verdict: " + string(j.Verdict)},
-		value("value", "value: ", j.Value, d.Metric.Unit)}
+		metricValue("value", "value: ", j.Value, d.Metric.Unit)}
 	if d.Exact { // two raw numbers of a noisy metric only look comparable
-		fields = append(fields, value("incumbent_value", "the incumbent's: ", j.Baseline, d.Metric.Unit))
+		fields = append(fields, metricValue("incumbent_value", "the incumbent's: ", j.Baseline, d.Metric.Unit))
 	}
 
 	if j.Gain != nil {

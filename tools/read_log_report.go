@@ -19,8 +19,8 @@ func shortReport(ctx context.Context, l *checkout.Checkout) (Answer, error) {
 			return Answer{}, err
 		}
 
-		a = build(1<<30, field{key: "view", val: "report"}, field{key: "text", val: w.Plain, line: w.Plain},
-			next("give it to the human as it stands: change no figure; `ratchet report` in a shell writes the whole"))
+		a = buildAnswer(1<<30, field{key: "view", val: "report"}, field{key: "text", val: w.Plain, line: w.Plain},
+			nextStep("give it to the human as it stands: change no figure; `ratchet report` in a shell writes the whole"))
 		if max(len(a.Text), len(a.Structured)) <= Limit {
 			break
 		}

@@ -96,7 +96,7 @@ func rowOf(x *history.Experiment, n int) item {
 		status += " (" + r.Proof + ")"
 	}
 
-	return item{r, fmt.Sprintf("%d %s %s %s %s %s", r.N, verdict, status, gain, optional(r.Value), r.Hypothesis)}
+	return item{r, fmt.Sprintf("%d %s %s %s %s %s", r.N, verdict, status, gain, formatOptional(r.Value), r.Hypothesis)}
 }
 
 const rowHead = "n verdict status gain value hypothesis"
@@ -132,7 +132,7 @@ func RenderTable(p *view.Page, query string) Answer {
 		fields = append(fields, field{key: "cursor", val: p.Next})
 	}
 
-	return build(1<<30, append(fields, next(then))...)
+	return buildAnswer(1<<30, append(fields, nextStep(then))...)
 }
 
 // output is a page of what a job printed.
@@ -155,7 +155,7 @@ func RenderOutput(p *view.OutputPage) Answer {
 		{key: "view", val: "output", line: fmt.Sprintf("output of %s, %d bytes in all", p.Job, p.Total)},
 		{key: "id", val: p.Job}, {key: "output_bytes", val: p.Total},
 	}
-	fields = append(fields, data("output", p.Text)...)
+	fields = append(fields, dataText("output", p.Text)...)
 
 	then := "read_log{}"
 	if p.Next == "" && int64(len(p.Text)) < p.Total {
@@ -167,7 +167,7 @@ func RenderOutput(p *view.OutputPage) Answer {
 		then = fmt.Sprintf(`read_log{view:"output",query:"%s",cursor:%q} for more`, p.Job, p.Next)
 	}
 
-	return build(1<<30, append(fields, next(then))...)
+	return buildAnswer(1<<30, append(fields, nextStep(then))...)
 }
 
 // ideas lists ideas and lessons, newest first.

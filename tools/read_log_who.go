@@ -14,10 +14,10 @@ import (
 
 // RenderIdeas shows ideas and lessons in at most limit bytes.
 func RenderIdeas(is []checkout.IdeaView, ls []history.Lesson, limit int) Answer {
-	return build(limit, field{key: "view", val: "ideas",
+	return buildAnswer(limit, field{key: "view", val: "ideas",
 		line: wording.Count(len(is), "idea") + ", " + wording.Count(len(ls), "lesson") + ", newest first"},
 		ideaList(is, 240), lessonList(ls, 240),
-		next("edit the file for the best of them, then run_experiment{hypothesis, idea: its id}, which claims it"))
+		nextStep("edit the file for the best of them, then run_experiment{hypothesis, idea: its id}, which claims it"))
 }
 
 // ideaRow is one idea in a list.
@@ -152,6 +152,6 @@ func RenderSessions(ss []view.SessionView, limit int) Answer {
 		f.list[i] = item{r, line}
 	}
 
-	return build(limit, field{key: "view", val: "sessions",
-		line: wording.Count(len(ss), "session") + ", the last active first"}, f, next("read_log{}"))
+	return buildAnswer(limit, field{key: "view", val: "sessions",
+		line: wording.Count(len(ss), "session") + ", the last active first"}, f, nextStep("read_log{}"))
 }

@@ -51,19 +51,19 @@ func RenderReverted(r *lab.RevertedAnswer) Answer {
 	if r.Experiment > 0 {
 		first = fmt.Sprintf("x%d reverted; %s", r.Experiment, first)
 	}
-	restored := field{key: "restored", list: lines(r.Restored), min: 1}
+	restored := field{key: "restored", list: lineItems(r.Restored), min: 1}
 
 	fields := []field{{line: first}, restored}
 	if r.Experiment > 0 {
 		fields[0].key, fields[0].val = "experiment", r.Experiment
 	}
 
-	fields = append(fields, one("saved_as", "your later edits are saved as ", r.SavedAs),
+	fields = append(fields, shortFact("saved_as", "your later edits are saved as ", r.SavedAs),
 		field{key: "lesson_stored", val: r.Lesson})
 	if r.Lesson {
 		fields[len(fields)-1].line = "lesson stored"
 	}
 
-	return build(decideLimit,
-		append(fields, append(hooks(r.Hooks), human(r.Human), notes(r.Notes), left(r.Left), next(r.Next))...)...)
+	return buildAnswer(decideLimit,
+		append(fields, append(hookOutput(r.Hooks), personNote(r.Human), noteList(r.Notes), budgetLeft(r.Left), nextStep(r.Next))...)...)
 }

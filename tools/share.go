@@ -84,7 +84,7 @@ func checkOp(i int, op shareOp) error {
 
 // RenderShared says what share recorded.
 func RenderShared(s *lab.Shared) Answer {
-	fields := []field{{key: "done", list: lines(s.Done), min: 1}}
+	fields := []field{{key: "done", list: lineItems(s.Done), min: 1}}
 	if len(s.Ideas) > 0 {
 		f := field{key: "ideas", list: make([]item, len(s.Ideas)), min: 1}
 		for i, x := range s.Ideas {
@@ -94,5 +94,5 @@ func RenderShared(s *lab.Shared) Answer {
 		fields = append(fields, f)
 	}
 
-	return build(Limit, append(fields, next(s.Next))...)
+	return buildAnswer(Limit, append(fields, nextStep(s.Next))...)
 }

@@ -27,8 +27,8 @@ func sparkline(vs []float64) string {
 	return b.String()
 }
 
-// short is vs in five significant digits each, for a drawing's numbers.
-func short(vs []float64) []float64 {
+// roundShort is vs in five significant digits each, for a drawing's numbers.
+func roundShort(vs []float64) []float64 {
 	out := make([]float64, len(vs))
 	for i, v := range vs {
 		out[i] = v

@@ -56,18 +56,18 @@ func RenderStarted(s *lab.Started) Answer {
 		{key: "resumed", val: s.Resumed},
 		{key: "session", val: s.Codename},
 		{key: "branch", val: s.Branch},
-		one("metric", "metric: ", s.Metric),
-		one("direction", "direction (read_log{view:\"program\"} has all): ", s.Direction),
-		{key: "edit", list: prefixed("edit only: ", s.Edit), min: 1},
-		one("incumbent", "incumbent: ", s.Incumbent),
-		value("value", "its value: ", s.Value, s.Contract.Metric.Unit),
+		shortFact("metric", "metric: ", s.Metric),
+		shortFact("direction", "direction (read_log{view:\"program\"} has all): ", s.Direction),
+		{key: "edit", list: prefixItems("edit only: ", s.Edit), min: 1},
+		shortFact("incumbent", "incumbent: ", s.Incumbent),
+		metricValue("value", "its value: ", s.Value, s.Contract.Metric.Unit),
 	}
 	if s.ID != "" {
 		fields = append(fields, field{key: "id", val: s.ID, line: fmt.Sprintf("calibration %s is running", s.ID)})
 	}
-	fields = append(fields, field{key: "contract", list: lines(contractLines(&s.Contract)), min: 4})
-	fields = append(fields, hooks(s.Hooks)...)
-	fields = append(fields, notes(s.Notes), one("way_back", "way back: ", s.Back), left(s.Left), next(s.Next))
+	fields = append(fields, field{key: "contract", list: lineItems(contractLines(&s.Contract)), min: 4})
+	fields = append(fields, hookOutput(s.Hooks)...)
+	fields = append(fields, noteList(s.Notes), shortFact("way_back", "way back: ", s.Back), budgetLeft(s.Left), nextStep(s.Next))
 
-	return build(Limit, fields...)
+	return buildAnswer(Limit, fields...)
 }

@@ -44,5 +44,5 @@ func RenderStopped(s *job.Stopped) Answer {
 		fields = append(fields, field{key: "id", val: s.ID})
 	}
 
-	return build(runLimit, append(fields, one("text", "", s.Text), next(s.Next))...)
+	return buildAnswer(runLimit, append(fields, shortFact("text", "", s.Text), nextStep(s.Next))...)
 }

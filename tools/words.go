@@ -9,19 +9,19 @@ import (
 	"ratchet/internal/wording"
 )
 
-// num is v the way every view writes it.
-func num(v float64) string { return wording.FormatValue(v, "") }
+// formatNumber is v the way every view writes it.
+func formatNumber(v float64) string { return wording.FormatValue(v, "") }
 
-// amount is a value with its unit.
-func amount(v float64, unit string) string { return wording.FormatValue(v, oneLine(unit, 16)) }
+// formatAmount is a value with its unit.
+func formatAmount(v float64, unit string) string { return wording.FormatValue(v, oneLine(unit, 16)) }
 
-// optional is a value that may be missing.
-func optional(v *float64) string {
+// formatOptional is a value that may be missing.
+func formatOptional(v *float64) string {
 	if v == nil {
 		return "-"
 	}
 
-	return num(*v)
+	return formatNumber(*v)
 }
 
 // GainText is a gain as agents read it, on its scale and without a unit; "" for nil.
@@ -37,7 +37,7 @@ func GainText(g *research.Interval, scale string) string {
 func numbers(vs []float64, n int) string {
 	var out []string
 	for _, v := range vs[:min(n, len(vs))] {
-		out = append(out, num(v))
+		out = append(out, formatNumber(v))
 	}
 
 	if more := len(vs) - n; more > 0 {
@@ -47,8 +47,8 @@ func numbers(vs []float64, n int) string {
 	return strings.Join(out, " ")
 }
 
-// samples are numbers that may be dropped from the end, all in one line.
-func samples(key, label string, vs []float64) []field {
+// sampleList are numbers that may be dropped from the end, all in one line.
+func sampleList(key, label string, vs []float64) []field {
 	if len(vs) == 0 {
 		return nil
 	}
@@ -57,15 +57,15 @@ func samples(key, label string, vs []float64) []field {
 	return []field{{key: key, val: vs, line: label + ": " + numbers(vs, len(vs))}}
 }
 
-// left is the budget that remains.
-func left(l checkout.Left) field {
+// budgetLeft is the budget that remains.
+func budgetLeft(l checkout.Left) field {
 	return field{key: "budget_left", val: l,
 		line: fmt.Sprintf("budget left: %s, %s", wording.Count(l.Experiments, "experiment"), hours(l.Hours))}
 }
 
-// notes are announcements; the first stays as long as anything does.
-func notes(ss []string) field {
-	f := field{key: "notes", list: lines(ss), min: 1}
+// noteList are announcements; the first stays as long as anything does.
+func noteList(ss []string) field {
+	f := field{key: "notes", list: lineItems(ss), min: 1}
 	for i := range f.list {
 		f.list[i].line = "note: " + f.list[i].line[2:]
 	}
@@ -77,8 +77,8 @@ func notes(ss []string) field {
 	return f
 }
 
-// human is a person's note, which stays whole; "" leaves it out.
-func human(s string) field {
+// personNote is a person's note, which stays whole; "" leaves it out.
+func personNote(s string) field {
 	if s = oneLine(s, maxText); s == "" {
 		return field{}
 	}
@@ -86,9 +86,9 @@ func human(s string) field {
 	return field{key: "human_note", val: s, line: "note from your human: " + s}
 }
 
-// hooks is what the program's own hooks printed: its beginning, marked, and
+// hookOutput is what the program's own hooks printed: its beginning, marked, and
 // where the rest is.
-func hooks(s string) []field {
+func hookOutput(s string) []field {
 	s = strings.Trim(Clean(s), "\n")
 	if s == "" {
 		return nil
@@ -96,7 +96,7 @@ func hooks(s string) []field {
 	mark := "[printed by the program's hooks, as data]"
 
 	if len(s) > hooksShown {
-		s = head(s, hooksShown)
+		s = cutHead(s, hooksShown)
 		mark = `[printed by the program's hooks, as data; all: read_log{view:"output",query:"hooks"}]`
 	}
 
@@ -107,8 +107,8 @@ func hooks(s string) []field {
 // an answer has no room for gives way further.
 const hooksShown = 240
 
-// one is a short fact: label and value in a line of its own, "" leaves it out.
-func one(key, label, s string) field {
+// shortFact is a short fact: label and value in a line of its own, "" leaves it out.
+func shortFact(key, label, s string) field {
 	s = oneLine(s, 400)
 	if s == "" {
 		return field{}
@@ -117,17 +117,17 @@ func one(key, label, s string) field {
 	return field{key: key, val: s, line: label + s}
 }
 
-// value is a metric's value, nil leaves it out.
-func value(key, label string, v *float64, unit string) field {
+// metricValue is a metric's value, nil leaves it out.
+func metricValue(key, label string, v *float64, unit string) field {
 	if v == nil {
 		return field{}
 	}
 
-	return field{key: key, val: *v, line: label + amount(*v, unit)}
+	return field{key: key, val: *v, line: label + formatAmount(*v, unit)}
 }
 
-// prefixed is a list whose lines all begin with the same words.
-func prefixed(label string, ss []string) []item {
+// prefixItems is a list whose lines all begin with the same words.
+func prefixItems(label string, ss []string) []item {
 	out := make([]item, len(ss))
 	for i, s := range ss {
 		s = oneLine(s, 300)
