@@ -12,13 +12,13 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/spf13/cobra"
+
 	"ratchet/internal/checkout"
+	"ratchet/internal/render"
 	"ratchet/internal/research"
 	"ratchet/internal/terminal"
 	"ratchet/ledger"
-	"ratchet/tools"
-
-	"github.com/spf13/cobra"
 )
 
 // app is what every command has: its streams and the common flags.
@@ -129,7 +129,7 @@ func (a *app) explain(err error) int {
 	}
 
 	if a.JSON {
-		fmt.Fprintf(a.Stderr, "%s\n", tools.Refusal(e).Structured)
+		fmt.Fprintf(a.Stderr, "%s\n", render.Refusal(e).Structured)
 		return exitCode(e.Code)
 	}
 	fmt.Fprintf(a.Stderr, "ratchet: %s\n", e.Msg)

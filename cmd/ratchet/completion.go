@@ -8,6 +8,8 @@ import (
 
 	"ratchet/examples"
 	"ratchet/internal/clients"
+	"ratchet/internal/plots"
+	"ratchet/internal/render"
 	"ratchet/internal/research"
 	"ratchet/internal/terminal"
 	"ratchet/internal/view"
@@ -28,7 +30,7 @@ func complete(a *app, root *cobra.Command) {
 		"uninstall": func(*cobra.Command) []cobra.Completion { return clientCompletions() },
 	}
 
-	first["plot"] = func(*cobra.Command) []cobra.Completion { return tools.Kinds }
+	first["plot"] = func(*cobra.Command) []cobra.Completion { return plots.Kinds }
 	for _, cmd := range root.Commands() {
 		values := first[cmd.Name()]
 		cmd.ValidArgsFunction = func(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
@@ -92,7 +94,7 @@ func (a *app) experimentCompletions(cmd *cobra.Command) (out []cobra.Completion)
 		if x.Judgement != nil {
 			verdict = string(x.Judgement.Verdict)
 		}
-		words := strings.Join(strings.Fields(tools.Clean(x.Hypothesis)), " ")
+		words := strings.Join(strings.Fields(render.Clean(x.Hypothesis)), " ")
 		out = append(out, cobra.CompletionWithDesc(fmt.Sprint(x.N), wording.Truncate(verdict+": "+words, 70)))
 	}
 

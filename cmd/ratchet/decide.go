@@ -4,15 +4,16 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
 	"ratchet/internal/lab"
 	"ratchet/internal/notify"
 	"ratchet/internal/research"
 	"ratchet/internal/research/history"
 	"ratchet/internal/terminal"
 	"ratchet/tools"
-	"strings"
-
-	"github.com/spf13/cobra"
 )
 
 func overrideCommand(a *app) *cobra.Command {

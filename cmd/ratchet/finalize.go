@@ -4,6 +4,11 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
 	"ratchet/internal/checkout"
 	"ratchet/internal/finalize"
 	"ratchet/internal/job"
@@ -11,10 +16,6 @@ import (
 	"ratchet/internal/research"
 	"ratchet/internal/research/rules"
 	"ratchet/internal/terminal"
-	"strings"
-	"time"
-
-	"github.com/spf13/cobra"
 )
 
 func finalizeCommand(a *app) *cobra.Command {

@@ -6,13 +6,14 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
 	"ratchet/internal/job"
 	"ratchet/internal/research"
 	"ratchet/internal/research/history"
 	"ratchet/ledger"
-	"strings"
-
-	"github.com/spf13/cobra"
 )
 
 func verifyCommand(a *app) *cobra.Command {

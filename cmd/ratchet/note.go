@@ -8,9 +8,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"ratchet/internal/lab"
+	"ratchet/internal/render"
 	"ratchet/internal/research"
 	"ratchet/internal/terminal"
-	"ratchet/tools"
 )
 
 func noteCommand(a *app) *cobra.Command {
@@ -33,7 +33,7 @@ changes no verdict, budget or contract.`,
 				return err
 			}
 
-			n, err := lab.AddNote(cmd.Context(), l, tools.Clean(strings.Join(args, " ")), a.by())
+			n, err := lab.AddNote(cmd.Context(), l, render.Clean(strings.Join(args, " ")), a.by())
 			if err != nil {
 				return err
 			}

@@ -3,13 +3,15 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"ratchet/internal/render"
 	"ratchet/internal/research"
 	"ratchet/internal/terminal"
 	"ratchet/internal/view"
 	"ratchet/tools"
-	"strings"
-
-	"github.com/spf13/cobra"
 )
 
 func statusCommand(a *app) *cobra.Command {
@@ -127,7 +129,7 @@ func (a *app) logImported(cmd *cobra.Command, in logQuery) error {
 }
 
 // print prints an answer as text, or with --json as JSON.
-func (a *app) print(answer tools.Answer) {
+func (a *app) print(answer render.Answer) {
 	if a.JSON {
 		a.printf("%s\n", answer.Structured)
 		return

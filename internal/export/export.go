@@ -11,15 +11,16 @@ import (
 	"context"
 	"errors"
 	"io"
-	"ratchet/internal/checkout"
-	"ratchet/internal/research"
-	"ratchet/internal/research/history"
-	"ratchet/ledger"
 	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
+
+	"ratchet/internal/checkout"
+	"ratchet/internal/research"
+	"ratchet/internal/research/history"
+	"ratchet/ledger"
 )
 
 // Options select what is written and in which format.

@@ -2,9 +2,10 @@ package export
 
 import (
 	"context"
+	"strings"
+
 	"ratchet/internal/research"
 	"ratchet/internal/view"
-	"strings"
 )
 
 // writeImported writes a file as it was imported.

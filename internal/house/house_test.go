@@ -51,6 +51,8 @@ var floors = map[string]int{
 	"ratchet/internal/worker":   22,
 	"ratchet/internal/importer": 22,
 	"ratchet/internal/export":   25,
+	"ratchet/internal/render":   25,
+	"ratchet/internal/plots":    26,
 	// 3, 4, 5: what agents and people see
 	"ratchet/tools":             30,
 	"ratchet/internal/terminal": 35,

@@ -4,9 +4,10 @@ import (
 	"bufio"
 	"fmt"
 	"io"
-	"ratchet/internal/research"
 	"slices"
 	"strings"
+
+	"ratchet/internal/research"
 )
 
 // Ask asks a person for what is missing, and for nothing else.

@@ -2,10 +2,11 @@ package scaffold
 
 import (
 	"fmt"
+	"strings"
+
 	"ratchet/internal/research"
 	"ratchet/internal/research/contract"
 	"ratchet/prompts"
-	"strings"
 )
 
 // direction is the body that a new program.md begins with.

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"ratchet/internal/render"
 	"ratchet/internal/screen"
 	"ratchet/internal/view"
 	"ratchet/internal/wording"
@@ -81,7 +82,7 @@ func (v Layout) runTable(d *view.Detail) []string {
 
 // colorDiff is a diff with colours, its lines whole: they may be copied.
 func (v Layout) colorDiff(text string) []string {
-	lines := strings.Split(strings.TrimRight(tools.Clean(text), "\n"), "\n")
+	lines := strings.Split(strings.TrimRight(render.Clean(text), "\n"), "\n")
 	for i, s := range lines {
 		colour := screen.Plain
 
@@ -110,5 +111,5 @@ func (v Layout) Output(p *view.OutputPage) []string {
 	}
 
 	return append(v.paintWrapped(screen.Faint, head),
-		strings.Split(strings.TrimRight(tools.Clean(p.Text), "\n"), "\n")...)
+		strings.Split(strings.TrimRight(render.Clean(p.Text), "\n"), "\n")...)
 }

@@ -1,17 +1,18 @@
-package tools
+package plots
 
 import (
 	"fmt"
 	"math"
 
 	"ratchet/internal/chart"
+	"ratchet/internal/render"
 	"ratchet/internal/view"
 	"ratchet/internal/wording"
 )
 
 // PlotGPU draws what runs did on their GPUs.
 func PlotGPU(s *view.GPUSeries) *Plot {
-	title := oneLine(s.Campaign, 48) + ": GPU use of runs"
+	title := render.OneLine(s.Campaign, 48) + ": GPU use of runs"
 	if len(s.Points) == 0 {
 		why := fmt.Sprintf("no GPU was used by the last %s", wording.Count(s.Runs, "run"))
 		if s.Leases == 0 {
@@ -52,24 +53,26 @@ func PlotGPU(s *view.GPUSeries) *Plot {
 	}
 	panels := gpuPanels(util, energy, memory, wording.Count(len(s.Points), "run"))
 	words := fmt.Sprintf("%s, %.3g GPU-h", wording.Count(len(s.Points), "run"), seconds/3600)
-	fields := []field{{key: "kind", val: "gpu"}, {key: "total", val: s.Total}}
+	fields := []render.Field{{Key: "kind", Val: "gpu"}, {Key: "total", Val: s.Total}}
 
 	if known > 0 {
 		words += fmt.Sprintf(", %s of energy", wattHours(joules))
-		fields = append(fields, field{key: "joules", val: roundShort([]float64{joules})[0]})
+		fields = append(fields, render.Field{Key: "joules", Val: render.RoundShort([]float64{joules})[0]})
 	}
 
-	fields = append(fields, field{key: "counts", val: words, line: words},
-		seriesField("values", means, "mean utilisation of each run", func(v float64) string { return formatAmount(v, "%") }))
+	fields = append(fields, render.Field{Key: "counts", Val: words, Line: words},
+		seriesField("values", means, "mean utilisation of each run",
+			func(v float64) string { return render.FormatAmount(v, "%") }))
 
 	f := chart.Figure{Title: title, Subtitle: words, Panels: panels,
 		Foot: "Looked at every half second; energy is of the devices' own counters, whoever used them."}
 	if len(panels) == 0 {
 		f.Empty = "the driver told neither utilisation nor energy of these runs"
-		fields = append(fields, shortFact("text", "", f.Empty))
+		fields = append(fields, render.ShortFact("text", "", f.Empty))
 	}
 
-	return &Plot{Figure: f, Answer: buildAnswer(Limit, append(fields, nextStep("read_log{view:\"table\"}"))...)}
+	return &Plot{Figure: f, Answer: render.BuildAnswer(render.Limit,
+		append(fields, render.NextStep("read_log{view:\"table\"}"))...)}
 }
 
 // gpuPanels are those that have something to show.

@@ -1,4 +1,4 @@
-package tools
+package render
 
 import (
 	"slices"
@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// sparkline draws vs as one character each, low to high.
-func sparkline(vs []float64) string {
+// Sparkline draws vs as one character each, low to high.
+func Sparkline(vs []float64) string {
 	bars := []rune("▁▂▃▄▅▆▇█")
 
 	if len(vs) == 0 {
@@ -27,8 +27,8 @@ func sparkline(vs []float64) string {
 	return b.String()
 }
 
-// roundShort is vs in five significant digits each, for a drawing's numbers.
-func roundShort(vs []float64) []float64 {
+// RoundShort is vs in five significant digits each, for a drawing's numbers.
+func RoundShort(vs []float64) []float64 {
 	out := make([]float64, len(vs))
 	for i, v := range vs {
 		out[i] = v

@@ -1,4 +1,4 @@
-package tools
+package plots
 
 import (
 	"cmp"
@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"ratchet/internal/chart"
+	"ratchet/internal/render"
 	"ratchet/internal/research"
 	"ratchet/internal/research/contract"
 	"ratchet/internal/research/rules"
@@ -37,7 +38,7 @@ var looks = []struct {
 func PlotProgress(p *view.Progress) *Plot {
 	m := contract.Metric{Name: p.Metric.Name, Unit: p.Metric.Unit, Better: p.Metric.Better}
 
-	title := oneLine(p.Campaign, 48) + ": " + metricText(m)
+	title := render.OneLine(p.Campaign, 48) + ": " + render.MetricText(m)
 	if len(p.Points) == 0 {
 		return emptyPlot("progress", title, "no experiment yet")
 	}
@@ -78,13 +79,13 @@ func (g *progressGraph) panel() chart.Panel {
 
 	switch {
 	case p.Exact && p.Metric.Unit != "":
-		q.Title = oneLine(p.Metric.Name, 60) + ", in " + oneLine(p.Metric.Unit, 16)
+		q.Title = render.OneLine(p.Metric.Name, 60) + ", in " + render.OneLine(p.Metric.Unit, 16)
 	case p.Exact:
-		q.Title = oneLine(p.Metric.Name, 60)
+		q.Title = render.OneLine(p.Metric.Name, 60)
 	case p.Scale == "log":
 		q.Y.Unit = chart.Share
 	default:
-		q.Title += ", in " + cmp.Or(oneLine(p.Metric.Unit, 16), "the metric's unit")
+		q.Title += ", in " + cmp.Or(render.OneLine(p.Metric.Unit, 16), "the metric's unit")
 	}
 
 	q.Series = append(g.best(), g.verdicts()...)
@@ -217,8 +218,8 @@ func (g *progressGraph) rules() []chart.Rule {
 	case !g.p.Exact:
 		rules = append(rules, chart.Rule{Text: "start", Colour: chart.Faint})
 	case g.p.Baseline != nil:
-		rules = append(rules, chart.Rule{At: *g.p.Baseline, Text: "start " + formatAmount(*g.p.Baseline, g.p.Metric.Unit),
-			Colour: chart.Faint})
+		rules = append(rules, chart.Rule{At: *g.p.Baseline,
+			Text: "start " + render.FormatAmount(*g.p.Baseline, g.p.Metric.Unit), Colour: chart.Faint})
 	}
 
 	class := 0
@@ -247,7 +248,7 @@ func (g *progressGraph) labels() []chart.Label {
 	var out []chart.Label
 	for _, pt := range kept[:min(len(kept), labelled)] {
 		out = append(out, chart.Label{X: float64(pt.N), Y: g.y(pt).Mid,
-			Text: fmt.Sprintf("%d %s", pt.N, oneLine(pt.Hypothesis, 120))})
+			Text: fmt.Sprintf("%d %s", pt.N, render.OneLine(pt.Hypothesis, 120))})
 	}
 
 	return out
@@ -278,7 +279,7 @@ func (g *progressGraph) subtitle(m contract.Metric) string {
 
 	switch {
 	case p.Exact && p.Best != nil && p.Baseline != nil:
-		return s + ": " + formatNumber(*p.Baseline) + " → " + formatAmount(*p.Best, p.Metric.Unit)
+		return s + ": " + render.FormatNumber(*p.Baseline) + " → " + render.FormatAmount(*p.Best, p.Metric.Unit)
 	case p.Audit != nil:
 		return s + "; " + audited(p.Audit) + " " + rules.GainWords(p.Audit.Gain, p.Scale, m)
 	case p.Gain != nil && p.Gain.Interval != (research.Interval{}):
@@ -325,34 +326,36 @@ func (g *progressGraph) foot() string {
 }
 
 // answer is the same in numbers.
-func (g *progressGraph) answer(m contract.Metric) Answer {
+func (g *progressGraph) answer(m contract.Metric) render.Answer {
 	p := g.p
 
-	fields := []field{{key: "kind", val: "progress"}, {key: "metric", val: metricText(m), line: metricText(m)},
-		shortFact("standing", "", p.Standing), metricValue("baseline", "at the start: ", p.Baseline, m.Unit), metricValue("best",
+	fields := []render.Field{{Key: "kind", Val: "progress"},
+		{Key: "metric", Val: render.MetricText(m), Line: render.MetricText(m)}, render.ShortFact("standing", "",
+			p.Standing), render.MetricValue("baseline", "at the start: ", p.Baseline, m.Unit),
+		render.MetricValue("best",
 			"best: ", p.Best, m.Unit)}
 	if p.Gain != nil {
-		fields = append(fields, field{key: "gain", val: rounded(p.Gain.Interval),
-			line: g.total() + " " + rules.GainWords(p.Gain.Interval, p.Scale, m)})
+		fields = append(fields, render.Field{Key: "gain", Val: rounded(p.Gain.Interval),
+			Line: g.total() + " " + rules.GainWords(p.Gain.Interval, p.Scale, m)})
 	}
 
 	if p.Audit != nil {
-		f := field{key: "audited", val: rounded(p.Audit.Gain)}
+		f := render.Field{Key: "audited", Val: rounded(p.Audit.Gain)}
 		if p.Exact && p.Audit.Branch != "" { // of a noisy metric the standing says it
-			f.line = audited(p.Audit) + " " + rules.GainWords(p.Audit.Gain, p.Scale, m)
+			f.Line = audited(p.Audit) + " " + rules.GainWords(p.Audit.Gain, p.Scale, m)
 		}
 
 		fields = append(fields, f)
 	}
 
 	about, write := "gains over the start", func(v float64) string {
-		return wording.FormatSignedGain(v, p.Scale, oneLine(m.Unit, 16))
+		return wording.FormatSignedGain(v, p.Scale, render.OneLine(m.Unit, 16))
 	}
 	if p.Exact {
-		about, write = "values", func(v float64) string { return formatAmount(v, m.Unit) }
+		about, write = "values", func(v float64) string { return render.FormatAmount(v, m.Unit) }
 	}
-	fields = append(fields, field{key: "from", val: p.From}, field{key: "to", val: p.To},
-		field{key: "total", val: p.Total})
+	fields = append(fields, render.Field{Key: "from", Val: p.From}, render.Field{Key: "to", Val: p.To},
+		render.Field{Key: "total", Val: p.Total})
 	var values []float64
 	counts := map[research.Verdict]int{}
 
@@ -371,34 +374,35 @@ func (g *progressGraph) answer(m contract.Metric) Answer {
 		}
 	}
 
-	fields = append(fields, field{key: "counts", val: words[min(2, len(words)):],
-		line: fmt.Sprintf("experiments %d to %d of %d", p.From, p.To, p.Total) + words},
+	fields = append(fields, render.Field{Key: "counts", Val: words[min(2, len(words)):],
+		Line: fmt.Sprintf("experiments %d to %d of %d", p.From, p.To, p.Total) + words},
 		seriesField("values", values, about, write), g.kept())
 
-	return buildAnswer(Limit, append(fields, nextStep("read_log{view:\"table\"} for the rows"))...)
+	return render.BuildAnswer(render.Limit, append(fields, render.NextStep("read_log{view:\"table\"} for the rows"))...)
 }
 
 // kept lists what stands, the newest first; the last of them give way.
-func (g *progressGraph) kept() field {
-	f := field{key: "kept"}
-	for i := len(g.p.Points) - 1; i >= 0 && len(f.list) < 40; i-- {
+func (g *progressGraph) kept() render.Field {
+	f := render.Field{Key: "kept"}
+	for i := len(g.p.Points) - 1; i >= 0 && len(f.List) < 40; i-- {
 		pt := &g.p.Points[i]
 		if !pt.Kept {
 			continue
 		}
 
-		r := plotRow{N: pt.N, Value: pt.Value, Hypothesis: oneLine(pt.Hypothesis, 60)}
+		r := PlotRow{N: pt.N, Value: pt.Value, Hypothesis: render.OneLine(pt.Hypothesis, 60)}
 		if pt.Gain != nil {
-			r.Gain = &roundShort([]float64{pt.Gain.Mid})[0]
+			r.Gain = &render.RoundShort([]float64{pt.Gain.Mid})[0]
 		}
-		f.list = append(f.list,
-			item{r, fmt.Sprintf("kept: %d %s %s", pt.N, wording.FormatBareGain(pt.Gain, g.p.Scale), r.Hypothesis)})
+		f.List = append(f.List,
+			render.Item{Val: r, Line: fmt.Sprintf("kept: %d %s %s", pt.N, wording.FormatBareGain(pt.Gain, g.p.Scale),
+				r.Hypothesis)})
 	}
 
 	return f
 }
 
 func rounded(g research.Interval) research.Interval {
-	s := roundShort([]float64{g.Mid, g.Lo, g.Hi})
+	s := render.RoundShort([]float64{g.Mid, g.Lo, g.Hi})
 	return research.Interval{Mid: s[0], Lo: s[1], Hi: s[2]}
 }

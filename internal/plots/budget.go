@@ -1,4 +1,4 @@
-package tools
+package plots
 
 import (
 	"fmt"
@@ -6,13 +6,14 @@ import (
 	"time"
 
 	"ratchet/internal/chart"
+	"ratchet/internal/render"
 	"ratchet/internal/view"
 	"ratchet/internal/wording"
 )
 
 // PlotBudget draws the shares of the campaign's budget that were spent over time.
 func PlotBudget(s *view.Spending) *Plot {
-	title := oneLine(s.Campaign, 48) + ": budget"
+	title := render.OneLine(s.Campaign, 48) + ": budget"
 	rows := []struct {
 		key, name string
 		colour    chart.Colour
@@ -21,12 +22,12 @@ func PlotBudget(s *view.Spending) *Plot {
 		write     func(float64) string
 	}{
 		{"experiments", "experiments", chart.Blue, false, func(p view.Spent) float64 { return float64(p.Experiments) },
-			formatNumber},
-		{"hours", "run time", chart.Vermillion, true, func(p view.Spent) float64 { return p.Hours }, hours},
-		{"gpu_hours", "GPU time", chart.Green, false, func(p view.Spent) float64 { return p.GPUHours }, hours},
+			render.FormatNumber},
+		{"hours", "run time", chart.Vermillion, true, func(p view.Spent) float64 { return p.Hours }, render.Hours},
+		{"gpu_hours", "GPU time", chart.Green, false, func(p view.Spent) float64 { return p.GPUHours }, render.Hours},
 	}
-	fields := []field{{key: "kind", val: "budget"}}
-	budget := []spentRow{}
+	fields := []render.Field{{Key: "kind", Val: "budget"}}
+	budget := []SpentRow{}
 	q := chart.Panel{Title: "share of the campaign's budget",
 		X: chart.Axis{Name: "since " + s.Started.UTC().Format("2 Jan 15:04 MST"), Unit: chart.Hours,
 			Include: []float64{0}}, Y: chart.Axis{Unit: chart.Share, Include: []float64{0}},
@@ -38,8 +39,8 @@ func PlotBudget(s *view.Spending) *Plot {
 		if limit <= 0 && now <= 0 {
 			continue
 		}
-		both := roundShort([]float64{now, limit})
-		budget = append(budget, spentRow{r.key, both[0], both[1]})
+		both := render.RoundShort([]float64{now, limit})
+		budget = append(budget, SpentRow{r.key, both[0], both[1]})
 
 		text := r.name + " " + r.write(now)
 		if limit > 0 {
@@ -60,18 +61,20 @@ func PlotBudget(s *view.Spending) *Plot {
 		q.Series = append(q.Series, line)
 	}
 
-	fields = append(fields, field{key: "budget", val: budget, line: strings.Join(words, "\n")},
-		field{key: "total", val: s.Total, line: wording.Count(s.Total, "run")})
+	fields = append(fields, render.Field{Key: "budget", Val: budget, Line: strings.Join(words, "\n")},
+		render.Field{Key: "total", Val: s.Total, Line: wording.Count(s.Total, "run")})
 	if s.Total == 0 || len(s.Points) == 0 {
 		p := emptyPlot("budget", title, "no run was made yet")
-		p.Answer = buildAnswer(Limit, append(fields, shortFact("text", "", "no run was made yet"), nextStep("read_log{}"))...)
+		p.Answer = render.BuildAnswer(render.Limit,
+			append(fields, render.ShortFact("text", "", "no run was made yet"), render.NextStep("read_log{}"))...)
 
 		return p
 	}
 
 	return &Plot{Figure: chart.Figure{Title: title, Subtitle: spendingPace(s), Panels: []chart.Panel{q},
 		Foot: "Hours are those of runs; builds, checks and thinking cost none."},
-		Answer: buildAnswer(Limit, append(fields, shortFact("counts", "", spendingPace(s)), nextStep("read_log{}"))...)}
+		Answer: render.BuildAnswer(render.Limit,
+			append(fields, render.ShortFact("counts", "", spendingPace(s)), render.NextStep("read_log{}"))...)}
 }
 
 // spendingPace is how fast the budget goes.
@@ -84,9 +87,7 @@ func spendingPace(s *view.Spending) string {
 	}
 
 	return fmt.Sprintf("%s in %s of runs, over %s: one every %s", wording.Count(s.Now.Experiments, "experiment"),
-		hours(s.Now.Hours), span(over), span(over/time.Duration(s.Now.Experiments)))
+		render.Hours(s.Now.Hours), span(over), span(over/time.Duration(s.Now.Experiments)))
 }
-
-func hours(h float64) string { return wording.FormatDuration(h * 3600) }
 
 func span(d time.Duration) string { return wording.FormatDuration(d.Seconds()) }

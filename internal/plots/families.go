@@ -1,17 +1,18 @@
-package tools
+package plots
 
 import (
 	"fmt"
 
 	"ratchet/internal/chart"
+	"ratchet/internal/render"
 	"ratchet/internal/research"
 	"ratchet/internal/research/contract"
 	"ratchet/internal/view"
 	"ratchet/internal/wording"
 )
 
-// familyRow is a family in a drawing's numbers.
-type familyRow struct {
+// FamilyRow is a family in a drawing's numbers.
+type FamilyRow struct {
 	Word  string             `json:"word"` // that their hypotheses share; "" for the rest
 	Tried int                `json:"tried"`
 	Kept  int                `json:"kept"`
@@ -22,15 +23,15 @@ type familyRow struct {
 func PlotFamilies(s *view.FamilySeries) *Plot {
 	m := contract.Metric{Name: s.Metric.Name, Unit: s.Metric.Unit, Better: s.Metric.Better}
 
-	title := oneLine(s.Campaign, 48) + ": yield by family of ideas"
+	title := render.OneLine(s.Campaign, 48) + ": yield by family of ideas"
 	if len(s.Families) == 0 {
 		return emptyPlot("families", title, "no experiment yet")
 	}
 	q := chart.Panel{Title: "tried (pale), and of these kept (full); beside it what the kept ones gain"}
-	list := field{key: "families"}
+	list := render.Field{Key: "families"}
 
 	for _, f := range s.Families {
-		name, r := f.Word, familyRow{oneLine(f.Word, 40), f.Tried, f.Kept, nil}
+		name, r := f.Word, FamilyRow{render.OneLine(f.Word, 40), f.Tried, f.Kept, nil}
 		if name == "" {
 			name = "others"
 		}
@@ -42,7 +43,7 @@ func PlotFamilies(s *view.FamilySeries) *Plot {
 			r.Gain = &g
 		}
 		q.Bars = append(q.Bars, chart.Bar{Name: name, Whole: float64(f.Tried), Part: float64(f.Kept), Text: text})
-		list.list = append(list.list, item{r, oneLine(name, 40) + ": " + text})
+		list.List = append(list.List, render.Item{Val: r, Line: render.OneLine(name, 40) + ": " + text})
 	}
 
 	foot := "Grouped by the words of hypotheses, among " + fmt.Sprintf("experiments %d to %d of %d.", s.From, s.To,
@@ -50,9 +51,11 @@ func PlotFamilies(s *view.FamilySeries) *Plot {
 	if !s.Exact {
 		foot += " Gains are claims, and run high: each was selected."
 	}
-	fields := []field{{key: "kind", val: "families"}, {key: "metric", val: metricText(m), line: metricText(m)},
-		{key: "from", val: s.From}, {key: "to", val: s.To}, {key: "total", val: s.Total}, list, shortFact("text", "", foot)}
+	fields := []render.Field{{Key: "kind", Val: "families"},
+		{Key: "metric", Val: render.MetricText(m), Line: render.MetricText(m)}, {Key: "from", Val: s.From}, {Key: "to",
+			Val: s.To}, {Key: "total", Val: s.Total}, list, render.ShortFact("text", "", foot)}
 
-	return &Plot{Figure: chart.Figure{Title: title, Subtitle: metricText(m), Panels: []chart.Panel{q}, Foot: foot},
-		Answer: buildAnswer(Limit, append(fields, nextStep("read_log{view:\"ideas\"}"))...)}
+	return &Plot{Figure: chart.Figure{Title: title, Subtitle: render.MetricText(m), Panels: []chart.Panel{q},
+		Foot: foot},
+		Answer: render.BuildAnswer(render.Limit, append(fields, render.NextStep("read_log{view:\"ideas\"}"))...)}
 }

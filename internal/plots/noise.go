@@ -1,10 +1,11 @@
-package tools
+package plots
 
 import (
 	"cmp"
 	"fmt"
 
 	"ratchet/internal/chart"
+	"ratchet/internal/render"
 	"ratchet/internal/research"
 	"ratchet/internal/research/contract"
 	"ratchet/internal/view"
@@ -16,45 +17,45 @@ import (
 func PlotNoise(s *view.NoiseSeries) *Plot {
 	m := contract.Metric{Name: s.Metric.Name, Unit: s.Metric.Unit, Better: s.Metric.Better}
 
-	title := oneLine(s.Campaign, 48) + ": noise of " + oneLine(m.Name, 60)
+	title := render.OneLine(s.Campaign, 48) + ": noise of " + render.OneLine(m.Name, 60)
 	if s.Noise == "" {
 		return emptyPlot("noise", title, "the campaign is not calibrated yet")
 	}
 	early, late, drifted := drift(s.Drift)
-	fields := []field{{key: "kind", val: "noise"},
-		{key: "metric", val: metricText(m), line: metricText(m) + ", " + string(s.Noise)}}
+	fields := []render.Field{{Key: "kind", Val: "noise"},
+		{Key: "metric", Val: render.MetricText(m), Line: render.MetricText(m) + ", " + string(s.Noise)}}
 
 	sub := string(s.Noise)
 	if s.Spread > 0 {
 		sub = "spread of one paired difference: " + size(s.Spread, s)
-		fields = append(fields, field{key: "noise", val: roundShort([]float64{s.Spread})[0], line: sub})
+		fields = append(fields, render.Field{Key: "noise", Val: render.RoundShort([]float64{s.Spread})[0], Line: sub})
 	}
 
 	if len(s.Values) > 0 {
 		fields = append(fields, seriesField("values", s.Values, "repeats of the start version",
-			func(v float64) string { return formatAmount(v, s.Metric.Unit) }))
+			func(v float64) string { return render.FormatAmount(v, s.Metric.Unit) }))
 	}
 
 	if drifted {
 		d := late - early
 		words := fmt.Sprintf("drift: %s repeats of incumbents, the later half %s against the earlier",
-			formatNumber(float64(len(s.Drift))), signedSize(d, s))
-		fields = append(fields, field{key: "drift", val: roundShort([]float64{d})[0], line: words})
+			render.FormatNumber(float64(len(s.Drift))), signedSize(d, s))
+		fields = append(fields, render.Field{Key: "drift", Val: render.RoundShort([]float64{d})[0], Line: words})
 		sub += "; later repeats " + signedSize(d, s) + " against earlier ones"
 	}
 
-	fields = append(fields, field{key: "total", val: s.Total,
-		line: fmt.Sprintf("looked at %d of %s", s.Runs, wording.Count(s.Total, "run"))})
+	fields = append(fields, render.Field{Key: "total", Val: s.Total,
+		Line: fmt.Sprintf("looked at %d of %s", s.Runs, wording.Count(s.Total, "run"))})
 
 	f := chart.Figure{Title: title, Subtitle: sub, Panels: noisePanels(s),
 		Foot: "The rule reckons with the spread; drift is cancelled by running both versions of a pair in turn."}
 	if len(f.Panels) == 0 || s.Noise == research.Deterministic && len(s.Drift) == 0 && flat(s.Calibration) {
 		f.Empty = "deterministic: every repeat gave the same value, one run shows any difference"
-		fields = append(fields, shortFact("text", "", f.Empty))
+		fields = append(fields, render.ShortFact("text", "", f.Empty))
 	}
 
-	return &Plot{Figure: f, Answer: buildAnswer(Limit,
-		append(fields, nextStep(`measure_metric{target:"incumbent"} for fresh repeats`))...)}
+	return &Plot{Figure: f, Answer: render.BuildAnswer(render.Limit,
+		append(fields, render.NextStep(`measure_metric{target:"incumbent"} for fresh repeats`))...)}
 }
 
 func flat(vs []float64) bool {
@@ -70,7 +71,7 @@ func flat(vs []float64) bool {
 // size is a deviation in the words of its scale.
 func size(v float64, s *view.NoiseSeries) string {
 	if s.Scale == "linear" {
-		return formatAmount(roundShort([]float64{v})[0], s.Metric.Unit)
+		return render.FormatAmount(render.RoundShort([]float64{v})[0], s.Metric.Unit)
 	}
 
 	return fmt.Sprintf("%.3g %%", 100*v)
@@ -107,7 +108,7 @@ func noisePanels(s *view.NoiseSeries) []chart.Panel {
 
 	unit := ""
 	if s.Scale == "linear" {
-		y.Unit, unit = chart.Number, ", in "+cmp.Or(oneLine(s.Metric.Unit, 16), "the metric's unit")
+		y.Unit, unit = chart.Number, ", in "+cmp.Or(render.OneLine(s.Metric.Unit, 16), "the metric's unit")
 	}
 	var out []chart.Panel
 

@@ -1,4 +1,4 @@
-package tools
+package render
 
 import (
 	"strings"
@@ -116,13 +116,13 @@ func csiLen(s string) int {
 	return len(s)
 }
 
-// oneLine is Clean text as a single line of at most n bytes.
-func oneLine(s string, n int) string {
-	return cutHead(strings.Join(strings.Fields(Clean(s)), " "), n)
+// OneLine is Clean text as a single line of at most n bytes.
+func OneLine(s string, n int) string {
+	return CutHead(strings.Join(strings.Fields(Clean(s)), " "), n)
 }
 
-// cutHead is the beginning of s in at most n bytes, with a mark where it was cut.
-func cutHead(s string, n int) string {
+// CutHead is the beginning of s in at most n bytes, with a mark where it was cut.
+func CutHead(s string, n int) string {
 	const mark = "…"
 
 	if len(s) <= n {

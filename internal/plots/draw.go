@@ -1,7 +1,6 @@
-package tools
+package plots
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"fmt"
@@ -9,6 +8,7 @@ import (
 
 	"ratchet/internal/chart"
 	"ratchet/internal/checkout"
+	"ratchet/internal/render"
 	"ratchet/internal/view"
 )
 
@@ -17,7 +17,7 @@ var Kinds = []string{"progress", "noise", "budget", "gpu", "families"}
 
 const (
 	plotDefault = 200
-	plotMost    = 1000
+	PlotMost    = 1000
 	runsOfOne   = 5 // runs that are looked at for one experiment of size
 	imageMost   = 100 << 10
 )
@@ -25,8 +25,8 @@ const (
 // Plot is a drawing with its numbers.
 type Plot struct {
 	Figure  chart.Figure
-	Numbers any    // the whole series
-	Answer  Answer // the same in at most Limit bytes, without an image
+	Numbers any           // the whole series
+	Answer  render.Answer // the same in at most Limit bytes, without an image
 }
 
 // ReadPlot reads what a kind of plot shows of the newest size experiments (0: 200).
@@ -46,7 +46,7 @@ func ReadPlot(ctx context.Context, l *checkout.Checkout, kind string, size int) 
 		return readAndDraw(ctx, l, size, view.ReadFamilies, PlotFamilies)
 	}
 
-	return nil, oneOf("kind", kind, Kinds...)
+	return nil, render.OneOf("kind", kind, Kinds...)
 }
 
 func readAndDraw[T any](
@@ -64,7 +64,7 @@ func readAndDraw[T any](
 }
 
 // Drawn is the answer with its image, if there is anything to see.
-func (p *Plot) Drawn() (Answer, error) {
+func (p *Plot) Drawn() (render.Answer, error) {
 	a := p.Answer
 	if p.Figure.Empty != "" {
 		return a, nil
@@ -72,7 +72,7 @@ func (p *Plot) Drawn() (Answer, error) {
 
 	png, err := chart.Draw(p.Figure, chart.Options{})
 	if err != nil {
-		return Answer{}, err
+		return render.Answer{}, err
 	}
 
 	if len(png) <= imageMost { // what is larger is left out: clients refuse whole answers for it
@@ -80,45 +80,35 @@ func (p *Plot) Drawn() (Answer, error) {
 	}
 
 	if chart.Lacks(p.Figure) {
-		a.addRemark("picture", "in the picture … stands for letters that its font lacks; they are whole here")
+		a.AddRemark("picture", "in the picture … stands for letters that its font lacks; they are whole here")
 	}
 
 	return a, nil
 }
 
-// addRemark adds a fact to an answer that is built, where there is room for it.
-func (a *Answer) addRemark(key, s string) {
-	body := bytes.TrimSuffix(a.Structured, []byte("}"))
-	added := append(slices.Clip(body), fmt.Sprintf(`,%s:%s}`, encodeJSON(key), encodeJSON(s))...)
-
-	at := len(a.ForPerson())
-	if text := a.Text[:at] + "\n" + s + a.Text[at:]; len(text) <= Limit && len(added) <= Limit {
-		a.Text, a.Structured = text, added
-	}
-}
-
 // emptyPlot is the plot of a kind that has no data yet.
 func emptyPlot(kind, title, why string) *Plot {
 	return &Plot{Figure: chart.Figure{Title: title, Empty: why},
-		Answer: buildAnswer(Limit, field{key: "kind", val: kind}, shortFact("text", "", why), nextStep("read_log{}"))}
+		Answer: render.BuildAnswer(render.Limit, render.Field{Key: "kind", Val: kind},
+			render.ShortFact("text", "", why), render.NextStep("read_log{}"))}
 }
 
 // seriesField is a series as one line of characters, its numbers written by write.
 // Of a value far off the line says how far; the characters are for the others.
-func seriesField(key string, vs []float64, about string, write func(float64) string) field {
-	vs = roundShort(vs)
+func seriesField(key string, vs []float64, about string, write func(float64) string) render.Field {
+	vs = render.RoundShort(vs)
 	if len(vs) == 0 {
-		return field{}
+		return render.Field{}
 	}
 	lo, hi := slices.Min(vs), slices.Max(vs)
-	f := field{key: key, val: vs[max(0, len(vs)-60):]}
+	f := render.Field{Key: key, Val: vs[max(0, len(vs)-60):]}
 	from, to := chart.Reach(vs)
 
 	drawn := thinOut(vs, 100)
 	for i, v := range drawn {
 		drawn[i] = min(max(v, from), to)
 	}
-	f.line = fmt.Sprintf("%s, low %s, high %s:\n%s", about, write(lo), write(hi), sparkline(drawn))
+	f.Line = fmt.Sprintf("%s, low %s, high %s:\n%s", about, write(lo), write(hi), render.Sparkline(drawn))
 
 	return f
 }

@@ -1,4 +1,4 @@
-package tools
+package render
 
 import (
 	"bytes"
@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"ratchet/internal/research"
@@ -29,43 +30,43 @@ func (a Answer) ForPerson() string {
 	return a.Text
 }
 
-// field is one fact of an answer. Its JSON is val, str or list, its text is
+// Field is one fact of an answer. Its JSON is val, str or list, its text is
 // line, str or the list's lines; str and list give way when space is short.
-type field struct {
-	key  string
-	val  any    // a JSON value that stays whole
-	line string // its text; "" when another line says it
-	str  string // a text that may be cut; at its end, or at its beginning if last
+type Field struct {
+	Key  string
+	Val  any    // a JSON value that stays whole
+	Line string // its text; "" when another line says it
+	Str  string // a text that may be cut; at its end, or at its beginning if last
 	last bool   // what counts is the end of str
 	// prefix stands before each line of str, so that program output can't be
 	// taken for a line of the answer.
-	prefix string
+	Prefix string
 	mark   string // what says in JSON that str is data; "" for dataMark
-	list   []item // entries that may be dropped, the last first
-	min    int    // bytes of str, or entries of list, that are dropped only at the very end
+	List   []Item // entries that may be dropped, the last first
+	Min    int    // bytes of str, or entries of list, that are dropped only at the very end
 }
 
-// item is one entry of a list.
-type item struct {
-	val  any
-	line string
+// Item is one entry of a list.
+type Item struct {
+	Val  any
+	Line string
 }
 
-// lineItems makes a list of plain strings.
-func lineItems(ss []string) []item {
-	out := make([]item, len(ss))
+// LineItems makes a list of plain strings.
+func LineItems(ss []string) []Item {
+	out := make([]Item, len(ss))
 	for i, s := range ss {
-		s = oneLine(s, 300)
-		out[i] = item{s, "- " + s}
+		s = OneLine(s, 300)
+		out[i] = Item{s, "- " + s}
 	}
 
 	return out
 }
 
-// buildAnswer renders fields in at most limit bytes, as text and as JSON each.
+// BuildAnswer renders fields in at most limit bytes, as text and as JSON each.
 // Lists and excerpts are shortened first, the largest first; a verdict, a
 // number or a next step never is.
-func buildAnswer(limit int, fields ...field) Answer {
+func BuildAnswer(limit int, fields ...Field) Answer {
 	for {
 		a := Answer{Text: renderText(fields), Structured: renderJSON(fields)}
 
@@ -78,17 +79,17 @@ func buildAnswer(limit int, fields ...field) Answer {
 
 // shorten makes the largest field that can give way smaller, by about over
 // bytes. It returns false when nothing is left to shorten.
-func shorten(fields []field, over int) bool {
+func shorten(fields []Field, over int) bool {
 	for _, floor := range []bool{true, false} { // respect min first
 		best, size := -1, 0
 
 		for i, f := range fields {
 			low := 0
 			if floor {
-				low = f.min
+				low = f.Min
 			}
 
-			if n := f.size(); n > size && (len(f.str) > max(low, 1) || len(f.list) > low) {
+			if n := f.size(); n > size && (len(f.Str) > max(low, 1) || len(f.List) > low) {
 				best, size = i, n
 			}
 		}
@@ -100,24 +101,24 @@ func shorten(fields []field, over int) bool {
 
 		low := 0
 		if floor {
-			low = f.min
+			low = f.Min
 		}
 
-		if len(f.list) > 0 {
-			f.list = f.list[:len(f.list)-1]
+		if len(f.List) > 0 {
+			f.List = f.List[:len(f.List)-1]
 			return true
 		}
-		n := max(low, min(len(f.str)-8, max(len(f.str)-over, len(f.str)/2))) // others may give way too
+		n := max(low, min(len(f.Str)-8, max(len(f.Str)-over, len(f.Str)/2))) // others may give way too
 
-		cut := cutHead
+		cut := CutHead
 		if f.last {
 			cut = tail
 		}
 
-		if s := cut(f.str, n); len(s) < len(f.str) {
-			f.str = s
+		if s := cut(f.Str, n); len(s) < len(f.Str) {
+			f.Str = s
 		} else {
-			f.str = ""
+			f.Str = ""
 		}
 
 		return true
@@ -126,16 +127,16 @@ func shorten(fields []field, over int) bool {
 	return false
 }
 
-func (f field) size() int {
-	n := len(f.str)
-	for _, it := range f.list {
-		n += len(it.line)
+func (f Field) size() int {
+	n := len(f.Str)
+	for _, it := range f.List {
+		n += len(it.Line)
 	}
 
 	return n
 }
 
-func renderText(fields []field) string {
+func renderText(fields []Field) string {
 	var b strings.Builder
 
 	put := func(s string) {
@@ -149,57 +150,57 @@ func renderText(fields []field) string {
 		b.WriteString(s)
 	}
 	for _, f := range fields {
-		put(f.line)
+		put(f.Line)
 
-		for _, it := range f.list {
-			put(it.line)
+		for _, it := range f.List {
+			put(it.Line)
 		}
 
-		if f.str != "" {
-			put(f.prefix + strings.ReplaceAll(f.str, "\n", "\n"+f.prefix))
+		if f.Str != "" {
+			put(f.Prefix + strings.ReplaceAll(f.Str, "\n", "\n"+f.Prefix))
 		}
 	}
 
 	return b.String()
 }
 
-func renderJSON(fields []field) json.RawMessage {
+func renderJSON(fields []Field) json.RawMessage {
 	var b bytes.Buffer
 	b.WriteByte('{')
 
 	for _, f := range fields {
-		v := f.val
+		v := f.Val
 		switch {
-		case f.list != nil:
-			vals := make([]any, len(f.list))
-			for i, it := range f.list {
-				vals[i] = it.val
+		case f.List != nil:
+			vals := make([]any, len(f.List))
+			for i, it := range f.List {
+				vals[i] = it.Val
 			}
 			v = vals
-		case f.str != "":
-			v = f.str
-			if f.prefix == dataPrefix {
-				v = cmp.Or(f.mark, dataMark) + "\n" + f.str
+		case f.Str != "":
+			v = f.Str
+			if f.Prefix == dataPrefix {
+				v = cmp.Or(f.mark, dataMark) + "\n" + f.Str
 			}
 		}
 
-		if f.key == "" || v == nil {
+		if f.Key == "" || v == nil {
 			continue
 		}
 
 		if b.Len() > 1 {
 			b.WriteByte(',')
 		}
-		fmt.Fprintf(&b, "%q:%s", f.key, encodeJSON(v))
+		fmt.Fprintf(&b, "%q:%s", f.Key, EncodeJSON(v))
 	}
 	b.WriteByte('}')
 
 	return b.Bytes()
 }
 
-// encodeJSON is v as JSON, with < > & as themselves. A value that JSON can't say
+// EncodeJSON is v as JSON, with < > & as themselves. A value that JSON can't say
 // (NaN) becomes null: a defect, but no reason to lose the answer.
-func encodeJSON(v any) []byte {
+func EncodeJSON(v any) []byte {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
@@ -213,24 +214,24 @@ func encodeJSON(v any) []byte {
 
 const dataPrefix = "| "
 
-// dataText is program output: marked, quoted line by line, its end kept.
-func dataText(key, s string) []field {
+// DataText is program output: marked, quoted line by line, its end kept.
+func DataText(key, s string) []Field {
 	s = strings.Trim(Clean(s), "\n")
 	if s == "" {
 		return nil
 	}
 
-	return []field{{line: dataMark}, {key: key, str: s, last: true, prefix: dataPrefix, min: 160}}
+	return []Field{{Line: dataMark}, {Key: key, Str: s, last: true, Prefix: dataPrefix, Min: 160}}
 }
 
-// nextStep is the last field of every answer.
-func nextStep(s string) field {
-	s = oneLine(s, 400)
+// NextStep is the last field of every answer.
+func NextStep(s string) Field {
+	s = OneLine(s, 400)
 	if s == "" {
 		s = "read_log{}"
 	}
 
-	return field{key: "next", val: s, line: "next: " + s}
+	return Field{Key: "next", Val: s, Line: "next: " + s}
 }
 
 // Refusal is the answer that an error makes: its code, one sentence and the
@@ -243,7 +244,7 @@ func Refusal(err error) Answer {
 	}
 	e := research.Describe(err)
 
-	msg, step := oneLine(e.Msg, 1200), oneLine(e.Next, 400)
+	msg, step := OneLine(e.Msg, 1200), OneLine(e.Next, 400)
 	if step == "" {
 		step = "read_log{}"
 	}
@@ -255,6 +256,17 @@ func Refusal(err error) Answer {
 
 	return Answer{
 		Text:       fmt.Sprintf("%s: %s\nnext: %s", e.Code, msg, step),
-		Structured: append(append([]byte(`{"error":`), encodeJSON(body)...), '}'),
+		Structured: append(append([]byte(`{"error":`), EncodeJSON(body)...), '}'),
+	}
+}
+
+// AddRemark adds a fact to an answer that is built, where there is room for it.
+func (a *Answer) AddRemark(key, s string) {
+	body := bytes.TrimSuffix(a.Structured, []byte("}"))
+	added := append(slices.Clip(body), fmt.Sprintf(`,%s:%s}`, EncodeJSON(key), EncodeJSON(s))...)
+
+	at := len(a.ForPerson())
+	if text := a.Text[:at] + "\n" + s + a.Text[at:]; len(text) <= Limit && len(added) <= Limit {
+		a.Text, a.Structured = text, added
 	}
 }
