@@ -23,8 +23,8 @@ import (
 func complete(a *app, root *cobra.Command) {
 	first := map[string]func(*cobra.Command) []cobra.Completion{
 		"call": func(*cobra.Command) []cobra.Completion { return toolCompletions() },
-		"show": a.experimentCompletions,
-		"stop": a.jobCompletions,
+		"show": func(cmd *cobra.Command) []cobra.Completion { return experimentCompletions(a, cmd) },
+		"stop": func(cmd *cobra.Command) []cobra.Completion { return jobCompletions(a, cmd) },
 
 		"install":   func(*cobra.Command) []cobra.Completion { return clientCompletions() },
 		"uninstall": func(*cobra.Command) []cobra.Completion { return clientCompletions() },
@@ -78,7 +78,7 @@ func clientCompletions() (out []cobra.Completion) {
 }
 
 // experimentCompletions are the newest experiments, with their hypotheses.
-func (a *app) experimentCompletions(cmd *cobra.Command) (out []cobra.Completion) {
+func experimentCompletions(a *app, cmd *cobra.Command) (out []cobra.Completion) {
 	l, err := a.lab(cmd.Context())
 	if err != nil {
 		return nil
@@ -102,7 +102,7 @@ func (a *app) experimentCompletions(cmd *cobra.Command) (out []cobra.Completion)
 }
 
 // jobCompletions are the jobs that run now.
-func (a *app) jobCompletions(cmd *cobra.Command) (out []cobra.Completion) {
+func jobCompletions(a *app, cmd *cobra.Command) (out []cobra.Completion) {
 	l, err := a.lab(cmd.Context())
 	if err != nil {
 		return nil

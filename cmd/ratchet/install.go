@@ -29,6 +29,9 @@ type installing struct {
 	loop   bool // also what keeps the agent going
 }
 
+// installer is install and uninstall, of one call of the program.
+type installer struct{ *app }
+
 func installCommand(a *app) *cobra.Command {
 	var in installing
 	cmd := &cobra.Command{
@@ -42,12 +45,12 @@ func installCommand(a *app) *cobra.Command {
 		RunE: func(_ *cobra.Command, args []string) error {
 			switch {
 			case len(args) == 1:
-				return a.install(args[0], in)
+				return installer{a}.install(args[0], in)
 			case in.print:
-				return a.printGeneric(in)
+				return installer{a}.printGeneric(in)
 			}
 
-			return a.listClients()
+			return installer{a}.listClients()
 		},
 	}
 	in.flags(cmd)
@@ -67,7 +70,7 @@ func uninstallCommand(a *app) *cobra.Command {
 		Use:   "uninstall CLIENT",
 		Short: "take Ratchet out of a coding agent's configuration again",
 		Args:  cobra.ExactArgs(1),
-		RunE:  func(_ *cobra.Command, args []string) error { return a.uninstall(args[0], in) },
+		RunE:  func(_ *cobra.Command, args []string) error { return installer{a}.uninstall(args[0], in) },
 	}
 	in.flags(cmd)
 
@@ -103,7 +106,7 @@ type installed struct {
 	Next   string               `json:"next"`
 }
 
-func (a *app) install(id string, in installing) error {
+func (a installer) install(id string, in installing) error {
 	c, m, err := a.client(id, in)
 	if err != nil {
 		return err
@@ -169,7 +172,7 @@ func (a *app) install(id string, in installing) error {
 	return a.carryOut(plan, done, in, server.Token, loop...)
 }
 
-func (a *app) uninstall(id string, in installing) error {
+func (a installer) uninstall(id string, in installing) error {
 	c, m, err := a.client(id, in)
 	if err != nil {
 		return err
@@ -202,7 +205,7 @@ func (a *app) uninstall(id string, in installing) error {
 }
 
 // client finds the client and the machine that its paths depend on.
-func (a *app) client(id string, in installing) (clients.Client, clients.Machine, error) {
+func (a installer) client(id string, in installing) (clients.Client, clients.Machine, error) {
 	m, err := thisMachine()
 	if err != nil {
 		return clients.Client{}, m, err
@@ -228,7 +231,7 @@ func thisMachine() (clients.Machine, error) {
 }
 
 // carryOut shows the plan and, without --dry-run, applies it.
-func (a *app) carryOut(
+func (a installer) carryOut(
 	plan *clients.Plan, done installed, in installing, secret string, loop ...clients.LoopStep,
 ) error {
 	done.Action, done.DryRun, done.Diff = plan.Action, in.dryRun, plan.Diff(secret)
@@ -296,7 +299,7 @@ func actionWords(what clients.Action, dryRun bool) string {
 
 // planLoop returns the steps of --with-loop, none without it. Nothing is written
 // when one of them can't be.
-func (a *app) planLoop(c clients.Client, m clients.Machine, in installing) ([]clients.LoopStep, error) {
+func (a installer) planLoop(c clients.Client, m clients.Machine, in installing) ([]clients.LoopStep, error) {
 	if !in.loop {
 		return nil, nil
 	}
@@ -323,7 +326,7 @@ func (a *app) planLoop(c clients.Client, m clients.Machine, in installing) ([]cl
 
 // pinnedFolder is the one folder that an entry for all repositories serves, which
 // -C names; "" if it serves what the client has open.
-func (a *app) pinnedFolder(in installing) (string, error) {
+func (a installer) pinnedFolder(in installing) (string, error) {
 	if a.Dir == "" || in.scope != string(clients.User) {
 		return "", nil
 	}
@@ -337,7 +340,7 @@ func (a *app) pinnedFolder(in installing) (string, error) {
 }
 
 // entryFor is what the entry starts or calls, and what the person should know.
-func (a *app) entryFor(c clients.Client, m clients.Machine, in installing) (clients.Server, []string, error) {
+func (a installer) entryFor(c clients.Client, m clients.Machine, in installing) (clients.Server, []string, error) {
 	if in.http != "" {
 		return a.entryHTTP(c, in)
 	}
@@ -359,7 +362,7 @@ func (a *app) entryFor(c clients.Client, m clients.Machine, in installing) (clie
 	return clients.Server{Command: at, Args: c.Arguments(pinned)}, notes, nil
 }
 
-func (a *app) entryHTTP(c clients.Client, in installing) (clients.Server, []string, error) {
+func (a installer) entryHTTP(c clients.Client, in installing) (clients.Server, []string, error) {
 	base, err := url.Parse(strings.TrimSuffix(strings.TrimSuffix(in.http, "/"), "/mcp"))
 	if err != nil || base.Scheme != "http" && base.Scheme != "https" || base.Host == "" {
 		return clients.Server{}, nil, research.Errorf(research.CodeBadArgument, "write it like --http="+servedAt,
@@ -401,7 +404,7 @@ type entry struct {
 }
 
 // printGeneric prints an entry in the shape that most clients understand.
-func (a *app) printGeneric(in installing) error {
+func (a installer) printGeneric(in installing) error {
 	m, err := thisMachine()
 	if err != nil {
 		return err
@@ -435,7 +438,7 @@ type listed struct {
 	Problem   string `json:"problem,omitempty"`
 }
 
-func (a *app) listClients() error {
+func (a installer) listClients() error {
 	m, err := thisMachine()
 	if err != nil {
 		return err
