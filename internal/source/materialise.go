@@ -15,13 +15,13 @@ import (
 // clone with this repository's configuration, and whole even where the user's
 // checkout is sparse. Submodules become empty folders. A cancelled or failed
 // call leaves dir half full.
-func (r *Objects) Materialise(ctx context.Context, commit, dir string) error {
-	tree, err := r.Tree(ctx, commit)
+func (o *Objects) Materialise(ctx context.Context, commit, dir string) error {
+	tree, err := o.Tree(ctx, commit)
 	if err != nil {
 		return err
 	}
 
-	dir, err = emptyDir(dir)
+	dir, err = makeEmptyDir(dir)
 	if err != nil {
 		return err
 	}
@@ -30,13 +30,13 @@ func (r *Objects) Materialise(ctx context.Context, commit, dir string) error {
 	if err != nil {
 		return err
 	}
-	defer s.remove()
-	_, err = r.onScratch(ctx, s, dir, nil, "read-tree", "--reset", "-u", "--no-sparse-checkout", tree)
+	defer s.removeFolder()
+	_, err = o.runOnScratch(ctx, s, dir, nil, "read-tree", "--reset", "-u", "--no-sparse-checkout", tree)
 
-	return filterFailure(err)
+	return explainFilterFailure(err)
 }
 
-func emptyDir(dir string) (string, error) {
+func makeEmptyDir(dir string) (string, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return "", fmt.Errorf("resolve %s: %w", dir, err)
@@ -62,19 +62,19 @@ func emptyDir(dir string) (string, error) {
 // that commit `from` lacks or has otherwise, as Materialise would, and returns
 // their paths in order. Submodules that moved are left out. CodeUnsupported
 // when `to` lacks a file of `from`, for a delta can't say that.
-func (r *Objects) MaterialiseDelta(ctx context.Context, from, to, dir string) ([]string, error) {
-	before, err := r.Tree(ctx, from)
+func (o *Objects) MaterialiseDelta(ctx context.Context, from, to, dir string) ([]string, error) {
+	before, err := o.Tree(ctx, from)
 	if err != nil {
 		return nil, err
 	}
 
-	after, err := r.Tree(ctx, to)
+	after, err := o.Tree(ctx, to)
 	if err != nil {
 		return nil, err
 	}
 	var paths, gone []string
 
-	if err := r.treeDelta(ctx, before, after, "", func(path string, was, is entry) {
+	if err := o.treeDelta(ctx, before, after, "", func(path string, was, is entry) {
 		switch {
 		case is.hash == "":
 			gone = append(gone, path)
@@ -97,11 +97,11 @@ func (r *Objects) MaterialiseDelta(ctx context.Context, from, to, dir string) ([
 		return nil, nil
 	}
 
-	return paths, r.checkOut(ctx, after, paths, dir)
+	return paths, o.checkOutFiles(ctx, after, paths, dir)
 }
 
-// checkOut writes some files of a tree into dir.
-func (r *Objects) checkOut(ctx context.Context, tree string, paths []string, dir string) error {
+// checkOutFiles writes some files of a tree into dir.
+func (o *Objects) checkOutFiles(ctx context.Context, tree string, paths []string, dir string) error {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return fmt.Errorf("resolve %s: %w", dir, err)
@@ -111,14 +111,14 @@ func (r *Objects) checkOut(ctx context.Context, tree string, paths []string, dir
 		return fmt.Errorf("make %s: %w", dir, err)
 	}
 
-	s, err := r.scratchOf(ctx, tree, paths)
+	s, err := o.buildScratch(ctx, tree, paths)
 	if err != nil {
 		return err
 	}
-	defer s.remove()
+	defer s.removeFolder()
 
-	if _, err := r.onScratch(ctx, s, dir, terminated(paths), "checkout-index", "--force", "-z", "--stdin"); err != nil {
-		return filterFailure(err)
+	if _, err := o.runOnScratch(ctx, s, dir, joinFields(paths), "checkout-index", "--force", "-z", "--stdin"); err != nil {
+		return explainFilterFailure(err)
 	}
 
 	for _, path := range paths {

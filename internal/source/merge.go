@@ -14,10 +14,10 @@ import (
 // their common version base, merged line by line. Where both changed the same
 // lines, or a file is binary, conflicts names the paths and tree is "". One git
 // process for each path that both changed, and two to store the result.
-func (r *Objects) Merge(
+func (o *Objects) Merge(
 	ctx context.Context, base, ours, theirs string, paths []string,
 ) (tree string, conflicts []string, err error) {
-	if tree, err = r.Tree(ctx, ours); err != nil {
+	if tree, err = o.Tree(ctx, ours); err != nil {
 		return "", nil, err
 	}
 	changes := edits{}
@@ -25,7 +25,7 @@ func (r *Objects) Merge(
 	for _, path := range paths {
 		var three [3]entry
 		for i, commit := range []string{ours, base, theirs} {
-			if three[i], err = r.committed(ctx, commit, path); err != nil {
+			if three[i], err = o.entryInCommit(ctx, commit, path); err != nil {
 				return "", nil, err
 			}
 		}
@@ -36,7 +36,7 @@ func (r *Objects) Merge(
 		case is == was:
 			changes[path] = want
 		default:
-			merged, ok, err := r.mergeFile(ctx, is, was, want)
+			merged, ok, err := o.mergeFile(ctx, is, was, want)
 			if err != nil {
 				return "", nil, err
 			}
@@ -52,13 +52,13 @@ func (r *Objects) Merge(
 	if len(conflicts) > 0 {
 		return "", conflicts, nil
 	}
-	tree, err = r.editTree(ctx, tree, changes)
+	tree, err = o.editTree(ctx, tree, changes)
 
 	return tree, nil, err
 }
 
 // mergeFile merges one file, false where it can't be done without a person.
-func (r *Objects) mergeFile(ctx context.Context, ours, base, theirs entry) (entry, bool, error) {
+func (o *Objects) mergeFile(ctx context.Context, ours, base, theirs entry) (entry, bool, error) {
 	for _, e := range []entry{ours, base, theirs} {
 		if e.mode != modeFile && e.mode != modeExec {
 			return entry{}, false, nil
@@ -73,7 +73,7 @@ func (r *Objects) mergeFile(ctx context.Context, ours, base, theirs entry) (entr
 	args := []string{"merge-file", "-p", "-q"}
 
 	for i, e := range []entry{ours, base, theirs} {
-		content, err := r.object(ctx, plumbing.BlobObject, e.hash)
+		content, err := o.readObject(ctx, plumbing.BlobObject, e.hash)
 		if err != nil {
 			return entry{}, false, err
 		}
@@ -85,7 +85,7 @@ func (r *Objects) mergeFile(ctx context.Context, ours, base, theirs entry) (entr
 		args = append(args, name)
 	}
 
-	merged, err := r.git(ctx, nil, args...)
+	merged, err := o.git(ctx, nil, args...)
 	if said := stderrOf(err); err != nil && (strings.HasPrefix(said, "exit status") || strings.Contains(said,
 		"binary")) {
 		return entry{}, false, nil
@@ -99,7 +99,7 @@ func (r *Objects) mergeFile(ctx context.Context, ours, base, theirs entry) (entr
 		merged = []byte{}
 	}
 
-	out, err := r.git(ctx, merged, "hash-object", "-w", "--no-filters", "--stdin")
+	out, err := o.git(ctx, merged, "hash-object", "-w", "--no-filters", "--stdin")
 	if err != nil {
 		return entry{}, false, err
 	}

@@ -11,10 +11,10 @@ import (
 // packedProbe is how much of packed-refs one step reads: a line and a half.
 const packedProbe = 1 << 10
 
-// packed is what the file of packed refs says of a name, in a number of reads
+// findPackedRef is what the file of packed refs says of a name, in a number of reads
 // that grows with the logarithm of its size. Only git can tell where it is not
 // found, or the file is not sorted.
-func (r *Repo) packed(name string) (hash string, ok bool) {
+func (r *Repo) findPackedRef(name string) (hash string, ok bool) {
 	f, err := os.Open(filepath.Join(r.commonDir, "packed-refs"))
 	if err != nil {
 		return "", false
@@ -25,7 +25,7 @@ func (r *Repo) packed(name string) (hash string, ok bool) {
 	if err != nil {
 		return "", false
 	}
-	head := probe(f, 0)
+	head := readProbe(f, 0)
 
 	first, _, whole := bytes.Cut(head, []byte("\n"))
 	if !whole || !bytes.HasPrefix(first, []byte("#")) || !strings.Contains(string(first)+" ", " sorted ") {
@@ -36,7 +36,7 @@ func (r *Repo) packed(name string) (hash string, ok bool) {
 	for high-low > packedProbe/2 {
 		middle := low + (high-low)/2
 
-		at, found := refAfter(probe(f, middle))
+		at, found := firstRefAfter(readProbe(f, middle))
 		if found == "" {
 			return "", false
 		}
@@ -48,8 +48,8 @@ func (r *Repo) packed(name string) (hash string, ok bool) {
 		}
 	}
 
-	for line := range bytes.Lines(probe(f, low)) {
-		if hash, is := packedLine(line); is == name && isHash(hash) {
+	for line := range bytes.Lines(readProbe(f, low)) {
+		if hash, is := parsePackedLine(line); is == name && isHash(hash) {
 			return hash, true
 		}
 	}
@@ -57,16 +57,16 @@ func (r *Repo) packed(name string) (hash string, ok bool) {
 	return "", false
 }
 
-// probe reads what lies at an offset.
-func probe(f io.ReaderAt, at int64) []byte {
+// readProbe reads what lies at an offset.
+func readProbe(f io.ReaderAt, at int64) []byte {
 	b := make([]byte, packedProbe)
 	n, _ := f.ReadAt(b, at)
 
 	return b[:n]
 }
 
-// refAfter finds the first ref whose line begins after b does.
-func refAfter(b []byte) (at int, name string) {
+// firstRefAfter finds the first ref whose line begins after b does.
+func firstRefAfter(b []byte) (at int, name string) {
 	for {
 		i := bytes.IndexByte(b[at:], '\n')
 		if i < 0 {
@@ -79,14 +79,14 @@ func refAfter(b []byte) (at int, name string) {
 			return 0, ""
 		}
 
-		if _, name := packedLine(line); name != "" {
+		if _, name := parsePackedLine(line); name != "" {
 			return at, name
 		}
 	}
 }
 
-// packedLine reads "HASH NAME"; other lines, such as what a tag peels to, have no name.
-func packedLine(line []byte) (hash, name string) {
+// parsePackedLine reads "HASH NAME"; other lines, such as what a tag peels to, have no name.
+func parsePackedLine(line []byte) (hash, name string) {
 	hash, name, _ = strings.Cut(strings.TrimSuffix(string(line), "\n"), " ")
 	return hash, name
 }

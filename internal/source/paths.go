@@ -30,15 +30,15 @@ func checkPath(p string) error {
 	return nil
 }
 
-// inside makes sure that what lies at p is in this work tree: no folder above
+// requireInside makes sure that what lies at p is in this work tree: no folder above
 // it is a link, a submodule or a repository of its own. Missing is fine. CodeScope.
-func (r *gitCommand) inside(p string) error {
+func (g *gitCommand) requireInside(p string) error {
 	if err := checkPath(p); err != nil {
 		return err
 	}
 
 	for dir := path.Dir(p); dir != "."; dir = path.Dir(dir) {
-		info, err := os.Lstat(r.abs(dir))
+		info, err := os.Lstat(g.absPath(dir))
 		if err != nil {
 			continue
 		}
@@ -48,7 +48,7 @@ func (r *gitCommand) inside(p string) error {
 				p, dir)
 		}
 
-		if _, err := os.Lstat(filepath.Join(r.abs(dir), ".git")); err == nil {
+		if _, err := os.Lstat(filepath.Join(g.absPath(dir), ".git")); err == nil {
 			return research.Errorf(research.CodeScope, "name a file of this repository",
 				"%s lies in %s, a submodule or other repository", p, dir)
 		}
@@ -60,17 +60,17 @@ func (r *gitCommand) inside(p string) error {
 // CheckEditable says whether the file at path can be a campaign's edited file:
 // a plain tracked file of this work tree. CodeScope with the reason otherwise.
 func (r *Repo) CheckEditable(ctx context.Context, path string) error {
-	if err := r.inside(path); err != nil {
+	if err := r.requireInside(path); err != nil {
 		return err
 	}
 	refuse := func(next, why string) error {
 		return research.Errorf(research.CodeScope, next, "%s can't be edited in a campaign: it is %s", path, why)
 	}
 
-	info, statErr := os.Lstat(r.abs(path))
+	info, statErr := os.Lstat(r.absPath(path))
 	if statErr == nil && !info.Mode().IsRegular() {
-		why := kindOf(info.Mode())
-		if _, err := os.Lstat(filepath.Join(r.abs(path), ".git")); err == nil {
+		why := describeKind(info.Mode())
+		if _, err := os.Lstat(filepath.Join(r.absPath(path), ".git")); err == nil {
 			why = "a submodule or other repository"
 		}
 
@@ -82,7 +82,7 @@ func (r *Repo) CheckEditable(ctx context.Context, path string) error {
 		return err
 	}
 
-	staged, tracked := stagedAs(fields(out), path)
+	staged, tracked := findStage(splitFields(out), path)
 	switch {
 	case statErr != nil && tracked:
 		return refuse("bring it back: git restore -- "+path, "missing from the work tree")
@@ -106,8 +106,8 @@ func (r *Repo) CheckEditable(ctx context.Context, path string) error {
 	return refuse("git add and commit it first", "not tracked by git")
 }
 
-// stagedAs finds path among lines "MODE HASH STAGE\tPATH".
-func stagedAs(lines []string, path string) (stage string, found bool) {
+// findStage finds path among lines "MODE HASH STAGE\tPATH".
+func findStage(lines []string, path string) (stage string, found bool) {
 	for _, line := range lines {
 		if meta, name, _ := strings.Cut(line, "\t"); name == path {
 			return meta[strings.LastIndexByte(meta, ' ')+1:], true
@@ -117,7 +117,7 @@ func stagedAs(lines []string, path string) (stage string, found bool) {
 	return "", false
 }
 
-func kindOf(mode fs.FileMode) string {
+func describeKind(mode fs.FileMode) string {
 	switch {
 	case mode.IsDir():
 		return "a folder"
@@ -140,12 +140,12 @@ func (r *Repo) Ignored(ctx context.Context, paths []string) ([]string, error) {
 		asked[i] = "./" + p
 	}
 
-	out, err := r.run(ctx, invocation{stdin: terminated(asked), env: []string{"GIT_LITERAL_PATHSPECS=0"}},
+	out, err := r.run(ctx, invocation{stdin: joinFields(asked), env: []string{"GIT_LITERAL_PATHSPECS=0"}},
 		"check-ignore", "-z", "--stdin")
 	if err != nil && stderrOf(err) != nothingFound {
 		return nil, err
 	}
-	hit := fields(out)
+	hit := splitFields(out)
 	var ignored []string
 
 	for i, p := range paths {

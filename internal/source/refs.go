@@ -44,11 +44,11 @@ func (r *Repo) UpdateRefs(ctx context.Context, updates []RefUpdate, why string) 
 	}
 
 	err := fault.At("git.refs", func() error {
-		_, err := r.git(ctx, feed.Bytes(), "update-ref", "-m", reason(why), "--no-deref", "--stdin", "-z")
+		_, err := r.git(ctx, feed.Bytes(), "update-ref", "-m", reflogMessage(why), "--no-deref", "--stdin", "-z")
 		return err
 	})
 	if err != nil {
-		return refFailure(err)
+		return explainRefFailure(err)
 	}
 
 	return fault.At("git.sync", func() error { return r.syncRefs(updates) })
@@ -84,8 +84,8 @@ func (r *Repo) syncRefs(updates []RefUpdate) error {
 	return nil
 }
 
-// reason is a reflog message, which git wants to have something in it.
-func reason(why string) string {
+// reflogMessage is a reflog message, which git wants to have something in it.
+func reflogMessage(why string) string {
 	if strings.TrimSpace(why) == "" {
 		return "ratchet"
 	}
@@ -99,7 +99,7 @@ var (
 	refHeld      = regexp.MustCompile(`cannot lock ref '([^\n]+)': Unable to create '([^\n]+)': File exists`)
 )
 
-func refFailure(err error) error {
+func explainRefFailure(err error) error {
 	said := stderrOf(err)
 	because := func(e *research.Error) error {
 		e.Err = err

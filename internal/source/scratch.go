@@ -31,12 +31,12 @@ func newScratch() (*scratch, error) {
 	return &scratch{dir: dir, path: filepath.Join(dir, "index")}, nil
 }
 
-// scratchOf is a private index with what tree holds at paths, and with the
+// buildScratch is a private index with what tree holds at paths, and with the
 // .gitattributes files that apply to them.
-func (r *Objects) scratchOf(ctx context.Context, tree string, paths []string) (*scratch, error) {
+func (o *Objects) buildScratch(ctx context.Context, tree string, paths []string) (*scratch, error) {
 	held := map[string]entry{}
 	for _, path := range paths {
-		if err := r.collect(ctx, tree, path, held); err != nil {
+		if err := o.collectEntries(ctx, tree, path, held); err != nil {
 			return nil, err
 		}
 	}
@@ -46,30 +46,30 @@ func (r *Objects) scratchOf(ctx context.Context, tree string, paths []string) (*
 		return nil, err
 	}
 
-	if err := s.write(held); err != nil {
-		s.remove()
+	if err := s.writeEntries(held); err != nil {
+		s.removeFolder()
 		return nil, fmt.Errorf("write a private index: %w", err)
 	}
 
 	return s, nil
 }
 
-// collect adds path's entry, and the attributes of every folder above it.
-func (r *Objects) collect(ctx context.Context, tree, path string, held map[string]entry) error {
+// collectEntries adds path's entry, and the attributes of every folder above it.
+func (o *Objects) collectEntries(ctx context.Context, tree, path string, held map[string]entry) error {
 	prefix := ""
 
 	for {
-		entries, err := r.entries(ctx, tree)
+		entries, err := o.readTree(ctx, tree)
 		if err != nil {
 			return err
 		}
 
-		if e := find(entries, ".gitattributes"); e.mode == modeFile || e.mode == modeExec {
+		if e := findEntry(entries, ".gitattributes"); e.mode == modeFile || e.mode == modeExec {
 			held[prefix+e.name] = e
 		}
 		name, rest, deeper := strings.Cut(path, "/")
 
-		e := find(entries, name)
+		e := findEntry(entries, name)
 		if !deeper && e.hash != "" && e.mode != modeFolder {
 			held[prefix+name] = e
 		}
@@ -81,7 +81,7 @@ func (r *Objects) collect(ctx context.Context, tree, path string, held map[strin
 	}
 }
 
-func (s *scratch) write(held map[string]entry) error {
+func (s *scratch) writeEntries(held map[string]entry) error {
 	idx := &index.Index{Version: 2}
 
 	for _, path := range slices.Sorted(maps.Keys(held)) {
@@ -108,7 +108,7 @@ func (s *scratch) write(held map[string]entry) error {
 	return f.Close()
 }
 
-func (s *scratch) read() (map[string]entry, error) {
+func (s *scratch) readEntries() (map[string]entry, error) {
 	f, err := os.Open(s.path)
 	if err != nil {
 		return nil, err
@@ -128,12 +128,12 @@ func (s *scratch) read() (map[string]entry, error) {
 	return held, nil
 }
 
-func (s *scratch) remove() { os.RemoveAll(s.dir) }
+func (s *scratch) removeFolder() { os.RemoveAll(s.dir) }
 
-// onScratch runs git with s as its index, in the work tree dir ("" for the user's).
-func (r *Objects) onScratch(ctx context.Context, s *scratch, dir string, stdin []byte, args ...string) ([]byte, error) {
+// runOnScratch runs git with s as its index, in the work tree dir ("" for the user's).
+func (o *Objects) runOnScratch(ctx context.Context, s *scratch, dir string, stdin []byte, args ...string) ([]byte, error) {
 	args = append([]string{"-c", "core.splitIndex=false", "-c", "core.untrackedCache=false",
 		"-c", "core.sparseCheckout=false", "-c", "index.sparse=false", "-c", "index.version=2"}, args...)
 
-	return r.run(ctx, invocation{stdin: stdin, dir: dir, env: []string{"GIT_INDEX_FILE=" + s.path}}, args...)
+	return o.run(ctx, invocation{stdin: stdin, dir: dir, env: []string{"GIT_INDEX_FILE=" + s.path}}, args...)
 }

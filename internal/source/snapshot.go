@@ -22,7 +22,7 @@ func (r *Repo) Snapshot(ctx context.Context, base string, paths []string) (tree 
 		return root, err
 	}
 
-	held, err := r.stored(ctx, base, paths)
+	held, err := r.stageFiles(ctx, base, paths)
 	if err != nil {
 		return "", err
 	}
@@ -30,32 +30,32 @@ func (r *Repo) Snapshot(ctx context.Context, base string, paths []string) (tree 
 	return r.editTree(ctx, root, held)
 }
 
-// stored is what the work tree has at paths, as git add would store it on top
+// stageFiles is what the work tree has at paths, as git add would store it on top
 // of base; nothing for a missing file. The objects are written.
-func (r *Repo) stored(ctx context.Context, base string, paths []string) (edits, error) {
+func (r *Repo) stageFiles(ctx context.Context, base string, paths []string) (edits, error) {
 	root, err := r.Tree(ctx, base)
 	if err != nil {
 		return nil, err
 	}
 
 	for _, path := range paths {
-		if err := r.storable(path); err != nil {
+		if err := r.requireStorable(path); err != nil {
 			return nil, err
 		}
 	}
 
-	s, err := r.scratchOf(ctx, root, paths)
+	s, err := r.buildScratch(ctx, root, paths)
 	if err != nil {
 		return nil, err
 	}
-	defer s.remove()
+	defer s.removeFolder()
 
-	if _, err := r.onScratch(ctx, s, "", terminated(paths), "update-index", "--add", "--remove", "--replace", "-z",
+	if _, err := r.runOnScratch(ctx, s, "", joinFields(paths), "update-index", "--add", "--remove", "--replace", "-z",
 		"--stdin"); err != nil {
-		return nil, filterFailure(err)
+		return nil, explainFilterFailure(err)
 	}
 
-	held, err := s.read()
+	held, err := s.readEntries()
 	if err != nil {
 		return nil, err
 	}
@@ -68,13 +68,13 @@ func (r *Repo) stored(ctx context.Context, base string, paths []string) (edits, 
 	return is, nil
 }
 
-// storable refuses what git add would take for something else, or not take.
-func (r *Repo) storable(path string) error {
-	if err := r.inside(path); err != nil {
+// requireStorable refuses what git add would take for something else, or not take.
+func (r *Repo) requireStorable(path string) error {
+	if err := r.requireInside(path); err != nil {
 		return err
 	}
 
-	info, err := os.Lstat(r.abs(path))
+	info, err := os.Lstat(r.absPath(path))
 	if errors.Is(err, fs.ErrNotExist) || err == nil && (info.Mode().IsRegular() || info.Mode()&fs.ModeSymlink != 0) {
 		return nil
 	}
@@ -83,11 +83,11 @@ func (r *Repo) storable(path string) error {
 		return research.Errorf(research.CodeStorage, "check the file's permissions", "look at %s: %w", path, err)
 	}
 
-	return research.Errorf(research.CodeScope, "make it a plain file again", "%s is %s", path, kindOf(info.Mode()))
+	return research.Errorf(research.CodeScope, "make it a plain file again", "%s is %s", path, describeKind(info.Mode()))
 }
 
-// filterFailure names a clean or smudge filter that failed as the user's to mend.
-func filterFailure(err error) error {
+// explainFilterFailure names a clean or smudge filter that failed as the user's to mend.
+func explainFilterFailure(err error) error {
 	said := stderrOf(err)
 	if !strings.Contains(said, "filter '") {
 		return err
@@ -118,7 +118,7 @@ func (r *Repo) ReplaceFile(ctx context.Context, base, path string, content []byt
 		return "", err
 	}
 
-	old, err := r.lookUp(ctx, root, path)
+	old, err := r.entryInTree(ctx, root, path)
 	if err != nil {
 		return "", err
 	}
@@ -159,7 +159,7 @@ var fixedIdentity = []string{
 // Commit stores a commit, unsigned, and returns its hash. Author and committer
 // are who the user's configuration and environment say, at git's clock.
 // CodeRepository with the two lines to run when they don't say.
-func (r *Objects) Commit(ctx context.Context, c CommitSpec) (string, error) {
+func (o *Objects) Commit(ctx context.Context, c CommitSpec) (string, error) {
 	args := []string{"-c", "i18n.commitEncoding=UTF-8", "commit-tree"}
 	for _, p := range c.Parents {
 		args = append(args, "-p", p)
@@ -173,24 +173,24 @@ func (r *Objects) Commit(ctx context.Context, c CommitSpec) (string, error) {
 	var out []byte
 
 	err := fault.At("git.commit", func() (err error) {
-		out, err = r.run(ctx, how, append(args, "-F", "-", c.Tree)...)
+		out, err = o.run(ctx, how, append(args, "-F", "-", c.Tree)...)
 		return err
 	})
 	if err != nil {
-		return "", identityFailure(err)
+		return "", explainIdentityFailure(err)
 	}
 
 	return strings.TrimSpace(string(out)), nil
 }
 
-// Identity refuses when git does not know who commits. CodeRepository with the
+// RequireIdentity refuses when git does not know who commits. CodeRepository with the
 // two lines to run.
-func (r *Objects) Identity(ctx context.Context) error {
-	_, err := r.git(ctx, nil, "var", "GIT_COMMITTER_IDENT")
-	return identityFailure(err)
+func (o *Objects) RequireIdentity(ctx context.Context) error {
+	_, err := o.git(ctx, nil, "var", "GIT_COMMITTER_IDENT")
+	return explainIdentityFailure(err)
 }
 
-func identityFailure(err error) error {
+func explainIdentityFailure(err error) error {
 	said := stderrOf(err)
 	if strings.Contains(said, "Please tell me who you are") || strings.Contains(said, "empty ident") ||
 		strings.Contains(said, "user.useConfigOnly") {

@@ -24,21 +24,21 @@ type Change struct {
 // user's index is read, never refreshed: git works on a link to it, because
 // `git diff` writes what it refreshed even when told to take no optional locks.
 func (r *Repo) Changes(ctx context.Context, commit string) ([]Change, error) {
-	s, err := r.userIndex()
+	s, err := r.linkUserIndex()
 	if err != nil {
 		return nil, err
 	}
-	defer s.remove()
+	defer s.removeFolder()
 
 	out, err := r.run(ctx, invocation{env: []string{"GIT_INDEX_FILE=" + s.path}}, "-c", "core.splitIndex=false",
 		"-c", "diff.autoRefreshIndex=true", "diff", "--raw", "--numstat", "-z", "-O/dev/null", "--no-renames",
 		"--no-ext-diff", "--no-textconv", "--no-relative", "--no-color", "--ignore-submodules=dirty",
 		"--end-of-options", commit, "--")
 	if err != nil {
-		return nil, filterFailure(err)
+		return nil, explainFilterFailure(err)
 	}
 
-	return readChanges(fields(out))
+	return readChanges(splitFields(out))
 }
 
 // readChanges reads what --raw and --numstat print: for each path a field that
@@ -59,7 +59,7 @@ func readChanges(all []string) (list []Change, err error) {
 			continue
 		}
 
-		plus, minus, path, err := lineCounts(all[i])
+		plus, minus, path, err := parseLineCounts(all[i])
 		if err != nil {
 			return nil, err
 		}
@@ -95,9 +95,9 @@ func changeKind(raw string) string {
 	return "modified"
 }
 
-// userIndex is a scratch whose index is a hard link to the user's: reading it
+// linkUserIndex is a scratch whose index is a hard link to the user's: reading it
 // sees the same bytes and time stamps, and a git that writes replaces the link.
-func (r *Repo) userIndex() (*scratch, error) {
+func (r *Repo) linkUserIndex() (*scratch, error) {
 	dir, err := os.MkdirTemp(r.gitDir, "ratchet-index-")
 	if err != nil {
 		return nil, fmt.Errorf("make a private index: %w", err)
@@ -111,7 +111,7 @@ func (r *Repo) userIndex() (*scratch, error) {
 	}
 
 	if err := copyWithTime(from, s.path); err != nil {
-		s.remove()
+		s.removeFolder()
 		return nil, fmt.Errorf("make a private index: %w", err)
 	}
 
@@ -157,7 +157,7 @@ func (r *Repo) Untracked(ctx context.Context, limit int) ([]string, error) {
 		return nil, err
 	}
 
-	list := fields(out)
+	list := splitFields(out)
 	if limit > 0 && len(list) > limit {
 		list = list[:limit]
 	}

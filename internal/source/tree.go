@@ -25,23 +25,23 @@ type treeWriter struct {
 // editTree is the tree with the edits made. It is one git process, and none
 // when nothing changes: all the new trees' hashes are known before git is asked
 // to store them, and must be what git answers.
-func (r *Objects) editTree(ctx context.Context, tree string, changes edits) (string, error) {
-	w := &treeWriter{repo: r}
+func (o *Objects) editTree(ctx context.Context, tree string, changes edits) (string, error) {
+	w := &treeWriter{repo: o}
 
-	root, err := w.edit(ctx, tree, changes)
+	root, err := w.editFolder(ctx, tree, changes)
 	if err != nil {
 		return "", err
 	}
 
 	if root == "" {
-		root = w.add(nil)
+		root = w.addTree(nil)
 	}
 
 	if len(w.made) == 0 {
 		return root, nil
 	}
 
-	out, err := r.git(ctx, w.feed.Bytes(), "mktree", "--batch", "--missing", "-z")
+	out, err := o.git(ctx, w.feed.Bytes(), "mktree", "--batch", "--missing", "-z")
 	if err != nil {
 		return "", err
 	}
@@ -53,9 +53,9 @@ func (r *Objects) editTree(ctx context.Context, tree string, changes edits) (str
 	return root, nil
 }
 
-// edit returns the hash of the edited tree, "" when nothing is left in it.
-func (w *treeWriter) edit(ctx context.Context, tree string, changes edits) (string, error) {
-	entries, err := w.repo.entries(ctx, tree)
+// editFolder returns the hash of the edited tree, "" when nothing is left in it.
+func (w *treeWriter) editFolder(ctx context.Context, tree string, changes edits) (string, error) {
+	entries, err := w.repo.readTree(ctx, tree)
 	if err != nil {
 		return "", err
 	}
@@ -65,7 +65,7 @@ func (w *treeWriter) edit(ctx context.Context, tree string, changes edits) (stri
 		name, rest, deeper := strings.Cut(path, "/")
 		if !deeper {
 			e.name = name
-			entries = replace(entries, e)
+			entries = replaceEntry(entries, e)
 
 			continue
 		}
@@ -77,7 +77,7 @@ func (w *treeWriter) edit(ctx context.Context, tree string, changes edits) (stri
 	}
 
 	for name, deeper := range below {
-		old := find(entries, name)
+		old := findEntry(entries, name)
 		if old.mode != modeFolder {
 			if !slices.ContainsFunc(values(deeper), func(e entry) bool { return e.hash != "" }) {
 				continue // removes what isn't there
@@ -85,11 +85,11 @@ func (w *treeWriter) edit(ctx context.Context, tree string, changes edits) (stri
 			old.hash = ""
 		}
 
-		hash, err := w.edit(ctx, old.hash, deeper)
+		hash, err := w.editFolder(ctx, old.hash, deeper)
 		if err != nil {
 			return "", err
 		}
-		entries = replace(entries, entry{name: name, mode: modeFolder, hash: hash})
+		entries = replaceEntry(entries, entry{name: name, mode: modeFolder, hash: hash})
 	}
 
 	if len(entries) == 0 {
@@ -101,11 +101,11 @@ func (w *treeWriter) edit(ctx context.Context, tree string, changes edits) (stri
 		return hash, nil
 	}
 
-	return w.add(entries), nil
+	return w.addTree(entries), nil
 }
 
-// add appends one tree to the feed and returns its hash.
-func (w *treeWriter) add(entries []entry) string {
+// addTree appends one tree to the feed and returns its hash.
+func (w *treeWriter) addTree(entries []entry) string {
 	for _, e := range entries {
 		fmt.Fprintf(&w.feed, "%06o %s %s\t%s\x00", e.mode, e.kind(), e.hash, e.name)
 	}
@@ -116,8 +116,8 @@ func (w *treeWriter) add(entries []entry) string {
 	return hash
 }
 
-// replace puts e in the place of the entry of its name; an e without a hash removes it.
-func replace(entries []entry, e entry) []entry {
+// replaceEntry puts e in the place of the entry of its name; an e without a hash removes it.
+func replaceEntry(entries []entry, e entry) []entry {
 	kept := slices.DeleteFunc(entries, func(x entry) bool { return x.name == e.name })
 	if e.hash == "" {
 		return kept
@@ -171,17 +171,17 @@ func hashTree(entries []entry) string {
 
 // treeDelta visits what differs between two trees, in no order; was or is is
 // the zero entry where there is nothing.
-func (r *Objects) treeDelta(ctx context.Context, a, b, prefix string, visit func(path string, was, is entry)) error {
+func (o *Objects) treeDelta(ctx context.Context, a, b, prefix string, visit func(path string, was, is entry)) error {
 	if a == b {
 		return ctx.Err()
 	}
 
-	before, err := r.entries(ctx, a)
+	before, err := o.readTree(ctx, a)
 	if err != nil {
 		return err
 	}
 
-	after, err := r.entries(ctx, b)
+	after, err := o.readTree(ctx, b)
 	if err != nil {
 		return err
 	}
@@ -209,7 +209,7 @@ func (r *Objects) treeDelta(ctx context.Context, a, b, prefix string, visit func
 			}
 		}
 
-		if err := r.treeDelta(ctx, folders[0], folders[1], prefix+name+"/", visit); err != nil {
+		if err := o.treeDelta(ctx, folders[0], folders[1], prefix+name+"/", visit); err != nil {
 			return err
 		}
 

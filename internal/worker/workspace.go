@@ -103,7 +103,7 @@ func openWorkspace(
 	}
 
 	w.carry = append(w.carry, reads...)
-	if w.tree, err = co.Repo.Tracked(ctx, c.Start); err != nil {
+	if w.tree, err = co.Repo.TrackedFiles(ctx, c.Start); err != nil {
 		return nil, err
 	}
 
