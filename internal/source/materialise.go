@@ -31,11 +31,14 @@ func (o *Objects) Materialise(ctx context.Context, commit, dir string) error {
 		return err
 	}
 	defer s.removeFolder()
+
 	_, err = o.runOnScratch(ctx, s, dir, nil, "read-tree", "--reset", "-u", "--no-sparse-checkout", tree)
 
 	return explainFilterFailure(err)
 }
 
+// makeEmptyDir makes a folder and returns its absolute path. A folder that holds
+// something is an error.
 func makeEmptyDir(dir string) (string, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -72,35 +75,36 @@ func (o *Objects) MaterialiseDelta(ctx context.Context, from, to, dir string) ([
 	if err != nil {
 		return nil, err
 	}
-	var paths, gone []string
 
-	if err := o.treeDelta(ctx, before, after, "", func(path string, was, is entry) {
+	var paths, removed []string
+	err = o.treeDelta(ctx, before, after, "", func(path string, _, now entry) {
 		switch {
-		case is.hash == "":
-			gone = append(gone, path)
-		case is.mode != modeSubmodule:
+		case now.hash == "":
+			removed = append(removed, path)
+		case now.mode != modeSubmodule:
 			paths = append(paths, path)
 		}
-	}); err != nil {
+	})
+
+	if err != nil {
 		return nil, err
 	}
 
-	if len(gone) > 0 {
-		slices.Sort(gone)
-
+	if len(removed) > 0 {
 		return nil, research.Errorf(research.CodeUnsupported, "keep the file, empty if need be",
-			"the change removes %s, and a removal can't be laid over a version", gone[0])
+			"the change removes %s, and a removal can't be laid over a version", slices.Min(removed))
 	}
-	slices.Sort(paths)
 
 	if len(paths) == 0 {
 		return nil, nil
 	}
 
+	slices.Sort(paths)
+
 	return paths, o.checkOutFiles(ctx, after, paths, dir)
 }
 
-// checkOutFiles writes some files of a tree into dir.
+// checkOutFiles writes some files of a tree into dir, in their folders.
 func (o *Objects) checkOutFiles(ctx context.Context, tree string, paths []string, dir string) error {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -117,10 +121,12 @@ func (o *Objects) checkOutFiles(ctx context.Context, tree string, paths []string
 	}
 	defer s.removeFolder()
 
-	if _, err := o.runOnScratch(ctx, s, dir, joinFields(paths), "checkout-index", "--force", "-z", "--stdin"); err != nil {
+	if _, err := o.runOnScratch(ctx, s, dir, joinFields(paths), "checkout-index", "--force", "-z",
+		"--stdin"); err != nil {
 		return explainFilterFailure(err)
 	}
 
+	// Git may leave a file out and yet succeed.
 	for _, path := range paths {
 		if _, err := os.Lstat(filepath.Join(dir, filepath.FromSlash(path))); err != nil {
 			return fmt.Errorf("check out %s: %w", path, err)

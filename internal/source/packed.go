@@ -11,9 +11,8 @@ import (
 // packedProbe is how much of packed-refs one step reads: a line and a half.
 const packedProbe = 1 << 10
 
-// findPackedRef is what the file of packed refs says of a name, in a number of reads
-// that grows with the logarithm of its size. Only git can tell where it is not
-// found, or the file is not sorted.
+// findPackedRef looks a name up in the file of packed refs by bisection. ok is false
+// where the name is not found or the file is not sorted: git must be asked then.
 func (r *Repo) findPackedRef(name string) (hash string, ok bool) {
 	f, err := os.Open(filepath.Join(r.commonDir, "packed-refs"))
 	if err != nil {
@@ -25,12 +24,14 @@ func (r *Repo) findPackedRef(name string) (hash string, ok bool) {
 	if err != nil {
 		return "", false
 	}
-	head := readProbe(f, 0)
 
-	first, _, whole := bytes.Cut(head, []byte("\n"))
-	if !whole || !bytes.HasPrefix(first, []byte("#")) || !strings.Contains(string(first)+" ", " sorted ") {
+	first, _, whole := bytes.Cut(readProbe(f, 0), []byte("\n"))
+	isHeader := whole && bytes.HasPrefix(first, []byte("#"))
+
+	if !isHeader || !strings.Contains(string(first)+" ", " sorted ") {
 		return "", false
 	}
+
 	// The line of name begins in [low, high); low is the beginning of a line.
 	low, high := int64(len(first)+1), info.Size()
 	for high-low > packedProbe/2 {
@@ -49,7 +50,7 @@ func (r *Repo) findPackedRef(name string) (hash string, ok bool) {
 	}
 
 	for line := range bytes.Lines(readProbe(f, low)) {
-		if hash, is := parsePackedLine(line); is == name && isHash(hash) {
+		if hash, found := parsePackedLine(line); found == name && isHash(hash) {
 			return hash, true
 		}
 	}
@@ -57,7 +58,7 @@ func (r *Repo) findPackedRef(name string) (hash string, ok bool) {
 	return "", false
 }
 
-// readProbe reads what lies at an offset.
+// readProbe reads packedProbe bytes at an offset, fewer at the end of the file.
 func readProbe(f io.ReaderAt, at int64) []byte {
 	b := make([]byte, packedProbe)
 	n, _ := f.ReadAt(b, at)
@@ -65,14 +66,16 @@ func readProbe(f io.ReaderAt, at int64) []byte {
 	return b[:n]
 }
 
-// firstRefAfter finds the first ref whose line begins after b does.
+// firstRefAfter finds the first ref whose line begins after the beginning of b, and lies
+// within b; "" if there is none.
 func firstRefAfter(b []byte) (at int, name string) {
 	for {
-		i := bytes.IndexByte(b[at:], '\n')
-		if i < 0 {
+		newline := bytes.IndexByte(b[at:], '\n')
+		if newline < 0 {
 			return 0, ""
 		}
-		at += i + 1
+
+		at += newline + 1
 
 		line, _, whole := bytes.Cut(b[at:], []byte("\n"))
 		if !whole {

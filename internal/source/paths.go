@@ -14,15 +14,17 @@ import (
 
 // checkPath refuses what can't be the path of a tracked file. CodeScope.
 func checkPath(p string) error {
-	for _, part := range strings.Split(p, "/") {
+	for part := range strings.SplitSeq(p, "/") {
 		if strings.EqualFold(part, ".git") || part == ".." {
 			return research.Errorf(research.CodeScope, "name a file of the repository, relative to its root",
 				"%q is outside the repository's files", p)
 		}
 	}
 
-	if p == "" || p == "." || path.IsAbs(p) || filepath.IsAbs(filepath.FromSlash(p)) || path.Clean(p) != p ||
-		strings.ContainsRune(p, 0) {
+	isAbs := path.IsAbs(p) || filepath.IsAbs(filepath.FromSlash(p))
+	isClean := path.Clean(p) == p && p != "." && p != "" && !strings.ContainsRune(p, 0)
+
+	if isAbs || !isClean {
 		return research.Errorf(research.CodeScope, "name a file of the repository, relative to its root",
 			"%q is not a path in the repository", p)
 	}
@@ -30,8 +32,8 @@ func checkPath(p string) error {
 	return nil
 }
 
-// requireInside makes sure that what lies at p is in this work tree: no folder above
-// it is a link, a submodule or a repository of its own. Missing is fine. CodeScope.
+// requireInside refuses a path outside this work tree: a folder above it is a link, a
+// submodule or a repository of its own. The file itself may be missing. CodeScope.
 func (g *gitCommand) requireInside(p string) error {
 	if err := checkPath(p); err != nil {
 		return err
@@ -63,6 +65,7 @@ func (r *Repo) CheckEditable(ctx context.Context, path string) error {
 	if err := r.requireInside(path); err != nil {
 		return err
 	}
+
 	refuse := func(next, why string) error {
 		return research.Errorf(research.CodeScope, next, "%s can't be edited in a campaign: it is %s", path, why)
 	}
@@ -109,7 +112,8 @@ func (r *Repo) CheckEditable(ctx context.Context, path string) error {
 // findStage finds path among lines "MODE HASH STAGE\tPATH".
 func findStage(lines []string, path string) (stage string, found bool) {
 	for _, line := range lines {
-		if meta, name, _ := strings.Cut(line, "\t"); name == path {
+		meta, name, _ := strings.Cut(line, "\t")
+		if name == path {
 			return meta[strings.LastIndexByte(meta, ' ')+1:], true
 		}
 	}
@@ -117,6 +121,7 @@ func findStage(lines []string, path string) (stage string, found bool) {
 	return "", false
 }
 
+// describeKind says what stands in the place of a plain file.
 func describeKind(mode fs.FileMode) string {
 	switch {
 	case mode.IsDir():
@@ -134,6 +139,7 @@ func (r *Repo) Ignored(ctx context.Context, paths []string) ([]string, error) {
 	if len(paths) == 0 {
 		return nil, nil
 	}
+
 	// check-ignore knows no literal paths; "./" keeps a leading colon from being magic.
 	asked := make([]string, len(paths))
 	for i, p := range paths {
@@ -145,11 +151,12 @@ func (r *Repo) Ignored(ctx context.Context, paths []string) ([]string, error) {
 	if err != nil && stderrOf(err) != nothingFound {
 		return nil, err
 	}
-	hit := splitFields(out)
+
+	answered := splitFields(out)
 	var ignored []string
 
 	for i, p := range paths {
-		if slices.Contains(hit, asked[i]) {
+		if slices.Contains(answered, asked[i]) {
 			ignored = append(ignored, p)
 		}
 	}
@@ -157,5 +164,5 @@ func (r *Repo) Ignored(ctx context.Context, paths []string) ([]string, error) {
 	return ignored, nil
 }
 
-// nothingFound is how check-ignore ends, with nothing on stderr, when it ignores none.
+// nothingFound stands for the stderr of a check-ignore that ignores none of its paths.
 const nothingFound = "exit status 1"

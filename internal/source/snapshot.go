@@ -11,7 +11,7 @@ import (
 	"ratchet/internal/research"
 )
 
-// Snapshot is base's tree with the work tree's content and mode at paths, as
+// Snapshot returns base's tree with the work tree's content and mode at paths, as
 // `git add` would store them: clean filters, line endings and core.fileMode
 // applied, a link as a link, a missing file removed. The objects are stored;
 // nothing refers to them yet. Two git processes, one when nothing changed.
@@ -22,16 +22,16 @@ func (r *Repo) Snapshot(ctx context.Context, base string, paths []string) (tree 
 		return root, err
 	}
 
-	held, err := r.stageFiles(ctx, base, paths)
+	staged, err := r.stageFiles(ctx, base, paths)
 	if err != nil {
 		return "", err
 	}
 
-	return r.editTree(ctx, root, held)
+	return r.editTree(ctx, root, staged)
 }
 
-// stageFiles is what the work tree has at paths, as git add would store it on top
-// of base; nothing for a missing file. The objects are written.
+// stageFiles stores what the work tree has at paths, as git add would on top of base,
+// in an index of its own. It returns the entries; that of a missing file is zero.
 func (r *Repo) stageFiles(ctx context.Context, base string, paths []string) (edits, error) {
 	root, err := r.Tree(ctx, base)
 	if err != nil {
@@ -50,43 +50,48 @@ func (r *Repo) stageFiles(ctx context.Context, base string, paths []string) (edi
 	}
 	defer s.removeFolder()
 
-	if _, err := r.runOnScratch(ctx, s, "", joinFields(paths), "update-index", "--add", "--remove", "--replace", "-z",
-		"--stdin"); err != nil {
+	_, err = r.runOnScratch(ctx, s, "", joinFields(paths), "update-index", "--add", "--remove", "--replace", "-z",
+		"--stdin")
+	if err != nil {
 		return nil, explainFilterFailure(err)
 	}
 
-	held, err := s.readEntries()
+	entries, err := s.readEntries()
 	if err != nil {
 		return nil, err
 	}
 
-	is := edits{}
+	staged := edits{}
 	for _, path := range paths {
-		is[path] = held[path]
+		staged[path] = entries[path]
 	}
 
-	return is, nil
+	return staged, nil
 }
 
-// requireStorable refuses what git add would take for something else, or not take.
+// requireStorable refuses what is neither missing, a plain file nor a link: git add would
+// store it as something else, or not at all.
 func (r *Repo) requireStorable(path string) error {
 	if err := r.requireInside(path); err != nil {
 		return err
 	}
 
 	info, err := os.Lstat(r.absPath(path))
-	if errors.Is(err, fs.ErrNotExist) || err == nil && (info.Mode().IsRegular() || info.Mode()&fs.ModeSymlink != 0) {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return research.Errorf(research.CodeStorage, "check the file's permissions", "look at %s: %w", path, err)
+	case info.Mode().IsRegular(), info.Mode()&fs.ModeSymlink != 0:
 		return nil
 	}
 
-	if err != nil {
-		return research.Errorf(research.CodeStorage, "check the file's permissions", "look at %s: %w", path, err)
-	}
-
-	return research.Errorf(research.CodeScope, "make it a plain file again", "%s is %s", path, describeKind(info.Mode()))
+	return research.Errorf(research.CodeScope, "make it a plain file again", "%s is %s", path,
+		describeKind(info.Mode()))
 }
 
-// explainFilterFailure names a clean or smudge filter that failed as the user's to mend.
+// explainFilterFailure tells the user to mend a clean or smudge filter, where one failed.
+// Other errors are returned as they are.
 func explainFilterFailure(err error) error {
 	said := stderrOf(err)
 	if !strings.Contains(said, "filter '") {
@@ -94,9 +99,9 @@ func explainFilterFailure(err error) error {
 	}
 
 	line := firstLine(said)
-	for l := range strings.Lines(said) {
-		if strings.Contains(l, "filter '") {
-			line = firstLine(l)
+	for message := range strings.Lines(said) {
+		if strings.Contains(message, "filter '") {
+			line = firstLine(message)
 		}
 	}
 
@@ -105,7 +110,7 @@ func explainFilterFailure(err error) error {
 		"a filter of the repository failed: %s: %w", line, err)
 }
 
-// ReplaceFile is base's tree with content at path, stored as given: it must be
+// ReplaceFile returns base's tree with content at path, stored as given: it must be
 // what a clean filter would have made. The file's mode stays, a new one is not
 // executable. Two git processes.
 func (r *Repo) ReplaceFile(ctx context.Context, base, path string, content []byte) (tree string, err error) {
@@ -123,21 +128,17 @@ func (r *Repo) ReplaceFile(ctx context.Context, base, path string, content []byt
 		return "", err
 	}
 
-	if content == nil {
-		content = []byte{}
-	}
-
-	out, err := r.git(ctx, content, "hash-object", "-w", "--no-filters", "--stdin")
+	hash, err := r.storeBlob(ctx, content)
 	if err != nil {
 		return "", err
 	}
 
-	is := entry{mode: modeFile, hash: strings.TrimSpace(string(out))}
+	file := entry{mode: modeFile, hash: hash}
 	if old.mode == modeExec {
-		is.mode = modeExec
+		file.mode = modeExec
 	}
 
-	return r.editTree(ctx, root, edits{path: is})
+	return r.editTree(ctx, root, edits{path: file})
 }
 
 // CommitSpec is a commit to make.
@@ -156,24 +157,25 @@ var fixedIdentity = []string{
 	"GIT_COMMITTER_NAME=ratchet", "GIT_COMMITTER_EMAIL=ratchet@localhost", "GIT_COMMITTER_DATE=@0 +0000",
 }
 
-// Commit stores a commit, unsigned, and returns its hash. Author and committer
-// are who the user's configuration and environment say, at git's clock.
-// CodeRepository with the two lines to run when they don't say.
+// Commit stores a commit, unsigned, and returns its hash. Author and committer come
+// from the user's configuration and environment, the time from git's clock.
+// CodeRepository with the two lines to run when they name nobody.
 func (o *Objects) Commit(ctx context.Context, c CommitSpec) (string, error) {
 	args := []string{"-c", "i18n.commitEncoding=UTF-8", "commit-tree"}
-	for _, p := range c.Parents {
-		args = append(args, "-p", p)
+	for _, parent := range c.Parents {
+		args = append(args, "-p", parent)
 	}
+
 	message := strings.TrimRight(c.Message, "\n") + "\n"
+	call := invocation{stdin: []byte(message)}
 
-	how := invocation{stdin: []byte(message)}
 	if c.Fixed {
-		how.env = fixedIdentity
+		call.env = fixedIdentity
 	}
-	var out []byte
 
+	var out []byte
 	err := fault.At("git.commit", func() (err error) {
-		out, err = o.run(ctx, how, append(args, "-F", "-", c.Tree)...)
+		out, err = o.run(ctx, call, append(args, "-F", "-", c.Tree)...)
 		return err
 	})
 	if err != nil {
@@ -190,6 +192,8 @@ func (o *Objects) RequireIdentity(ctx context.Context) error {
 	return explainIdentityFailure(err)
 }
 
+// explainIdentityFailure tells the user to configure a name, where git lacks one. Other
+// errors, and nil, are returned as they are.
 func explainIdentityFailure(err error) error {
 	said := stderrOf(err)
 	if strings.Contains(said, "Please tell me who you are") || strings.Contains(said, "empty ident") ||
