@@ -250,8 +250,8 @@ func TestAnswersAreCounted(t *testing.T) {
 			}
 
 			line, _ := c.do("read_log", `{"view":"sessions"}`)["sessions"].([]any)[0].(map[string]any)
-			if line["answers"] != float64(s.Told().N) || line["answer_bytes"] != float64(s.Told().Text) {
-				t.Errorf("shown %v, counted %+v", line, s.Told())
+			if line["answers"] != float64(s.AnswerTotal().N) || line["answer_bytes"] != float64(s.AnswerTotal().Text) {
+				t.Errorf("shown %v, counted %+v", line, s.AnswerTotal())
 			}
 			must(t, c.Close())
 
