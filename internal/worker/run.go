@@ -21,6 +21,7 @@ import (
 	"ratchet/internal/research/rules"
 	"ratchet/internal/wording"
 	"ratchet/sandbox"
+	"ratchet/sandbox/hostinfo"
 )
 
 // makeRun makes one run of a version, appends run.finished, and returns what the
@@ -79,7 +80,7 @@ func (r *runner) attemptRun(
 		scan:    contract.NewScanner(program.Metric, program.Guards),
 		run: rules.Run{Job: id, Number: r.runs, Role: want.Role, Side: want.Side, Commit: v.commit, Pair: want.Pair,
 			Order: want.Order, WarmUp: want.WarmUp, Again: want.Again, Seed: runSeed(r.campaign, id, want, r.runs),
-			Started: time.Now().UTC(), Load: sandbox.LoadAverage()},
+			Started: time.Now().UTC(), Load: hostinfo.LoadAverage()},
 	}
 
 	if err := r.specifyRun(a); err != nil {
@@ -98,7 +99,7 @@ func (r *runner) attemptRun(
 	}
 
 	r.owner.reportPhase(fmt.Sprintf("run %d (%s, %s)", a.run.Number, want.Role, want.Side))
-	load := sandbox.StartLoad()
+	load := hostinfo.StartLoad()
 
 	a.result, err = a.resources.runWatched(ctx, a.spec, program.Budget, &a.run)
 	if err != nil {

@@ -29,7 +29,7 @@ func TestJudge(t *testing.T) {
 		reason          string // contained in it
 	}{
 		{"better", edited("a=50", "a=10"), research.Improved, ""},
-		{"worse", edited("a=50", "a=90"), research.Worse, ""},
+		{"worse", edited("a=50", "a=90"), research.Regressed, ""},
 		{"no number", edited("echo", "#"), research.Invalid, "score"},
 		{"failing", "exit 3\n", research.Invalid, "failed: exit code 3"},
 		{"not found", "nosuchprogram\n", research.Invalid, "command not found"},
@@ -77,7 +77,7 @@ func TestJudgeMerges(t *testing.T) {
 
 	c.must(c.work(research.NewJobID(research.ExperimentJob, other)))
 
-	if x := c.experiment(other); x.Rebased != 1 || x.Judgement.Verdict != research.Improved || x.Judgement.Value != 30 {
+	if x := c.experiment(other); x.Rebased != 1 || x.Judgement.Verdict != research.Improved || *x.Judgement.Value != 30 {
 		t.Errorf("an edit of another line: merged %d times, %+v", x.Rebased, x.Judgement)
 	}
 
@@ -133,11 +133,11 @@ func TestCertify(t *testing.T) {
 	c.keep(x)
 
 	now := c.state()
-	c.append(history.KindCertificateStarted, rules.JobStart{Job: "p1", Commit: now.Incumbent, Paired: now.Checkpoint,
+	c.append(history.KindCertificateStarted, rules.JobStart{Job: "h1", Commit: now.Incumbent, Paired: now.Checkpoint,
 		Target: "incumbent", With: "checkpoint"})
-	c.must(c.work("p1"))
+	c.must(c.work("h1"))
 
-	if proof := c.measurement("p1").Proof; proof == nil || proof.Outcome != rules.Certified {
+	if proof := c.measurement("h1").Proof; proof == nil || proof.Outcome != rules.Certified {
 		t.Errorf("the certificate: %+v", proof)
 	}
 }

@@ -1,4 +1,4 @@
-package sandbox_test
+package hostinfo_test
 
 import (
 	"reflect"
@@ -6,26 +6,26 @@ import (
 	"testing"
 	"time"
 
-	"ratchet/sandbox"
+	"ratchet/sandbox/hostinfo"
 )
 
-func fullEnvironment() sandbox.Environment {
-	return sandbox.Environment{OS: "linux", Kernel: "6.1", CPU: "Xeon", CPUs: 2, Quota: 1.5, Governor: "powersave",
+func fullEnvironment() hostinfo.Environment {
+	return hostinfo.Environment{OS: "linux", Kernel: "6.1", CPU: "Xeon", CPUs: 2, Quota: 1.5, Governor: "powersave",
 		Memory: 1000 << 26, GPUs: []string{"NVIDIA H100", "NVIDIA H100", "NVIDIA L4"}, Driver: "535.129.03"}
 }
 
 func TestDiffers(t *testing.T) {
 	for _, test := range []struct {
-		change func(*sandbox.Environment)
+		change func(*hostinfo.Environment)
 		want   string
 	}{
-		{func(e *sandbox.Environment) {}, ""},
-		{func(e *sandbox.Environment) { e.Kernel, e.CPUs = "6.18", 4 }, "kernel 6.1 → 6.18, CPUs 2 → 4"},
-		{func(e *sandbox.Environment) { e.Quota, e.Governor = 0, "" },
+		{func(e *hostinfo.Environment) {}, ""},
+		{func(e *hostinfo.Environment) { e.Kernel, e.CPUs = "6.18", 4 }, "kernel 6.1 → 6.18, CPUs 2 → 4"},
+		{func(e *hostinfo.Environment) { e.Quota, e.Governor = 0, "" },
 			"CPU quota 1.5 → none, governor powersave → none"},
-		{func(e *sandbox.Environment) { e.Memory = 8 << 26 }, "memory 62.5 GiB → 512 MiB"},
-		{func(e *sandbox.Environment) { e.GPUs = e.GPUs[:2] }, "GPUs 2 × NVIDIA H100 + NVIDIA L4 → 2 × NVIDIA H100"},
-		{func(e *sandbox.Environment) { e.GPUs, e.Driver = nil, "" },
+		{func(e *hostinfo.Environment) { e.Memory = 8 << 26 }, "memory 62.5 GiB → 512 MiB"},
+		{func(e *hostinfo.Environment) { e.GPUs = e.GPUs[:2] }, "GPUs 2 × NVIDIA H100 + NVIDIA L4 → 2 × NVIDIA H100"},
+		{func(e *hostinfo.Environment) { e.GPUs, e.Driver = nil, "" },
 			"GPUs 2 × NVIDIA H100 + NVIDIA L4 → none, driver 535.129.03 → none"},
 	} {
 		is := fullEnvironment()
@@ -65,21 +65,21 @@ func TestEveryFieldCounts(t *testing.T) {
 }
 
 func TestReadEnvironment(t *testing.T) {
-	e := sandbox.ReadEnvironment()
+	e := hostinfo.ReadEnvironment()
 	t.Logf("%+v", e)
 
 	if e.OS == "" || e.CPUs < 1 {
 		t.Errorf("%+v", e)
 	}
 
-	if again := sandbox.ReadEnvironment(); again.Digest() != e.Digest() || again.Differs(e) != "" {
+	if again := hostinfo.ReadEnvironment(); again.Digest() != e.Digest() || again.Differs(e) != "" {
 		t.Errorf("it flickers: %s", again.Differs(e))
 	}
 }
 
 func TestLoadTooShort(t *testing.T) {
 	before := time.Now()
-	m := sandbox.StartLoad()
+	m := hostinfo.StartLoad()
 	time.Sleep(25 * time.Millisecond) // the counters have moved by then
 
 	cpus, ok := m.Outside(0)
@@ -87,7 +87,7 @@ func TestLoadTooShort(t *testing.T) {
 		t.Errorf("it knows too early: %v", cpus)
 	}
 
-	if sandbox.LoadAverage() < 0 {
-		t.Error(sandbox.LoadAverage())
+	if hostinfo.LoadAverage() < 0 {
+		t.Error(hostinfo.LoadAverage())
 	}
 }

@@ -1,4 +1,4 @@
-package sandbox
+package hostinfo
 
 import (
 	"bufio"
@@ -16,7 +16,7 @@ const tick = 10 * time.Millisecond
 // LoadAverage is the number of runnable or stuck tasks on the whole machine,
 // averaged by the kernel over about a minute; 0 when it is not known.
 func LoadAverage() float64 {
-	first, _, _ := strings.Cut(readShort("/proc/loadavg"), " ")
+	first, _, _ := strings.Cut(readShortFile("/proc/loadavg"), " ")
 
 	load, err := strconv.ParseFloat(first, 64)
 	if err != nil {
@@ -26,7 +26,9 @@ func LoadAverage() float64 {
 	return load
 }
 
-func readCPUTime(cpus []int) (cpuTime, bool) {
+// readCPUTime sums what these CPUs did since the system's start. Not ok: it
+// can't be read, or one of them is missing.
+func readCPUTime(cpus []int) (sum cpuTime, ok bool) {
 	f, err := os.Open("/proc/stat")
 	if err != nil {
 		return cpuTime{}, false
@@ -36,13 +38,16 @@ func readCPUTime(cpus []int) (cpuTime, bool) {
 	return sumCPUTime(f, cpus)
 }
 
-// sumCPUTime sums the lines of these CPUs, which it wants all of:
+// sumCPUTime sums the lines of these CPUs in a text like /proc/stat:
 //
 //	cpu0 user nice system idle iowait irq softirq steal guest guest_nice
 //
-// Guest time is in user and nice already.
+// Guest time is in user and nice already. Not ok: a line is missing or malformed.
 func sumCPUTime(stat io.Reader, cpus []int) (sum cpuTime, ok bool) {
+	const idle, ioWait = 3, 4
+
 	found := 0
+
 	for lines := bufio.NewScanner(stat); lines.Scan() && found < len(cpus); {
 		field := strings.Fields(lines.Text())
 		if len(field) < 9 || !strings.HasPrefix(field[0], "cpu") {
@@ -61,10 +66,11 @@ func sumCPUTime(stat io.Reader, cpus []int) (sum cpuTime, ok bool) {
 			if err != nil {
 				return cpuTime{}, false
 			}
-			spent := time.Duration(ticks) * tick
 
+			spent := time.Duration(ticks) * tick
 			sum.all += spent
-			if i != 3 && i != 4 {
+
+			if i != idle && i != ioWait {
 				sum.busy += spent
 			}
 		}

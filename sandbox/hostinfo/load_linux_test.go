@@ -1,4 +1,4 @@
-package sandbox_test
+package hostinfo_test
 
 import (
 	"math"
@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"ratchet/sandbox"
+	"ratchet/sandbox/hostinfo"
 )
 
 func TestSumCPUTime(t *testing.T) {
@@ -29,7 +29,7 @@ func TestSumCPUTime(t *testing.T) {
 		{"intr 5\n", []int{0}, 0, 0, false},
 		{"cpu0 1 2 3 x 5 6 7 8 9 10\n", []int{0}, 0, 0, false},
 	} {
-		busy, all, ok := sandbox.SumCPUTime(strings.NewReader(test.stat), test.cpus)
+		busy, all, ok := hostinfo.SumCPUTime(strings.NewReader(test.stat), test.cpus)
 
 		const tick = 10 * time.Millisecond
 		if ok != test.ok || ok && (busy != time.Duration(test.busy)*tick || all != time.Duration(test.all)*tick) {
@@ -44,7 +44,7 @@ func TestSumCPUTime(t *testing.T) {
 // this one is held up: what is compared was read within a moment.
 func TestOutside(t *testing.T) {
 	const window, slack = 800 * time.Millisecond, .15 // CPUs; ticks of 10 ms err by some hundredths
-	m, started := sandbox.StartLoad(), time.Now()
+	m, started := hostinfo.StartLoad(), time.Now()
 
 	cmd := exec.Command("sh", "-c", "while :; do :; done")
 	if err := cmd.Start(); err != nil {
@@ -90,6 +90,6 @@ func TestOutside(t *testing.T) {
 
 func BenchmarkStartLoad(b *testing.B) {
 	for b.Loop() {
-		sandbox.StartLoad()
+		hostinfo.StartLoad()
 	}
 }

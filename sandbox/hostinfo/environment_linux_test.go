@@ -1,4 +1,4 @@
-package sandbox_test
+package hostinfo_test
 
 import (
 	"os"
@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 
-	"ratchet/sandbox"
+	"ratchet/sandbox/hostinfo"
 )
 
 // writeTree writes a tree of files and returns its root.
@@ -50,7 +50,7 @@ func TestCPUModels(t *testing.T) {
 		{"", ""},
 	} {
 		root := writeTree(t, map[string]string{"proc/cpuinfo": test.text})
-		if got := sandbox.ReadEnvironmentFiles(root, nil).CPU; got != test.want {
+		if got := hostinfo.ReadEnvironmentFiles(root, nil).CPU; got != test.want {
 			t.Errorf("got %q, want %q, of\n%s", got, test.want, test.text)
 		}
 	}
@@ -110,7 +110,7 @@ func TestLimits(t *testing.T) {
 			"cpu,cpuacct/cpu.cfs_quota_us": "-1", "cpu,cpuacct/cpu.cfs_period_us": "100000",
 			"memory/m/memory.limit_in_bytes": "9223372036854771712"}), 0, 250 * gib / 16},
 	} {
-		e := sandbox.ReadEnvironmentFiles(writeTree(t, test.tree), nil)
+		e := hostinfo.ReadEnvironmentFiles(writeTree(t, test.tree), nil)
 		if e.Quota != test.quota || e.Memory != test.memory {
 			t.Errorf("%s: got %v CPUs and %d bytes, want %v and %d", name, e.Quota, e.Memory, test.quota, test.memory)
 		}
@@ -131,16 +131,16 @@ func TestGovernorsAndGPUs(t *testing.T) {
 	}
 	root := writeTree(t, tree)
 
-	want := sandbox.Environment{OS: "linux", CPUs: 3, Governor: "performance,schedutil",
+	want := hostinfo.Environment{OS: "linux", CPUs: 3, Governor: "performance,schedutil",
 		GPUs: []string{"NVIDIA H100 80GB HBM3", "NVIDIA L4"}, Driver: "535.129.03"}
-	if d := cmp.Diff(want, sandbox.ReadEnvironmentFiles(root, []int{0, 1, 2})); d != "" {
+	if d := cmp.Diff(want, hostinfo.ReadEnvironmentFiles(root, []int{0, 1, 2})); d != "" {
 		t.Error(d)
 	}
 
 	open := "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  555.42.02  Release Build  (root@host)\nGCC version:  1.2\n"
 	for text, want := range map[string]string{open: "555.42.02", "NVRM version: none\nGCC version: 1.2\n": ""} {
 		root := writeTree(t, map[string]string{"proc/driver/nvidia/version": text})
-		if got := sandbox.ReadEnvironmentFiles(root, nil).Driver; got != want {
+		if got := hostinfo.ReadEnvironmentFiles(root, nil).Driver; got != want {
 			t.Errorf("driver %q, want %q", got, want)
 		}
 	}
@@ -148,7 +148,7 @@ func TestGovernorsAndGPUs(t *testing.T) {
 
 // What the kernel itself says of this machine.
 func TestThisMachine(t *testing.T) {
-	e := sandbox.ReadEnvironment()
+	e := hostinfo.ReadEnvironment()
 
 	release, err := os.ReadFile("/proc/sys/kernel/osrelease")
 	if err != nil {
@@ -178,7 +178,7 @@ func TestAffinity(t *testing.T) {
 		t.Skip("there is one CPU, or too many for a plain set")
 	}
 
-	if got := sandbox.ReadEnvironment().CPUs; got != was.Count() {
+	if got := hostinfo.ReadEnvironment().CPUs; got != was.Count() {
 		t.Errorf("of %d CPUs it counts %d", was.Count(), got)
 	}
 
@@ -194,13 +194,13 @@ func TestAffinity(t *testing.T) {
 	}
 	defer unix.SchedSetaffinity(0, &was)
 
-	if got := sandbox.ReadEnvironment().CPUs; got != 1 {
+	if got := hostinfo.ReadEnvironment().CPUs; got != 1 {
 		t.Errorf("pinned to one CPU, it counts %d", got)
 	}
 }
 
 func BenchmarkReadEnvironment(b *testing.B) {
 	for b.Loop() {
-		sandbox.ReadEnvironment()
+		hostinfo.ReadEnvironment()
 	}
 }

@@ -1,4 +1,4 @@
-package sandbox
+package hostinfo
 
 import (
 	"crypto/sha256"
@@ -41,6 +41,7 @@ func (e Environment) Digest() string {
 	if err != nil { // a quota that is no number; nothing here makes one
 		text = []byte(err.Error())
 	}
+
 	sum := sha256.Sum256(text)
 
 	return hex.EncodeToString(sum[:6])
@@ -51,7 +52,7 @@ func (e Environment) Digest() string {
 func (e Environment) Differs(old Environment) string {
 	var changes []string
 
-	for _, f := range []struct{ name, was, is string }{
+	for _, field := range []struct{ name, was, is string }{
 		{"OS", old.OS, e.OS},
 		{"kernel", old.Kernel, e.Kernel},
 		{"CPU", old.CPU, e.CPU},
@@ -62,22 +63,24 @@ func (e Environment) Differs(old Environment) string {
 		{"GPUs", gpuText(old.GPUs), gpuText(e.GPUs)},
 		{"driver", old.Driver, e.Driver},
 	} {
-		if f.was != f.is {
-			changes = append(changes, fmt.Sprintf("%s %s → %s", f.name, orNone(f.was), orNone(f.is)))
+		if field.was != field.is {
+			changes = append(changes, fmt.Sprintf("%s %s → %s", field.name, orNone(field.was), orNone(field.is)))
 		}
 	}
 
 	return strings.Join(changes, ", ")
 }
 
-func orNone(s string) string {
-	if s == "" {
+// orNone is text, or "none" for an empty one.
+func orNone(text string) string {
+	if text == "" {
 		return "none"
 	}
 
-	return s
+	return text
 }
 
+// plainNumber writes a number without an exponent; "" for 0.
 func plainNumber(x float64) string {
 	if x == 0 {
 		return ""
@@ -86,9 +89,11 @@ func plainNumber(x float64) string {
 	return strconv.FormatFloat(x, 'f', -1, 64)
 }
 
-// memoryText is exact, so that what differs reads different.
+// memoryText writes an amount exactly, so that two different amounts never
+// read the same; "" for 0.
 func memoryText(bytes int64) string {
 	const mib, gib = 1 << 20, 1 << 30
+
 	switch {
 	case bytes == 0:
 		return ""
@@ -99,23 +104,23 @@ func memoryText(bytes int64) string {
 	return plainNumber(float64(bytes)/gib) + " GiB"
 }
 
-// gpuText counts equal neighbours: "8 × NVIDIA H100 80GB HBM3".
+// gpuText lists models and counts equal neighbours: "8 × NVIDIA H100 80GB HBM3".
 func gpuText(gpus []string) string {
 	var groups []string
 
 	for i := 0; i < len(gpus); {
-		n := 1
-		for i+n < len(gpus) && gpus[i+n] == gpus[i] {
-			n++
+		count := 1
+		for i+count < len(gpus) && gpus[i+count] == gpus[i] {
+			count++
 		}
 
 		group := gpus[i]
-		if n > 1 {
-			group = fmt.Sprintf("%d × %s", n, group)
+		if count > 1 {
+			group = fmt.Sprintf("%d × %s", count, group)
 		}
 
 		groups = append(groups, group)
-		i += n
+		i += count
 	}
 
 	return strings.Join(groups, " + ")

@@ -1,6 +1,6 @@
 //go:build !linux
 
-package sandbox
+package hostinfo
 
 // LoadAverage is not known here: 0.
 func LoadAverage() float64 { return 0 }

@@ -1,18 +1,18 @@
-package sandbox
+package hostinfo
 
 import (
 	"strconv"
 	"strings"
 )
 
-// armModel makes "ARM Neoverse-N1 r3p1" of the numbers that an ARM CPU goes by;
+// nameARMModel makes "ARM Neoverse-N1 r3p1" of the numbers that an ARM CPU goes by;
 // "ARM part 0xfff r0p1" where the part has no name here.
-func armModel(fields map[string]string) string {
+func nameARMModel(fields map[string]string) string {
 	maker, part := fields["CPU implementer"], fields["CPU part"]
 
-	name := armPart(maker, part)
+	name := nameARMPart(maker, part)
 	if name == "" {
-		name = armMaker(maker) + " part " + orNone(part)
+		name = nameARMMaker(maker) + " part " + orNone(part)
 	}
 
 	variant, err := strconv.ParseUint(strings.TrimPrefix(fields["CPU variant"], "0x"), 16, 8)
@@ -23,13 +23,14 @@ func armModel(fields map[string]string) string {
 	return name + " r" + strconv.FormatUint(variant, 10) + "p" + orNone(fields["CPU revision"])
 }
 
-// armMaker names an implementer by the code that Arm assigned to it.
-func armMaker(code string) string {
+// nameARMMaker names an implementer by the code that Arm assigned to it.
+func nameARMMaker(code string) string {
 	names := map[string]string{
 		"0x41": "ARM", "0x42": "Broadcom", "0x43": "Cavium", "0x46": "Fujitsu", "0x48": "HiSilicon",
 		"0x4e": "NVIDIA", "0x50": "APM", "0x51": "Qualcomm", "0x53": "Samsung", "0x56": "Marvell",
 		"0x61": "Apple", "0x6d": "Microsoft", "0x70": "Phytium", "0xc0": "Ampere",
 	}
+
 	if name, ok := names[code]; ok {
 		return name
 	}
@@ -37,9 +38,9 @@ func armMaker(code string) string {
 	return "implementer " + code
 }
 
-// armPart names the cores of servers and boards that are common, by the
-// numbers of the kernel's arch/arm64/include/asm/cputype.h.
-func armPart(maker, part string) string {
+// nameARMPart names the cores of common servers and boards, by the numbers of
+// the kernel's arch/arm64/include/asm/cputype.h; "" for any other.
+func nameARMPart(maker, part string) string {
 	return map[string]string{
 		"0x41 0xd03": "ARM Cortex-A53", "0x41 0xd05": "ARM Cortex-A55", "0x41 0xd07": "ARM Cortex-A57",
 		"0x41 0xd08": "ARM Cortex-A72", "0x41 0xd09": "ARM Cortex-A73", "0x41 0xd0a": "ARM Cortex-A75",

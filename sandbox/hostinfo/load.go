@@ -1,11 +1,11 @@
-package sandbox
+package hostinfo
 
 import "time"
 
-// LoadMeter tells how busy others kept the CPUs while something ran. It does
+// LoadMeter measures how busy others kept the CPUs while something ran. It does
 // not change after StartLoad and may be asked by several goroutines.
 //
-// What it says is an estimate:
+// Its answers are estimates:
 //   - The kernel counts in ticks of 10 ms a CPU, the run's own time is exact:
 //     over less than a second expect errors of some hundredths of a CPU, over a
 //     tenth of a second of some tenths. Under 50 ms it does not answer.
@@ -23,8 +23,11 @@ type LoadMeter struct {
 	cpus    []int
 	started time.Time
 	before  cpuTime
-	ok      bool
+	ok      bool // before was read
 }
+
+// shortestLoad is the shortest time over which the load can be estimated.
+const shortestLoad = 50 * time.Millisecond
 
 // cpuTime is time spent since the system's start, summed over CPUs.
 type cpuTime struct {
@@ -32,7 +35,7 @@ type cpuTime struct {
 	all  time.Duration
 }
 
-// StartLoad begins to measure. It holds nothing that must be released.
+// StartLoad begins to measure. There is nothing to release.
 func StartLoad() *LoadMeter {
 	m := &LoadMeter{cpus: allowedCPUs()}
 	m.before, m.ok = readCPUTime(m.cpus)
@@ -47,7 +50,7 @@ func StartLoad() *LoadMeter {
 // 50 ms since the start, no usable /proc/stat, or a CPU came or went.
 func (m *LoadMeter) Outside(own time.Duration) (cpus float64, ok bool) {
 	elapsed := time.Since(m.started)
-	if !m.ok || elapsed < 50*time.Millisecond {
+	if !m.ok || elapsed < shortestLoad {
 		return 0, false
 	}
 
@@ -56,5 +59,7 @@ func (m *LoadMeter) Outside(own time.Duration) (cpus float64, ok bool) {
 		return 0, false
 	}
 
-	return max((now.busy-m.before.busy-own).Seconds()/elapsed.Seconds(), 0), true
+	outside := now.busy - m.before.busy - own
+
+	return max(outside.Seconds()/elapsed.Seconds(), 0), true
 }
