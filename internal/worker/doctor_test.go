@@ -10,6 +10,8 @@ import (
 )
 
 func TestDoctor(t *testing.T) {
+	t.Parallel()
+
 	files := map[string]string{"program.md": `---
 edit: candidate.sh
 metric: {name: x, better: lower, noise: deterministic}
@@ -47,6 +49,8 @@ budget: {wall: 20s, grace: 1s}
 }
 
 func TestDoctorFindsProblems(t *testing.T) {
+	t.Parallel()
+
 	files := map[string]string{"program.md": `---
 edit: candidate.sh
 metric: {name: x, better: lower}
@@ -64,6 +68,8 @@ run: "sh candidate.sh"
 }
 
 func TestDoctorNeedsAProgram(t *testing.T) {
+	t.Parallel()
+
 	c := newCheckout(t, map[string]string{"candidate.sh": "true\n"})
 
 	if _, err := worker.Doctor(t.Context(), c.Checkout, false, func(string) {}); err == nil ||
