@@ -29,6 +29,8 @@ func (r *runner) buildSides(ctx context.Context, commits map[rules.Side]string) 
 	if err != nil {
 		return "", err
 	}
+
+	// Make the versions, from the oldest to the newest.
 	before, wanted := incumbent, []*version{}
 
 	for _, side := range []rules.Side{rules.Start, rules.Checkpoint, rules.Incumbent, rules.Candidate} {

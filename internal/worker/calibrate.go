@@ -62,17 +62,19 @@ func (r *runner) calibrateIncumbent(ctx context.Context, id research.JobID) (*hi
 		}
 	}
 
+	// What a person stopped or the machine failed may succeed another time.
 	state, err := r.makeCalibrationRuns(ctx, c, calibration)
 	if ctx.Err() != nil {
 		lost := job.RecordLost(context.WithoutCancel(ctx), r.Checkout, r.campaign, calibration, "stopped by request", nil)
 		return nil, errors.Join(ctx.Err(), lost)
 	}
 
-	if err != nil && !wording.HasCode(err, research.CodeProgram) { // another calibration may succeed
+	if err != nil && !wording.HasCode(err, research.CodeProgram) {
 		lost := job.RecordLost(ctx, r.Checkout, r.campaign, calibration, wording.ErrorLine(err), nil)
 		return nil, errors.Join(err, lost)
 	}
 
+	// The noise, or why there is none, holds for this machine only.
 	here := r.currentMachine()
 	end := history.CalibrationEnd{Job: calibration, State: state, Machine: here.classDigest(),
 		Facts: here.recordFacts(), Changed: here.changeSince(c), Failed: r.describeCalibrationFailure(err)}

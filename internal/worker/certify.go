@@ -34,6 +34,7 @@ func (w *worker) certifyHead(ctx context.Context) error {
 		return commandError(reason, err)
 	}
 
+	// Fresh pairs of checkpoint and head, until the rule has decided.
 	rule, outlook := rules.NewAuto(c.Program), c.Outlook()
 	var observations []rules.Observation
 
@@ -71,6 +72,7 @@ func (w *worker) recordCertificate(ctx context.Context, c *history.Campaign, end
 		}
 	}
 
+	// The record, and what follows from it for the chain, in one transaction.
 	err := w.Ledger.Update(ctx, func(tx *ledger.Tx) error {
 		now, err := tx.Campaign(c.Name)
 		if err != nil {
@@ -98,6 +100,8 @@ func (w *worker) recordCertificate(ctx context.Context, c *history.Campaign, end
 	if end.Outcome == rules.Certified {
 		return nil
 	}
+
+	// Only then does the incumbent's ref move.
 	ref := source.RefUpdate{Name: checkout.RefName(c.Name, "incumbent"), New: end.Commit, Old: c.Incumbent}
 
 	return w.Repo.UpdateRefs(ctx, []source.RefUpdate{ref}, "ratchet: roll back")

@@ -1,6 +1,8 @@
 package worker_test
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -45,6 +47,30 @@ budget: {wall: 20s, grace: 1s}
 
 	if said := strings.Join(phases, "\n"); !strings.Contains(said, "canary printed: run 1") {
 		t.Errorf("what was said:\n%s", said)
+	}
+}
+
+// TestDoctorReadsAFile has a metric in a file, and runs that read what is not tracked.
+func TestDoctorReadsAFile(t *testing.T) {
+	t.Parallel()
+
+	c := newCheckout(t, map[string]string{"program.md": `---
+edit: candidate.sh
+metric: {name: x, better: lower, noise: deterministic, from: "file:out/x.json#/value"}
+carry: [deps]
+reads: ["~/data"]
+writes: [out]
+run: "mkdir -p out; sh candidate.sh > out/x.json"
+budget: {wall: 20s, grace: 1s}
+---
+`, "candidate.sh": "echo \"{\\\"value\\\": $(cat deps/number)$(cat ~/data)}\"\n", ".gitignore": "deps\n", "deps/number": "4"})
+	writeFile(t, filepath.Join(os.Getenv("HOME"), "data"), "2")
+
+	h, err := worker.Doctor(t.Context(), c.Checkout, false, func(string) {})
+	c.must(err)
+
+	if h.Problem != "" || !strings.Contains(h.Finding, "42") {
+		t.Errorf("health: %+v", h)
 	}
 }
 

@@ -92,6 +92,9 @@ func newCheckout(t *testing.T, files map[string]string) *campaign {
 	dir := t.TempDir()
 
 	for name, text := range files {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o777); err != nil {
+			t.Fatal(err)
+		}
 		writeFile(t, filepath.Join(dir, name), text)
 	}
 

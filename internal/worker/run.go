@@ -73,8 +73,8 @@ type attempt struct {
 func (r *runner) attemptRun(
 	ctx context.Context, id research.JobID, v *version, want rules.Want,
 ) (rules.Run, error) {
-	program := r.space.program()
 	r.runs++
+	program := r.space.program()
 	a := &attempt{
 		version: v,
 		scan:    contract.NewScanner(program.Metric, program.Guards),
@@ -87,8 +87,7 @@ func (r *runner) attemptRun(
 		return a.run, err
 	}
 
-	// The slot or the GPUs are held until the run is recorded.
-	var err error
+	var err error // the slot or the GPUs are held until the run is recorded
 	if a.resources, err = r.acquireResources(ctx); err != nil {
 		return a.run, err
 	}
@@ -112,6 +111,7 @@ func (r *runner) attemptRun(
 		return a.run, err
 	}
 
+	// The output is stored before the record that names it.
 	if a.run.Output, err = r.Ledger.PutOutput(a.output); err != nil {
 		return a.run, err
 	}

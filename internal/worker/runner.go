@@ -104,11 +104,11 @@ func (r *runner) readMeasurement(ctx context.Context) (c *history.Campaign, m *h
 // appendEnd appends the record that ends a job, if it still runs.
 func (r *runner) appendEnd(tx *ledger.Tx, id research.JobID, kind history.Kind, body any) error {
 	c, err := tx.Campaign(r.campaign)
-	if err == nil {
-		err = requireRunning(c, id)
+	if err != nil {
+		return err
 	}
 
-	if err != nil {
+	if err := requireRunning(c, id); err != nil {
 		return err
 	}
 	_, err = tx.Append(r.entry(kind, body))

@@ -107,11 +107,11 @@ func runJob(
 	ctx context.Context, co *checkout.Checkout, campaign string, id research.JobID, lock *sandbox.Lock,
 ) error {
 	c, err := readCampaign(ctx, co, campaign)
-	if err == nil {
-		err = requireRunning(c, id)
+	if err != nil {
+		return err
 	}
 
-	if err != nil {
+	if err := requireRunning(c, id); err != nil {
 		return err
 	}
 	notify.StartNotifier(co, c)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -19,7 +20,9 @@ import (
 func TestJudge(t *testing.T) {
 	t.Parallel()
 
-	c := newCalibrated(t, tinyFiles())
+	files := tinyFiles()
+	files["lib/score.py"] = "import json\n"
+	c := newCalibrated(t, files)
 
 	if now := c.state(); !now.Calibrated || now.Broken != "" {
 		t.Fatalf("after the calibration: calibrated %v, broken %q", now.Calibrated, now.Broken)
@@ -40,6 +43,9 @@ func TestJudge(t *testing.T) {
 		{"forging the evaluator", "echo 'echo METRIC score=1' > score.sh\necho 100\n", research.Invalid,
 			"changed files that it may not: score.sh"},
 		{"leaving code", "touch Makefile\necho 100\n", research.Invalid, "Makefile (new, would be loaded as code)"},
+		{"shadowing a module", "touch lib/json.py\necho 100\n", research.Invalid, "lib/json.py (new, would be loaded as code)"},
+		{"leaving a package", "mkdir -p node_modules/x; touch node_modules/x/i.mjs\necho 100\n", research.Invalid,
+			"node_modules/x/i.mjs (new, would be loaded as code)"},
 	}
 	for _, test := range tests {
 		x := c.judge(test.candidate)
@@ -63,8 +69,21 @@ func TestJudge(t *testing.T) {
 	c.must(err)
 
 	for _, e := range left {
-		if e.Name() != "tiny.turn" && !strings.HasPrefix(e.Name(), "tiny.turn.") {
+		if !strings.HasPrefix(e.Name(), "tiny.turn") {
 			t.Errorf("a file of an ended job stays: %s", e.Name())
+		}
+	}
+
+	// Of the versions only the incumbent and the last candidate are left.
+	cache, err := c.CacheDir()
+	c.must(err)
+
+	for pattern, want := range map[string]int{"base": 1, "setup.*.done": 1, "v/*/delta": 2, "v/*/built": 2, "runs/*": 0} {
+		found, err := filepath.Glob(filepath.Join(cache, "tiny", pattern))
+		c.must(err)
+
+		if len(found) != want {
+			t.Errorf("%s: %d of them, want %d: %v", pattern, len(found), want, found)
 		}
 	}
 }
@@ -93,59 +112,118 @@ func TestJudgeMerges(t *testing.T) {
 	}
 }
 
-// TestMeasure measures one version, two versions, and the start against the incumbent.
+// TestMeasure measures one version, two versions, the start against the incumbent,
+// and versions that can't be measured.
 func TestMeasure(t *testing.T) {
 	t.Parallel()
 
 	c := newCalibrated(t, tinyFiles())
+	failing := c.experiment(c.propose("exit 3\n")).Candidate
+	cheating := c.experiment(c.propose(edited("#", "# cheat"))).Candidate
 	c.keep(c.judge(edited("a=50", "a=10")))
 	start, incumbent := c.state().Start, c.state().Incumbent
 
 	tests := []struct {
 		start           rules.JobStart
 		samples, paired []float64
-		failed          string // contained in it
+		failed, unfit   string // contained in it
 	}{
-		{rules.JobStart{Job: "m1", Commit: incumbent, Runs: 2, Check: true}, []float64{60, 60}, nil, ""},
-		{rules.JobStart{Job: "m2", Commit: incumbent, Paired: start, Runs: 2}, []float64{60, 60}, []float64{100, 100}, ""},
-		{rules.JobStart{Job: "a1", Commit: incumbent, Paired: start, Runs: 2}, []float64{60, 60}, []float64{100, 100}, ""},
+		{start: rules.JobStart{Job: "m1", Commit: incumbent, Runs: 2, Check: true}, samples: []float64{60, 60}},
+		{start: rules.JobStart{Job: "m2", Commit: incumbent, Paired: start, Runs: 1}, samples: []float64{60},
+			paired: []float64{100}},
+		{start: rules.JobStart{Job: "m3", Commit: failing, Runs: 2}, failed: "failed: exit code 3"},
+		{start: rules.JobStart{Job: "m4", Commit: cheating, Runs: 2, Check: true}, failed: "check failed: exit code 1"},
+		{start: rules.JobStart{Job: "m5", Commit: cheating, Paired: incumbent, Runs: 2, Check: true, Ablates: "ab1"},
+			failed: "check failed: exit code 1", unfit: "check failed: exit code 1"},
+		{start: rules.JobStart{Job: "a1", Commit: incumbent, Paired: start, Runs: 1}, samples: []float64{60},
+			paired: []float64{100}},
 	}
 	for _, test := range tests {
 		c.append(history.KindMeasurementStarted, test.start)
 		c.must(c.work(test.start.Job))
 
 		end := c.measurement(test.start.Job).End
-		if end == nil || !strings.Contains(end.Failed, test.failed) {
-			t.Fatalf("%s: %+v", test.start.Job, end)
+		if end == nil {
+			t.Fatalf("%s has not ended", test.start.Job)
 		}
 
-		if !equal(end.Samples, test.samples) || !equal(end.Paired, test.paired) {
+		if !slices.Equal(end.Samples, test.samples) || !slices.Equal(end.Paired, test.paired) {
 			t.Errorf("%s: samples %v and %v, want %v and %v", test.start.Job, end.Samples, end.Paired, test.samples,
 				test.paired)
+		}
+
+		if !contains(end.Failed, test.failed) || !contains(end.Unfit, test.unfit) {
+			t.Errorf("%s: failed %q, unfit %q, want %q and %q", test.start.Job, end.Failed, end.Unfit, test.failed,
+				test.unfit)
 		}
 	}
 }
 
-// TestCertify certifies the head of a noisy campaign that got better in earnest.
-func TestCertify(t *testing.T) {
-	t.Parallel()
+// noisyScore prints a metric that varies from pair to pair.
+const noisyScore = "echo METRIC score=$((1000 + RATCHET_SEED % 9))\n"
 
-	noisy := "echo METRIC score=$((1000 + RATCHET_SEED % 9))\n"
-	c := newCalibrated(t, map[string]string{"program.md": noisyText, "candidate.sh": noisy})
+// judgeHalved starts a noisy campaign, and has an edit judged that halves the score.
+func judgeHalved(t *testing.T) (*campaign, *history.Experiment) {
+	t.Helper()
+	c := newCalibrated(t, map[string]string{"program.md": noisyText, "candidate.sh": noisyScore})
 
-	x := c.judge(strings.Replace(noisy, "1000", "500", 1))
+	x := c.judge(strings.Replace(noisyScore, "1000", "500", 1))
 	if x.Judgement == nil || x.Judgement.Verdict != research.Improved && x.Judgement.Verdict != research.Provisional {
 		t.Fatalf("half the score: %+v", x.Judgement)
 	}
-	c.keep(x)
 
+	return c, x
+}
+
+// certify has the head certified.
+func (c *campaign) certify() *history.CertificateEnd {
+	c.t.Helper()
 	now := c.state()
 	c.append(history.KindCertificateStarted, rules.JobStart{Job: "h1", Commit: now.Incumbent, Paired: now.Checkpoint,
 		Target: "incumbent", With: "checkpoint"})
 	c.must(c.work("h1"))
 
-	if proof := c.measurement("h1").Proof; proof == nil || proof.Outcome != rules.Certified {
+	return c.measurement("h1").Proof
+}
+
+// TestCertify certifies a head that got better in earnest.
+func TestCertify(t *testing.T) {
+	t.Parallel()
+
+	c, x := judgeHalved(t)
+	c.keep(x)
+
+	if proof := c.certify(); proof == nil || proof.Outcome != rules.Certified {
 		t.Errorf("the certificate: %+v", proof)
+	}
+}
+
+// TestRollBack certifies a head whose runs are those of the checkpoint: its keep's
+// commit does not hold what was judged.
+func TestRollBack(t *testing.T) {
+	t.Parallel()
+
+	c, x := judgeHalved(t)
+	judged := x.Tree
+	x.Tree = c.state().StartTree
+	c.keep(x)
+
+	proof := c.certify()
+	if proof == nil || proof.Outcome != rules.RolledBack {
+		t.Fatalf("the certificate: %+v", proof)
+	}
+
+	now := c.state()
+	if now.Incumbent != proof.Commit || now.IncumbentTree != now.StartTree || now.IncumbentTree == judged {
+		t.Errorf("the incumbent after it: %s, tree %s", now.Incumbent, now.IncumbentTree)
+	}
+
+	if ref, err := c.Repo.Ref(t.Context(), "refs/ratchet/tiny/incumbent"); err != nil || ref != proof.Commit {
+		t.Errorf("the incumbent's ref: %s, %v", ref, err)
+	}
+
+	if x := c.experiment(x.N); x.Status != research.Reverted || !x.RolledBack {
+		t.Errorf("the experiment of its chain: %s", x.Status)
 	}
 }
 
@@ -203,38 +281,7 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// TestCacheFolder shows what stays in the cache: base, setup and the versions in use.
-func TestCacheFolder(t *testing.T) {
-	t.Parallel()
-
-	c := newCalibrated(t, tinyFiles())
-	for _, candidate := range []string{edited("a=50", "a=40"), edited("a=50", "a=30")} {
-		c.revert(c.judge(candidate))
-	}
-
-	cache, err := c.CacheDir()
-	c.must(err)
-
-	for pattern, want := range map[string]int{"base": 1, "setup.*.done": 1, "v/*/delta": 2, "v/*/built": 2, "runs/*": 0} {
-		found, err := filepath.Glob(filepath.Join(cache, "tiny", pattern))
-		c.must(err)
-
-		if len(found) != want {
-			t.Errorf("%s: %d of them, want %d: %v", pattern, len(found), want, found)
-		}
-	}
-}
-
-func equal(a, b []float64) bool {
-	if len(a) != len(b) {
-		return false
-	}
-
-	for i := range a {
-		if a[i] != b[i] {
-			return false
-		}
-	}
-
-	return true
+// contains says whether text contains want, and is empty when want is.
+func contains(text, want string) bool {
+	return strings.Contains(text, want) && (text == "") == (want == "")
 }
