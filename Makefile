@@ -75,7 +75,7 @@ linear: ## histories of 8 processes on one ledger, some killed, checked for line
 bench: build ## fixed cost of an experiment cycle against the plain shell, start-up, ledger
 	$(GO) test ./cmd/ratchet -run '^TestCycleCost$$' -v -count 1 -cycle 30
 	$(GO) test ./cmd/ratchet -run '^TestStartCost$$' -v -count 1 -starts 40
-	$(GO) test ./sandbox ./ledger -run '^$$' -bench 'Start|Append|CampaignRead|Stamp' -benchtime 200x
+	$(GO) test ./sandbox ./sandbox/hostinfo ./ledger -run '^$$' -bench 'Start|Append|CampaignRead|Stamp' -benchtime 200x
 
 grown: ## bytes an experiment in a large ledger, and who waits while it is exported, backed up, verified, migrated
 	$(GO) test ./ledger -run '^TestGrown$$' -count 1 -v -timeout 2h -grown 10000

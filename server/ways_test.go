@@ -42,20 +42,20 @@ func (b bearer) RoundTrip(r *http.Request) (*http.Response, error) {
 	return http.DefaultTransport.RoundTrip(r)
 }
 
-// told are the notifications that a client got.
-type told struct {
+// notifications are what a client was sent.
+type notifications struct {
 	mu  sync.Mutex
 	all []mcp.JSONRPCNotification
 }
 
-func (n *told) add(m mcp.JSONRPCNotification) {
+func (n *notifications) add(m mcp.JSONRPCNotification) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.all = append(n.all, m)
 }
 
 // of are those of one method.
-func (n *told) of(method string) (out []mcp.JSONRPCNotification) {
+func (n *notifications) of(method string) (out []mcp.JSONRPCNotification) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 
@@ -71,7 +71,7 @@ func (n *told) of(method string) (out []mcp.JSONRPCNotification) {
 // connect is a client of a server that works in dir, initialised.
 func (w way) connect(
 	t *testing.T, dir string, change func(*server.Options), opts ...client.ClientOption,
-) (*client.Client, *told) {
+) (*client.Client, *notifications) {
 	t.Helper()
 
 	o := server.Options{Version: "1.2.3",
@@ -102,7 +102,7 @@ func (w way) connect(
 		t.Cleanup(func() { inW.Close(); <-done })
 	}
 	c := client.NewClient(tr, opts...)
-	n := &told{}
+	n := &notifications{}
 	c.OnNotification(n.add)
 	ctx := context.Background()
 	must(t, c.Start(ctx))

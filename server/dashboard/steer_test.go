@@ -1,4 +1,4 @@
-package server_test
+package dashboard_test
 
 import (
 	"bufio"
@@ -17,7 +17,7 @@ import (
 )
 
 // steer does something that must succeed.
-func (o *onlooker) steer(args string) map[string]any {
+func (o *observer) steer(args string) map[string]any {
 	o.t.Helper()
 	a := o.ask("POST", "steer", args)
 
@@ -128,17 +128,17 @@ func TestDashboardOverridesInTheRightCheckout(t *testing.T) {
 	c := played(t)
 	second := filepath.Join(t.TempDir(), "second")
 	git(t, c.dir, "worktree", "add", "-q", "--detach", second, "ratchet/tiny")
-	two := (&campaign{t: t, dir: second}).stdio(t)
+	two := &campaign{t: t, dir: second}
 	two.do("start_campaign", `{}`)
 	two.write("value.txt", "92\n")
 	two.done(two.do("run_experiment", `{"hypothesis":"in the second checkout"}`))
 	o := c.look(server.RolePerson)
 	args := `{"action":"override","id":"x4","confirm":"tiny"}`
 	o.wantRefused(o.ask("POST", "steer", args), 403, "forbidden", "the second checkout is not served")
-	s := serve(t, func(h *server.HTTPOptions) { h.Open, h.Tokens = openAny, o.tokens }, c.dir, second)
+	s := serve(t, func(h *server.HTTPOptions) { h.Tokens = o.tokens }, c.dir, second)
 	before := git(t, c.dir, "rev-parse", "ratchet/tiny")
 
-	done := (&onlooker{s, c.dir, o.with}).steer(args)["done"].(string)
+	done := (&observer{s, c.dir, o.with}).steer(args)["done"].(string)
 	if !strings.Contains(done, "on ratchet/tiny-") {
 		t.Errorf("kept elsewhere: %s", done)
 	}
@@ -149,7 +149,7 @@ func TestDashboardOverridesInTheRightCheckout(t *testing.T) {
 	c.whole()
 }
 
-// stopped is what the page does about a run: it ends, and is recorded as stopped.
+// A run that a person stops ends, and is recorded as stopped.
 func TestDashboardStopsARun(t *testing.T) {
 	t.Parallel()
 	c := newCampaign(t)
@@ -170,7 +170,7 @@ func TestDashboardStopsARun(t *testing.T) {
 }
 
 // events reads a stream in the background; the channel ends with it.
-func (o *onlooker) events(ctx context.Context) <-chan string {
+func (o *observer) events(ctx context.Context) <-chan string {
 	o.t.Helper()
 	req, err := http.NewRequestWithContext(ctx, "GET", "http://"+o.addr+"/ui/api/events?repo="+url.QueryEscape(o.dir),
 		nil)
@@ -220,13 +220,13 @@ func until(t *testing.T, events <-chan string, seq float64) {
 	}
 }
 
-// Every append is told, also a supervisor's, which is another process; a stream
+// Every append is an event, also a worker's, which is another process; a stream
 // ends with its server, and there are only so many.
 func TestDashboardEvents(t *testing.T) {
 	t.Parallel()
 	c := played(t)
-	s := serve(t, func(o *server.HTTPOptions) { o.Open, o.Limits.Streams = openAny, 2 }, c.dir)
-	o := (&onlooker{house: s, dir: c.dir}).as(server.RoleRead)
+	s := serve(t, func(o *server.HTTPOptions) { o.Limits.Streams = 2 }, c.dir)
+	o := (&observer{httpServer: s, dir: c.dir}).as(server.RoleRead)
 	events := o.events(t.Context())
 	seq := func() float64 { return o.get("state")["seq"].(float64) }
 	until(t, events, seq()) // at once

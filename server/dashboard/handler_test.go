@@ -1,18 +1,14 @@
-package server_test
+package dashboard_test
 
 import (
-	"bytes"
 	"fmt"
 	"net/http"
 	"net/url"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
-	"ratchet/internal/research"
 	"ratchet/server"
-	"ratchet/server/dashboard"
 	"ratchet/tools"
 )
 
@@ -128,7 +124,7 @@ func TestDashboardRefuses(t *testing.T) {
 
 	long := strings.Repeat("x", 5000)
 	for _, w := range []struct {
-		who          *onlooker
+		who          *observer
 		method, what string
 		body         string
 		status       int
@@ -186,8 +182,9 @@ func TestDashboardRefuses(t *testing.T) {
 			name)
 	}
 
-	for _, who := range []*onlooker{o, person} { // neither opens MCP
-		if a := o.do("POST", o.url(c.dir), ping, "Authorization",
+	for _, who := range []*observer{o, person} { // neither opens MCP
+		if a := o.do("POST", "http://"+o.addr+"/mcp?repo="+url.QueryEscape(c.dir),
+			`{"jsonrpc":"2.0","id":1,"method":"ping"}`, "Authorization",
 			"Bearer "+who.with); a.status != http.StatusForbidden {
 			t.Errorf("/mcp with a token for the dashboard: %d %s", a.status, a.body)
 		}
@@ -197,13 +194,13 @@ func TestDashboardRefuses(t *testing.T) {
 
 func TestDashboardStaysInItsFolders(t *testing.T) {
 	t.Parallel()
-	c := newRepository(t)
+	c := newCampaign(t)
 
 	o := c.look(server.RoleRead)
-	for _, dir := range []string{newRepository(t).dir, "/", "/etc", c.dir + "/../..", c.dir + "/.git"} {
-		o.wantRefused((&onlooker{o.house, dir, o.with}).ask("GET", "state", ""), 403, "repository", dir)
+	for _, dir := range []string{newCampaign(t).dir, "/", "/etc", c.dir + "/../..", c.dir + "/.git"} {
+		o.wantRefused((&observer{o.httpServer, dir, o.with}).ask("GET", "state", ""), 403, "repository", dir)
 	}
-	o.wantRefused((&onlooker{o.house, "relative", o.with}).ask("GET", "state", ""), 400, "bad_argument",
+	o.wantRefused((&observer{o.httpServer, "relative", o.with}).ask("GET", "state", ""), 400, "bad_argument",
 		"a relative path")
 
 	for _, header := range [][]string{{"Host", "evil.example"}, {"Origin", "https://evil.example"}} {
@@ -252,7 +249,7 @@ func TestDashboardPage(t *testing.T) {
 			t.Errorf("%s leads to %d", from, b.status)
 		}
 	}
-	entries, err := dashboard.Files.ReadDir("assets")
+	entries, err := os.ReadDir("assets")
 	must(t, err)
 
 	for _, e := range entries {
@@ -274,43 +271,5 @@ func TestDashboardPage(t *testing.T) {
 		if b := get("POST", path); b.status != http.StatusMethodNotAllowed {
 			t.Errorf("POST %s: %d", path, b.status)
 		}
-	}
-}
-
-// A file of before there were roles has agents; a role of a later version opens nothing.
-func TestTokensOfOtherVersions(t *testing.T) {
-	t.Parallel()
-	path := filepath.Join(t.TempDir(), "tokens.json")
-	tokens := server.OpenTokens(path)
-	old, err := tokens.Add("old", server.RoleAgent)
-	must(t, err)
-	later, err := tokens.Add("later", server.RoleRead)
-	must(t, err)
-	data, err := os.ReadFile(path)
-	must(t, err)
-	data = bytes.ReplaceAll(data, []byte(",\n      \"role\": \"agent\""), nil)
-	must(t, os.WriteFile(path, bytes.ReplaceAll(data, []byte(`"read"`), []byte(`"owner"`)), 0o600))
-
-	if strings.Contains(string(data), "agent") || !strings.Contains(string(data), `"read"`) {
-		t.Fatalf("the file: %s", data)
-	}
-
-	if who, ok, err := tokens.Check(old); !ok || err != nil || who.Role != server.RoleAgent || who.Name != "old" {
-		t.Errorf("a token without a role: %+v, %t, %v", who, ok, err)
-	}
-
-	if who, ok, err := tokens.Check(later); ok || err != nil {
-		t.Errorf("a token of an unknown role: %+v, %v", who, err)
-	}
-
-	if _, err := tokens.Add("x", "owner"); research.Describe(err).Code != research.CodeBadArgument {
-		t.Errorf("an unknown role was added: %v", err)
-	}
-	own := server.OpenTokens("")
-	token, err := own.Add("ui", server.RolePerson)
-	must(t, err)
-
-	if who, ok, err := own.Check(token); !ok || err != nil || who.Role != server.RolePerson {
-		t.Errorf("a token without a file: %+v, %t, %v", who, ok, err)
 	}
 }
