@@ -85,8 +85,8 @@ func (ws *workspace) readBinds() (binds []sandbox.Bind, err error) {
 
 		home, err := os.UserHomeDir()
 		if err != nil {
-			return nil, research.Errorf(research.CodeProgram, "set HOME", "reads names %s, but there is no home: %w", name,
-				err)
+			return nil, research.Errorf(research.CodeProgram, "set HOME",
+				"reads names %s, but there is no home: %w", name, err)
 		}
 
 		from := filepath.Join(home, filepath.FromSlash(rel))

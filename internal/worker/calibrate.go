@@ -65,7 +65,8 @@ func (r *runner) calibrateIncumbent(ctx context.Context, id research.JobID) (*hi
 	// What a person stopped or the machine failed may succeed another time.
 	state, err := r.makeCalibrationRuns(ctx, c, calibration)
 	if ctx.Err() != nil {
-		lost := job.RecordLost(context.WithoutCancel(ctx), r.Checkout, r.campaign, calibration, "stopped by request", nil)
+		lost := job.RecordLost(context.WithoutCancel(ctx), r.Checkout, r.campaign, calibration,
+			"stopped by request", nil)
 		return nil, errors.Join(ctx.Err(), lost)
 	}
 

@@ -115,7 +115,8 @@ func (w *worker) commitRollback(
 		"ratchet: roll back to the checkpoint\n\n%s\n\nRatchet-Campaign: %s\nRatchet-Certificate: %s\n",
 		end.Words(c.Program.Metric), c.Name, w.id)
 
-	return w.Repo.Commit(ctx, source.CommitSpec{Tree: c.CheckpointTree, Parents: []string{c.Incumbent}, Message: message})
+	return w.Repo.Commit(ctx,
+		source.CommitSpec{Tree: c.CheckpointTree, Parents: []string{c.Incumbent}, Message: message})
 }
 
 // revertChain reverts every experiment that was kept since the checkpoint.

@@ -181,7 +181,9 @@ func (r *runner) compareVersions(ctx context.Context, c *history.Campaign, x *hi
 		case now.Incumbent != c.Incumbent:
 			return errMoved
 		case now.SecondsLeft() <= 0:
-			spent := rules.Judgement{N: x.N, Verdict: research.Inconclusive, StoppedBy: "budget", Runs: len(observations)}
+			spent := rules.Judgement{N: x.N, Verdict: research.Inconclusive, StoppedBy: "budget",
+				Runs: len(observations)}
+
 			return r.recordVerdict(ctx, c, spent, observations, nil)
 		}
 

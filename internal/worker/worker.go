@@ -84,8 +84,11 @@ func acquireJob(co *checkout.Checkout, campaign string, id research.JobID) (*san
 }
 
 // writePhase tells readers of the job's file what goes on, and in which process.
-// A failure is ignored: nothing depends on it.
+// A failure is ignored: nothing depends on it. lock is nil where a fault point left it out.
 func writePhase(lock *sandbox.Lock, phase string) {
+	if lock == nil {
+		return
+	}
 	_ = lock.Write(fmt.Appendf(nil, "%d\n%s\n", os.Getpid(), phase))
 }
 
