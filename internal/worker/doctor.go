@@ -58,16 +58,16 @@ func Doctor(ctx context.Context, co *checkout.Checkout, canary bool, say func(st
 		return nil, err
 	}
 
-	a, err := startThrowAway(ctx, co, doc, head)
+	scratch, err := startScratchCampaign(ctx, co, doc, head)
 	if err != nil {
 		return nil, err
 	}
-	defer a.close()
+	defer scratch.close()
 
 	h := &Health{Repository: co.Repo.Root(), Program: doc.Path, Storage: co.Ledger.Warning(),
 		Notify: listNotifyProblems(co, doc)}
 
-	return h, h.examine(ctx, a, canary, say)
+	return h, h.examine(ctx, scratch, canary, say)
 }
 
 // listNotifyProblems says which targets of the program's notices can't work here, and why.
@@ -89,13 +89,13 @@ func listNotifyProblems(co *checkout.Checkout, doc *checkout.ProgramDocument) (p
 }
 
 // examine tries the program in the throw-away campaign.
-func (h *Health) examine(ctx context.Context, a *throwAway, canary bool, say func(string)) error {
-	c, id, err := a.proposeCalibration(ctx)
+func (h *Health) examine(ctx context.Context, scratch *scratchCampaign, canary bool, say func(string)) error {
+	c, id, err := scratch.proposeCalibration(ctx)
 	if err != nil {
 		return err
 	}
 
-	space, err := openWorkspace(ctx, a.checkout, c, id)
+	space, err := openWorkspace(ctx, scratch.checkout, c, id)
 	if err != nil {
 		return err
 	}
@@ -109,7 +109,7 @@ func (h *Health) examine(ctx context.Context, a *throwAway, canary bool, say fun
 	if canary { // which takes as long as it takes
 		patience = endless
 	}
-	t := newTrial(a.checkout, space, id, patience, say)
+	t := newTrial(scratch.checkout, space, id, patience, say)
 	defer t.gpus.close()
 
 	began := time.Now()
@@ -125,11 +125,11 @@ func (h *Health) examine(ctx context.Context, a *throwAway, canary bool, say fun
 		return err
 	}
 
-	if err := h.noteCalibration(ctx, a, c, id); err != nil || !c.Calibrated || !canary {
+	if err := h.noteCalibration(ctx, scratch, c, id); err != nil || !c.Calibrated || !canary {
 		return err
 	}
 
-	return h.plantCanaries(ctx, a, space, say)
+	return h.plantCanaries(ctx, scratch, space, say)
 }
 
 // noteMachine notes what this machine confines by, and what it shares with others.
@@ -168,14 +168,16 @@ func (h *Health) noteTrialRuns(t *trial, spent time.Duration) {
 
 // noteCalibration notes what a whole calibration showed: the noise, or the problem
 // and the end of the output.
-func (h *Health) noteCalibration(ctx context.Context, a *throwAway, c *history.Campaign, id research.JobID) error {
+func (h *Health) noteCalibration(
+	ctx context.Context, scratch *scratchCampaign, c *history.Campaign, id research.JobID,
+) error {
 	h.Runs, h.Problem = c.Runs, c.Broken
 	if c.Calibrated {
 		h.Finding = job.CalibrationWords(c)
 		return nil
 	}
 
-	out, err := job.ReadOutcome(ctx, a.checkout, a.campaign, id)
+	out, err := job.ReadOutcome(ctx, scratch.checkout, scratch.campaign, id)
 	if err == nil {
 		h.Excerpt = out.Excerpt
 	}
@@ -184,11 +186,11 @@ func (h *Health) noteCalibration(ctx context.Context, a *throwAway, c *history.C
 }
 
 // plantCanaries judges each canary in the campaign, which is calibrated.
-func (h *Health) plantCanaries(ctx context.Context, a *throwAway, space *workspace, say func(string)) error {
+func (h *Health) plantCanaries(ctx context.Context, scratch *scratchCampaign, space *workspace, say func(string)) error {
 	for i, plan := range space.planCanaries() {
 		h.Canaries = append(h.Canaries, plan.Canary)
 
-		if err := plantCanary(ctx, a.checkout, space, i+1, plan.command, &h.Canaries[i], say); err != nil {
+		if err := plantCanary(ctx, scratch.checkout, space, i+1, plan.command, &h.Canaries[i], say); err != nil {
 			return err
 		}
 	}

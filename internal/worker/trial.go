@@ -2,7 +2,6 @@ package worker
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -55,62 +54,62 @@ func (t *trial) hasSeenEnough(observations []rules.Observation, spent time.Durat
 	return len(observations) >= minSeen && spent > t.patience
 }
 
-// throwAway is a campaign with a ledger of its own that is thrown away.
-type throwAway struct {
+// scratchCampaign is a campaign with a ledger of its own, thrown away after use.
+type scratchCampaign struct {
 	checkout *checkout.Checkout // co's repository, with the ledger
 	dir      string             // of the ledger
 	campaign string
 	start    string // its start commit
 }
 
-// startThrowAway starts such a campaign on HEAD's tree. Nothing that others see is
+// startScratchCampaign starts one on HEAD's tree. Nothing that others see is
 // changed but for a commit that no ref names.
-func startThrowAway(
+func startScratchCampaign(
 	ctx context.Context, co *checkout.Checkout, doc *checkout.ProgramDocument, head source.Head,
-) (a *throwAway, err error) {
+) (scratch *scratchCampaign, err error) {
 	dir, err := os.MkdirTemp("", "ratchet-doctor-")
 	if err != nil {
 		return nil, research.Errorf(research.CodeStorage, "free space in TMPDIR", "make a temporary folder: %w", err)
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, checkout.RemoveTree(dir))
+			_ = checkout.RemoveTree(dir)
 		}
 	}()
 
-	book, err := ledger.Open(filepath.Join(dir, "ledger.db"), ledger.Options{})
+	records, err := ledger.Open(filepath.Join(dir, "ledger.db"), ledger.Options{})
 	if err != nil {
 		return nil, err
 	}
 
-	a = &throwAway{
-		checkout: &checkout.Checkout{Opt: co.Opt, Repo: co.Repo, Ledger: book},
+	scratch = &scratchCampaign{
+		checkout: &checkout.Checkout{Opt: co.Opt, Repo: co.Repo, Ledger: records},
 		dir:      dir,
 		campaign: fmt.Sprintf("doctor.%d", os.Getpid()), // no campaign can be named so
 	}
 
-	commit, tree, err := co.MakeStartCommit(ctx, a.campaign, doc, head)
+	commit, tree, err := co.MakeStartCommit(ctx, scratch.campaign, doc, head)
 	if err != nil {
 		return nil, err
 	}
-	a.start = commit
+	scratch.start = commit
 
-	return a, a.checkout.RecordCampaignStart(ctx, a.campaign, doc, head, commit, tree, "")
+	return scratch, scratch.checkout.RecordCampaignStart(ctx, scratch.campaign, doc, head, commit, tree, "")
 }
 
-func (a *throwAway) close() { _ = checkout.RemoveTree(a.dir) }
+func (s *scratchCampaign) close() { _ = checkout.RemoveTree(s.dir) }
 
 // proposeCalibration records the first calibration as started, and returns its id and
 // the campaign as it was before.
-func (a *throwAway) proposeCalibration(ctx context.Context) (*history.Campaign, research.JobID, error) {
-	c, err := readCampaign(ctx, a.checkout, a.campaign)
+func (s *scratchCampaign) proposeCalibration(ctx context.Context) (*history.Campaign, research.JobID, error) {
+	c, err := readCampaign(ctx, s.checkout, s.campaign)
 	if err != nil {
 		return nil, "", err
 	}
 
 	id := research.NewJobID(research.CalibrationJob, 1)
-	_, err = a.checkout.Ledger.Append(ctx, history.Entry{Campaign: a.campaign, Kind: history.KindCalibrationStarted,
-		Body: rules.JobStart{Job: id, Commit: a.start}})
+	_, err = s.checkout.Ledger.Append(ctx, history.Entry{Campaign: s.campaign, Kind: history.KindCalibrationStarted,
+		Body: rules.JobStart{Job: id, Commit: s.start}})
 
 	return c, id, err
 }
