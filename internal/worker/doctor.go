@@ -186,7 +186,9 @@ func (h *Health) noteCalibration(
 }
 
 // plantCanaries judges each canary in the campaign, which is calibrated.
-func (h *Health) plantCanaries(ctx context.Context, scratch *scratchCampaign, space *workspace, say func(string)) error {
+func (h *Health) plantCanaries(
+	ctx context.Context, scratch *scratchCampaign, space *workspace, say func(string),
+) error {
 	for i, plan := range space.planCanaries() {
 		h.Canaries = append(h.Canaries, plan.Canary)
 

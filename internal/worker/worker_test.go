@@ -43,7 +43,8 @@ func TestJudge(t *testing.T) {
 		{"forging the evaluator", "echo 'echo METRIC score=1' > score.sh\necho 100\n", research.Invalid,
 			"changed files that it may not: score.sh"},
 		{"leaving code", "touch Makefile\necho 100\n", research.Invalid, "Makefile (new, would be loaded as code)"},
-		{"shadowing a module", "touch lib/json.py\necho 100\n", research.Invalid, "lib/json.py (new, would be loaded as code)"},
+		{"shadowing a module", "touch lib/json.py\necho 100\n", research.Invalid,
+			"lib/json.py (new, would be loaded as code)"},
 		{"leaving a package", "mkdir -p node_modules/x; touch node_modules/x/i.mjs\necho 100\n", research.Invalid,
 			"node_modules/x/i.mjs (new, would be loaded as code)"},
 	}
@@ -78,7 +79,8 @@ func TestJudge(t *testing.T) {
 	cache, err := c.CacheDir()
 	c.must(err)
 
-	for pattern, want := range map[string]int{"base": 1, "setup.*.done": 1, "v/*/delta": 2, "v/*/built": 2, "runs/*": 0} {
+	for pattern, want := range map[string]int{"base": 1, "setup.*.done": 1, "v/*/delta": 2, "v/*/built": 2,
+		"runs/*": 0} {
 		found, err := filepath.Glob(filepath.Join(cache, "tiny", pattern))
 		c.must(err)
 
@@ -99,14 +101,16 @@ func TestJudgeMerges(t *testing.T) {
 
 	c.must(c.work(research.NewJobID(research.ExperimentJob, other)))
 
-	if x := c.experiment(other); x.Rebased != 1 || x.Judgement.Verdict != research.Improved || *x.Judgement.Value != 30 {
+	if x := c.experiment(other); x.Rebased != 1 || x.Judgement.Verdict != research.Improved ||
+		*x.Judgement.Value != 30 {
 		t.Errorf("an edit of another line: merged %d times, %+v", x.Rebased, x.Judgement)
 	}
 
 	for n, reason := range map[int]string{same: "another session kept the same change", conflicting: "candidate.sh"} {
 		c.must(c.work(research.NewJobID(research.ExperimentJob, n)))
 
-		if x := c.experiment(n); x.Judgement.Verdict != research.Invalid || !strings.Contains(x.Judgement.Reason, reason) {
+		if x := c.experiment(n); x.Judgement.Verdict != research.Invalid || !strings.Contains(x.Judgement.Reason,
+			reason) {
 			t.Errorf("experiment %d: %+v, want invalid for %q", n, x.Judgement, reason)
 		}
 	}
