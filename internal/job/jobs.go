@@ -25,7 +25,7 @@ import (
 const workerStartTimeout = 15 * time.Second
 
 // StartJob records a job that next makes of the campaign as it is at that moment,
-// and starts its supervisor. The id is "" where next makes none.
+// and starts its worker. The id is "" where next makes none.
 func StartJob(
 	ctx context.Context, co *checkout.Checkout, campaign string, kind history.Kind, next func(*history.Campaign) (rules.JobStart, error),
 ) (research.JobID, error) {

@@ -99,7 +99,7 @@ func proposeAndWait(
 }
 
 // launchExperiment records the proposal, whose number it sets, makes its ref and starts
-// its supervisor.
+// its worker.
 func launchExperiment(ctx context.Context, co *checkout.Checkout, c *history.Campaign, p *history.Proposal) error {
 	if err := recordProposal(ctx, co, c, p); err != nil {
 		return err
