@@ -42,7 +42,8 @@ func begin(t *testing.T, targets string) *night {
 		t.Fatalf("git init: %v %s", err, out)
 	}
 
-	text := "---\nname: sorting\nedit: f\nmetric: {name: ns, better: lower, unit: ns}\nrun: ./bench\n" + targets + "---\n"
+	text := "---\nname: sorting\nedit: f\nmetric: {name: ns, better: lower, unit: ns}\nrun: ./bench\n" + targets +
+		"---\n"
 	if err := os.WriteFile(filepath.Join(dir, "program.md"), []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +69,8 @@ func begin(t *testing.T, targets string) *night {
 func (n *night) put(kind history.Kind, body any) {
 	n.Helper()
 
-	if _, err := n.co.Ledger.Append(n.Context(), history.Entry{Campaign: campaign, Kind: kind, Body: body}); err != nil {
+	if _, err := n.co.Ledger.Append(n.Context(),
+		history.Entry{Campaign: campaign, Kind: kind, Body: body}); err != nil {
 		n.Fatal(err)
 	}
 
@@ -88,7 +90,8 @@ func (n *night) keep(number int, value, was float64) *history.Experiment {
 	n.put(history.KindExperimentProposed, history.Proposal{N: number, Hypothesis: "an idea", Parent: "start",
 		Candidate: "0123456789", Tree: "tree", Checkout: n.co.Root()})
 	n.put(history.KindExperimentJudged, rules.Judgement{N: number, Verdict: research.Improved, StoppedBy: "one_run",
-		Value: &value, Baseline: &was, Gain: &research.Interval{Mid: gain, Lo: gain, Hi: gain}, Scale: "log", State: state})
+		Value: &value, Baseline: &was, Gain: &research.Interval{Mid: gain, Lo: gain, Hi: gain}, Scale: "log",
+		State: state})
 	n.put(history.KindExperimentKept, history.Keeping{N: number, Commit: "0123456789", Was: "start"})
 
 	return &history.Experiment{Proposal: history.Proposal{N: number, Hypothesis: "an idea", Candidate: "0123456789"},
@@ -128,7 +131,8 @@ func TestAllowance(t *testing.T) {
 	}
 
 	a, err := notify.PendingAllowance(t.Context(), n.co)
-	if err != nil || a.Given || a.Name != campaign || len(a.Lines) != 3 || !strings.HasPrefix(a.Lines[2], "./tell.sh ") {
+	if err != nil || a.Given || a.Name != campaign || len(a.Lines) != 3 || !strings.HasPrefix(a.Lines[2],
+		"./tell.sh ") {
 		t.Fatalf("what is asked for: %+v, %v", a, err)
 	}
 	n.allow()
@@ -309,7 +313,8 @@ func TestHooksRunAroundAnExperiment(t *testing.T) {
 	n.script("before.sh", "cat >/dev/null; echo before; exit 2")
 
 	x := n.keep(1, 900, 1000)
-	if said := notify.RunDecisionHooks(t.Context(), n.co, n.c, x, research.Kept, time.Time{}); !strings.Contains(said, "no hook was run") {
+	if said := notify.RunDecisionHooks(t.Context(), n.co, n.c, x, research.Kept, time.Time{}); !strings.Contains(said,
+		"no hook was run") {
 		t.Errorf("nobody allowed them: %q", said)
 	}
 	n.allow()

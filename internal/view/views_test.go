@@ -21,7 +21,8 @@ import (
 func git(t *testing.T, dir string, args ...string) string {
 	t.Helper()
 
-	cmd := exec.Command("git", append([]string{"-C", dir, "-c", "user.name=a", "-c", "user.email=a@example.com"}, args...)...)
+	cmd := exec.Command("git", append([]string{"-C", dir, "-c", "user.name=a", "-c", "user.email=a@example.com"},
+		args...)...)
 
 	out, err := cmd.CombinedOutput()
 	if err != nil {
@@ -89,7 +90,8 @@ func tellInGit(t *testing.T) *story {
 		Checkout: co.Repo.Root()}}), run)
 	s.append(session(history.Entry{Kind: history.KindExperimentJudged, Body: bytes(1, 900, 1000)}),
 		session(history.Entry{Kind: history.KindExperimentKept, Body: history.Keeping{N: 1, Commit: one, Was: start}}),
-		session(history.Entry{Kind: history.KindLessonAdded, Body: history.Lesson{N: 1, Text: "new is faster", Experiment: 1}}),
+		session(history.Entry{Kind: history.KindLessonAdded,
+			Body: history.Lesson{N: 1, Text: "new is faster", Experiment: 1}}),
 		session(history.Entry{Kind: history.KindIdeaAdded, Key: checkout.IdeaKey("try newer"),
 			Body: history.Idea{N: 1, Text: "try newer"}}))
 	s.put(history.KindNoteAdded, history.Note{N: 1, Text: "mind the cache", By: "terminal"})
@@ -123,11 +125,13 @@ func TestBrief(t *testing.T) {
 	}
 
 	if err := os.WriteFile(filepath.Join(s.lab.Root(), "program.md"),
-		[]byte("---\nname: sorting\nedit: g\nmetric: {name: ns, better: lower, unit: ns}\nrun: ./bench\n---\n"), 0o644); err != nil {
+		[]byte("---\nname: sorting\nedit: g\nmetric: {name: ns, better: lower, unit: ns}\nrun: ./bench\n---\n"),
+		0o644); err != nil {
 		t.Fatal(err)
 	}
 
-	if b, err = view.ReadBrief(t.Context(), s.lab); err != nil || !b.Changed || !strings.Contains(b.Next, "ratchet accept") {
+	if b, err = view.ReadBrief(t.Context(), s.lab); err != nil || !b.Changed || !strings.Contains(b.Next,
+		"ratchet accept") {
 		t.Errorf("with a changed contract: %+v, %v", b, err)
 	}
 }
@@ -255,7 +259,8 @@ func TestReportIsWrittenAndChecked(t *testing.T) {
 		}
 
 		forged := strings.Replace(string(w.Text), "900", "800", 1)
-		if _, err := view.CheckReport(t.Context(), s.lab, []byte(forged), false); !research.HasCode(err, research.CodeReport) {
+		if _, err := view.CheckReport(t.Context(), s.lab, []byte(forged), false); !research.HasCode(err,
+			research.CodeReport) {
 			t.Errorf("a forged figure: %v", err)
 		}
 	}
@@ -281,7 +286,8 @@ func TestImportsAndTheirOriginal(t *testing.T) {
 	}
 
 	for n, line := range []string{"commit\tns\n", "abc\t950\n"} {
-		i := history.Import{N: n + 1, Source: "results.tsv", Format: "tsv", LineNumber: n + 1, Kind: history.ImportOther}
+		i := history.Import{N: n + 1, Source: "results.tsv", Format: "tsv", LineNumber: n + 1,
+			Kind: history.ImportOther}
 		i.SetText([]byte(line))
 		s.append(history.Entry{Campaign: camp, Kind: history.KindHistoryImported, Key: i.Key(), Body: i})
 	}
@@ -303,7 +309,8 @@ func TestImportsAndTheirOriginal(t *testing.T) {
 		}
 	}
 
-	if err := view.ReadOriginal(t.Context(), s.lab, camp, "other", none); !research.HasCode(err, research.CodeNotFound) {
+	if err := view.ReadOriginal(t.Context(), s.lab, camp, "other", none); !research.HasCode(err,
+		research.CodeNotFound) {
 		t.Errorf("another file: %v", err)
 	}
 }
