@@ -75,7 +75,7 @@ func Finalize(ctx context.Context, co *checkout.Checkout, req FinalizeRequest) (
 	}
 
 	if req.DryRun {
-		return dryRun(ctx, co, c, req)
+		return planResult(ctx, co, c, req)
 	}
 
 	f := &Finalized{Campaign: c.Name, Branch: checkout.FinalBranchName(c), metric: c.Program.Metric}
@@ -98,7 +98,7 @@ func Finalize(ctx context.Context, co *checkout.Checkout, req FinalizeRequest) (
 	return f, assembleResult(ctx, co, c, req, f)
 }
 
-const longWait = 50 * time.Second
+const waitStep = 50 * time.Second
 
 func reportProgress(tell func(string), words string) {
 	if tell != nil && words != "" {
@@ -150,7 +150,7 @@ func requireFinalizable(ctx context.Context, co *checkout.Checkout, req Finalize
 		}
 
 		if !ours {
-			return nil, busyError(c)
+			return nil, newBusyError(c)
 		}
 		reportProgress(req.Tell, fmt.Sprintf("waiting for %s, which an earlier call began", id))
 
@@ -177,8 +177,8 @@ func readMeasurement(
 	return m, err
 }
 
-// dryRun says what finalize would do, and what that costs.
-func dryRun(ctx context.Context, co *checkout.Checkout, c *history.Campaign, req FinalizeRequest) (*Finalized, error) {
+// planResult says what finalize would do, and what that costs.
+func planResult(ctx context.Context, co *checkout.Checkout, c *history.Campaign, req FinalizeRequest) (*Finalized, error) {
 	var plan []string
 	if c.Rule.Auto != nil && c.Rule.Auto.Chain > 0 {
 		plan = append(plan, fmt.Sprintf("certificate of a chain of %d: about %s", c.Rule.Auto.Chain,
@@ -215,7 +215,7 @@ func decompose(ctx context.Context, co *checkout.Checkout, c *history.Campaign, 
 	}
 	kept, err := keptExperiments(ctx, co, c)
 
-	return &ablator{Checkout: co, c: c, kept: kept, tell: req.Tell, watch: req.Watch}, err
+	return &ablator{Checkout: co, campaign: c, kept: kept, tell: req.Tell, watch: req.Watch}, err
 }
 
 // auditPairs is how many pairs an audit makes by default, or a commit of a stack.
@@ -244,7 +244,7 @@ func assembleResult(
 		_, _, words := a.forecast()
 		reportProgress(req.Tell, words)
 
-		end, rec, err := a.ablate(ctx)
+		end, rec, err := a.runAblation(ctx)
 		if err != nil {
 			return err
 		}
@@ -349,7 +349,7 @@ func (a *ablator) measureStack(ctx context.Context, dropped []int) (stack []hist
 
 		stack = append([]history.StackEntry{{Commit: commit, Experiments: group, Besides: later,
 			Gain: a.plan.Effect(seen), Scale: a.plan.Scale, Pairs: len(seen.Diffs), Jobs: seen.Jobs}}, stack...)
-		later = union(later, group)
+		later = uniteExperiments(later, group)
 	}
 
 	return stack, nil
@@ -357,7 +357,7 @@ func (a *ablator) measureStack(ctx context.Context, dropped []int) (stack []hist
 
 // measurePairs is one comparison with as many pairs as an audit has.
 func (a *ablator) measurePairs(ctx context.Context, besides, out []int) (rules.Ablated, error) {
-	want := auditPairs(a.c)
+	want := auditPairs(a.campaign)
 	if a.plan.Class == research.Deterministic {
 		want = 1
 	}
@@ -367,7 +367,7 @@ func (a *ablator) measurePairs(ctx context.Context, besides, out []int) (rules.A
 		if seen.Unfit != "" || len(seen.Diffs) >= want {
 			return seen, nil
 		}
-		a.report("stack: %s, %d of %d pairs so far", listExperiments(out), len(seen.Diffs), want)
+		a.reportStep("stack: %s, %d of %d pairs so far", listExperiments(out), len(seen.Diffs), want)
 
 		if err := a.runComparison(ctx, rules.Comparison{Besides: besides, Out: out,
 			Pairs: want - len(seen.Diffs)}); err != nil {

@@ -37,8 +37,8 @@ func WriteReport(ctx context.Context, co *checkout.Checkout, size report.Size, h
 	}
 
 	for range reportTries {
-		if w, err := writeChecked(co, &liveSource{l: co, ctx: ctx, campaign: c.Name},
-			&liveSource{l: co, ctx: ctx, campaign: c.Name}, size, html); err != nil || w != nil {
+		if w, err := writeChecked(co, &liveSource{checkout: co, ctx: ctx, campaign: c.Name},
+			&liveSource{checkout: co, ctx: ctx, campaign: c.Name}, size, html); err != nil || w != nil {
 			return w, err
 		}
 	}
@@ -128,7 +128,7 @@ func CheckReport(ctx context.Context, co *checkout.Checkout, written []byte, rec
 	}
 
 	if !recompute && out.Since == 0 {
-		now := &liveSource{l: co, ctx: ctx, campaign: p.Header.Campaign}
+		now := &liveSource{checkout: co, ctx: ctx, campaign: p.Header.Campaign}
 
 		f, err := now.Facts()
 		if err != nil {
@@ -136,19 +136,19 @@ func CheckReport(ctx context.Context, co *checkout.Checkout, written []byte, rec
 		}
 
 		if f.Head.Seq == p.Header.Seq { // else it has grown just now
-			return out, comparePage(co, now, p, written, out)
+			return out, checkPage(co, now, p, written, out)
 		}
 	}
 	out.Recompute = true
 
 	return out, co.Ledger.At(ctx, p.Header.Seq, func(tx *ledger.Tx) error {
-		return comparePage(co, &snapshotSource{tx, p.Header.Campaign}, p, written, out)
+		return checkPage(co, &snapshotSource{tx, p.Header.Campaign}, p, written, out)
 	})
 }
 
-// comparePage checks a page's figures and its words. Those of another version can't be
+// checkPage checks a page's figures and its words. Those of another version can't be
 // told from a forger's.
-func comparePage(
+func checkPage(
 	co *checkout.Checkout, src report.Source, p *report.Page, written []byte, out *ReportCheck,
 ) (err error) {
 	if out.Checked, err = p.Check(src); err != nil {
@@ -170,7 +170,7 @@ func comparePage(
 		again = d.HTML()
 	}
 
-	err = sameLines(again, bytes.ReplaceAll(written, []byte("\r\n"), []byte("\n")))
+	err = requireSameLines(again, bytes.ReplaceAll(written, []byte("\r\n"), []byte("\n")))
 	if out.Words = err == nil; err != nil && p.Header.Version != co.Opt.Version { // or so it says: a forger may, too
 		return research.Errorf(research.CodeReport, "check it with that version, or make it again: ratchet report",
 			"its %d figures agree, but its words are not those that this version writes; it says that version %.40q made it", out.Figures, p.Header.Version)
@@ -179,8 +179,8 @@ func comparePage(
 	return err
 }
 
-// sameLines names the first line that is not as it was written.
-func sameLines(want, have []byte) error {
+// requireSameLines names the first line that is not as it was written.
+func requireSameLines(want, have []byte) error {
 	a, b := bytes.Split(want, []byte("\n")), bytes.Split(have, []byte("\n"))
 	for i := range max(len(a), len(b)) {
 		switch {
@@ -212,14 +212,14 @@ func (h *snapshotSource) Facts() (*report.Facts, error) { return ReportFacts(h.t
 // liveSource is the ledger as others use it: each look is a transaction of its own,
 // and none is long. What it shows is the state at its first look.
 type liveSource struct {
-	l        *checkout.Checkout
+	checkout *checkout.Checkout
 	ctx      context.Context
 	campaign string
 	facts    *report.Facts
 }
 
 func (v *liveSource) Record(seq uint64) (r history.Record, err error) {
-	err = v.l.Ledger.View(v.ctx, func(tx *ledger.Tx) error {
+	err = v.checkout.Ledger.View(v.ctx, func(tx *ledger.Tx) error {
 		r, err = tx.Record(seq)
 		return err
 	})
@@ -234,13 +234,13 @@ func (v *liveSource) Facts() (*report.Facts, error) {
 	var f *report.Facts
 	var runs []uint64
 
-	err := v.l.Ledger.View(v.ctx, func(tx *ledger.Tx) (err error) {
+	err := v.checkout.Ledger.View(v.ctx, func(tx *ledger.Tx) (err error) {
 		f, runs, err = gatherFacts(tx, v.campaign)
 		return err
 	})
 	for page := range slices.Chunk(runs, reportRuns) {
 		if err == nil {
-			err = v.l.Ledger.View(v.ctx, func(tx *ledger.Tx) error { return addRuns(tx, f, page) })
+			err = v.checkout.Ledger.View(v.ctx, func(tx *ledger.Tx) error { return addRuns(tx, f, page) })
 		}
 	}
 
