@@ -19,13 +19,11 @@ import (
 	"ratchet/ledger"
 )
 
-// This file measures what the head loses without some of its changes. What to
-// compare next, and what follows, is research.Ablation's matter; here are the
-// commits, the jobs, and what earlier calls have measured already.
-
-// ablator compares versions of one head that lack some of its changes. Its
-// commits depend on nothing but their content, and every job says which changes
-// its versions lack: a call that died is picked up by the next where it was.
+// ablator measures what the head loses without some of its changes. What to compare
+// next is decided by rules.Ablation; the ablator makes the commits and the jobs, and
+// reads what earlier calls have measured. Its commits depend on nothing but their
+// content, and every job says which changes its versions lack, so that the next call
+// goes on where one has died.
 type ablator struct {
 	*checkout.Checkout
 	campaign *history.Campaign
@@ -38,8 +36,8 @@ type ablator struct {
 	watch    func(job.Outcome)
 }
 
-// newAblator reads which changes are in the head and how they hang together.
-// Nothing is written, and nothing measured.
+// newAblator reads which changes are in the head and which of them need each other.
+// It writes nothing and measures nothing. Errors: CodeProgram without a calibration.
 func newAblator(
 	ctx context.Context, co *checkout.Checkout, c *history.Campaign, req FinalizeRequest,
 ) (*ablator, error) {
@@ -167,7 +165,8 @@ func (a *ablator) readEndedJobs(ctx context.Context) error {
 	})
 }
 
-// forecast says what is to come, in words.
+// forecast is how many comparisons and runs are still to come, about, and the same in
+// words.
 func (a *ablator) forecast() (comparisons, runs int, words string) {
 	comparisons, runs = a.plan.Forecast(a.runs.Seen)
 
@@ -208,7 +207,8 @@ func (a *ablator) recordBegin(ctx context.Context) error {
 	})
 }
 
-// requireSameHead refuses to go on when the head is another than the one that is ablated.
+// requireSameHead is an error when the campaign's head or contract is not the one that
+// is ablated. Errors: CodeConflict.
 func (a *ablator) requireSameHead(now *history.Campaign) error {
 	if now.Incumbent != a.plan.Head || now.Digest != a.campaign.Digest {
 		return research.Errorf(research.CodeConflict, "ratchet finalize begins again with the new one",
@@ -295,9 +295,9 @@ func (a *ablator) reportStep(format string, args ...any) {
 	}
 }
 
-// runComparison makes the pairs that are asked for, in a job of their own. That a
-// version without something does not work is a result; anything else that
-// fails is an error.
+// runComparison measures the pairs of a comparison in one job, and waits for its end. A
+// version that does not work without some change is a result; any other failure is an
+// error.
 func (a *ablator) runComparison(ctx context.Context, c rules.Comparison) error {
 	comparison := rules.JobStart{Ablates: a.plan.Of, Without: uniteExperiments(c.Besides, c.Out), Besides: c.Besides,
 		Runs: c.Pairs, Target: "head without " + listExperiments(uniteExperiments(c.Besides, c.Out)), With: "head"}
@@ -312,7 +312,7 @@ func (a *ablator) runComparison(ctx context.Context, c rules.Comparison) error {
 	}
 
 	comparison.Check = !a.runs.Checked(comparison.Without)
-	if a.runs.Valued(c.Besides) { // deterministic: one run more is enough
+	if a.runs.Valued(c.Besides) { // deterministic, and known: a run of the other version is enough
 		comparison.Besides, comparison.With, comparison.Runs = nil, "", 1
 	} else if comparison.Paired, _, err = a.versionWithout(ctx, c.Besides); err != nil {
 		return err
@@ -342,8 +342,9 @@ func (a *ablator) runComparison(ctx context.Context, c rules.Comparison) error {
 	return a.readEndedJobs(ctx)
 }
 
-// versionWithout is the head without some of its changes, as a commit that a ref of the
-// campaign holds, and its tree. Without nothing it is the head itself.
+// versionWithout is the head without the experiments out, as a commit that a ref of the
+// campaign protects from git's garbage collection, and its tree. It is the head itself
+// when out is empty.
 func (a *ablator) versionWithout(ctx context.Context, out []int) (commit, tree string, err error) {
 	if len(out) == 0 {
 		return a.plan.Head, a.campaign.IncumbentTree, nil
@@ -368,8 +369,8 @@ func (a *ablator) versionWithout(ctx context.Context, out []int) (commit, tree s
 	return commit, tree, a.Repo.UpdateRefs(ctx, []source.RefUpdate{{Name: name, New: commit}}, "ratchet: ablation")
 }
 
-// awaitSuccess waits for a job's end, and shows watch how it goes on. A job that was
-// lost or failed is an error, but for one that found a version unfit.
+// awaitSuccess waits for a job's end, and gives watch its progress. A job that was lost
+// or failed is an error (CodeProgram), unless it found a version unfit.
 func awaitSuccess(
 	ctx context.Context, co *checkout.Checkout, campaign string, id research.JobID, watch func(job.Outcome),
 ) (*job.Outcome, error) {
@@ -403,7 +404,7 @@ func awaitEnd(
 	}
 }
 
-// newBusyError refuses because something runs.
+// newBusyError names the job that runs.
 func newBusyError(c *history.Campaign) error {
 	return research.Errorf(research.CodeBusy, "let it end, or ratchet stop", "%s is running", c.Open[0])
 }

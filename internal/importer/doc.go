@@ -8,6 +8,6 @@
 // self-reported: it takes part in no verdict, count, best value or budget.
 //
 // Limits: lines are appended in transactions of at most importLines lines, so an
-// import that fails leaves what it had recorded; repeating it is safe. Of broken
-// lines and skipped files the first importTold are named, the others are counted.
+// import that fails leaves what it had recorded; repeating it is safe. The first
+// importTold broken lines are named, the others only counted.
 package importer

@@ -17,13 +17,10 @@ import (
 	"ratchet/ledger"
 )
 
-// This file takes over what other programs have logged. Their lines are
-// records of a kind of their own, which no rule reads.
-
 const (
 	importLines = 200       // appended in one transaction, which keeps others waiting
 	importBytes = 256 << 10 // of these lines
-	importTold  = 1000      // broken lines, and skipped files, that are told one by one
+	importTold  = 1000      // broken lines that are named in the answer
 )
 
 type (
@@ -32,7 +29,7 @@ type (
 	ImportRequest struct {
 		Path   string          // a file, or a folder with files of known formats
 		Format string          // "" to detect it
-		Seen   func(lines int) // is told how far it is, may be nil
+		Seen   func(lines int) // gets the lines read so far after each transaction; may be nil
 	}
 	// ImportAnswer is what an import found. Lines = Added + Known.
 	ImportAnswer struct {
@@ -163,6 +160,7 @@ func (im *importRun) importFile(ctx context.Context) error {
 	return im.finish(ctx)
 }
 
+// unknownFormatError says how a format that Detect did not find can be given.
 func unknownFormatError(source string, why error) error {
 	if errors.Is(why, foreign.ErrEmpty) {
 		return research.Errorf(research.CodeBadArgument, "import it when it has lines", "%s is empty", source)
@@ -220,7 +218,8 @@ func (im *importRun) openSource(ctx context.Context, root fs.FS, s foreign.Sourc
 	return im.readLines(ctx, s.Format, s.Path, file)
 }
 
-// readLines takes one file's lines.
+// readLines reads one file's lines, and records them batch by batch. path is within the
+// imported folder, "" for a single file. Errors: CodeStorage when reading fails.
 func (im *importRun) readLines(ctx context.Context, f foreign.Format, path string, r io.Reader) error {
 	im.answer.Files++
 	if !strings.Contains(", "+strings.Join(im.formats, ", ")+",", ", "+f.Name+",") {
@@ -274,7 +273,7 @@ func (im *importRun) addItem(format, path string, item foreign.Item) {
 	}
 }
 
-// flush records what of the batch is new, in one transaction.
+// flush records the new lines of the batch in one transaction, and empties it.
 func (im *importRun) flush(ctx context.Context) error {
 	added, replaced := 0, 0
 
@@ -318,6 +317,7 @@ func (im *importRun) flush(ctx context.Context) error {
 	return nil
 }
 
+// finish records the last batch, and counts what was known.
 func (im *importRun) finish(ctx context.Context) error {
 	err := im.flush(ctx)
 	im.answer.Known = im.answer.Lines - im.answer.Added

@@ -13,9 +13,6 @@ import (
 	"ratchet/ledger"
 )
 
-// This file makes and checks reports. What a report looks at does not grow with
-// the campaign: folded states, what is in the incumbent, the newest of the rest.
-
 // WrittenReport is a report that has been checked.
 type WrittenReport struct {
 	Text    []byte // with its bindings
@@ -23,13 +20,12 @@ type WrittenReport struct {
 	Checked report.Checked
 }
 
-// reportTries is how often a report is made again because the ledger has grown
-// meanwhile; after that the ledger is held for as long as it takes.
+// reportTries is how often a report is made in short transactions. When the ledger has
+// grown each time, one transaction is held for the whole report.
 const reportTries = 3
 
 // WriteReport makes the report of the checkout's campaign, as Markdown or as HTML,
-// and checks what it wrote, before anybody sees it, against the ledger as it is
-// read afresh.
+// and checks the text against the ledger, which it reads anew, before it returns it.
 func WriteReport(ctx context.Context, co *checkout.Checkout, size report.Size, html bool) (*WrittenReport, error) {
 	c, err := job.CurrentReaped(ctx, co)
 	if err != nil {
@@ -146,8 +142,8 @@ func CheckReport(ctx context.Context, co *checkout.Checkout, written []byte, rec
 	})
 }
 
-// checkPage checks a page's figures and its words. Those of another version can't be
-// told from a forger's.
+// checkPage checks a page's figures, and that its words are those that this version
+// writes. Words of another version can't be told from forged ones: an error says so.
 func checkPage(
 	co *checkout.Checkout, src report.Source, p *report.Page, written []byte, out *ReportCheck,
 ) (err error) {
@@ -171,7 +167,8 @@ func checkPage(
 	}
 
 	err = requireSameLines(again, bytes.ReplaceAll(written, []byte("\r\n"), []byte("\n")))
-	if out.Words = err == nil; err != nil && p.Header.Version != co.Opt.Version { // or so it says: a forger may, too
+	out.Words = err == nil
+	if err != nil && p.Header.Version != co.Opt.Version {
 		return research.Errorf(research.CodeReport, "check it with that version, or make it again: ratchet report",
 			"its %d figures agree, but its words are not those that this version writes; it says that version %.40q made it", out.Figures, p.Header.Version)
 	}
@@ -179,7 +176,7 @@ func checkPage(
 	return err
 }
 
-// requireSameLines names the first line that is not as it was written.
+// requireSameLines is an error that names the first line in which have differs.
 func requireSameLines(want, have []byte) error {
 	a, b := bytes.Split(want, []byte("\n")), bytes.Split(have, []byte("\n"))
 	for i := range max(len(a), len(b)) {
@@ -209,8 +206,8 @@ func (h *snapshotSource) Record(seq uint64) (history.Record, error) { return h.t
 
 func (h *snapshotSource) Facts() (*report.Facts, error) { return ReportFacts(h.tx, h.campaign) }
 
-// liveSource is the ledger as others use it: each look is a transaction of its own,
-// and none is long. What it shows is the state at its first look.
+// liveSource reads the ledger in many short transactions, so that others need not wait.
+// Its facts are those of the first one.
 type liveSource struct {
 	checkout *checkout.Checkout
 	ctx      context.Context

@@ -58,7 +58,8 @@ func (p *Progress) foldExact(xs []history.Experiment) {
 // in it until its certificate.
 func (p *Progress) foldNoisy(c *history.Campaign, xs []history.Experiment, proofs []history.CertificateEnd) {
 	proven := c.TallyOf()
-	for _, x := range xs { // back to what had been proven before the first point
+	// Back to what had been proven before the first point.
+	for _, x := range xs {
 		if isProvenAlone(c, &x, proofs) {
 			proven = proven.Plus(*x.Judgement.Gain, -1)
 		}
@@ -78,6 +79,8 @@ func (p *Progress) foldNoisy(c *history.Campaign, xs []history.Experiment, proof
 
 	for i := range xs {
 		x := &xs[i]
+
+		// Certificates that ended before this experiment.
 		for len(proofs) > 0 && proofs[0].To < x.N {
 			proven = addCertificate(proven, proofs[0])
 			chain, proofs = proven, proofs[1:]
@@ -150,7 +153,8 @@ func isProvenAlone(c *history.Campaign, x *history.Experiment, proofs []history.
 	return !slices.ContainsFunc(proofs, func(b history.CertificateEnd) bool { return b.From <= x.N && x.N <= b.To })
 }
 
-// shortenHypothesis is the first line of a text, without control characters, at most n characters.
+// shortenHypothesis is the first line of a text in at most n characters, without
+// control characters.
 func shortenHypothesis(s string, n int) string {
 	s = wording.FirstLine(strings.TrimSpace(strings.ToValidUTF8(s, "?")))
 	s = strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f || r == ' ' }), " ")
