@@ -161,11 +161,13 @@ func TestFailureLeavesNothing(t *testing.T) {
 	}
 	requireOnly(t, dir, "folder")
 
-	if err := atomicfile.Write(filepath.Join(dir, "none", "file"), nil, atomicfile.Options{}); !errors.Is(err, fs.ErrNotExist) {
+	if err := atomicfile.Write(filepath.Join(dir, "none", "file"), nil, atomicfile.Options{}); !errors.Is(err,
+		fs.ErrNotExist) {
 		t.Errorf("in a folder that is not there: %v", err)
 	}
 
-	if err := atomicfile.SyncDir(filepath.Join(dir, "none")); runtime.GOOS != "windows" && !errors.Is(err, fs.ErrNotExist) {
+	if err := atomicfile.SyncDir(filepath.Join(dir, "none")); runtime.GOOS != "windows" && !errors.Is(err,
+		fs.ErrNotExist) {
 		t.Errorf("the sync of a folder that is not there: %v", err)
 	}
 }

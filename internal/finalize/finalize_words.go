@@ -106,8 +106,8 @@ func totalRunTime(c *history.Campaign) string {
 	return wording.FormatDuration(c.RunSeconds)
 }
 
-// escapeCell is text that keeps a table or list of Markdown whole, and is nothing but
-// text in it: no link, image or mention of whoever reads the pull request.
+// escapeCell is s for a cell or an item of Markdown: it can't end the table or list, and
+// makes no link, image or mention.
 func escapeCell(s string) string {
 	var b strings.Builder
 
@@ -122,6 +122,7 @@ func escapeCell(s string) string {
 	return strings.ReplaceAll(b.String(), "\n", " ")
 }
 
+// quoteCode writes names as code, with commas.
 func quoteCode(names []string) string { return "`" + strings.Join(names, "`, `") + "`" }
 
 // commitMessage is the message of the one commit that holds everything.
@@ -203,6 +204,7 @@ func stackCommitMessage(
 	return b.String()
 }
 
+// joinJobIDs writes ids with commas.
 func joinJobIDs(ids []research.JobID) string {
 	var all []string
 	for _, id := range ids {

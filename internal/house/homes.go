@@ -32,7 +32,7 @@ var ellipses = map[string]string{
 const wordingHome = "internal/wording/"
 
 // plural is a format that makes a plural of any noun.
-var plural = regexp.MustCompile(`%d %ss\b`)
+var plural = regexp.MustCompile(`%d ` + `%ss\b`)
 
 // CheckHomes says where a source file does what has its home in internal/wording (the
 // plural of a noun that is a value, a text cut with …) or in internal/atomicfile (a

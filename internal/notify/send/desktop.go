@@ -14,7 +14,7 @@ import (
 // Desktop shows the message on this machine's screen, by the program that its
 // system has for that: notify-send, or osascript on macOS. The error is final.
 func Desktop(ctx context.Context, m Message) error {
-	ctx, cancel := context.WithTimeout(ctx, within)
+	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
 	defer cancel()
 
 	name, err := Notifier()
