@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"ratchet/internal/host"
 	"ratchet/internal/research"
 	"ratchet/internal/research/contract"
 	"ratchet/internal/research/history"
@@ -32,8 +33,11 @@ type Options struct {
 	Observe func(ledger.Timing)
 	// Advance is told how far a long reading of the ledger has come; nil: nobody is.
 	Advance func(what string, done, total uint64)
-	// Supervise is the command that runs Lab.Supervise in a process of its own;
-	// the campaign's name and the job's id are appended.
+	// Host brings workers to life; nil: processes of this machine, whose files lie in
+	// JobsDir.
+	Host host.Host
+	// Supervise is the command of a worker; the campaign's name, the job's id and
+	// where the checkout is are appended.
 	Supervise []string
 	// Tell is the command that runs Lab.Tell in a process of its own; the
 	// campaign's name is appended. Empty: nobody is told.
@@ -47,6 +51,7 @@ type Checkout struct {
 	Opt    Options
 	Repo   *source.Repo
 	Ledger *ledger.Ledger
+	Host   host.Host
 
 	personCampaign string // the campaign that its calls are for, "" for the checkout's own
 	Person         bool   // not a session, see Person
@@ -75,15 +80,19 @@ func Open(ctx context.Context, o Options) (*Checkout, error) {
 	if path == "" {
 		path = filepath.Join(repo.CommonDir(), "ratchet", "ledger.db")
 	}
-	l := &Checkout{Opt: o, Repo: repo}
 
-	l.Ledger, err = ledger.Open(path, ledger.Options{Version: o.Version, Running: l.HasWorker, Observe: o.Observe,
+	co := &Checkout{Opt: o, Repo: repo, Host: o.Host}
+	co.Ledger, err = ledger.Open(path, ledger.Options{Version: o.Version, Running: co.HasWorker, Observe: o.Observe,
 		Advance: o.Advance})
 	if err != nil {
 		return nil, err
 	}
 
-	return l, nil
+	if co.Host == nil {
+		co.Host = host.NewLocal(co.JobsDir())
+	}
+
+	return co, nil
 }
 
 // openRepository asks git where the checkout lies, unless whoever started this process

@@ -1,37 +1,24 @@
 package checkout
 
 import (
-	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
 
+	"ratchet/internal/host"
 	"ratchet/internal/research"
-	"ratchet/sandbox"
 )
 
-// HasWorker says whether a supervisor holds the job's lock.
+// HasWorker says whether the job's worker lives; in doubt it does.
 func (co *Checkout) HasWorker(campaign string, id research.JobID) bool {
-	held, err := sandbox.Locked(co.JobFile(campaign, id))
-	return held || err != nil
+	status, err := co.Host.Status(host.Job{Campaign: campaign, ID: id})
+	return err != nil || status.State == host.Alive
 }
 
-// ReadPhase is what a running job's supervisor says of itself.
-func (co *Checkout) ReadPhase(campaign string, id research.JobID) (pid int, phase string) {
-	b, err := os.ReadFile(co.JobFile(campaign, id))
-	if err != nil {
-		return 0, "starting"
-	}
-	first, rest, _ := strings.Cut(string(b), "\n")
-	pid, _ = strconv.Atoi(first)
-	phase, _, _ = strings.Cut(rest, "\n")
-
-	return pid, phase
+// ReadPhase is what a running job's worker reported last, "starting" before that.
+func (co *Checkout) ReadPhase(campaign string, id research.JobID) string {
+	status, _ := co.Host.Status(host.Job{Campaign: campaign, ID: id}) // the phase is set whatever the error
+	return status.Phase
 }
 
-// JobsDir is the folder of the supervisors' locks.
+// JobsDir is the folder of the locks of this repository: of sessions, of the turns to
+// measure and, with the local host, of workers.
 func (co *Checkout) JobsDir() string { return filepath.Join(co.Ledger.Dir(), "jobs") }
-
-func (co *Checkout) JobFile(campaign string, id research.JobID) string {
-	return filepath.Join(co.JobsDir(), campaign+"."+string(id))
-}

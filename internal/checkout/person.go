@@ -15,7 +15,8 @@ import (
 // that began last. What it appends is no session's, and it marks nothing.
 // Errors: CodeNoCampaign.
 func (co *Checkout) AsPerson(ctx context.Context, campaign string) (*Checkout, error) {
-	p := &Checkout{Opt: co.Opt, Repo: co.Repo, Ledger: co.Ledger, personCampaign: campaign, Person: true}
+	p := &Checkout{Opt: co.Opt, Repo: co.Repo, Ledger: co.Ledger, Host: co.Host,
+		personCampaign: campaign, Person: true}
 	err := co.Ledger.View(ctx, func(tx *ledger.Tx) error {
 		if campaign != "" {
 			_, err := tx.Campaign(campaign)

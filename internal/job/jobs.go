@@ -7,17 +7,15 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"ratchet/internal/checkout"
-	"ratchet/internal/fault"
+	"ratchet/internal/host"
 	"ratchet/internal/research"
 	"ratchet/internal/research/history"
 	"ratchet/internal/research/rules"
 	"ratchet/internal/wording"
 	"ratchet/ledger"
-	"ratchet/sandbox"
 )
 
 // workerStartTimeout is how long a proposed job may be without a supervisor's lock before it
@@ -49,16 +47,10 @@ func StartJob(
 // StartWorker starts the job's supervisor, in a session of its own, and returns when
 // it has acknowledged. A job whose supervisor can't start is recorded as lost.
 func StartWorker(ctx context.Context, co *checkout.Checkout, campaign string, id research.JobID) error {
-	if err := os.MkdirAll(co.JobsDir(), 0o777); err != nil {
-		return RecordLost(ctx, co, campaign, id, "its supervisor could not be started", err)
-	}
 	argv := slices.Concat(co.Opt.Supervise, []string{"--campaign", campaign, "--job", string(id), "--ledger",
 		co.Ledger.Path(), "-C", co.Repo.Root(), "--git-dir", co.Repo.GitDir(), "--common-dir", co.Repo.CommonDir()})
 
-	err := fault.At("supervisor.spawn", func() error {
-		_, err := sandbox.Detach(argv, os.Environ(), co.Repo.Root(), co.JobFile(campaign, id)+".log")
-		return err
-	})
+	err := co.Host.Start(ctx, host.Launch{Job: host.Job{Campaign: campaign, ID: id}, Argv: argv, Dir: co.Repo.Root()})
 	if err != nil {
 		return RecordLost(ctx, co, campaign, id, "its supervisor could not be started", err)
 	}
@@ -119,23 +111,19 @@ func CurrentReaped(ctx context.Context, co *checkout.Checkout) (*history.Campaig
 	return co.CurrentCampaign(ctx)
 }
 
-// workerGone says whether an open job has no supervisor. What its file says was
-// written under the lock, so whoever wrote that and holds the lock no more is
-// gone. An empty file is that of a supervisor between opening and locking it,
-// or of one killed there: only age tells them apart.
+// workerGone says whether an open job has no worker any more. One that has not
+// announced itself may be about to: that is told by the age of the job's record.
 func workerGone(ctx context.Context, co *checkout.Checkout, campaign string, id research.JobID) (bool, error) {
-	path := co.JobFile(campaign, id)
-
-	said, statErr := os.Stat(path) // before the lock is asked for, not after
-	if held, err := sandbox.Locked(path); err != nil || held {
+	status, err := co.Host.Status(host.Job{Campaign: campaign, ID: id})
+	switch {
+	case err != nil || status.State == host.Alive:
 		return false, err
-	}
-
-	if statErr == nil && said.Size() > 0 {
+	case status.State == host.Gone:
 		return true, nil
 	}
+
 	var since time.Time
-	err := co.Ledger.View(ctx, func(tx *ledger.Tx) error {
+	err = co.Ledger.View(ctx, func(tx *ledger.Tx) error {
 		if id.Kind() == research.ExperimentJob {
 			x, err := tx.Experiment(campaign, id.N())
 			if err == nil {
@@ -163,7 +151,7 @@ const stopWithin = 40 * time.Second
 // StopAndWait asks a job's supervisor to end, as soon as there is one, and waits for it.
 func StopAndWait(ctx context.Context, co *checkout.Checkout, campaign string, id research.JobID) (*Outcome, error) {
 	for asked, until := false, time.Now().Add(stopWithin); ; {
-		asked = asked || SignalWorker(co, campaign, id)
+		asked = asked || co.Host.Stop(host.Job{Campaign: campaign, ID: id})
 
 		limit := time.Until(until)
 		if !asked {
@@ -180,27 +168,6 @@ func StopAndWait(ctx context.Context, co *checkout.Checkout, campaign string, id
 				stopWithin)
 		}
 	}
-}
-
-// SignalWorker asks a job's supervisor to end, and says whether it did. The process is looked up before the
-// lock: if the lock is still held then, and by the same process, its number was
-// not given to another one. A number in a file that nobody locks means nothing.
-func SignalWorker(co *checkout.Checkout, campaign string, id research.JobID) bool {
-	pid, _ := co.ReadPhase(campaign, id)
-	if pid <= 0 {
-		return false
-	}
-
-	p, err := os.FindProcess(pid)
-	if err != nil {
-		return false
-	}
-
-	defer func() { _ = p.Release() }()
-	held, err := sandbox.Locked(co.JobFile(campaign, id))
-	now, _ := co.ReadPhase(campaign, id)
-
-	return err == nil && held && now == pid && p.Signal(syscall.SIGTERM) == nil
 }
 
 // CollectGarbage removes what runs left in the cache: workspaces of campaigns that have

@@ -130,7 +130,7 @@ func experimentOutcome(co *checkout.Checkout, c *history.Campaign, x *history.Ex
 
 	out := &Outcome{ID: x.Job(), Experiment: x.N, RunsDone: x.Runs, Left: &b, Unit: c.Program.Metric.Unit}
 	if x.Status == research.Running {
-		_, phase := co.ReadPhase(c.Name, x.Job())
+		phase := co.ReadPhase(c.Name, x.Job())
 		out.Status, out.Phase, out.Elapsed = "running", phase, wording.Seconds(time.Since(x.ProposedAt))
 		out.hooked = c.Program.Decide == "auto" &&
 			len(c.Program.Hooks(contract.HookBefore))+len(c.Program.Hooks(contract.HookAfter)) > 0
@@ -191,7 +191,7 @@ func measurementOutcome(co *checkout.Checkout, c *history.Campaign, m *history.M
 		Next: NextAfterDecision(c)}
 	switch {
 	case !m.Done():
-		_, phase := co.ReadPhase(c.Name, m.Job)
+		phase := co.ReadPhase(c.Name, m.Job)
 		out.Status, out.Phase, out.Elapsed, out.Next = "running", phase, wording.Seconds(time.Since(m.At)),
 			"wait_run{id: \""+string(m.Job)+"\"}"
 	case m.Lost != "":

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"ratchet/internal/checkout"
+	"ratchet/internal/host"
 	"ratchet/internal/job"
 	"ratchet/internal/research"
 	"ratchet/internal/research/history"
@@ -28,7 +29,7 @@ func StopLoop(ctx context.Context, co *checkout.Checkout, by string) (*LoopAnswe
 	}
 
 	for _, id := range c.Open {
-		job.SignalWorker(co, c.Name, id) // all at once; halt waits for each
+		co.Host.Stop(host.Job{Campaign: c.Name, ID: id}) // all at once; stopAndDecide waits for each
 	}
 
 	for _, id := range c.Open {

@@ -12,6 +12,7 @@ import (
 
 	"ratchet/internal/checkout"
 	"ratchet/internal/fault"
+	"ratchet/internal/host"
 	"ratchet/internal/job"
 	"ratchet/internal/notify"
 	"ratchet/internal/queue"
@@ -29,10 +30,10 @@ type worker struct {
 	*checkout.Checkout
 	campaign string
 	id       research.JobID
-	lock     *sandbox.Lock
-	driver   gpu.Driver // of the GPUs, once they are needed
-	turn     *os.File   // its turn to measure, once it has it
-	session  string     // whose job it is
+	presence host.Presence // nil for a doctor
+	driver   gpu.Driver    // of the GPUs, once they are needed
+	turn     *os.File      // its turn to measure, once it has it
+	session  string        // whose job it is
 	space    *workspace
 	versions map[rules.Side]*version
 	outlook  rules.Outlook
@@ -55,26 +56,13 @@ func RunWorker(ctx context.Context, co *checkout.Checkout, campaign, jobID strin
 		return err
 	}
 
-	if err := os.MkdirAll(co.JobsDir(), 0o777); err != nil {
-		return fmt.Errorf("make the folder for jobs: %w", err)
-	}
-	var lock *sandbox.Lock
-	ok := true
-
-	err = fault.At("job.lock", func() (err error) {
-		lock, ok, err = sandbox.TryLock(co.JobFile(campaign, id))
-		return err
-	})
+	presence, err := co.Host.Announce(host.Job{Campaign: campaign, ID: id})
 	if err != nil {
 		return err
 	}
+	defer presence.Release()
 
-	if !ok {
-		return research.Errorf(research.CodeBusy, "wait_run{}", "%s has a supervisor already", id)
-	}
-
-	defer lock.Release()
-	s := &worker{Checkout: co, campaign: campaign, id: id, lock: lock, versions: map[rules.Side]*version{}}
+	s := &worker{Checkout: co, campaign: campaign, id: id, presence: presence, versions: map[rules.Side]*version{}}
 	s.reportPhase("waiting for its turn")
 
 	err = fault.At("supervisor.ready", func() error { sandbox.Ready(nil); return nil })
@@ -85,8 +73,8 @@ func RunWorker(ctx context.Context, co *checkout.Checkout, campaign, jobID strin
 	if err != nil { // whatever it was, the job does not stay open
 		return s.recordAbort(ctx, err)
 	}
-	// Its end is recorded, and it said nothing: no file of it need stay.
-	return errors.Join(os.Remove(co.JobFile(campaign, id)), checkout.RemoveIfEmpty(co.JobFile(campaign, id)+".log"))
+
+	return presence.Finish() // its end is recorded
 }
 
 // doJob does the job, in its own part of the workspace.
@@ -142,7 +130,7 @@ func requireRunning(c *history.Campaign, id research.JobID) error {
 // waitForTurn waits until nothing else of the campaign is measured. Turns come in
 // the order of arrival; building and checking need none.
 func (s *worker) waitForTurn(ctx context.Context) error {
-	if s.lock == nil {
+	if s.presence == nil {
 		return nil // a doctor, alone in its campaign
 	}
 	wait := queue.Options{Tick: 10 * time.Millisecond, Mode: 0o666, Waiting: func(ahead int, _ queue.Holder) {
@@ -234,17 +222,13 @@ func (s *worker) calibrateIncumbent(ctx context.Context, id research.JobID) (c *
 		return nil, err
 	}
 
-	if calibration != id { // hold its lock too, or it would count as lost
-		lock, _, err := sandbox.TryLock(s.JobFile(s.campaign, calibration))
+	if calibration != id { // it needs a presence too, or it would count as lost
+		presence, err := s.Host.Announce(host.Job{Campaign: s.campaign, ID: calibration})
 		if err != nil {
 			return nil, err
 		}
-		defer lock.Release()
-		defer os.Remove(s.JobFile(s.campaign, calibration))
-
-		if err := lock.Write(fmt.Appendf(nil, "%d\ncalibrating\n", os.Getpid())); err != nil {
-			return nil, err
-		}
+		defer func() { _ = presence.Finish() }()
+		presence.Report("calibrating")
 	}
 	state, err := s.makeCalibrationRuns(ctx, c, calibration)
 	here := s.currentMachine()
@@ -432,14 +416,14 @@ func (s *worker) makeMeasuredRuns(ctx context.Context, m *history.Measurement) (
 
 // reportPhase tells whoever reads the job's file what is going on. Losing it loses nothing.
 func (s *worker) reportPhase(phase string) {
-	if s.lock == nil {
+	if s.presence == nil {
 		if s.tell != nil {
 			s.tell(phase)
 		}
 
 		return
 	}
-	_ = s.lock.Write(fmt.Appendf(nil, "%d\n%s\n", os.Getpid(), phase))
+	s.presence.Report(phase)
 }
 
 // commandError is the error of a command of the program that gave no number.

@@ -192,8 +192,7 @@ func (w *workspace) removeDeadRuns() error {
 	}
 
 	for _, e := range entries {
-		held, err := sandbox.Locked(w.lab.JobFile(w.c.Name, research.JobID(e.Name())))
-		if err != nil || held && e.Name() != filepath.Base(w.run) {
+		if e.Name() != filepath.Base(w.run) && w.lab.HasWorker(w.c.Name, research.JobID(e.Name())) {
 			continue
 		}
 
