@@ -42,10 +42,10 @@ type (
 		Next        string             `json:"next"`
 		Scale       string             `json:"-"` // of an audit's gain: log | linear
 		Unfit       bool               `json:"-"` // of an ablation's comparison: the version without can't be
-		Decide      bool               // by the verdict, inside the call
-		Campaign    string
-		Unheard     *history.Note // of the session
-		hooked      bool          // and then hooks run, for which the call must have time
+		Decide      bool               `json:"-"` // by the verdict, inside the call
+		Campaign    string             `json:"-"`
+		Unheard     *history.Note      `json:"-"` // of the session
+		hooked      bool               // and then hooks run, for which the call must have time
 	}
 	// WaitRequest waits for a job.
 	WaitRequest struct {
