@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"ratchet/internal/host"
 	"ratchet/internal/research"
 	"ratchet/internal/research/history"
 	"ratchet/internal/wording"
@@ -49,6 +50,15 @@ func (co *Checkout) AsPerson(ctx context.Context, campaign string) (*Checkout, e
 // Campaign is the name of the campaign that a person's laboratory is for, "" for
 // a session's.
 func (co *Checkout) Campaign() string { return co.personCampaign }
+
+// WithLedger is the same checkout with another ledger and with workers of its own, for
+// a campaign that is thrown away. It marks nothing.
+func (co *Checkout) WithLedger(led *ledger.Ledger) *Checkout {
+	other := &Checkout{Opt: co.Opt, Repo: co.Repo, Ledger: led}
+	other.Host = host.NewLocal(other.JobsDir())
+
+	return other
+}
 
 // OpenSibling is the laboratory of another checkout of the same campaign, of that one's
 // repository as l's is. Errors: as Open's.

@@ -81,7 +81,7 @@ func Doctor(ctx context.Context, co *checkout.Checkout, canary bool, say func(st
 	if err != nil {
 		return nil, err
 	}
-	trial := &checkout.Checkout{Opt: co.Opt, Repo: co.Repo, Ledger: led}
+	trial := co.WithLedger(led)
 	name := fmt.Sprintf("doctor.%d", os.Getpid()) // no campaign can be named so
 
 	commit, tree, err := co.MakeStartCommit(ctx, name, doc, head)
