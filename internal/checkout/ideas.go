@@ -62,25 +62,6 @@ func jobOfSession(tx *ledger.Tx, c *history.Campaign, session string) (research.
 	return "", nil
 }
 
-// SessionOfJob is the session that started a job.
-func SessionOfJob(tx *ledger.Tx, campaign string, id research.JobID) (string, error) {
-	if id.Kind() == research.ExperimentJob {
-		x, err := tx.Experiment(campaign, id.N())
-		if err != nil {
-			return "", err
-		}
-
-		return x.Session, nil
-	}
-
-	m, err := tx.Measurement(campaign, id)
-	if err != nil {
-		return "", err
-	}
-
-	return m.Session, nil
-}
-
 // IsFree says whether anybody may claim the idea.
 func (v *IdeaView) IsFree() bool { return v.Holder == "" || v.Lapse != "" }
 
@@ -119,4 +100,13 @@ func (v *IdeaView) StatusText() string {
 	}
 
 	return fmt.Sprintf("%s; tried in x%d: %s", s, v.Experiment, how)
+}
+
+// IdeaView is an idea, and who works on it now.
+type IdeaView struct {
+	history.IdeaState
+	Lapse history.Lapse  // why its claim has ended unreleased, "" while it holds
+	Mine  bool           // this checkout's session holds it
+	Idle  time.Duration  // since the holder's last record
+	Works research.JobID // what the holder runs now
 }

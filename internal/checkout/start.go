@@ -35,20 +35,6 @@ func (co *Checkout) RequireUsable(ctx context.Context, doc *ProgramDocument) (so
 	return head, co.Repo.Identity(ctx)
 }
 
-// LookUpCampaign is the campaign of that name, nil when there is none.
-func (co *Checkout) LookUpCampaign(ctx context.Context, name string) (c *history.Campaign, err error) {
-	err = co.Ledger.View(ctx, func(tx *ledger.Tx) error {
-		c, err = tx.Campaign(name)
-		if wording.HasCode(err, research.CodeNoCampaign) {
-			c, err = nil, nil
-		}
-
-		return err
-	})
-
-	return c, err
-}
-
 // MakeStartCommit is HEAD's commit, or a new one on it with the program as it is now.
 func (co *Checkout) MakeStartCommit(
 	ctx context.Context, name string, doc *ProgramDocument, head source.Head,
@@ -99,14 +85,4 @@ func (co *Checkout) RecordCampaignStart(
 
 		return err
 	})
-}
-
-// SwitchCommand is the command that takes the checkout back to where it came from, a
-// branch or a commit.
-func SwitchCommand(origin string) string {
-	if len(origin) == 40 {
-		return "git switch --detach " + wording.ShortCommit(origin)
-	}
-
-	return "git switch " + origin
 }

@@ -2,7 +2,6 @@ package job
 
 import (
 	"context"
-	"slices"
 
 	"ratchet/internal/checkout"
 	"ratchet/internal/research"
@@ -46,14 +45,4 @@ func isCertificateDue(c *history.Campaign, now bool) bool {
 	}
 
 	return c.Plan() == rules.PlanCertify || now && c.Rule.Auto != nil && c.Rule.Auto.Chain > 0
-}
-
-// FindOpenJob is the job of one of these kinds that is under way, "" if none is.
-func FindOpenJob(c *history.Campaign, kinds ...byte) research.JobID {
-	i := slices.IndexFunc(c.Open, func(id research.JobID) bool { return slices.Contains(kinds, id.Kind()) })
-	if i < 0 {
-		return ""
-	}
-
-	return c.Open[i]
 }

@@ -12,6 +12,7 @@ import (
 	"ratchet/internal/research"
 	"ratchet/internal/research/history"
 	"ratchet/internal/wording"
+	"ratchet/ledger"
 )
 
 // snapshotCandidate makes the candidate: the incumbent's tree with the checkout's edited
@@ -133,4 +134,50 @@ func baseCommit(ctx context.Context, co *checkout.Checkout, c *history.Campaign)
 	}
 
 	return head.Commit, refuseForeignCommits(ctx, co, c, head)
+}
+
+// requireNewEdit refuses a tree that is the incumbent's, or that was judged already
+// against this incumbent. It returns what is only like p.
+func requireNewEdit(
+	ctx context.Context, co *checkout.Checkout, c *history.Campaign, p *history.Proposal,
+) (alike []string, err error) {
+	err = co.Ledger.View(ctx, func(tx *ledger.Tx) error {
+		if p.Tree == c.IncumbentTree {
+			return research.Errorf(research.CodeNoChange, "edit the file first",
+				"%s equals the incumbent's", strings.Join(p.Paths, ", "))
+		}
+
+		if n, ok := tx.Judged(c.Name, c.Incumbent, p.Tree); ok {
+			if err := refuseJudged(co, tx, c, n); err != nil {
+				return err
+			}
+		}
+		alike, err = findSimilarProposals(co, tx, c, p)
+
+		return err
+	})
+
+	return alike, err
+}
+
+// refuseJudged refuses the very content of experiment n, unless that was good
+// and was reverted: it may be had back, for the price of its runs.
+func refuseJudged(co *checkout.Checkout, tx *ledger.Tx, c *history.Campaign, n int) error {
+	x, err := tx.Experiment(c.Name, n)
+	if err != nil {
+		return err
+	}
+
+	ok, _, _ := history.Keepable(*x)
+	if ok && x.Status == research.Reverted {
+		return nil
+	}
+
+	next := fmt.Sprintf("try something else; read_log{view: \"experiment\", query: \"%d\"} shows it", n)
+	if ok && x.Status == research.Unresolved {
+		next = fmt.Sprintf("keep{id: \"x%d\"}: it waits for that", n)
+	}
+
+	return research.Errorf(research.CodeDuplicate, next,
+		"experiment %d judged this very content against this incumbent: %s", n, x.Judgement.Words(c.Program.Metric))
 }

@@ -114,28 +114,6 @@ func launchExperiment(ctx context.Context, co *checkout.Checkout, c *history.Cam
 	return job.StartWorker(ctx, co, c.Name, id)
 }
 
-// requireRunnable is mayMeasure, and refuses when too few runs are left for the rule, and
-// while an improvement waits for its decision.
-func requireRunnable(ctx context.Context, co *checkout.Checkout, c *history.Campaign) error {
-	if err := job.RequireMeasurable(co, c); err != nil {
-		return err
-	}
-
-	if c.Calibrated && c.Plan() == rules.PlanEnd {
-		return research.Errorf(research.CodeBudget, checkout.RaiseBudget,
-			"about %s are left, too few to judge another edit", wording.CountRuns(c.Outlook().Left))
-	}
-
-	if c.Mine == 0 {
-		return nil
-	}
-
-	return co.Ledger.View(ctx, func(tx *ledger.Tx) error {
-		_, err := closableExperiment(co, tx, c)
-		return err
-	})
-}
-
 // Keep makes an experiment's candidate the incumbent: a commit whose trailers
 // name the ledger's record, then the record, then the refs and the index. It
 // is refused unless the verdict allows it (CodeVerdict) and the incumbent is
@@ -335,4 +313,133 @@ func Revert(ctx context.Context, co *checkout.Checkout, req RevertRequest) (*Rev
 	out.Next, err = nextStepAfter(ctx, co, c)
 
 	return out, err
+}
+
+// ExperimentRequest proposes what the checkout's edited file holds.
+type ExperimentRequest struct {
+	Hypothesis string
+	Expect     string
+	Idea       string
+	Wait       time.Duration
+}
+
+// finishCertificateFirst lets a certificate that is due, or under way, end before an
+// experiment begins, since it may move the head. out is what came of it, nil
+// when none was due; the experiment may begin unless it runs on or the head
+// was rolled back under the checkout's edit: then out is the call's answer.
+func finishCertificateFirst(
+	ctx context.Context, co *checkout.Checkout, c *history.Campaign, limit time.Duration, progress job.ProgressFunc,
+) (out *job.Outcome, begin bool, err error) {
+	id := job.FindOpenJob(c, research.CertificateJob)
+	if id == "" {
+		if id, err = job.StartDueCertificate(ctx, co, c, false); err != nil || id == "" {
+			return nil, true, err
+		}
+	}
+
+	if out, err = job.AwaitJob(ctx, co, c.Name, id, limit, progress); err != nil {
+		return nil, false, err
+	}
+
+	if out.Status == "running" {
+		out.Next = "wait_run{id: \"" + string(id) + "\"}: your edit waits for it; then run_experiment again"
+		return out, false, nil
+	}
+
+	return out, out.Certificate != rules.RolledBack, nil
+}
+
+// KeepRequest makes the candidate the incumbent.
+type KeepRequest struct {
+	ID   string
+	Note string
+	// Override is how a person said to keep it whatever the verdict, "" without
+	// a person. No tool can set it.
+	Override history.Way
+	until    time.Time // when its hooks must have ended; zero: hooksWithin from now
+}
+
+// KeptAnswer is the answer to keep.
+type KeptAnswer struct {
+	Experiment int           `json:"experiment"`
+	Commit     string        `json:"commit"`
+	Branch     string        `json:"branch"`
+	Value      *float64      `json:"value,omitempty"`
+	Unit       string        `json:"unit,omitempty"`
+	Simpler    bool          `json:"simplification,omitempty"`
+	Overridden bool          `json:"overridden,omitempty"` // by a person, against the verdict
+	Human      string        `json:"human_note,omitempty"` // as in Outcome
+	Notes      []string      `json:"notes,omitempty"`
+	Left       checkout.Left `json:"budget_left"`
+	Hooks      string        `json:"hook_output,omitempty"` // what the program's hooks printed: data
+	Next       string        `json:"next"`
+}
+
+// RevertRequest puts the edited file back to the incumbent's content.
+type RevertRequest struct {
+	ID     string
+	Lesson string
+	until  time.Time // as of KeepRequest
+}
+
+// RevertedAnswer is the answer to revert.
+type RevertedAnswer struct {
+	Experiment int           `json:"experiment,omitempty"`
+	Restored   []string      `json:"restored"`
+	SavedAs    string        `json:"saved_as,omitempty"` // ref that holds what was edited on
+	Lesson     bool          `json:"lesson_stored"`
+	Human      string        `json:"human_note,omitempty"` // as in Outcome
+	Notes      []string      `json:"notes,omitempty"`
+	Left       checkout.Left `json:"budget_left"`
+	Hooks      string        `json:"hook_output,omitempty"` // what the program's hooks printed: data
+	Next       string        `json:"next"`
+}
+
+// recordRevert appends the reversion of x (if it is still open) and the lesson.
+func recordRevert(
+	ctx context.Context, co *checkout.Checkout, c *history.Campaign, x *history.Experiment, lesson string,
+) error {
+	if x == nil && lesson == "" {
+		return nil
+	}
+
+	return co.UpdateCampaign(ctx, c.Name, func(tx *ledger.Tx, now *history.Campaign, session string) error {
+		n := 0
+		if x != nil {
+			n = x.N
+			if err := requireOpen(tx, c, now, n); err != nil {
+				return err
+			}
+
+			if _, err := tx.Append(history.Entry{Campaign: c.Name, Session: session,
+				Kind: history.KindExperimentReverted, Key: fmt.Sprintf("reverted/%d/%s", n, lesson),
+				Body: history.Reversion{N: n, Lesson: lesson, By: "agent"}}); err != nil {
+				return err
+			}
+		}
+
+		if lesson == "" {
+			return nil
+		}
+		_, err := appendLesson(co, tx, c, session, lesson, n)
+
+		return err
+	})
+}
+
+// requireOpen refuses when another session decided experiment n, or moved the
+// incumbent, since this call looked.
+func requireOpen(tx *ledger.Tx, c, now *history.Campaign, n int) error {
+	x, err := tx.Experiment(c.Name, n)
+	if err != nil {
+		return err
+	}
+
+	if x.Status == research.Kept {
+		return research.Errorf(research.CodeConflict, "read_log{} shows where it stands",
+			"another session decided meanwhile: experiment %d is %s, the incumbent is %s", n, x.Status,
+			wording.ShortCommit(now.Incumbent))
+	}
+
+	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"time"
 
 	"ratchet/internal/checkout"
 	"ratchet/internal/job"
@@ -126,4 +127,30 @@ func resolveVersion(ctx context.Context, co *checkout.Checkout, c *history.Campa
 	}
 
 	return commit, nil
+}
+
+// MeasureRequest asks for runs that change no verdict.
+type MeasureRequest struct {
+	Target string // incumbent | start | an experiment's number | a commit
+	With   string // the same, "" for none
+	Runs   int    // of each; 0 makes none, and tells what more of them could show
+	Wait   time.Duration
+}
+
+func changedFiles(a, b map[string]string) map[string]bool {
+	out := map[string]bool{}
+
+	for p, h := range a {
+		if b[p] != h {
+			out[p] = true
+		}
+	}
+
+	for p := range b {
+		if _, ok := a[p]; !ok {
+			out[p] = true
+		}
+	}
+
+	return out
 }

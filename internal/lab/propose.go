@@ -3,60 +3,15 @@ package lab
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"ratchet/internal/checkout"
+	"ratchet/internal/job"
 	"ratchet/internal/research"
 	"ratchet/internal/research/history"
+	"ratchet/internal/research/rules"
 	"ratchet/internal/wording"
 	"ratchet/ledger"
 )
-
-// requireNewEdit refuses a tree that is the incumbent's, or that was judged already
-// against this incumbent. It returns what is only like p.
-func requireNewEdit(
-	ctx context.Context, co *checkout.Checkout, c *history.Campaign, p *history.Proposal,
-) (alike []string, err error) {
-	err = co.Ledger.View(ctx, func(tx *ledger.Tx) error {
-		if p.Tree == c.IncumbentTree {
-			return research.Errorf(research.CodeNoChange, "edit the file first",
-				"%s equals the incumbent's", strings.Join(p.Paths, ", "))
-		}
-
-		if n, ok := tx.Judged(c.Name, c.Incumbent, p.Tree); ok {
-			if err := refuseJudged(co, tx, c, n); err != nil {
-				return err
-			}
-		}
-		alike, err = findSimilarProposals(co, tx, c, p)
-
-		return err
-	})
-
-	return alike, err
-}
-
-// refuseJudged refuses the very content of experiment n, unless that was good
-// and was reverted: it may be had back, for the price of its runs.
-func refuseJudged(co *checkout.Checkout, tx *ledger.Tx, c *history.Campaign, n int) error {
-	x, err := tx.Experiment(c.Name, n)
-	if err != nil {
-		return err
-	}
-
-	ok, _, _ := history.Keepable(*x)
-	if ok && x.Status == research.Reverted {
-		return nil
-	}
-
-	next := fmt.Sprintf("try something else; read_log{view: \"experiment\", query: \"%d\"} shows it", n)
-	if ok && x.Status == research.Unresolved {
-		next = fmt.Sprintf("keep{id: \"x%d\"}: it waits for that", n)
-	}
-
-	return research.Errorf(research.CodeDuplicate, next,
-		"experiment %d judged this very content against this incumbent: %s", n, x.Judgement.Words(c.Program.Metric))
-}
 
 // recordProposal appends experiment.proposed, and closes as reverted what this
 // checkout's last experiment left open. It checks again, inside the
@@ -143,4 +98,63 @@ func revertWaiting(co *checkout.Checkout, tx *ledger.Tx, c *history.Campaign, se
 		Body: by})
 
 	return err
+}
+
+// proposeMergedAgain proposes the edit of a judged experiment again, merged with the
+// incumbent that another session has kept since. Its error says so: nothing is
+// kept yet.
+func proposeMergedAgain(ctx context.Context, co *checkout.Checkout, c *history.Campaign, x *history.Experiment) error {
+	if err := job.RequireMeasurable(co, c); err != nil {
+		return err
+	}
+
+	tree, err := co.MergeTree(ctx, c, x.Parent, x.Candidate, x.Paths)
+	if err != nil {
+		return err
+	}
+
+	if tree == c.IncumbentTree {
+		return research.Errorf(research.CodeNoChange, "revert{} brings the incumbent here",
+			"another session kept the same change meanwhile")
+	}
+	p := x.Proposal
+
+	p.Merges, p.Parent, p.Tree = x.N, c.Incumbent, tree
+	if p.Edited == "" {
+		p.Edited = x.Candidate
+	}
+
+	if p.Candidate, err = co.CommitCandidate(ctx, c, tree, wording.FirstLine(x.Hypothesis), c.Incumbent,
+		x.Candidate); err != nil {
+		return err
+	}
+
+	if err := launchExperiment(ctx, co, c, &p); err != nil {
+		return err
+	}
+
+	return research.Errorf(research.CodeConflict, fmt.Sprintf("wait_run{id: \"x%d\"}", p.N),
+		"another session moved the incumbent to %s since: experiment %d is merged with it and measured again, as experiment %d", wording.ShortCommit(c.Incumbent), x.N, p.N)
+}
+
+// requireRunnable is mayMeasure, and refuses when too few runs are left for the rule, and
+// while an improvement waits for its decision.
+func requireRunnable(ctx context.Context, co *checkout.Checkout, c *history.Campaign) error {
+	if err := job.RequireMeasurable(co, c); err != nil {
+		return err
+	}
+
+	if c.Calibrated && c.Plan() == rules.PlanEnd {
+		return research.Errorf(research.CodeBudget, checkout.RaiseBudget,
+			"about %s are left, too few to judge another edit", wording.CountRuns(c.Outlook().Left))
+	}
+
+	if c.Mine == 0 {
+		return nil
+	}
+
+	return co.Ledger.View(ctx, func(tx *ledger.Tx) error {
+		_, err := closableExperiment(co, tx, c)
+		return err
+	})
 }

@@ -83,3 +83,12 @@ func changeLoop(ctx context.Context, co *checkout.Checkout, kind history.Kind, b
 
 	return out, err
 }
+
+// LoopAnswer is the answer to stopping or resuming the loop.
+type LoopAnswer struct {
+	Campaign string        `json:"campaign"`
+	Status   string        `json:"status"`  // rests | goes on
+	Changed  bool          `json:"changed"` // false: it was so already
+	Stopped  []job.Stopped `json:"stopped,omitempty"`
+	Next     string        `json:"next"`
+}

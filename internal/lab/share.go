@@ -219,3 +219,41 @@ func addIdea(co *checkout.Checkout, tx *ledger.Tx, c *history.Campaign, session,
 
 	return nil
 }
+
+// ShareOp is one operation of share.
+type ShareOp struct {
+	Op     string // add | claim | release | drop | lesson
+	Idea   string // text to add, else an id or the text of one
+	Lesson string // with drop: why
+}
+
+// Shared is the answer to share.
+type Shared struct {
+	Done  []string     `json:"done"` // one line an operation, with its id
+	Ideas []SharedIdea `json:"ideas,omitempty"`
+	Next  string       `json:"next"`
+}
+
+// SharedIdea is an idea that share was about, as it is then.
+type SharedIdea struct {
+	N      int                `json:"idea"`
+	Status history.IdeaStatus `json:"status"`
+	Fence  int                `json:"fence,omitempty"` // of a claim
+	Until  string             `json:"until,omitempty"` // RFC 3339: when the claim lapses, if its holder does nothing until then
+	Like   []string           `json:"like,omitempty"`  // near-duplicates: x12, or idea 3
+}
+
+func appendLesson(
+	co *checkout.Checkout, tx *ledger.Tx, c *history.Campaign, session, text string, experiment int,
+) (int, error) {
+	now, err := tx.Campaign(c.Name)
+	if err != nil {
+		return 0, err
+	}
+	n := now.Lessons + 1
+	_, err = tx.Append(history.Entry{Campaign: c.Name, Session: session, Kind: history.KindLessonAdded,
+		Key: fmt.Sprintf("lesson/%d/%s", experiment, text), Body: history.Lesson{N: n, Text: text,
+			Experiment: experiment}})
+
+	return n, err
+}

@@ -12,6 +12,7 @@ import (
 	"ratchet/internal/job"
 	"ratchet/internal/notify"
 	"ratchet/internal/research"
+	"ratchet/internal/research/contract"
 	"ratchet/internal/research/history"
 	"ratchet/internal/research/rules"
 	"ratchet/internal/source"
@@ -305,4 +306,30 @@ func describeStart(
 	}
 
 	return s
+}
+
+// StartRequest asks for a campaign: the one of the program, new or resumed.
+type StartRequest struct {
+	Program string // path of program.md, "" for the one nearest the checkout's folder
+	Name    string // overrides the program's name, "" for the program's
+}
+
+// Started is the answer to start_campaign.
+type Started struct {
+	Campaign  string           `json:"campaign"`
+	Resumed   bool             `json:"resumed"`
+	Contract  contract.Program `json:"-"`
+	Direction string           `json:"direction,omitempty"` // the beginning of the program's body
+	Metric    string           `json:"metric"`              // "ns_per_op (lower is better, ns)"
+	Edit      []string         `json:"edit"`                // absolute paths in this checkout
+	Branch    string           `json:"branch"`
+	Incumbent string           `json:"incumbent"` // short commit
+	Codename  string           `json:"session"`
+	ID        research.JobID   `json:"id,omitempty"`    // of the calibration, while one runs
+	Value     *float64         `json:"value,omitempty"` // the incumbent's, once calibrated
+	Notes     []string         `json:"notes,omitempty"` // announcements: a dirty edited file, untracked files, …
+	Back      string           `json:"way_back"`        // the command that leaves the campaign
+	Left      checkout.Left    `json:"budget_left"`
+	Hooks     string           `json:"hook_output,omitempty"` // what the program's hooks printed for the agent: data
+	Next      string           `json:"next"`
 }

@@ -1,7 +1,9 @@
 package lab
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"time"
 
 	"ratchet/internal/checkout"
@@ -108,20 +110,31 @@ func decideAutomatically(
 	return out, nil
 }
 
-func changedFiles(a, b map[string]string) map[string]bool {
-	out := map[string]bool{}
+// StopJob stops a job: its run is killed and recorded, and it ends invalid with
+// that reason. Nothing to stop is no error.
+func StopJob(ctx context.Context, co *checkout.Checkout, name string) (*job.Stopped, error) {
+	c, err := job.CurrentReaped(ctx, co)
+	if err != nil {
+		return nil, err
+	}
+	var id research.JobID
 
-	for p, h := range a {
-		if b[p] != h {
-			out[p] = true
-		}
+	err = co.Ledger.View(ctx, func(tx *ledger.Tx) (err error) {
+		id, err = co.ResolveJob(tx, c, name)
+		return err
+	})
+	if err != nil {
+		return nil, err
 	}
 
-	for p := range b {
-		if _, ok := a[p]; !ok {
-			out[p] = true
-		}
+	if !slices.Contains(c.Open, id) {
+		return &job.Stopped{Status: "idle", ID: id, Text: "nothing is running", Next: "run_experiment{hypothesis}"}, nil
 	}
 
-	return out
+	out, err := stopAndDecide(ctx, co, c.Name, id)
+	if err != nil {
+		return nil, err
+	}
+
+	return &job.Stopped{Status: "stopped", ID: id, Text: cmp.Or(out.Finding, out.Reason), Next: out.Next}, nil
 }

@@ -13,9 +13,6 @@ import (
 	"ratchet/ledger"
 )
 
-// This file finds near-duplicates before anything is spent. They are pointed
-// out, with what became of them, and never refused.
-
 // similarity is something that a text, or an edit, is like.
 type similarity struct {
 	id    string // x12, or idea 3
@@ -127,6 +124,29 @@ func findSimilarTexts(
 	elsewhere, err := similarImports(co, tx, c, text)
 
 	return append(append(mostSimilar(found), tried...), elsewhere...), err
+}
+
+// similarImports are the imported lines that say the same as text.
+func similarImports(co *checkout.Checkout, tx *ledger.Tx, c *history.Campaign, text string) ([]similarity, error) {
+	if c.Imported == 0 {
+		return nil, nil
+	}
+	var found []similarity
+
+	for _, n := range tx.ImportsLike(c.Name, text, similarExamined) {
+		i, err := tx.Imported(c.Name, n)
+		if err != nil {
+			return nil, err
+		}
+
+		now, _ := tx.ImportedAt(c.Name, i)
+		if share, same := research.Alike(text, i.Description); same && now == n && i.Kind != history.ImportHeader {
+			found = append(found, similarity{i.Place(), checkout.DescribeImport(i), share})
+		}
+	}
+	found = mostSimilar(found)
+
+	return found[:min(len(found), 1)], nil
 }
 
 // mostSimilar are the first of what is alike, the most alike first.
