@@ -64,7 +64,7 @@ type Checkout struct {
 	answers   map[string]history.Answered // since the last record of them
 }
 
-// Open finds the repository of o.Dir. It starts nothing and writes nothing.
+// Open finds the repository of o.Dir. It starts nothing and writes no file.
 // Errors: CodeRepository, CodeUnsupported.
 func Open(ctx context.Context, o Options) (*Checkout, error) {
 	if o.Dir == "" {
