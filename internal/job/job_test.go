@@ -32,6 +32,8 @@ func newBench(t *testing.T) *checkouttest.Bench {
 	return b
 }
 
+func ignoreStop(host.Job, host.Presence) {}
+
 // measure asks for a measurement of the incumbent as lab.Measure does.
 func measure(b *checkouttest.Bench) (research.JobID, error) {
 	return job.StartJob(context.Background(), b.Checkout, checkouttest.Campaign, history.KindMeasurementStarted,
