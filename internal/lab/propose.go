@@ -8,7 +8,6 @@ import (
 	"ratchet/internal/job"
 	"ratchet/internal/research"
 	"ratchet/internal/research/history"
-	"ratchet/internal/research/rules"
 	"ratchet/internal/wording"
 	"ratchet/ledger"
 )
@@ -135,26 +134,4 @@ func proposeMergedAgain(ctx context.Context, co *checkout.Checkout, c *history.C
 
 	return research.Errorf(research.CodeConflict, fmt.Sprintf("wait_run{id: \"x%d\"}", p.N),
 		"another session moved the incumbent to %s since: experiment %d is merged with it and measured again, as experiment %d", wording.ShortCommit(c.Incumbent), x.N, p.N)
-}
-
-// requireRunnable is mayMeasure, and refuses when too few runs are left for the rule, and
-// while an improvement waits for its decision.
-func requireRunnable(ctx context.Context, co *checkout.Checkout, c *history.Campaign) error {
-	if err := job.RequireMeasurable(co, c); err != nil {
-		return err
-	}
-
-	if c.Calibrated && c.Plan() == rules.PlanEnd {
-		return research.Errorf(research.CodeBudget, checkout.RaiseBudget,
-			"about %s are left, too few to judge another edit", wording.CountRuns(c.Outlook().Left))
-	}
-
-	if c.Mine == 0 {
-		return nil
-	}
-
-	return co.Ledger.View(ctx, func(tx *ledger.Tx) error {
-		_, err := closableExperiment(co, tx, c)
-		return err
-	})
 }

@@ -54,7 +54,7 @@ func applyShareOp(
 
 	switch {
 	case op.Op == "lesson" && op.Lesson != "":
-		n, err := appendLesson(co, tx, c, session, op.Lesson, 0)
+		n, err := appendLesson(tx, c, session, op.Lesson, 0)
 		say("lesson %d stored", n)
 
 		return err
@@ -243,9 +243,9 @@ type SharedIdea struct {
 	Like   []string           `json:"like,omitempty"`  // near-duplicates: x12, or idea 3
 }
 
-func appendLesson(
-	co *checkout.Checkout, tx *ledger.Tx, c *history.Campaign, session, text string, experiment int,
-) (int, error) {
+// appendLesson appends a lesson, of an experiment or with 0 of none, and returns its
+// number. The same lesson of the same experiment is appended once.
+func appendLesson(tx *ledger.Tx, c *history.Campaign, session, text string, experiment int) (int, error) {
 	now, err := tx.Campaign(c.Name)
 	if err != nil {
 		return 0, err
