@@ -108,11 +108,6 @@ func openRepository(ctx context.Context, o Options) (*source.Repo, error) {
 // Root is the top of the checkout.
 func (co *Checkout) Root() string { return co.Repo.Root() }
 
-// The requests and answers of every call, as plain values. The JSON names are
-// what agents and scripts see (design, section 4); package tools renders them.
-
-// The views of the ledger that read_log, the resources and the command line show.
-
 // Client says who is connected.
 type Client struct {
 	Name    string

@@ -12,12 +12,13 @@ import (
 	"ratchet/ledger"
 )
 
-// workerStartTimeout is how long a proposed job may be without a supervisor's lock before it
-// counts as lost: the time between its record and its process's first breath.
+// workerStartTimeout is how long a job may be without a worker that has announced
+// itself before it counts as lost: the time between its record and its process's
+// first breath.
 const workerStartTimeout = 15 * time.Second
 
 // CurrentReaped is the campaign of the checkout, after recording as lost every open job
-// whose supervisor has died.
+// whose worker has died. In doubt of a worker it returns the host's error.
 func CurrentReaped(ctx context.Context, co *checkout.Checkout) (*history.Campaign, error) {
 	c, err := co.CurrentCampaign(ctx)
 	if err != nil || len(c.Open) == 0 {
@@ -26,18 +27,18 @@ func CurrentReaped(ctx context.Context, co *checkout.Checkout) (*history.Campaig
 	lost := false
 
 	for _, id := range c.Open {
-		dead, err := workerGone(ctx, co, c.Name, id)
+		gone, err := workerGone(ctx, co, c.Name, id)
 		if err != nil {
 			return nil, err
 		}
 
-		if dead {
-			lost = true
+		if !gone {
+			continue
+		}
+		lost = true
 
-			if err := RecordLost(ctx, co, c.Name, id, "its supervisor died (killed, or the machine went down)",
-				nil); err != nil {
-				return nil, err
-			}
+		if err := RecordLost(ctx, co, c.Name, id, workerDied, nil); err != nil {
+			return nil, err
 		}
 	}
 
@@ -59,26 +60,9 @@ func workerGone(ctx context.Context, co *checkout.Checkout, campaign string, id 
 		return true, nil
 	}
 
-	var since time.Time
-	err = co.Ledger.View(ctx, func(tx *ledger.Tx) error {
-		if id.Kind() == research.ExperimentJob {
-			x, err := tx.Experiment(campaign, id.N())
-			if err == nil {
-				since = x.ProposedAt
-			}
+	begun, err := readStartTime(ctx, co, campaign, id)
 
-			return err
-		}
-
-		m, err := tx.Measurement(campaign, id)
-		if err == nil {
-			since = m.At
-		}
-
-		return err
-	})
-
-	return time.Since(since).Abs() > workerStartTimeout, err // a clock that was set back makes it no younger
+	return time.Since(begun).Abs() > workerStartTimeout, err // a clock that was set back makes it no younger
 }
 
 // FindOpenJob is the job of one of these kinds that is under way, "" if none is.
@@ -90,3 +74,31 @@ func FindOpenJob(c *history.Campaign, kinds ...byte) research.JobID {
 
 	return c.Open[i]
 }
+
+// readStartTime is when the job was recorded.
+func readStartTime(
+	ctx context.Context, co *checkout.Checkout, campaign string, id research.JobID,
+) (begun time.Time, err error) {
+	err = co.Ledger.View(ctx, func(tx *ledger.Tx) error {
+		if id.Kind() == research.ExperimentJob {
+			x, err := tx.Experiment(campaign, id.N())
+			if err == nil {
+				begun = x.ProposedAt
+			}
+
+			return err
+		}
+
+		m, err := tx.Measurement(campaign, id)
+		if err == nil {
+			begun = m.At
+		}
+
+		return err
+	})
+
+	return begun, err
+}
+
+// workerDied is the reason of a job that is lost with its worker.
+const workerDied = "its supervisor died (killed, or the machine went down)"

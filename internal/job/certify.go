@@ -37,10 +37,15 @@ func StartDueCertificate(
 		})
 }
 
-// isCertificateDue says whether a certificate should start: nothing that it would disturb runs.
+// isCertificateDue says whether a certificate should start: the rule's plan says
+// so, or with now a person, and nothing that it would disturb runs.
 func isCertificateDue(c *history.Campaign, now bool) bool {
-	if c.Ended != "" || c.Rests != nil && !now || c.Broken != "" || !c.Calibrated || len(c.Open) > 0 ||
-		c.Program.Search == rules.SearchCertify {
+	switch {
+	case c.Ended != "", c.Broken != "", !c.Calibrated:
+		return false
+	case c.Program.Search == rules.SearchCertify, len(c.Open) > 0:
+		return false
+	case c.Rests != nil && !now:
 		return false
 	}
 

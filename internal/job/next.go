@@ -34,7 +34,7 @@ func NextAfterDecision(c *history.Campaign) string {
 }
 
 // nextStep says what the verdict asks for.
-func nextStep(co *checkout.Checkout, c *history.Campaign, x *history.Experiment) string {
+func nextStep(c *history.Campaign, x *history.Experiment) string {
 	if x.Status == research.Kept || x.Status == research.Reverted {
 		return NextAfterDecision(c)
 	}
@@ -56,8 +56,9 @@ func nextStep(co *checkout.Checkout, c *history.Campaign, x *history.Experiment)
 	return "revert{lesson: \"…\"}, then the next idea"
 }
 
-// RequireMeasurable refuses any run: the campaign is over, the contract changed, or the
-// start version does not work.
+// RequireMeasurable refuses any run: the campaign is over or rests, its budget is
+// spent, the contract changed, or the start version does not work.
+// Errors: CodeEnded, CodeStopped, CodeBudget, CodeContract, CodeProgram.
 func RequireMeasurable(co *checkout.Checkout, c *history.Campaign) error {
 	if err := checkout.RequireBudget(c); err != nil {
 		return err

@@ -17,10 +17,8 @@ import (
 	"ratchet/ledger"
 )
 
-// The requests and answers of every call, as plain values. The JSON names are
-// what agents and scripts see (design, section 4); package tools renders them.
-
 // Outcome is what is known of a job: of an experiment, calibration or measurement.
+// The JSON names are what agents and scripts see; package tools renders it.
 type Outcome struct {
 	Status      string             `json:"status"` // running | done | idle
 	ID          research.JobID     `json:"id,omitempty"`
@@ -35,7 +33,7 @@ type Outcome struct {
 	Samples     []float64          `json:"samples,omitempty"`        // of a measurement
 	Paired      []float64          `json:"paired_samples,omitempty"`
 	Noise       *float64           `json:"noise,omitempty"`
-	Phase       string             `json:"phase,omitempty"` // while running: what the supervisor does now
+	Phase       string             `json:"phase,omitempty"` // while running: what the worker does now
 	Elapsed     float64            `json:"elapsed_s,omitempty"`
 	RunsDone    int                `json:"runs_done,omitempty"`
 	Certificate rules.Outcome      `json:"certificate,omitempty"` // certified | rolled_back, of a certificate of the head
@@ -52,8 +50,6 @@ type Outcome struct {
 	Unheard     *history.Note      `json:"-"` // of the session
 	hooked      bool               // and then hooks run, for which the call must have time
 }
-
-// The views of the ledger that read_log, the resources and the command line show.
 
 // RunningJob is a job under way.
 type RunningJob struct {
@@ -83,7 +79,7 @@ func describeAudit(c *history.Campaign, m *history.Measurement) string {
 func ReadOutcome(
 	ctx context.Context, co *checkout.Checkout, campaign string, id research.JobID,
 ) (out *Outcome, err error) {
-	var output string
+	var output string // digest of what a failed command printed
 
 	err = co.Ledger.View(ctx, func(tx *ledger.Tx) error {
 		c, err := co.ReadCampaign(tx, campaign)
@@ -108,40 +104,50 @@ func ReadOutcome(
 
 		return nil
 	})
-	if err == nil && out.Verdict == research.Invalid {
+	if err != nil {
+		return out, err
+	}
+
+	// A new file that the edit needs is the usual reason of a run that fails.
+	if out.Verdict == research.Invalid {
 		if extra, err := co.Repo.Untracked(ctx, 4); err == nil && len(extra) > 0 {
 			out.Notes = append(out.Notes, "new files are not part of a run: "+strings.Join(extra, ", "))
 		}
 	}
 
-	if err == nil && out.Reason != "" && output != "" {
+	if out.Reason != "" && output != "" {
 		if b, err := co.Ledger.Output(output); err == nil {
 			out.Excerpt = excerptOutput(b, 400)
 		}
 	}
 
-	return out, err
+	return out, nil
 }
 
 func experimentOutcome(co *checkout.Checkout, c *history.Campaign, x *history.Experiment) *Outcome {
-	b := checkout.BudgetLeft(c)
+	left := checkout.BudgetLeft(c)
+	out := &Outcome{ID: x.Job(), Experiment: x.N, RunsDone: x.Runs, Left: &left, Unit: c.Program.Metric.Unit}
+	automatic := c.Program.Decide == "auto"
 
-	out := &Outcome{ID: x.Job(), Experiment: x.N, RunsDone: x.Runs, Left: &b, Unit: c.Program.Metric.Unit}
 	if x.Status == research.Running {
-		phase := co.ReadPhase(c.Name, x.Job())
-		out.Status, out.Phase, out.Elapsed = "running", phase, wording.Seconds(time.Since(x.ProposedAt))
-		out.hooked = c.Program.Decide == "auto" &&
-			len(c.Program.Hooks(contract.HookBefore))+len(c.Program.Hooks(contract.HookAfter)) > 0
+		out.Status = "running"
+		out.Phase = co.ReadPhase(c.Name, x.Job())
+		out.Elapsed = wording.Seconds(time.Since(x.ProposedAt))
 		out.Next = "wait_run{}"
+
+		hooks := len(c.Program.Hooks(contract.HookBefore)) + len(c.Program.Hooks(contract.HookAfter))
+		out.hooked = automatic && hooks > 0
 
 		return out
 	}
-	j := x.Judgement
-	out.Decide = c.Program.Decide == "auto" && !co.Person && x.Checkout == co.Repo.Root() &&
-		(x.Status == research.Unresolved || x.Status == research.Voided && !x.Closed)
-	out.Status, out.Verdict, out.Value, out.Gain = "done", j.Verdict, j.Value, j.Gain
 
+	undecided := x.Status == research.Unresolved || x.Status == research.Voided && !x.Closed
+	out.Decide = automatic && undecided && !co.Person && x.Checkout == co.Repo.Root()
+
+	j := x.Judgement
+	out.Status, out.Verdict, out.Value, out.Gain = "done", j.Verdict, j.Value, j.Gain
 	out.Finding = j.Words(c.Program.Metric)
+
 	if j.Verdict == research.Provisional && x.Status == research.Unresolved {
 		out.Finding += "; with it the " + c.Rule.ChainWords(c.Program.Metric, j)
 	}
@@ -154,21 +160,22 @@ func experimentOutcome(co *checkout.Checkout, c *history.Campaign, x *history.Ex
 	if j.Verdict == research.Invalid {
 		out.Reason = j.Reason
 	}
-	out.Next = nextStep(co, c, x)
+	out.Next = nextStep(c, x)
 
 	return out
 }
 
 func measurementOutcome(co *checkout.Checkout, c *history.Campaign, m *history.Measurement) *Outcome {
-	b := checkout.BudgetLeft(c)
+	left := checkout.BudgetLeft(c)
 
-	out := &Outcome{ID: m.Job, RunsDone: m.Runs, Left: &b, Unit: c.Program.Metric.Unit, Status: "done",
+	out := &Outcome{ID: m.Job, RunsDone: m.Runs, Left: &left, Unit: c.Program.Metric.Unit, Status: "done",
 		Next: NextAfterDecision(c)}
 	switch {
 	case !m.Done():
-		phase := co.ReadPhase(c.Name, m.Job)
-		out.Status, out.Phase, out.Elapsed, out.Next = "running", phase, wording.Seconds(time.Since(m.At)),
-			"wait_run{id: \""+string(m.Job)+"\"}"
+		out.Status = "running"
+		out.Phase = co.ReadPhase(c.Name, m.Job)
+		out.Elapsed = wording.Seconds(time.Since(m.At))
+		out.Next = "wait_run{id: \"" + string(m.Job) + "\"}"
 	case m.Lost != "":
 		out.Reason = m.Lost
 		if m.Job.Kind() == research.CalibrationJob {
@@ -178,33 +185,24 @@ func measurementOutcome(co *checkout.Checkout, c *history.Campaign, m *history.M
 		out.Reason = m.Calib.Failed
 		out.Next = mendBroken
 	case m.Calib != nil:
-		v := c.Rule.Incumbent
-		out.Value = &v
+		value := c.Rule.Incumbent
+		out.Value = &value
 		out.Finding = CalibrationWords(c)
 	case m.Proof != nil:
-		certificateOutcome(co, c, m, out)
+		fillCertificate(c, m.Proof, out)
 	case m.End.Failed != "":
 		out.Reason, out.Unfit = m.End.Failed, m.End.Unfit != ""
 	case m.Job.Kind() == research.AuditJob:
-		out.Samples, out.Paired, out.Noise, out.Gain = m.End.Samples, m.End.Paired, m.End.Noise, m.End.Gain
-		out.Scale, out.Finding = m.End.Scale, describeAudit(c, m)
+		out.Samples, out.Paired = m.End.Samples, m.End.Paired
+		out.Noise, out.Gain, out.Scale = m.End.Noise, m.End.Gain, m.End.Scale
+		out.Finding = describeAudit(c, m)
 	default:
-		out.Value, out.Samples, out.Paired, out.Noise, out.Gain = m.End.Median, m.End.Samples, m.End.Paired,
-			m.End.Noise, m.End.Gain
+		out.Value, out.Samples, out.Paired = m.End.Median, m.End.Samples, m.End.Paired
+		out.Noise, out.Gain = m.End.Noise, m.End.Gain
 		out.Finding = measurementWords(c, m)
 	}
 
 	return out
-}
-
-// certificateOutcome tells what became of the head.
-func certificateOutcome(co *checkout.Checkout, c *history.Campaign, m *history.Measurement, out *Outcome) {
-	p := m.Proof
-
-	out.Certificate, out.Gain, out.Finding = p.Outcome, p.Gain, p.Words(c.Program.Metric)
-	if p.Outcome == rules.RolledBack {
-		out.Next = "revert{} brings the checkpoint's file here (an edit under way is stored); then the next idea"
-	}
 }
 
 // measurementWords says what a measurement found, with its uncertainty.
@@ -264,19 +262,29 @@ func CalibrationWords(c *history.Campaign) string {
 // failureWords are words of lines that say why a program failed.
 var failureWords = regexp.MustCompile(`(?i)error|fail|cannot|can't|panic|exception|not found|undefined|no such`)
 
-// excerptOutput is what a failed program's output is best judged by, in about n bytes:
-// the first lines that tell a cause, then the end.
+// excerptOutput is the part of a failed program's output that says most of the cause, in
+// about n bytes: the first lines with failureWords, then the end.
 func excerptOutput(b []byte, n int) string {
 	end := wording.LastLines(b, n/2)
-	var out []string
+	var lines []string
 	size := 0
 
 	for line := range strings.Lines(strings.TrimSuffix(string(b), "\n")) {
 		line = strings.TrimRight(line, "\r\n")
-		if failureWords.MatchString(line) && !strings.Contains(end, line) && size+len(line) < n/2 {
-			out, size = append(out, line), size+len(line)
+		if size+len(line) >= n/2 || !failureWords.MatchString(line) || strings.Contains(end, line) {
+			continue
 		}
+		lines = append(lines, line)
+		size += len(line)
 	}
 
-	return strings.Join(append(out, end), "\n")
+	return strings.Join(append(lines, end), "\n")
+}
+
+// fillCertificate fills in what became of the head.
+func fillCertificate(c *history.Campaign, p *history.CertificateEnd, out *Outcome) {
+	out.Certificate, out.Gain, out.Finding = p.Outcome, p.Gain, p.Words(c.Program.Metric)
+	if p.Outcome == rules.RolledBack {
+		out.Next = "revert{} brings the checkpoint's file here (an edit under way is stored); then the next idea"
+	}
 }

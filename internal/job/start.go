@@ -15,7 +15,7 @@ import (
 )
 
 // StartJob records a job that next makes of the campaign as it is at that moment,
-// and starts its supervisor. The id is "" where next makes none.
+// and starts its worker. The id is "" where next makes none.
 func StartJob(
 	ctx context.Context, co *checkout.Checkout, campaign string, kind history.Kind, next func(*history.Campaign) (rules.JobStart, error),
 ) (research.JobID, error) {
@@ -36,11 +36,18 @@ func StartJob(
 	return job.Job, StartWorker(ctx, co, campaign, job.Job)
 }
 
-// StartWorker starts the job's supervisor, in a session of its own, and returns when
-// it has acknowledged. A job whose supervisor can't start is recorded as lost.
+// StartWorker starts the job's worker, which outlives the call, and returns when it
+// has announced itself. A job whose worker can't start is recorded as lost; the
+// error is why it can't.
 func StartWorker(ctx context.Context, co *checkout.Checkout, campaign string, id research.JobID) error {
-	argv := slices.Concat(co.Opt.Supervise, []string{"--campaign", campaign, "--job", string(id), "--ledger",
-		co.Ledger.Path(), "-C", co.Repo.Root(), "--git-dir", co.Repo.GitDir(), "--common-dir", co.Repo.CommonDir()})
+	argv := slices.Concat(co.Opt.Supervise, []string{
+		"--campaign", campaign,
+		"--job", string(id),
+		"--ledger", co.Ledger.Path(),
+		"-C", co.Repo.Root(),
+		"--git-dir", co.Repo.GitDir(),
+		"--common-dir", co.Repo.CommonDir(),
+	})
 
 	err := co.Host.Start(ctx, host.Launch{Job: host.Job{Campaign: campaign, ID: id}, Argv: argv, Dir: co.Repo.Root()})
 	if err != nil {

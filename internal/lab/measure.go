@@ -137,18 +137,20 @@ type MeasureRequest struct {
 	Wait   time.Duration
 }
 
+// changedFiles are the paths whose content differs between two trees, given by path as
+// Repo.Tracked does.
 func changedFiles(a, b map[string]string) map[string]bool {
 	out := map[string]bool{}
 
-	for p, h := range a {
-		if b[p] != h {
-			out[p] = true
+	for path, hash := range a {
+		if b[path] != hash {
+			out[path] = true
 		}
 	}
 
-	for p := range b {
-		if _, ok := a[p]; !ok {
-			out[p] = true
+	for path := range b {
+		if _, ok := a[path]; !ok {
+			out[path] = true
 		}
 	}
 

@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -38,6 +39,7 @@ func recordProposal(ctx context.Context, co *checkout.Checkout, c *history.Campa
 		if err := claimForProposal(co, tx, now, session, p); err != nil {
 			return err
 		}
+
 		p.N = now.Experiments + 1
 		_, err := tx.Append(history.Entry{Campaign: c.Name, Session: session, Kind: history.KindExperimentProposed,
 			Body: p})
@@ -82,26 +84,26 @@ func closableExperiment(co *checkout.Checkout, tx *ledger.Tx, c *history.Campaig
 	return x, err
 }
 
-// revertWaiting reverts this checkout's experiment that waits; merging names the
-// one whose edit the next experiment measures again.
+// revertWaiting reverts this checkout's experiment that waits for a decision. merging
+// is the one whose edit the next experiment measures again, 0 for none.
 func revertWaiting(co *checkout.Checkout, tx *ledger.Tx, c *history.Campaign, session string, merging int) error {
-	by := history.Reversion{N: merging, By: "merge"}
+	reversion := history.Reversion{N: merging, By: "merge"}
 	if merging == 0 {
 		x, err := closableExperiment(co, tx, c)
 		if err != nil || x == nil {
 			return err
 		}
-		by = history.Reversion{N: x.N, By: "next_run"}
+		reversion = history.Reversion{N: x.N, By: "next_run"}
 	}
 	_, err := tx.Append(history.Entry{Campaign: c.Name, Session: session, Kind: history.KindExperimentReverted,
-		Body: by})
+		Body: reversion})
 
 	return err
 }
 
 // proposeMergedAgain proposes the edit of a judged experiment again, merged with the
-// incumbent that another session has kept since. Its error says so: nothing is
-// kept yet.
+// incumbent that another session has kept since, and starts its worker. It always
+// returns an error, since nothing is kept yet: CodeConflict once it is proposed.
 func proposeMergedAgain(ctx context.Context, co *checkout.Checkout, c *history.Campaign, x *history.Experiment) error {
 	if err := job.RequireMeasurable(co, c); err != nil {
 		return err
@@ -116,15 +118,14 @@ func proposeMergedAgain(ctx context.Context, co *checkout.Checkout, c *history.C
 		return research.Errorf(research.CodeNoChange, "revert{} brings the incumbent here",
 			"another session kept the same change meanwhile")
 	}
+
+	// The same proposal on the newer incumbent; the checkout holds the edit as it was.
 	p := x.Proposal
-
 	p.Merges, p.Parent, p.Tree = x.N, c.Incumbent, tree
-	if p.Edited == "" {
-		p.Edited = x.Candidate
-	}
+	p.Edited = cmp.Or(p.Edited, x.Candidate)
 
-	if p.Candidate, err = co.CommitCandidate(ctx, c, tree, wording.FirstLine(x.Hypothesis), c.Incumbent,
-		x.Candidate); err != nil {
+	p.Candidate, err = co.CommitCandidate(ctx, c, tree, wording.FirstLine(x.Hypothesis), c.Incumbent, x.Candidate)
+	if err != nil {
 		return err
 	}
 
@@ -133,5 +134,6 @@ func proposeMergedAgain(ctx context.Context, co *checkout.Checkout, c *history.C
 	}
 
 	return research.Errorf(research.CodeConflict, fmt.Sprintf("wait_run{id: \"x%d\"}", p.N),
-		"another session moved the incumbent to %s since: experiment %d is merged with it and measured again, as experiment %d", wording.ShortCommit(c.Incumbent), x.N, p.N)
+		"another session moved the incumbent to %s since: experiment %d is merged with it and measured again, as experiment %d",
+		wording.ShortCommit(c.Incumbent), x.N, p.N)
 }

@@ -19,10 +19,11 @@ import (
 
 // stashEdit stores the edited files under refs/ratchet/<name>/saved/<n> when
 // their content is neither the candidate's nor the incumbent's, and returns
-// the ref. as is the incumbent's commit when they hold that already.
+// that ref, else "". heldBy is the commit of x or the campaign that holds the
+// content already, "" where none does. x may be nil.
 func stashEdit(
 	ctx context.Context, co *checkout.Checkout, c *history.Campaign, x *history.Experiment, why string,
-) (saved, as string, err error) {
+) (saved, heldBy string, err error) {
 	edit := checkout.EditedFiles(c.ProgramPath, c.Program)
 
 	known := []string{c.Incumbent}
@@ -33,28 +34,31 @@ func stashEdit(
 		}
 	}
 
-	as, err = co.Repo.Same(ctx, known, edit)
-	if err != nil || as != "" {
-		return "", as, err
+	heldBy, err = co.Repo.Same(ctx, known, edit)
+	if err != nil || heldBy != "" {
+		return "", heldBy, err
 	}
 
-	there := slices.DeleteFunc(slices.Clone(edit), func(f string) bool {
+	// Files that were deleted have nothing to save.
+	present := slices.DeleteFunc(slices.Clone(edit), func(f string) bool {
 		_, err := os.Lstat(filepath.Join(co.Repo.Root(), filepath.FromSlash(f)))
 		return err != nil
 	})
-	if len(there) == 0 { // deleted: there is nothing to save
+	if len(present) == 0 {
 		return "", "", nil
 	}
 
-	tree, err := co.Repo.Snapshot(ctx, c.Incumbent, there)
+	tree, err := co.Repo.Snapshot(ctx, c.Incumbent, present)
 	if err != nil {
 		return "", "", err
 	}
-	saved, err = saveFiles(ctx, co, c, tree, there, why)
+	saved, err = saveFiles(ctx, co, c, tree, present, why)
 
 	return saved, "", err
 }
 
+// saveFiles records that files are saved, then makes the ref that holds them, and
+// returns its name.
 func saveFiles(
 	ctx context.Context, co *checkout.Checkout, c *history.Campaign, tree string, paths []string, why string,
 ) (string, error) {
@@ -81,13 +85,14 @@ func saveFiles(
 }
 
 // advanceRefs lets the incumbent's ref and this checkout's branch follow the ledger
-// to commit, and refreshes the index entries of paths: first, for a call that
-// dies then still shows that it is not done, by the branch. The branch moves only
-// if it belongs to the campaign and stood where the checkout was known to be.
+// from commit was to commit. The index entries of paths are refreshed before that: a
+// call that dies in between still shows by the branch that it is not done.
+// The branch moves only if it belongs to the campaign and stood at was; else a note
+// says so.
 func advanceRefs(
 	ctx context.Context, co *checkout.Checkout, c *history.Campaign, head source.Head, was, commit string, paths []string,
 ) (notes []string, err error) {
-	updates := []source.RefUpdate{}
+	var updates []source.RefUpdate
 	incumbent := checkout.RefName(c.Name, "incumbent")
 
 	at, err := co.Repo.Ref(ctx, incumbent)
@@ -95,8 +100,10 @@ func advanceRefs(
 		return nil, err
 	}
 
+	// The incumbent's ref may be newer than what this call knows, or older where the
+	// keep before this one died. It only goes forward.
 	behind := at == was
-	if at != "" && at != was && at != commit { // it is newer than what this call knows, or a keep before this one died
+	if at != "" && at != was && at != commit {
 		if behind, err = co.Repo.IsAncestor(ctx, at, commit); err != nil {
 			return nil, err
 		}
@@ -106,9 +113,9 @@ func advanceRefs(
 		updates = append(updates, source.RefUpdate{Name: incumbent, New: commit, Old: at})
 	}
 
-	moves := co.IsCampaignBranch(c, head.Branch) && head.Commit == was
-	if moves {
+	if co.IsCampaignBranch(c, head.Branch) && head.Commit == was {
 		updates = append(updates, source.RefUpdate{Name: head.Branch, New: commit, Old: was})
+
 		if notes, err = refreshIndex(ctx, co, commit, paths); err != nil {
 			return nil, err
 		}
@@ -156,28 +163,33 @@ func restoreFiles(
 	return refreshIndex(ctx, co, commit, paths)
 }
 
-// refreshIndex makes the index hold what commit has at paths; a held index is told, not an error.
+// refreshIndex makes the index hold what commit has at paths. An index that another
+// git process has locked is a note, not an error.
 func refreshIndex(
 	ctx context.Context, co *checkout.Checkout, commit string, paths []string,
 ) (notes []string, err error) {
-	held, err := co.Repo.RefreshIndex(ctx, commit, paths)
-	if held {
-		notes = append(notes, "the index is locked by another git process: `git status` may show "+strings.Join(paths,
-			", ")+" as changed until you `git add` it")
+	locked, err := co.Repo.RefreshIndex(ctx, commit, paths)
+	if locked {
+		notes = append(notes, fmt.Sprintf(
+			"the index is locked by another git process: `git status` may show %s as changed until you `git add` it",
+			strings.Join(paths, ", ")))
 	}
 
 	return notes, err
 }
 
 // finishKeep completes a keep that was recorded by this checkout but whose refs
-// were not moved: its process died between the two.
-func finishKeep(ctx context.Context, co *checkout.Checkout, c *history.Campaign, head source.Head) (bool, error) {
+// were not moved, since its process died between the two. finished is false when
+// there is none.
+func finishKeep(
+	ctx context.Context, co *checkout.Checkout, c *history.Campaign, head source.Head,
+) (finished bool, err error) {
 	if c.IncumbentOf == 0 {
 		return false, nil
 	}
 	var x *history.Experiment
 
-	err := co.Ledger.View(ctx, func(tx *ledger.Tx) (err error) {
+	err = co.Ledger.View(ctx, func(tx *ledger.Tx) (err error) {
 		x, err = tx.Experiment(c.Name, c.IncumbentOf)
 		return err
 	})
@@ -210,7 +222,7 @@ func fastForward(
 	return head, nil
 }
 
-// checkoutMerged puts what was kept into the checkout, whose file is the edit as it
+// checkoutMerged puts what was kept into the checkout, whose files are the edit as it
 // was before it was merged. What was edited on since is stored first.
 func checkoutMerged(
 	ctx context.Context, co *checkout.Checkout, c *history.Campaign, x *history.Experiment, commit string,
@@ -223,8 +235,8 @@ func checkoutMerged(
 	if saved != "" {
 		notes = append(notes, "what was edited on meanwhile is stored as "+saved)
 	}
-
 	notes = append(notes, strings.Join(x.Paths, ", ")+" holds now what another session kept, too")
+
 	more, err := restoreFiles(ctx, co, commit, x.Paths)
 
 	return append(notes, more...), err

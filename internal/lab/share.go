@@ -62,7 +62,7 @@ func applyShareOp(
 	case op.Op == "add":
 		return addIdea(co, tx, c, session, op.Idea, out)
 	case op.Op == "claim":
-		i, err := resolveIdea(co, tx, c, op.Idea)
+		i, err := resolveIdea(tx, c, op.Idea)
 		if err != nil {
 			return err
 		}
@@ -88,7 +88,7 @@ func applyShareOp(
 func releaseIdea(
 	co *checkout.Checkout, tx *ledger.Tx, c *history.Campaign, session string, op ShareOp, out *Shared,
 ) error {
-	i, err := resolveIdea(co, tx, c, op.Idea)
+	i, err := resolveIdea(tx, c, op.Idea)
 	if err != nil {
 		return err
 	}
@@ -129,12 +129,12 @@ func releaseIdea(
 }
 
 // resolveIdea is the idea with an id, or with a text.
-func resolveIdea(co *checkout.Checkout, tx *ledger.Tx, c *history.Campaign, name string) (*history.IdeaState, error) {
+func resolveIdea(tx *ledger.Tx, c *history.Campaign, name string) (*history.IdeaState, error) {
 	if n, ok := history.IdeaNumber(name); ok {
 		return tx.Idea(c.Name, n)
 	}
 
-	i, err := findIdeaByText(co, tx, c, name)
+	i, err := findIdeaByText(tx, c, name)
 	if err == nil && i == nil {
 		err = research.Errorf(research.CodeNotFound, "name it by its id: read_log{view: \"ideas\"} lists them",
 			"no idea says %q", name)
@@ -145,7 +145,7 @@ func resolveIdea(co *checkout.Checkout, tx *ledger.Tx, c *history.Campaign, name
 
 // findIdeaByText is the idea that has a text, whatever its case and white space; nil if none has.
 func findIdeaByText(
-	co *checkout.Checkout, tx *ledger.Tx, c *history.Campaign, text string,
+	tx *ledger.Tx, c *history.Campaign, text string,
 ) (*history.IdeaState, error) {
 	for _, key := range []string{checkout.IdeaKey(text),
 		"idea/" + text} { // the latter was the key before texts were folded
@@ -176,7 +176,7 @@ func addIdea(co *checkout.Checkout, tx *ledger.Tx, c *history.Campaign, session,
 			text)
 	}
 
-	i, err := findIdeaByText(co, tx, c, text)
+	i, err := findIdeaByText(tx, c, text)
 	if err != nil {
 		return err
 	}

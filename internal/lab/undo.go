@@ -37,7 +37,7 @@ func Undo(ctx context.Context, co *checkout.Checkout) (*Undone, error) {
 		if x, err = tx.Experiment(c.Name, c.IncumbentOf); err != nil {
 			return err
 		}
-		tree, err = treeBeforeKeep(ctx, co, tx, c)
+		tree, err = treeBeforeKeep(tx, c)
 
 		return err
 	})
@@ -90,7 +90,7 @@ func Undo(ctx context.Context, co *checkout.Checkout) (*Undone, error) {
 }
 
 // treeBeforeKeep is the tree of the incumbent before the last keep.
-func treeBeforeKeep(ctx context.Context, co *checkout.Checkout, tx *ledger.Tx, c *history.Campaign) (string, error) {
+func treeBeforeKeep(tx *ledger.Tx, c *history.Campaign) (string, error) {
 	if c.Kept == 1 {
 		return c.StartTree, nil
 	}

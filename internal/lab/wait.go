@@ -76,35 +76,40 @@ func stopAndDecide(
 }
 
 // decideAutomatically keeps or reverts by the verdict where the program says
-// `decide: auto`.
+// `decide: auto`, and adds to the outcome what came of it. The hooks must have
+// ended HooksWithin after began.
 func decideAutomatically(
 	ctx context.Context, co *checkout.Checkout, out *job.Outcome, began time.Time,
 ) (*job.Outcome, error) {
 	if out.Status == "running" || out.Experiment == 0 || !out.Decide {
 		return out, nil
 	}
+	until := began.Add(checkout.HooksWithin)
 
 	if out.Verdict == research.Improved || out.Verdict == research.Provisional {
-		k, err := Keep(ctx, co, KeepRequest{ID: string(out.ID), until: began.Add(checkout.HooksWithin)})
+		kept, err := Keep(ctx, co, KeepRequest{ID: string(out.ID), until: until})
 		if err != nil {
 			return nil, err
 		}
 
-		out.Decided, out.Left, out.Next, out.Notes, out.Human, out.Hooks = "kept", &k.Left, k.Next, append(out.Notes,
-			k.Notes...), k.Human, k.Hooks
+		out.Decided, out.Left, out.Next = "kept", &kept.Left, kept.Next
+		out.Notes = append(out.Notes, kept.Notes...)
+		out.Human, out.Hooks = kept.Human, kept.Hooks
 
 		return out, nil
 	}
 
-	r, err := Revert(ctx, co, RevertRequest{ID: string(out.ID), until: began.Add(checkout.HooksWithin)})
+	reverted, err := Revert(ctx, co, RevertRequest{ID: string(out.ID), until: until})
 	if err != nil {
 		return nil, err
 	}
 
-	out.Decided, out.Left, out.Next, out.Notes, out.Human, out.Hooks = "reverted", &r.Left, r.Next, append(out.Notes,
-		r.Notes...), r.Human, r.Hooks
-	if r.SavedAs != "" {
-		out.Notes = append(out.Notes, "what was edited on meanwhile is stored as "+r.SavedAs)
+	out.Decided, out.Left, out.Next = "reverted", &reverted.Left, reverted.Next
+	out.Notes = append(out.Notes, reverted.Notes...)
+	out.Human, out.Hooks = reverted.Human, reverted.Hooks
+
+	if reverted.SavedAs != "" {
+		out.Notes = append(out.Notes, "what was edited on meanwhile is stored as "+reverted.SavedAs)
 	}
 
 	return out, nil
