@@ -16,6 +16,7 @@ import (
 
 // requireDecidable is the experiment that keep is about: judged and not yet decided, or
 // kept as the incumbent by a call whose end nobody saw.
+// Errors: CodeNotFound, CodeBusy while it runs, CodeVerdict once it was decided.
 func requireDecidable(
 	ctx context.Context, co *checkout.Checkout, id string,
 ) (*history.Campaign, *history.Experiment, error) {
@@ -46,30 +47,30 @@ func requireDecidable(
 	return c, x, nil
 }
 
-// resolveExperiment resolves id to an experiment: by default the one that resolveJob gives,
-// else this checkout's latest; nil when there is none.
+// resolveExperiment is the experiment named id; with "" the one that ResolveJob gives,
+// else this checkout's latest, nil when there is none.
 func resolveExperiment(
 	ctx context.Context, co *checkout.Checkout, c *history.Campaign, id string,
 ) (x *history.Experiment, err error) {
 	err = co.Ledger.View(ctx, func(tx *ledger.Tx) error {
-		job, err := co.ResolveJob(tx, c, id)
+		found, err := co.ResolveJob(tx, c, id)
 		if err != nil {
 			return err
 		}
 
-		if job.Kind() != research.ExperimentJob && id != "" {
-			return research.Errorf(research.CodeBadArgument, "name an experiment, such as x7",
-				"%s is not an experiment", job)
+		if found.Kind() == research.ExperimentJob {
+			x, err = tx.Experiment(c.Name, found.N())
+			return err
 		}
 
-		n := job.N()
-		if job.Kind() != research.ExperimentJob {
-			var ok bool
-			if n, ok = tx.Latest(c.Name, co.Repo.Root()); !ok {
-				return nil
-			}
+		if id != "" {
+			return research.Errorf(research.CodeBadArgument, "name an experiment, such as x7",
+				"%s is not an experiment", found)
 		}
-		x, err = tx.Experiment(c.Name, n)
+
+		if n, ok := tx.Latest(c.Name, co.Repo.Root()); ok {
+			x, err = tx.Experiment(c.Name, n)
+		}
 
 		return err
 	})

@@ -14,7 +14,9 @@ import (
 )
 
 // Undo takes the last keep back by a new commit with the older tree: nothing
-// is reset. An edit under way is stored first.
+// is reset. An edit under way is stored first. Errors: CodeNotFound when no keep is
+// left to undo; CodeBusy; CodeConflict when this checkout does not stand on the
+// incumbent.
 func Undo(ctx context.Context, co *checkout.Checkout) (*Undone, error) {
 	c, err := job.CurrentReaped(ctx, co)
 	if err != nil {
@@ -30,9 +32,9 @@ func Undo(ctx context.Context, co *checkout.Checkout) (*Undone, error) {
 		return nil, research.Errorf(research.CodeBusy,
 			"let it end, or end it with ratchet stop ID; then keep or revert", "an experiment is open")
 	}
+
 	var x *history.Experiment
 	var tree string
-
 	err = co.Ledger.View(ctx, func(tx *ledger.Tx) (err error) {
 		if x, err = tx.Experiment(c.Name, c.IncumbentOf); err != nil {
 			return err
@@ -67,8 +69,9 @@ func Undo(ctx context.Context, co *checkout.Checkout) (*Undone, error) {
 		return nil, err
 	}
 
-	if err := recordUndo(ctx, co, c, history.Undoing{N: x.N, Commit: commit, Was: c.Incumbent, Tree: tree,
-		Branch: head.Branch}); err != nil {
+	// The record, then the refs, then the files.
+	undoing := history.Undoing{N: x.N, Commit: commit, Was: c.Incumbent, Tree: tree, Branch: head.Branch}
+	if err := recordUndo(ctx, co, c, undoing); err != nil {
 		return nil, err
 	}
 
@@ -81,10 +84,10 @@ func Undo(ctx context.Context, co *checkout.Checkout) (*Undone, error) {
 	if err != nil {
 		return nil, err
 	}
-
 	out.Notes = append(out.Notes, notes...)
-	more, err := restoreFiles(ctx, co, commit, x.Paths)
-	out.Notes = append(out.Notes, more...)
+
+	notes, err = restoreFiles(ctx, co, commit, x.Paths)
+	out.Notes = append(out.Notes, notes...)
 
 	return out, err
 }
@@ -108,6 +111,7 @@ func treeBeforeKeep(tx *ledger.Tx, c *history.Campaign) (string, error) {
 	return x.Tree, nil
 }
 
+// recordUndo appends keep.undone by compare-and-swap on the incumbent.
 func recordUndo(ctx context.Context, co *checkout.Checkout, c *history.Campaign, u history.Undoing) error {
 	return co.UpdateCampaign(ctx, c.Name, func(tx *ledger.Tx, now *history.Campaign, session string) error {
 		if now.Incumbent != u.Was {
