@@ -17,8 +17,8 @@ import (
 // end of the process: two sessions that edit the same file in the same checkout
 // would measure each other's edits. Servers call it at every call, the time of
 // which others are told; a command that looks once does not. Sessions are told
-// apart by their Labs, also within one process. What keeps it from marking
-// keeps nobody from working.
+// apart by their Checkouts, also within one process. The mark is advisory: a
+// failure to take it is ignored.
 func (co *Checkout) Attend() { co.attendAs(false) }
 
 // AttendHeard is Attend for a session that is known by its calls only, as over
@@ -42,13 +42,14 @@ func (co *Checkout) attendAs(heard bool) {
 func (co *Checkout) Leave() {
 	co.mu.Lock()
 	defer co.mu.Unlock()
+
 	co.left, co.attends = true, false
 	_ = co.attending.Release() // the lock falls with the file, whatever closing it says
 	co.attending = nil
 }
 
-// ownsCheckout says whether the checkout is this session's. It tries again to mark it:
-// the other one may have left.
+// ownsCheckout says whether this session has the mark. It tries again to take it: the
+// other session may have left.
 func (co *Checkout) ownsCheckout() bool {
 	co.mu.Lock()
 	defer co.mu.Unlock()
@@ -60,13 +61,14 @@ func (co *Checkout) ownsCheckout() bool {
 	return co.attending != nil
 }
 
-// takeMark takes the checkout's lock, if nobody else has it, and writes in it who
-// holds it; the time is the file's. l.mu is held.
+// takeMark takes the checkout's lock, if no other session has it, and writes in it who
+// holds it; the time of the last call is the file's. co.mu is held.
 func (co *Checkout) takeMark() {
 	if co.attending == nil {
 		if os.MkdirAll(co.JobsDir(), 0o777) != nil {
 			return
 		}
+
 		lock, ok, err := sandbox.TryLock(co.AttendanceFile())
 		if err != nil || !ok {
 			return
@@ -74,9 +76,8 @@ func (co *Checkout) takeMark() {
 		co.attending = lock
 	}
 
-	who := fmt.Appendf(nil, "%s, pid %d\n", strings.TrimSpace(co.Opt.Client.Name+" "+co.Opt.Client.Version),
-		os.Getpid())
-	if co.attending.Write(who) != nil {
+	client := strings.TrimSpace(co.Opt.Client.Name + " " + co.Opt.Client.Version)
+	if co.attending.Write(fmt.Appendf(nil, "%s, pid %d\n", client, os.Getpid())) != nil {
 		_ = co.attending.Release()
 		co.attending = nil
 	}
@@ -90,10 +91,11 @@ func (co *Checkout) attendanceFileOf(root string) string {
 	return filepath.Join(co.JobsDir(), fmt.Sprintf("checkout.%x", sum[:8]))
 }
 
-// HoldsMark says whether this session marks the checkout, and is gone when the mark is.
+// HoldsMark says whether this session has the mark, and is known to be gone when the
+// mark is: not one that is known by its calls only.
 func (co *Checkout) HoldsMark() bool { return co.ownsCheckout() && !co.heard }
 
-// isDeserted says that nobody works in a checkout any more. In doubt somebody does.
+// isDeserted says that no session works in a checkout any more. In doubt one does.
 func (co *Checkout) isDeserted(root string) bool {
 	held, err := sandbox.Locked(co.attendanceFileOf(root))
 	return err == nil && !held
@@ -105,15 +107,16 @@ func (co *Checkout) OtherSessionNote(c *history.Campaign) string {
 	if co.ownsCheckout() {
 		return ""
 	}
-	who, err := os.ReadFile(co.AttendanceFile())
 
-	info, serr := os.Stat(co.AttendanceFile())
-	if held, lerr := sandbox.Locked(co.AttendanceFile()); errors.Join(err, serr, lerr) != nil || !held {
+	who, readErr := os.ReadFile(co.AttendanceFile())
+	info, statErr := os.Stat(co.AttendanceFile())
+	held, lockErr := sandbox.Locked(co.AttendanceFile())
+
+	if errors.Join(readErr, statErr, lockErr) != nil || !held {
 		return ""
 	}
-	root := co.Repo.Root()
+	silent := max(0, time.Since(info.ModTime())).Round(time.Second)
 
 	return fmt.Sprintf("another session works in this very checkout (%s, last call %s ago), and you would edit each other's file: give yours its own, git worktree add --detach %s %s, and start there",
-		strings.TrimSpace(string(who)), max(0, time.Since(info.ModTime())).Round(time.Second), root+"-2",
-		strings.TrimPrefix(c.Branch, "refs/heads/"))
+		strings.TrimSpace(string(who)), silent, co.Repo.Root()+"-2", strings.TrimPrefix(c.Branch, "refs/heads/"))
 }

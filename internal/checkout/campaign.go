@@ -2,12 +2,14 @@ package checkout
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 
 	"ratchet/internal/host"
 	"ratchet/internal/research"
 	"ratchet/internal/research/history"
+	"ratchet/internal/research/rules"
 	"ratchet/internal/wording"
 	"ratchet/ledger"
 )
@@ -28,7 +30,8 @@ func (co *Checkout) CurrentCampaign(ctx context.Context) (*history.Campaign, err
 	return c, err
 }
 
-// ReadCampaign is a campaign as this checkout sees it.
+// ReadCampaign is a campaign as this checkout sees it: with its own experiment that
+// waits for a decision, and the first note that its session has not been told.
 func (co *Checkout) ReadCampaign(tx *ledger.Tx, name string) (*history.Campaign, error) {
 	c, err := tx.Campaign(name)
 	if err != nil {
@@ -36,33 +39,28 @@ func (co *Checkout) ReadCampaign(tx *ledger.Tx, name string) (*history.Campaign,
 	}
 
 	x, err := co.WaitingExperiment(tx, c)
+	if err != nil {
+		return c, err
+	}
+
 	if x != nil {
 		c.Mine = x.N
 	}
-
-	if err == nil {
-		c.Unheard, err = co.firstUnheardNote(tx, c)
-	}
+	c.Unheard, err = co.firstUnheardNote(tx, c)
 
 	return c, err
 }
 
+// FindCampaign is the campaign that this checkout is about: the person's, else the one
+// whose branch is checked out, else the one that the nearest program names.
+// Errors: CodeNoCampaign, with where a campaign is if there is one.
 func (co *Checkout) FindCampaign(ctx context.Context, tx *ledger.Tx) (*history.Campaign, error) {
 	if co.personCampaign != "" {
 		return tx.Campaign(co.personCampaign)
 	}
 
-	if name, ok := strings.CutPrefix(co.Repo.Branch(ctx), "refs/heads/ratchet/"); ok {
-		c, err := tx.Campaign(name)
-		if err == nil {
-			return c, nil
-		}
-
-		if i := strings.LastIndexByte(name, '-'); i > 0 {
-			if c, err := tx.Campaign(name[:i]); err == nil && co.IsCampaignBranch(c, "refs/heads/ratchet/"+name) {
-				return c, nil
-			}
-		}
+	if c := co.campaignOfBranch(tx, co.Repo.Branch(ctx)); c != nil {
+		return c, nil
 	}
 
 	doc, err := co.ReadProgram("")
@@ -135,11 +133,12 @@ func (co *Checkout) WaitingExperiment(tx *ledger.Tx, c *history.Campaign) (*hist
 	return nil, nil
 }
 
-// ResolveJob turns a tool's id, or "", into a job of the campaign: by default
-// the checkout's latest experiment that is not closed (an invalid one is until it
-// is reverted or followed by another), whoever started it, then a running
-// certificate, calibration, audit or measurement, then the certificate that
-// ended last, if nothing was proposed since, then "".
+// ResolveJob turns a tool's id into a job of the campaign. With "" it is, in this order:
+//   - the checkout's latest experiment, whichever session started it, unless it is
+//     closed (an invalid one is once it is reverted or followed by another);
+//   - a certificate, calibration, audit or measurement under way;
+//   - the certificate that ended last, if nothing was proposed since;
+//   - "".
 func (co *Checkout) ResolveJob(tx *ledger.Tx, c *history.Campaign, id string) (research.JobID, error) {
 	if id != "" {
 		return research.ParseJobID(id)
@@ -158,7 +157,8 @@ func (co *Checkout) ResolveJob(tx *ledger.Tx, c *history.Campaign, id string) (r
 
 	for _, kind := range []byte{research.CertificateJob, research.CalibrationJob, research.AuditJob,
 		research.MeasurementJob} {
-		if i := slices.IndexFunc(c.Open, func(o research.JobID) bool { return o.Kind() == kind }); i >= 0 {
+		i := slices.IndexFunc(c.Open, func(o research.JobID) bool { return o.Kind() == kind })
+		if i >= 0 {
 			return c.Open[i], nil
 		}
 	}
@@ -199,4 +199,31 @@ func (co *Checkout) HasWorker(campaign string, id research.JobID) bool {
 func (co *Checkout) ReadPhase(campaign string, id research.JobID) string {
 	status, _ := co.Host.Status(host.Job{Campaign: campaign, ID: id}) // the phase is set whatever the error
 	return status.Phase
+}
+
+// AblationEndKey is the key under which the end of an ablation is recorded once.
+func AblationEndKey(a rules.Ablation) string { return fmt.Sprintf("ablated/%s/%d", a.Of, a.Pairs) }
+
+// campaignOfBranch is the campaign that a branch belongs to, nil if none. Its name is
+// ratchet/CAMPAIGN, or with this checkout's codename ratchet/CAMPAIGN-CODENAME.
+func (co *Checkout) campaignOfBranch(tx *ledger.Tx, branch string) *history.Campaign {
+	name, ok := strings.CutPrefix(branch, "refs/heads/ratchet/")
+	if !ok {
+		return nil
+	}
+
+	if c, err := tx.Campaign(name); err == nil {
+		return c
+	}
+
+	i := strings.LastIndexByte(name, '-')
+	if i <= 0 {
+		return nil
+	}
+
+	if c, err := tx.Campaign(name[:i]); err == nil && co.IsCampaignBranch(c, branch) {
+		return c
+	}
+
+	return nil
 }

@@ -18,20 +18,20 @@ import (
 	"ratchet/sandbox"
 )
 
-// Options say where a lab stands and who uses it.
+// Options say where a checkout is and who uses it.
 type Options struct {
 	Dir string // a folder of the checkout; "" is the process's own
 	// GitDir and CommonDir are the checkout's git directories, and Dir its root,
-	// where whoever started this process has asked git already; "" to ask it.
+	// where the process that started this one has asked git already; "" to ask it.
 	GitDir, CommonDir string
 
 	Program string // path of program.md, "" for the nearest one at or above Dir
 	Ledger  string // path of the ledger, "" for <git common dir>/ratchet/ledger.db
 	Client  Client
 	Version string // of Ratchet
-	// Observe is told how long this lab's transactions with the ledger took; nil: nobody is.
+	// Observe is called with how long each transaction of the ledger took; may be nil.
 	Observe func(ledger.Timing)
-	// Advance is told how far a long reading of the ledger has come; nil: nobody is.
+	// Advance is called with how far a long reading of the ledger has come; may be nil.
 	Advance func(what string, done, total uint64)
 	// Host brings workers to life; nil: processes of this machine, whose files lie in
 	// JobsDir.
@@ -39,29 +39,29 @@ type Options struct {
 	// Supervise is the command of a worker; the campaign's name, the job's id and
 	// where the checkout is are appended.
 	Supervise []string
-	// Tell is the command that runs Lab.Tell in a process of its own; the
-	// campaign's name is appended. Empty: nobody is told.
+	// Tell is the command of a notifier, in a process of its own; the campaign's name
+	// is appended. Empty: no notice is sent.
 	Tell []string
 }
 
-// Lab is one checkout's view of its repository's campaigns. It remembers
-// nothing: every call reads the ledger afresh. The one thing that it may hold
-// is the mark of a session that works in the checkout (Attend).
+// Checkout is one checkout's view of its repository's campaigns. It remembers
+// nothing of them: every call reads the ledger afresh. It may hold the mark of a
+// session that works in the checkout (Attend). It may be used by several goroutines.
 type Checkout struct {
 	Opt    Options
 	Repo   *source.Repo
 	Ledger *ledger.Ledger
 	Host   host.Host
 
-	personCampaign string // the campaign that its calls are for, "" for the checkout's own
-	Person         bool   // not a session, see Person
+	personCampaign string // the campaign that a person's calls are for, "" for the checkout's own
+	Person         bool   // not a session, see AsPerson
 
 	mu        sync.Mutex
-	attends   bool // this is a session, not a single command
-	heard     bool // it is known by its calls only
-	left      bool // that has ended
-	attending *sandbox.Lock
-	answers   map[string]history.Answered // since the last record of them
+	attends   bool                        // this is a session, not a single command
+	heard     bool                        // it is known by its calls only
+	left      bool                        // it has ended, and marks nothing any more
+	attending *sandbox.Lock               // the mark, nil while another session has it
+	answers   map[string]history.Answered // by tool, since the last record of them
 }
 
 // Open finds the repository of o.Dir. It starts nothing and writes no file.
@@ -95,8 +95,7 @@ func Open(ctx context.Context, o Options) (*Checkout, error) {
 	return co, nil
 }
 
-// openRepository asks git where the checkout lies, unless whoever started this process
-// has said so.
+// openRepository finds the checkout by asking git, unless the options say where it is.
 func openRepository(ctx context.Context, o Options) (*source.Repo, error) {
 	if o.GitDir != "" && o.CommonDir != "" {
 		return source.At(o.Dir, o.GitDir, o.CommonDir)
@@ -130,12 +129,12 @@ func (co *Checkout) CacheDir() (string, error) {
 }
 
 // AsPerson is the same checkout for a person who looks on and steers: its calls
-// are about the campaign of that name, "" for the checkout's own, else the one
-// that began last. What it appends is no session's, and it marks nothing.
-// Errors: CodeNoCampaign.
+// are about the campaign of that name; with "" about the checkout's own, else the
+// one that began last. What it appends is in no session's name, and it marks
+// nothing. Errors: CodeNoCampaign.
 func (co *Checkout) AsPerson(ctx context.Context, campaign string) (*Checkout, error) {
-	p := &Checkout{Opt: co.Opt, Repo: co.Repo, Ledger: co.Ledger, Host: co.Host,
-		personCampaign: campaign, Person: true}
+	p := &Checkout{Opt: co.Opt, Repo: co.Repo, Ledger: co.Ledger, Host: co.Host, personCampaign: campaign, Person: true}
+
 	err := co.Ledger.View(ctx, func(tx *ledger.Tx) error {
 		if campaign != "" {
 			_, err := tx.Campaign(campaign)
@@ -148,16 +147,17 @@ func (co *Checkout) AsPerson(ctx context.Context, campaign string) (*Checkout, e
 			return nil
 		}
 
-		all, aerr := tx.Campaigns()
-		if aerr != nil {
-			return aerr
+		all, listErr := tx.Campaigns()
+		if listErr != nil {
+			return listErr
 		}
 
 		if len(all) == 0 || !wording.HasCode(err, research.CodeNoCampaign) {
 			return err
 		}
-		p.personCampaign = slices.MaxFunc(all,
-			func(a, b history.Campaign) int { return a.StartedAt.Compare(b.StartedAt) }).Name
+
+		latest := slices.MaxFunc(all, func(a, b history.Campaign) int { return a.StartedAt.Compare(b.StartedAt) })
+		p.personCampaign = latest.Name
 
 		return nil
 	})
@@ -165,8 +165,8 @@ func (co *Checkout) AsPerson(ctx context.Context, campaign string) (*Checkout, e
 	return p, err
 }
 
-// Campaign is the name of the campaign that a person's laboratory is for, "" for
-// a session's.
+// Campaign is the name of the campaign that a person's calls are for, "" for a
+// session's.
 func (co *Checkout) Campaign() string { return co.personCampaign }
 
 // WithLedger is the same checkout with another ledger and with workers of its own, for
@@ -178,17 +178,17 @@ func (co *Checkout) WithLedger(led *ledger.Ledger) *Checkout {
 	return other
 }
 
-// OpenSibling is the laboratory of another checkout of the same campaign, of that one's
-// repository as l's is. Errors: as Open's.
-func (co *Checkout) OpenSibling(ctx context.Context, checkout string) (*Checkout, error) {
+// OpenSibling opens another checkout of the same repository and ledger, for the same
+// campaign. Errors: as Open's.
+func (co *Checkout) OpenSibling(ctx context.Context, dir string) (*Checkout, error) {
 	o := co.Opt
-	o.Dir, o.Ledger, o.Program = checkout, co.Ledger.Path(), ""
+	o.Dir, o.Ledger, o.Program = dir, co.Ledger.Path(), ""
 
-	at, err := Open(ctx, o)
+	sibling, err := Open(ctx, o)
 	if err != nil {
 		return nil, err
 	}
-	at.personCampaign, at.Person = co.personCampaign, co.Person
+	sibling.personCampaign, sibling.Person = co.personCampaign, co.Person
 
-	return at, nil
+	return sibling, nil
 }

@@ -21,33 +21,36 @@ func IdeaKey(text string) string { return "idea/" + research.FoldText(text) }
 
 // ViewIdea tells who works on an idea now. me is this checkout's session.
 func (co *Checkout) ViewIdea(tx *ledger.Tx, c *history.Campaign, i *history.IdeaState, me string) (IdeaView, error) {
-	v := IdeaView{IdeaState: *i, Mine: i.Holder == me && me != ""}
+	view := IdeaView{IdeaState: *i, Mine: i.Holder == me && me != ""}
 	if i.Holder == "" {
-		return v, nil
+		return view, nil
 	}
+
+	// The lease begins anew with every record of its holder.
 	now, last := time.Now(), i.ClaimedAt
 
-	s, err := tx.Session(c.Name, i.Holder)
+	holder, err := tx.Session(c.Name, i.Holder)
 	switch {
 	case err == nil:
-		last = s.Last
+		last = holder.Last
 	case !wording.HasCode(err, research.CodeNotFound):
-		return v, err
+		return view, err
 	}
+	view.Idle = max(0, now.Sub(last))
 
-	v.Idle = max(0, now.Sub(last))
-	if v.Works, err = jobOfSession(tx, c, i.Holder); err != nil || v.Works != "" {
-		return v, err
+	// A claim does not lapse while its holder's job runs.
+	if view.Works, err = jobOfSession(tx, c, i.Holder); err != nil || view.Works != "" {
+		return view, err
 	}
 
 	switch {
 	case i.Attended && co.isDeserted(i.Checkout):
-		v.Lapse = history.LapseLeft
+		view.Lapse = history.LapseLeft
 	case history.Expired(last, now):
-		v.Lapse = history.LapseExpired
+		view.Lapse = history.LapseExpired
 	}
 
-	return v, nil
+	return view, nil
 }
 
 // jobOfSession is a job that a session runs, "" if it runs none.

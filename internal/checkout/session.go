@@ -8,16 +8,18 @@ import (
 
 	"ratchet/internal/research"
 	"ratchet/internal/research/history"
+	"ratchet/internal/wording"
 	"ratchet/ledger"
 )
 
 // UpdateCampaign appends to a campaign in one transaction, in the name of this checkout's
-// session. f sees the campaign as it is now, not as the caller read it. What the
-// session's agent was told goes with it.
+// session, which joins the campaign where it is new. f sees the campaign as it is
+// now, not as the caller read it; its error undoes everything. The counts of the
+// session's answers go with it.
 func (co *Checkout) UpdateCampaign(
 	ctx context.Context, campaign string, f func(tx *ledger.Tx, now *history.Campaign, session string) error,
 ) error {
-	told := co.takeAnswerCounts()
+	counts := co.takeAnswerCounts()
 
 	err := co.Ledger.Update(ctx, func(tx *ledger.Tx) error {
 		now, err := co.ReadCampaign(tx, campaign)
@@ -34,10 +36,10 @@ func (co *Checkout) UpdateCampaign(
 			return err
 		}
 
-		return appendAnswers(tx, campaign, session, told)
+		return appendAnswers(tx, campaign, session, counts)
 	})
 	if err != nil {
-		co.restoreAnswerCounts(told)
+		co.restoreAnswerCounts(counts)
 	}
 
 	return err
@@ -49,6 +51,7 @@ func (co *Checkout) joinSession(tx *ledger.Tx, c *history.Campaign) (string, err
 	if co.Person {
 		return "", nil
 	}
+	client := co.Opt.Client
 
 	name, known := tx.SessionOf(c.Name, co.Repo.Root())
 	if known {
@@ -57,22 +60,18 @@ func (co *Checkout) joinSession(tx *ledger.Tx, c *history.Campaign) (string, err
 			return "", err
 		}
 
-		if s.Client == co.Opt.Client.Name && s.Version == co.Opt.Client.Version {
+		if s.Client == client.Name && s.Version == client.Version {
 			return name, nil
 		}
-	}
-
-	for i := 0; !known; i++ {
-		name = makeCodename(co.Repo.Root(), i)
-		_, err := tx.Session(c.Name, name)
-
-		known = err != nil // nobody else has it
-		if known && research.Describe(err).Code != research.CodeNotFound {
+	} else {
+		var err error
+		if name, err = findFreeCodename(tx, c, co.Repo.Root()); err != nil {
 			return "", err
 		}
 	}
+
 	_, err := tx.Append(history.Entry{Campaign: c.Name, Session: name, Kind: history.KindSessionJoined,
-		Body: history.SessionJoin{Codename: name, Client: co.Opt.Client.Name, Version: co.Opt.Client.Version,
+		Body: history.SessionJoin{Codename: name, Client: client.Name, Version: client.Version,
 			Checkout: co.Repo.Root()}})
 
 	return name, err
@@ -133,4 +132,21 @@ func (co *Checkout) firstUnheardNote(tx *ledger.Tx, c *history.Campaign) (*histo
 	note, _, err := tx.Note(c.Name, n)
 
 	return &note, err
+}
+
+// findFreeCodename is the checkout's first codename that no other one has.
+func findFreeCodename(tx *ledger.Tx, c *history.Campaign, checkout string) (string, error) {
+	for attempt := 0; ; attempt++ {
+		name := makeCodename(checkout, attempt)
+
+		_, err := tx.Session(c.Name, name)
+		switch {
+		case err == nil:
+			continue
+		case wording.HasCode(err, research.CodeNotFound):
+			return name, nil
+		}
+
+		return "", err
+	}
 }

@@ -54,6 +54,8 @@ func (co *Checkout) MakeStartCommit(
 	return commit, tree, err
 }
 
+// RecordCampaignStart appends campaign.started, with start and its tree as the first
+// incumbent, and joins this session. CodeConflict when the campaign exists.
 func (co *Checkout) RecordCampaignStart(
 	ctx context.Context, name string, doc *ProgramDocument, head source.Head, start, tree, branch string,
 ) error {
@@ -68,12 +70,19 @@ func (co *Checkout) RecordCampaignStart(
 			return err
 		}
 
-		if _, err := tx.Append(history.Entry{Campaign: name, Kind: history.KindCampaignStarted,
-			Body: history.CampaignStart{
-				Program: doc.Program, Digest: doc.Digest, ProgramPath: doc.Path, Start: start, StartTree: tree,
-				Branch: branch, Origin: cmp.Or(strings.TrimPrefix(head.Branch, "refs/heads/"), head.Commit),
-				Checkout: co.Repo.Root(), Machine: runtime.GOOS + "/" + runtime.GOARCH,
-				Version: co.Opt.Version}}); err != nil {
+		body := history.CampaignStart{
+			Program:     doc.Program,
+			Digest:      doc.Digest,
+			ProgramPath: doc.Path,
+			Start:       start,
+			StartTree:   tree,
+			Branch:      branch,
+			Origin:      cmp.Or(strings.TrimPrefix(head.Branch, "refs/heads/"), head.Commit),
+			Checkout:    co.Repo.Root(),
+			Machine:     runtime.GOOS + "/" + runtime.GOARCH,
+			Version:     co.Opt.Version,
+		}
+		if _, err := tx.Append(history.Entry{Campaign: name, Kind: history.KindCampaignStarted, Body: body}); err != nil {
 			return err
 		}
 

@@ -12,10 +12,11 @@ import (
 // This file is the life of a certificate: search auto keeps edits on their
 // expected gain, and the head that they make is judged as a whole.
 //
-//	certifyIfDue  the rule's plan says when → certificate.started → a supervisor
-//	certify       (in the supervisor) fresh pairs of checkpoint and head → the outcome
-//	proven        certified: the head is the checkpoint; else a commit with the
-//	              checkpoint's tree is the incumbent, and the chain is reverted
+//	StartDueCertificate       the rule's plan says when → certificate.started → a worker
+//	worker.certifyHead        fresh pairs of checkpoint and head → the outcome
+//	worker.recordCertificate  certified: the head is the checkpoint; else a commit with
+//	                          the checkpoint's tree is the incumbent, and the chain is
+//	                          reverted
 
 // StartDueCertificate starts the certificate of the head when the plan says that it is
 // time, or when a person wants it now. The job is "" when none is due.
