@@ -139,27 +139,6 @@ func TestAwaitJobSeesTheEnd(t *testing.T) {
 	}
 }
 
-func TestAwaitJobNoticesADeadWorker(t *testing.T) {
-	b := newBench(t)
-	b.Propose(1)
-
-	if _, err := b.Fake.Announce(x1); err != nil {
-		t.Fatal(err)
-	}
-	dies := time.AfterFunc(20*time.Millisecond, func() { b.Fake.Kill(x1) })
-	defer dies.Stop()
-
-	out, err := job.AwaitJob(t.Context(), b.Checkout, checkouttest.Campaign, "x1", 10*time.Second, nil)
-	if err != nil || out.Status != "done" || out.Verdict != research.Invalid ||
-		!strings.Contains(out.Reason, "its supervisor died") {
-		t.Errorf("%+v, %v", out, err)
-	}
-
-	if n := b.Records(history.KindRunLost); n != 1 {
-		t.Errorf("%d records of the loss", n)
-	}
-}
-
 func TestAwaitJobEndsWithItsTimeAndWithItsCall(t *testing.T) {
 	b := newBench(t)
 	b.Propose(1)

@@ -1,6 +1,7 @@
 package job_test
 
 import (
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -30,6 +31,29 @@ func TestAWorkerThatNeverCameIsLostWhenItIsLate(t *testing.T) {
 			if err != nil || len(c.Open) != step.open || b.Records(history.KindRunLost) != step.lost {
 				t.Fatalf("after %v more: open %v, %d lost, %v", step.wait, c.Open, b.Records(history.KindRunLost), err)
 			}
+		}
+	})
+}
+
+func TestAwaitJobNoticesADeadWorker(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		b.Propose(1)
+
+		if _, err := b.Fake.Announce(x1); err != nil {
+			t.Fatal(err)
+		}
+		dies := time.AfterFunc(20*time.Millisecond, func() { b.Fake.Kill(x1) })
+		defer dies.Stop()
+
+		out, err := job.AwaitJob(t.Context(), b.Checkout, checkouttest.Campaign, "x1", 10*time.Second, nil)
+		if err != nil || out.Status != "done" || out.Verdict != research.Invalid ||
+			!strings.Contains(out.Reason, "its supervisor died") {
+			t.Errorf("%+v, %v", out, err)
+		}
+
+		if n := b.Records(history.KindRunLost); n != 1 {
+			t.Errorf("%d records of the loss", n)
 		}
 	})
 }

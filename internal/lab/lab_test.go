@@ -378,7 +378,11 @@ func TestKeepAfterOneThatDiedBetweenRecordAndRefs(t *testing.T) {
 			return err
 		},
 		"start_campaign": func(b *checkouttest.Bench) error {
-			_, err := lab.StartCampaign(t.Context(), b.Checkout, lab.StartRequest{})
+			s, err := lab.StartCampaign(t.Context(), b.Checkout, lab.StartRequest{})
+			if err == nil && len(s.Notes) > 0 {
+				t.Errorf("what was finished is announced as another session's: %q", s.Notes)
+			}
+
 			return err
 		},
 	} {
