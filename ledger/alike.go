@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"math/bits"
 	"slices"
+
+	"ratchet/internal/research/history"
 )
 
 // The effort of looking for texts alike, whatever the ledger's size.
@@ -20,76 +22,95 @@ const (
 // alike, not a judgement. Its effort is bounded: among very many texts it may
 // miss one that shares only words which many others have too.
 func (t *Tx) ExperimentsLike(campaign, text string, limit int) []int {
-	return t.sharing(bucketText, campaign, text, limit)
+	return t.findSharing(bucketText, campaign, text, limit)
 }
 
 // IdeasLike is ExperimentsLike for ideas.
 func (t *Tx) IdeasLike(campaign, text string, limit int) []int {
-	return t.sharing(bucketThought, campaign, text, limit)
+	return t.findSharing(bucketIdeaText, campaign, text, limit)
 }
 
-// listed is a word's list of texts.
-type listed struct {
+// wordList is a word's list of texts.
+type wordList struct {
 	list
 	weight int // the rarer the word, the more
 }
 
-// sharing finds texts of an index by their words: the newest that have all of
+// findSharing finds texts of an index by their words: the newest that have all of
 // the rarest words, two of them, or one word.
-func (t *Tx) sharing(bucket, campaign, text string, limit int) []int {
-	ws := words(text)
-	found := map[int]int{}
+func (t *Tx) findSharing(bucket, campaign, text string, limit int) []int {
+	words := history.IndexedWords(text)
+	weights := map[int]int{} // by the text's number
 
-	lists := make([]listed, 0, alikeWords)
-	for _, w := range ws[:min(len(ws), alikeWords)] {
-		l := listed{list: list{bucket, prefix(campaign, w)}}
+	// One word: its newest texts.
+	lists := make([]wordList, 0, alikeWords)
+	for _, word := range words[:min(len(words), alikeWords)] {
+		l := wordList{list: list{bucket, keyPrefix(campaign, word)}}
 
-		newest, under, seen := uint64(0), uint64(noLimit), []int{}
-		for len(seen) < alikeEach && under > 0 {
-			if under, _ = t.s.below(bucket, l.prefix, under); under > 0 {
-				newest, seen = max(newest, under), append(seen, int(under))
-			}
-		}
-
-		if len(seen) == 0 {
+		newest := t.newestTexts(&l)
+		if len(newest) == 0 {
 			continue
 		}
-		l.weight = bits.Len64((newest - under) / uint64(len(seen))) // one text in how many, about, has the word
 
 		lists = append(lists, l)
-		for _, n := range seen {
-			found[n] += l.weight
+		for _, n := range newest {
+			weights[n] += l.weight
 		}
 	}
-	slices.SortStableFunc(lists, func(a, b listed) int { return cmp.Compare(b.weight, a.weight) })
-	t.together(lists[:min(len(lists), alikeAll)], found)
+
+	// The rarest words, all together and two by two.
+	slices.SortStableFunc(lists, func(a, b wordList) int { return cmp.Compare(b.weight, a.weight) })
+	t.weighTogether(lists[:min(len(lists), alikeAll)], weights)
 
 	for i := range min(len(lists), alikePairs) {
 		for j := range i {
-			t.together([]listed{lists[j], lists[i]}, found)
+			t.weighTogether([]wordList{lists[j], lists[i]}, weights)
 		}
 	}
-	best := heaviest(found, 2*limit)
-	clear(found)
 
-	for _, n := range best { // what the short looks at the lists have missed
+	// The best are weighed by all their words: the looks above were bounded.
+	best := findHeaviest(weights, 2*limit)
+	clear(weights)
+
+	for _, n := range best {
 		for _, l := range lists {
 			if t.s.get(bucket, l.prefix+bigEndian(uint64(n))) != nil {
-				found[n] += l.weight
+				weights[n] += l.weight
 			}
 		}
 	}
 
-	return heaviest(found, limit)
+	return findHeaviest(weights, limit)
 }
 
-// together gives the newest texts that are in all lists the lists' weights.
-func (t *Tx) together(lists []listed, found map[int]int) {
-	m := &matcher{t: t, under: noLimit, effort: alikeTries}
+// newestTexts returns the newest texts of a list, and weighs it: one text in how
+// many, about, has the word.
+func (t *Tx) newestTexts(l *wordList) []int {
+	var texts []int
+	newest, under := uint64(0), uint64(noLimit)
 
+	for len(texts) < alikeEach && under > 0 {
+		if under, _ = t.s.lastBelow(l.bucket, l.prefix, under); under > 0 {
+			newest = max(newest, under)
+			texts = append(texts, int(under))
+		}
+	}
+
+	if len(texts) > 0 {
+		l.weight = bits.Len64((newest - under) / uint64(len(texts)))
+	}
+
+	return texts
+}
+
+// weighTogether gives the newest texts that are in all lists the lists' weights.
+func (t *Tx) weighTogether(lists []wordList, weights map[int]int) {
+	m := &matcher{t: t, under: noLimit, effort: alikeTries}
 	weight := 0
+
 	for _, l := range lists {
-		m.lists, weight = append(m.lists, l.list), weight+l.weight
+		m.lists = append(m.lists, l.list)
+		weight += l.weight
 	}
 
 	for range alikeEach {
@@ -97,18 +118,19 @@ func (t *Tx) together(lists []listed, found map[int]int) {
 		if !ok {
 			return
 		}
-		found[int(n)] = max(found[int(n)], weight)
+		weights[int(n)] = max(weights[int(n)], weight)
 	}
 }
 
-// heaviest returns the keys with the greatest weights, the newest of equals first.
-func heaviest(found map[int]int, limit int) []int {
-	all := make([]int, 0, len(found))
-	for n := range found {
+// findHeaviest returns the keys with the greatest weights, the newest of equals first.
+func findHeaviest(weights map[int]int, limit int) []int {
+	all := make([]int, 0, len(weights))
+	for n := range weights {
 		all = append(all, n)
 	}
+
 	slices.SortFunc(all, func(a, b int) int {
-		return cmp.Or(cmp.Compare(found[b], found[a]), cmp.Compare(b, a))
+		return cmp.Or(cmp.Compare(weights[b], weights[a]), cmp.Compare(b, a))
 	})
 
 	return all[:min(len(all), limit)]

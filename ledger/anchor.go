@@ -35,13 +35,14 @@ type anchor struct {
 	slot int64
 }
 
-func (a anchor) sum() string {
+func (a anchor) checksum() string {
 	h := sha256.Sum256(fmt.Appendf(nil, "%d %s", a.Seq, a.Hash))
 	return hex.EncodeToString(h[:8])
 }
 
-func (a anchor) line() []byte {
-	a.Sum = a.sum()
+// encode gives a slot without its line end.
+func (a anchor) encode() []byte {
+	a.Sum = a.checksum()
 
 	b, err := json.Marshal(a)
 	if err != nil {
@@ -78,21 +79,23 @@ func readAnchor(path string) (*anchor, error) {
 	}
 
 	if err != nil {
-		return nil, storage("read the ledger's anchor", err)
+		return nil, storageError("read the ledger's anchor", err)
 	}
-	var newest *anchor
 
+	var newest *anchor
 	for i, slot := range slots {
 		a := anchor{slot: int64(i)}
 
 		err := json.Unmarshal(bytes.TrimRight(slot[:], "\x00"), &a)
-		if err == nil && a.Sum == a.sum() && (newest == nil || a.Seq > newest.Seq) {
+		isWhole := err == nil && a.Sum == a.checksum()
+
+		if isWhole && (newest == nil || a.Seq > newest.Seq) {
 			newest = &a
 		}
 	}
 
 	if newest == nil {
-		return nil, damaged("restore it from a backup, or delete it and run `ratchet verify`",
+		return nil, damageError("restore it from a backup, or delete it and run `ratchet verify`",
 			"%s does not hold a head: the newest records can't be vouched for", path)
 	}
 
@@ -102,28 +105,33 @@ func readAnchor(path string) (*anchor, error) {
 // writeAnchor makes a the anchor, durably: after a crash the file holds either
 // the old head or a. old is what readAnchor returned.
 func writeAnchor(path string, a anchor, old *anchor) error {
+	line := append(a.encode(), '\n')
 	var err error
-	if line := append(a.line(), '\n'); old == nil {
-		err = replace(path, path+".tmp", append(line, make([]byte, slotGap)...))
-	} else {
-		err = overwrite(path, (1-old.slot)*slotGap, line)
+
+	if old == nil {
+		err = replaceFile(path, path+".tmp", append(line, make([]byte, slotGap)...))
+	} else { // the slot that does not count
+		err = overwriteFile(path, (1-old.slot)*slotGap, line)
 	}
 
 	if err != nil {
-		return storage("write the ledger's anchor", err)
+		return storageError("write the ledger's anchor", err)
 	}
 
 	return nil
 }
 
-// overwrite writes data into an existing file, durably.
-func overwrite(path string, at int64, data []byte) error {
+// overwriteFile writes data into an existing file, durably.
+func overwriteFile(path string, at int64, data []byte) error {
 	f, err := os.OpenFile(path, os.O_WRONLY, 0)
 	if err != nil {
 		return err
 	}
 
-	err = fault.At("anchor.write", func() error { _, err := f.WriteAt(data, at); return err })
+	err = fault.At("anchor.write", func() error {
+		_, err := f.WriteAt(data, at)
+		return err
+	})
 	if err == nil {
 		err = fault.At("anchor.sync", func() error { return datasync(f) })
 	}
@@ -135,8 +143,9 @@ func overwrite(path string, at int64, data []byte) error {
 	return err
 }
 
-// replace puts data at path by way of tmp, which lies in the same folder.
-func replace(path, tmp string, data []byte) error {
+// replaceFile puts data at path, durably: it writes tmp, which lies in the same
+// folder, and renames it.
+func replaceFile(path, tmp string, data []byte) error {
 	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err

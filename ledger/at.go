@@ -8,9 +8,9 @@ import (
 )
 
 // At calls f with the ledger as it stood at record seq: every state and index
-// is derived anew from the records up to there, whatever the file's own say. It
-// takes as long as a Verify, needs disk space for a second ledger, and holds
-// nobody up meanwhile. f must not append. Errors: research.CodeNotFound when
+// is derived anew from the records up to there; those of the file are not read.
+// It takes as long as a Verify, needs disk space for a second ledger, and blocks
+// no other transaction. f must not append. Errors: research.CodeNotFound when
 // the ledger is shorter, CodeLedger for damage, f's own.
 func (l *Ledger) At(ctx context.Context, seq uint64, f func(*Tx) error) error {
 	v, err := newVerifier(l.dir)
@@ -25,22 +25,22 @@ func (l *Ledger) At(ctx context.Context, seq uint64, f func(*Tx) error) error {
 		}
 
 		if err := v.copy.put(bucketRecords, bigEndian(rec.Seq), stored); err != nil {
-			return storage(secondCopy, err)
+			return storageError(secondCopy, err)
 		}
 		v.hash, v.next = rec.Hash, rec.Seq+1
 
-		return v.index(rec)
+		return v.indexRecord(rec)
 	})
-	if err == nil && v.next != seq+1 {
-		err = research.Errorf(research.CodeNotFound, "name a record that it has",
+	if err != nil {
+		return err
+	}
+
+	if v.next != seq+1 {
+		return research.Errorf(research.CodeNotFound, "name a record that it has",
 			"the ledger ends at record %d, there is no record %d", v.next-1, seq)
 	}
 
-	if err == nil {
-		err = v.tx.release()
-	}
-
-	if err != nil {
+	if err := v.tx.flushBatch(); err != nil {
 		return err
 	}
 
@@ -49,32 +49,30 @@ func (l *Ledger) At(ctx context.Context, seq uint64, f func(*Tx) error) error {
 
 // LessonRecords are the records of the newest lessons, newest first, at most limit.
 func (t *Tx) LessonRecords(campaign string, limit int) ([]history.Record, error) {
-	var out []history.Record
+	var lessons []history.Record
 
-	n, v := t.s.below(bucketLessons, prefix(campaign), noLimit)
-	for ; n > 0 && len(out) < limit; n, v = t.s.below(bucketLessons, prefix(campaign), n) {
-		rec, err := t.Record(number(v))
+	for _, seq := range t.newestSeqs(bucketLessons, campaign, limit) {
+		rec, err := t.Record(seq)
 		if err != nil {
 			return nil, err
 		}
-
-		out = append(out, rec)
+		lessons = append(lessons, rec)
 	}
 
-	return out, nil
+	return lessons, nil
 }
 
 // RunRecords are the places of a campaign's run.finished records, at most limit,
 // by job and number: of one job, or of all ("").
 func (t *Tx) RunRecords(campaign string, id research.JobID, limit int) []uint64 {
-	var seqs []uint64
-
-	pre := prefix(campaign)
+	pre := keyPrefix(campaign)
 	if id != "" {
-		pre = prefix(campaign, string(id))
+		pre = keyPrefix(campaign, string(id))
 	}
+
+	var seqs []uint64
 	t.s.scan(bucketRuns, pre, pre, func(k, _ []byte) bool {
-		seqs = append(seqs, number(k))
+		seqs = append(seqs, trailingNumber(k))
 		return len(seqs) < limit
 	})
 

@@ -8,8 +8,6 @@ import (
 	"os"
 	"path/filepath"
 
-	"go.etcd.io/bbolt"
-
 	"ratchet/internal/research"
 	"ratchet/internal/research/history"
 )
@@ -36,7 +34,7 @@ func (l *Ledger) Backup(ctx context.Context, path string) (Report, error) {
 
 	tmp, err := os.MkdirTemp(to.dir, "."+filepath.Base(to.path)+"-")
 	if err != nil {
-		return Report{}, storage("write a backup", err)
+		return Report{}, storageError("write a backup", err)
 	}
 	defer os.RemoveAll(tmp)
 
@@ -45,7 +43,7 @@ func (l *Ledger) Backup(ctx context.Context, path string) (Report, error) {
 		return Report{}, err
 	}
 
-	if err := l.copyTo(ctx, part); err != nil {
+	if err := l.copyRecords(ctx, part); err != nil {
 		return Report{}, err
 	}
 
@@ -54,78 +52,73 @@ func (l *Ledger) Backup(ctx context.Context, path string) (Report, error) {
 		return rep, fmt.Errorf("verify the backup: %w", err)
 	}
 
-	for _, name := range []string{to.anchorName(),
-		filepath.Base(to.path)} { // the ledger last: it is whole once it is there
+	// The ledger last: it is whole once it is there.
+	for _, name := range []string{to.anchorName(), filepath.Base(to.path)} {
 		if err := os.Rename(part.file(name), to.file(name)); err != nil {
-			return rep, storage("name the backup", err)
+			return rep, storageError("name the backup", err)
 		}
 	}
 
 	if err := syncDir(to.dir); err != nil {
-		return rep, storage("name the backup", err)
+		return rep, storageError("name the backup", err)
 	}
 
 	return rep, nil
 }
 
-// copyTo writes all records and their indexes into a file that nobody knows yet.
-func (l *Ledger) copyTo(ctx context.Context, part *Ledger) (err error) {
-	s := &store{path: part.path}
+// copyRecords writes all records and their indexes into the file of part, which
+// does not exist yet.
+func (l *Ledger) copyRecords(ctx context.Context, part *Ledger) error {
+	s, err := openUnsynced(part.path)
+	if err != nil {
+		return storageError("write a backup", err)
+	}
 	defer s.close()
 
-	s.db, err = bbolt.Open(part.path, 0o600, &bbolt.Options{NoSync: true, NoGrowSync: true, NoStatistics: true})
-	if err == nil {
-		err = s.db.Update(makeBuckets)
-	}
-
-	if err == nil {
-		s.tx, err = s.db.Begin(true)
-	}
-
-	if err != nil {
-		return storage("write a backup", err)
-	}
 	t := &Tx{s: s, write: true}
-	t.hoard()
+	t.beginBatch()
 
 	err = l.Stream(ctx, 1, func(rec history.Record, stored []byte) error {
 		if err := s.put(bucketRecords, bigEndian(rec.Seq), stored); err != nil {
-			return storage("write a backup", err)
+			return storageError("write a backup", err)
 		}
 
-		if err := t.index(rec); err != nil {
-			return damaged(nextRestore, "record %d contradicts those before it: %w", rec.Seq, err)
+		if err := t.indexRecord(rec); err != nil {
+			return damageError(nextRestore, "record %d contradicts those before it: %w", rec.Seq, err)
 		}
 
 		t.seq, t.hash = rec.Seq, rec.Hash
-		if rec.Seq%chunk == 0 {
+
+		if rec.Seq%recordsPerCommit == 0 {
 			return s.flush("write a backup")
 		}
 
 		return nil
 	})
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case t.seq == 0:
+	}
+
+	if t.seq == 0 {
 		return research.Errorf(research.CodeNotFound, "start a campaign first",
 			"there is nothing to back up yet: %s holds no record", l.path)
 	}
 
-	if err := first(t.release(), t.sign(part.version)); err != nil {
-		return storage("write a backup", err)
+	if err := firstError(t.flushBatch(), t.recordWriter(part.version)); err != nil {
+		return storageError("write a backup", err)
 	}
 
 	if err := errors.Join(s.tx.Commit(), s.db.Sync()); err != nil {
-		return storage("write a backup", err)
+		return storageError("write a backup", err)
 	}
 
 	return writeAnchor(part.file(part.anchorName()), anchor{Seq: t.seq, Hash: t.hash}, nil)
 }
 
 // BackupOutputs copies the stored outputs that are not there yet into the folder
-// outputs beside the backup at path, and says how many it copied. Backups in
-// one folder share it. An output that was removed meanwhile, or altered, is left out.
+// outputs beside the backup at path. It returns how many it copied, and how many
+// it left out since they were removed meanwhile, or altered. Backups in one folder
+// share the outputs.
 func (l *Ledger) BackupOutputs(path string) (copied, left int, err error) {
 	to, err := Open(path, Options{})
 	if err != nil {
@@ -135,7 +128,7 @@ func (l *Ledger) BackupOutputs(path string) (copied, left int, err error) {
 	err = filepath.WalkDir(l.file(outputsName), func(name string, d fs.DirEntry, err error) error {
 		digest := filepath.Base(name)
 		if err != nil || d.IsDir() || !isDigest(digest) {
-			return unlessMissing(err)
+			return ignoreMissing(err)
 		}
 
 		if _, err := os.Stat(to.outputPath(digest)); err == nil {
@@ -150,17 +143,17 @@ func (l *Ledger) BackupOutputs(path string) (copied, left int, err error) {
 
 		copied++
 
-		return to.keepOutput(digest, data)
+		return to.copyOutput(digest, data)
 	})
 	if err != nil {
-		return copied, left, storage("back up the outputs", err)
+		return copied, left, storageError("back up the outputs", err)
 	}
 
 	return copied, left, nil
 }
 
-// keepOutput stores an output whatever the quota.
-func (l *Ledger) keepOutput(digest string, data []byte) error {
+// copyOutput stores an output whatever the quota.
+func (l *Ledger) copyOutput(digest string, data []byte) error {
 	path := l.outputPath(digest)
 
 	dir := filepath.Dir(path)
@@ -168,10 +161,10 @@ func (l *Ledger) keepOutput(digest string, data []byte) error {
 		return err
 	}
 
-	return replace(path, filepath.Join(dir, halfMade+digest), data)
+	return replaceFile(path, filepath.Join(dir, tempPrefix+digest), data)
 }
 
-func unlessMissing(err error) error {
+func ignoreMissing(err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}

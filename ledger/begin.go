@@ -12,48 +12,44 @@ import (
 	"ratchet/internal/fault"
 )
 
-// begin opens the file, creating it for the first append, and refuses what is
+// beginTx opens the file, creating it for the first append, and refuses what is
 // not the ledger that was acknowledged. Its cost does not grow with the ledger.
-func (l *Ledger) begin(s *store, m mode) (*Tx, error) {
-	a, err := readAnchor(l.file(l.anchorName()))
+func (l *Ledger) beginTx(s *store, m mode) (*Tx, error) {
+	last, err := readAnchor(l.file(l.anchorName()))
 	if err != nil {
 		return nil, err
 	}
-	t := &Tx{s: s, write: m.writes(), now: l.now, anchor: a}
+	t := &Tx{s: s, write: m.writes(), now: l.now, anchor: last}
 
 	info, err := os.Stat(l.path)
 	switch {
+	case errors.Is(err, fs.ErrNotExist) && t.anchoredSeq() > 0:
+		return nil, damageError(nextLost, "%s is missing%s", l.path, lostRecords(t.anchoredSeq()))
+	case errors.Is(err, fs.ErrNotExist) && !m.writes():
+		return t, nil // nothing was ever appended
 	case errors.Is(err, fs.ErrNotExist):
-		if t.anchored() > 0 {
-			return nil, damaged(nextLost, "%s is missing%s", l.path, atStake(a.Seq))
-		}
-
-		if !m.writes() {
-			return t, nil // nothing was ever appended
-		}
-
-		if err := l.create(t); err != nil {
+		if err := l.createFile(t); err != nil {
 			return nil, err
 		}
 	case err != nil:
-		return nil, storage("look at the ledger", err)
+		return nil, storageError("look at the ledger", err)
 	case info.Size() == 0:
-		return nil, damaged(nextLost, "%s has been emptied%s", l.path, atStake(t.anchored()))
+		return nil, damageError(nextLost, "%s has been emptied%s", l.path, lostRecords(t.anchoredSeq()))
 	}
 
 	if err := s.open(m.writes()); err != nil {
-		return nil, opening(l.path, t.anchored(), err)
+		return nil, openError(l.path, t.anchoredSeq(), err)
 	}
 
-	return t, l.check(t, m)
+	return t, l.checkFile(t, m)
 }
 
-// create makes an empty ledger. It appears under its name only when it is
+// createFile makes an empty ledger. It appears under its name only when it is
 // complete and has an anchor, so an empty or half-made file is never ours.
-func (l *Ledger) create(t *Tx) error {
+func (l *Ledger) createFile(t *Tx) error {
 	tmp := l.path + ".new"
 	if err := os.Remove(tmp); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return storage("remove a half-made ledger", err)
+		return storageError("remove a half-made ledger", err)
 	}
 
 	db, err := bbolt.Open(tmp, 0o600, &bbolt.Options{Timeout: openTimeout})
@@ -62,7 +58,7 @@ func (l *Ledger) create(t *Tx) error {
 	}
 
 	if err != nil {
-		return storage("create the ledger", err)
+		return storageError("create the ledger", err)
 	}
 
 	if t.anchor == nil {
@@ -78,15 +74,15 @@ func (l *Ledger) create(t *Tx) error {
 	}
 
 	if err != nil {
-		return storage("create the ledger", err)
+		return storageError("create the ledger", err)
 	}
 
 	return nil
 }
 
-// check compares the opened file with itself and with the anchor.
-func (l *Ledger) check(t *Tx, m mode) error {
-	if err := t.s.checkSize(t.anchored()); err != nil {
+// checkFile compares the opened file with itself and with the anchor.
+func (l *Ledger) checkFile(t *Tx, m mode) error {
+	if err := t.s.checkSize(t.anchoredSeq()); err != nil {
 		return err
 	}
 
@@ -94,25 +90,26 @@ func (l *Ledger) check(t *Tx, m mode) error {
 		return err
 	}
 
-	err := first(checkHead(t), checkAnchor(t))
+	err := firstError(readHead(t), checkAnchor(t))
 	if m == inspecting {
-		t.suspect, err = err, nil
+		t.headError, err = err, nil
 	}
 
 	return err
 }
 
-// checkHead reads the newest record, which every append builds on.
-func checkHead(t *Tx) error {
+// readHead reads the newest record, which every append builds on.
+func readHead(t *Tx) error {
 	key, last := t.s.last(bucketRecords)
 	if key == nil {
 		return nil
 	}
-	var err error
 
-	t.seq = number(key)
-	if t.hash, err = sealOf(last); err != nil || len(key) != 8 {
-		return damaged(nextRestore, "the newest record, %d, was altered: %w", t.seq, err)
+	var err error
+	t.seq = trailingNumber(key)
+
+	if t.hash, err = checkSeal(last); err != nil || len(key) != 8 {
+		return damageError(nextRestore, "the newest record, %d, was altered: %w", t.seq, err)
 	}
 
 	return nil
@@ -121,29 +118,30 @@ func checkHead(t *Tx) error {
 // checkAnchor refuses a file that lacks what was acknowledged. A file that is
 // ahead of the anchor is fine: a process died between the two.
 func checkAnchor(t *Tx) error {
-	a := t.anchored()
+	seq := t.anchoredSeq()
 	switch {
-	case a == 0:
+	case seq == 0:
 		return nil
-	case t.seq < a:
-		return damaged(nextRestore, "%s was rolled back: it ends at record %d, but record %d was written; %s lost",
-			t.s.path, t.seq, a, span(t.seq+1, a))
+	case t.seq < seq:
+		return damageError(nextRestore, "%s was rolled back: it ends at record %d, but record %d was written; %s lost",
+			t.s.path, t.seq, seq, recordSpan(t.seq+1, seq))
 	}
 
-	hash, err := sealOf(t.s.get(bucketRecords, bigEndian(a)))
+	hash, err := checkSeal(t.s.get(bucketRecords, bigEndian(seq)))
 	if err != nil {
-		return damaged(nextRestore, "record %d was altered: %w", a, err)
+		return damageError(nextRestore, "record %d was altered: %w", seq, err)
 	}
 
 	if hash != t.anchor.Hash {
-		return damaged(nextRestore, "record %d is another one than was written: the ledger's history was replaced", a)
+		return damageError(nextRestore, "record %d is another one than was written: the ledger's history was replaced",
+			seq)
 	}
 
 	return nil
 }
 
-// span names records for an error's sentence.
-func span(from, to uint64) string {
+// recordSpan names records for an error's sentence.
+func recordSpan(from, to uint64) string {
 	if from == to {
 		return fmt.Sprintf("record %d is", from)
 	}

@@ -18,34 +18,34 @@ const (
 	nextStorage = "free space or restore write access, then repeat the call: nothing acknowledged is lost"
 )
 
-// damaged is a research.CodeLedger error.
-func damaged(next, format string, args ...any) *research.Error {
+// damageError is a research.CodeLedger error.
+func damageError(next, format string, args ...any) *research.Error {
 	return research.Errorf(research.CodeLedger, next, format, args...)
 }
 
-// storage is a research.CodeStorage error with err as its cause.
-func storage(doing string, err error) *research.Error {
+// storageError is a research.CodeStorage error with err as its cause.
+func storageError(doing string, err error) *research.Error {
 	return research.Errorf(research.CodeStorage, nextStorage, "can't %s: %w", doing, err)
 }
 
-// opening classes an error of bbolt.Open: the disk's fault, or the file's.
-func opening(path string, last uint64, err error) error {
+// openError classes an error of bbolt.Open: the disk's fault, or the file's.
+func openError(path string, last uint64, err error) error {
 	var perr *fs.PathError
-
 	var errno syscall.Errno
+
 	switch {
 	case errors.Is(err, bolterrors.ErrTimeout):
 		return research.Errorf(research.CodeStorage, "end the program that has the file open, then repeat the call",
 			"another program than ratchet holds %s locked", path)
 	case errors.As(err, &perr), errors.As(err, &errno):
-		return storage("open the ledger", err)
+		return storageError("open the ledger", err)
 	}
 
-	return damaged(nextLost, "%s is not readable as a ledger (%w)%s", path, err, atStake(last))
+	return damageError(nextLost, "%s is not readable as a ledger (%w)%s", path, err, lostRecords(last))
 }
 
-// atStake says which records a damaged file held, as far as the anchor knows.
-func atStake(last uint64) string {
+// lostRecords says which records a damaged file held, as far as the anchor knows.
+func lostRecords(last uint64) string {
 	switch last {
 	case 0:
 		return ""

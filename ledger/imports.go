@@ -1,147 +1,85 @@
 package ledger
 
 import (
-	"encoding/json"
-	"fmt"
-	"strings"
-
 	"ratchet/internal/research"
 	"ratchet/internal/research/history"
 )
 
-// What bucketImportAt holds of a place: the text's digest, the line's kind and
-// source, and its number. Indexes are folded without the records at hand, so
-// what a later line needs of the one that it replaces is there.
-const (
-	digestLen = 16
-	placeMin  = digestLen + 8
-)
-
-// loadImport reads into v what a history.imported record changes: its source,
-// and the line that stood at its place.
-func (t *Tx) loadImport(v *history.View, rec history.Record) error {
-	if rec.Kind != history.KindHistoryImported {
-		return nil
-	}
-
-	var b history.Import
-	if err := json.Unmarshal(rec.Body, &b); err != nil {
-		return fmt.Errorf("decode %s: %w", rec.Kind, err)
-	}
-
-	s, err := state[history.ImportSource](t, bucketImportFrom, prefix(rec.Campaign, b.Source))
-	if err != nil {
-		return err
-	}
-
-	v.Source = orZero(s)
-	if was := t.s.get(bucketImportAt, importKey(rec.Campaign, &b)); len(was) > placeMin {
-		kind, source, _ := strings.Cut(string(was[digestLen:len(was)-8]), "\x00")
-		v.Replaced = &history.Import{N: num(was), Kind: kind, Source: source}
-	}
-
-	return nil
-}
-
-// saveImport stores v's source and the indexes of the line.
-func (t *Tx) saveImport(v *history.View, rec history.Record) error {
-	if v.Source == nil {
-		return nil
-	}
-
-	var b history.Import
-	if err := json.Unmarshal(rec.Body, &b); err != nil {
-		return err
-	}
-
-	return first(
-		t.putJSON(bucketImportFrom, prefix(rec.Campaign, b.Source), v.Source),
-		t.putNumber(bucketImports, prefix(rec.Campaign)+bigEndian(uint64(b.N)), rec.Seq),
-		t.s.put(bucketImportAt, importKey(rec.Campaign, &b),
-			[]byte(string(b.Digest())+prefix(b.Kind)+b.Source+bigEndian(uint64(b.N)))),
-		t.indexText(bucketImportText, rec.Campaign, b.N, b.Searched()),
-	)
-}
-
-func importKey(campaign string, i *history.Import) string {
-	return prefix(campaign, i.File()) + bigEndian(uint64(i.LineNumber)) + bigEndian(uint64(i.Part))
-}
-
 // ImportedAt is the number of the line that was imported last from i's place in
 // its source, 0 if none was; same says whether its text was i's.
 func (t *Tx) ImportedAt(campaign string, i *history.Import) (n int, same bool) {
-	v := t.s.get(bucketImportAt, importKey(campaign, i))
-	if len(v) <= placeMin {
-		return 0, false
-	}
-
-	return num(v), string(v[:digestLen]) == string(i.Digest())
+	place, ok := history.ParseImportPlace(t.s.get(bucketImportLines, keyOf(campaign, i.LineKey())))
+	return place.N, ok && place.Digest == string(i.Digest())
 }
 
 // Imported returns an imported line; research.CodeNotFound when there is none.
 func (t *Tx) Imported(campaign string, n int) (*history.Import, error) {
-	v := t.s.get(bucketImports, prefix(campaign)+bigEndian(uint64(max(n, 0))))
-	if v == nil {
+	seq := t.s.get(bucketImports, numberKey(campaign, n))
+	if seq == nil {
 		return nil, research.Errorf(research.CodeNotFound, "`ratchet log --imported` lists them",
 			"the campaign %q has no imported line %d", campaign, n)
 	}
 
-	all, err := bodies[history.Import](t, []uint64{number(v)})
+	imports, err := decodeBodies[history.Import](t, []uint64{trailingNumber(seq)})
 	if err != nil {
 		return nil, err
 	}
 
-	return &all[0], nil
+	return &imports[0], nil
 }
 
 // Imports returns a page of imported lines, newest first, and the cursor of the
 // next page, "" at the end, as Experiments does; q.Status and q.Verdict are not looked at.
 // Lines that the source has changed since are left out.
 func (t *Tx) Imports(campaign string, q Query) ([]history.Import, string, error) {
-	m := t.walk(list{bucketImports, prefix(campaign)})
+	m := t.newMatcher(list{bucketImports, keyPrefix(campaign)})
 	if q.Text != "" {
-		m = t.walk(having(bucketImportText, campaign, q.Text)...)
+		m = t.newMatcher(wordLists(bucketImportText, campaign, q.Text)...)
 	}
 
-	return page(m, q, func(n int) (*history.Import, bool, error) {
+	return collectPage(m, q, func(n int) (*history.Import, bool, error) {
 		i, err := t.Imported(campaign, n)
 		if err != nil {
 			return nil, false, err
 		}
-		now, _ := t.ImportedAt(campaign, i)
+		current, _ := t.ImportedAt(campaign, i)
 
-		return i, now == i.N, nil
+		return i, current == i.N, nil
 	})
 }
 
 // ImportsLike is ExperimentsLike for imported lines.
 func (t *Tx) ImportsLike(campaign, text string, limit int) []int {
-	return t.sharing(bucketImportText, campaign, text, limit)
+	return t.findSharing(bucketImportText, campaign, text, limit)
 }
 
 // ImportSources returns what lines were imported from, by name.
 func (t *Tx) ImportSources(campaign string) ([]history.ImportSource, error) {
-	return states[history.ImportSource](t, bucketImportFrom, prefix(campaign))
+	return readStates[history.ImportSource](t, bucketImportSources, keyPrefix(campaign))
 }
 
 // ImportPage returns lines of one file (Import.File) as they stand there now, in
 // order, after the line and part of after (nil: from the first on): about 256
 // KiB, none only at the end.
 func (t *Tx) ImportPage(campaign, file string, after *history.Import) ([]history.Import, error) {
-	pre := prefix(campaign, file)
+	pre := keyPrefix(campaign, file)
 
 	from := pre
 	if after != nil {
-		from = importKey(campaign, after) + "\x00"
+		from = keyOf(campaign, after.LineKey()) + "\x00"
 	}
+
 	var page []history.Import
-	size, err := 0, error(nil)
-	t.s.scan(bucketImportAt, pre, from, func(k, v []byte) bool {
+	var size int
+	var err error
+
+	t.s.scan(bucketImportLines, pre, from, func(_, place []byte) bool {
 		var i *history.Import
-		if i, err = t.Imported(campaign, num(v)); err != nil {
+		if i, err = t.Imported(campaign, trailingInt(place)); err != nil {
 			return false
 		}
-		page, size = append(page, *i), size+len(i.Text())
+		page = append(page, *i)
+		size += len(i.Text())
 
 		return len(page) < pageRecords && size < pageBytes
 	})

@@ -22,14 +22,14 @@ const outputsName = "outputs"
 // any number of handles in any number of processes may share the file, and one
 // handle any number of goroutines.
 type Ledger struct {
-	path    string
-	dir     string
-	now     func() time.Time
-	quota   int64
-	seen    func(Timing)
-	version string
-	advance func(what string, done, total uint64)
-	running func(campaign string, id research.JobID) bool
+	path      string
+	dir       string
+	now       func() time.Time
+	quota     int64
+	observe   func(Timing)
+	version   string
+	advance   func(what string, done, total uint64)
+	isRunning func(campaign string, id research.JobID) bool
 }
 
 // Options are Open's; the zero value is ready.
@@ -38,35 +38,35 @@ type Options struct {
 	Quota int64            // bytes of stored outputs to keep, 0: 1 GiB
 	// Version of Ratchet, for records and for the errors of other versions.
 	Version string
-	// Running says whether an open job's supervisor is alive; nil: none is. A
-	// ledger of an older format is not changed under an older supervisor.
+	// Running says whether an open job's worker is alive; nil: none is. A ledger of
+	// an older format is not migrated while an older Ratchet's worker measures.
 	Running func(campaign string, id research.JobID) bool
-	// Observe is told of every transaction that had its turn, whatever came of
-	// it, after the turn is over; nil: nobody is. Several may be told at once.
+	// Observe, if not nil, is called after every transaction that got the lock,
+	// failed ones too, once the lock is free. Calls may overlap.
 	Observe func(Timing)
-	// Advance is told now and then how many records of how many a long reading
-	// has done (Stream, Verify, Backup, Rebuild, a migration), and in a word
-	// what it does with them; nil: nobody is. It must be quick and call nothing here.
+	// Advance, if not nil, is called now and then by what reads many records
+	// (Stream, Verify, Backup, Rebuild, a migration): what is being done, and how
+	// many records of how many are done. It must be quick and must not call the ledger.
 	Advance func(what string, done, total uint64)
 }
 
 // Timing is how long one transaction took.
 type Timing struct {
 	Appended bool          // records, which are durable now
-	Waited   time.Duration // for its turn at the lock
+	Waited   time.Duration // for the lock
 	Took     time.Duration // in all, the wait included
 }
 
-// Open returns a handle to the ledger at path (…/NAME.db; its other files begin with NAME). It creates the
-// folder and looks at nothing else: the file is created by the first append.
+// Open returns a handle to the ledger at path (…/NAME.db; its other files begin
+// with NAME). It creates the folder and opens nothing: the first append creates the file.
 func Open(path string, o Options) (*Ledger, error) {
 	abs, err := filepath.Abs(path)
 	if err != nil {
-		return nil, storage("find the ledger", err)
+		return nil, storageError("find the ledger", err)
 	}
 
-	l := &Ledger{path: abs, dir: filepath.Dir(abs), now: o.Now, quota: o.Quota, seen: o.Observe, advance: o.Advance,
-		version: o.Version, running: o.Running}
+	l := &Ledger{path: abs, dir: filepath.Dir(abs), now: o.Now, quota: o.Quota, observe: o.Observe, advance: o.Advance,
+		version: o.Version, isRunning: o.Running}
 	if l.now == nil {
 		l.now = time.Now
 	}
@@ -80,7 +80,7 @@ func Open(path string, o Options) (*Ledger, error) {
 	}
 
 	if err := os.MkdirAll(l.dir, 0o700); err != nil {
-		return nil, storage("create the ledger's folder", err)
+		return nil, storageError("create the ledger's folder", err)
 	}
 
 	return l, nil
@@ -110,7 +110,7 @@ type Stamp struct{ slots [2][slotLen]byte }
 func (l *Ledger) Stamp() (Stamp, error) {
 	slots, err := readSlots(l.file(l.anchorName()))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return Stamp{}, storage("read the ledger's anchor", err)
+		return Stamp{}, storageError("read the ledger's anchor", err)
 	}
 
 	return Stamp{slots}, nil
@@ -173,7 +173,7 @@ type mode int
 const (
 	reading mode = iota
 	writing
-	inspecting // reading, and told of a bad head instead of refused
+	inspecting // reading; a bad head is kept in Tx.headError and not refused
 	repairing  // writing, whatever the indexes say
 	migrating  // repairing, into a ledger of an older format
 )
@@ -183,39 +183,43 @@ func (m mode) writes() bool { return m == writing || m == repairing || m == migr
 // transact is the one way into the file: lock, open, check, call, commit, anchor.
 func (l *Ledger) transact(ctx context.Context, m mode, f func(*Tx) error) (err error) {
 	if ctx.Err() != nil {
-		return cancelled(ctx)
+		return cancelledError(ctx)
 	}
+
+	// Lock. Observe gets the time of the wait, too, and is called when the lock is free.
 	began := time.Now()
 
-	turn, err := lock(ctx, l.file(l.lockName()))
+	held, err := acquireLock(ctx, l.file(l.lockName()))
 	if err != nil {
 		return err
 	}
-	appended := false
 
-	if l.seen != nil {
+	appended := false
+	if l.observe != nil {
 		waited := time.Since(began)
-		defer func() { l.seen(Timing{Appended: appended, Waited: waited, Took: time.Since(began)}) }()
+		defer func() { l.observe(Timing{Appended: appended, Waited: waited, Took: time.Since(began)}) }()
 	}
 
-	defer turn.Close()
+	defer held.Close()
 
 	// A file that was cut off faults where it is mapped: make that a panic, and the panic an error.
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 
 	s := &store{path: l.path}
 	defer s.close()
-	defer s.caught(&err)
+	defer s.recoverPanic(&err)
 
-	t, err := l.begin(s, m)
-	if errors.Is(err, errOlder) {
+	// Open and check, after a migration if need be.
+	t, err := l.beginTx(s, m)
+	if errors.Is(err, errOlderFormat) {
 		s.close()
 
 		if err := l.migrate(ctx); err != nil {
 			return err
 		}
+
 		*s = store{path: l.path}
-		t, err = l.begin(s, m)
+		t, err = l.beginTx(s, m)
 	}
 
 	if err != nil {
@@ -229,32 +233,33 @@ func (l *Ledger) transact(ctx context.Context, m mode, f func(*Tx) error) (err e
 	if t.failed != nil {
 		return t.failed
 	}
-	err = l.finish(ctx, t)
+
+	err = l.makeDurable(ctx, t)
 	appended = t.appended && err == nil
 
 	return err
 }
 
-// finish makes what t appended durable. If a crash or a failure left the anchor
+// makeDurable makes what t appended durable. If a crash or a failure left the anchor
 // behind, that is done again even when nothing was appended: where an fsync has
 // failed, the kernel may show what the disk never got, and forget that it must
 // still write it. A new commit writes the state anew before it is vouched for.
-func (l *Ledger) finish(ctx context.Context, t *Tx) error {
+func (l *Ledger) makeDurable(ctx context.Context, t *Tx) error {
 	behind := t.anchor == nil || t.anchor.Seq != t.seq
 	if !t.write || t.seq == 0 || !t.appended && !behind {
 		return nil
 	}
 
 	if ctx.Err() != nil {
-		return cancelled(ctx)
+		return cancelledError(ctx)
 	}
 
-	if err := t.sign(l.version); err != nil {
-		return storage("write to the ledger", err)
+	if err := t.recordWriter(l.version); err != nil {
+		return storageError("write to the ledger", err)
 	}
 
 	if err := fault.At("ledger.commit", t.s.commit); err != nil {
-		return storage("write to the ledger", err)
+		return storageError("write to the ledger", err)
 	}
 
 	if !behind {

@@ -15,11 +15,11 @@ import (
 // more than 30 s.
 const patience = 2 * time.Minute
 
-// lock waits for its turn at the lock file path. bbolt's own lock stands behind
+// acquireLock waits for its turn at the lock file path. bbolt's own lock stands behind
 // this one, so that a lock file removed by hand costs order, never safety.
 // Errors: research.CodeCancelled when ctx ends, research.CodeStorage when the
 // file can't be used or one holder stays for longer than patience.
-func lock(ctx context.Context, path string) (*os.File, error) {
+func acquireLock(ctx context.Context, path string) (*os.File, error) {
 	f, err := queue.Enter(ctx, path, queue.Options{Patience: patience})
 
 	var stuck *queue.StuckError
@@ -29,16 +29,16 @@ func lock(ctx context.Context, path string) (*os.File, error) {
 			"if that process is suspended, resume or end it; if the disk is that slow, wait; then repeat the call",
 			"process %d has held the ledger's lock for more than %s", stuck.PID, stuck.Since)
 	case err != nil && ctx.Err() != nil:
-		return nil, cancelled(ctx)
+		return nil, cancelledError(ctx)
 	case err != nil:
-		return nil, storage("lock the ledger", err)
+		return nil, storageError("lock the ledger", err)
 	}
 
 	return f, nil
 }
 
-// cancelled is ctx's end as a coded error.
-func cancelled(ctx context.Context) error {
+// cancelledError is ctx's end as a coded error.
+func cancelledError(ctx context.Context) error {
 	return research.Errorf(research.CodeCancelled, "repeat the call; nothing was written",
 		"the caller gave up before the ledger was changed: %w", ctx.Err())
 }

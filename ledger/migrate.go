@@ -11,33 +11,33 @@ import (
 	"ratchet/internal/research/history"
 )
 
-// A ledger of an older format is brought up by the first transaction of a newer
+// A ledger of an older format is migrated by the first transaction of a newer
 // Ratchet, readers included: the states in it were folded by other code. One
 // transaction derives every index anew and appends ledger.migrated; no record
 // is rewritten. A ledger of a newer format is refused.
 
-// errOlder asks for a migration; it never leaves the package.
-var errOlder = errors.New("the ledger has an older format")
+// errOlderFormat asks for a migration; it never leaves the package.
+var errOlderFormat = errors.New("the ledger has an older format")
 
 // migrate brings the file to the present format. The caller has the lock, and
 // no transaction open. A process that dies meanwhile leaves the older format.
-// Errors: those of a transaction, and research.CodeBusy while a supervisor of
-// an older Ratchet is at work, which could not record what it finds any more.
+// Errors: those of a transaction, and research.CodeBusy while a worker of an
+// older Ratchet measures, which could not record what it finds any more.
 func (l *Ledger) migrate(ctx context.Context) (err error) {
 	s := &store{path: l.path}
 	defer s.close()
-	defer s.caught(&err)
+	defer s.recoverPanic(&err)
 
-	t, err := l.begin(s, migrating)
+	t, err := l.beginTx(s, migrating)
 	if err != nil {
 		return err
 	}
 
-	if err := l.unattended(t); err != nil {
+	if err := l.refuseRunningJobs(t); err != nil {
 		return err
 	}
 
-	from, _ := formatOf(s)
+	from, _ := readFormat(s)
 	if err := s.put(bucketMeta, keyFormat, []byte(strconv.Itoa(format))); err != nil {
 		return fmt.Errorf("store the format: %w", err)
 	}
@@ -46,41 +46,43 @@ func (l *Ledger) migrate(ctx context.Context) (err error) {
 		return err
 	}
 
-	_, err = t.Append(history.Entry{Kind: history.KindLedgerMigrated,
-		Body: history.Migration{From: from, To: format, Version: l.version}})
+	_, err = t.Append(history.NewMigration(history.Migration{From: from, To: format, Version: l.version}))
 	if err != nil {
 		return err
 	}
 
-	return l.finish(ctx, t)
+	return l.makeDurable(ctx, t)
 }
 
-// unattended refuses to migrate under a supervisor. A state that can't be read
-// names none: it is derived anew in a moment.
-func (l *Ledger) unattended(t *Tx) error {
-	all, err := t.Campaigns()
-	if err != nil || l.running == nil {
+// refuseRunningJobs refuses to migrate while a worker measures. A state that can't
+// be read names no job; it is derived anew in the migration.
+func (l *Ledger) refuseRunningJobs(t *Tx) error {
+	campaigns, err := t.Campaigns()
+	if err != nil || l.isRunning == nil {
 		return nil
 	}
 
-	for _, c := range all {
+	for _, c := range campaigns {
 		for _, id := range c.Open {
-			if l.running(c.Name, id) {
-				return research.Errorf(research.CodeBusy,
-					"wait until it has ended, or use that older ratchet meanwhile; then repeat the call",
-					"%s of the campaign %q is being run by an older ratchet, and %s would change the ledger's format under it", id, c.Name, l.self())
+			if !l.isRunning(c.Name, id) {
+				continue
 			}
+
+			return research.Errorf(research.CodeBusy,
+				"wait until it has ended, or use that older ratchet meanwhile; then repeat the call",
+				"%s of the campaign %q is being run by an older ratchet, "+
+					"and %s would change the ledger's format under it", id, c.Name, l.versionWords())
 		}
 	}
 
 	return nil
 }
 
-// self names this version in a sentence.
-func (l *Ledger) self() string { return "this ratchet (" + cmp.Or(l.version, "devel") + ")" }
+// versionWords names this version in a sentence.
+func (l *Ledger) versionWords() string { return "this ratchet (" + cmp.Or(l.version, "devel") + ")" }
 
-// formatOf is the format's number; 0 and false if it is none.
-func formatOf(s *store) (int, bool) {
+// readFormat is the format's number; 0 and false if it is none.
+func readFormat(s *store) (int, bool) {
 	n, err := strconv.Atoi(string(s.get(bucketMeta, keyFormat)))
 	return n, err == nil && n > 0
 }
@@ -88,17 +90,17 @@ func formatOf(s *store) (int, bool) {
 // checkFormat refuses a bbolt file that is not a ledger, and a ledger that this
 // version does not understand; an older one gives errOlder.
 func (l *Ledger) checkFormat(s *store, m mode) error {
-	v := string(s.get(bucketMeta, keyFormat))
-	if v == "" {
-		return damaged(nextLost, "%s is a database, but not a ledger", s.path)
+	stored := string(s.get(bucketMeta, keyFormat))
+	if stored == "" {
+		return damageError(nextLost, "%s is a database, but not a ledger", s.path)
 	}
 
-	switch n, ok := formatOf(s); {
+	switch n, ok := readFormat(s); {
 	case !ok || n > format:
-		return l.tooNew(s, "has the format %q; %s knows formats up to %d", v, l.self(), format)
+		return l.newerLedgerError(s, "has the format %q; %s knows formats up to %d", stored, l.versionWords(), format)
 	case n < format && m != migrating:
-		return errOlder
-	case m == repairing || m == migrating:
+		return errOlderFormat
+	case m == repairing || m == migrating: // the index of kinds is derived anew
 		return nil
 	}
 
@@ -109,13 +111,16 @@ func (l *Ledger) checkFormat(s *store, m mode) error {
 // fold. The index is believed only if the record is there.
 func (l *Ledger) checkKinds(s *store) (err error) {
 	s.scan(bucketKinds, "", "", func(k, v []byte) bool {
-		if history.Known(history.Kind(k)) {
+		if history.IsKnown(history.Kind(k)) {
 			return true
 		}
 
-		rec, uerr := unseal(number(v), s.get(bucketRecords, bigEndian(number(v))))
-		if err = l.strange(s, rec); uerr != nil || err == nil {
-			err = damaged(nextRebuild, "an entry of the index %s was altered", bucketKinds)
+		seq := trailingNumber(v)
+		rec, sealErr := unseal(seq, s.get(bucketRecords, bigEndian(seq)))
+
+		err = l.refuseUnknownKind(s, rec)
+		if sealErr != nil || err == nil {
+			err = damageError(nextRebuild, "an entry of the index %s was altered", bucketKinds)
 		}
 
 		return false
@@ -124,17 +129,17 @@ func (l *Ledger) checkKinds(s *store) (err error) {
 	return err
 }
 
-// strange refuses a record of a kind that this version can't fold.
-func (l *Ledger) strange(s *store, rec history.Record) error {
-	if history.Known(rec.Kind) {
+// refuseUnknownKind refuses a record of a kind that this version can't fold.
+func (l *Ledger) refuseUnknownKind(s *store, rec history.Record) error {
+	if history.IsKnown(rec.Kind) {
 		return nil
 	}
 
-	return l.tooNew(s, "holds records of the kind %q, record %d first; %s does not know them", rec.Kind, rec.Seq,
-		l.self())
+	return l.newerLedgerError(s, "holds records of the kind %q, record %d first; %s does not know them", rec.Kind,
+		rec.Seq, l.versionWords())
 }
 
-func (l *Ledger) tooNew(s *store, what string, args ...any) error {
+func (l *Ledger) newerLedgerError(s *store, what string, args ...any) error {
 	writer := cmp.Or(string(s.get(bucketMeta, keyWriter)), "an unknown version")
 
 	return research.Errorf(research.CodeUnsupported, "upgrade ratchet: this one has neither read nor written anything",
@@ -150,8 +155,8 @@ func (t *Tx) indexKind(rec history.Record) error {
 	return t.putNumber(bucketKinds, string(rec.Kind), rec.Seq)
 }
 
-// sign leaves the version that writes, for the errors of older ones.
-func (t *Tx) sign(version string) error {
+// recordWriter stores the version that writes, for the errors of older ones.
+func (t *Tx) recordWriter(version string) error {
 	if version == "" || string(t.s.get(bucketMeta, keyWriter)) == version {
 		return nil
 	}

@@ -21,7 +21,7 @@ const (
 	outputsLock = "outputs.lock"
 	usageName   = "usage" // in outputs/: bytes stored, as decimal text; a hint, counted anew before anything is removed
 	keepShare   = .9      // of the quota, what a removal leaves
-	halfMade    = "new-"  // prefix of a file being written
+	tempPrefix  = "new-"  // prefix of a file being written
 	staleAfter  = time.Hour
 )
 
@@ -35,26 +35,27 @@ func (l *Ledger) PutOutput(data []byte) (string, error) {
 
 	path := l.outputPath(digest)
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return "", storage("store an output", err)
+		return "", storageError("store an output", err)
 	}
 
-	turn, err := lock(context.Background(), l.file(outputsLock))
+	held, err := acquireLock(context.Background(), l.file(outputsLock))
 	if err != nil {
 		return "", err
 	}
-	defer turn.Close()
+	defer held.Close()
 
+	// It is stored already: only its age is renewed.
 	if info, err := os.Stat(path); err == nil && info.Size() == int64(len(data)) {
 		now := time.Now()
 		if err := os.Chtimes(path, now, now); err != nil {
-			return "", storage("store an output", err)
+			return "", storageError("store an output", err)
 		}
 
 		return digest, nil
 	}
 
 	if err := fault.At("output.store", func() error { return l.storeOutput(path, data) }); err != nil {
-		return "", storage("store an output", err)
+		return "", storageError("store an output", err)
 	}
 
 	return digest, nil
@@ -63,7 +64,7 @@ func (l *Ledger) PutOutput(data []byte) (string, error) {
 // storeOutput writes a new file, and makes room for it. The caller has the lock.
 func (l *Ledger) storeOutput(path string, data []byte) error {
 	dir := filepath.Dir(path)
-	if err := replace(path, filepath.Join(dir, halfMade+filepath.Base(path)), data); err != nil {
+	if err := replaceFile(path, filepath.Join(dir, tempPrefix+filepath.Base(path)), data); err != nil {
 		return err
 	}
 
@@ -72,8 +73,10 @@ func (l *Ledger) storeOutput(path string, data []byte) error {
 	}
 
 	used, err := l.readUsage()
-	if used += int64(len(data)); err != nil || used > l.quota {
-		if used, err = l.prune(path); err != nil {
+	used += int64(len(data))
+
+	if err != nil || used > l.quota {
+		if used, err = l.pruneOutputs(path); err != nil {
 			return err
 		}
 	}
@@ -96,12 +99,12 @@ func (l *Ledger) Output(digest string) ([]byte, error) {
 	}
 
 	if err != nil {
-		return nil, storage("read an output", err)
+		return nil, storageError("read an output", err)
 	}
 
 	if sum := sha256.Sum256(data); hex.EncodeToString(sum[:]) != digest {
-		return nil, damaged("restore the file from a backup, or run it again", "the stored output %.12s was altered",
-			digest)
+		return nil, damageError("restore the file from a backup, or run it again",
+			"the stored output %.12s was altered", digest)
 	}
 
 	return data, nil
@@ -116,7 +119,7 @@ func (l *Ledger) Redact(digest string) error {
 	}
 
 	if err := os.Remove(l.outputPath(digest)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return storage("remove an output", err)
+		return storageError("remove an output", err)
 	}
 
 	return nil
@@ -142,17 +145,19 @@ func (l *Ledger) readUsage() (int64, error) {
 	return strconv.ParseInt(string(b), 10, 64)
 }
 
-// prune counts the outputs and, where they exceed the quota, removes the oldest
+// pruneOutputs counts the outputs and, where they exceed the quota, removes the oldest
 // but never keep. It returns the bytes that are left.
-func (l *Ledger) prune(keep string) (int64, error) {
+func (l *Ledger) pruneOutputs(keep string) (int64, error) {
 	files, used, err := l.listOutputs()
 	if err != nil || used <= l.quota {
 		return used, err
 	}
-	slices.SortFunc(files, func(a, b output) int { return a.at.Compare(b.at) })
+
+	slices.SortFunc(files, func(a, b storedOutput) int { return a.at.Compare(b.at) })
+	enough := int64(float64(l.quota) * keepShare)
 
 	for _, f := range files {
-		if used <= int64(float64(l.quota)*keepShare) {
+		if used <= enough {
 			break
 		}
 
@@ -169,15 +174,15 @@ func (l *Ledger) prune(keep string) (int64, error) {
 	return used, nil
 }
 
-// output is one stored file.
-type output struct {
+// storedOutput is one stored file.
+type storedOutput struct {
 	path string
 	size int64
 	at   time.Time
 }
 
 // listOutputs walks all outputs, and removes what a crash left half-made.
-func (l *Ledger) listOutputs() (files []output, used int64, err error) {
+func (l *Ledger) listOutputs() (files []storedOutput, used int64, err error) {
 	err = filepath.WalkDir(l.file(outputsName), func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || d.Name() == usageName {
 			return err
@@ -192,7 +197,7 @@ func (l *Ledger) listOutputs() (files []output, used int64, err error) {
 			return err
 		}
 
-		if strings.HasPrefix(d.Name(), halfMade) {
+		if strings.HasPrefix(d.Name(), tempPrefix) {
 			if time.Since(info.ModTime()) > staleAfter {
 				return os.Remove(path)
 			}
@@ -200,7 +205,7 @@ func (l *Ledger) listOutputs() (files []output, used int64, err error) {
 			return nil
 		}
 
-		files = append(files, output{path: path, size: info.Size(), at: info.ModTime()})
+		files = append(files, storedOutput{path: path, size: info.Size(), at: info.ModTime()})
 		used += info.Size()
 
 		return nil

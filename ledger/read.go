@@ -13,15 +13,11 @@ import (
 // defaultLimit is how many entries a list has when its caller gives no limit.
 const defaultLimit = 20
 
-func noCampaign(name string) error {
-	return research.Errorf(research.CodeNoCampaign, "start it with start_campaign", "there is no campaign %q", name)
-}
-
 // Campaign returns a campaign's state; research.CodeNoCampaign when there is none.
 func (t *Tx) Campaign(name string) (*history.Campaign, error) {
-	c, err := state[history.Campaign](t, bucketCamps, prefix(name))
+	c, err := readState[history.Campaign](t, bucketCampaigns, keyPrefix(name))
 	if c == nil && err == nil {
-		err = noCampaign(name)
+		err = history.NoCampaign(name)
 	}
 
 	return c, err
@@ -29,14 +25,14 @@ func (t *Tx) Campaign(name string) (*history.Campaign, error) {
 
 // Campaigns returns all campaigns, by name.
 func (t *Tx) Campaigns() ([]history.Campaign, error) {
-	return states[history.Campaign](t, bucketCamps, "")
+	return readStates[history.Campaign](t, bucketCampaigns, "")
 }
 
 // Experiment returns the state of a campaign's experiment n; research.CodeNotFound when there is none.
 func (t *Tx) Experiment(campaign string, n int) (*history.Experiment, error) {
-	x, err := state[history.Experiment](t, bucketExps, prefix(campaign)+bigEndian(uint64(n)))
+	x, err := readState[history.Experiment](t, bucketExperiments, numberKey(campaign, n))
 	if x == nil && err == nil {
-		err = notFound(campaign, research.NewJobID(research.ExperimentJob, n))
+		err = noJob(campaign, research.NewJobID(research.ExperimentJob, n))
 	}
 
 	return x, err
@@ -44,15 +40,15 @@ func (t *Tx) Experiment(campaign string, n int) (*history.Experiment, error) {
 
 // Measurement returns the state of a calibration or measurement; research.CodeNotFound when there is none.
 func (t *Tx) Measurement(campaign string, id research.JobID) (*history.Measurement, error) {
-	m, err := state[history.Measurement](t, bucketJobs, prefix(campaign, string(id)))
+	m, err := readState[history.Measurement](t, bucketJobs, keyPrefix(campaign, string(id)))
 	if m == nil && err == nil {
-		err = notFound(campaign, id)
+		err = noJob(campaign, id)
 	}
 
 	return m, err
 }
 
-func notFound(campaign string, id research.JobID) error {
+func noJob(campaign string, id research.JobID) error {
 	return research.Errorf(research.CodeNotFound, "name one that exists; read_log{view: \"table\"} lists them",
 		"the campaign %q has no %s", campaign, id)
 }
@@ -60,14 +56,16 @@ func notFound(campaign string, id research.JobID) error {
 // Runs returns the finished runs of one job by number; none is no error.
 func (t *Tx) Runs(campaign string, id research.JobID) ([]rules.Run, error) {
 	var seqs []uint64
-	pre := prefix(campaign, string(id))
+	pre := keyPrefix(campaign, string(id))
 	t.s.scan(bucketRuns, pre, pre, func(k, _ []byte) bool {
-		seqs = append(seqs, number(k))
+		seqs = append(seqs, trailingNumber(k))
 		return true
 	})
-	runs, err := bodies[rules.Run](t, seqs)
-	enforced := map[int]map[string]string{}
 
+	runs, err := decodeBodies[rules.Run](t, seqs)
+
+	// A run that was confined as an earlier one says so instead of repeating how.
+	enforced := map[int]map[string]string{}
 	for i := range runs {
 		if r := &runs[i]; r.EnforcedAs > 0 && r.Enforced == nil {
 			r.Enforced, r.EnforcedAs = enforced[r.EnforcedAs], 0
@@ -81,19 +79,19 @@ func (t *Tx) Runs(campaign string, id research.JobID) ([]rules.Run, error) {
 // Judged returns the experiment that judged this tree against this incumbent
 // (a commit). Invalid verdicts don't count.
 func (t *Tx) Judged(campaign, incumbent, tree string) (n int, ok bool) {
-	n = num(t.s.get(bucketJudged, prefix(campaign, incumbent, tree)))
+	n = trailingInt(t.s.get(bucketJudged, keyPrefix(campaign, incumbent, tree)))
 	return n, n > 0
 }
 
 // Latest returns the experiment that the checkout proposed last.
 func (t *Tx) Latest(campaign, checkout string) (n int, ok bool) {
-	n = num(t.s.get(bucketLatest, prefix(campaign, checkout)))
+	n = trailingInt(t.s.get(bucketLatest, keyPrefix(campaign, checkout)))
 	return n, n > 0
 }
 
 // Session returns a session that has joined; research.CodeNotFound when there is none.
 func (t *Tx) Session(campaign, codename string) (*history.Session, error) {
-	s, err := state[history.Session](t, bucketSession, prefix(campaign, codename))
+	s, err := readState[history.Session](t, bucketSessions, keyPrefix(campaign, codename))
 	if s == nil && err == nil {
 		err = research.Errorf(research.CodeNotFound, "name a session that has joined",
 			"the campaign %q has no session %q", campaign, codename)
@@ -104,23 +102,27 @@ func (t *Tx) Session(campaign, codename string) (*history.Session, error) {
 
 // Sessions returns all sessions of a campaign, by codename.
 func (t *Tx) Sessions(campaign string) ([]history.Session, error) {
-	return states[history.Session](t, bucketSession, prefix(campaign))
+	return readStates[history.Session](t, bucketSessions, keyPrefix(campaign))
 }
 
 // SessionOf returns the codename of the session that joined from a checkout last.
 func (t *Tx) SessionOf(campaign, checkout string) (codename string, ok bool) {
-	v := t.s.get(bucketPlaces, prefix(campaign, checkout))
+	v := t.s.get(bucketCheckouts, keyPrefix(campaign, checkout))
 	return string(v), v != nil
 }
 
 // Lessons returns the newest lessons, newest first, at most limit (0: 20).
 func (t *Tx) Lessons(campaign string, limit int) ([]history.Lesson, error) {
-	return newest[history.Lesson](t, bucketLessons, campaign, limit)
+	if limit <= 0 {
+		limit = defaultLimit
+	}
+
+	return decodeBodies[history.Lesson](t, t.newestSeqs(bucketLessons, campaign, limit))
 }
 
 // Note returns a person's note and when it was added; research.CodeNotFound when there is none.
 func (t *Tx) Note(campaign string, n int) (note history.Note, at time.Time, err error) {
-	seq := number(t.s.get(bucketNotes, prefix(campaign)+bigEndian(uint64(max(n, 0)))))
+	seq := trailingNumber(t.s.get(bucketNotes, numberKey(campaign, n)))
 	if seq == 0 {
 		return note, at, research.Errorf(research.CodeNotFound, "read_log{} shows the last ones",
 			"the campaign %q has no note %d", campaign, n)
@@ -134,48 +136,52 @@ func (t *Tx) Note(campaign string, n int) (note history.Note, at time.Time, err 
 	return note, rec.Time, err
 }
 
-func newest[T any](t *Tx, bucket, campaign string, limit int) ([]T, error) {
-	if limit <= 0 {
-		limit = defaultLimit
-	}
+// newestSeqs are the sequences that an index of numbers holds, of the greatest
+// numbers first, at most limit.
+func (t *Tx) newestSeqs(bucket, campaign string, limit int) []uint64 {
 	var seqs []uint64
 
-	n, v := t.s.below(bucket, prefix(campaign), noLimit)
-	for ; n > 0 && len(seqs) < limit; n, v = t.s.below(bucket, prefix(campaign), n) {
-		seqs = append(seqs, number(v))
+	for under := uint64(noLimit); len(seqs) < limit; {
+		n, value := t.s.lastBelow(bucket, keyPrefix(campaign), under)
+		if n == 0 {
+			break
+		}
+		seqs = append(seqs, trailingNumber(value))
+		under = n
 	}
 
-	return bodies[T](t, seqs)
+	return seqs
 }
 
-// bodies returns the decoded bodies of records.
-func bodies[T any](t *Tx, seqs []uint64) ([]T, error) {
-	out := make([]T, len(seqs))
+// decodeBodies returns the decoded bodies of records.
+func decodeBodies[T any](t *Tx, seqs []uint64) ([]T, error) {
+	decoded := make([]T, len(seqs))
 	for i, seq := range seqs {
 		rec, err := t.Record(seq)
 		if err != nil {
 			return nil, err
 		}
 
-		if err := json.Unmarshal(rec.Body, &out[i]); err != nil {
+		if err := json.Unmarshal(rec.Body, &decoded[i]); err != nil {
 			return nil, fmt.Errorf("decode record %d: %w", seq, err)
 		}
 	}
 
-	return out, nil
+	return decoded, nil
 }
 
-// states returns all folded states under a prefix.
-func states[T any](t *Tx, bucket, pre string) ([]T, error) {
-	var out []T
+// readStates returns all folded states under a prefix.
+func readStates[T any](t *Tx, bucket, pre string) ([]T, error) {
+	var all []T
 	var err error
-	t.s.scan(bucket, pre, pre, func(_, v []byte) bool {
-		var s T
-		err = decode(bucket, v, &s)
-		out = append(out, s)
+
+	t.s.scan(bucket, pre, pre, func(_, stored []byte) bool {
+		var state T
+		err = decode(bucket, stored, &state)
+		all = append(all, state)
 
 		return err == nil
 	})
 
-	return out, err
+	return all, err
 }

@@ -32,28 +32,30 @@ func Hash(r history.Record) (string, error) {
 func seal(r history.Record) (history.Record, []byte, error) {
 	r.Hash = ""
 
-	b, err := json.Marshal(r)
+	unsealed, err := json.Marshal(r)
 	if err != nil {
 		return r, nil, fmt.Errorf("encode record: %w", err)
 	}
-	sum := sha256.Sum256(b)
-	r.Hash = hex.EncodeToString(sum[:])
-	b = append(b[:len(b)-len(hashTail)], r.Hash...)
 
-	return r, append(b, hashTail...), nil
+	sum := sha256.Sum256(unsealed)
+	r.Hash = hex.EncodeToString(sum[:])
+	stored := append(unsealed[:len(unsealed)-len(hashTail)], r.Hash...)
+
+	return r, append(stored, hashTail...), nil
 }
 
-// sealOf returns the hash that stored bytes carry, after recomputing it.
-func sealOf(stored []byte) (string, error) {
+// checkSeal returns the hash that stored bytes carry, after recomputing it.
+func checkSeal(stored []byte) (string, error) {
 	cut := len(stored) - hashLen - len(hashTail)
 	if cut < len(hashLead) || !bytes.HasSuffix(stored, hashTail) || !bytes.HasSuffix(stored[:cut], hashLead) {
 		return "", errors.New("it does not end in a hash")
 	}
-	h := sha256.New()
-	h.Write(stored[:cut])
-	h.Write(hashTail)
 
-	want := hex.EncodeToString(h.Sum(nil))
+	sum := sha256.New()
+	sum.Write(stored[:cut])
+	sum.Write(hashTail)
+
+	want := hex.EncodeToString(sum.Sum(nil))
 	if string(stored[cut:cut+hashLen]) != want {
 		return "", errors.New("its content does not match its hash")
 	}
@@ -64,16 +66,16 @@ func sealOf(stored []byte) (string, error) {
 // unseal checks stored bytes against their own hash and their place, and decodes them.
 func unseal(seq uint64, stored []byte) (history.Record, error) {
 	var r history.Record
-	if _, err := sealOf(stored); err != nil {
-		return r, damaged(nextRestore, "record %d was altered: %w", seq, err)
+	if _, err := checkSeal(stored); err != nil {
+		return r, damageError(nextRestore, "record %d was altered: %w", seq, err)
 	}
 
 	if err := json.Unmarshal(stored, &r); err != nil {
-		return r, damaged(nextRestore, "record %d can't be decoded: %w", seq, err)
+		return r, damageError(nextRestore, "record %d can't be decoded: %w", seq, err)
 	}
 
 	if r.Seq != seq {
-		return r, damaged(nextRestore, "record %d stands in the place of record %d", r.Seq, seq)
+		return r, damageError(nextRestore, "record %d stands in the place of record %d", r.Seq, seq)
 	}
 
 	return r, nil

@@ -2,17 +2,12 @@ package ledger
 
 import (
 	"strconv"
-	"strings"
 
 	"ratchet/internal/research"
 	"ratchet/internal/research/history"
 )
 
-const (
-	maxWords  = 64   // distinct words indexed of one text
-	maxWord   = 40   // bytes of a word that count
-	maxEffort = 2000 // index look-ups of one page
-)
+const maxEffort = 2000 // index look-ups of one page
 
 // Query selects experiments. The zero value selects all.
 type Query struct {
@@ -31,18 +26,18 @@ type Query struct {
 // text the first 64 distinct words are found. A cursor that is none is
 // research.CodeBadArgument.
 func (t *Tx) Experiments(campaign string, q Query) ([]history.Experiment, string, error) {
-	return page(t.matcher(campaign, q), q, func(n int) (*history.Experiment, bool, error) {
+	return collectPage(t.queryMatcher(campaign, q), q, func(n int) (*history.Experiment, bool, error) {
 		x, err := t.Experiment(campaign, n)
 		return x, err == nil, err
 	})
 }
 
-// page collects what m finds below the query's cursor, as far as get says that
-// it belongs there, and gives the cursor of the next page.
-func page[T any](
+// collectPage collects what m finds below the query's cursor, without what get
+// says does not belong there, and gives the cursor of the next page.
+func collectPage[T any](
 	m *matcher, q Query, get func(n int) (x *T, belongs bool, err error),
-) (out []T, next string, err error) {
-	if m.under, err = q.start(); err != nil {
+) (found []T, next string, err error) {
+	if m.under, err = q.parseCursor(); err != nil {
 		return nil, "", err
 	}
 
@@ -52,16 +47,16 @@ func page[T any](
 	}
 
 	for {
-		at := m.under
+		under := m.under
 
 		n, ok := m.next()
 		switch {
-		case !ok && m.under == 0:
-			return out, "", nil
-		case !ok:
-			return out, strconv.FormatUint(m.under, 10), nil
-		case len(out) == limit:
-			return out, strconv.FormatUint(at, 10), nil
+		case !ok && m.under == 0: // the end
+			return found, "", nil
+		case !ok: // the effort is spent
+			return found, strconv.FormatUint(m.under, 10), nil
+		case len(found) == limit:
+			return found, strconv.FormatUint(under, 10), nil
 		}
 
 		x, belongs, err := get(int(n))
@@ -70,13 +65,13 @@ func page[T any](
 		}
 
 		if belongs {
-			out = append(out, *x)
+			found = append(found, *x)
 		}
 	}
 }
 
-// start is the number that the page's experiments lie below.
-func (q Query) start() (uint64, error) {
+// parseCursor returns the number that the page's experiments lie below.
+func (q Query) parseCursor() (uint64, error) {
 	if q.Cursor == "" {
 		return noLimit, nil
 	}
@@ -101,63 +96,64 @@ type matcher struct {
 	effort int    // look-ups left
 }
 
-func (t *Tx) matcher(campaign string, q Query) *matcher {
-	lists := having(bucketText, campaign, q.Text)
+// queryMatcher walks down the experiments that a query selects.
+func (t *Tx) queryMatcher(campaign string, q Query) *matcher {
+	lists := wordLists(bucketText, campaign, q.Text)
 	if q.Text != "" && len(lists) == 0 { // nothing but words that are not indexed
-		return t.walk()
+		return t.newMatcher()
 	}
 
 	if q.Status != "" {
-		lists = append(lists, list{bucketStatus, prefix(campaign, string(q.Status))})
+		lists = append(lists, list{bucketStatus, keyPrefix(campaign, string(q.Status))})
 	}
 
 	if q.Verdict != "" {
-		lists = append(lists, list{bucketVerdict, prefix(campaign, string(q.Verdict))})
+		lists = append(lists, list{bucketVerdicts, keyPrefix(campaign, string(q.Verdict))})
 	}
 
 	if len(lists) == 0 {
-		lists = []list{{bucketExps, prefix(campaign)}}
+		lists = []list{{bucketExperiments, keyPrefix(campaign)}}
 	}
 
-	return t.walk(lists...)
+	return t.newMatcher(lists...)
 }
 
-// having are the lists that a text index has of the words of text.
-func having(bucket, campaign, text string) []list {
+// wordLists are the lists that a text index has of the words of text.
+func wordLists(bucket, campaign, text string) []list {
 	var lists []list
-	for _, w := range words(text) {
-		lists = append(lists, list{bucket, prefix(campaign, w)})
+	for _, w := range history.IndexedWords(text) {
+		lists = append(lists, list{bucket, keyPrefix(campaign, w)})
 	}
 
 	return lists
 }
 
-func (t *Tx) walk(lists ...list) *matcher {
+func (t *Tx) newMatcher(lists ...list) *matcher {
 	return &matcher{t: t, lists: lists, effort: maxEffort}
 }
 
 // next returns the next number that is in all lists, going down. When it finds
 // none, under is 0 at the end of the lists, and more when the effort is spent.
 func (m *matcher) next() (uint64, bool) {
-	agreed := 0
+	agreed := 0 // lists in a row whose next number is m.under-1
 
 	for i := 0; len(m.lists) > 0; i = (i + 1) % len(m.lists) {
 		if m.effort == 0 {
 			return 0, false
 		}
-
 		m.effort--
 
-		n, _ := m.t.s.below(m.lists[i].bucket, m.lists[i].prefix, m.under)
+		n, _ := m.t.s.lastBelow(m.lists[i].bucket, m.lists[i].prefix, m.under)
 		if n == 0 {
 			break
 		}
 
-		if n != m.under-1 {
+		if n != m.under-1 { // none of the numbers between is in this list
 			m.under, agreed = n+1, 0
 		}
+		agreed++
 
-		if agreed++; agreed == len(m.lists) {
+		if agreed == len(m.lists) {
 			m.under = n
 			return n, true
 		}
@@ -165,32 +161,4 @@ func (m *matcher) next() (uint64, bool) {
 	m.under = 0
 
 	return 0, false
-}
-
-// words returns the distinct words of a text that are indexed: an index of the
-// commonest ones would cost an append much and a search nothing.
-func words(text string) []string {
-	var out []string
-	seen := map[string]bool{}
-
-	for _, w := range research.Words(text) {
-		w = strings.ToValidUTF8(w[:min(len(w), maxWord)], "")
-		if !seen[w] && len(out) < maxWords {
-			seen[w] = true
-			out = append(out, w)
-		}
-	}
-
-	return out
-}
-
-// indexText makes an experiment or an idea findable by the words of a text.
-func (t *Tx) indexText(bucket, campaign string, n int, text string) error {
-	for _, w := range words(text) {
-		if err := t.s.put(bucket, prefix(campaign, w)+bigEndian(uint64(n)), nil); err != nil {
-			return err
-		}
-	}
-
-	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"math"
 	"os"
+	"ratchet/internal/research/history"
 	"strconv"
 	"strings"
 	"time"
@@ -15,33 +16,33 @@ import (
 // The buckets. Keys are the named parts, each followed by NUL; numbers are 8
 // bytes, big-endian, so that they sort.
 const (
-	bucketMeta     = "meta"        // "format", "writer"
-	bucketRecords  = "records"     // seq → record
-	bucketKeys     = "keys"        // campaign, idempotency key → seq
-	bucketCamps    = "campaigns"   // campaign → state
-	bucketExps     = "experiments" // campaign, n → state
-	bucketStatus   = "status"      // campaign, status, n → nothing
-	bucketVerdict  = "verdicts"    // campaign, verdict, n → nothing
-	bucketJudged   = "judged"      // campaign, incumbent, tree → n
-	bucketLatest   = "latest"      // campaign, checkout → n
-	bucketJobs     = "jobs"        // campaign, calibration or measurement → state
-	bucketRuns     = "runs"        // campaign, job, run's number, seq → nothing
-	bucketSession  = "sessions"    // campaign, codename → state
-	bucketPlaces   = "checkouts"   // campaign, checkout → codename
-	bucketLessons  = "lessons"     // campaign, number → seq
-	bucketIdeas    = "ideas"       // campaign, number → state
-	bucketStanding = "idea_status" // campaign, status, number → nothing
-	bucketThought  = "idea_text"   // campaign, word, number → nothing
-	bucketDiffs    = "diffs"       // campaign, digest of an edit → n
-	bucketText     = "text"        // campaign, word, n → nothing
-	bucketKinds    = "kinds"       // kind → the first record of it
-	bucketNotes    = "notes"       // campaign, number → seq; a ledger without notes may lack it
+	bucketMeta        = "meta"                           // "format", "writer"
+	bucketRecords     = "records"                        // seq → record
+	bucketKeys        = string(history.IndexKeys)        // campaign, idempotency key → seq
+	bucketCampaigns   = string(history.IndexCampaigns)   // campaign → state
+	bucketExperiments = string(history.IndexExperiments) // campaign, n → state
+	bucketStatus      = string(history.IndexStatus)      // campaign, status, n → nothing
+	bucketVerdicts    = string(history.IndexVerdicts)    // campaign, verdict, n → nothing
+	bucketJudged      = string(history.IndexJudged)      // campaign, incumbent, tree → n
+	bucketLatest      = string(history.IndexLatest)      // campaign, checkout → n
+	bucketJobs        = string(history.IndexJobs)        // campaign, calibration or measurement → state
+	bucketRuns        = string(history.IndexRuns)        // campaign, job, run's number, seq → nothing
+	bucketSessions    = string(history.IndexSessions)    // campaign, codename → state
+	bucketCheckouts   = string(history.IndexCheckouts)   // campaign, checkout → codename
+	bucketLessons     = string(history.IndexLessons)     // campaign, number → seq
+	bucketIdeas       = string(history.IndexIdeas)       // campaign, number → state
+	bucketIdeaStatus  = string(history.IndexIdeaStatus)  // campaign, status, number → nothing
+	bucketIdeaText    = string(history.IndexIdeaText)    // campaign, word, number → nothing
+	bucketDiffs       = string(history.IndexDiffs)       // campaign, digest of an edit → n
+	bucketText        = string(history.IndexText)        // campaign, word, n → nothing
+	bucketKinds       = "kinds"                          // kind → the first record of it
+	bucketNotes       = string(history.IndexNotes)       // campaign, number → seq; a ledger without notes may lack it
 
 	// Of history.imported. A ledger without imports may lack them.
-	bucketImports    = "imports"        // campaign, n → seq
-	bucketImportAt   = "import_lines"   // campaign, file, line's number, part → see imports.go
-	bucketImportFrom = "import_sources" // campaign, source → state
-	bucketImportText = "import_text"    // campaign, word, n → nothing
+	bucketImports       = string(history.IndexImports)       // campaign, n → seq
+	bucketImportLines   = string(history.IndexImportLines)   // campaign, file, line's number, part → see history.ImportPlace
+	bucketImportSources = string(history.IndexImportSources) // campaign, source → state
+	bucketImportText    = string(history.IndexImportText)    // campaign, word, n → nothing
 
 	keyFormat = "format"
 	keyWriter = "writer" // the version of Ratchet that appended last
@@ -54,10 +55,10 @@ const (
 )
 
 // indexes lists every bucket that is a function of the records.
-var indexes = []string{bucketKeys, bucketCamps, bucketExps, bucketStatus, bucketVerdict, bucketJudged, bucketLatest,
-	bucketJobs, bucketRuns, bucketSession, bucketPlaces, bucketLessons, bucketIdeas, bucketStanding, bucketThought,
-	bucketDiffs, bucketText, bucketKinds, bucketNotes, bucketImports, bucketImportAt, bucketImportFrom,
-	bucketImportText}
+var indexes = []string{bucketKeys, bucketCampaigns, bucketExperiments, bucketStatus, bucketVerdicts, bucketJudged,
+	bucketLatest, bucketJobs, bucketRuns, bucketSessions, bucketCheckouts, bucketLessons, bucketIdeas, bucketIdeaStatus,
+	bucketIdeaText, bucketDiffs, bucketText, bucketKinds, bucketNotes, bucketImports, bucketImportLines,
+	bucketImportSources, bucketImportText}
 
 func makeBuckets(tx *bbolt.Tx) error {
 	for _, name := range append([]string{bucketRecords, bucketMeta}, indexes...) {
@@ -69,13 +70,18 @@ func makeBuckets(tx *bbolt.Tx) error {
 	return tx.Bucket([]byte(bucketMeta)).Put([]byte(keyFormat), []byte(strconv.Itoa(format)))
 }
 
-// prefix joins the parts of a key.
-func prefix(parts ...string) string { return strings.Join(parts, "\x00") + "\x00" }
+// keyPrefix joins the parts of a key.
+func keyPrefix(parts ...string) string { return strings.Join(parts, "\x00") + "\x00" }
 
 func bigEndian(n uint64) string { return string(binary.BigEndian.AppendUint64(nil, n)) }
 
-// number reads the number that ends a key, or is a value; 0 if there is none.
-func number(b []byte) uint64 {
+// numberKey is the key of a campaign's number n; no entry has one below 1.
+func numberKey(campaign string, n int) string {
+	return keyPrefix(campaign) + bigEndian(uint64(max(n, 0)))
+}
+
+// trailingNumber reads the number that ends a key, or is a value; 0 if there is none.
+func trailingNumber(b []byte) uint64 {
 	if len(b) < 8 {
 		return 0
 	}
@@ -85,7 +91,7 @@ func number(b []byte) uint64 {
 
 // store is the bbolt file, open for one transaction; without tx it is empty.
 // What it returns are copies. bbolt panics on a damaged file: every call into
-// it sets inside, and caught turns such a panic, and no other, into an error.
+// it sets inside, and recoverPanic turns such a panic, and no other, into an error.
 type store struct {
 	path   string
 	file   *os.File // bbolt's, to drop its lock where bbolt can't
@@ -118,29 +124,29 @@ func (s *store) open(write bool) (err error) {
 // close ends the transaction, without effect unless it was committed. After a
 // panic in bbolt its own locks may be in any state; then only the file is closed.
 func (s *store) close() {
-	if s.db == nil || s.tx == nil || !orderly(s.tx.Rollback) || !orderly(s.db.Close) {
+	if s.db == nil || s.tx == nil || !returnsWithoutPanic(s.tx.Rollback) || !returnsWithoutPanic(s.db.Close) {
 		if s.file != nil {
 			s.file.Close()
 		}
 	}
 }
 
-// orderly says whether f returned, with or without an error.
-func orderly(f func() error) (ok bool) {
+// returnsWithoutPanic says whether f returned, with or without an error.
+func returnsWithoutPanic(f func() error) (ok bool) {
 	defer func() { ok = recover() == nil }()
 	_ = f()
 
 	return true
 }
 
-// caught is deferred: it turns a panic inside bbolt into an error.
-func (s *store) caught(err *error) {
+// recoverPanic is deferred. It turns a panic inside bbolt into an error.
+func (s *store) recoverPanic(err *error) {
 	if !s.inside {
 		return
 	}
 
 	if v := recover(); v != nil {
-		*err = damaged(nextRestore, "%s is damaged: reading it failed with %q", s.path, excerpt(v))
+		*err = damageError(nextRestore, "%s is damaged: reading it failed with %q", s.path, excerpt(v))
 	}
 }
 
@@ -161,7 +167,7 @@ func (s *store) flush(doing string) error {
 	}
 
 	if err != nil {
-		return storage(doing, err)
+		return storageError(doing, err)
 	}
 
 	return nil
@@ -171,12 +177,12 @@ func (s *store) flush(doing string) error {
 func (s *store) checkSize(last uint64) error {
 	info, err := s.file.Stat()
 	if err != nil {
-		return storage("look at the ledger", err)
+		return storageError("look at the ledger", err)
 	}
 
 	if info.Size() < s.tx.Size() {
-		return damaged(nextLost, "%s was cut off: %d of %d bytes are left%s", s.path, info.Size(), s.tx.Size(),
-			atStake(last))
+		return damageError(nextLost, "%s was cut off: %d of %d bytes are left%s", s.path, info.Size(), s.tx.Size(),
+			lostRecords(last))
 	}
 
 	return nil
@@ -265,9 +271,9 @@ func (s *store) scan(bucket, pre, from string, f func(k, v []byte) bool) {
 	s.inside = false
 }
 
-// below returns the entry with the greatest number under limit among the keys
+// lastBelow returns the entry with the greatest number under limit among the keys
 // that are pre and a number.
-func (s *store) below(bucket, pre string, limit uint64) (n uint64, value []byte) {
+func (s *store) lastBelow(bucket, pre string, limit uint64) (n uint64, value []byte) {
 	if s.tx == nil {
 		return 0, nil
 	}
@@ -285,7 +291,7 @@ func (s *store) below(bucket, pre string, limit uint64) (n uint64, value []byte)
 		}
 
 		if bytes.HasPrefix(k, []byte(pre)) && len(k) == len(pre)+8 {
-			n, value = number(k), bytes.Clone(v)
+			n, value = trailingNumber(k), bytes.Clone(v)
 		}
 	}
 	s.inside = false

@@ -25,15 +25,17 @@ const (
 // so), not while f runs. f ends it early with ErrStop (no error) or another
 // error (returned).
 func (l *Ledger) Stream(ctx context.Context, from uint64, f func(rec history.Record, stored []byte) error) error {
-	next, head, prev := max(from, 1), uint64(0), ""
+	next := max(from, 1)
+	head, prev := uint64(0), ""
+
 	for {
-		page, at, err := l.page(ctx, next)
+		page, newest, err := l.readPage(ctx, next)
 		if err != nil {
 			return err
 		}
 
-		if head == 0 {
-			head = at
+		if head == 0 { // what is appended from now on is not read
+			head = newest
 		}
 
 		for _, stored := range page {
@@ -41,16 +43,18 @@ func (l *Ledger) Stream(ctx context.Context, from uint64, f func(rec history.Rec
 				return nil
 			}
 
-			rec, err := follow(next, prev, []byte(bigEndian(next)), stored)
+			rec, err := checkNext(next, prev, []byte(bigEndian(next)), stored)
 			if err == nil {
 				err = f(rec, stored)
 			}
 
 			if err != nil {
-				return unlessStop(err)
+				return ignoreStop(err)
 			}
+
 			next, prev = next+1, rec.Hash
 		}
+
 		l.advance("reading", next-1, head)
 
 		if next > head {
@@ -59,11 +63,11 @@ func (l *Ledger) Stream(ctx context.Context, from uint64, f func(rec history.Rec
 	}
 }
 
-// page copies some records from sequence from on, and the head's sequence.
-func (l *Ledger) page(ctx context.Context, from uint64) (page [][]byte, head uint64, err error) {
+// readPage copies some records from sequence from on, and the head's sequence.
+func (l *Ledger) readPage(ctx context.Context, from uint64) (page [][]byte, head uint64, err error) {
 	err = l.View(ctx, func(t *Tx) error {
 		head = t.seq
-		page, err = t.page(from)
+		page, err = t.copyPage(from)
 
 		return err
 	})
@@ -71,27 +75,30 @@ func (l *Ledger) page(ctx context.Context, from uint64) (page [][]byte, head uin
 	return page, head, err
 }
 
-// page copies some records from sequence from on: none only after the head.
-func (t *Tx) page(from uint64) (page [][]byte, err error) {
+// copyPage copies some records from sequence from on: none only after the head.
+func (t *Tx) copyPage(from uint64) (page [][]byte, err error) {
 	size, next := 0, from
-	t.s.scan(bucketRecords, "", bigEndian(from), func(k, v []byte) bool {
-		if number(k) != next || len(k) != 8 {
+
+	t.s.scan(bucketRecords, "", bigEndian(from), func(k, stored []byte) bool {
+		if trailingNumber(k) != next || len(k) != 8 {
 			return false
 		}
 
-		page, size, next = append(page, v), size+len(v), next+1
+		page = append(page, stored)
+		size += len(stored)
+		next++
 
 		return len(page) < pageRecords && size < pageBytes
 	})
 
 	if len(page) == 0 && from <= t.seq {
-		err = damaged(nextRestore, "record %d is missing", from)
+		err = damageError(nextRestore, "record %d is missing", from)
 	}
 
 	return page, err
 }
 
-func unlessStop(err error) error {
+func ignoreStop(err error) error {
 	if errors.Is(err, ErrStop) {
 		return nil
 	}
@@ -128,14 +135,15 @@ func CheckChain(r io.Reader) (Chain, error) {
 			return c, fmt.Errorf("read line %d: %w", line, err)
 		}
 
-		if err := c.add(bytes.TrimRight(stored, "\r\n")); err != nil {
-			return c, damaged("export the records again", "line %d: %w", line, err)
+		if err := c.addRecord(bytes.TrimRight(stored, "\r\n")); err != nil {
+			return c, damageError("export the records again", "line %d: %w", line, err)
 		}
 	}
 }
 
-func (c *Chain) add(stored []byte) error {
-	if _, err := sealOf(stored); err != nil {
+// addRecord checks one line against itself and the one before it.
+func (c *Chain) addRecord(stored []byte) error {
+	if _, err := checkSeal(stored); err != nil {
 		return err
 	}
 
@@ -154,7 +162,9 @@ func (c *Chain) add(stored []byte) error {
 	case c.Records == 0:
 		c.From = rec.Seq
 	}
-	c.Records, c.To, c.Head = c.Records+1, rec.Seq, rec.Hash
+
+	c.Records++
+	c.To, c.Head = rec.Seq, rec.Hash
 
 	return nil
 }

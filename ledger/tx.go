@@ -18,20 +18,20 @@ var ErrStop = errors.New("stop")
 // Tx is the ledger inside View or Update. It sees what it appended itself. It
 // is for one goroutine, and for the duration of the call only.
 type Tx struct {
-	s        *store
-	write    bool
-	now      func() time.Time
-	anchor   *anchor
-	seq      uint64 // of the head
-	hash     string
-	appended bool
-	suspect  error                        // what is wrong with the head, when inspecting
-	bulk     map[string]*history.Campaign // states that are not stored yet, see hoard
-	failed   error                        // an append that failed: nothing of this transaction will be written
+	s         *store
+	write     bool
+	now       func() time.Time
+	anchor    *anchor
+	seq       uint64 // of the head
+	hash      string
+	appended  bool
+	headError error                        // what is wrong with the head, when inspecting
+	batch     map[string]*history.Campaign // states that are not stored yet, see beginBatch
+	failed    error                        // an append that failed: nothing of this transaction will be written
 }
 
-// anchored is the last acknowledged sequence, as the anchor has it.
-func (t *Tx) anchored() uint64 {
+// anchoredSeq is the last acknowledged sequence, as the anchor has it.
+func (t *Tx) anchoredSeq() uint64 {
 	if t.anchor == nil {
 		return 0
 	}
@@ -53,7 +53,7 @@ func (t *Tx) Append(e history.Entry) (history.Record, error) {
 		return history.Record{}, t.failed
 	}
 
-	rec, err := t.append(e)
+	rec, err := t.appendRecord(e)
 	if err != nil {
 		t.failed = err
 	}
@@ -61,18 +61,18 @@ func (t *Tx) Append(e history.Entry) (history.Record, error) {
 	return rec, err
 }
 
-func (t *Tx) append(e history.Entry) (history.Record, error) {
-	if err := t.admit(e); err != nil {
+func (t *Tx) appendRecord(e history.Entry) (history.Record, error) {
+	if err := t.validateEntry(e); err != nil {
 		return history.Record{}, err
 	}
 
 	if e.Key != "" {
-		if v := t.s.get(bucketKeys, prefix(e.Campaign, e.Key)); v != nil {
-			return t.Record(number(v))
+		if seq := t.s.get(bucketKeys, keyPrefix(e.Campaign, e.Key)); seq != nil {
+			return t.Record(trailingNumber(seq))
 		}
 	}
 
-	rec, stored, err := t.compose(e)
+	rec, stored, err := t.composeRecord(e)
 	if err != nil {
 		return rec, err
 	}
@@ -81,20 +81,21 @@ func (t *Tx) append(e history.Entry) (history.Record, error) {
 		return rec, fmt.Errorf("store record: %w", err)
 	}
 
-	if err := t.index(rec); err != nil {
+	if err := t.indexRecord(rec); err != nil {
 		return rec, err
 	}
+
 	t.seq, t.hash, t.appended = rec.Seq, rec.Hash, true
 
 	return rec, nil
 }
 
-// admit refuses entries that could not be found again.
-func (t *Tx) admit(e history.Entry) error {
+// validateEntry refuses entries that could not be found again.
+func (t *Tx) validateEntry(e history.Entry) error {
 	switch {
 	case !t.write:
 		return errors.New("append to a ledger that is open for reading")
-	case (e.Campaign == "") != (e.Kind == history.KindLedgerMigrated):
+	case (e.Campaign == "") == history.IsOfCampaign(e.Kind):
 		return fmt.Errorf("append %s with the campaign %q", e.Kind, e.Campaign)
 	case strings.ContainsRune(e.Campaign+e.Session+e.Key, 0):
 		return errors.New("append a record with a NUL in its campaign, session or key")
@@ -103,8 +104,8 @@ func (t *Tx) admit(e history.Entry) error {
 	return nil
 }
 
-// compose makes the next record of an entry, and its stored bytes.
-func (t *Tx) compose(e history.Entry) (history.Record, []byte, error) {
+// composeRecord makes the next record of an entry, and its stored bytes.
+func (t *Tx) composeRecord(e history.Entry) (history.Record, []byte, error) {
 	body, err := json.Marshal(e.Body)
 	if err != nil {
 		return history.Record{}, nil, fmt.Errorf("encode %s: %w", e.Kind, err)
@@ -119,17 +120,16 @@ func (t *Tx) compose(e history.Entry) (history.Record, []byte, error) {
 // Record returns one record after checking it against its own hash:
 // research.CodeNotFound if there is none, CodeLedger if it was altered.
 func (t *Tx) Record(seq uint64) (history.Record, error) {
-	v := t.s.get(bucketRecords, bigEndian(seq))
-	if v == nil && seq >= 1 && seq <= t.seq {
-		return history.Record{}, damaged(nextRestore, "record %d is missing", seq)
-	}
-
-	if v == nil {
+	stored := t.s.get(bucketRecords, bigEndian(seq))
+	switch {
+	case stored == nil && seq >= 1 && seq <= t.seq:
+		return history.Record{}, damageError(nextRestore, "record %d is missing", seq)
+	case stored == nil:
 		return history.Record{}, research.Errorf(research.CodeNotFound, fmt.Sprintf("the newest record is %d", t.seq),
 			"there is no record %d", seq)
 	}
 
-	return unseal(seq, v)
+	return unseal(seq, stored)
 }
 
 // Records calls f with every record from sequence from on, ascending, each
@@ -138,11 +138,13 @@ func (t *Tx) Record(seq uint64) (history.Record, error) {
 func (t *Tx) Records(from uint64, f func(history.Record) error) error {
 	next, prev := max(from, 1), ""
 	var err error
-	t.s.scan(bucketRecords, "", bigEndian(next), func(k, v []byte) bool {
+
+	t.s.scan(bucketRecords, "", bigEndian(next), func(k, stored []byte) bool {
 		var rec history.Record
-		if rec, err = follow(next, prev, k, v); err != nil {
+		if rec, err = checkNext(next, prev, k, stored); err != nil {
 			return false
 		}
+
 		next, prev = next+1, rec.Hash
 		err = f(rec)
 
@@ -150,34 +152,30 @@ func (t *Tx) Records(from uint64, f func(history.Record) error) error {
 	})
 
 	if err == nil && next <= t.seq {
-		err = damaged(nextRestore, "record %d is missing", next)
+		err = damageError(nextRestore, "record %d is missing", next)
 	}
 
-	if errors.Is(err, ErrStop) {
-		return nil
-	}
-
-	return err
+	return ignoreStop(err)
 }
 
-// follow decodes the entry that must be record next, and the successor of the
+// checkNext decodes the entry that must be record next, and the successor of the
 // record with hash prev, if that is known.
-func follow(next uint64, prev string, key, stored []byte) (history.Record, error) {
-	if at := number(key); at != next || len(key) != 8 {
-		return history.Record{}, damaged(nextRestore, "record %d is missing", next)
+func checkNext(next uint64, prev string, key, stored []byte) (history.Record, error) {
+	if at := trailingNumber(key); at != next || len(key) != 8 {
+		return history.Record{}, damageError(nextRestore, "record %d is missing", next)
 	}
 
 	rec, err := unseal(next, stored)
 	if err == nil && prev != "" && rec.Prev != prev {
-		err = damaged(nextRestore, "record %d does not follow record %d: one of them was replaced", next, next-1)
+		err = damageError(nextRestore, "record %d does not follow record %d: one of them was replaced", next, next-1)
 	}
 
 	return rec, err
 }
 
-// num is a number of a key as an int.
-func num(b []byte) int {
-	n := number(b)
+// trailingInt is a number of a key as an int.
+func trailingInt(b []byte) int {
+	n := trailingNumber(b)
 	if n > math.MaxInt {
 		return 0
 	}

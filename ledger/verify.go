@@ -15,8 +15,8 @@ import (
 	"ratchet/internal/research/history"
 )
 
-// chunk is how many records are folded into a copy in one transaction.
-const chunk = 2000
+// recordsPerCommit is how many records are folded into a copy in one transaction.
+const recordsPerCommit = 2000
 
 const secondCopy = "write a second copy of the indexes" // in errors
 
@@ -32,11 +32,11 @@ type Report struct {
 }
 
 // Verify checks every record, the chain, the anchor, and every index entry
-// against one that is folded anew. It returns what it found until then and, of
-// the first thing that is wrong, a research.CodeLedger error; a missing anchor
-// is one too, told last. Others can use the ledger meanwhile, but for the time
-// of the comparison at the end (some seconds at 100,000 experiments). It needs
-// disk space for a second copy of the indexes.
+// against one that is folded anew. It stops at the first thing that is wrong and
+// returns what it found until then and a research.CodeLedger error; a missing
+// anchor is one too, and looked for last. Others can use the ledger meanwhile, but
+// not during the comparison at the end (some seconds at 100,000 experiments). It
+// needs disk space for a second copy of the indexes.
 func (l *Ledger) Verify(ctx context.Context) (Report, error) {
 	var rep Report
 
@@ -50,18 +50,23 @@ func (l *Ledger) Verify(ctx context.Context) (Report, error) {
 		var page [][]byte
 		var head uint64
 
+		// The ledger is locked while a page is copied, and for the comparison.
 		err = l.transact(ctx, inspecting, func(t *Tx) (err error) {
-			rep.Anchor, rep.Anchored = t.anchored(), t.anchor != nil
-			if done = v.next > t.seq; done {
-				return v.compare(t, &rep)
+			rep.Anchor, rep.Anchored = t.anchoredSeq(), t.anchor != nil
+
+			done = v.next > t.seq
+			if done {
+				return v.compareIndexes(t, &rep)
 			}
+
 			v.bad, head = v.next, t.seq
-			page, err = t.page(v.next)
+			page, err = t.copyPage(v.next)
 
 			return err
 		})
+
 		if err == nil && !done {
-			err = v.fold(page, &rep)
+			err = v.foldPage(page, &rep)
 			l.advance("checking", rep.Records, head)
 		}
 	}
@@ -72,10 +77,10 @@ func (l *Ledger) Verify(ctx context.Context) (Report, error) {
 	}
 
 	if !rep.Anchored && rep.Records > 0 {
-		return rep,
-			damaged("compare the head with the trailer of the last keep commit; the next append writes a new anchor",
-				"%s is missing: records 1 to %d are intact, but whether later ones were removed can't be told",
-				l.file(l.anchorName()), rep.Records)
+		return rep, damageError(
+			"compare the head with the trailer of the last keep commit; the next append writes a new anchor",
+			"%s is missing: records 1 to %d are intact, but whether later ones were removed can't be told",
+			l.file(l.anchorName()), rep.Records)
 	}
 
 	return rep, nil
@@ -87,22 +92,37 @@ type verifier struct {
 	tx   *Tx    // into copy
 	next uint64 // record to read
 	hash string // of the one before
-	bad  uint64
+	bad  uint64 // the record that is wrong, if one is
 }
 
 // newVerifier opens an index-only ledger in a file without a name.
 func newVerifier(dir string) (*verifier, error) {
 	f, err := os.CreateTemp(dir, "verify-*.db")
 	if err != nil {
-		return nil, storage(secondCopy, err)
+		return nil, storageError(secondCopy, err)
 	}
 
 	f.Close()
 	defer os.Remove(f.Name()) // an open file outlives its name; where not, it is left
 
-	s := &store{path: f.Name()}
-	if s.db, err = bbolt.Open(f.Name(), 0o600,
-		&bbolt.Options{NoSync: true, NoGrowSync: true, NoStatistics: true}); err == nil {
+	s, err := openUnsynced(f.Name())
+	if err != nil {
+		return nil, storageError(secondCopy, err)
+	}
+
+	v := &verifier{copy: s, tx: &Tx{s: s, write: true}, next: 1}
+	v.tx.beginBatch()
+
+	return v, nil
+}
+
+// openUnsynced opens a new file for writing that no crash must survive.
+func openUnsynced(path string) (*store, error) {
+	s := &store{path: path}
+	var err error
+
+	s.db, err = bbolt.Open(path, 0o600, &bbolt.Options{NoSync: true, NoGrowSync: true, NoStatistics: true})
+	if err == nil {
 		err = s.db.Update(makeBuckets)
 	}
 
@@ -112,32 +132,31 @@ func newVerifier(dir string) (*verifier, error) {
 
 	if err != nil {
 		s.close()
-		return nil, storage(secondCopy, err)
+		return nil, err
 	}
-	v := &verifier{copy: s, tx: &Tx{s: s, write: true}, next: 1}
-	v.tx.hoard()
 
-	return v, nil
+	return s, nil
 }
 
-// fold checks and folds one page; nobody waits for it.
-func (v *verifier) fold(page [][]byte, rep *Report) error {
+// foldPage checks and folds one page, without the ledger's lock.
+func (v *verifier) foldPage(page [][]byte, rep *Report) error {
 	for _, stored := range page {
 		v.bad = v.next
 
-		rec, err := follow(v.next, v.hash, []byte(bigEndian(v.next)), stored)
+		rec, err := checkNext(v.next, v.hash, []byte(bigEndian(v.next)), stored)
 		if err != nil {
 			return err
 		}
 
 		if rec.Prev != v.hash {
-			return damaged(nextRestore, "record %d does not follow record %d: one of them was replaced", rec.Seq,
-				rec.Seq-1)
+			return damageError(nextRestore, "record %d does not follow record %d: one of them was replaced",
+				rec.Seq, rec.Seq-1)
 		}
 
-		if err := v.index(rec); err != nil {
+		if err := v.indexRecord(rec); err != nil {
 			return err
 		}
+
 		v.next, v.hash, v.bad = rec.Seq+1, rec.Hash, 0
 		rep.Records, rep.Head = rec.Seq, rec.Hash
 	}
@@ -145,150 +164,137 @@ func (v *verifier) fold(page [][]byte, rep *Report) error {
 	return nil
 }
 
-// index folds one record into the copy.
-func (v *verifier) index(rec history.Record) error {
-	if err := v.tx.index(rec); err != nil {
-		return damaged(nextRestore, "record %d contradicts those before it: %w", rec.Seq, err)
+// indexRecord folds one record into the copy.
+func (v *verifier) indexRecord(rec history.Record) error {
+	if err := v.tx.indexRecord(rec); err != nil {
+		return damageError(nextRestore, "record %d contradicts those before it: %w", rec.Seq, err)
 	}
 
-	if rec.Seq%chunk == 0 {
+	if rec.Seq%recordsPerCommit == 0 {
 		return v.copy.flush(secondCopy)
 	}
 
 	return nil
 }
 
-// compare ends the check, when all records are folded.
-func (v *verifier) compare(t *Tx, rep *Report) error {
-	if t.suspect != nil {
-		v.bad = min(v.next, t.anchored())
-		return t.suspect
+// compareIndexes compares all indexes with the copy, once all records are folded.
+func (v *verifier) compareIndexes(t *Tx, rep *Report) error {
+	if t.headError != nil {
+		v.bad = min(v.next, t.anchoredSeq())
+		return t.headError
 	}
 
-	if err := v.tx.release(); err != nil {
+	if err := v.tx.flushBatch(); err != nil {
 		return err
 	}
 
 	for _, name := range indexes {
-		n, err := compare(name, t.s, v.copy)
+		n, err := compareIndex(name, t.s, v.copy)
 		rep.Indexed += n
 
 		if err != nil {
 			return err
 		}
 	}
+
 	all, err := t.Campaigns()
 	rep.Campaigns = len(all)
 
 	return err
 }
 
-// compare walks an index and its copy side by side.
-func compare(name string, have, want *store) (n int, err error) {
-	var differs string
+// compareIndex walks an index and its copy side by side, and returns how many
+// entries were alike.
+func compareIndex(name string, have, want *store) (alike int, err error) {
+	stored, derived := newCursor(have, name), newCursor(want, name)
 
-	a, b := newWalk(have, name), newWalk(want, name)
-	for ; a.key != nil || b.key != nil; n++ {
-		switch order := a.compare(b); {
+	for ; stored.key != nil || derived.key != nil; alike++ {
+		var difference string
+
+		switch order := stored.compareKey(derived); {
 		case order < 0:
-			differs = "has an entry that follows from no record: " + readable(a.key)
+			difference = "has an entry that follows from no record: " + readableKey(stored.key)
 		case order > 0:
-			differs = "lacks the entry " + readable(b.key)
-		case !bytes.Equal(a.value, b.value) && !bytes.Equal(normal(name, a.value), b.value):
-			differs = "does not say what the records say in the entry " + readable(a.key)
+			difference = "lacks the entry " + readableKey(derived.key)
+		case !bytes.Equal(stored.value, derived.value) && !bytes.Equal(reencode(name, stored.value), derived.value):
+			difference = "does not say what the records say in the entry " + readableKey(stored.key)
 		}
 
-		if differs != "" {
-			return n, damaged(nextRebuild, "the index %s %s", name, differs)
+		if difference != "" {
+			return alike, damageError(nextRebuild, "the index %s %s", name, difference)
 		}
-		a.step()
-		b.step()
+
+		stored.next()
+		derived.next()
 	}
 
-	return n, nil
+	return alike, nil
 }
 
-// walk is a cursor over one bucket.
-type walk struct {
+// cursor walks over one bucket; key is nil at its end.
+type cursor struct {
 	s          *store
-	c          *bbolt.Cursor
+	bolt       *bbolt.Cursor
 	key, value []byte
 }
 
-func newWalk(s *store, bucket string) *walk {
-	w := &walk{s: s}
+func newCursor(s *store, bucket string) *cursor {
+	c := &cursor{s: s}
 	if s.tx == nil {
-		return w
+		return c
 	}
 
 	s.inside = true
 	if b := s.tx.Bucket([]byte(bucket)); b != nil {
-		w.c = b.Cursor()
-		k, v := w.c.First()
-		w.key, w.value = bytes.Clone(k), bytes.Clone(v)
+		c.bolt = b.Cursor()
+		k, v := c.bolt.First()
+		c.key, c.value = bytes.Clone(k), bytes.Clone(v)
 	}
 	s.inside = false
 
-	return w
+	return c
 }
 
-func (w *walk) step() {
-	w.s.inside = true
-	k, v := w.c.Next()
-	w.key, w.value = bytes.Clone(k), bytes.Clone(v)
-	w.s.inside = false
+func (c *cursor) next() {
+	c.s.inside = true
+	k, v := c.bolt.Next()
+	c.key, c.value = bytes.Clone(k), bytes.Clone(v)
+	c.s.inside = false
 }
 
-// compare orders the walks by their keys; one at its end comes last.
-func (w *walk) compare(o *walk) int {
+// compareKey orders cursors by their keys; one at its end comes last.
+func (c *cursor) compareKey(other *cursor) int {
 	switch {
-	case w.key == nil && o.key == nil:
+	case c.key == nil && other.key == nil:
 		return 0
-	case w.key == nil:
+	case c.key == nil:
 		return 1
-	case o.key == nil:
+	case other.key == nil:
 		return -1
 	}
 
-	return bytes.Compare(w.key, o.key)
+	return bytes.Compare(c.key, other.key)
 }
 
-// readable shows a key in an error: its parts, and the number that may end it.
-func readable(key []byte) string {
+// readableKey shows a key in an error: its parts, and the number that may end it.
+func readableKey(key []byte) string {
 	text := string(key)
 	if n := len(key) - 8; n >= 0 && key[len(key)-1] != 0 {
-		text = string(key[:n]) + strconv.Itoa(num(key))
+		text = string(key[:n]) + strconv.Itoa(trailingInt(key))
 	}
 
 	return strings.ToValidUTF8(strings.TrimRight(strings.ReplaceAll(text, "\x00", " "), " "), "?")
 }
 
-// normal is a stored state as this version would write it: an older version's
+// reencode is a stored state as this version would write it: an older version's
 // lacks the fields that were added since.
-func normal(bucket string, stored []byte) []byte {
-	var v any
-
-	switch bucket {
-	case bucketCamps:
-		v = new(history.Campaign)
-	case bucketExps:
-		v = new(history.Experiment)
-	case bucketJobs:
-		v = new(history.Measurement)
-	case bucketSession:
-		v = new(history.Session)
-	case bucketIdeas:
-		v = new(history.IdeaState)
-	case bucketImportFrom:
-		v = new(history.ImportSource)
-	default:
+func reencode(bucket string, stored []byte) []byte {
+	state := history.Index(bucket).NewState()
+	if state == nil || decode(bucket, stored, state) != nil {
 		return stored
 	}
 
-	if decode(bucket, stored, v) != nil {
-		return stored
-	}
-	b, _ := json.Marshal(v)
+	b, _ := json.Marshal(state)
 
 	return append(checksum(b), b...)
 }
@@ -307,10 +313,10 @@ func (l *Ledger) rebuild(t *Tx) error {
 		return err
 	}
 	defer v.copy.close()
-	t.appended = t.seq > 0
+	t.appended = t.seq > 0 // so that the transaction is committed
 
 	err = t.Records(1, func(rec history.Record) error {
-		if err := l.strange(t.s, rec); err != nil {
+		if err := l.refuseUnknownKind(t.s, rec); err != nil {
 			return err
 		}
 
@@ -318,19 +324,19 @@ func (l *Ledger) rebuild(t *Tx) error {
 			l.advance("deriving the indexes", rec.Seq, t.seq)
 		}
 
-		return v.index(rec)
+		return v.indexRecord(rec)
 	})
-	if err := first(err, v.tx.release()); err != nil {
+	if err := firstError(err, v.tx.flushBatch()); err != nil {
 		return err
 	}
 
 	for _, name := range indexes {
-		if err := t.s.clear(name); err != nil {
+		if err := t.s.clearBucket(name); err != nil {
 			return err
 		}
 
-		for w := newWalk(v.copy, name); w.key != nil; w.step() {
-			if err := t.s.put(name, string(w.key), w.value); err != nil {
+		for entry := newCursor(v.copy, name); entry.key != nil; entry.next() {
+			if err := t.s.put(name, string(entry.key), entry.value); err != nil {
 				return err
 			}
 		}
@@ -339,7 +345,8 @@ func (l *Ledger) rebuild(t *Tx) error {
 	return nil
 }
 
-func (s *store) clear(bucket string) error {
+// clearBucket empties an index, or creates it.
+func (s *store) clearBucket(bucket string) error {
 	if s.tx == nil {
 		return nil
 	}

@@ -10,8 +10,15 @@ import (
 	"ratchet/internal/research"
 )
 
-// carryRead is how much of a file is searched for a path.
-const carryRead = 64 << 10
+// carryReadLimit is how much of a file is searched for a path.
+const carryReadLimit = 64 << 10
+
+// pathHolders are patterns, in a carried folder, of files that may hold the
+// path of the repository.
+func pathHolders() []string {
+	return []string{"pyvenv.cfg", "bin/*", "lib*/python*/site-packages/*.pth",
+		"lib*/python*/site-packages/*.egg-link", ".bin/*", "node_modules/.bin/*"}
+}
 
 // CopiesRefuse says, for tier Copies, whether a carried folder only works at
 // its place in the repository root: a Python environment whose pyvenv.cfg,
@@ -20,15 +27,15 @@ const carryRead = 64 << 10
 // It looks at the usual places only.
 func CopiesRefuse(binds []Bind, root string) error {
 	for _, b := range binds {
-		for _, pattern := range []string{"pyvenv.cfg", "bin/*", "lib*/python*/site-packages/*.pth",
-			"lib*/python*/site-packages/*.egg-link", ".bin/*", "node_modules/.bin/*"} {
-			files, err := filepath.Glob(filepath.Join(globEscape(b.From), pattern))
+		for _, pattern := range pathHolders() {
+			files, err := filepath.Glob(filepath.Join(escapeGlob(b.From), pattern))
 			if err != nil {
 				return err
 			}
 
 			for _, file := range files {
-				if pointsInto(file, root, strings.HasPrefix(pattern, "bin/")) {
+				isScript := strings.HasPrefix(pattern, "bin/")
+				if pointsInto(file, root, isScript) {
 					return research.Errorf(research.CodeUnsupported,
 						"remove it from carry and make it with setup, or run where user namespaces are allowed",
 						"%s can't be carried on this machine: %s holds the path of the repository", b.From, file)
@@ -40,8 +47,9 @@ func CopiesRefuse(binds []Bind, root string) error {
 	return nil
 }
 
-// pointsInto says whether a link's target, a file's first line or its text holds root.
-func pointsInto(file, root string, firstLine bool) bool {
+// pointsInto says whether a link's target, a script's first line or any other
+// file's text holds root.
+func pointsInto(file, root string, isScript bool) bool {
 	if target, err := os.Readlink(file); err == nil {
 		return filepath.IsAbs(target) && holdsPath(target, root)
 	}
@@ -52,11 +60,13 @@ func pointsInto(file, root string, firstLine bool) bool {
 	}
 	defer f.Close()
 
-	r := bufio.NewReader(io.LimitReader(f, carryRead))
-	if !firstLine {
+	r := bufio.NewReader(io.LimitReader(f, carryReadLimit))
+
+	if !isScript {
 		text, _ := io.ReadAll(r)
 		return holdsPath(string(text), root)
 	}
+
 	line, _ := r.ReadString('\n')
 
 	return strings.HasPrefix(line, "#!") && holdsPath(line, root)
@@ -74,11 +84,12 @@ func holdsPath(text, root string) bool {
 		if after == "" || strings.ContainsRune("/ \t\r\n\"':;", rune(after[0])) {
 			return true
 		}
+
 		text = after
 	}
 }
 
-// globEscape makes a path mean itself in a pattern.
-func globEscape(path string) string {
+// escapeGlob makes a path mean itself in a pattern.
+func escapeGlob(path string) string {
 	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(path)
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,8 +19,8 @@ import (
 // readyLimit is how long a detached program may take to call Ready.
 const readyLimit = 30 * time.Second
 
-// detach lets a stage start the program: the stage ends at once, so the
-// program becomes nobody's child and never a zombie of ours.
+// detach lets a stage start the program: the stage ends at once, so that init
+// adopts the program and it never becomes a zombie of ours.
 func detach(argv, env []string, dir, logPath string) (int, error) {
 	if len(argv) == 0 {
 		return 0, errors.New("detach: no program")
@@ -36,7 +37,7 @@ func detach(argv, env []string, dir, logPath string) (int, error) {
 	}
 	defer log.Close()
 
-	start, err := log.Seek(0, io.SeekEnd)
+	logStart, err := log.Seek(0, io.SeekEnd)
 	if err != nil {
 		return 0, roomError("open the log", err)
 	}
@@ -46,20 +47,30 @@ func detach(argv, env []string, dir, logPath string) (int, error) {
 		return 0, fmt.Errorf("make a pipe: %w", err)
 	}
 	defer ready.Close()
-	plan := &stage.Plan{Detach: true, Argv: append([]string{path}, argv...), Dir: dir,
-		Env: append(append([]string(nil), env...), ReadyVariable+"=3")}
-	pid, err := launch(plan, log, write)
+
+	plan := &stage.Plan{
+		Detach: true,
+		Argv:   append([]string{path}, argv...),
+		Dir:    dir,
+		Env:    append(slices.Clone(env), ReadyVariable+"=3"), // see startDetached
+	}
+	pid, err := startDetached(plan, log, write)
 	write.Close()
 
 	if err != nil {
 		return 0, err
 	}
 
-	return pid, acknowledged(ready, log, start, pid, argv[0])
+	if err := awaitReady(ready, pid); err != nil {
+		return pid, describeStart(err, log, logStart, pid, argv[0])
+	}
+
+	return pid, nil
 }
 
-// launch runs a detaching stage to its end.
-func launch(plan *stage.Plan, log, ready *os.File) (pid int, err error) {
+// startDetached runs a detaching stage to its end. The program has ready as its
+// descriptor 3.
+func startDetached(plan *stage.Plan, log, ready *os.File) (pid int, err error) {
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return 0, fmt.Errorf("make a control socket: %w", err)
@@ -67,25 +78,27 @@ func launch(plan *stage.Plan, log, ready *os.File) (pid int, err error) {
 
 	control, theirs := os.NewFile(uintptr(pair[0]), "control"), os.NewFile(uintptr(pair[1]), "control")
 	defer control.Close()
+	defer theirs.Close()
 
 	null, err := os.Open(os.DevNull)
 	if err != nil {
-		theirs.Close()
 		return 0, err
 	}
 	defer null.Close()
-	p, err := os.StartProcess("/proc/self/exe", []string{stage.Name},
+
+	process, err := os.StartProcess("/proc/self/exe", []string{stage.Name},
 		&os.ProcAttr{Env: []string{}, Files: []*os.File{null, log, log, theirs, ready}})
-	theirs.Close()
+	theirs.Close() // else the end of a stage that says nothing would not be seen
 
 	if err != nil {
 		return 0, fmt.Errorf("start a process: %w", err)
 	}
+
 	control.Write(plan.Encode()) // a stage that is gone says nothing
 
 	m, err := stage.ReadMessage(control)
-	if _, werr := p.Wait(); err == nil && werr != nil {
-		err = werr
+	if _, waitErr := process.Wait(); err == nil && waitErr != nil {
+		err = waitErr
 	}
 
 	switch {
@@ -98,9 +111,17 @@ func launch(plan *stage.Plan, log, ready *os.File) (pid int, err error) {
 	return m.Pid, nil
 }
 
-// acknowledged waits for what the program says by Ready.
-func acknowledged(ready, log *os.File, start int64, pid int, name string) error {
+// What awaitReady returns beside the program's own refusal.
+var (
+	errEarlyEnd = errors.New("ended before it was ready")
+	errNotReady = fmt.Errorf("did not become ready in %v", readyLimit)
+)
+
+// awaitReady waits for what the program says by Ready: its refusal, errEarlyEnd
+// when it ends without a word, or errNotReady, which has killed it.
+func awaitReady(ready *os.File, pid int) error {
 	ready.SetReadDeadline(time.Now().Add(readyLimit))
+
 	said := make([]byte, 64<<10)
 	n, err := ready.Read(said) // one write, one read: no need to wait until every copy of the pipe is closed
 
@@ -112,18 +133,29 @@ func acknowledged(ready, log *os.File, start int64, pid int, name string) error 
 		return research.Errorf(research.Code(words[1]), words[2], "%s", words[3])
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		unix.Kill(pid, unix.SIGKILL) // it has a session of its own and has started nothing yet
-		return fmt.Errorf("%s (pid %d) did not become ready in %v: %s", name, pid, readyLimit, logEnd(log, start))
+		return errNotReady
 	}
 
-	return fmt.Errorf("%s (pid %d) ended before it was ready: %s", name, pid, logEnd(log, start))
+	return errEarlyEnd
 }
 
-// logEnd is the last 2 KiB that were written to the log since start.
-func logEnd(log *os.File, start int64) string {
+// describeStart adds to an error that is not the program's own its name and
+// the end of its log.
+func describeStart(err error, log *os.File, logStart int64, pid int, name string) error {
+	if err != errEarlyEnd && err != errNotReady {
+		return err
+	}
+
+	return fmt.Errorf("%s (pid %d) %w: %s", name, pid, err, readLogEnd(log, logStart))
+}
+
+// readLogEnd reads the last 2 KiB that were written to the log since start.
+func readLogEnd(log *os.File, start int64) string {
 	end, err := log.Seek(0, io.SeekEnd)
 	if err != nil {
 		return "its log can't be read"
 	}
+
 	from := max(start, end-2<<10)
 	text := make([]byte, end-from)
 

@@ -10,7 +10,7 @@ import (
 	"ratchet/internal/research"
 )
 
-// detect makes one run of every kind of mount that runs need.
+// detect makes one run with every kind of mount that runs need.
 func detect(ctx context.Context, dir string) (Tier, string, error) {
 	switch forced := Tier(os.Getenv(TierVariable)); forced {
 	case Copies, Namespaces:
@@ -34,11 +34,16 @@ func detect(ctx context.Context, dir string) (Tier, string, error) {
 		}
 	}
 
-	r, err := Run(ctx, Spec{Command: "echo y > written && ! { echo y > carry/written; } 2>/dev/null", Dir: at("root"),
-		Tier: Namespaces, Views: []View{{Root: at("root"), Lower: []string{at("lower")}, Upper: at("upper"),
-			Work: at("work")}},
-		Binds: []Bind{{From: at("carry"), To: at("root/carry")}},
-		Wall:  time.Minute, Scratch: at("scratch"), Keep: 1 << 10}) // a busy machine is no reason to confine less
+	r, err := Run(ctx, Spec{
+		Command: "echo y > written && ! { echo y > carry/written; } 2>/dev/null",
+		Dir:     at("root"),
+		Tier:    Namespaces,
+		Views:   []View{{Root: at("root"), Lower: []string{at("lower")}, Upper: at("upper"), Work: at("work")}},
+		Binds:   []Bind{{From: at("carry"), To: at("root/carry")}},
+		Wall:    time.Minute, // a busy machine is no reason to confine less
+		Scratch: at("scratch"),
+		Keep:    1 << 10,
+	})
 	if ctx.Err() != nil {
 		return "", "", fmt.Errorf("make a trial run: %w", ctx.Err())
 	}

@@ -1,19 +1,19 @@
 // Package sandbox runs a command where nothing it does outlives it: in a tree
 // that is put together for the run and thrown away, under a deadline after
 // which the whole process tree is dead. It also has what such runs need around
-// them: machine-wide locks and slots, processes that outlive their parent, and
-// copies of trees.
+// them: machine-wide locks and slots, and processes that outlive their parent.
+// The packages below it are its parts, and hostinfo and gpu.
 //
 // There are two tiers, found by trying (Detect):
 //
 //   - Namespaces: the run has a PID and a mount namespace of its own (a user
 //     namespace too, when not root). Its views are overlays at their real
 //     paths. The death of its first process is the death of all, also when the
-//     supervisor is killed.
+//     caller is killed.
 //   - Copies: a subreaper instead of the PID namespace, merged copies at other
 //     paths instead of overlays.
 //
-// In every run the command has no capability and can get none, whoever called.
+// In every run the command has no capability and can get none, also when root called.
 // A Confined run can change nothing but its views, TMPDIR and what its spec
 // names, and can't read what its spec hides; Network and the limits hold what
 // they say. Result.Enforced says for each of these what really enforced it, or

@@ -7,9 +7,12 @@ import (
 	"ratchet/internal/research"
 )
 
-// roomError classes a failure to prepare or to collect.
+// roomError gives a code to a failure to prepare a run's folders or to collect
+// from them: CodeNotFound when a path is missing, else CodeStorage. An error
+// that has a code keeps it.
 func roomError(what string, err error) error {
 	var coded *research.Error
+
 	switch {
 	case errors.As(err, &coded):
 		return err

@@ -9,13 +9,13 @@ import (
 	"time"
 )
 
-// Lock is a held lock on a file. It excludes other processes and other Locks
-// of this one, is not inherited by what is executed, and falls with its holder,
-// however that ends. The file stays when the lock is released.
+// Lock is a lock on a file that this process has. It excludes other processes
+// and other Locks of this one, is not inherited by what is executed, and falls
+// with this process, however that ends. The file stays when the lock is released.
 type Lock struct{ f *os.File }
 
-// TryLock takes the lock on the file path, made if absent, if nobody holds it;
-// ok says whether. What a former holder wrote in the file is gone then. Every
+// TryLock takes the lock on the file path, made if absent, if it is free; ok
+// says whether. What a former holder wrote in the file is gone then. Every
 // user may lock a file that this makes, if the folder lets them.
 func TryLock(path string) (l *Lock, ok bool, err error) {
 	for {
@@ -24,17 +24,18 @@ func TryLock(path string) (l *Lock, ok bool, err error) {
 			return nil, false, fmt.Errorf("open a lock: %w", err)
 		}
 
-		if ok, err := lockFile(f); err != nil || !ok {
+		ok, err := lockFile(f)
+		if err != nil {
 			f.Close()
-
-			if err != nil {
-				err = fmt.Errorf("lock %s: %w", path, err)
-			}
-
-			return nil, false, err
+			return nil, false, fmt.Errorf("lock %s: %w", path, err)
 		}
 
-		if !stillAt(f, path) { // removed meanwhile: somebody else may hold its successor
+		if !ok {
+			f.Close()
+			return nil, false, nil
+		}
+
+		if !isStillAt(f, path) { // removed meanwhile: somebody else may have locked its successor
 			f.Close()
 			continue
 		}
@@ -83,14 +84,15 @@ func (l *Lock) Release() error {
 	if l == nil || l.f == nil {
 		return nil
 	}
+
 	err := l.f.Close()
 	l.f = nil
 
 	return err
 }
 
-// Locked says whether somebody, this process included, holds the lock on path.
-// On Linux it disturbs nobody; elsewhere a TryLock at the same instant may find it taken.
+// Locked says whether any process, this one included, has the lock on path. On
+// Linux it disturbs nobody; elsewhere a TryLock at the same instant may find it taken.
 func Locked(path string) (bool, error) {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -100,19 +102,18 @@ func Locked(path string) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("look at a lock: %w", err)
 	}
-
 	defer f.Close()
 
-	held, err := fileLocked(f)
+	locked, err := isFileLocked(f)
 	if err != nil {
 		return false, fmt.Errorf("look at the lock %s: %w", path, err)
 	}
 
-	return held, nil
+	return locked, nil
 }
 
-// openLock opens without making first: the kernel refuses to "make" another
-// user's existing file in a sticky folder.
+// openLock opens a lock's file, made if absent. It opens without making first:
+// the kernel refuses to "make" another user's existing file in a sticky folder.
 func openLock(path string) (*os.File, error) {
 	for range 100 {
 		f, err := os.OpenFile(path, os.O_RDWR, 0)
@@ -128,7 +129,7 @@ func openLock(path string) (*os.File, error) {
 
 		f, err = os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
 		if err == nil {
-			f.Chmod(0o666) // whatever the umask; where that fails, others are kept out, not let in
+			f.Chmod(0o666) // whatever the umask is; where that fails, others are kept out, not let in
 			return f, nil
 		}
 
@@ -140,9 +141,14 @@ func openLock(path string) (*os.File, error) {
 	return os.OpenFile(path, os.O_RDWR, 0)
 }
 
-func stillAt(f *os.File, path string) bool {
-	a, errA := f.Stat()
-	b, errB := os.Lstat(path)
+// isStillAt says whether path still names the open file.
+func isStillAt(f *os.File, path string) bool {
+	open, err := f.Stat()
+	if err != nil {
+		return false
+	}
 
-	return errA == nil && errB == nil && os.SameFile(a, b)
+	named, err := os.Lstat(path)
+
+	return err == nil && os.SameFile(open, named)
 }

@@ -11,10 +11,11 @@ import (
 // the open file and fall with it, and unlike flock they can be asked for
 // without being taken.
 
+// lockFile takes the lock if it is free.
 func lockFile(f *os.File) (bool, error) {
-	lk := unix.Flock_t{Type: unix.F_WRLCK}
+	lock := unix.Flock_t{Type: unix.F_WRLCK}
 
-	err := unix.FcntlFlock(f.Fd(), unix.F_OFD_SETLK, &lk)
+	err := unix.FcntlFlock(f.Fd(), unix.F_OFD_SETLK, &lock)
 	if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EACCES) {
 		return false, nil
 	}
@@ -22,9 +23,10 @@ func lockFile(f *os.File) (bool, error) {
 	return err == nil, err
 }
 
-func fileLocked(f *os.File) (bool, error) {
-	lk := unix.Flock_t{Type: unix.F_WRLCK}
-	err := unix.FcntlFlock(f.Fd(), unix.F_OFD_GETLK, &lk)
+// isFileLocked asks whether the lock is taken.
+func isFileLocked(f *os.File) (bool, error) {
+	lock := unix.Flock_t{Type: unix.F_WRLCK}
+	err := unix.FcntlFlock(f.Fd(), unix.F_OFD_GETLK, &lock)
 
-	return lk.Type != unix.F_UNLCK, err
+	return lock.Type != unix.F_UNLCK, err
 }

@@ -60,11 +60,11 @@ func TestDetach(t *testing.T) {
 	// Its session is its own, it has 0, 1 and 2, and no notice of how it was started.
 	const want = "session true, open [null log log], variable \"\"\n"
 
-	for end := time.Now().Add(patient); read(t, logPath) == "" && time.Now().Before(end); {
+	for end := time.Now().Add(patient); readFile(t, logPath) == "" && time.Now().Before(end); {
 		time.Sleep(time.Millisecond)
 	}
 
-	if d := cmp.Diff(want, read(t, logPath)); d != "" {
+	if d := cmp.Diff(want, readFile(t, logPath)); d != "" {
 		t.Error(d)
 	}
 
@@ -105,8 +105,8 @@ func TestLock(t *testing.T) {
 	locked(true)
 
 	for _, text := range []string{"a long first text", "short"} {
-		if err := l.Write([]byte(text)); err != nil || read(t, path) != text {
-			t.Errorf("%v, %q", err, read(t, path))
+		if err := l.Write([]byte(text)); err != nil || readFile(t, path) != text {
+			t.Errorf("%v, %q", err, readFile(t, path))
 		}
 	}
 
@@ -123,8 +123,8 @@ func TestLock(t *testing.T) {
 	time.AfterFunc(20*time.Millisecond, func() { l.Release() })
 
 	m, err := sandbox.AcquireLock(t.Context(), path, time.Millisecond)
-	if err != nil || read(t, path) != "" {
-		t.Fatalf("%v, %q", err, read(t, path))
+	if err != nil || readFile(t, path) != "" {
+		t.Fatalf("%v, %q", err, readFile(t, path))
 	}
 
 	if err := errors.Join(m.Release(), m.Release()); err != nil {
@@ -150,8 +150,8 @@ func TestLockOfOthers(t *testing.T) {
 		t.Fatalf("the other process: %q", line[:n])
 	}
 
-	if held, _ := sandbox.Locked(path); !held || read(t, path) != "locker" {
-		t.Errorf("held %v, %q", held, read(t, path))
+	if held, _ := sandbox.Locked(path); !held || readFile(t, path) != "locker" {
+		t.Errorf("held %v, %q", held, readFile(t, path))
 	}
 
 	if _, ok, _ := sandbox.TryLock(path); ok {
@@ -230,49 +230,6 @@ func TestSlots(t *testing.T) {
 	}
 }
 
-func TestCopyTrees(t *testing.T) {
-	base := t.TempDir()
-	src := filepath.Join(base, "src")
-	write(t, src, map[string]string{"a": "a", "dir/b": "b", "closed/c": "c"})
-	when := time.Date(2001, 2, 3, 4, 5, 6, 700, time.UTC)
-	os.Symlink("dir/b", filepath.Join(src, "link"))
-	os.Chmod(filepath.Join(src, "a"), 0o751)
-	os.Chtimes(filepath.Join(src, "a"), when, when)
-	os.Chtimes(filepath.Join(src, "dir"), when, when)
-	os.Chmod(filepath.Join(src, "closed"), 0o555)
-
-	for name, copyTree := range map[string]func(src, dst string) error{"copy": sandbox.Copy,
-		"linked": sandbox.HardlinkTree} {
-		dst := filepath.Join(base, name)
-		if err := copyTree(src, dst); err != nil {
-			t.Fatal(err)
-		}
-
-		for _, file := range []string{"a", "dir", "dir/b", "closed", "closed/c", "link"} {
-			a, _ := os.Lstat(filepath.Join(src, file))
-
-			b, err := os.Lstat(filepath.Join(dst, file))
-			if err != nil || a.Mode() != b.Mode() || !a.ModTime().Equal(b.ModTime()) {
-				t.Errorf("%s/%s: %v %v, want %v %v (%v)", name, file, b.Mode(), b.ModTime(), a.Mode(), a.ModTime(), err)
-			}
-
-			if linked := a.Mode().IsRegular() && name == "linked"; os.SameFile(a, b) != linked {
-				t.Errorf("%s/%s: the same file: %v", name, file, !linked)
-			}
-		}
-
-		if read(t, dst, "link") != "b" || read(t, dst, "closed/c") != "c" {
-			t.Errorf("%s: other content", name)
-		}
-
-		if err := copyTree(src, dst); err == nil {
-			t.Errorf("%s: files in the way were overwritten", name)
-		}
-		os.Chmod(filepath.Join(dst, "closed"), 0o755)
-	}
-	os.Chmod(filepath.Join(src, "closed"), 0o755)
-}
-
 func TestCopiesRefuse(t *testing.T) {
 	const root = "/home/u/repo"
 
@@ -291,9 +248,9 @@ func TestCopiesRefuse(t *testing.T) {
 	} {
 		dir := filepath.Join(t.TempDir(), "[carried]")
 		if c.link == "" {
-			write(t, dir, map[string]string{c.file: c.content})
+			writeFiles(t, dir, map[string]string{c.file: c.content})
 		} else {
-			write(t, dir, map[string]string{".bin/other": ""})
+			writeFiles(t, dir, map[string]string{".bin/other": ""})
 			os.Symlink(c.link, filepath.Join(dir, c.file))
 		}
 
@@ -334,7 +291,7 @@ func BenchmarkStart(b *testing.B) {
 
 	for _, tier := range []sandbox.Tier{sandbox.Namespaces, sandbox.Copies} {
 		f := &fixture{dir: b.TempDir(), tier: tier}
-		for _, dir := range []string{f.root(), f.ours("layer"), filepath.Join(f.dir, "home/.ssh")} {
+		for _, dir := range []string{f.root(), f.ownFolder("layer"), filepath.Join(f.dir, "home/.ssh")} {
 			os.MkdirAll(dir, 0o755)
 		}
 		confine := func(s *sandbox.Spec) {

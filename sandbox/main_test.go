@@ -35,30 +35,30 @@ func TestMain(m *testing.M) {
 	case "":
 		os.Exit(m.Run())
 	case "daemon": // leaves a process in a session of its own
-		again("sleeper", true)
+		startHelper("sleeper", true)
 	case "sleeper":
 		fmt.Println("up")
 		time.Sleep(time.Hour)
 	case "hopper": // forks, and the parent exits, for ever
-		again("hopper", true)
+		startHelper("hopper", true)
 	case "deaf": // ignores every signal that can be ignored
 		signal.Ignore()
 		fmt.Println("up")
 		time.Sleep(time.Hour)
 	case "hostile": // all of the above
-		again("daemon", true)
-		again("hopper", true)
-		again("deaf", true)
+		startHelper("daemon", true)
+		startHelper("hopper", true)
+		startHelper("deaf", true)
 
 		for range 4 {
-			again("sleeper", true)
+			startHelper("sleeper", true)
 		}
 		signal.Ignore()
 		time.Sleep(time.Hour)
 	case "supervisor": // runs the fixture in the folder rest names, until it is killed
 		tier, rest, _ := strings.Cut(rest, " ")
 		n, dir, _ := strings.Cut(rest, " ")
-		supervise(tier, n, dir)
+		runFixture(tier, n, dir)
 	case "closer":
 		signal.Ignore()
 		closeAll()
@@ -84,13 +84,14 @@ func TestMain(m *testing.M) {
 		sandbox.Ready(research.Errorf(research.CodeBusy, "wait", "somebody else runs"))
 	case "die":
 		fmt.Println("no such luck")
-		os.Exit(3)
+		syscall.Exit(3)
 	}
-	os.Exit(0)
+
+	syscall.Exit(0) // os.Exit would write about coverage where the helper's answers are read
 }
 
-// again starts this binary as another helper, with the same output.
-func again(helper string, session bool) {
+// startHelper starts this binary as another helper, with the same output.
+func startHelper(helper string, session bool) {
 	c := exec.Command("/proc/self/exe")
 	c.Env = []string{helperVariable + "=" + helper, abuseMark + "=" + os.Getenv(abuseMark)}
 	c.Stdout, c.Stderr = os.Stdout, os.Stderr
@@ -119,9 +120,11 @@ type fixture struct {
 
 func (f *fixture) root() string { return filepath.Join(f.dir, `we ird,co:lon ü\b`, "repo") }
 
-func (f *fixture) ours(name string) string { return filepath.Join(f.root(), ".git", "ratchet", name) }
+func (f *fixture) ownFolder(name string) string {
+	return filepath.Join(f.root(), ".git", "ratchet", name)
+}
 
-func (f *fixture) upper() string { return f.ours(fmt.Sprintf("upper-%d", f.n)) }
+func (f *fixture) upper() string { return f.ownFolder(fmt.Sprintf("upper-%d", f.n)) }
 
 // spec is a run of command on the fixture's layer with a fresh upper folder.
 func (f *fixture) spec(command string) sandbox.Spec {
@@ -129,34 +132,45 @@ func (f *fixture) spec(command string) sandbox.Spec {
 
 	return sandbox.Spec{
 		Command: command, Dir: f.root(), Env: []string{"PATH=/usr/bin:/bin"},
-		Views: []sandbox.View{{Root: f.root(), Lower: []string{f.ours("layer")}, Upper: f.upper(),
-			Work: f.ours(fmt.Sprintf("work-%d", f.n))}},
-		Wall: patient, Grace: time.Second, Keep: 1 << 16, Scratch: f.ours("scratch"), Tier: f.tier,
+		Views: []sandbox.View{{Root: f.root(), Lower: []string{f.ownFolder("layer")}, Upper: f.upper(),
+			Work: f.ownFolder(fmt.Sprintf("work-%d", f.n))}},
+		Wall: patient, Grace: time.Second, Keep: 1 << 16, Scratch: f.ownFolder("scratch"), Tier: f.tier,
 	}
 }
 
-func tiers(t *testing.T, test func(t *testing.T, f *fixture)) {
+// forEachTier runs a test in both tiers, with a fixture for each.
+func forEachTier(t *testing.T, test func(t *testing.T, f *fixture)) {
 	for _, tier := range []sandbox.Tier{sandbox.Namespaces, sandbox.Copies} {
 		t.Run(string(tier), func(t *testing.T) {
 			t.Parallel()
 			f := &fixture{dir: t.TempDir(), tier: tier}
-			write(t, f.root(), map[string]string{"main.txt": "host", "ignored/lib.txt": "carried"})
-			write(t, f.ours("layer"), map[string]string{"main.txt": "lower", "sub/a.txt": "a", "sub/deep/b.txt": "b",
+			writeFiles(t, f.root(), map[string]string{"main.txt": "host", "ignored/lib.txt": "carried"})
+			writeFiles(t, f.ownFolder("layer"), map[string]string{"main.txt": "lower", "sub/a.txt": "a", "sub/deep/b.txt": "b",
 				"gone/c.txt": "c"})
 
-			if err := os.Symlink("main.txt", filepath.Join(f.ours("layer"), "link")); err != nil {
+			if err := os.Symlink("main.txt", filepath.Join(f.ownFolder("layer"), "link")); err != nil {
 				t.Fatal(err)
 			}
 			test(t, f)
 
-			if left, err := os.ReadDir(f.ours("scratch")); err == nil && len(left) > 0 {
+			if left, err := os.ReadDir(f.ownFolder("scratch")); err == nil && len(left) > 0 {
 				t.Errorf("the scratch folder still holds %v", left)
 			}
 		})
 	}
 }
 
-func write(t *testing.T, dir string, files map[string]string) {
+// hasTurn says whether case i is tried in the fixture's tier: with -short each is
+// in one of the tiers as root, and in the other one as another user.
+func (f *fixture) hasTurn(i int) bool {
+	if !testing.Short() {
+		return true
+	}
+
+	return (i%2 == 0) == (f.tier == sandbox.Namespaces) == (os.Geteuid() == 0)
+}
+
+func writeFiles(t *testing.T, dir string, files map[string]string) {
 	t.Helper()
 
 	for name, content := range files {
@@ -168,7 +182,7 @@ func write(t *testing.T, dir string, files map[string]string) {
 	}
 }
 
-func read(t *testing.T, path ...string) string {
+func readFile(t *testing.T, path ...string) string {
 	t.Helper()
 
 	b, err := os.ReadFile(filepath.Join(path...))
@@ -179,7 +193,7 @@ func read(t *testing.T, path ...string) string {
 	return string(b)
 }
 
-func run(t *testing.T, s sandbox.Spec) sandbox.Result {
+func mustRun(t *testing.T, s sandbox.Spec) sandbox.Result {
 	t.Helper()
 
 	r, err := sandbox.Run(t.Context(), s)
@@ -204,18 +218,18 @@ func (f *fixture) overrun(t *testing.T, command string, grace time.Duration) (sa
 		s := f.spec(command)
 		s.Wall, s.Grace = wall, grace
 
-		r := run(t, s)
+		r := mustRun(t, s)
 		if bytes.HasPrefix(r.Output.Text(), []byte("up\n")) || wall > patient {
 			return s, r
 		}
 	}
 }
 
-// mourner reads a fifo whose write end the run's processes hold: its end
+// deathPipe is a fifo whose write end the run's processes hold: its end
 // proves that all of them are dead.
-type mourner struct{ f *os.File }
+type deathPipe struct{ f *os.File }
 
-func mourn(t *testing.T, path string) mourner {
+func openDeathPipe(t *testing.T, path string) deathPipe {
 	t.Helper()
 
 	if err := syscall.Mkfifo(path, 0o600); err != nil {
@@ -228,11 +242,11 @@ func mourn(t *testing.T, path string) mourner {
 	}
 	t.Cleanup(func() { f.Close() })
 
-	return mourner{f}
+	return deathPipe{f}
 }
 
-// up waits until n lines came.
-func (m mourner) up(t *testing.T, n int) {
+// awaitLines waits until n lines came.
+func (m deathPipe) awaitLines(t *testing.T, n int) {
 	t.Helper()
 
 	buf := make([]byte, 1)
@@ -249,8 +263,8 @@ func (m mourner) up(t *testing.T, n int) {
 	}
 }
 
-// dead waits for the end and says when it came.
-func (m mourner) dead(t *testing.T) time.Time {
+// awaitDeath waits for the end and says when it came.
+func (m deathPipe) awaitDeath(t *testing.T) time.Time {
 	t.Helper()
 	m.f.SetReadDeadline(time.Now().Add(patient))
 

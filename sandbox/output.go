@@ -17,53 +17,61 @@ func (o Output) Omitted() int64 { return o.Bytes - int64(len(o.Head)+len(o.Tail)
 // left out, if any.
 func (o Output) Text() []byte {
 	text := append([]byte(nil), o.Head...)
+
 	if n := o.Omitted(); n > 0 {
 		if len(text) > 0 && text[len(text)-1] != '\n' {
 			text = append(text, '\n')
 		}
+
 		text = fmt.Appendf(text, "[ratchet: %d bytes left out]\n", n)
 	}
 
 	return append(text, o.Tail...)
 }
 
-// collector keeps the first and the last half of what is written to it, in
+// outputBuffer keeps the first and the last half of what is added to it, in
 // memory bounded by keep.
-type collector struct {
-	keep       int64
-	head, tail []byte // tail is a ring once it is full
-	next       int    // where the ring's oldest byte stands
-	bytes      int64
+type outputBuffer struct {
+	keep  int64
+	head  []byte
+	tail  []byte // a ring once it is full
+	next  int    // where the ring's oldest byte stands
+	bytes int64  // how many were added
 }
 
-func (c *collector) add(p []byte) {
-	c.bytes += int64(len(p))
-	if room := int((c.keep+1)/2) - len(c.head); room > 0 {
+func (b *outputBuffer) add(p []byte) {
+	b.bytes += int64(len(p))
+
+	// The head first, until it is full.
+	if room := int((b.keep+1)/2) - len(b.head); room > 0 {
 		n := min(room, len(p))
-		c.head = append(c.head, p[:n]...)
+		b.head = append(b.head, p[:n]...)
 		p = p[n:]
 	}
 
-	half := int(c.keep / 2)
+	half := int(b.keep / 2)
 	if half == 0 || len(p) == 0 {
 		return
 	}
 
-	p = p[max(len(p)-half, 0):]
-	if room := half - len(c.tail); room > 0 {
+	p = p[max(len(p)-half, 0):] // what came before would be overwritten
+
+	// Then the tail, until it is full too.
+	if room := half - len(b.tail); room > 0 {
 		n := min(room, len(p))
-		c.tail = append(c.tail, p[:n]...)
+		b.tail = append(b.tail, p[:n]...)
 		p = p[n:]
 	}
 
+	// From then on the newest bytes replace the oldest.
 	for len(p) > 0 {
-		n := copy(c.tail[c.next:], p)
-		c.next = (c.next + n) % half
+		n := copy(b.tail[b.next:], p)
+		b.next = (b.next + n) % half
 		p = p[n:]
 	}
 }
 
-func (c *collector) output() Output {
-	tail := append(append([]byte(nil), c.tail[c.next:]...), c.tail[:c.next]...)
-	return Output{Head: c.head, Tail: tail, Bytes: c.bytes}
+func (b *outputBuffer) output() Output {
+	tail := append(append([]byte(nil), b.tail[b.next:]...), b.tail[:b.next]...)
+	return Output{Head: b.head, Tail: tail, Bytes: b.bytes}
 }

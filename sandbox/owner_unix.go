@@ -8,7 +8,8 @@ import (
 	"syscall"
 )
 
-func ownedByUs(fi fs.FileInfo) bool {
+// isOwnedByUs says whether a file belongs to this process's user.
+func isOwnedByUs(fi fs.FileInfo) bool {
 	st, ok := fi.Sys().(*syscall.Stat_t)
 	return ok && int(st.Uid) == os.Geteuid()
 }

@@ -2,5 +2,5 @@ package sandbox
 
 import "io/fs"
 
-// ownedByUs trusts the user's own temporary folder.
-func ownedByUs(fs.FileInfo) bool { return true }
+// isOwnedByUs is always true: the user's own temporary folder is trusted.
+func isOwnedByUs(fs.FileInfo) bool { return true }

@@ -11,27 +11,30 @@ import (
 	"ratchet/internal/research"
 )
 
-// kept remembers the answers of promises.
-var kept struct {
+// promised are the answers of promises, by tier.
+var promised struct {
 	sync.Mutex
-	of map[Tier][2][]string
+	byTier map[Tier]promise
 }
 
+type promise struct{ gives, lacks []string }
+
 func promises(tier Tier) (gives, lacks []string) {
-	kept.Lock()
-	defer kept.Unlock()
+	promised.Lock()
+	defer promised.Unlock()
 
-	if p, ok := kept.of[tier]; ok {
-		return p[0], p[1]
+	p, ok := promised.byTier[tier]
+	if !ok {
+		p.gives, p.lacks = tryEverything(tier)
+
+		if promised.byTier == nil {
+			promised.byTier = map[Tier]promise{}
+		}
+
+		promised.byTier[tier] = p
 	}
-	gives, lacks = tryEverything(tier)
 
-	if kept.of == nil {
-		kept.of = map[Tier][2][]string{}
-	}
-	kept.of[tier] = [2][]string{gives, lacks}
-
-	return gives, lacks
+	return p.gives, p.lacks
 }
 
 // tryEverything makes a run with everything asked for and reads its report.
@@ -49,26 +52,41 @@ func tryEverything(tier Tier) (gives, lacks []string) {
 		}
 	}
 
-	r, err := Run(context.Background(), Spec{Command: ":", Dir: at("root"), Env: []string{"TMPDIR=" + at("tmp")},
-		Tier: tier, Views: []View{{Root: at("root"), Lower: []string{at("lower")}, Upper: at("upper"),
-			Work: at("work")}},
-		Binds: []Bind{{From: at("carry"), To: at("root/carry")}}, Wall: time.Minute, Scratch: at("scratch"),
-		Confined: true, Hidden: []string{at("secret")}, Network: NetworkLoopback,
-		Memory: 1 << 30, Processes: 1000, Disk: 1 << 30, CPU: time.Minute, MaxOutput: 1 << 20})
+	r, err := Run(context.Background(), Spec{
+		Command: ":",
+		Dir:     at("root"),
+		Env:     []string{"TMPDIR=" + at("tmp")},
+		Tier:    tier,
+		Views:   []View{{Root: at("root"), Lower: []string{at("lower")}, Upper: at("upper"), Work: at("work")}},
+		Binds:   []Bind{{From: at("carry"), To: at("root/carry")}},
+		Wall:    time.Minute,
+		Scratch: at("scratch"),
+
+		Confined: true,
+		Hidden:   []string{at("secret")},
+		Network:  NetworkLoopback,
+
+		Memory:    1 << 30,
+		Processes: 1000,
+		Disk:      1 << 30,
+		CPU:       time.Minute,
+		MaxOutput: 1 << 20,
+	})
 	if err != nil {
 		return nil, []string{"runs: " + research.Describe(err).Msg}
 	}
 
 	for _, key := range EnforcedKeys() {
-		how, but, caveat := strings.Cut(r.Enforced[key], ", but ")
+		how, caveat, hasCaveat := strings.Cut(r.Enforced[key], ", but ")
+
 		if strings.HasPrefix(how, "enforced") {
 			gives = append(gives, key+": "+how)
 		} else {
 			lacks = append(lacks, key+": "+how)
 		}
 
-		if caveat {
-			lacks = append(lacks, key+": "+but)
+		if hasCaveat {
+			lacks = append(lacks, key+": "+caveat)
 		}
 	}
 

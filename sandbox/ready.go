@@ -11,7 +11,7 @@ import (
 // ReadyVariable tells a detached program which descriptor to acknowledge on.
 const ReadyVariable = "RATCHET_READY_FD"
 
-// Ready tells whoever called Detach that this program has taken over (nil) or
+// Ready tells the caller of Detach that this program has taken over (nil) or
 // refuses to. Call it once, before starting other processes, which would
 // inherit the descriptor; it does nothing in a program that was not detached.
 func Ready(err error) {
@@ -26,16 +26,19 @@ func Ready(err error) {
 		return
 	}
 	defer f.Close()
+
 	words := []string{"ready"}
 
 	if err != nil {
-		d := research.Describe(err)
+		described := research.Describe(err)
 
-		msg := d.Msg
-		if d.Code == research.CodeInternal {
-			msg = err.Error()
+		message := described.Msg
+		if described.Code == research.CodeInternal {
+			message = err.Error()
 		}
-		words = []string{"refused", string(d.Code), d.Next, msg}
+
+		words = []string{"refused", string(described.Code), described.Next, message}
 	}
+
 	f.WriteString(strings.Join(words, "\x00")) // nobody may be listening any more
 }

@@ -18,10 +18,11 @@ import (
 
 	"ratchet/internal/research"
 	"ratchet/sandbox"
+	"ratchet/sandbox/layers"
 )
 
 func TestRunOutcome(t *testing.T) {
-	tiers(t, func(t *testing.T, f *fixture) {
+	forEachTier(t, func(t *testing.T, f *fixture) {
 		for _, c := range []struct {
 			command, signal, output string
 			exit                    int
@@ -34,7 +35,7 @@ func TestRunOutcome(t *testing.T) {
 			{"ls /proc/self/fd | wc -l", "", "4\n", 0},
 			{"kill -TERM $$; echo still here", "SIGTERM", "", -1},
 		} {
-			r := run(t, f.spec(c.command))
+			r := mustRun(t, f.spec(c.command))
 			if r.Exit != c.exit || r.Signal != c.signal || string(r.Output.Text()) != c.output || r.TimedOut ||
 				r.Killed {
 				t.Errorf("%s: exit %d signal %q output %q timed out %v killed %v", c.command, r.Exit, r.Signal,
@@ -42,7 +43,7 @@ func TestRunOutcome(t *testing.T) {
 			}
 		}
 
-		r := run(t, f.spec("i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done; sleep 0.1"))
+		r := mustRun(t, f.spec("i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done; sleep 0.1"))
 		if r.CPU < 10*time.Millisecond || r.Wall < 100*time.Millisecond || r.MaxRSS < 100<<10 || r.Slept != 0 {
 			t.Errorf("cpu %v wall %v rss %d slept %v", r.CPU, r.Wall, r.MaxRSS, r.Slept)
 		}
@@ -50,7 +51,7 @@ func TestRunOutcome(t *testing.T) {
 }
 
 func TestRunImpossible(t *testing.T) {
-	tiers(t, func(t *testing.T, f *fixture) {
+	forEachTier(t, func(t *testing.T, f *fixture) {
 		s := f.spec("true")
 
 		s.Dir += "/nowhere"
@@ -64,7 +65,7 @@ func TestRunImpossible(t *testing.T) {
 			t.Errorf("a missing layer: %v", err)
 		}
 		s = f.spec("true")
-		write(t, s.Views[0].Upper, map[string]string{"old": ""})
+		writeFiles(t, s.Views[0].Upper, map[string]string{"old": ""})
 
 		if _, err := sandbox.Run(t.Context(), s); err == nil {
 			t.Error("a used upper folder was accepted")
@@ -76,7 +77,7 @@ func TestRunImpossible(t *testing.T) {
 // is long enough for it to get ready.
 func TestRunDeadline(t *testing.T) {
 	const metric = "trap 'echo METRIC x=1; exit 0' TERM; echo up; while :; do sleep 0.01; done"
-	tiers(t, func(t *testing.T, f *fixture) {
+	forEachTier(t, func(t *testing.T, f *fixture) {
 		for _, c := range []struct {
 			name, command    string
 			grace            time.Duration
@@ -110,18 +111,18 @@ func TestRunDeadline(t *testing.T) {
 }
 
 func TestRunWithoutDeadline(t *testing.T) {
-	tiers(t, func(t *testing.T, f *fixture) {
+	forEachTier(t, func(t *testing.T, f *fixture) {
 		s := f.spec("sleep 0.15; echo done")
 
 		s.Wall = 0
-		if r := run(t, s); string(r.Output.Text()) != "done\n" || r.Enforced["deadline"] != "" {
+		if r := mustRun(t, s); string(r.Output.Text()) != "done\n" || r.Enforced["deadline"] != "" {
 			t.Errorf("%+v", r)
 		}
 	})
 }
 
 func TestRunCancelled(t *testing.T) {
-	tiers(t, func(t *testing.T, f *fixture) {
+	forEachTier(t, func(t *testing.T, f *fixture) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		s := f.spec("trap '' TERM; echo up; while :; do :; done")
@@ -138,18 +139,18 @@ func TestRunCancelled(t *testing.T) {
 // not hold up the run.
 func TestRunLeavesNothing(t *testing.T) {
 	exe, _ := os.Executable()
-	tiers(t, func(t *testing.T, f *fixture) {
+	forEachTier(t, func(t *testing.T, f *fixture) {
 		for _, helper := range []string{"daemon", "hopper"} {
 			fifo := filepath.Join(f.dir, helper)
-			m := mourn(t, fifo)
+			m := openDeathPipe(t, fifo)
 			s := f.spec("exec 3>'" + fifo + "'; '" + exe + "' ; echo ended >&3; sleep 0.05; echo main")
 			s.Env = append(s.Env, helperVariable+"="+helper)
 
-			r := run(t, s) // which the helper's copy of the output would make last until the deadline
+			r := mustRun(t, s) // which the helper's copy of the output would make last until the deadline
 			if r.TimedOut || r.Killed || r.Exit != 0 || !bytes.Contains(r.Output.Text(), []byte("main\n")) {
 				t.Errorf("%s: %+v", helper, r)
 			}
-			m.dead(t)
+			m.awaitDeath(t)
 		}
 	})
 }
@@ -157,9 +158,9 @@ func TestRunLeavesNothing(t *testing.T) {
 // Signals from inside don't reach the stage of a namespace, and killing the
 // stage of the other tier is noticed and cleaned up after.
 func TestRunAttacksItsStage(t *testing.T) {
-	tiers(t, func(t *testing.T, f *fixture) {
+	forEachTier(t, func(t *testing.T, f *fixture) {
 		if f.tier == sandbox.Namespaces {
-			r := run(t,
+			r := mustRun(t,
 				f.spec("for s in TERM INT HUP QUIT SEGV ABRT CHLD PIPE URG USR1 TSTP STOP KILL 33 34 64; do kill -$s 1; done; sleep 0.05; echo $PPID alive; exit 5"))
 			if r.Exit != 5 || string(r.Output.Text()) != "1 alive\n" {
 				t.Errorf("%+v: %s", r, r.Output.Text())
@@ -168,13 +169,13 @@ func TestRunAttacksItsStage(t *testing.T) {
 			return
 		}
 		fifo := filepath.Join(f.dir, "fifo")
-		m := mourn(t, fifo)
+		m := openDeathPipe(t, fifo)
 
-		r := run(t, f.spec("exec 3>'"+fifo+"'; (trap '' TERM; sleep 100) & kill -KILL $PPID; sleep 100"))
+		r := mustRun(t, f.spec("exec 3>'"+fifo+"'; (trap '' TERM; sleep 100) & kill -KILL $PPID; sleep 100"))
 		if !r.Killed || r.Signal != "SIGKILL" {
 			t.Errorf("%+v", r)
 		}
-		m.dead(t)
+		m.awaitDeath(t)
 
 		if _, r := f.overrun(t, "trap '' TERM; kill -STOP $PPID; echo up; while :; do sleep 0.02; done",
 			0); !r.Killed || !r.TimedOut {
@@ -184,12 +185,12 @@ func TestRunAttacksItsStage(t *testing.T) {
 }
 
 func TestRunOutputBounded(t *testing.T) {
-	tiers(t, func(t *testing.T, f *fixture) {
+	forEachTier(t, func(t *testing.T, f *fixture) {
 		s := f.spec("echo first; head -c 100000000 /dev/zero | tr '\\0' x; echo; echo last")
 		s.Keep = 4000
 		var seen counter
 		s.Sink = &seen
-		r := run(t, s)
+		r := mustRun(t, s)
 		const total = 100000000 + 6 + 1 + 5
 
 		text := string(r.Output.Text())
@@ -207,14 +208,14 @@ func TestRunOutputBounded(t *testing.T) {
 // What lies in the pipe when the run is over counts, however long whoever reads
 // it was held up: there the metric stands.
 func TestRunOutputSlowSink(t *testing.T) {
-	tiers(t, func(t *testing.T, f *fixture) {
+	forEachTier(t, func(t *testing.T, f *fixture) {
 		s := f.spec("echo first; sleep 0.1; echo METRIC x=1; head -c 50000 /dev/zero")
 		slow := sync.OnceFunc(func() {
 			time.Sleep(1500 * time.Millisecond)
 		}) // longer than the end of the output is waited for
 		s.Sink, s.MaxOutput = sink(func([]byte) { slow() }), 50000
 
-		r := run(t, s)
+		r := mustRun(t, s)
 		if text := string(r.Output.Text()); r.Output.Bytes != 50017 || !strings.HasPrefix(text,
 			"first\nMETRIC x=1\n") || r.Exceeded != "output" {
 			t.Errorf("%d bytes, %.40q, exceeded %q", r.Output.Bytes, text, r.Exceeded)
@@ -236,10 +237,10 @@ test "$(cat main.txt)" = lower && test ! -e .git && test "$(readlink link)" = ma
 echo new > new.txt; mkdir -p fresh/dir; echo f > fresh/dir/f
 echo more >> sub/a.txt; rm -r gone; rm link; ln -s sub link
 chmod 755 main.txt; touch sub/deep/b.txt; cp sub/deep/b.txt t; cat t > sub/deep/b.txt; rm t`
-	tiers(t, func(t *testing.T, f *fixture) {
+	forEachTier(t, func(t *testing.T, f *fixture) {
 		s := f.spec(edit)
 
-		r := run(t, s)
+		r := mustRun(t, s)
 		if r.Exit != 0 {
 			t.Fatalf("%+v: %s", r, r.Output.Text())
 		}
@@ -251,11 +252,11 @@ chmod 755 main.txt; touch sub/deep/b.txt; cp sub/deep/b.txt t; cat t > sub/deep/
 			t.Error(d)
 		}
 
-		if got := read(t, f.upper(), "sub/a.txt"); got != "amore\n" {
+		if got := readFile(t, f.upper(), "sub/a.txt"); got != "amore\n" {
 			t.Errorf("sub/a.txt in the upper folder: %q", got)
 		}
 
-		if read(t, f.root(), "main.txt") != "host" || read(t, f.ours("layer"), "sub/a.txt") != "a" {
+		if readFile(t, f.root(), "main.txt") != "host" || readFile(t, f.ownFolder("layer"), "sub/a.txt") != "a" {
 			t.Error("the host's files changed")
 		}
 
@@ -266,7 +267,7 @@ chmod 755 main.txt; touch sub/deep/b.txt; cp sub/deep/b.txt t; cat t > sub/deep/
 		s = f.spec("cat new.txt sub/a.txt link/a.txt; ls; mkdir gone; echo d > gone/d.txt; rm -r fresh; echo file > fresh")
 		s.Views[0].Lower = append([]string{first}, s.Views[0].Lower...)
 
-		r = run(t, s)
+		r = mustRun(t, s)
 		if got := string(r.Output.Text()); got != "new\namore\namore\nfresh\nlink\nmain.txt\nnew.txt\nsub\n" {
 			t.Errorf("on the first run's layer: %q", got)
 		}
@@ -280,7 +281,7 @@ chmod 755 main.txt; touch sub/deep/b.txt; cp sub/deep/b.txt t; cat t > sub/deep/
 		s = f.spec("ls gone; cat fresh")
 
 		s.Views[0].Lower = append([]string{second, first}, s.Views[0].Lower...)
-		if r = run(t, s); string(r.Output.Text()) != "d.txt\nfile\n" || len(r.Changes) != 0 {
+		if r = mustRun(t, s); string(r.Output.Text()) != "d.txt\nfile\n" || len(r.Changes) != 0 {
 			t.Errorf("on both layers: %q, %v", r.Output.Text(), r.Changes)
 		}
 	})
@@ -288,8 +289,8 @@ chmod 755 main.txt; touch sub/deep/b.txt; cp sub/deep/b.txt t; cat t > sub/deep/
 
 // A folder that is removed and made again hides what was in it.
 func TestRunViewFolderReplaced(t *testing.T) {
-	tiers(t, func(t *testing.T, f *fixture) {
-		r := run(t, f.spec("rm -r sub; mkdir sub; echo n > sub/n; mv gone went"))
+	forEachTier(t, func(t *testing.T, f *fixture) {
+		r := mustRun(t, f.spec("rm -r sub; mkdir sub; echo n > sub/n; mv gone went"))
 
 		want := []sandbox.Change{{"gone", "deleted"}, {"gone/c.txt", "deleted"}, {"sub/a.txt", "deleted"},
 			{"sub/deep", "deleted"}, {"sub/deep/b.txt", "deleted"}, {"sub/n", "written"}, {"went", "dir"},
@@ -299,48 +300,48 @@ func TestRunViewFolderReplaced(t *testing.T) {
 		}
 
 		layer := filepath.Join(f.dir, "copied layer")
-		if err := sandbox.Copy(f.upper(), layer); err != nil {
+		if err := layers.Copy(f.upper(), layer); err != nil {
 			t.Fatal(err)
 		}
 		s := f.spec("ls sub went")
 
 		s.Views[0].Lower = append([]string{layer}, s.Views[0].Lower...)
-		if r := run(t, s); string(r.Output.Text()) != "sub:\nn\n\nwent:\nc.txt\n" {
+		if r := mustRun(t, s); string(r.Output.Text()) != "sub:\nn\n\nwent:\nc.txt\n" {
 			t.Errorf("on the copied layer: %q", r.Output.Text())
 		}
 	})
 }
 
 func TestRunManyLayers(t *testing.T) {
-	tiers(t, func(t *testing.T, f *fixture) {
+	forEachTier(t, func(t *testing.T, f *fixture) {
 		s := f.spec("cat top; ls | wc -l")
 		for i := range 100 {
-			layer := f.ours("layers of a rather long name/" + strings.Repeat("x", i+1))
-			write(t, layer, map[string]string{"top": filepath.Base(layer), filepath.Base(layer): ""})
+			layer := f.ownFolder("layers of a rather long name/" + strings.Repeat("x", i+1))
+			writeFiles(t, layer, map[string]string{"top": filepath.Base(layer), filepath.Base(layer): ""})
 			s.Views[0].Lower = append(s.Views[0].Lower, layer)
 		}
 		slices.Reverse(s.Views[0].Lower)
 
-		if r := run(t, s); string(r.Output.Text()) != strings.Repeat("x", 100)+"105\n" {
+		if r := mustRun(t, s); string(r.Output.Text()) != strings.Repeat("x", 100)+"105\n" {
 			t.Errorf("%+v: %s", r, r.Output.Text())
 		}
 	})
 }
 
 func TestRunCarryAndCache(t *testing.T) {
-	tiers(t, func(t *testing.T, f *fixture) {
+	forEachTier(t, func(t *testing.T, f *fixture) {
 		s := f.spec(`cat ignored/lib.txt packages/p/lib.txt single; { echo no > ignored/lib.txt; } 2>/dev/null; rm -f ignored/lib.txt 2>/dev/null; chmod 777 single 2>/dev/null
 cat "$CACHE/old"; echo new > "$CACHE/new"; echo x > changed; true`)
-		cache := f.ours("cache view")
-		write(t, f.ours("cache layer"), map[string]string{"old": "old"})
-		s.Views = append(s.Views, sandbox.View{Root: cache, Lower: []string{f.ours("cache layer")},
-			Upper: f.ours("cache-upper"), Work: f.ours("cache-work")})
+		cache := f.ownFolder("cache view")
+		writeFiles(t, f.ownFolder("cache layer"), map[string]string{"old": "old"})
+		s.Views = append(s.Views, sandbox.View{Root: cache, Lower: []string{f.ownFolder("cache layer")},
+			Upper: f.ownFolder("cache-upper"), Work: f.ownFolder("cache-work")})
 		s.Env = append(s.Env, "CACHE="+cache)
 		lib := filepath.Join(f.root(), "ignored")
 		s.Binds = []sandbox.Bind{{lib, lib}, {lib, filepath.Join(f.root(), "packages/p")},
 			{filepath.Join(lib, "lib.txt"), filepath.Join(f.root(), "single")}}
 
-		r := run(t, s)
+		r := mustRun(t, s)
 		if got := string(r.Output.Text()); got != "carriedcarriedcarriedold" {
 			t.Errorf("output %q", got)
 		}
@@ -349,7 +350,7 @@ cat "$CACHE/old"; echo new > "$CACHE/new"; echo x > changed; true`)
 			t.Error(d)
 		}
 
-		if read(t, f.root(), "ignored/lib.txt") != "carried" {
+		if readFile(t, f.root(), "ignored/lib.txt") != "carried" {
 			t.Error("a carried file changed")
 		}
 
@@ -357,7 +358,7 @@ cat "$CACHE/old"; echo new > "$CACHE/new"; echo x > changed; true`)
 			t.Error("a carried file's mode changed")
 		}
 
-		if read(t, f.ours("cache-upper"), "new") != "new\n" {
+		if readFile(t, f.ownFolder("cache-upper"), "new") != "new\n" {
 			t.Error("the cache's upper folder lacks what was written")
 		}
 
@@ -370,11 +371,11 @@ cat "$CACHE/old"; echo new > "$CACHE/new"; echo x > changed; true`)
 // The tree under test must not choose what a carried folder covers.
 func TestRunCarryBehindLink(t *testing.T) {
 	f := &fixture{dir: t.TempDir(), tier: sandbox.Namespaces}
-	write(t, f.root(), map[string]string{"main.txt": "host"})
-	write(t, f.ours("layer"), map[string]string{"main.txt": "lower"})
-	write(t, f.dir, map[string]string{"outside/keep/x": "outside"})
+	writeFiles(t, f.root(), map[string]string{"main.txt": "host"})
+	writeFiles(t, f.ownFolder("layer"), map[string]string{"main.txt": "lower"})
+	writeFiles(t, f.dir, map[string]string{"outside/keep/x": "outside"})
 
-	if err := os.Symlink(filepath.Join(f.dir, "outside"), filepath.Join(f.ours("layer"), "way")); err != nil {
+	if err := os.Symlink(filepath.Join(f.dir, "outside"), filepath.Join(f.ownFolder("layer"), "way")); err != nil {
 		t.Fatal(err)
 	}
 	s := f.spec("cat way/keep/x")
@@ -387,12 +388,12 @@ func TestRunCarryBehindLink(t *testing.T) {
 
 func TestRunReadOnlyView(t *testing.T) {
 	f := &fixture{dir: t.TempDir(), tier: sandbox.Namespaces}
-	write(t, f.root(), map[string]string{"main.txt": "host"})
-	write(t, f.ours("layer"), map[string]string{"main.txt": "lower"})
+	writeFiles(t, f.root(), map[string]string{"main.txt": "host"})
+	writeFiles(t, f.ownFolder("layer"), map[string]string{"main.txt": "lower"})
 	s := f.spec("cat main.txt; echo no 2>/dev/null > main.txt")
 
 	s.Views[0].Upper, s.Views[0].Work = "", ""
-	if r := run(t, s); r.Exit == 0 || !strings.HasPrefix(string(r.Output.Text()), "lower") || read(t, f.ours("layer"),
+	if r := mustRun(t, s); r.Exit == 0 || !strings.HasPrefix(string(r.Output.Text()), "lower") || readFile(t, f.ownFolder("layer"),
 		"main.txt") != "lower" {
 		t.Errorf("%+v", r)
 	}
@@ -414,13 +415,13 @@ func TestUnprivileged(t *testing.T) {
 	exe, _ := os.Executable()
 
 	self := filepath.Join(dir, "test")
-	if err := sandbox.Copy(exe, self); err != nil {
+	if err := layers.Copy(exe, self); err != nil {
 		t.Fatal(err)
 	}
 	os.Chmod(self, 0o755)
 	os.Chmod(dir, 0o755)
 	os.Chown(dir, nobody, nobody)
-	c := exec.Command(self, "-test.short",
+	c := exec.Command(self, fmt.Sprintf("-test.short=%v", testing.Short()),
 		"-test.run=^Test(Run(Outcome|Deadline|Attacks|View|Carry)|Detect|Confined|Privileges|Network|Abuse|Budgets|Promises)", fmt.Sprintf("-test.v=%v", testing.Verbose()), fmt.Sprintf("-abuse.trials=%d", *abuseTrials), fmt.Sprintf("-abuse.table=%v", *abuseTable), "-test.timeout=2h")
 	c.Dir = dir
 	c.Env = []string{"TMPDIR=" + dir, "PATH=" + os.Getenv("PATH")}

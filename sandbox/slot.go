@@ -15,7 +15,7 @@ import (
 
 const (
 	sharedLocks = "/run/lock/ratchet"
-	slotTick    = 20 * time.Millisecond
+	slotTick    = 20 * time.Millisecond // between two tries for a free slot
 )
 
 // LocksVariable names a folder to use instead of the machine-wide one. Runs
@@ -35,7 +35,7 @@ func LockDir() (dir string, shared bool, err error) {
 		return dir, false, nil
 	}
 
-	if runtime.GOOS == "linux" && sharedLockDir(sharedLocks) {
+	if runtime.GOOS == "linux" && makeSharedDir(sharedLocks) {
 		return sharedLocks, true, nil
 	}
 
@@ -48,7 +48,7 @@ func LockDir() (dir string, shared bool, err error) {
 		return "", false, roomError("make a folder for locks", err)
 	}
 
-	if fi, err := os.Lstat(dir); err != nil || !fi.IsDir() || !ownedByUs(fi) {
+	if fi, err := os.Lstat(dir); err != nil || !fi.IsDir() || !isOwnedByUs(fi) {
 		return "", false, research.Errorf(research.CodeStorage,
 			"remove it, or set XDG_RUNTIME_DIR to a folder of your own",
 			"the folder for locks %s belongs to somebody else", dir)
@@ -57,14 +57,13 @@ func LockDir() (dir string, shared bool, err error) {
 	return dir, false, nil
 }
 
-// sharedLockDir says whether dir is, or could be made, a folder in which every
+// makeSharedDir says whether dir is, or could be made, a folder in which every
 // user may lock and nobody may remove another's files.
-func sharedLockDir(dir string) bool {
-	if os.Mkdir(dir, 0o777) == nil {
-		if os.Chmod(dir, 0o777|os.ModeSticky) != nil {
-			return false
-		}
+func makeSharedDir(dir string) bool {
+	if os.Mkdir(dir, 0o777) == nil && os.Chmod(dir, 0o777|os.ModeSticky) != nil {
+		return false
 	}
+
 	fi, err := os.Lstat(dir)
 
 	return err == nil && fi.IsDir() && fi.Mode()&os.ModeSticky != 0 && fi.Mode().Perm() == 0o777
@@ -73,8 +72,8 @@ func sharedLockDir(dir string) bool {
 // AcquireSlot waits for one of the machine's n slots of that name (letters,
 // digits, dot, dash and underscore) and returns the lock on it, in whose file
 // the holder may say who it is. Slots are given in the order of arrival, on
-// Linux. waiting, if not nil, is told the place in the queue, from 1, and what
-// the first slot's holder wrote, once and whenever either changes. It fails
+// Linux. waiting, if not nil, is called with the place in the queue, from 1, and
+// what the first slot's holder wrote, once and whenever either changes. It fails
 // with ctx's error when ctx ends.
 func AcquireSlot(ctx context.Context, name string, n int, waiting func(place int, holder string)) (*Lock, error) {
 	if name == "" || strings.Trim(strings.ToLower(name), "abcdefghijklmnopqrstuvwxyz0123456789._-") != "" || n < 1 {
@@ -87,34 +86,40 @@ func AcquireSlot(ctx context.Context, name string, n int, waiting func(place int
 	if err != nil {
 		return nil, err
 	}
-	holder := func() string {
-		b, _ := os.ReadFile(filepath.Join(dir, name+".0")) // a hint; without it nobody is named
+
+	path := func(slot int) string { return filepath.Join(dir, fmt.Sprintf("%s.%d", name, slot)) }
+	readHolder := func() string {
+		b, _ := os.ReadFile(path(0)) // a hint; without it nobody is named
 		return string(b)
 	}
 
-	turn, err := queue.Enter(ctx, filepath.Join(dir, name+".queue"), queue.Options{Tick: slotTick / 4, Mode: 0o666,
+	turn, err := queue.Enter(ctx, filepath.Join(dir, name+".queue"), queue.Options{
+		Tick: slotTick / 4,
+		Mode: 0o666,
 		Waiting: func(ahead int, _ queue.Holder) {
 			if waiting != nil {
-				waiting(ahead+2, holder())
+				waiting(ahead+2, readHolder())
 			}
-		}})
+		},
+	})
 	if err != nil {
 		return nil, fmt.Errorf("queue for a slot of %s: %w", name, err)
 	}
-	defer turn.Close() // first in the queue: the next free slot is ours
-	path := func(i int) string { return filepath.Join(dir, fmt.Sprintf("%s.%d", name, i)) }
-	told, first := "", true
+	defer turn.Close()
+
+	// First in the queue: the next free slot is ours.
+	lastHolder, first := "", true
 
 	for {
-		for i := range n {
-			if l, ok, err := TryLock(path(i)); err != nil || ok {
+		for slot := range n {
+			if l, ok, err := TryLock(path(slot)); err != nil || ok {
 				return l, err
 			}
 		}
 
-		if now := holder(); waiting != nil && (first || now != told) {
-			told, first = now, false
-			waiting(1, told)
+		if holder := readHolder(); waiting != nil && (first || holder != lastHolder) {
+			lastHolder, first = holder, false
+			waiting(1, holder)
 		}
 
 		select {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"path/filepath"
+	"ratchet/sandbox/layers"
 	"time"
 )
 
@@ -107,9 +108,9 @@ type Change struct {
 
 // Kinds of changes.
 const (
-	Written = "written" // a file, link or other non-folder is new, or has other content, mode or type
-	Deleted = "deleted" // it is gone; a deleted folder is listed with everything that was in it
-	Dir     = "dir"     // a folder is new or has another mode
+	Written = layers.Written // a file, link or other non-folder is new, or has other content, mode or type
+	Deleted = layers.Deleted // it is gone; a deleted folder is listed with everything that was in it
+	Dir     = layers.Dir     // a folder is new or has another mode
 )
 
 // Slept is how long the machine was suspended while the boot clock advanced by
@@ -144,7 +145,7 @@ func Promises(tier Tier) (gives, lacks []string) { return promises(tier) }
 
 // Secrets lists what a run should never read, for Spec.Hidden: keys and tokens
 // below home, those of coding agents included, and the sockets by which a
-// container service or a session would do anything for whoever asks.
+// container service or a session would do anything that it is asked.
 func Secrets(home string) []string {
 	var list []string
 	for _, name := range []string{".ssh", ".aws", ".azure", ".config/gcloud", ".config/gh", ".config/hub", ".netrc",

@@ -96,28 +96,28 @@ print("METRIC rps=%f" % (50 / (time.time() - t)))'`, files: map[string]string{"a
 
 // What people really run works under everything that confines.
 func TestToolchains(t *testing.T) {
-	tiers(t, func(t *testing.T, f *fixture) {
-		for _, c := range toolchains() {
-			if _, err := exec.LookPath(c.needs); err != nil || (c.slow && !*slowToolchains) {
+	forEachTier(t, func(t *testing.T, f *fixture) {
+		for i, c := range toolchains() {
+			if _, err := exec.LookPath(c.needs); err != nil || c.slow && !*slowToolchains || !f.hasTurn(i) {
 				t.Logf("%s: left out", c.name)
 				continue
 			}
-			write(t, f.ours(c.name), c.files)
+			writeFiles(t, f.ownFolder(c.name), c.files)
 			s := f.spec(c.command)
 			s.Wall = 5 * time.Minute
 			plain := filepath.Join(f.dir, "project") // cargo and venv can't live with a colon in a path
 			os.MkdirAll(plain, 0o755)
-			s.Views[0].Root, s.Views[0].Lower = plain, []string{f.ours(c.name)}
+			s.Views[0].Root, s.Views[0].Lower = plain, []string{f.ownFolder(c.name)}
 			s.Dir, s.Scratch = plain, filepath.Join(f.dir, "copies")
 			home := filepath.Join(f.dir, "home of the run")
 
-			s.Views = append(s.Views, sandbox.View{Root: home, Lower: nil, Upper: f.ours(c.name + " home"),
-				Work: f.ours(c.name + " homework")})
+			s.Views = append(s.Views, sandbox.View{Root: home, Lower: nil, Upper: f.ownFolder(c.name + " home"),
+				Work: f.ownFolder(c.name + " homework")})
 			if cache, err := exec.Command("go", "env", "GOCACHE").Output(); err == nil && c.needs == "go" &&
 				os.Geteuid() == 0 && f.tier == sandbox.Namespaces {
 				s.Views = append(s.Views, sandbox.View{Root: filepath.Join(home, "go-build"),
-					Lower: []string{strings.TrimSpace(string(cache))}, Upper: f.ours(c.name + " cache"),
-					Work: f.ours(c.name + " cachework")})
+					Lower: []string{strings.TrimSpace(string(cache))}, Upper: f.ownFolder(c.name + " cache"),
+					Work: f.ownFolder(c.name + " cachework")})
 			} else if c.needs == "go" && !*slowToolchains {
 				continue
 			}
@@ -141,7 +141,7 @@ func TestToolchains(t *testing.T) {
 			s.Memory, s.Processes, s.Disk = 4<<30, 512, 1<<30
 			start := time.Now()
 
-			r := run(t, s)
+			r := mustRun(t, s)
 			if r.Exit != 0 || r.Exceeded != "" {
 				t.Errorf("%s: exit %d %s, exceeded %q\n%s", c.name, r.Exit, r.Signal, r.Exceeded, r.Output.Text())
 			}

@@ -21,8 +21,8 @@ func Unseen(tier Tier, path string) string {
 	}
 
 	for _, folder := range privateFolders() {
-		if real, err := filepath.EvalSymlinks(folder); err == nil && strings.HasPrefix(filepath.Clean(path)+"/",
-			real+"/") {
+		real, err := filepath.EvalSymlinks(folder)
+		if err == nil && strings.HasPrefix(filepath.Clean(path)+"/", real+"/") {
 			return folder
 		}
 	}

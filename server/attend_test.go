@@ -16,7 +16,7 @@ import (
 )
 
 // session initialises one more session of a client in a checkout.
-func (s *house) session(repo, name string) *curl {
+func (s *httpServer) session(repo, name string) *curl {
 	s.t.Helper()
 	a := s.do("POST", s.url(repo), strings.Replace(hello, `"raw"`, fmt.Sprintf("%q", name), 1))
 
@@ -25,7 +25,7 @@ func (s *house) session(repo, name string) *curl {
 		s.t.Fatalf("initialize: %d %s", a.status, a.body)
 	}
 
-	return &curl{house: s, url: s.url(repo), session: []string{"Mcp-Session-Id", id}}
+	return &curl{httpServer: s, url: s.url(repo), session: []string{"Mcp-Session-Id", id}}
 }
 
 // leave ends the session.
@@ -123,7 +123,7 @@ func TestSessionsShareNoCheckout(t *testing.T) {
 	})
 	two.wantAlone("standard streams have ended")
 	one.wantCompany("an id used again after DELETE", "agent@laptop 1.2")
-	script := &curl{house: s, url: s.url(c.dir)}
+	script := &curl{httpServer: s, url: s.url(c.dir)}
 	two.leave()
 	script.call("read_log", `{}`)
 	one.wantAlone("a script that looks once is no session")

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"ratchet/internal/checkout"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -12,107 +13,115 @@ import (
 	"github.com/mark3labs/mcp-go/mcp"
 	mcpserver "github.com/mark3labs/mcp-go/server"
 
-	"ratchet/internal/checkout"
 	"ratchet/internal/research"
 	"ratchet/tools"
 )
 
-// handler answers calls of one tool. Whatever goes wrong, a panic included, is
+// toolHandler answers calls of one tool. Whatever goes wrong, a panic included, is
 // an answer with isError, never a protocol error.
-func (s *Server) handler(t tools.Tool) mcpserver.ToolHandlerFunc {
+func (s *Server) toolHandler(t tools.Tool) mcpserver.ToolHandlerFunc {
 	return func(ctx context.Context, req mcp.CallToolRequest) (*mcp.CallToolResult, error) {
 		began := time.Now()
-		in := &visited{}
-		ctx = context.WithValue(ctx, visitedKey{}, in)
-		r, a, err := s.answer(ctx, t, req)
+		used := &usedLab{}
+		ctx = context.WithValue(ctx, usedLabKey{}, used)
+
+		need, answer, err := s.callTool(ctx, t, req)
 
 		code := "ok"
 		if err != nil {
 			code = string(research.Describe(err).Code)
-			if code == string(research.CodeInternal) {
-				s.opt.Log.Error("tool failed", "tool", t.Name, "err", err)
-			}
-			a = tools.Refusal(err)
+			answer = tools.Refusal(err)
 		}
 
-		if s.called != nil {
-			s.called(ctx, t.Name, code, time.Since(began))
+		if code == string(research.CodeInternal) {
+			s.opt.Log.Error("tool failed", "tool", t.Name, "err", err)
 		}
 
-		if r != nil { // the call has to come back with more
-			return r, nil
+		if s.onCall != nil {
+			s.onCall(ctx, t.Name, code, time.Since(began))
 		}
 
+		if need != nil {
+			return need, nil
+		}
+
+		// What others have to hear of the call is sent before its answer.
 		if !t.ReadOnly {
-			s.changed(ctx, t.Name, err == nil)
+			s.announceChange(ctx, t.Name, err == nil)
 		}
-		s.report(ctx, t.Name, a, err)
-		in.count(t.Name, a)
+		s.logOutcome(ctx, t.Name, answer, err)
+		used.countAnswer(t.Name, answer)
 
-		return show(a, err != nil), nil
+		return toolResult(answer, err != nil), nil
 	}
 }
 
-// answer calls a tool, and once more where the client can say what was missing:
-// its folder, or its person's decision. need is what it has to be asked for by
-// the answer itself. A panic is an error.
-func (s *Server) answer(
+// callTool calls a tool, and once more where the client can say what was missing:
+// its folder, or its person's decision. need, if it is not nil, asks the client to
+// make the call again with what is missing. A panic is an error.
+func (s *Server) callTool(
 	ctx context.Context, t tools.Tool, req mcp.CallToolRequest,
-) (need *mcp.CallToolResult, a tools.Answer, err error) {
+) (need *mcp.CallToolResult, answer tools.Answer, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			need, err = nil, fmt.Errorf("panic: %v\n%s", r, debug.Stack())
 		}
 	}()
 
-	args, err := arguments(req)
+	args, err := rawArguments(req)
 	if err != nil {
-		return nil, a, err
+		return nil, answer, err
 	}
 
-	beat := s.heartbeat(ctx, req)
+	beat := s.startHeartbeat(ctx, req)
 	defer beat.stop()
+
 	call := func() (tools.Answer, error) {
-		return s.untilEnding(ctx, func(ctx context.Context) (tools.Answer, error) {
-			return t.Call(ctx, tools.Env{Open: s.open, Progress: beat.say}, args)
+		return s.callUntilEnding(ctx, func(ctx context.Context) (tools.Answer, error) {
+			return t.Call(ctx, tools.Env{Open: s.openLab, Progress: beat.setText}, args)
 		})
 	}
 
-	back, _ := s.unseal(req.Params.RequestState, t.Name, who(ctx))
-	if d := back.Decision; d != nil && d.agreed(mcpserver.ElicitationResponse(req.Params.InputResponses, person)) {
-		if done, err := s.carryOut(ctx, d, args); done != nil || err != nil {
-			return nil, orNone(done), err
+	// The call may bring back the person's decision on an earlier one.
+	state, _ := s.sealer.unseal(req.Params.RequestState, t.Name, sessionKeyOf(ctx))
+	if d := state.Decision; d != nil {
+		form := mcpserver.ElicitationResponse(req.Params.InputResponses, personInput)
+		if d.isConfirmedBy(form) {
+			if done, err := s.carryOut(ctx, d, args); done != nil || err != nil {
+				return nil, orEmpty(done), err
+			}
 		}
 	}
 
-	a, err = call()
-	if s.homeless(ctx, err) {
-		if need, err = s.settle(ctx, req, err); need != nil || err != nil {
-			return need, a, err
+	answer, err = call()
+
+	if s.lacksRepository(ctx, err) {
+		if need, err = s.openClientRoot(ctx, req, err); need != nil || err != nil {
+			return need, answer, err
 		}
-		a, err = call()
+		answer, err = call()
 	}
 
-	d := s.undecided(ctx, t, args, err)
+	d := s.pendingDecision(ctx, t, args, err)
 	if d == nil {
-		return nil, a, err
+		return nil, answer, err
 	}
-	beat.say("waiting for the person")
+	beat.setText("waiting for the person")
 
-	need, yes := s.consult(ctx, t, d)
-	if !yes {
-		return need, a, err
+	need, agreed := s.askPerson(ctx, t, d)
+	if !agreed {
+		return need, answer, err
 	}
 
 	if done, err := s.carryOut(ctx, d, args); done != nil || err != nil {
-		return nil, orNone(done), err
+		return nil, orEmpty(done), err
 	}
-	a, err = call()
+	answer, err = call()
 
-	return nil, a, err
+	return nil, answer, err
 }
 
-func orNone(a *tools.Answer) tools.Answer {
+func orEmpty(a *tools.Answer) tools.Answer {
 	if a == nil {
 		return tools.Answer{}
 	}
@@ -120,46 +129,48 @@ func orNone(a *tools.Answer) tools.Answer {
 	return *a
 }
 
-// visited is the laboratory that a call found, for what is counted after it.
-type visited struct {
+// usedLab is the laboratory that a call opened, nil if it opened none.
+type usedLab struct {
 	mu  sync.Mutex
 	lab *checkout.Checkout
 }
 
-type visitedKey struct{}
+type usedLabKey struct{}
 
-// found notes which laboratory the call of ctx found.
-func found(ctx context.Context, l *checkout.Checkout) {
-	if v, ok := ctx.Value(visitedKey{}).(*visited); ok {
-		v.mu.Lock()
-		defer v.mu.Unlock()
-		v.lab = l
+// noteUsedLab notes that the call of ctx has opened a laboratory.
+func noteUsedLab(ctx context.Context, l *checkout.Checkout) {
+	if used, ok := ctx.Value(usedLabKey{}).(*usedLab); ok {
+		used.mu.Lock()
+		defer used.mu.Unlock()
+		used.lab = l
 	}
 }
 
-// count counts the answer for the session that it goes to.
-func (v *visited) count(tool string, a tools.Answer) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
+// countAnswer counts the size of an answer in the laboratory's session.
+func (u *usedLab) countAnswer(tool string, a tools.Answer) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
 
-	if v.lab != nil {
-		v.lab.CountAnswer(tool, len(a.Text), len(a.Structured))
+	if u.lab != nil {
+		u.lab.CountAnswer(tool, len(a.Text), len(a.Structured))
 	}
 }
 
-// untilEnding calls f with a context that also ends when the server stops:
+// callUntilEnding calls f with a context that also ends when the server stops:
 // the request's own must not, since mcp-go drops the answers of cancelled requests.
-func (s *Server) untilEnding(ctx context.Context, f func(context.Context) (tools.Answer, error)) (tools.Answer, error) {
+func (s *Server) callUntilEnding(
+	ctx context.Context, f func(context.Context) (tools.Answer, error),
+) (tools.Answer, error) {
 	if s.ending == nil {
 		return f(ctx)
 	}
 
-	waiting, cancel := context.WithCancel(ctx)
+	untilEnding, cancel := context.WithCancel(ctx)
 	defer cancel()
-	defer onClose(s.ending, cancel)()
+	defer afterClose(s.ending, cancel)()
 
-	a, err := f(waiting)
-	if err != nil && waiting.Err() != nil && ctx.Err() == nil {
+	a, err := f(untilEnding)
+	if err != nil && untilEnding.Err() != nil && ctx.Err() == nil {
 		err = research.Errorf(research.CodeCancelled, "call wait_run when the server is back",
 			"the server is being stopped; what runs goes on")
 	}
@@ -167,111 +178,56 @@ func (s *Server) untilEnding(ctx context.Context, f func(context.Context) (tools
 	return a, err
 }
 
-// onClose calls f when c is closed, until the function it returns has been called.
-func onClose(c <-chan struct{}, f func()) (stop func()) {
-	over, done := make(chan struct{}), make(chan struct{})
+// afterClose calls f when c is closed, unless stop is called before. stop waits
+// for f.
+func afterClose(c <-chan struct{}, f func()) (stop func()) {
+	stopped := make(chan struct{})
+	done := make(chan struct{})
+
 	go func() {
 		defer close(done)
 
 		select {
 		case <-c:
 			f()
-		case <-over:
+		case <-stopped:
 		}
 	}()
 
-	return func() { close(over); <-done }
+	return func() {
+		close(stopped)
+		<-done
+	}
 }
 
-// arguments are the call's own bytes where they arrived as such.
-func arguments(req mcp.CallToolRequest) (json.RawMessage, error) {
+// rawArguments are the call's arguments as they arrived; encoded again if mcp-go
+// has only their values.
+func rawArguments(req mcp.CallToolRequest) (json.RawMessage, error) {
 	if len(req.Params.RawArguments) > 0 || req.Params.Arguments == nil {
 		return req.Params.RawArguments, nil
 	}
 
-	b, err := json.Marshal(req.Params.Arguments)
+	args, err := json.Marshal(req.Params.Arguments)
 	if err != nil {
 		return nil, fmt.Errorf("encode arguments: %w", err)
 	}
 
-	return b, nil
+	return args, nil
 }
 
-// show is an answer as MCP has it: text first, then the image if there is one,
-// and the same as structured content.
-func show(a tools.Answer, isError bool) *mcp.CallToolResult {
-	r := &mcp.CallToolResult{Content: []mcp.Content{mcp.NewTextContent(a.Text)}, StructuredContent: a.Structured,
-		IsError: isError}
+// toolResult is an answer as MCP has it: text first, then the image if there is
+// one, and the same as structured content.
+func toolResult(a tools.Answer, isError bool) *mcp.CallToolResult {
+	result := &mcp.CallToolResult{
+		Content:           []mcp.Content{mcp.NewTextContent(a.Text)},
+		StructuredContent: a.Structured,
+		IsError:           isError,
+	}
+
 	if len(a.PNG) > 0 {
-		r.Content = append(r.Content, mcp.NewImageContent(base64.StdEncoding.EncodeToString(a.PNG), "image/png"))
+		image := mcp.NewImageContent(base64.StdEncoding.EncodeToString(a.PNG), "image/png")
+		result.Content = append(result.Content, image)
 	}
 
-	return r
-}
-
-const (
-	firstBeat = time.Second
-	nextBeats = 5 * time.Second
-)
-
-// heartbeat tells a waiting client that its call lives: clients that take
-// progress for a sign of life then don't give up, and HTTP responses get their
-// headers early. It is silent unless the client gave a progress token.
-type heartbeat struct {
-	mu   sync.Mutex
-	text string
-	done chan struct{}
-	over sync.WaitGroup
-}
-
-func (s *Server) heartbeat(ctx context.Context, req mcp.CallToolRequest) *heartbeat {
-	h := &heartbeat{text: "starting", done: make(chan struct{})}
-	if req.Params.Meta == nil || req.Params.Meta.ProgressToken == nil {
-		return h
-	}
-	token, began := req.Params.Meta.ProgressToken, time.Now()
-	h.over.Go(func() {
-		timer := time.NewTimer(firstBeat)
-		defer timer.Stop()
-
-		for {
-			select {
-			case <-h.done:
-				return
-			case <-ctx.Done():
-				return
-			case <-timer.C:
-				timer.Reset(nextBeats)
-			}
-
-			err := notifyClient(ctx, "notifications/progress", map[string]any{
-				"progressToken": token, "progress": time.Since(began).Round(time.Millisecond).Seconds(),
-				"message": h.last()})
-			if err != nil {
-				s.opt.Log.Debug("progress not sent", "err", err)
-			}
-		}
-	})
-
-	return h
-}
-
-// say sets the words of the next beat.
-func (h *heartbeat) say(text string) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.text = text
-}
-
-func (h *heartbeat) last() string {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-
-	return h.text
-}
-
-// stop ends the beats and waits for the last one.
-func (h *heartbeat) stop() {
-	close(h.done)
-	h.over.Wait()
+	return result
 }

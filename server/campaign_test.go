@@ -27,10 +27,10 @@ import (
 	"ratchet/tools"
 )
 
-// TestMain makes this binary the supervisor too, as the real one is.
+// TestMain makes this binary the worker too, as the real one is.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == "supervise" {
-		os.Exit(supervise(os.Args[2:]))
+		os.Exit(runWorker(os.Args[2:]))
 	}
 	os.Exit(withEnvironment(m))
 }
@@ -54,7 +54,7 @@ func withEnvironment(m *testing.M) int {
 	return m.Run()
 }
 
-func supervise(args []string) int {
+func runWorker(args []string) int {
 	fs := flag.NewFlagSet("supervise", flag.ContinueOnError)
 	campaign, job := fs.String("campaign", "", ""), fs.String("job", "", "")
 	ledger, dir := fs.String("ledger", "", ""), fs.String("C", "", "")
@@ -117,7 +117,7 @@ func newCampaign(t *testing.T) *campaign {
 	return c
 }
 
-// openLab opens a laboratory whose supervisor is this binary.
+// openLab opens a laboratory whose worker is this binary.
 func openLab(ctx context.Context, dir, name, version string) (*checkout.Checkout, error) {
 	exe, err := os.Executable()
 	if err != nil {

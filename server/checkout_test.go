@@ -88,7 +88,7 @@ func TestOnlyCheckoutsBelowTheRoots(t *testing.T) {
 			t.Errorf("%q: %s", repo, a.body)
 		}
 	}
-	// what is outside is not told from what is not there
+	// what is outside has the same answer as what does not exist
 	gone := s.do("POST", s.url(filepath.Join(base, "nowhere")), ping)
 
 	there := s.do("POST", s.url(outside), ping)

@@ -24,12 +24,12 @@ const (
 	fixture  = "This is a %s for testing."
 )
 
-func (s *Server) addFixtures() {
-	s.addContentFixtures()
-	s.addStreamFixtures()
-	s.addQuestionFixtures()
-	s.addResourceFixtures()
-	s.addPromptFixtures()
+func addFixtures(s *Server) {
+	addContentFixtures(s)
+	addStreamFixtures(s)
+	addQuestionFixtures(s)
+	addResourceFixtures(s)
+	addPromptFixtures(s)
 }
 
 func embedded(uri, mime, text string) mcp.Content {
@@ -37,7 +37,7 @@ func embedded(uri, mime, text string) mcp.Content {
 }
 
 // addContentFixtures adds tools that answer with each kind of content.
-func (s *Server) addContentFixtures() {
+func addContentFixtures(s *Server) {
 	text := mcp.NewTextContent("This is a simple text response for testing.")
 
 	picture, sound := mcp.NewImageContent(smallPNG, "image/png"), mcp.NewAudioContent(smallWAV, "audio/wav")
@@ -68,7 +68,7 @@ func (s *Server) addContentFixtures() {
 }
 
 // addStreamFixtures adds tools that say something before they answer.
-func (s *Server) addStreamFixtures() {
+func addStreamFixtures(s *Server) {
 	s.mcp.AddTool(mcp.NewTool("test_tool_with_logging", mcp.WithDescription("fixture")),
 		func(ctx context.Context, _ mcp.CallToolRequest) (*mcp.CallToolResult, error) {
 			for _, text := range []string{"Tool execution started", "Tool processing data",
@@ -109,7 +109,7 @@ func (s *Server) addStreamFixtures() {
 }
 
 // addQuestionFixtures adds tools that ask the client.
-func (s *Server) addQuestionFixtures() {
+func addQuestionFixtures(s *Server) {
 	property := func(kind string, more ...any) map[string]any {
 		p := map[string]any{"type": kind}
 		for i := 0; i+1 < len(more); i += 2 {
@@ -140,7 +140,7 @@ func (s *Server) addQuestionFixtures() {
 			func(ctx context.Context, req mcp.CallToolRequest) (*mcp.CallToolResult, error) {
 				form := mcp.ElicitationParams{Message: req.GetString("message", "Please fill this in"),
 					RequestedSchema: map[string]any{"type": "object", "properties": fields}}
-				return s.askFixture(ctx, req, mcp.MethodElicitationCreate, form,
+				return askFixture(ctx, s, req, mcp.MethodElicitationCreate, form,
 					mcpserver.NewInputRequestBuilder("").Elicit("q", form))
 			})
 	}
@@ -149,16 +149,17 @@ func (s *Server) addQuestionFixtures() {
 			p := mcp.CreateMessageParams{MaxTokens: 100,
 				Messages: []mcp.SamplingMessage{{Role: mcp.RoleUser,
 					Content: mcp.NewTextContent(req.GetString("prompt", ""))}}}
-			return s.askFixture(ctx, req, mcp.MethodSamplingCreateMessage, p,
+			return askFixture(ctx, s, req, mcp.MethodSamplingCreateMessage, p,
 				mcpserver.NewInputRequestBuilder("").Sample("q", p))
 		})
 }
 
 // askFixture answers with what the client answers.
-func (s *Server) askFixture(
-	ctx context.Context, req mcp.CallToolRequest, method mcp.MCPMethod, params any, need *mcpserver.InputRequestBuilder,
+func askFixture(
+	ctx context.Context, s *Server, req mcp.CallToolRequest, method mcp.MCPMethod, params any,
+	need *mcpserver.InputRequestBuilder,
 ) (*mcp.CallToolResult, error) {
-	if eraOf(ctx).modern {
+	if featuresOf(ctx).modern {
 		if r, ok := req.Params.InputResponses["q"]; ok {
 			return mcp.NewToolResultText(fmt.Sprintf("The client said: %+v", r)), nil
 		}
@@ -166,7 +167,7 @@ func (s *Server) askFixture(
 		return need.ToolResult(), nil
 	}
 
-	raw, err := s.ask(ctx, method, params, patience)
+	raw, err := s.askClient(ctx, method, params, defaultPatience)
 	if err != nil {
 		return mcp.NewToolResultError(err.Error()), nil
 	}
@@ -174,7 +175,7 @@ func (s *Server) askFixture(
 	return mcp.NewToolResultText("The client said: " + string(raw)), nil
 }
 
-func (s *Server) addResourceFixtures() {
+func addResourceFixtures(s *Server) {
 	text := func(uri, mime, body string) mcpserver.ResourceHandlerFunc {
 		return func(context.Context, mcp.ReadResourceRequest) ([]mcp.ResourceContents, error) {
 			return []mcp.ResourceContents{mcp.TextResourceContents{URI: uri, MIMEType: mime, Text: body}}, nil
@@ -202,7 +203,7 @@ func (s *Server) addResourceFixtures() {
 		})
 }
 
-func (s *Server) addPromptFixtures() {
+func addPromptFixtures(s *Server) {
 	add := func(name string, args []string, render func(map[string]string) []mcp.Content) {
 		p := mcp.Prompt{Name: name, Description: "fixture"}
 		for _, a := range args {

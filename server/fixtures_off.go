@@ -2,4 +2,4 @@
 
 package server
 
-func (s *Server) addFixtures() {}
+func addFixtures(s *Server) {}

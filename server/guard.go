@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"ratchet/internal/research"
+	"ratchet/tools"
 )
 
 const (
@@ -14,13 +15,15 @@ const (
 	maxParts = 50_000 // values and keys, about
 )
 
-// modest says whether a JSON text can be parsed at little cost, whatever else
-// is wrong with it.
-func modest(text []byte) bool {
-	depth, parts, quoted := 0, 0, false
+// withinJSONLimits says whether a JSON text can be parsed at little cost, whatever
+// else is wrong with it.
+func withinJSONLimits(text []byte) bool {
+	depth, parts := 0, 0
+	quoted := false
 
 	for i := 0; i < len(text); i++ {
 		c := text[i]
+
 		switch {
 		case quoted && c == '\\':
 			i++
@@ -28,7 +31,8 @@ func modest(text []byte) bool {
 			quoted = !quoted
 		case quoted:
 		case c == '{' || c == '[':
-			depth, parts = depth+1, parts+1
+			depth++
+			parts++
 		case c == '}' || c == ']':
 			depth--
 		case c == ',' || c == ':':
@@ -51,19 +55,22 @@ type origins struct {
 	allowed map[string]bool // whole origins
 }
 
+// newOrigins allows the host that the server listens on, and the origins of the
+// list. Errors: CodeBadArgument.
 func newOrigins(listen string, allow []string) (origins, error) {
 	o := origins{hosts: map[string]bool{}, allowed: map[string]bool{}}
+
 	if ip := net.ParseIP(listen); listen != "" && (ip == nil || !ip.IsUnspecified()) {
 		o.hosts[strings.ToLower(listen)] = true
 	}
 
-	for _, a := range allow {
-		u, err := url.Parse(a)
-		if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || strings.TrimSuffix(u.Path,
-			"/") != "" || u.RawQuery != "" || u.User != nil {
+	for _, text := range allow {
+		u, err := url.Parse(text)
+		if err != nil || !isOrigin(u) {
 			return o, research.Errorf(research.CodeBadArgument,
-				"write it like https://example.org or https://example.org:8443", "%q is no origin", a)
+				"write it like https://example.org or https://example.org:8443", "%q is no origin", text)
 		}
+
 		o.allowed[strings.ToLower(u.Scheme+"://"+u.Host)] = true
 		o.hosts[strings.ToLower(u.Hostname())] = true
 	}
@@ -71,26 +78,35 @@ func newOrigins(listen string, allow []string) (origins, error) {
 	return o, nil
 }
 
-// check refuses foreign hosts and origins, and tells a browser of an allowed
-// origin that it is.
-func (o origins) check(answer http.Header, r *http.Request) *refusal {
-	if host := hostname(r.Host); !isLoopback(host) && !o.hosts[host] && !reached(r, host) {
-		return refused(http.StatusForbidden, "forbidden", "serve with --allow-origin if it is a name of this server",
-			"the request is for another host, %q", shown(r.Host))
+// isOrigin says whether a URL is no more than an origin of the web.
+func isOrigin(u *url.URL) bool {
+	isBare := strings.TrimSuffix(u.Path, "/") == "" && u.RawQuery == "" && u.User == nil
+
+	return isWeb(u) && u.Host != "" && isBare
+}
+
+func isWeb(u *url.URL) bool { return u.Scheme == "http" || u.Scheme == "https" }
+
+// checkRequest refuses foreign hosts and origins. For an allowed origin it sets
+// the headers of the answer by which a browser lets its page read it.
+func (o origins) checkRequest(answer http.Header, r *http.Request) *refusal {
+	if host := hostOf(r.Host); !isLoopback(host) && !o.hosts[host] && !isConnectionAddress(r, host) {
+		return newRefusal(http.StatusForbidden, "forbidden",
+			"serve with --allow-origin if it is a name of this server",
+			"the request is for another host, %q", excerpt(r.Host))
 	}
 
 	origin := r.Header.Get("Origin")
 	if origin == "" {
 		return nil
 	}
-	u, err := url.Parse(strings.ToLower(origin))
 
-	known := err == nil && (u.Scheme == "http" || u.Scheme == "https") && (isLoopback(u.Hostname()) ||
-		o.hosts[u.Hostname()] && o.allowed[u.Scheme+"://"+u.Host] || strings.EqualFold(u.Host, r.Host))
-	if !known {
-		return refused(http.StatusForbidden, "forbidden", "serve with --allow-origin if that page may use this server",
-			"the request comes from another origin, %q", shown(origin))
+	if !o.isAllowed(origin, r.Host) {
+		return newRefusal(http.StatusForbidden, "forbidden",
+			"serve with --allow-origin if that page may use this server",
+			"the request comes from another origin, %q", excerpt(origin))
 	}
+
 	answer.Set("Access-Control-Allow-Origin", origin)
 	answer.Set("Access-Control-Expose-Headers", sessionHeader)
 	answer.Set("Vary", "Origin")
@@ -98,22 +114,37 @@ func (o origins) check(answer http.Header, r *http.Request) *refusal {
 	return nil
 }
 
-// preflight answers a browser's question before a request. It needs no token.
-func preflight(out *reply) {
-	out.head.Set("Access-Control-Allow-Methods", "POST, DELETE")
-	out.head.Set("Access-Control-Allow-Headers",
+// isAllowed says whether a page of that origin may use the server: one of this
+// machine, an allowed one, or the server's own at host.
+func (o origins) isAllowed(origin, host string) bool {
+	u, err := url.Parse(strings.ToLower(origin))
+	if err != nil || !isWeb(u) {
+		return false
+	}
+
+	if isLoopback(u.Hostname()) || strings.EqualFold(u.Host, host) {
+		return true
+	}
+
+	return o.hosts[u.Hostname()] && o.allowed[u.Scheme+"://"+u.Host]
+}
+
+// answerPreflight answers a browser's question before a request. It needs no token.
+func answerPreflight(out *reply) {
+	out.header.Set("Access-Control-Allow-Methods", "POST, DELETE")
+	out.header.Set("Access-Control-Allow-Headers",
 		"Authorization, Content-Type, Accept, Mcp-Session-Id, Mcp-Protocol-Version, Mcp-Method, Mcp-Name")
-	out.head.Set("Access-Control-Max-Age", "600")
+	out.header.Set("Access-Control-Max-Age", "600")
 	out.WriteHeader(http.StatusNoContent)
 }
 
-// hostname is a Host header without its port, in lower case.
-func hostname(host string) string {
-	if h, _, err := net.SplitHostPort(host); err == nil {
-		host = h
+// hostOf is the host of a Host header, without its port, in lower case.
+func hostOf(header string) string {
+	if host, _, err := net.SplitHostPort(header); err == nil {
+		header = host
 	}
 
-	return strings.ToLower(strings.Trim(host, "[]"))
+	return strings.ToLower(strings.Trim(header, "[]"))
 }
 
 func isLoopback(host string) bool {
@@ -121,24 +152,48 @@ func isLoopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// reached says whether host is the very address that the connection came to:
-// no name leads there by mistake.
-func reached(r *http.Request, host string) bool {
+// isConnectionAddress says whether host is the very address that the connection
+// came to: no name leads there by mistake.
+func isConnectionAddress(r *http.Request, host string) bool {
 	addr, ok := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr)
 	ip := net.ParseIP(host)
 
 	return ok && ip != nil && ip.Equal(addr.IP)
 }
 
-// local says whether the request was made on this machine, and not handed on
-// by a proxy.
-func local(r *http.Request) bool {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	for _, k := range []string{"Forwarded", "X-Forwarded-For", "X-Real-Ip", "Via"} {
-		if r.Header.Get(k) != "" {
+// isLocalRequest says whether the request was made on this machine, and not
+// handed on by a proxy.
+func isLocalRequest(r *http.Request) bool {
+	for _, name := range []string{"Forwarded", "X-Forwarded-For", "X-Real-Ip", "Via"} {
+		if r.Header.Get(name) != "" {
 			return false
 		}
 	}
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
 
-	return err == nil && isLoopback(host) && isLoopback(hostname(r.Host))
+	return err == nil && isLoopback(host) && isLoopback(hostOf(r.Host))
+}
+
+// excerpt is a text of a client's as errors and logs may have it: no control
+// characters, not long.
+func excerpt(text string) string { return cutText(tools.Clean(text), 200) }
+
+// cutText cuts a text of more than most bytes, and marks the cut.
+func cutText(text string, most int) string {
+	if len(text) <= most {
+		return text
+	}
+
+	return strings.ToValidUTF8(text[:most], "") + "…"
+}
+
+// clipName is a client's name or version as records and logs may have it: one
+// line, not long.
+func clipName(name string) string {
+	name = strings.Join(strings.Fields(tools.Clean(name)), " ")
+	if len(name) > maxClientName {
+		name = strings.ToValidUTF8(name[:maxClientName], "")
+	}
+
+	return name
 }

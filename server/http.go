@@ -7,14 +7,16 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"ratchet/internal/checkout"
 	"sync"
 	"time"
 
 	mcpserver "github.com/mark3labs/mcp-go/server"
 	"golang.org/x/time/rate"
 
-	"ratchet/internal/checkout"
 	"ratchet/internal/research"
+	"ratchet/server/dashboard"
+	"ratchet/server/lru"
 )
 
 // HTTPOptions are what a server over HTTP needs to know.
@@ -53,11 +55,14 @@ type Limits struct {
 	Rate    float64       // requests a second of one token, in the long run (50); beyond it 429
 	Burst   int           // and at once (200)
 	Drain   time.Duration // for answers under way when the server is stopped (5 s)
-	Labs    int           // laboratories kept, one for each session in a checkout (256); beyond it the one used longest ago goes
 	Away    time.Duration // after its last call, until a session counts as gone and its laboratory goes (10 min)
+
+	// Labs are the laboratories kept, one for each session in a checkout (256);
+	// beyond it the one used longest ago goes.
+	Labs int
 }
 
-func (l Limits) orDefault() Limits {
+func (l Limits) withDefaults() Limits {
 	l.Body = cmp.Or(l.Body, 1<<20)
 	l.Header = cmp.Or(l.Header, 32<<10)
 	l.Arrival = cmp.Or(l.Arrival, 10*time.Second)
@@ -75,9 +80,9 @@ func (l Limits) orDefault() Limits {
 }
 
 const (
-	keptSessions = 1024 // sessions whose subscriptions are remembered
-	sessionIdle  = time.Hour
-	sweepEvery   = time.Minute
+	keptSessions  = 1024 // sessions whose subscriptions are remembered
+	sessionIdle   = time.Hour
+	sweepInterval = time.Minute
 )
 
 // HTTP is Ratchet's MCP server over streamable HTTP, for any number of clients
@@ -85,24 +90,24 @@ const (
 // connections: their number, how slowly they may speak, and an orderly end.
 type HTTP struct {
 	opt     HTTPOptions
-	roots   roots
+	roots   allowedRoots
 	origins origins
 	core    *Server
 	mcp     *mcpserver.StreamableHTTPServer
 	metrics *metrics
 
-	labs     shelf[labKey, *checkout.Checkout]
-	boards   shelf[string, *checkout.Checkout] // of the dashboard, by checkout
-	series   shelf[seriesKey, *series]
-	sessions shelf[string, struct{}]
-	calls    chan struct{} // a place for each request under way
-	streams  chan struct{}
-	stopping chan struct{} // closed when Serve has been told to stop: streams end
-	ending   chan struct{} // closed a little later: calls that wait answer
+	dashboard *dashboard.Handler
+
+	labs     *lru.Cache[labKey, *checkout.Checkout]
+	sessions *lru.Cache[string, struct{}] // ids of those whose subscriptions are remembered
+	calls    chan struct{}                // a place for each request under way
+	streams  chan struct{}                // a place for each stream
+	stopping chan struct{}                // closed when Serve has to stop: streams end
+	ending   chan struct{}                // closed a little later: calls that wait answer
 
 	mu    sync.Mutex
 	rates map[string]*rate.Limiter // by token
-	gone  []*checkout.Checkout     // of sessions that have ended, whose last words are not recorded yet
+	ended []*checkout.Checkout     // of sessions that have ended, whose answers are not recorded yet
 }
 
 // labKey is a session in a checkout: requests without a session's id are one
@@ -122,26 +127,47 @@ func NewHTTP(o HTTPOptions) (*HTTP, error) {
 	if o.Access == nil {
 		o.Access = slog.New(slog.DiscardHandler)
 	}
-	o.Limits = o.Limits.orDefault()
-	h := &HTTP{opt: o, core: New(Options{Version: o.Version, Log: o.Log, Patience: o.Patience}),
-		rates: map[string]*rate.Limiter{}, calls: make(chan struct{}, o.Limits.Calls), streams: make(chan struct{},
-			o.Limits.Streams),
-		stopping: make(chan struct{}), ending: make(chan struct{})}
+	o.Limits = o.Limits.withDefaults()
 
-	var err error
-	if h.roots, err = newRoots(o.Roots); err != nil {
+	roots, err := resolveRoots(o.Roots)
+	if err != nil {
 		return nil, err
 	}
 
-	if h.origins, err = newOrigins(o.Listen, o.Origins); err != nil {
+	origins, err := newOrigins(o.Listen, o.Origins)
+	if err != nil {
 		return nil, err
 	}
-	h.labs.max, h.labs.idle, h.labs.dropped = o.Limits.Labs, o.Limits.Away, h.drop
-	h.series.max, h.series.idle = keptSeries, o.Limits.Away
-	h.boards.max, h.boards.idle = o.Limits.Labs, o.Limits.Away
-	h.sessions.max, h.sessions.idle, h.sessions.dropped = keptSessions, sessionIdle,
-		func(id string, _ struct{}) { h.core.forget(id) }
-	h.core.find, h.core.has, h.core.called, h.core.ending = h.find, h.has, h.called, h.ending
+
+	h := &HTTP{
+		opt:      o,
+		roots:    roots,
+		origins:  origins,
+		core:     New(Options{Version: o.Version, Log: o.Log, Patience: o.Patience}),
+		calls:    make(chan struct{}, o.Limits.Calls),
+		streams:  make(chan struct{}, o.Limits.Streams),
+		stopping: make(chan struct{}),
+		ending:   make(chan struct{}),
+		rates:    map[string]*rate.Limiter{},
+	}
+	h.labs = lru.New(o.Limits.Labs, o.Limits.Away, h.endSession)
+	h.sessions = lru.New(keptSessions, sessionIdle, func(id string, _ struct{}) { h.core.subs.forget(id) })
+
+	h.dashboard = dashboard.New(dashboard.Options{
+		Version:  o.Version,
+		Open:     o.Open,
+		Roots:    roots,
+		Stopping: h.stopping,
+		MaxLabs:  o.Limits.Labs,
+		Idle:     o.Limits.Away,
+		Log:      o.Log,
+	})
+
+	h.core.findLab = h.findLab
+	h.core.findOpened = h.openedLab
+	h.core.onCall = h.recordCall
+	h.core.ending = h.ending
+
 	h.metrics = newMetrics(h)
 	h.mcp = mcpserver.NewStreamableHTTPServer(h.core.mcp, mcpserver.WithStateLess(true),
 		mcpserver.WithStreamableHTTPLogger(o.Log))
@@ -149,178 +175,193 @@ func NewHTTP(o HTTPOptions) (*HTTP, error) {
 	return h, nil
 }
 
-// find is the laboratory of a call's session in its checkout, which is marked
-// as worked in, unless the call says neither its session nor its client: then
-// it is a script's, that looks once.
-func (h *HTTP) find(ctx context.Context) (*checkout.Checkout, error) {
-	k := keyOf(ctx)
+// findLab is the laboratory of a call's session in its checkout, opened if need
+// be. The checkout is marked as worked in, unless the call says neither its
+// session nor its client: then it is a script's, that looks once.
+func (h *HTTP) findLab(ctx context.Context) (*checkout.Checkout, error) {
+	key := labKeyOf(ctx)
 
-	l, ok := h.labs.get(k)
+	l, ok := h.labs.Get(key)
 	if !ok {
-		var err error
-		if l, err = h.openLab(ctx, k); err != nil {
+		opened, err := h.openLab(ctx, key)
+		if err != nil {
 			return nil, err
 		}
+		l = opened
 	}
 
-	if k.session != "" || k.client.name != "" {
+	if key.session != "" || key.client.name != "" {
 		l.AttendHeard()
 	}
 
 	return l, nil
 }
 
-func (h *HTTP) has(ctx context.Context) *checkout.Checkout {
-	l, _ := h.labs.get(keyOf(ctx))
+// openedLab is the laboratory of a call's session, nil if it is not open.
+func (h *HTTP) openedLab(ctx context.Context) *checkout.Checkout {
+	l, _ := h.labs.Get(labKeyOf(ctx))
 	return l
 }
 
-// keyOf is the key of a call's laboratory.
-func keyOf(ctx context.Context) labKey {
+// labKeyOf is the key of a call's laboratory.
+func labKeyOf(ctx context.Context) labKey {
 	c := callerOf(ctx)
+	key := labKey{c.token, c.checkout, c.session, c.client}
 
-	k := labKey{c.token, c.checkout, c.session, c.client}
-	if said := clientOf(ctx); said.name != "" { // protocols without sessions say it in every request
-		k.client = mcpClient{clip(said.name), clip(said.version)}
+	// In protocols without sessions every request names its client.
+	if client := clientOf(ctx); client.name != "" {
+		key.client = mcpClient{clipName(client.name), clipName(client.version)}
 	}
 
-	return k
+	return key
 }
 
-// drop ends the session of a laboratory that falls off the shelf: at once what
-// others see of it; what is recorded of it is for the next sweep, outside the lock.
-func (h *HTTP) drop(_ labKey, l *checkout.Checkout) {
+// endSession ends the session of a laboratory that leaves the cache. Others see it
+// at once; what is recorded of it waits for recordEnded, outside the cache's lock.
+func (h *HTTP) endSession(_ labKey, l *checkout.Checkout) {
 	l.Leave()
+
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.gone = append(h.gone, l)
+	h.ended = append(h.ended, l)
 }
 
-// bury records what the sessions that have ended were told.
-func (h *HTTP) bury(ctx context.Context) {
+// recordEnded records how much the sessions that have ended were answered.
+func (h *HTTP) recordEnded(ctx context.Context) {
 	h.mu.Lock()
-	gone := h.gone
-	h.gone = nil
+	ended := h.ended
+	h.ended = nil
 	h.mu.Unlock()
-	h.core.part(ctx, gone...)
+
+	h.core.endLabs(ctx, ended...)
 }
 
-func (h *HTTP) openLab(ctx context.Context, k labKey) (*checkout.Checkout, error) {
-	name := cmp.Or(k.client.name, "unnamed") + "@" + k.token
+func (h *HTTP) openLab(ctx context.Context, key labKey) (*checkout.Checkout, error) {
+	name := cmp.Or(key.client.name, "unnamed") + "@" + key.token
 
-	l, err := h.opt.Open(ctx, k.checkout, name, k.client.version)
+	l, err := h.opt.Open(ctx, key.checkout, name, key.client.version)
 	if err != nil {
 		return nil, err
 	}
 
-	if !h.roots.hold(l.Root()) { // core.worktree
-		return nil, forbidden("serve that folder too, with --root",
+	if !h.roots.Contain(l.Root()) { // by git's core.worktree
+		return nil, repositoryError("serve that folder too, with --root",
 			"the checkout's files lie outside the allowed folders")
 	}
-	l = h.labs.add(k, l) // of two first calls at once, one's laboratory is kept
+	l = h.labs.GetOrAdd(key, l) // of two first calls at once, one's laboratory is kept
+
 	h.mu.Lock()
-	many := len(h.gone) >= h.opt.Limits.Labs // faster than the sweep comes round
+	tooMany := len(h.ended) >= h.opt.Limits.Labs // they end faster than Serve records them
 	h.mu.Unlock()
 
-	if many {
-		h.bury(ctx)
+	if tooMany {
+		h.recordEnded(ctx)
 	}
 
 	return l, nil
 }
 
-// end is a session's own end, in all checkouts that it used with this token.
-func (h *HTTP) end(ctx context.Context, token, session string) {
-	h.labs.remove(func(k labKey) bool { return k.token == token && k.session == session })
-	h.bury(ctx)
-	h.sessions.remove(func(id string) bool { return id == session })
+// closeSession ends a session that its client deletes, in all checkouts that it
+// used with this token.
+func (h *HTTP) closeSession(ctx context.Context, token, session string) {
+	h.labs.RemoveIf(func(k labKey) bool { return k.token == token && k.session == session })
+	h.recordEnded(ctx)
+	h.sessions.RemoveIf(func(id string) bool { return id == session })
 }
 
-// called notes a tool call for the metrics and the access log.
-func (h *HTTP) called(ctx context.Context, tool, code string, took time.Duration) {
+// recordCall notes a tool call for the metrics and the access log.
+func (h *HTTP) recordCall(ctx context.Context, tool, code string, took time.Duration) {
 	c := callerOf(ctx)
 	c.tool, c.code = tool, code
-	h.metrics.call(tool, code, took)
+	h.metrics.countCall(tool, code, took)
 }
 
 // Serve answers on l until ctx is done. Then nothing new is accepted, streams
 // end, and what is under way has Limits.Drain to be answered: calls that wait
-// are told at half of it to come back. Runs go on: they are not the server's
-// processes. All sessions leave their checkouts. It returns nil after an
-// orderly end. Call it once.
+// are answered at half of it, with the advice to come back. Runs go on: they are
+// not the server's processes. All sessions leave their checkouts. It returns nil
+// after an orderly end. Call it once.
 func (h *HTTP) Serve(ctx context.Context, l net.Listener) error {
-	lim := h.opt.Limits
-	http1 := new(http.Protocols)
-	http1.SetHTTP1(true)
+	srv := h.newHTTPServer()
 
-	srv := &http.Server{Handler: h, Protocols: http1, ReadHeaderTimeout: lim.Arrival, IdleTimeout: lim.Idle,
-		MaxHeaderBytes: lim.Header, ConnState: h.metrics.crowd(lim.Conns).turn,
-		ErrorLog: slog.NewLogLogger(h.opt.Log.Handler(), slog.LevelDebug)}
 	defer func() {
-		h.labs.remove(func(labKey) bool { return true })
-		h.bury(ctx)
+		h.labs.RemoveIf(func(labKey) bool { return true })
+		h.recordEnded(ctx)
 	}()
 
-	var over sync.WaitGroup
-	defer over.Wait()
-	failed := make(chan error, 1)
-	over.Go(func() { failed <- srv.Serve(l) })
+	var serving sync.WaitGroup
+	defer serving.Wait()
 
-	sweep := time.NewTicker(min(sweepEvery, lim.Away))
+	failed := make(chan error, 1)
+	serving.Go(func() { failed <- srv.Serve(l) })
+
+	sweep := time.NewTicker(min(sweepInterval, h.opt.Limits.Away))
 	defer sweep.Stop()
 
 	for {
 		select {
 		case err := <-failed:
 			return err
-		case <-sweep.C:
-			h.labs.sweep()
-			h.boards.sweep()
-			h.series.sweep()
-			h.sessions.sweep()
-			h.bury(ctx)
-
-			continue
 		case <-ctx.Done():
+			h.shutDown(ctx, srv)
+			return nil
+		case <-sweep.C:
+			h.labs.RemoveExpired()
+			h.sessions.RemoveExpired()
+			h.dashboard.RemoveExpired()
+			h.recordEnded(ctx)
 		}
-
-		return h.stop(ctx, srv)
 	}
 }
 
-func (h *HTTP) stop(ctx context.Context, srv *http.Server) error {
+func (h *HTTP) newHTTPServer() *http.Server {
+	limits := h.opt.Limits
+	http1 := new(http.Protocols)
+	http1.SetHTTP1(true)
+
+	return &http.Server{
+		Handler:           h,
+		Protocols:         http1,
+		ReadHeaderTimeout: limits.Arrival,
+		IdleTimeout:       limits.Idle,
+		MaxHeaderBytes:    limits.Header,
+		ConnState:         h.metrics.limitConnections(limits.Conns).track,
+		ErrorLog:          slog.NewLogLogger(h.opt.Log.Handler(), slog.LevelDebug),
+	}
+}
+
+// shutDown ends streams, lets calls be answered for Limits.Drain, and cuts off
+// what is left.
+func (h *HTTP) shutDown(ctx context.Context, srv *http.Server) {
 	close(h.stopping)
 
-	end := time.AfterFunc(h.opt.Limits.Drain/2, func() { close(h.ending) })
-	defer end.Stop()
+	endCalls := time.AfterFunc(h.opt.Limits.Drain/2, func() { close(h.ending) })
+	defer endCalls.Stop()
 
-	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), h.opt.Limits.Drain)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), h.opt.Limits.Drain)
 	defer cancel()
 
-	err := srv.Shutdown(limit)
-	if err != nil {
+	if err := srv.Shutdown(ctx); err != nil {
 		err = errors.Join(err, srv.Close())
 		h.opt.Log.Warn("some answers were cut off", "err", err)
 	}
-
-	return nil
 }
 
-// allow says whether the token may make one more request now.
-func (h *HTTP) allow(token string) bool {
+// allowRequest says whether the token may make one more request now.
+func (h *HTTP) allowRequest(token string) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 
-	r := h.rates[token]
-	if r == nil {
-		if len(h.rates) >= 2*maxTokens { // of tokens that are gone
+	limiter := h.rates[token]
+	if limiter == nil {
+		if len(h.rates) >= 2*maxTokens { // most are of tokens that were revoked
 			clear(h.rates)
 		}
-		r = rate.NewLimiter(rate.Limit(h.opt.Limits.Rate), h.opt.Limits.Burst)
-		h.rates[token] = r
+		limiter = rate.NewLimiter(rate.Limit(h.opt.Limits.Rate), h.opt.Limits.Burst)
+		h.rates[token] = limiter
 	}
 
-	return r.Allow()
+	return limiter.Allow()
 }
 
 // refusal is an answer without MCP: an HTTP status and what research.Describe says.
@@ -330,6 +371,6 @@ type refusal struct {
 	header map[string]string // of the answer, also
 }
 
-func refused(status int, code research.Code, next, format string, args ...any) *refusal {
+func newRefusal(status int, code research.Code, next, format string, args ...any) *refusal {
 	return &refusal{status: status, err: research.Errorf(code, next, format, args...)}
 }

@@ -24,8 +24,8 @@ import (
 	"ratchet/server"
 )
 
-// house is a server over HTTP on a loopback port, with one token.
-type house struct {
+// httpServer is a server over HTTP on a loopback port, with one token.
+type httpServer struct {
 	t      testing.TB
 	addr   string
 	tokens *server.Tokens
@@ -77,10 +77,10 @@ func options(t testing.TB, roots ...string) (server.HTTPOptions, string) {
 }
 
 // serve starts a server; change may change its options.
-func serve(t testing.TB, change func(*server.HTTPOptions), roots ...string) *house {
+func serve(t testing.TB, change func(*server.HTTPOptions), roots ...string) *httpServer {
 	t.Helper()
 	o, token := options(t, roots...)
-	s := &house{t: t, tokens: o.Tokens, token: token, log: &syncBuffer{}, ended: make(chan error, 1)}
+	s := &httpServer{t: t, tokens: o.Tokens, token: token, log: &syncBuffer{}, ended: make(chan error, 1)}
 
 	o.Access = slog.New(slog.NewJSONHandler(s.log, nil))
 	if change != nil {
@@ -107,7 +107,7 @@ func serve(t testing.TB, change func(*server.HTTPOptions), roots ...string) *hou
 }
 
 // wait stops the server and waits for its end.
-func (s *house) wait() {
+func (s *httpServer) wait() {
 	s.stop()
 
 	select {
@@ -123,7 +123,7 @@ func (s *house) wait() {
 }
 
 // url is the endpoint of a checkout.
-func (s *house) url(repo string) string {
+func (s *httpServer) url(repo string) string {
 	u := "http://" + s.addr + "/mcp"
 	if repo != "" {
 		u += "?repo=" + url.QueryEscape(repo)
@@ -141,7 +141,7 @@ type answer struct {
 
 // do makes a request with the token; headers are pairs and may override it
 // ("" removes one, Host sets the host).
-func (s *house) do(method, url, body string, headers ...string) answer {
+func (s *httpServer) do(method, url, body string, headers ...string) answer {
 	s.t.Helper()
 
 	a, err := s.try(method, url, body, headers...)
@@ -153,7 +153,7 @@ func (s *house) do(method, url, body string, headers ...string) answer {
 }
 
 // try is do for a request that may be cut off.
-func (s *house) try(method, url, body string, headers ...string) (answer, error) {
+func (s *httpServer) try(method, url, body string, headers ...string) (answer, error) {
 	s.t.Helper()
 
 	req, err := http.NewRequest(method, url, strings.NewReader(body))
@@ -207,7 +207,7 @@ func (a answer) message(t testing.TB) message {
 }
 
 // client is an mcp-go client of a checkout, initialised. protocol "" is its newest.
-func (s *house) client(repo, name, protocol string) *client.Client {
+func (s *httpServer) client(repo, name, protocol string) *client.Client {
 	s.t.Helper()
 
 	c, err := client.NewStreamableHttpClient(s.url(repo),

@@ -9,6 +9,7 @@ import (
 	"mime"
 	"net/http"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,8 +21,8 @@ import (
 
 const sessionHeader = "Mcp-Session-Id"
 
-// visit is what the access log and the metrics say of a request.
-type visit struct {
+// requestInfo is what the access log and the metrics say of a request.
+type requestInfo struct {
 	caller
 	role   Role   // of the token
 	method string // of JSON-RPC
@@ -31,112 +32,145 @@ type visit struct {
 // ServeHTTP answers one request: /mcp, the dashboard below /ui, /healthz or /metrics.
 func (h *HTTP) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	began := time.Now()
+	info := &requestInfo{}
 	out := newReply(w)
-	out.arrive(began.Add(h.opt.Limits.Arrival)) // also of a body that nobody reads
-	v := &visit{}
+	out.setReadDeadline(began.Add(h.opt.Limits.Arrival)) // also of a body that is never read
 
 	defer func() {
-		if p := recover(); p != nil {
-			h.opt.Log.Error("panic in a request", "panic", p, "stack", string(debug.Stack()))
-			out.refuse(refused(http.StatusInternalServerError, research.CodeInternal,
-				"the server's stderr has the details", "internal error"))
-		}
+		h.recoverPanic(out, recover())
 		out.finish()
-		h.metrics.request(out.status)
-		h.access(r, v, out, time.Since(began))
+		h.metrics.countRequest(out.status)
+		h.logAccess(r, info, out, time.Since(began))
 	}()
-	out.head.Set("X-Content-Type-Options", "nosniff")
-	out.head.Set("Cache-Control", "no-store")
 
-	if bad := h.route(out, r, v); bad != nil {
+	out.header.Set("X-Content-Type-Options", "nosniff")
+	out.header.Set("Cache-Control", "no-store")
+
+	if bad := h.route(out, r, info); bad != nil {
 		out.refuse(bad)
 	}
 }
 
-func (h *HTTP) access(r *http.Request, v *visit, out *reply, took time.Duration) {
-	h.opt.Access.LogAttrs(context.Background(), slog.LevelInfo, "request",
-		slog.String("remote", r.RemoteAddr), slog.String("method", r.Method), slog.String("path", shown(r.URL.Path)),
-		slog.Int("status", out.status), slog.Int64("bytes", out.bytes), slog.Float64("ms",
-			float64(took.Microseconds())/1000),
-		slog.String("token", v.token), slog.String("client", v.client.name), slog.String("repo", v.repo),
-		slog.String("rpc", v.method), slog.String("tool", v.tool), slog.String("code", v.code))
+// recoverPanic answers a request that has panicked.
+func (h *HTTP) recoverPanic(out *reply, panicked any) {
+	if panicked == nil {
+		return
+	}
+
+	h.opt.Log.Error("panic in a request", "panic", panicked, "stack", string(debug.Stack()))
+	out.refuse(newRefusal(http.StatusInternalServerError, research.CodeInternal,
+		"the server's stderr has the details", "internal error"))
 }
 
-func (h *HTTP) route(out *reply, r *http.Request, v *visit) *refusal {
-	if bad := h.origins.check(out.head, r); bad != nil {
+func (h *HTTP) logAccess(r *http.Request, info *requestInfo, out *reply, took time.Duration) {
+	h.opt.Access.LogAttrs(context.Background(), slog.LevelInfo, "request",
+		slog.String("remote", r.RemoteAddr),
+		slog.String("method", r.Method),
+		slog.String("path", excerpt(r.URL.Path)),
+		slog.Int("status", out.status),
+		slog.Int64("bytes", out.bytes),
+		slog.Float64("ms", float64(took.Microseconds())/1000),
+		slog.String("token", info.token),
+		slog.String("client", info.client.name),
+		slog.String("repo", info.repo),
+		slog.String("rpc", info.method),
+		slog.String("tool", info.tool),
+		slog.String("code", info.code),
+	)
+}
+
+func (h *HTTP) route(out *reply, r *http.Request, info *requestInfo) *refusal {
+	if bad := h.origins.checkRequest(out.header, r); bad != nil {
 		return bad
 	}
 
 	switch r.URL.Path {
-	case "/healthz":
-		if r.Method != http.MethodGet && r.Method != http.MethodHead {
-			return notAllowed("GET, HEAD")
-		}
-		out.head.Set("Content-Type", "text/plain; charset=utf-8")
-		out.text(http.StatusOK, "ok\n")
-
-		return nil
-	case "/metrics":
-		if r.Method != http.MethodGet {
-			return notAllowed(http.MethodGet)
-		}
-
-		if bad := h.authorise(r, v); bad != nil && !local(r) {
-			return bad
-		}
-		h.metrics.write(out, r)
-
-		return nil
 	case "/mcp":
-		return h.serveMCP(out, r, v)
+		return h.serveMCP(out, r, info)
+	case "/healthz":
+		return serveHealth(out, r)
+	case "/metrics":
+		return h.serveMetrics(out, r, info)
 	}
 
-	return h.serveUI(out, r, v)
+	return h.serveDashboard(out, r, info)
 }
 
-func notAllowed(allow string) *refusal {
-	bad := refused(http.StatusMethodNotAllowed, research.CodeBadArgument, "use "+allow,
+func serveHealth(out *reply, r *http.Request) *refusal {
+	if bad := requireMethod(r, http.MethodGet, http.MethodHead); bad != nil {
+		return bad
+	}
+
+	out.header.Set("Content-Type", "text/plain; charset=utf-8")
+	out.sendText(http.StatusOK, "ok\n")
+
+	return nil
+}
+
+// serveMetrics needs no token on this machine.
+func (h *HTTP) serveMetrics(out *reply, r *http.Request, info *requestInfo) *refusal {
+	if bad := requireMethod(r, http.MethodGet); bad != nil {
+		return bad
+	}
+
+	if bad := h.authenticate(r, info); bad != nil && !isLocalRequest(r) {
+		return bad
+	}
+	h.metrics.serve(out, r)
+
+	return nil
+}
+
+// requireMethod refuses a request of another method than those.
+func requireMethod(r *http.Request, methods ...string) *refusal {
+	if slices.Contains(methods, r.Method) {
+		return nil
+	}
+	allow := strings.Join(methods, ", ")
+
+	bad := newRefusal(http.StatusMethodNotAllowed, research.CodeBadArgument, "use "+allow,
 		"this method has no meaning here")
 	bad.header = map[string]string{"Allow": allow}
 
 	return bad
 }
 
-// authorise finds whose token the request shows.
-func (h *HTTP) authorise(r *http.Request, v *visit) *refusal {
+// authenticate finds whose token the request shows.
+func (h *HTTP) authenticate(r *http.Request, info *requestInfo) *refusal {
 	challenge := `Bearer realm="ratchet"`
 
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	if strings.EqualFold(scheme, "bearer") && token != "" {
-		who, ok, err := h.opt.Tokens.Check(strings.TrimSpace(token))
+		known, ok, err := h.opt.Tokens.Check(strings.TrimSpace(token))
 		if err != nil {
 			h.opt.Log.Error("tokens can't be read", "err", err)
-			return refused(http.StatusServiceUnavailable, research.CodeStorage, "the server's stderr has the details",
-				"tokens can't be checked")
+			return newRefusal(http.StatusServiceUnavailable, research.CodeStorage,
+				"the server's stderr has the details", "tokens can't be checked")
 		}
 
 		if ok {
-			v.token, v.role = who.Name, who.Role
+			info.token, info.role = known.Name, known.Role
 			return nil
 		}
 		challenge += `, error="invalid_token"`
 	}
-	bad := refused(http.StatusUnauthorized, "unauthorized",
+
+	bad := newRefusal(http.StatusUnauthorized, "unauthorized",
 		"send Authorization: Bearer TOKEN; `ratchet token add NAME` makes one", "a valid token is needed")
 	bad.header = map[string]string{"WWW-Authenticate": challenge}
 
 	return bad
 }
 
-// admit lets a request of a valid token in, within its rate.
-func (h *HTTP) admit(r *http.Request, v *visit) *refusal {
-	if bad := h.authorise(r, v); bad != nil {
+// admit lets a request of a valid token in, within the token's rate.
+func (h *HTTP) admit(r *http.Request, info *requestInfo) *refusal {
+	if bad := h.authenticate(r, info); bad != nil {
 		return bad
 	}
 
-	if !h.allow(v.token) {
-		bad := refused(http.StatusTooManyRequests, research.CodeBusy, "wait a second",
-			"the token %s makes too many requests", v.token)
+	if !h.allowRequest(info.token) {
+		bad := newRefusal(http.StatusTooManyRequests, research.CodeBusy, "wait a second",
+			"the token %s makes too many requests", info.token)
 		bad.header = map[string]string{"Retry-After": "1"}
 
 		return bad
@@ -145,10 +179,10 @@ func (h *HTTP) admit(r *http.Request, v *visit) *refusal {
 	return nil
 }
 
-// locate finds the checkout that a request names.
-func (h *HTTP) locate(r *http.Request, v *visit) *refusal {
-	var err error
-	if v.checkout, err = h.roots.checkout(r.URL.Query().Get("repo")); err != nil {
+// resolveCheckout finds the checkout that a request names.
+func (h *HTTP) resolveCheckout(r *http.Request, info *requestInfo) *refusal {
+	checkout, err := h.roots.Checkout(r.URL.Query().Get("repo"))
+	if err != nil {
 		status := http.StatusForbidden
 		if research.Describe(err).Code == research.CodeBadArgument {
 			status = http.StatusBadRequest
@@ -156,18 +190,18 @@ func (h *HTTP) locate(r *http.Request, v *visit) *refusal {
 
 		return &refusal{status: status, err: err}
 	}
-	v.repo = v.checkout
+	info.checkout, info.repo = checkout, checkout
 
 	return nil
 }
 
-// seat takes one of the places, until leave is called; 503 when all are taken.
-func seat(place chan struct{}) (leave func(), bad *refusal) {
+// acquire takes one of the places, until release is called; 503 when all are taken.
+func acquire(places chan struct{}) (release func(), bad *refusal) {
 	select {
-	case place <- struct{}{}:
-		return func() { <-place }, nil
+	case places <- struct{}{}:
+		return func() { <-places }, nil
 	default:
-		bad = refused(http.StatusServiceUnavailable, research.CodeBusy, "repeat it in a second",
+		bad = newRefusal(http.StatusServiceUnavailable, research.CodeBusy, "repeat it in a second",
 			"too many requests are under way")
 		bad.header = map[string]string{"Retry-After": "1"}
 
@@ -175,8 +209,8 @@ func seat(place chan struct{}) (leave func(), bad *refusal) {
 	}
 }
 
-// message is what has to be known of a JSON-RPC message before mcp-go sees it.
-type message struct {
+// mcpMessage is what has to be known of a JSON-RPC message before mcp-go sees it.
+type mcpMessage struct {
 	ID     json.RawMessage `json:"id"`
 	Method string          `json:"method"`
 	Params struct {
@@ -190,137 +224,184 @@ type message struct {
 	} `json:"params"`
 }
 
-func (h *HTTP) serveMCP(out *reply, r *http.Request, v *visit) *refusal {
+// serveMCP lets a request of an agent in, and has its message answered. Requests
+// that are refused cost little: the body is read last.
+func (h *HTTP) serveMCP(out *reply, r *http.Request, info *requestInfo) *refusal {
 	if r.Method == http.MethodOptions && r.Header.Get("Origin") != "" {
-		preflight(out)
+		answerPreflight(out)
 		return nil
 	}
 
-	if bad := h.admit(r, v); bad != nil {
+	if bad := h.admit(r, info); bad != nil {
 		return bad
 	}
 
-	if v.role != RoleAgent {
-		return refused(http.StatusForbidden, "forbidden", "use a token of an agent: ratchet token add NAME",
-			"the token %s is for the dashboard only", v.token)
+	if info.role != RoleAgent {
+		return newRefusal(http.StatusForbidden, "forbidden", "use a token of an agent: ratchet token add NAME",
+			"the token %s is for the dashboard only", info.token)
 	}
 
-	if r.Method != http.MethodPost && r.Method != http.MethodDelete {
-		return notAllowed("POST, DELETE")
-	}
-
-	if bad := h.locate(r, v); bad != nil {
+	if bad := requireMethod(r, http.MethodPost, http.MethodDelete); bad != nil {
 		return bad
 	}
 
-	if v.session = r.Header.Get(sessionHeader); v.session != "" {
-		var ok bool
-		if v.client, v.forms, ok = sessionClient(v.session); !ok {
-			return refused(http.StatusNotFound, research.CodeNotFound, "initialize again", "there is no such session")
-		}
+	if bad := h.resolveCheckout(r, info); bad != nil {
+		return bad
+	}
+
+	if bad := resumeSession(r, info); bad != nil {
+		return bad
 	}
 
 	if r.Method == http.MethodDelete {
-		if v.session == "" {
-			return refused(http.StatusBadRequest, research.CodeBadArgument, "say which by the header "+sessionHeader,
-				"no session is named")
-		}
-		h.end(r.Context(), v.token, v.session)
-		out.WriteHeader(http.StatusNoContent)
-
-		return nil
+		return h.deleteSession(out, r, info)
 	}
 
-	body, bad := h.read(out, r)
+	body, bad := h.readBody(out, r)
 	if bad != nil {
 		return bad
 	}
-	var m message
-	_ = json.Unmarshal(body, &m) // mcp-go says what is wrong with it
-	v.method = clip(m.Method)
 
-	return h.pass(out, r, v, m, body)
+	var message mcpMessage
+	_ = json.Unmarshal(body, &message) // mcp-go says what is wrong with it
+	info.method = clipName(message.Method)
+
+	return h.handleMessage(out, r, info, message, body)
 }
 
-// read reads a JSON body within the limits.
-func (h *HTTP) read(out *reply, r *http.Request) ([]byte, *refusal) {
-	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" ||
-		r.Header.Get("Content-Encoding") != "" {
-		return nil, refused(http.StatusUnsupportedMediaType, research.CodeBadArgument,
+// resumeSession reads what the session's id says of its client. A request without
+// a session is let through.
+func resumeSession(r *http.Request, info *requestInfo) *refusal {
+	info.session = r.Header.Get(sessionHeader)
+	if info.session == "" {
+		return nil
+	}
+
+	client, forms, ok := parseSessionID(info.session)
+	if !ok {
+		return newRefusal(http.StatusNotFound, research.CodeNotFound, "initialize again", "there is no such session")
+	}
+	info.client, info.forms = client, forms
+
+	return nil
+}
+
+func (h *HTTP) deleteSession(out *reply, r *http.Request, info *requestInfo) *refusal {
+	if info.session == "" {
+		return newRefusal(http.StatusBadRequest, research.CodeBadArgument, "say which by the header "+sessionHeader,
+			"no session is named")
+	}
+
+	h.closeSession(r.Context(), info.token, info.session)
+	out.WriteHeader(http.StatusNoContent)
+
+	return nil
+}
+
+// readBody reads a JSON body within the limits.
+func (h *HTTP) readBody(out *reply, r *http.Request) ([]byte, *refusal) {
+	mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || mediaType != "application/json" || r.Header.Get("Content-Encoding") != "" {
+		return nil, newRefusal(http.StatusUnsupportedMediaType, research.CodeBadArgument,
 			"send plain Content-Type: application/json", "the body is of another kind")
 	}
 
-	large := refused(http.StatusRequestEntityTooLarge, research.CodeBadArgument, "send less",
+	tooLarge := newRefusal(http.StatusRequestEntityTooLarge, research.CodeBadArgument, "send less",
 		"a request may have %d bytes", h.opt.Limits.Body)
 	if r.ContentLength > h.opt.Limits.Body {
-		return nil, large
+		return nil, tooLarge
 	}
 
 	body, err := io.ReadAll(http.MaxBytesReader(out.w, r.Body, h.opt.Limits.Body))
-	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
-		return nil, large
+	if limit := (*http.MaxBytesError)(nil); errors.As(err, &limit) {
+		return nil, tooLarge
 	}
 
 	if err != nil {
-		return nil, refused(http.StatusRequestTimeout, research.CodeBadArgument, "send it faster",
+		return nil, newRefusal(http.StatusRequestTimeout, research.CodeBadArgument, "send it faster",
 			"the request's body did not arrive")
 	}
-	out.arrive(time.Time{}) // it has: the call may take long
+	out.setReadDeadline(time.Time{}) // the body has arrived: the call may take long
 
-	if !modest(body) {
-		return nil, refused(http.StatusBadRequest, research.CodeBadArgument, "send a simpler message",
+	if !withinJSONLimits(body) {
+		return nil, newRefusal(http.StatusBadRequest, research.CodeBadArgument, "send a simpler message",
 			"a message may be %d levels deep and have %d parts", maxDepth, maxParts)
 	}
 
 	return body, nil
 }
 
-// pass hands a message to mcp-go and its answer to out.
-func (h *HTTP) pass(out *reply, r *http.Request, v *visit, m message, body []byte) *refusal {
-	ctx, cancel := context.WithCancel(withStream(withCaller(r.Context(), &v.caller), out))
+// handleMessage hands a message to mcp-go and its answer to out. An answer of the
+// client's to one of our questions goes to the call that asked.
+func (h *HTTP) handleMessage(
+	out *reply, r *http.Request, info *requestInfo, message mcpMessage, body []byte,
+) *refusal {
+	ctx, cancel := context.WithCancel(withStream(withCaller(r.Context(), &info.caller), out))
 	defer cancel()
 
-	if m.Method == "" && len(m.ID) > 0 && h.core.questions.answered(who(ctx), m.ID, body) {
+	if message.Method == "" && len(message.ID) > 0 &&
+		h.core.questions.deliver(sessionKeyOf(ctx), message.ID, body) {
 		out.WriteHeader(http.StatusAccepted)
 		return nil
 	}
-	place, header := h.calls, r.Header.Clone()
 
-	switch mcp.MCPMethod(m.Method) {
+	places := h.calls
+
+	switch mcp.MCPMethod(message.Method) {
 	case mcp.MethodSubscriptionsListen:
-		place = h.streams
-		defer h.core.unlisten(&v.caller)
-		defer onClose(h.stopping, cancel)()
-		defer h.watchFor(ctx, v)()
+		places = h.streams
+
+		defer h.core.subs.removeListener(&info.caller)
+		defer afterClose(h.stopping, cancel)()
+		defer h.watchForStream(ctx, info)()
 	case mcp.MethodInitialize:
-		v.client = mcpClient{clip(m.Params.ClientInfo.Name), clip(m.Params.ClientInfo.Version)}
-		v.forms = fillsForms(m.Params.Capabilities.Elicitation)
-		v.session = newSession(v.client, v.forms)
-		out.head.Set(sessionHeader, v.session)
-		h.metrics.sessions.Inc()
+		h.beginSession(out, info, message)
 	}
 
-	leave, bad := seat(place)
+	release, bad := acquire(places)
 	if bad != nil {
 		return bad
 	}
-	defer leave()
+	defer release()
 
-	if v.session != "" {
-		h.sessions.add(v.session, struct{}{})
+	if info.session != "" {
+		h.sessions.GetOrAdd(info.session, struct{}{})
 	}
+
+	header := r.Header.Clone()
 	header.Del(sessionHeader) // it is ours; mcp-go's sessions live as long as a request
 	header.Del("Authorization")
-	out.begin(accepts(r, eventStream))
-	h.mcp.Handle(out, &mcpserver.HTTPRequest{Method: http.MethodPost, URL: r.URL, Header: header, Body: body,
-		Context: ctx})
+
+	out.startKeepAlive(acceptsType(r, eventStream))
+	h.mcp.Handle(out, &mcpserver.HTTPRequest{
+		Method:  http.MethodPost,
+		URL:     r.URL,
+		Header:  header,
+		Body:    body,
+		Context: ctx,
+	})
 
 	return nil
 }
 
-// accepts says whether the client takes answers of this kind; one that says
-// nothing takes all.
-func accepts(r *http.Request, kind string) bool {
-	all := strings.ToLower(strings.Join(r.Header.Values("Accept"), ","))
-	return strings.TrimSpace(all) == "" || strings.Contains(all, kind) || strings.Contains(all, "*/*")
+// beginSession gives the client that initialises a session.
+func (h *HTTP) beginSession(out *reply, info *requestInfo, message mcpMessage) {
+	client := message.Params.ClientInfo
+	info.client = mcpClient{clipName(client.Name), clipName(client.Version)}
+	info.forms = canShowForm(message.Params.Capabilities.Elicitation)
+	info.session = newSessionID(info.client, info.forms)
+
+	out.header.Set(sessionHeader, info.session)
+	h.metrics.sessions.Inc()
+}
+
+// acceptsType says whether the client accepts answers of a media type. A client
+// that names none accepts all.
+func acceptsType(r *http.Request, mediaType string) bool {
+	accepted := strings.ToLower(strings.Join(r.Header.Values("Accept"), ","))
+	if strings.TrimSpace(accepted) == "" {
+		return true
+	}
+
+	return strings.Contains(accepted, mediaType) || strings.Contains(accepted, "*/*")
 }

@@ -32,7 +32,7 @@ func TestHTTPCampaignThroughEveryTool(t *testing.T) {
 
 // curl is a client that knows nothing but HTTP.
 type curl struct {
-	*house
+	*httpServer
 	url     string
 	session []string
 	id      int
@@ -67,7 +67,7 @@ func TestHTTPCampaignByHand(t *testing.T) {
 	t.Parallel()
 	repo := newRepository(t)
 	s := serve(t, func(o *server.HTTPOptions) { o.Open = openAny }, repo.dir)
-	c := &curl{house: s, url: s.url("")} // one root: no need to name it
+	c := &curl{httpServer: s, url: s.url("")} // one root: no need to name it
 
 	a := s.do("POST", c.url, hello)
 	if m := a.message(t); m.Error != nil || a.status != 200 {
@@ -231,7 +231,7 @@ func TestListenersHearOfChanges(t *testing.T) {
 	}
 }
 
-// stuck is a laboratory that opens when it is told to, or when the call ends.
+// stuck is a laboratory that opens on request, or when the call ends.
 func stuck(
 	entered chan<- struct{}, leave <-chan struct{},
 ) func(context.Context, string, string, string) (*checkout.Checkout, error) {
@@ -305,7 +305,7 @@ func TestEarlyHeader(t *testing.T) {
 	}
 }
 
-// A server that is told to stop answers what is under way, and says that what
+// A server that has to stop answers what is under way, and says that what
 // runs goes on.
 func TestOrderlyEnd(t *testing.T) {
 	t.Parallel()

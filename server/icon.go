@@ -8,7 +8,9 @@ import (
 //go:embed icon.svg
 var iconSVG []byte
 
-// icon is the server's picture as a data URI, some 250 bytes, sent once in a
+// iconURI is the server's picture as a data URI, some 250 bytes, sent once in a
 // session. Tools have none: it would cost every list ten times as much, and no
 // model sees it.
-func icon() string { return "data:image/svg+xml;base64," + base64.StdEncoding.EncodeToString(iconSVG) }
+func iconURI() string {
+	return "data:image/svg+xml;base64," + base64.StdEncoding.EncodeToString(iconSVG)
+}

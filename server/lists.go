@@ -4,12 +4,13 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
+	"ratchet/internal/view"
 	"strconv"
 	"strings"
 
 	"github.com/mark3labs/mcp-go/mcp"
 
-	"ratchet/internal/view"
+	"ratchet/internal/research/history"
 	"ratchet/prompts"
 	"ratchet/tools"
 )
@@ -23,34 +24,27 @@ const (
 	ownCursor = "~x"
 )
 
-// listExperiments adds the campaign's experiments to a list of resources, the
-// newest first: to the pages after the first one, which is the same whatever
-// the campaign, and which names a second one once the session has called a tool.
-// Listing alone opens nothing.
-func (s *Server) listExperiments(ctx context.Context, cursor mcp.Cursor, r *mcp.ListResourcesResult) {
-	if session, ok := subscriber(ctx); ok {
-		s.mu.Lock()
-		s.listed[session] = true
-		s.mu.Unlock()
-	}
+// addExperiments adds the campaign's experiments to a list of resources, the
+// newest first. The first page is the same whatever the campaign, so they stand
+// on the pages after it, which it names once the session has called a tool:
+// listing alone opens nothing.
+func (s *Server) addExperiments(ctx context.Context, cursor mcp.Cursor, r *mcp.ListResourcesResult) {
+	s.subs.noteListed(ctx)
 
 	if cursor == "" {
-		if l := s.known(ctx); l != nil && r.NextCursor == "" {
-			if p, err := view.ListExperiments(ctx, l, view.Query{Limit: 1}); err == nil && len(p.Experiments) > 0 {
-				r.NextCursor = pageCursor("")
-			}
+		if r.NextCursor == "" && s.hasExperiments(ctx) {
+			r.NextCursor = cursorAfter("")
 		}
 
 		return
 	}
-	text, err := base64.StdEncoding.DecodeString(string(cursor))
 
-	from, ok := strings.CutPrefix(string(text), ownCursor)
-	if err != nil || !ok {
+	from, ok := parseCursor(cursor)
+	if !ok { // it is mcp-go's
 		return
 	}
 
-	l, err := s.open(ctx)
+	l, err := s.openLab(ctx)
 	if err != nil {
 		return
 	}
@@ -61,23 +55,52 @@ func (s *Server) listExperiments(ctx context.Context, cursor mcp.Cursor, r *mcp.
 	}
 
 	for i := range p.Experiments {
-		x := &p.Experiments[i]
-
-		about, _, _ := strings.Cut(tools.Clean(x.Hypothesis), "\n")
-		if len(about) > 100 {
-			about = strings.ToValidUTF8(about[:100], "") + "…"
-		}
-		r.Resources = append(r.Resources, mcp.Resource{URI: experimentsURI + strconv.Itoa(x.N),
-			Name: "x" + strconv.Itoa(x.N), MIMEType: "text/plain", Description: fmt.Sprintf("%s: %s", x.Status, about)})
+		r.Resources = append(r.Resources, experimentResource(&p.Experiments[i]))
 	}
 
 	if p.Next != "" {
-		r.NextCursor = pageCursor(p.Next)
+		r.NextCursor = cursorAfter(p.Next)
 	}
 }
 
-func pageCursor(from string) mcp.Cursor {
+// hasExperiments says whether the session's campaign has experiments; it is false
+// for a session that has called no tool.
+func (s *Server) hasExperiments(ctx context.Context) bool {
+	l := s.openedLab(ctx)
+	if l == nil {
+		return false
+	}
+
+	p, err := view.ListExperiments(ctx, l, view.Query{Limit: 1})
+
+	return err == nil && len(p.Experiments) > 0
+}
+
+func experimentResource(x *history.Experiment) mcp.Resource {
+	number := strconv.Itoa(x.N)
+	firstLine, _, _ := strings.Cut(tools.Clean(x.Hypothesis), "\n")
+
+	return mcp.Resource{
+		URI:         experimentsURI + number,
+		Name:        "x" + number,
+		MIMEType:    "text/plain",
+		Description: fmt.Sprintf("%s: %s", x.Status, cutText(firstLine, 100)),
+	}
+}
+
+// cursorAfter is the cursor of the page that begins at a cursor of the ledger's.
+func cursorAfter(from string) mcp.Cursor {
 	return mcp.Cursor(base64.StdEncoding.EncodeToString([]byte(ownCursor + from)))
+}
+
+// parseCursor is the opposite of cursorAfter; ok is false for a cursor of mcp-go's.
+func parseCursor(cursor mcp.Cursor) (from string, ok bool) {
+	text, err := base64.StdEncoding.DecodeString(string(cursor))
+	if err != nil {
+		return "", false
+	}
+
+	return strings.CutPrefix(string(text), ownCursor)
 }
 
 // completer completes arguments: of prompts from their own values and the
@@ -89,27 +112,28 @@ func (c completer) CompletePromptArgument(
 	ctx context.Context, prompt string, arg mcp.CompleteArgument, _ mcp.CompleteContext,
 ) (*mcp.Completion, error) {
 	if arg.Name != "campaign" {
-		return completion(prompts.Complete(prompt, arg.Name, arg.Value)), nil
+		return newCompletion(prompts.Complete(prompt, arg.Name, arg.Value)), nil
 	}
 
-	l, err := c.open(ctx)
+	l, err := c.openLab(ctx)
 	if err != nil {
-		return completion(nil), nil
+		return newCompletion(nil), nil
 	}
 
 	names, err := view.ListCampaigns(ctx, l)
 	if err != nil {
-		return completion(nil), nil
+		return newCompletion(nil), nil
 	}
-	var out []string
+	typed := strings.ToLower(strings.TrimSpace(arg.Value))
+	var matching []string
 
-	for _, n := range names {
-		if strings.HasPrefix(n, strings.ToLower(strings.TrimSpace(arg.Value))) {
-			out = append(out, n)
+	for _, name := range names {
+		if strings.HasPrefix(name, typed) {
+			matching = append(matching, name)
 		}
 	}
 
-	return completion(out), nil
+	return newCompletion(matching), nil
 }
 
 // CompleteResourceArgument gives the newest experiments first.
@@ -117,30 +141,33 @@ func (c completer) CompleteResourceArgument(
 	ctx context.Context, uri string, arg mcp.CompleteArgument, _ mcp.CompleteContext,
 ) (*mcp.Completion, error) {
 	if uri != experimentsURI+"{n}" || arg.Name != "n" {
-		return completion(nil), nil
+		return newCompletion(nil), nil
 	}
 
-	l, err := c.open(ctx)
+	l, err := c.openLab(ctx)
 	if err != nil {
-		return completion(nil), nil
+		return newCompletion(nil), nil
 	}
 
 	p, err := view.ListExperiments(ctx, l, view.Query{Limit: 1})
 	if err != nil || len(p.Experiments) == 0 {
-		return completion(nil), nil
+		return newCompletion(nil), nil
 	}
-	var out []string
+	typed := strings.TrimSpace(arg.Value)
+	var matching []string
 
 	for n := p.Experiments[0].N; n > 0; n-- {
-		if s := strconv.Itoa(n); strings.HasPrefix(s, strings.TrimSpace(arg.Value)) {
-			out = append(out, s)
+		if number := strconv.Itoa(n); strings.HasPrefix(number, typed) {
+			matching = append(matching, number)
 		}
 	}
 
-	return completion(out), nil
+	return newCompletion(matching), nil
 }
 
-func completion(all []string) *mcp.Completion {
+// newCompletion is the first values of all, as many as MCP allows.
+func newCompletion(all []string) *mcp.Completion {
 	n := min(len(all), maxCompletions)
+
 	return &mcp.Completion{Values: append([]string{}, all[:n]...), Total: len(all), HasMore: n < len(all)}
 }

@@ -21,41 +21,59 @@ type metrics struct {
 	sessions prometheus.Counter
 	append   prometheus.Histogram
 	wait     prometheus.Histogram
-	conns    crowd
-	show     http.Handler
+	handler  http.Handler
+
+	connections connectionGauge
 }
 
 func newMetrics(h *HTTP) *metrics {
 	m := &metrics{
-		requests: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "ratchet_http_requests_total",
-			Help: "HTTP requests answered, by status."}, []string{"status"}),
-		calls: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "ratchet_tool_calls_total",
-			Help: "Tool calls answered, by tool and code (ok, or the code of the error)."}, []string{"tool", "code"}),
-		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "ratchet_tool_call_seconds",
-			Help: "How long tool calls took, waits for runs included.", Buckets: []float64{.005, .01, .025, .05, .1,
-				.25, .5, 1, 2.5, 5, 10, 25, 50}}, []string{"tool"}),
-		sessions: prometheus.NewCounter(prometheus.CounterOpts{Name: "ratchet_sessions_opened_total",
-			Help: "MCP sessions that were initialised."}),
-		append: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "ratchet_ledger_append_seconds",
-			Help: "How long this server's appends to ledgers took until they were durable, the wait for the lock included.", Buckets: ledgerBuckets()}),
-		wait: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "ratchet_ledger_wait_seconds",
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "ratchet_http_requests_total",
+			Help: "HTTP requests answered, by status.",
+		}, []string{"status"}),
+		calls: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "ratchet_tool_calls_total",
+			Help: "Tool calls answered, by tool and code (ok, or the code of the error).",
+		}, []string{"tool", "code"}),
+		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "ratchet_tool_call_seconds",
+			Help:    "How long tool calls took, waits for runs included.",
+			Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 25, 50},
+		}, []string{"tool"}),
+		sessions: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "ratchet_sessions_opened_total",
+			Help: "MCP sessions that were initialised.",
+		}),
+		append: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "ratchet_ledger_append_seconds",
+			Help: "How long this server's appends to ledgers took until they were durable, " +
+				"the wait for the lock included.",
+			Buckets: ledgerBuckets(),
+		}),
+		wait: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name:    "ratchet_ledger_wait_seconds",
 			Help:    "How long this server's transactions with ledgers, reads too, waited for the lock.",
-			Buckets: ledgerBuckets()}),
+			Buckets: ledgerBuckets(),
+		}),
 	}
-	gauge := func(name, help string, f func() int) prometheus.Collector {
-		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help},
-			func() float64 { return float64(f()) })
+
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(m.requests, m.calls, m.seconds, m.sessions, m.append, m.wait)
+
+	addGauge := func(name, help string, read func() int) {
+		registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help},
+			func() float64 { return float64(read()) }))
 	}
-	reg := prometheus.NewRegistry()
-	reg.MustRegister(m.requests, m.calls, m.seconds, m.sessions, m.append, m.wait,
-		gauge("ratchet_sessions", "MCP sessions seen within the last hour, the newest 1,024.", h.sessions.len),
-		gauge("ratchet_laboratories", "Pairs of client and checkout that are kept open.", h.labs.len),
-		gauge("ratchet_requests_in_flight", "Requests of MCP and of the dashboard under way.",
-			func() int { return len(h.calls) }),
-		gauge("ratchet_streams", "Streams of subscriptions/listen and of the dashboard.",
-			func() int { return len(h.streams) }),
-		gauge("ratchet_connections", "TCP connections.", m.conns.len))
-	m.show = promhttp.HandlerFor(reg, promhttp.HandlerOpts{DisableCompression: true})
+	addGauge("ratchet_sessions", "MCP sessions seen within the last hour, the newest 1,024.", h.sessions.Len)
+	addGauge("ratchet_laboratories", "Pairs of client and checkout that are kept open.", h.labs.Len)
+	addGauge("ratchet_requests_in_flight", "Requests of MCP and of the dashboard under way.",
+		func() int { return len(h.calls) })
+	addGauge("ratchet_streams", "Streams of subscriptions/listen and of the dashboard.",
+		func() int { return len(h.streams) })
+	addGauge("ratchet_connections", "TCP connections.", m.connections.len)
+
+	m.handler = promhttp.HandlerFor(registry, promhttp.HandlerOpts{DisableCompression: true})
 
 	return m
 }
@@ -75,77 +93,79 @@ func (h *HTTP) Observe(t ledger.Timing) {
 	}
 }
 
-func (m *metrics) request(status int) { m.requests.WithLabelValues(strconv.Itoa(status)).Inc() }
+func (m *metrics) countRequest(status int) { m.requests.WithLabelValues(strconv.Itoa(status)).Inc() }
 
-func (m *metrics) call(tool, code string, took time.Duration) {
+func (m *metrics) countCall(tool, code string, took time.Duration) {
 	m.calls.WithLabelValues(tool, code).Inc()
 	m.seconds.WithLabelValues(tool).Observe(took.Seconds())
 }
 
-func (m *metrics) write(out *reply, r *http.Request) { m.show.ServeHTTP(out, r) }
+func (m *metrics) serve(out *reply, r *http.Request) { m.handler.ServeHTTP(out, r) }
 
-// crowd watches a server's connections. Beyond max the one that has been idle,
-// or silent since it came, for longest has to go.
-type crowd struct {
+// connectionGauge counts a server's connections. Of more than max it closes the
+// one that has been idle, or silent since it came, for longest.
+type connectionGauge struct {
 	max int
 
-	mu    sync.Mutex
-	conns map[net.Conn]time.Time // since when it is idle; zero: busy
+	mu        sync.Mutex
+	idleSince map[net.Conn]time.Time // zero: busy
 }
 
-// crowd is the connections, at most limit.
-func (m *metrics) crowd(limit int) *crowd {
-	m.conns.max = limit
-	return &m.conns
+// limitConnections sets how many connections there may be.
+func (m *metrics) limitConnections(limit int) *connectionGauge {
+	m.connections.max = limit
+	m.connections.idleSince = map[net.Conn]time.Time{}
+
+	return &m.connections
 }
 
-// turn is told of every change of a connection's state (http.Server.ConnState).
-func (c *crowd) turn(conn net.Conn, state http.ConnState) {
-	c.mu.Lock()
-	if c.conns == nil {
-		c.conns = map[net.Conn]time.Time{}
+// track follows a connection's state (http.Server.ConnState).
+func (g *connectionGauge) track(conn net.Conn, state http.ConnState) {
+	if surplus := g.setState(conn, state); surplus != nil {
+		_ = surplus.Close()
 	}
-	var out net.Conn
+}
+
+// setState notes a connection's state. It returns the connection that has to be
+// closed for it, nil if there is none.
+func (g *connectionGauge) setState(conn net.Conn, state http.ConnState) (surplus net.Conn) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
 
 	switch state {
 	case http.StateNew:
-		if len(c.conns) >= c.max {
-			out = c.idlest(conn)
+		if len(g.idleSince) >= g.max {
+			surplus = g.longestIdle(conn)
 		}
-
-		if out != conn {
-			c.conns[conn] = time.Now()
-		}
+		g.idleSince[conn] = time.Now()
 	case http.StateIdle:
-		c.conns[conn] = time.Now()
+		g.idleSince[conn] = time.Now()
 	case http.StateActive:
-		c.conns[conn] = time.Time{}
+		g.idleSince[conn] = time.Time{}
 	default:
-		delete(c.conns, conn)
+		delete(g.idleSince, conn)
 	}
-	delete(c.conns, out)
-	c.mu.Unlock()
+	delete(g.idleSince, surplus)
 
-	if out != nil {
-		_ = out.Close()
-	}
+	return surplus
 }
 
-// idlest is the connection to close, newcomer if all others are busy.
-func (c *crowd) idlest(newcomer net.Conn) net.Conn {
-	out, since := newcomer, time.Now()
-	for conn, t := range c.conns {
+// longestIdle is the connection to close, newcomer if all others are busy.
+func (g *connectionGauge) longestIdle(newcomer net.Conn) net.Conn {
+	longest, since := newcomer, time.Now()
+
+	for conn, t := range g.idleSince {
 		if !t.IsZero() && t.Before(since) {
-			out, since = conn, t
+			longest, since = conn, t
 		}
 	}
 
-	return out
+	return longest
 }
 
-func (c *crowd) len() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+func (g *connectionGauge) len() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
 
-	return len(c.conns)
+	return len(g.idleSince)
 }

@@ -12,8 +12,8 @@ import (
 	"ratchet/server"
 )
 
-// told are the sessions that were told of note n, as the dashboard shows them.
-func (o *onlooker) told(n int) (codenames []string) {
+// deliveredTo are the sessions that note n was delivered to, as the dashboard shows.
+func (o *observer) deliveredTo(n int) (codenames []string) {
 	o.t.Helper()
 
 	for _, v := range o.get("state")["notes"].([]any) {
@@ -40,8 +40,8 @@ func TestNotesAreToldOnce(t *testing.T) {
 	c.want(o.steer(`{"action":"note","text":" leave the \u001b[0mloader\nalone "}`), "done", "note 1 is recorded")
 	c.lastRecord(history.KindNoteAdded, `"text":"leave the`, `"by":"dashboard"`)
 
-	if got := o.told(1); got != nil {
-		t.Errorf("told before anybody called: %v", got)
+	if got := o.deliveredTo(1); got != nil {
+		t.Errorf("delivered before any call: %v", got)
 	}
 	const want = "leave the loader alone"
 	c.want(c.do("revert", `{}`), "human_note", want)
@@ -51,8 +51,8 @@ func TestNotesAreToldOnce(t *testing.T) {
 	two.want(two.do("run_experiment", `{"hypothesis":"in the second checkout"}`), "human_note", want)
 	two.want(two.do("wait_run", `{}`), "human_note", nil)
 
-	if got := o.told(1); len(got) != 2 {
-		t.Errorf("told to %v", got)
+	if got := o.deliveredTo(1); len(got) != 2 {
+		t.Errorf("delivered to %v", got)
 	}
 
 	records := c.records(history.KindNoteDelivered)
@@ -77,7 +77,7 @@ func TestNotesAreToldOnce(t *testing.T) {
 	if n := len(c.records(history.KindNoteDelivered)); n != 6 {
 		t.Errorf("%d deliveries of 3 notes to 2 sessions", n)
 	}
-	// a session that comes later is told too
+	// a later session gets them too
 	if n := len(c.records(history.KindNoteAdded)); n != 3 {
 		t.Errorf("%d notes", n)
 	}
@@ -121,15 +121,15 @@ func TestLongNotes(t *testing.T) {
 		}
 
 		if length > 400 {
-			if !strings.HasSuffix(shown, "… (the whole: read_log{limit: 6000})") || len(o.told(i+1)) != 0 {
-				t.Errorf("told to %v by %q", o.told(i+1), shown)
+			if !strings.HasSuffix(shown, "… (the whole: read_log{limit: 6000})") || len(o.deliveredTo(i+1)) != 0 {
+				t.Errorf("delivered to %v by %q", o.deliveredTo(i+1), shown)
 			}
 			_, brief, _ = call(t, c.Client, "read_log", map[string]any{"limit": 6000})
 			wantAt(t, brief, text, "human_notes", i, "text")
 		}
 
-		if len(o.told(i+1)) != 1 {
-			t.Errorf("note %d was told to %v", i+1, o.told(i+1))
+		if len(o.deliveredTo(i+1)) != 1 {
+			t.Errorf("note %d was delivered to %v", i+1, o.deliveredTo(i+1))
 		}
 		c.want(c.do("wait_run", `{}`), "human_note", nil)
 	}

@@ -2,5 +2,5 @@
 
 package server
 
-// mine is git's own question where owners are no numbers.
-func mine(string) bool { return true }
+// ownedByUs is git's own question where owners are no numbers.
+func ownedByUs(string) bool { return true }

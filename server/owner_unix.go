@@ -7,9 +7,9 @@ import (
 	"syscall"
 )
 
-// mine says whether path belongs to the user who serves, as git asks before it
+// ownedByUs says whether path belongs to the user who serves, as git asks before it
 // trusts a repository's configuration.
-func mine(path string) bool {
+func ownedByUs(path string) bool {
 	info, err := os.Stat(path)
 	if err != nil {
 		return false

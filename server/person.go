@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"ratchet/internal/checkout"
+	"ratchet/internal/notify"
 	"slices"
 	"strings"
 	"time"
@@ -11,9 +13,7 @@ import (
 	"github.com/mark3labs/mcp-go/mcp"
 	mcpserver "github.com/mark3labs/mcp-go/server"
 
-	"ratchet/internal/checkout"
 	"ratchet/internal/lab"
-	"ratchet/internal/notify"
 	"ratchet/internal/research"
 	"ratchet/internal/research/contract"
 	"ratchet/internal/research/history"
@@ -25,9 +25,10 @@ import (
 // form, the refusal becomes one; silence, a wrong name and "no" all mean no.
 
 const (
-	patience    = 2 * time.Minute // of a call for its person, where Options do not say
-	maxQuestion = 1500            // bytes of what the person reads
-	person      = "person"        // the form, among what a call of 2026-07-28 needs
+	defaultPatience = 2 * time.Minute // of a call for its person
+	maxQuestion     = 1500            // bytes of what the person reads
+	maxAsked        = 256             // decisions that are remembered as asked
+	personInput     = "person"        // the form, among the inputs of a call of 2026-07-28
 
 	decideContract = "contract"
 	decideKeep     = "keep"
@@ -42,49 +43,64 @@ type decision struct {
 	accept   string // what yes means
 }
 
-// undecided is the decision that a person could take to let the call through,
-// nil if there is none: the contract is another than the accepted one, or a
-// keep was refused by the verdict.
-func (s *Server) undecided(ctx context.Context, t tools.Tool, args json.RawMessage, err error) *decision {
-	if !fillsForms(eraOf(ctx).caps.Elicitation) {
+// pendingDecision is the decision that a person could take to let a call through
+// that ended with err. It is nil if there is none: the contract is the accepted
+// one, and no keep was refused by the verdict.
+func (s *Server) pendingDecision(ctx context.Context, t tools.Tool, args json.RawMessage, err error) *decision {
+	if !canShowForm(featuresOf(ctx).capabilities.Elicitation) {
 		return nil
 	}
 
-	code := research.Code("")
+	var code research.Code
 	if err != nil {
 		code = research.Describe(err).Code
 	}
-	begins := t.Name == "start_campaign" && err == nil
 
-	keeps := t.Name == "keep" && code == research.CodeVerdict
-	if code != research.CodeContract && !begins && !keeps {
+	isStart := t.Name == "start_campaign" && err == nil
+	isKeep := t.Name == "keep" && code == research.CodeVerdict
+
+	if code != research.CodeContract && !isStart && !isKeep {
 		return nil
 	}
 
-	l, oerr := s.open(ctx)
-	if oerr != nil {
+	l, err := s.openLab(ctx)
+	if err != nil {
 		return nil
 	}
 
-	if keeps {
+	if isKeep {
 		return keepDecision(ctx, l, args)
 	}
 
-	c, now, digest, perr := lab.PendingContract(ctx, l)
-	if perr != nil || digest == c.Digest {
-		return nil
-	}
-	var b strings.Builder
-	fmt.Fprintf(&b, "The contract in %s differs from the accepted one of campaign %s:\n", c.ProgramPath, c.Name)
-
-	for line := range strings.Lines(contract.ContractDiff(c.Program, now)) {
-		b.WriteString(notify.Visible(strings.TrimSuffix(line, "\n")) + "\n")
-	}
-
-	return &decision{Kind: decideContract, Campaign: c.Name, Subject: digest, message: b.String(),
-		accept: "Accept the changed contract; the next run calibrates anew"}
+	return contractDecision(ctx, l)
 }
 
+// contractDecision is about the contract in the checkout, nil if it is the
+// accepted one or can't be read.
+func contractDecision(ctx context.Context, l *checkout.Checkout) *decision {
+	c, now, digest, err := lab.PendingContract(ctx, l)
+	if err != nil || digest == c.Digest {
+		return nil
+	}
+
+	var message strings.Builder
+	fmt.Fprintf(&message, "The contract in %s differs from the accepted one of campaign %s:\n", c.ProgramPath, c.Name)
+
+	for line := range strings.Lines(contract.ContractDiff(c.Program, now)) {
+		message.WriteString(notify.Visible(strings.TrimSuffix(line, "\n")) + "\n")
+	}
+
+	return &decision{
+		Kind:     decideContract,
+		Campaign: c.Name,
+		Subject:  digest,
+		message:  message.String(),
+		accept:   "Accept the changed contract; the next run calibrates anew",
+	}
+}
+
+// keepDecision is about the experiment that a keep names, nil if no person can
+// override its verdict.
 func keepDecision(ctx context.Context, l *checkout.Checkout, args json.RawMessage) *decision {
 	req, err := tools.KeepRequest(args)
 	if err != nil {
@@ -96,41 +112,56 @@ func keepDecision(ctx context.Context, l *checkout.Checkout, args json.RawMessag
 		return nil
 	}
 
-	return &decision{Kind: decideKeep, Campaign: x.Campaign, Subject: string(x.ID),
-		accept:  "Keep it against the verdict",
-		message: fmt.Sprintf("The agent wants to keep experiment %s of campaign %s:\n%s\n%s\nIts verdict does not allow that: %s\n", x.ID, x.Campaign, x.Hypothesis, x.Words, x.Why)}
+	message := fmt.Sprintf("The agent wants to keep experiment %s of campaign %s:\n%s\n%s\n", x.ID, x.Campaign,
+		x.Hypothesis, x.Words) + fmt.Sprintf("Its verdict does not allow that: %s\n", x.Why)
+
+	return &decision{
+		Kind:     decideKeep,
+		Campaign: x.Campaign,
+		Subject:  string(x.ID),
+		message:  message,
+		accept:   "Keep it against the verdict",
+	}
 }
 
 // form is what the person sees.
 func (d *decision) form() mcp.ElicitationParams {
 	text := tools.Clean(d.message)
 	if len(text) > maxQuestion {
-		text = strings.ToValidUTF8(text[:maxQuestion], "") + "…\n"
+		text = cutText(text, maxQuestion) + "\n"
 	}
 
+	campaign := map[string]any{
+		"type":        "string",
+		"title":       "Campaign",
+		"description": "type its name, " + d.Campaign + ", to confirm",
+	}
+	accept := map[string]any{"type": "boolean", "title": d.accept, "default": false}
+
 	return mcp.ElicitationParams{Message: text, RequestedSchema: map[string]any{
-		"type": "object", "required": []string{"campaign", "accept"}, "properties": map[string]any{
-			"campaign": map[string]any{"type": "string", "title": "Campaign",
-				"description": "type its name, " + d.Campaign + ", to confirm"},
-			"accept": map[string]any{"type": "boolean", "title": d.accept, "default": false},
-		}}}
+		"type":       "object",
+		"required":   []string{"campaign", "accept"},
+		"properties": map[string]any{"campaign": campaign, "accept": accept},
+	}}
 }
 
-// agreed says whether a filled-in form says yes.
-func (d *decision) agreed(r *mcp.ElicitationResult) bool {
+// isConfirmedBy says whether a filled-in form says yes, with the campaign's name.
+func (d *decision) isConfirmedBy(r *mcp.ElicitationResult) bool {
 	if r == nil || r.Action != mcp.ElicitationResponseActionAccept {
 		return false
 	}
-	in, _ := r.Content.(map[string]any)
-	name, _ := in["campaign"].(string)
-	yes, _ := in["accept"].(bool)
 
-	return yes && strings.TrimSpace(name) == d.Campaign
+	fields, _ := r.Content.(map[string]any)
+	name, _ := fields["campaign"].(string)
+	accepted, _ := fields["accept"].(bool)
+
+	return accepted && strings.TrimSpace(name) == d.Campaign
 }
 
-// carryOut does what the person agreed to. For a keep the answer is the call's own.
+// carryOut does what the person agreed to. For a keep it returns the call's
+// answer, for a contract nil: the call has to be made again.
 func (s *Server) carryOut(ctx context.Context, d *decision, args json.RawMessage) (*tools.Answer, error) {
-	l, err := s.open(ctx)
+	l, err := s.openLab(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -149,57 +180,65 @@ func (s *Server) carryOut(ctx context.Context, d *decision, args json.RawMessage
 	if err != nil {
 		return nil, err
 	}
-	a := tools.RenderKept(k)
+	answer := tools.RenderKept(k)
 
-	return &a, nil
+	return &answer, nil
 }
 
-// mayAsk says whether this session's person has not been asked this yet, and
-// remembers it: an agent that calls again and again must not wear them down.
-func (s *Server) mayAsk(ctx context.Context, d *decision) bool {
-	c := clientOf(ctx)
-	key := strings.Join([]string{who(ctx), c.name, c.version, d.Kind, d.Campaign, d.Subject}, "\n")
+// markAsked notes that the session's person is asked for a decision. It returns
+// false if they were asked before: an agent that calls again and again must not
+// wear them down.
+func (s *Server) markAsked(ctx context.Context, d *decision) bool {
+	client := clientOf(ctx)
+	key := strings.Join([]string{sessionKeyOf(ctx), client.name, client.version, d.Kind, d.Campaign, d.Subject}, "\n")
+
 	s.mu.Lock()
 	defer s.mu.Unlock()
 
-	if slices.Contains(s.put, key) {
+	if slices.Contains(s.asked, key) {
 		return false
 	}
-	s.put = append(s.put, key)
-	s.put = s.put[max(0, len(s.put)-maxAsked):]
+
+	s.asked = append(s.asked, key)
+	s.asked = s.asked[max(0, len(s.asked)-maxAsked):]
 
 	return true
 }
 
-const maxAsked = 256 // decisions that are remembered as asked
-
-// consult asks the person, on the call's stream or by its answer. yes says that
-// they agreed; need is the answer of a call that has to come back with the form.
-func (s *Server) consult(ctx context.Context, t tools.Tool, d *decision) (need *mcp.CallToolResult, yes bool) {
-	if !s.mayAsk(ctx, d) {
+// askPerson asks the person, on the call's stream or by its answer. agreed says
+// that they said yes; need, if it is not nil, asks the client to make the call
+// again with the form. Silence is a no.
+func (s *Server) askPerson(ctx context.Context, t tools.Tool, d *decision) (need *mcp.CallToolResult, agreed bool) {
+	if !s.markAsked(ctx, d) {
 		return nil, false
 	}
 
-	if eraOf(ctx).modern {
-		state := s.seal(sealed{Tool: t.Name, Who: who(ctx), Until: time.Now().Add(5 * s.patience()),
-			Decision: d}) // nothing waits meanwhile
-		return mcpserver.NewInputRequestBuilder(state).Elicit(person, d.form()).ToolResult(), false
+	if featuresOf(ctx).modern {
+		state := s.sealState(ctx, t.Name, d)
+		return mcpserver.NewInputRequestBuilder(state).Elicit(personInput, d.form()).ToolResult(), false
 	}
 
-	raw, err := s.ask(ctx, mcp.MethodElicitationCreate, d.form(), s.patience())
+	answer, err := s.askClient(ctx, mcp.MethodElicitationCreate, d.form(), s.opt.Patience)
 	if err != nil {
 		s.opt.Log.Info("the person was not reached", "err", err)
 		return nil, false
 	}
-	var r mcp.ElicitationResult
 
-	return nil, json.Unmarshal(raw, &r) == nil && d.agreed(&r)
-}
-
-func (s *Server) patience() time.Duration {
-	if s.opt.Patience > 0 {
-		return s.opt.Patience
+	var form mcp.ElicitationResult
+	if err := json.Unmarshal(answer, &form); err != nil {
+		return nil, false
 	}
 
-	return patience
+	return nil, d.isConfirmedBy(&form)
+}
+
+// sealState is the state of a call that is to be made again, with a decision or
+// (nil) with the client's roots. It holds for long: nothing waits meanwhile.
+func (s *Server) sealState(ctx context.Context, tool string, d *decision) string {
+	return s.sealer.seal(callState{
+		Tool:     tool,
+		Session:  sessionKeyOf(ctx),
+		Until:    time.Now().Add(5 * s.opt.Patience),
+		Decision: d,
+	})
 }

@@ -227,7 +227,7 @@ func TestSilenceIsARefusal(t *testing.T) {
 				return mcp.ElicitationResponse{Action: no}
 			}}
 			c := newRepository(t)
-			var n *told
+			var n *notifications
 			c.Client, n = w.connect(t, c.dir, func(o *server.Options) { o.Patience = 50 * time.Millisecond },
 				client.WithElicitationHandler(h))
 

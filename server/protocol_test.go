@@ -23,7 +23,7 @@ func TestTheRestOfTheProtocol(t *testing.T) {
 	inEveryWay(t, func(t *testing.T, w way) {
 		c := newRepository(t)
 		c.t = t
-		var n *told
+		var n *notifications
 		c.Client, n = w.connect(t, c.dir, nil)
 		ctx := context.Background()
 
@@ -109,7 +109,7 @@ func (c *campaign) complete(ref, argument, prefix string, want ...string) {
 func TestNoLogUnasked(t *testing.T) {
 	for _, w := range []way{{"stdio", "2025-06-18"}, {"http", "2025-06-18"}, {"http", "2026-07-28"}} {
 		c := newRepository(t)
-		var n *told
+		var n *notifications
 		c.Client, n = w.connect(t, c.dir, nil)
 		c.do("start_campaign", `{}`)
 		c.done(c.do("wait_run", `{"wait_seconds":20}`))
@@ -178,7 +178,7 @@ func TestFollowersHearOfOthers(t *testing.T) {
 		t.Run(fmt.Sprint(w), func(t *testing.T) {
 			c := started(t)
 			c.t = t
-			var n *told
+			var n *notifications
 			c.Client, n = w.connect(t, c.dir, nil)
 			c.do("read_log", `{}`)
 			c.follow(w, "ratchet://brief")
@@ -250,8 +250,8 @@ func TestAnswersAreCounted(t *testing.T) {
 			}
 
 			line, _ := c.do("read_log", `{"view":"sessions"}`)["sessions"].([]any)[0].(map[string]any)
-			if line["answers"] != float64(s.Told().N) || line["answer_bytes"] != float64(s.Told().Text) {
-				t.Errorf("shown %v, counted %+v", line, s.Told())
+			if line["answers"] != float64(s.AnswerTotal().N) || line["answer_bytes"] != float64(s.AnswerTotal().Text) {
+				t.Errorf("shown %v, counted %+v", line, s.AnswerTotal())
 			}
 			must(t, c.Close())
 

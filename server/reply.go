@@ -13,106 +13,130 @@ import (
 )
 
 const (
-	firstSign   = 700 * time.Millisecond // of a call that takes long: clients give up after a minute without a header
-	nextSigns   = 10 * time.Second
-	readerSpeed = 30 * time.Second // for a client to take what is written
+	firstKeepAlive    = 700 * time.Millisecond // of a slow call: clients give up after a minute without a header
+	keepAliveInterval = 10 * time.Second
+	writeTimeout      = 30 * time.Second // for a client to take what is written
 
 	eventStream = "text/event-stream"
 )
 
 // reply is the answer to one request, as mcp-go writes it. When that takes
-// long, the header and a first sign of life go out on an event stream, more
-// signs follow, and what mcp-go then writes as one JSON body becomes an event
-// of it. It may be written from several goroutines.
+// long, the header and a first comment go out on an event stream, more comments
+// follow, and what mcp-go then writes as one JSON body becomes an event of it. It
+// may be written from several goroutines.
 type reply struct {
 	w  http.ResponseWriter
 	rc *http.ResponseController
 
-	head   http.Header // as mcp-go and we fill it, before it is sent
+	header http.Header // as mcp-go and we fill it, before it is sent
 	status int         // sent, 0 before
 	bytes  int64       // of the body
 
-	mu     sync.Mutex
-	stream bool        // the client takes event streams
-	base   http.Header // as it is before mcp-go fills in more
-	events bool        // an event stream has begun
-	early  bool        // by the first sign, not by mcp-go
-	body   *bytes.Buffer
-	timer  *time.Timer
-	over   bool
-	plain  bool // errors are not JSON-RPC's
+	plainErrors bool // errors have the dashboard's form, not JSON-RPC's
+
+	mu          sync.Mutex
+	takesEvents bool        // the client accepts event streams
+	base        http.Header // header, before mcp-go fills in more
+	hasEvents   bool        // an event stream has begun
+	early       bool        // by a keep-alive or a message, not by mcp-go
+	body        *bytes.Buffer
+	timer       *time.Timer
+	finished    bool
 }
 
 func newReply(w http.ResponseWriter) *reply {
-	return &reply{w: w, rc: http.NewResponseController(w), head: http.Header{}}
+	return &reply{w: w, rc: http.NewResponseController(w), header: http.Header{}}
 }
 
-// begin starts the signs of life, if the client takes event streams.
-func (p *reply) begin(stream bool) {
+// startKeepAlive says whether the client accepts event streams. If so, comments
+// are sent until the answer begins.
+func (p *reply) startKeepAlive(takesEvents bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 
-	if p.stream = stream; stream {
-		p.base = p.head.Clone()
-		p.timer = time.AfterFunc(firstSign, p.sign)
+	p.takesEvents = takesEvents
+	if takesEvents {
+		p.base = p.header.Clone()
+		p.timer = time.AfterFunc(firstKeepAlive, p.sendKeepAlive)
 	}
 }
 
-// sign writes a comment, which clients skip.
-func (p *reply) sign() {
+// sendKeepAlive writes a comment, which clients skip.
+func (p *reply) sendKeepAlive() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 
-	if p.over {
+	if p.finished {
 		return
 	}
 
 	if p.status == 0 {
-		p.begun()
+		p.beginEvents()
 	}
 
-	if !p.events { // a body is being written
+	if !p.hasEvents { // a body is being written
 		return
 	}
-	p.put([]byte(": working\n\n"))
+
+	_, _ = p.writeBody([]byte(": working\n\n"))
 	_ = p.rc.Flush()
-	p.timer.Reset(nextSigns)
+	p.timer.Reset(keepAliveInterval)
 }
 
-// start sends the header.
-func (p *reply) start(h http.Header, status int) {
-	maps.Copy(p.w.Header(), h)
+// beginEvents begins an event stream before mcp-go has written anything. mu is held.
+func (p *reply) beginEvents() {
+	p.early = true
+	p.base.Set("Content-Type", eventStream)
+	p.sendHeader(p.base, http.StatusOK)
+}
 
-	if p.events = h.Get("Content-Type") == eventStream; p.events {
+// sendHeader sends the header. mu is held.
+func (p *reply) sendHeader(header http.Header, status int) {
+	maps.Copy(p.w.Header(), header)
+
+	p.hasEvents = header.Get("Content-Type") == eventStream
+	if p.hasEvents {
 		p.w.Header().Set("X-Accel-Buffering", "no") // proxies must not hold it back
 	}
+
 	p.status = status
-	p.slow()
+	p.extendWriteDeadline()
 	p.w.WriteHeader(status)
 }
 
-func (p *reply) slow() { _ = p.rc.SetWriteDeadline(time.Now().Add(readerSpeed)) }
+func (p *reply) extendWriteDeadline() { _ = p.rc.SetWriteDeadline(time.Now().Add(writeTimeout)) }
 
-func (p *reply) put(b []byte) (int, error) {
-	p.slow()
+// writeBody writes to the client. mu is held.
+func (p *reply) writeBody(b []byte) (int, error) {
+	p.extendWriteDeadline()
 	n, err := p.w.Write(b)
 	p.bytes += int64(n)
 
 	return n, err
 }
 
-// Header is what WriteHeader sends.
-func (p *reply) Header() http.Header { return p.head }
+// writeEvent writes a message as an event. mu is held.
+func (p *reply) writeEvent(message []byte) error {
+	event := append([]byte("event: message\ndata: "), message...)
+	event = append(event, "\n\n"...)
+	_, err := p.writeBody(event)
 
-// WriteHeader sends the header, unless a sign of life did.
+	return err
+}
+
+// Header is what WriteHeader sends.
+func (p *reply) Header() http.Header { return p.header }
+
+// WriteHeader sends the header, unless an event stream has begun early: then a
+// JSON body becomes an event of it.
 func (p *reply) WriteHeader(status int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 
 	switch {
 	case p.status == 0:
-		p.start(p.head, status)
-	case p.early && p.head.Get("Content-Type") == "application/json":
+		p.sendHeader(p.header, status)
+	case p.early && p.header.Get("Content-Type") == "application/json":
 		p.body = &bytes.Buffer{}
 	}
 }
@@ -127,10 +151,10 @@ func (p *reply) Write(b []byte) (int, error) {
 	}
 
 	if p.status == 0 {
-		p.start(p.head, http.StatusOK)
+		p.sendHeader(p.header, http.StatusOK)
 	}
 
-	return p.put(b)
+	return p.writeBody(b)
 }
 
 // send writes a message as an event of its own, before the answer.
@@ -138,25 +162,20 @@ func (p *reply) send(message []byte) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 
-	switch {
-	case !p.stream || p.over || p.body != nil || p.status != 0 && !p.events:
+	hasBody := p.body != nil || p.status != 0 && !p.hasEvents
+	if !p.takesEvents || p.finished || hasBody {
 		return errNoStream
-	case p.status == 0:
-		p.begun()
 	}
 
-	if _, err := p.put(append(append([]byte("event: message\ndata: "), message...), "\n\n"...)); err != nil {
+	if p.status == 0 {
+		p.beginEvents()
+	}
+
+	if err := p.writeEvent(message); err != nil {
 		return err
 	}
 
 	return p.rc.Flush()
-}
-
-// begun begins an event stream before mcp-go has written anything.
-func (p *reply) begun() {
-	p.early = true
-	p.base.Set("Content-Type", eventStream)
-	p.start(p.base, http.StatusOK)
 }
 
 // Flush sends what has been written.
@@ -166,53 +185,48 @@ func (p *reply) Flush() {
 	_ = p.rc.Flush()
 }
 
-// CanStream says whether the client takes event streams.
-func (p *reply) CanStream() bool { return p.stream }
+// CanStream says whether the client accepts event streams.
+func (p *reply) CanStream() bool { return p.takesEvents }
 
-// arrive sets when the request's body must have arrived, zero for no limit.
-func (p *reply) arrive(t time.Time) { _ = p.rc.SetReadDeadline(t) }
+// setReadDeadline sets when the request's body must have arrived, zero for no limit.
+func (p *reply) setReadDeadline(t time.Time) { _ = p.rc.SetReadDeadline(t) }
 
-func (p *reply) text(status int, s string) {
+func (p *reply) sendText(status int, text string) {
 	p.WriteHeader(status)
-	_, _ = io.WriteString(p, s)
+	_, _ = io.WriteString(p, text)
 }
 
-// refuse answers with an HTTP status and a JSON-RPC error, unless the answer
-// has begun.
+// refuse answers with an HTTP status and an error, JSON-RPC's or the dashboard's,
+// unless the answer has begun.
 func (p *reply) refuse(bad *refusal) {
 	p.mu.Lock()
-	begun := p.status != 0
+	hasBegun := p.status != 0
 	p.mu.Unlock()
 
-	if begun {
+	if hasBegun {
 		return
+	}
+
+	for k, v := range bad.header {
+		p.header.Set(k, v)
 	}
 
 	e := research.Describe(bad.err)
-	if p.plain {
-		p.refusePlainly(bad, e)
-		return
-	}
-	body, _ := json.Marshal(map[string]any{"jsonrpc": "2.0", "id": nil, "error": map[string]any{
-		"code": -32000, "message": e.Msg + "; next: " + e.Next, "data": map[string]any{"code": e.Code,
-			"next": e.Next}}})
+	mediaType := "application/json"
+	content := map[string]any{"jsonrpc": "2.0", "id": nil, "error": map[string]any{
+		"code":    -32000,
+		"message": e.Msg + "; next: " + e.Next,
+		"data":    map[string]any{"code": e.Code, "next": e.Next},
+	}}
 
-	for k, v := range bad.header {
-		p.head.Set(k, v)
+	if p.plainErrors {
+		mediaType = "application/json; charset=utf-8"
+		content = map[string]any{"error": map[string]any{"code": e.Code, "message": e.Msg, "next": e.Next}}
 	}
-	p.head.Set("Content-Type", "application/json")
-	p.text(bad.status, string(body)+"\n")
-}
 
-// refusePlainly answers with an HTTP status and the error as the dashboard reads it.
-func (p *reply) refusePlainly(bad *refusal, e *research.Error) {
-	body, _ := json.Marshal(map[string]any{"error": map[string]any{"code": e.Code, "message": e.Msg, "next": e.Next}})
-
-	for k, v := range bad.header {
-		p.head.Set(k, v)
-	}
-	p.head.Set("Content-Type", "application/json; charset=utf-8")
-	p.text(bad.status, string(body)+"\n")
+	body, _ := json.Marshal(content)
+	p.header.Set("Content-Type", mediaType)
+	p.sendText(bad.status, string(body)+"\n")
 }
 
 // finish writes what is left. Nothing is written afterwards.
@@ -220,17 +234,17 @@ func (p *reply) finish() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 
-	p.over = true
+	p.finished = true
 	if p.timer != nil {
 		p.timer.Stop()
 	}
 
 	if p.body != nil {
-		_, _ = p.put(append(append([]byte("event: message\ndata: "), bytes.TrimSpace(p.body.Bytes())...), "\n\n"...))
+		_ = p.writeEvent(bytes.TrimSpace(p.body.Bytes()))
 	}
 
 	if p.status == 0 { // mcp-go had nothing to say
-		p.start(p.head, http.StatusOK)
+		p.sendHeader(p.header, http.StatusOK)
 	}
 	_ = p.rc.SetWriteDeadline(time.Time{})
 }

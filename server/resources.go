@@ -23,29 +23,39 @@ const (
 )
 
 func (s *Server) addResources() {
-	s.mcp.AddResource(mcp.Resource{URI: programURI, Name: "program", MIMEType: "text/markdown",
-		Description: "program.md: the contract and the research direction"}, s.reader("text/markdown", s.program))
-	s.mcp.AddResource(mcp.Resource{URI: briefURI, Name: "brief", MIMEType: "text/plain",
-		Description: "What a session needs to go on"}, s.reader("text/plain", s.logView(`{"view":"brief"}`)))
-	s.mcp.AddResource(mcp.Resource{URI: logURI, Name: "log.tsv", MIMEType: "text/tab-separated-values",
-		Description: "The newest experiments, one a line"}, s.reader("text/tab-separated-values", s.log))
+	add := func(uri, name, mediaType, about string, read func(context.Context) (string, error)) {
+		s.mcp.AddResource(mcp.Resource{URI: uri, Name: name, MIMEType: mediaType, Description: about},
+			s.textResource(mediaType, read))
+	}
+	add(programURI, "program", "text/markdown", "program.md: the contract and the research direction", s.readProgram)
+	add(briefURI, "brief", "text/plain", "What a session needs to go on", s.readLogView(`{"view":"brief"}`))
+	add(logURI, "log.tsv", "text/tab-separated-values", "The newest experiments, one a line", s.readTSV)
+
 	template := mcp.NewResourceTemplate(experimentsURI+"{n}", "experiment", mcp.WithTemplateMIMEType("text/plain"),
 		mcp.WithTemplateDescription("One experiment with its runs and diff"))
-	s.mcp.AddResourceTemplate(template,
-		func(ctx context.Context, req mcp.ReadResourceRequest) ([]mcp.ResourceContents, error) {
-			args, err := json.Marshal(map[string]any{"view": "experiment",
-				"query": strings.TrimPrefix(req.Params.URI, experimentsURI), "limit": 16 << 10})
-			if err != nil {
-				return nil, err
-			}
-
-			return s.reader("text/plain", s.logView(string(args)))(ctx, req)
-		})
+	s.mcp.AddResourceTemplate(template, s.readExperiment)
 }
 
-// reader makes a resource of a text. Errors carry code, sentence and next step.
-func (s *Server) reader(mime string, text func(context.Context) (string, error)) mcpserver.ResourceHandlerFunc {
-	return func(ctx context.Context, req mcp.ReadResourceRequest) (_ []mcp.ResourceContents, err error) {
+// readExperiment answers for the template of experiments.
+func (s *Server) readExperiment(ctx context.Context, req mcp.ReadResourceRequest) ([]mcp.ResourceContents, error) {
+	args, err := json.Marshal(map[string]any{
+		"view":  "experiment",
+		"query": strings.TrimPrefix(req.Params.URI, experimentsURI),
+		"limit": 16 << 10,
+	})
+	if err != nil {
+		return nil, err
+	}
+
+	return s.textResource("text/plain", s.readLogView(string(args)))(ctx, req)
+}
+
+// textResource makes a resource of a text. Errors carry code, sentence and next
+// step; a panic is an error.
+func (s *Server) textResource(
+	mediaType string, read func(context.Context) (string, error),
+) mcpserver.ResourceHandlerFunc {
+	return func(ctx context.Context, req mcp.ReadResourceRequest) (contents []mcp.ResourceContents, err error) {
 		defer func() {
 			if r := recover(); r != nil {
 				s.opt.Log.Error("panic in a resource", "uri", req.Params.URI, "panic", r)
@@ -53,17 +63,19 @@ func (s *Server) reader(mime string, text func(context.Context) (string, error))
 			}
 		}()
 
-		t, err := text(ctx)
+		text, err := read(ctx)
 		if err != nil {
 			return nil, errors.New(tools.Refusal(err).Text)
 		}
 
-		return []mcp.ResourceContents{mcp.TextResourceContents{URI: req.Params.URI, MIMEType: mime, Text: t}}, nil
+		return []mcp.ResourceContents{
+			mcp.TextResourceContents{URI: req.Params.URI, MIMEType: mediaType, Text: text},
+		}, nil
 	}
 }
 
-func (s *Server) program(ctx context.Context) (string, error) {
-	l, err := s.open(ctx)
+func (s *Server) readProgram(ctx context.Context) (string, error) {
+	l, err := s.openLab(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -72,23 +84,23 @@ func (s *Server) program(ctx context.Context) (string, error) {
 	return tools.Clean(text), err
 }
 
-func (s *Server) log(ctx context.Context) (string, error) {
-	l, err := s.open(ctx)
+func (s *Server) readTSV(ctx context.Context) (string, error) {
+	l, err := s.openLab(ctx)
 	if err != nil {
 		return "", err
 	}
-	var b bytes.Buffer
-	err = tools.WriteTSV(ctx, l, &b, logRows)
+	var tsv bytes.Buffer
+	err = tools.WriteTSV(ctx, l, &tsv, logRows)
 
-	return b.String(), err
+	return tsv.String(), err
 }
 
-// logView is the text of a read_log call.
-func (s *Server) logView(args string) func(context.Context) (string, error) {
+// readLogView is the text of a read_log call.
+func (s *Server) readLogView(args string) func(context.Context) (string, error) {
 	return func(ctx context.Context) (string, error) {
-		t, _ := tools.Get("read_log")
-		a, err := t.Call(ctx, tools.Env{Open: s.open, Looking: true}, json.RawMessage(args))
+		readLog, _ := tools.Get("read_log")
+		answer, err := readLog.Call(ctx, tools.Env{Open: s.openLab, Looking: true}, json.RawMessage(args))
 
-		return a.Text, err
+		return answer.Text, err
 	}
 }

@@ -7,54 +7,68 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"strings"
+	"sync"
 	"time"
 )
 
-// sealed is what a call of 2026-07-28 takes with it when it is answered with
+// callState is what a call of 2026-07-28 takes with it when it is answered with
 // what is needed, and brings back. It is sealed with a key of this process: an
 // answer counts only to a question that this server asked this client, not too
 // long ago. A server that was started anew asks again.
-type sealed struct {
+type callState struct {
 	Tool     string    `json:"t"`
-	Who      string    `json:"w"`
+	Session  string    `json:"w"` // sessionKeyOf
 	Until    time.Time `json:"u"`
 	Decision *decision `json:"d,omitempty"` // nil: for roots
 }
 
-func newSealKey() []byte {
-	key := make([]byte, 32)
-	_, _ = rand.Read(key) // never fails
-
-	return key
+// sealer makes callStates into texts that only it can have made.
+type sealer struct {
+	key func() []byte // made when it is first needed
 }
 
-func (s *Server) seal(v sealed) string {
-	b, err := json.Marshal(v)
+func newSealer() sealer {
+	return sealer{key: sync.OnceValue(func() []byte {
+		key := make([]byte, 32)
+		_, _ = rand.Read(key) // never fails
+
+		return key
+	})}
+}
+
+func (s sealer) seal(state callState) string {
+	text, err := json.Marshal(state)
 	if err != nil {
 		panic(err) // strings and a time always encode
 	}
 	enc := base64.RawURLEncoding
 
-	return enc.EncodeToString(b) + "." + enc.EncodeToString(s.mac(b))
+	return enc.EncodeToString(text) + "." + enc.EncodeToString(s.sum(text))
 }
 
-func (s *Server) mac(b []byte) []byte {
-	h := hmac.New(sha256.New, s.sealKey())
-	h.Write(b)
+func (s sealer) sum(text []byte) []byte {
+	mac := hmac.New(sha256.New, s.key())
+	mac.Write(text)
 
-	return h.Sum(nil)
+	return mac.Sum(nil)
 }
 
-// unseal opens what seal made for this tool and client, while it holds.
-func (s *Server) unseal(state, tool, who string) (v sealed, ok bool) {
-	enc := base64.RawURLEncoding
-	text, sum, found := strings.Cut(state, ".")
-	b, err := enc.DecodeString(text)
-
-	m, merr := enc.DecodeString(sum)
-	if !found || err != nil || merr != nil || !hmac.Equal(m, s.mac(b)) || json.Unmarshal(b, &v) != nil {
-		return sealed{}, false
+// unseal opens what seal made for this tool and session, until it expires.
+func (s sealer) unseal(sealed, tool, session string) (state callState, ok bool) {
+	encodedText, encodedSum, found := strings.Cut(sealed, ".")
+	if !found {
+		return callState{}, false
 	}
 
-	return v, v.Tool == tool && v.Who == who && time.Now().Before(v.Until)
+	text, err := base64.RawURLEncoding.DecodeString(encodedText)
+	if err != nil {
+		return callState{}, false
+	}
+
+	sum, err := base64.RawURLEncoding.DecodeString(encodedSum)
+	if err != nil || !hmac.Equal(sum, s.sum(text)) || json.Unmarshal(text, &state) != nil {
+		return callState{}, false
+	}
+
+	return state, state.Tool == tool && state.Session == session && time.Now().Before(state.Until)
 }

@@ -9,27 +9,30 @@
 // over standard streams with the stream, over HTTP by DELETE, some minutes
 // after its last call, or with the server.
 //
-// What only a person decides, a call asks its client's person where the client
-// can show a form (person.go); a server outside every repository asks where its
-// client works (roots.go). A call's messages stand before its answer (stream.go).
+// What only a person decides, a call asks its client's person, where the client
+// can show a form (person.go). A server outside every repository asks where its
+// client works (clientroots.go). A call's messages stand before its answer
+// (stream.go).
 //
-// Over HTTP a request names its checkout in the URL and its token's name joins
-// the client's; a session is only a name, carried in its id, so that it
-// outlives the server and costs it nothing but, while it is used, a laboratory.
+// Over HTTP a request names its checkout in the URL, and its token's name joins
+// the client's. A session is only a name, carried in its id, so that it outlives
+// the server and costs it nothing but, while it is used, a laboratory. The
+// dashboard (dashboard.go) is let in here and answered by package dashboard.
 //
 // Limits: one ServeStdio at a time in a process (mcp-go has one stdio session
 // for all its servers). A client that skips initialize is served too, as an
 // unnamed client. HTTP has no stream of its own for what the server has to say
 // (GET is refused): progress and updates come in the answers to calls, and in
 // subscriptions/listen. HTTP/1.1 only. Clients of protocols without sessions
-// are told from each other by token and name: two of one name and one token in
-// one checkout are one session.
+// are distinguished by token and name: two of one name and one token in one
+// checkout are one session.
 package server
 
 import (
 	"context"
 	"log/slog"
 	"maps"
+	"ratchet/internal/checkout"
 	"slices"
 	"sync"
 	"time"
@@ -37,7 +40,6 @@ import (
 	"github.com/mark3labs/mcp-go/mcp"
 	mcpserver "github.com/mark3labs/mcp-go/server"
 
-	"ratchet/internal/checkout"
 	"ratchet/prompts"
 	"ratchet/tools"
 )
@@ -51,7 +53,7 @@ type Options struct {
 	// becomes the tool's answer. Several calls may run at once.
 	Open func(ctx context.Context, clientName, clientVersion string) (*checkout.Checkout, error)
 	// At opens the laboratory of a folder, for a client that names its folders
-	// (roots) after Open failed because there is no repository; nil: nobody is asked.
+	// (roots) after Open failed because there is no repository; nil: no client is asked.
 	At func(ctx context.Context, dir, clientName, clientVersion string) (*checkout.Checkout, error)
 	// Patience is how long a call waits for its person's decision, 0: 2 min.
 	Patience time.Duration
@@ -66,25 +68,23 @@ type Server struct {
 	opt Options
 	mcp *mcpserver.MCPServer
 
-	has    func(ctx context.Context) *checkout.Checkout                     // of HTTP: what find would give, if it is open already
-	find   func(ctx context.Context) (*checkout.Checkout, error)            // of HTTP; nil: one checkout, by Options.Open
-	called func(ctx context.Context, tool, code string, took time.Duration) // after every call; nil: nobody counts
-	ending <-chan struct{}                                                  // closed when calls that wait have to answer; nil: never
+	// Over HTTP these are set: a laboratory for each session and checkout. On
+	// standard streams they are nil, and Options.Open opens the one checkout.
+	findLab    func(ctx context.Context) (*checkout.Checkout, error) // opens it if need be
+	findOpened func(ctx context.Context) *checkout.Checkout          // nil if it is not open
+	onCall     func(ctx context.Context, tool, code string, took time.Duration)
+	ending     <-chan struct{} // closed when calls that wait have to answer
 
+	subs      *subscriptions
 	questions questions
-	sealKey   func() []byte // made when it is first needed
+	sealer    sealer
 
-	mu        sync.Mutex
-	put       []string                    // decisions that were put to a person, the last ones
-	levels    map[string]mcp.LoggingLevel // session → what it wants to be told
-	listed    map[string]bool             // sessions that know which resources there are
-	labs      map[mcpClient]*checkout.Checkout
-	subs      map[string]map[string]int // session → resource → subscriptions
-	listeners map[any]*listener         // streams of subscriptions/listen
-	wanted    chan struct{}             // closed by the first subscription
-	wants     sync.Once
+	mu    sync.Mutex
+	asked []string // decisions that a person was asked for, the last ones
+	labs  map[mcpClient]*checkout.Checkout
 }
 
+// mcpClient is what a client calls itself.
 type mcpClient struct{ name, version string }
 
 // New makes a server. Nothing is opened or started.
@@ -92,9 +92,12 @@ func New(o Options) *Server {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{opt: o, labs: map[mcpClient]*checkout.Checkout{}, subs: map[string]map[string]int{},
-		listeners: map[any]*listener{}, levels: map[string]mcp.LoggingLevel{}, listed: map[string]bool{},
-		sealKey: sync.OnceValue(newSealKey), wanted: make(chan struct{})}
+
+	if o.Patience <= 0 {
+		o.Patience = defaultPatience
+	}
+
+	s := &Server{opt: o, subs: newSubscriptions(), sealer: newSealer(), labs: map[mcpClient]*checkout.Checkout{}}
 	s.mcp = mcpserver.NewMCPServer("ratchet", o.Version,
 		mcpserver.WithTitle("Ratchet"),
 		mcpserver.WithInstructions(prompts.Instructions),
@@ -105,93 +108,103 @@ func New(o Options) *Server {
 		mcpserver.WithCompletions(),
 		mcpserver.WithPromptCompletionProvider(completer{s}),
 		mcpserver.WithResourceCompletionProvider(completer{s}),
-		mcpserver.WithIcons(mcp.Icon{Src: icon(), MIMEType: "image/svg+xml", Sizes: []string{"any"}}),
+		mcpserver.WithIcons(mcp.Icon{Src: iconURI(), MIMEType: "image/svg+xml", Sizes: []string{"any"}}),
 		mcpserver.WithPaginationLimit(pageLimit),
-		mcpserver.WithHooks(s.hooks()),
+		mcpserver.WithHooks(s.newHooks()),
 	)
 	s.addTools()
 	s.addPrompts()
 	s.addResources()
-	s.addFixtures()
+	addFixtures(s)
 
 	return s
 }
 
 func (s *Server) addTools() {
+	openWorld := false
 	var all []mcpserver.ServerTool
 
 	for _, t := range tools.All() {
-		no := false
 		tool := mcp.NewToolWithRawSchema(t.Name, t.About, t.Input())
 		tool.RawOutputSchema = t.Output()
 		tool.Annotations = mcp.ToolAnnotation{
-			ReadOnlyHint: &t.ReadOnly, DestructiveHint: &t.Destructive, IdempotentHint: &t.Idempotent,
-			OpenWorldHint: &no,
+			ReadOnlyHint:    &t.ReadOnly,
+			DestructiveHint: &t.Destructive,
+			IdempotentHint:  &t.Idempotent,
+			OpenWorldHint:   &openWorld,
 		}
-		all = append(all, mcpserver.ServerTool{Tool: tool, Handler: s.handler(t)})
+
+		all = append(all, mcpserver.ServerTool{Tool: tool, Handler: s.toolHandler(t)})
 	}
+
 	s.mcp.AddTools(all...)
 }
 
 func (s *Server) addPrompts() {
 	for _, p := range prompts.All() {
-		desc := mcp.Prompt{Name: p.Name, Title: p.Title, Description: p.About}
+		prompt := mcp.Prompt{Name: p.Name, Title: p.Title, Description: p.About}
 		for _, a := range p.Arguments {
-			desc.Arguments = append(desc.Arguments, mcp.PromptArgument{Name: a.Name, Description: a.About})
+			prompt.Arguments = append(prompt.Arguments, mcp.PromptArgument{Name: a.Name, Description: a.About})
 		}
-		s.mcp.AddPrompt(desc, func(_ context.Context, req mcp.GetPromptRequest) (*mcp.GetPromptResult, error) {
+
+		s.mcp.AddPrompt(prompt, func(_ context.Context, req mcp.GetPromptRequest) (*mcp.GetPromptResult, error) {
 			text := mcp.NewTextContent(p.Render(req.Params.Arguments))
 			return mcp.NewGetPromptResult(p.About, []mcp.PromptMessage{mcp.NewPromptMessage(mcp.RoleUser, text)}), nil
 		})
 	}
 }
 
-// clientOf is what the client of ctx calls itself.
-func clientOf(ctx context.Context) (c mcpClient) {
-	if session, ok := mcpserver.ClientSessionFromContext(ctx).(mcpserver.SessionWithClientInfo); ok {
-		info := session.GetClientInfo()
-		c = mcpClient{info.Name, info.Version}
+// clientOf is what the client of ctx calls itself, empty for one that skipped
+// initialize.
+func clientOf(ctx context.Context) mcpClient {
+	session, ok := mcpserver.ClientSessionFromContext(ctx).(mcpserver.SessionWithClientInfo)
+	if !ok {
+		return mcpClient{}
 	}
+	info := session.GetClientInfo()
 
-	return c
+	return mcpClient{info.Name, info.Version}
 }
 
-// open is the laboratory of the client that ctx belongs to.
-func (s *Server) open(ctx context.Context) (*checkout.Checkout, error) {
-	find := s.find
+// openLab opens the laboratory of the client that ctx belongs to, or returns the
+// one that is open.
+func (s *Server) openLab(ctx context.Context) (*checkout.Checkout, error) {
+	find := s.findLab
 	if find == nil {
-		find = s.own
+		find = s.openStdioLab
 	}
 
 	l, err := find(ctx)
 	if err == nil {
-		found(ctx, l)
+		noteUsedLab(ctx, l)
 	}
 
 	return l, err
 }
 
-// own is the laboratory of a client on standard streams.
-func (s *Server) own(ctx context.Context) (*checkout.Checkout, error) {
-	l := s.known(ctx)
+// openStdioLab is openLab on standard streams.
+func (s *Server) openStdioLab(ctx context.Context) (*checkout.Checkout, error) {
+	l := s.openedLab(ctx)
 	if l == nil {
-		c := clientOf(ctx)
+		client := clientOf(ctx)
 
-		var err error
-		if l, err = s.opt.Open(ctx, c.name, c.version); err != nil {
+		opened, err := s.opt.Open(ctx, client.name, client.version)
+		if err != nil {
 			return nil, err
 		}
-		l = s.keep(c, l)
+		l = s.rememberLab(client, opened)
 	}
+
 	l.Attend()
 
 	return l, nil
 }
 
-// known is the laboratory of the client that ctx belongs to if it is open, else nil.
-func (s *Server) known(ctx context.Context) *checkout.Checkout {
-	if s.has != nil {
-		return s.has(ctx)
+// openedLab is the laboratory of the client that ctx belongs to, nil if it is not
+// open.
+func (s *Server) openedLab(ctx context.Context) *checkout.Checkout {
+	if s.findOpened != nil {
+		return s.findOpened(ctx)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -199,34 +212,48 @@ func (s *Server) known(ctx context.Context) *checkout.Checkout {
 	return s.labs[clientOf(ctx)]
 }
 
-// keep makes l the laboratory of c, unless another call was faster. It returns
-// the one that counts.
-func (s *Server) keep(c mcpClient, l *checkout.Checkout) *checkout.Checkout {
+// rememberLab makes l the laboratory of a client, unless another call was faster.
+// It returns the client's laboratory.
+func (s *Server) rememberLab(client mcpClient, l *checkout.Checkout) *checkout.Checkout {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 
-	if s.labs[c] == nil {
-		s.labs[c] = l
+	if s.labs[client] == nil {
+		s.labs[client] = l
 	}
 
-	return s.labs[c]
+	return s.labs[client]
 }
 
-// leave ends the sessions of all laboratories.
-func (s *Server) leave(ctx context.Context) {
+// anyLab is one of the open laboratories of standard streams, nil if there is none.
+func (s *Server) anyLab() *checkout.Checkout {
 	s.mu.Lock()
-	all := slices.Collect(maps.Values(s.labs))
+	defer s.mu.Unlock()
+
+	for _, l := range s.labs {
+		return l
+	}
+
+	return nil
+}
+
+// endSessions ends the sessions of all laboratories of standard streams.
+func (s *Server) endSessions(ctx context.Context) {
+	s.mu.Lock()
+	labs := slices.Collect(maps.Values(s.labs))
 	clear(s.labs)
 	s.mu.Unlock()
-	s.part(ctx, all...)
+
+	s.endLabs(ctx, labs...)
 }
 
-// part ends the sessions of laboratories, and records what their agents were told.
-func (s *Server) part(ctx context.Context, all ...*checkout.Checkout) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
+// endLabs ends the sessions of laboratories, and records how much their agents
+// were answered.
+func (s *Server) endLabs(ctx context.Context, labs ...*checkout.Checkout) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
 	defer cancel()
 
-	for _, l := range all {
+	for _, l := range labs {
 		l.Leave()
 
 		if err := l.RecordAnswers(ctx); err != nil {
@@ -236,6 +263,6 @@ func (s *Server) part(ctx context.Context, all ...*checkout.Checkout) {
 }
 
 const (
-	pageLimit = 50               // tools, prompts and resources on a page of a list
-	lastWords = 10 * time.Second // for the records of all sessions that end at once
+	pageLimit  = 50               // tools, prompts and resources on a page of a list
+	endTimeout = 10 * time.Second // for the records of all sessions that end at once
 )

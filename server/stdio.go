@@ -15,9 +15,9 @@ import (
 )
 
 const (
-	workers  = 32               // tool calls at a time: a waiting one must not hold up stop_run
-	grace    = time.Second      // for the next answer under way when the client closes its end
-	greeting = 30 * time.Second // for an initialize to be answered, before which nothing follows it
+	stdioWorkers      = 32               // tool calls at a time: a waiting one must not hold up stop_run
+	drainGrace        = time.Second      // for the next answer under way when the client closes its end
+	initializeTimeout = 30 * time.Second // for the answer to initialize, before which nothing is passed on
 )
 
 // ServeStdio answers the messages on in, one JSON object a line, until in ends
@@ -26,21 +26,28 @@ const (
 // call that still waits then is cancelled (its run goes on). It returns nil in
 // both cases, else the error of in.
 func (s *Server) ServeStdio(ctx context.Context, in io.Reader, out io.Writer) error {
-	std := mcpserver.NewStdioServer(s.mcp)
-	std.SetErrorLogger(slog.NewLogLogger(s.opt.Log.Handler(), slog.LevelWarn))
-	mcpserver.WithWorkerPoolSize(workers)(std)
+	listener := mcpserver.NewStdioServer(s.mcp)
+	listener.SetErrorLogger(slog.NewLogLogger(s.opt.Log.Handler(), slog.LevelWarn))
+	mcpserver.WithWorkerPoolSize(stdioWorkers)(listener)
 
-	g := &gate{ctx: ctx, in: bufio.NewReaderSize(in, 64<<10), out: out,
-		open: map[string]bool{}, answered: make(chan struct{}, 1), questions: &s.questions}
-	defer s.leave(ctx)
-	watching, stop := context.WithCancel(ctx)
+	g := &gate{
+		ctx:       ctx,
+		in:        bufio.NewReaderSize(in, 64<<10),
+		out:       out,
+		questions: &s.questions,
+		open:      map[string]bool{},
+		answered:  make(chan struct{}, 1),
+	}
+	defer s.endSessions(ctx)
 
-	var over sync.WaitGroup
-	defer over.Wait()
-	defer stop()
-	over.Go(func() { s.watchOwn(watching, g) })
+	var watcher sync.WaitGroup
+	defer watcher.Wait()
 
-	err := std.Listen(withStream(ctx, g), g, g)
+	watching, stopWatching := context.WithCancel(ctx)
+	defer stopWatching()
+	watcher.Go(func() { s.watchForStdio(watching, g) })
+
+	err := listener.Listen(withStream(ctx, g), g, g)
 	if ctx.Err() != nil {
 		return nil
 	}
@@ -50,10 +57,10 @@ func (s *Server) ServeStdio(ctx context.Context, in io.Reader, out io.Writer) er
 
 // gate stands between the streams and mcp-go, which at the end of its input
 // drops the calls that it has read but not begun, and a last line without its
-// newline. The gate counts requests and answers, and passes the end on when
-// they match or nothing was answered for the grace. It also holds back what follows an
-// initialize until that is answered: mcp-go might serve a call of a client that
-// doesn't wait before it knows who calls.
+// newline. The gate counts requests and answers, and passes the end on when they
+// match, or when nothing was answered for drainGrace. It also holds back what
+// follows an initialize until that is answered: a client may not wait, and mcp-go
+// might serve its call before it knows who calls.
 type gate struct {
 	ctx  context.Context // of ServeStdio
 	in   *bufio.Reader
@@ -75,47 +82,59 @@ func (g *gate) Read(p []byte) (int, error) {
 	for len(g.rest) == 0 {
 		if g.hold {
 			g.hold = false
-			g.drain(greeting)
+			g.waitAnswered(initializeTimeout)
 		}
 
 		if g.err != nil {
-			g.drain(grace)
+			g.waitAnswered(drainGrace)
 			return 0, g.err
 		}
-		var line []byte
 
+		var line []byte
 		line, g.err = g.in.ReadBytes('\n')
-		if line = bytes.TrimSpace(line); len(line) > 0 && !g.answers(line) {
-			g.begin(line)
+		line = bytes.TrimSpace(line)
+
+		if len(line) > 0 && !g.deliverAnswer(line) {
+			g.trackRequest(line)
 			g.rest = append(line, '\n')
 		}
 	}
+
 	n := copy(p, g.rest)
 	g.rest = g.rest[n:]
 
 	return n, nil
 }
 
-// envelope is what tells a request from an answer.
+// envelope is what distinguishes a request from an answer.
 type envelope struct {
 	ID     json.RawMessage `json:"id"`
 	Method string          `json:"method"`
 }
 
-// answers says whether a line answers a question of ours, and nothing else has
-// to be done with it.
-func (g *gate) answers(line []byte) bool {
+// deliverAnswer delivers a line that answers one of our questions. It returns
+// false for any other line: that is mcp-go's.
+func (g *gate) deliverAnswer(line []byte) bool {
 	var e envelope
-	return json.Unmarshal(line, &e) == nil && e.Method == "" && len(e.ID) > 0 && g.questions.answered("", e.ID, line)
+	if json.Unmarshal(line, &e) != nil || e.Method != "" || len(e.ID) == 0 {
+		return false
+	}
+
+	return g.questions.deliver("", e.ID, line)
 }
 
-func (g *gate) begin(line []byte) {
+// trackRequest notes a request that has to be answered before the end.
+func (g *gate) trackRequest(line []byte) {
 	var e envelope
-	if json.Unmarshal(line, &e) != nil || e.Method == "" || len(e.ID) == 0 ||
-		e.Method == string(mcp.MethodSubscriptionsListen) {
-		return // no request, or one that ends with the stream
+	if json.Unmarshal(line, &e) != nil || e.Method == "" || len(e.ID) == 0 {
+		return
+	}
+
+	if e.Method == string(mcp.MethodSubscriptionsListen) {
+		return // it ends with the stream
 	}
 	g.hold = e.Method == string(mcp.MethodInitialize)
+
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.open[string(e.ID)] = true
@@ -128,15 +147,17 @@ func (g *gate) Write(p []byte) (int, error) {
 	g.writing.Unlock()
 
 	var e envelope
-	if json.Unmarshal(p, &e) == nil && e.Method == "" {
-		g.mu.Lock()
-		delete(g.open, string(e.ID))
-		g.mu.Unlock()
+	if json.Unmarshal(p, &e) != nil || e.Method != "" {
+		return n, err
+	}
 
-		select {
-		case g.answered <- struct{}{}:
-		default:
-		}
+	g.mu.Lock()
+	delete(g.open, string(e.ID))
+	g.mu.Unlock()
+
+	select {
+	case g.answered <- struct{}{}:
+	default:
 	}
 
 	return n, err
@@ -151,19 +172,20 @@ func (g *gate) send(message []byte) error {
 	return err
 }
 
-// drain waits until every request is answered, or none was for so long. It
-// counts looks, since where this process was kept from running, so were its calls.
-func (g *gate) drain(quiet time.Duration) {
-	const looks = 10
+// waitAnswered waits until every request is answered, or none was for the time
+// quiet. It counts ticks instead of reading the clock: while this process was
+// stopped or starved, so were its calls.
+func (g *gate) waitAnswered(quiet time.Duration) {
+	const ticks = 10
 
-	look := time.NewTicker(quiet / looks)
-	defer look.Stop()
+	ticker := time.NewTicker(quiet / ticks)
+	defer ticker.Stop()
 
-	for left := looks; left > 0 && g.waiting(); {
+	for left := ticks; left > 0 && g.hasOpenRequests(); {
 		select {
 		case <-g.answered:
-			left = looks
-		case <-look.C:
+			left = ticks
+		case <-ticker.C:
 			left--
 		case <-g.ctx.Done():
 			return
@@ -171,7 +193,7 @@ func (g *gate) drain(quiet time.Duration) {
 	}
 }
 
-func (g *gate) waiting() bool {
+func (g *gate) hasOpenRequests() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 

@@ -4,6 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+
+	"github.com/mark3labs/mcp-go/mcp"
 )
 
 // stream is where the messages of a call go besides its answer. What is sent
@@ -33,7 +36,7 @@ func notifyClient(ctx context.Context, method string, params map[string]any) err
 }
 
 func sendNotification(to stream, method string, params map[string]any) error {
-	b, err := json.Marshal(struct {
+	message, err := json.Marshal(struct {
 		Version string         `json:"jsonrpc"`
 		Method  string         `json:"method"`
 		Params  map[string]any `json:"params,omitempty"`
@@ -42,5 +45,20 @@ func sendNotification(to stream, method string, params map[string]any) error {
 		return err
 	}
 
-	return to.send(b)
+	return to.send(message)
+}
+
+// sendRequest sends a request, which the client answers by its id.
+func sendRequest(to stream, id int64, method mcp.MCPMethod, params any) error {
+	message, err := json.Marshal(struct {
+		Version string        `json:"jsonrpc"`
+		ID      int64         `json:"id"`
+		Method  mcp.MCPMethod `json:"method"`
+		Params  any           `json:"params,omitempty"`
+	}{"2.0", id, method, params})
+	if err != nil {
+		return fmt.Errorf("encode %s: %w", method, err)
+	}
+
+	return to.send(message)
 }

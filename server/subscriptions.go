@@ -3,17 +3,45 @@ package server
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
+	"sync"
 
 	"github.com/mark3labs/mcp-go/mcp"
 	mcpserver "github.com/mark3labs/mcp-go/server"
 )
 
 const (
-	maxSubscriptions = 64 // resources that one session or stream follows; more are not heard of
+	maxSubscriptions = 64 // resources that one session or stream follows; further ones are ignored
 
-	updated     = "notifications/resources/updated"
-	listChanged = "notifications/resources/list_changed"
+	methodUpdated     = "notifications/resources/updated"
+	methodListChanged = "notifications/resources/list_changed"
 )
+
+// subscriptions are what sessions and streams want to be notified of: resources,
+// in the old protocols (subscribe, unsubscribe) and the new one (listen), and log
+// messages. They are kept here because mcp-go's sessions do not outlive a request
+// over HTTP.
+type subscriptions struct {
+	mu        sync.Mutex
+	resources map[string]map[string]int   // session → URI → how often it is subscribed to
+	levels    map[string]mcp.LoggingLevel // session → the least severe level that it wants
+	listed    map[string]bool             // sessions that know which resources there are
+	listeners map[any]*listener           // by listenKey
+
+	first     chan struct{} // closed by the first subscription
+	firstOnce sync.Once
+}
+
+func newSubscriptions() *subscriptions {
+	return &subscriptions{
+		resources: map[string]map[string]int{},
+		levels:    map[string]mcp.LoggingLevel{},
+		listed:    map[string]bool{},
+		listeners: map[any]*listener{},
+		first:     make(chan struct{}),
+	}
+}
 
 // listener is a stream of subscriptions/listen (2026-07-28).
 type listener struct {
@@ -23,8 +51,8 @@ type listener struct {
 	filter   mcp.SubscriptionFilter
 }
 
-// tell sends a notification of the listener's own.
-func (l *listener) tell(method string, params map[string]any) error {
+// notify sends a notification that carries the listener's id.
+func (l *listener) notify(method string, params map[string]any) error {
 	if params == nil {
 		params = map[string]any{}
 	}
@@ -33,10 +61,10 @@ func (l *listener) tell(method string, params map[string]any) error {
 	return sendNotification(l.out, method, params)
 }
 
-// updates tells it that its resources may have changed.
-func (l *listener) updates() error {
+// notifyUpdates says that the listener's resources may have changed.
+func (l *listener) notifyUpdates() error {
 	for _, uri := range l.filter.ResourceSubscriptions {
-		if err := l.tell(updated, map[string]any{"uri": uri}); err != nil {
+		if err := l.notify(methodUpdated, map[string]any{"uri": uri}); err != nil {
 			return err
 		}
 	}
@@ -44,46 +72,44 @@ func (l *listener) updates() error {
 	return nil
 }
 
-// hooks follow who wants to know of which resource, in the old protocols
-// (subscribe, unsubscribe) and the new one (listen), who lists resources, and
-// how much of a log each session wants: mcp-go's sessions do not outlive a
-// request over HTTP.
-func (s *Server) hooks() *mcpserver.Hooks {
-	h := &mcpserver.Hooks{}
-	h.AddBeforeAny(func(ctx context.Context, id any, _ mcp.MCPMethod, message any) {
+// newHooks are mcp-go's, which keep the subscriptions up to date and add the
+// experiments to lists of resources.
+func (s *Server) newHooks() *mcpserver.Hooks {
+	hooks := &mcpserver.Hooks{}
+
+	hooks.AddBeforeAny(func(ctx context.Context, id any, _ mcp.MCPMethod, message any) {
 		switch m := message.(type) {
 		case *mcp.SubscribeRequest:
-			s.subscribe(ctx, +1, m.Params.URI)
+			s.subs.subscribe(ctx, m.Params.URI)
 		case *mcp.UnsubscribeRequest:
-			s.subscribe(ctx, -1, m.Params.URI)
+			s.subs.unsubscribe(ctx, m.Params.URI)
 		case *mcp.SubscriptionsListenRequest:
-			s.listen(ctx, id, m.Params.Notifications)
+			s.subs.addListener(ctx, id, m.Params.Notifications)
 		case *mcp.SetLevelRequest:
-			s.setLevel(ctx, m.Params.Level)
+			s.subs.setLevel(ctx, m.Params.Level)
 		}
 	})
-	h.AddAfterSubscriptionsListen(func(ctx context.Context, id any, _ *mcp.SubscriptionsListenRequest, _ *mcp.SubscriptionsListenResult) {
-		s.unlisten(listenKey(ctx, id))
-	})
-	h.AddAfterListResources(func(ctx context.Context, _ any, m *mcp.ListResourcesRequest, r *mcp.ListResourcesResult) {
-		s.listExperiments(ctx, m.Params.Cursor, r)
-	})
-	h.AddOnUnregisterSession(func(_ context.Context, session mcpserver.ClientSession) { s.forget(session.SessionID()) })
 
-	return h
+	hooks.AddAfterSubscriptionsListen(
+		func(ctx context.Context, id any, _ *mcp.SubscriptionsListenRequest, _ *mcp.SubscriptionsListenResult) {
+			s.subs.removeListener(listenKey(ctx, id))
+		})
+
+	hooks.AddAfterListResources(
+		func(ctx context.Context, _ any, m *mcp.ListResourcesRequest, r *mcp.ListResourcesResult) {
+			s.addExperiments(ctx, m.Params.Cursor, r)
+		})
+
+	hooks.AddOnUnregisterSession(func(_ context.Context, session mcpserver.ClientSession) {
+		s.subs.forget(session.SessionID())
+	})
+
+	return hooks
 }
 
-// forget drops what a session wanted to be told.
-func (s *Server) forget(session string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.subs, session)
-	delete(s.levels, session)
-	delete(s.listed, session)
-}
-
-// subscriber names the session that ctx belongs to; "" has no subscriptions.
-func subscriber(ctx context.Context) (id string, ok bool) {
+// subscriberOf names the session that ctx belongs to; ok is false for one that can
+// have no subscriptions.
+func subscriberOf(ctx context.Context) (id string, ok bool) {
 	if c := callerOf(ctx); c != nil {
 		return c.session, c.session != ""
 	}
@@ -95,27 +121,58 @@ func subscriber(ctx context.Context) (id string, ok bool) {
 	return "", false
 }
 
-func (s *Server) subscribe(ctx context.Context, by int, uri string) {
-	session, ok := subscriber(ctx)
+// subscribe counts one more subscription of ctx's session to a resource.
+func (s *subscriptions) subscribe(ctx context.Context, uri string) {
+	session, ok := subscriberOf(ctx)
 	if !ok {
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 
-	mine := s.subs[session]
-	if mine == nil {
-		mine = map[string]int{}
-		s.subs[session] = mine
+	counts := s.resources[session]
+	if counts == nil {
+		counts = map[string]int{}
+		s.resources[session] = counts
 	}
 
-	if mine[uri] += by; mine[uri] <= 0 || len(mine) > maxSubscriptions {
-		delete(mine, uri)
+	if _, known := counts[uri]; known || len(counts) < maxSubscriptions {
+		counts[uri]++
 	}
-	s.wants.Do(func() { close(s.wanted) })
+	s.noteFirst()
 }
 
-// listenKey is what a stream is known by: over HTTP it is a request of its own.
+// unsubscribe takes one subscription of ctx's session to a resource back.
+func (s *subscriptions) unsubscribe(ctx context.Context, uri string) {
+	session, ok := subscriberOf(ctx)
+	if !ok {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	counts := s.resources[session]
+	if counts[uri] > 1 {
+		counts[uri]--
+	} else {
+		delete(counts, uri)
+	}
+}
+
+// noteFirst notes that there is something to watch for. mu is held.
+func (s *subscriptions) noteFirst() { s.firstOnce.Do(func() { close(s.first) }) }
+
+// forget drops what a session wanted to be notified of.
+func (s *subscriptions) forget(session string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.resources, session)
+	delete(s.levels, session)
+	delete(s.listed, session)
+}
+
+// listenKey identifies a stream: over HTTP by its caller, since it is a request
+// of its own, else by the request's id.
 func listenKey(ctx context.Context, id any) any {
 	if c := callerOf(ctx); c != nil {
 		return c
@@ -124,92 +181,117 @@ func listenKey(ctx context.Context, id any) any {
 	return fmt.Sprint(id)
 }
 
-// listen begins a stream of subscriptions/listen.
-func (s *Server) listen(ctx context.Context, id any, want mcp.SubscriptionFilter) {
+// addListener begins a stream of subscriptions/listen.
+func (s *subscriptions) addListener(ctx context.Context, id any, filter mcp.SubscriptionFilter) {
 	out, ok := ctx.Value(streamKey{}).(stream)
 	if !ok {
 		return
 	}
-	want.ResourceSubscriptions = want.ResourceSubscriptions[:min(len(want.ResourceSubscriptions), maxSubscriptions)]
 
-	l := &listener{out: out, id: id, filter: want}
+	uris := filter.ResourceSubscriptions
+	filter.ResourceSubscriptions = uris[:min(len(uris), maxSubscriptions)]
+
+	l := &listener{out: out, id: id, filter: filter}
 	if c := callerOf(ctx); c != nil {
 		l.checkout = c.checkout
 	}
+
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.listeners[listenKey(ctx, id)] = l
-	s.wants.Do(func() { close(s.wanted) })
+	s.noteFirst()
 }
 
-func (s *Server) unlisten(key any) {
+func (s *subscriptions) removeListener(key any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.listeners, key)
 }
 
-// followers are the streams of a checkout.
-func (s *Server) followers(checkout string) (out []*listener) {
+// listener is the stream of that key, nil if there is none.
+func (s *subscriptions) listener(key any) *listener {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	return s.listeners[key]
+}
+
+// listenersOf are the streams of a checkout.
+func (s *subscriptions) listenersOf(checkout string) (listeners []*listener) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 
 	for _, l := range s.listeners {
 		if l.checkout == checkout {
-			out = append(out, l)
+			listeners = append(listeners, l)
 		}
 	}
 
-	return out
+	return listeners
 }
 
-// subscribed are the resources that a session follows, and whether it has listed
-// them: whoever has not need not hear that the list is another.
-func (s *Server) subscribed(session string) (uris []string, listed bool) {
+// resourcesOf are the resources that a session follows.
+func (s *subscriptions) resourcesOf(session string) []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 
-	for uri := range s.subs[session] {
-		uris = append(uris, uri)
-	}
-
-	return uris, s.listed[session]
+	return slices.Collect(maps.Keys(s.resources[session]))
 }
 
-// changed tells the calling session, before its answer, and the streams that
-// follow the same checkout that a call may have changed what resources say, and
-// which there are.
-func (s *Server) changed(ctx context.Context, tool string, ok bool) {
-	more := ok && (tool == "start_campaign" || tool == "run_experiment") // campaigns and experiments are listed
+// noteListed notes that ctx's session knows which resources there are.
+func (s *subscriptions) noteListed(ctx context.Context) {
+	session, ok := subscriberOf(ctx)
+	if !ok {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.listed[session] = true
+}
+
+// hasListed says whether a session knows which resources there are. One that does
+// not need not be notified that the list has changed.
+func (s *subscriptions) hasListed(session string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	return s.listed[session]
+}
+
+// announceChange notifies the calling session, before its answer, and the streams
+// of the same checkout that a call of tool may have changed what resources say,
+// and which there are.
+func (s *Server) announceChange(ctx context.Context, tool string, ok bool) {
+	listChanged := ok && (tool == "start_campaign" || tool == "run_experiment") // these are listed
 
 	checkout := ""
 	if c := callerOf(ctx); c != nil {
 		checkout = c.checkout
 	}
 
-	for _, l := range s.followers(checkout) {
-		err := l.updates()
-		if more && l.filter.ResourcesListChanged && err == nil {
-			err = l.tell(listChanged, nil)
+	for _, l := range s.subs.listenersOf(checkout) {
+		err := l.notifyUpdates()
+		if err == nil && listChanged && l.filter.ResourcesListChanged {
+			err = l.notify(methodListChanged, nil)
 		}
-		s.unsent(err)
+		s.logUnsent(err)
 	}
 
-	session, known := subscriber(ctx)
-	if !known || eraOf(ctx).modern {
+	session, known := subscriberOf(ctx)
+	if !known || featuresOf(ctx).modern {
 		return
 	}
 
-	uris, listed := s.subscribed(session)
-	for _, uri := range uris {
-		s.unsent(notifyClient(ctx, updated, map[string]any{"uri": uri}))
+	for _, uri := range s.subs.resourcesOf(session) {
+		s.logUnsent(notifyClient(ctx, methodUpdated, map[string]any{"uri": uri}))
 	}
 
-	if more && listed {
-		s.unsent(notifyClient(ctx, listChanged, nil))
+	if listChanged && s.subs.hasListed(session) {
+		s.logUnsent(notifyClient(ctx, methodListChanged, nil))
 	}
 }
 
-func (s *Server) unsent(err error) {
+func (s *Server) logUnsent(err error) {
 	if err != nil {
 		s.opt.Log.Debug("notification not sent", "err", err)
 	}

@@ -36,7 +36,7 @@ type Token struct {
 	Name    string    `json:"name"`
 	SHA256  string    `json:"sha256"` // of the token, in hex
 	Created time.Time `json:"created"`
-	Role    Role      `json:"role,omitempty"` // "" in files of before there were roles: agent
+	Role    Role      `json:"role,omitempty"` // "" in files that are older than roles: agent
 }
 
 // Tokens is the file of the tokens that Ratchet's HTTP server accepts. Every
@@ -71,7 +71,7 @@ func (t *Tokens) List() ([]Token, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 
-	if err := t.refresh(); err != nil {
+	if err := t.reload(); err != nil {
 		return nil, err
 	}
 
@@ -80,34 +80,34 @@ func (t *Tokens) List() ([]Token, error) {
 
 // Check returns what is known of a token, its role filled in; ok is false for
 // one that is not, or no longer, in the file, or whose role this version does not
-// know. An error means that the file can't be trusted: nobody may pass.
-func (t *Tokens) Check(token string) (who Token, ok bool, err error) {
+// know. An error means that the file can't be trusted: no token is good then.
+func (t *Tokens) Check(token string) (match Token, ok bool, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 
-	if err := t.refresh(); err != nil {
-		return who, false, err
+	if err := t.reload(); err != nil {
+		return match, false, err
 	}
 
-	given := []byte(digest(token))
-	for _, known := range t.list { // all of them, whichever fits
+	given := []byte(hashToken(token))
+	for _, known := range t.list { // all of them: the time must not depend on which one fits
 		if subtle.ConstantTimeCompare(given, []byte(known.SHA256)) == 1 {
 			known.Role = cmp.Or(known.Role, RoleAgent)
-			who, ok = known, known.Role.known()
+			match, ok = known, known.Role.isKnown()
 		}
 	}
 
-	return who, ok, nil
+	return match, ok, nil
 }
 
-func (r Role) known() bool { return r == RoleAgent || r == RoleRead || r == RolePerson }
+func (r Role) isKnown() bool { return r == RoleAgent || r == RoleRead || r == RolePerson }
 
 // Add makes a token of 256 random bits and returns it; only its hash is kept.
 // Errors: CodeBadArgument for a name that is not 1 to 32 letters, digits, dots,
 // dashes and underscores, or a role that is none; CodeConflict for a name that
 // exists; CodeStorage.
 func (t *Tokens) Add(name string, role Role) (string, error) {
-	if !role.known() {
+	if !role.isKnown() {
 		return "", research.Errorf(research.CodeBadArgument, "use agent, read or person", "%q is no role of a token",
 			string(role))
 	}
@@ -120,8 +120,8 @@ func (t *Tokens) Add(name string, role Role) (string, error) {
 	_, _ = rand.Read(random) // never fails
 	token := tokenPrefix + base64.RawURLEncoding.EncodeToString(random)
 
-	return token, t.change(func(list []Token) ([]Token, error) {
-		if slices.ContainsFunc(list, func(k Token) bool { return k.Name == name }) {
+	return token, t.rewrite(func(list []Token) ([]Token, error) {
+		if slices.ContainsFunc(list, func(t Token) bool { return t.Name == name }) {
 			return nil, research.Errorf(research.CodeConflict, "use another name, or: ratchet token revoke "+name,
 				"there is a token %s already", name)
 		}
@@ -131,14 +131,14 @@ func (t *Tokens) Add(name string, role Role) (string, error) {
 				"there are %d tokens already", len(list))
 		}
 
-		return append(list, Token{name, digest(token), time.Now().UTC().Truncate(time.Second), role}), nil
+		return append(list, Token{name, hashToken(token), time.Now().UTC().Truncate(time.Second), role}), nil
 	})
 }
 
 // Revoke removes a token. Errors: CodeNotFound, CodeStorage.
 func (t *Tokens) Revoke(name string) error {
-	return t.change(func(list []Token) ([]Token, error) {
-		left := slices.DeleteFunc(slices.Clone(list), func(k Token) bool { return k.Name == name })
+	return t.rewrite(func(list []Token) ([]Token, error) {
+		left := slices.DeleteFunc(slices.Clone(list), func(t Token) bool { return t.Name == name })
 		if len(left) == len(list) {
 			return nil, research.Errorf(research.CodeNotFound, "ratchet token list shows them", "there is no token %q",
 				name)
@@ -148,13 +148,14 @@ func (t *Tokens) Revoke(name string) error {
 	})
 }
 
-func digest(token string) string {
+func hashToken(token string) string {
 	sum := sha256.Sum256([]byte(token))
 	return hex.EncodeToString(sum[:])
 }
 
-// refresh reads the file if it is another one than the one seen last.
-func (t *Tokens) refresh() error {
+// reload reads the file if it is another one than the one seen last. Errors:
+// CodeStorage.
+func (t *Tokens) reload() error {
 	if t.path == "" {
 		return nil
 	}
@@ -169,8 +170,7 @@ func (t *Tokens) refresh() error {
 		return tokensUnreadable(t.path, err)
 	}
 
-	if t.seen != nil && os.SameFile(info, t.seen) && info.ModTime().Equal(t.seen.ModTime()) &&
-		info.Size() == t.seen.Size() && info.Mode() == t.seen.Mode() {
+	if t.seen != nil && isUnchanged(info, t.seen) {
 		return nil
 	}
 
@@ -194,40 +194,38 @@ func (t *Tokens) refresh() error {
 	return nil
 }
 
+// isUnchanged says whether two looks at a path have seen the same file, not
+// written in between.
+func isUnchanged(a, b fs.FileInfo) bool {
+	return os.SameFile(a, b) && a.ModTime().Equal(b.ModTime()) && a.Size() == b.Size() && a.Mode() == b.Mode()
+}
+
 func tokensUnreadable(path string, err error) error {
 	return research.Errorf(research.CodeStorage, "look at "+path, "the file of tokens can't be read: %w", err)
 }
 
 const (
-	changePatience = 30 * time.Second
-	changeStale    = 10 * time.Second // a change takes milliseconds; one this old died
+	rewritePatience = 30 * time.Second // for a change of another process
+	rewriteStale    = 10 * time.Second // a change takes milliseconds: the process of one this old has died
 )
 
-// change rewrites the file as f says: a new file of a fixed name, which keeps
-// other changes out meanwhile, fsync, rename, fsync of the folder.
-func (t *Tokens) change(f func([]Token) ([]Token, error)) error {
+// rewrite replaces the list by what change makes of it. The new file has a fixed
+// name, which keeps other changes out until it is renamed.
+func (t *Tokens) rewrite(change func([]Token) ([]Token, error)) error {
 	if t.path == "" {
-		t.mu.Lock()
-		defer t.mu.Unlock()
-
-		list, err := f(t.list)
-		if err == nil {
-			t.list = list
-		}
-
-		return err
+		return t.rewriteInMemory(change)
 	}
 
 	if err := os.MkdirAll(filepath.Dir(t.path), 0o700); err != nil {
 		return tokensUnwritable(err)
 	}
 
-	file, err := t.begin()
+	file, err := t.createNewFile()
 	if err != nil {
 		return err
 	}
 
-	err = t.write(file, f)
+	err = t.replaceFile(file, change)
 	if err != nil {
 		_ = os.Remove(file.Name())
 	}
@@ -235,11 +233,27 @@ func (t *Tokens) change(f func([]Token) ([]Token, error)) error {
 	return err
 }
 
-// begin creates the new file, waiting for another process that has one.
-func (t *Tokens) begin() (*os.File, error) {
-	next := t.path + ".new"
-	for end := time.Now().Add(changePatience); ; time.Sleep(20 * time.Millisecond) {
-		file, err := os.OpenFile(next, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+func (t *Tokens) rewriteInMemory(change func([]Token) ([]Token, error)) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+
+	list, err := change(t.list)
+	if err != nil {
+		return err
+	}
+	t.list = list
+
+	return nil
+}
+
+// createNewFile creates the new file. While another process has one it waits, and
+// removes one that a dead process left. Errors: CodeStorage.
+func (t *Tokens) createNewFile() (*os.File, error) {
+	name := t.path + ".new"
+	deadline := time.Now().Add(rewritePatience)
+
+	for {
+		file, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 		if err == nil {
 			return file, nil
 		}
@@ -248,18 +262,22 @@ func (t *Tokens) begin() (*os.File, error) {
 			return nil, tokensUnwritable(err)
 		}
 
-		if info, err := os.Stat(next); err == nil && time.Since(info.ModTime()) > changeStale {
-			_ = os.Remove(next)
+		if info, err := os.Stat(name); err == nil && time.Since(info.ModTime()) > rewriteStale {
+			_ = os.Remove(name)
 		}
 
-		if time.Now().After(end) {
-			return nil, research.Errorf(research.CodeStorage, "repeat it, or remove "+next,
+		if time.Now().After(deadline) {
+			return nil, research.Errorf(research.CodeStorage, "repeat it, or remove "+name,
 				"another process is changing the tokens")
 		}
+
+		time.Sleep(20 * time.Millisecond)
 	}
 }
 
-func (t *Tokens) write(file *os.File, f func([]Token) ([]Token, error)) error {
+// replaceFile writes the changed list to the new file, and renames it; both are
+// durable when it returns.
+func (t *Tokens) replaceFile(file *os.File, change func([]Token) ([]Token, error)) error {
 	defer file.Close()
 
 	list, err := t.List()
@@ -267,7 +285,7 @@ func (t *Tokens) write(file *os.File, f func([]Token) ([]Token, error)) error {
 		return err
 	}
 
-	if list, err = f(list); err != nil {
+	if list, err = change(list); err != nil {
 		return err
 	}
 

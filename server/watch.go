@@ -2,31 +2,35 @@ package server
 
 import (
 	"context"
+	"ratchet/internal/checkout"
 	"time"
 
-	"ratchet/internal/checkout"
 	"ratchet/ledger"
 )
 
-const watchEvery = 500 * time.Millisecond // a look costs a read of some kilobytes, no lock
+const watchInterval = 500 * time.Millisecond // a look costs a read of some kilobytes, no lock
 
-// watch calls tell whenever somebody, in whatever process, has appended to the
-// ledger of the laboratory that find gives, looking every so often, until ctx is
-// done. first says that it has looked there for the first time: whatever is
-// appended from now on is told. While find gives none there is nothing to see.
-func watch(ctx context.Context, every time.Duration, find func() *checkout.Checkout, tell func(first bool)) {
-	tick := time.NewTicker(every)
+// watchLedger calls onAppend after appends, by any process, to the ledger of the
+// laboratory that find returns, until ctx is done. What was appended before it
+// first looked there is not reported. While find returns nil it waits.
+func watchLedger(ctx context.Context, find func() *checkout.Checkout, onAppend func()) {
+	tick := time.NewTicker(watchInterval)
 	defer tick.Stop()
-	var of *checkout.Checkout
+
+	var watched *checkout.Checkout
 	var last ledger.Stamp
 
 	for {
 		if l := find(); l != nil {
 			now, err := l.Ledger.Stamp()
-			if err == nil && (l != of || now != last) {
-				first := l != of
-				of, last = l, now
-				tell(first)
+
+			switch {
+			case err != nil: // it is looked at again
+			case l != watched:
+				watched, last = l, now
+			case now != last:
+				last = now
+				onAppend()
 			}
 		}
 
@@ -38,77 +42,60 @@ func watch(ctx context.Context, every time.Duration, find func() *checkout.Check
 	}
 }
 
-// watchOwn tells the client on standard streams of what others append, from its
-// first subscription on.
-func (s *Server) watchOwn(ctx context.Context, out stream) {
+// watchForStdio notifies the client on standard streams of what others append,
+// from its first subscription on.
+func (s *Server) watchForStdio(ctx context.Context, out stream) {
 	select {
 	case <-ctx.Done():
 		return
-	case <-s.wanted:
+	case <-s.subs.first:
 	}
-	find := func() *checkout.Checkout {
-		s.mu.Lock()
-		defer s.mu.Unlock()
 
-		for _, l := range s.labs {
-			return l
+	watchLedger(ctx, s.anyLab, func() {
+		for _, l := range s.subs.listenersOf("") {
+			s.logUnsent(l.notifyUpdates())
 		}
 
-		return nil
-	}
-	watch(ctx, watchEvery, find, func(first bool) {
-		if first {
-			return
-		}
-
-		for _, l := range s.followers("") {
-			s.unsent(l.updates())
-		}
-
-		uris, _ := s.subscribed("stdio")
-		for _, uri := range uris {
-			s.unsent(sendNotification(out, updated, map[string]any{"uri": uri}))
+		for _, uri := range s.subs.resourcesOf("stdio") {
+			s.logUnsent(sendNotification(out, methodUpdated, map[string]any{"uri": uri}))
 		}
 	})
 }
 
-// watchFor tells one stream of subscriptions/listen over HTTP of what others
-// append, until the returned function is called. The laboratory that it looks
-// through is its own, and marks nothing.
-func (h *HTTP) watchFor(ctx context.Context, v *visit) (stop func()) {
+// watchForStream notifies one stream of subscriptions/listen over HTTP of what
+// others append, until stop is called. It looks through a laboratory of its own,
+// which marks nothing.
+func (h *HTTP) watchForStream(ctx context.Context, info *requestInfo) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
-	var own *checkout.Checkout
+
+	var opened *checkout.Checkout
 	tried := false
 	find := func() *checkout.Checkout {
-		if !tried && h.core.listener(&v.caller) != nil {
-			tried = true
+		if tried || h.core.subs.listener(&info.caller) == nil {
+			return opened
+		}
+		tried = true
 
-			l, err := h.opt.Open(ctx, v.checkout, v.client.name, v.client.version)
-			if err == nil && h.roots.hold(l.Root()) {
-				own = l
-			}
+		l, err := h.opt.Open(ctx, info.checkout, info.client.name, info.client.version)
+		if err == nil && h.roots.Contain(l.Root()) {
+			opened = l
 		}
 
-		return own
+		return opened
 	}
 
 	go func() {
 		defer close(done)
-		watch(ctx, watchEvery, find, func(first bool) {
-			if l := h.core.listener(&v.caller); l != nil && !first {
-				h.core.unsent(l.updates())
+		watchLedger(ctx, find, func() {
+			if l := h.core.subs.listener(&info.caller); l != nil {
+				h.core.logUnsent(l.notifyUpdates())
 			}
 		})
 	}()
 
-	return func() { cancel(); <-done }
-}
-
-// listener is the stream that an HTTP request is, nil if it is none.
-func (s *Server) listener(c *caller) *listener {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-
-	return s.listeners[c]
+	return func() {
+		cancel()
+		<-done
+	}
 }

@@ -145,7 +145,7 @@ func RenderSessions(ss []view.SessionView, limit int) Answer {
 		}
 
 		line += r.predictions(s.Predictions)
-		if told := s.Told(); told.N > 0 {
+		if told := s.AnswerTotal(); told.N > 0 {
 			r.Answers, r.AnswerBytes = told.N, told.Text
 			line += fmt.Sprintf("; told %.1f kB in %s", float64(told.Text)/1000, countOf(told.N, "answer"))
 		}

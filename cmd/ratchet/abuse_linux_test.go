@@ -24,7 +24,7 @@ import (
 	"ratchet/internal/research/history"
 	"ratchet/internal/research/rules"
 	"ratchet/ledger"
-	"ratchet/sandbox"
+	"ratchet/sandbox/layers"
 )
 
 // The abuse suite through the real binary: every abuse is a candidate that an
@@ -50,10 +50,18 @@ func TestAbuseBinary(t *testing.T) {
 	}
 
 	for user, as := range users {
+		tried := 0
+
 		for _, a := range abuses() {
 			if *abuseTrials == 1 && !a.short {
 				continue
 			}
+
+			tried++
+			if testing.Short() && tried%4 != map[string]int{"root": 2, "other": 3}[user] { // a few, as one or the other
+				continue
+			}
+
 			t.Run(user+"/"+a.name, func(t *testing.T) {
 				t.Parallel()
 				newBattle(t, a, user, as).fight()
@@ -111,7 +119,7 @@ func newBattle(t *testing.T, a abuse, user string, as *syscall.Credential) *batt
 		filepath.Join(home, "notes")} {
 		must(t, os.MkdirAll(dir, 0o755))
 	}
-	must(t, sandbox.Copy(ratchet, bin), os.Chmod(bin, 0o755), os.Chmod(filepath.Dir(base), 0o755))
+	must(t, layers.Copy(ratchet, bin), os.Chmod(bin, 0o755), os.Chmod(filepath.Dir(base), 0o755))
 	must(t, os.WriteFile(filepath.Join(home, ".ssh", "id_test"), []byte(abuseKey), 0o600),
 		os.WriteFile(filepath.Join(home, ".config/gh/hosts.yml"), []byte(abuseKey), 0o600),
 		os.WriteFile(filepath.Join(home, ".config/seen"), []byte("settings\n"), 0o644),

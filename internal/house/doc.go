@@ -1,3 +1,5 @@
-// Package house holds the tests that keep the house's order: which floor may
-// import which, and in which room each library lives.
+// Package house holds the rules of the house, as tests: which floor may import
+// which, where each library lives, how large a package and a type may get, and
+// how code is laid out. The rules are functions over sources, so that each is
+// shown to fail on a planted offence. The figures are alarms, not aims.
 package house

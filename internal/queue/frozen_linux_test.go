@@ -34,11 +34,11 @@ func TestMain(m *testing.M) {
 	fmt.Println("entered:", err)
 }
 
-// A machine that stood still has not shown that a holder stays too long: who
-// waits was stopped too, and did not look.
+// A machine that stood still has not shown that a holder stays too long: the
+// process that waits was stopped too, and did not look.
 func TestPatienceWhileNothingRuns(t *testing.T) {
 	for range 60 {
-		said, awake := stopped(t)
+		said, awake := waitWhileStopped(t)
 		if awake > waiterPatience/3 {
 			t.Logf("it was awake for %v: that shows nothing", awake)
 			continue
@@ -53,10 +53,10 @@ func TestPatienceWhileNothingRuns(t *testing.T) {
 	t.Skip("this machine is too busy")
 }
 
-// stopped lets a process wait for a holder, but stops it for longer than its
+// waitWhileStopped lets a process wait for a holder, but stops it for longer than its
 // patience. It returns what that process says, and for how long at most it
 // was awake while there was a holder.
-func stopped(t *testing.T) (said string, awake time.Duration) {
+func waitWhileStopped(t *testing.T) (said string, awake time.Duration) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "queue")
 
@@ -65,8 +65,8 @@ func stopped(t *testing.T) (said string, awake time.Duration) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	c := exec.Command(os.Args[0])
 
+	c := exec.Command(os.Args[0])
 	c.Env = append(os.Environ(), waitVariable+"="+path)
 
 	out, err := c.StdoutPipe()
@@ -74,6 +74,7 @@ func stopped(t *testing.T) (said string, awake time.Duration) {
 		t.Fatal(err)
 	}
 	defer func() { c.Process.Kill(); c.Wait() }()
+
 	lines := bufio.NewScanner(out)
 	lines.Scan() // it waits, since then
 	c.Process.Signal(syscall.SIGSTOP)
@@ -82,8 +83,10 @@ func stopped(t *testing.T) (said string, awake time.Duration) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	awake = time.Since(time.UnixMilli(since))
 	time.Sleep(waiterPatience + waiterPatience/2)
+
 	began := time.Now()
 	c.Process.Signal(syscall.SIGCONT)
 	time.Sleep(waiterPatience / 5) // several looks

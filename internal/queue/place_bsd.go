@@ -11,9 +11,11 @@ import (
 // place is a contender for the file's one lock; there is no order.
 type place struct{ f *os.File }
 
-func enter(f *os.File) (*place, error) { return &place{f: f}, nil }
+// tryPlace takes a place, which is never refused here.
+func tryPlace(f *os.File) (*place, error) { return &place{f: f}, nil }
 
-func (p *place) turn() (bool, Holder, int, error) {
+// tryTurn takes the lock if it is free.
+func (p *place) tryTurn() (bool, Holder, int, error) {
 	switch err := unix.Flock(int(p.f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err {
 	case nil:
 		return true, Holder{}, 0, nil
@@ -24,4 +26,5 @@ func (p *place) turn() (bool, Holder, int, error) {
 	}
 }
 
-func (*place) ahead(Holder) int { return 0 }
+// countAhead knows of nobody who waits.
+func (*place) countAhead(Holder) int { return 0 }

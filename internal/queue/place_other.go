@@ -10,8 +10,9 @@ import (
 // place would be a position in the queue: this platform has no lock we know.
 type place struct{}
 
-func enter(*os.File) (*place, error) { return nil, errors.ErrUnsupported }
+func tryPlace(*os.File) (*place, error) { return nil, errors.ErrUnsupported }
 
-func (*place) turn() (bool, Holder, int, error) { return false, Holder{}, 0, errors.ErrUnsupported }
+func (*place) tryTurn() (bool, Holder, int, error) { return false, Holder{}, 0, errors.ErrUnsupported }
 
-func (*place) ahead(Holder) int { return 0 }
+// countAhead knows of nobody who waits.
+func (*place) countAhead(Holder) int { return 0 }

@@ -12,8 +12,8 @@ import (
 	"ratchet/internal/queue"
 )
 
-// Turns come in the order of arrival, those who wait are told their place, and
-// a place that is given up is no turn.
+// Turns come in the order of arrival, each that waits learns how many are
+// ahead, and a place that is given up is no turn.
 func TestOrder(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "queue")
 
@@ -51,10 +51,11 @@ func TestOrder(t *testing.T) {
 
 				return
 			}
-			mu.Lock()
 
+			mu.Lock()
 			order = append(order, i)
 			mu.Unlock()
+
 			time.Sleep(5 * time.Millisecond)
 			f.Close()
 		}()
@@ -88,6 +89,7 @@ func TestPatience(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
+
 	_, err = queue.Enter(t.Context(), path, queue.Options{Patience: 50 * time.Millisecond})
 
 	var stuck *queue.StuckError
@@ -96,8 +98,8 @@ func TestPatience(t *testing.T) {
 	}
 }
 
-// Whoever only holds a place is told its number, which counts those who are
-// still there, and holds up nobody once it is closed.
+// A place has a number, which counts only places that are still there, and it
+// delays nobody once it is closed.
 func TestPlaces(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "queue")
 

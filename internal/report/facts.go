@@ -166,7 +166,7 @@ func causes(xs []history.Experiment) []Cause {
 // Told sums up what all sessions' agents were told.
 func (f *Facts) Told() (all history.Answered) {
 	for i := range f.Sessions {
-		all = all.Plus(f.Sessions[i].Told())
+		all = all.Plus(f.Sessions[i].AnswerTotal())
 	}
 
 	return all

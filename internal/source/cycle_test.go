@@ -18,6 +18,10 @@ import (
 func TestCycle(t *testing.T) {
 	for _, k := range kinds {
 		t.Run(k.name, func(t *testing.T) {
+			if testing.Short() && variants[k.name] {
+				t.Skip("another kind has most of what it has")
+			}
+
 			s := k.build(t)
 			decorate(t, s.dir)
 			cycle(t, s)

@@ -11,7 +11,7 @@ import (
 // Diff is the unified diff from commit a to b at paths (none: everywhere), as
 // stored, without renames, external tools or colours. Past max bytes (0: no
 // limit) it is cut at a line's end and says so in a last line.
-func (r *Repo) Diff(ctx context.Context, a, b string, paths []string, max int) (string, error) {
+func (r *Objects) Diff(ctx context.Context, a, b string, paths []string, max int) (string, error) {
 	args := []string{"diff-tree", "-r", "-p", "-U3", "--inter-hunk-context=0", "--no-ext-diff", "--no-textconv",
 		"--no-renames", "--no-color", "--src-prefix=a/", "--dst-prefix=b/", "--submodule=short",
 		"--ignore-submodules=none", "--end-of-options", a, b, "--"}

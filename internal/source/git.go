@@ -45,11 +45,11 @@ func (e *gitError) Error() string { return "git " + e.command + ": " + firstLine
 
 // git runs one git process in the work tree and returns its standard output,
 // also beside an error.
-func (r *Repo) git(ctx context.Context, stdin []byte, args ...string) ([]byte, error) {
+func (r *gitCommand) git(ctx context.Context, stdin []byte, args ...string) ([]byte, error) {
 	return r.run(ctx, invocation{stdin: stdin}, args...)
 }
 
-func (r *Repo) run(ctx context.Context, v invocation, args ...string) ([]byte, error) {
+func (r *gitCommand) run(ctx context.Context, v invocation, args ...string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, r.binary, append(settings[:len(settings):len(settings)], args...)...)
 
 	cmd.Dir = v.dir

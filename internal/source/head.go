@@ -123,7 +123,7 @@ func (r *Repo) AttachHead(ctx context.Context, branch, why string) error {
 }
 
 // IsAncestor says whether commit a is b or lies in b's past.
-func (r *Repo) IsAncestor(ctx context.Context, a, b string) (bool, error) {
+func (r *Objects) IsAncestor(ctx context.Context, a, b string) (bool, error) {
 	out, err := r.git(ctx, nil, "rev-list", "--max-count=1", a, "^"+b, "--")
 	return len(out) == 0 && err == nil, err
 }

@@ -15,7 +15,7 @@ import (
 // clone with this repository's configuration, and whole even where the user's
 // checkout is sparse. Submodules become empty folders. A cancelled or failed
 // call leaves dir half full.
-func (r *Repo) Materialise(ctx context.Context, commit, dir string) error {
+func (r *Objects) Materialise(ctx context.Context, commit, dir string) error {
 	tree, err := r.Tree(ctx, commit)
 	if err != nil {
 		return err
@@ -62,7 +62,7 @@ func emptyDir(dir string) (string, error) {
 // that commit `from` lacks or has otherwise, as Materialise would, and returns
 // their paths in order. Submodules that moved are left out. CodeUnsupported
 // when `to` lacks a file of `from`, for a delta can't say that.
-func (r *Repo) MaterialiseDelta(ctx context.Context, from, to, dir string) ([]string, error) {
+func (r *Objects) MaterialiseDelta(ctx context.Context, from, to, dir string) ([]string, error) {
 	before, err := r.Tree(ctx, from)
 	if err != nil {
 		return nil, err
@@ -101,7 +101,7 @@ func (r *Repo) MaterialiseDelta(ctx context.Context, from, to, dir string) ([]st
 }
 
 // checkOut writes some files of a tree into dir.
-func (r *Repo) checkOut(ctx context.Context, tree string, paths []string, dir string) error {
+func (r *Objects) checkOut(ctx context.Context, tree string, paths []string, dir string) error {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return fmt.Errorf("resolve %s: %w", dir, err)

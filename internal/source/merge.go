@@ -14,7 +14,7 @@ import (
 // their common version base, merged line by line. Where both changed the same
 // lines, or a file is binary, conflicts names the paths and tree is "". One git
 // process for each path that both changed, and two to store the result.
-func (r *Repo) Merge(
+func (r *Objects) Merge(
 	ctx context.Context, base, ours, theirs string, paths []string,
 ) (tree string, conflicts []string, err error) {
 	if tree, err = r.Tree(ctx, ours); err != nil {
@@ -58,7 +58,7 @@ func (r *Repo) Merge(
 }
 
 // mergeFile merges one file, false where it can't be done without a person.
-func (r *Repo) mergeFile(ctx context.Context, ours, base, theirs entry) (entry, bool, error) {
+func (r *Objects) mergeFile(ctx context.Context, ours, base, theirs entry) (entry, bool, error) {
 	for _, e := range []entry{ours, base, theirs} {
 		if e.mode != modeFile && e.mode != modeExec {
 			return entry{}, false, nil

@@ -24,8 +24,8 @@ import (
 // memory. Past it git reads the objects.
 const maxPackIndexes = 48 << 20
 
-// objects reads the repository's objects in this process.
-type objects struct {
+// objectStore reads the repository's objects in this process.
+type objectStore struct {
 	dir   string // the common git directory
 	mu    sync.Mutex
 	store *filesystem.Storage
@@ -33,7 +33,7 @@ type objects struct {
 
 // read returns an object's content, or false where git must be asked: the
 // object is new since the packs were listed, in an odd place, or missing.
-func (o *objects) read(kind plumbing.ObjectType, hash string) ([]byte, bool) {
+func (o *objectStore) read(kind plumbing.ObjectType, hash string) ([]byte, bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 
@@ -49,7 +49,7 @@ func (o *objects) read(kind plumbing.ObjectType, hash string) ([]byte, bool) {
 	return content, err == nil
 }
 
-func (o *objects) content(kind plumbing.ObjectType, hash string) ([]byte, error) {
+func (o *objectStore) content(kind plumbing.ObjectType, hash string) ([]byte, error) {
 	object, err := o.store.EncodedObject(kind, plumbing.NewHash(hash))
 	if err != nil {
 		return nil, err
@@ -67,7 +67,7 @@ func (o *objects) content(kind plumbing.ObjectType, hash string) ([]byte, error)
 	return b.Bytes(), err
 }
 
-func (o *objects) open() bool {
+func (o *objectStore) open() bool {
 	size := int64(0)
 
 	indexes, _ := filepath.Glob(filepath.Join(globQuoted(o.dir), "objects", "pack", "*.idx"))
@@ -99,8 +99,8 @@ func globQuoted(path string) string {
 }
 
 // object is the content of an object that must exist.
-func (r *Repo) object(ctx context.Context, kind plumbing.ObjectType, hash string) ([]byte, error) {
-	if content, ok := r.objects.read(kind, hash); ok {
+func (r *Objects) object(ctx context.Context, kind plumbing.ObjectType, hash string) ([]byte, error) {
+	if content, ok := r.store.read(kind, hash); ok {
 		return content, nil
 	}
 
@@ -115,7 +115,7 @@ func (r *Repo) object(ctx context.Context, kind plumbing.ObjectType, hash string
 }
 
 // Tree is the hash of a commit's tree. CodeNotFound where there is no such commit.
-func (r *Repo) Tree(ctx context.Context, commit string) (string, error) {
+func (r *Objects) Tree(ctx context.Context, commit string) (string, error) {
 	content, err := r.object(ctx, plumbing.CommitObject, commit)
 	if err != nil {
 		return "", err
@@ -131,7 +131,7 @@ func (r *Repo) Tree(ctx context.Context, commit string) (string, error) {
 
 // Blob is the content of a file or link in a commit, as stored (before smudge
 // filters). CodeNotFound where the commit has no file there.
-func (r *Repo) Blob(ctx context.Context, commit, path string) ([]byte, error) {
+func (r *Objects) Blob(ctx context.Context, commit, path string) ([]byte, error) {
 	e, err := r.committed(ctx, commit, path)
 	if err != nil {
 		return nil, err
@@ -146,7 +146,7 @@ func (r *Repo) Blob(ctx context.Context, commit, path string) ([]byte, error) {
 }
 
 // FileIn is the content of a file or link in a tree, as stored; nil where it has none.
-func (r *Repo) FileIn(ctx context.Context, tree, path string) ([]byte, error) {
+func (r *Objects) FileIn(ctx context.Context, tree, path string) ([]byte, error) {
 	e, err := r.lookUp(ctx, tree, path)
 	if err != nil || e.hash == "" || e.mode == modeFolder || e.mode == modeSubmodule {
 		return nil, err
@@ -157,7 +157,7 @@ func (r *Repo) FileIn(ctx context.Context, tree, path string) ([]byte, error) {
 
 // Tracked maps the path of every file and link of a commit to its blob's hash.
 // Submodules are left out.
-func (r *Repo) Tracked(ctx context.Context, commit string) (map[string]string, error) {
+func (r *Objects) Tracked(ctx context.Context, commit string) (map[string]string, error) {
 	root, err := r.Tree(ctx, commit)
 	if err != nil {
 		return nil, err
@@ -172,7 +172,7 @@ func (r *Repo) Tracked(ctx context.Context, commit string) (map[string]string, e
 }
 
 // walk visits all that is not a folder under a tree.
-func (r *Repo) walk(ctx context.Context, tree, prefix string, visit func(path string, e entry)) error {
+func (r *Objects) walk(ctx context.Context, tree, prefix string, visit func(path string, e entry)) error {
 	entries, err := r.entries(ctx, tree)
 	if err != nil {
 		return err
@@ -206,7 +206,7 @@ type entry struct {
 }
 
 // entries decodes a tree; "" is the empty one.
-func (r *Repo) entries(ctx context.Context, tree string) ([]entry, error) {
+func (r *Objects) entries(ctx context.Context, tree string) ([]entry, error) {
 	if tree == "" {
 		return nil, nil
 	}
@@ -233,7 +233,7 @@ func (r *Repo) entries(ctx context.Context, tree string) ([]entry, error) {
 }
 
 // committed is what a commit has at path: a file, link or submodule, else the zero entry.
-func (r *Repo) committed(ctx context.Context, commit, path string) (entry, error) {
+func (r *Objects) committed(ctx context.Context, commit, path string) (entry, error) {
 	tree, err := r.Tree(ctx, commit)
 	if err != nil {
 		return entry{}, err
@@ -242,7 +242,7 @@ func (r *Repo) committed(ctx context.Context, commit, path string) (entry, error
 	return r.lookUp(ctx, tree, path)
 }
 
-func (r *Repo) lookUp(ctx context.Context, tree, path string) (entry, error) {
+func (r *Objects) lookUp(ctx context.Context, tree, path string) (entry, error) {
 	for {
 		name, rest, deeper := strings.Cut(path, "/")
 

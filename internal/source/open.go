@@ -12,14 +12,32 @@ import (
 )
 
 // Repo is one checkout of a git repository. Its methods may be called at the
-// same time. It holds no lock and no open process between calls.
+// same time. It holds no lock and no open process between calls. What concerns
+// HEAD, refs, the index and the work tree is Repo's own; what only reads and
+// makes commits, trees and blobs is Objects'.
 type Repo struct {
+	*Objects
+}
+
+// Objects reads and makes the commits, trees and blobs of a repository. It changes no
+// ref, no index and no file of the work tree.
+type Objects struct {
+	*gitCommand
+	store objectStore
+}
+
+// gitCommand starts git in one checkout.
+type gitCommand struct {
 	binary    string
 	env       []string
 	root      string
 	gitDir    string
 	commonDir string
-	objects   objects
+}
+
+// newRepo is a checkout with these folders.
+func newRepo(git *gitCommand) *Repo {
+	return &Repo{Objects: &Objects{gitCommand: git, store: objectStore{dir: git.commonDir}}}
 }
 
 // Open finds the checkout that dir lies in, the way git does. It asks git once.
@@ -35,7 +53,7 @@ func Open(ctx context.Context, dir string) (*Repo, error) {
 		return nil, research.Errorf(research.CodeRepository, "name an existing folder of a git repository",
 			"%s is not a folder", dir)
 	}
-	r := &Repo{binary: binary, env: environment(os.Environ())}
+	r := &gitCommand{binary: binary, env: environment(os.Environ())}
 	out, err := r.run(ctx, invocation{dir: dir}, "rev-parse", "--path-format=absolute",
 		"--is-bare-repository", "--show-object-format", "--git-common-dir", "--absolute-git-dir", "--show-toplevel")
 
@@ -58,9 +76,8 @@ func Open(ctx context.Context, dir string) (*Repo, error) {
 	if r.root, err = filepath.EvalSymlinks(filepath.FromSlash(lines[4])); err != nil {
 		return nil, fmt.Errorf("resolve the checkout's path: %w", err)
 	}
-	r.objects.dir = r.commonDir
 
-	return r, nil
+	return newRepo(r), nil
 }
 
 // At is the checkout that Open found to have these folders, as its own methods
@@ -72,8 +89,8 @@ func At(root, gitDir, commonDir string) (*Repo, error) {
 		return nil, noGit()
 	}
 
-	return &Repo{binary: binary, env: environment(os.Environ()), root: root, gitDir: gitDir, commonDir: commonDir,
-		objects: objects{dir: commonDir}}, nil
+	return newRepo(&gitCommand{binary: binary, env: environment(os.Environ()), root: root, gitDir: gitDir,
+		commonDir: commonDir}), nil
 }
 
 func noGit() error {
@@ -111,13 +128,13 @@ func openFailure(dir string, bare bool, err error) error {
 }
 
 // Root is the top of the work tree, absolute, symlinks resolved.
-func (r *Repo) Root() string { return r.root }
+func (r *gitCommand) Root() string { return r.root }
 
 // CommonDir is the git directory that all checkouts of the repository share, absolute.
-func (r *Repo) CommonDir() string { return r.commonDir }
+func (r *gitCommand) CommonDir() string { return r.commonDir }
 
 // GitDir is this checkout's own git directory, absolute. In the main checkout it is CommonDir.
-func (r *Repo) GitDir() string { return r.gitDir }
+func (r *gitCommand) GitDir() string { return r.gitDir }
 
 // abs is where path lies in the work tree.
-func (r *Repo) abs(path string) string { return filepath.Join(r.root, filepath.FromSlash(path)) }
+func (r *gitCommand) abs(path string) string { return filepath.Join(r.root, filepath.FromSlash(path)) }

@@ -32,7 +32,7 @@ func checkPath(p string) error {
 
 // inside makes sure that what lies at p is in this work tree: no folder above
 // it is a link, a submodule or a repository of its own. Missing is fine. CodeScope.
-func (r *Repo) inside(p string) error {
+func (r *gitCommand) inside(p string) error {
 	if err := checkPath(p); err != nil {
 		return err
 	}

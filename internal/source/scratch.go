@@ -33,7 +33,7 @@ func newScratch() (*scratch, error) {
 
 // scratchOf is a private index with what tree holds at paths, and with the
 // .gitattributes files that apply to them.
-func (r *Repo) scratchOf(ctx context.Context, tree string, paths []string) (*scratch, error) {
+func (r *Objects) scratchOf(ctx context.Context, tree string, paths []string) (*scratch, error) {
 	held := map[string]entry{}
 	for _, path := range paths {
 		if err := r.collect(ctx, tree, path, held); err != nil {
@@ -55,7 +55,7 @@ func (r *Repo) scratchOf(ctx context.Context, tree string, paths []string) (*scr
 }
 
 // collect adds path's entry, and the attributes of every folder above it.
-func (r *Repo) collect(ctx context.Context, tree, path string, held map[string]entry) error {
+func (r *Objects) collect(ctx context.Context, tree, path string, held map[string]entry) error {
 	prefix := ""
 
 	for {
@@ -131,7 +131,7 @@ func (s *scratch) read() (map[string]entry, error) {
 func (s *scratch) remove() { os.RemoveAll(s.dir) }
 
 // onScratch runs git with s as its index, in the work tree dir ("" for the user's).
-func (r *Repo) onScratch(ctx context.Context, s *scratch, dir string, stdin []byte, args ...string) ([]byte, error) {
+func (r *Objects) onScratch(ctx context.Context, s *scratch, dir string, stdin []byte, args ...string) ([]byte, error) {
 	args = append([]string{"-c", "core.splitIndex=false", "-c", "core.untrackedCache=false",
 		"-c", "core.sparseCheckout=false", "-c", "index.sparse=false", "-c", "index.version=2"}, args...)
 

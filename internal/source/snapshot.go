@@ -159,7 +159,7 @@ var fixedIdentity = []string{
 // Commit stores a commit, unsigned, and returns its hash. Author and committer
 // are who the user's configuration and environment say, at git's clock.
 // CodeRepository with the two lines to run when they don't say.
-func (r *Repo) Commit(ctx context.Context, c CommitSpec) (string, error) {
+func (r *Objects) Commit(ctx context.Context, c CommitSpec) (string, error) {
 	args := []string{"-c", "i18n.commitEncoding=UTF-8", "commit-tree"}
 	for _, p := range c.Parents {
 		args = append(args, "-p", p)
@@ -185,7 +185,7 @@ func (r *Repo) Commit(ctx context.Context, c CommitSpec) (string, error) {
 
 // Identity refuses when git does not know who commits. CodeRepository with the
 // two lines to run.
-func (r *Repo) Identity(ctx context.Context) error {
+func (r *Objects) Identity(ctx context.Context) error {
 	_, err := r.git(ctx, nil, "var", "GIT_COMMITTER_IDENT")
 	return identityFailure(err)
 }

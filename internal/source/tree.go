@@ -17,7 +17,7 @@ type edits map[string]entry
 // treeWriter collects the trees that an edit makes, deepest first, in the
 // form that `git mktree --batch -z` reads.
 type treeWriter struct {
-	repo *Repo
+	repo *Objects
 	feed bytes.Buffer
 	made []string
 }
@@ -25,7 +25,7 @@ type treeWriter struct {
 // editTree is the tree with the edits made. It is one git process, and none
 // when nothing changes: all the new trees' hashes are known before git is asked
 // to store them, and must be what git answers.
-func (r *Repo) editTree(ctx context.Context, tree string, changes edits) (string, error) {
+func (r *Objects) editTree(ctx context.Context, tree string, changes edits) (string, error) {
 	w := &treeWriter{repo: r}
 
 	root, err := w.edit(ctx, tree, changes)
@@ -171,7 +171,7 @@ func hashTree(entries []entry) string {
 
 // treeDelta visits what differs between two trees, in no order; was or is is
 // the zero entry where there is nothing.
-func (r *Repo) treeDelta(ctx context.Context, a, b, prefix string, visit func(path string, was, is entry)) error {
+func (r *Objects) treeDelta(ctx context.Context, a, b, prefix string, visit func(path string, was, is entry)) error {
 	if a == b {
 		return ctx.Err()
 	}

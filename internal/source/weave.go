@@ -47,7 +47,7 @@ type line struct {
 
 // Weave reads the chain that begins at the commit start. CodeConflict where a
 // change does not begin where the one before it ended, or where a file is none.
-func (r *Repo) Weave(ctx context.Context, start string, changes []Link) (*Weave, error) {
+func (r *Objects) Weave(ctx context.Context, start string, changes []Link) (*Weave, error) {
 	w := &Weave{changes: len(changes), files: map[string]*woven{}, ties: make([]map[int]bool, len(changes)+1)}
 	for _, c := range changes {
 		for _, path := range c.Paths {
@@ -75,7 +75,7 @@ func (r *Repo) Weave(ctx context.Context, start string, changes []Link) (*Weave,
 	return w, nil
 }
 
-func (r *Repo) unwoven(ctx context.Context, commit, path string) (*woven, error) {
+func (r *Objects) unwoven(ctx context.Context, commit, path string) (*woven, error) {
 	text, e, err := r.plain(ctx, commit, path)
 
 	f := &woven{born: -1}
@@ -91,7 +91,7 @@ func (r *Repo) unwoven(ctx context.Context, commit, path string) (*woven, error)
 }
 
 // plain is a file's content as stored.
-func (r *Repo) plain(ctx context.Context, commit, path string) ([]byte, entry, error) {
+func (r *Objects) plain(ctx context.Context, commit, path string) ([]byte, entry, error) {
 	e, err := r.committed(ctx, commit, path)
 	if err != nil || e.hash == "" {
 		return nil, e, err
@@ -112,7 +112,7 @@ func (r *Repo) plain(ctx context.Context, commit, path string) ([]byte, entry, e
 }
 
 // weaveIn takes change number n of one file in.
-func (r *Repo) weaveIn(ctx context.Context, w *Weave, n int, c Link, path string) error {
+func (r *Objects) weaveIn(ctx context.Context, w *Weave, n int, c Link, path string) error {
 	was, from, err := r.plain(ctx, c.From, path)
 	if err != nil {
 		return err
@@ -157,7 +157,7 @@ type hunk struct{ was, wasN, is, isN int }
 var hunkHead = regexp.MustCompile(`^@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@`)
 
 // hunks are the differences of a file between two commits, without context.
-func (r *Repo) hunks(ctx context.Context, from, to, path string) (list []hunk, err error) {
+func (r *Objects) hunks(ctx context.Context, from, to, path string) (list []hunk, err error) {
 	out, err := r.git(ctx, nil, "diff-tree", "-p", "--unified=0", "--inter-hunk-context=0", "--text", "--no-ext-diff",
 		"--no-textconv", "--no-renames", "--no-color", "--diff-algorithm=histogram", from, to, "--", path)
 	if err != nil {
@@ -304,7 +304,7 @@ func (w *Weave) Ties(i int) []int {
 
 // Woven is head's tree, which must hold all the changes, with only those of
 // them that in says, counted from 0. The files' modes stay head's.
-func (r *Repo) Woven(ctx context.Context, w *Weave, head string, in func(change int) bool) (tree string, err error) {
+func (r *Objects) Woven(ctx context.Context, w *Weave, head string, in func(change int) bool) (tree string, err error) {
 	if tree, err = r.Tree(ctx, head); err != nil {
 		return "", err
 	}

@@ -13,18 +13,19 @@ import (
 	"ratchet/internal/research/history"
 	"ratchet/internal/research/rules"
 	"ratchet/sandbox"
+	"ratchet/sandbox/hostinfo"
 )
 
 // machine is what decides whether the numbers of two runs may be compared.
 type machine struct {
-	sandbox.Environment
+	hostinfo.Environment
 	VRAM    string `json:"vram,omitempty"`    // tier of the GPUs, for programs that lease some
 	Ratchet string `json:"ratchet,omitempty"` // its version
 }
 
 // currentMachine is the machine as it is now.
 func (s *worker) currentMachine() machine {
-	return machine{sandbox.ReadEnvironment(), s.smallestVRAM(), s.Opt.Version}
+	return machine{hostinfo.ReadEnvironment(), s.smallestVRAM(), s.Opt.Version}
 }
 
 // classDigest is the digest that stands for m.
@@ -88,7 +89,7 @@ const (
 )
 
 // noteContention notes on the run what others did meanwhile.
-func noteContention(r *rules.Run, load *sandbox.LoadMeter, own sandbox.Result) {
+func noteContention(r *rules.Run, load *hostinfo.LoadMeter, own sandbox.Result) {
 	outside, ok := load.Outside(own.CPU)
 	if fault.Hit("machine.quiet") || !ok || own.Wall < shortestWatched {
 		return

@@ -23,6 +23,7 @@ import (
 	"ratchet/internal/research/rules"
 	"ratchet/internal/wording"
 	"ratchet/sandbox"
+	"ratchet/sandbox/hostinfo"
 )
 
 // makeRun makes one run of a version, appends run.finished, and returns what the
@@ -67,7 +68,7 @@ func (s *worker) attemptRun(
 	p := s.space.c.Program
 	r := rules.Run{Job: job, Number: s.runs, Role: want.Role, Side: want.Side, Commit: v.commit, Pair: want.Pair,
 		Order: want.Order, WarmUp: want.WarmUp, Again: want.Again, Seed: runSeed(s.campaign, job, want, s.runs),
-		Started: time.Now().UTC(), Load: sandbox.LoadAverage()}
+		Started: time.Now().UTC(), Load: hostinfo.LoadAverage()}
 	scan := contract.NewScanner(p.Metric, p.Guards)
 
 	command := p.Run
@@ -95,7 +96,7 @@ func (s *worker) attemptRun(
 		return r, err
 	}
 	s.reportPhase(fmt.Sprintf("run %d (%s, %s)", r.Number, want.Role, want.Side))
-	load := sandbox.StartLoad()
+	load := hostinfo.StartLoad()
 
 	res, err := hold.runWatched(ctx, spec, p.Budget, &r)
 	if err != nil {

@@ -7,26 +7,26 @@ import (
 	"time"
 )
 
-// patience is how long a call of the driver may take: the first one wakes every
+// callLimit is how long a call of the driver may take: the first one wakes every
 // GPU where nothing keeps them awake, at some seconds each.
-const patience = 45 * time.Second
+const callLimit = 45 * time.Second
 
 // ErrHangs is the error of a driver that did not answer in time.
 var ErrHangs = errors.New("the GPU driver hangs")
 
-// Bound makes a driver whose calls take no longer than patience: one that does
+// Bound makes a driver whose calls take no longer than limit: one that does
 // fails with ErrHangs, and so does every later call, at once. The goroutine in
 // the call that hangs is left behind. What Open returns is bounded already.
-func Bound(d Driver, patience time.Duration) Driver { return &bounded{Driver: d, patience: patience} }
+func Bound(d Driver, limit time.Duration) Driver { return &boundDriver{Driver: d, limit: limit} }
 
-type bounded struct {
+type boundDriver struct {
 	Driver
-	patience time.Duration
-	hangs    atomic.Bool
+	limit time.Duration
+	hangs atomic.Bool
 }
 
-// within makes a call and waits for it, in vain no longer than patience.
-func within[T any](b *bounded, call func() (T, error)) (T, error) {
+// callWithin makes a call and waits for its answer, no longer than the limit.
+func callWithin[T any](b *boundDriver, call func() (T, error)) (T, error) {
 	type answer struct {
 		value T
 		err   error
@@ -36,36 +36,37 @@ func within[T any](b *bounded, call func() (T, error)) (T, error) {
 	if b.hangs.Load() {
 		return none, ErrHangs
 	}
-	c := make(chan answer, 1)
+
+	answers := make(chan answer, 1)
 
 	go func() {
 		value, err := call()
-		c <- answer{value, err}
+		answers <- answer{value, err}
 	}()
 
-	timer := time.NewTimer(b.patience)
+	timer := time.NewTimer(b.limit)
 	defer timer.Stop()
 
 	select {
-	case a := <-c:
+	case a := <-answers:
 		return a.value, a.err
 	case <-timer.C:
 		b.hangs.Store(true)
-		return none, fmt.Errorf("%w: no answer within %s", ErrHangs, b.patience)
+		return none, fmt.Errorf("%w: no answer within %s", ErrHangs, b.limit)
 	}
 }
 
-func (b *bounded) Devices() ([]Device, error) { return within(b, b.Driver.Devices) }
+func (b *boundDriver) Devices() ([]Device, error) { return callWithin(b, b.Driver.Devices) }
 
-func (b *bounded) Sample(uuid string) (Sample, error) {
-	return within(b, func() (Sample, error) { return b.Driver.Sample(uuid) })
+func (b *boundDriver) Sample(uuid string) (Sample, error) {
+	return callWithin(b, func() (Sample, error) { return b.Driver.Sample(uuid) })
 }
 
-func (b *bounded) Processes(uuid string) ([]Process, error) {
-	return within(b, func() ([]Process, error) { return b.Driver.Processes(uuid) })
+func (b *boundDriver) Processes(uuid string) ([]Process, error) {
+	return callWithin(b, func() ([]Process, error) { return b.Driver.Processes(uuid) })
 }
 
-func (b *bounded) Close() error {
-	_, err := within(b, func() (struct{}, error) { return struct{}{}, b.Driver.Close() })
+func (b *boundDriver) Close() error {
+	_, err := callWithin(b, func() (struct{}, error) { return struct{}{}, b.Driver.Close() })
 	return err
 }

@@ -12,8 +12,8 @@ type Budget struct {
 	Used     time.Time     // when its first use was seen; zero: not yet
 }
 
-// from is when the clock started, zero while it stands.
-func (b Budget) from() time.Time {
+// clockStart is when the clock started, zero while it stands.
+func (b Budget) clockStart() time.Time {
 	if b.FirstUse {
 		return b.Used
 	}
@@ -24,12 +24,12 @@ func (b Budget) from() time.Time {
 // Spent is the GPU time used up at now. It is charged for every leased device
 // alike, used or not.
 func (b Budget) Spent(now time.Time) time.Duration {
-	from := b.from()
-	if from.IsZero() || now.Before(from) {
+	start := b.clockStart()
+	if start.IsZero() || now.Before(start) {
 		return 0
 	}
 
-	return now.Sub(from) * time.Duration(b.GPUs)
+	return now.Sub(start) * time.Duration(b.GPUs)
 }
 
 // Left is the GPU time that remains, never below zero; the whole limit while
@@ -47,8 +47,8 @@ func (b Budget) Exceeded(now time.Time) bool {
 // Deadline is the time at which the limit is reached; ok is false while the
 // clock stands, and without a limit.
 func (b Budget) Deadline() (at time.Time, ok bool) {
-	from := b.from()
-	if b.Limit <= 0 || b.GPUs < 1 || from.IsZero() {
+	start := b.clockStart()
+	if b.Limit <= 0 || b.GPUs < 1 || start.IsZero() {
 		return time.Time{}, false
 	}
 
@@ -57,5 +57,5 @@ func (b Budget) Deadline() (at time.Time, ok bool) {
 		wall++ // never a nanosecond early
 	}
 
-	return from.Add(wall), true
+	return start.Add(wall), true
 }

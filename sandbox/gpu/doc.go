@@ -17,7 +17,7 @@
 //     than Ratchet's runs do on a GPU no lease prevents: it is seen and told.
 //   - A first use is noticed at the next look, so that clock starts up to Every
 //     late. Utilisation is the share of time in which some kernel ran, not how
-//     full the GPU was; energy is the whole device's, whoever used it.
+//     full the GPU was; energy is the whole device's, all processes together.
 //   - In a container the driver may list no processes, or those of the host
 //     under numbers that mean nothing here. Memory and first use are then the
 //     whole device's, and foreign processes are not seen; the evidence says so.
@@ -28,7 +28,7 @@
 //     or of one instance, since a CUDA process sees only one. The energy and
 //     utilisation of an instance are not known. A change of MIG mode while
 //     leases are held is not noticed.
-//   - Whoever may lock may also hold a lease for ever, or mark a GPU as
+//   - A user who may lock can also keep a lease for ever, or mark a GPU as
 //     quarantined: users of one machine are trusted to share it.
 //   - A process that hangs in the driver can't be killed; its GPU stays in
 //     quarantine. A driver that hangs in a call is given up after a while, and

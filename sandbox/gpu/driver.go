@@ -20,7 +20,7 @@ type Driver interface {
 }
 
 // ErrNotTold is the error of a question that the driver does not answer for
-// this device or this caller. It says nothing about the driver's health.
+// this device or this caller. The driver works all the same.
 var ErrNotTold = errors.New("the driver does not tell")
 
 // Unknown stands for a number that the driver does not tell.

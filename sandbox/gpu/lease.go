@@ -17,9 +17,9 @@ import (
 
 // Request says what to lease.
 type Request struct {
-	N       int           // devices, all or none
+	N       int           // devices: that many or none
 	Who     string        // shown to those who wait, one line
-	Waiting func(Wait)    // told how the waiting goes, once and whenever that changes; may be nil
+	Waiting func(Wait)    // called with how the waiting goes, once and whenever that changes; may be nil
 	Settle  time.Duration // how long memory may take to come back after a run; 0: 10 s
 	Tick    time.Duration // between looks; 0: 100 ms
 }
@@ -30,18 +30,18 @@ type Wait struct {
 	Holders  []string // what those say of themselves who hold devices
 }
 
-// Lease is a hold on devices. It excludes every other one on this machine that
-// looks in the same sandbox.LockDir and falls with this process.
+// Lease is the right to use devices. It excludes every other one on this machine
+// that looks in the same sandbox.LockDir and falls with this process.
 type Lease struct {
 	Devices []Device // in the order of their bus addresses
 	dir     string
 	settle  time.Duration
 	tick    time.Duration
-	held    []held
+	leased  []leasedDevice
 }
 
-// held is one device of a lease.
-type held struct {
+// leasedDevice is one device of a lease.
+type leasedDevice struct {
 	device Device
 	lock   *sandbox.Lock
 	record record
@@ -53,7 +53,9 @@ type held struct {
 // many of them are in quarantine or do not answer; with the driver's error when that
 // fails as a whole; and with ctx's error when ctx ends.
 func Acquire(ctx context.Context, d Driver, r Request) (*Lease, error) {
-	r.Settle, r.Tick = cmp.Or(r.Settle, 10*time.Second), cmp.Or(r.Tick, 100*time.Millisecond)
+	r.Settle = cmp.Or(r.Settle, 10*time.Second)
+	r.Tick = cmp.Or(r.Tick, 100*time.Millisecond)
+
 	if r.N < 1 {
 		return nil, research.Errorf(research.CodeBadArgument, "ask for one GPU or more", "no lease can have %d GPUs",
 			r.N)
@@ -63,29 +65,31 @@ func Acquire(ctx context.Context, d Driver, r Request) (*Lease, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	// First come, first served, among all processes of the machine: only the
-	// first takes devices. Else one who needs all of them would wait for ever
-	// behind those who need one.
-	p, err := queue.Join(ctx, filepath.Join(dir, "gpu.queue"), 0o666)
+	// first takes devices. Else a request for all of them would wait for ever
+	// behind those for one.
+	place, err := queue.Join(ctx, filepath.Join(dir, "gpu.queue"), 0o666)
 	if err != nil {
 		return nil, fmt.Errorf("queue for GPUs: %w", err)
 	}
-	defer p.Close()
+	defer place.Close()
+
 	a := &acquisition{Driver: d, Request: r, dir: dir}
 
 	for {
-		position, err := p.Number()
+		position, err := place.Number()
 		if err != nil {
 			return nil, fmt.Errorf("queue for GPUs: %w", err)
 		}
 
 		if position == 1 {
-			if l, err := a.try(); l != nil || err != nil {
+			if l, err := a.tryLease(); l != nil || err != nil {
 				return l, err
 			}
 		}
 
-		if err := a.tell(position); err != nil {
+		if err := a.reportWaiting(position); err != nil {
 			return nil, err
 		}
 
@@ -101,69 +105,74 @@ func Acquire(ctx context.Context, d Driver, r Request) (*Lease, error) {
 type acquisition struct {
 	Driver
 	Request
-	dir  string
-	left int // devices that ended runs have not given back yet
-	told string
+	dir       string
+	unsettled int    // devices whose memory ended runs have not given back yet
+	reported  string // the last Wait
 }
 
 // candidate is a device that might be leased.
 type candidate struct {
 	device    Device
-	order     int // among all devices
-	held      bool
-	computing int
-	free      int64
+	order     int    // among all devices, which are in the order of bus addresses
+	busy      bool   // leased, or its memory is not back yet
+	computing int    // processes
+	free      int64  // bytes
 	failure   string // why it can't be leased at all
 }
 
-// try takes N free devices, or none: a lease is nil when too few are free now.
-func (a *acquisition) try() (*Lease, error) {
-	all, err := a.candidates()
+// tryLease takes N free devices, or none: a lease is nil when too few are free now.
+func (a *acquisition) tryLease() (*Lease, error) {
+	candidates, err := a.listCandidates()
 	if err != nil {
 		return nil, err
 	}
-	a.left = 0
-	l := &Lease{dir: a.dir, settle: a.Settle, tick: a.Tick}
 
-	for i := range all {
-		c := &all[i]
-		if c.held || c.failure != "" || len(l.held) == a.N {
+	a.unsettled = 0
+	l := &Lease{dir: a.dir, settle: a.Settle, tick: a.Tick}
+	order := map[string]int{}
+
+	// Lock the best that can be had.
+	for i := range candidates {
+		c := &candidates[i]
+		order[c.device.UUID] = c.order
+
+		if c.busy || c.failure != "" || len(l.leased) == a.N {
 			continue
 		}
 
-		if err := a.take(l, c); err != nil {
-			return nil, errors.Join(err, l.drop())
+		if err := a.lockDevice(l, c); err != nil {
+			return nil, errors.Join(err, l.dropLocks())
 		}
 	}
 
-	if len(l.held) < a.N {
-		return nil, errors.Join(l.drop(), a.possible(all))
+	if len(l.leased) < a.N {
+		return nil, errors.Join(l.dropLocks(), a.checkPossible(candidates))
 	}
 
-	for i := range l.held {
-		if err := a.begin(&l.held[i]); err != nil {
-			return nil, errors.Join(err, l.drop())
+	// From here on they are leased.
+	for i := range l.leased {
+		if err := a.recordBegin(&l.leased[i]); err != nil {
+			return nil, errors.Join(err, l.dropLocks())
 		}
 	}
-	order := func(x held) int {
-		return slices.IndexFunc(all, func(c candidate) bool { return c.device.UUID == x.device.UUID })
-	}
-	slices.SortFunc(l.held, func(x, y held) int { return all[order(x)].order - all[order(y)].order })
 
-	for _, h := range l.held {
-		l.Devices = append(l.Devices, h.device)
+	slices.SortFunc(l.leased, func(x, y leasedDevice) int { return order[x.device.UUID] - order[y.device.UUID] })
+
+	for _, leased := range l.leased {
+		l.Devices = append(l.Devices, leased.device)
 	}
 
 	return l, nil
 }
 
-// candidates lists the devices, the best first. A lease of several is of whole
-// GPUs, since a CUDA process sees only one instance.
-func (a *acquisition) candidates() ([]candidate, error) {
+// listCandidates lists the devices, the best first. A lease of several is of
+// whole GPUs, since a CUDA process sees only one instance.
+func (a *acquisition) listCandidates() ([]candidate, error) {
 	devices, err := a.Devices()
 	if err != nil {
 		return nil, err
 	}
+
 	var all []candidate
 
 	for i, d := range devices {
@@ -172,13 +181,14 @@ func (a *acquisition) candidates() ([]candidate, error) {
 		}
 
 		c := candidate{device: d, order: i}
-		if c.held, err = sandbox.Locked(lockPath(a.dir, d.UUID)); err != nil {
+		if c.busy, err = sandbox.Locked(lockPath(a.dir, d.UUID)); err != nil {
 			return nil, err
 		}
 
-		if !c.held { // a holder's measurement is not disturbed
-			a.look(&c)
+		if !c.busy { // a look would disturb the measurement of a device's holder
+			a.sampleCandidate(&c)
 		}
+
 		all = append(all, c)
 	}
 
@@ -186,6 +196,8 @@ func (a *acquisition) candidates() ([]candidate, error) {
 		return nil, research.Errorf(research.CodeUnsupported, "lower `gpus`, or run on another machine",
 			"%d GPUs are asked for, and this machine can lease %d at a time", a.N, len(all))
 	}
+
+	// Those on which nobody computes, then those with the most free memory.
 	slices.SortStableFunc(all, func(x, y candidate) int {
 		return cmp.Or(min(x.computing, 1)-min(y.computing, 1), cmp.Compare(y.free, x.free))
 	})
@@ -193,10 +205,11 @@ func (a *acquisition) candidates() ([]candidate, error) {
 	return all, nil
 }
 
-func (a *acquisition) look(c *candidate) {
+// sampleCandidate looks at a free device.
+func (a *acquisition) sampleCandidate(c *candidate) {
 	s, err := a.Sample(c.device.UUID)
 	if err == nil {
-		c.computing, err = computing(a.Driver, c.device.UUID)
+		c.computing, err = countComputing(a.Driver, c.device.UUID)
 	}
 
 	if err != nil {
@@ -209,31 +222,32 @@ func (a *acquisition) look(c *candidate) {
 	}
 }
 
-// take locks a free device, unless it is in quarantine or its last lease fell
-// and the memory is not back yet.
-func (a *acquisition) take(l *Lease, c *candidate) error {
+// lockDevice adds a free device to the lease, unless it is in quarantine or its
+// last lease fell and the memory is not back yet.
+func (a *acquisition) lockDevice(l *Lease, c *candidate) error {
 	lock, ok, err := sandbox.TryLock(lockPath(a.dir, c.device.UUID))
 	if err != nil {
 		return err
 	}
 
 	if !ok {
-		c.held = true
+		c.busy = true
 		return nil
 	}
 
-	r, err := a.examine(c)
+	r, err := a.examineRecord(c)
 	if err != nil || r == nil {
 		return errors.Join(err, lock.Release())
 	}
-	l.held = append(l.held, held{c.device, lock, *r})
+
+	l.leased = append(l.leased, leasedDevice{c.device, lock, *r})
 
 	return nil
 }
 
-// examine reads the record of a device that is locked. No record: it is not to
-// be leased now, or at all.
-func (a *acquisition) examine(c *candidate) (*record, error) {
+// examineRecord reads the record of a device that is locked. It is nil when the
+// device can't be leased now, or at all.
+func (a *acquisition) examineRecord(c *candidate) (*record, error) {
 	uuid := c.device.UUID
 
 	r, err := readRecord(a.dir, uuid)
@@ -241,51 +255,56 @@ func (a *acquisition) examine(c *candidate) (*record, error) {
 		return &r, err
 	}
 
-	ok, used, err := settled(a.Driver, uuid, r.Baseline)
+	settled, used, err := isSettled(a.Driver, uuid, r.Baseline)
 	switch {
 	case err != nil:
 		c.failure = err.Error()
 		return nil, nil
-	case ok:
+	case settled:
 		return &record{UUID: uuid}, nil
 	case r.Quarantine != nil:
 		c.failure = "in quarantine: " + r.Quarantine.Reason
 		return nil, nil
 	}
-	c.held = true // by what is left of its last run
 
-	a.left++
-	if r.Noticed.IsZero() {
+	// Its last lease fell and the memory is not back: wait, then quarantine.
+	isNew := r.Noticed.IsZero()
+	if isNew {
 		r.Noticed = time.Now()
-	} else if time.Since(r.Noticed) >= a.Settle {
-		r.Quarantine = &Quarantine{Reason: notBack(used, r.Baseline, a.Settle), Since: time.Now()}
-		c.held, c.failure = false, "in quarantine: "+r.Quarantine.Reason
-		a.left--
+	}
+
+	if isNew || time.Since(r.Noticed) < a.Settle {
+		c.busy = true
+		a.unsettled++
+	} else {
+		r.Quarantine = &Quarantine{Reason: describeUse(used, r.Baseline, a.Settle), Since: time.Now()}
+		c.failure = "in quarantine: " + r.Quarantine.Reason
 	}
 
 	return nil, r.write(a.dir)
 }
 
-// begin writes that the device is leased, and what it holds before.
-func (a *acquisition) begin(h *held) error {
-	s, err := a.Sample(h.device.UUID)
+// recordBegin writes that the device is leased, and what it holds before.
+func (a *acquisition) recordBegin(leased *leasedDevice) error {
+	s, err := a.Sample(leased.device.UUID)
 	if err != nil {
 		return err
 	}
 
-	h.record = record{UUID: h.device.UUID, Leased: true, Baseline: s.MemoryUsed}
-	if err := h.record.write(a.dir); err != nil {
+	leased.record = record{UUID: leased.device.UUID, Leased: true, Baseline: s.MemoryUsed}
+	if err := leased.record.write(a.dir); err != nil {
 		return err
 	}
 
-	return h.lock.Write([]byte(a.Who))
+	return leased.lock.Write([]byte(a.Who))
 }
 
-// possible says why waiting would not help, nil when it may.
-func (a *acquisition) possible(all []candidate) error {
-	usable, why := 0, []string{}
+// checkPossible says why waiting would not help; nil when it may.
+func (a *acquisition) checkPossible(candidates []candidate) error {
+	usable := 0
+	var why []string
 
-	for _, c := range all {
+	for _, c := range candidates {
 		if c.failure == "" {
 			usable++
 		} else {
@@ -301,8 +320,8 @@ func (a *acquisition) possible(all []candidate) error {
 		"%d GPUs are asked for, and %d can be leased (%s)", a.N, usable, strings.Join(why, "; "))
 }
 
-// tell reports the waiting if it has changed.
-func (a *acquisition) tell(position int) error {
+// reportWaiting reports how the waiting goes if that has changed.
+func (a *acquisition) reportWaiting(position int) error {
 	if a.Waiting == nil {
 		return nil
 	}
@@ -311,38 +330,44 @@ func (a *acquisition) tell(position int) error {
 	if err != nil {
 		return err
 	}
-	w := Wait{Position: position}
+
+	wait := Wait{Position: position}
 
 	for _, d := range devices {
-		if held, err := sandbox.Locked(lockPath(a.dir, d.UUID)); err != nil {
+		locked, err := sandbox.Locked(lockPath(a.dir, d.UUID))
+		if err != nil {
 			return err
-		} else if held {
-			w.Holders = append(w.Holders, cmp.Or(holder(a.dir, d.UUID), "another run"))
+		}
+
+		if locked {
+			wait.Holders = append(wait.Holders, cmp.Or(readHolder(a.dir, d.UUID), "another run"))
 		}
 	}
 
-	if a.left > 0 {
-		w.Holders = append(w.Holders, "an ended run, whose memory is not back yet")
+	if a.unsettled > 0 {
+		wait.Holders = append(wait.Holders, "an ended run, whose memory is not back yet")
 	}
-	slices.Sort(w.Holders)
 
-	w.Holders = slices.Compact(w.Holders)
-	if now := fmt.Sprint(w); now != a.told {
-		a.told = now
-		a.Waiting(w)
+	slices.Sort(wait.Holders)
+	wait.Holders = slices.Compact(wait.Holders)
+
+	if now := fmt.Sprint(wait); now != a.reported {
+		a.reported = now
+		a.Waiting(wait)
 	}
 
 	return nil
 }
 
-// drop gives locks back without a word about the devices. What was begun stays
-// marked, so that the next one looks first.
-func (l *Lease) drop() error {
+// dropLocks gives the locks back and leaves the records as they are: a device
+// that is marked as leased is looked at before it is leased again.
+func (l *Lease) dropLocks() error {
 	var errs []error
-	for _, h := range l.held {
-		errs = append(errs, h.lock.Release())
+	for _, leased := range l.leased {
+		errs = append(errs, leased.lock.Release())
 	}
-	l.held = nil
+
+	l.leased = nil
 
 	return errors.Join(errs...)
 }
@@ -364,39 +389,47 @@ func (l *Lease) UUIDs() []string {
 // instead; a nil driver says that it does not. A second Release does nothing.
 func (l *Lease) Release(ctx context.Context, d Driver) (quarantined map[string]string, err error) {
 	if d == nil {
-		return nil, l.drop()
+		return nil, l.dropLocks()
 	}
+
 	until := time.Now().Add(l.settle)
 	var errs []error
 
-	for _, h := range l.held {
-		reason, err := l.end(ctx, d, h, until)
+	for _, leased := range l.leased {
+		reason, err := l.recordEnd(ctx, d, leased, until)
 		if reason != "" {
 			if quarantined == nil {
 				quarantined = map[string]string{}
 			}
-			quarantined[h.device.UUID] = reason
+
+			quarantined[leased.device.UUID] = reason
 		}
 
-		errs = append(errs, err, h.lock.Release())
+		errs = append(errs, err, leased.lock.Release())
 	}
-	l.held = nil
+
+	l.leased = nil
 
 	return quarantined, errors.Join(errs...)
 }
 
-// end writes how the lease on one device ended.
-func (l *Lease) end(ctx context.Context, d Driver, h held, until time.Time) (reason string, err error) {
+// recordEnd waits until the memory of a device is back and writes how the lease
+// on it ended. The reason is that of a quarantine; "" when there is none.
+func (l *Lease) recordEnd(
+	ctx context.Context, d Driver, leased leasedDevice, until time.Time,
+) (reason string, err error) {
 	for {
-		ok, used, err := settled(d, h.device.UUID, h.record.Baseline)
+		settled, used, err := isSettled(d, leased.device.UUID, leased.record.Baseline)
 		switch {
 		case err != nil:
 			return "", err
-		case ok:
-			return "", record{UUID: h.device.UUID}.write(l.dir)
+		case settled:
+			return "", record{UUID: leased.device.UUID}.write(l.dir)
 		case !time.Now().Before(until):
-			h.record.Quarantine = &Quarantine{Reason: notBack(used, h.record.Baseline, l.settle), Since: time.Now()}
-			return h.record.Quarantine.Reason, h.record.write(l.dir)
+			reason := describeUse(used, leased.record.Baseline, l.settle)
+			leased.record.Quarantine = &Quarantine{Reason: reason, Since: time.Now()}
+
+			return reason, leased.record.write(l.dir)
 		}
 
 		select {

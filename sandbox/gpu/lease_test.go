@@ -178,7 +178,7 @@ func TestLeaseWaits(t *testing.T) {
 	}
 }
 
-// Whoever needs all GPUs gets them although others keep taking single ones.
+// A request for all GPUs gets them although others keep taking single ones.
 func TestNobodyStarves(t *testing.T) {
 	lockFolder(t)
 	f := newFake(2)

@@ -32,42 +32,41 @@ const (
 	MemoryOfDevices = "devices" // what the devices held above what they held at first, since the driver does not tell whose it is
 )
 
-// Contended says whether somebody else computed on the run's devices, so that
-// its measurement should be repeated.
+// Contended says whether a foreign process computed on the run's devices, so
+// that its measurement should be repeated.
 func (e Evidence) Contended() bool { return len(e.Foreign) > 0 }
 
-// idleSlack is how much memory may come and go on a device that nobody uses;
-// a CUDA context takes several times as much.
+// idleSlack is how much memory may come and go on an idle device; a CUDA context takes several times as much.
 const idleSlack = 64 << 20
 
 // meter adds up looks. It is used by one goroutine at a time.
 type meter struct {
-	w        Watch
-	e        Evidence
-	used     time.Time // the first use
-	utils    int       // sum and number of utilisations
-	nutils   int
-	throttle Throttle
-	devices  map[string]*seenDevice
+	watch    Watch
+	seen     Evidence  // what needs no arithmetic at the end
+	firstUse time.Time // zero: not yet
+	utilSum  int       // of utilisations, over looks and devices
+	utils    int       // how many were added up
+	throttle Throttle  // every reason that was seen
+	devices  map[string]*deviceUse
 	ours     map[int]bool // processes that were ours stay ours while they end
 	foreign  map[int]Process
 }
 
-// seenDevice is what is remembered of a device.
-type seenDevice struct {
-	started  bool
-	strange  bool  // the last list of processes did not explain the memory
-	baseline int64 // memory in use at the first look
-	energy   int64 // at the first look; Unknown
-	joules   float64
+// deviceUse is what is remembered of a device.
+type deviceUse struct {
+	started     bool
+	unexplained bool  // the last list of processes did not explain the memory
+	baseline    int64 // memory in use at the first look
+	energy      int64 // at the first look; Unknown
+	joules      float64
 }
 
 func newMeter(w Watch) *meter {
-	m := &meter{w: w, devices: map[string]*seenDevice{}, ours: map[int]bool{}, foreign: map[int]Process{}}
+	m := &meter{watch: w, devices: map[string]*deviceUse{}, ours: map[int]bool{}, foreign: map[int]Process{}}
+	m.seen.MaxUtil = Unknown
 
-	m.e.MaxUtil = Unknown
 	for _, d := range w.Devices {
-		m.devices[d.UUID] = &seenDevice{energy: Unknown, joules: Unknown}
+		m.devices[d.UUID] = &deviceUse{energy: Unknown, joules: Unknown}
 	}
 
 	return m
@@ -76,46 +75,50 @@ func newMeter(w Watch) *meter {
 // look samples every device once. The last look, when the run is dead, is for
 // the energy alone.
 func (m *meter) look(last bool) error {
-	var tree int64 // memory now
-	busy := false
+	var treeMemory int64 // now, on all devices
+	used := false
 
-	for _, d := range m.w.Devices {
-		s, err := m.w.Driver.Sample(d.UUID)
+	for _, d := range m.watch.Devices {
+		s, err := m.watch.Driver.Sample(d.UUID)
 		if err != nil {
 			return err
 		}
-		m.energy(m.devices[d.UUID], s)
+
+		m.devices[d.UUID].addEnergy(s)
 
 		if last {
 			continue
 		}
 
-		memory, on, err := m.whose(d, s)
+		memory, isOn, err := m.attributeMemory(d, s)
 		if err != nil {
 			return err
 		}
-		tree, busy = tree+memory, busy || on
-		m.rates(s, on)
+
+		treeMemory += memory
+		used = used || isOn
+		m.addRates(s, isOn)
 	}
 
 	if last {
 		return nil
 	}
 
-	m.e.Samples++
+	m.seen.Samples++
+	m.seen.PeakMemory = max(m.seen.PeakMemory, treeMemory)
 
-	m.e.PeakMemory = max(m.e.PeakMemory, tree)
-	if busy && m.used.IsZero() {
-		m.used = time.Now()
-		m.e.Used, m.e.FirstUse = true, m.used.Sub(m.w.Start)
+	if used && m.firstUse.IsZero() {
+		m.firstUse = time.Now()
+		m.seen.Used = true
+		m.seen.FirstUse = m.firstUse.Sub(m.watch.Start)
 	}
 
 	return nil
 }
 
-// energy counts from the first look; a counter that goes back, since the
+// addEnergy counts from the first look; a counter that goes back, since the
 // driver was loaded anew, makes it unknown for good.
-func (m *meter) energy(d *seenDevice, s Sample) {
+func (d *deviceUse) addEnergy(s Sample) {
 	switch {
 	case !d.started:
 		d.started, d.baseline, d.energy = true, s.MemoryUsed, s.Energy
@@ -129,69 +132,78 @@ func (m *meter) energy(d *seenDevice, s Sample) {
 	}
 }
 
-// rates takes what the device does now; clocks and what slows them count only while the run is on it.
-func (m *meter) rates(s Sample, on bool) {
+// addRates adds what the device does now. Clocks and what slows them count only
+// while the run is on it.
+func (m *meter) addRates(s Sample, isOn bool) {
 	if s.Utilisation != Unknown {
-		m.utils, m.nutils = m.utils+s.Utilisation, m.nutils+1
-		m.e.MaxUtil = max(m.e.MaxUtil, s.Utilisation)
+		m.utilSum += s.Utilisation
+		m.utils++
+		m.seen.MaxUtil = max(m.seen.MaxUtil, s.Utilisation)
 	}
 
-	if !on {
+	if !isOn {
 		return
 	}
 
 	m.throttle |= s.Throttle
+
 	if s.Clock > 0 {
-		m.e.ClockMin, m.e.ClockMax = min(cmp.Or(m.e.ClockMin, s.Clock), s.Clock), max(m.e.ClockMax, s.Clock)
+		m.seen.ClockMin = min(cmp.Or(m.seen.ClockMin, s.Clock), s.Clock)
+		m.seen.ClockMax = max(m.seen.ClockMax, s.Clock)
 	}
 }
 
-// whose says how much of a device's memory is the run's, and whether the run is
-// on it at all. Where the driver does not tell, it is all that the device holds
-// above what it held at first. A list that explains nothing may only have met a
-// process that ends; it counts when the next one is no better.
-func (m *meter) whose(d Device, s Sample) (memory int64, on bool, err error) {
-	list, err := m.w.Driver.Processes(d.UUID)
+// attributeMemory says how much of a device's memory is the run's, and whether
+// the run is on it at all. Where the driver does not tell, it is all that the
+// device holds above what it held at first. A list that explains nothing may
+// only have met a process that ends; it counts when the next one is no better.
+func (m *meter) attributeMemory(d Device, s Sample) (memory int64, isOn bool, err error) {
+	list, err := m.watch.Driver.Processes(d.UUID)
 	if err != nil && !errors.Is(err, ErrNotTold) {
 		return 0, false, err
 	}
-	seen, told, others, strange := m.devices[d.UUID], err == nil, false, false
-	grown := max(0, s.MemoryUsed-seen.baseline) // unknown memory never grows
+
+	device := m.devices[d.UUID]
+	grown := max(0, s.MemoryUsed-device.baseline) // unknown memory never grows
+	told := err == nil
+	hasForeign, hasUnseen := false, false
 
 	for _, p := range list {
-		switch m.owner(p.PID) {
+		switch m.findOwner(p.PID) {
 		case Ours:
-			on, told = true, told && p.Memory != Unknown
+			isOn = true
+			told = told && p.Memory != Unknown
 			memory += max(0, p.Memory)
 		case Foreign:
-			others = true
-			m.met(p)
+			hasForeign = true
+			m.addForeign(p)
 		case Unseen:
-			strange = true
+			hasUnseen = true
 		}
 	}
-	strange = grown > idleSlack && (strange || !on && !others)
-	again := strange && seen.strange
-	seen.strange = strange
 
-	if grown > idleSlack && (!told || again) {
-		m.e.MemoryOf = MemoryOfDevices
+	wasUnexplained := device.unexplained
+	device.unexplained = grown > idleSlack && (hasUnseen || !isOn && !hasForeign)
+
+	if grown > idleSlack && (!told || device.unexplained && wasUnexplained) {
+		m.seen.MemoryOf = MemoryOfDevices
 		return grown, true, nil
 	}
 
-	if on {
-		m.e.MemoryOf = cmp.Or(m.e.MemoryOf, MemoryOfTree)
+	if isOn {
+		m.seen.MemoryOf = cmp.Or(m.seen.MemoryOf, MemoryOfTree)
 	}
 
-	return memory, on, nil
+	return memory, isOn, nil
 }
 
-func (m *meter) owner(pid int) Owner {
+// findOwner says whose a process is.
+func (m *meter) findOwner(pid int) Owner {
 	if m.ours[pid] {
 		return Ours
 	}
 
-	owner := m.w.Whose(pid)
+	owner := m.watch.Whose(pid)
 	if owner == Ours {
 		m.ours[pid] = true
 	}
@@ -199,29 +211,35 @@ func (m *meter) owner(pid int) Owner {
 	return owner
 }
 
-// met remembers the most memory a foreign process had.
-func (m *meter) met(p Process) {
+// addForeign remembers the most memory a foreign process had. It only draws
+// when it was never seen computing.
+func (m *meter) addForeign(p Process) {
 	if before, ok := m.foreign[p.PID]; ok {
-		p.Memory, p.Graphics = max(p.Memory, before.Memory), p.Graphics && before.Graphics
+		p.Memory = max(p.Memory, before.Memory)
+		p.Graphics = p.Graphics && before.Graphics
 	}
+
 	m.foreign[p.PID] = p
 }
 
-// evidence is what is known now.
-func (m *meter) evidence() Evidence {
-	e := m.e
+// makeEvidence puts together what is known now.
+func (m *meter) makeEvidence() Evidence {
+	e := m.seen
 	e.Throttle = m.throttle.Names()
 
-	e.MeanUtil, e.Joules = Unknown, 0
-	if m.nutils > 0 {
-		e.MeanUtil = float64(m.utils) / float64(m.nutils)
+	e.MeanUtil = Unknown
+	if m.utils > 0 {
+		e.MeanUtil = float64(m.utilSum) / float64(m.utils)
 	}
+
+	e.Joules = 0
 
 	for _, d := range m.devices {
 		if d.joules == Unknown {
 			e.Joules = Unknown
 			break
 		}
+
 		e.Joules += d.joules
 	}
 

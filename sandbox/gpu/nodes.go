@@ -15,25 +15,9 @@ import (
 // run on a GPU needs is given whole: nvidiactl, nvidia-uvm and nvidia-uvm-tools.
 // A node made later (the driver makes nvidia-uvm at its first use) is in neither.
 func Nodes(root string, devices []Device) (give, hide []string, err error) {
-	wanted := map[string]bool{}
-
-	for _, d := range devices {
-		for _, name := range []string{"nvidiactl", "nvidia-uvm", "nvidia-uvm-tools", fmt.Sprintf("nvidia%d", d.Minor)} {
-			wanted["dev/"+name] = true
-		}
-
-		if !d.MIG {
-			continue
-		}
-
-		for _, access := range []string{fmt.Sprintf("gi%d", d.Instance),
-			fmt.Sprintf("gi%d/ci%d", d.Instance, d.Compute)} {
-			minor, err := capability(root, d.Minor, access)
-			if err != nil {
-				return nil, nil, err
-			}
-			wanted[fmt.Sprintf("dev/nvidia-caps/nvidia-cap%d", minor)] = true
-		}
+	needed, err := neededNodes(root, devices)
+	if err != nil {
+		return nil, nil, err
 	}
 
 	for _, pattern := range []string{"dev/nvidia*", "dev/nvidia-caps/*", "dev/nvidia-caps-imex-channels/*",
@@ -52,23 +36,52 @@ func Nodes(root string, devices []Device) (give, hide []string, err error) {
 			switch {
 			case err != nil:
 				return nil, nil, fmt.Errorf("list device nodes: %w", err)
-			case wanted[filepath.ToSlash(name)]:
+			case needed[filepath.ToSlash(name)]:
 				give = append(give, path)
 			default:
 				hide = append(hide, path)
 			}
 		}
 	}
+
 	slices.Sort(give)
 	slices.Sort(hide)
 
 	return give, hide, nil
 }
 
-// capability finds the minor number of the node that opens an instance ("gi3",
-// "gi3/ci0") of the GPU of that minor number. Which of the two
+// neededNodes is the set of nodes, relative to root, that a run on the devices
+// needs to open.
+func neededNodes(root string, devices []Device) (map[string]bool, error) {
+	needed := map[string]bool{}
+
+	for _, d := range devices {
+		for _, name := range []string{"nvidiactl", "nvidia-uvm", "nvidia-uvm-tools", fmt.Sprintf("nvidia%d", d.Minor)} {
+			needed["dev/"+name] = true
+		}
+
+		if !d.MIG {
+			continue
+		}
+
+		instance := fmt.Sprintf("gi%d", d.Instance)
+		for _, access := range []string{instance, fmt.Sprintf("%s/ci%d", instance, d.Compute)} {
+			minor, err := findCapability(root, d.Minor, access)
+			if err != nil {
+				return nil, err
+			}
+
+			needed[fmt.Sprintf("dev/nvidia-caps/nvidia-cap%d", minor)] = true
+		}
+	}
+
+	return needed, nil
+}
+
+// findCapability finds the minor number of the node that opens an instance
+// ("gi3", "gi3/ci0") of the GPU of that minor number. Which of the two
 // places exists depends on the driver and its options.
-func capability(root string, gpu int, access string) (int, error) {
+func findCapability(root string, gpu int, access string) (int, error) {
 	list, _ := os.ReadFile(filepath.Join(root, "proc/driver/nvidia-caps/mig-minors"))
 	for line := range strings.Lines(string(list)) { // gpu0/gi3/ci0/access 38
 		name, minor, _ := strings.Cut(strings.TrimSpace(line), " ")
@@ -76,6 +89,7 @@ func capability(root string, gpu int, access string) (int, error) {
 			return strconv.Atoi(minor)
 		}
 	}
+
 	path := filepath.Join(root, fmt.Sprintf("proc/driver/nvidia/capabilities/gpu%d/mig/%s/access", gpu, access))
 
 	text, err := os.ReadFile(path)

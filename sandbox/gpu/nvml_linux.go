@@ -45,9 +45,9 @@ const (
 type driver struct {
 	mu      sync.Mutex
 	open    bool
-	has     map[string]bool // of optional and migCalls
+	has     map[string]bool // which of optional and migCalls the library has
 	version string
-	handles map[string]handle
+	handles map[string]handle // by UUID
 }
 
 // handle is a device, and the GPU that it is or is a part of.
@@ -56,25 +56,28 @@ type handle struct{ device, gpu nvml.Device }
 // Open loads the NVIDIA driver's library. It fails with CodeUnsupported where
 // there is none, or none that answers; nothing of the library is called after
 // that. It takes some ten milliseconds, or seconds where no process keeps the
-// driver awake. A call that takes longer than patience makes this one and all later
+// driver awake. A call that takes longer than 45 s makes this one and all later
 // ones fail with ErrHangs.
 func Open() (Driver, error) {
-	b := &bounded{patience: patience}
+	b := &boundDriver{limit: callLimit}
 
-	d, err := within(b, start)
+	d, err := callWithin(b, openDriver)
 	if err != nil {
 		return nil, err
 	}
+
 	b.Driver = d
 
 	return b, nil
 }
 
-func start() (Driver, error) {
-	has, err := symbols()
+// openDriver starts the library and reads its version.
+func openDriver() (Driver, error) {
+	has, err := findCalls()
 	if err != nil {
 		return nil, err
 	}
+
 	d := &driver{open: true, has: has}
 
 	err = guard("start", func() nvml.Return { return nvml.Init() })
@@ -94,8 +97,9 @@ func start() (Driver, error) {
 	return d, nil
 }
 
-// symbols says which of the calls that are not needed the library has.
-func symbols() (map[string]bool, error) {
+// findCalls says which of the calls that are not needed the library has. It
+// fails when there is no library, or when it lacks one that is needed.
+func findCalls() (map[string]bool, error) {
 	lib := dl.New(library, dl.RTLD_LAZY|dl.RTLD_LOCAL)
 	if err := lib.Open(); err != nil {
 		return nil, research.Errorf(research.CodeUnsupported,
@@ -135,13 +139,13 @@ func guard(what string, call func() nvml.Return) (err error) {
 		nvml.ERROR_ARGUMENT_VERSION_MISMATCH:
 		return fmt.Errorf("ask the GPU driver to %s: %w", what, ErrNotTold)
 	default:
-		return fmt.Errorf("ask the GPU driver to %s: %s", what, reason(ret))
+		return fmt.Errorf("ask the GPU driver to %s: %s", what, describeCode(ret))
 	}
 }
 
-// reason words a code. NVML's own function for that is another call into what
-// may be broken.
-func reason(ret nvml.Return) string {
+// describeCode words a code. NVML's own function for that is another call into
+// what may be broken.
+func describeCode(ret nvml.Return) string {
 	switch ret {
 	case nvml.ERROR_UNINITIALIZED:
 		return "it was not started"
@@ -168,8 +172,8 @@ func reason(ret nvml.Return) string {
 	return fmt.Sprintf("NVML error %d", int(ret))
 }
 
-// ask runs calls while the driver is open.
-func (d *driver) ask(calls func() error) error {
+// whileOpen makes calls, no others meanwhile, unless the driver was closed.
+func (d *driver) whileOpen(calls func() error) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 
@@ -187,36 +191,39 @@ func (d *driver) Close() error {
 	if !d.open {
 		return nil
 	}
+
 	d.open = false
 
 	return guard("stop", func() nvml.Return { return nvml.Shutdown() })
 }
 
 func (d *driver) Devices() (list []Device, err error) {
-	err = d.ask(func() error {
-		list, err = d.enumerate()
+	err = d.whileOpen(func() error {
+		list, err = d.listDevices()
 		return err
 	})
 
 	return list, err
 }
 
-// enumerate lists what answers. It fails when there are GPUs and none does.
-func (d *driver) enumerate() ([]Device, error) {
-	var n int
+// listDevices lists what answers, and remembers the handles. It fails when there
+// are GPUs and none answers.
+func (d *driver) listDevices() ([]Device, error) {
+	var count int
 
 	err := guard("count GPUs", func() (ret nvml.Return) {
-		n, ret = nvml.DeviceGetCount()
+		count, ret = nvml.DeviceGetCount()
 		return ret
 	})
 	if err != nil {
 		return nil, err
 	}
+
 	var list []Device
-	var failed error
+	var failures error
 	handles := map[string]handle{}
 
-	for i := range n {
+	for i := range count {
 		var gpu nvml.Device
 
 		err := guard("find a GPU", func() (ret nvml.Return) {
@@ -226,12 +233,14 @@ func (d *driver) enumerate() ([]Device, error) {
 		if err == nil {
 			list, err = d.addGPU(list, handles, gpu)
 		}
-		failed = errors.Join(failed, err)
+
+		failures = errors.Join(failures, err)
 	}
+
 	d.handles = handles
 
 	if len(list) == 0 {
-		return nil, failed
+		return nil, failures
 	}
 
 	return list, nil
@@ -239,84 +248,97 @@ func (d *driver) enumerate() ([]Device, error) {
 
 // addGPU adds a GPU, or its instances if it is in MIG mode.
 func (d *driver) addGPU(list []Device, handles map[string]handle, gpu nvml.Device) ([]Device, error) {
-	dev, err := d.describe(gpu, gpu)
+	device, err := d.describeDevice(gpu, gpu)
 	if err != nil {
 		return list, err
 	}
 
-	instances, mig := d.instances(gpu)
-	if !mig {
-		handles[dev.UUID] = handle{gpu, gpu}
-		return append(list, dev), nil
+	instances, inMIGMode := d.listInstances(gpu)
+	if !inMIGMode {
+		handles[device.UUID] = handle{gpu, gpu}
+		return append(list, device), nil
 	}
 
 	for _, instance := range instances {
-		dev, err := d.describe(instance, gpu)
-		if err == nil {
-			err = guard("number an instance", func() (ret nvml.Return) {
-				if dev.Instance, ret = instance.GetGpuInstanceId(); ret == nvml.SUCCESS {
-					dev.Compute, ret = instance.GetComputeInstanceId()
-				}
-
-				return ret
-			})
-		}
-
+		device, err := d.describeInstance(instance, gpu)
 		if err != nil {
 			return list, err
 		}
-		dev.MIG = true
-		handles[dev.UUID] = handle{instance, gpu}
-		list = append(list, dev)
+
+		handles[device.UUID] = handle{instance, gpu}
+		list = append(list, device)
 	}
 
 	return list, nil
 }
 
-func (d *driver) describe(device, gpu nvml.Device) (Device, error) {
-	dev := Device{Driver: d.version}
+// describeInstance asks for the properties of a MIG instance of a GPU.
+func (d *driver) describeInstance(instance, gpu nvml.Device) (Device, error) {
+	device, err := d.describeDevice(instance, gpu)
+	if err != nil {
+		return device, err
+	}
+
+	device.MIG = true
+
+	err = guard("number an instance", func() (ret nvml.Return) {
+		if device.Instance, ret = instance.GetGpuInstanceId(); ret == nvml.SUCCESS {
+			device.Compute, ret = instance.GetComputeInstanceId()
+		}
+
+		return ret
+	})
+
+	return device, err
+}
+
+// describeDevice asks for the properties of a GPU, or of an instance of it.
+func (d *driver) describeDevice(asked, gpu nvml.Device) (Device, error) {
+	device := Device{Driver: d.version}
 
 	err := guard("describe a GPU", func() (ret nvml.Return) {
-		if dev.UUID, ret = device.GetUUID(); ret != nvml.SUCCESS {
+		if device.UUID, ret = asked.GetUUID(); ret != nvml.SUCCESS {
 			return ret
 		}
 
-		if dev.Model, ret = device.GetName(); ret != nvml.SUCCESS {
+		if device.Model, ret = asked.GetName(); ret != nvml.SUCCESS {
 			return ret
 		}
-		dev.Minor, ret = gpu.GetMinorNumber()
+
+		device.Minor, ret = gpu.GetMinorNumber()
 
 		return ret
 	})
 	if err != nil {
-		return dev, err
+		return device, err
 	}
 
 	err = guard("tell a GPU's memory", func() nvml.Return {
-		memory, ret := device.GetMemoryInfo()
-		dev.Memory = int64(memory.Total)
+		memory, ret := asked.GetMemoryInfo()
+		device.Memory = int64(memory.Total)
 
 		return ret
 	})
 	if errors.Is(err, ErrNotTold) { // it has none of its own
-		dev.Memory, err = Unknown, nil
+		device.Memory, err = Unknown, nil
 	}
 
-	return dev, err
+	return device, err
 }
 
-// instances lists a GPU's MIG instances; mig says whether it is in that mode.
-func (d *driver) instances(gpu nvml.Device) (list []nvml.Device, mig bool) {
+// listInstances lists a GPU's MIG instances, and says whether it is in that mode.
+func (d *driver) listInstances(gpu nvml.Device) (list []nvml.Device, inMIGMode bool) {
 	for _, name := range migCalls {
 		if !d.has[name] {
 			return nil, false
 		}
 	}
-	mode, n := 0, 0
+
+	mode, places := 0, 0
 
 	err := guard("tell the MIG mode", func() (ret nvml.Return) {
 		if mode, _, ret = gpu.GetMigMode(); ret == nvml.SUCCESS && mode == nvml.DEVICE_MIG_ENABLE {
-			n, ret = gpu.GetMaxMigDeviceCount()
+			places, ret = gpu.GetMaxMigDeviceCount()
 		}
 
 		return ret
@@ -325,12 +347,14 @@ func (d *driver) instances(gpu nvml.Device) (list []nvml.Device, mig bool) {
 		return nil, false
 	}
 
-	for i := range n {
+	for i := range places {
 		var instance nvml.Device
-		if guard("find an instance", func() (ret nvml.Return) {
+
+		err := guard("find an instance", func() (ret nvml.Return) {
 			instance, ret = gpu.GetMigDeviceHandleByIndex(i)
 			return ret
-		}) == nil { // else that place is empty
+		})
+		if err == nil { // else that place is empty
 			list = append(list, instance)
 		}
 	}

@@ -9,13 +9,14 @@ import (
 	"github.com/NVIDIA/go-nvml/pkg/nvml"
 )
 
-// find returns a device's handle, looking again once for a device that is new.
-func (d *driver) find(uuid string) (handle, error) {
+// findHandle returns a device's handle, listing the devices anew for one that is
+// not known.
+func (d *driver) findHandle(uuid string) (handle, error) {
 	if h, ok := d.handles[uuid]; ok {
 		return h, nil
 	}
 
-	if _, err := d.enumerate(); err != nil {
+	if _, err := d.listDevices(); err != nil {
 		return handle{}, err
 	}
 
@@ -28,12 +29,13 @@ func (d *driver) find(uuid string) (handle, error) {
 }
 
 func (d *driver) Sample(uuid string) (s Sample, err error) {
-	err = d.ask(func() error {
-		h, err := d.find(uuid)
+	err = d.whileOpen(func() error {
+		h, err := d.findHandle(uuid)
 		if err != nil {
 			return err
 		}
-		s, err = d.sample(h)
+
+		s, err = d.sampleDevice(h)
 
 		return err
 	})
@@ -41,9 +43,9 @@ func (d *driver) Sample(uuid string) (s Sample, err error) {
 	return s, err
 }
 
-// sample asks a device. Of an instance the clock is its GPU's; its energy and
-// utilisation nobody knows.
-func (d *driver) sample(h handle) (Sample, error) {
+// sampleDevice asks a device. Of an instance the clock is its GPU's; its energy
+// and utilisation are unknown.
+func (d *driver) sampleDevice(h handle) (Sample, error) {
 	s := Sample{Utilisation: Unknown, Energy: Unknown, Clock: Unknown}
 
 	err := guard("tell the memory in use", func() nvml.Return {
@@ -61,7 +63,7 @@ func (d *driver) sample(h handle) (Sample, error) {
 	}
 
 	return s, errors.Join(
-		d.maybe(utilisationCall, func() nvml.Return {
+		d.callOptional(utilisationCall, func() nvml.Return {
 			rates, ret := h.device.GetUtilizationRates()
 			if ret == nvml.SUCCESS {
 				s.Utilisation = int(rates.Gpu)
@@ -69,7 +71,7 @@ func (d *driver) sample(h handle) (Sample, error) {
 
 			return ret
 		}),
-		d.maybe(energyCall, func() nvml.Return {
+		d.callOptional(energyCall, func() nvml.Return {
 			energy, ret := h.device.GetTotalEnergyConsumption()
 			if ret == nvml.SUCCESS {
 				s.Energy = int64(energy)
@@ -77,7 +79,7 @@ func (d *driver) sample(h handle) (Sample, error) {
 
 			return ret
 		}),
-		d.maybe(clockCall, func() nvml.Return {
+		d.callOptional(clockCall, func() nvml.Return {
 			clock, ret := h.gpu.GetClockInfo(nvml.CLOCK_SM)
 			if ret == nvml.SUCCESS {
 				s.Clock = int(clock)
@@ -85,31 +87,32 @@ func (d *driver) sample(h handle) (Sample, error) {
 
 			return ret
 		}),
-		d.throttle(h.gpu, &s.Throttle),
+		d.askThrottle(h.gpu, &s.Throttle),
 	)
 }
 
-func (d *driver) throttle(gpu nvml.Device, t *Throttle) error {
+// askThrottle asks why the clock is not higher, by the call's new or old name.
+func (d *driver) askThrottle(gpu nvml.Device, reasons *Throttle) error {
 	if d.has[reasonsCall] {
-		return d.maybe(reasonsCall, func() nvml.Return {
+		return d.callOptional(reasonsCall, func() nvml.Return {
 			bits, ret := gpu.GetCurrentClocksEventReasons()
-			*t = Throttle(bits)
+			*reasons = Throttle(bits)
 
 			return ret
 		})
 	}
 
-	return d.maybe(throttleCall, func() nvml.Return {
+	return d.callOptional(throttleCall, func() nvml.Return {
 		bits, ret := gpu.GetCurrentClocksThrottleReasons()
-		*t = Throttle(bits)
+		*reasons = Throttle(bits)
 
 		return ret
 	})
 }
 
-// maybe makes a call that the library may lack or the device may not answer;
+// callOptional makes a call that the library may lack or the device may not answer;
 // an instance answers some with "invalid argument". A GPU that is gone is an error all the same.
-func (d *driver) maybe(name string, call func() nvml.Return) error {
+func (d *driver) callOptional(name string, call func() nvml.Return) error {
 	if !d.has[name] {
 		return nil
 	}
@@ -125,12 +128,13 @@ func (d *driver) maybe(name string, call func() nvml.Return) error {
 }
 
 func (d *driver) Processes(uuid string) (list []Process, err error) {
-	err = d.ask(func() error {
-		h, err := d.find(uuid)
+	err = d.whileOpen(func() error {
+		h, err := d.findHandle(uuid)
 		if err != nil {
 			return err
 		}
-		list, err = d.processes(h)
+
+		list, err = d.listProcesses(h)
 
 		return err
 	})
@@ -138,11 +142,12 @@ func (d *driver) Processes(uuid string) (list []Process, err error) {
 	return list, err
 }
 
-// processes lists every process once; one that draws and computes computes.
-func (d *driver) processes(h handle) ([]Process, error) {
+// listProcesses lists every process once; one that draws and computes computes.
+func (d *driver) listProcesses(h handle) ([]Process, error) {
 	if !d.has[computeCall] {
 		return nil, ErrNotTold
 	}
+
 	var computing, drawing []nvml.ProcessInfo
 
 	err := guard("list processes", func() (ret nvml.Return) {
@@ -153,27 +158,30 @@ func (d *driver) processes(h handle) ([]Process, error) {
 		return nil, err
 	}
 
-	err = d.maybe(graphicsCall, func() (ret nvml.Return) {
+	err = d.callOptional(graphicsCall, func() (ret nvml.Return) {
 		drawing, ret = h.device.GetGraphicsRunningProcesses()
 		return ret
 	})
 	if err != nil {
 		return nil, err
 	}
-	var list []Process
 
-	seen := map[uint32]bool{}
+	var list []Process
+	listed := map[uint32]bool{}
+
 	for i, p := range append(computing, drawing...) {
-		if !seen[p.Pid] {
+		if !listed[p.Pid] {
 			list = append(list, Process{PID: int(p.Pid), Memory: memoryOf(p), Graphics: i >= len(computing)})
 		}
-		seen[p.Pid] = true
+
+		listed[p.Pid] = true
 	}
 
 	return list, nil
 }
 
-// memoryOf knows that all bits set means that the driver can't tell.
+// memoryOf is a process's memory in bytes. All bits set means that the driver
+// can't tell: Unknown.
 func memoryOf(p nvml.ProcessInfo) int64 {
 	if p.UsedGpuMemory > 1<<62 {
 		return Unknown

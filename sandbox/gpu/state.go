@@ -28,24 +28,24 @@ type record struct {
 	UUID       string      `json:"uuid"`
 	Leased     bool        `json:"leased"`           // a lease has begun and not ended well
 	Baseline   int64       `json:"baseline"`         // bytes in use when that lease began; Unknown
-	Noticed    time.Time   `json:"noticed,omitzero"` // when somebody found the lease fallen and the memory not back
+	Noticed    time.Time   `json:"noticed,omitzero"` // when the lease was first found fallen and the memory not back
 	Quarantine *Quarantine `json:"quarantine,omitempty"`
 }
 
-// stem is a device's path in the folder of locks, to which an ending is added.
-// Old drivers' names of instances have slashes.
-func stem(dir, uuid string) string {
+// pathStem is a device's path in the folder of locks, to which an ending is
+// added. Old drivers' names of instances have slashes.
+func pathStem(dir, uuid string) string {
 	return filepath.Join(dir, "gpu-"+strings.ReplaceAll(uuid, "/", "_"))
 }
 
-func lockPath(dir, uuid string) string { return stem(dir, uuid) + ".lock" }
+func lockPath(dir, uuid string) string { return pathStem(dir, uuid) + ".lock" }
 
 // readRecord reads what is known of a device; nothing is known of a new one.
 // What can't be read counts as a lease that fell with nothing in use, so that
 // the device must show that it is idle.
 func readRecord(dir, uuid string) (record, error) {
-	b, err := os.ReadFile(stem(dir, uuid) + ".json")
-	if errors.Is(err, fs.ErrNotExist) || err == nil && len(b) == 0 {
+	text, err := os.ReadFile(pathStem(dir, uuid) + ".json")
+	if errors.Is(err, fs.ErrNotExist) || err == nil && len(text) == 0 {
 		return record{UUID: uuid}, nil
 	}
 
@@ -54,7 +54,7 @@ func readRecord(dir, uuid string) (record, error) {
 	}
 
 	var r record
-	if json.Unmarshal(b, &r) != nil || r.UUID != uuid {
+	if json.Unmarshal(text, &r) != nil || r.UUID != uuid {
 		r = record{UUID: uuid, Leased: true}
 	}
 
@@ -63,23 +63,24 @@ func readRecord(dir, uuid string) (record, error) {
 
 // write replaces the record. The caller holds the device's lock.
 func (r record) write(dir string) (err error) {
-	f, err := openShared(dir, filepath.Base(stem(dir, r.UUID))+".json")
+	f, err := openShared(dir, filepath.Base(pathStem(dir, r.UUID))+".json")
 	if err != nil {
 		return research.Errorf(research.CodeStorage, "see who owns "+dir, "the state of a GPU can't be written: %w",
 			err)
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
 
-	b, err := json.Marshal(r)
+	text, err := json.Marshal(r)
 	if err != nil {
 		return fmt.Errorf("write the state of a GPU: %w", err)
 	}
 
-	if _, err := f.WriteAt(append(b, '\n'), 0); err != nil {
+	text = append(text, '\n')
+	if _, err := f.WriteAt(text, 0); err != nil {
 		return fmt.Errorf("write the state of a GPU: %w", err)
 	}
 
-	return f.Truncate(int64(len(b)) + 1)
+	return f.Truncate(int64(len(text)))
 }
 
 // openShared opens a file that every user may write, making it if absent and
@@ -99,15 +100,16 @@ func openShared(dir, name string) (*os.File, error) {
 
 	f, err = root.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o666)
 	if err == nil {
-		f.Chmod(0o666) // whatever the umask; where that fails, others are kept out, not let in
+		f.Chmod(0o666) // whatever the umask is; where that fails, others are kept out, not let in
 	}
 
 	return f, err
 }
 
-// settled says whether a device's memory is back at a baseline. A device
-// without memory of its own is settled when nobody computes on it.
-func settled(d Driver, uuid string, baseline int64) (ok bool, used int64, err error) {
+// isSettled says whether a device's memory is back at a baseline, and how much
+// is in use. A device without memory of its own is settled when nobody computes
+// on it.
+func isSettled(d Driver, uuid string, baseline int64) (settled bool, used int64, err error) {
 	s, err := d.Sample(uuid)
 	if err != nil {
 		return false, 0, err
@@ -116,14 +118,15 @@ func settled(d Driver, uuid string, baseline int64) (ok bool, used int64, err er
 	if s.MemoryUsed != Unknown && baseline != Unknown {
 		return s.MemoryUsed <= baseline+idleSlack, s.MemoryUsed, nil
 	}
-	n, err := computing(d, uuid)
+
+	n, err := countComputing(d, uuid)
 
 	return n == 0, s.MemoryUsed, err
 }
 
-// computing counts the processes that compute on a device; none where the
+// countComputing counts the processes that compute on a device; none where the
 // driver does not tell.
-func computing(d Driver, uuid string) (n int, err error) {
+func countComputing(d Driver, uuid string) (n int, err error) {
 	list, err := d.Processes(uuid)
 	if errors.Is(err, ErrNotTold) {
 		return 0, nil
@@ -138,23 +141,24 @@ func computing(d Driver, uuid string) (n int, err error) {
 	return n, err
 }
 
-// notBack words the reason of a quarantine.
-func notBack(used, baseline int64, bound time.Duration) string {
+// describeUse words the reason of a quarantine: what is still in use after a wait.
+func describeUse(used, baseline int64, waited time.Duration) string {
 	if used == Unknown || baseline == Unknown {
-		return fmt.Sprintf("processes still compute on it %s after a run's end", bound)
+		return fmt.Sprintf("processes still compute on it %s after a run's end", waited)
 	}
+
 	const mib = 1 << 20
 
-	return fmt.Sprintf("%d MiB are in use %s after a run's end, %d MiB before it", used/mib, bound, baseline/mib)
+	return fmt.Sprintf("%d MiB are in use %s after a run's end, %d MiB before it", used/mib, waited, baseline/mib)
 }
 
 // Status is what a person may want to know of a device.
 type Status struct {
 	Device     Device
-	Held       bool        // somebody holds a lease on it
-	Holder     string      // what that one says of itself; "" when free
-	Quarantine *Quarantine // why it is not leased; nil
-	MemoryUsed int64       // bytes; Unknown
+	Held       bool        // it is leased
+	Holder     string      // what the holder says of itself; "" when free
+	Quarantine *Quarantine // why it can't be leased; nil when it can
+	MemoryUsed int64       // bytes, or Unknown
 	Processes  []Process   // who is on it, as far as the driver tells
 	Failure    string      // why the driver does not answer for it; ""
 }
@@ -172,8 +176,8 @@ func Survey(d Driver) ([]Status, error) {
 	}
 
 	list := make([]Status, len(devices))
-	for i, dev := range devices {
-		if list[i], err = survey(d, dir, dev); err != nil {
+	for i, device := range devices {
+		if list[i], err = surveyDevice(d, dir, device); err != nil {
 			return nil, err
 		}
 	}
@@ -181,49 +185,55 @@ func Survey(d Driver) ([]Status, error) {
 	return list, nil
 }
 
-func survey(d Driver, dir string, dev Device) (Status, error) {
-	st := Status{Device: dev, MemoryUsed: Unknown}
+// surveyDevice tells the state of one device. A driver that does not answer for
+// it is no error but the status's Failure.
+func surveyDevice(d Driver, dir string, device Device) (Status, error) {
+	status := Status{Device: device, MemoryUsed: Unknown}
 
-	held, err := sandbox.Locked(lockPath(dir, dev.UUID))
+	locked, err := sandbox.Locked(lockPath(dir, device.UUID))
 	if err != nil {
-		return st, err
+		return status, err
 	}
 
-	if held {
-		st.Held, st.Holder = true, holder(dir, dev.UUID)
+	if locked {
+		status.Held, status.Holder = true, readHolder(dir, device.UUID)
 	}
 
-	r, err := readRecord(dir, dev.UUID)
+	r, err := readRecord(dir, device.UUID)
 	if err != nil {
-		return st, err
+		return status, err
 	}
-	st.Quarantine = r.Quarantine
 
-	s, err := d.Sample(dev.UUID)
+	status.Quarantine = r.Quarantine
+
+	s, err := d.Sample(device.UUID)
 	if err != nil {
-		st.Failure = err.Error()
-		return st, nil
+		status.Failure = err.Error()
+		return status, nil
 	}
-	st.MemoryUsed = s.MemoryUsed
 
-	st.Processes, err = d.Processes(dev.UUID)
+	status.MemoryUsed = s.MemoryUsed
+
+	status.Processes, err = d.Processes(device.UUID)
 	if err != nil && !errors.Is(err, ErrNotTold) {
-		st.Failure = err.Error()
+		status.Failure = err.Error()
 	}
 
-	return st, nil
+	return status, nil
 }
 
-// holder is what a lease's holder wrote; it may be in the midst of it.
-func holder(dir, uuid string) string {
+// readHolder reads what a lease's holder wrote in the lock; the text may be
+// incomplete, because it may be writing just now.
+func readHolder(dir, uuid string) string {
 	f, err := os.Open(lockPath(dir, uuid))
 	if err != nil {
 		return ""
 	}
 	defer f.Close()
-	b, _ := io.ReadAll(io.LimitReader(f, 512))
 
-	return strings.TrimSpace(string(b))
+	text, _ := io.ReadAll(io.LimitReader(f, 512))
+
+	return strings.TrimSpace(string(text))
 }
 
 // Clear takes a device out of quarantine, whatever its memory; nothing happens
@@ -239,6 +249,7 @@ func Clear(uuid string) error {
 		return research.Errorf(research.CodeNotFound, "see `ratchet doctor` for the GPUs of this machine",
 			"no GPU %s was ever leased here", uuid)
 	}
+
 	lock, ok, err := sandbox.TryLock(lockPath(dir, uuid))
 	if err != nil {
 		return err
@@ -246,7 +257,7 @@ func Clear(uuid string) error {
 
 	if !ok {
 		return research.Errorf(research.CodeBusy, "wait until its run has ended", "the GPU %s is leased to %s", uuid,
-			holder(dir, uuid))
+			readHolder(dir, uuid))
 	}
 
 	return errors.Join(record{UUID: uuid}.write(dir), lock.Release())

@@ -9,8 +9,8 @@ import (
 
 // Tree tells the processes that descend from root, a process of this namespace
 // and usually the caller, from the others. A run's processes descend from the
-// supervisor that started it, orphans too, since they go to the run's first
-// process or to the supervisor.
+// process that started it, orphans too, since they go to the run's first
+// process or to that one.
 func Tree(root int) func(pid int) Owner {
 	return func(pid int) Owner {
 		for pid != root {
@@ -18,10 +18,11 @@ func Tree(root int) func(pid int) Owner {
 				return Foreign
 			}
 
-			parent, err := parentOf(pid)
+			parent, err := readParent(pid)
 			if err != nil { // it, or one of its ancestors, has just ended
 				return Unseen
 			}
+
 			pid = parent
 		}
 
@@ -29,9 +30,9 @@ func Tree(root int) func(pid int) Owner {
 	}
 }
 
-// parentOf reads /proc/PID/stat, where the command's name is in parentheses
+// readParent reads /proc/PID/stat, where the command's name is in parentheses
 // and may hold anything.
-func parentOf(pid int) (int, error) {
+func readParent(pid int) (int, error) {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return 0, err

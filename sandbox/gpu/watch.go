@@ -12,7 +12,7 @@ type Owner int
 // Whose processes are.
 const (
 	Ours    Owner = iota // it belongs to the run
-	Foreign              // it is somebody else's
+	Foreign              // it does not
 	Unseen               // there is no such process here: it has just ended, or lives in another namespace
 )
 
@@ -37,9 +37,11 @@ type Watch struct {
 // a first use it starts then, since no use can be seen any more. The evidence
 // is what was seen until then; an error is the driver's.
 func (w Watch) Run(ctx context.Context) (Evidence, error) {
-	w.defaults()
+	w.setDefaults()
+
 	m := newMeter(w)
 
+	// The driver may be slow, so another goroutine asks it.
 	asks, answers := make(chan bool), make(chan error)
 	go func() {
 		defer close(answers)
@@ -48,15 +50,16 @@ func (w Watch) Run(ctx context.Context) (Evidence, error) {
 			answers <- m.look(last)
 		}
 	}()
-	loop := watching{Watch: w, meter: m, asks: asks, answers: answers}
+
+	loop := watchLoop{Watch: w, meter: m, asks: asks, answers: answers}
 	loop.run(ctx)
 	close(asks)
 	<-answers
 
-	return m.evidence(), loop.lost
+	return m.makeEvidence(), loop.lost
 }
 
-func (w *Watch) defaults() {
+func (w *Watch) setDefaults() {
 	if w.Every <= 0 {
 		w.Every = 500 * time.Millisecond
 	}
@@ -68,21 +71,23 @@ func (w *Watch) defaults() {
 	if w.Start.IsZero() {
 		w.Start = time.Now()
 	}
+
 	w.Budget.GPUs, w.Budget.Start = len(w.Devices), w.Start
 }
 
-// watching is the state of one Run. The meter belongs to the goroutine that is
+// watchLoop is the state of one Run. The meter belongs to the goroutine that is
 // asked between an ask and its answer, else to this one.
-type watching struct {
+type watchLoop struct {
 	Watch
-	meter   *meter
-	asks    chan<- bool
-	answers <-chan error
-	lost    error // why nothing is asked any more
-	told    bool  // Exceeded was called
+	meter    *meter
+	asks     chan<- bool // whether it is the last look
+	answers  <-chan error
+	lost     error // why nothing is asked any more
+	reported bool  // Exceeded was called
 }
 
-func (w *watching) run(ctx context.Context) {
+// run looks every tick until ctx ends, and reports when the budget is exceeded.
+func (w *watchLoop) run(ctx context.Context) {
 	ticker := time.NewTicker(w.Every)
 	defer ticker.Stop()
 	w.look(false)
@@ -93,25 +98,26 @@ func (w *watching) run(ctx context.Context) {
 			w.look(true)
 			return
 		case <-w.deadline():
-			w.exceeded()
+			w.reportExceeded()
 		case <-ticker.C:
 			w.look(false)
 		}
 	}
 }
 
-// deadline fires when the budget is exceeded, unless that was told already.
-func (w *watching) deadline() <-chan time.Time {
+// deadline fires when the budget is exceeded; nil when that was reported already.
+func (w *watchLoop) deadline() <-chan time.Time {
 	at, ok := w.Budget.Deadline()
-	if !ok || w.told {
+	if !ok || w.reported {
 		return nil
 	}
 
 	return time.After(time.Until(at))
 }
 
-func (w *watching) exceeded() {
-	w.told = true
+func (w *watchLoop) reportExceeded() {
+	w.reported = true
+
 	if w.Exceeded != nil {
 		w.Exceeded()
 	}
@@ -119,7 +125,7 @@ func (w *watching) exceeded() {
 
 // look asks once, and goes on enforcing the budget until the answer comes,
 // which a slow driver may take a while for.
-func (w *watching) look(last bool) {
+func (w *watchLoop) look(last bool) {
 	if w.lost != nil {
 		return
 	}
@@ -131,11 +137,12 @@ func (w *watching) look(last bool) {
 		case w.lost = <-w.answers:
 			waiting = false
 		case <-w.deadline():
-			w.exceeded()
+			w.reportExceeded()
 		}
 	}
 
-	w.Budget.Used = w.meter.used
+	// Where no use can be seen any more, the clock of a first use starts now.
+	w.Budget.Used = w.meter.firstUse
 	if w.lost != nil && w.Budget.Used.IsZero() {
 		w.Budget.Used = time.Now()
 	}

@@ -6,12 +6,12 @@ import (
 	"syscall"
 )
 
-// covers mounts what stands in for places of the host, and then shows again,
-// writable, what may be written.
-func (s *stage) covers(from, writable []string) error {
+// mountCovers mounts what stands in for places of the host, and then shows
+// again, writable, what may be written. from and writable name the sources.
+func (s *stage) mountCovers(from, writable []string) error {
 	for i, c := range s.plan.Covers {
-		if c.given() {
-			if err := s.point(c.Path, -1, ""); err != nil {
+		if c.isWritable() {
+			if err := s.makeMountPoint(c.Path, -1, ""); err != nil {
 				return err
 			}
 		}
@@ -22,7 +22,7 @@ func (s *stage) covers(from, writable []string) error {
 	}
 
 	for i, path := range s.plan.Writable {
-		if err := s.point(path, -1, writable[i]); err != nil {
+		if err := s.makeMountPoint(path, -1, writable[i]); err != nil {
 			return err
 		}
 
@@ -32,26 +32,27 @@ func (s *stage) covers(from, writable []string) error {
 	}
 
 	if s.plan.Confine {
-		s.terminals()
+		s.mountTerminals()
 	}
 
 	return nil
 }
 
-// given says whether the run gets something there that it may write to.
-func (c Cover) given() bool { return c.Memory || c.From != "" }
+// isWritable says whether the run gets something there that it may write to.
+func (c Cover) isWritable() bool { return c.Memory || c.From != "" }
 
+// mount mounts the cover; from names the host's folder that it shows, if any.
 func (c Cover) mount(from string) error {
 	const flags = syscall.MS_NOSUID | syscall.MS_NODEV
 
 	switch {
 	case c.Memory:
-		o := "mode=1777"
+		options := "mode=1777"
 		if c.Size > 0 {
-			o += ",size=" + strconv.FormatInt(c.Size, 10)
+			options += ",size=" + strconv.FormatInt(c.Size, 10)
 		}
 
-		return syscall.Mount("tmpfs", c.Path, "tmpfs", flags, o)
+		return syscall.Mount("tmpfs", c.Path, "tmpfs", flags, options)
 	case c.From != "":
 		return syscall.Mount(from, c.Path, "", syscall.MS_BIND, "")
 	}
@@ -72,10 +73,11 @@ func (c Cover) mount(from string) error {
 	return syscall.Mount("/dev/null", c.Path, "", syscall.MS_BIND, "")
 }
 
-// terminals gives the run pseudo-terminals of its own; without them it sees
-// the host's, which Landlock then keeps it from opening.
-func (s *stage) terminals() {
+// mountTerminals gives the run pseudo-terminals of its own. Where it can't, the
+// run sees the host's, and Landlock refuses to open them.
+func (s *stage) mountTerminals() {
 	const flags = syscall.MS_NOSUID | syscall.MS_NOEXEC
+
 	if syscall.Mount("devpts", "/dev/pts", "devpts", flags, "newinstance,ptmxmode=0666,mode=620") != nil {
 		return
 	}
@@ -85,9 +87,10 @@ func (s *stage) terminals() {
 	}
 }
 
-// point makes a place to mount on that a cover hides; the supervisor has seen
-// to it that it exists otherwise. source says whether it must be a folder.
-func (s *stage) point(path string, inside int, source string) error {
+// makeMountPoint makes a place to mount on where a cover hides it; everywhere
+// else the caller has made it. It becomes a file when source is given and is no
+// folder.
+func (s *stage) makeMountPoint(path string, inside int, source string) error {
 	if inside >= 0 || len(s.plan.Covers) == 0 {
 		return nil
 	}
@@ -95,6 +98,7 @@ func (s *stage) point(path string, inside int, source string) error {
 	if _, err := os.Lstat(path); !os.IsNotExist(err) {
 		return nil
 	}
+
 	folder := path
 
 	if source != "" {
@@ -104,9 +108,7 @@ func (s *stage) point(path string, inside int, source string) error {
 		}
 
 		if st.Mode&syscall.S_IFMT != syscall.S_IFDIR {
-			for folder = path[:len(path)-1]; folder != "" && folder[len(folder)-1] != '/'; {
-				folder = folder[:len(folder)-1]
-			}
+			folder = parentOf(path)
 		}
 	}
 
@@ -125,12 +127,23 @@ func (s *stage) point(path string, inside int, source string) error {
 	return nil
 }
 
-// readOnly makes everything read-only that the run was not given to write.
-func (s *stage) readOnly() error {
+// parentOf is path up to its last slash, which stays.
+func parentOf(path string) string {
+	end := len(path) - 1
+	for end > 0 && path[end-1] != '/' {
+		end--
+	}
+
+	return path[:end]
+}
+
+// makeRestReadOnly makes everything read-only that the run was not given to write.
+func (s *stage) makeRestReadOnly() error {
 	if err := setReadOnly("/", true, true); err != nil {
 		return failed("make read-only", "/", err)
 	}
-	again := func(path string) error {
+
+	makeWritable := func(path string) error {
 		if err := setReadOnly(path, false, false); err != nil {
 			return failed("make writable", path, err)
 		}
@@ -139,8 +152,8 @@ func (s *stage) readOnly() error {
 	}
 
 	for _, c := range s.plan.Covers {
-		if c.given() {
-			if err := again(c.Path); err != nil {
+		if c.isWritable() {
+			if err := makeWritable(c.Path); err != nil {
 				return err
 			}
 		}
@@ -148,14 +161,14 @@ func (s *stage) readOnly() error {
 
 	for _, path := range s.plan.Writable {
 		// Where the host has it read-only, it stays so.
-		if err := again(path); err != nil && err.(*stepError).errno != syscall.EPERM {
+		if err := makeWritable(path); err != nil && err.(*stepError).errno != syscall.EPERM {
 			return err
 		}
 	}
 
 	for _, v := range s.plan.Views {
 		if v.Upper != "" {
-			if err := again(v.Root); err != nil {
+			if err := makeWritable(v.Root); err != nil {
 				return err
 			}
 		}

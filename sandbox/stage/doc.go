@@ -9,8 +9,8 @@
 //
 // What holds:
 //   - The control socket (descriptor 3) brings the plan and is the lease: when
-//     its other end closes, however the supervisor died, the run is killed.
-//   - The deadline is measured here, on the monotonic clock. The supervisor has
+//     its other end closes, however the caller died, the run is killed.
+//   - The deadline is measured here, on the monotonic clock. The caller has
 //     a timer of its own, so neither of the two alone can extend a run.
 //   - The command's outcome travels over the control socket, which no process
 //     of the run inherits; the exit status of the stage means nothing.

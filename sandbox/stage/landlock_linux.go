@@ -29,13 +29,13 @@ const (
 	llOfFiles  = llExecute | llWrite | llRead | llTruncate | llIoctl // what a rule on a file may give
 )
 
-// devices are what every run may write to, besides its terminals.
-func devices() []string {
+// writableDevices are what every run may write to, besides its terminals.
+func writableDevices() []string {
 	return []string{"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty"}
 }
 
-// rightsOf is the set of all file rights that an ABI knows.
-func rightsOf(abi int) uint64 {
+// knownRights is the set of all file rights that an ABI knows.
+func knownRights(abi int) uint64 {
 	switch {
 	case abi >= 5:
 		return 1<<16 - 1
@@ -48,20 +48,23 @@ func rightsOf(abi int) uint64 {
 	return 1<<13 - 1
 }
 
-// landlock makes the rules: read and execute everywhere but in Unread, write
-// where the plan says. It returns the ruleset's descriptor; 0 when the kernel
-// has no Landlock, which the report then says.
-func (s *stage) landlock() (int, error) {
-	n, _, e := syscall.RawSyscall(sysLandlockCreateRuleset, 0, 0, 1)
+// makeLandlockRules makes the rules: read and execute everywhere but in Unread,
+// write where the plan says. It returns the ruleset's descriptor; 0 when the
+// kernel has no Landlock, which the report then says.
+func (s *stage) makeLandlockRules() (int, error) {
+	const askABI = 1
+
+	n, _, e := syscall.RawSyscall(sysLandlockCreateRuleset, 0, 0, askABI)
 
 	abi := int(n)
 	if e != 0 || abi < 1 {
-		s.holdFiles(0)
+		s.reportFiles(0)
 		return 0, nil
 	}
-	attr := [3]uint64{rightsOf(abi), 0, 0} // files, network, scopes
 
+	attr := [3]uint64{knownRights(abi), 0, 0} // files, network, scopes
 	size := uintptr(8)
+
 	if abi >= 6 {
 		attr[2], size = llScopes, 24
 	}
@@ -70,39 +73,42 @@ func (s *stage) landlock() (int, error) {
 	if e != 0 {
 		return 0, failed("make Landlock rules", "", e)
 	}
+
 	rules := ruleset{fd: int(fd), handled: attr[0]}
+
 	// Root without capabilities still owns the disks' devices, and so every file.
-	if err := rules.readable(append([]string{"/dev"}, s.plan.Unread...)); err != nil {
+	if err := rules.allowReading(append([]string{"/dev"}, s.plan.Unread...)); err != nil {
 		return 0, err
 	}
 
 	const all = 1<<63 - 1
-	for _, path := range s.writable() {
+	for _, path := range s.listWritable() {
 		if err := rules.allow(path, all&^(llMakeChar|llMakeBlk)); err != nil {
 			return 0, err
 		}
 	}
 
-	for _, path := range devices() {
+	for _, path := range writableDevices() {
 		if err := rules.allow(path, llRead|llWrite|llTruncate|llIoctl); err != nil {
 			return 0, err
 		}
 	}
 
-	if s.ownTerminals || !s.plan.Namespaces { // there is no other way there
+	if s.ownTerminals || !s.plan.Namespaces { // tier copies has no other terminals
 		for _, path := range []string{"/dev/pts", "/dev/ptmx"} {
 			if err := rules.allow(path, llRead|llList|llWrite|llTruncate|llIoctl); err != nil {
 				return 0, err
 			}
 		}
 	}
-	s.holdFiles(abi)
+
+	s.reportFiles(abi)
 
 	return rules.fd, nil
 }
 
-// writable is every place that the run may write to.
-func (s *stage) writable() []string {
+// listWritable lists every place that the run may write to.
+func (s *stage) listWritable() []string {
 	list := append([]string(nil), s.plan.Writable...)
 	for _, v := range s.plan.Views {
 		if v.Upper != "" {
@@ -111,7 +117,7 @@ func (s *stage) writable() []string {
 	}
 
 	for _, c := range s.plan.Covers {
-		if c.given() {
+		if c.isWritable() {
 			list = append(list, c.Path)
 		}
 	}
@@ -119,8 +125,8 @@ func (s *stage) writable() []string {
 	return list
 }
 
-// holdFiles says what keeps files outside from being changed.
-func (s *stage) holdFiles(abi int) {
+// reportFiles reports what protects files outside from being changed.
+func (s *stage) reportFiles(abi int) {
 	how := "not enforced: this kernel has no Landlock"
 
 	switch {
@@ -135,12 +141,14 @@ func (s *stage) holdFiles(abi int) {
 		how = "enforced by Landlock ABI " + strconv.Itoa(abi) +
 			", but files outside can be truncated, and their modes, owners and times changed"
 	}
-	s.hold("files", how)
+
+	s.reportEnforced("files", how)
 }
 
+// ruleset is a set of Landlock rules that is not in force yet.
 type ruleset struct {
 	fd      int
-	handled uint64
+	handled uint64 // the rights that need a rule
 }
 
 // allow gives rights below path. What does not exist needs no rule.
@@ -153,7 +161,6 @@ func (r ruleset) allow(path string, rights uint64) error {
 	if err != nil {
 		return failed("open", path, err)
 	}
-
 	defer syscall.Close(fd)
 
 	var st syscall.Stat_t
@@ -164,33 +171,37 @@ func (r ruleset) allow(path string, rights uint64) error {
 	if st.Mode&syscall.S_IFMT != syscall.S_IFDIR {
 		rights &= llOfFiles
 	}
+
 	rule := struct { // the kernel's has no padding at its end, and reads none
 		rights uint64
 		fd     int32
 	}{rights & r.handled, int32(fd)}
 
 	const pathBeneath = 1
-	if _, _, e := syscall.RawSyscall6(sysLandlockAddRule, uintptr(r.fd), pathBeneath, uintptr(unsafe.Pointer(&rule)), 0,
-		0, 0); e != 0 {
+
+	_, _, e := syscall.RawSyscall6(sysLandlockAddRule, uintptr(r.fd), pathBeneath,
+		uintptr(unsafe.Pointer(&rule)), 0, 0, 0)
+	if e != 0 {
 		return failed("allow by Landlock", path, e)
 	}
 
 	return nil
 }
 
-// readable lets everything be read and executed but what lies in unread. Rules
-// only ever give, so on the way down to such a place its neighbours get the
-// rights one by one; names can be listed everywhere.
-func (r ruleset) readable(unread []string) error {
+// allowReading lets everything be read and executed but what lies in unread.
+// Rules only ever give, so on the way down to such a place its neighbours get
+// the rights one by one; names can be listed everywhere.
+func (r ruleset) allowReading(unread []string) error {
 	if err := r.allow("/", llList); err != nil {
 		return err
 	}
 
-	return r.around("/", unread)
+	return r.allowReadingIn("/", unread)
 }
 
-// around gives the rights to everything in dir that holds nothing unread.
-func (r ruleset) around(dir string, unread []string) error {
+// allowReadingIn gives the rights to everything in dir, which ends in a slash,
+// that holds nothing unread.
+func (r ruleset) allowReadingIn(dir string, unread []string) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil // what can't be listed stays closed
@@ -198,17 +209,17 @@ func (r ruleset) around(dir string, unread []string) error {
 
 	for _, e := range entries {
 		path := dir + e.Name()
+		isUnread, holdsUnread := false, false
 
-		hidden, inside := false, false
-		for _, u := range unread {
-			hidden = hidden || u == path
-			inside = inside || len(u) > len(path) && u[:len(path)+1] == path+"/"
+		for _, place := range unread {
+			isUnread = isUnread || place == path
+			holdsUnread = holdsUnread || len(place) > len(path) && place[:len(path)+1] == path+"/"
 		}
 
 		switch {
-		case hidden || e.Type()&os.ModeSymlink != 0: // a link's target has its own rule
-		case inside:
-			err = r.around(path+"/", unread)
+		case isUnread || e.Type()&os.ModeSymlink != 0: // a link's target has its own rule
+		case holdsUnread:
+			err = r.allowReadingIn(path+"/", unread)
 		default:
 			err = r.allow(path, llReadOnly)
 		}

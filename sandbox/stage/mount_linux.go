@@ -17,7 +17,7 @@ const (
 	privateRecursive = syscall.MS_PRIVATE | syscall.MS_REC
 )
 
-// mount puts the run's file system together: covers, what may be written, the
+// mountAll puts the run's file system together: covers, what may be written, the
 // views, what is carried, a /proc of the new PID namespace; and then, when the
 // run is confined, it makes all the rest read-only.
 //
@@ -26,18 +26,18 @@ const (
 // descriptor's number, with /proc/self/fd as the working directory. So no path ever stands
 // in the options of an overlay: colons, commas, spaces and backslashes mean
 // nothing, and some hundreds of layers fit the one page that mount(2) takes.
-func (s *stage) mount() error {
+func (s *stage) mountAll() error {
 	if err := syscall.Mount("", "/", "", privateRecursive, ""); err != nil {
 		return failed("make mounts private at", "/", err)
 	}
 
 	options := make([]string, len(s.plan.Views))
+
 	for i, v := range s.plan.Views {
-		o, err := v.options(s.plan.UserXattr)
-		if err != nil {
+		var err error
+		if options[i], err = v.openLayers(s.plan.UserXattr); err != nil {
 			return err
 		}
-		options[i] = o
 	}
 
 	binds, err := openAll(len(s.plan.Binds), func(i int) string { return s.plan.Binds[i].From })
@@ -59,18 +59,18 @@ func (s *stage) mount() error {
 		return failed("enter", "/proc/self/fd", err)
 	}
 
-	if err := s.covers(from, writable); err != nil {
+	if err := s.mountCovers(from, writable); err != nil {
 		return err
 	}
 
 	for i, v := range s.plan.Views {
-		if err := s.overlay(v, options[i]); err != nil {
+		if err := s.mountOverlay(v, options[i]); err != nil {
 			return err
 		}
 	}
 
 	for i, b := range s.plan.Binds {
-		if err := s.bind(b, binds[i]); err != nil {
+		if err := s.mountBind(b, binds[i]); err != nil {
 			return err
 		}
 	}
@@ -88,10 +88,10 @@ func (s *stage) mount() error {
 		return nil
 	}
 
-	return s.readOnly()
+	return s.makeRestReadOnly()
 }
 
-// openAll opens n places and names them by their descriptors; no place has no name.
+// openAll opens n places and names them by their descriptors; "" stays "".
 func openAll(n int, path func(i int) string) ([]string, error) {
 	names := make([]string, n)
 	for i := range names {
@@ -103,19 +103,20 @@ func openAll(n int, path func(i int) string) ([]string, error) {
 		if err != nil {
 			return nil, failed("open", path(i), err)
 		}
+
 		names[i] = strconv.Itoa(fd)
 	}
 
 	return names, nil
 }
 
-// options opens a view's directories and names them. Without redirects,
-// metacopies and an index, an upper directory means the same anywhere and can
-// be the lower one of a later run.
-func (v View) options(userXattr bool) (string, error) {
-	o := "redirect_dir=off,metacopy=off,index=off"
+// openLayers opens a view's folders and names them in the options of its
+// overlay. Without redirects, metacopies and an index, an upper folder means
+// the same anywhere and can be the lower one of a later run.
+func (v View) openLayers(userXattr bool) (options string, err error) {
+	options = "redirect_dir=off,metacopy=off,index=off"
 	if userXattr {
-		o = "userxattr" // which switches off the three, and in older kernels refuses to hear of them
+		options = "userxattr" // switches off the three; older kernels refuse to be told both
 	}
 
 	for i, dir := range v.Lower {
@@ -125,15 +126,16 @@ func (v View) options(userXattr bool) (string, error) {
 		}
 
 		if i == 0 {
-			o += ",lowerdir="
+			options += ",lowerdir="
 		} else {
-			o += ":"
+			options += ":"
 		}
-		o += strconv.Itoa(fd)
+
+		options += strconv.Itoa(fd)
 	}
 
 	if v.Upper == "" {
-		return o, nil
+		return options, nil
 	}
 
 	upper, err := openPath(v.Upper)
@@ -146,15 +148,16 @@ func (v View) options(userXattr bool) (string, error) {
 		return "", failed("open", v.Work, err)
 	}
 
-	return o + ",upperdir=" + strconv.Itoa(upper) + ",workdir=" + strconv.Itoa(work), nil
+	return options + ",upperdir=" + strconv.Itoa(upper) + ",workdir=" + strconv.Itoa(work), nil
 }
 
-func (s *stage) overlay(v View, options string) error {
-	if err := s.point(v.Root, v.Inside, ""); err != nil {
+// mountOverlay mounts a view with the options of openLayers.
+func (s *stage) mountOverlay(v View, options string) error {
+	if err := s.makeMountPoint(v.Root, v.Inside, ""); err != nil {
 		return err
 	}
 
-	target, err := s.target(v.Root, v.Inside)
+	target, err := s.openTarget(v.Root, v.Inside)
 	if err != nil {
 		return failed("find", v.Root, err)
 	}
@@ -171,13 +174,13 @@ func (s *stage) overlay(v View, options string) error {
 	return nil
 }
 
-// bind mounts source with everything that is mounted in it, and makes all of it read-only.
-func (s *stage) bind(b Bind, source string) error {
-	if err := s.point(b.To, b.Inside, source); err != nil {
+// mountBind mounts source with everything that is mounted in it, and makes all of it read-only.
+func (s *stage) mountBind(b Bind, source string) error {
+	if err := s.makeMountPoint(b.To, b.Inside, source); err != nil {
 		return err
 	}
 
-	target, err := s.target(b.To, b.Inside)
+	target, err := s.openTarget(b.To, b.Inside)
 	if err != nil {
 		return failed("find", b.To, err)
 	}
@@ -196,7 +199,7 @@ func (s *stage) bind(b Bind, source string) error {
 // setReadOnly makes the mount at path, and with recursive all that is mounted
 // in it, read-only or writable.
 func setReadOnly(path string, readOnly, recursive bool) error {
-	p, err := syscall.BytePtrFromString(path)
+	name, err := syscall.BytePtrFromString(path)
 	if err != nil {
 		return err
 	}
@@ -213,7 +216,7 @@ func setReadOnly(path string, readOnly, recursive bool) error {
 		flags = atRecursive
 	}
 
-	_, _, e := syscall.Syscall6(sysMountSetattr, atFdcwd, uintptr(unsafe.Pointer(p)), flags,
+	_, _, e := syscall.Syscall6(sysMountSetattr, atFdcwd, uintptr(unsafe.Pointer(name)), flags,
 		uintptr(unsafe.Pointer(&attr)), mountAttrSize, 0)
 	if e != 0 {
 		return e
@@ -222,12 +225,14 @@ func setReadOnly(path string, readOnly, recursive bool) error {
 	return nil
 }
 
-// target is the name of a mount point relative to /proc/self/fd. Inside a view
-// no symbolic link is followed: the tree under test must not choose what is covered.
-func (s *stage) target(path string, inside int) (string, error) {
+// openTarget returns the name of a mount point relative to /proc/self/fd. Inside
+// a view no symbolic link is followed: the tree under test must not choose what
+// is covered.
+func (s *stage) openTarget(path string, inside int) (string, error) {
 	if inside < 0 || inside >= len(s.plan.Views) {
 		return path, nil
 	}
+
 	root := s.plan.Views[inside].Root
 
 	fd, err := openPath(root)
@@ -235,18 +240,10 @@ func (s *stage) target(path string, inside int) (string, error) {
 		return "", err
 	}
 
-	rest := path[len(root):]
-	for rest != "" {
-		name := rest
-		for i := range len(rest) {
-			if rest[i] == '/' {
-				name = rest[:i]
-				break
-			}
-		}
+	for rest := path[len(root):]; rest != ""; {
+		var name string
 
-		rest = rest[min(len(name)+1, len(rest)):]
-		if name == "" {
+		if name, rest = cutSlash(rest); name == "" {
 			continue
 		}
 
@@ -258,10 +255,23 @@ func (s *stage) target(path string, inside int) (string, error) {
 	return strconv.Itoa(fd), nil
 }
 
+// cutSlash cuts path at its first slash.
+func cutSlash(path string) (before, after string) {
+	for i := range len(path) {
+		if path[i] == '/' {
+			return path[:i], path[i+1:]
+		}
+	}
+
+	return path, ""
+}
+
+// openPath opens a place to name it, not to read it.
 func openPath(path string) (int, error) {
 	return syscall.Open(path, oPath|syscall.O_CLOEXEC, 0)
 }
 
+// openAt opens a name in a folder; ELOOP when it is a symbolic link.
 func openAt(dir int, name string) (int, error) {
 	fd, err := syscall.Openat(dir, name, oPath|syscall.O_CLOEXEC|syscall.O_NOFOLLOW, 0)
 	if err != nil {

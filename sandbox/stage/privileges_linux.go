@@ -19,6 +19,7 @@ const (
 	securebits = 1<<0 | 1<<1 | 1<<2 | 1<<3 | 1<<5 | 1<<6 | 1<<7
 )
 
+// prctl makes a call of prctl(2) with one argument.
 func prctl(option, arg uintptr) syscall.Errno {
 	_, _, e := syscall.RawSyscall6(syscall.SYS_PRCTL, option, arg, 0, 0, 0, 0)
 	return e
@@ -31,17 +32,18 @@ func prctl(option, arg uintptr) syscall.Errno {
 func (s *stage) confine() error {
 	var rules int
 
-	var err error
 	if s.plan.Confine {
-		if rules, err = s.landlock(); err != nil {
+		var err error
+		if rules, err = s.makeLandlockRules(); err != nil {
 			return err
 		}
 	}
-	_, _, _ = syscall.RawSyscall(syscall.SYS_KEYCTL, keyJoinSession, 0,
-		0) // a keyring of its own; kernels without keys have none to lose
+
+	// A keyring of its own; kernels without keys have none to lose.
+	_, _, _ = syscall.RawSyscall(syscall.SYS_KEYCTL, keyJoinSession, 0, 0)
 
 	e := prctl(prSetSecurebits, securebits)
-	if e != 0 && e != syscall.EPERM { // who may not set them has no capabilities to lose
+	if e != 0 && e != syscall.EPERM { // without the right to set them there are no capabilities to lose
 		return failed("lock the privileges", "", e)
 	}
 
@@ -59,17 +61,19 @@ func (s *stage) confine() error {
 	}
 
 	if s.plan.NoSocket {
-		if e := denySockets(); e == 0 {
-			s.hold("network", "enforced by a seccomp filter that refuses sockets")
-		} else {
-			s.hold("network", "not enforced: no network namespace, and a seccomp filter can't be set: "+e.Error())
+		how := "enforced by a seccomp filter that refuses sockets"
+		if e := denySockets(); e != 0 {
+			how = "not enforced: no network namespace, and a seccomp filter can't be set: " + e.Error()
 		}
+
+		s.reportEnforced("network", how)
 	}
 
 	if err := dropCapabilities(); err != nil {
 		return err
 	}
-	s.hold("privileges", "enforced by no_new_privs and an empty capability set")
+
+	s.reportEnforced("privileges", "enforced by no_new_privs and an empty capability set")
 
 	if e := prctl(prSetDumpable, 0); e != 0 {
 		return failed("close its memory", "", e)
@@ -78,26 +82,30 @@ func (s *stage) confine() error {
 	return nil
 }
 
-// dropCapabilities empties the thread's sets, and looks whether they are.
+// dropCapabilities empties the thread's sets, and checks that they are empty.
 func dropCapabilities() error {
 	e := prctl(prCapAmbient, prCapAmbientClearAll)
 	if e != 0 && e != syscall.EINVAL {
 		return failed("drop ambient capabilities", "", e)
 	}
+
 	type header struct {
 		version uint32
 		pid     int32
 	}
-	head := header{version: capVersion3}
 
+	head := header{version: capVersion3}
 	var sets [6]uint32 // effective, permitted and inheritable, twice
-	if _, _, e := syscall.RawSyscall(syscall.SYS_CAPSET, uintptr(unsafe.Pointer(&head)), uintptr(unsafe.Pointer(&sets)),
-		0); e != 0 {
+
+	_, _, e = syscall.RawSyscall(syscall.SYS_CAPSET, uintptr(unsafe.Pointer(&head)),
+		uintptr(unsafe.Pointer(&sets)), 0)
+	if e != 0 {
 		return failed("drop capabilities", "", e)
 	}
 
-	if _, _, e := syscall.RawSyscall(syscall.SYS_CAPGET, uintptr(unsafe.Pointer(&head)), uintptr(unsafe.Pointer(&sets)),
-		0); e != 0 || sets != [6]uint32{} {
+	_, _, e = syscall.RawSyscall(syscall.SYS_CAPGET, uintptr(unsafe.Pointer(&head)),
+		uintptr(unsafe.Pointer(&sets)), 0)
+	if e != 0 || sets != [6]uint32{} {
 		return failed("drop capabilities", "", syscall.EPERM)
 	}
 
@@ -108,11 +116,13 @@ func dropCapabilities() error {
 // the other way to make one, io_uring. Calls of another architecture fail.
 func denySockets() syscall.Errno {
 	type instruction struct {
-		code   uint16
-		jt, jf uint8
-		k      uint32
+		code                uint16
+		jumpTrue, jumpFalse uint8 // how many instructions to leave out
+		value               uint32
 	}
+
 	const (
+		setSeccomp, modeFilter            = 22, 2
 		load, jumpEqual, jumpAtLeast, ret = 0x20, 0x15, 0x35, 0x06
 		allow, refuse                     = 0x7fff0000, 0x00050000
 		nr, arch, firstArgument           = 0, 4, 16 // little-endian, as both architectures are
@@ -123,6 +133,7 @@ func denySockets() syscall.Errno {
 	if auditArch == 0 {
 		return syscall.ENOSYS
 	}
+
 	filter := []instruction{
 		{load, 0, 0, arch},
 		{jumpEqual, 1, 0, auditArch},
@@ -137,13 +148,14 @@ func denySockets() syscall.Errno {
 		{ret, 0, 0, refuse | uint32(syscall.ENOSYS)},
 		{ret, 0, 0, allow},
 	}
+
 	program := struct {
-		n      uint16
+		length uint16
 		filter *instruction
 	}{uint16(len(filter)), &filter[0]}
-	const setSeccomp, modeFilter = 22, 2
-	_, _, e := syscall.RawSyscall6(syscall.SYS_PRCTL, setSeccomp, modeFilter, uintptr(unsafe.Pointer(&program)), 0, 0,
-		0)
+
+	_, _, e := syscall.RawSyscall6(syscall.SYS_PRCTL, setSeccomp, modeFilter,
+		uintptr(unsafe.Pointer(&program)), 0, 0, 0)
 
 	return e
 }
@@ -161,8 +173,9 @@ func raiseLoopback() error {
 		flags uint16
 		_     [22]byte
 	}{name: [syscall.IFNAMSIZ]byte{'l', 'o'}, flags: syscall.IFF_UP | syscall.IFF_RUNNING}
-	if _, _, e := syscall.Syscall(syscall.SYS_IOCTL, uintptr(fd), syscall.SIOCSIFFLAGS,
-		uintptr(unsafe.Pointer(&request))); e != 0 {
+
+	_, _, e := syscall.Syscall(syscall.SYS_IOCTL, uintptr(fd), syscall.SIOCSIFFLAGS, uintptr(unsafe.Pointer(&request)))
+	if e != 0 {
 		return failed("raise the loopback device", "", e)
 	}
 
@@ -172,10 +185,12 @@ func raiseLoopback() error {
 // setLimit sets a resource limit of a process, 0 for this one.
 func setLimit(pid int, resource, value uintptr) syscall.Errno {
 	limit := [2]uint64{uint64(value), uint64(value)}
-	_, _, e := syscall.RawSyscall6(syscall.SYS_PRLIMIT64, uintptr(pid), resource, uintptr(unsafe.Pointer(&limit)), 0, 0,
-		0)
+
+	_, _, e := syscall.RawSyscall6(syscall.SYS_PRLIMIT64, uintptr(pid), resource,
+		uintptr(unsafe.Pointer(&limit)), 0, 0, 0)
 
 	return e
 }
 
-func (s *stage) hold(key, how string) { s.holds = append(s.holds, key, how) }
+// reportEnforced notes for the report what enforces a part of the plan.
+func (s *stage) reportEnforced(key, how string) { s.enforced = append(s.enforced, key, how) }

@@ -18,88 +18,96 @@ const (
 	fieldPages   = 21
 )
 
-// sampled is what one look at the tree found.
-type sampled struct {
+// treeUse is what one look at the tree found.
+type treeUse struct {
 	resident int64         // bytes; pages that several processes share count in each
 	tasks    int64         // processes and threads
 	cpu      time.Duration // of the living, and of the dead that somebody waited for
 	seen     time.Duration // of all that were ever seen alive: never too much
 }
 
-// sample looks at the tree until a limit is exceeded.
-func (s *stage) sample() {
+// watchLimits looks at the tree and ends the run when it exceeds a limit.
+func (s *stage) watchLimits() {
 	runtime.LockOSThread()
 	goFirst()
-	l := s.plan.Limits
-	lived := map[int]time.Duration{} // last seen processor time of each process ever seen
 
-	for rest := 0; ; rest-- {
-		time.Sleep(l.Sample)
-		now, pids := s.look(lived)
+	limits := s.plan.Limits
+	used := map[int]time.Duration{} // last seen processor time of each process ever seen
 
+	for looksUntilExact := 0; ; looksUntilExact-- {
+		time.Sleep(limits.Sample)
+		now, pids := s.lookAtTree(used)
+
+		// Above the limit pages that are shared may have been counted too often.
+		// Until they are told apart, the tree counts as being at the limit.
 		memory := now.resident
-		if l.Memory > 0 && memory > l.Memory {
-			if memory = l.Memory; rest <= 0 {
-				memory = proportional(pids, now.resident)
-				rest = exactEvery
+		if limits.Memory > 0 && memory > limits.Memory {
+			memory = limits.Memory
+
+			if looksUntilExact <= 0 {
+				memory = sumProportional(pids, now.resident)
+				looksUntilExact = exactEvery
 			}
 		}
+
 		s.maxTree.Store(max(s.maxTree.Load(), memory))
 		s.seenCPU.Store(int64(now.seen))
-		which := ""
+
+		exceeded := ""
 
 		switch {
-		case l.Memory > 0 && memory > l.Memory:
-			which = "memory"
-		case l.Count > 0 && now.tasks > l.Count:
-			which = "processes"
-		case l.CPU > 0 && now.cpu > l.CPU:
-			which = "cpu"
+		case limits.Memory > 0 && memory > limits.Memory:
+			exceeded = "memory"
+		case limits.Count > 0 && now.tasks > limits.Count:
+			exceeded = "processes"
+		case limits.CPU > 0 && now.cpu > limits.CPU:
+			exceeded = "cpu"
 		default:
 			continue
 		}
-		s.exceeded.Store(&which)
+
+		s.exceeded.Store(&exceeded)
 		s.end()
 	}
 }
 
-// look sums up the tree.
-func (s *stage) look(lived map[int]time.Duration) (now sampled, pids []string) {
-	page := int64(os.Getpagesize())
-	var all, children time.Duration
+// lookAtTree sums up the tree, and updates the processor time of each process.
+func (s *stage) lookAtTree(used map[int]time.Duration) (now treeUse, pids []string) {
+	pageSize := int64(os.Getpagesize())
+	var living time.Duration // with the children that each has waited for
 
-	add := func(pid int) {
+	for _, pid := range s.listTree() {
 		name := strconv.Itoa(pid)
 
-		f, ok := fields(name)
+		fields, ok := readStatFields(name)
 		if !ok {
-			return
+			continue
 		}
 
 		pids = append(pids, name)
-		own := time.Duration(f[fieldUser]+f[fieldUser+1]) * clockTick
-		lived[pid] = max(lived[pid], own)
-		children += time.Duration(f[fieldUser+2]+f[fieldUser+3])*clockTick + own
-		now.resident += f[fieldPages] * page
-		now.tasks += f[fieldThreads]
-	}
-	for _, p := range s.tree() {
-		add(p)
+		now.resident += fields[fieldPages] * pageSize
+		now.tasks += fields[fieldThreads]
+
+		own := time.Duration(fields[fieldUser]+fields[fieldUser+1]) * clockTick
+		waitedFor := time.Duration(fields[fieldUser+2]+fields[fieldUser+3]) * clockTick
+		living += own + waitedFor
+		used[pid] = max(used[pid], own)
 	}
 
-	for _, t := range lived {
-		all += t
+	for _, own := range used {
+		now.seen += own
 	}
+
 	var ru syscall.Rusage
 	_ = syscall.Getrusage(syscall.RUSAGE_CHILDREN, &ru)
-	now.seen = all
-	now.cpu = max(all, children+time.Duration(ru.Utime.Nano()+ru.Stime.Nano()))
+	reaped := time.Duration(ru.Utime.Nano() + ru.Stime.Nano())
+	now.cpu = max(now.seen, living+reaped)
 
 	return now, pids
 }
 
-// tree lists the processes of the run.
-func (s *stage) tree() (pids []int) {
+// listTree lists the processes of the run.
+func (s *stage) listTree() (pids []int) {
 	if !s.plan.Namespaces {
 		for _, p := range Descendants(os.Getpid()) {
 			pids = append(pids, p.Pid)
@@ -116,7 +124,7 @@ func (s *stage) tree() (pids []int) {
 
 	names, _ := dir.Readdirnames(-1)
 	for _, name := range names {
-		if pid, ok := number(name); ok && pid != 1 {
+		if pid, ok := parseNumber(name); ok && pid != 1 {
 			pids = append(pids, pid)
 		}
 	}
@@ -124,46 +132,44 @@ func (s *stage) tree() (pids []int) {
 	return pids
 }
 
-// fields reads the numbers that stand after the name in a process's stat.
-func fields(pid string) (f [statFields]int64, ok bool) {
-	b, err := os.ReadFile("/proc/" + pid + "/stat")
+// readStatFields reads the numbers that stand after the name in a process's
+// stat; what is no number counts as 0. Not ok: the process is gone.
+func readStatFields(pid string) (fields [statFields]int64, ok bool) {
+	text, err := os.ReadFile("/proc/" + pid + "/stat")
 	if err != nil {
-		return f, false
+		return fields, false
 	}
 
-	i := len(b) - 1
-	for i >= 0 && b[i] != ')' {
-		i--
-	}
-	n, in := -1, false
+	field, inField := -1, false
 
-	for _, c := range b[i+1:] {
-		switch {
-		case c == ' ':
-			in = false
+	for _, c := range text[nameEnd(text)+1:] {
+		if c == ' ' {
+			inField = false
 			continue
-		case !in:
-			in = true
-			n++
 		}
 
-		if n >= statFields {
+		if !inField {
+			inField = true
+			field++
+		}
+
+		if field >= statFields {
 			break
 		}
 
 		if c >= '0' && c <= '9' {
-			f[n] = f[n]*10 + int64(c-'0')
+			fields[field] = fields[field]*10 + int64(c-'0')
 		}
 	}
 
-	return f, n >= statFields-1
+	return fields, field >= statFields-1
 }
 
-// proportional sums what each process holds, with shared pages divided among
+// sumProportional sums what each process holds, with shared pages divided among
 // their holders; rough is the answer where the kernel does not tell.
-func proportional(pids []string, rough int64) (total int64) {
+func sumProportional(pids []string, rough int64) (total int64) {
 	for _, pid := range pids {
-		b, err := os.ReadFile("/proc/" + pid + "/smaps_rollup")
+		text, err := os.ReadFile("/proc/" + pid + "/smaps_rollup")
 		if os.IsNotExist(err) {
 			if _, gone := os.Stat("/proc/" + pid); gone != nil {
 				continue
@@ -173,7 +179,7 @@ func proportional(pids []string, rough int64) (total int64) {
 		}
 
 		if err == nil {
-			total += kibibytes(b, "\nPss:") << 10
+			total += findNumber(text, "\nPss:") << 10 // the file has KiB
 		} else if os.IsPermission(err) {
 			return rough
 		}
@@ -182,8 +188,8 @@ func proportional(pids []string, rough int64) (total int64) {
 	return total
 }
 
-// kibibytes is the number after a label, 0 if it is not there.
-func kibibytes(text []byte, label string) (n int64) {
+// findNumber finds the number after a label; 0 if it is not there.
+func findNumber(text []byte, label string) (n int64) {
 	for i := 0; i+len(label) <= len(text); i++ {
 		if string(text[i:i+len(label)]) != label {
 			continue

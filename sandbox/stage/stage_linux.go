@@ -32,10 +32,13 @@ const (
 	pollIn, pollRemoteHup = 1, 0x2000
 )
 
+// exit ends this process. The tests of this package count first what it covered.
+var exit = syscall.Exit
+
 func init() {
 	if len(os.Args) > 0 && os.Args[0] == Name {
 		serve()
-		syscall.Exit(2)
+		exit(2)
 	}
 }
 
@@ -56,13 +59,16 @@ type stage struct {
 	maxTree  atomic.Int64           // bytes
 	seenCPU  atomic.Int64           // nanoseconds of processor time that looks at the tree saw
 
-	holds        []string // what holds of the plan: key, value, …
-	ownTerminals bool
+	enforced     []string // what enforces the plan: key, value, key, value …
+	ownTerminals bool     // the run has pseudo-terminals of its own
 }
 
+// serve reads the plan and carries it out. It returns when that failed, or
+// when the control socket is closed before the command was started.
 func serve() {
 	ignoreSignals()
 	closeOnExec()
+
 	s := &stage{control: os.NewFile(controlFD, "control")}
 
 	plan, err := ReadPlan(s.control)
@@ -71,8 +77,9 @@ func serve() {
 	}
 
 	s.plan = plan
+
 	if plan.Detach {
-		s.detach()
+		s.startDetached()
 		return
 	}
 
@@ -81,22 +88,25 @@ func serve() {
 		return
 	}
 
-	if s.leaseBroken(time.Now()) {
+	if s.waitForBrokenLease(time.Now()) {
 		return
 	}
-	// Said before it is true: the command may stop or kill this process at once.
-	s.say(&Message{Kind: Started, Enforced: s.holds})
 
-	if err := s.start(); err != nil {
+	// Said before it is true: the command may stop or kill this process at once.
+	s.say(&Message{Kind: Started, Enforced: s.enforced})
+
+	if err := s.startCommand(); err != nil {
 		s.fail(err)
 		return
 	}
-	go s.guard()
+
+	go s.watchDeadline()
 
 	if s.plan.Limits.Sample > 0 {
-		go s.sample()
+		go s.watchLimits()
 	}
-	s.reap()
+
+	s.reapAll()
 }
 
 // stepError says which step failed, on what.
@@ -107,10 +117,11 @@ type stepError struct {
 
 func (e *stepError) Error() string { return e.step + " " + e.path + ": " + e.errno.Error() }
 
+// failed makes a stepError of the error of a call; EIO where that has no number.
 func failed(step, path string, err error) error {
 	errno, ok := err.(syscall.Errno)
-	if pe, is := err.(*os.PathError); is {
-		errno, ok = pe.Err.(syscall.Errno)
+	if pathError, is := err.(*os.PathError); is {
+		errno, ok = pathError.Err.(syscall.Errno)
 	}
 
 	if !ok {
@@ -120,15 +131,18 @@ func failed(step, path string, err error) error {
 	return &stepError{step, path, errno}
 }
 
+// fail says that the command could not be started.
 func (s *stage) fail(err error) {
 	e, ok := err.(*stepError)
 	if !ok {
 		e = &stepError{err.Error(), "", 0}
 	}
-	s.say(&Message{Kind: Failed, Step: e.step, Path: e.path, Errno: e.errno, Enforced: s.holds})
+
+	s.say(&Message{Kind: Failed, Step: e.step, Path: e.path, Errno: e.errno, Enforced: s.enforced})
 }
 
-// say cannot fail usefully: whoever should hear it is gone, and then so is the lease.
+// say sends a message. An error is ignored: it means that the caller is gone,
+// and the lease with it.
 func (s *stage) say(m *Message) { _, _ = s.control.Write(m.Encode()) }
 
 // ignoreSignals makes the stage deaf to every signal that Go would act on:
@@ -145,18 +159,22 @@ func ignoreSignals() {
 	}
 
 	const ignore, runtimeOwn = 1, 33
+
 	for sig := syscall.Signal(1); sig <= 64; sig++ {
 		if sig == syscall.SIGCHLD || sig == syscall.SIGURG || sig == runtimeOwn {
 			continue
 		}
+
 		var old sigaction
 
-		_, _, e := syscall.RawSyscall6(syscall.SYS_RT_SIGACTION, uintptr(sig), 0, uintptr(unsafe.Pointer(&old)), 8, 0,
-			0)
-		if e == 0 && old.handler > ignore {
-			deaf := sigaction{handler: ignore}
-			syscall.RawSyscall6(syscall.SYS_RT_SIGACTION, uintptr(sig), uintptr(unsafe.Pointer(&deaf)), 0, 8, 0, 0)
+		_, _, e := syscall.RawSyscall6(syscall.SYS_RT_SIGACTION, uintptr(sig), 0,
+			uintptr(unsafe.Pointer(&old)), 8, 0, 0)
+		if e != 0 || old.handler <= ignore {
+			continue
 		}
+
+		ignored := sigaction{handler: ignore}
+		syscall.RawSyscall6(syscall.SYS_RT_SIGACTION, uintptr(sig), uintptr(unsafe.Pointer(&ignored)), 0, 8, 0, 0)
 	}
 }
 
@@ -175,7 +193,7 @@ func closeOnExec() {
 // what the command shall not have.
 func (s *stage) prepare() error {
 	if s.plan.Namespaces {
-		if err := s.mount(); err != nil {
+		if err := s.mountAll(); err != nil {
 			return err
 		}
 	} else if e := prctl(prSetChildSubreaper, 1); e != 0 {
@@ -187,11 +205,13 @@ func (s *stage) prepare() error {
 			return err
 		}
 	}
+
 	// Entered while it still may be: root without capabilities can't pass
 	// through everybody's folders.
 	if err := os.Chdir(s.plan.Dir); err != nil {
 		return failed("enter", s.plan.Dir, err)
 	}
+
 	setLimit(0, syscall.RLIMIT_CORE, 0)
 
 	if err := s.confine(); err != nil {
@@ -199,8 +219,8 @@ func (s *stage) prepare() error {
 	}
 
 	if s.plan.Wait {
-		var one [1]byte
-		if _, err := s.control.Read(one[:]); err != nil {
+		var goAhead [1]byte
+		if _, err := s.control.Read(goAhead[:]); err != nil {
 			return failed("wait for its cgroup", "", syscall.EPIPE)
 		}
 	}
@@ -208,29 +228,34 @@ func (s *stage) prepare() error {
 	return nil
 }
 
-// start executes the command in a session of its own. When it has limits of
-// its own it is traced for a moment: it stops before its first instruction,
+// startCommand executes the command in a session of its own. When it has limits
+// of its own it is traced for a moment: it stops before its first instruction,
 // gets them, and goes on.
-func (s *stage) start() error {
-	l := s.plan.Limits
+func (s *stage) startCommand() error {
+	limits := s.plan.Limits
 
-	attr := &syscall.SysProcAttr{Setsid: true, Ptrace: l.FileSize > 0 || l.Tasks > 0}
+	attr := &syscall.SysProcAttr{Setsid: true, Ptrace: limits.FileSize > 0 || limits.Tasks > 0}
 	if s.plan.Cgroup > 0 {
 		attr.UseCgroupFD, attr.CgroupFD = true, s.plan.Cgroup
 	}
+
+	execute := func() (pid int, err error) {
+		return syscall.ForkExec(s.plan.Argv[0], s.plan.Argv,
+			&syscall.ProcAttr{Env: s.plan.Env, Files: []uintptr{0, 1, 2}, Sys: attr})
+	}
+
 	s.started = time.Now()
 
-	pid, err := syscall.ForkExec(s.plan.Argv[0], s.plan.Argv,
-		&syscall.ProcAttr{Env: s.plan.Env, Files: []uintptr{0, 1, 2}, Sys: attr})
-	if err == syscall.EPERM && attr.Ptrace { // nobody may trace here: limited a moment late
+	pid, err := execute()
+	if err == syscall.EPERM && attr.Ptrace { // tracing is forbidden here: limited a moment late
 		attr.Ptrace = false
-		pid, err = syscall.ForkExec(s.plan.Argv[0], s.plan.Argv,
-			&syscall.ProcAttr{Env: s.plan.Env, Files: []uintptr{0, 1, 2}, Sys: attr})
+		pid, err = execute()
 	}
 
 	if err != nil {
 		return failed("execute", s.plan.Argv[0], err)
 	}
+
 	s.main = pid
 
 	if attr.Ptrace {
@@ -244,14 +269,14 @@ func (s *stage) start() error {
 		defer func() { _ = syscall.PtraceDetach(pid) }()
 	}
 
-	if l.FileSize > 0 {
-		if e := setLimit(pid, syscall.RLIMIT_FSIZE, uintptr(l.FileSize)); e != 0 {
+	if limits.FileSize > 0 {
+		if e := setLimit(pid, syscall.RLIMIT_FSIZE, uintptr(limits.FileSize)); e != 0 {
 			return failed("limit the size of files", "", e)
 		}
 	}
 
-	if l.Tasks > 0 {
-		if e := setLimit(pid, rlimitNproc, uintptr(l.Tasks)); e != 0 {
+	if limits.Tasks > 0 {
+		if e := setLimit(pid, rlimitNproc, uintptr(limits.Tasks)); e != 0 {
 			return failed("limit the number of processes", "", e)
 		}
 	}
@@ -259,9 +284,10 @@ func (s *stage) start() error {
 	return nil
 }
 
-// guard keeps the lease and the deadline. It only kills; the reaper reports,
-// unless something can't be killed.
-func (s *stage) guard() {
+// watchDeadline ends the run when the lease breaks or at the deadline, first
+// with SIGTERM. It only kills; the reaper reports, unless something can't be
+// killed.
+func (s *stage) watchDeadline() {
 	runtime.LockOSThread()
 	goFirst()
 
@@ -270,18 +296,20 @@ func (s *stage) guard() {
 		wall = s.started.Add(s.plan.Wall)
 	}
 
-	if !s.leaseBroken(wall) {
+	if !s.waitForBrokenLease(wall) {
 		s.timedOut.Store(true)
-		s.killAll(syscall.SIGTERM)
-		s.leaseBroken(wall.Add(s.plan.Grace))
+		s.signalAll(syscall.SIGTERM)
+		s.waitForBrokenLease(wall.Add(s.plan.Grace))
 	}
+
 	s.end()
 }
 
-// goFirst lets this thread alone, where root allows it, run before what it has
-// to kill. It does next to nothing, and what it starts runs as ever.
+// goFirst lets this thread alone, where this process is root, run before what
+// it has to kill. It does next to nothing, and what it starts runs as usual.
 func goFirst() {
 	const firstInFirstOut, resetOnFork = 1, 0x40000000
+
 	priority := int32(1)
 	_, _, _ = syscall.RawSyscall(syscall.SYS_SCHED_SETSCHEDULER, 0, firstInFirstOut|resetOnFork,
 		uintptr(unsafe.Pointer(&priority)))
@@ -291,18 +319,19 @@ func goFirst() {
 // unless something can't be killed.
 func (s *stage) end() {
 	s.killed.Store(true)
-	s.killAll(syscall.SIGKILL) // may take long on a busy machine, so the limit begins after it
+	s.signalAll(syscall.SIGKILL) // may take long on a busy machine, so the limit begins after it
 
 	for end := time.Now().Add(deathLimit); time.Now().Before(end); {
 		time.Sleep(time.Millisecond)
-		s.killAll(syscall.SIGKILL)
+		s.signalAll(syscall.SIGKILL)
 	}
+
 	s.report(syscall.WaitStatus(syscall.SIGKILL))
 }
 
-// leaseBroken waits until a time, zero for ever, and says whether the lease
-// broke before it.
-func (s *stage) leaseBroken(until time.Time) bool {
+// waitForBrokenLease waits until a time, zero for ever, and says whether the
+// lease broke before it.
+func (s *stage) waitForBrokenLease(until time.Time) bool {
 	poll := struct {
 		fd              int32
 		events, revents int16
@@ -312,26 +341,26 @@ func (s *stage) leaseBroken(until time.Time) bool {
 		var wait *syscall.Timespec
 
 		if !until.IsZero() {
-			t := syscall.NsecToTimespec(int64(max(time.Until(until), 0)))
-			wait = &t
+			left := syscall.NsecToTimespec(int64(max(time.Until(until), 0)))
+			wait = &left
 		}
 
-		n, _, e := syscall.Syscall6(syscall.SYS_PPOLL, uintptr(unsafe.Pointer(&poll)), 1, uintptr(unsafe.Pointer(wait)),
-			0, 0, 0)
+		n, _, e := syscall.Syscall6(syscall.SYS_PPOLL, uintptr(unsafe.Pointer(&poll)), 1,
+			uintptr(unsafe.Pointer(wait)), 0, 0, 0)
 		if e != syscall.EINTR && e != syscall.EAGAIN {
 			return e != 0 || n > 0
 		}
 	}
 }
 
-// killAll signals everything in the run but the stage. A kill of all processes
-// of a namespace is atomic; a walk over /proc is not, see Sweep.
-func (s *stage) killAll(sig syscall.Signal) {
+// signalAll signals everything in the run but the stage. A signal to all processes
+// of a namespace is atomic; a walk over /proc is not, see KillDescendants.
+func (s *stage) signalAll(sig syscall.Signal) {
 	switch {
 	case s.plan.Namespaces:
 		_ = syscall.Kill(-1, sig)
 	case sig == syscall.SIGKILL:
-		Sweep(os.Getpid())
+		KillDescendants(os.Getpid())
 	default:
 		for _, p := range Descendants(os.Getpid()) {
 			_ = syscall.Kill(p.Pid, sig)
@@ -339,8 +368,8 @@ func (s *stage) killAll(sig syscall.Signal) {
 	}
 }
 
-// reap waits until the command itself has ended, ends what it left behind and reports.
-func (s *stage) reap() {
+// reapAll waits until the command itself has ended, ends what it left behind and reports.
+func (s *stage) reapAll() {
 	for {
 		var status syscall.WaitStatus
 
@@ -355,20 +384,21 @@ func (s *stage) reap() {
 		}
 	}
 
-	if !reapedAll() {
-		s.killAll(syscall.SIGKILL)
+	if !reapDead() {
+		s.signalAll(syscall.SIGKILL)
 
-		for end := time.Now().Add(deathLimit); !reapedAll() && time.Now().Before(end); {
+		for end := time.Now().Add(deathLimit); !reapDead() && time.Now().Before(end); {
 			time.Sleep(200 * time.Microsecond)
-			s.killAll(syscall.SIGKILL)
+			s.signalAll(syscall.SIGKILL)
 		}
 	}
+
 	s.report(s.status)
 }
 
-// reapedAll collects whatever has died and says whether no child is left: in a
-// subreaper or PID 1 that is exact.
-func reapedAll() bool {
+// reapDead collects every child that has died and says whether none is left: in
+// a subreaper or PID 1 that is exact.
+func reapDead() bool {
 	for {
 		pid, err := syscall.Wait4(-1, nil, syscall.WNOHANG, nil)
 		if err == syscall.EINTR || pid > 0 {
@@ -387,41 +417,53 @@ func (s *stage) report(status syscall.WaitStatus) {
 			time.Sleep(time.Hour)
 		}
 	}
-	var ru syscall.Rusage
-	_ = syscall.Getrusage(syscall.RUSAGE_CHILDREN, &ru)
 
 	ended := s.ended
 	if s.killed.Load() {
 		ended = time.Now()
 	}
 
-	m := &Message{Kind: Ended, Status: status, Wall: ended.Sub(s.started),
-		CPU: time.Duration(max(ru.Utime.Nano()+ru.Stime.Nano(),
-			s.seenCPU.Load())), // who ignores SIGCHLD is not asked what its children used
-		MaxRSS: int64(ru.Maxrss) << 10, TimedOut: s.timedOut.Load(), Killed: s.killed.Load(), MaxTree: s.maxTree.Load()}
-	if which := s.exceeded.Load(); which != nil {
-		m.Exceeded = *which
+	var ru syscall.Rusage
+	_ = syscall.Getrusage(syscall.RUSAGE_CHILDREN, &ru)
+
+	// The kernel does not count the children of a process that ignores SIGCHLD.
+	cpu := max(ru.Utime.Nano()+ru.Stime.Nano(), s.seenCPU.Load())
+
+	m := &Message{
+		Kind:     Ended,
+		Status:   status,
+		Wall:     ended.Sub(s.started),
+		CPU:      time.Duration(cpu),
+		MaxRSS:   int64(ru.Maxrss) << 10,
+		TimedOut: s.timedOut.Load(),
+		Killed:   s.killed.Load(),
+		MaxTree:  s.maxTree.Load(),
+	}
+	if limit := s.exceeded.Load(); limit != nil {
+		m.Exceeded = *limit
 	}
 
-	if !s.plan.Namespaces && !reapedAll() {
+	if !s.plan.Namespaces && !reapDead() {
 		for _, p := range Descendants(os.Getpid()) {
 			if !p.Dead {
 				m.Survivors = append(m.Survivors, p.Pid)
 			}
 		}
 	}
+
 	s.say(m)
-	syscall.Exit(0)
+	exit(0)
 }
 
-// detach starts the plan's program in a new session and tells its pid. The
-// stage exits at once, so the program belongs to nobody who would have to wait for it.
-func (s *stage) detach() {
+// startDetached starts the plan's program in a new session and says its pid. The
+// stage exits at once, so that init adopts the program and waits for it.
+func (s *stage) startDetached() {
 	pid, err := syscall.ForkExec(s.plan.Argv[0], s.plan.Argv[1:], &syscall.ProcAttr{
 		Dir: s.plan.Dir, Env: s.plan.Env, Files: []uintptr{0, 1, 2, readyFD}, Sys: &syscall.SysProcAttr{Setsid: true}})
 	if err != nil {
 		s.fail(failed("execute", s.plan.Argv[0], err))
 		return
 	}
+
 	s.say(&Message{Kind: Started, Pid: pid})
 }

@@ -55,7 +55,7 @@ func TestActsBeforeHeavyPackages(t *testing.T) {
 
 	c.Args[0] = stage.Name
 	if out, err := c.CombinedOutput(); c.ProcessState.ExitCode() != 2 || len(out) > 0 {
-		t.Errorf("a stage without a supervisor: %v, %s", err, out)
+		t.Errorf("a stage without a caller: %v, %s", err, out)
 	}
 }
 

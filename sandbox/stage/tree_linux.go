@@ -19,13 +19,17 @@ func Descendants(pid int) []Process {
 	if err != nil {
 		return nil
 	}
+
 	children := map[int][]Process{}
 
 	for _, e := range entries {
-		if p, ok := number(e.Name()); ok {
-			if parent, dead, ok := stat(e.Name()); ok {
-				children[parent] = append(children[parent], Process{p, dead})
-			}
+		pid, ok := parseNumber(e.Name())
+		if !ok {
+			continue
+		}
+
+		if parent, dead, ok := readParent(e.Name()); ok {
+			children[parent] = append(children[parent], Process{pid, dead})
 		}
 	}
 
@@ -37,23 +41,25 @@ func Descendants(pid int) []Process {
 	return found
 }
 
-// Sweep stops everything below pid until a snapshot shows nothing new, then
+// KillDescendants stops everything below pid until a snapshot shows nothing new, then
 // kills all of it. A program that forks faster than /proc is read can escape
 // one sweep; a caller that can count its children calls again until none is left.
-func Sweep(pid int) {
+func KillDescendants(pid int) {
+	const mostSnapshots = 64
 	seen := map[int]bool{}
 
-	for range 64 {
-		fresh := false
+	for range mostSnapshots {
+		foundNew := false
 
 		for _, p := range Descendants(pid) {
 			if !seen[p.Pid] {
-				seen[p.Pid], fresh = true, true
+				seen[p.Pid] = true
+				foundNew = true
 				_ = syscall.Kill(p.Pid, syscall.SIGSTOP)
 			}
 		}
 
-		if !fresh {
+		if !foundNew {
 			break
 		}
 	}
@@ -63,41 +69,51 @@ func Sweep(pid int) {
 	}
 }
 
-// stat reads a process's parent and whether it is a zombie. The name, in
-// parentheses, may hold anything, so the last parenthesis counts.
-func stat(pid string) (parent int, dead, ok bool) {
-	b, err := os.ReadFile("/proc/" + pid + "/stat")
+// readParent reads a process's parent and whether it is a zombie. Not ok: the
+// process is gone.
+func readParent(pid string) (parent int, dead, ok bool) {
+	text, err := os.ReadFile("/proc/" + pid + "/stat") // 12 (name) S 1 …
 	if err != nil {
 		return 0, false, false
 	}
 
-	i := len(b) - 1
-	for i >= 0 && b[i] != ')' {
-		i--
-	}
-
-	if i < 0 || len(b) < i+5 {
+	name := nameEnd(text)
+	if name < 0 || len(text) < name+5 {
 		return 0, false, false
 	}
-	rest := b[i+4:]
+
+	state, rest := text[name+2], text[name+4:]
 
 	end := 0
 	for end < len(rest) && rest[end] != ' ' {
 		end++
 	}
-	parent, ok = number(string(rest[:end]))
 
-	return parent, b[i+2] == 'Z' || b[i+2] == 'X', ok
+	parent, ok = parseNumber(string(rest[:end]))
+
+	return parent, state == 'Z' || state == 'X', ok
 }
 
-// number is a decimal number without a sign.
-func number(s string) (n int, ok bool) {
-	for _, c := range []byte(s) {
+// nameEnd is the index of the parenthesis that closes the name in a process's
+// stat; -1 when there is none. The name may hold anything, so the last one counts.
+func nameEnd(stat []byte) int {
+	i := len(stat) - 1
+	for i >= 0 && stat[i] != ')' {
+		i--
+	}
+
+	return i
+}
+
+// parseNumber parses a decimal number without a sign.
+func parseNumber(text string) (n int, ok bool) {
+	for _, c := range []byte(text) {
 		if c < '0' || c > '9' {
 			return 0, false
 		}
+
 		n = n*10 + int(c-'0')
 	}
 
-	return n, s != ""
+	return n, text != ""
 }

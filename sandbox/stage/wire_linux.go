@@ -103,6 +103,8 @@ var errWire = errors.New("malformed message")
 // maxFrame bounds a message: an environment and a long list of layers fit.
 const maxFrame = 64 << 20
 
+// encoder collects the bytes of a message: numbers in 8 bytes, little-endian,
+// texts and lists with their length before them.
 type encoder []byte
 
 func (e *encoder) num(n int64) {
@@ -119,7 +121,10 @@ func (e *encoder) flag(b bool) {
 	}
 }
 
-func (e *encoder) str(s string) { e.num(int64(len(s))); *e = append(*e, s...) }
+func (e *encoder) str(s string) {
+	e.num(int64(len(s)))
+	*e = append(*e, s...)
+}
 
 func (e *encoder) strs(list []string) {
 	e.num(int64(len(list)))
@@ -139,19 +144,22 @@ func (e encoder) frame() []byte {
 
 // decoder reads what encoder wrote; after the first defect it yields zeros.
 type decoder struct {
-	b   []byte
-	bad bool
+	rest []byte
+	bad  bool
 }
 
+// take takes the next n bytes; nil when there are not so many.
+
 func (d *decoder) take(n int64) []byte {
-	if d.bad || n < 0 || n > int64(len(d.b)) {
+	if d.bad || n < 0 || n > int64(len(d.rest)) {
 		d.bad = true
 		return nil
 	}
-	b := d.b[:n]
-	d.b = d.b[n:]
 
-	return b
+	taken := d.rest[:n]
+	d.rest = d.rest[n:]
+
+	return taken
 }
 
 func (d *decoder) num() (n int64) {
@@ -181,7 +189,7 @@ func readFrame(r io.Reader) (*decoder, error) {
 		return nil, err
 	}
 
-	n := (&decoder{b: head[:]}).num()
+	n := (&decoder{rest: head[:]}).num()
 	if n < 0 || n > maxFrame {
 		return nil, errWire
 	}
@@ -191,18 +199,20 @@ func readFrame(r io.Reader) (*decoder, error) {
 		return nil, err
 	}
 
-	return &decoder{b: body}, nil
+	return &decoder{rest: body}, nil
 }
 
 // Encode is the plan as it goes over the control socket.
 func (p *Plan) Encode() []byte {
 	var e encoder
+
 	e.flag(p.Detach)
 	e.flag(p.Namespaces)
 	e.flag(p.UserXattr)
 	e.strs(p.Argv)
 	e.str(p.Dir)
 	e.strs(p.Env)
+
 	e.num(int64(len(p.Views)))
 
 	for _, v := range p.Views {
@@ -212,6 +222,7 @@ func (p *Plan) Encode() []byte {
 		e.strs(v.Lower)
 		e.num(int64(v.Inside))
 	}
+
 	e.num(int64(len(p.Binds)))
 
 	for _, b := range p.Binds {
@@ -219,6 +230,7 @@ func (p *Plan) Encode() []byte {
 		e.str(b.To)
 		e.num(int64(b.Inside))
 	}
+
 	e.num(int64(p.Wall))
 	e.num(int64(p.Grace))
 	p.encodeConfinement(&e)
@@ -226,10 +238,12 @@ func (p *Plan) Encode() []byte {
 	return e.frame()
 }
 
+// encodeConfinement encodes the second half of a plan.
 func (p *Plan) encodeConfinement(e *encoder) {
 	e.flag(p.Loopback)
 	e.flag(p.NoSocket)
 	e.flag(p.Confine)
+
 	e.num(int64(len(p.Covers)))
 
 	for _, c := range p.Covers {
@@ -238,22 +252,27 @@ func (p *Plan) encodeConfinement(e *encoder) {
 		e.flag(c.Memory)
 		e.num(c.Size)
 	}
+
 	e.strs(p.Writable)
 	e.strs(p.Unread)
 	e.num(int64(p.Cgroup))
 	e.flag(p.Wait)
 
-	for _, n := range []int64{p.Limits.FileSize, p.Limits.Tasks, int64(p.Limits.Sample), p.Limits.Memory,
-		p.Limits.Count, int64(p.Limits.CPU)} {
-		e.num(n)
-	}
+	e.num(p.Limits.FileSize)
+	e.num(p.Limits.Tasks)
+	e.num(int64(p.Limits.Sample))
+	e.num(p.Limits.Memory)
+	e.num(p.Limits.Count)
+	e.num(int64(p.Limits.CPU))
 }
 
 func (p *Plan) decodeConfinement(d *decoder) {
 	p.Loopback, p.NoSocket, p.Confine = d.flag(), d.flag(), d.flag()
+
 	for n := d.num(); n > 0 && !d.bad; n-- {
 		p.Covers = append(p.Covers, Cover{Path: d.str(), From: d.str(), Memory: d.flag(), Size: d.num()})
 	}
+
 	p.Writable, p.Unread, p.Cgroup, p.Wait = d.strs(), d.strs(), int(d.num()), d.flag()
 	p.Limits = Limits{FileSize: d.num(), Tasks: d.num(), Sample: time.Duration(d.num()), Memory: d.num(),
 		Count: d.num(), CPU: time.Duration(d.num())}
@@ -267,6 +286,7 @@ func ReadPlan(r io.Reader) (*Plan, error) {
 	}
 
 	p := &Plan{Detach: d.flag(), Namespaces: d.flag(), UserXattr: d.flag(), Argv: d.strs(), Dir: d.str(), Env: d.strs()}
+
 	for n := d.num(); n > 0 && !d.bad; n-- {
 		p.Views = append(p.Views, View{Root: d.str(), Upper: d.str(), Work: d.str(), Lower: d.strs(),
 			Inside: int(d.num())})
@@ -275,6 +295,7 @@ func ReadPlan(r io.Reader) (*Plan, error) {
 	for n := d.num(); n > 0 && !d.bad; n-- {
 		p.Binds = append(p.Binds, Bind{From: d.str(), To: d.str(), Inside: int(d.num())})
 	}
+
 	p.Wall, p.Grace = time.Duration(d.num()), time.Duration(d.num())
 	p.decodeConfinement(d)
 
@@ -288,6 +309,7 @@ func ReadPlan(r io.Reader) (*Plan, error) {
 // Encode is the message as it goes over the control socket.
 func (m *Message) Encode() []byte {
 	var e encoder
+
 	e.num(int64(m.Kind))
 	e.num(int64(m.Pid))
 	e.str(m.Step)
@@ -299,11 +321,13 @@ func (m *Message) Encode() []byte {
 	e.num(m.MaxRSS)
 	e.flag(m.TimedOut)
 	e.flag(m.Killed)
+
 	e.num(int64(len(m.Survivors)))
 
 	for _, pid := range m.Survivors {
 		e.num(int64(pid))
 	}
+
 	e.str(m.Exceeded)
 	e.num(m.MaxTree)
 	e.strs(m.Enforced)
@@ -321,6 +345,7 @@ func ReadMessage(r io.Reader) (*Message, error) {
 	m := &Message{Kind: Kind(d.num()), Pid: int(d.num()), Step: d.str(), Path: d.str(), Errno: syscall.Errno(d.num()),
 		Status: syscall.WaitStatus(d.num()), Wall: time.Duration(d.num()), CPU: time.Duration(d.num()), MaxRSS: d.num(),
 		TimedOut: d.flag(), Killed: d.flag()}
+
 	for n := d.num(); n > 0 && !d.bad; n-- {
 		m.Survivors = append(m.Survivors, int(d.num()))
 	}

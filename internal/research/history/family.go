@@ -1,7 +1,6 @@
 package history
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -19,8 +18,8 @@ type Family struct {
 }
 
 const (
-	familySize = 3 // experiments at least
-	families   = 4 // at most
+	minFamilySize = 3 // experiments at least
+	maxFamilies   = 4 // at most
 )
 
 // Families groups experiments by the words of their hypotheses: the commonest
@@ -28,60 +27,72 @@ const (
 // has. A word of more than three quarters of them tells none from another and is left
 // out, as are numbers and words of less than three letters.
 func Families(xs []Experiment) []Family {
-	out, _ := FamiliesOf(xs, families)
+	out, _ := FamiliesOf(xs, maxFamilies)
 	return out
 }
 
 // FamiliesOf is Families, most at most, with the indexes in xs of each one's
 // experiments.
 func FamiliesOf(xs []Experiment, most int) (out []Family, members [][]int) {
-	having := map[string][]int{}
+	byWord := experimentsByWord(xs)
+	grouped := make([]bool, len(xs)) // in a family already
 
-	for i := range xs {
-		for _, w := range research.Words(xs[i].Hypothesis) {
-			if len(w) >= 3 && strings.IndexFunc(w, unicode.IsDigit) < 0 {
-				having[w] = append(having[w], i)
-			}
-		}
-	}
-	maps.DeleteFunc(having, func(_ string, of []int) bool { return 4*len(of) > 3*len(xs) })
-
-	told := make([]bool, len(xs))
 	for len(out) < most {
 		var best Family
 
-		for _, w := range slices.Sorted(maps.Keys(having)) {
-			f := Family{Word: w}
-			for _, i := range having[w] {
-				if !told[i] {
-					f.Tried++
+		for _, word := range slices.Sorted(maps.Keys(byWord)) {
+			f := Family{Word: word}
+
+			for _, i := range byWord[word] {
+				if grouped[i] {
+					continue
 				}
 
-				if !told[i] && xs[i].Status == research.Kept {
+				f.Tried++
+				if xs[i].Status == research.Kept {
 					f.Kept++
 				}
 			}
 
-			if cmp.Compare(f.Tried, best.Tried) > 0 {
+			if f.Tried > best.Tried {
 				best = f
 			}
 		}
 
-		if best.Tried < familySize {
+		if best.Tried < minFamilySize {
 			return out, members
 		}
-		var of []int
 
-		for _, i := range having[best.Word] {
-			if !told[i] {
+		var of []int
+		for _, i := range byWord[best.Word] {
+			if !grouped[i] {
 				of = append(of, i)
 			}
-			told[i] = true
+			grouped[i] = true
 		}
-		out, members = append(out, best), append(members, of)
+
+		out = append(out, best)
+		members = append(members, of)
 	}
 
 	return out, members
+}
+
+// experimentsByWord are the indexes of the experiments that have a word, for
+// every word that may name a family.
+func experimentsByWord(xs []Experiment) map[string][]int {
+	byWord := map[string][]int{}
+
+	for i := range xs {
+		for _, word := range research.Words(xs[i].Hypothesis) {
+			if len(word) >= 3 && strings.IndexFunc(word, unicode.IsDigit) < 0 {
+				byWord[word] = append(byWord[word], i)
+			}
+		}
+	}
+	maps.DeleteFunc(byWord, func(_ string, of []int) bool { return 4*len(of) > 3*len(xs) })
+
+	return byWord
 }
 
 // Words says the family in words.

@@ -2,8 +2,6 @@ package history
 
 import (
 	"cmp"
-	"encoding/json"
-	"fmt"
 	"slices"
 
 	"ratchet/internal/research"
@@ -11,140 +9,51 @@ import (
 	"ratchet/internal/research/rules"
 )
 
-// Touches names the job whose folded state a record changes, "" if none.
-func Touches(r Record) (research.JobID, error) {
-	var b struct {
-		Job research.JobID `json:"job"`
-		N   int            `json:"n"`
-	}
-
-	switch r.Kind {
-	case KindRunFinished, KindRunLost, KindStepFinished, KindCalibrationStarted, KindCalibrationFinished,
-		KindMeasurementStarted, KindMeasurementFinished, KindCertificateStarted, KindCertificateFinished:
-	case KindExperimentProposed, KindExperimentRebased, KindExperimentJudged, KindExperimentKept,
-		KindExperimentReverted, KindKeepUndone:
-	default:
-		return "", nil
-	}
-
-	if err := json.Unmarshal(r.Body, &b); err != nil {
-		return "", fmt.Errorf("decode %s: %w", r.Kind, err)
-	}
-
-	if b.Job != "" {
-		return b.Job, nil
-	}
-
-	return research.NewJobID(research.ExperimentJob, b.N), nil
-}
-
-// Fold applies one record to the state it touches. Folding all records in
-// order gives the ledger's indexes; the ledger stores what comes out.
-func Fold(v *View, r Record) error {
-	if v.Session != nil {
-		v.Session.Last = r.Time
-	}
-
-	fold, ok := folds[r.Kind]
-	if !ok {
-		return fmt.Errorf("record %d has the unknown kind %q", r.Seq, r.Kind)
-	}
-
-	if err := fold(v, r); err != nil {
-		return fmt.Errorf("fold record %d (%s): %w", r.Seq, r.Kind, err)
-	}
-
-	return nil
-}
-
-// Known says whether this version can fold records of the kind.
-func Known(k Kind) bool {
-	_, ok := folds[k]
-	return ok
-}
-
-var folds = map[Kind]func(*View, Record) error{
-	KindCampaignStarted:     on(foldCampaignStarted),
-	KindContractAccepted:    on(foldContractAccepted),
-	KindCampaignEnded:       on(func(v *View, _ Record, b CampaignEnd) { v.Campaign.Ended = b.Reason }),
-	KindSessionJoined:       on(foldSessionJoined),
-	KindSessionAnswered:     on(foldSessionAnswered),
-	KindCalibrationStarted:  on(foldJobStarted),
-	KindCalibrationFinished: on(foldCalibrationFinished),
-	KindMeasurementStarted:  on(foldJobStarted),
-	KindMeasurementFinished: on(foldMeasurementFinished),
-	KindCertificateStarted:  on(foldJobStarted),
-	KindCertificateFinished: on(foldCertificateFinished),
-	KindExperimentProposed:  try(foldProposed),
-	KindExperimentRebased:   on(foldRebased),
-	KindExperimentJudged:    on(foldJudged),
-	KindExperimentKept:      on(foldKept),
-	KindExperimentReverted:  on(foldReverted),
-	KindKeepUndone:          on(foldUndone),
-	KindAblationStarted:     on(func(*View, Record, rules.Ablation) {}),
-	KindAblationFinished:    on(func(*View, Record, rules.AblationEnd) {}),
-	KindCampaignFinalized: on(func(v *View, r Record, b Finalization) {
-		v.Campaign.Final = b.folded(r, v.Campaign.Experiments)
-	}),
-	KindRunFinished:     on(foldRun),
-	KindRunLost:         on(foldLost),
-	KindStepFinished:    on(foldStep),
-	KindFileSaved:       on(func(v *View, _ Record, b Saving) { v.Campaign.Saved = b.Number }),
-	KindLoopStopped:     on(func(v *View, r Record, b LoopChange) { v.Campaign.Rests = &Rest{At: r.Time, By: b.By} }),
-	KindLoopResumed:     on(func(v *View, _ Record, _ LoopChange) { v.Campaign.Rests = nil }),
-	KindLedgerMigrated:  on(func(*View, Record, Migration) {}),
-	KindLessonAdded:     on(func(v *View, _ Record, b Lesson) { v.Campaign.Lessons = b.N }),
-	KindNoteAdded:       on(func(v *View, _ Record, b Note) { v.Campaign.Notes = b.N }),
-	KindNoteDelivered:   try(foldNoteDelivered),
-	KindIdeaAdded:       on(foldIdeaAdded),
-	KindIdeaClaimed:     try(foldIdeaClaimed),
-	KindIdeaReleased:    try(foldIdeaReleased),
-	KindIdeaDropped:     try(foldIdeaDropped),
-	KindHistoryImported: try(foldImported),
-}
-
-func on[T any](f func(*View, Record, T)) func(*View, Record) error {
-	return try(func(v *View, r Record, b T) error {
-		f(v, r, b)
-		return nil
-	})
-}
-
-// try is on for a fold that refuses records which contradict the state.
-func try[T any](f func(*View, Record, T) error) func(*View, Record) error {
-	return func(v *View, r Record) error {
-		b, err := body[T](r)
-		if err != nil {
-			return err
-		}
-
-		return f(v, r, b)
-	}
-}
-
-func foldCampaignStarted(v *View, r Record, b CampaignStart) {
-	*v.Campaign = Campaign{
+func foldCampaignStarted(change *Change, r Record, b CampaignStart) {
+	*change.Campaign = Campaign{
 		Name: r.Campaign, Program: b.Program, Digest: b.Digest, ProgramPath: b.ProgramPath,
 		Start: b.Start, StartTree: b.StartTree, Branch: b.Branch, Origin: b.Origin, Checkout: b.Checkout,
-		StartedAt: r.Time, Incumbent: b.Start, IncumbentTree: b.StartTree, Verdicts: map[research.Verdict]int{},
+		StartedAt: r.Time, Verdicts: map[research.Verdict]int{},
+		Line: Line{Incumbent: b.Start, IncumbentTree: b.StartTree},
 	}
-	v.Campaign.checkpoint()
+	change.Campaign.moveCheckpoint()
 }
 
-func foldContractAccepted(v *View, _ Record, b ContractAcceptance) {
-	c := v.Campaign
+func foldContractAccepted(change *Change, _ Record, b ContractAcceptance) {
+	c := change.Campaign
+
 	// Other commands make other numbers: what was learnt of the old ones is void,
 	// and what was gained of them is no gain of the new.
 	if !contract.SameNumbers(c.Program, b.Program) {
-		c.Audit, c.Final, c.Baseline, c.BaselineClass, c.CertifiedGain, c.GainsAfter = nil, nil, nil, 0, 0,
-			c.Experiments
+		c.Audit, c.Final = nil, nil
+		c.Baseline, c.BaselineClass = nil, 0
+		c.CertifiedGain, c.GainsAfter = 0, c.Experiments
 	}
+
 	c.Program, c.Digest = b.Program, b.Digest
 	c.Calibrated, c.Broken = false, ""
 }
 
-func foldSessionJoined(v *View, r Record, b SessionJoin) {
-	s := v.Session
+func foldCampaignEnded(change *Change, _ Record, b CampaignEnd) { change.Campaign.Ended = b.Reason }
+
+func foldFinalized(change *Change, r Record, b Finalization) {
+	change.Campaign.Final = b.summarize(r, change.Campaign.Experiments)
+}
+
+func foldLoopStopped(change *Change, r Record, b LoopChange) {
+	change.Campaign.Rests = &Rest{At: r.Time, By: b.By}
+}
+
+func foldLoopResumed(change *Change, _ Record, _ LoopChange) { change.Campaign.Rests = nil }
+
+func foldFileSaved(change *Change, _ Record, b Saving) { change.Campaign.Saved = b.Number }
+
+func foldLessonAdded(change *Change, _ Record, b Lesson) { change.Campaign.Lessons = b.N }
+
+func foldNoteAdded(change *Change, _ Record, b Note) { change.Campaign.Notes = b.N }
+
+func foldSessionJoined(change *Change, r Record, b SessionJoin) {
+	s := change.Session
 	if s.At.IsZero() {
 		*s = Session{Campaign: r.Campaign, At: r.Time, Last: r.Time, Verdicts: map[research.Verdict]int{}}
 	}
@@ -155,52 +64,57 @@ func foldSessionJoined(v *View, r Record, b SessionJoin) {
 	s.SessionJoin = b
 }
 
-func foldSessionAnswered(v *View, _ Record, b SessionAnswers) {
-	if v.Session == nil {
+func foldSessionAnswered(change *Change, _ Record, b SessionAnswers) {
+	if change.Session == nil {
 		return
 	}
 
-	if v.Session.Answers == nil {
-		v.Session.Answers = map[string]Answered{}
+	s := change.Session
+	if s.Answers == nil {
+		s.Answers = map[string]Answered{}
 	}
 
-	for tool, a := range b.Calls {
-		v.Session.Answers[tool] = v.Session.Answers[tool].Plus(a)
+	for tool, answered := range b.Calls {
+		s.Answers[tool] = s.Answers[tool].Plus(answered)
 	}
 }
 
-// foldNoteDelivered refuses a note that would be skipped, or told twice.
-func foldNoteDelivered(v *View, r Record, b NoteDelivery) error {
-	if v.Session == nil || b.N != v.Session.Heard+1 || b.N > v.Campaign.Notes {
-		return research.Errorf(research.CodeConflict, "repeat the call", "note %d is not the next one for the session %q", b.N, r.Session)
+// foldNoteDelivered refuses a note that skips one, or was delivered before.
+func foldNoteDelivered(change *Change, r Record, b NoteDelivery) error {
+	if change.Session == nil || b.N != change.Session.Heard+1 || b.N > change.Campaign.Notes {
+		return research.Errorf(research.CodeConflict, "repeat the call",
+			"note %d is not the next one for the session %q", b.N, r.Session)
 	}
-	v.Session.Heard = b.N
+	change.Session.Heard = b.N
 
 	return nil
 }
 
-// checkpoint makes the incumbent the version that certificates compare with.
-func (c *Campaign) checkpoint() {
+// moveCheckpoint makes the incumbent the version that certificates compare with.
+func (c *Campaign) moveCheckpoint() {
 	c.Checkpoint, c.CheckpointTree, c.CheckpointOf = c.Incumbent, c.IncumbentTree, c.IncumbentOf
 	c.ChainFrom = c.Experiments + 1
 }
 
-// chained says whether the incumbent holds edits that no certificate covers yet.
-func (c *Campaign) chained() bool {
+// hasOpenChain says whether the incumbent holds edits that no certificate covers yet.
+func (c *Campaign) hasOpenChain() bool {
 	return c.Rule.Auto != nil && c.Rule.Auto.Chain > 0
 }
 
-func foldProposed(v *View, r Record, b Proposal) error {
-	if err := v.tryIdea(r, b); err != nil {
+func foldProposed(change *Change, r Record, b Proposal) error {
+	if err := change.recordTry(r, b); err != nil {
 		return err
 	}
-	*v.Experiment = Experiment{Proposal: b, Session: r.Session, Status: research.Running, ProposedAt: r.Time}
-	v.Campaign.Experiments = b.N
-	v.Campaign.thought(r.Time)
 
-	v.Campaign.Open = append(v.Campaign.Open, v.Experiment.Job())
-	if v.Session != nil {
-		v.Session.Experiments++
+	x, c := change.Experiment, change.Campaign
+	*x = Experiment{Proposal: b, Session: r.Session, Status: research.Running, ProposedAt: r.Time}
+
+	c.Experiments = b.N
+	c.Open = append(c.Open, x.Job())
+	c.recordPause(r.Time)
+
+	if change.Session != nil {
+		change.Session.Experiments++
 	}
 
 	return nil
@@ -209,51 +123,58 @@ func foldProposed(v *View, r Record, b Proposal) error {
 // foldRebased puts an experiment onto a newer incumbent, while it waits for its
 // turn or because another was kept in the middle of it: its runs so far count
 // for nothing but what they cost.
-func foldRebased(v *View, _ Record, b Rebasing) {
-	x := v.Experiment
+func foldRebased(change *Change, _ Record, b Rebasing) {
+	x := change.Experiment
 	x.Edited = cmp.Or(x.Edited, x.Candidate)
 	x.Parent, x.Candidate, x.Tree = b.Parent, b.Candidate, b.Tree
-
 	x.Rebased++
+
 	if x.Confirmed {
-		v.Campaign.LostTests++
+		change.Campaign.LostTests++
 		x.Confirmed = false
 	}
 }
 
-func foldJudged(v *View, r Record, b rules.Judgement) {
-	x, c := v.Experiment, v.Campaign
-	c.Rule, c.Streak, c.JudgedAt = b.State, c.Streak+1, r.Time
-	b.State = rules.RuleState{}
+func foldJudged(change *Change, r Record, b rules.Judgement) {
+	x, c := change.Experiment, change.Campaign
+	c.Rule, b.State = b.State, rules.RuleState{} // the campaign has the state, the experiment does not repeat it
 	x.Class = c.Class
 	x.Judgement, x.JudgedAt, x.JudgedSeq, x.JudgedHash = &b, r.Time, r.Seq, r.Hash
 
-	x.Status = research.Unresolved
-	if b.Verdict == research.Invalid {
+	// An invalid experiment ends here, another waits to be kept or reverted.
+	isInvalid := b.Verdict == research.Invalid
+	if isInvalid {
 		x.Status = research.Voided
 	} else {
+		x.Status = research.Unresolved
 		c.Unresolved = append(c.Unresolved, x.N)
 	}
-	v.tellIdea(b.Verdict == research.Invalid)
+	change.updateIdea(isInvalid)
 
+	c.Streak++
+	c.JudgedAt = r.Time
 	c.Verdicts[b.Verdict]++
-	if v.Session != nil {
-		v.Session.Verdicts[b.Verdict]++
-		v.Session.Predictions.add(x.Expect, b)
+	c.closeJob(x.Job())
+
+	if change.Session != nil {
+		change.Session.Verdicts[b.Verdict]++
+		change.Session.Predictions.addJudgement(x.Expect, b)
 	}
-	c.close(x.Job())
 }
 
 // keptRemembered bounds Campaign.KeptStack, and so how many keeps in a row can be
 // undone: the state's size must not grow with the campaign.
 const keptRemembered = 64
 
-func foldKept(v *View, _ Record, b Keeping) {
-	x, c := v.Experiment, v.Campaign
-	x.Status, x.Commit, x.KeptOn, x.Note, x.Simpler = research.Kept, b.Commit, b.Branch, b.Note, b.Simplification
-	x.Overridden = b.Overridden
-	proven := x.Judgement.Verdict == research.Improved && c.Rule.Class == research.Noisy && !c.chained()
-	chained := c.chained()
+func foldKept(change *Change, _ Record, b Keeping) {
+	x, c := change.Experiment, change.Campaign
+	hadOpenChain := c.hasOpenChain()
+	isProven := x.Judgement.Verdict == research.Improved && c.Rule.Class == research.Noisy && !hadOpenChain
+
+	x.Status, x.Commit, x.KeptOn = research.Kept, b.Commit, b.Branch
+	x.Note, x.Simpler, x.Overridden = b.Note, b.Simplification, b.Overridden
+
+	// It is the incumbent, and the last that an undo would take back.
 	c.Incumbent, c.IncumbentTree, c.IncumbentOf = b.Commit, x.Tree, x.N
 
 	c.KeptStack = append(c.KeptStack, x.N)
@@ -261,37 +182,38 @@ func foldKept(v *View, _ Record, b Keeping) {
 		c.KeptStack = slices.Delete(c.KeptStack, 0, over)
 	}
 
-	c.Kept, c.Streak = c.Kept+1, 0
+	// What is believed of the incumbent, and what is proven.
 	if x.Overridden == "" {
 		c.Rule = c.Rule.Moved(*x.Judgement)
+	} else {
+		c.applyOverride(*x.Judgement, hadOpenChain)
 	}
 
-	if proven && x.Overridden == "" {
-		c.checkpoint()
+	if isProven && x.Overridden == "" {
+		c.moveCheckpoint()
 		c.CertifiedGain += c.provenGain(x)
 	}
 
-	if x.Overridden != "" {
-		c.override(*x.Judgement, chained)
-	}
-	c.resolve(x.N)
-	v.tellIdea(true)
+	c.Kept++
+	c.Streak = 0
+	c.removeUnresolved(x.N)
+	change.updateIdea(true)
 
-	if v.Session != nil {
-		v.Session.Kept++
+	if change.Session != nil {
+		change.Session.Kept++
 	}
 }
 
-// override is what a keep against the verdict changes besides: what is kept from
-// here on is compared with the person's choice, unless a chain is open, whose
-// certificate judges it with the rest. What was reckoned of the incumbent's
-// level does not hold for it: a noisy metric is calibrated anew.
-func (c *Campaign) override(j rules.Judgement, chained bool) {
+// applyOverride is for a keep against the verdict: what is kept from here on is
+// compared with the person's choice, unless a chain is open, whose certificate
+// judges it with the rest. What was believed of the incumbent's level does not
+// hold for it: a noisy metric is calibrated anew.
+func (c *Campaign) applyOverride(j rules.Judgement, hadOpenChain bool) {
 	c.Overridden++
-
 	c.Rule = c.Rule.Overridden(j)
-	if !chained {
-		c.checkpoint()
+
+	if !hadOpenChain {
+		c.moveCheckpoint()
 	}
 
 	if c.Rule.Class == research.Noisy {
@@ -299,31 +221,38 @@ func (c *Campaign) override(j rules.Judgement, chained bool) {
 	}
 }
 
-func foldReverted(v *View, _ Record, b Reversion) {
-	x, c := v.Experiment, v.Campaign
-	defer func() { v.tellIdea(b.By != "merge") }() // an edit that is merged is tried on
-
+func foldReverted(change *Change, _ Record, b Reversion) {
+	x, c := change.Experiment, change.Campaign
 	x.Lesson, x.Closed = cmp.Or(b.Lesson, x.Lesson), true
-	switch {
-	case x.Status == research.Kept && b.By == "certificate":
+
+	isRollback := x.Status == research.Kept && b.By == "certificate"
+	if isRollback {
 		c.Kept--
-		c.forgetOverride(x)
+		c.uncountOverride(x)
 		x.RolledBack = true
-	case x.Status != research.Unresolved: // an invalid one stays invalid; its file may still be put back
-		return
 	}
-	x.Status = research.Reverted
-	c.Reverted++
-	c.resolve(x.N)
+
+	// An invalid one stays invalid; its file may still be put back.
+	if isRollback || x.Status == research.Unresolved {
+		x.Status = research.Reverted
+		c.Reverted++
+		c.removeUnresolved(x.N)
+	}
+
+	change.updateIdea(b.By != "merge") // an edit that is merged is measured again, under the same claim
 }
 
-func foldUndone(v *View, _ Record, b Undoing) {
-	x, c := v.Experiment, v.Campaign
+func foldUndone(change *Change, _ Record, b Undoing) {
+	x, c := change.Experiment, change.Campaign
+	isCovered := x.N < c.ChainFrom // by a certificate, or as an edit proven on its own
+
 	x.Undone, x.Status = true, research.Reverted
-	c.forgetOverride(x)
-	v.tellIdea(true)
-	covered := x.N < c.ChainFrom // by a certificate, or as an edit proven on its own
-	c.Kept, c.Reverted = c.Kept-1, c.Reverted+1
+	c.Kept--
+	c.Reverted++
+	c.uncountOverride(x)
+	change.updateIdea(true)
+
+	// The incumbent is what was kept before it.
 	c.Incumbent, c.IncumbentTree, c.IncumbentOf = b.Commit, b.Tree, 0
 
 	c.KeptStack = slices.DeleteFunc(c.KeptStack, func(n int) bool { return n == x.N })
@@ -338,8 +267,8 @@ func foldUndone(v *View, _ Record, b Undoing) {
 		c.Calibrated = c.Calibrated && c.Rule.Class != research.Noisy
 	}
 
-	if covered { // a rollback must not bring it back
-		c.checkpoint()
+	if isCovered { // a rollback must not bring it back
+		c.moveCheckpoint()
 
 		if x.N > c.GainsAfter {
 			c.CertifiedGain -= c.provenGain(x)
@@ -347,8 +276,8 @@ func foldUndone(v *View, _ Record, b Undoing) {
 	}
 }
 
-// forgetOverride takes an experiment that is kept no longer off the overridden ones.
-func (c *Campaign) forgetOverride(x *Experiment) {
+// uncountOverride is for an experiment that is kept no longer.
+func (c *Campaign) uncountOverride(x *Experiment) {
 	if x.Overridden != "" {
 		c.Overridden--
 	}
@@ -360,18 +289,20 @@ func (c *Campaign) provenGain(x *Experiment) float64 {
 		return 0
 	}
 
-	if g := x.Judgement.Gain; g != nil && x.Judgement.Scale == c.Rule.Scale {
-		return c.Rule.Ruler().Size(g.Mid)
+	gain := x.Judgement.Gain
+	if gain == nil || x.Judgement.Scale != c.Rule.Scale {
+		return 0
 	}
 
-	return 0
+	return c.Rule.Ruler().Size(gain.Mid)
 }
 
-// close takes a job off the open ones.
-func (c *Campaign) close(id research.JobID) {
+// closeJob takes a job off the open ones.
+func (c *Campaign) closeJob(id research.JobID) {
 	c.Open = slices.DeleteFunc(c.Open, func(o research.JobID) bool { return o == id })
 }
 
-func (c *Campaign) resolve(n int) {
+// removeUnresolved takes an experiment off those that wait to be kept or reverted.
+func (c *Campaign) removeUnresolved(n int) {
 	c.Unresolved = slices.DeleteFunc(c.Unresolved, func(u int) bool { return u == n })
 }

@@ -66,7 +66,7 @@ func (c *chronicle) add(kind history.Kind, body any) {
 	c.clock = c.clock.Add(time.Second)
 	r := &c.records[len(c.records)-1]
 	r.Time = c.clock
-	v := &history.View{Campaign: &c.campaign}
+	change := &history.Change{Campaign: &c.campaign}
 
 	id, err := history.Touches(*r)
 	if err != nil {
@@ -79,15 +79,15 @@ func (c *chronicle) add(kind history.Kind, body any) {
 		if c.experiments[id] == nil {
 			c.experiments[id] = &history.Experiment{}
 		}
-		v.Experiment = c.experiments[id]
+		change.Experiment = c.experiments[id]
 	default:
 		if c.jobs[id] == nil {
 			c.jobs[id] = &history.Measurement{}
 		}
-		v.Measurement = c.jobs[id]
+		change.Measurement = c.jobs[id]
 	}
 
-	if err := history.Fold(v, *r); err != nil {
+	if err := history.Fold(change, *r); err != nil {
 		c.diary.t.Fatal(err)
 	}
 }

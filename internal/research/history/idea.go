@@ -1,7 +1,6 @@
 package history
 
 import (
-	"encoding/json"
 	"fmt"
 	"strconv"
 	"strings"
@@ -52,111 +51,78 @@ const (
 const LeaseTerm = 30 * time.Minute
 
 // Expired says whether a claim whose holder wrote its last record at last has
-// outlived it. A time that lies in the future by more than a term was written by
-// a clock that has been set back since: it vouches for nothing, so that no
-// claim lasts until such a clock's time has come.
+// outlived it. A time more than a term in the future was written by a clock that
+// has been set back since, and counts as expired: else the claim would last until
+// that time has come.
 func Expired(last, now time.Time) bool {
 	return now.Sub(last).Abs() > LeaseTerm
 }
 
 // IdeaNumber reads an idea's id: "3", "#3" or "idea 3". ok is false for any other text.
 func IdeaNumber(text string) (n int, ok bool) {
-	t := strings.TrimSpace(text)
-	t = strings.TrimSpace(strings.TrimPrefix(strings.TrimPrefix(t, "idea"), "#"))
-	n, err := strconv.Atoi(t)
+	digits := strings.TrimPrefix(strings.TrimSpace(text), "idea")
+	digits = strings.TrimSpace(strings.TrimPrefix(digits, "#"))
+	n, err := strconv.Atoi(digits)
 
-	return n, err == nil && t[0] != '+' && t[0] != '-'
+	return n, err == nil && digits[0] != '+' && digits[0] != '-'
 }
 
-// TouchesIdea is the number of the idea whose folded state a record changes, 0 if
-// none. x is the experiment that Touches named, as it was before the record.
-func TouchesIdea(r Record, x *Experiment) (int, error) {
-	var b struct {
-		N     int    `json:"n"`
-		Idea  string `json:"idea"`
-		Fence int    `json:"fence"`
-	}
-
-	switch r.Kind {
-	case KindIdeaAdded, KindIdeaClaimed, KindIdeaReleased, KindIdeaDropped, KindExperimentProposed:
-		if err := json.Unmarshal(r.Body, &b); err != nil {
-			return 0, fmt.Errorf("decode %s: %w", r.Kind, err)
-		}
-
-		if r.Kind != KindExperimentProposed {
-			return b.N, nil
-		}
-	case KindExperimentJudged, KindExperimentKept, KindExperimentReverted, KindKeepUndone, KindRunLost:
-		if x != nil {
-			b.Idea, b.Fence = x.Idea, x.Fence
-		}
-	}
-
-	if b.Fence == 0 {
-		return 0, nil
-	}
-
-	n, ok := IdeaNumber(b.Idea)
-	if !ok {
-		return 0, fmt.Errorf("%s has a fence, and no idea's number: %q", r.Kind, b.Idea)
-	}
-
-	return n, nil
+func foldIdeaAdded(change *Change, r Record, b Idea) {
+	change.Campaign.Ideas = b.N
+	*change.Idea = IdeaState{Idea: b, By: r.Session, At: r.Time, Status: IdeaOpen}
 }
 
-func foldIdeaAdded(v *View, r Record, b Idea) {
-	v.Campaign.Ideas = b.N
-	if v.Idea != nil {
-		*v.Idea = IdeaState{Idea: b, By: r.Session, At: r.Time, Status: IdeaOpen}
-	}
-}
+func foldIdeaClaimed(change *Change, r Record, b IdeaClaim) error {
+	i := change.Idea
 
-func foldIdeaClaimed(v *View, r Record, b IdeaClaim) error {
-	i := v.Idea
 	switch {
 	case r.Session == "":
 		return fmt.Errorf("a claim needs a session")
-	case i.Holder == r.Session && b.Fence == i.Fence: // renewed, perhaps by the session that came after
+	case i.Holder == r.Session && b.Fence == i.Fence: // renewed, perhaps by a later session of the same codename
 		i.Checkout, i.Attended = b.Checkout, b.Attended
 		return nil
-	case i.Holder != "" && !b.over(i):
-		return research.Errorf(research.CodeConflict, "take another idea: read_log{view: \"ideas\"}", "%s holds idea %d", i.Holder, i.N)
+	case i.Holder != "" && !b.takesOver(i):
+		return research.Errorf(research.CodeConflict, "take another idea: read_log{view: \"ideas\"}",
+			"%s holds idea %d", i.Holder, i.N)
 	case b.Fence != i.Fence+1:
-		return research.Errorf(research.CodeConflict, "repeat the call", "idea %d has been claimed %d times: the next fence is not %d",
-			i.N, i.Fence, b.Fence)
+		return research.Errorf(research.CodeConflict, "repeat the call",
+			"idea %d has been claimed %d times: the next fence is not %d", i.N, i.Fence, b.Fence)
 	}
+
 	i.Status, i.Holder, i.Fence, i.ClaimedAt = IdeaClaimed, r.Session, b.Fence, r.Time
 	i.Checkout, i.Attended, i.Why = b.Checkout, b.Attended, ""
 
 	return nil
 }
 
-// over says whether the takeover is of the claim that i is under.
-func (t Takeover) over(i *IdeaState) bool { return t.Took == i.Fence && t.Because != "" }
+// takesOver says whether the takeover is of the claim that i is under.
+func (t Takeover) takesOver(i *IdeaState) bool { return t.Took == i.Fence && t.Because != "" }
 
-func foldIdeaReleased(v *View, r Record, b IdeaRelease) error {
-	if err := v.Idea.under(r.Session, b.Fence); err != nil {
+func foldIdeaReleased(change *Change, r Record, b IdeaRelease) error {
+	if err := change.Idea.requireClaim(r.Session, b.Fence); err != nil {
 		return err
 	}
-	v.Idea.free()
+	change.Idea.endClaim()
 
 	return nil
 }
 
-func foldIdeaDropped(v *View, r Record, b IdeaDrop) error {
-	i := v.Idea
-	if i.Holder != "" && i.Holder != r.Session && !b.over(i) {
-		return research.Errorf(research.CodeConflict, "leave it to the session that holds it", "%s holds idea %d", i.Holder, i.N)
+func foldIdeaDropped(change *Change, r Record, b IdeaDrop) error {
+	i := change.Idea
+	if i.Holder != "" && i.Holder != r.Session && !b.takesOver(i) {
+		return research.Errorf(research.CodeConflict, "leave it to the session that holds it", "%s holds idea %d",
+			i.Holder, i.N)
 	}
-	i.free()
+
+	i.endClaim()
 	i.Status, i.Why = IdeaDropped, b.Why
 
 	return nil
 }
 
-// under refuses what a session writes in the name of a claim that is not, or
+// requireClaim refuses what a session writes in the name of a claim that is not, or
 // no longer, its own.
-func (i *IdeaState) under(session string, fence int) error {
+func (i *IdeaState) requireClaim(session string, fence int) error {
 	if i.Holder == session && i.Fence == fence && session != "" {
 		return nil
 	}
@@ -166,12 +132,13 @@ func (i *IdeaState) under(session string, fence int) error {
 		now = fmt.Sprintf("%s holds it under claim %d", i.Holder, i.Fence)
 	}
 
-	return research.Errorf(research.CodeConflict, "claim it anew with share{ops: [{op: \"claim\"}]}, or take another idea",
-		"claim %d of idea %d is over: %s", fence, i.N, now)
+	return research.Errorf(research.CodeConflict,
+		"claim it anew with share{ops: [{op: \"claim\"}]}, or take another idea", "claim %d of idea %d is over: %s",
+		fence, i.N, now)
 }
 
-// free ends the claim.
-func (i *IdeaState) free() {
+// endClaim leaves the idea to others: tried if an experiment was made of it, else open.
+func (i *IdeaState) endClaim() {
 	i.Holder, i.Checkout, i.Attended, i.ClaimedAt = "", "", false, time.Time{}
 
 	i.Status = IdeaOpen
@@ -180,15 +147,15 @@ func (i *IdeaState) free() {
 	}
 }
 
-// tryIdea makes a proposal the last experiment of its idea. The proposal must be
+// recordTry makes a proposal the last experiment of its idea. The proposal must be
 // made under the claim that holds now.
-func (v *View) tryIdea(r Record, b Proposal) error {
-	i := v.Idea
+func (change *Change) recordTry(r Record, b Proposal) error {
+	i := change.Idea
 	if i == nil {
 		return nil
 	}
 
-	if err := i.under(r.Session, b.Fence); err != nil {
+	if err := i.requireClaim(r.Session, b.Fence); err != nil {
 		return err
 	}
 	i.Experiment, i.Verdict, i.Kept = b.N, "", false
@@ -196,10 +163,11 @@ func (v *View) tryIdea(r Record, b Proposal) error {
 	return nil
 }
 
-// tellIdea lets the idea of v's experiment know how that stands. The claim that
-// the experiment was made under ends with it.
-func (v *View) tellIdea(ended bool) {
-	i, x := v.Idea, v.Experiment
+// updateIdea copies the experiment's verdict to its idea, unless a later
+// experiment was made of that. An experiment that has ended ends the claim that it
+// was made under.
+func (change *Change) updateIdea(ended bool) {
+	i, x := change.Idea, change.Experiment
 	if i == nil || x == nil {
 		return
 	}
@@ -209,6 +177,6 @@ func (v *View) tellIdea(ended bool) {
 	}
 
 	if ended && i.Holder != "" && i.Fence == x.Fence {
-		i.free()
+		i.endClaim()
 	}
 }

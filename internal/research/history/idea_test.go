@@ -1,7 +1,6 @@
 package history_test
 
 import (
-	"encoding/json"
 	"testing"
 	"time"
 
@@ -19,56 +18,28 @@ type said struct {
 	body any
 }
 
-// folded folds records as a ledger would: with the states that they touch. It
-// returns idea 1, or the error of the last record; the others must be taken.
+// folded folds records as a ledger does. It returns idea 1, or the error of the
+// last record; the others must be taken.
 func folded(t *testing.T, records ...said) (history.IdeaState, error) {
 	t.Helper()
-	c := history.Campaign{Verdicts: map[research.Verdict]int{}}
-	idea, xs := &history.IdeaState{}, map[research.JobID]*history.Experiment{}
+	m := newMemory(t)
+	last := len(records) - 1
 
 	for i, s := range records {
-		b, err := json.Marshal(s.body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		r := history.Record{Seq: uint64(i + 1), Time: time.Unix(int64(60*i), 0).UTC(), Session: s.who, Kind: s.kind,
-			Body: b}
-		v := &history.View{Campaign: &c}
+		r := record(t, s.kind, s.body)
+		r.Seq, r.Time, r.Campaign, r.Session = uint64(i+1), time.Unix(int64(60*i), 0).UTC(), campaign, s.who
 
-		id, err := history.Touches(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-
-		if id != "" {
-			if xs[id] == nil {
-				xs[id] = &history.Experiment{}
-			}
-			v.Experiment = xs[id]
-		}
-
-		n, err := history.TouchesIdea(r, v.Experiment)
-		if err != nil {
-			return *idea, err
-		}
-
-		next := *idea
-		if n == 1 {
-			v.Idea = &next
-		}
-
-		err = history.Fold(v, r)
-		if err != nil && i < len(records)-1 {
+		err := m.apply(r)
+		if err != nil && i < last {
 			t.Fatal(err)
 		}
 
 		if err != nil {
-			return *idea, err
+			return m.idea(1), err
 		}
-		*idea = next
 	}
 
-	return *idea, nil
+	return m.idea(1), nil
 }
 
 func claimed(who string, fence int, over history.Takeover) said {

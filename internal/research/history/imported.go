@@ -2,6 +2,7 @@ package history
 
 import (
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"path"
 	"strconv"
@@ -65,10 +66,12 @@ func (i *Import) Text() []byte {
 	return []byte(i.Line)
 }
 
+const digestLen = 16
+
 // Digest is that of the text: SHA-256, cut to 16 bytes.
 func (i *Import) Digest() []byte {
 	sum := sha256.Sum256(i.Text())
-	return sum[:16]
+	return sum[:digestLen]
 }
 
 // Key is the idempotency key: the place, the text and what it replaces.
@@ -88,6 +91,46 @@ func (i *Import) Place() string { return i.File() + ":" + strconv.Itoa(i.LineNum
 // Searched is the text that the line is found by.
 func (i *Import) Searched() string { return strings.TrimSpace(i.Description + " " + i.Note) }
 
+// LineKey is the key of the line's place in its source.
+func (i *Import) LineKey() Key {
+	return Key{Index: IndexImportLines, Names: []string{i.File()},
+		Numbers: []uint64{uint64(i.LineNumber), uint64(i.Part)}}
+}
+
+// ImportPlace is what the index of import lines holds of a place: indexes are
+// folded without the records at hand, so what a later line needs of the one that
+// it replaces is there.
+type ImportPlace struct {
+	Digest string // see Import.Digest
+	Kind   string
+	Source string
+	N      int
+}
+
+func (i *Import) place() ImportPlace {
+	return ImportPlace{Digest: string(i.Digest()), Kind: i.Kind, Source: i.Source, N: i.N}
+}
+
+// encode gives the stored form: the digest, the kind, NUL, the source, and the
+// number as 8 bytes, big-endian.
+func (p ImportPlace) encode() string {
+	return string(binary.BigEndian.AppendUint64([]byte(p.Digest+p.Kind+"\x00"+p.Source), uint64(p.N)))
+}
+
+// ParseImportPlace reads the stored form; ok is false for what is too short to be one.
+func ParseImportPlace(stored []byte) (p ImportPlace, ok bool) {
+	end := len(stored) - 8
+	if end <= digestLen {
+		return ImportPlace{}, false
+	}
+
+	p.Digest = string(stored[:digestLen])
+	p.Kind, p.Source, _ = strings.Cut(string(stored[digestLen:end]), "\x00")
+	p.N = int(binary.BigEndian.Uint64(stored[end:]))
+
+	return p, true
+}
+
 // ImportSource is the fold of what was imported from one file or folder.
 type ImportSource struct {
 	Source   string             `json:"source"`
@@ -101,9 +144,9 @@ type ImportSource struct {
 	At       time.Time          `json:"at"`                 // of the last one
 }
 
-// count adds or takes away a line's kind.
-func (s *ImportSource) count(i *Import, by int) {
-	switch i.Kind {
+// count adds lines of a kind, or takes them away.
+func (s *ImportSource) count(kind string, by int) {
+	switch kind {
 	case ImportRun:
 		s.Runs += by
 	case ImportBroken:
@@ -112,28 +155,31 @@ func (s *ImportSource) count(i *Import, by int) {
 	s.Lines += by
 }
 
-func foldImported(v *View, r Record, b Import) error {
-	c, s := v.Campaign, v.Source
+func foldImported(change *Change, r Record, b Import) error {
+	c, s, replaced := change.Campaign, change.Source, change.Replaced
+
 	if b.N != c.Imported+1 {
 		return research.Errorf(research.CodeConflict, "repeat the call: it will take the next number",
 			"the next imported line is %d, not %d", c.Imported+1, b.N)
 	}
 
 	was := 0
-	if v.Replaced != nil {
-		was = v.Replaced.N
+	if replaced != nil {
+		was = replaced.N
 	}
 
 	if b.Replaces != was {
-		return research.Errorf(research.CodeConflict, "repeat the call", "%s has been imported already, as %d", b.Place(), was)
+		return research.Errorf(research.CodeConflict, "repeat the call", "%s has been imported already, as %d",
+			b.Place(), was)
 	}
 
 	c.Imported = b.N
-	if v.Replaced != nil && v.Replaced.Source == b.Source {
-		s.count(v.Replaced, -1)
+
+	if replaced != nil && replaced.Source == b.Source {
+		s.count(replaced.Kind, -1)
 		s.Replaced++
 	}
-	s.count(&b, 1)
+	s.count(b.Kind, 1)
 
 	s.Source, s.Format, s.At = b.Source, b.Format, r.Time
 	if b.Metric != "" {

@@ -57,8 +57,8 @@ func (c *Campaign) Standing() string {
 
 	if f := c.Final; f != nil && f.Head == c.Incumbent && f.Dropped > 0 {
 		parts = append(parts, fmt.Sprintf("finalized as %s without %s that did not pay: audited gain %s, %s",
-			strings.TrimPrefix(f.Branch, "refs/heads/"), rules.Count(f.Dropped, "change"), rules.GainWords(f.Gain, f.Scale,
-				c.Program.Metric), rules.Count(f.Pairs, "pair")))
+			strings.TrimPrefix(f.Branch, "refs/heads/"), rules.Count(f.Dropped, "change"), rules.GainWords(f.Gain,
+				f.Scale, c.Program.Metric), rules.Count(f.Pairs, "pair")))
 	}
 
 	if c.CertifiedGain > 0 {

@@ -26,8 +26,8 @@ type Notice struct {
 	Scale      string             `json:"scale,omitempty"` // of Gain: log | linear
 }
 
-// crashLoop is how many experiments in a row must end invalid for the same
-// cause to be told as a loop.
+// crashLoop is how many experiments in a row must end invalid for the same cause
+// to be a loop.
 const crashLoop = 5
 
 // CrashesLookedAt is how many experiments before its own Noticed wants to see.
@@ -47,7 +47,7 @@ func Noticed(c *Campaign, r Record, x *Experiment, before []Experiment) (*Notice
 			return nil, err
 		}
 
-		return n.best(c, x), nil
+		return n.describeBest(c, x), nil
 	case KindCertificateFinished:
 		e, err := body[CertificateEnd](r)
 		if err != nil {
@@ -63,12 +63,12 @@ func Noticed(c *Campaign, r Record, x *Experiment, before []Experiment) (*Notice
 
 		return n, nil
 	case KindExperimentJudged, KindRunLost:
-		if x == nil || !looping(x, before) {
+		if x == nil || !completesCrashLoop(x, before) {
 			return nil, nil
 		}
 		n.Event, n.Experiment = contract.EventCrashLoop, x.N
-		n.Text = fmt.Sprintf("%s of %s in a row ended invalid for the same reason: %s", rules.Count(crashLoop, "experiment"),
-			c.Name, tame(x.Judgement.Reason, 200))
+		n.Text = fmt.Sprintf("%s of %s in a row ended invalid for the same reason: %s",
+			rules.Count(crashLoop, "experiment"), c.Name, singleLine(x.Judgement.Reason, 200))
 
 		return n, nil
 	}
@@ -76,9 +76,10 @@ func Noticed(c *Campaign, r Record, x *Experiment, before []Experiment) (*Notice
 	return nil, nil
 }
 
-func (n *Notice) best(c *Campaign, x *Experiment) *Notice {
+func (n *Notice) describeBest(c *Campaign, x *Experiment) *Notice {
 	j := x.Judgement
-	n.Event, n.Experiment, n.Hypothesis, n.Gain, n.Scale = contract.EventBest, x.N, tame(x.Hypothesis, 200), j.Gain, j.Scale
+	n.Event, n.Experiment, n.Hypothesis, n.Gain, n.Scale = contract.EventBest, x.N, singleLine(x.Hypothesis, 200),
+		j.Gain, j.Scale
 
 	n.Text = fmt.Sprintf("experiment %d is the new best of %s: %s", x.N, c.Name, j.Words(c.Program.Metric))
 	if j.StoppedBy == "one_run" { // a deterministic metric's value is the same however often it is measured
@@ -88,17 +89,17 @@ func (n *Notice) best(c *Campaign, x *Experiment) *Notice {
 	return n
 }
 
-// looping says whether x is the experiment with which a loop of crashes is
+// completesCrashLoop says whether x is the experiment with which a loop of crashes is
 // full: it and the ones right before it are invalid for one cause, and the one
-// before those is not. So one loop is told once, however long it gets.
-func looping(x *Experiment, before []Experiment) bool {
-	why := cause(x)
+// before those is not. So one loop gives one notice, however long it gets.
+func completesCrashLoop(x *Experiment, before []Experiment) bool {
+	why := invalidCause(x)
 	if why == "" || len(before) < crashLoop-1 {
 		return false
 	}
 
 	for i, b := range before {
-		same := b.N == x.N-1-i && cause(&b) == why
+		same := b.N == x.N-1-i && invalidCause(&b) == why
 		if i == crashLoop-1 {
 			return !same
 		}
@@ -111,9 +112,9 @@ func looping(x *Experiment, before []Experiment) bool {
 	return true
 }
 
-// cause is why an experiment is invalid, less the numbers and quoted names that
+// invalidCause is why an experiment is invalid, less the numbers and quoted names that
 // differ from one time to the next; "" of one that is not, or that was stopped.
-func cause(x *Experiment) string {
+func invalidCause(x *Experiment) string {
 	j := x.Judgement
 	if j == nil || j.Verdict != research.Invalid || j.StoppedBy == "stopped" || j.Reason == "stopped by request" {
 		return ""
@@ -125,7 +126,7 @@ func cause(x *Experiment) string {
 		}
 
 		return r
-	}, "why: "+tame(j.Reason, 120))
+	}, "why: "+singleLine(j.Reason, 120))
 }
 
 // Circumstance names a lasting state of a campaign that a person wants to know
@@ -150,8 +151,8 @@ type Situation struct {
 }
 
 // Circumstances are the states that the campaign is in now, each with the
-// notice of its beginning. Whoever tells them remembers which it has told, and
-// forgets those that are not among them any more.
+// notice of its beginning. The caller remembers which it has sent, and forgets
+// those that are not among them any more.
 func Circumstances(c *Campaign, s Situation) map[Circumstance]Notice {
 	out := map[Circumstance]Notice{}
 	add := func(what Circumstance, e contract.Event, format string, args ...any) {
@@ -164,7 +165,8 @@ func Circumstances(c *Campaign, s Situation) map[Circumstance]Notice {
 
 	stall := c.Program.Stall.OrDefault()
 	if c.Streak >= stall.Experiments {
-		add(Standstill, contract.EventStall, "%s of %s in a row, and none was kept", rules.Count(c.Streak, "experiment"), c.Name)
+		add(Standstill, contract.EventStall, "%s of %s in a row, and none was kept",
+			rules.Count(c.Streak, "experiment"), c.Name)
 	}
 
 	if s.Changed {
@@ -173,17 +175,21 @@ func Circumstances(c *Campaign, s Situation) map[Circumstance]Notice {
 	}
 
 	if c.Broken != "" {
-		add(Broken, contract.EventNeedsYou, "the start version of %s gives no usable metric: %s", c.Name, tame(c.Broken, 200))
+		add(Broken, contract.EventNeedsYou, "the start version of %s gives no usable metric: %s", c.Name,
+			singleLine(c.Broken, 200))
 	}
-	over := c.over()
 
+	isSpent := c.isSpent()
 	quiet := s.Now.Sub(s.Last)
-	if over && !s.Running && (len(c.Unresolved) == 0 || quiet >= time.Minute) { // the last one may yet be kept
+
+	lastMayBeKept := len(c.Unresolved) > 0 && quiet < time.Minute
+	if isSpent && !s.Running && !lastMayBeKept {
 		add(Spent, contract.EventBudget, "the budget of %s is spent: %s; %s kept%s", c.Name, c.spentWords(),
 			rules.Count(c.Kept, "edit"), c.gainedWords())
 	}
 
-	if !over && !s.Running && !s.Changed && c.Rests == nil && c.Broken == "" && quiet.Hours() >= stall.Hours {
+	couldRun := !isSpent && !s.Changed && c.Rests == nil && c.Broken == ""
+	if couldRun && !s.Running && quiet.Hours() >= stall.Hours {
 		add(Silence, contract.EventStall,
 			"nothing has happened in %s for %s, and %d experiments are left: its agent seems to have stopped", c.Name,
 			research.DurationText(quiet.Seconds()), c.Program.Campaign.Experiments-c.Experiments)
@@ -192,8 +198,8 @@ func Circumstances(c *Campaign, s Situation) map[Circumstance]Notice {
 	return out
 }
 
-// over says whether nothing is left to spend on another experiment.
-func (c *Campaign) over() bool {
+// isSpent says whether nothing is left to spend on another experiment.
+func (c *Campaign) isSpent() bool {
 	return c.Experiments >= c.Program.Campaign.Experiments || c.SecondsLeft() <= 0 ||
 		c.Calibrated && c.Plan() == rules.PlanEnd
 }
@@ -215,11 +221,12 @@ func (c *Campaign) gainedWords() string {
 	}
 
 	return fmt.Sprintf("; %s %s, %s at the start", c.Program.Metric.Name,
-		research.FormatValue(c.Rule.Incumbent, c.Program.Metric.Unit), research.FormatValue(*c.Baseline, c.Program.Metric.Unit))
+		research.FormatValue(c.Rule.Incumbent, c.Program.Metric.Unit), research.FormatValue(*c.Baseline,
+			c.Program.Metric.Unit))
 }
 
-// tame is a text of somebody else's in one line of at most n characters.
-func tame(s string, n int) string {
+// singleLine is a text of a program or an agent in one line of at most n characters.
+func singleLine(s string, n int) string {
 	s = strings.Join(strings.FieldsFunc(strings.ToValidUTF8(s, "?"), func(r rune) bool {
 		return unicode.IsSpace(r) || unicode.IsControl(r) || unicode.Is(unicode.Cf, r)
 	}), " ")

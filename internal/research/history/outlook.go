@@ -18,6 +18,7 @@ func (c *Campaign) Outlook() rules.Outlook {
 	if c.Runs > 0 && c.RunSeconds > 0 {
 		run = c.RunSeconds / float64(c.Runs)
 	}
+
 	seconds := c.SecondsLeft()
 	left := int(math.Min(seconds/run, rules.MostRuns))
 	pace := int(math.Min(math.Ceil(seconds/(run+c.Thinking)), rules.MostRuns))
@@ -43,8 +44,8 @@ func (c *Campaign) SecondsLeft() float64 {
 	return left
 }
 
-// thought notes the pause between the last verdict and a proposal.
-func (c *Campaign) thought(at time.Time) {
+// recordPause notes the pause between the last verdict and a proposal.
+func (c *Campaign) recordPause(at time.Time) {
 	pause := at.Sub(c.JudgedAt)
 	switch {
 	case c.JudgedAt.IsZero() || pause < 0 || pause > rules.LongestPause:

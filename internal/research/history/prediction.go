@@ -19,7 +19,7 @@ type Predictions struct {
 	Gains    int     `json:"gains"`    // estimates that are gains at all
 }
 
-func (p *Predictions) add(expect string, j rules.Judgement) {
+func (p *Predictions) addJudgement(expect string, j rules.Judgement) {
 	expected, ok := Expected(expect)
 	if !ok || j.Gain == nil || j.Scale != rules.LogScale {
 		return
@@ -39,8 +39,8 @@ func (p *Predictions) add(expect string, j rules.Judgement) {
 var percentages = regexp.MustCompile(`([0-9]+(?:\.[0-9]+)?)(?:\s*%?\s*(?:-|–|to)\s*([0-9]+(?:\.[0-9]+)?))?\s*%`)
 
 // Expected reads the gain that a prediction names, as a share: its first
-// percentage, or the middle of a range. The sign is not read, since whoever
-// proposes an edit expects a gain, and writes "-5 %" of a time as well as "5 % faster".
+// percentage, or the middle of a range. The sign is not read: a proposal expects
+// a gain, and says "-5 %" of a time as well as "5 % faster".
 func Expected(text string) (share float64, ok bool) {
 	m := percentages.FindStringSubmatch(text)
 	if m == nil {

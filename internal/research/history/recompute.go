@@ -56,10 +56,10 @@ type replay struct {
 }
 
 type replayJob struct {
-	start  rules.JobStart
-	obs    []rules.Observation
-	failed bool // a setup, build or check
-	judged rules.Judgement
+	start        rules.JobStart
+	observations []rules.Observation
+	failed       bool // a setup, build or check
+	judged       rules.Judgement
 
 	overridden bool // kept by a person, against the verdict
 
@@ -75,47 +75,47 @@ func (c *replay) job(id research.JobID) *replayJob {
 }
 
 var replays = map[Kind]func(*replay, Record) error{
-	KindCampaignStarted: replaying(func(c *replay, b CampaignStart) error {
+	KindCampaignStarted: replayBody(func(c *replay, b CampaignStart) error {
 		c.incumbent = b.Start
-		return c.contract(b.Program)
+		return c.setContract(b.Program)
 	}),
-	KindContractAccepted: replaying(func(c *replay, b ContractAcceptance) error {
-		return c.contract(b.Program)
+	KindContractAccepted: replayBody(func(c *replay, b ContractAcceptance) error {
+		return c.setContract(b.Program)
 	}),
-	KindRunFinished: replaying(func(c *replay, b rules.Run) error {
+	KindRunFinished: replayBody(func(c *replay, b rules.Run) error {
 		j := c.job(b.Job)
 
 		j.confirmed = j.confirmed || b.Role == research.Confirm
 		if !b.Void {
-			j.obs = append(j.obs, rules.Observe(b, c.program.Metric))
+			j.observations = append(j.observations, rules.Observe(b, c.program.Metric))
 		}
 
 		return nil
 	}),
-	KindExperimentRebased: replaying(func(c *replay, b Rebasing) error {
+	KindExperimentRebased: replayBody(func(c *replay, b Rebasing) error {
 		j := c.job(research.NewJobID(research.ExperimentJob, b.N))
-		c.pay(j)
-		j.obs = nil
+		c.payLostTest(j)
+		j.observations = nil
 
 		return nil
 	}),
-	KindStepFinished: replaying(func(c *replay, b StepEnd) error {
+	KindStepFinished: replayBody(func(c *replay, b StepEnd) error {
 		c.job(b.Job).failed = c.job(b.Job).failed || !b.OK
 		return nil
 	}),
-	KindMeasurementStarted: replaying(func(c *replay, b rules.JobStart) error {
+	KindMeasurementStarted: replayBody(func(c *replay, b rules.JobStart) error {
 		c.job(b.Job).start = b
 		return nil
 	}),
-	KindCertificateFinished: replaying((*replay).certified),
-	KindRunLost:             replaying((*replay).lost),
-	KindCalibrationFinished: replaying((*replay).calibrated),
-	KindMeasurementFinished: replaying((*replay).measured),
-	KindAblationStarted:     replaying((*replay).ablates),
-	KindAblationFinished:    replaying((*replay).ablated),
-	KindCampaignFinalized:   replaying((*replay).finalized),
-	KindExperimentJudged:    replaying((*replay).judged),
-	KindExperimentKept: replaying(func(c *replay, b Keeping) error {
+	KindCertificateFinished: replayBody((*replay).checkCertificate),
+	KindRunLost:             replayBody((*replay).recordLoss),
+	KindCalibrationFinished: replayBody((*replay).checkCalibration),
+	KindMeasurementFinished: replayBody((*replay).checkMeasurement),
+	KindAblationStarted:     replayBody((*replay).beginAblation),
+	KindAblationFinished:    replayBody((*replay).checkAblation),
+	KindCampaignFinalized:   replayBody((*replay).checkFinalization),
+	KindExperimentJudged:    replayBody((*replay).checkJudgement),
+	KindExperimentKept: replayBody(func(c *replay, b Keeping) error {
 		c.incumbent = b.Commit
 
 		j := c.job(research.NewJobID(research.ExperimentJob, b.N))
@@ -127,7 +127,7 @@ var replays = map[Kind]func(*replay, Record) error{
 
 		return nil
 	}),
-	KindKeepUndone: replaying(func(c *replay, b Undoing) error {
+	KindKeepUndone: replayBody(func(c *replay, b Undoing) error {
 		c.incumbent = b.Commit
 		if j := c.job(research.NewJobID(research.ExperimentJob, b.N)); j.overridden {
 			c.state = c.state.OverrideUndone(j.judged)
@@ -139,7 +139,7 @@ var replays = map[Kind]func(*replay, Record) error{
 	}),
 }
 
-func replaying[T any](f func(*replay, T) error) func(*replay, Record) error {
+func replayBody[T any](f func(*replay, T) error) func(*replay, Record) error {
 	return func(c *replay, r Record) error {
 		b, err := body[T](r)
 		if err != nil {
@@ -151,7 +151,7 @@ func replaying[T any](f func(*replay, T) error) func(*replay, Record) error {
 }
 
 func (c *replay) apply(r Record) error {
-	f, ok := replays[r.Kind]
+	replayRecord, ok := replays[r.Kind]
 	if !ok {
 		return nil
 	}
@@ -160,15 +160,15 @@ func (c *replay) apply(r Record) error {
 		return fmt.Errorf("the campaign %q has not been started", r.Campaign)
 	}
 
-	return f(c, r)
+	return replayRecord(c, r)
 }
 
-func (c *replay) contract(p contract.Program) error {
+func (c *replay) setContract(p contract.Program) error {
 	c.program, c.rule = p, rules.NewRule(p)
 	return nil
 }
 
-func (c *replay) calibrated(b CalibrationEnd) error {
+func (c *replay) checkCalibration(b CalibrationEnd) error {
 	job := c.job(b.Job)
 	defer delete(c.jobs, b.Job)
 
@@ -176,37 +176,38 @@ func (c *replay) calibrated(b CalibrationEnd) error {
 		return nil
 	}
 
-	st, err := c.rule.Calibrated(job.obs)
+	derived, err := c.rule.Calibrated(job.observations)
 	if err != nil {
 		return fmt.Errorf("derive calibration %s: %w", b.Job, err)
 	}
 
-	if st.Class != b.State.Class || st.Incumbent != b.State.Incumbent {
+	if derived.Class != b.State.Class || derived.Incumbent != b.State.Incumbent {
 		return fmt.Errorf("calibration %s is recorded as %s at %v, its runs say %s at %v",
-			b.Job, b.State.Class, b.State.Incumbent, st.Class, st.Incumbent)
+			b.Job, b.State.Class, b.State.Incumbent, derived.Class, derived.Incumbent)
 	}
-	c.state = st.After(c.state)
+	c.state = derived.After(c.state)
 
 	return nil
 }
 
-func (c *replay) measured(b rules.MeasurementEnd) error {
+func (c *replay) checkMeasurement(b rules.MeasurementEnd) error {
 	job := c.job(b.Job)
 	defer delete(c.jobs, b.Job)
-	c.compared(job, &b)
+	c.addComparison(job, &b)
 
 	if b.Failed != "" {
 		return nil
 	}
-	samples, paired := rules.Measured(job.start, job.obs)
 
+	samples, paired := rules.Measured(job.start, job.observations)
 	end := rules.Summarise(samples, paired, c.program.Metric, c.state.Scale)
 	if b.Job.Kind() == research.AuditJob {
 		end = rules.SummariseAudit(samples, paired, c.program.Metric, c.state.Scale)
 	}
 
 	if !slices.Equal(samples, b.Samples) || !slices.Equal(paired, b.Paired) || !sameGain(end.Gain, b.Gain) {
-		return fmt.Errorf("%s is recorded with the gain %s, its runs say %s", b.Job, number(b.Gain), number(end.Gain))
+		return fmt.Errorf("%s is recorded with the gain %s, its runs say %s", b.Job, jsonText(b.Gain),
+			jsonText(end.Gain))
 	}
 
 	if b.Job.Kind() == research.AuditJob {
@@ -220,24 +221,24 @@ func (c *replay) measured(b rules.MeasurementEnd) error {
 	return nil
 }
 
-// lost pays for the test that a lost job had begun.
-func (c *replay) lost(b Loss) error {
-	c.pay(c.job(b.Job))
-	c.compared(c.job(b.Job), nil)
+// recordLoss pays for the test that a lost job had begun.
+func (c *replay) recordLoss(b Loss) error {
+	c.payLostTest(c.job(b.Job))
+	c.addComparison(c.job(b.Job), nil)
 	delete(c.jobs, b.Job)
 
 	return nil
 }
 
-func (c *replay) pay(job *replayJob) {
+func (c *replay) payLostTest(job *replayJob) {
 	if job.confirmed {
 		c.lostTests++
 	}
 	job.confirmed = false
 }
 
-// owed refuses an outlook that leaves out a test that was lost by then.
-func (c *replay) owed(o rules.Outlook) error {
+// checkOutlook refuses an outlook that leaves out a test that was lost by then.
+func (c *replay) checkOutlook(o rules.Outlook) error {
 	if o.LostTests > c.lostTests || o.LostTests < c.paid {
 		return fmt.Errorf("it is recorded after %d lost tests, the records before it have %d", o.LostTests, c.lostTests)
 	}
@@ -246,8 +247,8 @@ func (c *replay) owed(o rules.Outlook) error {
 	return nil
 }
 
-// certified derives a certificate of the head from its pairs.
-func (c *replay) certified(b CertificateEnd) error {
+// checkCertificate derives a certificate of the head from its pairs.
+func (c *replay) checkCertificate(b CertificateEnd) error {
 	job := c.job(b.Job)
 
 	auto := rules.NewAuto(c.program)
@@ -255,15 +256,15 @@ func (c *replay) certified(b CertificateEnd) error {
 		return fmt.Errorf("certificate %s has no belief to rest on", b.Job)
 	}
 
-	if err := c.owed(b.Outlook); err != nil {
+	if err := c.checkOutlook(b.Outlook); err != nil {
 		return fmt.Errorf("certificate %s: %w", b.Job, err)
 	}
 
-	done := auto.NextPair(c.state, b.Outlook, job.obs).Done
+	done := auto.NextPair(c.state, b.Outlook, job.observations).Done
 	switch {
 	case done == nil:
 		return fmt.Errorf("certificate %s is recorded as %s, its %d runs decide nothing yet", b.Job, b.Outcome,
-			len(job.obs))
+			len(job.observations))
 	case done.Outcome != b.Outcome || done.StoppedBy != b.StoppedBy:
 		return fmt.Errorf("certificate %s is recorded as %s (%s), its runs say %s (%s)", b.Job, b.Outcome, b.StoppedBy,
 			done.Outcome, done.StoppedBy)
@@ -271,7 +272,7 @@ func (c *replay) certified(b CertificateEnd) error {
 		return fmt.Errorf("certificate %s is recorded with E = %g, its runs say %g", b.Job, b.E, done.E)
 	}
 
-	c.state = auto.CloseCertificate(c.state, b.Outlook, job.obs, *done)
+	c.state = auto.CloseCertificate(c.state, b.Outlook, job.observations, *done)
 	if b.Outcome == rules.RolledBack {
 		c.incumbent = b.Commit
 	}
@@ -280,53 +281,54 @@ func (c *replay) certified(b CertificateEnd) error {
 	return nil
 }
 
-func (c *replay) judged(b rules.Judgement) error {
+func (c *replay) checkJudgement(b rules.Judgement) error {
 	job := c.job(research.NewJobID(research.ExperimentJob, b.N))
-	if err := c.owed(b.Outlook); err != nil {
+	if err := c.checkOutlook(b.Outlook); err != nil {
 		return fmt.Errorf("experiment %d: %w", b.N, err)
 	}
 
-	j, err := c.derive(job, b)
+	j, err := c.deriveJudgement(job, b)
 	if err != nil {
 		return err
 	}
+
 	j.N = b.N
-	c.state = c.rule.Close(c.state, b.Outlook, job.obs, *j)
-	job.judged, job.obs = *j, nil
+	c.state = c.rule.Close(c.state, b.Outlook, job.observations, *j)
+	job.judged, job.observations = *j, nil
 	job.judged.State = rules.RuleState{} // Moved and MovedBack don't need it
 
 	return nil
 }
 
-// derive is the verdict that the runs give, or the recorded one where runs can't say.
-func (c *replay) derive(job *replayJob, b rules.Judgement) (*rules.Judgement, error) {
-	if b.Verdict == research.Invalid && (job.failed || len(job.obs) == 0 || b.StoppedBy == "stopped") {
+// deriveJudgement is the verdict that the runs give, or the recorded one where runs can't say.
+func (c *replay) deriveJudgement(job *replayJob, b rules.Judgement) (*rules.Judgement, error) {
+	if b.Verdict == research.Invalid && (job.failed || len(job.observations) == 0 || b.StoppedBy == "stopped") {
 		return &b, nil
 	}
 
-	j := c.rule.Next(c.state, b.Outlook, job.obs).Done
+	j := c.rule.Next(c.state, b.Outlook, job.observations).Done
 	switch {
-	case j == nil && (b.Verdict == research.Inconclusive || b.Verdict == research.Invalid) && !ruleStops(b.StoppedBy):
+	case j == nil && (b.Verdict == research.Inconclusive || b.Verdict == research.Invalid) && !isRuleStop(b.StoppedBy):
 		return &b, nil
 	case j == nil:
 		return nil, fmt.Errorf("experiment %d is recorded as %s, its %d runs decide nothing yet", b.N, b.Verdict,
-			len(job.obs))
+			len(job.observations))
 	case j.Verdict != b.Verdict:
 		return nil, fmt.Errorf("experiment %d is recorded as %s, its runs say %s", b.N, b.Verdict, j.Verdict)
 	case j.StoppedBy != b.StoppedBy || !rules.Near(j.E, b.E) || !sameGain(j.Gain, b.Gain):
 		return nil,
 			fmt.Errorf("experiment %d is recorded with E = %g and the gain %s (stopped by %s), its runs say %g and %s (%s)",
-				b.N, b.E, number(b.Gain), b.StoppedBy, j.E, number(j.Gain), j.StoppedBy)
+				b.N, b.E, jsonText(b.Gain), b.StoppedBy, j.E, jsonText(j.Gain), j.StoppedBy)
 	case !sameNumber(j.Value, b.Value):
-		return nil, fmt.Errorf("experiment %d is recorded with the value %s, its runs say %s", b.N, number(b.Value),
-			number(j.Value))
+		return nil, fmt.Errorf("experiment %d is recorded with the value %s, its runs say %s", b.N, jsonText(b.Value),
+			jsonText(j.Value))
 	}
 
 	return j, nil
 }
 
-// ruleStops names the ends of a test that only the rule itself gives.
-func ruleStops(by string) bool {
+// isRuleStop names the ends of a test that only the rule itself gives.
+func isRuleStop(by string) bool {
 	switch by {
 	case "screen", "futility", "cap", "threshold", "one_run", "invalid", "price", "looks", "guard":
 		return true
@@ -339,10 +341,11 @@ func sameNumber(a, b *float64) bool { return a == b || a != nil && b != nil && *
 
 // sameGain forgives what another processor's arithmetic may change.
 func sameGain(a, b *research.Interval) bool {
-	return a == b || a != nil && b != nil && rules.Near(a.Mid, b.Mid) && rules.Near(a.Lo, b.Lo) && rules.Near(a.Hi, b.Hi)
+	return a == b || a != nil && b != nil && rules.Near(a.Mid, b.Mid) && rules.Near(a.Lo, b.Lo) && rules.Near(a.Hi,
+		b.Hi)
 }
 
-func number(x any) string {
+func jsonText(x any) string {
 	b, err := json.Marshal(x)
 	if err != nil {
 		return "-"

@@ -17,9 +17,9 @@ type replayAblation struct {
 	end  *rules.AblationEnd
 }
 
-// ablates begins an ablation: the noise must be what the campaign had learnt.
+// beginAblation begins an ablation: the noise must be what the campaign had learnt.
 // The changes and what is claimed of them are taken as recorded.
-func (c *replay) ablates(b rules.Ablation) error {
+func (c *replay) beginAblation(b rules.Ablation) error {
 	is := rules.NewAblation(c.program, c.state, b.Changes, b.Pairs)
 	if is.Class != b.Class || is.Scale != b.Scale || !rules.Near(is.S, b.S) || !rules.Near(is.Least, b.Least) ||
 		len(is.Residuals) != len(b.Residuals) {
@@ -36,15 +36,15 @@ func (c *replay) ablates(b rules.Ablation) error {
 	return nil
 }
 
-// compared keeps the runs of a job that is over, if it was made for an ablation.
-func (c *replay) compared(job *replayJob, end *rules.MeasurementEnd) {
+// addComparison keeps the runs of a job that is over, if it was made for an ablation.
+func (c *replay) addComparison(job *replayJob, end *rules.MeasurementEnd) {
 	if a := c.ablations[job.start.Ablates]; a != nil {
-		a.runs.Add(job.start, job.obs, end)
+		a.runs.Add(job.start, job.observations, end)
 	}
 }
 
-// ablated derives what an ablation came to from its runs alone.
-func (c *replay) ablated(b rules.AblationEnd) error {
+// checkAblation derives what an ablation came to from its runs alone.
+func (c *replay) checkAblation(b rules.AblationEnd) error {
 	a := c.ablations[b.Of]
 	if a == nil {
 		return fmt.Errorf("the ablation of %s has not been started", b.Of)
@@ -58,14 +58,14 @@ func (c *replay) ablated(b rules.AblationEnd) error {
 		return fmt.Errorf("the ablation is recorded as dropping %v, its runs say %v", b.Out(), is.Out())
 	case !sameGain(is.Gain, b.Gain):
 		return fmt.Errorf("the trimmed head is recorded with the gain %s over the untrimmed, the runs say %s",
-			number(b.Gain), number(is.Gain))
+			jsonText(b.Gain), jsonText(is.Gain))
 	}
 
 	for i, f := range slices.Concat(is.Kept, is.Dropped) {
 		was := slices.Concat(b.Kept, b.Dropped)[i]
 		if f.Why != was.Why || !sameGain(f.Gain, was.Gain) {
 			return fmt.Errorf("experiment %d is recorded as %q with %s, its runs say %q with %s", f.N, was.Why,
-				number(was.Gain), f.Why, number(f.Gain))
+				jsonText(was.Gain), f.Why, jsonText(f.Gain))
 		}
 	}
 	a.end = is
@@ -73,11 +73,11 @@ func (c *replay) ablated(b rules.AblationEnd) error {
 	return nil
 }
 
-// finalized holds a finalization against its audit, its ablation and the runs of its stack.
-func (c *replay) finalized(b Finalization) error {
+// checkFinalization holds a finalization against its audit, its ablation and the runs of its stack.
+func (c *replay) checkFinalization(b Finalization) error {
 	if gain, ok := c.audits[b.Audit]; !ok || !sameGain(gain, b.Gain) {
-		return fmt.Errorf("%s is recorded with the gain %s, its audit %s says %s", b.Branch, number(b.Gain), b.Audit,
-			number(gain))
+		return fmt.Errorf("%s is recorded with the gain %s, its audit %s says %s", b.Branch, jsonText(b.Gain), b.Audit,
+			jsonText(gain))
 	}
 
 	a := c.ablations[b.Of]
@@ -93,7 +93,7 @@ func (c *replay) finalized(b Finalization) error {
 	for _, s := range b.Stack {
 		if gain := a.Effect(a.runs.Seen(s.Besides, s.Experiments)); !sameGain(gain, s.Gain) {
 			return fmt.Errorf("the commit of experiments %v is recorded with the gain %s, its runs say %s",
-				s.Experiments, number(s.Gain), number(gain))
+				s.Experiments, jsonText(s.Gain), jsonText(gain))
 		}
 	}
 

@@ -293,8 +293,8 @@ type (
 		Text string `json:"text"`
 	}
 	// IdeaClaim is the body of idea.claimed. Fence is one more than that of the
-	// claim before, so that whoever held the idea until then can tell; the holder
-	// renews its claim under the same one.
+	// claim before, so that the holder until then sees that it has lost the idea.
+	// The holder renews its claim under the same fence.
 	IdeaClaim struct {
 		N        int    `json:"n"`
 		Fence    int    `json:"fence"`

@@ -23,25 +23,10 @@ type Campaign struct {
 	Checkout    string           `json:"checkout"`
 	StartedAt   time.Time        `json:"started_at"`
 
-	Incumbent     string `json:"incumbent"` // commit
-	IncumbentTree string `json:"incumbent_tree"`
-	IncumbentOf   int    `json:"incumbent_of"` // the kept experiment it came from, 0 at the start
-	KeptStack     []int  `json:"kept_stack"`   // the latest kept experiments that are in the incumbent, oldest first
+	Line // but for its class of machines, see LineClass
 
-	// Checkpoint is the last version that is proven, or the start: what a
-	// certificate compares the head with. The chain between them began with
-	// experiment ChainFrom.
-	Checkpoint     string `json:"checkpoint"`
-	CheckpointTree string `json:"checkpoint_tree"`
-	CheckpointOf   int    `json:"checkpoint_of"`
-	ChainFrom      int    `json:"chain_from"`
-	// CertifiedGain is the sum of the certificates' estimates, on the scale of the rule.
-	CertifiedGain float64 `json:"certified_gain"`
-	// GainsAfter is the last experiment that was made under a contract whose numbers
-	// were others, 0 for none: what was gained until then counts in no figure.
-	GainsAfter int      `json:"gains_after,omitempty"`
-	Audit      *Audited `json:"audit,omitempty"` // the last one
-	Final      *Final   `json:"final,omitempty"` // what finalize made last
+	Audit *Audited `json:"audit,omitempty"` // the last one
+	Final *Final   `json:"final,omitempty"` // what finalize made last
 
 	Experiments  int                      `json:"experiments"` // number of the last one
 	Calibrations int                      `json:"calibrations"`
@@ -66,16 +51,61 @@ type Campaign struct {
 
 	// Unresolved are the judged experiments that wait for keep or revert, at most
 	// one of each checkout. Mine is the one of the reader's own, 0 if none; readers set it.
-	// Open are the jobs without an end, oldest first.
 	Unresolved []int `json:"unresolved"`
 	Mine       int   `json:"-"`
-	// Unheard is the first note that the reader's session has not been told, nil if
-	// none; readers set it.
-	Unheard    *Note            `json:"-"`
-	Open       []research.JobID `json:"open"`
-	Calibrated bool             `json:"calibrated"`
-	Rule       rules.RuleState  `json:"rule"`
-	Broken     string           `json:"broken,omitempty"` // why the last calibration failed
+	// Unheard is the first note that was not delivered to the reader's session, nil
+	// if there is none; readers set it.
+	Unheard *Note            `json:"-"`
+	Open    []research.JobID `json:"open"` // the jobs without an end, oldest first
+
+	Calibrated bool `json:"calibrated"`
+	// Rule is what the rule of the contract carries from record to record. It is
+	// stored as one value, in records too, and so holds what belongs to the line:
+	// the noise (Class, Scale, Values, Residuals, S, Eps), the level (Incumbent,
+	// Level, LevelVar, Screens), the guards, OneRun, Demoted, and of Auto the
+	// belief, the chain and its claim; and what belongs to the campaign: the count
+	// and wealth of e-LOND's tests (Tests, Kept, SimpleTests, SimpleKept, Sequence,
+	// LostTests) and of Auto the price of a run and what was gained in all.
+	Rule   rules.RuleState `json:"rule"`
+	Broken string          `json:"broken,omitempty"` // why the last calibration failed
+
+	LineClass
+
+	// Thinking is the time in seconds from a verdict to the next proposal, a moving mean.
+	Thinking float64   `json:"thinking_s"`
+	JudgedAt time.Time `json:"judged_at,omitzero"`
+	Ended    string    `json:"ended,omitempty"` // reason, "" while it goes on
+	Rests    *Rest     `json:"rests,omitempty"` // somebody stopped the loop; nil while it goes on
+}
+
+// Line is what belongs to one line of descent: the incumbent, the versions that
+// it came from, and what is proven of it. The campaign has the rest: the count of
+// tests, the budgets, the ideas. Line, LineClass and Campaign are one flat JSON
+// object whose fields keep the order that stored states have; that is why
+// LineClass is not part of Line.
+type Line struct {
+	Incumbent     string `json:"incumbent"` // commit
+	IncumbentTree string `json:"incumbent_tree"`
+	IncumbentOf   int    `json:"incumbent_of"` // the kept experiment it came from, 0 at the start
+	KeptStack     []int  `json:"kept_stack"`   // the latest kept experiments that are in the incumbent, oldest first
+
+	// Checkpoint is the last version that is proven, or the start: what a
+	// certificate compares the head with. The chain between them began with
+	// experiment ChainFrom.
+	Checkpoint     string `json:"checkpoint"`
+	CheckpointTree string `json:"checkpoint_tree"`
+	CheckpointOf   int    `json:"checkpoint_of"`
+	ChainFrom      int    `json:"chain_from"`
+	// CertifiedGain is the sum of the certificates' estimates, on the scale of the rule.
+	CertifiedGain float64 `json:"certified_gain"`
+	// GainsAfter is the last experiment that was made under a contract whose numbers
+	// were others, 0 for none: what was gained until then counts in no figure.
+	GainsAfter int `json:"gains_after,omitempty"`
+}
+
+// LineClass is the class of machines that a line is measured on, and the start's
+// value there.
+type LineClass struct {
 	// Class numbers the environments in which runs are comparable; Machine is the
 	// digest of the present one, Facts what it says.
 	Class     int             `json:"class"`
@@ -86,11 +116,6 @@ type Campaign struct {
 	// Baseline is the start's value, as it was measured in the class BaselineClass.
 	Baseline      *float64 `json:"baseline,omitempty"`
 	BaselineClass int      `json:"baseline_class,omitempty"`
-	// Thinking is the time in seconds from a verdict to the next proposal, a moving mean.
-	Thinking float64   `json:"thinking_s"`
-	JudgedAt time.Time `json:"judged_at,omitzero"`
-	Ended    string    `json:"ended,omitempty"` // reason, "" while it goes on
-	Rests    *Rest     `json:"rests,omitempty"` // somebody stopped the loop; nil while it goes on
 }
 
 // Rest says who stopped the loop, and when: a campaign that rests starts no
@@ -202,7 +227,7 @@ func (c *Campaign) Finalized() *Final {
 	return nil
 }
 
-func (b Finalization) folded(r Record, experiments int) *Final {
+func (b Finalization) summarize(r Record, experiments int) *Final {
 	f := &Final{Branch: b.Branch, Commit: b.Commit, Tree: b.Tree, Head: b.Head, Of: b.Of, Ablated: b.Ablated,
 		Most: b.Most, Audit: b.Audit, Scale: b.Scale, Pairs: b.Pairs, Dropped: len(b.Dropped), Stack: len(b.Stack),
 		Experiments: experiments, Seq: r.Seq, Hash: r.Hash}
@@ -228,8 +253,8 @@ type Session struct {
 	Answers map[string]Answered `json:"answers,omitempty"`
 }
 
-// Told is the sum of the session's answers.
-func (s *Session) Told() (all Answered) {
+// AnswerTotal is the sum of the session's answers.
+func (s *Session) AnswerTotal() (all Answered) {
 	for _, a := range s.Answers {
 		all = all.Plus(a)
 	}
@@ -240,18 +265,6 @@ func (s *Session) Told() (all Answered) {
 // Plus is the sum of both.
 func (a Answered) Plus(b Answered) Answered {
 	return Answered{a.N + b.N, a.Text + b.Text, a.Structured + b.Structured}
-}
-
-// View is the folded state that one record may touch. The ledger loads what
-// Touches names, calls Fold, and stores it again in the record's transaction.
-type View struct {
-	Campaign    *Campaign
-	Experiment  *Experiment   // when Touches gave an experiment's number
-	Measurement *Measurement  // when Touches gave a calibration or measurement
-	Session     *Session      // when the record has a session
-	Idea        *IdeaState    // when TouchesIdea gave an idea's number
-	Source      *ImportSource // when the record is history.imported
-	Replaced    *Import       // number, kind and source of what stood at the imported line's place until now, nil for nothing
 }
 
 // body decodes a record's body.

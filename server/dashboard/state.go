@@ -1,0 +1,255 @@
+package dashboard
+
+import (
+	"context"
+	"ratchet/internal/view"
+	"time"
+
+	"ratchet/internal/research"
+	"ratchet/internal/research/history"
+	"ratchet/tools"
+)
+
+// What /ui/api/state answers: a campaign at a glance.
+type (
+	state struct {
+		Repo     string        `json:"repo"`
+		Role     string        `json:"role"`
+		Seq      uint64        `json:"seq"`
+		Now      time.Time     `json:"now"`
+		Campaign campaignState `json:"campaign"`
+		Left     remaining     `json:"left"`
+		Budget   budget        `json:"budget"`
+		Running  []runningJob  `json:"running"`
+		Sessions []session     `json:"sessions"`
+		Ideas    []idea        `json:"ideas"`
+		Lessons  []lesson      `json:"lessons"`
+		Notes    []note        `json:"notes"`
+	}
+	campaignState struct {
+		Name        string                   `json:"name"`
+		Metric      metric                   `json:"metric"`
+		Noisy       bool                     `json:"noisy"`
+		StartedAt   time.Time                `json:"started_at"`
+		Ended       string                   `json:"ended,omitempty"`
+		Rests       *history.Rest            `json:"rests"`
+		Standing    string                   `json:"standing"`
+		Merge       string                   `json:"merge,omitempty"` // a person's next step
+		Next        string                   `json:"next"`            // the agent's
+		Best        *float64                 `json:"best"`
+		Baseline    *float64                 `json:"baseline"`
+		Experiments int                      `json:"experiments"`
+		Kept        int                      `json:"kept"`
+		Overridden  int                      `json:"overridden"` // of the kept ones, by a person against the verdict
+		Reverted    int                      `json:"reverted"`
+		Verdicts    map[research.Verdict]int `json:"verdicts"`
+		Runs        int                      `json:"runs"`
+		RunSeconds  float64                  `json:"run_seconds"`
+		GPUSeconds  float64                  `json:"gpu_seconds"`
+		Changed     bool                     `json:"changed"` // program.md's contract is not the accepted one
+		Broken      string                   `json:"broken"`  // why no run can be made
+	}
+	metric struct {
+		Name   string             `json:"name"`
+		Better research.Direction `json:"better"`
+		Unit   string             `json:"unit"`
+	}
+	remaining struct {
+		Experiments int      `json:"experiments"`
+		Hours       float64  `json:"hours"`
+		GPUHours    *float64 `json:"gpu_hours"`
+	}
+	budget struct {
+		Experiments int      `json:"experiments"`
+		Hours       float64  `json:"hours"`
+		GPUHours    *float64 `json:"gpu_hours"`
+		Wall        float64  `json:"wall_s"` // of one run
+	}
+	runningJob struct {
+		ID      research.JobID `json:"id"`
+		Phase   string         `json:"phase"`
+		Elapsed float64        `json:"elapsed_s"`
+		About   string         `json:"about"`
+		Session string         `json:"session"`
+	}
+	session struct {
+		Codename    string           `json:"codename"`
+		Client      string           `json:"client"`
+		Version     string           `json:"version"`
+		Checkout    string           `json:"checkout"`
+		Last        time.Time        `json:"last"` // its last record
+		Experiments int              `json:"experiments"`
+		Kept        int              `json:"kept"`
+		Running     []research.JobID `json:"running"`
+		Claims      []int            `json:"claims"`
+	}
+	idea struct {
+		N      int                `json:"n"`
+		Text   string             `json:"text"`
+		Status history.IdeaStatus `json:"status"`
+		Words  string             `json:"words"` // where it stands
+		Holder string             `json:"holder"`
+		Lapse  history.Lapse      `json:"lapse"`
+		Tried  []int              `json:"tried"` // the last experiment made of it
+	}
+	lesson struct {
+		N          int    `json:"n"`
+		Text       string `json:"text"`
+		Experiment int    `json:"experiment,omitempty"`
+	}
+	note struct {
+		N         int       `json:"n"`
+		Text      string    `json:"text"`
+		By        string    `json:"by"`
+		At        time.Time `json:"at"`
+		Delivered []string  `json:"delivered"` // codenames of the sessions that were told
+	}
+)
+
+// showState answers with the campaign at a glance.
+func showState(ctx context.Context, c *call) (any, error) {
+	s, err := view.ReadBoard(ctx, c.lab)
+	if err != nil {
+		return nil, err
+	}
+	contract := s.Campaign.Program
+
+	out := &state{
+		Repo:     c.Checkout,
+		Role:     c.Role,
+		Seq:      s.Seq,
+		Now:      time.Now().UTC(),
+		Campaign: campaignOf(s),
+		Left:     remaining{Experiments: s.Left.Experiments, Hours: s.Left.Hours},
+		Budget: budget{
+			Experiments: contract.Campaign.Experiments,
+			Hours:       contract.Campaign.Hours,
+			Wall:        time.Duration(contract.Budget.Wall).Seconds(),
+		},
+	}
+
+	if limit := contract.Campaign.GPUHours; limit > 0 {
+		left := max(0, limit-s.Campaign.GPUSeconds/3600)
+		out.Budget.GPUHours, out.Left.GPUHours = &limit, &left
+	}
+
+	out.addJobs(s)
+	out.addSessions(s)
+	out.addIdeas(s)
+	out.addNotes(s)
+
+	return out, nil
+}
+
+func campaignOf(s *view.Board) campaignState {
+	c := s.Campaign
+
+	return campaignState{
+		Name: c.Name,
+		Metric: metric{
+			Name:   c.Program.Metric.Name,
+			Better: c.Program.Metric.Better,
+			Unit:   tools.Clean(c.Program.Metric.Unit),
+		},
+		Noisy:       c.Rule.Class == research.Noisy,
+		StartedAt:   c.StartedAt,
+		Ended:       c.Ended,
+		Rests:       c.Rests,
+		Standing:    s.Standing,
+		Merge:       s.Merge,
+		Next:        s.Next,
+		Best:        s.Best,
+		Baseline:    s.Baseline,
+		Experiments: c.Experiments,
+		Kept:        c.Kept,
+		Overridden:  c.Overridden,
+		Reverted:    c.Reverted,
+		Verdicts:    c.Verdicts,
+		Runs:        c.Runs,
+		RunSeconds:  c.RunSeconds,
+		GPUSeconds:  c.GPUSeconds,
+		Changed:     s.Changed,
+		Broken:      tools.Clean(c.Broken),
+	}
+}
+
+func (out *state) addJobs(s *view.Board) {
+	out.Running = make([]runningJob, len(s.Running))
+
+	for i, j := range s.Running {
+		out.Running[i] = runningJob{
+			ID:      j.ID,
+			Phase:   tools.Clean(j.Phase),
+			Elapsed: j.Elapsed,
+			About:   tools.Clean(j.About),
+			Session: j.Session,
+		}
+	}
+}
+
+func (out *state) addSessions(s *view.Board) {
+	out.Sessions = make([]session, len(s.Sessions))
+
+	for i := range s.Sessions {
+		from := &s.Sessions[i]
+
+		running := []research.JobID{}
+		for _, j := range from.Running {
+			running = append(running, j.ID)
+		}
+
+		out.Sessions[i] = session{
+			Codename:    from.Codename,
+			Client:      tools.Clean(from.Client),
+			Version:     tools.Clean(from.Version),
+			Checkout:    from.Checkout,
+			Last:        from.Last,
+			Experiments: from.Experiments,
+			Kept:        from.Kept,
+			Running:     running,
+			Claims:      append([]int{}, from.Claims...),
+		}
+	}
+}
+
+func (out *state) addIdeas(s *view.Board) {
+	out.Ideas = make([]idea, len(s.Ideas))
+
+	for i := range s.Ideas {
+		from := &s.Ideas[i]
+
+		tried := []int{}
+		if from.Experiment > 0 {
+			tried = append(tried, from.Experiment)
+		}
+
+		out.Ideas[i] = idea{
+			N:      from.N,
+			Text:   tools.Clean(from.Text),
+			Status: from.Status,
+			Words:  tools.Clean(from.StatusText()),
+			Holder: from.Holder,
+			Lapse:  from.Lapse,
+			Tried:  tried,
+		}
+	}
+}
+
+// addNotes fills in the agents' lessons and the persons' notes.
+func (out *state) addNotes(s *view.Board) {
+	out.Lessons = make([]lesson, len(s.Lessons))
+	for i, l := range s.Lessons {
+		out.Lessons[i] = lesson{N: l.N, Text: tools.Clean(l.Text), Experiment: l.Experiment}
+	}
+
+	out.Notes = make([]note, len(s.Notes))
+	for i, n := range s.Notes {
+		out.Notes[i] = note{
+			N:         n.N,
+			Text:      tools.Clean(n.Text),
+			By:        n.By,
+			At:        n.At,
+			Delivered: append([]string{}, n.Delivered...),
+		}
+	}
+}
