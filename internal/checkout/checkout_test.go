@@ -165,7 +165,8 @@ func TestUpdateJoinsOnceAndInTheNameOfTheClient(t *testing.T) {
 	update(b.Checkout)
 
 	if joined() != 3 || names[0] == "" || names[0] != names[1] || names[0] == names[2] || names[0] != names[3] {
-		t.Errorf("%d joins of %q; want 3: the checkout, another checkout, the first with another client", joined(), names)
+		t.Errorf("%d joins of %q; want 3: the checkout, another checkout, the first with another client", joined(),
+			names)
 	}
 
 	person, err := b.AsPerson(t.Context(), "")
@@ -268,12 +269,14 @@ func TestAClaimLapses(t *testing.T) {
 
 	claim := func(tx *ledger.Tx, _ *history.Campaign, session string) error {
 		holder = session
-		if _, err := tx.Append(history.Entry{Campaign: checkouttest.Campaign, Session: session, Kind: history.KindIdeaAdded,
-			Key: checkout.IdeaKey("Sort less"), Body: history.Idea{N: 1, Text: "Sort less"}}); err != nil {
+		if _, err := tx.Append(history.Entry{Campaign: checkouttest.Campaign, Session: session,
+			Kind: history.KindIdeaAdded, Key: checkout.IdeaKey("Sort less"), Body: history.Idea{N: 1,
+				Text: "Sort less"}}); err != nil {
 			return err
 		}
-		_, err := tx.Append(history.Entry{Campaign: checkouttest.Campaign, Session: session, Kind: history.KindIdeaClaimed,
-			Body: history.IdeaClaim{N: 1, Fence: 1, Checkout: beside.Root(), Attended: beside.HoldsMark()}})
+		_, err := tx.Append(history.Entry{Campaign: checkouttest.Campaign, Session: session,
+			Kind: history.KindIdeaClaimed, Body: history.IdeaClaim{N: 1, Fence: 1, Checkout: beside.Root(),
+				Attended: beside.HoldsMark()}})
 
 		return err
 	}
@@ -331,7 +334,8 @@ func TestRequireBudget(t *testing.T) {
 		"none is left":   {history.Campaign{Program: program, Experiments: 2}, research.CodeBudget},
 		"hours are over": {history.Campaign{Program: program, RunSeconds: 3600}, research.CodeBudget},
 		"it has ended":   {history.Campaign{Program: program, Ended: "abandoned"}, research.CodeEnded},
-		"it rests":       {history.Campaign{Program: program, Rests: &history.Rest{By: rests.By}}, research.CodeStopped},
+		"it rests": {history.Campaign{Program: program, Rests: &history.Rest{By: rests.By}},
+			research.CodeStopped},
 	} {
 		err := checkout.RequireBudget(&test.campaign)
 		if (test.want == "") != (err == nil) || err != nil && !wording.HasCode(err, test.want) {
@@ -361,7 +365,8 @@ func TestRequireAcceptedContract(t *testing.T) {
 	} {
 		b.Write("program.md", text)
 
-		if err := b.RequireAcceptedContract(c); (want == "") != (err == nil) || err != nil && !wording.HasCode(err, want) {
+		if err := b.RequireAcceptedContract(c); (want == "") != (err == nil) || err != nil && !wording.HasCode(err,
+			want) {
 			t.Errorf("%q: %v, want %q", text, err, want)
 		}
 	}

@@ -82,7 +82,8 @@ func (co *Checkout) RecordCampaignStart(
 			Machine:     runtime.GOOS + "/" + runtime.GOARCH,
 			Version:     co.Opt.Version,
 		}
-		if _, err := tx.Append(history.Entry{Campaign: name, Kind: history.KindCampaignStarted, Body: body}); err != nil {
+		entry := history.Entry{Campaign: name, Kind: history.KindCampaignStarted, Body: body}
+		if _, err := tx.Append(entry); err != nil {
 			return err
 		}
 

@@ -129,7 +129,8 @@ func TestLocalReportsWhyNoWorkerCame(t *testing.T) {
 		t.Errorf("no program: %v", err)
 	}
 
-	err = h.Start(t.Context(), host.Launch{Job: job, Argv: []string{"sh", "-c", "echo no licence; exit 3"}, Dir: t.TempDir()})
+	err = h.Start(t.Context(), host.Launch{Job: job, Argv: []string{"sh", "-c", "echo no licence; exit 3"},
+		Dir: t.TempDir()})
 	if err == nil || !strings.Contains(err.Error(), "no licence") {
 		t.Errorf("a worker that ends before it is ready: %v", err)
 	}

@@ -24,7 +24,8 @@ type WaitRequest struct {
 // noticed within a second or so, and its job recorded as lost. A cancelled call
 // stops nothing but itself: CodeCancelled.
 func AwaitJob(
-	ctx context.Context, co *checkout.Checkout, campaign string, id research.JobID, limit time.Duration, progress ProgressFunc,
+	ctx context.Context, co *checkout.Checkout, campaign string, id research.JobID, limit time.Duration,
+	progress ProgressFunc,
 ) (*Outcome, error) {
 	w := waiter{co: co, id: id, progress: progress, began: time.Now(), pause: 2 * time.Millisecond}
 	w.reported, w.looked = w.began, w.began

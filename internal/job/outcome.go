@@ -20,35 +20,40 @@ import (
 // Outcome is what is known of a job: of an experiment, calibration or measurement.
 // The JSON names are what agents and scripts see; package tools renders it.
 type Outcome struct {
-	Status      string             `json:"status"` // running | done | idle
-	ID          research.JobID     `json:"id,omitempty"`
-	Experiment  int                `json:"experiment,omitempty"`
-	Verdict     research.Verdict   `json:"verdict,omitempty"`
-	Value       *float64           `json:"value,omitempty"`
-	Unit        string             `json:"unit,omitempty"`
-	Gain        *research.Interval `json:"gain,omitempty"`           // share on log scale, else in the unit; positive is better
-	Finding     string             `json:"finding,omitempty"`        // one line in words
-	Reason      string             `json:"reason,omitempty"`         // of an invalid verdict, or of a failed job
-	Excerpt     string             `json:"output_excerpt,omitempty"` // end of the program's output: data, never instructions
-	Samples     []float64          `json:"samples,omitempty"`        // of a measurement
-	Paired      []float64          `json:"paired_samples,omitempty"`
-	Noise       *float64           `json:"noise,omitempty"`
-	Phase       string             `json:"phase,omitempty"` // while running: what the worker does now
-	Elapsed     float64            `json:"elapsed_s,omitempty"`
-	RunsDone    int                `json:"runs_done,omitempty"`
-	Certificate rules.Outcome      `json:"certificate,omitempty"` // certified | rolled_back, of a certificate of the head
-	Decided     string             `json:"decided,omitempty"`     // kept | reverted, when the program says decide: auto
-	Human       string             `json:"human_note,omitempty"`  // a note that the session has not been told, or its beginning
-	Notes       []string           `json:"notes,omitempty"`
-	Left        *checkout.Left     `json:"budget_left,omitempty"`
-	Hooks       string             `json:"hook_output,omitempty"` // what the program's hooks printed: data
-	Next        string             `json:"next"`
-	Scale       string             `json:"-"` // of an audit's gain: log | linear
-	Unfit       bool               `json:"-"` // of an ablation's comparison: the version without can't be
-	Decide      bool               `json:"-"` // by the verdict, inside the call
-	Campaign    string             `json:"-"`
-	Unheard     *history.Note      `json:"-"` // of the session
-	hooked      bool               // and then hooks run, for which the call must have time
+	Status     string           `json:"status"` // running | done | idle
+	ID         research.JobID   `json:"id,omitempty"`
+	Experiment int              `json:"experiment,omitempty"`
+	Verdict    research.Verdict `json:"verdict,omitempty"`
+	Value      *float64         `json:"value,omitempty"`
+	Unit       string           `json:"unit,omitempty"`
+	// Gain: positive is better; a share on log scale, else in the unit.
+	Gain    *research.Interval `json:"gain,omitempty"`
+	Finding string             `json:"finding,omitempty"` // one line in words
+	Reason  string             `json:"reason,omitempty"`  // of an invalid verdict, or of a failed job
+	// Excerpt: end of the program's output: data, never instructions.
+	Excerpt  string    `json:"output_excerpt,omitempty"`
+	Samples  []float64 `json:"samples,omitempty"` // of a measurement
+	Paired   []float64 `json:"paired_samples,omitempty"`
+	Noise    *float64  `json:"noise,omitempty"`
+	Phase    string    `json:"phase,omitempty"` // while running: what the worker does now
+	Elapsed  float64   `json:"elapsed_s,omitempty"`
+	RunsDone int       `json:"runs_done,omitempty"`
+	// Certificate: certified | rolled_back, of a certificate of the head.
+	Certificate rules.Outcome `json:"certificate,omitempty"`
+	// Decided: kept | reverted, when the program says decide: auto.
+	Decided string `json:"decided,omitempty"`
+	// Human: a note that the session has not been told, or its beginning.
+	Human    string         `json:"human_note,omitempty"`
+	Notes    []string       `json:"notes,omitempty"`
+	Left     *checkout.Left `json:"budget_left,omitempty"`
+	Hooks    string         `json:"hook_output,omitempty"` // what the program's hooks printed: data
+	Next     string         `json:"next"`
+	Scale    string         `json:"-"` // of an audit's gain: log | linear
+	Unfit    bool           `json:"-"` // of an ablation's comparison: the version without can't be
+	Decide   bool           `json:"-"` // by the verdict, inside the call
+	Campaign string         `json:"-"`
+	Unheard  *history.Note  `json:"-"` // of the session
+	hooked   bool           // and then hooks run, for which the call must have time
 }
 
 // RunningJob is a job under way.

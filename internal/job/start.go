@@ -17,7 +17,8 @@ import (
 // StartJob records a job that next makes of the campaign as it is at that moment,
 // and starts its worker. The id is "" where next makes none.
 func StartJob(
-	ctx context.Context, co *checkout.Checkout, campaign string, kind history.Kind, next func(*history.Campaign) (rules.JobStart, error),
+	ctx context.Context, co *checkout.Checkout, campaign string, kind history.Kind,
+	next func(*history.Campaign) (rules.JobStart, error),
 ) (research.JobID, error) {
 	var job rules.JobStart
 

@@ -122,7 +122,8 @@ func TestStartCampaign(t *testing.T) {
 	b := checkouttest.New(t, checkouttest.Program)
 	work(b)
 
-	for name, want := range map[string]research.Code{"Sorting": research.CodeBadArgument, "-x": research.CodeBadArgument} {
+	for name, want := range map[string]research.Code{"Sorting": research.CodeBadArgument,
+		"-x": research.CodeBadArgument} {
 		_, err := lab.StartCampaign(t.Context(), b.Checkout, lab.StartRequest{Name: name})
 		refused(t, name, err, want)
 	}
@@ -138,7 +139,8 @@ func TestStartCampaign(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	if s.Resumed || s.Branch != "ratchet/sorting" || s.Back != "git switch main" || s.ID != "c1" || s.Left.Experiments != 20 {
+	if s.Resumed || s.Branch != "ratchet/sorting" || s.Back != "git switch main" || s.ID != "c1" ||
+		s.Left.Experiments != 20 {
 		t.Errorf("started %+v", s)
 	}
 
@@ -197,7 +199,8 @@ func TestRefusalsSpendNothing(t *testing.T) {
 	refused(t, "an idea that is not there", err, research.CodeNotFound)
 
 	try("an unchanged file", research.CodeNoChange, func() {})
-	try("an edit that was judged", research.CodeDuplicate, func() { b.Write("work.txt", checkouttest.Work(2, "worse")) })
+	try("an edit that was judged", research.CodeDuplicate,
+		func() { b.Write("work.txt", checkouttest.Work(2, "worse")) })
 	try("a file outside the scope", research.CodeScope, func() {
 		b.Write("work.txt", less)
 		b.Write("bench", "exit 0")
@@ -485,8 +488,9 @@ func TestShareIdeasAndClaims(t *testing.T) {
 		return lab.Share(t.Context(), b.Checkout, ops)
 	}
 
-	out, err := share(b, lab.ShareOp{Op: "add", Idea: "Sort fewer elements"}, lab.ShareOp{Op: "add", Idea: "sort fewer  elements"},
-		lab.ShareOp{Op: "claim", Idea: "1"}, lab.ShareOp{Op: "lesson", Lesson: "caches are small"})
+	out, err := share(b, lab.ShareOp{Op: "add", Idea: "Sort fewer elements"},
+		lab.ShareOp{Op: "add", Idea: "sort fewer  elements"}, lab.ShareOp{Op: "claim", Idea: "1"},
+		lab.ShareOp{Op: "lesson", Lesson: "caches are small"})
 	if err != nil || len(out.Done) != 4 || !strings.HasPrefix(out.Done[1], "this is idea 1 already") ||
 		b.State().Ideas != 1 || b.State().Lessons != 1 {
 		t.Fatalf("%+v, %v", out, err)
@@ -497,13 +501,14 @@ func TestShareIdeasAndClaims(t *testing.T) {
 		ops  []lab.ShareOp
 		want research.Code
 	}{
-		"nothing":                        {nil, research.CodeBadArgument},
-		"an unknown operation":           {[]lab.ShareOp{{Op: "shout", Idea: "1"}}, research.CodeBadArgument},
-		"a number as an idea":            {[]lab.ShareOp{{Op: "add", Idea: "12"}}, research.CodeBadArgument},
-		"an idea that is not there":      {[]lab.ShareOp{{Op: "claim", Idea: "9"}}, research.CodeNotFound},
-		"another session's claim":        {[]lab.ShareOp{{Op: "claim", Idea: "1"}}, research.CodeClaimed},
-		"a release of another's":         {[]lab.ShareOp{{Op: "release", Idea: "1"}}, research.CodeConflict},
-		"all, if one of them is refused": {[]lab.ShareOp{{Op: "add", Idea: "Unroll"}, {Op: "drop", Idea: "1"}}, research.CodeClaimed},
+		"nothing":                   {nil, research.CodeBadArgument},
+		"an unknown operation":      {[]lab.ShareOp{{Op: "shout", Idea: "1"}}, research.CodeBadArgument},
+		"a number as an idea":       {[]lab.ShareOp{{Op: "add", Idea: "12"}}, research.CodeBadArgument},
+		"an idea that is not there": {[]lab.ShareOp{{Op: "claim", Idea: "9"}}, research.CodeNotFound},
+		"another session's claim":   {[]lab.ShareOp{{Op: "claim", Idea: "1"}}, research.CodeClaimed},
+		"a release of another's":    {[]lab.ShareOp{{Op: "release", Idea: "1"}}, research.CodeConflict},
+		"all, if one of them is refused": {[]lab.ShareOp{{Op: "add", Idea: "Unroll"}, {Op: "drop", Idea: "1"}},
+			research.CodeClaimed},
 	} {
 		_, err := share(beside, test.ops...)
 		refused(t, what, err, test.want)
@@ -515,7 +520,8 @@ func TestShareIdeasAndClaims(t *testing.T) {
 
 	b.Write("work.txt", checkouttest.Work(1, "less"))
 
-	if _, err := lab.RunExperiment(t.Context(), b.Checkout, lab.ExperimentRequest{Hypothesis: "fewer", Idea: "1"}, nil); err != nil {
+	if _, err := lab.RunExperiment(t.Context(), b.Checkout, lab.ExperimentRequest{Hypothesis: "fewer", Idea: "1"},
+		nil); err != nil {
 		t.Fatal(err)
 	}
 
@@ -523,7 +529,8 @@ func TestShareIdeasAndClaims(t *testing.T) {
 		t.Errorf("the experiment has idea %q under claim %d", x.Idea, x.Fence)
 	}
 
-	if out, err := share(b, lab.ShareOp{Op: "drop", Idea: "1", Lesson: "done"}); err != nil || out.Ideas[0].Status != history.IdeaDropped {
+	if out, err := share(b, lab.ShareOp{Op: "drop", Idea: "1", Lesson: "done"}); err != nil ||
+		out.Ideas[0].Status != history.IdeaDropped {
 		t.Errorf("%+v, %v", out, err)
 	}
 }
@@ -623,7 +630,8 @@ func TestMeasureSpendsAndDecidesNothing(t *testing.T) {
 	refused(t, "a version outside the scope", err, research.CodeScope)
 	b.Git("reset", "-q", "--hard", "HEAD^")
 
-	out, err := lab.Measure(t.Context(), b.Checkout, lab.MeasureRequest{With: "start", Runs: 2, Wait: time.Millisecond}, nil)
+	out, err := lab.Measure(t.Context(), b.Checkout, lab.MeasureRequest{With: "start", Runs: 2, Wait: time.Millisecond},
+		nil)
 	if err != nil || out.Status != "running" || out.ID != "m1" || b.State().Experiments != 0 {
 		t.Errorf("%+v, %v", out, err)
 	}

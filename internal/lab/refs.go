@@ -90,7 +90,8 @@ func saveFiles(
 // The branch moves only if it belongs to the campaign and stood at was; else a note
 // says so.
 func advanceRefs(
-	ctx context.Context, co *checkout.Checkout, c *history.Campaign, head source.Head, was, commit string, paths []string,
+	ctx context.Context, co *checkout.Checkout, c *history.Campaign, head source.Head, was, commit string,
+	paths []string,
 ) (notes []string, err error) {
 	var updates []source.RefUpdate
 	incumbent := checkout.RefName(c.Name, "incumbent")

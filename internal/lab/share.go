@@ -228,8 +228,9 @@ type SharedIdea struct {
 	N      int                `json:"idea"`
 	Status history.IdeaStatus `json:"status"`
 	Fence  int                `json:"fence,omitempty"` // of a claim
-	Until  string             `json:"until,omitempty"` // RFC 3339: when the claim lapses, if its holder does nothing until then
-	Like   []string           `json:"like,omitempty"`  // near-duplicates: x12, or idea 3
+	// Until: RFC 3339: when the claim lapses, if its holder does nothing until then.
+	Until string   `json:"until,omitempty"`
+	Like  []string `json:"like,omitempty"` // near-duplicates: x12, or idea 3
 }
 
 // appendLesson appends a lesson, of an experiment or with 0 of none, and returns its

@@ -201,7 +201,8 @@ func createRefs(ctx context.Context, co *checkout.Checkout, name, branch, start 
 // startCalibration starts a calibration where one is missing, and describes the
 // campaign to its session.
 func startCalibration(
-	ctx context.Context, co *checkout.Checkout, name string, doc *checkout.ProgramDocument, resumed bool, notes []string,
+	ctx context.Context, co *checkout.Checkout, name string, doc *checkout.ProgramDocument, resumed bool,
+	notes []string,
 ) (*Started, error) {
 	if _, err := job.CurrentReaped(ctx, co); err != nil {
 		return nil, err
@@ -258,7 +259,8 @@ func startCalibration(
 }
 
 func describeStart(
-	ctx context.Context, co *checkout.Checkout, c *history.Campaign, doc *checkout.ProgramDocument, calibration research.JobID, session, origin string, resumed bool, notes []string,
+	ctx context.Context, co *checkout.Checkout, c *history.Campaign, doc *checkout.ProgramDocument,
+	calibration research.JobID, session, origin string, resumed bool, notes []string,
 ) *Started {
 	m := c.Program.Metric
 

@@ -49,7 +49,8 @@ func waitForJob(
 // awaitAndDecide waits for a job as awaitJob does, then keeps or reverts an experiment
 // that ended, where the program says `decide: auto`.
 func awaitAndDecide(
-	ctx context.Context, co *checkout.Checkout, campaign string, id research.JobID, limit time.Duration, progress job.ProgressFunc,
+	ctx context.Context, co *checkout.Checkout, campaign string, id research.JobID, limit time.Duration,
+	progress job.ProgressFunc,
 ) (*job.Outcome, error) {
 	began := time.Now()
 

@@ -160,7 +160,8 @@ func (b *Bench) Propose(n int) history.Proposal {
 	p := history.Proposal{N: n, Hypothesis: "try", Parent: c.Incumbent, Candidate: commit, Tree: tree,
 		Paths: []string{"work.txt"}, Checkout: b.Repo.Root()}
 	b.check(b.UpdateCampaign(b.t.Context(), Campaign, func(tx *ledger.Tx, _ *history.Campaign, session string) error {
-		_, err := tx.Append(history.Entry{Campaign: Campaign, Session: session, Kind: history.KindExperimentProposed, Body: p})
+		_, err := tx.Append(history.Entry{Campaign: Campaign, Session: session, Kind: history.KindExperimentProposed,
+			Body: p})
 		return err
 	}))
 
@@ -187,8 +188,9 @@ func (b *Bench) Judge(n int, value float64) {
 
 		o := rules.Observation{Want: *step.Run, Valid: true, Value: value}
 		seen = append(seen, o)
-		b.Append(history.KindRunFinished, rules.Run{Job: research.NewJobID(research.ExperimentJob, n), Number: len(seen),
-			Role: o.Role, Side: o.Side, Valid: true, Samples: map[string]float64{"size": value}, Wall: 1})
+		b.Append(history.KindRunFinished, rules.Run{Job: research.NewJobID(research.ExperimentJob, n),
+			Number: len(seen), Role: o.Role, Side: o.Side, Valid: true, Samples: map[string]float64{"size": value},
+			Wall: 1})
 	}
 }
 
