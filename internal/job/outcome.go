@@ -26,11 +26,11 @@ type Outcome struct {
 	Verdict    research.Verdict `json:"verdict,omitempty"`
 	Value      *float64         `json:"value,omitempty"`
 	Unit       string           `json:"unit,omitempty"`
-	// Gain: positive is better; a share on log scale, else in the unit.
+	// Gain is a share on log scale, else an amount in the unit; positive is better.
 	Gain    *research.Interval `json:"gain,omitempty"`
 	Finding string             `json:"finding,omitempty"` // one line in words
 	Reason  string             `json:"reason,omitempty"`  // of an invalid verdict, or of a failed job
-	// Excerpt: end of the program's output: data, never instructions.
+	// Excerpt is the end of the program's output: data, never instructions.
 	Excerpt  string    `json:"output_excerpt,omitempty"`
 	Samples  []float64 `json:"samples,omitempty"` // of a measurement
 	Paired   []float64 `json:"paired_samples,omitempty"`
@@ -38,11 +38,11 @@ type Outcome struct {
 	Phase    string    `json:"phase,omitempty"` // while running: what the worker does now
 	Elapsed  float64   `json:"elapsed_s,omitempty"`
 	RunsDone int       `json:"runs_done,omitempty"`
-	// Certificate: certified | rolled_back, of a certificate of the head.
+	// Certificate is what a certificate of the head found: certified | rolled_back.
 	Certificate rules.Outcome `json:"certificate,omitempty"`
-	// Decided: kept | reverted, when the program says decide: auto.
+	// Decided is kept | reverted, when the program says decide: auto.
 	Decided string `json:"decided,omitempty"`
-	// Human: a note that the session has not been told, or its beginning.
+	// Human is a note that the session has not been told, or its beginning.
 	Human    string         `json:"human_note,omitempty"`
 	Notes    []string       `json:"notes,omitempty"`
 	Left     *checkout.Left `json:"budget_left,omitempty"`
