@@ -141,12 +141,13 @@ func (h *Local) Announce(job Job) (Presence, error) {
 type localPresence struct {
 	host *Local
 	job  Job
-	lock *sandbox.Lock // nil once given back
+	lock *sandbox.Lock
+	over bool // finished or released
 }
 
 // Report is Presence's.
 func (p *localPresence) Report(phase string) {
-	if p.lock != nil {
+	if p.lock != nil { // it is nil where a fault point left it out, and at the end
 		_ = p.lock.Write(fmt.Appendf(nil, "%d\n%s\n", os.Getpid(), phase))
 	}
 }
@@ -154,7 +155,7 @@ func (p *localPresence) Report(phase string) {
 // Finish is Presence's. The lock is given back last: a file that is gone and
 // locked is nobody's.
 func (p *localPresence) Finish() error {
-	if p.lock == nil {
+	if p.over {
 		return nil
 	}
 	err := os.Remove(p.host.lockFile(p.job))
@@ -171,5 +172,5 @@ func (p *localPresence) Finish() error {
 // Release is Presence's.
 func (p *localPresence) Release() {
 	_ = p.lock.Release() // the lock falls with the file, whatever closing it says
-	p.lock = nil
+	p.lock, p.over = nil, true
 }
