@@ -2,6 +2,7 @@ package checkout
 
 import (
 	"context"
+	"sync"
 
 	"ratchet/internal/research"
 	"ratchet/internal/research/history"
@@ -14,14 +15,13 @@ import (
 // record, or at its end by RecordAnswers: a session that only reads appends
 // nothing meanwhile. Counts that a process had not recorded are lost with it.
 func (co *Checkout) CountAnswer(tool string, text, structured int) {
-	co.restoreAnswerCounts(map[string]history.Answered{
-		tool: {N: 1, Text: int64(text), Structured: int64(structured)}})
+	co.answers.add(map[string]history.Answered{tool: {N: 1, Text: int64(text), Structured: int64(structured)}})
 }
 
 // RecordAnswers appends the counts that are not recorded yet, at the orderly end
 // of a session. One that took no part in the campaign has none to record.
 func (co *Checkout) RecordAnswers(ctx context.Context) error {
-	counts := co.takeAnswerCounts()
+	counts := co.answers.take()
 	if len(counts) == 0 {
 		return nil
 	}
@@ -61,27 +61,33 @@ func appendAnswers(tx *ledger.Tx, campaign, session string, counts map[string]hi
 	return err
 }
 
-// takeAnswerCounts removes and returns the counts that are not recorded yet.
-func (co *Checkout) takeAnswerCounts() map[string]history.Answered {
-	co.mu.Lock()
-	defer co.mu.Unlock()
-
-	counts := co.answers
-	co.answers = nil
-
-	return counts
+// answerCounts are the answers since the last record of them, by tool.
+type answerCounts struct {
+	mu     sync.Mutex
+	byTool map[string]history.Answered
 }
 
-// restoreAnswerCounts adds counts to those that are not recorded yet.
-func (co *Checkout) restoreAnswerCounts(counts map[string]history.Answered) {
-	co.mu.Lock()
-	defer co.mu.Unlock()
+// add adds counts to those that are not recorded yet.
+func (a *answerCounts) add(counts map[string]history.Answered) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
 
-	if co.answers == nil {
-		co.answers = map[string]history.Answered{}
+	if a.byTool == nil {
+		a.byTool = map[string]history.Answered{}
 	}
 
 	for tool, n := range counts {
-		co.answers[tool] = co.answers[tool].Plus(n)
+		a.byTool[tool] = a.byTool[tool].Plus(n)
 	}
+}
+
+// take removes and returns the counts that are not recorded yet.
+func (a *answerCounts) take() map[string]history.Answered {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+
+	counts := a.byTool
+	a.byTool = nil
+
+	return counts
 }

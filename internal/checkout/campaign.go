@@ -46,7 +46,7 @@ func (co *Checkout) ReadCampaign(tx *ledger.Tx, name string) (*history.Campaign,
 	if x != nil {
 		c.Mine = x.N
 	}
-	c.Unheard, err = co.firstUnheardNote(tx, c)
+	c.Unheard, err = firstUnheardNote(co, tx, c)
 
 	return c, err
 }
@@ -59,7 +59,7 @@ func (co *Checkout) FindCampaign(ctx context.Context, tx *ledger.Tx) (*history.C
 		return tx.Campaign(co.personCampaign)
 	}
 
-	if c := co.campaignOfBranch(tx, co.Repo.Branch(ctx)); c != nil {
+	if c := campaignOfBranch(co, tx, co.Repo.Branch(ctx)); c != nil {
 		return c, nil
 	}
 
@@ -206,7 +206,7 @@ func AblationEndKey(a rules.Ablation) string { return fmt.Sprintf("ablated/%s/%d
 
 // campaignOfBranch is the campaign that a branch belongs to, nil if none. Its name is
 // ratchet/CAMPAIGN, or with this checkout's codename ratchet/CAMPAIGN-CODENAME.
-func (co *Checkout) campaignOfBranch(tx *ledger.Tx, branch string) *history.Campaign {
+func campaignOfBranch(co *Checkout, tx *ledger.Tx, branch string) *history.Campaign {
 	name, ok := strings.CutPrefix(branch, "refs/heads/ratchet/")
 	if !ok {
 		return nil

@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"sync"
 
 	"ratchet/internal/host"
 	"ratchet/internal/research"
@@ -15,7 +14,6 @@ import (
 	"ratchet/internal/source"
 	"ratchet/internal/wording"
 	"ratchet/ledger"
-	"ratchet/sandbox"
 )
 
 // Options say where a checkout is and who uses it.
@@ -56,12 +54,8 @@ type Checkout struct {
 	personCampaign string // the campaign that a person's calls are for, "" for the checkout's own
 	Person         bool   // not a session, see AsPerson
 
-	mu        sync.Mutex
-	attends   bool                        // this is a session, not a single command
-	heard     bool                        // it is known by its calls only
-	left      bool                        // it has ended, and marks nothing any more
-	attending *sandbox.Lock               // the mark, nil while another session has it
-	answers   map[string]history.Answered // by tool, since the last record of them
+	mark    mark
+	answers answerCounts
 }
 
 // Open finds the repository of o.Dir. It starts nothing and writes no file.

@@ -44,7 +44,7 @@ func (co *Checkout) ViewIdea(tx *ledger.Tx, c *history.Campaign, i *history.Idea
 	}
 
 	switch {
-	case i.Attended && co.isDeserted(i.Checkout):
+	case i.Attended && isDeserted(co, i.Checkout):
 		view.Lapse = history.LapseLeft
 	case history.Expired(last, now):
 		view.Lapse = history.LapseExpired

@@ -19,7 +19,7 @@ import (
 func (co *Checkout) UpdateCampaign(
 	ctx context.Context, campaign string, f func(tx *ledger.Tx, now *history.Campaign, session string) error,
 ) error {
-	counts := co.takeAnswerCounts()
+	counts := co.answers.take()
 
 	err := co.Ledger.Update(ctx, func(tx *ledger.Tx) error {
 		now, err := co.ReadCampaign(tx, campaign)
@@ -27,7 +27,7 @@ func (co *Checkout) UpdateCampaign(
 			return err
 		}
 
-		session, err := co.joinSession(tx, now)
+		session, err := joinSession(co, tx, now)
 		if err != nil {
 			return err
 		}
@@ -39,7 +39,7 @@ func (co *Checkout) UpdateCampaign(
 		return appendAnswers(tx, campaign, session, counts)
 	})
 	if err != nil {
-		co.restoreAnswerCounts(counts)
+		co.answers.add(counts)
 	}
 
 	return err
@@ -47,7 +47,7 @@ func (co *Checkout) UpdateCampaign(
 
 // joinSession is the checkout's codename, appending session.joined when the checkout
 // or its client is new to the campaign; "" for a person.
-func (co *Checkout) joinSession(tx *ledger.Tx, c *history.Campaign) (string, error) {
+func joinSession(co *Checkout, tx *ledger.Tx, c *history.Campaign) (string, error) {
 	if co.Person {
 		return "", nil
 	}
@@ -124,7 +124,7 @@ func (co *Checkout) FirstUnheardNumber(tx *ledger.Tx, c *history.Campaign) (int,
 }
 
 // firstUnheardNote is that note, nil if there is none.
-func (co *Checkout) firstUnheardNote(tx *ledger.Tx, c *history.Campaign) (*history.Note, error) {
+func firstUnheardNote(co *Checkout, tx *ledger.Tx, c *history.Campaign) (*history.Note, error) {
 	n, err := co.FirstUnheardNumber(tx, c)
 	if err != nil || n == 0 || n > c.Notes {
 		return nil, err

@@ -91,7 +91,7 @@ func (co *Checkout) RecordCampaignStart(
 		if err != nil {
 			return err
 		}
-		_, err = co.joinSession(tx, c)
+		_, err = joinSession(co, tx, c)
 
 		return err
 	})
