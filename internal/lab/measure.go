@@ -109,12 +109,12 @@ func resolveVersion(ctx context.Context, co *checkout.Checkout, c *history.Campa
 			"no version %q", name)
 	}
 
-	was, err := co.Repo.Tracked(ctx, c.Start)
+	was, err := co.Repo.TrackedFiles(ctx, c.Start)
 	if err != nil {
 		return "", err
 	}
 
-	is, err := co.Repo.Tracked(ctx, commit)
+	is, err := co.Repo.TrackedFiles(ctx, commit)
 	if err != nil {
 		return "", err
 	}
@@ -138,7 +138,7 @@ type MeasureRequest struct {
 }
 
 // changedFiles are the paths whose content differs between two trees, given by path as
-// Repo.Tracked does.
+// Repo.TrackedFiles does.
 func changedFiles(a, b map[string]string) map[string]bool {
 	out := map[string]bool{}
 

@@ -34,7 +34,7 @@ func stashEdit(
 		}
 	}
 
-	heldBy, err = co.Repo.Same(ctx, known, edit)
+	heldBy, err = co.Repo.FirstMatching(ctx, known, edit)
 	if err != nil || heldBy != "" {
 		return "", heldBy, err
 	}

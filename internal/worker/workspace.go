@@ -84,7 +84,7 @@ func openWorkspace(
 	}
 	ws.binds = append(carried, read...)
 
-	if ws.tracked, err = co.Repo.Tracked(ctx, c.Start); err != nil {
+	if ws.tracked, err = co.Repo.TrackedFiles(ctx, c.Start); err != nil {
 		return nil, err
 	}
 
