@@ -106,7 +106,7 @@ func runningJobs(co *checkout.Checkout, tx *ledger.Tx, c *history.Campaign) (out
 		if err != nil {
 			return nil, err
 		}
-		_, j.Phase = co.ReadPhase(c.Name, id)
+		j.Phase = co.ReadPhase(c.Name, id)
 		j.Elapsed = wording.Seconds(time.Since(since))
 
 		if id.Kind() == research.ExperimentJob {

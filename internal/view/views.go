@@ -49,7 +49,7 @@ func ReadBrief(ctx context.Context, co *checkout.Checkout) (*Brief, error) {
 		}
 
 		for _, id := range c.Open {
-			_, phase := co.ReadPhase(c.Name, id)
+			phase := co.ReadPhase(c.Name, id)
 
 			since, err := readStartTime(tx, c.Name, id)
 			if err != nil {

@@ -174,8 +174,8 @@ func (ws *workspace) removeDeadRuns() error {
 	}
 
 	for _, e := range entries {
-		held, err := sandbox.Locked(ws.co.JobFile(ws.campaign.Name, research.JobID(e.Name())))
-		if err != nil || held && e.Name() != filepath.Base(ws.run) {
+		own := e.Name() == filepath.Base(ws.run)
+		if !own && ws.co.HasWorker(ws.campaign.Name, research.JobID(e.Name())) {
 			continue
 		}
 

@@ -14,9 +14,6 @@ import (
 	"ratchet/ledger"
 )
 
-// This file finds near-duplicates before anything is spent. They are pointed
-// out, with what became of them, and never refused.
-
 // similarity is something that a text, or an edit, is like.
 type similarity struct {
 	id    string // x12, or idea 3
@@ -32,9 +29,7 @@ const (
 // findSimilarProposals tells which experiments made the same edit, or speak of the
 // same in other words. The checkout's own last one is left out if it was
 // invalid: this is its repair.
-func findSimilarProposals(
-	co *checkout.Checkout, tx *ledger.Tx, c *history.Campaign, p *history.Proposal,
-) ([]string, error) {
+func findSimilarProposals(tx *ledger.Tx, c *history.Campaign, p *history.Proposal) ([]string, error) {
 	var notes []string
 
 	repaired, _ := tx.Latest(c.Name, p.Checkout)
@@ -59,22 +54,26 @@ func findSimilarProposals(
 		notes = append(notes, "the same edit as "+describePast(x))
 	}
 
-	found, err := similarExperiments(co, tx, c, p.Hypothesis, same, repaired)
+	found, err := similarExperiments(tx, c, p.Hypothesis, same, repaired)
 	if err != nil {
 		return nil, err
 	}
 
-	elsewhere, err := similarImports(co, tx, c, p.Hypothesis)
-	for _, f := range append(found, elsewhere...) {
+	imported, err := similarImports(tx, c, p.Hypothesis)
+	if err != nil {
+		return nil, err
+	}
+
+	for _, f := range append(found, imported...) {
 		notes = append(notes, "like "+f.words)
 	}
 
-	return notes, err
+	return notes, nil
 }
 
 // similarExperiments are the experiments whose hypotheses say the same as text.
 func similarExperiments(
-	co *checkout.Checkout, tx *ledger.Tx, c *history.Campaign, text string, but ...int,
+	tx *ledger.Tx, c *history.Campaign, text string, but ...int,
 ) ([]similarity, error) {
 	var found []similarity
 
@@ -100,34 +99,66 @@ func similarExperiments(
 func findSimilarTexts(
 	co *checkout.Checkout, tx *ledger.Tx, c *history.Campaign, session, text string,
 ) ([]similarity, error) {
-	var found []similarity
+	var ideas []similarity
 
 	for _, n := range tx.IdeasLike(c.Name, text, similarExamined) {
-		i, err := tx.Idea(c.Name, n)
+		idea, err := tx.Idea(c.Name, n)
 		if err != nil {
 			return nil, err
 		}
 
-		share, same := research.Alike(text, i.Text)
+		share, same := research.Alike(text, idea.Text)
 		if !same {
 			continue
 		}
 
-		v, err := co.ViewIdea(tx, c, i, session)
+		view, err := co.ViewIdea(tx, c, idea, session)
 		if err != nil {
 			return nil, err
 		}
+
 		id := fmt.Sprintf("idea %d", n)
-		found = append(found, similarity{id, fmt.Sprintf("%s (%s)", id, v.StatusText()), share})
+		ideas = append(ideas, similarity{id, fmt.Sprintf("%s (%s)", id, view.StatusText()), share})
 	}
 
-	tried, err := similarExperiments(co, tx, c, text)
+	tried, err := similarExperiments(tx, c, text)
 	if err != nil {
 		return nil, err
 	}
-	elsewhere, err := similarImports(co, tx, c, text)
 
-	return append(append(mostSimilar(found), tried...), elsewhere...), err
+	imported, err := similarImports(tx, c, text)
+	if err != nil {
+		return nil, err
+	}
+
+	return slices.Concat(mostSimilar(ideas), tried, imported), nil
+}
+
+// similarImports is the imported line that is most like text, none if none says the
+// same. Lines that a later import replaced are left out.
+func similarImports(tx *ledger.Tx, c *history.Campaign, text string) ([]similarity, error) {
+	if c.Imported == 0 {
+		return nil, nil
+	}
+	var found []similarity
+
+	for _, n := range tx.ImportsLike(c.Name, text, similarExamined) {
+		line, err := tx.Imported(c.Name, n)
+		if err != nil {
+			return nil, err
+		}
+
+		if now, _ := tx.ImportedAt(c.Name, line); now != n || line.Kind == history.ImportHeader {
+			continue
+		}
+
+		if share, same := research.Alike(text, line.Description); same {
+			found = append(found, similarity{line.Place(), checkout.DescribeImport(line), share})
+		}
+	}
+	found = mostSimilar(found)
+
+	return found[:min(len(found), 1)], nil
 }
 
 // mostSimilar are the first of what is alike, the most alike first.

@@ -10,51 +10,53 @@ import (
 	"ratchet/ledger"
 )
 
-// takeover is the way past an idea's claim: the zero one where session holds it or
-// nobody does. CodeClaimed while another session's claim holds.
-func takeover(co *checkout.Checkout,
-	tx *ledger.Tx, c *history.Campaign, i *history.IdeaState, session string,
+// takeover is what a record of session says of another session's claim on the idea:
+// the zero one where session holds it or nobody does. CodeClaimed while another
+// session's claim holds.
+func takeover(
+	co *checkout.Checkout, tx *ledger.Tx, c *history.Campaign, i *history.IdeaState, session string,
 ) (t history.Takeover, err error) {
 	if i.Holder == "" || i.Holder == session {
 		return t, nil
 	}
 
-	v, err := co.ViewIdea(tx, c, i, session)
+	view, err := co.ViewIdea(tx, c, i, session)
 	if err != nil {
 		return t, err
 	}
 
-	if v.Lapse == "" {
+	if view.Lapse == "" {
 		return t, research.Errorf(research.CodeClaimed,
 			"take another idea (read_log{view: \"ideas\"} lists them), or leave `idea` out", "idea %d is %s", i.N,
-			v.StatusText())
+			view.StatusText())
 	}
 
-	return history.Takeover{Took: i.Fence, Because: v.Lapse}, nil
+	return history.Takeover{Took: i.Fence, Because: view.Lapse}, nil
 }
 
-// claimIdea makes session the holder of idea n, and returns the idea then. What it
-// holds already is renewed.
+// claimIdea makes session the holder of idea n, and returns the idea then. A claim that
+// it holds already is renewed under the same fence.
 func claimIdea(
 	co *checkout.Checkout, tx *ledger.Tx, c *history.Campaign, session string, n int,
 ) (*history.IdeaState, error) {
-	i, err := tx.Idea(c.Name, n)
+	idea, err := tx.Idea(c.Name, n)
 	if err != nil {
 		return nil, err
 	}
 
-	t, err := takeover(co, tx, c, i, session)
+	taken, err := takeover(co, tx, c, idea, session)
 	if err != nil {
 		return nil, err
 	}
 
-	b := history.IdeaClaim{N: n, Fence: i.Fence + 1, Checkout: co.Repo.Root(), Attended: co.HoldsMark(), Takeover: t}
-	if i.Holder == session {
-		b.Fence = i.Fence
+	fence := idea.Fence + 1
+	if idea.Holder == session {
+		fence = idea.Fence
 	}
 
 	if _, err := tx.Append(history.Entry{Campaign: c.Name, Session: session, Kind: history.KindIdeaClaimed,
-		Body: b}); err != nil {
+		Body: history.IdeaClaim{N: n, Fence: fence, Checkout: co.Repo.Root(), Attended: co.HoldsMark(),
+			Takeover: taken}}); err != nil {
 		return nil, err
 	}
 
