@@ -222,30 +222,21 @@ func measurementWords(c *history.Campaign, m *history.Measurement) string {
 	}
 
 	if e.Noise != nil {
-		words += ", noise of one run " + SizeWords(*e.Noise, e.Scale, metric)
+		words += ", noise of one run " + wording.FormatEffect(*e.Noise, e.Scale, metric.Unit)
 	}
 
 	if e.Gain != nil {
 		words += fmt.Sprintf("; against %s it gains %s (90 %%: %s to %s)", m.With,
-			SizeWords(e.Gain.Mid, e.Scale, metric), SizeWords(e.Gain.Lo, e.Scale, metric), SizeWords(e.Gain.Hi, e.Scale,
-				metric))
+			wording.FormatEffect(e.Gain.Mid, e.Scale, metric.Unit), wording.FormatEffect(e.Gain.Lo, e.Scale, metric.Unit),
+			wording.FormatEffect(e.Gain.Hi, e.Scale, metric.Unit))
 	}
 
 	if g, ok := c.Rule.Resolution(len(e.Paired)); ok {
 		words += fmt.Sprintf(" (smaller than about %s can't be told from none by so many pairs)",
-			SizeWords(max(g, -g), c.Rule.Scale, metric))
+			wording.FormatEffect(max(g, -g), c.Rule.Scale, metric.Unit))
 	}
 
 	return words + "; this changes no verdict"
-}
-
-// SizeWords is a share of the value on the log scale, else an amount in the unit.
-func SizeWords(v float64, scale string, m contract.Metric) string {
-	if scale == "linear" {
-		return wording.FormatValue(v, m.Unit)
-	}
-
-	return fmt.Sprintf("%.2g %%", v*100)
 }
 
 // CalibrationWords says what the calibration found.
@@ -262,7 +253,7 @@ func CalibrationWords(c *history.Campaign) string {
 		how = "edits are kept on expected gain, and what they add up to is certified by interleaved pairs"
 	}
 
-	return fmt.Sprintf("calibrated: %s, noise of a pair %s: %s", value, SizeWords(c.Rule.S, c.Rule.Scale, m), how)
+	return fmt.Sprintf("calibrated: %s, noise of a pair %s: %s", value, wording.FormatEffect(c.Rule.S, c.Rule.Scale, m.Unit), how)
 }
 
 // failureWords are words of lines that say why a program failed.
