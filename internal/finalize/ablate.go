@@ -247,15 +247,16 @@ func (a *ablator) runAblation(ctx context.Context) (end rules.AblationEnd, rec h
 	if end.Commit, end.Tree, err = a.versionWithout(ctx, end.Out()); err != nil {
 		return end, rec, err
 	}
-	err = a.UpdateCampaign(ctx, a.campaign.Name, func(tx *ledger.Tx, now *history.Campaign, session string) (err error) {
-		if err := a.requireSameHead(now); err != nil {
-			return err
-		}
-		rec, err = tx.Append(history.Entry{Campaign: now.Name, Session: session, Kind: history.KindAblationFinished,
-			Key: checkout.AblationEndKey(a.plan), Body: end})
+	err = a.UpdateCampaign(ctx, a.campaign.Name,
+		func(tx *ledger.Tx, now *history.Campaign, session string) (err error) {
+			if err := a.requireSameHead(now); err != nil {
+				return err
+			}
+			rec, err = tx.Append(history.Entry{Campaign: now.Name, Session: session, Kind: history.KindAblationFinished,
+				Key: checkout.AblationEndKey(a.plan), Body: end})
 
-		return err
-	})
+			return err
+		})
 
 	return end, rec, err
 }

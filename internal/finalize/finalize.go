@@ -32,20 +32,21 @@ type (
 	}
 	// Finalized is the answer to finalize.
 	Finalized struct {
-		Campaign    string               `json:"campaign"`
-		Branch      string               `json:"branch"`
-		Commit      string               `json:"commit,omitempty"`
-		Plan        string               `json:"plan,omitempty"` // what is to come, of a dry run
-		Certificate *job.Outcome         `json:"certificate,omitempty"`
-		Ablation    *rules.AblationEnd   `json:"ablation,omitempty"`
-		Audit       *job.Outcome         `json:"audit,omitempty"`
-		Scale       string               `json:"scale,omitempty"` // of the audited gain: log (a share) | linear (in the unit)
-		Stack       []history.StackEntry `json:"stack,omitempty"`
-		Next        string               `json:"next"`
-		Title       string               `json:"title,omitempty"` // of a pull request
-		Body        string               `json:"body,omitempty"`  // of the same, Markdown
-		titles      map[int]string
-		metric      contract.Metric
+		Campaign    string             `json:"campaign"`
+		Branch      string             `json:"branch"`
+		Commit      string             `json:"commit,omitempty"`
+		Plan        string             `json:"plan,omitempty"` // what is to come, of a dry run
+		Certificate *job.Outcome       `json:"certificate,omitempty"`
+		Ablation    *rules.AblationEnd `json:"ablation,omitempty"`
+		Audit       *job.Outcome       `json:"audit,omitempty"`
+		// of the audited gain: log (a share) | linear (in the unit)
+		Scale  string               `json:"scale,omitempty"`
+		Stack  []history.StackEntry `json:"stack,omitempty"`
+		Next   string               `json:"next"`
+		Title  string               `json:"title,omitempty"` // of a pull request
+		Body   string               `json:"body,omitempty"`  // of the same, Markdown
+		titles map[int]string
+		metric contract.Metric
 	}
 )
 
@@ -174,7 +175,9 @@ func readMeasurement(
 }
 
 // planResult says what finalize would do, and what that costs.
-func planResult(ctx context.Context, co *checkout.Checkout, c *history.Campaign, req FinalizeRequest) (*Finalized, error) {
+func planResult(
+	ctx context.Context, co *checkout.Checkout, c *history.Campaign, req FinalizeRequest,
+) (*Finalized, error) {
 	var plan []string
 	if c.Rule.Auto != nil && c.Rule.Auto.Chain > 0 {
 		plan = append(plan, fmt.Sprintf("certificate of a chain of %d: about %s", c.Rule.Auto.Chain,
@@ -376,7 +379,8 @@ func (a *ablator) measurePairs(ctx context.Context, besides, out []int) (rules.A
 // commitResult makes the commits, records what was made, and makes the branch: the
 // record first, so that a call that dies between both is finished by the next.
 func commitResult(
-	ctx context.Context, co *checkout.Checkout, c *history.Campaign, a *ablator, made history.Finalization, f *Finalized, proof string,
+	ctx context.Context, co *checkout.Checkout, c *history.Campaign, a *ablator,
+	made history.Finalization, f *Finalized, proof string,
 ) error {
 	if was := c.Final; was != nil && was.Head == made.Head && was.Audit == made.Audit && was.Tree == made.Tree &&
 		was.Ablated == made.Ablated && was.Most == made.Most && was.Stack == len(made.Stack) {

@@ -227,7 +227,8 @@ func measurementWords(c *history.Campaign, m *history.Measurement) string {
 
 	if e.Gain != nil {
 		words += fmt.Sprintf("; against %s it gains %s (90 %%: %s to %s)", m.With,
-			wording.FormatEffect(e.Gain.Mid, e.Scale, metric.Unit), wording.FormatEffect(e.Gain.Lo, e.Scale, metric.Unit),
+			wording.FormatEffect(e.Gain.Mid, e.Scale, metric.Unit), wording.FormatEffect(e.Gain.Lo, e.Scale,
+				metric.Unit),
 			wording.FormatEffect(e.Gain.Hi, e.Scale, metric.Unit))
 	}
 
@@ -253,7 +254,8 @@ func CalibrationWords(c *history.Campaign) string {
 		how = "edits are kept on expected gain, and what they add up to is certified by interleaved pairs"
 	}
 
-	return fmt.Sprintf("calibrated: %s, noise of a pair %s: %s", value, wording.FormatEffect(c.Rule.S, c.Rule.Scale, m.Unit), how)
+	return fmt.Sprintf("calibrated: %s, noise of a pair %s: %s", value,
+		wording.FormatEffect(c.Rule.S, c.Rule.Scale, m.Unit), how)
 }
 
 // failureWords are words of lines that say why a program failed.

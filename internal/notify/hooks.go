@@ -25,7 +25,8 @@ import (
 // missing the text says so, and nothing else changes: the decision is recorded
 // already. Hooks run unconfined in the program's folder.
 func runRoundHooks(
-	ctx context.Context, co *checkout.Checkout, c *history.Campaign, x *history.Experiment, decided bool, until time.Time,
+	ctx context.Context, co *checkout.Checkout, c *history.Campaign, x *history.Experiment,
+	decided bool, until time.Time,
 ) string {
 	before, after := c.Program.Hooks(contract.HookBefore), c.Program.Hooks(contract.HookAfter)
 	if !decided {
@@ -83,7 +84,8 @@ func runRoundHooks(
 // RunDecisionHooks runs the hooks around experiment x, which this call has kept or
 // reverted. until is when the call must end, zero where it has begun just now.
 func RunDecisionHooks(
-	ctx context.Context, co *checkout.Checkout, c *history.Campaign, x *history.Experiment, now research.Status, until time.Time,
+	ctx context.Context, co *checkout.Checkout, c *history.Campaign, x *history.Experiment,
+	now research.Status, until time.Time,
 ) string {
 	if until.IsZero() {
 		until = time.Now().Add(checkout.HooksWithin)

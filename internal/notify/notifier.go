@@ -366,7 +366,8 @@ func (t *notifier) contractDiffers(ctx context.Context) bool {
 	if seen != t.contractStamp {
 		t.contractStamp = seen
 		err := t.RequireAcceptedContract(t.state)
-		t.contractChanged = (research.HasCode(err, research.CodeContract) || research.HasCode(err, research.CodeProgram)) &&
+		t.contractChanged = (research.HasCode(err, research.CodeContract) || research.HasCode(err,
+			research.CodeProgram)) &&
 			t.IsCampaignBranch(t.state,
 				t.Repo.Branch(ctx))
 	}
