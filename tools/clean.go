@@ -31,7 +31,7 @@ func Clean(s string) string {
 		switch {
 		case r == '\n' || r == '\t':
 			return r
-		case research.Unseen(r):
+		case research.IsInvisible(r):
 			return -1
 		}
 

@@ -115,5 +115,5 @@ func progressLine(o *job.Outcome) string {
 		s += ": " + p
 	}
 
-	return fmt.Sprintf("%s, %s, %s done", s, research.DurationText(math.Round(o.Elapsed)), countOf(o.RunsDone, "run"))
+	return fmt.Sprintf("%s, %s, %s done", s, research.FormatSeconds(math.Round(o.Elapsed)), countOf(o.RunsDone, "run"))
 }

@@ -87,6 +87,6 @@ func pace(s *view.Spending) string {
 		hours(s.Now.Hours), span(over), span(over/time.Duration(s.Now.Experiments)))
 }
 
-func hours(h float64) string { return research.DurationText(h * 3600) }
+func hours(h float64) string { return research.FormatSeconds(h * 3600) }
 
-func span(d time.Duration) string { return research.DurationText(d.Seconds()) }
+func span(d time.Duration) string { return research.FormatSeconds(d.Seconds()) }

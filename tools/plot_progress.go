@@ -279,9 +279,9 @@ func (g *progressGraph) subtitle(m contract.Metric) string {
 	case p.Exact && p.Best != nil && p.Baseline != nil:
 		return s + ": " + num(*p.Baseline) + " → " + amount(*p.Best, p.Metric.Unit)
 	case p.Audit != nil:
-		return s + "; " + audited(p.Audit) + " " + rules.GainWords(p.Audit.Gain, p.Scale, m)
+		return s + "; " + audited(p.Audit) + " " + rules.FormatGain(p.Audit.Gain, p.Scale, m)
 	case p.Gain != nil && p.Gain.Interval != (research.Interval{}):
-		return s + "; " + g.total() + " " + rules.GainWords(p.Gain.Interval, p.Scale, m)
+		return s + "; " + g.total() + " " + rules.FormatGain(p.Gain.Interval, p.Scale, m)
 	}
 
 	return s
@@ -332,20 +332,20 @@ func (g *progressGraph) answer(m contract.Metric) Answer {
 			"best: ", p.Best, m.Unit)}
 	if p.Gain != nil {
 		fields = append(fields, field{key: "gain", val: rounded(p.Gain.Interval),
-			line: g.total() + " " + rules.GainWords(p.Gain.Interval, p.Scale, m)})
+			line: g.total() + " " + rules.FormatGain(p.Gain.Interval, p.Scale, m)})
 	}
 
 	if p.Audit != nil {
 		f := field{key: "audited", val: rounded(p.Audit.Gain)}
 		if p.Exact && p.Audit.Branch != "" { // of a noisy metric the standing says it
-			f.line = audited(p.Audit) + " " + rules.GainWords(p.Audit.Gain, p.Scale, m)
+			f.line = audited(p.Audit) + " " + rules.FormatGain(p.Audit.Gain, p.Scale, m)
 		}
 
 		fields = append(fields, f)
 	}
 
 	about, write := "gains over the start", func(v float64) string {
-		return rules.AmountText(v, p.Scale, oneLine(m.Unit, 16))
+		return rules.FormatSignedAmount(v, p.Scale, oneLine(m.Unit, 16))
 	}
 	if p.Exact {
 		about, write = "values", func(v float64) string { return amount(v, m.Unit) }

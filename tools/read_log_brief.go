@@ -184,7 +184,7 @@ func running(js []job.RunningJob) []item {
 	for i, j := range js {
 		j.Phase = oneLine(j.Phase, 80)
 		out[i] = item{j, fmt.Sprintf("running: %s, %s, %s", j.ID, j.Phase,
-			research.DurationText(math.Round(j.Elapsed)))}
+			research.FormatSeconds(math.Round(j.Elapsed)))}
 	}
 
 	return out
@@ -229,7 +229,7 @@ func runRows(rs []rules.Run, metric string) []item {
 			x.Mark = "contended"
 		}
 		line := fmt.Sprintf("run %d %s %s %s %s %s", x.Run, x.Role, x.Side, optional(x.Value),
-			research.DurationText(x.Wall), x.Mark)
+			research.FormatSeconds(x.Wall), x.Mark)
 		out[i] = item{x, strings.TrimSpace(strings.TrimSpace(line) + " " + x.Reason)}
 	}
 

@@ -104,7 +104,7 @@ func (r *sessionRow) now(s *view.SessionView) string {
 		j := s.Running[0]
 		r.Runs, r.Hypothesis = string(j.ID), oneLine(j.About, 80)
 
-		line = fmt.Sprintf("runs %s for %s", j.ID, research.DurationText(math.Round(j.Elapsed)))
+		line = fmt.Sprintf("runs %s for %s", j.ID, research.FormatSeconds(math.Round(j.Elapsed)))
 		if r.Hypothesis != "" {
 			line += fmt.Sprintf(" (%s)", r.Hypothesis)
 		}

@@ -137,7 +137,7 @@ func (w *wandbRun) experiment(r row) {
 	}
 
 	if w.best != nil &&
-		w.campaign.Rule.Class == research.Deterministic { // of a noisy metric raw numbers can't be compared
+		w.campaign.Rule.NoiseKind == research.Deterministic { // of a noisy metric raw numbers can't be compared
 		facts["incumbent"] = *w.best
 	}
 	facts["kept"] = w.kept
@@ -149,7 +149,7 @@ func (w *wandbRun) experiment(r row) {
 // finish writes the summary and the end.
 func (w *wandbRun) finish() {
 	facts := map[string]any{"experiments": w.campaign.Experiments, "kept": w.kept, "ratchet": w.campaign.Standing()}
-	if w.best != nil && w.campaign.Rule.Class == research.Deterministic {
+	if w.best != nil && w.campaign.Rule.NoiseKind == research.Deterministic {
 		facts[w.campaign.Program.Metric.Name] = *w.best
 	}
 

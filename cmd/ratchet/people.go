@@ -88,7 +88,7 @@ func (v layout) status(b *view.Brief) []string {
 	facts := some([2]string{"metric", f.Metric}, [2]string{"start", f.Baseline}, [2]string{"best", f.Best},
 		[2]string{"standing", tools.Line(b.Standing)}, [2]string{"machine", f.Machine}, [2]string{"so far", f.Counts},
 		[2]string{"tried", f.Tried}, [2]string{"left",
-			plural(b.Left.Experiments, "experiment") + ", " + research.DurationText(b.Left.Hours*3600)})
+			plural(b.Left.Experiments, "experiment") + ", " + research.FormatSeconds(b.Left.Hours*3600)})
 	for _, file := range b.Edit {
 		facts = append(facts, [2]string{"edit", file})
 	}
@@ -114,7 +114,7 @@ func (v layout) status(b *view.Brief) []string {
 	}
 
 	if len(b.Recent) > 0 {
-		out = append(append(out, ""), v.table(b.Recent, c.Rule.Class == research.Noisy)...)
+		out = append(append(out, ""), v.table(b.Recent, c.Rule.NoiseKind == research.Noisy)...)
 	}
 
 	if len(f.Lessons)+len(f.Ideas)+len(b.Notes) > 0 {
@@ -164,7 +164,7 @@ func some(facts ...[2]string) [][2]string {
 }
 
 func span(seconds float64) string {
-	return research.DurationText(math.Round(seconds))
+	return research.FormatSeconds(math.Round(seconds))
 }
 
 // log lays out a page of experiments.
@@ -178,7 +178,7 @@ func (v layout) log(b *view.Brief, p *view.Page, query string) []string {
 		return append([]string{words}, v.imports(p.Imported)...)
 	}
 
-	out := append(v.table(p.Experiments, b.Campaign.Rule.Class == research.Noisy), v.imports(p.Imported)...)
+	out := append(v.table(p.Experiments, b.Campaign.Rule.NoiseKind == research.Noisy), v.imports(p.Imported)...)
 	if p.Next != "" {
 		more := "ratchet log --cursor " + p.Next
 		if query != "" {

@@ -73,7 +73,7 @@ func (v layout) runs(d *view.Detail) []string {
 			note, colour = strings.TrimSpace("contended "+note), screen.Maybe
 		}
 		rows[i] = []screen.Cell{{Text: strconv.Itoa(r.Number)}, {Text: string(r.Role)}, {Text: string(r.Side)},
-			{Text: value}, {Text: research.DurationText(r.Wall)}, {Text: note, Colour: colour}}
+			{Text: value}, {Text: research.FormatSeconds(r.Wall)}, {Text: note, Colour: colour}}
 	}
 
 	return screen.Table(cols, rows, v.width, v.pen)

@@ -40,7 +40,7 @@ func (s *simulation) recorded(report *simulate.Report) error {
 	if err != nil {
 		return fmt.Errorf("read %s: %w", wordfreqName, err)
 	}
-	report.Recording, report.Replayed = &rec, simulate.Replay(rec, simulate.ReplayNights)
+	report.Recording, report.Replayed = &rec, simulate.ReplayRecording(rec, simulate.ReplayNights)
 
 	return nil
 }

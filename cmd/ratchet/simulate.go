@@ -42,11 +42,11 @@ func simulateCommand(a *app) *cobra.Command {
 
 			return a.emit(report, func(w io.Writer) {
 				if s.cell == "" && s.rule == "" {
-					fmt.Fprint(w, report.Document())
+					fmt.Fprint(w, report.RenderDocument())
 					return
 				}
-				fmt.Fprintln(w, strings.Join(filled(simulate.NullTable(report.Null), simulate.NullTable(report.Broken),
-					simulate.GainTable(report.Gains)), "\n"))
+				fmt.Fprintln(w, strings.Join(filled(simulate.RenderNullTable(report.Null), simulate.RenderNullTable(report.Broken),
+					simulate.RenderGainTable(report.Gains)), "\n"))
 			})
 		},
 	}
@@ -91,20 +91,20 @@ func (s *simulation) run(ctx context.Context) (simulate.Report, error) {
 			"%d nights show nothing", s.nights)
 	}
 
-	rules, broken := s.rules(simulate.Rules()), s.rules(simulate.Broken())
+	rules, broken := s.rules(simulate.Rules()), s.rules(simulate.BrokenRules())
 	if !slices.ContainsFunc(rules, func(r simulate.Rule) bool { return !r.Peer }) {
 		return report, research.Errorf(research.CodeBadArgument, "give --rule auto or --rule certify",
 			"no rule of Ratchet's is named %q", s.rule)
 	}
 	var null, fast []simulate.Cell
 
-	for _, n := range simulate.Noises() {
+	for _, n := range simulate.NoiseModels() {
 		if n.Sigma > 0 {
-			null = append(null, simulate.Null(n, 300, 100))
+			null = append(null, simulate.NullCell(n, 300, 100))
 		}
 	}
 
-	fast = append(fast, null[1], null[4], simulate.Null(simulate.FastDrift(), 300, 100))
+	fast = append(fast, null[1], null[4], simulate.NullCell(simulate.FastDrift(), 300, 100))
 	gains := simulate.Cells()
 	s.total.Store(int64(s.nights * (len(s.cells(null)) + len(s.cells(gains))) * len(rules)))
 
@@ -166,7 +166,7 @@ func (s *simulation) play(ctx context.Context, cells []simulate.Cell, rules []si
 		for range runtime.GOMAXPROCS(0) {
 			workers.Go(func() {
 				for t := range todo {
-					nights[t[0]][t[1]] = simulate.Play(rules[t[0]], c, s.seed, t[1])
+					nights[t[0]][t[1]] = simulate.PlayNight(rules[t[0]], c, s.seed, t[1])
 					s.played(int(s.done.Add(1)), int(s.total.Load()))
 				}
 			})
@@ -177,7 +177,7 @@ func (s *simulation) play(ctx context.Context, cells []simulate.Cell, rules []si
 		}
 		close(todo)
 		workers.Wait()
-		lines[i] = simulate.Compare(c, rules, nights)
+		lines[i] = simulate.CompareRules(c, rules, nights)
 	}
 
 	return lines

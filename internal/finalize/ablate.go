@@ -43,7 +43,7 @@ type ablator struct {
 func newAblator(
 	ctx context.Context, co *checkout.Checkout, c *history.Campaign, req FinalizeRequest,
 ) (*ablator, error) {
-	if c.Rule.Class == "" {
+	if c.Rule.NoiseKind == "" {
 		return nil, research.Errorf(research.CodeProgram, "call start_campaign, which calibrates",
 			"the campaign is not calibrated")
 	}
@@ -66,7 +66,7 @@ func newAblator(
 
 	plan.Head, plan.Of = c.Incumbent, c.Incumbent+"/"+c.Digest[:min(16, len(c.Digest))]
 	for i, x := range a.kept {
-		ch := rules.AblationChange{N: x.N, Claim: plan.ClaimOf(x.Judgement, x.Overridden != ""),
+		ch := rules.AblationChange{N: x.N, Claim: plan.ClaimedGain(x.Judgement, x.Overridden != ""),
 			Shorter: x.Simpler || x.Removed > x.Added}
 		for _, t := range a.weave.Ties(i) {
 			ch.Ties = append(ch.Ties, a.kept[t].N)
@@ -157,10 +157,10 @@ func (a *ablator) readEndedJobs(ctx context.Context) error {
 
 			for _, r := range runs {
 				if !r.Void {
-					obs = append(obs, rules.Observe(r, c.Program.Metric))
+					obs = append(obs, rules.NewObservation(r, c.Program.Metric))
 				}
 			}
-			a.runs.Add(m.JobStart, obs, m.End)
+			a.runs.AddJob(m.JobStart, obs, m.End)
 		}
 
 		return nil
@@ -169,13 +169,13 @@ func (a *ablator) readEndedJobs(ctx context.Context) error {
 
 // forecast says what is to come, in words.
 func (a *ablator) forecast() (comparisons, runs int, words string) {
-	comparisons, runs = a.plan.Forecast(a.runs.Seen)
+	comparisons, runs = a.plan.ForecastRuns(a.runs.ResultOf)
 
 	words = fmt.Sprintf("ablation of %s: about %s, %s%s", wording.Counted(len(a.plan.Changes), "change"),
 		wording.Counted(comparisons, "comparison"), wording.CountRuns(runs), a.estimateTime(runs))
-	if a.plan.Class == research.Noisy {
+	if a.plan.NoiseKind == research.Noisy {
 		words += fmt.Sprintf("; at most %d pairs each, by which a gain of %s or more is told from none",
-			a.plan.Pairs, job.SizeWords(a.plan.Tellable(), a.plan.Scale, a.c.Program.Metric))
+			a.plan.Pairs, job.SizeWords(a.plan.DetectableGain(), a.plan.Scale, a.c.Program.Metric))
 	}
 
 	return comparisons, runs, words
@@ -192,7 +192,7 @@ func (a *ablator) estimateTime(runs int) string {
 		return ""
 	}
 
-	return ", about " + research.DurationText(d)
+	return ", about " + research.FormatSeconds(d)
 }
 
 // recordBegin records what the ablation begins with, once.
@@ -227,12 +227,12 @@ func (a *ablator) ablate(ctx context.Context) (end rules.AblationEnd, rec histor
 	made, last := 0, ""
 
 	for {
-		step := a.plan.Next(a.runs.Seen)
+		step := a.plan.NextComparison(a.runs.ResultOf)
 		if step.Done != nil {
 			end = *step.Done
 			break
 		}
-		more, _ := a.plan.Forecast(a.runs.Seen)
+		more, _ := a.plan.ForecastRuns(a.runs.ResultOf)
 
 		if now := fmt.Sprint(step.Compare.Besides, step.Compare.Out); now != last {
 			made, last = made+1, now
@@ -244,7 +244,7 @@ func (a *ablator) ablate(ctx context.Context) (end rules.AblationEnd, rec histor
 		}
 	}
 
-	if end.Commit, end.Tree, err = a.versionWithout(ctx, end.Out()); err != nil {
+	if end.Commit, end.Tree, err = a.versionWithout(ctx, end.DroppedExperiments()); err != nil {
 		return end, rec, err
 	}
 	err = a.UpdateCampaign(ctx, a.c.Name, func(tx *ledger.Tx, now *history.Campaign, session string) (err error) {
@@ -267,8 +267,8 @@ func (a *ablator) describeComparison(c rules.Comparison) string {
 		words = "the trimmed head against the untrimmed"
 	}
 
-	if a.plan.Class == research.Noisy {
-		n := len(a.runs.Seen(c.Besides, c.Out).Diffs)
+	if a.plan.NoiseKind == research.Noisy {
+		n := len(a.runs.ResultOf(c.Besides, c.Out).Diffs)
 		words += fmt.Sprintf(", pairs %d to %d", n+1, n+c.Pairs)
 	}
 
@@ -311,8 +311,8 @@ func (a *ablator) runComparison(ctx context.Context, c rules.Comparison) error {
 		comparison.With += " without " + listExperiments(c.Besides)
 	}
 
-	comparison.Check = !a.runs.Checked(comparison.Without)
-	if a.runs.Valued(c.Besides) { // deterministic: one run more is enough
+	comparison.Check = !a.runs.IsChecked(comparison.Without)
+	if a.runs.HasValue(c.Besides) { // deterministic: one run more is enough
 		comparison.Besides, comparison.With, comparison.Runs = nil, "", 1
 	} else if comparison.Paired, _, err = a.versionWithout(ctx, c.Besides); err != nil {
 		return err

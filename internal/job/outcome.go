@@ -85,7 +85,7 @@ func describeAudit(c *history.Campaign, m *history.Measurement) string {
 	}
 
 	words := fmt.Sprintf("audited gain of the campaign: %s, from %d fresh pairs of start and %s",
-		rules.GainWords(*e.Gain, e.Scale, c.Program.Metric), len(e.Paired), m.Target)
+		rules.FormatGain(*e.Gain, e.Scale, c.Program.Metric), len(e.Paired), m.Target)
 	if c.Certified > 0 {
 		words += fmt.Sprintf("; its certificates add up to %s", c.CertifiedWords())
 	}

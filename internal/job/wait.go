@@ -133,7 +133,7 @@ func experimentOutcome(co *checkout.Checkout, c *history.Campaign, x *history.Ex
 		_, phase := co.ReadPhase(c.Name, x.Job())
 		out.Status, out.Phase, out.Elapsed = "running", phase, wording.Seconds(time.Since(x.ProposedAt))
 		out.hooked = c.Program.Decide == "auto" &&
-			len(c.Program.Hooks(contract.HookBefore))+len(c.Program.Hooks(contract.HookAfter)) > 0
+			len(c.Program.HookPaths(contract.HookBefore))+len(c.Program.HookPaths(contract.HookAfter)) > 0
 		out.Next = "wait_run{}"
 
 		return out
@@ -143,9 +143,9 @@ func experimentOutcome(co *checkout.Checkout, c *history.Campaign, x *history.Ex
 		(x.Status == research.Unresolved || x.Status == research.Voided && !x.Closed)
 	out.Status, out.Verdict, out.Value, out.Gain = "done", j.Verdict, j.Value, j.Gain
 
-	out.Finding = j.Words(c.Program.Metric)
+	out.Finding = j.Describe(c.Program.Metric)
 	if j.Verdict == research.Provisional && x.Status == research.Unresolved {
-		out.Finding += "; with it the " + c.Rule.ChainWords(c.Program.Metric, j)
+		out.Finding += "; with it the " + c.Rule.DescribeChain(c.Program.Metric, j)
 	}
 
 	if x.Class > 1 && c.Class == x.Class && x.N == c.ClassFrom {
@@ -226,7 +226,7 @@ func measurementOutcome(co *checkout.Checkout, c *history.Campaign, m *history.M
 func certificateOutcome(co *checkout.Checkout, c *history.Campaign, m *history.Measurement, out *Outcome) {
 	p := m.Proof
 
-	out.Certificate, out.Gain, out.Finding = p.Outcome, p.Gain, p.Words(c.Program.Metric)
+	out.Certificate, out.Gain, out.Finding = p.Outcome, p.Gain, p.Describe(c.Program.Metric)
 	if p.Outcome == rules.RolledBack {
 		out.Next = "revert{} brings the checkpoint's file here (an edit under way is stored); then the next idea"
 	}
@@ -252,7 +252,7 @@ func measurementWords(c *history.Campaign, m *history.Measurement) string {
 				metric))
 	}
 
-	if g, ok := c.Rule.Resolution(len(e.Paired)); ok {
+	if g, ok := c.Rule.DetectableGain(len(e.Paired)); ok {
 		words += fmt.Sprintf(" (smaller than about %s can't be told from none by so many pairs)",
 			SizeWords(max(g, -g), c.Rule.Scale, metric))
 	}
@@ -274,7 +274,7 @@ func CalibrationWords(c *history.Campaign) string {
 	m := c.Program.Metric
 
 	value := m.Name + " " + research.FormatValue(c.Rule.Incumbent, m.Unit)
-	if c.Rule.Class == research.Deterministic {
+	if c.Rule.NoiseKind == research.Deterministic {
 		return "calibrated: " + value + ", deterministic (repeats are equal): one run decides"
 	}
 

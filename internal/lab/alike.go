@@ -87,7 +87,7 @@ func similarExperiments(
 			return nil, err
 		}
 
-		if share, same := research.Alike(text, x.Hypothesis); same {
+		if share, same := research.CompareTexts(text, x.Hypothesis); same {
 			found = append(found, similarity{string(x.Job()), describePast(x), share})
 		}
 	}
@@ -107,7 +107,7 @@ func findSimilarTexts(
 			return nil, err
 		}
 
-		share, same := research.Alike(text, i.Text)
+		share, same := research.CompareTexts(text, i.Text)
 		if !same {
 			continue
 		}

@@ -355,7 +355,7 @@ func keepCommitMessage(c *history.Campaign, x *history.Experiment, overridden hi
 	if overridden != "" {
 		fmt.Fprintf(&b, "Ratchet-Overridden: by a person (%s)\n", overridden)
 	}
-	fmt.Fprintf(&b, "Ratchet-Metric: %s %s\n", c.Program.Metric.Name, x.Judgement.Words(c.Program.Metric))
+	fmt.Fprintf(&b, "Ratchet-Metric: %s %s\n", c.Program.Metric.Name, x.Judgement.Describe(c.Program.Metric))
 	fmt.Fprintf(&b, "Ratchet-Ledger: %d:%s\n", x.JudgedSeq, x.JudgedHash)
 
 	return b.String()

@@ -21,7 +21,7 @@ func similarImports(co *checkout.Checkout, tx *ledger.Tx, c *history.Campaign, t
 		}
 
 		now, _ := tx.ImportedAt(c.Name, i)
-		if share, same := research.Alike(text, i.Description); same && now == n && i.Kind != history.ImportHeader {
+		if share, same := research.CompareTexts(text, i.Description); same && now == n && i.Kind != history.ImportHeader {
 			found = append(found, similarity{i.Place(), checkout.DescribeImport(i), share})
 		}
 	}

@@ -42,7 +42,7 @@ func FindOverridable(ctx context.Context, co *checkout.Checkout, id string) (*Ov
 	}
 
 	return &Overridable{Campaign: c.Name, ID: x.Job(), Hypothesis: wording.FirstLine(x.Hypothesis),
-		Words: x.Judgement.Words(c.Program.Metric), Why: why, Checkout: x.Checkout}, nil
+		Words: x.Judgement.Describe(c.Program.Metric), Why: why, Checkout: x.Checkout}, nil
 }
 
 // hasBaseline says whether a comparable number of x exists.

@@ -55,7 +55,7 @@ func refuseJudged(co *checkout.Checkout, tx *ledger.Tx, c *history.Campaign, n i
 	}
 
 	return research.Errorf(research.CodeDuplicate, next,
-		"experiment %d judged this very content against this incumbent: %s", n, x.Judgement.Words(c.Program.Metric))
+		"experiment %d judged this very content against this incumbent: %s", n, x.Judgement.Describe(c.Program.Metric))
 }
 
 // recordProposal appends experiment.proposed, and closes as reverted what this

@@ -41,7 +41,7 @@ const idleTeller = 10 * time.Minute
 // StartNotifier starts the campaign's teller unless there is one, or nobody is to
 // be told. What keeps it from starting keeps nobody from working: its log says it.
 func StartNotifier(co *checkout.Checkout, c *history.Campaign) {
-	if !c.Program.Tells() || len(co.Opt.Tell) == 0 {
+	if !c.Program.HasNotifier() || len(co.Opt.Tell) == 0 {
 		return
 	}
 
@@ -172,7 +172,7 @@ func (t *notifier) isDone() bool {
 	switch {
 	case t.hasNews():
 		return false
-	case c.Rests != nil || !c.Program.Tells():
+	case c.Rests != nil || !c.Program.HasNotifier():
 		return true // what is queued waits for the next teller
 	case len(t.queue.Pending) > 0:
 		return false
@@ -184,7 +184,7 @@ func (t *notifier) isDone() bool {
 		return quiet > time.Minute
 	}
 	waits := slices.ContainsFunc(c.Program.Notify,
-		func(x contract.Target) bool { return x.Hook == "" && x.Wants(contract.EventStall) })
+		func(x contract.Target) bool { return x.Hook == "" && x.WantsEvent(contract.EventStall) })
 
 	return !waits && quiet > idleTeller
 }
@@ -375,7 +375,7 @@ func (t *notifier) contractDiffers(ctx context.Context) bool {
 // sent yet become one message, the newest.
 func (t *notifier) enqueue(n history.Notice) {
 	for _, target := range t.c.Program.Notify {
-		if target.Hook != "" || !target.Wants(n.Event) {
+		if target.Hook != "" || !target.WantsEvent(n.Event) {
 			continue
 		}
 

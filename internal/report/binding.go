@@ -156,10 +156,10 @@ func show(as string, v any, scale, unit string) (string, error) {
 
 		err = decode(&g)
 		if as == "expected" {
-			return rules.AmountText(g.Mid, scale, unit), err
+			return rules.FormatSignedAmount(g.Mid, scale, unit), err
 		}
 
-		return rules.GainText(g, scale, unit), err
+		return rules.FormatSignedGain(g, scale, unit), err
 	case "pairs", "edits", "commits":
 		var n int
 		if list, ok := v.([]any); ok {

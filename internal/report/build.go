@@ -65,7 +65,7 @@ func (w *writer) item(spans ...Span)  { w.block(Item, spans...) }
 func (w *writer) row(cells ...[]Span) {
 	w.d.Blocks = append(w.d.Blocks, Block{Shape: Row, Cells: cells})
 }
-func (w *writer) amount(g float64) string { return rules.AmountText(g, w.c.Rule.Scale, w.unit) }
+func (w *writer) amount(g float64) string { return rules.FormatSignedAmount(g, w.c.Rule.Scale, w.unit) }
 
 func say(text string) Span                       { return Span{Kind: Words, Text: text} }
 func strong(text string) Span                    { return Span{Kind: Strong, Text: text} }
@@ -178,7 +178,7 @@ func (w *writer) answer() {
 func (w *writer) audited() {
 	a, p := w.c.Audit, w.f.Audit
 	spans := append([]Span{strong("Audited: "),
-		of(Figure, p.Ref, "gain", "/gain", rules.GainText(a.Gain, a.Scale, w.unit)), say(" of ")}, w.metric()...)
+		of(Figure, p.Ref, "gain", "/gain", rules.FormatSignedGain(a.Gain, a.Scale, w.unit)), say(" of ")}, w.metric()...)
 	w.para(append(spans, say(" over the start, from "),
 		of(Figure, p.Ref, "pairs", "/paired", countText(a.Pairs, "pair|pairs")),
 		say(" on which no decision rested. "+w.sure(a.Gain)))...)
@@ -191,7 +191,7 @@ func (w *writer) audited() {
 // sure says what an audited interval shows.
 func (w *writer) sure(g research.Interval) string {
 	switch {
-	case g.Lo == g.Hi && w.c.Rule.Class == research.Deterministic:
+	case g.Lo == g.Hi && w.c.Rule.NoiseKind == research.Deterministic:
 		return "The number is deterministic."
 	case g.Lo > 0:
 		return "The whole interval is a gain."
@@ -223,7 +223,7 @@ func (w *writer) exact() {
 // proofWords say how far a keep is proven.
 func (w *writer) proofWords(x *Change) string {
 	switch p := w.c.Proof(&x.Experiment); {
-	case p == "" && w.c.Rule.Class == research.Deterministic:
+	case p == "" && w.c.Rule.NoiseKind == research.Deterministic:
 		return ""
 	case p == "":
 		return "proven on its own"
@@ -273,7 +273,7 @@ func (w *writer) review() {
 
 // caution says how the figures of single changes are to be taken.
 func (w *writer) caution() string {
-	if w.c.Rule.Class == research.Deterministic {
+	if w.c.Rule.NoiseKind == research.Deterministic {
 		return "Each figure is over the version before it."
 	}
 
@@ -311,9 +311,9 @@ func (w *writer) change(x *Change) {
 // look is what got a change in.
 func (w *writer) look(x *Change) (spans []Span) {
 	if j := x.Judgement; j != nil && j.Gain != nil {
-		as, text := "gain", rules.GainText(*j.Gain, j.Scale, w.unit)
+		as, text := "gain", rules.FormatSignedGain(*j.Gain, j.Scale, w.unit)
 		if j.Verdict == research.Provisional {
-			as, text = "expected", rules.AmountText(j.Gain.Mid, j.Scale, w.unit)
+			as, text = "expected", rules.FormatSignedAmount(j.Gain.Mid, j.Scale, w.unit)
 
 			spans = append(spans, say("expected "))
 		}

@@ -107,7 +107,7 @@ func (w *writer) trouble() {
 
 	if s := w.f.Sums; s != nil && s.Contended > 0 {
 		then := "; such pairs were made again."
-		if c.Rule.Class == research.Deterministic {
+		if c.Rule.NoiseKind == research.Deterministic {
 			then = ", which changes no deterministic number."
 		}
 		w.item(fig("contended", countText(s.Contended, "run|runs")), say(" while others kept the machine busy"+then))
@@ -151,7 +151,7 @@ func (w *writer) failedProof(p *Proof) {
 		of(Figure, p.Ref, "edits", "/edits", countText(x.Edits, "edit|edits"))}
 	if x.Gain != nil {
 		spans = append(spans, say(", which showed "),
-			of(Figure, p.Ref, "gain", "/gain", rules.GainText(*x.Gain, x.Scale, w.unit)))
+			of(Figure, p.Ref, "gain", "/gain", rules.FormatSignedGain(*x.Gain, x.Scale, w.unit)))
 	}
 	w.item(append(spans, say("."))...)
 }
@@ -195,20 +195,20 @@ func (w *writer) cost() {
 	w.heading("Cost")
 
 	if w.size.Short {
-		w.para(number("runs", c.Runs, "run|runs"), say(", "), fig("run.time", research.DurationText(c.RunSeconds)),
+		w.para(number("runs", c.Runs, "run|runs"), say(", "), fig("run.time", research.FormatSeconds(c.RunSeconds)),
 			say(". Left: "), number("experiments.left", max(0, c.Program.Campaign.Experiments-c.Experiments),
 				"experiment|experiments"), say(", "),
-			fig("time.left", research.DurationText(c.SecondsLeft())), say("."))
+			fig("time.left", research.FormatSeconds(c.SecondsLeft())), say("."))
 
 		return
 	}
 	w.row([]Span{say("what")}, []Span{say("how much")})
 	put := func(what string, spans ...Span) { w.row([]Span{say(what)}, spans) }
-	put("runs", number("runs", c.Runs, "run|runs"), say(" in "), fig("run.time", research.DurationText(c.RunSeconds)))
-	put("from the start to the last record", fig("wall.time", research.DurationText(w.f.At.Sub(c.StartedAt).Seconds())))
+	put("runs", number("runs", c.Runs, "run|runs"), say(" in "), fig("run.time", research.FormatSeconds(c.RunSeconds)))
+	put("from the start to the last record", fig("wall.time", research.FormatSeconds(w.f.At.Sub(c.StartedAt).Seconds())))
 
 	if s := w.f.Sums; s != nil {
-		put("processors", fig("cpu.time", "CPU "+research.DurationText(s.CPU)))
+		put("processors", fig("cpu.time", "CPU "+research.FormatSeconds(s.CPU)))
 
 		if s.Metered > 0 {
 			put("energy of GPUs", fig("energy", energyText(s.Joules)), say(" in "),
@@ -217,11 +217,11 @@ func (w *writer) cost() {
 	}
 
 	if c.GPUSeconds > 0 {
-		put("leased GPUs", fig("gpu.time", "GPU "+research.DurationText(c.GPUSeconds)))
+		put("leased GPUs", fig("gpu.time", "GPU "+research.FormatSeconds(c.GPUSeconds)))
 	}
 	put("left of the budget", number("experiments.left", max(0, c.Program.Campaign.Experiments-c.Experiments),
 		"experiment|experiments"), say(" and "),
-		fig("time.left", research.DurationText(c.SecondsLeft())), say(" of runs"))
+		fig("time.left", research.FormatSeconds(c.SecondsLeft())), say(" of runs"))
 
 	if told := w.f.Told(); told.N > 0 {
 		put("told to agents", number("answers", told.N, "answer|answers"), say(", "),
@@ -268,11 +268,11 @@ func (w *writer) unknown() {
 	}
 	w.heading("What is not known")
 
-	if c.Rule.Class == research.Noisy && c.Audit == nil && w.f.Finalized() == nil && c.Kept > 0 {
+	if c.Rule.NoiseKind == research.Noisy && c.Audit == nil && w.f.Finalized() == nil && c.Kept > 0 {
 		w.item(say("The campaign's whole gain: no audit was made."))
 	}
 
-	if g, ok := c.Rule.Resolution(rules.AuditPairs); ok {
+	if g, ok := c.Rule.DetectableGain(rules.AuditPairs); ok {
 		w.item(say("Smaller effects: the noise lets an audit show "),
 			fig("resolution", resolutionText(g, c.Rule.Scale, w.unit)), say(" in most cases, and less only by luck."))
 	}

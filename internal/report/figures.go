@@ -95,16 +95,16 @@ func gainFormulas() []Formula {
 				return ""
 			}
 
-			return rules.AmountText(g, f.Campaign.Rule.Scale, unit(f))
+			return rules.FormatSignedAmount(g, f.Campaign.Rule.Scale, unit(f))
 		}),
 		text("proven.gain", "sum of the certificates' estimates and of edits proven on their own",
 			func(f *Facts) string {
 				g, _, _ := f.Campaign.Reckoned()
-				return rules.AmountText(g, f.Campaign.Rule.Scale, unit(f))
+				return rules.FormatSignedAmount(g, f.Campaign.Rule.Scale, unit(f))
 			}),
 		text("claimed.gain", "sum of what the open chain's verdicts expect", func(f *Facts) string {
 			_, g, _ := f.Campaign.Reckoned()
-			return rules.AmountText(g, f.Campaign.Rule.Scale, unit(f))
+			return rules.FormatSignedAmount(g, f.Campaign.Rule.Scale, unit(f))
 		}),
 		count("chain", "keeps since the last checkpoint", "edit|edits",
 			func(f *Facts) int { _, _, n := f.Campaign.Reckoned(); return n }),
@@ -115,7 +115,7 @@ func gainFormulas() []Formula {
 		count("audits", "audits begun", "audit|audits", func(f *Facts) int { return f.Campaign.Audits }),
 		text("resolution", "the difference that an audit shows four times of five, from the calibrated noise",
 			func(f *Facts) string {
-				g, ok := f.Campaign.Rule.Resolution(rules.AuditPairs)
+				g, ok := f.Campaign.Rule.DetectableGain(rules.AuditPairs)
 				if !ok {
 					return ""
 				}
@@ -190,13 +190,13 @@ func costFormulas() []Formula {
 	return []Formula{
 		count("runs", "run.finished", "run|runs", func(f *Facts) int { return f.Campaign.Runs }),
 		text("run.time", "sum of wall_s of run.finished",
-			func(f *Facts) string { return research.DurationText(f.Campaign.RunSeconds) }),
+			func(f *Facts) string { return research.FormatSeconds(f.Campaign.RunSeconds) }),
 		text("wall.time", "from campaign.started to the newest record",
-			func(f *Facts) string { return research.DurationText(f.At.Sub(f.Campaign.StartedAt).Seconds()) }),
+			func(f *Facts) string { return research.FormatSeconds(f.At.Sub(f.Campaign.StartedAt).Seconds()) }),
 		text("gpu.time", "sum of gpu_seconds of run.finished",
-			func(f *Facts) string { return "GPU " + research.DurationText(f.Campaign.GPUSeconds) }),
+			func(f *Facts) string { return "GPU " + research.FormatSeconds(f.Campaign.GPUSeconds) }),
 		text("cpu.time", "sum of cpu_s of run.finished",
-			sums(func(s *Sums) string { return "CPU " + research.DurationText(s.CPU) })),
+			sums(func(s *Sums) string { return "CPU " + research.FormatSeconds(s.CPU) })),
 		text("energy", "sum of the joules in run.finished", sums(func(s *Sums) string { return energyText(s.Joules) })),
 		text("metered", "runs that tell their joules",
 			sums(func(s *Sums) string { return countText(s.Metered, "run|runs") })),
@@ -207,7 +207,7 @@ func costFormulas() []Formula {
 		count("experiments.left", "the contract's experiments, less those proposed", "experiment|experiments",
 			func(f *Facts) int { return max(0, f.Campaign.Program.Campaign.Experiments-f.Campaign.Experiments) }),
 		text("time.left", "the contract's hours, less those of the runs",
-			func(f *Facts) string { return research.DurationText(f.Campaign.SecondsLeft()) }),
+			func(f *Facts) string { return research.FormatSeconds(f.Campaign.SecondsLeft()) }),
 		count("sessions", "session.joined", "session|sessions", func(f *Facts) int { return len(f.Sessions) }),
 		count("answers", "sum of the calls in session.answered", "answer|answers",
 			func(f *Facts) int { return f.Told().N }),

@@ -116,7 +116,7 @@ func (x *Final) branch() Span { return of(Name, x.Ref, "branch", "/branch", bran
 // finalized is the answer of a finalize: what was audited is its branch.
 func (w *writer) finalized(x *Final) {
 	spans := append([]Span{strong("Audited: "),
-		of(Figure, x.Ref, "gain", "/gain", rules.GainText(*x.Gain, x.Scale, w.unit)), say(" of ")}, w.metric()...)
+		of(Figure, x.Ref, "gain", "/gain", rules.FormatSignedGain(*x.Gain, x.Scale, w.unit)), say(" of ")}, w.metric()...)
 
 	spans = append(spans, say(" over the start, of the branch "), x.branch(), say(", from "),
 		of(Figure, x.Ref, "pairs", "/pairs", countText(x.Pairs, "pair|pairs")),
@@ -130,7 +130,7 @@ func (w *writer) finalized(x *Final) {
 	c := w.c
 	if a := c.Audit; a != nil && a.Commit == c.Incumbent && a.Job != x.Audit {
 		w.item(say("The incumbent itself, with all that was kept, was audited at "),
-			of(Figure, w.f.Audit.Ref, "gain", "/gain", rules.GainText(a.Gain, a.Scale, w.unit)), say(", from "),
+			of(Figure, w.f.Audit.Ref, "gain", "/gain", rules.FormatSignedGain(a.Gain, a.Scale, w.unit)), say(", from "),
 			of(Figure, w.f.Audit.Ref, "pairs", "/paired", countText(a.Pairs, "pair|pairs")), say("."))
 	} else if _, exact := c.Exact(); exact && len(x.Dropped) > 0 {
 		w.item(say("The incumbent itself, with all that was kept, went from "),
@@ -150,7 +150,7 @@ func (w *writer) overtaken() {
 		say(" is of an older head: what was kept or taken back since is not in it.")}
 	if x.Gain != nil && !w.size.Short {
 		spans = append(spans, say(" It was audited at "),
-			of(Figure, x.Ref, "gain", "/gain", rules.GainText(*x.Gain, x.Scale, w.unit)), say("."))
+			of(Figure, x.Ref, "gain", "/gain", rules.FormatSignedGain(*x.Gain, x.Scale, w.unit)), say("."))
 	}
 	w.item(spans...)
 }
@@ -169,7 +169,7 @@ func (w *writer) merge(x *Final) {
 		how = ". A change in the branch is worth what it measured over the commit before it, another what the head has by it."
 	case len(x.Stack) > 0:
 		how = ". A change is worth what it measured over the commit before it."
-	case x.Ablation != nil && w.c.Rule.Class == research.Noisy:
+	case x.Ablation != nil && w.c.Rule.NoiseKind == research.Noisy:
 		how = ". A change is worth what the result has by it, from the pairs that decided whether it stays; never add them up."
 	case x.Ablation != nil:
 		how = ". A change is worth what the result has by it."
@@ -204,8 +204,8 @@ func (w *writer) found(x *Final, n int) (spans []Span, measured bool) {
 	}
 
 	spans = append(spans, say(", worth "), of(Figure, d.ref, "gain", d.path+"/gain",
-		rules.GainText(*d.gain, d.scale, w.unit)))
-	if !w.size.Short && w.c.Rule.Class == research.Noisy {
+		rules.FormatSignedGain(*d.gain, d.scale, w.unit)))
+	if !w.size.Short && w.c.Rule.NoiseKind == research.Noisy {
 		spans = append(spans, say(" from "), of(Figure, d.ref, "pairs", d.path+"/pairs",
 			countText(d.pairs, "pair|pairs")))
 	}

@@ -69,7 +69,7 @@ func energyText(joules float64) string {
 func bytesText(n int64) string { return research.FormatValue(math.Round(float64(n)/100)/10, "kB") }
 
 // shareText is a share in percent, with its sign.
-func shareText(v float64) string { return rules.AmountText(v, "log", "") }
+func shareText(v float64) string { return rules.FormatSignedAmount(v, "log", "") }
 
 // sizeText is a share in percent that has no direction.
 func sizeText(v float64) string { return strings.TrimPrefix(shareText(v), "+") }
@@ -113,6 +113,6 @@ func pathsText(paths []string) string { return clean(strings.Join(paths, ", "), 
 
 // resolutionText is the difference that an audit can show.
 func resolutionText(gain float64, scale, unit string) string {
-	return strings.TrimPrefix(rules.AmountText(math.Abs(gain), scale, unit),
+	return strings.TrimPrefix(rules.FormatSignedAmount(math.Abs(gain), scale, unit),
 		"+") + " with " + countText(rules.AuditPairs, "pair|pairs")
 }

@@ -16,11 +16,11 @@ import (
 // words. The pairs in the test are what it was chosen on.
 const alikeFrom = 0.75
 
-// Alike says how similar two texts are, from 0 to 1, and whether they seem to
+// CompareTexts says how similar two texts are, from 0 to 1, and whether they seem to
 // say the same: the Sørensen–Dice coefficient of their letters' pairs, words in
 // alphabetical order and without those that carry nothing. Texts that name
 // different numbers are different steps of one search, however alike they read.
-func Alike(a, b string) (share float64, same bool) {
+func CompareTexts(a, b string) (share float64, same bool) {
 	wa, na := essence(a)
 
 	wb, nb := essence(b)
@@ -37,7 +37,7 @@ func Alike(a, b string) (share float64, same bool) {
 func essence(text string) (words, numbers string) {
 	var ws, ns []string
 
-	for _, w := range Words(text) {
+	for _, w := range DistinctWords(text) {
 		if strings.IndexFunc(w, unicode.IsDigit) >= 0 {
 			ns = append(ns, w)
 		}
@@ -52,9 +52,9 @@ func essence(text string) (words, numbers string) {
 // commonWords are in most texts and tell none from another.
 const commonWords = " a an and are as at be because but by for from if in is it more no not of on or over so than that the then this to was we with "
 
-// Words are the distinct words and numbers of a text in lower case, in order,
+// DistinctWords are the distinct words and numbers of a text in lower case, in order,
 // without the commonest English ones.
-func Words(text string) []string {
+func DistinctWords(text string) []string {
 	var out []string
 
 	seen := map[string]bool{}

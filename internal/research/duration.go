@@ -6,12 +6,12 @@ import (
 	"strconv"
 )
 
-// DurationText is a time for people, in the two largest units that it has: 840 ms,
+// FormatSeconds is a time for people, in the two largest units that it has: 840 ms,
 // 3.4 s, 57 s, 4 min 07 s, 1 h 30 min, 10 h, 2 d 4 h. Whatever a person reads
 // takes it from here; the dashboard's format.js does the same.
-func DurationText(seconds float64) string {
+func FormatSeconds(seconds float64) string {
 	if seconds < 0 {
-		return "-" + DurationText(-seconds)
+		return "-" + FormatSeconds(-seconds)
 	}
 
 	switch ms := math.Round(seconds * 1000); {

@@ -16,7 +16,7 @@ func TestDurationText(t *testing.T) {
 			"59 min 59 s"}, {3599.6, "1 h"},
 		{3629, "1 h"}, {3631, "1 h 01 min"}, {36000, "10 h"}, {172799, "2 d"}, {187200, "2 d 4 h"}, {-3, "-3 s"},
 	} {
-		if got := research.DurationText(c.seconds); got != c.want {
+		if got := research.FormatSeconds(c.seconds); got != c.want {
 			t.Errorf("%v s: %q, want %q", c.seconds, got, c.want)
 		}
 	}

@@ -6,11 +6,11 @@ import (
 	"github.com/agnivade/levenshtein"
 )
 
-// Nearest is the one of known that s most likely stands for, "" when none is
+// NearestWord is the one of known that s most likely stands for, "" when none is
 // near: at most one edit in three letters, and one more, or a beginning of three
 // letters or more. Texts that nobody
 // mistypes a name as (over 64 bytes) are near nothing.
-func Nearest(s string, known []string) string {
+func NearestWord(s string, known []string) string {
 	if len(s) > 64 {
 		return ""
 	}

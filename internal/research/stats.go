@@ -4,4 +4,4 @@ import (
 	"math"
 )
 
-func Finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
+func IsFinite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }

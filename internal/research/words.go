@@ -1,6 +1,7 @@
 package research
 
 import (
+	"fmt"
 	"math"
 	"strconv"
 	"strings"
@@ -14,13 +15,13 @@ func FormatValue(v float64, unit string) string {
 		unit = " " + unit
 	}
 
-	return Rounded(v, 6) + unit
+	return FormatRounded(v, 6) + unit
 }
 
-func Rounded(v float64, significant int) string {
+func FormatRounded(v float64, significant int) string {
 	abs := math.Abs(v)
 	switch {
-	case !Finite(v):
+	case !IsFinite(v):
 		return "-"
 	case v == 0:
 		return "0"
@@ -37,4 +38,13 @@ func Rounded(v float64, significant int) string {
 	}
 
 	return s
+}
+
+// Counted is a number with its noun, which takes an s but for one: 1 pair, 3 pairs.
+func Counted(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+
+	return fmt.Sprintf("%d %ss", n, noun)
 }

@@ -155,7 +155,7 @@ func (b *bench) ablation() rules.Ablation {
 
 	var obs []rules.Observation
 	for w := rule.Calibrate(obs); w != nil; w = rule.Calibrate(obs) {
-		obs = append(obs, rules.Observation{Want: *w, Valid: true, Value: unit * math.Exp(b.world.run(0))})
+		obs = append(obs, rules.Observation{RunRequest: *w, Valid: true, Value: unit * math.Exp(b.world.run(0))})
 	}
 
 	st, err := rule.Calibrated(obs)
@@ -169,7 +169,7 @@ func (b *bench) ablation() rules.Ablation {
 	}
 	b.before = b.world.Runs
 
-	return rules.NewAblation(program, st.Repeated(program, more), b.changes, b.Pairs)
+	return rules.NewAblation(program, st.AfterRepeats(program, more), b.changes, b.Pairs)
 }
 
 // differ makes a pair of the head without besides and the same without out.
@@ -195,13 +195,13 @@ func (b *bench) differ(besides, out []int) float64 {
 
 type compared struct {
 	besides, out []int
-	e            rules.Ablated
+	e            rules.ComparisonResult
 }
 
 // comparisons remembers what was measured.
 type comparisons []compared
 
-func (c *comparisons) at(besides, out []int) *rules.Ablated {
+func (c *comparisons) at(besides, out []int) *rules.ComparisonResult {
 	for i := range *c {
 		if x := &(*c)[i]; slices.Equal(x.besides, besides) && slices.Equal(x.out, out) {
 			return &x.e
@@ -216,9 +216,9 @@ func ablate(b *bench, a rules.Ablation) []int {
 	var made comparisons
 
 	for {
-		step := a.Next(func(besides, out []int) rules.Ablated { return *made.at(besides, out) })
+		step := a.NextComparison(func(besides, out []int) rules.ComparisonResult { return *made.at(besides, out) })
 		if step.Done != nil {
-			return step.Done.Out()
+			return step.Done.DroppedExperiments()
 		}
 
 		e := made.at(step.Compare.Besides, step.Compare.Out)
@@ -237,9 +237,9 @@ func ablateStored(b *bench, a rules.Ablation) []int {
 	var made comparisons
 
 	for {
-		step := a.Next(func(besides, out []int) rules.Ablated { return *made.at(besides, out) })
+		step := a.NextComparison(func(besides, out []int) rules.ComparisonResult { return *made.at(besides, out) })
 		if step.Done != nil {
-			return step.Done.Out()
+			return step.Done.DroppedExperiments()
 		}
 
 		e, less := made.at(step.Compare.Besides, step.Compare.Out), map[int]bool{}

@@ -36,8 +36,8 @@ type stage struct {
 
 // observe makes the wanted run of a program at that level; baseline says that
 // it is the half of a pair that the other is compared with.
-func (s *stage) observe(w rules.Want, level float64, baseline bool) rules.Observation {
-	o := rules.Observation{Want: w, Valid: true}
+func (s *stage) observe(w rules.RunRequest, level float64, baseline bool) rules.Observation {
+	o := rules.Observation{RunRequest: w, Valid: true}
 
 	baseline = baseline && w.Role == research.Confirm
 	switch {
@@ -57,7 +57,7 @@ func (s *stage) observe(w rules.Want, level float64, baseline bool) rules.Observ
 }
 
 // calibrate runs the start version for as long as the rule wants it.
-func (s *stage) calibrate(next func([]rules.Observation) *rules.Want) []rules.Observation {
+func (s *stage) calibrate(next func([]rules.Observation) *rules.RunRequest) []rules.Observation {
 	var obs []rules.Observation
 	for w := next(obs); w != nil; w = next(obs) {
 		o := s.observe(*w, 0, false)
@@ -79,12 +79,12 @@ func metric(c Cell, tw twist) contract.Metric {
 
 // half is observe, but for the twist that counts pairs twice.
 func (s *stage) half(
-	w rules.Want, level float64, baseline bool, before []rules.Observation,
+	w rules.RunRequest, level float64, baseline bool, before []rules.Observation,
 ) rules.Observation {
 	if s.twist.twice && w.Role == research.Confirm && w.Pair%2 == 0 {
 		for _, o := range before {
 			if o.Pair == w.Pair-1 && o.Side == w.Side {
-				o.Want = w
+				o.RunRequest = w
 				return o
 			}
 		}
@@ -179,7 +179,7 @@ func (n *autoNight) experiment(o rules.Outlook) {
 		return
 	}
 	n.head += effect
-	n.st = n.st.Moved(j)
+	n.st = n.st.AfterKeep(j)
 }
 
 func (n *autoNight) certify(o rules.Outlook) {
@@ -278,5 +278,5 @@ func (s *stage) provenEdit(
 	claim := logGain(j.Gain.Mid)
 	s.keep(effect, claim)
 
-	return st.Moved(j)
+	return st.AfterKeep(j)
 }

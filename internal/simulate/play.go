@@ -30,9 +30,9 @@ func Rules() []Rule {
 	}
 }
 
-// Broken are Ratchet's rules with one part taken out each, which null nights
+// BrokenRules are Ratchet's rules with one part taken out each, which null nights
 // need. They exist to show, in tests and in the report, that the nights would notice.
-func Broken() []Rule {
+func BrokenRules() []Rule {
 	return []Rule{
 		{"certify, no e-LOND", false, certify(twist{uncorrected: true})},
 		{"certify, one pair for two", false, certify(twist{twice: true})},
@@ -44,10 +44,10 @@ func Broken() []Rule {
 	}
 }
 
-// Mistaken are Ratchet's rules with one part taken out each that null nights
+// MistakenRules are Ratchet's rules with one part taken out each that null nights
 // would not notice: what is claimed, what is gained, and what a metric without
 // noise costs. They exist to show, in tests, that those nights would notice.
-func Mistaken() []Rule {
+func MistakenRules() []Rule {
 	return []Rule{
 		{"auto, raw claim", false, auto(twist{raw: true})},
 		{"auto, spendthrift", false, auto(twist{last: true})},
@@ -56,8 +56,8 @@ func Mistaken() []Rule {
 	}
 }
 
-// Play is night number i of the cell, from 0, by the rule.
-func Play(r Rule, c Cell, seed uint64, i int) Night {
+// PlayNight is night number i of the cell, from 0, by the rule.
+func PlayNight(r Rule, c Cell, seed uint64, i int) Night {
 	w := newWorld(c, seed, i)
 	r.play(w)
 
@@ -78,8 +78,8 @@ type Summary struct {
 	Proposals  float64 `json:"proposals"`
 }
 
-// Summarise adds up nights, at least one.
-func Summarise(nights []Night) Summary {
+// SummariseNights adds up nights, at least one.
+func SummariseNights(nights []Night) Summary {
 	s := Summary{Nights: len(nights)}
 
 	n, claimed, anyFalse, falseNights := float64(len(nights)), 0.0, 0, 0
@@ -110,9 +110,9 @@ func Summarise(nights []Night) Summary {
 	return s
 }
 
-// Ratio is the ratio of two rules' mean gains over the same nights, with its
+// GainRatio is the ratio of two rules' mean gains over the same nights, with its
 // paired standard error (the delta method); 0 and 0 where b gained nothing.
-func Ratio(a, b []Night) (ratio, se float64) {
+func GainRatio(a, b []Night) (ratio, se float64) {
 	n := float64(min(len(a), len(b)))
 
 	sumA, sumB := 0.0, 0.0

@@ -47,9 +47,9 @@ func ParseNights(text []byte) ([]PlayedNight, error) {
 	}
 }
 
-// Deceived says whether something counts as proven that is worth nothing: a
+// IsDeceived says whether something counts as proven that is worth nothing: a
 // certificate (auto), else a keep.
-func (n PlayedNight) Deceived() bool {
+func (n PlayedNight) IsDeceived() bool {
 	if n.Search == "auto" {
 		return n.Passed > 0 && n.Truth <= 0
 	}
@@ -57,14 +57,14 @@ func (n PlayedNight) Deceived() bool {
 	return n.Kept > 0 && n.Truth <= 0
 }
 
-// Covered says whether the last certificate's interval holds the true gain.
-func (n PlayedNight) Covered() bool {
+// CoversTruth says whether the last certificate's interval holds the true gain.
+func (n PlayedNight) CoversTruth() bool {
 	return n.Passed > 0 && n.Low <= n.Truth && n.Truth <= n.High
 }
 
-// PlayedTables has the nights of useless edits, then the mixed ones; a row
+// RenderPlayedTables has the nights of useless edits, then the mixed ones; a row
 // each kind of night, in the order of the search, then of the noise.
-func PlayedTables(nights []PlayedNight) string {
+func RenderPlayedTables(nights []PlayedNight) string {
 	var b strings.Builder
 	b.WriteString("| useless edits: search, noise | nights | with something proven | edits a night | kept provisionally | runs a night | nights that deceive \"one run, keep if lower\" | its keeps a night |\n" +
 		"|---|---|---|---|---|---|---|---|\n")
@@ -134,7 +134,7 @@ func nullRow(c []PlayedNight) string {
 	}
 
 	return fmt.Sprintf("| %s, %s | %d | %d | %.0f | %s | %.0f | %d | %.1f |\n", c[0].Search, c[0].Noise, len(c),
-		howMany(c, PlayedNight.Deceived), average(c, func(n PlayedNight) float64 { return float64(n.Judged) }),
+		howMany(c, PlayedNight.IsDeceived), average(c, func(n PlayedNight) float64 { return float64(n.Judged) }),
 		provisional, average(c, func(n PlayedNight) float64 { return float64(n.Runs) }),
 		howMany(c, func(n PlayedNight) bool { return n.OneRun > 0 }),
 		average(c, func(n PlayedNight) float64 { return float64(n.OneRun) }))
@@ -148,7 +148,7 @@ func mixedRow(c []PlayedNight) string {
 	}
 
 	if c[0].Search == "auto" {
-		covered = fmt.Sprintf("%d of %d", howMany(c, PlayedNight.Covered), len(c))
+		covered = fmt.Sprintf("%d of %d", howMany(c, PlayedNight.CoversTruth), len(c))
 	}
 
 	return fmt.Sprintf("| %s | %d | %.1f | %.1f | %s | %s | %.1f | %.1f | %s |\n", c[0].Search, len(c),

@@ -21,8 +21,8 @@ func (r Report) recorded() string {
 		return ""
 	}
 
-	return fmt.Sprintf(recordedSections, PlayedTables(r.Played), r.Recording.verdicts(), RecordingTable(*r.Recording),
-		ReplayTable(r.Replayed))
+	return fmt.Sprintf(recordedSections, RenderPlayedTables(r.Played), r.Recording.verdicts(), RenderRecordingTable(*r.Recording),
+		RenderReplayTable(r.Replayed))
 }
 
 // verdicts counts the live verdicts, in words.

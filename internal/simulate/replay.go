@@ -147,9 +147,9 @@ type Replayed struct {
 	Cut      float64 `json:"cut"`      // experiments and certificates a night that wanted more than was recorded, and ended undecided
 }
 
-// Replay plays a night by every rule from each of so many places in the
+// ReplayRecording plays a night by every rule from each of so many places in the
 // recording; every edit of it is useless.
-func Replay(rec Recording, nights int) []Replayed {
+func ReplayRecording(rec Recording, nights int) []Replayed {
 	var all []Replayed
 
 	for _, r := range Rules() {
@@ -213,7 +213,7 @@ type ownReplay struct {
 }
 
 // observe is the wanted run of an edit; false when the recording has no more.
-func (r *ownReplay) observe(w rules.Want, edit int) (rules.Observation, bool) {
+func (r *ownReplay) observe(w rules.RunRequest, edit int) (rules.Observation, bool) {
 	side := 0
 	if w.Side == rules.Candidate || edit > len(r.tape.rec.Edits) && w.Side == rules.Incumbent {
 		side = 1
@@ -221,7 +221,7 @@ func (r *ownReplay) observe(w rules.Want, edit int) (rules.Observation, bool) {
 	v, ok := r.tape.next(edit, side)
 	r.Runs++
 
-	return rules.Observation{Want: w, Valid: true, Value: v}, ok
+	return rules.Observation{RunRequest: w, Valid: true, Value: v}, ok
 }
 
 func (r *ownReplay) calibrated(rule rules.Rule) (rules.RuleState, bool) {
@@ -274,7 +274,7 @@ func (r *ownReplay) certify(rule rules.Rule) {
 		if st, j = r.judge(rule, st); j.Verdict != research.Improved {
 			continue
 		}
-		st = st.Moved(j)
+		st = st.AfterKeep(j)
 		r.Keeps++
 		r.Claimed += logGain(j.Gain.Mid)
 	}
@@ -287,7 +287,7 @@ func (r *ownReplay) auto(rule rules.Auto) {
 		case rules.PlanPropose:
 			var j rules.Judgement
 			if st, j = r.judge(rule, st); j.Verdict == research.Provisional {
-				st = st.Moved(j)
+				st = st.AfterKeep(j)
 				chain++
 				r.adopted++
 			}
@@ -326,8 +326,8 @@ func (r *ownReplay) prove(rule rules.Auto, st rules.RuleState) (rules.RuleState,
 	return rule.CloseCertificate(st, o, obs, *step.Done), *step.Done
 }
 
-// ReplayTable has a row a rule.
-func ReplayTable(all []Replayed) string {
+// RenderReplayTable has a row a rule.
+func RenderReplayTable(all []Replayed) string {
 	var b strings.Builder
 	b.WriteString("| rule | nights with a keep | keeps a night | gain claimed, log-% a night | edits judged | runs an edit | kept provisionally | undecided at the recording's end |\n" +
 		"|---|---|---|---|---|---|---|---|\n")
@@ -352,9 +352,9 @@ func ReplayTable(all []Replayed) string {
 // ReplayNights is how many nights docs/evidence.md plays over a recording.
 const ReplayNights = 11
 
-// RecordingTable says by kind of edit what the recorded pairs come to: their
+// RenderRecordingTable says by kind of edit what the recorded pairs come to: their
 // noise, and what is left of it in the medians of whole edits.
-func RecordingTable(rec Recording) string {
+func RenderRecordingTable(rec Recording) string {
 	var b strings.Builder
 	b.WriteString("| edits | pairs | noise of a pair, % | largest difference of a pair, % | median difference of an edit, %: smallest to largest |\n|---|---|---|---|---|\n")
 

@@ -61,9 +61,9 @@ type NoiseModel struct {
 	Scale            float64 // of the effects that go with this metric
 }
 
-// Noises are the noise models: ten noisy ones, of which nothing was tuned on
+// NoiseModels are the noise models: ten noisy ones, of which nothing was tuned on
 // the last two, and a deterministic metric.
-func Noises() []NoiseModel {
+func NoiseModels() []NoiseModel {
 	return []NoiseModel{
 		{Name: "lognormal 0.5%", Sigma: .005, Scale: 1},
 		{Name: "lognormal 2%", Sigma: .02, Scale: 1},
@@ -81,7 +81,7 @@ func Noises() []NoiseModel {
 
 // noiseNamed is the noise model of that name; the zero one when there is none.
 func noiseNamed(name string) NoiseModel {
-	for _, n := range Noises() {
+	for _, n := range NoiseModels() {
 		if n.Name == name {
 			return n
 		}

@@ -59,13 +59,13 @@ func (p *Progress) foldNoisy(c *history.Campaign, xs []history.Experiment, proof
 	proven := c.TallyOf()
 	for _, x := range xs { // back to what had been proven before the first point
 		if isProvenAlone(c, &x, proofs) {
-			proven = proven.Plus(*x.Judgement.Gain, -1)
+			proven = proven.AddGain(*x.Judgement.Gain, -1)
 		}
 	}
 
 	for _, b := range proofs {
 		if b.Outcome == rules.Certified && b.Gain != nil {
-			proven = proven.Plus(*b.Gain, -1)
+			proven = proven.AddGain(*b.Gain, -1)
 		}
 	}
 
@@ -84,14 +84,14 @@ func (p *Progress) foldNoisy(c *history.Campaign, xs []history.Experiment, proof
 
 		pt := newPoint(x)
 		if hasGain(p.Scale, x.Judgement) {
-			over := chain.Over(*x.Judgement.Gain)
+			over := chain.GainOverStart(*x.Judgement.Gain)
 			pt.OverStart = &over
 		}
 
 		switch {
 		case isProvenAlone(c, x, proofs):
-			proven = proven.Plus(*x.Judgement.Gain, 1)
-			chain = chain.Plus(*x.Judgement.Gain, 1)
+			proven = proven.AddGain(*x.Judgement.Gain, 1)
+			chain = chain.AddGain(*x.Judgement.Gain, 1)
 		case (pt.Kept || x.RolledBack) && x.Overridden == "":
 			chain = tallyWith(chain, p.Scale, x.Judgement)
 		}
@@ -119,7 +119,7 @@ func tallyAfter(t rules.Tally, b history.CertificateEnd) rules.Tally {
 		return t
 	}
 
-	return t.Plus(*b.Gain, 1)
+	return t.AddGain(*b.Gain, 1)
 }
 
 // hasGain says whether a judgement has a gain on the scale.
@@ -131,9 +131,9 @@ func hasGain(scale string, j *rules.Judgement) bool {
 func tallyWith(t rules.Tally, scale string, j *rules.Judgement) rules.Tally {
 	switch {
 	case j != nil && j.Claim != nil:
-		return t.PlusClaim(*j.Claim, 1)
+		return t.AddClaim(*j.Claim, 1)
 	case hasGain(scale, j):
-		return t.Plus(*j.Gain, 1)
+		return t.AddGain(*j.Gain, 1)
 	}
 
 	return t

@@ -105,7 +105,7 @@ func decideUnfinished(co *checkout.Checkout, c *history.Campaign, last time.Time
 
 	return &UnfinishedWork{Reason: fmt.Sprintf("Ratchet's campaign %s goes on: %s and %s are left. Next: %s. "+
 		"Only if your human asked you to stop: run `ratchet stop` in a shell, and end your turn.",
-		c.Name, wording.Counted(left.Experiments, "experiment"), research.DurationText(left.Hours*3600),
+		c.Name, wording.Counted(left.Experiments, "experiment"), research.FormatSeconds(left.Hours*3600),
 		nextForBrief(co, &Brief{Campaign: *c}))}, nil
 }
 

@@ -12,13 +12,8 @@ import (
 	"ratchet/internal/research"
 )
 
-func Counted(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-
-	return fmt.Sprintf("%d %ss", n, noun)
-}
+// Counted is a number with its noun: 1 pair, 3 pairs.
+func Counted(n int, noun string) string { return research.Counted(n, noun) }
 
 func ShellQuote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
 
@@ -85,7 +80,7 @@ func StripControls(text string) string {
 	text = strings.ReplaceAll(strings.ToValidUTF8(text, "\uFFFD"), "\r\n", "\n")
 
 	return strings.TrimSpace(strings.Map(func(r rune) rune {
-		if r != '\n' && r != '\t' && research.Unseen(r) {
+		if r != '\n' && r != '\t' && research.IsInvisible(r) {
 			return -1
 		}
 

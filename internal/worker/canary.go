@@ -174,7 +174,7 @@ func plantCanary(
 		if err != nil {
 			return err
 		}
-		k.Verdict, k.Finding = x.Judgement.Verdict, x.Judgement.Words(c.Program.Metric)
+		k.Verdict, k.Finding = x.Judgement.Verdict, x.Judgement.Describe(c.Program.Metric)
 		k.Held = k.Verdict != research.Improved && k.Verdict != research.Provisional
 
 		return nil

@@ -112,7 +112,7 @@ func (s *worker) recordCertificate(ctx context.Context, c *history.Campaign, end
 	if end.Outcome == rules.RolledBack {
 		end.Commit, err = s.Repo.Commit(ctx, source.CommitSpec{Tree: c.CheckpointTree, Parents: []string{c.Incumbent},
 			Message: fmt.Sprintf("ratchet: roll back to the checkpoint\n\n%s\n\nRatchet-Campaign: %s\nRatchet-Certificate: %s\n",
-				end.Words(c.Program.Metric), c.Name, s.id)})
+				end.Describe(c.Program.Metric), c.Name, s.id)})
 		if err != nil {
 			return s.recordAbort(ctx, err)
 		}

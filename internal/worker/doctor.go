@@ -143,7 +143,7 @@ func examineProgram(
 		h.Runs = len(s.seen)
 		h.Finding = fmt.Sprintf("the metric comes out: %s; a run takes about %s, so doctor stopped after %d of up to 9: a campaign's calibration makes them all",
 			research.FormatValue(s.seen[len(s.seen)-1].Value, s.space.c.Program.Metric.Unit),
-			research.DurationText(time.Since(began).Seconds()/float64(h.Runs)), h.Runs)
+			research.FormatSeconds(time.Since(began).Seconds()/float64(h.Runs)), h.Runs)
 
 		return nil
 	}

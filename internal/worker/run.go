@@ -30,7 +30,7 @@ import (
 // rule may see of it. A machine that slept voids the run: it is made again.
 // The error is for a run that could not be made at all.
 func (s *worker) makeRun(
-	ctx context.Context, job research.JobID, v *version, want rules.Want,
+	ctx context.Context, job research.JobID, v *version, want rules.RunRequest,
 ) (rules.Observation, error) {
 	for range maxVoid {
 		r, err := s.attemptRun(ctx, job, v, want)
@@ -39,7 +39,7 @@ func (s *worker) makeRun(
 		}
 
 		if !r.Void {
-			return rules.Observe(r, s.space.c.Program.Metric), nil // as a recomputation will see it
+			return rules.NewObservation(r, s.space.c.Program.Metric), nil // as a recomputation will see it
 		}
 
 		if c, err := s.readCampaign(ctx); err != nil || c.SecondsLeft() <= 0 {
@@ -62,7 +62,7 @@ const sleptReason = "void: the machine was suspended during the run"
 const sleepTolerance = 500 * time.Millisecond
 
 func (s *worker) attemptRun(
-	ctx context.Context, job research.JobID, v *version, want rules.Want,
+	ctx context.Context, job research.JobID, v *version, want rules.RunRequest,
 ) (rules.Run, error) {
 	s.runs++
 	p := s.space.c.Program
@@ -287,14 +287,14 @@ func (s *worker) collectSamples(scan *contract.Scanner, res sandbox.Result, laye
 
 	switch m.From.Kind {
 	case "wall", "cpu", "max_rss":
-		values[m.Name] = contract.FromUsage(m.From.Kind, m.Unit, res.Wall, res.CPU, res.MaxRSS)
+		values[m.Name] = contract.SampleFromUsage(m.From.Kind, m.Unit, res.Wall, res.CPU, res.MaxRSS)
 	case "file":
 		content, err := readInLayer(layer, checkout.JoinSlash(s.space.folder, m.From.Path))
 		if err != nil {
 			return nil, fmt.Sprintf("the run did not write %s, which holds the metric", m.From.Path)
 		}
 
-		if values[m.Name], err = contract.FromFile(content, m.From.Expr); err != nil {
+		if values[m.Name], err = contract.SampleFromFile(content, m.From.Expr); err != nil {
 			return nil, wording.ErrorLine(err)
 		}
 	}
@@ -403,7 +403,7 @@ func (w *workspace) discardLayers(spec sandbox.Spec) {
 
 // runSeed is the run's RATCHET_SEED: the same within a pair, fresh for each pair,
 // never pinned for a campaign.
-func runSeed(campaign string, job research.JobID, want rules.Want, number int) uint64 {
+func runSeed(campaign string, job research.JobID, want rules.RunRequest, number int) uint64 {
 	h := fnv.New64a()
 
 	k := want.Pair

@@ -335,7 +335,7 @@ func (s *worker) measureVersions(ctx context.Context) error {
 	}
 	samples, paired, err := s.makeMeasuredRuns(ctx, m)
 
-	end := rules.Summarise(samples, paired, c.Program.Metric, c.Rule.Scale)
+	end := rules.SummariseMeasurement(samples, paired, c.Program.Metric, c.Rule.Scale)
 	if s.id.Kind() == research.AuditJob {
 		end = rules.SummariseAudit(samples, paired, c.Program.Metric, c.Rule.Scale)
 	}
@@ -405,7 +405,7 @@ func (s *worker) makeMeasuredRuns(ctx context.Context, m *history.Measurement) (
 	}
 	var obs []rules.Observation
 
-	next := func() *rules.Want { return rules.NextMeasured(m.JobStart, role, now.Rule.Class, obs) }
+	next := func() *rules.RunRequest { return rules.NextMeasurementRun(m.JobStart, role, now.Rule.NoiseKind, obs) }
 	for want := next(); want != nil; want = next() {
 		if err := s.requireAffordable(ctx, m, len(obs)); err != nil {
 			return nil, nil, err
@@ -425,7 +425,7 @@ func (s *worker) makeMeasuredRuns(ctx context.Context, m *history.Measurement) (
 		}
 		obs = append(obs, o)
 	}
-	samples, paired = rules.Measured(m.JobStart, obs)
+	samples, paired = rules.SplitSamples(m.JobStart, obs)
 
 	return samples, paired, nil
 }

@@ -252,7 +252,7 @@ func detailOf(d *view.Detail) *experimentDetail {
 	}
 
 	if j := x.Judgement; j != nil {
-		out.Words = tools.Clean(j.Words(d.Metric))
+		out.Words = tools.Clean(j.Describe(d.Metric))
 		out.Reason = tools.Clean(j.Reason)
 		out.StoppedBy = j.StoppedBy
 		out.Scale = j.Scale

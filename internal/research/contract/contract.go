@@ -10,20 +10,20 @@ import (
 // the key is missing.
 type Change struct{ Key, Was, Now string }
 
-// SameNumbers says whether runs under two contracts give numbers that can be
+// HaveComparableRuns says whether runs under two contracts give numbers that can be
 // compared: they differ at most in the totals, in who decides and how edits are
 // searched, and in who is told.
-func SameNumbers(was, now Program) bool {
+func HaveComparableRuns(was, now Program) bool {
 	for _, p := range []*Program{&was, &now} {
 		p.Campaign, p.Parallel, p.Search, p.Assumptions, p.Decide, p.Notify, p.Stall = CampaignLimit{}, 0, "", "", "",
 			nil, Stall{}
 	}
 
-	return len(Changes(was, now)) == 0
+	return len(ListChanges(was, now)) == 0
 }
 
-// Changes are the keys in which two contracts differ, in alphabetical order.
-func Changes(was, now Program) (out []Change) {
+// ListChanges are the keys in which two contracts differ, in alphabetical order.
+func ListChanges(was, now Program) (out []Change) {
 	old, new := keys(was), keys(now)
 	all := maps.Clone(old)
 	maps.Copy(all, new)

@@ -6,11 +6,11 @@ import (
 	"github.com/aymanbagabas/go-udiff"
 )
 
-// ContractDiff shows what differs between two contracts as lines of the program's
+// RenderDiff shows what differs between two contracts as lines of the program's
 // YAML, each after a sign: '-' was, '+' is, ' ' the key that a changed line
 // belongs to. A key that is not there has its default. "" where nothing differs.
-func ContractDiff(was, now Program) string {
-	changes := Changes(was, now)
+func RenderDiff(was, now Program) string {
+	changes := ListChanges(was, now)
 	if len(changes) == 0 {
 		return ""
 	}

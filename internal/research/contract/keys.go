@@ -1,9 +1,9 @@
 package contract
 
-// Keys are the full names of all keys that a program may have, in the order in
+// ListKeys are the full names of all keys that a program may have, in the order in
 // which the reference explains them: a section before its keys, "guards.max"
 // for a key of each guard. required says which must be given.
-func Keys() (keys []string, required map[string]bool) {
+func ListKeys() (keys []string, required map[string]bool) {
 	var p Program
 	required = map[string]bool{}
 

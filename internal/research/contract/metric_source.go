@@ -51,10 +51,10 @@ func baseOf(units []usageUnit, name string) float64 {
 	return 0
 }
 
-// FromUsage is the sample of a metric from wall, cpu or max_rss: what the run
+// SampleFromUsage is the sample of a metric from wall, cpu or max_rss: what the run
 // used (maxRSS in bytes), in the unit; without a unit that is seconds, or
 // bytes. Of any other kind there is no such sample, and it is 0.
-func FromUsage(kind, unit string, wall, cpu time.Duration, maxRSS int64) float64 {
+func SampleFromUsage(kind, unit string, wall, cpu time.Duration, maxRSS int64) float64 {
 	used := map[string]float64{"wall": float64(wall), "cpu": float64(cpu), "max_rss": float64(maxRSS)}[kind]
 
 	units := usageUnits(kind)
@@ -69,11 +69,11 @@ func FromUsage(kind, unit string, wall, cpu time.Duration, maxRSS int64) float64
 	return used / units[0].base
 }
 
-// FromFile is the sample of a metric from file: the number, or the text that
+// SampleFromFile is the sample of a metric from file: the number, or the text that
 // is one, at the JSON pointer (RFC 6901) of a JSON document. The error's text
 // is fit to be a run's reason, but for the file's name, which the caller puts
 // before it.
-func FromFile(content []byte, pointer string) (float64, error) {
+func SampleFromFile(content []byte, pointer string) (float64, error) {
 	if err := checkPointer(pointer); err != nil {
 		return 0, err
 	}

@@ -55,8 +55,8 @@ type Stall struct {
 // DefaultStall is what a program says that gives no stall.
 func DefaultStall() Stall { return Stall{Experiments: 30, Hours: 2} }
 
-// OrDefault fills in what is not given.
-func (s Stall) OrDefault() Stall {
+// WithDefaults fills in what is not given.
+func (s Stall) WithDefaults() Stall {
 	if s.Experiments == 0 {
 		s.Experiments = DefaultStall().Experiments
 	}
@@ -68,8 +68,8 @@ func (s Stall) OrDefault() Stall {
 	return s
 }
 
-// Wants says whether the target is to be told of the event.
-func (t Target) Wants(e Event) bool {
+// WantsEvent says whether the target is to be told of the event.
+func (t Target) WantsEvent(e Event) bool {
 	if len(t.On) == 0 {
 		return slices.Contains(Events(), e)
 	}
@@ -77,15 +77,15 @@ func (t Target) Wants(e Event) bool {
 	return slices.Contains(t.On, e)
 }
 
-// Tells says whether the program has a target for notices, hooks aside.
-func (p Program) Tells() bool {
+// HasNotifier says whether the program has a target for notices, hooks aside.
+func (p Program) HasNotifier() bool {
 	return slices.ContainsFunc(p.Notify, func(t Target) bool { return t.Hook == "" })
 }
 
-// Hooks are the program's scripts for before or after an experiment.
-func (p Program) Hooks(e Event) (paths []string) {
+// HookPaths are the program's scripts for before or after an experiment.
+func (p Program) HookPaths(e Event) (paths []string) {
 	for _, t := range p.Notify {
-		if t.Hook != "" && t.Wants(e) {
+		if t.Hook != "" && t.WantsEvent(e) {
 			paths = append(paths, t.Hook)
 		}
 	}
@@ -119,9 +119,9 @@ func (t Target) Name() string {
 	return "command " + clip(line)
 }
 
-// Address checks a URL that notices are sent to; topic says that it is an ntfy
+// CheckAddress checks a URL that notices are sent to; topic says that it is an ntfy
 // topic's, and secret that a token goes with it. hint says what is wrong.
-func Address(text string, topic, secret bool) (_ *url.URL, hint string) {
+func CheckAddress(text string, topic, secret bool) (_ *url.URL, hint string) {
 	u, err := url.Parse(text)
 	switch {
 	case err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") || len(text) > 2048:

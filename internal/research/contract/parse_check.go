@@ -53,7 +53,7 @@ func parseSource(s string) (Source, string) {
 		}
 	}
 
-	if meant := research.Nearest(s, sourceKinds); meant != "" {
+	if meant := research.NearestWord(s, sourceKinds); meant != "" {
 		return Source{}, fmt.Sprintf("did you mean %q? %s", meant, sourceHint)
 	}
 
@@ -110,16 +110,16 @@ func (d *decoder) crossCheck() {
 func (d *decoder) checkHours() {
 	p := d.program
 
-	longest := LongestRun(p).Hours()
+	longest := LongestRunTime(p).Hours()
 	if p.Campaign.Hours < longest {
 		d.about("campaign.hours",
 			"campaign.hours of %s are less than the longest that one run may take, %s; raise it, or lower budget.wall",
-			formatNumber(p.Campaign.Hours), LongestRun(p))
+			formatNumber(p.Campaign.Hours), LongestRunTime(p))
 	}
 
 	if p.Campaign.GPUHours > 0 && p.Campaign.GPUHours < longest*float64(p.GPUs) {
 		d.about("campaign.gpu_hours",
-			"campaign.gpu_hours of %s are less than the longest that one run on %d GPUs may take, %s each; raise it, or lower budget.wall", formatNumber(p.Campaign.GPUHours), p.GPUs, LongestRun(p))
+			"campaign.gpu_hours of %s are less than the longest that one run on %d GPUs may take, %s each; raise it, or lower budget.wall", formatNumber(p.Campaign.GPUHours), p.GPUs, LongestRunTime(p))
 	}
 }
 

@@ -120,7 +120,7 @@ func (d *decoder) unknown(path string, key *yaml.Node, fields []field) string {
 		return ""
 	}
 
-	if meant := research.Nearest(key.Value, known); meant != "" {
+	if meant := research.NearestWord(key.Value, known); meant != "" {
 		d.at(key, "unknown key %q; did you mean %q?", clip(full), join(path, meant))
 		return meant
 	}

@@ -30,7 +30,7 @@ func defaultProgram(folder string) Program {
 }
 
 // defaultGain is min_gain where the program gives none.
-func defaultGain(n research.Noise) Amount {
+func defaultGain(n research.NoiseKind) Amount {
 	if n == research.Deterministic {
 		return Amount{}
 	}

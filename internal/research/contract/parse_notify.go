@@ -30,7 +30,7 @@ func targetFields(t *Target) []field {
 		{"secret_env", false, text(&t.SecretEnv, variable)},
 		{"token_env", false, text(&t.TokenEnv, variable)},
 		{"click", false, text(&t.Click, func(s string) (string, string) {
-			_, hint := Address(s, false, false)
+			_, hint := CheckAddress(s, false, false)
 			return s, hint
 		})},
 		{"on", false, events(&t.On)},
@@ -77,7 +77,7 @@ func address(topic bool) item {
 
 			return s, ""
 		}
-		_, hint := Address(s, topic, false)
+		_, hint := CheckAddress(s, topic, false)
 
 		return s, hint
 	}
@@ -127,7 +127,7 @@ func (d *decoder) checkNotify() {
 		}
 		hooked := slices.Contains(t.On, HookBefore) || slices.Contains(t.On, HookAfter)
 
-		_, plain := Address(t.Ntfy, true, t.TokenEnv != "")
+		_, plain := CheckAddress(t.Ntfy, true, t.TokenEnv != "")
 		switch {
 		case kinds != 1:
 			d.about(key, "%s needs exactly one of %s", key, kindsOfTarget)

@@ -235,7 +235,7 @@ func (w *renderer) notify(all []Target) {
 }
 
 func (w *renderer) stall(s, def Stall) {
-	if s = s.OrDefault(); s == def {
+	if s = s.WithDefaults(); s == def {
 		return
 	}
 	w.line("", "stall", "", "when the campaign is thought to stand still")

@@ -43,7 +43,7 @@ func oneOf[T ~string](s string, values []T) string {
 	}
 
 	hint := "valid: " + strings.Join(known, ", ")
-	if meant := research.Nearest(s, known); meant != "" {
+	if meant := research.NearestWord(s, known); meant != "" {
 		return fmt.Sprintf("did you mean %q? %s", meant, hint)
 	}
 

@@ -45,7 +45,7 @@ type Metric struct {
 	Better  research.Direction `json:"better"`
 	Unit    string             `json:"unit,omitempty"`
 	From    Source             `json:"from"`
-	Noise   research.Noise     `json:"noise"`
+	Noise   research.NoiseKind `json:"noise"`
 	MinGain Amount             `json:"min_gain"`
 	// MinGainSet says that the program gives min_gain. Where it doesn't and noise
 	// is auto, the default counts as 0 once the metric is found deterministic.

@@ -54,10 +54,10 @@ func Noticed(c *Campaign, r Record, x *Experiment, before []Experiment) (*Notice
 			return nil, err
 		}
 
-		n.Event, n.Text = contract.EventCertified, "the head of "+c.Name+" is "+e.Words(c.Program.Metric)
+		n.Event, n.Text = contract.EventCertified, "the head of "+c.Name+" is "+e.Describe(c.Program.Metric)
 		if e.Outcome == rules.RolledBack {
 			n.Event, n.Text = contract.EventRolledBack,
-				"the head of "+c.Name+" went back to its checkpoint: "+e.Words(c.Program.Metric)
+				"the head of "+c.Name+" went back to its checkpoint: "+e.Describe(c.Program.Metric)
 		}
 		n.Gain, n.Scale = e.Gain, e.Scale
 
@@ -68,7 +68,7 @@ func Noticed(c *Campaign, r Record, x *Experiment, before []Experiment) (*Notice
 		}
 		n.Event, n.Experiment = contract.EventCrashLoop, x.N
 		n.Text = fmt.Sprintf("%s of %s in a row ended invalid for the same reason: %s",
-			rules.Count(crashLoop, "experiment"), c.Name, singleLine(x.Judgement.Reason, 200))
+			research.Counted(crashLoop, "experiment"), c.Name, singleLine(x.Judgement.Reason, 200))
 
 		return n, nil
 	}
@@ -81,7 +81,7 @@ func (n *Notice) describeBest(c *Campaign, x *Experiment) *Notice {
 	n.Event, n.Experiment, n.Hypothesis, n.Gain, n.Scale = contract.EventBest, x.N, singleLine(x.Hypothesis, 200),
 		j.Gain, j.Scale
 
-	n.Text = fmt.Sprintf("experiment %d is the new best of %s: %s", x.N, c.Name, j.Words(c.Program.Metric))
+	n.Text = fmt.Sprintf("experiment %d is the new best of %s: %s", x.N, c.Name, j.Describe(c.Program.Metric))
 	if j.StoppedBy == "one_run" { // a deterministic metric's value is the same however often it is measured
 		n.Value = j.Value
 	}
@@ -163,10 +163,10 @@ func Circumstances(c *Campaign, s Situation) map[Circumstance]Notice {
 		return out
 	}
 
-	stall := c.Program.Stall.OrDefault()
+	stall := c.Program.Stall.WithDefaults()
 	if c.Streak >= stall.Experiments {
 		add(Standstill, contract.EventStall, "%s of %s in a row, and none was kept",
-			rules.Count(c.Streak, "experiment"), c.Name)
+			research.Counted(c.Streak, "experiment"), c.Name)
 	}
 
 	if s.Changed {
@@ -185,14 +185,14 @@ func Circumstances(c *Campaign, s Situation) map[Circumstance]Notice {
 	lastMayBeKept := len(c.Unresolved) > 0 && quiet < time.Minute
 	if isSpent && !s.Running && !lastMayBeKept {
 		add(Spent, contract.EventBudget, "the budget of %s is spent: %s; %s kept%s", c.Name, c.spentWords(),
-			rules.Count(c.Kept, "edit"), c.gainedWords())
+			research.Counted(c.Kept, "edit"), c.gainedWords())
 	}
 
 	couldRun := !isSpent && !s.Changed && c.Rests == nil && c.Broken == ""
 	if couldRun && !s.Running && quiet.Hours() >= stall.Hours {
 		add(Silence, contract.EventStall,
 			"nothing has happened in %s for %s, and %d experiments are left: its agent seems to have stopped", c.Name,
-			research.DurationText(quiet.Seconds()), c.Program.Campaign.Experiments-c.Experiments)
+			research.FormatSeconds(quiet.Seconds()), c.Program.Campaign.Experiments-c.Experiments)
 	}
 
 	return out
@@ -216,7 +216,7 @@ func (c *Campaign) gainedWords() string {
 		return "; " + s
 	}
 
-	if c.Rule.Class != research.Deterministic || c.Baseline == nil || c.BaselineClass != c.Class {
+	if c.Rule.NoiseKind != research.Deterministic || c.Baseline == nil || c.BaselineClass != c.Class {
 		return ""
 	}
 

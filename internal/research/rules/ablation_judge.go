@@ -10,10 +10,10 @@ import (
 // judge says whether differences (without minus with) show that what was left
 // out pays (AblationPays) or not (AblationIdle), or how many more pairs are
 // wanted. sign -1 asks the same of its loss. Two e-processes over the same
-// pairs, one against "it brings Least or less", one against "it brings Tellable
+// pairs, one against "it brings Least or less", one against "it brings DetectableGain
 // or more"; at the cap the nearer of both wins.
 func (a Ablation) judge(diffs []float64, sign, claim float64) (verdict string, more int) {
-	if a.Class == research.Deterministic {
+	if a.NoiseKind == research.Deterministic {
 		switch {
 		case len(diffs) == 0:
 			return "", 1
@@ -23,7 +23,7 @@ func (a Ablation) judge(diffs []float64, sign, claim float64) (verdict string, m
 
 		return AblationIdle, 0
 	}
-	pays, idle := a.payEvidence(a.Least, claim), a.idleEvidence(a.Tellable())
+	pays, idle := a.payEvidence(a.Least, claim), a.idleEvidence(a.DetectableGain())
 
 	m := noiseModel{a.S, a.Eps}
 	for _, d := range diffs {
@@ -42,7 +42,7 @@ func (a Ablation) judge(diffs []float64, sign, claim float64) (verdict string, m
 		return "", min(2, a.Pairs-n)
 	}
 
-	if mid, _ := m.location(diffs); sign*mid > (a.Least+a.Tellable())/2 {
+	if mid, _ := m.location(diffs); sign*mid > (a.Least+a.DetectableGain())/2 {
 		return AblationPays, 0
 	}
 
@@ -54,7 +54,7 @@ func (a Ablation) judge(diffs []float64, sign, claim float64) (verdict string, m
 func (a Ablation) payEvidence(edge, claim float64) *evidence {
 	var effects, weights []float64
 
-	around := max(claim, a.Tellable(), a.S)
+	around := max(claim, a.DetectableGain(), a.S)
 	for x := a.S / 4; x < max(1e3*a.S, 16*around); x *= 1.4 {
 		z := math.Log(x / around)
 		effects, weights = append(effects, edge+x), append(weights, math.Exp(-z*z/2))
@@ -88,7 +88,7 @@ func (a Ablation) bar() float64 {
 // lost says whether the trimmed head lost too much (without minus with), or
 // how many more pairs are wanted to say so.
 func (a Ablation) lost(diffs []float64) (lost bool, more int) {
-	if a.Class == research.Deterministic {
+	if a.NoiseKind == research.Deterministic {
 		if len(diffs) == 0 {
 			return false, 1
 		}
@@ -129,22 +129,22 @@ func (a Ablation) gain(diffs []float64, sign float64) *research.Interval {
 	}
 
 	mid, half := diffs[0], 0.0
-	if a.Class != research.Deterministic {
+	if a.NoiseKind != research.Deterministic {
 		at, variance := noiseModel{a.S, a.Eps}.location(diffs)
 		mid, half = at, z95*math.Sqrt(variance)
 	}
 
-	return ruler{a.Scale, a.Better}.interval(sign*mid, sign*mid-half, sign*mid+half)
+	return metricScale{a.Scale, a.Better}.interval(sign*mid, sign*mid-half, sign*mid+half)
 }
 
-// Effect is what the runs of one comparison say of what it leaves out.
-func (a Ablation) Effect(e Ablated) *research.Interval { return a.interval(e.Diffs) }
+// EstimateGain is what the runs of one comparison say of what it leaves out.
+func (a Ablation) EstimateGain(e ComparisonResult) *research.Interval { return a.interval(e.Diffs) }
 
-// Forecast is how many runs are likely to come, and how many comparisons, if
+// ForecastRuns is how many runs are likely to come, and how many comparisons, if
 // every suspect brings nothing and every other change what is claimed; seen is
 // what was measured already.
-func (a Ablation) Forecast(seen func(besides, out []int) Ablated) (comparisons, runs int) {
-	made := map[string]Ablated{}
+func (a Ablation) ForecastRuns(seen func(besides, out []int) ComparisonResult) (comparisons, runs int) {
+	made := map[string]ComparisonResult{}
 	suspects, _, _ := a.sorted()
 
 	expected := func(out []int) float64 {
@@ -152,14 +152,14 @@ func (a Ablation) Forecast(seen func(besides, out []int) Ablated) (comparisons, 
 
 		for _, c := range a.Changes {
 			if slices.Contains(out, c.N) && !slices.Contains(suspects, c.N) && !c.Shorter {
-				sum += max(c.Claim, 2*a.Tellable(), 1e-9)
+				sum += max(c.Claim, 2*a.DetectableGain(), 1e-9)
 			}
 		}
 
 		return sum
 	}
 	for {
-		step := a.Next(func(besides, out []int) Ablated {
+		step := a.NextComparison(func(besides, out []int) ComparisonResult {
 			if e, ok := made[setKey(besides, out)]; ok {
 				return e
 			}
@@ -167,7 +167,7 @@ func (a Ablation) Forecast(seen func(besides, out []int) Ablated) (comparisons, 
 			return seen(besides, out)
 		})
 		if step.Done != nil {
-			if a.Class == research.Deterministic && comparisons > 0 {
+			if a.NoiseKind == research.Deterministic && comparisons > 0 {
 				runs++ // of the head itself
 			}
 
@@ -187,7 +187,7 @@ func (a Ablation) Forecast(seen func(besides, out []int) Ablated) (comparisons, 
 		}
 		made[k] = e
 
-		if runs += 2 * c.Pairs; a.Class == research.Deterministic {
+		if runs += 2 * c.Pairs; a.NoiseKind == research.Deterministic {
 			runs-- // the other side was run before
 		}
 	}

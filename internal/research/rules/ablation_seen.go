@@ -15,7 +15,7 @@ type AblationRuns struct {
 	start   map[string]float64 // the guards at the campaign's start
 	exact   bool
 	of      string
-	scale   ruler
+	scale   metricScale
 	jobs    []ablationJob
 }
 
@@ -28,13 +28,13 @@ type ablationJob struct {
 
 // NewAblationRuns is empty; st has the guards' values at the campaign's start.
 func NewAblationRuns(a Ablation, p contract.Program, st RuleState) *AblationRuns {
-	return &AblationRuns{program: p, start: st.Start, exact: a.Class == research.Deterministic, of: a.Of,
-		scale: ruler{a.Scale, a.Better}}
+	return &AblationRuns{program: p, start: st.Start, exact: a.NoiseKind == research.Deterministic, of: a.Of,
+		scale: metricScale{a.Scale, a.Better}}
 }
 
-// Add folds in a job that has ended; end is nil where it was lost. Jobs of
+// AddJob folds in a job that has ended; end is nil where it was lost. Jobs of
 // anything else are left out. They must come in the order of their numbers.
-func (r *AblationRuns) Add(start JobStart, obs []Observation, end *MeasurementEnd) {
+func (r *AblationRuns) AddJob(start JobStart, obs []Observation, end *MeasurementEnd) {
 	if start.Ablates == "" || start.Ablates != r.of {
 		return
 	}
@@ -47,14 +47,14 @@ func (r *AblationRuns) Add(start JobStart, obs []Observation, end *MeasurementEn
 	r.jobs = append(r.jobs, j)
 }
 
-// Seen is what is known of the head without besides, against the same without
+// ResultOf is what is known of the head without besides, against the same without
 // out too.
-func (r *AblationRuns) Seen(besides, out []int) Ablated {
+func (r *AblationRuns) ResultOf(besides, out []int) ComparisonResult {
 	without := union(besides, out)
 	if r.exact {
 		return r.seenExactly(besides, without)
 	}
-	var e Ablated
+	var e ComparisonResult
 	var with, less []Observation
 
 	for _, j := range r.jobs {
@@ -85,12 +85,12 @@ func (r *AblationRuns) Seen(besides, out []int) Ablated {
 func (r *AblationRuns) diffs(obs []Observation) (ds []float64) {
 	pairs := map[int][2]*float64{}
 
-	for _, o := range Settled(obs) {
-		if o.Pair == 0 || !o.Valid || !research.Finite(o.Value) || r.scale.Scale == LogScale && o.Value <= 0 {
+	for _, o := range ResolveRepeats(obs) {
+		if o.Pair == 0 || !o.Valid || !research.IsFinite(o.Value) || r.scale.Name == LogScale && o.Value <= 0 {
 			continue
 		}
 
-		p, y := pairs[o.Pair], r.scale.Y(o.Value)
+		p, y := pairs[o.Pair], r.scale.Height(o.Value)
 		if o.Side == Candidate {
 			p[1] = &y
 		} else {
@@ -109,7 +109,7 @@ func (r *AblationRuns) diffs(obs []Observation) (ds []float64) {
 }
 
 // seenExactly compares the values of two versions, one run of each, whichever job it is of.
-func (r *AblationRuns) seenExactly(besides, without []int) (e Ablated) {
+func (r *AblationRuns) seenExactly(besides, without []int) (e ComparisonResult) {
 	with, _, _ := r.valueOf(besides)
 
 	less, jobs, unfit := r.valueOf(without)
@@ -118,7 +118,7 @@ func (r *AblationRuns) seenExactly(besides, without []int) (e Ablated) {
 		e.Unfit = unfit
 	case with != nil && less != nil:
 		e.Unfit = r.broken([]Observation{*with}, []Observation{*less})
-		e.Diffs, e.Jobs = []float64{r.scale.Y(less.Value) - r.scale.Y(with.Value)}, jobs
+		e.Diffs, e.Jobs = []float64{r.scale.Height(less.Value) - r.scale.Height(with.Value)}, jobs
 	}
 
 	return e
@@ -148,16 +148,16 @@ func (r *AblationRuns) valueOf(without []int) (o *Observation, jobs []research.J
 	return nil, nil, ""
 }
 
-// Valued says whether the head without these changes has a value: of a
+// HasValue says whether the head without these changes has a value: of a
 // deterministic metric it need not be run again.
-func (r *AblationRuns) Valued(without []int) bool {
+func (r *AblationRuns) HasValue(without []int) bool {
 	o, _, _ := r.valueOf(without)
 	return r.exact && o != nil
 }
 
-// Checked says whether the head without these changes has been built, checked
+// IsChecked says whether the head without these changes has been built, checked
 // and run to a job's end.
-func (r *AblationRuns) Checked(without []int) bool {
+func (r *AblationRuns) IsChecked(without []int) bool {
 	return slices.ContainsFunc(r.jobs, func(j ablationJob) bool {
 		return j.done && slices.Equal(j.start.Without, without)
 	})
@@ -166,7 +166,7 @@ func (r *AblationRuns) Checked(without []int) bool {
 // broken says which guard the version without breaks that the other one does
 // not break as far, "" for none: by the median of its runs.
 func (r *AblationRuns) broken(with, without []Observation) string {
-	ref := NewAuto(r.program).referee()
+	ref := NewAuto(r.program).baseRule()
 	for _, o := range without {
 		if reason := ref.outOfBounds(o); reason != "" {
 			return reason
@@ -178,12 +178,12 @@ func (r *AblationRuns) broken(with, without []Observation) string {
 		start, known := r.start[g.Name]
 
 		x, measured := now[g.Name]
-		if g.MaxGrowth == nil || !known || !measured || !g.Exceeded(x, start) {
+		if g.MaxGrowth == nil || !known || !measured || !g.IsExceeded(x, start) {
 			continue
 		}
 
 		if was, ok := before[g.Name]; !ok || x > was {
-			return g.TooMuch(x, start)
+			return g.DescribeExcess(x, start)
 		}
 	}
 
@@ -192,7 +192,7 @@ func (r *AblationRuns) broken(with, without []Observation) string {
 
 // valid are a side's runs that count.
 func valid(obs []Observation, s Side) []Observation {
-	return slices.DeleteFunc(side(Settled(obs), s), func(o Observation) bool { return !o.Valid || !research.Finite(o.Value) })
+	return slices.DeleteFunc(side(ResolveRepeats(obs), s), func(o Observation) bool { return !o.Valid || !research.IsFinite(o.Value) })
 }
 
 // union of two sets of experiments, sorted.

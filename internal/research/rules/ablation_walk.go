@@ -7,10 +7,10 @@ import (
 	"ratchet/internal/research"
 )
 
-// Next names the comparison that is needed next, or ends the ablation. seen is
+// NextComparison names the comparison that is needed next, or ends the ablation. seen is
 // what was measured of a comparison so far; sets of experiments are sorted.
 // The same runs always lead to the same steps.
-func (a Ablation) Next(seen func(besides, out []int) Ablated) AblationStep {
+func (a Ablation) NextComparison(seen func(besides, out []int) ComparisonResult) AblationStep {
 	w := &ablating{Ablation: a, seen: seen, out: map[int]bool{}, found: map[int]AblationEffect{},
 		learnt: map[string]bool{}}
 
@@ -45,7 +45,7 @@ func (a Ablation) sorted() (suspects, others, shorter []int) {
 	for _, c := range slices.Backward(a.Changes) {
 		claims[c.N] = c.Claim
 		switch {
-		case a.Class == research.Deterministic || c.Claim >= suspectBelow*a.Tellable() || len(c.Ties) > 0:
+		case a.NoiseKind == research.Deterministic || c.Claim >= suspectBelow*a.DetectableGain() || len(c.Ties) > 0:
 			others = append(others, c.N)
 		case c.Shorter:
 			shorter = append(shorter, c.N)
@@ -74,12 +74,12 @@ func (a Ablation) isShorter(n int) bool {
 // ablating is one pass through the whole ablation, for as far as the runs reach.
 type ablating struct {
 	Ablation
-	seen   func(besides, out []int) Ablated
+	seen   func(besides, out []int) ComparisonResult
 	out    map[int]bool
 	found  map[int]AblationEffect
-	want   *Comparison     // what is missing: nothing is decided any more
-	last   Ablated         // of the end
-	learnt map[string]bool // comparisons whose pairs have told of the noise
+	want   *Comparison      // what is missing: nothing is decided any more
+	last   ComparisonResult // of the end
+	learnt map[string]bool  // comparisons whose pairs have told of the noise
 }
 
 // halve drops a group that does not pay, and looks into one that does.
@@ -176,7 +176,7 @@ func (w *ablating) dropped() []int {
 
 // compare judges a group left out, with what builds on it; false when more
 // pairs are needed for it. sign -1 asks whether it hurts.
-func (w *ablating) compare(group []int, sign float64) (verdict string, e Ablated, ok bool) {
+func (w *ablating) compare(group []int, sign float64) (verdict string, e ComparisonResult, ok bool) {
 	out := w.closed(group)
 	if e = w.seen(w.dropped(), out); e.Unfit != "" {
 		return e.Unfit, e, true
@@ -196,7 +196,7 @@ func (w *ablating) compare(group []int, sign float64) (verdict string, e Ablated
 // a test reckons with is fixed before its first pair.
 func (w *ablating) learn(besides, out []int, diffs []float64) {
 	k := setKey(besides, out)
-	if w.Class == research.Deterministic || len(diffs) < 2 || w.learnt[k] {
+	if w.NoiseKind == research.Deterministic || len(diffs) < 2 || w.learnt[k] {
 		return
 	}
 	w.learnt[k] = true
@@ -221,7 +221,7 @@ func (a Ablation) claimOf(group []int) float64 {
 }
 
 // drop leaves a group out from here on.
-func (w *ablating) drop(group []int, why string, e Ablated) {
+func (w *ablating) drop(group []int, why string, e ComparisonResult) {
 	closed := w.closed(group)
 	w.note(closed, why, e)
 
@@ -231,7 +231,7 @@ func (w *ablating) drop(group []int, why string, e Ablated) {
 }
 
 // note writes down what a comparison said of the group.
-func (w *ablating) note(group []int, why string, e Ablated) {
+func (w *ablating) note(group []int, why string, e ComparisonResult) {
 	closed := w.closed(group)
 	for _, n := range group {
 		with := slices.DeleteFunc(slices.Clone(closed), func(m int) bool { return m == n })

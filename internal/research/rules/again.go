@@ -12,10 +12,10 @@ import (
 // of a deterministic metric does not depend on the load: nothing is repeated. If
 // it does after all, the runs differ, and the metric counts as noisy from then on.
 
-// Again is the run that repeats a half of the last pair of obs, nil when the
+// NextRepeat is the run that repeats a half of the last pair of obs, nil when the
 // metric is deterministic, or that pair is not complete, not contended, has been
 // repeated, or could not be.
-func Again(class research.Noise, obs []Observation) *Want {
+func NextRepeat(class research.NoiseKind, obs []Observation) *RunRequest {
 	if class == research.Deterministic {
 		return nil
 	}
@@ -43,7 +43,7 @@ func Again(class research.Noise, obs []Observation) *Want {
 	if len(first) != 2 || !contended || len(second) >= 2 {
 		return nil
 	}
-	w := first[len(second)].Want
+	w := first[len(second)].RunRequest
 	w.Again = true
 
 	return &w
@@ -51,11 +51,11 @@ func Again(class research.Noise, obs []Observation) *Want {
 
 // alone is the run that repeats the last of obs, if that was a contended look
 // at one version; nil otherwise. A warm-up is no look.
-func alone(obs []Observation) *Want {
+func alone(obs []Observation) *RunRequest {
 	if len(obs) == 0 || !obs[len(obs)-1].strained() {
 		return nil
 	}
-	w := obs[len(obs)-1].Want
+	w := obs[len(obs)-1].RunRequest
 	w.Again = true
 
 	return &w
@@ -66,9 +66,9 @@ func (o Observation) strained() bool {
 	return o.Valid && o.Contended && o.Pair == 0 && !o.Again && !o.WarmUp
 }
 
-// Settled is obs with one run for each look and each half of a pair: the
+// ResolveRepeats is obs with one run for each look and each half of a pair: the
 // repetition's where there is one. Invalid runs stay.
-func Settled(obs []Observation) []Observation {
+func ResolveRepeats(obs []Observation) []Observation {
 	repeats := map[int]int{}
 
 	for _, o := range obs {
@@ -92,20 +92,20 @@ func Settled(obs []Observation) []Observation {
 	return out
 }
 
-// patient is a rule that repeats what was contended.
-type patient struct{ Rule }
+// repeatingRule is a rule that repeats what was contended.
+type repeatingRule struct{ Rule }
 
-func (r patient) Next(st RuleState, o Outlook, obs []Observation) Step {
-	if w := Again(st.Class, obs); w != nil {
+func (r repeatingRule) Next(st RuleState, o Outlook, obs []Observation) Step {
+	if w := NextRepeat(st.NoiseKind, obs); w != nil {
 		return Step{Run: w}
 	}
 
-	if w := alone(obs); w != nil && st.Class == research.Noisy {
+	if w := alone(obs); w != nil && st.NoiseKind == research.Noisy {
 		return Step{Run: w}
 	}
 	st = st.paid(o)
 
-	step := r.Rule.Next(st, o, Settled(obs))
+	step := r.Rule.Next(st, o, ResolveRepeats(obs))
 	if step.Done != nil {
 		step.Done.Runs = len(obs)
 	}
@@ -113,6 +113,6 @@ func (r patient) Next(st RuleState, o Outlook, obs []Observation) Step {
 	return step
 }
 
-func (r patient) Close(st RuleState, o Outlook, obs []Observation, j Judgement) RuleState {
-	return r.Rule.Close(st.paid(o), o, Settled(obs), j)
+func (r repeatingRule) Close(st RuleState, o Outlook, obs []Observation, j Judgement) RuleState {
+	return r.Rule.Close(st.paid(o), o, ResolveRepeats(obs), j)
 }

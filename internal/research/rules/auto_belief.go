@@ -187,7 +187,7 @@ func (m *mixture) open(far bool) {
 // see takes in one run of the head, or of the open proposal (candidate). A
 // height that is not finite, or so far off that nothing explains it, is ignored.
 func (m *mixture) see(y float64, candidate bool) {
-	if !research.Finite(y) {
+	if !research.IsFinite(y) {
 		return
 	}
 
@@ -262,7 +262,7 @@ func (c *cell) update(y float64, candidate bool, sigma, drift, share float64) fl
 	wild := share / (math.Pi * runOutlierWidth * sigma * (1 + w*w))
 
 	c.next = c.weight * (clean + wild)
-	if !(c.next > 0) || !research.Finite(c.next) {
+	if !(c.next > 0) || !research.IsFinite(c.next) {
 		c.next = 0
 		return 0
 	}

@@ -52,7 +52,7 @@ type Certificate struct {
 // CertificateStep is the answer about a certificate: one more run, or the
 // judgement. Exactly one is set.
 type CertificateStep struct {
-	Run  *Want
+	Run  *RunRequest
 	Done *Certificate
 }
 
@@ -61,11 +61,11 @@ type CertificateStep struct {
 // cancels steady drift over two. obs holds the certificate's runs in order. An
 // invalid run is asked for again; the third ends the certificate as rolled back.
 func (a Auto) NextPair(st RuleState, o Outlook, obs []Observation) CertificateStep {
-	if w := Again(st.Class, obs); w != nil {
+	if w := NextRepeat(st.NoiseKind, obs); w != nil {
 		return CertificateStep{Run: w}
 	}
 	st = st.paid(o)
-	pairs, failed := st.certificatePairs(Settled(obs))
+	pairs, failed := st.certificatePairs(ResolveRepeats(obs))
 
 	n := len(pairs)
 	if failed < maxFailedRun && n > 0 && !pairs[n-1].complete() {
@@ -85,7 +85,7 @@ func (a Auto) NextPair(st RuleState, o Outlook, obs []Observation) CertificateSt
 	switch {
 	case failed >= maxFailedRun:
 		by = "invalid"
-	case !a.Certifiable(st):
+	case !a.CanCertify(st):
 		by = "futility"
 	case t.n > 0 && broken != "":
 		by, reason = "guard", broken
@@ -111,7 +111,7 @@ func (a Auto) NextPair(st RuleState, o Outlook, obs []Observation) CertificateSt
 // certificateGuards says which guard is proven to be broken by the head, and
 // which one is not yet proven to hold; "" where none.
 func (a Auto) certificateGuards(st RuleState, obs []Observation) (broken, open string) {
-	guards := a.referee().guardTests(st, Settled(obs), Checkpoint, Incumbent)
+	guards := a.baseRule().guardTests(st, ResolveRepeats(obs), Checkpoint, Incumbent)
 	if g := firstGuard(guards, (*guardTest).isBroken); g != nil {
 		broken = g.reason()
 	}
@@ -126,8 +126,8 @@ func (a Auto) certificateGuards(st RuleState, obs []Observation) (broken, open s
 func (p runPair) complete() bool { return p.b != nil && p.c != nil }
 
 // halfOf is the missing run of pair n: odd pairs run the checkpoint first.
-func halfOf(n int, p runPair) *Want {
-	w := &Want{Side: Checkpoint, Role: research.Confirm, Pair: n, Order: "BC"}
+func halfOf(n int, p runPair) *RunRequest {
+	w := &RunRequest{Side: Checkpoint, Role: research.Confirm, Pair: n, Order: "BC"}
 	if n%2 == 0 {
 		w.Side, w.Order = Incumbent, "CB"
 	}
@@ -252,7 +252,7 @@ func (t *certificateTest) bet(d float64) {
 	t.n++
 
 	null := t.noise.density(d, t.null)
-	if !(null > 0) || !research.Finite(null) {
+	if !(null > 0) || !research.IsFinite(null) {
 		return
 	}
 	evidence, gain, total := 0.0, 0.0, 0.0
@@ -314,7 +314,7 @@ func (t *certificateTest) estimate() (mean, lo, hi float64) {
 }
 
 func (st RuleState) certificate(t *certificateTest, outcome Outcome, by string, runs int) *Certificate {
-	r := st.Ruler()
+	r := st.MetricScale()
 
 	c := &Certificate{
 		Outcome: outcome, StoppedBy: by, Edits: st.Auto.Chain, Scale: st.Scale, Claim: r.Gain(-st.Auto.Claim),
@@ -333,7 +333,7 @@ func (st RuleState) certificate(t *certificateTest, outcome Outcome, by string, 
 func (a Auto) CloseCertificate(st RuleState, o Outlook, obs []Observation, c Certificate) RuleState {
 	st = st.paid(o)
 	_, late := a.spare(st, o)
-	pairs, _ := st.certificatePairs(Settled(obs))
+	pairs, _ := st.certificatePairs(ResolveRepeats(obs))
 
 	m := st.Auto.mixture()
 	if c.Outcome == Certified {
@@ -363,8 +363,8 @@ func (a Auto) CloseCertificate(st RuleState, o Outlook, obs []Observation, c Cer
 	if len(ds) >= 2 {
 		st = st.learn(aroundMedian(ds))
 	}
-	grown := a.referee().growth(st, Settled(obs), Checkpoint, Incumbent)
-	st.Guards = a.referee().learnGuards(st, Settled(obs))
+	grown := a.baseRule().growth(st, ResolveRepeats(obs), Checkpoint, Incumbent)
+	st.Guards = a.baseRule().learnGuards(st, ResolveRepeats(obs))
 	auto := *st.Auto
 	auto.Belief, auto.Late, auto.IfKept = m.AutoBelief, auto.Late || late, nil
 	auto.Claim, auto.ClaimVar, auto.Chain = 0, 0, 0
@@ -377,9 +377,9 @@ func (a Auto) CloseCertificate(st RuleState, o Outlook, obs []Observation, c Cer
 	return st
 }
 
-// Words is the certificate in one line for m's readers.
-func (c Certificate) Words(m contract.Metric) string {
-	w := phrase{Judgement{Scale: c.Scale, Gain: c.Gain}, m.Unit}
+// Describe is the certificate in one line for m's readers.
+func (c Certificate) Describe(m contract.Metric) string {
+	w := formatter{Judgement{Scale: c.Scale, Gain: c.Gain}, m.Unit}
 
 	head := "certified"
 	if c.Outcome == RolledBack {
@@ -391,9 +391,9 @@ func (c Certificate) Words(m contract.Metric) string {
 	}
 
 	if c.Gain == nil {
-		return fmt.Sprintf("%s: chain of %s, nothing was measured", head, Count(c.Edits, "edit"))
+		return fmt.Sprintf("%s: chain of %s, nothing was measured", head, research.Counted(c.Edits, "edit"))
 	}
 
-	return fmt.Sprintf("%s: chain of %s, %s %s, %s, E = %s against %s needed", head, Count(c.Edits, "edit"),
-		w.amount(c.Gain.Mid), w.interval(), Count(c.Pairs, "pair"), eValue(c.E), eValue(c.Need))
+	return fmt.Sprintf("%s: chain of %s, %s %s, %s, E = %s against %s needed", head, research.Counted(c.Edits, "edit"),
+		w.amount(c.Gain.Mid), w.interval(), research.Counted(c.Pairs, "pair"), eValue(c.E), eValue(c.Need))
 }

@@ -16,11 +16,11 @@ const (
 	trustedResiduals = 30 // from which the pair noise rests on residuals alone
 )
 
-// AutoAlphaAt is the level of the campaign's t-th certificate of the head
+// AutoAlpha is the level of the campaign's t-th certificate of the head
 // (from 1) after passed ones: alpha_t = .05 gamma_t (passed+1), the e-LOND
 // rule (Xu & Ramdas 2024), with gamma_t = (t+1)^-1.6 / 1.29, whose sum is
 // below 1: few tests are made, so most is spent early.
-func AutoAlphaAt(t, passed int) float64 {
+func AutoAlpha(t, passed int) float64 {
 	return alpha * math.Pow(float64(t)+1, -1.6) / 1.29 * float64(passed+1)
 }
 
@@ -44,11 +44,11 @@ func (st RuleState) pairNoise(m *mixture) noiseModel {
 	return pair
 }
 
-// CertificatePairs is the number of pairs to keep back for a certificate of
+// ReservePairs is the number of pairs to keep back for a certificate of
 // the claim: what the evidence is expected to need (a normal likelihood ratio
 // grows by claim^2 / 2s^2 a pair, Wald 1945), with slack, and enough more that
 // spoiled pairs can be repeated. Without a claim it is the cap of 60.
-func (st RuleState) CertificatePairs() int {
+func (st RuleState) ReservePairs() int {
 	m := st.Auto.mixture()
 
 	pair := st.pairNoise(m)
@@ -87,13 +87,13 @@ func fewerClean(k, n int, p float64) float64 {
 // spare is the number of runs that the search may still use, and whether the
 // main certificate's reserve is no longer part of that reckoning.
 func (a Auto) spare(st RuleState, o Outlook) (left int, late bool) {
-	if st.Class != research.Noisy {
+	if st.NoiseKind != research.Noisy {
 		return o.Left, false
 	}
 
 	if !st.Auto.Late {
 		most := max(reserveLeast, int(reserveShare*float64(o.Budget)))
-		left = o.Left - min(2*st.CertificatePairs(), most)
+		left = o.Left - min(2*st.ReservePairs(), most)
 	}
 
 	if left < 1 {
@@ -118,7 +118,7 @@ const (
 // at any other time too: e-LOND pays for every test.
 func (a Auto) Plan(st RuleState, o Outlook) Plan {
 	certify := PlanEnd
-	if a.Certifiable(st) && o.Left >= 2 {
+	if a.CanCertify(st) && o.Left >= 2 {
 		certify = PlanCertify
 	}
 
@@ -133,7 +133,7 @@ func (a Auto) Plan(st RuleState, o Outlook) Plan {
 	return PlanPropose
 }
 
-// Certifiable says whether the head has a claim that a certificate could prove.
-func (a Auto) Certifiable(st RuleState) bool {
-	return st.Class == research.Noisy && st.Auto.Chain > 0 && st.Auto.Claim > st.Auto.MinEffect
+// CanCertify says whether the head has a claim that a certificate could prove.
+func (a Auto) CanCertify(st RuleState) bool {
+	return st.NoiseKind == research.Noisy && st.Auto.Chain > 0 && st.Auto.Claim > st.Auto.MinEffect
 }

@@ -82,14 +82,14 @@ type Adoption struct {
 
 const autoCalibration = 3 // runs that start auto's belief
 
-// referee calibrates, and decides deterministic metrics.
-func (a Auto) referee() referee { return referee{a.Metric, a.Guards} }
+// baseRule calibrates, and decides deterministic metrics.
+func (a Auto) baseRule() baseRule { return baseRule{a.Metric, a.Guards} }
 
 // Calibrate names the next run of the start version, or nil when obs is
 // enough: two for a metric declared deterministic that are equal, else three
 // after a discarded warm-up. An invalid run ends it.
-func (a Auto) Calibrate(obs []Observation) *Want {
-	want := a.referee().Calibrate(obs)
+func (a Auto) Calibrate(obs []Observation) *RunRequest {
+	want := a.baseRule().Calibrate(obs)
 	counted := 0
 
 	for _, o := range obs {
@@ -108,7 +108,7 @@ func (a Auto) Calibrate(obs []Observation) *Want {
 // Calibrated folds a finished calibration into the first state. Its errors
 // (program) say what was wrong with a run.
 func (a Auto) Calibrated(obs []Observation) (RuleState, error) {
-	counted, values, err := a.referee().counted(obs)
+	counted, values, err := a.baseRule().counted(obs)
 	if err != nil {
 		return RuleState{}, err
 	}
@@ -117,8 +117,8 @@ func (a Auto) Calibrated(obs []Observation) (RuleState, error) {
 		return RuleState{}, unfinished(values)
 	}
 
-	st := a.referee().begin(counted, values, SearchAuto)
-	if st.Class == research.Deterministic {
+	st := a.baseRule().begin(counted, values, SearchAuto)
+	if st.NoiseKind == research.Deterministic {
 		return st, nil
 	}
 
@@ -127,7 +127,7 @@ func (a Auto) Calibrated(obs []Observation) (RuleState, error) {
 
 // noisy starts the belief of a metric known to be noisy from runs of one version.
 func (a Auto) noisy(st RuleState, values []float64) RuleState {
-	auto := AutoState{Rope: a.Rope, MinEffect: a.referee().minGain(st)}
+	auto := AutoState{Rope: a.Rope, MinEffect: a.baseRule().minGain(st)}
 	if auto.Rope <= 0 {
 		m := 0.0
 		if a.Metric.MinGainSet {

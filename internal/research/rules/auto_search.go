@@ -20,16 +20,16 @@ const (
 // means that the expected gain is worth adopting the edit; nothing is proven
 // by it. Deterministic metrics are judged by one run.
 func (a Auto) Next(st RuleState, o Outlook, obs []Observation) Step {
-	if j := a.referee().invalid(st, obs); j != nil {
+	if j := a.baseRule().invalid(st, obs); j != nil {
 		return concluded(j, st, obs)
 	}
 
-	if st.Class == research.Deterministic {
-		return a.referee().exact(st, obs)
+	if st.NoiseKind == research.Deterministic {
+		return a.baseRule().exact(st, obs)
 	}
 
 	if len(st.candidateHeights(obs)) == 0 {
-		return Step{Run: &Want{Side: Candidate, Role: research.Screen}}
+		return Step{Run: &RunRequest{Side: Candidate, Role: research.Screen}}
 	}
 	m := st.opened(obs)
 	left, _ := a.spare(st, o)
@@ -39,7 +39,7 @@ func (a Auto) Next(st RuleState, o Outlook, obs []Observation) Step {
 	simpler := o.Shorter && a.mayBeSimpler(st, m, obs)
 	switch {
 	case simpler && worth <= a.price(st, o, m.prior) && len(obs) < left:
-		return Step{Run: &Want{Side: Candidate, Role: research.Screen}}
+		return Step{Run: &RunRequest{Side: Candidate, Role: research.Screen}}
 	case worth <= a.price(st, o, m.prior):
 		by = "price"
 	case len(obs) >= maxLooks:
@@ -47,9 +47,9 @@ func (a Auto) Next(st RuleState, o Outlook, obs []Observation) Step {
 	case len(obs) >= left:
 		by = "budget"
 	case candidate:
-		return Step{Run: &Want{Side: Candidate, Role: research.Screen}}
+		return Step{Run: &RunRequest{Side: Candidate, Role: research.Screen}}
 	default:
-		return Step{Run: &Want{Side: Incumbent, Role: research.Anchor}}
+		return Step{Run: &RunRequest{Side: Incumbent, Role: research.Anchor}}
 	}
 
 	return concluded(a.judge(st, o, m, obs, by), st, obs)
@@ -90,7 +90,7 @@ func (st RuleState) height(o Observation) (float64, bool) {
 		return 0, false
 	}
 
-	return st.Ruler().Y(o.Value), true
+	return st.MetricScale().Height(o.Value), true
 }
 
 // worth is the expected net gain per run of looking k more times at the
@@ -130,9 +130,9 @@ func (a Auto) judge(st RuleState, look Outlook, m *mixture, obs []Observation, b
 	o := m.moments()
 	candidates := st.candidateHeights(obs)
 	gain, loss, within := m.chances(st.Auto.Rope)
-	r := st.Ruler()
+	r := st.MetricScale()
 	half := z95 * math.Sqrt(o.varEffect)
-	value, base := r.raw(median(candidates)), r.raw(o.level)
+	value, base := r.value(median(candidates)), r.value(o.level)
 	sd := math.Sqrt(o.runVar)
 
 	j := &Judgement{
@@ -152,7 +152,7 @@ func (a Auto) judge(st RuleState, look Outlook, m *mixture, obs []Observation, b
 	}
 
 	if j.Verdict == research.Provisional || j.Verdict == research.Equivalent {
-		a.referee().checkGrowth(st, obs, j)
+		a.baseRule().checkGrowth(st, obs, j)
 	}
 
 	return j
@@ -174,7 +174,7 @@ func (st RuleState) candidateHeights(obs []Observation) []float64 {
 // an edit that was dropped; IfKept has what keeping it changes (see Moved). An
 // invalid experiment teaches nothing and spends no share of the prior.
 func (a Auto) Close(st RuleState, o Outlook, obs []Observation, j Judgement) RuleState {
-	if st.Class != research.Noisy {
+	if st.NoiseKind != research.Noisy {
 		return st
 	}
 	auto := *st.Auto
@@ -191,7 +191,7 @@ func (a Auto) Close(st RuleState, o Outlook, obs []Observation, j Judgement) Rul
 		st = st.learn(st.repeats(obs))
 	}
 	st.Auto = &auto
-	st.Guards = a.referee().learnGuards(st, obs)
+	st.Guards = a.baseRule().learnGuards(st, obs)
 
 	return st
 }

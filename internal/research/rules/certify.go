@@ -51,7 +51,7 @@ func newCertify(p contract.Program) Rule {
 	return Certify{Metric: p.Metric, Guards: p.Guards, Assumptions: p.Assumptions}
 }
 
-func (c Certify) referee() referee { return referee{c.Metric, c.Guards} }
+func (c Certify) baseRule() baseRule { return baseRule{c.Metric, c.Guards} }
 
 // preset is how patient a confirmation is.
 type preset struct {
@@ -84,34 +84,34 @@ func (c Certify) preset(o Outlook) preset {
 // Calibrate names the next run of the start version, or nil when obs is
 // enough: two for a metric declared deterministic that are equal, three
 // bit-equal ones where noise is auto, else eight after a discarded warm-up.
-func (c Certify) Calibrate(obs []Observation) *Want { return c.referee().Calibrate(obs) }
+func (c Certify) Calibrate(obs []Observation) *RunRequest { return c.baseRule().Calibrate(obs) }
 
 // Calibrated learns the class, the scale, the noise and the level. Its error
 // has the invalid run's reason as its sentence.
 func (c Certify) Calibrated(obs []Observation) (RuleState, error) {
-	counted, values, err := c.referee().counted(obs)
+	counted, values, err := c.baseRule().counted(obs)
 	switch {
 	case err != nil:
 		return RuleState{}, err
-	case !c.referee().calibrated(values):
+	case !c.baseRule().calibrated(values):
 		return RuleState{}, unfinished(values)
 	}
 
-	return c.referee().begin(counted, values, SearchCertify), nil
+	return c.baseRule().begin(counted, values, SearchCertify), nil
 }
 
 // Next judges, or asks for one more run.
 func (c Certify) Next(st RuleState, o Outlook, obs []Observation) Step {
-	if j := c.referee().invalid(st, obs); j != nil {
-		if st.Class == research.Noisy {
+	if j := c.baseRule().invalid(st, obs); j != nil {
+		if st.NoiseKind == research.Noisy {
 			c.test(st, o, obs).broken(j)
 		}
 
 		return concluded(j, st, obs)
 	}
 
-	if st.Class == research.Deterministic {
-		return c.referee().exact(st, obs)
+	if st.NoiseKind == research.Deterministic {
+		return c.baseRule().exact(st, obs)
 	}
 
 	want, j := c.test(st, o, obs).next()
@@ -125,12 +125,12 @@ func (c Certify) Next(st RuleState, o Outlook, obs []Observation) Step {
 // Close counts the tests and learns from the runs: paired residuals of the
 // metric and of the guards, the incumbent's level, and how long ago it was run.
 func (c Certify) Close(st RuleState, o Outlook, obs []Observation, j Judgement) RuleState {
-	if st.Class != research.Noisy {
+	if st.NoiseKind != research.Noisy {
 		return st
 	}
 	t := c.test(st, o, obs)
 	next := st
-	next.Guards = c.referee().learnGuards(st, obs)
+	next.Guards = c.baseRule().learnGuards(st, obs)
 
 	next.Level, next.LevelVar = t.level.level, t.level.variance
 	if t.anchored {

@@ -8,12 +8,12 @@ import (
 )
 
 // next is the run wanted, or the judgement.
-func (t *confirmation) next() (*Want, *Judgement) {
+func (t *confirmation) next() (*RunRequest, *Judgement) {
 	switch {
 	case t.st.Screens >= anchorEvery && !t.anchored && !t.screened:
-		return &Want{Side: Incumbent, Role: research.Anchor}, nil
+		return &RunRequest{Side: Incumbent, Role: research.Anchor}, nil
 	case !t.screened:
-		return &Want{Side: Candidate, Role: research.Screen}, nil
+		return &RunRequest{Side: Candidate, Role: research.Screen}, nil
 	}
 
 	if n := len(t.pairs); n > len(t.candidate) {
@@ -38,8 +38,8 @@ func (t *confirmation) next() (*Want, *Judgement) {
 
 // half is the next missing run of pair n: odd pairs run the incumbent first,
 // even ones the candidate, so that steady drift cancels over two.
-func (t *confirmation) half(n int) *Want {
-	w := &Want{Side: Incumbent, Role: research.Confirm, Pair: n, Order: "BC"}
+func (t *confirmation) half(n int) *RunRequest {
+	w := &RunRequest{Side: Incumbent, Role: research.Confirm, Pair: n, Order: "BC"}
 	if n%2 == 0 {
 		w.Side, w.Order = Candidate, "CB"
 	}
@@ -75,7 +75,7 @@ func (t *confirmation) decide() *Judgement {
 	n := len(t.candidate)
 	_, _, null, _ := t.belief.moments(t.m)
 
-	guards := t.rule.referee().guardTests(t.st, t.obs, Incumbent, Candidate)
+	guards := t.rule.baseRule().guardTests(t.st, t.obs, Incumbent, Candidate)
 	switch broken := firstGuard(guards, (*guardTest).isBroken); {
 	case n > 0 && broken != nil:
 		return t.judge(research.Invalid, "invalid", broken.reason())
@@ -111,7 +111,7 @@ func (t *confirmation) decide() *Judgement {
 // ended is the judgement of a test that proved nothing.
 func (t *confirmation) ended(by string) *Judgement {
 	if t.passed() {
-		open := firstGuard(t.rule.referee().guardTests(t.st, t.obs, Incumbent, Candidate),
+		open := firstGuard(t.rule.baseRule().guardTests(t.st, t.obs, Incumbent, Candidate),
 			func(g *guardTest) bool { return !g.holds() })
 		if open != nil {
 			return t.judge(research.Inconclusive, "guard", open.doubt())
@@ -128,7 +128,7 @@ func (t *confirmation) ended(by string) *Judgement {
 // simpleNeed is 1/alpha of the next test of a shorter edit: e-LOND on a stream
 // of its own, with the sequence of few tests.
 func (t *confirmation) simpleNeed() float64 {
-	return 1 / AutoAlphaAt(t.st.SimpleTests+1, t.st.SimpleKept)
+	return 1 / AutoAlpha(t.st.SimpleTests+1, t.st.SimpleKept)
 }
 
 // simpleGivesUp is what stops the test of a shorter edit, "" to go on.
@@ -150,7 +150,7 @@ func (t *confirmation) simpleGivesUp() string {
 func (t *confirmation) unprovable() string {
 	alpha := 1 / t.simpleNeed()
 
-	least := Detectable(t.noise.s, t.preset.pairs, alpha)
+	least := DetectableSize(t.noise.s, t.preset.pairs, alpha)
 	if t.signs() {
 		win := normalCDF(t.rope / t.noise.s)
 
@@ -167,10 +167,10 @@ func (t *confirmation) unprovable() string {
 	case math.IsInf(least, 1):
 		return "signs alone can't show at this noise that a shorter edit is as good"
 	}
-	p := phrase{Judgement{Scale: t.st.Scale}, t.rule.Metric.Unit}
+	p := formatter{Judgement{Scale: t.st.Scale}, t.rule.Metric.Unit}
 
 	return fmt.Sprintf("that a shorter edit is as good can't be shown: a loss under %s would not be seen in %s, and %s would matter",
-		p.amount(t.share(least)), Count(t.preset.pairs, "pair"), p.amount(t.share(t.rope)))
+		p.amount(t.share(least)), research.Counted(t.preset.pairs, "pair"), p.amount(t.share(t.rope)))
 }
 
 // broken notes in j the test that an invalid run broke off.
@@ -185,19 +185,19 @@ func (t *confirmation) judge(verdict research.Verdict, by, reason string) *Judge
 	j := &Judgement{
 		Verdict: verdict, StoppedBy: by, Reason: reason, Scale: t.st.Scale, Pairs: n,
 		Noise:      t.share(math.Sqrt(t.noise.runVar())),
-		Detectable: t.share(t.m + Detectable(t.noise.s, n, t.st.alphaNext())),
+		Detectable: t.share(t.m + DetectableSize(t.noise.s, n, t.st.alphaNext())),
 	}
 	var value, base float64
 
 	if n == 0 {
 		screen := median(t.screens)
-		value, base = t.ruler.raw(screen), t.ruler.raw(t.level.level)
+		value, base = t.ruler.value(screen), t.ruler.value(t.level.level)
 		d, half := screen-t.level.level, z95*math.Sqrt(t.noise.runVar()+t.level.variance)
 		j.Gain = t.ruler.interval(d, d-half, d+half)
 	} else {
-		value, base = t.ruler.raw(median(t.candidate)), t.ruler.raw(median(t.incumbent))
+		value, base = t.ruler.value(median(t.candidate)), t.ruler.value(median(t.incumbent))
 		j.Gain = t.ruler.interval(t.estimate())
-		j.Growth = t.rule.referee().growth(t.st, t.obs, Incumbent, Candidate)
+		j.Growth = t.rule.baseRule().growth(t.st, t.obs, Incumbent, Candidate)
 
 		v, need, test := t.gain, t.need, t.st.Tests+1
 		if t.simple != nil && t.simpleOpened {

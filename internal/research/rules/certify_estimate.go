@@ -34,20 +34,20 @@ func (t *confirmation) estimate() (mean, lo, hi float64) {
 			logs[i] += math.Log(t.noise.density(d, x))
 		}
 
-		if research.Finite(logs[i]) {
+		if research.IsFinite(logs[i]) {
 			top = max(top, logs[i])
 		}
 	}
 	total := 0.0
 
 	for i, l := range logs {
-		if logs[i] = math.Exp(l - top); !research.Finite(logs[i]) {
+		if logs[i] = math.Exp(l - top); !research.IsFinite(logs[i]) {
 			logs[i] = 0
 		}
 		total += logs[i]
 	}
 
-	if !(total > 0) || !research.Finite(total) {
+	if !(total > 0) || !research.IsFinite(total) {
 		return medianInterval(ds, t.noise.s)
 	}
 	sum := 0.0

@@ -84,7 +84,7 @@ func (v *evidence) bet(d float64, m noiseModel) {
 
 	if v.signs {
 		v.e = math.Pow(winFactor, float64(v.wins)) * math.Pow(lossFactor, float64(v.losses))
-	} else if null := m.density(d, v.edge); null > 0 && research.Finite(null) {
+	} else if null := m.density(d, v.edge); null > 0 && research.IsFinite(null) {
 		e := 0.0
 
 		for j, x := range v.effects {

@@ -14,7 +14,7 @@ type confirmation struct {
 	rule   Certify
 	st     RuleState
 	obs    []Observation
-	ruler  ruler
+	ruler  metricScale
 	preset preset
 	m      float64 // min_gain on the scale
 	rope   float64 // the smallest gain worth having, on the scale
@@ -43,7 +43,7 @@ type runPair struct{ b, c *float64 }
 
 // test folds the runs; those that are not usable only count.
 func (c Certify) test(st RuleState, o Outlook, obs []Observation) *confirmation {
-	m := c.referee().minGain(st)
+	m := c.baseRule().minGain(st)
 
 	rope := c.Rope
 	if rope <= 0 {
@@ -52,7 +52,7 @@ func (c Certify) test(st RuleState, o Outlook, obs []Observation) *confirmation 
 	finest := max(rope, st.S/25)
 
 	t := &confirmation{
-		rule: c, st: st, obs: obs, ruler: st.Ruler(), preset: c.preset(o), m: m, rope: rope,
+		rule: c, st: st, obs: obs, ruler: st.MetricScale(), preset: c.preset(o), m: m, rope: rope,
 		noise:  noiseModel{st.S, st.Eps},
 		level:  tracker{st.Level, st.LevelVar},
 		need:   1 / st.alphaNext(),
@@ -60,7 +60,7 @@ func (c Certify) test(st RuleState, o Outlook, obs []Observation) *confirmation 
 		belief: newBelief(finest, autoTop(st.Scale, finest)), shorter: o.Shorter,
 	}
 	for _, o := range obs {
-		if c.referee().unusable(o) != "" || !st.measurable([]float64{o.Value}) {
+		if c.baseRule().unusable(o) != "" || !st.measurable([]float64{o.Value}) {
 			if o.Role == research.Confirm {
 				t.begin()
 			}
@@ -76,7 +76,7 @@ func (c Certify) test(st RuleState, o Outlook, obs []Observation) *confirmation 
 func (t *confirmation) signs() bool { return t.rule.Assumptions == contract.AssumeNone }
 
 func (t *confirmation) add(o Observation) {
-	y := t.ruler.Y(o.Value)
+	y := t.ruler.Height(o.Value)
 	switch o.Role {
 	case research.Anchor:
 		t.anchored = true

@@ -14,9 +14,9 @@ const (
 	fullCalibration  = 8 // runs that learn a noisy metric
 )
 
-// referee is what both forms of the rule share: the calibration, the judgement
+// baseRule is what both forms of the rule share: the calibration, the judgement
 // of a deterministic metric by one run, and of runs that nothing can compare.
-type referee struct {
+type baseRule struct {
 	metric contract.Metric
 	guards []contract.Guard
 }
@@ -24,8 +24,8 @@ type referee struct {
 // Calibrate: a metric declared deterministic needs no warm-up and two equal
 // runs; one left to auto three bit-equal runs after a discarded warm-up; any
 // other eight.
-func (r referee) Calibrate(obs []Observation) *Want {
-	want := &Want{Side: Incumbent, Role: research.Calibrate}
+func (r baseRule) Calibrate(obs []Observation) *RunRequest {
+	want := &RunRequest{Side: Incumbent, Role: research.Calibrate}
 	if len(obs) == 0 && r.metric.Noise != research.Deterministic {
 		want.WarmUp = true
 		return want
@@ -33,7 +33,7 @@ func (r referee) Calibrate(obs []Observation) *Want {
 
 	values := make([]float64, 0, len(obs))
 	for _, o := range obs {
-		if !o.Valid || !research.Finite(o.Value) {
+		if !o.Valid || !research.IsFinite(o.Value) {
 			return nil
 		}
 
@@ -50,7 +50,7 @@ func (r referee) Calibrate(obs []Observation) *Want {
 }
 
 // exactRuns is how many equal runs make the metric deterministic, 0 if none do.
-func (r referee) exactRuns() int {
+func (r baseRule) exactRuns() int {
 	switch r.metric.Noise {
 	case research.Deterministic:
 		return quickCalibration
@@ -61,24 +61,24 @@ func (r referee) exactRuns() int {
 	return trialCalibration
 }
 
-func (r referee) calibrated(values []float64) bool {
+func (r baseRule) calibrated(values []float64) bool {
 	return len(values) >= fullCalibration || r.exactly(values)
 }
 
 // exactly says whether the values make the metric deterministic.
-func (r referee) exactly(values []float64) bool {
+func (r baseRule) exactly(values []float64) bool {
 	exact := r.exactRuns()
 	return exact > 0 && len(values) >= exact && allEqual(values[:exact])
 }
 
 // begin is the state that a finished calibration gives, of either class.
-func (r referee) begin(counted []Observation, values []float64, sequence string) RuleState {
+func (r baseRule) begin(counted []Observation, values []float64, sequence string) RuleState {
 	st := RuleState{
 		Scale: scaleOf(values), Better: r.metric.Better, Values: values, Incumbent: median(values), Sequence: sequence,
 		Start: r.guardMedians(counted), Guards: r.guardStates(counted),
 	}
 	if r.exactly(values) {
-		st.Class = research.Deterministic
+		st.NoiseKind = research.Deterministic
 		return st
 	}
 
@@ -86,7 +86,7 @@ func (r referee) begin(counted []Observation, values []float64, sequence string)
 }
 
 // counted are a calibration's runs that count, and their values; the warm-up does not.
-func (r referee) counted(obs []Observation) (counted []Observation, values []float64, err error) {
+func (r baseRule) counted(obs []Observation) (counted []Observation, values []float64, err error) {
 	for _, o := range obs {
 		if why := r.unusable(o); why != "" {
 			return nil, nil, research.Errorf(research.CodeProgram,
@@ -106,8 +106,8 @@ func unfinished(values []float64) error {
 	return research.Errorf(research.CodeInternal, "let the calibration finish", "a calibration of %d runs is not enough", len(values))
 }
 
-func (r referee) noisyState(st RuleState) RuleState {
-	st.Class = research.Noisy
+func (r baseRule) noisyState(st RuleState) RuleState {
+	st.NoiseKind = research.Noisy
 	if r.metric.Noise == research.Deterministic {
 		st.Demoted = true
 		st.Note = "the metric was declared deterministic, but runs of one version differed: it counts as noisy"
@@ -122,40 +122,40 @@ func (r referee) noisyState(st RuleState) RuleState {
 
 // minGain is the smallest gain worth keeping, as a positive difference on the
 // scale. The program's default stands for 0 once a metric is deterministic.
-func (r referee) minGain(st RuleState) float64 {
+func (r baseRule) minGain(st RuleState) float64 {
 	a := r.metric.MinGain
 
 	base := math.Abs(st.Incumbent)
 	switch {
 	case a.Value <= 0:
 		return 0
-	case st.Class == research.Deterministic && r.defaulted():
+	case st.NoiseKind == research.Deterministic && r.defaulted():
 		return 0
-	case st.Class == research.Deterministic || st.Scale != LogScale:
+	case st.NoiseKind == research.Deterministic || st.Scale != LogScale:
 		if a.Relative {
 			return a.Value * base
 		}
 
 		return a.Value
 	case a.Relative:
-		return st.Ruler().Size(a.Value)
+		return st.MetricScale().Size(a.Value)
 	}
 
-	return st.Ruler().Size(a.Value / base)
+	return st.MetricScale().Size(a.Value / base)
 }
 
 // defaulted says whether min_gain is the default of a metric that was not known
 // to be deterministic when the program was read.
-func (r referee) defaulted() bool {
+func (r baseRule) defaulted() bool {
 	m := r.metric
 	return !m.MinGainSet && m.Noise != research.Deterministic && m.MinGain == contract.Amount{Value: .005, Relative: true}
 }
 
 // exact asks for the one run of a deterministic metric, or judges by it:
 // better by more than min_gain is improved, within it equivalent, else regressed.
-func (r referee) exact(st RuleState, obs []Observation) Step {
+func (r baseRule) exact(st RuleState, obs []Observation) Step {
 	if len(obs) == 0 {
-		return Step{Run: &Want{Side: Candidate, Role: research.Screen}}
+		return Step{Run: &RunRequest{Side: Candidate, Role: research.Screen}}
 	}
 	base, value := st.Incumbent, obs[len(obs)-1].Value
 
@@ -198,13 +198,13 @@ func concluded(j *Judgement, st RuleState, obs []Observation) Step {
 }
 
 // unusable says why an observation can't be compared, "" when it can.
-func (r referee) unusable(o Observation) string {
+func (r baseRule) unusable(o Observation) string {
 	switch {
 	case !o.Valid && o.Reason == "":
 		return "the run was invalid and gave no reason"
 	case !o.Valid:
 		return o.Reason
-	case !research.Finite(o.Value):
+	case !research.IsFinite(o.Value):
 		return fmt.Sprintf("the value of %s is not a finite number", r.metric.Name)
 	case math.Abs(o.Value) > largest:
 		return fmt.Sprintf("the value of %s, %s, is too large to be compared", r.metric.Name,
@@ -216,14 +216,14 @@ func (r referee) unusable(o Observation) string {
 
 // invalid judges what no comparison can: a run that failed, a value off the
 // scale, a guard out of its bounds. nil when all is well.
-func (r referee) invalid(st RuleState, obs []Observation) *Judgement {
-	if st.Class != research.Deterministic && !(st.Class == research.Noisy && st.S > 0) {
+func (r baseRule) invalid(st RuleState, obs []Observation) *Judgement {
+	if st.NoiseKind != research.Deterministic && !(st.NoiseKind == research.Noisy && st.S > 0) {
 		return voided("the campaign is not calibrated")
 	}
 
 	for _, o := range obs {
 		why := r.unusable(o)
-		if why == "" && st.Class == research.Noisy && !st.measurable([]float64{o.Value}) {
+		if why == "" && st.NoiseKind == research.Noisy && !st.measurable([]float64{o.Value}) {
 			why = fmt.Sprintf("the value %s is not positive, and the calibration's were: they are compared by ratio",
 				research.FormatValue(o.Value, r.metric.Unit))
 		}
@@ -262,7 +262,7 @@ func bounded(j *Judgement) *Judgement {
 	}
 
 	for _, x := range xs {
-		if !research.Finite(x) {
+		if !research.IsFinite(x) {
 			v := voided("the candidate's value and the incumbent's are too far apart to be compared as numbers")
 			v.Test, v.Pairs, v.Wins, v.Losses = j.Test, j.Pairs, j.Wins, j.Losses
 

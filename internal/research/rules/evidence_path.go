@@ -17,7 +17,7 @@ type Evidence struct {
 // path does not end at the recorded one, as after a rebase or from another state.
 func EvidencePath(p contract.Program, st RuleState, j Judgement, runs []Run) []Evidence {
 	rule, certifies := newCertify(p).(Certify)
-	if p.Search != SearchCertify || !certifies || st.Class != research.Noisy || j.E <= 0 || j.Pairs == 0 {
+	if p.Search != SearchCertify || !certifies || st.NoiseKind != research.Noisy || j.E <= 0 || j.Pairs == 0 {
 		return nil
 	}
 	st = st.paid(j.Outlook)
@@ -29,8 +29,8 @@ func EvidencePath(p contract.Program, st RuleState, j Judgement, runs []Run) []E
 		if r.Void {
 			continue
 		}
-		obs = append(obs, Observe(r, p.Metric))
-		t := rule.test(st, j.Outlook, Settled(obs))
+		obs = append(obs, NewObservation(r, p.Metric))
+		t := rule.test(st, j.Outlook, ResolveRepeats(obs))
 
 		gain = traced(gain, t.gain, r.Number)
 		if t.simpleOpened {
@@ -47,7 +47,7 @@ func EvidencePath(p contract.Program, st RuleState, j Judgement, runs []Run) []E
 		}
 	}
 
-	if v == nil || !Near(v.e, j.E) && !Near(v.best, j.E) {
+	if v == nil || !NearlyEqual(v.e, j.E) && !NearlyEqual(v.best, j.E) {
 		return nil
 	}
 

@@ -4,9 +4,9 @@ import (
 	"ratchet/internal/research"
 )
 
-// GainText is a gain with its sign, unit and interval, as in a report: positive is better.
-func GainText(g research.Interval, scale, unit string) string {
-	w := phrase{Judgement{Scale: scale, Gain: &g}, unit}
+// FormatSignedGain is a gain with its sign, unit and interval, as in a report: positive is better.
+func FormatSignedGain(g research.Interval, scale, unit string) string {
+	w := formatter{Judgement{Scale: scale, Gain: &g}, unit}
 	if g.Lo == g.Hi {
 		return w.signed(g.Mid) + " (exact)"
 	}
@@ -14,7 +14,7 @@ func GainText(g research.Interval, scale, unit string) string {
 	return w.signed(g.Mid) + " " + w.interval()
 }
 
-// AmountText is a gain, or another difference, with its sign and unit.
-func AmountText(gain float64, scale, unit string) string {
-	return phrase{Judgement{Scale: scale}, unit}.signed(gain)
+// FormatSignedAmount is a gain, or another difference, with its sign and unit.
+func FormatSignedAmount(gain float64, scale, unit string) string {
+	return formatter{Judgement{Scale: scale}, unit}.signed(gain)
 }

@@ -33,13 +33,13 @@ type Growth struct {
 }
 
 // outOfBounds checks a run against the guards' own bounds.
-func (r referee) outOfBounds(o Observation) string {
+func (r baseRule) outOfBounds(o Observation) string {
 	for _, g := range r.guards {
 		x, ok := o.Guards[g.Name]
 		switch {
 		case !ok:
 			return fmt.Sprintf("the guard %s was not measured", g.Name)
-		case !research.Finite(x):
+		case !research.IsFinite(x):
 			return fmt.Sprintf("the guard %s is not a finite number", g.Name)
 		case g.Max != nil && x > *g.Max:
 			return fmt.Sprintf("guard %s = %s breaks max %s", g.Name, research.FormatValue(x, ""), research.FormatValue(*g.Max, ""))
@@ -54,7 +54,7 @@ func (r referee) outOfBounds(o Observation) string {
 // checkGrowth turns j invalid when the candidate's median of a guard exceeds
 // what max_growth allows over the campaign's start, and notes in j what it
 // grew by. It compares points: for one run, and for what is only adopted provisionally.
-func (r referee) checkGrowth(st RuleState, obs []Observation, j *Judgement) {
+func (r baseRule) checkGrowth(st RuleState, obs []Observation, j *Judgement) {
 	now := r.guardMedians(side(obs, Candidate))
 	for _, g := range r.guards {
 		start, known := st.Start[g.Name]
@@ -63,8 +63,8 @@ func (r referee) checkGrowth(st RuleState, obs []Observation, j *Judgement) {
 		}
 
 		x := now[g.Name]
-		if g.Exceeded(x, start) {
-			j.Verdict, j.StoppedBy, j.Reason = research.Invalid, "invalid", g.TooMuch(x, start)
+		if g.IsExceeded(x, start) {
+			j.Verdict, j.StoppedBy, j.Reason = research.Invalid, "invalid", g.DescribeExcess(x, start)
 			return
 		}
 
@@ -91,7 +91,7 @@ func side(obs []Observation, s Side) []Observation {
 }
 
 // guardMedians gives each guard's median over the observations that have it.
-func (r referee) guardMedians(obs []Observation) map[string]float64 {
+func (r baseRule) guardMedians(obs []Observation) map[string]float64 {
 	if len(r.guards) == 0 || len(obs) == 0 {
 		return nil
 	}
@@ -110,7 +110,7 @@ func guardValues(obs []Observation, name string) []float64 {
 	var xs []float64
 
 	for _, o := range obs {
-		if x, ok := o.Guards[name]; ok && research.Finite(x) {
+		if x, ok := o.Guards[name]; ok && research.IsFinite(x) {
 			xs = append(xs, x)
 		}
 	}
@@ -119,7 +119,7 @@ func guardValues(obs []Observation, name string) []float64 {
 }
 
 // guardStates is what a calibration's runs tell of the guards with max_growth.
-func (r referee) guardStates(counted []Observation) map[string]GuardState {
+func (r baseRule) guardStates(counted []Observation) map[string]GuardState {
 	var states map[string]GuardState
 
 	for _, g := range r.guards {
@@ -143,11 +143,11 @@ func (r referee) guardStates(counted []Observation) map[string]GuardState {
 }
 
 // y is a value's place on the guard's scale.
-func (s GuardState) y(x float64) float64 { return ruler{s.Scale, research.Lower}.Y(x) }
+func (s GuardState) y(x float64) float64 { return metricScale{s.Scale, research.Lower}.Height(x) }
 
 // measures says whether x has a place on the scale.
 func (s GuardState) measures(x float64) bool {
-	return research.Finite(x) && (s.Scale != LogScale || x > 0)
+	return research.IsFinite(x) && (s.Scale != LogScale || x > 0)
 }
 
 func (s GuardState) heights(xs []float64) []float64 {
@@ -181,7 +181,7 @@ func (s GuardState) learn(residuals []float64, at float64) GuardState {
 
 // learnGuards is the guards' state after an experiment or a certificate. An
 // exact one whose repeats differed is noisy from then on.
-func (r referee) learnGuards(st RuleState, obs []Observation) map[string]GuardState {
+func (r baseRule) learnGuards(st RuleState, obs []Observation) map[string]GuardState {
 	if len(st.Guards) == 0 {
 		return st.Guards
 	}

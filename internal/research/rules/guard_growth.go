@@ -25,7 +25,7 @@ type guardTest struct {
 
 // guardTests weighs every guard with max_growth that is known at the start;
 // of is the side that may have grown, over base.
-func (r referee) guardTests(st RuleState, obs []Observation, base, of Side) []*guardTest {
+func (r baseRule) guardTests(st RuleState, obs []Observation, base, of Side) []*guardTest {
 	var tests []*guardTest
 
 	for _, g := range r.guards {
@@ -39,7 +39,7 @@ func (r referee) guardTests(st RuleState, obs []Observation, base, of Side) []*g
 		own := guardValues(side(obs, of), g.Name)
 		switch {
 		case len(own) == 0:
-		case s.Exact || !s.measures(g.Allowed(start)):
+		case s.Exact || !s.measures(g.LargestAllowed(start)):
 			t.exact, t.now = true, median(own)
 		default:
 			t.weigh(s, s.paired(obs, g.Name, of))
@@ -70,7 +70,7 @@ func (s GuardState) during(obs []Observation, name string, start float64) GuardS
 
 // weigh folds in the pairs' differences.
 func (t *guardTest) weigh(s GuardState, ds []float64) {
-	room := s.y(t.guard.Allowed(t.start)) - s.y(t.start) - s.Mid
+	room := s.y(t.guard.LargestAllowed(t.start)) - s.y(t.start) - s.Mid
 	doubt := z95 * math.Sqrt(s.Var)
 	noise := noiseModel{s.S, s.Eps}
 	t.within = guardEvidence(room-doubt, s.S, false)
@@ -81,7 +81,7 @@ func (t *guardTest) weigh(s GuardState, ds []float64) {
 		t.beyond.bet(d, noise)
 	}
 	mid, _ := noise.location(ds)
-	t.now = ruler{s.Scale, research.Lower}.raw(s.y(t.start) + s.Mid + mid)
+	t.now = metricScale{s.Scale, research.Lower}.value(s.y(t.start) + s.Mid + mid)
 }
 
 // guardEvidence bets half on no growth at all, where that is beyond the edge,
@@ -106,7 +106,7 @@ func guardEvidence(edge, s float64, up bool) *evidence {
 
 func (t *guardTest) holds() bool {
 	if t.exact {
-		return !t.guard.Exceeded(t.now, t.start)
+		return !t.guard.IsExceeded(t.now, t.start)
 	}
 
 	return t.within.best >= proven
@@ -114,18 +114,18 @@ func (t *guardTest) holds() bool {
 
 func (t *guardTest) isBroken() bool {
 	if t.exact {
-		return t.guard.Exceeded(t.now, t.start)
+		return t.guard.IsExceeded(t.now, t.start)
 	}
 
 	return t.beyond.best >= proven
 }
 
-func (t *guardTest) reason() string { return t.guard.TooMuch(t.now, t.start) }
+func (t *guardTest) reason() string { return t.guard.DescribeExcess(t.now, t.start) }
 
 // doubt says what is not proven of a guard that is not broken either.
 func (t *guardTest) doubt() string {
 	return fmt.Sprintf("the gain is proven, but not that guard %s, at about %s, stays below %s: it was %s at the campaign's start",
-		t.guard.Name, research.FormatValue(t.now, ""), research.FormatValue(t.guard.Allowed(t.start), ""), research.FormatValue(t.start, ""))
+		t.guard.Name, research.FormatValue(t.now, ""), research.FormatValue(t.guard.LargestAllowed(t.start), ""), research.FormatValue(t.start, ""))
 }
 
 func firstGuard(tests []*guardTest, is func(*guardTest) bool) *guardTest {
@@ -139,7 +139,7 @@ func firstGuard(tests []*guardTest, is func(*guardTest) bool) *guardTest {
 }
 
 // growth is what the pairs say that each guard has grown by, of over base.
-func (r referee) growth(st RuleState, obs []Observation, base, of Side) map[string]Growth {
+func (r baseRule) growth(st RuleState, obs []Observation, base, of Side) map[string]Growth {
 	var all map[string]Growth
 
 	for name, s := range st.Guards {
@@ -203,7 +203,7 @@ func (s RuleState) grown(by map[string]Growth, sign float64) RuleState {
 	states := map[string]GuardState{}
 
 	for name, g := range s.Guards {
-		if d, ok := by[name]; ok && research.Finite(d.Mid) && research.Finite(d.Var) {
+		if d, ok := by[name]; ok && research.IsFinite(d.Mid) && research.IsFinite(d.Var) {
 			g.Mid += sign * d.Mid
 			g.Var = max(0, g.Var+sign*d.Var)
 		}

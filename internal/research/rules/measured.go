@@ -21,18 +21,18 @@ var student90 = [...]float64{6.314, 2.920, 2.353, 2.132, 2.015, 1.943, 1.895, 1.
 // Student's 90 % interval. A deterministic metric's equal pairs have an
 // interval of no width; fewer than two pairs give no gain.
 func SummariseAudit(samples, paired []float64, m contract.Metric, scale string) MeasurementEnd {
-	end := Summarise(samples, paired, m, scale)
+	end := SummariseMeasurement(samples, paired, m, scale)
 	end.Gain = nil
 
 	n := min(len(samples), len(paired))
 	if end.Failed != "" || n < 2 {
 		return end
 	}
-	r := ruler{end.Scale, m.Better}
+	r := metricScale{end.Scale, m.Better}
 
 	ds := make([]float64, n)
 	for i := range ds {
-		ds[i] = r.Y(samples[i]) - r.Y(paired[i])
+		ds[i] = r.Height(samples[i]) - r.Height(paired[i])
 	}
 
 	mid, squares := mean(ds), 0.0
@@ -54,28 +54,28 @@ func SummariseAudit(samples, paired []float64, m contract.Metric, scale string) 
 // apart from none four times of five: the normal's 95 % and 80 % points together.
 const power95 = z95 + .8416
 
-// Resolution says, before any run is spent, which difference n pairs could
+// DetectableGain says, before any run is spent, which difference n pairs could
 // show at the noise known so far, on the scale's terms: as a share (log) or an
 // amount. false for a deterministic metric, which one run shows exactly, and
 // before calibration.
-func (s RuleState) Resolution(pairs int) (gain float64, ok bool) {
-	if s.Class != research.Noisy || !(s.S > 0) || pairs < 1 {
+func (s RuleState) DetectableGain(pairs int) (gain float64, ok bool) {
+	if s.NoiseKind != research.Noisy || !(s.S > 0) || pairs < 1 {
 		return 0, false
 	}
 
-	return s.Ruler().Gain(-power95 * s.S / math.Sqrt(float64(pairs))), true
+	return s.MetricScale().Gain(-power95 * s.S / math.Sqrt(float64(pairs))), true
 }
 
-// ResolutionWords is Resolution for some numbers of pairs, in one line.
-func (s RuleState) ResolutionWords(m contract.Metric, pairs ...int) string {
-	if s.Class != research.Noisy {
+// DescribeResolution is Resolution for some numbers of pairs, in one line.
+func (s RuleState) DescribeResolution(m contract.Metric, pairs ...int) string {
+	if s.NoiseKind != research.Noisy {
 		return "deterministic so far: one run shows any difference"
 	}
 	words := ""
 
-	w := phrase{Judgement{Scale: s.Scale}, m.Unit}
+	w := formatter{Judgement{Scale: s.Scale}, m.Unit}
 	for _, n := range pairs {
-		g, ok := s.Resolution(n)
+		g, ok := s.DetectableGain(n)
 		if !ok {
 			return "the noise is not known yet"
 		}
@@ -83,15 +83,15 @@ func (s RuleState) ResolutionWords(m contract.Metric, pairs ...int) string {
 		if words != "" {
 			words += ", "
 		}
-		words += fmt.Sprintf("%s with %s", w.amount(math.Abs(g)), Count(n, "pair"))
+		words += fmt.Sprintf("%s with %s", w.amount(math.Abs(g)), research.Counted(n, "pair"))
 	}
 
 	return "the smallest difference that can be told from none is about " + words
 }
 
-// ChainWords says what the head claims over the checkpoint, with the edit that
+// DescribeChain says what the head claims over the checkpoint, with the edit that
 // j judged if it is kept too; "" when there is no chain.
-func (s RuleState) ChainWords(m contract.Metric, j *Judgement) string {
+func (s RuleState) DescribeChain(m contract.Metric, j *Judgement) string {
 	if s.Auto == nil {
 		return ""
 	}
@@ -105,15 +105,15 @@ func (s RuleState) ChainWords(m contract.Metric, j *Judgement) string {
 		return ""
 	}
 	s.Auto = &auto
-	w := phrase{Judgement{Scale: s.Scale}, m.Unit}
+	w := formatter{Judgement{Scale: s.Scale}, m.Unit}
 
 	return fmt.Sprintf("chain of %s claims %s, its certificate needs about %s",
-		Count(auto.Chain, "edit"), w.amount(s.Ruler().Gain(-auto.Claim)), Count(s.CertificatePairs(), "pair"))
+		research.Counted(auto.Chain, "edit"), w.amount(s.MetricScale().Gain(-auto.Claim)), research.Counted(s.ReservePairs(), "pair"))
 }
 
-// GainWords is a gain with its interval, if that has a width, for m's readers.
-func GainWords(g research.Interval, scale string, m contract.Metric) string {
-	w := phrase{Judgement{Scale: scale, Gain: &g}, m.Unit}
+// FormatGain is a gain with its interval, if that has a width, for m's readers.
+func FormatGain(g research.Interval, scale string, m contract.Metric) string {
+	w := formatter{Judgement{Scale: scale, Gain: &g}, m.Unit}
 	if g.Lo == g.Hi {
 		return w.amount(g.Mid)
 	}
@@ -121,30 +121,30 @@ func GainWords(g research.Interval, scale string, m contract.Metric) string {
 	return w.amount(g.Mid) + " " + w.interval()
 }
 
-// NextMeasured is the next run of a measurement or audit m, nil when it has
+// NextMeasurementRun is the next run of a measurement or audit m, nil when it has
 // them all: of one version, or of two in pairs A B, B A, … so that steady drift
 // cancels; a contended pair is repeated once, unless class, the metric's, is
 // deterministic.
-func NextMeasured(m JobStart, role research.Role, class research.Noise, obs []Observation) *Want {
-	if w := Again(class, obs); w != nil {
+func NextMeasurementRun(m JobStart, role research.Role, class research.NoiseKind, obs []Observation) *RunRequest {
+	if w := NextRepeat(class, obs); w != nil {
 		return w
 	}
 	a, b := measuredSides(m)
 
-	done := len(Settled(obs))
+	done := len(ResolveRepeats(obs))
 	if m.Paired == "" {
 		if done >= m.Runs {
 			return nil
 		}
 
-		return &Want{Side: a, Role: role}
+		return &RunRequest{Side: a, Role: role}
 	}
 
 	if done >= 2*m.Runs {
 		return nil
 	}
 
-	w := &Want{Side: b, Role: role, Pair: done/2 + 1, Order: "BC"}
+	w := &RunRequest{Side: b, Role: role, Pair: done/2 + 1, Order: "BC"}
 	if w.Pair%2 == 0 {
 		w.Order = "CB"
 	}
@@ -156,10 +156,10 @@ func NextMeasured(m JobStart, role research.Role, class research.Noise, obs []Ob
 	return w
 }
 
-// Measured are the samples of both versions of a measurement, pair by pair.
-func Measured(m JobStart, obs []Observation) (samples, paired []float64) {
+// SplitSamples are the samples of both versions of a measurement, pair by pair.
+func SplitSamples(m JobStart, obs []Observation) (samples, paired []float64) {
 	a, _ := measuredSides(m)
-	for _, o := range Settled(obs) {
+	for _, o := range ResolveRepeats(obs) {
 		if o.Side == a {
 			samples = append(samples, o.Value)
 		} else {

@@ -133,7 +133,7 @@ func (b belief) see(d float64, m noiseModel) {
 		total += w * likelihood[j]
 	}
 
-	if !(total > 0) || !research.Finite(total) {
+	if !(total > 0) || !research.IsFinite(total) {
 		return
 	}
 

@@ -17,8 +17,8 @@ const (
 	Start     Side = "start"
 )
 
-// Want is a run that a rule asks for.
-type Want struct {
+// RunRequest is a run that a rule asks for.
+type RunRequest struct {
 	Side   Side          `json:"side"`
 	Role   research.Role `json:"role"`
 	Pair   int           `json:"pair,omitempty"`  // from 1, for role confirm
@@ -30,7 +30,7 @@ type Want struct {
 // Observation is a finished run as a rule sees it. Value is raw, in the
 // metric's unit; it is meaningless when Valid is false.
 type Observation struct {
-	Want
+	RunRequest
 	Valid     bool
 	Reason    string
 	Value     float64
@@ -40,7 +40,7 @@ type Observation struct {
 
 // Step is a rule's answer: one more run, or the judgement. Exactly one is set.
 type Step struct {
-	Run  *Want
+	Run  *RunRequest
 	Done *Judgement
 }
 
@@ -48,9 +48,9 @@ type Step struct {
 // in calibration.finished and experiment.judged, so that a verdict can be
 // derived again from the records alone.
 type RuleState struct {
-	Class  research.Noise `json:"class"`            // deterministic | noisy; "" before calibration
-	Scale  string         `json:"scale,omitempty"`  // log | linear
-	Values []float64      `json:"values,omitempty"` // the calibration's samples, raw
+	NoiseKind research.NoiseKind `json:"class"`            // deterministic | noisy; "" before calibration
+	Scale     string             `json:"scale,omitempty"`  // log | linear
+	Values    []float64          `json:"values,omitempty"` // the calibration's samples, raw
 	// Start holds the guards' medians at the campaign's start.
 	Start map[string]float64 `json:"start_guards,omitempty"`
 	// Guards holds what is known besides of those with max_growth.
@@ -90,7 +90,7 @@ type RuleState struct {
 // search: auto.
 type Rule interface {
 	// Calibrate names the next run of the start version, or nil when obs is enough.
-	Calibrate(obs []Observation) *Want
+	Calibrate(obs []Observation) *RunRequest
 	// Calibrated folds a finished calibration into the first state. An invalid
 	// observation among obs is an error that says what is wrong with it.
 	Calibrated(obs []Observation) (RuleState, error)
@@ -114,22 +114,22 @@ const (
 // machine was busy with something else are repeated once in either mode.
 func NewRule(p contract.Program) Rule {
 	if p.Search == SearchCertify {
-		return patient{newCertify(p)}
+		return repeatingRule{newCertify(p)}
 	}
 
-	return patient{NewAuto(p)}
+	return repeatingRule{NewAuto(p)}
 }
 
-// Moved is the state after the experiment that j judged, the one closed last,
+// AfterKeep is the state after the experiment that j judged, the one closed last,
 // has become the incumbent. Without a value in j nothing changes.
-func (s RuleState) Moved(j Judgement) RuleState {
-	if j.Value == nil || !research.Finite(*j.Value) {
+func (s RuleState) AfterKeep(j Judgement) RuleState {
+	if j.Value == nil || !research.IsFinite(*j.Value) {
 		return s
 	}
 
 	s.Incumbent = *j.Value
 	switch {
-	case s.Class == research.Deterministic:
+	case s.NoiseKind == research.Deterministic:
 		s.OneRun++
 	case s.Auto != nil && s.Auto.IfKept != nil && (s.Auto.IfKept.N == 0 || s.Auto.IfKept.N == j.N):
 		s.Auto = s.Auto.moved()
@@ -142,10 +142,10 @@ func (s RuleState) Moved(j Judgement) RuleState {
 	return s.shifted(j, 1).grown(j.Growth, 1)
 }
 
-// MovedBack is the state after that keep was undone. It must be the last keep
+// AfterUndo is the state after that keep was undone. It must be the last keep
 // that stands.
-func (s RuleState) MovedBack(j Judgement) RuleState {
-	if j.Baseline == nil || !research.Finite(*j.Baseline) {
+func (s RuleState) AfterUndo(j Judgement) RuleState {
+	if j.Baseline == nil || !research.IsFinite(*j.Baseline) {
 		return s
 	}
 
@@ -162,21 +162,21 @@ func (s RuleState) MovedBack(j Judgement) RuleState {
 	return s.shifted(j, -1).grown(j.Growth, -1)
 }
 
-// Overridden is the state after a person kept the experiment that j judged
+// AfterOverride is the state after a person kept the experiment that j judged
 // against that verdict. It claims nothing and joins no chain; the level of a
 // noisy metric is for a calibration to find.
-func (s RuleState) Overridden(j Judgement) RuleState {
-	if s.Class == research.Deterministic {
-		return s.Moved(j)
+func (s RuleState) AfterOverride(j Judgement) RuleState {
+	if s.NoiseKind == research.Deterministic {
+		return s.AfterKeep(j)
 	}
 
 	return s.adrift()
 }
 
-// OverrideUndone is the state after that was undone.
-func (s RuleState) OverrideUndone(j Judgement) RuleState {
-	if s.Class == research.Deterministic {
-		return s.MovedBack(j)
+// AfterOverrideUndone is the state after that was undone.
+func (s RuleState) AfterOverrideUndone(j Judgement) RuleState {
+	if s.NoiseKind == research.Deterministic {
+		return s.AfterUndo(j)
 	}
 
 	return s.adrift()
@@ -195,26 +195,26 @@ func (s RuleState) adrift() RuleState {
 
 // shifted moves the tracked level by j's estimated gain, once forwards (+1) or back (-1).
 func (s RuleState) shifted(j Judgement, sign float64) RuleState {
-	if s.Class != research.Noisy || j.Gain == nil || j.Scale != s.Scale {
+	if s.NoiseKind != research.Noisy || j.Gain == nil || j.Scale != s.Scale {
 		return s
 	}
-	s.Level -= sign * s.Ruler().Size(j.Gain.Mid)
+	s.Level -= sign * s.MetricScale().Size(j.Gain.Mid)
 	s.LevelVar += medianEff * medianEff * s.S * s.S / float64(max(j.Pairs, 1))
 
 	return s
 }
 
-// Repeated tells the state of repeated runs of one commit, outside any
+// AfterRepeats tells the state of repeated runs of one commit, outside any
 // experiment of p. A deterministic metric whose repeats differ is demoted to
 // noisy: what was kept on one run is then unverified, and in search auto it is
 // the chain that the next certificate judges. For a noisy one the runs tell
 // more of the noise. Values that are not finite, or not on the scale, are ignored.
-func (s RuleState) Repeated(p contract.Program, values []float64) RuleState {
-	if len(values) < 2 || s.Class == "" || !s.measurable(values) {
+func (s RuleState) AfterRepeats(p contract.Program, values []float64) RuleState {
+	if len(values) < 2 || s.NoiseKind == "" || !s.measurable(values) {
 		return s
 	}
 
-	if s.Class == research.Noisy {
+	if s.NoiseKind == research.Noisy {
 		return s.learn(successive(s.heights(values)))
 	}
 
@@ -229,7 +229,7 @@ func (s RuleState) Repeated(p contract.Program, values []float64) RuleState {
 		return s
 	}
 	s = NewAuto(p).noisy(s, values)
-	s.Auto.Chain, s.Auto.Claim = s.OneRun, s.Ruler().Y(was[0])-s.Ruler().Y(s.Incumbent)
+	s.Auto.Chain, s.Auto.Claim = s.OneRun, s.MetricScale().Height(was[0])-s.MetricScale().Height(s.Incumbent)
 	s.Auto.Gained = s.Auto.Claim
 
 	return s
@@ -238,20 +238,20 @@ func (s RuleState) Repeated(p contract.Program, values []float64) RuleState {
 // alphaNext is the level of the campaign's next test.
 func (s RuleState) alphaNext() float64 {
 	if s.Sequence == SearchAuto {
-		return AutoAlphaAt(s.Tests+1, s.Kept)
+		return AutoAlpha(s.Tests+1, s.Kept)
 	}
 
-	return AlphaAt(s.Tests+1, s.Kept)
+	return CertifyAlpha(s.Tests+1, s.Kept)
 }
 
-// After is a fresh calibration's state in a campaign that has a past: the
+// Continue is a fresh calibration's state in a campaign that has a past: the
 // confirmations and certificates already counted, and the guards' values at the
-// campaign's start, outlive every recalibration. After the zero state it is s.
-func (s RuleState) After(old RuleState) RuleState {
+// campaign's start, outlive every recalibration. Continue the zero state it is s.
+func (s RuleState) Continue(old RuleState) RuleState {
 	s.Tests, s.Kept = max(s.Tests, old.Tests), max(s.Kept, old.Kept)
 	s.SimpleTests, s.SimpleKept = max(s.SimpleTests, old.SimpleTests), max(s.SimpleKept, old.SimpleKept)
 	s.Guards = guardsAfter(s.Guards, old.Guards)
-	s.Demoted = s.Demoted || old.Demoted && s.Class == research.Noisy
+	s.Demoted = s.Demoted || old.Demoted && s.NoiseKind == research.Noisy
 
 	s.OneRun, s.LostTests = old.OneRun, max(s.LostTests, old.LostTests)
 	if old.Sequence != "" {
@@ -283,14 +283,14 @@ func (s RuleState) After(old RuleState) RuleState {
 
 // demoted makes the state noisy from here on; the noise is still to be learnt.
 func (s RuleState) demoted() RuleState {
-	s.Class, s.Demoted, s.Residuals = research.Noisy, true, nil
+	s.NoiseKind, s.Demoted, s.Residuals = research.Noisy, true, nil
 
 	s.Note = "repeated runs of one version differed: the metric counts as noisy from here on, " +
 		"and what was kept on a single run is unverified"
 	if s.Incumbent <= 0 {
 		s.Scale = linearScale
 	}
-	s.Level = s.Ruler().Y(s.Incumbent)
+	s.Level = s.MetricScale().Height(s.Incumbent)
 
 	return s
 }
@@ -301,7 +301,7 @@ func (s RuleState) learn(residuals []float64) RuleState {
 	all := append([]float64(nil), s.Residuals...)
 
 	for _, r := range residuals {
-		if research.Finite(r * r * keptResiduals) {
+		if research.IsFinite(r * r * keptResiduals) {
 			all = append(all, r)
 		}
 	}
@@ -316,13 +316,13 @@ func (s RuleState) learn(residuals []float64) RuleState {
 	return s
 }
 
-func (s RuleState) Ruler() ruler { return ruler{s.Scale, s.Better} }
+func (s RuleState) MetricScale() metricScale { return metricScale{s.Scale, s.Better} }
 
 // heights are values on the scale, lower is better.
 func (s RuleState) heights(values []float64) []float64 {
 	ys := make([]float64, len(values))
 	for i, v := range values {
-		ys[i] = s.Ruler().Y(v)
+		ys[i] = s.MetricScale().Height(v)
 	}
 
 	return ys

@@ -10,10 +10,10 @@ import (
 	"ratchet/internal/research/contract"
 )
 
-// Words is the judgement in one line for m's readers. It never sets two raw
+// Describe is the judgement in one line for m's readers. It never sets two raw
 // noisy numbers side by side, and never suggests to try the same again.
-func (j Judgement) Words(m contract.Metric) string {
-	w := phrase{j, m.Unit}
+func (j Judgement) Describe(m contract.Metric) string {
+	w := formatter{j, m.Unit}
 	switch {
 	case j.Verdict == research.Invalid:
 		return "invalid: " + j.Reason
@@ -22,7 +22,7 @@ func (j Judgement) Words(m contract.Metric) string {
 	case j.StoppedBy == "one_run":
 		return w.exact()
 	case j.Verdict == research.Provisional:
-		return fmt.Sprintf("provisional: expected gain %s after %s", w.amount(j.Gain.Mid), Count(j.Runs, "run"))
+		return fmt.Sprintf("provisional: expected gain %s after %s", w.amount(j.Gain.Mid), research.Counted(j.Runs, "run"))
 	case j.Pairs == 0:
 		return w.screened()
 	}
@@ -30,13 +30,13 @@ func (j Judgement) Words(m contract.Metric) string {
 	return w.paired()
 }
 
-type phrase struct {
+type formatter struct {
 	Judgement
 	unit string
 }
 
 // amount writes a gain: a share as percent, anything else in the unit.
-func (w phrase) amount(g float64) string {
+func (w formatter) amount(g float64) string {
 	if w.Scale == LogScale {
 		return percent(g) + " %"
 	}
@@ -45,7 +45,7 @@ func (w phrase) amount(g float64) string {
 }
 
 // bare is amount without its unit, for the ends of an interval.
-func (w phrase) bare(g float64) string {
+func (w formatter) bare(g float64) string {
 	if w.Scale == LogScale {
 		return percent(g)
 	}
@@ -53,7 +53,7 @@ func (w phrase) bare(g float64) string {
 	return research.FormatValue(round3(g), "")
 }
 
-func (w phrase) signed(g float64) string {
+func (w formatter) signed(g float64) string {
 	if g > 0 {
 		return "+" + w.amount(g)
 	}
@@ -61,20 +61,20 @@ func (w phrase) signed(g float64) string {
 	return w.amount(g)
 }
 
-func (w phrase) interval() string {
+func (w formatter) interval() string {
 	return fmt.Sprintf("(90 %%: %s..%s)", w.bare(w.Gain.Lo), w.bare(w.Gain.Hi))
 }
 
-func (w phrase) unmeasured() string {
+func (w formatter) unmeasured() string {
 	if w.StoppedBy == "" {
 		return string(w.Verdict)
 	}
 
 	return fmt.Sprintf("%s (stopped by %s after %s): too little was measured to say anything of its effect",
-		w.Verdict, w.StoppedBy, Count(w.Runs, "run"))
+		w.Verdict, w.StoppedBy, research.Counted(w.Runs, "run"))
 }
 
-func (w phrase) exact() string {
+func (w formatter) exact() string {
 	was, is := "", ""
 	if w.Baseline != nil && w.Value != nil {
 		was, is = research.FormatValue(*w.Baseline, ""), research.FormatValue(*w.Value, w.unit)
@@ -99,7 +99,7 @@ func (w phrase) exact() string {
 	return fmt.Sprintf("%s: %s → %s%s (deterministic, one run)", w.Verdict, was, is, size)
 }
 
-func (w phrase) screened() string {
+func (w formatter) screened() string {
 	head, tail := "inconclusive (stopped at the screen after %s)",
 		"; this says nothing about effects under about "+w.amount(w.Detectable)
 	switch {
@@ -113,14 +113,14 @@ func (w phrase) screened() string {
 		tail += "; " + w.Reason
 	}
 
-	return fmt.Sprintf(head, Count(w.Runs, "run")) +
+	return fmt.Sprintf(head, research.Counted(w.Runs, "run")) +
 		fmt.Sprintf(": %s against a noise of %s", w.signed(w.Gain.Mid), w.amount(w.Noise)) + tail
 }
 
-func (w phrase) paired() string {
+func (w formatter) paired() string {
 	evidence := fmt.Sprintf("E = %s against %s needed", eValue(w.E), eValue(w.Need))
 
-	pairs := Count(w.Pairs, "pair")
+	pairs := research.Counted(w.Pairs, "pair")
 	switch w.Verdict {
 	case research.Improved:
 		return fmt.Sprintf("improved: %s %s, %s, %s", w.amount(w.Gain.Mid), w.interval(), pairs, evidence)
@@ -140,14 +140,6 @@ func (w phrase) paired() string {
 		w.Verdict, w.StoppedBy, pairs, w.signed(w.Gain.Mid), w.interval(), evidence, tail)
 }
 
-func Count(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-
-	return fmt.Sprintf("%d %ss", n, noun)
-}
-
 // percent writes a share as percent: one decimal, more below one percent.
 func percent(share float64) string {
 	p := 100 * share
@@ -158,7 +150,7 @@ func percent(share float64) string {
 		return "0"
 	}
 
-	return research.Rounded(p, 1)
+	return research.FormatRounded(p, 1)
 }
 
 // round3 keeps three significant digits of an estimate.
@@ -176,5 +168,5 @@ func eValue(e float64) string {
 		return strconv.FormatFloat(math.Round(e), 'f', 0, 64)
 	}
 
-	return research.Rounded(e, 3)
+	return research.FormatRounded(e, 3)
 }
