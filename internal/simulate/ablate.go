@@ -150,7 +150,7 @@ func (b *bench) gain(out map[int]bool) float64 {
 
 // ablation is what the campaign has learnt of its noise, from a calibration and ten runs more.
 func (b *bench) ablation() rules.Ablation {
-	program := contract.Program{Metric: metric(Cell{Noise: b.Noise}, twist{})}
+	program := contract.Program{Metric: metric(Cell{Noise: b.Noise}, flaws{})}
 	rule := rules.NewAuto(program)
 
 	var obs []rules.Observation
@@ -193,13 +193,13 @@ func (b *bench) differ(besides, out []int) float64 {
 	return y - b.world.run(-b.gain(with))
 }
 
-type compared struct {
+type comparison struct {
 	besides, out []int
 	e            rules.ComparisonResult
 }
 
 // comparisons remembers what was measured.
-type comparisons []compared
+type comparisons []comparison
 
 func (c *comparisons) at(besides, out []int) *rules.ComparisonResult {
 	for i := range *c {
@@ -207,7 +207,7 @@ func (c *comparisons) at(besides, out []int) *rules.ComparisonResult {
 			return &x.e
 		}
 	}
-	*c = append(*c, compared{besides: besides, out: out})
+	*c = append(*c, comparison{besides: besides, out: out})
 
 	return &(*c)[len(*c)-1].e
 }

@@ -5,8 +5,8 @@ import "fmt"
 // RenderDocument is docs/evidence.md: the report's tables, how to make them again,
 // and what they do not show.
 func (r Report) RenderDocument() string {
-	return fmt.Sprintf(document, r.Nights, r.Seed, r.flag(),
-		RenderNullTable(r.Null), RenderNullTable(r.Broken), RenderGainTable(r.Gains), r.recorded(), sampleNights, sampleSeed, RenderSample())
+	return fmt.Sprintf(document, r.Nights, r.Seed, r.recordingsFlag(),
+		RenderNullTable(r.Null), RenderNullTable(r.Broken), RenderGainTable(r.Gains), r.recordedText(), sampleNights, sampleSeed, RenderSample())
 }
 
 const document = `# Evidence: what the rules are worth, on simulated nights

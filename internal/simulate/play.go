@@ -13,9 +13,9 @@ type Rule struct {
 // Rules are Ratchet's two modes, certify also without assumptions, then the peers' eleven rules.
 func Rules() []Rule {
 	return []Rule{
-		{"auto", false, auto(twist{})},
-		{"certify", false, certify(twist{})},
-		{"certify, no assumptions", false, certify(twist{unassuming: true})},
+		{"auto", false, auto(flaws{})},
+		{"certify", false, certify(flaws{})},
+		{"certify, no assumptions", false, certify(flaws{unassuming: true})},
 		{"one run", true, greedy(0)},
 		{"one run, >1 %", true, greedy(.01)},
 		{"MAD confidence >= 1", true, madGate(1)},
@@ -34,13 +34,13 @@ func Rules() []Rule {
 // need. They exist to show, in tests and in the report, that the nights would notice.
 func BrokenRules() []Rule {
 	return []Rule{
-		{"certify, no e-LOND", false, certify(twist{uncorrected: true})},
-		{"certify, one pair for two", false, certify(twist{twice: true})},
-		{"certify, stored baseline", false, certify(twist{stored: true})},
-		{"certify, no interleaving", false, certify(twist{blocked: true})},
-		{"auto, no certificate", false, auto(twist{unproven: true})},
-		{"auto, stored baseline", false, auto(twist{stored: true})},
-		{"auto, no interleaving", false, auto(twist{blocked: true})},
+		{"certify, no e-LOND", false, certify(flaws{uncorrected: true})},
+		{"certify, one pair for two", false, certify(flaws{twice: true})},
+		{"certify, stored baseline", false, certify(flaws{stored: true})},
+		{"certify, no interleaving", false, certify(flaws{blocked: true})},
+		{"auto, no certificate", false, auto(flaws{unproven: true})},
+		{"auto, stored baseline", false, auto(flaws{stored: true})},
+		{"auto, no interleaving", false, auto(flaws{blocked: true})},
 	}
 }
 
@@ -49,10 +49,10 @@ func BrokenRules() []Rule {
 // noise costs. They exist to show, in tests, that those nights would notice.
 func MistakenRules() []Rule {
 	return []Rule{
-		{"auto, raw claim", false, auto(twist{raw: true})},
-		{"auto, spendthrift", false, auto(twist{last: true})},
-		{"auto, no shortcut", false, auto(twist{longWay: true})},
-		{"certify, no shortcut", false, certify(twist{longWay: true})},
+		{"auto, raw claim", false, auto(flaws{raw: true})},
+		{"auto, spendthrift", false, auto(flaws{last: true})},
+		{"auto, no shortcut", false, auto(flaws{longWay: true})},
+		{"certify, no shortcut", false, certify(flaws{longWay: true})},
 	}
 }
 

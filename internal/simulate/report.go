@@ -76,7 +76,7 @@ func RenderNullTable(lines []Line) string {
 	row(rule)
 
 	for i, r := range lines[0].Results {
-		cells := []string{ownBold(r)}
+		cells := []string{boldOwn(r)}
 		for _, l := range lines {
 			cells = append(cells, fmt.Sprintf("%.3f", l.Results[i].FalseNight))
 		}
@@ -86,7 +86,7 @@ func RenderNullTable(lines []Line) string {
 	return b.String()
 }
 
-func ownBold(r Result) string {
+func boldOwn(r Result) string {
 	if r.Peer {
 		return r.Rule
 	}

@@ -141,7 +141,7 @@ func newWorld(c Cell, seed uint64, night int) *world {
 func (w *world) run(level float64) float64 {
 	w.Runs++
 	if w.tape != nil {
-		return w.tape.reading(w.Proposals, level != w.level)
+		return w.tape.readSample(w.Proposals, level != w.level)
 	}
 	w.tick()
 	n := w.cell.Noise
@@ -184,8 +184,8 @@ func (w *world) tick() {
 	}
 }
 
-// left says whether k more runs fit in the night.
-func (w *world) left(k int) bool { return w.Runs+k <= w.cell.Runs }
+// hasRunsLeft says whether k more runs fit in the night.
+func (w *world) hasRunsLeft(k int) bool { return w.Runs+k <= w.cell.Runs }
 
 // propose is the true effect of the next edit, false when there are no more. A
 // step of time passes while the agent thinks.

@@ -20,12 +20,12 @@ func decimalPrefix(s string) int {
 	if i < len(s) && (s[i] == '+' || s[i] == '-') {
 		i++
 	}
-	whole := digits(s[i:])
+	whole := countDigits(s[i:])
 	i += whole
 
 	fraction := 0
 	if i < len(s) && s[i] == '.' {
-		if fraction = digits(s[i+1:]); fraction > 0 || whole > 0 {
+		if fraction = countDigits(s[i+1:]); fraction > 0 || whole > 0 {
 			i += 1 + fraction
 		}
 	}
@@ -40,7 +40,7 @@ func decimalPrefix(s string) int {
 			j++
 		}
 
-		if n := digits(s[j:]); n > 0 {
+		if n := countDigits(s[j:]); n > 0 {
 			i = j + n
 		}
 	}
@@ -48,7 +48,7 @@ func decimalPrefix(s string) int {
 	return i
 }
 
-func digits(s string) int {
+func countDigits(s string) int {
 	n := 0
 	for n < len(s) && s[n] >= '0' && s[n] <= '9' {
 		n++
@@ -113,7 +113,7 @@ func (a Amount) String() string {
 
 	exact := mantissa + "e" + strconv.Itoa(e+2)
 	if v, err := strconv.ParseFloat(exact, 64); err == nil {
-		if short := formatNumber(v) + "%"; reads(short, a) {
+		if short := formatNumber(v) + "%"; readsAs(short, a) {
 			return short
 		}
 	}
@@ -121,7 +121,7 @@ func (a Amount) String() string {
 	return exact + "%"
 }
 
-func reads(s string, a Amount) bool {
+func readsAs(s string, a Amount) bool {
 	b, err := parseAmount(s)
 	return err == nil && a == b
 }

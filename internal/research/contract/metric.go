@@ -30,7 +30,7 @@ const maxLine = 64 << 10 // bytes of a line that can hold a metric
 // A Scanner belongs to one run and one goroutine. Streams written to it in
 // turn must not break each other's lines.
 type Scanner struct {
-	tallies []*tally // the metric's, where the output gives it, then the guards'
+	tallies []*printedValues // the metric's, where the output gives it, then the guards'
 	pattern *regexp.Regexp
 	line    []byte
 	skip    bool // the line is too long
@@ -44,15 +44,15 @@ func NewScanner(m Metric, guards []Guard) *Scanner {
 
 	switch m.From.Kind {
 	case "output":
-		s.tallies = append(s.tallies, &tally{name: m.Name, what: "metric", unit: m.Unit, pick: m.Pick})
+		s.tallies = append(s.tallies, &printedValues{name: m.Name, what: "metric", unit: m.Unit, pick: m.Pick})
 	case "regex":
 		s.pattern, _ = regexp.Compile(m.From.Expr)
-		s.tallies = append(s.tallies, &tally{name: m.Name, what: "metric", unit: m.Unit, pick: m.Pick,
+		s.tallies = append(s.tallies, &printedValues{name: m.Name, what: "metric", unit: m.Unit, pick: m.Pick,
 			expr: m.From.Expr})
 	}
 
 	for _, g := range guards {
-		s.tallies = append(s.tallies, &tally{name: g.Name, what: "guard", pick: m.Pick})
+		s.tallies = append(s.tallies, &printedValues{name: g.Name, what: "guard", pick: m.Pick})
 	}
 
 	return s
@@ -63,10 +63,10 @@ func (s *Scanner) Write(p []byte) (int, error) {
 	for rest := p; len(rest) > 0; {
 		i := bytes.IndexByte(rest, '\n')
 		if i < 0 {
-			s.feed(rest)
+			s.addPart(rest)
 			break
 		}
-		s.feed(rest[:i])
+		s.addPart(rest[:i])
 		s.endLine()
 		rest = rest[i+1:]
 	}
@@ -74,13 +74,13 @@ func (s *Scanner) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// feed adds a part of a line.
-func (s *Scanner) feed(part []byte) {
+// addPart adds a part of a line.
+func (s *Scanner) addPart(part []byte) {
 	if s.cr {
 		if part = bytes.TrimLeft(part, "\r"); len(part) == 0 {
 			return
 		}
-		s.restart()
+		s.resetLine()
 	}
 	body := bytes.TrimRight(part, "\r")
 
@@ -88,7 +88,7 @@ func (s *Scanner) feed(part []byte) {
 	if i := bytes.LastIndexByte(body, '\r'); i >= 0 {
 		body = body[i+1:]
 		cr := s.cr
-		s.restart()
+		s.resetLine()
 		s.cr = cr
 	}
 
@@ -99,13 +99,13 @@ func (s *Scanner) feed(part []byte) {
 	s.line = append(s.line, body...)
 }
 
-func (s *Scanner) restart() { s.line, s.skip, s.cr = s.line[:0], false, false }
+func (s *Scanner) resetLine() { s.line, s.skip, s.cr = s.line[:0], false, false }
 
 func (s *Scanner) endLine() {
 	if len(s.line) > 0 {
-		s.read(s.line)
+		s.readLine(s.line)
 	}
-	s.restart()
+	s.resetLine()
 }
 
 // Values ends the output and gives the value of each guard and, where the
@@ -126,8 +126,8 @@ func (s *Scanner) Values() (map[string]float64, error) {
 	return values, nil
 }
 
-// read looks for values in one whole line.
-func (s *Scanner) read(line []byte) {
+// readLine looks for values in one whole line.
+func (s *Scanner) readLine(line []byte) {
 	line = stripEscapes(line)
 
 	plain := s.tallies
@@ -147,7 +147,7 @@ func (s *Scanner) read(line []byte) {
 
 	if rest, ok := afterKeyword(line); ok {
 		name, value, found := bytes.Cut(rest, []byte("="))
-		if t := find(plain, bytes.TrimSpace(name)); found && t != nil {
+		if t := findValues(plain, bytes.TrimSpace(name)); found && t != nil {
 			t.add(string(value), true)
 		}
 
@@ -179,7 +179,7 @@ func afterKeyword(line []byte) ([]byte, bool) {
 	return line[len(word)+1:], true
 }
 
-func find(tallies []*tally, name []byte) *tally {
+func findValues(tallies []*printedValues, name []byte) *printedValues {
 	for _, t := range tallies {
 		if t.name == string(name) {
 			return t
@@ -190,7 +190,7 @@ func find(tallies []*tally, name []byte) *tally {
 }
 
 // readObject takes the named top-level keys of a line that is a JSON object.
-func readObject(line []byte, tallies []*tally) {
+func readObject(line []byte, tallies []*printedValues) {
 	wanted := false
 	for _, t := range tallies {
 		wanted = wanted || bytes.Contains(line, []byte(`"`+t.name+`"`))
@@ -208,7 +208,7 @@ func readObject(line []byte, tallies []*tally) {
 	}
 
 	for _, p := range pairs {
-		t := find(tallies, []byte(p.key))
+		t := findValues(tallies, []byte(p.key))
 		if t == nil {
 			continue
 		}

@@ -88,7 +88,7 @@ func SampleFromFile(content []byte, pointer string) (float64, error) {
 
 	for at := pointer; at != ""; {
 		token, rest, more := strings.Cut(at[1:], "/")
-		if value, err = child(value, unescapePointer(token)); err != nil {
+		if value, err = stepInto(value, unescapePointer(token)); err != nil {
 			return 0, fmt.Errorf("nothing is at %q: %w", pointer, err)
 		}
 
@@ -116,18 +116,18 @@ func decodeOne(content []byte) (any, error) {
 	return value, nil
 }
 
-func child(value any, token string) (any, error) {
+func stepInto(value any, token string) (any, error) {
 	switch v := value.(type) {
 	case map[string]any:
 		if c, ok := v[token]; ok {
 			return c, nil
 		}
 
-		return nil, fmt.Errorf("the object has no key %q", clip(token))
+		return nil, fmt.Errorf("the object has no key %q", clipText(token))
 	case []any:
 		i, err := strconv.ParseUint(token, 10, 31)
 		if err != nil || (len(token) > 1 && token[0] == '0') || token[0] == '+' {
-			return nil, fmt.Errorf("%q is no index of a list", clip(token))
+			return nil, fmt.Errorf("%q is no index of a list", clipText(token))
 		}
 
 		if int(i) >= len(v) {
@@ -137,7 +137,7 @@ func child(value any, token string) (any, error) {
 		return v[i], nil
 	}
 
-	return nil, fmt.Errorf("%q is looked for in what is neither object nor list", clip(token))
+	return nil, fmt.Errorf("%q is looked for in what is neither object nor list", clipText(token))
 }
 
 func numberOf(value any, pointer string) (float64, error) {
@@ -156,7 +156,7 @@ func numberOf(value any, pointer string) (float64, error) {
 
 	v, err := parseValue(s, "")
 	if err != nil {
-		return 0, fmt.Errorf("the value at %q, %s, %w", pointer, show(s), err)
+		return 0, fmt.Errorf("the value at %q, %s, %w", pointer, quoteClipped(s), err)
 	}
 
 	return v, nil

@@ -116,7 +116,7 @@ func (t Target) Name() string {
 	}
 	line, _, _ := strings.Cut(t.Command, "\n")
 
-	return "command " + clip(line)
+	return "command " + clipText(line)
 }
 
 // CheckAddress checks a URL that notices are sent to; topic says that it is an ntfy
@@ -132,14 +132,14 @@ func CheckAddress(text string, topic, secret bool) (_ *url.URL, hint string) {
 		return nil, "leave out what follows #"
 	case topic && (strings.Trim(u.Path, "/") == "" || u.RawQuery != ""):
 		return nil, "name the topic: https://ntfy.sh/TOPIC"
-	case secret && u.Scheme == "http" && !loopback(u.Hostname()):
+	case secret && u.Scheme == "http" && !isLoopback(u.Hostname()):
 		return nil, "a token is sent by https only"
 	}
 
 	return u, ""
 }
 
-func loopback(host string) bool {
+func isLoopback(host string) bool {
 	ip, err := netip.ParseAddr(host)
 	return host == "localhost" || err == nil && ip.IsLoopback()
 }

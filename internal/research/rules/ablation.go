@@ -23,21 +23,21 @@ import (
 // nothing is kept, and that a gain of DetectableGain or more is dropped. A group test
 // repeats the second for each halving on the way to the change.
 const (
-	keptIdle    = .02
-	droppedGain = .005
-	lostGain    = .05 // of the end's two tests
+	idleKeptRisk    = .02
+	gainDroppedRisk = .005
+	lossMissedRisk  = .05 // of the end's two tests
 	// separation is z(1-keptIdle) + z(1-droppedGain): a fixed number of pairs n
 	// tells effects separation*s/sqrt(n) apart with those errors (Neyman & Pearson
 	// 1933), which is what DetectableGain goes by.
 	separation = 2.054 + 2.576
 	// AblationPairs is the default cap on the pairs of one comparison: it makes
 	// DetectableGain 1.9 standard deviations of a run.
-	AblationPairs  = 12
-	largestGroup   = 16  // a gain among many may be cancelled by their losses
-	suspectBelow   = .75 // of DetectableGain: a smaller claim says little
-	gainToKeep     = .98 // of the untrimmed head's
-	fewResiduals   = 10  // the noise is not fitted to fewer
-	mostTakingBack = 2   // halvings of the drops, before all are taken back
+	AblationPairs   = 12
+	largestGroup    = 16  // a gain among many may be cancelled by their losses
+	suspectBelow    = .75 // of DetectableGain: a smaller claim says little
+	gainToKeep      = .98 // of the untrimmed head's
+	minFitResiduals = 10  // the noise is not fitted to fewer
+	maxTakeBacks    = 2   // halvings of the drops, before all are taken back
 )
 
 // AblationChange is a kept experiment as an ablation sees it.
@@ -84,7 +84,7 @@ func NewAblation(p contract.Program, st RuleState, changes []AblationChange, pai
 	}
 
 	a.Residuals, a.S, a.Eps = st.Residuals, st.S, max(st.Eps, outlierShare)
-	if st.Auto != nil && len(st.Residuals) < fewResiduals {
+	if st.Auto != nil && len(st.Residuals) < minFitResiduals {
 		m := st.pairNoise(st.Auto.mixture())
 		a.S, a.Eps = m.s, m.eps
 	}

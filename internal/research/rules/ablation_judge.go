@@ -7,12 +7,12 @@ import (
 	"ratchet/internal/research"
 )
 
-// judge says whether differences (without minus with) show that what was left
+// judgeDiffs says whether differences (without minus with) show that what was left
 // out pays (AblationPays) or not (AblationIdle), or how many more pairs are
 // wanted. sign -1 asks the same of its loss. Two e-processes over the same
 // pairs, one against "it brings Least or less", one against "it brings DetectableGain
 // or more"; at the cap the nearer of both wins.
-func (a Ablation) judge(diffs []float64, sign, claim float64) (verdict string, more int) {
+func (a Ablation) judgeDiffs(diffs []float64, sign, claim float64) (verdict string, more int) {
 	if a.NoiseKind == research.Deterministic {
 		switch {
 		case len(diffs) == 0:
@@ -23,7 +23,7 @@ func (a Ablation) judge(diffs []float64, sign, claim float64) (verdict string, m
 
 		return AblationIdle, 0
 	}
-	pays, idle := a.payEvidence(a.Least, claim), a.idleEvidence(a.DetectableGain())
+	pays, idle := a.newPayEvidence(a.Least, claim), a.newIdleEvidence(a.DetectableGain())
 
 	m := noiseModel{a.S, a.Eps}
 	for _, d := range diffs {
@@ -31,9 +31,9 @@ func (a Ablation) judge(diffs []float64, sign, claim float64) (verdict string, m
 		idle.bet(sign*d, m)
 
 		switch {
-		case pays.best >= 1/keptIdle:
+		case pays.best >= 1/idleKeptRisk:
 			return AblationPays, 0
-		case idle.best >= 1/droppedGain:
+		case idle.best >= 1/gainDroppedRisk:
 			return AblationIdle, 0
 		}
 	}
@@ -42,16 +42,16 @@ func (a Ablation) judge(diffs []float64, sign, claim float64) (verdict string, m
 		return "", min(2, a.Pairs-n)
 	}
 
-	if mid, _ := m.location(diffs); sign*mid > (a.Least+a.DetectableGain())/2 {
+	if mid, _ := m.estimateLocation(diffs); sign*mid > (a.Least+a.DetectableGain())/2 {
 		return AblationPays, 0
 	}
 
 	return AblationIdle, 0
 }
 
-// payEvidence bets on gains from a quarter of the noise on, most of it around
+// newPayEvidence bets on gains from a quarter of the noise on, most of it around
 // the claim, or around what can be told where that is larger.
-func (a Ablation) payEvidence(edge, claim float64) *evidence {
+func (a Ablation) newPayEvidence(edge, claim float64) *evidence {
 	var effects, weights []float64
 
 	around := max(claim, a.DetectableGain(), a.S)
@@ -63,9 +63,9 @@ func (a Ablation) payEvidence(edge, claim float64) *evidence {
 	return newEvidence(effects, weights, edge, true, false)
 }
 
-// idleEvidence bets half on no effect, and the rest on losses and on gains
+// newIdleEvidence bets half on no effect, and the rest on losses and on gains
 // that are much smaller than the edge.
-func (a Ablation) idleEvidence(edge float64) *evidence {
+func (a Ablation) newIdleEvidence(edge float64) *evidence {
 	effects, weights := []float64{0, edge / 3}, []float64{.6, .1}
 	for k := range 12 {
 		effects, weights = append(effects, -edge/2*math.Pow(2, float64(k))), append(weights, .3/12)
@@ -74,9 +74,9 @@ func (a Ablation) idleEvidence(edge float64) *evidence {
 	return newEvidence(effects, weights, edge, false, false)
 }
 
-// bar is the loss, on the scale, that the trimmed head must be shown to have
+// allowedLoss is the loss, on the scale, that the trimmed head must be shown to have
 // less than: 2 % of all that is claimed, or what twice the pairs can tell.
-func (a Ablation) bar() float64 {
+func (a Ablation) allowedLoss() float64 {
 	claimed := 0.0
 	for _, c := range a.Changes {
 		claimed += max(0, c.Claim)
@@ -85,18 +85,18 @@ func (a Ablation) bar() float64 {
 	return max((1-gainToKeep)*claimed, a.Least+separation*a.S/math.Sqrt(float64(2*max(1, a.Pairs))))
 }
 
-// lost says whether the trimmed head lost too much (without minus with), or
+// judgeLoss says whether the trimmed head lost too much (without minus with), or
 // how many more pairs are wanted to say so.
-func (a Ablation) lost(diffs []float64) (lost bool, more int) {
+func (a Ablation) judgeLoss(diffs []float64) (lost bool, more int) {
 	if a.NoiseKind == research.Deterministic {
 		if len(diffs) == 0 {
 			return false, 1
 		}
 
-		return diffs[0] > a.bar(), 0
+		return diffs[0] > a.allowedLoss(), 0
 	}
-	bar := a.bar()
-	shown, spared := a.payEvidence(0, bar), a.idleEvidence(bar)
+	bar := a.allowedLoss()
+	shown, spared := a.newPayEvidence(0, bar), a.newIdleEvidence(bar)
 
 	m := noiseModel{a.S, a.Eps}
 	for _, d := range diffs {
@@ -105,11 +105,11 @@ func (a Ablation) lost(diffs []float64) (lost bool, more int) {
 	}
 	n := len(diffs)
 
-	mid, _ := m.location(diffs)
+	mid, _ := m.estimateLocation(diffs)
 	switch {
-	case spared.best >= 1/lostGain:
+	case spared.best >= 1/lossMissedRisk:
 		return false, 0
-	case shown.best >= 1/lostGain && mid > bar/2:
+	case shown.best >= 1/lossMissedRisk && mid > bar/2:
 		return true, 0
 	case n < 2*a.Pairs:
 		return false, min(2, 2*a.Pairs-n)
@@ -118,19 +118,19 @@ func (a Ablation) lost(diffs []float64) (lost bool, more int) {
 	return mid > bar/2, 0
 }
 
-// interval is the gain that differences show what was left out to bring, with
+// costInterval is the gain that differences show what was left out to bring, with
 // its 90 % interval by the noise that is known; nil without any.
-func (a Ablation) interval(diffs []float64) *research.Interval { return a.gain(diffs, -1) }
+func (a Ablation) costInterval(diffs []float64) *research.Interval { return a.gainInterval(diffs, -1) }
 
-// gain is what differences, turned by sign, are as a gain.
-func (a Ablation) gain(diffs []float64, sign float64) *research.Interval {
+// gainInterval is what differences, turned by sign, are as a gain.
+func (a Ablation) gainInterval(diffs []float64, sign float64) *research.Interval {
 	if len(diffs) == 0 {
 		return nil
 	}
 
 	mid, half := diffs[0], 0.0
 	if a.NoiseKind != research.Deterministic {
-		at, variance := noiseModel{a.S, a.Eps}.location(diffs)
+		at, variance := noiseModel{a.S, a.Eps}.estimateLocation(diffs)
 		mid, half = at, z95*math.Sqrt(variance)
 	}
 
@@ -138,14 +138,14 @@ func (a Ablation) gain(diffs []float64, sign float64) *research.Interval {
 }
 
 // EstimateGain is what the runs of one comparison say of what it leaves out.
-func (a Ablation) EstimateGain(e ComparisonResult) *research.Interval { return a.interval(e.Diffs) }
+func (a Ablation) EstimateGain(e ComparisonResult) *research.Interval { return a.costInterval(e.Diffs) }
 
 // ForecastRuns is how many runs are likely to come, and how many comparisons, if
 // every suspect brings nothing and every other change what is claimed; seen is
 // what was measured already.
 func (a Ablation) ForecastRuns(seen func(besides, out []int) ComparisonResult) (comparisons, runs int) {
 	made := map[string]ComparisonResult{}
-	suspects, _, _ := a.sorted()
+	suspects, _, _ := a.sortChanges()
 
 	expected := func(out []int) float64 {
 		sum := 0.0

@@ -105,7 +105,7 @@ type mixture struct {
 // do not mean no noise: the unit is at least rope/100.
 func newMixture(heights []float64, rope, top float64) *mixture {
 	squares, n := 0.0, 0
-	for _, d := range successive(heights) {
+	for _, d := range successiveDiffs(heights) {
 		squares += d * d
 		n++
 	}
@@ -115,7 +115,7 @@ func newMixture(heights []float64, rope, top float64) *mixture {
 		Counts: make([]float64, len(newEffectPrior(rope, top).mid)),
 	}
 
-	m := b.thaw(rope, top)
+	m := b.toMixture(rope, top)
 	for i, s := range m.sigma {
 		d := driftSteps[i%len(driftSteps)]
 		m.Weights = append(m.Weights, d.weight/(2*sigmaSteps+1))
@@ -124,14 +124,14 @@ func newMixture(heights []float64, rope, top float64) *mixture {
 	}
 
 	for _, y := range heights[1:] {
-		m.see(y, false)
+		m.observe(y, false)
 	}
 
 	return m
 }
 
-// thaw makes a mixture that shares nothing with b.
-func (b AutoBelief) thaw(rope, top float64) *mixture {
+// toMixture makes a mixture that shares nothing with b.
+func (b AutoBelief) toMixture(rope, top float64) *mixture {
 	m := &mixture{AutoBelief: b, prior: newEffectPrior(rope, top)}
 	m.Weights, m.Levels = slices.Clone(b.Weights), slices.Clone(b.Levels)
 
@@ -146,8 +146,8 @@ func (b AutoBelief) thaw(rope, top float64) *mixture {
 	return m
 }
 
-// level is the mean of the head's level.
-func (m *mixture) level() (mean float64) {
+// levelMean is the mean of the head's level.
+func (m *mixture) levelMean() (mean float64) {
 	for h, w := range m.Weights {
 		mean += w * m.Levels[h]
 	}
@@ -157,11 +157,11 @@ func (m *mixture) level() (mean float64) {
 
 func (m *mixture) outlierShare() float64 { return m.Outliers / m.Seen }
 
-// open begins a proposal. The share of each effect component is the prior's,
+// openProposal begins a proposal. The share of each effect component is the prior's,
 // worth 20 proposals, with what the closed ones taught. The far ones are left
 // out unless far is set: so rare and so large, they would make every look worth
 // its price, since worth reckons with a normal belief of the same variance.
-func (m *mixture) open(far bool) {
+func (m *mixture) openProposal(far bool) {
 	n := len(m.prior.mid)
 	m.cells = make([]cell, len(m.Weights)*n)
 
@@ -184,16 +184,16 @@ func (m *mixture) open(far bool) {
 	}
 }
 
-// see takes in one run of the head, or of the open proposal (candidate). A
+// observe takes in one run of the head, or of the open proposal (candidate). A
 // height that is not finite, or so far off that nothing explains it, is ignored.
-func (m *mixture) see(y float64, candidate bool) {
+func (m *mixture) observe(y float64, candidate bool) {
 	if !research.IsFinite(y) {
 		return
 	}
 
 	total, outliers := 0.0, 0.0
 	if m.cells == nil {
-		total, outliers = m.seeHead(y)
+		total, outliers = m.observeHead(y)
 	} else {
 		n := len(m.prior.mid)
 		for i := range m.cells {
@@ -223,8 +223,8 @@ func (m *mixture) see(y float64, candidate bool) {
 	}
 }
 
-// seeHead is see with no proposal open: each hypothesis is one cell without an effect.
-func (m *mixture) seeHead(y float64) (total, outliers float64) {
+// observeHead is see with no proposal open: each hypothesis is one cell without an effect.
+func (m *mixture) observeHead(y float64) (total, outliers float64) {
 	next := make([]float64, len(m.Weights))
 	for h, w := range m.Weights {
 		c := cell{weight: w, level: m.Levels[h], varLevel: m.Vars[h]}
@@ -308,9 +308,9 @@ func (m *mixture) moments() (o moments) {
 	return o
 }
 
-// chances gives P(effect < -by), P(effect > by) and P(|effect| < by) of the
+// effectChances gives P(effect < -by), P(effect > by) and P(|effect| < by) of the
 // open proposal; by must be positive.
-func (m *mixture) chances(by float64) (gain, loss, within float64) {
+func (m *mixture) effectChances(by float64) (gain, loss, within float64) {
 	for i := range m.cells {
 		c := &m.cells[i]
 		if c.weight < deadWeight {
@@ -331,9 +331,9 @@ func (m *mixture) chances(by float64) (gain, loss, within float64) {
 
 func normalCDF(z float64) float64 { return math.Erfc(-z/math.Sqrt2) / 2 }
 
-// noise is the mean variance of a run and of the drift per run, with no
+// noiseVariances is the mean variance of a run and of the drift per run, with no
 // proposal open.
-func (m *mixture) noise() (runVar, driftVar float64) {
+func (m *mixture) noiseVariances() (runVar, driftVar float64) {
 	for h, w := range m.Weights {
 		runVar += w * m.sigma[h] * m.sigma[h]
 		driftVar += w * m.drift[h] * m.drift[h]
@@ -342,12 +342,12 @@ func (m *mixture) noise() (runVar, driftVar float64) {
 	return runVar, driftVar
 }
 
-// close ends the open proposal: it is counted, and each hypothesis is
+// closeProposal ends the open proposal: it is counted, and each hypothesis is
 // collapsed to one Gaussian of the head's level by matching mean and variance
 // (moment matching, as in Blom & Bar-Shalom 1988). A dropped proposal, most
 // likely null, so replicates the head as far as that is justified. adopted has
 // the levels and variances that hold if the edit became the head instead.
-func (m *mixture) close() (adopted *Adoption) {
+func (m *mixture) closeProposal() (adopted *Adoption) {
 	o := m.moments()
 	adopted = &Adoption{Claim: Claim{-o.effect, o.varEffect}, Levels: slices.Clone(m.Levels),
 		Vars: slices.Clone(m.Vars)}
@@ -367,8 +367,8 @@ func (m *mixture) close() (adopted *Adoption) {
 			adopted.Levels[h], adopted.Vars[h], m.Levels[h], m.Vars[h] = 0, 0, 0, 0
 			continue
 		}
-		adopted.Levels[h], adopted.Vars[h] = collapse(cells, total, 1)
-		m.Levels[h], m.Vars[h] = collapse(cells, total, 0)
+		adopted.Levels[h], adopted.Vars[h] = matchMoments(cells, total, 1)
+		m.Levels[h], m.Vars[h] = matchMoments(cells, total, 0)
 	}
 
 	m.Closed++
@@ -377,8 +377,8 @@ func (m *mixture) close() (adopted *Adoption) {
 	return adopted
 }
 
-// collapse is the mean and variance of level + share*effect.
-func collapse(cells []cell, total, share float64) (mean, variance float64) {
+// matchMoments is the mean and variance of level + share*effect.
+func matchMoments(cells []cell, total, share float64) (mean, variance float64) {
 	for _, c := range cells {
 		mean += c.weight * (c.level + share*c.effect)
 	}
@@ -392,8 +392,8 @@ func collapse(cells []cell, total, share float64) (mean, variance float64) {
 	return mean, variance / total
 }
 
-// shift moves the head's level by, known to the variance v.
-func (m *mixture) shift(by, v float64) {
+// shiftLevel moves the head's level by, known to the variance v.
+func (m *mixture) shiftLevel(by, v float64) {
 	for h := range m.Levels {
 		m.Levels[h] += by
 		m.Vars[h] += v

@@ -64,17 +64,17 @@ func (a Auto) NextPair(st RuleState, o Outlook, obs []Observation) CertificateSt
 	if w := NextRepeat(st.NoiseKind, obs); w != nil {
 		return CertificateStep{Run: w}
 	}
-	st = st.paid(o)
-	pairs, failed := st.certificatePairs(ResolveRepeats(obs))
+	st = st.countLostTests(o)
+	pairs, failed := st.sortPairs(ResolveRepeats(obs))
 
 	n := len(pairs)
-	if failed < maxFailedRun && n > 0 && !pairs[n-1].complete() {
-		return CertificateStep{Run: halfOf(n, pairs[n-1])}
+	if failed < maxFailedRun && n > 0 && !pairs[n-1].isComplete() {
+		return CertificateStep{Run: checkpointHalf(n, pairs[n-1])}
 	}
-	t := st.certificateTest()
+	t := st.newCertificateTest()
 
 	for _, p := range pairs {
-		if p.complete() {
+		if p.isComplete() {
 			t.bet(*p.c - *p.b)
 		}
 	}
@@ -93,16 +93,16 @@ func (a Auto) NextPair(st RuleState, o Outlook, obs []Observation) CertificateSt
 		by, outcome = "threshold", Certified
 	case t.n > 0 && !passed && t.gain < hopeless:
 		by = "futility"
-	case t.n < certificatePairs && o.Left-len(obs) >= 2:
-		return CertificateStep{Run: halfOf(n+1, runPair{})}
+	case t.n < maxCertificatePairs && o.Left-len(obs) >= 2:
+		return CertificateStep{Run: checkpointHalf(n+1, runPair{})}
 	case passed:
 		by, reason = "guard", open
-	case t.n >= certificatePairs:
+	case t.n >= maxCertificatePairs:
 		by = "cap"
 	default:
 		by = "budget"
 	}
-	c := st.certificate(t, outcome, by, len(obs))
+	c := st.newCertificate(t, outcome, by, len(obs))
 	c.Reason = reason
 
 	return CertificateStep{Done: c}
@@ -112,21 +112,21 @@ func (a Auto) NextPair(st RuleState, o Outlook, obs []Observation) CertificateSt
 // which one is not yet proven to hold; "" where none.
 func (a Auto) certificateGuards(st RuleState, obs []Observation) (broken, open string) {
 	guards := a.baseRule().guardTests(st, ResolveRepeats(obs), Checkpoint, Incumbent)
-	if g := firstGuard(guards, (*guardTest).isBroken); g != nil {
-		broken = g.reason()
+	if g := findGuard(guards, (*guardTest).isBroken); g != nil {
+		broken = g.excessText()
 	}
 
-	if g := firstGuard(guards, func(g *guardTest) bool { return !g.holds() }); g != nil {
-		open = g.doubt()
+	if g := findGuard(guards, func(g *guardTest) bool { return !g.isProven() }); g != nil {
+		open = g.doubtText()
 	}
 
 	return broken, open
 }
 
-func (p runPair) complete() bool { return p.b != nil && p.c != nil }
+func (p runPair) isComplete() bool { return p.b != nil && p.c != nil }
 
-// halfOf is the missing run of pair n: odd pairs run the checkpoint first.
-func halfOf(n int, p runPair) *RunRequest {
+// checkpointHalf is the missing run of pair n: odd pairs run the checkpoint first.
+func checkpointHalf(n int, p runPair) *RunRequest {
 	w := &RunRequest{Side: Checkpoint, Role: research.Confirm, Pair: n, Order: "BC"}
 	if n%2 == 0 {
 		w.Side, w.Order = Incumbent, "CB"
@@ -142,11 +142,11 @@ func halfOf(n int, p runPair) *RunRequest {
 	return w
 }
 
-// certificatePairs sorts the runs into pairs, on the scale, and counts those without a place on it.
-func (st RuleState) certificatePairs(obs []Observation) (pairs []runPair, failed int) {
+// sortPairs sorts the runs into pairs, on the scale, and counts those without a place on it.
+func (st RuleState) sortPairs(obs []Observation) (pairs []runPair, failed int) {
 	for _, o := range obs {
 		y, ok := st.height(o)
-		if !ok || o.Pair < 1 || o.Pair > certificatePairs {
+		if !ok || o.Pair < 1 || o.Pair > maxCertificatePairs {
 			failed++
 			continue
 		}
@@ -180,13 +180,13 @@ type certificateTest struct {
 	gain     float64 // P(effect < null)
 }
 
-// certificateTest lays out gains from min(rope, claim/4) to 4 max(claim, rope)
+// newCertificateTest lays out gains from min(rope, claim/4) to 4 max(claim, rope)
 // in steps of min(24 %, .6 s) but at least 1/400 of the larger: with a coarser or
 // shorter grid a big chain would look like an outlier. Bets are log-normal
 // around the claim and even in log; the estimate's belief is log-normal and
 // wider, with mirrored losses.
-func (st RuleState) certificateTest() *certificateTest {
-	t := &certificateTest{noise: st.pairNoise(st.Auto.mixture()), null: -st.Auto.MinEffect, need: st.need(),
+func (st RuleState) newCertificateTest() *certificateTest {
+	t := &certificateTest{noise: st.pairNoise(st.Auto.mixture()), null: -st.Auto.MinEffect, need: st.logNeed(),
 		evidence: 1}
 	claim := max(st.Auto.Claim, st.Auto.Rope*1e-3)
 	var around, even []float64
@@ -221,8 +221,8 @@ func (st RuleState) certificateTest() *certificateTest {
 	return t
 }
 
-// reached is the evidence that counts: what passed, else what there is now.
-func (t *certificateTest) reached() float64 {
+// decisiveEvidence is the evidence that counts: what passed, else what there is now.
+func (t *certificateTest) decisiveEvidence() float64 {
 	if t.best >= math.Exp(t.need) {
 		return t.best
 	}
@@ -313,12 +313,12 @@ func (t *certificateTest) estimate() (mean, lo, hi float64) {
 	return mean, min(lo, mean), max(hi, mean)
 }
 
-func (st RuleState) certificate(t *certificateTest, outcome Outcome, by string, runs int) *Certificate {
+func (st RuleState) newCertificate(t *certificateTest, outcome Outcome, by string, runs int) *Certificate {
 	r := st.MetricScale()
 
 	c := &Certificate{
 		Outcome: outcome, StoppedBy: by, Edits: st.Auto.Chain, Scale: st.Scale, Claim: r.Gain(-st.Auto.Claim),
-		Pairs: t.n, E: min(t.reached(), math.MaxFloat64), Need: math.Exp(t.need), Test: st.Tests + 1, Runs: runs,
+		Pairs: t.n, E: min(t.decisiveEvidence(), math.MaxFloat64), Need: math.Exp(t.need), Test: st.Tests + 1, Runs: runs,
 	}
 	if t.n > 0 {
 		c.Gain = r.interval(t.estimate())
@@ -331,28 +331,28 @@ func (st RuleState) certificate(t *certificateTest, outcome Outcome, by string, 
 // the pairs tell the noise, and the side that is the head from here on tells
 // its level. Rolled back, the claim is given back. o is the Outlook it began with.
 func (a Auto) CloseCertificate(st RuleState, o Outlook, obs []Observation, c Certificate) RuleState {
-	st = st.paid(o)
-	_, late := a.spare(st, o)
-	pairs, _ := st.certificatePairs(ResolveRepeats(obs))
+	st = st.countLostTests(o)
+	_, late := a.spareRuns(st, o)
+	pairs, _ := st.sortPairs(ResolveRepeats(obs))
 
 	m := st.Auto.mixture()
 	if c.Outcome == Certified {
 		st.Kept++
 	} else {
-		m.shift(st.Auto.Claim, st.Auto.ClaimVar)
+		m.shiftLevel(st.Auto.Claim, st.Auto.ClaimVar)
 	}
 	var ds []float64
 
 	for _, p := range pairs {
-		if !p.complete() {
+		if !p.isComplete() {
 			continue
 		}
 
 		ds = append(ds, *p.c-*p.b)
 		if c.Outcome == Certified {
-			m.see(*p.c, false)
+			m.observe(*p.c, false)
 		} else {
-			m.see(*p.b, false)
+			m.observe(*p.b, false)
 		}
 	}
 
@@ -361,9 +361,9 @@ func (a Auto) CloseCertificate(st RuleState, o Outlook, obs []Observation, c Cer
 	}
 
 	if len(ds) >= 2 {
-		st = st.learn(aroundMedian(ds))
+		st = st.learnNoise(aroundMedian(ds))
 	}
-	grown := a.baseRule().growth(st, ResolveRepeats(obs), Checkpoint, Incumbent)
+	grown := a.baseRule().measureGrowth(st, ResolveRepeats(obs), Checkpoint, Incumbent)
 	st.Guards = a.baseRule().learnGuards(st, ResolveRepeats(obs))
 	auto := *st.Auto
 	auto.Belief, auto.Late, auto.IfKept = m.AutoBelief, auto.Late || late, nil
@@ -371,7 +371,7 @@ func (a Auto) CloseCertificate(st RuleState, o Outlook, obs []Observation, c Cer
 
 	st.Auto = &auto
 	if c.Outcome == Certified {
-		st = st.grown(grown, 1)
+		st = st.addGrowth(grown, 1)
 	}
 
 	return st

@@ -7,13 +7,13 @@ import (
 )
 
 const (
-	certificatePairs = 60   // of one certificate, at most
-	reserveSlack     = 1.25 // evidence kept back, in units of the expected need
-	reserveShare     = .2   // of the budget, at most
-	reserveLeast     = 4    // runs
-	reserveRisk      = .015 // chance that the pairs kept back hold too few clean ones
-	maxPairOutliers  = .30
-	trustedResiduals = 30 // from which the pair noise rests on residuals alone
+	maxCertificatePairs = 60   // of one certificate, at most
+	reserveSlack        = 1.25 // evidence kept back, in units of the expected need
+	reserveShare        = .2   // of the budget, at most
+	reserveLeast        = 4    // runs
+	reserveRisk         = .015 // chance that the pairs kept back hold too few clean ones
+	maxPairOutliers     = .30
+	trustedResiduals    = 30 // from which the pair noise rests on residuals alone
 )
 
 // AutoAlpha is the level of the campaign's t-th certificate of the head
@@ -24,8 +24,8 @@ func AutoAlpha(t, passed int) float64 {
 	return alpha * math.Pow(float64(t)+1, -1.6) / 1.29 * float64(passed+1)
 }
 
-// need is log(1/alpha_t) of the next certificate.
-func (st RuleState) need() float64 {
+// logNeed is log(1/alpha_t) of the next certificate.
+func (st RuleState) logNeed() float64 {
 	return -math.Log(st.alphaNext())
 }
 
@@ -36,7 +36,7 @@ func (st RuleState) need() float64 {
 func (st RuleState) pairNoise(m *mixture) noiseModel {
 	pair := noiseModel{s: st.S}
 	if n := float64(len(st.Residuals)); n < trustedResiduals {
-		run, drift := m.noise()
+		run, drift := m.noiseVariances()
 		pair.s = max(pair.s, math.Sqrt(2*run+drift)*(1+1/math.Sqrt(2*max(n, 1))))
 	}
 	pair.eps = max(outlierShare, min(maxPairOutliers, 2*m.outlierShare()))
@@ -53,26 +53,26 @@ func (st RuleState) ReservePairs() int {
 
 	pair := st.pairNoise(m)
 	if !(st.Auto.Claim > 0) {
-		return certificatePairs
+		return maxCertificatePairs
 	}
 
-	k := max(2, math.Ceil(reserveSlack*(st.need()+1.5)*2*pair.s*pair.s/(st.Auto.Claim*st.Auto.Claim)))
-	if !(k < certificatePairs) {
-		return certificatePairs
+	k := max(2, math.Ceil(reserveSlack*(st.logNeed()+1.5)*2*pair.s*pair.s/(st.Auto.Claim*st.Auto.Claim)))
+	if !(k < maxCertificatePairs) {
+		return maxCertificatePairs
 	}
 	// An outlier, of scale 5s, spoils a pair only if it is larger than half the claim.
 	spoiled := min(maxPairOutliers, 2*m.outlierShare()) * 2 / math.Pi * math.Atan(10*pair.s/st.Auto.Claim)
-	for n := int(k); n < certificatePairs; n++ {
-		if fewerClean(int(k), n, spoiled) < reserveRisk {
+	for n := int(k); n < maxCertificatePairs; n++ {
+		if chanceFewerClean(int(k), n, spoiled) < reserveRisk {
 			return n
 		}
 	}
 
-	return certificatePairs
+	return maxCertificatePairs
 }
 
-// fewerClean is P(fewer than k of n pairs are clean), each spoiled with chance p < 1.
-func fewerClean(k, n int, p float64) float64 {
+// chanceFewerClean is P(fewer than k of n pairs are clean), each spoiled with chance p < 1.
+func chanceFewerClean(k, n int, p float64) float64 {
 	term, sum := math.Pow(1-p, float64(n)), 0.0 // P(i of n spoiled)
 	for i := 0; i <= n; i++ {
 		if n-i < k {
@@ -84,9 +84,9 @@ func fewerClean(k, n int, p float64) float64 {
 	return sum
 }
 
-// spare is the number of runs that the search may still use, and whether the
+// spareRuns is the number of runs that the search may still use, and whether the
 // main certificate's reserve is no longer part of that reckoning.
-func (a Auto) spare(st RuleState, o Outlook) (left int, late bool) {
+func (a Auto) spareRuns(st RuleState, o Outlook) (left int, late bool) {
 	if st.NoiseKind != research.Noisy {
 		return o.Left, false
 	}
@@ -122,7 +122,7 @@ func (a Auto) Plan(st RuleState, o Outlook) Plan {
 		certify = PlanCertify
 	}
 
-	left, late := a.spare(st, o)
+	left, late := a.spareRuns(st, o)
 	switch {
 	case o.Proposals == 0, left < 1:
 		return certify

@@ -108,16 +108,16 @@ func (a Auto) Calibrate(obs []Observation) *RunRequest {
 // Calibrated folds a finished calibration into the first state. Its errors
 // (program) say what was wrong with a run.
 func (a Auto) Calibrated(obs []Observation) (RuleState, error) {
-	counted, values, err := a.baseRule().counted(obs)
+	counted, values, err := a.baseRule().countedRuns(obs)
 	if err != nil {
 		return RuleState{}, err
 	}
 
 	if len(values) == 0 || a.Calibrate(obs) != nil {
-		return RuleState{}, unfinished(values)
+		return RuleState{}, unfinishedError(values)
 	}
 
-	st := a.baseRule().begin(counted, values, SearchAuto)
+	st := a.baseRule().newState(counted, values, SearchAuto)
 	if st.NoiseKind == research.Deterministic {
 		return st, nil
 	}
@@ -163,10 +163,10 @@ func (a Auto) keepBar(st RuleState) float64 {
 	return .05 * st.Auto.Rope
 }
 
-// after is a fresh calibration's state in a campaign that has a past: what was
+// continueFrom is a fresh calibration's state in a campaign that has a past: what was
 // learnt of proposals outlives it, and so do the chain and its claim; the
 // belief of noise and level starts anew.
-func (s AutoState) after(old AutoState) *AutoState {
+func (s AutoState) continueFrom(old AutoState) *AutoState {
 	s.Claim, s.ClaimVar, s.Chain = old.Claim, old.ClaimVar, old.Chain
 
 	s.Price, s.Gained, s.Late = old.Price, old.Gained, old.Late
@@ -177,27 +177,27 @@ func (s AutoState) after(old AutoState) *AutoState {
 	return &s
 }
 
-// moved is the state after the experiment closed last has become the head.
-func (s AutoState) moved() *AutoState {
+// afterKeep is the state after the experiment closed last has become the head.
+func (s AutoState) afterKeep() *AutoState {
 	kept := *s.IfKept
 	s.IfKept = nil
 	s.Belief.Levels, s.Belief.Vars = kept.Levels, kept.Vars
 
-	return s.chained(kept.Claim)
+	return s.withClaim(kept.Claim)
 }
 
-// movedBy is the state after an experiment that was closed earlier than the
+// afterLateKeep is the state after an experiment that was closed earlier than the
 // last one has become the head: its level moves by what is claimed.
-func (s AutoState) movedBy(kept Claim) *AutoState {
+func (s AutoState) afterLateKeep(kept Claim) *AutoState {
 	m := s.mixture()
-	m.shift(-kept.Gain, kept.Var)
+	m.shiftLevel(-kept.Gain, kept.Var)
 	s.Belief, s.IfKept = m.AutoBelief, nil
 
-	return s.chained(kept)
+	return s.withClaim(kept)
 }
 
-// chained is the state with one more edit in the chain.
-func (s AutoState) chained(kept Claim) *AutoState {
+// withClaim is the state with one more edit in the chain.
+func (s AutoState) withClaim(kept Claim) *AutoState {
 	s.Claim += kept.Gain
 	s.ClaimVar += kept.Var
 	s.Gained += kept.Gain
@@ -206,10 +206,10 @@ func (s AutoState) chained(kept Claim) *AutoState {
 	return &s
 }
 
-// movedBack is the state after the keep that made the claim was undone.
-func (s AutoState) movedBack(kept Claim) *AutoState {
+// afterUndo is the state after the keep that made the claim was undone.
+func (s AutoState) afterUndo(kept Claim) *AutoState {
 	m := s.mixture()
-	m.shift(kept.Gain, kept.Var)
+	m.shiftLevel(kept.Gain, kept.Var)
 	s.Belief = m.AutoBelief
 	s.Gained -= kept.Gain
 
@@ -224,4 +224,4 @@ func (s AutoState) movedBack(kept Claim) *AutoState {
 	return &s
 }
 
-func (s AutoState) mixture() *mixture { return s.Belief.thaw(s.Rope, s.Top) }
+func (s AutoState) mixture() *mixture { return s.Belief.toMixture(s.Rope, s.Top) }

@@ -20,27 +20,27 @@ const (
 // means that the expected gain is worth adopting the edit; nothing is proven
 // by it. Deterministic metrics are judged by one run.
 func (a Auto) Next(st RuleState, o Outlook, obs []Observation) Step {
-	if j := a.baseRule().invalid(st, obs); j != nil {
-		return concluded(j, st, obs)
+	if j := a.baseRule().judgeInvalid(st, obs); j != nil {
+		return conclude(j, st, obs)
 	}
 
 	if st.NoiseKind == research.Deterministic {
-		return a.baseRule().exact(st, obs)
+		return a.baseRule().judgeExact(st, obs)
 	}
 
 	if len(st.candidateHeights(obs)) == 0 {
 		return Step{Run: &RunRequest{Side: Candidate, Role: research.Screen}}
 	}
-	m := st.opened(obs)
-	left, _ := a.spare(st, o)
+	m := st.openBelief(obs)
+	left, _ := a.spareRuns(st, o)
 	by := ""
-	worth, candidate := m.moments().worth()
+	worth, candidate := m.moments().bestLook()
 
-	simpler := o.Shorter && a.mayBeSimpler(st, m, obs)
+	simpler := o.Shorter && a.canBeSimpler(st, m, obs)
 	switch {
-	case simpler && worth <= a.price(st, o, m.prior) && len(obs) < left:
+	case simpler && worth <= a.lookPrice(st, o, m.prior) && len(obs) < left:
 		return Step{Run: &RunRequest{Side: Candidate, Role: research.Screen}}
-	case worth <= a.price(st, o, m.prior):
+	case worth <= a.lookPrice(st, o, m.prior):
 		by = "price"
 	case len(obs) >= maxLooks:
 		by = "looks"
@@ -52,32 +52,32 @@ func (a Auto) Next(st RuleState, o Outlook, obs []Observation) Step {
 		return Step{Run: &RunRequest{Side: Incumbent, Role: research.Anchor}}
 	}
 
-	return concluded(a.judge(st, o, m, obs, by), st, obs)
+	return conclude(a.judgeBelief(st, o, m, obs, by), st, obs)
 }
 
-// mayBeSimpler says whether another look may still show that a shorter edit
+// canBeSimpler says whether another look may still show that a shorter edit
 // loses nothing that matters: not yet believed, not hopeless, four looks at most.
-func (a Auto) mayBeSimpler(st RuleState, m *mixture, obs []Observation) bool {
-	_, loss, _ := m.chances(st.Auto.Rope)
+func (a Auto) canBeSimpler(st RuleState, m *mixture, obs []Observation) bool {
+	_, loss, _ := m.effectChances(st.Auto.Rope)
 	looks := len(st.candidateHeights(obs))
 
 	return m.moments().effect >= -a.keepBar(st) && loss < .5 && looks < simplerLooks &&
 		(looks < 2 || loss >= simplerLoss)
 }
 
-// opened is the belief with the experiment open and its usable runs seen.
-func (st RuleState) opened(obs []Observation) *mixture {
+// openBelief is the belief with the experiment open and its usable runs seen.
+func (st RuleState) openBelief(obs []Observation) *mixture {
 	m := st.Auto.mixture()
 
-	level, far := m.level(), false
+	level, far := m.levelMean(), false
 	for _, y := range st.candidateHeights(obs) {
 		far = far || math.Abs(y-level) > farRun*st.Auto.Top
 	}
-	m.open(far)
+	m.openProposal(far)
 
 	for _, o := range obs {
 		if y, ok := st.height(o); ok {
-			m.see(y, o.Side == Candidate)
+			m.observe(y, o.Side == Candidate)
 		}
 	}
 
@@ -86,25 +86,25 @@ func (st RuleState) opened(obs []Observation) *mixture {
 
 // height is a run's place on the scale, false when it has none.
 func (st RuleState) height(o Observation) (float64, bool) {
-	if !o.Valid || !st.measurable([]float64{o.Value}) {
+	if !o.Valid || !st.fitsScale([]float64{o.Value}) {
 		return 0, false
 	}
 
 	return st.MetricScale().Height(o.Value), true
 }
 
-// worth is the expected net gain per run of looking k more times at the
+// bestLook is the expected net gain per run of looking k more times at the
 // proposal, or at the head, before deciding: the knowledge gradient (Frazier,
 // Powell & Dayanik 2008; over several looks as in Frazier & Powell 2010) of
 // the moment-matched belief. In units of the scale, per run.
-func (o moments) worth() (best float64, candidate bool) {
+func (o moments) bestLook() (best float64, candidate bool) {
 	for _, k := range [...]float64{1, 2, 4, 8} {
-		own := o.worthOf(o.cov+o.varEffect, o.varLevel+2*o.cov+o.varEffect, k)
+		own := o.lookValue(o.cov+o.varEffect, o.varLevel+2*o.cov+o.varEffect, k)
 		if own > best {
 			best, candidate = own, true
 		}
 
-		if head := o.worthOf(o.cov, o.varLevel, k); head > best {
+		if head := o.lookValue(o.cov, o.varLevel, k); head > best {
 			best, candidate = head, false
 		}
 	}
@@ -112,10 +112,10 @@ func (o moments) worth() (best float64, candidate bool) {
 	return best, candidate
 }
 
-// worthOf is t (phi(z) - z Phi(-z)) / k with z = |effect|/t, where t is the
+// lookValue is t (phi(z) - z Phi(-z)) / k with z = |effect|/t, where t is the
 // standard deviation that k looks would move the effect's mean by: cov is the
 // effect's covariance with what a look shows, v the variance of that.
-func (o moments) worthOf(cov, v, k float64) float64 {
+func (o moments) lookValue(cov, v, k float64) float64 {
 	t := math.Abs(cov) / math.Sqrt(v+o.runVar/k)
 	if !(t > 0) {
 		return 0
@@ -125,11 +125,11 @@ func (o moments) worthOf(cov, v, k float64) float64 {
 	return t * (normalDensity(z, 1) - z*normalCDF(-z)) / k
 }
 
-// judge words what the belief says as the looks end.
-func (a Auto) judge(st RuleState, look Outlook, m *mixture, obs []Observation, by string) *Judgement {
+// judgeBelief words what the belief says as the looks end.
+func (a Auto) judgeBelief(st RuleState, look Outlook, m *mixture, obs []Observation, by string) *Judgement {
 	o := m.moments()
 	candidates := st.candidateHeights(obs)
-	gain, loss, within := m.chances(st.Auto.Rope)
+	gain, loss, within := m.effectChances(st.Auto.Rope)
 	r := st.MetricScale()
 	half := z95 * math.Sqrt(o.varEffect)
 	value, base := r.value(median(candidates)), r.value(o.level)
@@ -181,14 +181,14 @@ func (a Auto) Close(st RuleState, o Outlook, obs []Observation, j Judgement) Rul
 	auto.IfKept = nil
 
 	if j.Verdict != research.Invalid && len(st.candidateHeights(obs)) > 0 {
-		_, late := a.spare(st, o)
-		m := st.opened(obs)
-		auto.Price = a.priceAfter(st, o, m.prior, len(obs))
+		_, late := a.spareRuns(st, o)
+		m := st.openBelief(obs)
+		auto.Price = a.nextPrice(st, o, m.prior, len(obs))
 		auto.Late = auto.Late || late
-		auto.IfKept = m.close()
+		auto.IfKept = m.closeProposal()
 		auto.IfKept.N = j.N
 		auto.Belief = m.AutoBelief
-		st = st.learn(st.repeats(obs))
+		st = st.learnNoise(st.repeatDiffs(obs))
 	}
 	st.Auto = &auto
 	st.Guards = a.baseRule().learnGuards(st, obs)
@@ -196,9 +196,9 @@ func (a Auto) Close(st RuleState, o Outlook, obs []Observation, j Judgement) Rul
 	return st
 }
 
-// repeats are the differences of consecutive runs of the candidate: they tell
+// repeatDiffs are the differences of consecutive runs of the candidate: they tell
 // the noise of a pair, whatever the edit does.
-func (st RuleState) repeats(obs []Observation) []float64 {
+func (st RuleState) repeatDiffs(obs []Observation) []float64 {
 	var ds []float64
 	prev, have := 0.0, false
 

@@ -59,10 +59,10 @@ type preset struct {
 	pairs int     // at most
 }
 
-// preset by the runs that each proposal can have: from 5 on cheap, from 2 on
+// choosePreset by the runs that each proposal can have: from 5 on cheap, from 2 on
 // the middle one, else costly. Unknown proposals are unlimited ones. Without
 // assumptions a test has at least as many pairs as a proof with one lost pair needs.
-func (c Certify) preset(o Outlook) preset {
+func (c Certify) choosePreset(o Outlook) preset {
 	p := preset{.30, 12}
 
 	if o.Proposals >= 0 {
@@ -89,37 +89,37 @@ func (c Certify) Calibrate(obs []Observation) *RunRequest { return c.baseRule().
 // Calibrated learns the class, the scale, the noise and the level. Its error
 // has the invalid run's reason as its sentence.
 func (c Certify) Calibrated(obs []Observation) (RuleState, error) {
-	counted, values, err := c.baseRule().counted(obs)
+	counted, values, err := c.baseRule().countedRuns(obs)
 	switch {
 	case err != nil:
 		return RuleState{}, err
-	case !c.baseRule().calibrated(values):
-		return RuleState{}, unfinished(values)
+	case !c.baseRule().isCalibrated(values):
+		return RuleState{}, unfinishedError(values)
 	}
 
-	return c.baseRule().begin(counted, values, SearchCertify), nil
+	return c.baseRule().newState(counted, values, SearchCertify), nil
 }
 
 // Next judges, or asks for one more run.
 func (c Certify) Next(st RuleState, o Outlook, obs []Observation) Step {
-	if j := c.baseRule().invalid(st, obs); j != nil {
+	if j := c.baseRule().judgeInvalid(st, obs); j != nil {
 		if st.NoiseKind == research.Noisy {
-			c.test(st, o, obs).broken(j)
+			c.newConfirmation(st, o, obs).noteBrokenTest(j)
 		}
 
-		return concluded(j, st, obs)
+		return conclude(j, st, obs)
 	}
 
 	if st.NoiseKind == research.Deterministic {
-		return c.baseRule().exact(st, obs)
+		return c.baseRule().judgeExact(st, obs)
 	}
 
-	want, j := c.test(st, o, obs).next()
+	want, j := c.newConfirmation(st, o, obs).nextRun()
 	if want != nil {
 		return Step{Run: want}
 	}
 
-	return concluded(j, st, obs)
+	return conclude(j, st, obs)
 }
 
 // Close counts the tests and learns from the runs: paired residuals of the
@@ -128,7 +128,7 @@ func (c Certify) Close(st RuleState, o Outlook, obs []Observation, j Judgement) 
 	if st.NoiseKind != research.Noisy {
 		return st
 	}
-	t := c.test(st, o, obs)
+	t := c.newConfirmation(st, o, obs)
 	next := st
 	next.Guards = c.baseRule().learnGuards(st, obs)
 
@@ -154,7 +154,7 @@ func (c Certify) Close(st RuleState, o Outlook, obs []Observation, j Judgement) 
 		}
 		next.Level, next.LevelVar = t.level.level, t.level.variance
 
-		next = next.learn(aroundMedian(t.differences()))
+		next = next.learnNoise(aroundMedian(t.differences()))
 		if j.Verdict == research.Improved {
 			next.Kept++
 		}
@@ -164,7 +164,7 @@ func (c Certify) Close(st RuleState, o Outlook, obs []Observation, j Judgement) 
 		}
 	case t.screened:
 		// A dropped edit, most likely null, shows the incumbent's level for free.
-		_, _, _, mean := t.belief.moments(t.m)
+		_, _, _, mean := t.belief.moments(t.minGain)
 		level := t.level.observe(median(t.screens)-mean, t.noise.runVar(), t.noise)
 		next.Level, next.LevelVar = level.level, level.variance
 		next.Screens++

@@ -27,7 +27,7 @@ func (t *confirmation) estimate() (mean, lo, hi float64) {
 	for i, x := range points {
 		logs[i] = t.logPrior(x, step)
 		for _, y := range t.screens {
-			logs[i] += math.Log(t.single().density(y-t.level.level, x))
+			logs[i] += math.Log(t.screenNoise().density(y-t.level.level, x))
 		}
 
 		for _, d := range ds {

@@ -11,17 +11,17 @@ import (
 // Whatever it bets with (noise, belief, threshold) was fixed before the first
 // pair that it bets on.
 type confirmation struct {
-	rule   Certify
-	st     RuleState
-	obs    []Observation
-	ruler  metricScale
-	preset preset
-	m      float64 // min_gain on the scale
-	rope   float64 // the smallest gain worth having, on the scale
-	noise  noiseModel
-	level  tracker
-	need   float64 // 1/alpha_t of the test for a gain
-	left   int     // runs of the campaign, before this experiment
+	rule    Certify
+	st      RuleState
+	obs     []Observation
+	scale   metricScale
+	preset  preset
+	minGain float64 // min_gain on the scale
+	rope    float64 // the smallest gain worth having, on the scale
+	noise   noiseModel
+	level   tracker
+	need    float64 // 1/alpha_t of the test for a gain
+	left    int     // runs of the campaign, before this experiment
 	shorter,
 	anchored, screened bool
 	opened       bool      // a run of the test for a gain was made, so it counts in t
@@ -41,8 +41,8 @@ type confirmation struct {
 // runPair holds the raw halves of a pair, nil while missing.
 type runPair struct{ b, c *float64 }
 
-// test folds the runs; those that are not usable only count.
-func (c Certify) test(st RuleState, o Outlook, obs []Observation) *confirmation {
+// newConfirmation folds the runs; those that are not usable only count.
+func (c Certify) newConfirmation(st RuleState, o Outlook, obs []Observation) *confirmation {
 	m := c.baseRule().minGain(st)
 
 	rope := c.Rope
@@ -52,7 +52,7 @@ func (c Certify) test(st RuleState, o Outlook, obs []Observation) *confirmation 
 	finest := max(rope, st.S/25)
 
 	t := &confirmation{
-		rule: c, st: st, obs: obs, ruler: st.MetricScale(), preset: c.preset(o), m: m, rope: rope,
+		rule: c, st: st, obs: obs, scale: st.MetricScale(), preset: c.choosePreset(o), minGain: m, rope: rope,
 		noise:  noiseModel{st.S, st.Eps},
 		level:  tracker{st.Level, st.LevelVar},
 		need:   1 / st.alphaNext(),
@@ -60,45 +60,45 @@ func (c Certify) test(st RuleState, o Outlook, obs []Observation) *confirmation 
 		belief: newBelief(finest, autoTop(st.Scale, finest)), shorter: o.Shorter,
 	}
 	for _, o := range obs {
-		if c.baseRule().unusable(o) != "" || !st.measurable([]float64{o.Value}) {
+		if c.baseRule().unusableReason(o) != "" || !st.fitsScale([]float64{o.Value}) {
 			if o.Role == research.Confirm {
-				t.begin()
+				t.beginTest()
 			}
 
 			continue
 		}
-		t.add(o)
+		t.addRun(o)
 	}
 
 	return t
 }
 
-func (t *confirmation) signs() bool { return t.rule.Assumptions == contract.AssumeNone }
+func (t *confirmation) usesSigns() bool { return t.rule.Assumptions == contract.AssumeNone }
 
-func (t *confirmation) add(o Observation) {
-	y := t.ruler.Height(o.Value)
+func (t *confirmation) addRun(o Observation) {
+	y := t.scale.Height(o.Value)
 	switch o.Role {
 	case research.Anchor:
 		t.anchored = true
 		t.level = t.level.observe(y, 0, t.noise)
 	case research.Screen:
 		t.screened, t.screens = true, append(t.screens, y)
-		t.belief.see(y-t.level.level, t.single())
+		t.belief.update(y-t.level.level, t.screenNoise())
 	case research.Confirm:
-		t.begin()
+		t.beginTest()
 		t.addHalf(o, y)
 	}
 }
 
-// begin notes the first run of a test, and lays its bets.
-func (t *confirmation) begin() {
+// beginTest notes the first run of a test, and lays its bets.
+func (t *confirmation) beginTest() {
 	if len(t.pairs) == 0 {
-		t.advance()
+		t.advanceTest()
 	}
 
 	if t.gain == nil {
-		t.gain = newEvidence(t.belief.effects, t.belief.weights, -t.m, false, t.signs())
-		t.loss = newEvidence(t.belief.effects, t.belief.weights, t.m, true, t.signs())
+		t.gain = newEvidence(t.belief.effects, t.belief.weights, -t.minGain, false, t.usesSigns())
+		t.loss = newEvidence(t.belief.effects, t.belief.weights, t.minGain, true, t.usesSigns())
 	}
 
 	if t.simple != nil {
@@ -108,8 +108,8 @@ func (t *confirmation) begin() {
 	}
 }
 
-// single is the noise of one run of the candidate against the tracked level.
-func (t *confirmation) single() noiseModel {
+// screenNoise is the noise of one run of the candidate against the tracked level.
+func (t *confirmation) screenNoise() noiseModel {
 	return noiseModel{math.Sqrt(t.noise.runVar() + t.level.variance), t.noise.eps}
 }
 
@@ -123,7 +123,7 @@ func (t *confirmation) addHalf(o Observation, y float64) {
 	}
 
 	p := &t.pairs[o.Pair-1]
-	if p.complete() {
+	if p.isComplete() {
 		return
 	}
 
@@ -133,13 +133,13 @@ func (t *confirmation) addHalf(o Observation, y float64) {
 		p.b = &y
 	}
 
-	if p.complete() {
-		t.bet(*p.b, *p.c)
+	if p.isComplete() {
+		t.betOnPair(*p.b, *p.c)
 	}
 }
 
-// bet folds in a complete pair.
-func (t *confirmation) bet(b, c float64) {
+// betOnPair folds in a complete pair.
+func (t *confirmation) betOnPair(b, c float64) {
 	d := c - b
 
 	t.candidate, t.incumbent = append(t.candidate, c), append(t.incumbent, b)
@@ -149,35 +149,35 @@ func (t *confirmation) bet(b, c float64) {
 		t.gain.bet(d, t.noise)
 	}
 	t.loss.bet(d, t.noise)
-	t.belief.see(d, t.noise)
-	t.advance()
+	t.belief.update(d, t.noise)
+	t.advanceTest()
 }
 
-// advance notes when the test for a gain has given up, and then begins the one
+// advanceTest notes when the test for a gain has given up, and then begins the one
 // for a shorter edit if that can be won.
-func (t *confirmation) advance() {
+func (t *confirmation) advanceTest() {
 	if t.gaveUp != "" || !t.screened {
 		return
 	}
-	t.gaveUp = t.givesUp()
+	t.gaveUp = t.stopReason()
 
-	_, loss, _, _ := t.belief.moments(t.m)
+	_, loss, _, _ := t.belief.moments(t.minGain)
 	if !t.shorter || t.gaveUp == "" || t.gaveUp == "cap" || loss >= lossAbove {
 		return
 	}
 
-	if t.reason = t.unprovable(); t.reason == "" {
-		t.simple = newEvidence(t.belief.effects, t.belief.weights, t.rope, false, t.signs())
+	if t.reason = t.unprovableReason(); t.reason == "" {
+		t.simple = newEvidence(t.belief.effects, t.belief.weights, t.rope, false, t.usesSigns())
 		t.simpleFrom = len(t.candidate)
 	}
 }
 
-// givesUp is what stops the test for a gain, "" to go on. Where only signs
+// stopReason is what stops the test for a gain, "" to go on. Where only signs
 // count, three lost pairs put the threshold out of reach.
-func (t *confirmation) givesUp() string {
+func (t *confirmation) stopReason() string {
 	n := len(t.candidate)
 
-	gain, _, null, _ := t.belief.moments(t.m)
+	gain, _, null, _ := t.belief.moments(t.minGain)
 	switch {
 	case n == 0 && gain < t.preset.drop:
 		return "screen"
@@ -187,7 +187,7 @@ func (t *confirmation) givesUp() string {
 		return "cap"
 	case gain < t.preset.drop, t.shorter && n >= leastPairs && null >= equalAbove:
 		return "futility"
-	case t.signs() && t.gain.e*math.Pow(winFactor, float64(t.preset.pairs-n)) < t.need:
+	case t.usesSigns() && t.gain.e*math.Pow(winFactor, float64(t.preset.pairs-n)) < t.need:
 		return "futility"
 	}
 

@@ -32,8 +32,8 @@ type Growth struct {
 	Var float64 `json:"var"`
 }
 
-// outOfBounds checks a run against the guards' own bounds.
-func (r baseRule) outOfBounds(o Observation) string {
+// brokenBound checks a run against the guards' own bounds.
+func (r baseRule) brokenBound(o Observation) string {
 	for _, g := range r.guards {
 		x, ok := o.Guards[g.Name]
 		switch {
@@ -55,7 +55,7 @@ func (r baseRule) outOfBounds(o Observation) string {
 // what max_growth allows over the campaign's start, and notes in j what it
 // grew by. It compares points: for one run, and for what is only adopted provisionally.
 func (r baseRule) checkGrowth(st RuleState, obs []Observation, j *Judgement) {
-	now := r.guardMedians(side(obs, Candidate))
+	now := r.guardMedians(runsOfSide(obs, Candidate))
 	for _, g := range r.guards {
 		start, known := st.Start[g.Name]
 		if g.MaxGrowth == nil || !known {
@@ -69,16 +69,16 @@ func (r baseRule) checkGrowth(st RuleState, obs []Observation, j *Judgement) {
 		}
 
 		state, known := st.Guards[g.Name]
-		if known && j.StoppedBy == "one_run" && state.measures(x) {
+		if known && j.StoppedBy == "one_run" && state.fitsScale(x) {
 			if j.Growth == nil {
 				j.Growth = map[string]Growth{}
 			}
-			j.Growth[g.Name] = Growth{Mid: state.y(x) - state.y(start) - state.Mid, Var: state.S * state.S}
+			j.Growth[g.Name] = Growth{Mid: state.height(x) - state.height(start) - state.Mid, Var: state.S * state.S}
 		}
 	}
 }
 
-func side(obs []Observation, s Side) []Observation {
+func runsOfSide(obs []Observation, s Side) []Observation {
 	var own []Observation
 
 	for _, o := range obs {
@@ -118,8 +118,8 @@ func guardValues(obs []Observation, name string) []float64 {
 	return xs
 }
 
-// guardStates is what a calibration's runs tell of the guards with max_growth.
-func (r baseRule) guardStates(counted []Observation) map[string]GuardState {
+// newGuardStates is what a calibration's runs tell of the guards with max_growth.
+func (r baseRule) newGuardStates(counted []Observation) map[string]GuardState {
 	var states map[string]GuardState
 
 	for _, g := range r.guards {
@@ -134,7 +134,7 @@ func (r baseRule) guardStates(counted []Observation) map[string]GuardState {
 		}
 
 		if !s.Exact {
-			s = s.learn(successive(s.heights(xs)), s.y(median(xs)))
+			s = s.learnNoise(successiveDiffs(s.heights(xs)), s.height(median(xs)))
 		}
 		states[g.Name] = s
 	}
@@ -142,28 +142,28 @@ func (r baseRule) guardStates(counted []Observation) map[string]GuardState {
 	return states
 }
 
-// y is a value's place on the guard's scale.
-func (s GuardState) y(x float64) float64 { return metricScale{s.Scale, research.Lower}.Height(x) }
+// height is a value's place on the guard's scale.
+func (s GuardState) height(x float64) float64 { return metricScale{s.Scale, research.Lower}.Height(x) }
 
-// measures says whether x has a place on the scale.
-func (s GuardState) measures(x float64) bool {
+// fitsScale says whether x has a place on the scale.
+func (s GuardState) fitsScale(x float64) bool {
 	return research.IsFinite(x) && (s.Scale != LogScale || x > 0)
 }
 
 func (s GuardState) heights(xs []float64) []float64 {
 	ys := make([]float64, 0, len(xs))
 	for _, x := range xs {
-		if s.measures(x) {
-			ys = append(ys, s.y(x))
+		if s.fitsScale(x) {
+			ys = append(ys, s.height(x))
 		}
 	}
 
 	return ys
 }
 
-// learn adds residuals of paired differences and fits the noise again; at is
+// learnNoise adds residuals of paired differences and fits the noise again; at is
 // the guard's level, whose ten thousandth is the finest noise believed in.
-func (s GuardState) learn(residuals []float64, at float64) GuardState {
+func (s GuardState) learnNoise(residuals []float64, at float64) GuardState {
 	all := append(append([]float64(nil), s.Residuals...), residuals...)
 	if s.Residuals = all[max(0, len(all)-guardResiduals):]; len(all) == 0 {
 		return s
@@ -188,44 +188,44 @@ func (r baseRule) learnGuards(st RuleState, obs []Observation) map[string]GuardS
 
 	states := maps.Clone(st.Guards)
 	for name, s := range states {
-		repeats := s.repeats(obs, name)
+		repeats := s.repeatDiffs(obs, name)
 		if s.Exact && allZero(repeats) {
 			continue
 		}
 		s.Exact = false
-		states[name] = s.learn(repeats, s.y(st.Start[name]))
+		states[name] = s.learnNoise(repeats, s.height(st.Start[name]))
 	}
 
 	return states
 }
 
-// repeats are differences of runs of one version: of those in pairs around the
+// repeatDiffs are differences of runs of one version: of those in pairs around the
 // pairs' median, else of consecutive runs of one side.
-func (s GuardState) repeats(obs []Observation, name string) []float64 {
-	if ds := s.paired(obs, name, Candidate); len(ds) >= 2 {
+func (s GuardState) repeatDiffs(obs []Observation, name string) []float64 {
+	if ds := s.pairedDiffs(obs, name, Candidate); len(ds) >= 2 {
 		return aroundMedian(ds)
 	}
 
-	if ds := s.paired(obs, name, Incumbent); len(ds) >= 2 {
+	if ds := s.pairedDiffs(obs, name, Incumbent); len(ds) >= 2 {
 		return aroundMedian(ds)
 	}
 
 	var ds []float64
 	for _, of := range []Side{Candidate, Incumbent, Checkpoint} {
-		ds = append(ds, successive(s.heights(guardValues(side(obs, of), name)))...)
+		ds = append(ds, successiveDiffs(s.heights(guardValues(runsOfSide(obs, of), name)))...)
 	}
 
 	return ds
 }
 
-// paired are the differences of complete pairs, of minus the other side.
-func (s GuardState) paired(obs []Observation, name string, of Side) []float64 {
+// pairedDiffs are the differences of complete pairs, of minus the other side.
+func (s GuardState) pairedDiffs(obs []Observation, name string, of Side) []float64 {
 	type halves struct{ own, other *float64 }
 	pairs, order := map[int]*halves{}, []int(nil)
 
 	for _, o := range obs {
 		x, ok := o.Guards[name]
-		if o.Pair == 0 || !o.Valid || !ok || !s.measures(x) {
+		if o.Pair == 0 || !o.Valid || !ok || !s.fitsScale(x) {
 			continue
 		}
 
@@ -233,7 +233,7 @@ func (s GuardState) paired(obs []Observation, name string, of Side) []float64 {
 			pairs[o.Pair], order = &halves{}, append(order, o.Pair)
 		}
 
-		y := s.y(x)
+		y := s.height(x)
 		if o.Side == of {
 			pairs[o.Pair].own = &y
 		} else {

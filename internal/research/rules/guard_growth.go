@@ -33,16 +33,16 @@ func (r baseRule) guardTests(st RuleState, obs []Observation, base, of Side) []*
 		if g.MaxGrowth == nil || !known {
 			continue
 		}
-		s := st.Guards[g.Name].during(obs, g.Name, start)
+		s := st.Guards[g.Name].stateDuring(obs, g.Name, start)
 		t := &guardTest{guard: g, start: start, exact: s.Exact}
 
-		own := guardValues(side(obs, of), g.Name)
+		own := guardValues(runsOfSide(obs, of), g.Name)
 		switch {
 		case len(own) == 0:
-		case s.Exact || !s.measures(g.LargestAllowed(start)):
+		case s.Exact || !s.fitsScale(g.LargestAllowed(start)):
 			t.exact, t.now = true, median(own)
 		default:
-			t.weigh(s, s.paired(obs, g.Name, of))
+			t.weighPairs(s, s.pairedDiffs(obs, g.Name, of))
 		}
 
 		if len(own) > 0 {
@@ -53,40 +53,40 @@ func (r baseRule) guardTests(st RuleState, obs []Observation, base, of Side) []*
 	return tests
 }
 
-// during is the guard's state in an experiment: one that was exact and is not
+// stateDuring is the guard's state in an experiment: one that was exact and is not
 // any more takes its noise from the experiment's own repeats.
-func (s GuardState) during(obs []Observation, name string, start float64) GuardState {
+func (s GuardState) stateDuring(obs []Observation, name string, start float64) GuardState {
 	if s.Scale == "" { // of a ledger that knows no state of guards
 		s = GuardState{Scale: scaleOf([]float64{start}), Exact: true}
 	}
 
-	if repeats := s.repeats(obs, name); s.Exact && !allZero(repeats) {
+	if repeats := s.repeatDiffs(obs, name); s.Exact && !allZero(repeats) {
 		s.Exact = false
-		return s.learn(repeats, s.y(start))
+		return s.learnNoise(repeats, s.height(start))
 	}
 
 	return s
 }
 
-// weigh folds in the pairs' differences.
-func (t *guardTest) weigh(s GuardState, ds []float64) {
-	room := s.y(t.guard.LargestAllowed(t.start)) - s.y(t.start) - s.Mid
+// weighPairs folds in the pairs' differences.
+func (t *guardTest) weighPairs(s GuardState, ds []float64) {
+	room := s.height(t.guard.LargestAllowed(t.start)) - s.height(t.start) - s.Mid
 	doubt := z95 * math.Sqrt(s.Var)
 	noise := noiseModel{s.S, s.Eps}
-	t.within = guardEvidence(room-doubt, s.S, false)
+	t.within = newGuardEvidence(room-doubt, s.S, false)
 
-	t.beyond = guardEvidence(room+doubt, s.S, true)
+	t.beyond = newGuardEvidence(room+doubt, s.S, true)
 	for _, d := range ds {
 		t.within.bet(d, noise)
 		t.beyond.bet(d, noise)
 	}
-	mid, _ := noise.location(ds)
-	t.now = metricScale{s.Scale, research.Lower}.value(s.y(t.start) + s.Mid + mid)
+	mid, _ := noise.estimateLocation(ds)
+	t.now = metricScale{s.Scale, research.Lower}.value(s.height(t.start) + s.Mid + mid)
 }
 
-// guardEvidence bets half on no growth at all, where that is beyond the edge,
+// newGuardEvidence bets half on no growth at all, where that is beyond the edge,
 // and the rest on sizes from a quarter of the noise on.
-func guardEvidence(edge, s float64, up bool) *evidence {
+func newGuardEvidence(edge, s float64, up bool) *evidence {
 	effects, weights := []float64{0}, []float64{1}
 
 	sign := -1.
@@ -104,7 +104,7 @@ func guardEvidence(edge, s float64, up bool) *evidence {
 	return v
 }
 
-func (t *guardTest) holds() bool {
+func (t *guardTest) isProven() bool {
 	if t.exact {
 		return !t.guard.IsExceeded(t.now, t.start)
 	}
@@ -120,15 +120,15 @@ func (t *guardTest) isBroken() bool {
 	return t.beyond.best >= proven
 }
 
-func (t *guardTest) reason() string { return t.guard.DescribeExcess(t.now, t.start) }
+func (t *guardTest) excessText() string { return t.guard.DescribeExcess(t.now, t.start) }
 
-// doubt says what is not proven of a guard that is not broken either.
-func (t *guardTest) doubt() string {
+// doubtText says what is not proven of a guard that is not broken either.
+func (t *guardTest) doubtText() string {
 	return fmt.Sprintf("the gain is proven, but not that guard %s, at about %s, stays below %s: it was %s at the campaign's start",
 		t.guard.Name, research.FormatValue(t.now, ""), research.FormatValue(t.guard.LargestAllowed(t.start), ""), research.FormatValue(t.start, ""))
 }
 
-func firstGuard(tests []*guardTest, is func(*guardTest) bool) *guardTest {
+func findGuard(tests []*guardTest, is func(*guardTest) bool) *guardTest {
 	for _, t := range tests {
 		if is(t) {
 			return t
@@ -138,14 +138,14 @@ func firstGuard(tests []*guardTest, is func(*guardTest) bool) *guardTest {
 	return nil
 }
 
-// growth is what the pairs say that each guard has grown by, of over base.
-func (r baseRule) growth(st RuleState, obs []Observation, base, of Side) map[string]Growth {
+// measureGrowth is what the pairs say that each guard has grown by, of over base.
+func (r baseRule) measureGrowth(st RuleState, obs []Observation, base, of Side) map[string]Growth {
 	var all map[string]Growth
 
 	for name, s := range st.Guards {
-		s = s.during(obs, name, st.Start[name])
+		s = s.stateDuring(obs, name, st.Start[name])
 
-		ds := s.paired(obs, name, of)
+		ds := s.pairedDiffs(obs, name, of)
 		if len(ds) == 0 {
 			continue
 		}
@@ -153,17 +153,17 @@ func (r baseRule) growth(st RuleState, obs []Observation, base, of Side) map[str
 		if all == nil {
 			all = map[string]Growth{}
 		}
-		mid, variance := noiseModel{s.S, s.Eps}.location(ds)
+		mid, variance := noiseModel{s.S, s.Eps}.estimateLocation(ds)
 		all[name] = Growth{mid, variance}
 	}
 
 	return all
 }
 
-// location is the effect that differences of the model show, without any
+// estimateLocation is the effect that differences of the model show, without any
 // prior, and the variance of that: the mean weighted by the chance of not being
 // an outlier, from the median on (expectation-maximisation, as fitNoise).
-func (m noiseModel) location(ds []float64) (mid, variance float64) {
+func (m noiseModel) estimateLocation(ds []float64) (mid, variance float64) {
 	if len(ds) == 0 {
 		return 0, 0
 	}
@@ -194,9 +194,9 @@ func (m noiseModel) location(ds []float64) (mid, variance float64) {
 	return mid, m.s * m.s / clean
 }
 
-// grown is the state after an edit with these growths was kept (sign 1), or
+// addGrowth is the state after an edit with these growths was kept (sign 1), or
 // its keep undone (-1). In a chain nothing changes: its certificate measures the whole.
-func (s RuleState) grown(by map[string]Growth, sign float64) RuleState {
+func (s RuleState) addGrowth(by map[string]Growth, sign float64) RuleState {
 	if len(by) == 0 || len(s.Guards) == 0 || s.Auto != nil && s.Auto.Chain > 0 {
 		return s
 	}
@@ -214,9 +214,9 @@ func (s RuleState) grown(by map[string]Growth, sign float64) RuleState {
 	return s
 }
 
-// guardsAfter is what is known of the guards after a fresh calibration: what
+// continueGuards is what is known of the guards after a fresh calibration: what
 // they have grown by outlives it, and an exact one is exact for as long as every repeat agrees.
-func guardsAfter(fresh, old map[string]GuardState) map[string]GuardState {
+func continueGuards(fresh, old map[string]GuardState) map[string]GuardState {
 	if len(old) == 0 {
 		return fresh
 	}

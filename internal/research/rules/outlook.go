@@ -17,8 +17,8 @@ type Outlook struct {
 // Unlimited says in Outlook that the number of proposals to come is not known.
 const Unlimited = -1
 
-// paid is the state with the lost tests counted that nobody has paid for.
-func (s RuleState) paid(o Outlook) RuleState {
+// countLostTests is the state with the lost tests counted that nobody has paid for.
+func (s RuleState) countLostTests(o Outlook) RuleState {
 	if n := o.LostTests - s.LostTests; n > 0 {
 		s.Tests, s.LostTests = s.Tests+n, o.LostTests
 		s.SimpleTests += n // whichever stream they were in

@@ -132,14 +132,14 @@ func (s RuleState) AfterKeep(j Judgement) RuleState {
 	case s.NoiseKind == research.Deterministic:
 		s.OneRun++
 	case s.Auto != nil && s.Auto.IfKept != nil && (s.Auto.IfKept.N == 0 || s.Auto.IfKept.N == j.N):
-		s.Auto = s.Auto.moved()
+		s.Auto = s.Auto.afterKeep()
 		return s
 	case s.Auto != nil && j.Claim != nil: // another was closed since
-		s.Auto = s.Auto.movedBy(*j.Claim)
+		s.Auto = s.Auto.afterLateKeep(*j.Claim)
 		return s
 	}
 
-	return s.shifted(j, 1).grown(j.Growth, 1)
+	return s.shiftLevel(j, 1).addGrowth(j.Growth, 1)
 }
 
 // AfterUndo is the state after that keep was undone. It must be the last keep
@@ -155,11 +155,11 @@ func (s RuleState) AfterUndo(j Judgement) RuleState {
 	}
 
 	if s.Auto != nil && j.Claim != nil {
-		s.Auto = s.Auto.movedBack(*j.Claim)
+		s.Auto = s.Auto.afterUndo(*j.Claim)
 		return s
 	}
 
-	return s.shifted(j, -1).grown(j.Growth, -1)
+	return s.shiftLevel(j, -1).addGrowth(j.Growth, -1)
 }
 
 // AfterOverride is the state after a person kept the experiment that j judged
@@ -170,7 +170,7 @@ func (s RuleState) AfterOverride(j Judgement) RuleState {
 		return s.AfterKeep(j)
 	}
 
-	return s.adrift()
+	return s.withoutPending()
 }
 
 // AfterOverrideUndone is the state after that was undone.
@@ -179,11 +179,11 @@ func (s RuleState) AfterOverrideUndone(j Judgement) RuleState {
 		return s.AfterUndo(j)
 	}
 
-	return s.adrift()
+	return s.withoutPending()
 }
 
-// adrift is the state of which nothing follows from the experiment closed last.
-func (s RuleState) adrift() RuleState {
+// withoutPending is the state of which nothing follows from the experiment closed last.
+func (s RuleState) withoutPending() RuleState {
 	if s.Auto != nil {
 		auto := *s.Auto
 		auto.IfKept = nil
@@ -193,8 +193,8 @@ func (s RuleState) adrift() RuleState {
 	return s
 }
 
-// shifted moves the tracked level by j's estimated gain, once forwards (+1) or back (-1).
-func (s RuleState) shifted(j Judgement, sign float64) RuleState {
+// shiftLevel moves the tracked level by j's estimated gain, once forwards (+1) or back (-1).
+func (s RuleState) shiftLevel(j Judgement, sign float64) RuleState {
 	if s.NoiseKind != research.Noisy || j.Gain == nil || j.Scale != s.Scale {
 		return s
 	}
@@ -210,22 +210,22 @@ func (s RuleState) shifted(j Judgement, sign float64) RuleState {
 // the chain that the next certificate judges. For a noisy one the runs tell
 // more of the noise. Values that are not finite, or not on the scale, are ignored.
 func (s RuleState) AfterRepeats(p contract.Program, values []float64) RuleState {
-	if len(values) < 2 || s.NoiseKind == "" || !s.measurable(values) {
+	if len(values) < 2 || s.NoiseKind == "" || !s.fitsScale(values) {
 		return s
 	}
 
 	if s.NoiseKind == research.Noisy {
-		return s.learn(successive(s.heights(values)))
+		return s.learnNoise(successiveDiffs(s.heights(values)))
 	}
 
 	if allEqual(values) {
 		return s
 	}
 	was := s.Values
-	s = s.demoted()
+	s = s.demote()
 
-	s = s.learn(successive(s.heights(values)))
-	if p.Search == SearchCertify || !s.measurable(was) {
+	s = s.learnNoise(successiveDiffs(s.heights(values)))
+	if p.Search == SearchCertify || !s.fitsScale(was) {
 		return s
 	}
 	s = NewAuto(p).noisy(s, values)
@@ -250,7 +250,7 @@ func (s RuleState) alphaNext() float64 {
 func (s RuleState) Continue(old RuleState) RuleState {
 	s.Tests, s.Kept = max(s.Tests, old.Tests), max(s.Kept, old.Kept)
 	s.SimpleTests, s.SimpleKept = max(s.SimpleTests, old.SimpleTests), max(s.SimpleKept, old.SimpleKept)
-	s.Guards = guardsAfter(s.Guards, old.Guards)
+	s.Guards = continueGuards(s.Guards, old.Guards)
 	s.Demoted = s.Demoted || old.Demoted && s.NoiseKind == research.Noisy
 
 	s.OneRun, s.LostTests = old.OneRun, max(s.LostTests, old.LostTests)
@@ -264,7 +264,7 @@ func (s RuleState) Continue(old RuleState) RuleState {
 			*s.Auto = *old.Auto
 			s.Auto.IfKept = nil
 		} else {
-			s.Auto = s.Auto.after(*old.Auto)
+			s.Auto = s.Auto.continueFrom(*old.Auto)
 		}
 	}
 
@@ -281,8 +281,8 @@ func (s RuleState) Continue(old RuleState) RuleState {
 	return s
 }
 
-// demoted makes the state noisy from here on; the noise is still to be learnt.
-func (s RuleState) demoted() RuleState {
+// demote makes the state noisy from here on; the noise is still to be learnt.
+func (s RuleState) demote() RuleState {
 	s.NoiseKind, s.Demoted, s.Residuals = research.Noisy, true, nil
 
 	s.Note = "repeated runs of one version differed: the metric counts as noisy from here on, " +
@@ -295,9 +295,9 @@ func (s RuleState) demoted() RuleState {
 	return s
 }
 
-// learn adds residuals of paired differences and fits the noise again. The new
+// learnNoise adds residuals of paired differences and fits the noise again. The new
 // slice shares nothing with the old. Residuals too large to square are left out.
-func (s RuleState) learn(residuals []float64) RuleState {
+func (s RuleState) learnNoise(residuals []float64) RuleState {
 	all := append([]float64(nil), s.Residuals...)
 
 	for _, r := range residuals {
@@ -328,8 +328,8 @@ func (s RuleState) heights(values []float64) []float64 {
 	return ys
 }
 
-// measurable says whether every value has a place on the scale.
-func (s RuleState) measurable(values []float64) bool {
+// fitsScale says whether every value has a place on the scale.
+func (s RuleState) fitsScale(values []float64) bool {
 	for _, v := range values {
 		if !(math.Abs(v) <= largest) || s.Scale == LogScale && v <= 0 {
 			return false
@@ -350,4 +350,19 @@ func (s RuleState) rope(m float64) float64 {
 	}
 
 	return max(smallRatio*math.Abs(s.Incumbent), s.S/20, 1e-12)
+}
+
+// NewObservation is a recorded run as a rule sees it.
+func NewObservation(r Run, m contract.Metric) Observation {
+	v, ok := r.Samples[m.Name]
+
+	o := Observation{
+		RunRequest: RunRequest{Side: r.Side, Role: r.Role, Pair: r.Pair, Order: r.Order, WarmUp: r.WarmUp, Again: r.Again},
+		Valid:      r.Valid, Reason: r.Reason, Value: v, Guards: r.Samples, Contended: r.Contended,
+	}
+	if o.Valid && !ok {
+		o.Valid, o.Reason = false, "the run has no sample of "+m.Name
+	}
+
+	return o
 }

@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"ratchet/internal/research"
-	"ratchet/internal/research/contract"
 )
 
 const (
@@ -114,8 +113,8 @@ func normalDensity(x, sd float64) float64 {
 	return math.Exp(-z*z/2) / (sd * math.Sqrt(2*math.Pi))
 }
 
-// successive gives the differences of neighbours.
-func successive(xs []float64) []float64 {
+// successiveDiffs gives the differences of neighbours.
+func successiveDiffs(xs []float64) []float64 {
 	var ds []float64
 	for i := 1; i < len(xs); i++ {
 		ds = append(ds, xs[i]-xs[i-1])
@@ -199,87 +198,6 @@ func DetectableSize(s float64, pairs int, alpha float64) float64 {
 // student95 is the 95 % point of Student's t for 1 to 3 degrees of freedom (Gosset 1908).
 var student95 = [...]float64{6.314, 2.920, 2.353}
 
-// SummariseMeasurement says what the samples of a measurement show: their median, the
-// standard deviation of one run on the scale (from successive differences, von
-// Neumann 1941, so that slow drift is not noise), and, where the runs of
-// another version were interleaved, the paired gain over it with a 90 %
-// interval: distribution-free from five pairs on, Student's below. One pair of
-// a metric not declared deterministic gives no interval and so no gain. An
-// empty scale, or a log scale over a value that is not positive, is chosen
-// anew. Non-finite samples make it a failure that says so; Job is left to the caller.
-func SummariseMeasurement(samples, paired []float64, m contract.Metric, scale string) MeasurementEnd {
-	all := slices.Concat(samples, paired)
-	for _, x := range all {
-		if !research.IsFinite(x) {
-			return MeasurementEnd{Failed: "a sample is not a finite number"}
-		}
-	}
-
-	end := MeasurementEnd{Samples: samples, Paired: paired}
-	if len(samples) == 0 {
-		end.Failed = "no run gave a sample"
-		return end
-	}
-
-	if scale != linearScale {
-		scale = scaleOf(all)
-	}
-	r := metricScale{scale, m.Better}
-	mid := median(samples)
-	end.Median, end.Scale = &mid, scale
-	end.Noise = runNoise(r, samples, paired)
-	end.Gain = pairedGain(r, samples, paired, m.Noise == research.Deterministic)
-
-	return end
-}
-
-// runNoise is the root of half the mean squared successive difference, nil
-// when no version ran twice.
-func runNoise(r metricScale, groups ...[]float64) *float64 {
-	sum, n := 0.0, 0
-
-	for _, g := range groups {
-		for i := 1; i < len(g); i++ {
-			d := r.Height(g[i]) - r.Height(g[i-1])
-			sum += d * d
-			n++
-		}
-	}
-
-	if n == 0 {
-		return nil
-	}
-	sd := math.Sqrt(sum / float64(2*n))
-
-	return &sd
-}
-
-func pairedGain(r metricScale, samples, paired []float64, exact bool) *research.Interval {
-	n := min(len(samples), len(paired))
-
-	ds := make([]float64, n)
-	for i := range ds {
-		ds[i] = r.Height(samples[i]) - r.Height(paired[i])
-	}
-
-	switch {
-	case n == 0, n == 1 && !exact:
-		return nil
-	case n == 1:
-		return r.interval(ds[0], ds[0], ds[0])
-	case n > len(student95)+1:
-		return r.interval(medianInterval(ds, 0))
-	}
-
-	mid, sum := mean(ds), 0.0
-	for _, d := range ds {
-		sum += (d - mid) * (d - mid)
-	}
-	half := student95[n-2] * math.Sqrt(sum/float64(n-1)/float64(n))
-
-	return r.interval(mid, mid-half, mid+half)
-}
-
 func mean(xs []float64) float64 {
 	sum := 0.0
 	for _, x := range xs {
@@ -287,4 +205,9 @@ func mean(xs []float64) float64 {
 	}
 
 	return sum / float64(len(xs))
+}
+
+// NearlyEqual forgives what another processor's arithmetic may change.
+func NearlyEqual(a, b float64) bool {
+	return a == b || math.Abs(a-b) <= 1e-6*max(math.Abs(a), math.Abs(b))
 }

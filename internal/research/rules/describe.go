@@ -18,16 +18,16 @@ func (j Judgement) Describe(m contract.Metric) string {
 	case j.Verdict == research.Invalid:
 		return "invalid: " + j.Reason
 	case j.Gain == nil:
-		return w.unmeasured()
+		return w.describeUnmeasured()
 	case j.StoppedBy == "one_run":
-		return w.exact()
+		return w.describeExact()
 	case j.Verdict == research.Provisional:
 		return fmt.Sprintf("provisional: expected gain %s after %s", w.amount(j.Gain.Mid), research.Counted(j.Runs, "run"))
 	case j.Pairs == 0:
-		return w.screened()
+		return w.describeScreened()
 	}
 
-	return w.paired()
+	return w.describePaired()
 }
 
 type formatter struct {
@@ -44,8 +44,8 @@ func (w formatter) amount(g float64) string {
 	return research.FormatValue(round3(g), w.unit)
 }
 
-// bare is amount without its unit, for the ends of an interval.
-func (w formatter) bare(g float64) string {
+// bareAmount is amount without its unit, for the ends of an interval.
+func (w formatter) bareAmount(g float64) string {
 	if w.Scale == LogScale {
 		return percent(g)
 	}
@@ -53,7 +53,7 @@ func (w formatter) bare(g float64) string {
 	return research.FormatValue(round3(g), "")
 }
 
-func (w formatter) signed(g float64) string {
+func (w formatter) signedAmount(g float64) string {
 	if g > 0 {
 		return "+" + w.amount(g)
 	}
@@ -62,10 +62,10 @@ func (w formatter) signed(g float64) string {
 }
 
 func (w formatter) interval() string {
-	return fmt.Sprintf("(90 %%: %s..%s)", w.bare(w.Gain.Lo), w.bare(w.Gain.Hi))
+	return fmt.Sprintf("(90 %%: %s..%s)", w.bareAmount(w.Gain.Lo), w.bareAmount(w.Gain.Hi))
 }
 
-func (w formatter) unmeasured() string {
+func (w formatter) describeUnmeasured() string {
 	if w.StoppedBy == "" {
 		return string(w.Verdict)
 	}
@@ -74,7 +74,7 @@ func (w formatter) unmeasured() string {
 		w.Verdict, w.StoppedBy, research.Counted(w.Runs, "run"))
 }
 
-func (w formatter) exact() string {
+func (w formatter) describeExact() string {
 	was, is := "", ""
 	if w.Baseline != nil && w.Value != nil {
 		was, is = research.FormatValue(*w.Baseline, ""), research.FormatValue(*w.Value, w.unit)
@@ -89,7 +89,7 @@ func (w formatter) exact() string {
 	case g == 0:
 		size = ", no change"
 	case w.Verdict == research.Equivalent:
-		size = ", " + w.signed(g) + ", within min_gain"
+		size = ", " + w.signedAmount(g) + ", within min_gain"
 	case g > 0:
 		size = ", " + w.amount(g)
 	default:
@@ -99,7 +99,7 @@ func (w formatter) exact() string {
 	return fmt.Sprintf("%s: %s → %s%s (deterministic, one run)", w.Verdict, was, is, size)
 }
 
-func (w formatter) screened() string {
+func (w formatter) describeScreened() string {
 	head, tail := "inconclusive (stopped at the screen after %s)",
 		"; this says nothing about effects under about "+w.amount(w.Detectable)
 	switch {
@@ -114,10 +114,10 @@ func (w formatter) screened() string {
 	}
 
 	return fmt.Sprintf(head, research.Counted(w.Runs, "run")) +
-		fmt.Sprintf(": %s against a noise of %s", w.signed(w.Gain.Mid), w.amount(w.Noise)) + tail
+		fmt.Sprintf(": %s against a noise of %s", w.signedAmount(w.Gain.Mid), w.amount(w.Noise)) + tail
 }
 
-func (w formatter) paired() string {
+func (w formatter) describePaired() string {
 	evidence := fmt.Sprintf("E = %s against %s needed", eValue(w.E), eValue(w.Need))
 
 	pairs := research.Counted(w.Pairs, "pair")
@@ -125,10 +125,10 @@ func (w formatter) paired() string {
 	case research.Improved:
 		return fmt.Sprintf("improved: %s %s, %s, %s", w.amount(w.Gain.Mid), w.interval(), pairs, evidence)
 	case research.Regressed:
-		return fmt.Sprintf("regressed: %s %s, %s", w.signed(w.Gain.Mid), w.interval(), pairs)
+		return fmt.Sprintf("regressed: %s %s, %s", w.signedAmount(w.Gain.Mid), w.interval(), pairs)
 	case research.Equivalent:
 		return fmt.Sprintf("equivalent: %s %s, %s; if there is an effect, it is too small to be worth having",
-			w.signed(w.Gain.Mid), w.interval(), pairs)
+			w.signedAmount(w.Gain.Mid), w.interval(), pairs)
 	}
 
 	tail := "this says nothing about effects under about " + w.amount(w.Detectable)
@@ -137,7 +137,7 @@ func (w formatter) paired() string {
 	}
 
 	return fmt.Sprintf("%s (stopped by %s after %s): %s %s, %s; %s",
-		w.Verdict, w.StoppedBy, pairs, w.signed(w.Gain.Mid), w.interval(), evidence, tail)
+		w.Verdict, w.StoppedBy, pairs, w.signedAmount(w.Gain.Mid), w.interval(), evidence, tail)
 }
 
 // percent writes a share as percent: one decimal, more below one percent.
@@ -169,4 +169,74 @@ func eValue(e float64) string {
 	}
 
 	return research.FormatRounded(e, 3)
+}
+
+// DescribeResolution is Resolution for some numbers of pairs, in one line.
+func (s RuleState) DescribeResolution(m contract.Metric, pairs ...int) string {
+	if s.NoiseKind != research.Noisy {
+		return "deterministic so far: one run shows any difference"
+	}
+	words := ""
+
+	w := formatter{Judgement{Scale: s.Scale}, m.Unit}
+	for _, n := range pairs {
+		g, ok := s.DetectableGain(n)
+		if !ok {
+			return "the noise is not known yet"
+		}
+
+		if words != "" {
+			words += ", "
+		}
+		words += fmt.Sprintf("%s with %s", w.amount(math.Abs(g)), research.Counted(n, "pair"))
+	}
+
+	return "the smallest difference that can be told from none is about " + words
+}
+
+// DescribeChain says what the head claims over the checkpoint, with the edit that
+// j judged if it is kept too; "" when there is no chain.
+func (s RuleState) DescribeChain(m contract.Metric, j *Judgement) string {
+	if s.Auto == nil {
+		return ""
+	}
+
+	auto := *s.Auto
+	if j != nil && j.Claim != nil {
+		auto.Claim, auto.Chain = auto.Claim+j.Claim.Gain, auto.Chain+1
+	}
+
+	if auto.Chain == 0 {
+		return ""
+	}
+	s.Auto = &auto
+	w := formatter{Judgement{Scale: s.Scale}, m.Unit}
+
+	return fmt.Sprintf("chain of %s claims %s, its certificate needs about %s",
+		research.Counted(auto.Chain, "edit"), w.amount(s.MetricScale().Gain(-auto.Claim)), research.Counted(s.ReservePairs(), "pair"))
+}
+
+// FormatGain is a gain with its interval, if that has a width, for m's readers.
+func FormatGain(g research.Interval, scale string, m contract.Metric) string {
+	w := formatter{Judgement{Scale: scale, Gain: &g}, m.Unit}
+	if g.Lo == g.Hi {
+		return w.amount(g.Mid)
+	}
+
+	return w.amount(g.Mid) + " " + w.interval()
+}
+
+// FormatSignedGain is a gain with its sign, unit and interval, as in a report: positive is better.
+func FormatSignedGain(g research.Interval, scale, unit string) string {
+	w := formatter{Judgement{Scale: scale, Gain: &g}, unit}
+	if g.Lo == g.Hi {
+		return w.signedAmount(g.Mid) + " (exact)"
+	}
+
+	return w.signedAmount(g.Mid) + " " + w.interval()
+}
+
+// FormatSignedAmount is a gain, or another difference, with its sign and unit.
+func FormatSignedAmount(gain float64, scale, unit string) string {
+	return formatter{Judgement{Scale: scale}, unit}.signedAmount(gain)
 }

@@ -48,3 +48,17 @@ func Counted(n int, noun string) string {
 
 	return fmt.Sprintf("%d %ss", n, noun)
 }
+
+// The bodies, by kind.
+
+type (
+
+	// Interval is an estimate with its 90 % interval.
+	Interval struct {
+		Mid float64 `json:"mid"`
+		Lo  float64 `json:"lo"`
+		Hi  float64 `json:"hi"`
+	}
+)
+
+func IsFinite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }

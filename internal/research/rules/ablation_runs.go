@@ -52,7 +52,7 @@ func (r *AblationRuns) AddJob(start JobStart, obs []Observation, end *Measuremen
 func (r *AblationRuns) ResultOf(besides, out []int) ComparisonResult {
 	without := union(besides, out)
 	if r.exact {
-		return r.seenExactly(besides, without)
+		return r.compareExactly(besides, without)
 	}
 	var e ComparisonResult
 	var with, less []Observation
@@ -66,23 +66,23 @@ func (r *AblationRuns) ResultOf(besides, out []int) ComparisonResult {
 			return e
 		}
 
-		less = append(less, valid(j.obs, Candidate)...)
+		less = append(less, validRuns(j.obs, Candidate)...)
 		if j.start.Paired == "" || !slices.Equal(j.start.Besides, besides) {
 			continue
 		}
 
-		with = append(with, valid(j.obs, Incumbent)...)
-		if ds := r.diffs(j.obs); len(ds) > 0 {
+		with = append(with, validRuns(j.obs, Incumbent)...)
+		if ds := r.pairDiffs(j.obs); len(ds) > 0 {
 			e.Diffs, e.Jobs = append(e.Diffs, ds...), append(e.Jobs, j.start.Job)
 		}
 	}
-	e.Unfit = r.broken(with, less)
+	e.Unfit = r.brokenGuard(with, less)
 
 	return e
 }
 
-// diffs are those of a job's complete pairs, without minus with.
-func (r *AblationRuns) diffs(obs []Observation) (ds []float64) {
+// pairDiffs are those of a job's complete pairs, without minus with.
+func (r *AblationRuns) pairDiffs(obs []Observation) (ds []float64) {
 	pairs := map[int][2]*float64{}
 
 	for _, o := range ResolveRepeats(obs) {
@@ -108,24 +108,24 @@ func (r *AblationRuns) diffs(obs []Observation) (ds []float64) {
 	return ds
 }
 
-// seenExactly compares the values of two versions, one run of each, whichever job it is of.
-func (r *AblationRuns) seenExactly(besides, without []int) (e ComparisonResult) {
-	with, _, _ := r.valueOf(besides)
+// compareExactly compares the values of two versions, one run of each, whichever job it is of.
+func (r *AblationRuns) compareExactly(besides, without []int) (e ComparisonResult) {
+	with, _, _ := r.findRun(besides)
 
-	less, jobs, unfit := r.valueOf(without)
+	less, jobs, unfit := r.findRun(without)
 	switch {
 	case unfit != "":
 		e.Unfit = unfit
 	case with != nil && less != nil:
-		e.Unfit = r.broken([]Observation{*with}, []Observation{*less})
+		e.Unfit = r.brokenGuard([]Observation{*with}, []Observation{*less})
 		e.Diffs, e.Jobs = []float64{r.scale.Height(less.Value) - r.scale.Height(with.Value)}, jobs
 	}
 
 	return e
 }
 
-// valueOf is a run of the head without these changes, nil when there is none.
-func (r *AblationRuns) valueOf(without []int) (o *Observation, jobs []research.JobID, unfit string) {
+// findRun is a run of the head without these changes, nil when there is none.
+func (r *AblationRuns) findRun(without []int) (o *Observation, jobs []research.JobID, unfit string) {
 	for _, j := range r.jobs {
 		side := Candidate
 
@@ -140,7 +140,7 @@ func (r *AblationRuns) valueOf(without []int) (o *Observation, jobs []research.J
 			continue
 		}
 
-		if all := valid(j.obs, side); len(all) > 0 {
+		if all := validRuns(j.obs, side); len(all) > 0 {
 			return &all[len(all)-1], []research.JobID{j.start.Job}, ""
 		}
 	}
@@ -151,7 +151,7 @@ func (r *AblationRuns) valueOf(without []int) (o *Observation, jobs []research.J
 // HasValue says whether the head without these changes has a value: of a
 // deterministic metric it need not be run again.
 func (r *AblationRuns) HasValue(without []int) bool {
-	o, _, _ := r.valueOf(without)
+	o, _, _ := r.findRun(without)
 	return r.exact && o != nil
 }
 
@@ -163,12 +163,12 @@ func (r *AblationRuns) IsChecked(without []int) bool {
 	})
 }
 
-// broken says which guard the version without breaks that the other one does
+// brokenGuard says which guard the version without breaks that the other one does
 // not break as far, "" for none: by the median of its runs.
-func (r *AblationRuns) broken(with, without []Observation) string {
+func (r *AblationRuns) brokenGuard(with, without []Observation) string {
 	ref := NewAuto(r.program).baseRule()
 	for _, o := range without {
-		if reason := ref.outOfBounds(o); reason != "" {
+		if reason := ref.brokenBound(o); reason != "" {
 			return reason
 		}
 	}
@@ -190,9 +190,9 @@ func (r *AblationRuns) broken(with, without []Observation) string {
 	return ""
 }
 
-// valid are a side's runs that count.
-func valid(obs []Observation, s Side) []Observation {
-	return slices.DeleteFunc(side(ResolveRepeats(obs), s), func(o Observation) bool { return !o.Valid || !research.IsFinite(o.Value) })
+// validRuns are a side's runs that count.
+func validRuns(obs []Observation, s Side) []Observation {
+	return slices.DeleteFunc(runsOfSide(ResolveRepeats(obs), s), func(o Observation) bool { return !o.Valid || !research.IsFinite(o.Value) })
 }
 
 // union of two sets of experiments, sorted.

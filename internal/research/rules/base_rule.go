@@ -42,15 +42,15 @@ func (r baseRule) Calibrate(obs []Observation) *RunRequest {
 		}
 	}
 
-	if r.calibrated(values) {
+	if r.isCalibrated(values) {
 		return nil
 	}
 
 	return want
 }
 
-// exactRuns is how many equal runs make the metric deterministic, 0 if none do.
-func (r baseRule) exactRuns() int {
+// neededEqualRuns is how many equal runs make the metric deterministic, 0 if none do.
+func (r baseRule) neededEqualRuns() int {
 	switch r.metric.Noise {
 	case research.Deterministic:
 		return quickCalibration
@@ -61,23 +61,23 @@ func (r baseRule) exactRuns() int {
 	return trialCalibration
 }
 
-func (r baseRule) calibrated(values []float64) bool {
-	return len(values) >= fullCalibration || r.exactly(values)
+func (r baseRule) isCalibrated(values []float64) bool {
+	return len(values) >= fullCalibration || r.isExact(values)
 }
 
-// exactly says whether the values make the metric deterministic.
-func (r baseRule) exactly(values []float64) bool {
-	exact := r.exactRuns()
+// isExact says whether the values make the metric deterministic.
+func (r baseRule) isExact(values []float64) bool {
+	exact := r.neededEqualRuns()
 	return exact > 0 && len(values) >= exact && allEqual(values[:exact])
 }
 
-// begin is the state that a finished calibration gives, of either class.
-func (r baseRule) begin(counted []Observation, values []float64, sequence string) RuleState {
+// newState is the state that a finished calibration gives, of either class.
+func (r baseRule) newState(counted []Observation, values []float64, sequence string) RuleState {
 	st := RuleState{
 		Scale: scaleOf(values), Better: r.metric.Better, Values: values, Incumbent: median(values), Sequence: sequence,
-		Start: r.guardMedians(counted), Guards: r.guardStates(counted),
+		Start: r.guardMedians(counted), Guards: r.newGuardStates(counted),
 	}
-	if r.exactly(values) {
+	if r.isExact(values) {
 		st.NoiseKind = research.Deterministic
 		return st
 	}
@@ -85,10 +85,10 @@ func (r baseRule) begin(counted []Observation, values []float64, sequence string
 	return r.noisyState(st)
 }
 
-// counted are a calibration's runs that count, and their values; the warm-up does not.
-func (r baseRule) counted(obs []Observation) (counted []Observation, values []float64, err error) {
+// countedRuns are a calibration's runs that count, and their values; the warm-up does not.
+func (r baseRule) countedRuns(obs []Observation) (counted []Observation, values []float64, err error) {
 	for _, o := range obs {
-		if why := r.unusable(o); why != "" {
+		if why := r.unusableReason(o); why != "" {
 			return nil, nil, research.Errorf(research.CodeProgram,
 				"make the program's command print its metric on the unchanged version, then start again", "%s", why)
 		}
@@ -102,7 +102,7 @@ func (r baseRule) counted(obs []Observation) (counted []Observation, values []fl
 	return counted, values, nil
 }
 
-func unfinished(values []float64) error {
+func unfinishedError(values []float64) error {
 	return research.Errorf(research.CodeInternal, "let the calibration finish", "a calibration of %d runs is not enough", len(values))
 }
 
@@ -113,7 +113,7 @@ func (r baseRule) noisyState(st RuleState) RuleState {
 		st.Note = "the metric was declared deterministic, but runs of one version differed: it counts as noisy"
 	}
 	ys := st.heights(st.Values)
-	st = st.learn(successive(ys))
+	st = st.learnNoise(successiveDiffs(ys))
 	st.Level = median(ys)
 	st.LevelVar = medianEff * medianEff * st.S * st.S / 2 / float64(len(ys))
 
@@ -129,7 +129,7 @@ func (r baseRule) minGain(st RuleState) float64 {
 	switch {
 	case a.Value <= 0:
 		return 0
-	case st.NoiseKind == research.Deterministic && r.defaulted():
+	case st.NoiseKind == research.Deterministic && r.hasDefaultMinGain():
 		return 0
 	case st.NoiseKind == research.Deterministic || st.Scale != LogScale:
 		if a.Relative {
@@ -144,16 +144,16 @@ func (r baseRule) minGain(st RuleState) float64 {
 	return st.MetricScale().Size(a.Value / base)
 }
 
-// defaulted says whether min_gain is the default of a metric that was not known
+// hasDefaultMinGain says whether min_gain is the default of a metric that was not known
 // to be deterministic when the program was read.
-func (r baseRule) defaulted() bool {
+func (r baseRule) hasDefaultMinGain() bool {
 	m := r.metric
 	return !m.MinGainSet && m.Noise != research.Deterministic && m.MinGain == contract.Amount{Value: .005, Relative: true}
 }
 
-// exact asks for the one run of a deterministic metric, or judges by it:
+// judgeExact asks for the one run of a deterministic metric, or judges by it:
 // better by more than min_gain is improved, within it equivalent, else regressed.
-func (r baseRule) exact(st RuleState, obs []Observation) Step {
+func (r baseRule) judgeExact(st RuleState, obs []Observation) Step {
 	if len(obs) == 0 {
 		return Step{Run: &RunRequest{Side: Candidate, Role: research.Screen}}
 	}
@@ -185,20 +185,20 @@ func (r baseRule) exact(st RuleState, obs []Observation) Step {
 		r.checkGrowth(st, obs, j)
 	}
 
-	return concluded(j, st, obs)
+	return conclude(j, st, obs)
 }
 
-// concluded is the step that ends with j, or with invalid when one of its
+// conclude is the step that ends with j, or with invalid when one of its
 // numbers can't be written down.
-func concluded(j *Judgement, st RuleState, obs []Observation) Step {
-	j = bounded(j)
+func conclude(j *Judgement, st RuleState, obs []Observation) Step {
+	j = requireFinite(j)
 	j.Runs, j.State = len(obs), st
 
 	return Step{Done: j}
 }
 
-// unusable says why an observation can't be compared, "" when it can.
-func (r baseRule) unusable(o Observation) string {
+// unusableReason says why an observation can't be compared, "" when it can.
+func (r baseRule) unusableReason(o Observation) string {
 	switch {
 	case !o.Valid && o.Reason == "":
 		return "the run was invalid and gave no reason"
@@ -214,22 +214,22 @@ func (r baseRule) unusable(o Observation) string {
 	return ""
 }
 
-// invalid judges what no comparison can: a run that failed, a value off the
+// judgeInvalid judges what no comparison can: a run that failed, a value off the
 // scale, a guard out of its bounds. nil when all is well.
-func (r baseRule) invalid(st RuleState, obs []Observation) *Judgement {
+func (r baseRule) judgeInvalid(st RuleState, obs []Observation) *Judgement {
 	if st.NoiseKind != research.Deterministic && !(st.NoiseKind == research.Noisy && st.S > 0) {
-		return voided("the campaign is not calibrated")
+		return newInvalid("the campaign is not calibrated")
 	}
 
 	for _, o := range obs {
-		why := r.unusable(o)
-		if why == "" && st.NoiseKind == research.Noisy && !st.measurable([]float64{o.Value}) {
+		why := r.unusableReason(o)
+		if why == "" && st.NoiseKind == research.Noisy && !st.fitsScale([]float64{o.Value}) {
 			why = fmt.Sprintf("the value %s is not positive, and the calibration's were: they are compared by ratio",
 				research.FormatValue(o.Value, r.metric.Unit))
 		}
 
 		if why == "" && o.Side == Candidate {
-			why = r.outOfBounds(o)
+			why = r.brokenBound(o)
 		}
 
 		if why != "" && o.Side != Candidate {
@@ -237,15 +237,15 @@ func (r baseRule) invalid(st RuleState, obs []Observation) *Judgement {
 		}
 
 		if why != "" {
-			return voided(why)
+			return newInvalid(why)
 		}
 	}
 
 	return nil
 }
 
-// bounded is j, or invalid when one of its numbers can't be written down.
-func bounded(j *Judgement) *Judgement {
+// requireFinite is j, or invalid when one of its numbers can't be written down.
+func requireFinite(j *Judgement) *Judgement {
 	xs := []float64{j.E, j.Need, j.Noise, j.Detectable}
 	for _, x := range []*float64{j.Value, j.Baseline} {
 		if x != nil {
@@ -263,7 +263,7 @@ func bounded(j *Judgement) *Judgement {
 
 	for _, x := range xs {
 		if !research.IsFinite(x) {
-			v := voided("the candidate's value and the incumbent's are too far apart to be compared as numbers")
+			v := newInvalid("the candidate's value and the incumbent's are too far apart to be compared as numbers")
 			v.Test, v.Pairs, v.Wins, v.Losses = j.Test, j.Pairs, j.Wins, j.Losses
 
 			return v
@@ -273,6 +273,6 @@ func bounded(j *Judgement) *Judgement {
 	return j
 }
 
-func voided(reason string) *Judgement {
+func newInvalid(reason string) *Judgement {
 	return &Judgement{Verdict: research.Invalid, StoppedBy: "invalid", Reason: reason}
 }

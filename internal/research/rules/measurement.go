@@ -1,8 +1,8 @@
 package rules
 
 import (
-	"fmt"
 	"math"
+	"slices"
 
 	"ratchet/internal/research"
 	"ratchet/internal/research/contract"
@@ -66,61 +66,6 @@ func (s RuleState) DetectableGain(pairs int) (gain float64, ok bool) {
 	return s.MetricScale().Gain(-power95 * s.S / math.Sqrt(float64(pairs))), true
 }
 
-// DescribeResolution is Resolution for some numbers of pairs, in one line.
-func (s RuleState) DescribeResolution(m contract.Metric, pairs ...int) string {
-	if s.NoiseKind != research.Noisy {
-		return "deterministic so far: one run shows any difference"
-	}
-	words := ""
-
-	w := formatter{Judgement{Scale: s.Scale}, m.Unit}
-	for _, n := range pairs {
-		g, ok := s.DetectableGain(n)
-		if !ok {
-			return "the noise is not known yet"
-		}
-
-		if words != "" {
-			words += ", "
-		}
-		words += fmt.Sprintf("%s with %s", w.amount(math.Abs(g)), research.Counted(n, "pair"))
-	}
-
-	return "the smallest difference that can be told from none is about " + words
-}
-
-// DescribeChain says what the head claims over the checkpoint, with the edit that
-// j judged if it is kept too; "" when there is no chain.
-func (s RuleState) DescribeChain(m contract.Metric, j *Judgement) string {
-	if s.Auto == nil {
-		return ""
-	}
-
-	auto := *s.Auto
-	if j != nil && j.Claim != nil {
-		auto.Claim, auto.Chain = auto.Claim+j.Claim.Gain, auto.Chain+1
-	}
-
-	if auto.Chain == 0 {
-		return ""
-	}
-	s.Auto = &auto
-	w := formatter{Judgement{Scale: s.Scale}, m.Unit}
-
-	return fmt.Sprintf("chain of %s claims %s, its certificate needs about %s",
-		research.Counted(auto.Chain, "edit"), w.amount(s.MetricScale().Gain(-auto.Claim)), research.Counted(s.ReservePairs(), "pair"))
-}
-
-// FormatGain is a gain with its interval, if that has a width, for m's readers.
-func FormatGain(g research.Interval, scale string, m contract.Metric) string {
-	w := formatter{Judgement{Scale: scale, Gain: &g}, m.Unit}
-	if g.Lo == g.Hi {
-		return w.amount(g.Mid)
-	}
-
-	return w.amount(g.Mid) + " " + w.interval()
-}
-
 // NextMeasurementRun is the next run of a measurement or audit m, nil when it has
 // them all: of one version, or of two in pairs A B, B A, … so that steady drift
 // cancels; a contended pair is repeated once, unless class, the metric's, is
@@ -177,4 +122,85 @@ func measuredSides(m JobStart) (a, b Side) {
 	}
 
 	return Candidate, Incumbent
+}
+
+// SummariseMeasurement says what the samples of a measurement show: their median, the
+// standard deviation of one run on the scale (from successive differences, von
+// Neumann 1941, so that slow drift is not noise), and, where the runs of
+// another version were interleaved, the paired gain over it with a 90 %
+// interval: distribution-free from five pairs on, Student's below. One pair of
+// a metric not declared deterministic gives no interval and so no gain. An
+// empty scale, or a log scale over a value that is not positive, is chosen
+// anew. Non-finite samples make it a failure that says so; Job is left to the caller.
+func SummariseMeasurement(samples, paired []float64, m contract.Metric, scale string) MeasurementEnd {
+	all := slices.Concat(samples, paired)
+	for _, x := range all {
+		if !research.IsFinite(x) {
+			return MeasurementEnd{Failed: "a sample is not a finite number"}
+		}
+	}
+
+	end := MeasurementEnd{Samples: samples, Paired: paired}
+	if len(samples) == 0 {
+		end.Failed = "no run gave a sample"
+		return end
+	}
+
+	if scale != linearScale {
+		scale = scaleOf(all)
+	}
+	r := metricScale{scale, m.Better}
+	mid := median(samples)
+	end.Median, end.Scale = &mid, scale
+	end.Noise = runNoise(r, samples, paired)
+	end.Gain = pairedGain(r, samples, paired, m.Noise == research.Deterministic)
+
+	return end
+}
+
+// runNoise is the root of half the mean squared successive difference, nil
+// when no version ran twice.
+func runNoise(r metricScale, groups ...[]float64) *float64 {
+	sum, n := 0.0, 0
+
+	for _, g := range groups {
+		for i := 1; i < len(g); i++ {
+			d := r.Height(g[i]) - r.Height(g[i-1])
+			sum += d * d
+			n++
+		}
+	}
+
+	if n == 0 {
+		return nil
+	}
+	sd := math.Sqrt(sum / float64(2*n))
+
+	return &sd
+}
+
+func pairedGain(r metricScale, samples, paired []float64, exact bool) *research.Interval {
+	n := min(len(samples), len(paired))
+
+	ds := make([]float64, n)
+	for i := range ds {
+		ds[i] = r.Height(samples[i]) - r.Height(paired[i])
+	}
+
+	switch {
+	case n == 0, n == 1 && !exact:
+		return nil
+	case n == 1:
+		return r.interval(ds[0], ds[0], ds[0])
+	case n > len(student95)+1:
+		return r.interval(medianInterval(ds, 0))
+	}
+
+	mid, sum := mean(ds), 0.0
+	for _, d := range ds {
+		sum += (d - mid) * (d - mid)
+	}
+	half := student95[n-2] * math.Sqrt(sum/float64(n-1)/float64(n))
+
+	return r.interval(mid, mid-half, mid+half)
 }

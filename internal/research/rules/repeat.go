@@ -49,10 +49,10 @@ func NextRepeat(class research.NoiseKind, obs []Observation) *RunRequest {
 	return &w
 }
 
-// alone is the run that repeats the last of obs, if that was a contended look
+// repeatLook is the run that repeats the last of obs, if that was a contended look
 // at one version; nil otherwise. A warm-up is no look.
-func alone(obs []Observation) *RunRequest {
-	if len(obs) == 0 || !obs[len(obs)-1].strained() {
+func repeatLook(obs []Observation) *RunRequest {
+	if len(obs) == 0 || !obs[len(obs)-1].isContendedLook() {
 		return nil
 	}
 	w := obs[len(obs)-1].RunRequest
@@ -61,8 +61,8 @@ func alone(obs []Observation) *RunRequest {
 	return &w
 }
 
-// strained says that o is a look that its repetition, right after it, replaces.
-func (o Observation) strained() bool {
+// isContendedLook says that o is a look that its repetition, right after it, replaces.
+func (o Observation) isContendedLook() bool {
 	return o.Valid && o.Contended && o.Pair == 0 && !o.Again && !o.WarmUp
 }
 
@@ -83,7 +83,7 @@ func ResolveRepeats(obs []Observation) []Observation {
 	var out []Observation
 
 	for i, o := range obs {
-		replaced := o.strained() && i+1 < len(obs) && obs[i+1].Again && obs[i+1].Valid
+		replaced := o.isContendedLook() && i+1 < len(obs) && obs[i+1].Again && obs[i+1].Valid
 		if !o.Valid || o.Pair == 0 && !replaced || o.Pair > 0 && o.Again == (repeats[o.Pair] >= 2) {
 			out = append(out, o)
 		}
@@ -100,10 +100,10 @@ func (r repeatingRule) Next(st RuleState, o Outlook, obs []Observation) Step {
 		return Step{Run: w}
 	}
 
-	if w := alone(obs); w != nil && st.NoiseKind == research.Noisy {
+	if w := repeatLook(obs); w != nil && st.NoiseKind == research.Noisy {
 		return Step{Run: w}
 	}
-	st = st.paid(o)
+	st = st.countLostTests(o)
 
 	step := r.Rule.Next(st, o, ResolveRepeats(obs))
 	if step.Done != nil {
@@ -114,5 +114,5 @@ func (r repeatingRule) Next(st RuleState, o Outlook, obs []Observation) Step {
 }
 
 func (r repeatingRule) Close(st RuleState, o Outlook, obs []Observation, j Judgement) RuleState {
-	return r.Rule.Close(st.paid(o), o, ResolveRepeats(obs), j)
+	return r.Rule.Close(st.countLostTests(o), o, ResolveRepeats(obs), j)
 }
