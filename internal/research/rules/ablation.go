@@ -69,15 +69,16 @@ type Ablation struct {
 	Pairs int     `json:"pairs"` // at most, of one comparison
 }
 
-// NewAblation is the ablation of a head with these changes by what is known of
-// the noise in st. pairs 0 is AblationPairs.
+// NewAblation is the ablation of a head with these changes by what st knows of
+// the noise. pairs 0 is AblationPairs.
 func NewAblation(p contract.Program, st RuleState, changes []AblationChange, pairs int) Ablation {
-	a := Ablation{Changes: changes, NoiseKind: st.NoiseKind, Scale: st.Scale, Better: p.Metric.Better, Pairs: pairs}
-	if a.Pairs == 0 {
-		a.Pairs = AblationPairs
+	if pairs == 0 {
+		pairs = AblationPairs
 	}
 
+	a := Ablation{Changes: changes, NoiseKind: st.NoiseKind, Scale: st.Scale, Better: p.Metric.Better, Pairs: pairs}
 	a.Least = NewAuto(p).baseRule().minGain(st) / 2
+
 	if a.NoiseKind == research.Deterministic {
 		a.Scale = linearScale // differences of exact values
 		return a
@@ -85,8 +86,8 @@ func NewAblation(p contract.Program, st RuleState, changes []AblationChange, pai
 
 	a.Residuals, a.S, a.Eps = st.Residuals, st.S, max(st.Eps, outlierShare)
 	if st.Auto != nil && len(st.Residuals) < minFitResiduals {
-		m := st.pairNoise(st.Auto.mixture())
-		a.S, a.Eps = m.s, m.eps
+		noise := st.pairNoise(st.Auto.mixture())
+		a.S, a.Eps = noise.s, noise.eps
 	}
 
 	return a
@@ -96,6 +97,8 @@ func NewAblation(p contract.Program, st RuleState, changes []AblationChange, pai
 // on the scale of the ablation; 0 for nothing, and for one that a person kept
 // against its verdict.
 func (a Ablation) ClaimedGain(j *Judgement, overridden bool) float64 {
+	scale := metricScale{a.Scale, a.Better}
+
 	switch {
 	case j == nil || overridden:
 		return 0
@@ -103,13 +106,12 @@ func (a Ablation) ClaimedGain(j *Judgement, overridden bool) float64 {
 		if j.Value == nil || j.Baseline == nil {
 			return 0
 		}
-		r := metricScale{a.Scale, a.Better}
 
-		return max(0, r.Height(*j.Baseline)-r.Height(*j.Value))
+		return max(0, scale.Height(*j.Baseline)-scale.Height(*j.Value))
 	case j.Claim != nil:
 		return max(0, j.Claim.Gain)
 	case j.Gain != nil && j.Scale == a.Scale:
-		return max(0, metricScale{a.Scale, a.Better}.Size(j.Gain.Mid))
+		return max(0, scale.Size(j.Gain.Mid))
 	}
 
 	return 0
@@ -124,7 +126,7 @@ func (a Ablation) DetectableGain() float64 {
 	return a.Least + separation*a.S/math.Sqrt(float64(a.Pairs))
 }
 
-// ComparisonResult is what is known of one comparison.
+// ComparisonResult is what the runs of one comparison showed so far.
 type ComparisonResult struct {
 	Diffs []float64        // of pairs on the scale, without minus with: positive means that what was left out pays
 	Unfit string           // why the version without can't be: it does not build, fails its check, breaks a guard
@@ -175,6 +177,7 @@ type AblationEnd struct {
 // DroppedExperiments are the experiments that were dropped.
 func (e AblationEnd) DroppedExperiments() []int { return ExperimentNumbers(e.Dropped) }
 
+// ExperimentNumbers are the experiments that the effects are of.
 func ExperimentNumbers(effects []AblationEffect) []int {
 	var ns []int
 	for _, f := range effects {

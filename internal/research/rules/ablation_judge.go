@@ -9,9 +9,9 @@ import (
 
 // judgeDiffs says whether differences (without minus with) show that what was left
 // out pays (AblationPays) or not (AblationIdle), or how many more pairs are
-// wanted. sign -1 asks the same of its loss. Two e-processes over the same
-// pairs, one against "it brings Least or less", one against "it brings DetectableGain
-// or more"; at the cap the nearer of both wins.
+// needed. sign -1 asks the same of its loss. Two e-processes run over the same
+// pairs, one against "it brings Least or less", one against "it brings
+// DetectableGain or more"; at the cap the nearer of both wins.
 func (a Ablation) judgeDiffs(diffs []float64, sign, claim float64) (verdict string, more int) {
 	if a.NoiseKind == research.Deterministic {
 		switch {
@@ -23,12 +23,13 @@ func (a Ablation) judgeDiffs(diffs []float64, sign, claim float64) (verdict stri
 
 		return AblationIdle, 0
 	}
+
+	noise := noiseModel{a.S, a.Eps}
 	pays, idle := a.newPayEvidence(a.Least, claim), a.newIdleEvidence(a.DetectableGain())
 
-	m := noiseModel{a.S, a.Eps}
 	for _, d := range diffs {
-		pays.bet(sign*d, m)
-		idle.bet(sign*d, m)
+		pays.bet(sign*d, noise)
+		idle.bet(sign*d, noise)
 
 		switch {
 		case pays.best >= 1/idleKeptRisk:
@@ -42,7 +43,7 @@ func (a Ablation) judgeDiffs(diffs []float64, sign, claim float64) (verdict stri
 		return "", min(2, a.Pairs-n)
 	}
 
-	if mid, _ := m.estimateLocation(diffs); sign*mid > (a.Least+a.DetectableGain())/2 {
+	if mid, _ := noise.estimateLocation(diffs); sign*mid > (a.Least+a.DetectableGain())/2 {
 		return AblationPays, 0
 	}
 
@@ -50,25 +51,28 @@ func (a Ablation) judgeDiffs(diffs []float64, sign, claim float64) (verdict stri
 }
 
 // newPayEvidence bets on gains from a quarter of the noise on, most of it around
-// the claim, or around what can be told where that is larger.
+// the claim, or around what can be detected where that is larger.
 func (a Ablation) newPayEvidence(edge, claim float64) *evidence {
 	var effects, weights []float64
-
 	around := max(claim, a.DetectableGain(), a.S)
+
 	for x := a.S / 4; x < max(1e3*a.S, 16*around); x *= 1.4 {
 		z := math.Log(x / around)
-		effects, weights = append(effects, edge+x), append(weights, math.Exp(-z*z/2))
+		effects = append(effects, edge+x)
+		weights = append(weights, math.Exp(-z*z/2))
 	}
 
 	return newEvidence(effects, weights, edge, true, false)
 }
 
-// newIdleEvidence bets half on no effect, and the rest on losses and on gains
+// newIdleEvidence bets .6 on no effect, and the rest on losses and on gains
 // that are much smaller than the edge.
 func (a Ablation) newIdleEvidence(edge float64) *evidence {
 	effects, weights := []float64{0, edge / 3}, []float64{.6, .1}
+
 	for k := range 12 {
-		effects, weights = append(effects, -edge/2*math.Pow(2, float64(k))), append(weights, .3/12)
+		effects = append(effects, -edge/2*math.Pow(2, float64(k)))
+		weights = append(weights, .3/12)
 	}
 
 	return newEvidence(effects, weights, edge, false, false)
@@ -85,44 +89,47 @@ func (a Ablation) allowedLoss() float64 {
 	return max((1-gainToKeep)*claimed, a.Least+separation*a.S/math.Sqrt(float64(2*max(1, a.Pairs))))
 }
 
-// judgeLoss says whether the trimmed head lost too much (without minus with), or
-// how many more pairs are wanted to say so.
+// judgeLoss says whether the trimmed head lost more than is allowed (differences
+// are without minus with), or how many more pairs are needed to say so.
 func (a Ablation) judgeLoss(diffs []float64) (lost bool, more int) {
+	allowed := a.allowedLoss()
+
 	if a.NoiseKind == research.Deterministic {
 		if len(diffs) == 0 {
 			return false, 1
 		}
 
-		return diffs[0] > a.allowedLoss(), 0
+		return diffs[0] > allowed, 0
 	}
-	bar := a.allowedLoss()
-	shown, spared := a.newPayEvidence(0, bar), a.newIdleEvidence(bar)
 
-	m := noiseModel{a.S, a.Eps}
+	noise := noiseModel{a.S, a.Eps}
+	loss, noLoss := a.newPayEvidence(0, allowed), a.newIdleEvidence(allowed)
+
 	for _, d := range diffs {
-		shown.bet(d, m)
-		spared.bet(d, m)
+		loss.bet(d, noise)
+		noLoss.bet(d, noise)
 	}
-	n := len(diffs)
 
-	mid, _ := m.estimateLocation(diffs)
+	n := len(diffs)
+	mid, _ := noise.estimateLocation(diffs)
+
 	switch {
-	case spared.best >= 1/lossMissedRisk:
+	case noLoss.best >= 1/lossMissedRisk:
 		return false, 0
-	case shown.best >= 1/lossMissedRisk && mid > bar/2:
+	case loss.best >= 1/lossMissedRisk && mid > allowed/2:
 		return true, 0
 	case n < 2*a.Pairs:
 		return false, min(2, 2*a.Pairs-n)
 	}
 
-	return mid > bar/2, 0
+	return mid > allowed/2, 0
 }
 
-// costInterval is the gain that differences show what was left out to bring, with
-// its 90 % interval by the noise that is known; nil without any.
+// costInterval is the gain that differences show what was left out to bring, nil without any.
 func (a Ablation) costInterval(diffs []float64) *research.Interval { return a.gainInterval(diffs, -1) }
 
-// gainInterval is what differences, turned by sign, are as a gain.
+// gainInterval is the gain that differences show once turned by sign, with its
+// 90 % interval by the noise that is known; nil without any.
 func (a Ablation) gainInterval(diffs []float64, sign float64) *research.Interval {
 	if len(diffs) == 0 {
 		return nil
@@ -130,8 +137,8 @@ func (a Ablation) gainInterval(diffs []float64, sign float64) *research.Interval
 
 	mid, half := diffs[0], 0.0
 	if a.NoiseKind != research.Deterministic {
-		at, variance := noiseModel{a.S, a.Eps}.estimateLocation(diffs)
-		mid, half = at, z95*math.Sqrt(variance)
+		location, variance := noiseModel{a.S, a.Eps}.estimateLocation(diffs)
+		mid, half = location, z95*math.Sqrt(variance)
 	}
 
 	return metricScale{a.Scale, a.Better}.interval(sign*mid, sign*mid-half, sign*mid+half)
@@ -140,11 +147,11 @@ func (a Ablation) gainInterval(diffs []float64, sign float64) *research.Interval
 // EstimateGain is what the runs of one comparison say of what it leaves out.
 func (a Ablation) EstimateGain(e ComparisonResult) *research.Interval { return a.costInterval(e.Diffs) }
 
-// ForecastRuns is how many runs are likely to come, and how many comparisons, if
-// every suspect brings nothing and every other change what is claimed; seen is
-// what was measured already.
-func (a Ablation) ForecastRuns(seen func(besides, out []int) ComparisonResult) (comparisons, runs int) {
-	made := map[string]ComparisonResult{}
+// ForecastRuns is how many comparisons are likely to come, and how many runs, if
+// every suspect brings nothing and every other change what is claimed; resultOf
+// is what was measured already.
+func (a Ablation) ForecastRuns(resultOf func(besides, out []int) ComparisonResult) (comparisons, runs int) {
+	forecast := map[string]ComparisonResult{}
 	suspects, _, _ := a.sortChanges()
 
 	expected := func(out []int) float64 {
@@ -158,13 +165,14 @@ func (a Ablation) ForecastRuns(seen func(besides, out []int) ComparisonResult) (
 
 		return sum
 	}
+
 	for {
 		step := a.NextComparison(func(besides, out []int) ComparisonResult {
-			if e, ok := made[setKey(besides, out)]; ok {
-				return e
+			if result, ok := forecast[setKey(besides, out)]; ok {
+				return result
 			}
 
-			return seen(besides, out)
+			return resultOf(besides, out)
 		})
 		if step.Done != nil {
 			if a.NoiseKind == research.Deterministic && comparisons > 0 {
@@ -173,21 +181,25 @@ func (a Ablation) ForecastRuns(seen func(besides, out []int) ComparisonResult) (
 
 			return comparisons, runs
 		}
-		c := step.Compare
-		k := setKey(c.Besides, c.Out)
 
-		e, begun := made[k]
+		next := step.Compare
+		key := setKey(next.Besides, next.Out)
+
+		result, begun := forecast[key]
 		if !begun {
 			comparisons++
-			e = seen(c.Besides, c.Out)
+			result = resultOf(next.Besides, next.Out)
 		}
 
-		for range c.Pairs {
-			e.Diffs = append(slices.Clone(e.Diffs), expected(c.Out))
+		result.Diffs = slices.Clone(result.Diffs)
+		for range next.Pairs {
+			result.Diffs = append(result.Diffs, expected(next.Out))
 		}
-		made[k] = e
 
-		if runs += 2 * c.Pairs; a.NoiseKind == research.Deterministic {
+		forecast[key] = result
+
+		runs += 2 * next.Pairs
+		if a.NoiseKind == research.Deterministic {
 			runs-- // the other side was run before
 		}
 	}

@@ -47,85 +47,93 @@ func (r *AblationRuns) AddJob(start JobStart, obs []Observation, end *Measuremen
 	r.jobs = append(r.jobs, j)
 }
 
-// ResultOf is what is known of the head without besides, against the same without
-// out too.
+// ResultOf is what is known of the head without besides, against the same
+// without out too.
 func (r *AblationRuns) ResultOf(besides, out []int) ComparisonResult {
 	without := union(besides, out)
 	if r.exact {
 		return r.compareExactly(besides, without)
 	}
-	var e ComparisonResult
-	var with, less []Observation
+
+	var result ComparisonResult
+	var withRuns, withoutRuns []Observation
 
 	for _, j := range r.jobs {
 		if !slices.Equal(j.start.Without, without) {
 			continue
 		}
 
-		if e.Unfit = j.unfit; e.Unfit != "" {
-			return e
+		if j.unfit != "" {
+			result.Unfit = j.unfit
+			return result
 		}
 
-		less = append(less, validRuns(j.obs, Candidate)...)
+		withoutRuns = append(withoutRuns, validRuns(j.obs, Candidate)...)
 		if j.start.Paired == "" || !slices.Equal(j.start.Besides, besides) {
 			continue
 		}
 
-		with = append(with, validRuns(j.obs, Incumbent)...)
-		if ds := r.pairDiffs(j.obs); len(ds) > 0 {
-			e.Diffs, e.Jobs = append(e.Diffs, ds...), append(e.Jobs, j.start.Job)
+		withRuns = append(withRuns, validRuns(j.obs, Incumbent)...)
+		if diffs := r.pairDiffs(j.obs); len(diffs) > 0 {
+			result.Diffs = append(result.Diffs, diffs...)
+			result.Jobs = append(result.Jobs, j.start.Job)
 		}
 	}
-	e.Unfit = r.brokenGuard(with, less)
 
-	return e
+	result.Unfit = r.brokenGuard(withRuns, withoutRuns)
+
+	return result
 }
 
-// pairDiffs are those of a job's complete pairs, without minus with.
-func (r *AblationRuns) pairDiffs(obs []Observation) (ds []float64) {
-	pairs := map[int][2]*float64{}
+// pairDiffs are the differences of a job's complete pairs, without minus with.
+func (r *AblationRuns) pairDiffs(obs []Observation) (diffs []float64) {
+	pairs := map[int]runPair{}
 
 	for _, o := range ResolveRepeats(obs) {
 		if o.Pair == 0 || !o.Valid || !research.IsFinite(o.Value) || r.scale.Name == LogScale && o.Value <= 0 {
 			continue
 		}
 
-		p, y := pairs[o.Pair], r.scale.Height(o.Value)
+		height := r.scale.Height(o.Value)
+		pair := pairs[o.Pair]
 		if o.Side == Candidate {
-			p[1] = &y
+			pair.c = &height
 		} else {
-			p[0] = &y
+			pair.b = &height
 		}
-		pairs[o.Pair] = p
+
+		pairs[o.Pair] = pair
 	}
 
 	for n := 1; n <= len(obs); n++ {
-		if p := pairs[n]; p[0] != nil && p[1] != nil {
-			ds = append(ds, *p[1]-*p[0])
+		if pair := pairs[n]; pair.isComplete() {
+			diffs = append(diffs, *pair.c-*pair.b)
 		}
 	}
 
-	return ds
+	return diffs
 }
 
-// compareExactly compares the values of two versions, one run of each, whichever job it is of.
-func (r *AblationRuns) compareExactly(besides, without []int) (e ComparisonResult) {
-	with, _, _ := r.findRun(besides)
+// compareExactly compares the values of two versions by one run of each, of whichever job.
+func (r *AblationRuns) compareExactly(besides, without []int) (result ComparisonResult) {
+	withRun, _, _ := r.findRun(besides)
+	withoutRun, jobs, unfit := r.findRun(without)
 
-	less, jobs, unfit := r.findRun(without)
 	switch {
 	case unfit != "":
-		e.Unfit = unfit
-	case with != nil && less != nil:
-		e.Unfit = r.brokenGuard([]Observation{*with}, []Observation{*less})
-		e.Diffs, e.Jobs = []float64{r.scale.Height(less.Value) - r.scale.Height(with.Value)}, jobs
+		result.Unfit = unfit
+	case withRun != nil && withoutRun != nil:
+		result.Unfit = r.brokenGuard([]Observation{*withRun}, []Observation{*withoutRun})
+		result.Diffs = []float64{r.scale.Height(withoutRun.Value) - r.scale.Height(withRun.Value)}
+		result.Jobs = jobs
 	}
 
-	return e
+	return result
 }
 
-// findRun is a run of the head without these changes, nil when there is none.
-func (r *AblationRuns) findRun(without []int) (o *Observation, jobs []research.JobID, unfit string) {
+// findRun is the last run of the first job that ran the head without these
+// changes, nil when there is none; unfit says why that version can't be.
+func (r *AblationRuns) findRun(without []int) (run *Observation, jobs []research.JobID, unfit string) {
 	for _, j := range r.jobs {
 		side := Candidate
 
@@ -140,8 +148,8 @@ func (r *AblationRuns) findRun(without []int) (o *Observation, jobs []research.J
 			continue
 		}
 
-		if all := validRuns(j.obs, side); len(all) > 0 {
-			return &all[len(all)-1], []research.JobID{j.start.Job}, ""
+		if runs := validRuns(j.obs, side); len(runs) > 0 {
+			return &runs[len(runs)-1], []research.JobID{j.start.Job}, ""
 		}
 	}
 
@@ -163,27 +171,27 @@ func (r *AblationRuns) IsChecked(without []int) bool {
 	})
 }
 
-// brokenGuard says which guard the version without breaks that the other one does
-// not break as far, "" for none: by the median of its runs.
+// brokenGuard says which guard the version without breaks and the other one does
+// not break as far, by the median of its runs; "" for none.
 func (r *AblationRuns) brokenGuard(with, without []Observation) string {
-	ref := NewAuto(r.program).baseRule()
+	rule := NewAuto(r.program).baseRule()
 	for _, o := range without {
-		if reason := ref.brokenBound(o); reason != "" {
+		if reason := rule.brokenBound(o); reason != "" {
 			return reason
 		}
 	}
-	before, now := ref.guardMedians(with), ref.guardMedians(without)
+
+	before, now := rule.guardMedians(with), rule.guardMedians(without)
 
 	for _, g := range r.program.Guards {
 		start, known := r.start[g.Name]
-
-		x, measured := now[g.Name]
-		if g.MaxGrowth == nil || !known || !measured || !g.IsExceeded(x, start) {
+		value, measured := now[g.Name]
+		if g.MaxGrowth == nil || !known || !measured || !g.IsExceeded(value, start) {
 			continue
 		}
 
-		if was, ok := before[g.Name]; !ok || x > was {
-			return g.DescribeExcess(x, start)
+		if was, ok := before[g.Name]; !ok || value > was {
+			return g.DescribeExcess(value, start)
 		}
 	}
 
