@@ -59,33 +59,35 @@ type effectPrior struct {
 	gain            float64 // expected of a fresh proposal: sum of base |mid| over the gains
 }
 
-// newEffectPrior has gains and losses of 4/3 rope 2^k below top, within a side
-// proportional to size^-0.5, and a few beyond, with little weight, that open
-// only lets in where a run was so far off.
+// newEffectPrior has gains and losses of 4/3 rope 2^k below top, with weights
+// proportional to size^-0.5 on each side. A few lie beyond top, with little weight;
+// openProposal only lets those in where a run was so far off.
 func newEffectPrior(rope, top float64) effectPrior {
-	p := effectPrior{mid: []float64{0}, wide: []float64{0}, base: []float64{1 - autoGain - autoHarm}}
+	prior := effectPrior{mid: []float64{0}, wide: []float64{0}, base: []float64{1 - autoGain - autoHarm}}
 
-	total := 0.0
-	for d := rope * 4 / 3; d < top; d *= 2 {
-		total += math.Pow(d, -.5)
+	addBoth := func(size, width, gainShare, harmShare float64) {
+		prior.mid = append(prior.mid, -size, size)
+		prior.wide = append(prior.wide, width, width)
+		prior.base = append(prior.base, gainShare, harmShare)
 	}
 
-	for d := rope * 4 / 3; d < top; d *= 2 {
-		w := math.Pow(d, -.5) / total
-		p.mid = append(p.mid, -d, d)
-		p.wide = append(p.wide, effectWidth*d, effectWidth*d)
-		p.base = append(p.base, autoGain*w, autoHarm*w)
-		p.gain += autoGain * w * d
+	total := 0.0
+	for size := rope * 4 / 3; size < top; size *= 2 {
+		total += math.Pow(size, -.5)
+	}
+
+	for size := rope * 4 / 3; size < top; size *= 2 {
+		weight := math.Pow(size, -.5) / total
+		addBoth(size, effectWidth*size, autoGain*weight, autoHarm*weight)
+		prior.gain += autoGain * weight * size
 	}
 
 	for _, far := range farEffects {
-		d := far * top
-		p.mid = append(p.mid, -d, d)
-		p.wide = append(p.wide, farWidth*d, farWidth*d)
-		p.base = append(p.base, farShare, farShare)
+		size := far * top
+		addBoth(size, farWidth*size, farShare, farShare)
 	}
 
-	return p
+	return prior
 }
 
 // cell is one noise hypothesis with one effect component: a joint Gaussian of
@@ -109,16 +111,18 @@ func newMixture(heights []float64, rope, top float64) *mixture {
 		squares += d * d
 		n++
 	}
-	b := AutoBelief{
+
+	belief := AutoBelief{
 		Unit:     max(math.Sqrt(squares/float64(2*max(n, 1))), rope/100),
-		Outliers: autoPseudo * outlierShare, Seen: autoPseudo,
-		Counts: make([]float64, len(newEffectPrior(rope, top).mid)),
+		Outliers: autoPseudo * outlierShare,
+		Seen:     autoPseudo,
+		Counts:   make([]float64, len(newEffectPrior(rope, top).mid)),
 	}
 
-	m := b.toMixture(rope, top)
+	m := belief.toMixture(rope, top)
 	for i, s := range m.sigma {
-		d := driftSteps[i%len(driftSteps)]
-		m.Weights = append(m.Weights, d.weight/(2*sigmaSteps+1))
+		drift := driftSteps[i%len(driftSteps)]
+		m.Weights = append(m.Weights, drift.weight/(2*sigmaSteps+1))
 		m.Levels = append(m.Levels, heights[0])
 		m.Vars = append(m.Vars, s*s)
 	}
@@ -134,12 +138,13 @@ func newMixture(heights []float64, rope, top float64) *mixture {
 func (b AutoBelief) toMixture(rope, top float64) *mixture {
 	m := &mixture{AutoBelief: b, prior: newEffectPrior(rope, top)}
 	m.Weights, m.Levels = slices.Clone(b.Weights), slices.Clone(b.Levels)
-
 	m.Vars, m.Counts = slices.Clone(b.Vars), slices.Clone(b.Counts)
+
 	for i := -sigmaSteps; i <= sigmaSteps; i++ {
-		s := b.Unit * math.Pow(sigmaRatio, float64(i))
-		for _, d := range driftSteps {
-			m.sigma, m.drift = append(m.sigma, s), append(m.drift, d.ratio*s)
+		sigma := b.Unit * math.Pow(sigmaRatio, float64(i))
+		for _, drift := range driftSteps {
+			m.sigma = append(m.sigma, sigma)
+			m.drift = append(m.drift, drift.ratio*sigma)
 		}
 	}
 
@@ -159,26 +164,28 @@ func (m *mixture) outlierShare() float64 { return m.Outliers / m.Seen }
 
 // openProposal begins a proposal. The share of each effect component is the prior's,
 // worth 20 proposals, with what the closed ones taught. The far ones are left
-// out unless far is set: so rare and so large, they would make every look worth
-// its price, since worth reckons with a normal belief of the same variance.
+// out unless far is set: they are so rare and so large that they would make every
+// look worth its price, since bestLook assumes a normal belief of the same variance.
 func (m *mixture) openProposal(far bool) {
 	n := len(m.prior.mid)
+	near := n - 2*len(farEffects)
 	m.cells = make([]cell, len(m.Weights)*n)
 
-	near := n - 2*len(farEffects)
 	for j, mid := range m.prior.mid {
 		if j >= near && !far {
 			break
 		}
-		share := (autoPseudo*m.prior.base[j] + m.Counts[j]) / (autoPseudo + float64(m.Closed))
 
+		share := (autoPseudo*m.prior.base[j] + m.Counts[j]) / (autoPseudo + float64(m.Closed))
 		wide := m.prior.wide[j]
-		for h, w := range m.Weights {
-			if w < deadWeight {
+
+		for h, weight := range m.Weights {
+			if weight < deadWeight {
 				continue // its cells stay empty
 			}
+
 			c := &m.cells[h*n+j]
-			c.weight, c.level, c.effect = w*share, m.Levels[h], mid
+			c.weight, c.level, c.effect = weight*share, m.Levels[h], mid
 			c.varLevel, c.varEffect = m.Vars[h], wide*wide
 		}
 	}
@@ -191,29 +198,11 @@ func (m *mixture) observe(y float64, candidate bool) {
 		return
 	}
 
-	total, outliers := 0.0, 0.0
+	var total, outliers float64
 	if m.cells == nil {
 		total, outliers = m.observeHead(y)
 	} else {
-		n := len(m.prior.mid)
-		for i := range m.cells {
-			h := i / n
-
-			c := &m.cells[i]
-			if c.weight < deadWeight {
-				c.weight, c.next = 0, 0
-				continue
-			}
-			out := c.update(y, candidate, m.sigma[h], m.drift[h], m.outlierShare())
-			total += c.next
-			outliers += c.next * out
-		}
-
-		if total > 0 {
-			for i := range m.cells {
-				m.cells[i].weight = m.cells[i].next / total
-			}
-		}
+		total, outliers = m.observeProposal(y, candidate)
 	}
 
 	if total > 0 {
@@ -223,15 +212,43 @@ func (m *mixture) observe(y float64, candidate bool) {
 	}
 }
 
-// observeHead is see with no proposal open: each hypothesis is one cell without an effect.
+// observeProposal is observe with a proposal open: every cell weighs the run.
+func (m *mixture) observeProposal(y float64, candidate bool) (total, outliers float64) {
+	n := len(m.prior.mid)
+
+	for i := range m.cells {
+		c := &m.cells[i]
+		if c.weight < deadWeight {
+			c.weight, c.next = 0, 0
+			continue
+		}
+
+		h := i / n
+		outlier := c.update(y, candidate, m.sigma[h], m.drift[h], m.outlierShare())
+		total += c.next
+		outliers += c.next * outlier
+	}
+
+	if total > 0 {
+		for i := range m.cells {
+			m.cells[i].weight = m.cells[i].next / total
+		}
+	}
+
+	return total, outliers
+}
+
+// observeHead is observe with no proposal open: each hypothesis is one cell without an effect.
 func (m *mixture) observeHead(y float64) (total, outliers float64) {
 	next := make([]float64, len(m.Weights))
-	for h, w := range m.Weights {
-		c := cell{weight: w, level: m.Levels[h], varLevel: m.Vars[h]}
-		out := c.update(y, false, m.sigma[h], m.drift[h], m.outlierShare())
+
+	for h, weight := range m.Weights {
+		c := cell{weight: weight, level: m.Levels[h], varLevel: m.Vars[h]}
+		outlier := c.update(y, false, m.sigma[h], m.drift[h], m.outlierShare())
 		m.Levels[h], m.Vars[h], next[h] = c.level, c.varLevel, c.next
+
 		total += c.next
-		outliers += c.next * out
+		outliers += c.next * outlier
 	}
 
 	if total > 0 {
@@ -244,29 +261,34 @@ func (m *mixture) observeHead(y float64) (total, outliers float64) {
 }
 
 // update is the Kalman step of one run y in one cell, softened by the chance
-// that the run is an outlier (returned). The outlier part, a Cauchy of scale 7
-// sigma around the level, does not move with the effect: one wild run says
+// that the run is an outlier, which it returns. The outlier part, a Cauchy of scale
+// 7 sigma around the level, does not move with the effect: one wild run says
 // little of it. c.next becomes the weight, not yet normalised.
-func (c *cell) update(y float64, candidate bool, sigma, drift, share float64) float64 {
+func (c *cell) update(y float64, candidate bool, sigma, drift, outlierShare float64) float64 {
+	// Predict: the level drifts, and a candidate's run lies the effect away from it.
 	c.varLevel += drift * drift
 	gainLevel, gainEffect, innovation := c.varLevel, c.cov, y-c.level
-
 	v := gainLevel + sigma*sigma
+
 	if candidate {
 		gainLevel, gainEffect = c.varLevel+c.cov, c.cov+c.varEffect
 		v = gainLevel + gainEffect + sigma*sigma
 		innovation -= c.effect
 	}
-	w := (y - c.level) / (runOutlierWidth * sigma)
-	clean := (1 - share) * math.Exp(-innovation*innovation/(2*v)) / math.Sqrt(2*math.Pi*v)
-	wild := share / (math.Pi * runOutlierWidth * sigma * (1 + w*w))
 
-	c.next = c.weight * (clean + wild)
+	// Weigh the run as a clean one and as an outlier.
+	w := (y - c.level) / (runOutlierWidth * sigma)
+	clean := (1 - outlierShare) * math.Exp(-innovation*innovation/(2*v)) / math.Sqrt(2*math.Pi*v)
+	outlier := outlierShare / (math.Pi * runOutlierWidth * sigma * (1 + w*w))
+
+	c.next = c.weight * (clean + outlier)
 	if !(c.next > 0) || !research.IsFinite(c.next) {
 		c.next = 0
 		return 0
 	}
-	trust := clean / (clean + wild)
+
+	// Correct by as much as the run is trusted.
+	trust := clean / (clean + outlier)
 	k := trust / v
 	c.level += k * gainLevel * innovation
 	c.effect += k * gainEffect * innovation
@@ -348,25 +370,27 @@ func (m *mixture) noiseVariances() (runVar, driftVar float64) {
 // likely null, so replicates the head as far as that is justified. adopted has
 // the levels and variances that hold if the edit became the head instead.
 func (m *mixture) closeProposal() (adopted *Adoption) {
-	o := m.moments()
-	adopted = &Adoption{Claim: Claim{-o.effect, o.varEffect}, Levels: slices.Clone(m.Levels),
+	now := m.moments()
+	adopted = &Adoption{Claim: Claim{-now.effect, now.varEffect}, Levels: slices.Clone(m.Levels),
 		Vars: slices.Clone(m.Vars)}
-
 	n := len(m.prior.mid)
+
 	for h := range m.Weights {
 		cells := m.cells[h*n : (h+1)*n]
-
 		total := 0.0
+
 		for j, c := range cells {
 			total += c.weight
 			m.Counts[j] += c.weight
 		}
 
 		m.Weights[h] = total
-		if total == 0 { // for good; what it believes weighs nothing, and zeros are short
+		if total == 0 {
+			// The hypothesis stays dead; its numbers weigh nothing, and zeros are stored shorter.
 			adopted.Levels[h], adopted.Vars[h], m.Levels[h], m.Vars[h] = 0, 0, 0, 0
 			continue
 		}
+
 		adopted.Levels[h], adopted.Vars[h] = matchMoments(cells, total, 1)
 		m.Levels[h], m.Vars[h] = matchMoments(cells, total, 0)
 	}
@@ -377,7 +401,7 @@ func (m *mixture) closeProposal() (adopted *Adoption) {
 	return adopted
 }
 
-// matchMoments is the mean and variance of level + share*effect.
+// matchMoments gives the mean and variance of level + share*effect.
 func matchMoments(cells []cell, total, share float64) (mean, variance float64) {
 	for _, c := range cells {
 		mean += c.weight * (c.level + share*c.effect)

@@ -61,51 +61,54 @@ type CertificateStep struct {
 // cancels steady drift over two. obs holds the certificate's runs in order. An
 // invalid run is asked for again; the third ends the certificate as rolled back.
 func (a Auto) NextPair(st RuleState, o Outlook, obs []Observation) CertificateStep {
-	if w := NextRepeat(st.NoiseKind, obs); w != nil {
-		return CertificateStep{Run: w}
+	if repeat := NextRepeat(st.NoiseKind, obs); repeat != nil {
+		return CertificateStep{Run: repeat}
 	}
+
 	st = st.countLostTests(o)
 	pairs, failed := st.sortPairs(ResolveRepeats(obs))
 
-	n := len(pairs)
-	if failed < maxFailedRun && n > 0 && !pairs[n-1].isComplete() {
+	// A pair that was begun is completed first.
+	if n := len(pairs); failed < maxFailedRun && n > 0 && !pairs[n-1].isComplete() {
 		return CertificateStep{Run: checkpointHalf(n, pairs[n-1])}
 	}
-	t := st.newCertificateTest()
 
+	test := st.newCertificateTest()
 	for _, p := range pairs {
 		if p.isComplete() {
-			t.bet(*p.c - *p.b)
+			test.bet(*p.c - *p.b)
 		}
 	}
-	by, outcome, reason := "", RolledBack, ""
-	broken, open := a.certificateGuards(st, obs)
 
-	passed := t.best >= math.Exp(t.need)
+	stoppedBy, outcome, reason := "", RolledBack, ""
+	broken, open := a.certificateGuards(st, obs)
+	passed := test.best >= math.Exp(test.need)
+
 	switch {
 	case failed >= maxFailedRun:
-		by = "invalid"
+		stoppedBy = "invalid"
 	case !a.CanCertify(st):
-		by = "futility"
-	case t.n > 0 && broken != "":
-		by, reason = "guard", broken
+		stoppedBy = "futility"
+	case test.n > 0 && broken != "":
+		stoppedBy, reason = "guard", broken
 	case passed && open == "":
-		by, outcome = "threshold", Certified
-	case t.n > 0 && !passed && t.gain < hopeless:
-		by = "futility"
-	case t.n < maxCertificatePairs && o.Left-len(obs) >= 2:
-		return CertificateStep{Run: checkpointHalf(n+1, runPair{})}
+		stoppedBy, outcome = "threshold", Certified
+	case test.n > 0 && !passed && test.gain < hopeless:
+		stoppedBy = "futility"
+	case test.n < maxCertificatePairs && o.Left-len(obs) >= 2:
+		return CertificateStep{Run: checkpointHalf(len(pairs)+1, runPair{})}
 	case passed:
-		by, reason = "guard", open
-	case t.n >= maxCertificatePairs:
-		by = "cap"
+		stoppedBy, reason = "guard", open
+	case test.n >= maxCertificatePairs:
+		stoppedBy = "cap"
 	default:
-		by = "budget"
+		stoppedBy = "budget"
 	}
-	c := st.newCertificate(t, outcome, by, len(obs))
-	c.Reason = reason
 
-	return CertificateStep{Done: c}
+	certificate := st.newCertificate(test, outcome, stoppedBy, len(obs))
+	certificate.Reason = reason
+
+	return CertificateStep{Done: certificate}
 }
 
 // certificateGuards says which guard is proven to be broken by the head, and
@@ -188,24 +191,27 @@ type certificateTest struct {
 func (st RuleState) newCertificateTest() *certificateTest {
 	t := &certificateTest{noise: st.pairNoise(st.Auto.mixture()), null: -st.Auto.MinEffect, need: st.logNeed(),
 		evidence: 1}
-	claim := max(st.Auto.Claim, st.Auto.Rope*1e-3)
+	rope := st.Auto.Rope
+	claim := max(st.Auto.Claim, rope*1e-3)
+
 	var around, even []float64
 
-	for d := min(st.Auto.Rope, claim/4); d < 4*max(claim, st.Auto.Rope); {
-		step := max(min(.24*d, .6*t.noise.s), max(claim, st.Auto.Rope)/400)
-		z := math.Log(d / claim)
-		t.effects = append(t.effects, -d)
+	for size := min(rope, claim/4); size < 4*max(claim, rope); {
+		step := max(min(.24*size, .6*t.noise.s), max(claim, rope)/400)
+		z := math.Log(size / claim)
+		t.effects = append(t.effects, -size)
 
 		bettable := 0.0
-		if -d < t.null {
-			bettable = step / d
+		if -size < t.null {
+			bettable = step / size
 		}
 
 		around = append(around, bettable*math.Exp(-z*z/(2*betSpread*betSpread)))
 		even = append(even, bettable)
-		t.belief = append(t.belief, step/d*math.Exp(-z*z/(2*claimSpread*claimSpread)))
-		d += step
+		t.belief = append(t.belief, step/size*math.Exp(-z*z/(2*claimSpread*claimSpread)))
+		size += step
 	}
+
 	normalise(around)
 	normalise(even)
 	normalise(t.belief)
@@ -230,16 +236,19 @@ func (t *certificateTest) decisiveEvidence() float64 {
 	return t.evidence
 }
 
-func normalise(w []float64) {
+// normalise makes weights sum to 1; without any they stay as they are.
+func normalise(weights []float64) {
 	sum := 0.0
-	for _, x := range w {
+	for _, x := range weights {
 		sum += x
 	}
 
-	for i := range w {
-		if sum > 0 {
-			w[i] /= sum
-		}
+	if !(sum > 0) {
+		return
+	}
+
+	for i := range weights {
+		weights[i] /= sum
 	}
 }
 
@@ -255,19 +264,21 @@ func (t *certificateTest) bet(d float64) {
 	if !(null > 0) || !research.IsFinite(null) {
 		return
 	}
+
 	evidence, gain, total := 0.0, 0.0, 0.0
 
 	for j, effect := range t.effects {
-		f := t.noise.density(d, effect)
-		t.belief[j] *= f
+		density := t.noise.density(d, effect)
 
+		t.belief[j] *= density
 		total += t.belief[j]
 		if effect < t.null {
 			gain += t.belief[j]
 		}
 
+		// Only the gains, which come first, have bets.
 		if j < len(t.bets) {
-			t.bets[j] *= f / null
+			t.bets[j] *= density / null
 			evidence += t.bets[j]
 		}
 	}
@@ -289,6 +300,7 @@ func (t *certificateTest) estimate() (mean, lo, hi float64) {
 		order[j] = j
 		mean += t.belief[j] * t.effects[j]
 	}
+
 	slices.SortFunc(order, func(i, j int) int {
 		if t.effects[i] < t.effects[j] {
 			return -1
@@ -296,16 +308,18 @@ func (t *certificateTest) estimate() (mean, lo, hi float64) {
 
 		return 1
 	})
-	sum := 0.0
+
+	below := 0.0 // P(effect at most the present one)
 	lo, hi = math.NaN(), math.NaN()
 
 	for _, j := range order {
-		sum += t.belief[j]
-		if math.IsNaN(lo) && sum >= .05 {
+		below += t.belief[j]
+
+		if math.IsNaN(lo) && below >= .05 {
 			lo = t.effects[j]
 		}
 
-		if math.IsNaN(hi) && sum >= .95*(1-1e-12) {
+		if math.IsNaN(hi) && below >= .95*(1-1e-12) {
 			hi = t.effects[j]
 		}
 	}
