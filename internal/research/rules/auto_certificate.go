@@ -347,26 +347,27 @@ func (st RuleState) newCertificate(t *certificateTest, outcome Outcome, by strin
 func (a Auto) CloseCertificate(st RuleState, o Outlook, obs []Observation, c Certificate) RuleState {
 	st = st.countLostTests(o)
 	_, late := a.spareRuns(st, o)
-	pairs, _ := st.sortPairs(ResolveRepeats(obs))
+	settled := ResolveRepeats(obs)
+	pairs, _ := st.sortPairs(settled)
+	belief := st.Auto.mixture()
 
-	m := st.Auto.mixture()
 	if c.Outcome == Certified {
 		st.Kept++
 	} else {
-		m.shiftLevel(st.Auto.Claim, st.Auto.ClaimVar)
+		belief.shiftLevel(st.Auto.Claim, st.Auto.ClaimVar)
 	}
-	var ds []float64
 
+	var diffs []float64
 	for _, p := range pairs {
 		if !p.isComplete() {
 			continue
 		}
 
-		ds = append(ds, *p.c-*p.b)
+		diffs = append(diffs, *p.c-*p.b)
 		if c.Outcome == Certified {
-			m.observe(*p.c, false)
+			belief.observe(*p.c, false)
 		} else {
-			m.observe(*p.b, false)
+			belief.observe(*p.b, false)
 		}
 	}
 
@@ -374,18 +375,21 @@ func (a Auto) CloseCertificate(st RuleState, o Outlook, obs []Observation, c Cer
 		st.Tests++
 	}
 
-	if len(ds) >= 2 {
-		st = st.learnNoise(aroundMedian(ds))
+	if len(diffs) >= 2 {
+		st = st.learnNoise(aroundMedian(diffs))
 	}
-	grown := a.baseRule().measureGrowth(st, ResolveRepeats(obs), Checkpoint, Incumbent)
-	st.Guards = a.baseRule().learnGuards(st, ResolveRepeats(obs))
-	auto := *st.Auto
-	auto.Belief, auto.Late, auto.IfKept = m.AutoBelief, auto.Late || late, nil
-	auto.Claim, auto.ClaimVar, auto.Chain = 0, 0, 0
 
+	growth := a.baseRule().measureGrowth(st, settled, Checkpoint, Incumbent)
+	st.Guards = a.baseRule().learnGuards(st, settled)
+
+	auto := *st.Auto
+	auto.Belief, auto.Late, auto.IfKept = belief.AutoBelief, auto.Late || late, nil
+	auto.Claim, auto.ClaimVar, auto.Chain = 0, 0, 0
 	st.Auto = &auto
+
+	// Only now: addGrowth changes nothing while a chain is open.
 	if c.Outcome == Certified {
-		st = st.addGrowth(grown, 1)
+		st = st.addGrowth(growth, 1)
 	}
 
 	return st

@@ -49,21 +49,23 @@ func (st RuleState) pairNoise(m *mixture) noiseModel {
 // grows by claim^2 / 2s^2 a pair, Wald 1945), with slack, and enough more that
 // spoiled pairs can be repeated. Without a claim it is the cap of 60.
 func (st RuleState) ReservePairs() int {
-	m := st.Auto.mixture()
-
-	pair := st.pairNoise(m)
-	if !(st.Auto.Claim > 0) {
+	claim := st.Auto.Claim
+	if !(claim > 0) {
 		return maxCertificatePairs
 	}
 
-	k := max(2, math.Ceil(reserveSlack*(st.logNeed()+1.5)*2*pair.s*pair.s/(st.Auto.Claim*st.Auto.Claim)))
-	if !(k < maxCertificatePairs) {
+	belief := st.Auto.mixture()
+	pair := st.pairNoise(belief)
+
+	clean := max(2, math.Ceil(reserveSlack*(st.logNeed()+1.5)*2*pair.s*pair.s/(claim*claim)))
+	if !(clean < maxCertificatePairs) {
 		return maxCertificatePairs
 	}
+
 	// An outlier, of scale 5s, spoils a pair only if it is larger than half the claim.
-	spoiled := min(maxPairOutliers, 2*m.outlierShare()) * 2 / math.Pi * math.Atan(10*pair.s/st.Auto.Claim)
-	for n := int(k); n < maxCertificatePairs; n++ {
-		if chanceFewerClean(int(k), n, spoiled) < reserveRisk {
+	spoiled := min(maxPairOutliers, 2*belief.outlierShare()) * 2 / math.Pi * math.Atan(10*pair.s/claim)
+	for n := int(clean); n < maxCertificatePairs; n++ {
+		if chanceFewerClean(int(clean), n, spoiled) < reserveRisk {
 			return n
 		}
 	}
@@ -84,8 +86,8 @@ func chanceFewerClean(k, n int, p float64) float64 {
 	return sum
 }
 
-// spareRuns is the number of runs that the search may still use, and whether the
-// main certificate's reserve is no longer part of that reckoning.
+// spareRuns is the number of runs that the search may still use. late says that
+// the main certificate's reserve is no longer kept back, only a few runs for the last.
 func (a Auto) spareRuns(st RuleState, o Outlook) (left int, late bool) {
 	if st.NoiseKind != research.Noisy {
 		return o.Left, false
@@ -117,16 +119,16 @@ const (
 // down to its reserve, once, and then again at the end. A caller may certify
 // at any other time too: e-LOND pays for every test.
 func (a Auto) Plan(st RuleState, o Outlook) Plan {
-	certify := PlanEnd
+	lastStep := PlanEnd
 	if a.CanCertify(st) && o.Left >= 2 {
-		certify = PlanCertify
+		lastStep = PlanCertify
 	}
 
 	left, late := a.spareRuns(st, o)
 	switch {
-	case o.Proposals == 0, left < 1:
-		return certify
-	case late && !st.Auto.Late && certify == PlanCertify:
+	case o.Proposals == 0 || left < 1:
+		return lastStep
+	case late && !st.Auto.Late && lastStep == PlanCertify:
 		return PlanCertify
 	}
 

@@ -14,7 +14,7 @@ import (
 //
 //	Calibrate … Calibrated              → RuleState
 //	Plan                                → propose | certify | end
-//	propose: Next … Next, Close, Moved (if kept)
+//	propose: Next … Next, Close, AfterKeep (if kept)
 //	certify: NextPair … NextPair, CloseCertificate; certified → the checkpoint
 //	         is the head, rolled_back → the head is the checkpoint
 //
@@ -128,13 +128,16 @@ func (a Auto) Calibrated(obs []Observation) (RuleState, error) {
 // noisy starts the belief of a metric known to be noisy from runs of one version.
 func (a Auto) noisy(st RuleState, values []float64) RuleState {
 	auto := AutoState{Rope: a.Rope, MinEffect: a.baseRule().minGain(st)}
+
 	if auto.Rope <= 0 {
-		m := 0.0
+		given := 0.0
 		if a.Metric.MinGainSet {
-			m = auto.MinEffect
+			given = auto.MinEffect
 		}
-		auto.Rope = st.rope(m)
+
+		auto.Rope = st.rope(given)
 	}
+
 	auto.Top = autoTop(st.Scale, auto.Rope)
 	auto.Belief = newMixture(st.heights(values), auto.Rope, auto.Top).AutoBelief
 	st.Auto = &auto
@@ -155,6 +158,7 @@ func autoTop(scale string, rope float64) float64 {
 	return max(1, 8*rope)
 }
 
+// keepBar is the gain, on the scale, that an edit must be expected to bring.
 func (a Auto) keepBar(st RuleState) float64 {
 	if a.KeepBar > 0 {
 		return a.KeepBar * st.Auto.Rope
@@ -163,13 +167,13 @@ func (a Auto) keepBar(st RuleState) float64 {
 	return .05 * st.Auto.Rope
 }
 
-// continueFrom is a fresh calibration's state in a campaign that has a past: what was
-// learnt of proposals outlives it, and so do the chain and its claim; the
-// belief of noise and level starts anew.
+// continueFrom is a fresh calibration's state in a campaign that has a past: what
+// was learnt of proposals stays, and so do the chain and its claim; the belief of
+// noise and level starts anew.
 func (s AutoState) continueFrom(old AutoState) *AutoState {
 	s.Claim, s.ClaimVar, s.Chain = old.Claim, old.ClaimVar, old.Chain
-
 	s.Price, s.Gained, s.Late = old.Price, old.Gained, old.Late
+
 	if len(old.Belief.Counts) == len(s.Belief.Counts) && s.Rope == old.Rope {
 		s.Belief.Counts, s.Belief.Closed = old.Belief.Counts, old.Belief.Closed
 	}
@@ -189,9 +193,9 @@ func (s AutoState) afterKeep() *AutoState {
 // afterLateKeep is the state after an experiment that was closed earlier than the
 // last one has become the head: its level moves by what is claimed.
 func (s AutoState) afterLateKeep(kept Claim) *AutoState {
-	m := s.mixture()
-	m.shiftLevel(-kept.Gain, kept.Var)
-	s.Belief, s.IfKept = m.AutoBelief, nil
+	belief := s.mixture()
+	belief.shiftLevel(-kept.Gain, kept.Var)
+	s.Belief, s.IfKept = belief.AutoBelief, nil
 
 	return s.withClaim(kept)
 }
@@ -208,15 +212,16 @@ func (s AutoState) withClaim(kept Claim) *AutoState {
 
 // afterUndo is the state after the keep that made the claim was undone.
 func (s AutoState) afterUndo(kept Claim) *AutoState {
-	m := s.mixture()
-	m.shiftLevel(kept.Gain, kept.Var)
-	s.Belief = m.AutoBelief
+	belief := s.mixture()
+	belief.shiftLevel(kept.Gain, kept.Var)
+	s.Belief, s.IfKept = belief.AutoBelief, nil
 	s.Gained -= kept.Gain
 
-	s.IfKept = nil
-	if s.Chain == 0 { // it was certified: the checkpoint moves back with the head
+	// Without a chain the edit was certified: the checkpoint moves back with the head.
+	if s.Chain == 0 {
 		return &s
 	}
+
 	s.Claim -= kept.Gain
 	s.ClaimVar = math.Max(0, s.ClaimVar-kept.Var)
 	s.Chain--
