@@ -11,6 +11,10 @@ import (
 // AuditPairs is how many pairs an audit makes.
 const AuditPairs = 6
 
+// mostStudentPairs is how many pairs have Student's interval in a measurement;
+// more have the distribution-free one of their median.
+const mostStudentPairs = 4
+
 // student90 is the 95 % point of Student's t by degrees of freedom from 1
 // (Gosset 1908); beyond its end the normal's is near enough.
 var student90 = [...]float64{6.314, 2.920, 2.353, 2.132, 2.015, 1.943, 1.895, 1.860, 1.833, 1.812,
@@ -24,19 +28,32 @@ func SummariseAudit(samples, paired []float64, m contract.Metric, scale string) 
 	end := SummariseMeasurement(samples, paired, m, scale)
 	end.Gain = nil
 
-	n := min(len(samples), len(paired))
-	if end.Failed != "" || n < 2 {
-		return end
-	}
-	r := metricScale{end.Scale, m.Better}
-
-	ds := make([]float64, n)
-	for i := range ds {
-		ds[i] = r.Height(samples[i]) - r.Height(paired[i])
+	if n := min(len(samples), len(paired)); end.Failed == "" && n >= 2 {
+		used := metricScale{end.Scale, m.Better}
+		mid, half := studentInterval(pairedDiffs(used, samples, paired))
+		end.Gain = used.interval(mid, mid-half, mid+half)
 	}
 
-	mid, squares := mean(ds), 0.0
-	for _, d := range ds {
+	return end
+}
+
+// pairedDiffs are the differences of pairs on the scale, samples minus paired.
+func pairedDiffs(scale metricScale, samples, paired []float64) []float64 {
+	diffs := make([]float64, min(len(samples), len(paired)))
+	for i := range diffs {
+		diffs[i] = scale.Height(samples[i]) - scale.Height(paired[i])
+	}
+
+	return diffs
+}
+
+// studentInterval is the mean of two differences or more, and half the width of
+// its 90 % interval.
+func studentInterval(diffs []float64) (mid, half float64) {
+	n := len(diffs)
+
+	mid, squares := mean(diffs), 0.0
+	for _, d := range diffs {
 		squares += (d - mid) * (d - mid)
 	}
 
@@ -44,10 +61,8 @@ func SummariseAudit(samples, paired []float64, m contract.Metric, scale string) 
 	if n-2 < len(student90) {
 		t = student90[n-2]
 	}
-	half := t * math.Sqrt(squares/float64(n-1)/float64(n))
-	end.Gain = r.interval(mid, mid-half, mid+half)
 
-	return end
+	return mid, t * math.Sqrt(squares/float64(n-1)/float64(n))
 }
 
 // power95 times the standard error is the difference that a 90 % interval sets
@@ -68,37 +83,39 @@ func (s RuleState) DetectableGain(pairs int) (gain float64, ok bool) {
 
 // NextMeasurementRun is the next run of a measurement or audit m, nil when it has
 // them all: of one version, or of two in pairs A B, B A, … so that steady drift
-// cancels; a contended pair is repeated once, unless class, the metric's, is
+// cancels; a contended pair is repeated once, unless kind, the metric's, is
 // deterministic.
-func NextMeasurementRun(m JobStart, role research.Role, class research.NoiseKind, obs []Observation) *RunRequest {
-	if w := NextRepeat(class, obs); w != nil {
-		return w
+func NextMeasurementRun(m JobStart, role research.Role, kind research.NoiseKind, obs []Observation) *RunRequest {
+	if repeat := NextRepeat(kind, obs); repeat != nil {
+		return repeat
 	}
-	a, b := measuredSides(m)
 
+	measured, comparedWith := measuredSides(m)
 	done := len(ResolveRepeats(obs))
+
 	if m.Paired == "" {
 		if done >= m.Runs {
 			return nil
 		}
 
-		return &RunRequest{Side: a, Role: role}
+		return &RunRequest{Side: measured, Role: role}
 	}
 
 	if done >= 2*m.Runs {
 		return nil
 	}
 
-	w := &RunRequest{Side: b, Role: role, Pair: done/2 + 1, Order: "BC"}
-	if w.Pair%2 == 0 {
-		w.Order = "CB"
+	request := &RunRequest{Side: comparedWith, Role: role, Pair: done/2 + 1, Order: "BC"}
+	if request.Pair%2 == 0 {
+		request.Order = "CB"
 	}
 
-	if (done%2 == 0) == (w.Order == "CB") {
-		w.Side = a
+	isFirstHalf := done%2 == 0
+	if isFirstHalf == (request.Order == "CB") {
+		request.Side = measured
 	}
 
-	return w
+	return request
 }
 
 // SplitSamples are the samples of both versions of a measurement, pair by pair.
@@ -179,28 +196,21 @@ func runNoise(r metricScale, groups ...[]float64) *float64 {
 	return &sd
 }
 
-func pairedGain(r metricScale, samples, paired []float64, exact bool) *research.Interval {
-	n := min(len(samples), len(paired))
+// pairedGain is the gain of samples over paired with its 90 % interval; nil
+// without pairs, and of one pair unless the metric is exact.
+func pairedGain(scale metricScale, samples, paired []float64, exact bool) *research.Interval {
+	diffs := pairedDiffs(scale, samples, paired)
 
-	ds := make([]float64, n)
-	for i := range ds {
-		ds[i] = r.Height(samples[i]) - r.Height(paired[i])
-	}
-
-	switch {
+	switch n := len(diffs); {
 	case n == 0, n == 1 && !exact:
 		return nil
 	case n == 1:
-		return r.interval(ds[0], ds[0], ds[0])
-	case n > len(student95)+1:
-		return r.interval(medianInterval(ds, 0))
+		return scale.interval(diffs[0], diffs[0], diffs[0])
+	case n > mostStudentPairs:
+		return scale.interval(medianInterval(diffs, 0))
 	}
 
-	mid, sum := mean(ds), 0.0
-	for _, d := range ds {
-		sum += (d - mid) * (d - mid)
-	}
-	half := student95[n-2] * math.Sqrt(sum/float64(n-1)/float64(n))
+	mid, half := studentInterval(diffs)
 
-	return r.interval(mid, mid-half, mid+half)
+	return scale.interval(mid, mid-half, mid+half)
 }

@@ -15,8 +15,8 @@ import (
 // NextRepeat is the run that repeats a half of the last pair of obs, nil when the
 // metric is deterministic, or that pair is not complete, not contended, has been
 // repeated, or could not be.
-func NextRepeat(class research.NoiseKind, obs []Observation) *RunRequest {
-	if class == research.Deterministic {
+func NextRepeat(kind research.NoiseKind, obs []Observation) *RunRequest {
+	if kind == research.Deterministic {
 		return nil
 	}
 
@@ -24,17 +24,25 @@ func NextRepeat(class research.NoiseKind, obs []Observation) *RunRequest {
 	for _, o := range obs {
 		last = max(last, o.Pair)
 	}
+
+	if last == 0 {
+		return nil
+	}
+
 	var first, second []Observation
 	contended := false
 
 	for _, o := range obs {
+		if o.Pair != last {
+			continue
+		}
+
 		switch {
-		case o.Pair != last || last == 0 || !o.Valid && !o.Again:
-		case !o.Valid:
+		case o.Again && !o.Valid:
 			return nil
 		case o.Again:
 			second = append(second, o)
-		default:
+		case o.Valid:
 			first = append(first, o)
 			contended = contended || o.Contended
 		}
@@ -43,10 +51,11 @@ func NextRepeat(class research.NoiseKind, obs []Observation) *RunRequest {
 	if len(first) != 2 || !contended || len(second) >= 2 {
 		return nil
 	}
-	w := first[len(second)].RunRequest
-	w.Again = true
 
-	return &w
+	request := first[len(second)].RunRequest
+	request.Again = true
+
+	return &request
 }
 
 // repeatLook is the run that repeats the last of obs, if that was a contended look
@@ -55,10 +64,11 @@ func repeatLook(obs []Observation) *RunRequest {
 	if len(obs) == 0 || !obs[len(obs)-1].isContendedLook() {
 		return nil
 	}
-	w := obs[len(obs)-1].RunRequest
-	w.Again = true
 
-	return &w
+	request := obs[len(obs)-1].RunRequest
+	request.Again = true
+
+	return &request
 }
 
 // isContendedLook says that o is a look that its repetition, right after it, replaces.
@@ -69,8 +79,7 @@ func (o Observation) isContendedLook() bool {
 // ResolveRepeats is obs with one run for each look and each half of a pair: the
 // repetition's where there is one. Invalid runs stay.
 func ResolveRepeats(obs []Observation) []Observation {
-	repeats := map[int]int{}
-
+	repeats := map[int]int{} // valid ones, by pair; 0 for looks
 	for _, o := range obs {
 		if o.Again && o.Valid {
 			repeats[o.Pair]++
@@ -80,32 +89,44 @@ func ResolveRepeats(obs []Observation) []Observation {
 	if len(repeats) == 0 {
 		return obs
 	}
-	var out []Observation
+
+	var resolved []Observation
 
 	for i, o := range obs {
-		replaced := o.isContendedLook() && i+1 < len(obs) && obs[i+1].Again && obs[i+1].Valid
-		if !o.Valid || o.Pair == 0 && !replaced || o.Pair > 0 && o.Again == (repeats[o.Pair] >= 2) {
-			out = append(out, o)
+		counts := true
+
+		switch {
+		case !o.Valid:
+		case o.Pair == 0:
+			replaced := o.isContendedLook() && i+1 < len(obs) && obs[i+1].Again && obs[i+1].Valid
+			counts = !replaced
+		default: // a pair is replaced as a whole, once both halves were repeated
+			counts = o.Again == (repeats[o.Pair] >= 2)
+		}
+
+		if counts {
+			resolved = append(resolved, o)
 		}
 	}
 
-	return out
+	return resolved
 }
 
-// repeatingRule is a rule that repeats what was contended.
+// repeatingRule is a rule whose contended runs are repeated once.
 type repeatingRule struct{ Rule }
 
+// Next repeats what was contended, and otherwise asks the rule, which sees one
+// run for each look and each half of a pair.
 func (r repeatingRule) Next(st RuleState, o Outlook, obs []Observation) Step {
-	if w := NextRepeat(st.NoiseKind, obs); w != nil {
-		return Step{Run: w}
+	if repeat := NextRepeat(st.NoiseKind, obs); repeat != nil {
+		return Step{Run: repeat}
 	}
 
-	if w := repeatLook(obs); w != nil && st.NoiseKind == research.Noisy {
-		return Step{Run: w}
+	if repeat := repeatLook(obs); repeat != nil && st.NoiseKind == research.Noisy {
+		return Step{Run: repeat}
 	}
-	st = st.countLostTests(o)
 
-	step := r.Rule.Next(st, o, ResolveRepeats(obs))
+	step := r.Rule.Next(st.countLostTests(o), o, ResolveRepeats(obs))
 	if step.Done != nil {
 		step.Done.Runs = len(obs)
 	}
@@ -113,6 +134,7 @@ func (r repeatingRule) Next(st RuleState, o Outlook, obs []Observation) Step {
 	return step
 }
 
+// Close hands the rule one run for each look and each half of a pair.
 func (r repeatingRule) Close(st RuleState, o Outlook, obs []Observation, j Judgement) RuleState {
 	return r.Rule.Close(st.countLostTests(o), o, ResolveRepeats(obs), j)
 }

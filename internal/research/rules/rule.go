@@ -182,7 +182,8 @@ func (s RuleState) AfterOverrideUndone(j Judgement) RuleState {
 	return s.withoutPending()
 }
 
-// withoutPending is the state of which nothing follows from the experiment closed last.
+// withoutPending is the state without what keeping the experiment closed last
+// would change.
 func (s RuleState) withoutPending() RuleState {
 	if s.Auto != nil {
 		auto := *s.Auto
@@ -204,7 +205,7 @@ func (s RuleState) shiftLevel(j Judgement, sign float64) RuleState {
 	return s
 }
 
-// AfterRepeats tells the state of repeated runs of one commit, outside any
+// AfterRepeats is the state after repeated runs of one commit, outside any
 // experiment of p. A deterministic metric whose repeats differ is demoted to
 // noisy: what was kept on one run is then unverified, and in search auto it is
 // the chain that the next certificate judges. For a noisy one the runs tell
@@ -221,15 +222,20 @@ func (s RuleState) AfterRepeats(p contract.Program, values []float64) RuleState 
 	if allEqual(values) {
 		return s
 	}
+
 	was := s.Values
 	s = s.demote()
-
 	s = s.learnNoise(successiveDiffs(s.heights(values)))
+
 	if p.Search == SearchCertify || !s.fitsScale(was) {
 		return s
 	}
+
+	// Auto: all that was kept on single runs is one chain that claims the difference.
 	s = NewAuto(p).noisy(s, values)
-	s.Auto.Chain, s.Auto.Claim = s.OneRun, s.MetricScale().Height(was[0])-s.MetricScale().Height(s.Incumbent)
+	scale := s.MetricScale()
+	s.Auto.Chain = s.OneRun
+	s.Auto.Claim = scale.Height(was[0]) - scale.Height(s.Incumbent)
 	s.Auto.Gained = s.Auto.Claim
 
 	return s
@@ -246,27 +252,28 @@ func (s RuleState) alphaNext() float64 {
 
 // Continue is a fresh calibration's state in a campaign that has a past: the
 // confirmations and certificates already counted, and the guards' values at the
-// campaign's start, outlive every recalibration. Continue the zero state it is s.
+// campaign's start, outlive every recalibration. After the zero state it is s.
 func (s RuleState) Continue(old RuleState) RuleState {
 	s.Tests, s.Kept = max(s.Tests, old.Tests), max(s.Kept, old.Kept)
 	s.SimpleTests, s.SimpleKept = max(s.SimpleTests, old.SimpleTests), max(s.SimpleKept, old.SimpleKept)
-	s.Guards = continueGuards(s.Guards, old.Guards)
+	s.OneRun, s.LostTests = old.OneRun, max(s.LostTests, old.LostTests)
 	s.Demoted = s.Demoted || old.Demoted && s.NoiseKind == research.Noisy
 
-	s.OneRun, s.LostTests = old.OneRun, max(s.LostTests, old.LostTests)
 	if old.Sequence != "" {
 		s.Sequence = old.Sequence
 	}
 
-	if old.Auto != nil {
-		if s.Auto == nil {
-			s.Auto = &AutoState{} // certify mode carries the chain along
-			*s.Auto = *old.Auto
-			s.Auto.IfKept = nil
-		} else {
-			s.Auto = s.Auto.continueFrom(*old.Auto)
-		}
+	switch {
+	case old.Auto == nil:
+	case s.Auto == nil: // certify mode carries the chain along
+		auto := *old.Auto
+		auto.IfKept = nil
+		s.Auto = &auto
+	default:
+		s.Auto = s.Auto.continueFrom(*old.Auto)
 	}
+
+	s.Guards = continueGuards(s.Guards, old.Guards)
 
 	if len(old.Start) > 0 {
 		start := maps.Clone(old.Start)
@@ -275,6 +282,7 @@ func (s RuleState) Continue(old RuleState) RuleState {
 				start[name] = v
 			}
 		}
+
 		s.Start = start
 	}
 
@@ -284,12 +292,13 @@ func (s RuleState) Continue(old RuleState) RuleState {
 // demote makes the state noisy from here on; the noise is still to be learnt.
 func (s RuleState) demote() RuleState {
 	s.NoiseKind, s.Demoted, s.Residuals = research.Noisy, true, nil
-
 	s.Note = "repeated runs of one version differed: the metric counts as noisy from here on, " +
 		"and what was kept on a single run is unverified"
+
 	if s.Incumbent <= 0 {
 		s.Scale = linearScale
 	}
+
 	s.Level = s.MetricScale().Height(s.Incumbent)
 
 	return s
@@ -309,13 +318,14 @@ func (s RuleState) learnNoise(residuals []float64) RuleState {
 	if len(all) > keptResiduals {
 		all = all[len(all)-keptResiduals:]
 	}
-	s.Residuals = all
-	m := fitNoise(all, s.rope(0)/100)
-	s.S, s.Eps = m.s, m.eps
+
+	noise := fitNoise(all, s.rope(0)/100)
+	s.Residuals, s.S, s.Eps = all, noise.s, noise.eps
 
 	return s
 }
 
+// MetricScale is the scale that values are compared on.
 func (s RuleState) MetricScale() metricScale { return metricScale{s.Scale, s.Better} }
 
 // heights are values on the scale, lower is better.
@@ -339,8 +349,9 @@ func (s RuleState) fitsScale(values []float64) bool {
 	return true
 }
 
-// rope is the smallest gain worth having, on the scale: the program's m or,
-// without one, .3 % of the incumbent (around zero: a twentieth of the noise).
+// rope is the smallest gain worth having, on the scale (a region of practical
+// equivalence, Kruschke 2018): the program's m or, without one, .3 % of the
+// incumbent (around zero: a twentieth of the noise).
 func (s RuleState) rope(m float64) float64 {
 	switch {
 	case m > 0:

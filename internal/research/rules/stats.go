@@ -195,9 +195,6 @@ func DetectableSize(s float64, pairs int, alpha float64) float64 {
 	return s * math.Sqrt(2*math.Log(1/alpha)/float64(pairs))
 }
 
-// student95 is the 95 % point of Student's t for 1 to 3 degrees of freedom (Gosset 1908).
-var student95 = [...]float64{6.314, 2.920, 2.353}
-
 func mean(xs []float64) float64 {
 	sum := 0.0
 	for _, x := range xs {
