@@ -119,7 +119,7 @@ func (a Auto) certificateGuards(st RuleState, obs []Observation) (broken, open s
 		broken = g.excessText()
 	}
 
-	if g := findGuard(guards, func(g *guardTest) bool { return !g.isProven() }); g != nil {
+	if g := findGuard(guards, (*guardTest).isOpen); g != nil {
 		open = g.doubtText()
 	}
 

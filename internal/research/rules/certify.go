@@ -59,14 +59,16 @@ type preset struct {
 	pairs int     // at most
 }
 
-// choosePreset by the runs that each proposal can have: from 5 on cheap, from 2 on
-// the middle one, else costly. Unknown proposals are unlimited ones. Without
+// choosePreset goes by the runs that each proposal can have: from 5 on cheap, from
+// 2 on the middle one, else costly. Unknown proposals are unlimited ones. Without
 // assumptions a test has at least as many pairs as a proof with one lost pair needs.
 func (c Certify) choosePreset(o Outlook) preset {
 	p := preset{.30, 12}
 
 	if o.Proposals >= 0 {
-		switch share := float64(o.Left) / float64(max(o.Proposals, 1)); {
+		share := float64(o.Left) / float64(max(o.Proposals, 1))
+
+		switch {
 		case share >= 5:
 			p = preset{.07, 40}
 		case share >= 2:
@@ -128,47 +130,47 @@ func (c Certify) Close(st RuleState, o Outlook, obs []Observation, j Judgement) 
 	if st.NoiseKind != research.Noisy {
 		return st
 	}
-	t := c.newConfirmation(st, o, obs)
-	next := st
-	next.Guards = c.baseRule().learnGuards(st, obs)
 
-	next.Level, next.LevelVar = t.level.level, t.level.variance
+	t := c.newConfirmation(st, o, obs)
+	st.Guards = c.baseRule().learnGuards(st, obs)
+	level := t.level
+
 	if t.anchored {
-		next.Screens = 0
+		st.Screens = 0
 	}
 
 	if t.opened {
-		next.Tests++
+		st.Tests++
 	}
 
 	if t.simpleOpened {
-		next.SimpleTests++
+		st.SimpleTests++
 	}
 
 	switch {
 	case t.opened || t.simpleOpened:
-		next.Screens = 0
-
+		st.Screens = 0
 		for _, y := range t.incumbent {
-			t.level = t.level.observe(y, 0, t.noise)
+			level = level.observe(y, 0, t.noise)
 		}
-		next.Level, next.LevelVar = t.level.level, t.level.variance
 
-		next = next.learnNoise(aroundMedian(t.differences()))
+		st = st.learnNoise(aroundMedian(t.differences()))
+
 		if j.Verdict == research.Improved {
-			next.Kept++
+			st.Kept++
 		}
 
 		if j.Verdict == research.Equivalent && t.simple != nil {
-			next.SimpleKept++
+			st.SimpleKept++
 		}
 	case t.screened:
 		// A dropped edit, most likely null, shows the incumbent's level for free.
-		_, _, _, mean := t.belief.moments(t.minGain)
-		level := t.level.observe(median(t.screens)-mean, t.noise.runVar(), t.noise)
-		next.Level, next.LevelVar = level.level, level.variance
-		next.Screens++
+		_, _, _, effect := t.belief.moments(t.minGain)
+		level = level.observe(median(t.screens)-effect, t.noise.runVar(), t.noise)
+		st.Screens++
 	}
 
-	return next
+	st.Level, st.LevelVar = level.level, level.variance
+
+	return st
 }

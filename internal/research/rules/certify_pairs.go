@@ -43,40 +43,47 @@ type runPair struct{ b, c *float64 }
 
 // newConfirmation folds the runs; those that are not usable only count.
 func (c Certify) newConfirmation(st RuleState, o Outlook, obs []Observation) *confirmation {
-	m := c.baseRule().minGain(st)
+	minGain := c.baseRule().minGain(st)
 
 	rope := c.Rope
 	if rope <= 0 {
-		rope = st.rope(m)
+		rope = st.rope(minGain)
 	}
+
 	finest := max(rope, st.S/25)
-
 	t := &confirmation{
-		rule: c, st: st, obs: obs, scale: st.MetricScale(), preset: c.choosePreset(o), minGain: m, rope: rope,
-		noise:  noiseModel{st.S, st.Eps},
-		level:  tracker{st.Level, st.LevelVar},
-		need:   1 / st.alphaNext(),
-		left:   o.Left,
-		belief: newBelief(finest, autoTop(st.Scale, finest)), shorter: o.Shorter,
+		rule: c, st: st, obs: obs, scale: st.MetricScale(), preset: c.choosePreset(o),
+		minGain: minGain,
+		rope:    rope,
+		noise:   noiseModel{st.S, st.Eps},
+		level:   tracker{st.Level, st.LevelVar},
+		need:    1 / st.alphaNext(),
+		left:    o.Left,
+		belief:  newBelief(finest, autoTop(st.Scale, finest)),
+		shorter: o.Shorter,
 	}
-	for _, o := range obs {
-		if c.baseRule().unusableReason(o) != "" || !st.fitsScale([]float64{o.Value}) {
-			if o.Role == research.Confirm {
-				t.beginTest()
-			}
 
-			continue
+	for _, run := range obs {
+		usable := c.baseRule().unusableReason(run) == "" && st.fitsScale([]float64{run.Value})
+
+		switch {
+		case usable:
+			t.addRun(run)
+		case run.Role == research.Confirm:
+			t.beginTest()
 		}
-		t.addRun(o)
 	}
 
 	return t
 }
 
+// usesSigns says whether only the signs of the differences count.
 func (t *confirmation) usesSigns() bool { return t.rule.Assumptions == contract.AssumeNone }
 
+// addRun folds in one usable run.
 func (t *confirmation) addRun(o Observation) {
 	y := t.scale.Height(o.Value)
+
 	switch o.Role {
 	case research.Anchor:
 		t.anchored = true
@@ -113,6 +120,8 @@ func (t *confirmation) screenNoise() noiseModel {
 	return noiseModel{math.Sqrt(t.noise.runVar() + t.level.variance), t.noise.eps}
 }
 
+// addHalf puts a run into its pair, and bets on the pair once it is complete. A
+// third run of a pair is ignored.
 func (t *confirmation) addHalf(o Observation, y float64) {
 	if o.Pair < 1 || o.Pair > 2*t.preset.pairs {
 		return
@@ -122,34 +131,35 @@ func (t *confirmation) addHalf(o Observation, y float64) {
 		t.pairs = append(t.pairs, runPair{})
 	}
 
-	p := &t.pairs[o.Pair-1]
-	if p.isComplete() {
+	pair := &t.pairs[o.Pair-1]
+	if pair.isComplete() {
 		return
 	}
 
 	if o.Side == Candidate {
-		p.c = &y
+		pair.c = &y
 	} else {
-		p.b = &y
+		pair.b = &y
 	}
 
-	if p.isComplete() {
-		t.betOnPair(*p.b, *p.c)
+	if pair.isComplete() {
+		t.betOnPair(*pair.b, *pair.c)
 	}
 }
 
-// betOnPair folds in a complete pair.
+// betOnPair folds in a complete pair of incumbent (b) and candidate (c).
 func (t *confirmation) betOnPair(b, c float64) {
-	d := c - b
-
+	diff := c - b
 	t.candidate, t.incumbent = append(t.candidate, c), append(t.incumbent, b)
+
 	if t.simple != nil {
-		t.simple.bet(d, t.noise)
+		t.simple.bet(diff, t.noise)
 	} else {
-		t.gain.bet(d, t.noise)
+		t.gain.bet(diff, t.noise)
 	}
-	t.loss.bet(d, t.noise)
-	t.belief.update(d, t.noise)
+
+	t.loss.bet(diff, t.noise)
+	t.belief.update(diff, t.noise)
 	t.advanceTest()
 }
 
@@ -159,6 +169,7 @@ func (t *confirmation) advanceTest() {
 	if t.gaveUp != "" || !t.screened {
 		return
 	}
+
 	t.gaveUp = t.stopReason()
 
 	_, loss, _, _ := t.belief.moments(t.minGain)
@@ -166,7 +177,8 @@ func (t *confirmation) advanceTest() {
 		return
 	}
 
-	if t.reason = t.unprovableReason(); t.reason == "" {
+	t.reason = t.unprovableReason()
+	if t.reason == "" {
 		t.simple = newEvidence(t.belief.effects, t.belief.weights, t.rope, false, t.usesSigns())
 		t.simpleFrom = len(t.candidate)
 	}
@@ -176,8 +188,8 @@ func (t *confirmation) advanceTest() {
 // count, three lost pairs put the threshold out of reach.
 func (t *confirmation) stopReason() string {
 	n := len(t.candidate)
-
 	gain, _, null, _ := t.belief.moments(t.minGain)
+
 	switch {
 	case n == 0 && gain < t.preset.drop:
 		return "screen"
@@ -185,7 +197,9 @@ func (t *confirmation) stopReason() string {
 		return ""
 	case n >= t.preset.pairs:
 		return "cap"
-	case gain < t.preset.drop, t.shorter && n >= leastPairs && null >= equalAbove:
+	case gain < t.preset.drop:
+		return "futility"
+	case t.shorter && n >= leastPairs && null >= equalAbove:
 		return "futility"
 	case t.usesSigns() && t.gain.e*math.Pow(winFactor, float64(t.preset.pairs-n)) < t.need:
 		return "futility"

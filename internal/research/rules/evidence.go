@@ -108,14 +108,16 @@ type Evidence struct {
 
 // EvidencePath is how the e-value of the experiment that j judged came about, pair
 // by pair: recomputed from its runs, in order, by the rule of p from the state st
-// in which it began. nil where the verdict is made of no e-value, and where the
+// in which it began. nil where the verdict rests on no e-value, and where the
 // path does not end at the recorded one, as after a rebase or from another state.
 func EvidencePath(p contract.Program, st RuleState, j Judgement, runs []Run) []Evidence {
-	rule, certifies := newCertify(p).(Certify)
-	if p.Search != SearchCertify || !certifies || st.NoiseKind != research.Noisy || j.E <= 0 || j.Pairs == 0 {
+	rule, isCertify := newCertify(p).(Certify)
+	if p.Search != SearchCertify || !isCertify || st.NoiseKind != research.Noisy || j.E <= 0 || j.Pairs == 0 {
 		return nil
 	}
+
 	st = st.countLostTests(j.Outlook)
+
 	var obs []Observation
 	var gain, simple []Evidence
 	var last *confirmation
@@ -124,25 +126,26 @@ func EvidencePath(p contract.Program, st RuleState, j Judgement, runs []Run) []E
 		if r.Void {
 			continue
 		}
+
 		obs = append(obs, NewObservation(r, p.Metric))
-		t := rule.newConfirmation(st, j.Outlook, ResolveRepeats(obs))
+		last = rule.newConfirmation(st, j.Outlook, ResolveRepeats(obs))
 
-		gain = appendEvidence(gain, t.gain, r.Number)
-		if t.simpleOpened {
-			simple = appendEvidence(simple, t.simple, r.Number)
-		}
-		last = t
-	}
-
-	path, v := gain, (*evidence)(nil)
-	if last != nil {
-		v = last.gain
+		gain = appendEvidence(gain, last.gain, r.Number)
 		if last.simpleOpened {
-			path, v = simple, last.simple
+			simple = appendEvidence(simple, last.simple, r.Number)
 		}
 	}
 
-	if v == nil || !NearlyEqual(v.e, j.E) && !NearlyEqual(v.best, j.E) {
+	if last == nil {
+		return nil
+	}
+
+	path, end := gain, last.gain
+	if last.simpleOpened {
+		path, end = simple, last.simple
+	}
+
+	if end == nil || !NearlyEqual(end.e, j.E) && !NearlyEqual(end.best, j.E) {
 		return nil
 	}
 

@@ -104,6 +104,7 @@ func newGuardEvidence(edge, s float64, up bool) *evidence {
 	return v
 }
 
+// isProven says whether the guard is proven to stay within max_growth.
 func (t *guardTest) isProven() bool {
 	if t.exact {
 		return !t.guard.IsExceeded(t.now, t.start)
@@ -112,6 +113,10 @@ func (t *guardTest) isProven() bool {
 	return t.within.best >= proven
 }
 
+// isOpen says whether the guard is not proven to hold, which is not to be broken.
+func (t *guardTest) isOpen() bool { return !t.isProven() }
+
+// isBroken says whether the guard is proven to have grown by more than max_growth.
 func (t *guardTest) isBroken() bool {
 	if t.exact {
 		return t.guard.IsExceeded(t.now, t.start)
