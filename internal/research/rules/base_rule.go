@@ -21,14 +21,15 @@ type baseRule struct {
 	guards []contract.Guard
 }
 
-// Calibrate: a metric declared deterministic needs no warm-up and two equal
-// runs; one left to auto three bit-equal runs after a discarded warm-up; any
-// other eight.
+// Calibrate names the next run of the start version, nil when obs is enough: a
+// metric declared deterministic needs no warm-up and two equal runs; one left to
+// auto three bit-equal runs after a discarded warm-up; any other eight. An invalid
+// run ends it.
 func (r baseRule) Calibrate(obs []Observation) *RunRequest {
-	want := &RunRequest{Side: Incumbent, Role: research.Calibrate}
+	request := &RunRequest{Side: Incumbent, Role: research.Calibrate}
 	if len(obs) == 0 && r.metric.Noise != research.Deterministic {
-		want.WarmUp = true
-		return want
+		request.WarmUp = true
+		return request
 	}
 
 	values := make([]float64, 0, len(obs))
@@ -46,7 +47,7 @@ func (r baseRule) Calibrate(obs []Observation) *RunRequest {
 		return nil
 	}
 
-	return want
+	return request
 }
 
 // neededEqualRuns is how many equal runs make the metric deterministic, 0 if none do.
@@ -61,14 +62,16 @@ func (r baseRule) neededEqualRuns() int {
 	return trialCalibration
 }
 
+// isCalibrated says whether the values are enough, of either kind of noise.
 func (r baseRule) isCalibrated(values []float64) bool {
 	return len(values) >= fullCalibration || r.isExact(values)
 }
 
 // isExact says whether the values make the metric deterministic.
 func (r baseRule) isExact(values []float64) bool {
-	exact := r.neededEqualRuns()
-	return exact > 0 && len(values) >= exact && allEqual(values[:exact])
+	needed := r.neededEqualRuns()
+
+	return needed > 0 && len(values) >= needed && allEqual(values[:needed])
 }
 
 // newState is the state that a finished calibration gives, of either class.
@@ -106,16 +109,18 @@ func unfinishedError(values []float64) error {
 	return research.Errorf(research.CodeInternal, "let the calibration finish", "a calibration of %d runs is not enough", len(values))
 }
 
+// noisyState is st with the noise and the level that its calibration showed.
 func (r baseRule) noisyState(st RuleState) RuleState {
 	st.NoiseKind = research.Noisy
 	if r.metric.Noise == research.Deterministic {
 		st.Demoted = true
 		st.Note = "the metric was declared deterministic, but runs of one version differed: it counts as noisy"
 	}
-	ys := st.heights(st.Values)
-	st = st.learnNoise(successiveDiffs(ys))
-	st.Level = median(ys)
-	st.LevelVar = medianEff * medianEff * st.S * st.S / 2 / float64(len(ys))
+
+	heights := st.heights(st.Values)
+	st = st.learnNoise(successiveDiffs(heights))
+	st.Level = median(heights)
+	st.LevelVar = medianEff * medianEff * st.S * st.S / 2 / float64(len(heights))
 
 	return st
 }
@@ -123,25 +128,26 @@ func (r baseRule) noisyState(st RuleState) RuleState {
 // minGain is the smallest gain worth keeping, as a positive difference on the
 // scale. The program's default stands for 0 once a metric is deterministic.
 func (r baseRule) minGain(st RuleState) float64 {
-	a := r.metric.MinGain
-
+	given := r.metric.MinGain
 	base := math.Abs(st.Incumbent)
+	isExact := st.NoiseKind == research.Deterministic
+
 	switch {
-	case a.Value <= 0:
+	case given.Value <= 0:
 		return 0
-	case st.NoiseKind == research.Deterministic && r.hasDefaultMinGain():
+	case isExact && r.hasDefaultMinGain():
 		return 0
-	case st.NoiseKind == research.Deterministic || st.Scale != LogScale:
-		if a.Relative {
-			return a.Value * base
+	case isExact || st.Scale != LogScale:
+		if given.Relative {
+			return given.Value * base
 		}
 
-		return a.Value
-	case a.Relative:
-		return st.MetricScale().Size(a.Value)
+		return given.Value
+	case given.Relative:
+		return st.MetricScale().Size(given.Value)
 	}
 
-	return st.MetricScale().Size(a.Value / base)
+	return st.MetricScale().Size(given.Value / base)
 }
 
 // hasDefaultMinGain says whether min_gain is the default of a metric that was not known
@@ -157,15 +163,17 @@ func (r baseRule) judgeExact(st RuleState, obs []Observation) Step {
 	if len(obs) == 0 {
 		return Step{Run: &RunRequest{Side: Candidate, Role: research.Screen}}
 	}
+
 	base, value := st.Incumbent, obs[len(obs)-1].Value
 
 	gain := base - value
 	if r.metric.Better == research.Higher {
 		gain = -gain
 	}
-	j := &Judgement{StoppedBy: "one_run", Scale: linearScale, Value: &value, Baseline: &base}
 
+	j := &Judgement{StoppedBy: "one_run", Scale: linearScale, Value: &value, Baseline: &base}
 	least := r.minGain(st) * (1 + 1e-9) // a hair, so that 1 % of .3 is not beaten by rounding
+
 	switch {
 	case gain > least:
 		j.Verdict = research.Improved
@@ -181,6 +189,7 @@ func (r baseRule) judgeExact(st RuleState, obs []Observation) Step {
 	}
 
 	j.Gain = &research.Interval{Mid: gain, Lo: gain, Hi: gain}
+
 	if j.Verdict != research.Regressed {
 		r.checkGrowth(st, obs, j)
 	}
@@ -217,13 +226,14 @@ func (r baseRule) unusableReason(o Observation) string {
 // judgeInvalid judges what no comparison can: a run that failed, a value off the
 // scale, a guard out of its bounds. nil when all is well.
 func (r baseRule) judgeInvalid(st RuleState, obs []Observation) *Judgement {
-	if st.NoiseKind != research.Deterministic && !(st.NoiseKind == research.Noisy && st.S > 0) {
+	isNoisy := st.NoiseKind == research.Noisy
+	if st.NoiseKind != research.Deterministic && !(isNoisy && st.S > 0) {
 		return newInvalid("the campaign is not calibrated")
 	}
 
 	for _, o := range obs {
 		why := r.unusableReason(o)
-		if why == "" && st.NoiseKind == research.Noisy && !st.fitsScale([]float64{o.Value}) {
+		if why == "" && isNoisy && !st.fitsScale([]float64{o.Value}) {
 			why = fmt.Sprintf("the value %s is not positive, and the calibration's were: they are compared by ratio",
 				research.FormatValue(o.Value, r.metric.Unit))
 		}
@@ -232,12 +242,12 @@ func (r baseRule) judgeInvalid(st RuleState, obs []Observation) *Judgement {
 			why = r.brokenBound(o)
 		}
 
-		if why != "" && o.Side != Candidate {
-			why = "the incumbent's own run failed, not the candidate's: " + why
-		}
-
-		if why != "" {
+		switch {
+		case why == "":
+		case o.Side == Candidate:
 			return newInvalid(why)
+		default:
+			return newInvalid("the incumbent's own run failed, not the candidate's: " + why)
 		}
 	}
 
@@ -246,22 +256,23 @@ func (r baseRule) judgeInvalid(st RuleState, obs []Observation) *Judgement {
 
 // requireFinite is j, or invalid when one of its numbers can't be written down.
 func requireFinite(j *Judgement) *Judgement {
-	xs := []float64{j.E, j.Need, j.Noise, j.Detectable}
+	numbers := []float64{j.E, j.Need, j.Noise, j.Detectable}
+
 	for _, x := range []*float64{j.Value, j.Baseline} {
 		if x != nil {
-			xs = append(xs, *x)
+			numbers = append(numbers, *x)
 		}
 	}
 
 	if g := j.Gain; g != nil {
-		xs = append(xs, g.Mid, g.Lo, g.Hi)
+		numbers = append(numbers, g.Mid, g.Lo, g.Hi)
 	}
 
 	for _, g := range j.Growth {
-		xs = append(xs, g.Mid, g.Var)
+		numbers = append(numbers, g.Mid, g.Var)
 	}
 
-	for _, x := range xs {
+	for _, x := range numbers {
 		if !research.IsFinite(x) {
 			v := newInvalid("the candidate's value and the incumbent's are too far apart to be compared as numbers")
 			v.Test, v.Pairs, v.Wins, v.Losses = j.Test, j.Pairs, j.Wins, j.Losses

@@ -30,6 +30,7 @@ func (j Judgement) Describe(m contract.Metric) string {
 	return w.describePaired()
 }
 
+// formatter writes the parts of a judgement, in its scale and unit.
 type formatter struct {
 	Judgement
 	unit string
@@ -74,15 +75,9 @@ func (w formatter) describeUnmeasured() string {
 		w.Verdict, w.StoppedBy, research.Counted(w.Runs, "run"))
 }
 
+// describeExact is the judgement of a deterministic metric by its one run.
 func (w formatter) describeExact() string {
-	was, is := "", ""
-	if w.Baseline != nil && w.Value != nil {
-		was, is = research.FormatValue(*w.Baseline, ""), research.FormatValue(*w.Value, w.unit)
-		if *w.Baseline != *w.Value && was == research.FormatValue(*w.Value, "") { // as many digits as it takes
-			was = strconv.FormatFloat(*w.Baseline, 'g', -1, 64)
-			is = strings.TrimSpace(strconv.FormatFloat(*w.Value, 'g', -1, 64) + " " + w.unit)
-		}
-	}
+	was, is := w.bothValues()
 	size := ""
 
 	switch g := w.Gain.Mid; {
@@ -97,6 +92,24 @@ func (w formatter) describeExact() string {
 	}
 
 	return fmt.Sprintf("%s: %s → %s%s (deterministic, one run)", w.Verdict, was, is, size)
+}
+
+// bothValues are the incumbent's value and the candidate's, with as many digits
+// as it takes to tell them apart.
+func (w formatter) bothValues() (was, is string) {
+	if w.Baseline == nil || w.Value == nil {
+		return "", ""
+	}
+
+	was = research.FormatValue(*w.Baseline, "")
+	if *w.Baseline == *w.Value || was != research.FormatValue(*w.Value, "") {
+		return was, research.FormatValue(*w.Value, w.unit)
+	}
+
+	was = strconv.FormatFloat(*w.Baseline, 'g', -1, 64)
+	is = strings.TrimSpace(strconv.FormatFloat(*w.Value, 'g', -1, 64) + " " + w.unit)
+
+	return was, is
 }
 
 func (w formatter) describeScreened() string {

@@ -56,25 +56,29 @@ func (r baseRule) brokenBound(o Observation) string {
 // grew by. It compares points: for one run, and for what is only adopted provisionally.
 func (r baseRule) checkGrowth(st RuleState, obs []Observation, j *Judgement) {
 	now := r.guardMedians(runsOfSide(obs, Candidate))
+
 	for _, g := range r.guards {
-		start, known := st.Start[g.Name]
-		if g.MaxGrowth == nil || !known {
+		start, hasStart := st.Start[g.Name]
+		if g.MaxGrowth == nil || !hasStart {
 			continue
 		}
 
-		x := now[g.Name]
-		if g.IsExceeded(x, start) {
-			j.Verdict, j.StoppedBy, j.Reason = research.Invalid, "invalid", g.DescribeExcess(x, start)
+		value := now[g.Name]
+		if g.IsExceeded(value, start) {
+			j.Verdict, j.StoppedBy, j.Reason = research.Invalid, "invalid", g.DescribeExcess(value, start)
 			return
 		}
 
 		state, known := st.Guards[g.Name]
-		if known && j.StoppedBy == "one_run" && state.fitsScale(x) {
-			if j.Growth == nil {
-				j.Growth = map[string]Growth{}
-			}
-			j.Growth[g.Name] = Growth{Mid: state.height(x) - state.height(start) - state.Mid, Var: state.S * state.S}
+		if !known || j.StoppedBy != "one_run" || !state.fitsScale(value) {
+			continue
 		}
+
+		if j.Growth == nil {
+			j.Growth = map[string]Growth{}
+		}
+
+		j.Growth[g.Name] = Growth{Mid: state.height(value) - state.height(start) - state.Mid, Var: state.S * state.S}
 	}
 }
 
@@ -161,20 +165,23 @@ func (s GuardState) heights(xs []float64) []float64 {
 	return ys
 }
 
-// learnNoise adds residuals of paired differences and fits the noise again; at is
-// the guard's level, whose ten thousandth is the finest noise believed in.
-func (s GuardState) learnNoise(residuals []float64, at float64) GuardState {
+// learnNoise adds residuals of paired differences and fits the noise again; level
+// is the guard's, whose ten thousandth is the finest noise believed in.
+func (s GuardState) learnNoise(residuals []float64, level float64) GuardState {
 	all := append(append([]float64(nil), s.Residuals...), residuals...)
-	if s.Residuals = all[max(0, len(all)-guardResiduals):]; len(all) == 0 {
+
+	s.Residuals = all[max(0, len(all)-guardResiduals):]
+	if len(all) == 0 {
 		return s
 	}
 
 	floor := 1e-4
 	if s.Scale != LogScale {
-		floor = max(1e-4*math.Abs(at), 1e-12)
+		floor = max(1e-4*math.Abs(level), 1e-12)
 	}
-	m := fitNoise(s.Residuals, floor)
-	s.S, s.Eps = m.s, m.eps
+
+	noise := fitNoise(s.Residuals, floor)
+	s.S, s.Eps = noise.s, noise.eps
 
 	return s
 }
@@ -218,39 +225,42 @@ func (s GuardState) repeatDiffs(obs []Observation, name string) []float64 {
 	return ds
 }
 
-// pairedDiffs are the differences of complete pairs, of minus the other side.
+// pairedDiffs are the differences of complete pairs, in the order in which the
+// pairs began: of minus the other side.
 func (s GuardState) pairedDiffs(obs []Observation, name string, of Side) []float64 {
 	type halves struct{ own, other *float64 }
 	pairs, order := map[int]*halves{}, []int(nil)
 
 	for _, o := range obs {
-		x, ok := o.Guards[name]
-		if o.Pair == 0 || !o.Valid || !ok || !s.fitsScale(x) {
+		value, ok := o.Guards[name]
+		if o.Pair == 0 || !o.Valid || !ok || !s.fitsScale(value) {
 			continue
 		}
 
 		if pairs[o.Pair] == nil {
-			pairs[o.Pair], order = &halves{}, append(order, o.Pair)
+			pairs[o.Pair] = &halves{}
+			order = append(order, o.Pair)
 		}
 
-		y := s.height(x)
+		height := s.height(value)
 		if o.Side == of {
-			pairs[o.Pair].own = &y
+			pairs[o.Pair].own = &height
 		} else {
-			pairs[o.Pair].other = &y
+			pairs[o.Pair].other = &height
 		}
 	}
-	var ds []float64
 
+	var diffs []float64
 	for _, n := range order {
-		if p := pairs[n]; p.own != nil && p.other != nil {
-			ds = append(ds, *p.own-*p.other)
+		if pair := pairs[n]; pair.own != nil && pair.other != nil {
+			diffs = append(diffs, *pair.own-*pair.other)
 		}
 	}
 
-	return ds
+	return diffs
 }
 
+// allZero says whether no number differs from 0.
 func allZero(xs []float64) bool {
 	for _, x := range xs {
 		if x != 0 {

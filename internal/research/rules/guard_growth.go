@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"maps"
 	"math"
 
 	"ratchet/internal/research"
@@ -69,35 +70,37 @@ func (s GuardState) stateDuring(obs []Observation, name string, start float64) G
 }
 
 // weighPairs folds in the pairs' differences.
-func (t *guardTest) weighPairs(s GuardState, ds []float64) {
+func (t *guardTest) weighPairs(s GuardState, diffs []float64) {
 	room := s.height(t.guard.LargestAllowed(t.start)) - s.height(t.start) - s.Mid
 	doubt := z95 * math.Sqrt(s.Var)
 	noise := noiseModel{s.S, s.Eps}
-	t.within = newGuardEvidence(room-doubt, s.S, false)
 
+	t.within = newGuardEvidence(room-doubt, s.S, false)
 	t.beyond = newGuardEvidence(room+doubt, s.S, true)
-	for _, d := range ds {
+
+	for _, d := range diffs {
 		t.within.bet(d, noise)
 		t.beyond.bet(d, noise)
 	}
-	mid, _ := noise.estimateLocation(ds)
+
+	mid, _ := noise.estimateLocation(diffs)
 	t.now = metricScale{s.Scale, research.Lower}.value(s.height(t.start) + s.Mid + mid)
 }
 
 // newGuardEvidence bets half on no growth at all, where that is beyond the edge,
 // and the rest on sizes from a quarter of the noise on.
 func newGuardEvidence(edge, s float64, up bool) *evidence {
-	effects, weights := []float64{0}, []float64{1}
-
 	sign := -1.
 	if up {
 		sign = 1
 	}
 
+	effects, weights := []float64{0}, []float64{1}
 	for k := range 10 {
 		effects = append(effects, edge+sign*s/4*math.Pow(2, float64(k)))
 		weights = append(weights, .1)
 	}
+
 	v := newEvidence(effects, weights, edge, up, false)
 	v.spread = 0
 
@@ -168,22 +171,23 @@ func (r baseRule) measureGrowth(st RuleState, obs []Observation, base, of Side) 
 // estimateLocation is the effect that differences of the model show, without any
 // prior, and the variance of that: the mean weighted by the chance of not being
 // an outlier, from the median on (expectation-maximisation, as fitNoise).
-func (m noiseModel) estimateLocation(ds []float64) (mid, variance float64) {
-	if len(ds) == 0 {
+func (m noiseModel) estimateLocation(diffs []float64) (mid, variance float64) {
+	if len(diffs) == 0 {
 		return 0, 0
 	}
 
-	mid = median(ds)
+	mid = median(diffs)
 	if !(m.s > 0) {
 		return mid, 0
 	}
+
 	clean := 1.0
 
 	for range emRounds {
 		sum := 0.0
 		clean = 0
 
-		for _, d := range ds {
+		for _, d := range diffs {
 			core := (1 - m.eps) * normalDensity(d-mid, m.s)
 			p := core / m.density(d, mid)
 			clean += p
@@ -191,8 +195,9 @@ func (m noiseModel) estimateLocation(ds []float64) (mid, variance float64) {
 		}
 
 		if !(clean > .5) {
-			return median(ds), m.s * m.s * 4
+			return median(diffs), m.s * m.s * 4
 		}
+
 		mid = sum / clean
 	}
 
@@ -219,23 +224,22 @@ func (s RuleState) addGrowth(by map[string]Growth, sign float64) RuleState {
 	return s
 }
 
-// continueGuards is what is known of the guards after a fresh calibration: what
-// they have grown by outlives it, and an exact one is exact for as long as every repeat agrees.
+// continueGuards is what is known of the guards after a fresh calibration. Their
+// growth stays, and an exact one stays exact while every repeat agrees.
 func continueGuards(fresh, old map[string]GuardState) map[string]GuardState {
 	if len(old) == 0 {
 		return fresh
 	}
 
 	states := map[string]GuardState{}
-	for name, g := range fresh {
-		states[name] = g
-	}
+	maps.Copy(states, fresh)
 
 	for name, was := range old {
 		now, known := fresh[name]
 		if !known || now.Scale != was.Scale || now.Exact && !was.Exact {
 			now = was
 		}
+
 		now.Growth = was.Growth
 		states[name] = now
 	}
