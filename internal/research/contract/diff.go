@@ -14,48 +14,53 @@ import (
 type Change struct{ Key, Was, Now string }
 
 // HaveComparableRuns says whether runs under two contracts give numbers that can be
-// compared: they differ at most in the totals, in who decides and how edits are
-// searched, and in who is told.
+// compared: the contracts differ at most in the totals, in who decides, in how edits
+// are searched and in who gets notices.
 func HaveComparableRuns(was, now Program) bool {
 	for _, p := range []*Program{&was, &now} {
-		p.Campaign, p.Parallel, p.Search, p.Assumptions, p.Decide, p.Notify, p.Stall = CampaignLimit{}, 0, "", "", "",
-			nil, Stall{}
+		p.Campaign, p.Stall, p.Notify = CampaignLimit{}, Stall{}, nil
+		p.Search, p.Assumptions, p.Decide = "", "", ""
+		p.Parallel = 0
 	}
 
 	return len(ListChanges(was, now)) == 0
 }
 
 // ListChanges are the keys in which two contracts differ, in alphabetical order.
-func ListChanges(was, now Program) (out []Change) {
-	old, new := encodeKeys(was), encodeKeys(now)
-	all := maps.Clone(old)
-	maps.Copy(all, new)
+func ListChanges(was, now Program) (changes []Change) {
+	oldKeys, newKeys := encodeKeys(was), encodeKeys(now)
 
-	for _, k := range slices.Sorted(maps.Keys(all)) {
-		if a, b := string(old[k]), string(new[k]); a != b {
-			out = append(out, Change{k, a, b})
+	all := maps.Clone(oldKeys)
+	maps.Copy(all, newKeys)
+
+	for _, key := range slices.Sorted(maps.Keys(all)) {
+		before, after := string(oldKeys[key]), string(newKeys[key])
+		if before != after {
+			changes = append(changes, Change{key, before, after})
 		}
 	}
 
-	return out
+	return changes
 }
 
+// encodeKeys are a contract's keys with their values as JSON.
 func encodeKeys(p Program) map[string]json.RawMessage {
-	if p.Stall == DefaultStall() { // as in contracts of before the key
+	if p.Stall == DefaultStall() { // contracts from before the key have the zero value
 		p.Stall = Stall{}
 	}
-	var m map[string]json.RawMessage
 
-	b, err := json.Marshal(p)
+	var values map[string]json.RawMessage
+
+	text, err := json.Marshal(p)
 	if err == nil {
-		err = json.Unmarshal(b, &m)
+		err = json.Unmarshal(text, &values)
 	}
 
 	if err != nil {
 		panic(err) // a Program always encodes
 	}
 
-	return m
+	return values
 }
 
 // RenderDiff shows what differs between two contracts as lines of the program's
@@ -66,12 +71,13 @@ func RenderDiff(was, now Program) string {
 	if len(changes) == 0 {
 		return ""
 	}
-	lines := diffLines(contractText(was), contractText(now))
-	var b strings.Builder
 
-	for i, l := range lines {
-		if l[0] != ' ' || leadsToChange(lines[i:]) {
-			b.WriteString(l + "\n")
+	var b strings.Builder
+	lines := diffLines(contractText(was), contractText(now))
+
+	for i, line := range lines {
+		if line[0] != ' ' || leadsToChange(lines[i:]) {
+			b.WriteString(line + "\n")
 		}
 	}
 
@@ -79,7 +85,8 @@ func RenderDiff(was, now Program) string {
 		return b.String()
 	}
 
-	for _, c := range changes { // not as YAML, so in the ledger's words
+	// The difference does not show as YAML, so it is given in the ledger's words.
+	for _, c := range changes {
 		b.WriteString("- " + c.Key + ": " + c.Was + "\n+ " + c.Key + ": " + c.Now + "\n")
 	}
 
@@ -108,12 +115,12 @@ func diffLines(a, b string) []string {
 // leadsToChange says whether the first line is the key above a line that changed.
 func leadsToChange(lines []string) bool {
 	depth := indent(lines[0])
-	for _, l := range lines[1:] {
-		if indent(l) <= depth {
-			return false
-		}
 
-		if l[0] != ' ' {
+	for _, line := range lines[1:] {
+		switch {
+		case indent(line) <= depth:
+			return false
+		case line[0] != ' ':
 			return true
 		}
 	}

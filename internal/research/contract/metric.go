@@ -76,26 +76,30 @@ func (s *Scanner) Write(p []byte) (int, error) {
 
 // addPart adds a part of a line.
 func (s *Scanner) addPart(part []byte) {
+	// A carriage return at the end of the last part overwrites the line, unless
+	// the line ends there.
 	if s.cr {
-		if part = bytes.TrimLeft(part, "\r"); len(part) == 0 {
+		part = bytes.TrimLeft(part, "\r")
+		if len(part) == 0 {
 			return
 		}
+
 		s.resetLine()
 	}
-	body := bytes.TrimRight(part, "\r")
 
-	s.cr = len(body) < len(part)
+	body := bytes.TrimRight(part, "\r")
 	if i := bytes.LastIndexByte(body, '\r'); i >= 0 {
 		body = body[i+1:]
-		cr := s.cr
 		s.resetLine()
-		s.cr = cr
 	}
+
+	s.cr = bytes.HasSuffix(part, []byte{'\r'})
 
 	if s.skip || len(s.line)+len(body) > maxLine {
 		s.line, s.skip = s.line[:0], true
 		return
 	}
+
 	s.line = append(s.line, body...)
 }
 
@@ -126,28 +130,25 @@ func (s *Scanner) Values() (map[string]float64, error) {
 	return values, nil
 }
 
-// readLine looks for values in one whole line.
+// readLine looks for values in one whole line: by the metric's expression, then as
+// METRIC name=value, as a JSON object, or as name: value.
 func (s *Scanner) readLine(line []byte) {
 	line = stripEscapes(line)
 
-	plain := s.tallies
-	if len(plain) > 0 && plain[0].expr != "" {
-		if s.pattern != nil {
-			if m := s.pattern.FindSubmatchIndex(line); len(m) >= 4 && m[2] >= 0 {
-				plain[0].add(string(line[m[2]:m[3]]), true)
-			}
-		}
-		plain = plain[1:]
+	named := s.tallies
+	if len(named) > 0 && named[0].expr != "" {
+		s.matchPattern(line)
+		named = named[1:]
 	}
 
 	line = bytes.TrimSpace(line)
-	if len(line) == 0 || len(plain) == 0 {
+	if len(line) == 0 || len(named) == 0 {
 		return
 	}
 
 	if rest, ok := afterKeyword(line); ok {
 		name, value, found := bytes.Cut(rest, []byte("="))
-		if t := findValues(plain, bytes.TrimSpace(name)); found && t != nil {
+		if t := findValues(named, bytes.TrimSpace(name)); found && t != nil {
 			t.add(string(value), true)
 		}
 
@@ -155,16 +156,32 @@ func (s *Scanner) readLine(line []byte) {
 	}
 
 	if line[0] == '{' {
-		readObject(line, plain)
+		readObject(line, named)
 		return
 	}
 
-	for _, t := range plain {
-		if rest, ok := bytes.CutPrefix(line, []byte(t.name)); ok {
-			if rest = bytes.TrimLeft(rest, " \t"); len(rest) > 0 && rest[0] == ':' {
-				t.add(string(rest[1:]), false)
-			}
+	for _, t := range named {
+		rest, ok := bytes.CutPrefix(line, []byte(t.name))
+		if !ok {
+			continue
 		}
+
+		rest = bytes.TrimLeft(rest, " \t")
+		if len(rest) > 0 && rest[0] == ':' {
+			t.add(string(rest[1:]), false)
+		}
+	}
+}
+
+// matchPattern takes the group of the metric's expression in its first match.
+func (s *Scanner) matchPattern(line []byte) {
+	if s.pattern == nil {
+		return
+	}
+
+	match := s.pattern.FindSubmatchIndex(line)
+	if len(match) >= 4 && match[2] >= 0 {
+		s.tallies[0].add(string(line[match[2]:match[3]]), true)
 	}
 }
 

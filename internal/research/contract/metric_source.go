@@ -77,6 +77,7 @@ func SampleFromFile(content []byte, pointer string) (float64, error) {
 	if err := checkPointer(pointer); err != nil {
 		return 0, err
 	}
+
 	content = bytes.TrimPrefix(content, []byte("\xef\xbb\xbf"))
 
 	value, err := decodeOne(content)
@@ -86,14 +87,13 @@ func SampleFromFile(content []byte, pointer string) (float64, error) {
 		}
 	}
 
-	for at := pointer; at != ""; {
-		token, rest, more := strings.Cut(at[1:], "/")
+	if pointer == "" {
+		return numberOf(value, pointer)
+	}
+
+	for _, token := range strings.Split(pointer[1:], "/") {
 		if value, err = stepInto(value, unescapePointer(token)); err != nil {
 			return 0, fmt.Errorf("nothing is at %q: %w", pointer, err)
-		}
-
-		if at = ""; more {
-			at = "/" + rest
 		}
 	}
 

@@ -38,6 +38,7 @@ func (t *printedValues) add(text string, explicit bool) {
 	v, err := parseValue(text, t.unit)
 	if err != nil {
 		err = fmt.Errorf("%s was printed as %s, which %w", t, quoteClipped(text), err)
+
 		if !explicit && !errors.Is(err, errNotFinite) {
 			if t.vague == nil {
 				t.vague = err
@@ -52,7 +53,9 @@ func (t *printedValues) add(text string, explicit bool) {
 	}
 
 	t.count++
-	if t.badLast = err; t.count == 1 {
+	t.badLast = err
+
+	if t.count == 1 {
 		t.badFirst = err
 		t.first, t.low, t.high = v, v, v
 	}
@@ -62,6 +65,7 @@ func (t *printedValues) add(text string, explicit bool) {
 	}
 
 	t.last, t.low, t.high = v, min(t.low, v), max(t.high, v)
+
 	if t.other == nil && v != t.first {
 		t.other = &v
 	}

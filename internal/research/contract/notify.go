@@ -29,7 +29,7 @@ func Events() []Event {
 }
 
 // Target is one entry of the program's notify: a person's command or service
-// that is told of events, or a script that is asked before and after each
+// that gets notices of events, or a script that runs before and after each
 // experiment. Exactly one of Command, Webhook, Ntfy, Desktop and Hook is set.
 type Target struct {
 	Command string `json:"command,omitempty"` // for sh -c
@@ -68,7 +68,7 @@ func (s Stall) WithDefaults() Stall {
 	return s
 }
 
-// WantsEvent says whether the target is to be told of the event.
+// WantsEvent says whether the target gets notices of the event.
 func (t Target) WantsEvent(e Event) bool {
 	if len(t.On) == 0 {
 		return slices.Contains(Events(), e)

@@ -67,20 +67,21 @@ func (d *decoder) readMapping(path string, n *yaml.Node, fields []field) {
 		d.faultAt(n, "%s must be a mapping of %s", path, strings.Join(keysOf(fields), ", "))
 		return
 	}
-	seen := map[string]int{}
+
+	const meant = -1         // a key that an unknown one was meant to be, so that it is not missing as well
+	seen := map[string]int{} // lines of YAML, by key
 
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key, value := n.Content[i], n.Content[i+1]
 		f := findField(fields, key.Value)
-
 		full := join(path, key.Value)
+
 		switch {
 		case key.Kind != yaml.ScalarNode:
 			d.faultAt(key, "a key must be plain text")
 		case f == nil:
-			// The key it was meant to be is not missing as well.
-			if meant := d.faultUnknown(path, key, fields); meant != "" && seen[meant] == 0 {
-				seen[meant] = -1
+			if known := d.faultUnknown(path, key, fields); known != "" && seen[known] == 0 {
+				seen[known] = meant
 			}
 		case seen[key.Value] > 0:
 			d.faultAt(key, "the key %q is given twice, first on line %d", full, seen[key.Value]+1)

@@ -115,36 +115,40 @@ func events(to *[]Event) reader {
 
 // checkNotify refuses targets that are several or none, and keys of another kind.
 func (d *decoder) checkNotify() {
-	p := &d.program
-	for i, t := range p.Notify {
-		key := targetKey(i)
-		kinds := 0
+	for i, t := range d.program.Notify {
+		d.checkTarget(targetKey(i), t)
+		d.checkSecrets(targetKey(i), t)
+	}
+}
 
-		for _, given := range []bool{t.Command != "", t.Webhook != "", t.Ntfy != "", t.Desktop, t.Hook != ""} {
-			if given {
-				kinds++
-			}
+// checkTarget refuses a target, named key, that is several or none, or has keys of another kind.
+func (d *decoder) checkTarget(key string, t Target) {
+	kinds := 0
+	for _, given := range []bool{t.Command != "", t.Webhook != "", t.Ntfy != "", t.Desktop, t.Hook != ""} {
+		if given {
+			kinds++
 		}
-		hooked := slices.Contains(t.On, HookBefore) || slices.Contains(t.On, HookAfter)
+	}
 
-		_, plain := CheckAddress(t.Ntfy, true, t.TokenEnv != "")
-		switch {
-		case kinds != 1:
-			d.faultAbout(key, "%s needs exactly one of %s", key, kindsOfTarget)
-		case t.SecretEnv != "" && t.Webhook == "":
-			d.faultAbout(key+".secret_env", "%s.secret_env signs a webhook; this target is none", key)
-		case (t.TokenEnv != "" || t.Click != "") && t.Ntfy == "":
-			d.faultAbout(key, "%s has token_env or click, which belong to ntfy", key)
-		case t.TokenEnv != "" && !strings.HasPrefix(t.Ntfy, "env:") && plain != "":
-			d.faultAbout(key+".token_env", "%s.token_env can't go to this address: %s", key, plain)
-		case t.Hook != "" && (len(t.On) == 0 || slices.ContainsFunc(t.On,
-			func(e Event) bool { return e != HookBefore && e != HookAfter })):
-			d.faultAbout(key, "%s is a hook: say on: before or on: after", key)
-		case t.Hook == "" && hooked:
-			d.faultAbout(key+".on", "%s.on: before and after are for hooks; valid: %s", key,
-				strings.TrimPrefix(validHint("", Events()), "valid: "))
-		}
-		d.checkSecrets(key, t)
+	isHookEvent := func(e Event) bool { return e == HookBefore || e == HookAfter }
+	hasHookEvent := slices.ContainsFunc(t.On, isHookEvent)
+	hasOtherEvent := slices.ContainsFunc(t.On, func(e Event) bool { return !isHookEvent(e) })
+	_, topicHint := CheckAddress(t.Ntfy, true, t.TokenEnv != "")
+
+	switch {
+	case kinds != 1:
+		d.faultAbout(key, "%s needs exactly one of %s", key, kindsOfTarget)
+	case t.SecretEnv != "" && t.Webhook == "":
+		d.faultAbout(key+".secret_env", "%s.secret_env signs a webhook; this target is none", key)
+	case (t.TokenEnv != "" || t.Click != "") && t.Ntfy == "":
+		d.faultAbout(key, "%s has token_env or click, which belong to ntfy", key)
+	case t.TokenEnv != "" && !strings.HasPrefix(t.Ntfy, "env:") && topicHint != "":
+		d.faultAbout(key+".token_env", "%s.token_env can't go to this address: %s", key, topicHint)
+	case t.Hook != "" && (len(t.On) == 0 || hasOtherEvent):
+		d.faultAbout(key, "%s is a hook: say on: before or on: after", key)
+	case t.Hook == "" && hasHookEvent:
+		d.faultAbout(key+".on", "%s.on: before and after are for hooks; valid: %s", key,
+			strings.TrimPrefix(validHint("", Events()), "valid: "))
 	}
 }
 
