@@ -23,7 +23,7 @@ type flaws struct {
 
 const (
 	unit      = 1000 // the raw value of log level 0
-	blockRuns = 20   // of the blocked twist
+	blockRuns = 20   // of the blocked flaw
 )
 
 // driver gives Ratchet's rules their observations.
@@ -68,16 +68,17 @@ func (s *driver) calibrate(next func([]rules.Observation) *rules.RunRequest) []r
 	return obs
 }
 
-func metric(c Cell, tw flaws) contract.Metric {
+// metric is a lower-is-better metric of the cell's noise.
+func metric(c Cell, broken flaws) contract.Metric {
 	m := contract.Metric{Name: "time", Better: research.Lower, Noise: research.Noisy, MinGainSet: true}
-	if c.Noise.Sigma == 0 && !tw.longWay {
+	if c.Noise.Sigma == 0 && !broken.longWay {
 		m.Noise = research.Deterministic
 	}
 
 	return m
 }
 
-// observeHalf is observe, but for the twist that counts pairs twice.
+// observeHalf is observe, but for the flaw that counts pairs twice.
 func (s *driver) observeHalf(
 	w rules.RunRequest, level float64, baseline bool, before []rules.Observation,
 ) rules.Observation {
@@ -101,18 +102,18 @@ func logGain(share float64) float64 { return -math.Log1p(-share) }
 func exactGain(j rules.Judgement) float64 { return math.Log(*j.Baseline / *j.Value) }
 
 // auto plays the full rule with its default options.
-func auto(tw flaws) func(*world) {
+func auto(broken flaws) func(*world) {
 	return func(w *world) {
-		n := &autoNight{driver: driver{world: w, flaws: tw},
-			rule: rules.Auto{Metric: metric(w.cell, tw), Rope: .003 * w.cell.Noise.Scale}}
+		night := &autoNight{driver: driver{world: w, flaws: broken},
+			rule: rules.Auto{Metric: metric(w.cell, broken), Rope: .003 * w.cell.Noise.Scale}}
 
-		st, err := n.rule.Calibrated(n.calibrate(n.rule.Calibrate))
+		st, err := night.rule.Calibrated(night.calibrate(night.rule.Calibrate))
 		if err != nil {
 			return
 		}
 
-		n.st = st
-		for n.step() {
+		night.st = st
+		for night.step() {
 		}
 	}
 }
@@ -216,12 +217,12 @@ func (n *autoNight) certify(o rules.Outlook) {
 }
 
 // certify plays the rule that proves every single edit.
-func certify(tw flaws) func(*world) {
+func certify(broken flaws) func(*world) {
 	return func(w *world) {
-		s := &driver{world: w, flaws: tw}
+		s := &driver{world: w, flaws: broken}
 
-		rule := rules.Certify{Metric: metric(w.cell, tw), Rope: .003 * w.cell.Noise.Scale}
-		if tw.unassuming {
+		rule := rules.Certify{Metric: metric(w.cell, broken), Rope: .003 * w.cell.Noise.Scale}
+		if broken.unassuming {
 			rule.Assumptions = contract.AssumeNone
 		}
 
@@ -238,9 +239,10 @@ func certify(tw flaws) func(*world) {
 				return
 			}
 
-			if tw.uncorrected {
+			if broken.uncorrected {
 				st.Tests, st.Kept = 0, wholeAlpha
 			}
+
 			st = s.judgeEdit(rule, st, o, effect)
 		}
 	}

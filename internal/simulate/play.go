@@ -81,25 +81,27 @@ type Summary struct {
 // SummariseNights adds up nights, at least one.
 func SummariseNights(nights []Night) Summary {
 	s := Summary{Nights: len(nights)}
+	n := float64(len(nights))
+	claimed, anyFalse, falseNights := 0.0, 0, 0
 
-	n, claimed, anyFalse, falseNights := float64(len(nights)), 0.0, 0, 0
-	for _, x := range nights {
-		if x.FalseKeeps > 0 {
+	for _, night := range nights {
+		if night.FalseKeeps > 0 {
 			anyFalse++
 		}
 
-		if x.FalseCerts > 0 {
+		if night.FalseCerts > 0 {
 			falseNights++
 		}
 
-		if x.Keeps > 0 {
-			s.FalseShare += float64(x.FalseKeeps) / float64(x.Keeps) / n
+		if night.Keeps > 0 {
+			s.FalseShare += float64(night.FalseKeeps) / float64(night.Keeps) / n
 		}
-		s.Keeps += float64(x.Keeps) / n
-		s.Gain += x.Gain / n
-		claimed += x.Claimed / n
-		s.Runs += float64(x.Runs) / n
-		s.Proposals += float64(x.Proposals) / n
+
+		s.Keeps += float64(night.Keeps) / n
+		s.Gain += night.Gain / n
+		claimed += night.Claimed / n
+		s.Runs += float64(night.Runs) / n
+		s.Proposals += float64(night.Proposals) / n
 	}
 
 	s.AnyFalse, s.FalseNight = float64(anyFalse)/n, float64(falseNights)/n
