@@ -27,7 +27,7 @@ TRIALS ?= 200
 CLIENT_RUN ?= 75s
 RIDERS ?= 8
 
-.PHONY: help build man example-report completions snapshot listing bundle test race lint vuln fuzz bench growth demo image install crash hooks abuse clients conformance load grown linear nights bounds riders evidence-wordfreq gpu-test ui-test clean
+.PHONY: help build man example-report completions snapshot listing bundle test long race lint vuln fuzz bench growth demo image install crash hooks abuse clients conformance load grown linear nights bounds riders evidence-wordfreq gpu-test ui-test clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -35,11 +35,14 @@ help: ## list the targets
 build: ## build bin/ratchet
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/ratchet
 
-test: ## run the whole suite
+test: ## the suite in its short form, every test of it (3 minutes on 2 cores)
 	$(GO) vet ./...
-	$(GO) test -timeout 40m ./...
+	$(GO) test -short -timeout 40m ./...
 
-race: ## run the suite under the race detector
+long: ## the suite in its long form: every repetition, story, kind and user (10 to 15 minutes)
+	$(GO) test -timeout 2h ./...
+
+race: ## the suite in its long form under the race detector
 	$(GO) test -race -timeout 60m ./...
 
 lint: ## gofmt, vet for every platform, staticcheck, known vulnerabilities (which it says where they can't be looked up)
@@ -89,7 +92,7 @@ growth: ## what a cycle and every view cost at 0 to 100,000 experiments, in time
 	$(GO) test ./cmd/ratchet -run '^TestGrowth$$' -v -count 1 -timeout 1h -growth 0,1000,10000,100000
 
 crash: ## 1,000 kills -9 at random under load, 400 in mid-run, every fault point in every way, every broken twin, power cuts
-	$(GO) test ./cmd/ratchet -run 'TestKill|TestCrash|TestFault|TestBrokenTwins|TestPowerCut|TestSuspend|TestReused|TestStale' -count 1 -v -timeout 2h \
+	$(GO) test ./cmd/ratchet -run 'TestKill|TestFinalizeKilled|TestCrash|TestFault|TestBrokenTwins|TestPowerCut|TestSuspend|TestReused|TestStale' -count 1 -v -timeout 2h \
 		-kills 200 -crash-kills 1000 -faults
 
 hooks: ## hooks that misbehave, with the 30 s after which one that hangs is killed

@@ -22,12 +22,12 @@ const (
 // alike, not a judgement. Its effort is bounded: among very many texts it may
 // miss one that shares only words which many others have too.
 func (t *Tx) ExperimentsLike(campaign, text string, limit int) []int {
-	return t.findSharing(bucketText, campaign, text, limit)
+	return textIndex{t.s, bucketText, campaign}.findSharing(text, limit)
 }
 
 // IdeasLike is ExperimentsLike for ideas.
 func (t *Tx) IdeasLike(campaign, text string, limit int) []int {
-	return t.findSharing(bucketIdeaText, campaign, text, limit)
+	return textIndex{t.s, bucketIdeaText, campaign}.findSharing(text, limit)
 }
 
 // wordList is a word's list of texts.
@@ -36,18 +36,25 @@ type wordList struct {
 	weight int // the rarer the word, the more
 }
 
-// findSharing finds texts of an index by their words: the newest that have all of
+// textIndex is a campaign's part of an index of words.
+type textIndex struct {
+	s        *store
+	bucket   string
+	campaign string
+}
+
+// findSharing finds texts of the index by their words: the newest that have all of
 // the rarest words, two of them, or one word.
-func (t *Tx) findSharing(bucket, campaign, text string, limit int) []int {
+func (x textIndex) findSharing(text string, limit int) []int {
 	words := history.IndexedWords(text)
 	weights := map[int]int{} // by the text's number
 
 	// One word: its newest texts.
 	lists := make([]wordList, 0, alikeWords)
 	for _, word := range words[:min(len(words), alikeWords)] {
-		l := wordList{list: list{bucket, keyPrefix(campaign, word)}}
+		l := wordList{list: list{x.bucket, keyPrefix(x.campaign, word)}}
 
-		newest := t.newestTexts(&l)
+		newest := x.newestTexts(&l)
 		if len(newest) == 0 {
 			continue
 		}
@@ -60,11 +67,11 @@ func (t *Tx) findSharing(bucket, campaign, text string, limit int) []int {
 
 	// The rarest words, all together and two by two.
 	slices.SortStableFunc(lists, func(a, b wordList) int { return cmp.Compare(b.weight, a.weight) })
-	t.weighTogether(lists[:min(len(lists), alikeAll)], weights)
+	x.weighTogether(lists[:min(len(lists), alikeAll)], weights)
 
 	for i := range min(len(lists), alikePairs) {
 		for j := range i {
-			t.weighTogether([]wordList{lists[j], lists[i]}, weights)
+			x.weighTogether([]wordList{lists[j], lists[i]}, weights)
 		}
 	}
 
@@ -74,7 +81,7 @@ func (t *Tx) findSharing(bucket, campaign, text string, limit int) []int {
 
 	for _, n := range best {
 		for _, l := range lists {
-			if t.s.get(bucket, l.prefix+bigEndian(uint64(n))) != nil {
+			if x.s.get(x.bucket, l.prefix+bigEndian(uint64(n))) != nil {
 				weights[n] += l.weight
 			}
 		}
@@ -85,12 +92,12 @@ func (t *Tx) findSharing(bucket, campaign, text string, limit int) []int {
 
 // newestTexts returns the newest texts of a list, and weighs it: one text in how
 // many, about, has the word.
-func (t *Tx) newestTexts(l *wordList) []int {
+func (x textIndex) newestTexts(l *wordList) []int {
 	var texts []int
 	newest, under := uint64(0), uint64(noLimit)
 
 	for len(texts) < alikeEach && under > 0 {
-		if under, _ = t.s.lastBelow(l.bucket, l.prefix, under); under > 0 {
+		if under, _ = x.s.lastBelow(l.bucket, l.prefix, under); under > 0 {
 			newest = max(newest, under)
 			texts = append(texts, int(under))
 		}
@@ -104,8 +111,8 @@ func (t *Tx) newestTexts(l *wordList) []int {
 }
 
 // weighTogether gives the newest texts that are in all lists the lists' weights.
-func (t *Tx) weighTogether(lists []wordList, weights map[int]int) {
-	m := &matcher{t: t, under: noLimit, effort: alikeTries}
+func (x textIndex) weighTogether(lists []wordList, weights map[int]int) {
+	m := &matcher{s: x.s, under: noLimit, effort: alikeTries}
 	weight := 0
 
 	for _, l := range lists {

@@ -40,7 +40,7 @@ func (l *Ledger) At(ctx context.Context, seq uint64, f func(*Tx) error) error {
 			"the ledger ends at record %d, there is no record %d", v.next-1, seq)
 	}
 
-	if err := v.tx.flushBatch(); err != nil {
+	if err := v.index.flushBatch(); err != nil {
 		return err
 	}
 
@@ -51,7 +51,7 @@ func (l *Ledger) At(ctx context.Context, seq uint64, f func(*Tx) error) error {
 func (t *Tx) LessonRecords(campaign string, limit int) ([]history.Record, error) {
 	var lessons []history.Record
 
-	for _, seq := range t.newestSeqs(bucketLessons, campaign, limit) {
+	for _, seq := range t.s.newestSeqs(bucketLessons, campaign, limit) {
 		rec, err := t.Record(seq)
 		if err != nil {
 			return nil, err

@@ -75,19 +75,20 @@ func (l *Ledger) copyRecords(ctx context.Context, part *Ledger) error {
 	}
 	defer s.close()
 
-	t := &Tx{s: s, write: true}
-	t.beginBatch()
+	head := anchor{}
+	index := &indexer{s: s}
+	index.beginBatch()
 
 	err = l.Stream(ctx, 1, func(rec history.Record, stored []byte) error {
 		if err := s.put(bucketRecords, bigEndian(rec.Seq), stored); err != nil {
 			return storageError("write a backup", err)
 		}
 
-		if err := t.indexRecord(rec); err != nil {
+		if err := index.indexRecord(rec); err != nil {
 			return damageError(nextRestore, "record %d contradicts those before it: %w", rec.Seq, err)
 		}
 
-		t.seq, t.hash = rec.Seq, rec.Hash
+		head.Seq, head.Hash = rec.Seq, rec.Hash
 
 		if rec.Seq%recordsPerCommit == 0 {
 			return s.flush("write a backup")
@@ -99,12 +100,12 @@ func (l *Ledger) copyRecords(ctx context.Context, part *Ledger) error {
 		return err
 	}
 
-	if t.seq == 0 {
+	if head.Seq == 0 {
 		return research.Errorf(research.CodeNotFound, "start a campaign first",
 			"there is nothing to back up yet: %s holds no record", l.path)
 	}
 
-	if err := firstError(t.flushBatch(), t.recordWriter(part.version)); err != nil {
+	if err := firstError(index.flushBatch(), s.recordWriter(part.version)); err != nil {
 		return storageError("write a backup", err)
 	}
 
@@ -112,7 +113,7 @@ func (l *Ledger) copyRecords(ctx context.Context, part *Ledger) error {
 		return storageError("write a backup", err)
 	}
 
-	return writeAnchor(part.file(part.anchorName()), anchor{Seq: t.seq, Hash: t.hash}, nil)
+	return writeAnchor(part.file(part.anchorName()), head, nil)
 }
 
 // BackupOutputs copies the stored outputs that are not there yet into the folder
@@ -124,6 +125,7 @@ func (l *Ledger) BackupOutputs(path string) (copied, left int, err error) {
 	if err != nil {
 		return 0, 0, err
 	}
+	target := to.outputs()
 
 	err = filepath.WalkDir(l.file(outputsName), func(name string, d fs.DirEntry, err error) error {
 		digest := filepath.Base(name)
@@ -131,7 +133,7 @@ func (l *Ledger) BackupOutputs(path string) (copied, left int, err error) {
 			return ignoreMissing(err)
 		}
 
-		if _, err := os.Stat(to.outputPath(digest)); err == nil {
+		if _, err := os.Stat(target.pathOf(digest)); err == nil {
 			return nil
 		}
 
@@ -143,7 +145,7 @@ func (l *Ledger) BackupOutputs(path string) (copied, left int, err error) {
 
 		copied++
 
-		return to.copyOutput(digest, data)
+		return target.copyOutput(digest, data)
 	})
 	if err != nil {
 		return copied, left, storageError("back up the outputs", err)
@@ -153,8 +155,8 @@ func (l *Ledger) BackupOutputs(path string) (copied, left int, err error) {
 }
 
 // copyOutput stores an output whatever the quota.
-func (l *Ledger) copyOutput(digest string, data []byte) error {
-	path := l.outputPath(digest)
+func (o outputStore) copyOutput(digest string, data []byte) error {
+	path := o.pathOf(digest)
 
 	dir := filepath.Dir(path)
 	if err := os.MkdirAll(dir, 0o700); err != nil {

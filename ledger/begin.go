@@ -19,7 +19,7 @@ func (l *Ledger) beginTx(s *store, m mode) (*Tx, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &Tx{s: s, write: m.writes(), now: l.now, anchor: last}
+	t := &Tx{s: s, index: &indexer{s: s}, write: m.writes(), now: l.now, anchor: last}
 
 	info, err := os.Stat(l.path)
 	switch {
@@ -86,7 +86,8 @@ func (l *Ledger) checkFile(t *Tx, m mode) error {
 		return err
 	}
 
-	if err := l.checkFormat(t.s, m); err != nil {
+	check := formatCheck{s: t.s, version: l.version}
+	if err := check.checkFormat(m); err != nil {
 		return err
 	}
 

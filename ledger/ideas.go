@@ -6,7 +6,7 @@ import (
 
 // Idea returns an idea's state; research.CodeNotFound when there is none.
 func (t *Tx) Idea(campaign string, n int) (*history.IdeaState, error) {
-	i, err := readState[history.IdeaState](t, bucketIdeas, numberKey(campaign, n))
+	i, err := readState[history.IdeaState](t.s, bucketIdeas, numberKey(campaign, n))
 	if i == nil && err == nil {
 		err = history.NoIdea(campaign, n)
 	}

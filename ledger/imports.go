@@ -32,9 +32,9 @@ func (t *Tx) Imported(campaign string, n int) (*history.Import, error) {
 // next page, "" at the end, as Experiments does; q.Status and q.Verdict are not looked at.
 // Lines that the source has changed since are left out.
 func (t *Tx) Imports(campaign string, q Query) ([]history.Import, string, error) {
-	m := t.newMatcher(list{bucketImports, keyPrefix(campaign)})
+	m := newMatcher(t.s, list{bucketImports, keyPrefix(campaign)})
 	if q.Text != "" {
-		m = t.newMatcher(wordLists(bucketImportText, campaign, q.Text)...)
+		m = newMatcher(t.s, wordLists(bucketImportText, campaign, q.Text)...)
 	}
 
 	return collectPage(m, q, func(n int) (*history.Import, bool, error) {
@@ -50,12 +50,12 @@ func (t *Tx) Imports(campaign string, q Query) ([]history.Import, string, error)
 
 // ImportsLike is ExperimentsLike for imported lines.
 func (t *Tx) ImportsLike(campaign, text string, limit int) []int {
-	return t.findSharing(bucketImportText, campaign, text, limit)
+	return textIndex{t.s, bucketImportText, campaign}.findSharing(text, limit)
 }
 
 // ImportSources returns what lines were imported from, by name.
 func (t *Tx) ImportSources(campaign string) ([]history.ImportSource, error) {
-	return readStates[history.ImportSource](t, bucketImportSources, keyPrefix(campaign))
+	return readStates[history.ImportSource](t.s, bucketImportSources, keyPrefix(campaign))
 }
 
 // ImportPage returns lines of one file (Import.File) as they stand there now, in

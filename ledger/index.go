@@ -11,15 +11,22 @@ import (
 	"ratchet/internal/research/history"
 )
 
+// indexer folds records into the indexes of a store. A transaction, a verification
+// and a backup each have one.
+type indexer struct {
+	s     *store
+	batch map[string]*history.Campaign // states that are not stored yet, see beginBatch
+}
+
 // indexRecord folds a record into the states that its kind touches, and puts what
-// follows from it into the indexes. Verify runs the same code, so whatever it
-// writes must follow from the records alone.
-func (t *Tx) indexRecord(rec history.Record) error {
-	if err := t.indexKind(rec); err != nil || !history.IsOfCampaign(rec.Kind) {
+// follows from it into the indexes. Verify runs the same code, so everything that
+// it writes must follow from the records alone.
+func (x *indexer) indexRecord(rec history.Record) error {
+	if err := x.indexKind(rec); err != nil || !history.IsOfCampaign(rec.Kind) {
 		return err
 	}
 
-	change, err := history.Load(rec, campaignReader{t, rec.Campaign})
+	change, err := history.Load(rec, campaignReader{x, rec.Campaign})
 	if err != nil {
 		return err
 	}
@@ -29,14 +36,14 @@ func (t *Tx) indexRecord(rec history.Record) error {
 	}
 
 	for _, s := range change.States(rec) {
-		if err := t.putState(rec.Campaign, s); err != nil {
+		if err := x.putState(rec.Campaign, s); err != nil {
 			return fmt.Errorf("store state: %w", err)
 		}
 	}
 
 	entries, err := change.IndexEntries(rec)
 	for _, e := range entries {
-		err = firstError(err, t.putEntry(rec, e))
+		err = firstError(err, x.putEntry(rec, e))
 	}
 
 	if err != nil {
@@ -44,6 +51,15 @@ func (t *Tx) indexRecord(rec history.Record) error {
 	}
 
 	return nil
+}
+
+// indexKind remembers the first record of each kind.
+func (x *indexer) indexKind(rec history.Record) error {
+	if x.s.get(bucketKinds, string(rec.Kind)) != nil {
+		return nil
+	}
+
+	return x.s.putNumber(bucketKinds, string(rec.Kind), rec.Seq)
 }
 
 // fold calls history.Fold. A record that the fold can't take must not end the
@@ -60,14 +76,14 @@ func fold(change *history.Change, rec history.Record) (err error) {
 
 // campaignReader is the history.Reader of one campaign.
 type campaignReader struct {
-	t        *Tx
+	index    *indexer
 	campaign string
 }
 
 // State prefers a campaign that is not stored yet.
 func (r campaignReader) State(key history.Key, into any) (exists bool, err error) {
-	if c, ok := into.(*history.Campaign); ok && r.t.batch[r.campaign] != nil {
-		*c = *r.t.batch[r.campaign]
+	if c, ok := into.(*history.Campaign); ok && r.index.batch[r.campaign] != nil {
+		*c = *r.index.batch[r.campaign]
 		return true, nil
 	}
 
@@ -80,7 +96,7 @@ func (r campaignReader) State(key history.Key, into any) (exists bool, err error
 }
 
 func (r campaignReader) Value(key history.Key) []byte {
-	return r.t.s.get(string(key.Index), keyOf(r.campaign, key))
+	return r.index.s.get(string(key.Index), keyOf(r.campaign, key))
 }
 
 // keyOf is the stored form of a key.
@@ -93,52 +109,54 @@ func keyOf(campaign string, key history.Key) string {
 	return stored
 }
 
-func (t *Tx) putState(campaign string, s history.State) error {
-	if c, ok := s.Value.(*history.Campaign); ok && t.batch != nil {
-		t.batch[campaign] = c
+// putState stores a state; in a batch, that of a campaign is kept in memory.
+func (x *indexer) putState(campaign string, s history.State) error {
+	if c, ok := s.Value.(*history.Campaign); ok && x.batch != nil {
+		x.batch[campaign] = c
 		return nil
 	}
 
-	return t.putJSON(string(s.Index), keyOf(campaign, s.Key), s.Value)
+	return x.s.putJSON(string(s.Index), keyOf(campaign, s.Key), s.Value)
 }
 
 // putEntry changes an index that holds no states.
-func (t *Tx) putEntry(rec history.Record, e history.IndexEntry) error {
+func (x *indexer) putEntry(rec history.Record, e history.IndexEntry) error {
 	bucket, key := string(e.Index), keyOf(rec.Campaign, e.Key)
 	if e.Removed {
-		return t.s.delete(bucket, key)
+		return x.s.delete(bucket, key)
 	}
 
 	if e.Once {
-		if n := int(e.Numbers[0]); n < 1 || t.s.get(bucket, key) != nil {
+		if n := int(e.Numbers[0]); n < 1 || x.s.get(bucket, key) != nil {
 			return history.NumberTaken(rec.Kind, n)
 		}
 	}
 
 	switch v := e.Value.(type) {
 	case uint64:
-		return t.putNumber(bucket, key, v)
+		return x.s.putNumber(bucket, key, v)
 	case string:
-		return t.s.put(bucket, key, []byte(v))
+		return x.s.put(bucket, key, []byte(v))
 	}
 
-	return t.s.put(bucket, key, nil)
+	return x.s.put(bucket, key, nil)
 }
 
-func (t *Tx) putNumber(bucket, key string, n uint64) error {
-	return t.s.put(bucket, key, []byte(bigEndian(n)))
+func (s *store) putNumber(bucket, key string, n uint64) error {
+	return s.put(bucket, key, []byte(bigEndian(n)))
 }
 
 // beginBatch keeps the campaigns' states in memory until flushBatch: where many
 // records are folded one after the other, storing each state would be most of the work.
-func (t *Tx) beginBatch() { t.batch = map[string]*history.Campaign{} }
+func (x *indexer) beginBatch() { x.batch = map[string]*history.Campaign{} }
 
-func (t *Tx) flushBatch() error {
-	batch := t.batch
-	t.batch = nil
+// flushBatch stores what beginBatch kept, and ends the batch.
+func (x *indexer) flushBatch() error {
+	batch := x.batch
+	x.batch = nil
 
 	for name, c := range batch {
-		if err := t.putJSON(bucketCampaigns, keyPrefix(name), c); err != nil {
+		if err := x.s.putJSON(bucketCampaigns, keyPrefix(name), c); err != nil {
 			return err
 		}
 	}
@@ -148,13 +166,13 @@ func (t *Tx) flushBatch() error {
 
 // putJSON stores a state behind a checksum of its JSON, since nothing else
 // would tell that a bit of it has changed.
-func (t *Tx) putJSON(bucket, key string, v any) error {
+func (s *store) putJSON(bucket, key string, v any) error {
 	b, err := json.Marshal(v)
 	if err != nil {
 		return err
 	}
 
-	return t.s.put(bucket, key, append(checksum(b), b...))
+	return s.put(bucket, key, append(checksum(b), b...))
 }
 
 func checksum(b []byte) []byte {
@@ -176,8 +194,8 @@ func decode(bucket string, stored []byte, v any) error {
 }
 
 // readState reads a folded state, nil if there is none.
-func readState[T any](t *Tx, bucket, key string) (*T, error) {
-	b := t.s.get(bucket, key)
+func readState[T any](s *store, bucket, key string) (*T, error) {
+	b := s.get(bucket, key)
 	if b == nil {
 		return nil, nil
 	}

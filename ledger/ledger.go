@@ -254,7 +254,7 @@ func (l *Ledger) makeDurable(ctx context.Context, t *Tx) error {
 		return cancelledError(ctx)
 	}
 
-	if err := t.recordWriter(l.version); err != nil {
+	if err := t.s.recordWriter(l.version); err != nil {
 		return storageError("write to the ledger", err)
 	}
 

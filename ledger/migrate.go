@@ -71,15 +71,15 @@ func (l *Ledger) refuseRunningJobs(t *Tx) error {
 			return research.Errorf(research.CodeBusy,
 				"wait until it has ended, or use that older ratchet meanwhile; then repeat the call",
 				"%s of the campaign %q is being run by an older ratchet, "+
-					"and %s would change the ledger's format under it", id, c.Name, l.versionWords())
+					"and %s would change the ledger's format under it", id, c.Name, describeVersion(l.version))
 		}
 	}
 
 	return nil
 }
 
-// versionWords names this version in a sentence.
-func (l *Ledger) versionWords() string { return "this ratchet (" + cmp.Or(l.version, "devel") + ")" }
+// describeVersion names this version of Ratchet in a sentence.
+func describeVersion(version string) string { return "this ratchet (" + cmp.Or(version, "devel") + ")" }
 
 // readFormat is the format's number; 0 and false if it is none.
 func readFormat(s *store) (int, bool) {
@@ -87,38 +87,44 @@ func readFormat(s *store) (int, bool) {
 	return n, err == nil && n > 0
 }
 
+// formatCheck asks whether this version of Ratchet understands a ledger's file.
+type formatCheck struct {
+	s       *store
+	version string // of this Ratchet
+}
+
 // checkFormat refuses a bbolt file that is not a ledger, and a ledger that this
-// version does not understand; an older one gives errOlder.
-func (l *Ledger) checkFormat(s *store, m mode) error {
-	stored := string(s.get(bucketMeta, keyFormat))
+// version does not understand; an older one gives errOlderFormat.
+func (c formatCheck) checkFormat(m mode) error {
+	stored := string(c.s.get(bucketMeta, keyFormat))
 	if stored == "" {
-		return damageError(nextLost, "%s is a database, but not a ledger", s.path)
+		return damageError(nextLost, "%s is a database, but not a ledger", c.s.path)
 	}
 
-	switch n, ok := readFormat(s); {
+	switch n, ok := readFormat(c.s); {
 	case !ok || n > format:
-		return l.newerLedgerError(s, "has the format %q; %s knows formats up to %d", stored, l.versionWords(), format)
+		return c.newerLedgerError("has the format %q; %s knows formats up to %d", stored, describeVersion(c.version), format)
 	case n < format && m != migrating:
 		return errOlderFormat
 	case m == repairing || m == migrating: // the index of kinds is derived anew
 		return nil
 	}
 
-	return l.checkKinds(s)
+	return c.checkKinds()
 }
 
 // checkKinds refuses a ledger with a kind of record that this version can't
 // fold. The index is believed only if the record is there.
-func (l *Ledger) checkKinds(s *store) (err error) {
-	s.scan(bucketKinds, "", "", func(k, v []byte) bool {
+func (c formatCheck) checkKinds() (err error) {
+	c.s.scan(bucketKinds, "", "", func(k, v []byte) bool {
 		if history.IsKnown(history.Kind(k)) {
 			return true
 		}
 
 		seq := trailingNumber(v)
-		rec, sealErr := unseal(seq, s.get(bucketRecords, bigEndian(seq)))
+		rec, sealErr := unseal(seq, c.s.get(bucketRecords, bigEndian(seq)))
 
-		err = l.refuseUnknownKind(s, rec)
+		err = c.refuseUnknownKind(rec)
 		if sealErr != nil || err == nil {
 			err = damageError(nextRebuild, "an entry of the index %s was altered", bucketKinds)
 		}
@@ -130,36 +136,28 @@ func (l *Ledger) checkKinds(s *store) (err error) {
 }
 
 // refuseUnknownKind refuses a record of a kind that this version can't fold.
-func (l *Ledger) refuseUnknownKind(s *store, rec history.Record) error {
+func (c formatCheck) refuseUnknownKind(rec history.Record) error {
 	if history.IsKnown(rec.Kind) {
 		return nil
 	}
 
-	return l.newerLedgerError(s, "holds records of the kind %q, record %d first; %s does not know them", rec.Kind,
-		rec.Seq, l.versionWords())
+	return c.newerLedgerError("holds records of the kind %q, record %d first; %s does not know them", rec.Kind,
+		rec.Seq, describeVersion(c.version))
 }
 
-func (l *Ledger) newerLedgerError(s *store, what string, args ...any) error {
-	writer := cmp.Or(string(s.get(bucketMeta, keyWriter)), "an unknown version")
+// newerLedgerError names the version that wrote the ledger, as far as it is known.
+func (c formatCheck) newerLedgerError(what string, args ...any) error {
+	writer := cmp.Or(string(c.s.get(bucketMeta, keyWriter)), "an unknown version")
 
 	return research.Errorf(research.CodeUnsupported, "upgrade ratchet: this one has neither read nor written anything",
-		"%s was written by a newer ratchet (%s) and %s", s.path, writer, fmt.Sprintf(what, args...))
-}
-
-// indexKind remembers the first record of each kind.
-func (t *Tx) indexKind(rec history.Record) error {
-	if t.s.get(bucketKinds, string(rec.Kind)) != nil {
-		return nil
-	}
-
-	return t.putNumber(bucketKinds, string(rec.Kind), rec.Seq)
+		"%s was written by a newer ratchet (%s) and %s", c.s.path, writer, fmt.Sprintf(what, args...))
 }
 
 // recordWriter stores the version that writes, for the errors of older ones.
-func (t *Tx) recordWriter(version string) error {
-	if version == "" || string(t.s.get(bucketMeta, keyWriter)) == version {
+func (s *store) recordWriter(version string) error {
+	if version == "" || string(s.get(bucketMeta, keyWriter)) == version {
 		return nil
 	}
 
-	return t.s.put(bucketMeta, keyWriter, []byte(version))
+	return s.put(bucketMeta, keyWriter, []byte(version))
 }

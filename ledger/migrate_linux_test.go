@@ -47,8 +47,13 @@ func TestMigrationKilled(t *testing.T) {
 	records, _ := stored(t, l.Path())
 	rnd := rand.New(rand.NewPCG(3, 4))
 
+	trials := 12
+	if testing.Short() {
+		trials = 4
+	}
+
 	formats := map[string]int{}
-	for trial := 0; trial < 12 || formats["1"] == 0 && trial < 500; trial++ {
+	for trial := 0; trial < trials || formats["1"] == 0 && trial < 500; trial++ {
 		path := filepath.Join(t.TempDir(), "ledger.db")
 		write(t, path, old)
 		write(t, filepath.Join(filepath.Dir(path), "ledger.head"), head)

@@ -25,6 +25,17 @@ const (
 	staleAfter  = time.Hour
 )
 
+// outputStore is the folder of stored outputs: outputs/XX/DIGEST, where XX begins the digest.
+type outputStore struct {
+	dir   string
+	quota int64 // bytes
+}
+
+// outputs is the folder of this ledger's outputs.
+func (l *Ledger) outputs() outputStore {
+	return outputStore{dir: l.file(outputsName), quota: l.quota}
+}
+
 // PutOutput stores what a run printed and returns its SHA-256 in hex, under
 // which Output finds it. The same data is stored once. When the outputs exceed
 // their quota, those not stored again for the longest time are removed; their
@@ -33,7 +44,9 @@ func (l *Ledger) PutOutput(data []byte) (string, error) {
 	sum := sha256.Sum256(data)
 	digest := hex.EncodeToString(sum[:])
 
-	path := l.outputPath(digest)
+	outputs := l.outputs()
+	path := outputs.pathOf(digest)
+
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return "", storageError("store an output", err)
 	}
@@ -54,15 +67,15 @@ func (l *Ledger) PutOutput(data []byte) (string, error) {
 		return digest, nil
 	}
 
-	if err := fault.At("output.store", func() error { return l.storeOutput(path, data) }); err != nil {
+	if err := fault.At("output.store", func() error { return outputs.writeOutput(path, data) }); err != nil {
 		return "", storageError("store an output", err)
 	}
 
 	return digest, nil
 }
 
-// storeOutput writes a new file, and makes room for it. The caller has the lock.
-func (l *Ledger) storeOutput(path string, data []byte) error {
+// writeOutput writes a new file, and makes room for it. The caller has the lock.
+func (o outputStore) writeOutput(path string, data []byte) error {
 	dir := filepath.Dir(path)
 	if err := replaceFile(path, filepath.Join(dir, tempPrefix+filepath.Base(path)), data); err != nil {
 		return err
@@ -72,16 +85,16 @@ func (l *Ledger) storeOutput(path string, data []byte) error {
 		return err
 	}
 
-	used, err := l.readUsage()
+	used, err := o.readUsage()
 	used += int64(len(data))
 
-	if err != nil || used > l.quota {
-		if used, err = l.pruneOutputs(path); err != nil {
+	if err != nil || used > o.quota {
+		if used, err = o.pruneOldest(path); err != nil {
 			return err
 		}
 	}
 
-	return os.WriteFile(l.usagePath(), strconv.AppendInt(nil, used, 10), 0o600)
+	return os.WriteFile(o.usagePath(), strconv.AppendInt(nil, used, 10), 0o600)
 }
 
 // Output returns a stored output: research.CodeNotFound when it was removed,
@@ -92,7 +105,7 @@ func (l *Ledger) Output(digest string) ([]byte, error) {
 			"%q is not a digest", digest)
 	}
 
-	data, err := os.ReadFile(l.outputPath(digest))
+	data, err := os.ReadFile(l.outputs().pathOf(digest))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, research.Errorf(research.CodeNotFound, "run it again if its output matters",
 			"the output %.12s is not stored any more", digest)
@@ -118,7 +131,7 @@ func (l *Ledger) Redact(digest string) error {
 			"%q is not a digest", digest)
 	}
 
-	if err := os.Remove(l.outputPath(digest)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := os.Remove(l.outputs().pathOf(digest)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return storageError("remove an output", err)
 	}
 
@@ -130,14 +143,16 @@ func isDigest(s string) bool {
 	return err == nil && len(b) == sha256.Size && s == strings.ToLower(s)
 }
 
-func (l *Ledger) outputPath(digest string) string {
-	return filepath.Join(l.file(outputsName), digest[:2], digest)
+// pathOf is where the output with a digest lies.
+func (o outputStore) pathOf(digest string) string {
+	return filepath.Join(o.dir, digest[:2], digest)
 }
 
-func (l *Ledger) usagePath() string { return filepath.Join(l.file(outputsName), usageName) }
+func (o outputStore) usagePath() string { return filepath.Join(o.dir, usageName) }
 
-func (l *Ledger) readUsage() (int64, error) {
-	b, err := os.ReadFile(l.usagePath())
+// readUsage reads how many bytes are stored, as the last write counted them.
+func (o outputStore) readUsage() (int64, error) {
+	b, err := os.ReadFile(o.usagePath())
 	if err != nil {
 		return 0, err
 	}
@@ -145,16 +160,16 @@ func (l *Ledger) readUsage() (int64, error) {
 	return strconv.ParseInt(string(b), 10, 64)
 }
 
-// pruneOutputs counts the outputs and, where they exceed the quota, removes the oldest
-// but never keep. It returns the bytes that are left.
-func (l *Ledger) pruneOutputs(keep string) (int64, error) {
-	files, used, err := l.listOutputs()
-	if err != nil || used <= l.quota {
+// pruneOldest counts the outputs and, where they exceed the quota, removes the oldest, but
+// never the file keep. It returns the bytes that are left.
+func (o outputStore) pruneOldest(keep string) (int64, error) {
+	files, used, err := o.listOutputs()
+	if err != nil || used <= o.quota {
 		return used, err
 	}
 
 	slices.SortFunc(files, func(a, b storedOutput) int { return a.at.Compare(b.at) })
-	enough := int64(float64(l.quota) * keepShare)
+	enough := int64(float64(o.quota) * keepShare)
 
 	for _, f := range files {
 		if used <= enough {
@@ -182,8 +197,8 @@ type storedOutput struct {
 }
 
 // listOutputs walks all outputs, and removes what a crash left half-made.
-func (l *Ledger) listOutputs() (files []storedOutput, used int64, err error) {
-	err = filepath.WalkDir(l.file(outputsName), func(path string, d fs.DirEntry, err error) error {
+func (o outputStore) listOutputs() (files []storedOutput, used int64, err error) {
+	err = filepath.WalkDir(o.dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || d.Name() == usageName {
 			return err
 		}

@@ -15,7 +15,7 @@ const defaultLimit = 20
 
 // Campaign returns a campaign's state; research.CodeNoCampaign when there is none.
 func (t *Tx) Campaign(name string) (*history.Campaign, error) {
-	c, err := readState[history.Campaign](t, bucketCampaigns, keyPrefix(name))
+	c, err := readState[history.Campaign](t.s, bucketCampaigns, keyPrefix(name))
 	if c == nil && err == nil {
 		err = history.NoCampaign(name)
 	}
@@ -25,12 +25,12 @@ func (t *Tx) Campaign(name string) (*history.Campaign, error) {
 
 // Campaigns returns all campaigns, by name.
 func (t *Tx) Campaigns() ([]history.Campaign, error) {
-	return readStates[history.Campaign](t, bucketCampaigns, "")
+	return readStates[history.Campaign](t.s, bucketCampaigns, "")
 }
 
 // Experiment returns the state of a campaign's experiment n; research.CodeNotFound when there is none.
 func (t *Tx) Experiment(campaign string, n int) (*history.Experiment, error) {
-	x, err := readState[history.Experiment](t, bucketExperiments, numberKey(campaign, n))
+	x, err := readState[history.Experiment](t.s, bucketExperiments, numberKey(campaign, n))
 	if x == nil && err == nil {
 		err = noJob(campaign, research.NewJobID(research.ExperimentJob, n))
 	}
@@ -40,7 +40,7 @@ func (t *Tx) Experiment(campaign string, n int) (*history.Experiment, error) {
 
 // Measurement returns the state of a calibration or measurement; research.CodeNotFound when there is none.
 func (t *Tx) Measurement(campaign string, id research.JobID) (*history.Measurement, error) {
-	m, err := readState[history.Measurement](t, bucketJobs, keyPrefix(campaign, string(id)))
+	m, err := readState[history.Measurement](t.s, bucketJobs, keyPrefix(campaign, string(id)))
 	if m == nil && err == nil {
 		err = noJob(campaign, id)
 	}
@@ -91,7 +91,7 @@ func (t *Tx) Latest(campaign, checkout string) (n int, ok bool) {
 
 // Session returns a session that has joined; research.CodeNotFound when there is none.
 func (t *Tx) Session(campaign, codename string) (*history.Session, error) {
-	s, err := readState[history.Session](t, bucketSessions, keyPrefix(campaign, codename))
+	s, err := readState[history.Session](t.s, bucketSessions, keyPrefix(campaign, codename))
 	if s == nil && err == nil {
 		err = research.Errorf(research.CodeNotFound, "name a session that has joined",
 			"the campaign %q has no session %q", campaign, codename)
@@ -102,7 +102,7 @@ func (t *Tx) Session(campaign, codename string) (*history.Session, error) {
 
 // Sessions returns all sessions of a campaign, by codename.
 func (t *Tx) Sessions(campaign string) ([]history.Session, error) {
-	return readStates[history.Session](t, bucketSessions, keyPrefix(campaign))
+	return readStates[history.Session](t.s, bucketSessions, keyPrefix(campaign))
 }
 
 // SessionOf returns the codename of the session that joined from a checkout last.
@@ -117,7 +117,7 @@ func (t *Tx) Lessons(campaign string, limit int) ([]history.Lesson, error) {
 		limit = defaultLimit
 	}
 
-	return decodeBodies[history.Lesson](t, t.newestSeqs(bucketLessons, campaign, limit))
+	return decodeBodies[history.Lesson](t, t.s.newestSeqs(bucketLessons, campaign, limit))
 }
 
 // Note returns a person's note and when it was added; research.CodeNotFound when there is none.
@@ -138,11 +138,11 @@ func (t *Tx) Note(campaign string, n int) (note history.Note, at time.Time, err 
 
 // newestSeqs are the sequences that an index of numbers holds, of the greatest
 // numbers first, at most limit.
-func (t *Tx) newestSeqs(bucket, campaign string, limit int) []uint64 {
+func (s *store) newestSeqs(bucket, campaign string, limit int) []uint64 {
 	var seqs []uint64
 
 	for under := uint64(noLimit); len(seqs) < limit; {
-		n, value := t.s.lastBelow(bucket, keyPrefix(campaign), under)
+		n, value := s.lastBelow(bucket, keyPrefix(campaign), under)
 		if n == 0 {
 			break
 		}
@@ -171,11 +171,11 @@ func decodeBodies[T any](t *Tx, seqs []uint64) ([]T, error) {
 }
 
 // readStates returns all folded states under a prefix.
-func readStates[T any](t *Tx, bucket, pre string) ([]T, error) {
+func readStates[T any](s *store, bucket, pre string) ([]T, error) {
 	var all []T
 	var err error
 
-	t.s.scan(bucket, pre, pre, func(_, stored []byte) bool {
+	s.scan(bucket, pre, pre, func(_, stored []byte) bool {
 		var state T
 		err = decode(bucket, stored, &state)
 		all = append(all, state)

@@ -26,7 +26,7 @@ type Query struct {
 // text the first 64 distinct words are found. A cursor that is none is
 // research.CodeBadArgument.
 func (t *Tx) Experiments(campaign string, q Query) ([]history.Experiment, string, error) {
-	return collectPage(t.queryMatcher(campaign, q), q, func(n int) (*history.Experiment, bool, error) {
+	return collectPage(newMatcher(t.s, q.lists(campaign)...), q, func(n int) (*history.Experiment, bool, error) {
 		x, err := t.Experiment(campaign, n)
 		return x, err == nil, err
 	})
@@ -90,17 +90,18 @@ type list struct{ bucket, prefix string }
 
 // matcher walks down the numbers that are in all of its lists; none are in no list.
 type matcher struct {
-	t      *Tx
+	s      *store
 	lists  []list
 	under  uint64 // what was not looked at yet has numbers under this one
 	effort int    // look-ups left
 }
 
-// queryMatcher walks down the experiments that a query selects.
-func (t *Tx) queryMatcher(campaign string, q Query) *matcher {
+// lists are the lists whose common numbers are the experiments that a query selects.
+// There are none where it selects nothing.
+func (q Query) lists(campaign string) []list {
 	lists := wordLists(bucketText, campaign, q.Text)
 	if q.Text != "" && len(lists) == 0 { // nothing but words that are not indexed
-		return t.newMatcher()
+		return nil
 	}
 
 	if q.Status != "" {
@@ -115,7 +116,7 @@ func (t *Tx) queryMatcher(campaign string, q Query) *matcher {
 		lists = []list{{bucketExperiments, keyPrefix(campaign)}}
 	}
 
-	return t.newMatcher(lists...)
+	return lists
 }
 
 // wordLists are the lists that a text index has of the words of text.
@@ -128,8 +129,8 @@ func wordLists(bucket, campaign, text string) []list {
 	return lists
 }
 
-func (t *Tx) newMatcher(lists ...list) *matcher {
-	return &matcher{t: t, lists: lists, effort: maxEffort}
+func newMatcher(s *store, lists ...list) *matcher {
+	return &matcher{s: s, lists: lists, effort: maxEffort}
 }
 
 // next returns the next number that is in all lists, going down. When it finds
@@ -143,7 +144,7 @@ func (m *matcher) next() (uint64, bool) {
 		}
 		m.effort--
 
-		n, _ := m.t.s.lastBelow(m.lists[i].bucket, m.lists[i].prefix, m.under)
+		n, _ := m.s.lastBelow(m.lists[i].bucket, m.lists[i].prefix, m.under)
 		if n == 0 {
 			break
 		}

@@ -130,7 +130,12 @@ func queries() (all []ledger.Query) {
 // in the ledger that grew, in one that was rebuilt, and in one of the format
 // before there was an index of verdicts.
 func TestPagesEqualAScan(t *testing.T) {
-	for seed := range uint64(4) {
+	seeds := uint64(4)
+	if testing.Short() {
+		seeds = 1
+	}
+
+	for seed := range seeds {
 		r := rand.New(rand.NewPCG(seed, 1))
 		l := fresh(t)
 		put(t, l, opening()...)

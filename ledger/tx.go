@@ -19,15 +19,15 @@ var ErrStop = errors.New("stop")
 // is for one goroutine, and for the duration of the call only.
 type Tx struct {
 	s         *store
+	index     *indexer // of s; nil where nothing is appended
 	write     bool
 	now       func() time.Time
 	anchor    *anchor
 	seq       uint64 // of the head
 	hash      string
 	appended  bool
-	headError error                        // what is wrong with the head, when inspecting
-	batch     map[string]*history.Campaign // states that are not stored yet, see beginBatch
-	failed    error                        // an append that failed: nothing of this transaction will be written
+	headError error // what is wrong with the head, when inspecting
+	failed    error // an append that failed: nothing of this transaction will be written
 }
 
 // anchoredSeq is the last acknowledged sequence, as the anchor has it.
@@ -81,7 +81,7 @@ func (t *Tx) appendRecord(e history.Entry) (history.Record, error) {
 		return rec, fmt.Errorf("store record: %w", err)
 	}
 
-	if err := t.indexRecord(rec); err != nil {
+	if err := t.index.indexRecord(rec); err != nil {
 		return rec, err
 	}
 

@@ -88,11 +88,11 @@ func (l *Ledger) Verify(ctx context.Context) (Report, error) {
 
 // verifier folds the records into a second set of indexes.
 type verifier struct {
-	copy *store
-	tx   *Tx    // into copy
-	next uint64 // record to read
-	hash string // of the one before
-	bad  uint64 // the record that is wrong, if one is
+	copy  *store
+	index *indexer // of copy
+	next  uint64   // record to read
+	hash  string   // of the one before
+	bad   uint64   // the record that is wrong, if one is
 }
 
 // newVerifier opens an index-only ledger in a file without a name.
@@ -110,8 +110,8 @@ func newVerifier(dir string) (*verifier, error) {
 		return nil, storageError(secondCopy, err)
 	}
 
-	v := &verifier{copy: s, tx: &Tx{s: s, write: true}, next: 1}
-	v.tx.beginBatch()
+	v := &verifier{copy: s, index: &indexer{s: s}, next: 1}
+	v.index.beginBatch()
 
 	return v, nil
 }
@@ -166,7 +166,7 @@ func (v *verifier) foldPage(page [][]byte, rep *Report) error {
 
 // indexRecord folds one record into the copy.
 func (v *verifier) indexRecord(rec history.Record) error {
-	if err := v.tx.indexRecord(rec); err != nil {
+	if err := v.index.indexRecord(rec); err != nil {
 		return damageError(nextRestore, "record %d contradicts those before it: %w", rec.Seq, err)
 	}
 
@@ -184,7 +184,7 @@ func (v *verifier) compareIndexes(t *Tx, rep *Report) error {
 		return t.headError
 	}
 
-	if err := v.tx.flushBatch(); err != nil {
+	if err := v.index.flushBatch(); err != nil {
 		return err
 	}
 
@@ -314,9 +314,10 @@ func (l *Ledger) rebuild(t *Tx) error {
 	}
 	defer v.copy.close()
 	t.appended = t.seq > 0 // so that the transaction is committed
+	check := formatCheck{s: t.s, version: l.version}
 
 	err = t.Records(1, func(rec history.Record) error {
-		if err := l.refuseUnknownKind(t.s, rec); err != nil {
+		if err := check.refuseUnknownKind(rec); err != nil {
 			return err
 		}
 
@@ -326,7 +327,7 @@ func (l *Ledger) rebuild(t *Tx) error {
 
 		return v.indexRecord(rec)
 	})
-	if err := firstError(err, v.tx.flushBatch()); err != nil {
+	if err := firstError(err, v.index.flushBatch()); err != nil {
 		return err
 	}
 

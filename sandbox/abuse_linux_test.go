@@ -256,7 +256,10 @@ func TestAbuse(t *testing.T) {
 		writeFiles(t, f.dir, map[string]string{"home/.ssh/sub/x": ""})
 
 		f.begins = f.measureBeginning(t)
-		for _, a := range abuses() {
+		for i, a := range abuses() {
+			if !f.hasTurn(i) {
+				continue
+			}
 			t.Run(a.name, func(t *testing.T) { f.runAbuse(t, a) })
 		}
 		t.Run("kills its supervisor", func(t *testing.T) { f.checkAbuse(t, "kills its supervisor", f.killCallers(t)) })

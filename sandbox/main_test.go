@@ -160,6 +160,16 @@ func forEachTier(t *testing.T, test func(t *testing.T, f *fixture)) {
 	}
 }
 
+// hasTurn says whether case i is tried in the fixture's tier: with -short each is
+// in one of the tiers as root, and in the other one as another user.
+func (f *fixture) hasTurn(i int) bool {
+	if !testing.Short() {
+		return true
+	}
+
+	return (i%2 == 0) == (f.tier == sandbox.Namespaces) == (os.Geteuid() == 0)
+}
+
 func writeFiles(t *testing.T, dir string, files map[string]string) {
 	t.Helper()
 

@@ -421,7 +421,7 @@ func TestUnprivileged(t *testing.T) {
 	os.Chmod(self, 0o755)
 	os.Chmod(dir, 0o755)
 	os.Chown(dir, nobody, nobody)
-	c := exec.Command(self, "-test.short",
+	c := exec.Command(self, fmt.Sprintf("-test.short=%v", testing.Short()),
 		"-test.run=^Test(Run(Outcome|Deadline|Attacks|View|Carry)|Detect|Confined|Privileges|Network|Abuse|Budgets|Promises)", fmt.Sprintf("-test.v=%v", testing.Verbose()), fmt.Sprintf("-abuse.trials=%d", *abuseTrials), fmt.Sprintf("-abuse.table=%v", *abuseTable), "-test.timeout=2h")
 	c.Dir = dir
 	c.Env = []string{"TMPDIR=" + dir, "PATH=" + os.Getenv("PATH")}

@@ -50,10 +50,18 @@ func TestAbuseBinary(t *testing.T) {
 	}
 
 	for user, as := range users {
+		tried := 0
+
 		for _, a := range abuses() {
 			if *abuseTrials == 1 && !a.short {
 				continue
 			}
+
+			tried++
+			if testing.Short() && tried%4 != map[string]int{"root": 2, "other": 3}[user] { // a few, as one or the other
+				continue
+			}
+
 			t.Run(user+"/"+a.name, func(t *testing.T) {
 				t.Parallel()
 				newBattle(t, a, user, as).fight()

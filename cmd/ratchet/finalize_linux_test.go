@@ -73,7 +73,7 @@ func (s *site) runsNow() (runs int) {
 }
 
 // A finalize that is killed, by itself or with the supervisor that measures for
-// it, goes on where it was: no run is made twice.
+// it, goes on where it was: no run is made twice. What one decided is recomputed.
 func TestFinalizeKilled(t *testing.T) {
 	t.Parallel()
 	s := overtaken(t)
@@ -81,9 +81,13 @@ func TestFinalizeKilled(t *testing.T) {
 	s.sh(ratchet, "finalize", "--stack")
 	whole := s.runsNow()
 	want := s.sh("git", "log", "--format=%T %s", "main..ratchet/shrink-final")
+	t.Run("recomputed", func(t *testing.T) { isRecomputed(t, s) })
 
-	for _, how := range []string{"the command", "both"} {
+	for _, how := range []string{"both", "the command"} {
 		t.Run(how, func(t *testing.T) {
+			if how != "both" && testing.Short() {
+				t.Skip("only with both killed in the short form")
+			}
 			t.Parallel()
 
 			s := overtaken(t)
@@ -146,11 +150,9 @@ func (s *site) killFinalize(t *testing.T, both bool) bool {
 	return true
 }
 
-// What a finalize decided can't be altered: the runs say otherwise.
-func TestFinalizeIsRecomputed(t *testing.T) {
-	t.Parallel()
-	s := overtaken(t)
-	s.sh(ratchet, "finalize", "--stack")
+// isRecomputed: what a finalize decided can't be altered: the runs say otherwise.
+func isRecomputed(t *testing.T, s *site) {
+	t.Helper()
 
 	for _, c := range []struct{ kind, old, now, says string }{
 		{"ablation.finished", `"dropped":[{"n":1,"why":"no gain shown"`, `"dropped":[{"n":1,"why":"hurts"`,

@@ -31,6 +31,10 @@ var growth = flag.String("growth", "",
 // bytes the agent gets. What must not grow are the bytes; times are printed.
 func TestGrowth(t *testing.T) {
 	sizes, trials := "0,300", 2
+	if testing.Short() {
+		trials = 1
+	}
+
 	if *growth != "" {
 		sizes, trials = *growth, 15
 		// Supervisors outlive their parents: adopt them, so that their CPU time can be read.

@@ -57,6 +57,7 @@ func (s *site) holds(a hookAnswer, words string) {
 
 // TestHookHoldsWhileThereIsWork tells a campaign from the hook's point of view.
 func TestHookHoldsWhileThereIsWork(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	s.holds(s.hook(s.event("")), "") // no campaign
 	s.sh(ratchet, "call", "start_campaign")
@@ -173,6 +174,7 @@ func TestHookLetsGo(t *testing.T) {
 // TestHookKnowsItsClient: another client's agent in the same checkout, which
 // does something else there, may stop.
 func TestHookKnowsItsClient(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	c := s.connect()
 	c.call("start_campaign", nil)

@@ -12,6 +12,7 @@ import (
 // Every sample of every format goes into a ledger through the real binary, and
 // comes out of it byte for byte.
 func TestImportRoundTrip(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	s.sh(ratchet, "call", "start_campaign")
 	s.sh(ratchet, "call", "wait_run", `{"id": "c1"}`)

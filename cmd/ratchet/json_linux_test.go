@@ -23,6 +23,7 @@ type asked struct {
 // TestEveryCommandSpeaksJSON: stdout is one JSON document and nothing else, and
 // an error one on stderr. A new command must be added here.
 func TestEveryCommandSpeaksJSON(t *testing.T) {
+	t.Parallel()
 	s := campaigned(t)
 	dir := t.TempDir()
 	s.write("../seen.tsv", "commit\tsize\tmemory_gb\tstatus\tdescription\nabc1234\t7\t0.0\tkeep\tbaseline\n")

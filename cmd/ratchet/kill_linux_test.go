@@ -9,20 +9,31 @@ import (
 	"time"
 )
 
-var kills = flag.Int("kills", 8, "how often the kill -9 tests kill")
+var kills = flag.Int("kills", 0, "how often the kill -9 tests kill (0: 8, or 3 with -short)")
+
+func killsOfEach() int {
+	switch {
+	case *kills > 0:
+		return *kills
+	case testing.Short():
+		return 3
+	default:
+		return 8
+	}
+}
 
 // A client that dies takes its server's whole process group with it. The run
 // under way finishes, and a new server reports its verdict.
 func TestKillServer(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	s.roomFor(*kills)
+	s.roomFor(killsOfEach())
 	g := s.gated()
 	c := s.connect()
 	c.calibrated()
 	text := "slow " + repoFiles["work.txt"]
 
-	for n := 1; n <= *kills; n++ {
+	for n := 1; n <= killsOfEach(); n++ {
 		g.shut()
 		s.write("work.txt", fmt.Sprintf("%s%d", text, n))
 
@@ -56,14 +67,14 @@ func TestKillSupervisor(t *testing.T) {
 	mark := fmt.Sprintf("3%d", time.Now().UnixNano()%1e9)
 	s.write("bench.sh", "grep -q '^long' work.txt && { setsid sleep "+mark+" & sleep "+mark+
 		"; }\necho METRIC size=$(wc -c < work.txt)\n")
-	s.roomFor(*kills)
+	s.roomFor(killsOfEach())
 	s.sh("git", "commit", "-qam", "a benchmark with a daemon")
 
 	c := s.connect()
 	defer c.close()
 	c.calibrated()
 
-	for n := 1; n <= *kills; n++ {
+	for n := 1; n <= killsOfEach(); n++ {
 		s.write("work.txt", fmt.Sprintf("long %d\n", n))
 		a := c.call("run_experiment", map[string]any{"hypothesis": fmt.Sprintf("hang %d", n), "wait_seconds": 0})
 

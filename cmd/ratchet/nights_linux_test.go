@@ -31,6 +31,9 @@ func TestNullNightsStayClean(t *testing.T) {
 		{number: 3, alone: true, search: "auto", noise: "heavy", edits: repeat(6, "note")},
 	} {
 		t.Run(n.search+" "+n.noise, func(t *testing.T) {
+			if testing.Short() {
+				t.Skip("make long plays it; the stories auto and noisy are its short form")
+			}
 			t.Parallel()
 
 			e := n.play(t)
@@ -60,6 +63,9 @@ func TestMixedNightIsCertified(t *testing.T) {
 		enough bool
 	}{{"all kept", 1, true}, {"every other one kept", 2, false}} {
 		t.Run(c.name, func(t *testing.T) {
+			if testing.Short() {
+				t.Skip("make long plays it; the story auto is its short form")
+			}
 			t.Parallel()
 			e := night{number: 4, alone: true, search: "auto", noise: "normal",
 				edits: repeat(3, "note", "loss", "gain"), pairs: 24, every: c.every}.play(t)
@@ -82,6 +88,10 @@ func TestMixedNightIsCertified(t *testing.T) {
 
 // What "keep what is lower" claims of useless edits is noise.
 func TestGreedyDriverIsDeceived(t *testing.T) {
+	if testing.Short() {
+		t.Skip("make long plays it, with the nights that it shows to be able to fail")
+	}
+
 	t.Parallel()
 
 	e := night{number: 5, alone: true, search: "greedy", noise: "normal", edits: repeat(10, "note")}.play(t)

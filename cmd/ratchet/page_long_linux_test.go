@@ -24,6 +24,10 @@ import (
 // looked at. It asserts that the right rows are shown and that what is appended
 // arrives; times and frames are printed.
 func TestPageLong(t *testing.T) {
+	if testing.Short() {
+		t.Skip("TestPage is its short form; make ui-test draws long campaigns")
+	}
+
 	t.Parallel()
 
 	size, appends := cmp.Or(*uiLong, 300), 3

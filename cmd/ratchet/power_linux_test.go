@@ -37,6 +37,9 @@ func TestPowerCut(t *testing.T) {
 		"file.sync":   {"shorten", "supervise/file.sync:before:skip:1", "output"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			if testing.Short() && name != "whole" && name != "anchor.sync" {
+				t.Skip("make crash leaves out every sync")
+			}
 			s, image := diskStory(t)
 
 			for _, d := range deeds {

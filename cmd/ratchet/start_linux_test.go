@@ -19,6 +19,10 @@ var starts = flag.Int("starts", 2, "starts of each server that TestStartCost com
 // empty mcp-go server with an open bbolt file, in turns, and the memory then. It
 // asserts no figure; `make bench` prints them.
 func TestStartCost(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it asserts nothing; make bench prints it")
+	}
+
 	s := newSite(t)
 
 	empty := filepath.Join(t.TempDir(), "empty")

@@ -35,11 +35,13 @@ func isJSON(ts *testscript.TestScript, neg bool, _ []string) {
 	}
 }
 
-// faulty is the binary that can be told to fail: the tag `faults`.
+// faulty is the binary that can be told to fail: the tag `faults`. It has a
+// version from the linker, for TestVersionIsWhatTheLinkerWasTold.
 var faulty = sync.OnceValues(func() (string, error) {
 	path := ratchet + "-faults"
 
-	out, err := exec.Command("go", "build", "-tags", "faults", "-o", path, ".").CombinedOutput()
+	out, err := exec.Command("go", "build", "-tags", "faults", "-ldflags",
+		"-X main.version=v1.2.3-dirty -X main.commit=abc -X main.date=2026-01-02T03:04:05Z", "-o", path, ".").CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("build the binary: %w\n%s", err, out)
 	}

@@ -164,8 +164,10 @@ func steady(s string) string {
 	return s
 }
 
-// TestTerminal: what people see, at three widths, with and without colours.
+// TestTerminal: what people see, at three widths, with and without colours; and
+// then what one sees who watches.
 func TestTerminal(t *testing.T) {
+	t.Parallel()
 	s := campaigned(t)
 	pages := map[string]string{}
 
@@ -198,6 +200,7 @@ func TestTerminal(t *testing.T) {
 		}
 	}
 	s.onPipes(t)
+	t.Run("watch", func(t *testing.T) { isWatched(t, s) })
 }
 
 // shown is what a command shows on a terminal of cols columns, escapes as ^.
@@ -262,9 +265,9 @@ func samePage(t *testing.T, name, got string) {
 	}
 }
 
-// TestWatch: a picture for each append and each size, and a clean terminal after Ctrl-C.
-func TestWatch(t *testing.T) {
-	s := campaigned(t)
+// isWatched: a picture for each append and each size, and a clean terminal after Ctrl-C.
+func isWatched(t *testing.T, s *site) {
+	t.Helper()
 	s.tool("revert", "{}")
 	w := s.onTerminal(t, 100, nil, "status", "--watch")
 

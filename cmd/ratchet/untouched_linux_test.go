@@ -152,8 +152,13 @@ func TestKeepAndRevertAtOnce(t *testing.T) {
 	defer b.close()
 	a.calibrated()
 
+	tries := 8
+	if testing.Short() {
+		tries = 3
+	}
+
 	text := repoFiles["work.txt"]
-	for n := range 8 {
+	for n := range tries {
 		text = text[:len(text)-2] + "\n"
 		s.write("work.txt", text)
 

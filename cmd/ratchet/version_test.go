@@ -3,7 +3,6 @@ package main_test
 import (
 	"encoding/json"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -33,12 +32,9 @@ func versionTold(t *testing.T, binary string) (v told) {
 // TestVersionIsWhatTheLinkerWasTold: a release says its own, whatever the
 // toolchain recorded.
 func TestVersionIsWhatTheLinkerWasTold(t *testing.T) {
-	binary := filepath.Join(t.TempDir(), "ratchet")
-
-	build := exec.CommandContext(t.Context(), "go", "build", "-ldflags",
-		"-X main.version=v1.2.3-dirty -X main.commit=abc -X main.date=2026-01-02T03:04:05Z", "-o", binary, ".")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
+	binary, err := faulty()
+	if err != nil {
+		t.Fatal(err)
 	}
 
 	v := versionTold(t, binary)

@@ -33,7 +33,6 @@ func corpus(size int) string {
 	var b strings.Builder
 	b.Grow(size + 256)
 	seed := uint64(1)
-
 	next := func(n int) int { // a 64-bit linear congruential generator, high bits only
 		seed = seed*6364136223846793005 + 1442695040888963407
 		return int((seed >> 33) % uint64(n))
@@ -53,36 +52,30 @@ func corpus(size int) string {
 			}
 		}
 		b.WriteString(". ")
-
 		if sentence%7 == 0 {
 			b.WriteString("\n\n")
 		}
 	}
-
 	return b.String()
 }
 
 func vocabulary() []string {
 	var words []string
-
 	for _, ending := range endings {
 		for _, stem := range strings.Fields(stems) {
 			words = append(words, stem+ending)
 		}
 	}
-
 	return words
 }
 
 // zipf lists every rank below n, rank r about 20000/(r+1) times.
 func zipf(n int) []int {
 	var ranks []int
-
 	for r := 0; r < n; r++ {
 		for i := 0; i < 1+20000/(r+1); i++ {
 			ranks = append(ranks, r)
 		}
 	}
-
 	return ranks
 }

@@ -33,6 +33,5 @@ func checksum(entries []Entry) uint32 {
 		b = append(b, e.Word...)
 		b = append(b, byte(e.Count), byte(e.Count>>8), byte(e.Count>>16), '\n')
 	}
-
 	return crc32.ChecksumIEEE(b)
 }

@@ -23,7 +23,6 @@ func isLetter(c byte) bool {
 			return true
 		}
 	}
-
 	return false
 }
 
@@ -36,24 +35,20 @@ func lower(c byte) byte {
 func split(text string) []string {
 	var words []string
 	word := ""
-
 	for i := 0; i < len(text); i++ {
 		if isLetter(text[i]) {
 			word += string(rune(lower(text[i])))
 			continue
 		}
-
 		if word != "" {
 			words = append(words, word)
 			word = ""
 		}
 	}
-
 	if word != "" {
 		words = append(words, word)
 		word = ""
 	}
-
 	return words
 }
 
@@ -63,12 +58,10 @@ func tally(words []string) map[string]int {
 	for place, word := range words {
 		places[word] = append(places[word], place)
 	}
-
 	counts := map[string]int{}
 	for word, list := range places {
 		counts[word] = len(list)
 	}
-
 	return counts
 }
 
@@ -81,7 +74,6 @@ func rank(counts map[string]int) []Entry {
 			entries[i], entries[i-1] = entries[i-1], entries[i]
 		}
 	}
-
 	return entries
 }
 
@@ -90,6 +82,5 @@ func before(a, b Entry) bool {
 	if a.Count != b.Count {
 		return a.Count > b.Count
 	}
-
 	return a.Word < b.Word
 }

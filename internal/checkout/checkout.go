@@ -212,7 +212,7 @@ func (co *Checkout) IsCampaignBranch(c *history.Campaign, branch string) bool {
 // RequireCampaignBranch is where the checkout stands, on its branch of the campaign. Calls
 // that change files or refs refuse to do it anywhere else.
 func (co *Checkout) RequireCampaignBranch(ctx context.Context, c *history.Campaign) (source.Head, error) {
-	if err := co.Repo.Busy(ctx); err != nil {
+	if err := co.Repo.RequireNoOperation(ctx); err != nil {
 		return source.Head{}, err
 	}
 

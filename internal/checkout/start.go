@@ -22,7 +22,7 @@ func (co *Checkout) RequireUsable(ctx context.Context, doc *ProgramDocument) (so
 		return head, err
 	}
 
-	if err := co.Repo.Busy(ctx); err != nil {
+	if err := co.Repo.RequireNoOperation(ctx); err != nil {
 		return head, err
 	}
 
@@ -32,7 +32,7 @@ func (co *Checkout) RequireUsable(ctx context.Context, doc *ProgramDocument) (so
 		}
 	}
 
-	return head, co.Repo.Identity(ctx)
+	return head, co.Repo.RequireIdentity(ctx)
 }
 
 // LookUpCampaign is the campaign of that name, nil when there is none.

@@ -162,11 +162,11 @@ func digestEdit(ctx context.Context, co *checkout.Checkout, base, tree string, p
 	edits := make([]research.Edit, len(paths))
 	for i, path := range paths {
 		e := research.Edit{Path: path}
-		if e.Was, err = co.Repo.FileIn(ctx, from, path); err != nil {
+		if e.Was, err = co.Repo.FileInTree(ctx, from, path); err != nil {
 			return "", err
 		}
 
-		if e.Is, err = co.Repo.FileIn(ctx, tree, path); err != nil {
+		if e.Is, err = co.Repo.FileInTree(ctx, tree, path); err != nil {
 			return "", err
 		}
 		edits[i] = e

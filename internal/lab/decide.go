@@ -184,7 +184,7 @@ func stashEdit(
 		}
 	}
 
-	as, err = co.Repo.Same(ctx, known, edit)
+	as, err = co.Repo.FirstMatching(ctx, known, edit)
 	if err != nil || as != "" {
 		return "", as, err
 	}

@@ -108,12 +108,12 @@ func resolveVersion(ctx context.Context, co *checkout.Checkout, c *history.Campa
 			"no version %q", name)
 	}
 
-	was, err := co.Repo.Tracked(ctx, c.Start)
+	was, err := co.Repo.TrackedFiles(ctx, c.Start)
 	if err != nil {
 		return "", err
 	}
 
-	is, err := co.Repo.Tracked(ctx, commit)
+	is, err := co.Repo.TrackedFiles(ctx, commit)
 	if err != nil {
 		return "", err
 	}

@@ -6,7 +6,7 @@ import (
 	"ratchet/internal/research"
 )
 
-func TestDurationText(t *testing.T) {
+func TestFormatSeconds(t *testing.T) {
 	for _, c := range []struct {
 		seconds float64
 		want    string

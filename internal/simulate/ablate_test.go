@@ -8,7 +8,18 @@ import (
 	"ratchet/internal/simulate"
 )
 
-var ablations = flag.Int("ablations", 12, "ablations of every planted head in TestAblation")
+var ablations = flag.Int("ablations", 0, "ablations of every planted head in TestAblation (0: 12, or 6 with -short)")
+
+func ablationsOfEach() int {
+	switch {
+	case *ablations > 0:
+		return *ablations
+	case testing.Short():
+		return 6
+	default:
+		return 12
+	}
+}
 
 // plantings are heads of riders and gains under every noise model, then what
 // changes do to each other.
@@ -65,7 +76,7 @@ func TestAblation(t *testing.T) {
 	table := "| planted head | noise | riders dropped | gains kept | gain retained | runs |\n|---|---|---|---|---|---|\n"
 
 	for _, p := range plantings() {
-		x := trims(simulate.Trimmers()[0], p, *ablations)
+		x := trims(simulate.Trimmers()[0], p, ablationsOfEach())
 		dropped, kept := share(x.Dropped, x.Riders), share(x.Kept, x.Gains)
 
 		words := fmt.Sprintf("%.1f %%", 100*dropped)
@@ -90,7 +101,7 @@ func TestAblation(t *testing.T) {
 		missed := true
 
 		for _, p := range plantings()[:8] {
-			x := trims(broken, p, *ablations/2)
+			x := trims(broken, p, ablationsOfEach()/2)
 			if share(x.Dropped, x.Riders) < .9 || share(x.Kept, x.Gains) < .985 {
 				missed = false
 			}

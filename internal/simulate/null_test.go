@@ -38,17 +38,18 @@ func TestNullNightsStayClean(t *testing.T) {
 	for _, c := range []struct {
 		rule               string
 		runs, nights       int
+		short              int // nights with -short
 		seed               uint64
 		most, mostTogether float64
 	}{
-		{"auto", 300, 12, 23, .17, .05},
-		{"certify", 300, 40, 24, .15, .05},
-		{"certify, no assumptions", 300, 25, 28, .12, .05},
+		{"auto", 300, 12, 2, 23, .17, .05},
+		{"certify", 300, 40, 8, 24, .15, .05},
+		{"certify, no assumptions", 300, 25, 5, 28, .12, .05},
 	} {
 		t.Run(c.rule, func(t *testing.T) {
 			t.Parallel()
 
-			sum, n := 0.0, size(c.nights)
+			sum, n := 0.0, size(c.nights, c.short)
 			if n > 200 { // enough to hold the bound itself
 				c.most = .05
 			}
@@ -77,20 +78,21 @@ func TestBrokenRulesFailNullNights(t *testing.T) {
 		rule, whole string
 		noise       simulate.NoiseModel
 		nights      int
+		short       int // nights with -short
 		least       float64
 	}{
-		{"one run", "certify", noiseNamed(t, "lognormal 2%"), 100, .90},
-		{"certify, no e-LOND", "certify", noiseNamed(t, "lognormal 2%"), 80, .10},
-		{"certify, one pair for two", "certify", noiseNamed(t, "lognormal 2%"), 60, .15},
-		{"certify, stored baseline", "certify", noiseNamed(t, "drift"), 40, .15},
-		{"certify, no interleaving", "certify", simulate.FastDrift(), 40, .15},
-		{"auto, no certificate", "auto", noiseNamed(t, "lognormal 2%"), 20, .90},
-		{"auto, stored baseline", "auto", simulate.FastDrift(), 30, .10},
-		{"auto, no interleaving", "auto", simulate.FastDrift(), 30, .10},
+		{"one run", "certify", noiseNamed(t, "lognormal 2%"), 100, 20, .90},
+		{"certify, no e-LOND", "certify", noiseNamed(t, "lognormal 2%"), 80, 40, .10},
+		{"certify, one pair for two", "certify", noiseNamed(t, "lognormal 2%"), 60, 25, .15},
+		{"certify, stored baseline", "certify", noiseNamed(t, "drift"), 40, 10, .15},
+		{"certify, no interleaving", "certify", simulate.FastDrift(), 40, 10, .15},
+		{"auto, no certificate", "auto", noiseNamed(t, "lognormal 2%"), 20, 5, .90},
+		{"auto, stored baseline", "auto", simulate.FastDrift(), 30, 8, .10},
+		{"auto, no interleaving", "auto", simulate.FastDrift(), 30, 8, .10},
 	} {
 		t.Run(c.rule, func(t *testing.T) {
 			t.Parallel()
-			n := size(c.nights)
+			n := size(c.nights, c.short)
 			broken := falseNights(ruleNamed(t, c.rule), c.noise, 300, n, 25)
 			whole := falseNights(ruleNamed(t, c.whole), c.noise, 300, n, 25)
 			t.Logf("%.3f, whole %.3f", broken, whole)
@@ -125,7 +127,7 @@ func TestCertifyKeepsAreReal(t *testing.T) {
 	t.Parallel()
 
 	for _, name := range []string{"lognormal 0.5%", "lognormal 2%", "drift+heavy"} {
-		if claim, share := keepFaults(t, "certify", name, size(60)); claim != "" || share != "" {
+		if claim, share := keepFaults(t, "certify", name, size(60, 10)); claim != "" || share != "" {
 			t.Errorf("%s: %s %s", name, claim, share)
 		}
 	}
@@ -165,10 +167,11 @@ func TestMistakenRulesFail(t *testing.T) {
 		}
 	}
 
+	nights := size(4, 2)
 	for _, c := range strongest() {
-		_, claim := c.faults(t, "auto, raw claim", 4) // the winner's curse
+		_, claim := c.faults(t, "auto, raw claim", nights) // the winner's curse
 		fails("auto, raw claim", "claims in "+c.cell, claim)
-		gain, _ := c.faults(t, "auto, spendthrift", 4)
+		gain, _ := c.faults(t, "auto, spendthrift", nights)
 		fails("auto, spendthrift", "gains in "+c.cell, gain)
 	}
 	claim, share := keepFaults(t, "certify, one pair for two", "lognormal 2%", 20)

@@ -46,7 +46,7 @@ func benchmarkCalls(b *testing.B, n int) {
 	}{
 		{"Open", func() error { _, err := source.Open(ctx, dir); return err }},
 		{"Head", func() error { _, err := r.Head(ctx); return err }},
-		{"Busy", func() error { return r.Busy(ctx) }},
+		{"RequireNoOperation", func() error { return r.RequireNoOperation(ctx) }},
 		{"CheckEditable", func() error { return r.CheckEditable(ctx, path) }},
 		{"Changes", func() error { _, err := r.Changes(ctx, head.Commit); return err }},
 		{"Untracked", func() error { _, err := r.Untracked(ctx, 10); return err }},
@@ -62,12 +62,12 @@ func benchmarkCalls(b *testing.B, n int) {
 				"m")
 		}},
 		{"Ref", func() error { _, err := r.Ref(ctx, "refs/ratchet/b/x/1"); return err }},
-		{"Same", func() error { _, err := r.Same(ctx, []string{commit}, []string{path}); return err }},
+		{"Same", func() error { _, err := r.FirstMatching(ctx, []string{commit}, []string{path}); return err }},
 		{"Restore", func() error { return r.Restore(ctx, commit, path) }},
 		{"RefreshIndex", func() error { _, err := r.RefreshIndex(ctx, commit, []string{path}); return err }},
 		{"Tree", func() error { _, err := r.Tree(ctx, commit); return err }},
 		{"Blob", func() error { _, err := r.Blob(ctx, head.Commit, path); return err }},
-		{"Tracked", func() error { _, err := r.Tracked(ctx, head.Commit); return err }},
+		{"Tracked", func() error { _, err := r.TrackedFiles(ctx, head.Commit); return err }},
 		{"MaterialiseDelta", func() error { _, err := r.MaterialiseDelta(ctx, head.Commit, commit, out); return err }},
 		{"Materialise", func() error {
 			i++

@@ -6,6 +6,10 @@
 // process per call with a fixed argument list, because filters, line endings,
 // file modes, sparse checkouts and locks are only right when git does them.
 //
+// Three types share the work, each embedded in the next: gitCommand starts git in
+// one checkout; Objects reads and makes commits, trees and blobs, and changes no ref
+// and no file of the user's; Repo adds HEAD, refs, the index and the work tree.
+//
 // What holds for every call:
 //   - The user's index, HEAD, branches, stash, untracked and ignored files stay
 //     byte-identical, except in AttachHead, Switch, RefreshIndex, Restore and the
@@ -24,5 +28,5 @@
 // path with a line break in it is refused. Commits are not signed, whatever
 // commit.gpgSign says. Submodules are never entered. Files marked
 // assume-unchanged or skip-worktree are no change to Changes, as to git.
-// A cherry-pick or revert of one commit in a reftable repository isn't noticed by Busy.
+// A cherry-pick or revert of one commit in a reftable repository isn't noticed by RequireNoOperation.
 package source

@@ -17,14 +17,14 @@ import (
 )
 
 // RefreshIndex makes the user's index hold what the commit has at paths (no
-// entry where it has nothing). Of files nothing but the size is looked at. held
-// says that somebody held the index's lock for a quarter of a second, and
-// nothing was done. No git process where the index holds it already.
+// entry where it has nothing). Of the files only the size is looked at. held is true
+// when another process held the index's lock for a quarter of a second; nothing was
+// done then. Where the index is right already, no git process is started.
 func (r *Repo) RefreshIndex(ctx context.Context, commit string, paths []string) (held bool, err error) {
 	var feed bytes.Buffer
 
 	for _, path := range paths {
-		e, err := r.committed(ctx, commit, path)
+		e, err := r.entryInCommit(ctx, commit, path)
 		if err != nil {
 			return false, err
 		}
@@ -33,9 +33,10 @@ func (r *Repo) RefreshIndex(ctx context.Context, commit string, paths []string) 
 			continue
 		}
 
-		if e.hash == "" {
+		if e.hash == "" { // zeros remove the entry
 			e.hash = strings.Repeat("0", 40)
 		}
+
 		fmt.Fprintf(&feed, "%o %s\t%s\x00", e.mode, e.hash, path)
 	}
 
@@ -48,9 +49,12 @@ func (r *Repo) RefreshIndex(ctx context.Context, commit string, paths []string) 
 			_, err := r.git(ctx, feed.Bytes(), "update-index", "--add", "--replace", "-z", "--index-info")
 			return err
 		})
-		if said := stderrOf(err); !strings.Contains(said, "index.lock") || !strings.Contains(said, "File exists") {
+
+		said := stderrOf(err)
+		if isLocked := strings.Contains(said, "index.lock") && strings.Contains(said, "File exists"); !isLocked {
 			return false, err
 		}
+
 		time.Sleep(25 * time.Millisecond)
 	}
 
@@ -60,20 +64,21 @@ func (r *Repo) RefreshIndex(ctx context.Context, commit string, paths []string) 
 // indexHolds says whether the user's index has e at path, in a way that git does
 // not take the file for changed by its size alone.
 func (r *Repo) indexHolds(path string, e entry) bool {
-	is, size, ok := r.indexed(path)
-	if !ok || is.hash != e.hash || is.mode != e.mode {
+	indexed, size, ok := r.findIndexed(path)
+	if !ok || indexed.hash != e.hash || indexed.mode != e.mode {
 		return false
 	}
-	info, err := os.Lstat(r.abs(path))
+
+	info, err := os.Lstat(r.absPath(path))
 
 	return err == nil && (size == 0 || size == uint32(info.Size()))
 }
 
-// Same is the first of commits that has at paths what the work tree has, as git
-// add would store it: content, type and exec bit; missing in both is the same.
-// "" when none has. One git process.
-func (r *Repo) Same(ctx context.Context, commits, paths []string) (string, error) {
-	held, err := r.stored(ctx, commits[0], paths)
+// FirstMatching returns the first of commits that has at paths what the work tree has,
+// as git add would store it: content, type and exec bit; missing in both is the same.
+// It returns "" when none has. One git process.
+func (r *Repo) FirstMatching(ctx context.Context, commits, paths []string) (string, error) {
+	staged, err := r.stageFiles(ctx, commits[0], paths)
 	if err != nil {
 		return "", err
 	}
@@ -82,11 +87,14 @@ func (r *Repo) Same(ctx context.Context, commits, paths []string) (string, error
 		same := true
 
 		for _, path := range paths {
-			is, err := r.committed(ctx, commit, path)
+			committed, err := r.entryInCommit(ctx, commit, path)
 			if err != nil {
 				return "", err
 			}
-			same = same && is.hash == held[path].hash && is.mode == held[path].mode
+
+			if committed.hash != staged[path].hash || committed.mode != staged[path].mode {
+				same = false
+			}
 		}
 
 		if same {
@@ -102,26 +110,26 @@ func (r *Repo) Same(ctx context.Context, commits, paths []string) (string, error
 // bytes already is not touched. CodeNotFound when the commit has no file there,
 // CodeScope when a folder is in its place.
 func (r *Repo) Restore(ctx context.Context, commit, path string) error {
-	if err := r.inside(path); err != nil {
+	if err := r.requireInside(path); err != nil {
 		return err
 	}
 
-	is, err := r.committed(ctx, commit, path)
+	committed, err := r.entryInCommit(ctx, commit, path)
 	if err != nil {
 		return err
 	}
 
-	if is.hash == "" || is.mode == modeSubmodule {
+	if !committed.hasContent() {
 		return research.Errorf(research.CodeNotFound, "check the path", "%s is not a file in %s", path, commit)
 	}
 
-	at := r.abs(path)
+	at := r.absPath(path)
 	if info, err := os.Lstat(at); err == nil && info.IsDir() {
 		return research.Errorf(research.CodeScope, "move the folder away, then call again",
 			"a folder is in the place of %s", path)
 	}
 
-	if is.mode == modeLink {
+	if committed.mode == modeLink {
 		target, err := r.Blob(ctx, commit, path)
 		if err != nil {
 			return err
@@ -130,35 +138,33 @@ func (r *Repo) Restore(ctx context.Context, commit, path string) error {
 		return replaceLink(at, string(target))
 	}
 
-	content, err := r.git(ctx, nil, "cat-file", "--filters", "--path="+path, is.hash)
+	content, err := r.git(ctx, nil, "cat-file", "--filters", "--path="+path, committed.hash)
 	if err != nil {
-		return filterFailure(err)
+		return explainFilterFailure(err)
 	}
 
-	return replaceFile(at, content, is.mode == modeExec)
+	return replaceFile(at, content, committed.mode == modeExec)
 }
 
-// besidesName begins the name of a file that is about to replace another; then
-// come the process and something random.
-const besidesName = ".ratchet-"
+// tempPrefix begins the name of a file that will replace another; the process's id
+// and random letters follow.
+const tempPrefix = ".ratchet-"
 
-// replaceFile writes a file beside at and renames it there.
+// replaceFile writes a file beside at and renames it there. A file that has the
+// content and the exec bit already is left alone.
 func replaceFile(at string, content []byte, exec bool) error {
+	if fileHolds(at, content, exec) {
+		return nil
+	}
+
+	temp, err := tempNameBeside(at)
+	if err != nil {
+		return err
+	}
+
 	perm := fs.FileMode(0o666)
 	if exec {
 		perm = 0o777
-	}
-
-	if info, err := os.Lstat(at); err == nil && info.Mode().IsRegular() && info.Size() == int64(len(content)) &&
-		(info.Mode()&0o100 != 0) == exec {
-		if now, err := os.ReadFile(at); err == nil && bytes.Equal(now, content) {
-			return nil
-		}
-	}
-
-	temp, err := besides(at)
-	if err != nil {
-		return err
 	}
 
 	f, err := os.OpenFile(temp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, perm)
@@ -187,8 +193,25 @@ func replaceFile(at string, content []byte, exec bool) error {
 	return nil
 }
 
+// fileHolds says whether at is a plain file with this content and exec bit.
+func fileHolds(at string, content []byte, exec bool) bool {
+	info, err := os.Lstat(at)
+	if err != nil || !info.Mode().IsRegular() || info.Size() != int64(len(content)) {
+		return false
+	}
+
+	if isExec := info.Mode()&0o100 != 0; isExec != exec {
+		return false
+	}
+
+	present, err := os.ReadFile(at)
+
+	return err == nil && bytes.Equal(present, content)
+}
+
+// replaceLink makes a link beside at and renames it there.
 func replaceLink(at, target string) error {
-	temp, err := besides(at)
+	temp, err := tempNameBeside(at)
 	if err != nil {
 		return err
 	}
@@ -205,23 +228,23 @@ func replaceLink(at, target string) error {
 	return nil
 }
 
-// besides is an unused name in the folder of at, which is made if missing. What a
-// killed process left there under such a name is removed.
-func besides(at string) (string, error) {
+// tempNameBeside returns an unused name in the folder of at, and makes that folder if it
+// is missing. It removes what killed processes left there under such names.
+func tempNameBeside(at string) (string, error) {
 	dir := filepath.Dir(at)
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return "", fmt.Errorf("make the folder of %s: %w", at, err)
 	}
 
-	stale, _ := filepath.Glob(filepath.Join(globQuoted(dir), besidesName+"*"))
+	stale, _ := filepath.Glob(filepath.Join(quoteGlob(dir), tempPrefix+"*"))
 	for _, path := range stale {
-		pid, _, _ := strings.Cut(filepath.Base(path)[len(besidesName):], "-")
+		owner, _, _ := strings.Cut(filepath.Base(path)[len(tempPrefix):], "-")
 
-		n, err := strconv.Atoi(pid)
-		if err == nil && n > 0 && ended(n) {
-			_ = os.Remove(path) // a nuisance, no more
+		pid, err := strconv.Atoi(owner)
+		if err == nil && pid > 0 && processGone(pid) {
+			_ = os.Remove(path) // a file that stays does no harm
 		}
 	}
 
-	return filepath.Join(dir, fmt.Sprintf("%s%d-%s", besidesName, os.Getpid(), rand.Text())), nil
+	return filepath.Join(dir, fmt.Sprintf("%s%d-%s", tempPrefix, os.Getpid(), rand.Text())), nil
 }

@@ -7,15 +7,17 @@ import (
 	"fmt"
 	"io"
 	"os/exec"
+	"slices"
 	"strings"
 	"time"
 
 	"ratchet/internal/research"
 )
 
-// settings overrides what a repository's or user's configuration could turn
-// against us. What is written is synced, since the ledger will speak of it.
-var settings = [...]string{
+// settings overrides the repository's or the user's configuration where it could
+// run other programs, block, or change what is stored. What git writes is synced,
+// since records of the ledger name it.
+var settings = []string{
 	"-c", "core.hooksPath=/dev/null",
 	"-c", "core.fsmonitor=false",
 	"-c", "core.safecrlf=false",
@@ -45,42 +47,46 @@ func (e *gitError) Error() string { return "git " + e.command + ": " + firstLine
 
 // git runs one git process in the work tree and returns its standard output,
 // also beside an error.
-func (r *gitCommand) git(ctx context.Context, stdin []byte, args ...string) ([]byte, error) {
-	return r.run(ctx, invocation{stdin: stdin}, args...)
+func (g *gitCommand) git(ctx context.Context, stdin []byte, args ...string) ([]byte, error) {
+	return g.run(ctx, invocation{stdin: stdin}, args...)
 }
 
-func (r *gitCommand) run(ctx context.Context, v invocation, args ...string) ([]byte, error) {
-	cmd := exec.CommandContext(ctx, r.binary, append(settings[:len(settings):len(settings)], args...)...)
+// run runs one git process. Its output is returned beside an error too; output that
+// was cut at the invocation's limit is no error.
+func (g *gitCommand) run(ctx context.Context, call invocation, args ...string) ([]byte, error) {
+	cmd := exec.CommandContext(ctx, g.binary, slices.Concat(settings, args)...)
 
-	cmd.Dir = v.dir
-	if v.dir == "" {
-		cmd.Dir = r.root
+	cmd.Dir = call.dir
+	if call.dir == "" {
+		cmd.Dir = g.root
 	}
 
-	cmd.Env = r.env
-	if r.gitDir != "" {
-		cmd.Env = append(cmd.Env[:len(cmd.Env):len(cmd.Env)], "GIT_DIR="+r.gitDir, "GIT_WORK_TREE="+cmd.Dir)
+	cmd.Env = slices.Clone(g.env)
+	if g.gitDir != "" {
+		cmd.Env = append(cmd.Env, "GIT_DIR="+g.gitDir, "GIT_WORK_TREE="+cmd.Dir)
+	}
+	cmd.Env = append(cmd.Env, call.env...)
+
+	if call.stdin != nil {
+		cmd.Stdin = bytes.NewReader(call.stdin)
 	}
 
-	cmd.Env = append(cmd.Env[:len(cmd.Env):len(cmd.Env)], v.env...)
-	if v.stdin != nil {
-		cmd.Stdin = bytes.NewReader(v.stdin)
-	}
-	stdout, stderr := &capped{limit: v.limit}, &capped{limit: 64 << 10, quiet: true}
+	stdout, stderr := &cappedBuffer{limit: call.limit}, &cappedBuffer{limit: 64 << 10, quiet: true}
 	cmd.Stdout, cmd.Stderr = stdout, stderr
+
 	endAsGroup(cmd)
-	cmd.WaitDelay = 10 * time.Second // a busy machine takes its time to hand over what git has written
+	cmd.WaitDelay = 10 * time.Second // a busy machine is slow to hand over what git has written
 
 	err := cmd.Run()
 	if err == nil || stdout.full {
 		return stdout.buf.Bytes(), nil
 	}
 
-	return stdout.buf.Bytes(), failure(ctx, args[subcommand(args)], stderr.buf.String(), err)
+	return stdout.buf.Bytes(), classifyFailure(ctx, args[subcommandIndex(args)], stderr.buf.String(), err)
 }
 
-// subcommand is the index of git's subcommand among args that begin with -c settings.
-func subcommand(args []string) int {
+// subcommandIndex is the index of git's subcommand among args that begin with -c settings.
+func subcommandIndex(args []string) int {
 	i := 0
 	for i+2 < len(args) && args[i] == "-c" {
 		i += 2
@@ -89,8 +95,8 @@ func subcommand(args []string) int {
 	return i
 }
 
-// failure turns the end of a git process into an error with a code.
-func failure(ctx context.Context, command, stderr string, err error) error {
+// classifyFailure turns the end of a git process into an error with a code.
+func classifyFailure(ctx context.Context, command, stderr string, err error) error {
 	if ctx.Err() != nil {
 		return research.Errorf(research.CodeCancelled, "call again", "git %s was interrupted: %w", command, ctx.Err())
 	}
@@ -106,16 +112,20 @@ func failure(ctx context.Context, command, stderr string, err error) error {
 	}
 
 	cause := &gitError{command: command, stderr: stderr}
-	for _, sign := range []string{"No space left", "Read-only file system", "Disk quota exceeded", "ermission denied",
-		"insufficient permission", "Input/output error"} {
-		if strings.Contains(stderr, sign) {
-			return research.Errorf(research.CodeStorage, "free space or fix the permissions, then call again", "%w",
-				cause)
-		}
+	if isStorageFailure(stderr) {
+		return research.Errorf(research.CodeStorage, "free space or fix the permissions, then call again", "%w", cause)
 	}
 
 	return research.Errorf(research.CodeRepository, "see what git says; `git status` shows the repository's state",
 		"%w", cause)
+}
+
+// storageFailures are parts of messages about the disk.
+var storageFailures = []string{"No space left", "Read-only file system", "Disk quota exceeded", "ermission denied",
+	"insufficient permission", "Input/output error"}
+
+func isStorageFailure(stderr string) bool {
+	return slices.ContainsFunc(storageFailures, func(sign string) bool { return strings.Contains(stderr, sign) })
 }
 
 // stderrOf is what the failed git process behind err printed, "" for other errors.
@@ -151,34 +161,37 @@ func firstLine(stderr string) string {
 	return first
 }
 
-// environment scrubs all of git's variables but those that say who the user is
+// environment removes all of git's variables but those that say who the user is
 // and how git is configured. Messages are English, and the character set stays
 // the user's, since filters see it.
 func environment(all []string) []string {
 	var env []string
-	everywhere := ""
+	locale := "" // LC_ALL, which would override LC_MESSAGES
 
-	for _, kv := range all {
-		name, value, _ := strings.Cut(kv, "=")
+	for _, variable := range all {
+		name, value, _ := strings.Cut(variable, "=")
 		switch {
 		case name == "LC_ALL":
-			everywhere = value
-		case name == "LC_MESSAGES" || name == "LANGUAGE" || strings.HasPrefix(name, "GIT_") && !passed(name):
+			locale = value
+		case name == "LC_MESSAGES", name == "LANGUAGE": // replaced below
+		case strings.HasPrefix(name, "GIT_") && !isPassedOn(name):
 		default:
-			env = append(env, kv)
+			env = append(env, variable)
 		}
 	}
 
-	if everywhere != "" {
+	// LC_ALL is spelt out as the categories that it stands for.
+	if locale != "" {
 		for _, category := range []string{"LANG", "LC_CTYPE", "LC_COLLATE", "LC_NUMERIC", "LC_TIME"} {
-			env = append(env, category+"="+everywhere)
+			env = append(env, category+"="+locale)
 		}
 	}
 
 	return append(env, "LC_MESSAGES=C", "GIT_OPTIONAL_LOCKS=0", "GIT_TERMINAL_PROMPT=0", "GIT_LITERAL_PATHSPECS=1")
 }
 
-func passed(name string) bool {
+// isPassedOn says whether git gets a variable that begins with GIT_.
+func isPassedOn(name string) bool {
 	for _, prefix := range []string{"GIT_AUTHOR_", "GIT_COMMITTER_", "GIT_CONFIG_", "GIT_LFS_"} {
 		if strings.HasPrefix(name, prefix) {
 			return name != "GIT_CONFIG_PARAMETERS"
@@ -188,31 +201,32 @@ func passed(name string) bool {
 	return name == "GIT_ATTR_NOSYSTEM"
 }
 
-// capped keeps the first limit bytes. A quiet one swallows the rest, another one
-// refuses it, which ends the process that prints.
-type capped struct {
+// cappedBuffer keeps the first limit bytes, all where limit is 0. A quiet one drops the
+// rest; another one refuses it with an error, which ends the process that prints.
+type cappedBuffer struct {
 	buf   bytes.Buffer
 	limit int
 	quiet bool
 	full  bool
 }
 
-func (c *capped) Write(p []byte) (int, error) {
+func (c *cappedBuffer) Write(p []byte) (int, error) {
 	if c.limit <= 0 || c.buf.Len()+len(p) <= c.limit {
 		return c.buf.Write(p)
 	}
-	c.buf.Write(p[:c.limit-c.buf.Len()])
 
+	c.buf.Write(p[:c.limit-c.buf.Len()])
 	if c.quiet {
 		return len(p), nil
 	}
+
 	c.full = true
 
 	return 0, fmt.Errorf("more than %d bytes: %w", c.limit, io.ErrShortWrite)
 }
 
-// fields splits NUL-terminated output.
-func fields(out []byte) []string {
+// splitFields splits NUL-terminated output.
+func splitFields(out []byte) []string {
 	if len(out) == 0 {
 		return nil
 	}
@@ -220,8 +234,8 @@ func fields(out []byte) []string {
 	return strings.Split(strings.TrimSuffix(string(out), "\x00"), "\x00")
 }
 
-// terminated joins strings for commands that read NUL-terminated input.
-func terminated(list []string) []byte {
+// joinFields joins strings for commands that read NUL-terminated input.
+func joinFields(list []string) []byte {
 	var b bytes.Buffer
 	for _, s := range list {
 		b.WriteString(s)

@@ -6,5 +6,5 @@ import "os/exec"
 // and a filter outlives a cancelled call.
 func endAsGroup(*exec.Cmd) {}
 
-// ended says that a process does not exist any more; in doubt it does.
-func ended(pid int) bool { return false }
+// processGone says whether a process has ended. Here that is never certain.
+func processGone(pid int) bool { return false }

@@ -18,18 +18,18 @@ type Head struct {
 	Commit string
 }
 
-// Head is where this checkout stands. CodeRepository on a branch without commits.
-// A branch that is a loose file is read in place: it outranks every other form.
-// Then come the packed ones. Git is asked about the rest.
+// Head returns where this checkout stands. CodeRepository on a branch without commits.
+// A branch that is a loose file is read in place, since it outranks the packed refs;
+// those come next. Git is asked about the rest.
 func (r *Repo) Head(ctx context.Context) (Head, error) {
 	if branch := r.headBranch(); branch != "" {
-		b, err := os.ReadFile(filepath.Join(r.commonDir, filepath.FromSlash(branch)))
-		if commit := strings.TrimSpace(string(b)); err == nil && isHash(commit) {
+		loose, err := os.ReadFile(filepath.Join(r.commonDir, filepath.FromSlash(branch)))
+		if commit := strings.TrimSpace(string(loose)); err == nil && isHash(commit) {
 			return Head{Branch: branch, Commit: commit}, nil
 		}
 
 		if errors.Is(err, fs.ErrNotExist) {
-			if commit, ok := r.packed(branch); ok {
+			if commit, ok := r.findPackedRef(branch); ok {
 				return Head{Branch: branch, Commit: commit}, nil
 			}
 		}
@@ -56,11 +56,18 @@ func (r *Repo) Head(ctx context.Context) (Head, error) {
 // headBranch is the branch that HEAD's own file names, "" when detached or when
 // the repository keeps its refs elsewhere.
 func (r *Repo) headBranch() string {
-	b, err := os.ReadFile(filepath.Join(r.gitDir, "HEAD"))
+	content, err := os.ReadFile(filepath.Join(r.gitDir, "HEAD"))
+	if err != nil {
+		return ""
+	}
 
-	branch, named := strings.CutPrefix(strings.TrimSpace(string(b)), "ref: ")
-	if err != nil || !named || !strings.HasPrefix(branch, "refs/heads/") || branch == "refs/heads/.invalid" {
-		return "" // .invalid is what reftable leaves there
+	branch, symbolic := strings.CutPrefix(strings.TrimSpace(string(content)), "ref: ")
+	if !symbolic || !strings.HasPrefix(branch, "refs/heads/") {
+		return ""
+	}
+
+	if branch == "refs/heads/.invalid" { // a reftable repository has this in the file
+		return ""
 	}
 
 	return branch
@@ -100,9 +107,9 @@ var operations = [...]struct{ file, name, end string }{
 	{"BISECT_LOG", "a bisect", "git bisect reset"},
 }
 
-// Busy refuses while a merge, rebase, am, cherry-pick, revert or bisect is
+// RequireNoOperation refuses while a merge, rebase, am, cherry-pick, revert or bisect is
 // unfinished in this checkout. CodeRepository with the command that ends it.
-func (r *Repo) Busy(ctx context.Context) error {
+func (r *Repo) RequireNoOperation(ctx context.Context) error {
 	for _, op := range operations {
 		if _, err := os.Lstat(filepath.Join(r.gitDir, filepath.FromSlash(op.file))); err == nil {
 			return research.Errorf(research.CodeRepository, "finish it first: "+op.end,
@@ -117,14 +124,14 @@ func (r *Repo) Busy(ctx context.Context) error {
 // file or the index. why goes into the reflog.
 func (r *Repo) AttachHead(ctx context.Context, branch, why string) error {
 	return fault.At("git.head", func() error {
-		_, err := r.git(ctx, nil, "symbolic-ref", "-m", reason(why), "HEAD", branch)
+		_, err := r.git(ctx, nil, "symbolic-ref", "-m", reflogMessage(why), "HEAD", branch)
 		return err
 	})
 }
 
 // IsAncestor says whether commit a is b or lies in b's past.
-func (r *Objects) IsAncestor(ctx context.Context, a, b string) (bool, error) {
-	out, err := r.git(ctx, nil, "rev-list", "--max-count=1", a, "^"+b, "--")
+func (o *Objects) IsAncestor(ctx context.Context, a, b string) (bool, error) {
+	out, err := o.git(ctx, nil, "rev-list", "--max-count=1", a, "^"+b, "--")
 	return len(out) == 0 && err == nil, err
 }
 
@@ -137,16 +144,21 @@ func (r *Repo) WorktreeOf(ctx context.Context, branch string) (path string, err 
 	}
 
 	for line := range strings.SplitSeq(string(out), "\x00\x00\n") {
-		f := strings.SplitN(line, "\x00", 3)
-		if len(f) < 3 || f[0] != branch || f[2] == "" {
+		values := strings.SplitN(line, "\x00", 3)
+		if len(values) < 3 {
 			continue
 		}
 
-		if f[1] == "*" {
+		name, head, worktree := values[0], values[1], values[2]
+		if name != branch || worktree == "" {
+			continue
+		}
+
+		if head == "*" { // of this checkout
 			return r.root, nil
 		}
 
-		path = filepath.FromSlash(f[2])
+		path = filepath.FromSlash(worktree)
 		if _, err := os.Stat(path); err != nil {
 			return "", nil
 		}
@@ -157,8 +169,7 @@ func (r *Repo) WorktreeOf(ctx context.Context, branch string) (path string, err 
 	return "", nil
 }
 
-// Switch goes to a branch (refs/heads/… or its short name), files and index
-// too, as `git switch` does. CodeRepository where git refuses, with its reason
+// Switch checks out a branch (refs/heads/… or its short name), as `git switch` does. CodeRepository where git refuses, with its reason
 // and the files in the way.
 func (r *Repo) Switch(ctx context.Context, branch string) error {
 	short := strings.TrimPrefix(branch, "refs/heads/")
@@ -167,19 +178,22 @@ func (r *Repo) Switch(ctx context.Context, branch string) error {
 		_, err := r.git(ctx, nil, "switch", "--quiet", "--no-guess", "--", short)
 		return err
 	})
-	if said := stderrOf(err); said != "" {
-		var files []string
 
-		for line := range strings.Lines(said) {
-			if f, ok := strings.CutPrefix(line, "\t"); ok {
-				files = append(files, strings.TrimSpace(f))
-			}
-		}
-
-		return research.Errorf(research.CodeRepository,
-			"commit or stash what is in the way, then run: git switch "+short, "git does not switch to %s: %s", short,
-			strings.TrimSuffix(firstLine(said)+" "+strings.Join(files, ", "), " "))
+	said := stderrOf(err)
+	if said == "" {
+		return err
 	}
 
-	return err
+	// Git lists the files in the way, each after a tab.
+	var files []string
+	for line := range strings.Lines(said) {
+		if file, ok := strings.CutPrefix(line, "\t"); ok {
+			files = append(files, strings.TrimSpace(file))
+		}
+	}
+
+	why := strings.TrimSuffix(firstLine(said)+" "+strings.Join(files, ", "), " ")
+
+	return research.Errorf(research.CodeRepository, "commit or stash what is in the way, then run: git switch "+short,
+		"git does not switch to %s: %s", short, why)
 }

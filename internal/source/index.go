@@ -6,34 +6,40 @@ import (
 	"encoding/hex"
 	"os"
 	"path/filepath"
+	"slices"
 )
 
-// indexed is the entry of the user's index for path, and the size of the file
+// findIndexed finds the entry of the user's index for path, and the size of the file
 // when git looked at it last (0: it has not). It reads no further than that
-// entry, and decodes nothing else. Not ok where there is none, or none that
-// this can read: git must be asked then.
-func (r *Repo) indexed(path string) (e entry, size uint32, ok bool) {
+// entry, and decodes nothing else. ok is false where there is no such entry, or
+// none that this can read: git must be asked then.
+func (r *Repo) findIndexed(path string) (e entry, size uint32, ok bool) {
 	b, err := os.ReadFile(filepath.Join(r.gitDir, "index"))
 	if err != nil || len(b) < 12 || string(b[:4]) != "DIRC" {
 		return e, 0, false
 	}
-	version, left := binary.BigEndian.Uint32(b[4:]), binary.BigEndian.Uint32(b[8:])
+
+	version, count := binary.BigEndian.Uint32(b[4:]), binary.BigEndian.Uint32(b[8:])
+	if version < 2 || version > 4 {
+		return e, 0, false
+	}
+
 	b = b[12:]
 	var name []byte
 
-	for ; left > 0 && version >= 2 && version <= 4; left-- {
+	for ; count > 0; count-- {
 		const fixed = 62 // times, device, owner, size, hash, flags
 		if len(b) < fixed {
 			return e, 0, false
 		}
 
 		flags, at := binary.BigEndian.Uint16(b[60:]), fixed
-		if flags&0x4000 != 0 { // more of them: added with intent, left out of a sparse checkout
+		if flags&0x4000 != 0 { // two more bytes: added with intent, or outside a sparse checkout
 			at += 2
 		}
 
 		var next int
-		if name, next = entryName(name, b, at, version); next < 0 {
+		if name, next = readEntryName(name, b, at, version); next < 0 {
 			return e, 0, false
 		}
 
@@ -42,53 +48,44 @@ func (r *Repo) indexed(path string) (e entry, size uint32, ok bool) {
 			return e, 0, false
 		case c == 0:
 			e = entry{name: path, mode: binary.BigEndian.Uint32(b[24:]), hash: hex.EncodeToString(b[40:60])}
-			return e, binary.BigEndian.Uint32(b[36:]), flags&0xf000 == 0 // merged, and nothing odd about it
+			isPlain := flags&0xf000 == 0 // not in a conflict, no assume-unchanged, no further flags
+
+			return e, binary.BigEndian.Uint32(b[36:]), isPlain
 		}
+
 		b = b[next:]
 	}
 
 	return e, 0, false
 }
 
-// entryName reads the name at b[at:], of an entry that begins with b, and says
+// readEntryName reads the name at b[at:], of an entry that begins with b, and says
 // where the next entry begins, -1 if there can be none. In version 4 a name says
 // how much of the last one it leaves out.
-func entryName(last, b []byte, at int, version uint32) (name []byte, next int) {
+func readEntryName(last, b []byte, at int, version uint32) (name []byte, next int) {
+	var kept []byte // what the name shares with the last one
+
 	if version == 4 {
-		drop := 0
-
-		for i := 0; ; i++ { // git's own variable length: each further byte adds one
-			if at >= len(b) || i > 4 {
-				return nil, -1
-			}
-			c := b[at]
-			at++
-
-			drop = drop<<7 | int(c&0x7f)
-			if c&0x80 == 0 {
-				break
-			}
-
-			drop++
-		}
-
-		if drop > len(last) {
+		drop, after := readOffset(b, at)
+		if after < 0 || drop > len(last) {
 			return nil, -1
 		}
-		last = last[:len(last)-drop]
-	} else {
-		last = nil
+
+		kept = last[:len(last)-drop]
+		at = after
 	}
 
-	end := bytes.IndexByte(b[min(at, len(b)):], 0)
-	if end < 0 {
+	length := bytes.IndexByte(b[min(at, len(b)):], 0)
+	if length < 0 {
 		return nil, -1
 	}
-	name = append(last[:len(last):len(last)], b[at:at+end]...)
 
-	next = at + end + 1
-	if version != 4 {
-		next = (at + end + 8) &^ 7
+	end := at + length
+	name = slices.Concat(kept, b[at:end])
+
+	next = end + 1
+	if version != 4 { // entries are padded to multiples of eight bytes
+		next = (end + 8) &^ 7
 	}
 
 	if next > len(b) {
@@ -96,4 +93,27 @@ func entryName(last, b []byte, at int, version uint32) (name []byte, next int) {
 	}
 
 	return name, next
+}
+
+// readOffset reads a number of git's variable length at b[at:]: seven bits a byte, and
+// each further byte adds one. after is where it ends, -1 if there is none.
+func readOffset(b []byte, at int) (n, after int) {
+	const longest = 5 // bytes
+
+	for i := range longest {
+		if at+i >= len(b) {
+			break
+		}
+
+		c := b[at+i]
+
+		n = n<<7 | int(c&0x7f)
+		if c&0x80 == 0 {
+			return n, at + i + 1
+		}
+
+		n++
+	}
+
+	return 0, -1
 }

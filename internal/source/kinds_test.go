@@ -37,6 +37,14 @@ func configured(t *testing.T, dir string, pairs ...string) {
 
 var before, after = lines("\n", "a = 1", "b = 2"), lines("\n", "a = 1", "b = 3", "c = 4")
 
+// variants are the kinds of which another one has most; -short leaves them out.
+var variants = map[string]bool{
+	"core.autocrlf over committed CRLF": true, "CRLF without attributes": true, "filter set in info/attributes": true,
+	"linked worktree of a bare repository": true, "inside a submodule": true, "packed, index version 4": true,
+	"objects borrowed from another repository": true, "worktreeConfig": true, "git directory elsewhere": true,
+	"assume-unchanged": true,
+}
+
 var kinds = []kind{
 	{"plain", func(t *testing.T) site {
 		return site{dir: repository(t, map[string]string{"train.py": before, "other.txt": "x\n"}), path: "train.py",

@@ -15,13 +15,13 @@ import (
 // clone with this repository's configuration, and whole even where the user's
 // checkout is sparse. Submodules become empty folders. A cancelled or failed
 // call leaves dir half full.
-func (r *Objects) Materialise(ctx context.Context, commit, dir string) error {
-	tree, err := r.Tree(ctx, commit)
+func (o *Objects) Materialise(ctx context.Context, commit, dir string) error {
+	tree, err := o.Tree(ctx, commit)
 	if err != nil {
 		return err
 	}
 
-	dir, err = emptyDir(dir)
+	dir, err = makeEmptyDir(dir)
 	if err != nil {
 		return err
 	}
@@ -30,13 +30,16 @@ func (r *Objects) Materialise(ctx context.Context, commit, dir string) error {
 	if err != nil {
 		return err
 	}
-	defer s.remove()
-	_, err = r.onScratch(ctx, s, dir, nil, "read-tree", "--reset", "-u", "--no-sparse-checkout", tree)
+	defer s.removeFolder()
 
-	return filterFailure(err)
+	_, err = o.runOnScratch(ctx, s, dir, nil, "read-tree", "--reset", "-u", "--no-sparse-checkout", tree)
+
+	return explainFilterFailure(err)
 }
 
-func emptyDir(dir string) (string, error) {
+// makeEmptyDir makes a folder and returns its absolute path. A folder that holds
+// something is an error.
+func makeEmptyDir(dir string) (string, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return "", fmt.Errorf("resolve %s: %w", dir, err)
@@ -62,46 +65,47 @@ func emptyDir(dir string) (string, error) {
 // that commit `from` lacks or has otherwise, as Materialise would, and returns
 // their paths in order. Submodules that moved are left out. CodeUnsupported
 // when `to` lacks a file of `from`, for a delta can't say that.
-func (r *Objects) MaterialiseDelta(ctx context.Context, from, to, dir string) ([]string, error) {
-	before, err := r.Tree(ctx, from)
+func (o *Objects) MaterialiseDelta(ctx context.Context, from, to, dir string) ([]string, error) {
+	before, err := o.Tree(ctx, from)
 	if err != nil {
 		return nil, err
 	}
 
-	after, err := r.Tree(ctx, to)
+	after, err := o.Tree(ctx, to)
 	if err != nil {
 		return nil, err
 	}
-	var paths, gone []string
 
-	if err := r.treeDelta(ctx, before, after, "", func(path string, was, is entry) {
+	var paths, removed []string
+	err = o.treeDelta(ctx, before, after, "", func(path string, _, now entry) {
 		switch {
-		case is.hash == "":
-			gone = append(gone, path)
-		case is.mode != modeSubmodule:
+		case now.hash == "":
+			removed = append(removed, path)
+		case now.mode != modeSubmodule:
 			paths = append(paths, path)
 		}
-	}); err != nil {
+	})
+
+	if err != nil {
 		return nil, err
 	}
 
-	if len(gone) > 0 {
-		slices.Sort(gone)
-
+	if len(removed) > 0 {
 		return nil, research.Errorf(research.CodeUnsupported, "keep the file, empty if need be",
-			"the change removes %s, and a removal can't be laid over a version", gone[0])
+			"the change removes %s, and a removal can't be laid over a version", slices.Min(removed))
 	}
-	slices.Sort(paths)
 
 	if len(paths) == 0 {
 		return nil, nil
 	}
 
-	return paths, r.checkOut(ctx, after, paths, dir)
+	slices.Sort(paths)
+
+	return paths, o.checkOutFiles(ctx, after, paths, dir)
 }
 
-// checkOut writes some files of a tree into dir.
-func (r *Objects) checkOut(ctx context.Context, tree string, paths []string, dir string) error {
+// checkOutFiles writes some files of a tree into dir, in their folders.
+func (o *Objects) checkOutFiles(ctx context.Context, tree string, paths []string, dir string) error {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return fmt.Errorf("resolve %s: %w", dir, err)
@@ -111,16 +115,18 @@ func (r *Objects) checkOut(ctx context.Context, tree string, paths []string, dir
 		return fmt.Errorf("make %s: %w", dir, err)
 	}
 
-	s, err := r.scratchOf(ctx, tree, paths)
+	s, err := o.buildScratch(ctx, tree, paths)
 	if err != nil {
 		return err
 	}
-	defer s.remove()
+	defer s.removeFolder()
 
-	if _, err := r.onScratch(ctx, s, dir, terminated(paths), "checkout-index", "--force", "-z", "--stdin"); err != nil {
-		return filterFailure(err)
+	if _, err := o.runOnScratch(ctx, s, dir, joinFields(paths), "checkout-index", "--force", "-z",
+		"--stdin"); err != nil {
+		return explainFilterFailure(err)
 	}
 
+	// Git may leave a file out and yet succeed.
 	for _, path := range paths {
 		if _, err := os.Lstat(filepath.Join(dir, filepath.FromSlash(path))); err != nil {
 			return fmt.Errorf("check out %s: %w", path, err)

@@ -10,33 +10,33 @@ import (
 	"github.com/go-git/go-git/v5/plumbing"
 )
 
-// Merge is the tree of the commit ours with what theirs changed in paths since
+// Merge returns the tree of the commit ours with what theirs changed in paths since
 // their common version base, merged line by line. Where both changed the same
 // lines, or a file is binary, conflicts names the paths and tree is "". One git
 // process for each path that both changed, and two to store the result.
-func (r *Objects) Merge(
+func (o *Objects) Merge(
 	ctx context.Context, base, ours, theirs string, paths []string,
 ) (tree string, conflicts []string, err error) {
-	if tree, err = r.Tree(ctx, ours); err != nil {
+	if tree, err = o.Tree(ctx, ours); err != nil {
 		return "", nil, err
 	}
-	changes := edits{}
 
+	changes := edits{}
 	for _, path := range paths {
-		var three [3]entry
+		var versions [3]entry
 		for i, commit := range []string{ours, base, theirs} {
-			if three[i], err = r.committed(ctx, commit, path); err != nil {
+			if versions[i], err = o.entryInCommit(ctx, commit, path); err != nil {
 				return "", nil, err
 			}
 		}
 
-		is, was, want := three[0], three[1], three[2]
+		mine, before, other := versions[0], versions[1], versions[2]
 		switch {
-		case want == was || want == is:
-		case is == was:
-			changes[path] = want
+		case other == before || other == mine: // nothing to take over
+		case mine == before:
+			changes[path] = other
 		default:
-			merged, ok, err := r.mergeFile(ctx, is, was, want)
+			merged, ok, err := o.mergeFile(ctx, mine, before, other)
 			if err != nil {
 				return "", nil, err
 			}
@@ -45,6 +45,7 @@ func (r *Objects) Merge(
 				conflicts = append(conflicts, path)
 				continue
 			}
+
 			changes[path] = merged
 		}
 	}
@@ -52,14 +53,17 @@ func (r *Objects) Merge(
 	if len(conflicts) > 0 {
 		return "", conflicts, nil
 	}
-	tree, err = r.editTree(ctx, tree, changes)
+
+	tree, err = o.editTree(ctx, tree, changes)
 
 	return tree, nil, err
 }
 
-// mergeFile merges one file, false where it can't be done without a person.
-func (r *Objects) mergeFile(ctx context.Context, ours, base, theirs entry) (entry, bool, error) {
-	for _, e := range []entry{ours, base, theirs} {
+// mergeFile merges one file and stores the result. It returns false on a conflict, and
+// where one of the versions is missing, binary or no plain file.
+func (o *Objects) mergeFile(ctx context.Context, ours, base, theirs entry) (entry, bool, error) {
+	versions := []entry{ours, base, theirs}
+	for _, e := range versions {
 		if e.mode != modeFile && e.mode != modeExec {
 			return entry{}, false, nil
 		}
@@ -70,10 +74,10 @@ func (r *Objects) mergeFile(ctx context.Context, ours, base, theirs entry) (entr
 		return entry{}, false, fmt.Errorf("make a folder to merge in: %w", err)
 	}
 	defer os.RemoveAll(dir)
-	args := []string{"merge-file", "-p", "-q"}
 
-	for i, e := range []entry{ours, base, theirs} {
-		content, err := r.object(ctx, plumbing.BlobObject, e.hash)
+	args := []string{"merge-file", "-p", "-q"}
+	for i, e := range versions {
+		content, err := o.readObject(ctx, plumbing.BlobObject, e.hash)
 		if err != nil {
 			return entry{}, false, err
 		}
@@ -82,27 +86,35 @@ func (r *Objects) mergeFile(ctx context.Context, ours, base, theirs entry) (entr
 		if err := os.WriteFile(name, content, 0o600); err != nil {
 			return entry{}, false, fmt.Errorf("write a file to merge: %w", err)
 		}
+
 		args = append(args, name)
 	}
 
-	merged, err := r.git(ctx, nil, args...)
-	if said := stderrOf(err); err != nil && (strings.HasPrefix(said, "exit status") || strings.Contains(said,
-		"binary")) {
-		return entry{}, false, nil
+	merged, err := o.git(ctx, nil, args...)
+	if err != nil {
+		// Conflicts are counted in the exit status and print nothing.
+		said := stderrOf(err)
+		if strings.HasPrefix(said, "exit status") || strings.Contains(said, "binary") {
+			return entry{}, false, nil
+		}
+
+		return entry{}, false, err
 	}
 
+	hash, err := o.storeBlob(ctx, merged)
 	if err != nil {
 		return entry{}, false, err
 	}
 
-	if merged == nil {
-		merged = []byte{}
-	}
+	return entry{name: ours.name, mode: theirs.mode, hash: hash}, true, nil
+}
 
-	out, err := r.git(ctx, merged, "hash-object", "-w", "--no-filters", "--stdin")
+// storeBlob stores content as a blob, unfiltered, and returns its hash.
+func (o *Objects) storeBlob(ctx context.Context, content []byte) (string, error) {
+	out, err := o.git(ctx, content, "hash-object", "-w", "--no-filters", "--stdin")
 	if err != nil {
-		return entry{}, false, err
+		return "", err
 	}
 
-	return entry{name: ours.name, mode: theirs.mode, hash: strings.TrimSpace(string(out))}, true, nil
+	return strings.TrimSpace(string(out)), nil
 }

@@ -3,6 +3,7 @@ package source
 import (
 	"bytes"
 	"context"
+	"crypto/sha1"
 	"encoding/hex"
 	"fmt"
 	"io"
@@ -26,31 +27,32 @@ const maxPackIndexes = 48 << 20
 
 // objectStore reads the repository's objects in this process.
 type objectStore struct {
-	dir   string // the common git directory
-	mu    sync.Mutex
-	store *filesystem.Storage
+	dir     string // the common git directory
+	mu      sync.Mutex
+	storage *filesystem.Storage
 }
 
-// read returns an object's content, or false where git must be asked: the
+// readObject returns an object's content, or false where git must be asked: the
 // object is new since the packs were listed, in an odd place, or missing.
-func (o *objectStore) read(kind plumbing.ObjectType, hash string) ([]byte, bool) {
+func (o *objectStore) readObject(kind plumbing.ObjectType, hash string) ([]byte, bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 
-	if o.store == nil && !o.open() {
+	if o.storage == nil && !o.openStorage() {
 		return nil, false
 	}
 
-	content, err := o.content(kind, hash)
+	content, err := o.readContent(kind, hash)
 	if err != nil {
-		o.store = nil // its list of packs may be stale
+		o.storage = nil // its list of packs may be stale
 	}
 
 	return content, err == nil
 }
 
-func (o *objectStore) content(kind plumbing.ObjectType, hash string) ([]byte, error) {
-	object, err := o.store.EncodedObject(kind, plumbing.NewHash(hash))
+// readContent reads an object from the storage, which must be open.
+func (o *objectStore) readContent(kind plumbing.ObjectType, hash string) ([]byte, error) {
+	object, err := o.storage.EncodedObject(kind, plumbing.NewHash(hash))
 	if err != nil {
 		return nil, err
 	}
@@ -60,17 +62,19 @@ func (o *objectStore) content(kind plumbing.ObjectType, hash string) ([]byte, er
 		return nil, err
 	}
 	defer from.Close()
-	var b bytes.Buffer
-	b.Grow(int(object.Size()))
-	_, err = io.Copy(&b, from)
 
-	return b.Bytes(), err
+	var content bytes.Buffer
+	content.Grow(int(object.Size()))
+	_, err = io.Copy(&content, from)
+
+	return content.Bytes(), err
 }
 
-func (o *objectStore) open() bool {
+// openStorage lists the packs. It returns false where their indexes are too big.
+func (o *objectStore) openStorage() bool {
 	size := int64(0)
+	indexes, _ := filepath.Glob(filepath.Join(quoteGlob(o.dir), "objects", "pack", "*.idx"))
 
-	indexes, _ := filepath.Glob(filepath.Join(globQuoted(o.dir), "objects", "pack", "*.idx"))
 	for _, name := range indexes {
 		if info, err := os.Stat(name); err == nil {
 			size += info.Size()
@@ -82,15 +86,17 @@ func (o *objectStore) open() bool {
 	}
 
 	options := filesystem.Options{}
-	if filepath.VolumeName(o.dir) == "" {
+	if filepath.VolumeName(o.dir) == "" { // alternates have absolute paths
 		options.AlternatesFS = osfs.New("/")
 	}
-	o.store = filesystem.NewStorageWithOptions(osfs.New(o.dir), cache.NewObjectLRU(4*cache.MiByte), options)
+
+	o.storage = filesystem.NewStorageWithOptions(osfs.New(o.dir), cache.NewObjectLRU(4*cache.MiByte), options)
 
 	return true
 }
 
-func globQuoted(path string) string {
+// quoteGlob makes a path a pattern that matches only itself.
+func quoteGlob(path string) string {
 	if filepath.Separator == '\\' {
 		return path
 	}
@@ -98,15 +104,14 @@ func globQuoted(path string) string {
 	return strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`).Replace(path)
 }
 
-// object is the content of an object that must exist.
-func (r *Objects) object(ctx context.Context, kind plumbing.ObjectType, hash string) ([]byte, error) {
-	if content, ok := r.store.read(kind, hash); ok {
+// readObject is the content of an object that must exist.
+func (o *Objects) readObject(ctx context.Context, kind plumbing.ObjectType, hash string) ([]byte, error) {
+	if content, ok := o.store.readObject(kind, hash); ok {
 		return content, nil
 	}
 
-	content, err := r.git(ctx, nil, "cat-file", kind.String(), hash)
-	if said := stderrOf(err); strings.Contains(said, "Not a valid object name") || strings.Contains(said, "bad file") ||
-		strings.Contains(said, "could not get object info") {
+	content, err := o.git(ctx, nil, "cat-file", kind.String(), hash)
+	if isMissingObject(stderrOf(err)) {
 		return nil, research.Errorf(research.CodeNotFound, "name a commit of this repository", "there is no %s %s here",
 			kind, hash)
 	}
@@ -114,9 +119,15 @@ func (r *Objects) object(ctx context.Context, kind plumbing.ObjectType, hash str
 	return content, err
 }
 
+// isMissingObject says whether cat-file failed since there is no such object.
+func isMissingObject(stderr string) bool {
+	return strings.Contains(stderr, "Not a valid object name") || strings.Contains(stderr, "bad file") ||
+		strings.Contains(stderr, "could not get object info")
+}
+
 // Tree is the hash of a commit's tree. CodeNotFound where there is no such commit.
-func (r *Objects) Tree(ctx context.Context, commit string) (string, error) {
-	content, err := r.object(ctx, plumbing.CommitObject, commit)
+func (o *Objects) Tree(ctx context.Context, commit string) (string, error) {
+	content, err := o.readObject(ctx, plumbing.CommitObject, commit)
 	if err != nil {
 		return "", err
 	}
@@ -131,49 +142,50 @@ func (r *Objects) Tree(ctx context.Context, commit string) (string, error) {
 
 // Blob is the content of a file or link in a commit, as stored (before smudge
 // filters). CodeNotFound where the commit has no file there.
-func (r *Objects) Blob(ctx context.Context, commit, path string) ([]byte, error) {
-	e, err := r.committed(ctx, commit, path)
+func (o *Objects) Blob(ctx context.Context, commit, path string) ([]byte, error) {
+	e, err := o.entryInCommit(ctx, commit, path)
 	if err != nil {
 		return nil, err
 	}
 
-	if e.hash == "" || e.mode == modeSubmodule {
+	if !e.hasContent() {
 		return nil, research.Errorf(research.CodeNotFound, "check the path; it is relative to the repository's root",
 			"%s is not a file in %s", path, commit)
 	}
 
-	return r.object(ctx, plumbing.BlobObject, e.hash)
+	return o.readObject(ctx, plumbing.BlobObject, e.hash)
 }
 
-// FileIn is the content of a file or link in a tree, as stored; nil where it has none.
-func (r *Objects) FileIn(ctx context.Context, tree, path string) ([]byte, error) {
-	e, err := r.lookUp(ctx, tree, path)
-	if err != nil || e.hash == "" || e.mode == modeFolder || e.mode == modeSubmodule {
+// FileInTree is the content of a file or link in a tree, as stored; nil where it has none.
+func (o *Objects) FileInTree(ctx context.Context, tree, path string) ([]byte, error) {
+	e, err := o.entryInTree(ctx, tree, path)
+	if err != nil || !e.hasContent() {
 		return nil, err
 	}
 
-	return r.object(ctx, plumbing.BlobObject, e.hash)
+	return o.readObject(ctx, plumbing.BlobObject, e.hash)
 }
 
-// Tracked maps the path of every file and link of a commit to its blob's hash.
+// TrackedFiles maps the path of every file and link of a commit to its blob's hash.
 // Submodules are left out.
-func (r *Objects) Tracked(ctx context.Context, commit string) (map[string]string, error) {
-	root, err := r.Tree(ctx, commit)
+func (o *Objects) TrackedFiles(ctx context.Context, commit string) (map[string]string, error) {
+	root, err := o.Tree(ctx, commit)
 	if err != nil {
 		return nil, err
 	}
-	all := map[string]string{}
-
-	return all, r.walk(ctx, root, "", func(path string, e entry) {
+	blobs := map[string]string{}
+	err = o.walkTree(ctx, root, "", func(path string, e entry) {
 		if e.mode != modeSubmodule {
-			all[path] = e.hash
+			blobs[path] = e.hash
 		}
 	})
+
+	return blobs, err
 }
 
-// walk visits all that is not a folder under a tree.
-func (r *Objects) walk(ctx context.Context, tree, prefix string, visit func(path string, e entry)) error {
-	entries, err := r.entries(ctx, tree)
+// walkTree visits every file, link and submodule under a tree.
+func (o *Objects) walkTree(ctx context.Context, tree, prefix string, visit func(path string, e entry)) error {
+	entries, err := o.readTree(ctx, tree)
 	if err != nil {
 		return err
 	}
@@ -181,7 +193,10 @@ func (r *Objects) walk(ctx context.Context, tree, prefix string, visit func(path
 	for _, e := range entries {
 		if e.mode != modeFolder {
 			visit(prefix+e.name, e)
-		} else if err := r.walk(ctx, e.hash, prefix+e.name+"/", visit); err != nil {
+			continue
+		}
+
+		if err := o.walkTree(ctx, e.hash, prefix+e.name+"/", visit); err != nil {
 			return err
 		}
 	}
@@ -205,65 +220,78 @@ type entry struct {
 	hash string
 }
 
-// entries decodes a tree; "" is the empty one.
-func (r *Objects) entries(ctx context.Context, tree string) ([]entry, error) {
+// hasContent says whether the entry is a file or a link.
+func (e entry) hasContent() bool {
+	return e.hash != "" && e.mode != modeFolder && e.mode != modeSubmodule
+}
+
+// readTree returns the entries of one tree, in their stored order; "" is the empty tree.
+func (o *Objects) readTree(ctx context.Context, tree string) ([]entry, error) {
 	if tree == "" {
 		return nil, nil
 	}
 
-	content, err := r.object(ctx, plumbing.TreeObject, tree)
+	content, err := o.readObject(ctx, plumbing.TreeObject, tree)
 	if err != nil {
 		return nil, err
 	}
-	var list []entry
 
+	// An entry is "MODE NAME", NUL and the 20 bytes of the hash.
+	var list []entry
 	for len(content) > 0 {
-		head, rest, ok := bytes.Cut(content, []byte{0})
+		head, rest, terminated := bytes.Cut(content, []byte{0})
 		octal, name, spaced := bytes.Cut(head, []byte{' '})
 
 		mode, err := strconv.ParseUint(string(octal), 8, 32)
-		if !ok || !spaced || err != nil || len(rest) < 20 {
+		if !terminated || !spaced || err != nil || len(rest) < sha1.Size {
 			return nil, fmt.Errorf("decode tree %s: it is damaged", tree)
 		}
-		list = append(list, entry{name: string(name), mode: uint32(mode), hash: hex.EncodeToString(rest[:20])})
-		content = rest[20:]
+
+		hash := hex.EncodeToString(rest[:sha1.Size])
+		list = append(list, entry{name: string(name), mode: uint32(mode), hash: hash})
+		content = rest[sha1.Size:]
 	}
 
 	return list, nil
 }
 
-// committed is what a commit has at path: a file, link or submodule, else the zero entry.
-func (r *Objects) committed(ctx context.Context, commit, path string) (entry, error) {
-	tree, err := r.Tree(ctx, commit)
+// entryInCommit is the file, link or submodule that a commit has at path, else the zero entry.
+func (o *Objects) entryInCommit(ctx context.Context, commit, path string) (entry, error) {
+	tree, err := o.Tree(ctx, commit)
 	if err != nil {
 		return entry{}, err
 	}
 
-	return r.lookUp(ctx, tree, path)
+	return o.entryInTree(ctx, tree, path)
 }
 
-func (r *Objects) lookUp(ctx context.Context, tree, path string) (entry, error) {
+// entryInTree is the file, link or submodule that a tree has at path, else the zero entry.
+func (o *Objects) entryInTree(ctx context.Context, tree, path string) (entry, error) {
 	for {
 		name, rest, deeper := strings.Cut(path, "/")
 
-		entries, err := r.entries(ctx, tree)
+		entries, err := o.readTree(ctx, tree)
 		if err != nil {
 			return entry{}, err
 		}
 
-		e := find(entries, name)
-		if !deeper && e.mode != modeFolder {
+		e := findEntry(entries, name)
+		isFolder := e.mode == modeFolder
+
+		if !deeper && !isFolder {
 			return e, nil
 		}
 
-		if !deeper || e.mode != modeFolder {
+		if !deeper || !isFolder {
 			return entry{}, nil
 		}
+
 		tree, path = e.hash, rest
 	}
 }
 
-func find(entries []entry, name string) entry {
+// findEntry is the entry of a name, the zero entry where there is none.
+func findEntry(entries []entry, name string) entry {
 	for _, e := range entries {
 		if e.name == name {
 			return e

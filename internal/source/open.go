@@ -12,9 +12,7 @@ import (
 )
 
 // Repo is one checkout of a git repository. Its methods may be called at the
-// same time. It holds no lock and no open process between calls. What concerns
-// HEAD, refs, the index and the work tree is Repo's own; what only reads and
-// makes commits, trees and blobs is Objects'.
+// same time. It holds no lock and no open process between calls.
 type Repo struct {
 	*Objects
 }
@@ -46,17 +44,19 @@ func newRepo(git *gitCommand) *Repo {
 func Open(ctx context.Context, dir string) (*Repo, error) {
 	binary, err := exec.LookPath("git")
 	if err != nil {
-		return nil, noGit()
+		return nil, noGitError()
 	}
 
 	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
 		return nil, research.Errorf(research.CodeRepository, "name an existing folder of a git repository",
 			"%s is not a folder", dir)
 	}
-	r := &gitCommand{binary: binary, env: environment(os.Environ())}
-	out, err := r.run(ctx, invocation{dir: dir}, "rev-parse", "--path-format=absolute",
+
+	git := &gitCommand{binary: binary, env: environment(os.Environ())}
+	out, err := git.run(ctx, invocation{dir: dir}, "rev-parse", "--path-format=absolute",
 		"--is-bare-repository", "--show-object-format", "--git-common-dir", "--absolute-git-dir", "--show-toplevel")
 
+	// One line for each question; where git fails, those before the failure.
 	lines := strings.Split(strings.TrimSuffix(string(out), "\n"), "\n")
 	if err == nil && len(lines) != 5 {
 		return nil, research.Errorf(research.CodeUnsupported, "use git 2.31 or newer, and a path without line breaks",
@@ -69,35 +69,42 @@ func Open(ctx context.Context, dir string) (*Repo, error) {
 	}
 
 	if err != nil {
-		return nil, openFailure(dir, lines[0] == "true", err)
+		return nil, explainOpenFailure(dir, lines[0] == "true", err)
 	}
 
-	r.commonDir, r.gitDir = filepath.FromSlash(lines[2]), filepath.FromSlash(lines[3])
-	if r.root, err = filepath.EvalSymlinks(filepath.FromSlash(lines[4])); err != nil {
+	git.commonDir, git.gitDir = filepath.FromSlash(lines[2]), filepath.FromSlash(lines[3])
+	if git.root, err = filepath.EvalSymlinks(filepath.FromSlash(lines[4])); err != nil {
 		return nil, fmt.Errorf("resolve the checkout's path: %w", err)
 	}
 
-	return newRepo(r), nil
+	return newRepo(git), nil
 }
 
-// At is the checkout that Open found to have these folders, as its own methods
-// gave them, without asking git. For a process that another one starts, which
-// has just opened it.
+// At returns the checkout with these folders, as Root, GitDir and CommonDir of an
+// opened Repo gave them, without asking git. It is for a process whose parent has
+// just opened the checkout.
 func At(root, gitDir, commonDir string) (*Repo, error) {
 	binary, err := exec.LookPath("git")
 	if err != nil {
-		return nil, noGit()
+		return nil, noGitError()
 	}
 
-	return newRepo(&gitCommand{binary: binary, env: environment(os.Environ()), root: root, gitDir: gitDir,
-		commonDir: commonDir}), nil
+	return newRepo(&gitCommand{
+		binary:    binary,
+		env:       environment(os.Environ()),
+		root:      root,
+		gitDir:    gitDir,
+		commonDir: commonDir,
+	}), nil
 }
 
-func noGit() error {
+func noGitError() error {
 	return research.Errorf(research.CodeUnsupported, "install git 2.31 or newer", "git was not found in PATH")
 }
 
-func openFailure(dir string, bare bool, err error) error {
+// explainOpenFailure says what to do about a rev-parse that failed. Other errors are
+// returned as they are.
+func explainOpenFailure(dir string, bare bool, err error) error {
 	said := stderrOf(err)
 	if abs, err := filepath.Abs(dir); err == nil {
 		dir = abs
@@ -128,13 +135,15 @@ func openFailure(dir string, bare bool, err error) error {
 }
 
 // Root is the top of the work tree, absolute, symlinks resolved.
-func (r *gitCommand) Root() string { return r.root }
+func (g *gitCommand) Root() string { return g.root }
 
 // CommonDir is the git directory that all checkouts of the repository share, absolute.
-func (r *gitCommand) CommonDir() string { return r.commonDir }
+func (g *gitCommand) CommonDir() string { return g.commonDir }
 
 // GitDir is this checkout's own git directory, absolute. In the main checkout it is CommonDir.
-func (r *gitCommand) GitDir() string { return r.gitDir }
+func (g *gitCommand) GitDir() string { return g.gitDir }
 
-// abs is where path lies in the work tree.
-func (r *gitCommand) abs(path string) string { return filepath.Join(r.root, filepath.FromSlash(path)) }
+// absPath is the absolute path of a file of the work tree.
+func (g *gitCommand) absPath(path string) string {
+	return filepath.Join(g.root, filepath.FromSlash(path))
+}

@@ -11,10 +11,9 @@ import (
 // packedProbe is how much of packed-refs one step reads: a line and a half.
 const packedProbe = 1 << 10
 
-// packed is what the file of packed refs says of a name, in a number of reads
-// that grows with the logarithm of its size. Only git can tell where it is not
-// found, or the file is not sorted.
-func (r *Repo) packed(name string) (hash string, ok bool) {
+// findPackedRef looks a name up in the file of packed refs by bisection. ok is false
+// where the name is not found or the file is not sorted: git must be asked then.
+func (r *Repo) findPackedRef(name string) (hash string, ok bool) {
 	f, err := os.Open(filepath.Join(r.commonDir, "packed-refs"))
 	if err != nil {
 		return "", false
@@ -25,18 +24,20 @@ func (r *Repo) packed(name string) (hash string, ok bool) {
 	if err != nil {
 		return "", false
 	}
-	head := probe(f, 0)
 
-	first, _, whole := bytes.Cut(head, []byte("\n"))
-	if !whole || !bytes.HasPrefix(first, []byte("#")) || !strings.Contains(string(first)+" ", " sorted ") {
+	first, _, whole := bytes.Cut(readProbe(f, 0), []byte("\n"))
+	isHeader := whole && bytes.HasPrefix(first, []byte("#"))
+
+	if !isHeader || !strings.Contains(string(first)+" ", " sorted ") {
 		return "", false
 	}
+
 	// The line of name begins in [low, high); low is the beginning of a line.
 	low, high := int64(len(first)+1), info.Size()
 	for high-low > packedProbe/2 {
 		middle := low + (high-low)/2
 
-		at, found := refAfter(probe(f, middle))
+		at, found := firstRefAfter(readProbe(f, middle))
 		if found == "" {
 			return "", false
 		}
@@ -48,8 +49,8 @@ func (r *Repo) packed(name string) (hash string, ok bool) {
 		}
 	}
 
-	for line := range bytes.Lines(probe(f, low)) {
-		if hash, is := packedLine(line); is == name && isHash(hash) {
+	for line := range bytes.Lines(readProbe(f, low)) {
+		if hash, found := parsePackedLine(line); found == name && isHash(hash) {
 			return hash, true
 		}
 	}
@@ -57,36 +58,38 @@ func (r *Repo) packed(name string) (hash string, ok bool) {
 	return "", false
 }
 
-// probe reads what lies at an offset.
-func probe(f io.ReaderAt, at int64) []byte {
+// readProbe reads packedProbe bytes at an offset, fewer at the end of the file.
+func readProbe(f io.ReaderAt, at int64) []byte {
 	b := make([]byte, packedProbe)
 	n, _ := f.ReadAt(b, at)
 
 	return b[:n]
 }
 
-// refAfter finds the first ref whose line begins after b does.
-func refAfter(b []byte) (at int, name string) {
+// firstRefAfter finds the first ref whose line begins after the beginning of b, and lies
+// within b; "" if there is none.
+func firstRefAfter(b []byte) (at int, name string) {
 	for {
-		i := bytes.IndexByte(b[at:], '\n')
-		if i < 0 {
+		newline := bytes.IndexByte(b[at:], '\n')
+		if newline < 0 {
 			return 0, ""
 		}
-		at += i + 1
+
+		at += newline + 1
 
 		line, _, whole := bytes.Cut(b[at:], []byte("\n"))
 		if !whole {
 			return 0, ""
 		}
 
-		if _, name := packedLine(line); name != "" {
+		if _, name := parsePackedLine(line); name != "" {
 			return at, name
 		}
 	}
 }
 
-// packedLine reads "HASH NAME"; other lines, such as what a tag peels to, have no name.
-func packedLine(line []byte) (hash, name string) {
+// parsePackedLine reads "HASH NAME"; other lines, such as what a tag peels to, have no name.
+func parsePackedLine(line []byte) (hash, name string) {
 	hash, name, _ = strings.Cut(strings.TrimSuffix(string(line), "\n"), " ")
 	return hash, name
 }

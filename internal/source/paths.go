@@ -14,15 +14,17 @@ import (
 
 // checkPath refuses what can't be the path of a tracked file. CodeScope.
 func checkPath(p string) error {
-	for _, part := range strings.Split(p, "/") {
+	for part := range strings.SplitSeq(p, "/") {
 		if strings.EqualFold(part, ".git") || part == ".." {
 			return research.Errorf(research.CodeScope, "name a file of the repository, relative to its root",
 				"%q is outside the repository's files", p)
 		}
 	}
 
-	if p == "" || p == "." || path.IsAbs(p) || filepath.IsAbs(filepath.FromSlash(p)) || path.Clean(p) != p ||
-		strings.ContainsRune(p, 0) {
+	isAbs := path.IsAbs(p) || filepath.IsAbs(filepath.FromSlash(p))
+	isClean := path.Clean(p) == p && p != "." && p != "" && !strings.ContainsRune(p, 0)
+
+	if isAbs || !isClean {
 		return research.Errorf(research.CodeScope, "name a file of the repository, relative to its root",
 			"%q is not a path in the repository", p)
 	}
@@ -30,15 +32,15 @@ func checkPath(p string) error {
 	return nil
 }
 
-// inside makes sure that what lies at p is in this work tree: no folder above
-// it is a link, a submodule or a repository of its own. Missing is fine. CodeScope.
-func (r *gitCommand) inside(p string) error {
+// requireInside refuses a path outside this work tree: a folder above it is a link, a
+// submodule or a repository of its own. The file itself may be missing. CodeScope.
+func (g *gitCommand) requireInside(p string) error {
 	if err := checkPath(p); err != nil {
 		return err
 	}
 
 	for dir := path.Dir(p); dir != "."; dir = path.Dir(dir) {
-		info, err := os.Lstat(r.abs(dir))
+		info, err := os.Lstat(g.absPath(dir))
 		if err != nil {
 			continue
 		}
@@ -48,7 +50,7 @@ func (r *gitCommand) inside(p string) error {
 				p, dir)
 		}
 
-		if _, err := os.Lstat(filepath.Join(r.abs(dir), ".git")); err == nil {
+		if _, err := os.Lstat(filepath.Join(g.absPath(dir), ".git")); err == nil {
 			return research.Errorf(research.CodeScope, "name a file of this repository",
 				"%s lies in %s, a submodule or other repository", p, dir)
 		}
@@ -60,17 +62,18 @@ func (r *gitCommand) inside(p string) error {
 // CheckEditable says whether the file at path can be a campaign's edited file:
 // a plain tracked file of this work tree. CodeScope with the reason otherwise.
 func (r *Repo) CheckEditable(ctx context.Context, path string) error {
-	if err := r.inside(path); err != nil {
+	if err := r.requireInside(path); err != nil {
 		return err
 	}
+
 	refuse := func(next, why string) error {
 		return research.Errorf(research.CodeScope, next, "%s can't be edited in a campaign: it is %s", path, why)
 	}
 
-	info, statErr := os.Lstat(r.abs(path))
+	info, statErr := os.Lstat(r.absPath(path))
 	if statErr == nil && !info.Mode().IsRegular() {
-		why := kindOf(info.Mode())
-		if _, err := os.Lstat(filepath.Join(r.abs(path), ".git")); err == nil {
+		why := describeKind(info.Mode())
+		if _, err := os.Lstat(filepath.Join(r.absPath(path), ".git")); err == nil {
 			why = "a submodule or other repository"
 		}
 
@@ -82,7 +85,7 @@ func (r *Repo) CheckEditable(ctx context.Context, path string) error {
 		return err
 	}
 
-	staged, tracked := stagedAs(fields(out), path)
+	staged, tracked := findStage(splitFields(out), path)
 	switch {
 	case statErr != nil && tracked:
 		return refuse("bring it back: git restore -- "+path, "missing from the work tree")
@@ -106,10 +109,11 @@ func (r *Repo) CheckEditable(ctx context.Context, path string) error {
 	return refuse("git add and commit it first", "not tracked by git")
 }
 
-// stagedAs finds path among lines "MODE HASH STAGE\tPATH".
-func stagedAs(lines []string, path string) (stage string, found bool) {
+// findStage finds path among lines "MODE HASH STAGE\tPATH".
+func findStage(lines []string, path string) (stage string, found bool) {
 	for _, line := range lines {
-		if meta, name, _ := strings.Cut(line, "\t"); name == path {
+		meta, name, _ := strings.Cut(line, "\t")
+		if name == path {
 			return meta[strings.LastIndexByte(meta, ' ')+1:], true
 		}
 	}
@@ -117,7 +121,8 @@ func stagedAs(lines []string, path string) (stage string, found bool) {
 	return "", false
 }
 
-func kindOf(mode fs.FileMode) string {
+// describeKind says what stands in the place of a plain file.
+func describeKind(mode fs.FileMode) string {
 	switch {
 	case mode.IsDir():
 		return "a folder"
@@ -134,22 +139,24 @@ func (r *Repo) Ignored(ctx context.Context, paths []string) ([]string, error) {
 	if len(paths) == 0 {
 		return nil, nil
 	}
+
 	// check-ignore knows no literal paths; "./" keeps a leading colon from being magic.
 	asked := make([]string, len(paths))
 	for i, p := range paths {
 		asked[i] = "./" + p
 	}
 
-	out, err := r.run(ctx, invocation{stdin: terminated(asked), env: []string{"GIT_LITERAL_PATHSPECS=0"}},
+	out, err := r.run(ctx, invocation{stdin: joinFields(asked), env: []string{"GIT_LITERAL_PATHSPECS=0"}},
 		"check-ignore", "-z", "--stdin")
 	if err != nil && stderrOf(err) != nothingFound {
 		return nil, err
 	}
-	hit := fields(out)
+
+	answered := splitFields(out)
 	var ignored []string
 
 	for i, p := range paths {
-		if slices.Contains(hit, asked[i]) {
+		if slices.Contains(answered, asked[i]) {
 			ignored = append(ignored, p)
 		}
 	}
@@ -157,5 +164,5 @@ func (r *Repo) Ignored(ctx context.Context, paths []string) ([]string, error) {
 	return ignored, nil
 }
 
-// nothingFound is how check-ignore ends, with nothing on stderr, when it ignores none.
+// nothingFound stands for the stderr of a check-ignore that ignores none of its paths.
 const nothingFound = "exit status 1"

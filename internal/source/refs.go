@@ -28,8 +28,8 @@ func (r *Repo) UpdateRefs(ctx context.Context, updates []RefUpdate, why string) 
 	if len(updates) == 0 {
 		return nil
 	}
-	var feed bytes.Buffer
 
+	var feed bytes.Buffer
 	for _, u := range updates {
 		switch {
 		case u.New == "" && u.Old == "":
@@ -44,31 +44,35 @@ func (r *Repo) UpdateRefs(ctx context.Context, updates []RefUpdate, why string) 
 	}
 
 	err := fault.At("git.refs", func() error {
-		_, err := r.git(ctx, feed.Bytes(), "update-ref", "-m", reason(why), "--no-deref", "--stdin", "-z")
+		_, err := r.git(ctx, feed.Bytes(), "update-ref", "-m", reflogMessage(why), "--no-deref", "--stdin", "-z")
 		return err
 	})
 	if err != nil {
-		return refFailure(err)
+		return explainRefFailure(err)
 	}
 
 	return fault.At("git.sync", func() error { return r.syncRefs(updates) })
 }
 
-// syncRefs makes renames of loose refs durable. Git syncs the files themselves
-// (core.fsync), not their folders: a power cut would leave the old ref, and its
-// lock for ever.
+// syncRefs makes the renames of loose refs durable. Git syncs the files themselves
+// (core.fsync) but not their folders: after a power cut the old ref could be back,
+// with a lock that stays.
 func (r *Repo) syncRefs(updates []RefUpdate) error {
+	if runtime.GOOS == "windows" { // no fsync of folders
+		return nil
+	}
+
 	done := map[string]bool{}
 
 	for _, u := range updates {
 		dir := filepath.Join(r.commonDir, filepath.FromSlash(path.Dir(u.Name)))
-		if done[dir] || runtime.GOOS == "windows" { // which has no such call
+		if done[dir] {
 			continue
 		}
 		done[dir] = true
 
-		d, err := os.Open(dir)
-		if errors.Is(err, fs.ErrNotExist) { // its refs are kept elsewhere, or were its last
+		folder, err := os.Open(dir)
+		if errors.Is(err, fs.ErrNotExist) { // the refs are kept elsewhere, or its last one was deleted
 			continue
 		}
 
@@ -76,7 +80,7 @@ func (r *Repo) syncRefs(updates []RefUpdate) error {
 			return fmt.Errorf("sync the refs: %w", err)
 		}
 
-		if err := errors.Join(d.Sync(), d.Close()); err != nil {
+		if err := errors.Join(folder.Sync(), folder.Close()); err != nil {
 			return fmt.Errorf("sync the refs: %w", err)
 		}
 	}
@@ -84,8 +88,8 @@ func (r *Repo) syncRefs(updates []RefUpdate) error {
 	return nil
 }
 
-// reason is a reflog message, which git wants to have something in it.
-func reason(why string) string {
+// reflogMessage is why, or a word of our own where it is blank: git refuses an empty message.
+func reflogMessage(why string) string {
 	if strings.TrimSpace(why) == "" {
 		return "ratchet"
 	}
@@ -93,15 +97,17 @@ func reason(why string) string {
 	return why
 }
 
+// What update-ref says on stderr.
 var (
 	nameInTheWay = regexp.MustCompile(`(?:^|': )'(refs/[^\n]+?)' exists; cannot create '(refs/[^\n]+)'`)
 	refMoved     = regexp.MustCompile(`cannot lock ref '([^\n]+)': (is at|reference already exists|unable to resolve reference|reference is missing)`)
 	refHeld      = regexp.MustCompile(`cannot lock ref '([^\n]+)': Unable to create '([^\n]+)': File exists`)
 )
 
-func refFailure(err error) error {
+// explainRefFailure gives a failed update-ref its code and next step.
+func explainRefFailure(err error) error {
 	said := stderrOf(err)
-	because := func(e *research.Error) error {
+	withCause := func(e *research.Error) error {
 		e.Err = err
 		return e
 	}
@@ -112,17 +118,17 @@ func refFailure(err error) error {
 			next = fmt.Sprintf("rename it: git branch -m %s %s-old", short, strings.ReplaceAll(short, "/", "-"))
 		}
 
-		return because(research.Errorf(research.CodeRepository, next, "git can't have both %s, which exists, and %s",
+		return withCause(research.Errorf(research.CodeRepository, next, "git can't have both %s, which exists, and %s",
 			m[1], m[2]))
 	}
 
 	if m := refHeld.FindStringSubmatch(said); m != nil {
-		return because(research.Errorf(research.CodeConflict, "call again; if no git is running, delete "+m[2],
+		return withCause(research.Errorf(research.CodeConflict, "call again; if no git is running, delete "+m[2],
 			"another process holds %s", m[1]))
 	}
 
 	if m := refMoved.FindStringSubmatch(said); m != nil {
-		return because(research.Errorf(research.CodeConflict, "read the state again, then decide",
+		return withCause(research.Errorf(research.CodeConflict, "read the state again, then decide",
 			"somebody else moved %s", m[1]))
 	}
 
@@ -147,8 +153,8 @@ func (r *Repo) Refs(ctx context.Context, names ...string) ([]RefUpdate, error) {
 	if err != nil {
 		return nil, err
 	}
-	var list []RefUpdate
 
+	var list []RefUpdate
 	for line := range strings.Lines(string(out)) {
 		hash, name, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
 		list = append(list, RefUpdate{Name: name, New: hash, Old: hash})

@@ -22,6 +22,7 @@ type scratch struct {
 	path string
 }
 
+// newScratch makes a folder for an index; git makes the index itself.
 func newScratch() (*scratch, error) {
 	dir, err := os.MkdirTemp("", "ratchet-index-")
 	if err != nil {
@@ -31,12 +32,12 @@ func newScratch() (*scratch, error) {
 	return &scratch{dir: dir, path: filepath.Join(dir, "index")}, nil
 }
 
-// scratchOf is a private index with what tree holds at paths, and with the
+// buildScratch makes a private index with what tree holds at paths, and with the
 // .gitattributes files that apply to them.
-func (r *Objects) scratchOf(ctx context.Context, tree string, paths []string) (*scratch, error) {
-	held := map[string]entry{}
+func (o *Objects) buildScratch(ctx context.Context, tree string, paths []string) (*scratch, error) {
+	collected := map[string]entry{}
 	for _, path := range paths {
-		if err := r.collect(ctx, tree, path, held); err != nil {
+		if err := o.collectEntries(ctx, tree, path, collected); err != nil {
 			return nil, err
 		}
 	}
@@ -46,48 +47,54 @@ func (r *Objects) scratchOf(ctx context.Context, tree string, paths []string) (*
 		return nil, err
 	}
 
-	if err := s.write(held); err != nil {
-		s.remove()
+	if err := s.writeEntries(collected); err != nil {
+		s.removeFolder()
 		return nil, fmt.Errorf("write a private index: %w", err)
 	}
 
 	return s, nil
 }
 
-// collect adds path's entry, and the attributes of every folder above it.
-func (r *Objects) collect(ctx context.Context, tree, path string, held map[string]entry) error {
+// collectEntries adds path's entry, and the attributes of every folder above it, to into.
+func (o *Objects) collectEntries(ctx context.Context, tree, path string, into map[string]entry) error {
 	prefix := ""
 
 	for {
-		entries, err := r.entries(ctx, tree)
+		entries, err := o.readTree(ctx, tree)
 		if err != nil {
 			return err
 		}
 
-		if e := find(entries, ".gitattributes"); e.mode == modeFile || e.mode == modeExec {
-			held[prefix+e.name] = e
+		if e := findEntry(entries, ".gitattributes"); e.mode == modeFile || e.mode == modeExec {
+			into[prefix+e.name] = e
 		}
+
 		name, rest, deeper := strings.Cut(path, "/")
 
-		e := find(entries, name)
+		e := findEntry(entries, name)
 		if !deeper && e.hash != "" && e.mode != modeFolder {
-			held[prefix+name] = e
+			into[prefix+name] = e
 		}
 
 		if !deeper || e.mode != modeFolder {
 			return nil
 		}
+
 		tree, path, prefix = e.hash, rest, prefix+name+"/"
 	}
 }
 
-func (s *scratch) write(held map[string]entry) error {
-	idx := &index.Index{Version: 2}
+// writeEntries writes the index, by path.
+func (s *scratch) writeEntries(entries map[string]entry) error {
+	encoded := &index.Index{Version: 2}
 
-	for _, path := range slices.Sorted(maps.Keys(held)) {
-		e := held[path]
-		idx.Entries = append(idx.Entries, &index.Entry{Name: path, Hash: plumbing.NewHash(e.hash),
-			Mode: filemode.FileMode(e.mode)})
+	for _, path := range slices.Sorted(maps.Keys(entries)) {
+		e := entries[path]
+		encoded.Entries = append(encoded.Entries, &index.Entry{
+			Name: path,
+			Hash: plumbing.NewHash(e.hash),
+			Mode: filemode.FileMode(e.mode),
+		})
 	}
 
 	f, err := os.Create(s.path)
@@ -97,7 +104,7 @@ func (s *scratch) write(held map[string]entry) error {
 	defer f.Close()
 
 	w := bufio.NewWriter(f)
-	if err := index.NewEncoder(w).Encode(idx); err != nil {
+	if err := index.NewEncoder(w).Encode(encoded); err != nil {
 		return err
 	}
 
@@ -108,32 +115,36 @@ func (s *scratch) write(held map[string]entry) error {
 	return f.Close()
 }
 
-func (s *scratch) read() (map[string]entry, error) {
+// readEntries reads the index, by path.
+func (s *scratch) readEntries() (map[string]entry, error) {
 	f, err := os.Open(s.path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
 
-	idx := &index.Index{}
-	if err := index.NewDecoder(bufio.NewReader(f)).Decode(idx); err != nil {
+	decoded := &index.Index{}
+	if err := index.NewDecoder(bufio.NewReader(f)).Decode(decoded); err != nil {
 		return nil, fmt.Errorf("read a private index: %w", err)
 	}
 
-	held := map[string]entry{}
-	for _, e := range idx.Entries {
-		held[e.Name] = entry{mode: uint32(e.Mode), hash: e.Hash.String()}
+	entries := map[string]entry{}
+	for _, e := range decoded.Entries {
+		entries[e.Name] = entry{mode: uint32(e.Mode), hash: e.Hash.String()}
 	}
 
-	return held, nil
+	return entries, nil
 }
 
-func (s *scratch) remove() { os.RemoveAll(s.dir) }
+func (s *scratch) removeFolder() { os.RemoveAll(s.dir) }
 
-// onScratch runs git with s as its index, in the work tree dir ("" for the user's).
-func (r *Objects) onScratch(ctx context.Context, s *scratch, dir string, stdin []byte, args ...string) ([]byte, error) {
-	args = append([]string{"-c", "core.splitIndex=false", "-c", "core.untrackedCache=false",
-		"-c", "core.sparseCheckout=false", "-c", "index.sparse=false", "-c", "index.version=2"}, args...)
+// runOnScratch runs git with s as its index, in the work tree dir ("" for the user's).
+func (o *Objects) runOnScratch(
+	ctx context.Context, s *scratch, dir string, stdin []byte, args ...string,
+) ([]byte, error) {
+	plain := []string{"-c", "core.splitIndex=false", "-c", "core.untrackedCache=false",
+		"-c", "core.sparseCheckout=false", "-c", "index.sparse=false", "-c", "index.version=2"}
+	call := invocation{stdin: stdin, dir: dir, env: []string{"GIT_INDEX_FILE=" + s.path}}
 
-	return r.run(ctx, invocation{stdin: stdin, dir: dir, env: []string{"GIT_INDEX_FILE=" + s.path}}, args...)
+	return o.run(ctx, call, append(plain, args...)...)
 }

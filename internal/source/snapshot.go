@@ -11,7 +11,7 @@ import (
 	"ratchet/internal/research"
 )
 
-// Snapshot is base's tree with the work tree's content and mode at paths, as
+// Snapshot returns base's tree with the work tree's content and mode at paths, as
 // `git add` would store them: clean filters, line endings and core.fileMode
 // applied, a link as a link, a missing file removed. The objects are stored;
 // nothing refers to them yet. Two git processes, one when nothing changed.
@@ -22,81 +22,86 @@ func (r *Repo) Snapshot(ctx context.Context, base string, paths []string) (tree 
 		return root, err
 	}
 
-	held, err := r.stored(ctx, base, paths)
+	staged, err := r.stageFiles(ctx, base, paths)
 	if err != nil {
 		return "", err
 	}
 
-	return r.editTree(ctx, root, held)
+	return r.editTree(ctx, root, staged)
 }
 
-// stored is what the work tree has at paths, as git add would store it on top
-// of base; nothing for a missing file. The objects are written.
-func (r *Repo) stored(ctx context.Context, base string, paths []string) (edits, error) {
+// stageFiles stores what the work tree has at paths, as git add would on top of base,
+// in an index of its own. It returns the entries; that of a missing file is zero.
+func (r *Repo) stageFiles(ctx context.Context, base string, paths []string) (edits, error) {
 	root, err := r.Tree(ctx, base)
 	if err != nil {
 		return nil, err
 	}
 
 	for _, path := range paths {
-		if err := r.storable(path); err != nil {
+		if err := r.requireStorable(path); err != nil {
 			return nil, err
 		}
 	}
 
-	s, err := r.scratchOf(ctx, root, paths)
+	s, err := r.buildScratch(ctx, root, paths)
 	if err != nil {
 		return nil, err
 	}
-	defer s.remove()
+	defer s.removeFolder()
 
-	if _, err := r.onScratch(ctx, s, "", terminated(paths), "update-index", "--add", "--remove", "--replace", "-z",
-		"--stdin"); err != nil {
-		return nil, filterFailure(err)
+	_, err = r.runOnScratch(ctx, s, "", joinFields(paths), "update-index", "--add", "--remove", "--replace", "-z",
+		"--stdin")
+	if err != nil {
+		return nil, explainFilterFailure(err)
 	}
 
-	held, err := s.read()
+	entries, err := s.readEntries()
 	if err != nil {
 		return nil, err
 	}
 
-	is := edits{}
+	staged := edits{}
 	for _, path := range paths {
-		is[path] = held[path]
+		staged[path] = entries[path]
 	}
 
-	return is, nil
+	return staged, nil
 }
 
-// storable refuses what git add would take for something else, or not take.
-func (r *Repo) storable(path string) error {
-	if err := r.inside(path); err != nil {
+// requireStorable refuses what is neither missing, a plain file nor a link: git add would
+// store it as something else, or not at all.
+func (r *Repo) requireStorable(path string) error {
+	if err := r.requireInside(path); err != nil {
 		return err
 	}
 
-	info, err := os.Lstat(r.abs(path))
-	if errors.Is(err, fs.ErrNotExist) || err == nil && (info.Mode().IsRegular() || info.Mode()&fs.ModeSymlink != 0) {
+	info, err := os.Lstat(r.absPath(path))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return research.Errorf(research.CodeStorage, "check the file's permissions", "look at %s: %w", path, err)
+	case info.Mode().IsRegular(), info.Mode()&fs.ModeSymlink != 0:
 		return nil
 	}
 
-	if err != nil {
-		return research.Errorf(research.CodeStorage, "check the file's permissions", "look at %s: %w", path, err)
-	}
-
-	return research.Errorf(research.CodeScope, "make it a plain file again", "%s is %s", path, kindOf(info.Mode()))
+	return research.Errorf(research.CodeScope, "make it a plain file again", "%s is %s", path,
+		describeKind(info.Mode()))
 }
 
-// filterFailure names a clean or smudge filter that failed as the user's to mend.
-func filterFailure(err error) error {
+// explainFilterFailure tells the user to mend a clean or smudge filter, where one failed.
+// Other errors are returned as they are.
+func explainFilterFailure(err error) error {
 	said := stderrOf(err)
 	if !strings.Contains(said, "filter '") {
 		return err
 	}
 
 	line := firstLine(said)
-	for l := range strings.Lines(said) {
-		if strings.Contains(l, "filter '") {
-			line = firstLine(l)
+	for message := range strings.Lines(said) {
+		if strings.Contains(message, "filter '") {
+			line = firstLine(message)
 		}
 	}
 
@@ -105,7 +110,7 @@ func filterFailure(err error) error {
 		"a filter of the repository failed: %s: %w", line, err)
 }
 
-// ReplaceFile is base's tree with content at path, stored as given: it must be
+// ReplaceFile returns base's tree with content at path, stored as given: it must be
 // what a clean filter would have made. The file's mode stays, a new one is not
 // executable. Two git processes.
 func (r *Repo) ReplaceFile(ctx context.Context, base, path string, content []byte) (tree string, err error) {
@@ -118,26 +123,22 @@ func (r *Repo) ReplaceFile(ctx context.Context, base, path string, content []byt
 		return "", err
 	}
 
-	old, err := r.lookUp(ctx, root, path)
+	old, err := r.entryInTree(ctx, root, path)
 	if err != nil {
 		return "", err
 	}
 
-	if content == nil {
-		content = []byte{}
-	}
-
-	out, err := r.git(ctx, content, "hash-object", "-w", "--no-filters", "--stdin")
+	hash, err := r.storeBlob(ctx, content)
 	if err != nil {
 		return "", err
 	}
 
-	is := entry{mode: modeFile, hash: strings.TrimSpace(string(out))}
+	file := entry{mode: modeFile, hash: hash}
 	if old.mode == modeExec {
-		is.mode = modeExec
+		file.mode = modeExec
 	}
 
-	return r.editTree(ctx, root, edits{path: is})
+	return r.editTree(ctx, root, edits{path: file})
 }
 
 // CommitSpec is a commit to make.
@@ -156,41 +157,44 @@ var fixedIdentity = []string{
 	"GIT_COMMITTER_NAME=ratchet", "GIT_COMMITTER_EMAIL=ratchet@localhost", "GIT_COMMITTER_DATE=@0 +0000",
 }
 
-// Commit stores a commit, unsigned, and returns its hash. Author and committer
-// are who the user's configuration and environment say, at git's clock.
-// CodeRepository with the two lines to run when they don't say.
-func (r *Objects) Commit(ctx context.Context, c CommitSpec) (string, error) {
+// Commit stores a commit, unsigned, and returns its hash. Author and committer come
+// from the user's configuration and environment, the time from git's clock.
+// CodeRepository with the two lines to run when they name nobody.
+func (o *Objects) Commit(ctx context.Context, c CommitSpec) (string, error) {
 	args := []string{"-c", "i18n.commitEncoding=UTF-8", "commit-tree"}
-	for _, p := range c.Parents {
-		args = append(args, "-p", p)
+	for _, parent := range c.Parents {
+		args = append(args, "-p", parent)
 	}
+
 	message := strings.TrimRight(c.Message, "\n") + "\n"
+	call := invocation{stdin: []byte(message)}
 
-	how := invocation{stdin: []byte(message)}
 	if c.Fixed {
-		how.env = fixedIdentity
+		call.env = fixedIdentity
 	}
-	var out []byte
 
+	var out []byte
 	err := fault.At("git.commit", func() (err error) {
-		out, err = r.run(ctx, how, append(args, "-F", "-", c.Tree)...)
+		out, err = o.run(ctx, call, append(args, "-F", "-", c.Tree)...)
 		return err
 	})
 	if err != nil {
-		return "", identityFailure(err)
+		return "", explainIdentityFailure(err)
 	}
 
 	return strings.TrimSpace(string(out)), nil
 }
 
-// Identity refuses when git does not know who commits. CodeRepository with the
+// RequireIdentity refuses when git does not know who commits. CodeRepository with the
 // two lines to run.
-func (r *Objects) Identity(ctx context.Context) error {
-	_, err := r.git(ctx, nil, "var", "GIT_COMMITTER_IDENT")
-	return identityFailure(err)
+func (o *Objects) RequireIdentity(ctx context.Context) error {
+	_, err := o.git(ctx, nil, "var", "GIT_COMMITTER_IDENT")
+	return explainIdentityFailure(err)
 }
 
-func identityFailure(err error) error {
+// explainIdentityFailure tells the user to configure a name, where git lacks one. Other
+// errors, and nil, are returned as they are.
+func explainIdentityFailure(err error) error {
 	said := stderrOf(err)
 	if strings.Contains(said, "Please tell me who you are") || strings.Contains(said, "empty ident") ||
 		strings.Contains(said, "user.useConfigOnly") {

@@ -69,14 +69,14 @@ func TestBusy(t *testing.T) {
 			dir := conflict(t)
 
 			r := open(t, dir)
-			if err := r.Busy(t.Context()); err != nil {
+			if err := r.RequireNoOperation(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			write(t, dir, "side.patch", git(t, dir, "format-patch", "-1", "--stdout", "side"))
 			cmd := exec.Command("git", c.args...)
 			cmd.Dir = dir
 			_ = cmd.Run() // it stops at the conflict
-			wantCode(t, r.Busy(t.Context()), research.CodeRepository, c.name, c.word)
+			wantCode(t, r.RequireNoOperation(t.Context()), research.CodeRepository, c.name, c.word)
 		})
 	}
 }

@@ -13,7 +13,9 @@ import (
 // Change is a tracked path that differs from a commit.
 type Change struct {
 	Path string
-	Kind string // modified | deleted | mode (permission, whether or not the content differs) | type | added (staged, or unknown to the commit)
+	// Kind is modified, deleted, mode (the permission, whether or not the content
+	// differs), type, or added (staged, or unknown to the commit).
+	Kind string
 	// Added and Removed are lines, as stored; 0 for a binary file.
 	Added, Removed int
 }
@@ -21,51 +23,51 @@ type Change struct {
 // Changes lists the tracked paths of the work tree whose content (after clean
 // filters), mode or type differs from the commit's, ordered by path. A touched
 // but equal file is no change. A submodule counts when its HEAD moved. The
-// user's index is read, never refreshed: git works on a link to it, because
-// `git diff` writes what it refreshed even when told to take no optional locks.
+// user's index is read, never refreshed: git works on a link to it, since `git diff`
+// writes what it refreshed although GIT_OPTIONAL_LOCKS is 0.
 func (r *Repo) Changes(ctx context.Context, commit string) ([]Change, error) {
-	s, err := r.userIndex()
+	s, err := r.linkUserIndex()
 	if err != nil {
 		return nil, err
 	}
-	defer s.remove()
+	defer s.removeFolder()
 
 	out, err := r.run(ctx, invocation{env: []string{"GIT_INDEX_FILE=" + s.path}}, "-c", "core.splitIndex=false",
 		"-c", "diff.autoRefreshIndex=true", "diff", "--raw", "--numstat", "-z", "-O/dev/null", "--no-renames",
 		"--no-ext-diff", "--no-textconv", "--no-relative", "--no-color", "--ignore-submodules=dirty",
 		"--end-of-options", commit, "--")
 	if err != nil {
-		return nil, filterFailure(err)
+		return nil, explainFilterFailure(err)
 	}
 
-	return readChanges(fields(out))
+	return readChanges(splitFields(out))
 }
 
 // readChanges reads what --raw and --numstat print: for each path a field that
 // begins with a colon and one with the path, then for each path its line counts.
 func readChanges(all []string) (list []Change, err error) {
-	at := map[string]int{}
+	position := map[string]int{} // in list, by path
 
 	for i := 0; i < len(all); i++ {
 		if strings.HasPrefix(all[i], ":") && i+1 < len(all) {
-			c := Change{Path: all[i+1], Kind: changeKind(all[i])}
-			if _, twice := at[c.Path]; !twice {
-				at[c.Path] = len(list)
-				list = append(list, c)
-			}
-
+			raw, path := all[i], all[i+1]
 			i++
+
+			if _, twice := position[path]; !twice {
+				position[path] = len(list)
+				list = append(list, Change{Path: path, Kind: changeKind(raw)})
+			}
 
 			continue
 		}
 
-		plus, minus, path, err := lineCounts(all[i])
+		added, removed, path, err := parseLineCounts(all[i])
 		if err != nil {
 			return nil, err
 		}
 
-		if k, ok := at[path]; ok {
-			list[k].Added, list[k].Removed = plus, minus
+		if k, ok := position[path]; ok {
+			list[k].Added, list[k].Removed = added, removed
 		}
 	}
 
@@ -74,12 +76,13 @@ func readChanges(all []string) (list []Change, err error) {
 
 // changeKind reads ":OLDMODE NEWMODE OLDHASH NEWHASH STATUS".
 func changeKind(raw string) string {
-	f := strings.Fields(strings.TrimPrefix(raw, ":"))
-	if len(f) < 5 {
+	columns := strings.Fields(strings.TrimPrefix(raw, ":"))
+	if len(columns) < 5 {
 		return "modified"
 	}
 
-	switch f[4][0] {
+	oldMode, newMode, status := columns[0], columns[1], columns[4]
+	switch status[0] {
 	case 'A':
 		return "added"
 	case 'D':
@@ -87,7 +90,7 @@ func changeKind(raw string) string {
 	case 'T':
 		return "type"
 	case 'M':
-		if f[0] != f[1] {
+		if oldMode != newMode {
 			return "mode"
 		}
 	}
@@ -95,13 +98,14 @@ func changeKind(raw string) string {
 	return "modified"
 }
 
-// userIndex is a scratch whose index is a hard link to the user's: reading it
+// linkUserIndex makes a scratch whose index is a hard link to the user's: reading it
 // sees the same bytes and time stamps, and a git that writes replaces the link.
-func (r *Repo) userIndex() (*scratch, error) {
+func (r *Repo) linkUserIndex() (*scratch, error) {
 	dir, err := os.MkdirTemp(r.gitDir, "ratchet-index-")
 	if err != nil {
 		return nil, fmt.Errorf("make a private index: %w", err)
 	}
+
 	s := &scratch{dir: dir, path: filepath.Join(dir, "index")}
 	from := filepath.Join(r.gitDir, "index")
 
@@ -110,15 +114,17 @@ func (r *Repo) userIndex() (*scratch, error) {
 		return s, nil
 	}
 
+	// Where links are not possible, a copy.
 	if err := copyWithTime(from, s.path); err != nil {
-		s.remove()
+		s.removeFolder()
 		return nil, fmt.Errorf("make a private index: %w", err)
 	}
 
 	return s, nil
 }
 
-// copyWithTime copies a file and its time, by which git tells an index that may be racy.
+// copyWithTime copies a file and its time, from which git sees which entries of an index may be
+// older than their files.
 func copyWithTime(from, to string) error {
 	in, err := os.Open(from)
 	if err != nil {
@@ -157,7 +163,7 @@ func (r *Repo) Untracked(ctx context.Context, limit int) ([]string, error) {
 		return nil, err
 	}
 
-	list := fields(out)
+	list := splitFields(out)
 	if limit > 0 && len(list) > limit {
 		list = list[:limit]
 	}

@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// edits says what a tree shall hold at some paths. The zero entry removes.
+// edits is what a tree shall hold at some paths. The zero entry removes.
 type edits map[string]entry
 
 // treeWriter collects the trees that an edit makes, deepest first, in the
@@ -22,26 +22,26 @@ type treeWriter struct {
 	made []string
 }
 
-// editTree is the tree with the edits made. It is one git process, and none
-// when nothing changes: all the new trees' hashes are known before git is asked
-// to store them, and must be what git answers.
-func (r *Objects) editTree(ctx context.Context, tree string, changes edits) (string, error) {
-	w := &treeWriter{repo: r}
+// editTree returns the tree with the edits made. It starts one git process, none when
+// nothing changes: the hashes of all new trees are computed before git is asked to
+// store them, and git's answer must agree.
+func (o *Objects) editTree(ctx context.Context, tree string, changes edits) (string, error) {
+	w := &treeWriter{repo: o}
 
-	root, err := w.edit(ctx, tree, changes)
+	root, err := w.editFolder(ctx, tree, changes)
 	if err != nil {
 		return "", err
 	}
 
 	if root == "" {
-		root = w.add(nil)
+		root = w.addTree(nil)
 	}
 
 	if len(w.made) == 0 {
 		return root, nil
 	}
 
-	out, err := r.git(ctx, w.feed.Bytes(), "mktree", "--batch", "--missing", "-z")
+	out, err := o.git(ctx, w.feed.Bytes(), "mktree", "--batch", "--missing", "-z")
 	if err != nil {
 		return "", err
 	}
@@ -53,19 +53,20 @@ func (r *Objects) editTree(ctx context.Context, tree string, changes edits) (str
 	return root, nil
 }
 
-// edit returns the hash of the edited tree, "" when nothing is left in it.
-func (w *treeWriter) edit(ctx context.Context, tree string, changes edits) (string, error) {
-	entries, err := w.repo.entries(ctx, tree)
+// editFolder returns the hash of the edited tree, "" when nothing is left in it.
+func (w *treeWriter) editFolder(ctx context.Context, tree string, changes edits) (string, error) {
+	entries, err := w.repo.readTree(ctx, tree)
 	if err != nil {
 		return "", err
 	}
-	below := map[string]edits{}
 
+	// Replace what lies in this folder, and sort the other edits by subfolder.
+	below := map[string]edits{}
 	for path, e := range changes {
 		name, rest, deeper := strings.Cut(path, "/")
 		if !deeper {
 			e.name = name
-			entries = replace(entries, e)
+			entries = replaceEntry(entries, e)
 
 			continue
 		}
@@ -73,51 +74,56 @@ func (w *treeWriter) edit(ctx context.Context, tree string, changes edits) (stri
 		if below[name] == nil {
 			below[name] = edits{}
 		}
+
 		below[name][rest] = e
 	}
 
-	for name, deeper := range below {
-		old := find(entries, name)
-		if old.mode != modeFolder {
-			if !slices.ContainsFunc(values(deeper), func(e entry) bool { return e.hash != "" }) {
-				continue // removes what isn't there
+	for name, inside := range below {
+		folder := findEntry(entries, name)
+		if folder.mode != modeFolder {
+			if inside.onlyRemove() { // there is nothing to remove
+				continue
 			}
-			old.hash = ""
+
+			folder.hash = "" // a new folder, in the place of a file if there is one
 		}
 
-		hash, err := w.edit(ctx, old.hash, deeper)
+		hash, err := w.editFolder(ctx, folder.hash, inside)
 		if err != nil {
 			return "", err
 		}
-		entries = replace(entries, entry{name: name, mode: modeFolder, hash: hash})
+
+		entries = replaceEntry(entries, entry{name: name, mode: modeFolder, hash: hash})
 	}
 
 	if len(entries) == 0 {
 		return "", nil
 	}
+
 	slices.SortFunc(entries, func(a, b entry) int { return cmp.Compare(a.sortKey(), b.sortKey()) })
 
 	if hash := hashTree(entries); hash == tree {
 		return hash, nil
 	}
 
-	return w.add(entries), nil
+	return w.addTree(entries), nil
 }
 
-// add appends one tree to the feed and returns its hash.
-func (w *treeWriter) add(entries []entry) string {
+// addTree appends one tree to the feed and returns its hash.
+func (w *treeWriter) addTree(entries []entry) string {
 	for _, e := range entries {
 		fmt.Fprintf(&w.feed, "%06o %s %s\t%s\x00", e.mode, e.kind(), e.hash, e.name)
 	}
 	w.feed.WriteByte(0)
+
 	hash := hashTree(entries)
 	w.made = append(w.made, hash)
 
 	return hash
 }
 
-// replace puts e in the place of the entry of its name; an e without a hash removes it.
-func replace(entries []entry, e entry) []entry {
+// replaceEntry puts e in the place of the entry of its name; an e without a hash removes it.
+func replaceEntry(entries []entry, e entry) []entry {
 	kept := slices.DeleteFunc(entries, func(x entry) bool { return x.name == e.name })
 	if e.hash == "" {
 		return kept
@@ -126,13 +132,15 @@ func replace(entries []entry, e entry) []entry {
 	return append(kept, e)
 }
 
-func values(changes edits) []entry {
-	var list []entry
-	for _, e := range changes {
-		list = append(list, e)
+// onlyRemove says whether no edit puts anything in its place.
+func (c edits) onlyRemove() bool {
+	for _, e := range c {
+		if e.hash != "" {
+			return false
+		}
 	}
 
-	return list
+	return true
 }
 
 // sortKey orders a tree as git does: a folder's name as if it ended in a slash.
@@ -144,6 +152,7 @@ func (e entry) sortKey() string {
 	return e.name
 }
 
+// kind is the type of object that an entry names.
 func (e entry) kind() string {
 	switch e.mode {
 	case modeFolder:
@@ -155,53 +164,57 @@ func (e entry) kind() string {
 	return "blob"
 }
 
+// hashTree is the hash of a tree with these entries, in this order.
 func hashTree(entries []entry) string {
-	var b bytes.Buffer
-	for _, e := range entries {
-		fmt.Fprintf(&b, "%o %s\x00", e.mode, e.name)
-		raw, _ := hex.DecodeString(e.hash)
-		b.Write(raw)
-	}
-	h := sha1.New()
-	fmt.Fprintf(h, "tree %d\x00", b.Len())
-	h.Write(b.Bytes())
+	var content bytes.Buffer
 
-	return hex.EncodeToString(h.Sum(nil))
+	for _, e := range entries {
+		fmt.Fprintf(&content, "%o %s\x00", e.mode, e.name)
+		raw, _ := hex.DecodeString(e.hash)
+		content.Write(raw)
+	}
+
+	sum := sha1.New()
+	fmt.Fprintf(sum, "tree %d\x00", content.Len())
+	sum.Write(content.Bytes())
+
+	return hex.EncodeToString(sum.Sum(nil))
 }
 
 // treeDelta visits what differs between two trees, in no order; was or is is
 // the zero entry where there is nothing.
-func (r *Objects) treeDelta(ctx context.Context, a, b, prefix string, visit func(path string, was, is entry)) error {
+func (o *Objects) treeDelta(ctx context.Context, a, b, prefix string, visit func(path string, was, is entry)) error {
 	if a == b {
 		return ctx.Err()
 	}
 
-	before, err := r.entries(ctx, a)
+	before, err := o.readTree(ctx, a)
 	if err != nil {
 		return err
 	}
 
-	after, err := r.entries(ctx, b)
+	after, err := o.readTree(ctx, b)
 	if err != nil {
 		return err
 	}
 
-	names := map[string][2]entry{}
+	pairs := map[string][2]entry{}
 	for _, e := range before {
-		names[e.name] = [2]entry{e, {}}
+		pairs[e.name] = [2]entry{e, {}}
 	}
 
 	for _, e := range after {
-		names[e.name] = [2]entry{names[e.name][0], e}
+		pairs[e.name] = [2]entry{pairs[e.name][0], e}
 	}
 
-	for name, pair := range names {
-		was, is := pair[0], pair[1]
-		if was == is {
+	for name, pair := range pairs {
+		if pair[0] == pair[1] {
 			continue
 		}
-		folders := [2]string{}
 
+		// A folder on either side is compared by what is in it; a file or link
+		// in the place of a folder is visited too.
+		var folders [2]string
 		for i, e := range pair {
 			if e.mode == modeFolder {
 				folders[i] = e.hash
@@ -209,12 +222,12 @@ func (r *Objects) treeDelta(ctx context.Context, a, b, prefix string, visit func
 			}
 		}
 
-		if err := r.treeDelta(ctx, folders[0], folders[1], prefix+name+"/", visit); err != nil {
+		if err := o.treeDelta(ctx, folders[0], folders[1], prefix+name+"/", visit); err != nil {
 			return err
 		}
 
-		if was, is = pair[0], pair[1]; was != is {
-			visit(prefix+name, was, is)
+		if pair[0] != pair[1] {
+			visit(prefix+name, pair[0], pair[1])
 		}
 	}
 

@@ -47,7 +47,7 @@ type line struct {
 
 // Weave reads the chain that begins at the commit start. CodeConflict where a
 // change does not begin where the one before it ended, or where a file is none.
-func (r *Objects) Weave(ctx context.Context, start string, changes []Link) (*Weave, error) {
+func (o *Objects) Weave(ctx context.Context, start string, changes []Link) (*Weave, error) {
 	w := &Weave{changes: len(changes), files: map[string]*woven{}, ties: make([]map[int]bool, len(changes)+1)}
 	for _, c := range changes {
 		for _, path := range c.Paths {
@@ -55,7 +55,7 @@ func (r *Objects) Weave(ctx context.Context, start string, changes []Link) (*Wea
 				continue
 			}
 
-			f, err := r.unwoven(ctx, start, path)
+			f, err := o.unwoven(ctx, start, path)
 			if err != nil {
 				return nil, err
 			}
@@ -66,7 +66,7 @@ func (r *Objects) Weave(ctx context.Context, start string, changes []Link) (*Wea
 
 	for i, c := range changes {
 		for _, path := range c.Paths {
-			if err := r.weaveIn(ctx, w, i+1, c, path); err != nil {
+			if err := o.weaveIn(ctx, w, i+1, c, path); err != nil {
 				return nil, err
 			}
 		}
@@ -75,8 +75,8 @@ func (r *Objects) Weave(ctx context.Context, start string, changes []Link) (*Wea
 	return w, nil
 }
 
-func (r *Objects) unwoven(ctx context.Context, commit, path string) (*woven, error) {
-	text, e, err := r.plain(ctx, commit, path)
+func (o *Objects) unwoven(ctx context.Context, commit, path string) (*woven, error) {
+	text, e, err := o.plain(ctx, commit, path)
 
 	f := &woven{born: -1}
 	if e.hash != "" {
@@ -91,8 +91,8 @@ func (r *Objects) unwoven(ctx context.Context, commit, path string) (*woven, err
 }
 
 // plain is a file's content as stored.
-func (r *Objects) plain(ctx context.Context, commit, path string) ([]byte, entry, error) {
-	e, err := r.committed(ctx, commit, path)
+func (o *Objects) plain(ctx context.Context, commit, path string) ([]byte, entry, error) {
+	e, err := o.entryInCommit(ctx, commit, path)
 	if err != nil || e.hash == "" {
 		return nil, e, err
 	}
@@ -102,23 +102,23 @@ func (r *Objects) plain(ctx context.Context, commit, path string) ([]byte, entry
 			path, commit)
 	}
 
-	tree, err := r.Tree(ctx, commit)
+	tree, err := o.Tree(ctx, commit)
 	if err != nil {
 		return nil, e, err
 	}
-	text, err := r.FileIn(ctx, tree, path)
+	text, err := o.FileInTree(ctx, tree, path)
 
 	return text, e, err
 }
 
 // weaveIn takes change number n of one file in.
-func (r *Objects) weaveIn(ctx context.Context, w *Weave, n int, c Link, path string) error {
-	was, from, err := r.plain(ctx, c.From, path)
+func (o *Objects) weaveIn(ctx context.Context, w *Weave, n int, c Link, path string) error {
+	was, from, err := o.plain(ctx, c.From, path)
 	if err != nil {
 		return err
 	}
 
-	is, to, err := r.plain(ctx, c.To, path)
+	is, to, err := o.plain(ctx, c.To, path)
 	if err != nil {
 		return err
 	}
@@ -138,7 +138,7 @@ func (r *Objects) weaveIn(ctx context.Context, w *Weave, n int, c Link, path str
 		f.born = n
 	}
 
-	hunks, err := r.hunks(ctx, c.From, c.To, path)
+	hunks, err := o.hunks(ctx, c.From, c.To, path)
 	if err != nil {
 		return err
 	}
@@ -157,8 +157,8 @@ type hunk struct{ was, wasN, is, isN int }
 var hunkHead = regexp.MustCompile(`^@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@`)
 
 // hunks are the differences of a file between two commits, without context.
-func (r *Objects) hunks(ctx context.Context, from, to, path string) (list []hunk, err error) {
-	out, err := r.git(ctx, nil, "diff-tree", "-p", "--unified=0", "--inter-hunk-context=0", "--text", "--no-ext-diff",
+func (o *Objects) hunks(ctx context.Context, from, to, path string) (list []hunk, err error) {
+	out, err := o.git(ctx, nil, "diff-tree", "-p", "--unified=0", "--inter-hunk-context=0", "--text", "--no-ext-diff",
 		"--no-textconv", "--no-renames", "--no-color", "--diff-algorithm=histogram", from, to, "--", path)
 	if err != nil {
 		return nil, err
@@ -304,8 +304,8 @@ func (w *Weave) Ties(i int) []int {
 
 // Woven is head's tree, which must hold all the changes, with only those of
 // them that in says, counted from 0. The files' modes stay head's.
-func (r *Objects) Woven(ctx context.Context, w *Weave, head string, in func(change int) bool) (tree string, err error) {
-	if tree, err = r.Tree(ctx, head); err != nil {
+func (o *Objects) Woven(ctx context.Context, w *Weave, head string, in func(change int) bool) (tree string, err error) {
+	if tree, err = o.Tree(ctx, head); err != nil {
 		return "", err
 	}
 	has := func(k int) bool { return in(k - 1) }
@@ -314,7 +314,7 @@ func (r *Objects) Woven(ctx context.Context, w *Weave, head string, in func(chan
 	for _, path := range w.paths {
 		f := w.files[path]
 
-		e, err := r.lookUp(ctx, tree, path)
+		e, err := o.entryInTree(ctx, tree, path)
 		if err != nil {
 			return "", err
 		}
@@ -329,7 +329,7 @@ func (r *Objects) Woven(ctx context.Context, w *Weave, head string, in func(chan
 				text = []byte{}
 			}
 
-			out, err := r.git(ctx, text, "hash-object", "-w", "--no-filters", "--stdin")
+			out, err := o.git(ctx, text, "hash-object", "-w", "--no-filters", "--stdin")
 			if err != nil {
 				return "", err
 			}
@@ -338,5 +338,5 @@ func (r *Objects) Woven(ctx context.Context, w *Weave, head string, in func(chan
 		}
 	}
 
-	return r.editTree(ctx, tree, changes)
+	return o.editTree(ctx, tree, changes)
 }

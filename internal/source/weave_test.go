@@ -97,7 +97,7 @@ func TestWeave(t *testing.T) {
 func blob(t *testing.T, r *source.Repo, tree, path string) string {
 	t.Helper()
 
-	b, err := r.FileIn(t.Context(), tree, path)
+	b, err := r.FileInTree(t.Context(), tree, path)
 	if err != nil {
 		t.Fatal(err)
 	}

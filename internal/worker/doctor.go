@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"time"
 
 	"ratchet/internal/checkout"
@@ -14,7 +12,6 @@ import (
 	"ratchet/internal/research"
 	"ratchet/internal/research/history"
 	"ratchet/internal/research/rules"
-	"ratchet/ledger"
 	"ratchet/sandbox"
 )
 
@@ -37,11 +34,14 @@ type Health struct {
 	Canaries   []Canary `json:"canaries,omitempty"`
 }
 
+// doctorPatience is how long the runs of a doctor without canaries may take together.
+const doctorPatience = time.Minute
+
 // Doctor tries everything that a campaign needs, without starting one: the
 // repository, the program, this machine's confinement, and the program's own
 // commands on HEAD's tree, in a workspace and with a ledger that are thrown
-// away. A problem of the program is in the Health; an error is for what keeps
-// Doctor from looking. say is told what goes on. With canary it goes on to plant
+// away. A problem of the program is in the Health; an error means that Doctor
+// could not look. say is called with what goes on. With canary it goes on to plant
 // candidates that the gate must refuse, each to be proven on its own.
 func Doctor(ctx context.Context, co *checkout.Checkout, canary bool, say func(string)) (*Health, error) {
 	doc, err := co.ReadProgram("")
@@ -58,71 +58,85 @@ func Doctor(ctx context.Context, co *checkout.Checkout, canary bool, say func(st
 		return nil, err
 	}
 
-	h := &Health{Repository: co.Repo.Root(), Program: doc.Path, Storage: co.Ledger.Warning()}
-	for _, t := range doc.Program.Notify {
-		if why := notify.TargetProblem(co, doc.Path, t); why != "" {
-			h.Notify = append(h.Notify, t.Name()+": "+why)
-		}
-	}
-
-	if len(doc.Program.Notify) > 0 {
-		if why := notify.MissingAllowance(co, doc.Path, doc.Program); why != "" {
-			h.Notify = append(h.Notify, "all of it: "+why)
-		}
-	}
-
-	tmp, err := os.MkdirTemp("", "ratchet-doctor-")
-	if err != nil {
-		return nil, research.Errorf(research.CodeStorage, "free space in TMPDIR", "make a temporary folder: %w", err)
-	}
-	defer checkout.RemoveTree(tmp)
-
-	led, err := ledger.Open(filepath.Join(tmp, "ledger.db"), ledger.Options{})
+	scratch, err := startScratchCampaign(ctx, co, doc, head)
 	if err != nil {
 		return nil, err
 	}
-	trial := &checkout.Checkout{Opt: co.Opt, Repo: co.Repo, Ledger: led}
-	name := fmt.Sprintf("doctor.%d", os.Getpid()) // no campaign can be named so
+	defer scratch.close()
 
-	commit, tree, err := co.MakeStartCommit(ctx, name, doc, head)
-	if err != nil {
-		return nil, err
-	}
+	h := &Health{Repository: co.Repo.Root(), Program: doc.Path, Storage: co.Ledger.Warning(),
+		Notify: listNotifyProblems(co, doc)}
 
-	if err := trial.RecordCampaignStart(ctx, name, doc, head, commit, tree, ""); err != nil {
-		return nil, err
-	}
-
-	return h, examineProgram(ctx, trial, name, commit, h, canary, say)
+	return h, h.examine(ctx, scratch, canary, say)
 }
 
-// examineProgram calibrates the throw-away campaign in this process.
-func examineProgram(
-	ctx context.Context, co *checkout.Checkout, name, commit string, h *Health, canary bool, say func(string),
-) error {
-	c, err := co.LookUpCampaign(ctx, name)
+// listNotifyProblems says which targets of the program's notices can't work here, and why.
+func listNotifyProblems(co *checkout.Checkout, doc *checkout.ProgramDocument) (problems []string) {
+	targets := doc.Program.Notify
+	for _, target := range targets {
+		if why := notify.TargetProblem(co, doc.Path, target); why != "" {
+			problems = append(problems, target.Name()+": "+why)
+		}
+	}
+
+	if len(targets) > 0 {
+		if why := notify.MissingAllowance(co, doc.Path, doc.Program); why != "" {
+			problems = append(problems, "all of it: "+why)
+		}
+	}
+
+	return problems
+}
+
+// examine tries the program in the throw-away campaign.
+func (h *Health) examine(ctx context.Context, scratch *scratchCampaign, canary bool, say func(string)) error {
+	c, id, err := scratch.proposeCalibration(ctx)
 	if err != nil {
 		return err
 	}
 
-	id := research.NewJobID(research.CalibrationJob, 1)
-	if _, err := co.Ledger.Append(ctx, history.Entry{Campaign: name, Kind: history.KindCalibrationStarted,
-		Body: rules.JobStart{Job: id, Commit: commit}}); err != nil {
+	space, err := openWorkspace(ctx, scratch.checkout, c, id)
+	if err != nil {
+		return err
+	}
+	defer checkout.RemoveTree(space.dir)
+
+	if err := h.noteMachine(space); err != nil {
 		return err
 	}
 
-	s := &worker{Checkout: co, campaign: name, id: id, tell: say, versions: map[rules.Side]*version{}}
-	if !canary { // which takes as long as it takes
-		s.patience = time.Minute
+	patience := doctorPatience
+	if canary { // which takes as long as it takes
+		patience = endless
 	}
+	t := newTrial(scratch.checkout, space, id, patience, say)
+	defer t.gpus.close()
 
-	if s.space, err = openWorkspace(ctx, co, c, id); err != nil {
+	began := time.Now()
+	c, err = t.calibrateIncumbent(ctx, id)
+
+	switch {
+	case errors.Is(err, errSeenEnough):
+		h.noteTrialRuns(t, time.Since(began))
+		return nil
+	case ctx.Err() != nil:
+		return research.Errorf(research.CodeCancelled, "run it again", "stopped; nothing was recorded")
+	case err != nil:
 		return err
 	}
-	defer checkout.RemoveTree(s.space.dir)
-	h.Tier = string(s.space.tier)
-	h.Gives, h.Lacks = sandbox.Promises(s.space.tier)
-	h.Unseen = unseenFolders(s.space.tier)
+
+	if err := h.noteCalibration(ctx, scratch, c, id); err != nil || !c.Calibrated || !canary {
+		return err
+	}
+
+	return h.plantCanaries(ctx, scratch, space, say)
+}
+
+// noteMachine notes what this machine confines by, and what it shares with others.
+func (h *Health) noteMachine(space *workspace) error {
+	h.Tier = string(space.tier)
+	h.Gives, h.Lacks = sandbox.Promises(space.tier)
+	h.Unseen = unseenFolders(space.tier)
 
 	dir, shared, err := sandbox.LockDir()
 	if err != nil {
@@ -134,50 +148,54 @@ func examineProgram(
 		h.Locks += " (this user only: other users' runs on this machine are not seen)"
 	}
 
-	if c.Program.GPUs > 0 {
+	if space.program().GPUs > 0 {
 		h.GPUs = surveyGPUs()
 	}
-	began := time.Now()
 
-	if c, err = s.calibrateIncumbent(ctx, id); errors.Is(err, errPatience) {
-		h.Runs = len(s.seen)
-		h.Finding = fmt.Sprintf("the metric comes out: %s; a run takes about %s, so doctor stopped after %d of up to 9: a campaign's calibration makes them all",
-			research.FormatValue(s.seen[len(s.seen)-1].Value, s.space.c.Program.Metric.Unit),
-			research.FormatSeconds(time.Since(began).Seconds()/float64(h.Runs)), h.Runs)
+	return nil
+}
 
-		return nil
-	}
+// noteTrialRuns notes what the runs of a calibration showed that the trial ended early.
+func (h *Health) noteTrialRuns(t *trial, spent time.Duration) {
+	h.Runs = len(t.seen)
+	last := t.seen[h.Runs-1]
 
-	if ctx.Err() != nil {
-		return research.Errorf(research.CodeCancelled, "run it again", "stopped; nothing was recorded")
-	}
+	h.Finding = fmt.Sprintf("the metric comes out: %s; a run takes about %s, so doctor stopped after %d of up to 9: "+
+		"a campaign's calibration makes them all",
+		research.FormatValue(last.Value, t.space.program().Metric.Unit),
+		research.FormatSeconds(spent.Seconds()/float64(h.Runs)), h.Runs)
+}
 
-	if err != nil {
-		return err
-	}
-
+// noteCalibration notes what a whole calibration showed: the noise, or the problem
+// and the end of the output.
+func (h *Health) noteCalibration(
+	ctx context.Context, scratch *scratchCampaign, c *history.Campaign, id research.JobID,
+) error {
 	h.Runs, h.Problem = c.Runs, c.Broken
 	if c.Calibrated {
 		h.Finding = job.CalibrationWords(c)
-
-		if !canary {
-			return nil
-		}
-
-		h.Canaries = s.space.listCanaries()
-		for i := range h.Canaries {
-			if err := plantCanary(ctx, co, s.space, i+1, &h.Canaries[i], say); err != nil {
-				return err
-			}
-		}
-
 		return nil
 	}
 
-	out, err := job.ReadOutcome(ctx, co, name, id)
+	out, err := job.ReadOutcome(ctx, scratch.checkout, scratch.campaign, id)
 	if err == nil {
 		h.Excerpt = out.Excerpt
 	}
 
 	return err
+}
+
+// plantCanaries judges each canary in the campaign, which is calibrated.
+func (h *Health) plantCanaries(
+	ctx context.Context, scratch *scratchCampaign, space *workspace, say func(string),
+) error {
+	for i, plan := range space.planCanaries() {
+		h.Canaries = append(h.Canaries, plan.Canary)
+
+		if err := plantCanary(ctx, scratch.checkout, space, i+1, plan.command, &h.Canaries[i], say); err != nil {
+			return err
+		}
+	}
+
+	return nil
 }

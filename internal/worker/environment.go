@@ -23,9 +23,10 @@ var passedVariables = []string{"PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TERM
 	"JAVA_HOME", "RUSTUP_TOOLCHAIN", "LD_LIBRARY_PATH", "PKG_CONFIG_PATH", "CUDA_HOME", "SSL_CERT_FILE", "SSL_CERT_DIR",
 	"NODE_EXTRA_CA_CERTS"}
 
-// commandEnvironment is a command's whole environment. HOME is a layer of the
-// workspace, so caches fill up there; TMPDIR is the run's own.
-func commandEnvironment(let []string, home, tmp string, seed uint64) []string {
+// commandEnvironment is a command's whole environment; passed are the variables that
+// the program lets through. HOME is a layer of the workspace, so caches fill up
+// there; TMPDIR is the run's own.
+func commandEnvironment(passed []string, home, tmp string, seed uint64) []string {
 	env := []string{
 		"HOME=" + home,
 		"XDG_CACHE_HOME=" + filepath.Join(home, ".cache"),
@@ -40,38 +41,44 @@ func commandEnvironment(let []string, home, tmp string, seed uint64) []string {
 
 	for _, kv := range os.Environ() {
 		name, _, _ := strings.Cut(kv, "=")
-		if slices.Contains(passedVariables, name) || slices.Contains(let, name) {
+		if slices.Contains(passedVariables, name) || slices.Contains(passed, name) {
 			env = append(env, kv)
 		}
 	}
 
-	return append(env, toolchainNames()...)
+	return append(env, toolchainVariables()...)
 }
 
-// unseenFolders tells of folders that commands are found by, and that runs don't see:
+// unseenFolders says which folders that commands are found by are hidden from runs:
 // HOME, and what PATH names, below a folder for temporary files.
-func unseenFolders(tier sandbox.Tier) (out []string) {
+func unseenFolders(tier sandbox.Tier) (lines []string) {
 	home, _ := os.UserHomeDir()
+
 	if in := sandbox.Unseen(tier, home); home != "" && in != "" {
-		out = append(out,
-			fmt.Sprintf("HOME, %s, is in %s, and every run has an empty %s of its own: no run finds programs, toolchains or caches there; use a home elsewhere", home, in, in))
+		lines = append(lines, fmt.Sprintf("HOME, %s, is in %s, and every run has an empty %s of its own: "+
+			"no run finds programs, toolchains or caches there; use a home elsewhere", home, in, in))
 	}
 
 	for _, dir := range filepath.SplitList(os.Getenv("PATH")) {
 		in := sandbox.Unseen(tier, dir)
-		if in == "" || len(out) > 0 && strings.HasPrefix(dir+"/", home+"/") || !checkout.IsDir(dir) {
+		if in == "" || !checkout.IsDir(dir) {
 			continue
 		}
-		out = append(out,
-			fmt.Sprintf("%s, which PATH names, is in %s, and every run has an empty %s of its own: no run finds the programs there; install them elsewhere", dir, in, in))
+
+		if len(lines) > 0 && strings.HasPrefix(dir+"/", home+"/") { // said already
+			continue
+		}
+
+		lines = append(lines, fmt.Sprintf("%s, which PATH names, is in %s, and every run has an empty %s of its own: "+
+			"no run finds the programs there; install them elsewhere", dir, in, in))
 	}
 
-	return out
+	return lines
 }
 
-// toolchainDirs are the folders that toolchains names.
+// toolchainDirs are the folders below the real home that toolchains need.
 func toolchainDirs() (dirs []string) {
-	for _, kv := range toolchainNames() {
+	for _, kv := range toolchainVariables() {
 		_, dir, _ := strings.Cut(kv, "=")
 		dirs = append(dirs, dir)
 	}
@@ -79,19 +86,20 @@ func toolchainDirs() (dirs []string) {
 	return dirs
 }
 
-// toolchainNames names the folders below the real home that toolchains need and
+// toolchainVariables name the folders below the real home that toolchains need and
 // that a fresh HOME would hide: module caches and installed compilers.
-func toolchainNames() []string {
+func toolchainVariables() (env []string) {
 	home, err := os.UserHomeDir()
 	if err != nil {
 		return nil
 	}
-	var env []string
+
 	add := func(name, fallback string) {
 		if dir := cmp.Or(os.Getenv(name), fallback); checkout.IsDir(dir) {
 			env = append(env, name+"="+dir)
 		}
 	}
+
 	add("GOMODCACHE", goModuleCache(home))
 	add("RUSTUP_HOME", filepath.Join(home, ".rustup"))
 	add("CARGO_HOME", filepath.Join(home, ".cargo"))
@@ -110,15 +118,20 @@ func goModuleCache(home string) string {
 }
 
 // makeGoModuleCache makes the folder of Go's modules for a user who has Go and
-// never fetched one: a setup can be handed only what exists, and would fetch
-// into a layer that is thrown away.
+// never fetched one: a setup can write only into a folder that exists, and would
+// fetch into a layer that is thrown away. Without Go it does nothing.
 func makeGoModuleCache() error {
-	home, err := os.UserHomeDir()
-	if _, missing := exec.LookPath("go"); missing != nil || err != nil {
+	if _, err := exec.LookPath("go"); err != nil {
 		return nil
 	}
 
-	if err := os.MkdirAll(cmp.Or(os.Getenv("GOMODCACHE"), goModuleCache(home)), 0o777); err != nil {
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return nil
+	}
+
+	dir := cmp.Or(os.Getenv("GOMODCACHE"), goModuleCache(home))
+	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return research.Errorf(research.CodeStorage, "check the folder's permissions, or set GOMODCACHE",
 			"the folder for Go's modules can't be made: %w", err)
 	}

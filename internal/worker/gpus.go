@@ -15,66 +15,68 @@ import (
 	"ratchet/sandbox/gpu"
 )
 
+// gpuDriver is the driver of the GPUs, opened when it is first needed.
+type gpuDriver struct{ opened gpu.Driver }
+
+func (d *gpuDriver) open() (gpu.Driver, error) {
+	if d.opened != nil {
+		return d.opened, nil
+	}
+	driver, err := gpu.Open()
+	if err == nil {
+		d.opened = driver
+	}
+
+	return driver, err
+}
+
+// close closes the driver, if it was opened.
+func (d *gpuDriver) close() {
+	if d.opened != nil {
+		_ = d.opened.Close()
+	}
+}
+
 // runResources is what a measured command has of the machine while it runs: the
 // measuring slot, or GPUs of its own, which do not share it.
 type runResources struct {
-	slot   *sandbox.Lock
-	lease  *gpu.Lease // nil without GPUs
-	driver gpu.Driver // the supervisor's
+	slot   *sandbox.Lock // nil with GPUs
+	lease  *gpu.Lease    // nil without GPUs
+	driver gpu.Driver    // the runner's; nil without GPUs
 }
 
 // acquireResources waits for what a measured command needs. Waiting counts against no budget.
-func (s *worker) acquireResources(ctx context.Context) (h *runResources, err error) {
-	h = &runResources{}
-	if s.space.c.Program.GPUs > 0 {
-		return h, h.leaseGPUs(ctx, s)
+func (r *runner) acquireResources(ctx context.Context) (*runResources, error) {
+	if r.space.program().GPUs > 0 {
+		return r.leaseGPUs(ctx)
 	}
-	h.slot, err = s.acquireSlot(ctx)
+	slot, err := r.acquireSlot(ctx)
 
-	return h, err
+	return &runResources{slot: slot}, err
 }
 
-// exposeGPUs lets spec reach the leased GPUs, and no others.
-func (h *runResources) exposeGPUs(spec *sandbox.Spec, b contract.Budget) error {
-	var devices []gpu.Device
-	if h.lease != nil {
-		devices = h.lease.Devices
-		spec.Env = append(spec.Env, gpu.Environment(devices)...)
-	}
-
-	give, hide, err := gpu.Nodes("/", devices)
+// leaseGPUs waits for as many GPUs as the program asks for.
+func (r *runner) leaseGPUs(ctx context.Context) (*runResources, error) {
+	driver, err := r.gpus.open()
 	if err != nil {
-		return err
+		return nil, err
 	}
 
-	spec.Writable, spec.Hidden = append(spec.Writable, give...), append(spec.Hidden, hide...)
-	if len(devices) > 0 && b.GPU > 0 &&
-		b.GPUClock != "first_use" { // the same clock as the wall's, so that the end is as gentle
-		spec.Wall = min(spec.Wall, time.Duration(b.GPU)/time.Duration(len(devices)))
+	request := gpu.Request{
+		N:   r.space.program().GPUs,
+		Who: fmt.Sprintf("%s %s", r.campaign, r.id),
+		Waiting: func(w gpu.Wait) {
+			r.owner.reportPhase(fmt.Sprintf("waiting for GPUs, place %d, held by %s", w.Position,
+				strings.Join(w.Holders, ", ")))
+		},
 	}
+	lease, err := gpu.Acquire(ctx, driver, request)
 
-	return nil
+	return &runResources{lease: lease, driver: driver}, err
 }
 
-func (h *runResources) leaseGPUs(ctx context.Context, s *worker) (err error) {
-	if s.driver == nil {
-		if s.driver, err = gpu.Open(); err != nil {
-			return err
-		}
-	}
-	h.driver = s.driver
-	h.lease, err = gpu.Acquire(ctx, h.driver,
-		gpu.Request{N: s.space.c.Program.GPUs, Who: fmt.Sprintf("%s %s", s.campaign, s.id),
-			Waiting: func(w gpu.Wait) {
-				s.reportPhase(fmt.Sprintf("waiting for GPUs, place %d, held by %s", w.Position,
-					strings.Join(w.Holders, ", ")))
-			}})
-
-	return err
-}
-
-// release gives back what was held; a GPU whose memory does not come back is
-// quarantined, which doctor tells.
+// release gives back what was held. A GPU whose memory does not come back is
+// quarantined, which doctor reports.
 func (h *runResources) release(ctx context.Context) error {
 	if h.lease == nil {
 		return h.slot.Release()
@@ -84,93 +86,123 @@ func (h *runResources) release(ctx context.Context) error {
 	return err
 }
 
+// exposeGPUs lets spec reach the leased GPUs, and no others.
+func (h *runResources) exposeGPUs(spec *sandbox.Spec, budget contract.Budget) error {
+	var devices []gpu.Device
+	if h.lease != nil {
+		devices = h.lease.Devices
+		spec.Env = append(spec.Env, gpu.Environment(devices)...)
+	}
+
+	given, hidden, err := gpu.Nodes("/", devices)
+	if err != nil {
+		return err
+	}
+	spec.Writable = append(spec.Writable, given...)
+	spec.Hidden = append(spec.Hidden, hidden...)
+
+	// A budget on the wall's clock ends the run as gently as the wall does.
+	if len(devices) > 0 && budget.GPU > 0 && budget.GPUClock != "first_use" {
+		spec.Wall = min(spec.Wall, time.Duration(budget.GPU)/time.Duration(len(devices)))
+	}
+
+	return nil
+}
+
 // errGPUBudget is why a run whose GPU budget ended was killed.
 var errGPUBudget = errors.New("exceeded its GPU budget")
 
-// runWatched runs spec and, where it has GPUs, watches it on them: r gets the evidence.
+// runWatched runs spec and, where it has GPUs, watches it on them: run gets the evidence.
 func (h *runResources) runWatched(
-	ctx context.Context, spec sandbox.Spec, b contract.Budget, r *rules.Run,
+	ctx context.Context, spec sandbox.Spec, budget contract.Budget, run *rules.Run,
 ) (sandbox.Result, error) {
 	if h.lease == nil {
 		return sandbox.Run(ctx, spec)
 	}
 
+	devices := len(h.lease.Devices)
+	limit := time.Duration(budget.GPU)
+	if limit > 0 { // the wall, or this, ends it gently first
+		limit += time.Duration(budget.Grace) * time.Duration(devices)
+	}
+
 	running, kill := context.WithCancelCause(ctx)
 	defer kill(nil)
-	watching, end := context.WithCancel(context.WithoutCancel(ctx))
-
-	limit := time.Duration(b.GPU)
-	if limit > 0 { // the wall, or this, ends it gently first
-		limit += time.Duration(b.Grace) * time.Duration(len(h.lease.Devices))
+	watch := gpu.Watch{
+		Driver:   h.driver,
+		Devices:  h.lease.Devices,
+		Budget:   gpu.Budget{Limit: limit, FirstUse: budget.GPUClock == "first_use"},
+		Exceeded: func() { kill(errGPUBudget) },
 	}
-	w := gpu.Watch{Driver: h.driver, Devices: h.lease.Devices,
-		Budget: gpu.Budget{Limit: limit, FirstUse: b.GPUClock == "first_use"}, Exceeded: func() { kill(errGPUBudget) }}
+
+	// The watch outlives a cancelled run, and ends with it.
+	watching, end := context.WithCancel(context.WithoutCancel(ctx))
 	seen, lost := make(chan gpu.Evidence, 1), error(nil)
 
 	go func() {
-		var e gpu.Evidence
+		var evidence gpu.Evidence
 
-		e, lost = w.Run(watching)
-		seen <- e
+		evidence, lost = watch.Run(watching)
+		seen <- evidence
 	}()
-	res, err := sandbox.Run(running, spec)
+	result, err := sandbox.Run(running, spec)
 	end()
-	e := <-seen
+	evidence := <-seen
 
 	if err != nil {
-		return res, err
+		return result, err
 	}
 
-	res.Enforced["gpu"] = "enforced by leases of whole devices and by hiding the others' nodes"
+	result.Enforced["gpu"] = "enforced by leases of whole devices and by hiding the others' nodes"
 	if lost != nil {
-		res.Enforced["gpu"] += ", but the driver stopped answering: " + wording.ErrorLine(lost)
+		result.Enforced["gpu"] += ", but the driver stopped answering: " + wording.ErrorLine(lost)
 	}
 
 	if errors.Is(context.Cause(running), errGPUBudget) && ctx.Err() == nil {
-		res.Cancelled, res.Exceeded = false, "GPU time"
+		result.Cancelled, result.Exceeded = false, "GPU time"
 	}
-	r.GPUSeconds = res.Wall.Seconds() * float64(len(h.lease.Devices))
-	r.Contended = r.Contended || e.Contended()
-	r.GPU, err = json.Marshal(e)
 
-	return res, err
+	run.GPUSeconds = result.Wall.Seconds() * float64(devices)
+	run.Contended = run.Contended || evidence.Contended()
+	run.GPU, err = json.Marshal(evidence)
+
+	return result, err
 }
 
-// smallestVRAM is the tier of the smallest device that a lease could give, "" without.
-func (s *worker) smallestVRAM() string {
-	if s.space.c.Program.GPUs == 0 {
+// smallestVRAM is the tier of the smallest device that a lease could give, "" for a
+// program without GPUs, and where none can be asked: the run will fail with the reason.
+func (r *runner) smallestVRAM() string {
+	if r.space.program().GPUs == 0 {
 		return ""
 	}
 
-	if s.driver == nil {
-		var err error
-		if s.driver, err = gpu.Open(); err != nil {
-			return "" // the run will say it
-		}
+	driver, err := r.gpus.open()
+	if err != nil {
+		return ""
 	}
 
-	devices, err := s.driver.Devices()
+	devices, err := driver.Devices()
 	if err != nil || len(devices) == 0 {
 		return ""
 	}
 
-	least := devices[0].Memory
+	smallest := devices[0].Memory
 	for _, d := range devices {
-		least = min(least, d.Memory)
+		smallest = min(smallest, d.Memory)
 	}
 
-	return gpu.Tier(least)
+	return gpu.Tier(smallest)
 }
 
 // surveyGPUs says how each GPU stands, for a doctor; the reason where none can be asked.
 func surveyGPUs() []string {
-	d, err := gpu.Open()
+	driver, err := gpu.Open()
 	if err != nil {
 		return []string{wording.ErrorLine(err)}
 	}
-	defer d.Close()
+	defer driver.Close()
 
-	list, err := gpu.Survey(d)
+	list, err := gpu.Survey(driver)
 	if err != nil {
 		return []string{wording.ErrorLine(err)}
 	}
@@ -182,8 +214,8 @@ func surveyGPUs() []string {
 		case s.Failure != "":
 			line += s.Failure
 		case s.Quarantine != nil:
-			line += "in quarantine: " + s.Quarantine.Reason + "; `ratchet doctor --clear-gpu " + s.Device.UUID +
-				"` takes it out"
+			line += fmt.Sprintf("in quarantine: %s; `ratchet doctor --clear-gpu %s` takes it out", s.Quarantine.Reason,
+				s.Device.UUID)
 		case s.Held:
 			line += "leased by " + s.Holder
 		default:

@@ -5,48 +5,67 @@ import (
 	"errors"
 	"fmt"
 
+	"ratchet/internal/checkout"
 	"ratchet/internal/job"
 	"ratchet/internal/research"
 	"ratchet/internal/research/history"
 	"ratchet/internal/research/rules"
+	"ratchet/internal/source"
 	"ratchet/internal/wording"
 	"ratchet/ledger"
 )
 
-// judgeExperiment is the supervisor's part: it builds and checks beside whatever is
-// measured now, waits for its turn, makes the runs that the rule asks for, one
-// by one, and appends each; at last the verdict. When another session moves the
-// incumbent before that, the edit is merged with it and measured anew.
-func (s *worker) judgeExperiment(ctx context.Context, n int) error {
-	c, x, err := s.readExperiment(ctx, n)
+// This file is the life of one experiment in its worker, top to bottom:
+//
+//	1. RunWorker           takes the job's lock and acknowledges (worker.go)
+//	2. openWorkspace       finds or makes the campaign's folders (workspace.go)
+//	3. prepareVersions     builds incumbent and candidate, checks the candidate (build.go);
+//	                       other jobs of the campaign may be measured meanwhile
+//	4. waitForTurn         until nothing else of the campaign is measured (worker.go)
+//	5. mergeOntoIncumbent  where another session moved the incumbent: the edit is
+//	                       merged with it, and built and checked anew
+//	6. ensureCalibrated    where the noise is not known on this machine (calibrate.go)
+//	7. compareVersions     run after run, as the rule asks (makeRun, run.go); back to
+//	                       step 5 when the incumbent moves
+//	8. recordVerdict       appends experiment.judged, and the worker ends
+//
+// A candidate that can't be built, checked or run goes from where it fails to
+// step 8, as invalid. A failure of the machine loses the job instead: run.lost.
+// What happens to a judged experiment whose incumbent moves before it is kept is
+// not the worker's affair: the lab measures it anew, as another experiment.
+
+// judgeExperiment does steps 3 to 8.
+func (r *runner) judgeExperiment(ctx context.Context, n int) error {
+	c, x, err := r.readExperiment(ctx, n)
 	if err != nil {
 		return err
 	}
 
-	reason, err := s.prepareVersions(ctx, x)
+	reason, err := r.prepareVersions(ctx, x)
 	if reason != "" || err != nil {
-		return s.recordInvalid(ctx, c, x, reason, nil, err)
+		return r.recordInvalid(ctx, c, x, reason, nil, err)
 	}
 
-	if err := s.waitForTurn(ctx); err != nil {
-		return s.recordInvalid(ctx, c, x, wording.ErrorLine(err), nil, err)
+	if err := r.owner.waitForTurn(ctx); err != nil {
+		return r.recordInvalid(ctx, c, x, wording.ErrorLine(err), nil, err)
 	}
 
 	for {
-		if c, x, err = s.readExperiment(ctx, n); err != nil {
+		// The incumbent may be another than the one that was built.
+		if c, x, err = r.readExperiment(ctx, n); err != nil {
 			return err
 		}
 
-		reason, err := s.mergeOntoIncumbent(ctx, c, x)
+		reason, err := r.mergeOntoIncumbent(ctx, c, x)
 		if err == nil && reason == "" {
-			c, reason, err = s.ensureCalibrated(ctx, c, x.Job())
+			c, reason, err = r.ensureCalibrated(ctx, c, x.Job())
 		}
 
 		if reason != "" || err != nil {
-			return s.recordInvalid(ctx, c, x, reason, nil, err)
+			return r.recordInvalid(ctx, c, x, reason, nil, err)
 		}
 
-		if err = s.compareVersions(ctx, c, x); !errors.Is(err, errMoved) {
+		if err = r.compareVersions(ctx, c, x); !errors.Is(err, errMoved) {
 			return err
 		}
 	}
@@ -55,80 +74,177 @@ func (s *worker) judgeExperiment(ctx context.Context, n int) error {
 // errMoved says that the incumbent is another than the runs were compared with.
 var errMoved = errors.New("the incumbent moved")
 
-// compareVersions makes one experiment's runs, and records the verdict.
-func (s *worker) compareVersions(ctx context.Context, c *history.Campaign, x *history.Experiment) error {
-	s.outlook = c.Outlook()
-	s.outlook.Proposals++ // this one is counted in the campaign already
-	s.outlook.Shorter = x.Removed > x.Added
+// prepareVersions builds candidate and incumbent, and checks the candidate. reason
+// says why the candidate is invalid, "" when it may be measured.
+func (r *runner) prepareVersions(ctx context.Context, x *history.Experiment) (reason string, err error) {
+	incumbent, err := r.space.makeVersion(ctx, x.Parent)
+	if err != nil {
+		return "", err
+	}
 
-	rule, obs := rules.NewRule(c.Program), []rules.Observation{}
+	candidate, err := r.space.makeVersion(ctx, x.Candidate)
+	if err != nil {
+		return "", err
+	}
+	candidate.parent = incumbent
+	r.versions[rules.Incumbent], r.versions[rules.Candidate] = incumbent, candidate
+
+	if err := r.removeUnused(ctx, incumbent, candidate); err != nil {
+		return "", err
+	}
+
+	reason, err = r.buildVersion(ctx, x.Job(), incumbent)
+	if reason != "" {
+		reason = "the incumbent itself no longer builds: " + reason
+	}
+
+	if reason != "" || err != nil {
+		return reason, err
+	}
+
+	reason, err = r.buildVersion(ctx, x.Job(), candidate)
+	if reason != "" || err != nil {
+		return reason, err
+	}
+
+	return r.checkVersion(ctx, x.Job(), candidate)
+}
+
+// mergeOntoIncumbent merges the experiment's edit with an incumbent that another
+// session made meanwhile, records that, and builds both again. x is the
+// experiment as it is then. reason says why that can't be done.
+func (r *runner) mergeOntoIncumbent(
+	ctx context.Context, c *history.Campaign, x *history.Experiment,
+) (reason string, err error) {
+	if x.Parent == c.Incumbent {
+		return "", nil
+	}
+
+	tree, err := r.MergeTree(ctx, c, x.Parent, x.Candidate, x.Paths)
+	if wording.HasCode(err, research.CodeConflict) {
+		conflict := research.Describe(err)
+		return conflict.Msg + "; " + conflict.Next, nil
+	}
+
+	if err != nil {
+		return "", err
+	}
+
+	if tree == c.IncumbentTree {
+		return "another session kept the same change meanwhile: it is in the incumbent", nil
+	}
+
+	commit, err := r.CommitCandidate(ctx, c, tree, wording.FirstLine(x.Hypothesis), c.Incumbent, x.Candidate)
+	if err != nil {
+		return "", err
+	}
+
+	// The record comes before the ref, so that no ref names what the ledger does not know.
+	merged := history.Rebasing{N: x.N, Parent: c.Incumbent, Candidate: commit, Tree: tree}
+	if _, err := r.Ledger.Append(ctx, r.entry(history.KindExperimentRebased, merged)); err != nil {
+		return "", err
+	}
+
+	ref := source.RefUpdate{Name: checkout.RefName(c.Name, "x", fmt.Sprint(x.N)), Old: x.Candidate, New: commit}
+	x.Parent, x.Candidate, x.Tree = c.Incumbent, commit, tree
+
+	if err := r.Repo.UpdateRefs(ctx, []source.RefUpdate{ref}, "ratchet: merged with a newer incumbent"); err != nil {
+		return "", err
+	}
+
+	return r.prepareVersions(ctx, x)
+}
+
+// compareVersions makes one experiment's runs, and records the verdict. errMoved
+// when the incumbent is not c's any more.
+func (r *runner) compareVersions(ctx context.Context, c *history.Campaign, x *history.Experiment) error {
+	r.outlook = c.Outlook()
+	r.outlook.Proposals++ // this one is counted in the campaign already
+	r.outlook.Shorter = x.Removed > x.Added
+
+	rule := rules.NewRule(c.Program)
+	var observations []rules.Observation
+
 	for {
-		step := rule.Next(c.Rule, s.outlook, obs)
+		step := rule.Next(c.Rule, r.outlook, observations)
 		if step.Done != nil {
-			step.Done.N, step.Done.Runs = x.N, len(obs)
-			return s.recordVerdict(ctx, c, *step.Done, obs, nil)
+			verdict := *step.Done
+			verdict.N, verdict.Runs = x.N, len(observations)
+
+			return r.recordVerdict(ctx, c, verdict, observations, nil)
 		}
 
-		now, err := s.readCampaign(ctx)
+		now, err := r.readCampaign(ctx)
 		switch {
 		case err != nil:
-			return s.recordVerdict(ctx, c, rules.Judgement{N: x.N}, obs, err)
+			return r.recordVerdict(ctx, c, rules.Judgement{N: x.N}, observations, err)
 		case now.Incumbent != c.Incumbent:
 			return errMoved
 		case now.SecondsLeft() <= 0:
-			return s.recordVerdict(ctx, c, rules.Judgement{N: x.N, Verdict: research.Inconclusive, StoppedBy: "budget",
-				Runs: len(obs)}, obs, nil)
+			spent := rules.Judgement{N: x.N, Verdict: research.Inconclusive, StoppedBy: "budget",
+				Runs: len(observations)}
+
+			return r.recordVerdict(ctx, c, spent, observations, nil)
 		}
 
-		o, err := s.makeRun(ctx, x.Job(), s.versions[step.Run.Side], *step.Run)
+		observation, err := r.makeRun(ctx, x.Job(), r.versions[step.Run.Side], *step.Run)
 		if err != nil {
-			return s.recordInvalid(ctx, c, x, wording.ErrorLine(err), obs, err)
+			return r.recordInvalid(ctx, c, x, wording.ErrorLine(err), observations, err)
 		}
 
-		obs = append(obs, o)
+		observations = append(observations, observation)
 	}
 }
 
 // recordInvalid records the end of an experiment from which no number came.
-func (s *worker) recordInvalid(
-	ctx context.Context, c *history.Campaign, x *history.Experiment, reason string, obs []rules.Observation, cause error,
+func (r *runner) recordInvalid(
+	ctx context.Context, c *history.Campaign, x *history.Experiment, reason string,
+	observations []rules.Observation, cause error,
 ) error {
-	return s.recordVerdict(ctx, c, rules.Judgement{N: x.N, Verdict: research.Invalid, StoppedBy: "invalid",
-		Reason: reason, Runs: len(obs)}, obs, cause)
+	invalid := rules.Judgement{N: x.N, Verdict: research.Invalid, StoppedBy: "invalid", Reason: reason,
+		Runs: len(observations)}
+
+	return r.recordVerdict(ctx, c, invalid, observations, cause)
 }
 
 // recordVerdict appends experiment.judged with the rule's next state; or run.lost for
 // a cause that is not the candidate's, which is returned again once recorded.
 // errMoved when the incumbent is not c's any more.
-func (s *worker) recordVerdict(
-	ctx context.Context, c *history.Campaign, j rules.Judgement, obs []rules.Observation, cause error,
+func (r *runner) recordVerdict(
+	ctx context.Context, c *history.Campaign, verdict rules.Judgement, observations []rules.Observation, cause error,
 ) error {
-	if ctx.Err() != nil {
-		j.Verdict, j.StoppedBy, j.Reason = research.Invalid, "stopped", "stopped by request"
+	stopped := ctx.Err() != nil
+	if stopped {
+		verdict.Verdict, verdict.StoppedBy, verdict.Reason = research.Invalid, "stopped", "stopped by request"
 	}
 
-	if cause != nil && ctx.Err() == nil { // the machine's fault, not the candidate's
-		return errors.Join(cause, job.RecordLost(ctx, s.Checkout, s.campaign, s.id, wording.ErrorLine(cause), nil))
+	if cause != nil && !stopped { // the machine's fault, not the candidate's
+		lost := job.RecordLost(ctx, r.Checkout, r.campaign, r.id, wording.ErrorLine(cause), nil)
+		return errors.Join(cause, lost)
 	}
-	j.Outlook = s.outlook
+
 	// A stop request must not lose the record of the stop.
-	err := s.Ledger.Update(context.WithoutCancel(ctx), func(tx *ledger.Tx) error {
+	err := r.Ledger.Update(context.WithoutCancel(ctx), func(tx *ledger.Tx) error {
 		now, err := tx.Campaign(c.Name)
 		if err != nil {
 			return err
 		}
 
-		if err := requireRunning(now, s.id); err != nil {
+		if err := requireRunning(now, r.id); err != nil {
 			return err
 		}
 
-		if now.Incumbent != c.Incumbent && j.Verdict != research.Invalid {
+		if now.Incumbent != c.Incumbent && verdict.Verdict != research.Invalid {
 			return errMoved
 		}
-		j.Outlook.LostTests = max(j.Outlook.LostTests, now.Rule.LostTests)
-		j.State = rules.NewRule(now.Program).Close(now.Rule, j.Outlook, obs, j)
-		_, err = tx.Append(history.Entry{Campaign: c.Name, Session: s.session,
-			Kind: history.KindExperimentJudged, Key: fmt.Sprintf("judged/%d", j.N), Body: j})
+
+		verdict.Outlook = r.outlook
+		verdict.Outlook.LostTests = max(r.outlook.LostTests, now.Rule.LostTests)
+		verdict.State = rules.NewRule(now.Program).Close(now.Rule, verdict.Outlook, observations, verdict)
+
+		entry := r.entry(history.KindExperimentJudged, verdict)
+		entry.Key = fmt.Sprintf("judged/%d", verdict.N)
+		_, err = tx.Append(entry)
 
 		return err
 	})

@@ -1,15 +1,16 @@
 package worker
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
+	"os"
 	"runtime"
 	"strings"
 	"time"
 
 	"ratchet/internal/fault"
-	"ratchet/internal/research"
 	"ratchet/internal/research/history"
 	"ratchet/internal/research/rules"
 	"ratchet/sandbox"
@@ -24,18 +25,18 @@ type machine struct {
 }
 
 // currentMachine is the machine as it is now.
-func (s *worker) currentMachine() machine {
-	return machine{hostinfo.ReadEnvironment(), s.smallestVRAM(), s.Opt.Version}
+func (r *runner) currentMachine() machine {
+	return machine{hostinfo.ReadEnvironment(), r.smallestVRAM(), r.Opt.Version}
 }
 
-// classDigest is the digest that stands for m.
+// classDigest is equal for machines whose numbers may be compared.
 func (m machine) classDigest() string { return m.Environment.Digest() + "/" + m.VRAM + "/" + m.Ratchet }
 
-// recordFacts is m for a record.
+// recordFacts is m for a record, nil where it holds what is no JSON number.
 func (m machine) recordFacts() json.RawMessage {
 	text, err := json.Marshal(m)
 	if err != nil {
-		return nil // a number that is none; nothing in it can be
+		return nil
 	}
 
 	return text
@@ -47,36 +48,40 @@ func (m machine) changeSince(c *history.Campaign) string {
 	if c.Machine == "" || json.Unmarshal(c.Facts, &was) != nil {
 		return ""
 	}
+	var changes []string
 
-	words := m.Environment.Differs(was.Environment)
-	for _, f := range [][3]string{{"VRAM", was.VRAM, m.VRAM}, {"Ratchet", was.Ratchet, m.Ratchet}} {
-		if f[1] != f[2] {
-			words = strings.TrimPrefix(words+fmt.Sprintf(", %s %s → %s", f[0], f[1], f[2]), ", ")
-		}
+	if words := m.Environment.Differs(was.Environment); words != "" {
+		changes = append(changes, words)
 	}
 
-	return words
+	if was.VRAM != m.VRAM {
+		changes = append(changes, fmt.Sprintf("VRAM %s → %s", was.VRAM, m.VRAM))
+	}
+
+	if was.Ratchet != m.Ratchet {
+		changes = append(changes, fmt.Sprintf("Ratchet %s → %s", was.Ratchet, m.Ratchet))
+	}
+
+	return strings.Join(changes, ", ")
 }
 
-// ensureCalibrated calibrates where the campaign's noise is not known yet, or where
-// the machine is not the one on which it was learnt: a new class of comparable
-// runs begins. reason says why the incumbent gives no usable metric, "" if it does.
-func (s *worker) ensureCalibrated(
-	ctx context.Context, c *history.Campaign, id research.JobID,
-) (now *history.Campaign, reason string, err error) {
-	if c.Calibrated && c.Machine == s.currentMachine().classDigest() {
-		return c, "", nil
+// acquireSlot waits for the machine's measuring slot. Waiting counts against no budget.
+func (r *runner) acquireSlot(ctx context.Context) (*sandbox.Lock, error) {
+	waiting := func(place int, holder string) {
+		r.owner.reportPhase(fmt.Sprintf("waiting for the machine, place %d, held by %s", place,
+			cmp.Or(strings.TrimSpace(holder), "another run")))
+	}
+	var slot *sandbox.Lock
+
+	err := fault.At("machine.slot", func() (err error) {
+		slot, err = sandbox.AcquireSlot(ctx, "measure", r.space.program().Parallel, waiting)
+		return err
+	})
+	if err == nil {
+		err = slot.Write(fmt.Appendf(nil, "%s %s, pid %d\n", r.campaign, r.id, os.Getpid()))
 	}
 
-	if now, err = s.calibrateIncumbent(ctx, id); err != nil {
-		return c, "", err
-	}
-
-	if now.Broken != "" {
-		reason = "the incumbent gives no usable metric: " + now.Broken
-	}
-
-	return now, reason, nil
+	return slot, err
 }
 
 // The machine counts as busy with something else when others take more than
@@ -89,11 +94,14 @@ const (
 )
 
 // noteContention notes on the run what others did meanwhile.
-func noteContention(r *rules.Run, load *hostinfo.LoadMeter, own sandbox.Result) {
+func noteContention(run *rules.Run, load *hostinfo.LoadMeter, own sandbox.Result) {
 	outside, ok := load.Outside(own.CPU)
 	if fault.Hit("machine.quiet") || !ok || own.Wall < shortestWatched {
 		return
 	}
-	r.Outside = &outside
-	r.Contended = r.Contended || outside > max(contendedCPUs, contendedShare*float64(runtime.NumCPU()))
+
+	run.Outside = &outside
+	if outside > max(contendedCPUs, contendedShare*float64(runtime.NumCPU())) {
+		run.Contended = true
+	}
 }

@@ -2,26 +2,157 @@ package worker
 
 import (
 	"context"
+	"errors"
 
 	"ratchet/internal/checkout"
 	"ratchet/internal/research"
 	"ratchet/internal/research/history"
+	"ratchet/internal/research/rules"
 	"ratchet/internal/wording"
+	"ratchet/ledger"
 )
+
+// measureVersions makes the runs of a measurement or an audit: of one version, or of
+// two in interleaved pairs. What went wrong is in the record of its end.
+func (w *worker) measureVersions(ctx context.Context) error {
+	c, m, err := w.readMeasurement(ctx)
+	if err != nil {
+		return err
+	}
+	samples, paired, err := w.makeMeasuredRuns(ctx, m)
+
+	summarise := rules.SummariseMeasurement
+	if w.id.Kind() == research.AuditJob {
+		summarise = rules.SummariseAudit
+	}
+
+	end := summarise(samples, paired, c.Program.Metric, c.Rule.Scale)
+	end.Job = w.id
+
+	var bad *unfitError
+	switch {
+	case ctx.Err() != nil:
+		end.Failed = "stopped by request"
+	case errors.As(err, &bad):
+		end.Failed, end.Unfit = wording.ErrorLine(err), bad.reason
+	case err != nil:
+		end.Failed = wording.ErrorLine(err)
+	}
+
+	// A stop request must not lose the record of the stop.
+	return w.Ledger.Update(context.WithoutCancel(ctx), func(tx *ledger.Tx) error {
+		return w.appendEnd(tx, w.id, history.KindMeasurementFinished, end)
+	})
+}
+
+// makeMeasuredRuns builds what the job measures, waits for its turn and makes the
+// runs. paired are the samples of the version that it is compared with, if any.
+func (w *worker) makeMeasuredRuns(ctx context.Context, m *history.Measurement) (samples, paired []float64, err error) {
+	if err := w.prepareMeasurement(ctx, m); err != nil {
+		return nil, nil, err
+	}
+
+	if err := w.waitForTurn(ctx); err != nil {
+		return nil, nil, err
+	}
+
+	role := research.Measure
+	if w.id.Kind() == research.AuditJob {
+		role = research.Audit
+	}
+
+	now, err := w.readCampaign(ctx) // the metric may have been demoted meanwhile
+	if err != nil {
+		return nil, nil, err
+	}
+
+	var observations []rules.Observation
+	next := func() *rules.RunRequest { return rules.NextMeasurementRun(m.JobStart, role, now.Rule.NoiseKind, observations) }
+
+	for want := next(); want != nil; want = next() {
+		if err := w.requireAffordable(ctx, m, len(observations)); err != nil {
+			return nil, nil, err
+		}
+
+		observation, err := w.makeRun(ctx, w.id, w.versions[want.Side], *want)
+		switch {
+		case err != nil:
+			return nil, nil, err
+		case !observation.Valid && m.Ablates != "" && observation.Side == rules.Candidate:
+			return nil, nil, &unfitError{observation.Reason}
+		case !observation.Valid:
+			return nil, nil, errors.New(observation.Reason)
+		}
+
+		observations = append(observations, observation)
+	}
+	samples, paired = rules.SplitSamples(m.JobStart, observations)
+
+	return samples, paired, nil
+}
+
+// prepareMeasurement builds the versions that the job measures, and checks the one
+// that it asks to be checked.
+func (w *worker) prepareMeasurement(ctx context.Context, m *history.Measurement) error {
+	commits := map[rules.Side]string{rules.Candidate: m.Commit}
+	if m.Paired != "" {
+		commits[rules.Incumbent] = m.Paired
+	}
+
+	if w.id.Kind() == research.AuditJob {
+		commits = map[rules.Side]string{rules.Incumbent: m.Commit, rules.Start: m.Paired}
+	}
+
+	reason, err := w.buildSides(ctx, commits)
+	if err == nil && reason == "" && m.Check {
+		reason, err = w.checkVersion(ctx, w.id, w.versions[rules.Candidate])
+	}
+
+	switch {
+	case err != nil:
+		return err
+	case reason != "" && w.blamesOmission(m):
+		return &unfitError{reason}
+	case reason != "":
+		return commandError(reason, nil)
+	}
+
+	return nil
+}
 
 // requireAffordable refuses a measurement's next run when its longest time is not left:
 // what other sessions ran meanwhile counts. Audits and ablations are asked for
 // by a person and come on top of the budget.
-func (s *worker) requireAffordable(ctx context.Context, m *history.Measurement, done int) error {
-	if s.id.Kind() != research.MeasurementJob || m.Ablates != "" {
+func (w *worker) requireAffordable(ctx context.Context, m *history.Measurement, done int) error {
+	if w.id.Kind() != research.MeasurementJob || m.Ablates != "" {
 		return nil
 	}
 
-	c, err := s.readCampaign(ctx)
+	c, err := w.readCampaign(ctx)
 	if err == nil && c.SecondsLeft() <= 0 {
 		return research.Errorf(research.CodeBudget, checkout.RaiseBudget,
 			"the campaign's hours are spent: %s were made, and say nothing", wording.CountRuns(done))
 	}
 
 	return err
+}
+
+// unfitError is what is wrong with a head that a change was left out of.
+type unfitError struct{ reason string }
+
+func (e *unfitError) Error() string { return e.reason }
+
+// blamesOmission says whether a build or check that failed is the fault of what the
+// ablation left out: all that it is compared with was built.
+func (w *worker) blamesOmission(m *history.Measurement) bool {
+	if m.Ablates == "" {
+		return false
+	}
+
+	if m.Paired == "" || w.space.program().Build == "" {
+		return true
+	}
+	with := w.versions[rules.Incumbent]
+
+	return with != nil && with.built
 }

@@ -42,6 +42,11 @@ func falseNights(
 }
 
 func TestNullNightsStayClean(t *testing.T) {
+	nights := 100
+	if testing.Short() {
+		nights = 25
+	}
+
 	for _, assumptions := range []string{contract.AssumeModel, contract.AssumeNone} {
 		p := rulestest.NoisyProgram(contract.Amount{})
 
@@ -50,7 +55,7 @@ func TestNullNightsStayClean(t *testing.T) {
 			"heavy one-sided": rulestest.HeavyNoise(), "drift": rulestest.DriftNoise()} {
 			t.Run(assumptions+", "+name, func(t *testing.T) {
 				t.Parallel()
-				share, runs := falseNights(t, rules.NewRule(p), w, 100, 0, false)
+				share, runs := falseNights(t, rules.NewRule(p), w, nights, 0, false)
 				t.Logf("P(any false keep) = %.4f, %.2f runs a proposal", share, runs)
 
 				if share > .05 {
@@ -63,13 +68,18 @@ func TestNullNightsStayClean(t *testing.T) {
 
 // At the edge of the null, every edit gains exactly min_gain.
 func TestGainsOfMinGainStayUnproven(t *testing.T) {
+	nights := 40
+	if testing.Short() {
+		nights = 20
+	}
+
 	rule := rules.NewRule(rulestest.NoisyProgram(contract.Amount{Value: .02, Relative: true}))
 
 	for name, w := range map[string]rulestest.Machine{"normal 2 %": rulestest.NormalNoise(.02),
 		"heavy one-sided": rulestest.HeavyNoise(), "drift": rulestest.DriftNoise()} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			share, runs := falseNights(t, rule, w, 40, math.Log(.98), false)
+			share, runs := falseNights(t, rule, w, nights, math.Log(.98), false)
 			t.Logf("P(any false keep) = %.4f, %.2f runs a proposal", share, runs)
 
 			if share > .05 {

@@ -1,0 +1,180 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"ratchet/internal/job"
+	"ratchet/internal/research"
+	"ratchet/internal/research/history"
+	"ratchet/internal/research/rules"
+	"ratchet/internal/wording"
+	"ratchet/ledger"
+	"ratchet/sandbox"
+)
+
+// ensureCalibrated calibrates where the campaign's noise is not known yet, or where
+// the machine is not the one on which it was learnt: a new class of comparable
+// runs begins. reason says why the incumbent gives no usable metric, "" if it does.
+func (r *runner) ensureCalibrated(
+	ctx context.Context, c *history.Campaign, id research.JobID,
+) (now *history.Campaign, reason string, err error) {
+	if c.Calibrated && c.Machine == r.currentMachine().classDigest() {
+		return c, "", nil
+	}
+
+	if now, err = r.calibrateIncumbent(ctx, id); err != nil {
+		return c, "", err
+	}
+
+	if now.Broken != "" {
+		reason = "the incumbent gives no usable metric: " + now.Broken
+	}
+
+	return now, reason, nil
+}
+
+// calibrateIncumbent runs the incumbent until the rule knows its noise, appends
+// calibration.finished, and returns the campaign after it. As part of another
+// job it is a calibration of its own, made by the same worker. A calibration
+// that a person stopped, or that the machine failed, is recorded as lost, and
+// that is an error; a metric that can't be used is none, and is in the record.
+func (r *runner) calibrateIncumbent(ctx context.Context, id research.JobID) (*history.Campaign, error) {
+	c, calibration, err := r.startCalibration(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+
+	if calibration != id { // hold its lock too, or it would count as lost
+		lock, _, err := sandbox.TryLock(r.JobFile(r.campaign, calibration))
+		if err != nil {
+			return nil, err
+		}
+		defer lock.Release()
+		defer os.Remove(r.JobFile(r.campaign, calibration))
+
+		if err := lock.Write(fmt.Appendf(nil, "%d\ncalibrating\n", os.Getpid())); err != nil {
+			return nil, err
+		}
+	}
+
+	// What a person stopped or the machine failed may succeed another time.
+	state, err := r.makeCalibrationRuns(ctx, c, calibration)
+	if ctx.Err() != nil {
+		lost := job.RecordLost(context.WithoutCancel(ctx), r.Checkout, r.campaign, calibration,
+			"stopped by request", nil)
+		return nil, errors.Join(ctx.Err(), lost)
+	}
+
+	if err != nil && !wording.HasCode(err, research.CodeProgram) {
+		lost := job.RecordLost(ctx, r.Checkout, r.campaign, calibration, wording.ErrorLine(err), nil)
+		return nil, errors.Join(err, lost)
+	}
+
+	// The noise, or why there is none, holds for this machine only.
+	here := r.currentMachine()
+	end := history.CalibrationEnd{Job: calibration, State: state, Machine: here.classDigest(),
+		Facts: here.recordFacts(), Changed: here.changeSince(c), Failed: r.describeCalibrationFailure(err)}
+
+	err = r.Ledger.Update(ctx, func(tx *ledger.Tx) error {
+		if err := r.appendEnd(tx, calibration, history.KindCalibrationFinished, end); err != nil {
+			return err
+		}
+		c, err = tx.Campaign(r.campaign)
+
+		return err
+	})
+
+	return c, err
+}
+
+// startCalibration records the start of a calibration, unless the job id is one
+// itself, and returns the campaign and the calibration's id.
+func (r *runner) startCalibration(
+	ctx context.Context, id research.JobID,
+) (c *history.Campaign, calibration research.JobID, err error) {
+	calibration = id
+
+	err = r.Ledger.Update(ctx, func(tx *ledger.Tx) error {
+		if c, err = tx.Campaign(r.campaign); err != nil || id.Kind() == research.CalibrationJob {
+			return err
+		}
+
+		calibration = research.NewJobID(research.CalibrationJob, c.Calibrations+1)
+		start := rules.JobStart{Job: calibration, Commit: c.Incumbent}
+		_, err = tx.Append(r.entry(history.KindCalibrationStarted, start))
+
+		return err
+	})
+
+	return c, calibration, err
+}
+
+// makeCalibrationRuns sets up, builds and checks the incumbent, and runs it until
+// the rule knows its noise. errSeenEnough when the owner needs no more runs.
+func (r *runner) makeCalibrationRuns(
+	ctx context.Context, c *history.Campaign, calibration research.JobID,
+) (rules.RuleState, error) {
+	if reason, err := r.runSetup(ctx, calibration); reason != "" || err != nil {
+		return rules.RuleState{}, commandError(reason, err)
+	}
+
+	incumbent, err := r.space.makeVersion(ctx, c.Incumbent)
+	if err != nil {
+		return rules.RuleState{}, err
+	}
+
+	if reason, err := r.buildVersion(ctx, calibration, incumbent); reason != "" || err != nil {
+		return rules.RuleState{}, commandError(reason, err)
+	}
+
+	if reason, err := r.checkVersion(ctx, calibration, incumbent); reason != "" || err != nil {
+		return rules.RuleState{}, commandError(reason, err)
+	}
+
+	rule := rules.NewRule(c.Program)
+	observations, began := []rules.Observation{}, time.Now()
+
+	for {
+		want := rule.Calibrate(observations)
+		if want == nil {
+			return rule.Calibrated(observations)
+		}
+
+		observation, err := r.makeRun(ctx, calibration, incumbent, *want)
+		if err != nil {
+			return rules.RuleState{}, err
+		}
+
+		observations = append(observations, observation)
+		if !observation.Valid {
+			return rule.Calibrated(observations)
+		}
+
+		if r.owner.hasSeenEnough(observations, time.Since(began)) {
+			return rules.RuleState{}, errSeenEnough
+		}
+	}
+}
+
+// errSeenEnough ends a calibration before the rule knows the noise.
+var errSeenEnough = errors.New("enough was seen")
+
+// describeCalibrationFailure says why the incumbent gives no usable metric, "" for a nil error.
+func (r *runner) describeCalibrationFailure(err error) string {
+	if err == nil {
+		return ""
+	}
+
+	words := wording.ErrorLine(err)
+	if len(r.space.unseen) > 0 {
+		words += fmt.Sprintf(" (%s exists, but git does not ignore it, so runs don't see it: add it to .gitignore)",
+			strings.Join(r.space.unseen, ", "))
+	}
+
+	return words
+}

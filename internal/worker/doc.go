@@ -1,0 +1,34 @@
+// Package worker does the jobs of campaigns: it builds versions, runs them
+// confined, and records every run and the end of the job. It is the only
+// package that measures.
+//
+// A job is an experiment, a calibration, a measurement, an audit or a
+// certificate of the head. [RunWorker] is the whole life of the process that
+// does one; judge.go shows an experiment's in order. [Doctor] does the same work
+// in the caller's process, on a campaign that is thrown away.
+//
+// What holds:
+//
+//   - One worker a job. It holds the lock of the job's file from before its
+//     first record to its end, and writes there what it does now. Who finds an
+//     open job whose lock is free knows that the worker is gone.
+//   - Crash-only. A worker keeps nothing in memory that its end needs: a killed
+//     one leaves the runs that it recorded, and whoever looks at the campaign
+//     next records the job as lost (package job). No job is continued.
+//   - Only the worker of an open job appends the job's runs, steps and end. The
+//     end is appended in a transaction that sees the job still open and, for a
+//     verdict or a certificate, the incumbent still the one that was measured.
+//   - Nothing of the checkout is written. Versions and layers of runs lie in the
+//     workspace below the user's cache folder (workspace.go); a folder appears
+//     there by rename, or counts only once its mark exists.
+//   - What a run may see, change and use is the sandbox's affair (package
+//     sandbox); what it changed all the same makes the run invalid (guard.go).
+//   - Waiting for the campaign's turn, the machine's slot or GPUs counts against
+//     no budget.
+//
+// Limits: one version's build, a campaign's setup and the measuring slot are
+// taken by file locks of this machine, so the workers of a campaign run on one
+// machine. A run during which the machine was suspended is repeated, three times
+// at most. A campaign's workspace may hold 20 GiB. What else the machine did
+// during a run shorter than 200 ms is not known.
+package worker

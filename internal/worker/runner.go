@@ -1,0 +1,131 @@
+package worker
+
+import (
+	"context"
+	"time"
+
+	"ratchet/internal/checkout"
+	"ratchet/internal/research"
+	"ratchet/internal/research/history"
+	"ratchet/internal/research/rules"
+	"ratchet/ledger"
+)
+
+// runner builds, checks, runs and judges versions for one job, and records it all.
+// A worker has one, and a trial.
+type runner struct {
+	*checkout.Checkout
+	campaign string
+	id       research.JobID
+	owner    owner
+	space    *workspace
+	versions map[rules.Side]*version
+
+	session      string        // whose job it is; "" until the job is read, and for a person
+	candidateRun string        // the command that measures a candidate: the program's, or a canary's
+	outlook      rules.Outlook // of the last comparison
+	runs         int           // of this job
+	enforced     rules.Run     // the last one that was recorded with what enforced it
+	gpus         gpuDriver
+}
+
+// owner is the worker or the trial that a runner works for.
+type owner interface {
+	// reportPhase shows what goes on to who waits for the job.
+	reportPhase(phase string)
+	// waitForTurn returns when the job may measure.
+	waitForTurn(ctx context.Context) error
+	// hasSeenEnough ends a calibration early, with errSeenEnough: after these
+	// runs, which took so long together.
+	hasSeenEnough(observations []rules.Observation, spent time.Duration) bool
+}
+
+func newRunner(co *checkout.Checkout, space *workspace, id research.JobID, owner owner) *runner {
+	return &runner{
+		Checkout:     co,
+		campaign:     space.campaign.Name,
+		id:           id,
+		owner:        owner,
+		space:        space,
+		versions:     map[rules.Side]*version{},
+		candidateRun: space.program().Run,
+	}
+}
+
+// readCampaign is the campaign as it is at this moment.
+func readCampaign(ctx context.Context, co *checkout.Checkout, name string) (c *history.Campaign, err error) {
+	err = co.Ledger.View(ctx, func(tx *ledger.Tx) error {
+		c, err = tx.Campaign(name)
+		return err
+	})
+
+	return c, err
+}
+
+// readCampaign is the runner's campaign as it is at this moment.
+func (r *runner) readCampaign(ctx context.Context) (*history.Campaign, error) {
+	return readCampaign(ctx, r.Checkout, r.campaign)
+}
+
+// readExperiment reads the campaign and one experiment as they are now.
+func (r *runner) readExperiment(ctx context.Context, n int) (c *history.Campaign, x *history.Experiment, err error) {
+	err = r.Ledger.View(ctx, func(tx *ledger.Tx) error {
+		if c, err = tx.Campaign(r.campaign); err != nil {
+			return err
+		}
+		x, err = tx.Experiment(r.campaign, n)
+
+		return err
+	})
+	if err == nil {
+		r.session = x.Session
+	}
+
+	return c, x, err
+}
+
+// readMeasurement reads the campaign and the job, which is no experiment, as they are now.
+func (r *runner) readMeasurement(ctx context.Context) (c *history.Campaign, m *history.Measurement, err error) {
+	err = r.Ledger.View(ctx, func(tx *ledger.Tx) error {
+		if c, err = tx.Campaign(r.campaign); err != nil {
+			return err
+		}
+		m, err = tx.Measurement(r.campaign, r.id)
+
+		return err
+	})
+	if err == nil {
+		r.session = m.Session
+	}
+
+	return c, m, err
+}
+
+// appendEnd appends the record that ends a job, if it still runs.
+func (r *runner) appendEnd(tx *ledger.Tx, id research.JobID, kind history.Kind, body any) error {
+	c, err := tx.Campaign(r.campaign)
+	if err != nil {
+		return err
+	}
+
+	if err := requireRunning(c, id); err != nil {
+		return err
+	}
+	_, err = tx.Append(r.entry(kind, body))
+
+	return err
+}
+
+// entry is a record of this campaign in the name of the job's session.
+func (r *runner) entry(kind history.Kind, body any) history.Entry {
+	return history.Entry{Campaign: r.campaign, Session: r.session, Kind: kind, Body: body}
+}
+
+// commandError is the error of a command of the program that gave no number.
+func commandError(reason string, err error) error {
+	if err != nil {
+		return err
+	}
+
+	return research.Errorf(research.CodeProgram, "mend the program's command", "%s", reason)
+}
