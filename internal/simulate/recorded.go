@@ -21,8 +21,8 @@ func (r Report) recordedText() string {
 		return ""
 	}
 
-	return fmt.Sprintf(recordedSections, RenderPlayedTables(r.Played), r.Recording.countVerdicts(), RenderRecordingTable(*r.Recording),
-		RenderReplayTable(r.Replayed))
+	return fmt.Sprintf(recordedSections, RenderPlayedTables(r.Played), r.Recording.countVerdicts(),
+		RenderRecordingTable(*r.Recording), RenderReplayTable(r.Replayed))
 }
 
 // countVerdicts counts the live verdicts, in words.

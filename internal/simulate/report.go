@@ -148,7 +148,8 @@ func RenderSample() string {
 	c, _ := FindCell("100/300, drift+heavy")
 	rules := Rules()
 
-	return RenderNullTable([]Line{playAll(NullCell(c.Noise, 300, 100), rules)}) + "\n" + RenderGainTable([]Line{playAll(c, rules)})
+	return RenderNullTable([]Line{playAll(NullCell(c.Noise, 300, 100), rules)}) + "\n" +
+		RenderGainTable([]Line{playAll(c, rules)})
 }
 
 func playAll(c Cell, rules []Rule) Line {

@@ -67,7 +67,9 @@ func (w *worker) makeMeasuredRuns(ctx context.Context, m *history.Measurement) (
 	}
 
 	var observations []rules.Observation
-	next := func() *rules.RunRequest { return rules.NextMeasurementRun(m.JobStart, role, now.Rule.NoiseKind, observations) }
+	next := func() *rules.RunRequest {
+		return rules.NextMeasurementRun(m.JobStart, role, now.Rule.NoiseKind, observations)
+	}
 
 	for want := next(); want != nil; want = next() {
 		if err := w.requireAffordable(ctx, m, len(observations)); err != nil {

@@ -175,5 +175,6 @@ func (fs faults) err() error {
 		lines = append(lines, fmt.Sprintf("program.md:%d: %s", f.line, f.text))
 	}
 
-	return research.Errorf(research.CodeProgram, "correct program.md there and call again", "%s", strings.Join(lines, "\n"))
+	return research.Errorf(research.CodeProgram, "correct program.md there and call again", "%s",
+		strings.Join(lines, "\n"))
 }

@@ -143,7 +143,8 @@ func (g Guard) LargestAllowed(start float64) float64 {
 // DescribeExcess says that x breaks max_growth.
 func (g Guard) DescribeExcess(x, start float64) string {
 	return fmt.Sprintf("guard %s = %s breaks max_growth: it was %s at the campaign's start, so at most %s is allowed",
-		g.Name, research.FormatValue(x, ""), research.FormatValue(start, ""), research.FormatValue(g.LargestAllowed(start), ""))
+		g.Name, research.FormatValue(x, ""), research.FormatValue(start, ""),
+		research.FormatValue(g.LargestAllowed(start), ""))
 }
 
 func (g Guard) IsExceeded(x, start float64) bool {

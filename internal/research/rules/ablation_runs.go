@@ -200,7 +200,8 @@ func (r *AblationRuns) brokenGuard(with, without []Observation) string {
 
 // validRuns are a side's runs that count.
 func validRuns(obs []Observation, s Side) []Observation {
-	return slices.DeleteFunc(runsOfSide(ResolveRepeats(obs), s), func(o Observation) bool { return !o.Valid || !research.IsFinite(o.Value) })
+	return slices.DeleteFunc(runsOfSide(ResolveRepeats(obs), s),
+		func(o Observation) bool { return !o.Valid || !research.IsFinite(o.Value) })
 }
 
 // union of two sets of experiments, sorted.

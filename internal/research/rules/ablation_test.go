@@ -216,7 +216,8 @@ func TestAblationTakesBack(t *testing.T) {
 	}
 
 	if !slices.ContainsFunc(asked, func(c rules.Comparison) bool { return c.Last }) {
-		t.Errorf("the trimmed head was never compared with the untrimmed: %v, %v, %v", end.DroppedExperiments(), end.Pairs, asked)
+		t.Errorf("the trimmed head was never compared with the untrimmed: %v, %v, %v", end.DroppedExperiments(),
+			end.Pairs, asked)
 	}
 }
 

@@ -332,7 +332,8 @@ func (st RuleState) newCertificate(t *certificateTest, outcome Outcome, by strin
 
 	c := &Certificate{
 		Outcome: outcome, StoppedBy: by, Edits: st.Auto.Chain, Scale: st.Scale, Claim: r.Gain(-st.Auto.Claim),
-		Pairs: t.n, E: min(t.decisiveEvidence(), math.MaxFloat64), Need: math.Exp(t.need), Test: st.Tests + 1, Runs: runs,
+		Pairs: t.n, E: min(t.decisiveEvidence(), math.MaxFloat64), Need: math.Exp(t.need), Test: st.Tests + 1,
+		Runs: runs,
 	}
 	if t.n > 0 {
 		c.Gain = r.interval(t.estimate())

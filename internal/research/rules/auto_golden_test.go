@@ -35,9 +35,9 @@ func goldenText(t *testing.T, rule rules.Auto) string {
 		}
 		obs, c := b.Certify()
 		b.CloseCertificate(obs, c)
-		fmt.Fprintf(&out, "%s\nlog E %.6g need %.6g gain %.6g next alpha %.6g s %.6g eps %.6g\n", c.Describe(rule.Metric),
-			math.Log(c.E), c.Need, c.Gain.Mid, rules.AutoAlpha(b.State.Tests+1, b.State.Kept), b.State.S,
-			b.State.Auto.Belief.Outliers/b.State.Auto.Belief.Seen)
+		fmt.Fprintf(&out, "%s\nlog E %.6g need %.6g gain %.6g next alpha %.6g s %.6g eps %.6g\n",
+			c.Describe(rule.Metric), math.Log(c.E), c.Need, c.Gain.Mid, rules.AutoAlpha(b.State.Tests+1, b.State.Kept),
+			b.State.S, b.State.Auto.Belief.Outliers/b.State.Auto.Belief.Seen)
 	}
 
 	return out.String()

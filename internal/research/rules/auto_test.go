@@ -346,8 +346,9 @@ func BenchmarkAutoNext(b *testing.B) {
 
 	looks := make([]rules.Observation, 0, 23)
 	for len(looks) < 23 {
-		looks = append(looks, rules.Observation{RunRequest: rules.RunRequest{Side: rules.Candidate, Role: research.Screen},
-			Valid: true, Value: math.Exp(.02 * r.NormFloat64())})
+		looks = append(looks,
+			rules.Observation{RunRequest: rules.RunRequest{Side: rules.Candidate, Role: research.Screen},
+				Valid: true, Value: math.Exp(.02 * r.NormFloat64())})
 	}
 
 	for b.Loop() {
@@ -363,8 +364,9 @@ func BenchmarkAutoNextPair(b *testing.B) {
 
 	for i := 1; i <= 59; i++ {
 		for _, side := range []rules.Side{rules.Checkpoint, rules.Incumbent} {
-			pairs = append(pairs, rules.Observation{RunRequest: rules.RunRequest{Side: side, Role: research.Confirm, Pair: i},
-				Valid: true, Value: math.Exp(.02 * r.NormFloat64())})
+			pairs = append(pairs,
+				rules.Observation{RunRequest: rules.RunRequest{Side: side, Role: research.Confirm, Pair: i},
+					Valid: true, Value: math.Exp(.02 * r.NormFloat64())})
 		}
 	}
 

@@ -106,7 +106,8 @@ func (r baseRule) countedRuns(obs []Observation) (counted []Observation, values 
 }
 
 func unfinishedError(values []float64) error {
-	return research.Errorf(research.CodeInternal, "let the calibration finish", "a calibration of %d runs is not enough", len(values))
+	return research.Errorf(research.CodeInternal, "let the calibration finish",
+		"a calibration of %d runs is not enough", len(values))
 }
 
 // noisyState is st with the noise and the level that its calibration showed.
@@ -154,7 +155,8 @@ func (r baseRule) minGain(st RuleState) float64 {
 // to be deterministic when the program was read.
 func (r baseRule) hasDefaultMinGain() bool {
 	m := r.metric
-	return !m.MinGainSet && m.Noise != research.Deterministic && m.MinGain == contract.Amount{Value: .005, Relative: true}
+	return !m.MinGainSet && m.Noise != research.Deterministic && m.MinGain == contract.Amount{Value: .005,
+		Relative: true}
 }
 
 // judgeExact asks for the one run of a deterministic metric, or judges by it:

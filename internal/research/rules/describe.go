@@ -22,7 +22,8 @@ func (j Judgement) Describe(m contract.Metric) string {
 	case j.StoppedBy == "one_run":
 		return w.describeExact()
 	case j.Verdict == research.Provisional:
-		return fmt.Sprintf("provisional: expected gain %s after %s", w.amount(j.Gain.Mid), research.Counted(j.Runs, "run"))
+		return fmt.Sprintf("provisional: expected gain %s after %s", w.amount(j.Gain.Mid),
+			research.Counted(j.Runs, "run"))
 	case j.Pairs == 0:
 		return w.describeScreened()
 	}
@@ -226,7 +227,8 @@ func (s RuleState) DescribeChain(m contract.Metric, j *Judgement) string {
 	w := formatter{Judgement{Scale: s.Scale}, m.Unit}
 
 	return fmt.Sprintf("chain of %s claims %s, its certificate needs about %s",
-		research.Counted(auto.Chain, "edit"), w.amount(s.MetricScale().Gain(-auto.Claim)), research.Counted(s.ReservePairs(), "pair"))
+		research.Counted(auto.Chain, "edit"), w.amount(s.MetricScale().Gain(-auto.Claim)),
+		research.Counted(s.ReservePairs(), "pair"))
 }
 
 // FormatGain is a gain with its interval, if that has a width, for m's readers.

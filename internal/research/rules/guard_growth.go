@@ -133,7 +133,8 @@ func (t *guardTest) excessText() string { return t.guard.DescribeExcess(t.now, t
 // doubtText says what is not proven of a guard that is not broken either.
 func (t *guardTest) doubtText() string {
 	return fmt.Sprintf("the gain is proven, but not that guard %s, at about %s, stays below %s: it was %s at the campaign's start",
-		t.guard.Name, research.FormatValue(t.now, ""), research.FormatValue(t.guard.LargestAllowed(t.start), ""), research.FormatValue(t.start, ""))
+		t.guard.Name, research.FormatValue(t.now, ""), research.FormatValue(t.guard.LargestAllowed(t.start), ""),
+		research.FormatValue(t.start, ""))
 }
 
 func findGuard(tests []*guardTest, is func(*guardTest) bool) *guardTest {

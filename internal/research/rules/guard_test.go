@@ -173,12 +173,16 @@ func TestExactGuardsBecomeNoisy(t *testing.T) {
 		t.Fatalf("equal values, and yet %+v", st.Guards["mem"])
 	}
 
-	j, _ := rulestest.JudgeWith(rule, st, func(_ int, w rules.RunRequest) rules.Observation { return g.run(w, -.10, .09) })
+	j, _ := rulestest.JudgeWith(rule, st, func(_ int, w rules.RunRequest) rules.Observation {
+		return g.run(w, -.10, .09)
+	})
 	if j.Verdict != research.Improved {
 		t.Errorf("growth within the limit: %s (%s)", j.Verdict, j.Reason)
 	}
 	g.guardSigma = .02
-	j, obs := rulestest.JudgeWith(rule, st, func(_ int, w rules.RunRequest) rules.Observation { return g.run(w, -.10, 0) })
+	j, obs := rulestest.JudgeWith(rule, st, func(_ int, w rules.RunRequest) rules.Observation {
+		return g.run(w, -.10, 0)
+	})
 
 	after := rule.Close(st, rulestest.UsualOutlook, obs, j)
 	if s := after.Guards["mem"]; s.Exact || !(s.S > .005) || !st.Guards["mem"].Exact {
@@ -191,7 +195,9 @@ func TestGuardsGrowthIsCarried(t *testing.T) {
 	rule := rules.NewRule(guardedProgram(.50))
 	g := &guarded{r: rand.New(rand.NewPCG(84, 1)), sigma: .01, guardSigma: .01}
 	st := g.calibrate(t, rule)
-	j, obs := rulestest.JudgeWith(rule, st, func(_ int, w rules.RunRequest) rules.Observation { return g.run(w, -.10, .10) })
+	j, obs := rulestest.JudgeWith(rule, st, func(_ int, w rules.RunRequest) rules.Observation {
+		return g.run(w, -.10, .10)
+	})
 	st = rule.Close(st, rulestest.UsualOutlook, obs, j)
 
 	moved := st.AfterKeep(j)

@@ -368,8 +368,9 @@ func NewObservation(r Run, m contract.Metric) Observation {
 	v, ok := r.Samples[m.Name]
 
 	o := Observation{
-		RunRequest: RunRequest{Side: r.Side, Role: r.Role, Pair: r.Pair, Order: r.Order, WarmUp: r.WarmUp, Again: r.Again},
-		Valid:      r.Valid, Reason: r.Reason, Value: v, Guards: r.Samples, Contended: r.Contended,
+		RunRequest: RunRequest{Side: r.Side, Role: r.Role, Pair: r.Pair, Order: r.Order, WarmUp: r.WarmUp,
+			Again: r.Again},
+		Valid: r.Valid, Reason: r.Reason, Value: v, Guards: r.Samples, Contended: r.Contended,
 	}
 	if o.Valid && !ok {
 		o.Valid, o.Reason = false, "the run has no sample of "+m.Name
