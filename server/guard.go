@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"ratchet/internal/research"
+	"ratchet/internal/wording"
 	"ratchet/tools"
 )
 
@@ -176,16 +177,7 @@ func isLocalRequest(r *http.Request) bool {
 
 // excerpt is a text of a client's as errors and logs may have it: no control
 // characters, not long.
-func excerpt(text string) string { return cutText(tools.Clean(text), 200) }
-
-// cutText cuts a text of more than most bytes, and marks the cut.
-func cutText(text string, most int) string {
-	if len(text) <= most {
-		return text
-	}
-
-	return strings.ToValidUTF8(text[:most], "") + "…"
-}
+func excerpt(text string) string { return wording.ClipBytes(tools.Clean(text), 200) }
 
 // clipName is a client's name or version as records and logs may have it: one
 // line, not long.

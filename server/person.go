@@ -4,8 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"ratchet/internal/checkout"
-	"ratchet/internal/notify"
 	"slices"
 	"strings"
 	"time"
@@ -13,10 +11,13 @@ import (
 	"github.com/mark3labs/mcp-go/mcp"
 	mcpserver "github.com/mark3labs/mcp-go/server"
 
+	"ratchet/internal/checkout"
 	"ratchet/internal/lab"
+	"ratchet/internal/notify"
 	"ratchet/internal/research"
 	"ratchet/internal/research/contract"
 	"ratchet/internal/research/history"
+	"ratchet/internal/wording"
 	"ratchet/tools"
 )
 
@@ -128,7 +129,7 @@ func keepDecision(ctx context.Context, l *checkout.Checkout, args json.RawMessag
 func (d *decision) form() mcp.ElicitationParams {
 	text := tools.Clean(d.message)
 	if len(text) > maxQuestion {
-		text = cutText(text, maxQuestion) + "\n"
+		text = wording.ClipBytes(text, maxQuestion) + "\n"
 	}
 
 	campaign := map[string]any{

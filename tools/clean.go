@@ -4,7 +4,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"ratchet/internal/research"
+	"ratchet/internal/wording"
 )
 
 // dataMark stands before whatever a program printed.
@@ -31,7 +31,7 @@ func Clean(s string) string {
 		switch {
 		case r == '\n' || r == '\t':
 			return r
-		case research.IsInvisible(r):
+		case wording.IsInvisible(r):
 			return -1
 		}
 

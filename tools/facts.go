@@ -5,6 +5,7 @@ import (
 	"ratchet/internal/research/history"
 	"ratchet/internal/research/rules"
 	"ratchet/internal/view"
+	"ratchet/internal/wording"
 )
 
 // BriefFacts is what a brief says, in the words of every view, each one line
@@ -59,7 +60,7 @@ func FactsOfRow(x *history.Experiment) RowFacts {
 	}
 
 	if j := x.Judgement; j != nil {
-		f.Verdict, f.Gain, f.Value = j.Verdict, gainText(j.Gain, j.Scale), optional(j.Value)
+		f.Verdict, f.Gain, f.Value = j.Verdict, wording.FormatBareGain(j.Gain, j.Scale), optional(j.Value)
 	}
 
 	return f
@@ -74,10 +75,10 @@ func GainOf(j *rules.Judgement) string {
 		return ""
 	}
 
-	s := gainText(j.Gain, j.Scale)
+	s := wording.FormatBareGain(j.Gain, j.Scale)
 	if j.Gain.Lo < j.Gain.Hi {
-		s += ", 90% interval " + gainText(&research.Interval{Mid: j.Gain.Lo},
-			j.Scale) + " to " + gainText(&research.Interval{Mid: j.Gain.Hi}, j.Scale)
+		s += ", 90% interval " + wording.FormatBareGain(&research.Interval{Mid: j.Gain.Lo},
+			j.Scale) + " to " + wording.FormatBareGain(&research.Interval{Mid: j.Gain.Hi}, j.Scale)
 	}
 
 	return s

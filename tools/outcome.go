@@ -7,6 +7,7 @@ import (
 
 	"ratchet/internal/job"
 	"ratchet/internal/research"
+	"ratchet/internal/wording"
 )
 
 // The answers of one cycle, a run and its keep or revert, have 1,200 bytes together.
@@ -115,5 +116,5 @@ func progressLine(o *job.Outcome) string {
 		s += ": " + p
 	}
 
-	return fmt.Sprintf("%s, %s, %s done", s, research.FormatSeconds(math.Round(o.Elapsed)), countOf(o.RunsDone, "run"))
+	return fmt.Sprintf("%s, %s, %s done", s, wording.FormatDuration(math.Round(o.Elapsed)), wording.Count(o.RunsDone, "run"))
 }

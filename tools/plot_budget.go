@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"ratchet/internal/chart"
-	"ratchet/internal/research"
 	"ratchet/internal/view"
+	"ratchet/internal/wording"
 )
 
 // PlotBudget draws the shares of the campaign's budget that were spent over time.
@@ -61,7 +61,7 @@ func PlotBudget(s *view.Spending) *Plot {
 	}
 
 	fields = append(fields, field{key: "budget", val: budget, line: strings.Join(words, "\n")},
-		field{key: "total", val: s.Total, line: countOf(s.Total, "run")})
+		field{key: "total", val: s.Total, line: wording.Count(s.Total, "run")})
 	if s.Total == 0 || len(s.Points) == 0 {
 		p := nothing("budget", title, "no run was made yet")
 		p.Answer = build(Limit, append(fields, one("text", "", "no run was made yet"), next("read_log{}"))...)
@@ -80,13 +80,13 @@ func pace(s *view.Spending) string {
 
 	over := last.Sub(s.Started)
 	if over <= 0 || s.Now.Experiments == 0 {
-		return countOf(s.Total, "run")
+		return wording.Count(s.Total, "run")
 	}
 
-	return fmt.Sprintf("%s in %s of runs, over %s: one every %s", countOf(s.Now.Experiments, "experiment"),
+	return fmt.Sprintf("%s in %s of runs, over %s: one every %s", wording.Count(s.Now.Experiments, "experiment"),
 		hours(s.Now.Hours), span(over), span(over/time.Duration(s.Now.Experiments)))
 }
 
-func hours(h float64) string { return research.FormatSeconds(h * 3600) }
+func hours(h float64) string { return wording.FormatDuration(h * 3600) }
 
-func span(d time.Duration) string { return research.FormatSeconds(d.Seconds()) }
+func span(d time.Duration) string { return wording.FormatDuration(d.Seconds()) }

@@ -7,6 +7,7 @@ import (
 	"ratchet/internal/research"
 	"ratchet/internal/research/contract"
 	"ratchet/internal/view"
+	"ratchet/internal/wording"
 )
 
 // familyRow is a family in a drawing's numbers.
@@ -36,7 +37,7 @@ func PlotFamilies(s *view.FamilySeries) *Plot {
 
 		text := fmt.Sprintf("%d tried, %d kept", f.Tried, f.Kept)
 		if f.Gain != nil {
-			text += ", " + gainText(f.Gain, s.Scale)
+			text += ", " + wording.FormatBareGain(f.Gain, s.Scale)
 			g := rounded(*f.Gain)
 			r.Gain = &g
 		}

@@ -6,13 +6,14 @@ import (
 
 	"ratchet/internal/chart"
 	"ratchet/internal/view"
+	"ratchet/internal/wording"
 )
 
 // PlotGPU draws what runs did on their GPUs.
 func PlotGPU(s *view.GPUSeries) *Plot {
 	title := oneLine(s.Campaign, 48) + ": GPU use of runs"
 	if len(s.Points) == 0 {
-		why := fmt.Sprintf("no GPU was used by the last %s", countOf(s.Runs, "run"))
+		why := fmt.Sprintf("no GPU was used by the last %s", wording.Count(s.Runs, "run"))
 		if s.Leases == 0 {
 			why += "; program.md asks for none (`gpus`)"
 		}
@@ -49,8 +50,8 @@ func PlotGPU(s *view.GPUSeries) *Plot {
 			memory.Points = append(memory.Points, chart.Point{X: x, Y: float64(p.PeakMemory) / (1 << 30)})
 		}
 	}
-	panels := gpuPanels(util, energy, memory, countOf(len(s.Points), "run"))
-	words := fmt.Sprintf("%s, %.3g GPU-h", countOf(len(s.Points), "run"), seconds/3600)
+	panels := gpuPanels(util, energy, memory, wording.Count(len(s.Points), "run"))
+	words := fmt.Sprintf("%s, %.3g GPU-h", wording.Count(len(s.Points), "run"), seconds/3600)
 	fields := []field{{key: "kind", val: "gpu"}, {key: "total", val: s.Total}}
 
 	if known > 0 {

@@ -8,6 +8,7 @@ import (
 	"ratchet/internal/research"
 	"ratchet/internal/research/contract"
 	"ratchet/internal/view"
+	"ratchet/internal/wording"
 )
 
 // PlotNoise draws what repeats of one version gave: at calibration, in the
@@ -43,7 +44,7 @@ func PlotNoise(s *view.NoiseSeries) *Plot {
 	}
 
 	fields = append(fields, field{key: "total", val: s.Total,
-		line: fmt.Sprintf("looked at %d of %s", s.Runs, countOf(s.Total, "run"))})
+		line: fmt.Sprintf("looked at %d of %s", s.Runs, wording.Count(s.Total, "run"))})
 
 	f := chart.Figure{Title: title, Subtitle: sub, Panels: noisePanels(s),
 		Foot: "The rule reckons with the spread; drift is cancelled by running both versions of a pair in turn."}

@@ -10,6 +10,7 @@ import (
 	"ratchet/internal/research/contract"
 	"ratchet/internal/research/rules"
 	"ratchet/internal/view"
+	"ratchet/internal/wording"
 )
 
 const (
@@ -270,7 +271,7 @@ func (g *progressGraph) subtitle(m contract.Metric) string {
 		}
 	}
 
-	s := fmt.Sprintf("%s, %d kept", countOf(p.Total, "experiment"), kept)
+	s := fmt.Sprintf("%s, %d kept", wording.Count(p.Total, "experiment"), kept)
 	if p.From > 1 {
 		s = fmt.Sprintf("experiments %d to %d of %d", p.From, p.To, p.Total)
 	}
@@ -345,7 +346,7 @@ func (g *progressGraph) answer(m contract.Metric) Answer {
 	}
 
 	about, write := "gains over the start", func(v float64) string {
-		return rules.FormatSignedAmount(v, p.Scale, oneLine(m.Unit, 16))
+		return wording.FormatSignedGain(v, p.Scale, oneLine(m.Unit, 16))
 	}
 	if p.Exact {
 		about, write = "values", func(v float64) string { return amount(v, m.Unit) }
@@ -391,7 +392,7 @@ func (g *progressGraph) kept() field {
 			r.Gain = &short([]float64{pt.Gain.Mid})[0]
 		}
 		f.list = append(f.list,
-			item{r, fmt.Sprintf("kept: %d %s %s", pt.N, gainText(pt.Gain, g.p.Scale), r.Hypothesis)})
+			item{r, fmt.Sprintf("kept: %d %s %s", pt.N, wording.FormatBareGain(pt.Gain, g.p.Scale), r.Hypothesis)})
 	}
 
 	return f

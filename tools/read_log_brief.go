@@ -11,6 +11,7 @@ import (
 	"ratchet/internal/research/history"
 	"ratchet/internal/research/rules"
 	"ratchet/internal/view"
+	"ratchet/internal/wording"
 )
 
 // RenderBrief is what a session needs to go on, in at most Limit bytes
@@ -143,7 +144,7 @@ func metric(m contract.Metric) string {
 
 // counts is how the experiments came out.
 func counts(c *history.Campaign) string {
-	s := countOf(c.Experiments, "experiment")
+	s := wording.Count(c.Experiments, "experiment")
 	var by []string
 
 	for _, v := range []research.Verdict{research.Improved, research.Provisional, research.Equivalent,
@@ -184,7 +185,7 @@ func running(js []job.RunningJob) []item {
 	for i, j := range js {
 		j.Phase = oneLine(j.Phase, 80)
 		out[i] = item{j, fmt.Sprintf("running: %s, %s, %s", j.ID, j.Phase,
-			research.FormatSeconds(math.Round(j.Elapsed)))}
+			wording.FormatDuration(math.Round(j.Elapsed)))}
 	}
 
 	return out
@@ -229,7 +230,7 @@ func runRows(rs []rules.Run, metric string) []item {
 			x.Mark = "contended"
 		}
 		line := fmt.Sprintf("run %d %s %s %s %s %s", x.Run, x.Role, x.Side, optional(x.Value),
-			research.FormatSeconds(x.Wall), x.Mark)
+			wording.FormatDuration(x.Wall), x.Mark)
 		out[i] = item{x, strings.TrimSpace(strings.TrimSpace(line) + " " + x.Reason)}
 	}
 
@@ -272,17 +273,17 @@ func judgement(j *rules.Judgement, d *view.Detail) []field {
 	}
 
 	if j.Gain != nil {
-		line := "gain: " + gainText(j.Gain, j.Scale)
+		line := "gain: " + wording.FormatBareGain(j.Gain, j.Scale)
 		if j.Gain.Lo < j.Gain.Hi {
-			line += fmt.Sprintf(" (90%% interval %s to %s)", gainText(&research.Interval{Mid: j.Gain.Lo}, j.Scale),
-				gainText(&research.Interval{Mid: j.Gain.Hi}, j.Scale))
+			line += fmt.Sprintf(" (90%% interval %s to %s)", wording.FormatBareGain(&research.Interval{Mid: j.Gain.Lo}, j.Scale),
+				wording.FormatBareGain(&research.Interval{Mid: j.Gain.Hi}, j.Scale))
 		}
 		fields = append(fields, field{key: "gain", val: j.Gain, line: line})
 	}
 
 	if j.Detectable > 0 {
 		fields = append(fields, field{key: "detectable", val: j.Detectable,
-			line: "smallest gain it could have shown: " + gainText(&research.Interval{Mid: j.Detectable}, j.Scale)})
+			line: "smallest gain it could have shown: " + wording.FormatBareGain(&research.Interval{Mid: j.Detectable}, j.Scale)})
 	}
 
 	return append(fields, field{key: "reason", str: oneLine(j.Reason, 600), prefix: "reason: ", min: 160})

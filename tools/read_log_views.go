@@ -9,6 +9,7 @@ import (
 	"ratchet/internal/research"
 	"ratchet/internal/research/history"
 	"ratchet/internal/view"
+	"ratchet/internal/wording"
 )
 
 // logOut is every key that a view may have.
@@ -81,7 +82,7 @@ func rowOf(x *history.Experiment, n int) item {
 		r.Verdict, r.Value = j.Verdict, j.Value
 		if j.Gain != nil {
 			r.Gain = &j.Gain.Mid
-			gain = gainText(j.Gain, j.Scale)
+			gain = wording.FormatBareGain(j.Gain, j.Scale)
 		}
 	}
 

@@ -15,7 +15,7 @@ import (
 // RenderIdeas shows ideas and lessons in at most limit bytes.
 func RenderIdeas(is []checkout.IdeaView, ls []history.Lesson, limit int) Answer {
 	return build(limit, field{key: "view", val: "ideas",
-		line: countOf(len(is), "idea") + ", " + countOf(len(ls), "lesson") + ", newest first"},
+		line: wording.Count(len(is), "idea") + ", " + wording.Count(len(ls), "lesson") + ", newest first"},
 		ideaList(is, 240), lessonList(ls, 240),
 		next("edit the file for the best of them, then run_experiment{hypothesis, idea: its id}, which claims it"))
 }
@@ -94,7 +94,7 @@ func (r *sessionRow) predictions(p history.Predictions) string {
 	r.Predicted, r.Expected, r.Found, r.Missed = p.N, mean(p.Expected), mean(p.Found), mean(p.Missed)
 
 	return fmt.Sprintf("; %s: expected %+.3g %% on average, found %+.3g %%, off by %.3g %%, %d were gains",
-		countOf(p.N, "prediction"), *r.Expected, *r.Found, *r.Missed, p.Gains)
+		wording.Count(p.N, "prediction"), *r.Expected, *r.Found, *r.Missed, p.Gains)
 }
 
 // now is what the session does, in words.
@@ -104,7 +104,7 @@ func (r *sessionRow) now(s *view.SessionView) string {
 		j := s.Running[0]
 		r.Runs, r.Hypothesis = string(j.ID), oneLine(j.About, 80)
 
-		line = fmt.Sprintf("runs %s for %s", j.ID, research.FormatSeconds(math.Round(j.Elapsed)))
+		line = fmt.Sprintf("runs %s for %s", j.ID, wording.FormatDuration(math.Round(j.Elapsed)))
 		if r.Hypothesis != "" {
 			line += fmt.Sprintf(" (%s)", r.Hypothesis)
 		}
@@ -132,7 +132,7 @@ func RenderSessions(ss []view.SessionView, limit int) Answer {
 			Last: s.Last.UTC().Format("2006-01-02T15:04:05Z")}
 
 		line := fmt.Sprintf("%s (%s) %s; %s, %d kept", r.Session, r.Client, r.now(s),
-			countOf(r.Experiments, "experiment"), r.Kept)
+			wording.Count(r.Experiments, "experiment"), r.Kept)
 		if r.Kept > 0 {
 			line += fmt.Sprintf(", %d stand", r.Stands)
 		}
@@ -147,11 +147,11 @@ func RenderSessions(ss []view.SessionView, limit int) Answer {
 		line += r.predictions(s.Predictions)
 		if told := s.AnswerTotal(); told.N > 0 {
 			r.Answers, r.AnswerBytes = told.N, told.Text
-			line += fmt.Sprintf("; told %.1f kB in %s", float64(told.Text)/1000, countOf(told.N, "answer"))
+			line += fmt.Sprintf("; told %.1f kB in %s", float64(told.Text)/1000, wording.Count(told.N, "answer"))
 		}
 		f.list[i] = item{r, line}
 	}
 
 	return build(limit, field{key: "view", val: "sessions",
-		line: countOf(len(ss), "session") + ", the last active first"}, f, next("read_log{}"))
+		line: wording.Count(len(ss), "session") + ", the last active first"}, f, next("read_log{}"))
 }

@@ -2,18 +2,18 @@ package tools
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 
 	"ratchet/internal/checkout"
 	"ratchet/internal/research"
+	"ratchet/internal/wording"
 )
 
 // num is v the way every view writes it.
-func num(v float64) string { return research.FormatValue(v, "") }
+func num(v float64) string { return wording.FormatValue(v, "") }
 
 // amount is a value with its unit.
-func amount(v float64, unit string) string { return research.FormatValue(v, oneLine(unit, 16)) }
+func amount(v float64, unit string) string { return wording.FormatValue(v, oneLine(unit, 16)) }
 
 // optional is a value that may be missing.
 func optional(v *float64) string {
@@ -24,35 +24,13 @@ func optional(v *float64) string {
 	return num(*v)
 }
 
-// percent is a share, with its sign, in three significant digits and never with an exponent.
-func percent(v float64) string {
-	three, err := strconv.ParseFloat(strconv.FormatFloat(100*v, 'g', 3, 64), 64)
-	if err != nil {
-		three = 100 * v
-	}
-
-	return strings.Replace("+"+strconv.FormatFloat(three, 'f', -1, 64)+"%", "+-", "-", 1)
-}
-
-// gainText is a gain in the words of its scale; positive is better.
-func gainText(g *research.Interval, scale string) string {
-	switch {
-	case g == nil:
-		return "-"
-	case scale == "linear":
-		return strings.Replace("+"+num(g.Mid), "+-", "-", 1)
-	}
-
-	return percent(g.Mid)
-}
-
 // GainText is a gain as agents read it, on its scale and without a unit; "" for nil.
 func GainText(g *research.Interval, scale string) string {
 	if g == nil {
 		return ""
 	}
 
-	return gainText(g, scale)
+	return wording.FormatBareGain(g, scale)
 }
 
 // numbers is numbers in one line, at most n of them.
@@ -82,7 +60,7 @@ func samples(key, label string, vs []float64) []field {
 // left is the budget that remains.
 func left(l checkout.Left) field {
 	return field{key: "budget_left", val: l,
-		line: fmt.Sprintf("budget left: %s, %s", countOf(l.Experiments, "experiment"), hours(l.Hours))}
+		line: fmt.Sprintf("budget left: %s, %s", wording.Count(l.Experiments, "experiment"), hours(l.Hours))}
 }
 
 // notes are announcements; the first stays as long as anything does.
@@ -157,13 +135,4 @@ func prefixed(label string, ss []string) []item {
 	}
 
 	return out
-}
-
-// countOf is a number with its noun: 1 session, 2 sessions.
-func countOf(n int, noun string) string {
-	if n != 1 {
-		noun += "s"
-	}
-
-	return fmt.Sprintf("%d %s", n, noun)
 }

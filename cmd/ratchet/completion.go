@@ -10,6 +10,7 @@ import (
 	"ratchet/internal/clients"
 	"ratchet/internal/research"
 	"ratchet/internal/view"
+	"ratchet/internal/wording"
 	"ratchet/tools"
 )
 
@@ -90,7 +91,7 @@ func (a *app) experimentCompletions(cmd *cobra.Command) (out []cobra.Completion)
 			verdict = string(x.Judgement.Verdict)
 		}
 		words := strings.Join(strings.Fields(tools.Clean(x.Hypothesis)), " ")
-		out = append(out, cobra.CompletionWithDesc(fmt.Sprint(x.N), cut(verdict+": "+words, 70)))
+		out = append(out, cobra.CompletionWithDesc(fmt.Sprint(x.N), wording.Truncate(verdict+": "+words, 70)))
 	}
 
 	return out

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/term"
+
+	"ratchet/internal/wording"
 )
 
 // demoView prints the demo: on a terminal with a last line that says what goes
@@ -43,7 +45,7 @@ func (v *demoView) line(format string, args ...any) {
 func (v *demoView) now(format string, args ...any) {
 	if v.width > 0 {
 		v.clear()
-		fmt.Fprint(v.out, cut("    "+fmt.Sprintf(format, args...), v.width-1))
+		fmt.Fprint(v.out, wording.Truncate("    "+fmt.Sprintf(format, args...), v.width-1))
 	}
 }
 
@@ -86,22 +88,12 @@ func (v *demoView) step(s stepLine) {
 		words = "UNEXPECTED " + words
 	}
 
-	line := fmt.Sprintf("%3s  %-*s %-9s %5.1fs  %s", number, v.idea, cut(s.hypothesis, v.idea), s.then,
-		s.took.Seconds(), cut(words, 160))
+	line := fmt.Sprintf("%3s  %-*s %-9s %5.1fs  %s", number, v.idea, wording.Truncate(s.hypothesis, v.idea), s.then,
+		s.took.Seconds(), wording.Truncate(words, 160))
 	if v.width > 0 {
-		line = cut(line, v.width-1)
+		line = wording.Truncate(line, v.width-1)
 	}
 	v.line("%s", line)
-}
-
-// cut shortens s to n characters, the last one being … then.
-func cut(s string, n int) string {
-	r := []rune(s)
-	if len(r) <= n || n < 1 {
-		return s
-	}
-
-	return string(r[:n-1]) + "…"
 }
 
 // finish shows what the campaign left: the table, the ledger's state, the

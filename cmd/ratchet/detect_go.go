@@ -11,6 +11,7 @@ import (
 
 	"ratchet/internal/research"
 	"ratchet/internal/research/contract"
+	"ratchet/internal/wording"
 )
 
 var (
@@ -175,7 +176,7 @@ func goEdit(t *tree, test, benchmark string) []string {
 // file itself, or the assembly file of this machine that implements it, if that
 // is clear.
 func goBody(t *tree, file, text string) []string {
-	line, _, _ := strings.Cut(text, "\n")
+	line := wording.FirstLine(text)
 	if strings.Contains(line, "{") || strings.HasSuffix(line, "(") {
 		return []string{file}
 	}

@@ -13,6 +13,7 @@ import (
 	"ratchet/internal/importer"
 	"ratchet/internal/research"
 	"ratchet/internal/view"
+	"ratchet/internal/wording"
 )
 
 func importCommand(a *app) *cobra.Command {
@@ -67,7 +68,7 @@ const importShown = 20
 
 func printImport(w io.Writer, got *importer.ImportAnswer) {
 	fmt.Fprintf(w, "%s (%s) into %s: %s, %s (%d with a value), %d not understood\n",
-		got.Source, got.Format, got.Campaign, plural(got.Lines, "line"), plural(got.Runs, "run"), got.Valued,
+		got.Source, got.Format, got.Campaign, wording.Count(got.Lines, "line"), wording.Count(got.Runs, "run"), got.Valued,
 		got.Broken)
 	fmt.Fprintf(w, "recorded %d", got.Added)
 
@@ -93,14 +94,6 @@ func printImport(w io.Writer, got *importer.ImportAnswer) {
 	}
 	fmt.Fprintf(w,
 		"next: all of it is self-reported; what is worth having, measure again. `ratchet log --imported WORDS` finds it\n")
-}
-
-func plural(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-
-	return fmt.Sprintf("%d %ss", n, what)
 }
 
 // imported writes a file as it was imported.

@@ -10,6 +10,7 @@ import (
 	"ratchet/internal/research/history"
 	"ratchet/internal/screen"
 	"ratchet/internal/view"
+	"ratchet/internal/wording"
 	"ratchet/tools"
 )
 
@@ -88,7 +89,7 @@ func (v layout) status(b *view.Brief) []string {
 	facts := some([2]string{"metric", f.Metric}, [2]string{"start", f.Baseline}, [2]string{"best", f.Best},
 		[2]string{"standing", tools.Line(b.Standing)}, [2]string{"machine", f.Machine}, [2]string{"so far", f.Counts},
 		[2]string{"tried", f.Tried}, [2]string{"left",
-			plural(b.Left.Experiments, "experiment") + ", " + research.FormatSeconds(b.Left.Hours*3600)})
+			wording.Count(b.Left.Experiments, "experiment") + ", " + wording.FormatDuration(b.Left.Hours*3600)})
 	for _, file := range b.Edit {
 		facts = append(facts, [2]string{"edit", file})
 	}
@@ -164,7 +165,7 @@ func some(facts ...[2]string) [][2]string {
 }
 
 func span(seconds float64) string {
-	return research.FormatSeconds(math.Round(seconds))
+	return wording.FormatDuration(math.Round(seconds))
 }
 
 // log lays out a page of experiments.
@@ -204,7 +205,7 @@ func (v layout) imports(is []history.Import) []string {
 	for i := range is {
 		value, text, said := "-", is[i].Searched(), is[i].Status
 		if is[i].Value != nil {
-			value = research.FormatValue(*is[i].Value, "")
+			value = wording.FormatValue(*is[i].Value, "")
 		}
 
 		if is[i].Kind == history.ImportBroken {

@@ -5,9 +5,9 @@ import (
 	"strconv"
 	"strings"
 
-	"ratchet/internal/research"
 	"ratchet/internal/screen"
 	"ratchet/internal/view"
+	"ratchet/internal/wording"
 	"ratchet/tools"
 )
 
@@ -22,11 +22,11 @@ func (v layout) detail(d *view.Detail) []string {
 		{"gain", tools.GainOf(x.Judgement)}}
 	if j := x.Judgement; j != nil {
 		if j.Value != nil {
-			facts = append(facts, [2]string{"value", research.FormatValue(*j.Value, d.Metric.Unit)})
+			facts = append(facts, [2]string{"value", wording.FormatValue(*j.Value, d.Metric.Unit)})
 		}
 
 		if d.Exact && j.Baseline != nil { // two raw numbers of a noisy metric only look comparable
-			facts = append(facts, [2]string{"before", research.FormatValue(*j.Baseline, d.Metric.Unit)})
+			facts = append(facts, [2]string{"before", wording.FormatValue(*j.Baseline, d.Metric.Unit)})
 		}
 		facts = append(facts, [2]string{"reason", tools.Line(j.Reason)})
 	}
@@ -61,7 +61,7 @@ func (v layout) runs(d *view.Detail) []string {
 	for i, r := range d.Runs {
 		value, colour, note := "-", screen.Plain, tools.Line(r.Reason)
 		if s, ok := r.Samples[d.Metric.Name]; ok {
-			value = research.FormatValue(s, "")
+			value = wording.FormatValue(s, "")
 		}
 
 		switch {
@@ -73,7 +73,7 @@ func (v layout) runs(d *view.Detail) []string {
 			note, colour = strings.TrimSpace("contended "+note), screen.Maybe
 		}
 		rows[i] = []screen.Cell{{Text: strconv.Itoa(r.Number)}, {Text: string(r.Role)}, {Text: string(r.Side)},
-			{Text: value}, {Text: research.FormatSeconds(r.Wall)}, {Text: note, Colour: colour}}
+			{Text: value}, {Text: wording.FormatDuration(r.Wall)}, {Text: note, Colour: colour}}
 	}
 
 	return screen.Table(cols, rows, v.width, v.pen)

@@ -15,11 +15,12 @@ import (
 var floors = map[string]int{
 	// 0: pure
 	"ratchet/internal/research":           0,
-	"ratchet/internal/research/contract":  1,
-	"ratchet/internal/research/rules":     2,
-	"ratchet/internal/research/history":   3,
-	"ratchet/internal/research/rulestest": 3,
-	"ratchet/internal/wording":            4,
+	"ratchet/internal/wording":            1,
+	"ratchet/internal/research/contract":  2,
+	"ratchet/internal/research/rules":     3,
+	"ratchet/internal/research/history":   4,
+	"ratchet/internal/research/rulestest": 4,
+	"ratchet/internal/atomicfile":         4,
 	"ratchet/internal/queue":              4,
 	"ratchet/internal/fault":              4,
 	"ratchet/internal/scripted":           4,
@@ -38,14 +39,15 @@ var floors = map[string]int{
 	"ratchet/internal/notify/send": 10,
 	"ratchet/prompts":              10,
 	// 2a, 2b, 2c: the laboratory
-	"ratchet/internal/checkout": 20,
-	"ratchet/internal/job":      21,
-	"ratchet/internal/notify":   21,
-	"ratchet/internal/lab":      22,
-	"ratchet/internal/view":     22,
-	"ratchet/internal/finalize": 22,
-	"ratchet/internal/worker":   22,
-	"ratchet/internal/importer": 22,
+	"ratchet/internal/host":     20,
+	"ratchet/internal/checkout": 21,
+	"ratchet/internal/job":      22,
+	"ratchet/internal/notify":   22,
+	"ratchet/internal/lab":      23,
+	"ratchet/internal/view":     23,
+	"ratchet/internal/finalize": 23,
+	"ratchet/internal/worker":   23,
+	"ratchet/internal/importer": 23,
 	// 3, 4, 5: what agents and people see
 	"ratchet/tools":            30,
 	"ratchet/server/dashboard": 39,
@@ -183,7 +185,7 @@ func TestLibrariesStayInTheirRooms(t *testing.T) {
 
 // The vocabulary does nothing: what it may not import would let it.
 func TestResearchIsPure(t *testing.T) {
-	pure := []string{"ratchet/internal/research", "ratchet/internal/research/contract",
+	pure := []string{"ratchet/internal/research", "ratchet/internal/wording", "ratchet/internal/research/contract",
 		"ratchet/internal/research/rules", "ratchet/internal/research/history"}
 	forbidden := []string{"os", "os/exec", "net", "syscall", "io/fs", "log", "log/slog", "context", "sync"}
 

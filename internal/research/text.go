@@ -74,13 +74,6 @@ func FoldText(text string) string {
 	}), " ")
 }
 
-// IsInvisible says whether a reader can't see r although it acts on what stands
-// around it: control characters, newline and tab included, and invisible ones
-// that reorder or hide text.
-func IsInvisible(r rune) bool {
-	return unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Co, unicode.Zl, unicode.Zp)
-}
-
 // NearestWord is the one of known that s most likely stands for, "" when none is
 // near: at most one edit in three letters, and one more, or a beginning of three
 // letters or more. Texts that nobody

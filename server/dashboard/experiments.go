@@ -3,15 +3,15 @@ package dashboard
 import (
 	"context"
 	"encoding/json"
-	"ratchet/internal/view"
 	"strconv"
-	"strings"
 	"time"
 
 	"ratchet/internal/lab"
 	"ratchet/internal/research"
 	"ratchet/internal/research/history"
 	"ratchet/internal/research/rules"
+	"ratchet/internal/view"
+	"ratchet/internal/wording"
 	"ratchet/tools"
 )
 
@@ -166,11 +166,9 @@ func (c *call) experimentQuery() (q view.Query, err error) {
 }
 
 func rowOf(x *history.Experiment) experimentRow {
-	firstLine, _, _ := strings.Cut(x.Hypothesis, "\n")
-
 	row := experimentRow{
 		N:          x.N,
-		Hypothesis: tools.Clean(firstLine),
+		Hypothesis: tools.Clean(wording.FirstLine(x.Hypothesis)),
 		Status:     x.Status,
 		Runs:       x.Runs,
 		RunSeconds: x.RunSeconds,

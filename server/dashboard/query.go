@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"ratchet/internal/research"
+	"ratchet/internal/wording"
 	"ratchet/tools"
 )
 
@@ -53,13 +54,4 @@ func (c *call) wordParam(name string, words ...string) (string, error) {
 
 // excerpt is a text of the client's as an error may show it: no control
 // characters, not long.
-func excerpt(text string) string {
-	const most = 200
-
-	text = tools.Clean(text)
-	if len(text) > most {
-		text = strings.ToValidUTF8(text[:most], "") + "…"
-	}
-
-	return text
-}
+func excerpt(text string) string { return wording.ClipBytes(tools.Clean(text), 200) }

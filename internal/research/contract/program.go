@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"ratchet/internal/research"
+	"ratchet/internal/wording"
 )
 
 // Program is the contract: program.md's front matter with its defaults filled
@@ -143,8 +144,8 @@ func (g Guard) LargestAllowed(start float64) float64 {
 // DescribeExcess says that x breaks max_growth.
 func (g Guard) DescribeExcess(x, start float64) string {
 	return fmt.Sprintf("guard %s = %s breaks max_growth: it was %s at the campaign's start, so at most %s is allowed",
-		g.Name, research.FormatValue(x, ""), research.FormatValue(start, ""),
-		research.FormatValue(g.LargestAllowed(start), ""))
+		g.Name, wording.FormatValue(x, ""), wording.FormatValue(start, ""),
+		wording.FormatValue(g.LargestAllowed(start), ""))
 }
 
 func (g Guard) IsExceeded(x, start float64) bool {

@@ -6,6 +6,7 @@ import (
 
 	"ratchet/internal/research"
 	"ratchet/internal/research/contract"
+	"ratchet/internal/wording"
 )
 
 const (
@@ -219,7 +220,7 @@ func (r baseRule) unusableReason(o Observation) string {
 		return fmt.Sprintf("the value of %s is not a finite number", r.metric.Name)
 	case math.Abs(o.Value) > largest:
 		return fmt.Sprintf("the value of %s, %s, is too large to be compared", r.metric.Name,
-			research.FormatValue(o.Value, r.metric.Unit))
+			wording.FormatValue(o.Value, r.metric.Unit))
 	}
 
 	return ""
@@ -237,7 +238,7 @@ func (r baseRule) judgeInvalid(st RuleState, obs []Observation) *Judgement {
 		why := r.unusableReason(o)
 		if why == "" && isNoisy && !st.fitsScale([]float64{o.Value}) {
 			why = fmt.Sprintf("the value %s is not positive, and the calibration's were: they are compared by ratio",
-				research.FormatValue(o.Value, r.metric.Unit))
+				wording.FormatValue(o.Value, r.metric.Unit))
 		}
 
 		if why == "" && o.Side == Candidate {

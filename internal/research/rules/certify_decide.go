@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"ratchet/internal/research"
+	"ratchet/internal/wording"
 )
 
 // nextRun is the run that is needed next, or the judgement. Exactly one is set.
@@ -184,7 +185,7 @@ func (t *confirmation) unprovableReason() string {
 	text := formatter{Judgement{Scale: t.st.Scale}, t.rule.Metric.Unit}
 
 	return fmt.Sprintf("that a shorter edit is as good can't be shown: a loss under %s would not be seen in %s, and %s would matter",
-		text.amount(t.asGain(least)), research.Counted(t.preset.pairs, "pair"), text.amount(t.asGain(t.rope)))
+		text.amount(t.asGain(least)), wording.Count(t.preset.pairs, "pair"), text.amount(t.asGain(t.rope)))
 }
 
 // noteBrokenTest notes in j the test that an invalid run broke off.

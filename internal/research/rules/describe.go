@@ -8,6 +8,7 @@ import (
 
 	"ratchet/internal/research"
 	"ratchet/internal/research/contract"
+	"ratchet/internal/wording"
 )
 
 // Describe is the judgement in one line for m's readers. It never sets two raw
@@ -23,7 +24,7 @@ func (j Judgement) Describe(m contract.Metric) string {
 		return w.describeExact()
 	case j.Verdict == research.Provisional:
 		return fmt.Sprintf("provisional: expected gain %s after %s", w.amount(j.Gain.Mid),
-			research.Counted(j.Runs, "run"))
+			wording.Count(j.Runs, "run"))
 	case j.Pairs == 0:
 		return w.describeScreened()
 	}
@@ -37,35 +38,13 @@ type formatter struct {
 	unit string
 }
 
-// amount writes a gain: a share as percent, anything else in the unit.
-func (w formatter) amount(g float64) string {
-	if w.Scale == LogScale {
-		return percent(g) + " %"
-	}
+func (w formatter) amount(gain float64) string { return wording.FormatGain(gain, w.Scale, w.unit) }
 
-	return research.FormatValue(round3(g), w.unit)
+func (w formatter) signedAmount(gain float64) string {
+	return wording.FormatSignedGain(gain, w.Scale, w.unit)
 }
 
-// bareAmount is amount without its unit, for the ends of an interval.
-func (w formatter) bareAmount(g float64) string {
-	if w.Scale == LogScale {
-		return percent(g)
-	}
-
-	return research.FormatValue(round3(g), "")
-}
-
-func (w formatter) signedAmount(g float64) string {
-	if g > 0 {
-		return "+" + w.amount(g)
-	}
-
-	return w.amount(g)
-}
-
-func (w formatter) interval() string {
-	return fmt.Sprintf("(90 %%: %s..%s)", w.bareAmount(w.Gain.Lo), w.bareAmount(w.Gain.Hi))
-}
+func (w formatter) interval() string { return wording.FormatInterval(*w.Gain, w.Scale) }
 
 func (w formatter) describeUnmeasured() string {
 	if w.StoppedBy == "" {
@@ -73,7 +52,7 @@ func (w formatter) describeUnmeasured() string {
 	}
 
 	return fmt.Sprintf("%s (stopped by %s after %s): too little was measured to say anything of its effect",
-		w.Verdict, w.StoppedBy, research.Counted(w.Runs, "run"))
+		w.Verdict, w.StoppedBy, wording.Count(w.Runs, "run"))
 }
 
 // describeExact is the judgement of a deterministic metric by its one run.
@@ -102,9 +81,9 @@ func (w formatter) bothValues() (was, is string) {
 		return "", ""
 	}
 
-	was = research.FormatValue(*w.Baseline, "")
-	if *w.Baseline == *w.Value || was != research.FormatValue(*w.Value, "") {
-		return was, research.FormatValue(*w.Value, w.unit)
+	was = wording.FormatValue(*w.Baseline, "")
+	if *w.Baseline == *w.Value || was != wording.FormatValue(*w.Value, "") {
+		return was, wording.FormatValue(*w.Value, w.unit)
 	}
 
 	was = strconv.FormatFloat(*w.Baseline, 'g', -1, 64)
@@ -127,14 +106,14 @@ func (w formatter) describeScreened() string {
 		tail += "; " + w.Reason
 	}
 
-	return fmt.Sprintf(head, research.Counted(w.Runs, "run")) +
+	return fmt.Sprintf(head, wording.Count(w.Runs, "run")) +
 		fmt.Sprintf(": %s against a noise of %s", w.signedAmount(w.Gain.Mid), w.amount(w.Noise)) + tail
 }
 
 func (w formatter) describePaired() string {
-	evidence := fmt.Sprintf("E = %s against %s needed", eValue(w.E), eValue(w.Need))
+	evidence := fmt.Sprintf("E = %s against %s needed", wording.FormatEvidence(w.E), wording.FormatEvidence(w.Need))
 
-	pairs := research.Counted(w.Pairs, "pair")
+	pairs := wording.Count(w.Pairs, "pair")
 	switch w.Verdict {
 	case research.Improved:
 		return fmt.Sprintf("improved: %s %s, %s, %s", w.amount(w.Gain.Mid), w.interval(), pairs, evidence)
@@ -154,37 +133,6 @@ func (w formatter) describePaired() string {
 		w.Verdict, w.StoppedBy, pairs, w.signedAmount(w.Gain.Mid), w.interval(), evidence, tail)
 }
 
-// percent writes a share as percent: one decimal, more below one percent.
-func percent(share float64) string {
-	p := 100 * share
-	switch abs := math.Abs(p); {
-	case abs >= 1:
-		return strconv.FormatFloat(p, 'f', 1, 64)
-	case abs < 5e-7:
-		return "0"
-	}
-
-	return research.FormatRounded(p, 1)
-}
-
-// round3 keeps three significant digits of an estimate.
-func round3(g float64) float64 {
-	r, err := strconv.ParseFloat(strconv.FormatFloat(g, 'g', 3, 64), 64)
-	if err != nil {
-		return g
-	}
-
-	return r
-}
-
-func eValue(e float64) string {
-	if e >= 100 {
-		return strconv.FormatFloat(math.Round(e), 'f', 0, 64)
-	}
-
-	return research.FormatRounded(e, 3)
-}
-
 // DescribeResolution is Resolution for some numbers of pairs, in one line.
 func (s RuleState) DescribeResolution(m contract.Metric, pairs ...int) string {
 	if s.NoiseKind != research.Noisy {
@@ -202,7 +150,7 @@ func (s RuleState) DescribeResolution(m contract.Metric, pairs ...int) string {
 		if words != "" {
 			words += ", "
 		}
-		words += fmt.Sprintf("%s with %s", w.amount(math.Abs(g)), research.Counted(n, "pair"))
+		words += fmt.Sprintf("%s with %s", w.amount(math.Abs(g)), wording.Count(n, "pair"))
 	}
 
 	return "the smallest difference that can be told from none is about " + words
@@ -227,8 +175,8 @@ func (s RuleState) DescribeChain(m contract.Metric, j *Judgement) string {
 	w := formatter{Judgement{Scale: s.Scale}, m.Unit}
 
 	return fmt.Sprintf("chain of %s claims %s, its certificate needs about %s",
-		research.Counted(auto.Chain, "edit"), w.amount(s.MetricScale().Gain(-auto.Claim)),
-		research.Counted(s.ReservePairs(), "pair"))
+		wording.Count(auto.Chain, "edit"), w.amount(s.MetricScale().Gain(-auto.Claim)),
+		wording.Count(s.ReservePairs(), "pair"))
 }
 
 // FormatGain is a gain with its interval, if that has a width, for m's readers.
@@ -239,19 +187,4 @@ func FormatGain(g research.Interval, scale string, m contract.Metric) string {
 	}
 
 	return w.amount(g.Mid) + " " + w.interval()
-}
-
-// FormatSignedGain is a gain with its sign, unit and interval, as in a report: positive is better.
-func FormatSignedGain(g research.Interval, scale, unit string) string {
-	w := formatter{Judgement{Scale: scale, Gain: &g}, unit}
-	if g.Lo == g.Hi {
-		return w.signedAmount(g.Mid) + " (exact)"
-	}
-
-	return w.signedAmount(g.Mid) + " " + w.interval()
-}
-
-// FormatSignedAmount is a gain, or another difference, with its sign and unit.
-func FormatSignedAmount(gain float64, scale, unit string) string {
-	return formatter{Judgement{Scale: scale}, unit}.signedAmount(gain)
 }

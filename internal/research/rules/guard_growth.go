@@ -7,6 +7,7 @@ import (
 
 	"ratchet/internal/research"
 	"ratchet/internal/research/contract"
+	"ratchet/internal/wording"
 )
 
 // guardTest is what the pairs say of one guard's growth over the campaign's
@@ -133,8 +134,8 @@ func (t *guardTest) excessText() string { return t.guard.DescribeExcess(t.now, t
 // doubtText says what is not proven of a guard that is not broken either.
 func (t *guardTest) doubtText() string {
 	return fmt.Sprintf("the gain is proven, but not that guard %s, at about %s, stays below %s: it was %s at the campaign's start",
-		t.guard.Name, research.FormatValue(t.now, ""), research.FormatValue(t.guard.LargestAllowed(t.start), ""),
-		research.FormatValue(t.start, ""))
+		t.guard.Name, wording.FormatValue(t.now, ""), wording.FormatValue(t.guard.LargestAllowed(t.start), ""),
+		wording.FormatValue(t.start, ""))
 }
 
 func findGuard(tests []*guardTest, is func(*guardTest) bool) *guardTest {
