@@ -158,7 +158,7 @@ completions: ## write the shells' completions into dist/completions
 	bin/completing completion zsh > $(COMPLETIONS)/_ratchet
 	bin/completing completion fish > $(COMPLETIONS)/ratchet.fish
 
-snapshot: ## everything a release has, into dist/release: archives, .deb, bundles, SBOMs, checksums, server.json; publishes nothing
+snapshot: ## everything a release has, into dist/release: archives, .deb, bundles, checksums, server.json; publishes nothing
 	$(FROM_COMMIT) $(GO) run $(GORELEASER) release --snapshot --clean
 	@$(MAKE) --no-print-directory listing
 	$(GO) test ./internal/release -run '^Test(Snapshot|Listing)$$' -count 1 -args -dist $(CURDIR)/$(RELEASE) $(if $(SCHEMA),-schema $(SCHEMA))

@@ -4,11 +4,11 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"ratchet/internal/render"
 	"strings"
 
 	"ratchet/internal/research"
 	"ratchet/internal/wording"
-	"ratchet/tools"
 )
 
 const (
@@ -177,12 +177,12 @@ func isLocalRequest(r *http.Request) bool {
 
 // excerpt is a text of a client's as errors and logs may have it: no control
 // characters, not long.
-func excerpt(text string) string { return wording.ClipBytes(tools.Clean(text), 200) }
+func excerpt(text string) string { return wording.ClipBytes(render.Clean(text), 200) }
 
 // clipName is a client's name or version as records and logs may have it: one
 // line, not long.
 func clipName(name string) string {
-	name = strings.Join(strings.Fields(tools.Clean(name)), " ")
+	name = strings.Join(strings.Fields(render.Clean(name)), " ")
 	if len(name) > maxClientName {
 		name = strings.ToValidUTF8(name[:maxClientName], "")
 	}

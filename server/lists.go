@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
+	"ratchet/internal/render"
 	"strconv"
 	"strings"
 
@@ -13,7 +14,6 @@ import (
 	"ratchet/internal/view"
 	"ratchet/internal/wording"
 	"ratchet/prompts"
-	"ratchet/tools"
 )
 
 const (
@@ -79,7 +79,7 @@ func (s *Server) hasExperiments(ctx context.Context) bool {
 
 func experimentResource(x *history.Experiment) mcp.Resource {
 	number := strconv.Itoa(x.N)
-	firstLine := wording.FirstLine(tools.Clean(x.Hypothesis))
+	firstLine := wording.FirstLine(render.Clean(x.Hypothesis))
 
 	return mcp.Resource{
 		URI:         experimentsURI + number,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"ratchet/internal/render"
 	"slices"
 	"strings"
 	"time"
@@ -127,7 +128,7 @@ func keepDecision(ctx context.Context, l *checkout.Checkout, args json.RawMessag
 
 // form is what the person sees.
 func (d *decision) form() mcp.ElicitationParams {
-	text := tools.Clean(d.message)
+	text := render.Clean(d.message)
 	if len(text) > maxQuestion {
 		text = wording.ClipBytes(text, maxQuestion) + "\n"
 	}
@@ -161,7 +162,7 @@ func (d *decision) isConfirmedBy(r *mcp.ElicitationResult) bool {
 
 // carryOut does what the person agreed to. For a keep it returns the call's
 // answer, for a contract nil: the call has to be made again.
-func (s *Server) carryOut(ctx context.Context, d *decision, args json.RawMessage) (*tools.Answer, error) {
+func (s *Server) carryOut(ctx context.Context, d *decision, args json.RawMessage) (*render.Answer, error) {
 	l, err := s.openLab(ctx)
 	if err != nil {
 		return nil, err

@@ -216,7 +216,7 @@ func (b *battle) trial(n int) {
 
 	var a answer
 	if b.killed {
-		a = b.killSupervisor(args, mark)
+		a = b.killWorker(args, mark)
 	} else {
 		a = b.c.call("run_experiment", args)
 	}
@@ -288,8 +288,8 @@ func (b *battle) judge(a answer, run rules.Run, output []byte) string {
 	return ""
 }
 
-// killSupervisor proposes the abuse, and kills who watches over it once it is there.
-func (b *battle) killSupervisor(args map[string]any, mark string) answer {
+// killWorker proposes the abuse, and kills who watches over it once it is there.
+func (b *battle) killWorker(args map[string]any, mark string) answer {
 	args["wait_seconds"] = 0
 
 	a := b.c.call("run_experiment", args)
@@ -300,7 +300,7 @@ func (b *battle) killSupervisor(args map[string]any, mark string) answer {
 	for end := time.Now().Add(10 * time.Second); len(marked(mark)) < 3 && time.Now().Before(end); {
 		time.Sleep(2 * time.Millisecond)
 	}
-	must(b.t, syscall.Kill(b.supervisor(a.ID), syscall.SIGKILL))
+	must(b.t, syscall.Kill(b.worker(a.ID), syscall.SIGKILL))
 
 	for killed := time.Now(); ; time.Sleep(200 * time.Microsecond) {
 		if len(marked(mark)) == 0 {

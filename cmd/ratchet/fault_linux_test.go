@@ -17,7 +17,7 @@ var allFaults = flag.Bool("faults", false,
 	"inject every fault of the table and every broken twin, not one of each point")
 
 // moment is a fault point in a call of a story: in the call's own process, or
-// with command "supervise" in the supervisor that it starts; nth counts from 1.
+// with command "supervise" in the worker that it starts; nth counts from 1.
 type moment struct {
 	point, deed, command string
 	nth                  int
@@ -142,7 +142,7 @@ var shortTwins = []string{"ledger.commit", "checkout.restore", "job.lock"}
 // TestBrokenTwins leaves the step of every point out, reported as done. The same
 // story with the same demands must notice, or TestFaults shows nothing. What a
 // missing fsync loses, only a power cut shows: TestPowerCut. That a calibration's
-// supervisor acknowledges late, nothing shows: its call is slow, no more.
+// worker acknowledges late, nothing shows: its call is slow, no more.
 func TestBrokenTwins(t *testing.T) {
 	t.Parallel()
 

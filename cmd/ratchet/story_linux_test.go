@@ -107,7 +107,7 @@ func (s *story) play(d deed, m moment, how string) error {
 		args = strings.Replace(d.args, ": 2}", ": 50}", 1)
 	}
 
-	if hit && twin && d.tool == "run_experiment" { // its supervisor must acknowledge, and hold what it must
+	if hit && twin && d.tool == "run_experiment" { // its worker must acknowledge, and hold what it must
 		args, held = strings.Replace(d.args, `: 2}`, `: 0}`, 1), s.watch()
 	}
 

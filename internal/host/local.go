@@ -131,7 +131,7 @@ func (h *Local) Announce(job Job) (Presence, error) {
 	}
 
 	if !ok {
-		return nil, research.Errorf(research.CodeBusy, "wait_run{}", "%s has a supervisor already", job.ID)
+		return nil, research.Errorf(research.CodeBusy, "wait_run{}", "%s has a worker already", job.ID)
 	}
 
 	return &localPresence{host: h, job: job, lock: lock}, nil

@@ -101,4 +101,4 @@ func readStartTime(
 }
 
 // workerDied is the reason of a job that is lost with its worker.
-const workerDied = "its supervisor died (killed, or the machine went down)"
+const workerDied = "its worker died (killed, or the machine went down)"

@@ -93,7 +93,7 @@ func TestAJobWhoseWorkerCannotStartIsLost(t *testing.T) {
 
 	out, err := job.ReadOutcome(t.Context(), b.Checkout, checkouttest.Campaign, id)
 	if err != nil || out.Status != "done" ||
-		!strings.HasPrefix(out.Reason, "its supervisor could not be started: the disk is full") {
+		!strings.HasPrefix(out.Reason, "its worker could not be started: the disk is full") {
 		t.Errorf("%+v, %v", out, err)
 	}
 }

@@ -52,7 +52,7 @@ func StartWorker(ctx context.Context, co *checkout.Checkout, campaign string, id
 
 	err := co.Host.Start(ctx, host.Launch{Job: host.Job{Campaign: campaign, ID: id}, Argv: argv, Dir: co.Repo.Root()})
 	if err != nil {
-		return RecordLost(ctx, co, campaign, id, "its supervisor could not be started", err)
+		return RecordLost(ctx, co, campaign, id, "its worker could not be started", err)
 	}
 
 	return nil

@@ -47,7 +47,7 @@ func TestAwaitJobNoticesADeadWorker(t *testing.T) {
 
 		out, err := job.AwaitJob(t.Context(), b.Checkout, checkouttest.Campaign, "x1", 10*time.Second, nil)
 		if err != nil || out.Status != "done" || out.Verdict != research.Invalid ||
-			!strings.Contains(out.Reason, "its supervisor died") {
+			!strings.Contains(out.Reason, "its worker died") {
 			t.Errorf("%+v, %v", out, err)
 		}
 

@@ -228,7 +228,7 @@ type SharedIdea struct {
 	N      int                `json:"idea"`
 	Status history.IdeaStatus `json:"status"`
 	Fence  int                `json:"fence,omitempty"` // of a claim
-	// Until is when the claim lapses, if its holder does nothing until then; RFC 3339.
+	// RFC 3339: when the claim lapses, if its holder does nothing until then
 	Until string   `json:"until,omitempty"`
 	Like  []string `json:"like,omitempty"` // near-duplicates: x12, or idea 3
 }

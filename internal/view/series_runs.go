@@ -26,10 +26,10 @@ type (
 	// NoiseSeries is what repeated runs of one version show of the metric's noise.
 	// All deviations are on Scale: shares (log) or in the unit (linear).
 	NoiseSeries struct {
-		Campaign string         `json:"campaign"`
-		Metric   ProgressMetric `json:"metric"`
+		Campaign string             `json:"campaign"`
+		Metric   ProgressMetric     `json:"metric"`
 		Noise    research.NoiseKind `json:"noise"` // deterministic | noisy; "" before calibration
-		Scale    string         `json:"scale"`
+		Scale    string             `json:"scale"`
 		// Spread is the standard deviation of one paired difference, as the rule
 		// reckons with it; 0 where it is not known.
 		Spread float64 `json:"spread,omitempty"`

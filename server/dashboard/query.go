@@ -2,13 +2,13 @@ package dashboard
 
 import (
 	"cmp"
+	"ratchet/internal/render"
 	"slices"
 	"strconv"
 	"strings"
 
 	"ratchet/internal/research"
 	"ratchet/internal/wording"
-	"ratchet/tools"
 )
 
 // intParam reads a number of the query: at least 1, cut to most, fallback if it
@@ -54,4 +54,4 @@ func (c *call) wordParam(name string, words ...string) (string, error) {
 
 // excerpt is a text of the client's as an error may show it: no control
 // characters, not long.
-func excerpt(text string) string { return wording.ClipBytes(tools.Clean(text), 200) }
+func excerpt(text string) string { return wording.ClipBytes(render.Clean(text), 200) }
