@@ -181,7 +181,7 @@ func planResult(
 	var plan []string
 	if c.Rule.Auto != nil && c.Rule.Auto.Chain > 0 {
 		plan = append(plan, fmt.Sprintf("certificate of a chain of %d: about %s", c.Rule.Auto.Chain,
-			wording.Count(2*c.Rule.CertificatePairs(), "run")))
+			wording.Count(2*c.Rule.ReservePairs(), "run")))
 	}
 
 	a, err := decompose(ctx, co, c, req)
@@ -219,7 +219,7 @@ func decompose(ctx context.Context, co *checkout.Checkout, c *history.Campaign, 
 
 // auditPairs is how many pairs an audit makes by default, or a commit of a stack.
 func auditPairs(c *history.Campaign) int {
-	if c.Rule.Class == research.Deterministic {
+	if c.Rule.NoiseKind == research.Deterministic {
 		return 2
 	}
 
@@ -252,7 +252,7 @@ func assembleResult(
 		if f.Ablation = &end; end.Commit != c.Incumbent {
 			version, made.Tree, target = end.Commit, end.Tree, history.TrimmedTarget
 		}
-		made.Of, made.Dropped, proof = a.plan.Of, end.Out(), fmt.Sprintf("%d:%s", rec.Seq, rec.Hash)
+		made.Of, made.Dropped, proof = a.plan.Of, end.DroppedExperiments(), fmt.Sprintf("%d:%s", rec.Seq, rec.Hash)
 		reportProgress(req.Tell, describeAblation(c, end))
 	}
 
@@ -348,7 +348,7 @@ func (a *ablator) measureStack(ctx context.Context, dropped []int) (stack []hist
 		}
 
 		stack = append([]history.StackEntry{{Commit: commit, Experiments: group, Besides: later,
-			Gain: a.plan.Effect(seen), Scale: a.plan.Scale, Pairs: len(seen.Diffs), Jobs: seen.Jobs}}, stack...)
+			Gain: a.plan.EstimateGain(seen), Scale: a.plan.Scale, Pairs: len(seen.Diffs), Jobs: seen.Jobs}}, stack...)
 		later = uniteExperiments(later, group)
 	}
 
@@ -356,14 +356,14 @@ func (a *ablator) measureStack(ctx context.Context, dropped []int) (stack []hist
 }
 
 // measurePairs is one comparison with as many pairs as an audit has.
-func (a *ablator) measurePairs(ctx context.Context, besides, out []int) (rules.Ablated, error) {
+func (a *ablator) measurePairs(ctx context.Context, besides, out []int) (rules.ComparisonResult, error) {
 	want := auditPairs(a.campaign)
-	if a.plan.Class == research.Deterministic {
+	if a.plan.NoiseKind == research.Deterministic {
 		want = 1
 	}
 
 	for {
-		seen := a.runs.Seen(besides, out)
+		seen := a.runs.ResultOf(besides, out)
 		if seen.Unfit != "" || len(seen.Diffs) >= want {
 			return seen, nil
 		}

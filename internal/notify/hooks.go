@@ -28,7 +28,7 @@ func runRoundHooks(
 	ctx context.Context, co *checkout.Checkout, c *history.Campaign, x *history.Experiment,
 	decided bool, until time.Time,
 ) string {
-	before, after := c.Program.Hooks(contract.HookBefore), c.Program.Hooks(contract.HookAfter)
+	before, after := c.Program.HookPaths(contract.HookBefore), c.Program.HookPaths(contract.HookAfter)
 	if !decided {
 		after = nil
 	}
@@ -131,7 +131,7 @@ func RunClosingHooks(ctx context.Context, co *checkout.Checkout, c *history.Camp
 func RunStartHooks(ctx context.Context, co *checkout.Checkout, c *history.Campaign) string {
 	var last *history.Experiment
 
-	if len(c.Program.Hooks(contract.HookBefore)) > 0 && c.Experiments > 0 {
+	if len(c.Program.HookPaths(contract.HookBefore)) > 0 && c.Experiments > 0 {
 		_ = co.Ledger.View(ctx, func(tx *ledger.Tx) (err error) { // without it, hooks are told of none
 			last, err = tx.Experiment(c.Name, c.Experiments)
 			return err

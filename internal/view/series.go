@@ -151,7 +151,7 @@ func ReadProgress(ctx context.Context, co *checkout.Checkout, limit int) (*Progr
 func progressOf(c *history.Campaign) *Progress {
 	m := c.Program.Metric
 
-	p := &Progress{Campaign: c.Name, Metric: describeMetric(m), Exact: c.Rule.Class != research.Noisy,
+	p := &Progress{Campaign: c.Name, Metric: describeMetric(m), Exact: c.Rule.NoiseKind != research.Noisy,
 		Scale: c.Rule.Scale, Standing: c.Standing(), Class: c.Class, Total: c.Experiments, Points: []ProgressPoint{}}
 	if f := c.Finalized(); f != nil && f.Scale == c.Rule.Scale {
 		p.Audit = &ProgressAudit{After: f.Experiments, Gain: f.Gain, Pairs: f.Pairs,
