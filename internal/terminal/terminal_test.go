@@ -62,7 +62,7 @@ func brief() *view.Brief {
 		Campaign: history.Campaign{Name: "sort-speed", Experiments: 3, Kept: 1,
 			Program: contract.Program{Name: "sort-speed",
 				Metric: contract.Metric{Name: "size", Better: research.Lower, Unit: "bytes"}},
-			Rule: rules.RuleState{Class: research.Deterministic, Scale: "linear"}},
+			Rule: rules.RuleState{NoiseKind: research.Deterministic, Scale: "linear"}},
 		Edit: []string{"/src/sort.go"}, Best: ptr(20.), Baseline: ptr(81.),
 		Running: []job.RunningJob{{ID: "x3", Phase: "run 2", Elapsed: 61.7}},
 		Recent: []history.Experiment{
@@ -124,7 +124,7 @@ func TestStatus(t *testing.T) {
 // TestNoisyValuesAreNotComparable: a table of a noisy metric has gains only.
 func TestNoisyValuesAreNotComparable(t *testing.T) {
 	b := brief()
-	b.Campaign.Rule.Class = research.Noisy
+	b.Campaign.Rule.NoiseKind = research.Noisy
 
 	got := plain(colored(t, 120).Log(b, &view.Page{Experiments: b.Recent}, ""))
 	if strings.Contains(got, "value") || strings.Contains(got, "44") || !strings.Contains(got, "+50%") {
