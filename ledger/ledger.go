@@ -59,14 +59,14 @@ type Timing struct {
 
 // Open returns a handle to the ledger at path (…/NAME.db; its other files begin
 // with NAME). It creates the folder and opens nothing: the first append creates the file.
-func Open(path string, o Options) (*Ledger, error) {
+func Open(path string, options Options) (*Ledger, error) {
 	abs, err := filepath.Abs(path)
 	if err != nil {
 		return nil, storageError("find the ledger", err)
 	}
 
-	l := &Ledger{path: abs, dir: filepath.Dir(abs), now: o.Now, quota: o.Quota, observe: o.Observe, advance: o.Advance,
-		version: o.Version, isRunning: o.Running}
+	l := &Ledger{path: abs, dir: filepath.Dir(abs), now: options.Now, quota: options.Quota, observe: options.Observe,
+		advance: options.Advance, version: options.Version, isRunning: options.Running}
 	if l.now == nil {
 		l.now = time.Now
 	}
@@ -210,7 +210,7 @@ func (l *Ledger) transact(ctx context.Context, m mode, f func(*Tx) error) (err e
 	defer s.recoverPanic(&err)
 
 	// Open and check, after a migration if need be.
-	t, err := l.beginTx(s, m)
+	tx, err := l.beginTx(s, m)
 	if errors.Is(err, errOlderFormat) {
 		s.close()
 
@@ -219,23 +219,23 @@ func (l *Ledger) transact(ctx context.Context, m mode, f func(*Tx) error) (err e
 		}
 
 		*s = store{path: l.path}
-		t, err = l.beginTx(s, m)
+		tx, err = l.beginTx(s, m)
 	}
 
 	if err != nil {
 		return err
 	}
 
-	if err := f(t); err != nil {
+	if err := f(tx); err != nil {
 		return err
 	}
 
-	if t.failed != nil {
-		return t.failed
+	if tx.failed != nil {
+		return tx.failed
 	}
 
-	err = l.makeDurable(ctx, t)
-	appended = t.appended && err == nil
+	err = l.makeDurable(ctx, tx)
+	appended = tx.appended && err == nil
 
 	return err
 }
@@ -244,9 +244,9 @@ func (l *Ledger) transact(ctx context.Context, m mode, f func(*Tx) error) (err e
 // behind, that is done again even when nothing was appended: where an fsync has
 // failed, the kernel may show what the disk never got, and forget that it must
 // still write it. A new commit writes the state anew before it is vouched for.
-func (l *Ledger) makeDurable(ctx context.Context, t *Tx) error {
-	behind := t.anchor == nil || t.anchor.Seq != t.seq
-	if !t.write || t.seq == 0 || !t.appended && !behind {
+func (l *Ledger) makeDurable(ctx context.Context, tx *Tx) error {
+	behind := tx.anchor == nil || tx.anchor.Seq != tx.seq
+	if !tx.write || tx.seq == 0 || !tx.appended && !behind {
 		return nil
 	}
 
@@ -254,11 +254,11 @@ func (l *Ledger) makeDurable(ctx context.Context, t *Tx) error {
 		return cancelledError(ctx)
 	}
 
-	if err := t.s.recordWriter(l.version); err != nil {
+	if err := tx.s.recordWriter(l.version); err != nil {
 		return storageError("write to the ledger", err)
 	}
 
-	if err := fault.At("ledger.commit", t.s.commit); err != nil {
+	if err := fault.At("ledger.commit", tx.s.commit); err != nil {
 		return storageError("write to the ledger", err)
 	}
 
@@ -266,5 +266,5 @@ func (l *Ledger) makeDurable(ctx context.Context, t *Tx) error {
 		return nil
 	}
 
-	return writeAnchor(l.file(l.anchorName()), anchor{Seq: t.seq, Hash: t.hash}, t.anchor)
+	return writeAnchor(l.file(l.anchorName()), anchor{Seq: tx.seq, Hash: tx.hash}, tx.anchor)
 }
