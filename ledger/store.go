@@ -131,6 +131,12 @@ func (s *store) close() {
 	}
 }
 
+// reset closes the store and makes it ready to be opened again.
+func (s *store) reset() {
+	s.close()
+	*s = store{path: s.path}
+}
+
 // returnsWithoutPanic says whether f returned, with or without an error.
 func returnsWithoutPanic(f func() error) (ok bool) {
 	defer func() { ok = recover() == nil }()
