@@ -3,6 +3,7 @@ package ledger_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -452,4 +453,83 @@ func TestLogIsOutOfReach(t *testing.T) {
 	if !errors.Is(err, unplugged) {
 		t.Errorf("the cause of %v is not the log's error", err)
 	}
+}
+
+// A replica of an older format is derived anew; the log, which others share, gets
+// no record of it.
+func TestReplicaIsMigratedAlone(t *testing.T) {
+	path := golden(t, "v1")
+	records, _ := stored(t, path)
+	log := &memoryLog{}
+
+	for _, line := range records {
+		var rec history.Record
+		if err := json.Unmarshal(line, &rec); err != nil {
+			t.Fatal(err)
+		}
+		log.records = append(log.records, ledger.LogRecord{Head: ledger.Head{Seq: rec.Seq, Hash: rec.Hash}, Stored: line})
+	}
+
+	l, err := ledger.Open(path, ledger.Options{Log: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	wantSame(t, goldenRecords, l, replica(t, log))
+
+	if _, format := stored(t, path); format != "4" || len(log.records) != goldenRecords {
+		t.Errorf("the format is %s, the log has %d records", format, len(log.records))
+	}
+}
+
+func TestUnknownKindInTheLog(t *testing.T) {
+	log := &memoryLog{}
+	l := replica(t, log)
+	put(t, l, opening()...)
+
+	head := headOf(t, l)
+	rec := history.Record{Seq: head.Seq + 1, Campaign: camp, Kind: "dream.told", Body: json.RawMessage("{}"),
+		Prev: head.Hash}
+
+	var err error
+	if rec.Hash, err = ledger.Hash(rec); err != nil {
+		t.Fatal(err)
+	}
+
+	line, err := json.Marshal(rec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	log.records = append(log.records, ledger.LogRecord{Head: ledger.Head{Seq: rec.Seq, Hash: rec.Hash}, Stored: line})
+
+	_, err = addLesson(context.Background(), l, "", "mine")
+	wantError(t, err, research.CodeUnsupported, "dream.told")
+
+	if seq, err := l.Acknowledged(); err != nil || seq != head.Seq {
+		t.Errorf("the replica ends at record %d (%v), want %d", seq, err, head.Seq)
+	}
+}
+
+// What is of the file alone works on a replica: its indexes, and a backup of it.
+func TestReplicaIsALedger(t *testing.T) {
+	log := &memoryLog{}
+	l, other := replica(t, log), replica(t, log)
+	put(t, l, opening()...)
+
+	if err := l.Rebuild(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+
+	path := filepath.Join(t.TempDir(), "copy.db")
+	if rep, err := other.Backup(context.Background(), path); err != nil || rep.Records != uint64(len(opening())) {
+		t.Errorf("the backup has %d records, %v", rep.Records, err)
+	}
+
+	restored, err := ledger.Open(path, ledger.Options{Log: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	putLesson(t, restored, "", "goes on")
+	wantSame(t, uint64(len(opening())+1), l, other, restored)
 }
