@@ -213,7 +213,7 @@ func startCalibration(
 	var session, origin string
 
 	err = co.UpdateCampaign(ctx, name, func(tx *ledger.Tx, now *history.Campaign, codename string) error {
-		c, session = now, codename
+		c, session, calibration = now, codename, ""
 		if s, err := tx.Session(name, session); err == nil {
 			origin = cmp.Or(s.Origin, c.Origin)
 		}
