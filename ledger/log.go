@@ -110,8 +110,8 @@ func (l *Ledger) catchUp(ctx context.Context, t *Tx) (*Tx, error) {
 
 	switch {
 	case head.Seq < t.seq:
-		return nil, damageError(nextLogDamage, "%s is ahead of the shared log: it ends at record %d, the log at record %d",
-			l.path, t.seq, head.Seq)
+		return nil, damageError(nextLogDamage,
+			"%s is ahead of the shared log: it ends at record %d, the log at record %d", l.path, t.seq, head.Seq)
 	case head.Seq == t.seq && head.Hash != t.hash:
 		return nil, damageError(nextLogDamage, "%s differs from the shared log: record %d is another one there",
 			l.path, t.seq)

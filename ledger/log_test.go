@@ -467,7 +467,8 @@ func TestReplicaIsMigratedAlone(t *testing.T) {
 		if err := json.Unmarshal(line, &rec); err != nil {
 			t.Fatal(err)
 		}
-		log.records = append(log.records, ledger.LogRecord{Head: ledger.Head{Seq: rec.Seq, Hash: rec.Hash}, Stored: line})
+		log.records = append(log.records, ledger.LogRecord{Head: ledger.Head{Seq: rec.Seq, Hash: rec.Hash},
+			Stored: line})
 	}
 
 	l, err := ledger.Open(path, ledger.Options{Log: log})
