@@ -91,8 +91,8 @@ conformance: ## the official MCP conformance suite against ratchet serve with fi
 growth: ## what a cycle and every view cost at 0 to 100,000 experiments, in time and in the agent's bytes
 	$(GO) test ./cmd/ratchet -run '^TestGrowth$$' -v -count 1 -timeout 1h -growth 0,1000,10000,100000
 
-crash: ## 1,000 kills -9 at random under load, 400 in mid-run, every fault point in every way, every broken twin, power cuts
-	$(GO) test ./cmd/ratchet -run 'TestKill|TestFinalizeKilled|TestCrash|TestFault|TestBrokenTwins|TestPowerCut|TestSuspend|TestReused|TestStale' -count 1 -v -timeout 2h \
+crash: ## 1,000 kills -9 at random under load, 400 in mid-run, every fault point in every way, every mutant, power cuts
+	$(GO) test ./cmd/ratchet -run 'TestKill|TestFinalizeKilled|TestCrash|TestFault|TestMutants|TestPowerCut|TestSuspend|TestReused|TestStale' -count 1 -v -timeout 2h \
 		-kills 200 -crash-kills 1000 -faults
 
 hooks: ## hooks that misbehave, with the 30 s after which one that hangs is killed
@@ -158,7 +158,7 @@ completions: ## write the shells' completions into dist/completions
 	bin/completing completion zsh > $(COMPLETIONS)/_ratchet
 	bin/completing completion fish > $(COMPLETIONS)/ratchet.fish
 
-snapshot: ## everything a release has, into dist/release: archives, .deb, bundles, SBOMs, checksums, server.json; publishes nothing
+snapshot: ## everything a release has, into dist/release: archives, .deb, bundles, checksums, server.json; publishes nothing
 	$(FROM_COMMIT) $(GO) run $(GORELEASER) release --snapshot --clean
 	@$(MAKE) --no-print-directory listing
 	$(GO) test ./internal/release -run '^Test(Snapshot|Listing)$$' -count 1 -args -dist $(CURDIR)/$(RELEASE) $(if $(SCHEMA),-schema $(SCHEMA))

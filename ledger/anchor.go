@@ -11,8 +11,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 
+	"ratchet/internal/atomicfile"
 	"ratchet/internal/fault"
 )
 
@@ -144,7 +144,8 @@ func overwriteFile(path string, at int64, data []byte) error {
 }
 
 // replaceFile puts data at path, durably: it writes tmp, which lies in the same
-// folder, and renames it.
+// folder, and renames it. It is not atomicfile's, because its steps are fault points
+// and a tmp that a killed process left is written over.
 func replaceFile(path, tmp string, data []byte) error {
 	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
@@ -169,20 +170,5 @@ func replaceFile(path, tmp string, data []byte) error {
 		return err
 	}
 
-	return syncDir(filepath.Dir(path))
-}
-
-// syncDir makes renames in a folder durable.
-func syncDir(dir string) error {
-	if runtime.GOOS == "windows" { // has no such call; NTFS journals renames
-		return nil
-	}
-
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-
-	return d.Sync()
+	return atomicfile.SyncDir(filepath.Dir(path))
 }

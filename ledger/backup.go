@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"ratchet/internal/atomicfile"
 	"ratchet/internal/research"
 	"ratchet/internal/research/history"
 )
@@ -59,7 +60,7 @@ func (l *Ledger) Backup(ctx context.Context, path string) (Report, error) {
 		}
 	}
 
-	if err := syncDir(to.dir); err != nil {
+	if err := atomicfile.SyncDir(to.dir); err != nil {
 		return rep, storageError("name the backup", err)
 	}
 

@@ -9,6 +9,7 @@ import (
 
 	"go.etcd.io/bbolt"
 
+	"ratchet/internal/atomicfile"
 	"ratchet/internal/fault"
 )
 
@@ -70,7 +71,7 @@ func (l *Ledger) createFile(t *Tx) error {
 
 	err = fault.At("ledger.create", func() error { return os.Rename(tmp, l.path) })
 	if err == nil {
-		err = syncDir(filepath.Dir(l.path))
+		err = atomicfile.SyncDir(filepath.Dir(l.path))
 	}
 
 	if err != nil {

@@ -238,7 +238,7 @@ func TestMigrationWaitsForOlderSupervisors(t *testing.T) {
 	view(t, l, func(*ledger.Tx) error { return nil })
 
 	if _, format := stored(t, path); format != "4" {
-		t.Errorf("format %q once the supervisor is gone", format)
+		t.Errorf("format %q once the worker is gone", format)
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"ratchet/internal/atomicfile"
 	"ratchet/internal/fault"
 	"ratchet/internal/research"
 )
@@ -81,7 +82,7 @@ func (o outputStore) writeOutput(path string, data []byte) error {
 		return err
 	}
 
-	if err := syncDir(filepath.Dir(dir)); err != nil { // dir itself may be new
+	if err := atomicfile.SyncDir(filepath.Dir(dir)); err != nil { // dir itself may be new
 		return err
 	}
 

@@ -262,7 +262,7 @@ func TestAbuse(t *testing.T) {
 			}
 			t.Run(a.name, func(t *testing.T) { f.runAbuse(t, a) })
 		}
-		t.Run("kills its supervisor", func(t *testing.T) { f.checkAbuse(t, "kills its supervisor", f.killCallers(t)) })
+		t.Run("kills its worker", func(t *testing.T) { f.checkAbuse(t, "kills its worker", f.killCallers(t)) })
 	})
 }
 

@@ -42,7 +42,7 @@ func (r *activeRun) listEnforced() map[string]string {
 	enforced := map[string]string{}
 
 	if r.spec.Wall > 0 {
-		enforced["deadline"] = "enforced by timers of the run's first process and of its supervisor"
+		enforced["deadline"] = "enforced by timers of the run's first process and of its worker"
 	}
 
 	if r.spec.Network != "" && r.spec.Network != NetworkOn {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"ratchet/internal/checkout"
+	"ratchet/internal/render"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -30,7 +31,7 @@ func (s *Server) toolHandler(t tools.Tool) mcpserver.ToolHandlerFunc {
 		code := "ok"
 		if err != nil {
 			code = string(research.Describe(err).Code)
-			answer = tools.Refusal(err)
+			answer = render.Refusal(err)
 		}
 
 		if code == string(research.CodeInternal) {
@@ -61,7 +62,7 @@ func (s *Server) toolHandler(t tools.Tool) mcpserver.ToolHandlerFunc {
 // make the call again with what is missing. A panic is an error.
 func (s *Server) callTool(
 	ctx context.Context, t tools.Tool, req mcp.CallToolRequest,
-) (need *mcp.CallToolResult, answer tools.Answer, err error) {
+) (need *mcp.CallToolResult, answer render.Answer, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			need, err = nil, fmt.Errorf("panic: %v\n%s", r, debug.Stack())
@@ -76,8 +77,8 @@ func (s *Server) callTool(
 	beat := s.startHeartbeat(ctx, req)
 	defer beat.stop()
 
-	call := func() (tools.Answer, error) {
-		return s.callUntilEnding(ctx, func(ctx context.Context) (tools.Answer, error) {
+	call := func() (render.Answer, error) {
+		return s.callUntilEnding(ctx, func(ctx context.Context) (render.Answer, error) {
 			return t.Call(ctx, tools.Env{Open: s.openLab, Progress: beat.setText}, args)
 		})
 	}
@@ -121,9 +122,9 @@ func (s *Server) callTool(
 	return nil, answer, err
 }
 
-func orEmpty(a *tools.Answer) tools.Answer {
+func orEmpty(a *render.Answer) render.Answer {
 	if a == nil {
-		return tools.Answer{}
+		return render.Answer{}
 	}
 
 	return *a
@@ -147,7 +148,7 @@ func noteUsedLab(ctx context.Context, l *checkout.Checkout) {
 }
 
 // countAnswer counts the size of an answer in the laboratory's session.
-func (u *usedLab) countAnswer(tool string, a tools.Answer) {
+func (u *usedLab) countAnswer(tool string, a render.Answer) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 
@@ -159,8 +160,8 @@ func (u *usedLab) countAnswer(tool string, a tools.Answer) {
 // callUntilEnding calls f with a context that also ends when the server stops:
 // the request's own must not, since mcp-go drops the answers of cancelled requests.
 func (s *Server) callUntilEnding(
-	ctx context.Context, f func(context.Context) (tools.Answer, error),
-) (tools.Answer, error) {
+	ctx context.Context, f func(context.Context) (render.Answer, error),
+) (render.Answer, error) {
 	if s.ending == nil {
 		return f(ctx)
 	}
@@ -217,7 +218,7 @@ func rawArguments(req mcp.CallToolRequest) (json.RawMessage, error) {
 
 // toolResult is an answer as MCP has it: text first, then the image if there is
 // one, and the same as structured content.
-func toolResult(a tools.Answer, isError bool) *mcp.CallToolResult {
+func toolResult(a render.Answer, isError bool) *mcp.CallToolResult {
 	result := &mcp.CallToolResult{
 		Content:           []mcp.Content{mcp.NewTextContent(a.Text)},
 		StructuredContent: a.Structured,

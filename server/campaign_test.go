@@ -12,6 +12,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"ratchet/internal/checkout"
+	"ratchet/internal/render"
 	"ratchet/internal/worker"
 	"strings"
 	"syscall"
@@ -24,7 +25,6 @@ import (
 	"ratchet/sandbox"
 	_ "ratchet/sandbox/stage" // this binary is also the runs' first process
 	"ratchet/server"
-	"ratchet/tools"
 )
 
 // TestMain makes this binary the worker too, as the real one is.
@@ -190,7 +190,7 @@ func (c *campaign) try(tool, args string) (map[string]any, bool) {
 	c.t.Logf("%s%s\n%s", tool, args, text)
 
 	js, err := json.Marshal(m)
-	if err != nil || len(text) > tools.Limit || len(js) > tools.Limit {
+	if err != nil || len(text) > render.Limit || len(js) > render.Limit {
 		c.t.Errorf("%s: %d bytes of text, %d of JSON (%v)", tool, len(text), len(js), err)
 	}
 

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"ratchet/internal/render"
 	"slices"
 	"strings"
 	"time"
@@ -14,7 +15,6 @@ import (
 	mcpserver "github.com/mark3labs/mcp-go/server"
 
 	"ratchet/internal/research"
-	"ratchet/tools"
 )
 
 // Clients with a window start their servers anywhere. One that was started
@@ -132,7 +132,7 @@ func chooseRoot(roots []mcp.Root, cause error) (string, error) {
 	}
 
 	return "", research.Errorf(research.CodeRepository, "say which: start the server with ratchet mcp -C FOLDER",
-		"the client works in several repositories: %s", tools.Clean(strings.Join(candidates, ", ")))
+		"the client works in several repositories: %s", render.Clean(strings.Join(candidates, ", ")))
 }
 
 // localFolder is the local folder that a root's URI names, symlinks resolved.

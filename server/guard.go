@@ -4,10 +4,11 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"ratchet/internal/render"
 	"strings"
 
 	"ratchet/internal/research"
-	"ratchet/tools"
+	"ratchet/internal/wording"
 )
 
 const (
@@ -176,21 +177,12 @@ func isLocalRequest(r *http.Request) bool {
 
 // excerpt is a text of a client's as errors and logs may have it: no control
 // characters, not long.
-func excerpt(text string) string { return cutText(tools.Clean(text), 200) }
-
-// cutText cuts a text of more than most bytes, and marks the cut.
-func cutText(text string, most int) string {
-	if len(text) <= most {
-		return text
-	}
-
-	return strings.ToValidUTF8(text[:most], "") + "…"
-}
+func excerpt(text string) string { return wording.ClipBytes(render.Clean(text), 200) }
 
 // clipName is a client's name or version as records and logs may have it: one
 // line, not long.
 func clipName(name string) string {
-	name = strings.Join(strings.Fields(tools.Clean(name)), " ")
+	name = strings.Join(strings.Fields(render.Clean(name)), " ")
 	if len(name) > maxClientName {
 		name = strings.ToValidUTF8(name[:maxClientName], "")
 	}

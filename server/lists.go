@@ -4,15 +4,16 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
-	"ratchet/internal/view"
+	"ratchet/internal/render"
 	"strconv"
 	"strings"
 
 	"github.com/mark3labs/mcp-go/mcp"
 
 	"ratchet/internal/research/history"
+	"ratchet/internal/view"
+	"ratchet/internal/wording"
 	"ratchet/prompts"
-	"ratchet/tools"
 )
 
 const (
@@ -78,13 +79,13 @@ func (s *Server) hasExperiments(ctx context.Context) bool {
 
 func experimentResource(x *history.Experiment) mcp.Resource {
 	number := strconv.Itoa(x.N)
-	firstLine, _, _ := strings.Cut(tools.Clean(x.Hypothesis), "\n")
+	firstLine := wording.FirstLine(render.Clean(x.Hypothesis))
 
 	return mcp.Resource{
 		URI:         experimentsURI + number,
 		Name:        "x" + number,
 		MIMEType:    "text/plain",
-		Description: fmt.Sprintf("%s: %s", x.Status, cutText(firstLine, 100)),
+		Description: fmt.Sprintf("%s: %s", x.Status, wording.ClipBytes(firstLine, 100)),
 	}
 }
 

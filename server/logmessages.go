@@ -3,13 +3,13 @@ package server
 import (
 	"context"
 	"encoding/json"
+	"ratchet/internal/render"
 	"slices"
 
 	"github.com/mark3labs/mcp-go/mcp"
 	mcpserver "github.com/mark3labs/mcp-go/server"
 
 	"ratchet/internal/research"
-	"ratchet/tools"
 )
 
 // logLevels are MCP's, the least severe first.
@@ -71,7 +71,7 @@ type logEvent struct {
 
 // logOutcome sends a log message of what a call has brought about: a verdict, a
 // certificate, a keep, a revert, something that failed inside.
-func (s *Server) logOutcome(ctx context.Context, tool string, a tools.Answer, err error) {
+func (s *Server) logOutcome(ctx context.Context, tool string, a render.Answer, err error) {
 	level, event := mcp.LoggingLevelInfo, logEvent{}
 
 	switch {

@@ -4,8 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"ratchet/internal/checkout"
-	"ratchet/internal/notify"
+	"ratchet/internal/render"
 	"slices"
 	"strings"
 	"time"
@@ -13,10 +12,13 @@ import (
 	"github.com/mark3labs/mcp-go/mcp"
 	mcpserver "github.com/mark3labs/mcp-go/server"
 
+	"ratchet/internal/checkout"
 	"ratchet/internal/lab"
+	"ratchet/internal/notify"
 	"ratchet/internal/research"
 	"ratchet/internal/research/contract"
 	"ratchet/internal/research/history"
+	"ratchet/internal/wording"
 	"ratchet/tools"
 )
 
@@ -126,9 +128,9 @@ func keepDecision(ctx context.Context, l *checkout.Checkout, args json.RawMessag
 
 // form is what the person sees.
 func (d *decision) form() mcp.ElicitationParams {
-	text := tools.Clean(d.message)
+	text := render.Clean(d.message)
 	if len(text) > maxQuestion {
-		text = cutText(text, maxQuestion) + "\n"
+		text = wording.ClipBytes(text, maxQuestion) + "\n"
 	}
 
 	campaign := map[string]any{
@@ -160,7 +162,7 @@ func (d *decision) isConfirmedBy(r *mcp.ElicitationResult) bool {
 
 // carryOut does what the person agreed to. For a keep it returns the call's
 // answer, for a contract nil: the call has to be made again.
-func (s *Server) carryOut(ctx context.Context, d *decision, args json.RawMessage) (*tools.Answer, error) {
+func (s *Server) carryOut(ctx context.Context, d *decision, args json.RawMessage) (*render.Answer, error) {
 	l, err := s.openLab(ctx)
 	if err != nil {
 		return nil, err

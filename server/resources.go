@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"ratchet/internal/render"
 	"strings"
 
 	"github.com/mark3labs/mcp-go/mcp"
@@ -59,13 +60,13 @@ func (s *Server) textResource(
 		defer func() {
 			if r := recover(); r != nil {
 				s.opt.Log.Error("panic in a resource", "uri", req.Params.URI, "panic", r)
-				err = errors.New(tools.Refusal(errors.New("panic")).Text)
+				err = errors.New(render.Refusal(errors.New("panic")).Text)
 			}
 		}()
 
 		text, err := read(ctx)
 		if err != nil {
-			return nil, errors.New(tools.Refusal(err).Text)
+			return nil, errors.New(render.Refusal(err).Text)
 		}
 
 		return []mcp.ResourceContents{
@@ -81,7 +82,7 @@ func (s *Server) readProgram(ctx context.Context) (string, error) {
 	}
 	text, err := view.ReadProgramText(ctx, l)
 
-	return tools.Clean(text), err
+	return render.Clean(text), err
 }
 
 func (s *Server) readTSV(ctx context.Context) (string, error) {

@@ -19,6 +19,7 @@ import (
 	"sync"
 	"time"
 
+	"ratchet/internal/atomicfile"
 	"ratchet/internal/research"
 )
 
@@ -225,12 +226,7 @@ func (t *Tokens) rewrite(change func([]Token) ([]Token, error)) error {
 		return err
 	}
 
-	err = t.replaceFile(file, change)
-	if err != nil {
-		_ = os.Remove(file.Name())
-	}
-
-	return err
+	return t.replaceFile(file, change)
 }
 
 func (t *Tokens) rewriteInMemory(change func([]Token) ([]Token, error)) error {
@@ -248,12 +244,12 @@ func (t *Tokens) rewriteInMemory(change func([]Token) ([]Token, error)) error {
 
 // createNewFile creates the new file. While another process has one it waits, and
 // removes one that a dead process left. Errors: CodeStorage.
-func (t *Tokens) createNewFile() (*os.File, error) {
+func (t *Tokens) createNewFile() (*atomicfile.File, error) {
 	name := t.path + ".new"
 	deadline := time.Now().Add(rewritePatience)
 
 	for {
-		file, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		file, err := atomicfile.Create(t.path, atomicfile.Options{Perm: 0o600, Temp: name})
 		if err == nil {
 			return file, nil
 		}
@@ -277,8 +273,8 @@ func (t *Tokens) createNewFile() (*os.File, error) {
 
 // replaceFile writes the changed list to the new file, and renames it; both are
 // durable when it returns.
-func (t *Tokens) replaceFile(file *os.File, change func([]Token) ([]Token, error)) error {
-	defer file.Close()
+func (t *Tokens) replaceFile(file *atomicfile.File, change func([]Token) ([]Token, error)) error {
+	defer file.Discard()
 
 	list, err := t.List()
 	if err != nil {
@@ -298,25 +294,7 @@ func (t *Tokens) replaceFile(file *os.File, change func([]Token) ([]Token, error
 		return tokensUnwritable(err)
 	}
 
-	if err := file.Sync(); err != nil {
-		return tokensUnwritable(err)
-	}
-
-	if err := file.Close(); err != nil {
-		return tokensUnwritable(err)
-	}
-
-	if err := os.Rename(file.Name(), t.path); err != nil {
-		return tokensUnwritable(err)
-	}
-
-	dir, err := os.Open(filepath.Dir(t.path))
-	if err != nil {
-		return tokensUnwritable(err)
-	}
-	defer dir.Close()
-
-	if err := dir.Sync(); err != nil && runtime.GOOS != "windows" {
+	if err := file.Commit(); err != nil {
 		return tokensUnwritable(err)
 	}
 

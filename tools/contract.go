@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"ratchet/internal/render"
 	"ratchet/internal/research"
 	"ratchet/internal/research/contract"
 	"ratchet/internal/research/rules"
@@ -20,9 +21,9 @@ func contractLines(p *contract.Program) []string {
 	}
 	add("run", p.Run)
 
-	gain := amount(p.Metric.MinGain.Value, p.Metric.Unit)
+	gain := render.FormatAmount(p.Metric.MinGain.Value, p.Metric.Unit)
 	if p.Metric.MinGain.Relative {
-		gain = num(100*p.Metric.MinGain.Value) + " %"
+		gain = render.FormatNumber(100*p.Metric.MinGain.Value) + " %"
 	}
 
 	if !p.Metric.MinGainSet && p.Metric.Noise == research.NoiseAuto {
@@ -74,17 +75,17 @@ func plain(d string) string {
 func guard(g contract.Guard) string {
 	s := g.Name
 	if g.MaxGrowth != nil && g.MaxGrowth.Relative {
-		s += fmt.Sprintf(" at most %s %% above the start", num(100*g.MaxGrowth.Value))
+		s += fmt.Sprintf(" at most %s %% above the start", render.FormatNumber(100*g.MaxGrowth.Value))
 	} else if g.MaxGrowth != nil {
-		s += fmt.Sprintf(" at most %s above the start", num(g.MaxGrowth.Value))
+		s += fmt.Sprintf(" at most %s above the start", render.FormatNumber(g.MaxGrowth.Value))
 	}
 
 	if g.Max != nil {
-		s += " at most " + num(*g.Max)
+		s += " at most " + render.FormatNumber(*g.Max)
 	}
 
 	if g.Min != nil {
-		s += " at least " + num(*g.Min)
+		s += " at least " + render.FormatNumber(*g.Min)
 	}
 
 	return s

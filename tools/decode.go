@@ -10,11 +10,11 @@ import (
 	"strings"
 	"time"
 
+	"ratchet/internal/render"
 	"ratchet/internal/research"
 )
 
 const (
-	maxText     = 2048 // bytes of a hypothesis, a lesson, a note or an idea
 	defaultWait = 45 * time.Second
 	maxWait     = 50 * time.Second
 )
@@ -49,7 +49,7 @@ func decode[In any](args json.RawMessage) (In, error) {
 	given := map[string]json.RawMessage{}
 	if b := bytes.TrimSpace(args); len(b) > 0 && !bytes.Equal(b, []byte("null")) {
 		if err := json.Unmarshal(b, &given); err != nil {
-			return in, refuse("call it with {\"name\": value, …}", "arguments must be a JSON object")
+			return in, render.Refuse("call it with {\"name\": value, …}", "arguments must be a JSON object")
 		}
 	}
 
@@ -68,7 +68,7 @@ func decodeStruct(v reflect.Value, given map[string]json.RawMessage, where strin
 
 		if !ok || bytes.Equal(raw, []byte("null")) {
 			if !strings.Contains(opts, "omitempty") {
-				return refuse("add "+name, "the argument %q is missing", where+name)
+				return render.Refuse("add "+name, "the argument %q is missing", where+name)
 			}
 
 			continue
@@ -89,7 +89,7 @@ func decodeStruct(v reflect.Value, given map[string]json.RawMessage, where strin
 			hint = "write " + near + "; " + hint
 		}
 
-		return refuse(hint, "unknown argument %q", where+oneLine(name, 60))
+		return render.Refuse(hint, "unknown argument %q", where+render.OneLine(name, 60))
 	}
 
 	return nil
@@ -99,7 +99,7 @@ func decodeValue(f reflect.Value, raw json.RawMessage, where string) error {
 	if f.Kind() == reflect.Slice && f.Type().Elem().Kind() == reflect.Struct {
 		var list []map[string]json.RawMessage
 		if err := json.Unmarshal(raw, &list); err != nil {
-			return refuse("give a list of objects", "the argument %q must be a list of objects", where)
+			return render.Refuse("give a list of objects", "the argument %q must be a list of objects", where)
 		}
 		f.Set(reflect.MakeSlice(f.Type(), len(list), len(list)))
 
@@ -115,7 +115,7 @@ func decodeValue(f reflect.Value, raw json.RawMessage, where string) error {
 
 	var wrong *json.UnmarshalTypeError
 	if errors.As(err, &wrong) || err != nil {
-		return refuse("correct its type", "the argument %q must be %s", where, kindName(f.Type()))
+		return render.Refuse("correct its type", "the argument %q must be %s", where, kindName(f.Type()))
 	}
 
 	return nil
@@ -140,14 +140,10 @@ func kindName(t reflect.Type) string {
 	return "a string"
 }
 
-func refuse(next, format string, args ...any) error {
-	return research.Errorf(research.CodeBadArgument, next, format, args...)
-}
-
 // checkText refuses a text that is too long.
 func checkText(name, s string) error {
-	if len(s) > maxText {
-		return refuse("shorten it", "%s has %d bytes, at most %d are allowed", name, len(s), maxText)
+	if len(s) > render.MaxText {
+		return render.Refuse("shorten it", "%s has %d bytes, at most %d are allowed", name, len(s), render.MaxText)
 	}
 
 	return nil
@@ -159,26 +155,10 @@ func waitTime(seconds *float64) (time.Duration, error) {
 	case seconds == nil:
 		return defaultWait, nil
 	case *seconds < 0:
-		return 0, refuse("give 0 to 50", "wait_seconds can't be negative")
+		return 0, render.Refuse("give 0 to 50", "wait_seconds can't be negative")
 	case *seconds >= maxWait.Seconds():
 		return maxWait, nil
 	}
 
 	return time.Duration(*seconds * float64(time.Second)), nil
-}
-
-// oneOf refuses a value that is not in all, naming the nearest one.
-func oneOf(name, s string, all ...string) error {
-	for _, a := range all {
-		if s == a {
-			return nil
-		}
-	}
-
-	hint := "use one of " + strings.Join(all, ", ")
-	if near := research.Nearest(s, all); near != "" {
-		hint = "write " + near + "; " + hint
-	}
-
-	return refuse(hint, "%s can't be %q", name, oneLine(s, 60))
 }

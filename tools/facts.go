@@ -1,10 +1,12 @@
 package tools
 
 import (
+	"ratchet/internal/render"
 	"ratchet/internal/research"
 	"ratchet/internal/research/history"
 	"ratchet/internal/research/rules"
 	"ratchet/internal/view"
+	"ratchet/internal/wording"
 )
 
 // BriefFacts is what a brief says, in the words of every view, each one line
@@ -20,24 +22,24 @@ func FactsOfBrief(b *view.Brief) BriefFacts {
 	c := &b.Campaign
 	unit := c.Program.Metric.Unit
 
-	f := BriefFacts{Metric: metric(c.Program.Metric), Rests: rests(c), Machine: classWords(c), Counts: counts(c),
-		Tried: tried(b.Families), Lessons: texts(lessonList(b.Lessons, maxText)),
-		Ideas: texts(ideaList(b.Ideas, maxText)), Contract: contractLines(&c.Program)}
+	f := BriefFacts{Metric: render.MetricText(c.Program.Metric), Rests: rests(c), Machine: classWords(c),
+		Counts: counts(c), Tried: tried(b.Families), Lessons: texts(lessonList(b.Lessons, render.MaxText)),
+		Ideas: texts(ideaList(b.Ideas, render.MaxText)), Contract: contractLines(&c.Program)}
 	if b.Baseline != nil {
-		f.Baseline = amount(*b.Baseline, unit)
+		f.Baseline = render.FormatAmount(*b.Baseline, unit)
 	}
 
 	if b.Best != nil {
-		f.Best = amount(*b.Best, unit)
+		f.Best = render.FormatAmount(*b.Best, unit)
 	}
 
 	return f
 }
 
-func texts(f field) []string {
-	out := make([]string, len(f.list))
-	for i, it := range f.list {
-		out[i] = it.line
+func texts(f render.Field) []string {
+	out := make([]string, len(f.List))
+	for i, it := range f.List {
+		out[i] = it.Line
 	}
 
 	return out
@@ -59,14 +61,14 @@ func FactsOfRow(x *history.Experiment) RowFacts {
 	}
 
 	if j := x.Judgement; j != nil {
-		f.Verdict, f.Gain, f.Value = j.Verdict, gainText(j.Gain, j.Scale), optional(j.Value)
+		f.Verdict, f.Gain, f.Value = j.Verdict, wording.FormatBareGain(j.Gain, j.Scale), render.FormatOptional(j.Value)
 	}
 
 	return f
 }
 
 // Line is Clean text as one line, however long.
-func Line(s string) string { return oneLine(s, 1<<20) }
+func Line(s string) string { return render.OneLine(s, 1<<20) }
 
 // GainOf is a gain with its interval in words, "" if j has none.
 func GainOf(j *rules.Judgement) string {
@@ -74,10 +76,10 @@ func GainOf(j *rules.Judgement) string {
 		return ""
 	}
 
-	s := gainText(j.Gain, j.Scale)
+	s := wording.FormatBareGain(j.Gain, j.Scale)
 	if j.Gain.Lo < j.Gain.Hi {
-		s += ", 90% interval " + gainText(&research.Interval{Mid: j.Gain.Lo},
-			j.Scale) + " to " + gainText(&research.Interval{Mid: j.Gain.Hi}, j.Scale)
+		s += ", 90% interval " + wording.FormatBareGain(&research.Interval{Mid: j.Gain.Lo},
+			j.Scale) + " to " + wording.FormatBareGain(&research.Interval{Mid: j.Gain.Hi}, j.Scale)
 	}
 
 	return s

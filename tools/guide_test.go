@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"ratchet/internal/render"
 	"ratchet/internal/research"
 	"ratchet/internal/research/contract"
 	"ratchet/internal/research/rules"
@@ -49,7 +50,7 @@ func TestEveryGuideIsOnePage(t *testing.T) {
 			t.Fatal(err)
 		}
 
-		m := fits(t, a, tools.Limit)
+		m := fits(t, a, render.Limit)
 		if m["cursor"] != nil {
 			t.Errorf("guide %s does not fit one answer: %d bytes of JSON and a cursor", name, len(a.Structured))
 		}

@@ -3,6 +3,7 @@ package tools
 import (
 	"fmt"
 
+	"ratchet/internal/render"
 	"ratchet/internal/research/history"
 	"ratchet/internal/view"
 )
@@ -15,13 +16,15 @@ type importRow struct {
 	Text   string   `json:"text,omitempty"`
 }
 
-func importItem(i *history.Import, n int) item {
-	r := importRow{At: i.Place(), Status: oneLine(i.Status, 30), Value: i.Value, Text: oneLine(i.Searched(), n)}
+func importItem(i *history.Import, n int) render.Item {
+	r := importRow{At: i.Place(), Status: render.OneLine(i.Status, 30), Value: i.Value,
+		Text: render.OneLine(i.Searched(), n)}
 	if i.Kind == history.ImportBroken {
-		r.Status, r.Text = "not understood", oneLine(i.Broken, n)
+		r.Status, r.Text = "not understood", render.OneLine(i.Broken, n)
 	}
 
-	return item{r, fmt.Sprintf("%s %s %s %s", r.At, orDash(r.Status), optional(r.Value), r.Text)}
+	return render.Item{Val: r, Line: fmt.Sprintf("%s %s %s %s", r.At, orDash(r.Status), render.FormatOptional(r.Value),
+		r.Text)}
 }
 
 func orDash(s string) string {
@@ -33,51 +36,52 @@ func orDash(s string) string {
 }
 
 // importField shows imported lines that match a table's query, apart from the experiments.
-func importField(is []history.Import) []field {
+func importField(is []history.Import) []render.Field {
 	if len(is) == 0 {
 		return nil
 	}
 
-	f := field{key: "imported", list: make([]item, len(is))}
+	f := render.Field{Key: "imported", List: make([]render.Item, len(is))}
 	for i := range is {
-		f.list[i] = importItem(&is[i], 60)
+		f.List[i] = importItem(&is[i], 60)
 	}
 
-	return []field{{key: "imported_are", val: "self-reported",
-		line: "from other programs' logs, self-reported, no evidence:"}, f}
+	return []render.Field{{Key: "imported_are", Val: "self-reported",
+		Line: "from other programs' logs, self-reported, no evidence:"}, f}
 }
 
 // RenderImports shows what was imported: the sources, and a page of lines.
-func RenderImports(p *view.ImportPage) Answer {
-	sources := field{key: "sources", list: make([]item, len(p.Sources))}
+func RenderImports(p *view.ImportPage) render.Answer {
+	sources := render.Field{Key: "sources", List: make([]render.Item, len(p.Sources))}
 	for i, s := range p.Sources {
 		better := ""
 		if s.Better != "" {
 			better = ", " + string(s.Better) + " is better"
 		}
-		sources.list[i] = item{s, fmt.Sprintf("%s (%s): lines %d, runs %d of %s%s, not understood %d", s.Source,
-			s.Format, s.Lines, s.Runs, orDash(s.Metric), better, s.Broken)}
+		sources.List[i] = render.Item{Val: s,
+			Line: fmt.Sprintf("%s (%s): lines %d, runs %d of %s%s, not understood %d", s.Source,
+				s.Format, s.Lines, s.Runs, orDash(s.Metric), better, s.Broken)}
 	}
 
-	rows := field{key: "lines", list: make([]item, len(p.Lines))}
+	rows := render.Field{Key: "lines", List: make([]render.Item, len(p.Lines))}
 	for i := range p.Lines {
-		rows.list[i] = importItem(&p.Lines[i], 100)
+		rows.List[i] = importItem(&p.Lines[i], 100)
 	}
 
 	title := "imported lines, self-reported: no evidence, and no part of any verdict"
 	if p.Total == 0 {
 		title = "nothing was imported"
 	}
-	fields := []field{{key: "campaign", val: p.Campaign, line: title}, sources, rows}
+	fields := []render.Field{{Key: "campaign", Val: p.Campaign, Line: title}, sources, rows}
 	then := "ratchet export --format imported --source FILE gives a file back as it was"
 
 	switch {
 	case p.Next != "":
 		then = fmt.Sprintf("ratchet log --imported --cursor %s for older ones", p.Next)
-		fields = append(fields, field{key: "cursor", val: p.Next})
+		fields = append(fields, render.Field{Key: "cursor", Val: p.Next})
 	case p.Total == 0:
 		then = "ratchet import FILE"
 	}
 
-	return build(1<<30, append(fields, next(then))...)
+	return render.BuildAnswer(1<<30, append(fields, render.NextStep(then))...)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"ratchet/internal/lab"
+	"ratchet/internal/render"
 )
 
 type keepIn struct {
@@ -17,20 +18,20 @@ var keep = Tool{
 	Name:      "keep",
 	About:     "Commit the judged experiment as the new incumbent. Allowed for improved, provisional, and equivalent when the file got shorter; else refused with the reason.",
 	Arguments: keepIn{}, Answers: lab.KeptAnswer{},
-	Call: func(ctx context.Context, e Env, args json.RawMessage) (Answer, error) {
+	Call: func(ctx context.Context, e Env, args json.RawMessage) (render.Answer, error) {
 		req, err := KeepRequest(args)
 		if err != nil {
-			return Answer{}, err
+			return render.Answer{}, err
 		}
 
 		l, err := e.Open(ctx)
 		if err != nil {
-			return Answer{}, err
+			return render.Answer{}, err
 		}
 
 		k, err := lab.Keep(ctx, l, req)
 		if err != nil {
-			return Answer{}, err
+			return render.Answer{}, err
 		}
 
 		return RenderKept(k), nil
@@ -48,7 +49,7 @@ func KeepRequest(args json.RawMessage) (lab.KeepRequest, error) {
 }
 
 // RenderKept says what keep committed, in at most 440 bytes.
-func RenderKept(k *lab.KeptAnswer) Answer {
+func RenderKept(k *lab.KeptAnswer) render.Answer {
 	what := ""
 
 	switch {
@@ -58,21 +59,22 @@ func RenderKept(k *lab.KeptAnswer) Answer {
 		what = ", by a person's decision, against its verdict"
 	}
 
-	fields := []field{
-		{key: "experiment", val: k.Experiment,
-			line: fmt.Sprintf("kept x%d as %s on %s%s", k.Experiment, k.Commit, oneLine(k.Branch, 100), what)},
-		{key: "commit", val: k.Commit},
-		{key: "branch", val: oneLine(k.Branch, 100)},
-		value("value", "value: ", k.Value, k.Unit),
+	fields := []render.Field{
+		{Key: "experiment", Val: k.Experiment,
+			Line: fmt.Sprintf("kept x%d as %s on %s%s", k.Experiment, k.Commit, render.OneLine(k.Branch, 100), what)},
+		{Key: "commit", Val: k.Commit},
+		{Key: "branch", Val: render.OneLine(k.Branch, 100)},
+		render.MetricValue("value", "value: ", k.Value, k.Unit),
 	}
 	if k.Simpler {
-		fields = append(fields, field{key: "simplification", val: true})
+		fields = append(fields, render.Field{Key: "simplification", Val: true})
 	}
 
 	if k.Overridden {
-		fields = append(fields, field{key: "overridden", val: true})
+		fields = append(fields, render.Field{Key: "overridden", Val: true})
 	}
 
-	return build(decideLimit,
-		append(fields, append(hooks(k.Hooks), human(k.Human), notes(k.Notes), left(k.Left), next(k.Next))...)...)
+	return render.BuildAnswer(decideLimit,
+		append(fields, append(render.HookOutput(k.Hooks), render.PersonNote(k.Human), render.NoteList(k.Notes),
+			render.BudgetLeft(k.Left), render.NextStep(k.Next))...)...)
 }

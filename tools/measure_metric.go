@@ -6,6 +6,7 @@ import (
 
 	"ratchet/internal/job"
 	"ratchet/internal/lab"
+	"ratchet/internal/render"
 )
 
 const maxRuns = 100
@@ -21,19 +22,20 @@ var measureMetric = Tool{
 	Name:      "measure_metric",
 	About:     "Run a version several times for its value and noise, or two for their difference. Costs run time; changes no verdict.",
 	Arguments: measureIn{}, Answers: job.Outcome{}, Waits: true,
-	Call: func(ctx context.Context, e Env, args json.RawMessage) (Answer, error) {
+	Call: func(ctx context.Context, e Env, args json.RawMessage) (render.Answer, error) {
 		in, err := decode[measureIn](args)
 		if err != nil {
-			return Answer{}, err
+			return render.Answer{}, err
 		}
 
 		wait, err := waitTime(in.Wait)
 		if err != nil {
-			return Answer{}, err
+			return render.Answer{}, err
 		}
 
 		if in.Target == "" {
-			return Answer{}, refuse("name incumbent, start, an experiment's number or a commit", "the target is empty")
+			return render.Answer{}, render.Refuse("name incumbent, start, an experiment's number or a commit",
+				"the target is empty")
 		}
 
 		runs := 5
@@ -42,18 +44,18 @@ var measureMetric = Tool{
 		}
 
 		if runs < 0 || runs > maxRuns {
-			return Answer{}, refuse("give 0 to 100", "runs can't be %d", runs)
+			return render.Answer{}, render.Refuse("give 0 to 100", "runs can't be %d", runs)
 		}
 
 		l, err := e.Open(ctx)
 		if err != nil {
-			return Answer{}, err
+			return render.Answer{}, err
 		}
 		req := lab.MeasureRequest{Target: string(in.Target), With: string(in.With), Runs: runs, Wait: wait}
 
 		o, err := lab.Measure(ctx, l, req, e.progress())
 		if err != nil {
-			return Answer{}, err
+			return render.Answer{}, err
 		}
 
 		return RenderOutcome(o), nil

@@ -6,6 +6,7 @@ import (
 
 	"ratchet/internal/checkout"
 	"ratchet/internal/lab"
+	"ratchet/internal/render"
 	"ratchet/internal/research"
 	"ratchet/internal/research/history"
 	"ratchet/internal/view"
@@ -53,7 +54,7 @@ func TestNotesInABrief(t *testing.T) {
 			Unheard: true})
 	}
 
-	m := fits(t, tools.RenderBrief(b), tools.Limit)
+	m := fits(t, tools.RenderBrief(b), render.Limit)
 	if ns, _ := m["human_notes"].([]any); len(ns) < 3 {
 		t.Errorf("%d notes: %v", len(ns), m["human_notes"])
 	}
@@ -64,7 +65,7 @@ func TestNotesInABrief(t *testing.T) {
 	b = brief(long)
 	b.Notes = []view.NoteView{{Note: history.Note{N: 1, Text: long[:2000]}, Unheard: true}}
 
-	m = fits(t, tools.RenderBrief(b), tools.Limit)
+	m = fits(t, tools.RenderBrief(b), render.Limit)
 	if ns, _ := m["human_notes"].([]any); len(ns) != 1 {
 		t.Errorf("a hostile campaign hides the note: %v", m)
 	}

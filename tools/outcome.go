@@ -6,7 +6,9 @@ import (
 	"strings"
 
 	"ratchet/internal/job"
+	"ratchet/internal/render"
 	"ratchet/internal/research"
+	"ratchet/internal/wording"
 )
 
 // The answers of one cycle, a run and its keep or revert, have 1,200 bytes together.
@@ -18,38 +20,38 @@ const (
 // RenderOutcome says what is known of an experiment, a calibration or a
 // measurement: in at most 760 bytes for the first two, whose answers come
 // often, else in at most Limit.
-func RenderOutcome(o *job.Outcome) Answer {
+func RenderOutcome(o *job.Outcome) render.Answer {
 	limit := runLimit
 	if o.ID.Kind() == research.MeasurementJob {
-		limit = Limit
+		limit = render.Limit
 	}
 
-	fields := []field{{key: "status", val: o.Status, line: statusLine(o)}}
+	fields := []render.Field{{Key: "status", Val: o.Status, Line: statusLine(o)}}
 	if o.ID != "" {
-		fields = append(fields, field{key: "id", val: o.ID})
+		fields = append(fields, render.Field{Key: "id", Val: o.ID})
 	}
 
 	if o.Experiment > 0 {
-		fields = append(fields, field{key: "experiment", val: o.Experiment})
+		fields = append(fields, render.Field{Key: "experiment", Val: o.Experiment})
 	}
 
 	if o.Verdict != "" {
-		fields = append(fields, field{key: "verdict", val: o.Verdict})
+		fields = append(fields, render.Field{Key: "verdict", Val: o.Verdict})
 	}
 
 	if o.Certificate != "" {
-		fields = append(fields, field{key: "certificate", val: o.Certificate})
+		fields = append(fields, render.Field{Key: "certificate", Val: o.Certificate})
 	}
 
-	fields = append(fields, value("value", "value: ", o.Value, o.Unit))
+	fields = append(fields, render.MetricValue("value", "value: ", o.Value, o.Unit))
 	if o.Unit != "" {
-		fields = append(fields, field{key: "unit", val: oneLine(o.Unit, 16)})
+		fields = append(fields, render.Field{Key: "unit", Val: render.OneLine(o.Unit, 16)})
 	}
 
 	if o.Gain != nil {
-		g := field{key: "gain", val: o.Gain}
+		g := render.Field{Key: "gain", Val: o.Gain}
 		if o.Finding == "" { // which has it in words
-			g.line = fmt.Sprintf("gain: %.4g (90%% interval %.4g to %.4g; positive is better)", o.Gain.Mid, o.Gain.Lo,
+			g.Line = fmt.Sprintf("gain: %.4g (90%% interval %.4g to %.4g; positive is better)", o.Gain.Mid, o.Gain.Lo,
 				o.Gain.Hi)
 		}
 
@@ -57,40 +59,40 @@ func RenderOutcome(o *job.Outcome) Answer {
 	}
 
 	if o.Reason == "" { // which is the whole finding of an invalid run
-		fields = append(fields, field{key: "finding", str: oneLine(o.Finding, 400), min: 120})
+		fields = append(fields, render.Field{Key: "finding", Str: render.OneLine(o.Finding, 400), Min: 120})
 	}
 	fields = append(fields,
-		field{key: "reason", str: oneLine(o.Reason, 400), min: 160, prefix: "reason: "})
-	fields = append(fields, data("output_excerpt", o.Excerpt)...)
-	fields = append(fields, samples("samples", "samples", o.Samples)...)
-	fields = append(fields, samples("paired_samples", "paired with", o.Paired)...)
-	fields = append(fields, value("noise", "noise of one run: ", o.Noise, ""))
+		render.Field{Key: "reason", Str: render.OneLine(o.Reason, 400), Min: 160, Prefix: "reason: "})
+	fields = append(fields, render.DataText("output_excerpt", o.Excerpt)...)
+	fields = append(fields, render.SampleList("samples", "samples", o.Samples)...)
+	fields = append(fields, render.SampleList("paired_samples", "paired with", o.Paired)...)
+	fields = append(fields, render.MetricValue("noise", "noise of one run: ", o.Noise, ""))
 
 	fields = append(fields, whileRunning(o)...)
 	if o.Decided != "" {
-		fields = append(fields, field{key: "decided", val: o.Decided,
-			line: "decided: " + o.Decided + ", as program.md says"})
+		fields = append(fields, render.Field{Key: "decided", Val: o.Decided,
+			Line: "decided: " + o.Decided + ", as program.md says"})
 	}
-	fields = append(fields, hooks(o.Hooks)...)
+	fields = append(fields, render.HookOutput(o.Hooks)...)
 
-	fields = append(fields, human(o.Human), notes(o.Notes))
+	fields = append(fields, render.PersonNote(o.Human), render.NoteList(o.Notes))
 	if o.Left != nil {
-		fields = append(fields, left(*o.Left))
+		fields = append(fields, render.BudgetLeft(*o.Left))
 	}
 
-	return build(limit, append(fields, next(o.Next))...)
+	return render.BuildAnswer(limit, append(fields, render.NextStep(o.Next))...)
 }
 
 // whileRunning is what only a running job has.
-func whileRunning(o *job.Outcome) []field {
+func whileRunning(o *job.Outcome) []render.Field {
 	if o.Status != "running" {
 		return nil
 	}
 
-	return []field{
-		{key: "phase", val: oneLine(o.Phase, 80)},
-		{key: "elapsed_s", val: o.Elapsed},
-		{key: "runs_done", val: o.RunsDone},
+	return []render.Field{
+		{Key: "phase", Val: render.OneLine(o.Phase, 80)},
+		{Key: "elapsed_s", Val: o.Elapsed},
+		{Key: "runs_done", Val: o.RunsDone},
 	}
 }
 
@@ -111,9 +113,10 @@ func statusLine(o *job.Outcome) string {
 // progressLine is how a job goes on, in a few words.
 func progressLine(o *job.Outcome) string {
 	s := strings.TrimSpace(fmt.Sprintf("%s %s", o.ID, o.Status))
-	if p := oneLine(o.Phase, 80); p != "" {
+	if p := render.OneLine(o.Phase, 80); p != "" {
 		s += ": " + p
 	}
 
-	return fmt.Sprintf("%s, %s, %s done", s, research.DurationText(math.Round(o.Elapsed)), countOf(o.RunsDone, "run"))
+	return fmt.Sprintf("%s, %s, %s done", s, wording.FormatDuration(math.Round(o.Elapsed)),
+		wording.Count(o.RunsDone, "run"))
 }

@@ -3,6 +3,8 @@ package tools
 import (
 	"fmt"
 	"strconv"
+
+	"ratchet/internal/render"
 )
 
 const (
@@ -11,33 +13,33 @@ const (
 )
 
 // pageText shows a long text from the byte offset that in.Cursor gives.
-func pageText(name, text string, in logIn, then string) (Answer, error) {
-	text = Clean(text)
+func pageText(name, text string, in logIn, then string) (render.Answer, error) {
+	text = render.Clean(text)
 
 	from, err := strconv.Atoi("0" + in.Cursor)
 	if err != nil || from > len(text) {
-		return Answer{}, refuse("take the cursor of the last page", "the cursor %q is not one of this text",
-			oneLine(in.Cursor, 20))
+		return render.Answer{}, render.Refuse("take the cursor of the last page",
+			"the cursor %q is not one of this text", render.OneLine(in.Cursor, 20))
 	}
 
-	return fit(bytesFor(in), bytesFor(in), func(n int) (Answer, error) {
-		part := head(text[from:], n)
+	return fit(bytesFor(in), bytesFor(in), func(n int) (render.Answer, error) {
+		part := render.CutHead(text[from:], n)
 
-		fields := []field{{key: "view", val: name}, {key: "text", val: part, line: part}}
+		fields := []render.Field{{Key: "view", Val: name}, {Key: "text", Val: part, Line: part}}
 		if len(part) < len(text[from:]) {
 			part = part[:len(part)-len("…")]
 			cursor := strconv.Itoa(from + len(part))
-			fields[1] = field{key: "text", val: part, line: part}
+			fields[1] = render.Field{Key: "text", Val: part, Line: part}
 			then = fmt.Sprintf(`read_log{view:%q,query:%q,cursor:%q} for the rest`, name, in.Query, cursor)
-			fields = append(fields, field{key: "cursor", val: cursor})
+			fields = append(fields, render.Field{Key: "cursor", Val: cursor})
 		}
 
-		return build(1<<30, append(fields, next(then))...), nil
+		return render.BuildAnswer(1<<30, append(fields, render.NextStep(then))...), nil
 	})
 }
 
 // fit calls page with n, and with less until its answer has at most limit bytes.
-func fit(limit, n int, page func(n int) (Answer, error)) (Answer, error) {
+func fit(limit, n int, page func(n int) (render.Answer, error)) (render.Answer, error) {
 	for {
 		a, err := page(n)
 
@@ -52,7 +54,7 @@ func fit(limit, n int, page func(n int) (Answer, error)) (Answer, error) {
 // bytesFor is the size of an answer whose limit is in bytes.
 func bytesFor(in logIn) int {
 	if in.Limit == 0 {
-		return Limit
+		return render.Limit
 	}
 
 	return min(max(in.Limit, 512), maxBytes)
@@ -61,10 +63,10 @@ func bytesFor(in logIn) int {
 // rowsLimit is the size of an answer whose limit is in rows of at most row bytes.
 func rowsLimit(in logIn, row int) int {
 	if in.Limit == 0 {
-		return Limit
+		return render.Limit
 	}
 
-	return max(Limit, 512+row*min(in.Limit, maxRows))
+	return max(render.Limit, 512+row*min(in.Limit, maxRows))
 }
 
 // orRows is how many rows are asked for.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 
+	"ratchet/internal/plots"
+	"ratchet/internal/render"
 	"ratchet/internal/research"
 )
 
@@ -25,58 +27,43 @@ type plotOut struct {
 	Total    int               `json:"total"`   // experiments, or runs, that there are
 	Counts   string            `json:"counts"`
 	Values   []float64         `json:"values"` // what is drawn, oldest first: values, of a noisy metric gains over the start; of noise the calibration's; of gpu the mean utilisation in percent
-	Kept     []plotRow         `json:"kept"`
+	Kept     []plots.PlotRow   `json:"kept"`
 	Noise    float64           `json:"noise"` // standard deviation of one paired difference
 	Drift    float64           `json:"drift"` // of repeats, the later half's mean over the earlier half's
-	Budget   []spentRow        `json:"budget"`
+	Budget   []plots.SpentRow  `json:"budget"`
 	Joules   float64           `json:"joules"` // of the runs that are drawn
-	Families []familyRow       `json:"families"`
+	Families []plots.FamilyRow `json:"families"`
 	Text     string            `json:"text"`    // why nothing is drawn
 	Picture  string            `json:"picture"` // what the image can't show
 	Next     string            `json:"next"`
-}
-
-// spentRow is a part of the budget in a drawing's numbers.
-type spentRow struct {
-	Of    string  `json:"of"` // experiments, hours of runs, gpu_hours
-	Spent float64 `json:"spent"`
-	Limit float64 `json:"limit"` // 0: none
-}
-
-// plotRow is a kept experiment in a drawing's numbers.
-type plotRow struct {
-	N          int      `json:"n"`
-	Value      *float64 `json:"value,omitempty"`
-	Gain       *float64 `json:"gain,omitempty"` // over the incumbent of then
-	Hypothesis string   `json:"hypothesis"`
 }
 
 var plot = Tool{
 	Name:      "plot",
 	About:     "Draw the campaign: an image, and the numbers as text.",
 	Arguments: plotIn{}, Answers: plotOut{}, ReadOnly: true, Idempotent: true,
-	Call: func(ctx context.Context, e Env, args json.RawMessage) (Answer, error) {
+	Call: func(ctx context.Context, e Env, args json.RawMessage) (render.Answer, error) {
 		in, err := decode[plotIn](args)
 		if err != nil {
-			return Answer{}, err
+			return render.Answer{}, err
 		}
 
-		if err := oneOf("kind", in.Kind, Kinds...); err != nil {
-			return Answer{}, err
+		if err := render.OneOf("kind", in.Kind, plots.Kinds...); err != nil {
+			return render.Answer{}, err
 		}
 
-		if in.Size < 0 || in.Size > plotMost {
-			return Answer{}, refuse("give 1 to 1000", "size can't be %d", in.Size)
+		if in.Size < 0 || in.Size > plots.PlotMost {
+			return render.Answer{}, render.Refuse("give 1 to 1000", "size can't be %d", in.Size)
 		}
 
 		l, err := e.Open(ctx)
 		if err != nil {
-			return Answer{}, err
+			return render.Answer{}, err
 		}
 
-		p, err := ReadPlot(ctx, l, in.Kind, in.Size)
+		p, err := plots.ReadPlot(ctx, l, in.Kind, in.Size)
 		if err != nil {
-			return Answer{}, err
+			return render.Answer{}, err
 		}
 
 		return p.Drawn()

@@ -8,6 +8,7 @@ import (
 
 	"ratchet/internal/checkout"
 	"ratchet/internal/lab"
+	"ratchet/internal/render"
 	"ratchet/internal/view"
 	"ratchet/prompts"
 )
@@ -26,22 +27,22 @@ var readLog = Tool{
 	About: "Read the campaign's ledger. brief (default; call it after any loss of context): contract, best, last experiments, lessons, next step. " +
 		"table: experiments. experiment: one, with runs and diff. output: what a run printed. ideas: also lessons. program: research direction. report: for a person. guide: how to work, and playbooks.",
 	Arguments: logIn{}, Answers: logOut{}, ReadOnly: true, Idempotent: true,
-	Call: func(ctx context.Context, e Env, args json.RawMessage) (Answer, error) {
+	Call: func(ctx context.Context, e Env, args json.RawMessage) (render.Answer, error) {
 		in, err := decode[logIn](args)
 		if err != nil {
-			return Answer{}, err
+			return render.Answer{}, err
 		}
 
 		if in.View == "" {
 			in.View = "brief"
 		}
 
-		if err := oneOf("view", in.View, views...); err != nil {
-			return Answer{}, err
+		if err := render.OneOf("view", in.View, views...); err != nil {
+			return render.Answer{}, err
 		}
 
 		if in.Limit < 0 {
-			return Answer{}, refuse("leave it out", "limit can't be negative")
+			return render.Answer{}, render.Refuse("leave it out", "limit can't be negative")
 		}
 
 		if in.View == "guide" {
@@ -50,7 +51,7 @@ var readLog = Tool{
 
 		l, err := e.Open(ctx)
 		if err != nil {
-			return Answer{}, err
+			return render.Answer{}, err
 		}
 
 		return readView(ctx, e, l, in)
@@ -58,18 +59,19 @@ var readLog = Tool{
 }
 
 // readView reads what in asks for. Each view's page is made smaller until it fits.
-func readView(ctx context.Context, e Env, l *checkout.Checkout, in logIn) (Answer, error) {
+func readView(ctx context.Context, e Env, l *checkout.Checkout, in logIn) (render.Answer, error) {
 	switch in.View {
 	case "table":
 		return table(ctx, l, in)
 	case "experiment":
 		if in.Query == "" {
-			return Answer{}, refuse(`read_log{view:"table"} lists them`, "query must name an experiment, such as 7")
+			return render.Answer{}, render.Refuse(`read_log{view:"table"} lists them`,
+				"query must name an experiment, such as 7")
 		}
 
 		d, err := view.ReadExperiment(ctx, l, string(in.Query))
 		if err != nil {
-			return Answer{}, err
+			return render.Answer{}, err
 		}
 
 		return RenderDetail(d, bytesFor(in)), nil
@@ -80,14 +82,14 @@ func readView(ctx context.Context, e Env, l *checkout.Checkout, in logIn) (Answe
 	case "sessions":
 		ss, err := view.ListSessions(ctx, l)
 		if err != nil {
-			return Answer{}, err
+			return render.Answer{}, err
 		}
 
 		return RenderSessions(ss, rowsLimit(in, 300)), nil
 	case "program":
 		text, err := view.ReadProgramText(ctx, l)
 		if err != nil {
-			return Answer{}, err
+			return render.Answer{}, err
 		}
 
 		return pageText("program", text, in, `read_log{view:"guide",query:"loop"}`)
@@ -99,13 +101,13 @@ func readView(ctx context.Context, e Env, l *checkout.Checkout, in logIn) (Answe
 }
 
 // brief shows the brief, and records which notes it has told.
-func brief(ctx context.Context, e Env, l *checkout.Checkout, in logIn) (Answer, error) {
+func brief(ctx context.Context, e Env, l *checkout.Checkout, in logIn) (render.Answer, error) {
 	b, err := view.ReadBrief(ctx, l)
 	if err != nil {
-		return Answer{}, err
+		return render.Answer{}, err
 	}
 
-	a, told := renderBrief(b, max(Limit, bytesFor(in)))
+	a, told := renderBrief(b, max(render.Limit, bytesFor(in)))
 	if len(told) > 0 && !e.Looking {
 		err = lab.Delivered(ctx, l, told...)
 	}
@@ -114,7 +116,7 @@ func brief(ctx context.Context, e Env, l *checkout.Checkout, in logIn) (Answer, 
 }
 
 // guide shows one text for agents, or their names. It needs no laboratory.
-func guide(in logIn) (Answer, error) {
+func guide(in logIn) (render.Answer, error) {
 	if in.Query == "" {
 		var list []string
 		for _, p := range prompts.All() {
@@ -123,8 +125,9 @@ func guide(in logIn) (Answer, error) {
 
 		list = append(list, "playbooks: "+strings.Join(prompts.Domains(), ", "))
 
-		return build(Limit, field{key: "view", val: "guide"}, field{key: "guides", list: lines(list)},
-			next(`read_log{view:"guide",query:"loop"}`)), nil
+		return render.BuildAnswer(render.Limit, render.Field{Key: "view", Val: "guide"},
+			render.Field{Key: "guides", List: render.LineItems(list)},
+			render.NextStep(`read_log{view:"guide",query:"loop"}`)), nil
 	}
 
 	g, ok := prompts.Find(string(in.Query))
@@ -134,9 +137,9 @@ func guide(in logIn) (Answer, error) {
 
 	domain, _, _ := strings.Cut(string(in.Query), " ")
 	if p, known := prompts.OpenPlaybook(domain); known {
-		return Answer{}, refuse(fmt.Sprintf(`read_log{view:"guide",query:"%s 1"}`, p.Domain),
-			"query can't be %q: the playbook has the tiers 1 to %d", oneLine(string(in.Query), 60), len(p.Tiers))
+		return render.Answer{}, render.Refuse(fmt.Sprintf(`read_log{view:"guide",query:"%s 1"}`, p.Domain),
+			"query can't be %q: the playbook has the tiers 1 to %d", render.OneLine(string(in.Query), 60), len(p.Tiers))
 	}
 
-	return Answer{}, oneOf("query", string(in.Query), prompts.Names()...)
+	return render.Answer{}, render.OneOf("query", string(in.Query), prompts.Names()...)
 }

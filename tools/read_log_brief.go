@@ -6,53 +6,54 @@ import (
 	"strings"
 
 	"ratchet/internal/job"
+	"ratchet/internal/render"
 	"ratchet/internal/research"
-	"ratchet/internal/research/contract"
 	"ratchet/internal/research/history"
 	"ratchet/internal/research/rules"
 	"ratchet/internal/view"
+	"ratchet/internal/wording"
 )
 
 // RenderBrief is what a session needs to go on, in at most Limit bytes
 // whatever the campaign's size.
-func RenderBrief(b *view.Brief) Answer {
-	a, _ := renderBrief(b, Limit)
+func RenderBrief(b *view.Brief) render.Answer {
+	a, _ := renderBrief(b, render.Limit)
 	return a
 }
 
 // renderBrief also gives the notes that the answer has whole, and that the
 // session had not been told.
-func renderBrief(b *view.Brief, limit int) (a Answer, told []int) {
+func renderBrief(b *view.Brief, limit int) (a render.Answer, told []int) {
 	c := &b.Campaign
-	notes, told := humanNotes(b.Notes, max(briefNotes, limit-Limit))
+	notes, told := humanNotes(b.Notes, max(briefNotes, limit-render.Limit))
 	m := c.Program.Metric
 
-	fields := []field{
-		{key: "view", val: "brief"},
-		{key: "campaign", val: c.Name, line: "campaign " + c.Name + ended(c)},
-		{key: "metric", val: metric(m), line: "metric: " + metric(m)},
-		one("merge", "your human's next step: ", b.Merge),
-		one("rests", "", rests(c)),
+	fields := []render.Field{
+		{Key: "view", Val: "brief"},
+		{Key: "campaign", Val: c.Name, Line: "campaign " + c.Name + ended(c)},
+		{Key: "metric", Val: render.MetricText(m), Line: "metric: " + render.MetricText(m)},
+		render.ShortFact("merge", "your human's next step: ", b.Merge),
+		render.ShortFact("rests", "", rests(c)),
 		notes,
-		value("baseline", "at the start: ", b.Baseline, m.Unit),
-		value("best", "best: ", b.Best, m.Unit),
-		one("standing", "", b.Standing),
-		one("machine", "", classWords(c)),
-		{key: "edit", list: prefixed("edit only: ", b.Edit), min: 1},
-		{key: "counts", val: counts(c), line: counts(c)},
-		{key: "running", list: running(b.Running), min: 1},
-		one("tried", "tried of late: ", tried(b.Families)),
-		{key: "rows", list: recent(b.Recent), min: 3},
+		render.MetricValue("baseline", "at the start: ", b.Baseline, m.Unit),
+		render.MetricValue("best", "best: ", b.Best, m.Unit),
+		render.ShortFact("standing", "", b.Standing),
+		render.ShortFact("machine", "", classWords(c)),
+		{Key: "edit", List: render.PrefixItems("edit only: ", b.Edit), Min: 1},
+		{Key: "counts", Val: counts(c), Line: counts(c)},
+		{Key: "running", List: running(b.Running), Min: 1},
+		render.ShortFact("tried", "tried of late: ", tried(b.Families)),
+		{Key: "rows", List: recent(b.Recent), Min: 3},
 		lessonList(b.Lessons, 200),
 		ideaList(b.Ideas, 160),
-		{key: "contract", list: lines(contractLines(&c.Program)), min: 3},
+		{Key: "contract", List: render.LineItems(contractLines(&c.Program)), Min: 3},
 	}
 	if b.Changed {
-		fields = append(fields, field{key: "contract_changed", val: true,
-			line: "program.md's contract differs from the accepted one: no run until a person accepts it"})
+		fields = append(fields, render.Field{Key: "contract_changed", Val: true,
+			Line: "program.md's contract differs from the accepted one: no run until a person accepts it"})
 	}
 
-	return build(limit, append(fields, left(b.Left), next(b.Next))...), told
+	return render.BuildAnswer(limit, append(fields, render.BudgetLeft(b.Left), render.NextStep(b.Next))...), told
 }
 
 const (
@@ -69,22 +70,23 @@ type noteRow struct {
 
 // humanNotes are a person's notes in at most room bytes, which stay whole; the last
 // of them is cut if need be. told are the numbers of those that are whole and new.
-func humanNotes(ns []view.NoteView, room int) (f field, told []int) {
+func humanNotes(ns []view.NoteView, room int) (f render.Field, told []int) {
 	var rows []noteRow
 	var said []string
 
 	for _, n := range ns {
-		text, whole := oneLine(n.Text, maxText), true
-		for len(encode(text)) > room && len(text) > len(noteShown) {
-			text = strings.TrimSuffix(head(strings.TrimSuffix(text, noteShown), max(0, len(text)-len(noteShown)-40)),
+		text, whole := render.OneLine(n.Text, render.MaxText), true
+		for len(render.EncodeJSON(text)) > room && len(text) > len(noteShown) {
+			text = strings.TrimSuffix(render.CutHead(strings.TrimSuffix(text, noteShown),
+				max(0, len(text)-len(noteShown)-40)),
 				"…") + noteShown
 			whole = false
 		}
 
-		if len(encode(text)) > room {
+		if len(render.EncodeJSON(text)) > room {
 			break
 		}
-		room -= len(encode(text)) + 40
+		room -= len(render.EncodeJSON(text)) + 40
 		r := noteRow{n.N, text, n.At.UTC().Format("2006-01-02 15:04")}
 		rows, said = append(rows, r), append(said, fmt.Sprintf("note from your human (%s): %s", r.At, text))
 
@@ -98,7 +100,7 @@ func humanNotes(ns []view.NoteView, room int) (f field, told []int) {
 	}
 
 	if len(rows) > 0 {
-		f = field{key: "human_notes", val: rows, line: strings.Join(said, "\n")}
+		f = render.Field{Key: "human_notes", Val: rows, Line: strings.Join(said, "\n")}
 	}
 
 	return f, told
@@ -119,7 +121,7 @@ func ended(c *history.Campaign) string {
 		return ""
 	}
 
-	return ", ended: " + oneLine(c.Ended, 80)
+	return ", ended: " + render.OneLine(c.Ended, 80)
 }
 
 // rests says that somebody stopped the loop, "" while it goes on.
@@ -131,19 +133,9 @@ func rests(c *history.Campaign) string {
 	return c.Rests.Words() + ": finish what is open, report, and wait; a person goes on with `ratchet resume`"
 }
 
-// metric is the metric in words.
-func metric(m contract.Metric) string {
-	s := fmt.Sprintf("%s, %s is better", oneLine(m.Name, 60), m.Better)
-	if m.Unit != "" {
-		s += ", in " + oneLine(m.Unit, 16)
-	}
-
-	return s
-}
-
 // counts is how the experiments came out.
 func counts(c *history.Campaign) string {
-	s := countOf(c.Experiments, "experiment")
+	s := wording.Count(c.Experiments, "experiment")
 	var by []string
 
 	for _, v := range []research.Verdict{research.Improved, research.Provisional, research.Equivalent,
@@ -173,30 +165,30 @@ func counts(c *history.Campaign) string {
 func tried(fs []history.Family) string {
 	var out []string
 	for _, f := range fs {
-		out = append(out, oneLine(f.Words(), 40))
+		out = append(out, render.OneLine(f.Words(), 40))
 	}
 
 	return strings.Join(out, ", ")
 }
 
-func running(js []job.RunningJob) []item {
-	out := make([]item, len(js))
+func running(js []job.RunningJob) []render.Item {
+	out := make([]render.Item, len(js))
 	for i, j := range js {
-		j.Phase = oneLine(j.Phase, 80)
-		out[i] = item{j, fmt.Sprintf("running: %s, %s, %s", j.ID, j.Phase,
-			research.DurationText(math.Round(j.Elapsed)))}
+		j.Phase = render.OneLine(j.Phase, 80)
+		out[i] = render.Item{Val: j, Line: fmt.Sprintf("running: %s, %s, %s", j.ID, j.Phase,
+			wording.FormatDuration(math.Round(j.Elapsed)))}
 	}
 
 	return out
 }
 
 // recent is the last experiments, under a heading that goes when they do.
-func recent(xs []history.Experiment) []item {
-	out := make([]item, len(xs))
+func recent(xs []history.Experiment) []render.Item {
+	out := make([]render.Item, len(xs))
 	for i := range xs {
 		out[i] = rowOf(&xs[i], 80)
 		if i == 0 {
-			out[0].line = rowHead + "\n" + out[0].line
+			out[0].Line = rowHead + "\n" + out[0].Line
 		}
 	}
 
@@ -214,10 +206,10 @@ type runRow struct {
 	Mark   string        `json:"mark,omitempty"` // contended: others kept the machine busy; again: repeats such a pair
 }
 
-func runRows(rs []rules.Run, metric string) []item {
-	out := make([]item, len(rs))
+func runRows(rs []rules.Run, metric string) []render.Item {
+	out := make([]render.Item, len(rs))
 	for i, r := range rs {
-		x := runRow{Run: r.Number, Role: r.Role, Side: r.Side, Wall: r.Wall, Reason: oneLine(r.Reason, 120)}
+		x := runRow{Run: r.Number, Role: r.Role, Side: r.Side, Wall: r.Wall, Reason: render.OneLine(r.Reason, 120)}
 		if v, ok := r.Samples[metric]; ok {
 			x.Value = &v
 		}
@@ -228,9 +220,9 @@ func runRows(rs []rules.Run, metric string) []item {
 		case r.Contended:
 			x.Mark = "contended"
 		}
-		line := fmt.Sprintf("run %d %s %s %s %s %s", x.Run, x.Role, x.Side, optional(x.Value),
-			research.DurationText(x.Wall), x.Mark)
-		out[i] = item{x, strings.TrimSpace(strings.TrimSpace(line) + " " + x.Reason)}
+		line := fmt.Sprintf("run %d %s %s %s %s %s", x.Run, x.Role, x.Side, render.FormatOptional(x.Value),
+			wording.FormatDuration(x.Wall), x.Mark)
+		out[i] = render.Item{Val: x, Line: strings.TrimSpace(strings.TrimSpace(line) + " " + x.Reason)}
 	}
 
 	return out
@@ -238,54 +230,58 @@ func runRows(rs []rules.Run, metric string) []item {
 
 // RenderDetail is one experiment with its runs and its diff, in at most limit
 // bytes: the diff gives way first, then runs.
-func RenderDetail(d *view.Detail, limit int) Answer {
+func RenderDetail(d *view.Detail, limit int) render.Answer {
 	x := &d.Experiment
-	fields := []field{
-		{key: "view", val: "experiment"},
-		{key: "experiment", val: x.N, line: fmt.Sprintf("x%d, %s, by %s", x.N, x.Status, oneLine(x.Session, 60))},
-		{key: "status", val: x.Status},
-		{key: "hypothesis", str: Clean(x.Hypothesis), prefix: "hypothesis: ", min: 200},
-		one("expect", "expected: ", x.Expect),
+	fields := []render.Field{
+		{Key: "view", Val: "experiment"},
+		{Key: "experiment", Val: x.N, Line: fmt.Sprintf("x%d, %s, by %s", x.N, x.Status,
+			render.OneLine(x.Session, 60))},
+		{Key: "status", Val: x.Status},
+		{Key: "hypothesis", Str: render.Clean(x.Hypothesis), Prefix: "hypothesis: ", Min: 200},
+		render.ShortFact("expect", "expected: ", x.Expect),
 	}
 	fields = append(fields, judgement(x.Judgement, d)...)
-	fields = append(fields, one("proof", "", d.Proof),
-		field{key: "lesson", str: oneLine(x.Lesson, maxText), prefix: "lesson: ", min: 200},
-		one("note", "note: ", x.Note),
-		one("candidate", "candidate: ", x.Candidate),
-		one("commit", "kept as: ", x.Commit),
-		field{key: "files", list: prefixed(fmt.Sprintf("changed (+%d -%d): ", x.Added, x.Removed), d.Files), min: 1},
-		field{key: "runs", list: runRows(d.Runs, d.Metric.Name), min: 2},
-		field{key: "diff", str: strings.TrimRight(Clean(d.Diff), "\n"), min: 300})
+	fields = append(fields, render.ShortFact("proof", "", d.Proof),
+		render.Field{Key: "lesson", Str: render.OneLine(x.Lesson, render.MaxText), Prefix: "lesson: ", Min: 200},
+		render.ShortFact("note", "note: ", x.Note),
+		render.ShortFact("candidate", "candidate: ", x.Candidate),
+		render.ShortFact("commit", "kept as: ", x.Commit),
+		render.Field{Key: "files", List: render.PrefixItems(fmt.Sprintf("changed (+%d -%d): ", x.Added, x.Removed),
+			d.Files), Min: 1},
+		render.Field{Key: "runs", List: runRows(d.Runs, d.Metric.Name), Min: 2},
+		render.Field{Key: "diff", Str: strings.TrimRight(render.Clean(d.Diff), "\n"), Min: 300})
 
-	return build(limit, append(fields, next(detailNext(x)))...)
+	return render.BuildAnswer(limit, append(fields, render.NextStep(detailNext(x)))...)
 }
 
-func judgement(j *rules.Judgement, d *view.Detail) []field {
+func judgement(j *rules.Judgement, d *view.Detail) []render.Field {
 	if j == nil {
 		return nil
 	}
 
-	fields := []field{{key: "verdict", val: j.Verdict, line: "verdict: " + string(j.Verdict)},
-		value("value", "value: ", j.Value, d.Metric.Unit)}
+	fields := []render.Field{{Key: "verdict", Val: j.Verdict, Line: "verdict: " + string(j.Verdict)},
+		render.MetricValue("value", "value: ", j.Value, d.Metric.Unit)}
 	if d.Exact { // two raw numbers of a noisy metric only look comparable
-		fields = append(fields, value("incumbent_value", "the incumbent's: ", j.Baseline, d.Metric.Unit))
+		fields = append(fields, render.MetricValue("incumbent_value", "the incumbent's: ", j.Baseline, d.Metric.Unit))
 	}
 
 	if j.Gain != nil {
-		line := "gain: " + gainText(j.Gain, j.Scale)
+		line := "gain: " + wording.FormatBareGain(j.Gain, j.Scale)
 		if j.Gain.Lo < j.Gain.Hi {
-			line += fmt.Sprintf(" (90%% interval %s to %s)", gainText(&research.Interval{Mid: j.Gain.Lo}, j.Scale),
-				gainText(&research.Interval{Mid: j.Gain.Hi}, j.Scale))
+			line += fmt.Sprintf(" (90%% interval %s to %s)",
+				wording.FormatBareGain(&research.Interval{Mid: j.Gain.Lo}, j.Scale),
+				wording.FormatBareGain(&research.Interval{Mid: j.Gain.Hi}, j.Scale))
 		}
-		fields = append(fields, field{key: "gain", val: j.Gain, line: line})
+		fields = append(fields, render.Field{Key: "gain", Val: j.Gain, Line: line})
 	}
 
 	if j.Detectable > 0 {
-		fields = append(fields, field{key: "detectable", val: j.Detectable,
-			line: "smallest gain it could have shown: " + gainText(&research.Interval{Mid: j.Detectable}, j.Scale)})
+		fields = append(fields, render.Field{Key: "detectable", Val: j.Detectable,
+			Line: "smallest gain it could have shown: " + wording.FormatBareGain(&research.Interval{Mid: j.Detectable},
+				j.Scale)})
 	}
 
-	return append(fields, field{key: "reason", str: oneLine(j.Reason, 600), prefix: "reason: ", min: 160})
+	return append(fields, render.Field{Key: "reason", Str: render.OneLine(j.Reason, 600), Prefix: "reason: ", Min: 160})
 }
 
 func detailNext(x *history.Experiment) string {

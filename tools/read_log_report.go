@@ -4,24 +4,26 @@ import (
 	"context"
 
 	"ratchet/internal/checkout"
+	"ratchet/internal/render"
 	"ratchet/internal/report"
 	"ratchet/internal/view"
 )
 
 // shortReport is the campaign's report for a person, checked and without its
 // bindings: the longest form that fits.
-func shortReport(ctx context.Context, l *checkout.Checkout) (Answer, error) {
-	var a Answer
+func shortReport(ctx context.Context, l *checkout.Checkout) (render.Answer, error) {
+	var a render.Answer
 
 	for _, size := range report.Short() {
 		w, err := view.WriteReport(ctx, l, size, false)
 		if err != nil {
-			return Answer{}, err
+			return render.Answer{}, err
 		}
 
-		a = build(1<<30, field{key: "view", val: "report"}, field{key: "text", val: w.Plain, line: w.Plain},
-			next("give it to the human as it stands: change no figure; `ratchet report` in a shell writes the whole"))
-		if max(len(a.Text), len(a.Structured)) <= Limit {
+		a = render.BuildAnswer(1<<30, render.Field{Key: "view", Val: "report"},
+			render.Field{Key: "text", Val: w.Plain, Line: w.Plain},
+			render.NextStep("give it to the human as it stands: change no figure; `ratchet report` in a shell writes the whole"))
+		if max(len(a.Text), len(a.Structured)) <= render.Limit {
 			break
 		}
 	}

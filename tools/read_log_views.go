@@ -6,9 +6,11 @@ import (
 
 	"ratchet/internal/checkout"
 	"ratchet/internal/job"
+	"ratchet/internal/render"
 	"ratchet/internal/research"
 	"ratchet/internal/research/history"
 	"ratchet/internal/view"
+	"ratchet/internal/wording"
 )
 
 // logOut is every key that a view may have.
@@ -73,15 +75,15 @@ type row struct {
 }
 
 // rowOf is an experiment's row, its hypothesis cut to n bytes.
-func rowOf(x *history.Experiment, n int) item {
-	r := row{N: x.N, Status: x.Status, Proof: x.Proof, Hypothesis: oneLine(x.Hypothesis, n)}
+func rowOf(x *history.Experiment, n int) render.Item {
+	r := row{N: x.N, Status: x.Status, Proof: x.Proof, Hypothesis: render.OneLine(x.Hypothesis, n)}
 	gain := "-"
 
 	if j := x.Judgement; j != nil {
 		r.Verdict, r.Value = j.Verdict, j.Value
 		if j.Gain != nil {
 			r.Gain = &j.Gain.Mid
-			gain = gainText(j.Gain, j.Scale)
+			gain = wording.FormatBareGain(j.Gain, j.Scale)
 		}
 	}
 
@@ -95,17 +97,18 @@ func rowOf(x *history.Experiment, n int) item {
 		status += " (" + r.Proof + ")"
 	}
 
-	return item{r, fmt.Sprintf("%d %s %s %s %s %s", r.N, verdict, status, gain, optional(r.Value), r.Hypothesis)}
+	return render.Item{Val: r, Line: fmt.Sprintf("%d %s %s %s %s %s", r.N, verdict, status, gain,
+		render.FormatOptional(r.Value), r.Hypothesis)}
 }
 
 const rowHead = "n verdict status gain value hypothesis"
 
 // table is a page of experiments, newest first.
-func table(ctx context.Context, l *checkout.Checkout, in logIn) (Answer, error) {
-	return fit(rowsLimit(in, 260), orRows(in, 12), func(n int) (Answer, error) {
+func table(ctx context.Context, l *checkout.Checkout, in logIn) (render.Answer, error) {
+	return fit(rowsLimit(in, 260), orRows(in, 12), func(n int) (render.Answer, error) {
 		p, err := view.ListExperiments(ctx, l, view.Query{Text: string(in.Query), Cursor: in.Cursor, Limit: n})
 		if err != nil {
-			return Answer{}, err
+			return render.Answer{}, err
 		}
 
 		return RenderTable(p, string(in.Query)), nil
@@ -113,35 +116,36 @@ func table(ctx context.Context, l *checkout.Checkout, in logIn) (Answer, error) 
 }
 
 // RenderTable shows a page of experiments, one a line; about 200 bytes each.
-func RenderTable(p *view.Page, query string) Answer {
-	rows := field{key: "rows", list: make([]item, len(p.Experiments))}
+func RenderTable(p *view.Page, query string) render.Answer {
+	rows := render.Field{Key: "rows", List: make([]render.Item, len(p.Experiments))}
 	for i := range p.Experiments {
-		rows.list[i] = rowOf(&p.Experiments[i], 72)
+		rows.List[i] = rowOf(&p.Experiments[i], 72)
 	}
 
 	title := rowHead
-	if len(rows.list) == 0 {
+	if len(rows.List) == 0 {
 		title = "no experiments"
 	}
-	fields := append([]field{{key: "view", val: "table", line: title}, rows}, importField(p.Imported)...)
+	fields := append([]render.Field{{Key: "view", Val: "table", Line: title}, rows}, importField(p.Imported)...)
 
 	then := `read_log{view:"experiment",query:"N"} for one of them`
 	if p.Next != "" {
-		then = fmt.Sprintf(`read_log{view:"table",query:%q,cursor:%q} for older ones`, oneLine(query, 100), p.Next)
-		fields = append(fields, field{key: "cursor", val: p.Next})
+		then = fmt.Sprintf(`read_log{view:"table",query:%q,cursor:%q} for older ones`, render.OneLine(query, 100),
+			p.Next)
+		fields = append(fields, render.Field{Key: "cursor", Val: p.Next})
 	}
 
-	return build(1<<30, append(fields, next(then))...)
+	return render.BuildAnswer(1<<30, append(fields, render.NextStep(then))...)
 }
 
 // output is a page of what a job printed.
-func output(ctx context.Context, l *checkout.Checkout, in logIn) (Answer, error) {
+func output(ctx context.Context, l *checkout.Checkout, in logIn) (render.Answer, error) {
 	limit := bytesFor(in)
 
-	return fit(limit, limit-200, func(n int) (Answer, error) {
+	return fit(limit, limit-200, func(n int) (render.Answer, error) {
 		p, err := view.ReadOutput(ctx, l, string(in.Query), in.Cursor, n)
 		if err != nil {
-			return Answer{}, err
+			return render.Answer{}, err
 		}
 
 		return RenderOutput(p), nil
@@ -149,12 +153,12 @@ func output(ctx context.Context, l *checkout.Checkout, in logIn) (Answer, error)
 }
 
 // RenderOutput shows a page of a job's output, marked as data.
-func RenderOutput(p *view.OutputPage) Answer {
-	fields := []field{
-		{key: "view", val: "output", line: fmt.Sprintf("output of %s, %d bytes in all", p.Job, p.Total)},
-		{key: "id", val: p.Job}, {key: "output_bytes", val: p.Total},
+func RenderOutput(p *view.OutputPage) render.Answer {
+	fields := []render.Field{
+		{Key: "view", Val: "output", Line: fmt.Sprintf("output of %s, %d bytes in all", p.Job, p.Total)},
+		{Key: "id", Val: p.Job}, {Key: "output_bytes", Val: p.Total},
 	}
-	fields = append(fields, data("output", p.Text)...)
+	fields = append(fields, render.DataText("output", p.Text)...)
 
 	then := "read_log{}"
 	if p.Next == "" && int64(len(p.Text)) < p.Total {
@@ -162,40 +166,40 @@ func RenderOutput(p *view.OutputPage) Answer {
 	}
 
 	if p.Next != "" {
-		fields = append(fields, field{key: "cursor", val: p.Next})
+		fields = append(fields, render.Field{Key: "cursor", Val: p.Next})
 		then = fmt.Sprintf(`read_log{view:"output",query:"%s",cursor:%q} for more`, p.Job, p.Next)
 	}
 
-	return build(1<<30, append(fields, next(then))...)
+	return render.BuildAnswer(1<<30, append(fields, render.NextStep(then))...)
 }
 
 // ideas lists ideas and lessons, newest first.
-func ideas(ctx context.Context, l *checkout.Checkout, in logIn) (Answer, error) {
+func ideas(ctx context.Context, l *checkout.Checkout, in logIn) (render.Answer, error) {
 	n := orRows(in, 8)
 
 	is, err := view.ListIdeas(ctx, l, n)
 	if err != nil {
-		return Answer{}, err
+		return render.Answer{}, err
 	}
 
 	ls, err := view.ListLessons(ctx, l, n)
 	if err != nil {
-		return Answer{}, err
+		return render.Answer{}, err
 	}
 
 	return RenderIdeas(is, ls, rowsLimit(in, 500)), nil
 }
 
-func lessonList(ls []history.Lesson, n int) field {
-	f := field{key: "lessons", list: make([]item, len(ls)), min: 1}
+func lessonList(ls []history.Lesson, n int) render.Field {
+	f := render.Field{Key: "lessons", List: make([]render.Item, len(ls)), Min: 1}
 	for i, x := range ls {
-		x.Text = oneLine(x.Text, n)
+		x.Text = render.OneLine(x.Text, n)
 
 		of := ""
 		if x.Experiment > 0 {
 			of = fmt.Sprintf(" (x%d)", x.Experiment)
 		}
-		f.list[i] = item{x, "lesson" + of + ": " + x.Text}
+		f.List[i] = render.Item{Val: x, Line: "lesson" + of + ": " + x.Text}
 	}
 
 	return f

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"ratchet/internal/checkout"
+	"ratchet/internal/render"
 	"ratchet/internal/research"
 	"ratchet/internal/research/history"
 	"ratchet/internal/view"
@@ -13,11 +14,11 @@ import (
 )
 
 // RenderIdeas shows ideas and lessons in at most limit bytes.
-func RenderIdeas(is []checkout.IdeaView, ls []history.Lesson, limit int) Answer {
-	return build(limit, field{key: "view", val: "ideas",
-		line: countOf(len(is), "idea") + ", " + countOf(len(ls), "lesson") + ", newest first"},
+func RenderIdeas(is []checkout.IdeaView, ls []history.Lesson, limit int) render.Answer {
+	return render.BuildAnswer(limit, render.Field{Key: "view", Val: "ideas",
+		Line: wording.Count(len(is), "idea") + ", " + wording.Count(len(ls), "lesson") + ", newest first"},
 		ideaList(is, 240), lessonList(ls, 240),
-		next("edit the file for the best of them, then run_experiment{hypothesis, idea: its id}, which claims it"))
+		render.NextStep("edit the file for the best of them, then run_experiment{hypothesis, idea: its id}, which claims it"))
 }
 
 // ideaRow is one idea in a list.
@@ -32,13 +33,13 @@ type ideaRow struct {
 	Kept       bool               `json:"kept,omitempty"`
 }
 
-func ideaList(is []checkout.IdeaView, n int) field {
-	f := field{key: "ideas", list: make([]item, len(is)), min: 1}
+func ideaList(is []checkout.IdeaView, n int) render.Field {
+	f := render.Field{Key: "ideas", List: make([]render.Item, len(is)), Min: 1}
 	for i := range is {
 		x := &is[i]
 
-		r := ideaRow{N: x.N, Text: oneLine(x.Text, n), Status: x.Status, Experiment: x.Experiment, Verdict: x.Verdict,
-			Kept: x.Kept}
+		r := ideaRow{N: x.N, Text: render.OneLine(x.Text, n), Status: x.Status, Experiment: x.Experiment,
+			Verdict: x.Verdict, Kept: x.Kept}
 		switch {
 		case x.Mine:
 			r.Holder = "you"
@@ -52,9 +53,9 @@ func ideaList(is []checkout.IdeaView, n int) field {
 
 		line := fmt.Sprintf("idea %d: %s", r.N, r.Text)
 		if x.Status != history.IdeaOpen && x.Status != "" {
-			line = fmt.Sprintf("idea %d (%s): %s", r.N, oneLine(x.StatusText(), 160), r.Text)
+			line = fmt.Sprintf("idea %d (%s): %s", r.N, render.OneLine(x.StatusText(), 160), r.Text)
 		}
-		f.list[i] = item{r, line}
+		f.List[i] = render.Item{Val: r, Line: line}
 	}
 
 	return f
@@ -94,7 +95,7 @@ func (r *sessionRow) predictions(p history.Predictions) string {
 	r.Predicted, r.Expected, r.Found, r.Missed = p.N, mean(p.Expected), mean(p.Found), mean(p.Missed)
 
 	return fmt.Sprintf("; %s: expected %+.3g %% on average, found %+.3g %%, off by %.3g %%, %d were gains",
-		countOf(p.N, "prediction"), *r.Expected, *r.Found, *r.Missed, p.Gains)
+		wording.Count(p.N, "prediction"), *r.Expected, *r.Found, *r.Missed, p.Gains)
 }
 
 // now is what the session does, in words.
@@ -102,9 +103,9 @@ func (r *sessionRow) now(s *view.SessionView) string {
 	line := fmt.Sprintf("last active %s ago", wording.FormatAge(s.Idle))
 	if len(s.Running) > 0 {
 		j := s.Running[0]
-		r.Runs, r.Hypothesis = string(j.ID), oneLine(j.About, 80)
+		r.Runs, r.Hypothesis = string(j.ID), render.OneLine(j.About, 80)
 
-		line = fmt.Sprintf("runs %s for %s", j.ID, research.DurationText(math.Round(j.Elapsed)))
+		line = fmt.Sprintf("runs %s for %s", j.ID, wording.FormatDuration(math.Round(j.Elapsed)))
 		if r.Hypothesis != "" {
 			line += fmt.Sprintf(" (%s)", r.Hypothesis)
 		}
@@ -123,16 +124,16 @@ func (r *sessionRow) now(s *view.SessionView) string {
 }
 
 // RenderSessions lists the campaign's sessions in at most limit bytes.
-func RenderSessions(ss []view.SessionView, limit int) Answer {
-	f := field{key: "sessions", list: make([]item, len(ss)), min: 1}
+func RenderSessions(ss []view.SessionView, limit int) render.Answer {
+	f := render.Field{Key: "sessions", List: make([]render.Item, len(ss)), Min: 1}
 	for i := range ss {
 		s := &ss[i]
-		r := sessionRow{Session: s.Codename, Client: strings.TrimSpace(oneLine(s.Client+" "+s.Version, 60)),
+		r := sessionRow{Session: s.Codename, Client: strings.TrimSpace(render.OneLine(s.Client+" "+s.Version, 60)),
 			Experiments: s.Experiments, Kept: s.Kept, Stands: s.Stands,
 			Last: s.Last.UTC().Format("2006-01-02T15:04:05Z")}
 
 		line := fmt.Sprintf("%s (%s) %s; %s, %d kept", r.Session, r.Client, r.now(s),
-			countOf(r.Experiments, "experiment"), r.Kept)
+			wording.Count(r.Experiments, "experiment"), r.Kept)
 		if r.Kept > 0 {
 			line += fmt.Sprintf(", %d stand", r.Stands)
 		}
@@ -147,11 +148,11 @@ func RenderSessions(ss []view.SessionView, limit int) Answer {
 		line += r.predictions(s.Predictions)
 		if told := s.AnswerTotal(); told.N > 0 {
 			r.Answers, r.AnswerBytes = told.N, told.Text
-			line += fmt.Sprintf("; told %.1f kB in %s", float64(told.Text)/1000, countOf(told.N, "answer"))
+			line += fmt.Sprintf("; told %.1f kB in %s", float64(told.Text)/1000, wording.Count(told.N, "answer"))
 		}
-		f.list[i] = item{r, line}
+		f.List[i] = render.Item{Val: r, Line: line}
 	}
 
-	return build(limit, field{key: "view", val: "sessions",
-		line: countOf(len(ss), "session") + ", the last active first"}, f, next("read_log{}"))
+	return render.BuildAnswer(limit, render.Field{Key: "view", Val: "sessions",
+		Line: wording.Count(len(ss), "session") + ", the last active first"}, f, render.NextStep("read_log{}"))
 }

@@ -102,7 +102,8 @@ var known = map[string]string{
 // TestReference holds docs/tools.md to the tools; -update writes it.
 func TestReference(t *testing.T) {
 	comments := fieldComments(t, "../internal/research", "../internal/research/contract", "../internal/research/rules",
-		"../internal/research/history", "../internal/checkout", "../internal/job", "../internal/lab", "../internal/view", ".")
+		"../internal/research/history", "../internal/checkout", "../internal/job", "../internal/lab",
+		"../internal/view", "../internal/render", "../internal/plots", "../internal/finalize", ".")
 	seen := map[reflect.Type]string{}
 	var b strings.Builder
 	b.WriteString(referenceHead)

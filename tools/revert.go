@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"ratchet/internal/lab"
+	"ratchet/internal/render"
 )
 
 type revertIn struct {
@@ -17,24 +18,24 @@ var revert = Tool{
 	Name:      "revert",
 	About:     "Put the edited file back to the incumbent's content and store the lesson. Nothing is lost: the candidate stays a commit, later edits are saved.",
 	Arguments: revertIn{}, Answers: lab.RevertedAnswer{}, Destructive: true, Idempotent: true,
-	Call: func(ctx context.Context, e Env, args json.RawMessage) (Answer, error) {
+	Call: func(ctx context.Context, e Env, args json.RawMessage) (render.Answer, error) {
 		in, err := decode[revertIn](args)
 		if err != nil {
-			return Answer{}, err
+			return render.Answer{}, err
 		}
 
 		if err := checkText("lesson", in.Lesson); err != nil {
-			return Answer{}, err
+			return render.Answer{}, err
 		}
 
 		l, err := e.Open(ctx)
 		if err != nil {
-			return Answer{}, err
+			return render.Answer{}, err
 		}
 
 		r, err := lab.Revert(ctx, l, lab.RevertRequest{ID: string(in.ID), Lesson: in.Lesson})
 		if err != nil {
-			return Answer{}, err
+			return render.Answer{}, err
 		}
 
 		return RenderReverted(r), nil
@@ -42,7 +43,7 @@ var revert = Tool{
 }
 
 // RenderReverted says what revert restored, in at most 440 bytes.
-func RenderReverted(r *lab.RevertedAnswer) Answer {
+func RenderReverted(r *lab.RevertedAnswer) render.Answer {
 	first := "nothing to restore: the file was the incumbent's already"
 	if len(r.Restored) > 0 {
 		first = "restored:"
@@ -51,19 +52,20 @@ func RenderReverted(r *lab.RevertedAnswer) Answer {
 	if r.Experiment > 0 {
 		first = fmt.Sprintf("x%d reverted; %s", r.Experiment, first)
 	}
-	restored := field{key: "restored", list: lines(r.Restored), min: 1}
+	restored := render.Field{Key: "restored", List: render.LineItems(r.Restored), Min: 1}
 
-	fields := []field{{line: first}, restored}
+	fields := []render.Field{{Line: first}, restored}
 	if r.Experiment > 0 {
-		fields[0].key, fields[0].val = "experiment", r.Experiment
+		fields[0].Key, fields[0].Val = "experiment", r.Experiment
 	}
 
-	fields = append(fields, one("saved_as", "your later edits are saved as ", r.SavedAs),
-		field{key: "lesson_stored", val: r.Lesson})
+	fields = append(fields, render.ShortFact("saved_as", "your later edits are saved as ", r.SavedAs),
+		render.Field{Key: "lesson_stored", Val: r.Lesson})
 	if r.Lesson {
-		fields[len(fields)-1].line = "lesson stored"
+		fields[len(fields)-1].Line = "lesson stored"
 	}
 
-	return build(decideLimit,
-		append(fields, append(hooks(r.Hooks), human(r.Human), notes(r.Notes), left(r.Left), next(r.Next))...)...)
+	return render.BuildAnswer(decideLimit,
+		append(fields, append(render.HookOutput(r.Hooks), render.PersonNote(r.Human), render.NoteList(r.Notes),
+			render.BudgetLeft(r.Left), render.NextStep(r.Next))...)...)
 }

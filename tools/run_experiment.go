@@ -8,6 +8,7 @@ import (
 
 	"ratchet/internal/job"
 	"ratchet/internal/lab"
+	"ratchet/internal/render"
 )
 
 type runIn struct {
@@ -22,36 +23,36 @@ var runExperiment = Tool{
 	About: "Measure the edited file as one experiment: snapshots it as a commit, runs it under the fixed budget against the incumbent, answers with the server's verdict and the next step. " +
 		"Status running: call wait_run. An earlier undecided experiment, unless improved, is closed as reverted.",
 	Arguments: runIn{}, Answers: job.Outcome{}, Waits: true,
-	Call: func(ctx context.Context, e Env, args json.RawMessage) (Answer, error) {
+	Call: func(ctx context.Context, e Env, args json.RawMessage) (render.Answer, error) {
 		in, err := decode[runIn](args)
 		if err != nil {
-			return Answer{}, err
+			return render.Answer{}, err
 		}
 
 		wait, err := waitTime(in.Wait)
 		if err != nil {
-			return Answer{}, err
+			return render.Answer{}, err
 		}
 
 		if strings.TrimSpace(in.Hypothesis) == "" {
-			return Answer{}, refuse("say in one sentence what you changed and why it should help",
+			return render.Answer{}, render.Refuse("say in one sentence what you changed and why it should help",
 				"the hypothesis is empty")
 		}
 
 		if err := errors.Join(checkText("hypothesis", in.Hypothesis), checkText("expect", in.Expect),
 			checkText("idea", in.Idea)); err != nil {
-			return Answer{}, err
+			return render.Answer{}, err
 		}
 
 		l, err := e.Open(ctx)
 		if err != nil {
-			return Answer{}, err
+			return render.Answer{}, err
 		}
 		req := lab.ExperimentRequest{Hypothesis: in.Hypothesis, Expect: in.Expect, Idea: in.Idea, Wait: wait}
 
 		o, err := lab.RunExperiment(ctx, l, req, e.progress())
 		if err != nil {
-			return Answer{}, err
+			return render.Answer{}, err
 		}
 
 		return RenderOutcome(o), nil

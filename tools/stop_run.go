@@ -6,6 +6,7 @@ import (
 
 	"ratchet/internal/job"
 	"ratchet/internal/lab"
+	"ratchet/internal/render"
 )
 
 type stopIn struct {
@@ -16,20 +17,20 @@ var stopRun = Tool{
 	Name:      "stop_run",
 	About:     "Stop a run. What was measured stays recorded; an experiment ends invalid.",
 	Arguments: stopIn{}, Answers: job.Stopped{}, Destructive: true, Idempotent: true,
-	Call: func(ctx context.Context, e Env, args json.RawMessage) (Answer, error) {
+	Call: func(ctx context.Context, e Env, args json.RawMessage) (render.Answer, error) {
 		in, err := decode[stopIn](args)
 		if err != nil {
-			return Answer{}, err
+			return render.Answer{}, err
 		}
 
 		l, err := e.Open(ctx)
 		if err != nil {
-			return Answer{}, err
+			return render.Answer{}, err
 		}
 
 		s, err := lab.StopJob(ctx, l, string(in.ID))
 		if err != nil {
-			return Answer{}, err
+			return render.Answer{}, err
 		}
 
 		return RenderStopped(s), nil
@@ -37,12 +38,13 @@ var stopRun = Tool{
 }
 
 // RenderStopped says what stop_run ended.
-func RenderStopped(s *job.Stopped) Answer {
-	fields := []field{{key: "status", val: s.Status, line: s.Status}}
+func RenderStopped(s *job.Stopped) render.Answer {
+	fields := []render.Field{{Key: "status", Val: s.Status, Line: s.Status}}
 	if s.ID != "" {
-		fields[0].line = string(s.ID) + " " + s.Status
-		fields = append(fields, field{key: "id", val: s.ID})
+		fields[0].Line = string(s.ID) + " " + s.Status
+		fields = append(fields, render.Field{Key: "id", Val: s.ID})
 	}
 
-	return build(runLimit, append(fields, one("text", "", s.Text), next(s.Next))...)
+	return render.BuildAnswer(runLimit, append(fields, render.ShortFact("text", "", s.Text),
+		render.NextStep(s.Next))...)
 }

@@ -18,10 +18,8 @@ import (
 
 	"ratchet/internal/checkout"
 	"ratchet/internal/job"
+	"ratchet/internal/render"
 )
-
-// Limit is the size of an answer, in bytes, of its text and of its JSON each.
-const Limit = 2048
 
 // Env is what a call finds around it.
 type Env struct {
@@ -59,7 +57,7 @@ type Tool struct {
 	Waits       bool // may take as long as its wait_seconds
 	// Call answers the arguments. An error is for Refusal; cancelling ctx ends
 	// the call, never a run.
-	Call func(ctx context.Context, e Env, args json.RawMessage) (Answer, error)
+	Call func(ctx context.Context, e Env, args json.RawMessage) (render.Answer, error)
 }
 
 // The schemas are files, because reflecting them at every start costs a

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"ratchet/internal/checkout"
+	"ratchet/internal/render"
 	"ratchet/internal/research"
 	"ratchet/tools"
 )
@@ -113,7 +114,7 @@ var errClosed = research.Errorf(research.CodeRepository, "call it inside a git r
 
 func closed(context.Context) (*checkout.Checkout, error) { return nil, errClosed }
 
-func call(t *testing.T, tool, args string) (tools.Answer, error) {
+func call(t *testing.T, tool, args string) (render.Answer, error) {
 	t.Helper()
 
 	tl, ok := tools.Get(tool)
@@ -233,15 +234,15 @@ func TestRefusal(t *testing.T) {
 			`{"error":{"code":"cancelled","message":"the call was cancelled; a run that was started goes on","next":"wait_run{}"}}`},
 	}
 	for _, tt := range tests {
-		a := tools.Refusal(tt.err)
+		a := render.Refusal(tt.err)
 		if a.Text != tt.text || string(a.Structured) != tt.json {
 			t.Errorf("refusal of %v:\n%s\n%s", tt.err, a.Text, a.Structured)
 		}
 	}
 
-	a := tools.Refusal(research.Errorf(research.CodeScope, strings.Repeat("n", 5000), "%s",
+	a := render.Refusal(research.Errorf(research.CodeScope, strings.Repeat("n", 5000), "%s",
 		strings.Repeat("path \x1b[31m<&>\n", 1000)))
-	if len(a.Text) > tools.Limit || len(a.Structured) > tools.Limit || strings.ContainsRune(a.Text, 0x1b) {
+	if len(a.Text) > render.Limit || len(a.Structured) > render.Limit || strings.ContainsRune(a.Text, 0x1b) {
 		t.Errorf("a long refusal has %d and %d bytes: %s", len(a.Text), len(a.Structured), a.Text)
 	}
 }
@@ -253,7 +254,7 @@ func TestGuideNeedsNoRepository(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		fits(t, a, tools.Limit)
+		fits(t, a, render.Limit)
 	}
 	var whole string
 
@@ -287,7 +288,7 @@ func TestGuideNeedsNoRepository(t *testing.T) {
 }
 
 // fits fails unless both forms of a are within limit, valid and end with the next step.
-func fits(t *testing.T, a tools.Answer, limit int) map[string]any {
+func fits(t *testing.T, a render.Answer, limit int) map[string]any {
 	t.Helper()
 
 	if len(a.Text) > limit || len(a.Structured) > limit {

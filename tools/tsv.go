@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"ratchet/internal/checkout"
+	"ratchet/internal/render"
 	"ratchet/internal/view"
 )
 
@@ -45,7 +46,8 @@ func WriteTSV(ctx context.Context, l *checkout.Checkout, w io.Writer, rows int) 
 			}
 
 			line := strings.Join([]string{fmt.Sprint(x.N), string(x.Status), verdict, value, gain, scale, commit,
-				oneLine(x.Session, 60), oneLine(x.Hypothesis, maxText), oneLine(x.Lesson, maxText)}, "\t")
+				render.OneLine(x.Session, 60), render.OneLine(x.Hypothesis, render.MaxText), render.OneLine(x.Lesson,
+					render.MaxText)}, "\t")
 			if _, err := fmt.Fprintln(w, line); err != nil {
 				return fmt.Errorf("write table: %w", err)
 			}

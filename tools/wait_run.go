@@ -6,6 +6,7 @@ import (
 
 	"ratchet/internal/job"
 	"ratchet/internal/lab"
+	"ratchet/internal/render"
 )
 
 type waitIn struct {
@@ -17,25 +18,25 @@ var waitRun = Tool{
 	Name:      "wait_run",
 	About:     "Wait for a run (experiment, calibration or measurement, whoever started it); answers like run_experiment. Status running: call it again.",
 	Arguments: waitIn{}, Answers: job.Outcome{}, Idempotent: true, Waits: true,
-	Call: func(ctx context.Context, e Env, args json.RawMessage) (Answer, error) {
+	Call: func(ctx context.Context, e Env, args json.RawMessage) (render.Answer, error) {
 		in, err := decode[waitIn](args)
 		if err != nil {
-			return Answer{}, err
+			return render.Answer{}, err
 		}
 
 		wait, err := waitTime(in.Wait)
 		if err != nil {
-			return Answer{}, err
+			return render.Answer{}, err
 		}
 
 		l, err := e.Open(ctx)
 		if err != nil {
-			return Answer{}, err
+			return render.Answer{}, err
 		}
 
 		o, err := lab.Wait(ctx, l, job.WaitRequest{ID: string(in.ID), Wait: wait}, e.progress())
 		if err != nil {
-			return Answer{}, err
+			return render.Answer{}, err
 		}
 
 		return RenderOutcome(o), nil

@@ -64,14 +64,14 @@ func TestAbuseBinary(t *testing.T) {
 
 			t.Run(user+"/"+a.name, func(t *testing.T) {
 				t.Parallel()
-				newBattle(t, a, user, as).fight()
+				newAbuseTrial(t, a, user, as).runAll()
 			})
 		}
 	}
 }
 
-// battle is one abuse, tried again and again in a site of its own.
-type battle struct {
+// abuseTrial is one abuse, tried again and again in a site of its own.
+type abuseTrial struct {
 	*site
 	abuse
 	user, tier string
@@ -105,11 +105,11 @@ campaign: {experiments: 100000, hours: 10000}
 // its environment only if it was executed with it.
 const again = "if [ \"$" + abuseMark + "\" != %[1]s ]; then " + abuseMark + "=%[1]s exec sh bench.sh; fi\n"
 
-func newBattle(t *testing.T, a abuse, user string, as *syscall.Credential) *battle {
+func newAbuseTrial(t *testing.T, a abuse, user string, as *syscall.Credential) *abuseTrial {
 	if _, err := os.Stat("/usr/bin/python3"); err != nil && strings.Contains(a.script, "/usr/bin/python3") {
 		t.Skip("no /usr/bin/python3 to try it with")
 	}
-	b := &battle{site: newSite(t), abuse: a, user: user}
+	b := &abuseTrial{site: newSite(t), abuse: a, user: user}
 	base := filepath.Dir(b.dir)
 	home := filepath.Join(b.dir, "u") // which runs see, because it is carried; all but the keys in it
 	b.outside = filepath.Join(base, "outside")
@@ -165,8 +165,8 @@ func must(t testing.TB, errs ...error) {
 	}
 }
 
-// fight tries the abuse as often as it takes, and says how it went.
-func (b *battle) fight() {
+// runAll tries the abuse as often as it takes, and says how it went.
+func (b *abuseTrial) runAll() {
 	tries := *abuseTrials
 
 	switch {
@@ -208,7 +208,7 @@ func (b *battle) fight() {
 }
 
 // trial makes one experiment of it.
-func (b *battle) trial(n int) {
+func (b *abuseTrial) trial(n int) {
 	b.t.Helper()
 	mark := fmt.Sprintf("%x.%d", sha256.Sum256([]byte(b.dir)), n)[50:]
 	b.write("attack.sh", fmt.Sprintf(again, mark)+b.places.Replace(b.script)+"\n")
@@ -216,7 +216,7 @@ func (b *battle) trial(n int) {
 
 	var a answer
 	if b.killed {
-		a = b.killSupervisor(args, mark)
+		a = b.killWorker(args, mark)
 	} else {
 		a = b.c.call("run_experiment", args)
 	}
@@ -247,7 +247,7 @@ func (b *battle) trial(n int) {
 }
 
 // judge holds an answer, its run and the run's output against what is expected of them.
-func (b *battle) judge(a answer, run rules.Run, output []byte) string {
+func (b *abuseTrial) judge(a answer, run rules.Run, output []byte) string {
 	value := ""
 	if a.Value != nil {
 		value = fmt.Sprint(*a.Value)
@@ -288,8 +288,8 @@ func (b *battle) judge(a answer, run rules.Run, output []byte) string {
 	return ""
 }
 
-// killSupervisor proposes the abuse, and kills who watches over it once it is there.
-func (b *battle) killSupervisor(args map[string]any, mark string) answer {
+// killWorker proposes the abuse, and kills who watches over it once it is there.
+func (b *abuseTrial) killWorker(args map[string]any, mark string) answer {
 	args["wait_seconds"] = 0
 
 	a := b.c.call("run_experiment", args)
@@ -300,7 +300,7 @@ func (b *battle) killSupervisor(args map[string]any, mark string) answer {
 	for end := time.Now().Add(10 * time.Second); len(marked(mark)) < 3 && time.Now().Before(end); {
 		time.Sleep(2 * time.Millisecond)
 	}
-	must(b.t, syscall.Kill(b.supervisor(a.ID), syscall.SIGKILL))
+	must(b.t, syscall.Kill(b.worker(a.ID), syscall.SIGKILL))
 
 	for killed := time.Now(); ; time.Sleep(200 * time.Microsecond) {
 		if len(marked(mark)) == 0 {
@@ -330,7 +330,7 @@ func marked(mark string) (pids []string) {
 }
 
 // record is the last run of a job, and its output; empty where none was recorded.
-func (b *battle) record(job string) (run rules.Run, output []byte) {
+func (b *abuseTrial) record(job string) (run rules.Run, output []byte) {
 	b.t.Helper()
 	l := b.ledger()
 	must(b.t, l.View(b.t.Context(), func(tx *ledger.Tx) error {
@@ -364,7 +364,7 @@ func (b *battle) record(job string) (run rules.Run, output []byte) {
 
 // world is every file of the site that no run may change: the repository but
 // for the edited file and what git and the ledger write, the home, the canary.
-func (b *battle) world(base string) map[string]string {
+func (b *abuseTrial) world(base string) map[string]string {
 	world := map[string]string{}
 	skip := regexp.MustCompile(`^(home/\.(cache|locks|config)|repo/attack\.sh|repo/\.git/(objects|ratchet|refs|logs|index|HEAD|packed-refs|ORIG_HEAD))$`)
 	must(b.t, filepath.WalkDir(base, func(path string, d fs.DirEntry, err error) error {
@@ -405,7 +405,7 @@ func (b *battle) world(base string) map[string]string {
 }
 
 // row is the abuse's line of the table in docs/confinement.md.
-func (b *battle) row() string {
+func (b *abuseTrial) row() string {
 	dead := "–"
 
 	if len(b.late) > 0 {

@@ -25,7 +25,7 @@ type abuse struct {
 	race            bool   // tried as often as is asked for; others 20 times
 	heavy           bool   // 5 times
 	network         bool   // peers listen for it
-	killed          bool   // its supervisor is, from outside
+	killed          bool   // its worker is, from outside
 	short           bool   // also in go test
 }
 
@@ -86,11 +86,11 @@ func processAbuses() []abuse {
 		// PID 1 is the stage of its own namespace: it hears nothing from inside
 		abuse{name: "signals to the first process", race: true, short: true,
 			script: "for s in TERM INT HUP QUIT SEGV ABRT CHLD PIPE URG USR1 TSTP STOP KILL 33 64; do kill -$s 1 2>/dev/null; kill -$s -1 2>/dev/null; done"}.honest("no signal reaches it"),
-		// neither the server nor any supervisor has a number in its namespace
-		abuse{name: "kills its supervisor, from inside",
+		// neither the server nor any worker has a number in its namespace
+		abuse{name: "kills its worker, from inside",
 			script: "kill -KILL {server} && exit 9\nkill -KILL $PPID\nkill -KILL 1\ntrue"}.honest("it can't name it"),
-		abuse{name: "its supervisor is killed, from outside", race: true, killed: true,
-			script: "trap '' TERM\nfor i in 1 2 3; do (setsid sh -c 'trap \"\" TERM; sleep 100; sleep 100' &); done\nsleep 100\nsleep 100"}.invalid(`.*supervisor died.*`),
+		abuse{name: "its worker is killed, from outside", race: true, killed: true,
+			script: "trap '' TERM\nfor i in 1 2 3; do (setsid sh -c 'trap \"\" TERM; sleep 100; sleep 100' &); done\nsleep 100\nsleep 100"}.invalid(`.*worker died.*`),
 		abuse{name: "a fine metric, then exit code 3",
 			script: "echo METRIC cost=1\nexit 3"}.invalid("failed: exit code 3"),
 		abuse{name: "exit code 256",

@@ -4,12 +4,10 @@ import (
 	"bufio"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"ratchet/internal/checkout"
 	"ratchet/internal/lab"
@@ -17,6 +15,7 @@ import (
 	"ratchet/internal/research"
 	"ratchet/internal/research/contract"
 	"ratchet/internal/research/history"
+	"ratchet/internal/terminal"
 	"ratchet/internal/wording"
 )
 
@@ -42,7 +41,7 @@ func acceptCommand(a *app) *cobra.Command {
 				})
 			}
 
-			if !isTerminal(a.Stdin) {
+			if !terminal.IsTerminal(a.Stdin) {
 				return research.Errorf(research.CodeContract, "run it yourself, in a terminal",
 					"accepting a contract is a person's decision")
 			}
@@ -120,9 +119,4 @@ func printChange(w io.Writer, was, now contract.Program) {
 	for line := range strings.Lines(contract.ContractDiff(was, now)) {
 		fmt.Fprintln(w, notify.Visible(strings.TrimSuffix(line, "\n")))
 	}
-}
-
-func isTerminal(r io.Reader) bool {
-	f, ok := r.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
 }

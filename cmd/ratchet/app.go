@@ -12,10 +12,13 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/spf13/cobra"
+
 	"ratchet/internal/checkout"
+	"ratchet/internal/render"
 	"ratchet/internal/research"
+	"ratchet/internal/terminal"
 	"ratchet/ledger"
-	"ratchet/tools"
 )
 
 // app is what every command has: its streams and the common flags.
@@ -32,10 +35,10 @@ type app struct {
 	Color   string // --color: auto, always or never
 	Verbose bool   // --verbose
 
-	gitDir, commonDir string // of the checkout, for a supervisor: lab.Options
+	gitDir, commonDir string // of the checkout, for a worker: lab.Options
 
-	shown   *progress // the last one that was begun
-	unshown bool      // none is to be shown
+	shown *terminal.Progress // the last one that was begun
+	quiet bool               // no progress is shown
 
 	observe func(ledger.Timing) // of serve; nil: nobody
 }
@@ -79,6 +82,40 @@ type silent int
 
 func (s silent) Error() string { return fmt.Sprintf("exit code %d", int(s)) }
 
+// rootCommand is the whole command line.
+func rootCommand(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "ratchet",
+		Short: "a research loop that any coding agent can drive: edit, run, measure, keep or revert",
+		Long: "Ratchet gives a coding agent the tools of a research loop on this repository: it owns the budget,\n" +
+			"the scope, the measurement, the verdict, the git history and the ledger. Start with `ratchet init`,\n" +
+			"add it to your agent with `ratchet install CLIENT`, and tell it to start the campaign.",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	f := cmd.PersistentFlags()
+	f.StringVarP(&a.Dir, "dir", "C", "", "work in this folder")
+	f.StringVar(&a.Program, "program", "", "path of program.md (default: the nearest one)")
+	f.StringVar(&a.Ledger, "ledger", "", "path of the ledger (default: ratchet/ledger.db in the git folder)")
+	f.BoolVar(&a.JSON, "json", false, "print JSON")
+	f.BoolVar(&a.Verbose, "verbose", false, "tell how long work goes on also where there is no terminal, on stderr")
+	f.StringVar(&a.Color, "color", terminal.ColorAuto,
+		"colours: auto (on a terminal), always or never; NO_COLOR, CLICOLOR and CLICOLOR_FORCE count")
+	cmd.AddCommand(
+		initCommand(a), doctorCommand(a), demoCommand(a), installCommand(a), uninstallCommand(a),
+		mcpCommand(a), serveCommand(a), tokenCommand(a), callCommand(a), superviseCommand(a),
+		statusCommand(a), logCommand(a), showCommand(a), plotCommand(a), reportCommand(a), verifyCommand(a),
+		exportCommand(a), importCommand(a), backupCommand(a), auditCommand(a), finalizeCommand(a), stopCommand(a),
+		resumeCommand(a), hookCommand(a), undoCommand(a), notifyCommand(a), acceptCommand(a), overrideCommand(a),
+		abandonCommand(a), gcCommand(a), simulateCommand(a), versionCommand(a),
+	)
+	cmd.AddCommand(uiCommand(a), noteCommand(a))
+	cmd.AddCommand(buildCommands(a)...)
+	complete(a, cmd)
+
+	return cmd
+}
+
 // explain prints an error and the next step on stderr, and gives its exit code.
 // With --json it is the document that tools answer with too.
 func (a *app) explain(err error) int {
@@ -92,7 +129,7 @@ func (a *app) explain(err error) int {
 	}
 
 	if a.JSON {
-		fmt.Fprintf(a.Stderr, "%s\n", tools.Refusal(e).Structured)
+		fmt.Fprintf(a.Stderr, "%s\n", render.Refusal(e).Structured)
 		return exitCode(e.Code)
 	}
 	fmt.Fprintf(a.Stderr, "ratchet: %s\n", e.Msg)
@@ -157,3 +194,34 @@ func (a *app) emit(v any, text func(io.Writer)) error {
 }
 
 func (a *app) printf(format string, args ...any) { fmt.Fprintf(a.Stdout, format, args...) }
+
+// terminal says who reads the answers, and how they are laid out.
+func (a *app) terminal() terminal.Options {
+	return terminal.Options{Out: a.Stdout, JSON: a.JSON, Color: a.Color}
+}
+
+// progress begins to show some work on stderr, counted in unit ("records"; ""
+// where nothing is counted), until its End. One is shown at a time: a second one,
+// begun while the first has not ended, is nil, and its work stays the first's.
+func (a *app) progress(what, unit string) *terminal.Progress {
+	if a.quiet || !a.shown.HasEnded() {
+		return nil
+	}
+
+	p := terminal.StartProgress(a.Stderr, a.Verbose, what, unit)
+	if p != nil {
+		a.shown = p
+	}
+
+	return p
+}
+
+// advance shows how far a long reading of the ledger has come, whichever command
+// asked for it.
+func (a *app) advance(what string, done, total uint64) {
+	if a.shown.HasEnded() {
+		a.progress(what, "records")
+	}
+
+	a.shown.Advance(what, done, total)
+}

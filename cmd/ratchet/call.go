@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ratchet/internal/render"
 	"ratchet/internal/research"
 	"ratchet/tools"
 )
@@ -34,7 +35,7 @@ func callCommand(a *app) *cobra.Command {
 			answer, err := t.Call(cmd.Context(), env, raw)
 			if err != nil {
 				if a.JSON { // an answer too: scripts read one stream
-					a.printf("%s\n", tools.Refusal(err).Structured)
+					a.printf("%s\n", render.Refusal(err).Structured)
 					return silent(a.explain(err))
 				}
 

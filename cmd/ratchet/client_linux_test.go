@@ -137,8 +137,8 @@ func (s *site) once(name string, args ...string) (string, error) {
 	return string(out), err
 }
 
-// supervisor is the process that holds a job, 0 when there is none.
-func (s *site) supervisor(job string) int {
+// worker is the process that holds a job, 0 when there is none.
+func (s *site) worker(job string) int {
 	b, err := os.ReadFile(filepath.Join(s.dir, ".git", "ratchet", "jobs", "shrink."+job))
 	if err != nil {
 		return 0

@@ -8,8 +8,12 @@ import (
 
 	"ratchet/examples"
 	"ratchet/internal/clients"
+	"ratchet/internal/plots"
+	"ratchet/internal/render"
 	"ratchet/internal/research"
+	"ratchet/internal/terminal"
 	"ratchet/internal/view"
+	"ratchet/internal/wording"
 	"ratchet/tools"
 )
 
@@ -19,14 +23,14 @@ import (
 func complete(a *app, root *cobra.Command) {
 	first := map[string]func(*cobra.Command) []cobra.Completion{
 		"call": func(*cobra.Command) []cobra.Completion { return toolCompletions() },
-		"show": a.experimentCompletions,
-		"stop": a.jobCompletions,
+		"show": func(cmd *cobra.Command) []cobra.Completion { return experimentCompletions(a, cmd) },
+		"stop": func(cmd *cobra.Command) []cobra.Completion { return jobCompletions(a, cmd) },
 
 		"install":   func(*cobra.Command) []cobra.Completion { return clientCompletions() },
 		"uninstall": func(*cobra.Command) []cobra.Completion { return clientCompletions() },
 	}
 
-	first["plot"] = func(*cobra.Command) []cobra.Completion { return tools.Kinds }
+	first["plot"] = func(*cobra.Command) []cobra.Completion { return plots.Kinds }
 	for _, cmd := range root.Commands() {
 		values := first[cmd.Name()]
 		cmd.ValidArgsFunction = func(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
@@ -40,7 +44,8 @@ func complete(a *app, root *cobra.Command) {
 	_ = root.MarkPersistentFlagDirname("dir") // these flags exist
 	_ = root.MarkPersistentFlagFilename("program", "md")
 	_ = root.RegisterFlagCompletionFunc("color",
-		cobra.FixedCompletions([]string{colorAuto, colorAlways, colorNever}, cobra.ShellCompDirectiveNoFileComp))
+		cobra.FixedCompletions([]string{terminal.ColorAuto, terminal.ColorAlways, terminal.ColorNever},
+			cobra.ShellCompDirectiveNoFileComp))
 	fixed(root, "init", "better", "lower", "higher")
 	fixed(root, "install", "scope", string(clients.User), string(clients.Project))
 	fixed(root, "uninstall", "scope", string(clients.User), string(clients.Project))
@@ -73,7 +78,7 @@ func clientCompletions() (out []cobra.Completion) {
 }
 
 // experimentCompletions are the newest experiments, with their hypotheses.
-func (a *app) experimentCompletions(cmd *cobra.Command) (out []cobra.Completion) {
+func experimentCompletions(a *app, cmd *cobra.Command) (out []cobra.Completion) {
 	l, err := a.lab(cmd.Context())
 	if err != nil {
 		return nil
@@ -89,15 +94,15 @@ func (a *app) experimentCompletions(cmd *cobra.Command) (out []cobra.Completion)
 		if x.Judgement != nil {
 			verdict = string(x.Judgement.Verdict)
 		}
-		words := strings.Join(strings.Fields(tools.Clean(x.Hypothesis)), " ")
-		out = append(out, cobra.CompletionWithDesc(fmt.Sprint(x.N), cut(verdict+": "+words, 70)))
+		words := strings.Join(strings.Fields(render.Clean(x.Hypothesis)), " ")
+		out = append(out, cobra.CompletionWithDesc(fmt.Sprint(x.N), wording.Truncate(verdict+": "+words, 70)))
 	}
 
 	return out
 }
 
 // jobCompletions are the jobs that run now.
-func (a *app) jobCompletions(cmd *cobra.Command) (out []cobra.Completion) {
+func jobCompletions(a *app, cmd *cobra.Command) (out []cobra.Completion) {
 	l, err := a.lab(cmd.Context())
 	if err != nil {
 		return nil
@@ -129,3 +134,6 @@ func jobWord(id research.JobID) string {
 
 	return "experiment"
 }
+
+// buildCommands are the commands that only the build of a release has; see man.go.
+var buildCommands = func(*app) []*cobra.Command { return nil }

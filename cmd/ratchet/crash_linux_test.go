@@ -35,7 +35,7 @@ const (
 )
 
 // TestCrashCampaign kills -9 at random: servers with their process groups,
-// supervisors and command lines, while four sessions in four checkouts of one
+// workers and command lines, while four sessions in four checkouts of one
 // repository (stdio, two over HTTP, command lines) edit, run, keep and revert.
 // Every acknowledged answer is noted outside and must be in the ledger at the
 // end of a round, and the whole site sound.
@@ -168,13 +168,13 @@ func (r *round) kill(n int) {
 
 			first, _, _ := strings.Cut(string(text), "\n")
 			if pid, _ := strconv.Atoi(first); pid > 0 {
-				victims["supervisor"] = pid
+				victims["worker"] = pid
 			}
 		}
 
 		names := slices.Sorted(maps.Keys(victims))
-		if victims["supervisor"] > 0 {
-			names = append(names, "supervisor", "supervisor") // it lives for a moment only
+		if victims["worker"] > 0 {
+			names = append(names, "worker", "worker") // it lives for a moment only
 		}
 
 		if len(names) == 0 {

@@ -24,7 +24,7 @@ func TestCycleCost(t *testing.T) {
 	if *cycles == 0 {
 		t.Skip("make bench runs it")
 	}
-	// Supervisors outlive their parents: adopt them, so that their CPU time can be read.
+	// Workers outlive their parents: adopt them, so that their CPU time can be read.
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		t.Fatal(err)
 	}
@@ -49,7 +49,7 @@ func TestCycleCost(t *testing.T) {
 				t.Fatal(r.text)
 			}
 			c.call("revert", map[string]any{"lesson": "it got longer"})
-			eventually(t, "the supervisor's end", func() bool { return reap() })
+			eventually(t, "the worker's end", func() bool { return reap() })
 		})
 
 		if n >= 3 { // the first ones warm caches

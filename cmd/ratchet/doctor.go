@@ -1,12 +1,14 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"slices"
 
 	"github.com/spf13/cobra"
 
+	"ratchet/internal/clients"
 	"ratchet/internal/worker"
 )
 
@@ -27,7 +29,7 @@ func doctorCommand(a *app) *cobra.Command {
 			}
 
 			if agents {
-				return a.doctorClients(cmd.Context())
+				return a.inspectClients(cmd.Context())
 			}
 
 			l, err := a.lab(cmd.Context())
@@ -108,4 +110,74 @@ func printHealth(w io.Writer, h *worker.Health) {
 		fmt.Fprintf(w, "what it printed last:\n%s\n", h.Excerpt)
 	}
 	fmt.Fprintln(w, "next: mend it, and run `ratchet doctor` again")
+}
+
+// inspectClients lists where Ratchet is installed, and whether it answers there.
+func (a *app) inspectClients(ctx context.Context) error {
+	m, err := thisMachine()
+	if err != nil {
+		return err
+	}
+
+	all, err := clients.InspectAll(ctx, m, clients.RepositoryTop(a.Dir))
+	if err != nil {
+		return err
+	}
+
+	err = a.emit(all, func(w io.Writer) { printInspections(w, all, a.Version) })
+	if err == nil && slices.ContainsFunc(all, clients.Inspection.HasProblem) {
+		err = silent(exitFailed)
+	}
+
+	return err
+}
+
+func printInspections(w io.Writer, all []clients.Inspection, own string) {
+	for _, k := range all {
+		if !k.Installed && k.Problem == "" && len(k.Loop) == 0 && (!k.Found || k.Scope == clients.Project) {
+			continue
+		}
+
+		state := "not installed"
+		if k.Installed {
+			state = fmt.Sprintf("answers: version %s, %d tools", k.Version, k.Tools)
+			if k.Version != own {
+				state += ", while this is " + own
+			}
+		}
+
+		if k.Problem != "" {
+			state = "PROBLEM: " + k.Problem
+		}
+
+		if k.Disabled {
+			state += "; switched off in the client"
+		}
+		fmt.Fprintf(w, "%-12s %-8s %s\n             %s\n", k.Client, k.Scope, k.File, state)
+
+		if k.Runs != "" {
+			fmt.Fprintf(w, "             %s\n", k.Runs)
+		}
+		printLoopStates(w, k.Loop, own)
+	}
+	fmt.Fprintln(w,
+		"files without Ratchet are left out for clients that are not on this machine, and for projects; `ratchet install` lists all clients")
+}
+
+func printLoopStates(w io.Writer, all []clients.LoopState, own string) {
+	for _, l := range all {
+		state := "there"
+
+		switch {
+		case l.Problem != "":
+			state = "PROBLEM: " + l.Problem
+		case l.Edited:
+			state = "edited by hand since version " + l.Version + " wrote it"
+		case l.Version != "" && l.Version != own:
+			state = "of version " + l.Version + ", while this is " + own + ": install --with-loop again"
+		case l.Version != "":
+			state = "of version " + l.Version
+		}
+		fmt.Fprintf(w, "             loop: %s: %s: %s\n", l.About, l.File, state)
+	}
 }

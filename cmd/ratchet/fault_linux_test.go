@@ -14,17 +14,17 @@ import (
 )
 
 var allFaults = flag.Bool("faults", false,
-	"inject every fault of the table and every broken twin, not one of each point")
+	"inject every fault of the table and every mutant, not one of each point")
 
 // moment is a fault point in a call of a story: in the call's own process, or
-// with command "supervise" in the supervisor that it starts; nth counts from 1.
+// with command "supervise" in the worker that it starts; nth counts from 1.
 type moment struct {
-	point, deed, command string
+	point, step, command string
 	nth                  int
 }
 
 func (m moment) String() string {
-	return fmt.Sprintf("%s in %s%s %d", m.point, m.deed, strings.TrimSuffix("/"+m.command, "/"), m.nth)
+	return fmt.Sprintf("%s in %s%s %d", m.point, m.step, strings.TrimSuffix("/"+m.command, "/"), m.nth)
 }
 
 // moments are the fault points, each in every call where its failing means
@@ -99,16 +99,16 @@ func TestFaults(t *testing.T) {
 				t.Parallel()
 				s := newStory(t)
 
-				for _, d := range deeds {
+				for _, d := range storySteps {
 					m, hit := hits[d.name]
 					if err := s.play(d, m, how); err != nil {
 						t.Fatal(err)
 					}
 
-					if _, err := os.Stat(s.met()); hit && err != nil {
+					if _, err := os.Stat(s.faultMarker()); hit && err != nil {
 						t.Errorf("%s was never met", m)
 					}
-					os.Remove(s.met())
+					os.Remove(s.faultMarker())
 				}
 			})
 		}
@@ -125,32 +125,32 @@ func stories(all bool) (packed []map[string]moment) {
 		}
 		seen[m.point] = true
 
-		i := slices.IndexFunc(packed, func(hits map[string]moment) bool { _, taken := hits[m.deed]; return !taken })
+		i := slices.IndexFunc(packed, func(hits map[string]moment) bool { _, taken := hits[m.step]; return !taken })
 		if i < 0 {
 			i, packed = len(packed), append(packed, map[string]moment{})
 		}
-		packed[i][m.deed] = m
+		packed[i][m.step] = m
 	}
 
 	return packed
 }
 
-// shortTwins are the points of which -short tries the twin: one for each way in
+// shortMutants are the points of which -short tries the mutant: one for each way in
 // which a story notices.
-var shortTwins = []string{"ledger.commit", "checkout.restore", "job.lock"}
+var shortMutants = []string{"ledger.commit", "checkout.restore", "job.lock"}
 
-// TestBrokenTwins leaves the step of every point out, reported as done. The same
+// TestMutants leaves the step of every point out, reported as done. The same
 // story with the same demands must notice, or TestFaults shows nothing. What a
 // missing fsync loses, only a power cut shows: TestPowerCut. That a calibration's
-// supervisor acknowledges late, nothing shows: its call is slow, no more.
-func TestBrokenTwins(t *testing.T) {
+// worker acknowledges late, nothing shows: its call is slow, no more.
+func TestMutants(t *testing.T) {
 	t.Parallel()
 
 	seen := map[string]bool{}
 	for _, m := range moments {
-		if strings.HasSuffix(m.point, ".sync") || m.deed == "start" && m.point == "supervisor.ready" || seen[m.point] ||
+		if strings.HasSuffix(m.point, ".sync") || m.step == "start" && m.point == "supervisor.ready" || seen[m.point] ||
 			m.point == "supervisor.spawn" && !*allFaults || // that one waits for 15 s
-			testing.Short() && !slices.Contains(shortTwins, m.point) {
+			testing.Short() && !slices.Contains(shortMutants, m.point) {
 			continue
 		}
 		seen[m.point] = !*allFaults
@@ -158,13 +158,13 @@ func TestBrokenTwins(t *testing.T) {
 			t.Parallel()
 
 			s := newStory(t)
-			for _, d := range deeds {
+			for _, d := range storySteps {
 				if err := s.play(d, m, "before:skip"); err != nil {
 					t.Logf("caught in %s: %v", d.name, err)
 					return
 				}
 			}
-			t.Error("a broken twin went unnoticed")
+			t.Error("a mutant went unnoticed")
 		})
 	}
 }

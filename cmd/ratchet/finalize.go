@@ -1,16 +1,21 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"ratchet/internal/checkout"
 	"ratchet/internal/finalize"
 	"ratchet/internal/job"
+	"ratchet/internal/lab"
 	"ratchet/internal/research"
 	"ratchet/internal/research/rules"
+	"ratchet/internal/terminal"
 )
 
 func finalizeCommand(a *app) *cobra.Command {
@@ -38,7 +43,7 @@ top of the campaign's budget; --dry-run says how many. A finalize that was kille
 				return err
 			}
 
-			var p *progress // of the job under way, if it is to be shown
+			var p *terminal.Progress // of the job under way, if it is to be shown
 			defer func() { p.End() }()
 			var shown research.JobID
 			req.Watch = func(o job.Outcome) {
@@ -107,4 +112,58 @@ func finalizeText(w io.Writer, f *finalize.Finalized, pr bool, file []string) {
 		return
 	}
 	fmt.Fprintf(w, "next: %s\n", f.Next)
+}
+
+func auditCommand(a *app) *cobra.Command {
+	var pairs int
+	cmd := &cobra.Command{
+		Use:   "audit",
+		Short: "measure what the campaign has gained: fresh pairs of its start and its incumbent",
+		Long: `Measures the campaign's gain by fresh interleaved pairs of its start and its incumbent.
+No decision rests on these runs, so the figure is unbiased whatever led to the incumbent.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			l, err := a.lab(cmd.Context())
+			if err != nil {
+				return err
+			}
+
+			o, err := finalize.Audit(cmd.Context(), l, pairs, 0, nil) // follow shows how it goes on
+			if o, err = a.follow(cmd.Context(), l, o, err); err != nil {
+				return err
+			}
+
+			return a.emit(o, func(w io.Writer) { fmt.Fprintln(w, o.Finding) })
+		},
+	}
+	cmd.Flags().IntVar(&pairs, "pairs", 0, fmt.Sprintf("how many (default %d; 2 of a deterministic metric)",
+		rules.AuditPairs))
+
+	return cmd
+}
+
+// longWait is how long one look at a job lasts; follow looks again.
+const longWait = 50 * time.Second
+
+// follow waits until the job of first has ended. Its failure is an error.
+func (a *app) follow(ctx context.Context, l *checkout.Checkout, first *job.Outcome, err error) (*job.Outcome, error) {
+	o := first
+	if err == nil && o.Status == "running" {
+		p, wait := a.progress(jobWord(o.ID), "runs"), longWait
+		if p != nil {
+			wait = time.Second
+		}
+		defer p.End()
+
+		for err == nil && o.Status == "running" {
+			p.Job(*o)
+			o, err = lab.Wait(ctx, l, job.WaitRequest{ID: string(o.ID), Wait: wait}, nil)
+		}
+	}
+
+	if err == nil && o.Reason != "" {
+		err = research.Errorf(research.CodeProgram, "mend it, and call again", "%s: %s", o.ID, o.Reason)
+	}
+
+	return o, err
 }

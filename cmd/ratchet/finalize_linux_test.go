@@ -72,7 +72,7 @@ func (s *site) runsNow() (runs int) {
 	return runs
 }
 
-// A finalize that is killed, by itself or with the supervisor that measures for
+// A finalize that is killed, by itself or with the worker that measures for
 // it, goes on where it was: no run is made twice. What one decided is recomputed.
 func TestFinalizeKilled(t *testing.T) {
 	t.Parallel()
@@ -128,7 +128,7 @@ func (s *site) killFinalize(t *testing.T, both bool) bool {
 
 		var pid int
 		for until := time.Now().Add(patience); pid == 0 && time.Now().Before(until); time.Sleep(2 * time.Millisecond) {
-			pid = s.supervisor(job)
+			pid = s.worker(job)
 		}
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()

@@ -37,7 +37,7 @@ func TestGrowth(t *testing.T) {
 
 	if *growth != "" {
 		sizes, trials = *growth, 15
-		// Supervisors outlive their parents: adopt them, so that their CPU time can be read.
+		// Workers outlive their parents: adopt them, so that their CPU time can be read.
 		if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 			t.Fatal(err)
 		}
@@ -128,7 +128,7 @@ func (g *garden) cycle(t *testing.T) {
 		t.Fatal(a.text)
 	}
 	g.c.call("revert", map[string]any{"lesson": "it got longer, as texts do when something is added"})
-	eventually(t, "the supervisor's end", func() bool { return reap() })
+	eventually(t, "the worker's end", func() bool { return reap() })
 }
 
 // grow appends copies of the newest experiment's records until there are n more

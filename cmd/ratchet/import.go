@@ -11,8 +11,7 @@ import (
 
 	"ratchet/internal/foreign"
 	"ratchet/internal/importer"
-	"ratchet/internal/research"
-	"ratchet/internal/view"
+	"ratchet/internal/wording"
 )
 
 func importCommand(a *app) *cobra.Command {
@@ -67,8 +66,8 @@ const importShown = 20
 
 func printImport(w io.Writer, got *importer.ImportAnswer) {
 	fmt.Fprintf(w, "%s (%s) into %s: %s, %s (%d with a value), %d not understood\n",
-		got.Source, got.Format, got.Campaign, plural(got.Lines, "line"), plural(got.Runs, "run"), got.Valued,
-		got.Broken)
+		got.Source, got.Format, got.Campaign, wording.Count(got.Lines, "line"), wording.Count(got.Runs, "run"),
+		got.Valued, got.Broken)
 	fmt.Fprintf(w, "recorded %d", got.Added)
 
 	if got.Replaced > 0 {
@@ -93,40 +92,4 @@ func printImport(w io.Writer, got *importer.ImportAnswer) {
 	}
 	fmt.Fprintf(w,
 		"next: all of it is self-reported; what is worth having, measure again. `ratchet log --imported WORDS` finds it\n")
-}
-
-func plural(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-
-	return fmt.Sprintf("%d %ss", n, what)
-}
-
-// imported writes a file as it was imported.
-func (x *export) imported(ctx context.Context) error {
-	all, err := x.campaigns(ctx)
-	if err != nil {
-		return err
-	}
-	var names []string
-
-	for _, c := range all {
-		if c.Imported > 0 || x.campaign != "" {
-			names = append(names, c.Name)
-		}
-	}
-
-	switch {
-	case len(names) == 0:
-		return research.Errorf(research.CodeNotFound, "`ratchet import FILE` imports one", "nothing was imported")
-	case len(names) > 1:
-		return research.Errorf(research.CodeBadArgument, "name one: --campaign "+names[len(names)-1],
-			"several campaigns have imported lines: %s", strings.Join(names, ", "))
-	}
-
-	return view.ReadOriginal(ctx, x.in, names[0], x.source, func(text []byte) error {
-		_, err := x.out.Write(text)
-		return err
-	})
 }

@@ -14,6 +14,7 @@ import (
 
 	"ratchet/internal/clients"
 	"ratchet/internal/research"
+	"ratchet/prompts"
 )
 
 // servedAt is where `ratchet serve` listens unless told otherwise.
@@ -28,6 +29,9 @@ type installing struct {
 	loop   bool // also what keeps the agent going
 }
 
+// installer is install and uninstall, of one call of the program.
+type installer struct{ *app }
+
 func installCommand(a *app) *cobra.Command {
 	var in installing
 	cmd := &cobra.Command{
@@ -41,12 +45,12 @@ func installCommand(a *app) *cobra.Command {
 		RunE: func(_ *cobra.Command, args []string) error {
 			switch {
 			case len(args) == 1:
-				return a.install(args[0], in)
+				return installer{a}.install(args[0], in)
 			case in.print:
-				return a.printGeneric(in)
+				return installer{a}.printGeneric(in)
 			}
 
-			return a.listClients()
+			return installer{a}.listClients()
 		},
 	}
 	in.flags(cmd)
@@ -66,7 +70,7 @@ func uninstallCommand(a *app) *cobra.Command {
 		Use:   "uninstall CLIENT",
 		Short: "take Ratchet out of a coding agent's configuration again",
 		Args:  cobra.ExactArgs(1),
-		RunE:  func(_ *cobra.Command, args []string) error { return a.uninstall(args[0], in) },
+		RunE:  func(_ *cobra.Command, args []string) error { return installer{a}.uninstall(args[0], in) },
 	}
 	in.flags(cmd)
 
@@ -90,19 +94,19 @@ func clientIDs() string {
 
 // installed is what install and uninstall answer.
 type installed struct {
-	Client string         `json:"client"`
-	Scope  clients.Scope  `json:"scope"`
-	File   string         `json:"file"`
-	Action clients.Action `json:"action"`
-	DryRun bool           `json:"dry_run,omitempty"`
-	Diff   string         `json:"diff,omitempty"`
-	Backup string         `json:"backup,omitempty"`
-	Loop   []looped       `json:"loop,omitempty"` // what keeps the agent going
-	Notes  []string       `json:"notes,omitempty"`
-	Next   string         `json:"next"`
+	Client string               `json:"client"`
+	Scope  clients.Scope        `json:"scope"`
+	File   string               `json:"file"`
+	Action clients.Action       `json:"action"`
+	DryRun bool                 `json:"dry_run,omitempty"`
+	Diff   string               `json:"diff,omitempty"`
+	Backup string               `json:"backup,omitempty"`
+	Loop   []clients.LoopChange `json:"loop,omitempty"` // what keeps the agent going
+	Notes  []string             `json:"notes,omitempty"`
+	Next   string               `json:"next"`
 }
 
-func (a *app) install(id string, in installing) error {
+func (a installer) install(id string, in installing) error {
 	c, m, err := a.client(id, in)
 	if err != nil {
 		return err
@@ -123,7 +127,7 @@ func (a *app) install(id string, in installing) error {
 	}
 	scope := clients.Scope(in.scope)
 
-	file, err := c.File(m, scope, repositoryTop(a.Dir))
+	file, err := c.File(m, scope, clients.RepositoryTop(a.Dir))
 	if err != nil {
 		return err
 	}
@@ -133,7 +137,7 @@ func (a *app) install(id string, in installing) error {
 		return err
 	}
 
-	loop, err := a.loopExtras(c, m, in)
+	loop, err := a.planLoop(c, m, in)
 	if err != nil {
 		return err
 	}
@@ -168,13 +172,13 @@ func (a *app) install(id string, in installing) error {
 	return a.carryOut(plan, done, in, server.Token, loop...)
 }
 
-func (a *app) uninstall(id string, in installing) error {
+func (a installer) uninstall(id string, in installing) error {
 	c, m, err := a.client(id, in)
 	if err != nil {
 		return err
 	}
 
-	file, err := c.File(m, clients.Scope(in.scope), repositoryTop(a.Dir))
+	file, err := c.File(m, clients.Scope(in.scope), clients.RepositoryTop(a.Dir))
 	if err != nil {
 		return err
 	}
@@ -186,7 +190,8 @@ func (a *app) uninstall(id string, in installing) error {
 	done := installed{Client: c.ID, Scope: clients.Scope(in.scope), File: file,
 		Next: "restart " + c.Name + " if it is open; campaigns and ledgers stay where they are"}
 	// The loop goes first: what was installed last is taken out first.
-	done.Loop, err = eachLoop(a.withoutLoop(c, m, in), in)
+	done.Loop, err = clients.ApplyLoop(c.UninstallLoop(m, clients.Scope(in.scope), clients.RepositoryTop(a.Dir)),
+		clients.Scope(in.scope), in.dryRun)
 	if err != nil {
 		return err
 	}
@@ -200,7 +205,7 @@ func (a *app) uninstall(id string, in installing) error {
 }
 
 // client finds the client and the machine that its paths depend on.
-func (a *app) client(id string, in installing) (clients.Client, clients.Machine, error) {
+func (a installer) client(id string, in installing) (clients.Client, clients.Machine, error) {
 	m, err := thisMachine()
 	if err != nil {
 		return clients.Client{}, m, err
@@ -226,7 +231,9 @@ func thisMachine() (clients.Machine, error) {
 }
 
 // carryOut shows the plan and, without --dry-run, applies it.
-func (a *app) carryOut(plan *clients.Plan, done installed, in installing, secret string, loop ...loopStep) error {
+func (a installer) carryOut(
+	plan *clients.Plan, done installed, in installing, secret string, loop ...clients.LoopStep,
+) error {
 	done.Action, done.DryRun, done.Diff = plan.Action, in.dryRun, plan.Diff(secret)
 	if !in.dryRun {
 		var err error
@@ -237,7 +244,7 @@ func (a *app) carryOut(plan *clients.Plan, done installed, in installing, secret
 
 	if len(loop) > 0 {
 		var err error
-		if done.Loop, err = eachLoop(loop, in); err != nil {
+		if done.Loop, err = clients.ApplyLoop(loop, done.Scope, in.dryRun); err != nil {
 			return err
 		}
 	}
@@ -254,13 +261,26 @@ func printInstalled(w io.Writer, done installed) {
 	}
 
 	for _, l := range done.Loop {
-		printLooped(w, l, done.DryRun)
+		printLoopChange(w, l, done.DryRun)
 	}
 
 	for _, n := range done.Notes {
 		fmt.Fprintf(w, "note: %s\n", n)
 	}
 	fmt.Fprintf(w, "next: %s\n", done.Next)
+}
+
+func printLoopChange(w io.Writer, l clients.LoopChange, dryRun bool) {
+	fmt.Fprint(w, l.Diff)
+	fmt.Fprintf(w, "%s: %s: %s\n", l.About, actionWords(l.Action, dryRun), l.File)
+
+	if l.Backup != "" {
+		fmt.Fprintf(w, "the file as it was: %s\n", l.Backup)
+	}
+
+	if l.Note != "" {
+		fmt.Fprintf(w, "note: %s\n", l.Note)
+	}
 }
 
 // actionWords say what was done, or would be.
@@ -277,29 +297,72 @@ func actionWords(what clients.Action, dryRun bool) string {
 	return text
 }
 
+// planLoop returns the steps of --with-loop, none without it. Nothing is written
+// when one of them can't be.
+func (a installer) planLoop(c clients.Client, m clients.Machine, in installing) ([]clients.LoopStep, error) {
+	if !in.loop {
+		return nil, nil
+	}
+
+	if err := c.CheckLoop(); err != nil {
+		return nil, err
+	}
+
+	program, _, err := clients.OwnPath(m.Home)
+	if err != nil {
+		return nil, err
+	}
+
+	pinned, err := a.pinnedFolder(in)
+	if err != nil {
+		return nil, err
+	}
+
+	guide, _ := prompts.Get("loop")
+	loop := clients.Loop{Version: a.Version, Guide: guide.Text, Hook: clients.HookCommand(m, program, pinned)}
+
+	return c.InstallLoop(m, clients.Scope(in.scope), clients.RepositoryTop(a.Dir), loop)
+}
+
+// pinnedFolder is the one folder that an entry for all repositories serves, which
+// -C names; "" if it serves what the client has open.
+func (a installer) pinnedFolder(in installing) (string, error) {
+	if a.Dir == "" || in.scope != string(clients.User) {
+		return "", nil
+	}
+
+	pinned, err := filepath.Abs(a.Dir)
+	if err != nil {
+		return "", fmt.Errorf("find the folder: %w", err)
+	}
+
+	return pinned, nil
+}
+
 // entryFor is what the entry starts or calls, and what the person should know.
-func (a *app) entryFor(c clients.Client, m clients.Machine, in installing) (clients.Server, []string, error) {
+func (a installer) entryFor(c clients.Client, m clients.Machine, in installing) (clients.Server, []string, error) {
 	if in.http != "" {
 		return a.entryHTTP(c, in)
 	}
 
-	at, notes, err := ownPath(m.Home)
+	at, notes, err := clients.OwnPath(m.Home)
 	if err != nil {
 		return clients.Server{}, nil, err
 	}
 
-	pinned := ""
-	if a.Dir != "" && in.scope == string(clients.User) {
-		if pinned, err = filepath.Abs(a.Dir); err != nil {
-			return clients.Server{}, nil, fmt.Errorf("find the folder: %w", err)
-		}
+	pinned, err := a.pinnedFolder(in)
+	if err != nil {
+		return clients.Server{}, nil, err
+	}
+
+	if pinned != "" {
 		notes = append(notes, "the entry serves "+pinned+" only, whatever "+c.Name+" has open")
 	}
 
 	return clients.Server{Command: at, Args: c.Arguments(pinned)}, notes, nil
 }
 
-func (a *app) entryHTTP(c clients.Client, in installing) (clients.Server, []string, error) {
+func (a installer) entryHTTP(c clients.Client, in installing) (clients.Server, []string, error) {
 	base, err := url.Parse(strings.TrimSuffix(strings.TrimSuffix(in.http, "/"), "/mcp"))
 	if err != nil || base.Scheme != "http" && base.Scheme != "https" || base.Host == "" {
 		return clients.Server{}, nil, research.Errorf(research.CodeBadArgument, "write it like --http="+servedAt,
@@ -308,7 +371,7 @@ func (a *app) entryHTTP(c clients.Client, in installing) (clients.Server, []stri
 	s := clients.Server{URL: base.String() + "/mcp"}
 	var notes []string
 
-	if top := repositoryTop(a.Dir); top != "" {
+	if top := clients.RepositoryTop(a.Dir); top != "" {
 		s.URL += "?repo=" + strings.ReplaceAll(url.QueryEscape(top), "%2F", "/")
 		notes = append(notes, "the entry serves "+top+" only, as its URL says; `ratchet serve` must be running")
 	} else {
@@ -341,7 +404,7 @@ type entry struct {
 }
 
 // printGeneric prints an entry in the shape that most clients understand.
-func (a *app) printGeneric(in installing) error {
+func (a installer) printGeneric(in installing) error {
 	m, err := thisMachine()
 	if err != nil {
 		return err
@@ -375,7 +438,7 @@ type listed struct {
 	Problem   string `json:"problem,omitempty"`
 }
 
-func (a *app) listClients() error {
+func (a installer) listClients() error {
 	m, err := thisMachine()
 	if err != nil {
 		return err

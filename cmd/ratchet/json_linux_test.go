@@ -38,7 +38,7 @@ func TestEveryCommandSpeaksJSON(t *testing.T) {
 		"demo":       {{args: "--list"}, {args: "--example none", exit: 2}}, // a whole one: TestDemoInJSON
 		"doctor":     {{args: ""}, {args: "--clients"}},
 		"export": {{args: "", not: true}, {args: "--format pi", not: true}, {args: "--format tsv", exit: 2},
-			{args: "--format nonsense", exit: 2}, {args: "--format wandb --out " + filepath.Join(dir, "wandb")},
+			{args: "--format nonsense", exit: 2}, {args: "--format wandb", exit: 2},
 			{args: "--format mlflow --out " + filepath.Join(dir, "mlruns")}},
 		"finalize": {{args: "extra", exit: 2}, {args: ""}},
 		"gc":       {{args: ""}},

@@ -59,9 +59,9 @@ func TestKillServer(t *testing.T) {
 	s.sh(ratchet, "verify")
 }
 
-// A supervisor that dies takes every process of its run with it. The loss is
+// A worker that dies takes every process of its run with it. The loss is
 // recorded, and the next experiment works.
-func TestKillSupervisor(t *testing.T) {
+func TestKillWorker(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	mark := fmt.Sprintf("3%d", time.Now().UnixNano()%1e9)
@@ -85,13 +85,13 @@ func TestKillSupervisor(t *testing.T) {
 		eventually(t, "the run to start", func() bool { return len(alive(mark)) > 0 })
 		time.Sleep(time.Duration(n%5) * 10 * time.Millisecond)
 
-		if err := syscall.Kill(s.supervisor(job), syscall.SIGKILL); err != nil {
-			t.Fatalf("trial %d: kill the supervisor: %v", n, err)
+		if err := syscall.Kill(s.worker(job), syscall.SIGKILL); err != nil {
+			t.Fatalf("trial %d: kill the worker: %v", n, err)
 		}
 		eventually(t, "the run's processes to die", func() bool { return len(alive(mark)) == 0 })
 
 		a = c.call("wait_run", map[string]any{"id": job})
-		if a.Verdict != "invalid" || !strings.Contains(a.Reason, "supervisor died") {
+		if a.Verdict != "invalid" || !strings.Contains(a.Reason, "worker died") {
 			t.Fatalf("trial %d: want invalid with the loss, got %s", n, a.text)
 		}
 	}

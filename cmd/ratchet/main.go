@@ -1,4 +1,4 @@
-// Command ratchet is the research loop's server, its supervisors and its
+// Command ratchet is the research loop's server, its workers and its
 // command line, in one binary.
 package main
 

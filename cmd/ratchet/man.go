@@ -10,9 +10,11 @@ import (
 	"github.com/spf13/cobra/doc"
 )
 
-// building are the commands that only a build with -tags man has: what writes
-// manual pages costs 0.3 ms at every start, and only `make man` needs it.
-func building(a *app) []*cobra.Command {
+// The command that writes manual pages is only in a build with -tags man: its
+// library costs 0.3 ms at every start, and only `make man` needs it.
+func init() { buildCommands = manCommands }
+
+func manCommands(a *app) []*cobra.Command {
 	return []*cobra.Command{{
 		Use: "man DIR", Short: "write the manual pages", Hidden: true, Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -8,8 +8,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"ratchet/internal/lab"
+	"ratchet/internal/render"
 	"ratchet/internal/research"
-	"ratchet/tools"
+	"ratchet/internal/terminal"
 )
 
 func noteCommand(a *app) *cobra.Command {
@@ -22,7 +23,7 @@ changes no verdict, budget or contract.`,
 		Example: `  ratchet note "the cache is warm now: leave the loader alone, and try the batch size"`,
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if !isTerminal(a.Stdin) { // agents are told that their human says it
+			if !terminal.IsTerminal(a.Stdin) { // agents are told that their human says it
 				return research.Errorf(research.CodeBadArgument,
 					"a person runs it, in a terminal, or writes it in the dashboard; sessions tell each other things with share", "a note is a person's word")
 			}
@@ -32,7 +33,7 @@ changes no verdict, budget or contract.`,
 				return err
 			}
 
-			n, err := lab.AddNote(cmd.Context(), l, tools.Clean(strings.Join(args, " ")), a.by())
+			n, err := lab.AddNote(cmd.Context(), l, render.Clean(strings.Join(args, " ")), a.by())
 			if err != nil {
 				return err
 			}

@@ -16,6 +16,7 @@ import (
 	"ratchet/internal/notify"
 	"ratchet/internal/research"
 	"ratchet/internal/research/contract"
+	"ratchet/internal/terminal"
 	"ratchet/internal/wording"
 )
 
@@ -106,7 +107,7 @@ present content of the files that they name. Any change of these asks again.`,
 				return a.emit(allow, func(w io.Writer) { fmt.Fprintln(w, "allowed already; nothing to do") })
 			}
 
-			if !isTerminal(a.Stdin) {
+			if !terminal.IsTerminal(a.Stdin) {
 				return research.Errorf(research.CodeContract, "run it yourself, in a terminal",
 					"allowing what runs unconfined is a person's decision")
 			}
@@ -137,7 +138,7 @@ func (a *app) typed(name, to string) error {
 	return nil
 }
 
-// notifySendCommand is the teller's process: a supervisor starts it, nobody
+// notifySendCommand is the teller's process: a worker starts it, nobody
 // types it.
 func notifySendCommand(a *app) *cobra.Command {
 	var campaign string

@@ -8,8 +8,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"ratchet/internal/chart"
+	"ratchet/internal/plots"
 	"ratchet/internal/research"
-	"ratchet/tools"
 )
 
 // plotting is what the command was asked for.
@@ -22,10 +22,10 @@ func plotCommand(a *app) *cobra.Command {
 	in := plotting{}
 	cmd := &cobra.Command{
 		Use:   "plot [KIND]",
-		Short: "draw " + strings.Join(tools.Kinds, ", ") + ": in characters, or with -o as PNG or SVG",
+		Short: "draw " + strings.Join(plots.Kinds, ", ") + ": in characters, or with -o as PNG or SVG",
 		Args:  cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			kind := tools.Kinds[0]
+			kind := plots.Kinds[0]
 			if len(args) == 1 {
 				kind = args[0]
 			}
@@ -49,13 +49,13 @@ func (a *app) plot(cmd *cobra.Command, kind string, in plotting) error {
 		return err
 	}
 
-	_, person, err := a.people()
+	_, person, err := a.terminal().Layout()
 	if err != nil {
 		return err
 	}
 
-	if !slices.Contains(tools.Kinds, kind) {
-		return research.Errorf(research.CodeBadArgument, "use one of "+strings.Join(tools.Kinds, ", "),
+	if !slices.Contains(plots.Kinds, kind) {
+		return research.Errorf(research.CodeBadArgument, "use one of "+strings.Join(plots.Kinds, ", "),
 			"there is no plot of %q", kind)
 	}
 
@@ -64,7 +64,7 @@ func (a *app) plot(cmd *cobra.Command, kind string, in plotting) error {
 		return err
 	}
 
-	p, err := tools.ReadPlot(cmd.Context(), l, kind, in.size)
+	p, err := plots.ReadPlot(cmd.Context(), l, kind, in.size)
 	if err != nil {
 		return err
 	}
@@ -89,7 +89,7 @@ func (a *app) plot(cmd *cobra.Command, kind string, in plotting) error {
 }
 
 // tellPlot prints what a script or an agent gets.
-func (a *app) tellPlot(p *tools.Plot, file string) error {
+func (a *app) tellPlot(p *plots.Plot, file string) error {
 	switch {
 	case a.JSON:
 		return a.emit(p.Numbers, nil)
@@ -138,7 +138,7 @@ func (in plotting) options() (chart.Options, error) {
 }
 
 // writePlot writes the image whole or not at all.
-func writePlot(p *tools.Plot, o chart.Options, path string) error {
+func writePlot(p *plots.Plot, o chart.Options, path string) error {
 	img, err := chart.Draw(p.Figure, o)
 	if err != nil {
 		return err

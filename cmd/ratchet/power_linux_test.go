@@ -42,7 +42,7 @@ func TestPowerCut(t *testing.T) {
 			}
 			s, image := diskStory(t)
 
-			for _, d := range deeds {
+			for _, d := range storySteps {
 				fault := ""
 				if d.name == c.deed {
 					fault = c.fault

@@ -100,7 +100,7 @@ func TestSuspend(t *testing.T) {
 	}
 }
 
-// A supervisor is dead and its number belongs to another process: the job is
+// A worker is dead and its number belongs to another process: the job is
 // lost, and nobody signals the other one.
 func TestReusedProcessNumber(t *testing.T) {
 	t.Parallel()
@@ -128,11 +128,11 @@ func TestReusedProcessNumber(t *testing.T) {
 			t.Fatal(a.text)
 		}
 
-		if err := syscall.Kill(s.supervisor(a.ID), syscall.SIGKILL); err != nil {
+		if err := syscall.Kill(s.worker(a.ID), syscall.SIGKILL); err != nil {
 			t.Fatal(err)
 		}
 		file := filepath.Join(s.dir, ".git", "ratchet", "jobs", "shrink."+a.ID)
-		eventually(t, "the supervisor's lock to fall",
+		eventually(t, "the worker's lock to fall",
 			func() bool { held, err := sandbox.Locked(file); return err == nil && !held })
 
 		if err := os.WriteFile(file, fmt.Appendf(nil, "%d\nrun 1\n", other.Process.Pid), 0o666); err != nil {
@@ -141,7 +141,7 @@ func TestReusedProcessNumber(t *testing.T) {
 		s.sh(ratchet, look...)
 
 		a = c.call("wait_run", map[string]any{"id": a.ID})
-		if a.Verdict != "invalid" || !strings.Contains(a.Reason, "supervisor died") {
+		if a.Verdict != "invalid" || !strings.Contains(a.Reason, "worker died") {
 			t.Errorf("after %v: %s", look, a.text)
 		}
 	}

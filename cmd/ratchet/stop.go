@@ -8,6 +8,7 @@ import (
 
 	"ratchet/internal/lab"
 	"ratchet/internal/research"
+	"ratchet/internal/terminal"
 )
 
 func stopCommand(a *app) *cobra.Command {
@@ -50,7 +51,7 @@ func resumeCommand(a *app) *cobra.Command {
 		Short: "let a loop that was stopped go on (a person, in a terminal)",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if !isTerminal(a.Stdin) {
+			if !terminal.IsTerminal(a.Stdin) {
 				return research.Errorf(research.CodeStopped, "a person runs it, in a terminal",
 					"going on after `ratchet stop` is a person's decision")
 			}
@@ -72,7 +73,7 @@ func resumeCommand(a *app) *cobra.Command {
 
 // by is who stops or resumes the loop, as records say it.
 func (a *app) by() string {
-	if isTerminal(a.Stdin) {
+	if terminal.IsTerminal(a.Stdin) {
 		return "terminal"
 	}
 

@@ -25,15 +25,15 @@ type story struct {
 	runs int    // experiments that were answered
 }
 
-// deed is one call of the story: what is done to the checkout before it, the
+// storyStep is one call of the story: what is done to the checkout before it, the
 // call, and what must be true once it was answered without an error.
-type deed struct {
+type storyStep struct {
 	name, tool, args string
 	before           func(s *story)
 	done             func(s *story, a answer) error
 }
 
-var deeds = []deed{
+var storySteps = []storyStep{
 	{"start", "start_campaign", "{}", nil, (*story).calibrated},
 	edit("shorten", "slow and short\n", "improved"),
 	{"keep", "keep", "{}", nil, (*story).kept},
@@ -44,8 +44,8 @@ var deeds = []deed{
 	{"keep again", "keep", "{}", nil, (*story).kept},
 }
 
-func edit(name, text, verdict string) deed {
-	return deed{name, "run_experiment", `{"hypothesis": "` + name + `", "wait_seconds": 2}`,
+func edit(name, text, verdict string) storyStep {
+	return storyStep{name, "run_experiment", `{"hypothesis": "` + name + `", "wait_seconds": 2}`,
 		func(s *story) { s.write("work.txt", text) },
 		func(s *story, a answer) error {
 			if a.Verdict != verdict || a.Value == nil || *a.Value != float64(len(text)) {
@@ -57,7 +57,7 @@ func edit(name, text, verdict string) deed {
 }
 
 // staged adds the edit to the index, as agents do.
-func staged(d deed) deed {
+func staged(d storyStep) storyStep {
 	before := d.before
 	d.before = func(s *story) { before(s); s.sh("git", "add", "work.txt") }
 
@@ -72,7 +72,7 @@ func newStory(t *testing.T) *story {
 		t.Fatal(err)
 	}
 	s := &story{site: newSite(t), bin: bin}
-	s.env = append(s.env, "RATCHET_FAULT_MET="+s.met())
+	s.env = append(s.env, "RATCHET_FAULT_MET="+s.faultMarker())
 	s.write("bench.sh", "grep -q slow built.txt && sleep 0.2\necho METRIC size=$(wc -c < built.txt)\n")
 	s.sh("git", "commit", "-qam", "with a slow spot")
 	s.write("program.md", strings.Replace(repoFiles["program.md"], "run:", "build: cp work.txt built.txt\nrun:",
@@ -81,14 +81,14 @@ func newStory(t *testing.T) *story {
 	return s
 }
 
-// met is the file that a fault leaves.
-func (s *story) met() string { return filepath.Join(filepath.Dir(s.dir), "met") }
+// faultMarker is the file that a fault leaves.
+func (s *story) faultMarker() string { return filepath.Join(filepath.Dir(s.dir), "met") }
 
 // play does a deed, with the moment's fault if it is the one that it hits, and
-// repeats it without the fault until it is done. A twin (how ends in skip) is
+// repeats it without the fault until it is done. A mutant (how ends in skip) is
 // not repeated: what was acknowledged must be true at once.
-func (s *story) play(d deed, m moment, how string) error {
-	hit, twin := d.name == m.deed, strings.HasSuffix(how, "skip")
+func (s *story) play(d storyStep, m moment, how string) error {
+	hit, mutant := d.name == m.step, strings.HasSuffix(how, "skip")
 	if d.before != nil {
 		d.before(s)
 	}
@@ -107,7 +107,7 @@ func (s *story) play(d deed, m moment, how string) error {
 		args = strings.Replace(d.args, ": 2}", ": 50}", 1)
 	}
 
-	if hit && twin && d.tool == "run_experiment" { // its supervisor must acknowledge, and hold what it must
+	if hit && mutant && d.tool == "run_experiment" { // its worker must acknowledge, and hold what it must
 		args, held = strings.Replace(d.args, `: 2}`, `: 0}`, 1), s.watch()
 	}
 
@@ -126,7 +126,7 @@ func (s *story) play(d deed, m moment, how string) error {
 	}
 
 	err = errors.Join(err, held())
-	if err != nil && (!hit || twin) {
+	if err != nil && (!hit || mutant) {
 		return err
 	}
 
@@ -136,8 +136,8 @@ func (s *story) play(d deed, m moment, how string) error {
 		}
 	}
 
-	if last := d.name == deeds[len(deeds)-1].name; hit || last {
-		return s.sound(twin, twin || last)
+	if last := d.name == storySteps[len(storySteps)-1].name; hit || last {
+		return s.sound(mutant, mutant || last)
 	}
 
 	return nil
@@ -145,7 +145,7 @@ func (s *story) play(d deed, m moment, how string) error {
 
 // settle repeats a call that was hit until it is done. What it answers before
 // that must be one of the refusals that say so.
-func (s *story) settle(d deed) error {
+func (s *story) settle(d storyStep) error {
 	var said []string
 
 	for range 6 {

@@ -11,7 +11,7 @@ import (
 	"ratchet/sandbox"
 )
 
-// superviseCommand is the supervisor's process: `run_experiment` starts it,
+// superviseCommand is the worker's process: `run_experiment` starts it,
 // nobody types it.
 func superviseCommand(a *app) *cobra.Command {
 	var campaign, job string

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ratchet/internal/research"
+	"ratchet/internal/terminal"
 	"ratchet/server"
 )
 
@@ -67,7 +68,8 @@ type madeToken struct {
 }
 
 func (a *app) addToken(name string, role server.Role) error {
-	if role == server.RolePerson && !isTerminal(a.Stdin) { // an agent's shell must not get one by accident, as in ui
+	if role == server.RolePerson &&
+		!terminal.IsTerminal(a.Stdin) { // an agent's shell must not get one by accident, as in ui
 		return research.Errorf(research.CodeBadArgument, "run it yourself, in a terminal",
 			"a person's token steers: making one is a person's decision")
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ratchet/internal/research"
+	"ratchet/internal/terminal"
 	"ratchet/server"
 )
 
@@ -58,7 +59,7 @@ func (a *app) ui(ctx context.Context, u looking) error {
 	}
 
 	role, can := server.RolePerson, "it steers: whoever has it can do what only a person may"
-	if u.readOnly || !isTerminal(a.Stdin) { // an agent's shell must not get a person's token by accident
+	if u.readOnly || !terminal.IsTerminal(a.Stdin) { // an agent's shell must not get a person's token by accident
 		role, can = server.RoleRead, "it looks on and can't steer"
 	}
 	tokens := server.OpenTokens("") // of this process only
@@ -88,7 +89,7 @@ func (a *app) ui(ctx context.Context, u looking) error {
 		return err
 	}
 
-	if !u.noOpen && isTerminal(a.Stdin) {
+	if !u.noOpen && terminal.IsTerminal(a.Stdin) {
 		close, err := browse(link)
 		if err != nil {
 			fmt.Fprintf(a.Stderr, "no browser was opened (%v): open the link yourself\n", err)

@@ -1,12 +1,12 @@
 package main
 
 import (
-	"crypto/rand"
 	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
 
+	"ratchet/internal/atomicfile"
 	"ratchet/internal/research"
 )
 
@@ -30,24 +30,7 @@ func writeFile(path string, b []byte) error {
 		mode = info.Mode().Perm()
 	}
 
-	temp, err := os.OpenFile(filepath.Join(filepath.Dir(at), ".ratchet-"+rand.Text()),
-		os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
-	if err != nil {
-		return unwritable(path, err)
-	}
-
-	defer func() { _ = os.Remove(temp.Name()) }()
-
-	_, err = temp.Write(b)
-	if mode != 0 {
-		err = errors.Join(err, temp.Chmod(mode))
-	}
-
-	if err = errors.Join(err, temp.Close()); err != nil {
-		return unwritable(path, err)
-	}
-
-	return toldOf(path, os.Rename(temp.Name(), at))
+	return toldOf(path, atomicfile.Write(at, b, atomicfile.Options{Mode: mode, Durability: atomicfile.ContentFirst}))
 }
 
 func toldOf(path string, err error) error {

@@ -2,38 +2,32 @@ package checkout
 
 import (
 	"context"
+	"sync"
 
 	"ratchet/internal/research"
 	"ratchet/internal/research/history"
-	"ratchet/internal/wording"
 	"ratchet/ledger"
 )
 
 // CountAnswer counts an answer that this session's agent got: the bytes of its text
 // and of its structured form. The counts are recorded with the session's next
-// record, or by Leave's caller at its end (RecordAnswers): a session that only
-// reads appends nothing meanwhile. What a process that dies had not recorded is lost.
+// record, or at its end by RecordAnswers: a session that only reads appends
+// nothing meanwhile. Counts that a process had not recorded are lost with it.
 func (co *Checkout) CountAnswer(tool string, text, structured int) {
-	co.mu.Lock()
-	defer co.mu.Unlock()
-
-	if co.answers == nil {
-		co.answers = map[string]history.Answered{}
-	}
-	co.answers[tool] = co.answers[tool].Plus(history.Answered{N: 1, Text: int64(text), Structured: int64(structured)})
+	co.answers.add(map[string]history.Answered{tool: {N: 1, Text: int64(text), Structured: int64(structured)}})
 }
 
 // RecordAnswers appends the counts that are not recorded yet, at the orderly end
 // of a session. One that took no part in the campaign has none to record.
 func (co *Checkout) RecordAnswers(ctx context.Context) error {
-	told := co.takeAnswerCounts()
-	if len(told) == 0 {
+	counts := co.answers.take()
+	if len(counts) == 0 {
 		return nil
 	}
 
 	return co.Ledger.Update(ctx, func(tx *ledger.Tx) error {
 		c, err := co.FindCampaign(ctx, tx)
-		if wording.HasCode(err, research.CodeNoCampaign) {
+		if research.HasCode(err, research.CodeNoCampaign) {
 			return nil
 		}
 
@@ -46,46 +40,53 @@ func (co *Checkout) RecordAnswers(ctx context.Context) error {
 			return nil
 		}
 
-		if s, err := tx.Session(c.Name, name); err != nil || s.Client != co.Opt.Client.Name ||
-			s.Version != co.Opt.Client.Version {
+		session, err := tx.Session(c.Name, name)
+		if err != nil || session.Client != co.Opt.Client.Name || session.Version != co.Opt.Client.Version {
 			return err
 		}
 
-		return appendAnswers(tx, c.Name, name, told)
+		return appendAnswers(tx, c.Name, name, counts)
 	})
 }
 
-// appendAnswers appends session.answered, unless there is nothing to tell.
-func appendAnswers(tx *ledger.Tx, campaign, session string, told map[string]history.Answered) error {
-	if len(told) == 0 {
+// appendAnswers appends session.answered, unless there are no counts.
+func appendAnswers(tx *ledger.Tx, campaign, session string, counts map[string]history.Answered) error {
+	if len(counts) == 0 {
 		return nil
 	}
 	_, err := tx.Append(history.Entry{Campaign: campaign, Session: session, Kind: history.KindSessionAnswered,
-		Body: history.SessionAnswers{Calls: told}})
+		Body: history.SessionAnswers{Calls: counts}})
 
 	return err
 }
 
-// takeAnswerCounts takes the counts that are not recorded yet.
-func (co *Checkout) takeAnswerCounts() map[string]history.Answered {
-	co.mu.Lock()
-	defer co.mu.Unlock()
-	told := co.answers
-	co.answers = nil
-
-	return told
+// answerCounts are the answers since the last record of them, by tool.
+type answerCounts struct {
+	mu     sync.Mutex
+	byTool map[string]history.Answered
 }
 
-// restoreAnswerCounts takes counts back that could not be recorded.
-func (co *Checkout) restoreAnswerCounts(told map[string]history.Answered) {
-	co.mu.Lock()
-	defer co.mu.Unlock()
+// add adds counts to those that are not recorded yet.
+func (a *answerCounts) add(counts map[string]history.Answered) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
 
-	if co.answers == nil {
-		co.answers = map[string]history.Answered{}
+	if a.byTool == nil {
+		a.byTool = map[string]history.Answered{}
 	}
 
-	for tool, a := range told {
-		co.answers[tool] = co.answers[tool].Plus(a)
+	for tool, n := range counts {
+		a.byTool[tool] = a.byTool[tool].Plus(n)
 	}
+}
+
+// take removes and returns the counts that are not recorded yet.
+func (a *answerCounts) take() map[string]history.Answered {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+
+	counts := a.byTool
+	a.byTool = nil
+
+	return counts
 }

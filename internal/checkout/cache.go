@@ -1,26 +1,11 @@
 package checkout
 
 import (
-	"crypto/sha256"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
-
-	"ratchet/internal/research"
 )
-
-// CacheDir is the folder of this repository's workspaces.
-func (co *Checkout) CacheDir() (string, error) {
-	base, err := os.UserCacheDir()
-	if err != nil {
-		return "", research.Errorf(research.CodeStorage, "set HOME or XDG_CACHE_HOME", "no cache folder: %w", err)
-	}
-	sum := sha256.Sum256([]byte(co.Repo.CommonDir()))
-
-	return filepath.Join(base, "ratchet", fmt.Sprintf("%x", sum[:8])), nil
-}
 
 func IsDir(path string) bool {
 	info, err := os.Stat(path)

@@ -21,33 +21,36 @@ func IdeaKey(text string) string { return "idea/" + research.FoldText(text) }
 
 // ViewIdea tells who works on an idea now. me is this checkout's session.
 func (co *Checkout) ViewIdea(tx *ledger.Tx, c *history.Campaign, i *history.IdeaState, me string) (IdeaView, error) {
-	v := IdeaView{IdeaState: *i, Mine: i.Holder == me && me != ""}
+	view := IdeaView{IdeaState: *i, Mine: i.Holder == me && me != ""}
 	if i.Holder == "" {
-		return v, nil
+		return view, nil
 	}
+
+	// The lease begins anew with every record of its holder.
 	now, last := time.Now(), i.ClaimedAt
 
-	s, err := tx.Session(c.Name, i.Holder)
+	holder, err := tx.Session(c.Name, i.Holder)
 	switch {
 	case err == nil:
-		last = s.Last
-	case !wording.HasCode(err, research.CodeNotFound):
-		return v, err
+		last = holder.Last
+	case !research.HasCode(err, research.CodeNotFound):
+		return view, err
 	}
+	view.Idle = max(0, now.Sub(last))
 
-	v.Idle = max(0, now.Sub(last))
-	if v.Works, err = jobOfSession(tx, c, i.Holder); err != nil || v.Works != "" {
-		return v, err
+	// A claim does not lapse while its holder's job runs.
+	if view.Works, err = jobOfSession(tx, c, i.Holder); err != nil || view.Works != "" {
+		return view, err
 	}
 
 	switch {
-	case i.Attended && co.isDeserted(i.Checkout):
-		v.Lapse = history.LapseLeft
+	case i.Attended && isDeserted(co, i.Checkout):
+		view.Lapse = history.LapseLeft
 	case history.Expired(last, now):
-		v.Lapse = history.LapseExpired
+		view.Lapse = history.LapseExpired
 	}
 
-	return v, nil
+	return view, nil
 }
 
 // jobOfSession is a job that a session runs, "" if it runs none.
@@ -60,25 +63,6 @@ func jobOfSession(tx *ledger.Tx, c *history.Campaign, session string) (research.
 	}
 
 	return "", nil
-}
-
-// SessionOfJob is the session that started a job.
-func SessionOfJob(tx *ledger.Tx, campaign string, id research.JobID) (string, error) {
-	if id.Kind() == research.ExperimentJob {
-		x, err := tx.Experiment(campaign, id.N())
-		if err != nil {
-			return "", err
-		}
-
-		return x.Session, nil
-	}
-
-	m, err := tx.Measurement(campaign, id)
-	if err != nil {
-		return "", err
-	}
-
-	return m.Session, nil
 }
 
 // IsFree says whether anybody may claim the idea.
@@ -119,4 +103,13 @@ func (v *IdeaView) StatusText() string {
 	}
 
 	return fmt.Sprintf("%s; tried in x%d: %s", s, v.Experiment, how)
+}
+
+// IdeaView is an idea, and who works on it now.
+type IdeaView struct {
+	history.IdeaState
+	Lapse history.Lapse  // why its claim has ended unreleased, "" while it holds
+	Mine  bool           // this checkout's session holds it
+	Idle  time.Duration  // since the holder's last record
+	Works research.JobID // what the holder runs now
 }

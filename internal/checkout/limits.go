@@ -2,6 +2,10 @@ package checkout
 
 import (
 	"time"
+
+	"ratchet/internal/research"
+	"ratchet/internal/research/contract"
+	"ratchet/internal/research/history"
 )
 
 // HooksWithin is how long the hooks of one call may take together: clients give
@@ -10,3 +14,49 @@ const HooksWithin = 50 * time.Second
 
 // CommandLimit is how long a person's own command or hook may take.
 const CommandLimit = 30 * time.Second
+
+// Left is what remains of the campaign's budget.
+type Left struct {
+	Experiments int     `json:"experiments"`
+	Hours       float64 `json:"hours"`
+}
+
+// BudgetLeft is what remains of the campaign's budget.
+func BudgetLeft(c *history.Campaign) Left {
+	lim := c.Program.Campaign
+
+	return Left{
+		Experiments: max(0, lim.Experiments-c.Experiments),
+		Hours:       float64(int(c.SecondsLeft()/3600*1000)) / 1000,
+	}
+}
+
+// RaiseBudget is what is left to do when there is nothing left to spend.
+const RaiseBudget = "follow read_log{view: \"guide\", query: \"finalize\"} and tell the user the result; a person may raise `campaign:` in program.md and run `ratchet accept`"
+
+// RequireBudget returns an error when the campaign has ended, rests, or its budget is used up.
+func RequireBudget(c *history.Campaign) error {
+	if c.Ended != "" {
+		return research.Errorf(research.CodeEnded, "start another one: start_campaign with a new name",
+			"the campaign %q has ended: %s", c.Name, c.Ended)
+	}
+
+	if c.Rests != nil {
+		return research.Errorf(research.CodeStopped, Resting, "%s: no experiment starts", c.Rests.Words())
+	}
+
+	if b := BudgetLeft(c); b.Experiments == 0 || c.SecondsLeft() <= 0 {
+		return research.Errorf(research.CodeBudget, RaiseBudget,
+			"the budget is spent: %d of %d experiments, %.2f of %g run hours (a run begins only while its longest time, %s, is left)",
+			c.Experiments, c.Program.Campaign.Experiments, c.RunSeconds/3600, c.Program.Campaign.Hours,
+			contract.LongestRun(c.Program))
+	}
+
+	return nil
+}
+
+// Resting is what an agent does while the loop is stopped.
+const Resting = "tell your human what was found, and end your turn; a person goes on with `ratchet resume` in a terminal"
+
+// BoundWait bounds how long a call may take.
+func BoundWait(d time.Duration) time.Duration { return min(max(d, 0), 50*time.Second) }

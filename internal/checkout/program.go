@@ -111,3 +111,26 @@ func (co *Checkout) RequireAcceptedContract(c *history.Campaign) error {
 		"a person runs `ratchet accept` in a terminal, or puts the old front matter back",
 		"the front matter of %s differs from the accepted contract: runs stop until a person accepts it", c.ProgramPath)
 }
+
+// ProgramDocument is program.md as it is on disk now.
+type ProgramDocument struct {
+	contract.Document
+	Path   string // relative to the repository's root, slash-separated
+	Digest string
+}
+
+// EditedFiles are the edited files, relative to the repository's root.
+func EditedFiles(programPath string, p contract.Program) []string {
+	out := make([]string, len(p.Edit))
+	for i, e := range p.Edit {
+		out[i] = JoinSlash(SlashDir(programPath), e)
+	}
+
+	return out
+}
+
+func JoinSlash(dir, name string) string {
+	return filepath.ToSlash(filepath.Join(filepath.FromSlash(dir), filepath.FromSlash(name)))
+}
+
+func SlashDir(path string) string { return filepath.ToSlash(filepath.Dir(filepath.FromSlash(path))) }

@@ -10,7 +10,6 @@ import (
 	"ratchet/internal/research"
 	"ratchet/internal/research/history"
 	"ratchet/internal/source"
-	"ratchet/internal/wording"
 	"ratchet/ledger"
 )
 
@@ -35,20 +34,6 @@ func (co *Checkout) RequireUsable(ctx context.Context, doc *ProgramDocument) (so
 	return head, co.Repo.RequireIdentity(ctx)
 }
 
-// LookUpCampaign is the campaign of that name, nil when there is none.
-func (co *Checkout) LookUpCampaign(ctx context.Context, name string) (c *history.Campaign, err error) {
-	err = co.Ledger.View(ctx, func(tx *ledger.Tx) error {
-		c, err = tx.Campaign(name)
-		if wording.HasCode(err, research.CodeNoCampaign) {
-			c, err = nil, nil
-		}
-
-		return err
-	})
-
-	return c, err
-}
-
 // MakeStartCommit is HEAD's commit, or a new one on it with the program as it is now.
 func (co *Checkout) MakeStartCommit(
 	ctx context.Context, name string, doc *ProgramDocument, head source.Head,
@@ -68,6 +53,8 @@ func (co *Checkout) MakeStartCommit(
 	return commit, tree, err
 }
 
+// RecordCampaignStart appends campaign.started, with start and its tree as the first
+// incumbent, and joins this session. CodeConflict when the campaign exists.
 func (co *Checkout) RecordCampaignStart(
 	ctx context.Context, name string, doc *ProgramDocument, head source.Head, start, tree, branch string,
 ) error {
@@ -78,16 +65,24 @@ func (co *Checkout) RecordCampaignStart(
 				"another session started %q meanwhile", name)
 		}
 
-		if !wording.HasCode(err, research.CodeNoCampaign) {
+		if !research.HasCode(err, research.CodeNoCampaign) {
 			return err
 		}
 
-		if _, err := tx.Append(history.Entry{Campaign: name, Kind: history.KindCampaignStarted,
-			Body: history.CampaignStart{
-				Program: doc.Program, Digest: doc.Digest, ProgramPath: doc.Path, Start: start, StartTree: tree,
-				Branch: branch, Origin: cmp.Or(strings.TrimPrefix(head.Branch, "refs/heads/"), head.Commit),
-				Checkout: co.Repo.Root(), Machine: runtime.GOOS + "/" + runtime.GOARCH,
-				Version: co.Opt.Version}}); err != nil {
+		body := history.CampaignStart{
+			Program:     doc.Program,
+			Digest:      doc.Digest,
+			ProgramPath: doc.Path,
+			Start:       start,
+			StartTree:   tree,
+			Branch:      branch,
+			Origin:      cmp.Or(strings.TrimPrefix(head.Branch, "refs/heads/"), head.Commit),
+			Checkout:    co.Repo.Root(),
+			Machine:     runtime.GOOS + "/" + runtime.GOARCH,
+			Version:     co.Opt.Version,
+		}
+		entry := history.Entry{Campaign: name, Kind: history.KindCampaignStarted, Body: body}
+		if _, err := tx.Append(entry); err != nil {
 			return err
 		}
 
@@ -95,18 +90,8 @@ func (co *Checkout) RecordCampaignStart(
 		if err != nil {
 			return err
 		}
-		_, err = co.joinSession(tx, c)
+		_, err = joinSession(co, tx, c)
 
 		return err
 	})
-}
-
-// SwitchCommand is the command that takes the checkout back to where it came from, a
-// branch or a commit.
-func SwitchCommand(origin string) string {
-	if len(origin) == 40 {
-		return "git switch --detach " + wording.ShortCommit(origin)
-	}
-
-	return "git switch " + origin
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"ratchet/internal/atomicfile"
 	"ratchet/internal/research"
 )
 
@@ -157,33 +158,33 @@ func backups(file string) []string {
 
 // write puts After in the target's place, with its mode and owner.
 func (p *Plan) write() error {
-	dir := filepath.Dir(p.target)
 	fail := func(err error) error {
 		return research.Errorf(research.CodeStorage, "make the folder writable, or free some space",
 			"%s can't be written: %w", p.File, err)
 	}
 
-	f, err := os.CreateTemp(dir, "."+filepath.Base(p.target)+".ratchet-*")
+	f, err := atomicfile.Create(p.target, atomicfile.Options{Perm: 0o600, Mode: p.Mode,
+		Durability: atomicfile.ContentFirst})
 	if err != nil {
 		return fail(err)
 	}
-	defer os.Remove(f.Name())
-	_, err = f.Write(p.After)
+	defer f.Discard()
 
-	err = errors.Join(err, f.Chmod(p.Mode))
+	_, err = f.Write(p.After)
 	if p.Before != nil {
-		err = errors.Join(err, keepOwner(f, p.target))
+		err = errors.Join(err, keepOwner(f.File, p.target))
 	}
 
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+	if err = errors.Join(err, f.Flush()); err != nil {
 		return fail(err)
 	}
 
+	// Last, so that little time passes between the check and the rename.
 	if err := p.unchanged(); err != nil {
 		return err
 	}
 
-	if err := os.Rename(f.Name(), p.target); err != nil {
+	if err := f.Commit(); err != nil {
 		return fail(err)
 	}
 

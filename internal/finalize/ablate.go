@@ -19,27 +19,25 @@ import (
 	"ratchet/ledger"
 )
 
-// This file measures what the head loses without some of its changes. What to
-// compare next, and what follows, is research.Ablation's matter; here are the
-// commits, the jobs, and what earlier calls have measured already.
-
-// ablator compares versions of one head that lack some of its changes. Its
-// commits depend on nothing but their content, and every job says which changes
-// its versions lack: a call that died is picked up by the next where it was.
+// ablator measures what the head loses without some of its changes. What to compare
+// next is decided by rules.Ablation; the ablator makes the commits and the jobs, and
+// reads what earlier calls have measured. Its commits depend on nothing but their
+// content, and every job says which changes its versions lack, so that the next call
+// goes on where one has died.
 type ablator struct {
 	*checkout.Checkout
-	c      *history.Campaign
-	kept   []history.Experiment // that are in the head, oldest first
-	weave  *source.Weave
-	plan   rules.Ablation
-	runs   *rules.AblationRuns
-	loaded int // measurements that runs has
-	tell   func(string)
-	watch  func(job.Outcome)
+	campaign *history.Campaign
+	kept     []history.Experiment // that are in the head, oldest first
+	weave    *source.Weave
+	plan     rules.Ablation
+	runs     *rules.AblationRuns
+	loaded   int // measurements that runs has
+	tell     func(string)
+	watch    func(job.Outcome)
 }
 
-// newAblator reads which changes are in the head and how they hang together.
-// Nothing is written, and nothing measured.
+// newAblator reads which changes are in the head and which of them need each other.
+// It writes nothing and measures nothing. Errors: CodeProgram without a calibration.
 func newAblator(
 	ctx context.Context, co *checkout.Checkout, c *history.Campaign, req FinalizeRequest,
 ) (*ablator, error) {
@@ -47,7 +45,7 @@ func newAblator(
 		return nil, research.Errorf(research.CodeProgram, "call start_campaign, which calibrates",
 			"the campaign is not calibrated")
 	}
-	a := &ablator{Checkout: co, c: c, tell: req.Tell, watch: req.Watch}
+	a := &ablator{Checkout: co, campaign: c, tell: req.Tell, watch: req.Watch}
 
 	var err error
 	if a.kept, err = keptExperiments(ctx, co, c); err != nil {
@@ -128,7 +126,7 @@ func ablationStartKey(a rules.Ablation) string { return fmt.Sprintf("ablation/%s
 // readEndedJobs reads the jobs that have ended since the last time.
 func (a *ablator) readEndedJobs(ctx context.Context) error {
 	return a.Ledger.View(ctx, func(tx *ledger.Tx) error {
-		c, err := tx.Campaign(a.c.Name)
+		c, err := tx.Campaign(a.campaign.Name)
 		if err != nil {
 			return err
 		}
@@ -167,15 +165,16 @@ func (a *ablator) readEndedJobs(ctx context.Context) error {
 	})
 }
 
-// forecast says what is to come, in words.
+// forecast is how many comparisons and runs are still to come, about, and the same in
+// words.
 func (a *ablator) forecast() (comparisons, runs int, words string) {
 	comparisons, runs = a.plan.Forecast(a.runs.Seen)
 
-	words = fmt.Sprintf("ablation of %s: about %s, %s%s", wording.Counted(len(a.plan.Changes), "change"),
-		wording.Counted(comparisons, "comparison"), wording.CountRuns(runs), a.estimateTime(runs))
+	words = fmt.Sprintf("ablation of %s: about %s, %s%s", wording.Count(len(a.plan.Changes), "change"),
+		wording.Count(comparisons, "comparison"), wording.Count(runs, "run"), a.estimateTime(runs))
 	if a.plan.Class == research.Noisy {
 		words += fmt.Sprintf("; at most %d pairs each, by which a gain of %s or more is told from none",
-			a.plan.Pairs, job.SizeWords(a.plan.Tellable(), a.plan.Scale, a.c.Program.Metric))
+			a.plan.Pairs, wording.FormatEffect(a.plan.Tellable(), a.plan.Scale, a.campaign.Program.Metric.Unit))
 	}
 
 	return comparisons, runs, words
@@ -183,21 +182,21 @@ func (a *ablator) forecast() (comparisons, runs int, words string) {
 
 // estimateTime is how long that many runs take, going by those made so far.
 func (a *ablator) estimateTime(runs int) string {
-	if a.c.Runs == 0 || runs == 0 {
+	if a.campaign.Runs == 0 || runs == 0 {
 		return ""
 	}
 
-	d := math.Round(a.c.RunSeconds / float64(a.c.Runs) * float64(runs))
+	d := math.Round(a.campaign.RunSeconds / float64(a.campaign.Runs) * float64(runs))
 	if d < 1 {
 		return ""
 	}
 
-	return ", about " + research.DurationText(d)
+	return ", about " + wording.FormatDuration(d)
 }
 
 // recordBegin records what the ablation begins with, once.
 func (a *ablator) recordBegin(ctx context.Context) error {
-	return a.UpdateCampaign(ctx, a.c.Name, func(tx *ledger.Tx, now *history.Campaign, session string) error {
+	return a.UpdateCampaign(ctx, a.campaign.Name, func(tx *ledger.Tx, now *history.Campaign, session string) error {
 		if err := a.requireSameHead(now); err != nil {
 			return err
 		}
@@ -208,9 +207,10 @@ func (a *ablator) recordBegin(ctx context.Context) error {
 	})
 }
 
-// requireSameHead refuses to go on when the head is another than the one that is ablated.
+// requireSameHead is an error when the campaign's head or contract is not the one that
+// is ablated. Errors: CodeConflict.
 func (a *ablator) requireSameHead(now *history.Campaign) error {
-	if now.Incumbent != a.plan.Head || now.Digest != a.c.Digest {
+	if now.Incumbent != a.plan.Head || now.Digest != a.campaign.Digest {
 		return research.Errorf(research.CodeConflict, "ratchet finalize begins again with the new one",
 			"another session moved the incumbent meanwhile, or the contract changed")
 	}
@@ -218,9 +218,9 @@ func (a *ablator) requireSameHead(now *history.Campaign) error {
 	return nil
 }
 
-// ablate makes the whole ablation, or what is left of it, and records its end.
+// runAblation makes the whole ablation, or what is left of it, and records its end.
 // The record is that of ablation.finished.
-func (a *ablator) ablate(ctx context.Context) (end rules.AblationEnd, rec history.Record, err error) {
+func (a *ablator) runAblation(ctx context.Context) (end rules.AblationEnd, rec history.Record, err error) {
 	if err = a.recordBegin(ctx); err != nil {
 		return end, rec, err
 	}
@@ -237,7 +237,7 @@ func (a *ablator) ablate(ctx context.Context) (end rules.AblationEnd, rec histor
 		if now := fmt.Sprint(step.Compare.Besides, step.Compare.Out); now != last {
 			made, last = made+1, now
 		}
-		a.report("comparison %d of about %d: %s", made, made+more-1, a.describeComparison(*step.Compare))
+		a.reportStep("comparison %d of about %d: %s", made, made+more-1, a.describeComparison(*step.Compare))
 
 		if err = a.runComparison(ctx, *step.Compare); err != nil {
 			return end, rec, err
@@ -247,7 +247,7 @@ func (a *ablator) ablate(ctx context.Context) (end rules.AblationEnd, rec histor
 	if end.Commit, end.Tree, err = a.versionWithout(ctx, end.Out()); err != nil {
 		return end, rec, err
 	}
-	err = a.UpdateCampaign(ctx, a.c.Name, func(tx *ledger.Tx, now *history.Campaign, session string) (err error) {
+	err = a.UpdateCampaign(ctx, a.campaign.Name, func(tx *ledger.Tx, now *history.Campaign, session string) (err error) {
 		if err := a.requireSameHead(now); err != nil {
 			return err
 		}
@@ -289,18 +289,18 @@ func listExperiments(ns []int) string {
 	return strings.Join(ids, ", ")
 }
 
-func (a *ablator) report(format string, args ...any) {
+func (a *ablator) reportStep(format string, args ...any) {
 	if a.tell != nil {
 		a.tell(fmt.Sprintf(format, args...))
 	}
 }
 
-// runComparison makes the pairs that are asked for, in a job of their own. That a
-// version without something does not work is a result; anything else that
-// fails is an error.
+// runComparison measures the pairs of a comparison in one job, and waits for its end. A
+// version that does not work without some change is a result; any other failure is an
+// error.
 func (a *ablator) runComparison(ctx context.Context, c rules.Comparison) error {
-	comparison := rules.JobStart{Ablates: a.plan.Of, Without: union(c.Besides, c.Out), Besides: c.Besides,
-		Runs: c.Pairs, Target: "head without " + listExperiments(union(c.Besides, c.Out)), With: "head"}
+	comparison := rules.JobStart{Ablates: a.plan.Of, Without: uniteExperiments(c.Besides, c.Out), Besides: c.Besides,
+		Runs: c.Pairs, Target: "head without " + listExperiments(uniteExperiments(c.Besides, c.Out)), With: "head"}
 
 	var err error
 	if comparison.Commit, _, err = a.versionWithout(ctx, comparison.Without); err != nil {
@@ -312,20 +312,20 @@ func (a *ablator) runComparison(ctx context.Context, c rules.Comparison) error {
 	}
 
 	comparison.Check = !a.runs.Checked(comparison.Without)
-	if a.runs.Valued(c.Besides) { // deterministic: one run more is enough
+	if a.runs.Valued(c.Besides) { // deterministic, and known: a run of the other version is enough
 		comparison.Besides, comparison.With, comparison.Runs = nil, "", 1
 	} else if comparison.Paired, _, err = a.versionWithout(ctx, c.Besides); err != nil {
 		return err
 	}
 
-	id, err := job.StartJob(ctx, a.Checkout, a.c.Name, history.KindMeasurementStarted,
+	id, err := job.StartJob(ctx, a.Checkout, a.campaign.Name, history.KindMeasurementStarted,
 		func(now *history.Campaign) (rules.JobStart, error) {
 			if err := a.requireSameHead(now); err != nil {
 				return rules.JobStart{}, err
 			}
 
 			if len(now.Open) > 0 {
-				return rules.JobStart{}, busyError(now)
+				return rules.JobStart{}, newBusyError(now)
 			}
 			comparison.Job = research.NewJobID(research.MeasurementJob, now.Measurements+1)
 
@@ -335,18 +335,19 @@ func (a *ablator) runComparison(ctx context.Context, c rules.Comparison) error {
 		return err
 	}
 
-	if _, err := awaitSuccess(ctx, a.Checkout, a.c.Name, id, a.watch); err != nil {
+	if _, err := awaitSuccess(ctx, a.Checkout, a.campaign.Name, id, a.watch); err != nil {
 		return err
 	}
 
 	return a.readEndedJobs(ctx)
 }
 
-// versionWithout is the head without some of its changes, as a commit that a ref of the
-// campaign holds, and its tree. Without nothing it is the head itself.
+// versionWithout is the head without the experiments out, as a commit that a ref of the
+// campaign protects from git's garbage collection, and its tree. It is the head itself
+// when out is empty.
 func (a *ablator) versionWithout(ctx context.Context, out []int) (commit, tree string, err error) {
 	if len(out) == 0 {
-		return a.plan.Head, a.c.IncumbentTree, nil
+		return a.plan.Head, a.campaign.IncumbentTree, nil
 	}
 
 	in := func(i int) bool { return !slices.Contains(out, a.kept[i].N) }
@@ -355,12 +356,12 @@ func (a *ablator) versionWithout(ctx context.Context, out []int) (commit, tree s
 	}
 
 	commit, err = a.Repo.Commit(ctx, source.CommitSpec{Tree: tree, Parents: []string{a.plan.Head}, Fixed: true,
-		Message: fmt.Sprintf("the head without %s\n\nRatchet-Campaign: %s\n", listExperiments(out), a.c.Name)})
+		Message: fmt.Sprintf("the head without %s\n\nRatchet-Campaign: %s\n", listExperiments(out), a.campaign.Name)})
 	if err != nil {
 		return "", "", err
 	}
 
-	name := checkout.RefName(a.c.Name, "ablation", wording.ShortCommit(commit))
+	name := checkout.RefName(a.campaign.Name, "ablation", wording.ShortCommit(commit))
 	if was, err := a.Repo.Ref(ctx, name); err != nil || was != "" {
 		return commit, tree, err
 	}
@@ -368,8 +369,8 @@ func (a *ablator) versionWithout(ctx context.Context, out []int) (commit, tree s
 	return commit, tree, a.Repo.UpdateRefs(ctx, []source.RefUpdate{{Name: name, New: commit}}, "ratchet: ablation")
 }
 
-// awaitSuccess waits for a job's end, and shows watch how it goes on. A job that was
-// lost or failed is an error, but for one that found a version unfit.
+// awaitSuccess waits for a job's end, and gives watch its progress. A job that was lost
+// or failed is an error (CodeProgram), unless it found a version unfit.
 func awaitSuccess(
 	ctx context.Context, co *checkout.Checkout, campaign string, id research.JobID, watch func(job.Outcome),
 ) (*job.Outcome, error) {
@@ -386,7 +387,7 @@ func awaitSuccess(
 func awaitEnd(
 	ctx context.Context, co *checkout.Checkout, campaign string, id research.JobID, watch func(job.Outcome),
 ) (*job.Outcome, error) {
-	limit := longWait
+	limit := waitStep
 	if watch != nil {
 		limit = time.Second
 	}
@@ -403,13 +404,13 @@ func awaitEnd(
 	}
 }
 
-// busyError refuses because something runs.
-func busyError(c *history.Campaign) error {
+// newBusyError names the job that runs.
+func newBusyError(c *history.Campaign) error {
 	return research.Errorf(research.CodeBusy, "let it end, or ratchet stop", "%s is running", c.Open[0])
 }
 
-// union of two sets of experiments, sorted; nil for none.
-func union(a, b []int) []int {
+// uniteExperiments of two sets of experiments, sorted; nil for none.
+func uniteExperiments(a, b []int) []int {
 	all := slices.Concat(a, b)
 	slices.Sort(all)
 

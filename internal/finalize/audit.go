@@ -11,11 +11,11 @@ import (
 	"ratchet/internal/research/rules"
 )
 
-// Audit measures what the campaign has gained: fresh interleaved pairs of its
-// start and its incumbent, which no decision rests on, so that nothing was
-// selected for them. pairs 0 is research.AuditPairs, or 2 of a deterministic
-// metric. It is made beyond the
-// campaign's budget too, since it is a person who asks.
+// Audit measures what the campaign has gained by fresh interleaved pairs of its start
+// and its incumbent. No decision rests on them, so the estimate has no bias of
+// selection. pairs 0 means rules.AuditPairs, or 2 of a deterministic metric. A spent
+// budget does not prevent it, since a person asks. Errors: CodeBadArgument for fewer
+// than 2 or more than 100 pairs, CodeNoChange when nothing is kept.
 func Audit(
 	ctx context.Context, co *checkout.Checkout, pairs int, wait time.Duration, progress job.ProgressFunc,
 ) (*job.Outcome, error) {

@@ -18,10 +18,6 @@ import (
 	"ratchet/ledger"
 )
 
-// This file turns a campaign into what a reviewer wants: certify → ablate →
-// audit → commits on a branch of their own. A call that dies is repeated: what
-// was measured is in the ledger, and counts.
-
 type (
 	// FinalizeRequest asks for the campaign's result on a branch of its own.
 	FinalizeRequest struct {
@@ -29,9 +25,9 @@ type (
 		NoAblation bool // everything kept goes in
 		Stack      bool // a commit for each change, measured against the one before
 		DryRun     bool // only say what would be done, and what it costs
-		// Tell is told, in words, what is to come and what goes on; it may be nil.
+		// Tell gets sentences on what is to come and what goes on; it may be nil.
 		Tell func(string)
-		// Watch is shown, about every second, how what runs goes on; it may be nil.
+		// Watch gets the running job's progress about every second; it may be nil.
 		Watch func(job.Outcome)
 	}
 	// Finalized is the answer to finalize.
@@ -53,10 +49,10 @@ type (
 	}
 )
 
-// Finalize certifies what is provisional, drops the changes that do not pay,
-// audits what is left, and puts it on the branch ratchet/<name>-final. The
-// campaign's own branch, HEAD, the index and all files stay as they are. It
-// measures beyond the campaign's budget too, since it is a person who asks.
+// Finalize certifies what is provisional, drops the changes that do not pay, audits
+// what is left, and puts it on the branch ratchet/<name>-final. The campaign's own
+// branch, HEAD, the index and all files stay as they are. A spent budget does not
+// prevent it, since a person asks.
 // Errors: CodeConflict when the branch exists or the incumbent moves
 // meanwhile, CodeBusy while something runs, CodeNoChange when nothing is kept.
 func Finalize(ctx context.Context, co *checkout.Checkout, req FinalizeRequest) (*Finalized, error) {
@@ -75,7 +71,7 @@ func Finalize(ctx context.Context, co *checkout.Checkout, req FinalizeRequest) (
 	}
 
 	if req.DryRun {
-		return dryRun(ctx, co, c, req)
+		return planResult(ctx, co, c, req)
 	}
 
 	f := &Finalized{Campaign: c.Name, Branch: checkout.FinalBranchName(c), metric: c.Program.Metric}
@@ -98,7 +94,7 @@ func Finalize(ctx context.Context, co *checkout.Checkout, req FinalizeRequest) (
 	return f, assembleResult(ctx, co, c, req, f)
 }
 
-const longWait = 50 * time.Second
+const waitStep = 50 * time.Second
 
 func reportProgress(tell func(string), words string) {
 	if tell != nil && words != "" {
@@ -106,8 +102,8 @@ func reportProgress(tell func(string), words string) {
 	}
 }
 
-// requireFinalizable is the campaign, with nothing under way but what an earlier
-// finalize left, which is waited for.
+// requireFinalizable is the campaign, once it can be finalized. It waits for jobs that
+// an earlier finalize began; any other open job is an error (CodeBusy).
 func requireFinalizable(ctx context.Context, co *checkout.Checkout, req FinalizeRequest) (*history.Campaign, error) {
 	c, err := job.CurrentReaped(ctx, co)
 	if err != nil {
@@ -150,7 +146,7 @@ func requireFinalizable(ctx context.Context, co *checkout.Checkout, req Finalize
 		}
 
 		if !ours {
-			return nil, busyError(c)
+			return nil, newBusyError(c)
 		}
 		reportProgress(req.Tell, fmt.Sprintf("waiting for %s, which an earlier call began", id))
 
@@ -177,12 +173,12 @@ func readMeasurement(
 	return m, err
 }
 
-// dryRun says what finalize would do, and what that costs.
-func dryRun(ctx context.Context, co *checkout.Checkout, c *history.Campaign, req FinalizeRequest) (*Finalized, error) {
+// planResult says what finalize would do, and what that costs.
+func planResult(ctx context.Context, co *checkout.Checkout, c *history.Campaign, req FinalizeRequest) (*Finalized, error) {
 	var plan []string
 	if c.Rule.Auto != nil && c.Rule.Auto.Chain > 0 {
 		plan = append(plan, fmt.Sprintf("certificate of a chain of %d: about %s", c.Rule.Auto.Chain,
-			wording.CountRuns(2*c.Rule.CertificatePairs())))
+			wording.Count(2*c.Rule.CertificatePairs(), "run")))
 	}
 
 	a, err := decompose(ctx, co, c, req)
@@ -196,26 +192,26 @@ func dryRun(ctx context.Context, co *checkout.Checkout, c *history.Campaign, req
 	}
 	n := 2 * auditPairs(c)
 
-	plan = append(plan, fmt.Sprintf("audit: %s%s", wording.CountRuns(n), a.estimateTime(n)))
+	plan = append(plan, fmt.Sprintf("audit: %s%s", wording.Count(n, "run"), a.estimateTime(n)))
 	if req.Stack {
 		n *= len(a.kept)
 		plan = append(plan, fmt.Sprintf("stack: at most %s, each measured against the one before: %s%s",
-			wording.Counted(len(a.kept), "commit"), wording.CountRuns(n), a.estimateTime(n)))
+			wording.Count(len(a.kept), "commit"), wording.Count(n, "run"), a.estimateTime(n)))
 	}
 
 	return &Finalized{Campaign: c.Name, Branch: checkout.FinalBranchName(c), Plan: strings.Join(plan, "\n"),
 		Next: "ratchet finalize, with the same flags but --dry-run"}, nil
 }
 
-// decompose is the head taken apart, as far as the request needs that: a history
-// that can't be goes in whole.
+// decompose takes the head apart into its changes. Without an ablation or a stack it
+// only lists them, so that a history which can't be taken apart can be finalized whole.
 func decompose(ctx context.Context, co *checkout.Checkout, c *history.Campaign, req FinalizeRequest) (*ablator, error) {
 	if !req.NoAblation || req.Stack {
 		return newAblator(ctx, co, c, req)
 	}
 	kept, err := keptExperiments(ctx, co, c)
 
-	return &ablator{Checkout: co, c: c, kept: kept, tell: req.Tell, watch: req.Watch}, err
+	return &ablator{Checkout: co, campaign: c, kept: kept, tell: req.Tell, watch: req.Watch}, err
 }
 
 // auditPairs is how many pairs an audit makes by default, or a commit of a stack.
@@ -227,7 +223,8 @@ func auditPairs(c *history.Campaign) int {
 	return rules.AuditPairs
 }
 
-// assembleResult does all that comes after the certificate.
+// assembleResult does what comes after the certificate: ablation, audit, the text of
+// the pull request, the stack, commits and branch.
 func assembleResult(
 	ctx context.Context, co *checkout.Checkout, c *history.Campaign, req FinalizeRequest, f *Finalized,
 ) error {
@@ -244,7 +241,7 @@ func assembleResult(
 		_, _, words := a.forecast()
 		reportProgress(req.Tell, words)
 
-		end, rec, err := a.ablate(ctx)
+		end, rec, err := a.runAblation(ctx)
 		if err != nil {
 			return err
 		}
@@ -284,9 +281,9 @@ func assembleResult(
 	return commitResult(ctx, co, c, a, made, f, proof)
 }
 
-// auditOnce measures a version against the start, unless that was done already
-// under this contract. The first such audit counts: whoever makes more of them
-// until one pleases does not choose.
+// auditOnce measures a version against the start, unless an audit of it was made under
+// this contract already. The first such audit counts, so that more audits can't be
+// made until one pleases.
 func auditOnce(
 	ctx context.Context, co *checkout.Checkout, c *history.Campaign, target, version string, req FinalizeRequest,
 ) (*job.Outcome, error) {
@@ -306,7 +303,7 @@ func auditOnce(
 			return awaitSuccess(ctx, co, c.Name, m.Job, req.Watch)
 		}
 	}
-	reportProgress(req.Tell, fmt.Sprintf("audit: %s of the start and the %s", wording.CountRuns(2*auditPairs(c)),
+	reportProgress(req.Tell, fmt.Sprintf("audit: %s of the start and the %s", wording.Count(2*auditPairs(c), "run"),
 		target))
 
 	id, err := startAudit(ctx, co, c, target, version, auditPairs(c))
@@ -317,9 +314,9 @@ func auditOnce(
 	return awaitSuccess(ctx, co, c.Name, id, req.Watch)
 }
 
-// measureStack measures every change that stays against the head without it and all
-// that came later: what its commit is worth on top of the one before. A commit
-// whose tree does not work by itself goes together with the next.
+// measureStack measures what each change that stays is worth on top of the one before
+// it: the head without all later changes, against the same without this one too. A
+// commit whose tree does not work by itself is joined with the next.
 func (a *ablator) measureStack(ctx context.Context, dropped []int) (stack []history.StackEntry, err error) {
 	if err := a.recordBegin(ctx); err != nil {
 		return nil, err
@@ -349,7 +346,7 @@ func (a *ablator) measureStack(ctx context.Context, dropped []int) (stack []hist
 
 		stack = append([]history.StackEntry{{Commit: commit, Experiments: group, Besides: later,
 			Gain: a.plan.Effect(seen), Scale: a.plan.Scale, Pairs: len(seen.Diffs), Jobs: seen.Jobs}}, stack...)
-		later = union(later, group)
+		later = uniteExperiments(later, group)
 	}
 
 	return stack, nil
@@ -357,7 +354,7 @@ func (a *ablator) measureStack(ctx context.Context, dropped []int) (stack []hist
 
 // measurePairs is one comparison with as many pairs as an audit has.
 func (a *ablator) measurePairs(ctx context.Context, besides, out []int) (rules.Ablated, error) {
-	want := auditPairs(a.c)
+	want := auditPairs(a.campaign)
 	if a.plan.Class == research.Deterministic {
 		want = 1
 	}
@@ -367,7 +364,7 @@ func (a *ablator) measurePairs(ctx context.Context, besides, out []int) (rules.A
 		if seen.Unfit != "" || len(seen.Diffs) >= want {
 			return seen, nil
 		}
-		a.report("stack: %s, %d of %d pairs so far", listExperiments(out), len(seen.Diffs), want)
+		a.reportStep("stack: %s, %d of %d pairs so far", listExperiments(out), len(seen.Diffs), want)
 
 		if err := a.runComparison(ctx, rules.Comparison{Besides: besides, Out: out,
 			Pairs: want - len(seen.Diffs)}); err != nil {

@@ -14,7 +14,7 @@ import (
 // describeAblation is what an ablation came to, in a few lines.
 func describeAblation(c *history.Campaign, end rules.AblationEnd) string {
 	if len(end.Dropped) == 0 {
-		return fmt.Sprintf("ablation: %s, nothing to drop", wording.Counted(len(end.Kept), "change"))
+		return fmt.Sprintf("ablation: %s, nothing to drop", wording.Count(len(end.Kept), "change"))
 	}
 
 	words := fmt.Sprintf("ablation: %d of %d changes stay, %s left out", len(end.Kept), len(end.Kept)+len(end.Dropped),
@@ -35,9 +35,9 @@ func (f *Finalized) writePullRequest(c *history.Campaign, a *ablator, made histo
 	f.Title = f.Campaign + ": " + f.headline(c)
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n\nMetric: `%s` (%s is better). %s of %s, out of %s and %s (%s of run time) by Ratchet.\n",
-		f.Audit.Finding, c.Program.Metric.Name, c.Program.Metric.Better, wording.Counted(len(made.Kept), "change"),
-		quoteCode(checkout.EditedFiles(c.ProgramPath, c.Program)), wording.Counted(c.Experiments, "experiment"),
-		wording.CountRuns(c.Runs), totalRunTime(c))
+		f.Audit.Finding, c.Program.Metric.Name, c.Program.Metric.Better, wording.Count(len(made.Kept), "change"),
+		quoteCode(checkout.EditedFiles(c.ProgramPath, c.Program)), wording.Count(c.Experiments, "experiment"),
+		wording.Count(c.Runs, "run"), totalRunTime(c))
 	b.WriteString("\n## What changed\n\n| experiment | change | what the result loses without it | why it stays |\n|---|---|---|---|\n")
 
 	for _, k := range f.effectRows(made) {
@@ -54,7 +54,7 @@ func (f *Finalized) writePullRequest(c *history.Campaign, a *ablator, made histo
 
 		if g := f.Ablation.Gain; g != nil {
 			fmt.Fprintf(&b, "\nWithout all of these the result gains %s, %s.\n",
-				rules.GainWords(*g, f.Ablation.Scale, f.metric), wording.Counted(f.Ablation.Pairs, "pair"))
+				rules.GainWords(*g, f.Ablation.Scale, f.metric), wording.Count(f.Ablation.Pairs, "pair"))
 		}
 	}
 	fmt.Fprintf(&b,
@@ -93,7 +93,7 @@ func (f *Finalized) describeEffect(k rules.AblationEffect) string {
 	}
 
 	words := fmt.Sprintf("%s, %s", rules.GainWords(*k.Gain, f.Ablation.Scale, f.metric),
-		wording.Counted(k.Pairs, "pair"))
+		wording.Count(k.Pairs, "pair"))
 	if len(k.With) > 0 {
 		words += ", together with " + listExperiments(k.With)
 	}
@@ -103,11 +103,11 @@ func (f *Finalized) describeEffect(k rules.AblationEffect) string {
 
 // totalRunTime is what all runs of the campaign took.
 func totalRunTime(c *history.Campaign) string {
-	return research.DurationText(c.RunSeconds)
+	return wording.FormatDuration(c.RunSeconds)
 }
 
-// escapeCell is text that keeps a table or list of Markdown whole, and is nothing but
-// text in it: no link, image or mention of whoever reads the pull request.
+// escapeCell is s for a cell or an item of Markdown: it can't end the table or list, and
+// makes no link, image or mention.
 func escapeCell(s string) string {
 	var b strings.Builder
 
@@ -122,6 +122,7 @@ func escapeCell(s string) string {
 	return strings.ReplaceAll(b.String(), "\n", " ")
 }
 
+// quoteCode writes names as code, with commas.
 func quoteCode(names []string) string { return "`" + strings.Join(names, "`, `") + "`" }
 
 // commitMessage is the message of the one commit that holds everything.
@@ -182,7 +183,7 @@ func stackCommitMessage(
 
 	if s.Gain != nil {
 		fmt.Fprintf(&b, "Measured against the commit before: %s, %s.\n\n",
-			rules.GainWords(*s.Gain, a.plan.Scale, c.Program.Metric), wording.Counted(s.Pairs, "pair"))
+			rules.GainWords(*s.Gain, a.plan.Scale, c.Program.Metric), wording.Count(s.Pairs, "pair"))
 	} else {
 		b.WriteString("Not measured by itself: the version before it does not work.\n\n")
 	}
@@ -203,6 +204,7 @@ func stackCommitMessage(
 	return b.String()
 }
 
+// joinJobIDs writes ids with commas.
 func joinJobIDs(ids []research.JobID) string {
 	var all []string
 	for _, id := range ids {

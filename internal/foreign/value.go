@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+
+	"ratchet/internal/wording"
 )
 
 // number reads a value as these logs write it: a decimal, perhaps with x or %
@@ -23,7 +25,7 @@ func number(text string) (*float64, string) {
 
 	v, err := strconv.ParseFloat(t, 64)
 	if err != nil || math.IsNaN(v) || math.IsInf(v, 0) {
-		return nil, fmt.Sprintf("the value %q is no finite number", clip(text, 40))
+		return nil, fmt.Sprintf("the value %q is no finite number", wording.Clip(text, 40))
 	}
 
 	return &v, ""
@@ -61,14 +63,6 @@ func (e Entry) note(text string) Entry {
 	}
 
 	return e
-}
-
-func clip(s string, n int) string {
-	if r := []rune(s); len(r) > n {
-		return string(r[:n]) + "…"
-	}
-
-	return s
 }
 
 // object is one JSON object.

@@ -17,13 +17,10 @@ import (
 	"ratchet/ledger"
 )
 
-// This file takes over what other programs have logged. Their lines are
-// records of a kind of their own, which no rule reads.
-
 const (
 	importLines = 200       // appended in one transaction, which keeps others waiting
 	importBytes = 256 << 10 // of these lines
-	importTold  = 1000      // broken lines, and skipped files, that are told one by one
+	importTold  = 1000      // broken lines that are named in the answer
 )
 
 type (
@@ -32,7 +29,7 @@ type (
 	ImportRequest struct {
 		Path   string          // a file, or a folder with files of known formats
 		Format string          // "" to detect it
-		Seen   func(lines int) // is told how far it is, may be nil
+		Seen   func(lines int) // gets the lines read so far after each transaction; may be nil
 	}
 	// ImportAnswer is what an import found. Lines = Added + Known.
 	ImportAnswer struct {
@@ -79,23 +76,23 @@ func Import(ctx context.Context, co *checkout.Checkout, req ImportRequest) (*Imp
 			"%s can't be read: %w", req.Path, err)
 	}
 
-	im := &importRun{lab: co, campaign: c.Name, req: req,
-		out: &ImportAnswer{Campaign: c.Name, Source: co.SourceName(req.Path)}}
+	im := &importRun{checkout: co, campaign: c.Name, request: req,
+		answer: &ImportAnswer{Campaign: c.Name, Source: co.SourceName(req.Path)}}
 	if info.IsDir() {
 		err = im.importFolder(ctx)
 	} else {
 		err = im.importFile(ctx)
 	}
 
-	return im.out, err
+	return im.answer, err
 }
 
 // importRun is one call of Import.
 type importRun struct {
-	lab      *checkout.Checkout
+	checkout *checkout.Checkout
 	campaign string
-	req      ImportRequest
-	out      *ImportAnswer
+	request  ImportRequest
+	answer   *ImportAnswer
 	formats  []string
 
 	batch []history.Import
@@ -104,14 +101,14 @@ type importRun struct {
 
 // requestedFormat is the format that the request names, nil for none.
 func (im *importRun) requestedFormat() (*foreign.Format, error) {
-	if im.req.Format == "" {
+	if im.request.Format == "" {
 		return nil, nil
 	}
 
-	f, ok := foreign.Named(im.req.Format)
+	f, ok := foreign.Named(im.request.Format)
 	if !ok {
 		return nil, research.Errorf(research.CodeBadArgument, "use one of "+formatNames(), "there is no format %q",
-			im.req.Format)
+			im.request.Format)
 	}
 
 	return &f, nil
@@ -132,9 +129,9 @@ func (im *importRun) importFile(ctx context.Context) error {
 		return err
 	}
 
-	file, err := os.Open(im.req.Path)
+	file, err := os.Open(im.request.Path)
 	if err != nil {
-		return research.Errorf(research.CodeNotFound, "check its permissions", "%s can't be read: %w", im.req.Path, err)
+		return research.Errorf(research.CodeNotFound, "check its permissions", "%s can't be read: %w", im.request.Path, err)
 	}
 	defer file.Close()
 
@@ -146,12 +143,12 @@ func (im *importRun) importFile(ctx context.Context) error {
 
 		if err != nil {
 			return research.Errorf(research.CodeNotFound, "give a file that can be read", "%s can't be read: %w",
-				im.req.Path, err)
+				im.request.Path, err)
 		}
 
-		found, err := foreign.Detect(im.out.Source, head)
+		found, err := foreign.Detect(im.answer.Source, head)
 		if err != nil {
-			return unknownFormatError(im.out.Source, err)
+			return unknownFormatError(im.answer.Source, err)
 		}
 		f = &found
 	}
@@ -163,6 +160,7 @@ func (im *importRun) importFile(ctx context.Context) error {
 	return im.finish(ctx)
 }
 
+// unknownFormatError says how a format that Detect did not find can be given.
 func unknownFormatError(source string, why error) error {
 	if errors.Is(why, foreign.ErrEmpty) {
 		return research.Errorf(research.CodeBadArgument, "import it when it has lines", "%s is empty", source)
@@ -178,21 +176,21 @@ func (im *importRun) importFolder(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	root := os.DirFS(im.req.Path)
+	root := os.DirFS(im.request.Path)
 
-	sources, skipped, err := foreign.Folder(root, filepath.Base(im.req.Path))
+	sources, skipped, err := foreign.Folder(root, filepath.Base(im.request.Path))
 	if err != nil {
 		return research.Errorf(research.CodeBadArgument, "name one of its files", "the folder %s can't be imported: %w",
-			im.req.Path, err)
+			im.request.Path, err)
 	}
 
 	for _, s := range skipped {
-		im.out.Skipped = append(im.out.Skipped, SkippedFile{s.Path, s.Why})
+		im.answer.Skipped = append(im.answer.Skipped, SkippedFile{s.Path, s.Why})
 	}
 
 	for _, s := range sources {
 		if forced != nil && s.Format.Name != forced.Name {
-			im.out.Skipped = append(im.out.Skipped, SkippedFile{s.Path, "its format is " + s.Format.Name})
+			im.answer.Skipped = append(im.answer.Skipped, SkippedFile{s.Path, "its format is " + s.Format.Name})
 			continue
 		}
 
@@ -201,10 +199,10 @@ func (im *importRun) importFolder(ctx context.Context) error {
 		}
 	}
 
-	if im.out.Files == 0 {
+	if im.answer.Files == 0 {
 		return research.Errorf(research.CodeBadArgument,
 			"name a file, with --format where it can't be told: "+formatNames(), "no file of a known format is in %s",
-			im.req.Path)
+			im.request.Path)
 	}
 
 	return im.finish(ctx)
@@ -220,15 +218,16 @@ func (im *importRun) openSource(ctx context.Context, root fs.FS, s foreign.Sourc
 	return im.readLines(ctx, s.Format, s.Path, file)
 }
 
-// readLines takes one file's lines.
+// readLines reads one file's lines, and records them batch by batch. path is within the
+// imported folder, "" for a single file. Errors: CodeStorage when reading fails.
 func (im *importRun) readLines(ctx context.Context, f foreign.Format, path string, r io.Reader) error {
-	im.out.Files++
+	im.answer.Files++
 	if !strings.Contains(", "+strings.Join(im.formats, ", ")+",", ", "+f.Name+",") {
 		im.formats = append(im.formats, f.Name)
 	}
-	im.out.Format = strings.Join(im.formats, ", ")
+	im.answer.Format = strings.Join(im.formats, ", ")
 
-	name := im.out.Source
+	name := im.answer.Source
 	if path != "" {
 		name += "/" + path
 	}
@@ -253,32 +252,32 @@ func (im *importRun) readLines(ctx context.Context, f foreign.Format, path strin
 
 // addItem counts a line and puts it into the batch.
 func (im *importRun) addItem(format, path string, item foreign.Item) {
-	b := history.Import{Source: im.out.Source, Path: path, Format: format, LineNumber: item.Number, Part: item.Part,
+	b := history.Import{Source: im.answer.Source, Path: path, Format: format, LineNumber: item.Number, Part: item.Part,
 		Kind: string(item.Kind), Broken: item.Broken, Metric: item.Metric, Better: research.Direction(item.Better),
 		Value: item.Value, Status: item.Status, Description: item.Description, Commit: item.Commit, Note: item.Note}
 	b.SetText(item.Text)
 	im.batch, im.size = append(im.batch, b), im.size+len(item.Text)
-	im.out.Lines++
+	im.answer.Lines++
 
 	switch b.Kind {
 	case history.ImportRun:
-		im.out.Runs++
+		im.answer.Runs++
 		if b.Value != nil {
-			im.out.Valued++
+			im.answer.Valued++
 		}
 	case history.ImportBroken:
-		im.out.Broken++
-		if len(im.out.Told) < importTold {
-			im.out.Told = append(im.out.Told, BrokenLine{b.Place(), b.Broken})
+		im.answer.Broken++
+		if len(im.answer.Told) < importTold {
+			im.answer.Told = append(im.answer.Told, BrokenLine{b.Place(), b.Broken})
 		}
 	}
 }
 
-// flush records what of the batch is new, in one transaction.
+// flush records the new lines of the batch in one transaction, and empties it.
 func (im *importRun) flush(ctx context.Context) error {
 	added, replaced := 0, 0
 
-	err := im.lab.UpdateCampaign(ctx, im.campaign, func(tx *ledger.Tx, now *history.Campaign, session string) error {
+	err := im.checkout.UpdateCampaign(ctx, im.campaign, func(tx *ledger.Tx, now *history.Campaign, session string) error {
 		added, replaced = 0, 0
 		n := now.Imported
 
@@ -308,19 +307,20 @@ func (im *importRun) flush(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	im.out.Added, im.out.Replaced = im.out.Added+added, im.out.Replaced+replaced
+	im.answer.Added, im.answer.Replaced = im.answer.Added+added, im.answer.Replaced+replaced
 
 	im.batch, im.size = im.batch[:0], 0
-	if im.req.Seen != nil {
-		im.req.Seen(im.out.Lines)
+	if im.request.Seen != nil {
+		im.request.Seen(im.answer.Lines)
 	}
 
 	return nil
 }
 
+// finish records the last batch, and counts what was known.
 func (im *importRun) finish(ctx context.Context) error {
 	err := im.flush(ctx)
-	im.out.Known = im.out.Lines - im.out.Added
+	im.answer.Known = im.answer.Lines - im.answer.Added
 
 	return err
 }

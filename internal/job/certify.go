@@ -2,7 +2,6 @@ package job
 
 import (
 	"context"
-	"slices"
 
 	"ratchet/internal/checkout"
 	"ratchet/internal/research"
@@ -13,10 +12,11 @@ import (
 // This file is the life of a certificate: search auto keeps edits on their
 // expected gain, and the head that they make is judged as a whole.
 //
-//	certifyIfDue  the rule's plan says when → certificate.started → a supervisor
-//	certify       (in the supervisor) fresh pairs of checkpoint and head → the outcome
-//	proven        certified: the head is the checkpoint; else a commit with the
-//	              checkpoint's tree is the incumbent, and the chain is reverted
+//	StartDueCertificate       the rule's plan says when → certificate.started → a worker
+//	worker.certifyHead        fresh pairs of checkpoint and head → the outcome
+//	worker.recordCertificate  certified: the head is the checkpoint; else a commit with
+//	                          the checkpoint's tree is the incumbent, and the chain is
+//	                          reverted
 
 // StartDueCertificate starts the certificate of the head when the plan says that it is
 // time, or when a person wants it now. The job is "" when none is due.
@@ -38,22 +38,17 @@ func StartDueCertificate(
 		})
 }
 
-// isCertificateDue says whether a certificate should start: nothing that it would disturb runs.
+// isCertificateDue says whether a certificate should start: the rule's plan says
+// so, or with now a person, and nothing that it would disturb runs.
 func isCertificateDue(c *history.Campaign, now bool) bool {
-	if c.Ended != "" || c.Rests != nil && !now || c.Broken != "" || !c.Calibrated || len(c.Open) > 0 ||
-		c.Program.Search == rules.SearchCertify {
+	switch {
+	case c.Ended != "", c.Broken != "", !c.Calibrated:
+		return false
+	case c.Program.Search == rules.SearchCertify, len(c.Open) > 0:
+		return false
+	case c.Rests != nil && !now:
 		return false
 	}
 
 	return c.Plan() == rules.PlanCertify || now && c.Rule.Auto != nil && c.Rule.Auto.Chain > 0
-}
-
-// FindOpenJob is the job of one of these kinds that is under way, "" if none is.
-func FindOpenJob(c *history.Campaign, kinds ...byte) research.JobID {
-	i := slices.IndexFunc(c.Open, func(id research.JobID) bool { return slices.Contains(kinds, id.Kind()) })
-	if i < 0 {
-		return ""
-	}
-
-	return c.Open[i]
 }

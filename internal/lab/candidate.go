@@ -11,7 +11,9 @@ import (
 	"ratchet/internal/checkout"
 	"ratchet/internal/research"
 	"ratchet/internal/research/history"
+	"ratchet/internal/source"
 	"ratchet/internal/wording"
+	"ratchet/ledger"
 )
 
 // snapshotCandidate makes the candidate: the incumbent's tree with the checkout's edited
@@ -23,6 +25,7 @@ func snapshotCandidate(
 ) (p *history.Proposal, alike []string, err error) {
 	edit := checkout.EditedFiles(c.ProgramPath, c.Program)
 
+	// What was edited, from which commit on.
 	base, err := baseCommit(ctx, co, c)
 	if err != nil {
 		return nil, nil, err
@@ -37,14 +40,17 @@ func snapshotCandidate(
 	if err != nil {
 		return nil, nil, err
 	}
-	subject, _, _ := strings.Cut(strings.TrimSpace(req.Hypothesis), "\n")
 
-	p = &history.Proposal{Hypothesis: strings.TrimSpace(req.Hypothesis), Expect: req.Expect, Idea: req.Idea,
-		Parent: c.Incumbent, Tree: tree, Paths: edit, Added: added, Removed: removed, Checkout: co.Repo.Root()}
+	hypothesis := strings.TrimSpace(req.Hypothesis)
+	subject, _, _ := strings.Cut(hypothesis, "\n")
+
+	p = &history.Proposal{Hypothesis: hypothesis, Expect: req.Expect, Idea: req.Idea, Parent: c.Incumbent, Tree: tree,
+		Paths: edit, Added: added, Removed: removed, Checkout: co.Repo.Root()}
 	if p.Diff, err = digestEdit(ctx, co, base, tree, edit); err != nil {
 		return nil, nil, err
 	}
 
+	// On a newer incumbent the candidate is the merge, with the edit as a second parent.
 	parents := []string{c.Incumbent}
 	if base != c.Incumbent {
 		if p.Edited, err = co.CommitCandidate(ctx, c, tree, subject, base); err != nil {
@@ -66,10 +72,9 @@ func snapshotCandidate(
 }
 
 // requireScope refuses when a tracked file other than the edited ones and the
-// program (whose contract is checked by itself) differs from base, the
-// incumbent that the checkout stands on, or
-// an edited one is a plain file no longer. It returns the lines that the edit
-// adds and removes.
+// program differs from base, the commit that the checkout stands on, or when an
+// edited one is no plain file any more. (The program's contract is checked by
+// RequireAcceptedContract.) It returns the lines that the edit adds and removes.
 func requireScope(
 	ctx context.Context, co *checkout.Checkout, c *history.Campaign, base string, edit []string,
 ) (added, removed int, err error) {
@@ -85,39 +90,27 @@ func requireScope(
 	if err != nil {
 		return 0, 0, err
 	}
-	var out, paths []string
-	remark := ""
+	var outside []source.Change
 
 	for _, ch := range changes {
-		if slices.Contains(edit, ch.Path) {
+		switch {
+		case slices.Contains(edit, ch.Path):
 			if ch.Kind == "deleted" || ch.Kind == "type" {
 				return 0, 0, research.Errorf(research.CodeScope, "write it again, or call revert",
 					"%s is no plain file any more (%s)", ch.Path, ch.Kind)
 			}
-			added, removed = added+ch.Added, removed+ch.Removed
-		} else if ch.Path != c.ProgramPath {
-			out, paths = append(out, fmt.Sprintf("%s (%s)", ch.Path, ch.Kind)), append(paths,
-				wording.ShellQuote(":/"+ch.Path))
-			if ch.Kind == "mode" { // nobody may remember having done it
-				remark = "; where runs see copies, a run can change the modes of your files"
-			}
+			added += ch.Added
+			removed += ch.Removed
+		case ch.Path != c.ProgramPath:
+			outside = append(outside, ch)
 		}
 	}
 
-	if len(out) == 0 {
-		return added, removed, nil
-	}
-	shown := min(len(out), 20)
-
-	list, which := strings.Join(out[:shown], ", "), strings.Join(paths[:shown], " ")
-	if n := len(out) - shown; n > 0 {
-		list, which = fmt.Sprintf("%s and %d more", list, n), "PATH"
+	if len(outside) > 0 {
+		return 0, 0, outsideScopeError(c, edit, outside)
 	}
 
-	return 0, 0, research.Errorf(research.CodeScope,
-		fmt.Sprintf("put them back (git restore --source=%s --staged --worktree -- %s); only %s may change%s",
-			wording.ShortCommit(c.Incumbent), which, strings.Join(edit, ", "), remark),
-		"files outside the scope differ from the incumbent: %s", list)
+	return added, removed, nil
 }
 
 // baseCommit is the commit of the campaign that this checkout stands on: the
@@ -133,4 +126,78 @@ func baseCommit(ctx context.Context, co *checkout.Checkout, c *history.Campaign)
 	}
 
 	return head.Commit, refuseForeignCommits(ctx, co, c, head)
+}
+
+// requireNewEdit refuses a tree that is the incumbent's (CodeNoChange), or that was
+// judged already against this incumbent (CodeDuplicate). It returns what is only
+// like p.
+func requireNewEdit(
+	ctx context.Context, co *checkout.Checkout, c *history.Campaign, p *history.Proposal,
+) (alike []string, err error) {
+	if p.Tree == c.IncumbentTree {
+		return nil, research.Errorf(research.CodeNoChange, "edit the file first",
+			"%s equals the incumbent's", strings.Join(p.Paths, ", "))
+	}
+
+	err = co.Ledger.View(ctx, func(tx *ledger.Tx) error {
+		if n, ok := tx.Judged(c.Name, c.Incumbent, p.Tree); ok {
+			if err := refuseJudged(tx, c, n); err != nil {
+				return err
+			}
+		}
+		alike, err = findSimilarProposals(tx, c, p)
+
+		return err
+	})
+
+	return alike, err
+}
+
+// refuseJudged refuses the very content of experiment n, unless that was good
+// and was reverted: it may be had back, for the price of its runs.
+func refuseJudged(tx *ledger.Tx, c *history.Campaign, n int) error {
+	x, err := tx.Experiment(c.Name, n)
+	if err != nil {
+		return err
+	}
+
+	ok, _, _ := history.Keepable(*x)
+	if ok && x.Status == research.Reverted {
+		return nil
+	}
+
+	next := fmt.Sprintf("try something else; read_log{view: \"experiment\", query: \"%d\"} shows it", n)
+	if ok && x.Status == research.Unresolved {
+		next = fmt.Sprintf("keep{id: \"x%d\"}: it waits for that", n)
+	}
+
+	return research.Errorf(research.CodeDuplicate, next,
+		"experiment %d judged this very content against this incumbent: %s", n, x.Judgement.Words(c.Program.Metric))
+}
+
+// outsideScopeError names the first 20 changes and the command that takes them back.
+func outsideScopeError(c *history.Campaign, edit []string, outside []source.Change) error {
+	var names, paths []string
+	remark := ""
+
+	for _, ch := range outside {
+		names = append(names, fmt.Sprintf("%s (%s)", ch.Path, ch.Kind))
+		paths = append(paths, wording.ShellQuote(":/"+ch.Path))
+
+		if ch.Kind == "mode" { // nobody may remember having done it
+			remark = "; where runs see copies, a run can change the modes of your files"
+		}
+	}
+
+	shown := min(len(names), 20)
+	list, which := strings.Join(names[:shown], ", "), strings.Join(paths[:shown], " ")
+
+	if more := len(names) - shown; more > 0 {
+		list, which = fmt.Sprintf("%s and %d more", list, more), "PATH"
+	}
+
+	return research.Errorf(research.CodeScope,
+		fmt.Sprintf("put them back (git restore --source=%s --staged --worktree -- %s); only %s may change%s",
+			wording.ShortCommit(c.Incumbent), which, strings.Join(edit, ", "), remark),
+		"files outside the scope differ from the incumbent: %s", list)
 }

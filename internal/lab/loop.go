@@ -18,15 +18,43 @@ import (
 	"ratchet/ledger"
 )
 
-// This file is the life of one experiment, top to bottom:
+// This file is the life of one experiment, as one path from top to bottom. The
+// names are those of the functions, in the order in which they are called:
 //
-//	RunExperiment  refuse or snapshot (candidate.go) → propose (propose.go) → start a supervisor → wait
-//	judge          (in the supervisor) build → check → run after run → verdict
-//	Keep           a commit that binds the result to the ledger; the incumbent moves
-//	Revert         the edited file is the incumbent's again; nothing is lost
+//	RunExperiment               in the session's process
+//	  requireClaimable            the idea that it names is nobody else's
+//	  finishCertificateFirst      a certificate that is due may move the incumbent
+//	  requireRunnable             budget, contract, no improvement that waits
+//	  snapshotCandidate           the edit becomes a commit that no branch holds
+//	  launchExperiment            recordProposal → the candidate's ref → job.StartWorker
+//	  awaitAndDecide              job.AwaitJob, then `decide: auto`
+//
+//	worker.RunWorker            in the worker's process, which outlives the call
+//	  worker.judgeExperiment
+//	    prepareVersions           build candidate and incumbent, check the candidate
+//	    waitForTurn               one measurement at a time
+//	    mergeOntoIncumbent        where another session has kept something meanwhile
+//	    ensureCalibrated          where the machine is another than before
+//	    compareVersions           run after run, each a record, as the rule asks
+//	    recordVerdict             experiment.judged
+//
+//	Keep                        in a session's process again
+//	  requireDecidable            there is a verdict, and no decision yet
+//	  proposeMergedAgain          instead of a keep, where the incumbent is another
+//	  fastForward                 this checkout's branch stands on the incumbent
+//	  recordKeep                  compare-and-swap: experiment.kept
+//	  advanceRefs                 the refs, the branch and the index follow
+//
+//	Revert
+//	  stashEdit                   what neither commit holds is stored
+//	  recordRevert                experiment.reverted, with the lesson
+//	  advanceRefs, restoreFiles   the files are the incumbent's again
+//
+// A record comes before its effect outside the ledger, and a call that died
+// between the two is finished by the next one (finishKeep, repairRefs).
 
-// RunExperiment proposes what the checkout's edited file holds, starts its
-// supervisor and waits at most req.Wait. The run outlives the call.
+// RunExperiment proposes what the checkout's edited files hold, starts the worker
+// and waits at most req.Wait. The run outlives the call.
 // Refusals come before anything is spent: CodeScope, CodeContract,
 // CodeNoChange, CodeDuplicate, CodeUnresolved, CodeBusy, CodeClaimed, CodeBudget,
 // CodeConflict.
@@ -53,53 +81,108 @@ func proposeAndWait(
 	if err := requireClaimable(ctx, co, c, req.Idea); err != nil {
 		return nil, err
 	}
+
+	// A certificate may roll the incumbent back under the edit: it ends first.
 	began := time.Now()
 
-	proof, begin, err := finishCertificateFirst(ctx, co, c, req.Wait, progress)
-	if err != nil || !begin {
-		return proof, err
+	certificate, mayBegin, err := finishCertificateFirst(ctx, co, c, req.Wait, progress)
+	if err != nil || !mayBegin {
+		return certificate, err
 	}
 
-	if proof != nil {
+	if certificate != nil {
 		if c, err = job.CurrentReaped(ctx, co); err != nil {
 			return nil, err
 		}
 	}
 
+	// Refuse, or take the edit as a commit. Nothing is written to the ledger yet.
 	if err := requireRunnable(ctx, co, c); err != nil {
 		return nil, err
 	}
 
-	p, alike, err := snapshotCandidate(ctx, co, c, req)
+	proposal, alike, err := snapshotCandidate(ctx, co, c, req)
 	if err != nil {
 		return nil, err
 	}
 
+	// The proposal closes the experiment before it, whose hooks run now.
 	hooks, err := notify.RunClosingHooks(ctx, co, c, began)
 	if err != nil {
 		return nil, err
 	}
 
-	if err := launchExperiment(ctx, co, c, p); err != nil {
+	if err := launchExperiment(ctx, co, c, proposal); err != nil {
 		return nil, err
 	}
 
-	out, err := awaitAndDecide(ctx, co, c.Name, research.NewJobID(research.ExperimentJob, p.N),
+	out, err := awaitAndDecide(ctx, co, c.Name, research.NewJobID(research.ExperimentJob, proposal.N),
 		req.Wait-time.Since(began), progress)
 	if err != nil {
 		return nil, err
 	}
 
-	out.Notes, out.Hooks = append(alike, out.Notes...), wording.JoinParts([]string{hooks, out.Hooks})
-	if proof != nil {
-		out.Notes = append(out.Notes, fmt.Sprintf("%s: %s", proof.ID, cmp.Or(proof.Finding, proof.Reason)))
+	out.Notes = append(alike, out.Notes...)
+	out.Hooks = wording.JoinParts([]string{hooks, out.Hooks})
+
+	if certificate != nil {
+		out.Notes = append(out.Notes,
+			fmt.Sprintf("%s: %s", certificate.ID, cmp.Or(certificate.Finding, certificate.Reason)))
 	}
 
 	return out, nil
 }
 
-// launchExperiment records the proposal, whose number it sets, makes its ref and starts
-// its supervisor.
+// finishCertificateFirst lets a certificate that is due, or under way, end before an
+// experiment begins, since it may move the head. out is what came of it, nil
+// when none was due; the experiment may begin unless it runs on or the head
+// was rolled back under the checkout's edit: then out is the call's answer.
+func finishCertificateFirst(
+	ctx context.Context, co *checkout.Checkout, c *history.Campaign, limit time.Duration, progress job.ProgressFunc,
+) (out *job.Outcome, mayBegin bool, err error) {
+	id := job.FindOpenJob(c, research.CertificateJob)
+	if id == "" {
+		if id, err = job.StartDueCertificate(ctx, co, c, false); err != nil || id == "" {
+			return nil, true, err
+		}
+	}
+
+	if out, err = job.AwaitJob(ctx, co, c.Name, id, limit, progress); err != nil {
+		return nil, false, err
+	}
+
+	if out.Status == "running" {
+		out.Next = "wait_run{id: \"" + string(id) + "\"}: your edit waits for it; then run_experiment again"
+		return out, false, nil
+	}
+
+	return out, out.Certificate != rules.RolledBack, nil
+}
+
+// requireRunnable refuses as job.RequireMeasurable does, and when too few runs are
+// left to judge an edit, and while an improvement waits for its decision.
+func requireRunnable(ctx context.Context, co *checkout.Checkout, c *history.Campaign) error {
+	if err := job.RequireMeasurable(co, c); err != nil {
+		return err
+	}
+
+	if c.Calibrated && c.Plan() == rules.PlanEnd {
+		return research.Errorf(research.CodeBudget, checkout.RaiseBudget,
+			"about %s are left, too few to judge another edit", wording.Count(c.Outlook().Left, "run"))
+	}
+
+	if c.Mine == 0 {
+		return nil
+	}
+
+	return co.Ledger.View(ctx, func(tx *ledger.Tx) error {
+		_, err := closableExperiment(co, tx, c)
+		return err
+	})
+}
+
+// launchExperiment records the proposal, whose number it sets, makes its ref and
+// starts its worker. An experiment that got so far and no further is lost.
 func launchExperiment(ctx context.Context, co *checkout.Checkout, c *history.Campaign, p *history.Proposal) error {
 	if err := recordProposal(ctx, co, c, p); err != nil {
 		return err
@@ -112,28 +195,6 @@ func launchExperiment(ctx context.Context, co *checkout.Checkout, c *history.Cam
 	}
 
 	return job.StartWorker(ctx, co, c.Name, id)
-}
-
-// requireRunnable is mayMeasure, and refuses when too few runs are left for the rule, and
-// while an improvement waits for its decision.
-func requireRunnable(ctx context.Context, co *checkout.Checkout, c *history.Campaign) error {
-	if err := job.RequireMeasurable(co, c); err != nil {
-		return err
-	}
-
-	if c.Calibrated && c.Plan() == rules.PlanEnd {
-		return research.Errorf(research.CodeBudget, checkout.RaiseBudget,
-			"about %s are left, too few to judge another edit", wording.CountRuns(c.Outlook().Left))
-	}
-
-	if c.Mine == 0 {
-		return nil
-	}
-
-	return co.Ledger.View(ctx, func(tx *ledger.Tx) error {
-		_, err := closableExperiment(co, tx, c)
-		return err
-	})
 }
 
 // Keep makes an experiment's candidate the incumbent: a commit whose trailers
@@ -151,24 +212,24 @@ func Keep(ctx context.Context, co *checkout.Checkout, req KeepRequest) (*KeptAns
 		return nil, err
 	}
 
-	if x.Status == research.Kept { // recorded by a call that died: this one finishes it
+	// A keep that was recorded by a call that died is finished.
+	if x.Status == research.Kept {
 		_, err := finishKeep(ctx, co, c, head)
 		return newKeptAnswer(c, x, head, nil), err
 	}
 
-	ok, simpler, why := history.Keepable(*x)
-	if ok { // nothing to override
-		req.Override = ""
-	} else if req.Override == "" || !hasBaseline(x) {
-		return nil, research.Errorf(research.CodeVerdict, "revert{lesson: \"…\"} and try something else",
-			"%s can't be kept: %s", x.Job(), why)
+	simpler, overridden, err := requireKeepable(x, req.Override)
+	if err != nil {
+		return nil, err
 	}
 
+	// A job that measures the incumbent would lose its subject.
 	if id := job.FindOpenJob(c, research.CertificateJob, research.CalibrationJob); id != "" {
 		return nil, research.Errorf(research.CodeBusy, "wait_run{id: \""+string(id)+"\"}, then keep",
 			"%s, which measures the incumbent, is still running", id)
 	}
 
+	// Another session has kept something since: the verdict was about another incumbent.
 	if x.Parent != c.Incumbent {
 		return nil, proposeMergedAgain(ctx, co, c, x)
 	}
@@ -178,42 +239,32 @@ func Keep(ctx context.Context, co *checkout.Checkout, req KeepRequest) (*KeptAns
 	}
 
 	commit, err := co.Repo.Commit(ctx, source.CommitSpec{Tree: x.Tree, Parents: []string{c.Incumbent},
-		Message: keepCommitMessage(c, x, req.Override)})
+		Message: keepCommitMessage(c, x, overridden)})
 	if err != nil {
 		return nil, err
 	}
 
+	// Where another checkout proposed it, this one's files are not the candidate: its
+	// branch stays.
 	if x.Checkout != co.Repo.Root() {
-		head.Branch = "" // this checkout's file is not the candidate: its branch stays
+		head.Branch = ""
 	}
-	k := history.Keeping{N: x.N, Commit: commit, Was: c.Incumbent, Branch: head.Branch, Note: req.Note,
-		Simplification: simpler, Overridden: req.Override}
 
-	now, err := recordKeep(ctx, co, c, k)
+	now, err := recordKeep(ctx, co, c, history.Keeping{N: x.N, Commit: commit, Was: c.Incumbent, Branch: head.Branch,
+		Note: req.Note, Simplification: simpler, Overridden: overridden})
+	if err != nil {
+		return nil, err
+	}
+	x.Commit, x.Simpler, x.Overridden = commit, simpler, overridden
+
+	notes, err := bringKept(ctx, co, c, x, head)
 	if err != nil {
 		return nil, err
 	}
 
-	notes, err := advanceRefs(ctx, co, c, head, c.Incumbent, commit, x.Paths)
-	if err != nil {
-		return nil, err
-	}
-
-	if head.Branch != "" && x.Edited != "" { // the checkout holds the edit as it was before it was merged
-		more, err := checkoutMerged(ctx, co, c, x, commit)
-		if err != nil {
-			return nil, err
-		}
-
-		notes = append(notes, more...)
-	}
-
-	if head.Branch == "" {
-		notes = []string{"another checkout proposed it: call revert, it brings the new incumbent here"}
-	}
-	x.Commit, x.Simpler, x.Overridden = commit, simpler, req.Override
+	// It is kept. What follows tells of it.
 	out := newKeptAnswer(now, x, head, notes)
-	out.Human = noteAfterKeep(ctx, co, c, req.Override)
+	out.Human = noteAfterKeep(ctx, co, c, overridden)
 	notify.StartNotifier(co, now)
 	out.Hooks = notify.RunDecisionHooks(ctx, co, now, x, research.Kept, req.until)
 	out.Next, err = nextStepAfter(ctx, co, now)
@@ -221,27 +272,26 @@ func Keep(ctx context.Context, co *checkout.Checkout, req KeepRequest) (*KeptAns
 	return out, err
 }
 
-// nextStepAfter starts the certificate that is due once an experiment is decided,
-// and says what comes next.
-func nextStepAfter(ctx context.Context, co *checkout.Checkout, c *history.Campaign) (string, error) {
-	id, err := job.StartDueCertificate(ctx, co, c, false)
-	if err != nil || id == "" {
-		return job.NextAfterDecision(c), err
+// requireKeepable refuses a keep that the verdict does not allow, unless a person
+// overrides it and there is a number to judge by. simpler says that it is kept
+// for being the simpler code; overridden is "" where nothing had to be overridden.
+func requireKeepable(x *history.Experiment, override history.Way) (simpler bool, overridden history.Way, err error) {
+	ok, simpler, why := history.Keepable(*x)
+	if ok {
+		return simpler, "", nil
 	}
 
-	return "wait_run{id: \"" + string(id) +
-		"\"}: the head is being certified; if that fails, it goes back to the checkpoint", nil
-}
+	if override == "" || !hasBaseline(x) {
+		return false, "", research.Errorf(research.CodeVerdict, "revert{lesson: \"…\"} and try something else",
+			"%s can't be kept: %s", x.Job(), why)
+	}
 
-func newKeptAnswer(c *history.Campaign, x *history.Experiment, head source.Head, notes []string) *KeptAnswer {
-	return &KeptAnswer{Experiment: x.N, Commit: wording.ShortCommit(x.Commit),
-		Branch: strings.TrimPrefix(head.Branch, "refs/heads/"), Value: x.Judgement.Value, Unit: c.Program.Metric.Unit,
-		Simpler: x.Simpler, Overridden: x.Overridden != "", Notes: notes, Left: checkout.BudgetLeft(c),
-		Next: job.NextAfterDecision(c)}
+	return simpler, override, nil
 }
 
 // recordKeep appends experiment.kept by compare-and-swap on the incumbent, and
-// returns the campaign after it.
+// returns the campaign after it. CodeConflict where another session decided since c
+// was read.
 func recordKeep(
 	ctx context.Context, co *checkout.Checkout, c *history.Campaign, k history.Keeping,
 ) (after *history.Campaign, err error) {
@@ -269,6 +319,47 @@ func recordKeep(
 	return after, err
 }
 
+// bringKept lets the refs and this checkout follow a keep that is recorded. With
+// head.Branch "" the checkout stays as it is.
+func bringKept(
+	ctx context.Context, co *checkout.Checkout, c *history.Campaign, x *history.Experiment, head source.Head,
+) (notes []string, err error) {
+	notes, err = advanceRefs(ctx, co, c, head, c.Incumbent, x.Commit, x.Paths)
+	if err != nil {
+		return nil, err
+	}
+
+	if head.Branch == "" {
+		return []string{"another checkout proposed it: call revert, it brings the new incumbent here"}, nil
+	}
+
+	// The files are the edit as it was before it was merged.
+	if x.Edited != "" {
+		more, err := checkoutMerged(ctx, co, c, x, x.Commit)
+		if err != nil {
+			return nil, err
+		}
+		notes = append(notes, more...)
+	}
+
+	return notes, nil
+}
+
+func newKeptAnswer(c *history.Campaign, x *history.Experiment, head source.Head, notes []string) *KeptAnswer {
+	return &KeptAnswer{
+		Experiment: x.N,
+		Commit:     wording.ShortCommit(x.Commit),
+		Branch:     strings.TrimPrefix(head.Branch, "refs/heads/"),
+		Value:      x.Judgement.Value,
+		Unit:       c.Program.Metric.Unit,
+		Simpler:    x.Simpler,
+		Overridden: x.Overridden != "",
+		Notes:      notes,
+		Left:       checkout.BudgetLeft(c),
+		Next:       job.NextAfterDecision(c),
+	}
+}
+
 // Revert puts the edited files back to the incumbent's content. What differs
 // from both candidate and incumbent is stored under refs/ratchet/<name>/saved
 // first. Without an experiment to close it only restores.
@@ -291,9 +382,9 @@ func Revert(ctx context.Context, co *checkout.Checkout, req RevertRequest) (*Rev
 	if err := refuseForeignCommits(ctx, co, c, head); err != nil {
 		return nil, err
 	}
-	open := notify.IsUndecided(x)
+	undecided := notify.IsUndecided(x)
 
-	saved, as, err := stashEdit(ctx, co, c, x, "revert")
+	saved, heldBy, err := stashEdit(ctx, co, c, x, "revert")
 	if err != nil {
 		return nil, err
 	}
@@ -301,9 +392,11 @@ func Revert(ctx context.Context, co *checkout.Checkout, req RevertRequest) (*Rev
 	if err := recordRevert(ctx, co, c, x, req.Lesson); err != nil {
 		return nil, err
 	}
-	out := &RevertedAnswer{SavedAs: saved, Lesson: req.Lesson != "",
-		Human: noteText(ctx, co, c.Name, c.Unheard, noteBrief)}
 
+	out := &RevertedAnswer{SavedAs: saved, Lesson: req.Lesson != ""}
+	out.Human = noteText(ctx, co, c.Name, c.Unheard, noteBrief)
+
+	// The branch first, where another session has moved the incumbent; then the files.
 	edit := checkout.EditedFiles(c.ProgramPath, c.Program)
 	if head.Commit != c.Incumbent {
 		if out.Notes, err = advanceRefs(ctx, co, c, head, head.Commit, c.Incumbent, edit); err != nil {
@@ -315,24 +408,88 @@ func Revert(ctx context.Context, co *checkout.Checkout, req RevertRequest) (*Rev
 	if err != nil {
 		return nil, err
 	}
+	out.Notes = append(out.Notes, notes...)
 
-	if as != c.Incumbent {
+	if heldBy != c.Incumbent {
 		out.Restored = edit
 	}
 
 	if x != nil {
-		if out.Experiment = x.N; c.Mine == x.N {
+		out.Experiment = x.N
+
+		if c.Mine == x.N {
 			c.Mine = 0
 		}
 	}
+	out.Left = checkout.BudgetLeft(c)
 
-	out.Notes, out.Left = append(out.Notes, notes...), checkout.BudgetLeft(c)
-
-	if open {
+	// It is reverted. What follows tells of it.
+	if undecided {
 		x.Lesson = req.Lesson
 		out.Hooks = notify.RunDecisionHooks(ctx, co, c, x, research.Reverted, req.until)
 	}
 	out.Next, err = nextStepAfter(ctx, co, c)
 
 	return out, err
+}
+
+// recordRevert appends the reversion of x, if it is still open, and the lesson. x is
+// nil where there is only a lesson to record.
+func recordRevert(
+	ctx context.Context, co *checkout.Checkout, c *history.Campaign, x *history.Experiment, lesson string,
+) error {
+	if x == nil && lesson == "" {
+		return nil
+	}
+
+	return co.UpdateCampaign(ctx, c.Name, func(tx *ledger.Tx, now *history.Campaign, session string) error {
+		number := 0
+		if x != nil {
+			number = x.N
+			if err := requireNotKept(tx, now, number); err != nil {
+				return err
+			}
+
+			if _, err := tx.Append(history.Entry{Campaign: c.Name, Session: session,
+				Kind: history.KindExperimentReverted, Key: fmt.Sprintf("reverted/%d/%s", number, lesson),
+				Body: history.Reversion{N: number, Lesson: lesson, By: "agent"}}); err != nil {
+				return err
+			}
+		}
+
+		if lesson == "" {
+			return nil
+		}
+		_, err := appendLesson(tx, now, session, lesson, number)
+
+		return err
+	})
+}
+
+// requireNotKept refuses when another session kept experiment n since this call looked.
+func requireNotKept(tx *ledger.Tx, now *history.Campaign, n int) error {
+	x, err := tx.Experiment(now.Name, n)
+	if err != nil {
+		return err
+	}
+
+	if x.Status == research.Kept {
+		return research.Errorf(research.CodeConflict, "read_log{} shows where it stands",
+			"another session decided meanwhile: experiment %d is %s, the incumbent is %s", n, x.Status,
+			wording.ShortCommit(now.Incumbent))
+	}
+
+	return nil
+}
+
+// nextStepAfter starts the certificate that is due once an experiment is decided,
+// and says what comes next.
+func nextStepAfter(ctx context.Context, co *checkout.Checkout, c *history.Campaign) (string, error) {
+	id, err := job.StartDueCertificate(ctx, co, c, false)
+	if err != nil || id == "" {
+		return job.NextAfterDecision(c), err
+	}
+
+	return "wait_run{id: \"" + string(id) +
+		"\"}: the head is being certified; if that fails, it goes back to the checkpoint", nil
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"time"
 
 	"ratchet/internal/checkout"
 	"ratchet/internal/job"
@@ -71,8 +72,8 @@ func requireHours(c *history.Campaign, start rules.JobStart) error {
 
 	if left := c.Outlook().Left; c.Runs > 0 && runs > left {
 		return research.Errorf(research.CodeBudget, "ask for fewer runs, or keep what is left for experiments",
-			"that takes %s, and about %s are left of the campaign's hours", wording.CountRuns(runs),
-			wording.CountRuns(left))
+			"that takes %s, and about %s are left of the campaign's hours", wording.Count(runs, "run"),
+			wording.Count(left, "run"))
 	}
 
 	return nil
@@ -126,4 +127,32 @@ func resolveVersion(ctx context.Context, co *checkout.Checkout, c *history.Campa
 	}
 
 	return commit, nil
+}
+
+// MeasureRequest asks for runs that change no verdict.
+type MeasureRequest struct {
+	Target string // incumbent | start | an experiment's number | a commit
+	With   string // the same, "" for none
+	Runs   int    // of each; 0 makes none, and tells what more of them could show
+	Wait   time.Duration
+}
+
+// changedFiles are the paths whose content differs between two trees, given by path as
+// Repo.TrackedFiles does.
+func changedFiles(a, b map[string]string) map[string]bool {
+	out := map[string]bool{}
+
+	for path, hash := range a {
+		if b[path] != hash {
+			out[path] = true
+		}
+	}
+
+	for path := range b {
+		if _, ok := a[path]; !ok {
+			out[path] = true
+		}
+	}
+
+	return out
 }

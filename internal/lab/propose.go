@@ -1,62 +1,17 @@
 package lab
 
 import (
+	"cmp"
 	"context"
 	"fmt"
-	"strings"
 
 	"ratchet/internal/checkout"
+	"ratchet/internal/job"
 	"ratchet/internal/research"
 	"ratchet/internal/research/history"
 	"ratchet/internal/wording"
 	"ratchet/ledger"
 )
-
-// requireNewEdit refuses a tree that is the incumbent's, or that was judged already
-// against this incumbent. It returns what is only like p.
-func requireNewEdit(
-	ctx context.Context, co *checkout.Checkout, c *history.Campaign, p *history.Proposal,
-) (alike []string, err error) {
-	err = co.Ledger.View(ctx, func(tx *ledger.Tx) error {
-		if p.Tree == c.IncumbentTree {
-			return research.Errorf(research.CodeNoChange, "edit the file first",
-				"%s equals the incumbent's", strings.Join(p.Paths, ", "))
-		}
-
-		if n, ok := tx.Judged(c.Name, c.Incumbent, p.Tree); ok {
-			if err := refuseJudged(co, tx, c, n); err != nil {
-				return err
-			}
-		}
-		alike, err = findSimilarProposals(co, tx, c, p)
-
-		return err
-	})
-
-	return alike, err
-}
-
-// refuseJudged refuses the very content of experiment n, unless that was good
-// and was reverted: it may be had back, for the price of its runs.
-func refuseJudged(co *checkout.Checkout, tx *ledger.Tx, c *history.Campaign, n int) error {
-	x, err := tx.Experiment(c.Name, n)
-	if err != nil {
-		return err
-	}
-
-	ok, _, _ := history.Keepable(*x)
-	if ok && x.Status == research.Reverted {
-		return nil
-	}
-
-	next := fmt.Sprintf("try something else; read_log{view: \"experiment\", query: \"%d\"} shows it", n)
-	if ok && x.Status == research.Unresolved {
-		next = fmt.Sprintf("keep{id: \"x%d\"}: it waits for that", n)
-	}
-
-	return research.Errorf(research.CodeDuplicate, next,
-		"experiment %d judged this very content against this incumbent: %s", n, x.Judgement.Words(c.Program.Metric))
-}
 
 // recordProposal appends experiment.proposed, and closes as reverted what this
 // checkout's last experiment left open. It checks again, inside the
@@ -84,6 +39,7 @@ func recordProposal(ctx context.Context, co *checkout.Checkout, c *history.Campa
 		if err := claimForProposal(co, tx, now, session, p); err != nil {
 			return err
 		}
+
 		p.N = now.Experiments + 1
 		_, err := tx.Append(history.Entry{Campaign: c.Name, Session: session, Kind: history.KindExperimentProposed,
 			Body: p})
@@ -128,19 +84,56 @@ func closableExperiment(co *checkout.Checkout, tx *ledger.Tx, c *history.Campaig
 	return x, err
 }
 
-// revertWaiting reverts this checkout's experiment that waits; merging names the
-// one whose edit the next experiment measures again.
+// revertWaiting reverts this checkout's experiment that waits for a decision. merging
+// is the one whose edit the next experiment measures again, 0 for none.
 func revertWaiting(co *checkout.Checkout, tx *ledger.Tx, c *history.Campaign, session string, merging int) error {
-	by := history.Reversion{N: merging, By: "merge"}
+	reversion := history.Reversion{N: merging, By: "merge"}
 	if merging == 0 {
 		x, err := closableExperiment(co, tx, c)
 		if err != nil || x == nil {
 			return err
 		}
-		by = history.Reversion{N: x.N, By: "next_run"}
+		reversion = history.Reversion{N: x.N, By: "next_run"}
 	}
 	_, err := tx.Append(history.Entry{Campaign: c.Name, Session: session, Kind: history.KindExperimentReverted,
-		Body: by})
+		Body: reversion})
 
 	return err
+}
+
+// proposeMergedAgain proposes the edit of a judged experiment again, merged with the
+// incumbent that another session has kept since, and starts its worker. It always
+// returns an error, since nothing is kept yet: CodeConflict once it is proposed.
+func proposeMergedAgain(ctx context.Context, co *checkout.Checkout, c *history.Campaign, x *history.Experiment) error {
+	if err := job.RequireMeasurable(co, c); err != nil {
+		return err
+	}
+
+	tree, err := co.MergeTree(ctx, c, x.Parent, x.Candidate, x.Paths)
+	if err != nil {
+		return err
+	}
+
+	if tree == c.IncumbentTree {
+		return research.Errorf(research.CodeNoChange, "revert{} brings the incumbent here",
+			"another session kept the same change meanwhile")
+	}
+
+	// The same proposal on the newer incumbent; the checkout holds the edit as it was.
+	p := x.Proposal
+	p.Merges, p.Parent, p.Tree = x.N, c.Incumbent, tree
+	p.Edited = cmp.Or(p.Edited, x.Candidate)
+
+	p.Candidate, err = co.CommitCandidate(ctx, c, tree, wording.FirstLine(x.Hypothesis), c.Incumbent, x.Candidate)
+	if err != nil {
+		return err
+	}
+
+	if err := launchExperiment(ctx, co, c, &p); err != nil {
+		return err
+	}
+
+	return research.Errorf(research.CodeConflict, fmt.Sprintf("wait_run{id: \"x%d\"}", p.N),
+		"another session moved the incumbent to %s since: experiment %d is merged with it and measured again, as experiment %d",
+		wording.ShortCommit(c.Incumbent), x.N, p.N)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"ratchet/internal/checkout"
+	"ratchet/internal/host"
 	"ratchet/internal/job"
 	"ratchet/internal/research"
 	"ratchet/internal/research/history"
@@ -12,9 +13,9 @@ import (
 
 // StopLoop makes the campaign rest: from its record on no run of an agent
 // starts, and what runs now, of all sessions, is stopped and recorded. Keep,
-// revert, audit and finalize go on working. by is as in research.LoopChange. It
-// may be repeated. Errors: CodeEnded; CodeBusy when a job did not stop within
-// 10 s, though the loop rests by then.
+// revert, audit and finalize go on working. by is as in history.LoopChange. It
+// may be repeated. Errors: CodeEnded; CodeBusy when a job did not stop in time,
+// though the loop rests by then.
 func StopLoop(ctx context.Context, co *checkout.Checkout, by string) (*LoopAnswer, error) {
 	out, err := changeLoop(ctx, co, history.KindLoopStopped, by)
 	if err != nil {
@@ -27,24 +28,24 @@ func StopLoop(ctx context.Context, co *checkout.Checkout, by string) (*LoopAnswe
 		return nil, err
 	}
 
+	// All are asked at once, then each is waited for.
 	for _, id := range c.Open {
-		job.SignalWorker(co, c.Name, id) // all at once; halt waits for each
+		co.Host.Stop(host.Job{Campaign: c.Name, ID: id})
 	}
 
 	for _, id := range c.Open {
-		o, err := stopAndDecide(ctx, co, c.Name, id)
+		ended, err := stopAndDecide(ctx, co, c.Name, id)
 		if err != nil {
 			return nil, err
 		}
-
-		out.Stopped = append(out.Stopped, job.Stopped{Status: "stopped", ID: id, Text: o.Reason, Next: o.Next})
+		out.Stopped = append(out.Stopped, job.Stopped{Status: "stopped", ID: id, Text: ended.Reason, Next: ended.Next})
 	}
 
 	return out, nil
 }
 
-// ResumeLoop ends the rest. The next step is the agents': whoever is connected,
-// or comes, goes on. It may be repeated. Errors: CodeEnded.
+// ResumeLoop ends the rest. The next step is the agents': who is connected, or
+// comes, goes on. It may be repeated. Errors: CodeEnded.
 func ResumeLoop(ctx context.Context, co *checkout.Checkout, by string) (*LoopAnswer, error) {
 	out, err := changeLoop(ctx, co, history.KindLoopResumed, by)
 	if err == nil {
@@ -81,4 +82,13 @@ func changeLoop(ctx context.Context, co *checkout.Checkout, kind history.Kind, b
 	})
 
 	return out, err
+}
+
+// LoopAnswer is the answer to stopping or resuming the loop.
+type LoopAnswer struct {
+	Campaign string        `json:"campaign"`
+	Status   string        `json:"status"`  // rests | goes on
+	Changed  bool          `json:"changed"` // false: it was so already
+	Stopped  []job.Stopped `json:"stopped,omitempty"`
+	Next     string        `json:"next"`
 }

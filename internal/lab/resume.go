@@ -35,24 +35,27 @@ func resumeCampaign(
 	if err := repairRefs(ctx, co, c); err != nil {
 		return nil, err
 	}
-
 	var notes []string
+
 	if doc.Digest != c.Digest {
 		notes = append(notes,
 			"the front matter differs from the accepted contract: no run starts until a person runs `ratchet accept`")
 	}
 
-	if !co.IsCampaignBranch(c, head.Branch) {
+	switch {
+	case !co.IsCampaignBranch(c, head.Branch):
 		moved, err := switchToCampaign(ctx, co, c, doc, head)
 		if err != nil {
 			return nil, err
 		}
-
 		notes = append(notes, moved...)
-	} else if head.Commit != c.Incumbent {
-		if healed, err := finishKeep(ctx, co, c, head); err != nil {
+	case head.Commit != c.Incumbent:
+		finished, err := finishKeep(ctx, co, c, head)
+		if err != nil {
 			return nil, err
-		} else if !healed {
+		}
+
+		if !finished {
 			notes = append(notes, "another session moved the incumbent: call revert first, it brings it here")
 		}
 	}
@@ -64,8 +67,10 @@ func resumeCampaign(
 // process died between the two or somebody removed them: the start, the
 // incumbent, and the latest candidates.
 func repairRefs(ctx context.Context, co *checkout.Checkout, c *history.Campaign) error {
-	want := map[string]string{checkout.RefName(c.Name, "start"): c.Start,
-		checkout.RefName(c.Name, "incumbent"): c.Incumbent}
+	want := map[string]string{
+		checkout.RefName(c.Name, "start"):     c.Start,
+		checkout.RefName(c.Name, "incumbent"): c.Incumbent,
+	}
 
 	err := co.Ledger.View(ctx, func(tx *ledger.Tx) error {
 		latest, _, err := tx.Experiments(c.Name, ledger.Query{Limit: 20})
@@ -82,27 +87,21 @@ func repairRefs(ctx context.Context, co *checkout.Checkout, c *history.Campaign)
 		return err
 	}
 
-	have, err := co.Repo.Refs(ctx, slices.Collect(maps.Keys(want))...) // by name: there may be 100,000 others
+	refs, err := co.Repo.Refs(ctx, slices.Collect(maps.Keys(want))...) // by name: there may be 100,000 others
 	if err != nil {
 		return err
 	}
 
-	for _, r := range have {
-		if want[r.Name] == r.New {
-			delete(want, r.Name)
-		}
+	have := map[string]string{}
+	for _, r := range refs {
+		have[r.Name] = r.New
 	}
 	var updates []source.RefUpdate
 
 	for _, name := range slices.Sorted(maps.Keys(want)) {
-		i := slices.IndexFunc(have, func(r source.RefUpdate) bool { return r.Name == name })
-
-		u := source.RefUpdate{Name: name, New: want[name]}
-		if i >= 0 {
-			u.Old = have[i].New
+		if have[name] != want[name] {
+			updates = append(updates, source.RefUpdate{Name: name, New: want[name], Old: have[name]})
 		}
-
-		updates = append(updates, u)
 	}
 
 	if len(updates) == 0 {
@@ -117,54 +116,33 @@ func repairRefs(ctx context.Context, co *checkout.Checkout, c *history.Campaign)
 func switchToCampaign(
 	ctx context.Context, co *checkout.Checkout, c *history.Campaign, doc *checkout.ProgramDocument, head source.Head,
 ) (notes []string, err error) {
-	name, err := ensureCodename(ctx, co, c, cmp.Or(strings.TrimPrefix(head.Branch, "refs/heads/"), head.Commit))
-	if err != nil {
-		return nil, err
-	}
-	branch := c.Branch
+	origin := cmp.Or(strings.TrimPrefix(head.Branch, "refs/heads/"), head.Commit)
 
-	at, err := co.Repo.WorktreeOf(ctx, branch)
+	codename, err := recordOrigin(ctx, co, c, origin)
 	if err != nil {
 		return nil, err
 	}
 
-	if at != "" && at != co.Repo.Root() {
-		branch = c.Branch + "-" + name
-	}
-
-	where, err := co.Repo.Ref(ctx, branch)
+	branch, err := prepareBranch(ctx, co, c, codename)
 	if err != nil {
 		return nil, err
 	}
-
-	if where != "" {
-		if err := refuseForeignCommits(ctx, co, c, source.Head{Branch: branch, Commit: where}); err != nil {
-			return nil, err
-		}
-	}
-
-	if where != c.Incumbent { // no checkout has it: nothing but the branch moves
-		if err := co.Repo.UpdateRefs(ctx, []source.RefUpdate{{Name: branch, New: c.Incumbent, Old: where}},
-			"ratchet: join "+c.Name); err != nil {
-			return nil, err
-		}
-	}
+	short := strings.TrimPrefix(branch, "refs/heads/")
 
 	changes, err := co.Repo.Changes(ctx, c.Incumbent)
 	if err != nil {
 		return nil, err
 	}
 
+	// HEAD comes last: a call that died before it is repeated here.
 	differs := slices.ContainsFunc(changes, func(ch source.Change) bool { return ch.Path != doc.Path })
 	if !differs {
-		// HEAD comes last: a call that died before it is repeated here.
 		more, err := refreshIndex(ctx, co, c.Incumbent,
 			append(checkout.EditedFiles(c.ProgramPath, c.Program), doc.Path))
 		if err != nil {
 			return nil, err
 		}
-
-		notes = append([]string{"on branch " + strings.TrimPrefix(branch, "refs/heads/")}, more...)
+		notes = append([]string{"on branch " + short}, more...)
 
 		return notes, co.Repo.AttachHead(ctx, branch, "ratchet: resume "+c.Name)
 	}
@@ -172,32 +150,68 @@ func switchToCampaign(
 	if _, err := requireCleanFiles(ctx, co, head.Commit, "", nil); err != nil {
 		var e *research.Error
 		if errors.As(err, &e) {
-			e.Next = "commit or stash them, then: git switch " + strings.TrimPrefix(branch, "refs/heads/")
+			e.Next = "commit or stash them, then: git switch " + short
 		}
 
 		return nil, err
 	}
 
-	if err := co.Repo.Switch(ctx, strings.TrimPrefix(branch, "refs/heads/")); err != nil {
+	if err := co.Repo.Switch(ctx, short); err != nil {
 		return nil, err
 	}
 
-	return []string{"switched to " + strings.TrimPrefix(branch, "refs/heads/")}, nil
+	return []string{"switched to " + short}, nil
 }
 
-// ensureCodename is the checkout's codename, known or new. With an origin, the branch
-// or commit that the checkout comes from is noted for the way back.
-func ensureCodename(
+// prepareBranch is this checkout's branch of the campaign, at the incumbent: the
+// campaign's own, or one with the codename where another checkout has that.
+func prepareBranch(
+	ctx context.Context, co *checkout.Checkout, c *history.Campaign, codename string,
+) (branch string, err error) {
+	branch = c.Branch
+
+	worktree, err := co.Repo.WorktreeOf(ctx, branch)
+	if err != nil {
+		return "", err
+	}
+
+	if worktree != "" && worktree != co.Repo.Root() {
+		branch = c.Branch + "-" + codename
+	}
+
+	at, err := co.Repo.Ref(ctx, branch)
+	if err != nil {
+		return "", err
+	}
+
+	if at != "" {
+		if err := refuseForeignCommits(ctx, co, c, source.Head{Branch: branch, Commit: at}); err != nil {
+			return "", err
+		}
+	}
+
+	// No checkout has it: nothing but the branch moves.
+	if at != c.Incumbent {
+		err = co.Repo.UpdateRefs(ctx, []source.RefUpdate{{Name: branch, New: c.Incumbent, Old: at}},
+			"ratchet: join "+c.Name)
+	}
+
+	return branch, err
+}
+
+// recordOrigin records the branch or commit that the checkout comes from, for the way
+// back, and returns its codename, known or new.
+func recordOrigin(
 	ctx context.Context, co *checkout.Checkout, c *history.Campaign, origin string,
-) (name string, err error) {
+) (codename string, err error) {
 	err = co.UpdateCampaign(ctx, c.Name, func(tx *ledger.Tx, _ *history.Campaign, session string) error {
-		name = session
-		_, err := tx.Append(history.Entry{Campaign: c.Name, Session: name, Kind: history.KindSessionJoined,
-			Body: history.SessionJoin{Codename: name, Client: co.Opt.Client.Name, Version: co.Opt.Client.Version,
+		codename = session
+		_, err := tx.Append(history.Entry{Campaign: c.Name, Session: codename, Kind: history.KindSessionJoined,
+			Body: history.SessionJoin{Codename: codename, Client: co.Opt.Client.Name, Version: co.Opt.Client.Version,
 				Checkout: co.Repo.Root(), Origin: origin}})
 
 		return err
 	})
 
-	return name, err
+	return codename, err
 }

@@ -47,34 +47,22 @@ func Share(ctx context.Context, co *checkout.Checkout, ops []ShareOp) (*Shared, 
 	return out, err
 }
 
+// applyShareOp does one operation of Share, and adds its line to out.
 func applyShareOp(
 	co *checkout.Checkout, tx *ledger.Tx, c *history.Campaign, session string, op ShareOp, out *Shared,
 ) error {
-	say := func(format string, args ...any) { out.Done = append(out.Done, fmt.Sprintf(format, args...)) }
-
 	switch {
 	case op.Op == "lesson" && op.Lesson != "":
-		n, err := appendLesson(co, tx, c, session, op.Lesson, 0)
-		say("lesson %d stored", n)
+		n, err := appendLesson(tx, c, session, op.Lesson, 0)
+		out.Done = append(out.Done, fmt.Sprintf("lesson %d stored", n))
 
 		return err
 	case op.Idea == "":
+		// No other operation goes without an idea.
 	case op.Op == "add":
 		return addIdea(co, tx, c, session, op.Idea, out)
 	case op.Op == "claim":
-		i, err := resolveIdea(co, tx, c, op.Idea)
-		if err != nil {
-			return err
-		}
-
-		if i, err = claimIdea(co, tx, c, session, i.N); err != nil {
-			return err
-		}
-		until := time.Now().Add(history.LeaseTerm).UTC().Format(time.RFC3339)
-		out.Ideas = append(out.Ideas, SharedIdea{N: i.N, Status: i.Status, Fence: i.Fence, Until: until})
-		say("idea %d is yours (claim %d) until %s, and longer while you do something: %s", i.N, i.Fence, until, i.Text)
-
-		return nil
+		return shareClaim(co, tx, c, session, op.Idea, out)
 	case op.Op == "release" || op.Op == "drop":
 		return releaseIdea(co, tx, c, session, op, out)
 	}
@@ -88,53 +76,53 @@ func applyShareOp(
 func releaseIdea(
 	co *checkout.Checkout, tx *ledger.Tx, c *history.Campaign, session string, op ShareOp, out *Shared,
 ) error {
-	i, err := resolveIdea(co, tx, c, op.Idea)
+	idea, err := resolveIdea(tx, c, op.Idea)
 	if err != nil {
 		return err
 	}
-	e := history.Entry{Campaign: c.Name, Session: session, Kind: history.KindIdeaReleased,
-		Body: history.IdeaRelease{N: i.N, Fence: i.Fence}}
-	said := "released"
+	entry := history.Entry{Campaign: c.Name, Session: session}
+	done := "released"
 
 	if op.Op == "drop" {
-		t, err := takeover(co, tx, c, i, session)
+		taken, err := takeover(co, tx, c, idea, session)
 		if err != nil {
 			return err
 		}
-		e.Kind, e.Body, said = history.KindIdeaDropped, history.IdeaDrop{N: i.N, Why: op.Lesson, Takeover: t},
-			"dropped"
-	}
+		entry.Kind, entry.Body = history.KindIdeaDropped, history.IdeaDrop{N: idea.N, Why: op.Lesson, Takeover: taken}
+		done = "dropped"
+	} else {
+		if idea.Holder != session {
+			view, err := co.ViewIdea(tx, c, idea, session)
+			if err != nil {
+				return err
+			}
 
-	if op.Op == "release" && i.Holder != session {
-		v, err := co.ViewIdea(tx, c, i, session)
-		if err != nil {
-			return err
+			return research.Errorf(research.CodeConflict, "leave it; read_log{view: \"ideas\"} shows who holds what",
+				"you don't hold idea %d: it is %s", idea.N, view.StatusText())
 		}
-
-		return research.Errorf(research.CodeConflict, "leave it; read_log{view: \"ideas\"} shows who holds what",
-			"you don't hold idea %d: it is %s", i.N, v.StatusText())
+		entry.Kind, entry.Body = history.KindIdeaReleased, history.IdeaRelease{N: idea.N, Fence: idea.Fence}
 	}
 
-	if _, err := tx.Append(e); err != nil {
+	if _, err := tx.Append(entry); err != nil {
 		return err
 	}
 
-	if i, err = tx.Idea(c.Name, i.N); err != nil {
+	if idea, err = tx.Idea(c.Name, idea.N); err != nil {
 		return err
 	}
-	out.Ideas = append(out.Ideas, SharedIdea{N: i.N, Status: i.Status})
-	out.Done = append(out.Done, fmt.Sprintf("idea %d %s", i.N, said))
+	out.Ideas = append(out.Ideas, SharedIdea{N: idea.N, Status: idea.Status})
+	out.Done = append(out.Done, fmt.Sprintf("idea %d %s", idea.N, done))
 
 	return nil
 }
 
 // resolveIdea is the idea with an id, or with a text.
-func resolveIdea(co *checkout.Checkout, tx *ledger.Tx, c *history.Campaign, name string) (*history.IdeaState, error) {
+func resolveIdea(tx *ledger.Tx, c *history.Campaign, name string) (*history.IdeaState, error) {
 	if n, ok := history.IdeaNumber(name); ok {
 		return tx.Idea(c.Name, n)
 	}
 
-	i, err := findIdeaByText(co, tx, c, name)
+	i, err := findIdeaByText(tx, c, name)
 	if err == nil && i == nil {
 		err = research.Errorf(research.CodeNotFound, "name it by its id: read_log{view: \"ideas\"} lists them",
 			"no idea says %q", name)
@@ -144,26 +132,25 @@ func resolveIdea(co *checkout.Checkout, tx *ledger.Tx, c *history.Campaign, name
 }
 
 // findIdeaByText is the idea that has a text, whatever its case and white space; nil if none has.
-func findIdeaByText(
-	co *checkout.Checkout, tx *ledger.Tx, c *history.Campaign, text string,
-) (*history.IdeaState, error) {
-	for _, key := range []string{checkout.IdeaKey(text),
-		"idea/" + text} { // the latter was the key before texts were folded
-		rec, ok, err := tx.Keyed(c.Name, key)
-		if err != nil || !ok {
-			if err != nil {
-				return nil, err
-			}
+func findIdeaByText(tx *ledger.Tx, c *history.Campaign, text string) (*history.IdeaState, error) {
+	keys := []string{checkout.IdeaKey(text), "idea/" + text} // the latter was the key before texts were folded
 
-			continue
+	for _, key := range keys {
+		rec, ok, err := tx.Keyed(c.Name, key)
+		if err != nil {
+			return nil, err
 		}
 
-		var b history.Idea
-		if err := json.Unmarshal(rec.Body, &b); err != nil {
+		if !ok {
+			continue
+		}
+		var body history.Idea
+
+		if err := json.Unmarshal(rec.Body, &body); err != nil {
 			return nil, fmt.Errorf("decode record %d: %w", rec.Seq, err)
 		}
 
-		return tx.Idea(c.Name, b.N)
+		return tx.Idea(c.Name, body.N)
 	}
 
 	return nil, nil
@@ -176,19 +163,18 @@ func addIdea(co *checkout.Checkout, tx *ledger.Tx, c *history.Campaign, session,
 			text)
 	}
 
-	i, err := findIdeaByText(co, tx, c, text)
+	known, err := findIdeaByText(tx, c, text)
 	if err != nil {
 		return err
 	}
 
-	if i != nil {
-		v, err := co.ViewIdea(tx, c, i, session)
+	if known != nil {
+		view, err := co.ViewIdea(tx, c, known, session)
 		if err != nil {
 			return err
 		}
-
-		out.Ideas = append(out.Ideas, SharedIdea{N: i.N, Status: i.Status})
-		out.Done = append(out.Done, fmt.Sprintf("this is idea %d already (%s)", i.N, v.StatusText()))
+		out.Ideas = append(out.Ideas, SharedIdea{N: known.N, Status: known.Status})
+		out.Done = append(out.Done, fmt.Sprintf("this is idea %d already (%s)", known.N, view.StatusText()))
 
 		return nil
 	}
@@ -198,24 +184,85 @@ func addIdea(co *checkout.Checkout, tx *ledger.Tx, c *history.Campaign, session,
 		return err
 	}
 
-	now, err := tx.Campaign(c.Name)
+	now, err := tx.Campaign(c.Name) // an operation before this one may have added some
 	if err != nil {
 		return err
 	}
-
 	n := now.Ideas + 1
+
 	if _, err := tx.Append(history.Entry{Campaign: c.Name, Session: session, Kind: history.KindIdeaAdded,
 		Key: checkout.IdeaKey(text), Body: history.Idea{N: n, Text: text}}); err != nil {
 		return err
 	}
 
-	shared, line := SharedIdea{N: n, Status: history.IdeaOpen}, fmt.Sprintf("idea %d added", n)
+	shared := SharedIdea{N: n, Status: history.IdeaOpen}
+	line := fmt.Sprintf("idea %d added", n)
+
 	for _, f := range found {
 		shared.Like = append(shared.Like, f.id)
 		line += "; like " + f.words
 	}
 
-	out.Ideas, out.Done = append(out.Ideas, shared), append(out.Done, line)
+	out.Ideas = append(out.Ideas, shared)
+	out.Done = append(out.Done, line)
+
+	return nil
+}
+
+// ShareOp is one operation of share.
+type ShareOp struct {
+	Op     string // add | claim | release | drop | lesson
+	Idea   string // text to add, else an id or the text of one
+	Lesson string // with drop: why
+}
+
+// Shared is the answer to share.
+type Shared struct {
+	Done  []string     `json:"done"` // one line an operation, with its id
+	Ideas []SharedIdea `json:"ideas,omitempty"`
+	Next  string       `json:"next"`
+}
+
+// SharedIdea is an idea that share was about, as it is then.
+type SharedIdea struct {
+	N      int                `json:"idea"`
+	Status history.IdeaStatus `json:"status"`
+	Fence  int                `json:"fence,omitempty"` // of a claim
+	// RFC 3339: when the claim lapses, if its holder does nothing until then
+	Until string   `json:"until,omitempty"`
+	Like  []string `json:"like,omitempty"` // near-duplicates: x12, or idea 3
+}
+
+// appendLesson appends a lesson, of an experiment or with 0 of none, and returns its
+// number. The same lesson of the same experiment is appended once.
+func appendLesson(tx *ledger.Tx, c *history.Campaign, session, text string, experiment int) (int, error) {
+	now, err := tx.Campaign(c.Name)
+	if err != nil {
+		return 0, err
+	}
+	n := now.Lessons + 1
+	_, err = tx.Append(history.Entry{Campaign: c.Name, Session: session, Kind: history.KindLessonAdded,
+		Key: fmt.Sprintf("lesson/%d/%s", experiment, text), Body: history.Lesson{N: n, Text: text,
+			Experiment: experiment}})
+
+	return n, err
+}
+
+// shareClaim claims an idea, and says until when.
+func shareClaim(co *checkout.Checkout, tx *ledger.Tx, c *history.Campaign, session, name string, out *Shared) error {
+	idea, err := resolveIdea(tx, c, name)
+	if err != nil {
+		return err
+	}
+
+	if idea, err = claimIdea(co, tx, c, session, idea.N); err != nil {
+		return err
+	}
+	until := time.Now().Add(history.LeaseTerm).UTC().Format(time.RFC3339)
+
+	out.Ideas = append(out.Ideas, SharedIdea{N: idea.N, Status: idea.Status, Fence: idea.Fence, Until: until})
+	out.Done = append(out.Done, fmt.Sprintf("idea %d is yours (claim %d) until %s, and longer while you do something: %s",
+		idea.N, idea.Fence, until, idea.Text))
 
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"ratchet/internal/job"
 	"ratchet/internal/notify"
 	"ratchet/internal/research"
+	"ratchet/internal/research/contract"
 	"ratchet/internal/research/history"
 	"ratchet/internal/research/rules"
 	"ratchet/internal/source"
@@ -33,7 +34,7 @@ func StartCampaign(ctx context.Context, co *checkout.Checkout, req StartRequest)
 		return nil, err
 	}
 
-	name, err := checkCampaignName(req.Name, doc)
+	name, err := requireCampaignName(cmp.Or(req.Name, doc.Program.Name))
 	if err != nil {
 		return nil, err
 	}
@@ -48,10 +49,12 @@ func StartCampaign(ctx context.Context, co *checkout.Checkout, req StartRequest)
 		return nil, err
 	}
 
-	if here, err := co.CurrentCampaign(ctx); req.Name == "" && err == nil && here.ProgramPath == doc.Path &&
-		here.Ended == "" &&
-		co.IsCampaignBranch(here, head.Branch) {
-		c = here // a campaign that was given another name, and is checked out
+	// The campaign that is checked out may have been given another name than the program's.
+	if req.Name == "" {
+		here, err := co.CurrentCampaign(ctx)
+		if err == nil && here.ProgramPath == doc.Path && here.Ended == "" && co.IsCampaignBranch(here, head.Branch) {
+			c = here
+		}
 	}
 
 	if c != nil {
@@ -64,20 +67,6 @@ func StartCampaign(ctx context.Context, co *checkout.Checkout, req StartRequest)
 	}
 
 	return startCalibration(ctx, co, name, doc, false, notes)
-}
-
-// checkCampaignName is the wanted name, checked.
-func checkCampaignName(want string, doc *checkout.ProgramDocument) (string, error) {
-	name := cmp.Or(want, doc.Program.Name)
-	for i, r := range name {
-		ok := r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == '-' && i > 0
-		if !ok || len(name) > 48 {
-			return "", research.Errorf(research.CodeBadArgument, "use a to z, 0 to 9 and '-', at most 48 of them",
-				"%q cannot be a campaign's name", name)
-		}
-	}
-
-	return name, nil
 }
 
 // createCampaign makes a new campaign: objects, then refs, then the record, then the index,
@@ -159,13 +148,21 @@ func requireCleanFiles(
 // createRefs creates the campaign's branch and refs in one transaction. What a
 // start that died before its record left behind is taken over.
 func createRefs(ctx context.Context, co *checkout.Checkout, name, branch, start string) error {
-	if at, err := co.Repo.Ref(ctx, "refs/heads/ratchet"); err != nil || at != "" {
-		return cmp.Or[error](err, research.Errorf(research.CodeRepository,
-			"rename it: git branch -m ratchet ratchet-old",
-			"a branch named `ratchet` exists, so branches below ratchet/ can't"))
+	at, err := co.Repo.Ref(ctx, "refs/heads/ratchet")
+	if err != nil {
+		return err
 	}
-	updates := []source.RefUpdate{{Name: branch, New: start}, {Name: checkout.RefName(name, "start"), New: start},
-		{Name: checkout.RefName(name, "incumbent"), New: start}}
+
+	if at != "" {
+		return research.Errorf(research.CodeRepository, "rename it: git branch -m ratchet ratchet-old",
+			"a branch named `ratchet` exists, so branches below ratchet/ can't")
+	}
+
+	updates := []source.RefUpdate{
+		{Name: branch, New: start},
+		{Name: checkout.RefName(name, "start"), New: start},
+		{Name: checkout.RefName(name, "incumbent"), New: start},
+	}
 
 	left, err := co.Repo.Refs(ctx, "refs/ratchet/"+name+"/")
 	if err != nil {
@@ -178,6 +175,7 @@ func createRefs(ctx context.Context, co *checkout.Checkout, name, branch, start 
 		}
 	}
 
+	// Refs of more than a start are those of a campaign whose ledger is gone.
 	branchAt, startAt, incumbentAt := updates[0].Old, updates[1].Old, updates[2].Old
 	if startAt != incumbentAt || len(left) > 2 || len(left) > 0 && branchAt != startAt {
 		return research.Errorf(research.CodeLedger,
@@ -192,7 +190,7 @@ func createRefs(ctx context.Context, co *checkout.Checkout, name, branch, start 
 	}
 
 	err = co.Repo.UpdateRefs(ctx, updates, "ratchet: start "+name)
-	if wording.HasCode(err, research.CodeConflict) {
+	if research.HasCode(err, research.CodeConflict) {
 		return research.Errorf(research.CodeConflict, "call start_campaign again", "another session is starting %q",
 			name)
 	}
@@ -200,19 +198,22 @@ func createRefs(ctx context.Context, co *checkout.Checkout, name, branch, start 
 	return err
 }
 
-// startCalibration starts a calibration where one is missing, and tells the contract.
+// startCalibration starts a calibration where one is missing, and describes the
+// campaign to its session.
 func startCalibration(
-	ctx context.Context, co *checkout.Checkout, name string, doc *checkout.ProgramDocument, resumed bool, notes []string,
+	ctx context.Context, co *checkout.Checkout, name string, doc *checkout.ProgramDocument, resumed bool,
+	notes []string,
 ) (*Started, error) {
-	c, err := job.CurrentReaped(ctx, co)
-	if err != nil {
+	if _, err := job.CurrentReaped(ctx, co); err != nil {
 		return nil, err
 	}
-	var calibration research.JobID
-	needs := false
-	var session, origin string
 
-	err = co.UpdateCampaign(ctx, name, func(tx *ledger.Tx, now *history.Campaign, codename string) error {
+	var c *history.Campaign
+	var session, origin string
+	var calibration research.JobID // under way, "" for none
+	missing := false
+
+	err := co.UpdateCampaign(ctx, name, func(tx *ledger.Tx, now *history.Campaign, codename string) error {
 		c, session, calibration = now, codename, ""
 		if s, err := tx.Session(name, session); err == nil {
 			origin = cmp.Or(s.Origin, c.Origin)
@@ -224,12 +225,12 @@ func startCalibration(
 			}
 		}
 
-		broken := c.Broken != "" && c.Experiments > 0 // with no experiment yet, what was missing may be there now
-		if needs = !c.Calibrated && !broken && calibration == "" && doc.Digest == c.Digest && c.Rests == nil; !needs {
+		if missing = calibration == "" && needsCalibration(c, doc); !missing {
 			return nil
 		}
+
 		calibration = research.NewJobID(research.CalibrationJob, c.Calibrations+1)
-		_, err = tx.Append(history.Entry{Campaign: name, Session: session, Kind: history.KindCalibrationStarted,
+		_, err := tx.Append(history.Entry{Campaign: name, Session: session, Kind: history.KindCalibrationStarted,
 			Body: rules.JobStart{Job: calibration, Commit: c.Incumbent}})
 
 		return err
@@ -238,35 +239,19 @@ func startCalibration(
 		return nil, err
 	}
 
-	if needs {
+	if missing {
 		if err := job.StartWorker(ctx, co, name, calibration); err != nil {
 			return nil, err
 		}
 	}
-	hooks := ""
 
+	hooks := ""
 	if doc.Digest == c.Digest && c.Rests == nil {
 		notify.StartNotifier(co, c)
 		hooks = notify.RunStartHooks(ctx, co, c)
 	}
 
-	rests := ""
-	if c.Rests != nil {
-		rests = c.Rests.Words() + ": no experiment starts until a person runs `ratchet resume`"
-	}
-
-	waits := ""
-	if len(c.Program.Notify) > 0 {
-		if waits = notify.MissingAllowance(co, c.ProgramPath, c.Program); waits != "" {
-			waits = "notify: " + waits
-		}
-	}
-
-	for _, note := range []string{rests, co.Ledger.Warning(), waits, co.OtherSessionNote(c)} {
-		if note != "" {
-			notes = append([]string{note}, notes...)
-		}
-	}
+	notes = append(startWarnings(co, c), notes...)
 	out := describeStart(ctx, co, c, doc, calibration, session, origin, resumed, notes)
 	out.Hooks = hooks
 
@@ -274,24 +259,32 @@ func startCalibration(
 }
 
 func describeStart(
-	ctx context.Context, co *checkout.Checkout, c *history.Campaign, doc *checkout.ProgramDocument, calibration research.JobID, session, origin string, resumed bool, notes []string,
+	ctx context.Context, co *checkout.Checkout, c *history.Campaign, doc *checkout.ProgramDocument,
+	calibration research.JobID, session, origin string, resumed bool, notes []string,
 ) *Started {
 	m := c.Program.Metric
-	unit := cmp.Or(m.Unit, "no unit")
 
-	s := &Started{Campaign: c.Name, Direction: wording.FirstWords(doc.Body, 240), Resumed: resumed, Contract: c.Program,
-		ID: calibration, Codename: session, Left: checkout.BudgetLeft(c), Notes: notes,
-		Metric: fmt.Sprintf("%s (%s is better, %s)",
-			m.Name, m.Better, unit),
-		Branch: strings.TrimPrefix(co.Repo.Branch(ctx), "refs/heads/"), Incumbent: wording.ShortCommit(c.Incumbent),
-		Back: checkout.SwitchCommand(origin)}
+	s := &Started{
+		Campaign:  c.Name,
+		Resumed:   resumed,
+		Contract:  c.Program,
+		Direction: wording.FirstWords(doc.Body, 240),
+		Metric:    fmt.Sprintf("%s (%s is better, %s)", m.Name, m.Better, cmp.Or(m.Unit, "no unit")),
+		Branch:    strings.TrimPrefix(co.Repo.Branch(ctx), "refs/heads/"),
+		Incumbent: wording.ShortCommit(c.Incumbent),
+		Codename:  session,
+		ID:        calibration,
+		Notes:     notes,
+		Back:      checkout.SwitchCommand(origin),
+		Left:      checkout.BudgetLeft(c),
+	}
 	for _, f := range checkout.EditedFiles(c.ProgramPath, c.Program) {
 		s.Edit = append(s.Edit, filepath.Join(co.Repo.Root(), filepath.FromSlash(f)))
 	}
 
 	if c.Calibrated {
-		v := c.Rule.Incumbent
-		s.Value = &v
+		value := c.Rule.Incumbent
+		s.Value = &value
 	}
 
 	switch {
@@ -305,4 +298,74 @@ func describeStart(
 	}
 
 	return s
+}
+
+// StartRequest asks for a campaign: the one of the program, new or resumed.
+type StartRequest struct {
+	Program string // path of program.md, "" for the one nearest the checkout's folder
+	Name    string // overrides the program's name, "" for the program's
+}
+
+// Started is the answer to start_campaign.
+type Started struct {
+	Campaign  string           `json:"campaign"`
+	Resumed   bool             `json:"resumed"`
+	Contract  contract.Program `json:"-"`
+	Direction string           `json:"direction,omitempty"` // the beginning of the program's body
+	Metric    string           `json:"metric"`              // "ns_per_op (lower is better, ns)"
+	Edit      []string         `json:"edit"`                // absolute paths in this checkout
+	Branch    string           `json:"branch"`
+	Incumbent string           `json:"incumbent"` // short commit
+	Codename  string           `json:"session"`
+	ID        research.JobID   `json:"id,omitempty"`    // of the calibration, while one runs
+	Value     *float64         `json:"value,omitempty"` // the incumbent's, once calibrated
+	Notes     []string         `json:"notes,omitempty"` // announcements: a dirty edited file, untracked files, …
+	Back      string           `json:"way_back"`        // the command that leaves the campaign
+	Left      checkout.Left    `json:"budget_left"`
+	Hooks     string           `json:"hook_output,omitempty"` // what the program's hooks printed for the agent: data
+	Next      string           `json:"next"`
+}
+
+// requireCampaignName is the name, refused unless it can be a part of a ref and of a
+// file's name everywhere.
+func requireCampaignName(name string) (string, error) {
+	for i, r := range name {
+		ok := r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == '-' && i > 0
+		if !ok || len(name) > 48 {
+			return "", research.Errorf(research.CodeBadArgument, "use a to z, 0 to 9 and '-', at most 48 of them",
+				"%q cannot be a campaign's name", name)
+		}
+	}
+
+	return name, nil
+}
+
+// needsCalibration says whether a calibration should start. One that failed before the
+// first experiment is made again: what was missing may be there now.
+func needsCalibration(c *history.Campaign, doc *checkout.ProgramDocument) bool {
+	broken := c.Broken != "" && c.Experiments > 0
+	return !c.Calibrated && !broken && doc.Digest == c.Digest && c.Rests == nil
+}
+
+// startWarnings are what a session should know before all else, the most urgent first.
+func startWarnings(co *checkout.Checkout, c *history.Campaign) (warnings []string) {
+	warn := func(text string) {
+		if text != "" {
+			warnings = append(warnings, text)
+		}
+	}
+	warn(co.OtherSessionNote(c))
+
+	if len(c.Program.Notify) > 0 {
+		if missing := notify.MissingAllowance(co, c.ProgramPath, c.Program); missing != "" {
+			warn("notify: " + missing)
+		}
+	}
+	warn(co.Ledger.Warning())
+
+	if c.Rests != nil {
+		warn(c.Rests.Words() + ": no experiment starts until a person runs `ratchet resume`")
+	}
+
+	return warnings
 }

@@ -3,12 +3,10 @@ package lab
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"ratchet/internal/checkout"
 	"ratchet/internal/job"
 	"ratchet/internal/research"
-	"ratchet/internal/research/contract"
 	"ratchet/internal/research/history"
 	"ratchet/internal/source"
 	"ratchet/internal/wording"
@@ -16,7 +14,9 @@ import (
 )
 
 // Undo takes the last keep back by a new commit with the older tree: nothing
-// is reset. An edit under way is stored first.
+// is reset. An edit under way is stored first. Errors: CodeNotFound when no keep is
+// left to undo; CodeBusy; CodeConflict when this checkout does not stand on the
+// incumbent.
 func Undo(ctx context.Context, co *checkout.Checkout) (*Undone, error) {
 	c, err := job.CurrentReaped(ctx, co)
 	if err != nil {
@@ -32,14 +32,14 @@ func Undo(ctx context.Context, co *checkout.Checkout) (*Undone, error) {
 		return nil, research.Errorf(research.CodeBusy,
 			"let it end, or end it with ratchet stop ID; then keep or revert", "an experiment is open")
 	}
+
 	var x *history.Experiment
 	var tree string
-
 	err = co.Ledger.View(ctx, func(tx *ledger.Tx) (err error) {
 		if x, err = tx.Experiment(c.Name, c.IncumbentOf); err != nil {
 			return err
 		}
-		tree, err = treeBeforeKeep(ctx, co, tx, c)
+		tree, err = treeBeforeKeep(tx, c)
 
 		return err
 	})
@@ -69,8 +69,9 @@ func Undo(ctx context.Context, co *checkout.Checkout) (*Undone, error) {
 		return nil, err
 	}
 
-	if err := recordUndo(ctx, co, c, history.Undoing{N: x.N, Commit: commit, Was: c.Incumbent, Tree: tree,
-		Branch: head.Branch}); err != nil {
+	// The record, then the refs, then the files.
+	undoing := history.Undoing{N: x.N, Commit: commit, Was: c.Incumbent, Tree: tree, Branch: head.Branch}
+	if err := recordUndo(ctx, co, c, undoing); err != nil {
 		return nil, err
 	}
 
@@ -83,16 +84,16 @@ func Undo(ctx context.Context, co *checkout.Checkout) (*Undone, error) {
 	if err != nil {
 		return nil, err
 	}
-
 	out.Notes = append(out.Notes, notes...)
-	more, err := restoreFiles(ctx, co, commit, x.Paths)
-	out.Notes = append(out.Notes, more...)
+
+	notes, err = restoreFiles(ctx, co, commit, x.Paths)
+	out.Notes = append(out.Notes, notes...)
 
 	return out, err
 }
 
 // treeBeforeKeep is the tree of the incumbent before the last keep.
-func treeBeforeKeep(ctx context.Context, co *checkout.Checkout, tx *ledger.Tx, c *history.Campaign) (string, error) {
+func treeBeforeKeep(tx *ledger.Tx, c *history.Campaign) (string, error) {
 	if c.Kept == 1 {
 		return c.StartTree, nil
 	}
@@ -110,6 +111,7 @@ func treeBeforeKeep(ctx context.Context, co *checkout.Checkout, tx *ledger.Tx, c
 	return x.Tree, nil
 }
 
+// recordUndo appends keep.undone by compare-and-swap on the incumbent.
 func recordUndo(ctx context.Context, co *checkout.Checkout, c *history.Campaign, u history.Undoing) error {
 	return co.UpdateCampaign(ctx, c.Name, func(tx *ledger.Tx, now *history.Campaign, session string) error {
 		if now.Incumbent != u.Was {
@@ -122,106 +124,9 @@ func recordUndo(ctx context.Context, co *checkout.Checkout, c *history.Campaign,
 	})
 }
 
-// Abandon ends the campaign: what runs is stopped, nothing starts any more.
-// With removeRefs its refs and workspace go too; branches stay, and the way to
-// remove them is told. The lines say what was done.
-func Abandon(ctx context.Context, co *checkout.Checkout, removeRefs bool) ([]string, error) {
-	c, err := job.CurrentReaped(ctx, co)
-	if err != nil {
-		return nil, err
-	}
-
-	for _, id := range c.Open {
-		if _, err := StopJob(ctx, co, string(id)); err != nil {
-			return nil, err
-		}
-	}
-
-	if c.Ended == "" {
-		if _, err := co.Ledger.Append(ctx, history.Entry{Campaign: c.Name, Kind: history.KindCampaignEnded,
-			Key: "ended", Body: history.CampaignEnd{Reason: "abandoned"}}); err != nil {
-			return nil, err
-		}
-	}
-
-	lines := []string{fmt.Sprintf("campaign %s is abandoned; its records stay in the ledger", c.Name)}
-	if removeRefs {
-		refs, err := co.Repo.Refs(ctx, "refs/ratchet/"+c.Name+"/")
-		if err != nil {
-			return nil, err
-		}
-
-		updates := make([]source.RefUpdate, len(refs))
-		for i, r := range refs {
-			updates[i] = source.RefUpdate{Name: r.Name, Old: r.New}
-		}
-
-		if err := co.Repo.UpdateRefs(ctx, updates, "ratchet: abandon "+c.Name); err != nil {
-			return nil, err
-		}
-		lines = append(lines, fmt.Sprintf("%d refs below refs/ratchet/%s removed", len(refs), c.Name))
-	}
-
-	if _, err := job.CollectGarbage(ctx, co); err != nil {
-		return nil, err
-	}
-
-	return append(lines, "the way back: "+checkout.SwitchCommand(c.Origin),
-		"to remove its branch after that: git branch -D "+strings.TrimPrefix(c.Branch, "refs/heads/")), nil
-}
-
-// PendingContract is the contract on disk, for a person to look at before Accept.
-func PendingContract(
-	ctx context.Context, co *checkout.Checkout,
-) (c *history.Campaign, now contract.Program, digest string, err error) {
-	if c, err = job.CurrentReaped(ctx, co); err != nil {
-		return nil, now, "", err
-	}
-
-	doc, err := co.ReadProgram(co.ProgramFile(c))
-	if err != nil {
-		return nil, now, "", err
-	}
-
-	return c, doc.Program, doc.Digest, nil
-}
-
-// AcceptContract makes the contract on disk the campaign's, if it is still the one
-// that the person saw; by is how the person was asked. The next run calibrates
-// anew. Errors: CodeConflict, CodeBusy.
-func AcceptContract(ctx context.Context, co *checkout.Checkout, digest string, by history.Way) error {
-	c, p, now, err := PendingContract(ctx, co)
-	if err != nil {
-		return err
-	}
-
-	if now != digest {
-		return research.Errorf(research.CodeConflict, "look at it and accept again", "program.md changed meanwhile")
-	}
-
-	if digest == c.Digest { // accepted meanwhile
-		return nil
-	}
-
-	if len(c.Open) > 0 {
-		return research.Errorf(research.CodeBusy, "let it end, or ratchet stop", "a run is under way")
-	}
-
-	e := history.Entry{Campaign: c.Name, Kind: history.KindContractAccepted,
-		Body: history.ContractAcceptance{Program: p, Digest: digest, Was: c.Digest, By: by}}
-	if by == history.ByTerminal { // no session's
-		_, err = co.Ledger.Append(ctx, e)
-		return err
-	}
-
-	return co.UpdateCampaign(ctx, c.Name, func(tx *ledger.Tx, now *history.Campaign, session string) error {
-		if now.Digest != c.Digest {
-			return research.Errorf(research.CodeConflict, "look at it and accept again",
-				"another contract was accepted meanwhile")
-		}
-		e.Session = session
-		_, err := tx.Append(e)
-
-		return err
-	})
+// Undone is the answer to undo.
+type Undone struct {
+	Experiment int      `json:"experiment"`
+	Commit     string   `json:"commit"`
+	Notes      []string `json:"notes,omitempty"`
 }

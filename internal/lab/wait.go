@@ -1,7 +1,9 @@
 package lab
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"time"
 
 	"ratchet/internal/checkout"
@@ -47,7 +49,8 @@ func waitForJob(
 // awaitAndDecide waits for a job as awaitJob does, then keeps or reverts an experiment
 // that ended, where the program says `decide: auto`.
 func awaitAndDecide(
-	ctx context.Context, co *checkout.Checkout, campaign string, id research.JobID, limit time.Duration, progress job.ProgressFunc,
+	ctx context.Context, co *checkout.Checkout, campaign string, id research.JobID, limit time.Duration,
+	progress job.ProgressFunc,
 ) (*job.Outcome, error) {
 	began := time.Now()
 
@@ -74,54 +77,70 @@ func stopAndDecide(
 }
 
 // decideAutomatically keeps or reverts by the verdict where the program says
-// `decide: auto`.
+// `decide: auto`, and adds to the outcome what came of it. The hooks must have
+// ended HooksWithin after began.
 func decideAutomatically(
 	ctx context.Context, co *checkout.Checkout, out *job.Outcome, began time.Time,
 ) (*job.Outcome, error) {
 	if out.Status == "running" || out.Experiment == 0 || !out.Decide {
 		return out, nil
 	}
+	until := began.Add(checkout.HooksWithin)
 
 	if out.Verdict == research.Improved || out.Verdict == research.Provisional {
-		k, err := Keep(ctx, co, KeepRequest{ID: string(out.ID), until: began.Add(checkout.HooksWithin)})
+		kept, err := Keep(ctx, co, KeepRequest{ID: string(out.ID), until: until})
 		if err != nil {
 			return nil, err
 		}
 
-		out.Decided, out.Left, out.Next, out.Notes, out.Human, out.Hooks = "kept", &k.Left, k.Next, append(out.Notes,
-			k.Notes...), k.Human, k.Hooks
+		out.Decided, out.Left, out.Next = "kept", &kept.Left, kept.Next
+		out.Notes = append(out.Notes, kept.Notes...)
+		out.Human, out.Hooks = kept.Human, kept.Hooks
 
 		return out, nil
 	}
 
-	r, err := Revert(ctx, co, RevertRequest{ID: string(out.ID), until: began.Add(checkout.HooksWithin)})
+	reverted, err := Revert(ctx, co, RevertRequest{ID: string(out.ID), until: until})
 	if err != nil {
 		return nil, err
 	}
 
-	out.Decided, out.Left, out.Next, out.Notes, out.Human, out.Hooks = "reverted", &r.Left, r.Next, append(out.Notes,
-		r.Notes...), r.Human, r.Hooks
-	if r.SavedAs != "" {
-		out.Notes = append(out.Notes, "what was edited on meanwhile is stored as "+r.SavedAs)
+	out.Decided, out.Left, out.Next = "reverted", &reverted.Left, reverted.Next
+	out.Notes = append(out.Notes, reverted.Notes...)
+	out.Human, out.Hooks = reverted.Human, reverted.Hooks
+
+	if reverted.SavedAs != "" {
+		out.Notes = append(out.Notes, "what was edited on meanwhile is stored as "+reverted.SavedAs)
 	}
 
 	return out, nil
 }
 
-func changedFiles(a, b map[string]string) map[string]bool {
-	out := map[string]bool{}
+// StopJob stops a job: its run is killed and recorded, and it ends invalid with
+// that reason. Nothing to stop is no error.
+func StopJob(ctx context.Context, co *checkout.Checkout, name string) (*job.Stopped, error) {
+	c, err := job.CurrentReaped(ctx, co)
+	if err != nil {
+		return nil, err
+	}
+	var id research.JobID
 
-	for p, h := range a {
-		if b[p] != h {
-			out[p] = true
-		}
+	err = co.Ledger.View(ctx, func(tx *ledger.Tx) (err error) {
+		id, err = co.ResolveJob(tx, c, name)
+		return err
+	})
+	if err != nil {
+		return nil, err
 	}
 
-	for p := range b {
-		if _, ok := a[p]; !ok {
-			out[p] = true
-		}
+	if !slices.Contains(c.Open, id) {
+		return &job.Stopped{Status: "idle", ID: id, Text: "nothing is running", Next: "run_experiment{hypothesis}"}, nil
 	}
 
-	return out
+	out, err := stopAndDecide(ctx, co, c.Name, id)
+	if err != nil {
+		return nil, err
+	}
+
+	return &job.Stopped{Status: "stopped", ID: id, Text: cmp.Or(out.Finding, out.Reason), Next: out.Next}, nil
 }

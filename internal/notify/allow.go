@@ -13,17 +13,18 @@ import (
 	"time"
 	"unicode"
 
+	"ratchet/internal/atomicfile"
 	"ratchet/internal/checkout"
 	"ratchet/internal/research"
 	"ratchet/internal/research/contract"
 	"ratchet/internal/wording"
 )
 
-// What `notify:` names runs as the person, unconfined, and may send what a
-// variable holds to any address. An agent may write a program, and start it: so
-// nothing of it happens until a person has said yes to just these targets, in
-// this repository, with just this content of the files that they name. The yes
-// is a file in the person's own configuration, which is no agent's workspace.
+// What `notify:` names runs as the person, unconfined, and may send the value of a
+// variable to any address. An agent may write a program and start it, so nothing of
+// `notify:` happens before a person has allowed just these targets, in this
+// repository, with just this content of the files that they name. The allowance is
+// a file in the person's own configuration, outside of any agent's workspace.
 
 // Allowance is what a person is asked to allow.
 type Allowance struct {
@@ -35,7 +36,7 @@ type Allowance struct {
 }
 
 // PendingAllowance is what the program on disk asks for. Errors: CodeProgram,
-// CodeNotFound when it tells nobody.
+// CodeNotFound when it has no targets.
 func PendingAllowance(_ context.Context, co *checkout.Checkout) (*Allowance, error) {
 	doc, err := co.ReadProgram("")
 	if err != nil {
@@ -49,21 +50,23 @@ func PendingAllowance(_ context.Context, co *checkout.Checkout) (*Allowance, err
 
 	a, err := newAllowance(co, doc.Path, doc.Program)
 	if err == nil {
-		a.Given = isAllowed(a.key)
+		a.Given = hasAllowance(a.key)
 	}
 
 	return a, err
 }
 
-// StoreAllowance stores a person's yes. Only a command that asked one may call it.
+// StoreAllowance stores a person's yes. Only a command that has asked the person may
+// call it.
 func StoreAllowance(co *checkout.Checkout, a *Allowance) error {
-	dir, err := allowDir()
+	dir, err := allowanceDir()
 	if err == nil {
 		err = os.MkdirAll(dir, 0o700)
 	}
 
 	if err == nil {
-		err = replaceFile(filepath.Join(dir, a.key), []byte(time.Now().UTC().Format(time.RFC3339)+"\n"+a.text))
+		text := time.Now().UTC().Format(time.RFC3339) + "\n" + a.text
+		err = atomicfile.Write(filepath.Join(dir, a.key), []byte(text), atomicfile.Options{Perm: 0o600})
 	}
 
 	if err != nil {
@@ -74,13 +77,14 @@ func StoreAllowance(co *checkout.Checkout, a *Allowance) error {
 	return nil
 }
 
-func allowDir() (string, error) {
+// allowanceDir is the folder of allowances, in the person's configuration.
+func allowanceDir() (string, error) {
 	dir, err := os.UserConfigDir()
 	return filepath.Join(dir, "ratchet", "allowed"), err
 }
 
-func isAllowed(key string) bool {
-	dir, err := allowDir()
+func hasAllowance(key string) bool {
+	dir, err := allowanceDir()
 	if err != nil {
 		return false
 	}
@@ -89,15 +93,15 @@ func isAllowed(key string) bool {
 	return err == nil
 }
 
-// MissingAllowance says that a person has still to allow what the program's notify
-// names, or to allow it again; "" when that is done.
+// MissingAllowance says why nothing of the program's notify may happen yet: no person
+// has allowed it as it is now. "" when one has.
 func MissingAllowance(co *checkout.Checkout, programPath string, p contract.Program) string {
 	a, err := newAllowance(co, programPath, p)
 	if err != nil {
 		return wording.ErrorLine(err)
 	}
 
-	if isAllowed(a.key) {
+	if hasAllowance(a.key) {
 		return ""
 	}
 
@@ -140,8 +144,8 @@ func newAllowance(co *checkout.Checkout, programPath string, p contract.Program)
 	return a, nil
 }
 
-// Visible is a text as a person must see it who decides about it: what a
-// terminal does not show, or what reorders what it shows, stands as its number.
+// Visible is a text for a person who decides about it: characters that a terminal
+// does not show, or that reorder others, are written as \u{number}.
 func Visible(s string) string {
 	var b strings.Builder
 

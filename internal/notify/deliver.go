@@ -43,8 +43,9 @@ func newMessage(co *checkout.Checkout, c *history.Campaign, n history.Notice, mo
 	return send.Message{Type: string(n.Event), Time: n.At.UTC().Round(time.Millisecond), Data: d}
 }
 
-// sendNotice makes one attempt; said is what there is to say of one that worked. dir is
-// the program's folder, whose files a person allowed to run: no other folder's.
+// sendNotice makes one attempt to deliver m. said is a command's last line, "" of other
+// targets. dir is the program's folder: a person allowed the files of no other one.
+// The error is a *send.Later where another attempt may work.
 func sendNotice(
 	ctx context.Context, co *checkout.Checkout, dir string, t contract.Target, m send.Message, client *http.Client,
 ) (said string, err error) {
@@ -160,8 +161,8 @@ func variableName(address string) string {
 	return name
 }
 
-// missingCommand says that the program of a simple command line does not exist. What
-// a shell would make of any other line is not guessed.
+// missingCommand says that the program which a simple command line begins with does not
+// exist. It is "" for a line that needs a shell to be understood.
 func missingCommand(line, dir string) string {
 	name := strings.Fields(line)[0]
 	if strings.ContainsAny(name, "=$`'\"\\(){}|&;<>*?~!#[") ||
@@ -181,7 +182,7 @@ func missingCommand(line, dir string) string {
 	return ""
 }
 
-// TargetTrial is what became of one target when somebody tried it.
+// TargetTrial is the result of a test of one target.
 type TargetTrial struct {
 	Target string `json:"target"`
 	OK     bool   `json:"ok"`
@@ -189,10 +190,10 @@ type TargetTrial struct {
 	Error  string `json:"error,omitempty"` // why it did not work
 }
 
-// TryTargets sends a test of the event ("" for best) to every target of the
-// program as it is on disk, whatever they want to be told of, and runs the hooks
-// of the event. It writes no record. Errors: CodeProgram, CodeBadArgument for an
-// event that is none, CodeNotFound when nobody is to be told.
+// TryTargets sends a test of the event ("" for best) to every target of the program
+// on disk, also to those that did not ask for this event; for before and after it
+// runs the event's hooks instead. It writes no record. Errors: CodeProgram,
+// CodeBadArgument for an unknown event, CodeNotFound when there is no target for it.
 func TryTargets(ctx context.Context, co *checkout.Checkout, event contract.Event) ([]TargetTrial, error) {
 	doc, err := co.ReadProgram("")
 	if err != nil {
@@ -249,7 +250,7 @@ func TryTargets(ctx context.Context, co *checkout.Checkout, event contract.Event
 	return out, nil
 }
 
-// Deliveries is how the campaign's notices stand.
+// Deliveries is the state of the campaign's notices.
 type Deliveries struct {
 	Campaign string         `json:"campaign"`
 	Running  bool           `json:"running"`         // a process carries them now

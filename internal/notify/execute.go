@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"ratchet/internal/checkout"
@@ -16,15 +17,14 @@ import (
 type commandResult struct {
 	stdout, stderr string // at most 8 KiB each, the beginning
 	exit           int    // -1 when a signal ended it
-	late           bool   // it was killed at its limit, with all that it had started
+	timedOut       bool   // it was killed at its limit, with all that it had started
 	took           time.Duration
-	bytes          int64 // of stdout, what was left out included
+	stdoutBytes    int64 // of stdout, what was left out included
 }
 
-// execute runs a person's own command: as that person, outside of the
-// confinement that experiments have, in dir, with this process's environment,
-// env and stdin. Its whole process tree is dead when it returns. A failing
-// command is no error. It has no capability that its user has not.
+// execute runs a person's own command in dir, without the confinement that
+// experiments have, with this process's environment, env and stdin. When it returns,
+// every process that the command started is dead. A command that fails is no error.
 func execute(
 	ctx context.Context, command, dir string, env []string, stdin []byte, limit time.Duration,
 ) (*commandResult, error) {
@@ -54,8 +54,8 @@ func execute(
 	if err != nil {
 		return nil, err
 	}
-	out := &commandResult{stdout: string(r.Output.Head), exit: r.Exit, late: r.TimedOut, took: r.Wall,
-		bytes: r.Output.Bytes}
+	out := &commandResult{stdout: string(r.Output.Head), exit: r.Exit, timedOut: r.TimedOut, took: r.Wall,
+		stdoutBytes: r.Output.Bytes}
 
 	if f, err := os.Open(said); err == nil {
 		defer f.Close()
@@ -72,10 +72,10 @@ func (e *commandResult) describeFailure() string {
 	words := ""
 
 	switch {
-	case e.late:
+	case e.timedOut:
 		words = "was killed after " + e.took.Round(time.Second).String()
 	case e.exit != 0:
-		words = "ended with exit status " + wording.Itoa(e.exit)
+		words = "ended with exit status " + strconv.Itoa(e.exit)
 	default:
 		return ""
 	}

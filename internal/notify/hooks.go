@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"ratchet/internal/atomicfile"
 	"ratchet/internal/checkout"
 	"ratchet/internal/research"
 	"ratchet/internal/research/contract"
@@ -18,12 +19,11 @@ import (
 	"ratchet/ledger"
 )
 
-// runRoundHooks runs the scripts for after experiment x, if it was decided just
-// now, and those for before the next one, and returns what they printed for the
-// agent. x is the last experiment, nil before the first. A hook
-// that fails, hangs or is missing is said in words and changes nothing else:
-// whatever it was about is recorded already. They run as the person does who
-// started Ratchet, in the program's folder, not confined.
+// runRoundHooks runs the scripts for after experiment x, if it was decided just now,
+// and those for before the next one, and returns what they printed, for the agent.
+// x is the last experiment, nil before the first. Of a hook that fails, hangs or is
+// missing the text says so, and nothing else changes: the decision is recorded
+// already. Hooks run unconfined in the program's folder.
 func runRoundHooks(
 	ctx context.Context, co *checkout.Checkout, c *history.Campaign, x *history.Experiment, decided bool, until time.Time,
 ) string {
@@ -73,15 +73,15 @@ func runRoundHooks(
 
 	said := wording.JoinParts(parts)
 	if said != "" && os.MkdirAll(notifierDir(co), 0o700) == nil {
-		_ = replaceFile(NotifierFile(co, c.Name, "hooks"),
-			[]byte(said+"\n")) // for read_log; the answer has its beginning
+		// For read_log; the answer has its beginning.
+		_ = atomicfile.Write(NotifierFile(co, c.Name, "hooks"), []byte(said+"\n"), atomicfile.Options{Perm: 0o600})
 	}
 
 	return said
 }
 
-// RunDecisionHooks are the hooks around experiment x, which was kept or reverted by
-// this call. until is zero for a call of its own.
+// RunDecisionHooks runs the hooks around experiment x, which this call has kept or
+// reverted. until is when the call must end, zero where it has begun just now.
 func RunDecisionHooks(
 	ctx context.Context, co *checkout.Checkout, c *history.Campaign, x *history.Experiment, now research.Status, until time.Time,
 ) string {
@@ -102,9 +102,9 @@ func IsUndecided(x *history.Experiment) bool {
 	return x != nil && (x.Status == research.Unresolved || x.Status == research.Voided && !x.Closed)
 }
 
-// RunClosingHooks are the hooks around this checkout's last experiment, which the
-// one that is about to be proposed leaves behind. They run before it is
-// proposed: nothing is measured while they do.
+// RunClosingHooks runs the hooks around this checkout's last experiment, if that is
+// undecided: the one that is about to be proposed reverts it. They run before the
+// proposal, so that nothing is measured meanwhile.
 func RunClosingHooks(ctx context.Context, co *checkout.Checkout, c *history.Campaign, began time.Time) (string, error) {
 	if len(c.Program.Notify) == 0 {
 		return "", nil
@@ -125,7 +125,7 @@ func RunClosingHooks(ctx context.Context, co *checkout.Checkout, c *history.Camp
 	return RunDecisionHooks(ctx, co, c, x, research.Reverted, began.Add(checkout.HooksWithin)), nil
 }
 
-// RunStartHooks are the hooks before the session's first experiment.
+// RunStartHooks runs the hooks before the session's first experiment.
 func RunStartHooks(ctx context.Context, co *checkout.Checkout, c *history.Campaign) string {
 	var last *history.Experiment
 
@@ -139,7 +139,8 @@ func RunStartHooks(ctx context.Context, co *checkout.Checkout, c *history.Campai
 	return runRoundHooks(ctx, co, c, last, false, time.Now().Add(checkout.CommandLimit))
 }
 
-// runHook runs one hook and returns what the agent is told, "" for nothing.
+// runHook runs one hook and returns what it printed, and how it failed; "" for
+// nothing.
 func runHook(
 	ctx context.Context, co *checkout.Checkout, c *history.Campaign, path, dir string, p piPayload, until time.Time,
 ) string {
@@ -153,7 +154,7 @@ func runHook(
 	}
 
 	said := strings.TrimSpace(ran.stdout)
-	if ran.bytes > int64(len(ran.stdout)) {
+	if ran.stdoutBytes > int64(len(ran.stdout)) {
 		said += "\n[cut at 8 KiB]"
 	}
 
@@ -166,6 +167,8 @@ func runHook(
 	return strings.TrimSpace(fmt.Sprintf("[%s %s]\n%s", path, why, said))
 }
 
+// executeHook runs a hook with p on its standard input. The error says why it was not
+// run; a hook that ran and failed is no error.
 func executeHook(ctx context.Context, path, dir string, p piPayload, limit time.Duration) (*commandResult, error) {
 	if limit < time.Second {
 		return nil, errors.New("no time was left in this call")

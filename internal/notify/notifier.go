@@ -22,31 +22,27 @@ import (
 	"ratchet/sandbox"
 )
 
-// This file is the life of a teller, the process that carries a campaign's
-// notices to where `notify:` says. It reads the ledger as anybody does, so that
-// no call waits for it:
-//
-//	startTeller  by a supervisor, or by a decision that finds none: a process of its own
-//	Tell         (in the teller) look → deliver → sleep, until nothing is to come
-//	look         records since the cursor → notices; states that began → notices; all into the queue
-//	deliver      what is due, one attempt each; what fails is due again later
+// pollInterval is how often a notifier looks whether something was appended.
+const pollInterval = 500 * time.Millisecond
 
-// tellerTick is how often a teller looks whether something was appended.
-const tellerTick = 500 * time.Millisecond
+// idleLimit is how long a notifier stays after the last record when no target
+// wants to hear of a stall.
+const idleLimit = 10 * time.Minute
 
-// idleTeller is how long a teller stays after the last record when no target
-// waits for a standstill.
-const idleTeller = 10 * time.Minute
-
-// StartNotifier starts the campaign's teller unless there is one, or nobody is to
-// be told. What keeps it from starting keeps nobody from working: its log says it.
+// StartNotifier starts the campaign's notifier, unless one runs, the program has no
+// targets, or a person has not allowed them. A failure to start is logged and not
+// returned: no call fails for it.
 func StartNotifier(co *checkout.Checkout, c *history.Campaign) {
 	if !c.Program.Tells() || len(co.Opt.Tell) == 0 {
 		return
 	}
 
-	if held, err := sandbox.Locked(NotifierFile(co, c.Name, "lock")); err != nil || held || os.MkdirAll(notifierDir(co),
-		0o700) != nil {
+	running, err := sandbox.Locked(NotifierFile(co, c.Name, "lock"))
+	if err != nil || running {
+		return
+	}
+
+	if err := os.MkdirAll(notifierDir(co), 0o700); err != nil {
 		return
 	}
 
@@ -61,10 +57,12 @@ func StartNotifier(co *checkout.Checkout, c *history.Campaign) {
 	}
 }
 
-// notifierDir is the folder of the tellers' files; of each campaign a lock, a
-// queue, a log and what its process printed.
+// notifierDir is the folder of the notifiers' files: for each campaign a lock, a
+// queue, a log, what its process printed, and what hooks printed last.
 func notifierDir(co *checkout.Checkout) string { return filepath.Join(co.Ledger.Dir(), "notify") }
 
+// NotifierFile is the path of one of these files; kind is lock, queue, log, out or
+// hooks.
 func NotifierFile(co *checkout.Checkout, campaign, kind string) string {
 	return filepath.Join(notifierDir(co), campaign+"."+kind)
 }
@@ -72,22 +70,22 @@ func NotifierFile(co *checkout.Checkout, campaign, kind string) string {
 // notifier carries one campaign's notices.
 type notifier struct {
 	*checkout.Checkout
-	campaign string
-	client   *http.Client
-	queue    *deliveryQueue
-	c        *history.Campaign // as last read
-	stamp    ledger.Stamp      // of then
-	last     time.Time         // of the campaign's newest record
-	head     uint64
-	contract string // what program.md was like when it was last parsed
-	changed  bool   // and whether it was another contract
-	checked  time.Time
+	campaign        string
+	client          *http.Client
+	queue           *deliveryQueue
+	state           *history.Campaign // as last read
+	stamp           ledger.Stamp      // of then
+	lastRecord      time.Time         // of the campaign's newest record
+	head            uint64
+	contractStamp   string // what program.md was like when it was last parsed
+	contractChanged bool   // and whether it was another contract
+	contractChecked time.Time
 }
 
-// RunNotifier is the whole life of a teller process: there is at most one of a
-// campaign, a second one ends at once. It ends when the campaign ends, rests or
-// has nothing left to spend, after a silence that was told, or when ctx does;
-// what was not delivered then is the next one's.
+// RunNotifier is the whole life of a notifier process. A second one of the same
+// campaign ends at once. It ends when the campaign ends, rests or has nothing left
+// to spend, after it has announced a silence, or when ctx does; what was not
+// delivered by then stays in the queue for the next one.
 func RunNotifier(ctx context.Context, co *checkout.Checkout, campaign string) error {
 	if err := os.MkdirAll(notifierDir(co), 0o700); err != nil {
 		return fmt.Errorf("make the folder for notices: %w", err)
@@ -110,13 +108,14 @@ func RunNotifier(ctx context.Context, co *checkout.Checkout, campaign string) er
 		if releaseErr := lock.Release(); err != nil || releaseErr != nil || ctx.Err() != nil {
 			return errors.Join(err, releaseErr)
 		}
-		// Whoever appended in this very moment saw the lock held.
+		// Who appended just before the release saw the lock held and started no notifier.
 		again = t.hasNews()
 	}
 
 	return checkout.RemoveIfEmpty(NotifierFile(co, campaign, "out"))
 }
 
+// run looks and delivers until nothing is to come.
 func (t *notifier) run(ctx context.Context) error {
 	var err error
 	if t.queue, err = readQueue(t.Checkout, t.campaign); err != nil {
@@ -125,7 +124,8 @@ func (t *notifier) run(ctx context.Context) error {
 
 	for failed := 0; ; {
 		err := t.queueNews(ctx)
-		sandbox.Ready(nil) // not before: what is appended from here on is news, however slowly this process came up
+		// Only now: what is appended after Ready counts as news, however slow the start was.
+		sandbox.Ready(nil)
 
 		if err != nil {
 			if failed++; failed >= 5 || ctx.Err() != nil {
@@ -136,7 +136,7 @@ func (t *notifier) run(ctx context.Context) error {
 			failed = 0
 		}
 
-		if t.c != nil {
+		if t.state != nil {
 			if err := t.deliverDue(ctx); err != nil {
 				return err
 			}
@@ -149,7 +149,7 @@ func (t *notifier) run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-time.After(tellerTick):
+		case <-time.After(pollInterval):
 		}
 
 		if _, err := os.Stat(NotifierFile(t.Checkout, t.campaign, "lock")); err != nil {
@@ -164,41 +164,41 @@ func (t *notifier) hasNews() bool {
 	return err == nil && now != t.stamp
 }
 
-// isDone says that nothing is to come that a teller must wait for.
+// isDone says that nothing is to come that the notifier must wait for.
 func (t *notifier) isDone() bool {
-	c := t.c
+	c := t.state
 
-	quiet := time.Since(t.last)
+	quiet := time.Since(t.lastRecord)
 	switch {
 	case t.hasNews():
 		return false
 	case c.Rests != nil || !c.Program.Tells():
-		return true // what is queued waits for the next teller
+		return true // what is queued waits for the next notifier
 	case len(t.queue.Pending) > 0:
 		return false
-	case c.Ended != "" || slices.Contains(t.queue.Told, history.Silence):
+	case c.Ended != "" || slices.Contains(t.queue.Announced, history.Silence):
 		return true
 	case t.hasRunningJob():
 		return false
-	case slices.Contains(t.queue.Told, history.Spent):
+	case slices.Contains(t.queue.Announced, history.Spent):
 		return quiet > time.Minute
 	}
 	waits := slices.ContainsFunc(c.Program.Notify,
 		func(x contract.Target) bool { return x.Hook == "" && x.Wants(contract.EventStall) })
 
-	return !waits && quiet > idleTeller
+	return !waits && quiet > idleLimit
 }
 
-// hasRunningJob says whether a supervisor works for the campaign.
+// hasRunningJob says whether a worker of the campaign is alive.
 func (t *notifier) hasRunningJob() bool {
-	return slices.ContainsFunc(t.c.Open, func(id research.JobID) bool { return t.HasWorker(t.campaign, id) })
+	return slices.ContainsFunc(t.state.Open, func(id research.JobID) bool { return t.HasWorker(t.campaign, id) })
 }
 
 // queueNews queues what is new, and stores the queue before any of it is sent.
 func (t *notifier) queueNews(ctx context.Context) error {
 	var found []history.Notice
 
-	if t.c == nil || t.hasNews() {
+	if t.state == nil || t.hasNews() {
 		stamp, err := t.Ledger.Stamp()
 		if err != nil {
 			return err
@@ -214,10 +214,10 @@ func (t *notifier) queueNews(ctx context.Context) error {
 	if len(found) == 0 && t.hasNews() {
 		return nil // a job that just ended was seen gone before its end was read
 	}
-	now := history.Circumstances(t.c, history.Situation{Now: time.Now().UTC(), Last: t.last, Head: t.head,
+	now := history.Circumstances(t.state, history.Situation{Now: time.Now().UTC(), Last: t.lastRecord, Head: t.head,
 		Running: running || t.hasNews(), Changed: t.contractDiffers(ctx)})
 
-	told := slices.DeleteFunc(slices.Clone(t.queue.Told),
+	told := slices.DeleteFunc(slices.Clone(t.queue.Announced),
 		func(k history.Circumstance) bool { _, still := now[k]; return !still })
 	for k, n := range now {
 		if !slices.Contains(told, k) {
@@ -226,11 +226,11 @@ func (t *notifier) queueNews(ctx context.Context) error {
 	}
 	slices.Sort(told)
 
-	if len(found) == 0 && slices.Equal(told, t.queue.Told) {
+	if len(found) == 0 && slices.Equal(told, t.queue.Announced) {
 		return t.storeCursor()
 	}
 
-	t.queue.Told = told
+	t.queue.Announced = told
 	for _, n := range found {
 		t.enqueue(n)
 	}
@@ -238,20 +238,20 @@ func (t *notifier) queueNews(ctx context.Context) error {
 	return t.saveQueue()
 }
 
-// readNews takes the records since the cursor, in pages, and what they are news of.
-// A teller that is the campaign's first begins with what comes after it.
+// readNews reads the records since the cursor, in pages, and returns what they are
+// news of. The first notifier of a campaign begins with what comes after it.
 func (t *notifier) readNews(ctx context.Context) (found []history.Notice, err error) {
 	const page = 500 // records while the ledger is locked
 
 	for more := true; more; {
 		err = t.Ledger.View(ctx, func(tx *ledger.Tx) error {
-			if t.c, err = tx.Campaign(t.campaign); err != nil {
+			if t.state, err = tx.Campaign(t.campaign); err != nil {
 				return err
 			}
 
 			t.head, _ = tx.Head()
 			if t.queue.Seq == 0 {
-				t.queue.Seq, t.last = t.head, time.Now()
+				t.queue.Seq, t.lastRecord = t.head, time.Now()
 			}
 
 			from, n := t.queue.Seq+1, 0
@@ -269,9 +269,9 @@ func (t *notifier) readNews(ctx context.Context) (found []history.Notice, err er
 				if r.Campaign != t.campaign {
 					return nil
 				}
-				t.last = r.Time
+				t.lastRecord = r.Time
 
-				news, err := noticeFromRecord(tx, t.c, r)
+				news, err := noticeFromRecord(tx, t.state, r)
 				if news != nil {
 					found = append(found, *news)
 				}
@@ -284,15 +284,16 @@ func (t *notifier) readNews(ctx context.Context) (found []history.Notice, err er
 		}
 	}
 
-	if t.last.IsZero() { // nothing new since another teller's time
-		t.last = t.queue.Last
+	if t.lastRecord.IsZero() { // nothing new since the notifier before this one
+		t.lastRecord = t.queue.Last
 	}
-	t.queue.Last = t.last
+	t.queue.Last = t.lastRecord
 
 	return found, nil
 }
 
-// noticeFromRecord is what a record is news of, with what of the ledger tells it.
+// noticeFromRecord is what a record is news of, nil for nothing. Of an invalid
+// experiment it reads the ones before it, too: several in a row are a crash loop.
 func noticeFromRecord(tx *ledger.Tx, c *history.Campaign, r history.Record) (*history.Notice, error) {
 	switch r.Kind {
 	case history.KindExperimentKept, history.KindExperimentJudged, history.KindRunLost,
@@ -326,6 +327,7 @@ func noticeFromRecord(tx *ledger.Tx, c *history.Campaign, r history.Record) (*hi
 	return newNotice(c, r, x, before, nil)
 }
 
+// newNotice passes err on, so that its callers can return what they got.
 func newNotice(
 	c *history.Campaign, r history.Record, x *history.Experiment, before []history.Experiment, err error,
 ) (*history.Notice, error) {
@@ -336,8 +338,8 @@ func newNotice(
 	return history.Noticed(c, r, x, before)
 }
 
-// storeCursor stores the cursor now and then though nothing is queued, so that a
-// successor need not read a whole night again.
+// storeCursor stores the cursor every thousand records although nothing is queued,
+// so that the next notifier need not read them all again.
 func (t *notifier) storeCursor() error {
 	if t.queue.Seq < t.queue.saved+1000 && t.queue.saved > 0 {
 		return nil
@@ -346,35 +348,36 @@ func (t *notifier) storeCursor() error {
 	return t.saveQueue()
 }
 
-// contractDiffers says whether the checkout that stands on the campaign has
-// another contract than the accepted one. It reads the file when that changed.
+// contractDiffers says whether the checkout is on the campaign's branch and has
+// another contract than the accepted one. It looks at most every five seconds, and
+// parses the program only when the file has changed.
 func (t *notifier) contractDiffers(ctx context.Context) bool {
-	if time.Since(t.checked) < 5*time.Second {
-		return t.changed
+	if time.Since(t.contractChecked) < 5*time.Second {
+		return t.contractChanged
 	}
-	t.checked = time.Now()
+	t.contractChecked = time.Now()
 
-	info, err := os.Stat(t.ProgramFile(t.c))
+	info, err := os.Stat(t.ProgramFile(t.state))
 	if err != nil {
 		return false
 	}
 
-	seen := fmt.Sprint(info.ModTime(), info.Size(), t.c.Digest)
-	if seen != t.contract {
-		t.contract = seen
-		err := t.RequireAcceptedContract(t.c)
-		t.changed = (wording.HasCode(err, research.CodeContract) || wording.HasCode(err, research.CodeProgram)) &&
-			t.IsCampaignBranch(t.c,
+	seen := fmt.Sprint(info.ModTime(), info.Size(), t.state.Digest)
+	if seen != t.contractStamp {
+		t.contractStamp = seen
+		err := t.RequireAcceptedContract(t.state)
+		t.contractChanged = (research.HasCode(err, research.CodeContract) || research.HasCode(err, research.CodeProgram)) &&
+			t.IsCampaignBranch(t.state,
 				t.Repo.Branch(ctx))
 	}
 
-	return t.changed
+	return t.contractChanged
 }
 
-// enqueue adds a notice for each target that wants it. New bests that were not
-// sent yet become one message, the newest.
+// enqueue adds a notice for each target that wants it. A new best takes the place of
+// those that were not tried yet, and counts them.
 func (t *notifier) enqueue(n history.Notice) {
-	for _, target := range t.c.Program.Notify {
+	for _, target := range t.state.Program.Notify {
 		if target.Hook != "" || !target.Wants(n.Event) {
 			continue
 		}
@@ -402,24 +405,24 @@ func (t *notifier) deliverDue(ctx context.Context) error {
 			continue
 		}
 
-		i := slices.IndexFunc(t.c.Program.Notify, func(x contract.Target) bool { return targetKey(x) == p.Target })
+		i := slices.IndexFunc(t.state.Program.Notify, func(x contract.Target) bool { return targetKey(x) == p.Target })
 		if i < 0 { // no part of the contract any more
 			t.updateQueue(p, nil)
 			continue
 		}
-		target := t.c.Program.Notify[i]
+		target := t.state.Program.Notify[i]
 
 		said, err := "", error(nil)
-		if why := MissingAllowance(t.Checkout, t.c.ProgramPath,
-			t.c.Program); why != "" { // a file that it names was changed
+		// Each time anew: a file that the program names may have changed.
+		if why := MissingAllowance(t.Checkout, t.state.ProgramPath, t.state.Program); why != "" {
 			err = errors.New(why)
 		} else {
-			said, err = sendNotice(ctx, t.Checkout, programDir(t.Checkout, t.c.ProgramPath), target,
-				newMessage(t.Checkout, t.c, p.Notice, p.More), t.client)
+			said, err = sendNotice(ctx, t.Checkout, programDir(t.Checkout, t.state.ProgramPath), target,
+				newMessage(t.Checkout, t.state, p.Notice, p.More), t.client)
 		}
 
 		if ctx.Err() != nil {
-			return nil // unknown whether it got through: it is sent again
+			return nil // whether it got through is unknown, so the next notifier sends it again
 		}
 		t.recordAttempt(p, target, said, err)
 
@@ -462,7 +465,7 @@ func (t *notifier) recordAttempt(p pendingNotice, target contract.Target, said s
 	t.queue.recordResult(target, "given up", wording.ErrorLine(err))
 }
 
-// updateQueue takes an entry off the queue, or puts its new state in its place.
+// updateQueue replaces the entry of p by with, or removes it where with is nil.
 func (t *notifier) updateQueue(p pendingNotice, with *pendingNotice) {
 	i := slices.IndexFunc(t.queue.Pending, func(o pendingNotice) bool {
 		return o.Target == p.Target && o.Event == p.Event && o.Seq == p.Seq

@@ -88,7 +88,7 @@ func NewPiRun(m contract.Metric, x *history.Experiment, samples map[string]float
 	return line
 }
 
-// piSession is what pi's hooks are told of the campaign.
+// piSession is the campaign in the names of pi's hooks.
 type piSession struct {
 	MetricName string   `json:"metric_name"`
 	MetricUnit string   `json:"metric_unit"`
@@ -110,8 +110,8 @@ type piPayload struct {
 	Session  piSession      `json:"session"`
 }
 
-// readPiState reads what hooks are told: the campaign as pi's session, and
-// experiment x as its run, nil for none.
+// readPiState reads what hooks get: the campaign as pi's session, and experiment x as
+// its run, which is nil when x is.
 func readPiState(tx *ledger.Tx, c *history.Campaign, x *history.Experiment) (piSession, *PiRun, error) {
 	m := c.Program.Metric
 
@@ -152,7 +152,7 @@ func readPiState(tx *ledger.Tx, c *history.Campaign, x *history.Experiment) (piS
 	return s, &run, err
 }
 
-// remainingTime is what of limit remains at until.
+// remainingTime is the time until then, at most limit.
 func remainingTime(limit time.Duration, until time.Time) time.Duration {
 	return min(limit, time.Until(until))
 }

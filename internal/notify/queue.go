@@ -8,10 +8,10 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
+	"ratchet/internal/atomicfile"
 	"ratchet/internal/checkout"
 	"ratchet/internal/research"
 	"ratchet/internal/research/contract"
@@ -19,18 +19,17 @@ import (
 	"ratchet/internal/wording"
 )
 
-// deliveryQueue is what a teller must not forget. It is a file beside the ledger, not
-// records: that a message was sent is no event of the campaign, and a reader of
-// records must not make more of them. It is stored before anything is sent and
-// after each attempt, so a teller that dies in between sends its last message
-// again, with the same id, and loses none.
+// deliveryQueue is what a notifier must not forget. It is a file beside the ledger and
+// not a record: that a message was sent is no event of the campaign. It is stored
+// before anything is sent and after each attempt, so a notifier that dies in between
+// sends its last message again, with the same id, and loses none.
 type deliveryQueue struct {
-	Seq     uint64                  `json:"seq"`  // up to this record, everything is queued
-	Last    time.Time               `json:"last"` // of the campaign's newest record by then
-	Told    []history.Circumstance  `json:"told,omitempty"`
-	Pending []pendingNotice         `json:"pending,omitempty"`
-	States  map[string]LastDelivery `json:"states,omitempty"` // by targetKey
-	saved   uint64
+	Seq       uint64                  `json:"seq"`  // up to this record, everything is queued
+	Last      time.Time               `json:"last"` // of the campaign's newest record by then
+	Announced []history.Circumstance  `json:"told,omitempty"`
+	Pending   []pendingNotice         `json:"pending,omitempty"`
+	States    map[string]LastDelivery `json:"states,omitempty"` // by targetKey
+	saved     uint64
 }
 
 // pendingNotice is a notice that one target has not got yet.
@@ -52,7 +51,7 @@ type LastDelivery struct {
 	Waiting int       `json:"waiting,omitempty"` // messages that are not delivered yet
 }
 
-// targetKey is a target's identity in the queue. It tells nothing of it.
+// targetKey is a target's identity in the queue. It gives no address away.
 func targetKey(t contract.Target) string {
 	b, err := json.Marshal(t)
 	if err != nil {
@@ -63,6 +62,8 @@ func targetKey(t contract.Target) string {
 	return fmt.Sprintf("%x", sum[:8])
 }
 
+// recordResult notes what became of the last message to t; failed and why are "" of
+// one that was delivered.
 func (q *deliveryQueue) recordResult(t contract.Target, failed, why string) {
 	if q.States == nil {
 		q.States = map[string]LastDelivery{}
@@ -71,7 +72,7 @@ func (q *deliveryQueue) recordResult(t contract.Target, failed, why string) {
 }
 
 // readQueue is the campaign's queue, empty if there was none. One that can't be
-// read is put aside: its messages are lost, and the log says so.
+// decoded counts as empty: its messages are lost, and the log says so.
 func readQueue(co *checkout.Checkout, campaign string) (*deliveryQueue, error) {
 	q, path := &deliveryQueue{}, NotifierFile(co, campaign, "queue")
 
@@ -93,10 +94,11 @@ func readQueue(co *checkout.Checkout, campaign string) (*deliveryQueue, error) {
 	return q, nil
 }
 
+// saveQueue stores the queue durably.
 func (t *notifier) saveQueue() error {
 	b, err := json.Marshal(t.queue)
 	if err == nil {
-		err = replaceFile(NotifierFile(t.Checkout, t.campaign, "queue"), b)
+		err = atomicfile.Write(NotifierFile(t.Checkout, t.campaign, "queue"), b, atomicfile.Options{Perm: 0o600})
 	}
 
 	if err != nil {
@@ -107,42 +109,18 @@ func (t *notifier) saveQueue() error {
 	return nil
 }
 
-// replaceFile makes b the content of path, durably: it is the old or the new one.
-func replaceFile(path string, b []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name())
-
-	_, err = f.Write(b)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-
-	if err := os.Rename(f.Name(), path); err != nil {
-		return err
-	}
-
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-
-	return errors.Join(dir.Sync(), dir.Close())
-}
-
-// logBytes is how large a log of notices may get; then its older half goes.
+// logBytes is the size above which the older half of a log of notices is removed.
 const logBytes = 64 << 10
 
-// logDelivery adds a line to the campaign's log of notices. Losing one loses nothing.
+// logDelivery adds a line to the campaign's log of notices. A failure is ignored: the
+// log is for people, and nothing is decided by it.
 func logDelivery(co *checkout.Checkout, campaign, words string) {
 	path := NotifierFile(co, campaign, "log")
 	line := time.Now().UTC().Format(time.RFC3339) + " " + wording.FirstWords(words, 500) + "\n"
 
 	if b, err := os.ReadFile(path); err == nil && len(b) > logBytes {
 		b = b[len(b)/2:]
-		_ = replaceFile(path, b[bytes.IndexByte(b, '\n')+1:])
+		_ = atomicfile.Write(path, b[bytes.IndexByte(b, '\n')+1:], atomicfile.Options{Perm: 0o600})
 	}
 
 	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)

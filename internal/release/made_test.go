@@ -101,43 +101,6 @@ func TestPublish(t *testing.T) {
 	}
 }
 
-// TestSBOM: the modules that Go says are in a binary, here the release tool's.
-func TestSBOM(t *testing.T) {
-	tool := filepath.Join(t.TempDir(), "tool")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", tool, "./run").CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
-
-	var b bytes.Buffer
-	if err := release.SBOM(&b, tool, "1.2.3"); err != nil {
-		t.Fatal(err)
-	}
-
-	var bom struct {
-		BOMFormat, SpecVersion string
-		SerialNumber           string
-		Components             []struct{ Name, Version, PURL string }
-	}
-	if err := json.Unmarshal(b.Bytes(), &bom); err != nil {
-		t.Fatal(err)
-	}
-
-	found := map[string]string{}
-	for _, c := range bom.Components {
-		found[c.Name] = c.PURL
-	}
-
-	if bom.BOMFormat != "CycloneDX" || bom.SpecVersion != "1.6" || bom.SerialNumber != "" {
-		t.Errorf("format %s %s, serial number %q", bom.BOMFormat, bom.SpecVersion, bom.SerialNumber)
-	}
-
-	if !strings.HasPrefix(found["std"], "pkg:golang/std@1.") ||
-		!strings.HasPrefix(found["github.com/CycloneDX/cyclonedx-go"],
-			"pkg:golang/github.com/cyclonedx/cyclonedx-go@v") {
-		t.Errorf("components: %v", found)
-	}
-}
-
 func TestNewer(t *testing.T) {
 	for _, c := range []struct {
 		a, b string

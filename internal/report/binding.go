@@ -9,7 +9,7 @@ import (
 
 	"ratchet/internal/research"
 	"ratchet/internal/research/history"
-	"ratchet/internal/research/rules"
+	"ratchet/internal/wording"
 )
 
 // A binding is the name of a formula, or the name of a value in a record:
@@ -156,10 +156,10 @@ func show(as string, v any, scale, unit string) (string, error) {
 
 		err = decode(&g)
 		if as == "expected" {
-			return rules.AmountText(g.Mid, scale, unit), err
+			return wording.FormatSignedGain(g.Mid, scale, unit), err
 		}
 
-		return rules.GainText(g, scale, unit), err
+		return wording.FormatGainInterval(g, scale, unit), err
 	case "pairs", "edits", "commits":
 		var n int
 		if list, ok := v.([]any); ok {

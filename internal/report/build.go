@@ -8,6 +8,7 @@ import (
 	"ratchet/internal/research"
 	"ratchet/internal/research/history"
 	"ratchet/internal/research/rules"
+	"ratchet/internal/wording"
 )
 
 // Size is how much a report tells.
@@ -65,7 +66,7 @@ func (w *writer) item(spans ...Span)  { w.block(Item, spans...) }
 func (w *writer) row(cells ...[]Span) {
 	w.d.Blocks = append(w.d.Blocks, Block{Shape: Row, Cells: cells})
 }
-func (w *writer) amount(g float64) string { return rules.AmountText(g, w.c.Rule.Scale, w.unit) }
+func (w *writer) amount(g float64) string { return wording.FormatSignedGain(g, w.c.Rule.Scale, w.unit) }
 
 func say(text string) Span                       { return Span{Kind: Words, Text: text} }
 func strong(text string) Span                    { return Span{Kind: Strong, Text: text} }
@@ -178,7 +179,7 @@ func (w *writer) answer() {
 func (w *writer) audited() {
 	a, p := w.c.Audit, w.f.Audit
 	spans := append([]Span{strong("Audited: "),
-		of(Figure, p.Ref, "gain", "/gain", rules.GainText(a.Gain, a.Scale, w.unit)), say(" of ")}, w.metric()...)
+		of(Figure, p.Ref, "gain", "/gain", wording.FormatGainInterval(a.Gain, a.Scale, w.unit)), say(" of ")}, w.metric()...)
 	w.para(append(spans, say(" over the start, from "),
 		of(Figure, p.Ref, "pairs", "/paired", countText(a.Pairs, "pair|pairs")),
 		say(" on which no decision rested. "+w.sure(a.Gain)))...)
@@ -209,14 +210,14 @@ func (w *writer) exact() {
 	g, _ := c.Exact()
 	if g == 0 {
 		w.para(append([]Span{strong("No gain so far"), say(" of ")}, append(w.metric(), say(": it stands at "),
-			fig("start.value", research.FormatValue(*c.Baseline, w.unit)),
+			fig("start.value", wording.FormatValue(*c.Baseline, w.unit)),
 			say(", as at the start. The number is deterministic."))...)...)
 
 		return
 	}
 	w.para(append([]Span{strong("Gained: "), fig("exact.gain", w.amount(g)), say(" of ")}, append(w.metric(),
-		say(", from "), fig("start.value", research.FormatValue(*c.Baseline, w.unit)), say(" to "),
-		fig("best.value", research.FormatValue(c.Rule.Incumbent, w.unit)),
+		say(", from "), fig("start.value", wording.FormatValue(*c.Baseline, w.unit)), say(" to "),
+		fig("best.value", wording.FormatValue(c.Rule.Incumbent, w.unit)),
 		say(". The number is deterministic: a single run shows it exactly."))...)...)
 }
 
@@ -311,9 +312,9 @@ func (w *writer) change(x *Change) {
 // look is what got a change in.
 func (w *writer) look(x *Change) (spans []Span) {
 	if j := x.Judgement; j != nil && j.Gain != nil {
-		as, text := "gain", rules.GainText(*j.Gain, j.Scale, w.unit)
+		as, text := "gain", wording.FormatGainInterval(*j.Gain, j.Scale, w.unit)
 		if j.Verdict == research.Provisional {
-			as, text = "expected", rules.AmountText(j.Gain.Mid, j.Scale, w.unit)
+			as, text = "expected", wording.FormatSignedGain(j.Gain.Mid, j.Scale, w.unit)
 
 			spans = append(spans, say("expected "))
 		}

@@ -5,6 +5,7 @@ import (
 
 	"ratchet/internal/research"
 	"ratchet/internal/research/rules"
+	"ratchet/internal/wording"
 )
 
 // tried says how many experiments came to what, and what they were about.
@@ -151,7 +152,7 @@ func (w *writer) failedProof(p *Proof) {
 		of(Figure, p.Ref, "edits", "/edits", countText(x.Edits, "edit|edits"))}
 	if x.Gain != nil {
 		spans = append(spans, say(", which showed "),
-			of(Figure, p.Ref, "gain", "/gain", rules.GainText(*x.Gain, x.Scale, w.unit)))
+			of(Figure, p.Ref, "gain", "/gain", wording.FormatGainInterval(*x.Gain, x.Scale, w.unit)))
 	}
 	w.item(append(spans, say("."))...)
 }
@@ -195,20 +196,20 @@ func (w *writer) cost() {
 	w.heading("Cost")
 
 	if w.size.Short {
-		w.para(number("runs", c.Runs, "run|runs"), say(", "), fig("run.time", research.DurationText(c.RunSeconds)),
+		w.para(number("runs", c.Runs, "run|runs"), say(", "), fig("run.time", wording.FormatDuration(c.RunSeconds)),
 			say(". Left: "), number("experiments.left", max(0, c.Program.Campaign.Experiments-c.Experiments),
 				"experiment|experiments"), say(", "),
-			fig("time.left", research.DurationText(c.SecondsLeft())), say("."))
+			fig("time.left", wording.FormatDuration(c.SecondsLeft())), say("."))
 
 		return
 	}
 	w.row([]Span{say("what")}, []Span{say("how much")})
 	put := func(what string, spans ...Span) { w.row([]Span{say(what)}, spans) }
-	put("runs", number("runs", c.Runs, "run|runs"), say(" in "), fig("run.time", research.DurationText(c.RunSeconds)))
-	put("from the start to the last record", fig("wall.time", research.DurationText(w.f.At.Sub(c.StartedAt).Seconds())))
+	put("runs", number("runs", c.Runs, "run|runs"), say(" in "), fig("run.time", wording.FormatDuration(c.RunSeconds)))
+	put("from the start to the last record", fig("wall.time", wording.FormatDuration(w.f.At.Sub(c.StartedAt).Seconds())))
 
 	if s := w.f.Sums; s != nil {
-		put("processors", fig("cpu.time", "CPU "+research.DurationText(s.CPU)))
+		put("processors", fig("cpu.time", "CPU "+wording.FormatDuration(s.CPU)))
 
 		if s.Metered > 0 {
 			put("energy of GPUs", fig("energy", energyText(s.Joules)), say(" in "),
@@ -217,11 +218,11 @@ func (w *writer) cost() {
 	}
 
 	if c.GPUSeconds > 0 {
-		put("leased GPUs", fig("gpu.time", "GPU "+research.DurationText(c.GPUSeconds)))
+		put("leased GPUs", fig("gpu.time", "GPU "+wording.FormatDuration(c.GPUSeconds)))
 	}
 	put("left of the budget", number("experiments.left", max(0, c.Program.Campaign.Experiments-c.Experiments),
 		"experiment|experiments"), say(" and "),
-		fig("time.left", research.DurationText(c.SecondsLeft())), say(" of runs"))
+		fig("time.left", wording.FormatDuration(c.SecondsLeft())), say(" of runs"))
 
 	if told := w.f.Told(); told.N > 0 {
 		put("told to agents", number("answers", told.N, "answer|answers"), say(", "),

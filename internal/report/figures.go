@@ -9,6 +9,7 @@ import (
 	"ratchet/internal/research"
 	"ratchet/internal/research/history"
 	"ratchet/internal/research/rules"
+	"ratchet/internal/wording"
 )
 
 // Formula is a named figure: what the checker derives from the ledger's folded
@@ -84,10 +85,10 @@ func gainFormulas() []Formula {
 				return ""
 			}
 
-			return research.FormatValue(*f.Campaign.Baseline, unit(f))
+			return wording.FormatValue(*f.Campaign.Baseline, unit(f))
 		}),
 		text("best.value", "the incumbent's value, of a deterministic metric", func(f *Facts) string {
-			return research.FormatValue(f.Campaign.Rule.Incumbent, unit(f))
+			return wording.FormatValue(f.Campaign.Rule.Incumbent, unit(f))
 		}),
 		text("exact.gain", "the incumbent's gain over the start, of a deterministic metric", func(f *Facts) string {
 			g, ok := f.Campaign.Exact()
@@ -95,16 +96,16 @@ func gainFormulas() []Formula {
 				return ""
 			}
 
-			return rules.AmountText(g, f.Campaign.Rule.Scale, unit(f))
+			return wording.FormatSignedGain(g, f.Campaign.Rule.Scale, unit(f))
 		}),
 		text("proven.gain", "sum of the certificates' estimates and of edits proven on their own",
 			func(f *Facts) string {
 				g, _, _ := f.Campaign.Reckoned()
-				return rules.AmountText(g, f.Campaign.Rule.Scale, unit(f))
+				return wording.FormatSignedGain(g, f.Campaign.Rule.Scale, unit(f))
 			}),
 		text("claimed.gain", "sum of what the open chain's verdicts expect", func(f *Facts) string {
 			_, g, _ := f.Campaign.Reckoned()
-			return rules.AmountText(g, f.Campaign.Rule.Scale, unit(f))
+			return wording.FormatSignedGain(g, f.Campaign.Rule.Scale, unit(f))
 		}),
 		count("chain", "keeps since the last checkpoint", "edit|edits",
 			func(f *Facts) int { _, _, n := f.Campaign.Reckoned(); return n }),
@@ -190,13 +191,13 @@ func costFormulas() []Formula {
 	return []Formula{
 		count("runs", "run.finished", "run|runs", func(f *Facts) int { return f.Campaign.Runs }),
 		text("run.time", "sum of wall_s of run.finished",
-			func(f *Facts) string { return research.DurationText(f.Campaign.RunSeconds) }),
+			func(f *Facts) string { return wording.FormatDuration(f.Campaign.RunSeconds) }),
 		text("wall.time", "from campaign.started to the newest record",
-			func(f *Facts) string { return research.DurationText(f.At.Sub(f.Campaign.StartedAt).Seconds()) }),
+			func(f *Facts) string { return wording.FormatDuration(f.At.Sub(f.Campaign.StartedAt).Seconds()) }),
 		text("gpu.time", "sum of gpu_seconds of run.finished",
-			func(f *Facts) string { return "GPU " + research.DurationText(f.Campaign.GPUSeconds) }),
+			func(f *Facts) string { return "GPU " + wording.FormatDuration(f.Campaign.GPUSeconds) }),
 		text("cpu.time", "sum of cpu_s of run.finished",
-			sums(func(s *Sums) string { return "CPU " + research.DurationText(s.CPU) })),
+			sums(func(s *Sums) string { return "CPU " + wording.FormatDuration(s.CPU) })),
 		text("energy", "sum of the joules in run.finished", sums(func(s *Sums) string { return energyText(s.Joules) })),
 		text("metered", "runs that tell their joules",
 			sums(func(s *Sums) string { return countText(s.Metered, "run|runs") })),
@@ -207,7 +208,7 @@ func costFormulas() []Formula {
 		count("experiments.left", "the contract's experiments, less those proposed", "experiment|experiments",
 			func(f *Facts) int { return max(0, f.Campaign.Program.Campaign.Experiments-f.Campaign.Experiments) }),
 		text("time.left", "the contract's hours, less those of the runs",
-			func(f *Facts) string { return research.DurationText(f.Campaign.SecondsLeft()) }),
+			func(f *Facts) string { return wording.FormatDuration(f.Campaign.SecondsLeft()) }),
 		count("sessions", "session.joined", "session|sessions", func(f *Facts) int { return len(f.Sessions) }),
 		count("answers", "sum of the calls in session.answered", "answer|answers",
 			func(f *Facts) int { return f.Told().N }),

@@ -9,6 +9,7 @@ import (
 	"ratchet/internal/research"
 	"ratchet/internal/research/history"
 	"ratchet/internal/research/rules"
+	"ratchet/internal/wording"
 )
 
 // This file tells what finalize made: a branch that may lack some of what was
@@ -116,7 +117,7 @@ func (x *Final) branch() Span { return of(Name, x.Ref, "branch", "/branch", bran
 // finalized is the answer of a finalize: what was audited is its branch.
 func (w *writer) finalized(x *Final) {
 	spans := append([]Span{strong("Audited: "),
-		of(Figure, x.Ref, "gain", "/gain", rules.GainText(*x.Gain, x.Scale, w.unit)), say(" of ")}, w.metric()...)
+		of(Figure, x.Ref, "gain", "/gain", wording.FormatGainInterval(*x.Gain, x.Scale, w.unit)), say(" of ")}, w.metric()...)
 
 	spans = append(spans, say(" over the start, of the branch "), x.branch(), say(", from "),
 		of(Figure, x.Ref, "pairs", "/pairs", countText(x.Pairs, "pair|pairs")),
@@ -130,12 +131,12 @@ func (w *writer) finalized(x *Final) {
 	c := w.c
 	if a := c.Audit; a != nil && a.Commit == c.Incumbent && a.Job != x.Audit {
 		w.item(say("The incumbent itself, with all that was kept, was audited at "),
-			of(Figure, w.f.Audit.Ref, "gain", "/gain", rules.GainText(a.Gain, a.Scale, w.unit)), say(", from "),
+			of(Figure, w.f.Audit.Ref, "gain", "/gain", wording.FormatGainInterval(a.Gain, a.Scale, w.unit)), say(", from "),
 			of(Figure, w.f.Audit.Ref, "pairs", "/paired", countText(a.Pairs, "pair|pairs")), say("."))
 	} else if _, exact := c.Exact(); exact && len(x.Dropped) > 0 {
 		w.item(say("The incumbent itself, with all that was kept, went from "),
-			fig("start.value", research.FormatValue(*c.Baseline, w.unit)), say(" to "), fig("best.value",
-				research.FormatValue(c.Rule.Incumbent, w.unit)), say("."))
+			fig("start.value", wording.FormatValue(*c.Baseline, w.unit)), say(" to "), fig("best.value",
+				wording.FormatValue(c.Rule.Incumbent, w.unit)), say("."))
 	}
 }
 
@@ -150,7 +151,7 @@ func (w *writer) overtaken() {
 		say(" is of an older head: what was kept or taken back since is not in it.")}
 	if x.Gain != nil && !w.size.Short {
 		spans = append(spans, say(" It was audited at "),
-			of(Figure, x.Ref, "gain", "/gain", rules.GainText(*x.Gain, x.Scale, w.unit)), say("."))
+			of(Figure, x.Ref, "gain", "/gain", wording.FormatGainInterval(*x.Gain, x.Scale, w.unit)), say("."))
 	}
 	w.item(spans...)
 }
@@ -204,7 +205,7 @@ func (w *writer) found(x *Final, n int) (spans []Span, measured bool) {
 	}
 
 	spans = append(spans, say(", worth "), of(Figure, d.ref, "gain", d.path+"/gain",
-		rules.GainText(*d.gain, d.scale, w.unit)))
+		wording.FormatGainInterval(*d.gain, d.scale, w.unit)))
 	if !w.size.Short && w.c.Rule.Class == research.Noisy {
 		spans = append(spans, say(" from "), of(Figure, d.ref, "pairs", d.path+"/pairs",
 			countText(d.pairs, "pair|pairs")))

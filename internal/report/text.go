@@ -7,9 +7,9 @@ import (
 	"time"
 	"unicode"
 
-	"ratchet/internal/research"
 	"ratchet/internal/research/history"
 	"ratchet/internal/research/rules"
+	"ratchet/internal/wording"
 )
 
 // clean is somebody's text in one line of at most n characters, without what
@@ -49,27 +49,23 @@ func countText(n int, noun string) string {
 		many = single
 	}
 
-	if n == 1 {
-		return "1 " + single
-	}
-
-	return fmt.Sprintf("%d %s", n, many)
+	return wording.CountForms(n, single, many)
 }
 
 // energyText is an energy in its natural unit.
 func energyText(joules float64) string {
 	if joules < 1e5 {
-		return research.FormatValue(math.Round(joules), "J")
+		return wording.FormatValue(math.Round(joules), "J")
 	}
 
-	return research.FormatValue(math.Round(joules/100)/10, "kJ")
+	return wording.FormatValue(math.Round(joules/100)/10, "kJ")
 }
 
 // bytesText is a size in kB, as clients count them.
-func bytesText(n int64) string { return research.FormatValue(math.Round(float64(n)/100)/10, "kB") }
+func bytesText(n int64) string { return wording.FormatValue(math.Round(float64(n)/100)/10, "kB") }
 
 // shareText is a share in percent, with its sign.
-func shareText(v float64) string { return rules.AmountText(v, "log", "") }
+func shareText(v float64) string { return wording.FormatSignedGain(v, "log", "") }
 
 // sizeText is a share in percent that has no direction.
 func sizeText(v float64) string { return strings.TrimPrefix(shareText(v), "+") }
@@ -113,6 +109,6 @@ func pathsText(paths []string) string { return clean(strings.Join(paths, ", "), 
 
 // resolutionText is the difference that an audit can show.
 func resolutionText(gain float64, scale, unit string) string {
-	return strings.TrimPrefix(rules.AmountText(math.Abs(gain), scale, unit),
+	return strings.TrimPrefix(wording.FormatSignedGain(math.Abs(gain), scale, unit),
 		"+") + " with " + countText(rules.AuditPairs, "pair|pairs")
 }

@@ -64,3 +64,9 @@ func Describe(err error) *Error {
 	return &Error{Code: CodeInternal, Msg: "internal error", Err: err,
 		Next: "run `ratchet doctor`; the server's stderr has the details"}
 }
+
+// HasCode says whether err, or an error that it wraps, is an Error with the code.
+func HasCode(err error, code Code) bool {
+	var e *Error
+	return errors.As(err, &e) && e.Code == code
+}

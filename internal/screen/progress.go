@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"ratchet/internal/research"
+	"ratchet/internal/wording"
 )
 
 // Progress is how far long work has come.
@@ -82,4 +82,4 @@ func (p Progress) bar(width int) string {
 }
 
 // Span is a duration for people, to the second.
-func Span(d time.Duration) string { return research.DurationText(math.Round(d.Seconds())) }
+func Span(d time.Duration) string { return wording.FormatDuration(math.Round(d.Seconds())) }

@@ -69,7 +69,7 @@ func share(a, b int) float64 {
 	return float64(a) / float64(b)
 }
 
-// Riders go, real gains stay, and the broken twins would be noticed. With -v
+// Riders go, real gains stay, and the mutants would be noticed. With -v
 // and -ablations 1000 it prints the table of docs/performance.md.
 func TestAblation(t *testing.T) {
 	t.Parallel()

@@ -13,9 +13,11 @@ const document = `# Evidence: what the rules are worth, on simulated nights
 
 Five sentences:
 
-1. In 1,000 simulated nights of 100 useless edits each, over ten kinds of noise, ` + "`search: auto`" + ` certified nothing; ` + "`search: certify`" +
+1. In 1,000 simulated nights of 100 useless edits each, over ten kinds of noise, ` + "`search: auto`" +
+	` certified nothing; ` + "`search: certify`" +
 	` kept an edit in at most 4 %% of the nights of any kind, where at most 5 %% are promised and most rules of other tools keep one in more than half.
-2. For the same runs, ` + "`auto`" + ` ends with .94 to 5.6 times the true gain of the best other rule, and claims .96 to 1.04 of what it has.
+2. For the same runs, ` + "`auto`" +
+	` ends with .94 to 5.6 times the true gain of the best other rule, and claims .96 to 1.04 of what it has.
 3. Through the real binary, 80 nights of useless edits ended with one false keep, and mixed nights with 99 to 100 %% of the gain on offer.
 4. On 60 useless edits of a real benchmark beside a changing load, neither mode kept one; every other rule kept some.
 5. All of this is simulated noise and one benchmark: programs with two speeds, scores in whole numbers and machines that are always busy are not shown here, and "What this does not show" says what else is not.

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"ratchet/internal/atomicfile"
 	"ratchet/internal/fault"
 	"ratchet/internal/research"
 )
@@ -148,7 +149,7 @@ func (r *Repo) Restore(ctx context.Context, commit, path string) error {
 
 // tempPrefix begins the name of a file that will replace another; the process's id
 // and random letters follow.
-const tempPrefix = ".ratchet-"
+const tempPrefix = atomicfile.TempPrefix
 
 // replaceFile writes a file beside at and renames it there. A file that has the
 // content and the exec bit already is left alone.
@@ -167,26 +168,21 @@ func replaceFile(at string, content []byte, exec bool) error {
 		perm = 0o777
 	}
 
-	f, err := os.OpenFile(temp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, perm)
+	f, err := atomicfile.Create(at, atomicfile.Options{Perm: perm, Temp: temp, Durability: atomicfile.ContentFirst})
 	if err != nil {
 		return fmt.Errorf("create a file beside %s: %w", at, err)
 	}
-	defer os.Remove(temp) // fails after the rename, as it should
-	defer f.Close()
+	defer f.Discard()
 
 	if _, err := f.Write(content); err != nil {
 		return fmt.Errorf("write %s: %w", at, err)
 	}
 
-	if err := f.Sync(); err != nil {
+	if err := f.Flush(); err != nil {
 		return fmt.Errorf("sync %s: %w", at, err)
 	}
 
-	if err := f.Close(); err != nil {
-		return fmt.Errorf("close %s: %w", at, err)
-	}
-
-	if err := fault.At("checkout.restore", func() error { return os.Rename(temp, at) }); err != nil {
+	if err := fault.At("checkout.restore", f.Commit); err != nil {
 		return fmt.Errorf("replace %s: %w", at, err)
 	}
 

@@ -11,17 +11,11 @@ import (
 	"ratchet/internal/research/rules"
 )
 
-// The requests and answers of every call, as plain values. The JSON names are
-// what agents and scripts see (design, section 4); package tools renders them.
-
-type (
-
-	// UnfinishedWork says whether an agent that is about to end its turn has work left here.
-	UnfinishedWork struct {
-		Reason string // why it should go on, with its next step; "" if it may end
-		Note   string // for the person, when an agent that is stuck may end; else ""
-	}
-)
+// UnfinishedWork says whether an agent that is about to end its turn has work left here.
+type UnfinishedWork struct {
+	Reason string // why it should go on, with its next step; "" if it may end
+	Note   string // for the person, when an agent that is stuck may end; else ""
+}
 
 // The views of the ledger that read_log, the resources and the command line show.
 

@@ -83,9 +83,11 @@ func ReadBoard(ctx context.Context, co *checkout.Checkout) (*Board, error) {
 		return nil, err
 	}
 	c := b.Campaign
+
 	b.Best, b.Baseline = valueLevels(c)
-	b.Standing, b.Left, b.Changed = c.Standing(), checkout.BudgetLeft(c), wording.HasCode(co.RequireAcceptedContract(c),
-		research.CodeContract)
+	b.Standing = c.Standing()
+	b.Left = checkout.BudgetLeft(c)
+	b.Changed = research.HasCode(co.RequireAcceptedContract(c), research.CodeContract)
 	b.Merge = mergeAdvice(ctx, co, c)
 	b.Next = nextForBrief(co, &Brief{Campaign: *c, Changed: b.Changed})
 
@@ -104,7 +106,7 @@ func runningJobs(co *checkout.Checkout, tx *ledger.Tx, c *history.Campaign) (out
 		if err != nil {
 			return nil, err
 		}
-		_, j.Phase = co.ReadPhase(c.Name, id)
+		j.Phase = co.ReadPhase(c.Name, id)
 		j.Elapsed = wording.Seconds(time.Since(since))
 
 		if id.Kind() == research.ExperimentJob {

@@ -83,8 +83,8 @@ func stateAfter(
 				return st, err
 			}
 
-			if b.Failed == "" &&
-				m.Commit == x.Parent { // the incumbent, unless it has moved since: then the path won't fit
+			// x's parent is the incumbent, unless that has moved since; then the path won't fit.
+			if b.Failed == "" && m.Commit == x.Parent {
 				st = st.Repeated(c.Program, b.Samples)
 			}
 		default:

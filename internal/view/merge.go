@@ -8,8 +8,9 @@ import (
 	"ratchet/internal/research/history"
 )
 
-// mergeAdvice is what a person does with what finalize made of the present incumbent:
-// "" once its branch is merged where the campaign came from, moved or gone.
+// mergeAdvice is how a person reviews and merges what finalize made of the present
+// incumbent; "" when there is nothing of it, or its branch is merged into the
+// campaign's origin, moved or gone.
 func mergeAdvice(ctx context.Context, co *checkout.Checkout, c *history.Campaign) string {
 	f := c.Finalized()
 	if f == nil {

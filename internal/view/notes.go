@@ -8,13 +8,9 @@ import (
 	"ratchet/ledger"
 )
 
-// This file is a person's word to the agents: AddNote records it; the brief, and
-// the answers of a cycle, tell it to every session that has not had it; that it
-// was told is recorded too. A note changes nothing else.
-
 const (
-	noteUnread = 5 // in a brief, oldest first
-	noteAgain  = 2 // that were told already, where a brief has fewer
+	noteUnread = 5 // of a brief's notes: at most, that the session has not had, oldest first
+	noteAgain  = 2 // at least, the newest, although the session has had them
 )
 
 // NoteView is a note, and which sessions have had it.
@@ -54,17 +50,17 @@ func newestNotes(tx *ledger.Tx, c *history.Campaign, limit int) (out []NoteView,
 	return out, nil
 }
 
-// briefNotes are the notes of a brief, oldest first: what the session has not been
-// told, and where that is little, what it was told last.
+// briefNotes are the notes of a brief, oldest first: those that were not delivered to
+// the session, and where these are few, the newest ones again.
 func briefNotes(co *checkout.Checkout, tx *ledger.Tx, c *history.Campaign) (out []NoteView, err error) {
 	next, err := co.FirstUnheardNumber(tx, c)
 	if err != nil || c.Notes == 0 {
 		return nil, err
 	}
 
-	from := min(max(1, next), max(1, c.Notes-noteAgain+1))
-	if next == 0 {
-		from = max(1, c.Notes-noteAgain+1)
+	from := max(1, c.Notes-noteAgain+1)
+	if next > 0 { // a session, which has not had the notes from next on
+		from = min(next, from)
 	}
 
 	for n := from; n <= c.Notes && n < max(from, next)+noteUnread; n++ {

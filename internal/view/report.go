@@ -13,9 +13,6 @@ import (
 	"ratchet/ledger"
 )
 
-// This file makes and checks reports. What a report looks at does not grow with
-// the campaign: folded states, what is in the incumbent, the newest of the rest.
-
 // WrittenReport is a report that has been checked.
 type WrittenReport struct {
 	Text    []byte // with its bindings
@@ -23,13 +20,12 @@ type WrittenReport struct {
 	Checked report.Checked
 }
 
-// reportTries is how often a report is made again because the ledger has grown
-// meanwhile; after that the ledger is held for as long as it takes.
+// reportTries is how often a report is made in short transactions. When the ledger has
+// grown each time, one transaction is held for the whole report.
 const reportTries = 3
 
 // WriteReport makes the report of the checkout's campaign, as Markdown or as HTML,
-// and checks what it wrote, before anybody sees it, against the ledger as it is
-// read afresh.
+// and checks the text against the ledger, which it reads anew, before it returns it.
 func WriteReport(ctx context.Context, co *checkout.Checkout, size report.Size, html bool) (*WrittenReport, error) {
 	c, err := job.CurrentReaped(ctx, co)
 	if err != nil {
@@ -37,8 +33,8 @@ func WriteReport(ctx context.Context, co *checkout.Checkout, size report.Size, h
 	}
 
 	for range reportTries {
-		if w, err := writeChecked(co, &liveSource{l: co, ctx: ctx, campaign: c.Name},
-			&liveSource{l: co, ctx: ctx, campaign: c.Name}, size, html); err != nil || w != nil {
+		if w, err := writeChecked(co, &liveSource{checkout: co, ctx: ctx, campaign: c.Name},
+			&liveSource{checkout: co, ctx: ctx, campaign: c.Name}, size, html); err != nil || w != nil {
 			return w, err
 		}
 	}
@@ -128,7 +124,7 @@ func CheckReport(ctx context.Context, co *checkout.Checkout, written []byte, rec
 	}
 
 	if !recompute && out.Since == 0 {
-		now := &liveSource{l: co, ctx: ctx, campaign: p.Header.Campaign}
+		now := &liveSource{checkout: co, ctx: ctx, campaign: p.Header.Campaign}
 
 		f, err := now.Facts()
 		if err != nil {
@@ -136,19 +132,19 @@ func CheckReport(ctx context.Context, co *checkout.Checkout, written []byte, rec
 		}
 
 		if f.Head.Seq == p.Header.Seq { // else it has grown just now
-			return out, comparePage(co, now, p, written, out)
+			return out, checkPage(co, now, p, written, out)
 		}
 	}
 	out.Recompute = true
 
 	return out, co.Ledger.At(ctx, p.Header.Seq, func(tx *ledger.Tx) error {
-		return comparePage(co, &snapshotSource{tx, p.Header.Campaign}, p, written, out)
+		return checkPage(co, &snapshotSource{tx, p.Header.Campaign}, p, written, out)
 	})
 }
 
-// comparePage checks a page's figures and its words. Those of another version can't be
-// told from a forger's.
-func comparePage(
+// checkPage checks a page's figures, and that its words are those that this version
+// writes. Words of another version can't be told from forged ones: an error says so.
+func checkPage(
 	co *checkout.Checkout, src report.Source, p *report.Page, written []byte, out *ReportCheck,
 ) (err error) {
 	if out.Checked, err = p.Check(src); err != nil {
@@ -170,8 +166,9 @@ func comparePage(
 		again = d.HTML()
 	}
 
-	err = sameLines(again, bytes.ReplaceAll(written, []byte("\r\n"), []byte("\n")))
-	if out.Words = err == nil; err != nil && p.Header.Version != co.Opt.Version { // or so it says: a forger may, too
+	err = requireSameLines(again, bytes.ReplaceAll(written, []byte("\r\n"), []byte("\n")))
+	out.Words = err == nil
+	if err != nil && p.Header.Version != co.Opt.Version {
 		return research.Errorf(research.CodeReport, "check it with that version, or make it again: ratchet report",
 			"its %d figures agree, but its words are not those that this version writes; it says that version %.40q made it", out.Figures, p.Header.Version)
 	}
@@ -179,8 +176,8 @@ func comparePage(
 	return err
 }
 
-// sameLines names the first line that is not as it was written.
-func sameLines(want, have []byte) error {
+// requireSameLines is an error that names the first line in which have differs.
+func requireSameLines(want, have []byte) error {
 	a, b := bytes.Split(want, []byte("\n")), bytes.Split(have, []byte("\n"))
 	for i := range max(len(a), len(b)) {
 		switch {
@@ -209,17 +206,17 @@ func (h *snapshotSource) Record(seq uint64) (history.Record, error) { return h.t
 
 func (h *snapshotSource) Facts() (*report.Facts, error) { return ReportFacts(h.tx, h.campaign) }
 
-// liveSource is the ledger as others use it: each look is a transaction of its own,
-// and none is long. What it shows is the state at its first look.
+// liveSource reads the ledger in many short transactions, so that others need not wait.
+// Its facts are those of the first one.
 type liveSource struct {
-	l        *checkout.Checkout
+	checkout *checkout.Checkout
 	ctx      context.Context
 	campaign string
 	facts    *report.Facts
 }
 
 func (v *liveSource) Record(seq uint64) (r history.Record, err error) {
-	err = v.l.Ledger.View(v.ctx, func(tx *ledger.Tx) error {
+	err = v.checkout.Ledger.View(v.ctx, func(tx *ledger.Tx) error {
 		r, err = tx.Record(seq)
 		return err
 	})
@@ -234,13 +231,13 @@ func (v *liveSource) Facts() (*report.Facts, error) {
 	var f *report.Facts
 	var runs []uint64
 
-	err := v.l.Ledger.View(v.ctx, func(tx *ledger.Tx) (err error) {
+	err := v.checkout.Ledger.View(v.ctx, func(tx *ledger.Tx) (err error) {
 		f, runs, err = gatherFacts(tx, v.campaign)
 		return err
 	})
 	for page := range slices.Chunk(runs, reportRuns) {
 		if err == nil {
-			err = v.l.Ledger.View(v.ctx, func(tx *ledger.Tx) error { return addRuns(tx, f, page) })
+			err = v.checkout.Ledger.View(v.ctx, func(tx *ledger.Tx) error { return addRuns(tx, f, page) })
 		}
 	}
 

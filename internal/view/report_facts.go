@@ -15,8 +15,6 @@ import (
 	"ratchet/ledger"
 )
 
-// This file reads what a report is made of.
-
 const reportRuns = 256 // runs that are added up in one transaction
 
 // ReportFacts reads what a report may tell of a campaign.

@@ -145,7 +145,7 @@ func ReadProgress(ctx context.Context, co *checkout.Checkout, limit int) (*Progr
 func progressOf(c *history.Campaign) *Progress {
 	m := c.Program.Metric
 
-	p := &Progress{Campaign: c.Name, Metric: metricOf(m), Exact: c.Rule.Class != research.Noisy,
+	p := &Progress{Campaign: c.Name, Metric: describeMetric(m), Exact: c.Rule.Class != research.Noisy,
 		Scale: c.Rule.Scale, Standing: c.Standing(), Class: c.Class, Total: c.Experiments, Points: []ProgressPoint{}}
 	if f := c.Finalized(); f != nil && f.Scale == c.Rule.Scale {
 		p.Audit = &ProgressAudit{After: f.Experiments, Gain: f.Gain, Pairs: f.Pairs,
@@ -166,7 +166,9 @@ func progressOf(c *history.Campaign) *Progress {
 	return p
 }
 
-func metricOf(m contract.Metric) ProgressMetric { return ProgressMetric{m.Name, m.Unit, m.Better} }
+func describeMetric(m contract.Metric) ProgressMetric {
+	return ProgressMetric{m.Name, m.Unit, m.Better}
+}
 
 // newestExperiments are the campaign and its last experiments, oldest first. They are read
 // a page at a time, so that nobody waits long for the ledger.

@@ -44,7 +44,7 @@ func ReadFamilies(ctx context.Context, co *checkout.Checkout, limit int) (*Famil
 	}
 	m := c.Program.Metric
 
-	s := &FamilySeries{Campaign: c.Name, Metric: metricOf(m), Exact: c.Rule.Class != research.Noisy,
+	s := &FamilySeries{Campaign: c.Name, Metric: describeMetric(m), Exact: c.Rule.Class != research.Noisy,
 		Scale: c.Rule.Scale, Families: []FamilyYield{}, Total: c.Experiments}
 	if len(xs) == 0 {
 		return s, nil
@@ -87,7 +87,7 @@ func familyYield(c *history.Campaign, xs []history.Experiment, word string, of [
 			y.Kept++
 
 			if x.Overridden == "" {
-				sum = tallyWith(sum, c.Rule.Scale, x.Judgement)
+				sum = addEdit(sum, c.Rule.Scale, x.Judgement)
 			}
 		}
 	}

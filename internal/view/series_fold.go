@@ -8,12 +8,13 @@ import (
 	"ratchet/internal/research"
 	"ratchet/internal/research/history"
 	"ratchet/internal/research/rules"
+	"ratchet/internal/wording"
 )
 
 // newPoint is what an experiment's point has in either kind of campaign.
 func newPoint(x *history.Experiment) ProgressPoint {
 	p := ProgressPoint{N: x.N, Status: x.Status, Kept: x.Status == research.Kept, RolledBack: x.RolledBack,
-		Class: x.Class, At: x.ProposedAt, Hypothesis: firstLineOf(x.Hypothesis, hypothesisRunes)}
+		Class: x.Class, At: x.ProposedAt, Hypothesis: shortenHypothesis(x.Hypothesis, hypothesisRunes)}
 	if x.Judgement != nil {
 		p.Verdict, p.Gain = x.Judgement.Verdict, x.Judgement.Gain
 	}
@@ -57,7 +58,8 @@ func (p *Progress) foldExact(xs []history.Experiment) {
 // in it until its certificate.
 func (p *Progress) foldNoisy(c *history.Campaign, xs []history.Experiment, proofs []history.CertificateEnd) {
 	proven := c.TallyOf()
-	for _, x := range xs { // back to what had been proven before the first point
+	// Back to what had been proven before the first point.
+	for _, x := range xs {
 		if isProvenAlone(c, &x, proofs) {
 			proven = proven.Plus(*x.Judgement.Gain, -1)
 		}
@@ -77,8 +79,10 @@ func (p *Progress) foldNoisy(c *history.Campaign, xs []history.Experiment, proof
 
 	for i := range xs {
 		x := &xs[i]
+
+		// Certificates that ended before this experiment.
 		for len(proofs) > 0 && proofs[0].To < x.N {
-			proven = tallyAfter(proven, proofs[0])
+			proven = addCertificate(proven, proofs[0])
 			chain, proofs = proven, proofs[1:]
 		}
 
@@ -93,11 +97,11 @@ func (p *Progress) foldNoisy(c *history.Campaign, xs []history.Experiment, proof
 			proven = proven.Plus(*x.Judgement.Gain, 1)
 			chain = chain.Plus(*x.Judgement.Gain, 1)
 		case (pt.Kept || x.RolledBack) && x.Overridden == "":
-			chain = tallyWith(chain, p.Scale, x.Judgement)
+			chain = addEdit(chain, p.Scale, x.Judgement)
 		}
 
 		for i == len(xs)-1 && len(proofs) > 0 { // which ended after the last one
-			proven = tallyAfter(proven, proofs[0])
+			proven = addCertificate(proven, proofs[0])
 			chain, proofs = proven, proofs[1:]
 		}
 		best := chain.Interval()
@@ -114,7 +118,7 @@ func (p *Progress) foldNoisy(c *history.Campaign, xs []history.Experiment, proof
 	}
 }
 
-func tallyAfter(t rules.Tally, b history.CertificateEnd) rules.Tally {
+func addCertificate(t rules.Tally, b history.CertificateEnd) rules.Tally {
 	if b.Outcome != rules.Certified || b.Gain == nil || b.Scale != t.Scale {
 		return t
 	}
@@ -127,8 +131,8 @@ func hasGain(scale string, j *rules.Judgement) bool {
 	return j != nil && j.Gain != nil && j.Scale == scale && j.Verdict != research.Invalid
 }
 
-// tallyWith is the chain with one more edit.
-func tallyWith(t rules.Tally, scale string, j *rules.Judgement) rules.Tally {
+// addEdit is the chain with one more edit.
+func addEdit(t rules.Tally, scale string, j *rules.Judgement) rules.Tally {
 	switch {
 	case j != nil && j.Claim != nil:
 		return t.PlusClaim(*j.Claim, 1)
@@ -149,14 +153,11 @@ func isProvenAlone(c *history.Campaign, x *history.Experiment, proofs []history.
 	return !slices.ContainsFunc(proofs, func(b history.CertificateEnd) bool { return b.From <= x.N && x.N <= b.To })
 }
 
-// firstLineOf is the first line of a text, without control characters, at most n characters.
-func firstLineOf(s string, n int) string {
-	s, _, _ = strings.Cut(strings.TrimSpace(strings.ToValidUTF8(s, "?")), "\n")
-
+// shortenHypothesis is the first line of a text in at most n characters, without
+// control characters.
+func shortenHypothesis(s string, n int) string {
+	s = wording.FirstLine(strings.TrimSpace(strings.ToValidUTF8(s, "?")))
 	s = strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f || r == ' ' }), " ")
-	if r := []rune(s); len(r) > n {
-		s = string(r[:n-1]) + "…"
-	}
 
-	return s
+	return wording.Truncate(s, n)
 }

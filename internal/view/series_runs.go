@@ -98,7 +98,7 @@ func ReadNoise(ctx context.Context, co *checkout.Checkout, limit int) (*NoiseSer
 		return nil, err
 	}
 	m, r := c.Program.Metric, c.Rule
-	s := &NoiseSeries{Campaign: c.Name, Metric: metricOf(m), Noise: r.Class, Scale: r.Scale, Spread: r.S,
+	s := &NoiseSeries{Campaign: c.Name, Metric: describeMetric(m), Noise: r.Class, Scale: r.Scale, Spread: r.S,
 		Values: r.Values, Calibration: deviations(r.Values, r.Scale), Residuals: r.Residuals, Drift: []DriftPoint{},
 		Runs: len(runs), Total: c.Runs}
 	of := map[string][]int{} // by version

@@ -21,8 +21,8 @@ import (
 	"ratchet/sandbox"
 )
 
-// stuckAttempts is how often in a row an agent is held that does nothing: one that
-// is stuck must be let go.
+// stuckAttempts is how often in a row an agent is held that makes no progress. After
+// that it may end its turn.
 const stuckAttempts = 3
 
 // stuckState is what was seen when the agent was last held. It is a file of its
@@ -33,10 +33,10 @@ type stuckState struct {
 	Held   int       `json:"held"`   // times in a row since either changed
 }
 
-// CheckUnfinishedWork says whether an agent that is about to end its turn in this checkout has
-// work left: its campaign goes on, has budget, may run, and a server of the very
-// client that asks is connected to it. It writes no record. An error means that
-// nothing is known: let the agent go.
+// CheckUnfinishedWork says whether an agent that is about to end its turn in this
+// checkout has work left: its campaign goes on, has budget, may run, and the client
+// that asks has a server here. It writes no record. After an error nothing is known,
+// and the caller lets the agent end.
 func CheckUnfinishedWork(ctx context.Context, co *checkout.Checkout) (*UnfinishedWork, error) {
 	c, err := co.CurrentCampaign(ctx)
 	if err != nil || !co.IsCampaignBranch(c, co.Repo.Branch(ctx)) || !canContinue(co, c) || !isOwnClient(co) {
@@ -69,15 +69,16 @@ func canContinue(co *checkout.Checkout, c *history.Campaign) bool {
 	return job.RequireMeasurable(co, c) == nil && (!c.Calibrated || c.Plan() != rules.PlanEnd || len(c.Open) > 0)
 }
 
-// decideUnfinished counts, and gives the reason or lets go. An agent that calls wait_run
-// between its attempts is not stuck while something runs: that ends by itself.
+// decideUnfinished counts the attempts to end without progress, and returns a reason to
+// go on until there are too many. A call between attempts is progress while a job
+// runs, since the job ends by itself.
 func decideUnfinished(co *checkout.Checkout, c *history.Campaign, last time.Time) (*UnfinishedWork, error) {
 	var was stuckState
 	sum := sha256.Sum256([]byte(co.Repo.Root()))
 
 	path := filepath.Join(co.JobsDir(), fmt.Sprintf("held.%x", sum[:8]))
 	if b, err := os.ReadFile(path); err == nil {
-		_ = json.Unmarshal(b, &was) // what can't be read is none
+		_ = json.Unmarshal(b, &was) // an unreadable count begins anew
 	}
 
 	now := stuckState{Record: last, Held: was.Held + 1}
@@ -99,21 +100,20 @@ func decideUnfinished(co *checkout.Checkout, c *history.Campaign, last time.Time
 	}
 
 	if err != nil {
-		return nil, fmt.Errorf("count: %w", err) // who can't count holds nobody
+		return nil, fmt.Errorf("count: %w", err)
 	}
 	left := checkout.BudgetLeft(c)
 
 	return &UnfinishedWork{Reason: fmt.Sprintf("Ratchet's campaign %s goes on: %s and %s are left. Next: %s. "+
 		"Only if your human asked you to stop: run `ratchet stop` in a shell, and end your turn.",
-		c.Name, wording.Counted(left.Experiments, "experiment"), research.DurationText(left.Hours*3600),
+		c.Name, wording.Count(left.Experiments, "experiment"), wording.FormatDuration(left.Hours*3600),
 		nextForBrief(co, &Brief{Campaign: *c}))}, nil
 }
 
-// isOwnClient says whether the client that started this process is the one whose
-// session works in this checkout: that session's server, whose lock on the
-// checkout holds, is a child of the client, and the client is an ancestor of
-// this process. A server over HTTP is nobody's child; then, and where the
-// system tells no parents, being attended is enough.
+// isOwnClient says whether the client that started this process has the session which
+// works in this checkout: the server that holds the checkout's lock is a child of the
+// client, and the client is an ancestor of this process. A server over HTTP is no
+// client's child; for it, and where the system names no parents, a held lock is enough.
 func isOwnClient(co *checkout.Checkout) bool {
 	held, err := sandbox.Locked(co.AttendanceFile())
 	if err != nil || !held {

@@ -27,7 +27,7 @@ func ReadBrief(ctx context.Context, co *checkout.Checkout) (*Brief, error) {
 		return nil, err
 	}
 	b := &Brief{Campaign: *c, Left: checkout.BudgetLeft(c),
-		Changed: wording.HasCode(co.RequireAcceptedContract(c), research.CodeContract)}
+		Changed: research.HasCode(co.RequireAcceptedContract(c), research.CodeContract)}
 
 	err = co.Ledger.View(ctx, func(tx *ledger.Tx) (err error) {
 		if b.Recent, _, err = tx.Experiments(c.Name, ledger.Query{Limit: briefLooksAt}); err != nil {
@@ -49,7 +49,7 @@ func ReadBrief(ctx context.Context, co *checkout.Checkout) (*Brief, error) {
 		}
 
 		for _, id := range c.Open {
-			_, phase := co.ReadPhase(c.Name, id)
+			phase := co.ReadPhase(c.Name, id)
 
 			since, err := readStartTime(tx, c.Name, id)
 			if err != nil {
@@ -71,7 +71,7 @@ func ReadBrief(ctx context.Context, co *checkout.Checkout) (*Brief, error) {
 	}
 	b.Best, b.Baseline = valueLevels(c)
 	b.Standing = c.Standing()
-	fillProofs(c, b.Recent)
+	markProofs(c, b.Recent)
 	b.Merge = mergeAdvice(ctx, co, c)
 	b.Next = nextForBrief(co, b)
 
@@ -148,7 +148,7 @@ func ListExperiments(ctx context.Context, co *checkout.Checkout, q Query) (*Page
 
 		return err
 	})
-	fillProofs(c, p.Experiments)
+	markProofs(c, p.Experiments)
 
 	return p, err
 }
@@ -213,8 +213,8 @@ func ReadDetail(ctx context.Context, co *checkout.Checkout, id string, diff int)
 	return d, err
 }
 
-// fillProofs fills in how far each keep is proven.
-func fillProofs(c *history.Campaign, xs []history.Experiment) {
+// markProofs fills in how far each keep is proven.
+func markProofs(c *history.Campaign, xs []history.Experiment) {
 	for i := range xs {
 		xs[i].Proof = c.Proof(&xs[i])
 	}
@@ -256,7 +256,7 @@ func ReadOutput(ctx context.Context, co *checkout.Checkout, id, cursor string, l
 		}
 		p.Job = "hooks"
 
-		return slicePage(p, b, cursor, limit)
+		return cutPage(p, b, cursor, limit)
 	}
 	var digest string
 
@@ -300,10 +300,10 @@ func ReadOutput(ctx context.Context, co *checkout.Checkout, id, cursor string, l
 		return nil, err
 	}
 
-	return slicePage(p, b, cursor, limit)
+	return cutPage(p, b, cursor, limit)
 }
 
-func slicePage(p *OutputPage, b []byte, cursor string, limit int) (*OutputPage, error) {
+func cutPage(p *OutputPage, b []byte, cursor string, limit int) (*OutputPage, error) {
 	if limit <= 0 {
 		limit = 1500
 	}

@@ -13,8 +13,6 @@ import (
 	"ratchet/ledger"
 )
 
-// This file is the views of who works on what.
-
 // topIdeas are ideas for a brief: the newest of those that are free and untried,
 // then those that are claimed, then those that were tried.
 func topIdeas(co *checkout.Checkout, tx *ledger.Tx, c *history.Campaign, limit int) ([]checkout.IdeaView, error) {

@@ -4,17 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"time"
 
+	"ratchet/internal/host"
 	"ratchet/internal/job"
 	"ratchet/internal/research"
 	"ratchet/internal/research/history"
 	"ratchet/internal/research/rules"
 	"ratchet/internal/wording"
 	"ratchet/ledger"
-	"ratchet/sandbox"
 )
 
 // ensureCalibrated calibrates where the campaign's noise is not known yet, or where
@@ -49,17 +48,13 @@ func (r *runner) calibrateIncumbent(ctx context.Context, id research.JobID) (*hi
 		return nil, err
 	}
 
-	if calibration != id { // hold its lock too, or it would count as lost
-		lock, _, err := sandbox.TryLock(r.JobFile(r.campaign, calibration))
+	if calibration != id { // without a presence of its own it would count as lost
+		presence, err := r.Host.Announce(host.Job{Campaign: r.campaign, ID: calibration})
 		if err != nil {
 			return nil, err
 		}
-		defer lock.Release()
-		defer os.Remove(r.JobFile(r.campaign, calibration))
-
-		if err := lock.Write(fmt.Appendf(nil, "%d\ncalibrating\n", os.Getpid())); err != nil {
-			return nil, err
-		}
+		defer func() { _ = presence.Finish() }()
+		presence.Report("calibrating")
 	}
 
 	// What a person stopped or the machine failed may succeed another time.
@@ -70,7 +65,7 @@ func (r *runner) calibrateIncumbent(ctx context.Context, id research.JobID) (*hi
 		return nil, errors.Join(ctx.Err(), lost)
 	}
 
-	if err != nil && !wording.HasCode(err, research.CodeProgram) {
+	if err != nil && !research.HasCode(err, research.CodeProgram) {
 		lost := job.RecordLost(ctx, r.Checkout, r.campaign, calibration, wording.ErrorLine(err), nil)
 		return nil, errors.Join(err, lost)
 	}

@@ -9,9 +9,9 @@
 //
 // What holds:
 //
-//   - One worker a job. It holds the lock of the job's file from before its
-//     first record to its end, and writes there what it does now. Who finds an
-//     open job whose lock is free knows that the worker is gone.
+//   - One worker a job. It holds a presence at the host (package host) from before
+//     its first record to its end, and reports there what it does now. A session that
+//     finds an open job whose presence has fallen records it as lost.
 //   - Crash-only. A worker keeps nothing in memory that its end needs: a killed
 //     one leaves the runs that it recorded, and whoever looks at the campaign
 //     next records the job as lost (package job). No job is continued.

@@ -12,6 +12,7 @@ import (
 	"ratchet/internal/research"
 	"ratchet/internal/research/history"
 	"ratchet/internal/research/rules"
+	"ratchet/internal/wording"
 	"ratchet/sandbox"
 )
 
@@ -162,8 +163,8 @@ func (h *Health) noteTrialRuns(t *trial, spent time.Duration) {
 
 	h.Finding = fmt.Sprintf("the metric comes out: %s; a run takes about %s, so doctor stopped after %d of up to 9: "+
 		"a campaign's calibration makes them all",
-		research.FormatValue(last.Value, t.space.program().Metric.Unit),
-		research.DurationText(spent.Seconds()/float64(h.Runs)), h.Runs)
+		wording.FormatValue(last.Value, t.space.program().Metric.Unit),
+		wording.FormatDuration(spent.Seconds()/float64(h.Runs)), h.Runs)
 }
 
 // noteCalibration notes what a whole calibration showed: the noise, or the problem

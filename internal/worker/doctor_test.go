@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"ratchet/internal/research"
-	"ratchet/internal/wording"
 	"ratchet/internal/worker"
 )
 
@@ -99,7 +98,7 @@ func TestDoctorNeedsAProgram(t *testing.T) {
 	c := newCheckout(t, map[string]string{"candidate.sh": "true\n"})
 
 	if _, err := worker.Doctor(t.Context(), c.Checkout, false, func(string) {}); err == nil ||
-		wording.HasCode(err, research.CodeStorage) {
+		research.HasCode(err, research.CodeStorage) {
 		t.Errorf("without a program: %v", err)
 	}
 }

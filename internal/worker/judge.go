@@ -17,7 +17,7 @@ import (
 
 // This file is the life of one experiment in its worker, top to bottom:
 //
-//	1. RunWorker           takes the job's lock and acknowledges (worker.go)
+//	1. RunWorker           announces itself to the host and acknowledges (worker.go)
 //	2. openWorkspace       finds or makes the campaign's folders (workspace.go)
 //	3. prepareVersions     builds incumbent and candidate, checks the candidate (build.go);
 //	                       other jobs of the campaign may be measured meanwhile
@@ -121,7 +121,7 @@ func (r *runner) mergeOntoIncumbent(
 	}
 
 	tree, err := r.MergeTree(ctx, c, x.Parent, x.Candidate, x.Paths)
-	if wording.HasCode(err, research.CodeConflict) {
+	if research.HasCode(err, research.CodeConflict) {
 		conflict := research.Describe(err)
 		return conflict.Msg + "; " + conflict.Next, nil
 	}

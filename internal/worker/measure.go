@@ -131,7 +131,7 @@ func (w *worker) requireAffordable(ctx context.Context, m *history.Measurement, 
 	c, err := w.readCampaign(ctx)
 	if err == nil && c.SecondsLeft() <= 0 {
 		return research.Errorf(research.CodeBudget, checkout.RaiseBudget,
-			"the campaign's hours are spent: %s were made, and say nothing", wording.CountRuns(done))
+			"the campaign's hours are spent: %s were made, and say nothing", wording.Count(done, "run"))
 	}
 
 	return err

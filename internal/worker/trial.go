@@ -83,7 +83,7 @@ func startScratchCampaign(
 	}
 
 	scratch = &scratchCampaign{
-		checkout: &checkout.Checkout{Opt: co.Opt, Repo: co.Repo, Ledger: records},
+		checkout: co.WithLedger(records),
 		dir:      dir,
 		campaign: fmt.Sprintf("doctor.%d", os.Getpid()), // no campaign can be named so
 	}

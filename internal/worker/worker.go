@@ -11,6 +11,7 @@ import (
 
 	"ratchet/internal/checkout"
 	"ratchet/internal/fault"
+	"ratchet/internal/host"
 	"ratchet/internal/job"
 	"ratchet/internal/notify"
 	"ratchet/internal/queue"
@@ -24,12 +25,12 @@ import (
 // worker does one job in a process of its own.
 type worker struct {
 	*runner
-	lock *sandbox.Lock // of the job's file
-	turn *os.File      // its turn to measure; nil until waitForTurn
+	presence host.Presence
+	turn     *os.File // its turn to measure; nil until waitForTurn
 }
 
 // RunWorker does the job to its end: it is the whole life of a worker's
-// process. It acknowledges (sandbox.Ready) once the job's lock is held, waits
+// process. It acknowledges (sandbox.Ready) once it has announced itself, waits
 // for its turn, and appends every run and the end. A cancelled ctx stops the
 // run under way and records that.
 // CodeBusy when the job has a worker already.
@@ -39,57 +40,23 @@ func RunWorker(ctx context.Context, co *checkout.Checkout, campaign, jobID strin
 		return err
 	}
 
-	lock, err := acquireJob(co, campaign, id)
+	presence, err := co.Host.Announce(host.Job{Campaign: campaign, ID: id})
 	if err != nil {
 		return err
 	}
-	defer lock.Release()
-	writePhase(lock, "waiting for its turn")
+	defer presence.Release()
+	presence.Report("waiting for its turn")
 
 	err = fault.At("supervisor.ready", func() error { sandbox.Ready(nil); return nil })
 	if err == nil {
-		err = runJob(ctx, co, campaign, id, lock)
+		err = runJob(ctx, co, campaign, id, presence)
 	}
 
 	if err != nil {
 		return recordAbort(ctx, co, campaign, id, err)
 	}
 
-	// The end is recorded: the lock's file and an empty log say nothing more.
-	return errors.Join(os.Remove(co.JobFile(campaign, id)), checkout.RemoveIfEmpty(co.JobFile(campaign, id)+".log"))
-}
-
-// acquireJob takes the job's lock, CodeBusy when another worker holds it.
-func acquireJob(co *checkout.Checkout, campaign string, id research.JobID) (*sandbox.Lock, error) {
-	if err := os.MkdirAll(co.JobsDir(), 0o777); err != nil {
-		return nil, fmt.Errorf("make the folder for jobs: %w", err)
-	}
-
-	var lock *sandbox.Lock
-	free := true // also where a fault point skips the attempt
-
-	err := fault.At("job.lock", func() (err error) {
-		lock, free, err = sandbox.TryLock(co.JobFile(campaign, id))
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-
-	if !free {
-		return nil, research.Errorf(research.CodeBusy, "wait_run{}", "%s has a supervisor already", id)
-	}
-
-	return lock, nil
-}
-
-// writePhase tells readers of the job's file what goes on, and in which process.
-// A failure is ignored: nothing depends on it. lock is nil where a fault point left it out.
-func writePhase(lock *sandbox.Lock, phase string) {
-	if lock == nil {
-		return
-	}
-	_ = lock.Write(fmt.Appendf(nil, "%d\n%s\n", os.Getpid(), phase))
+	return presence.Finish() // the end is recorded
 }
 
 // recordAbort records the end of a job that could not record its own, and
@@ -105,9 +72,9 @@ func recordAbort(
 		job.RecordLost(context.WithoutCancel(ctx), co, campaign, id, wording.ErrorLine(cause), nil))
 }
 
-// runJob does the job in its own part of the workspace, under lock.
+// runJob does the job in its own part of the workspace.
 func runJob(
-	ctx context.Context, co *checkout.Checkout, campaign string, id research.JobID, lock *sandbox.Lock,
+	ctx context.Context, co *checkout.Checkout, campaign string, id research.JobID, presence host.Presence,
 ) error {
 	c, err := readCampaign(ctx, co, campaign)
 	if err != nil {
@@ -125,7 +92,7 @@ func runJob(
 	}
 	defer space.close()
 
-	w := &worker{lock: lock}
+	w := &worker{presence: presence}
 	w.runner = newRunner(co, space, id, w)
 	defer w.gpus.close()
 	defer func() { w.turn.Close() }() // of a nil turn it does nothing
@@ -180,7 +147,7 @@ func (w *worker) waitForTurn(ctx context.Context) error {
 }
 
 // reportPhase writes what goes on into the job's file.
-func (w *worker) reportPhase(phase string) { writePhase(w.lock, phase) }
+func (w *worker) reportPhase(phase string) { w.presence.Report(phase) }
 
 // hasSeenEnough is false: a campaign's calibration makes all the runs that its rule asks for.
 func (w *worker) hasSeenEnough([]rules.Observation, time.Duration) bool { return false }

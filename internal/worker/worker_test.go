@@ -8,12 +8,11 @@ import (
 	"strings"
 	"testing"
 
+	"ratchet/internal/host"
 	"ratchet/internal/research"
 	"ratchet/internal/research/history"
 	"ratchet/internal/research/rules"
-	"ratchet/internal/wording"
 	"ratchet/internal/worker"
-	"ratchet/sandbox"
 )
 
 // TestJudge judges candidates of one campaign, one after the other.
@@ -260,16 +259,15 @@ func TestRefusals(t *testing.T) {
 		t.Error("a job that is none was done")
 	}
 
-	c.must(os.MkdirAll(c.JobsDir(), 0o777))
-	lock, _, err := sandbox.TryLock(c.JobFile("tiny", "c1"))
+	presence, err := c.Host.Announce(host.Job{Campaign: "tiny", ID: "c1"})
 	c.must(err)
 
-	if err := c.work("c1"); !wording.HasCode(err, research.CodeBusy) {
+	if err := c.work("c1"); !research.HasCode(err, research.CodeBusy) {
 		t.Errorf("a job that has a worker: %v", err)
 	}
-	c.must(lock.Release())
+	presence.Release()
 
-	if err := c.work("x7"); !wording.HasCode(err, research.CodeConflict) {
+	if err := c.work("x7"); !research.HasCode(err, research.CodeConflict) {
 		t.Errorf("a job that is not open: %v", err)
 	}
 

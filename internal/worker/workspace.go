@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"ratchet/internal/atomicfile"
 	"ratchet/internal/checkout"
 	"ratchet/internal/fault"
 	"ratchet/internal/research"
@@ -125,17 +126,8 @@ func detectTier(ctx context.Context, co *checkout.Checkout, cache string) (sandb
 		return "", err
 	}
 
-	return tier, writeFile(path, key+"\n"+string(tier))
-}
-
-// writeFile replaces a small file of the cache as a whole. It is not durable.
-func writeFile(path, text string) error {
-	tmp := fmt.Sprintf("%s.%d", path, os.Getpid())
-	if err := os.WriteFile(tmp, []byte(text), 0o666); err != nil {
-		return err
-	}
-
-	return os.Rename(tmp, path)
+	return tier, atomicfile.Write(path, []byte(key+"\n"+string(tier)),
+		atomicfile.Options{Durability: atomicfile.ProcessOnly})
 }
 
 // makeBase checks out the start commit, once.
@@ -182,8 +174,8 @@ func (ws *workspace) removeDeadRuns() error {
 	}
 
 	for _, e := range entries {
-		held, err := sandbox.Locked(ws.co.JobFile(ws.campaign.Name, research.JobID(e.Name())))
-		if err != nil || held && e.Name() != filepath.Base(ws.run) {
+		own := e.Name() == filepath.Base(ws.run)
+		if !own && ws.co.HasWorker(ws.campaign.Name, research.JobID(e.Name())) {
 			continue
 		}
 

@@ -3,16 +3,16 @@ package dashboard
 import (
 	"context"
 	"encoding/json"
-	"ratchet/internal/view"
+	"ratchet/internal/render"
 	"strconv"
-	"strings"
 	"time"
 
 	"ratchet/internal/lab"
 	"ratchet/internal/research"
 	"ratchet/internal/research/history"
 	"ratchet/internal/research/rules"
-	"ratchet/tools"
+	"ratchet/internal/view"
+	"ratchet/internal/wording"
 )
 
 const (
@@ -166,11 +166,9 @@ func (c *call) experimentQuery() (q view.Query, err error) {
 }
 
 func rowOf(x *history.Experiment) experimentRow {
-	firstLine, _, _ := strings.Cut(x.Hypothesis, "\n")
-
 	row := experimentRow{
 		N:          x.N,
-		Hypothesis: tools.Clean(firstLine),
+		Hypothesis: render.Clean(wording.FirstLine(x.Hypothesis)),
 		Status:     x.Status,
 		Runs:       x.Runs,
 		RunSeconds: x.RunSeconds,
@@ -186,7 +184,7 @@ func rowOf(x *history.Experiment) experimentRow {
 		row.Verdict = j.Verdict
 		row.Value = j.Value
 		row.Gain = j.Gain
-		row.GainText = tools.GainText(j.Gain, j.Scale)
+		row.GainText = render.GainText(j.Gain, j.Scale)
 	}
 
 	if !x.JudgedAt.IsZero() {
@@ -223,24 +221,24 @@ func detailOf(d *view.Detail) *experimentDetail {
 
 	out := &experimentDetail{
 		experimentRow: rowOf(x),
-		Hypothesis:    tools.Clean(x.Hypothesis),
-		Expect:        tools.Clean(x.Expect),
-		Idea:          tools.Clean(x.Idea),
+		Hypothesis:    render.Clean(x.Hypothesis),
+		Expect:        render.Clean(x.Expect),
+		Idea:          render.Clean(x.Idea),
 		Proof:         d.Proof,
-		Lesson:        tools.Clean(x.Lesson),
-		Note:          tools.Clean(x.Note),
+		Lesson:        render.Clean(x.Lesson),
+		Note:          render.Clean(x.Note),
 		Checkout:      x.Checkout,
 		ProposedAt:    x.ProposedAt,
 		Commit:        x.Commit,
 		Candidate:     x.Candidate,
 		Parent:        x.Parent,
 		Files:         d.Files,
-		Diff:          tools.Clean(d.Diff),
+		Diff:          render.Clean(d.Diff),
 		Truncated:     d.Cut,
 		Runs:          make([]runDetail, len(d.Runs)),
 		Evidence:      append([]rules.Evidence{}, d.Evidence...),
 		Enforced:      map[string]string{},
-		Unit:          tools.Clean(d.Metric.Unit),
+		Unit:          render.Clean(d.Metric.Unit),
 	}
 
 	for i := range d.Runs {
@@ -252,8 +250,8 @@ func detailOf(d *view.Detail) *experimentDetail {
 	}
 
 	if j := x.Judgement; j != nil {
-		out.Words = tools.Clean(j.Words(d.Metric))
-		out.Reason = tools.Clean(j.Reason)
+		out.Words = render.Clean(j.Words(d.Metric))
+		out.Reason = render.Clean(j.Reason)
 		out.StoppedBy = j.StoppedBy
 		out.Scale = j.Scale
 		out.E = j.E
@@ -279,7 +277,7 @@ func runOf(r *rules.Run) runDetail {
 		WarmUp:    r.WarmUp,
 		Contended: r.Contended,
 		Again:     r.Again,
-		Reason:    tools.Clean(r.Reason),
+		Reason:    render.Clean(r.Reason),
 		Samples:   r.Samples,
 		Wall:      r.Wall,
 		CPU:       r.CPU,
@@ -309,5 +307,5 @@ func showOutput(ctx context.Context, c *call) (any, error) {
 		return nil, err
 	}
 
-	return map[string]any{"id": p.Job, "text": tools.Clean(p.Text), "next": p.Next, "total": p.Total}, nil
+	return map[string]any{"id": p.Job, "text": render.Clean(p.Text), "next": p.Next, "total": p.Total}, nil
 }

@@ -5,11 +5,11 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"ratchet/internal/plots"
 	"strings"
 	"testing"
 
 	"ratchet/server"
-	"ratchet/tools"
 )
 
 func TestDashboardReads(t *testing.T) {
@@ -39,7 +39,7 @@ func TestDashboardReads(t *testing.T) {
 		wantAt(t, s, w.want, w.path...)
 	}
 
-	for _, kind := range tools.Kinds {
+	for _, kind := range plots.Kinds {
 		if a := o.ask("GET", "plot?theme=dark&kind="+kind, ""); a.status != 200 ||
 			a.header.Get("Content-Type") != "image/svg+xml" || !strings.Contains(a.body, "<svg") {
 			t.Errorf("plot %s: %d %v", kind, a.status, a.header)

@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"ratchet/internal/checkout"
+	"ratchet/internal/render"
 	"ratchet/internal/worker"
 	"strings"
 	"syscall"
@@ -163,7 +164,7 @@ func (c *campaign) try(tool, args string) (answer map[string]any, refused bool) 
 
 	a, err := t.Call(context.Background(), tools.Env{Open: c.open}, json.RawMessage(args))
 	if err != nil {
-		a = tools.Refusal(err)
+		a = render.Refusal(err)
 	}
 	c.t.Logf("%s%s\n%s", tool, args, a.Text)
 	must(c.t, json.Unmarshal(a.Structured, &answer))

@@ -3,12 +3,12 @@ package dashboard
 import (
 	"context"
 	"ratchet/internal/lab"
+	"ratchet/internal/render"
 	"ratchet/internal/view"
 	"strings"
 
 	"ratchet/internal/research"
 	"ratchet/internal/research/contract"
-	"ratchet/tools"
 )
 
 const maxProgram = 256 << 10 // bytes of program.md that are shown
@@ -44,7 +44,7 @@ func showProgram(ctx context.Context, c *call) (any, error) {
 		return out, nil
 	}
 
-	out.Text = tools.Clean(text)
+	out.Text = render.Clean(text)
 	if len(out.Text) > maxProgram {
 		out.Text = strings.ToValidUTF8(out.Text[:maxProgram], "") + "\n… cut here\n"
 	}
@@ -59,7 +59,7 @@ func showProgram(ctx context.Context, c *call) (any, error) {
 		out.Changed = true
 		out.Pending = &pendingContract{
 			Digest: digest,
-			Diff:   tools.Clean(contract.ContractDiff(accepted.Program, current)),
+			Diff:   render.Clean(contract.ContractDiff(accepted.Program, current)),
 		}
 	}
 

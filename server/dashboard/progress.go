@@ -3,11 +3,11 @@ package dashboard
 import (
 	"context"
 	"encoding/json"
+	"ratchet/internal/plots"
 	"ratchet/internal/view"
 	"sync"
 
 	"ratchet/internal/chart"
-	"ratchet/tools"
 )
 
 const (
@@ -66,7 +66,7 @@ func showProgress(ctx context.Context, c *call) (any, error) {
 
 // showPlot sends a plot as an image with a ground of its own.
 func showPlot(ctx context.Context, c *call) (any, error) {
-	kind, err := c.wordParam("kind", tools.Kinds...)
+	kind, err := c.wordParam("kind", plots.Kinds...)
 	if err != nil {
 		return nil, err
 	}
@@ -76,7 +76,7 @@ func showPlot(ctx context.Context, c *call) (any, error) {
 		return nil, err
 	}
 
-	p, err := tools.ReadPlot(ctx, c.lab, kind, 0)
+	p, err := plots.ReadPlot(ctx, c.lab, kind, 0)
 	if err != nil {
 		return nil, err
 	}

@@ -2,12 +2,13 @@ package dashboard
 
 import (
 	"cmp"
+	"ratchet/internal/render"
 	"slices"
 	"strconv"
 	"strings"
 
 	"ratchet/internal/research"
-	"ratchet/tools"
+	"ratchet/internal/wording"
 )
 
 // intParam reads a number of the query: at least 1, cut to most, fallback if it
@@ -53,13 +54,4 @@ func (c *call) wordParam(name string, words ...string) (string, error) {
 
 // excerpt is a text of the client's as an error may show it: no control
 // characters, not long.
-func excerpt(text string) string {
-	const most = 200
-
-	text = tools.Clean(text)
-	if len(text) > most {
-		text = strings.ToValidUTF8(text[:most], "") + "…"
-	}
-
-	return text
-}
+func excerpt(text string) string { return wording.ClipBytes(render.Clean(text), 200) }

@@ -2,12 +2,12 @@ package dashboard
 
 import (
 	"context"
+	"ratchet/internal/render"
 	"ratchet/internal/view"
 	"time"
 
 	"ratchet/internal/research"
 	"ratchet/internal/research/history"
-	"ratchet/tools"
 )
 
 // What /ui/api/state answers: a campaign at a glance.
@@ -149,7 +149,7 @@ func campaignOf(s *view.Board) campaignState {
 		Metric: metric{
 			Name:   c.Program.Metric.Name,
 			Better: c.Program.Metric.Better,
-			Unit:   tools.Clean(c.Program.Metric.Unit),
+			Unit:   render.Clean(c.Program.Metric.Unit),
 		},
 		Noisy:       c.Rule.Class == research.Noisy,
 		StartedAt:   c.StartedAt,
@@ -169,7 +169,7 @@ func campaignOf(s *view.Board) campaignState {
 		RunSeconds:  c.RunSeconds,
 		GPUSeconds:  c.GPUSeconds,
 		Changed:     s.Changed,
-		Broken:      tools.Clean(c.Broken),
+		Broken:      render.Clean(c.Broken),
 	}
 }
 
@@ -179,9 +179,9 @@ func (out *state) addJobs(s *view.Board) {
 	for i, j := range s.Running {
 		out.Running[i] = runningJob{
 			ID:      j.ID,
-			Phase:   tools.Clean(j.Phase),
+			Phase:   render.Clean(j.Phase),
 			Elapsed: j.Elapsed,
-			About:   tools.Clean(j.About),
+			About:   render.Clean(j.About),
 			Session: j.Session,
 		}
 	}
@@ -200,8 +200,8 @@ func (out *state) addSessions(s *view.Board) {
 
 		out.Sessions[i] = session{
 			Codename:    from.Codename,
-			Client:      tools.Clean(from.Client),
-			Version:     tools.Clean(from.Version),
+			Client:      render.Clean(from.Client),
+			Version:     render.Clean(from.Version),
 			Checkout:    from.Checkout,
 			Last:        from.Last,
 			Experiments: from.Experiments,
@@ -225,9 +225,9 @@ func (out *state) addIdeas(s *view.Board) {
 
 		out.Ideas[i] = idea{
 			N:      from.N,
-			Text:   tools.Clean(from.Text),
+			Text:   render.Clean(from.Text),
 			Status: from.Status,
-			Words:  tools.Clean(from.StatusText()),
+			Words:  render.Clean(from.StatusText()),
 			Holder: from.Holder,
 			Lapse:  from.Lapse,
 			Tried:  tried,
@@ -239,14 +239,14 @@ func (out *state) addIdeas(s *view.Board) {
 func (out *state) addNotes(s *view.Board) {
 	out.Lessons = make([]lesson, len(s.Lessons))
 	for i, l := range s.Lessons {
-		out.Lessons[i] = lesson{N: l.N, Text: tools.Clean(l.Text), Experiment: l.Experiment}
+		out.Lessons[i] = lesson{N: l.N, Text: render.Clean(l.Text), Experiment: l.Experiment}
 	}
 
 	out.Notes = make([]note, len(s.Notes))
 	for i, n := range s.Notes {
 		out.Notes[i] = note{
 			N:         n.N,
-			Text:      tools.Clean(n.Text),
+			Text:      render.Clean(n.Text),
 			By:        n.By,
 			At:        n.At,
 			Delivered: append([]string{}, n.Delivered...),

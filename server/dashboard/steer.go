@@ -7,12 +7,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"ratchet/internal/checkout"
+	"ratchet/internal/render"
 	"strings"
 
 	"ratchet/internal/lab"
 	"ratchet/internal/research"
 	"ratchet/internal/research/history"
-	"ratchet/tools"
 )
 
 // What a person can do from the dashboard. Each is a call of the laboratory that
@@ -67,7 +67,7 @@ func steer(ctx context.Context, c *call) (any, error) {
 		return nil, err
 	}
 
-	return outcome{Done: tools.Clean(out.Done), Next: tools.Clean(out.Next)}, nil
+	return outcome{Done: render.Clean(out.Done), Next: render.Clean(out.Next)}, nil
 }
 
 // decodeSteering decodes a request's body, within limits. Errors: CodeBadArgument.
@@ -142,7 +142,7 @@ func stopRun(ctx context.Context, c *call, s steering) (*outcome, error) {
 }
 
 func addIdea(ctx context.Context, c *call, s steering) (*outcome, error) {
-	text := strings.TrimSpace(tools.Clean(s.Text))
+	text := strings.TrimSpace(render.Clean(s.Text))
 	if text == "" || len(text) > maxIdea {
 		return nil, research.Errorf(research.CodeBadArgument, fmt.Sprintf("say in 1 to %d bytes what to try", maxIdea),
 			"the idea has %d bytes", len(text))
@@ -157,7 +157,7 @@ func addIdea(ctx context.Context, c *call, s steering) (*outcome, error) {
 }
 
 func addNote(ctx context.Context, c *call, s steering) (*outcome, error) {
-	n, err := lab.AddNote(ctx, c.lab, tools.Clean(s.Text), byDashboard)
+	n, err := lab.AddNote(ctx, c.lab, render.Clean(s.Text), byDashboard)
 	if err != nil {
 		return nil, err
 	}
@@ -221,7 +221,7 @@ func overrideVerdict(ctx context.Context, c *call, s steering) (*outcome, error)
 		}
 	}
 
-	k, err := lab.Keep(ctx, l, lab.KeepRequest{ID: string(x.ID), Note: strings.TrimSpace(tools.Clean(s.Note)),
+	k, err := lab.Keep(ctx, l, lab.KeepRequest{ID: string(x.ID), Note: strings.TrimSpace(render.Clean(s.Note)),
 		Override: history.ByDashboard})
 	if err != nil {
 		return nil, err

@@ -7,12 +7,14 @@ import (
 	"os/exec"
 	"runtime"
 	"strings"
+
+	"ratchet/internal/wording"
 )
 
 // Desktop shows the message on this machine's screen, by the program that its
 // system has for that: notify-send, or osascript on macOS. The error is final.
 func Desktop(ctx context.Context, m Message) error {
-	ctx, cancel := context.WithTimeout(ctx, within)
+	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
 	defer cancel()
 
 	name, err := Notifier()
@@ -29,7 +31,7 @@ func Desktop(ctx context.Context, m Message) error {
 
 	out, err := cmd.CombinedOutput()
 	if err != nil {
-		said, _, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
+		said := wording.FirstLine(strings.TrimSpace(string(out)))
 		return fmt.Errorf("%s failed: %w: %.200s", name, err, said)
 	}
 

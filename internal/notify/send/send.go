@@ -30,13 +30,13 @@ type Later struct {
 func (l *Later) Error() string { return l.Err.Error() }
 func (l *Later) Unwrap() error { return l.Err }
 
-// within is how long one attempt may take, the answer's body included.
-const within = 10 * time.Second
+// attemptTimeout is how long one attempt may take, the answer's body included.
+const attemptTimeout = 10 * time.Second
 
 // Client is an HTTP client that follows no redirect and verifies certificates;
 // proxies are the environment's.
 func Client() *http.Client {
-	return &http.Client{Timeout: within,
+	return &http.Client{Timeout: attemptTimeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 }
 
@@ -48,7 +48,7 @@ func Webhook(ctx context.Context, c *http.Client, address, secret string, m Mess
 		return fmt.Errorf("encode the message: %w", err)
 	}
 
-	req, err := request(ctx, address, false, false, body)
+	req, err := newRequest(ctx, address, false, false, body)
 	if err != nil {
 		return err
 	}
@@ -64,7 +64,7 @@ func Webhook(ctx context.Context, c *http.Client, address, secret string, m Mess
 		req.Header.Set("webhook-signature", signature)
 	}
 
-	return do(c, req)
+	return sendRequest(c, req)
 }
 
 // Sign is the value of webhook-signature: HMAC-SHA256 over id.timestamp.body
@@ -83,8 +83,8 @@ func Sign(secret, id string, at time.Time, body []byte) (string, error) {
 	return "v1," + base64.StdEncoding.EncodeToString(mac.Sum(nil)), nil
 }
 
-// urgency is an ntfy message's priority (1 to 5) and tag.
-var urgency = map[contract.Event][2]string{
+// priorities is an ntfy message's priority (1 to 5) and tag.
+var priorities = map[contract.Event][2]string{
 	contract.EventBest:       {"3", "tada"},
 	contract.EventCertified:  {"4", "white_check_mark"},
 	contract.EventRolledBack: {"3", "leftwards_arrow_with_hook"},
@@ -97,11 +97,11 @@ var urgency = map[contract.Event][2]string{
 // Ntfy publishes the message to the topic at address. token and click may be "".
 // The error is a *Later, or final.
 func Ntfy(ctx context.Context, c *http.Client, address, token, click string, m Message) error {
-	req, err := request(ctx, address, true, token != "", []byte(m.Lines()))
+	req, err := newRequest(ctx, address, true, token != "", []byte(m.Lines()))
 	if err != nil {
 		return err
 	}
-	u := urgency[m.Data.Event]
+	u := priorities[m.Data.Event]
 	req.Header.Set("Content-Type", "text/plain; charset=utf-8")
 	req.Header.Set("Title", mime.QEncoding.Encode("utf-8", m.Title()))
 	req.Header.Set("Priority", u[0])
@@ -115,11 +115,11 @@ func Ntfy(ctx context.Context, c *http.Client, address, token, click string, m M
 		req.Header.Set("Authorization", "Bearer "+strings.TrimSpace(token))
 	}
 
-	return do(c, req)
+	return sendRequest(c, req)
 }
 
-// request checks the address once more, since it may come from a variable.
-func request(ctx context.Context, address string, topic, secret bool, body []byte) (*http.Request, error) {
+// newRequest checks the address once more, since it may come from a variable.
+func newRequest(ctx context.Context, address string, topic, secret bool, body []byte) (*http.Request, error) {
 	u, hint := contract.Address(strings.TrimSpace(address), topic, secret)
 	if hint != "" {
 		return nil, errors.New("its address can't be used: " + hint)
@@ -134,7 +134,7 @@ func request(ctx context.Context, address string, topic, secret bool, body []byt
 	return req, nil
 }
 
-func do(c *http.Client, req *http.Request) error {
+func sendRequest(c *http.Client, req *http.Request) error {
 	resp, err := c.Do(req)
 	if err != nil {
 		var bad *url.Error
@@ -159,14 +159,14 @@ func do(c *http.Client, req *http.Request) error {
 	case code >= 300 && code < 400:
 		return fmt.Errorf("%w: give the address that it leads to; redirects are not followed", err)
 	case code == http.StatusTooManyRequests || code == http.StatusRequestTimeout || code >= 500:
-		return &Later{After: retryAfter(resp.Header.Get("Retry-After")), Err: err}
+		return &Later{After: parseRetryAfter(resp.Header.Get("Retry-After")), Err: err}
 	}
 
 	return err
 }
 
-// retryAfter reads the header's seconds or date; 0 where it says nothing.
-func retryAfter(s string) time.Duration {
+// parseRetryAfter reads the header's seconds or date; 0 where it says nothing.
+func parseRetryAfter(s string) time.Duration {
 	if n, err := strconv.Atoi(s); err == nil && n > 0 {
 		return time.Duration(min(n, 86400)) * time.Second
 	}

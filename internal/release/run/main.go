@@ -1,7 +1,6 @@
 // Command run is what .goreleaser.yaml and the Makefile call at a release:
 //
 //	run bundle BINARY VERSION TIME OUT.mcpb   (TIME: seconds since 1970, of the commit)
-//	run sbom BINARY VERSION OUT.json
 //	run listing VERSION OWNER OUT.json BUNDLE…   (OWNER: "" for a trial)
 //	run glibc BINARY NEWEST   (fails if the binary asks for a newer glibc)
 //
@@ -34,13 +33,6 @@ func run(root string, args []string) error {
 	switch {
 	case len(args) == 5 && args[0] == "bundle":
 		return bundle(root, args[1], args[2], args[3], args[4])
-	case len(args) == 4 && args[0] == "sbom":
-		var b bytes.Buffer
-		if err := release.SBOM(&b, args[1], args[2]); err != nil {
-			return err
-		}
-
-		return os.WriteFile(args[3], b.Bytes(), 0o644)
 	case len(args) >= 5 && args[0] == "listing":
 		template, err := release.ReadListing(filepath.Join(root, "server.json"))
 		if err != nil {

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"math"
 
-	"ratchet/internal/research"
+	"ratchet/internal/wording"
 )
 
 // Allowed is the largest value that max_growth lets a guard have, given its
@@ -21,7 +21,7 @@ func (g Guard) Allowed(start float64) float64 {
 // TooMuch says that x breaks max_growth.
 func (g Guard) TooMuch(x, start float64) string {
 	return fmt.Sprintf("guard %s = %s breaks max_growth: it was %s at the campaign's start, so at most %s is allowed",
-		g.Name, research.FormatValue(x, ""), research.FormatValue(start, ""), research.FormatValue(g.Allowed(start), ""))
+		g.Name, wording.FormatValue(x, ""), wording.FormatValue(start, ""), wording.FormatValue(g.Allowed(start), ""))
 }
 
 func (g Guard) Exceeded(x, start float64) bool {

@@ -5,6 +5,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"ratchet/internal/wording"
 )
 
 // Event is what a notice is about.
@@ -114,9 +116,8 @@ func (t Target) Name() string {
 	case t.Hook != "":
 		return "hook " + t.Hook
 	}
-	line, _, _ := strings.Cut(t.Command, "\n")
 
-	return "command " + clip(line)
+	return "command " + clip(wording.FirstLine(t.Command))
 }
 
 // Address checks a URL that notices are sent to; topic says that it is an ntfy

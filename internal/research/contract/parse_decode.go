@@ -8,6 +8,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"ratchet/internal/research"
+	"ratchet/internal/wording"
 )
 
 // decoder walks the front matter's nodes, fills the program and collects
@@ -178,11 +179,4 @@ func (d *decoder) bad(key string, n *yaml.Node, hint string) {
 }
 
 // clip bounds what a message repeats of the file.
-func clip(s string) string {
-	const most = 60
-	if r := []rune(s); len(r) > most {
-		return string(r[:most]) + "…"
-	}
-
-	return s
-}
+func clip(s string) string { return wording.Clip(s, 60) }

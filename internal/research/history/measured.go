@@ -6,6 +6,7 @@ import (
 
 	"ratchet/internal/research"
 	"ratchet/internal/research/rules"
+	"ratchet/internal/wording"
 )
 
 // CertifiedWords is the sum of the certificates' gains, for readers.
@@ -47,7 +48,7 @@ func (c *Campaign) Standing() string {
 
 	if a := c.Audit; a != nil {
 		s := fmt.Sprintf("audited gain over the start %s, %s", rules.GainWords(a.Gain, a.Scale, c.Program.Metric),
-			rules.Count(a.Pairs, "pair"))
+			wording.Count(a.Pairs, "pair"))
 		if a.Commit != c.Incumbent {
 			s += " (of an earlier incumbent)"
 		}
@@ -57,14 +58,14 @@ func (c *Campaign) Standing() string {
 
 	if f := c.Final; f != nil && f.Head == c.Incumbent && f.Dropped > 0 {
 		parts = append(parts, fmt.Sprintf("finalized as %s without %s that did not pay: audited gain %s, %s",
-			strings.TrimPrefix(f.Branch, "refs/heads/"), rules.Count(f.Dropped, "change"), rules.GainWords(f.Gain,
-				f.Scale, c.Program.Metric), rules.Count(f.Pairs, "pair")))
+			strings.TrimPrefix(f.Branch, "refs/heads/"), wording.Count(f.Dropped, "change"), rules.GainWords(f.Gain,
+				f.Scale, c.Program.Metric), wording.Count(f.Pairs, "pair")))
 	}
 
 	if c.CertifiedGain > 0 {
 		s := "proven gains add up to about " + c.CertifiedWords()
 		if c.Certified > 0 {
-			s = fmt.Sprintf("certified: about %s in %s", c.CertifiedWords(), rules.Count(c.Certified, "certificate"))
+			s = fmt.Sprintf("certified: about %s in %s", c.CertifiedWords(), wording.Count(c.Certified, "certificate"))
 		}
 
 		parts = append(parts, s)
@@ -77,7 +78,7 @@ func (c *Campaign) Standing() string {
 	}
 
 	if c.Overridden > 0 {
-		parts = append(parts, rules.Count(c.Overridden,
+		parts = append(parts, wording.Count(c.Overridden,
 			"edit")+" kept by a person against the verdict, in no figure but an audit's")
 	}
 

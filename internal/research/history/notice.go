@@ -9,6 +9,7 @@ import (
 	"ratchet/internal/research"
 	"ratchet/internal/research/contract"
 	"ratchet/internal/research/rules"
+	"ratchet/internal/wording"
 )
 
 // Notice is one thing that a person wants to know of a campaign that runs
@@ -68,7 +69,7 @@ func Noticed(c *Campaign, r Record, x *Experiment, before []Experiment) (*Notice
 		}
 		n.Event, n.Experiment = contract.EventCrashLoop, x.N
 		n.Text = fmt.Sprintf("%s of %s in a row ended invalid for the same reason: %s",
-			rules.Count(crashLoop, "experiment"), c.Name, singleLine(x.Judgement.Reason, 200))
+			wording.Count(crashLoop, "experiment"), c.Name, singleLine(x.Judgement.Reason, 200))
 
 		return n, nil
 	}
@@ -166,7 +167,7 @@ func Circumstances(c *Campaign, s Situation) map[Circumstance]Notice {
 	stall := c.Program.Stall.OrDefault()
 	if c.Streak >= stall.Experiments {
 		add(Standstill, contract.EventStall, "%s of %s in a row, and none was kept",
-			rules.Count(c.Streak, "experiment"), c.Name)
+			wording.Count(c.Streak, "experiment"), c.Name)
 	}
 
 	if s.Changed {
@@ -185,14 +186,14 @@ func Circumstances(c *Campaign, s Situation) map[Circumstance]Notice {
 	lastMayBeKept := len(c.Unresolved) > 0 && quiet < time.Minute
 	if isSpent && !s.Running && !lastMayBeKept {
 		add(Spent, contract.EventBudget, "the budget of %s is spent: %s; %s kept%s", c.Name, c.spentWords(),
-			rules.Count(c.Kept, "edit"), c.gainedWords())
+			wording.Count(c.Kept, "edit"), c.gainedWords())
 	}
 
 	couldRun := !isSpent && !s.Changed && c.Rests == nil && c.Broken == ""
 	if couldRun && !s.Running && quiet.Hours() >= stall.Hours {
 		add(Silence, contract.EventStall,
 			"nothing has happened in %s for %s, and %d experiments are left: its agent seems to have stopped", c.Name,
-			research.DurationText(quiet.Seconds()), c.Program.Campaign.Experiments-c.Experiments)
+			wording.FormatDuration(quiet.Seconds()), c.Program.Campaign.Experiments-c.Experiments)
 	}
 
 	return out
@@ -221,18 +222,15 @@ func (c *Campaign) gainedWords() string {
 	}
 
 	return fmt.Sprintf("; %s %s, %s at the start", c.Program.Metric.Name,
-		research.FormatValue(c.Rule.Incumbent, c.Program.Metric.Unit), research.FormatValue(*c.Baseline,
+		wording.FormatValue(c.Rule.Incumbent, c.Program.Metric.Unit), wording.FormatValue(*c.Baseline,
 			c.Program.Metric.Unit))
 }
 
 // singleLine is a text of a program or an agent in one line of at most n characters.
 func singleLine(s string, n int) string {
-	s = strings.Join(strings.FieldsFunc(strings.ToValidUTF8(s, "?"), func(r rune) bool {
+	words := strings.FieldsFunc(strings.ToValidUTF8(s, "?"), func(r rune) bool {
 		return unicode.IsSpace(r) || unicode.IsControl(r) || unicode.Is(unicode.Cf, r)
-	}), " ")
-	if r := []rune(s); len(r) > n {
-		return string(r[:n-1]) + "…"
-	}
+	})
 
-	return s
+	return wording.Truncate(strings.Join(words, " "), n)
 }

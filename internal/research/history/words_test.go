@@ -9,6 +9,7 @@ import (
 	"ratchet/internal/research/contract"
 	"ratchet/internal/research/history"
 	"ratchet/internal/research/rules"
+	"ratchet/internal/wording"
 )
 
 func TestFormatValue(t *testing.T) {
@@ -23,7 +24,7 @@ func TestFormatValue(t *testing.T) {
 		{1.5e-9, "s", "1.5e-09 s"}, {2e20, "", "2e+20"}, {3.10, "x", "3.1 x"}, {math.NaN(), "", "-"}, {999999.96, "",
 			"1000000"},
 	} {
-		if got := research.FormatValue(c.v, c.unit); got != c.want {
+		if got := wording.FormatValue(c.v, c.unit); got != c.want {
 			t.Errorf("%v %s: %q, not %q", c.v, c.unit, got, c.want)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 
 	"ratchet/internal/research"
 	"ratchet/internal/research/contract"
+	"ratchet/internal/wording"
 )
 
 // Checkpoint is the side of the last certified head, or the campaign's start.
@@ -391,9 +392,9 @@ func (c Certificate) Words(m contract.Metric) string {
 	}
 
 	if c.Gain == nil {
-		return fmt.Sprintf("%s: chain of %s, nothing was measured", head, Count(c.Edits, "edit"))
+		return fmt.Sprintf("%s: chain of %s, nothing was measured", head, wording.Count(c.Edits, "edit"))
 	}
 
-	return fmt.Sprintf("%s: chain of %s, %s %s, %s, E = %s against %s needed", head, Count(c.Edits, "edit"),
-		w.amount(c.Gain.Mid), w.interval(), Count(c.Pairs, "pair"), eValue(c.E), eValue(c.Need))
+	return fmt.Sprintf("%s: chain of %s, %s %s, %s, E = %s against %s needed", head, wording.Count(c.Edits, "edit"),
+		w.amount(c.Gain.Mid), w.interval(), wording.Count(c.Pairs, "pair"), wording.FormatEvidence(c.E), wording.FormatEvidence(c.Need))
 }

@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"ratchet/internal/research"
+	"ratchet/internal/wording"
 )
 
 // next is the run wanted, or the judgement.
@@ -170,7 +171,7 @@ func (t *confirmation) unprovable() string {
 	p := phrase{Judgement{Scale: t.st.Scale}, t.rule.Metric.Unit}
 
 	return fmt.Sprintf("that a shorter edit is as good can't be shown: a loss under %s would not be seen in %s, and %s would matter",
-		p.amount(t.share(least)), Count(t.preset.pairs, "pair"), p.amount(t.share(t.rope)))
+		p.amount(t.share(least)), wording.Count(t.preset.pairs, "pair"), p.amount(t.share(t.rope)))
 }
 
 // broken notes in j the test that an invalid run broke off.

@@ -6,6 +6,7 @@ import (
 
 	"ratchet/internal/research"
 	"ratchet/internal/research/contract"
+	"ratchet/internal/wording"
 )
 
 const (
@@ -208,7 +209,7 @@ func (r referee) unusable(o Observation) string {
 		return fmt.Sprintf("the value of %s is not a finite number", r.metric.Name)
 	case math.Abs(o.Value) > largest:
 		return fmt.Sprintf("the value of %s, %s, is too large to be compared", r.metric.Name,
-			research.FormatValue(o.Value, r.metric.Unit))
+			wording.FormatValue(o.Value, r.metric.Unit))
 	}
 
 	return ""
@@ -225,7 +226,7 @@ func (r referee) invalid(st RuleState, obs []Observation) *Judgement {
 		why := r.unusable(o)
 		if why == "" && st.Class == research.Noisy && !st.measurable([]float64{o.Value}) {
 			why = fmt.Sprintf("the value %s is not positive, and the calibration's were: they are compared by ratio",
-				research.FormatValue(o.Value, r.metric.Unit))
+				wording.FormatValue(o.Value, r.metric.Unit))
 		}
 
 		if why == "" && o.Side == Candidate {

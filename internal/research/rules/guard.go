@@ -6,6 +6,7 @@ import (
 	"math"
 
 	"ratchet/internal/research"
+	"ratchet/internal/wording"
 )
 
 // guardResiduals bounds GuardState.Residuals.
@@ -42,9 +43,9 @@ func (r referee) outOfBounds(o Observation) string {
 		case !research.Finite(x):
 			return fmt.Sprintf("the guard %s is not a finite number", g.Name)
 		case g.Max != nil && x > *g.Max:
-			return fmt.Sprintf("guard %s = %s breaks max %s", g.Name, research.FormatValue(x, ""), research.FormatValue(*g.Max, ""))
+			return fmt.Sprintf("guard %s = %s breaks max %s", g.Name, wording.FormatValue(x, ""), wording.FormatValue(*g.Max, ""))
 		case g.Min != nil && x < *g.Min:
-			return fmt.Sprintf("guard %s = %s breaks min %s", g.Name, research.FormatValue(x, ""), research.FormatValue(*g.Min, ""))
+			return fmt.Sprintf("guard %s = %s breaks min %s", g.Name, wording.FormatValue(x, ""), wording.FormatValue(*g.Min, ""))
 		}
 	}
 

@@ -6,6 +6,7 @@ import (
 
 	"ratchet/internal/research"
 	"ratchet/internal/research/contract"
+	"ratchet/internal/wording"
 )
 
 // guardTest is what the pairs say of one guard's growth over the campaign's
@@ -125,7 +126,7 @@ func (t *guardTest) reason() string { return t.guard.TooMuch(t.now, t.start) }
 // doubt says what is not proven of a guard that is not broken either.
 func (t *guardTest) doubt() string {
 	return fmt.Sprintf("the gain is proven, but not that guard %s, at about %s, stays below %s: it was %s at the campaign's start",
-		t.guard.Name, research.FormatValue(t.now, ""), research.FormatValue(t.guard.Allowed(t.start), ""), research.FormatValue(t.start, ""))
+		t.guard.Name, wording.FormatValue(t.now, ""), wording.FormatValue(t.guard.Allowed(t.start), ""), wording.FormatValue(t.start, ""))
 }
 
 func firstGuard(tests []*guardTest, is func(*guardTest) bool) *guardTest {

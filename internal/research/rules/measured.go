@@ -6,6 +6,7 @@ import (
 
 	"ratchet/internal/research"
 	"ratchet/internal/research/contract"
+	"ratchet/internal/wording"
 )
 
 // AuditPairs is how many pairs an audit makes.
@@ -83,7 +84,7 @@ func (s RuleState) ResolutionWords(m contract.Metric, pairs ...int) string {
 		if words != "" {
 			words += ", "
 		}
-		words += fmt.Sprintf("%s with %s", w.amount(math.Abs(g)), Count(n, "pair"))
+		words += fmt.Sprintf("%s with %s", w.amount(math.Abs(g)), wording.Count(n, "pair"))
 	}
 
 	return "the smallest difference that can be told from none is about " + words
@@ -108,7 +109,7 @@ func (s RuleState) ChainWords(m contract.Metric, j *Judgement) string {
 	w := phrase{Judgement{Scale: s.Scale}, m.Unit}
 
 	return fmt.Sprintf("chain of %s claims %s, its certificate needs about %s",
-		Count(auto.Chain, "edit"), w.amount(s.Ruler().Gain(-auto.Claim)), Count(s.CertificatePairs(), "pair"))
+		wording.Count(auto.Chain, "edit"), w.amount(s.Ruler().Gain(-auto.Claim)), wording.Count(s.CertificatePairs(), "pair"))
 }
 
 // GainWords is a gain with its interval, if that has a width, for m's readers.

@@ -9,8 +9,8 @@ import (
 )
 
 const (
-	LogScale    = "log"
-	linearScale = "linear"
+	LogScale    = research.LogScale
+	linearScale = research.LinearScale
 )
 
 // scaleOf is log when every value is positive, else linear.

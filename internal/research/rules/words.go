@@ -2,12 +2,12 @@ package rules
 
 import (
 	"fmt"
-	"math"
 	"strconv"
 	"strings"
 
 	"ratchet/internal/research"
 	"ratchet/internal/research/contract"
+	"ratchet/internal/wording"
 )
 
 // Words is the judgement in one line for m's readers. It never sets two raw
@@ -22,7 +22,7 @@ func (j Judgement) Words(m contract.Metric) string {
 	case j.StoppedBy == "one_run":
 		return w.exact()
 	case j.Verdict == research.Provisional:
-		return fmt.Sprintf("provisional: expected gain %s after %s", w.amount(j.Gain.Mid), Count(j.Runs, "run"))
+		return fmt.Sprintf("provisional: expected gain %s after %s", w.amount(j.Gain.Mid), wording.Count(j.Runs, "run"))
 	case j.Pairs == 0:
 		return w.screened()
 	}
@@ -35,35 +35,11 @@ type phrase struct {
 	unit string
 }
 
-// amount writes a gain: a share as percent, anything else in the unit.
-func (w phrase) amount(g float64) string {
-	if w.Scale == LogScale {
-		return percent(g) + " %"
-	}
+func (w phrase) amount(gain float64) string { return wording.FormatGain(gain, w.Scale, w.unit) }
 
-	return research.FormatValue(round3(g), w.unit)
-}
+func (w phrase) signed(gain float64) string { return wording.FormatSignedGain(gain, w.Scale, w.unit) }
 
-// bare is amount without its unit, for the ends of an interval.
-func (w phrase) bare(g float64) string {
-	if w.Scale == LogScale {
-		return percent(g)
-	}
-
-	return research.FormatValue(round3(g), "")
-}
-
-func (w phrase) signed(g float64) string {
-	if g > 0 {
-		return "+" + w.amount(g)
-	}
-
-	return w.amount(g)
-}
-
-func (w phrase) interval() string {
-	return fmt.Sprintf("(90 %%: %s..%s)", w.bare(w.Gain.Lo), w.bare(w.Gain.Hi))
-}
+func (w phrase) interval() string { return wording.FormatInterval(*w.Gain, w.Scale) }
 
 func (w phrase) unmeasured() string {
 	if w.StoppedBy == "" {
@@ -71,14 +47,14 @@ func (w phrase) unmeasured() string {
 	}
 
 	return fmt.Sprintf("%s (stopped by %s after %s): too little was measured to say anything of its effect",
-		w.Verdict, w.StoppedBy, Count(w.Runs, "run"))
+		w.Verdict, w.StoppedBy, wording.Count(w.Runs, "run"))
 }
 
 func (w phrase) exact() string {
 	was, is := "", ""
 	if w.Baseline != nil && w.Value != nil {
-		was, is = research.FormatValue(*w.Baseline, ""), research.FormatValue(*w.Value, w.unit)
-		if *w.Baseline != *w.Value && was == research.FormatValue(*w.Value, "") { // as many digits as it takes
+		was, is = wording.FormatValue(*w.Baseline, ""), wording.FormatValue(*w.Value, w.unit)
+		if *w.Baseline != *w.Value && was == wording.FormatValue(*w.Value, "") { // as many digits as it takes
 			was = strconv.FormatFloat(*w.Baseline, 'g', -1, 64)
 			is = strings.TrimSpace(strconv.FormatFloat(*w.Value, 'g', -1, 64) + " " + w.unit)
 		}
@@ -113,14 +89,14 @@ func (w phrase) screened() string {
 		tail += "; " + w.Reason
 	}
 
-	return fmt.Sprintf(head, Count(w.Runs, "run")) +
+	return fmt.Sprintf(head, wording.Count(w.Runs, "run")) +
 		fmt.Sprintf(": %s against a noise of %s", w.signed(w.Gain.Mid), w.amount(w.Noise)) + tail
 }
 
 func (w phrase) paired() string {
-	evidence := fmt.Sprintf("E = %s against %s needed", eValue(w.E), eValue(w.Need))
+	evidence := fmt.Sprintf("E = %s against %s needed", wording.FormatEvidence(w.E), wording.FormatEvidence(w.Need))
 
-	pairs := Count(w.Pairs, "pair")
+	pairs := wording.Count(w.Pairs, "pair")
 	switch w.Verdict {
 	case research.Improved:
 		return fmt.Sprintf("improved: %s %s, %s, %s", w.amount(w.Gain.Mid), w.interval(), pairs, evidence)
@@ -138,43 +114,4 @@ func (w phrase) paired() string {
 
 	return fmt.Sprintf("%s (stopped by %s after %s): %s %s, %s; %s",
 		w.Verdict, w.StoppedBy, pairs, w.signed(w.Gain.Mid), w.interval(), evidence, tail)
-}
-
-func Count(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-
-	return fmt.Sprintf("%d %ss", n, noun)
-}
-
-// percent writes a share as percent: one decimal, more below one percent.
-func percent(share float64) string {
-	p := 100 * share
-	switch abs := math.Abs(p); {
-	case abs >= 1:
-		return strconv.FormatFloat(p, 'f', 1, 64)
-	case abs < 5e-7:
-		return "0"
-	}
-
-	return research.Rounded(p, 1)
-}
-
-// round3 keeps three significant digits of an estimate.
-func round3(g float64) float64 {
-	r, err := strconv.ParseFloat(strconv.FormatFloat(g, 'g', 3, 64), 64)
-	if err != nil {
-		return g
-	}
-
-	return r
-}
-
-func eValue(e float64) string {
-	if e >= 100 {
-		return strconv.FormatFloat(math.Round(e), 'f', 0, 64)
-	}
-
-	return research.Rounded(e, 3)
 }

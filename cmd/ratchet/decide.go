@@ -1,0 +1,122 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"ratchet/internal/lab"
+	"ratchet/internal/notify"
+	"ratchet/internal/research"
+	"ratchet/internal/research/history"
+	"ratchet/internal/terminal"
+	"ratchet/tools"
+)
+
+func overrideCommand(a *app) *cobra.Command {
+	var note string
+	cmd := &cobra.Command{
+		Use:   "override [EXPERIMENT]",
+		Short: "keep an experiment against its verdict (a person, in a terminal)",
+		Long: "Keeps a judged experiment whose verdict does not allow that: the latest one of this checkout, or the one\n" +
+			"named (x7). It is recorded as a person's decision, proves nothing, and no view counts it as a gain that was shown.",
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			l, err := a.lab(cmd.Context())
+			if err != nil {
+				return err
+			}
+
+			x, err := lab.FindOverridable(cmd.Context(), l, strings.Join(args, ""))
+			if err != nil {
+				return err
+			}
+
+			if !terminal.IsTerminal(a.Stdin) {
+				return research.Errorf(research.CodeVerdict, "run it yourself, in a terminal",
+					"keeping against the verdict is a person's decision")
+			}
+			fmt.Fprintf(a.talk(),
+				"%s: %s\n%s\nkeep refuses it: %s\n\nType the campaign's name (%s) to keep it nevertheless: ", x.ID,
+				notify.Visible(x.Hypothesis), notify.Visible(x.Words), notify.Visible(x.Why), x.Campaign)
+
+			line, _ := bufio.NewReader(a.Stdin).ReadString('\n')
+			if strings.TrimSpace(line) != x.Campaign {
+				return research.Errorf(research.CodeVerdict, "run `ratchet override` again",
+					"not kept: the name differs")
+			}
+
+			k, err := lab.Keep(cmd.Context(), l, lab.KeepRequest{ID: string(x.ID), Note: note,
+				Override: history.ByTerminal})
+			if err != nil {
+				return err
+			}
+			a.print(tools.RenderKept(k))
+
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&note, "note", "", "why, for the record")
+
+	return cmd
+}
+
+func undoCommand(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "undo",
+		Short: "take the last keep back, by a new commit",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			l, err := a.lab(cmd.Context())
+			if err != nil {
+				return err
+			}
+
+			u, err := lab.Undo(cmd.Context(), l)
+			if err != nil {
+				return err
+			}
+
+			return a.emit(u, func(w io.Writer) {
+				fmt.Fprintf(w, "experiment %d is undone by commit %s\n", u.Experiment, u.Commit)
+
+				for _, n := range u.Notes {
+					fmt.Fprintln(w, n)
+				}
+			})
+		},
+	}
+}
+
+func abandonCommand(a *app) *cobra.Command {
+	var remove bool
+	cmd := &cobra.Command{
+		Use:   "abandon",
+		Short: "end the campaign; its records stay",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			l, err := a.lab(cmd.Context())
+			if err != nil {
+				return err
+			}
+
+			lines, err := lab.Abandon(cmd.Context(), l, remove)
+			if err != nil {
+				return err
+			}
+
+			return a.emit(lines, func(w io.Writer) {
+				for _, s := range lines {
+					fmt.Fprintln(w, s)
+				}
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&remove, "remove-refs", false,
+		"also remove the refs below refs/ratchet/<name>: candidates that were not kept may then be collected by git")
+
+	return cmd
+}

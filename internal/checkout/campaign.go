@@ -1,0 +1,228 @@
+package checkout
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"ratchet/internal/host"
+	"ratchet/internal/research"
+	"ratchet/internal/research/history"
+	"ratchet/internal/research/rules"
+	"ratchet/ledger"
+)
+
+// CurrentCampaign is the state of the checkout's campaign: the one whose branch is
+// checked out, else the one of the nearest program.
+func (co *Checkout) CurrentCampaign(ctx context.Context) (*history.Campaign, error) {
+	var c *history.Campaign
+	err := co.Ledger.View(ctx, func(tx *ledger.Tx) error {
+		found, err := co.FindCampaign(ctx, tx)
+		if err == nil {
+			c, err = co.ReadCampaign(tx, found.Name)
+		}
+
+		return err
+	})
+
+	return c, err
+}
+
+// ReadCampaign is a campaign as this checkout sees it: with its own experiment that
+// waits for a decision, and the first note that its session has not been told.
+func (co *Checkout) ReadCampaign(tx *ledger.Tx, name string) (*history.Campaign, error) {
+	c, err := tx.Campaign(name)
+	if err != nil {
+		return nil, err
+	}
+
+	x, err := co.WaitingExperiment(tx, c)
+	if err != nil {
+		return c, err
+	}
+
+	if x != nil {
+		c.Mine = x.N
+	}
+	c.Unheard, err = firstUnheardNote(co, tx, c)
+
+	return c, err
+}
+
+// FindCampaign is the campaign that this checkout is about: the person's, else the one
+// whose branch is checked out, else the one that the nearest program names.
+// Errors: CodeNoCampaign, with where a campaign is if there is one.
+func (co *Checkout) FindCampaign(ctx context.Context, tx *ledger.Tx) (*history.Campaign, error) {
+	if co.personCampaign != "" {
+		return tx.Campaign(co.personCampaign)
+	}
+
+	if c := campaignOfBranch(co, tx, co.Repo.Branch(ctx)); c != nil {
+		return c, nil
+	}
+
+	doc, err := co.ReadProgram("")
+	if err != nil {
+		err = CampaignElsewhere(tx, err)
+		return nil, research.Errorf(research.CodeNoCampaign, research.Describe(err).Next, "no campaign here: %w", err)
+	}
+
+	c, err := tx.Campaign(doc.Program.Name)
+	if research.Describe(err).Code == research.CodeNoCampaign {
+		return nil, research.Errorf(research.CodeNoCampaign, "call start_campaign",
+			"the campaign %q has not been started in this repository", doc.Program.Name)
+	}
+
+	return c, err
+}
+
+// CampaignElsewhere is the error of a checkout without a program: where the campaigns
+// are, if there are any (program.md is on their branches), else cause.
+func CampaignElsewhere(tx *ledger.Tx, cause error) error {
+	all, err := tx.Campaigns()
+	if err != nil {
+		return err
+	}
+
+	for _, c := range all {
+		if c.Ended == "" {
+			branch := strings.TrimPrefix(c.Branch, "refs/heads/")
+			return research.Errorf(research.CodeNoCampaign, "git switch "+branch,
+				"no program here, but campaign %q is on branch %s", c.Name, branch)
+		}
+	}
+
+	return cause
+}
+
+// LookUpCampaign is the campaign of that name, nil when there is none.
+func (co *Checkout) LookUpCampaign(ctx context.Context, name string) (c *history.Campaign, err error) {
+	err = co.Ledger.View(ctx, func(tx *ledger.Tx) error {
+		c, err = tx.Campaign(name)
+		if research.HasCode(err, research.CodeNoCampaign) {
+			c, err = nil, nil
+		}
+
+		return err
+	})
+
+	return c, err
+}
+
+// CampaignStates are the repository's campaigns as they stand, by name.
+func (co *Checkout) CampaignStates(ctx context.Context) (all []history.Campaign, err error) {
+	err = co.Ledger.View(ctx, func(tx *ledger.Tx) error {
+		all, err = tx.Campaigns()
+		return err
+	})
+
+	return all, err
+}
+
+// WaitingExperiment is this checkout's experiment that waits for keep or revert, nil if none.
+func (co *Checkout) WaitingExperiment(tx *ledger.Tx, c *history.Campaign) (*history.Experiment, error) {
+	for _, n := range c.Unresolved {
+		x, err := tx.Experiment(c.Name, n)
+		if err != nil || x.Checkout == co.Repo.Root() {
+			return x, err
+		}
+	}
+
+	return nil, nil
+}
+
+// ResolveJob turns a tool's id into a job of the campaign. With "" it is, in this order:
+//   - the checkout's latest experiment, whichever session started it, unless it is
+//     closed (an invalid one is once it is reverted or followed by another);
+//   - a certificate, calibration, audit or measurement under way;
+//   - the certificate that ended last, if nothing was proposed since;
+//   - "".
+func (co *Checkout) ResolveJob(tx *ledger.Tx, c *history.Campaign, id string) (research.JobID, error) {
+	if id != "" {
+		return research.ParseJobID(id)
+	}
+
+	if n, ok := tx.Latest(c.Name, co.Repo.Root()); ok {
+		x, err := tx.Experiment(c.Name, n)
+		if err != nil {
+			return "", err
+		}
+
+		if x.Status == research.Running || x.Status == research.Unresolved || x.Status == research.Voided && !x.Closed {
+			return x.Job(), nil
+		}
+	}
+
+	for _, kind := range []byte{research.CertificateJob, research.CalibrationJob, research.AuditJob,
+		research.MeasurementJob} {
+		i := slices.IndexFunc(c.Open, func(o research.JobID) bool { return o.Kind() == kind })
+		if i >= 0 {
+			return c.Open[i], nil
+		}
+	}
+
+	if c.Certificates > 0 && c.ChainFrom > c.Experiments && c.Rule.Auto != nil {
+		return research.NewJobID(research.CertificateJob, c.Certificates), nil
+	}
+
+	return "", nil
+}
+
+// SessionOfJob is the session that started a job.
+func SessionOfJob(tx *ledger.Tx, campaign string, id research.JobID) (string, error) {
+	if id.Kind() == research.ExperimentJob {
+		x, err := tx.Experiment(campaign, id.N())
+		if err != nil {
+			return "", err
+		}
+
+		return x.Session, nil
+	}
+
+	m, err := tx.Measurement(campaign, id)
+	if err != nil {
+		return "", err
+	}
+
+	return m.Session, nil
+}
+
+// HasWorker says whether the job's worker lives; in doubt it does.
+func (co *Checkout) HasWorker(campaign string, id research.JobID) bool {
+	status, err := co.Host.Status(host.Job{Campaign: campaign, ID: id})
+	return err != nil || status.State == host.Alive
+}
+
+// ReadPhase is what a running job's worker reported last, "starting" before that.
+func (co *Checkout) ReadPhase(campaign string, id research.JobID) string {
+	status, _ := co.Host.Status(host.Job{Campaign: campaign, ID: id}) // the phase is set whatever the error
+	return status.Phase
+}
+
+// AblationEndKey is the key under which the end of an ablation is recorded once.
+func AblationEndKey(a rules.Ablation) string { return fmt.Sprintf("ablated/%s/%d", a.Of, a.Pairs) }
+
+// campaignOfBranch is the campaign that a branch belongs to, nil if none. Its name is
+// ratchet/CAMPAIGN, or with this checkout's codename ratchet/CAMPAIGN-CODENAME.
+func campaignOfBranch(co *Checkout, tx *ledger.Tx, branch string) *history.Campaign {
+	name, ok := strings.CutPrefix(branch, "refs/heads/ratchet/")
+	if !ok {
+		return nil
+	}
+
+	if c, err := tx.Campaign(name); err == nil {
+		return c
+	}
+
+	i := strings.LastIndexByte(name, '-')
+	if i <= 0 {
+		return nil
+	}
+
+	if c, err := tx.Campaign(name[:i]); err == nil && co.IsCampaignBranch(c, branch) {
+		return c
+	}
+
+	return nil
+}

@@ -1,0 +1,77 @@
+package job
+
+import (
+	"fmt"
+
+	"ratchet/internal/checkout"
+	"ratchet/internal/research"
+	"ratchet/internal/research/history"
+)
+
+// mendBroken is the way out of a failed calibration: what was missing outside the
+// repository may be there now; a commit is another start, a changed contract is a person's to accept.
+const mendBroken = "mend it and call start_campaign; with a new name if the mend is a commit, after `ratchet accept` if it is the front matter"
+
+// NextAfterDecision is the next step once an experiment is closed.
+func NextAfterDecision(c *history.Campaign) string {
+	if c.Broken != "" {
+		return "the incumbent gives no usable metric (" + c.Broken + "): " + mendBroken
+	}
+
+	if err := checkout.RequireBudget(c); err != nil {
+		return research.Describe(err).Next
+	}
+
+	if c.Mine > 0 {
+		return fmt.Sprintf("experiment %d waits: wait_run{id: \"x%d\"} shows it, then keep or revert", c.Mine, c.Mine)
+	}
+
+	if c.Streak >= 8 {
+		return fmt.Sprintf("%d experiments since the last keep: read_log view=guide query=stuck, then edit and run_experiment", c.Streak)
+	}
+
+	return "edit the file for the next idea, then run_experiment{hypothesis}"
+}
+
+// nextStep says what the verdict asks for.
+func nextStep(c *history.Campaign, x *history.Experiment) string {
+	if x.Status == research.Kept || x.Status == research.Reverted {
+		return NextAfterDecision(c)
+	}
+
+	ok, simpler, _ := history.Keepable(*x)
+	switch {
+	case ok && simpler:
+		return "keep{} if it is the simpler code, else revert{lesson: \"…\"}"
+	case ok:
+		return "keep{}"
+	case c.Rests != nil:
+		return "revert{}, then " + checkout.Resting
+	case x.Judgement.StoppedBy == "lost" || x.Judgement.StoppedBy == "stopped":
+		return "run_experiment again with the same edit, or revert{}"
+	case x.Status == research.Voided:
+		return "fix the edit and run_experiment again, or revert{lesson: \"…\"}"
+	}
+
+	return "revert{lesson: \"…\"}, then the next idea"
+}
+
+// RequireMeasurable refuses any run: the campaign is over or rests, its budget is
+// spent, the contract changed, or the start version does not work.
+// Errors: CodeEnded, CodeStopped, CodeBudget, CodeContract, CodeProgram.
+func RequireMeasurable(co *checkout.Checkout, c *history.Campaign) error {
+	if err := checkout.RequireBudget(c); err != nil {
+		return err
+	}
+
+	if err := co.RequireAcceptedContract(c); err != nil {
+		return err
+	}
+
+	if c.Broken != "" {
+		return research.Errorf(research.CodeProgram, mendBroken,
+			"the start version gives no usable metric: %s", c.Broken)
+	}
+
+	return nil
+}

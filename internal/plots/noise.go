@@ -1,0 +1,161 @@
+package plots
+
+import (
+	"cmp"
+	"fmt"
+
+	"ratchet/internal/chart"
+	"ratchet/internal/render"
+	"ratchet/internal/research"
+	"ratchet/internal/research/contract"
+	"ratchet/internal/view"
+	"ratchet/internal/wording"
+)
+
+// PlotNoise draws what repeats of one version gave: at calibration, in the
+// differences of pairs, and over time.
+func PlotNoise(s *view.NoiseSeries) *Plot {
+	m := contract.Metric{Name: s.Metric.Name, Unit: s.Metric.Unit, Better: s.Metric.Better}
+
+	title := render.OneLine(s.Campaign, 48) + ": noise of " + render.OneLine(m.Name, 60)
+	if s.Noise == "" {
+		return emptyPlot("noise", title, "the campaign is not calibrated yet")
+	}
+	early, late, drifted := drift(s.Drift)
+	fields := []render.Field{{Key: "kind", Val: "noise"},
+		{Key: "metric", Val: render.MetricText(m), Line: render.MetricText(m) + ", " + string(s.Noise)}}
+
+	sub := string(s.Noise)
+	if s.Spread > 0 {
+		sub = "spread of one paired difference: " + size(s.Spread, s)
+		fields = append(fields, render.Field{Key: "noise", Val: render.RoundShort([]float64{s.Spread})[0], Line: sub})
+	}
+
+	if len(s.Values) > 0 {
+		fields = append(fields, seriesField("values", s.Values, "repeats of the start version",
+			func(v float64) string { return render.FormatAmount(v, s.Metric.Unit) }))
+	}
+
+	if drifted {
+		d := late - early
+		words := fmt.Sprintf("drift: %s repeats of incumbents, the later half %s against the earlier",
+			render.FormatNumber(float64(len(s.Drift))), signedSize(d, s))
+		fields = append(fields, render.Field{Key: "drift", Val: render.RoundShort([]float64{d})[0], Line: words})
+		sub += "; later repeats " + signedSize(d, s) + " against earlier ones"
+	}
+
+	fields = append(fields, render.Field{Key: "total", Val: s.Total,
+		Line: fmt.Sprintf("looked at %d of %s", s.Runs, wording.Count(s.Total, "run"))})
+
+	f := chart.Figure{Title: title, Subtitle: sub, Panels: noisePanels(s),
+		Foot: "The rule reckons with the spread; drift is cancelled by running both versions of a pair in turn."}
+	if len(f.Panels) == 0 || s.Noise == research.Deterministic && len(s.Drift) == 0 && flat(s.Calibration) {
+		f.Empty = "deterministic: every repeat gave the same value, one run shows any difference"
+		fields = append(fields, render.ShortFact("text", "", f.Empty))
+	}
+
+	return &Plot{Figure: f, Answer: render.BuildAnswer(render.Limit,
+		append(fields, render.NextStep(`measure_metric{target:"incumbent"} for fresh repeats`))...)}
+}
+
+func flat(vs []float64) bool {
+	for _, v := range vs {
+		if v != 0 {
+			return false
+		}
+	}
+
+	return true
+}
+
+// size is a deviation in the words of its scale.
+func size(v float64, s *view.NoiseSeries) string {
+	if s.Scale == "linear" {
+		return render.FormatAmount(render.RoundShort([]float64{v})[0], s.Metric.Unit)
+	}
+
+	return fmt.Sprintf("%.3g %%", 100*v)
+}
+
+func signedSize(v float64, s *view.NoiseSeries) string {
+	if v > 0 {
+		return "+" + size(v, s)
+	}
+
+	return size(v, s)
+}
+
+// drift is the mean deviation of the earlier and of the later half.
+func drift(ps []view.DriftPoint) (early, late float64, ok bool) {
+	n := len(ps) / 2
+	if n < 3 {
+		return 0, 0, false
+	}
+
+	for i, p := range ps {
+		if i < n {
+			early += p.Deviation / float64(n)
+		} else {
+			late += p.Deviation / float64(len(ps)-n)
+		}
+	}
+
+	return early, late, true
+}
+
+func noisePanels(s *view.NoiseSeries) []chart.Panel {
+	y := chart.Axis{Unit: chart.Share, Robust: true, Include: []float64{0}}
+
+	unit := ""
+	if s.Scale == "linear" {
+		y.Unit, unit = chart.Number, ", in "+cmp.Or(render.OneLine(s.Metric.Unit, 16), "the metric's unit")
+	}
+	var out []chart.Panel
+
+	if len(s.Calibration) > 0 {
+		q := chart.Panel{Title: "last calibration: each run against their median" + unit,
+			X: chart.Axis{Name: "run", Unit: chart.Whole}, Y: y}
+		q.Series = []chart.Series{{Kind: chart.Marks, Shape: chart.Dot, Colour: chart.Blue,
+			Points: numbered(s.Calibration)}}
+		q.Rules = []chart.Rule{{Colour: chart.Faint}}
+		out = append(out, q)
+	}
+
+	if len(s.Residuals) > 0 {
+		q := chart.Panel{Title: "residuals of paired differences, newest last; dashed: one spread" + unit,
+			X: chart.Axis{Name: "pair", Unit: chart.Whole}, Y: y}
+		q.Series = []chart.Series{{Kind: chart.Stems, Colour: chart.Orange, Points: numbered(s.Residuals)}}
+		q.Rules = []chart.Rule{{At: s.Spread, Colour: chart.Faint}, {At: -s.Spread, Colour: chart.Faint}}
+		out = append(out, q)
+	}
+
+	if len(s.Drift) > 0 {
+		calm := chart.Series{Name: "repeat of an incumbent", Kind: chart.Marks, Shape: chart.Dot, Colour: chart.Green}
+		busy := chart.Series{Name: "contended", Kind: chart.Marks, Shape: chart.Cross, Colour: chart.Vermillion}
+
+		for _, p := range s.Drift {
+			pt := chart.Point{X: p.At.Sub(s.Drift[0].At).Hours(), Y: p.Deviation}
+			if p.Contended {
+				busy.Points = append(busy.Points, pt)
+			} else {
+				calm.Points = append(calm.Points, pt)
+			}
+		}
+		out = append(out,
+			chart.Panel{Title: "over time: runs of incumbents against the median of the same version" + unit,
+				X: chart.Axis{Name: "since " + s.Drift[0].At.UTC().Format("2 Jan 15:04 MST"), Unit: chart.Hours}, Y: y,
+				Series: []chart.Series{calm, busy}, Rules: []chart.Rule{{Colour: chart.Faint}}})
+	}
+
+	return out
+}
+
+// numbered are values at 1, 2, 3 …
+func numbered(vs []float64) []chart.Point {
+	out := make([]chart.Point, len(vs))
+	for i, v := range vs {
+		out[i] = chart.Point{X: float64(i + 1), Y: v}
+	}
+
+	return out
+}

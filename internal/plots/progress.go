@@ -1,0 +1,408 @@
+package plots
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"ratchet/internal/chart"
+	"ratchet/internal/render"
+	"ratchet/internal/research"
+	"ratchet/internal/research/contract"
+	"ratchet/internal/research/rules"
+	"ratchet/internal/view"
+	"ratchet/internal/wording"
+)
+
+const (
+	whiskersTo = 80 // points that have whiskers; more would be a thicket
+	labelled   = 10
+)
+
+// looks say how each verdict is drawn: by shape as well as by colour.
+var looks = []struct {
+	verdict research.Verdict
+	shape   chart.Shape
+	colour  chart.Colour
+}{
+	{research.Improved, chart.TriangleUp, chart.Green},
+	{research.Provisional, chart.Diamond, chart.Blue},
+	{research.Equivalent, chart.Square, chart.Grey},
+	{research.Regressed, chart.TriangleDown, chart.Vermillion},
+	{research.Inconclusive, chart.Ring, chart.Orange},
+	{research.Invalid, chart.Cross, chart.Purple},
+}
+
+// PlotProgress draws every experiment by its verdict, the running best, and
+// what was kept.
+func PlotProgress(p *view.Progress) *Plot {
+	m := contract.Metric{Name: p.Metric.Name, Unit: p.Metric.Unit, Better: p.Metric.Better}
+
+	title := render.OneLine(p.Campaign, 48) + ": " + render.MetricText(m)
+	if len(p.Points) == 0 {
+		return emptyPlot("progress", title, "no experiment yet")
+	}
+	shown := p.Points[slices.IndexFunc(p.Points, func(pt view.ProgressPoint) bool { return pt.N >= p.From }):]
+	g := progressGraph{p: p, shown: shown}
+	fig := chart.Figure{Title: title, Subtitle: g.subtitle(m), Foot: g.foot(), Panels: []chart.Panel{g.panel()}}
+
+	return &Plot{Figure: fig, Answer: g.answer(m)}
+}
+
+// progressGraph is what is drawn: the points without a gap, the newest.
+type progressGraph struct {
+	p     *view.Progress
+	shown []view.ProgressPoint
+}
+
+// y is where a point is drawn, nil where it has no number.
+func (g *progressGraph) y(pt *view.ProgressPoint) *research.Interval {
+	switch {
+	case g.p.Exact && pt.Value != nil:
+		return &research.Interval{Mid: *pt.Value, Lo: *pt.Value, Hi: *pt.Value}
+	case !g.p.Exact:
+		return pt.OverStart
+	}
+
+	return nil
+}
+
+func (g *progressGraph) panel() chart.Panel {
+	p := g.p
+	q := chart.Panel{Title: "gain over the start; band: 90 %", X: chart.Axis{Name: "experiment", Unit: chart.Whole,
+		Include: []float64{float64(p.From) - .5, float64(p.To) + .5}}}
+
+	q.Y = chart.Axis{Robust: true, Log: p.Exact}
+	if len(g.shown) <= whiskersTo {
+		q.Title = "gain over the start; band and whiskers: 90 %"
+	}
+
+	switch {
+	case p.Exact && p.Metric.Unit != "":
+		q.Title = render.OneLine(p.Metric.Name, 60) + ", in " + render.OneLine(p.Metric.Unit, 16)
+	case p.Exact:
+		q.Title = render.OneLine(p.Metric.Name, 60)
+	case p.Scale == "log":
+		q.Y.Unit = chart.Share
+	default:
+		q.Title += ", in " + cmp.Or(render.OneLine(p.Metric.Unit, 16), "the metric's unit")
+	}
+
+	q.Series = append(g.best(), g.verdicts()...)
+	q.Rules = g.rules()
+	q.Labels = g.labels()
+
+	return q
+}
+
+// best is the running best with its interval.
+func (g *progressGraph) best() []chart.Series {
+	band := chart.Series{Kind: chart.Area, Colour: chart.Ink}
+
+	line := chart.Series{Kind: chart.Steps, Colour: chart.Ink, Name: "incumbent"}
+	if !g.p.Exact {
+		line.Name = "head, as " + g.claimed()
+	}
+	put := func(x float64, b *research.Interval) {
+		if b != nil {
+			line.Points = append(line.Points, chart.Point{X: x, Y: b.Mid})
+			band.Points = append(band.Points, chart.Point{X: x, Lo: b.Lo, Hi: b.Hi})
+		}
+	}
+
+	first := g.shown[0]
+	switch older := len(g.p.Points) - len(g.shown); {
+	case older > 0:
+		put(float64(first.N)-.5, g.p.Points[older-1].Best)
+	case g.p.Exact && g.p.Baseline != nil && first.N == 1:
+		put(.5, &research.Interval{Mid: *g.p.Baseline})
+	case !g.p.Exact && first.N == 1:
+		put(.5, &research.Interval{})
+	}
+
+	for i := range g.shown {
+		put(float64(g.shown[i].N), g.shown[i].Best)
+	}
+
+	if g.p.Exact {
+		return []chart.Series{line}
+	}
+
+	return []chart.Series{band, line}
+}
+
+// verdicts are the experiments, a series for each verdict, then the rings
+// around those that were kept and those that were rolled back.
+func (g *progressGraph) verdicts() []chart.Series {
+	of := map[string]*chart.Series{}
+	var out []*chart.Series
+
+	add := func(name string, s chart.Series) {
+		of[name] = &s
+		out = append(out, &s)
+	}
+	for _, l := range looks {
+		add(string(l.verdict), chart.Series{Kind: chart.Marks, Shape: l.shape, Colour: l.colour})
+		add(string(l.verdict)+" -", chart.Series{Kind: chart.Marks, Shape: l.shape, Colour: l.colour, Floor: true})
+	}
+	add("kept", chart.Series{Kind: chart.Marks, Shape: chart.Halo, Colour: chart.Ink})
+	add("rolled back", chart.Series{Kind: chart.Marks, Shape: chart.Halo, Colour: chart.Vermillion})
+
+	for i := range g.shown {
+		pt := &g.shown[i]
+
+		y := g.y(pt)
+		if y == nil {
+			if s := of[string(pt.Verdict)+" -"]; s != nil {
+				s.Points = append(s.Points, chart.Point{X: float64(pt.N)})
+			}
+
+			continue
+		}
+
+		point := chart.Point{X: float64(pt.N), Y: y.Mid, Lo: y.Lo, Hi: y.Hi,
+			Span: !g.p.Exact && len(g.shown) <= whiskersTo}
+		if s := of[string(pt.Verdict)]; s != nil {
+			s.Points = append(s.Points, point)
+		}
+		point.Span = false
+
+		switch {
+		case pt.Kept:
+			of["kept"].Points = append(of["kept"].Points, point)
+		case pt.RolledBack:
+			of["rolled back"].Points = append(of["rolled back"].Points, point)
+		}
+	}
+
+	return g.named(of, out)
+}
+
+// named names the series that have points, with their number, and adds the audit.
+func (g *progressGraph) named(of map[string]*chart.Series, out []*chart.Series) []chart.Series {
+	for _, l := range looks {
+		a, b := of[string(l.verdict)], of[string(l.verdict)+" -"]
+		if n := len(a.Points) + len(b.Points); len(a.Points) > 0 {
+			a.Name = fmt.Sprintf("%s %d", l.verdict, n)
+		} else if n > 0 {
+			b.Name = fmt.Sprintf("%s %d", l.verdict, n)
+		}
+	}
+
+	for _, name := range []string{"kept", "rolled back"} {
+		if n := len(of[name].Points); n > 0 {
+			of[name].Name = fmt.Sprintf("%s %d", name, n)
+		}
+	}
+	var all []chart.Series
+
+	for _, s := range out {
+		if len(s.Points) > 0 {
+			all = append(all, *s)
+		}
+	}
+
+	if a := g.p.Audit; a != nil && !g.p.Exact && a.After >= g.shown[0].N {
+		all = append(all, chart.Series{Name: "audited", Kind: chart.Marks, Shape: chart.Square, Colour: chart.Ink,
+			Points: []chart.Point{{X: float64(a.After) + .4, Y: a.Gain.Mid, Lo: a.Gain.Lo, Hi: a.Gain.Hi, Span: true}}})
+	}
+
+	return all
+}
+
+// rules are the start, and where the machine changed.
+func (g *progressGraph) rules() []chart.Rule {
+	var rules []chart.Rule
+
+	switch {
+	case !g.p.Exact:
+		rules = append(rules, chart.Rule{Text: "start", Colour: chart.Faint})
+	case g.p.Baseline != nil:
+		rules = append(rules, chart.Rule{At: *g.p.Baseline,
+			Text: "start " + render.FormatAmount(*g.p.Baseline, g.p.Metric.Unit), Colour: chart.Faint})
+	}
+
+	class := 0
+	for _, pt := range g.shown {
+		if pt.Class > 0 && class > 0 && pt.Class != class {
+			rules = append(rules, chart.Rule{At: float64(pt.N) - .5, Vertical: true, Text: "calibrated anew",
+				Colour: chart.Faint})
+		}
+		class = max(class, pt.Class)
+	}
+
+	return rules
+}
+
+// labels are the kept experiments, those with the largest gains first.
+func (g *progressGraph) labels() []chart.Label {
+	var kept []*view.ProgressPoint
+
+	for i := range g.shown {
+		if pt := &g.shown[i]; pt.Kept && g.y(pt) != nil {
+			kept = append(kept, pt)
+		}
+	}
+	slices.SortStableFunc(kept, func(a, b *view.ProgressPoint) int { return -cmp.Compare(mid(a.Gain), mid(b.Gain)) })
+
+	var out []chart.Label
+	for _, pt := range kept[:min(len(kept), labelled)] {
+		out = append(out, chart.Label{X: float64(pt.N), Y: g.y(pt).Mid,
+			Text: fmt.Sprintf("%d %s", pt.N, render.OneLine(pt.Hypothesis, 120))})
+	}
+
+	return out
+}
+
+func mid(g *research.Interval) float64 {
+	if g == nil {
+		return 0
+	}
+
+	return g.Mid
+}
+
+func (g *progressGraph) subtitle(m contract.Metric) string {
+	p := g.p
+	kept := 0
+
+	for _, pt := range p.Points {
+		if pt.Kept {
+			kept++
+		}
+	}
+
+	s := fmt.Sprintf("%s, %d kept", wording.Count(p.Total, "experiment"), kept)
+	if p.From > 1 {
+		s = fmt.Sprintf("experiments %d to %d of %d", p.From, p.To, p.Total)
+	}
+
+	switch {
+	case p.Exact && p.Best != nil && p.Baseline != nil:
+		return s + ": " + render.FormatNumber(*p.Baseline) + " → " + render.FormatAmount(*p.Best, p.Metric.Unit)
+	case p.Audit != nil:
+		return s + "; " + audited(p.Audit) + " " + rules.GainWords(p.Audit.Gain, p.Scale, m)
+	case p.Gain != nil && p.Gain.Interval != (research.Interval{}):
+		return s + "; " + g.total() + " " + rules.GainWords(p.Gain.Interval, p.Scale, m)
+	}
+
+	return s
+}
+
+// claimed says whether all of the gain is proven, edit by edit or by
+// certificates, or some of it only claimed.
+func (g *progressGraph) claimed() string {
+	if t := g.p.Gain; t != nil && t.Certified != nil && *t.Certified == t.Interval {
+		return "proven"
+	}
+
+	return "claimed"
+}
+
+// total says of which kind the whole gain is.
+func (g *progressGraph) total() string {
+	if g.claimed() == "proven" {
+		return "proven gains over the start add up to"
+	}
+
+	return "claimed over the start"
+}
+
+// audited says what an audit is of.
+func audited(a *view.ProgressAudit) string {
+	if a.Branch != "" {
+		return "audited gain of " + a.Branch + " over the start"
+	}
+
+	return "audited gain over the start"
+}
+
+func (g *progressGraph) foot() string {
+	if g.p.Exact {
+		return "A ring is what was kept. Marks on the floor have no value."
+	}
+
+	return "A ring is what was kept. Claims of single edits run high, since each was selected; an audit says what is true."
+}
+
+// answer is the same in numbers.
+func (g *progressGraph) answer(m contract.Metric) render.Answer {
+	p := g.p
+
+	fields := []render.Field{{Key: "kind", Val: "progress"},
+		{Key: "metric", Val: render.MetricText(m), Line: render.MetricText(m)}, render.ShortFact("standing", "",
+			p.Standing), render.MetricValue("baseline", "at the start: ", p.Baseline, m.Unit),
+		render.MetricValue("best",
+			"best: ", p.Best, m.Unit)}
+	if p.Gain != nil {
+		fields = append(fields, render.Field{Key: "gain", Val: rounded(p.Gain.Interval),
+			Line: g.total() + " " + rules.GainWords(p.Gain.Interval, p.Scale, m)})
+	}
+
+	if p.Audit != nil {
+		f := render.Field{Key: "audited", Val: rounded(p.Audit.Gain)}
+		if p.Exact && p.Audit.Branch != "" { // of a noisy metric the standing says it
+			f.Line = audited(p.Audit) + " " + rules.GainWords(p.Audit.Gain, p.Scale, m)
+		}
+
+		fields = append(fields, f)
+	}
+
+	about, write := "gains over the start", func(v float64) string {
+		return wording.FormatSignedGain(v, p.Scale, render.OneLine(m.Unit, 16))
+	}
+	if p.Exact {
+		about, write = "values", func(v float64) string { return render.FormatAmount(v, m.Unit) }
+	}
+	fields = append(fields, render.Field{Key: "from", Val: p.From}, render.Field{Key: "to", Val: p.To},
+		render.Field{Key: "total", Val: p.Total})
+	var values []float64
+	counts := map[research.Verdict]int{}
+
+	for i := range g.shown {
+		if y := g.y(&g.shown[i]); y != nil {
+			values = append(values, y.Mid)
+		}
+
+		counts[g.shown[i].Verdict]++
+	}
+	words := ""
+
+	for _, l := range looks {
+		if n := counts[l.verdict]; n > 0 {
+			words += fmt.Sprintf(", %d %s", n, l.verdict)
+		}
+	}
+
+	fields = append(fields, render.Field{Key: "counts", Val: words[min(2, len(words)):],
+		Line: fmt.Sprintf("experiments %d to %d of %d", p.From, p.To, p.Total) + words},
+		seriesField("values", values, about, write), g.kept())
+
+	return render.BuildAnswer(render.Limit, append(fields, render.NextStep("read_log{view:\"table\"} for the rows"))...)
+}
+
+// kept lists what stands, the newest first; the last of them give way.
+func (g *progressGraph) kept() render.Field {
+	f := render.Field{Key: "kept"}
+	for i := len(g.p.Points) - 1; i >= 0 && len(f.List) < 40; i-- {
+		pt := &g.p.Points[i]
+		if !pt.Kept {
+			continue
+		}
+
+		r := PlotRow{N: pt.N, Value: pt.Value, Hypothesis: render.OneLine(pt.Hypothesis, 60)}
+		if pt.Gain != nil {
+			r.Gain = &render.RoundShort([]float64{pt.Gain.Mid})[0]
+		}
+		f.List = append(f.List,
+			render.Item{Val: r, Line: fmt.Sprintf("kept: %d %s %s", pt.N, wording.FormatBareGain(pt.Gain, g.p.Scale),
+				r.Hypothesis)})
+	}
+
+	return f
+}
+
+func rounded(g research.Interval) research.Interval {
+	s := render.RoundShort([]float64{g.Mid, g.Lo, g.Hi})
+	return research.Interval{Mid: s[0], Lo: s[1], Hi: s[2]}
+}

@@ -1,0 +1,272 @@
+package render
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"ratchet/internal/research"
+)
+
+// Answer is what a tool says, twice: clients show the model either the text or
+// the JSON object, so each is complete. PNG is an image, or nil.
+type Answer struct {
+	Text       string
+	Structured json.RawMessage
+	PNG        []byte
+}
+
+// ForPerson is the text without its last line, the next step, which is an agent's.
+func (a Answer) ForPerson() string {
+	if i := strings.LastIndex(a.Text, "\nnext: "); i >= 0 {
+		return a.Text[:i]
+	}
+
+	return a.Text
+}
+
+// Field is one fact of an answer. Its JSON is val, str or list, its text is
+// line, str or the list's lines; str and list give way when space is short.
+type Field struct {
+	Key  string
+	Val  any    // a JSON value that stays whole
+	Line string // its text; "" when another line says it
+	Str  string // a text that may be cut; at its end, or at its beginning if last
+	last bool   // what counts is the end of str
+	// prefix stands before each line of str, so that program output can't be
+	// taken for a line of the answer.
+	Prefix string
+	mark   string // what says in JSON that str is data; "" for dataMark
+	List   []Item // entries that may be dropped, the last first
+	Min    int    // bytes of str, or entries of list, that are dropped only at the very end
+}
+
+// Item is one entry of a list.
+type Item struct {
+	Val  any
+	Line string
+}
+
+// LineItems makes a list of plain strings.
+func LineItems(ss []string) []Item {
+	out := make([]Item, len(ss))
+	for i, s := range ss {
+		s = OneLine(s, 300)
+		out[i] = Item{s, "- " + s}
+	}
+
+	return out
+}
+
+// BuildAnswer renders fields in at most limit bytes, as text and as JSON each.
+// Lists and excerpts are shortened first, the largest first; a verdict, a
+// number or a next step never is.
+func BuildAnswer(limit int, fields ...Field) Answer {
+	for {
+		a := Answer{Text: renderText(fields), Structured: renderJSON(fields)}
+
+		over := max(len(a.Text), len(a.Structured)) - limit
+		if over <= 0 || !shorten(fields, over) {
+			return a
+		}
+	}
+}
+
+// shorten makes the largest field that can give way smaller, by about over
+// bytes. It returns false when nothing is left to shorten.
+func shorten(fields []Field, over int) bool {
+	for _, floor := range []bool{true, false} { // respect min first
+		best, size := -1, 0
+
+		for i, f := range fields {
+			low := 0
+			if floor {
+				low = f.Min
+			}
+
+			if n := f.size(); n > size && (len(f.Str) > max(low, 1) || len(f.List) > low) {
+				best, size = i, n
+			}
+		}
+
+		if best < 0 {
+			continue
+		}
+		f := &fields[best]
+
+		low := 0
+		if floor {
+			low = f.Min
+		}
+
+		if len(f.List) > 0 {
+			f.List = f.List[:len(f.List)-1]
+			return true
+		}
+		n := max(low, min(len(f.Str)-8, max(len(f.Str)-over, len(f.Str)/2))) // others may give way too
+
+		cut := CutHead
+		if f.last {
+			cut = tail
+		}
+
+		if s := cut(f.Str, n); len(s) < len(f.Str) {
+			f.Str = s
+		} else {
+			f.Str = ""
+		}
+
+		return true
+	}
+
+	return false
+}
+
+func (f Field) size() int {
+	n := len(f.Str)
+	for _, it := range f.List {
+		n += len(it.Line)
+	}
+
+	return n
+}
+
+func renderText(fields []Field) string {
+	var b strings.Builder
+
+	put := func(s string) {
+		if s == "" {
+			return
+		}
+
+		if b.Len() > 0 {
+			b.WriteByte('\n')
+		}
+		b.WriteString(s)
+	}
+	for _, f := range fields {
+		put(f.Line)
+
+		for _, it := range f.List {
+			put(it.Line)
+		}
+
+		if f.Str != "" {
+			put(f.Prefix + strings.ReplaceAll(f.Str, "\n", "\n"+f.Prefix))
+		}
+	}
+
+	return b.String()
+}
+
+func renderJSON(fields []Field) json.RawMessage {
+	var b bytes.Buffer
+	b.WriteByte('{')
+
+	for _, f := range fields {
+		v := f.Val
+		switch {
+		case f.List != nil:
+			vals := make([]any, len(f.List))
+			for i, it := range f.List {
+				vals[i] = it.Val
+			}
+			v = vals
+		case f.Str != "":
+			v = f.Str
+			if f.Prefix == dataPrefix {
+				v = cmp.Or(f.mark, dataMark) + "\n" + f.Str
+			}
+		}
+
+		if f.Key == "" || v == nil {
+			continue
+		}
+
+		if b.Len() > 1 {
+			b.WriteByte(',')
+		}
+		fmt.Fprintf(&b, "%q:%s", f.Key, EncodeJSON(v))
+	}
+	b.WriteByte('}')
+
+	return b.Bytes()
+}
+
+// EncodeJSON is v as JSON, with < > & as themselves. A value that JSON can't say
+// (NaN) becomes null: a defect, but no reason to lose the answer.
+func EncodeJSON(v any) []byte {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+
+	if err := e.Encode(v); err != nil {
+		return []byte("null")
+	}
+
+	return bytes.TrimSpace(b.Bytes())
+}
+
+const dataPrefix = "| "
+
+// DataText is program output: marked, quoted line by line, its end kept.
+func DataText(key, s string) []Field {
+	s = strings.Trim(Clean(s), "\n")
+	if s == "" {
+		return nil
+	}
+
+	return []Field{{Line: dataMark}, {Key: key, Str: s, last: true, Prefix: dataPrefix, Min: 160}}
+}
+
+// NextStep is the last field of every answer.
+func NextStep(s string) Field {
+	s = OneLine(s, 400)
+	if s == "" {
+		s = "read_log{}"
+	}
+
+	return Field{Key: "next", Val: s, Line: "next: " + s}
+}
+
+// Refusal is the answer that an error makes: its code, one sentence and the
+// next step. Errors without a code are internal and shown without details.
+func Refusal(err error) Answer {
+	var coded *research.Error
+	if !errors.As(err, &coded) && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)) {
+		err = research.Errorf(research.CodeCancelled, "wait_run{}",
+			"the call was cancelled; a run that was started goes on")
+	}
+	e := research.Describe(err)
+
+	msg, step := OneLine(e.Msg, 1200), OneLine(e.Next, 400)
+	if step == "" {
+		step = "read_log{}"
+	}
+	body := struct {
+		Code    research.Code `json:"code"`
+		Message string        `json:"message"`
+		Next    string        `json:"next"`
+	}{e.Code, msg, step}
+
+	return Answer{
+		Text:       fmt.Sprintf("%s: %s\nnext: %s", e.Code, msg, step),
+		Structured: append(append([]byte(`{"error":`), EncodeJSON(body)...), '}'),
+	}
+}
+
+// AddRemark adds a fact to an answer that is built, where there is room for it.
+func (a *Answer) AddRemark(key, s string) {
+	body := bytes.TrimSuffix(a.Structured, []byte("}"))
+	added := append(slices.Clip(body), fmt.Sprintf(`,%s:%s}`, EncodeJSON(key), EncodeJSON(s))...)
+
+	at := len(a.ForPerson())
+	if text := a.Text[:at] + "\n" + s + a.Text[at:]; len(text) <= Limit && len(added) <= Limit {
+		a.Text, a.Structured = text, added
+	}
+}

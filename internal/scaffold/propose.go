@@ -1,0 +1,99 @@
+// Package scaffold makes a new program.md: it finds a repository's own commands
+// (detect), or translates another program's files (from), and renders the
+// contract, which is read back before it is written.
+//
+// Detection reads names and texts only and runs nothing. It is bounded: see
+// maxTreeFiles, maxTreeDepth, maxTreeRead.
+package scaffold
+
+import (
+	"cmp"
+	"os"
+
+	"ratchet/internal/research"
+	"ratchet/internal/research/contract"
+)
+
+// Request is what a person said; what is empty is found.
+type Request struct {
+	Edit                                          []string
+	Name, Metric, Better, Unit, Run, Build, Check string
+	From                                          string // another program's files, or its command line
+}
+
+// Renderer makes program.md of a proposal.
+type Renderer func(p *Proposal, name, folder string) ([]byte, contract.Program, error)
+
+// Propose finds what there is to say: in the repository, or in what --from names.
+func (r Request) Propose(dir string) (*Proposal, Renderer, error) {
+	if r.From != "" {
+		t, err := readSource(r.From, dir)
+		if err != nil {
+			return nil, nil, err
+		}
+
+		return &t.Proposal, t.render, nil
+	}
+
+	p, err := Detect(os.DirFS(dir))
+	if err != nil {
+		return nil, nil, research.Errorf(research.CodeRepository, "name the repository's folder with -C",
+			"the folder %s can't be read: %w", dir, err)
+	}
+
+	return p, renderProposal, nil
+}
+
+// Override puts the flags over what was detected. A command of the user's own
+// prints its own metric: the detected one and its build go, and tests that were
+// to be measured become the check.
+func (r Request) Override(p *Proposal) {
+	if r.Run != "" && r.Run != p.Run {
+		p.Run, p.Build, p.Metric, p.Why, p.Check = r.Run, "", contract.Metric{}, nil, cmp.Or(p.Check, p.Tests)
+	}
+
+	if r.Metric != "" && r.Metric != p.Metric.Name {
+		p.Metric = contract.Metric{Name: r.Metric, Better: guessDirection(r.Metric)}
+	}
+
+	if r.Better != "" {
+		p.Metric.Better = research.Direction(r.Better)
+	}
+
+	if r.Unit != "" {
+		p.Metric.Unit = r.Unit
+	}
+
+	if r.Build != "" {
+		p.Build = r.Build
+	}
+
+	if r.Check != "" {
+		p.Check = r.Check
+	}
+
+	if len(r.Edit) > 0 {
+		p.Edit = r.Edit
+	}
+}
+
+// Write writes program.md, over one that is there only by force.
+func Write(path string, text []byte, force bool) error {
+	mode := os.O_WRONLY | os.O_CREATE | os.O_EXCL
+	if force {
+		mode = os.O_WRONLY | os.O_CREATE | os.O_TRUNC
+	}
+
+	f, err := os.OpenFile(path, mode, 0o644)
+	if err != nil {
+		return research.Errorf(research.CodeStorage, "check the folder's permissions",
+			"program.md can't be written: %w", err)
+	}
+
+	if _, err := f.Write(text); err != nil {
+		f.Close()
+		return research.Errorf(research.CodeStorage, "free some space", "program.md can't be written: %w", err)
+	}
+
+	return f.Close()
+}

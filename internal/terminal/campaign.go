@@ -1,0 +1,237 @@
+package terminal
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+
+	"ratchet/internal/research"
+	"ratchet/internal/research/history"
+	"ratchet/internal/screen"
+	"ratchet/internal/view"
+	"ratchet/internal/wording"
+	"ratchet/tools"
+)
+
+// verdictSign is a verdict in one character, so that a column of them reads at a
+// glance also without colours, and its colour.
+func verdictSign(v research.Verdict) (string, screen.Colour) {
+	switch v {
+	case research.Improved:
+		return "+", screen.Good
+	case research.Provisional:
+		return "~", screen.Good
+	case research.Equivalent:
+		return "=", screen.Plain
+	case research.Regressed:
+		return "-", screen.Bad
+	case research.Inconclusive:
+		return "?", screen.Maybe
+	case research.Invalid:
+		return "!", screen.Bad
+	}
+
+	return ">", screen.Live
+}
+
+// verdictWord is the verdict, or that it runs, with its sign.
+func verdictWord(v research.Verdict) (string, screen.Colour) {
+	mark, colour := verdictSign(v)
+	if v == "" {
+		return mark + " running", colour
+	}
+
+	return mark + " " + string(v), colour
+}
+
+// experimentTable lays experiments out. Of a noisy metric no two single values stand side by side.
+func (v Layout) experimentTable(xs []history.Experiment, noisy bool) []string {
+	cols := []screen.Column{{Head: "n", Right: true}, {Head: "verdict"}, {Head: "status", Leave: 2},
+		{Head: "gain", Right: true}}
+	if !noisy {
+		cols = append(cols, screen.Column{Head: "value", Right: true, Leave: 1})
+	}
+
+	cols = append(cols, screen.Column{Head: "hypothesis", Flex: true})
+
+	rows := make([][]screen.Cell, len(xs))
+	for i := range xs {
+		f := tools.FactsOfRow(&xs[i])
+		word, colour := verdictWord(f.Verdict)
+
+		status := screen.Plain
+		if xs[i].Status == research.Kept {
+			status = screen.Bold
+		}
+
+		rows[i] = []screen.Cell{{Text: strconv.Itoa(xs[i].N)}, {Text: word, Colour: colour},
+			{Text: f.Status, Colour: status}, {Text: f.Gain, Colour: colour}}
+		if !noisy {
+			rows[i] = append(rows[i], screen.Cell{Text: f.Value})
+		}
+
+		rows[i] = append(rows[i], screen.Cell{Text: f.Idea})
+	}
+
+	return screen.Table(cols, rows, v.width, v.pen)
+}
+
+// Status lays out where the campaign stands.
+func (v Layout) Status(b *view.Brief) []string {
+	c, f := &b.Campaign, tools.FactsOfBrief(b)
+
+	title := v.pen.Paint(screen.Bold, c.Name)
+	if c.Ended != "" {
+		title += v.pen.Paint(screen.Maybe, "  ended: "+tools.Line(c.Ended))
+	}
+
+	facts := nonEmpty([2]string{"metric", f.Metric}, [2]string{"start", f.Baseline}, [2]string{"best", f.Best},
+		[2]string{"standing", tools.Line(b.Standing)}, [2]string{"machine", f.Machine}, [2]string{"so far", f.Counts},
+		[2]string{"tried", f.Tried}, [2]string{"left",
+			wording.Count(b.Left.Experiments, "experiment") + ", " + wording.FormatDuration(b.Left.Hours*3600)})
+	for _, file := range b.Edit {
+		facts = append(facts, [2]string{"edit", file})
+	}
+
+	out := []string{title}
+	if b.Merge != "" {
+		out = append(out, v.paintWrapped(screen.Good, "your next step: "+tools.Line(b.Merge))...)
+	}
+
+	out = append(out, screen.Facts(facts, v.width, v.pen)...)
+	if f.Rests != "" {
+		out = append(out, v.paintWrapped(screen.Maybe, f.Rests)...)
+	}
+
+	if b.Changed {
+		out = append(out, v.paintWrapped(screen.Maybe,
+			"program.md's contract differs from the accepted one: no run until a person accepts it")...)
+	}
+
+	for _, j := range b.Running {
+		out = append(out, v.paintWrapped(screen.Live,
+			fmt.Sprintf("> %s, %s, %s", j.ID, tools.Line(j.Phase), secondsText(j.Elapsed)))...)
+	}
+
+	if len(b.Recent) > 0 {
+		out = append(append(out, ""), v.experimentTable(b.Recent, c.Rule.Class == research.Noisy)...)
+	}
+
+	if len(f.Lessons)+len(f.Ideas)+len(b.Notes) > 0 {
+		out = append(out, "")
+		for _, s := range slices.Concat(noteLines(b), f.Lessons, f.Ideas) {
+			out = append(out, screen.Cut(s, v.width))
+		}
+	}
+
+	return append(append(out, ""), screen.Wrap("the agent's next step: "+tools.Line(b.Next), v.width, 2)...)
+}
+
+// noteLines are the last notes to the agents, and whether this checkout's has had them.
+func noteLines(b *view.Brief) (out []string) {
+	for _, n := range b.Notes {
+		told := "told"
+		if n.Unheard {
+			told = "not told yet"
+		}
+		out = append(out, fmt.Sprintf("note %d (%s): %s", n.N, told, tools.Line(n.Text)))
+	}
+
+	return out
+}
+
+// paintWrapped wraps s and gives every line the colour.
+func (v Layout) paintWrapped(c screen.Colour, s string) []string {
+	lines := screen.Wrap(s, v.width, 2)
+	for i := range lines {
+		lines[i] = v.pen.Paint(c, lines[i])
+	}
+
+	return lines
+}
+
+// nonEmpty are the facts that have a text.
+func nonEmpty(facts ...[2]string) [][2]string {
+	var out [][2]string
+
+	for _, f := range facts {
+		if f[1] != "" {
+			out = append(out, f)
+		}
+	}
+
+	return out
+}
+
+func secondsText(seconds float64) string {
+	return wording.FormatDuration(math.Round(seconds))
+}
+
+// Log lays out a page of experiments.
+func (v Layout) Log(b *view.Brief, p *view.Page, query string) []string {
+	if len(p.Experiments) == 0 {
+		words := "no experiments yet"
+		if query != "" {
+			words = "no experiment speaks of " + query
+		}
+
+		return append([]string{words}, v.importTable(p.Imported)...)
+	}
+
+	out := append(v.experimentTable(p.Experiments, b.Campaign.Rule.Class == research.Noisy),
+		v.importTable(p.Imported)...)
+	if p.Next != "" {
+		more := "ratchet log --cursor " + p.Next
+		if query != "" {
+			more += " " + strconv.Quote(query)
+		}
+
+		out = append(out, v.paintWrapped(screen.Faint,
+			fmt.Sprintf("of %d; older ones: %s", b.Campaign.Experiments, more))...)
+	}
+
+	return out
+}
+
+// importTable lays out lines of other programs' logs.
+func (v Layout) importTable(is []history.Import) []string {
+	if len(is) == 0 {
+		return nil
+	}
+	cols := []screen.Column{{Head: "imported"}, {Head: "said", Leave: 1}, {Head: "self-reported", Right: true},
+		{Head: "text", Flex: true}}
+
+	rows := make([][]screen.Cell, len(is))
+	for i := range is {
+		value, text, said := "-", is[i].Searched(), is[i].Status
+		if is[i].Value != nil {
+			value = wording.FormatValue(*is[i].Value, "")
+		}
+
+		if is[i].Kind == history.ImportBroken {
+			said, text = "not understood", is[i].Broken
+		}
+		rows[i] = []screen.Cell{{Text: tools.Line(is[i].Place())}, {Text: screen.Cut(tools.Line(said), 16)},
+			{Text: value}, {Text: tools.Line(text)}}
+	}
+
+	return append([]string{"", v.pen.Paint(screen.Faint, "from other programs' logs, no evidence:")},
+		screen.Table(cols, rows, v.width, v.pen)...)
+}
+
+// ImportPage lays out what was imported: the sources, and a page of their lines.
+func (v Layout) ImportPage(p *view.ImportPage) []string {
+	var out []string
+	for _, s := range p.Sources {
+		out = append(out, screen.Wrap(fmt.Sprintf("%s (%s): lines %d, runs %d, not understood %d", tools.Line(s.Source),
+			s.Format, s.Lines, s.Runs, s.Broken), v.width, 2)...)
+	}
+
+	out = append(out, v.importTable(p.Lines)...)
+	if p.Next != "" {
+		out = append(out, v.paintWrapped(screen.Faint, "older ones: ratchet log --imported --cursor "+p.Next)...)
+	}
+
+	return out
+}
