@@ -115,7 +115,7 @@ func BenchmarkAlike(b *testing.B) {
 							return err
 						}
 
-						if _, same := research.Alike(text, x.Hypothesis); same {
+						if _, same := research.CompareTexts(text, x.Hypothesis); same {
 							found++
 						}
 					}

@@ -89,7 +89,7 @@ func entry(kind history.Kind, body any) history.Entry {
 
 // ruleState is as large as a noisy campaign's gets.
 func ruleState() rules.RuleState {
-	st := rules.RuleState{Class: research.Noisy, Scale: "log", Incumbent: 812.25, S: 0.0123, Eps: 0.05, Level: 6.7}
+	st := rules.RuleState{NoiseKind: research.Noisy, Scale: "log", Incumbent: 812.25, S: 0.0123, Eps: 0.05, Level: 6.7}
 	for i := range 120 {
 		st.Residuals = append(st.Residuals, 0.0123456789*float64(i%17-8))
 	}

@@ -52,7 +52,7 @@ func fate(r *rand.Rand, n int) []history.Entry {
 
 // belongs says whether an experiment is one that the query is of.
 func belongs(x *history.Experiment, q ledger.Query) bool {
-	has := research.Words(x.Hypothesis + " " + x.Lesson)
+	has := research.DistinctWords(x.Hypothesis + " " + x.Lesson)
 	lacks := func(w string) bool { return !slices.Contains(has, w) }
 
 	return (q.Status == "" || x.Status == q.Status) && !slices.ContainsFunc(strings.Fields(q.Text), lacks) &&

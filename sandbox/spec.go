@@ -25,8 +25,10 @@ const TierVariable = "RATCHET_TIER"
 type View struct {
 	Root  string   // absolute path where it appears. Made if missing, except the first view's
 	Lower []string // absolute existing folders, topmost first; may be empty
-	Upper string   // absolute folder, empty or absent; after the run it holds exactly what changed, as an overlay's upper folder, and can be a later Lower. "" = read-only view
-	Work  string   // the overlay's work folder, on Upper's file system; emptied and removed after the run
+	// absolute folder, empty or absent; after the run it holds exactly what changed, as an overlay's
+	// upper folder, and can be a later Lower. "" = read-only view
+	Upper string
+	Work  string // the overlay's work folder, on Upper's file system; emptied and removed after the run
 }
 
 // Bind makes From, a folder or file of the host, appear read-only at To inside
@@ -43,17 +45,23 @@ type Spec struct {
 	Wall    time.Duration // 0: no limit. At Wall: SIGTERM to the whole tree
 	Grace   time.Duration // at Wall+Grace: SIGKILL of the whole tree
 	Keep    int64         // bytes of output kept, half head and half tail; the rest is counted, never buffered
-	Sink    io.Writer     // sees every output byte (stdout and stderr merged, in order) as it comes; may be nil. A slow one slows the command
-	Scratch string        // our folder for this run, on Upper's file system; made if absent. Copies go there
-	Tier    Tier          // from Detect
+	// sees every output byte (stdout and stderr merged, in order) as it comes; may be nil. A slow one
+	// slows the command
+	Sink    io.Writer
+	Scratch string // our folder for this run, on Upper's file system; made if absent. Copies go there
+	Tier    Tier   // from Detect
 
 	// Confined keeps the run from changing anything but its views, TMPDIR, its
 	// own /dev/shm and Writable, and from reading Hidden. Where it can be done,
 	// /tmp and /var/tmp are its own too, and below them is only what the spec names.
 	Confined bool
-	Writable []string // absolute paths, folders, files or devices, that may be written besides; missing ones are skipped. No layer of a view may lie in them
-	Hidden   []string // absolute paths that can't be read, nor through a bind of what they lie in; missing ones are skipped
-	Network  Network  // "": NetworkOn
+	// absolute paths, folders, files or devices, that may be written besides; missing ones are
+	// skipped. No layer of a view may lie in them
+	Writable []string
+	// absolute paths that can't be read, nor through a bind of what they lie in; missing ones are
+	// skipped
+	Hidden  []string
+	Network Network // "": NetworkOn
 
 	// Limits of the whole tree. Zero is no limit; what goes beyond ends the run at once.
 	Memory    int64         // bytes
@@ -74,15 +82,18 @@ const (
 
 // Result is what a run did. A failing command is a result, not an error.
 type Result struct {
-	Exit      int           // of the command itself; -1 when a signal ended it
-	Signal    string        // that ended the command itself ("SIGKILL"), else ""
-	TimedOut  bool          // it was still running at Wall
-	Killed    bool          // it was still running at Wall+Grace, or was cancelled, or exceeded a limit, or its stage died: killed
+	Exit     int    // of the command itself; -1 when a signal ended it
+	Signal   string // that ended the command itself ("SIGKILL"), else ""
+	TimedOut bool   // it was still running at Wall
+	// it was still running at Wall+Grace, or was cancelled, or exceeded a limit, or its stage died:
+	// killed
+	Killed    bool
 	Cancelled bool          // the context ended before the command did
 	Wall      time.Duration // from the command's start to its end, on the monotonic clock
 	CPU       time.Duration // user + system of the whole reaped tree; with a cgroup, of the whole tree
 	MaxRSS    int64         // bytes, of the largest single process
-	MaxTree   int64         // bytes: the most that the tree was seen to hold at a time, every 20 ms; 0 when nothing looked
+	// bytes: the most that the tree was seen to hold at a time, every 20 ms; 0 when nothing looked
+	MaxTree   int64
 	Exceeded  string        // the limit that was exceeded: memory, processes, disk, cpu or output; else ""
 	Slept     time.Duration // the machine was suspended for so long during the run
 	Output    Output

@@ -19,12 +19,13 @@ import (
 )
 
 const (
-	setupLimit  = 30 * time.Second      // until the stage must have started the command
-	slack       = 25 * time.Millisecond // after the deadline the stage has so long before this process acts
-	drainLimit  = time.Second           // for the end of the output when the stage is gone; what is in the pipe by then still counts
-	deathLimit  = 10 * time.Second      // for what was killed to be dead, on a busy machine
-	reportLimit = 2 * deathLimit        // within which a stage that shall end reports, before it is killed itself
-	pipeLimit   = 1 << 20               // bytes that a pipe holds, unless root enlarged it
+	setupLimit = 30 * time.Second      // until the stage must have started the command
+	slack      = 25 * time.Millisecond // after the deadline the stage has so long before this process acts
+	// for the end of the output when the stage is gone; what is in the pipe by then still counts
+	drainLimit  = time.Second
+	deathLimit  = 10 * time.Second // for what was killed to be dead, on a busy machine
+	reportLimit = 2 * deathLimit   // within which a stage that shall end reports, before it is killed itself
+	pipeLimit   = 1 << 20          // bytes that a pipe holds, unless root enlarged it
 )
 
 // activeRun is one stage and what is known of it. Four goroutines share it, and

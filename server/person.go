@@ -88,7 +88,7 @@ func contractDecision(ctx context.Context, l *checkout.Checkout) *decision {
 	var message strings.Builder
 	fmt.Fprintf(&message, "The contract in %s differs from the accepted one of campaign %s:\n", c.ProgramPath, c.Name)
 
-	for line := range strings.Lines(contract.ContractDiff(c.Program, now)) {
+	for line := range strings.Lines(contract.RenderDiff(c.Program, now)) {
 		message.WriteString(notify.Visible(strings.TrimSuffix(line, "\n")) + "\n")
 	}
 

@@ -85,7 +85,7 @@ func decodeStruct(v reflect.Value, given map[string]json.RawMessage, where strin
 			hint = "the arguments are " + strings.Join(names, ", ")
 		}
 
-		if near := research.Nearest(name, names); near != "" {
+		if near := research.NearestWord(name, names); near != "" {
 			hint = "write " + near + "; " + hint
 		}
 

@@ -131,7 +131,7 @@ func vocabulary(t *testing.T) (words, keys map[string]bool) {
 		words[d] = true
 	}
 
-	all, _ := contract.Keys()
+	all, _ := contract.ListKeys()
 	for _, k := range all {
 		keys[k] = true
 		keys[k[strings.LastIndexByte(k, '.')+1:]] = true

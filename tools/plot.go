@@ -26,7 +26,9 @@ type plotOut struct {
 	To       int               `json:"to"`      // the last one
 	Total    int               `json:"total"`   // experiments, or runs, that there are
 	Counts   string            `json:"counts"`
-	Values   []float64         `json:"values"` // what is drawn, oldest first: values, of a noisy metric gains over the start; of noise the calibration's; of gpu the mean utilisation in percent
+	// what is drawn, oldest first: values, of a noisy metric gains over the start; of noise the
+	// calibration's; of gpu the mean utilisation in percent
+	Values   []float64         `json:"values"`
 	Kept     []plots.PlotRow   `json:"kept"`
 	Noise    float64           `json:"noise"` // standard deviation of one paired difference
 	Drift    float64           `json:"drift"` // of repeats, the later half's mean over the earlier half's

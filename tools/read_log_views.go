@@ -65,13 +65,14 @@ type logOut struct {
 
 // row is one experiment in a table.
 type row struct {
-	N          int              `json:"n"`
-	Verdict    research.Verdict `json:"verdict,omitempty"`
-	Status     research.Status  `json:"status"`
-	Proof      string           `json:"proof,omitempty"` // of a keep: certified | provisional | unverified | rolled back
-	Gain       *float64         `json:"gain,omitempty"`
-	Value      *float64         `json:"value,omitempty"`
-	Hypothesis string           `json:"hypothesis"`
+	N       int              `json:"n"`
+	Verdict research.Verdict `json:"verdict,omitempty"`
+	Status  research.Status  `json:"status"`
+	// of a keep: certified | provisional | unverified | rolled back
+	Proof      string   `json:"proof,omitempty"`
+	Gain       *float64 `json:"gain,omitempty"`
+	Value      *float64 `json:"value,omitempty"`
+	Hypothesis string   `json:"hypothesis"`
 }
 
 // rowOf is an experiment's row, its hypothesis cut to n bytes.

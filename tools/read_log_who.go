@@ -70,7 +70,8 @@ type sessionRow struct {
 	Claims      []int  `json:"claims,omitempty"` // ideas
 	Experiments int    `json:"experiments"`
 	Kept        int    `json:"kept"`
-	Stands      int    `json:"stands"`                 // of the campaign's last keeps, its own that are in the incumbent
+	// of the campaign's last keeps, its own that are in the incumbent
+	Stands      int    `json:"stands"`
 	Certified   *int   `json:"certified,omitempty"`    // of these, the proven ones; of a noisy metric only
 	Last        string `json:"last"`                   // RFC 3339, UTC
 	Answers     int    `json:"answers,omitempty"`      // that its agent got, up to its last record

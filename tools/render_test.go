@@ -166,7 +166,7 @@ func brief(text string) *view.Brief {
 	b := &view.Brief{Families: []history.Family{{Word: "loop", Tried: 12, Kept: 2}, {Word: "cache", Tried: 7}},
 		Campaign: history.Campaign{Name: "sort-speed", Program: program(), Experiments: 117, Kept: 9, Streak: 5,
 			Verdicts: map[research.Verdict]int{research.Improved: 9, research.Regressed: 40},
-			Rule: rules.RuleState{Class: research.Noisy, Scale: "log", S: 0.013,
+			Rule: rules.RuleState{NoiseKind: research.Noisy, Scale: "log", S: 0.013,
 				Values: []float64{900, 905, 899, 930}}},
 		Edit: []string{"/src/sort.go"}, Best: ptr(812.25), Baseline: ptr(901.5), Left: checkout.Left{Experiments: 83,
 			Hours: 6.2},

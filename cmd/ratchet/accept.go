@@ -95,7 +95,7 @@ func (a *app) talk() io.Writer {
 func (a *app) newTargets(
 	cmd *cobra.Command, l *checkout.Checkout, was, now contract.Program,
 ) (*notify.Allowance, error) {
-	changed := slices.ContainsFunc(contract.Changes(was, now),
+	changed := slices.ContainsFunc(contract.ListChanges(was, now),
 		func(c contract.Change) bool { return c.Key == "notify" })
 	if !changed || len(now.Notify) == 0 {
 		return nil, nil
@@ -116,7 +116,7 @@ func (a *app) newTargets(
 
 // printChange shows the lines of the contract that differ.
 func printChange(w io.Writer, was, now contract.Program) {
-	for line := range strings.Lines(contract.ContractDiff(was, now)) {
+	for line := range strings.Lines(contract.RenderDiff(was, now)) {
 		fmt.Fprintln(w, notify.Visible(strings.TrimSuffix(line, "\n")))
 	}
 }

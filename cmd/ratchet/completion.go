@@ -33,7 +33,9 @@ func complete(a *app, root *cobra.Command) {
 	first["plot"] = func(*cobra.Command) []cobra.Completion { return plots.Kinds }
 	for _, cmd := range root.Commands() {
 		values := first[cmd.Name()]
-		cmd.ValidArgsFunction = func(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		cmd.ValidArgsFunction = func(
+			cmd *cobra.Command, args []string, _ string,
+		) ([]cobra.Completion, cobra.ShellCompDirective) {
 			if values == nil || len(args) > 0 {
 				return nil, cobra.ShellCompDirectiveNoFileComp
 			}

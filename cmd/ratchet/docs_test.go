@@ -148,7 +148,7 @@ func TestTroubleshootingHasEveryCode(t *testing.T) {
 // TestProgramPageHasEveryKey: each key of the parser once, in its order, and
 // the defaults that stand in backticks are what the parser takes.
 func TestProgramPageHasEveryKey(t *testing.T) {
-	want, required := contract.Keys()
+	want, required := contract.ListKeys()
 	var got []string
 
 	plain := parse(t, "", "")

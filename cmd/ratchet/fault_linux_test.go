@@ -116,7 +116,7 @@ func TestFaults(t *testing.T) {
 }
 
 // stories packs the moments, or the first of each point, into as few stories as
-// it can: each deed of a story is hit at most once.
+// it can: each step of a story is hit at most once.
 func stories(all bool) (packed []map[string]moment) {
 	seen := map[string]bool{}
 	for _, m := range moments {

@@ -37,7 +37,7 @@ func TestNullNightsStayClean(t *testing.T) {
 			t.Parallel()
 
 			e := n.play(t)
-			if e.Deceived() {
+			if e.IsDeceived() {
 				t.Errorf("useless edits were proven: %+v", e)
 			}
 
@@ -79,7 +79,7 @@ func TestMixedNightIsCertified(t *testing.T) {
 				t.Errorf("at least .9 of what was offered is audited: %t, want %t: %+v", enough, c.enough, e)
 			}
 
-			if !e.Covered() {
+			if !e.CoversTruth() {
 				t.Errorf("the certificate's interval misses the truth: %+v", e)
 			}
 		})
@@ -95,7 +95,7 @@ func TestGreedyDriverIsDeceived(t *testing.T) {
 	t.Parallel()
 
 	e := night{number: 5, alone: true, search: "greedy", noise: "normal", edits: repeat(10, "note")}.play(t)
-	if !e.Deceived() || e.Claimed < .01 {
+	if !e.IsDeceived() || e.Claimed < .01 {
 		t.Errorf("the night shows nothing: %+v", e)
 	}
 }
@@ -171,7 +171,7 @@ func checkNights(t *testing.T, cell string, es []simulate.PlayedNight) {
 
 	deceived, oneRun, covered, audited, n := 0, 0, 0, 0., float64(len(es))
 	for _, e := range es {
-		if e.Deceived() {
+		if e.IsDeceived() {
 			deceived++
 		}
 
@@ -179,7 +179,7 @@ func checkNights(t *testing.T, cell string, es []simulate.PlayedNight) {
 			oneRun++
 		}
 
-		if e.Covered() {
+		if e.CoversTruth() {
 			covered++
 		}
 

@@ -90,7 +90,8 @@ func testOpens(t *testing.T, b *browser, d *shown) {
 	p.until("document.querySelector('.uplot .u-over')")
 
 	for n := 0.; !eval[bool](p,
-		"document.querySelector('.tip:not([hidden])')?.textContent.includes('markup is short') || false"); n++ { // the chart may still find its place
+		// the chart may still find its place
+		"document.querySelector('.tip:not([hidden])')?.textContent.includes('markup is short') || false"); n++ {
 		over := eval[[]float64](p,
 			"(() => { const r = document.querySelector('.u-over').getBoundingClientRect(); return [r.left + r.width / 3, r.bottom - 20] })()")
 		p.do(chromedp.MouseEvent(input.DispatchMouseEventTypeMouseMoved, over[0]+math.Mod(n, 2), over[1]))

@@ -28,7 +28,7 @@ func TestPowerCut(t *testing.T) {
 	}
 
 	for name, c := range map[string]struct {
-		deed, fault string
+		step, fault string
 		want        string
 	}{
 		"whole":       {"keep", "", ""},
@@ -44,7 +44,7 @@ func TestPowerCut(t *testing.T) {
 
 			for _, d := range storySteps {
 				fault := ""
-				if d.name == c.deed {
+				if d.name == c.step {
 					fault = c.fault
 					s.sync() // what came before is not at stake
 				}
@@ -58,7 +58,7 @@ func TestPowerCut(t *testing.T) {
 					t.Fatal(err, a.text)
 				}
 
-				if d.name == c.deed {
+				if d.name == c.step {
 					break
 				}
 

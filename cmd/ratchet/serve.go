@@ -148,7 +148,8 @@ func (a *app) servedRoots(ctx context.Context, s serving) ([]string, error) {
 			"no folder to serve: %w", err)
 	}
 
-	if common := filepath.Dir(l.Ledger.Dir()); filepath.Base(common) == ".git" { // a worktree's git folder lies in another
+	// a worktree's git folder lies in another
+	if common := filepath.Dir(l.Ledger.Dir()); filepath.Base(common) == ".git" {
 		if rel, err := filepath.Rel(l.Root(), common); err != nil || rel != ".git" {
 			return []string{l.Root(), filepath.Dir(common)}, nil
 		}

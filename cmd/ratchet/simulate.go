@@ -36,12 +36,12 @@ func simulateCommand(a *app) *cobra.Command {
 
 			return a.emit(report, func(w io.Writer) {
 				if s.Cell == "" && s.Rule == "" {
-					fmt.Fprint(w, report.Document())
+					fmt.Fprint(w, report.RenderDocument())
 					return
 				}
 				fmt.Fprintln(w,
-					strings.Join(nonEmpty(simulate.NullTable(report.Null), simulate.NullTable(report.Broken),
-						simulate.GainTable(report.Gains)), "\n"))
+					strings.Join(nonEmpty(simulate.RenderNullTable(report.Null), simulate.RenderNullTable(report.Broken),
+						simulate.RenderGainTable(report.Gains)), "\n"))
 			})
 		},
 	}

@@ -84,7 +84,7 @@ func newStory(t *testing.T) *story {
 // faultMarker is the file that a fault leaves.
 func (s *story) faultMarker() string { return filepath.Join(filepath.Dir(s.dir), "met") }
 
-// play does a deed, with the moment's fault if it is the one that it hits, and
+// play does a step, with the moment's fault if it is the one that it hits, and
 // repeats it without the fault until it is done. A mutant (how ends in skip) is
 // not repeated: what was acknowledged must be true at once.
 func (s *story) play(d storyStep, m moment, how string) error {

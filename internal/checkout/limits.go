@@ -49,7 +49,7 @@ func RequireBudget(c *history.Campaign) error {
 		return research.Errorf(research.CodeBudget, RaiseBudget,
 			"the budget is spent: %d of %d experiments, %.2f of %g run hours (a run begins only while its longest time, %s, is left)",
 			c.Experiments, c.Program.Campaign.Experiments, c.RunSeconds/3600, c.Program.Campaign.Hours,
-			contract.LongestRun(c.Program))
+			contract.LongestRunTime(c.Program))
 	}
 
 	return nil

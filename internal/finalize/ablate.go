@@ -41,7 +41,7 @@ type ablator struct {
 func newAblator(
 	ctx context.Context, co *checkout.Checkout, c *history.Campaign, req FinalizeRequest,
 ) (*ablator, error) {
-	if c.Rule.Class == "" {
+	if c.Rule.NoiseKind == "" {
 		return nil, research.Errorf(research.CodeProgram, "call start_campaign, which calibrates",
 			"the campaign is not calibrated")
 	}
@@ -64,7 +64,7 @@ func newAblator(
 
 	plan.Head, plan.Of = c.Incumbent, c.Incumbent+"/"+c.Digest[:min(16, len(c.Digest))]
 	for i, x := range a.kept {
-		ch := rules.AblationChange{N: x.N, Claim: plan.ClaimOf(x.Judgement, x.Overridden != ""),
+		ch := rules.AblationChange{N: x.N, Claim: plan.ClaimedGain(x.Judgement, x.Overridden != ""),
 			Shorter: x.Simpler || x.Removed > x.Added}
 		for _, t := range a.weave.Ties(i) {
 			ch.Ties = append(ch.Ties, a.kept[t].N)
@@ -155,10 +155,10 @@ func (a *ablator) readEndedJobs(ctx context.Context) error {
 
 			for _, r := range runs {
 				if !r.Void {
-					obs = append(obs, rules.Observe(r, c.Program.Metric))
+					obs = append(obs, rules.NewObservation(r, c.Program.Metric))
 				}
 			}
-			a.runs.Add(m.JobStart, obs, m.End)
+			a.runs.AddJob(m.JobStart, obs, m.End)
 		}
 
 		return nil
@@ -168,13 +168,13 @@ func (a *ablator) readEndedJobs(ctx context.Context) error {
 // forecast is how many comparisons and runs are still to come, about, and the same in
 // words.
 func (a *ablator) forecast() (comparisons, runs int, words string) {
-	comparisons, runs = a.plan.Forecast(a.runs.Seen)
+	comparisons, runs = a.plan.ForecastRuns(a.runs.ResultOf)
 
 	words = fmt.Sprintf("ablation of %s: about %s, %s%s", wording.Count(len(a.plan.Changes), "change"),
 		wording.Count(comparisons, "comparison"), wording.Count(runs, "run"), a.estimateTime(runs))
-	if a.plan.Class == research.Noisy {
+	if a.plan.NoiseKind == research.Noisy {
 		words += fmt.Sprintf("; at most %d pairs each, by which a gain of %s or more is told from none",
-			a.plan.Pairs, wording.FormatEffect(a.plan.Tellable(), a.plan.Scale, a.campaign.Program.Metric.Unit))
+			a.plan.Pairs, wording.FormatEffect(a.plan.DetectableGain(), a.plan.Scale, a.campaign.Program.Metric.Unit))
 	}
 
 	return comparisons, runs, words
@@ -227,12 +227,12 @@ func (a *ablator) runAblation(ctx context.Context) (end rules.AblationEnd, rec h
 	made, last := 0, ""
 
 	for {
-		step := a.plan.Next(a.runs.Seen)
+		step := a.plan.NextComparison(a.runs.ResultOf)
 		if step.Done != nil {
 			end = *step.Done
 			break
 		}
-		more, _ := a.plan.Forecast(a.runs.Seen)
+		more, _ := a.plan.ForecastRuns(a.runs.ResultOf)
 
 		if now := fmt.Sprint(step.Compare.Besides, step.Compare.Out); now != last {
 			made, last = made+1, now
@@ -244,18 +244,19 @@ func (a *ablator) runAblation(ctx context.Context) (end rules.AblationEnd, rec h
 		}
 	}
 
-	if end.Commit, end.Tree, err = a.versionWithout(ctx, end.Out()); err != nil {
+	if end.Commit, end.Tree, err = a.versionWithout(ctx, end.DroppedExperiments()); err != nil {
 		return end, rec, err
 	}
-	err = a.UpdateCampaign(ctx, a.campaign.Name, func(tx *ledger.Tx, now *history.Campaign, session string) (err error) {
-		if err := a.requireSameHead(now); err != nil {
-			return err
-		}
-		rec, err = tx.Append(history.Entry{Campaign: now.Name, Session: session, Kind: history.KindAblationFinished,
-			Key: checkout.AblationEndKey(a.plan), Body: end})
+	err = a.UpdateCampaign(ctx, a.campaign.Name,
+		func(tx *ledger.Tx, now *history.Campaign, session string) (err error) {
+			if err := a.requireSameHead(now); err != nil {
+				return err
+			}
+			rec, err = tx.Append(history.Entry{Campaign: now.Name, Session: session, Kind: history.KindAblationFinished,
+				Key: checkout.AblationEndKey(a.plan), Body: end})
 
-		return err
-	})
+			return err
+		})
 
 	return end, rec, err
 }
@@ -267,8 +268,8 @@ func (a *ablator) describeComparison(c rules.Comparison) string {
 		words = "the trimmed head against the untrimmed"
 	}
 
-	if a.plan.Class == research.Noisy {
-		n := len(a.runs.Seen(c.Besides, c.Out).Diffs)
+	if a.plan.NoiseKind == research.Noisy {
+		n := len(a.runs.ResultOf(c.Besides, c.Out).Diffs)
 		words += fmt.Sprintf(", pairs %d to %d", n+1, n+c.Pairs)
 	}
 
@@ -311,8 +312,8 @@ func (a *ablator) runComparison(ctx context.Context, c rules.Comparison) error {
 		comparison.With += " without " + listExperiments(c.Besides)
 	}
 
-	comparison.Check = !a.runs.Checked(comparison.Without)
-	if a.runs.Valued(c.Besides) { // deterministic, and known: a run of the other version is enough
+	comparison.Check = !a.runs.IsChecked(comparison.Without)
+	if a.runs.HasValue(c.Besides) { // deterministic, and known: a run of the other version is enough
 		comparison.Besides, comparison.With, comparison.Runs = nil, "", 1
 	} else if comparison.Paired, _, err = a.versionWithout(ctx, c.Besides); err != nil {
 		return err

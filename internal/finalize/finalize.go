@@ -32,20 +32,21 @@ type (
 	}
 	// Finalized is the answer to finalize.
 	Finalized struct {
-		Campaign    string               `json:"campaign"`
-		Branch      string               `json:"branch"`
-		Commit      string               `json:"commit,omitempty"`
-		Plan        string               `json:"plan,omitempty"` // what is to come, of a dry run
-		Certificate *job.Outcome         `json:"certificate,omitempty"`
-		Ablation    *rules.AblationEnd   `json:"ablation,omitempty"`
-		Audit       *job.Outcome         `json:"audit,omitempty"`
-		Scale       string               `json:"scale,omitempty"` // of the audited gain: log (a share) | linear (in the unit)
-		Stack       []history.StackEntry `json:"stack,omitempty"`
-		Next        string               `json:"next"`
-		Title       string               `json:"title,omitempty"` // of a pull request
-		Body        string               `json:"body,omitempty"`  // of the same, Markdown
-		titles      map[int]string
-		metric      contract.Metric
+		Campaign    string             `json:"campaign"`
+		Branch      string             `json:"branch"`
+		Commit      string             `json:"commit,omitempty"`
+		Plan        string             `json:"plan,omitempty"` // what is to come, of a dry run
+		Certificate *job.Outcome       `json:"certificate,omitempty"`
+		Ablation    *rules.AblationEnd `json:"ablation,omitempty"`
+		Audit       *job.Outcome       `json:"audit,omitempty"`
+		// of the audited gain: log (a share) | linear (in the unit)
+		Scale  string               `json:"scale,omitempty"`
+		Stack  []history.StackEntry `json:"stack,omitempty"`
+		Next   string               `json:"next"`
+		Title  string               `json:"title,omitempty"` // of a pull request
+		Body   string               `json:"body,omitempty"`  // of the same, Markdown
+		titles map[int]string
+		metric contract.Metric
 	}
 )
 
@@ -174,11 +175,13 @@ func readMeasurement(
 }
 
 // planResult says what finalize would do, and what that costs.
-func planResult(ctx context.Context, co *checkout.Checkout, c *history.Campaign, req FinalizeRequest) (*Finalized, error) {
+func planResult(
+	ctx context.Context, co *checkout.Checkout, c *history.Campaign, req FinalizeRequest,
+) (*Finalized, error) {
 	var plan []string
 	if c.Rule.Auto != nil && c.Rule.Auto.Chain > 0 {
 		plan = append(plan, fmt.Sprintf("certificate of a chain of %d: about %s", c.Rule.Auto.Chain,
-			wording.Count(2*c.Rule.CertificatePairs(), "run")))
+			wording.Count(2*c.Rule.ReservePairs(), "run")))
 	}
 
 	a, err := decompose(ctx, co, c, req)
@@ -216,7 +219,7 @@ func decompose(ctx context.Context, co *checkout.Checkout, c *history.Campaign, 
 
 // auditPairs is how many pairs an audit makes by default, or a commit of a stack.
 func auditPairs(c *history.Campaign) int {
-	if c.Rule.Class == research.Deterministic {
+	if c.Rule.NoiseKind == research.Deterministic {
 		return 2
 	}
 
@@ -249,7 +252,7 @@ func assembleResult(
 		if f.Ablation = &end; end.Commit != c.Incumbent {
 			version, made.Tree, target = end.Commit, end.Tree, history.TrimmedTarget
 		}
-		made.Of, made.Dropped, proof = a.plan.Of, end.Out(), fmt.Sprintf("%d:%s", rec.Seq, rec.Hash)
+		made.Of, made.Dropped, proof = a.plan.Of, end.DroppedExperiments(), fmt.Sprintf("%d:%s", rec.Seq, rec.Hash)
 		reportProgress(req.Tell, describeAblation(c, end))
 	}
 
@@ -345,7 +348,7 @@ func (a *ablator) measureStack(ctx context.Context, dropped []int) (stack []hist
 		}
 
 		stack = append([]history.StackEntry{{Commit: commit, Experiments: group, Besides: later,
-			Gain: a.plan.Effect(seen), Scale: a.plan.Scale, Pairs: len(seen.Diffs), Jobs: seen.Jobs}}, stack...)
+			Gain: a.plan.EstimateGain(seen), Scale: a.plan.Scale, Pairs: len(seen.Diffs), Jobs: seen.Jobs}}, stack...)
 		later = uniteExperiments(later, group)
 	}
 
@@ -353,14 +356,14 @@ func (a *ablator) measureStack(ctx context.Context, dropped []int) (stack []hist
 }
 
 // measurePairs is one comparison with as many pairs as an audit has.
-func (a *ablator) measurePairs(ctx context.Context, besides, out []int) (rules.Ablated, error) {
+func (a *ablator) measurePairs(ctx context.Context, besides, out []int) (rules.ComparisonResult, error) {
 	want := auditPairs(a.campaign)
-	if a.plan.Class == research.Deterministic {
+	if a.plan.NoiseKind == research.Deterministic {
 		want = 1
 	}
 
 	for {
-		seen := a.runs.Seen(besides, out)
+		seen := a.runs.ResultOf(besides, out)
 		if seen.Unfit != "" || len(seen.Diffs) >= want {
 			return seen, nil
 		}
@@ -376,7 +379,8 @@ func (a *ablator) measurePairs(ctx context.Context, besides, out []int) (rules.A
 // commitResult makes the commits, records what was made, and makes the branch: the
 // record first, so that a call that dies between both is finished by the next.
 func commitResult(
-	ctx context.Context, co *checkout.Checkout, c *history.Campaign, a *ablator, made history.Finalization, f *Finalized, proof string,
+	ctx context.Context, co *checkout.Checkout, c *history.Campaign, a *ablator,
+	made history.Finalization, f *Finalized, proof string,
 ) error {
 	if was := c.Final; was != nil && was.Head == made.Head && was.Audit == made.Audit && was.Tree == made.Tree &&
 		was.Ablated == made.Ablated && was.Most == made.Most && was.Stack == len(made.Stack) {

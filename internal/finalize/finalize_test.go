@@ -99,7 +99,7 @@ func begin(t *testing.T) *result {
 
 	var startTree string
 	r.start, startTree = r.commit("a\n\n\n\n\n\n\nb\n")
-	state := rules.RuleState{Class: research.Deterministic, Scale: "log", Incumbent: 1000, Better: research.Lower}
+	state := rules.RuleState{NoiseKind: research.Deterministic, Scale: "log", Incumbent: 1000, Better: research.Lower}
 	r.put(history.KindCampaignStarted, history.CampaignStart{Program: doc.Program, Digest: doc.Program.Digest(),
 		ProgramPath: "program.md", Start: r.start, StartTree: startTree, Branch: "refs/heads/ratchet/sorting",
 		Origin: "refs/heads/main", Checkout: co.Root()})
@@ -120,7 +120,7 @@ func (r *result) keep(n int, hypothesis, parent, text string, value, was float64
 
 	commit, tree := r.commit(text)
 	gain := 1 - value/was
-	state := rules.RuleState{Class: research.Deterministic, Scale: "log", Incumbent: was, Better: research.Lower}
+	state := rules.RuleState{NoiseKind: research.Deterministic, Scale: "log", Incumbent: was, Better: research.Lower}
 	r.put(history.KindExperimentProposed, history.Proposal{N: n, Hypothesis: hypothesis, Parent: parent,
 		Candidate: commit, Tree: tree, Paths: []string{"f"}, Added: 1, Removed: 1, Checkout: r.co.Root()})
 	r.put(history.KindExperimentJudged, rules.Judgement{N: n, Verdict: research.Improved, StoppedBy: "one_run",

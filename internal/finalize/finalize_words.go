@@ -18,9 +18,9 @@ func describeAblation(c *history.Campaign, end rules.AblationEnd) string {
 	}
 
 	words := fmt.Sprintf("ablation: %d of %d changes stay, %s left out", len(end.Kept), len(end.Kept)+len(end.Dropped),
-		listExperiments(end.Out()))
+		listExperiments(end.DroppedExperiments()))
 	if end.Gain != nil {
-		words += "; without them the head gains " + rules.GainWords(*end.Gain, end.Scale, c.Program.Metric)
+		words += "; without them the head gains " + rules.FormatGain(*end.Gain, end.Scale, c.Program.Metric)
 	}
 
 	return words
@@ -54,7 +54,7 @@ func (f *Finalized) writePullRequest(c *history.Campaign, a *ablator, made histo
 
 		if g := f.Ablation.Gain; g != nil {
 			fmt.Fprintf(&b, "\nWithout all of these the result gains %s, %s.\n",
-				rules.GainWords(*g, f.Ablation.Scale, f.metric), wording.Count(f.Ablation.Pairs, "pair"))
+				rules.FormatGain(*g, f.Ablation.Scale, f.metric), wording.Count(f.Ablation.Pairs, "pair"))
 		}
 	}
 	fmt.Fprintf(&b,
@@ -69,7 +69,7 @@ func (f *Finalized) headline(c *history.Campaign) string {
 	}
 
 	return fmt.Sprintf("%s gains %s", c.Program.Metric.Name,
-		rules.GainWords(*f.Audit.Gain, f.Audit.Scale, c.Program.Metric))
+		rules.FormatGain(*f.Audit.Gain, f.Audit.Scale, c.Program.Metric))
 }
 
 // effectRows are the changes that stay; without an ablation nothing is known of each.
@@ -92,7 +92,7 @@ func (f *Finalized) describeEffect(k rules.AblationEffect) string {
 		return "not measured"
 	}
 
-	words := fmt.Sprintf("%s, %s", rules.GainWords(*k.Gain, f.Ablation.Scale, f.metric),
+	words := fmt.Sprintf("%s, %s", rules.FormatGain(*k.Gain, f.Ablation.Scale, f.metric),
 		wording.Count(k.Pairs, "pair"))
 	if len(k.With) > 0 {
 		words += ", together with " + listExperiments(k.With)
@@ -183,7 +183,7 @@ func stackCommitMessage(
 
 	if s.Gain != nil {
 		fmt.Fprintf(&b, "Measured against the commit before: %s, %s.\n\n",
-			rules.GainWords(*s.Gain, a.plan.Scale, c.Program.Metric), wording.Count(s.Pairs, "pair"))
+			rules.FormatGain(*s.Gain, a.plan.Scale, c.Program.Metric), wording.Count(s.Pairs, "pair"))
 	} else {
 		b.WriteString("Not measured by itself: the version before it does not work.\n\n")
 	}

@@ -54,7 +54,8 @@ func CheckHomes(path string, src []byte) (faults []string) {
 		switch n := n.(type) {
 		case *ast.SelectorExpr:
 			if isPackage(n.X, "os") && n.Sel.Name == "Rename" && renames[path] == "" {
-				report(n, "renames by itself: atomicfile.Write or Create says how durable it is and leaves nothing behind")
+				report(n,
+					"renames by itself: atomicfile.Write or Create says how durable it is and leaves nothing behind")
 			}
 		case *ast.BasicLit:
 			if plural.MatchString(n.Value) && !inWording {

@@ -27,21 +27,24 @@ const (
 func CheckSizes(f Figures) (faults []string) {
 	for dir, n := range f.Files {
 		if n > mostFiles {
-			faults = append(faults, fmt.Sprintf("%s has %d files that are not tests, at most %d: give a part of it a package of its own",
-				dir, n, mostFiles))
+			faults = append(faults,
+				fmt.Sprintf("%s has %d files that are not tests, at most %d: give a part of it a package of its own",
+					dir, n, mostFiles))
 		}
 	}
 
 	for name, n := range f.Methods {
 		if n > mostMethods {
-			faults = append(faults, fmt.Sprintf("%s has %d methods, at most %d: make functions of those that need only a part of it",
-				name, n, mostMethods))
+			faults = append(faults,
+				fmt.Sprintf("%s has %d methods, at most %d: make functions of those that need only a part of it",
+					name, n, mostMethods))
 		}
 	}
 
 	if share := Share(f.Blank, f.Body); share < leastBlank {
-		faults = append(faults, fmt.Sprintf("%.1f %% of the lines in bodies of more than %d lines are blank, at least %g: a function that acts in steps shows them",
-			share, longBody, leastBlank))
+		faults = append(faults,
+			fmt.Sprintf("%.1f %% of the lines in bodies of more than %d lines are blank, at least %g: a function that acts in steps shows them",
+				share, longBody, leastBlank))
 	}
 
 	slices.Sort(faults)
@@ -79,7 +82,8 @@ func CheckWidth(path string, src []byte) (faults []string) {
 	for i, line := range strings.Split(string(src), "\n") {
 		comment := strings.HasPrefix(strings.TrimSpace(line), "//")
 		if columns(line) > widthLimit && !texts[i+1] && !comment {
-			faults = append(faults, fmt.Sprintf("%s:%d has %d columns, at most %d", path, i+1, columns(line), widthLimit))
+			faults = append(faults, fmt.Sprintf("%s:%d has %d columns, at most %d", path, i+1, columns(line),
+				widthLimit))
 		}
 	}
 
@@ -120,7 +124,8 @@ func CheckCoverage(output io.Reader, excused map[string]string) (faults []string
 		}
 
 		if share < leastCovered {
-			faults = append(faults, fmt.Sprintf("%s: its own tests cover %.1f %% of it, at least %d %%", m[1], share, leastCovered))
+			faults = append(faults, fmt.Sprintf("%s: its own tests cover %.1f %% of it, at least %d %%", m[1], share,
+				leastCovered))
 		}
 	}
 

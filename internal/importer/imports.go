@@ -131,7 +131,8 @@ func (im *importRun) importFile(ctx context.Context) error {
 
 	file, err := os.Open(im.request.Path)
 	if err != nil {
-		return research.Errorf(research.CodeNotFound, "check its permissions", "%s can't be read: %w", im.request.Path, err)
+		return research.Errorf(research.CodeNotFound, "check its permissions", "%s can't be read: %w", im.request.Path,
+			err)
 	}
 	defer file.Close()
 
@@ -277,33 +278,34 @@ func (im *importRun) addItem(format, path string, item foreign.Item) {
 func (im *importRun) flush(ctx context.Context) error {
 	added, replaced := 0, 0
 
-	err := im.checkout.UpdateCampaign(ctx, im.campaign, func(tx *ledger.Tx, now *history.Campaign, session string) error {
-		added, replaced = 0, 0
-		n := now.Imported
+	err := im.checkout.UpdateCampaign(ctx, im.campaign,
+		func(tx *ledger.Tx, now *history.Campaign, session string) error {
+			added, replaced = 0, 0
+			n := now.Imported
 
-		for i := range im.batch {
-			b := im.batch[i]
+			for i := range im.batch {
+				b := im.batch[i]
 
-			was, same := tx.ImportedAt(im.campaign, &b)
-			if same {
-				continue
+				was, same := tx.ImportedAt(im.campaign, &b)
+				if same {
+					continue
+				}
+
+				n++
+
+				b.N, b.Replaces = n, was
+				if _, err := tx.Append(history.Entry{Campaign: im.campaign, Session: session,
+					Kind: history.KindHistoryImported, Key: b.Key(), Body: b}); err != nil {
+					return err
+				}
+
+				if added++; was > 0 {
+					replaced++
+				}
 			}
 
-			n++
-
-			b.N, b.Replaces = n, was
-			if _, err := tx.Append(history.Entry{Campaign: im.campaign, Session: session,
-				Kind: history.KindHistoryImported, Key: b.Key(), Body: b}); err != nil {
-				return err
-			}
-
-			if added++; was > 0 {
-				replaced++
-			}
-		}
-
-		return nil
-	})
+			return nil
+		})
 	if err != nil {
 		return err
 	}

@@ -73,7 +73,7 @@ func describeAudit(c *history.Campaign, m *history.Measurement) string {
 	}
 
 	words := fmt.Sprintf("audited gain of the campaign: %s, from %d fresh pairs of start and %s",
-		rules.GainWords(*e.Gain, e.Scale, c.Program.Metric), len(e.Paired), m.Target)
+		rules.FormatGain(*e.Gain, e.Scale, c.Program.Metric), len(e.Paired), m.Target)
 	if c.Certified > 0 {
 		words += fmt.Sprintf("; its certificates add up to %s", c.CertifiedWords())
 	}
@@ -141,7 +141,7 @@ func experimentOutcome(co *checkout.Checkout, c *history.Campaign, x *history.Ex
 		out.Elapsed = wording.Seconds(time.Since(x.ProposedAt))
 		out.Next = "wait_run{}"
 
-		hooks := len(c.Program.Hooks(contract.HookBefore)) + len(c.Program.Hooks(contract.HookAfter))
+		hooks := len(c.Program.HookPaths(contract.HookBefore)) + len(c.Program.HookPaths(contract.HookAfter))
 		out.hooked = automatic && hooks > 0
 
 		return out
@@ -152,10 +152,10 @@ func experimentOutcome(co *checkout.Checkout, c *history.Campaign, x *history.Ex
 
 	j := x.Judgement
 	out.Status, out.Verdict, out.Value, out.Gain = "done", j.Verdict, j.Value, j.Gain
-	out.Finding = j.Words(c.Program.Metric)
+	out.Finding = j.Describe(c.Program.Metric)
 
 	if j.Verdict == research.Provisional && x.Status == research.Unresolved {
-		out.Finding += "; with it the " + c.Rule.ChainWords(c.Program.Metric, j)
+		out.Finding += "; with it the " + c.Rule.DescribeChain(c.Program.Metric, j)
 	}
 
 	if x.Class > 1 && c.Class == x.Class && x.N == c.ClassFrom {
@@ -227,11 +227,12 @@ func measurementWords(c *history.Campaign, m *history.Measurement) string {
 
 	if e.Gain != nil {
 		words += fmt.Sprintf("; against %s it gains %s (90 %%: %s to %s)", m.With,
-			wording.FormatEffect(e.Gain.Mid, e.Scale, metric.Unit), wording.FormatEffect(e.Gain.Lo, e.Scale, metric.Unit),
+			wording.FormatEffect(e.Gain.Mid, e.Scale, metric.Unit), wording.FormatEffect(e.Gain.Lo, e.Scale,
+				metric.Unit),
 			wording.FormatEffect(e.Gain.Hi, e.Scale, metric.Unit))
 	}
 
-	if g, ok := c.Rule.Resolution(len(e.Paired)); ok {
+	if g, ok := c.Rule.DetectableGain(len(e.Paired)); ok {
 		words += fmt.Sprintf(" (smaller than about %s can't be told from none by so many pairs)",
 			wording.FormatEffect(max(g, -g), c.Rule.Scale, metric.Unit))
 	}
@@ -244,7 +245,7 @@ func CalibrationWords(c *history.Campaign) string {
 	m := c.Program.Metric
 
 	value := m.Name + " " + wording.FormatValue(c.Rule.Incumbent, m.Unit)
-	if c.Rule.Class == research.Deterministic {
+	if c.Rule.NoiseKind == research.Deterministic {
 		return "calibrated: " + value + ", deterministic (repeats are equal): one run decides"
 	}
 
@@ -253,7 +254,8 @@ func CalibrationWords(c *history.Campaign) string {
 		how = "edits are kept on expected gain, and what they add up to is certified by interleaved pairs"
 	}
 
-	return fmt.Sprintf("calibrated: %s, noise of a pair %s: %s", value, wording.FormatEffect(c.Rule.S, c.Rule.Scale, m.Unit), how)
+	return fmt.Sprintf("calibrated: %s, noise of a pair %s: %s", value,
+		wording.FormatEffect(c.Rule.S, c.Rule.Scale, m.Unit), how)
 }
 
 // failureWords are words of lines that say why a program failed.
@@ -280,7 +282,7 @@ func excerptOutput(b []byte, n int) string {
 
 // fillCertificate fills in what became of the head.
 func fillCertificate(c *history.Campaign, p *history.CertificateEnd, out *Outcome) {
-	out.Certificate, out.Gain, out.Finding = p.Outcome, p.Gain, p.Words(c.Program.Metric)
+	out.Certificate, out.Gain, out.Finding = p.Outcome, p.Gain, p.Describe(c.Program.Metric)
 	if p.Outcome == rules.RolledBack {
 		out.Next = "revert{} brings the checkpoint's file here (an edit under way is stored); then the next idea"
 	}

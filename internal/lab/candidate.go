@@ -172,7 +172,7 @@ func refuseJudged(tx *ledger.Tx, c *history.Campaign, n int) error {
 	}
 
 	return research.Errorf(research.CodeDuplicate, next,
-		"experiment %d judged this very content against this incumbent: %s", n, x.Judgement.Words(c.Program.Metric))
+		"experiment %d judged this very content against this incumbent: %s", n, x.Judgement.Describe(c.Program.Metric))
 }
 
 // outsideScopeError names the first 20 changes and the command that takes them back.

@@ -116,7 +116,7 @@ func keepCommitMessage(c *history.Campaign, x *history.Experiment, overridden hi
 	if overridden != "" {
 		fmt.Fprintf(&b, "Ratchet-Overridden: by a person (%s)\n", overridden)
 	}
-	fmt.Fprintf(&b, "Ratchet-Metric: %s %s\n", c.Program.Metric.Name, x.Judgement.Words(c.Program.Metric))
+	fmt.Fprintf(&b, "Ratchet-Metric: %s %s\n", c.Program.Metric.Name, x.Judgement.Describe(c.Program.Metric))
 	fmt.Fprintf(&b, "Ratchet-Ledger: %d:%s\n", x.JudgedSeq, x.JudgedHash)
 
 	return b.String()
@@ -154,7 +154,7 @@ func FindOverridable(ctx context.Context, co *checkout.Checkout, id string) (*Ov
 	}
 
 	return &Overridable{Campaign: c.Name, ID: x.Job(), Hypothesis: wording.FirstLine(x.Hypothesis),
-		Words: x.Judgement.Words(c.Program.Metric), Why: why, Checkout: x.Checkout}, nil
+		Words: x.Judgement.Describe(c.Program.Metric), Why: why, Checkout: x.Checkout}, nil
 }
 
 // hasBaseline says whether a comparable number of x exists.

@@ -36,7 +36,7 @@ func Measure(
 		b := checkout.BudgetLeft(c)
 
 		return &job.Outcome{Status: "idle", Left: &b,
-			Finding: c.Rule.ResolutionWords(c.Program.Metric, 3, 5, 10, 20, 50),
+			Finding: c.Rule.DescribeResolution(c.Program.Metric, 3, 5, 10, 20, 50),
 			Next:    "measure_metric with as many runs as that is worth, or none"}, nil
 	}
 

@@ -261,8 +261,9 @@ func shareClaim(co *checkout.Checkout, tx *ledger.Tx, c *history.Campaign, sessi
 	until := time.Now().Add(history.LeaseTerm).UTC().Format(time.RFC3339)
 
 	out.Ideas = append(out.Ideas, SharedIdea{N: idea.N, Status: idea.Status, Fence: idea.Fence, Until: until})
-	out.Done = append(out.Done, fmt.Sprintf("idea %d is yours (claim %d) until %s, and longer while you do something: %s",
-		idea.N, idea.Fence, until, idea.Text))
+	out.Done = append(out.Done,
+		fmt.Sprintf("idea %d is yours (claim %d) until %s, and longer while you do something: %s",
+			idea.N, idea.Fence, until, idea.Text))
 
 	return nil
 }

@@ -87,7 +87,7 @@ func similarExperiments(
 			return nil, err
 		}
 
-		if share, same := research.Alike(text, x.Hypothesis); same {
+		if share, same := research.CompareTexts(text, x.Hypothesis); same {
 			found = append(found, similarity{string(x.Job()), describePast(x), share})
 		}
 	}
@@ -107,7 +107,7 @@ func findSimilarTexts(
 			return nil, err
 		}
 
-		share, same := research.Alike(text, idea.Text)
+		share, same := research.CompareTexts(text, idea.Text)
 		if !same {
 			continue
 		}
@@ -152,7 +152,7 @@ func similarImports(tx *ledger.Tx, c *history.Campaign, text string) ([]similari
 			continue
 		}
 
-		if share, same := research.Alike(text, line.Description); same {
+		if share, same := research.CompareTexts(text, line.Description); same {
 			found = append(found, similarity{line.Place(), checkout.DescribeImport(line), share})
 		}
 	}

@@ -222,7 +222,7 @@ func TryTargets(ctx context.Context, co *checkout.Checkout, event contract.Event
 	var out []TargetTrial
 
 	for _, t := range p.Notify {
-		if hook != (t.Hook != "") || hook && !t.Wants(event) {
+		if hook != (t.Hook != "") || hook && !t.WantsEvent(event) {
 			continue
 		}
 

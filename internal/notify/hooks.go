@@ -25,9 +25,10 @@ import (
 // missing the text says so, and nothing else changes: the decision is recorded
 // already. Hooks run unconfined in the program's folder.
 func runRoundHooks(
-	ctx context.Context, co *checkout.Checkout, c *history.Campaign, x *history.Experiment, decided bool, until time.Time,
+	ctx context.Context, co *checkout.Checkout, c *history.Campaign, x *history.Experiment,
+	decided bool, until time.Time,
 ) string {
-	before, after := c.Program.Hooks(contract.HookBefore), c.Program.Hooks(contract.HookAfter)
+	before, after := c.Program.HookPaths(contract.HookBefore), c.Program.HookPaths(contract.HookAfter)
 	if !decided {
 		after = nil
 	}
@@ -83,7 +84,8 @@ func runRoundHooks(
 // RunDecisionHooks runs the hooks around experiment x, which this call has kept or
 // reverted. until is when the call must end, zero where it has begun just now.
 func RunDecisionHooks(
-	ctx context.Context, co *checkout.Checkout, c *history.Campaign, x *history.Experiment, now research.Status, until time.Time,
+	ctx context.Context, co *checkout.Checkout, c *history.Campaign, x *history.Experiment,
+	now research.Status, until time.Time,
 ) string {
 	if until.IsZero() {
 		until = time.Now().Add(checkout.HooksWithin)
@@ -129,7 +131,7 @@ func RunClosingHooks(ctx context.Context, co *checkout.Checkout, c *history.Camp
 func RunStartHooks(ctx context.Context, co *checkout.Checkout, c *history.Campaign) string {
 	var last *history.Experiment
 
-	if len(c.Program.Hooks(contract.HookBefore)) > 0 && c.Experiments > 0 {
+	if len(c.Program.HookPaths(contract.HookBefore)) > 0 && c.Experiments > 0 {
 		_ = co.Ledger.View(ctx, func(tx *ledger.Tx) (err error) { // without it, hooks are told of none
 			last, err = tx.Experiment(c.Name, c.Experiments)
 			return err

@@ -33,7 +33,7 @@ const idleLimit = 10 * time.Minute
 // targets, or a person has not allowed them. A failure to start is logged and not
 // returned: no call fails for it.
 func StartNotifier(co *checkout.Checkout, c *history.Campaign) {
-	if !c.Program.Tells() || len(co.Opt.Tell) == 0 {
+	if !c.Program.HasNotifier() || len(co.Opt.Tell) == 0 {
 		return
 	}
 
@@ -172,7 +172,7 @@ func (t *notifier) isDone() bool {
 	switch {
 	case t.hasNews():
 		return false
-	case c.Rests != nil || !c.Program.Tells():
+	case c.Rests != nil || !c.Program.HasNotifier():
 		return true // what is queued waits for the next notifier
 	case len(t.queue.Pending) > 0:
 		return false
@@ -184,7 +184,7 @@ func (t *notifier) isDone() bool {
 		return quiet > time.Minute
 	}
 	waits := slices.ContainsFunc(c.Program.Notify,
-		func(x contract.Target) bool { return x.Hook == "" && x.Wants(contract.EventStall) })
+		func(x contract.Target) bool { return x.Hook == "" && x.WantsEvent(contract.EventStall) })
 
 	return !waits && quiet > idleLimit
 }
@@ -366,7 +366,8 @@ func (t *notifier) contractDiffers(ctx context.Context) bool {
 	if seen != t.contractStamp {
 		t.contractStamp = seen
 		err := t.RequireAcceptedContract(t.state)
-		t.contractChanged = (research.HasCode(err, research.CodeContract) || research.HasCode(err, research.CodeProgram)) &&
+		t.contractChanged = (research.HasCode(err, research.CodeContract) || research.HasCode(err,
+			research.CodeProgram)) &&
 			t.IsCampaignBranch(t.state,
 				t.Repo.Branch(ctx))
 	}
@@ -378,7 +379,7 @@ func (t *notifier) contractDiffers(ctx context.Context) bool {
 // those that were not tried yet, and counts them.
 func (t *notifier) enqueue(n history.Notice) {
 	for _, target := range t.state.Program.Notify {
-		if target.Hook != "" || !target.Wants(n.Event) {
+		if target.Hook != "" || !target.WantsEvent(n.Event) {
 			continue
 		}
 

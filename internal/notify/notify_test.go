@@ -24,7 +24,7 @@ import (
 
 const campaign = "sorting"
 
-var exact = rules.RuleState{Class: research.Deterministic, Scale: "log", Incumbent: 1000, Better: research.Lower}
+var exact = rules.RuleState{NoiseKind: research.Deterministic, Scale: "log", Incumbent: 1000, Better: research.Lower}
 
 // night is a calibrated campaign whose program has the targets.
 type night struct {

@@ -281,9 +281,9 @@ func (g *progressGraph) subtitle(m contract.Metric) string {
 	case p.Exact && p.Best != nil && p.Baseline != nil:
 		return s + ": " + render.FormatNumber(*p.Baseline) + " → " + render.FormatAmount(*p.Best, p.Metric.Unit)
 	case p.Audit != nil:
-		return s + "; " + audited(p.Audit) + " " + rules.GainWords(p.Audit.Gain, p.Scale, m)
+		return s + "; " + audited(p.Audit) + " " + rules.FormatGain(p.Audit.Gain, p.Scale, m)
 	case p.Gain != nil && p.Gain.Interval != (research.Interval{}):
-		return s + "; " + g.total() + " " + rules.GainWords(p.Gain.Interval, p.Scale, m)
+		return s + "; " + g.total() + " " + rules.FormatGain(p.Gain.Interval, p.Scale, m)
 	}
 
 	return s
@@ -336,13 +336,13 @@ func (g *progressGraph) answer(m contract.Metric) render.Answer {
 			"best: ", p.Best, m.Unit)}
 	if p.Gain != nil {
 		fields = append(fields, render.Field{Key: "gain", Val: rounded(p.Gain.Interval),
-			Line: g.total() + " " + rules.GainWords(p.Gain.Interval, p.Scale, m)})
+			Line: g.total() + " " + rules.FormatGain(p.Gain.Interval, p.Scale, m)})
 	}
 
 	if p.Audit != nil {
 		f := render.Field{Key: "audited", Val: rounded(p.Audit.Gain)}
 		if p.Exact && p.Audit.Branch != "" { // of a noisy metric the standing says it
-			f.Line = audited(p.Audit) + " " + rules.GainWords(p.Audit.Gain, p.Scale, m)
+			f.Line = audited(p.Audit) + " " + rules.FormatGain(p.Audit.Gain, p.Scale, m)
 		}
 
 		fields = append(fields, f)

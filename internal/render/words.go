@@ -155,7 +155,7 @@ func OneOf(name, s string, all ...string) error {
 	}
 
 	hint := "use one of " + strings.Join(all, ", ")
-	if near := research.Nearest(s, all); near != "" {
+	if near := research.NearestWord(s, all); near != "" {
 		hint = "write " + near + "; " + hint
 	}
 

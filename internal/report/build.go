@@ -192,7 +192,7 @@ func (w *writer) audited() {
 // sure says what an audited interval shows.
 func (w *writer) sure(g research.Interval) string {
 	switch {
-	case g.Lo == g.Hi && w.c.Rule.Class == research.Deterministic:
+	case g.Lo == g.Hi && w.c.Rule.NoiseKind == research.Deterministic:
 		return "The number is deterministic."
 	case g.Lo > 0:
 		return "The whole interval is a gain."
@@ -224,7 +224,7 @@ func (w *writer) exact() {
 // proofWords say how far a keep is proven.
 func (w *writer) proofWords(x *Change) string {
 	switch p := w.c.Proof(&x.Experiment); {
-	case p == "" && w.c.Rule.Class == research.Deterministic:
+	case p == "" && w.c.Rule.NoiseKind == research.Deterministic:
 		return ""
 	case p == "":
 		return "proven on its own"
@@ -274,7 +274,7 @@ func (w *writer) review() {
 
 // caution says how the figures of single changes are to be taken.
 func (w *writer) caution() string {
-	if w.c.Rule.Class == research.Deterministic {
+	if w.c.Rule.NoiseKind == research.Deterministic {
 		return "Each figure is over the version before it."
 	}
 

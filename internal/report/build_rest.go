@@ -108,7 +108,7 @@ func (w *writer) trouble() {
 
 	if s := w.f.Sums; s != nil && s.Contended > 0 {
 		then := "; such pairs were made again."
-		if c.Rule.Class == research.Deterministic {
+		if c.Rule.NoiseKind == research.Deterministic {
 			then = ", which changes no deterministic number."
 		}
 		w.item(fig("contended", countText(s.Contended, "run|runs")), say(" while others kept the machine busy"+then))
@@ -269,11 +269,11 @@ func (w *writer) unknown() {
 	}
 	w.heading("What is not known")
 
-	if c.Rule.Class == research.Noisy && c.Audit == nil && w.f.Finalized() == nil && c.Kept > 0 {
+	if c.Rule.NoiseKind == research.Noisy && c.Audit == nil && w.f.Finalized() == nil && c.Kept > 0 {
 		w.item(say("The campaign's whole gain: no audit was made."))
 	}
 
-	if g, ok := c.Rule.Resolution(rules.AuditPairs); ok {
+	if g, ok := c.Rule.DetectableGain(rules.AuditPairs); ok {
 		w.item(say("Smaller effects: the noise lets an audit show "),
 			fig("resolution", resolutionText(g, c.Rule.Scale, w.unit)), say(" in most cases, and less only by luck."))
 	}

@@ -116,7 +116,7 @@ func gainFormulas() []Formula {
 		count("audits", "audits begun", "audit|audits", func(f *Facts) int { return f.Campaign.Audits }),
 		text("resolution", "the difference that an audit shows four times of five, from the calibrated noise",
 			func(f *Facts) string {
-				g, ok := f.Campaign.Rule.Resolution(rules.AuditPairs)
+				g, ok := f.Campaign.Rule.DetectableGain(rules.AuditPairs)
 				if !ok {
 					return ""
 				}

@@ -170,7 +170,7 @@ func (w *writer) merge(x *Final) {
 		how = ". A change in the branch is worth what it measured over the commit before it, another what the head has by it."
 	case len(x.Stack) > 0:
 		how = ". A change is worth what it measured over the commit before it."
-	case x.Ablation != nil && w.c.Rule.Class == research.Noisy:
+	case x.Ablation != nil && w.c.Rule.NoiseKind == research.Noisy:
 		how = ". A change is worth what the result has by it, from the pairs that decided whether it stays; never add them up."
 	case x.Ablation != nil:
 		how = ". A change is worth what the result has by it."
@@ -206,7 +206,7 @@ func (w *writer) found(x *Final, n int) (spans []Span, measured bool) {
 
 	spans = append(spans, say(", worth "), of(Figure, d.ref, "gain", d.path+"/gain",
 		wording.FormatGainInterval(*d.gain, d.scale, w.unit)))
-	if !w.size.Short && w.c.Rule.Class == research.Noisy {
+	if !w.size.Short && w.c.Rule.NoiseKind == research.Noisy {
 		spans = append(spans, say(" from "), of(Figure, d.ref, "pairs", d.path+"/pairs",
 			countText(d.pairs, "pair|pairs")))
 	}

@@ -49,13 +49,13 @@ const (
 	Higher Direction = "higher"
 )
 
-// Noise is what a program, or a calibration, says of the metric's noise.
-type Noise string
+// NoiseKind is what a program, or a calibration, says of the metric's noise.
+type NoiseKind string
 
 const (
-	NoiseAuto     Noise = "auto"
-	Deterministic Noise = "deterministic"
-	Noisy         Noise = "noisy"
+	NoiseAuto     NoiseKind = "auto"
+	Deterministic NoiseKind = "deterministic"
+	Noisy         NoiseKind = "noisy"
 )
 
 // JobID names one piece of work that a supervisor does: "x7" (experiment 7),

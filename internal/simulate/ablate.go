@@ -64,58 +64,50 @@ type bench struct {
 	pairNo  int
 }
 
+// newBench plants the changes in a random order: experiments are numbered by
+// their place in it.
 func newBench(p Planted, seed uint64, i int) *bench {
 	r := rand.New(rand.NewPCG(seed+7, uint64(i)+1))
 	b := &bench{Planted: p, world: newWorld(Cell{Noise: p.Noise}, seed, i), effects: map[int]float64{}}
-	s := p.Noise.Sigma
-	var claims []float64
+	sigma := p.Noise.Sigma
 
-	add := func(effect, claim float64) int {
-		claims = append(claims, claim)
-		b.effects[len(claims)] = effect
-
-		return len(claims)
+	var effects, claims []float64 // by change
+	add := func(effect, claim float64) (change int) {
+		effects, claims = append(effects, effect), append(claims, claim)
+		return len(effects) - 1
 	}
+
 	for range p.Riders {
-		add(0, s*.3*math.Abs(r.NormFloat64()))
+		add(0, sigma*.3*math.Abs(r.NormFloat64()))
 	}
 
 	for range p.Lucky {
-		add(0, s*(1.5+r.Float64()))
+		add(0, sigma*(1.5+r.Float64()))
 	}
 
 	for range p.Gains {
-		add(s*p.Size, s*p.Size*(.6+.5*r.Float64()))
+		add(sigma*p.Size, sigma*p.Size*(.6+.5*r.Float64()))
 	}
 
 	for k := range p.Redundant + p.Synergies {
-		small := 0.0
+		firstClaim := 0.0
 		if k < p.Redundant {
-			small = s * p.Size
+			firstClaim = sigma * p.Size
 		}
-		b.pairs = append(b.pairs, [2]int{add(0, small), add(0, s*p.Size)})
+
+		b.pairs = append(b.pairs, [2]int{add(0, firstClaim), add(0, sigma*p.Size)})
 	}
 
-	order := r.Perm(len(claims)) // experiments are numbered by their place
-	for place, k := range order {
-		b.changes = append(b.changes, rules.AblationChange{N: place + 1, Claim: claims[k]})
-	}
-	was, at := b.effects, slices.Clone(order)
-
-	b.effects = map[int]float64{}
-	for place, k := range at {
-		b.effects[place+1] = was[k+1]
-		for i, pair := range b.pairs {
-			for side, n := range pair {
-				if n == k+1 {
-					b.pairs[i][side] = -(place + 1)
-				}
-			}
-		}
+	number := make([]int, len(claims)) // of the experiment, by change
+	for place, change := range r.Perm(len(claims)) {
+		n := place + 1
+		number[change] = n
+		b.effects[n] = effects[change]
+		b.changes = append(b.changes, rules.AblationChange{N: n, Claim: claims[change]})
 	}
 
-	for i := range b.pairs {
-		b.pairs[i] = [2]int{-b.pairs[i][0], -b.pairs[i][1]}
+	for k, pair := range b.pairs {
+		b.pairs[k] = [2]int{number[pair[0]], number[pair[1]]}
 	}
 
 	return b
@@ -125,22 +117,15 @@ func newBench(p Planted, seed uint64, i int) *bench {
 func (b *bench) gain(out map[int]bool) float64 {
 	sum := 0.0
 
-	for n, g := range b.effects {
+	for n, effect := range b.effects {
 		if !out[n] {
-			sum += g
+			sum += effect
 		}
 	}
 
-	for k, p := range b.pairs {
-		here := 0
-
-		for _, n := range p {
-			if !out[n] {
-				here++
-			}
-		}
-
-		if here == 2 || here == 1 && k < b.Redundant {
+	for k := range b.pairs {
+		present := b.countPresent(k, out)
+		if present == 2 || present == 1 && k < b.Redundant {
 			sum += b.Size * b.Noise.Sigma
 		}
 	}
@@ -148,14 +133,27 @@ func (b *bench) gain(out map[int]bool) float64 {
 	return sum
 }
 
+// countPresent is how many changes of pair k are not left out.
+func (b *bench) countPresent(k int, out map[int]bool) int {
+	present := 0
+
+	for _, n := range b.pairs[k] {
+		if !out[n] {
+			present++
+		}
+	}
+
+	return present
+}
+
 // ablation is what the campaign has learnt of its noise, from a calibration and ten runs more.
 func (b *bench) ablation() rules.Ablation {
-	program := contract.Program{Metric: metric(Cell{Noise: b.Noise}, twist{})}
+	program := contract.Program{Metric: metric(Cell{Noise: b.Noise}, flaws{})}
 	rule := rules.NewAuto(program)
 
 	var obs []rules.Observation
 	for w := rule.Calibrate(obs); w != nil; w = rule.Calibrate(obs) {
-		obs = append(obs, rules.Observation{Want: *w, Valid: true, Value: unit * math.Exp(b.world.run(0))})
+		obs = append(obs, rules.Observation{RunRequest: *w, Valid: true, Value: unit * math.Exp(b.world.run(0))})
 	}
 
 	st, err := rule.Calibrated(obs)
@@ -169,45 +167,47 @@ func (b *bench) ablation() rules.Ablation {
 	}
 	b.before = b.world.Runs
 
-	return rules.NewAblation(program, st.Repeated(program, more), b.changes, b.Pairs)
+	return rules.NewAblation(program, st.AfterRepeats(program, more), b.changes, b.Pairs)
 }
 
-// differ makes a pair of the head without besides and the same without out.
+// differ runs a pair of the head without besides and the same without out, each
+// first in turn; the difference is without minus with.
 func (b *bench) differ(besides, out []int) float64 {
-	with, less := map[int]bool{}, map[int]bool{}
+	with, without := map[int]bool{}, map[int]bool{}
 	for _, n := range besides {
-		with[n], less[n] = true, true
+		with[n], without[n] = true, true
 	}
 
 	for _, n := range out {
-		less[n] = true
+		without[n] = true
 	}
 
 	b.pairNo++
 	if b.pairNo%2 > 0 {
 		y := b.world.run(-b.gain(with))
-		return b.world.run(-b.gain(less)) - y
+		return b.world.run(-b.gain(without)) - y
 	}
-	y := b.world.run(-b.gain(less))
+
+	y := b.world.run(-b.gain(without))
 
 	return y - b.world.run(-b.gain(with))
 }
 
-type compared struct {
+type comparison struct {
 	besides, out []int
-	e            rules.Ablated
+	e            rules.ComparisonResult
 }
 
 // comparisons remembers what was measured.
-type comparisons []compared
+type comparisons []comparison
 
-func (c *comparisons) at(besides, out []int) *rules.Ablated {
+func (c *comparisons) at(besides, out []int) *rules.ComparisonResult {
 	for i := range *c {
 		if x := &(*c)[i]; slices.Equal(x.besides, besides) && slices.Equal(x.out, out) {
 			return &x.e
 		}
 	}
-	*c = append(*c, compared{besides: besides, out: out})
+	*c = append(*c, comparison{besides: besides, out: out})
 
 	return &(*c)[len(*c)-1].e
 }
@@ -216,9 +216,9 @@ func ablate(b *bench, a rules.Ablation) []int {
 	var made comparisons
 
 	for {
-		step := a.Next(func(besides, out []int) rules.Ablated { return *made.at(besides, out) })
+		step := a.NextComparison(func(besides, out []int) rules.ComparisonResult { return *made.at(besides, out) })
 		if step.Done != nil {
-			return step.Done.Out()
+			return step.Done.DroppedExperiments()
 		}
 
 		e := made.at(step.Compare.Besides, step.Compare.Out)
@@ -237,9 +237,9 @@ func ablateStored(b *bench, a rules.Ablation) []int {
 	var made comparisons
 
 	for {
-		step := a.Next(func(besides, out []int) rules.Ablated { return *made.at(besides, out) })
+		step := a.NextComparison(func(besides, out []int) rules.ComparisonResult { return *made.at(besides, out) })
 		if step.Done != nil {
-			return step.Done.Out()
+			return step.Done.DroppedExperiments()
 		}
 
 		e, less := made.at(step.Compare.Besides, step.Compare.Out), map[int]bool{}
@@ -272,29 +272,26 @@ func (b *bench) score(gone []int) Trim {
 	}
 
 	t := b.Trim
-	for k, p := range b.pairs {
-		paired[p[0]], paired[p[1]] = true, true
-		here := 0
 
-		for _, n := range p {
-			if !out[n] {
-				here++
-			}
-		}
+	for k, pair := range b.pairs {
+		paired[pair[0]], paired[pair[1]] = true, true
+		present := b.countPresent(k, out)
 
 		if k < b.Redundant {
-			t.Riders, t.Gains = t.Riders+1, t.Gains+1
-			t.Kept += min(here, 1)
-			t.Dropped += min(2-here, 1)
+			t.Riders++
+			t.Gains++
+			t.Kept += min(present, 1)
+			t.Dropped += min(2-present, 1)
 		} else {
-			t.Gains, t.Kept = t.Gains+2, t.Kept+here
+			t.Gains += 2
+			t.Kept += present
 		}
 	}
 
-	for n, g := range b.effects {
+	for n, effect := range b.effects {
 		switch {
 		case paired[n]:
-		case g > 0:
+		case effect > 0:
 			t.Gains++
 			if !out[n] {
 				t.Kept++

@@ -26,14 +26,14 @@ func ablationsOfEach() int {
 func plantings() []simulate.Planted {
 	var all []simulate.Planted
 
-	for _, n := range simulate.Noises() {
+	for _, n := range simulate.NoiseModels() {
 		if n.Sigma > 0 {
 			all = append(all, simulate.Planted{Name: "10 riders, 4 gains of 3 sd", Noise: n, Riders: 8, Lucky: 2,
 				Gains: 4, Size: 3})
 		}
 	}
 
-	n := simulate.Noises()[1]
+	n := simulate.NoiseModels()[1]
 	if *ablations >= 100 { // it takes long
 		all = append(all, simulate.Planted{Name: "10 riders, 4 gains of 1 sd, 48 pairs", Noise: n, Riders: 8, Lucky: 2,
 			Gains: 4, Size: 1, Pairs: 48})

@@ -4,8 +4,8 @@ import "slices"
 
 const nullPrefix = "null, "
 
-// Null is the cell of proposals useless edits under the noise, in so many runs.
-func Null(noise NoiseModel, runs, proposals int) Cell {
+// NullCell is the cell of proposals useless edits under the noise, in so many runs.
+func NullCell(noise NoiseModel, runs, proposals int) Cell {
 	return Cell{Name: nullPrefix + noise.Name, Noise: noise, Effects: nullEdits, Runs: runs, Proposals: proposals}
 }
 
@@ -42,8 +42,8 @@ func FastDrift() NoiseModel {
 	return NoiseModel{Name: "fast drift", Sigma: .01, DriftSD: .05, Rho: .95, Scale: 1}
 }
 
-// Find is the cell of that name; false when there is none.
-func Find(name string) (Cell, bool) {
+// FindCell is the cell of that name; false when there is none.
+func FindCell(name string) (Cell, bool) {
 	i := slices.IndexFunc(Cells(), func(c Cell) bool { return c.Name == name })
 	if i < 0 {
 		return Cell{}, false

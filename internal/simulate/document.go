@@ -2,11 +2,12 @@ package simulate
 
 import "fmt"
 
-// Document is docs/evidence.md: the report's tables, how to make them again,
+// RenderDocument is docs/evidence.md: the report's tables, how to make them again,
 // and what they do not show.
-func (r Report) Document() string {
-	return fmt.Sprintf(document, r.Nights, r.Seed, r.flag(),
-		NullTable(r.Null), NullTable(r.Broken), GainTable(r.Gains), r.recorded(), sampleNights, sampleSeed, Sample())
+func (r Report) RenderDocument() string {
+	return fmt.Sprintf(document, r.Nights, r.Seed, r.recordingsFlag(),
+		RenderNullTable(r.Null), RenderNullTable(r.Broken), RenderGainTable(r.Gains), r.recordedText(), sampleNights,
+		sampleSeed, RenderSample())
 }
 
 const document = `# Evidence: what the rules are worth, on simulated nights

@@ -9,14 +9,14 @@ import (
 
 // nullNoises are the noisy models; nothing was tuned on the last two.
 func nullNoises() []simulate.NoiseModel {
-	all := simulate.Noises()
+	all := simulate.NoiseModels()
 	return all[:len(all)-1]
 }
 
 func noiseNamed(t *testing.T, name string) simulate.NoiseModel {
 	t.Helper()
 
-	for _, n := range simulate.Noises() {
+	for _, n := range simulate.NoiseModels() {
 		if n.Name == name {
 			return n
 		}
@@ -28,7 +28,7 @@ func noiseNamed(t *testing.T, name string) simulate.NoiseModel {
 
 // falseNights is the share of null nights with a false certificate.
 func falseNights(r simulate.Rule, n simulate.NoiseModel, runs, nights int, seed uint64) float64 {
-	return simulate.Summarise(play(r, simulate.Null(n, runs, 100), nights, seed)).FalseNight
+	return simulate.SummariseNights(play(r, simulate.NullCell(n, runs, 100), nights, seed)).FalseNight
 }
 
 // A night of a hundred useless edits ends with a false certificate in at most
@@ -112,8 +112,8 @@ func TestBrokenRulesFailNullNights(t *testing.T) {
 // how many of them bring nothing; "" for nothing.
 func keepFaults(t *testing.T, rule, noise string, nights int) (claim, share string) {
 	t.Helper()
-	c, _ := simulate.Find("100/300, " + noise)
-	s := simulate.Summarise(play(ruleNamed(t, rule), c, nights, 26))
+	c, _ := simulate.FindCell("100/300, " + noise)
+	s := simulate.SummariseNights(play(ruleNamed(t, rule), c, nights, 26))
 	t.Logf("%s, %s: claimed/true %.3f, false share %.4f, gain %.3f", rule, noise, s.Honesty, s.FalseShare, s.Gain)
 
 	if s.FalseShare > .02 {
@@ -136,10 +136,10 @@ func TestCertifyKeepsAreReal(t *testing.T) {
 // exactFault says what is wrong with a night of a metric without noise.
 func exactFault(t *testing.T, rule string) string {
 	t.Helper()
-	c, _ := simulate.Find("100/300, lognormal 2%")
+	c, _ := simulate.FindCell("100/300, lognormal 2%")
 	c.Noise, c.Runs = noiseNamed(t, "deterministic"), 102
 
-	s := simulate.Summarise(play(ruleNamed(t, rule), c, 20, 27))
+	s := simulate.SummariseNights(play(ruleNamed(t, rule), c, 20, 27))
 	if s.Runs > 102 || s.Proposals != 100 || s.AnyFalse > 0 || s.Honesty < 1-1e-9 || s.Honesty > 1+1e-9 || s.Gain == 0 {
 		return fmt.Sprintf("%+v", s)
 	}

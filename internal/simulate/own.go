@@ -8,8 +8,8 @@ import (
 	"ratchet/internal/research/rules"
 )
 
-// twist is a way to break a rule, so that a test can show that each part matters.
-type twist struct {
+// flaws is a way to break a rule, so that a test can show that each part matters.
+type flaws struct {
 	unproven    bool // auto: what was adopted counts as gain, without a certificate
 	uncorrected bool // certify: every test has the whole alpha: no e-LOND
 	stored      bool // the baseline of a pair is what it was at first, never run again
@@ -23,28 +23,28 @@ type twist struct {
 
 const (
 	unit      = 1000 // the raw value of log level 0
-	blockRuns = 20   // of the blocked twist
+	blockRuns = 20   // of the blocked flaw
 )
 
-// stage gives Ratchet's rules their observations.
-type stage struct {
+// driver gives Ratchet's rules their observations.
+type driver struct {
 	*world
-	twist twist
+	flaws flaws
 	first []float64 // raw values of the calibration
 	block []float64 // raw values of the baseline of this confirmation
 }
 
 // observe makes the wanted run of a program at that level; baseline says that
 // it is the half of a pair that the other is compared with.
-func (s *stage) observe(w rules.Want, level float64, baseline bool) rules.Observation {
-	o := rules.Observation{Want: w, Valid: true}
+func (s *driver) observe(w rules.RunRequest, level float64, baseline bool) rules.Observation {
+	o := rules.Observation{RunRequest: w, Valid: true}
 
 	baseline = baseline && w.Role == research.Confirm
 	switch {
-	case baseline && s.twist.stored:
+	case baseline && s.flaws.stored:
 		s.Runs++
 		o.Value = s.first[(w.Pair-1)%len(s.first)] * math.Exp(level)
-	case baseline && s.twist.blocked:
+	case baseline && s.flaws.blocked:
 		for len(s.block) < blockRuns {
 			s.block = append(s.block, unit*math.Exp(s.run(level)))
 		}
@@ -57,7 +57,7 @@ func (s *stage) observe(w rules.Want, level float64, baseline bool) rules.Observ
 }
 
 // calibrate runs the start version for as long as the rule wants it.
-func (s *stage) calibrate(next func([]rules.Observation) *rules.Want) []rules.Observation {
+func (s *driver) calibrate(next func([]rules.Observation) *rules.RunRequest) []rules.Observation {
 	var obs []rules.Observation
 	for w := next(obs); w != nil; w = next(obs) {
 		o := s.observe(*w, 0, false)
@@ -68,23 +68,24 @@ func (s *stage) calibrate(next func([]rules.Observation) *rules.Want) []rules.Ob
 	return obs
 }
 
-func metric(c Cell, tw twist) contract.Metric {
+// metric is a lower-is-better metric of the cell's noise.
+func metric(c Cell, broken flaws) contract.Metric {
 	m := contract.Metric{Name: "time", Better: research.Lower, Noise: research.Noisy, MinGainSet: true}
-	if c.Noise.Sigma == 0 && !tw.longWay {
+	if c.Noise.Sigma == 0 && !broken.longWay {
 		m.Noise = research.Deterministic
 	}
 
 	return m
 }
 
-// half is observe, but for the twist that counts pairs twice.
-func (s *stage) half(
-	w rules.Want, level float64, baseline bool, before []rules.Observation,
+// observeHalf is observe, but for the flaw that counts pairs twice.
+func (s *driver) observeHalf(
+	w rules.RunRequest, level float64, baseline bool, before []rules.Observation,
 ) rules.Observation {
-	if s.twist.twice && w.Role == research.Confirm && w.Pair%2 == 0 {
+	if s.flaws.twice && w.Role == research.Confirm && w.Pair%2 == 0 {
 		for _, o := range before {
 			if o.Pair == w.Pair-1 && o.Side == w.Side {
-				o.Want = w
+				o.RunRequest = w
 				return o
 			}
 		}
@@ -101,24 +102,24 @@ func logGain(share float64) float64 { return -math.Log1p(-share) }
 func exactGain(j rules.Judgement) float64 { return math.Log(*j.Baseline / *j.Value) }
 
 // auto plays the full rule with its default options.
-func auto(tw twist) func(*world) {
+func auto(broken flaws) func(*world) {
 	return func(w *world) {
-		n := &autoNight{stage: stage{world: w, twist: tw},
-			rule: rules.Auto{Metric: metric(w.cell, tw), Rope: .003 * w.cell.Noise.Scale}}
+		night := &autoNight{driver: driver{world: w, flaws: broken},
+			rule: rules.Auto{Metric: metric(w.cell, broken), Rope: .003 * w.cell.Noise.Scale}}
 
-		st, err := n.rule.Calibrated(n.calibrate(n.rule.Calibrate))
+		st, err := night.rule.Calibrated(night.calibrate(night.rule.Calibrate))
 		if err != nil {
 			return
 		}
 
-		n.st = st
-		for n.step() {
+		night.st = st
+		for night.step() {
 		}
 	}
 }
 
 type autoNight struct {
-	stage
+	driver
 	rule  rules.Auto
 	st    rules.RuleState
 	chain []float64 // true effects of the adopted edits that are not certified
@@ -127,13 +128,13 @@ type autoNight struct {
 }
 
 // outlook is what is left before the next proposal.
-func (s *stage) outlook() rules.Outlook {
+func (s *driver) outlook() rules.Outlook {
 	o := rules.Outlook{Budget: s.cell.Runs, Left: s.cell.Runs - s.Runs, Proposals: rules.Unlimited}
 	if s.cell.Proposals < Unlimited {
 		o.Proposals = s.cell.Proposals - s.Proposals
 	}
 
-	if s.twist.last && o.Proposals != 0 {
+	if s.flaws.last && o.Proposals != 0 {
 		o.Proposals = 1
 	}
 
@@ -179,12 +180,12 @@ func (n *autoNight) experiment(o rules.Outlook) {
 		return
 	}
 	n.head += effect
-	n.st = n.st.Moved(j)
+	n.st = n.st.AfterKeep(j)
 }
 
 func (n *autoNight) certify(o rules.Outlook) {
 	n.block = nil
-	if n.twist.unproven {
+	if n.flaws.unproven {
 		n.keepChain(n.chain, n.st.Auto.Claim)
 		n.st = n.rule.CloseCertificate(n.st, o, nil, rules.Certificate{Outcome: rules.Certified})
 		n.chain = nil
@@ -207,7 +208,7 @@ func (n *autoNight) certify(o rules.Outlook) {
 	n.st = n.rule.CloseCertificate(n.st, o, obs, *step.Done)
 	if step.Done.Outcome == rules.Certified {
 		claim := logGain(step.Done.Gain.Mid)
-		if n.twist.raw {
+		if n.flaws.raw {
 			claim = n.shown
 		}
 		n.keepChain(n.chain, claim)
@@ -216,12 +217,12 @@ func (n *autoNight) certify(o rules.Outlook) {
 }
 
 // certify plays the rule that proves every single edit.
-func certify(tw twist) func(*world) {
+func certify(broken flaws) func(*world) {
 	return func(w *world) {
-		s := &stage{world: w, twist: tw}
+		s := &driver{world: w, flaws: broken}
 
-		rule := rules.Certify{Metric: metric(w.cell, tw), Rope: .003 * w.cell.Noise.Scale}
-		if tw.unassuming {
+		rule := rules.Certify{Metric: metric(w.cell, broken), Rope: .003 * w.cell.Noise.Scale}
+		if broken.unassuming {
 			rule.Assumptions = contract.AssumeNone
 		}
 
@@ -230,7 +231,7 @@ func certify(tw twist) func(*world) {
 			return
 		}
 
-		for w.left(1) {
+		for w.hasRunsLeft(1) {
 			o := s.outlook()
 
 			effect, ok := w.propose()
@@ -238,10 +239,11 @@ func certify(tw twist) func(*world) {
 				return
 			}
 
-			if tw.uncorrected {
+			if broken.uncorrected {
 				st.Tests, st.Kept = 0, wholeAlpha
 			}
-			st = s.provenEdit(rule, st, o, effect)
+
+			st = s.judgeEdit(rule, st, o, effect)
 		}
 	}
 }
@@ -250,20 +252,20 @@ func certify(tw twist) func(*world) {
 // .05: 1/gamma_1 - 1 of certify mode.
 const wholeAlpha = 50
 
-// provenEdit is one experiment of certify mode; the budget may break it off.
-func (s *stage) provenEdit(
+// judgeEdit is one experiment of certify mode; the budget may break it off.
+func (s *driver) judgeEdit(
 	rule rules.Rule, st rules.RuleState, o rules.Outlook, effect float64,
 ) rules.RuleState {
 	s.block = nil
 	var obs []rules.Observation
 
 	step := rule.Next(st, o, obs)
-	for ; step.Run != nil && s.left(1); step = rule.Next(st, o, obs) {
+	for ; step.Run != nil && s.hasRunsLeft(1); step = rule.Next(st, o, obs) {
 		level, baseline := s.level+effect, false
 		if step.Run.Side != rules.Candidate {
 			level, baseline = s.level, true
 		}
-		obs = append(obs, s.half(*step.Run, level, baseline, obs))
+		obs = append(obs, s.observeHalf(*step.Run, level, baseline, obs))
 	}
 
 	if step.Done == nil {
@@ -278,5 +280,5 @@ func (s *stage) provenEdit(
 	claim := logGain(j.Gain.Mid)
 	s.keep(effect, claim)
 
-	return st.Moved(j)
+	return st.AfterKeep(j)
 }

@@ -12,7 +12,7 @@ import (
 func greedy(minGain float64) func(*world) {
 	return func(w *world) {
 		best := w.run(w.level)
-		for w.left(1) {
+		for w.hasRunsLeft(1) {
 			d, ok := w.propose()
 			if !ok {
 				return
@@ -33,7 +33,7 @@ func madGate(least float64) func(*world) {
 		best := w.run(w.level)
 		first, all := best, []float64{best}
 
-		for w.left(1) {
+		for w.hasRunsLeft(1) {
 			d, ok := w.propose()
 			if !ok {
 				return
@@ -71,7 +71,7 @@ func deviation(xs []float64) float64 {
 // (a "rigor" mode); all 27 resamples of each side are enumerated.
 func threeSeeds(w *world) {
 	best := w.sample(3, w.level)
-	for w.left(1) {
+	for w.hasRunsLeft(1) {
 		d, ok := w.propose()
 		if !ok {
 			return
@@ -82,7 +82,7 @@ func threeSeeds(w *world) {
 			continue
 		}
 
-		if !w.left(2) {
+		if !w.hasRunsLeft(2) {
 			return
 		}
 		own = append(own, w.sample(2, w.level+d)...)
@@ -127,7 +127,7 @@ func storedBootstrap(first bool) func(*world) {
 		start := w.sample(k, w.level)
 		best := start
 
-		for w.left(k) {
+		for w.hasRunsLeft(k) {
 			d, ok := w.propose()
 			if !ok {
 				return
@@ -168,7 +168,7 @@ func (w *world) excludesZero(own, against []float64) bool {
 // medianGain keeps when the median of three beats the stored best median by 1 %.
 func medianGain(w *world) {
 	best := median(w.sample(3, w.level))
-	for w.left(3) {
+	for w.hasRunsLeft(3) {
 		d, ok := w.propose()
 		if !ok {
 			return
@@ -188,7 +188,7 @@ func normalPeek(w *world) {
 	const k = 5
 
 	best := mean(w.sample(k, w.level))
-	for w.left(k) {
+	for w.hasRunsLeft(k) {
 		d, ok := w.propose()
 		if !ok {
 			return
@@ -237,7 +237,7 @@ func fresh(k int, screen bool) func(*world) {
 	counts := rankSums(k)
 
 	return func(w *world) {
-		for w.left(2 * k) {
+		for w.hasRunsLeft(2 * k) {
 			d, ok := w.propose()
 			if !ok {
 				return

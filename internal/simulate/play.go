@@ -13,9 +13,9 @@ type Rule struct {
 // Rules are Ratchet's two modes, certify also without assumptions, then the peers' eleven rules.
 func Rules() []Rule {
 	return []Rule{
-		{"auto", false, auto(twist{})},
-		{"certify", false, certify(twist{})},
-		{"certify, no assumptions", false, certify(twist{unassuming: true})},
+		{"auto", false, auto(flaws{})},
+		{"certify", false, certify(flaws{})},
+		{"certify, no assumptions", false, certify(flaws{unassuming: true})},
 		{"one run", true, greedy(0)},
 		{"one run, >1 %", true, greedy(.01)},
 		{"MAD confidence >= 1", true, madGate(1)},
@@ -30,34 +30,34 @@ func Rules() []Rule {
 	}
 }
 
-// Broken are Ratchet's rules with one part taken out each, which null nights
+// BrokenRules are Ratchet's rules with one part taken out each, which null nights
 // need. They exist to show, in tests and in the report, that the nights would notice.
-func Broken() []Rule {
+func BrokenRules() []Rule {
 	return []Rule{
-		{"certify, no e-LOND", false, certify(twist{uncorrected: true})},
-		{"certify, one pair for two", false, certify(twist{twice: true})},
-		{"certify, stored baseline", false, certify(twist{stored: true})},
-		{"certify, no interleaving", false, certify(twist{blocked: true})},
-		{"auto, no certificate", false, auto(twist{unproven: true})},
-		{"auto, stored baseline", false, auto(twist{stored: true})},
-		{"auto, no interleaving", false, auto(twist{blocked: true})},
+		{"certify, no e-LOND", false, certify(flaws{uncorrected: true})},
+		{"certify, one pair for two", false, certify(flaws{twice: true})},
+		{"certify, stored baseline", false, certify(flaws{stored: true})},
+		{"certify, no interleaving", false, certify(flaws{blocked: true})},
+		{"auto, no certificate", false, auto(flaws{unproven: true})},
+		{"auto, stored baseline", false, auto(flaws{stored: true})},
+		{"auto, no interleaving", false, auto(flaws{blocked: true})},
 	}
 }
 
-// Mistaken are Ratchet's rules with one part taken out each that null nights
+// MistakenRules are Ratchet's rules with one part taken out each that null nights
 // would not notice: what is claimed, what is gained, and what a metric without
 // noise costs. They exist to show, in tests, that those nights would notice.
-func Mistaken() []Rule {
+func MistakenRules() []Rule {
 	return []Rule{
-		{"auto, raw claim", false, auto(twist{raw: true})},
-		{"auto, spendthrift", false, auto(twist{last: true})},
-		{"auto, no shortcut", false, auto(twist{longWay: true})},
-		{"certify, no shortcut", false, certify(twist{longWay: true})},
+		{"auto, raw claim", false, auto(flaws{raw: true})},
+		{"auto, spendthrift", false, auto(flaws{last: true})},
+		{"auto, no shortcut", false, auto(flaws{longWay: true})},
+		{"certify, no shortcut", false, certify(flaws{longWay: true})},
 	}
 }
 
-// Play is night number i of the cell, from 0, by the rule.
-func Play(r Rule, c Cell, seed uint64, i int) Night {
+// PlayNight is night number i of the cell, from 0, by the rule.
+func PlayNight(r Rule, c Cell, seed uint64, i int) Night {
 	w := newWorld(c, seed, i)
 	r.play(w)
 
@@ -78,28 +78,30 @@ type Summary struct {
 	Proposals  float64 `json:"proposals"`
 }
 
-// Summarise adds up nights, at least one.
-func Summarise(nights []Night) Summary {
+// SummariseNights adds up nights, at least one.
+func SummariseNights(nights []Night) Summary {
 	s := Summary{Nights: len(nights)}
+	n := float64(len(nights))
+	claimed, anyFalse, falseNights := 0.0, 0, 0
 
-	n, claimed, anyFalse, falseNights := float64(len(nights)), 0.0, 0, 0
-	for _, x := range nights {
-		if x.FalseKeeps > 0 {
+	for _, night := range nights {
+		if night.FalseKeeps > 0 {
 			anyFalse++
 		}
 
-		if x.FalseCerts > 0 {
+		if night.FalseCerts > 0 {
 			falseNights++
 		}
 
-		if x.Keeps > 0 {
-			s.FalseShare += float64(x.FalseKeeps) / float64(x.Keeps) / n
+		if night.Keeps > 0 {
+			s.FalseShare += float64(night.FalseKeeps) / float64(night.Keeps) / n
 		}
-		s.Keeps += float64(x.Keeps) / n
-		s.Gain += x.Gain / n
-		claimed += x.Claimed / n
-		s.Runs += float64(x.Runs) / n
-		s.Proposals += float64(x.Proposals) / n
+
+		s.Keeps += float64(night.Keeps) / n
+		s.Gain += night.Gain / n
+		claimed += night.Claimed / n
+		s.Runs += float64(night.Runs) / n
+		s.Proposals += float64(night.Proposals) / n
 	}
 
 	s.AnyFalse, s.FalseNight = float64(anyFalse)/n, float64(falseNights)/n
@@ -110,9 +112,9 @@ func Summarise(nights []Night) Summary {
 	return s
 }
 
-// Ratio is the ratio of two rules' mean gains over the same nights, with its
+// GainRatio is the ratio of two rules' mean gains over the same nights, with its
 // paired standard error (the delta method); 0 and 0 where b gained nothing.
-func Ratio(a, b []Night) (ratio, se float64) {
+func GainRatio(a, b []Night) (ratio, se float64) {
 	n := float64(min(len(a), len(b)))
 
 	sumA, sumB := 0.0, 0.0

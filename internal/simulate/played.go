@@ -47,9 +47,9 @@ func ParseNights(text []byte) ([]PlayedNight, error) {
 	}
 }
 
-// Deceived says whether something counts as proven that is worth nothing: a
+// IsDeceived says whether something counts as proven that is worth nothing: a
 // certificate (auto), else a keep.
-func (n PlayedNight) Deceived() bool {
+func (n PlayedNight) IsDeceived() bool {
 	if n.Search == "auto" {
 		return n.Passed > 0 && n.Truth <= 0
 	}
@@ -57,14 +57,14 @@ func (n PlayedNight) Deceived() bool {
 	return n.Kept > 0 && n.Truth <= 0
 }
 
-// Covered says whether the last certificate's interval holds the true gain.
-func (n PlayedNight) Covered() bool {
+// CoversTruth says whether the last certificate's interval holds the true gain.
+func (n PlayedNight) CoversTruth() bool {
 	return n.Passed > 0 && n.Low <= n.Truth && n.Truth <= n.High
 }
 
-// PlayedTables has the nights of useless edits, then the mixed ones; a row
+// RenderPlayedTables has the nights of useless edits, then the mixed ones; a row
 // each kind of night, in the order of the search, then of the noise.
-func PlayedTables(nights []PlayedNight) string {
+func RenderPlayedTables(nights []PlayedNight) string {
 	var b strings.Builder
 	b.WriteString("| useless edits: search, noise | nights | with something proven | edits a night | kept provisionally | runs a night | nights that deceive \"one run, keep if lower\" | its keeps a night |\n" +
 		"|---|---|---|---|---|---|---|---|\n")
@@ -105,8 +105,8 @@ func playedCells(nights []PlayedNight, edits string) [][]PlayedNight {
 	return cells
 }
 
-// average is the mean over nights.
-func average(nights []PlayedNight, of func(PlayedNight) float64) float64 {
+// meanOf is the mean over nights.
+func meanOf(nights []PlayedNight, of func(PlayedNight) float64) float64 {
 	sum := 0.0
 	for _, n := range nights {
 		sum += of(n)
@@ -115,7 +115,7 @@ func average(nights []PlayedNight, of func(PlayedNight) float64) float64 {
 	return sum / float64(len(nights))
 }
 
-func howMany(nights []PlayedNight, which func(PlayedNight) bool) int {
+func countNights(nights []PlayedNight, which func(PlayedNight) bool) int {
 	k := 0
 
 	for _, n := range nights {
@@ -130,30 +130,30 @@ func howMany(nights []PlayedNight, which func(PlayedNight) bool) int {
 func nullRow(c []PlayedNight) string {
 	provisional := "-"
 	if c[0].Search == "auto" {
-		provisional = fmt.Sprintf("%.0f", average(c, func(n PlayedNight) float64 { return float64(n.Kept) }))
+		provisional = fmt.Sprintf("%.0f", meanOf(c, func(n PlayedNight) float64 { return float64(n.Kept) }))
 	}
 
 	return fmt.Sprintf("| %s, %s | %d | %d | %.0f | %s | %.0f | %d | %.1f |\n", c[0].Search, c[0].Noise, len(c),
-		howMany(c, PlayedNight.Deceived), average(c, func(n PlayedNight) float64 { return float64(n.Judged) }),
-		provisional, average(c, func(n PlayedNight) float64 { return float64(n.Runs) }),
-		howMany(c, func(n PlayedNight) bool { return n.OneRun > 0 }),
-		average(c, func(n PlayedNight) float64 { return float64(n.OneRun) }))
+		countNights(c, PlayedNight.IsDeceived), meanOf(c, func(n PlayedNight) float64 { return float64(n.Judged) }),
+		provisional, meanOf(c, func(n PlayedNight) float64 { return float64(n.Runs) }),
+		countNights(c, func(n PlayedNight) bool { return n.OneRun > 0 }),
+		meanOf(c, func(n PlayedNight) float64 { return float64(n.OneRun) }))
 }
 
 func mixedRow(c []PlayedNight) string {
 	audited, ratio, covered := "-", "-", "-"
 	if c[0].Search != "greedy" {
-		audited = fmt.Sprintf("%.1f", 100*average(c, func(n PlayedNight) float64 { return n.Audited }))
-		ratio = fmt.Sprintf("%.3f", average(c, func(n PlayedNight) float64 { return n.Audited / n.Offered }))
+		audited = fmt.Sprintf("%.1f", 100*meanOf(c, func(n PlayedNight) float64 { return n.Audited }))
+		ratio = fmt.Sprintf("%.3f", meanOf(c, func(n PlayedNight) float64 { return n.Audited / n.Offered }))
 	}
 
 	if c[0].Search == "auto" {
-		covered = fmt.Sprintf("%d of %d", howMany(c, PlayedNight.Covered), len(c))
+		covered = fmt.Sprintf("%d of %d", countNights(c, PlayedNight.CoversTruth), len(c))
 	}
 
 	return fmt.Sprintf("| %s | %d | %.1f | %.1f | %s | %s | %.1f | %.1f | %s |\n", c[0].Search, len(c),
-		100*average(c, func(n PlayedNight) float64 { return n.Offered }),
-		100*average(c, func(n PlayedNight) float64 { return n.Truth }), audited, ratio,
-		100*average(c, func(n PlayedNight) float64 { return n.Claimed }),
-		100*average(c, func(n PlayedNight) float64 { return math.Abs(n.Claimed - n.Truth) }), covered)
+		100*meanOf(c, func(n PlayedNight) float64 { return n.Offered }),
+		100*meanOf(c, func(n PlayedNight) float64 { return n.Truth }), audited, ratio,
+		100*meanOf(c, func(n PlayedNight) float64 { return n.Claimed }),
+		100*meanOf(c, func(n PlayedNight) float64 { return math.Abs(n.Claimed - n.Truth) }), covered)
 }

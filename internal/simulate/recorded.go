@@ -6,8 +6,8 @@ import (
 	"slices"
 )
 
-// flag is the part of the document's command that names the recordings.
-func (r Report) flag() string {
+// recordingsFlag is the part of the document's command that names the recordings.
+func (r Report) recordingsFlag() string {
 	if r.Recording == nil {
 		return ""
 	}
@@ -15,18 +15,18 @@ func (r Report) flag() string {
 	return " --recordings docs"
 }
 
-// recorded are the document's sections about a real machine; "" without recordings.
-func (r Report) recorded() string {
+// recordedText are the document's sections about a real machine; "" without recordings.
+func (r Report) recordedText() string {
 	if r.Recording == nil {
 		return ""
 	}
 
-	return fmt.Sprintf(recordedSections, PlayedTables(r.Played), r.Recording.verdicts(), RecordingTable(*r.Recording),
-		ReplayTable(r.Replayed))
+	return fmt.Sprintf(recordedSections, RenderPlayedTables(r.Played), r.Recording.countVerdicts(),
+		RenderRecordingTable(*r.Recording), RenderReplayTable(r.Replayed))
 }
 
-// verdicts counts the live verdicts, in words.
-func (rec Recording) verdicts() string {
+// countVerdicts counts the live verdicts, in words.
+func (rec Recording) countVerdicts() string {
 	count := map[string]int{}
 
 	for _, e := range rec.Edits {

@@ -91,9 +91,9 @@ func (t *tape) pairs(edit int) [][2]float64 {
 	return t.rec.Edits[edit-1].Pairs
 }
 
-// next is the next sample of a side (0 the start's, 1 the edit's), never one
+// nextSample is the next sample of a side (0 the start's, 1 the edit's), never one
 // that this night has had; false when there are no more.
-func (t *tape) next(edit, side int) (float64, bool) {
+func (t *tape) nextSample(edit, side int) (float64, bool) {
 	if t.used[edit] == nil {
 		t.used[edit] = &[2]int{}
 	}
@@ -112,18 +112,18 @@ func (t *tape) next(edit, side int) (float64, bool) {
 	return p[(i+t.shift)%len(p)][side], true
 }
 
-// reading is the log value of a run of a peer's rule. The peers want at most
+// readSample is the log value of a run of a peer's rule. The peers want at most
 // ten samples of a side; beyond a recording's end it begins again.
-func (t *tape) reading(edit int, candidate bool) float64 {
+func (t *tape) readSample(edit int, candidate bool) float64 {
 	side := 0
 	if candidate {
 		side = 1
 	}
 
-	v, ok := t.next(edit, side)
+	v, ok := t.nextSample(edit, side)
 	if !ok {
 		*t.used[edit] = [2]int{}
-		v, _ = t.next(edit, side)
+		v, _ = t.nextSample(edit, side)
 	}
 
 	return math.Log(v)
@@ -147,15 +147,15 @@ type Replayed struct {
 	Cut      float64 `json:"cut"`      // experiments and certificates a night that wanted more than was recorded, and ended undecided
 }
 
-// Replay plays a night by every rule from each of so many places in the
+// ReplayRecording plays a night by every rule from each of so many places in the
 // recording; every edit of it is useless.
-func Replay(rec Recording, nights int) []Replayed {
+func ReplayRecording(rec Recording, nights int) []Replayed {
 	var all []Replayed
 
 	for _, r := range Rules() {
 		sum := Replayed{Rule: r.Name, Peer: r.Peer, Nights: nights}
 		for i := range nights {
-			sum.add(replayOne(r, rec, i*len(rec.Edits[0].Pairs)/nights))
+			sum.addNight(replayNight(r, rec, i*len(rec.Edits[0].Pairs)/nights))
 		}
 
 		all = append(all, sum)
@@ -164,7 +164,7 @@ func Replay(rec Recording, nights int) []Replayed {
 	return all
 }
 
-func (r *Replayed) add(n replayed) {
+func (r *Replayed) addNight(n replayed) {
 	per := 1 / float64(r.Nights)
 	if n.Keeps > 0 {
 		r.Deceived++
@@ -183,7 +183,7 @@ type replayed struct {
 	adopted, cut int
 }
 
-func replayOne(r Rule, rec Recording, shift int) replayed {
+func replayNight(r Rule, rec Recording, shift int) replayed {
 	t := &tape{rec: rec, shift: shift, used: map[int]*[2]int{}}
 	m := contract.Metric{Name: "time", Better: research.Lower, Noise: research.Noisy, MinGainSet: true}
 	o := &ownReplay{tape: t}
@@ -213,15 +213,15 @@ type ownReplay struct {
 }
 
 // observe is the wanted run of an edit; false when the recording has no more.
-func (r *ownReplay) observe(w rules.Want, edit int) (rules.Observation, bool) {
+func (r *ownReplay) observe(w rules.RunRequest, edit int) (rules.Observation, bool) {
 	side := 0
 	if w.Side == rules.Candidate || edit > len(r.tape.rec.Edits) && w.Side == rules.Incumbent {
 		side = 1
 	}
-	v, ok := r.tape.next(edit, side)
+	v, ok := r.tape.nextSample(edit, side)
 	r.Runs++
 
-	return rules.Observation{Want: w, Valid: true, Value: v}, ok
+	return rules.Observation{RunRequest: w, Valid: true, Value: v}, ok
 }
 
 func (r *ownReplay) calibrated(rule rules.Rule) (rules.RuleState, bool) {
@@ -274,7 +274,7 @@ func (r *ownReplay) certify(rule rules.Rule) {
 		if st, j = r.judge(rule, st); j.Verdict != research.Improved {
 			continue
 		}
-		st = st.Moved(j)
+		st = st.AfterKeep(j)
 		r.Keeps++
 		r.Claimed += logGain(j.Gain.Mid)
 	}
@@ -287,7 +287,7 @@ func (r *ownReplay) auto(rule rules.Auto) {
 		case rules.PlanPropose:
 			var j rules.Judgement
 			if st, j = r.judge(rule, st); j.Verdict == research.Provisional {
-				st = st.Moved(j)
+				st = st.AfterKeep(j)
 				chain++
 				r.adopted++
 			}
@@ -326,8 +326,8 @@ func (r *ownReplay) prove(rule rules.Auto, st rules.RuleState) (rules.RuleState,
 	return rule.CloseCertificate(st, o, obs, *step.Done), *step.Done
 }
 
-// ReplayTable has a row a rule.
-func ReplayTable(all []Replayed) string {
+// RenderReplayTable has a row a rule.
+func RenderReplayTable(all []Replayed) string {
 	var b strings.Builder
 	b.WriteString("| rule | nights with a keep | keeps a night | gain claimed, log-% a night | edits judged | runs an edit | kept provisionally | undecided at the recording's end |\n" +
 		"|---|---|---|---|---|---|---|---|\n")
@@ -342,7 +342,7 @@ func ReplayTable(all []Replayed) string {
 			cut = fmt.Sprintf("%.1f", r.Cut)
 		}
 		fmt.Fprintf(&b, "| %s | %d of %d | %.1f | %.1f | %.0f | %.1f | %s | %s |\n",
-			ownBold(Result{Rule: r.Rule, Peer: r.Peer}), r.Deceived, r.Nights, r.Keeps, 100*r.Claimed, r.Edits, r.Runs,
+			boldOwn(Result{Rule: r.Rule, Peer: r.Peer}), r.Deceived, r.Nights, r.Keeps, 100*r.Claimed, r.Edits, r.Runs,
 			provisional, cut)
 	}
 
@@ -352,9 +352,9 @@ func ReplayTable(all []Replayed) string {
 // ReplayNights is how many nights docs/evidence.md plays over a recording.
 const ReplayNights = 11
 
-// RecordingTable says by kind of edit what the recorded pairs come to: their
+// RenderRecordingTable says by kind of edit what the recorded pairs come to: their
 // noise, and what is left of it in the medians of whole edits.
-func RecordingTable(rec Recording) string {
+func RenderRecordingTable(rec Recording) string {
 	var b strings.Builder
 	b.WriteString("| edits | pairs | noise of a pair, % | largest difference of a pair, % | median difference of an edit, %: smallest to largest |\n|---|---|---|---|---|\n")
 

@@ -68,7 +68,7 @@ func replayedBy(t *testing.T, all []simulate.Replayed, rule string) simulate.Rep
 func TestReplay(t *testing.T) {
 	deceived, nights := map[string]int{}, 8
 	for seed := range nights {
-		null := simulate.Replay(recording(t, uint64(seed), 40, 0), 1)
+		null := simulate.ReplayRecording(recording(t, uint64(seed), 40, 0), 1)
 		for _, r := range null {
 			deceived[r.Rule] += r.Deceived
 		}
@@ -87,7 +87,7 @@ func TestReplay(t *testing.T) {
 			t.Errorf("%s: useless edits were proven in %d of %d nights", rule, deceived[rule], nights)
 		}
 
-		if n := replayedBy(t, simulate.Replay(recording(t, 2, 6, .10), 6), rule); n.Deceived < 6 {
+		if n := replayedBy(t, simulate.ReplayRecording(recording(t, 2, 6, .10), 6), rule); n.Deceived < 6 {
 			t.Errorf("gains of 10 %% are not found in every night, so that the replay of useless edits shows nothing: %+v", n)
 		}
 	}
@@ -123,8 +123,8 @@ func TestRecordedEvidenceIsFresh(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	for _, want := range []string{simulate.PlayedTables(nights), simulate.RecordingTable(rec),
-		simulate.ReplayTable(simulate.Replay(rec, simulate.ReplayNights))} {
+	for _, want := range []string{simulate.RenderPlayedTables(nights), simulate.RenderRecordingTable(rec),
+		simulate.RenderReplayTable(simulate.ReplayRecording(rec, simulate.ReplayNights))} {
 		if !strings.Contains(string(doc), want) {
 			t.Errorf("docs/evidence.md is stale: run the command that its head names; it lacks\n%s", want)
 		}
@@ -160,11 +160,11 @@ func TestPlayedNights(t *testing.T) {
 		x := n
 		c.change(&x)
 
-		if x.Deceived() != c.deceived || x.Covered() != c.covered {
-			t.Errorf("case %d: deceived %t, covered %t", i, x.Deceived(), x.Covered())
+		if x.IsDeceived() != c.deceived || x.CoversTruth() != c.covered {
+			t.Errorf("case %d: deceived %t, covered %t", i, x.IsDeceived(), x.CoversTruth())
 		}
 
-		if table := simulate.PlayedTables([]simulate.PlayedNight{x}); !strings.Contains(table,
+		if table := simulate.RenderPlayedTables([]simulate.PlayedNight{x}); !strings.Contains(table,
 			fmt.Sprintf("| %s, normal | 1 |", x.Search)) {
 			t.Errorf("case %d: the night is not in the table:\n%s", i, table)
 		}

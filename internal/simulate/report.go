@@ -23,12 +23,12 @@ type Line struct {
 	Results []Result `json:"results"`
 }
 
-// Compare sums up the nights of several rules in one cell; nights[i] are
+// CompareRules sums up the nights of several rules in one cell; nights[i] are
 // those of rules[i], at least one each, from the same seed.
-func Compare(c Cell, rules []Rule, nights [][]Night) Line {
+func CompareRules(c Cell, rules []Rule, nights [][]Night) Line {
 	line, best := Line{Cell: c.Name}, -1
 	for i, r := range rules {
-		line.Results = append(line.Results, Result{Rule: r.Name, Peer: r.Peer, Summary: Summarise(nights[i])})
+		line.Results = append(line.Results, Result{Rule: r.Name, Peer: r.Peer, Summary: SummariseNights(nights[i])})
 		if r.Peer && (best < 0 || line.Results[i].Gain > line.Results[best].Gain) {
 			best = i
 		}
@@ -40,7 +40,7 @@ func Compare(c Cell, rules []Rule, nights [][]Night) Line {
 
 	line.Best = rules[best].Name
 	for i := range rules {
-		line.Results[i].Ratio, line.Results[i].SE = Ratio(nights[i], nights[best])
+		line.Results[i].Ratio, line.Results[i].SE = GainRatio(nights[i], nights[best])
 	}
 
 	return line
@@ -59,9 +59,9 @@ type Report struct {
 	Recording *Recording    `json:"-"`
 }
 
-// NullTable has a row a rule and a column a noise model: the share of null
+// RenderNullTable has a row a rule and a column a noise model: the share of null
 // nights in which something was claimed to be proven.
-func NullTable(lines []Line) string {
+func RenderNullTable(lines []Line) string {
 	if len(lines) == 0 {
 		return ""
 	}
@@ -76,7 +76,7 @@ func NullTable(lines []Line) string {
 	row(rule)
 
 	for i, r := range lines[0].Results {
-		cells := []string{ownBold(r)}
+		cells := []string{boldOwn(r)}
 		for _, l := range lines {
 			cells = append(cells, fmt.Sprintf("%.3f", l.Results[i].FalseNight))
 		}
@@ -86,7 +86,7 @@ func NullTable(lines []Line) string {
 	return b.String()
 }
 
-func ownBold(r Result) string {
+func boldOwn(r Result) string {
 	if r.Peer {
 		return r.Rule
 	}
@@ -94,10 +94,10 @@ func ownBold(r Result) string {
 	return "**" + r.Rule + "**"
 }
 
-// GainTable has a row a cell and three columns for each of Ratchet's rules:
+// RenderGainTable has a row a cell and three columns for each of Ratchet's rules:
 // the gain against the best peer's with its standard error, what it claims
 // over what is true, and the share of its kept edits that bring no gain.
-func GainTable(lines []Line) string {
+func RenderGainTable(lines []Line) string {
 	if len(lines) == 0 {
 		return ""
 	}
@@ -142,22 +142,23 @@ const (
 	sampleSeed   = 5
 )
 
-// Sample is a small part of the evidence that is quick to play again: both
+// RenderSample is a small part of the evidence that is quick to play again: both
 // tables of one noise model over four nights. docs/evidence.md must contain it.
-func Sample() string {
-	c, _ := Find("100/300, drift+heavy")
+func RenderSample() string {
+	c, _ := FindCell("100/300, drift+heavy")
 	rules := Rules()
 
-	return NullTable([]Line{playAll(Null(c.Noise, 300, 100), rules)}) + "\n" + GainTable([]Line{playAll(c, rules)})
+	return RenderNullTable([]Line{playAll(NullCell(c.Noise, 300, 100), rules)}) + "\n" +
+		RenderGainTable([]Line{playAll(c, rules)})
 }
 
 func playAll(c Cell, rules []Rule) Line {
 	nights := make([][]Night, len(rules))
 	for i, r := range rules {
 		for n := range sampleNights {
-			nights[i] = append(nights[i], Play(r, c, sampleSeed, n))
+			nights[i] = append(nights[i], PlayNight(r, c, sampleSeed, n))
 		}
 	}
 
-	return Compare(c, rules, nights)
+	return CompareRules(c, rules, nights)
 }

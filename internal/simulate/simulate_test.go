@@ -29,7 +29,7 @@ func size(n, short int) int {
 func ruleNamed(t *testing.T, name string) simulate.Rule {
 	t.Helper()
 
-	for _, r := range slices.Concat(simulate.Rules(), simulate.Broken(), simulate.Mistaken()) {
+	for _, r := range slices.Concat(simulate.Rules(), simulate.BrokenRules(), simulate.MistakenRules()) {
 		if r.Name == name {
 			return r
 		}
@@ -42,7 +42,7 @@ func ruleNamed(t *testing.T, name string) simulate.Rule {
 func play(r simulate.Rule, c simulate.Cell, n int, seed uint64) []simulate.Night {
 	nights := make([]simulate.Night, n)
 	for i := range nights {
-		nights[i] = simulate.Play(r, c, seed, i)
+		nights[i] = simulate.PlayNight(r, c, seed, i)
 	}
 
 	return nights
@@ -71,13 +71,13 @@ func strongest() []against {
 func (c against) faults(t *testing.T, rule string, nights int) (gainFault, claimFault string) {
 	t.Helper()
 
-	cell, ok := simulate.Find(c.cell)
+	cell, ok := simulate.FindCell(c.cell)
 	if !ok {
 		t.Fatalf("no cell %q", c.cell)
 	}
 	own := play(ruleNamed(t, rule), cell, nights, 21)
-	ratio, se := simulate.Ratio(own, play(ruleNamed(t, c.peer), cell, nights, 21))
-	s := simulate.Summarise(own)
+	ratio, se := simulate.GainRatio(own, play(ruleNamed(t, c.peer), cell, nights, 21))
+	s := simulate.SummariseNights(own)
 	t.Logf("%s, %s: gain/peer %.3f (se %.3f), claimed/true %.3f", rule, c.cell, ratio, se, s.Honesty)
 
 	if ratio < c.least {
@@ -121,15 +121,15 @@ func TestEvidenceIsFresh(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	if want := simulate.Sample(); !strings.Contains(string(doc), want) {
+	if want := simulate.RenderSample(); !strings.Contains(string(doc), want) {
 		t.Errorf("docs/evidence.md is stale: run the command that its head names; it lacks\n%s", want)
 	}
 }
 
 // Whole nights of 300 runs, as the command plays them.
 func BenchmarkNight(b *testing.B) {
-	c, _ := simulate.Find("100/300, lognormal 2%")
+	c, _ := simulate.FindCell("100/300, lognormal 2%")
 	for i := 0; b.Loop(); i++ {
-		simulate.Play(simulate.Rules()[0], c, 3, i)
+		simulate.PlayNight(simulate.Rules()[0], c, 3, i)
 	}
 }

@@ -32,20 +32,20 @@ func (s *Study) Run(ctx context.Context) (Report, error) {
 			"%d nights show nothing", s.Nights)
 	}
 
-	rules, broken := s.selectRules(Rules()), s.selectRules(Broken())
+	rules, broken := s.selectRules(Rules()), s.selectRules(BrokenRules())
 	if !slices.ContainsFunc(rules, func(r Rule) bool { return !r.Peer }) {
 		return report, research.Errorf(research.CodeBadArgument, "give --rule auto or --rule certify",
 			"no rule of Ratchet's is named %q", s.Rule)
 	}
 	var null, fast []Cell
 
-	for _, n := range Noises() {
+	for _, n := range NoiseModels() {
 		if n.Sigma > 0 {
-			null = append(null, Null(n, 300, 100))
+			null = append(null, NullCell(n, 300, 100))
 		}
 	}
 
-	fast = append(fast, null[1], null[4], Null(FastDrift(), 300, 100))
+	fast = append(fast, null[1], null[4], NullCell(FastDrift(), 300, 100))
 	gains := Cells()
 	s.total.Store(int64(s.Nights * (len(s.selectCells(null)) + len(s.selectCells(gains))) * len(rules)))
 
@@ -107,7 +107,7 @@ func (s *Study) playCells(ctx context.Context, cells []Cell, rules []Rule) []Lin
 		for range runtime.GOMAXPROCS(0) {
 			workers.Go(func() {
 				for t := range todo {
-					nights[t[0]][t[1]] = Play(rules[t[0]], c, s.Seed, t[1])
+					nights[t[0]][t[1]] = PlayNight(rules[t[0]], c, s.Seed, t[1])
 					s.Played(int(s.done.Add(1)), int(s.total.Load()))
 				}
 			})
@@ -118,7 +118,7 @@ func (s *Study) playCells(ctx context.Context, cells []Cell, rules []Rule) []Lin
 		}
 		close(todo)
 		workers.Wait()
-		lines[i] = Compare(c, rules, nights)
+		lines[i] = CompareRules(c, rules, nights)
 	}
 
 	return lines
@@ -155,7 +155,7 @@ func (s *Study) AddRecordings(report *Report) error {
 	if err != nil {
 		return fmt.Errorf("read %s: %w", WordfreqFile, err)
 	}
-	report.Recording, report.Replayed = &rec, Replay(rec, ReplayNights)
+	report.Recording, report.Replayed = &rec, ReplayRecording(rec, ReplayNights)
 
 	return nil
 }

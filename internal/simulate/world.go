@@ -1,16 +1,3 @@
-// Package simulate plays whole virtual nights: a machine with a noise model, a
-// stream of proposed edits with known true effects, and a rule that decides
-// what to keep. Ratchet's own rules are driven through the very functions that
-// a campaign uses (research.Auto, research.NewRule); the peers' rules are
-// restated from what those tools do.
-//
-// It is pure: the same rule, cell, seed and number give the same night. No
-// I/O, no clock, no goroutine; a caller may play nights in parallel.
-//
-// Limits: effects add up on the log scale and noise does not depend on the
-// edit; a run costs 1 whatever it measures; agents do not learn. The nights of
-// a cell share their proposals between rules, so that rules are compared in
-// pairs. Figures of different processors may differ in the last digits.
 package simulate
 
 import (
@@ -61,9 +48,9 @@ type NoiseModel struct {
 	Scale            float64 // of the effects that go with this metric
 }
 
-// Noises are the noise models: ten noisy ones, of which nothing was tuned on
+// NoiseModels are the noise models: ten noisy ones, of which nothing was tuned on
 // the last two, and a deterministic metric.
-func Noises() []NoiseModel {
+func NoiseModels() []NoiseModel {
 	return []NoiseModel{
 		{Name: "lognormal 0.5%", Sigma: .005, Scale: 1},
 		{Name: "lognormal 2%", Sigma: .02, Scale: 1},
@@ -81,7 +68,7 @@ func Noises() []NoiseModel {
 
 // noiseNamed is the noise model of that name; the zero one when there is none.
 func noiseNamed(name string) NoiseModel {
-	for _, n := range Noises() {
+	for _, n := range NoiseModels() {
 		if n.Name == name {
 			return n
 		}
@@ -141,7 +128,7 @@ func newWorld(c Cell, seed uint64, night int) *world {
 func (w *world) run(level float64) float64 {
 	w.Runs++
 	if w.tape != nil {
-		return w.tape.reading(w.Proposals, level != w.level)
+		return w.tape.readSample(w.Proposals, level != w.level)
 	}
 	w.tick()
 	n := w.cell.Noise
@@ -184,8 +171,8 @@ func (w *world) tick() {
 	}
 }
 
-// left says whether k more runs fit in the night.
-func (w *world) left(k int) bool { return w.Runs+k <= w.cell.Runs }
+// hasRunsLeft says whether k more runs fit in the night.
+func (w *world) hasRunsLeft(k int) bool { return w.Runs+k <= w.cell.Runs }
 
 // propose is the true effect of the next edit, false when there are no more. A
 // step of time passes while the agent thinks.

@@ -115,7 +115,7 @@ func (v Layout) Status(b *view.Brief) []string {
 	}
 
 	if len(b.Recent) > 0 {
-		out = append(append(out, ""), v.experimentTable(b.Recent, c.Rule.Class == research.Noisy)...)
+		out = append(append(out, ""), v.experimentTable(b.Recent, c.Rule.NoiseKind == research.Noisy)...)
 	}
 
 	if len(f.Lessons)+len(f.Ideas)+len(b.Notes) > 0 {
@@ -179,7 +179,7 @@ func (v Layout) Log(b *view.Brief, p *view.Page, query string) []string {
 		return append([]string{words}, v.importTable(p.Imported)...)
 	}
 
-	out := append(v.experimentTable(p.Experiments, b.Campaign.Rule.Class == research.Noisy),
+	out := append(v.experimentTable(p.Experiments, b.Campaign.Rule.NoiseKind == research.Noisy),
 		v.importTable(p.Imported)...)
 	if p.Next != "" {
 		more := "ratchet log --cursor " + p.Next

@@ -33,11 +33,12 @@ type (
 		Families []history.Family     // what the last 64 experiments have in common
 		Lessons  []history.Lesson     // newest first, at most 5
 		Ideas    []checkout.IdeaView  // at most 5: the free ones first
-		Notes    []NoteView           // of persons, oldest first: at most 5 that the session has not been told, or the last 2
-		Left     checkout.Left
-		Changed  bool   // the contract on disk differs from the accepted one
-		Merge    string // what a person does next with what finalize made, "" while there is nothing to merge
-		Next     string // the agent's
+		// of persons, oldest first: at most 5 that the session has not been told, or the last 2
+		Notes   []NoteView
+		Left    checkout.Left
+		Changed bool   // the contract on disk differs from the accepted one
+		Merge   string // what a person does next with what finalize made, "" while there is nothing to merge
+		Next    string // the agent's
 	}
 	// SessionView is a session, and what it does now.
 	SessionView struct {

@@ -76,7 +76,7 @@ func stateAfter(
 
 		switch r.Kind {
 		case history.KindCalibrationFinished:
-			st = b.State.After(st)
+			st = b.State.Continue(st)
 		case history.KindMeasurementFinished:
 			m, err := tx.Measurement(c.Name, b.Job)
 			if err != nil {
@@ -85,7 +85,7 @@ func stateAfter(
 
 			// x's parent is the incumbent, unless that has moved since; then the path won't fit.
 			if b.Failed == "" && m.Commit == x.Parent {
-				st = st.Repeated(c.Program, b.Samples)
+				st = st.AfterRepeats(c.Program, b.Samples)
 			}
 		default:
 			k, err := tx.Experiment(c.Name, b.N)
@@ -103,12 +103,12 @@ func stateAfter(
 func stateAfterDecision(st rules.RuleState, kind history.Kind, k *history.Experiment) rules.RuleState {
 	switch kept := kind == history.KindExperimentKept; {
 	case kept && k.Overridden == "":
-		return st.Moved(*k.Judgement)
+		return st.AfterKeep(*k.Judgement)
 	case kept:
-		return st.Overridden(*k.Judgement)
+		return st.AfterOverride(*k.Judgement)
 	case k.Overridden == "":
-		return st.MovedBack(*k.Judgement)
+		return st.AfterUndo(*k.Judgement)
 	}
 
-	return st.OverrideUndone(*k.Judgement)
+	return st.AfterOverrideUndone(*k.Judgement)
 }

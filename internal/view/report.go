@@ -83,8 +83,9 @@ type ReportCheck struct {
 	report.Checked
 	Since     uint64 `json:"records_since"` // that the ledger has grown by
 	Recompute bool   `json:"recomputed"`    // the states were derived anew from the records
-	Words     bool   `json:"words"`         // its words are those that this version writes, too: true, or there is an error
-	Made      string `json:"made_by"`       // version of Ratchet
+	// its words are those that this version writes, too: true, or there is an error
+	Words bool   `json:"words"`
+	Made  string `json:"made_by"` // version of Ratchet
 }
 
 // CheckReport compares a written report with the ledger as it stood when it was

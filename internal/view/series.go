@@ -31,14 +31,18 @@ type (
 	// Of a deterministic metric (Exact) points have values; of a noisy one they
 	// have gains only, since two raw numbers would only look comparable.
 	Progress struct {
-		Campaign string          `json:"campaign"`
-		Metric   ProgressMetric  `json:"metric"`
-		Exact    bool            `json:"exact"`              // deterministic so far
-		Scale    string          `json:"scale"`              // of gains: log (a share, .01 is 1 %) | linear (in the unit); "" before calibration
-		Baseline *float64        `json:"baseline,omitempty"` // the start's value; of a deterministic metric only
-		Best     *float64        `json:"best,omitempty"`     // the incumbent's, likewise
-		Gain     *TotalGain      `json:"gain,omitempty"`     // what is claimed over the start now; of a noisy metric only
-		Audit    *ProgressAudit  `json:"audit,omitempty"`    // the last audit, or that of the branch that finalize made of the incumbent: the one figure that nothing was selected for
+		Campaign string         `json:"campaign"`
+		Metric   ProgressMetric `json:"metric"`
+		Exact    bool           `json:"exact"` // deterministic so far
+		// of gains: log (a share, .01 is 1 %) | linear (in the unit); "" before calibration
+		Scale    string   `json:"scale"`
+		Baseline *float64 `json:"baseline,omitempty"` // the start's value; of a deterministic metric only
+		Best     *float64 `json:"best,omitempty"`     // the incumbent's, likewise
+		// what is claimed over the start now; of a noisy metric only
+		Gain *TotalGain `json:"gain,omitempty"`
+		// the last audit, or that of the branch that finalize made of the incumbent: the one figure
+		// that nothing was selected for
+		Audit    *ProgressAudit  `json:"audit,omitempty"`
 		Standing string          `json:"standing,omitempty"` // the same in words
 		Class    int             `json:"class,omitempty"`    // of comparable runs, the present one
 		Points   []ProgressPoint `json:"points"`
@@ -58,7 +62,9 @@ type (
 	// TotalGain is a gain over the start with its 90 % interval; positive is better.
 	TotalGain struct {
 		research.Interval
-		Certified *research.Interval `json:"certified,omitempty"` // the part of it that is proven; its interval leaves out what was proven before the first point
+		// the part of it that is proven; its interval leaves out what was proven before the first
+		// point
+		Certified *research.Interval `json:"certified,omitempty"`
 	}
 	// ProgressAudit is an audited gain over the start.
 	ProgressAudit struct {
@@ -145,7 +151,7 @@ func ReadProgress(ctx context.Context, co *checkout.Checkout, limit int) (*Progr
 func progressOf(c *history.Campaign) *Progress {
 	m := c.Program.Metric
 
-	p := &Progress{Campaign: c.Name, Metric: describeMetric(m), Exact: c.Rule.Class != research.Noisy,
+	p := &Progress{Campaign: c.Name, Metric: describeMetric(m), Exact: c.Rule.NoiseKind != research.Noisy,
 		Scale: c.Rule.Scale, Standing: c.Standing(), Class: c.Class, Total: c.Experiments, Points: []ProgressPoint{}}
 	if f := c.Finalized(); f != nil && f.Scale == c.Rule.Scale {
 		p.Audit = &ProgressAudit{After: f.Experiments, Gain: f.Gain, Pairs: f.Pairs,

@@ -44,7 +44,7 @@ func ReadFamilies(ctx context.Context, co *checkout.Checkout, limit int) (*Famil
 	}
 	m := c.Program.Metric
 
-	s := &FamilySeries{Campaign: c.Name, Metric: describeMetric(m), Exact: c.Rule.Class != research.Noisy,
+	s := &FamilySeries{Campaign: c.Name, Metric: describeMetric(m), Exact: c.Rule.NoiseKind != research.Noisy,
 		Scale: c.Rule.Scale, Families: []FamilyYield{}, Total: c.Experiments}
 	if len(xs) == 0 {
 		return s, nil

@@ -61,13 +61,13 @@ func (p *Progress) foldNoisy(c *history.Campaign, xs []history.Experiment, proof
 	// Back to what had been proven before the first point.
 	for _, x := range xs {
 		if isProvenAlone(c, &x, proofs) {
-			proven = proven.Plus(*x.Judgement.Gain, -1)
+			proven = proven.AddGain(*x.Judgement.Gain, -1)
 		}
 	}
 
 	for _, b := range proofs {
 		if b.Outcome == rules.Certified && b.Gain != nil {
-			proven = proven.Plus(*b.Gain, -1)
+			proven = proven.AddGain(*b.Gain, -1)
 		}
 	}
 
@@ -88,14 +88,14 @@ func (p *Progress) foldNoisy(c *history.Campaign, xs []history.Experiment, proof
 
 		pt := newPoint(x)
 		if hasGain(p.Scale, x.Judgement) {
-			over := chain.Over(*x.Judgement.Gain)
+			over := chain.GainOverStart(*x.Judgement.Gain)
 			pt.OverStart = &over
 		}
 
 		switch {
 		case isProvenAlone(c, x, proofs):
-			proven = proven.Plus(*x.Judgement.Gain, 1)
-			chain = chain.Plus(*x.Judgement.Gain, 1)
+			proven = proven.AddGain(*x.Judgement.Gain, 1)
+			chain = chain.AddGain(*x.Judgement.Gain, 1)
 		case (pt.Kept || x.RolledBack) && x.Overridden == "":
 			chain = addEdit(chain, p.Scale, x.Judgement)
 		}
@@ -123,7 +123,7 @@ func addCertificate(t rules.Tally, b history.CertificateEnd) rules.Tally {
 		return t
 	}
 
-	return t.Plus(*b.Gain, 1)
+	return t.AddGain(*b.Gain, 1)
 }
 
 // hasGain says whether a judgement has a gain on the scale.
@@ -135,9 +135,9 @@ func hasGain(scale string, j *rules.Judgement) bool {
 func addEdit(t rules.Tally, scale string, j *rules.Judgement) rules.Tally {
 	switch {
 	case j != nil && j.Claim != nil:
-		return t.PlusClaim(*j.Claim, 1)
+		return t.AddClaim(*j.Claim, 1)
 	case hasGain(scale, j):
-		return t.Plus(*j.Gain, 1)
+		return t.AddGain(*j.Gain, 1)
 	}
 
 	return t

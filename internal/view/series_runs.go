@@ -26,10 +26,10 @@ type (
 	// NoiseSeries is what repeated runs of one version show of the metric's noise.
 	// All deviations are on Scale: shares (log) or in the unit (linear).
 	NoiseSeries struct {
-		Campaign string         `json:"campaign"`
-		Metric   ProgressMetric `json:"metric"`
-		Noise    research.Noise `json:"noise"` // deterministic | noisy; "" before calibration
-		Scale    string         `json:"scale"`
+		Campaign string             `json:"campaign"`
+		Metric   ProgressMetric     `json:"metric"`
+		Noise    research.NoiseKind `json:"noise"` // deterministic | noisy; "" before calibration
+		Scale    string             `json:"scale"`
 		// Spread is the standard deviation of one paired difference, as the rule
 		// reckons with it; 0 where it is not known.
 		Spread float64 `json:"spread,omitempty"`
@@ -98,7 +98,7 @@ func ReadNoise(ctx context.Context, co *checkout.Checkout, limit int) (*NoiseSer
 		return nil, err
 	}
 	m, r := c.Program.Metric, c.Rule
-	s := &NoiseSeries{Campaign: c.Name, Metric: describeMetric(m), Noise: r.Class, Scale: r.Scale, Spread: r.S,
+	s := &NoiseSeries{Campaign: c.Name, Metric: describeMetric(m), Noise: r.NoiseKind, Scale: r.Scale, Spread: r.S,
 		Values: r.Values, Calibration: deviations(r.Values, r.Scale), Residuals: r.Residuals, Drift: []DriftPoint{},
 		Runs: len(runs), Total: c.Runs}
 	of := map[string][]int{} // by version

@@ -113,7 +113,7 @@ func (s *story) progress(limit int) *view.Progress {
 
 func num(v float64) *float64 { return &v }
 
-var exact = rules.RuleState{Class: research.Deterministic, Scale: "log", Incumbent: 1000, Better: research.Lower}
+var exact = rules.RuleState{NoiseKind: research.Deterministic, Scale: "log", Incumbent: 1000, Better: research.Lower}
 
 // bytes is the judgement of a deterministic metric: v against was.
 func bytes(n int, v, was float64) rules.Judgement {
@@ -175,7 +175,7 @@ func TestProgressIsBoundedAndKeepsWhatStands(t *testing.T) {
 	}
 }
 
-var noisy = rules.RuleState{Class: research.Noisy, Scale: "log", Better: research.Lower, Incumbent: 1000, S: .02,
+var noisy = rules.RuleState{NoiseKind: research.Noisy, Scale: "log", Better: research.Lower, Incumbent: 1000, S: .02,
 	Auto: &rules.AutoState{}}
 
 // claim is a provisional verdict that claims a gain of g on the log scale.

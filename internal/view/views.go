@@ -81,7 +81,7 @@ func ReadBrief(ctx context.Context, co *checkout.Checkout) (*Brief, error) {
 // valueLevels are the incumbent's value and the start's, nil where they are unknown
 // and for a noisy metric: no two raw numbers as if they could be compared.
 func valueLevels(c *history.Campaign) (best, baseline *float64) {
-	if !c.Calibrated || c.Rule.Class == research.Noisy {
+	if !c.Calibrated || c.Rule.NoiseKind == research.Noisy {
 		return nil, nil
 	}
 
@@ -192,7 +192,7 @@ func ReadDetail(ctx context.Context, co *checkout.Checkout, id string, diff int)
 		}
 		x.Proof = c.Proof(x)
 
-		d.Experiment, d.Files, d.Exact = *x, x.Paths, c.Rule.Class == research.Deterministic
+		d.Experiment, d.Files, d.Exact = *x, x.Paths, c.Rule.NoiseKind == research.Deterministic
 		if d.Proof, err = proofOfKeep(tx, c, x); err != nil {
 			return err
 		}
@@ -233,7 +233,7 @@ func proofOfKeep(tx *ledger.Tx, c *history.Campaign, x *history.Experiment) (str
 		}
 
 		if p := m.Proof; p != nil && p.From <= x.N && x.N <= p.To {
-			return fmt.Sprintf("as part of a chain, %s: %s", m.Job, p.Words(c.Program.Metric)), nil
+			return fmt.Sprintf("as part of a chain, %s: %s", m.Job, p.Describe(c.Program.Metric)), nil
 		}
 	}
 

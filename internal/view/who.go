@@ -100,7 +100,7 @@ func readSessions(co *checkout.Checkout, tx *ledger.Tx, c *history.Campaign) ([]
 
 	for i := range ss {
 		out[i] = SessionView{Session: ss[i], Idle: max(0, time.Since(ss[i].Last)),
-			Noisy: c.Rule.Class == research.Noisy}
+			Noisy: c.Rule.NoiseKind == research.Noisy}
 		at[ss[i].Codename] = &out[i]
 	}
 

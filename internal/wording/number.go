@@ -36,7 +36,7 @@ func FormatValue(v float64, unit string) string {
 func FormatDigits(v float64, significant int) string {
 	abs := math.Abs(v)
 	switch {
-	case !research.Finite(v):
+	case !research.IsFinite(v):
 		return "-"
 	case v == 0:
 		return "0"

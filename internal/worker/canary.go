@@ -219,7 +219,7 @@ func plantCanary(
 			return err
 		}
 
-		canary.Verdict, canary.Finding = x.Judgement.Verdict, x.Judgement.Words(c.Program.Metric)
+		canary.Verdict, canary.Finding = x.Judgement.Verdict, x.Judgement.Describe(c.Program.Metric)
 		canary.Held = canary.Verdict != research.Improved && canary.Verdict != research.Provisional
 
 		return nil

@@ -113,7 +113,7 @@ func (w *worker) commitRollback(
 ) (string, error) {
 	message := fmt.Sprintf(
 		"ratchet: roll back to the checkpoint\n\n%s\n\nRatchet-Campaign: %s\nRatchet-Certificate: %s\n",
-		end.Words(c.Program.Metric), c.Name, w.id)
+		end.Describe(c.Program.Metric), c.Name, w.id)
 
 	return w.Repo.Commit(ctx,
 		source.CommitSpec{Tree: c.CheckpointTree, Parents: []string{c.Incumbent}, Message: message})

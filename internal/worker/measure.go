@@ -21,7 +21,7 @@ func (w *worker) measureVersions(ctx context.Context) error {
 	}
 	samples, paired, err := w.makeMeasuredRuns(ctx, m)
 
-	summarise := rules.Summarise
+	summarise := rules.SummariseMeasurement
 	if w.id.Kind() == research.AuditJob {
 		summarise = rules.SummariseAudit
 	}
@@ -67,7 +67,9 @@ func (w *worker) makeMeasuredRuns(ctx context.Context, m *history.Measurement) (
 	}
 
 	var observations []rules.Observation
-	next := func() *rules.Want { return rules.NextMeasured(m.JobStart, role, now.Rule.Class, observations) }
+	next := func() *rules.RunRequest {
+		return rules.NextMeasurementRun(m.JobStart, role, now.Rule.NoiseKind, observations)
+	}
 
 	for want := next(); want != nil; want = next() {
 		if err := w.requireAffordable(ctx, m, len(observations)); err != nil {
@@ -86,7 +88,7 @@ func (w *worker) makeMeasuredRuns(ctx context.Context, m *history.Measurement) (
 
 		observations = append(observations, observation)
 	}
-	samples, paired = rules.Measured(m.JobStart, observations)
+	samples, paired = rules.SplitSamples(m.JobStart, observations)
 
 	return samples, paired, nil
 }

@@ -28,7 +28,7 @@ import (
 // rule may see of it. A machine that slept voids the run: it is made again.
 // The error is for a run that could not be made at all.
 func (r *runner) makeRun(
-	ctx context.Context, id research.JobID, v *version, want rules.Want,
+	ctx context.Context, id research.JobID, v *version, want rules.RunRequest,
 ) (rules.Observation, error) {
 	for range maxVoid {
 		run, err := r.attemptRun(ctx, id, v, want)
@@ -37,7 +37,7 @@ func (r *runner) makeRun(
 		}
 
 		if !run.Void {
-			return rules.Observe(run, r.space.program().Metric), nil // as a recomputation will see it
+			return rules.NewObservation(run, r.space.program().Metric), nil // as a recomputation will see it
 		}
 
 		c, err := r.readCampaign(ctx)
@@ -71,7 +71,7 @@ type attempt struct {
 
 // attemptRun makes one run and records it, valid or not.
 func (r *runner) attemptRun(
-	ctx context.Context, id research.JobID, v *version, want rules.Want,
+	ctx context.Context, id research.JobID, v *version, want rules.RunRequest,
 ) (rules.Run, error) {
 	r.runs++
 	program := r.space.program()
@@ -237,14 +237,14 @@ func (ws *workspace) collectSamples(
 
 	switch metric.From.Kind {
 	case "wall", "cpu", "max_rss":
-		samples[metric.Name] = contract.FromUsage(metric.From.Kind, metric.Unit, result.Wall, result.CPU, result.MaxRSS)
+		samples[metric.Name] = contract.SampleFromUsage(metric.From.Kind, metric.Unit, result.Wall, result.CPU, result.MaxRSS)
 	case "file":
 		content, err := readInLayer(layer, checkout.JoinSlash(ws.folder, metric.From.Path))
 		if err != nil {
 			return nil, fmt.Sprintf("the run did not write %s, which holds the metric", metric.From.Path)
 		}
 
-		if samples[metric.Name], err = contract.FromFile(content, metric.From.Expr); err != nil {
+		if samples[metric.Name], err = contract.SampleFromFile(content, metric.From.Expr); err != nil {
 			return nil, wording.ErrorLine(err)
 		}
 	}
@@ -290,7 +290,7 @@ func (r *runner) compactRun(run rules.Run) rules.Run {
 
 // runSeed is the run's RATCHET_SEED: the same within a pair, fresh for each pair,
 // never pinned for a campaign.
-func runSeed(campaign string, id research.JobID, want rules.Want, number int) uint64 {
+func runSeed(campaign string, id research.JobID, want rules.RunRequest, number int) uint64 {
 	pair := cmp.Or(want.Pair, -number)
 
 	h := fnv.New64a()

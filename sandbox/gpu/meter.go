@@ -28,8 +28,9 @@ type Evidence struct {
 
 // What Evidence.PeakMemory counts.
 const (
-	MemoryOfTree    = "tree"    // the run's processes
-	MemoryOfDevices = "devices" // what the devices held above what they held at first, since the driver does not tell whose it is
+	MemoryOfTree = "tree" // the run's processes
+	// what the devices held above what they held at first, since the driver does not tell whose it is
+	MemoryOfDevices = "devices"
 )
 
 // Contended says whether a foreign process computed on the run's devices, so

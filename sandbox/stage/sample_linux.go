@@ -9,11 +9,12 @@ import (
 )
 
 const (
-	rlimitNproc  = 6
-	clockTick    = 10 * time.Millisecond // of /proc's processor times: 100 a second on every architecture
-	exactEvery   = 5                     // looks until shared pages are told apart again: that holds up the process that is looked at
-	statFields   = 22                    // after the name: state, parent, … resident pages
-	fieldUser    = 11                    // user, system, children's user, children's system
+	rlimitNproc = 6
+	clockTick   = 10 * time.Millisecond // of /proc's processor times: 100 a second on every architecture
+	// looks until shared pages are told apart again: that holds up the process that is looked at
+	exactEvery   = 5
+	statFields   = 22 // after the name: state, parent, … resident pages
+	fieldUser    = 11 // user, system, children's user, children's system
 	fieldThreads = 17
 	fieldPages   = 21
 )

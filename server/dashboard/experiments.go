@@ -250,7 +250,7 @@ func detailOf(d *view.Detail) *experimentDetail {
 	}
 
 	if j := x.Judgement; j != nil {
-		out.Words = render.Clean(j.Words(d.Metric))
+		out.Words = render.Clean(j.Describe(d.Metric))
 		out.Reason = render.Clean(j.Reason)
 		out.StoppedBy = j.StoppedBy
 		out.Scale = j.Scale

@@ -59,7 +59,7 @@ func showProgram(ctx context.Context, c *call) (any, error) {
 		out.Changed = true
 		out.Pending = &pendingContract{
 			Digest: digest,
-			Diff:   render.Clean(contract.ContractDiff(accepted.Program, current)),
+			Diff:   render.Clean(contract.RenderDiff(accepted.Program, current)),
 		}
 	}
 

@@ -151,7 +151,7 @@ func campaignOf(s *view.Board) campaignState {
 			Better: c.Program.Metric.Better,
 			Unit:   render.Clean(c.Program.Metric.Unit),
 		},
-		Noisy:       c.Rule.Class == research.Noisy,
+		Noisy:       c.Rule.NoiseKind == research.Noisy,
 		StartedAt:   c.StartedAt,
 		Ended:       c.Ended,
 		Rests:       c.Rests,

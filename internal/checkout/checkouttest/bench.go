@@ -143,7 +143,7 @@ func (b *Bench) Calibrate(id research.JobID) {
 }
 
 func exactRule(incumbent float64) rules.RuleState {
-	return rules.RuleState{Class: research.Deterministic, Scale: "log", Incumbent: incumbent, Better: research.Lower}
+	return rules.RuleState{NoiseKind: research.Deterministic, Scale: "log", Incumbent: incumbent, Better: research.Lower}
 }
 
 // Propose records experiment n, whose candidate is the file as it is now, without a
@@ -186,7 +186,7 @@ func (b *Bench) Judge(n int, value float64) {
 			return
 		}
 
-		o := rules.Observation{Want: *step.Run, Valid: true, Value: value}
+		o := rules.Observation{RunRequest: *step.Run, Valid: true, Value: value}
 		seen = append(seen, o)
 		b.Append(history.KindRunFinished, rules.Run{Job: research.NewJobID(research.ExperimentJob, n),
 			Number: len(seen), Role: o.Role, Side: o.Side, Valid: true, Samples: map[string]float64{"size": value},

@@ -40,9 +40,10 @@ type Data struct {
 	Scale       string             `json:"scale,omitempty"` // of gain: log (a share) | linear (in the unit)
 	Experiments int                `json:"experiments"`     // made by now
 	Kept        int                `json:"kept"`
-	More        int                `json:"more,omitempty"` // notices of the same event before this one that were not sent by themselves
-	Show        string             `json:"show"`           // the command that shows more
-	Test        bool               `json:"test,omitempty"` // nothing happened: somebody tries the target
+	// notices of the same event before this one that were not sent by themselves
+	More int    `json:"more,omitempty"`
+	Show string `json:"show"`           // the command that shows more
+	Test bool   `json:"test,omitempty"` // nothing happened: somebody tries the target
 }
 
 // Body is the message as JSON.

@@ -120,7 +120,7 @@ func Ntfy(ctx context.Context, c *http.Client, address, token, click string, m M
 
 // newRequest checks the address once more, since it may come from a variable.
 func newRequest(ctx context.Context, address string, topic, secret bool, body []byte) (*http.Request, error) {
-	u, hint := contract.Address(strings.TrimSpace(address), topic, secret)
+	u, hint := contract.CheckAddress(strings.TrimSpace(address), topic, secret)
 	if hint != "" {
 		return nil, errors.New("its address can't be used: " + hint)
 	}

@@ -16,17 +16,15 @@ var (
 // decimalPrefix is the length of the decimal number that s starts with, 0 if
 // it starts with none: [+-] digits [. digits] [e [+-] digits].
 func decimalPrefix(s string) int {
-	i := 0
-	if i < len(s) && (s[i] == '+' || s[i] == '-') {
-		i++
-	}
-	whole := digits(s[i:])
-	i += whole
+	at := signLength(s)
+	whole := countDigits(s[at:])
+	at += whole
 
 	fraction := 0
-	if i < len(s) && s[i] == '.' {
-		if fraction = digits(s[i+1:]); fraction > 0 || whole > 0 {
-			i += 1 + fraction
+	if at < len(s) && s[at] == '.' {
+		fraction = countDigits(s[at+1:])
+		if fraction > 0 || whole > 0 {
+			at += 1 + fraction
 		}
 	}
 
@@ -34,21 +32,29 @@ func decimalPrefix(s string) int {
 		return 0
 	}
 
-	if i < len(s) && (s[i] == 'e' || s[i] == 'E') {
-		j := i + 1
-		if j < len(s) && (s[j] == '+' || s[j] == '-') {
-			j++
-		}
+	if at < len(s) && (s[at] == 'e' || s[at] == 'E') {
+		exponent := at + 1
+		exponent += signLength(s[exponent:])
 
-		if n := digits(s[j:]); n > 0 {
-			i = j + n
+		if n := countDigits(s[exponent:]); n > 0 {
+			at = exponent + n
 		}
 	}
 
-	return i
+	return at
 }
 
-func digits(s string) int {
+// signLength is 1 if s starts with a sign, else 0.
+func signLength(s string) int {
+	if s != "" && (s[0] == '+' || s[0] == '-') {
+		return 1
+	}
+
+	return 0
+}
+
+// countDigits is how many digits s starts with.
+func countDigits(s string) int {
 	n := 0
 	for n < len(s) && s[n] >= '0' && s[n] <= '9' {
 		n++
@@ -79,26 +85,29 @@ func parseDecimal(s string) (float64, error) {
 // parseAmount reads "0.5%" or a bare number. A share keeps its digits: 0.7% is
 // the float nearest to 0.007, not a division's.
 func parseAmount(s string) (Amount, error) {
-	t, relative := strings.CutSuffix(s, "%")
+	number, relative := strings.CutSuffix(s, "%")
 	if !relative {
 		v, err := parseDecimal(s)
 		return Amount{Value: v}, err
 	}
 
-	t = strings.TrimRight(t, " ")
-	if _, err := parseDecimal(t); err != nil {
+	number = strings.TrimRight(number, " ")
+	if _, err := parseDecimal(number); err != nil {
 		return Amount{}, err
 	}
-	mantissa, exponent, _ := strings.Cut(strings.ToLower(t), "e")
-	e := 0
 
-	if exponent != "" {
+	// Two less in the exponent is a hundredth, exactly.
+	mantissa, exponentText, _ := strings.Cut(strings.ToLower(number), "e")
+	exponent := 0
+
+	if exponentText != "" {
 		var err error
-		if e, err = strconv.Atoi(exponent); err != nil {
+		if exponent, err = strconv.Atoi(exponentText); err != nil {
 			return Amount{}, errNotFinite
 		}
 	}
-	v, err := parseDecimal(mantissa + "e" + strconv.Itoa(e-2))
+
+	v, err := parseDecimal(mantissa + "e" + strconv.Itoa(exponent-2))
 
 	return Amount{Value: v, Relative: true}, err
 }
@@ -113,7 +122,7 @@ func (a Amount) String() string {
 
 	exact := mantissa + "e" + strconv.Itoa(e+2)
 	if v, err := strconv.ParseFloat(exact, 64); err == nil {
-		if short := formatNumber(v) + "%"; reads(short, a) {
+		if short := formatNumber(v) + "%"; readsAs(short, a) {
 			return short
 		}
 	}
@@ -121,7 +130,7 @@ func (a Amount) String() string {
 	return exact + "%"
 }
 
-func reads(s string, a Amount) bool {
+func readsAs(s string, a Amount) bool {
 	b, err := parseAmount(s)
 	return err == nil && a == b
 }

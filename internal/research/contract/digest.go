@@ -17,28 +17,33 @@ import (
 // enforced, and its default differs between two worktrees of one repository.
 func (p Program) Digest() string {
 	p.Name = ""
-	if p.Assumptions == AssumeModel { // older contracts don't know the key
+
+	// Older contracts lack these keys and must keep their digests.
+	if p.Assumptions == AssumeModel {
 		p.Assumptions = ""
 	}
 
-	if p.Stall == DefaultStall() { // nor this one
+	if p.Stall == DefaultStall() {
 		p.Stall = Stall{}
+	}
+
+	// The order inside lists means nothing.
+	p.Edit = slices.Sorted(slices.Values(p.Edit))
+	p.Env = slices.Sorted(slices.Values(p.Env))
+	p.Reads = slices.Sorted(slices.Values(p.Reads))
+	p.Writes = slices.Sorted(slices.Values(p.Writes))
+	p.Guards = slices.SortedFunc(slices.Values(p.Guards), func(a, b Guard) int { return cmp.Compare(a.Name, b.Name) })
+
+	if p.Carry != nil { // nil, an absent key, differs from an empty list
+		p.Carry = append([]string{}, p.Carry...)
+		slices.Sort(p.Carry)
 	}
 
 	p.Notify = slices.Clone(p.Notify)
 	for i := range p.Notify {
 		p.Notify[i].On = slices.Sorted(slices.Values(p.Notify[i].On))
 	}
-	p.Edit = slices.Sorted(slices.Values(p.Edit))
-	p.Env = slices.Sorted(slices.Values(p.Env))
-	p.Reads = slices.Sorted(slices.Values(p.Reads))
 
-	p.Writes = slices.Sorted(slices.Values(p.Writes))
-	if p.Carry != nil { // nil says something else than empty
-		p.Carry = append([]string{}, p.Carry...)
-		slices.Sort(p.Carry)
-	}
-	p.Guards = slices.SortedFunc(slices.Values(p.Guards), func(a, b Guard) int { return cmp.Compare(a.Name, b.Name) })
 	// Only noise: auto treats a given min_gain otherwise than the default.
 	p.Metric.MinGainSet = p.Metric.MinGainSet && p.Metric.Noise == research.NoiseAuto
 
@@ -46,6 +51,7 @@ func (p Program) Digest() string {
 	if err != nil { // a Program holds only text and finite numbers
 		panic("research: encode the program: " + err.Error())
 	}
+
 	sum := sha256.Sum256(text)
 
 	return hex.EncodeToString(sum[:])

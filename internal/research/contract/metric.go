@@ -30,7 +30,7 @@ const maxLine = 64 << 10 // bytes of a line that can hold a metric
 // A Scanner belongs to one run and one goroutine. Streams written to it in
 // turn must not break each other's lines.
 type Scanner struct {
-	tallies []*tally // the metric's, where the output gives it, then the guards'
+	tallies []*printedValues // the metric's, where the output gives it, then the guards'
 	pattern *regexp.Regexp
 	line    []byte
 	skip    bool // the line is too long
@@ -44,15 +44,15 @@ func NewScanner(m Metric, guards []Guard) *Scanner {
 
 	switch m.From.Kind {
 	case "output":
-		s.tallies = append(s.tallies, &tally{name: m.Name, what: "metric", unit: m.Unit, pick: m.Pick})
+		s.tallies = append(s.tallies, &printedValues{name: m.Name, what: "metric", unit: m.Unit, pick: m.Pick})
 	case "regex":
 		s.pattern, _ = regexp.Compile(m.From.Expr)
-		s.tallies = append(s.tallies, &tally{name: m.Name, what: "metric", unit: m.Unit, pick: m.Pick,
+		s.tallies = append(s.tallies, &printedValues{name: m.Name, what: "metric", unit: m.Unit, pick: m.Pick,
 			expr: m.From.Expr})
 	}
 
 	for _, g := range guards {
-		s.tallies = append(s.tallies, &tally{name: g.Name, what: "guard", pick: m.Pick})
+		s.tallies = append(s.tallies, &printedValues{name: g.Name, what: "guard", pick: m.Pick})
 	}
 
 	return s
@@ -63,10 +63,10 @@ func (s *Scanner) Write(p []byte) (int, error) {
 	for rest := p; len(rest) > 0; {
 		i := bytes.IndexByte(rest, '\n')
 		if i < 0 {
-			s.feed(rest)
+			s.addPart(rest)
 			break
 		}
-		s.feed(rest[:i])
+		s.addPart(rest[:i])
 		s.endLine()
 		rest = rest[i+1:]
 	}
@@ -74,38 +74,42 @@ func (s *Scanner) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// feed adds a part of a line.
-func (s *Scanner) feed(part []byte) {
+// addPart adds a part of a line.
+func (s *Scanner) addPart(part []byte) {
+	// A carriage return at the end of the last part overwrites the line, unless
+	// the line ends there.
 	if s.cr {
-		if part = bytes.TrimLeft(part, "\r"); len(part) == 0 {
+		part = bytes.TrimLeft(part, "\r")
+		if len(part) == 0 {
 			return
 		}
-		s.restart()
-	}
-	body := bytes.TrimRight(part, "\r")
 
-	s.cr = len(body) < len(part)
+		s.resetLine()
+	}
+
+	body := bytes.TrimRight(part, "\r")
 	if i := bytes.LastIndexByte(body, '\r'); i >= 0 {
 		body = body[i+1:]
-		cr := s.cr
-		s.restart()
-		s.cr = cr
+		s.resetLine()
 	}
+
+	s.cr = bytes.HasSuffix(part, []byte{'\r'})
 
 	if s.skip || len(s.line)+len(body) > maxLine {
 		s.line, s.skip = s.line[:0], true
 		return
 	}
+
 	s.line = append(s.line, body...)
 }
 
-func (s *Scanner) restart() { s.line, s.skip, s.cr = s.line[:0], false, false }
+func (s *Scanner) resetLine() { s.line, s.skip, s.cr = s.line[:0], false, false }
 
 func (s *Scanner) endLine() {
 	if len(s.line) > 0 {
-		s.read(s.line)
+		s.readLine(s.line)
 	}
-	s.restart()
+	s.resetLine()
 }
 
 // Values ends the output and gives the value of each guard and, where the
@@ -126,28 +130,25 @@ func (s *Scanner) Values() (map[string]float64, error) {
 	return values, nil
 }
 
-// read looks for values in one whole line.
-func (s *Scanner) read(line []byte) {
+// readLine looks for values in one whole line: by the metric's expression, then as
+// METRIC name=value, as a JSON object, or as name: value.
+func (s *Scanner) readLine(line []byte) {
 	line = stripEscapes(line)
 
-	plain := s.tallies
-	if len(plain) > 0 && plain[0].expr != "" {
-		if s.pattern != nil {
-			if m := s.pattern.FindSubmatchIndex(line); len(m) >= 4 && m[2] >= 0 {
-				plain[0].add(string(line[m[2]:m[3]]), true)
-			}
-		}
-		plain = plain[1:]
+	named := s.tallies
+	if len(named) > 0 && named[0].expr != "" {
+		s.matchPattern(line)
+		named = named[1:]
 	}
 
 	line = bytes.TrimSpace(line)
-	if len(line) == 0 || len(plain) == 0 {
+	if len(line) == 0 || len(named) == 0 {
 		return
 	}
 
 	if rest, ok := afterKeyword(line); ok {
 		name, value, found := bytes.Cut(rest, []byte("="))
-		if t := find(plain, bytes.TrimSpace(name)); found && t != nil {
+		if t := findValues(named, bytes.TrimSpace(name)); found && t != nil {
 			t.add(string(value), true)
 		}
 
@@ -155,16 +156,32 @@ func (s *Scanner) read(line []byte) {
 	}
 
 	if line[0] == '{' {
-		readObject(line, plain)
+		readObject(line, named)
 		return
 	}
 
-	for _, t := range plain {
-		if rest, ok := bytes.CutPrefix(line, []byte(t.name)); ok {
-			if rest = bytes.TrimLeft(rest, " \t"); len(rest) > 0 && rest[0] == ':' {
-				t.add(string(rest[1:]), false)
-			}
+	for _, t := range named {
+		rest, ok := bytes.CutPrefix(line, []byte(t.name))
+		if !ok {
+			continue
 		}
+
+		rest = bytes.TrimLeft(rest, " \t")
+		if len(rest) > 0 && rest[0] == ':' {
+			t.add(string(rest[1:]), false)
+		}
+	}
+}
+
+// matchPattern takes the group of the metric's expression in its first match.
+func (s *Scanner) matchPattern(line []byte) {
+	if s.pattern == nil {
+		return
+	}
+
+	match := s.pattern.FindSubmatchIndex(line)
+	if len(match) >= 4 && match[2] >= 0 {
+		s.tallies[0].add(string(line[match[2]:match[3]]), true)
 	}
 }
 
@@ -179,7 +196,7 @@ func afterKeyword(line []byte) ([]byte, bool) {
 	return line[len(word)+1:], true
 }
 
-func find(tallies []*tally, name []byte) *tally {
+func findValues(tallies []*printedValues, name []byte) *printedValues {
 	for _, t := range tallies {
 		if t.name == string(name) {
 			return t
@@ -190,7 +207,7 @@ func find(tallies []*tally, name []byte) *tally {
 }
 
 // readObject takes the named top-level keys of a line that is a JSON object.
-func readObject(line []byte, tallies []*tally) {
+func readObject(line []byte, tallies []*printedValues) {
 	wanted := false
 	for _, t := range tallies {
 		wanted = wanted || bytes.Contains(line, []byte(`"`+t.name+`"`))
@@ -208,7 +225,7 @@ func readObject(line []byte, tallies []*tally) {
 	}
 
 	for _, p := range pairs {
-		t := find(tallies, []byte(p.key))
+		t := findValues(tallies, []byte(p.key))
 		if t == nil {
 			continue
 		}

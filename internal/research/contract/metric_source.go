@@ -51,10 +51,10 @@ func baseOf(units []usageUnit, name string) float64 {
 	return 0
 }
 
-// FromUsage is the sample of a metric from wall, cpu or max_rss: what the run
+// SampleFromUsage is the sample of a metric from wall, cpu or max_rss: what the run
 // used (maxRSS in bytes), in the unit; without a unit that is seconds, or
 // bytes. Of any other kind there is no such sample, and it is 0.
-func FromUsage(kind, unit string, wall, cpu time.Duration, maxRSS int64) float64 {
+func SampleFromUsage(kind, unit string, wall, cpu time.Duration, maxRSS int64) float64 {
 	used := map[string]float64{"wall": float64(wall), "cpu": float64(cpu), "max_rss": float64(maxRSS)}[kind]
 
 	units := usageUnits(kind)
@@ -69,14 +69,15 @@ func FromUsage(kind, unit string, wall, cpu time.Duration, maxRSS int64) float64
 	return used / units[0].base
 }
 
-// FromFile is the sample of a metric from file: the number, or the text that
+// SampleFromFile is the sample of a metric from file: the number, or the text that
 // is one, at the JSON pointer (RFC 6901) of a JSON document. The error's text
 // is fit to be a run's reason, but for the file's name, which the caller puts
 // before it.
-func FromFile(content []byte, pointer string) (float64, error) {
+func SampleFromFile(content []byte, pointer string) (float64, error) {
 	if err := checkPointer(pointer); err != nil {
 		return 0, err
 	}
+
 	content = bytes.TrimPrefix(content, []byte("\xef\xbb\xbf"))
 
 	value, err := decodeOne(content)
@@ -86,14 +87,13 @@ func FromFile(content []byte, pointer string) (float64, error) {
 		}
 	}
 
-	for at := pointer; at != ""; {
-		token, rest, more := strings.Cut(at[1:], "/")
-		if value, err = child(value, unescapePointer(token)); err != nil {
-			return 0, fmt.Errorf("nothing is at %q: %w", pointer, err)
-		}
+	if pointer == "" {
+		return numberOf(value, pointer)
+	}
 
-		if at = ""; more {
-			at = "/" + rest
+	for _, token := range strings.Split(pointer[1:], "/") {
+		if value, err = stepInto(value, unescapePointer(token)); err != nil {
+			return 0, fmt.Errorf("nothing is at %q: %w", pointer, err)
 		}
 	}
 
@@ -116,18 +116,18 @@ func decodeOne(content []byte) (any, error) {
 	return value, nil
 }
 
-func child(value any, token string) (any, error) {
+func stepInto(value any, token string) (any, error) {
 	switch v := value.(type) {
 	case map[string]any:
 		if c, ok := v[token]; ok {
 			return c, nil
 		}
 
-		return nil, fmt.Errorf("the object has no key %q", clip(token))
+		return nil, fmt.Errorf("the object has no key %q", clipText(token))
 	case []any:
 		i, err := strconv.ParseUint(token, 10, 31)
 		if err != nil || (len(token) > 1 && token[0] == '0') || token[0] == '+' {
-			return nil, fmt.Errorf("%q is no index of a list", clip(token))
+			return nil, fmt.Errorf("%q is no index of a list", clipText(token))
 		}
 
 		if int(i) >= len(v) {
@@ -137,7 +137,7 @@ func child(value any, token string) (any, error) {
 		return v[i], nil
 	}
 
-	return nil, fmt.Errorf("%q is looked for in what is neither object nor list", clip(token))
+	return nil, fmt.Errorf("%q is looked for in what is neither object nor list", clipText(token))
 }
 
 func numberOf(value any, pointer string) (float64, error) {
@@ -156,7 +156,7 @@ func numberOf(value any, pointer string) (float64, error) {
 
 	v, err := parseValue(s, "")
 	if err != nil {
-		return 0, fmt.Errorf("the value at %q, %s, %w", pointer, show(s), err)
+		return 0, fmt.Errorf("the value at %q, %s, %w", pointer, quoteClipped(s), err)
 	}
 
 	return v, nil

@@ -206,7 +206,7 @@ func TestFromUsage(t *testing.T) {
 		{"max_rss", "", 3 << 20}, {"max_rss", "KiB", 3 << 10}, {"max_rss", "MiB", 3}, {"max_rss", "MB", 3.145728},
 		{"output", "ms", 0},
 	} {
-		if got := contract.FromUsage(c.kind, c.unit, 1500*time.Millisecond, 250*time.Millisecond,
+		if got := contract.SampleFromUsage(c.kind, c.unit, 1500*time.Millisecond, 250*time.Millisecond,
 			3<<20); got != c.want {
 			t.Errorf("%s in %q: %v, want %v", c.kind, c.unit, got, c.want)
 		}
@@ -234,7 +234,7 @@ func TestFromFile(t *testing.T) {
 		{"1 2", "", "the file is not one JSON document"},
 		{"", "", "the file is not one JSON document"},
 	} {
-		v, err := contract.FromFile([]byte(c.content), c.pointer)
+		v, err := contract.SampleFromFile([]byte(c.content), c.pointer)
 
 		got := fmt.Sprint(v)
 		if err != nil {

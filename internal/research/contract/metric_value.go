@@ -11,9 +11,9 @@ import (
 // maxMedian is how many values of one name a median is taken over.
 const maxMedian = 100_000
 
-// tally is what a run has printed under one name. Its size does not grow with
+// printedValues is what a run has printed under one name. Its size does not grow with
 // the output, but for the values of a median.
-type tally struct {
+type printedValues struct {
 	name string
 	what string // metric | guard
 	unit string // may follow a value
@@ -32,12 +32,13 @@ type tally struct {
 
 // add takes a printed value. explicit says that the line can't have meant
 // anything else, so that a value that can't be read is not passed over.
-func (t *tally) add(text string, explicit bool) {
+func (t *printedValues) add(text string, explicit bool) {
 	text = strings.TrimSpace(text)
 
 	v, err := parseValue(text, t.unit)
 	if err != nil {
-		err = fmt.Errorf("%s was printed as %s, which %w", t, show(text), err)
+		err = fmt.Errorf("%s was printed as %s, which %w", t, quoteClipped(text), err)
+
 		if !explicit && !errors.Is(err, errNotFinite) {
 			if t.vague == nil {
 				t.vague = err
@@ -52,7 +53,9 @@ func (t *tally) add(text string, explicit bool) {
 	}
 
 	t.count++
-	if t.badLast = err; t.count == 1 {
+	t.badLast = err
+
+	if t.count == 1 {
 		t.badFirst = err
 		t.first, t.low, t.high = v, v, v
 	}
@@ -62,6 +65,7 @@ func (t *tally) add(text string, explicit bool) {
 	}
 
 	t.last, t.low, t.high = v, min(t.low, v), max(t.high, v)
+
 	if t.other == nil && v != t.first {
 		t.other = &v
 	}
@@ -72,7 +76,7 @@ func (t *tally) add(text string, explicit bool) {
 }
 
 // value is the run's value of this name, or why there is none.
-func (t *tally) value() (float64, error) {
+func (t *printedValues) value() (float64, error) {
 	unusable := t.bad
 	switch t.pick {
 	case "first":
@@ -103,18 +107,18 @@ func (t *tally) value() (float64, error) {
 	return t.first, nil
 }
 
-func (t *tally) missing() error {
+func (t *printedValues) missing() error {
 	switch {
 	case t.vague != nil:
 		return t.vague
 	case t.expr != "":
-		return fmt.Errorf("%s was never printed; no line matched regex:%s", t, clip(t.expr))
+		return fmt.Errorf("%s was never printed; no line matched regex:%s", t, clipText(t.expr))
 	}
 
 	return fmt.Errorf("%s was never printed; expected a line such as METRIC %s=12.3", t, t.name)
 }
 
-func (t *tally) median() (float64, error) {
+func (t *printedValues) median() (float64, error) {
 	n := len(t.all)
 	if n > maxMedian {
 		return 0, fmt.Errorf("%s was printed more than %d times, too often for a median", t, maxMedian)
@@ -128,7 +132,7 @@ func (t *tally) median() (float64, error) {
 	return sorted[n/2-1]/2 + sorted[n/2]/2, nil
 }
 
-func (t *tally) String() string { return "the " + t.what + " " + t.name }
+func (t *printedValues) String() string { return "the " + t.what + " " + t.name }
 
 // parseValue reads a finite decimal number, followed by nothing, x, % or the
 // unit, with or without blanks between.
@@ -136,7 +140,7 @@ func parseValue(s, unit string) (float64, error) {
 	n := decimalPrefix(s)
 	switch suffix := strings.TrimLeft(s[n:], " \t"); {
 	case n == 0:
-		if nonFinite(s, unit) {
+		if isNonFinite(s, unit) {
 			return 0, errNotFinite
 		}
 
@@ -148,8 +152,8 @@ func parseValue(s, unit string) (float64, error) {
 	return parseDecimal(s[:n])
 }
 
-// nonFinite says whether s is a spelling of not-a-number or infinity.
-func nonFinite(s, unit string) bool {
+// isNonFinite says whether s is a spelling of not-a-number or infinity.
+func isNonFinite(s, unit string) bool {
 	for _, suffix := range []string{"", "x", "%", unit} {
 		t, ok := strings.CutSuffix(s, suffix)
 		switch t = strings.ToLower(strings.TrimLeft(strings.TrimRight(t, " \t"), "+-")); {
@@ -162,5 +166,5 @@ func nonFinite(s, unit string) bool {
 	return false
 }
 
-// show quotes a bounded part of what a program printed, free of control characters.
-func show(s string) string { return strconv.Quote(clip(s)) }
+// quoteClipped quotes a bounded part of what a program printed, free of control characters.
+func quoteClipped(s string) string { return strconv.Quote(clipText(s)) }

@@ -31,7 +31,7 @@ func Events() []Event {
 }
 
 // Target is one entry of the program's notify: a person's command or service
-// that is told of events, or a script that is asked before and after each
+// that gets notices of events, or a script that runs before and after each
 // experiment. Exactly one of Command, Webhook, Ntfy, Desktop and Hook is set.
 type Target struct {
 	Command string `json:"command,omitempty"` // for sh -c
@@ -57,8 +57,8 @@ type Stall struct {
 // DefaultStall is what a program says that gives no stall.
 func DefaultStall() Stall { return Stall{Experiments: 30, Hours: 2} }
 
-// OrDefault fills in what is not given.
-func (s Stall) OrDefault() Stall {
+// WithDefaults fills in what is not given.
+func (s Stall) WithDefaults() Stall {
 	if s.Experiments == 0 {
 		s.Experiments = DefaultStall().Experiments
 	}
@@ -70,8 +70,8 @@ func (s Stall) OrDefault() Stall {
 	return s
 }
 
-// Wants says whether the target is to be told of the event.
-func (t Target) Wants(e Event) bool {
+// WantsEvent says whether the target gets notices of the event.
+func (t Target) WantsEvent(e Event) bool {
 	if len(t.On) == 0 {
 		return slices.Contains(Events(), e)
 	}
@@ -79,15 +79,15 @@ func (t Target) Wants(e Event) bool {
 	return slices.Contains(t.On, e)
 }
 
-// Tells says whether the program has a target for notices, hooks aside.
-func (p Program) Tells() bool {
+// HasNotifier says whether the program has a target for notices, hooks aside.
+func (p Program) HasNotifier() bool {
 	return slices.ContainsFunc(p.Notify, func(t Target) bool { return t.Hook == "" })
 }
 
-// Hooks are the program's scripts for before or after an experiment.
-func (p Program) Hooks(e Event) (paths []string) {
+// HookPaths are the program's scripts for before or after an experiment.
+func (p Program) HookPaths(e Event) (paths []string) {
 	for _, t := range p.Notify {
-		if t.Hook != "" && t.Wants(e) {
+		if t.Hook != "" && t.WantsEvent(e) {
 			paths = append(paths, t.Hook)
 		}
 	}
@@ -117,12 +117,12 @@ func (t Target) Name() string {
 		return "hook " + t.Hook
 	}
 
-	return "command " + clip(wording.FirstLine(t.Command))
+	return "command " + clipText(wording.FirstLine(t.Command))
 }
 
-// Address checks a URL that notices are sent to; topic says that it is an ntfy
+// CheckAddress checks a URL that notices are sent to; topic says that it is an ntfy
 // topic's, and secret that a token goes with it. hint says what is wrong.
-func Address(text string, topic, secret bool) (_ *url.URL, hint string) {
+func CheckAddress(text string, topic, secret bool) (_ *url.URL, hint string) {
 	u, err := url.Parse(text)
 	switch {
 	case err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") || len(text) > 2048:
@@ -133,14 +133,14 @@ func Address(text string, topic, secret bool) (_ *url.URL, hint string) {
 		return nil, "leave out what follows #"
 	case topic && (strings.Trim(u.Path, "/") == "" || u.RawQuery != ""):
 		return nil, "name the topic: https://ntfy.sh/TOPIC"
-	case secret && u.Scheme == "http" && !loopback(u.Hostname()):
+	case secret && u.Scheme == "http" && !isLoopback(u.Hostname()):
 		return nil, "a token is sent by https only"
 	}
 
 	return u, ""
 }
 
-func loopback(host string) bool {
+func isLoopback(host string) bool {
 	ip, err := netip.ParseAddr(host)
 	return host == "localhost" || err == nil && ip.IsLoopback()
 }

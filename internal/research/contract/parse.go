@@ -46,8 +46,8 @@ func ParseProgram(text []byte, folder string) (*Document, error) {
 	d.refuseReferences(root)
 
 	if len(d.faults) == 0 {
-		d.mapping("", root, programFields(&d.program))
-		d.derive()
+		d.readMapping("", root, programFields(&d.program))
+		d.deriveDefaults()
 	}
 
 	if len(d.faults) == 0 {
@@ -84,7 +84,7 @@ func splitProgram(text []byte) (front []byte, body string, _ *fault) {
 			return rest[:at], string(rest[end:]), nil
 		}
 
-		if reason := unreadable(rest[at:end]); reason != "" {
+		if reason := unreadableReason(rest[at:end]); reason != "" {
 			return nil, "", &fault{line, reason}
 		}
 		at = end
@@ -95,8 +95,8 @@ func splitProgram(text []byte) (front []byte, body string, _ *fault) {
 
 func isFence(line []byte) bool { return string(bytes.TrimRight(line, " \t\r\n")) == "---" }
 
-// unreadable says what keeps a line of front matter from being text.
-func unreadable(line []byte) string {
+// unreadableReason says what keeps a line of front matter from being text.
+func unreadableReason(line []byte) string {
 	if !utf8.Valid(line) {
 		return "the line is not valid UTF-8"
 	}
@@ -112,7 +112,7 @@ func unreadable(line []byte) string {
 
 // loadFront parses YAML into nodes; a nil node stands for an empty document.
 func loadFront(front []byte) (*yaml.Node, *fault) {
-	if blank(front) {
+	if isBlank(front) {
 		return &yaml.Node{Kind: yaml.MappingNode}, nil
 	}
 
@@ -128,8 +128,8 @@ func loadFront(front []byte) (*yaml.Node, *fault) {
 	return doc.Content[0], nil
 }
 
-// blank says whether the front matter holds nothing but comments.
-func blank(front []byte) bool {
+// isBlank says whether the front matter holds nothing but comments.
+func isBlank(front []byte) bool {
 	for line := range bytes.Lines(front) {
 		if t := bytes.TrimSpace(line); len(t) > 0 && t[0] != '#' {
 			return false
@@ -175,5 +175,6 @@ func (fs faults) err() error {
 		lines = append(lines, fmt.Sprintf("program.md:%d: %s", f.line, f.text))
 	}
 
-	return research.Errorf(research.CodeProgram, "correct program.md there and call again", "%s", strings.Join(lines, "\n"))
+	return research.Errorf(research.CodeProgram, "correct program.md there and call again", "%s",
+		strings.Join(lines, "\n"))
 }

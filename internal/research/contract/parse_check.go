@@ -18,14 +18,14 @@ const sourceHint = "valid: output, wall, cpu, max_rss, file:PATH#/json/pointer, 
 // source reads metric.from.
 func source(to *Source) reader {
 	return func(d *decoder, key string, n *yaml.Node) {
-		s, ok := d.scalar(key, n)
+		s, ok := d.readScalar(key, n)
 		if !ok {
 			return
 		}
 
 		src, hint := parseSource(strings.TrimRight(s, "\n"))
 		if hint != "" {
-			d.bad(key, n, hint)
+			d.faultValue(key, n, hint)
 			return
 		}
 		*to = src
@@ -53,7 +53,7 @@ func parseSource(s string) (Source, string) {
 		}
 	}
 
-	if meant := research.Nearest(s, sourceKinds); meant != "" {
+	if meant := research.NearestWord(s, sourceKinds); meant != "" {
 		return Source{}, fmt.Sprintf("did you mean %q? %s", meant, sourceHint)
 	}
 
@@ -110,16 +110,16 @@ func (d *decoder) crossCheck() {
 func (d *decoder) checkHours() {
 	p := d.program
 
-	longest := LongestRun(p).Hours()
+	longest := LongestRunTime(p).Hours()
 	if p.Campaign.Hours < longest {
-		d.about("campaign.hours",
+		d.faultAbout("campaign.hours",
 			"campaign.hours of %s are less than the longest that one run may take, %s; raise it, or lower budget.wall",
-			formatNumber(p.Campaign.Hours), LongestRun(p))
+			formatNumber(p.Campaign.Hours), LongestRunTime(p))
 	}
 
 	if p.Campaign.GPUHours > 0 && p.Campaign.GPUHours < longest*float64(p.GPUs) {
-		d.about("campaign.gpu_hours",
-			"campaign.gpu_hours of %s are less than the longest that one run on %d GPUs may take, %s each; raise it, or lower budget.wall", formatNumber(p.Campaign.GPUHours), p.GPUs, LongestRun(p))
+		d.faultAbout("campaign.gpu_hours",
+			"campaign.gpu_hours of %s are less than the longest that one run on %d GPUs may take, %s each; raise it, or lower budget.wall", formatNumber(p.Campaign.GPUHours), p.GPUs, LongestRunTime(p))
 	}
 }
 
@@ -127,35 +127,35 @@ func (d *decoder) checkEdit() {
 	p := &d.program
 	for i, e := range p.Edit {
 		if strings.EqualFold(e, "program.md") {
-			d.about("edit", "edit names program.md; the agent can't change its own contract")
+			d.faultAbout("edit", "edit names program.md; the agent can't change its own contract")
 		}
 
 		if p.Metric.From.Kind == "file" && p.Metric.From.Path == e {
-			d.about("metric.from", "metric.from reads the edited file %q; the agent would write its own metric", e)
+			d.faultAbout("metric.from", "metric.from reads the edited file %q; the agent would write its own metric", e)
 		}
 
 		for _, o := range p.Edit[:i] {
-			if below(e, o) || below(o, e) {
-				d.about("edit", "edit names %q and %q, one inside the other; name files only", o, e)
+			if isWithin(e, o) || isWithin(o, e) {
+				d.faultAbout("edit", "edit names %q and %q, one inside the other; name files only", o, e)
 			}
 		}
 
 		for _, w := range p.Writes {
-			if below(e, w) || below(w, e) {
-				d.about("writes", "writes names %q, but %q is the edited file; a run may not change it", w, e)
+			if isWithin(e, w) || isWithin(w, e) {
+				d.faultAbout("writes", "writes names %q, but %q is the edited file; a run may not change it", w, e)
 			}
 		}
 
 		for _, c := range p.Carry {
-			if below(e, c) || below(c, e) {
-				d.about("carry", "carry names %q, but %q is the edited file, which must be tracked", c, e)
+			if isWithin(e, c) || isWithin(c, e) {
+				d.faultAbout("carry", "carry names %q, but %q is the edited file, which must be tracked", c, e)
 			}
 		}
 	}
 }
 
-// below says whether path is dir or something inside it.
-func below(path, dir string) bool { return path == dir || strings.HasPrefix(path, dir+"/") }
+// isWithin says whether path is dir or something inside it.
+func isWithin(path, dir string) bool { return path == dir || strings.HasPrefix(path, dir+"/") }
 
 func (d *decoder) checkGuards() {
 	seen := map[string]bool{}
@@ -165,13 +165,13 @@ func (d *decoder) checkGuards() {
 
 		switch {
 		case g.Name == d.program.Metric.Name:
-			d.about(key, "the guard %q is the metric itself; guard other numbers", g.Name)
+			d.faultAbout(key, "the guard %q is the metric itself; guard other numbers", g.Name)
 		case seen[g.Name]:
-			d.about(key, "the guard %q is given twice; put its limits into one", g.Name)
+			d.faultAbout(key, "the guard %q is given twice; put its limits into one", g.Name)
 		case g.MaxGrowth == nil && g.Max == nil && g.Min == nil:
-			d.about(key, "the guard %q has no limit; give max_growth, max or min", g.Name)
+			d.faultAbout(key, "the guard %q has no limit; give max_growth, max or min", g.Name)
 		case g.Max != nil && g.Min != nil && *g.Min > *g.Max:
-			d.about(key, "the guard %q has min above max; nothing can pass", g.Name)
+			d.faultAbout(key, "the guard %q has min above max; nothing can pass", g.Name)
 		}
 		seen[g.Name] = true
 	}
@@ -180,7 +180,7 @@ func (d *decoder) checkGuards() {
 func (d *decoder) checkMetric() {
 	m := d.program.Metric
 	if m.MinGain.Relative && m.Better == research.Lower && m.MinGain.Value >= 1 {
-		d.about("metric.min_gain",
+		d.faultAbout("metric.min_gain",
 			"metric.min_gain of %s can't be reached where lower is better; give a share below 100%%", m.MinGain)
 	}
 
@@ -189,7 +189,7 @@ func (d *decoder) checkMetric() {
 		for _, u := range valid {
 			names = append(names, u.name)
 		}
-		d.about("metric.unit", "metric.unit can't be %q where metric.from is %s; valid: %s", m.Unit, m.From.Kind,
+		d.faultAbout("metric.unit", "metric.unit can't be %q where metric.from is %s; valid: %s", m.Unit, m.From.Kind,
 			strings.Join(names, ", "))
 	}
 }

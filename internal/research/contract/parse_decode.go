@@ -29,13 +29,13 @@ type field struct {
 // reader takes the value of a key, whose full name is given for messages.
 type reader func(d *decoder, key string, n *yaml.Node)
 
-// at records a fault at a node. YAML's line 1 is line 2 of the file.
-func (d *decoder) at(n *yaml.Node, format string, args ...any) {
+// faultAt records a fault at a node. YAML's line 1 is line 2 of the file.
+func (d *decoder) faultAt(n *yaml.Node, format string, args ...any) {
 	d.faults = append(d.faults, fault{max(n.Line, 1) + 1, fmt.Sprintf(format, args...)})
 }
 
-// about records a fault of a key's value that only shows beside other values.
-func (d *decoder) about(key, format string, args ...any) {
+// faultAbout records a fault of a key's value that only shows beside other values.
+func (d *decoder) faultAbout(key, format string, args ...any) {
 	line := d.lines[key]
 	if line == 0 {
 		line = 1
@@ -49,12 +49,12 @@ func (d *decoder) refuseReferences(n *yaml.Node) {
 	case len(d.faults) > maxFaults:
 		return
 	case n.Kind == yaml.AliasNode:
-		d.at(n, "the alias *%s is not accepted; write the value out", clip(n.Value))
+		d.faultAt(n, "the alias *%s is not accepted; write the value out", clipText(n.Value))
 		return
 	case n.Anchor != "":
-		d.at(n, "the anchor &%s is not accepted; write the value out", clip(n.Anchor))
+		d.faultAt(n, "the anchor &%s is not accepted; write the value out", clipText(n.Anchor))
 	case n.Style&yaml.TaggedStyle != 0:
-		d.at(n, "the tag %s is not accepted; write the bare value", clip(n.Tag))
+		d.faultAt(n, "the tag %s is not accepted; write the bare value", clipText(n.Tag))
 	}
 
 	for _, c := range n.Content {
@@ -62,29 +62,30 @@ func (d *decoder) refuseReferences(n *yaml.Node) {
 	}
 }
 
-// mapping reads n, which must be a mapping of the fields, into them.
-func (d *decoder) mapping(path string, n *yaml.Node, fields []field) {
+// readMapping reads n, which must be a mapping of the fields, into them.
+func (d *decoder) readMapping(path string, n *yaml.Node, fields []field) {
 	if n.Kind != yaml.MappingNode {
-		d.at(n, "%s must be a mapping of %s", path, strings.Join(keysOf(fields), ", "))
+		d.faultAt(n, "%s must be a mapping of %s", path, strings.Join(keysOf(fields), ", "))
 		return
 	}
-	seen := map[string]int{}
+
+	const meant = -1         // a key that an unknown one was meant to be, so that it is not missing as well
+	seen := map[string]int{} // lines of YAML, by key
 
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key, value := n.Content[i], n.Content[i+1]
-		f := lookup(fields, key.Value)
-
+		f := findField(fields, key.Value)
 		full := join(path, key.Value)
+
 		switch {
 		case key.Kind != yaml.ScalarNode:
-			d.at(key, "a key must be plain text")
+			d.faultAt(key, "a key must be plain text")
 		case f == nil:
-			// The key it was meant to be is not missing as well.
-			if meant := d.unknown(path, key, fields); meant != "" && seen[meant] == 0 {
-				seen[meant] = -1
+			if known := d.faultUnknown(path, key, fields); known != "" && seen[known] == 0 {
+				seen[known] = meant
 			}
 		case seen[key.Value] > 0:
-			d.at(key, "the key %q is given twice, first on line %d", full, seen[key.Value]+1)
+			d.faultAt(key, "the key %q is given twice, first on line %d", full, seen[key.Value]+1)
 		default:
 			seen[key.Value] = key.Line
 			d.lines[full] = key.Line + 1
@@ -94,13 +95,13 @@ func (d *decoder) mapping(path string, n *yaml.Node, fields []field) {
 
 	for _, f := range fields {
 		if f.required && seen[f.key] == 0 {
-			d.missing(path, n, f)
+			d.faultMissing(path, n, f)
 		}
 	}
 }
 
-// missing records the lack of a key at the line of the mapping that lacks it.
-func (d *decoder) missing(path string, n *yaml.Node, f field) {
+// faultMissing records the lack of a key at the line of the mapping that lacks it.
+func (d *decoder) faultMissing(path string, n *yaml.Node, f field) {
 	line := 1
 	if path != "" {
 		line = n.Line + 1
@@ -111,26 +112,26 @@ func (d *decoder) missing(path string, n *yaml.Node, f field) {
 	d.faults = append(d.faults, fault{line, fmt.Sprintf("the required key %q is missing", join(path, f.key))})
 }
 
-// unknown records an unknown key and returns the key of fields that was meant.
-func (d *decoder) unknown(path string, key *yaml.Node, fields []field) string {
+// faultUnknown records an unknown key and returns the key of fields that was meant.
+func (d *decoder) faultUnknown(path string, key *yaml.Node, fields []field) string {
 	known := keysOf(fields)
 
 	full := join(path, key.Value)
-	if place := elsewhere(key.Value); place != "" && place != full {
-		d.at(key, "unknown key %q; did you mean %q?", clip(full), place)
+	if place := misplacedKey(key.Value); place != "" && place != full {
+		d.faultAt(key, "unknown key %q; did you mean %q?", clipText(full), place)
 		return ""
 	}
 
-	if meant := research.Nearest(key.Value, known); meant != "" {
-		d.at(key, "unknown key %q; did you mean %q?", clip(full), join(path, meant))
+	if meant := research.NearestWord(key.Value, known); meant != "" {
+		d.faultAt(key, "unknown key %q; did you mean %q?", clipText(full), join(path, meant))
 		return meant
 	}
-	d.at(key, "unknown key %q; valid: %s", clip(full), strings.Join(known, ", "))
+	d.faultAt(key, "unknown key %q; valid: %s", clipText(full), strings.Join(known, ", "))
 
 	return ""
 }
 
-func lookup(fields []field, key string) *field {
+func findField(fields []field, key string) *field {
 	for i := range fields {
 		if fields[i].key == key {
 			return &fields[i]
@@ -157,15 +158,15 @@ func join(path, key string) string {
 	return path + "." + key
 }
 
-// scalar is n's text; a list, a mapping, nothing at all or blanks are faults.
-func (d *decoder) scalar(key string, n *yaml.Node) (string, bool) {
+// readScalar is n's text; a list, a mapping, nothing at all or blanks are faults.
+func (d *decoder) readScalar(key string, n *yaml.Node) (string, bool) {
 	switch {
 	case n.Kind == yaml.SequenceNode:
-		d.at(n, "%s takes one value, not a list", key)
+		d.faultAt(n, "%s takes one value, not a list", key)
 	case n.Kind == yaml.MappingNode:
-		d.at(n, "%s takes one value, not a mapping; quote a text that holds `: ` or starts with {", key)
+		d.faultAt(n, "%s takes one value, not a mapping; quote a text that holds `: ` or starts with {", key)
 	case n.Tag == "!!null" || strings.TrimSpace(n.Value) == "":
-		d.at(n, "%s is empty; give a value or leave the key out", key)
+		d.faultAt(n, "%s is empty; give a value or leave the key out", key)
 	default:
 		return n.Value, true
 	}
@@ -173,10 +174,10 @@ func (d *decoder) scalar(key string, n *yaml.Node) (string, bool) {
 	return "", false
 }
 
-// bad records an impossible value and how to write a possible one.
-func (d *decoder) bad(key string, n *yaml.Node, hint string) {
-	d.at(n, "%s can't be %s; %s", key, strconv.Quote(clip(n.Value)), hint)
+// faultValue records an impossible value and how to write a possible one.
+func (d *decoder) faultValue(key string, n *yaml.Node, hint string) {
+	d.faultAt(n, "%s can't be %s; %s", key, strconv.Quote(clipText(n.Value)), hint)
 }
 
-// clip bounds what a message repeats of the file.
-func clip(s string) string { return wording.Clip(s, 60) }
+// clipText bounds what a message repeats of the file.
+func clipText(s string) string { return wording.Clip(s, 60) }

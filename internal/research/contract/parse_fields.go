@@ -30,7 +30,7 @@ func defaultProgram(folder string) Program {
 }
 
 // defaultGain is min_gain where the program gives none.
-func defaultGain(n research.Noise) Amount {
+func defaultGain(n research.NoiseKind) Amount {
 	if n == research.Deterministic {
 		return Amount{}
 	}
@@ -73,13 +73,13 @@ func programFields(p *Program) []field {
 		{"check", false, command(&p.Check)},
 		{"budget", false, section(budgetFields(&p.Budget))},
 		{"campaign", false, section(campaignFields(&p.Campaign))},
-		{"gpus", false, whole(&p.GPUs, 0, 1024)},
-		{"parallel", false, whole(&p.Parallel, 1, 1024)},
+		{"gpus", false, wholeNumber(&p.GPUs, 0, 1024)},
+		{"parallel", false, wholeNumber(&p.Parallel, 1, 1024)},
 		{"network", false, choice(&p.Network, "off", "loopback", "on")},
 		{"env", false, list(&p.Env, false, variable)},
 		{"reads", false, list(&p.Reads, false, outsidePath)},
 		{"writes", false, list(&p.Writes, false, treePath)},
-		{"carry", false, carried(&p.Carry)},
+		{"carry", false, optionalList(&p.Carry)},
 		{"search", false, choice(&p.Search, "auto", "certify")},
 		{"assumptions", false, choice(&p.Assumptions, AssumeModel, AssumeNone)},
 		{"decide", false, choice(&p.Decide, "agent", "auto")},
@@ -111,7 +111,7 @@ func budgetFields(b *Budget) []field {
 		{"gpu_clock", false, choice(&b.GPUClock, "first_use")},
 		{"cpu", false, duration(&b.CPU, time.Millisecond, 1024*7*24*time.Hour)},
 		{"memory", false, size(&b.Memory, 1<<20, 1<<50)},
-		{"processes", false, whole(&b.Processes, 1, 1<<22)},
+		{"processes", false, wholeNumber(&b.Processes, 1, 1<<22)},
 		{"output", false, size(&b.Output, 1<<10, 1<<30)},
 		{"disk", false, size(&b.Disk, 1<<20, 1<<50)},
 	}
@@ -119,7 +119,7 @@ func budgetFields(b *Budget) []field {
 
 func campaignFields(c *CampaignLimit) []field {
 	return []field{
-		{"experiments", false, whole(&c.Experiments, 1, 1_000_000)},
+		{"experiments", false, wholeNumber(&c.Experiments, 1, 1_000_000)},
 		{"hours", false, hours(&c.Hours)},
 		{"gpu_hours", false, hours(&c.GPUHours)},
 	}
@@ -132,13 +132,13 @@ func guardFields(g *Guard) []field {
 			g.MaxGrowth = new(Amount)
 			gain(g.MaxGrowth)(d, key, n)
 		}},
-		{"max", false, limit(&g.Max)},
-		{"min", false, limit(&g.Min)},
+		{"max", false, optionalNumber(&g.Max)},
+		{"min", false, optionalNumber(&g.Min)},
 	}
 }
 
-// elsewhere is the full name of a key that is misplaced, "" when there is none.
-func elsewhere(key string) string {
+// misplacedKey is the full name of a key that is misplaced, "" when there is none.
+func misplacedKey(key string) string {
 	var p Program
 	for _, s := range []struct {
 		path   string
@@ -148,7 +148,7 @@ func elsewhere(key string) string {
 		{"campaign", campaignFields(&p.Campaign)}, {"guards", guardFields(&Guard{})},
 		{"notify", targetFields(&Target{})}, {"stall", stallFields(&p.Stall)},
 	} {
-		if lookup(s.fields, key) != nil {
+		if findField(s.fields, key) != nil {
 			return join(s.path, key)
 		}
 	}
@@ -157,13 +157,13 @@ func elsewhere(key string) string {
 }
 
 func section(fields []field) reader {
-	return func(d *decoder, key string, n *yaml.Node) { d.mapping(key, n, fields) }
+	return func(d *decoder, key string, n *yaml.Node) { d.readMapping(key, n, fields) }
 }
 
 func guards(to *[]Guard) reader {
 	return func(d *decoder, key string, n *yaml.Node) {
 		if n.Kind != yaml.SequenceNode {
-			d.at(n, "%s must be a list such as [{name: errors, max: 0}]", key)
+			d.faultAt(n, "%s must be a list such as [{name: errors, max: 0}]", key)
 			return
 		}
 
@@ -171,7 +171,7 @@ func guards(to *[]Guard) reader {
 			var g Guard
 			name := guardKey(i)
 			d.lines[name] = item.Line + 1
-			d.mapping(name, item, guardFields(&g))
+			d.readMapping(name, item, guardFields(&g))
 			*to = append(*to, g)
 		}
 	}
@@ -180,10 +180,33 @@ func guards(to *[]Guard) reader {
 // guardKey is how messages name the guard at index i.
 func guardKey(i int) string { return fmt.Sprintf("guards[%d]", i+1) }
 
-// derive fills the defaults that hang on other keys.
-func (d *decoder) derive() {
+// deriveDefaults fills the defaults that hang on other keys.
+func (d *decoder) deriveDefaults() {
 	m := &d.program.Metric
 	if !m.MinGainSet {
 		m.MinGain = defaultGain(m.Noise)
 	}
+}
+
+// ListKeys are the full names of all keys that a program may have, in the order in
+// which the reference explains them: a section before its keys, "guards.max"
+// for a key of each guard. required says which must be given.
+func ListKeys() (keys []string, required map[string]bool) {
+	var p Program
+	required = map[string]bool{}
+
+	sections := map[string][]field{
+		"metric": metricFields(&p.Metric), "guards": guardFields(&Guard{}),
+		"budget": budgetFields(&p.Budget), "campaign": campaignFields(&p.Campaign),
+		"notify": targetFields(&Target{}), "stall": stallFields(&p.Stall),
+	}
+	for _, f := range programFields(&p) {
+		keys, required[f.key] = append(keys, f.key), f.required
+		for _, inner := range sections[f.key] {
+			name := join(f.key, inner.key)
+			keys, required[name] = append(keys, name), inner.required
+		}
+	}
+
+	return keys, required
 }

@@ -15,7 +15,7 @@ const kindsOfTarget = "command, webhook, ntfy, desktop or hook"
 
 func stallFields(s *Stall) []field {
 	return []field{
-		{"experiments", false, whole(&s.Experiments, 2, 1_000_000)},
+		{"experiments", false, wholeNumber(&s.Experiments, 2, 1_000_000)},
 		{"hours", false, hours(&s.Hours)},
 	}
 }
@@ -25,12 +25,12 @@ func targetFields(t *Target) []field {
 		{"command", false, command(&t.Command)},
 		{"webhook", false, text(&t.Webhook, address(false))},
 		{"ntfy", false, text(&t.Ntfy, address(true))},
-		{"desktop", false, yes(&t.Desktop)},
+		{"desktop", false, onlyTrue(&t.Desktop)},
 		{"hook", false, text(&t.Hook, filePath)},
 		{"secret_env", false, text(&t.SecretEnv, variable)},
 		{"token_env", false, text(&t.TokenEnv, variable)},
 		{"click", false, text(&t.Click, func(s string) (string, string) {
-			_, hint := Address(s, false, false)
+			_, hint := CheckAddress(s, false, false)
 			return s, hint
 		})},
 		{"on", false, events(&t.On)},
@@ -46,19 +46,19 @@ func targets(to *[]Target) reader {
 		}
 
 		if len(nodes) > maxTargets {
-			d.at(n, "%s has %d entries; at most %d are accepted", key, len(nodes), maxTargets)
+			d.faultAt(n, "%s has %d entries; at most %d are accepted", key, len(nodes), maxTargets)
 			return
 		}
 
 		for i, item := range nodes {
 			name := targetKey(i)
 			if item.Kind != yaml.MappingNode {
-				d.at(item, "%s must be a mapping such as {command: ./tell.sh}; one of %s", name, kindsOfTarget)
+				d.faultAt(item, "%s must be a mapping such as {command: ./tell.sh}; one of %s", name, kindsOfTarget)
 				continue
 			}
 			var t Target
 			d.lines[name] = item.Line + 1
-			d.mapping(name, item, targetFields(&t))
+			d.readMapping(name, item, targetFields(&t))
 			*to = append(*to, t)
 		}
 	}
@@ -77,18 +77,18 @@ func address(topic bool) item {
 
 			return s, ""
 		}
-		_, hint := Address(s, topic, false)
+		_, hint := CheckAddress(s, topic, false)
 
 		return s, hint
 	}
 }
 
-// yes accepts true alone: what is not wanted is left out.
-func yes(to *bool) reader {
+// onlyTrue accepts true alone: what is not wanted is left out.
+func onlyTrue(to *bool) reader {
 	return func(d *decoder, key string, n *yaml.Node) {
-		s, ok := d.scalar(key, n)
+		s, ok := d.readScalar(key, n)
 		if ok && s != "true" {
-			d.bad(key, n, "write true, or leave the entry out")
+			d.faultValue(key, n, "write true, or leave the entry out")
 		}
 		*to = s == "true"
 	}
@@ -101,7 +101,7 @@ func events(to *[]Event) reader {
 		var names []string
 		list(&names, true, func(s string) (string, string) {
 			if !slices.Contains(known, Event(s)) {
-				return "", oneOf(s, known)
+				return "", validHint(s, known)
 			}
 
 			return s, ""
@@ -115,36 +115,40 @@ func events(to *[]Event) reader {
 
 // checkNotify refuses targets that are several or none, and keys of another kind.
 func (d *decoder) checkNotify() {
-	p := &d.program
-	for i, t := range p.Notify {
-		key := targetKey(i)
-		kinds := 0
+	for i, t := range d.program.Notify {
+		d.checkTarget(targetKey(i), t)
+		d.checkSecrets(targetKey(i), t)
+	}
+}
 
-		for _, given := range []bool{t.Command != "", t.Webhook != "", t.Ntfy != "", t.Desktop, t.Hook != ""} {
-			if given {
-				kinds++
-			}
+// checkTarget refuses a target, named key, that is several or none, or has keys of another kind.
+func (d *decoder) checkTarget(key string, t Target) {
+	kinds := 0
+	for _, given := range []bool{t.Command != "", t.Webhook != "", t.Ntfy != "", t.Desktop, t.Hook != ""} {
+		if given {
+			kinds++
 		}
-		hooked := slices.Contains(t.On, HookBefore) || slices.Contains(t.On, HookAfter)
+	}
 
-		_, plain := Address(t.Ntfy, true, t.TokenEnv != "")
-		switch {
-		case kinds != 1:
-			d.about(key, "%s needs exactly one of %s", key, kindsOfTarget)
-		case t.SecretEnv != "" && t.Webhook == "":
-			d.about(key+".secret_env", "%s.secret_env signs a webhook; this target is none", key)
-		case (t.TokenEnv != "" || t.Click != "") && t.Ntfy == "":
-			d.about(key, "%s has token_env or click, which belong to ntfy", key)
-		case t.TokenEnv != "" && !strings.HasPrefix(t.Ntfy, "env:") && plain != "":
-			d.about(key+".token_env", "%s.token_env can't go to this address: %s", key, plain)
-		case t.Hook != "" && (len(t.On) == 0 || slices.ContainsFunc(t.On,
-			func(e Event) bool { return e != HookBefore && e != HookAfter })):
-			d.about(key, "%s is a hook: say on: before or on: after", key)
-		case t.Hook == "" && hooked:
-			d.about(key+".on", "%s.on: before and after are for hooks; valid: %s", key,
-				strings.TrimPrefix(oneOf("", Events()), "valid: "))
-		}
-		d.checkSecrets(key, t)
+	isHookEvent := func(e Event) bool { return e == HookBefore || e == HookAfter }
+	hasHookEvent := slices.ContainsFunc(t.On, isHookEvent)
+	hasOtherEvent := slices.ContainsFunc(t.On, func(e Event) bool { return !isHookEvent(e) })
+	_, topicHint := CheckAddress(t.Ntfy, true, t.TokenEnv != "")
+
+	switch {
+	case kinds != 1:
+		d.faultAbout(key, "%s needs exactly one of %s", key, kindsOfTarget)
+	case t.SecretEnv != "" && t.Webhook == "":
+		d.faultAbout(key+".secret_env", "%s.secret_env signs a webhook; this target is none", key)
+	case (t.TokenEnv != "" || t.Click != "") && t.Ntfy == "":
+		d.faultAbout(key, "%s has token_env or click, which belong to ntfy", key)
+	case t.TokenEnv != "" && !strings.HasPrefix(t.Ntfy, "env:") && topicHint != "":
+		d.faultAbout(key+".token_env", "%s.token_env can't go to this address: %s", key, topicHint)
+	case t.Hook != "" && (len(t.On) == 0 || hasOtherEvent):
+		d.faultAbout(key, "%s is a hook: say on: before or on: after", key)
+	case t.Hook == "" && hasHookEvent:
+		d.faultAbout(key+".on", "%s.on: before and after are for hooks; valid: %s", key,
+			strings.TrimPrefix(validHint("", Events()), "valid: "))
 	}
 }
 
@@ -155,7 +159,7 @@ func (d *decoder) checkSecrets(key string, t Target) {
 	topic, _ := strings.CutPrefix(t.Ntfy, "env:")
 	for _, name := range []string{t.SecretEnv, t.TokenEnv, webhook, topic} {
 		if name != "" && slices.Contains(d.program.Env, name) {
-			d.about("env", "env lets runs read %s, which is a secret of %s", name, key)
+			d.faultAbout("env", "env lets runs read %s, which is a secret of %s", name, key)
 		}
 	}
 }

@@ -16,7 +16,7 @@ import (
 func RenderProgram(p Program, body string) []byte {
 	w := &renderer{}
 	w.WriteString("---\n")
-	w.contract(p)
+	w.writeContract(p)
 	w.WriteString("---\n")
 	w.WriteString(body)
 
@@ -28,39 +28,39 @@ type renderer struct {
 	bare bool // no comments
 }
 
-// contract writes the front matter.
-func (w *renderer) contract(p Program) {
+// writeContract writes the front matter.
+func (w *renderer) writeContract(p Program) {
 	def := defaultProgram("")
-	w.scalar("", "name", p.Name, "the campaign's name")
-	w.list("edit", p.Edit, "what the agent may change, and nothing else")
-	w.metric(p.Metric)
-	w.guards(p.Guards)
-	w.scalar("", "setup", p.Setup, "once, on the start tree, with network")
-	w.scalar("", "build", p.Build, "once per version, not measured")
-	w.scalar("", "run", p.Run, "the measured command (sh -c)")
-	w.scalar("", "measure", p.Measure, "the evaluator; only its output counts")
-	w.scalar("", "check", p.Check, "must pass before anything is kept")
-	w.budget(p.Budget, def.Budget)
-	w.campaign(p.Campaign, def.Campaign)
-	w.number("", "gpus", p.GPUs, def.GPUs, "whole GPUs a run leases")
-	w.number("", "parallel", p.Parallel, def.Parallel, "measuring runs at a time")
-	w.choice("", "network", p.Network, def.Network, "off | loopback | on")
-	w.list("env", p.Env, "variables let through")
-	w.list("reads", p.Reads, "paths outside the repository that runs may read")
-	w.list("writes", p.Writes, "tracked paths that a run may change")
+	w.writeScalar("", "name", p.Name, "the campaign's name")
+	w.writeList("edit", p.Edit, "what the agent may change, and nothing else")
+	w.writeMetric(p.Metric)
+	w.writeGuards(p.Guards)
+	w.writeScalar("", "setup", p.Setup, "once, on the start tree, with network")
+	w.writeScalar("", "build", p.Build, "once per version, not measured")
+	w.writeScalar("", "run", p.Run, "the measured command (sh -c)")
+	w.writeScalar("", "measure", p.Measure, "the evaluator; only its output counts")
+	w.writeScalar("", "check", p.Check, "must pass before anything is kept")
+	w.writeBudget(p.Budget, def.Budget)
+	w.writeCampaign(p.Campaign, def.Campaign)
+	w.writeNumber("", "gpus", p.GPUs, def.GPUs, "whole GPUs a run leases")
+	w.writeNumber("", "parallel", p.Parallel, def.Parallel, "measuring runs at a time")
+	w.writeChoice("", "network", p.Network, def.Network, "off | loopback | on")
+	w.writeList("env", p.Env, "variables let through")
+	w.writeList("reads", p.Reads, "paths outside the repository that runs may read")
+	w.writeList("writes", p.Writes, "tracked paths that a run may change")
 
 	if p.Carry != nil {
-		w.line("", "carry", flow(p.Carry), "git-ignored paths a run sees, read-only")
+		w.writeLine("", "carry", flowList(p.Carry), "git-ignored paths a run sees, read-only")
 	}
-	w.choice("", "search", p.Search, def.Search, "auto | certify")
-	w.choice("", "assumptions", p.Assumptions, def.Assumptions, "of certify, on the noise: model | none")
-	w.choice("", "decide", p.Decide, def.Decide, "agent | auto")
-	w.notify(p.Notify)
-	w.stall(p.Stall, def.Stall)
+	w.writeChoice("", "search", p.Search, def.Search, "auto | certify")
+	w.writeChoice("", "assumptions", p.Assumptions, def.Assumptions, "of certify, on the noise: model | none")
+	w.writeChoice("", "decide", p.Decide, def.Decide, "agent | auto")
+	w.writeNotify(p.Notify)
+	w.writeStall(p.Stall, def.Stall)
 }
 
-// line writes a key, its value as YAML and a comment beside it.
-func (w *renderer) line(indent, key, value, comment string) {
+// writeLine writes a key, its value as YAML and a comment beside it.
+func (w *renderer) writeLine(indent, key, value, comment string) {
 	text := strings.TrimRight(indent+key+": "+value, " ")
 	if comment == "" || w.bare {
 		fmt.Fprintf(w, "%s\n", text)
@@ -69,14 +69,14 @@ func (w *renderer) line(indent, key, value, comment string) {
 	fmt.Fprintf(w, "%-36s # %s\n", text, comment)
 }
 
-// scalar writes a text unless it is empty; one of several lines as a block.
-func (w *renderer) scalar(indent, key, value, comment string) {
+// writeScalar writes a text unless it is empty; one of several lines as a block.
+func (w *renderer) writeScalar(indent, key, value, comment string) {
 	switch {
 	case value == "":
-	case !blockSafe(value):
-		w.line(indent, key, quote(value), comment)
+	case !isBlockSafe(value):
+		w.writeLine(indent, key, quoteScalar(value), comment)
 	default:
-		w.line(indent, key, "|-", comment)
+		w.writeLine(indent, key, "|-", comment)
 
 		for line := range strings.Lines(value) {
 			if strings.TrimRight(line, "\n") == "" {
@@ -88,61 +88,61 @@ func (w *renderer) scalar(indent, key, value, comment string) {
 	}
 }
 
-func (w *renderer) choice(indent, key, value, def, comment string) {
+func (w *renderer) writeChoice(indent, key, value, def, comment string) {
 	if value != def {
-		w.scalar(indent, key, value, comment)
+		w.writeScalar(indent, key, value, comment)
 	}
 }
 
-func (w *renderer) number(indent, key string, value, def int, comment string) {
+func (w *renderer) writeNumber(indent, key string, value, def int, comment string) {
 	if value != def {
-		w.line(indent, key, strconv.Itoa(value), comment)
+		w.writeLine(indent, key, strconv.Itoa(value), comment)
 	}
 }
 
-func (w *renderer) duration(key string, value, def Duration, comment string) {
+func (w *renderer) writeDuration(key string, value, def Duration, comment string) {
 	if value != def {
-		w.line("  ", key, formatDuration(value), comment)
+		w.writeLine("  ", key, formatDuration(value), comment)
 	}
 }
 
-func (w *renderer) list(key string, values []string, comment string) {
+func (w *renderer) writeList(key string, values []string, comment string) {
 	switch len(values) {
 	case 0:
 	case 1:
-		w.scalar("", key, values[0], comment)
+		w.writeScalar("", key, values[0], comment)
 	default:
-		w.line("", key, flow(values), comment)
+		w.writeLine("", key, flowList(values), comment)
 	}
 }
 
-func (w *renderer) metric(m Metric) {
+func (w *renderer) writeMetric(m Metric) {
 	w.WriteString("metric:\n")
 
 	from, about := m.From.String(), "as the run prints it: METRIC "+m.Name+"=1.5"
 	if from != "output" {
 		about = "what the number is called"
 	}
-	w.scalar("  ", "name", m.Name, about)
-	w.scalar("  ", "better", string(m.Better), "lower | higher")
-	w.scalar("  ", "unit", m.Unit, "")
+	w.writeScalar("  ", "name", m.Name, about)
+	w.writeScalar("  ", "better", string(m.Better), "lower | higher")
+	w.writeScalar("  ", "unit", m.Unit, "")
 
 	if from != "output" {
-		w.scalar("  ", "from", from, "where a sample comes from")
+		w.writeScalar("  ", "from", from, "where a sample comes from")
 	}
-	w.choice("  ", "noise", string(m.Noise), string(research.NoiseAuto), "auto | deterministic | noisy")
+	w.writeChoice("  ", "noise", string(m.Noise), string(research.NoiseAuto), "auto | deterministic | noisy")
 
 	if m.MinGainSet {
-		w.line("  ", "min_gain", m.MinGain.String(), "smallest gain worth keeping")
+		w.writeLine("  ", "min_gain", m.MinGain.String(), "smallest gain worth keeping")
 	}
-	w.scalar("  ", "pick", m.Pick, "of several values in one run")
+	w.writeScalar("  ", "pick", m.Pick, "of several values in one run")
 }
 
-func (w *renderer) guards(guards []Guard) {
+func (w *renderer) writeGuards(guards []Guard) {
 	if len(guards) == 0 {
 		return
 	}
-	w.line("", "guards", "", "other numbers that must not get worse")
+	w.writeLine("", "guards", "", "other numbers that must not get worse")
 
 	for _, g := range guards {
 		parts := []string{"name: " + flowItem(g.Name)}
@@ -161,52 +161,52 @@ func (w *renderer) guards(guards []Guard) {
 	}
 }
 
-func (w *renderer) budget(b, def Budget) {
+func (w *renderer) writeBudget(b, def Budget) {
 	if b == def {
 		return
 	}
-	w.line("", "budget", "", "per run")
-	w.duration("wall", b.Wall, def.Wall, "")
-	w.duration("grace", b.Grace, def.Grace, "to write the metric after SIGTERM")
-	w.duration("gpu", b.GPU, def.GPU, "leased GPUs × wall")
-	w.scalar("  ", "gpu_clock", b.GPUClock, "")
-	w.duration("cpu", b.CPU, def.CPU, "user + system of the whole tree")
+	w.writeLine("", "budget", "", "per run")
+	w.writeDuration("wall", b.Wall, def.Wall, "")
+	w.writeDuration("grace", b.Grace, def.Grace, "to write the metric after SIGTERM")
+	w.writeDuration("gpu", b.GPU, def.GPU, "leased GPUs × wall")
+	w.writeScalar("  ", "gpu_clock", b.GPUClock, "")
+	w.writeDuration("cpu", b.CPU, def.CPU, "user + system of the whole tree")
 
 	if b.Memory != def.Memory {
-		w.line("  ", "memory", formatSize(b.Memory), "")
+		w.writeLine("  ", "memory", formatSize(b.Memory), "")
 	}
-	w.number("  ", "processes", b.Processes, def.Processes, "")
+	w.writeNumber("  ", "processes", b.Processes, def.Processes, "")
 
 	if b.Output != def.Output {
-		w.line("  ", "output", formatSize(b.Output), "")
+		w.writeLine("  ", "output", formatSize(b.Output), "")
 	}
 
 	if b.Disk != def.Disk {
-		w.line("  ", "disk", formatSize(b.Disk), "")
+		w.writeLine("  ", "disk", formatSize(b.Disk), "")
 	}
 }
 
-func (w *renderer) campaign(c, def CampaignLimit) {
+func (w *renderer) writeCampaign(c, def CampaignLimit) {
 	if c == def {
 		return
 	}
-	w.line("", "campaign", "", "totals; any one reached ends it")
-	w.number("  ", "experiments", c.Experiments, def.Experiments, "")
+	w.writeLine("", "campaign", "", "totals; any one reached ends it")
+	w.writeNumber("  ", "experiments", c.Experiments, def.Experiments, "")
 
 	if c.Hours != def.Hours {
-		w.line("  ", "hours", formatNumber(c.Hours), "summed run time")
+		w.writeLine("  ", "hours", formatNumber(c.Hours), "summed run time")
 	}
 
 	if c.GPUHours != def.GPUHours {
-		w.line("  ", "gpu_hours", formatNumber(c.GPUHours), "leased GPUs × wall")
+		w.writeLine("  ", "gpu_hours", formatNumber(c.GPUHours), "leased GPUs × wall")
 	}
 }
 
-func (w *renderer) notify(all []Target) {
+func (w *renderer) writeNotify(all []Target) {
 	if len(all) == 0 {
 		return
 	}
-	w.line("", "notify", "", "who is told what")
+	w.writeLine("", "notify", "", "who is told what")
 
 	for _, t := range all {
 		var parts []string
@@ -228,21 +228,21 @@ func (w *renderer) notify(all []Target) {
 		}
 
 		if len(on) > 0 {
-			parts = append(parts, "on: "+flow(on))
+			parts = append(parts, "on: "+flowList(on))
 		}
 		fmt.Fprintf(w, "  - {%s}\n", strings.Join(parts, ", "))
 	}
 }
 
-func (w *renderer) stall(s, def Stall) {
-	if s = s.OrDefault(); s == def {
+func (w *renderer) writeStall(s, def Stall) {
+	if s = s.WithDefaults(); s == def {
 		return
 	}
-	w.line("", "stall", "", "when the campaign is thought to stand still")
-	w.number("  ", "experiments", s.Experiments, def.Experiments, "in a row without a keep")
+	w.writeLine("", "stall", "", "when the campaign is thought to stand still")
+	w.writeNumber("  ", "experiments", s.Experiments, def.Experiments, "in a row without a keep")
 
 	if s.Hours != def.Hours {
-		w.line("  ", "hours", formatNumber(s.Hours), "without any record")
+		w.writeLine("  ", "hours", formatNumber(s.Hours), "without any record")
 	}
 }
 
@@ -258,7 +258,7 @@ func (s Source) String() string {
 	return s.Kind
 }
 
-func flow(values []string) string {
+func flowList(values []string) string {
 	items := make([]string, len(values))
 	for i, v := range values {
 		items[i] = flowItem(v)
@@ -273,18 +273,18 @@ func flowItem(s string) string {
 		return strconv.Quote(s)
 	}
 
-	return quote(s)
+	return quoteScalar(s)
 }
 
-// quote leaves a text plain where YAML reads it as itself, and otherwise
+// quoteScalar leaves a text plain where YAML reads it as itself, and otherwise
 // writes it between double quotes, whose escapes are the same as Go's.
-func quote(s string) string {
+func quoteScalar(s string) string {
 	plainStart := s != "" && (s[0] == '.' || s[0] == '/' || s[0] == '_' || isAlphanumeric(s[0]))
 
 	null := strings.EqualFold(s, "null")
 	if !plainStart || null || strings.HasSuffix(s, ":") || strings.HasSuffix(s, " ") ||
 		strings.Contains(s, ": ") || strings.Contains(s, " #") || strings.HasPrefix(s, "...") ||
-		strings.ContainsFunc(s, notPlain) {
+		strings.ContainsFunc(s, isNotPlain) {
 		return strconv.Quote(s)
 	}
 
@@ -295,11 +295,11 @@ func isAlphanumeric(c byte) bool {
 	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')
 }
 
-func notPlain(r rune) bool { return !strconv.IsPrint(r) }
+func isNotPlain(r rune) bool { return !strconv.IsPrint(r) }
 
-// blockSafe says whether a text has several lines that a literal block gives
+// isBlockSafe says whether a text has several lines that a literal block gives
 // back unchanged.
-func blockSafe(s string) bool {
+func isBlockSafe(s string) bool {
 	lines := strings.Split(s, "\n")
 	if len(lines) < 2 || lines[0] == "" || lines[len(lines)-1] == "" {
 		return false
@@ -307,7 +307,7 @@ func blockSafe(s string) bool {
 
 	return !slices.ContainsFunc(lines, func(l string) bool {
 		return strings.HasPrefix(l, " ") || strings.HasPrefix(l, "\t") ||
-			strings.ContainsFunc(l, func(r rune) bool { return r != '\t' && notPlain(r) }) ||
+			strings.ContainsFunc(l, func(r rune) bool { return r != '\t' && isNotPlain(r) }) ||
 			(l != "" && strings.TrimSpace(l) == "")
 	})
 }

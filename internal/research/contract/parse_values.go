@@ -23,7 +23,7 @@ const maxItems = 256
 // choice accepts one of the values and names them all otherwise.
 func choice[T ~string](to *T, values ...T) reader {
 	return func(d *decoder, key string, n *yaml.Node) {
-		s, ok := d.scalar(key, n)
+		s, ok := d.readScalar(key, n)
 		if !ok {
 			return
 		}
@@ -32,18 +32,18 @@ func choice[T ~string](to *T, values ...T) reader {
 			*to = values[i]
 			return
 		}
-		d.bad(key, n, oneOf(s, values))
+		d.faultValue(key, n, validHint(s, values))
 	}
 }
 
-func oneOf[T ~string](s string, values []T) string {
+func validHint[T ~string](s string, values []T) string {
 	known := make([]string, len(values))
 	for i, v := range values {
 		known[i] = string(v)
 	}
 
 	hint := "valid: " + strings.Join(known, ", ")
-	if meant := research.Nearest(s, known); meant != "" {
+	if meant := research.NearestWord(s, known); meant != "" {
 		return fmt.Sprintf("did you mean %q? %s", meant, hint)
 	}
 
@@ -53,14 +53,14 @@ func oneOf[T ~string](s string, values []T) string {
 // text accepts a value that item accepts.
 func text(to *string, accept item) reader {
 	return func(d *decoder, key string, n *yaml.Node) {
-		s, ok := d.scalar(key, n)
+		s, ok := d.readScalar(key, n)
 		if !ok {
 			return
 		}
 
 		v, hint := accept(s)
 		if hint != "" {
-			d.bad(key, n, hint)
+			d.faultValue(key, n, hint)
 			return
 		}
 		*to = v
@@ -77,9 +77,9 @@ func list(to *[]string, required bool, accept item) reader {
 
 		switch {
 		case required && len(nodes) == 0:
-			d.at(n, "%s is empty; name at least one", key)
+			d.faultAt(n, "%s is empty; name at least one", key)
 		case len(nodes) > maxItems:
-			d.at(n, "%s has %d entries; at most %d are accepted", key, len(nodes), maxItems)
+			d.faultAt(n, "%s has %d entries; at most %d are accepted", key, len(nodes), maxItems)
 			return
 		}
 
@@ -91,7 +91,7 @@ func list(to *[]string, required bool, accept item) reader {
 			switch {
 			case len(d.faults) > before:
 			case slices.Contains(*to, v):
-				d.at(c, "%s names %q twice", key, clip(v))
+				d.faultAt(c, "%s names %q twice", key, clipText(v))
 			default:
 				*to = append(*to, v)
 			}
@@ -99,8 +99,8 @@ func list(to *[]string, required bool, accept item) reader {
 	}
 }
 
-// carried is a list whose emptiness is not its absence.
-func carried(to *[]string) reader {
+// optionalList is a list whose emptiness is not its absence.
+func optionalList(to *[]string) reader {
 	return func(d *decoder, key string, n *yaml.Node) {
 		*to = []string{}
 		list(to, false, treePath)(d, key, n)
@@ -122,7 +122,7 @@ func campaignName(to *string) reader {
 // metricName accepts what a line METRIC name=value can carry.
 func metricName(to *string) reader {
 	return text(to, func(s string) (string, string) {
-		if len(s) > 100 || strings.ContainsAny(s, `=:"{},`) || strings.ContainsFunc(s, unprintable) {
+		if len(s) > 100 || strings.ContainsAny(s, `=:"{},`) || strings.ContainsFunc(s, isUnprintable) {
 			return "", `use up to 100 characters without blanks and = : , " { }`
 		}
 
@@ -133,7 +133,7 @@ func metricName(to *string) reader {
 func unit(to *string) reader {
 	return text(to, func(s string) (string, string) {
 		s = strings.TrimSpace(s)
-		if len(s) > 32 || strings.ContainsFunc(s, func(r rune) bool { return r != ' ' && unprintable(r) }) ||
+		if len(s) > 32 || strings.ContainsFunc(s, func(r rune) bool { return r != ' ' && isUnprintable(r) }) ||
 			strings.ContainsAny(s[:1], "+-.0123456789") {
 			return "", "use up to 32 printable characters, not starting with a digit or sign"
 		}
@@ -142,8 +142,8 @@ func unit(to *string) reader {
 	})
 }
 
-// unprintable is true of blanks and of everything that has no glyph.
-func unprintable(r rune) bool { return r == ' ' || !strconv.IsPrint(r) }
+// isUnprintable is true of blanks and of everything that has no glyph.
+func isUnprintable(r rune) bool { return r == ' ' || !strconv.IsPrint(r) }
 
 // command accepts what sh -c gets. Empty lines at its end don't matter.
 func command(to *string) reader {
@@ -185,7 +185,7 @@ func treePath(s string) (string, string) {
 
 	clean := path.Clean(s)
 	switch {
-	case badText(s):
+	case isBadText(s):
 		return "", "use printable characters only"
 	case strings.HasPrefix(s, "/") || strings.HasPrefix(s, "~"):
 		return "", "give a path relative to program.md's folder"
@@ -203,7 +203,7 @@ func treePath(s string) (string, string) {
 // outsidePath accepts an absolute path or one from the home folder.
 func outsidePath(s string) (string, string) {
 	switch {
-	case badText(s):
+	case isBadText(s):
 		return "", "use printable characters only"
 	case !strings.HasPrefix(s, "/") && s != "~" && !strings.HasPrefix(s, "~/"):
 		return "", "give an absolute path or one that starts with ~/; what is in the repository is read anyway"
@@ -214,21 +214,21 @@ func outsidePath(s string) (string, string) {
 	return path.Clean(s), ""
 }
 
-func badText(s string) bool {
+func isBadText(s string) bool {
 	return len(s) > 4096 || !utf8.ValidString(s) || strings.ContainsFunc(s,
 		func(r rune) bool { return r < ' ' || r == 0x7f })
 }
 
-func whole(to *int, lo, hi int) reader {
+func wholeNumber(to *int, lo, hi int) reader {
 	return func(d *decoder, key string, n *yaml.Node) {
-		s, ok := d.scalar(key, n)
+		s, ok := d.readScalar(key, n)
 		if !ok {
 			return
 		}
 
 		v, err := strconv.Atoi(s)
 		if err != nil || v < lo || v > hi {
-			d.bad(key, n, fmt.Sprintf("give a whole number from %d to %d", lo, hi))
+			d.faultValue(key, n, fmt.Sprintf("give a whole number from %d to %d", lo, hi))
 			return
 		}
 		*to = v
@@ -237,30 +237,30 @@ func whole(to *int, lo, hi int) reader {
 
 func hours(to *float64) reader {
 	return func(d *decoder, key string, n *yaml.Node) {
-		s, ok := d.scalar(key, n)
+		s, ok := d.readScalar(key, n)
 		if !ok {
 			return
 		}
 
 		v, err := parseDecimal(s)
 		if err != nil || v <= 0 || v > 100_000 {
-			d.bad(key, n, "give a number of hours above 0, such as 10 or 0.5")
+			d.faultValue(key, n, "give a number of hours above 0, such as 10 or 0.5")
 			return
 		}
 		*to = v
 	}
 }
 
-func limit(to **float64) reader {
+func optionalNumber(to **float64) reader {
 	return func(d *decoder, key string, n *yaml.Node) {
-		s, ok := d.scalar(key, n)
+		s, ok := d.readScalar(key, n)
 		if !ok {
 			return
 		}
 
 		v, err := parseDecimal(s)
 		if err != nil {
-			d.bad(key, n, "give a number in the guard's own unit")
+			d.faultValue(key, n, "give a number in the guard's own unit")
 			return
 		}
 		*to = &v
@@ -270,14 +270,14 @@ func limit(to **float64) reader {
 // gain accepts an amount that is not negative.
 func gain(to *Amount) reader {
 	return func(d *decoder, key string, n *yaml.Node) {
-		s, ok := d.scalar(key, n)
+		s, ok := d.readScalar(key, n)
 		if !ok {
 			return
 		}
 
 		a, err := parseAmount(s)
 		if err != nil || a.Value < 0 {
-			d.bad(key, n, "give a share such as 0.5% or a bare number, not below 0")
+			d.faultValue(key, n, "give a share such as 0.5% or a bare number, not below 0")
 			return
 		}
 		*to = a
@@ -286,7 +286,7 @@ func gain(to *Amount) reader {
 
 func duration(to *Duration, lo, hi time.Duration) reader {
 	return func(d *decoder, key string, n *yaml.Node) {
-		s, ok := d.scalar(key, n)
+		s, ok := d.readScalar(key, n)
 		if !ok {
 			return
 		}
@@ -295,11 +295,11 @@ func duration(to *Duration, lo, hi time.Duration) reader {
 		_, bare := parseDecimal(s)
 		switch {
 		case bare == nil && v == 0:
-			d.bad(key, n, fmt.Sprintf("a duration needs a unit: %ss or %sm", clip(s), clip(s)))
+			d.faultValue(key, n, fmt.Sprintf("a duration needs a unit: %ss or %sm", clipText(s), clipText(s)))
 		case err != nil:
-			d.bad(key, n, "give a duration such as 5m, 90s or 1h30m")
+			d.faultValue(key, n, "give a duration such as 5m, 90s or 1h30m")
 		case v < lo || v > hi:
-			d.bad(key, n, fmt.Sprintf("give a duration from %s to %s",
+			d.faultValue(key, n, fmt.Sprintf("give a duration from %s to %s",
 				formatDuration(Duration(lo)), formatDuration(Duration(hi))))
 		default:
 			*to = Duration(v)
@@ -309,7 +309,7 @@ func duration(to *Duration, lo, hi time.Duration) reader {
 
 func size(to *int64, lo, hi int64) reader {
 	return func(d *decoder, key string, n *yaml.Node) {
-		s, ok := d.scalar(key, n)
+		s, ok := d.readScalar(key, n)
 		if !ok {
 			return
 		}
@@ -317,9 +317,9 @@ func size(to *int64, lo, hi int64) reader {
 		v, err := parseSize(s)
 		switch {
 		case err != nil:
-			d.bad(key, n, "give a size such as 8GiB, 512MB, 4MiB or plain bytes")
+			d.faultValue(key, n, "give a size such as 8GiB, 512MB, 4MiB or plain bytes")
 		case v < lo || v > hi:
-			d.bad(key, n, fmt.Sprintf("give a size from %s to %s", formatSize(lo), formatSize(hi)))
+			d.faultValue(key, n, fmt.Sprintf("give a size from %s to %s", formatSize(lo), formatSize(hi)))
 		default:
 			*to = v
 		}

@@ -1,9 +1,12 @@
 package contract
 
 import (
+	"fmt"
+	"math"
 	"time"
 
 	"ratchet/internal/research"
+	"ratchet/internal/wording"
 )
 
 // Program is the contract: program.md's front matter with its defaults filled
@@ -45,7 +48,7 @@ type Metric struct {
 	Better  research.Direction `json:"better"`
 	Unit    string             `json:"unit,omitempty"`
 	From    Source             `json:"from"`
-	Noise   research.Noise     `json:"noise"`
+	Noise   research.NoiseKind `json:"noise"`
 	MinGain Amount             `json:"min_gain"`
 	// MinGainSet says that the program gives min_gain. Where it doesn't and noise
 	// is auto, the default counts as 0 once the metric is found deterministic.
@@ -109,4 +112,43 @@ func (d *Duration) UnmarshalText(b []byte) error {
 	*d = Duration(v)
 
 	return err
+}
+
+// The values of Program.Assumptions.
+const (
+	AssumeModel = "model" // a pair's noise is a contaminated normal
+	AssumeNone  = "none"  // a pair is as likely to fall either way, and nothing more
+)
+
+// LongestRunTime is the longest that one run may take, its evaluator included.
+func LongestRunTime(p Program) time.Duration {
+	longest := time.Duration(p.Budget.Wall) + time.Duration(p.Budget.Grace)
+	if p.Measure != "" { // the evaluator has the same limits
+		longest *= 2
+	}
+
+	return longest
+}
+
+// LargestAllowed is the largest value that max_growth lets a guard have, given its
+// value at the campaign's start: against the start and not the incumbent, or
+// forty keeps of +2 % each would all pass.
+func (g Guard) LargestAllowed(start float64) float64 {
+	if g.MaxGrowth.Relative {
+		return start + g.MaxGrowth.Value*math.Abs(start)
+	}
+
+	return start + g.MaxGrowth.Value
+}
+
+// DescribeExcess says that x breaks max_growth.
+func (g Guard) DescribeExcess(x, start float64) string {
+	return fmt.Sprintf("guard %s = %s breaks max_growth: it was %s at the campaign's start, so at most %s is allowed",
+		g.Name, wording.FormatValue(x, ""), wording.FormatValue(start, ""),
+		wording.FormatValue(g.LargestAllowed(start), ""))
+}
+
+func (g Guard) IsExceeded(x, start float64) bool {
+	allowed := g.LargestAllowed(start)
+	return x > allowed+1e-12*math.Abs(allowed)
 }

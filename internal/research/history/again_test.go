@@ -24,7 +24,7 @@ func runsOf(t *testing.T, contended ...int) ([]rules.Observation, rules.Judgemen
 	for _, i := range contended {
 		busy[i] = true
 	}
-	j, obs := rulestest.JudgeWith(rule, st, func(i int, w rules.Want) rules.Observation {
+	j, obs := rulestest.JudgeWith(rule, st, func(i int, w rules.RunRequest) rules.Observation {
 		o := rulestest.ValidRun(1000)
 		if w.Side == rules.Candidate {
 			o = rulestest.ValidRun(900)
@@ -66,7 +66,7 @@ func TestContendedRunsAreRepeatedOnce(t *testing.T) {
 
 			first := obs[max(i-2, 0)]
 			if first.Again || first.Pair != o.Pair || first.Side != o.Side || first.Order != o.Order {
-				t.Errorf("%s: run %d repeats %+v as %+v", name, i, first.Want, o.Want)
+				t.Errorf("%s: run %d repeats %+v as %+v", name, i, first.RunRequest, o.RunRequest)
 			}
 
 			repeated++
@@ -83,34 +83,34 @@ func TestContendedRunsAreRepeatedOnce(t *testing.T) {
 }
 
 func TestInvalidRepetitions(t *testing.T) {
-	want := func(side rules.Side, again bool) rules.Want {
-		return rules.Want{Side: side, Role: research.Confirm, Pair: 1, Order: "BC", Again: again}
+	want := func(side rules.Side, again bool) rules.RunRequest {
+		return rules.RunRequest{Side: side, Role: research.Confirm, Pair: 1, Order: "BC", Again: again}
 	}
-	busy := rules.Observation{Want: want(rules.Incumbent, false), Valid: true, Value: 1000, Contended: true}
-	other := rules.Observation{Want: want(rules.Candidate, false), Valid: true, Value: 900}
-	first := rules.Observation{Want: want(rules.Incumbent, true), Valid: true, Value: 1001}
+	busy := rules.Observation{RunRequest: want(rules.Incumbent, false), Valid: true, Value: 1000, Contended: true}
+	other := rules.Observation{RunRequest: want(rules.Candidate, false), Valid: true, Value: 900}
+	first := rules.Observation{RunRequest: want(rules.Incumbent, true), Valid: true, Value: 1001}
 
-	failed := rules.Observation{Want: want(rules.Candidate, true), Reason: "exit status 1"}
-	if w := rules.Again(research.Noisy, []rules.Observation{busy, other}); w == nil ||
+	failed := rules.Observation{RunRequest: want(rules.Candidate, true), Reason: "exit status 1"}
+	if w := rules.NextRepeat(research.Noisy, []rules.Observation{busy, other}); w == nil ||
 		*w != want(rules.Incumbent, true) {
 		t.Errorf("asks for %+v", w)
 	}
 
-	if w := rules.Again(research.Noisy, []rules.Observation{busy, other, first}); w == nil ||
+	if w := rules.NextRepeat(research.Noisy, []rules.Observation{busy, other, first}); w == nil ||
 		*w != want(rules.Candidate, true) {
 		t.Errorf("then for %+v", w)
 	}
 
 	for name, obs := range map[string][]rules.Observation{
 		"incomplete": {busy}, "not contended": {first, other}, "failed": {busy, other, first, failed},
-		"done": {busy, other, first, {Want: want(rules.Candidate, true), Valid: true, Value: 1, Contended: true}},
+		"done": {busy, other, first, {RunRequest: want(rules.Candidate, true), Valid: true, Value: 1, Contended: true}},
 	} {
-		if w := rules.Again(research.Noisy, obs); w != nil {
+		if w := rules.NextRepeat(research.Noisy, obs); w != nil {
 			t.Errorf("%s: asks for %+v", name, w)
 		}
 	}
 
-	settled := rules.Settled([]rules.Observation{busy, other, first, failed})
+	settled := rules.ResolveRepeats([]rules.Observation{busy, other, first, failed})
 	if diff := cmp.Diff([]rules.Observation{busy, other, failed}, settled); diff != "" {
 		t.Errorf("a repetition that failed: %s", diff)
 	}
@@ -118,11 +118,11 @@ func TestInvalidRepetitions(t *testing.T) {
 
 // playMeasured makes a measurement's runs, all of them contended.
 func playMeasured(
-	m *history.Measurement, class research.Noise, value func(rules.Side) float64,
+	m *history.Measurement, class research.NoiseKind, value func(rules.Side) float64,
 ) (obs []rules.Observation) {
-	next := func() *rules.Want { return rules.NextMeasured(m.JobStart, research.Measure, class, obs) }
+	next := func() *rules.RunRequest { return rules.NextMeasurementRun(m.JobStart, research.Measure, class, obs) }
 	for w := next(); w != nil; w = next() {
-		obs = append(obs, rules.Observation{Want: *w, Valid: true, Value: value(w.Side), Contended: true})
+		obs = append(obs, rules.Observation{RunRequest: *w, Valid: true, Value: value(w.Side), Contended: true})
 	}
 
 	return obs
@@ -153,9 +153,9 @@ func TestDeterministicPairsAreMadeOnce(t *testing.T) {
 		d := recordedNight(t, p, rulestest.Machine{}, []float64{-.1})
 		d.add(history.KindMeasurementStarted, m.JobStart)
 		d.runs("m1", obs)
-		samples, paired := rules.Measured(m.JobStart, obs)
+		samples, paired := rules.SplitSamples(m.JobStart, obs)
 
-		end := rules.Summarise(samples, paired, p.Metric, "log")
+		end := rules.SummariseMeasurement(samples, paired, p.Metric, "log")
 		if end.Job = "m1"; end.Gain == nil {
 			t.Fatalf("%s: no gain from %d and %d samples", name, len(samples), len(paired))
 		}

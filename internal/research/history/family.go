@@ -84,7 +84,7 @@ func experimentsByWord(xs []Experiment) map[string][]int {
 	byWord := map[string][]int{}
 
 	for i := range xs {
-		for _, word := range research.Words(xs[i].Hypothesis) {
+		for _, word := range research.DistinctWords(xs[i].Hypothesis) {
 			if len(word) >= 3 && strings.IndexFunc(word, unicode.IsDigit) < 0 {
 				byWord[word] = append(byWord[word], i)
 			}

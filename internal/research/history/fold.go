@@ -24,7 +24,7 @@ func foldContractAccepted(change *Change, _ Record, b ContractAcceptance) {
 
 	// Other commands make other numbers: what was learnt of the old ones is void,
 	// and what was gained of them is no gain of the new.
-	if !contract.SameNumbers(c.Program, b.Program) {
+	if !contract.HaveComparableRuns(c.Program, b.Program) {
 		c.Audit, c.Final = nil, nil
 		c.Baseline, c.BaselineClass = nil, 0
 		c.CertifiedGain, c.GainsAfter = 0, c.Experiments
@@ -169,7 +169,7 @@ const keptRemembered = 64
 func foldKept(change *Change, _ Record, b Keeping) {
 	x, c := change.Experiment, change.Campaign
 	hadOpenChain := c.hasOpenChain()
-	isProven := x.Judgement.Verdict == research.Improved && c.Rule.Class == research.Noisy && !hadOpenChain
+	isProven := x.Judgement.Verdict == research.Improved && c.Rule.NoiseKind == research.Noisy && !hadOpenChain
 
 	x.Status, x.Commit, x.KeptOn = research.Kept, b.Commit, b.Branch
 	x.Note, x.Simpler, x.Overridden = b.Note, b.Simplification, b.Overridden
@@ -184,7 +184,7 @@ func foldKept(change *Change, _ Record, b Keeping) {
 
 	// What is believed of the incumbent, and what is proven.
 	if x.Overridden == "" {
-		c.Rule = c.Rule.Moved(*x.Judgement)
+		c.Rule = c.Rule.AfterKeep(*x.Judgement)
 	} else {
 		c.applyOverride(*x.Judgement, hadOpenChain)
 	}
@@ -210,13 +210,13 @@ func foldKept(change *Change, _ Record, b Keeping) {
 // hold for it: a noisy metric is calibrated anew.
 func (c *Campaign) applyOverride(j rules.Judgement, hadOpenChain bool) {
 	c.Overridden++
-	c.Rule = c.Rule.Overridden(j)
+	c.Rule = c.Rule.AfterOverride(j)
 
 	if !hadOpenChain {
 		c.moveCheckpoint()
 	}
 
-	if c.Rule.Class == research.Noisy {
+	if c.Rule.NoiseKind == research.Noisy {
 		c.Calibrated = false
 	}
 }
@@ -261,10 +261,10 @@ func foldUndone(change *Change, _ Record, b Undoing) {
 	}
 
 	if x.Overridden == "" {
-		c.Rule = c.Rule.MovedBack(*x.Judgement)
+		c.Rule = c.Rule.AfterUndo(*x.Judgement)
 	} else {
-		c.Rule = c.Rule.OverrideUndone(*x.Judgement)
-		c.Calibrated = c.Calibrated && c.Rule.Class != research.Noisy
+		c.Rule = c.Rule.AfterOverrideUndone(*x.Judgement)
+		c.Calibrated = c.Calibrated && c.Rule.NoiseKind != research.Noisy
 	}
 
 	if isCovered { // a rollback must not bring it back
@@ -294,7 +294,7 @@ func (c *Campaign) provenGain(x *Experiment) float64 {
 		return 0
 	}
 
-	return c.Rule.Ruler().Size(gain.Mid)
+	return c.Rule.MetricScale().Size(gain.Mid)
 }
 
 // closeJob takes a job off the open ones.

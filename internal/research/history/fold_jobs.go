@@ -28,7 +28,7 @@ func foldCalibrationFinished(change *Change, _ Record, b CalibrationEnd) {
 	c := change.Campaign
 	succeeded := b.Failed == ""
 
-	c.Rule = b.State.After(c.Rule)
+	c.Rule = b.State.Continue(c.Rule)
 	c.Calibrated, c.Broken = succeeded, b.Failed
 
 	// Another machine, or the first, begins a class of comparable runs.
@@ -52,7 +52,7 @@ func foldMeasurementFinished(change *Change, _ Record, b rules.MeasurementEnd) {
 	c, m := change.Campaign, change.Measurement
 
 	if b.Failed == "" && m.Commit == c.Incumbent {
-		c.Rule = c.Rule.Repeated(c.Program, b.Samples)
+		c.Rule = c.Rule.AfterRepeats(c.Program, b.Samples)
 	}
 
 	if b.Job.Kind() == research.AuditJob && b.Gain != nil && m.Target != TrimmedTarget {
@@ -72,7 +72,7 @@ func foldCertificateFinished(change *Change, _ Record, b CertificateEnd) {
 
 	if b.Outcome == rules.Certified {
 		c.Certified++
-		c.CertifiedGain += c.Rule.Ruler().Size(b.Gain.Mid)
+		c.CertifiedGain += c.Rule.MetricScale().Size(b.Gain.Mid)
 	} else {
 		c.Incumbent, c.IncumbentTree, c.IncumbentOf = b.Commit, c.CheckpointTree, c.CheckpointOf
 		c.KeptStack = slices.DeleteFunc(c.KeptStack, func(n int) bool { return n >= c.ChainFrom })

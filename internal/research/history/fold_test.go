@@ -123,7 +123,7 @@ func (c *chronicle) judge(effect float64) (int, rules.Judgement) {
 	c.add(history.KindExperimentProposed, history.Proposal{N: n, Candidate: fmt.Sprint("x", n),
 		Tree: fmt.Sprint("tree ", n)})
 	rule, o := rules.NewRule(c.program), c.Outlook
-	j, obs := rulestest.JudgeWithin(o, rule, c.campaign.Rule, func(_ int, w rules.Want) rules.Observation {
+	j, obs := rulestest.JudgeWithin(o, rule, c.campaign.Rule, func(_ int, w rules.RunRequest) rules.Observation {
 		if w.Side == rules.Candidate {
 			return c.Observe(w, c.Head+effect)
 		}
@@ -201,7 +201,7 @@ func TestCertificatesThroughTheLedger(t *testing.T) {
 	if done.Outcome != rules.Certified || got.Certified != 1 || got.Checkpoint != got.Incumbent ||
 		got.Rule.Auto.Chain != 0 ||
 		got.Rule.Kept != 1 || got.Rule.Tests != 1 || math.Abs(got.CertifiedGain-.14) > .05 || len(got.Open) != 0 {
-		t.Fatalf("%s: %+v", done.Words(c.program.Metric), got)
+		t.Fatalf("%s: %+v", done.Describe(c.program.Metric), got)
 	}
 
 	certified, kept := got.Incumbent, got.Kept
@@ -212,7 +212,7 @@ func TestCertificatesThroughTheLedger(t *testing.T) {
 	rider := got.KeptStack[len(got.KeptStack)-1]
 
 	if done := c.certify(); done.Outcome != rules.RolledBack {
-		t.Fatal(done.Words(c.program.Metric))
+		t.Fatal(done.Describe(c.program.Metric))
 	}
 
 	x := c.experiments[research.NewJobID('x', rider)]
@@ -318,7 +318,7 @@ func TestDemotionMakesAChain(t *testing.T) {
 		c.propose(effect)
 	}
 
-	if c.campaign.Rule.Class != research.Deterministic || c.campaign.Rule.OneRun != 2 ||
+	if c.campaign.Rule.NoiseKind != research.Deterministic || c.campaign.Rule.OneRun != 2 ||
 		c.campaign.Plan() != rules.PlanPropose {
 		t.Fatalf("%+v", c.campaign.Rule)
 	}
@@ -329,22 +329,22 @@ func TestDemotionMakesAChain(t *testing.T) {
 	var obs []rules.Observation
 
 	for range 5 {
-		o := c.Observe(rules.Want{Side: rules.Candidate, Role: research.Measure}, c.Head)
+		o := c.Observe(rules.RunRequest{Side: rules.Candidate, Role: research.Measure}, c.Head)
 		obs, samples = append(obs, o), append(samples, o.Value)
 	}
 	c.runs(job, obs)
-	end := rules.Summarise(samples, nil, p.Metric, c.campaign.Rule.Scale)
+	end := rules.SummariseMeasurement(samples, nil, p.Metric, c.campaign.Rule.Scale)
 	end.Job = job
 	c.add(history.KindMeasurementFinished, end)
 
 	st := c.campaign.Rule
-	if st.Class != research.Noisy || !st.Demoted || st.Auto == nil || st.Auto.Chain != 2 ||
+	if st.NoiseKind != research.Noisy || !st.Demoted || st.Auto == nil || st.Auto.Chain != 2 ||
 		math.Abs(st.Auto.Claim-.09) > 1e-9 || st.Note == "" {
 		t.Fatalf("%+v %+v", st, st.Auto)
 	}
 
 	if got := c.certify(); got.Outcome != rules.Certified || got.Edits != 2 {
-		t.Error(got.Words(p.Metric))
+		t.Error(got.Describe(p.Metric))
 	}
 	c.propose(-.05)
 	c.mustRecompute("a demoted night")
@@ -368,20 +368,20 @@ func TestRecalibrationAndModesKeepTheCounts(t *testing.T) {
 	certify := rules.NewRule(rulestest.NoisyProgram(contract.Amount{}))
 	fresh, _ := rulestest.CalibrateWith(t, certify, rulestest.QuietCalibration...)
 
-	moved := fresh.After(was)
+	moved := fresh.Continue(was)
 	if moved.Sequence != rules.SearchAuto || moved.Tests != was.Tests || moved.Auto == nil ||
 		moved.Auto.Chain != was.Auto.Chain || moved.Auto.IfKept != nil {
 		t.Errorf("in certify mode: %+v", moved)
 	}
 
-	j, _ := rulestest.JudgeWith(certify, moved, func(_ int, w rules.Want) rules.Observation {
+	j, _ := rulestest.JudgeWith(certify, moved, func(_ int, w rules.RunRequest) rules.Observation {
 		if w.Side == rules.Candidate {
 			return rulestest.ValidRun(800)
 		}
 
 		return rulestest.ValidRun(1000)
 	})
-	if want := 1 / rules.AutoAlphaAt(was.Tests+1, was.Kept); math.Abs(j.Need-want) > 1e-9*want ||
+	if want := 1 / rules.AutoAlpha(was.Tests+1, was.Kept); math.Abs(j.Need-want) > 1e-9*want ||
 		j.Test != was.Tests+1 {
 		t.Errorf("certify mode needs %v, the sequence that the campaign began with says %v", j.Need, want)
 	}

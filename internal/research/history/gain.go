@@ -9,7 +9,7 @@ import (
 // their own, add up to, and what its open chain of that many edits claims: gains
 // as Interval has them, 0 for none.
 func (c *Campaign) Reckoned() (proven, claimed float64, edits int) {
-	r := c.Rule.Ruler()
+	r := c.Rule.MetricScale()
 	if c.CertifiedGain > 0 {
 		proven = r.Gain(-c.CertifiedGain)
 	}
@@ -25,14 +25,14 @@ func (c *Campaign) Reckoned() (proven, claimed float64, edits int) {
 // deterministic: then two values say it. false for a noisy metric, before a
 // calibration, and where start and incumbent were measured on different machines.
 func (c *Campaign) Exact() (gain float64, ok bool) {
-	if c.Rule.Class != research.Deterministic || !c.Calibrated || c.Baseline == nil || c.BaselineClass != c.Class {
+	if c.Rule.NoiseKind != research.Deterministic || !c.Calibrated || c.Baseline == nil || c.BaselineClass != c.Class {
 		return 0, false
 	}
 
-	r := c.Rule.Ruler()
-	if r.Scale == rules.LogScale && (*c.Baseline <= 0 || c.Rule.Incumbent <= 0) {
+	r := c.Rule.MetricScale()
+	if r.Name == rules.LogScale && (*c.Baseline <= 0 || c.Rule.Incumbent <= 0) {
 		return 0, false
 	}
 
-	return r.Gain(r.Y(c.Rule.Incumbent) - r.Y(*c.Baseline)), true
+	return r.Gain(r.Height(c.Rule.Incumbent) - r.Height(*c.Baseline)), true
 }

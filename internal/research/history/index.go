@@ -100,7 +100,7 @@ func IndexedWords(text string) []string {
 	var out []string
 	seen := map[string]bool{}
 
-	for _, w := range research.Words(text) {
+	for _, w := range research.DistinctWords(text) {
 		w = strings.ToValidUTF8(w[:min(len(w), maxWord)], "")
 		if !seen[w] && len(out) < maxWords {
 			seen[w] = true

@@ -11,8 +11,8 @@ import (
 
 // CertifiedWords is the sum of the certificates' gains, for readers.
 func (c *Campaign) CertifiedWords() string {
-	g := c.Rule.Ruler().Gain(-c.CertifiedGain)
-	return rules.GainWords(research.Interval{Mid: g, Lo: g, Hi: g}, c.Rule.Scale, c.Program.Metric)
+	g := c.Rule.MetricScale().Gain(-c.CertifiedGain)
+	return rules.FormatGain(research.Interval{Mid: g, Lo: g, Hi: g}, c.Rule.Scale, c.Program.Metric)
 }
 
 // Proof says how far a keep of x is proven: certified as part of a chain,
@@ -24,7 +24,7 @@ func (c *Campaign) Proof(x *Experiment) string {
 		return "rolled back"
 	case x.Status == research.Kept && x.Overridden != "":
 		return "kept by a person against the verdict"
-	case x.Status != research.Kept || x.Judgement == nil || c.Rule.Class != research.Noisy:
+	case x.Status != research.Kept || x.Judgement == nil || c.Rule.NoiseKind != research.Noisy:
 		return ""
 	case x.N < c.ChainFrom && x.Judgement.Verdict == research.Improved && x.Judgement.StoppedBy != "one_run":
 		return ""
@@ -41,13 +41,13 @@ func (c *Campaign) Proof(x *Experiment) string {
 // first, then what is proven, then what is only claimed. "" while there is
 // nothing to say, and for a deterministic metric, whose values say it.
 func (c *Campaign) Standing() string {
-	if c.Rule.Class != research.Noisy {
+	if c.Rule.NoiseKind != research.Noisy {
 		return ""
 	}
 	var parts []string
 
 	if a := c.Audit; a != nil {
-		s := fmt.Sprintf("audited gain over the start %s, %s", rules.GainWords(a.Gain, a.Scale, c.Program.Metric),
+		s := fmt.Sprintf("audited gain over the start %s, %s", rules.FormatGain(a.Gain, a.Scale, c.Program.Metric),
 			wording.Count(a.Pairs, "pair"))
 		if a.Commit != c.Incumbent {
 			s += " (of an earlier incumbent)"
@@ -58,7 +58,7 @@ func (c *Campaign) Standing() string {
 
 	if f := c.Final; f != nil && f.Head == c.Incumbent && f.Dropped > 0 {
 		parts = append(parts, fmt.Sprintf("finalized as %s without %s that did not pay: audited gain %s, %s",
-			strings.TrimPrefix(f.Branch, "refs/heads/"), wording.Count(f.Dropped, "change"), rules.GainWords(f.Gain,
+			strings.TrimPrefix(f.Branch, "refs/heads/"), wording.Count(f.Dropped, "change"), rules.FormatGain(f.Gain,
 				f.Scale, c.Program.Metric), wording.Count(f.Pairs, "pair")))
 	}
 
@@ -82,7 +82,7 @@ func (c *Campaign) Standing() string {
 			"edit")+" kept by a person against the verdict, in no figure but an audit's")
 	}
 
-	if s := c.Rule.ChainWords(c.Program.Metric, nil); s != "" {
+	if s := c.Rule.DescribeChain(c.Program.Metric, nil); s != "" {
 		parts = append(parts, "provisional: "+s)
 	}
 

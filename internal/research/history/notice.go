@@ -55,10 +55,10 @@ func Noticed(c *Campaign, r Record, x *Experiment, before []Experiment) (*Notice
 			return nil, err
 		}
 
-		n.Event, n.Text = contract.EventCertified, "the head of "+c.Name+" is "+e.Words(c.Program.Metric)
+		n.Event, n.Text = contract.EventCertified, "the head of "+c.Name+" is "+e.Describe(c.Program.Metric)
 		if e.Outcome == rules.RolledBack {
 			n.Event, n.Text = contract.EventRolledBack,
-				"the head of "+c.Name+" went back to its checkpoint: "+e.Words(c.Program.Metric)
+				"the head of "+c.Name+" went back to its checkpoint: "+e.Describe(c.Program.Metric)
 		}
 		n.Gain, n.Scale = e.Gain, e.Scale
 
@@ -82,7 +82,7 @@ func (n *Notice) describeBest(c *Campaign, x *Experiment) *Notice {
 	n.Event, n.Experiment, n.Hypothesis, n.Gain, n.Scale = contract.EventBest, x.N, singleLine(x.Hypothesis, 200),
 		j.Gain, j.Scale
 
-	n.Text = fmt.Sprintf("experiment %d is the new best of %s: %s", x.N, c.Name, j.Words(c.Program.Metric))
+	n.Text = fmt.Sprintf("experiment %d is the new best of %s: %s", x.N, c.Name, j.Describe(c.Program.Metric))
 	if j.StoppedBy == "one_run" { // a deterministic metric's value is the same however often it is measured
 		n.Value = j.Value
 	}
@@ -164,7 +164,7 @@ func Circumstances(c *Campaign, s Situation) map[Circumstance]Notice {
 		return out
 	}
 
-	stall := c.Program.Stall.OrDefault()
+	stall := c.Program.Stall.WithDefaults()
 	if c.Streak >= stall.Experiments {
 		add(Standstill, contract.EventStall, "%s of %s in a row, and none was kept",
 			wording.Count(c.Streak, "experiment"), c.Name)
@@ -217,7 +217,7 @@ func (c *Campaign) gainedWords() string {
 		return "; " + s
 	}
 
-	if c.Rule.Class != research.Deterministic || c.Baseline == nil || c.BaselineClass != c.Class {
+	if c.Rule.NoiseKind != research.Deterministic || c.Baseline == nil || c.BaselineClass != c.Class {
 		return ""
 	}
 

@@ -34,7 +34,7 @@ func noticing() *history.Campaign {
 	}
 
 	return &history.Campaign{Name: "sort-speed", Program: p, Calibrated: true,
-		Rule: rules.RuleState{Class: research.Deterministic, Incumbent: 80}}
+		Rule: rules.RuleState{NoiseKind: research.Deterministic, Incumbent: 80}}
 }
 
 // judged is experiment n with a verdict.
@@ -221,17 +221,17 @@ func TestTargets(t *testing.T) {
 	}
 
 	all := contract.Target{Desktop: true}
-	if !all.Wants(contract.EventStall) || all.Wants(contract.HookBefore) {
+	if !all.WantsEvent(contract.EventStall) || all.WantsEvent(contract.HookBefore) {
 		t.Error("a target without `on` wants all events, and no hook's")
 	}
 
 	some := contract.Target{Desktop: true, On: []contract.Event{contract.EventBest}}
-	if some.Wants(contract.EventStall) || !some.Wants(contract.EventBest) {
+	if some.WantsEvent(contract.EventStall) || !some.WantsEvent(contract.EventBest) {
 		t.Error("a target wants what it names")
 	}
 
 	p := contract.Program{Notify: []contract.Target{{Hook: "a", On: []contract.Event{contract.HookAfter}}}}
-	if p.Tells() || len(p.Hooks(contract.HookAfter)) != 1 || len(p.Hooks(contract.HookBefore)) != 0 {
+	if p.HasNotifier() || len(p.HookPaths(contract.HookAfter)) != 1 || len(p.HookPaths(contract.HookBefore)) != 0 {
 		t.Error("a hook is no target of notices")
 	}
 }

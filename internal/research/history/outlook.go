@@ -9,6 +9,12 @@ import (
 	"ratchet/internal/research/rules"
 )
 
+const (
+	maxRuns      = 1_000_000 // more are as good as unlimited
+	thinkWeight  = 1. / 8    // of the newest pause in the mean
+	longestPause = time.Hour // a longer one is a person's absence, not thought
+)
+
 // Outlook says what is left of the campaign, from its own pace: the hours left
 // as runs, at the mean length of its runs, and the proposals that would come if
 // each took one such run and the campaign's mean time from a verdict to the
@@ -20,8 +26,8 @@ func (c *Campaign) Outlook() rules.Outlook {
 	}
 
 	seconds := c.SecondsLeft()
-	left := int(math.Min(seconds/run, rules.MostRuns))
-	pace := int(math.Min(math.Ceil(seconds/(run+c.Thinking)), rules.MostRuns))
+	left := int(math.Min(seconds/run, maxRuns))
+	pace := int(math.Min(math.Ceil(seconds/(run+c.Thinking)), maxRuns))
 
 	return rules.Outlook{Budget: c.Runs + left, Left: left,
 		Proposals: max(0, min(c.Program.Campaign.Experiments-c.Experiments, pace)), LostTests: c.LostTests}
@@ -30,7 +36,7 @@ func (c *Campaign) Outlook() rules.Outlook {
 // SecondsLeft is how long runs may still take: a run is only begun when the
 // longest that it can take is left, so that the hours are never overspent.
 func (c *Campaign) SecondsLeft() float64 {
-	longest := contract.LongestRun(c.Program).Seconds()
+	longest := contract.LongestRunTime(c.Program).Seconds()
 
 	left := c.Program.Campaign.Hours*3600 - c.RunSeconds
 	if limit := c.Program.Campaign.GPUHours; limit > 0 && c.Program.GPUs > 0 {
@@ -48,11 +54,11 @@ func (c *Campaign) SecondsLeft() float64 {
 func (c *Campaign) recordPause(at time.Time) {
 	pause := at.Sub(c.JudgedAt)
 	switch {
-	case c.JudgedAt.IsZero() || pause < 0 || pause > rules.LongestPause:
+	case c.JudgedAt.IsZero() || pause < 0 || pause > longestPause:
 	case c.Thinking == 0:
 		c.Thinking = pause.Seconds()
 	default:
-		c.Thinking += rules.ThinkWeight * (pause.Seconds() - c.Thinking)
+		c.Thinking += thinkWeight * (pause.Seconds() - c.Thinking)
 	}
 	c.JudgedAt = time.Time{}
 }
@@ -60,7 +66,7 @@ func (c *Campaign) recordPause(at time.Time) {
 // Plan says what the campaign does next: propose, certify or end.
 func (c *Campaign) Plan() rules.Plan {
 	o := c.Outlook()
-	if c.Program.Search == rules.SearchCertify || c.Rule.Class != research.Noisy || c.Rule.Auto == nil {
+	if c.Program.Search == rules.SearchCertify || c.Rule.NoiseKind != research.Noisy || c.Rule.Auto == nil {
 		if o.Proposals == 0 || o.Left < 1 {
 			return rules.PlanEnd
 		}

@@ -60,5 +60,5 @@ func Expected(text string) (share float64, ok bool) {
 	}
 	share = (lo + hi) / 200
 
-	return share, research.Finite(share)
+	return share, research.IsFinite(share)
 }

@@ -87,7 +87,7 @@ var replays = map[Kind]func(*replay, Record) error{
 
 		j.confirmed = j.confirmed || b.Role == research.Confirm
 		if !b.Void {
-			j.observations = append(j.observations, rules.Observe(b, c.program.Metric))
+			j.observations = append(j.observations, rules.NewObservation(b, c.program.Metric))
 		}
 
 		return nil
@@ -120,9 +120,9 @@ var replays = map[Kind]func(*replay, Record) error{
 
 		j := c.job(research.NewJobID(research.ExperimentJob, b.N))
 		if j.overridden = b.Overridden != ""; j.overridden {
-			c.state = c.state.Overridden(j.judged)
+			c.state = c.state.AfterOverride(j.judged)
 		} else {
-			c.state = c.state.Moved(j.judged)
+			c.state = c.state.AfterKeep(j.judged)
 		}
 
 		return nil
@@ -130,9 +130,9 @@ var replays = map[Kind]func(*replay, Record) error{
 	KindKeepUndone: replayBody(func(c *replay, b Undoing) error {
 		c.incumbent = b.Commit
 		if j := c.job(research.NewJobID(research.ExperimentJob, b.N)); j.overridden {
-			c.state = c.state.OverrideUndone(j.judged)
+			c.state = c.state.AfterOverrideUndone(j.judged)
 		} else {
-			c.state = c.state.MovedBack(j.judged)
+			c.state = c.state.AfterUndo(j.judged)
 		}
 
 		return nil
@@ -181,11 +181,11 @@ func (c *replay) checkCalibration(b CalibrationEnd) error {
 		return fmt.Errorf("derive calibration %s: %w", b.Job, err)
 	}
 
-	if derived.Class != b.State.Class || derived.Incumbent != b.State.Incumbent {
+	if derived.NoiseKind != b.State.NoiseKind || derived.Incumbent != b.State.Incumbent {
 		return fmt.Errorf("calibration %s is recorded as %s at %v, its runs say %s at %v",
-			b.Job, b.State.Class, b.State.Incumbent, derived.Class, derived.Incumbent)
+			b.Job, b.State.NoiseKind, b.State.Incumbent, derived.NoiseKind, derived.Incumbent)
 	}
-	c.state = derived.After(c.state)
+	c.state = derived.Continue(c.state)
 
 	return nil
 }
@@ -199,8 +199,8 @@ func (c *replay) checkMeasurement(b rules.MeasurementEnd) error {
 		return nil
 	}
 
-	samples, paired := rules.Measured(job.start, job.observations)
-	end := rules.Summarise(samples, paired, c.program.Metric, c.state.Scale)
+	samples, paired := rules.SplitSamples(job.start, job.observations)
+	end := rules.SummariseMeasurement(samples, paired, c.program.Metric, c.state.Scale)
 	if b.Job.Kind() == research.AuditJob {
 		end = rules.SummariseAudit(samples, paired, c.program.Metric, c.state.Scale)
 	}
@@ -215,7 +215,7 @@ func (c *replay) checkMeasurement(b rules.MeasurementEnd) error {
 	}
 
 	if job.start.Commit == c.incumbent {
-		c.state = c.state.Repeated(c.program, b.Samples)
+		c.state = c.state.AfterRepeats(c.program, b.Samples)
 	}
 
 	return nil
@@ -268,7 +268,7 @@ func (c *replay) checkCertificate(b CertificateEnd) error {
 	case done.Outcome != b.Outcome || done.StoppedBy != b.StoppedBy:
 		return fmt.Errorf("certificate %s is recorded as %s (%s), its runs say %s (%s)", b.Job, b.Outcome, b.StoppedBy,
 			done.Outcome, done.StoppedBy)
-	case !rules.Near(done.E, b.E):
+	case !rules.NearlyEqual(done.E, b.E):
 		return fmt.Errorf("certificate %s is recorded with E = %g, its runs say %g", b.Job, b.E, done.E)
 	}
 
@@ -295,7 +295,7 @@ func (c *replay) checkJudgement(b rules.Judgement) error {
 	j.N = b.N
 	c.state = c.rule.Close(c.state, b.Outlook, job.observations, *j)
 	job.judged, job.observations = *j, nil
-	job.judged.State = rules.RuleState{} // Moved and MovedBack don't need it
+	job.judged.State = rules.RuleState{} // AfterKeep and AfterUndo don't need it
 
 	return nil
 }
@@ -315,7 +315,7 @@ func (c *replay) deriveJudgement(job *replayJob, b rules.Judgement) (*rules.Judg
 			len(job.observations))
 	case j.Verdict != b.Verdict:
 		return nil, fmt.Errorf("experiment %d is recorded as %s, its runs say %s", b.N, b.Verdict, j.Verdict)
-	case j.StoppedBy != b.StoppedBy || !rules.Near(j.E, b.E) || !sameGain(j.Gain, b.Gain):
+	case j.StoppedBy != b.StoppedBy || !rules.NearlyEqual(j.E, b.E) || !sameGain(j.Gain, b.Gain):
 		return nil,
 			fmt.Errorf("experiment %d is recorded with E = %g and the gain %s (stopped by %s), its runs say %g and %s (%s)",
 				b.N, b.E, jsonText(b.Gain), b.StoppedBy, j.E, jsonText(j.Gain), j.StoppedBy)
@@ -341,7 +341,7 @@ func sameNumber(a, b *float64) bool { return a == b || a != nil && b != nil && *
 
 // sameGain forgives what another processor's arithmetic may change.
 func sameGain(a, b *research.Interval) bool {
-	return a == b || a != nil && b != nil && rules.Near(a.Mid, b.Mid) && rules.Near(a.Lo, b.Lo) && rules.Near(a.Hi,
+	return a == b || a != nil && b != nil && rules.NearlyEqual(a.Mid, b.Mid) && rules.NearlyEqual(a.Lo, b.Lo) && rules.NearlyEqual(a.Hi,
 		b.Hi)
 }
 

@@ -21,10 +21,10 @@ type replayAblation struct {
 // The changes and what is claimed of them are taken as recorded.
 func (c *replay) beginAblation(b rules.Ablation) error {
 	is := rules.NewAblation(c.program, c.state, b.Changes, b.Pairs)
-	if is.Class != b.Class || is.Scale != b.Scale || !rules.Near(is.S, b.S) || !rules.Near(is.Least, b.Least) ||
+	if is.NoiseKind != b.NoiseKind || is.Scale != b.Scale || !rules.NearlyEqual(is.S, b.S) || !rules.NearlyEqual(is.Least, b.Least) ||
 		len(is.Residuals) != len(b.Residuals) {
 		return fmt.Errorf("the ablation is recorded with a noise of %g (%s), the runs before it say %g (%s)", b.S,
-			b.Class, is.S, is.Class)
+			b.NoiseKind, is.S, is.NoiseKind)
 	}
 
 	if was := c.ablations[b.Of]; was != nil { // the same head again, with another cap: its runs count
@@ -39,7 +39,7 @@ func (c *replay) beginAblation(b rules.Ablation) error {
 // addComparison keeps the runs of a job that is over, if it was made for an ablation.
 func (c *replay) addComparison(job *replayJob, end *rules.MeasurementEnd) {
 	if a := c.ablations[job.start.Ablates]; a != nil {
-		a.runs.Add(job.start, job.observations, end)
+		a.runs.AddJob(job.start, job.observations, end)
 	}
 }
 
@@ -50,12 +50,12 @@ func (c *replay) checkAblation(b rules.AblationEnd) error {
 		return fmt.Errorf("the ablation of %s has not been started", b.Of)
 	}
 
-	is := a.Next(a.runs.Seen).Done
+	is := a.NextComparison(a.runs.ResultOf).Done
 	switch {
 	case is == nil:
 		return fmt.Errorf("the ablation is recorded as finished, its runs decide nothing yet")
-	case !slices.Equal(is.Out(), b.Out()) || !slices.Equal(rules.Numbers(is.Kept), rules.Numbers(b.Kept)):
-		return fmt.Errorf("the ablation is recorded as dropping %v, its runs say %v", b.Out(), is.Out())
+	case !slices.Equal(is.DroppedExperiments(), b.DroppedExperiments()) || !slices.Equal(rules.ExperimentNumbers(is.Kept), rules.ExperimentNumbers(b.Kept)):
+		return fmt.Errorf("the ablation is recorded as dropping %v, its runs say %v", b.DroppedExperiments(), is.DroppedExperiments())
 	case !sameGain(is.Gain, b.Gain):
 		return fmt.Errorf("the trimmed head is recorded with the gain %s over the untrimmed, the runs say %s",
 			jsonText(b.Gain), jsonText(is.Gain))
@@ -85,13 +85,13 @@ func (c *replay) checkFinalization(b Finalization) error {
 		return nil
 	}
 
-	if a == nil || b.Ablated && (a.end == nil || !slices.Equal(a.end.Out(), b.Dropped)) ||
+	if a == nil || b.Ablated && (a.end == nil || !slices.Equal(a.end.DroppedExperiments(), b.Dropped)) ||
 		!b.Ablated && len(b.Dropped) > 0 {
 		return fmt.Errorf("%s is recorded without %v, which its ablation does not say", b.Branch, b.Dropped)
 	}
 
 	for _, s := range b.Stack {
-		if gain := a.Effect(a.runs.Seen(s.Besides, s.Experiments)); !sameGain(gain, s.Gain) {
+		if gain := a.EstimateGain(a.runs.ResultOf(s.Besides, s.Experiments)); !sameGain(gain, s.Gain) {
 			return fmt.Errorf("the commit of experiments %v is recorded with the gain %s, its runs say %s",
 				s.Experiments, jsonText(s.Gain), jsonText(gain))
 		}

@@ -61,7 +61,7 @@ func recordedNight(t *testing.T, p contract.Program, w rulestest.Machine, edits 
 
 	for i, effect := range edits {
 		j, obs := rulestest.JudgeWith(rule, st,
-			func(_ int, w rules.Want) rules.Observation { return n.Observe(w, effect) })
+			func(_ int, w rules.RunRequest) rules.Observation { return n.Observe(w, effect) })
 		st = rule.Close(st, rulestest.UsualOutlook, obs, j)
 		j.N, j.State, j.Outlook = i+1, st, rulestest.UsualOutlook
 		d.runs(research.NewJobID('x', j.N), obs)
@@ -69,7 +69,7 @@ func recordedNight(t *testing.T, p contract.Program, w rulestest.Machine, edits 
 
 		if ok, _, _ := history.Keepable(history.Experiment{Judgement: &j}); ok {
 			d.add(history.KindExperimentKept, history.Keeping{N: j.N, Commit: "k"})
-			st = st.Moved(j)
+			st = st.AfterKeep(j)
 			n.Level += effect
 		}
 	}

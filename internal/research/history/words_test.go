@@ -70,7 +70,7 @@ func TestWords(t *testing.T) {
 			Value: new(7.0), Baseline: new(7.0)},
 			"equivalent: 7 → 7 s, no change (deterministic, one run)"},
 	} {
-		if got := c.j.Words(contract.Metric{Unit: "s"}); got != c.want {
+		if got := c.j.Describe(contract.Metric{Unit: "s"}); got != c.want {
 			t.Errorf("got  %s\nwant %s", got, c.want)
 		}
 	}

@@ -20,24 +20,24 @@ import (
 // changes that do the same, one stays.
 
 // Level of each test of an ablation (Ville 1939): the chance that what brings
-// nothing is kept, and that a gain of Tellable or more is dropped. A group test
+// nothing is kept, and that a gain of DetectableGain or more is dropped. A group test
 // repeats the second for each halving on the way to the change.
 const (
-	keptIdle    = .02
-	droppedGain = .005
-	lostGain    = .05 // of the end's two tests
+	idleKeptRisk    = .02
+	gainDroppedRisk = .005
+	lossMissedRisk  = .05 // of the end's two tests
 	// separation is z(1-keptIdle) + z(1-droppedGain): a fixed number of pairs n
 	// tells effects separation*s/sqrt(n) apart with those errors (Neyman & Pearson
-	// 1933), which is what Tellable goes by.
+	// 1933), which is what DetectableGain goes by.
 	separation = 2.054 + 2.576
 	// AblationPairs is the default cap on the pairs of one comparison: it makes
-	// Tellable 1.9 standard deviations of a run.
-	AblationPairs  = 12
-	largestGroup   = 16  // a gain among many may be cancelled by their losses
-	suspectBelow   = .75 // of Tellable: a smaller claim says little
-	gainToKeep     = .98 // of the untrimmed head's
-	fewResiduals   = 10  // the noise is not fitted to fewer
-	mostTakingBack = 2   // halvings of the drops, before all are taken back
+	// DetectableGain 1.9 standard deviations of a run.
+	AblationPairs   = 12
+	largestGroup    = 16  // a gain among many may be cancelled by their losses
+	suspectBelow    = .75 // of DetectableGain: a smaller claim says little
+	gainToKeep      = .98 // of the untrimmed head's
+	minFitResiduals = 10  // the noise is not fitted to fewer
+	maxTakeBacks    = 2   // halvings of the drops, before all are taken back
 )
 
 // AblationChange is a kept experiment as an ablation sees it.
@@ -52,12 +52,12 @@ type AblationChange struct {
 // Ablation is what an ablation begins with, and the body of ablation.started.
 // Everything it decides follows from this and the runs.
 type Ablation struct {
-	Of      string             `json:"of"`      // what is ablated: the incumbent's commit, and the contract
-	Head    string             `json:"head"`    // commit
-	Changes []AblationChange   `json:"changes"` // that are in the head, oldest first
-	Class   research.Noise     `json:"class"`
-	Scale   string             `json:"scale"`
-	Better  research.Direction `json:"better"`
+	Of        string             `json:"of"`      // what is ablated: the incumbent's commit, and the contract
+	Head      string             `json:"head"`    // commit
+	Changes   []AblationChange   `json:"changes"` // that are in the head, oldest first
+	NoiseKind research.NoiseKind `json:"class"`
+	Scale     string             `json:"scale"`
+	Better    research.Direction `json:"better"`
 	// Residuals of the campaign's pairs, and S and Eps, the noise of a pair for as
 	// long as there are too few of them; all on the scale.
 	Residuals research.Floats `json:"residuals,omitempty"`
@@ -69,63 +69,65 @@ type Ablation struct {
 	Pairs int     `json:"pairs"` // at most, of one comparison
 }
 
-// NewAblation is the ablation of a head with these changes by what is known of
-// the noise in st. pairs 0 is AblationPairs.
+// NewAblation is the ablation of a head with these changes by what st knows of
+// the noise. pairs 0 is AblationPairs.
 func NewAblation(p contract.Program, st RuleState, changes []AblationChange, pairs int) Ablation {
-	a := Ablation{Changes: changes, Class: st.Class, Scale: st.Scale, Better: p.Metric.Better, Pairs: pairs}
-	if a.Pairs == 0 {
-		a.Pairs = AblationPairs
+	if pairs == 0 {
+		pairs = AblationPairs
 	}
 
-	a.Least = NewAuto(p).referee().minGain(st) / 2
-	if a.Class == research.Deterministic {
+	a := Ablation{Changes: changes, NoiseKind: st.NoiseKind, Scale: st.Scale, Better: p.Metric.Better, Pairs: pairs}
+	a.Least = NewAuto(p).baseRule().minGain(st) / 2
+
+	if a.NoiseKind == research.Deterministic {
 		a.Scale = linearScale // differences of exact values
 		return a
 	}
 
 	a.Residuals, a.S, a.Eps = st.Residuals, st.S, max(st.Eps, outlierShare)
-	if st.Auto != nil && len(st.Residuals) < fewResiduals {
-		m := st.pairNoise(st.Auto.mixture())
-		a.S, a.Eps = m.s, m.eps
+	if st.Auto != nil && len(st.Residuals) < minFitResiduals {
+		noise := st.pairNoise(st.Auto.mixture())
+		a.S, a.Eps = noise.s, noise.eps
 	}
 
 	return a
 }
 
-// ClaimOf is what was believed of a kept experiment, as a positive difference
+// ClaimedGain is what was believed of a kept experiment, as a positive difference
 // on the scale of the ablation; 0 for nothing, and for one that a person kept
 // against its verdict.
-func (a Ablation) ClaimOf(j *Judgement, overridden bool) float64 {
+func (a Ablation) ClaimedGain(j *Judgement, overridden bool) float64 {
+	scale := metricScale{a.Scale, a.Better}
+
 	switch {
 	case j == nil || overridden:
 		return 0
-	case a.Class == research.Deterministic:
+	case a.NoiseKind == research.Deterministic:
 		if j.Value == nil || j.Baseline == nil {
 			return 0
 		}
-		r := ruler{a.Scale, a.Better}
 
-		return max(0, r.Y(*j.Baseline)-r.Y(*j.Value))
+		return max(0, scale.Height(*j.Baseline)-scale.Height(*j.Value))
 	case j.Claim != nil:
 		return max(0, j.Claim.Gain)
 	case j.Gain != nil && j.Scale == a.Scale:
-		return max(0, ruler{a.Scale, a.Better}.Size(j.Gain.Mid))
+		return max(0, scale.Size(j.Gain.Mid))
 	}
 
 	return 0
 }
 
-// Tellable is the smallest gain, on the scale, that is kept practically always.
-func (a Ablation) Tellable() float64 {
-	if a.Class == research.Deterministic {
+// DetectableGain is the smallest gain, on the scale, that is kept practically always.
+func (a Ablation) DetectableGain() float64 {
+	if a.NoiseKind == research.Deterministic {
 		return a.Least
 	}
 
 	return a.Least + separation*a.S/math.Sqrt(float64(a.Pairs))
 }
 
-// Ablated is what is known of one comparison.
-type Ablated struct {
+// ComparisonResult is what the runs of one comparison showed so far.
+type ComparisonResult struct {
 	Diffs []float64        // of pairs on the scale, without minus with: positive means that what was left out pays
 	Unfit string           // why the version without can't be: it does not build, fails its check, breaks a guard
 	Jobs  []research.JobID // that the runs are of
@@ -172,10 +174,11 @@ type AblationEnd struct {
 	Tree   string             `json:"tree,omitempty"`
 }
 
-// Out are the experiments that were dropped.
-func (e AblationEnd) Out() []int { return Numbers(e.Dropped) }
+// DroppedExperiments are the experiments that were dropped.
+func (e AblationEnd) DroppedExperiments() []int { return ExperimentNumbers(e.Dropped) }
 
-func Numbers(effects []AblationEffect) []int {
+// ExperimentNumbers are the experiments that the effects are of.
+func ExperimentNumbers(effects []AblationEffect) []int {
 	var ns []int
 	for _, f := range effects {
 		ns = append(ns, f.N)

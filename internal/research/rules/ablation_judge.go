@@ -7,13 +7,13 @@ import (
 	"ratchet/internal/research"
 )
 
-// judge says whether differences (without minus with) show that what was left
+// judgeDiffs says whether differences (without minus with) show that what was left
 // out pays (AblationPays) or not (AblationIdle), or how many more pairs are
-// wanted. sign -1 asks the same of its loss. Two e-processes over the same
-// pairs, one against "it brings Least or less", one against "it brings Tellable
-// or more"; at the cap the nearer of both wins.
-func (a Ablation) judge(diffs []float64, sign, claim float64) (verdict string, more int) {
-	if a.Class == research.Deterministic {
+// needed. sign -1 asks the same of its loss. Two e-processes run over the same
+// pairs, one against "it brings Least or less", one against "it brings
+// DetectableGain or more"; at the cap the nearer of both wins.
+func (a Ablation) judgeDiffs(diffs []float64, sign, claim float64) (verdict string, more int) {
+	if a.NoiseKind == research.Deterministic {
 		switch {
 		case len(diffs) == 0:
 			return "", 1
@@ -23,17 +23,18 @@ func (a Ablation) judge(diffs []float64, sign, claim float64) (verdict string, m
 
 		return AblationIdle, 0
 	}
-	pays, idle := a.payEvidence(a.Least, claim), a.idleEvidence(a.Tellable())
 
-	m := noiseModel{a.S, a.Eps}
+	noise := noiseModel{a.S, a.Eps}
+	pays, idle := a.newPayEvidence(a.Least, claim), a.newIdleEvidence(a.DetectableGain())
+
 	for _, d := range diffs {
-		pays.bet(sign*d, m)
-		idle.bet(sign*d, m)
+		pays.bet(sign*d, noise)
+		idle.bet(sign*d, noise)
 
 		switch {
-		case pays.best >= 1/keptIdle:
+		case pays.best >= 1/idleKeptRisk:
 			return AblationPays, 0
-		case idle.best >= 1/droppedGain:
+		case idle.best >= 1/gainDroppedRisk:
 			return AblationIdle, 0
 		}
 	}
@@ -42,41 +43,44 @@ func (a Ablation) judge(diffs []float64, sign, claim float64) (verdict string, m
 		return "", min(2, a.Pairs-n)
 	}
 
-	if mid, _ := m.location(diffs); sign*mid > (a.Least+a.Tellable())/2 {
+	if mid, _ := noise.estimateLocation(diffs); sign*mid > (a.Least+a.DetectableGain())/2 {
 		return AblationPays, 0
 	}
 
 	return AblationIdle, 0
 }
 
-// payEvidence bets on gains from a quarter of the noise on, most of it around
-// the claim, or around what can be told where that is larger.
-func (a Ablation) payEvidence(edge, claim float64) *evidence {
+// newPayEvidence bets on gains from a quarter of the noise on, most of it around
+// the claim, or around what can be detected where that is larger.
+func (a Ablation) newPayEvidence(edge, claim float64) *evidence {
 	var effects, weights []float64
+	around := max(claim, a.DetectableGain(), a.S)
 
-	around := max(claim, a.Tellable(), a.S)
 	for x := a.S / 4; x < max(1e3*a.S, 16*around); x *= 1.4 {
 		z := math.Log(x / around)
-		effects, weights = append(effects, edge+x), append(weights, math.Exp(-z*z/2))
+		effects = append(effects, edge+x)
+		weights = append(weights, math.Exp(-z*z/2))
 	}
 
 	return newEvidence(effects, weights, edge, true, false)
 }
 
-// idleEvidence bets half on no effect, and the rest on losses and on gains
+// newIdleEvidence bets .6 on no effect, and the rest on losses and on gains
 // that are much smaller than the edge.
-func (a Ablation) idleEvidence(edge float64) *evidence {
+func (a Ablation) newIdleEvidence(edge float64) *evidence {
 	effects, weights := []float64{0, edge / 3}, []float64{.6, .1}
+
 	for k := range 12 {
-		effects, weights = append(effects, -edge/2*math.Pow(2, float64(k))), append(weights, .3/12)
+		effects = append(effects, -edge/2*math.Pow(2, float64(k)))
+		weights = append(weights, .3/12)
 	}
 
 	return newEvidence(effects, weights, edge, false, false)
 }
 
-// bar is the loss, on the scale, that the trimmed head must be shown to have
+// allowedLoss is the loss, on the scale, that the trimmed head must be shown to have
 // less than: 2 % of all that is claimed, or what twice the pairs can tell.
-func (a Ablation) bar() float64 {
+func (a Ablation) allowedLoss() float64 {
 	claimed := 0.0
 	for _, c := range a.Changes {
 		claimed += max(0, c.Claim)
@@ -85,109 +89,117 @@ func (a Ablation) bar() float64 {
 	return max((1-gainToKeep)*claimed, a.Least+separation*a.S/math.Sqrt(float64(2*max(1, a.Pairs))))
 }
 
-// lost says whether the trimmed head lost too much (without minus with), or
-// how many more pairs are wanted to say so.
-func (a Ablation) lost(diffs []float64) (lost bool, more int) {
-	if a.Class == research.Deterministic {
+// judgeLoss says whether the trimmed head lost more than is allowed (differences
+// are without minus with), or how many more pairs are needed to say so.
+func (a Ablation) judgeLoss(diffs []float64) (lost bool, more int) {
+	allowed := a.allowedLoss()
+
+	if a.NoiseKind == research.Deterministic {
 		if len(diffs) == 0 {
 			return false, 1
 		}
 
-		return diffs[0] > a.bar(), 0
+		return diffs[0] > allowed, 0
 	}
-	bar := a.bar()
-	shown, spared := a.payEvidence(0, bar), a.idleEvidence(bar)
 
-	m := noiseModel{a.S, a.Eps}
+	noise := noiseModel{a.S, a.Eps}
+	loss, noLoss := a.newPayEvidence(0, allowed), a.newIdleEvidence(allowed)
+
 	for _, d := range diffs {
-		shown.bet(d, m)
-		spared.bet(d, m)
+		loss.bet(d, noise)
+		noLoss.bet(d, noise)
 	}
-	n := len(diffs)
 
-	mid, _ := m.location(diffs)
+	n := len(diffs)
+	mid, _ := noise.estimateLocation(diffs)
+
 	switch {
-	case spared.best >= 1/lostGain:
+	case noLoss.best >= 1/lossMissedRisk:
 		return false, 0
-	case shown.best >= 1/lostGain && mid > bar/2:
+	case loss.best >= 1/lossMissedRisk && mid > allowed/2:
 		return true, 0
 	case n < 2*a.Pairs:
 		return false, min(2, 2*a.Pairs-n)
 	}
 
-	return mid > bar/2, 0
+	return mid > allowed/2, 0
 }
 
-// interval is the gain that differences show what was left out to bring, with
-// its 90 % interval by the noise that is known; nil without any.
-func (a Ablation) interval(diffs []float64) *research.Interval { return a.gain(diffs, -1) }
+// costInterval is the gain that differences show what was left out to bring, nil without any.
+func (a Ablation) costInterval(diffs []float64) *research.Interval { return a.gainInterval(diffs, -1) }
 
-// gain is what differences, turned by sign, are as a gain.
-func (a Ablation) gain(diffs []float64, sign float64) *research.Interval {
+// gainInterval is the gain that differences show once turned by sign, with its
+// 90 % interval by the noise that is known; nil without any.
+func (a Ablation) gainInterval(diffs []float64, sign float64) *research.Interval {
 	if len(diffs) == 0 {
 		return nil
 	}
 
 	mid, half := diffs[0], 0.0
-	if a.Class != research.Deterministic {
-		at, variance := noiseModel{a.S, a.Eps}.location(diffs)
-		mid, half = at, z95*math.Sqrt(variance)
+	if a.NoiseKind != research.Deterministic {
+		location, variance := noiseModel{a.S, a.Eps}.estimateLocation(diffs)
+		mid, half = location, z95*math.Sqrt(variance)
 	}
 
-	return ruler{a.Scale, a.Better}.interval(sign*mid, sign*mid-half, sign*mid+half)
+	return metricScale{a.Scale, a.Better}.interval(sign*mid, sign*mid-half, sign*mid+half)
 }
 
-// Effect is what the runs of one comparison say of what it leaves out.
-func (a Ablation) Effect(e Ablated) *research.Interval { return a.interval(e.Diffs) }
+// EstimateGain is what the runs of one comparison say of what it leaves out.
+func (a Ablation) EstimateGain(e ComparisonResult) *research.Interval { return a.costInterval(e.Diffs) }
 
-// Forecast is how many runs are likely to come, and how many comparisons, if
-// every suspect brings nothing and every other change what is claimed; seen is
-// what was measured already.
-func (a Ablation) Forecast(seen func(besides, out []int) Ablated) (comparisons, runs int) {
-	made := map[string]Ablated{}
-	suspects, _, _ := a.sorted()
+// ForecastRuns is how many comparisons are likely to come, and how many runs, if
+// every suspect brings nothing and every other change what is claimed; resultOf
+// is what was measured already.
+func (a Ablation) ForecastRuns(resultOf func(besides, out []int) ComparisonResult) (comparisons, runs int) {
+	forecast := map[string]ComparisonResult{}
+	suspects, _, _ := a.sortChanges()
 
 	expected := func(out []int) float64 {
 		sum := 0.0
 
 		for _, c := range a.Changes {
 			if slices.Contains(out, c.N) && !slices.Contains(suspects, c.N) && !c.Shorter {
-				sum += max(c.Claim, 2*a.Tellable(), 1e-9)
+				sum += max(c.Claim, 2*a.DetectableGain(), 1e-9)
 			}
 		}
 
 		return sum
 	}
+
 	for {
-		step := a.Next(func(besides, out []int) Ablated {
-			if e, ok := made[setKey(besides, out)]; ok {
-				return e
+		step := a.NextComparison(func(besides, out []int) ComparisonResult {
+			if result, ok := forecast[setKey(besides, out)]; ok {
+				return result
 			}
 
-			return seen(besides, out)
+			return resultOf(besides, out)
 		})
 		if step.Done != nil {
-			if a.Class == research.Deterministic && comparisons > 0 {
+			if a.NoiseKind == research.Deterministic && comparisons > 0 {
 				runs++ // of the head itself
 			}
 
 			return comparisons, runs
 		}
-		c := step.Compare
-		k := setKey(c.Besides, c.Out)
 
-		e, begun := made[k]
+		next := step.Compare
+		key := setKey(next.Besides, next.Out)
+
+		result, begun := forecast[key]
 		if !begun {
 			comparisons++
-			e = seen(c.Besides, c.Out)
+			result = resultOf(next.Besides, next.Out)
 		}
 
-		for range c.Pairs {
-			e.Diffs = append(slices.Clone(e.Diffs), expected(c.Out))
+		result.Diffs = slices.Clone(result.Diffs)
+		for range next.Pairs {
+			result.Diffs = append(result.Diffs, expected(next.Out))
 		}
-		made[k] = e
 
-		if runs += 2 * c.Pairs; a.Class == research.Deterministic {
+		forecast[key] = result
+
+		runs += 2 * next.Pairs
+		if a.NoiseKind == research.Deterministic {
 			runs-- // the other side was run before
 		}
 	}

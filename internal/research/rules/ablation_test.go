@@ -18,12 +18,12 @@ func exactly(
 	t *testing.T, a rules.Ablation, cost func(out []int) (float64, string),
 ) (end *rules.AblationEnd, comparisons int) {
 	t.Helper()
-	a.Class, a.Scale, a.Better = research.Deterministic, "linear", research.Lower
-	made := map[string]rules.Ablated{}
+	a.NoiseKind, a.Scale, a.Better = research.Deterministic, "linear", research.Lower
+	made := map[string]rules.ComparisonResult{}
 
 	key := func(besides, out []int) string { return fmt.Sprint(besides, out) }
 	for {
-		step := a.Next(func(besides, out []int) rules.Ablated { return made[key(besides, out)] })
+		step := a.NextComparison(func(besides, out []int) rules.ComparisonResult { return made[key(besides, out)] })
 		if step.Done != nil {
 			return step.Done, comparisons
 		}
@@ -38,7 +38,7 @@ func exactly(
 			t.Fatalf("it went on from %v, which can't be: %s", c.Besides, unfit)
 		}
 		less, unfit := cost(slices.Concat(c.Besides, c.Out))
-		made[key(c.Besides, c.Out)] = rules.Ablated{Diffs: []float64{less - with}, Unfit: unfit}
+		made[key(c.Besides, c.Out)] = rules.ComparisonResult{Diffs: []float64{less - with}, Unfit: unfit}
 	}
 }
 
@@ -119,7 +119,7 @@ func TestAblationOfExactMetric(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			end, _ := exactly(t, c.a, c.cost)
-			if diff := cmp.Diff(c.out, end.Out()); diff != "" {
+			if diff := cmp.Diff(c.out, end.DroppedExperiments()); diff != "" {
 				t.Errorf("dropped: %s", diff)
 			}
 
@@ -134,7 +134,7 @@ func TestAblationOfExactMetric(t *testing.T) {
 
 // noisyAblation is one whose noise is known: 1 % a pair.
 func noisyAblation(claims ...float64) rules.Ablation {
-	a := rules.Ablation{Class: research.Noisy, Scale: "log", Better: research.Lower, S: .01, Eps: .05,
+	a := rules.Ablation{NoiseKind: research.Noisy, Scale: "log", Better: research.Lower, S: .01, Eps: .05,
 		Pairs: rules.AblationPairs}
 	for i, claim := range claims {
 		a.Changes = append(a.Changes, rules.AblationChange{N: i + 1, Claim: claim})
@@ -152,8 +152,8 @@ func same(
 	var asked []rules.Comparison
 
 	for {
-		step := a.Next(func(besides, out []int) rules.Ablated {
-			return rules.Ablated{Diffs: made[fmt.Sprint(besides, out)]}
+		step := a.NextComparison(func(besides, out []int) rules.ComparisonResult {
+			return rules.ComparisonResult{Diffs: made[fmt.Sprint(besides, out)]}
 		})
 		if step.Done != nil {
 			return step.Done, asked
@@ -208,7 +208,7 @@ func TestAblationTakesBack(t *testing.T) {
 
 	lost := .004 * float64(len(end.Dropped))
 	if lost > .01 {
-		t.Errorf("%v dropped: %.1f %% lost", end.Out(), 100*lost)
+		t.Errorf("%v dropped: %.1f %% lost", end.DroppedExperiments(), 100*lost)
 	}
 
 	if end.Pairs == 0 != (len(end.Dropped) == 0) {
@@ -216,7 +216,8 @@ func TestAblationTakesBack(t *testing.T) {
 	}
 
 	if !slices.ContainsFunc(asked, func(c rules.Comparison) bool { return c.Last }) {
-		t.Errorf("the trimmed head was never compared with the untrimmed: %v, %v, %v", end.Out(), end.Pairs, asked)
+		t.Errorf("the trimmed head was never compared with the untrimmed: %v, %v, %v", end.DroppedExperiments(),
+			end.Pairs, asked)
 	}
 }
 
@@ -224,20 +225,20 @@ func TestAblationTakesBack(t *testing.T) {
 func TestAblationForecast(t *testing.T) {
 	a := noisyAblation(0, 0, 0, .05)
 
-	comparisons, runs := a.Forecast(func(_, _ []int) rules.Ablated { return rules.Ablated{} })
+	comparisons, runs := a.ForecastRuns(func(_, _ []int) rules.ComparisonResult { return rules.ComparisonResult{} })
 	if comparisons != 2 || runs < 8 || runs > 40 {
 		t.Errorf("%d comparisons, %d runs", comparisons, runs)
 	}
 
-	done := func(_, out []int) rules.Ablated {
+	done := func(_, out []int) rules.ComparisonResult {
 		d := 0.
 		if slices.Contains(out, 4) {
 			d = .05
 		}
 
-		return rules.Ablated{Diffs: slices.Repeat([]float64{d}, 24)}
+		return rules.ComparisonResult{Diffs: slices.Repeat([]float64{d}, 24)}
 	}
-	if comparisons, runs := a.Forecast(done); comparisons != 0 || runs != 0 {
+	if comparisons, runs := a.ForecastRuns(done); comparisons != 0 || runs != 0 {
 		t.Errorf("all is measured, yet %d comparisons, %d runs", comparisons, runs)
 	}
 }
@@ -245,27 +246,27 @@ func TestAblationForecast(t *testing.T) {
 // A guard that the head keeps, and the head without a change breaks, keeps the change in.
 func TestAblationSeesGuards(t *testing.T) {
 	limit := 100.
-	a := rules.Ablation{Of: "h", Class: research.Deterministic, Scale: "linear", Better: research.Lower}
+	a := rules.Ablation{Of: "h", NoiseKind: research.Deterministic, Scale: "linear", Better: research.Lower}
 	p := contract.Program{Metric: contract.Metric{Name: "ms", Better: research.Lower},
 		Guards: []contract.Guard{{Name: "mem", Max: &limit}}}
 	r := rules.NewAblationRuns(a, p, rules.RuleState{})
 	obs := func(side rules.Side, value, mem float64) rules.Observation {
-		return rules.Observation{Want: rules.Want{Side: side, Pair: 1}, Valid: true, Value: value,
+		return rules.Observation{RunRequest: rules.RunRequest{Side: side, Pair: 1}, Valid: true, Value: value,
 			Guards: map[string]float64{"ms": value, "mem": mem}}
 	}
-	r.Add(rules.JobStart{Job: "m1", Ablates: "h", Paired: "x", Without: []int{1}},
+	r.AddJob(rules.JobStart{Job: "m1", Ablates: "h", Paired: "x", Without: []int{1}},
 		[]rules.Observation{obs(rules.Incumbent, 10, 90), obs(rules.Candidate, 10, 110)},
 		&rules.MeasurementEnd{})
-	r.Add(rules.JobStart{Job: "m2", Ablates: "another", Without: []int{2}},
+	r.AddJob(rules.JobStart{Job: "m2", Ablates: "another", Without: []int{2}},
 		[]rules.Observation{obs(rules.Candidate, 1, 1)}, &rules.MeasurementEnd{})
-	r.Add(rules.JobStart{Job: "m3", Ablates: "h", Without: []int{2}},
+	r.AddJob(rules.JobStart{Job: "m3", Ablates: "h", Without: []int{2}},
 		[]rules.Observation{obs(rules.Candidate, 12, 90)}, nil)
 
-	if e := r.Seen(nil, []int{1}); e.Unfit == "" {
+	if e := r.ResultOf(nil, []int{1}); e.Unfit == "" {
 		t.Errorf("the guard is not seen: %+v", e)
 	}
 
-	if e := r.Seen(nil, []int{2}); e.Unfit != "" || !slices.Equal(e.Diffs, []float64{2}) {
+	if e := r.ResultOf(nil, []int{2}); e.Unfit != "" || !slices.Equal(e.Diffs, []float64{2}) {
 		t.Errorf("the value of a lost job's run does not count: %+v", e)
 	}
 }

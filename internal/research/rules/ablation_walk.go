@@ -7,45 +7,49 @@ import (
 	"ratchet/internal/research"
 )
 
-// Next names the comparison that is needed next, or ends the ablation. seen is
-// what was measured of a comparison so far; sets of experiments are sorted.
-// The same runs always lead to the same steps.
-func (a Ablation) Next(seen func(besides, out []int) Ablated) AblationStep {
-	w := &ablating{Ablation: a, seen: seen, out: map[int]bool{}, found: map[int]AblationEffect{},
-		learnt: map[string]bool{}}
+// NextComparison names the comparison that is needed next, or ends the ablation.
+// resultOf is what was measured of a comparison so far; sets of experiments are
+// sorted. The same runs always lead to the same steps.
+func (a Ablation) NextComparison(resultOf func(besides, out []int) ComparisonResult) AblationStep {
+	walk := &ablationWalk{Ablation: a, resultOf: resultOf, dropped: map[int]bool{},
+		effects: map[int]AblationEffect{}, fitted: map[string]bool{}}
+	suspects, others, shorter := a.sortChanges()
 
-	suspects, others, shorter := a.sorted()
 	for group := range slices.Chunk(suspects, largestGroup) {
-		w.halve(group)
+		walk.testGain(group)
 	}
 
 	for _, n := range others {
 		if a.isShorter(n) {
-			w.spare([]int{n})
+			walk.testHarm([]int{n})
 		} else {
-			w.halve([]int{n})
+			walk.testGain([]int{n})
 		}
 	}
 
 	for group := range slices.Chunk(shorter, largestGroup) {
-		w.spare(group)
-	}
-	w.settle()
-
-	if w.want != nil {
-		return AblationStep{Compare: w.want}
+		walk.testHarm(group)
 	}
 
-	return AblationStep{Done: w.end()}
+	walk.verifyTrimmed()
+
+	if walk.missing != nil {
+		return AblationStep{Compare: walk.missing}
+	}
+
+	return AblationStep{Done: walk.summarise()}
 }
 
-// sorted are the changes by how they are tested, in the order of the tests.
-func (a Ablation) sorted() (suspects, others, shorter []int) {
+// sortChanges are the changes by how they are tested, in the order of the tests:
+// the newest first, but others by their claims, the smallest first.
+func (a Ablation) sortChanges() (suspects, others, shorter []int) {
 	claims := map[int]float64{}
+
 	for _, c := range slices.Backward(a.Changes) {
 		claims[c.N] = c.Claim
+
 		switch {
-		case a.Class == research.Deterministic || c.Claim >= suspectBelow*a.Tellable() || len(c.Ties) > 0:
+		case a.NoiseKind == research.Deterministic || c.Claim >= suspectBelow*a.DetectableGain() || len(c.Ties) > 0:
 			others = append(others, c.N)
 		case c.Shorter:
 			shorter = append(shorter, c.N)
@@ -53,11 +57,12 @@ func (a Ablation) sorted() (suspects, others, shorter []int) {
 			suspects = append(suspects, c.N)
 		}
 	}
+
 	slices.SortStableFunc(others, func(m, n int) int {
-		switch x, y := claims[m], claims[n]; {
-		case x < y:
+		switch {
+		case claims[m] < claims[n]:
 			return -1
-		case x > y:
+		case claims[m] > claims[n]:
 			return 1
 		}
 
@@ -71,90 +76,98 @@ func (a Ablation) isShorter(n int) bool {
 	return slices.ContainsFunc(a.Changes, func(c AblationChange) bool { return c.N == n && c.Shorter })
 }
 
-// ablating is one pass through the whole ablation, for as far as the runs reach.
-type ablating struct {
+// ablationWalk is one pass through the whole ablation, as far as the runs reach. It
+// begins anew for every step, so that nothing but the runs decides.
+type ablationWalk struct {
 	Ablation
-	seen   func(besides, out []int) Ablated
-	out    map[int]bool
-	found  map[int]AblationEffect
-	want   *Comparison     // what is missing: nothing is decided any more
-	last   Ablated         // of the end
-	learnt map[string]bool // comparisons whose pairs have told of the noise
+	resultOf func(besides, out []int) ComparisonResult
+	dropped  map[int]bool
+	effects  map[int]AblationEffect
+	missing  *Comparison      // what is missing: nothing is decided any more
+	final    ComparisonResult // of the end
+	fitted   map[string]bool  // comparisons whose pairs have told of the noise
 }
 
-// halve drops a group that does not pay, and looks into one that does.
-func (w *ablating) halve(group []int) {
-	group = w.standing(group)
+// testGain drops a group that does not pay. One that does is halved, down to
+// the single change.
+func (w *ablationWalk) testGain(group []int) {
+	group = w.remaining(group)
 	if len(group) == 0 {
 		return
 	}
 
-	verdict, e, ok := w.compare(group, 1)
+	verdict, result, decided := w.compareGroup(group, 1)
 	switch {
-	case !ok:
+	case !decided:
 	case verdict == AblationIdle:
-		w.drop(group, AblationIdle, e)
+		w.dropGroup(group, AblationIdle, result)
 	case len(group) == 1:
-		w.note(group, verdict, e)
+		w.recordEffect(group, verdict, result)
 	default:
-		w.halve(group[:(len(group)+1)/2])
-		w.halve(group[(len(group)+1)/2:])
+		middle := (len(group) + 1) / 2
+		w.testGain(group[:middle])
+		w.testGain(group[middle:])
 	}
 }
 
-// spare keeps a group that does not hurt, and looks into one that does.
-func (w *ablating) spare(group []int) {
-	group = w.standing(group)
+// testHarm keeps a group that does not hurt. One that does is halved, down to
+// the single change, which is dropped.
+func (w *ablationWalk) testHarm(group []int) {
+	group = w.remaining(group)
 	if len(group) == 0 {
 		return
 	}
 
-	verdict, e, ok := w.compare(group, -1)
+	verdict, result, decided := w.compareGroup(group, -1)
 	switch {
-	case !ok:
+	case !decided:
 	case verdict == AblationIdle:
 		why := AblationShorter
-		if v, more := w.judge(e.Diffs, 1, 0); more == 0 && v == AblationPays {
+		if v, more := w.judgeDiffs(result.Diffs, 1, 0); more == 0 && v == AblationPays {
 			why = v
 		}
-		w.note(group, why, e)
+
+		w.recordEffect(group, why, result)
 	case verdict != AblationPays:
-		w.note(group, verdict, e)
+		w.recordEffect(group, verdict, result)
 	case len(group) == 1:
-		w.drop(group, AblationHurts, e)
+		w.dropGroup(group, AblationHurts, result)
 	default:
-		w.spare(group[:(len(group)+1)/2])
-		w.spare(group[(len(group)+1)/2:])
+		middle := (len(group) + 1) / 2
+		w.testHarm(group[:middle])
+		w.testHarm(group[middle:])
 	}
 }
 
-// standing is the group without what has been dropped; nothing once runs are missing.
-func (w *ablating) standing(group []int) []int {
-	if w.want != nil {
+// remaining is the group without what has been dropped, nil once runs are missing.
+func (w *ablationWalk) remaining(group []int) []int {
+	if w.missing != nil {
 		return nil
 	}
 
-	return slices.DeleteFunc(slices.Clone(group), func(n int) bool { return w.out[n] })
+	return slices.DeleteFunc(slices.Clone(group), func(n int) bool { return w.dropped[n] })
 }
 
-// closed is a group with all that builds on it and still stands, sorted.
-func (w *ablating) closed(group []int) []int {
-	in := map[int]bool{}
+// withDependents is a group with all changes that build on it and are not
+// dropped yet, sorted.
+func (w *ablationWalk) withDependents(group []int) []int {
+	affected := map[int]bool{}
 	for _, n := range group {
-		in[n] = true
+		affected[n] = true
 	}
 
-	for _, c := range w.Changes { // ties point forwards: one pass is enough
-		if in[c.N] {
-			for _, t := range c.Ties {
-				in[t] = true
+	// Ties point forwards, so one pass is enough.
+	for _, c := range w.Changes {
+		if affected[c.N] {
+			for _, tie := range c.Ties {
+				affected[tie] = true
 			}
 		}
 	}
-	var all []int
 
+	var all []int
 	for _, c := range w.Changes {
-		if in[c.N] && !w.out[c.N] {
+		if affected[c.N] && !w.dropped[c.N] {
 			all = append(all, c.N)
 		}
 	}
@@ -162,11 +175,12 @@ func (w *ablating) closed(group []int) []int {
 	return all
 }
 
-func (w *ablating) dropped() []int {
+// droppedChanges are the experiments dropped so far, sorted.
+func (w *ablationWalk) droppedChanges() []int {
 	var all []int
 
 	for _, c := range w.Changes {
-		if w.out[c.N] {
+		if w.dropped[c.N] {
 			all = append(all, c.N)
 		}
 	}
@@ -174,41 +188,47 @@ func (w *ablating) dropped() []int {
 	return all
 }
 
-// compare judges a group left out, with what builds on it; false when more
-// pairs are needed for it. sign -1 asks whether it hurts.
-func (w *ablating) compare(group []int, sign float64) (verdict string, e Ablated, ok bool) {
-	out := w.closed(group)
-	if e = w.seen(w.dropped(), out); e.Unfit != "" {
-		return e.Unfit, e, true
+// compareGroup judges a group left out with what builds on it; decided is false
+// while pairs are missing. sign -1 asks whether the group hurts. The verdict of a
+// head that can't be without the group is the reason.
+func (w *ablationWalk) compareGroup(group []int, sign float64) (verdict string, result ComparisonResult, decided bool) {
+	besides, out := w.droppedChanges(), w.withDependents(group)
+
+	result = w.resultOf(besides, out)
+	if result.Unfit != "" {
+		return result.Unfit, result, true
 	}
 
-	verdict, more := w.judge(e.Diffs, sign, w.claimOf(out))
+	verdict, more := w.judgeDiffs(result.Diffs, sign, w.sumClaims(out))
 	if more > 0 {
-		w.want = &Comparison{Besides: w.dropped(), Out: out, Pairs: more}
-		return "", e, false
+		w.missing = &Comparison{Besides: besides, Out: out, Pairs: more}
+		return "", result, false
 	}
-	w.learn(w.dropped(), out, e.Diffs)
 
-	return verdict, e, true
+	w.refitNoise(besides, out, result.Diffs)
+
+	return verdict, result, true
 }
 
-// learn fits the noise again with the pairs of a comparison that is over: what
-// a test reckons with is fixed before its first pair.
-func (w *ablating) learn(besides, out []int, diffs []float64) {
-	k := setKey(besides, out)
-	if w.Class == research.Deterministic || len(diffs) < 2 || w.learnt[k] {
+// refitNoise fits the noise again with the pairs of a comparison that is over:
+// the noise that a test assumes is fixed before its first pair.
+func (w *ablationWalk) refitNoise(besides, out []int, diffs []float64) {
+	key := setKey(besides, out)
+	if w.NoiseKind == research.Deterministic || len(diffs) < 2 || w.fitted[key] {
 		return
 	}
-	w.learnt[k] = true
 
-	w.Residuals = append(w.Residuals[:len(w.Residuals):len(w.Residuals)], aroundMedian(diffs)...)
-	if len(w.Residuals) >= fewResiduals {
+	w.fitted[key] = true
+	w.Residuals = slices.Concat(w.Residuals, aroundMedian(diffs))
+
+	if len(w.Residuals) >= minFitResiduals {
 		m := fitNoise(w.Residuals, w.S/1e3)
 		w.S, w.Eps = m.s, m.eps
 	}
 }
 
-func (a Ablation) claimOf(group []int) float64 {
+// sumClaims is what was believed of a group together.
+func (a Ablation) sumClaims(group []int) float64 {
 	sum := 0.0
 
 	for _, c := range a.Changes {
@@ -220,100 +240,108 @@ func (a Ablation) claimOf(group []int) float64 {
 	return sum
 }
 
-// drop leaves a group out from here on.
-func (w *ablating) drop(group []int, why string, e Ablated) {
-	closed := w.closed(group)
-	w.note(closed, why, e)
+// dropGroup leaves a group, and what builds on it, out from here on.
+func (w *ablationWalk) dropGroup(group []int, why string, result ComparisonResult) {
+	all := w.withDependents(group)
+	w.recordEffect(all, why, result)
 
-	for _, n := range closed {
-		w.out[n] = true
+	for _, n := range all {
+		w.dropped[n] = true
 	}
 }
 
-// note writes down what a comparison said of the group.
-func (w *ablating) note(group []int, why string, e Ablated) {
-	closed := w.closed(group)
+// recordEffect notes what a comparison said of each change of the group.
+func (w *ablationWalk) recordEffect(group []int, why string, result ComparisonResult) {
+	all := w.withDependents(group)
+
 	for _, n := range group {
-		with := slices.DeleteFunc(slices.Clone(closed), func(m int) bool { return m == n })
-		w.found[n] = AblationEffect{N: n, Why: why, Gain: w.interval(e.Diffs), With: with, Pairs: len(e.Diffs),
-			Jobs: e.Jobs}
+		with := slices.DeleteFunc(slices.Clone(all), func(m int) bool { return m == n })
+		w.effects[n] = AblationEffect{N: n, Why: why, Gain: w.costInterval(result.Diffs), With: with,
+			Pairs: len(result.Diffs), Jobs: result.Jobs}
 	}
 }
 
-// settle compares the trimmed head with the untrimmed. Where that lost too
-// much, the better half of the drops comes back, at last all of them.
-func (w *ablating) settle() {
-	for back := 0; w.want == nil && len(w.dropped()) > 0; back++ {
-		gone := w.dropped()
-		e := w.seen(nil, gone)
+// verifyTrimmed compares the trimmed head with the untrimmed. Where it lost too
+// much, the better half of the drops comes back; after maxTakeBacks halvings, or
+// where the trimmed head can't be, all of them.
+func (w *ablationWalk) verifyTrimmed() {
+	for back := 0; w.missing == nil && len(w.droppedChanges()) > 0; back++ {
+		gone := w.droppedChanges()
+		result := w.resultOf(nil, gone)
+		unfit := result.Unfit != ""
 
-		lost, more := w.lost(e.Diffs)
+		lost, more := w.judgeLoss(result.Diffs)
 		switch {
-		case e.Unfit != "":
-			lost = true
+		case unfit:
 		case more > 0:
-			w.want = &Comparison{Out: gone, Pairs: more, Last: true}
+			w.missing = &Comparison{Out: gone, Pairs: more, Last: true}
 			return
 		case !lost:
-			w.last = e
+			w.final = result
 			return
 		}
 
-		if back >= mostTakingBack || e.Unfit != "" {
-			w.takeBack(gone)
+		if unfit || back >= maxTakeBacks {
+			w.takeBackGroup(gone)
 			continue
 		}
-		order := slices.Clone(gone)
-		slices.SortStableFunc(order, func(m, n int) int { return int(math.Copysign(1, w.measured(n)-w.measured(m))) })
-		w.takeBack(order[:(len(order)+1)/2])
+
+		best := slices.Clone(gone)
+		slices.SortStableFunc(best, func(m, n int) int {
+			return int(math.Copysign(1, w.measuredShare(n)-w.measuredShare(m)))
+		})
+		w.takeBackGroup(best[:(len(best)+1)/2])
 	}
 }
 
-// measured is what a dropped change seemed to bring, its share of a group's.
-func (w *ablating) measured(n int) float64 {
-	f := w.found[n]
-	if f.Gain == nil {
+// measuredShare is the gain that a dropped change seemed to bring: its share of
+// the gain of all that were left out in the same comparison.
+func (w *ablationWalk) measuredShare(n int) float64 {
+	effect := w.effects[n]
+	if effect.Gain == nil {
 		return 0
 	}
 
-	return f.Gain.Mid / float64(1+len(f.With))
+	return effect.Gain.Mid / float64(1+len(effect.With))
 }
 
-// takeBack puts changes into the head again, and with each what it builds on.
-func (w *ablating) takeBack(group []int) {
+// takeBackGroup puts changes into the head again, and with each what it builds on.
+func (w *ablationWalk) takeBackGroup(group []int) {
 	for _, n := range group {
-		w.out[n] = false
+		w.dropped[n] = false
 	}
 
 	for _, c := range slices.Backward(w.Changes) {
-		for _, t := range c.Ties {
-			if w.out[c.N] && !w.out[t] {
-				w.out[c.N] = false
+		for _, tie := range c.Ties {
+			if w.dropped[c.N] && !w.dropped[tie] {
+				w.dropped[c.N] = false
 			}
 		}
 	}
 
-	for n, f := range w.found {
-		if !w.out[n] && (f.Why == AblationIdle || f.Why == AblationHurts) {
-			f.Why = AblationTakenBack
-			w.found[n] = f
+	for n, effect := range w.effects {
+		if !w.dropped[n] && (effect.Why == AblationIdle || effect.Why == AblationHurts) {
+			effect.Why = AblationTakenBack
+			w.effects[n] = effect
 		}
 	}
 }
 
-func (w *ablating) end() *AblationEnd {
+// summarise is the end of an ablation whose runs are all there.
+func (w *ablationWalk) summarise() *AblationEnd {
 	end := &AblationEnd{Of: w.Of, Scale: w.Scale, Kept: []AblationEffect{}, Dropped: []AblationEffect{}}
+
 	for _, c := range w.Changes {
-		if w.out[c.N] {
-			end.Dropped = append(end.Dropped, w.found[c.N])
+		if w.dropped[c.N] {
+			end.Dropped = append(end.Dropped, w.effects[c.N])
 		} else {
-			end.Kept = append(end.Kept, w.found[c.N])
+			end.Kept = append(end.Kept, w.effects[c.N])
 		}
 	}
 
 	if len(end.Dropped) > 0 {
-		end.Pairs, end.Jobs = len(w.last.Diffs), w.last.Jobs
-		end.Gain = w.gain(w.last.Diffs, 1)
+		end.Pairs, end.Jobs = len(w.final.Diffs), w.final.Jobs
+		end.Gain = w.gainInterval(w.final.Diffs, 1)
 	}
 
 	return end

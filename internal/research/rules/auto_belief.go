@@ -59,33 +59,35 @@ type effectPrior struct {
 	gain            float64 // expected of a fresh proposal: sum of base |mid| over the gains
 }
 
-// newEffectPrior has gains and losses of 4/3 rope 2^k below top, within a side
-// proportional to size^-0.5, and a few beyond, with little weight, that open
-// only lets in where a run was so far off.
+// newEffectPrior has gains and losses of 4/3 rope 2^k below top, with weights
+// proportional to size^-0.5 on each side. A few lie beyond top, with little weight;
+// openProposal only lets those in where a run was so far off.
 func newEffectPrior(rope, top float64) effectPrior {
-	p := effectPrior{mid: []float64{0}, wide: []float64{0}, base: []float64{1 - autoGain - autoHarm}}
+	prior := effectPrior{mid: []float64{0}, wide: []float64{0}, base: []float64{1 - autoGain - autoHarm}}
 
-	total := 0.0
-	for d := rope * 4 / 3; d < top; d *= 2 {
-		total += math.Pow(d, -.5)
+	addBoth := func(size, width, gainShare, harmShare float64) {
+		prior.mid = append(prior.mid, -size, size)
+		prior.wide = append(prior.wide, width, width)
+		prior.base = append(prior.base, gainShare, harmShare)
 	}
 
-	for d := rope * 4 / 3; d < top; d *= 2 {
-		w := math.Pow(d, -.5) / total
-		p.mid = append(p.mid, -d, d)
-		p.wide = append(p.wide, effectWidth*d, effectWidth*d)
-		p.base = append(p.base, autoGain*w, autoHarm*w)
-		p.gain += autoGain * w * d
+	total := 0.0
+	for size := rope * 4 / 3; size < top; size *= 2 {
+		total += math.Pow(size, -.5)
+	}
+
+	for size := rope * 4 / 3; size < top; size *= 2 {
+		weight := math.Pow(size, -.5) / total
+		addBoth(size, effectWidth*size, autoGain*weight, autoHarm*weight)
+		prior.gain += autoGain * weight * size
 	}
 
 	for _, far := range farEffects {
-		d := far * top
-		p.mid = append(p.mid, -d, d)
-		p.wide = append(p.wide, farWidth*d, farWidth*d)
-		p.base = append(p.base, farShare, farShare)
+		size := far * top
+		addBoth(size, farWidth*size, farShare, farShare)
 	}
 
-	return p
+	return prior
 }
 
 // cell is one noise hypothesis with one effect component: a joint Gaussian of
@@ -105,49 +107,52 @@ type mixture struct {
 // do not mean no noise: the unit is at least rope/100.
 func newMixture(heights []float64, rope, top float64) *mixture {
 	squares, n := 0.0, 0
-	for _, d := range successive(heights) {
+	for _, d := range successiveDiffs(heights) {
 		squares += d * d
 		n++
 	}
-	b := AutoBelief{
+
+	belief := AutoBelief{
 		Unit:     max(math.Sqrt(squares/float64(2*max(n, 1))), rope/100),
-		Outliers: autoPseudo * outlierShare, Seen: autoPseudo,
-		Counts: make([]float64, len(newEffectPrior(rope, top).mid)),
+		Outliers: autoPseudo * outlierShare,
+		Seen:     autoPseudo,
+		Counts:   make([]float64, len(newEffectPrior(rope, top).mid)),
 	}
 
-	m := b.thaw(rope, top)
+	m := belief.toMixture(rope, top)
 	for i, s := range m.sigma {
-		d := driftSteps[i%len(driftSteps)]
-		m.Weights = append(m.Weights, d.weight/(2*sigmaSteps+1))
+		drift := driftSteps[i%len(driftSteps)]
+		m.Weights = append(m.Weights, drift.weight/(2*sigmaSteps+1))
 		m.Levels = append(m.Levels, heights[0])
 		m.Vars = append(m.Vars, s*s)
 	}
 
 	for _, y := range heights[1:] {
-		m.see(y, false)
+		m.observe(y, false)
 	}
 
 	return m
 }
 
-// thaw makes a mixture that shares nothing with b.
-func (b AutoBelief) thaw(rope, top float64) *mixture {
+// toMixture makes a mixture that shares nothing with b.
+func (b AutoBelief) toMixture(rope, top float64) *mixture {
 	m := &mixture{AutoBelief: b, prior: newEffectPrior(rope, top)}
 	m.Weights, m.Levels = slices.Clone(b.Weights), slices.Clone(b.Levels)
-
 	m.Vars, m.Counts = slices.Clone(b.Vars), slices.Clone(b.Counts)
+
 	for i := -sigmaSteps; i <= sigmaSteps; i++ {
-		s := b.Unit * math.Pow(sigmaRatio, float64(i))
-		for _, d := range driftSteps {
-			m.sigma, m.drift = append(m.sigma, s), append(m.drift, d.ratio*s)
+		sigma := b.Unit * math.Pow(sigmaRatio, float64(i))
+		for _, drift := range driftSteps {
+			m.sigma = append(m.sigma, sigma)
+			m.drift = append(m.drift, drift.ratio*sigma)
 		}
 	}
 
 	return m
 }
 
-// level is the mean of the head's level.
-func (m *mixture) level() (mean float64) {
+// levelMean is the mean of the head's level.
+func (m *mixture) levelMean() (mean float64) {
 	for h, w := range m.Weights {
 		mean += w * m.Levels[h]
 	}
@@ -157,63 +162,47 @@ func (m *mixture) level() (mean float64) {
 
 func (m *mixture) outlierShare() float64 { return m.Outliers / m.Seen }
 
-// open begins a proposal. The share of each effect component is the prior's,
+// openProposal begins a proposal. The share of each effect component is the prior's,
 // worth 20 proposals, with what the closed ones taught. The far ones are left
-// out unless far is set: so rare and so large, they would make every look worth
-// its price, since worth reckons with a normal belief of the same variance.
-func (m *mixture) open(far bool) {
+// out unless far is set: they are so rare and so large that they would make every
+// look worth its price, since bestLook assumes a normal belief of the same variance.
+func (m *mixture) openProposal(far bool) {
 	n := len(m.prior.mid)
+	near := n - 2*len(farEffects)
 	m.cells = make([]cell, len(m.Weights)*n)
 
-	near := n - 2*len(farEffects)
 	for j, mid := range m.prior.mid {
 		if j >= near && !far {
 			break
 		}
-		share := (autoPseudo*m.prior.base[j] + m.Counts[j]) / (autoPseudo + float64(m.Closed))
 
+		share := (autoPseudo*m.prior.base[j] + m.Counts[j]) / (autoPseudo + float64(m.Closed))
 		wide := m.prior.wide[j]
-		for h, w := range m.Weights {
-			if w < deadWeight {
+
+		for h, weight := range m.Weights {
+			if weight < deadWeight {
 				continue // its cells stay empty
 			}
+
 			c := &m.cells[h*n+j]
-			c.weight, c.level, c.effect = w*share, m.Levels[h], mid
+			c.weight, c.level, c.effect = weight*share, m.Levels[h], mid
 			c.varLevel, c.varEffect = m.Vars[h], wide*wide
 		}
 	}
 }
 
-// see takes in one run of the head, or of the open proposal (candidate). A
+// observe takes in one run of the head, or of the open proposal (candidate). A
 // height that is not finite, or so far off that nothing explains it, is ignored.
-func (m *mixture) see(y float64, candidate bool) {
-	if !research.Finite(y) {
+func (m *mixture) observe(y float64, candidate bool) {
+	if !research.IsFinite(y) {
 		return
 	}
 
-	total, outliers := 0.0, 0.0
+	var total, outliers float64
 	if m.cells == nil {
-		total, outliers = m.seeHead(y)
+		total, outliers = m.observeHead(y)
 	} else {
-		n := len(m.prior.mid)
-		for i := range m.cells {
-			h := i / n
-
-			c := &m.cells[i]
-			if c.weight < deadWeight {
-				c.weight, c.next = 0, 0
-				continue
-			}
-			out := c.update(y, candidate, m.sigma[h], m.drift[h], m.outlierShare())
-			total += c.next
-			outliers += c.next * out
-		}
-
-		if total > 0 {
-			for i := range m.cells {
-				m.cells[i].weight = m.cells[i].next / total
-			}
-		}
+		total, outliers = m.observeProposal(y, candidate)
 	}
 
 	if total > 0 {
@@ -223,15 +212,43 @@ func (m *mixture) see(y float64, candidate bool) {
 	}
 }
 
-// seeHead is see with no proposal open: each hypothesis is one cell without an effect.
-func (m *mixture) seeHead(y float64) (total, outliers float64) {
-	next := make([]float64, len(m.Weights))
-	for h, w := range m.Weights {
-		c := cell{weight: w, level: m.Levels[h], varLevel: m.Vars[h]}
-		out := c.update(y, false, m.sigma[h], m.drift[h], m.outlierShare())
-		m.Levels[h], m.Vars[h], next[h] = c.level, c.varLevel, c.next
+// observeProposal is observe with a proposal open: every cell weighs the run.
+func (m *mixture) observeProposal(y float64, candidate bool) (total, outliers float64) {
+	n := len(m.prior.mid)
+
+	for i := range m.cells {
+		c := &m.cells[i]
+		if c.weight < deadWeight {
+			c.weight, c.next = 0, 0
+			continue
+		}
+
+		h := i / n
+		outlier := c.update(y, candidate, m.sigma[h], m.drift[h], m.outlierShare())
 		total += c.next
-		outliers += c.next * out
+		outliers += c.next * outlier
+	}
+
+	if total > 0 {
+		for i := range m.cells {
+			m.cells[i].weight = m.cells[i].next / total
+		}
+	}
+
+	return total, outliers
+}
+
+// observeHead is observe with no proposal open: each hypothesis is one cell without an effect.
+func (m *mixture) observeHead(y float64) (total, outliers float64) {
+	next := make([]float64, len(m.Weights))
+
+	for h, weight := range m.Weights {
+		c := cell{weight: weight, level: m.Levels[h], varLevel: m.Vars[h]}
+		outlier := c.update(y, false, m.sigma[h], m.drift[h], m.outlierShare())
+		m.Levels[h], m.Vars[h], next[h] = c.level, c.varLevel, c.next
+
+		total += c.next
+		outliers += c.next * outlier
 	}
 
 	if total > 0 {
@@ -244,29 +261,34 @@ func (m *mixture) seeHead(y float64) (total, outliers float64) {
 }
 
 // update is the Kalman step of one run y in one cell, softened by the chance
-// that the run is an outlier (returned). The outlier part, a Cauchy of scale 7
-// sigma around the level, does not move with the effect: one wild run says
+// that the run is an outlier, which it returns. The outlier part, a Cauchy of scale
+// 7 sigma around the level, does not move with the effect: one wild run says
 // little of it. c.next becomes the weight, not yet normalised.
-func (c *cell) update(y float64, candidate bool, sigma, drift, share float64) float64 {
+func (c *cell) update(y float64, candidate bool, sigma, drift, outlierShare float64) float64 {
+	// Predict: the level drifts, and a candidate's run lies the effect away from it.
 	c.varLevel += drift * drift
 	gainLevel, gainEffect, innovation := c.varLevel, c.cov, y-c.level
-
 	v := gainLevel + sigma*sigma
+
 	if candidate {
 		gainLevel, gainEffect = c.varLevel+c.cov, c.cov+c.varEffect
 		v = gainLevel + gainEffect + sigma*sigma
 		innovation -= c.effect
 	}
-	w := (y - c.level) / (runOutlierWidth * sigma)
-	clean := (1 - share) * math.Exp(-innovation*innovation/(2*v)) / math.Sqrt(2*math.Pi*v)
-	wild := share / (math.Pi * runOutlierWidth * sigma * (1 + w*w))
 
-	c.next = c.weight * (clean + wild)
-	if !(c.next > 0) || !research.Finite(c.next) {
+	// Weigh the run as a clean one and as an outlier.
+	w := (y - c.level) / (runOutlierWidth * sigma)
+	clean := (1 - outlierShare) * math.Exp(-innovation*innovation/(2*v)) / math.Sqrt(2*math.Pi*v)
+	outlier := outlierShare / (math.Pi * runOutlierWidth * sigma * (1 + w*w))
+
+	c.next = c.weight * (clean + outlier)
+	if !(c.next > 0) || !research.IsFinite(c.next) {
 		c.next = 0
 		return 0
 	}
-	trust := clean / (clean + wild)
+
+	// Correct by as much as the run is trusted.
+	trust := clean / (clean + outlier)
 	k := trust / v
 	c.level += k * gainLevel * innovation
 	c.effect += k * gainEffect * innovation
@@ -308,9 +330,9 @@ func (m *mixture) moments() (o moments) {
 	return o
 }
 
-// chances gives P(effect < -by), P(effect > by) and P(|effect| < by) of the
+// effectChances gives P(effect < -by), P(effect > by) and P(|effect| < by) of the
 // open proposal; by must be positive.
-func (m *mixture) chances(by float64) (gain, loss, within float64) {
+func (m *mixture) effectChances(by float64) (gain, loss, within float64) {
 	for i := range m.cells {
 		c := &m.cells[i]
 		if c.weight < deadWeight {
@@ -331,9 +353,9 @@ func (m *mixture) chances(by float64) (gain, loss, within float64) {
 
 func normalCDF(z float64) float64 { return math.Erfc(-z/math.Sqrt2) / 2 }
 
-// noise is the mean variance of a run and of the drift per run, with no
+// noiseVariances is the mean variance of a run and of the drift per run, with no
 // proposal open.
-func (m *mixture) noise() (runVar, driftVar float64) {
+func (m *mixture) noiseVariances() (runVar, driftVar float64) {
 	for h, w := range m.Weights {
 		runVar += w * m.sigma[h] * m.sigma[h]
 		driftVar += w * m.drift[h] * m.drift[h]
@@ -342,33 +364,35 @@ func (m *mixture) noise() (runVar, driftVar float64) {
 	return runVar, driftVar
 }
 
-// close ends the open proposal: it is counted, and each hypothesis is
+// closeProposal ends the open proposal: it is counted, and each hypothesis is
 // collapsed to one Gaussian of the head's level by matching mean and variance
 // (moment matching, as in Blom & Bar-Shalom 1988). A dropped proposal, most
 // likely null, so replicates the head as far as that is justified. adopted has
 // the levels and variances that hold if the edit became the head instead.
-func (m *mixture) close() (adopted *Adoption) {
-	o := m.moments()
-	adopted = &Adoption{Claim: Claim{-o.effect, o.varEffect}, Levels: slices.Clone(m.Levels),
+func (m *mixture) closeProposal() (adopted *Adoption) {
+	now := m.moments()
+	adopted = &Adoption{Claim: Claim{-now.effect, now.varEffect}, Levels: slices.Clone(m.Levels),
 		Vars: slices.Clone(m.Vars)}
-
 	n := len(m.prior.mid)
+
 	for h := range m.Weights {
 		cells := m.cells[h*n : (h+1)*n]
-
 		total := 0.0
+
 		for j, c := range cells {
 			total += c.weight
 			m.Counts[j] += c.weight
 		}
 
 		m.Weights[h] = total
-		if total == 0 { // for good; what it believes weighs nothing, and zeros are short
+		if total == 0 {
+			// The hypothesis stays dead; its numbers weigh nothing, and zeros are stored shorter.
 			adopted.Levels[h], adopted.Vars[h], m.Levels[h], m.Vars[h] = 0, 0, 0, 0
 			continue
 		}
-		adopted.Levels[h], adopted.Vars[h] = collapse(cells, total, 1)
-		m.Levels[h], m.Vars[h] = collapse(cells, total, 0)
+
+		adopted.Levels[h], adopted.Vars[h] = matchMoments(cells, total, 1)
+		m.Levels[h], m.Vars[h] = matchMoments(cells, total, 0)
 	}
 
 	m.Closed++
@@ -377,8 +401,8 @@ func (m *mixture) close() (adopted *Adoption) {
 	return adopted
 }
 
-// collapse is the mean and variance of level + share*effect.
-func collapse(cells []cell, total, share float64) (mean, variance float64) {
+// matchMoments gives the mean and variance of level + share*effect.
+func matchMoments(cells []cell, total, share float64) (mean, variance float64) {
 	for _, c := range cells {
 		mean += c.weight * (c.level + share*c.effect)
 	}
@@ -392,8 +416,8 @@ func collapse(cells []cell, total, share float64) (mean, variance float64) {
 	return mean, variance / total
 }
 
-// shift moves the head's level by, known to the variance v.
-func (m *mixture) shift(by, v float64) {
+// shiftLevel moves the head's level by, known to the variance v.
+func (m *mixture) shiftLevel(by, v float64) {
 	for h := range m.Levels {
 		m.Levels[h] += by
 		m.Vars[h] += v

@@ -53,7 +53,7 @@ type Certificate struct {
 // CertificateStep is the answer about a certificate: one more run, or the
 // judgement. Exactly one is set.
 type CertificateStep struct {
-	Run  *Want
+	Run  *RunRequest
 	Done *Certificate
 }
 
@@ -62,73 +62,76 @@ type CertificateStep struct {
 // cancels steady drift over two. obs holds the certificate's runs in order. An
 // invalid run is asked for again; the third ends the certificate as rolled back.
 func (a Auto) NextPair(st RuleState, o Outlook, obs []Observation) CertificateStep {
-	if w := Again(st.Class, obs); w != nil {
-		return CertificateStep{Run: w}
+	if repeat := NextRepeat(st.NoiseKind, obs); repeat != nil {
+		return CertificateStep{Run: repeat}
 	}
-	st = st.paid(o)
-	pairs, failed := st.certificatePairs(Settled(obs))
 
-	n := len(pairs)
-	if failed < maxFailedRun && n > 0 && !pairs[n-1].complete() {
-		return CertificateStep{Run: halfOf(n, pairs[n-1])}
+	st = st.countLostTests(o)
+	pairs, failed := st.sortPairs(ResolveRepeats(obs))
+
+	// A pair that was begun is completed first.
+	if n := len(pairs); failed < maxFailedRun && n > 0 && !pairs[n-1].isComplete() {
+		return CertificateStep{Run: checkpointHalf(n, pairs[n-1])}
 	}
-	t := st.certificateTest()
 
+	test := st.newCertificateTest()
 	for _, p := range pairs {
-		if p.complete() {
-			t.bet(*p.c - *p.b)
+		if p.isComplete() {
+			test.bet(*p.c - *p.b)
 		}
 	}
-	by, outcome, reason := "", RolledBack, ""
-	broken, open := a.certificateGuards(st, obs)
 
-	passed := t.best >= math.Exp(t.need)
+	stoppedBy, outcome, reason := "", RolledBack, ""
+	broken, open := a.certificateGuards(st, obs)
+	passed := test.best >= math.Exp(test.need)
+
 	switch {
 	case failed >= maxFailedRun:
-		by = "invalid"
-	case !a.Certifiable(st):
-		by = "futility"
-	case t.n > 0 && broken != "":
-		by, reason = "guard", broken
+		stoppedBy = "invalid"
+	case !a.CanCertify(st):
+		stoppedBy = "futility"
+	case test.n > 0 && broken != "":
+		stoppedBy, reason = "guard", broken
 	case passed && open == "":
-		by, outcome = "threshold", Certified
-	case t.n > 0 && !passed && t.gain < hopeless:
-		by = "futility"
-	case t.n < certificatePairs && o.Left-len(obs) >= 2:
-		return CertificateStep{Run: halfOf(n+1, runPair{})}
+		stoppedBy, outcome = "threshold", Certified
+	case test.n > 0 && !passed && test.gain < hopeless:
+		stoppedBy = "futility"
+	case test.n < maxCertificatePairs && o.Left-len(obs) >= 2:
+		return CertificateStep{Run: checkpointHalf(len(pairs)+1, runPair{})}
 	case passed:
-		by, reason = "guard", open
-	case t.n >= certificatePairs:
-		by = "cap"
+		stoppedBy, reason = "guard", open
+	case test.n >= maxCertificatePairs:
+		stoppedBy = "cap"
 	default:
-		by = "budget"
+		stoppedBy = "budget"
 	}
-	c := st.certificate(t, outcome, by, len(obs))
-	c.Reason = reason
 
-	return CertificateStep{Done: c}
+	certificate := st.newCertificate(test, outcome, stoppedBy, len(obs))
+	certificate.Reason = reason
+
+	return CertificateStep{Done: certificate}
 }
 
 // certificateGuards says which guard is proven to be broken by the head, and
 // which one is not yet proven to hold; "" where none.
 func (a Auto) certificateGuards(st RuleState, obs []Observation) (broken, open string) {
-	guards := a.referee().guardTests(st, Settled(obs), Checkpoint, Incumbent)
-	if g := firstGuard(guards, (*guardTest).isBroken); g != nil {
-		broken = g.reason()
+	guards := a.baseRule().guardTests(st, ResolveRepeats(obs), Checkpoint, Incumbent)
+	if g := findGuard(guards, (*guardTest).isBroken); g != nil {
+		broken = g.excessText()
 	}
 
-	if g := firstGuard(guards, func(g *guardTest) bool { return !g.holds() }); g != nil {
-		open = g.doubt()
+	if g := findGuard(guards, (*guardTest).isOpen); g != nil {
+		open = g.doubtText()
 	}
 
 	return broken, open
 }
 
-func (p runPair) complete() bool { return p.b != nil && p.c != nil }
+func (p runPair) isComplete() bool { return p.b != nil && p.c != nil }
 
-// halfOf is the missing run of pair n: odd pairs run the checkpoint first.
-func halfOf(n int, p runPair) *Want {
-	w := &Want{Side: Checkpoint, Role: research.Confirm, Pair: n, Order: "BC"}
+// checkpointHalf is the missing run of pair n: odd pairs run the checkpoint first.
+func checkpointHalf(n int, p runPair) *RunRequest {
+	w := &RunRequest{Side: Checkpoint, Role: research.Confirm, Pair: n, Order: "BC"}
 	if n%2 == 0 {
 		w.Side, w.Order = Incumbent, "CB"
 	}
@@ -143,11 +146,11 @@ func halfOf(n int, p runPair) *Want {
 	return w
 }
 
-// certificatePairs sorts the runs into pairs, on the scale, and counts those without a place on it.
-func (st RuleState) certificatePairs(obs []Observation) (pairs []runPair, failed int) {
+// sortPairs sorts the runs into pairs, on the scale, and counts those without a place on it.
+func (st RuleState) sortPairs(obs []Observation) (pairs []runPair, failed int) {
 	for _, o := range obs {
 		y, ok := st.height(o)
-		if !ok || o.Pair < 1 || o.Pair > certificatePairs {
+		if !ok || o.Pair < 1 || o.Pair > maxCertificatePairs {
 			failed++
 			continue
 		}
@@ -181,32 +184,35 @@ type certificateTest struct {
 	gain     float64 // P(effect < null)
 }
 
-// certificateTest lays out gains from min(rope, claim/4) to 4 max(claim, rope)
+// newCertificateTest lays out gains from min(rope, claim/4) to 4 max(claim, rope)
 // in steps of min(24 %, .6 s) but at least 1/400 of the larger: with a coarser or
 // shorter grid a big chain would look like an outlier. Bets are log-normal
 // around the claim and even in log; the estimate's belief is log-normal and
 // wider, with mirrored losses.
-func (st RuleState) certificateTest() *certificateTest {
-	t := &certificateTest{noise: st.pairNoise(st.Auto.mixture()), null: -st.Auto.MinEffect, need: st.need(),
+func (st RuleState) newCertificateTest() *certificateTest {
+	t := &certificateTest{noise: st.pairNoise(st.Auto.mixture()), null: -st.Auto.MinEffect, need: st.logNeed(),
 		evidence: 1}
-	claim := max(st.Auto.Claim, st.Auto.Rope*1e-3)
+	rope := st.Auto.Rope
+	claim := max(st.Auto.Claim, rope*1e-3)
+
 	var around, even []float64
 
-	for d := min(st.Auto.Rope, claim/4); d < 4*max(claim, st.Auto.Rope); {
-		step := max(min(.24*d, .6*t.noise.s), max(claim, st.Auto.Rope)/400)
-		z := math.Log(d / claim)
-		t.effects = append(t.effects, -d)
+	for size := min(rope, claim/4); size < 4*max(claim, rope); {
+		step := max(min(.24*size, .6*t.noise.s), max(claim, rope)/400)
+		z := math.Log(size / claim)
+		t.effects = append(t.effects, -size)
 
 		bettable := 0.0
-		if -d < t.null {
-			bettable = step / d
+		if -size < t.null {
+			bettable = step / size
 		}
 
 		around = append(around, bettable*math.Exp(-z*z/(2*betSpread*betSpread)))
 		even = append(even, bettable)
-		t.belief = append(t.belief, step/d*math.Exp(-z*z/(2*claimSpread*claimSpread)))
-		d += step
+		t.belief = append(t.belief, step/size*math.Exp(-z*z/(2*claimSpread*claimSpread)))
+		size += step
 	}
+
 	normalise(around)
 	normalise(even)
 	normalise(t.belief)
@@ -222,8 +228,8 @@ func (st RuleState) certificateTest() *certificateTest {
 	return t
 }
 
-// reached is the evidence that counts: what passed, else what there is now.
-func (t *certificateTest) reached() float64 {
+// decisiveEvidence is the evidence that counts: what passed, else what there is now.
+func (t *certificateTest) decisiveEvidence() float64 {
 	if t.best >= math.Exp(t.need) {
 		return t.best
 	}
@@ -231,16 +237,19 @@ func (t *certificateTest) reached() float64 {
 	return t.evidence
 }
 
-func normalise(w []float64) {
+// normalise makes weights sum to 1; without any they stay as they are.
+func normalise(weights []float64) {
 	sum := 0.0
-	for _, x := range w {
+	for _, x := range weights {
 		sum += x
 	}
 
-	for i := range w {
-		if sum > 0 {
-			w[i] /= sum
-		}
+	if !(sum > 0) {
+		return
+	}
+
+	for i := range weights {
+		weights[i] /= sum
 	}
 }
 
@@ -253,22 +262,24 @@ func (t *certificateTest) bet(d float64) {
 	t.n++
 
 	null := t.noise.density(d, t.null)
-	if !(null > 0) || !research.Finite(null) {
+	if !(null > 0) || !research.IsFinite(null) {
 		return
 	}
+
 	evidence, gain, total := 0.0, 0.0, 0.0
 
 	for j, effect := range t.effects {
-		f := t.noise.density(d, effect)
-		t.belief[j] *= f
+		density := t.noise.density(d, effect)
 
+		t.belief[j] *= density
 		total += t.belief[j]
 		if effect < t.null {
 			gain += t.belief[j]
 		}
 
+		// Only the gains, which come first, have bets.
 		if j < len(t.bets) {
-			t.bets[j] *= f / null
+			t.bets[j] *= density / null
 			evidence += t.bets[j]
 		}
 	}
@@ -290,6 +301,7 @@ func (t *certificateTest) estimate() (mean, lo, hi float64) {
 		order[j] = j
 		mean += t.belief[j] * t.effects[j]
 	}
+
 	slices.SortFunc(order, func(i, j int) int {
 		if t.effects[i] < t.effects[j] {
 			return -1
@@ -297,16 +309,18 @@ func (t *certificateTest) estimate() (mean, lo, hi float64) {
 
 		return 1
 	})
-	sum := 0.0
+
+	below := 0.0 // P(effect at most the present one)
 	lo, hi = math.NaN(), math.NaN()
 
 	for _, j := range order {
-		sum += t.belief[j]
-		if math.IsNaN(lo) && sum >= .05 {
+		below += t.belief[j]
+
+		if math.IsNaN(lo) && below >= .05 {
 			lo = t.effects[j]
 		}
 
-		if math.IsNaN(hi) && sum >= .95*(1-1e-12) {
+		if math.IsNaN(hi) && below >= .95*(1-1e-12) {
 			hi = t.effects[j]
 		}
 	}
@@ -314,12 +328,13 @@ func (t *certificateTest) estimate() (mean, lo, hi float64) {
 	return mean, min(lo, mean), max(hi, mean)
 }
 
-func (st RuleState) certificate(t *certificateTest, outcome Outcome, by string, runs int) *Certificate {
-	r := st.Ruler()
+func (st RuleState) newCertificate(t *certificateTest, outcome Outcome, by string, runs int) *Certificate {
+	r := st.MetricScale()
 
 	c := &Certificate{
 		Outcome: outcome, StoppedBy: by, Edits: st.Auto.Chain, Scale: st.Scale, Claim: r.Gain(-st.Auto.Claim),
-		Pairs: t.n, E: min(t.reached(), math.MaxFloat64), Need: math.Exp(t.need), Test: st.Tests + 1, Runs: runs,
+		Pairs: t.n, E: min(t.decisiveEvidence(), math.MaxFloat64), Need: math.Exp(t.need), Test: st.Tests + 1,
+		Runs: runs,
 	}
 	if t.n > 0 {
 		c.Gain = r.interval(t.estimate())
@@ -332,28 +347,29 @@ func (st RuleState) certificate(t *certificateTest, outcome Outcome, by string, 
 // the pairs tell the noise, and the side that is the head from here on tells
 // its level. Rolled back, the claim is given back. o is the Outlook it began with.
 func (a Auto) CloseCertificate(st RuleState, o Outlook, obs []Observation, c Certificate) RuleState {
-	st = st.paid(o)
-	_, late := a.spare(st, o)
-	pairs, _ := st.certificatePairs(Settled(obs))
+	st = st.countLostTests(o)
+	_, late := a.spareRuns(st, o)
+	settled := ResolveRepeats(obs)
+	pairs, _ := st.sortPairs(settled)
+	belief := st.Auto.mixture()
 
-	m := st.Auto.mixture()
 	if c.Outcome == Certified {
 		st.Kept++
 	} else {
-		m.shift(st.Auto.Claim, st.Auto.ClaimVar)
+		belief.shiftLevel(st.Auto.Claim, st.Auto.ClaimVar)
 	}
-	var ds []float64
 
+	var diffs []float64
 	for _, p := range pairs {
-		if !p.complete() {
+		if !p.isComplete() {
 			continue
 		}
 
-		ds = append(ds, *p.c-*p.b)
+		diffs = append(diffs, *p.c-*p.b)
 		if c.Outcome == Certified {
-			m.see(*p.c, false)
+			belief.observe(*p.c, false)
 		} else {
-			m.see(*p.b, false)
+			belief.observe(*p.b, false)
 		}
 	}
 
@@ -361,26 +377,29 @@ func (a Auto) CloseCertificate(st RuleState, o Outlook, obs []Observation, c Cer
 		st.Tests++
 	}
 
-	if len(ds) >= 2 {
-		st = st.learn(aroundMedian(ds))
+	if len(diffs) >= 2 {
+		st = st.learnNoise(aroundMedian(diffs))
 	}
-	grown := a.referee().growth(st, Settled(obs), Checkpoint, Incumbent)
-	st.Guards = a.referee().learnGuards(st, Settled(obs))
-	auto := *st.Auto
-	auto.Belief, auto.Late, auto.IfKept = m.AutoBelief, auto.Late || late, nil
-	auto.Claim, auto.ClaimVar, auto.Chain = 0, 0, 0
 
+	growth := a.baseRule().measureGrowth(st, settled, Checkpoint, Incumbent)
+	st.Guards = a.baseRule().learnGuards(st, settled)
+
+	auto := *st.Auto
+	auto.Belief, auto.Late, auto.IfKept = belief.AutoBelief, auto.Late || late, nil
+	auto.Claim, auto.ClaimVar, auto.Chain = 0, 0, 0
 	st.Auto = &auto
+
+	// Only now: addGrowth changes nothing while a chain is open.
 	if c.Outcome == Certified {
-		st = st.grown(grown, 1)
+		st = st.addGrowth(growth, 1)
 	}
 
 	return st
 }
 
-// Words is the certificate in one line for m's readers.
-func (c Certificate) Words(m contract.Metric) string {
-	w := phrase{Judgement{Scale: c.Scale, Gain: c.Gain}, m.Unit}
+// Describe is the certificate in one line for m's readers.
+func (c Certificate) Describe(m contract.Metric) string {
+	w := formatter{Judgement{Scale: c.Scale, Gain: c.Gain}, m.Unit}
 
 	head := "certified"
 	if c.Outcome == RolledBack {

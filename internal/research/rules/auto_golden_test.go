@@ -31,13 +31,13 @@ func goldenText(t *testing.T, rule rules.Auto) string {
 			j := b.Try(effect)
 			fmt.Fprintf(&out, "%d.%d %s %s runs %d gain %.6g..%.6g noise %.6g price %.6g claim %.6g sd %.6g pairs %d\n",
 				round, i, j.Verdict, j.StoppedBy, j.Runs, j.Gain.Lo, j.Gain.Hi, j.Noise, b.State.Auto.Price,
-				b.State.Auto.Claim, math.Sqrt(b.State.Auto.ClaimVar), b.State.CertificatePairs())
+				b.State.Auto.Claim, math.Sqrt(b.State.Auto.ClaimVar), b.State.ReservePairs())
 		}
 		obs, c := b.Certify()
 		b.CloseCertificate(obs, c)
-		fmt.Fprintf(&out, "%s\nlog E %.6g need %.6g gain %.6g next alpha %.6g s %.6g eps %.6g\n", c.Words(rule.Metric),
-			math.Log(c.E), c.Need, c.Gain.Mid, rules.AutoAlphaAt(b.State.Tests+1, b.State.Kept), b.State.S,
-			b.State.Auto.Belief.Outliers/b.State.Auto.Belief.Seen)
+		fmt.Fprintf(&out, "%s\nlog E %.6g need %.6g gain %.6g next alpha %.6g s %.6g eps %.6g\n",
+			c.Describe(rule.Metric), math.Log(c.E), c.Need, c.Gain.Mid, rules.AutoAlpha(b.State.Tests+1, b.State.Kept),
+			b.State.S, b.State.Auto.Belief.Outliers/b.State.Auto.Belief.Seen)
 	}
 
 	return out.String()

@@ -11,13 +11,13 @@ const (
 	priceIdle  = 1e-3 // of the rope, where runs are in plenty
 )
 
-// price is what the value of one more look must exceed, in units of the
+// lookPrice is what the value of one more look must exceed, in units of the
 // scale: at most what a fresh proposal would earn with the run, 3 (gained +
 // 20 v0) / (runs + 20) with v0 the expected gain of a fresh proposal. Where
 // every proposal still expected may have as many looks as one can, a run costs
 // next to nothing.
-func (a Auto) price(st RuleState, o Outlook, prior effectPrior) float64 {
-	if a.pace(st, o) >= maxLooks {
+func (a Auto) lookPrice(st RuleState, o Outlook, prior effectPrior) float64 {
+	if a.runsPerProposal(st, o) >= maxLooks {
 		return priceIdle * st.Auto.Rope
 	}
 
@@ -29,21 +29,23 @@ func (a Auto) price(st RuleState, o Outlook, prior effectPrior) float64 {
 	return fresh
 }
 
-// priceAfter is the price after a proposal that took looks runs: dearer when
-// it took more than the pace (runs left per proposal left), cheaper when less,
-// so that where proposals are the scarce thing exactly the budget is spent.
-func (a Auto) priceAfter(st RuleState, o Outlook, prior effectPrior, looks int) float64 {
-	step := max(-5, min(5, float64(looks)-a.pace(st, o)))
-	return max(a.price(st, o, prior)*math.Exp(priceStep*step), priceFloor*st.Auto.Rope)
+// nextPrice is the price after a proposal that took looks runs: dearer when
+// it took more than the runs left for each proposal, cheaper when less, so that
+// exactly the budget is spent where proposals are scarce.
+func (a Auto) nextPrice(st RuleState, o Outlook, prior effectPrior, looks int) float64 {
+	step := max(-5, min(5, float64(looks)-a.runsPerProposal(st, o)))
+
+	return max(a.lookPrice(st, o, prior)*math.Exp(priceStep*step), priceFloor*st.Auto.Rope)
 }
 
-// pace is the number of runs left for each proposal still expected, 0 when their
-// number is not known.
-func (a Auto) pace(st RuleState, o Outlook) float64 {
+// runsPerProposal is the number of runs left for each proposal still expected, 0
+// when their number is not known.
+func (a Auto) runsPerProposal(st RuleState, o Outlook) float64 {
 	if o.Proposals <= 0 {
 		return 0
 	}
-	left, _ := a.spare(st, o)
+
+	left, _ := a.spareRuns(st, o)
 
 	return float64(left) / float64(o.Proposals)
 }

@@ -7,25 +7,25 @@ import (
 )
 
 const (
-	certificatePairs = 60   // of one certificate, at most
-	reserveSlack     = 1.25 // evidence kept back, in units of the expected need
-	reserveShare     = .2   // of the budget, at most
-	reserveLeast     = 4    // runs
-	reserveRisk      = .015 // chance that the pairs kept back hold too few clean ones
-	maxPairOutliers  = .30
-	trustedResiduals = 30 // from which the pair noise rests on residuals alone
+	maxCertificatePairs = 60   // of one certificate, at most
+	reserveSlack        = 1.25 // evidence kept back, in units of the expected need
+	reserveShare        = .2   // of the budget, at most
+	reserveLeast        = 4    // runs
+	reserveRisk         = .015 // chance that the pairs kept back hold too few clean ones
+	maxPairOutliers     = .30
+	trustedResiduals    = 30 // from which the pair noise rests on residuals alone
 )
 
-// AutoAlphaAt is the level of the campaign's t-th certificate of the head
+// AutoAlpha is the level of the campaign's t-th certificate of the head
 // (from 1) after passed ones: alpha_t = .05 gamma_t (passed+1), the e-LOND
 // rule (Xu & Ramdas 2024), with gamma_t = (t+1)^-1.6 / 1.29, whose sum is
 // below 1: few tests are made, so most is spent early.
-func AutoAlphaAt(t, passed int) float64 {
+func AutoAlpha(t, passed int) float64 {
 	return alpha * math.Pow(float64(t)+1, -1.6) / 1.29 * float64(passed+1)
 }
 
-// need is log(1/alpha_t) of the next certificate.
-func (st RuleState) need() float64 {
+// logNeed is log(1/alpha_t) of the next certificate.
+func (st RuleState) logNeed() float64 {
 	return -math.Log(st.alphaNext())
 }
 
@@ -36,7 +36,7 @@ func (st RuleState) need() float64 {
 func (st RuleState) pairNoise(m *mixture) noiseModel {
 	pair := noiseModel{s: st.S}
 	if n := float64(len(st.Residuals)); n < trustedResiduals {
-		run, drift := m.noise()
+		run, drift := m.noiseVariances()
 		pair.s = max(pair.s, math.Sqrt(2*run+drift)*(1+1/math.Sqrt(2*max(n, 1))))
 	}
 	pair.eps = max(outlierShare, min(maxPairOutliers, 2*m.outlierShare()))
@@ -44,35 +44,37 @@ func (st RuleState) pairNoise(m *mixture) noiseModel {
 	return pair
 }
 
-// CertificatePairs is the number of pairs to keep back for a certificate of
+// ReservePairs is the number of pairs to keep back for a certificate of
 // the claim: what the evidence is expected to need (a normal likelihood ratio
 // grows by claim^2 / 2s^2 a pair, Wald 1945), with slack, and enough more that
 // spoiled pairs can be repeated. Without a claim it is the cap of 60.
-func (st RuleState) CertificatePairs() int {
-	m := st.Auto.mixture()
-
-	pair := st.pairNoise(m)
-	if !(st.Auto.Claim > 0) {
-		return certificatePairs
+func (st RuleState) ReservePairs() int {
+	claim := st.Auto.Claim
+	if !(claim > 0) {
+		return maxCertificatePairs
 	}
 
-	k := max(2, math.Ceil(reserveSlack*(st.need()+1.5)*2*pair.s*pair.s/(st.Auto.Claim*st.Auto.Claim)))
-	if !(k < certificatePairs) {
-		return certificatePairs
+	belief := st.Auto.mixture()
+	pair := st.pairNoise(belief)
+
+	clean := max(2, math.Ceil(reserveSlack*(st.logNeed()+1.5)*2*pair.s*pair.s/(claim*claim)))
+	if !(clean < maxCertificatePairs) {
+		return maxCertificatePairs
 	}
+
 	// An outlier, of scale 5s, spoils a pair only if it is larger than half the claim.
-	spoiled := min(maxPairOutliers, 2*m.outlierShare()) * 2 / math.Pi * math.Atan(10*pair.s/st.Auto.Claim)
-	for n := int(k); n < certificatePairs; n++ {
-		if fewerClean(int(k), n, spoiled) < reserveRisk {
+	spoiled := min(maxPairOutliers, 2*belief.outlierShare()) * 2 / math.Pi * math.Atan(10*pair.s/claim)
+	for n := int(clean); n < maxCertificatePairs; n++ {
+		if chanceFewerClean(int(clean), n, spoiled) < reserveRisk {
 			return n
 		}
 	}
 
-	return certificatePairs
+	return maxCertificatePairs
 }
 
-// fewerClean is P(fewer than k of n pairs are clean), each spoiled with chance p < 1.
-func fewerClean(k, n int, p float64) float64 {
+// chanceFewerClean is P(fewer than k of n pairs are clean), each spoiled with chance p < 1.
+func chanceFewerClean(k, n int, p float64) float64 {
 	term, sum := math.Pow(1-p, float64(n)), 0.0 // P(i of n spoiled)
 	for i := 0; i <= n; i++ {
 		if n-i < k {
@@ -84,16 +86,16 @@ func fewerClean(k, n int, p float64) float64 {
 	return sum
 }
 
-// spare is the number of runs that the search may still use, and whether the
-// main certificate's reserve is no longer part of that reckoning.
-func (a Auto) spare(st RuleState, o Outlook) (left int, late bool) {
-	if st.Class != research.Noisy {
+// spareRuns is the number of runs that the search may still use. late says that
+// the main certificate's reserve is no longer kept back, only a few runs for the last.
+func (a Auto) spareRuns(st RuleState, o Outlook) (left int, late bool) {
+	if st.NoiseKind != research.Noisy {
 		return o.Left, false
 	}
 
 	if !st.Auto.Late {
 		most := max(reserveLeast, int(reserveShare*float64(o.Budget)))
-		left = o.Left - min(2*st.CertificatePairs(), most)
+		left = o.Left - min(2*st.ReservePairs(), most)
 	}
 
 	if left < 1 {
@@ -117,23 +119,23 @@ const (
 // down to its reserve, once, and then again at the end. A caller may certify
 // at any other time too: e-LOND pays for every test.
 func (a Auto) Plan(st RuleState, o Outlook) Plan {
-	certify := PlanEnd
-	if a.Certifiable(st) && o.Left >= 2 {
-		certify = PlanCertify
+	lastStep := PlanEnd
+	if a.CanCertify(st) && o.Left >= 2 {
+		lastStep = PlanCertify
 	}
 
-	left, late := a.spare(st, o)
+	left, late := a.spareRuns(st, o)
 	switch {
-	case o.Proposals == 0, left < 1:
-		return certify
-	case late && !st.Auto.Late && certify == PlanCertify:
+	case o.Proposals == 0 || left < 1:
+		return lastStep
+	case late && !st.Auto.Late && lastStep == PlanCertify:
 		return PlanCertify
 	}
 
 	return PlanPropose
 }
 
-// Certifiable says whether the head has a claim that a certificate could prove.
-func (a Auto) Certifiable(st RuleState) bool {
-	return st.Class == research.Noisy && st.Auto.Chain > 0 && st.Auto.Claim > st.Auto.MinEffect
+// CanCertify says whether the head has a claim that a certificate could prove.
+func (a Auto) CanCertify(st RuleState) bool {
+	return st.NoiseKind == research.Noisy && st.Auto.Chain > 0 && st.Auto.Claim > st.Auto.MinEffect
 }

@@ -14,7 +14,7 @@ import (
 //
 //	Calibrate … Calibrated              → RuleState
 //	Plan                                → propose | certify | end
-//	propose: Next … Next, Close, Moved (if kept)
+//	propose: Next … Next, Close, AfterKeep (if kept)
 //	certify: NextPair … NextPair, CloseCertificate; certified → the checkpoint
 //	         is the head, rolled_back → the head is the checkpoint
 //
@@ -82,14 +82,14 @@ type Adoption struct {
 
 const autoCalibration = 3 // runs that start auto's belief
 
-// referee calibrates, and decides deterministic metrics.
-func (a Auto) referee() referee { return referee{a.Metric, a.Guards} }
+// baseRule calibrates, and decides deterministic metrics.
+func (a Auto) baseRule() baseRule { return baseRule{a.Metric, a.Guards} }
 
 // Calibrate names the next run of the start version, or nil when obs is
 // enough: two for a metric declared deterministic that are equal, else three
 // after a discarded warm-up. An invalid run ends it.
-func (a Auto) Calibrate(obs []Observation) *Want {
-	want := a.referee().Calibrate(obs)
+func (a Auto) Calibrate(obs []Observation) *RunRequest {
+	want := a.baseRule().Calibrate(obs)
 	counted := 0
 
 	for _, o := range obs {
@@ -108,17 +108,17 @@ func (a Auto) Calibrate(obs []Observation) *Want {
 // Calibrated folds a finished calibration into the first state. Its errors
 // (program) say what was wrong with a run.
 func (a Auto) Calibrated(obs []Observation) (RuleState, error) {
-	counted, values, err := a.referee().counted(obs)
+	counted, values, err := a.baseRule().countedRuns(obs)
 	if err != nil {
 		return RuleState{}, err
 	}
 
 	if len(values) == 0 || a.Calibrate(obs) != nil {
-		return RuleState{}, unfinished(values)
+		return RuleState{}, unfinishedError(values)
 	}
 
-	st := a.referee().begin(counted, values, SearchAuto)
-	if st.Class == research.Deterministic {
+	st := a.baseRule().newState(counted, values, SearchAuto)
+	if st.NoiseKind == research.Deterministic {
 		return st, nil
 	}
 
@@ -127,14 +127,17 @@ func (a Auto) Calibrated(obs []Observation) (RuleState, error) {
 
 // noisy starts the belief of a metric known to be noisy from runs of one version.
 func (a Auto) noisy(st RuleState, values []float64) RuleState {
-	auto := AutoState{Rope: a.Rope, MinEffect: a.referee().minGain(st)}
+	auto := AutoState{Rope: a.Rope, MinEffect: a.baseRule().minGain(st)}
+
 	if auto.Rope <= 0 {
-		m := 0.0
+		given := 0.0
 		if a.Metric.MinGainSet {
-			m = auto.MinEffect
+			given = auto.MinEffect
 		}
-		auto.Rope = st.rope(m)
+
+		auto.Rope = st.rope(given)
 	}
+
 	auto.Top = autoTop(st.Scale, auto.Rope)
 	auto.Belief = newMixture(st.heights(values), auto.Rope, auto.Top).AutoBelief
 	st.Auto = &auto
@@ -155,6 +158,7 @@ func autoTop(scale string, rope float64) float64 {
 	return max(1, 8*rope)
 }
 
+// keepBar is the gain, on the scale, that an edit must be expected to bring.
 func (a Auto) keepBar(st RuleState) float64 {
 	if a.KeepBar > 0 {
 		return a.KeepBar * st.Auto.Rope
@@ -163,13 +167,13 @@ func (a Auto) keepBar(st RuleState) float64 {
 	return .05 * st.Auto.Rope
 }
 
-// after is a fresh calibration's state in a campaign that has a past: what was
-// learnt of proposals outlives it, and so do the chain and its claim; the
-// belief of noise and level starts anew.
-func (s AutoState) after(old AutoState) *AutoState {
+// continueFrom is a fresh calibration's state in a campaign that has a past: what
+// was learnt of proposals stays, and so do the chain and its claim; the belief of
+// noise and level starts anew.
+func (s AutoState) continueFrom(old AutoState) *AutoState {
 	s.Claim, s.ClaimVar, s.Chain = old.Claim, old.ClaimVar, old.Chain
-
 	s.Price, s.Gained, s.Late = old.Price, old.Gained, old.Late
+
 	if len(old.Belief.Counts) == len(s.Belief.Counts) && s.Rope == old.Rope {
 		s.Belief.Counts, s.Belief.Closed = old.Belief.Counts, old.Belief.Closed
 	}
@@ -177,27 +181,27 @@ func (s AutoState) after(old AutoState) *AutoState {
 	return &s
 }
 
-// moved is the state after the experiment closed last has become the head.
-func (s AutoState) moved() *AutoState {
+// afterKeep is the state after the experiment closed last has become the head.
+func (s AutoState) afterKeep() *AutoState {
 	kept := *s.IfKept
 	s.IfKept = nil
 	s.Belief.Levels, s.Belief.Vars = kept.Levels, kept.Vars
 
-	return s.chained(kept.Claim)
+	return s.withClaim(kept.Claim)
 }
 
-// movedBy is the state after an experiment that was closed earlier than the
+// afterLateKeep is the state after an experiment that was closed earlier than the
 // last one has become the head: its level moves by what is claimed.
-func (s AutoState) movedBy(kept Claim) *AutoState {
-	m := s.mixture()
-	m.shift(-kept.Gain, kept.Var)
-	s.Belief, s.IfKept = m.AutoBelief, nil
+func (s AutoState) afterLateKeep(kept Claim) *AutoState {
+	belief := s.mixture()
+	belief.shiftLevel(-kept.Gain, kept.Var)
+	s.Belief, s.IfKept = belief.AutoBelief, nil
 
-	return s.chained(kept)
+	return s.withClaim(kept)
 }
 
-// chained is the state with one more edit in the chain.
-func (s AutoState) chained(kept Claim) *AutoState {
+// withClaim is the state with one more edit in the chain.
+func (s AutoState) withClaim(kept Claim) *AutoState {
 	s.Claim += kept.Gain
 	s.ClaimVar += kept.Var
 	s.Gained += kept.Gain
@@ -206,17 +210,18 @@ func (s AutoState) chained(kept Claim) *AutoState {
 	return &s
 }
 
-// movedBack is the state after the keep that made the claim was undone.
-func (s AutoState) movedBack(kept Claim) *AutoState {
-	m := s.mixture()
-	m.shift(kept.Gain, kept.Var)
-	s.Belief = m.AutoBelief
+// afterUndo is the state after the keep that made the claim was undone.
+func (s AutoState) afterUndo(kept Claim) *AutoState {
+	belief := s.mixture()
+	belief.shiftLevel(kept.Gain, kept.Var)
+	s.Belief, s.IfKept = belief.AutoBelief, nil
 	s.Gained -= kept.Gain
 
-	s.IfKept = nil
-	if s.Chain == 0 { // it was certified: the checkpoint moves back with the head
+	// Without a chain the edit was certified: the checkpoint moves back with the head.
+	if s.Chain == 0 {
 		return &s
 	}
+
 	s.Claim -= kept.Gain
 	s.ClaimVar = math.Max(0, s.ClaimVar-kept.Var)
 	s.Chain--
@@ -224,4 +229,4 @@ func (s AutoState) movedBack(kept Claim) *AutoState {
 	return &s
 }
 
-func (s AutoState) mixture() *mixture { return s.Belief.thaw(s.Rope, s.Top) }
+func (s AutoState) mixture() *mixture { return s.Belief.toMixture(s.Rope, s.Top) }

@@ -20,91 +20,97 @@ const (
 // means that the expected gain is worth adopting the edit; nothing is proven
 // by it. Deterministic metrics are judged by one run.
 func (a Auto) Next(st RuleState, o Outlook, obs []Observation) Step {
-	if j := a.referee().invalid(st, obs); j != nil {
-		return concluded(j, st, obs)
+	if j := a.baseRule().judgeInvalid(st, obs); j != nil {
+		return conclude(j, st, obs)
 	}
 
-	if st.Class == research.Deterministic {
-		return a.referee().exact(st, obs)
+	if st.NoiseKind == research.Deterministic {
+		return a.baseRule().judgeExact(st, obs)
 	}
 
+	runCandidate := Step{Run: &RunRequest{Side: Candidate, Role: research.Screen}}
 	if len(st.candidateHeights(obs)) == 0 {
-		return Step{Run: &Want{Side: Candidate, Role: research.Screen}}
+		return runCandidate
 	}
-	m := st.opened(obs)
-	left, _ := a.spare(st, o)
-	by := ""
-	worth, candidate := m.moments().worth()
 
-	simpler := o.Shorter && a.mayBeSimpler(st, m, obs)
+	belief := st.openBelief(obs)
+	left, _ := a.spareRuns(st, o)
+	worth, ofCandidate := belief.moments().bestLook()
+	tooDear := worth <= a.lookPrice(st, o, belief.prior)
+
+	stoppedBy := ""
 	switch {
-	case simpler && worth <= a.price(st, o, m.prior) && len(obs) < left:
-		return Step{Run: &Want{Side: Candidate, Role: research.Screen}}
-	case worth <= a.price(st, o, m.prior):
-		by = "price"
+	case tooDear && len(obs) < left && o.Shorter && a.canBeSimpler(st, belief, obs):
+		return runCandidate
+	case tooDear:
+		stoppedBy = "price"
 	case len(obs) >= maxLooks:
-		by = "looks"
+		stoppedBy = "looks"
 	case len(obs) >= left:
-		by = "budget"
-	case candidate:
-		return Step{Run: &Want{Side: Candidate, Role: research.Screen}}
+		stoppedBy = "budget"
+	case ofCandidate:
+		return runCandidate
 	default:
-		return Step{Run: &Want{Side: Incumbent, Role: research.Anchor}}
+		return Step{Run: &RunRequest{Side: Incumbent, Role: research.Anchor}}
 	}
 
-	return concluded(a.judge(st, o, m, obs, by), st, obs)
+	return conclude(a.judgeBelief(st, o, belief, obs, stoppedBy), st, obs)
 }
 
-// mayBeSimpler says whether another look may still show that a shorter edit
+// canBeSimpler says whether another look may still show that a shorter edit
 // loses nothing that matters: not yet believed, not hopeless, four looks at most.
-func (a Auto) mayBeSimpler(st RuleState, m *mixture, obs []Observation) bool {
-	_, loss, _ := m.chances(st.Auto.Rope)
+func (a Auto) canBeSimpler(st RuleState, belief *mixture, obs []Observation) bool {
+	_, loss, _ := belief.effectChances(st.Auto.Rope)
 	looks := len(st.candidateHeights(obs))
 
-	return m.moments().effect >= -a.keepBar(st) && loss < .5 && looks < simplerLooks &&
-		(looks < 2 || loss >= simplerLoss)
+	if belief.moments().effect < -a.keepBar(st) {
+		return false // it is adopted for its gain
+	}
+
+	return loss < .5 && looks < simplerLooks && (looks < 2 || loss >= simplerLoss)
 }
 
-// opened is the belief with the experiment open and its usable runs seen.
-func (st RuleState) opened(obs []Observation) *mixture {
-	m := st.Auto.mixture()
+// openBelief is the belief with the experiment open and its usable runs observed.
+func (st RuleState) openBelief(obs []Observation) *mixture {
+	belief := st.Auto.mixture()
+	level, far := belief.levelMean(), false
 
-	level, far := m.level(), false
 	for _, y := range st.candidateHeights(obs) {
 		far = far || math.Abs(y-level) > farRun*st.Auto.Top
 	}
-	m.open(far)
+
+	belief.openProposal(far)
 
 	for _, o := range obs {
 		if y, ok := st.height(o); ok {
-			m.see(y, o.Side == Candidate)
+			belief.observe(y, o.Side == Candidate)
 		}
 	}
 
-	return m
+	return belief
 }
 
 // height is a run's place on the scale, false when it has none.
 func (st RuleState) height(o Observation) (float64, bool) {
-	if !o.Valid || !st.measurable([]float64{o.Value}) {
+	if !o.Valid || !st.fitsScale([]float64{o.Value}) {
 		return 0, false
 	}
 
-	return st.Ruler().Y(o.Value), true
+	return st.MetricScale().Height(o.Value), true
 }
 
-// worth is the expected net gain per run of looking k more times at the
+// bestLook is the expected net gain per run of looking k more times at the
 // proposal, or at the head, before deciding: the knowledge gradient (Frazier,
 // Powell & Dayanik 2008; over several looks as in Frazier & Powell 2010) of
 // the moment-matched belief. In units of the scale, per run.
-func (o moments) worth() (best float64, candidate bool) {
+func (o moments) bestLook() (best float64, candidate bool) {
 	for _, k := range [...]float64{1, 2, 4, 8} {
-		own := o.worthOf(o.cov+o.varEffect, o.varLevel+2*o.cov+o.varEffect, k)
+		own := o.lookValue(o.cov+o.varEffect, o.varLevel+2*o.cov+o.varEffect, k)
 		if own > best {
 			best, candidate = own, true
 		}
 
-		if head := o.worthOf(o.cov, o.varLevel, k); head > best {
+		if head := o.lookValue(o.cov, o.varLevel, k); head > best {
 			best, candidate = head, false
 		}
 	}
@@ -112,10 +118,10 @@ func (o moments) worth() (best float64, candidate bool) {
 	return best, candidate
 }
 
-// worthOf is t (phi(z) - z Phi(-z)) / k with z = |effect|/t, where t is the
+// lookValue is t (phi(z) - z Phi(-z)) / k with z = |effect|/t, where t is the
 // standard deviation that k looks would move the effect's mean by: cov is the
 // effect's covariance with what a look shows, v the variance of that.
-func (o moments) worthOf(cov, v, k float64) float64 {
+func (o moments) lookValue(cov, v, k float64) float64 {
 	t := math.Abs(cov) / math.Sqrt(v+o.runVar/k)
 	if !(t > 0) {
 		return 0
@@ -125,92 +131,106 @@ func (o moments) worthOf(cov, v, k float64) float64 {
 	return t * (normalDensity(z, 1) - z*normalCDF(-z)) / k
 }
 
-// judge words what the belief says as the looks end.
-func (a Auto) judge(st RuleState, look Outlook, m *mixture, obs []Observation, by string) *Judgement {
-	o := m.moments()
+// judgeBelief is the judgement that the belief gives as the looks end.
+func (a Auto) judgeBelief(st RuleState, o Outlook, belief *mixture, obs []Observation, stoppedBy string) *Judgement {
+	now := belief.moments()
+	gain, loss, within := belief.effectChances(st.Auto.Rope)
 	candidates := st.candidateHeights(obs)
-	gain, loss, within := m.chances(st.Auto.Rope)
-	r := st.Ruler()
-	half := z95 * math.Sqrt(o.varEffect)
-	value, base := r.raw(median(candidates)), r.raw(o.level)
-	sd := math.Sqrt(o.runVar)
+
+	scale := st.MetricScale()
+	value, base := scale.value(median(candidates)), scale.value(now.level)
+	half := z95 * math.Sqrt(now.varEffect)
+	runSD := math.Sqrt(now.runVar)
 
 	j := &Judgement{
-		Verdict: research.Inconclusive, StoppedBy: by, Scale: st.Scale, Value: &value, Baseline: &base,
-		Gain:       r.interval(o.effect, o.effect-half, o.effect+half),
-		Noise:      r.Gain(-sd),
-		Detectable: r.Gain(-2 * sd / math.Sqrt(float64(len(candidates)))),
-		Claim:      &Claim{-o.effect, o.varEffect},
+		Verdict: research.Inconclusive, StoppedBy: stoppedBy, Scale: st.Scale, Value: &value, Baseline: &base,
+		Gain:       scale.interval(now.effect, now.effect-half, now.effect+half),
+		Noise:      scale.Gain(-runSD),
+		Detectable: scale.Gain(-2 * runSD / math.Sqrt(float64(len(candidates)))),
+		Claim:      &Claim{-now.effect, now.varEffect},
 	}
+
+	// A shorter edit need not be shown to change nothing, only not to lose.
+	equivalent := within >= worthless
+	if o.Shorter {
+		equivalent = loss < simplerLoss
+	}
+
 	switch {
-	case o.effect < -a.keepBar(st):
+	case now.effect < -a.keepBar(st):
 		j.Verdict = research.Provisional
 	case loss >= lossAbove && gain < loss:
 		j.Verdict = research.Regressed
-	case len(candidates) >= 2 && (look.Shorter && loss < simplerLoss || !look.Shorter && within >= worthless):
+	case len(candidates) >= 2 && equivalent:
 		j.Verdict = research.Equivalent
 	}
 
 	if j.Verdict == research.Provisional || j.Verdict == research.Equivalent {
-		a.referee().checkGrowth(st, obs, j)
+		a.baseRule().checkGrowth(st, obs, j)
 	}
 
 	return j
 }
 
+// candidateHeights are the candidate's usable runs, on the scale.
 func (st RuleState) candidateHeights(obs []Observation) []float64 {
-	var ys []float64
+	var heights []float64
 
 	for _, o := range obs {
 		if y, ok := st.height(o); ok && o.Side == Candidate {
-			ys = append(ys, y)
+			heights = append(heights, y)
 		}
 	}
 
-	return ys
+	return heights
 }
 
 // Close folds a judged experiment into the state, when the verdict falls, as
-// an edit that was dropped; IfKept has what keeping it changes (see Moved). An
+// an edit that was dropped; IfKept has what keeping it changes (see AfterKeep). An
 // invalid experiment teaches nothing and spends no share of the prior.
 func (a Auto) Close(st RuleState, o Outlook, obs []Observation, j Judgement) RuleState {
-	if st.Class != research.Noisy {
+	if st.NoiseKind != research.Noisy {
 		return st
 	}
+
 	auto := *st.Auto
 	auto.IfKept = nil
 
 	if j.Verdict != research.Invalid && len(st.candidateHeights(obs)) > 0 {
-		_, late := a.spare(st, o)
-		m := st.opened(obs)
-		auto.Price = a.priceAfter(st, o, m.prior, len(obs))
+		_, late := a.spareRuns(st, o)
+		belief := st.openBelief(obs)
+
+		auto.Price = a.nextPrice(st, o, belief.prior, len(obs))
 		auto.Late = auto.Late || late
-		auto.IfKept = m.close()
+		auto.IfKept = belief.closeProposal()
 		auto.IfKept.N = j.N
-		auto.Belief = m.AutoBelief
-		st = st.learn(st.repeats(obs))
+		auto.Belief = belief.AutoBelief
+
+		st = st.learnNoise(st.repeatDiffs(obs))
 	}
+
 	st.Auto = &auto
-	st.Guards = a.referee().learnGuards(st, obs)
+	st.Guards = a.baseRule().learnGuards(st, obs)
 
 	return st
 }
 
-// repeats are the differences of consecutive runs of the candidate: they tell
+// repeatDiffs are the differences of consecutive runs of the candidate: they tell
 // the noise of a pair, whatever the edit does.
-func (st RuleState) repeats(obs []Observation) []float64 {
-	var ds []float64
-	prev, have := 0.0, false
+func (st RuleState) repeatDiffs(obs []Observation) []float64 {
+	var diffs []float64
+	previous, hasPrevious := 0.0, false
 
 	for _, o := range obs {
 		y, ok := st.height(o)
-
 		ok = ok && o.Side == Candidate
-		if ok && have {
-			ds = append(ds, y-prev)
+
+		if ok && hasPrevious {
+			diffs = append(diffs, y-previous)
 		}
-		prev, have = y, ok
+
+		previous, hasPrevious = y, ok
 	}
 
-	return ds
+	return diffs
 }

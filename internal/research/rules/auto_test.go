@@ -124,11 +124,11 @@ func learningFault(t *testing.T, rule rulestest.FullRule) string {
 	var obs []rules.Observation
 
 	for i := range 400 {
-		w := rules.Want{Side: rules.Candidate, Role: research.Screen}
+		w := rules.RunRequest{Side: rules.Candidate, Role: research.Screen}
 
 		level := -.03
 		if i%2 == 1 {
-			w, level = rules.Want{Side: rules.Incumbent, Role: research.Anchor}, 0
+			w, level = rules.RunRequest{Side: rules.Incumbent, Role: research.Anchor}, 0
 		}
 
 		obs = append(obs, b.Observe(w, level))
@@ -190,7 +190,7 @@ func TestAutoCertifiesNoLessThanMinGain(t *testing.T) {
 
 			b.State.Auto.Claim, b.State.Auto.ClaimVar, b.State.Auto.Chain, b.Head = .08, .01, 3, -.035
 			if _, cert := b.Certify(); cert.Outcome != c.want {
-				t.Errorf("min_gain %v, seed %d: %s", c.minGain, seed, cert.Words(rule.Metric))
+				t.Errorf("min_gain %v, seed %d: %s", c.minGain, seed, cert.Describe(rule.Metric))
 			}
 		}
 	}
@@ -206,7 +206,7 @@ func TestAutoNeverBelievesNaN(t *testing.T) {
 func numberFault(t *testing.T, rule rulestest.FullRule) string {
 	b := rulestest.NewBench(t, rule, timing)
 
-	first := rules.Observation{Want: rules.Want{Side: rules.Candidate, Role: research.Screen}, Valid: true,
+	first := rules.Observation{RunRequest: rules.RunRequest{Side: rules.Candidate, Role: research.Screen}, Valid: true,
 		Value: 1}
 	for _, v := range []float64{math.NaN(), math.Inf(1), math.Inf(-1), 0, -1, 1e300} {
 		bad := first
@@ -243,7 +243,7 @@ func TestAutoCertificateRepeatsFailedRuns(t *testing.T) {
 		if w == nil || w.Pair != 1 || w.Side != rules.Checkpoint || w.Order != "BC" {
 			t.Fatalf("%+v", w)
 		}
-		obs = append(obs, rules.Observation{Want: *w, Reason: "it failed"})
+		obs = append(obs, rules.Observation{RunRequest: *w, Reason: "it failed"})
 	}
 
 	obs = append(obs, obs[0])
@@ -263,12 +263,12 @@ func TestAutoGoesOnAfterEqualCalibration(t *testing.T) {
 func equalFault(t *testing.T, rule rulestest.FullRule) string {
 	var obs []rules.Observation
 	for w := rule.Calibrate(obs); w != nil; w = rule.Calibrate(obs) {
-		obs = append(obs, rules.Observation{Want: *w, Valid: true, Value: 5})
+		obs = append(obs, rules.Observation{RunRequest: *w, Valid: true, Value: 5})
 	}
 
 	st, err := rule.Calibrated(obs)
-	if err != nil || st.Class != research.Noisy {
-		return fmt.Sprintf("%v, class %q", err, st.Class)
+	if err != nil || st.NoiseKind != research.Noisy {
+		return fmt.Sprintf("%v, class %q", err, st.NoiseKind)
 	}
 
 	b := &rulestest.Bench{T: t, Rule: rule, State: st, Rand: rand.New(rand.NewPCG(32, 1)), Sigma: .02,
@@ -288,7 +288,7 @@ func equalFault(t *testing.T, rule rulestest.FullRule) string {
 
 // e-LOND may not spend more than the whole.
 func TestAutoAlphaSumsBelowFivePercent(t *testing.T) {
-	if sum := autoAlphaSum(func(i int) float64 { return rules.AutoAlphaAt(i, 0) }); sum > .05 {
+	if sum := autoAlphaSum(func(i int) float64 { return rules.AutoAlpha(i, 0) }); sum > .05 {
 		t.Fatalf("the levels add up to %v", sum)
 	}
 }
@@ -313,7 +313,7 @@ func TestAutoMovesBack(t *testing.T) {
 	}
 	closed := b.Rule.Close(b.State, b.Outlook, obs, *step.Done)
 
-	back := closed.Moved(*step.Done).MovedBack(*step.Done)
+	back := closed.AfterKeep(*step.Done).AfterUndo(*step.Done)
 	if a := back.Auto; a.Chain != 0 || math.Abs(a.Claim) > 1e-12 || math.Abs(a.Gained) > 1e-12 {
 		t.Errorf("chain %d, claim %v, gained %v", a.Chain, a.Claim, a.Gained)
 	}
@@ -327,7 +327,7 @@ func calibratedAuto(b *testing.B) (rules.Auto, rules.RuleState, *rand.Rand) {
 
 	r := rand.New(rand.NewPCG(1, 2))
 	for w := rule.Calibrate(obs); w != nil; w = rule.Calibrate(obs) {
-		obs = append(obs, rules.Observation{Want: *w, Valid: true, Value: math.Exp(.02 * r.NormFloat64())})
+		obs = append(obs, rules.Observation{RunRequest: *w, Valid: true, Value: math.Exp(.02 * r.NormFloat64())})
 	}
 
 	st, err := rule.Calibrated(obs)
@@ -346,8 +346,9 @@ func BenchmarkAutoNext(b *testing.B) {
 
 	looks := make([]rules.Observation, 0, 23)
 	for len(looks) < 23 {
-		looks = append(looks, rules.Observation{Want: rules.Want{Side: rules.Candidate, Role: research.Screen},
-			Valid: true, Value: math.Exp(.02 * r.NormFloat64())})
+		looks = append(looks,
+			rules.Observation{RunRequest: rules.RunRequest{Side: rules.Candidate, Role: research.Screen},
+				Valid: true, Value: math.Exp(.02 * r.NormFloat64())})
 	}
 
 	for b.Loop() {
@@ -363,8 +364,9 @@ func BenchmarkAutoNextPair(b *testing.B) {
 
 	for i := 1; i <= 59; i++ {
 		for _, side := range []rules.Side{rules.Checkpoint, rules.Incumbent} {
-			pairs = append(pairs, rules.Observation{Want: rules.Want{Side: side, Role: research.Confirm, Pair: i},
-				Valid: true, Value: math.Exp(.02 * r.NormFloat64())})
+			pairs = append(pairs,
+				rules.Observation{RunRequest: rules.RunRequest{Side: side, Role: research.Confirm, Pair: i},
+					Valid: true, Value: math.Exp(.02 * r.NormFloat64())})
 		}
 	}
 

@@ -51,7 +51,7 @@ func newCertify(p contract.Program) Rule {
 	return Certify{Metric: p.Metric, Guards: p.Guards, Assumptions: p.Assumptions}
 }
 
-func (c Certify) referee() referee { return referee{c.Metric, c.Guards} }
+func (c Certify) baseRule() baseRule { return baseRule{c.Metric, c.Guards} }
 
 // preset is how patient a confirmation is.
 type preset struct {
@@ -59,14 +59,16 @@ type preset struct {
 	pairs int     // at most
 }
 
-// preset by the runs that each proposal can have: from 5 on cheap, from 2 on
-// the middle one, else costly. Unknown proposals are unlimited ones. Without
+// choosePreset goes by the runs that each proposal can have: from 5 on cheap, from
+// 2 on the middle one, else costly. Unknown proposals are unlimited ones. Without
 // assumptions a test has at least as many pairs as a proof with one lost pair needs.
-func (c Certify) preset(o Outlook) preset {
+func (c Certify) choosePreset(o Outlook) preset {
 	p := preset{.30, 12}
 
 	if o.Proposals >= 0 {
-		switch share := float64(o.Left) / float64(max(o.Proposals, 1)); {
+		share := float64(o.Left) / float64(max(o.Proposals, 1))
+
+		switch {
 		case share >= 5:
 			p = preset{.07, 40}
 		case share >= 2:
@@ -84,91 +86,91 @@ func (c Certify) preset(o Outlook) preset {
 // Calibrate names the next run of the start version, or nil when obs is
 // enough: two for a metric declared deterministic that are equal, three
 // bit-equal ones where noise is auto, else eight after a discarded warm-up.
-func (c Certify) Calibrate(obs []Observation) *Want { return c.referee().Calibrate(obs) }
+func (c Certify) Calibrate(obs []Observation) *RunRequest { return c.baseRule().Calibrate(obs) }
 
 // Calibrated learns the class, the scale, the noise and the level. Its error
 // has the invalid run's reason as its sentence.
 func (c Certify) Calibrated(obs []Observation) (RuleState, error) {
-	counted, values, err := c.referee().counted(obs)
+	counted, values, err := c.baseRule().countedRuns(obs)
 	switch {
 	case err != nil:
 		return RuleState{}, err
-	case !c.referee().calibrated(values):
-		return RuleState{}, unfinished(values)
+	case !c.baseRule().isCalibrated(values):
+		return RuleState{}, unfinishedError(values)
 	}
 
-	return c.referee().begin(counted, values, SearchCertify), nil
+	return c.baseRule().newState(counted, values, SearchCertify), nil
 }
 
 // Next judges, or asks for one more run.
 func (c Certify) Next(st RuleState, o Outlook, obs []Observation) Step {
-	if j := c.referee().invalid(st, obs); j != nil {
-		if st.Class == research.Noisy {
-			c.test(st, o, obs).broken(j)
+	if j := c.baseRule().judgeInvalid(st, obs); j != nil {
+		if st.NoiseKind == research.Noisy {
+			c.newConfirmation(st, o, obs).noteBrokenTest(j)
 		}
 
-		return concluded(j, st, obs)
+		return conclude(j, st, obs)
 	}
 
-	if st.Class == research.Deterministic {
-		return c.referee().exact(st, obs)
+	if st.NoiseKind == research.Deterministic {
+		return c.baseRule().judgeExact(st, obs)
 	}
 
-	want, j := c.test(st, o, obs).next()
+	want, j := c.newConfirmation(st, o, obs).nextRun()
 	if want != nil {
 		return Step{Run: want}
 	}
 
-	return concluded(j, st, obs)
+	return conclude(j, st, obs)
 }
 
 // Close counts the tests and learns from the runs: paired residuals of the
 // metric and of the guards, the incumbent's level, and how long ago it was run.
 func (c Certify) Close(st RuleState, o Outlook, obs []Observation, j Judgement) RuleState {
-	if st.Class != research.Noisy {
+	if st.NoiseKind != research.Noisy {
 		return st
 	}
-	t := c.test(st, o, obs)
-	next := st
-	next.Guards = c.referee().learnGuards(st, obs)
 
-	next.Level, next.LevelVar = t.level.level, t.level.variance
+	t := c.newConfirmation(st, o, obs)
+	st.Guards = c.baseRule().learnGuards(st, obs)
+	level := t.level
+
 	if t.anchored {
-		next.Screens = 0
+		st.Screens = 0
 	}
 
 	if t.opened {
-		next.Tests++
+		st.Tests++
 	}
 
 	if t.simpleOpened {
-		next.SimpleTests++
+		st.SimpleTests++
 	}
 
 	switch {
 	case t.opened || t.simpleOpened:
-		next.Screens = 0
-
+		st.Screens = 0
 		for _, y := range t.incumbent {
-			t.level = t.level.observe(y, 0, t.noise)
+			level = level.observe(y, 0, t.noise)
 		}
-		next.Level, next.LevelVar = t.level.level, t.level.variance
 
-		next = next.learn(aroundMedian(t.differences()))
+		st = st.learnNoise(aroundMedian(t.differences()))
+
 		if j.Verdict == research.Improved {
-			next.Kept++
+			st.Kept++
 		}
 
 		if j.Verdict == research.Equivalent && t.simple != nil {
-			next.SimpleKept++
+			st.SimpleKept++
 		}
 	case t.screened:
 		// A dropped edit, most likely null, shows the incumbent's level for free.
-		_, _, _, mean := t.belief.moments(t.m)
-		level := t.level.observe(median(t.screens)-mean, t.noise.runVar(), t.noise)
-		next.Level, next.LevelVar = level.level, level.variance
-		next.Screens++
+		_, _, _, effect := t.belief.moments(t.minGain)
+		level = level.observe(median(t.screens)-effect, t.noise.runVar(), t.noise)
+		st.Screens++
 	}
 
-	return next
+	st.Level, st.LevelVar = level.level, level.variance
+
+	return st
 }

@@ -19,50 +19,57 @@ const (
 // in: a fine grid around every difference that was seen, so that a large
 // effect at low noise is not rounded to a step.
 func (t *confirmation) estimate() (mean, lo, hi float64) {
-	ds := t.differences()
-	points, step := t.finePoints(ds)
-	logs := make([]float64, len(points))
+	diffs := t.differences()
+	points, step := t.finePoints(diffs)
+
+	// Log posterior of every point; its largest keeps the exponentials in range.
+	weights := make([]float64, len(points))
 	top := math.Inf(-1)
 
-	for i, x := range points {
-		logs[i] = t.logPrior(x, step)
+	for i, effect := range points {
+		weights[i] = t.logPrior(effect, step)
 		for _, y := range t.screens {
-			logs[i] += math.Log(t.single().density(y-t.level.level, x))
+			weights[i] += math.Log(t.screenNoise().density(y-t.level.level, effect))
 		}
 
-		for _, d := range ds {
-			logs[i] += math.Log(t.noise.density(d, x))
+		for _, d := range diffs {
+			weights[i] += math.Log(t.noise.density(d, effect))
 		}
 
-		if research.Finite(logs[i]) {
-			top = max(top, logs[i])
+		if research.IsFinite(weights[i]) {
+			top = max(top, weights[i])
 		}
 	}
+
 	total := 0.0
 
-	for i, l := range logs {
-		if logs[i] = math.Exp(l - top); !research.Finite(logs[i]) {
-			logs[i] = 0
+	for i, logWeight := range weights {
+		weights[i] = math.Exp(logWeight - top)
+		if !research.IsFinite(weights[i]) {
+			weights[i] = 0
 		}
-		total += logs[i]
+
+		total += weights[i]
 	}
 
-	if !(total > 0) || !research.Finite(total) {
-		return medianInterval(ds, t.noise.s)
+	if !(total > 0) || !research.IsFinite(total) {
+		return medianInterval(diffs, t.noise.s)
 	}
-	sum := 0.0
 
+	below := 0.0 // P(effect below the present point)
 	lo, hi = points[0], points[len(points)-1]
-	for i, w := range logs {
+
+	for i, w := range weights {
 		mean += points[i] * w / total
-		if sum < .05 {
+		if below < .05 {
 			lo = points[i]
 		}
 
-		if sum < .95 {
+		if below < .95 {
 			hi = points[i]
 		}
-		sum += w / total
+
+		below += w / total
 	}
 
 	return mean, min(lo, mean), max(hi, mean)

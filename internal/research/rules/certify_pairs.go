@@ -11,17 +11,17 @@ import (
 // Whatever it bets with (noise, belief, threshold) was fixed before the first
 // pair that it bets on.
 type confirmation struct {
-	rule   Certify
-	st     RuleState
-	obs    []Observation
-	ruler  ruler
-	preset preset
-	m      float64 // min_gain on the scale
-	rope   float64 // the smallest gain worth having, on the scale
-	noise  noiseModel
-	level  tracker
-	need   float64 // 1/alpha_t of the test for a gain
-	left   int     // runs of the campaign, before this experiment
+	rule    Certify
+	st      RuleState
+	obs     []Observation
+	scale   metricScale
+	preset  preset
+	minGain float64 // min_gain on the scale
+	rope    float64 // the smallest gain worth having, on the scale
+	noise   noiseModel
+	level   tracker
+	need    float64 // 1/alpha_t of the test for a gain
+	left    int     // runs of the campaign, before this experiment
 	shorter,
 	anchored, screened bool
 	opened       bool      // a run of the test for a gain was made, so it counts in t
@@ -41,64 +41,71 @@ type confirmation struct {
 // runPair holds the raw halves of a pair, nil while missing.
 type runPair struct{ b, c *float64 }
 
-// test folds the runs; those that are not usable only count.
-func (c Certify) test(st RuleState, o Outlook, obs []Observation) *confirmation {
-	m := c.referee().minGain(st)
+// newConfirmation folds the runs; those that are not usable only count.
+func (c Certify) newConfirmation(st RuleState, o Outlook, obs []Observation) *confirmation {
+	minGain := c.baseRule().minGain(st)
 
 	rope := c.Rope
 	if rope <= 0 {
-		rope = st.rope(m)
+		rope = st.rope(minGain)
 	}
+
 	finest := max(rope, st.S/25)
-
 	t := &confirmation{
-		rule: c, st: st, obs: obs, ruler: st.Ruler(), preset: c.preset(o), m: m, rope: rope,
-		noise:  noiseModel{st.S, st.Eps},
-		level:  tracker{st.Level, st.LevelVar},
-		need:   1 / st.alphaNext(),
-		left:   o.Left,
-		belief: newBelief(finest, autoTop(st.Scale, finest)), shorter: o.Shorter,
+		rule: c, st: st, obs: obs, scale: st.MetricScale(), preset: c.choosePreset(o),
+		minGain: minGain,
+		rope:    rope,
+		noise:   noiseModel{st.S, st.Eps},
+		level:   tracker{st.Level, st.LevelVar},
+		need:    1 / st.alphaNext(),
+		left:    o.Left,
+		belief:  newBelief(finest, autoTop(st.Scale, finest)),
+		shorter: o.Shorter,
 	}
-	for _, o := range obs {
-		if c.referee().unusable(o) != "" || !st.measurable([]float64{o.Value}) {
-			if o.Role == research.Confirm {
-				t.begin()
-			}
 
-			continue
+	for _, run := range obs {
+		usable := c.baseRule().unusableReason(run) == "" && st.fitsScale([]float64{run.Value})
+
+		switch {
+		case usable:
+			t.addRun(run)
+		case run.Role == research.Confirm:
+			t.beginTest()
 		}
-		t.add(o)
 	}
 
 	return t
 }
 
-func (t *confirmation) signs() bool { return t.rule.Assumptions == contract.AssumeNone }
+// usesSigns says whether only the signs of the differences count.
+func (t *confirmation) usesSigns() bool { return t.rule.Assumptions == contract.AssumeNone }
 
-func (t *confirmation) add(o Observation) {
-	y := t.ruler.Y(o.Value)
+// addRun folds in one usable run.
+func (t *confirmation) addRun(o Observation) {
+	y := t.scale.Height(o.Value)
+
 	switch o.Role {
 	case research.Anchor:
 		t.anchored = true
 		t.level = t.level.observe(y, 0, t.noise)
 	case research.Screen:
 		t.screened, t.screens = true, append(t.screens, y)
-		t.belief.see(y-t.level.level, t.single())
+		t.belief.update(y-t.level.level, t.screenNoise())
 	case research.Confirm:
-		t.begin()
+		t.beginTest()
 		t.addHalf(o, y)
 	}
 }
 
-// begin notes the first run of a test, and lays its bets.
-func (t *confirmation) begin() {
+// beginTest notes the first run of a test, and lays its bets.
+func (t *confirmation) beginTest() {
 	if len(t.pairs) == 0 {
-		t.advance()
+		t.advanceTest()
 	}
 
 	if t.gain == nil {
-		t.gain = newEvidence(t.belief.effects, t.belief.weights, -t.m, false, t.signs())
-		t.loss = newEvidence(t.belief.effects, t.belief.weights, t.m, true, t.signs())
+		t.gain = newEvidence(t.belief.effects, t.belief.weights, -t.minGain, false, t.usesSigns())
+		t.loss = newEvidence(t.belief.effects, t.belief.weights, t.minGain, true, t.usesSigns())
 	}
 
 	if t.simple != nil {
@@ -108,11 +115,13 @@ func (t *confirmation) begin() {
 	}
 }
 
-// single is the noise of one run of the candidate against the tracked level.
-func (t *confirmation) single() noiseModel {
+// screenNoise is the noise of one run of the candidate against the tracked level.
+func (t *confirmation) screenNoise() noiseModel {
 	return noiseModel{math.Sqrt(t.noise.runVar() + t.level.variance), t.noise.eps}
 }
 
+// addHalf puts a run into its pair, and bets on the pair once it is complete. A
+// third run of a pair is ignored.
 func (t *confirmation) addHalf(o Observation, y float64) {
 	if o.Pair < 1 || o.Pair > 2*t.preset.pairs {
 		return
@@ -122,62 +131,65 @@ func (t *confirmation) addHalf(o Observation, y float64) {
 		t.pairs = append(t.pairs, runPair{})
 	}
 
-	p := &t.pairs[o.Pair-1]
-	if p.complete() {
+	pair := &t.pairs[o.Pair-1]
+	if pair.isComplete() {
 		return
 	}
 
 	if o.Side == Candidate {
-		p.c = &y
+		pair.c = &y
 	} else {
-		p.b = &y
+		pair.b = &y
 	}
 
-	if p.complete() {
-		t.bet(*p.b, *p.c)
+	if pair.isComplete() {
+		t.betOnPair(*pair.b, *pair.c)
 	}
 }
 
-// bet folds in a complete pair.
-func (t *confirmation) bet(b, c float64) {
-	d := c - b
-
+// betOnPair folds in a complete pair of incumbent (b) and candidate (c).
+func (t *confirmation) betOnPair(b, c float64) {
+	diff := c - b
 	t.candidate, t.incumbent = append(t.candidate, c), append(t.incumbent, b)
+
 	if t.simple != nil {
-		t.simple.bet(d, t.noise)
+		t.simple.bet(diff, t.noise)
 	} else {
-		t.gain.bet(d, t.noise)
+		t.gain.bet(diff, t.noise)
 	}
-	t.loss.bet(d, t.noise)
-	t.belief.see(d, t.noise)
-	t.advance()
+
+	t.loss.bet(diff, t.noise)
+	t.belief.update(diff, t.noise)
+	t.advanceTest()
 }
 
-// advance notes when the test for a gain has given up, and then begins the one
+// advanceTest notes when the test for a gain has given up, and then begins the one
 // for a shorter edit if that can be won.
-func (t *confirmation) advance() {
+func (t *confirmation) advanceTest() {
 	if t.gaveUp != "" || !t.screened {
 		return
 	}
-	t.gaveUp = t.givesUp()
 
-	_, loss, _, _ := t.belief.moments(t.m)
+	t.gaveUp = t.stopReason()
+
+	_, loss, _, _ := t.belief.moments(t.minGain)
 	if !t.shorter || t.gaveUp == "" || t.gaveUp == "cap" || loss >= lossAbove {
 		return
 	}
 
-	if t.reason = t.unprovable(); t.reason == "" {
-		t.simple = newEvidence(t.belief.effects, t.belief.weights, t.rope, false, t.signs())
+	t.reason = t.unprovableReason()
+	if t.reason == "" {
+		t.simple = newEvidence(t.belief.effects, t.belief.weights, t.rope, false, t.usesSigns())
 		t.simpleFrom = len(t.candidate)
 	}
 }
 
-// givesUp is what stops the test for a gain, "" to go on. Where only signs
+// stopReason is what stops the test for a gain, "" to go on. Where only signs
 // count, three lost pairs put the threshold out of reach.
-func (t *confirmation) givesUp() string {
+func (t *confirmation) stopReason() string {
 	n := len(t.candidate)
+	gain, _, null, _ := t.belief.moments(t.minGain)
 
-	gain, _, null, _ := t.belief.moments(t.m)
 	switch {
 	case n == 0 && gain < t.preset.drop:
 		return "screen"
@@ -185,9 +197,11 @@ func (t *confirmation) givesUp() string {
 		return ""
 	case n >= t.preset.pairs:
 		return "cap"
-	case gain < t.preset.drop, t.shorter && n >= leastPairs && null >= equalAbove:
+	case gain < t.preset.drop:
 		return "futility"
-	case t.signs() && t.gain.e*math.Pow(winFactor, float64(t.preset.pairs-n)) < t.need:
+	case t.shorter && n >= leastPairs && null >= equalAbove:
+		return "futility"
+	case t.usesSigns() && t.gain.e*math.Pow(winFactor, float64(t.preset.pairs-n)) < t.need:
 		return "futility"
 	}
 

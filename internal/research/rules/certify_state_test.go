@@ -24,7 +24,7 @@ func TestMovedAndBack(t *testing.T) {
 		if better == research.Higher {
 			good = 1 / .9 * 1000
 		}
-		j, obs := rulestest.JudgeWith(rule, st, func(_ int, w rules.Want) rules.Observation {
+		j, obs := rulestest.JudgeWith(rule, st, func(_ int, w rules.RunRequest) rules.Observation {
 			if w.Side == rules.Candidate {
 				return rulestest.ValidRun(good)
 			}
@@ -33,13 +33,13 @@ func TestMovedAndBack(t *testing.T) {
 		})
 		st = rule.Close(st, rulestest.UsualOutlook, obs, j)
 
-		moved := st.Moved(j)
+		moved := st.AfterKeep(j)
 		if moved.Incumbent != *j.Value || math.Abs(moved.Level-st.Level-math.Log(.9)) > .003 {
 			t.Errorf("%s: moved from %v to %v, level by %v", better, st.Incumbent, moved.Incumbent,
 				moved.Level-st.Level)
 		}
 
-		back := moved.MovedBack(j)
+		back := moved.AfterUndo(j)
 		if diff := cmp.Diff(st, back, cmpopts.EquateApprox(0, 1e-9),
 			cmpopts.IgnoreFields(rules.RuleState{}, "LevelVar", "Incumbent")); diff != "" {
 			t.Errorf("%s: %s", better, diff)
@@ -56,20 +56,20 @@ func TestUnequalRepeatsDemote(t *testing.T) {
 	rule := rules.NewRule(p)
 
 	st, _ := rulestest.CalibrateWith(t, rule, 50)
-	if same := st.Repeated(p, []float64{50, 50, 50}); same.Class != research.Deterministic {
+	if same := st.AfterRepeats(p, []float64{50, 50, 50}); same.NoiseKind != research.Deterministic {
 		t.Errorf("equal repeats: %+v", same)
 	}
 
-	st = st.Repeated(p, []float64{50, 51, 50})
-	if st.Class != research.Noisy || !st.Demoted || st.Note == "" || !(st.S > 0) {
+	st = st.AfterRepeats(p, []float64{50, 51, 50})
+	if st.NoiseKind != research.Noisy || !st.Demoted || st.Note == "" || !(st.S > 0) {
 		t.Fatalf("unequal repeats: %+v", st)
 	}
 
-	if bad := st.Repeated(p, []float64{math.NaN(), 1}); cmp.Diff(st, bad) != "" {
+	if bad := st.AfterRepeats(p, []float64{math.NaN(), 1}); cmp.Diff(st, bad) != "" {
 		t.Errorf("a NaN reached the state: %+v", bad)
 	}
 	// From here on the metric takes pairs.
-	j, _ := rulestest.JudgeWith(rule, st, func(_ int, w rules.Want) rules.Observation {
+	j, _ := rulestest.JudgeWith(rule, st, func(_ int, w rules.RunRequest) rules.Observation {
 		if w.Side == rules.Candidate {
 			return rulestest.ValidRun(80)
 		}
@@ -83,15 +83,15 @@ func TestUnequalRepeatsDemote(t *testing.T) {
 
 func TestRecalibrationKeepsTheCounts(t *testing.T) {
 	old := rules.RuleState{Tests: 7, Kept: 2, Start: map[string]float64{"mem": 100}}
-	st := rules.RuleState{Class: research.Noisy, Start: map[string]float64{"mem": 120, "errors": 0}}.After(old)
+	st := rules.RuleState{NoiseKind: research.Noisy, Start: map[string]float64{"mem": 120, "errors": 0}}.Continue(old)
 
-	want := rules.RuleState{Class: research.Noisy, Tests: 7, Kept: 2,
+	want := rules.RuleState{NoiseKind: research.Noisy, Tests: 7, Kept: 2,
 		Start: map[string]float64{"mem": 100, "errors": 0}}
 	if diff := cmp.Diff(want, st); diff != "" {
 		t.Error(diff)
 	}
 
-	if diff := cmp.Diff(want, want.After(rules.RuleState{})); diff != "" {
+	if diff := cmp.Diff(want, want.Continue(rules.RuleState{})); diff != "" {
 		t.Errorf("after nothing: %s", diff)
 	}
 }

@@ -92,7 +92,7 @@ func negationFaults(t *testing.T, made ruleFor) (faults []string) {
 
 			for i := range 60 {
 				r = rand.New(rand.NewPCG(5, uint64(i))) // a look more or less must not shift what comes after
-				j, obs := rulestest.JudgeWith(rule, st, func(_ int, w rules.Want) rules.Observation {
+				j, obs := rulestest.JudgeWith(rule, st, func(_ int, w rules.RunRequest) rules.Observation {
 					if w.Side == rules.Candidate {
 						return rulestest.ValidRun(run(c.effects[i%len(c.effects)]))
 					}
@@ -131,7 +131,7 @@ func TestNextAndCloseAreFunctions(t *testing.T) {
 	rule := rules.NewRule(rulestest.NoisyProgram(contract.Amount{}))
 	st, _ := rulestest.CalibrateWith(t, rule, rulestest.QuietCalibration...)
 	before := fmt.Sprintf("%#v", st)
-	j, obs := rulestest.JudgeWith(rule, st, func(_ int, w rules.Want) rules.Observation {
+	j, obs := rulestest.JudgeWith(rule, st, func(_ int, w rules.RunRequest) rules.Observation {
 		if w.Side == rules.Candidate {
 			return rulestest.ValidRun(900)
 		}
@@ -159,7 +159,7 @@ func TestWildNumbersEndInSomethingFinite(t *testing.T) {
 
 	for i := range 3000 {
 		p := rulestest.NoisyProgram(contract.Amount{Value: .1, Relative: i%2 == 0})
-		p.Metric.Noise = []research.Noise{research.Noisy, research.NoiseAuto, research.Deterministic}[i%3]
+		p.Metric.Noise = []research.NoiseKind{research.Noisy, research.NoiseAuto, research.Deterministic}[i%3]
 		p.Metric.Better = []research.Direction{research.Lower, research.Higher}[i/3%2]
 		rule := rules.NewRule(p)
 		var obs []rules.Observation
@@ -171,7 +171,7 @@ func TestWildNumbersEndInSomethingFinite(t *testing.T) {
 				v = pick(len(wild))
 			}
 
-			obs = append(obs, rules.Observation{Want: *want, Valid: true, Value: v})
+			obs = append(obs, rules.Observation{RunRequest: *want, Valid: true, Value: v})
 		}
 
 		st, err := rule.Calibrated(obs)
@@ -180,12 +180,12 @@ func TestWildNumbersEndInSomethingFinite(t *testing.T) {
 		}
 
 		for range 5 {
-			j, obs := rulestest.JudgeWith(rule, st, func(int, rules.Want) rules.Observation {
+			j, obs := rulestest.JudgeWith(rule, st, func(int, rules.RunRequest) rules.Observation {
 				return rulestest.ValidRun(pick(len(wild)))
 			})
 
 			st = rule.Close(st, rulestest.UsualOutlook, obs, j)
-			if st, judged = st.Moved(j).MovedBack(j).Repeated(p, []float64{pick(len(wild)), pick(len(wild))}),
+			if st, judged = st.AfterKeep(j).AfterUndo(j).AfterRepeats(p, []float64{pick(len(wild)), pick(len(wild))}),
 				judged+1; len(obs) > 50 {
 				t.Fatalf("%d runs", len(obs))
 			}

@@ -15,10 +15,10 @@ import (
 
 func TestCalibrationTakesWhatItNeeds(t *testing.T) {
 	for _, c := range []struct {
-		noise   research.Noise
+		noise   research.NoiseKind
 		values  []float64
 		runs    int // with the warm-up
-		class   research.Noise
+		class   research.NoiseKind
 		demoted bool
 	}{
 		{research.Deterministic, []float64{7, 7}, 2, research.Deterministic, false},
@@ -31,7 +31,7 @@ func TestCalibrationTakesWhatItNeeds(t *testing.T) {
 			Metric: contract.Metric{Noise: c.noise, Better: research.Lower}})
 
 		st, obs := rulestest.CalibrateWith(t, rule, c.values...)
-		if len(obs) != c.runs || st.Class != c.class || st.Demoted != c.demoted || c.demoted != (st.Note != "") {
+		if len(obs) != c.runs || st.NoiseKind != c.class || st.Demoted != c.demoted || c.demoted != (st.Note != "") {
 			t.Errorf("%s %v: %d runs, %+v", c.noise, c.values, len(obs), st)
 		}
 
@@ -39,7 +39,7 @@ func TestCalibrationTakesWhatItNeeds(t *testing.T) {
 			t.Errorf("%s: no warm-up", c.noise)
 		}
 
-		if st.Class == research.Noisy && !(st.S > 0) {
+		if st.NoiseKind == research.Noisy && !(st.S > 0) {
 			t.Errorf("%s %v: equal runs left no noise at all", c.noise, c.values)
 		}
 	}
@@ -95,7 +95,7 @@ func TestDeterministicVerdicts(t *testing.T) {
 		st, _ := rulestest.CalibrateWith(t, rule, c.base)
 
 		j, obs := rulestest.JudgeWith(rule, st,
-			func(int, rules.Want) rules.Observation { return rulestest.ValidRun(c.v) })
+			func(int, rules.RunRequest) rules.Observation { return rulestest.ValidRun(c.v) })
 		if j.Verdict != c.verdict || len(obs) != 1 || math.Abs(j.Gain.Mid-c.gain) > 1e-12 || *j.Value != c.v ||
 			*j.Baseline != c.base {
 			t.Errorf("%+v: %s gain %v after %d runs", c, j.Verdict, j.Gain, len(obs))
@@ -147,7 +147,7 @@ func signFault(t *testing.T, made ruleFor) ([]rules.Observation, string) {
 	rule := made(p)
 	st, _ := rulestest.CalibrateWith(t, rule, rulestest.QuietCalibration...)
 
-	j, obs := rulestest.JudgeWith(rule, st, func(_ int, w rules.Want) rules.Observation {
+	j, obs := rulestest.JudgeWith(rule, st, func(_ int, w rules.RunRequest) rules.Observation {
 		if w.Side == rules.Candidate {
 			return rulestest.ValidRun(900)
 		}
@@ -174,7 +174,7 @@ func TestPairsWithinMinGainAreLost(t *testing.T) {
 	rule := rules.NewRule(p)
 	st, _ := rulestest.CalibrateWith(t, rule, rulestest.QuietCalibration...)
 
-	j, _ := rulestest.JudgeWith(rule, st, func(_ int, w rules.Want) rules.Observation {
+	j, _ := rulestest.JudgeWith(rule, st, func(_ int, w rules.RunRequest) rules.Observation {
 		switch {
 		case w.Role == research.Screen:
 			return rulestest.ValidRun(700)
@@ -209,7 +209,7 @@ func TestNoisyEndings(t *testing.T) {
 		{"a huge gain, between two steps of the grid", 437, 437, 1000, research.Improved, "threshold", 1},
 		{"nearly everything", 1, 1, 1000, research.Improved, "threshold", 1},
 	} {
-		j, obs := rulestest.JudgeWith(rule, st, func(i int, w rules.Want) rules.Observation {
+		j, obs := rulestest.JudgeWith(rule, st, func(i int, w rules.RunRequest) rules.Observation {
 			switch {
 			case w.Role == research.Screen:
 				return rulestest.ValidRun(c.screen)
@@ -237,7 +237,7 @@ func TestEquivalentAfterPairs(t *testing.T) {
 	rule := rules.NewRule(rulestest.NoisyProgram(contract.Amount{Value: .05, Relative: true}))
 	st, _ := rulestest.CalibrateWith(t, rule, rulestest.QuietCalibration...)
 
-	j, _ := rulestest.JudgeWithin(patient, rule, st, func(_ int, w rules.Want) rules.Observation {
+	j, _ := rulestest.JudgeWithin(patient, rule, st, func(_ int, w rules.RunRequest) rules.Observation {
 		if w.Side == rules.Candidate && w.Pair < 2 { // the screen and the first pair flatter it
 			return rulestest.ValidRun(935)
 		}
@@ -261,7 +261,7 @@ func TestInvalidRunsAndGuards(t *testing.T) {
 
 	var obs []rules.Observation
 	for want := rule.Calibrate(obs); want != nil; want = rule.Calibrate(obs) {
-		obs = append(obs, rules.Observation{Want: *want, Valid: true, Value: rulestest.QuietCalibration[len(obs)],
+		obs = append(obs, rules.Observation{RunRequest: *want, Valid: true, Value: rulestest.QuietCalibration[len(obs)],
 			Guards: sane})
 	}
 
@@ -289,7 +289,7 @@ func TestInvalidRunsAndGuards(t *testing.T) {
 		{"growth", "guard mem = 111 breaks max_growth: it was 100", map[string]float64{"errors": 2, "mem": 111}, -1,
 			rulestest.ValidRun(0), 3},
 	} {
-		j, obs := rulestest.JudgeWith(rule, st, func(i int, w rules.Want) rules.Observation {
+		j, obs := rulestest.JudgeWith(rule, st, func(i int, w rules.RunRequest) rules.Observation {
 			o := rules.Observation{Valid: true, Value: 1000, Guards: sane}
 			if w.Side == rules.Candidate {
 				o.Value, o.Guards = 900, c.guards
@@ -325,7 +325,7 @@ func TestTheIncumbentIsRunAgainAfter24Screens(t *testing.T) {
 	rule := rules.NewRule(rulestest.NoisyProgram(contract.Amount{}))
 	st, _ := rulestest.CalibrateWith(t, rule, rulestest.QuietCalibration...)
 
-	bad := func(_ int, w rules.Want) rules.Observation {
+	bad := func(_ int, w rules.RunRequest) rules.Observation {
 		if w.Side == rules.Incumbent {
 			return rulestest.ValidRun(1000)
 		}
@@ -353,7 +353,7 @@ func TestPresetsFollowTheOutlook(t *testing.T) {
 		st := g.calibrate(t, rule)
 		o := rules.Outlook{Budget: 1000, Left: c.left, Proposals: c.proposals}
 		// The gain is clear, the guard at its edge: pairs go on to the cap.
-		j, _ := rulestest.JudgeWithin(o, rule, st, func(_ int, w rules.Want) rules.Observation {
+		j, _ := rulestest.JudgeWithin(o, rule, st, func(_ int, w rules.RunRequest) rules.Observation {
 			return g.run(w, -.10, math.Log(1.05))
 		})
 		if j.Pairs != c.pairs || j.StoppedBy != "guard" {
@@ -367,7 +367,7 @@ func TestPresetsFollowTheOutlook(t *testing.T) {
 func TestPairsAtLeastAndAtMost(t *testing.T) {
 	rule := rules.NewRule(rulestest.NoisyProgram(contract.Amount{}))
 	st, _ := rulestest.CalibrateWith(t, rule, rulestest.QuietCalibration...)
-	huge := func(_ int, w rules.Want) rules.Observation {
+	huge := func(_ int, w rules.RunRequest) rules.Observation {
 		if w.Side == rules.Candidate {
 			return rulestest.ValidRun(300)
 		}
@@ -394,7 +394,7 @@ func BenchmarkCertifyNext(b *testing.B) {
 
 	r := rand.New(rand.NewPCG(1, 3))
 	for w := rule.Calibrate(obs); w != nil; w = rule.Calibrate(obs) {
-		obs = append(obs, rules.Observation{Want: *w, Valid: true, Value: math.Exp(.02 * r.NormFloat64())})
+		obs = append(obs, rules.Observation{RunRequest: *w, Valid: true, Value: math.Exp(.02 * r.NormFloat64())})
 	}
 
 	st, err := rule.Calibrated(obs)
@@ -411,7 +411,7 @@ func BenchmarkCertifyNext(b *testing.B) {
 				y = -.05
 			}
 		}
-		obs = append(obs, rules.Observation{Want: *step.Run, Valid: true, Value: math.Exp(y)})
+		obs = append(obs, rules.Observation{RunRequest: *step.Run, Valid: true, Value: math.Exp(y)})
 	}
 	b.ReportMetric(float64(len(obs)), "runs")
 

@@ -33,19 +33,21 @@ type Growth struct {
 	Var float64 `json:"var"`
 }
 
-// outOfBounds checks a run against the guards' own bounds.
-func (r referee) outOfBounds(o Observation) string {
+// brokenBound checks a run against the guards' own bounds.
+func (r baseRule) brokenBound(o Observation) string {
 	for _, g := range r.guards {
 		x, ok := o.Guards[g.Name]
 		switch {
 		case !ok:
 			return fmt.Sprintf("the guard %s was not measured", g.Name)
-		case !research.Finite(x):
+		case !research.IsFinite(x):
 			return fmt.Sprintf("the guard %s is not a finite number", g.Name)
 		case g.Max != nil && x > *g.Max:
-			return fmt.Sprintf("guard %s = %s breaks max %s", g.Name, wording.FormatValue(x, ""), wording.FormatValue(*g.Max, ""))
+			return fmt.Sprintf("guard %s = %s breaks max %s", g.Name, wording.FormatValue(x, ""),
+				wording.FormatValue(*g.Max, ""))
 		case g.Min != nil && x < *g.Min:
-			return fmt.Sprintf("guard %s = %s breaks min %s", g.Name, wording.FormatValue(x, ""), wording.FormatValue(*g.Min, ""))
+			return fmt.Sprintf("guard %s = %s breaks min %s", g.Name, wording.FormatValue(x, ""),
+				wording.FormatValue(*g.Min, ""))
 		}
 	}
 
@@ -55,31 +57,35 @@ func (r referee) outOfBounds(o Observation) string {
 // checkGrowth turns j invalid when the candidate's median of a guard exceeds
 // what max_growth allows over the campaign's start, and notes in j what it
 // grew by. It compares points: for one run, and for what is only adopted provisionally.
-func (r referee) checkGrowth(st RuleState, obs []Observation, j *Judgement) {
-	now := r.guardMedians(side(obs, Candidate))
+func (r baseRule) checkGrowth(st RuleState, obs []Observation, j *Judgement) {
+	now := r.guardMedians(runsOfSide(obs, Candidate))
+
 	for _, g := range r.guards {
-		start, known := st.Start[g.Name]
-		if g.MaxGrowth == nil || !known {
+		start, hasStart := st.Start[g.Name]
+		if g.MaxGrowth == nil || !hasStart {
 			continue
 		}
 
-		x := now[g.Name]
-		if g.Exceeded(x, start) {
-			j.Verdict, j.StoppedBy, j.Reason = research.Invalid, "invalid", g.TooMuch(x, start)
+		value := now[g.Name]
+		if g.IsExceeded(value, start) {
+			j.Verdict, j.StoppedBy, j.Reason = research.Invalid, "invalid", g.DescribeExcess(value, start)
 			return
 		}
 
 		state, known := st.Guards[g.Name]
-		if known && j.StoppedBy == "one_run" && state.measures(x) {
-			if j.Growth == nil {
-				j.Growth = map[string]Growth{}
-			}
-			j.Growth[g.Name] = Growth{Mid: state.y(x) - state.y(start) - state.Mid, Var: state.S * state.S}
+		if !known || j.StoppedBy != "one_run" || !state.fitsScale(value) {
+			continue
 		}
+
+		if j.Growth == nil {
+			j.Growth = map[string]Growth{}
+		}
+
+		j.Growth[g.Name] = Growth{Mid: state.height(value) - state.height(start) - state.Mid, Var: state.S * state.S}
 	}
 }
 
-func side(obs []Observation, s Side) []Observation {
+func runsOfSide(obs []Observation, s Side) []Observation {
 	var own []Observation
 
 	for _, o := range obs {
@@ -92,7 +98,7 @@ func side(obs []Observation, s Side) []Observation {
 }
 
 // guardMedians gives each guard's median over the observations that have it.
-func (r referee) guardMedians(obs []Observation) map[string]float64 {
+func (r baseRule) guardMedians(obs []Observation) map[string]float64 {
 	if len(r.guards) == 0 || len(obs) == 0 {
 		return nil
 	}
@@ -111,7 +117,7 @@ func guardValues(obs []Observation, name string) []float64 {
 	var xs []float64
 
 	for _, o := range obs {
-		if x, ok := o.Guards[name]; ok && research.Finite(x) {
+		if x, ok := o.Guards[name]; ok && research.IsFinite(x) {
 			xs = append(xs, x)
 		}
 	}
@@ -119,8 +125,8 @@ func guardValues(obs []Observation, name string) []float64 {
 	return xs
 }
 
-// guardStates is what a calibration's runs tell of the guards with max_growth.
-func (r referee) guardStates(counted []Observation) map[string]GuardState {
+// newGuardStates is what a calibration's runs tell of the guards with max_growth.
+func (r baseRule) newGuardStates(counted []Observation) map[string]GuardState {
 	var states map[string]GuardState
 
 	for _, g := range r.guards {
@@ -135,7 +141,7 @@ func (r referee) guardStates(counted []Observation) map[string]GuardState {
 		}
 
 		if !s.Exact {
-			s = s.learn(successive(s.heights(xs)), s.y(median(xs)))
+			s = s.learnNoise(successiveDiffs(s.heights(xs)), s.height(median(xs)))
 		}
 		states[g.Name] = s
 	}
@@ -143,115 +149,121 @@ func (r referee) guardStates(counted []Observation) map[string]GuardState {
 	return states
 }
 
-// y is a value's place on the guard's scale.
-func (s GuardState) y(x float64) float64 { return ruler{s.Scale, research.Lower}.Y(x) }
+// height is a value's place on the guard's scale.
+func (s GuardState) height(x float64) float64 { return metricScale{s.Scale, research.Lower}.Height(x) }
 
-// measures says whether x has a place on the scale.
-func (s GuardState) measures(x float64) bool {
-	return research.Finite(x) && (s.Scale != LogScale || x > 0)
+// fitsScale says whether x has a place on the scale.
+func (s GuardState) fitsScale(x float64) bool {
+	return research.IsFinite(x) && (s.Scale != LogScale || x > 0)
 }
 
 func (s GuardState) heights(xs []float64) []float64 {
 	ys := make([]float64, 0, len(xs))
 	for _, x := range xs {
-		if s.measures(x) {
-			ys = append(ys, s.y(x))
+		if s.fitsScale(x) {
+			ys = append(ys, s.height(x))
 		}
 	}
 
 	return ys
 }
 
-// learn adds residuals of paired differences and fits the noise again; at is
-// the guard's level, whose ten thousandth is the finest noise believed in.
-func (s GuardState) learn(residuals []float64, at float64) GuardState {
+// learnNoise adds residuals of paired differences and fits the noise again; level
+// is the guard's, whose ten thousandth is the finest noise believed in.
+func (s GuardState) learnNoise(residuals []float64, level float64) GuardState {
 	all := append(append([]float64(nil), s.Residuals...), residuals...)
-	if s.Residuals = all[max(0, len(all)-guardResiduals):]; len(all) == 0 {
+
+	s.Residuals = all[max(0, len(all)-guardResiduals):]
+	if len(all) == 0 {
 		return s
 	}
 
 	floor := 1e-4
 	if s.Scale != LogScale {
-		floor = max(1e-4*math.Abs(at), 1e-12)
+		floor = max(1e-4*math.Abs(level), 1e-12)
 	}
-	m := fitNoise(s.Residuals, floor)
-	s.S, s.Eps = m.s, m.eps
+
+	noise := fitNoise(s.Residuals, floor)
+	s.S, s.Eps = noise.s, noise.eps
 
 	return s
 }
 
 // learnGuards is the guards' state after an experiment or a certificate. An
 // exact one whose repeats differed is noisy from then on.
-func (r referee) learnGuards(st RuleState, obs []Observation) map[string]GuardState {
+func (r baseRule) learnGuards(st RuleState, obs []Observation) map[string]GuardState {
 	if len(st.Guards) == 0 {
 		return st.Guards
 	}
 
 	states := maps.Clone(st.Guards)
 	for name, s := range states {
-		repeats := s.repeats(obs, name)
+		repeats := s.repeatDiffs(obs, name)
 		if s.Exact && allZero(repeats) {
 			continue
 		}
 		s.Exact = false
-		states[name] = s.learn(repeats, s.y(st.Start[name]))
+		states[name] = s.learnNoise(repeats, s.height(st.Start[name]))
 	}
 
 	return states
 }
 
-// repeats are differences of runs of one version: of those in pairs around the
+// repeatDiffs are differences of runs of one version: of those in pairs around the
 // pairs' median, else of consecutive runs of one side.
-func (s GuardState) repeats(obs []Observation, name string) []float64 {
-	if ds := s.paired(obs, name, Candidate); len(ds) >= 2 {
+func (s GuardState) repeatDiffs(obs []Observation, name string) []float64 {
+	if ds := s.pairedDiffs(obs, name, Candidate); len(ds) >= 2 {
 		return aroundMedian(ds)
 	}
 
-	if ds := s.paired(obs, name, Incumbent); len(ds) >= 2 {
+	if ds := s.pairedDiffs(obs, name, Incumbent); len(ds) >= 2 {
 		return aroundMedian(ds)
 	}
 
 	var ds []float64
 	for _, of := range []Side{Candidate, Incumbent, Checkpoint} {
-		ds = append(ds, successive(s.heights(guardValues(side(obs, of), name)))...)
+		ds = append(ds, successiveDiffs(s.heights(guardValues(runsOfSide(obs, of), name)))...)
 	}
 
 	return ds
 }
 
-// paired are the differences of complete pairs, of minus the other side.
-func (s GuardState) paired(obs []Observation, name string, of Side) []float64 {
+// pairedDiffs are the differences of complete pairs, in the order in which the
+// pairs began: of minus the other side.
+func (s GuardState) pairedDiffs(obs []Observation, name string, of Side) []float64 {
 	type halves struct{ own, other *float64 }
 	pairs, order := map[int]*halves{}, []int(nil)
 
 	for _, o := range obs {
-		x, ok := o.Guards[name]
-		if o.Pair == 0 || !o.Valid || !ok || !s.measures(x) {
+		value, ok := o.Guards[name]
+		if o.Pair == 0 || !o.Valid || !ok || !s.fitsScale(value) {
 			continue
 		}
 
 		if pairs[o.Pair] == nil {
-			pairs[o.Pair], order = &halves{}, append(order, o.Pair)
+			pairs[o.Pair] = &halves{}
+			order = append(order, o.Pair)
 		}
 
-		y := s.y(x)
+		height := s.height(value)
 		if o.Side == of {
-			pairs[o.Pair].own = &y
+			pairs[o.Pair].own = &height
 		} else {
-			pairs[o.Pair].other = &y
+			pairs[o.Pair].other = &height
 		}
 	}
-	var ds []float64
 
+	var diffs []float64
 	for _, n := range order {
-		if p := pairs[n]; p.own != nil && p.other != nil {
-			ds = append(ds, *p.own-*p.other)
+		if pair := pairs[n]; pair.own != nil && pair.other != nil {
+			diffs = append(diffs, *pair.own-*pair.other)
 		}
 	}
 
-	return ds
+	return diffs
 }
 
+// allZero says whether no number differs from 0.
 func allZero(xs []float64) bool {
 	for _, x := range xs {
 		if x != 0 {

@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"maps"
 	"math"
 
 	"ratchet/internal/research"
@@ -26,7 +27,7 @@ type guardTest struct {
 
 // guardTests weighs every guard with max_growth that is known at the start;
 // of is the side that may have grown, over base.
-func (r referee) guardTests(st RuleState, obs []Observation, base, of Side) []*guardTest {
+func (r baseRule) guardTests(st RuleState, obs []Observation, base, of Side) []*guardTest {
 	var tests []*guardTest
 
 	for _, g := range r.guards {
@@ -34,16 +35,16 @@ func (r referee) guardTests(st RuleState, obs []Observation, base, of Side) []*g
 		if g.MaxGrowth == nil || !known {
 			continue
 		}
-		s := st.Guards[g.Name].during(obs, g.Name, start)
+		s := st.Guards[g.Name].stateDuring(obs, g.Name, start)
 		t := &guardTest{guard: g, start: start, exact: s.Exact}
 
-		own := guardValues(side(obs, of), g.Name)
+		own := guardValues(runsOfSide(obs, of), g.Name)
 		switch {
 		case len(own) == 0:
-		case s.Exact || !s.measures(g.Allowed(start)):
+		case s.Exact || !s.fitsScale(g.LargestAllowed(start)):
 			t.exact, t.now = true, median(own)
 		default:
-			t.weigh(s, s.paired(obs, g.Name, of))
+			t.weighPairs(s, s.pairedDiffs(obs, g.Name, of))
 		}
 
 		if len(own) > 0 {
@@ -54,82 +55,90 @@ func (r referee) guardTests(st RuleState, obs []Observation, base, of Side) []*g
 	return tests
 }
 
-// during is the guard's state in an experiment: one that was exact and is not
+// stateDuring is the guard's state in an experiment: one that was exact and is not
 // any more takes its noise from the experiment's own repeats.
-func (s GuardState) during(obs []Observation, name string, start float64) GuardState {
+func (s GuardState) stateDuring(obs []Observation, name string, start float64) GuardState {
 	if s.Scale == "" { // of a ledger that knows no state of guards
 		s = GuardState{Scale: scaleOf([]float64{start}), Exact: true}
 	}
 
-	if repeats := s.repeats(obs, name); s.Exact && !allZero(repeats) {
+	if repeats := s.repeatDiffs(obs, name); s.Exact && !allZero(repeats) {
 		s.Exact = false
-		return s.learn(repeats, s.y(start))
+		return s.learnNoise(repeats, s.height(start))
 	}
 
 	return s
 }
 
-// weigh folds in the pairs' differences.
-func (t *guardTest) weigh(s GuardState, ds []float64) {
-	room := s.y(t.guard.Allowed(t.start)) - s.y(t.start) - s.Mid
+// weighPairs folds in the pairs' differences.
+func (t *guardTest) weighPairs(s GuardState, diffs []float64) {
+	room := s.height(t.guard.LargestAllowed(t.start)) - s.height(t.start) - s.Mid
 	doubt := z95 * math.Sqrt(s.Var)
 	noise := noiseModel{s.S, s.Eps}
-	t.within = guardEvidence(room-doubt, s.S, false)
 
-	t.beyond = guardEvidence(room+doubt, s.S, true)
-	for _, d := range ds {
+	t.within = newGuardEvidence(room-doubt, s.S, false)
+	t.beyond = newGuardEvidence(room+doubt, s.S, true)
+
+	for _, d := range diffs {
 		t.within.bet(d, noise)
 		t.beyond.bet(d, noise)
 	}
-	mid, _ := noise.location(ds)
-	t.now = ruler{s.Scale, research.Lower}.raw(s.y(t.start) + s.Mid + mid)
+
+	mid, _ := noise.estimateLocation(diffs)
+	t.now = metricScale{s.Scale, research.Lower}.value(s.height(t.start) + s.Mid + mid)
 }
 
-// guardEvidence bets half on no growth at all, where that is beyond the edge,
+// newGuardEvidence bets half on no growth at all, where that is beyond the edge,
 // and the rest on sizes from a quarter of the noise on.
-func guardEvidence(edge, s float64, up bool) *evidence {
-	effects, weights := []float64{0}, []float64{1}
-
+func newGuardEvidence(edge, s float64, up bool) *evidence {
 	sign := -1.
 	if up {
 		sign = 1
 	}
 
+	effects, weights := []float64{0}, []float64{1}
 	for k := range 10 {
 		effects = append(effects, edge+sign*s/4*math.Pow(2, float64(k)))
 		weights = append(weights, .1)
 	}
+
 	v := newEvidence(effects, weights, edge, up, false)
 	v.spread = 0
 
 	return v
 }
 
-func (t *guardTest) holds() bool {
+// isProven says whether the guard is proven to stay within max_growth.
+func (t *guardTest) isProven() bool {
 	if t.exact {
-		return !t.guard.Exceeded(t.now, t.start)
+		return !t.guard.IsExceeded(t.now, t.start)
 	}
 
 	return t.within.best >= proven
 }
 
+// isOpen says whether the guard is not proven to hold, which is not to be broken.
+func (t *guardTest) isOpen() bool { return !t.isProven() }
+
+// isBroken says whether the guard is proven to have grown by more than max_growth.
 func (t *guardTest) isBroken() bool {
 	if t.exact {
-		return t.guard.Exceeded(t.now, t.start)
+		return t.guard.IsExceeded(t.now, t.start)
 	}
 
 	return t.beyond.best >= proven
 }
 
-func (t *guardTest) reason() string { return t.guard.TooMuch(t.now, t.start) }
+func (t *guardTest) excessText() string { return t.guard.DescribeExcess(t.now, t.start) }
 
-// doubt says what is not proven of a guard that is not broken either.
-func (t *guardTest) doubt() string {
+// doubtText says what is not proven of a guard that is not broken either.
+func (t *guardTest) doubtText() string {
 	return fmt.Sprintf("the gain is proven, but not that guard %s, at about %s, stays below %s: it was %s at the campaign's start",
-		t.guard.Name, wording.FormatValue(t.now, ""), wording.FormatValue(t.guard.Allowed(t.start), ""), wording.FormatValue(t.start, ""))
+		t.guard.Name, wording.FormatValue(t.now, ""), wording.FormatValue(t.guard.LargestAllowed(t.start), ""),
+		wording.FormatValue(t.start, ""))
 }
 
-func firstGuard(tests []*guardTest, is func(*guardTest) bool) *guardTest {
+func findGuard(tests []*guardTest, is func(*guardTest) bool) *guardTest {
 	for _, t := range tests {
 		if is(t) {
 			return t
@@ -139,14 +148,14 @@ func firstGuard(tests []*guardTest, is func(*guardTest) bool) *guardTest {
 	return nil
 }
 
-// growth is what the pairs say that each guard has grown by, of over base.
-func (r referee) growth(st RuleState, obs []Observation, base, of Side) map[string]Growth {
+// measureGrowth is what the pairs say that each guard has grown by, of over base.
+func (r baseRule) measureGrowth(st RuleState, obs []Observation, base, of Side) map[string]Growth {
 	var all map[string]Growth
 
 	for name, s := range st.Guards {
-		s = s.during(obs, name, st.Start[name])
+		s = s.stateDuring(obs, name, st.Start[name])
 
-		ds := s.paired(obs, name, of)
+		ds := s.pairedDiffs(obs, name, of)
 		if len(ds) == 0 {
 			continue
 		}
@@ -154,32 +163,33 @@ func (r referee) growth(st RuleState, obs []Observation, base, of Side) map[stri
 		if all == nil {
 			all = map[string]Growth{}
 		}
-		mid, variance := noiseModel{s.S, s.Eps}.location(ds)
+		mid, variance := noiseModel{s.S, s.Eps}.estimateLocation(ds)
 		all[name] = Growth{mid, variance}
 	}
 
 	return all
 }
 
-// location is the effect that differences of the model show, without any
+// estimateLocation is the effect that differences of the model show, without any
 // prior, and the variance of that: the mean weighted by the chance of not being
 // an outlier, from the median on (expectation-maximisation, as fitNoise).
-func (m noiseModel) location(ds []float64) (mid, variance float64) {
-	if len(ds) == 0 {
+func (m noiseModel) estimateLocation(diffs []float64) (mid, variance float64) {
+	if len(diffs) == 0 {
 		return 0, 0
 	}
 
-	mid = median(ds)
+	mid = median(diffs)
 	if !(m.s > 0) {
 		return mid, 0
 	}
+
 	clean := 1.0
 
 	for range emRounds {
 		sum := 0.0
 		clean = 0
 
-		for _, d := range ds {
+		for _, d := range diffs {
 			core := (1 - m.eps) * normalDensity(d-mid, m.s)
 			p := core / m.density(d, mid)
 			clean += p
@@ -187,24 +197,25 @@ func (m noiseModel) location(ds []float64) (mid, variance float64) {
 		}
 
 		if !(clean > .5) {
-			return median(ds), m.s * m.s * 4
+			return median(diffs), m.s * m.s * 4
 		}
+
 		mid = sum / clean
 	}
 
 	return mid, m.s * m.s / clean
 }
 
-// grown is the state after an edit with these growths was kept (sign 1), or
+// addGrowth is the state after an edit with these growths was kept (sign 1), or
 // its keep undone (-1). In a chain nothing changes: its certificate measures the whole.
-func (s RuleState) grown(by map[string]Growth, sign float64) RuleState {
+func (s RuleState) addGrowth(by map[string]Growth, sign float64) RuleState {
 	if len(by) == 0 || len(s.Guards) == 0 || s.Auto != nil && s.Auto.Chain > 0 {
 		return s
 	}
 	states := map[string]GuardState{}
 
 	for name, g := range s.Guards {
-		if d, ok := by[name]; ok && research.Finite(d.Mid) && research.Finite(d.Var) {
+		if d, ok := by[name]; ok && research.IsFinite(d.Mid) && research.IsFinite(d.Var) {
 			g.Mid += sign * d.Mid
 			g.Var = max(0, g.Var+sign*d.Var)
 		}
@@ -215,23 +226,22 @@ func (s RuleState) grown(by map[string]Growth, sign float64) RuleState {
 	return s
 }
 
-// guardsAfter is what is known of the guards after a fresh calibration: what
-// they have grown by outlives it, and an exact one is exact for as long as every repeat agrees.
-func guardsAfter(fresh, old map[string]GuardState) map[string]GuardState {
+// continueGuards is what is known of the guards after a fresh calibration. Their
+// growth stays, and an exact one stays exact while every repeat agrees.
+func continueGuards(fresh, old map[string]GuardState) map[string]GuardState {
 	if len(old) == 0 {
 		return fresh
 	}
 
 	states := map[string]GuardState{}
-	for name, g := range fresh {
-		states[name] = g
-	}
+	maps.Copy(states, fresh)
 
 	for name, was := range old {
 		now, known := fresh[name]
 		if !known || now.Scale != was.Scale || now.Exact && !was.Exact {
 			now = was
 		}
+
 		now.Growth = was.Growth
 		states[name] = now
 	}

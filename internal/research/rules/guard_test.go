@@ -20,13 +20,13 @@ type guarded struct {
 	level, size float64 // of the incumbent: of the metric and of the guard, log
 }
 
-func (g *guarded) run(w rules.Want, effect, growth float64) rules.Observation {
+func (g *guarded) run(w rules.RunRequest, effect, growth float64) rules.Observation {
 	level, size := g.level, g.size
 	if w.Side == rules.Candidate {
 		level, size = level+effect, size+growth
 	}
 
-	return rules.Observation{Want: w, Valid: true, Value: 1000 * math.Exp(level+g.sigma*g.r.NormFloat64()),
+	return rules.Observation{RunRequest: w, Valid: true, Value: 1000 * math.Exp(level+g.sigma*g.r.NormFloat64()),
 		Guards: map[string]float64{"mem": 500 * math.Exp(size+g.guardSigma*g.r.NormFloat64())}}
 }
 
@@ -78,7 +78,7 @@ func TestNoisyGuardsNeedEvidence(t *testing.T) {
 		s.Mid = c.alreadyGrownBy
 		st.Guards["mem"] = s
 
-		j, _ := rulestest.JudgeWith(rule, st, func(_ int, w rules.Want) rules.Observation {
+		j, _ := rulestest.JudgeWith(rule, st, func(_ int, w rules.RunRequest) rules.Observation {
 			return g.run(w, -.10, c.growth)
 		})
 		if j.Verdict != c.verdict || j.StoppedBy != c.by || !strings.Contains(j.Reason, c.reason) ||
@@ -86,8 +86,8 @@ func TestNoisyGuardsNeedEvidence(t *testing.T) {
 			t.Errorf("%s: %s by %s after %d pairs: %s", c.name, j.Verdict, j.StoppedBy, j.Pairs, j.Reason)
 		}
 
-		if c.by == "guard" && !strings.Contains(j.Words(contract.Metric{}), "stopped by guard") {
-			t.Errorf("%s: %s", c.name, j.Words(contract.Metric{}))
+		if c.by == "guard" && !strings.Contains(j.Describe(contract.Metric{}), "stopped by guard") {
+			t.Errorf("%s: %s", c.name, j.Describe(contract.Metric{}))
 		}
 	}
 }
@@ -107,7 +107,7 @@ func TestGuardsAtTheEdgeHold(t *testing.T) {
 		g := &guarded{r: rand.New(rand.NewPCG(81, i)), sigma: .005, guardSigma: .02}
 		st := g.calibrate(t, rule)
 
-		j, _ := rulestest.JudgeWith(rule, st, func(_ int, w rules.Want) rules.Observation {
+		j, _ := rulestest.JudgeWith(rule, st, func(_ int, w rules.RunRequest) rules.Observation {
 			return g.run(w, -.20, math.Log(1.05))
 		})
 		switch j.Verdict {
@@ -140,13 +140,13 @@ func TestCreepingGuardIsStopped(t *testing.T) {
 
 		st := g.calibrate(t, rule)
 		for range 15 {
-			j, obs := rulestest.JudgeWith(rule, st, func(_ int, w rules.Want) rules.Observation {
+			j, obs := rulestest.JudgeWith(rule, st, func(_ int, w rules.RunRequest) rules.Observation {
 				return g.run(w, -.10, .02)
 			})
 
 			st = rule.Close(st, rulestest.UsualOutlook, obs, j)
 			if j.Verdict == research.Improved {
-				st = st.Moved(j)
+				st = st.AfterKeep(j)
 				g.level, g.size = g.level-.10, g.size+.02
 				kept++
 			}
@@ -173,12 +173,16 @@ func TestExactGuardsBecomeNoisy(t *testing.T) {
 		t.Fatalf("equal values, and yet %+v", st.Guards["mem"])
 	}
 
-	j, _ := rulestest.JudgeWith(rule, st, func(_ int, w rules.Want) rules.Observation { return g.run(w, -.10, .09) })
+	j, _ := rulestest.JudgeWith(rule, st, func(_ int, w rules.RunRequest) rules.Observation {
+		return g.run(w, -.10, .09)
+	})
 	if j.Verdict != research.Improved {
 		t.Errorf("growth within the limit: %s (%s)", j.Verdict, j.Reason)
 	}
 	g.guardSigma = .02
-	j, obs := rulestest.JudgeWith(rule, st, func(_ int, w rules.Want) rules.Observation { return g.run(w, -.10, 0) })
+	j, obs := rulestest.JudgeWith(rule, st, func(_ int, w rules.RunRequest) rules.Observation {
+		return g.run(w, -.10, 0)
+	})
 
 	after := rule.Close(st, rulestest.UsualOutlook, obs, j)
 	if s := after.Guards["mem"]; s.Exact || !(s.S > .005) || !st.Guards["mem"].Exact {
@@ -191,20 +195,22 @@ func TestGuardsGrowthIsCarried(t *testing.T) {
 	rule := rules.NewRule(guardedProgram(.50))
 	g := &guarded{r: rand.New(rand.NewPCG(84, 1)), sigma: .01, guardSigma: .01}
 	st := g.calibrate(t, rule)
-	j, obs := rulestest.JudgeWith(rule, st, func(_ int, w rules.Want) rules.Observation { return g.run(w, -.10, .10) })
+	j, obs := rulestest.JudgeWith(rule, st, func(_ int, w rules.RunRequest) rules.Observation {
+		return g.run(w, -.10, .10)
+	})
 	st = rule.Close(st, rulestest.UsualOutlook, obs, j)
 
-	moved := st.Moved(j)
+	moved := st.AfterKeep(j)
 	if m := moved.Guards["mem"].Growth; math.Abs(m.Mid-.10) > .03 || !(m.Var > 0) {
 		t.Fatalf("%s, grown by %+v", j.Verdict, m)
 	}
 
-	if again := g.calibrate(t, rule).After(moved); again.Guards["mem"].Growth != moved.Guards["mem"].Growth ||
+	if again := g.calibrate(t, rule).Continue(moved); again.Guards["mem"].Growth != moved.Guards["mem"].Growth ||
 		again.Start["mem"] != moved.Start["mem"] {
 		t.Errorf("after a calibration: %+v", again.Guards)
 	}
 
-	if back := moved.MovedBack(j).Guards["mem"].Growth; math.Abs(back.Mid) > 1e-12 || math.Abs(back.Var) > 1e-12 {
+	if back := moved.AfterUndo(j).Guards["mem"].Growth; math.Abs(back.Mid) > 1e-12 || math.Abs(back.Var) > 1e-12 {
 		t.Errorf("undone: %+v", back)
 	}
 }
@@ -240,14 +246,14 @@ func TestCertificatesHoldTheGuards(t *testing.T) {
 				w.Side = rules.Candidate
 			}
 			o := g.run(w, -.2, c.growth)
-			o.Want = *step.Run
+			o.RunRequest = *step.Run
 			obs = append(obs, o)
 		}
 
 		done := *step.Done
 		if done.Outcome != c.outcome || done.StoppedBy != c.by ||
-			c.by == "guard" && !strings.Contains(done.Words(p.Metric), "mem") {
-			t.Errorf("growth %v after %v: %s", c.growth, c.before, done.Words(p.Metric))
+			c.by == "guard" && !strings.Contains(done.Describe(p.Metric), "mem") {
+			t.Errorf("growth %v after %v: %s", c.growth, c.before, done.Describe(p.Metric))
 		}
 
 		after := rule.CloseCertificate(st, patient, obs, done).Guards["mem"].Mid

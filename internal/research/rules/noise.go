@@ -24,11 +24,11 @@ const (
 // It steers the search; no certificate rests on it.
 type noiseModel struct{ s, eps float64 }
 
-func (m noiseModel) density(d, delta float64) float64 { return m.around(d, delta, 0) }
+func (m noiseModel) density(d, delta float64) float64 { return m.densityAround(d, delta, 0) }
 
-// around is the density when the effect itself is only known to be within
+// densityAround is the density when the effect itself is only known to be within
 // about spread of delta.
-func (m noiseModel) around(d, delta, spread float64) float64 {
+func (m noiseModel) densityAround(d, delta, spread float64) float64 {
 	w := d / (outlierWidth * m.s)
 
 	return (1-m.eps)*normalDensity(d-delta, math.Hypot(m.s, spread)) +
@@ -122,18 +122,18 @@ func newBelief(rope, top float64) belief {
 	return b
 }
 
-// see weighs the belief with one difference from the incumbent. One so large
+// update weighs the belief with one difference from the incumbent. One so large
 // that no weight is left says nothing.
-func (b belief) see(d float64, m noiseModel) {
+func (b belief) update(d float64, m noiseModel) {
 	total := 0.0
 
 	likelihood := make([]float64, len(b.weights))
 	for j, w := range b.weights {
-		likelihood[j] = m.around(d, b.effects[j], gridSpread*b.effects[j])
+		likelihood[j] = m.densityAround(d, b.effects[j], gridSpread*b.effects[j])
 		total += w * likelihood[j]
 	}
 
-	if !(total > 0) || !research.Finite(total) {
+	if !(total > 0) || !research.IsFinite(total) {
 		return
 	}
 
@@ -162,8 +162,8 @@ func (b belief) moments(m float64) (gain, loss, null, mean float64) {
 	return gain, loss, null, mean
 }
 
-// atLeast is P(effect >= x), of a loss.
-func (b belief) atLeast(x float64) float64 {
+// chanceAtLeast is P(effect >= x), of a loss.
+func (b belief) chanceAtLeast(x float64) float64 {
 	p := 0.0
 
 	for j, d := range b.effects {

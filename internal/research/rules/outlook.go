@@ -1,9 +1,5 @@
 package rules
 
-import (
-	"time"
-)
-
 // Outlook is what a campaign has left when an experiment or a certificate
 // begins; it stays the same for every call about that one.
 type Outlook struct {
@@ -21,14 +17,8 @@ type Outlook struct {
 // Unlimited says in Outlook that the number of proposals to come is not known.
 const Unlimited = -1
 
-const (
-	MostRuns     = 1_000_000 // more are as good as unlimited
-	ThinkWeight  = 1. / 8    // of the newest pause in the mean
-	LongestPause = time.Hour // a longer one is a person's absence, not thought
-)
-
-// paid is the state with the lost tests counted that nobody has paid for.
-func (s RuleState) paid(o Outlook) RuleState {
+// countLostTests is the state with the lost tests counted that nobody has paid for.
+func (s RuleState) countLostTests(o Outlook) RuleState {
 	if n := o.LostTests - s.LostTests; n > 0 {
 		s.Tests, s.LostTests = s.Tests+n, o.LostTests
 		s.SimpleTests += n // whichever stream they were in

@@ -17,8 +17,8 @@ const (
 	Start     Side = "start"
 )
 
-// Want is a run that a rule asks for.
-type Want struct {
+// RunRequest is a run that a rule asks for.
+type RunRequest struct {
 	Side   Side          `json:"side"`
 	Role   research.Role `json:"role"`
 	Pair   int           `json:"pair,omitempty"`  // from 1, for role confirm
@@ -30,7 +30,7 @@ type Want struct {
 // Observation is a finished run as a rule sees it. Value is raw, in the
 // metric's unit; it is meaningless when Valid is false.
 type Observation struct {
-	Want
+	RunRequest
 	Valid     bool
 	Reason    string
 	Value     float64
@@ -40,7 +40,7 @@ type Observation struct {
 
 // Step is a rule's answer: one more run, or the judgement. Exactly one is set.
 type Step struct {
-	Run  *Want
+	Run  *RunRequest
 	Done *Judgement
 }
 
@@ -48,9 +48,9 @@ type Step struct {
 // in calibration.finished and experiment.judged, so that a verdict can be
 // derived again from the records alone.
 type RuleState struct {
-	Class  research.Noise `json:"class"`            // deterministic | noisy; "" before calibration
-	Scale  string         `json:"scale,omitempty"`  // log | linear
-	Values []float64      `json:"values,omitempty"` // the calibration's samples, raw
+	NoiseKind research.NoiseKind `json:"class"`            // deterministic | noisy; "" before calibration
+	Scale     string             `json:"scale,omitempty"`  // log | linear
+	Values    []float64          `json:"values,omitempty"` // the calibration's samples, raw
 	// Start holds the guards' medians at the campaign's start.
 	Start map[string]float64 `json:"start_guards,omitempty"`
 	// Guards holds what is known besides of those with max_growth.
@@ -90,7 +90,7 @@ type RuleState struct {
 // search: auto.
 type Rule interface {
 	// Calibrate names the next run of the start version, or nil when obs is enough.
-	Calibrate(obs []Observation) *Want
+	Calibrate(obs []Observation) *RunRequest
 	// Calibrated folds a finished calibration into the first state. An invalid
 	// observation among obs is an error that says what is wrong with it.
 	Calibrated(obs []Observation) (RuleState, error)
@@ -114,38 +114,38 @@ const (
 // machine was busy with something else are repeated once in either mode.
 func NewRule(p contract.Program) Rule {
 	if p.Search == SearchCertify {
-		return patient{newCertify(p)}
+		return repeatingRule{newCertify(p)}
 	}
 
-	return patient{NewAuto(p)}
+	return repeatingRule{NewAuto(p)}
 }
 
-// Moved is the state after the experiment that j judged, the one closed last,
+// AfterKeep is the state after the experiment that j judged, the one closed last,
 // has become the incumbent. Without a value in j nothing changes.
-func (s RuleState) Moved(j Judgement) RuleState {
-	if j.Value == nil || !research.Finite(*j.Value) {
+func (s RuleState) AfterKeep(j Judgement) RuleState {
+	if j.Value == nil || !research.IsFinite(*j.Value) {
 		return s
 	}
 
 	s.Incumbent = *j.Value
 	switch {
-	case s.Class == research.Deterministic:
+	case s.NoiseKind == research.Deterministic:
 		s.OneRun++
 	case s.Auto != nil && s.Auto.IfKept != nil && (s.Auto.IfKept.N == 0 || s.Auto.IfKept.N == j.N):
-		s.Auto = s.Auto.moved()
+		s.Auto = s.Auto.afterKeep()
 		return s
 	case s.Auto != nil && j.Claim != nil: // another was closed since
-		s.Auto = s.Auto.movedBy(*j.Claim)
+		s.Auto = s.Auto.afterLateKeep(*j.Claim)
 		return s
 	}
 
-	return s.shifted(j, 1).grown(j.Growth, 1)
+	return s.shiftLevel(j, 1).addGrowth(j.Growth, 1)
 }
 
-// MovedBack is the state after that keep was undone. It must be the last keep
+// AfterUndo is the state after that keep was undone. It must be the last keep
 // that stands.
-func (s RuleState) MovedBack(j Judgement) RuleState {
-	if j.Baseline == nil || !research.Finite(*j.Baseline) {
+func (s RuleState) AfterUndo(j Judgement) RuleState {
+	if j.Baseline == nil || !research.IsFinite(*j.Baseline) {
 		return s
 	}
 
@@ -155,35 +155,36 @@ func (s RuleState) MovedBack(j Judgement) RuleState {
 	}
 
 	if s.Auto != nil && j.Claim != nil {
-		s.Auto = s.Auto.movedBack(*j.Claim)
+		s.Auto = s.Auto.afterUndo(*j.Claim)
 		return s
 	}
 
-	return s.shifted(j, -1).grown(j.Growth, -1)
+	return s.shiftLevel(j, -1).addGrowth(j.Growth, -1)
 }
 
-// Overridden is the state after a person kept the experiment that j judged
+// AfterOverride is the state after a person kept the experiment that j judged
 // against that verdict. It claims nothing and joins no chain; the level of a
 // noisy metric is for a calibration to find.
-func (s RuleState) Overridden(j Judgement) RuleState {
-	if s.Class == research.Deterministic {
-		return s.Moved(j)
+func (s RuleState) AfterOverride(j Judgement) RuleState {
+	if s.NoiseKind == research.Deterministic {
+		return s.AfterKeep(j)
 	}
 
-	return s.adrift()
+	return s.withoutPending()
 }
 
-// OverrideUndone is the state after that was undone.
-func (s RuleState) OverrideUndone(j Judgement) RuleState {
-	if s.Class == research.Deterministic {
-		return s.MovedBack(j)
+// AfterOverrideUndone is the state after that was undone.
+func (s RuleState) AfterOverrideUndone(j Judgement) RuleState {
+	if s.NoiseKind == research.Deterministic {
+		return s.AfterUndo(j)
 	}
 
-	return s.adrift()
+	return s.withoutPending()
 }
 
-// adrift is the state of which nothing follows from the experiment closed last.
-func (s RuleState) adrift() RuleState {
+// withoutPending is the state without what keeping the experiment closed last
+// would change.
+func (s RuleState) withoutPending() RuleState {
 	if s.Auto != nil {
 		auto := *s.Auto
 		auto.IfKept = nil
@@ -193,43 +194,48 @@ func (s RuleState) adrift() RuleState {
 	return s
 }
 
-// shifted moves the tracked level by j's estimated gain, once forwards (+1) or back (-1).
-func (s RuleState) shifted(j Judgement, sign float64) RuleState {
-	if s.Class != research.Noisy || j.Gain == nil || j.Scale != s.Scale {
+// shiftLevel moves the tracked level by j's estimated gain, once forwards (+1) or back (-1).
+func (s RuleState) shiftLevel(j Judgement, sign float64) RuleState {
+	if s.NoiseKind != research.Noisy || j.Gain == nil || j.Scale != s.Scale {
 		return s
 	}
-	s.Level -= sign * s.Ruler().Size(j.Gain.Mid)
+	s.Level -= sign * s.MetricScale().Size(j.Gain.Mid)
 	s.LevelVar += medianEff * medianEff * s.S * s.S / float64(max(j.Pairs, 1))
 
 	return s
 }
 
-// Repeated tells the state of repeated runs of one commit, outside any
+// AfterRepeats is the state after repeated runs of one commit, outside any
 // experiment of p. A deterministic metric whose repeats differ is demoted to
 // noisy: what was kept on one run is then unverified, and in search auto it is
 // the chain that the next certificate judges. For a noisy one the runs tell
 // more of the noise. Values that are not finite, or not on the scale, are ignored.
-func (s RuleState) Repeated(p contract.Program, values []float64) RuleState {
-	if len(values) < 2 || s.Class == "" || !s.measurable(values) {
+func (s RuleState) AfterRepeats(p contract.Program, values []float64) RuleState {
+	if len(values) < 2 || s.NoiseKind == "" || !s.fitsScale(values) {
 		return s
 	}
 
-	if s.Class == research.Noisy {
-		return s.learn(successive(s.heights(values)))
+	if s.NoiseKind == research.Noisy {
+		return s.learnNoise(successiveDiffs(s.heights(values)))
 	}
 
 	if allEqual(values) {
 		return s
 	}
-	was := s.Values
-	s = s.demoted()
 
-	s = s.learn(successive(s.heights(values)))
-	if p.Search == SearchCertify || !s.measurable(was) {
+	was := s.Values
+	s = s.demote()
+	s = s.learnNoise(successiveDiffs(s.heights(values)))
+
+	if p.Search == SearchCertify || !s.fitsScale(was) {
 		return s
 	}
+
+	// Auto: all that was kept on single runs is one chain that claims the difference.
 	s = NewAuto(p).noisy(s, values)
-	s.Auto.Chain, s.Auto.Claim = s.OneRun, s.Ruler().Y(was[0])-s.Ruler().Y(s.Incumbent)
+	scale := s.MetricScale()
+	s.Auto.Chain = s.OneRun
+	s.Auto.Claim = scale.Height(was[0]) - scale.Height(s.Incumbent)
 	s.Auto.Gained = s.Auto.Claim
 
 	return s
@@ -238,35 +244,36 @@ func (s RuleState) Repeated(p contract.Program, values []float64) RuleState {
 // alphaNext is the level of the campaign's next test.
 func (s RuleState) alphaNext() float64 {
 	if s.Sequence == SearchAuto {
-		return AutoAlphaAt(s.Tests+1, s.Kept)
+		return AutoAlpha(s.Tests+1, s.Kept)
 	}
 
-	return AlphaAt(s.Tests+1, s.Kept)
+	return CertifyAlpha(s.Tests+1, s.Kept)
 }
 
-// After is a fresh calibration's state in a campaign that has a past: the
+// Continue is a fresh calibration's state in a campaign that has a past: the
 // confirmations and certificates already counted, and the guards' values at the
 // campaign's start, outlive every recalibration. After the zero state it is s.
-func (s RuleState) After(old RuleState) RuleState {
+func (s RuleState) Continue(old RuleState) RuleState {
 	s.Tests, s.Kept = max(s.Tests, old.Tests), max(s.Kept, old.Kept)
 	s.SimpleTests, s.SimpleKept = max(s.SimpleTests, old.SimpleTests), max(s.SimpleKept, old.SimpleKept)
-	s.Guards = guardsAfter(s.Guards, old.Guards)
-	s.Demoted = s.Demoted || old.Demoted && s.Class == research.Noisy
-
 	s.OneRun, s.LostTests = old.OneRun, max(s.LostTests, old.LostTests)
+	s.Demoted = s.Demoted || old.Demoted && s.NoiseKind == research.Noisy
+
 	if old.Sequence != "" {
 		s.Sequence = old.Sequence
 	}
 
-	if old.Auto != nil {
-		if s.Auto == nil {
-			s.Auto = &AutoState{} // certify mode carries the chain along
-			*s.Auto = *old.Auto
-			s.Auto.IfKept = nil
-		} else {
-			s.Auto = s.Auto.after(*old.Auto)
-		}
+	switch {
+	case old.Auto == nil:
+	case s.Auto == nil: // certify mode carries the chain along
+		auto := *old.Auto
+		auto.IfKept = nil
+		s.Auto = &auto
+	default:
+		s.Auto = s.Auto.continueFrom(*old.Auto)
 	}
+
+	s.Guards = continueGuards(s.Guards, old.Guards)
 
 	if len(old.Start) > 0 {
 		start := maps.Clone(old.Start)
@@ -275,33 +282,35 @@ func (s RuleState) After(old RuleState) RuleState {
 				start[name] = v
 			}
 		}
+
 		s.Start = start
 	}
 
 	return s
 }
 
-// demoted makes the state noisy from here on; the noise is still to be learnt.
-func (s RuleState) demoted() RuleState {
-	s.Class, s.Demoted, s.Residuals = research.Noisy, true, nil
-
+// demote makes the state noisy from here on; the noise is still to be learnt.
+func (s RuleState) demote() RuleState {
+	s.NoiseKind, s.Demoted, s.Residuals = research.Noisy, true, nil
 	s.Note = "repeated runs of one version differed: the metric counts as noisy from here on, " +
 		"and what was kept on a single run is unverified"
+
 	if s.Incumbent <= 0 {
 		s.Scale = linearScale
 	}
-	s.Level = s.Ruler().Y(s.Incumbent)
+
+	s.Level = s.MetricScale().Height(s.Incumbent)
 
 	return s
 }
 
-// learn adds residuals of paired differences and fits the noise again. The new
+// learnNoise adds residuals of paired differences and fits the noise again. The new
 // slice shares nothing with the old. Residuals too large to square are left out.
-func (s RuleState) learn(residuals []float64) RuleState {
+func (s RuleState) learnNoise(residuals []float64) RuleState {
 	all := append([]float64(nil), s.Residuals...)
 
 	for _, r := range residuals {
-		if research.Finite(r * r * keptResiduals) {
+		if research.IsFinite(r * r * keptResiduals) {
 			all = append(all, r)
 		}
 	}
@@ -309,27 +318,28 @@ func (s RuleState) learn(residuals []float64) RuleState {
 	if len(all) > keptResiduals {
 		all = all[len(all)-keptResiduals:]
 	}
-	s.Residuals = all
-	m := fitNoise(all, s.rope(0)/100)
-	s.S, s.Eps = m.s, m.eps
+
+	noise := fitNoise(all, s.rope(0)/100)
+	s.Residuals, s.S, s.Eps = all, noise.s, noise.eps
 
 	return s
 }
 
-func (s RuleState) Ruler() ruler { return ruler{s.Scale, s.Better} }
+// MetricScale is the scale that values are compared on.
+func (s RuleState) MetricScale() metricScale { return metricScale{s.Scale, s.Better} }
 
 // heights are values on the scale, lower is better.
 func (s RuleState) heights(values []float64) []float64 {
 	ys := make([]float64, len(values))
 	for i, v := range values {
-		ys[i] = s.Ruler().Y(v)
+		ys[i] = s.MetricScale().Height(v)
 	}
 
 	return ys
 }
 
-// measurable says whether every value has a place on the scale.
-func (s RuleState) measurable(values []float64) bool {
+// fitsScale says whether every value has a place on the scale.
+func (s RuleState) fitsScale(values []float64) bool {
 	for _, v := range values {
 		if !(math.Abs(v) <= largest) || s.Scale == LogScale && v <= 0 {
 			return false
@@ -339,8 +349,9 @@ func (s RuleState) measurable(values []float64) bool {
 	return true
 }
 
-// rope is the smallest gain worth having, on the scale: the program's m or,
-// without one, .3 % of the incumbent (around zero: a twentieth of the noise).
+// rope is the smallest gain worth having, on the scale (a region of practical
+// equivalence, Kruschke 2018): the program's m or, without one, .3 % of the
+// incumbent (around zero: a twentieth of the noise).
 func (s RuleState) rope(m float64) float64 {
 	switch {
 	case m > 0:
@@ -350,4 +361,20 @@ func (s RuleState) rope(m float64) float64 {
 	}
 
 	return max(smallRatio*math.Abs(s.Incumbent), s.S/20, 1e-12)
+}
+
+// NewObservation is a recorded run as a rule sees it.
+func NewObservation(r Run, m contract.Metric) Observation {
+	v, ok := r.Samples[m.Name]
+
+	o := Observation{
+		RunRequest: RunRequest{Side: r.Side, Role: r.Role, Pair: r.Pair, Order: r.Order, WarmUp: r.WarmUp,
+			Again: r.Again},
+		Valid: r.Valid, Reason: r.Reason, Value: v, Guards: r.Samples, Contended: r.Contended,
+	}
+	if o.Valid && !ok {
+		o.Valid, o.Reason = false, "the run has no sample of "+m.Name
+	}
+
+	return o
 }

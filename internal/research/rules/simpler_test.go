@@ -20,7 +20,7 @@ func shorter(o rules.Outlook) rules.Outlook {
 func simplify(n *rulestest.Night, effect float64) rules.Judgement {
 	o := shorter(patient)
 	j, obs := rulestest.JudgeWithin(o, n.Rule, n.State,
-		func(_ int, w rules.Want) rules.Observation { return n.Observe(w, effect) })
+		func(_ int, w rules.RunRequest) rules.Observation { return n.Observe(w, effect) })
 	n.State = n.Rule.Close(n.State, o, obs, j)
 
 	return j
@@ -47,8 +47,8 @@ func TestShorterEditsAreTested(t *testing.T) {
 			}
 
 			if name == "too noisy" && j.StoppedBy == "screen" &&
-				(j.Runs != 1 || !strings.Contains(j.Words(contract.Metric{}), "can't be shown")) {
-				t.Errorf("%s: %d runs: %s", name, j.Runs, j.Words(contract.Metric{}))
+				(j.Runs != 1 || !strings.Contains(j.Describe(contract.Metric{}), "can't be shown")) {
+				t.Errorf("%s: %d runs: %s", name, j.Runs, j.Describe(contract.Metric{}))
 			}
 		}
 	}

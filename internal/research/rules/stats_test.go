@@ -18,7 +18,7 @@ var about = cmpopts.EquateApprox(1e-6, 0)
 func TestAlphaSequenceIsGolden(t *testing.T) {
 	var got []float64
 	for _, c := range [][2]int{{1, 0}, {2, 0}, {10, 0}, {10, 3}, {100, 0}} {
-		got = append(got, 1/rules.AlphaAt(c[0], c[1]))
+		got = append(got, 1/rules.CertifyAlpha(c[0], c[1]))
 	}
 
 	want := []float64{1011.161857, 1133.683696, 2184.363947, 546.090987, 17771.843340}
@@ -30,7 +30,7 @@ func TestAlphaSequenceIsGolden(t *testing.T) {
 // Without a certificate the levels of all tests together stay below .05; the
 // tail of (t+9)^-1.2 beyond n is at most 5 (n+9)^-.2.
 func TestAlphaIsSpentOnce(t *testing.T) {
-	if sum := alphaSum(func(i int) float64 { return rules.AlphaAt(i, 0) }); sum >= .05 {
+	if sum := alphaSum(func(i int) float64 { return rules.CertifyAlpha(i, 0) }); sum >= .05 {
 		t.Errorf("the levels sum to %.5f", sum)
 	}
 }
@@ -47,11 +47,11 @@ func alphaSum(at func(int) float64) float64 {
 }
 
 func TestDetectable(t *testing.T) {
-	if got := rules.Detectable(.02, 0, rules.AlphaAt(1, 0)); math.Abs(got-.02*math.Sqrt2) > 1e-12 {
+	if got := rules.DetectableSize(.02, 0, rules.CertifyAlpha(1, 0)); math.Abs(got-.02*math.Sqrt2) > 1e-12 {
 		t.Errorf("one run: %v", got)
 	}
 
-	if got := rules.Detectable(.02, 12, rules.AlphaAt(1, 0)) / .02; math.Abs(got-1.0738) > 1e-3 {
+	if got := rules.DetectableSize(.02, 12, rules.CertifyAlpha(1, 0)) / .02; math.Abs(got-1.0738) > 1e-3 {
 		t.Errorf("12 pairs: %.4f s", got)
 	}
 }
@@ -84,7 +84,7 @@ func TestSummariseMeasurements(t *testing.T) {
 			rules.MeasurementEnd{Failed: "a sample is not a finite number"}},
 		{"none", nil, nil, m, "log", rules.MeasurementEnd{Failed: "no run gave a sample"}},
 	} {
-		got := rules.Summarise(c.samples, c.paired, c.m, c.scale)
+		got := rules.SummariseMeasurement(c.samples, c.paired, c.m, c.scale)
 		if diff := cmp.Diff(c.want, got, cmpopts.EquateApprox(0, 1e-6)); diff != "" {
 			t.Errorf("%s: %s", c.name, diff)
 		}
@@ -105,7 +105,7 @@ func TestMeasuredIntervalsCover(t *testing.T) {
 				a[i], b[i] = 95*math.Exp(.02*r.NormFloat64()), 100*math.Exp(.02*r.NormFloat64())
 			}
 
-			if g := rules.Summarise(a, b, m, "log").Gain; g.Lo <= .05 && .05 <= g.Hi {
+			if g := rules.SummariseMeasurement(a, b, m, "log").Gain; g.Lo <= .05 && .05 <= g.Hi {
 				hit++
 			}
 		}

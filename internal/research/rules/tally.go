@@ -18,18 +18,18 @@ type Tally struct {
 	Variance float64 // of Size
 }
 
-// Plus is the tally after a gain on its scale; sign -1 takes it off again.
+// AddGain is the tally after a gain on its scale; sign -1 takes it off again.
 // A gain that is no number changes nothing.
-func (t Tally) Plus(g research.Interval, sign float64) Tally {
-	r := ruler{t.Scale, t.Better}
+func (t Tally) AddGain(g research.Interval, sign float64) Tally {
+	r := metricScale{t.Scale, t.Better}
 	half := (r.Size(g.Hi) - r.Size(g.Lo)) / (2 * z95)
 
-	return t.PlusClaim(Claim{r.Size(g.Mid), half * half}, sign)
+	return t.AddClaim(Claim{r.Size(g.Mid), half * half}, sign)
 }
 
-// PlusClaim is Plus for what search auto expects of an edit.
-func (t Tally) PlusClaim(c Claim, sign float64) Tally {
-	if !research.Finite(c.Gain) || !research.Finite(c.Var) {
+// AddClaim is Plus for what search auto expects of an edit.
+func (t Tally) AddClaim(c Claim, sign float64) Tally {
+	if !research.IsFinite(c.Gain) || !research.IsFinite(c.Var) {
 		return t
 	}
 	t.Size += sign * c.Gain
@@ -38,15 +38,15 @@ func (t Tally) PlusClaim(c Claim, sign float64) Tally {
 	return t
 }
 
-// Over is a gain over the present tally, as one over the start: its own error
+// GainOverStart is a gain over the present tally, as one over the start: its own error
 // alone, since what came before is the same for whatever is tried next.
-func (t Tally) Over(g research.Interval) research.Interval {
-	r := ruler{t.Scale, t.Better}
+func (t Tally) GainOverStart(g research.Interval) research.Interval {
+	r := metricScale{t.Scale, t.Better}
 	return *r.interval(-t.Size-r.Size(g.Mid), -t.Size-r.Size(g.Hi), -t.Size-r.Size(g.Lo))
 }
 
 // Interval is the tally as a gain over the start with its 90 % interval.
 func (t Tally) Interval() research.Interval {
 	half := z95 * math.Sqrt(t.Variance)
-	return *(ruler{t.Scale, t.Better}).interval(-t.Size, -t.Size-half, -t.Size+half)
+	return *(metricScale{t.Scale, t.Better}).interval(-t.Size, -t.Size-half, -t.Size+half)
 }

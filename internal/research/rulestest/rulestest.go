@@ -62,7 +62,7 @@ func NewNight(t *testing.T, rule rules.Rule, w Machine, seed, i uint64) *Night {
 	return n
 }
 
-func (n *Night) Observe(want rules.Want, effect float64) rules.Observation {
+func (n *Night) Observe(want rules.RunRequest, effect float64) rules.Observation {
 	n.Counts.Runs++
 
 	level := n.Level
@@ -70,7 +70,7 @@ func (n *Night) Observe(want rules.Want, effect float64) rules.Observation {
 		level += effect
 	}
 
-	o := rules.Observation{Want: want, Valid: true, Value: n.Turn(n.w.run(level))}
+	o := rules.Observation{RunRequest: want, Valid: true, Value: n.Turn(n.w.run(level))}
 	if n.Stored != nil && want.Side == rules.Incumbent && want.Role == research.Confirm {
 		o.Value = *n.Stored
 	}
@@ -106,7 +106,7 @@ func (n *Night) Propose(effect float64, isFalse bool) rules.Judgement {
 
 	n.State = n.Rule.Close(n.State, UsualOutlook, obs, j)
 	if j.Verdict == research.Improved {
-		n.State = n.State.Moved(j)
+		n.State = n.State.AfterKeep(j)
 		n.Level += effect
 
 		n.Counts.Keeps++
@@ -170,8 +170,8 @@ func NewBench(t *testing.T, rule FullRule, turn func(float64) float64) *Bench {
 	return b
 }
 
-func (b *Bench) Observe(w rules.Want, level float64) rules.Observation {
-	return rules.Observation{Want: w, Valid: true, Value: b.Turn(level + b.Sigma*b.Rand.NormFloat64())}
+func (b *Bench) Observe(w rules.RunRequest, level float64) rules.Observation {
+	return rules.Observation{RunRequest: w, Valid: true, Value: b.Turn(level + b.Sigma*b.Rand.NormFloat64())}
 }
 
 // Try makes one experiment of that effect and keeps it if it is provisional.
@@ -189,7 +189,7 @@ func (b *Bench) Try(effect float64) rules.Judgement {
 
 	b.State = b.Rule.Close(b.State, b.Outlook, obs, *step.Done)
 	if step.Done.Verdict == research.Provisional {
-		b.State = b.State.Moved(*step.Done)
+		b.State = b.State.AfterKeep(*step.Done)
 		b.Head += effect
 	}
 	b.Outlook.Left -= len(obs)
@@ -234,7 +234,7 @@ func CalibrateWith(t *testing.T, rule rules.Rule, values ...float64) (rules.Rule
 
 	var obs []rules.Observation
 	for want := rule.Calibrate(obs); want != nil; want = rule.Calibrate(obs) {
-		obs = append(obs, rules.Observation{Want: *want, Valid: true, Value: values[len(obs)%len(values)]})
+		obs = append(obs, rules.Observation{RunRequest: *want, Valid: true, Value: values[len(obs)%len(values)]})
 	}
 
 	st, err := rule.Calibrated(obs)
@@ -247,13 +247,13 @@ func CalibrateWith(t *testing.T, rule rules.Rule, values ...float64) (rules.Rule
 
 // JudgeWith judges an experiment whose runs are answered by f, in order.
 func JudgeWith(
-	rule rules.Rule, st rules.RuleState, f func(i int, w rules.Want) rules.Observation,
+	rule rules.Rule, st rules.RuleState, f func(i int, w rules.RunRequest) rules.Observation,
 ) (rules.Judgement, []rules.Observation) {
 	return JudgeWithin(UsualOutlook, rule, st, f)
 }
 
 func JudgeWithin(
-	o rules.Outlook, rule rules.Rule, st rules.RuleState, f func(i int, w rules.Want) rules.Observation,
+	o rules.Outlook, rule rules.Rule, st rules.RuleState, f func(i int, w rules.RunRequest) rules.Observation,
 ) (rules.Judgement, []rules.Observation) {
 	var obs []rules.Observation
 	for {
@@ -262,7 +262,7 @@ func JudgeWithin(
 			return *step.Done, obs
 		}
 		o := f(len(obs), *step.Run)
-		o.Want = *step.Run
+		o.RunRequest = *step.Run
 		obs = append(obs, o)
 	}
 }

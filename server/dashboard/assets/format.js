@@ -24,7 +24,7 @@ export function percent(share) {
   return signed(share * 100, Math.abs(share) >= 0.1 ? 3 : 2) + " %";
 }
 
-// duration writes seconds in the two largest units that they have, as DurationText
+// duration writes seconds in the two largest units that they have, as wording.FormatDuration
 // of internal/research does.
 export function duration(s) {
   if (s === null || s === undefined || !Number.isFinite(s)) return "–";

@@ -16,7 +16,7 @@ func TestChanges(t *testing.T) {
 	now.Run, now.Env = "./other", []string{"HF_HOME"}
 
 	var keys []string
-	for _, c := range contract.Changes(was, now) {
+	for _, c := range contract.ListChanges(was, now) {
 		keys = append(keys, c.Key)
 		if c.Was == c.Now {
 			t.Errorf("%+v", c)
@@ -27,22 +27,22 @@ func TestChanges(t *testing.T) {
 		t.Error(diff)
 	}
 
-	if diff := cmp.Diff("+run: ./other\n+env: HF_HOME\n", contract.ContractDiff(was, now)); diff != "" {
+	if diff := cmp.Diff("+run: ./other\n+env: HF_HOME\n", contract.RenderDiff(was, now)); diff != "" {
 		t.Error(diff)
 	}
 	was.Setup, was.Budget.Wall = "npm ci\nnpm run x", 1
 
 	now.Setup, now.Budget.Wall, now.Env = "npm ci\nnpm run y", 2, nil
 	if diff := cmp.Diff(" setup: |-\n-  npm run x\n+  npm run y\n+run: ./other\n budget:\n-  wall: 1ns\n+  wall: 2ns\n",
-		contract.ContractDiff(was, now)); diff != "" {
+		contract.RenderDiff(was, now)); diff != "" {
 		t.Error(diff)
 	}
 
-	if same := contract.ContractDiff(was, was); same != "" {
+	if same := contract.RenderDiff(was, was); same != "" {
 		t.Errorf("of the same: %q", same)
 	}
 
-	if all := contract.Changes(was, was); all != nil {
+	if all := contract.ListChanges(was, was); all != nil {
 		t.Errorf("of the same: %v", all)
 	}
 }

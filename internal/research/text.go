@@ -1,26 +1,23 @@
 package research
 
 import (
-	"cmp"
-	"crypto/sha256"
-	"encoding/hex"
-	"fmt"
 	"slices"
 	"strings"
 	"unicode"
 
 	"github.com/adrg/strutil/metrics"
+	"github.com/agnivade/levenshtein"
 )
 
 // alikeFrom is the similarity from which two texts count as one idea in other
 // words. The pairs in the test are what it was chosen on.
 const alikeFrom = 0.75
 
-// Alike says how similar two texts are, from 0 to 1, and whether they seem to
+// CompareTexts says how similar two texts are, from 0 to 1, and whether they seem to
 // say the same: the Sørensen–Dice coefficient of their letters' pairs, words in
 // alphabetical order and without those that carry nothing. Texts that name
 // different numbers are different steps of one search, however alike they read.
-func Alike(a, b string) (share float64, same bool) {
+func CompareTexts(a, b string) (share float64, same bool) {
 	wa, na := essence(a)
 
 	wb, nb := essence(b)
@@ -37,7 +34,7 @@ func Alike(a, b string) (share float64, same bool) {
 func essence(text string) (words, numbers string) {
 	var ws, ns []string
 
-	for _, w := range Words(text) {
+	for _, w := range DistinctWords(text) {
 		if strings.IndexFunc(w, unicode.IsDigit) >= 0 {
 			ns = append(ns, w)
 		}
@@ -52,9 +49,9 @@ func essence(text string) (words, numbers string) {
 // commonWords are in most texts and tell none from another.
 const commonWords = " a an and are as at be because but by for from if in is it more no not of on or over so than that the then this to was we with "
 
-// Words are the distinct words and numbers of a text in lower case, in order,
+// DistinctWords are the distinct words and numbers of a text in lower case, in order,
 // without the commonest English ones.
-func Words(text string) []string {
+func DistinctWords(text string) []string {
 	var out []string
 
 	seen := map[string]bool{}
@@ -77,51 +74,27 @@ func FoldText(text string) string {
 	}), " ")
 }
 
-// Edit is one file before and after it was edited.
-type Edit struct {
-	Path    string
-	Was, Is []byte
-}
-
-// EditDigest names what an edit does to its files, whatever they hold besides:
-// SHA-256, as 32 hex digits, over the lines that it adds and removes, by file, as
-// sorted multisets. Line numbers, blank lines and the amount of white space
-// don't count. "" for an edit that only moves lines or white space.
-//
-// Multisets need no alignment of the two texts, which differs from one diff
-// program, and from one incumbent, to the next.
-func EditDigest(edits []Edit) string {
-	sum, any := sha256.New(), false
-
-	for _, e := range slices.SortedFunc(slices.Values(edits),
-		func(a, b Edit) int { return cmp.Compare(a.Path, b.Path) }) {
-		count := map[string]int{}
-		for l := range strings.Lines(string(e.Is)) {
-			count[strings.Join(strings.Fields(l), " ")]++
-		}
-
-		for l := range strings.Lines(string(e.Was)) {
-			count[strings.Join(strings.Fields(l), " ")]--
-		}
-		delete(count, "")
-		var lines []string
-
-		for l, n := range count {
-			if n != 0 {
-				lines = append(lines, fmt.Sprintf("%+d %s", n, l))
-			}
-		}
-		slices.Sort(lines)
-
-		if len(lines) > 0 {
-			any = true
-			fmt.Fprintf(sum, "%q\n%q\n", e.Path, lines)
-		}
-	}
-
-	if !any {
+// NearestWord is the one of known that s most likely stands for, "" when none is
+// near: at most one edit in three letters, and one more, or a beginning of three
+// letters or more. Texts that nobody
+// mistypes a name as (over 64 bytes) are near nothing.
+func NearestWord(s string, known []string) string {
+	if len(s) > 64 {
 		return ""
 	}
+	best, at := "", 2+len(s)/3
 
-	return hex.EncodeToString(sum.Sum(nil)[:16])
+	lower := strings.ToLower(s)
+	for _, k := range known {
+		d := levenshtein.ComputeDistance(lower, k)
+		if len(s) >= 3 && (strings.HasPrefix(k, lower) || strings.HasPrefix(lower, k)) {
+			d = 1
+		}
+
+		if d < at {
+			best, at = k, d
+		}
+	}
+
+	return best
 }

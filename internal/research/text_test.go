@@ -46,7 +46,7 @@ func TestAlike(t *testing.T) {
 	}
 	for _, tt := range tests { // those that are the same reach .80 or more, those that are not .71 or less
 		for _, p := range [][2]string{{tt.a, tt.b}, {tt.b, tt.a}} {
-			share, same := research.Alike(p[0], p[1])
+			share, same := research.CompareTexts(p[0], p[1])
 			t.Logf("%.2f %-5t %s / %s", share, tt.same, p[0], p[1])
 
 			if same != tt.same {

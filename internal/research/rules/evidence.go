@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"ratchet/internal/research"
+	"ratchet/internal/research/contract"
 )
 
 // proven is the e-value that is proof outside e-LOND's streams: of a loss, and
@@ -46,7 +47,7 @@ func newEvidence(effects, weights []float64, edge float64, up, signs bool) *evid
 	total := 0.0
 
 	for j, x := range effects {
-		if v.beyond(x) && math.Abs(x-edge) > 1e-9*math.Abs(edge) {
+		if v.isBeyond(x) && math.Abs(x-edge) > 1e-9*math.Abs(edge) {
 			v.effects, v.bets = append(v.effects, x), append(v.bets, weights[j])
 			total += weights[j]
 		}
@@ -64,7 +65,7 @@ func newEvidence(effects, weights []float64, edge float64, up, signs bool) *evid
 	return v
 }
 
-func (v *evidence) beyond(d float64) bool {
+func (v *evidence) isBeyond(d float64) bool {
 	if v.up {
 		return d > v.edge
 	}
@@ -76,7 +77,7 @@ func (v *evidence) beyond(d float64) bool {
 func (v *evidence) bet(d float64, m noiseModel) {
 	v.n++
 	switch {
-	case v.beyond(d):
+	case v.isBeyond(d):
 		v.wins++
 	case d != v.edge:
 		v.losses++
@@ -84,11 +85,11 @@ func (v *evidence) bet(d float64, m noiseModel) {
 
 	if v.signs {
 		v.e = math.Pow(winFactor, float64(v.wins)) * math.Pow(lossFactor, float64(v.losses))
-	} else if null := m.density(d, v.edge); null > 0 && research.Finite(null) {
+	} else if null := m.density(d, v.edge); null > 0 && research.IsFinite(null) {
 		e := 0.0
 
 		for j, x := range v.effects {
-			v.bets[j] = min(v.bets[j]*m.around(d, x, v.spread*x)/null, math.MaxFloat64/1e3)
+			v.bets[j] = min(v.bets[j]*m.densityAround(d, x, v.spread*x)/null, math.MaxFloat64/1e3)
 			e += v.bets[j]
 		}
 		v.e = min(e, math.MaxFloat64)
@@ -97,4 +98,65 @@ func (v *evidence) bet(d float64, m noiseModel) {
 	if v.n >= leastPairs {
 		v.best = max(v.best, v.e)
 	}
+}
+
+// Evidence is an e-value, and the run after which it stood there.
+type Evidence struct {
+	Run int     `json:"run"`
+	E   float64 `json:"e"`
+}
+
+// EvidencePath is how the e-value of the experiment that j judged came about, pair
+// by pair: recomputed from its runs, in order, by the rule of p from the state st
+// in which it began. nil where the verdict rests on no e-value, and where the
+// path does not end at the recorded one, as after a rebase or from another state.
+func EvidencePath(p contract.Program, st RuleState, j Judgement, runs []Run) []Evidence {
+	rule, isCertify := newCertify(p).(Certify)
+	if p.Search != SearchCertify || !isCertify || st.NoiseKind != research.Noisy || j.E <= 0 || j.Pairs == 0 {
+		return nil
+	}
+
+	st = st.countLostTests(j.Outlook)
+
+	var obs []Observation
+	var gain, simple []Evidence
+	var last *confirmation
+
+	for _, r := range runs {
+		if r.Void {
+			continue
+		}
+
+		obs = append(obs, NewObservation(r, p.Metric))
+		last = rule.newConfirmation(st, j.Outlook, ResolveRepeats(obs))
+
+		gain = appendEvidence(gain, last.gain, r.Number)
+		if last.simpleOpened {
+			simple = appendEvidence(simple, last.simple, r.Number)
+		}
+	}
+
+	if last == nil {
+		return nil
+	}
+
+	path, end := gain, last.gain
+	if last.simpleOpened {
+		path, end = simple, last.simple
+	}
+
+	if end == nil || !NearlyEqual(end.e, j.E) && !NearlyEqual(end.best, j.E) {
+		return nil
+	}
+
+	return path
+}
+
+// appendEvidence adds what v is now, unless it is there already.
+func appendEvidence(path []Evidence, v *evidence, run int) []Evidence {
+	if v == nil || v.n == 0 || len(path) > 0 && path[len(path)-1].E == v.e {
+		return path
+	}
+
+	return append(path, Evidence{run, v.e})
 }

@@ -1,0 +1,216 @@
+package rules
+
+import (
+	"math"
+	"slices"
+
+	"ratchet/internal/research"
+	"ratchet/internal/research/contract"
+)
+
+// AuditPairs is how many pairs an audit makes.
+const AuditPairs = 6
+
+// mostStudentPairs is how many pairs have Student's interval in a measurement;
+// more have the distribution-free one of their median.
+const mostStudentPairs = 4
+
+// student90 is the 95 % point of Student's t by degrees of freedom from 1
+// (Gosset 1908); beyond its end the normal's is near enough.
+var student90 = [...]float64{6.314, 2.920, 2.353, 2.132, 2.015, 1.943, 1.895, 1.860, 1.833, 1.812,
+	1.796, 1.782, 1.771, 1.761, 1.753, 1.746, 1.740, 1.734, 1.729, 1.725}
+
+// SummariseAudit says what fresh pairs of head (samples) and start (paired) show: the
+// mean of their differences, which is unbiased whatever led to the head, with
+// Student's 90 % interval. A deterministic metric's equal pairs have an
+// interval of no width; fewer than two pairs give no gain.
+func SummariseAudit(samples, paired []float64, m contract.Metric, scale string) MeasurementEnd {
+	end := SummariseMeasurement(samples, paired, m, scale)
+	end.Gain = nil
+
+	if n := min(len(samples), len(paired)); end.Failed == "" && n >= 2 {
+		used := metricScale{end.Scale, m.Better}
+		mid, half := studentInterval(pairedDiffs(used, samples, paired))
+		end.Gain = used.interval(mid, mid-half, mid+half)
+	}
+
+	return end
+}
+
+// pairedDiffs are the differences of pairs on the scale, samples minus paired.
+func pairedDiffs(scale metricScale, samples, paired []float64) []float64 {
+	diffs := make([]float64, min(len(samples), len(paired)))
+	for i := range diffs {
+		diffs[i] = scale.Height(samples[i]) - scale.Height(paired[i])
+	}
+
+	return diffs
+}
+
+// studentInterval is the mean of two differences or more, and half the width of
+// its 90 % interval.
+func studentInterval(diffs []float64) (mid, half float64) {
+	n := len(diffs)
+
+	mid, squares := mean(diffs), 0.0
+	for _, d := range diffs {
+		squares += (d - mid) * (d - mid)
+	}
+
+	t := z95
+	if n-2 < len(student90) {
+		t = student90[n-2]
+	}
+
+	return mid, t * math.Sqrt(squares/float64(n-1)/float64(n))
+}
+
+// power95 times the standard error is the difference that a 90 % interval sets
+// apart from none four times of five: the normal's 95 % and 80 % points together.
+const power95 = z95 + .8416
+
+// DetectableGain says, before any run is spent, which difference n pairs could
+// show at the noise known so far, on the scale's terms: as a share (log) or an
+// amount. false for a deterministic metric, which one run shows exactly, and
+// before calibration.
+func (s RuleState) DetectableGain(pairs int) (gain float64, ok bool) {
+	if s.NoiseKind != research.Noisy || !(s.S > 0) || pairs < 1 {
+		return 0, false
+	}
+
+	return s.MetricScale().Gain(-power95 * s.S / math.Sqrt(float64(pairs))), true
+}
+
+// NextMeasurementRun is the next run of a measurement or audit m, nil when it has
+// them all: of one version, or of two in pairs A B, B A, … so that steady drift
+// cancels; a contended pair is repeated once, unless kind, the metric's, is
+// deterministic.
+func NextMeasurementRun(m JobStart, role research.Role, kind research.NoiseKind, obs []Observation) *RunRequest {
+	if repeat := NextRepeat(kind, obs); repeat != nil {
+		return repeat
+	}
+
+	measured, comparedWith := measuredSides(m)
+	done := len(ResolveRepeats(obs))
+
+	if m.Paired == "" {
+		if done >= m.Runs {
+			return nil
+		}
+
+		return &RunRequest{Side: measured, Role: role}
+	}
+
+	if done >= 2*m.Runs {
+		return nil
+	}
+
+	request := &RunRequest{Side: comparedWith, Role: role, Pair: done/2 + 1, Order: "BC"}
+	if request.Pair%2 == 0 {
+		request.Order = "CB"
+	}
+
+	isFirstHalf := done%2 == 0
+	if isFirstHalf == (request.Order == "CB") {
+		request.Side = measured
+	}
+
+	return request
+}
+
+// SplitSamples are the samples of both versions of a measurement, pair by pair.
+func SplitSamples(m JobStart, obs []Observation) (samples, paired []float64) {
+	a, _ := measuredSides(m)
+	for _, o := range ResolveRepeats(obs) {
+		if o.Side == a {
+			samples = append(samples, o.Value)
+		} else {
+			paired = append(paired, o.Value)
+		}
+	}
+
+	return samples, paired
+}
+
+// measuredSides are the version measured and the one it is compared with.
+func measuredSides(m JobStart) (a, b Side) {
+	if m.Job.Kind() == research.AuditJob {
+		return Incumbent, Start
+	}
+
+	return Candidate, Incumbent
+}
+
+// SummariseMeasurement says what the samples of a measurement show: their median, the
+// standard deviation of one run on the scale (from successive differences, von
+// Neumann 1941, so that slow drift is not noise), and, where the runs of
+// another version were interleaved, the paired gain over it with a 90 %
+// interval: distribution-free from five pairs on, Student's below. One pair of
+// a metric not declared deterministic gives no interval and so no gain. An
+// empty scale, or a log scale over a value that is not positive, is chosen
+// anew. Non-finite samples make it a failure that says so; Job is left to the caller.
+func SummariseMeasurement(samples, paired []float64, m contract.Metric, scale string) MeasurementEnd {
+	all := slices.Concat(samples, paired)
+	for _, x := range all {
+		if !research.IsFinite(x) {
+			return MeasurementEnd{Failed: "a sample is not a finite number"}
+		}
+	}
+
+	end := MeasurementEnd{Samples: samples, Paired: paired}
+	if len(samples) == 0 {
+		end.Failed = "no run gave a sample"
+		return end
+	}
+
+	if scale != linearScale {
+		scale = scaleOf(all)
+	}
+	r := metricScale{scale, m.Better}
+	mid := median(samples)
+	end.Median, end.Scale = &mid, scale
+	end.Noise = runNoise(r, samples, paired)
+	end.Gain = pairedGain(r, samples, paired, m.Noise == research.Deterministic)
+
+	return end
+}
+
+// runNoise is the root of half the mean squared successive difference, nil
+// when no version ran twice.
+func runNoise(r metricScale, groups ...[]float64) *float64 {
+	sum, n := 0.0, 0
+
+	for _, g := range groups {
+		for i := 1; i < len(g); i++ {
+			d := r.Height(g[i]) - r.Height(g[i-1])
+			sum += d * d
+			n++
+		}
+	}
+
+	if n == 0 {
+		return nil
+	}
+	sd := math.Sqrt(sum / float64(2*n))
+
+	return &sd
+}
+
+// pairedGain is the gain of samples over paired with its 90 % interval; nil
+// without pairs, and of one pair unless the metric is exact.
+func pairedGain(scale metricScale, samples, paired []float64, exact bool) *research.Interval {
+	diffs := pairedDiffs(scale, samples, paired)
+
+	switch n := len(diffs); {
+	case n == 0, n == 1 && !exact:
+		return nil
+	case n == 1:
+		return scale.interval(diffs[0], diffs[0], diffs[0])
+	case n > mostStudentPairs:
+		return scale.interval(medianInterval(diffs, 0))
+	}
+
+	mid, half := studentInterval(diffs)
+
+	return scale.interval(mid, mid-half, mid+half)
+}
