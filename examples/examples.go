@@ -96,17 +96,17 @@ func (x *Example) Write(dir string) error {
 }
 
 func writeNew(to string, content []byte) error {
-	f, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	file, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
 		return fmt.Errorf("write the example: %w", err)
 	}
 
-	if _, err := f.Write(content); err != nil {
-		f.Close()
+	if _, err := file.Write(content); err != nil {
+		file.Close()
 		return fmt.Errorf("write the example: %w", err)
 	}
 
-	return f.Close()
+	return file.Close()
 }
 
 // realName undoes the disguise of names that tools act on.

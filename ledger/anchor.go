@@ -44,26 +44,26 @@ func (a anchor) checksum() string {
 func (a anchor) encode() []byte {
 	a.Sum = a.checksum()
 
-	b, err := json.Marshal(a)
+	content, err := json.Marshal(a)
 	if err != nil {
 		panic(err) // a number and two hex strings
 	}
 
-	return append(b, bytes.Repeat([]byte(" "), slotLen-1-len(b))...)
+	return append(content, bytes.Repeat([]byte(" "), slotLen-1-len(content))...)
 }
 
 // readSlots returns the bytes of both slots.
 func readSlots(path string) ([2][slotLen]byte, error) {
 	var slots [2][slotLen]byte
 
-	f, err := os.Open(path)
+	file, err := os.Open(path)
 	if err != nil {
 		return slots, err
 	}
-	defer f.Close()
+	defer file.Close()
 
 	for i := range slots {
-		if _, err := f.ReadAt(slots[i][:], int64(i)*slotGap); err != nil && !errors.Is(err, io.EOF) {
+		if _, err := file.ReadAt(slots[i][:], int64(i)*slotGap); err != nil && !errors.Is(err, io.EOF) {
 			return slots, err
 		}
 	}
@@ -123,20 +123,20 @@ func writeAnchor(path string, a anchor, old *anchor) error {
 
 // overwriteFile writes data into an existing file, durably.
 func overwriteFile(path string, at int64, data []byte) error {
-	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	file, err := os.OpenFile(path, os.O_WRONLY, 0)
 	if err != nil {
 		return err
 	}
 
 	err = fault.At("anchor.write", func() error {
-		_, err := f.WriteAt(data, at)
+		_, err := file.WriteAt(data, at)
 		return err
 	})
 	if err == nil {
-		err = fault.At("anchor.sync", func() error { return datasync(f) })
+		err = fault.At("anchor.sync", func() error { return datasync(file) })
 	}
 
-	if cerr := f.Close(); err == nil {
+	if cerr := file.Close(); err == nil {
 		err = cerr
 	}
 
@@ -147,17 +147,17 @@ func overwriteFile(path string, at int64, data []byte) error {
 // folder, and renames it. It is not atomicfile's, because its steps are fault points
 // and a tmp that a killed process left is written over.
 func replaceFile(path, tmp string, data []byte) error {
-	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	file, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
 	}
 
-	_, err = f.Write(data)
+	_, err = file.Write(data)
 	if err == nil {
-		err = fault.At("file.sync", f.Sync)
+		err = fault.At("file.sync", file.Sync)
 	}
 
-	if cerr := f.Close(); err == nil {
+	if cerr := file.Close(); err == nil {
 		err = cerr
 	}
 

@@ -20,34 +20,34 @@ func (l *Ledger) beginTx(s *store, m mode) (*Tx, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &Tx{s: s, index: &indexer{s: s}, write: m.writes(), now: l.now, anchor: last}
+	tx := &Tx{s: s, index: &indexer{s: s}, write: m.writes(), now: l.now, anchor: last, shared: l.log != nil}
 
 	info, err := os.Stat(l.path)
 	switch {
-	case errors.Is(err, fs.ErrNotExist) && t.anchoredSeq() > 0:
-		return nil, damageError(nextLost, "%s is missing%s", l.path, lostRecords(t.anchoredSeq()))
+	case errors.Is(err, fs.ErrNotExist) && tx.anchoredSeq() > 0:
+		return nil, damageError(nextLost, "%s is missing%s", l.path, lostRecords(tx.anchoredSeq()))
 	case errors.Is(err, fs.ErrNotExist) && !m.writes():
-		return t, nil // nothing was ever appended
+		return tx, nil // nothing was ever appended
 	case errors.Is(err, fs.ErrNotExist):
-		if err := l.createFile(t); err != nil {
+		if err := l.createFile(tx); err != nil {
 			return nil, err
 		}
 	case err != nil:
 		return nil, storageError("look at the ledger", err)
 	case info.Size() == 0:
-		return nil, damageError(nextLost, "%s has been emptied%s", l.path, lostRecords(t.anchoredSeq()))
+		return nil, damageError(nextLost, "%s has been emptied%s", l.path, lostRecords(tx.anchoredSeq()))
 	}
 
 	if err := s.open(m.writes()); err != nil {
-		return nil, openError(l.path, t.anchoredSeq(), err)
+		return nil, openError(l.path, tx.anchoredSeq(), err)
 	}
 
-	return t, l.checkFile(t, m)
+	return tx, l.checkFile(tx, m)
 }
 
 // createFile makes an empty ledger. It appears under its name only when it is
 // complete and has an anchor, so an empty or half-made file is never ours.
-func (l *Ledger) createFile(t *Tx) error {
+func (l *Ledger) createFile(tx *Tx) error {
 	tmp := l.path + ".new"
 	if err := os.Remove(tmp); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return storageError("remove a half-made ledger", err)
@@ -62,11 +62,11 @@ func (l *Ledger) createFile(t *Tx) error {
 		return storageError("create the ledger", err)
 	}
 
-	if t.anchor == nil {
+	if tx.anchor == nil {
 		if err := writeAnchor(l.file(l.anchorName()), anchor{}, nil); err != nil {
 			return err
 		}
-		t.anchor = &anchor{}
+		tx.anchor = &anchor{}
 	}
 
 	err = fault.At("ledger.create", func() error { return os.Rename(tmp, l.path) })
@@ -82,36 +82,36 @@ func (l *Ledger) createFile(t *Tx) error {
 }
 
 // checkFile compares the opened file with itself and with the anchor.
-func (l *Ledger) checkFile(t *Tx, m mode) error {
-	if err := t.s.checkSize(t.anchoredSeq()); err != nil {
+func (l *Ledger) checkFile(tx *Tx, m mode) error {
+	if err := tx.s.checkSize(tx.anchoredSeq()); err != nil {
 		return err
 	}
 
-	check := formatCheck{s: t.s, version: l.version}
+	check := formatCheck{s: tx.s, version: l.version}
 	if err := check.checkFormat(m); err != nil {
 		return err
 	}
 
-	err := firstError(readHead(t), checkAnchor(t))
+	err := firstError(readHead(tx), checkAnchor(tx))
 	if m == inspecting {
-		t.headError, err = err, nil
+		tx.headError, err = err, nil
 	}
 
 	return err
 }
 
 // readHead reads the newest record, which every append builds on.
-func readHead(t *Tx) error {
-	key, last := t.s.last(bucketRecords)
+func readHead(tx *Tx) error {
+	key, last := tx.s.last(bucketRecords)
 	if key == nil {
 		return nil
 	}
 
 	var err error
-	t.seq = trailingNumber(key)
+	tx.seq = trailingNumber(key)
 
-	if t.hash, err = checkSeal(last); err != nil || len(key) != 8 {
-		return damageError(nextRestore, "the newest record, %d, was altered: %w", t.seq, err)
+	if tx.hash, err = checkSeal(last); err != nil || len(key) != 8 {
+		return damageError(nextRestore, "the newest record, %d, was altered: %w", tx.seq, err)
 	}
 
 	return nil
@@ -119,22 +119,22 @@ func readHead(t *Tx) error {
 
 // checkAnchor refuses a file that lacks what was acknowledged. A file that is
 // ahead of the anchor is fine: a process died between the two.
-func checkAnchor(t *Tx) error {
-	seq := t.anchoredSeq()
+func checkAnchor(tx *Tx) error {
+	seq := tx.anchoredSeq()
 	switch {
 	case seq == 0:
 		return nil
-	case t.seq < seq:
+	case tx.seq < seq:
 		return damageError(nextRestore, "%s was rolled back: it ends at record %d, but record %d was written; %s lost",
-			t.s.path, t.seq, seq, recordSpan(t.seq+1, seq))
+			tx.s.path, tx.seq, seq, recordSpan(tx.seq+1, seq))
 	}
 
-	hash, err := checkSeal(t.s.get(bucketRecords, bigEndian(seq)))
+	hash, err := checkSeal(tx.s.get(bucketRecords, bigEndian(seq)))
 	if err != nil {
 		return damageError(nextRestore, "record %d was altered: %w", seq, err)
 	}
 
-	if hash != t.anchor.Hash {
+	if hash != tx.anchor.Hash {
 		return damageError(nextRestore, "record %d is another one than was written: the ledger's history was replaced",
 			seq)
 	}

@@ -6,12 +6,12 @@ import (
 
 // Idea returns an idea's state; research.CodeNotFound when there is none.
 func (t *Tx) Idea(campaign string, n int) (*history.IdeaState, error) {
-	i, err := readState[history.IdeaState](t.s, bucketIdeas, numberKey(campaign, n))
-	if i == nil && err == nil {
+	idea, err := readState[history.IdeaState](t.s, bucketIdeas, numberKey(campaign, n))
+	if idea == nil && err == nil {
 		err = history.NoIdea(campaign, n)
 	}
 
-	return i, err
+	return idea, err
 }
 
 // Ideas returns the newest ideas of one status ("" for all), newest first, at most limit (0: 20).
@@ -32,11 +32,11 @@ func (t *Tx) Ideas(campaign string, status history.IdeaStatus, limit int) ([]his
 			break
 		}
 
-		i, err := t.Idea(campaign, int(n))
+		idea, err := t.Idea(campaign, int(n))
 		if err != nil {
 			return nil, err
 		}
-		ideas = append(ideas, *i)
+		ideas = append(ideas, *idea)
 		under = n
 	}
 

@@ -38,13 +38,13 @@ func (t *Tx) Imports(campaign string, q Query) ([]history.Import, string, error)
 	}
 
 	return collectPage(m, q, func(n int) (*history.Import, bool, error) {
-		i, err := t.Imported(campaign, n)
+		imported, err := t.Imported(campaign, n)
 		if err != nil {
 			return nil, false, err
 		}
-		current, _ := t.ImportedAt(campaign, i)
+		current, _ := t.ImportedAt(campaign, imported)
 
-		return i, current == i.N, nil
+		return imported, current == imported.N, nil
 	})
 }
 
@@ -74,12 +74,12 @@ func (t *Tx) ImportPage(campaign, file string, after *history.Import) ([]history
 	var err error
 
 	t.s.scan(bucketImportLines, pre, from, func(_, place []byte) bool {
-		var i *history.Import
-		if i, err = t.Imported(campaign, trailingInt(place)); err != nil {
+		var imported *history.Import
+		if imported, err = t.Imported(campaign, trailingInt(place)); err != nil {
 			return false
 		}
-		page = append(page, *i)
-		size += len(i.Text())
+		page = append(page, *imported)
+		size += len(imported.Text())
 
 		return len(page) < pageRecords && size < pageBytes
 	})

@@ -167,12 +167,12 @@ func (x *indexer) flushBatch() error {
 // putJSON stores a state behind a checksum of its JSON, since nothing else
 // would tell that a bit of it has changed.
 func (s *store) putJSON(bucket, key string, v any) error {
-	b, err := json.Marshal(v)
+	content, err := json.Marshal(v)
 	if err != nil {
 		return err
 	}
 
-	return s.put(bucket, key, append(checksum(b), b...))
+	return s.put(bucket, key, append(checksum(content), content...))
 }
 
 func checksum(b []byte) []byte {
@@ -195,13 +195,13 @@ func decode(bucket string, stored []byte, v any) error {
 
 // readState reads a folded state, nil if there is none.
 func readState[T any](s *store, bucket, key string) (*T, error) {
-	b := s.get(bucket, key)
-	if b == nil {
+	content := s.get(bucket, key)
+	if content == nil {
 		return nil, nil
 	}
 	v := new(T)
 
-	return v, decode(bucket, b, v)
+	return v, decode(bucket, content, v)
 }
 
 // firstError returns the first error.

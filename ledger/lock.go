@@ -20,7 +20,7 @@ const patience = 2 * time.Minute
 // Errors: research.CodeCancelled when ctx ends, research.CodeStorage when the
 // file can't be used or one holder stays for longer than patience.
 func acquireLock(ctx context.Context, path string) (*os.File, error) {
-	f, err := queue.Enter(ctx, path, queue.Options{Patience: patience})
+	file, err := queue.Enter(ctx, path, queue.Options{Patience: patience})
 
 	var stuck *queue.StuckError
 	switch {
@@ -34,7 +34,7 @@ func acquireLock(ctx context.Context, path string) (*os.File, error) {
 		return nil, storageError("lock the ledger", err)
 	}
 
-	return f, nil
+	return file, nil
 }
 
 // cancelledError is ctx's end as a coded error.

@@ -13,8 +13,8 @@ import (
 
 // A ledger of an older format is migrated by the first transaction of a newer
 // Ratchet, readers included: the states in it were folded by other code. One
-// transaction derives every index anew and appends ledger.migrated; no record
-// is rewritten. A ledger of a newer format is refused.
+// transaction derives every index anew and appends ledger.migrated, but not to a
+// replica of a Log; no record is rewritten. A ledger of a newer format is refused.
 
 // errOlderFormat asks for a migration; it never leaves the package.
 var errOlderFormat = errors.New("the ledger has an older format")
@@ -28,12 +28,12 @@ func (l *Ledger) migrate(ctx context.Context) (err error) {
 	defer s.close()
 	defer s.recoverPanic(&err)
 
-	t, err := l.beginTx(s, migrating)
+	tx, err := l.beginTx(s, migrating)
 	if err != nil {
 		return err
 	}
 
-	if err := l.refuseRunningJobs(t); err != nil {
+	if err := l.refuseRunningJobs(tx); err != nil {
 		return err
 	}
 
@@ -42,16 +42,21 @@ func (l *Ledger) migrate(ctx context.Context) (err error) {
 		return fmt.Errorf("store the format: %w", err)
 	}
 
-	if err := l.rebuild(t); err != nil {
+	if err := l.rebuild(tx); err != nil {
 		return err
 	}
 
-	_, err = t.Append(history.NewMigration(history.Migration{From: from, To: format, Version: l.version}))
+	if tx.shared { // the record would be of this replica alone
+		tx.appended = true
+		return l.makeDurable(ctx, tx)
+	}
+
+	_, err = tx.Append(history.NewMigration(history.Migration{From: from, To: format, Version: l.version}))
 	if err != nil {
 		return err
 	}
 
-	return l.makeDurable(ctx, t)
+	return l.makeDurable(ctx, tx)
 }
 
 // refuseRunningJobs refuses to migrate while a worker measures. A state that can't
@@ -62,16 +67,16 @@ func (l *Ledger) refuseRunningJobs(t *Tx) error {
 		return nil
 	}
 
-	for _, c := range campaigns {
-		for _, id := range c.Open {
-			if !l.isRunning(c.Name, id) {
+	for _, campaign := range campaigns {
+		for _, id := range campaign.Open {
+			if !l.isRunning(campaign.Name, id) {
 				continue
 			}
 
 			return research.Errorf(research.CodeBusy,
 				"wait until it has ended, or use that older ratchet meanwhile; then repeat the call",
 				"%s of the campaign %q is being run by an older ratchet, "+
-					"and %s would change the ledger's format under it", id, c.Name, describeVersion(l.version))
+					"and %s would change the ledger's format under it", id, campaign.Name, describeVersion(l.version))
 		}
 	}
 
@@ -103,7 +108,8 @@ func (c formatCheck) checkFormat(m mode) error {
 
 	switch n, ok := readFormat(c.s); {
 	case !ok || n > format:
-		return c.newerLedgerError("has the format %q; %s knows formats up to %d", stored, describeVersion(c.version), format)
+		return c.newerLedgerError("has the format %q; %s knows formats up to %d", stored, describeVersion(c.version),
+			format)
 	case n < format && m != migrating:
 		return errOlderFormat
 	case m == repairing || m == migrating: // the index of kinds is derived anew
@@ -116,12 +122,12 @@ func (c formatCheck) checkFormat(m mode) error {
 // checkKinds refuses a ledger with a kind of record that this version can't
 // fold. The index is believed only if the record is there.
 func (c formatCheck) checkKinds() (err error) {
-	c.s.scan(bucketKinds, "", "", func(k, v []byte) bool {
+	c.s.scan(bucketKinds, "", "", func(k, content []byte) bool {
 		if history.IsKnown(history.Kind(k)) {
 			return true
 		}
 
-		seq := trailingNumber(v)
+		seq := trailingNumber(content)
 		rec, sealErr := unseal(seq, c.s.get(bucketRecords, bigEndian(seq)))
 
 		err = c.refuseUnknownKind(rec)

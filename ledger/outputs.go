@@ -153,12 +153,12 @@ func (o outputStore) usagePath() string { return filepath.Join(o.dir, usageName)
 
 // readUsage reads how many bytes are stored, as the last write counted them.
 func (o outputStore) readUsage() (int64, error) {
-	b, err := os.ReadFile(o.usagePath())
+	content, err := os.ReadFile(o.usagePath())
 	if err != nil {
 		return 0, err
 	}
 
-	return strconv.ParseInt(string(b), 10, 64)
+	return strconv.ParseInt(string(content), 10, 64)
 }
 
 // pruneOldest counts the outputs and, where they exceed the quota, removes the oldest, but

@@ -15,12 +15,12 @@ const defaultLimit = 20
 
 // Campaign returns a campaign's state; research.CodeNoCampaign when there is none.
 func (t *Tx) Campaign(name string) (*history.Campaign, error) {
-	c, err := readState[history.Campaign](t.s, bucketCampaigns, keyPrefix(name))
-	if c == nil && err == nil {
+	campaign, err := readState[history.Campaign](t.s, bucketCampaigns, keyPrefix(name))
+	if campaign == nil && err == nil {
 		err = history.NoCampaign(name)
 	}
 
-	return c, err
+	return campaign, err
 }
 
 // Campaigns returns all campaigns, by name.
@@ -30,22 +30,22 @@ func (t *Tx) Campaigns() ([]history.Campaign, error) {
 
 // Experiment returns the state of a campaign's experiment n; research.CodeNotFound when there is none.
 func (t *Tx) Experiment(campaign string, n int) (*history.Experiment, error) {
-	x, err := readState[history.Experiment](t.s, bucketExperiments, numberKey(campaign, n))
-	if x == nil && err == nil {
+	experiment, err := readState[history.Experiment](t.s, bucketExperiments, numberKey(campaign, n))
+	if experiment == nil && err == nil {
 		err = noJob(campaign, research.NewJobID(research.ExperimentJob, n))
 	}
 
-	return x, err
+	return experiment, err
 }
 
 // Measurement returns the state of a calibration or measurement; research.CodeNotFound when there is none.
 func (t *Tx) Measurement(campaign string, id research.JobID) (*history.Measurement, error) {
-	m, err := readState[history.Measurement](t.s, bucketJobs, keyPrefix(campaign, string(id)))
-	if m == nil && err == nil {
+	measurement, err := readState[history.Measurement](t.s, bucketJobs, keyPrefix(campaign, string(id)))
+	if measurement == nil && err == nil {
 		err = noJob(campaign, id)
 	}
 
-	return m, err
+	return measurement, err
 }
 
 func noJob(campaign string, id research.JobID) error {
@@ -91,13 +91,13 @@ func (t *Tx) Latest(campaign, checkout string) (n int, ok bool) {
 
 // Session returns a session that has joined; research.CodeNotFound when there is none.
 func (t *Tx) Session(campaign, codename string) (*history.Session, error) {
-	s, err := readState[history.Session](t.s, bucketSessions, keyPrefix(campaign, codename))
-	if s == nil && err == nil {
+	session, err := readState[history.Session](t.s, bucketSessions, keyPrefix(campaign, codename))
+	if session == nil && err == nil {
 		err = research.Errorf(research.CodeNotFound, "name a session that has joined",
 			"the campaign %q has no session %q", campaign, codename)
 	}
 
-	return s, err
+	return session, err
 }
 
 // Sessions returns all sessions of a campaign, by codename.
@@ -154,10 +154,10 @@ func (s *store) newestSeqs(bucket, campaign string, limit int) []uint64 {
 }
 
 // decodeBodies returns the decoded bodies of records.
-func decodeBodies[T any](t *Tx, seqs []uint64) ([]T, error) {
+func decodeBodies[T any](tx *Tx, seqs []uint64) ([]T, error) {
 	decoded := make([]T, len(seqs))
 	for i, seq := range seqs {
-		rec, err := t.Record(seq)
+		rec, err := tx.Record(seq)
 		if err != nil {
 			return nil, err
 		}

@@ -29,19 +29,19 @@ func Hash(r history.Record) (string, error) {
 }
 
 // seal fills in r's hash and returns the bytes to store.
-func seal(r history.Record) (history.Record, []byte, error) {
-	r.Hash = ""
+func seal(record history.Record) (history.Record, []byte, error) {
+	record.Hash = ""
 
-	unsealed, err := json.Marshal(r)
+	unsealed, err := json.Marshal(record)
 	if err != nil {
-		return r, nil, fmt.Errorf("encode record: %w", err)
+		return record, nil, fmt.Errorf("encode record: %w", err)
 	}
 
 	sum := sha256.Sum256(unsealed)
-	r.Hash = hex.EncodeToString(sum[:])
-	stored := append(unsealed[:len(unsealed)-len(hashTail)], r.Hash...)
+	record.Hash = hex.EncodeToString(sum[:])
+	stored := append(unsealed[:len(unsealed)-len(hashTail)], record.Hash...)
 
-	return r, append(stored, hashTail...), nil
+	return record, append(stored, hashTail...), nil
 }
 
 // checkSeal returns the hash that stored bytes carry, after recomputing it.
@@ -65,18 +65,18 @@ func checkSeal(stored []byte) (string, error) {
 
 // unseal checks stored bytes against their own hash and their place, and decodes them.
 func unseal(seq uint64, stored []byte) (history.Record, error) {
-	var r history.Record
+	var record history.Record
 	if _, err := checkSeal(stored); err != nil {
-		return r, damageError(nextRestore, "record %d was altered: %w", seq, err)
+		return record, damageError(nextRestore, "record %d was altered: %w", seq, err)
 	}
 
-	if err := json.Unmarshal(stored, &r); err != nil {
-		return r, damageError(nextRestore, "record %d can't be decoded: %w", seq, err)
+	if err := json.Unmarshal(stored, &record); err != nil {
+		return record, damageError(nextRestore, "record %d can't be decoded: %w", seq, err)
 	}
 
-	if r.Seq != seq {
-		return r, damageError(nextRestore, "record %d stands in the place of record %d", r.Seq, seq)
+	if record.Seq != seq {
+		return record, damageError(nextRestore, "record %d stands in the place of record %d", record.Seq, seq)
 	}
 
-	return r, nil
+	return record, nil
 }

@@ -39,8 +39,9 @@ const (
 	bucketNotes       = string(history.IndexNotes)       // campaign, number → seq; a ledger without notes may lack it
 
 	// Of history.imported. A ledger without imports may lack them.
-	bucketImports       = string(history.IndexImports)       // campaign, n → seq
-	bucketImportLines   = string(history.IndexImportLines)   // campaign, file, line's number, part → see history.ImportPlace
+	bucketImports = string(history.IndexImports) // campaign, n → seq
+	// campaign, file, line's number, part → see history.ImportPlace
+	bucketImportLines   = string(history.IndexImportLines)
 	bucketImportSources = string(history.IndexImportSources) // campaign, source → state
 	bucketImportText    = string(history.IndexImportText)    // campaign, word, n → nothing
 
@@ -81,12 +82,12 @@ func numberKey(campaign string, n int) string {
 }
 
 // trailingNumber reads the number that ends a key, or is a value; 0 if there is none.
-func trailingNumber(b []byte) uint64 {
-	if len(b) < 8 {
+func trailingNumber(content []byte) uint64 {
+	if len(content) < 8 {
 		return 0
 	}
 
-	return binary.BigEndian.Uint64(b[len(b)-8:])
+	return binary.BigEndian.Uint64(content[len(content)-8:])
 }
 
 // store is the bbolt file, open for one transaction; without tx it is empty.
@@ -129,6 +130,12 @@ func (s *store) close() {
 			s.file.Close()
 		}
 	}
+}
+
+// reset closes the store and makes it ready to be opened again.
+func (s *store) reset() {
+	s.close()
+	*s = store{path: s.path}
 }
 
 // returnsWithoutPanic says whether f returned, with or without an error.
@@ -194,13 +201,13 @@ func (s *store) get(bucket, key string) []byte {
 	}
 	s.inside = true
 
-	var v []byte
+	var content []byte
 	if b := s.tx.Bucket([]byte(bucket)); b != nil {
-		v = bytes.Clone(b.Get([]byte(key)))
+		content = bytes.Clone(b.Get([]byte(key)))
 	}
 	s.inside = false
 
-	return v
+	return content
 }
 
 func (s *store) put(bucket, key string, value []byte) error {
@@ -281,17 +288,17 @@ func (s *store) lastBelow(bucket, pre string, limit uint64) (n uint64, value []b
 	s.inside = true
 	if b := s.tx.Bucket([]byte(bucket)); b != nil {
 		c := b.Cursor()
-		k, _ := c.Seek([]byte(pre + bigEndian(limit)))
+		content, _ := c.Seek([]byte(pre + bigEndian(limit)))
 
-		var v []byte
-		if k == nil {
-			k, v = c.Last()
+		var data []byte
+		if content == nil {
+			content, data = c.Last()
 		} else {
-			k, v = c.Prev()
+			content, data = c.Prev()
 		}
 
-		if bytes.HasPrefix(k, []byte(pre)) && len(k) == len(pre)+8 {
-			n, value = trailingNumber(k), bytes.Clone(v)
+		if bytes.HasPrefix(content, []byte(pre)) && len(content) == len(pre)+8 {
+			n, value = trailingNumber(content), bytes.Clone(data)
 		}
 	}
 	s.inside = false

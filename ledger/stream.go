@@ -121,10 +121,10 @@ type Chain struct {
 // every record against its own hash and, where the one before it is there too,
 // against that. An altered, repeated or misplaced line is a
 // research.CodeLedger error that names the line.
-func CheckChain(r io.Reader) (Chain, error) {
+func CheckChain(input io.Reader) (Chain, error) {
 	var c Chain
 
-	in := bufio.NewReaderSize(r, 1<<16)
+	in := bufio.NewReaderSize(input, 1<<16)
 	for line := 1; ; line++ {
 		stored, err := in.ReadBytes('\n')
 		if err == io.EOF && len(stored) == 0 {

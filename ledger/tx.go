@@ -28,6 +28,9 @@ type Tx struct {
 	appended  bool
 	headError error // what is wrong with the head, when inspecting
 	failed    error // an append that failed: nothing of this transaction will be written
+
+	shared      bool        // the ledger has a Log
+	unpublished []LogRecord // appended here and not yet to the Log
 }
 
 // anchoredSeq is the last acknowledged sequence, as the anchor has it.
@@ -48,12 +51,12 @@ func (t *Tx) Head() (seq uint64, hash string) { return t.seq, t.hash }
 // number given twice, an experiment that was never proposed) is refused with
 // research.CodeConflict, CodeNoCampaign or CodeNotFound. After any error the
 // whole transaction fails.
-func (t *Tx) Append(e history.Entry) (history.Record, error) {
+func (t *Tx) Append(entry history.Entry) (history.Record, error) {
 	if t.failed != nil {
 		return history.Record{}, t.failed
 	}
 
-	rec, err := t.appendRecord(e)
+	rec, err := t.appendRecord(entry)
 	if err != nil {
 		t.failed = err
 	}
@@ -61,18 +64,18 @@ func (t *Tx) Append(e history.Entry) (history.Record, error) {
 	return rec, err
 }
 
-func (t *Tx) appendRecord(e history.Entry) (history.Record, error) {
-	if err := t.validateEntry(e); err != nil {
+func (t *Tx) appendRecord(entry history.Entry) (history.Record, error) {
+	if err := t.validateEntry(entry); err != nil {
 		return history.Record{}, err
 	}
 
-	if e.Key != "" {
-		if seq := t.s.get(bucketKeys, keyPrefix(e.Campaign, e.Key)); seq != nil {
+	if entry.Key != "" {
+		if seq := t.s.get(bucketKeys, keyPrefix(entry.Campaign, entry.Key)); seq != nil {
 			return t.Record(trailingNumber(seq))
 		}
 	}
 
-	rec, stored, err := t.composeRecord(e)
+	rec, stored, err := t.composeRecord(entry)
 	if err != nil {
 		return rec, err
 	}
@@ -85,19 +88,20 @@ func (t *Tx) appendRecord(e history.Entry) (history.Record, error) {
 		return rec, err
 	}
 
+	t.keepForLog(rec, stored)
 	t.seq, t.hash, t.appended = rec.Seq, rec.Hash, true
 
 	return rec, nil
 }
 
 // validateEntry refuses entries that could not be found again.
-func (t *Tx) validateEntry(e history.Entry) error {
+func (t *Tx) validateEntry(entry history.Entry) error {
 	switch {
 	case !t.write:
 		return errors.New("append to a ledger that is open for reading")
-	case (e.Campaign == "") == history.IsOfCampaign(e.Kind):
-		return fmt.Errorf("append %s with the campaign %q", e.Kind, e.Campaign)
-	case strings.ContainsRune(e.Campaign+e.Session+e.Key, 0):
+	case (entry.Campaign == "") == history.IsOfCampaign(entry.Kind):
+		return fmt.Errorf("append %s with the campaign %q", entry.Kind, entry.Campaign)
+	case strings.ContainsRune(entry.Campaign+entry.Session+entry.Key, 0):
 		return errors.New("append a record with a NUL in its campaign, session or key")
 	}
 
@@ -105,15 +109,15 @@ func (t *Tx) validateEntry(e history.Entry) error {
 }
 
 // composeRecord makes the next record of an entry, and its stored bytes.
-func (t *Tx) composeRecord(e history.Entry) (history.Record, []byte, error) {
-	body, err := json.Marshal(e.Body)
+func (t *Tx) composeRecord(entry history.Entry) (history.Record, []byte, error) {
+	body, err := json.Marshal(entry.Body)
 	if err != nil {
-		return history.Record{}, nil, fmt.Errorf("encode %s: %w", e.Kind, err)
+		return history.Record{}, nil, fmt.Errorf("encode %s: %w", entry.Kind, err)
 	}
 
 	return seal(history.Record{
-		Seq: t.seq + 1, Time: t.now().UTC().Round(0), Campaign: e.Campaign, Session: e.Session,
-		Kind: e.Kind, Key: e.Key, Body: body, Prev: t.hash,
+		Seq: t.seq + 1, Time: t.now().UTC().Round(0), Campaign: entry.Campaign, Session: entry.Session,
+		Kind: entry.Kind, Key: entry.Key, Body: body, Prev: t.hash,
 	})
 }
 

@@ -51,16 +51,16 @@ func (l *Ledger) Verify(ctx context.Context) (Report, error) {
 		var head uint64
 
 		// The ledger is locked while a page is copied, and for the comparison.
-		err = l.transact(ctx, inspecting, func(t *Tx) (err error) {
-			rep.Anchor, rep.Anchored = t.anchoredSeq(), t.anchor != nil
+		err = l.transact(ctx, inspecting, func(tx *Tx) (err error) {
+			rep.Anchor, rep.Anchored = tx.anchoredSeq(), tx.anchor != nil
 
-			done = v.next > t.seq
+			done = v.next > tx.seq
 			if done {
-				return v.compareIndexes(t, &rep)
+				return v.compareIndexes(tx, &rep)
 			}
 
-			v.bad, head = v.next, t.seq
-			page, err = t.copyPage(v.next)
+			v.bad, head = v.next, tx.seq
+			page, err = tx.copyPage(v.next)
 
 			return err
 		})
@@ -97,15 +97,15 @@ type verifier struct {
 
 // newVerifier opens an index-only ledger in a file without a name.
 func newVerifier(dir string) (*verifier, error) {
-	f, err := os.CreateTemp(dir, "verify-*.db")
+	file, err := os.CreateTemp(dir, "verify-*.db")
 	if err != nil {
 		return nil, storageError(secondCopy, err)
 	}
 
-	f.Close()
-	defer os.Remove(f.Name()) // an open file outlives its name; where not, it is left
+	file.Close()
+	defer os.Remove(file.Name()) // an open file outlives its name; where not, it is left
 
-	s, err := openUnsynced(f.Name())
+	s, err := openUnsynced(file.Name())
 	if err != nil {
 		return nil, storageError(secondCopy, err)
 	}
@@ -178,10 +178,10 @@ func (v *verifier) indexRecord(rec history.Record) error {
 }
 
 // compareIndexes compares all indexes with the copy, once all records are folded.
-func (v *verifier) compareIndexes(t *Tx, rep *Report) error {
-	if t.headError != nil {
-		v.bad = min(v.next, t.anchoredSeq())
-		return t.headError
+func (v *verifier) compareIndexes(tx *Tx, rep *Report) error {
+	if tx.headError != nil {
+		v.bad = min(v.next, tx.anchoredSeq())
+		return tx.headError
 	}
 
 	if err := v.index.flushBatch(); err != nil {
@@ -189,7 +189,7 @@ func (v *verifier) compareIndexes(t *Tx, rep *Report) error {
 	}
 
 	for _, name := range indexes {
-		n, err := compareIndex(name, t.s, v.copy)
+		n, err := compareIndex(name, tx.s, v.copy)
 		rep.Indexed += n
 
 		if err != nil {
@@ -197,7 +197,7 @@ func (v *verifier) compareIndexes(t *Tx, rep *Report) error {
 		}
 	}
 
-	all, err := t.Campaigns()
+	all, err := tx.Campaigns()
 	rep.Campaigns = len(all)
 
 	return err
@@ -307,22 +307,22 @@ func (l *Ledger) Rebuild(ctx context.Context) error {
 
 // rebuild folds into a second copy of the indexes and then moves it over, in
 // the order of its keys: bbolt takes quadratic time for many keys in any order.
-func (l *Ledger) rebuild(t *Tx) error {
+func (l *Ledger) rebuild(tx *Tx) error {
 	v, err := newVerifier(l.dir)
 	if err != nil {
 		return err
 	}
 	defer v.copy.close()
-	t.appended = t.seq > 0 // so that the transaction is committed
-	check := formatCheck{s: t.s, version: l.version}
+	tx.appended = tx.seq > 0 // so that the transaction is committed
+	check := formatCheck{s: tx.s, version: l.version}
 
-	err = t.Records(1, func(rec history.Record) error {
+	err = tx.Records(1, func(rec history.Record) error {
 		if err := check.refuseUnknownKind(rec); err != nil {
 			return err
 		}
 
 		if rec.Seq%pageRecords == 0 {
-			l.advance("deriving the indexes", rec.Seq, t.seq)
+			l.advance("deriving the indexes", rec.Seq, tx.seq)
 		}
 
 		return v.indexRecord(rec)
@@ -332,12 +332,12 @@ func (l *Ledger) rebuild(t *Tx) error {
 	}
 
 	for _, name := range indexes {
-		if err := t.s.clearBucket(name); err != nil {
+		if err := tx.s.clearBucket(name); err != nil {
 			return err
 		}
 
 		for entry := newCursor(v.copy, name); entry.key != nil; entry.next() {
-			if err := t.s.put(name, string(entry.key), entry.value); err != nil {
+			if err := tx.s.put(name, string(entry.key), entry.value); err != nil {
 				return err
 			}
 		}

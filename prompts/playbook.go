@@ -33,13 +33,13 @@ type Playbook struct {
 
 // OpenPlaybook returns the playbook of that domain.
 func OpenPlaybook(domain string) (Playbook, bool) {
-	b, err := playbooks.ReadFile("playbooks/" + domain + ".md")
+	content, err := playbooks.ReadFile("playbooks/" + domain + ".md")
 	if err != nil {
 		return Playbook{}, false
 	}
-	intro, rest, _ := strings.Cut(string(b), "\n## ")
+	intro, rest, _ := strings.Cut(string(content), "\n## ")
 
-	p := Playbook{Domain: domain, Intro: strings.TrimSpace(intro), Whose: whose(string(b))}
+	p := Playbook{Domain: domain, Intro: strings.TrimSpace(intro), Whose: whose(string(content))}
 	for i, t := range strings.Split(rest, "\n## ") {
 		p.Tiers = append(p.Tiers, fmt.Sprintf("# %s, tier %d: %s", domain, i+1, strings.TrimSpace(t)))
 	}
@@ -94,15 +94,15 @@ func tierOf(domain, tier string) (Guide, bool) {
 
 // contents lists the playbooks.
 func contents() string {
-	var b strings.Builder
-	b.WriteString("# Playbooks\n\nWhat to set up, how measuring goes wrong, and what to try, by domain. Take the introduction first, then one tier at a time: the first has the surest gains. Nothing fits? `latency` is the nearest for anything that takes time, `bundle-size` for anything that is counted exactly.\n")
+	var out strings.Builder
+	out.WriteString("# Playbooks\n\nWhat to set up, how measuring goes wrong, and what to try, by domain. Take the introduction first, then one tier at a time: the first has the surest gains. Nothing fits? `latency` is the nearest for anything that takes time, `bundle-size` for anything that is counted exactly.\n")
 
 	for _, d := range Domains() {
 		text, _ := playbooks.ReadFile("playbooks/" + d + ".md") // a test opens each
-		fmt.Fprintf(&b, "\n- `%s`, %d tiers: %s", d, bytes.Count(text, []byte("\n## ")), whose(string(text)))
+		fmt.Fprintf(&out, "\n- `%s`, %d tiers: %s", d, bytes.Count(text, []byte("\n## ")), whose(string(text)))
 	}
 
-	return b.String()
+	return out.String()
 }
 
 // renderPlaybook is the MCP prompt.

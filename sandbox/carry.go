@@ -26,9 +26,9 @@ func pathHolders() []string {
 // From a copy, such a folder would silently lead back to the user's own files.
 // It looks at the usual places only.
 func CopiesRefuse(binds []Bind, root string) error {
-	for _, b := range binds {
+	for _, bind := range binds {
 		for _, pattern := range pathHolders() {
-			files, err := filepath.Glob(filepath.Join(escapeGlob(b.From), pattern))
+			files, err := filepath.Glob(filepath.Join(escapeGlob(bind.From), pattern))
 			if err != nil {
 				return err
 			}
@@ -38,7 +38,7 @@ func CopiesRefuse(binds []Bind, root string) error {
 				if pointsInto(file, root, isScript) {
 					return research.Errorf(research.CodeUnsupported,
 						"remove it from carry and make it with setup, or run where user namespaces are allowed",
-						"%s can't be carried on this machine: %s holds the path of the repository", b.From, file)
+						"%s can't be carried on this machine: %s holds the path of the repository", bind.From, file)
 				}
 			}
 		}
@@ -60,14 +60,14 @@ func pointsInto(file, root string, isScript bool) bool {
 	}
 	defer f.Close()
 
-	r := bufio.NewReader(io.LimitReader(f, carryReadLimit))
+	reader := bufio.NewReader(io.LimitReader(f, carryReadLimit))
 
 	if !isScript {
-		text, _ := io.ReadAll(r)
+		text, _ := io.ReadAll(reader)
 		return holdsPath(string(text), root)
 	}
 
-	line, _ := r.ReadString('\n')
+	line, _ := reader.ReadString('\n')
 
 	return strings.HasPrefix(line, "#!") && holdsPath(line, root)
 }

@@ -96,7 +96,7 @@ func startDetached(plan *stage.Plan, log, ready *os.File) (pid int, err error) {
 
 	control.Write(plan.Encode()) // a stage that is gone says nothing
 
-	m, err := stage.ReadMessage(control)
+	message, err := stage.ReadMessage(control)
 	if _, waitErr := process.Wait(); err == nil && waitErr != nil {
 		err = waitErr
 	}
@@ -104,11 +104,11 @@ func startDetached(plan *stage.Plan, log, ready *os.File) (pid int, err error) {
 	switch {
 	case err != nil:
 		return 0, fmt.Errorf("start a detached process: %w", err)
-	case m.Kind != stage.Started:
-		return 0, fmt.Errorf("%s %s: %w", m.Step, m.Path, m.Errno)
+	case message.Kind != stage.Started:
+		return 0, fmt.Errorf("%s %s: %w", message.Step, message.Path, message.Errno)
 	}
 
-	return m.Pid, nil
+	return message.Pid, nil
 }
 
 // What awaitReady returns beside the program's own refusal.

@@ -34,7 +34,7 @@ func detect(ctx context.Context, dir string) (Tier, string, error) {
 		}
 	}
 
-	r, err := Run(ctx, Spec{
+	result, err := Run(ctx, Spec{
 		Command: "echo y > written && ! { echo y > carry/written; } 2>/dev/null",
 		Dir:     at("root"),
 		Tier:    Namespaces,
@@ -51,8 +51,9 @@ func detect(ctx context.Context, dir string) (Tier, string, error) {
 	switch _, missing := os.Stat(at("upper/written")); {
 	case err != nil:
 		return Copies, research.Describe(err).Msg, nil
-	case r.Exit != 0 || missing != nil:
-		return Copies, fmt.Sprintf("a trial run under an overlay did not do what it should (exit status %d)", r.Exit),
+	case result.Exit != 0 || missing != nil:
+		return Copies, fmt.Sprintf("a trial run under an overlay did not do what it should (exit status %d)",
+				result.Exit),
 			nil
 	}
 

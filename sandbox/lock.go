@@ -19,33 +19,33 @@ type Lock struct{ f *os.File }
 // user may lock a file that this makes, if the folder lets them.
 func TryLock(path string) (l *Lock, ok bool, err error) {
 	for {
-		f, err := openLock(path)
+		file, err := openLock(path)
 		if err != nil {
 			return nil, false, fmt.Errorf("open a lock: %w", err)
 		}
 
-		ok, err := lockFile(f)
+		ok, err := lockFile(file)
 		if err != nil {
-			f.Close()
+			file.Close()
 			return nil, false, fmt.Errorf("lock %s: %w", path, err)
 		}
 
 		if !ok {
-			f.Close()
+			file.Close()
 			return nil, false, nil
 		}
 
-		if !isStillAt(f, path) { // removed meanwhile: somebody else may have locked its successor
-			f.Close()
+		if !isStillAt(file, path) { // removed meanwhile: somebody else may have locked its successor
+			file.Close()
 			continue
 		}
 
-		if err := f.Truncate(0); err != nil {
-			f.Close()
+		if err := file.Truncate(0); err != nil {
+			file.Close()
 			return nil, false, fmt.Errorf("lock %s: %w", path, err)
 		}
 
-		return &Lock{f}, true, nil
+		return &Lock{file}, true, nil
 	}
 }
 
@@ -71,12 +71,12 @@ func AcquireLock(ctx context.Context, path string, tick time.Duration) (*Lock, e
 
 // Write makes b the content of the lock's file, which others may read while it
 // is held. It is not durable.
-func (l *Lock) Write(b []byte) error {
-	if _, err := l.f.WriteAt(b, 0); err != nil {
+func (l *Lock) Write(content []byte) error {
+	if _, err := l.f.WriteAt(content, 0); err != nil {
 		return fmt.Errorf("write in a lock: %w", err)
 	}
 
-	return l.f.Truncate(int64(len(b)))
+	return l.f.Truncate(int64(len(content)))
 }
 
 // Release gives the lock back; nil and released locks are fine.
@@ -94,7 +94,7 @@ func (l *Lock) Release() error {
 // Locked says whether any process, this one included, has the lock on path. On
 // Linux it disturbs nobody; elsewhere a TryLock at the same instant may find it taken.
 func Locked(path string) (bool, error) {
-	f, err := os.Open(path)
+	file, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
@@ -102,9 +102,9 @@ func Locked(path string) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("look at a lock: %w", err)
 	}
-	defer f.Close()
+	defer file.Close()
 
-	locked, err := isFileLocked(f)
+	locked, err := isFileLocked(file)
 	if err != nil {
 		return false, fmt.Errorf("look at the lock %s: %w", path, err)
 	}
@@ -116,9 +116,9 @@ func Locked(path string) (bool, error) {
 // the kernel refuses to "make" another user's existing file in a sticky folder.
 func openLock(path string) (*os.File, error) {
 	for range 100 {
-		f, err := os.OpenFile(path, os.O_RDWR, 0)
+		file, err := os.OpenFile(path, os.O_RDWR, 0)
 		if err == nil {
-			return f, nil
+			return file, nil
 		}
 
 		if errors.Is(err, fs.ErrPermission) { // perhaps just made, its mode not yet set
@@ -127,10 +127,10 @@ func openLock(path string) (*os.File, error) {
 			return nil, err
 		}
 
-		f, err = os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
+		file, err = os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
 		if err == nil {
-			f.Chmod(0o666) // whatever the umask is; where that fails, others are kept out, not let in
-			return f, nil
+			file.Chmod(0o666) // whatever the umask is; where that fails, others are kept out, not let in
+			return file, nil
 		}
 
 		if !errors.Is(err, fs.ErrExist) {

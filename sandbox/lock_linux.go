@@ -12,10 +12,10 @@ import (
 // without being taken.
 
 // lockFile takes the lock if it is free.
-func lockFile(f *os.File) (bool, error) {
+func lockFile(file *os.File) (bool, error) {
 	lock := unix.Flock_t{Type: unix.F_WRLCK}
 
-	err := unix.FcntlFlock(f.Fd(), unix.F_OFD_SETLK, &lock)
+	err := unix.FcntlFlock(file.Fd(), unix.F_OFD_SETLK, &lock)
 	if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EACCES) {
 		return false, nil
 	}

@@ -39,35 +39,35 @@ type outputBuffer struct {
 	bytes int64  // how many were added
 }
 
-func (b *outputBuffer) add(p []byte) {
-	b.bytes += int64(len(p))
+func (b *outputBuffer) add(content []byte) {
+	b.bytes += int64(len(content))
 
 	// The head first, until it is full.
 	if room := int((b.keep+1)/2) - len(b.head); room > 0 {
-		n := min(room, len(p))
-		b.head = append(b.head, p[:n]...)
-		p = p[n:]
+		n := min(room, len(content))
+		b.head = append(b.head, content[:n]...)
+		content = content[n:]
 	}
 
 	half := int(b.keep / 2)
-	if half == 0 || len(p) == 0 {
+	if half == 0 || len(content) == 0 {
 		return
 	}
 
-	p = p[max(len(p)-half, 0):] // what came before would be overwritten
+	content = content[max(len(content)-half, 0):] // what came before would be overwritten
 
 	// Then the tail, until it is full too.
 	if room := half - len(b.tail); room > 0 {
-		n := min(room, len(p))
-		b.tail = append(b.tail, p[:n]...)
-		p = p[n:]
+		n := min(room, len(content))
+		b.tail = append(b.tail, content[:n]...)
+		content = content[n:]
 	}
 
 	// From then on the newest bytes replace the oldest.
-	for len(p) > 0 {
-		n := copy(b.tail[b.next:], p)
+	for len(content) > 0 {
+		n := copy(b.tail[b.next:], content)
 		b.next = (b.next + n) % half
-		p = p[n:]
+		content = content[n:]
 	}
 }
 

@@ -52,7 +52,7 @@ func tryEverything(tier Tier) (gives, lacks []string) {
 		}
 	}
 
-	r, err := Run(context.Background(), Spec{
+	result, err := Run(context.Background(), Spec{
 		Command: ":",
 		Dir:     at("root"),
 		Env:     []string{"TMPDIR=" + at("tmp")},
@@ -77,7 +77,7 @@ func tryEverything(tier Tier) (gives, lacks []string) {
 	}
 
 	for _, key := range EnforcedKeys() {
-		how, caveat, hasCaveat := strings.Cut(r.Enforced[key], ", but ")
+		how, caveat, hasCaveat := strings.Cut(result.Enforced[key], ", but ")
 
 		if strings.HasPrefix(how, "enforced") {
 			gives = append(gives, key+": "+how)

@@ -21,11 +21,11 @@ func Ready(err error) {
 	}
 	os.Unsetenv(ReadyVariable)
 
-	f := os.NewFile(uintptr(fd), "ready")
-	if f == nil {
+	file := os.NewFile(uintptr(fd), "ready")
+	if file == nil {
 		return
 	}
-	defer f.Close()
+	defer file.Close()
 
 	words := []string{"ready"}
 
@@ -40,5 +40,5 @@ func Ready(err error) {
 		words = []string{"refused", string(described.Code), described.Next, message}
 	}
 
-	f.WriteString(strings.Join(words, "\x00")) // nobody may be listening any more
+	file.WriteString(strings.Join(words, "\x00")) // nobody may be listening any more
 }

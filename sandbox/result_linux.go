@@ -58,18 +58,18 @@ func (r *activeRun) listEnforced() map[string]string {
 }
 
 // addReport adds what the stage reported.
-func (r *activeRun) addReport(result *Result, m *stage.Message) {
-	result.Wall, result.CPU = m.Wall, m.CPU
-	result.MaxRSS, result.MaxTree = m.MaxRSS, m.MaxTree
-	result.TimedOut = m.TimedOut || r.late
-	result.Killed = m.Killed
-	result.Cancelled = r.cancelled && m.Killed
-	result.Exceeded = m.Exceeded
-	result.Survivors = m.Survivors
+func (r *activeRun) addReport(result *Result, message *stage.Message) {
+	result.Wall, result.CPU = message.Wall, message.CPU
+	result.MaxRSS, result.MaxTree = message.MaxRSS, message.MaxTree
+	result.TimedOut = message.TimedOut || r.late
+	result.Killed = message.Killed
+	result.Cancelled = r.cancelled && message.Killed
+	result.Exceeded = message.Exceeded
+	result.Survivors = message.Survivors
 
-	result.Exit = m.Status.ExitStatus()
-	if m.Status.Signaled() {
-		result.Signal = unix.SignalName(m.Status.Signal())
+	result.Exit = message.Status.ExitStatus()
+	if message.Status.Signaled() {
+		result.Signal = unix.SignalName(message.Status.Signal())
 	}
 }
 
@@ -120,11 +120,11 @@ func (r *activeRun) addFinalUse(result *Result) {
 }
 
 // stageError is why a run could not be made.
-func stageError(m *stage.Message) error {
-	err := &os.PathError{Op: m.Step, Path: m.Path, Err: m.Errno}
+func stageError(message *stage.Message) error {
+	err := &os.PathError{Op: message.Step, Path: message.Path, Err: message.Errno}
 
 	switch {
-	case m.Step == "enter" && (m.Errno == syscall.ENOENT || m.Errno == syscall.ENOTDIR):
+	case message.Step == "enter" && (message.Errno == syscall.ENOENT || message.Errno == syscall.ENOTDIR):
 		return research.Errorf(research.CodeNotFound, "check that this folder is committed",
 			"the command's folder is missing: %w", err)
 	case errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EROFS):

@@ -19,76 +19,76 @@ import (
 const markVariable = "RATCHET_RUN"
 
 // runCopies runs in merged copies and then moves what changed to the upper folders.
-func runCopies(ctx context.Context, s Spec) (Result, error) {
-	dir, err := os.MkdirTemp(s.Scratch, "copy-")
+func runCopies(ctx context.Context, spec Spec) (Result, error) {
+	dir, err := os.MkdirTemp(spec.Scratch, "copy-")
 	if err != nil {
 		return Result{}, roomError("make the run's folder", err)
 	}
 	defer removeAll(dir)
 
-	tree, err := copies.Make(dir, s.copyViews(), s.copyBinds())
+	tree, err := copies.Make(dir, spec.copyViews(), spec.copyBinds())
 	if err != nil {
 		return Result{}, roomError("copy the run's tree", err)
 	}
 
 	// The command, with every path of a view mapped to its copy.
 	mark := markVariable + "=" + rand.Text()
-	plan := s.commandPlan()
-	plan.Dir = tree.Place(s.Dir)
+	plan := spec.commandPlan()
+	plan.Dir = tree.Place(spec.Dir)
 
-	for _, variable := range s.Env {
+	for _, variable := range spec.Env {
 		plan.Env = append(plan.Env, tree.PlaceVariable(variable))
 	}
 
 	plan.Env = append(plan.Env, mark)
 
-	if s.Confined {
-		plan.Confine, plan.Unread = true, s.hiddenOutside()
-		plan.Writable = append(append(s.writableOutside(), dir), sharedMemory)
+	if spec.Confined {
+		plan.Confine, plan.Unread = true, spec.hiddenOutside()
+		plan.Writable = append(append(spec.writableOutside(), dir), sharedMemory)
 	}
 
 	measured := slices.Clone(tree.Folders())
-	if temp := s.tempDir(); temp != "" && tree.Place(temp) == temp && !isPrivate(temp) {
+	if temp := spec.tempDir(); temp != "" && tree.Place(temp) == temp && !isPrivate(temp) {
 		measured = append(measured, temp)
 	}
 
-	r, err := supervise(ctx, s, plan, &syscall.SysProcAttr{Setsid: true}, measured)
+	result, err := supervise(ctx, spec, plan, &syscall.SysProcAttr{Setsid: true}, measured)
 	if err != nil {
 		return Result{}, err
 	}
 
 	treeHolds := "enforced by a subreaper, but what forks faster than it can be stopped may survive"
-	if r.Enforced["stage"] != "" { // what a dead stage left has lost its ancestor
+	if result.Enforced["stage"] != "" { // what a dead stage left has lost its ancestor
 		treeHolds = "not enforced: its first process was killed, and only what bears the run's mark was found"
 
-		r.Survivors = append(r.Survivors, killMarked(mark)...)
+		result.Survivors = append(result.Survivors, killMarked(mark)...)
 	}
 
-	if len(s.Views) > 0 {
-		r.Enforced["view"] = "enforced by a copy, but the repository's own path leads to the repository"
+	if len(spec.Views) > 0 {
+		result.Enforced["view"] = "enforced by a copy, but the repository's own path leads to the repository"
 	}
 
-	if len(s.Binds) > 0 {
-		r.Enforced["carry"] = "enforced by copies that are thrown away"
+	if len(spec.Binds) > 0 {
+		result.Enforced["carry"] = "enforced by copies that are thrown away"
 	}
 
-	if len(r.Survivors) > 0 {
-		return r, nil // they may still write: nothing of the copy is worth keeping
+	if len(result.Survivors) > 0 {
+		return result, nil // they may still write: nothing of the copy is worth keeping
 	}
 
-	r.Enforced["tree"] = treeHolds
+	result.Enforced["tree"] = treeHolds
 
 	if err := tree.Collect(); err != nil {
 		return Result{}, roomError("keep what the run changed", err)
 	}
 
-	if len(s.Views) > 0 {
-		if r.Changes, err = s.Views[0].listChanges(); err != nil {
+	if len(spec.Views) > 0 {
+		if result.Changes, err = spec.Views[0].listChanges(); err != nil {
 			return Result{}, roomError("list what the run changed", err)
 		}
 	}
 
-	return r, nil
+	return result, nil
 }
 
 func (s *Spec) copyViews() []copies.View {

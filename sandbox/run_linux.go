@@ -12,25 +12,25 @@ import (
 	"ratchet/sandbox/stage"
 )
 
-func run(ctx context.Context, s Spec) (Result, error) {
-	if err := s.check(); err != nil {
+func run(ctx context.Context, spec Spec) (Result, error) {
+	if err := spec.check(); err != nil {
 		return Result{}, err
 	}
 
-	temporary, err := s.makeScratch()
+	temporary, err := spec.makeScratch()
 	if err != nil {
 		return Result{}, roomError("make the run's folder", err)
 	}
 
 	if temporary {
-		defer os.RemoveAll(s.Scratch)
+		defer os.RemoveAll(spec.Scratch)
 	}
 
-	if s.Tier == Copies {
-		return runCopies(ctx, s)
+	if spec.Tier == Copies {
+		return runCopies(ctx, spec)
 	}
 
-	return runNamespaces(ctx, s)
+	return runNamespaces(ctx, spec)
 }
 
 // makeScratch makes Scratch. Where the spec names none it is a new folder, to
@@ -81,23 +81,23 @@ func (s *Spec) check() error {
 }
 
 // checkView refuses paths that can't be mounted, and an upper folder in use.
-func (s *Spec) checkView(v View) error {
-	for _, path := range append([]string{v.Root}, v.Lower...) {
+func (s *Spec) checkView(view View) error {
+	for _, path := range append([]string{view.Root}, view.Lower...) {
 		if !filepath.IsAbs(path) || path == "/" {
 			return badSpec("a view needs absolute paths other than /, not %q", path)
 		}
 	}
 
-	if v.Upper == "" {
+	if view.Upper == "" {
 		return nil
 	}
 
-	if !filepath.IsAbs(v.Upper) || (s.Tier == Namespaces && !filepath.IsAbs(v.Work)) {
-		return badSpec("the view %s needs absolute upper and work folders", v.Root)
+	if !filepath.IsAbs(view.Upper) || (s.Tier == Namespaces && !filepath.IsAbs(view.Work)) {
+		return badSpec("the view %s needs absolute upper and work folders", view.Root)
 	}
 
-	if entries, err := os.ReadDir(v.Upper); err == nil && len(entries) > 0 {
-		return badSpec("the upper folder %s is not empty", v.Upper)
+	if entries, err := os.ReadDir(view.Upper); err == nil && len(entries) > 0 {
+		return badSpec("the upper folder %s is not empty", view.Upper)
 	}
 
 	return nil

@@ -17,8 +17,8 @@ import (
 )
 
 // runNamespaces runs under overlays.
-func runNamespaces(ctx context.Context, s Spec) (Result, error) {
-	plan, points, err := s.makePlan()
+func runNamespaces(ctx context.Context, spec Spec) (Result, error) {
+	plan, points, err := spec.makePlan()
 	defer removeAll(points)
 
 	if err != nil {
@@ -26,7 +26,7 @@ func runNamespaces(ctx context.Context, s Spec) (Result, error) {
 	}
 
 	defer func() {
-		for _, v := range s.Views {
+		for _, v := range spec.Views {
 			if v.Upper != "" {
 				removeAll(v.Work)
 			}
@@ -36,29 +36,29 @@ func runNamespaces(ctx context.Context, s Spec) (Result, error) {
 	attr, inUserNamespace := namespaceAttr()
 	plan.UserXattr = inUserNamespace
 
-	r, err := supervise(ctx, s, plan, attr, s.measuredFolders(plan))
+	result, err := supervise(ctx, spec, plan, attr, spec.measuredFolders(plan))
 	if err != nil {
 		return Result{}, err
 	}
 
-	r.Enforced["tree"] = "enforced by a PID namespace"
+	result.Enforced["tree"] = "enforced by a PID namespace"
 	if inUserNamespace {
-		r.Enforced["tree"] = "enforced by a PID namespace in a user namespace"
+		result.Enforced["tree"] = "enforced by a PID namespace in a user namespace"
 	}
 
-	if len(s.Views) > 0 {
-		r.Enforced["view"] = "enforced by an overlay"
+	if len(spec.Views) > 0 {
+		result.Enforced["view"] = "enforced by an overlay"
 
-		if r.Changes, err = s.Views[0].listChanges(); err != nil {
+		if result.Changes, err = spec.Views[0].listChanges(); err != nil {
 			return Result{}, roomError("list what the run changed", err)
 		}
 	}
 
-	if len(s.Binds) > 0 {
-		r.Enforced["carry"] = "enforced by read-only bind mounts"
+	if len(spec.Binds) > 0 {
+		result.Enforced["carry"] = "enforced by read-only bind mounts"
 	}
 
-	return r, nil
+	return result, nil
 }
 
 // namespaceAttr is how the stage is cloned. Without the right to mount, it gets
@@ -129,10 +129,10 @@ func (s *Spec) makePlan() (plan *stage.Plan, points string, err error) {
 }
 
 // planView plans to mount the view of that index.
-func (s *Spec) planView(plan *stage.Plan, index int, v View, points string) error {
-	inside, rel := s.findView(v.Root, index)
+func (s *Spec) planView(plan *stage.Plan, index int, view View, points string) error {
+	inside, rel := s.findView(view.Root, index)
 
-	point := mountPoint{points: points, inside: inside, rel: rel, path: v.Root}
+	point := mountPoint{points: points, inside: inside, rel: rel, path: view.Root}
 	if err := point.makeFolder(index > 0); err != nil {
 		return err
 	}
@@ -142,29 +142,29 @@ func (s *Spec) planView(plan *stage.Plan, index int, v View, points string) erro
 		return err
 	}
 
-	if v.Upper != "" {
-		if err := layers.MakeUpper(v.Upper, v.Work, v.Lower); err != nil {
+	if view.Upper != "" {
+		if err := layers.MakeUpper(view.Upper, view.Work, view.Lower); err != nil {
 			return err
 		}
 	}
 
 	plan.Views = append(plan.Views, stage.View{
-		Root: v.Root, Upper: v.Upper, Work: v.Work, Inside: inside,
-		Lower: append(slices.Clone(v.Lower), layer),
+		Root: view.Root, Upper: view.Upper, Work: view.Work, Inside: inside,
+		Lower: append(slices.Clone(view.Lower), layer),
 	})
 
 	return nil
 }
 
 // planBind plans to mount what is carried, and nothing over what of it is hidden.
-func (s *Spec) planBind(plan *stage.Plan, b Bind, points string) error {
-	fi, err := os.Stat(b.From)
+func (s *Spec) planBind(plan *stage.Plan, bind Bind, points string) error {
+	fi, err := os.Stat(bind.From)
 	if err != nil {
 		return err
 	}
 
-	inside, rel := s.findView(b.To, len(s.Views))
-	point := mountPoint{points: points, inside: inside, rel: rel, path: b.To}
+	inside, rel := s.findView(bind.To, len(s.Views))
+	point := mountPoint{points: points, inside: inside, rel: rel, path: bind.To}
 
 	if fi.IsDir() {
 		err = point.makeFolder(false)
@@ -176,10 +176,10 @@ func (s *Spec) planBind(plan *stage.Plan, b Bind, points string) error {
 		return err
 	}
 
-	plan.Binds = append(plan.Binds, stage.Bind{From: b.From, To: b.To, Inside: inside})
+	plan.Binds = append(plan.Binds, stage.Bind{From: bind.From, To: bind.To, Inside: inside})
 
-	for _, rel := range s.hiddenIn(b) {
-		fi, err := os.Stat(filepath.Join(b.From, rel))
+	for _, rel := range s.hiddenIn(bind) {
+		fi, err := os.Stat(filepath.Join(bind.From, rel))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -196,7 +196,7 @@ func (s *Spec) planBind(plan *stage.Plan, b Bind, points string) error {
 			}
 		}
 
-		plan.Binds = append(plan.Binds, stage.Bind{From: nothing, To: filepath.Join(b.To, rel), Inside: inside})
+		plan.Binds = append(plan.Binds, stage.Bind{From: nothing, To: filepath.Join(bind.To, rel), Inside: inside})
 	}
 
 	return nil

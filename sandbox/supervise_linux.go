@@ -62,24 +62,24 @@ type activeRun struct {
 // supervise starts a stage with the plan and stays until its tree is dead.
 // Files in the measured folders count against Disk.
 func supervise(
-	ctx context.Context, s Spec, plan *stage.Plan, attr *syscall.SysProcAttr, measured []string,
+	ctx context.Context, spec Spec, plan *stage.Plan, attr *syscall.SysProcAttr, measured []string,
 ) (Result, error) {
 	boot, mono := readClocks()
 
-	s.planNetwork(plan, attr)
-	group := s.newGroup()
+	spec.planNetwork(plan, attr)
+	group := spec.newGroup()
 	defer group.Close()
 
-	limits := s.planLimits(plan, group, attr)
+	limits := spec.planLimits(plan, group, attr)
 
 	r := &activeRun{
-		spec:  s,
+		spec:  spec,
 		gone:  make(chan struct{}),
 		begun: make(chan struct{}),
 		over:  make(chan string, 2),
 		group: group,
-		meter: meter.New(meter.Limits{Memory: s.Memory, CPU: s.CPU, Disk: s.Disk}, group, measured),
-		kept:  outputBuffer{keep: s.Keep},
+		meter: meter.New(meter.Limits{Memory: spec.Memory, CPU: spec.CPU, Disk: spec.Disk}, group, measured),
+		kept:  outputBuffer{keep: spec.Keep},
 	}
 	if err := r.startStage(attr, plan); err != nil {
 		return Result{}, err
@@ -232,21 +232,21 @@ func (r *activeRun) joinGroup(plan *stage.Plan) {
 // readMessages takes in what the stage says, until it is gone.
 func (r *activeRun) readMessages() {
 	for {
-		m, err := stage.ReadMessage(r.control)
+		message, err := stage.ReadMessage(r.control)
 		if err != nil {
 			return
 		}
 
-		switch m.Kind {
+		switch message.Kind {
 		case stage.Started:
 			r.started = time.Now()
-			r.enforced = append(r.enforced, m.Enforced...)
+			r.enforced = append(r.enforced, message.Enforced...)
 			r.group.ResetCPU()
 			close(r.begun)
 		case stage.Failed:
-			r.failure = m
+			r.failure = message
 		case stage.Ended:
-			r.report = m
+			r.report = message
 		}
 	}
 }
@@ -292,16 +292,16 @@ func (r *activeRun) drainOutput(buf []byte) {
 }
 
 // takeOutput keeps output, counts it and passes it on.
-func (r *activeRun) takeOutput(b []byte) {
+func (r *activeRun) takeOutput(content []byte) {
 	limit, before := r.spec.MaxOutput, r.kept.bytes
-	r.kept.add(b)
+	r.kept.add(content)
 
 	if limit > 0 && before <= limit && r.kept.bytes > limit {
 		r.over <- "output" // has room: the meter sends one at most
 	}
 
-	if r.spec.Sink != nil && r.sinkErr == nil && len(b) > 0 {
-		_, r.sinkErr = r.spec.Sink.Write(b)
+	if r.spec.Sink != nil && r.sinkErr == nil && len(content) > 0 {
+		_, r.sinkErr = r.spec.Sink.Write(content)
 	}
 }
 

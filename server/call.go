@@ -20,13 +20,13 @@ import (
 
 // toolHandler answers calls of one tool. Whatever goes wrong, a panic included, is
 // an answer with isError, never a protocol error.
-func (s *Server) toolHandler(t tools.Tool) mcpserver.ToolHandlerFunc {
+func (s *Server) toolHandler(tool tools.Tool) mcpserver.ToolHandlerFunc {
 	return func(ctx context.Context, req mcp.CallToolRequest) (*mcp.CallToolResult, error) {
 		began := time.Now()
 		used := &usedLab{}
 		ctx = context.WithValue(ctx, usedLabKey{}, used)
 
-		need, answer, err := s.callTool(ctx, t, req)
+		need, answer, err := s.callTool(ctx, tool, req)
 
 		code := "ok"
 		if err != nil {
@@ -35,11 +35,11 @@ func (s *Server) toolHandler(t tools.Tool) mcpserver.ToolHandlerFunc {
 		}
 
 		if code == string(research.CodeInternal) {
-			s.opt.Log.Error("tool failed", "tool", t.Name, "err", err)
+			s.opt.Log.Error("tool failed", "tool", tool.Name, "err", err)
 		}
 
 		if s.onCall != nil {
-			s.onCall(ctx, t.Name, code, time.Since(began))
+			s.onCall(ctx, tool.Name, code, time.Since(began))
 		}
 
 		if need != nil {
@@ -47,11 +47,11 @@ func (s *Server) toolHandler(t tools.Tool) mcpserver.ToolHandlerFunc {
 		}
 
 		// What others have to hear of the call is sent before its answer.
-		if !t.ReadOnly {
-			s.announceChange(ctx, t.Name, err == nil)
+		if !tool.ReadOnly {
+			s.announceChange(ctx, tool.Name, err == nil)
 		}
-		s.logOutcome(ctx, t.Name, answer, err)
-		used.countAnswer(t.Name, answer)
+		s.logOutcome(ctx, tool.Name, answer, err)
+		used.countAnswer(tool.Name, answer)
 
 		return toolResult(answer, err != nil), nil
 	}
@@ -61,7 +61,7 @@ func (s *Server) toolHandler(t tools.Tool) mcpserver.ToolHandlerFunc {
 // its folder, or its person's decision. need, if it is not nil, asks the client to
 // make the call again with what is missing. A panic is an error.
 func (s *Server) callTool(
-	ctx context.Context, t tools.Tool, req mcp.CallToolRequest,
+	ctx context.Context, tool tools.Tool, req mcp.CallToolRequest,
 ) (need *mcp.CallToolResult, answer render.Answer, err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -79,12 +79,12 @@ func (s *Server) callTool(
 
 	call := func() (render.Answer, error) {
 		return s.callUntilEnding(ctx, func(ctx context.Context) (render.Answer, error) {
-			return t.Call(ctx, tools.Env{Open: s.openLab, Progress: beat.setText}, args)
+			return tool.Call(ctx, tools.Env{Open: s.openLab, Progress: beat.setText}, args)
 		})
 	}
 
 	// The call may bring back the person's decision on an earlier one.
-	state, _ := s.sealer.unseal(req.Params.RequestState, t.Name, sessionKeyOf(ctx))
+	state, _ := s.sealer.unseal(req.Params.RequestState, tool.Name, sessionKeyOf(ctx))
 	if d := state.Decision; d != nil {
 		form := mcpserver.ElicitationResponse(req.Params.InputResponses, personInput)
 		if d.isConfirmedBy(form) {
@@ -103,13 +103,13 @@ func (s *Server) callTool(
 		answer, err = call()
 	}
 
-	d := s.pendingDecision(ctx, t, args, err)
+	d := s.pendingDecision(ctx, tool, args, err)
 	if d == nil {
 		return nil, answer, err
 	}
 	beat.setText("waiting for the person")
 
-	need, agreed := s.askPerson(ctx, t, d)
+	need, agreed := s.askPerson(ctx, tool, d)
 	if !agreed {
 		return need, answer, err
 	}
@@ -122,12 +122,12 @@ func (s *Server) callTool(
 	return nil, answer, err
 }
 
-func orEmpty(a *render.Answer) render.Answer {
-	if a == nil {
+func orEmpty(answer *render.Answer) render.Answer {
+	if answer == nil {
 		return render.Answer{}
 	}
 
-	return *a
+	return *answer
 }
 
 // usedLab is the laboratory that a call opened, nil if it opened none.
@@ -139,21 +139,21 @@ type usedLab struct {
 type usedLabKey struct{}
 
 // noteUsedLab notes that the call of ctx has opened a laboratory.
-func noteUsedLab(ctx context.Context, l *checkout.Checkout) {
+func noteUsedLab(ctx context.Context, co *checkout.Checkout) {
 	if used, ok := ctx.Value(usedLabKey{}).(*usedLab); ok {
 		used.mu.Lock()
 		defer used.mu.Unlock()
-		used.lab = l
+		used.lab = co
 	}
 }
 
 // countAnswer counts the size of an answer in the laboratory's session.
-func (u *usedLab) countAnswer(tool string, a render.Answer) {
+func (u *usedLab) countAnswer(tool string, answer render.Answer) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 
 	if u.lab != nil {
-		u.lab.CountAnswer(tool, len(a.Text), len(a.Structured))
+		u.lab.CountAnswer(tool, len(answer.Text), len(answer.Structured))
 	}
 }
 
@@ -170,13 +170,13 @@ func (s *Server) callUntilEnding(
 	defer cancel()
 	defer afterClose(s.ending, cancel)()
 
-	a, err := f(untilEnding)
+	answer, err := f(untilEnding)
 	if err != nil && untilEnding.Err() != nil && ctx.Err() == nil {
 		err = research.Errorf(research.CodeCancelled, "call wait_run when the server is back",
 			"the server is being stopped; what runs goes on")
 	}
 
-	return a, err
+	return answer, err
 }
 
 // afterClose calls f when c is closed, unless stop is called before. stop waits
@@ -218,15 +218,15 @@ func rawArguments(req mcp.CallToolRequest) (json.RawMessage, error) {
 
 // toolResult is an answer as MCP has it: text first, then the image if there is
 // one, and the same as structured content.
-func toolResult(a render.Answer, isError bool) *mcp.CallToolResult {
+func toolResult(answer render.Answer, isError bool) *mcp.CallToolResult {
 	result := &mcp.CallToolResult{
-		Content:           []mcp.Content{mcp.NewTextContent(a.Text)},
-		StructuredContent: a.Structured,
+		Content:           []mcp.Content{mcp.NewTextContent(answer.Text)},
+		StructuredContent: answer.Structured,
 		IsError:           isError,
 	}
 
-	if len(a.PNG) > 0 {
-		image := mcp.NewImageContent(base64.StdEncoding.EncodeToString(a.PNG), "image/png")
+	if len(answer.PNG) > 0 {
+		image := mcp.NewImageContent(base64.StdEncoding.EncodeToString(answer.PNG), "image/png")
 		result.Content = append(result.Content, image)
 	}
 

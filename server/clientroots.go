@@ -69,11 +69,11 @@ func (s *Server) openClientRoot(
 	}
 	client := clientOf(ctx)
 
-	l, err := s.opt.At(ctx, dir, client.name, client.version)
+	co, err := s.opt.At(ctx, dir, client.name, client.version)
 	if err != nil {
 		return nil, err
 	}
-	s.rememberLab(client, l)
+	s.rememberLab(client, co)
 
 	return nil, nil
 }

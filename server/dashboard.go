@@ -20,10 +20,10 @@ const (
 )
 
 // serveDashboard answers what belongs to the dashboard, and 404 for the rest.
-func (h *HTTP) serveDashboard(out *reply, r *http.Request, info *requestInfo) *refusal {
-	switch path := r.URL.Path; {
+func (h *HTTP) serveDashboard(out *reply, request *http.Request, info *requestInfo) *refusal {
+	switch path := request.URL.Path; {
 	case path == "/" || path == "/ui":
-		if bad := requireMethod(r, http.MethodGet, http.MethodHead); bad != nil {
+		if bad := requireMethod(request, http.MethodGet, http.MethodHead); bad != nil {
 			return bad
 		}
 		out.header.Set("Location", "ui/") // relative: a proxy may serve it below a path of its own
@@ -31,25 +31,25 @@ func (h *HTTP) serveDashboard(out *reply, r *http.Request, info *requestInfo) *r
 
 		return nil
 	case path == pagePath:
-		return servePage(out, r, "index.html")
+		return servePage(out, request, "index.html")
 	case strings.HasPrefix(path, assetPath):
-		return servePage(out, r, "assets/"+strings.TrimPrefix(path, assetPath))
+		return servePage(out, request, "assets/"+strings.TrimPrefix(path, assetPath))
 	case strings.HasPrefix(path, apiPath):
 		out.plainErrors = true
 
-		return h.serveDashboardAPI(out, r, info, strings.TrimPrefix(path, apiPath))
+		return h.serveDashboardAPI(out, request, info, strings.TrimPrefix(path, apiPath))
 	}
 
 	return newRefusal(http.StatusNotFound, research.CodeNotFound, "clients use /mcp?repo=ABSOLUTE-PATH, people /ui/",
 		"nothing is here")
 }
 
-func servePage(out *reply, r *http.Request, name string) *refusal {
-	if bad := requireMethod(r, http.MethodGet, http.MethodHead); bad != nil {
+func servePage(out *reply, request *http.Request, name string) *refusal {
+	if bad := requireMethod(request, http.MethodGet, http.MethodHead); bad != nil {
 		return bad
 	}
 
-	if err := dashboard.ServeFile(out, r, name); err != nil {
+	if err := dashboard.ServeFile(out, request, name); err != nil {
 		return &refusal{status: statusOf(research.Describe(err).Code), err: err}
 	}
 

@@ -90,19 +90,19 @@ func isWeb(u *url.URL) bool { return u.Scheme == "http" || u.Scheme == "https" }
 
 // checkRequest refuses foreign hosts and origins. For an allowed origin it sets
 // the headers of the answer by which a browser lets its page read it.
-func (o origins) checkRequest(answer http.Header, r *http.Request) *refusal {
-	if host := hostOf(r.Host); !isLoopback(host) && !o.hosts[host] && !isConnectionAddress(r, host) {
+func (o origins) checkRequest(answer http.Header, request *http.Request) *refusal {
+	if host := hostOf(request.Host); !isLoopback(host) && !o.hosts[host] && !isConnectionAddress(request, host) {
 		return newRefusal(http.StatusForbidden, "forbidden",
 			"serve with --allow-origin if it is a name of this server",
-			"the request is for another host, %q", excerpt(r.Host))
+			"the request is for another host, %q", excerpt(request.Host))
 	}
 
-	origin := r.Header.Get("Origin")
+	origin := request.Header.Get("Origin")
 	if origin == "" {
 		return nil
 	}
 
-	if !o.isAllowed(origin, r.Host) {
+	if !o.isAllowed(origin, request.Host) {
 		return newRefusal(http.StatusForbidden, "forbidden",
 			"serve with --allow-origin if that page may use this server",
 			"the request comes from another origin, %q", excerpt(origin))
@@ -164,15 +164,15 @@ func isConnectionAddress(r *http.Request, host string) bool {
 
 // isLocalRequest says whether the request was made on this machine, and not
 // handed on by a proxy.
-func isLocalRequest(r *http.Request) bool {
+func isLocalRequest(request *http.Request) bool {
 	for _, name := range []string{"Forwarded", "X-Forwarded-For", "X-Real-Ip", "Via"} {
-		if r.Header.Get(name) != "" {
+		if request.Header.Get(name) != "" {
 			return false
 		}
 	}
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	host, _, err := net.SplitHostPort(request.RemoteAddr)
 
-	return err == nil && isLoopback(host) && isLoopback(hostOf(r.Host))
+	return err == nil && isLoopback(host) && isLoopback(hostOf(request.Host))
 }
 
 // excerpt is a text of a client's as errors and logs may have it: no control

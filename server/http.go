@@ -119,48 +119,48 @@ type labKey struct {
 
 // NewHTTP makes a server. Nothing is opened or started, but the roots must
 // exist. Errors: CodeBadArgument.
-func NewHTTP(o HTTPOptions) (*HTTP, error) {
-	if o.Log == nil {
-		o.Log = slog.New(slog.DiscardHandler)
+func NewHTTP(options HTTPOptions) (*HTTP, error) {
+	if options.Log == nil {
+		options.Log = slog.New(slog.DiscardHandler)
 	}
 
-	if o.Access == nil {
-		o.Access = slog.New(slog.DiscardHandler)
+	if options.Access == nil {
+		options.Access = slog.New(slog.DiscardHandler)
 	}
-	o.Limits = o.Limits.withDefaults()
+	options.Limits = options.Limits.withDefaults()
 
-	roots, err := resolveRoots(o.Roots)
+	roots, err := resolveRoots(options.Roots)
 	if err != nil {
 		return nil, err
 	}
 
-	origins, err := newOrigins(o.Listen, o.Origins)
+	origins, err := newOrigins(options.Listen, options.Origins)
 	if err != nil {
 		return nil, err
 	}
 
 	h := &HTTP{
-		opt:      o,
+		opt:      options,
 		roots:    roots,
 		origins:  origins,
-		core:     New(Options{Version: o.Version, Log: o.Log, Patience: o.Patience}),
-		calls:    make(chan struct{}, o.Limits.Calls),
-		streams:  make(chan struct{}, o.Limits.Streams),
+		core:     New(Options{Version: options.Version, Log: options.Log, Patience: options.Patience}),
+		calls:    make(chan struct{}, options.Limits.Calls),
+		streams:  make(chan struct{}, options.Limits.Streams),
 		stopping: make(chan struct{}),
 		ending:   make(chan struct{}),
 		rates:    map[string]*rate.Limiter{},
 	}
-	h.labs = lru.New(o.Limits.Labs, o.Limits.Away, h.endSession)
+	h.labs = lru.New(options.Limits.Labs, options.Limits.Away, h.endSession)
 	h.sessions = lru.New(keptSessions, sessionIdle, func(id string, _ struct{}) { h.core.subs.forget(id) })
 
 	h.dashboard = dashboard.New(dashboard.Options{
-		Version:  o.Version,
-		Open:     o.Open,
+		Version:  options.Version,
+		Open:     options.Open,
 		Roots:    roots,
 		Stopping: h.stopping,
-		MaxLabs:  o.Limits.Labs,
-		Idle:     o.Limits.Away,
-		Log:      o.Log,
+		MaxLabs:  options.Limits.Labs,
+		Idle:     options.Limits.Away,
+		Log:      options.Log,
 	})
 
 	h.core.findLab = h.findLab
@@ -170,7 +170,7 @@ func NewHTTP(o HTTPOptions) (*HTTP, error) {
 
 	h.metrics = newMetrics(h)
 	h.mcp = mcpserver.NewStreamableHTTPServer(h.core.mcp, mcpserver.WithStateLess(true),
-		mcpserver.WithStreamableHTTPLogger(o.Log))
+		mcpserver.WithStreamableHTTPLogger(options.Log))
 
 	return h, nil
 }
@@ -181,20 +181,20 @@ func NewHTTP(o HTTPOptions) (*HTTP, error) {
 func (h *HTTP) findLab(ctx context.Context) (*checkout.Checkout, error) {
 	key := labKeyOf(ctx)
 
-	l, ok := h.labs.Get(key)
+	co, ok := h.labs.Get(key)
 	if !ok {
 		opened, err := h.openLab(ctx, key)
 		if err != nil {
 			return nil, err
 		}
-		l = opened
+		co = opened
 	}
 
 	if key.session != "" || key.client.name != "" {
-		l.AttendHeard()
+		co.AttendHeard()
 	}
 
-	return l, nil
+	return co, nil
 }
 
 // openedLab is the laboratory of a call's session, nil if it is not open.
@@ -218,12 +218,12 @@ func labKeyOf(ctx context.Context) labKey {
 
 // endSession ends the session of a laboratory that leaves the cache. Others see it
 // at once; what is recorded of it waits for recordEnded, outside the cache's lock.
-func (h *HTTP) endSession(_ labKey, l *checkout.Checkout) {
-	l.Leave()
+func (h *HTTP) endSession(_ labKey, co *checkout.Checkout) {
+	co.Leave()
 
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.ended = append(h.ended, l)
+	h.ended = append(h.ended, co)
 }
 
 // recordEnded records how much the sessions that have ended were answered.
@@ -239,16 +239,16 @@ func (h *HTTP) recordEnded(ctx context.Context) {
 func (h *HTTP) openLab(ctx context.Context, key labKey) (*checkout.Checkout, error) {
 	name := cmp.Or(key.client.name, "unnamed") + "@" + key.token
 
-	l, err := h.opt.Open(ctx, key.checkout, name, key.client.version)
+	co, err := h.opt.Open(ctx, key.checkout, name, key.client.version)
 	if err != nil {
 		return nil, err
 	}
 
-	if !h.roots.Contain(l.Root()) { // by git's core.worktree
+	if !h.roots.Contain(co.Root()) { // by git's core.worktree
 		return nil, repositoryError("serve that folder too, with --root",
 			"the checkout's files lie outside the allowed folders")
 	}
-	l = h.labs.GetOrAdd(key, l) // of two first calls at once, one's laboratory is kept
+	co = h.labs.GetOrAdd(key, co) // of two first calls at once, one's laboratory is kept
 
 	h.mu.Lock()
 	tooMany := len(h.ended) >= h.opt.Limits.Labs // they end faster than Serve records them
@@ -258,7 +258,7 @@ func (h *HTTP) openLab(ctx context.Context, key labKey) (*checkout.Checkout, err
 		h.recordEnded(ctx)
 	}
 
-	return l, nil
+	return co, nil
 }
 
 // closeSession ends a session that its client deletes, in all checkouts that it

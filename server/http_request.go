@@ -30,23 +30,23 @@ type requestInfo struct {
 }
 
 // ServeHTTP answers one request: /mcp, the dashboard below /ui, /healthz or /metrics.
-func (h *HTTP) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (h *HTTP) ServeHTTP(response http.ResponseWriter, request *http.Request) {
 	began := time.Now()
 	info := &requestInfo{}
-	out := newReply(w)
+	out := newReply(response)
 	out.setReadDeadline(began.Add(h.opt.Limits.Arrival)) // also of a body that is never read
 
 	defer func() {
 		h.recoverPanic(out, recover())
 		out.finish()
 		h.metrics.countRequest(out.status)
-		h.logAccess(r, info, out, time.Since(began))
+		h.logAccess(request, info, out, time.Since(began))
 	}()
 
 	out.header.Set("X-Content-Type-Options", "nosniff")
 	out.header.Set("Cache-Control", "no-store")
 
-	if bad := h.route(out, r, info); bad != nil {
+	if bad := h.route(out, request, info); bad != nil {
 		out.refuse(bad)
 	}
 }
@@ -62,11 +62,11 @@ func (h *HTTP) recoverPanic(out *reply, panicked any) {
 		"the server's stderr has the details", "internal error"))
 }
 
-func (h *HTTP) logAccess(r *http.Request, info *requestInfo, out *reply, took time.Duration) {
+func (h *HTTP) logAccess(request *http.Request, info *requestInfo, out *reply, took time.Duration) {
 	h.opt.Access.LogAttrs(context.Background(), slog.LevelInfo, "request",
-		slog.String("remote", r.RemoteAddr),
-		slog.String("method", r.Method),
-		slog.String("path", excerpt(r.URL.Path)),
+		slog.String("remote", request.RemoteAddr),
+		slog.String("method", request.Method),
+		slog.String("path", excerpt(request.URL.Path)),
 		slog.Int("status", out.status),
 		slog.Int64("bytes", out.bytes),
 		slog.Float64("ms", float64(took.Microseconds())/1000),
@@ -79,21 +79,21 @@ func (h *HTTP) logAccess(r *http.Request, info *requestInfo, out *reply, took ti
 	)
 }
 
-func (h *HTTP) route(out *reply, r *http.Request, info *requestInfo) *refusal {
-	if bad := h.origins.checkRequest(out.header, r); bad != nil {
+func (h *HTTP) route(out *reply, request *http.Request, info *requestInfo) *refusal {
+	if bad := h.origins.checkRequest(out.header, request); bad != nil {
 		return bad
 	}
 
-	switch r.URL.Path {
+	switch request.URL.Path {
 	case "/mcp":
-		return h.serveMCP(out, r, info)
+		return h.serveMCP(out, request, info)
 	case "/healthz":
-		return serveHealth(out, r)
+		return serveHealth(out, request)
 	case "/metrics":
-		return h.serveMetrics(out, r, info)
+		return h.serveMetrics(out, request, info)
 	}
 
-	return h.serveDashboard(out, r, info)
+	return h.serveDashboard(out, request, info)
 }
 
 func serveHealth(out *reply, r *http.Request) *refusal {
@@ -108,15 +108,15 @@ func serveHealth(out *reply, r *http.Request) *refusal {
 }
 
 // serveMetrics needs no token on this machine.
-func (h *HTTP) serveMetrics(out *reply, r *http.Request, info *requestInfo) *refusal {
-	if bad := requireMethod(r, http.MethodGet); bad != nil {
+func (h *HTTP) serveMetrics(out *reply, request *http.Request, info *requestInfo) *refusal {
+	if bad := requireMethod(request, http.MethodGet); bad != nil {
 		return bad
 	}
 
-	if bad := h.authenticate(r, info); bad != nil && !isLocalRequest(r) {
+	if bad := h.authenticate(request, info); bad != nil && !isLocalRequest(request) {
 		return bad
 	}
-	h.metrics.serve(out, r)
+	h.metrics.serve(out, request)
 
 	return nil
 }
@@ -136,10 +136,10 @@ func requireMethod(r *http.Request, methods ...string) *refusal {
 }
 
 // authenticate finds whose token the request shows.
-func (h *HTTP) authenticate(r *http.Request, info *requestInfo) *refusal {
+func (h *HTTP) authenticate(request *http.Request, info *requestInfo) *refusal {
 	challenge := `Bearer realm="ratchet"`
 
-	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	scheme, token, _ := strings.Cut(request.Header.Get("Authorization"), " ")
 	if strings.EqualFold(scheme, "bearer") && token != "" {
 		known, ok, err := h.opt.Tokens.Check(strings.TrimSpace(token))
 		if err != nil {
@@ -226,13 +226,13 @@ type mcpMessage struct {
 
 // serveMCP lets a request of an agent in, and has its message answered. Requests
 // that are refused cost little: the body is read last.
-func (h *HTTP) serveMCP(out *reply, r *http.Request, info *requestInfo) *refusal {
-	if r.Method == http.MethodOptions && r.Header.Get("Origin") != "" {
+func (h *HTTP) serveMCP(out *reply, request *http.Request, info *requestInfo) *refusal {
+	if request.Method == http.MethodOptions && request.Header.Get("Origin") != "" {
 		answerPreflight(out)
 		return nil
 	}
 
-	if bad := h.admit(r, info); bad != nil {
+	if bad := h.admit(request, info); bad != nil {
 		return bad
 	}
 
@@ -241,23 +241,23 @@ func (h *HTTP) serveMCP(out *reply, r *http.Request, info *requestInfo) *refusal
 			"the token %s is for the dashboard only", info.token)
 	}
 
-	if bad := requireMethod(r, http.MethodPost, http.MethodDelete); bad != nil {
+	if bad := requireMethod(request, http.MethodPost, http.MethodDelete); bad != nil {
 		return bad
 	}
 
-	if bad := h.resolveCheckout(r, info); bad != nil {
+	if bad := h.resolveCheckout(request, info); bad != nil {
 		return bad
 	}
 
-	if bad := resumeSession(r, info); bad != nil {
+	if bad := resumeSession(request, info); bad != nil {
 		return bad
 	}
 
-	if r.Method == http.MethodDelete {
-		return h.deleteSession(out, r, info)
+	if request.Method == http.MethodDelete {
+		return h.deleteSession(out, request, info)
 	}
 
-	body, bad := h.readBody(out, r)
+	body, bad := h.readBody(out, request)
 	if bad != nil {
 		return bad
 	}
@@ -266,7 +266,7 @@ func (h *HTTP) serveMCP(out *reply, r *http.Request, info *requestInfo) *refusal
 	_ = json.Unmarshal(body, &message) // mcp-go says what is wrong with it
 	info.method = clipName(message.Method)
 
-	return h.handleMessage(out, r, info, message, body)
+	return h.handleMessage(out, request, info, message, body)
 }
 
 // resumeSession reads what the session's id says of its client. A request without
@@ -286,33 +286,33 @@ func resumeSession(r *http.Request, info *requestInfo) *refusal {
 	return nil
 }
 
-func (h *HTTP) deleteSession(out *reply, r *http.Request, info *requestInfo) *refusal {
+func (h *HTTP) deleteSession(out *reply, request *http.Request, info *requestInfo) *refusal {
 	if info.session == "" {
 		return newRefusal(http.StatusBadRequest, research.CodeBadArgument, "say which by the header "+sessionHeader,
 			"no session is named")
 	}
 
-	h.closeSession(r.Context(), info.token, info.session)
+	h.closeSession(request.Context(), info.token, info.session)
 	out.WriteHeader(http.StatusNoContent)
 
 	return nil
 }
 
 // readBody reads a JSON body within the limits.
-func (h *HTTP) readBody(out *reply, r *http.Request) ([]byte, *refusal) {
-	mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil || mediaType != "application/json" || r.Header.Get("Content-Encoding") != "" {
+func (h *HTTP) readBody(out *reply, request *http.Request) ([]byte, *refusal) {
+	mediaType, _, err := mime.ParseMediaType(request.Header.Get("Content-Type"))
+	if err != nil || mediaType != "application/json" || request.Header.Get("Content-Encoding") != "" {
 		return nil, newRefusal(http.StatusUnsupportedMediaType, research.CodeBadArgument,
 			"send plain Content-Type: application/json", "the body is of another kind")
 	}
 
 	tooLarge := newRefusal(http.StatusRequestEntityTooLarge, research.CodeBadArgument, "send less",
 		"a request may have %d bytes", h.opt.Limits.Body)
-	if r.ContentLength > h.opt.Limits.Body {
+	if request.ContentLength > h.opt.Limits.Body {
 		return nil, tooLarge
 	}
 
-	body, err := io.ReadAll(http.MaxBytesReader(out.w, r.Body, h.opt.Limits.Body))
+	body, err := io.ReadAll(http.MaxBytesReader(out.w, request.Body, h.opt.Limits.Body))
 	if limit := (*http.MaxBytesError)(nil); errors.As(err, &limit) {
 		return nil, tooLarge
 	}
@@ -334,9 +334,9 @@ func (h *HTTP) readBody(out *reply, r *http.Request) ([]byte, *refusal) {
 // handleMessage hands a message to mcp-go and its answer to out. An answer of the
 // client's to one of our questions goes to the call that asked.
 func (h *HTTP) handleMessage(
-	out *reply, r *http.Request, info *requestInfo, message mcpMessage, body []byte,
+	out *reply, request *http.Request, info *requestInfo, message mcpMessage, body []byte,
 ) *refusal {
-	ctx, cancel := context.WithCancel(withStream(withCaller(r.Context(), &info.caller), out))
+	ctx, cancel := context.WithCancel(withStream(withCaller(request.Context(), &info.caller), out))
 	defer cancel()
 
 	if message.Method == "" && len(message.ID) > 0 &&
@@ -368,14 +368,14 @@ func (h *HTTP) handleMessage(
 		h.sessions.GetOrAdd(info.session, struct{}{})
 	}
 
-	header := r.Header.Clone()
+	header := request.Header.Clone()
 	header.Del(sessionHeader) // it is ours; mcp-go's sessions live as long as a request
 	header.Del("Authorization")
 
-	out.startKeepAlive(acceptsType(r, eventStream))
+	out.startKeepAlive(acceptsType(request, eventStream))
 	h.mcp.Handle(out, &mcpserver.HTTPRequest{
 		Method:  http.MethodPost,
-		URL:     r.URL,
+		URL:     request.URL,
 		Header:  header,
 		Body:    body,
 		Context: ctx,

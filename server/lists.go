@@ -45,47 +45,47 @@ func (s *Server) addExperiments(ctx context.Context, cursor mcp.Cursor, r *mcp.L
 		return
 	}
 
-	l, err := s.openLab(ctx)
+	co, err := s.openLab(ctx)
 	if err != nil {
 		return
 	}
 
-	p, err := view.ListExperiments(ctx, l, view.Query{Cursor: from, Limit: listPage})
+	page, err := view.ListExperiments(ctx, co, view.Query{Cursor: from, Limit: listPage})
 	if err != nil {
 		return
 	}
 
-	for i := range p.Experiments {
-		r.Resources = append(r.Resources, experimentResource(&p.Experiments[i]))
+	for i := range page.Experiments {
+		r.Resources = append(r.Resources, experimentResource(&page.Experiments[i]))
 	}
 
-	if p.Next != "" {
-		r.NextCursor = cursorAfter(p.Next)
+	if page.Next != "" {
+		r.NextCursor = cursorAfter(page.Next)
 	}
 }
 
 // hasExperiments says whether the session's campaign has experiments; it is false
 // for a session that has called no tool.
 func (s *Server) hasExperiments(ctx context.Context) bool {
-	l := s.openedLab(ctx)
-	if l == nil {
+	co := s.openedLab(ctx)
+	if co == nil {
 		return false
 	}
 
-	p, err := view.ListExperiments(ctx, l, view.Query{Limit: 1})
+	p, err := view.ListExperiments(ctx, co, view.Query{Limit: 1})
 
 	return err == nil && len(p.Experiments) > 0
 }
 
-func experimentResource(x *history.Experiment) mcp.Resource {
-	number := strconv.Itoa(x.N)
-	firstLine := wording.FirstLine(render.Clean(x.Hypothesis))
+func experimentResource(experiment *history.Experiment) mcp.Resource {
+	number := strconv.Itoa(experiment.N)
+	firstLine := wording.FirstLine(render.Clean(experiment.Hypothesis))
 
 	return mcp.Resource{
 		URI:         experimentsURI + number,
 		Name:        "x" + number,
 		MIMEType:    "text/plain",
-		Description: fmt.Sprintf("%s: %s", x.Status, wording.ClipBytes(firstLine, 100)),
+		Description: fmt.Sprintf("%s: %s", experiment.Status, wording.ClipBytes(firstLine, 100)),
 	}
 }
 
@@ -116,12 +116,12 @@ func (c completer) CompletePromptArgument(
 		return newCompletion(prompts.Complete(prompt, arg.Name, arg.Value)), nil
 	}
 
-	l, err := c.openLab(ctx)
+	co, err := c.openLab(ctx)
 	if err != nil {
 		return newCompletion(nil), nil
 	}
 
-	names, err := view.ListCampaigns(ctx, l)
+	names, err := view.ListCampaigns(ctx, co)
 	if err != nil {
 		return newCompletion(nil), nil
 	}
@@ -145,19 +145,19 @@ func (c completer) CompleteResourceArgument(
 		return newCompletion(nil), nil
 	}
 
-	l, err := c.openLab(ctx)
+	co, err := c.openLab(ctx)
 	if err != nil {
 		return newCompletion(nil), nil
 	}
 
-	p, err := view.ListExperiments(ctx, l, view.Query{Limit: 1})
-	if err != nil || len(p.Experiments) == 0 {
+	page, err := view.ListExperiments(ctx, co, view.Query{Limit: 1})
+	if err != nil || len(page.Experiments) == 0 {
 		return newCompletion(nil), nil
 	}
 	typed := strings.TrimSpace(arg.Value)
 	var matching []string
 
-	for n := p.Experiments[0].N; n > 0; n-- {
+	for n := page.Experiments[0].N; n > 0; n-- {
 		if number := strconv.Itoa(n); strings.HasPrefix(number, typed) {
 			matching = append(matching, number)
 		}

@@ -71,12 +71,12 @@ type logEvent struct {
 
 // logOutcome sends a log message of what a call has brought about: a verdict, a
 // certificate, a keep, a revert, something that failed inside.
-func (s *Server) logOutcome(ctx context.Context, tool string, a render.Answer, err error) {
+func (s *Server) logOutcome(ctx context.Context, tool string, answer render.Answer, err error) {
 	level, event := mcp.LoggingLevelInfo, logEvent{}
 
 	switch {
 	case err == nil:
-		level, event = eventOf(tool, a.Structured)
+		level, event = eventOf(tool, answer.Structured)
 	case research.Describe(err).Code == research.CodeInternal:
 		level, event = mcp.LoggingLevelError, logEvent{Event: "failed", Tool: tool}
 	}

@@ -48,7 +48,7 @@ type decision struct {
 // pendingDecision is the decision that a person could take to let a call through
 // that ended with err. It is nil if there is none: the contract is the accepted
 // one, and no keep was refused by the verdict.
-func (s *Server) pendingDecision(ctx context.Context, t tools.Tool, args json.RawMessage, err error) *decision {
+func (s *Server) pendingDecision(ctx context.Context, tool tools.Tool, args json.RawMessage, err error) *decision {
 	if !canShowForm(featuresOf(ctx).capabilities.Elicitation) {
 		return nil
 	}
@@ -58,43 +58,44 @@ func (s *Server) pendingDecision(ctx context.Context, t tools.Tool, args json.Ra
 		code = research.Describe(err).Code
 	}
 
-	isStart := t.Name == "start_campaign" && err == nil
-	isKeep := t.Name == "keep" && code == research.CodeVerdict
+	isStart := tool.Name == "start_campaign" && err == nil
+	isKeep := tool.Name == "keep" && code == research.CodeVerdict
 
 	if code != research.CodeContract && !isStart && !isKeep {
 		return nil
 	}
 
-	l, err := s.openLab(ctx)
+	co, err := s.openLab(ctx)
 	if err != nil {
 		return nil
 	}
 
 	if isKeep {
-		return keepDecision(ctx, l, args)
+		return keepDecision(ctx, co, args)
 	}
 
-	return contractDecision(ctx, l)
+	return contractDecision(ctx, co)
 }
 
 // contractDecision is about the contract in the checkout, nil if it is the
 // accepted one or can't be read.
 func contractDecision(ctx context.Context, l *checkout.Checkout) *decision {
-	c, now, digest, err := lab.PendingContract(ctx, l)
-	if err != nil || digest == c.Digest {
+	campaign, now, digest, err := lab.PendingContract(ctx, l)
+	if err != nil || digest == campaign.Digest {
 		return nil
 	}
 
 	var message strings.Builder
-	fmt.Fprintf(&message, "The contract in %s differs from the accepted one of campaign %s:\n", c.ProgramPath, c.Name)
+	fmt.Fprintf(&message, "The contract in %s differs from the accepted one of campaign %s:\n", campaign.ProgramPath,
+		campaign.Name)
 
-	for line := range strings.Lines(contract.RenderDiff(c.Program, now)) {
+	for line := range strings.Lines(contract.RenderDiff(campaign.Program, now)) {
 		message.WriteString(notify.Visible(strings.TrimSuffix(line, "\n")) + "\n")
 	}
 
 	return &decision{
 		Kind:     decideContract,
-		Campaign: c.Name,
+		Campaign: campaign.Name,
 		Subject:  digest,
 		message:  message.String(),
 		accept:   "Accept the changed contract; the next run calibrates anew",
@@ -103,24 +104,24 @@ func contractDecision(ctx context.Context, l *checkout.Checkout) *decision {
 
 // keepDecision is about the experiment that a keep names, nil if no person can
 // override its verdict.
-func keepDecision(ctx context.Context, l *checkout.Checkout, args json.RawMessage) *decision {
+func keepDecision(ctx context.Context, co *checkout.Checkout, args json.RawMessage) *decision {
 	req, err := tools.KeepRequest(args)
 	if err != nil {
 		return nil
 	}
 
-	x, err := lab.FindOverridable(ctx, l, req.ID)
+	found, err := lab.FindOverridable(ctx, co, req.ID)
 	if err != nil {
 		return nil
 	}
 
-	message := fmt.Sprintf("The agent wants to keep experiment %s of campaign %s:\n%s\n%s\n", x.ID, x.Campaign,
-		x.Hypothesis, x.Words) + fmt.Sprintf("Its verdict does not allow that: %s\n", x.Why)
+	message := fmt.Sprintf("The agent wants to keep experiment %s of campaign %s:\n%s\n%s\n", found.ID, found.Campaign,
+		found.Hypothesis, found.Words) + fmt.Sprintf("Its verdict does not allow that: %s\n", found.Why)
 
 	return &decision{
 		Kind:     decideKeep,
-		Campaign: x.Campaign,
-		Subject:  string(x.ID),
+		Campaign: found.Campaign,
+		Subject:  string(found.ID),
 		message:  message,
 		accept:   "Keep it against the verdict",
 	}
@@ -163,13 +164,13 @@ func (d *decision) isConfirmedBy(r *mcp.ElicitationResult) bool {
 // carryOut does what the person agreed to. For a keep it returns the call's
 // answer, for a contract nil: the call has to be made again.
 func (s *Server) carryOut(ctx context.Context, d *decision, args json.RawMessage) (*render.Answer, error) {
-	l, err := s.openLab(ctx)
+	co, err := s.openLab(ctx)
 	if err != nil {
 		return nil, err
 	}
 
 	if d.Kind == decideContract {
-		return nil, lab.AcceptContract(ctx, l, d.Subject, history.ByElicitation)
+		return nil, lab.AcceptContract(ctx, co, d.Subject, history.ByElicitation)
 	}
 
 	req, err := tools.KeepRequest(args)
@@ -178,11 +179,11 @@ func (s *Server) carryOut(ctx context.Context, d *decision, args json.RawMessage
 	}
 	req.ID, req.Override = d.Subject, history.ByElicitation
 
-	k, err := lab.Keep(ctx, l, req)
+	kept, err := lab.Keep(ctx, co, req)
 	if err != nil {
 		return nil, err
 	}
-	answer := tools.RenderKept(k)
+	answer := tools.RenderKept(kept)
 
 	return &answer, nil
 }
@@ -210,13 +211,13 @@ func (s *Server) markAsked(ctx context.Context, d *decision) bool {
 // askPerson asks the person, on the call's stream or by its answer. agreed says
 // that they said yes; need, if it is not nil, asks the client to make the call
 // again with the form. Silence is a no.
-func (s *Server) askPerson(ctx context.Context, t tools.Tool, d *decision) (need *mcp.CallToolResult, agreed bool) {
+func (s *Server) askPerson(ctx context.Context, tool tools.Tool, d *decision) (need *mcp.CallToolResult, agreed bool) {
 	if !s.markAsked(ctx, d) {
 		return nil, false
 	}
 
 	if featuresOf(ctx).modern {
-		state := s.sealState(ctx, t.Name, d)
+		state := s.sealState(ctx, tool.Name, d)
 		return mcpserver.NewInputRequestBuilder(state).Elicit(personInput, d.form()).ToolResult(), false
 	}
 

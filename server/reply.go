@@ -142,19 +142,19 @@ func (p *reply) WriteHeader(status int) {
 }
 
 // Write writes to the body, or keeps it for the event that it becomes.
-func (p *reply) Write(b []byte) (int, error) {
+func (p *reply) Write(content []byte) (int, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 
 	if p.body != nil {
-		return p.body.Write(b)
+		return p.body.Write(content)
 	}
 
 	if p.status == 0 {
 		p.sendHeader(p.header, http.StatusOK)
 	}
 
-	return p.writeBody(b)
+	return p.writeBody(content)
 }
 
 // send writes a message as an event of its own, before the answer.
@@ -211,17 +211,18 @@ func (p *reply) refuse(bad *refusal) {
 		p.header.Set(k, v)
 	}
 
-	e := research.Describe(bad.err)
+	failure := research.Describe(bad.err)
 	mediaType := "application/json"
 	content := map[string]any{"jsonrpc": "2.0", "id": nil, "error": map[string]any{
 		"code":    -32000,
-		"message": e.Msg + "; next: " + e.Next,
-		"data":    map[string]any{"code": e.Code, "next": e.Next},
+		"message": failure.Msg + "; next: " + failure.Next,
+		"data":    map[string]any{"code": failure.Code, "next": failure.Next},
 	}}
 
 	if p.plainErrors {
 		mediaType = "application/json; charset=utf-8"
-		content = map[string]any{"error": map[string]any{"code": e.Code, "message": e.Msg, "next": e.Next}}
+		content = map[string]any{"error": map[string]any{"code": failure.Code, "message": failure.Msg,
+			"next": failure.Next}}
 	}
 
 	body, _ := json.Marshal(content)

@@ -76,22 +76,22 @@ func (s *Server) textResource(
 }
 
 func (s *Server) readProgram(ctx context.Context) (string, error) {
-	l, err := s.openLab(ctx)
+	co, err := s.openLab(ctx)
 	if err != nil {
 		return "", err
 	}
-	text, err := view.ReadProgramText(ctx, l)
+	text, err := view.ReadProgramText(ctx, co)
 
 	return render.Clean(text), err
 }
 
 func (s *Server) readTSV(ctx context.Context) (string, error) {
-	l, err := s.openLab(ctx)
+	co, err := s.openLab(ctx)
 	if err != nil {
 		return "", err
 	}
 	var tsv bytes.Buffer
-	err = tools.WriteTSV(ctx, l, &tsv, logRows)
+	err = tools.WriteTSV(ctx, co, &tsv, logRows)
 
 	return tsv.String(), err
 }

@@ -174,30 +174,30 @@ func (s *Server) openLab(ctx context.Context) (*checkout.Checkout, error) {
 		find = s.openStdioLab
 	}
 
-	l, err := find(ctx)
+	co, err := find(ctx)
 	if err == nil {
-		noteUsedLab(ctx, l)
+		noteUsedLab(ctx, co)
 	}
 
-	return l, err
+	return co, err
 }
 
 // openStdioLab is openLab on standard streams.
 func (s *Server) openStdioLab(ctx context.Context) (*checkout.Checkout, error) {
-	l := s.openedLab(ctx)
-	if l == nil {
+	co := s.openedLab(ctx)
+	if co == nil {
 		client := clientOf(ctx)
 
 		opened, err := s.opt.Open(ctx, client.name, client.version)
 		if err != nil {
 			return nil, err
 		}
-		l = s.rememberLab(client, opened)
+		co = s.rememberLab(client, opened)
 	}
 
-	l.Attend()
+	co.Attend()
 
-	return l, nil
+	return co, nil
 }
 
 // openedLab is the laboratory of the client that ctx belongs to, nil if it is not
@@ -214,12 +214,12 @@ func (s *Server) openedLab(ctx context.Context) *checkout.Checkout {
 
 // rememberLab makes l the laboratory of a client, unless another call was faster.
 // It returns the client's laboratory.
-func (s *Server) rememberLab(client mcpClient, l *checkout.Checkout) *checkout.Checkout {
+func (s *Server) rememberLab(client mcpClient, co *checkout.Checkout) *checkout.Checkout {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 
 	if s.labs[client] == nil {
-		s.labs[client] = l
+		s.labs[client] = co
 	}
 
 	return s.labs[client]
@@ -253,10 +253,10 @@ func (s *Server) endLabs(ctx context.Context, labs ...*checkout.Checkout) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
 	defer cancel()
 
-	for _, l := range labs {
-		l.Leave()
+	for _, co := range labs {
+		co.Leave()
 
-		if err := l.RecordAnswers(ctx); err != nil {
+		if err := co.RecordAnswers(ctx); err != nil {
 			s.opt.Log.Info("the size of answers is not recorded", "err", err)
 		}
 	}

@@ -78,7 +78,7 @@ type gate struct {
 }
 
 // Read passes on one line at a time, without blank ones.
-func (g *gate) Read(p []byte) (int, error) {
+func (g *gate) Read(content []byte) (int, error) {
 	for len(g.rest) == 0 {
 		if g.hold {
 			g.hold = false
@@ -100,7 +100,7 @@ func (g *gate) Read(p []byte) (int, error) {
 		}
 	}
 
-	n := copy(p, g.rest)
+	n := copy(content, g.rest)
 	g.rest = g.rest[n:]
 
 	return n, nil
@@ -141,13 +141,13 @@ func (g *gate) trackRequest(line []byte) {
 }
 
 // Write passes on one message. mcp-go writes each with a single call.
-func (g *gate) Write(p []byte) (int, error) {
+func (g *gate) Write(content []byte) (int, error) {
 	g.writing.Lock()
-	n, err := g.out.Write(p)
+	n, err := g.out.Write(content)
 	g.writing.Unlock()
 
 	var e envelope
-	if json.Unmarshal(p, &e) != nil || e.Method != "" {
+	if json.Unmarshal(content, &e) != nil || e.Method != "" {
 		return n, err
 	}
 

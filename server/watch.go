@@ -21,13 +21,13 @@ func watchLedger(ctx context.Context, find func() *checkout.Checkout, onAppend f
 	var last ledger.Stamp
 
 	for {
-		if l := find(); l != nil {
-			now, err := l.Ledger.Stamp()
+		if co := find(); co != nil {
+			now, err := co.Ledger.Stamp()
 
 			switch {
 			case err != nil: // it is looked at again
-			case l != watched:
-				watched, last = l, now
+			case co != watched:
+				watched, last = co, now
 			case now != last:
 				last = now
 				onAppend()

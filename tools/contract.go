@@ -12,49 +12,49 @@ import (
 
 // contract is the program as understood, one fact a line, defaults included
 // where they bind the agent.
-func contractLines(p *contract.Program) []string {
+func contractLines(program *contract.Program) []string {
 	var out []string
 	add := func(label, s string) {
 		if s != "" {
 			out = append(out, label+": "+s)
 		}
 	}
-	add("run", p.Run)
+	add("run", program.Run)
 
-	gain := render.FormatAmount(p.Metric.MinGain.Value, p.Metric.Unit)
-	if p.Metric.MinGain.Relative {
-		gain = render.FormatNumber(100*p.Metric.MinGain.Value) + " %"
+	gain := render.FormatAmount(program.Metric.MinGain.Value, program.Metric.Unit)
+	if program.Metric.MinGain.Relative {
+		gain = render.FormatNumber(100*program.Metric.MinGain.Value) + " %"
 	}
 
-	if !p.Metric.MinGainSet && p.Metric.Noise == research.NoiseAuto {
+	if !program.Metric.MinGainSet && program.Metric.Noise == research.NoiseAuto {
 		gain += " (any, if the metric proves deterministic)"
 	}
 	add("smallest gain that counts", gain)
 
-	wall := plain(p.Budget.Wall.String()) + " a run"
-	if p.Budget.Memory > 0 {
-		wall += fmt.Sprintf(", %d MiB", p.Budget.Memory>>20)
+	wall := plain(program.Budget.Wall.String()) + " a run"
+	if program.Budget.Memory > 0 {
+		wall += fmt.Sprintf(", %d MiB", program.Budget.Memory>>20)
 	}
 	add("budget", wall)
 
-	for _, g := range p.Guards {
+	for _, g := range program.Guards {
 		add("guard", guard(g))
 	}
-	add("check", p.Check)
-	add("build", p.Build)
-	add("setup", p.Setup)
-	add("measure", p.Measure)
+	add("check", program.Check)
+	add("build", program.Build)
+	add("setup", program.Setup)
+	add("measure", program.Measure)
 
-	if p.GPUs > 0 {
-		add("gpus", fmt.Sprint(p.GPUs))
+	if program.GPUs > 0 {
+		add("gpus", fmt.Sprint(program.GPUs))
 	}
-	add("network", p.Network)
-	add("writes", strings.Join(p.Writes, ", "))
+	add("network", program.Network)
+	add("writes", strings.Join(program.Writes, ", "))
 	add("search", map[string]string{
 		rules.SearchAuto:    "auto (edits are kept on expected gain, what they add up to is certified; a deterministic metric needs neither)",
 		rules.SearchCertify: "certify (every kept edit is proven on its own)",
-	}[p.Search])
-	add("decide", p.Decide)
+	}[program.Search])
+	add("decide", program.Decide)
 
 	return out
 }

@@ -23,19 +23,19 @@ const (
 type ref string
 
 // UnmarshalJSON accepts a string or a number.
-func (r *ref) UnmarshalJSON(b []byte) error {
+func (r *ref) UnmarshalJSON(content []byte) error {
 	var s string
 
-	if len(b) > 0 && b[0] != '"' {
-		n, err := strconv.ParseUint(string(b), 10, 32)
+	if len(content) > 0 && content[0] != '"' {
+		n, err := strconv.ParseUint(string(content), 10, 32)
 		if err != nil {
-			return &json.UnmarshalTypeError{Value: string(b), Type: reflect.TypeFor[string]()}
+			return &json.UnmarshalTypeError{Value: string(content), Type: reflect.TypeFor[string]()}
 		}
 		*r = ref(strconv.FormatUint(n, 10))
 
 		return nil
 	}
-	err := json.Unmarshal(b, &s)
+	err := json.Unmarshal(content, &s)
 	*r = ref(strings.TrimSpace(s))
 
 	return err

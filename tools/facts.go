@@ -19,21 +19,22 @@ type BriefFacts struct {
 
 // FactsOfBrief are b's.
 func FactsOfBrief(b *view.Brief) BriefFacts {
-	c := &b.Campaign
-	unit := c.Program.Metric.Unit
+	campaign := &b.Campaign
+	unit := campaign.Program.Metric.Unit
 
-	f := BriefFacts{Metric: render.MetricText(c.Program.Metric), Rests: rests(c), Machine: classWords(c),
-		Counts: counts(c), Tried: tried(b.Families), Lessons: texts(lessonList(b.Lessons, render.MaxText)),
-		Ideas: texts(ideaList(b.Ideas, render.MaxText)), Contract: contractLines(&c.Program)}
+	facts := BriefFacts{Metric: render.MetricText(campaign.Program.Metric), Rests: rests(campaign),
+		Machine: classWords(campaign), Counts: counts(campaign), Tried: tried(b.Families),
+		Lessons: texts(lessonList(b.Lessons, render.MaxText)), Ideas: texts(ideaList(b.Ideas, render.MaxText)),
+		Contract: contractLines(&campaign.Program)}
 	if b.Baseline != nil {
-		f.Baseline = render.FormatAmount(*b.Baseline, unit)
+		facts.Baseline = render.FormatAmount(*b.Baseline, unit)
 	}
 
 	if b.Best != nil {
-		f.Best = render.FormatAmount(*b.Best, unit)
+		facts.Best = render.FormatAmount(*b.Best, unit)
 	}
 
-	return f
+	return facts
 }
 
 func texts(f render.Field) []string {
@@ -54,13 +55,13 @@ type RowFacts struct {
 }
 
 // FactsOfRow are x's.
-func FactsOfRow(x *history.Experiment) RowFacts {
-	f := RowFacts{Status: string(x.Status), Gain: "-", Value: "-", Idea: Line(x.Hypothesis)}
-	if x.Proof != "" {
-		f.Status += " (" + x.Proof + ")"
+func FactsOfRow(experiment *history.Experiment) RowFacts {
+	f := RowFacts{Status: string(experiment.Status), Gain: "-", Value: "-", Idea: Line(experiment.Hypothesis)}
+	if experiment.Proof != "" {
+		f.Status += " (" + experiment.Proof + ")"
 	}
 
-	if j := x.Judgement; j != nil {
+	if j := experiment.Judgement; j != nil {
 		f.Verdict, f.Gain, f.Value = j.Verdict, wording.FormatBareGain(j.Gain, j.Scale), render.FormatOptional(j.Value)
 	}
 
@@ -71,15 +72,15 @@ func FactsOfRow(x *history.Experiment) RowFacts {
 func Line(s string) string { return render.OneLine(s, 1<<20) }
 
 // GainOf is a gain with its interval in words, "" if j has none.
-func GainOf(j *rules.Judgement) string {
-	if j == nil || j.Gain == nil {
+func GainOf(verdict *rules.Judgement) string {
+	if verdict == nil || verdict.Gain == nil {
 		return ""
 	}
 
-	s := wording.FormatBareGain(j.Gain, j.Scale)
-	if j.Gain.Lo < j.Gain.Hi {
-		s += ", 90% interval " + wording.FormatBareGain(&research.Interval{Mid: j.Gain.Lo},
-			j.Scale) + " to " + wording.FormatBareGain(&research.Interval{Mid: j.Gain.Hi}, j.Scale)
+	s := wording.FormatBareGain(verdict.Gain, verdict.Scale)
+	if verdict.Gain.Lo < verdict.Gain.Hi {
+		s += ", 90% interval " + wording.FormatBareGain(&research.Interval{Mid: verdict.Gain.Lo},
+			verdict.Scale) + " to " + wording.FormatBareGain(&research.Interval{Mid: verdict.Gain.Hi}, verdict.Scale)
 	}
 
 	return s

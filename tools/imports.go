@@ -16,11 +16,11 @@ type importRow struct {
 	Text   string   `json:"text,omitempty"`
 }
 
-func importItem(i *history.Import, n int) render.Item {
-	r := importRow{At: i.Place(), Status: render.OneLine(i.Status, 30), Value: i.Value,
-		Text: render.OneLine(i.Searched(), n)}
-	if i.Kind == history.ImportBroken {
-		r.Status, r.Text = "not understood", render.OneLine(i.Broken, n)
+func importItem(imported *history.Import, n int) render.Item {
+	r := importRow{At: imported.Place(), Status: render.OneLine(imported.Status, 30), Value: imported.Value,
+		Text: render.OneLine(imported.Searched(), n)}
+	if imported.Kind == history.ImportBroken {
+		r.Status, r.Text = "not understood", render.OneLine(imported.Broken, n)
 	}
 
 	return render.Item{Val: r, Line: fmt.Sprintf("%s %s %s %s", r.At, orDash(r.Status), render.FormatOptional(r.Value),
@@ -41,19 +41,19 @@ func importField(is []history.Import) []render.Field {
 		return nil
 	}
 
-	f := render.Field{Key: "imported", List: make([]render.Item, len(is))}
+	field := render.Field{Key: "imported", List: make([]render.Item, len(is))}
 	for i := range is {
-		f.List[i] = importItem(&is[i], 60)
+		field.List[i] = importItem(&is[i], 60)
 	}
 
 	return []render.Field{{Key: "imported_are", Val: "self-reported",
-		Line: "from other programs' logs, self-reported, no evidence:"}, f}
+		Line: "from other programs' logs, self-reported, no evidence:"}, field}
 }
 
 // RenderImports shows what was imported: the sources, and a page of lines.
-func RenderImports(p *view.ImportPage) render.Answer {
-	sources := render.Field{Key: "sources", List: make([]render.Item, len(p.Sources))}
-	for i, s := range p.Sources {
+func RenderImports(page *view.ImportPage) render.Answer {
+	sources := render.Field{Key: "sources", List: make([]render.Item, len(page.Sources))}
+	for i, s := range page.Sources {
 		better := ""
 		if s.Better != "" {
 			better = ", " + string(s.Better) + " is better"
@@ -63,23 +63,23 @@ func RenderImports(p *view.ImportPage) render.Answer {
 				s.Format, s.Lines, s.Runs, orDash(s.Metric), better, s.Broken)}
 	}
 
-	rows := render.Field{Key: "lines", List: make([]render.Item, len(p.Lines))}
-	for i := range p.Lines {
-		rows.List[i] = importItem(&p.Lines[i], 100)
+	rows := render.Field{Key: "lines", List: make([]render.Item, len(page.Lines))}
+	for i := range page.Lines {
+		rows.List[i] = importItem(&page.Lines[i], 100)
 	}
 
 	title := "imported lines, self-reported: no evidence, and no part of any verdict"
-	if p.Total == 0 {
+	if page.Total == 0 {
 		title = "nothing was imported"
 	}
-	fields := []render.Field{{Key: "campaign", Val: p.Campaign, Line: title}, sources, rows}
+	fields := []render.Field{{Key: "campaign", Val: page.Campaign, Line: title}, sources, rows}
 	then := "ratchet export --format imported --source FILE gives a file back as it was"
 
 	switch {
-	case p.Next != "":
-		then = fmt.Sprintf("ratchet log --imported --cursor %s for older ones", p.Next)
-		fields = append(fields, render.Field{Key: "cursor", Val: p.Next})
-	case p.Total == 0:
+	case page.Next != "":
+		then = fmt.Sprintf("ratchet log --imported --cursor %s for older ones", page.Next)
+		fields = append(fields, render.Field{Key: "cursor", Val: page.Next})
+	case page.Total == 0:
 		then = "ratchet import FILE"
 	}
 

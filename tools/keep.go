@@ -49,32 +49,33 @@ func KeepRequest(args json.RawMessage) (lab.KeepRequest, error) {
 }
 
 // RenderKept says what keep committed, in at most 440 bytes.
-func RenderKept(k *lab.KeptAnswer) render.Answer {
+func RenderKept(kept *lab.KeptAnswer) render.Answer {
 	what := ""
 
 	switch {
-	case k.Simpler:
+	case kept.Simpler:
 		what = ", as a simplification"
-	case k.Overridden:
+	case kept.Overridden:
 		what = ", by a person's decision, against its verdict"
 	}
 
 	fields := []render.Field{
-		{Key: "experiment", Val: k.Experiment,
-			Line: fmt.Sprintf("kept x%d as %s on %s%s", k.Experiment, k.Commit, render.OneLine(k.Branch, 100), what)},
-		{Key: "commit", Val: k.Commit},
-		{Key: "branch", Val: render.OneLine(k.Branch, 100)},
-		render.MetricValue("value", "value: ", k.Value, k.Unit),
+		{Key: "experiment", Val: kept.Experiment,
+			Line: fmt.Sprintf("kept x%d as %s on %s%s", kept.Experiment, kept.Commit, render.OneLine(kept.Branch, 100),
+				what)},
+		{Key: "commit", Val: kept.Commit},
+		{Key: "branch", Val: render.OneLine(kept.Branch, 100)},
+		render.MetricValue("value", "value: ", kept.Value, kept.Unit),
 	}
-	if k.Simpler {
+	if kept.Simpler {
 		fields = append(fields, render.Field{Key: "simplification", Val: true})
 	}
 
-	if k.Overridden {
+	if kept.Overridden {
 		fields = append(fields, render.Field{Key: "overridden", Val: true})
 	}
 
 	return render.BuildAnswer(decideLimit,
-		append(fields, append(render.HookOutput(k.Hooks), render.PersonNote(k.Human), render.NoteList(k.Notes),
-			render.BudgetLeft(k.Left), render.NextStep(k.Next))...)...)
+		append(fields, append(render.HookOutput(kept.Hooks), render.PersonNote(kept.Human), render.NoteList(kept.Notes),
+			render.BudgetLeft(kept.Left), render.NextStep(kept.Next))...)...)
 }

@@ -20,103 +20,104 @@ const (
 // RenderOutcome says what is known of an experiment, a calibration or a
 // measurement: in at most 760 bytes for the first two, whose answers come
 // often, else in at most Limit.
-func RenderOutcome(o *job.Outcome) render.Answer {
+func RenderOutcome(outcome *job.Outcome) render.Answer {
 	limit := runLimit
-	if o.ID.Kind() == research.MeasurementJob {
+	if outcome.ID.Kind() == research.MeasurementJob {
 		limit = render.Limit
 	}
 
-	fields := []render.Field{{Key: "status", Val: o.Status, Line: statusLine(o)}}
-	if o.ID != "" {
-		fields = append(fields, render.Field{Key: "id", Val: o.ID})
+	fields := []render.Field{{Key: "status", Val: outcome.Status, Line: statusLine(outcome)}}
+	if outcome.ID != "" {
+		fields = append(fields, render.Field{Key: "id", Val: outcome.ID})
 	}
 
-	if o.Experiment > 0 {
-		fields = append(fields, render.Field{Key: "experiment", Val: o.Experiment})
+	if outcome.Experiment > 0 {
+		fields = append(fields, render.Field{Key: "experiment", Val: outcome.Experiment})
 	}
 
-	if o.Verdict != "" {
-		fields = append(fields, render.Field{Key: "verdict", Val: o.Verdict})
+	if outcome.Verdict != "" {
+		fields = append(fields, render.Field{Key: "verdict", Val: outcome.Verdict})
 	}
 
-	if o.Certificate != "" {
-		fields = append(fields, render.Field{Key: "certificate", Val: o.Certificate})
+	if outcome.Certificate != "" {
+		fields = append(fields, render.Field{Key: "certificate", Val: outcome.Certificate})
 	}
 
-	fields = append(fields, render.MetricValue("value", "value: ", o.Value, o.Unit))
-	if o.Unit != "" {
-		fields = append(fields, render.Field{Key: "unit", Val: render.OneLine(o.Unit, 16)})
+	fields = append(fields, render.MetricValue("value", "value: ", outcome.Value, outcome.Unit))
+	if outcome.Unit != "" {
+		fields = append(fields, render.Field{Key: "unit", Val: render.OneLine(outcome.Unit, 16)})
 	}
 
-	if o.Gain != nil {
-		g := render.Field{Key: "gain", Val: o.Gain}
-		if o.Finding == "" { // which has it in words
-			g.Line = fmt.Sprintf("gain: %.4g (90%% interval %.4g to %.4g; positive is better)", o.Gain.Mid, o.Gain.Lo,
-				o.Gain.Hi)
+	if outcome.Gain != nil {
+		field := render.Field{Key: "gain", Val: outcome.Gain}
+		if outcome.Finding == "" { // which has it in words
+			field.Line = fmt.Sprintf("gain: %.4g (90%% interval %.4g to %.4g; positive is better)", outcome.Gain.Mid,
+				outcome.Gain.Lo, outcome.Gain.Hi)
 		}
 
-		fields = append(fields, g)
+		fields = append(fields, field)
 	}
 
-	if o.Reason == "" { // which is the whole finding of an invalid run
-		fields = append(fields, render.Field{Key: "finding", Str: render.OneLine(o.Finding, 400), Min: 120})
+	if outcome.Reason == "" { // which is the whole finding of an invalid run
+		fields = append(fields, render.Field{Key: "finding", Str: render.OneLine(outcome.Finding, 400), Min: 120})
 	}
 	fields = append(fields,
-		render.Field{Key: "reason", Str: render.OneLine(o.Reason, 400), Min: 160, Prefix: "reason: "})
-	fields = append(fields, render.DataText("output_excerpt", o.Excerpt)...)
-	fields = append(fields, render.SampleList("samples", "samples", o.Samples)...)
-	fields = append(fields, render.SampleList("paired_samples", "paired with", o.Paired)...)
-	fields = append(fields, render.MetricValue("noise", "noise of one run: ", o.Noise, ""))
+		render.Field{Key: "reason", Str: render.OneLine(outcome.Reason, 400), Min: 160, Prefix: "reason: "})
+	fields = append(fields, render.DataText("output_excerpt", outcome.Excerpt)...)
+	fields = append(fields, render.SampleList("samples", "samples", outcome.Samples)...)
+	fields = append(fields, render.SampleList("paired_samples", "paired with", outcome.Paired)...)
+	fields = append(fields, render.MetricValue("noise", "noise of one run: ", outcome.Noise, ""))
 
-	fields = append(fields, whileRunning(o)...)
-	if o.Decided != "" {
-		fields = append(fields, render.Field{Key: "decided", Val: o.Decided,
-			Line: "decided: " + o.Decided + ", as program.md says"})
+	fields = append(fields, whileRunning(outcome)...)
+	if outcome.Decided != "" {
+		fields = append(fields, render.Field{Key: "decided", Val: outcome.Decided,
+			Line: "decided: " + outcome.Decided + ", as program.md says"})
 	}
-	fields = append(fields, render.HookOutput(o.Hooks)...)
+	fields = append(fields, render.HookOutput(outcome.Hooks)...)
 
-	fields = append(fields, render.PersonNote(o.Human), render.NoteList(o.Notes))
-	if o.Left != nil {
-		fields = append(fields, render.BudgetLeft(*o.Left))
+	fields = append(fields, render.PersonNote(outcome.Human), render.NoteList(outcome.Notes))
+	if outcome.Left != nil {
+		fields = append(fields, render.BudgetLeft(*outcome.Left))
 	}
 
-	return render.BuildAnswer(limit, append(fields, render.NextStep(o.Next))...)
+	return render.BuildAnswer(limit, append(fields, render.NextStep(outcome.Next))...)
 }
 
 // whileRunning is what only a running job has.
-func whileRunning(o *job.Outcome) []render.Field {
-	if o.Status != "running" {
+func whileRunning(outcome *job.Outcome) []render.Field {
+	if outcome.Status != "running" {
 		return nil
 	}
 
 	return []render.Field{
-		{Key: "phase", Val: render.OneLine(o.Phase, 80)},
-		{Key: "elapsed_s", Val: o.Elapsed},
-		{Key: "runs_done", Val: o.RunsDone},
+		{Key: "phase", Val: render.OneLine(outcome.Phase, 80)},
+		{Key: "elapsed_s", Val: outcome.Elapsed},
+		{Key: "runs_done", Val: outcome.RunsDone},
 	}
 }
 
 // statusLine is the first line of an outcome.
-func statusLine(o *job.Outcome) string {
+func statusLine(outcome *job.Outcome) string {
 	switch {
-	case o.Status == "running":
-		return progressLine(o)
-	case o.Status == "idle" && o.Finding == "":
+	case outcome.Status == "running":
+		return progressLine(outcome)
+	case outcome.Status == "idle" && outcome.Finding == "":
 		return "idle: nothing runs and no verdict waits"
-	case o.Verdict != "" && (o.Reason != "" || !strings.HasPrefix(o.Finding, string(o.Verdict))):
-		return fmt.Sprintf("%s %s: %s", o.ID, o.Status, o.Verdict)
+	case outcome.Verdict != "" && (outcome.Reason != "" || !strings.HasPrefix(outcome.Finding,
+		string(outcome.Verdict))):
+		return fmt.Sprintf("%s %s: %s", outcome.ID, outcome.Status, outcome.Verdict)
 	}
 
-	return strings.TrimSpace(string(o.ID) + " " + o.Status)
+	return strings.TrimSpace(string(outcome.ID) + " " + outcome.Status)
 }
 
 // progressLine is how a job goes on, in a few words.
-func progressLine(o *job.Outcome) string {
-	s := strings.TrimSpace(fmt.Sprintf("%s %s", o.ID, o.Status))
-	if p := render.OneLine(o.Phase, 80); p != "" {
+func progressLine(outcome *job.Outcome) string {
+	s := strings.TrimSpace(fmt.Sprintf("%s %s", outcome.ID, outcome.Status))
+	if p := render.OneLine(outcome.Phase, 80); p != "" {
 		s += ": " + p
 	}
 
-	return fmt.Sprintf("%s, %s, %s done", s, wording.FormatDuration(math.Round(o.Elapsed)),
-		wording.Count(o.RunsDone, "run"))
+	return fmt.Sprintf("%s, %s, %s done", s, wording.FormatDuration(math.Round(outcome.Elapsed)),
+		wording.Count(outcome.RunsDone, "run"))
 }

@@ -41,11 +41,11 @@ func pageText(name, text string, in logIn, then string) (render.Answer, error) {
 // fit calls page with n, and with less until its answer has at most limit bytes.
 func fit(limit, n int, page func(n int) (render.Answer, error)) (render.Answer, error) {
 	for {
-		a, err := page(n)
+		answer, err := page(n)
 
-		size := max(len(a.Text), len(a.Structured))
+		size := max(len(answer.Text), len(answer.Structured))
 		if err != nil || size <= limit || n <= 1 {
-			return a, err
+			return answer, err
 		}
 		n = max(1, min(n-1, n*limit/size-n/50))
 	}

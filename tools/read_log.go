@@ -59,60 +59,60 @@ var readLog = Tool{
 }
 
 // readView reads what in asks for. Each view's page is made smaller until it fits.
-func readView(ctx context.Context, e Env, l *checkout.Checkout, in logIn) (render.Answer, error) {
+func readView(ctx context.Context, e Env, co *checkout.Checkout, in logIn) (render.Answer, error) {
 	switch in.View {
 	case "table":
-		return table(ctx, l, in)
+		return table(ctx, co, in)
 	case "experiment":
 		if in.Query == "" {
 			return render.Answer{}, render.Refuse(`read_log{view:"table"} lists them`,
 				"query must name an experiment, such as 7")
 		}
 
-		d, err := view.ReadExperiment(ctx, l, string(in.Query))
+		detail, err := view.ReadExperiment(ctx, co, string(in.Query))
 		if err != nil {
 			return render.Answer{}, err
 		}
 
-		return RenderDetail(d, bytesFor(in)), nil
+		return RenderDetail(detail, bytesFor(in)), nil
 	case "output":
-		return output(ctx, l, in)
+		return output(ctx, co, in)
 	case "ideas":
-		return ideas(ctx, l, in)
+		return ideas(ctx, co, in)
 	case "sessions":
-		ss, err := view.ListSessions(ctx, l)
+		ss, err := view.ListSessions(ctx, co)
 		if err != nil {
 			return render.Answer{}, err
 		}
 
 		return RenderSessions(ss, rowsLimit(in, 300)), nil
 	case "program":
-		text, err := view.ReadProgramText(ctx, l)
+		text, err := view.ReadProgramText(ctx, co)
 		if err != nil {
 			return render.Answer{}, err
 		}
 
 		return pageText("program", text, in, `read_log{view:"guide",query:"loop"}`)
 	case "report":
-		return shortReport(ctx, l)
+		return shortReport(ctx, co)
 	}
 
-	return brief(ctx, e, l, in)
+	return brief(ctx, e, co, in)
 }
 
 // brief shows the brief, and records which notes it has told.
-func brief(ctx context.Context, e Env, l *checkout.Checkout, in logIn) (render.Answer, error) {
-	b, err := view.ReadBrief(ctx, l)
+func brief(ctx context.Context, e Env, co *checkout.Checkout, in logIn) (render.Answer, error) {
+	b, err := view.ReadBrief(ctx, co)
 	if err != nil {
 		return render.Answer{}, err
 	}
 
-	a, told := renderBrief(b, max(render.Limit, bytesFor(in)))
+	answer, told := renderBrief(b, max(render.Limit, bytesFor(in)))
 	if len(told) > 0 && !e.Looking {
-		err = lab.Delivered(ctx, l, told...)
+		err = lab.Delivered(ctx, co, told...)
 	}
 
-	return a, err
+	return answer, err
 }
 
 // guide shows one text for agents, or their names. It needs no laboratory.

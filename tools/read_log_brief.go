@@ -24,29 +24,29 @@ func RenderBrief(b *view.Brief) render.Answer {
 // renderBrief also gives the notes that the answer has whole, and that the
 // session had not been told.
 func renderBrief(b *view.Brief, limit int) (a render.Answer, told []int) {
-	c := &b.Campaign
+	campaign := &b.Campaign
 	notes, told := humanNotes(b.Notes, max(briefNotes, limit-render.Limit))
-	m := c.Program.Metric
+	metric := campaign.Program.Metric
 
 	fields := []render.Field{
 		{Key: "view", Val: "brief"},
-		{Key: "campaign", Val: c.Name, Line: "campaign " + c.Name + ended(c)},
-		{Key: "metric", Val: render.MetricText(m), Line: "metric: " + render.MetricText(m)},
+		{Key: "campaign", Val: campaign.Name, Line: "campaign " + campaign.Name + ended(campaign)},
+		{Key: "metric", Val: render.MetricText(metric), Line: "metric: " + render.MetricText(metric)},
 		render.ShortFact("merge", "your human's next step: ", b.Merge),
-		render.ShortFact("rests", "", rests(c)),
+		render.ShortFact("rests", "", rests(campaign)),
 		notes,
-		render.MetricValue("baseline", "at the start: ", b.Baseline, m.Unit),
-		render.MetricValue("best", "best: ", b.Best, m.Unit),
+		render.MetricValue("baseline", "at the start: ", b.Baseline, metric.Unit),
+		render.MetricValue("best", "best: ", b.Best, metric.Unit),
 		render.ShortFact("standing", "", b.Standing),
-		render.ShortFact("machine", "", classWords(c)),
+		render.ShortFact("machine", "", classWords(campaign)),
 		{Key: "edit", List: render.PrefixItems("edit only: ", b.Edit), Min: 1},
-		{Key: "counts", Val: counts(c), Line: counts(c)},
+		{Key: "counts", Val: counts(campaign), Line: counts(campaign)},
 		{Key: "running", List: running(b.Running), Min: 1},
 		render.ShortFact("tried", "tried of late: ", tried(b.Families)),
 		{Key: "rows", List: recent(b.Recent), Min: 3},
 		lessonList(b.Lessons, 200),
 		ideaList(b.Ideas, 160),
-		{Key: "contract", List: render.LineItems(contractLines(&c.Program)), Min: 3},
+		{Key: "contract", List: render.LineItems(contractLines(&campaign.Program)), Min: 3},
 	}
 	if b.Changed {
 		fields = append(fields, render.Field{Key: "contract_changed", Val: true,
@@ -70,7 +70,7 @@ type noteRow struct {
 
 // humanNotes are a person's notes in at most room bytes, which stay whole; the last
 // of them is cut if need be. told are the numbers of those that are whole and new.
-func humanNotes(ns []view.NoteView, room int) (f render.Field, told []int) {
+func humanNotes(ns []view.NoteView, room int) (field render.Field, told []int) {
 	var rows []noteRow
 	var said []string
 
@@ -100,47 +100,47 @@ func humanNotes(ns []view.NoteView, room int) (f render.Field, told []int) {
 	}
 
 	if len(rows) > 0 {
-		f = render.Field{Key: "human_notes", Val: rows, Line: strings.Join(said, "\n")}
+		field = render.Field{Key: "human_notes", Val: rows, Line: strings.Join(said, "\n")}
 	}
 
-	return f, told
+	return field, told
 }
 
 // classWords says that the machine has changed under the campaign.
-func classWords(c *history.Campaign) string {
-	if c.Class < 2 {
+func classWords(campaign *history.Campaign) string {
+	if campaign.Class < 2 {
 		return ""
 	}
 
 	return fmt.Sprintf("calibrated anew at experiment %d (%s): numbers of before are not comparable with later ones",
-		c.ClassFrom, c.Changed)
+		campaign.ClassFrom, campaign.Changed)
 }
 
-func ended(c *history.Campaign) string {
-	if c.Ended == "" {
+func ended(campaign *history.Campaign) string {
+	if campaign.Ended == "" {
 		return ""
 	}
 
-	return ", ended: " + render.OneLine(c.Ended, 80)
+	return ", ended: " + render.OneLine(campaign.Ended, 80)
 }
 
 // rests says that somebody stopped the loop, "" while it goes on.
-func rests(c *history.Campaign) string {
-	if c.Rests == nil || c.Ended != "" {
+func rests(campaign *history.Campaign) string {
+	if campaign.Rests == nil || campaign.Ended != "" {
 		return ""
 	}
 
-	return c.Rests.Words() + ": finish what is open, report, and wait; a person goes on with `ratchet resume`"
+	return campaign.Rests.Words() + ": finish what is open, report, and wait; a person goes on with `ratchet resume`"
 }
 
 // counts is how the experiments came out.
-func counts(c *history.Campaign) string {
-	s := wording.Count(c.Experiments, "experiment")
+func counts(campaign *history.Campaign) string {
+	s := wording.Count(campaign.Experiments, "experiment")
 	var by []string
 
 	for _, v := range []research.Verdict{research.Improved, research.Provisional, research.Equivalent,
 		research.Regressed, research.Inconclusive, research.Invalid} {
-		if n := c.Verdicts[v]; n > 0 {
+		if n := campaign.Verdicts[v]; n > 0 {
 			by = append(by, fmt.Sprintf("%d %s", n, v))
 		}
 	}
@@ -149,13 +149,13 @@ func counts(c *history.Campaign) string {
 		s += " (" + strings.Join(by, ", ") + ")"
 	}
 
-	s += fmt.Sprintf(", %d kept", c.Kept)
-	if c.Overridden > 0 {
-		s += fmt.Sprintf(" (%d by a person against the verdict)", c.Overridden)
+	s += fmt.Sprintf(", %d kept", campaign.Kept)
+	if campaign.Overridden > 0 {
+		s += fmt.Sprintf(" (%d by a person against the verdict)", campaign.Overridden)
 	}
 
-	if c.Streak > 2 {
-		s += fmt.Sprintf("; %d since the last keep", c.Streak)
+	if campaign.Streak > 2 {
+		s += fmt.Sprintf("; %d since the last keep", campaign.Streak)
 	}
 
 	return s
@@ -208,16 +208,17 @@ type runRow struct {
 
 func runRows(rs []rules.Run, metric string) []render.Item {
 	out := make([]render.Item, len(rs))
-	for i, r := range rs {
-		x := runRow{Run: r.Number, Role: r.Role, Side: r.Side, Wall: r.Wall, Reason: render.OneLine(r.Reason, 120)}
-		if v, ok := r.Samples[metric]; ok {
+	for i, run := range rs {
+		x := runRow{Run: run.Number, Role: run.Role, Side: run.Side, Wall: run.Wall,
+			Reason: render.OneLine(run.Reason, 120)}
+		if v, ok := run.Samples[metric]; ok {
 			x.Value = &v
 		}
 
 		switch {
-		case r.Again:
+		case run.Again:
 			x.Mark = "again"
-		case r.Contended:
+		case run.Contended:
 			x.Mark = "contended"
 		}
 		line := fmt.Sprintf("run %d %s %s %s %s %s", x.Run, x.Role, x.Side, render.FormatOptional(x.Value),
@@ -230,68 +231,73 @@ func runRows(rs []rules.Run, metric string) []render.Item {
 
 // RenderDetail is one experiment with its runs and its diff, in at most limit
 // bytes: the diff gives way first, then runs.
-func RenderDetail(d *view.Detail, limit int) render.Answer {
-	x := &d.Experiment
+func RenderDetail(detail *view.Detail, limit int) render.Answer {
+	experiment := &detail.Experiment
 	fields := []render.Field{
 		{Key: "view", Val: "experiment"},
-		{Key: "experiment", Val: x.N, Line: fmt.Sprintf("x%d, %s, by %s", x.N, x.Status,
-			render.OneLine(x.Session, 60))},
-		{Key: "status", Val: x.Status},
-		{Key: "hypothesis", Str: render.Clean(x.Hypothesis), Prefix: "hypothesis: ", Min: 200},
-		render.ShortFact("expect", "expected: ", x.Expect),
+		{Key: "experiment", Val: experiment.N, Line: fmt.Sprintf("x%d, %s, by %s", experiment.N, experiment.Status,
+			render.OneLine(experiment.Session, 60))},
+		{Key: "status", Val: experiment.Status},
+		{Key: "hypothesis", Str: render.Clean(experiment.Hypothesis), Prefix: "hypothesis: ", Min: 200},
+		render.ShortFact("expect", "expected: ", experiment.Expect),
 	}
-	fields = append(fields, judgement(x.Judgement, d)...)
-	fields = append(fields, render.ShortFact("proof", "", d.Proof),
-		render.Field{Key: "lesson", Str: render.OneLine(x.Lesson, render.MaxText), Prefix: "lesson: ", Min: 200},
-		render.ShortFact("note", "note: ", x.Note),
-		render.ShortFact("candidate", "candidate: ", x.Candidate),
-		render.ShortFact("commit", "kept as: ", x.Commit),
-		render.Field{Key: "files", List: render.PrefixItems(fmt.Sprintf("changed (+%d -%d): ", x.Added, x.Removed),
-			d.Files), Min: 1},
-		render.Field{Key: "runs", List: runRows(d.Runs, d.Metric.Name), Min: 2},
-		render.Field{Key: "diff", Str: strings.TrimRight(render.Clean(d.Diff), "\n"), Min: 300})
+	fields = append(fields, judgement(experiment.Judgement, detail)...)
+	fields = append(fields, render.ShortFact("proof", "", detail.Proof),
+		render.Field{Key: "lesson", Str: render.OneLine(experiment.Lesson, render.MaxText), Prefix: "lesson: ",
+			Min: 200},
+		render.ShortFact("note", "note: ", experiment.Note),
+		render.ShortFact("candidate", "candidate: ", experiment.Candidate),
+		render.ShortFact("commit", "kept as: ", experiment.Commit),
+		render.Field{Key: "files",
+			List: render.PrefixItems(fmt.Sprintf("changed (+%d -%d): ", experiment.Added, experiment.Removed),
+				detail.Files), Min: 1},
+		render.Field{Key: "runs", List: runRows(detail.Runs, detail.Metric.Name), Min: 2},
+		render.Field{Key: "diff", Str: strings.TrimRight(render.Clean(detail.Diff), "\n"), Min: 300})
 
-	return render.BuildAnswer(limit, append(fields, render.NextStep(detailNext(x)))...)
+	return render.BuildAnswer(limit, append(fields, render.NextStep(detailNext(experiment)))...)
 }
 
-func judgement(j *rules.Judgement, d *view.Detail) []render.Field {
-	if j == nil {
+func judgement(verdict *rules.Judgement, detail *view.Detail) []render.Field {
+	if verdict == nil {
 		return nil
 	}
 
-	fields := []render.Field{{Key: "verdict", Val: j.Verdict, Line: "verdict: " + string(j.Verdict)},
-		render.MetricValue("value", "value: ", j.Value, d.Metric.Unit)}
-	if d.Exact { // two raw numbers of a noisy metric only look comparable
-		fields = append(fields, render.MetricValue("incumbent_value", "the incumbent's: ", j.Baseline, d.Metric.Unit))
+	fields := []render.Field{{Key: "verdict", Val: verdict.Verdict, Line: "verdict: " + string(verdict.Verdict)},
+		render.MetricValue("value", "value: ", verdict.Value, detail.Metric.Unit)}
+	if detail.Exact { // two raw numbers of a noisy metric only look comparable
+		fields = append(fields, render.MetricValue("incumbent_value", "the incumbent's: ", verdict.Baseline,
+			detail.Metric.Unit))
 	}
 
-	if j.Gain != nil {
-		line := "gain: " + wording.FormatBareGain(j.Gain, j.Scale)
-		if j.Gain.Lo < j.Gain.Hi {
+	if verdict.Gain != nil {
+		line := "gain: " + wording.FormatBareGain(verdict.Gain, verdict.Scale)
+		if verdict.Gain.Lo < verdict.Gain.Hi {
 			line += fmt.Sprintf(" (90%% interval %s to %s)",
-				wording.FormatBareGain(&research.Interval{Mid: j.Gain.Lo}, j.Scale),
-				wording.FormatBareGain(&research.Interval{Mid: j.Gain.Hi}, j.Scale))
+				wording.FormatBareGain(&research.Interval{Mid: verdict.Gain.Lo}, verdict.Scale),
+				wording.FormatBareGain(&research.Interval{Mid: verdict.Gain.Hi}, verdict.Scale))
 		}
-		fields = append(fields, render.Field{Key: "gain", Val: j.Gain, Line: line})
+		fields = append(fields, render.Field{Key: "gain", Val: verdict.Gain, Line: line})
 	}
 
-	if j.Detectable > 0 {
-		fields = append(fields, render.Field{Key: "detectable", Val: j.Detectable,
-			Line: "smallest gain it could have shown: " + wording.FormatBareGain(&research.Interval{Mid: j.Detectable},
-				j.Scale)})
+	if verdict.Detectable > 0 {
+		fields = append(fields, render.Field{Key: "detectable", Val: verdict.Detectable,
+			Line: "smallest gain it could have shown: " +
+				wording.FormatBareGain(&research.Interval{Mid: verdict.Detectable},
+					verdict.Scale)})
 	}
 
-	return append(fields, render.Field{Key: "reason", Str: render.OneLine(j.Reason, 600), Prefix: "reason: ", Min: 160})
+	return append(fields, render.Field{Key: "reason", Str: render.OneLine(verdict.Reason, 600), Prefix: "reason: ",
+		Min: 160})
 }
 
-func detailNext(x *history.Experiment) string {
-	switch x.Status {
+func detailNext(experiment *history.Experiment) string {
+	switch experiment.Status {
 	case research.Running:
 		return "wait_run{}"
 	case research.Unresolved:
 		return "keep{} if its verdict allows it, else revert{lesson}"
 	case research.Voided:
-		return fmt.Sprintf(`read_log{view:"output",query:"x%d"} for what it printed`, x.N)
+		return fmt.Sprintf(`read_log{view:"output",query:"x%d"} for what it printed`, experiment.N)
 	}
 
 	return "read_log{}"

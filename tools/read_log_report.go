@@ -11,22 +11,22 @@ import (
 
 // shortReport is the campaign's report for a person, checked and without its
 // bindings: the longest form that fits.
-func shortReport(ctx context.Context, l *checkout.Checkout) (render.Answer, error) {
-	var a render.Answer
+func shortReport(ctx context.Context, co *checkout.Checkout) (render.Answer, error) {
+	var answer render.Answer
 
 	for _, size := range report.Short() {
-		w, err := view.WriteReport(ctx, l, size, false)
+		w, err := view.WriteReport(ctx, co, size, false)
 		if err != nil {
 			return render.Answer{}, err
 		}
 
-		a = render.BuildAnswer(1<<30, render.Field{Key: "view", Val: "report"},
+		answer = render.BuildAnswer(1<<30, render.Field{Key: "view", Val: "report"},
 			render.Field{Key: "text", Val: w.Plain, Line: w.Plain},
 			render.NextStep("give it to the human as it stands: change no figure; `ratchet report` in a shell writes the whole"))
-		if max(len(a.Text), len(a.Structured)) <= render.Limit {
+		if max(len(answer.Text), len(answer.Structured)) <= render.Limit {
 			break
 		}
 	}
 
-	return a, nil
+	return answer, nil
 }

@@ -76,11 +76,12 @@ type row struct {
 }
 
 // rowOf is an experiment's row, its hypothesis cut to n bytes.
-func rowOf(x *history.Experiment, n int) render.Item {
-	r := row{N: x.N, Status: x.Status, Proof: x.Proof, Hypothesis: render.OneLine(x.Hypothesis, n)}
+func rowOf(experiment *history.Experiment, n int) render.Item {
+	r := row{N: experiment.N, Status: experiment.Status, Proof: experiment.Proof,
+		Hypothesis: render.OneLine(experiment.Hypothesis, n)}
 	gain := "-"
 
-	if j := x.Judgement; j != nil {
+	if j := experiment.Judgement; j != nil {
 		r.Verdict, r.Value = j.Verdict, j.Value
 		if j.Gain != nil {
 			r.Gain = &j.Gain.Mid
@@ -107,83 +108,83 @@ const rowHead = "n verdict status gain value hypothesis"
 // table is a page of experiments, newest first.
 func table(ctx context.Context, l *checkout.Checkout, in logIn) (render.Answer, error) {
 	return fit(rowsLimit(in, 260), orRows(in, 12), func(n int) (render.Answer, error) {
-		p, err := view.ListExperiments(ctx, l, view.Query{Text: string(in.Query), Cursor: in.Cursor, Limit: n})
+		page, err := view.ListExperiments(ctx, l, view.Query{Text: string(in.Query), Cursor: in.Cursor, Limit: n})
 		if err != nil {
 			return render.Answer{}, err
 		}
 
-		return RenderTable(p, string(in.Query)), nil
+		return RenderTable(page, string(in.Query)), nil
 	})
 }
 
 // RenderTable shows a page of experiments, one a line; about 200 bytes each.
-func RenderTable(p *view.Page, query string) render.Answer {
-	rows := render.Field{Key: "rows", List: make([]render.Item, len(p.Experiments))}
-	for i := range p.Experiments {
-		rows.List[i] = rowOf(&p.Experiments[i], 72)
+func RenderTable(page *view.Page, query string) render.Answer {
+	rows := render.Field{Key: "rows", List: make([]render.Item, len(page.Experiments))}
+	for i := range page.Experiments {
+		rows.List[i] = rowOf(&page.Experiments[i], 72)
 	}
 
 	title := rowHead
 	if len(rows.List) == 0 {
 		title = "no experiments"
 	}
-	fields := append([]render.Field{{Key: "view", Val: "table", Line: title}, rows}, importField(p.Imported)...)
+	fields := append([]render.Field{{Key: "view", Val: "table", Line: title}, rows}, importField(page.Imported)...)
 
 	then := `read_log{view:"experiment",query:"N"} for one of them`
-	if p.Next != "" {
+	if page.Next != "" {
 		then = fmt.Sprintf(`read_log{view:"table",query:%q,cursor:%q} for older ones`, render.OneLine(query, 100),
-			p.Next)
-		fields = append(fields, render.Field{Key: "cursor", Val: p.Next})
+			page.Next)
+		fields = append(fields, render.Field{Key: "cursor", Val: page.Next})
 	}
 
 	return render.BuildAnswer(1<<30, append(fields, render.NextStep(then))...)
 }
 
 // output is a page of what a job printed.
-func output(ctx context.Context, l *checkout.Checkout, in logIn) (render.Answer, error) {
+func output(ctx context.Context, co *checkout.Checkout, in logIn) (render.Answer, error) {
 	limit := bytesFor(in)
 
 	return fit(limit, limit-200, func(n int) (render.Answer, error) {
-		p, err := view.ReadOutput(ctx, l, string(in.Query), in.Cursor, n)
+		page, err := view.ReadOutput(ctx, co, string(in.Query), in.Cursor, n)
 		if err != nil {
 			return render.Answer{}, err
 		}
 
-		return RenderOutput(p), nil
+		return RenderOutput(page), nil
 	})
 }
 
 // RenderOutput shows a page of a job's output, marked as data.
-func RenderOutput(p *view.OutputPage) render.Answer {
+func RenderOutput(page *view.OutputPage) render.Answer {
 	fields := []render.Field{
-		{Key: "view", Val: "output", Line: fmt.Sprintf("output of %s, %d bytes in all", p.Job, p.Total)},
-		{Key: "id", Val: p.Job}, {Key: "output_bytes", Val: p.Total},
+		{Key: "view", Val: "output", Line: fmt.Sprintf("output of %s, %d bytes in all", page.Job, page.Total)},
+		{Key: "id", Val: page.Job}, {Key: "output_bytes", Val: page.Total},
 	}
-	fields = append(fields, render.DataText("output", p.Text)...)
+	fields = append(fields, render.DataText("output", page.Text)...)
 
 	then := "read_log{}"
-	if p.Next == "" && int64(len(p.Text)) < p.Total {
-		then = fmt.Sprintf(`read_log{view:"output",query:"%s",cursor:"0"} for its beginning`, p.Job)
+	if page.Next == "" && int64(len(page.Text)) < page.Total {
+		then = fmt.Sprintf(`read_log{view:"output",query:"%s",cursor:"0"} for its beginning`, page.Job)
 	}
 
-	if p.Next != "" {
-		fields = append(fields, render.Field{Key: "cursor", Val: p.Next})
-		then = fmt.Sprintf(`read_log{view:"output",query:"%s",cursor:%q} for more`, p.Job, p.Next)
+	if page.Next != "" {
+		fields = append(fields, render.Field{Key: "cursor", Val: page.Next})
+		then = fmt.Sprintf(`read_log{view:"output",query:"%s",cursor:%q} for more`, page.Job, page.Next)
 	}
 
 	return render.BuildAnswer(1<<30, append(fields, render.NextStep(then))...)
 }
 
 // ideas lists ideas and lessons, newest first.
-func ideas(ctx context.Context, l *checkout.Checkout, in logIn) (render.Answer, error) {
+func ideas(ctx context.Context, co *checkout.Checkout, in logIn) (render.Answer, error) {
 	n := orRows(in, 8)
 
-	is, err := view.ListIdeas(ctx, l, n)
+	is, err := view.ListIdeas(ctx, co, n)
 	if err != nil {
 		return render.Answer{}, err
 	}
 
-	ls, err := view.ListLessons(ctx, l, n)
+	ls, err := view.ListLessons(ctx, co, n)
 	if err != nil {
 		return render.Answer{}, err
 	}
@@ -192,7 +193,7 @@ func ideas(ctx context.Context, l *checkout.Checkout, in logIn) (render.Answer, 
 }
 
 func lessonList(ls []history.Lesson, n int) render.Field {
-	f := render.Field{Key: "lessons", List: make([]render.Item, len(ls)), Min: 1}
+	field := render.Field{Key: "lessons", List: make([]render.Item, len(ls)), Min: 1}
 	for i, x := range ls {
 		x.Text = render.OneLine(x.Text, n)
 
@@ -200,8 +201,8 @@ func lessonList(ls []history.Lesson, n int) render.Field {
 		if x.Experiment > 0 {
 			of = fmt.Sprintf(" (x%d)", x.Experiment)
 		}
-		f.List[i] = render.Item{Val: x, Line: "lesson" + of + ": " + x.Text}
+		field.List[i] = render.Item{Val: x, Line: "lesson" + of + ": " + x.Text}
 	}
 
-	return f
+	return field
 }

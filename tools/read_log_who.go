@@ -34,31 +34,31 @@ type ideaRow struct {
 }
 
 func ideaList(is []checkout.IdeaView, n int) render.Field {
-	f := render.Field{Key: "ideas", List: make([]render.Item, len(is)), Min: 1}
+	field := render.Field{Key: "ideas", List: make([]render.Item, len(is)), Min: 1}
 	for i := range is {
-		x := &is[i]
+		idea := &is[i]
 
-		r := ideaRow{N: x.N, Text: render.OneLine(x.Text, n), Status: x.Status, Experiment: x.Experiment,
-			Verdict: x.Verdict, Kept: x.Kept}
+		r := ideaRow{N: idea.N, Text: render.OneLine(idea.Text, n), Status: idea.Status, Experiment: idea.Experiment,
+			Verdict: idea.Verdict, Kept: idea.Kept}
 		switch {
-		case x.Mine:
+		case idea.Mine:
 			r.Holder = "you"
-		case !x.IsFree():
-			r.Holder, r.Idle = x.Holder, int(x.Idle.Seconds())
-		case x.Lapse != "" && x.Experiment > 0:
+		case !idea.IsFree():
+			r.Holder, r.Idle = idea.Holder, int(idea.Idle.Seconds())
+		case idea.Lapse != "" && idea.Experiment > 0:
 			r.Status = history.IdeaTried
-		case x.Lapse != "":
+		case idea.Lapse != "":
 			r.Status = history.IdeaOpen
 		}
 
 		line := fmt.Sprintf("idea %d: %s", r.N, r.Text)
-		if x.Status != history.IdeaOpen && x.Status != "" {
-			line = fmt.Sprintf("idea %d (%s): %s", r.N, render.OneLine(x.StatusText(), 160), r.Text)
+		if idea.Status != history.IdeaOpen && idea.Status != "" {
+			line = fmt.Sprintf("idea %d (%s): %s", r.N, render.OneLine(idea.StatusText(), 160), r.Text)
 		}
-		f.List[i] = render.Item{Val: r, Line: line}
+		field.List[i] = render.Item{Val: r, Line: line}
 	}
 
-	return f
+	return field
 }
 
 // sessionRow is one session in a list.
@@ -100,10 +100,10 @@ func (r *sessionRow) predictions(p history.Predictions) string {
 }
 
 // now is what the session does, in words.
-func (r *sessionRow) now(s *view.SessionView) string {
-	line := fmt.Sprintf("last active %s ago", wording.FormatAge(s.Idle))
-	if len(s.Running) > 0 {
-		j := s.Running[0]
+func (r *sessionRow) now(session *view.SessionView) string {
+	line := fmt.Sprintf("last active %s ago", wording.FormatAge(session.Idle))
+	if len(session.Running) > 0 {
+		j := session.Running[0]
 		r.Runs, r.Hypothesis = string(j.ID), render.OneLine(j.About, 80)
 
 		line = fmt.Sprintf("runs %s for %s", j.ID, wording.FormatDuration(math.Round(j.Elapsed)))
@@ -112,7 +112,7 @@ func (r *sessionRow) now(s *view.SessionView) string {
 		}
 	}
 
-	for i, n := range s.Claims[:min(len(s.Claims), 8)] {
+	for i, n := range session.Claims[:min(len(session.Claims), 8)] {
 		r.Claims = append(r.Claims, n)
 
 		if i == 0 {
@@ -126,34 +126,35 @@ func (r *sessionRow) now(s *view.SessionView) string {
 
 // RenderSessions lists the campaign's sessions in at most limit bytes.
 func RenderSessions(ss []view.SessionView, limit int) render.Answer {
-	f := render.Field{Key: "sessions", List: make([]render.Item, len(ss)), Min: 1}
+	field := render.Field{Key: "sessions", List: make([]render.Item, len(ss)), Min: 1}
 	for i := range ss {
-		s := &ss[i]
-		r := sessionRow{Session: s.Codename, Client: strings.TrimSpace(render.OneLine(s.Client+" "+s.Version, 60)),
-			Experiments: s.Experiments, Kept: s.Kept, Stands: s.Stands,
-			Last: s.Last.UTC().Format("2006-01-02T15:04:05Z")}
+		session := &ss[i]
+		r := sessionRow{Session: session.Codename,
+			Client:      strings.TrimSpace(render.OneLine(session.Client+" "+session.Version, 60)),
+			Experiments: session.Experiments, Kept: session.Kept, Stands: session.Stands,
+			Last: session.Last.UTC().Format("2006-01-02T15:04:05Z")}
 
-		line := fmt.Sprintf("%s (%s) %s; %s, %d kept", r.Session, r.Client, r.now(s),
+		line := fmt.Sprintf("%s (%s) %s; %s, %d kept", r.Session, r.Client, r.now(session),
 			wording.Count(r.Experiments, "experiment"), r.Kept)
 		if r.Kept > 0 {
 			line += fmt.Sprintf(", %d stand", r.Stands)
 		}
 
-		if s.Noisy {
-			r.Certified = &s.Certified
+		if session.Noisy {
+			r.Certified = &session.Certified
 			if r.Stands > 0 {
-				line += fmt.Sprintf(" (%d certified)", s.Certified)
+				line += fmt.Sprintf(" (%d certified)", session.Certified)
 			}
 		}
 
-		line += r.predictions(s.Predictions)
-		if told := s.AnswerTotal(); told.N > 0 {
+		line += r.predictions(session.Predictions)
+		if told := session.AnswerTotal(); told.N > 0 {
 			r.Answers, r.AnswerBytes = told.N, told.Text
 			line += fmt.Sprintf("; told %.1f kB in %s", float64(told.Text)/1000, wording.Count(told.N, "answer"))
 		}
-		f.List[i] = render.Item{Val: r, Line: line}
+		field.List[i] = render.Item{Val: r, Line: line}
 	}
 
 	return render.BuildAnswer(limit, render.Field{Key: "view", Val: "sessions",
-		Line: wording.Count(len(ss), "session") + ", the last active first"}, f, render.NextStep("read_log{}"))
+		Line: wording.Count(len(ss), "session") + ", the last active first"}, field, render.NextStep("read_log{}"))
 }

@@ -88,12 +88,12 @@ func checkOp(i int, op shareOp) error {
 func RenderShared(s *lab.Shared) render.Answer {
 	fields := []render.Field{{Key: "done", List: render.LineItems(s.Done), Min: 1}}
 	if len(s.Ideas) > 0 {
-		f := render.Field{Key: "ideas", List: make([]render.Item, len(s.Ideas)), Min: 1}
+		field := render.Field{Key: "ideas", List: make([]render.Item, len(s.Ideas)), Min: 1}
 		for i, x := range s.Ideas {
-			f.List[i] = render.Item{Val: x} // whose lines are in done
+			field.List[i] = render.Item{Val: x} // whose lines are in done
 		}
 
-		fields = append(fields, f)
+		fields = append(fields, field)
 	}
 
 	return render.BuildAnswer(render.Limit, append(fields, render.NextStep(s.Next))...)

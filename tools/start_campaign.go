@@ -45,32 +45,34 @@ var startCampaign = Tool{
 }
 
 // RenderStarted says what start_campaign found and did.
-func RenderStarted(s *lab.Started) render.Answer {
+func RenderStarted(started *lab.Started) render.Answer {
 	verb := "started"
-	if s.Resumed {
+	if started.Resumed {
 		verb = "resumed"
 	}
 
 	fields := []render.Field{
-		{Key: "campaign", Val: s.Campaign, Line: fmt.Sprintf("campaign %s %s as session %s, on branch %s", s.Campaign,
-			verb, s.Codename, s.Branch)},
-		{Key: "resumed", Val: s.Resumed},
-		{Key: "session", Val: s.Codename},
-		{Key: "branch", Val: s.Branch},
-		render.ShortFact("metric", "metric: ", s.Metric),
-		render.ShortFact("direction", "direction (read_log{view:\"program\"} has all): ", s.Direction),
-		{Key: "edit", List: render.PrefixItems("edit only: ", s.Edit), Min: 1},
-		render.ShortFact("incumbent", "incumbent: ", s.Incumbent),
-		render.MetricValue("value", "its value: ", s.Value, s.Contract.Metric.Unit),
+		{Key: "campaign", Val: started.Campaign,
+			Line: fmt.Sprintf("campaign %s %s as session %s, on branch %s", started.Campaign,
+				verb, started.Codename, started.Branch)},
+		{Key: "resumed", Val: started.Resumed},
+		{Key: "session", Val: started.Codename},
+		{Key: "branch", Val: started.Branch},
+		render.ShortFact("metric", "metric: ", started.Metric),
+		render.ShortFact("direction", "direction (read_log{view:\"program\"} has all): ", started.Direction),
+		{Key: "edit", List: render.PrefixItems("edit only: ", started.Edit), Min: 1},
+		render.ShortFact("incumbent", "incumbent: ", started.Incumbent),
+		render.MetricValue("value", "its value: ", started.Value, started.Contract.Metric.Unit),
 	}
-	if s.ID != "" {
-		fields = append(fields, render.Field{Key: "id", Val: s.ID,
-			Line: fmt.Sprintf("calibration %s is running", s.ID)})
+	if started.ID != "" {
+		fields = append(fields, render.Field{Key: "id", Val: started.ID,
+			Line: fmt.Sprintf("calibration %s is running", started.ID)})
 	}
-	fields = append(fields, render.Field{Key: "contract", List: render.LineItems(contractLines(&s.Contract)), Min: 4})
-	fields = append(fields, render.HookOutput(s.Hooks)...)
-	fields = append(fields, render.NoteList(s.Notes), render.ShortFact("way_back", "way back: ", s.Back),
-		render.BudgetLeft(s.Left), render.NextStep(s.Next))
+	fields = append(fields, render.Field{Key: "contract", List: render.LineItems(contractLines(&started.Contract)),
+		Min: 4})
+	fields = append(fields, render.HookOutput(started.Hooks)...)
+	fields = append(fields, render.NoteList(started.Notes), render.ShortFact("way_back", "way back: ", started.Back),
+		render.BudgetLeft(started.Left), render.NextStep(started.Next))
 
 	return render.BuildAnswer(render.Limit, fields...)
 }

@@ -76,12 +76,12 @@ func (t Tool) Input() json.RawMessage { return schema(t.Name + ".input.json") }
 func (t Tool) Output() json.RawMessage { return schema(t.Name + ".output.json") }
 
 func schema(file string) json.RawMessage {
-	b, err := schemas.ReadFile("schema/" + file)
+	content, err := schemas.ReadFile("schema/" + file)
 	if err != nil {
 		return json.RawMessage(`{"type":"object"}`) // a new tool, whose test then writes the file
 	}
 
-	return bytes.TrimSpace(b)
+	return bytes.TrimSpace(content)
 }
 
 // All returns the ten tools, in the order in which a campaign meets them.

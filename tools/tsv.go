@@ -13,23 +13,23 @@ import (
 
 // WriteTSV writes the newest experiments, at most rows, newest first, one a
 // line with a header. Values are whole, texts are one line without tabs.
-func WriteTSV(ctx context.Context, l *checkout.Checkout, w io.Writer, rows int) error {
-	if _, err := fmt.Fprintln(w,
+func WriteTSV(ctx context.Context, co *checkout.Checkout, out io.Writer, rows int) error {
+	if _, err := fmt.Fprintln(out,
 		"n\tstatus\tverdict\tvalue\tgain\tscale\tcommit\tsession\thypothesis\tlesson"); err != nil {
 		return fmt.Errorf("write table: %w", err)
 	}
 
 	for cursor := ""; rows > 0; {
-		p, err := view.ListExperiments(ctx, l, view.Query{Cursor: cursor, Limit: min(rows, maxRows)})
+		page, err := view.ListExperiments(ctx, co, view.Query{Cursor: cursor, Limit: min(rows, maxRows)})
 		if err != nil {
 			return err
 		}
 
-		for i := range p.Experiments {
-			x := &p.Experiments[i]
+		for i := range page.Experiments {
+			experiment := &page.Experiments[i]
 
 			verdict, value, gain, scale := "", "", "", ""
-			if j := x.Judgement; j != nil {
+			if j := experiment.Judgement; j != nil {
 				verdict, scale = string(j.Verdict), j.Scale
 				if j.Value != nil {
 					value = fmt.Sprint(*j.Value)
@@ -40,21 +40,22 @@ func WriteTSV(ctx context.Context, l *checkout.Checkout, w io.Writer, rows int) 
 				}
 			}
 
-			commit := x.Commit
+			commit := experiment.Commit
 			if commit == "" {
-				commit = x.Candidate
+				commit = experiment.Candidate
 			}
 
-			line := strings.Join([]string{fmt.Sprint(x.N), string(x.Status), verdict, value, gain, scale, commit,
-				render.OneLine(x.Session, 60), render.OneLine(x.Hypothesis, render.MaxText), render.OneLine(x.Lesson,
+			line := strings.Join([]string{fmt.Sprint(experiment.N), string(experiment.Status), verdict, value, gain,
+				scale, commit, render.OneLine(experiment.Session, 60), render.OneLine(experiment.Hypothesis,
+					render.MaxText), render.OneLine(experiment.Lesson,
 					render.MaxText)}, "\t")
-			if _, err := fmt.Fprintln(w, line); err != nil {
+			if _, err := fmt.Fprintln(out, line); err != nil {
 				return fmt.Errorf("write table: %w", err)
 			}
 		}
 
-		rows -= len(p.Experiments)
-		if cursor = p.Next; cursor == "" || len(p.Experiments) == 0 {
+		rows -= len(page.Experiments)
+		if cursor = page.Next; cursor == "" || len(page.Experiments) == 0 {
 			return nil
 		}
 	}

@@ -19,57 +19,58 @@ import (
 	"ratchet/internal/wording"
 )
 
-func acceptCommand(a *app) *cobra.Command {
+func acceptCommand(cli *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "accept",
 		Short: "accept a changed contract (a person, in a terminal)",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			l, err := a.lab(cmd.Context())
+			co, err := cli.lab(cmd.Context())
 			if err != nil {
 				return err
 			}
 
-			c, now, digest, err := lab.PendingContract(cmd.Context(), l)
+			campaign, now, digest, err := lab.PendingContract(cmd.Context(), co)
 			if err != nil {
 				return err
 			}
 
-			if digest == c.Digest {
-				return a.emit(accepted{c.Name, digest, false}, func(w io.Writer) {
-					fmt.Fprintf(w, "the contract of %s is the accepted one; nothing to do\n", c.Name)
+			if digest == campaign.Digest {
+				return cli.emit(accepted{campaign.Name, digest, false}, func(w io.Writer) {
+					fmt.Fprintf(w, "the contract of %s is the accepted one; nothing to do\n", campaign.Name)
 				})
 			}
 
-			if !terminal.IsTerminal(a.Stdin) {
+			if !terminal.IsTerminal(cli.Stdin) {
 				return research.Errorf(research.CodeContract, "run it yourself, in a terminal",
 					"accepting a contract is a person's decision")
 			}
-			printChange(a.talk(), c.Program, now)
+			printChange(cli.talk(), campaign.Program, now)
 
-			allow, err := a.newTargets(cmd, l, c.Program, now)
+			allow, err := cli.newTargets(cmd, co, campaign.Program, now)
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(a.talk(), "\nThe next run calibrates anew. Type the campaign's name (%s) to accept: ", c.Name)
+			fmt.Fprintf(cli.talk(), "\nThe next run calibrates anew. Type the campaign's name (%s) to accept: ",
+				campaign.Name)
 
-			line, _ := bufio.NewReader(a.Stdin).ReadString('\n')
-			if strings.TrimSpace(line) != c.Name {
+			line, _ := bufio.NewReader(cli.Stdin).ReadString('\n')
+			if strings.TrimSpace(line) != campaign.Name {
 				return research.Errorf(research.CodeContract, "run `ratchet accept` again",
 					"not accepted: the name differs")
 			}
 
-			if err := lab.AcceptContract(cmd.Context(), l, digest, history.ByTerminal); err != nil {
+			if err := lab.AcceptContract(cmd.Context(), co, digest, history.ByTerminal); err != nil {
 				return err
 			}
 
 			if allow != nil {
-				if err := notify.StoreAllowance(l, allow); err != nil {
+				if err := notify.StoreAllowance(co, allow); err != nil {
 					return err
 				}
 			}
 
-			return a.emit(accepted{c.Name, digest, true}, func(w io.Writer) { fmt.Fprintln(w, "accepted") })
+			return cli.emit(accepted{campaign.Name, digest, true}, func(w io.Writer) { fmt.Fprintln(w, "accepted") })
 		},
 	}
 }
@@ -93,7 +94,7 @@ func (a *app) talk() io.Writer {
 // newTargets shows what notify names, where it was changed: who accepts that
 // allows it, too. nil where it was not.
 func (a *app) newTargets(
-	cmd *cobra.Command, l *checkout.Checkout, was, now contract.Program,
+	cmd *cobra.Command, co *checkout.Checkout, was, now contract.Program,
 ) (*notify.Allowance, error) {
 	changed := slices.ContainsFunc(contract.ListChanges(was, now),
 		func(c contract.Change) bool { return c.Key == "notify" })
@@ -101,7 +102,7 @@ func (a *app) newTargets(
 		return nil, nil
 	}
 
-	allow, err := notify.PendingAllowance(cmd.Context(), l)
+	allow, err := notify.PendingAllowance(cmd.Context(), co)
 	if err != nil {
 		return nil, err
 	}

@@ -53,17 +53,17 @@ const (
 )
 
 // run is the whole program but for the process around it; tests call it too.
-func run(args []string, a *app) int {
+func run(args []string, cli *app) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	cmd := rootCommand(a)
+	cmd := rootCommand(cli)
 	cmd.SetArgs(args)
-	cmd.SetIn(a.Stdin)
-	cmd.SetOut(a.Stdout)
-	cmd.SetErr(a.Stderr)
+	cmd.SetIn(cli.Stdin)
+	cmd.SetOut(cli.Stdout)
+	cmd.SetErr(cli.Stderr)
 	err := cmd.ExecuteContext(ctx)
-	a.shown.End()
-	a.JSON = a.JSON || slices.Contains(args, "--json") // flags behind a mistake were not read
+	cli.shown.End()
+	cli.JSON = cli.JSON || slices.Contains(args, "--json") // flags behind a mistake were not read
 
 	if err == nil {
 		return exitDone
@@ -74,7 +74,7 @@ func run(args []string, a *app) int {
 		return int(quiet)
 	}
 
-	return a.explain(err)
+	return cli.explain(err)
 }
 
 // silent is an exit code whose reason was printed already.
@@ -83,7 +83,7 @@ type silent int
 func (s silent) Error() string { return fmt.Sprintf("exit code %d", int(s)) }
 
 // rootCommand is the whole command line.
-func rootCommand(a *app) *cobra.Command {
+func rootCommand(cli *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "ratchet",
 		Short: "a research loop that any coding agent can drive: edit, run, measure, keep or revert",
@@ -94,24 +94,25 @@ func rootCommand(a *app) *cobra.Command {
 		SilenceUsage:  true,
 	}
 	f := cmd.PersistentFlags()
-	f.StringVarP(&a.Dir, "dir", "C", "", "work in this folder")
-	f.StringVar(&a.Program, "program", "", "path of program.md (default: the nearest one)")
-	f.StringVar(&a.Ledger, "ledger", "", "path of the ledger (default: ratchet/ledger.db in the git folder)")
-	f.BoolVar(&a.JSON, "json", false, "print JSON")
-	f.BoolVar(&a.Verbose, "verbose", false, "tell how long work goes on also where there is no terminal, on stderr")
-	f.StringVar(&a.Color, "color", terminal.ColorAuto,
+	f.StringVarP(&cli.Dir, "dir", "C", "", "work in this folder")
+	f.StringVar(&cli.Program, "program", "", "path of program.md (default: the nearest one)")
+	f.StringVar(&cli.Ledger, "ledger", "", "path of the ledger (default: ratchet/ledger.db in the git folder)")
+	f.BoolVar(&cli.JSON, "json", false, "print JSON")
+	f.BoolVar(&cli.Verbose, "verbose", false, "tell how long work goes on also where there is no terminal, on stderr")
+	f.StringVar(&cli.Color, "color", terminal.ColorAuto,
 		"colours: auto (on a terminal), always or never; NO_COLOR, CLICOLOR and CLICOLOR_FORCE count")
 	cmd.AddCommand(
-		initCommand(a), doctorCommand(a), demoCommand(a), installCommand(a), uninstallCommand(a),
-		mcpCommand(a), serveCommand(a), tokenCommand(a), callCommand(a), superviseCommand(a),
-		statusCommand(a), logCommand(a), showCommand(a), plotCommand(a), reportCommand(a), verifyCommand(a),
-		exportCommand(a), importCommand(a), backupCommand(a), auditCommand(a), finalizeCommand(a), stopCommand(a),
-		resumeCommand(a), hookCommand(a), undoCommand(a), notifyCommand(a), acceptCommand(a), overrideCommand(a),
-		abandonCommand(a), gcCommand(a), simulateCommand(a), versionCommand(a),
+		initCommand(cli), doctorCommand(cli), demoCommand(cli), installCommand(cli), uninstallCommand(cli),
+		mcpCommand(cli), serveCommand(cli), tokenCommand(cli), callCommand(cli), superviseCommand(cli),
+		statusCommand(cli), logCommand(cli), showCommand(cli), plotCommand(cli), reportCommand(cli), verifyCommand(cli),
+		exportCommand(cli), importCommand(cli), backupCommand(cli), auditCommand(cli), finalizeCommand(cli),
+		stopCommand(cli), resumeCommand(cli), hookCommand(cli), undoCommand(cli), notifyCommand(cli),
+		acceptCommand(cli), overrideCommand(cli), abandonCommand(cli), gcCommand(cli), simulateCommand(cli),
+		versionCommand(cli),
 	)
-	cmd.AddCommand(uiCommand(a), noteCommand(a))
-	cmd.AddCommand(buildCommands(a)...)
-	complete(a, cmd)
+	cmd.AddCommand(uiCommand(cli), noteCommand(cli))
+	cmd.AddCommand(buildCommands(cli)...)
+	complete(cli, cmd)
 
 	return cmd
 }
@@ -119,26 +120,27 @@ func rootCommand(a *app) *cobra.Command {
 // explain prints an error and the next step on stderr, and gives its exit code.
 // With --json it is the document that tools answer with too.
 func (a *app) explain(err error) int {
-	var e *research.Error
-	if !errors.As(err, &e) { // cobra's own are about usage; anything else is a defect and shows itself whole
-		e = &research.Error{Code: research.CodeInternal, Msg: err.Error(), Next: "run `ratchet doctor`"}
+	var failure *research.Error
+	if !errors.As(err, &failure) { // cobra's own are about usage; anything else is a defect and shows itself whole
+		failure = &research.Error{Code: research.CodeInternal, Msg: err.Error(), Next: "run `ratchet doctor`"}
 		if strings.HasPrefix(err.Error(), "unknown ") || strings.Contains(err.Error(), "arg(s)") ||
 			strings.Contains(err.Error(), "flag") {
-			e.Code, e.Next = research.CodeBadArgument, "`ratchet help`, or the command with --help, tells what it takes"
+			failure.Code, failure.Next = research.CodeBadArgument,
+				"`ratchet help`, or the command with --help, tells what it takes"
 		}
 	}
 
 	if a.JSON {
-		fmt.Fprintf(a.Stderr, "%s\n", render.Refusal(e).Structured)
-		return exitCode(e.Code)
+		fmt.Fprintf(a.Stderr, "%s\n", render.Refusal(failure).Structured)
+		return exitCode(failure.Code)
 	}
-	fmt.Fprintf(a.Stderr, "ratchet: %s\n", e.Msg)
+	fmt.Fprintf(a.Stderr, "ratchet: %s\n", failure.Msg)
 
-	if e.Next != "" {
-		fmt.Fprintf(a.Stderr, "next: %s\n", e.Next)
+	if failure.Next != "" {
+		fmt.Fprintf(a.Stderr, "next: %s\n", failure.Next)
 	}
 
-	return exitCode(e.Code)
+	return exitCode(failure.Code)
 }
 
 func exitCode(code research.Code) int {

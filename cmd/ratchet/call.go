@@ -12,7 +12,7 @@ import (
 	"ratchet/tools"
 )
 
-func callCommand(a *app) *cobra.Command {
+func callCommand(cli *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "call TOOL [JSON]",
 		Short: "call one tool without MCP, for scripts",
@@ -21,7 +21,7 @@ func callCommand(a *app) *cobra.Command {
 			"  ratchet --json call read_log '{\"view\": \"table\"}'",
 		Args: cobra.RangeArgs(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			t, ok := tools.Get(args[0])
+			tool, ok := tools.Get(args[0])
 			if !ok {
 				return research.Errorf(research.CodeBadArgument, "one of: "+toolNames(), "no tool %q", args[0])
 			}
@@ -30,23 +30,23 @@ func callCommand(a *app) *cobra.Command {
 			if len(args) == 2 {
 				raw = json.RawMessage(args[1])
 			}
-			env := tools.Env{Open: a.lab, Progress: func(s string) { fmt.Fprintln(a.Stderr, s) }}
+			env := tools.Env{Open: cli.lab, Progress: func(s string) { fmt.Fprintln(cli.Stderr, s) }}
 
-			answer, err := t.Call(cmd.Context(), env, raw)
+			answer, err := tool.Call(cmd.Context(), env, raw)
 			if err != nil {
-				if a.JSON { // an answer too: scripts read one stream
-					a.printf("%s\n", render.Refusal(err).Structured)
-					return silent(a.explain(err))
+				if cli.JSON { // an answer too: scripts read one stream
+					cli.printf("%s\n", render.Refusal(err).Structured)
+					return silent(cli.explain(err))
 				}
 
 				return err
 			}
 
-			if a.JSON {
-				a.printf("%s\n", answer.Structured)
+			if cli.JSON {
+				cli.printf("%s\n", answer.Structured)
 				return nil
 			}
-			a.printf("%s\n", answer.Text)
+			cli.printf("%s\n", answer.Text)
 
 			return nil
 		},

@@ -20,11 +20,11 @@ import (
 // complete makes `ratchet completion SHELL` offer what there is: names of
 // tools, clients and examples, numbers of experiments, ids of what runs. What can't be
 // read offers nothing; nothing is printed.
-func complete(a *app, root *cobra.Command) {
+func complete(cli *app, root *cobra.Command) {
 	first := map[string]func(*cobra.Command) []cobra.Completion{
 		"call": func(*cobra.Command) []cobra.Completion { return toolCompletions() },
-		"show": func(cmd *cobra.Command) []cobra.Completion { return experimentCompletions(a, cmd) },
-		"stop": func(cmd *cobra.Command) []cobra.Completion { return jobCompletions(a, cmd) },
+		"show": func(cmd *cobra.Command) []cobra.Completion { return experimentCompletions(cli, cmd) },
+		"stop": func(cmd *cobra.Command) []cobra.Completion { return jobCompletions(cli, cmd) },
 
 		"install":   func(*cobra.Command) []cobra.Completion { return clientCompletions() },
 		"uninstall": func(*cobra.Command) []cobra.Completion { return clientCompletions() },
@@ -81,23 +81,23 @@ func clientCompletions() (out []cobra.Completion) {
 
 // experimentCompletions are the newest experiments, with their hypotheses.
 func experimentCompletions(a *app, cmd *cobra.Command) (out []cobra.Completion) {
-	l, err := a.lab(cmd.Context())
+	co, err := a.lab(cmd.Context())
 	if err != nil {
 		return nil
 	}
 
-	p, err := view.ListExperiments(cmd.Context(), l, view.Query{Limit: 30})
+	page, err := view.ListExperiments(cmd.Context(), co, view.Query{Limit: 30})
 	if err != nil {
 		return nil
 	}
 
-	for _, x := range p.Experiments {
+	for _, experiment := range page.Experiments {
 		verdict := "running"
-		if x.Judgement != nil {
-			verdict = string(x.Judgement.Verdict)
+		if experiment.Judgement != nil {
+			verdict = string(experiment.Judgement.Verdict)
 		}
-		words := strings.Join(strings.Fields(render.Clean(x.Hypothesis)), " ")
-		out = append(out, cobra.CompletionWithDesc(fmt.Sprint(x.N), wording.Truncate(verdict+": "+words, 70)))
+		words := strings.Join(strings.Fields(render.Clean(experiment.Hypothesis)), " ")
+		out = append(out, cobra.CompletionWithDesc(fmt.Sprint(experiment.N), wording.Truncate(verdict+": "+words, 70)))
 	}
 
 	return out
@@ -105,17 +105,17 @@ func experimentCompletions(a *app, cmd *cobra.Command) (out []cobra.Completion) 
 
 // jobCompletions are the jobs that run now.
 func jobCompletions(a *app, cmd *cobra.Command) (out []cobra.Completion) {
-	l, err := a.lab(cmd.Context())
+	co, err := a.lab(cmd.Context())
 	if err != nil {
 		return nil
 	}
 
-	b, err := view.ReadBrief(cmd.Context(), l)
+	brief, err := view.ReadBrief(cmd.Context(), co)
 	if err != nil {
 		return nil
 	}
 
-	for _, j := range b.Running {
+	for _, j := range brief.Running {
 		out = append(out, cobra.CompletionWithDesc(string(j.ID), jobWord(j.ID)+", "+j.Phase))
 	}
 

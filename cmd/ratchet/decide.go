@@ -16,7 +16,7 @@ import (
 	"ratchet/tools"
 )
 
-func overrideCommand(a *app) *cobra.Command {
+func overrideCommand(cli *app) *cobra.Command {
 	var note string
 	cmd := &cobra.Command{
 		Use:   "override [EXPERIMENT]",
@@ -25,36 +25,37 @@ func overrideCommand(a *app) *cobra.Command {
 			"named (x7). It is recorded as a person's decision, proves nothing, and no view counts it as a gain that was shown.",
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			l, err := a.lab(cmd.Context())
+			co, err := cli.lab(cmd.Context())
 			if err != nil {
 				return err
 			}
 
-			x, err := lab.FindOverridable(cmd.Context(), l, strings.Join(args, ""))
+			found, err := lab.FindOverridable(cmd.Context(), co, strings.Join(args, ""))
 			if err != nil {
 				return err
 			}
 
-			if !terminal.IsTerminal(a.Stdin) {
+			if !terminal.IsTerminal(cli.Stdin) {
 				return research.Errorf(research.CodeVerdict, "run it yourself, in a terminal",
 					"keeping against the verdict is a person's decision")
 			}
-			fmt.Fprintf(a.talk(),
-				"%s: %s\n%s\nkeep refuses it: %s\n\nType the campaign's name (%s) to keep it nevertheless: ", x.ID,
-				notify.Visible(x.Hypothesis), notify.Visible(x.Words), notify.Visible(x.Why), x.Campaign)
+			fmt.Fprintf(cli.talk(),
+				"%s: %s\n%s\nkeep refuses it: %s\n\nType the campaign's name (%s) to keep it nevertheless: ", found.ID,
+				notify.Visible(found.Hypothesis), notify.Visible(found.Words), notify.Visible(found.Why),
+				found.Campaign)
 
-			line, _ := bufio.NewReader(a.Stdin).ReadString('\n')
-			if strings.TrimSpace(line) != x.Campaign {
+			line, _ := bufio.NewReader(cli.Stdin).ReadString('\n')
+			if strings.TrimSpace(line) != found.Campaign {
 				return research.Errorf(research.CodeVerdict, "run `ratchet override` again",
 					"not kept: the name differs")
 			}
 
-			k, err := lab.Keep(cmd.Context(), l, lab.KeepRequest{ID: string(x.ID), Note: note,
+			kept, err := lab.Keep(cmd.Context(), co, lab.KeepRequest{ID: string(found.ID), Note: note,
 				Override: history.ByTerminal})
 			if err != nil {
 				return err
 			}
-			a.print(tools.RenderKept(k))
+			cli.print(tools.RenderKept(kept))
 
 			return nil
 		},
@@ -64,51 +65,51 @@ func overrideCommand(a *app) *cobra.Command {
 	return cmd
 }
 
-func undoCommand(a *app) *cobra.Command {
+func undoCommand(cli *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "undo",
 		Short: "take the last keep back, by a new commit",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			l, err := a.lab(cmd.Context())
+			co, err := cli.lab(cmd.Context())
 			if err != nil {
 				return err
 			}
 
-			u, err := lab.Undo(cmd.Context(), l)
+			u, err := lab.Undo(cmd.Context(), co)
 			if err != nil {
 				return err
 			}
 
-			return a.emit(u, func(w io.Writer) {
-				fmt.Fprintf(w, "experiment %d is undone by commit %s\n", u.Experiment, u.Commit)
+			return cli.emit(u, func(out io.Writer) {
+				fmt.Fprintf(out, "experiment %d is undone by commit %s\n", u.Experiment, u.Commit)
 
 				for _, n := range u.Notes {
-					fmt.Fprintln(w, n)
+					fmt.Fprintln(out, n)
 				}
 			})
 		},
 	}
 }
 
-func abandonCommand(a *app) *cobra.Command {
+func abandonCommand(cli *app) *cobra.Command {
 	var remove bool
 	cmd := &cobra.Command{
 		Use:   "abandon",
 		Short: "end the campaign; its records stay",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			l, err := a.lab(cmd.Context())
+			co, err := cli.lab(cmd.Context())
 			if err != nil {
 				return err
 			}
 
-			lines, err := lab.Abandon(cmd.Context(), l, remove)
+			lines, err := lab.Abandon(cmd.Context(), co, remove)
 			if err != nil {
 				return err
 			}
 
-			return a.emit(lines, func(w io.Writer) {
+			return cli.emit(lines, func(w io.Writer) {
 				for _, s := range lines {
 					fmt.Fprintln(w, s)
 				}

@@ -15,7 +15,7 @@ import (
 	"ratchet/internal/terminal"
 )
 
-func demoCommand(a *app) *cobra.Command {
+func demoCommand(cli *app) *cobra.Command {
 	name, keep, list := examples.Names()[0], false, false
 	cmd := &cobra.Command{
 		Use:   "demo",
@@ -26,10 +26,10 @@ func demoCommand(a *app) *cobra.Command {
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if list {
-				return a.listExamples()
+				return cli.listExamples()
 			}
 
-			return a.playDemo(cmd.Context(), name, keep)
+			return cli.playDemo(cmd.Context(), name, keep)
 		},
 	}
 	cmd.Flags().StringVar(&name, "example", name, "which one: "+strings.Join(examples.Names(), ", "))
@@ -45,13 +45,13 @@ func (a *app) listExamples() error {
 		return err
 	}
 
-	return a.emit(all, func(w io.Writer) {
+	return a.emit(all, func(out io.Writer) {
 		for _, x := range all {
 			line := fmt.Sprintf("%-14s %s", x.Name, x.About)
 			if x.Missing != "" {
 				line += " (can't run here: needs " + x.Missing + ")"
 			}
-			fmt.Fprintln(w, line)
+			fmt.Fprintln(out, line)
 		}
 	})
 }

@@ -12,7 +12,7 @@ import (
 	"ratchet/internal/worker"
 )
 
-func doctorCommand(a *app) *cobra.Command {
+func doctorCommand(cli *app) *cobra.Command {
 	var canary, agents bool
 	var clear string
 	cmd := &cobra.Command{
@@ -25,27 +25,27 @@ func doctorCommand(a *app) *cobra.Command {
 					return err
 				}
 
-				return a.emit(map[string]string{"cleared": clear}, func(io.Writer) {})
+				return cli.emit(map[string]string{"cleared": clear}, func(io.Writer) {})
 			}
 
 			if agents {
-				return a.inspectClients(cmd.Context())
+				return cli.inspectClients(cmd.Context())
 			}
 
-			l, err := a.lab(cmd.Context())
+			co, err := cli.lab(cmd.Context())
 			if err != nil {
 				return err
 			}
-			p := a.progress("trying the program", "")
-			h, err := worker.Doctor(cmd.Context(), l, canary, p.Say)
+			p := cli.progress("trying the program", "")
+			health, err := worker.Doctor(cmd.Context(), co, canary, p.Say)
 			p.End()
 
 			if err != nil {
 				return err
 			}
 
-			err = a.emit(h, func(w io.Writer) { printHealth(w, h) })
-			if err == nil && (h.Problem != "" || slices.ContainsFunc(h.Canaries,
+			err = cli.emit(health, func(w io.Writer) { printHealth(w, health) })
+			if err == nil && (health.Problem != "" || slices.ContainsFunc(health.Canaries,
 				func(k worker.Canary) bool { return !k.Held })) {
 				err = silent(exitFailed)
 			}
@@ -62,64 +62,65 @@ func doctorCommand(a *app) *cobra.Command {
 	return cmd
 }
 
-func printHealth(w io.Writer, h *worker.Health) {
-	fmt.Fprintf(w, "repository   %s\nprogram      %s\nconfinement  %s\n", h.Repository, h.Program, h.Tier)
+func printHealth(out io.Writer, health *worker.Health) {
+	fmt.Fprintf(out, "repository   %s\nprogram      %s\nconfinement  %s\n", health.Repository, health.Program,
+		health.Tier)
 
-	for _, s := range h.Gives {
-		fmt.Fprintln(w, "  +", s)
+	for _, s := range health.Gives {
+		fmt.Fprintln(out, "  +", s)
 	}
 
-	for _, s := range h.Lacks {
-		fmt.Fprintln(w, "  -", s)
+	for _, s := range health.Lacks {
+		fmt.Fprintln(out, "  -", s)
 	}
 
-	for _, s := range h.Unseen {
-		fmt.Fprintln(w, "unseen      ", s)
+	for _, s := range health.Unseen {
+		fmt.Fprintln(out, "unseen      ", s)
 	}
 
-	if h.Storage != "" {
-		fmt.Fprintln(w, "storage     ", h.Storage)
+	if health.Storage != "" {
+		fmt.Fprintln(out, "storage     ", health.Storage)
 	}
 
-	for _, g := range h.GPUs {
-		fmt.Fprintln(w, "gpu         ", g)
+	for _, g := range health.GPUs {
+		fmt.Fprintln(out, "gpu         ", g)
 	}
 
-	for _, n := range h.Notify {
-		fmt.Fprintln(w, "notify      ", n)
+	for _, n := range health.Notify {
+		fmt.Fprintln(out, "notify      ", n)
 	}
-	fmt.Fprintf(w, "locks        %s\nruns made    %d\n", h.Locks, h.Runs)
+	fmt.Fprintf(out, "locks        %s\nruns made    %d\n", health.Locks, health.Runs)
 
-	if h.Problem == "" {
-		fmt.Fprintln(w, h.Finding)
+	if health.Problem == "" {
+		fmt.Fprintln(out, health.Finding)
 
-		for _, k := range h.Canaries {
+		for _, k := range health.Canaries {
 			held := "held"
 			if !k.Held {
 				held = "PASSED THE GATE"
 			}
-			fmt.Fprintf(w, "canary       %s: %s\n             %s: %s\n", k.Name, k.Planted, held, k.Finding)
+			fmt.Fprintf(out, "canary       %s: %s\n             %s: %s\n", k.Name, k.Planted, held, k.Finding)
 		}
-		fmt.Fprintln(w, "next: add it to your agent with `ratchet install CLIENT`, and tell it: start the campaign")
+		fmt.Fprintln(out, "next: add it to your agent with `ratchet install CLIENT`, and tell it: start the campaign")
 
 		return
 	}
-	fmt.Fprintf(w, "problem      %s\n", h.Problem)
+	fmt.Fprintf(out, "problem      %s\n", health.Problem)
 
-	if h.Excerpt != "" {
-		fmt.Fprintf(w, "what it printed last:\n%s\n", h.Excerpt)
+	if health.Excerpt != "" {
+		fmt.Fprintf(out, "what it printed last:\n%s\n", health.Excerpt)
 	}
-	fmt.Fprintln(w, "next: mend it, and run `ratchet doctor` again")
+	fmt.Fprintln(out, "next: mend it, and run `ratchet doctor` again")
 }
 
 // inspectClients lists where Ratchet is installed, and whether it answers there.
 func (a *app) inspectClients(ctx context.Context) error {
-	m, err := thisMachine()
+	machine, err := thisMachine()
 	if err != nil {
 		return err
 	}
 
-	all, err := clients.InspectAll(ctx, m, clients.RepositoryTop(a.Dir))
+	all, err := clients.InspectAll(ctx, machine, clients.RepositoryTop(a.Dir))
 	if err != nil {
 		return err
 	}
@@ -132,39 +133,41 @@ func (a *app) inspectClients(ctx context.Context) error {
 	return err
 }
 
-func printInspections(w io.Writer, all []clients.Inspection, own string) {
-	for _, k := range all {
-		if !k.Installed && k.Problem == "" && len(k.Loop) == 0 && (!k.Found || k.Scope == clients.Project) {
+func printInspections(out io.Writer, all []clients.Inspection, own string) {
+	for _, inspection := range all {
+		if !inspection.Installed && inspection.Problem == "" && len(inspection.Loop) == 0 &&
+			(!inspection.Found || inspection.Scope == clients.Project) {
 			continue
 		}
 
 		state := "not installed"
-		if k.Installed {
-			state = fmt.Sprintf("answers: version %s, %d tools", k.Version, k.Tools)
-			if k.Version != own {
+		if inspection.Installed {
+			state = fmt.Sprintf("answers: version %s, %d tools", inspection.Version, inspection.Tools)
+			if inspection.Version != own {
 				state += ", while this is " + own
 			}
 		}
 
-		if k.Problem != "" {
-			state = "PROBLEM: " + k.Problem
+		if inspection.Problem != "" {
+			state = "PROBLEM: " + inspection.Problem
 		}
 
-		if k.Disabled {
+		if inspection.Disabled {
 			state += "; switched off in the client"
 		}
-		fmt.Fprintf(w, "%-12s %-8s %s\n             %s\n", k.Client, k.Scope, k.File, state)
+		fmt.Fprintf(out, "%-12s %-8s %s\n             %s\n", inspection.Client, inspection.Scope, inspection.File,
+			state)
 
-		if k.Runs != "" {
-			fmt.Fprintf(w, "             %s\n", k.Runs)
+		if inspection.Runs != "" {
+			fmt.Fprintf(out, "             %s\n", inspection.Runs)
 		}
-		printLoopStates(w, k.Loop, own)
+		printLoopStates(out, inspection.Loop, own)
 	}
-	fmt.Fprintln(w,
+	fmt.Fprintln(out,
 		"files without Ratchet are left out for clients that are not on this machine, and for projects; `ratchet install` lists all clients")
 }
 
-func printLoopStates(w io.Writer, all []clients.LoopState, own string) {
+func printLoopStates(out io.Writer, all []clients.LoopState, own string) {
 	for _, l := range all {
 		state := "there"
 
@@ -178,6 +181,6 @@ func printLoopStates(w io.Writer, all []clients.LoopState, own string) {
 		case l.Version != "":
 			state = "of version " + l.Version
 		}
-		fmt.Fprintf(w, "             loop: %s: %s: %s\n", l.About, l.File, state)
+		fmt.Fprintf(out, "             loop: %s: %s: %s\n", l.About, l.File, state)
 	}
 }

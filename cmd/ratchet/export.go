@@ -10,10 +10,10 @@ import (
 	"ratchet/internal/terminal"
 )
 
-func exportCommand(a *app) *cobra.Command {
+func exportCommand(cli *app) *cobra.Command {
 	var (
-		o     export.Options
-		since string
+		options export.Options
+		since   string
 	)
 	cmd := &cobra.Command{
 		Use:   "export",
@@ -28,35 +28,35 @@ func exportCommand(a *app) *cobra.Command {
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var err error
-			if o.From, o.Since, err = export.ParseSince(since, time.Now()); err != nil {
+			if options.From, options.Since, err = export.ParseSince(since, time.Now()); err != nil {
 				return err
 			}
 
-			return a.export(cmd.Context(), o)
+			return cli.export(cmd.Context(), options)
 		},
 	}
-	cmd.Flags().StringVar(&o.Format, "format", "jsonl", export.FormatNames())
-	cmd.Flags().StringVar(&o.Source, "source", "",
+	cmd.Flags().StringVar(&options.Format, "format", "jsonl", export.FormatNames())
+	cmd.Flags().StringVar(&options.Source, "source", "",
 		"imported: the file to give back, as `ratchet log --imported` names it")
-	cmd.Flags().StringVar(&o.Dir, "out", "", "mlflow: the folder to write, which must not exist")
+	cmd.Flags().StringVar(&options.Dir, "out", "", "mlflow: the folder to write, which must not exist")
 	cmd.Flags().StringVar(&since, "since", "", "from this record's number, time or age on")
-	cmd.Flags().StringVar(&o.Campaign, "campaign", "", "only this campaign (tsv: needed where there are several)")
+	cmd.Flags().StringVar(&options.Campaign, "campaign", "", "only this campaign (tsv: needed where there are several)")
 
 	return cmd
 }
 
-func (a *app) export(ctx context.Context, o export.Options) error {
-	o.JSON = a.JSON
-	if err := o.Check(); err != nil {
+func (a *app) export(ctx context.Context, options export.Options) error {
+	options.JSON = a.JSON
+	if err := options.Check(); err != nil {
 		return err
 	}
 
-	a.quiet = o.Dir == "" && terminal.IsTerminal(a.Stdout) // the records themselves are progress enough
+	a.quiet = options.Dir == "" && terminal.IsTerminal(a.Stdout) // the records themselves are progress enough
 
 	co, err := a.lab(ctx)
 	if err != nil {
 		return err
 	}
 
-	return export.Write(ctx, co, o, a.Stdout)
+	return export.Write(ctx, co, options, a.Stdout)
 }

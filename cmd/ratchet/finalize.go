@@ -18,7 +18,7 @@ import (
 	"ratchet/internal/terminal"
 )
 
-func finalizeCommand(a *app) *cobra.Command {
+func finalizeCommand(cli *app) *cobra.Command {
 	var req finalize.FinalizeRequest
 	var pr bool
 	cmd := &cobra.Command{
@@ -38,7 +38,7 @@ top of the campaign's budget; --dry-run says how many. A finalize that was kille
 					"finalize takes a file only with --pr")
 			}
 
-			l, err := a.lab(cmd.Context())
+			co, err := cli.lab(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -46,33 +46,33 @@ top of the campaign's budget; --dry-run says how many. A finalize that was kille
 			var p *terminal.Progress // of the job under way, if it is to be shown
 			defer func() { p.End() }()
 			var shown research.JobID
-			req.Watch = func(o job.Outcome) {
-				if p == nil || shown != o.ID {
+			req.Watch = func(outcome job.Outcome) {
+				if p == nil || shown != outcome.ID {
 					p.End()
-					p, shown = a.progress(jobWord(o.ID), "runs"), o.ID
+					p, shown = cli.progress(jobWord(outcome.ID), "runs"), outcome.ID
 				}
-				p.Job(o)
+				p.Job(outcome)
 			}
 			req.Tell = func(words string) {
 				p.End()
 				p = nil
-				fmt.Fprintln(a.Stderr, words)
+				fmt.Fprintln(cli.Stderr, words)
 			}
-			f, err := finalize.Finalize(cmd.Context(), l, req)
+			result, err := finalize.Finalize(cmd.Context(), co, req)
 			p.End()
 
 			if err != nil {
 				return err
 			}
 
-			if len(args) > 0 && f.Body != "" {
-				if err := writeFile(args[0], []byte(f.Body)); err != nil {
+			if len(args) > 0 && result.Body != "" {
+				if err := writeFile(args[0], []byte(result.Body)); err != nil {
 					return research.Errorf(research.CodeStorage, "name a file that can be written; the branch is made",
 						"the text of the pull request: %w", err)
 				}
 			}
 
-			return a.emit(f, func(w io.Writer) { finalizeText(w, f, pr, args) })
+			return cli.emit(result, func(w io.Writer) { finalizeText(w, result, pr, args) })
 		},
 	}
 	flags := cmd.Flags()
@@ -87,34 +87,35 @@ top of the campaign's budget; --dry-run says how many. A finalize that was kille
 	return cmd
 }
 
-func finalizeText(w io.Writer, f *finalize.Finalized, pr bool, file []string) {
-	if f.Plan != "" {
-		fmt.Fprintf(w, "%s\nnothing was measured\nnext: %s\n", f.Plan, f.Next)
+func finalizeText(out io.Writer, result *finalize.Finalized, pr bool, file []string) {
+	if result.Plan != "" {
+		fmt.Fprintf(out, "%s\nnothing was measured\nnext: %s\n", result.Plan, result.Next)
 		return
 	}
 
 	if pr && len(file) == 0 {
-		fmt.Fprintf(w, "%s\n\n%s", f.Title, f.Body)
+		fmt.Fprintf(out, "%s\n\n%s", result.Title, result.Body)
 		return
 	}
-	fmt.Fprintln(w, f.Audit.Finding)
+	fmt.Fprintln(out, result.Audit.Finding)
 
-	if n := len(f.Stack); n > 0 {
-		fmt.Fprintf(w, "%s holds it as %d commits on the campaign's start, the last is %s\n", f.Branch, n, f.Commit)
+	if n := len(result.Stack); n > 0 {
+		fmt.Fprintf(out, "%s holds it as %d commits on the campaign's start, the last is %s\n", result.Branch, n,
+			result.Commit)
 	} else {
-		fmt.Fprintf(w, "%s holds it as one commit, %s, on the campaign's start\n", f.Branch, f.Commit)
+		fmt.Fprintf(out, "%s holds it as one commit, %s, on the campaign's start\n", result.Branch, result.Commit)
 	}
 
 	if pr {
-		fmt.Fprintf(w, "next: git push -u origin %s && gh pr create --head %s --title '%s' --body-file %s\n",
-			f.Branch, f.Branch, strings.ReplaceAll(f.Title, "'", `'\''`), file[0])
+		fmt.Fprintf(out, "next: git push -u origin %s && gh pr create --head %s --title '%s' --body-file %s\n",
+			result.Branch, result.Branch, strings.ReplaceAll(result.Title, "'", `'\''`), file[0])
 
 		return
 	}
-	fmt.Fprintf(w, "next: %s\n", f.Next)
+	fmt.Fprintf(out, "next: %s\n", result.Next)
 }
 
-func auditCommand(a *app) *cobra.Command {
+func auditCommand(cli *app) *cobra.Command {
 	var pairs int
 	cmd := &cobra.Command{
 		Use:   "audit",
@@ -123,17 +124,17 @@ func auditCommand(a *app) *cobra.Command {
 No decision rests on these runs, so the figure is unbiased whatever led to the incumbent.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			l, err := a.lab(cmd.Context())
+			co, err := cli.lab(cmd.Context())
 			if err != nil {
 				return err
 			}
 
-			o, err := finalize.Audit(cmd.Context(), l, pairs, 0, nil) // follow shows how it goes on
-			if o, err = a.follow(cmd.Context(), l, o, err); err != nil {
+			outcome, err := finalize.Audit(cmd.Context(), co, pairs, 0, nil) // follow shows how it goes on
+			if outcome, err = cli.follow(cmd.Context(), co, outcome, err); err != nil {
 				return err
 			}
 
-			return a.emit(o, func(w io.Writer) { fmt.Fprintln(w, o.Finding) })
+			return cli.emit(outcome, func(w io.Writer) { fmt.Fprintln(w, outcome.Finding) })
 		},
 	}
 	cmd.Flags().IntVar(&pairs, "pairs", 0, fmt.Sprintf("how many (default %d; 2 of a deterministic metric)",
@@ -146,24 +147,24 @@ No decision rests on these runs, so the figure is unbiased whatever led to the i
 const longWait = 50 * time.Second
 
 // follow waits until the job of first has ended. Its failure is an error.
-func (a *app) follow(ctx context.Context, l *checkout.Checkout, first *job.Outcome, err error) (*job.Outcome, error) {
-	o := first
-	if err == nil && o.Status == "running" {
-		p, wait := a.progress(jobWord(o.ID), "runs"), longWait
+func (a *app) follow(ctx context.Context, co *checkout.Checkout, first *job.Outcome, err error) (*job.Outcome, error) {
+	outcome := first
+	if err == nil && outcome.Status == "running" {
+		p, wait := a.progress(jobWord(outcome.ID), "runs"), longWait
 		if p != nil {
 			wait = time.Second
 		}
 		defer p.End()
 
-		for err == nil && o.Status == "running" {
-			p.Job(*o)
-			o, err = lab.Wait(ctx, l, job.WaitRequest{ID: string(o.ID), Wait: wait}, nil)
+		for err == nil && outcome.Status == "running" {
+			p.Job(*outcome)
+			outcome, err = lab.Wait(ctx, co, job.WaitRequest{ID: string(outcome.ID), Wait: wait}, nil)
 		}
 	}
 
-	if err == nil && o.Reason != "" {
-		err = research.Errorf(research.CodeProgram, "mend it, and call again", "%s: %s", o.ID, o.Reason)
+	if err == nil && outcome.Reason != "" {
+		err = research.Errorf(research.CodeProgram, "mend it, and call again", "%s: %s", outcome.ID, outcome.Reason)
 	}
 
-	return o, err
+	return outcome, err
 }

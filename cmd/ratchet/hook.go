@@ -33,7 +33,7 @@ type stopAnswer struct {
 
 // hookCommand never fails and never takes long: whatever goes wrong, also in
 // its arguments, the answer is {} and the client goes its way.
-func hookCommand(a *app) *cobra.Command {
+func hookCommand(cli *app) *cobra.Command {
 	within := ""
 	c := &cobra.Command{
 		Use:                "hook stop",
@@ -46,20 +46,20 @@ func hookCommand(a *app) *cobra.Command {
 				limit = hookWithin
 			}
 			late := time.AfterFunc(limit, func() {
-				fmt.Fprintln(a.Stdout, "{}")
+				fmt.Fprintln(cli.Stdout, "{}")
 				os.Exit(exitDone)
 			})
 
 			var answer stopAnswer
 			if len(args) == 1 && args[0] == "stop" {
-				answer = a.mayStop(cmd.Context())
+				answer = cli.mayStop(cmd.Context())
 			}
 
 			if !late.Stop() {
 				select {} // the answer is being given
 			}
 
-			return json.NewEncoder(a.Stdout).Encode(answer)
+			return json.NewEncoder(cli.Stdout).Encode(answer)
 		},
 	}
 	c.Flags().StringVar(&within, "within", hookWithin.String(),
@@ -99,12 +99,12 @@ func (a *app) mayStopIn(ctx context.Context, dir string) stopAnswer {
 	there := *a
 	there.Dir = dir
 
-	l, err := there.lab(ctx)
+	co, err := there.lab(ctx)
 	if err != nil {
 		return stopAnswer{}
 	}
 
-	held, err := view.CheckUnfinishedWork(ctx, l)
+	held, err := view.CheckUnfinishedWork(ctx, co)
 	switch {
 	case err != nil:
 		return stopAnswer{}

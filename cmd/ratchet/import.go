@@ -14,7 +14,7 @@ import (
 	"ratchet/internal/wording"
 )
 
-func importCommand(a *app) *cobra.Command {
+func importCommand(cli *app) *cobra.Command {
 	var format string
 
 	var formats strings.Builder
@@ -33,10 +33,10 @@ func importCommand(a *app) *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			path := args[0]
 			if !filepath.IsAbs(path) {
-				path = filepath.Join(a.Dir, path)
+				path = filepath.Join(cli.Dir, path)
 			}
 
-			return a.importLog(cmd.Context(), importer.ImportRequest{Path: path, Format: format})
+			return cli.importLog(cmd.Context(), importer.ImportRequest{Path: path, Format: format})
 		},
 	}
 	cmd.Flags().StringVar(&format, "format", "", "the format, where it can't be told")
@@ -45,13 +45,13 @@ func importCommand(a *app) *cobra.Command {
 }
 
 func (a *app) importLog(ctx context.Context, req importer.ImportRequest) error {
-	l, err := a.lab(ctx)
+	co, err := a.lab(ctx)
 	if err != nil {
 		return err
 	}
 	p := a.progress("importing", "lines")
 	req.Seen = func(lines int) { p.Step(lines, 0) }
-	got, err := importer.Import(ctx, l, req)
+	got, err := importer.Import(ctx, co, req)
 	p.End()
 
 	if err != nil {
@@ -64,32 +64,32 @@ func (a *app) importLog(ctx context.Context, req importer.ImportRequest) error {
 // importShown bounds what is printed of each list; --json has more.
 const importShown = 20
 
-func printImport(w io.Writer, got *importer.ImportAnswer) {
-	fmt.Fprintf(w, "%s (%s) into %s: %s, %s (%d with a value), %d not understood\n",
+func printImport(out io.Writer, got *importer.ImportAnswer) {
+	fmt.Fprintf(out, "%s (%s) into %s: %s, %s (%d with a value), %d not understood\n",
 		got.Source, got.Format, got.Campaign, wording.Count(got.Lines, "line"), wording.Count(got.Runs, "run"),
 		got.Valued, got.Broken)
-	fmt.Fprintf(w, "recorded %d", got.Added)
+	fmt.Fprintf(out, "recorded %d", got.Added)
 
 	if got.Replaced > 0 {
-		fmt.Fprintf(w, " (%d of them in place of lines that have changed)", got.Replaced)
+		fmt.Fprintf(out, " (%d of them in place of lines that have changed)", got.Replaced)
 	}
-	fmt.Fprintf(w, "; %d were recorded before\n", got.Known)
+	fmt.Fprintf(out, "; %d were recorded before\n", got.Known)
 
 	for i, b := range got.Told {
 		if i == importShown {
-			fmt.Fprintf(w, "  … and %d more: `ratchet log --imported`\n", got.Broken-i)
+			fmt.Fprintf(out, "  … and %d more: `ratchet log --imported`\n", got.Broken-i)
 			break
 		}
-		fmt.Fprintf(w, "  %s: kept, not understood: %s\n", b.Place, b.Why)
+		fmt.Fprintf(out, "  %s: kept, not understood: %s\n", b.Place, b.Why)
 	}
 
 	for i, s := range got.Skipped {
 		if i == importShown {
-			fmt.Fprintf(w, "  … and %d more files left out: --json\n", len(got.Skipped)-i)
+			fmt.Fprintf(out, "  … and %d more files left out: --json\n", len(got.Skipped)-i)
 			break
 		}
-		fmt.Fprintf(w, "  %s: left out: %s\n", s.Path, s.Why)
+		fmt.Fprintf(out, "  %s: left out: %s\n", s.Path, s.Why)
 	}
-	fmt.Fprintf(w,
+	fmt.Fprintf(out,
 		"next: all of it is self-reported; what is worth having, measure again. `ratchet log --imported WORDS` finds it\n")
 }

@@ -21,7 +21,7 @@ type initFlags struct {
 	yes, force bool // ask nothing; overwrite program.md
 }
 
-func initCommand(a *app) *cobra.Command {
+func initCommand(cli *app) *cobra.Command {
 	var in initFlags
 	cmd := &cobra.Command{
 		Use:   "init",
@@ -32,7 +32,7 @@ func initCommand(a *app) *cobra.Command {
 			"autoresearch.md and .sh), the program.md of karpathy/autoresearch by any name, or a Weco command line\n" +
 			"in quotes. Flags go over what it finds. What can't be translated is named in program.md.",
 		Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error { return runInit(a, in) },
+		RunE: func(*cobra.Command, []string) error { return runInit(cli, in) },
 	}
 	f := cmd.Flags()
 	f.StringSliceVar(&in.Edit, "edit", nil, "the file that the agent may change")
@@ -51,8 +51,8 @@ func initCommand(a *app) *cobra.Command {
 	return cmd
 }
 
-func runInit(a *app, in initFlags) error {
-	path, err := programPath(a)
+func runInit(cli *app, in initFlags) error {
+	path, err := programPath(cli)
 	if err != nil {
 		return err
 	}
@@ -62,28 +62,28 @@ func runInit(a *app, in initFlags) error {
 	}
 	dir := filepath.Dir(path)
 
-	p, render, err := in.Propose(dir)
+	proposal, render, err := in.Propose(dir)
 	if err != nil {
 		return err
 	}
-	in.Override(p)
+	in.Override(proposal)
 
-	input, asking := terminalInput(a)
+	input, asking := terminalInput(cli)
 	if asking = asking && !in.yes; asking {
-		if err := scaffold.Ask(p, input, a.Stderr); err != nil {
+		if err := scaffold.Ask(proposal, input, cli.Stderr); err != nil {
 			return err
 		}
 	}
 
-	text, program, err := render(p, in.Name, filepath.Base(dir))
+	text, program, err := render(proposal, in.Name, filepath.Base(dir))
 	if err != nil {
 		return err
 	}
 
 	if asking {
-		fmt.Fprintf(a.Stderr, "\n%s\n", text)
+		fmt.Fprintf(cli.Stderr, "\n%s\n", text)
 
-		if answer, err := scaffold.AskLine(input, a.Stderr, "write "+path+"? [Y/n] "); err != nil ||
+		if answer, err := scaffold.AskLine(input, cli.Stderr, "write "+path+"? [Y/n] "); err != nil ||
 			strings.HasPrefix(strings.ToLower(answer), "n") {
 			return research.Errorf(research.CodeCancelled, "run it again with --edit, --metric, --run …",
 				"nothing was written")
@@ -94,15 +94,15 @@ func runInit(a *app, in initFlags) error {
 		return err
 	}
 
-	return a.emit(map[string]any{"path": path, "program": program, "found": p.Why}, func(w io.Writer) {
-		for _, why := range p.Why {
-			fmt.Fprintf(w, "found %s\n", why)
+	return cli.emit(map[string]any{"path": path, "program": program, "found": proposal.Why}, func(out io.Writer) {
+		for _, why := range proposal.Why {
+			fmt.Fprintf(out, "found %s\n", why)
 		}
 
 		if domain := scaffold.FittingPlaybook(program); domain != "" {
-			fmt.Fprintf(w, "playbook %s fits: the last line of program.md sends the agent there\n", domain)
+			fmt.Fprintf(out, "playbook %s fits: the last line of program.md sends the agent there\n", domain)
 		}
-		fmt.Fprintf(w,
+		fmt.Fprintf(out,
 			"wrote %s: edit %s, %s, %s is better\nnext: read it, write the direction at its end, and try it with `ratchet doctor`; then tell your agent: start the campaign\n", path, strings.Join(program.Edit, ", "), program.Metric.Name, program.Metric.Better)
 	})
 }
@@ -118,14 +118,14 @@ func (in initFlags) refuseOverwrite(path string) error {
 }
 
 // programPath is where program.md goes: --program, else the folder of -C.
-func programPath(a *app) (string, error) {
-	path := a.Program
+func programPath(cli *app) (string, error) {
+	path := cli.Program
 	if path == "" {
 		path = "program.md"
 	}
 
 	if !filepath.IsAbs(path) {
-		path = filepath.Join(a.Dir, path)
+		path = filepath.Join(cli.Dir, path)
 	}
 
 	path, err := filepath.Abs(path)
@@ -137,10 +137,10 @@ func programPath(a *app) (string, error) {
 }
 
 // terminalInput is standard input, where a person can answer.
-func terminalInput(a *app) (*bufio.Reader, bool) {
-	if !terminal.IsTerminal(a.Stdin) {
+func terminalInput(cli *app) (*bufio.Reader, bool) {
+	if !terminal.IsTerminal(cli.Stdin) {
 		return nil, false
 	}
 
-	return bufio.NewReader(a.Stdin), true
+	return bufio.NewReader(cli.Stdin), true
 }

@@ -32,7 +32,7 @@ type installing struct {
 // installer is install and uninstall, of one call of the program.
 type installer struct{ *app }
 
-func installCommand(a *app) *cobra.Command {
+func installCommand(cli *app) *cobra.Command {
 	var in installing
 	cmd := &cobra.Command{
 		Use:   "install [CLIENT]",
@@ -45,12 +45,12 @@ func installCommand(a *app) *cobra.Command {
 		RunE: func(_ *cobra.Command, args []string) error {
 			switch {
 			case len(args) == 1:
-				return installer{a}.install(args[0], in)
+				return installer{cli}.install(args[0], in)
 			case in.print:
-				return installer{a}.printGeneric(in)
+				return installer{cli}.printGeneric(in)
 			}
 
-			return installer{a}.listClients()
+			return installer{cli}.listClients()
 		},
 	}
 	in.flags(cmd)
@@ -64,13 +64,13 @@ func installCommand(a *app) *cobra.Command {
 	return cmd
 }
 
-func uninstallCommand(a *app) *cobra.Command {
+func uninstallCommand(cli *app) *cobra.Command {
 	var in installing
 	cmd := &cobra.Command{
 		Use:   "uninstall CLIENT",
 		Short: "take Ratchet out of a coding agent's configuration again",
 		Args:  cobra.ExactArgs(1),
-		RunE:  func(_ *cobra.Command, args []string) error { return installer{a}.uninstall(args[0], in) },
+		RunE:  func(_ *cobra.Command, args []string) error { return installer{cli}.uninstall(args[0], in) },
 	}
 	in.flags(cmd)
 
@@ -107,18 +107,18 @@ type installed struct {
 }
 
 func (a installer) install(id string, in installing) error {
-	c, m, err := a.client(id, in)
+	client, machine, err := a.client(id, in)
 	if err != nil {
 		return err
 	}
 
-	server, notes, err := a.entryFor(c, m, in)
+	server, notes, err := a.entryFor(client, machine, in)
 	if err != nil {
 		return err
 	}
 
 	if in.print {
-		text, err := c.Snippet(server)
+		text, err := client.Snippet(server)
 		if err != nil {
 			return err
 		}
@@ -127,24 +127,24 @@ func (a installer) install(id string, in installing) error {
 	}
 	scope := clients.Scope(in.scope)
 
-	file, err := c.File(m, scope, clients.RepositoryTop(a.Dir))
+	file, err := client.File(machine, scope, clients.RepositoryTop(a.Dir))
 	if err != nil {
 		return err
 	}
 
-	plan, err := c.Install(file, server)
+	plan, err := client.Install(file, server)
 	if err != nil {
 		return err
 	}
 
-	loop, err := a.planLoop(c, m, in)
+	loop, err := a.planLoop(client, machine, in)
 	if err != nil {
 		return err
 	}
 
-	done := installed{Client: c.ID, Scope: scope, File: file, Next: c.Start()}
-	if c.Found(m, exec.LookPath) == "" {
-		notes = append(notes, c.Name+" was not found on this machine; its file is written all the same")
+	done := installed{Client: client.ID, Scope: scope, File: file, Next: client.Start()}
+	if client.Found(machine, exec.LookPath) == "" {
+		notes = append(notes, client.Name+" was not found on this machine; its file is written all the same")
 	}
 
 	if scope == clients.Project {
@@ -156,68 +156,69 @@ func (a installer) install(id string, in installing) error {
 			"the entry names this machine's path: commit the file only if you replace it by plain `ratchet`, and everybody has that on their PATH")
 	}
 
-	if what := c.Approve[scope]; what != "" {
+	if what := client.Approve[scope]; what != "" {
 		notes = append(notes, what)
 	}
 
-	if e, ok, err := c.Read(file); err == nil && ok && e.Disabled {
-		notes = append(notes, "the entry is switched off in "+c.Name+"; it stays so")
+	if e, ok, err := client.Read(file); err == nil && ok && e.Disabled {
+		notes = append(notes, "the entry is switched off in "+client.Name+"; it stays so")
 	}
 
 	done.Notes = notes
 	if len(loop) > 0 {
-		done.Notes = append(done.Notes, c.LoopNote...)
+		done.Notes = append(done.Notes, client.LoopNote...)
 	}
 
 	return a.carryOut(plan, done, in, server.Token, loop...)
 }
 
 func (a installer) uninstall(id string, in installing) error {
-	c, m, err := a.client(id, in)
+	client, machine, err := a.client(id, in)
 	if err != nil {
 		return err
 	}
 
-	file, err := c.File(m, clients.Scope(in.scope), clients.RepositoryTop(a.Dir))
+	file, err := client.File(machine, clients.Scope(in.scope), clients.RepositoryTop(a.Dir))
 	if err != nil {
 		return err
 	}
 
-	if _, err := c.Uninstall(file); err != nil { // nothing is begun that can't be finished
+	if _, err := client.Uninstall(file); err != nil { // nothing is begun that can't be finished
 		return err
 	}
-	e, _, _ := c.Read(file)
-	done := installed{Client: c.ID, Scope: clients.Scope(in.scope), File: file,
-		Next: "restart " + c.Name + " if it is open; campaigns and ledgers stay where they are"}
+	added, _, _ := client.Read(file)
+	done := installed{Client: client.ID, Scope: clients.Scope(in.scope), File: file,
+		Next: "restart " + client.Name + " if it is open; campaigns and ledgers stay where they are"}
 	// The loop goes first: what was installed last is taken out first.
-	done.Loop, err = clients.ApplyLoop(c.UninstallLoop(m, clients.Scope(in.scope), clients.RepositoryTop(a.Dir)),
+	done.Loop, err = clients.ApplyLoop(client.UninstallLoop(machine, clients.Scope(in.scope),
+		clients.RepositoryTop(a.Dir)),
 		clients.Scope(in.scope), in.dryRun)
 	if err != nil {
 		return err
 	}
 
-	plan, err := c.Uninstall(file) // again: the same file may have held the hook
+	plan, err := client.Uninstall(file) // again: the same file may have held the hook
 	if err != nil {
 		return err
 	}
 
-	return a.carryOut(plan, done, in, e.Token(os.Getenv))
+	return a.carryOut(plan, done, in, added.Token(os.Getenv))
 }
 
 // client finds the client and the machine that its paths depend on.
 func (a installer) client(id string, in installing) (clients.Client, clients.Machine, error) {
-	m, err := thisMachine()
+	machine, err := thisMachine()
 	if err != nil {
-		return clients.Client{}, m, err
+		return clients.Client{}, machine, err
 	}
 
 	if in.scope != string(clients.User) && in.scope != string(clients.Project) {
-		return clients.Client{}, m, research.Errorf(research.CodeBadArgument, "say --scope user or --scope project",
-			"there is no scope %q", in.scope)
+		return clients.Client{}, machine, research.Errorf(research.CodeBadArgument,
+			"say --scope user or --scope project", "there is no scope %q", in.scope)
 	}
 	c, err := clients.Find(id)
 
-	return c, m, err
+	return c, machine, err
 }
 
 func thisMachine() (clients.Machine, error) {
@@ -252,34 +253,35 @@ func (a installer) carryOut(
 	return a.emit(done, func(w io.Writer) { printInstalled(w, done) })
 }
 
-func printInstalled(w io.Writer, done installed) {
-	fmt.Fprint(w, done.Diff)
-	fmt.Fprintf(w, "%s, %s scope: %s: %s\n", done.Client, done.Scope, actionWords(done.Action, done.DryRun), done.File)
+func printInstalled(out io.Writer, done installed) {
+	fmt.Fprint(out, done.Diff)
+	fmt.Fprintf(out, "%s, %s scope: %s: %s\n", done.Client, done.Scope, actionWords(done.Action, done.DryRun),
+		done.File)
 
 	if done.Backup != "" {
-		fmt.Fprintf(w, "the file as it was: %s\n", done.Backup)
+		fmt.Fprintf(out, "the file as it was: %s\n", done.Backup)
 	}
 
 	for _, l := range done.Loop {
-		printLoopChange(w, l, done.DryRun)
+		printLoopChange(out, l, done.DryRun)
 	}
 
 	for _, n := range done.Notes {
-		fmt.Fprintf(w, "note: %s\n", n)
+		fmt.Fprintf(out, "note: %s\n", n)
 	}
-	fmt.Fprintf(w, "next: %s\n", done.Next)
+	fmt.Fprintf(out, "next: %s\n", done.Next)
 }
 
-func printLoopChange(w io.Writer, l clients.LoopChange, dryRun bool) {
-	fmt.Fprint(w, l.Diff)
-	fmt.Fprintf(w, "%s: %s: %s\n", l.About, actionWords(l.Action, dryRun), l.File)
+func printLoopChange(out io.Writer, l clients.LoopChange, dryRun bool) {
+	fmt.Fprint(out, l.Diff)
+	fmt.Fprintf(out, "%s: %s: %s\n", l.About, actionWords(l.Action, dryRun), l.File)
 
 	if l.Backup != "" {
-		fmt.Fprintf(w, "the file as it was: %s\n", l.Backup)
+		fmt.Fprintf(out, "the file as it was: %s\n", l.Backup)
 	}
 
 	if l.Note != "" {
-		fmt.Fprintf(w, "note: %s\n", l.Note)
+		fmt.Fprintf(out, "note: %s\n", l.Note)
 	}
 }
 
@@ -299,16 +301,16 @@ func actionWords(what clients.Action, dryRun bool) string {
 
 // planLoop returns the steps of --with-loop, none without it. Nothing is written
 // when one of them can't be.
-func (a installer) planLoop(c clients.Client, m clients.Machine, in installing) ([]clients.LoopStep, error) {
+func (a installer) planLoop(client clients.Client, machine clients.Machine, in installing) ([]clients.LoopStep, error) {
 	if !in.loop {
 		return nil, nil
 	}
 
-	if err := c.CheckLoop(); err != nil {
+	if err := client.CheckLoop(); err != nil {
 		return nil, err
 	}
 
-	program, _, err := clients.OwnPath(m.Home)
+	program, _, err := clients.OwnPath(machine.Home)
 	if err != nil {
 		return nil, err
 	}
@@ -319,9 +321,9 @@ func (a installer) planLoop(c clients.Client, m clients.Machine, in installing) 
 	}
 
 	guide, _ := prompts.Get("loop")
-	loop := clients.Loop{Version: a.Version, Guide: guide.Text, Hook: clients.HookCommand(m, program, pinned)}
+	loop := clients.Loop{Version: a.Version, Guide: guide.Text, Hook: clients.HookCommand(machine, program, pinned)}
 
-	return c.InstallLoop(m, clients.Scope(in.scope), clients.RepositoryTop(a.Dir), loop)
+	return client.InstallLoop(machine, clients.Scope(in.scope), clients.RepositoryTop(a.Dir), loop)
 }
 
 // pinnedFolder is the one folder that an entry for all repositories serves, which
@@ -340,12 +342,14 @@ func (a installer) pinnedFolder(in installing) (string, error) {
 }
 
 // entryFor is what the entry starts or calls, and what the person should know.
-func (a installer) entryFor(c clients.Client, m clients.Machine, in installing) (clients.Server, []string, error) {
+func (a installer) entryFor(
+	client clients.Client, machine clients.Machine, in installing,
+) (clients.Server, []string, error) {
 	if in.http != "" {
-		return a.entryHTTP(c, in)
+		return a.entryHTTP(client, in)
 	}
 
-	at, notes, err := clients.OwnPath(m.Home)
+	at, notes, err := clients.OwnPath(machine.Home)
 	if err != nil {
 		return clients.Server{}, nil, err
 	}
@@ -356,46 +360,48 @@ func (a installer) entryFor(c clients.Client, m clients.Machine, in installing) 
 	}
 
 	if pinned != "" {
-		notes = append(notes, "the entry serves "+pinned+" only, whatever "+c.Name+" has open")
+		notes = append(notes, "the entry serves "+pinned+" only, whatever "+client.Name+" has open")
 	}
 
-	return clients.Server{Command: at, Args: c.Arguments(pinned)}, notes, nil
+	return clients.Server{Command: at, Args: client.Arguments(pinned)}, notes, nil
 }
 
-func (a installer) entryHTTP(c clients.Client, in installing) (clients.Server, []string, error) {
+func (a installer) entryHTTP(client clients.Client, in installing) (clients.Server, []string, error) {
 	base, err := url.Parse(strings.TrimSuffix(strings.TrimSuffix(in.http, "/"), "/mcp"))
 	if err != nil || base.Scheme != "http" && base.Scheme != "https" || base.Host == "" {
 		return clients.Server{}, nil, research.Errorf(research.CodeBadArgument, "write it like --http="+servedAt,
 			"%q is no address of a server", in.http)
 	}
-	s := clients.Server{URL: base.String() + "/mcp"}
+	server := clients.Server{URL: base.String() + "/mcp"}
 	var notes []string
 
 	if top := clients.RepositoryTop(a.Dir); top != "" {
-		s.URL += "?repo=" + strings.ReplaceAll(url.QueryEscape(top), "%2F", "/")
+		server.URL += "?repo=" + strings.ReplaceAll(url.QueryEscape(top), "%2F", "/")
 		notes = append(notes, "the entry serves "+top+" only, as its URL says; `ratchet serve` must be running")
 	} else {
 		notes = append(notes, "the URL names no repository: that works only while `ratchet serve` serves a single one")
 	}
 
-	if c.Expands() {
-		return s, append(notes, c.Name+" takes the token from "+clients.TokenVariable+": `ratchet token add "+c.ID+
-			"`, and export it before "+c.Name+" starts"), nil
+	if client.Expands() {
+		return server, append(notes,
+			client.Name+" takes the token from "+clients.TokenVariable+": `ratchet token add "+client.ID+
+				"`, and export it before "+client.Name+" starts"), nil
 	}
 
-	s.Token = os.Getenv(clients.TokenVariable)
+	server.Token = os.Getenv(clients.TokenVariable)
 	switch {
-	case s.Token == "":
-		return s, nil, research.Errorf(research.CodeUnsupported,
-			"`ratchet token add "+c.ID+"`, then "+clients.TokenVariable+"=TOKEN ratchet install "+c.ID+" --http",
+	case server.Token == "":
+		return server, nil, research.Errorf(research.CodeUnsupported,
+			"`ratchet token add "+client.ID+"`, then "+clients.TokenVariable+"=TOKEN ratchet install "+client.ID+
+				" --http",
 			"%s reads no environment variables in headers, so the token must stand in its file, and %s is not set",
-			c.Name, clients.TokenVariable)
+			client.Name, clients.TokenVariable)
 	case in.scope == string(clients.Project):
-		return s, nil, research.Errorf(research.CodeUnsupported, "leave --scope project out, or --http",
+		return server, nil, research.Errorf(research.CodeUnsupported, "leave --scope project out, or --http",
 			"the token would stand in a file of the repository")
 	}
 
-	return s, append(notes, "the token stands in the file: `ratchet token revoke` when you uninstall"), nil
+	return server, append(notes, "the token stands in the file: `ratchet token revoke` when you uninstall"), nil
 }
 
 // entry is what --print answers with --json: a text in the client's own format.
@@ -405,17 +411,17 @@ type entry struct {
 
 // printGeneric prints an entry in the shape that most clients understand.
 func (a installer) printGeneric(in installing) error {
-	m, err := thisMachine()
+	machine, err := thisMachine()
 	if err != nil {
 		return err
 	}
 
-	c, err := clients.Find("claude-code")
+	client, err := clients.Find("claude-code")
 	if err != nil {
 		return err
 	}
 
-	server, _, err := a.entryFor(c, m, in)
+	server, _, err := a.entryFor(client, machine, in)
 	if err != nil {
 		return err
 	}
@@ -439,19 +445,19 @@ type listed struct {
 }
 
 func (a installer) listClients() error {
-	m, err := thisMachine()
+	machine, err := thisMachine()
 	if err != nil {
 		return err
 	}
 	var out []listed
 
-	for _, c := range clients.Table() {
-		l := listed{Client: c.ID, Name: c.Name, Found: c.Found(m, exec.LookPath)}
-		if l.File, err = c.File(m, clients.User, ""); err != nil {
+	for _, client := range clients.Table() {
+		l := listed{Client: client.ID, Name: client.Name, Found: client.Found(machine, exec.LookPath)}
+		if l.File, err = client.File(machine, clients.User, ""); err != nil {
 			return err
 		}
 
-		if _, l.Installed, err = c.Read(l.File); err != nil {
+		if _, l.Installed, err = client.Read(l.File); err != nil {
 			l.Problem = research.Describe(err).Msg
 		}
 		out = append(out, l)
@@ -460,7 +466,7 @@ func (a installer) listClients() error {
 	return a.emit(out, func(w io.Writer) { printClients(w, out) })
 }
 
-func printClients(w io.Writer, all []listed) {
+func printClients(out io.Writer, all []listed) {
 	for _, l := range all {
 		state := "`ratchet install " + l.Client + "` would write " + l.File
 		switch {
@@ -471,7 +477,7 @@ func printClients(w io.Writer, all []listed) {
 		case l.Found == "":
 			state = "not found on this machine"
 		}
-		fmt.Fprintf(w, "%-12s %s\n", l.Client, state)
+		fmt.Fprintf(out, "%-12s %s\n", l.Client, state)
 	}
-	fmt.Fprintln(w, "next: ratchet install CLIENT; or `ratchet install --print` for a client that is not in the list")
+	fmt.Fprintln(out, "next: ratchet install CLIENT; or `ratchet install --print` for a client that is not in the list")
 }

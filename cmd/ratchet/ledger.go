@@ -16,7 +16,7 @@ import (
 	"ratchet/ledger"
 )
 
-func verifyCommand(a *app) *cobra.Command {
+func verifyCommand(cli *app) *cobra.Command {
 	var recompute, rebuild bool
 	var file string
 	cmd := &cobra.Command{
@@ -25,39 +25,39 @@ func verifyCommand(a *app) *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if file != "" {
-				return a.verifyFile(file)
+				return cli.verifyFile(file)
 			}
 
-			l, err := a.lab(cmd.Context())
+			co, err := cli.lab(cmd.Context())
 			if err != nil {
 				return err
 			}
 
 			if rebuild {
-				if err := l.Ledger.Rebuild(cmd.Context()); err != nil {
+				if err := co.Ledger.Rebuild(cmd.Context()); err != nil {
 					return err
 				}
 			}
 
-			report, err := l.Ledger.Verify(cmd.Context())
+			report, err := co.Ledger.Verify(cmd.Context())
 			if err == nil && recompute {
-				err = recomputed(cmd.Context(), l.Ledger)
+				err = recomputed(cmd.Context(), co.Ledger)
 			}
 
 			if err != nil {
 				return err
 			}
 
-			return a.emit(report, func(w io.Writer) {
+			return cli.emit(report, func(out io.Writer) {
 				if report.Records == 0 {
-					fmt.Fprintln(w, "no ledger here yet: it begins with the first campaign")
+					fmt.Fprintln(out, "no ledger here yet: it begins with the first campaign")
 					return
 				}
-				fmt.Fprintf(w,
+				fmt.Fprintf(out,
 					"the ledger is whole: %d records, campaigns: %d, head %.12s, anchored at record %d, %d index entries agree\n", report.Records, report.Campaigns, report.Head, report.Anchor, report.Indexed)
 
 				if recompute {
-					fmt.Fprintln(w, "every verdict follows from its runs")
+					fmt.Fprintln(out, "every verdict follows from its runs")
 				}
 			})
 		},
@@ -74,25 +74,25 @@ func verifyCommand(a *app) *cobra.Command {
 
 // verifyFile checks what `ratchet export` wrote.
 func (a *app) verifyFile(name string) error {
-	f, err := os.Open(name)
+	file, err := os.Open(name)
 	if err != nil {
 		return research.Errorf(research.CodeBadArgument, "name a file that `ratchet export` wrote", "can't read it: %w",
 			err)
 	}
-	defer f.Close()
+	defer file.Close()
 
-	c, err := ledger.CheckChain(f)
+	c, err := ledger.CheckChain(file)
 	if err != nil {
 		return err
 	}
 
-	return a.emit(c, func(w io.Writer) {
-		fmt.Fprintf(w, "the file is whole: %d records, %d to %d, head %.12s", c.Records, c.From, c.To, c.Head)
+	return a.emit(c, func(out io.Writer) {
+		fmt.Fprintf(out, "the file is whole: %d records, %d to %d, head %.12s", c.Records, c.From, c.To, c.Head)
 
 		if c.Gaps > 0 {
-			fmt.Fprintf(w, "; records are left out at %d places, so the chain is broken there", c.Gaps)
+			fmt.Fprintf(out, "; records are left out at %d places, so the chain is broken there", c.Gaps)
 		}
-		fmt.Fprintln(w)
+		fmt.Fprintln(out)
 	})
 }
 
@@ -118,7 +118,7 @@ func recomputed(ctx context.Context, l *ledger.Ledger) error {
 	})
 }
 
-func backupCommand(a *app) *cobra.Command {
+func backupCommand(cli *app) *cobra.Command {
 	var outputs bool
 	cmd := &cobra.Command{
 		Use:   "backup FILE",
@@ -132,7 +132,7 @@ func backupCommand(a *app) *cobra.Command {
 		Example: "  ratchet backup ~/backups/sort-2026-11-23.db",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.backup(cmd, args[0], outputs)
+			return cli.backup(cmd, args[0], outputs)
 		},
 	}
 	cmd.Flags().BoolVar(&outputs, "outputs", false,
@@ -163,12 +163,12 @@ func (a *app) backup(cmd *cobra.Command, file string, outputs bool) error {
 			filepath.Dir(file))
 	}
 
-	l, err := a.lab(cmd.Context())
+	co, err := a.lab(cmd.Context())
 	if err != nil {
 		return err
 	}
 
-	report, err := l.Ledger.Backup(cmd.Context(), file)
+	report, err := co.Ledger.Backup(cmd.Context(), file)
 	if err != nil {
 		return err
 	}
@@ -180,42 +180,42 @@ func (a *app) backup(cmd *cobra.Command, file string, outputs bool) error {
 	}
 
 	if outputs {
-		if s.Outputs, s.Left, err = l.Ledger.BackupOutputs(file); err != nil {
+		if s.Outputs, s.Left, err = co.Ledger.BackupOutputs(file); err != nil {
 			return err
 		}
 	}
 
-	return a.emit(s, func(w io.Writer) {
-		fmt.Fprintf(w, "backed up and verified: %d records, head %.12s\n%s (%d bytes), %s\n", s.Records, s.Head, s.File,
-			s.Bytes, s.Anchor)
+	return a.emit(s, func(out io.Writer) {
+		fmt.Fprintf(out, "backed up and verified: %d records, head %.12s\n%s (%d bytes), %s\n", s.Records, s.Head,
+			s.File, s.Bytes, s.Anchor)
 
 		if outputs {
-			fmt.Fprintf(w, "outputs copied: %d, left out: %d\n", s.Outputs, s.Left)
+			fmt.Fprintf(out, "outputs copied: %d, left out: %d\n", s.Outputs, s.Left)
 		}
 	})
 }
 
-func gcCommand(a *app) *cobra.Command {
+func gcCommand(cli *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "gc",
 		Short: "remove the workspaces of campaigns that have ended, and what killed processes left",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			l, err := a.lab(cmd.Context())
+			co, err := cli.lab(cmd.Context())
 			if err != nil {
 				return err
 			}
 
-			removed, err := job.CollectGarbage(cmd.Context(), l)
+			removed, err := job.CollectGarbage(cmd.Context(), co)
 			if err != nil {
 				return err
 			}
 
-			return a.emit(removed, func(w io.Writer) {
+			return cli.emit(removed, func(out io.Writer) {
 				for _, dir := range removed {
-					fmt.Fprintln(w, "removed", dir)
+					fmt.Fprintln(out, "removed", dir)
 				}
-				fmt.Fprintf(w, "folders removed: %d; records and refs stay\n", len(removed))
+				fmt.Fprintf(out, "folders removed: %d; records and refs stay\n", len(removed))
 			})
 		},
 	}

@@ -14,7 +14,7 @@ import (
 // library costs 0.3 ms at every start, and only `make man` needs it.
 func init() { buildCommands = manCommands }
 
-func manCommands(a *app) []*cobra.Command {
+func manCommands(cli *app) []*cobra.Command {
 	return []*cobra.Command{{
 		Use: "man DIR", Short: "write the manual pages", Hidden: true, Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -23,7 +23,7 @@ func manCommands(a *app) []*cobra.Command {
 			}
 			root := cmd.Root()
 			root.DisableAutoGenTag = true
-			header := &doc.GenManHeader{Section: "1", Source: "Ratchet " + a.Version, Manual: "Ratchet"}
+			header := &doc.GenManHeader{Section: "1", Source: "Ratchet " + cli.Version, Manual: "Ratchet"}
 
 			return doc.GenManTree(root, header, args[0])
 		},

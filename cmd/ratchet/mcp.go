@@ -10,27 +10,27 @@ import (
 	"ratchet/server"
 )
 
-func mcpCommand(a *app) *cobra.Command {
+func mcpCommand(cli *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "mcp",
 		Short: "serve MCP on standard input and output (what a client's configuration starts)",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s := server.New(server.Options{
-				Version: a.Version,
-				Log:     slog.New(slog.NewTextHandler(a.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
+				Version: cli.Version,
+				Log:     slog.New(slog.NewTextHandler(cli.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
 				Open: func(ctx context.Context, name, version string) (*checkout.Checkout, error) {
-					return a.labFor(ctx, checkout.Client{Name: name, Version: version})
+					return cli.labFor(ctx, checkout.Client{Name: name, Version: version})
 				},
 				At: func(ctx context.Context, dir, name, version string) (*checkout.Checkout, error) {
-					at := *a
+					at := *cli
 					at.Dir = dir
 
 					return at.labFor(ctx, checkout.Client{Name: name, Version: version})
 				},
 			})
 
-			return s.ServeStdio(cmd.Context(), a.Stdin, a.Stdout)
+			return s.ServeStdio(cmd.Context(), cli.Stdin, cli.Stdout)
 		},
 	}
 }

@@ -13,7 +13,7 @@ import (
 	"ratchet/internal/terminal"
 )
 
-func noteCommand(a *app) *cobra.Command {
+func noteCommand(cli *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "note TEXT",
 		Short: "say something to the agents (a person, in a terminal): every session of the campaign is told, once, with its next answer",
@@ -23,22 +23,22 @@ changes no verdict, budget or contract.`,
 		Example: `  ratchet note "the cache is warm now: leave the loader alone, and try the batch size"`,
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if !terminal.IsTerminal(a.Stdin) { // agents are told that their human says it
+			if !terminal.IsTerminal(cli.Stdin) { // agents are told that their human says it
 				return research.Errorf(research.CodeBadArgument,
 					"a person runs it, in a terminal, or writes it in the dashboard; sessions tell each other things with share", "a note is a person's word")
 			}
 
-			l, err := a.lab(cmd.Context())
+			co, err := cli.lab(cmd.Context())
 			if err != nil {
 				return err
 			}
 
-			n, err := lab.AddNote(cmd.Context(), l, render.Clean(strings.Join(args, " ")), a.by())
+			n, err := lab.AddNote(cmd.Context(), co, render.Clean(strings.Join(args, " ")), cli.by())
 			if err != nil {
 				return err
 			}
 
-			return a.emit(map[string]int{"note": n}, func(w io.Writer) {
+			return cli.emit(map[string]int{"note": n}, func(w io.Writer) {
 				fmt.Fprintf(w, "note %d is recorded; every session is told with its next answer\n", n)
 			})
 		},

@@ -20,54 +20,54 @@ import (
 	"ratchet/internal/wording"
 )
 
-func notifyCommand(a *app) *cobra.Command {
+func notifyCommand(cli *app) *cobra.Command {
 	lines := 10
 	cmd := &cobra.Command{
 		Use:   "notify",
 		Short: "show what became of the campaign's notices; `notify test` tries its targets",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			l, err := a.lab(cmd.Context())
+			co, err := cli.lab(cmd.Context())
 			if err != nil {
 				return err
 			}
 
-			t, err := notify.ReadDeliveries(cmd.Context(), l, lines)
+			t, err := notify.ReadDeliveries(cmd.Context(), co, lines)
 			if err != nil {
 				return err
 			}
 
-			return a.emit(t, func(w io.Writer) { printTelling(w, t) })
+			return cli.emit(t, func(w io.Writer) { printTelling(w, t) })
 		},
 	}
 	cmd.Flags().IntVarP(&lines, "limit", "n", lines, "how many lines of the log")
-	cmd.AddCommand(notifyTestCommand(a), notifyAllowCommand(a), notifySendCommand(a))
+	cmd.AddCommand(notifyTestCommand(cli), notifyAllowCommand(cli), notifySendCommand(cli))
 
 	return cmd
 }
 
-func notifyTestCommand(a *app) *cobra.Command {
+func notifyTestCommand(cli *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "test [EVENT]",
 		Short: "send a test to every target of program.md, and tell what happened; `test before` and `test after` run the hooks",
 		Args:  cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			l, err := a.lab(cmd.Context())
+			co, err := cli.lab(cmd.Context())
 			if err != nil {
 				return err
 			}
 
-			tried, err := notify.TryTargets(cmd.Context(), l, contract.Event(append(args, "")[0]))
+			tried, err := notify.TryTargets(cmd.Context(), co, contract.Event(append(args, "")[0]))
 			if err != nil {
 				return err
 			}
 
-			err = a.emit(tried, func(w io.Writer) {
+			err = cli.emit(tried, func(out io.Writer) {
 				for _, t := range tried {
-					fmt.Fprintf(w, "%s: %s\n", t.Target, cmp.Or(t.Error, "done"))
+					fmt.Fprintf(out, "%s: %s\n", t.Target, cmp.Or(t.Error, "done"))
 
 					if t.Said != "" {
-						fmt.Fprintf(w, "  it said: %s\n", wording.PlainLine(t.Said))
+						fmt.Fprintf(out, "  it said: %s\n", wording.PlainLine(t.Said))
 					}
 				}
 			})
@@ -80,7 +80,7 @@ func notifyTestCommand(a *app) *cobra.Command {
 	}
 }
 
-func notifyAllowCommand(a *app) *cobra.Command {
+func notifyAllowCommand(cli *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "allow",
 		Short: "allow what program.md's notify names to run as you and to send (a person, in a terminal)",
@@ -89,39 +89,39 @@ write a program too, so nothing of it happens until you allow it: just these tar
 present content of the files that they name. Any change of these asks again.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			l, err := a.lab(cmd.Context())
+			co, err := cli.lab(cmd.Context())
 			if err != nil {
 				return err
 			}
 
-			allow, err := notify.PendingAllowance(cmd.Context(), l)
+			allow, err := notify.PendingAllowance(cmd.Context(), co)
 			if err != nil {
 				return err
 			}
 
 			for _, line := range allow.Lines {
-				fmt.Fprintf(a.talk(), "  %s\n", wording.PlainLine(line))
+				fmt.Fprintf(cli.talk(), "  %s\n", wording.PlainLine(line))
 			}
 
 			if allow.Given {
-				return a.emit(allow, func(w io.Writer) { fmt.Fprintln(w, "allowed already; nothing to do") })
+				return cli.emit(allow, func(w io.Writer) { fmt.Fprintln(w, "allowed already; nothing to do") })
 			}
 
-			if !terminal.IsTerminal(a.Stdin) {
+			if !terminal.IsTerminal(cli.Stdin) {
 				return research.Errorf(research.CodeContract, "run it yourself, in a terminal",
 					"allowing what runs unconfined is a person's decision")
 			}
 
-			if err := a.typed(allow.Name, "allow"); err != nil {
+			if err := cli.typed(allow.Name, "allow"); err != nil {
 				return err
 			}
 
-			if err := notify.StoreAllowance(l, allow); err != nil {
+			if err := notify.StoreAllowance(co, allow); err != nil {
 				return err
 			}
 			allow.Given = true
 
-			return a.emit(allow, func(w io.Writer) { fmt.Fprintln(w, "allowed; `ratchet notify test` tries it") })
+			return cli.emit(allow, func(w io.Writer) { fmt.Fprintln(w, "allowed; `ratchet notify test` tries it") })
 		},
 	}
 }
@@ -140,7 +140,7 @@ func (a *app) typed(name, to string) error {
 
 // notifySendCommand is the teller's process: a worker starts it, nobody
 // types it.
-func notifySendCommand(a *app) *cobra.Command {
+func notifySendCommand(cli *app) *cobra.Command {
 	var campaign string
 	cmd := &cobra.Command{
 		Use:    "send",
@@ -148,12 +148,12 @@ func notifySendCommand(a *app) *cobra.Command {
 		Hidden: true,
 		Args:   cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			l, err := a.labFor(cmd.Context(), checkout.Client{Name: "notices", Version: a.Version})
+			co, err := cli.labFor(cmd.Context(), checkout.Client{Name: "notices", Version: cli.Version})
 			if err != nil {
 				return err
 			}
 
-			return notify.RunNotifier(cmd.Context(), l, campaign)
+			return notify.RunNotifier(cmd.Context(), co, campaign)
 		},
 	}
 	cmd.Flags().StringVar(&campaign, "campaign", "", "the campaign's name")
@@ -161,26 +161,26 @@ func notifySendCommand(a *app) *cobra.Command {
 	return cmd
 }
 
-func printTelling(w io.Writer, t *notify.Deliveries) {
+func printTelling(out io.Writer, t *notify.Deliveries) {
 	if len(t.Targets) == 0 {
-		fmt.Fprintf(w, "%s tells nobody: add `notify:` to program.md, and `ratchet accept` it\n", t.Campaign)
+		fmt.Fprintf(out, "%s tells nobody: add `notify:` to program.md, and `ratchet accept` it\n", t.Campaign)
 		return
 	}
 
 	for _, s := range t.Targets {
-		fmt.Fprintln(w, toldWords(s))
+		fmt.Fprintln(out, toldWords(s))
 	}
 
 	if t.Waits != "" {
-		fmt.Fprintln(w, "nothing is sent, and no hook run:", t.Waits)
+		fmt.Fprintln(out, "nothing is sent, and no hook run:", t.Waits)
 	}
 
 	for _, line := range t.Log {
-		fmt.Fprintln(w, " ", line)
+		fmt.Fprintln(out, " ", line)
 	}
 
 	if t.Running {
-		fmt.Fprintln(w, "a process carries the notices now")
+		fmt.Fprintln(out, "a process carries the notices now")
 	}
 }
 
@@ -208,12 +208,12 @@ func toldWords(s notify.LastDelivery) string {
 // untold prints on stderr the targets whose last message failed, for `ratchet
 // status`, whose stdout is what an agent gets.
 func (a *app) untold(ctx context.Context) {
-	l, err := a.lab(ctx)
+	co, err := a.lab(ctx)
 	if err != nil {
 		return
 	}
 
-	t, err := notify.ReadDeliveries(ctx, l, 0)
+	t, err := notify.ReadDeliveries(ctx, co, 0)
 	if err != nil {
 		return
 	}

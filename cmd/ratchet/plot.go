@@ -18,7 +18,7 @@ type plotting struct {
 	size, pixels int
 }
 
-func plotCommand(a *app) *cobra.Command {
+func plotCommand(cli *app) *cobra.Command {
 	in := plotting{}
 	cmd := &cobra.Command{
 		Use:   "plot [KIND]",
@@ -30,7 +30,7 @@ func plotCommand(a *app) *cobra.Command {
 				kind = args[0]
 			}
 
-			return a.plot(cmd, kind, in)
+			return cli.plot(cmd, kind, in)
 		},
 	}
 	f := cmd.Flags()
@@ -44,7 +44,7 @@ func plotCommand(a *app) *cobra.Command {
 
 // plot draws one kind, into a file or in characters; --json gives the whole series.
 func (a *app) plot(cmd *cobra.Command, kind string, in plotting) error {
-	o, err := in.options()
+	options, err := in.options()
 	if err != nil {
 		return err
 	}
@@ -59,18 +59,18 @@ func (a *app) plot(cmd *cobra.Command, kind string, in plotting) error {
 			"there is no plot of %q", kind)
 	}
 
-	l, err := a.lab(cmd.Context())
+	co, err := a.lab(cmd.Context())
 	if err != nil {
 		return err
 	}
 
-	p, err := plots.ReadPlot(cmd.Context(), l, kind, in.size)
+	p, err := plots.ReadPlot(cmd.Context(), co, kind, in.size)
 	if err != nil {
 		return err
 	}
 
 	if in.out != "" {
-		if err := writePlot(p, o, in.out); err != nil {
+		if err := writePlot(p, options, in.out); err != nil {
 			return err
 		}
 	}

@@ -14,7 +14,7 @@ import (
 	"ratchet/tools"
 )
 
-func statusCommand(a *app) *cobra.Command {
+func statusCommand(cli *app) *cobra.Command {
 	watch := false
 	cmd := &cobra.Command{
 		Use:   "status",
@@ -25,12 +25,12 @@ func statusCommand(a *app) *cobra.Command {
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if watch {
-				return terminal.Watch(cmd.Context(), a.terminal(), a.lab)
+				return terminal.Watch(cmd.Context(), cli.terminal(), cli.lab)
 			}
 
-			err := a.readLog(cmd, logQuery{View: "brief"})
-			if err == nil && !a.JSON {
-				a.untold(cmd.Context())
+			err := cli.readLog(cmd, logQuery{View: "brief"})
+			if err == nil && !cli.JSON {
+				cli.untold(cmd.Context())
 			}
 
 			return err
@@ -41,7 +41,7 @@ func statusCommand(a *app) *cobra.Command {
 	return cmd
 }
 
-func logCommand(a *app) *cobra.Command {
+func logCommand(cli *app) *cobra.Command {
 	in := logQuery{View: "table", Limit: 20}
 	imported := false
 	cmd := &cobra.Command{
@@ -56,10 +56,10 @@ func logCommand(a *app) *cobra.Command {
 			}
 
 			if imported {
-				return a.logImported(cmd, in)
+				return cli.logImported(cmd, in)
 			}
 
-			return a.readLog(cmd, in)
+			return cli.readLog(cmd, in)
 		},
 	}
 	cmd.Flags().IntVarP(&in.Limit, "limit", "n", in.Limit, "how many")
@@ -70,7 +70,7 @@ func logCommand(a *app) *cobra.Command {
 	return cmd
 }
 
-func showCommand(a *app) *cobra.Command {
+func showCommand(cli *app) *cobra.Command {
 	var output bool
 	cmd := &cobra.Command{
 		Use:   "show N",
@@ -86,7 +86,7 @@ func showCommand(a *app) *cobra.Command {
 				in.Query = args[0]
 			}
 
-			return a.readLog(cmd, in)
+			return cli.readLog(cmd, in)
 		},
 	}
 	cmd.Flags().BoolVar(&output, "output", false, "show the end of what its last run printed")
@@ -104,12 +104,12 @@ type logQuery struct {
 
 // logImported prints a page of imported lines.
 func (a *app) logImported(cmd *cobra.Command, in logQuery) error {
-	l, err := a.lab(cmd.Context())
+	co, err := a.lab(cmd.Context())
 	if err != nil {
 		return err
 	}
 
-	p, err := view.ListImports(cmd.Context(), l, view.Query{Text: in.Query, Cursor: in.Cursor, Limit: in.Limit})
+	page, err := view.ListImports(cmd.Context(), co, view.Query{Text: in.Query, Cursor: in.Cursor, Limit: in.Limit})
 	if err != nil {
 		return err
 	}
@@ -119,11 +119,11 @@ func (a *app) logImported(cmd *cobra.Command, in logQuery) error {
 		return err
 	}
 
-	if person && len(p.Lines) > 0 {
-		a.printf("%s\n", strings.Join(v.ImportPage(p), "\n"))
+	if person && len(page.Lines) > 0 {
+		a.printf("%s\n", strings.Join(v.ImportPage(page), "\n"))
 		return nil
 	}
-	a.print(tools.RenderImports(p))
+	a.print(tools.RenderImports(page))
 
 	return nil
 }
@@ -178,7 +178,7 @@ func (a *app) readForPerson(ctx context.Context, v terminal.Layout, in logQuery)
 			"no experiment is named")
 	}
 
-	l, err := a.lab(ctx)
+	co, err := a.lab(ctx)
 	if err != nil {
 		return err
 	}
@@ -186,29 +186,29 @@ func (a *app) readForPerson(ctx context.Context, v terminal.Layout, in logQuery)
 
 	switch in.View {
 	case "experiment":
-		d, err := view.ReadExperiment(ctx, l, in.Query)
+		detail, err := view.ReadExperiment(ctx, co, in.Query)
 		if err != nil {
 			return err
 		}
-		lines = v.Experiment(d)
+		lines = v.Experiment(detail)
 	case "output":
-		p, err := view.ReadOutput(ctx, l, in.Query, in.Cursor, outputShown)
+		page, err := view.ReadOutput(ctx, co, in.Query, in.Cursor, outputShown)
 		if err != nil {
 			return err
 		}
-		lines = v.Output(p)
+		lines = v.Output(page)
 	default:
-		b, err := view.ReadBrief(ctx, l)
+		brief, err := view.ReadBrief(ctx, co)
 		if err != nil {
 			return err
 		}
 
-		if lines = v.Status(b); in.View == "table" {
-			p, err := view.ListExperiments(ctx, l, view.Query{Text: in.Query, Cursor: in.Cursor, Limit: in.Limit})
+		if lines = v.Status(brief); in.View == "table" {
+			p, err := view.ListExperiments(ctx, co, view.Query{Text: in.Query, Cursor: in.Cursor, Limit: in.Limit})
 			if err != nil {
 				return err
 			}
-			lines = v.Log(b, p, in.Query)
+			lines = v.Log(brief, p, in.Query)
 		}
 	}
 	a.printf("%s\n", strings.Join(lines, "\n"))

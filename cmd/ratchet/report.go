@@ -14,7 +14,7 @@ import (
 	"ratchet/internal/view"
 )
 
-func reportCommand(a *app) *cobra.Command {
+func reportCommand(cli *app) *cobra.Command {
 	var out, format, check string
 	var recompute bool
 	cmd := &cobra.Command{
@@ -26,7 +26,7 @@ changed, added or removed, or a record that was, is named with its line.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if check != "" {
-				return a.checkReport(cmd, check, recompute)
+				return cli.checkReport(cmd, check, recompute)
 			}
 
 			if recompute {
@@ -34,7 +34,7 @@ changed, added or removed, or a record that was, is named with its line.`,
 					"--recompute belongs to --check")
 			}
 
-			return a.writeReport(cmd, out, format)
+			return cli.writeReport(cmd, out, format)
 		},
 	}
 	f := cmd.Flags()
@@ -62,12 +62,12 @@ func (a *app) writeReport(cmd *cobra.Command, out, format string) error {
 			format)
 	}
 
-	l, err := a.lab(cmd.Context())
+	co, err := a.lab(cmd.Context())
 	if err != nil {
 		return err
 	}
 
-	w, err := view.WriteReport(cmd.Context(), l, report.Full(), format == "html")
+	w, err := view.WriteReport(cmd.Context(), co, report.Full(), format == "html")
 	if err != nil {
 		return err
 	}
@@ -106,12 +106,12 @@ func (a *app) checkReport(cmd *cobra.Command, file string, recompute bool) error
 			err)
 	}
 
-	l, err := a.lab(cmd.Context())
+	co, err := a.lab(cmd.Context())
 	if err != nil {
 		return err
 	}
 
-	c, err := view.CheckReport(cmd.Context(), l, written, recompute)
+	c, err := view.CheckReport(cmd.Context(), co, written, recompute)
 	if err != nil {
 		return err
 	}

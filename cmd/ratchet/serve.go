@@ -32,7 +32,7 @@ type serving struct {
 	insecure  bool
 }
 
-func serveCommand(a *app) *cobra.Command {
+func serveCommand(cli *app) *cobra.Command {
 	var s serving
 	cmd := &cobra.Command{
 		Use:   "serve",
@@ -43,7 +43,7 @@ func serveCommand(a *app) *cobra.Command {
 			"  ratchet serve --root ~/src --root /srv/repos\n" +
 			"  ratchet serve --listen 0.0.0.0:7447 --tls-cert cert.pem --tls-key key.pem --allow-origin https://lab.example.org:7447",
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.serve(cmd.Context(), s) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return cli.serve(cmd.Context(), s) },
 	}
 	f := cmd.Flags()
 	f.StringVar(&s.listen, "listen", "127.0.0.1:7447", "address and port; port 0 takes a free one")
@@ -142,20 +142,20 @@ func (a *app) servedRoots(ctx context.Context, s serving) ([]string, error) {
 		return s.roots, nil
 	}
 
-	l, err := a.lab(ctx)
+	co, err := a.lab(ctx)
 	if err != nil {
 		return nil, research.Errorf(research.Describe(err).Code, "start it in a repository, or say --root DIR",
 			"no folder to serve: %w", err)
 	}
 
 	// a worktree's git folder lies in another
-	if common := filepath.Dir(l.Ledger.Dir()); filepath.Base(common) == ".git" {
-		if rel, err := filepath.Rel(l.Root(), common); err != nil || rel != ".git" {
-			return []string{l.Root(), filepath.Dir(common)}, nil
+	if common := filepath.Dir(co.Ledger.Dir()); filepath.Base(common) == ".git" {
+		if rel, err := filepath.Rel(co.Root(), common); err != nil || rel != ".git" {
+			return []string{co.Root(), filepath.Dir(common)}, nil
 		}
 	}
 
-	return []string{l.Root()}, nil
+	return []string{co.Root()}, nil
 }
 
 // open listens, with TLS if there is a certificate.
@@ -253,19 +253,19 @@ func (a *app) greet(s serving, roots []string, tokens *server.Tokens, addr net.A
 		repo = strings.ReplaceAll(url.QueryEscape(roots[0]), "%2F", "/")
 	}
 
-	return a.emit(g, func(w io.Writer) {
-		fmt.Fprintf(w, "serving MCP at %s?repo=%s\n", g.URL, repo)
+	return a.emit(g, func(out io.Writer) {
+		fmt.Fprintf(out, "serving MCP at %s?repo=%s\n", g.URL, repo)
 
 		token := "TOKEN"
 		if g.Token != "" {
 			token = g.Token
-			fmt.Fprintf(w, "a new token, %s, shown only now: %s\n", firstToken, g.Token)
+			fmt.Fprintf(out, "a new token, %s, shown only now: %s\n", firstToken, g.Token)
 		}
-		fmt.Fprintf(w,
+		fmt.Fprintf(out,
 			"add it to a client, for example:\n  claude mcp add -t http ratchet '%s?repo=%s' --header 'Authorization: Bearer %s'\n", g.URL, repo, token)
-		fmt.Fprintf(w,
+		fmt.Fprintf(out,
 			"dashboard: %s, with a token of `ratchet token add NAME --role person`, or `--role read` to look on\n",
 			g.Dashboard)
-		fmt.Fprintln(w, "other clients, TLS and limits: docs/http.md; it ends with Ctrl-C, and runs go on")
+		fmt.Fprintln(out, "other clients, TLS and limits: docs/http.md; it ends with Ctrl-C, and runs go on")
 	})
 }

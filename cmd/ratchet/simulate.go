@@ -10,7 +10,7 @@ import (
 	"ratchet/internal/simulate"
 )
 
-func simulateCommand(a *app) *cobra.Command {
+func simulateCommand(cli *app) *cobra.Command {
 	var s simulate.Study
 	cmd := &cobra.Command{
 		Use:   "simulate",
@@ -21,7 +21,7 @@ func simulateCommand(a *app) *cobra.Command {
 			"that --recordings names, and nothing is written.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			p := a.progress("playing", "nights")
+			p := cli.progress("playing", "nights")
 			s.Played = p.Step
 			report, err := s.Run(cmd.Context())
 			p.End()
@@ -34,14 +34,14 @@ func simulateCommand(a *app) *cobra.Command {
 				return err
 			}
 
-			return a.emit(report, func(w io.Writer) {
+			return cli.emit(report, func(out io.Writer) {
 				if s.Cell == "" && s.Rule == "" {
-					fmt.Fprint(w, report.RenderDocument())
+					fmt.Fprint(out, report.RenderDocument())
 					return
 				}
-				fmt.Fprintln(w,
-					strings.Join(nonEmpty(simulate.RenderNullTable(report.Null), simulate.RenderNullTable(report.Broken),
-						simulate.RenderGainTable(report.Gains)), "\n"))
+				fmt.Fprintln(out,
+					strings.Join(nonEmpty(simulate.RenderNullTable(report.Null),
+						simulate.RenderNullTable(report.Broken), simulate.RenderGainTable(report.Gains)), "\n"))
 			})
 		},
 	}

@@ -11,7 +11,7 @@ import (
 	"ratchet/internal/terminal"
 )
 
-func stopCommand(a *app) *cobra.Command {
+func stopCommand(cli *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "stop [ID]",
 		Short: "stop the loop: what runs is killed and recorded, and nothing starts until `ratchet resume`; with ID, that run only",
@@ -21,52 +21,52 @@ stay commits, and what was stopped may be run again. ` + "`ratchet resume`" + ` 
 With ID (x7, c1 …) that run alone is stopped, and the loop goes on.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			l, err := a.lab(cmd.Context())
+			co, err := cli.lab(cmd.Context())
 			if err != nil {
 				return err
 			}
 
 			if len(args) == 0 {
-				out, err := lab.StopLoop(cmd.Context(), l, a.by())
+				out, err := lab.StopLoop(cmd.Context(), co, cli.by())
 				if err != nil {
 					return err
 				}
 
-				return a.emit(out, func(w io.Writer) { printLoop(w, out) })
+				return cli.emit(out, func(w io.Writer) { printLoop(w, out) })
 			}
 
-			s, err := lab.StopJob(cmd.Context(), l, args[0])
+			s, err := lab.StopJob(cmd.Context(), co, args[0])
 			if err != nil {
 				return err
 			}
 
-			return a.emit(s, func(w io.Writer) { fmt.Fprintf(w, "%s %s %s\n", s.Status, s.ID, s.Text) })
+			return cli.emit(s, func(w io.Writer) { fmt.Fprintf(w, "%s %s %s\n", s.Status, s.ID, s.Text) })
 		},
 	}
 }
 
-func resumeCommand(a *app) *cobra.Command {
+func resumeCommand(cli *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "resume",
 		Short: "let a loop that was stopped go on (a person, in a terminal)",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if !terminal.IsTerminal(a.Stdin) {
+			if !terminal.IsTerminal(cli.Stdin) {
 				return research.Errorf(research.CodeStopped, "a person runs it, in a terminal",
 					"going on after `ratchet stop` is a person's decision")
 			}
 
-			l, err := a.lab(cmd.Context())
+			co, err := cli.lab(cmd.Context())
 			if err != nil {
 				return err
 			}
 
-			out, err := lab.ResumeLoop(cmd.Context(), l, a.by())
+			out, err := lab.ResumeLoop(cmd.Context(), co, cli.by())
 			if err != nil {
 				return err
 			}
 
-			return a.emit(out, func(w io.Writer) { printLoop(w, out) })
+			return cli.emit(out, func(w io.Writer) { printLoop(w, out) })
 		},
 	}
 }
@@ -80,14 +80,14 @@ func (a *app) by() string {
 	return "command"
 }
 
-func printLoop(w io.Writer, out *lab.LoopAnswer) {
+func printLoop(output io.Writer, out *lab.LoopAnswer) {
 	for _, s := range out.Stopped {
-		fmt.Fprintf(w, "stopped %s %s\n", s.ID, s.Text)
+		fmt.Fprintf(output, "stopped %s %s\n", s.ID, s.Text)
 	}
 
 	already := ""
 	if !out.Changed {
 		already = ", as before"
 	}
-	fmt.Fprintf(w, "the loop of %s %s%s\nnext: %s\n", out.Campaign, out.Status, already, out.Next)
+	fmt.Fprintf(output, "the loop of %s %s%s\nnext: %s\n", out.Campaign, out.Status, already, out.Next)
 }

@@ -13,7 +13,7 @@ import (
 
 // superviseCommand is the worker's process: `run_experiment` starts it,
 // nobody types it.
-func superviseCommand(a *app) *cobra.Command {
+func superviseCommand(cli *app) *cobra.Command {
 	var campaign, job string
 	cmd := &cobra.Command{
 		Use:    "supervise",
@@ -25,7 +25,7 @@ func superviseCommand(a *app) *cobra.Command {
 				debug.SetGCPercent(400)
 			}
 
-			l, err := a.labFor(cmd.Context(), checkout.Client{Name: "supervisor", Version: a.Version})
+			l, err := cli.labFor(cmd.Context(), checkout.Client{Name: "supervisor", Version: cli.Version})
 			if err == nil {
 				err = worker.RunWorker(cmd.Context(), l, campaign, job)
 			}
@@ -36,8 +36,9 @@ func superviseCommand(a *app) *cobra.Command {
 	}
 	cmd.Flags().StringVar(&campaign, "campaign", "", "the campaign's name")
 	cmd.Flags().StringVar(&job, "job", "", "the job's id")
-	cmd.Flags().StringVar(&a.gitDir, "git-dir", "", "the checkout's git directory, with --common-dir: git is not asked")
-	cmd.Flags().StringVar(&a.commonDir, "common-dir", "", "the git directory that all checkouts share")
+	cmd.Flags().StringVar(&cli.gitDir, "git-dir", "",
+		"the checkout's git directory, with --common-dir: git is not asked")
+	cmd.Flags().StringVar(&cli.commonDir, "common-dir", "", "the git directory that all checkouts share")
 
 	return cmd
 }

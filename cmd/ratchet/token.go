@@ -15,7 +15,7 @@ import (
 	"ratchet/server"
 )
 
-func tokenCommand(a *app) *cobra.Command {
+func tokenCommand(cli *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "token",
 		Short: "add, list and revoke the bearer tokens that `ratchet serve` lets in",
@@ -26,19 +26,19 @@ func tokenCommand(a *app) *cobra.Command {
 		Long: "Makes a token and prints it, this once. What it opens is its role: agent (the default) MCP, and reading the\n" +
 			"dashboard; read the dashboard, without steering; person the dashboard, with all that only a person may decide: made in a terminal only.",
 		Example: "  ratchet token add laptop\n  ratchet token add phone --role read",
-		RunE:    func(_ *cobra.Command, args []string) error { return a.addToken(args[0], server.Role(role)) },
+		RunE:    func(_ *cobra.Command, args []string) error { return cli.addToken(args[0], server.Role(role)) },
 	}
 	add.Flags().StringVar(&role, "role", string(server.RoleAgent), "what it opens: agent, read or person")
 	cmd.AddCommand(
 		add,
 		&cobra.Command{
 			Use: "list", Short: "list the tokens' names", Args: cobra.NoArgs,
-			RunE: func(*cobra.Command, []string) error { return a.listTokens() },
+			RunE: func(*cobra.Command, []string) error { return cli.listTokens() },
 		},
 		&cobra.Command{
 			Use: "revoke NAME", Short: "remove a token; a server that runs refuses it from now on",
 			Args: cobra.ExactArgs(1), RunE: func(_ *cobra.Command, args []string) error {
-				return a.revokeToken(args[0])
+				return cli.revokeToken(args[0])
 			},
 		},
 	)
@@ -84,11 +84,11 @@ func (a *app) addToken(name string, role server.Role) error {
 		return err
 	}
 
-	return a.emit(madeToken{name, token, role}, func(w io.Writer) {
-		fmt.Fprintf(w, "the token %s, shown only now:\n  %s\n", name, token)
+	return a.emit(madeToken{name, token, role}, func(out io.Writer) {
+		fmt.Fprintf(out, "the token %s, shown only now:\n  %s\n", name, token)
 
 		if role == server.RoleAgent {
-			fmt.Fprintln(w, "clients send it as a header: Authorization: Bearer TOKEN")
+			fmt.Fprintln(out, "clients send it as a header: Authorization: Bearer TOKEN")
 			return
 		}
 
@@ -96,7 +96,7 @@ func (a *app) addToken(name string, role server.Role) error {
 		if role == server.RolePerson {
 			what = "it steers too: it can accept contracts and override verdicts"
 		}
-		fmt.Fprintf(w,
+		fmt.Fprintf(out,
 			"the link for a browser (%s), with the address that `ratchet serve` prints:\n  http://127.0.0.1:7447/ui/#token=%s\n", what, token)
 	})
 }
@@ -124,13 +124,13 @@ func (a *app) listTokens() error {
 		out[i] = shownToken{t.Name, t.Created, cmp.Or(t.Role, server.RoleAgent)}
 	}
 
-	return a.emit(out, func(w io.Writer) {
+	return a.emit(out, func(output io.Writer) {
 		for _, t := range out {
-			fmt.Fprintf(w, "%-32s  added %s  %s\n", t.Name, t.Created.Format("2006-01-02 15:04"), t.Role)
+			fmt.Fprintf(output, "%-32s  added %s  %s\n", t.Name, t.Created.Format("2006-01-02 15:04"), t.Role)
 		}
 
 		if len(out) == 0 {
-			fmt.Fprintln(w, "no tokens; `ratchet token add NAME` makes one")
+			fmt.Fprintln(output, "no tokens; `ratchet token add NAME` makes one")
 		}
 	})
 }

@@ -26,7 +26,7 @@ type looking struct {
 	readOnly bool
 }
 
-func uiCommand(a *app) *cobra.Command {
+func uiCommand(cli *app) *cobra.Command {
 	var u looking
 	cmd := &cobra.Command{
 		Use:   "ui",
@@ -34,7 +34,7 @@ func uiCommand(a *app) *cobra.Command {
 		Long: "Serves the dashboard of this repository on this machine, with a token that lives as long as the command, prints\n" +
 			"the link and, on a terminal, opens it. It ends with Ctrl-C; runs go on. For other machines: `ratchet serve`.",
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.ui(cmd.Context(), u) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return cli.ui(cmd.Context(), u) },
 	}
 	f := cmd.Flags()
 	f.StringVar(&u.listen, "listen", "127.0.0.1:0", "address and port on this machine; port 0 takes a free one")

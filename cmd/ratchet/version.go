@@ -80,21 +80,21 @@ func versionOf(said string) string {
 	return "devel"
 }
 
-func versionCommand(a *app) *cobra.Command {
+func versionCommand(cli *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "print the version, the commit, its date and the libraries",
 		Args:  cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			info, _ := debug.ReadBuildInfo()
-			b := buildOf(built{Version: a.Version, Commit: a.Commit, Date: a.Date}, info)
+			b := buildOf(built{Version: cli.Version, Commit: cli.Commit, Date: cli.Date}, info)
 
-			return a.emit(b, func(w io.Writer) { printBuilt(w, b) })
+			return cli.emit(b, func(w io.Writer) { printBuilt(w, b) })
 		},
 	}
 }
 
-func printBuilt(w io.Writer, b built) {
+func printBuilt(out io.Writer, b built) {
 	commit := cmp.Or(b.Commit, "unknown")
 	if b.Date != "" {
 		commit += ", " + b.Date
@@ -108,13 +108,13 @@ func printBuilt(w io.Writer, b built) {
 	if !b.Cgo || runtime.GOOS != "linux" {
 		gpus = "built without cgo: no GPU can be leased"
 	}
-	fmt.Fprintf(w, "ratchet %s\ncommit   %s\nbuilt    by %s for %s; %s\n", b.Version, commit, b.Go, b.Platform, gpus)
+	fmt.Fprintf(out, "ratchet %s\ncommit   %s\nbuilt    by %s for %s; %s\n", b.Version, commit, b.Go, b.Platform, gpus)
 
 	for i, l := range b.Libraries {
 		head := ""
 		if i == 0 {
 			head = "with"
 		}
-		fmt.Fprintf(w, "%-8s %s %s\n", head, l.Module, l.Version)
+		fmt.Fprintf(out, "%-8s %s %s\n", head, l.Module, l.Version)
 	}
 }

@@ -13,7 +13,7 @@ import (
 // writeFile writes a file that a person asked for whole or not at all: beside it,
 // then renamed over it. A link is followed, the mode of a file that is there
 // stays; what is no plain file (a device, a pipe) is written to as it is.
-func writeFile(path string, b []byte) error {
+func writeFile(path string, content []byte) error {
 	at, mode := path, fs.FileMode(0)
 	if to, err := filepath.EvalSymlinks(path); err == nil {
 		at = to
@@ -25,12 +25,13 @@ func writeFile(path string, b []byte) error {
 		}
 
 		if !info.Mode().IsRegular() {
-			return toldOf(path, os.WriteFile(at, b, 0o666))
+			return toldOf(path, os.WriteFile(at, content, 0o666))
 		}
 		mode = info.Mode().Perm()
 	}
 
-	return toldOf(path, atomicfile.Write(at, b, atomicfile.Options{Mode: mode, Durability: atomicfile.ContentFirst}))
+	return toldOf(path, atomicfile.Write(at, content,
+		atomicfile.Options{Mode: mode, Durability: atomicfile.ContentFirst}))
 }
 
 func toldOf(path string, err error) error {

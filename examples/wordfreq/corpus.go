@@ -30,33 +30,33 @@ var endings = []string{"", "s", "ed", "ing", "er", "ly", "ness", "less", "ful", 
 func corpus(size int) string {
 	vocabulary := vocabulary()
 	ranks := zipf(len(vocabulary))
-	var b strings.Builder
-	b.Grow(size + 256)
+	var text strings.Builder
+	text.Grow(size + 256)
 	seed := uint64(1)
 	next := func(n int) int { // a 64-bit linear congruential generator, high bits only
 		seed = seed*6364136223846793005 + 1442695040888963407
 		return int((seed >> 33) % uint64(n))
 	}
-	for sentence := 1; b.Len() < size; sentence++ {
+	for sentence := 1; text.Len() < size; sentence++ {
 		length := 5 + next(14)
 		for i := 0; i < length; i++ {
 			word := vocabulary[ranks[next(len(ranks))]]
 			switch {
 			case i == 0:
-				b.WriteByte(word[0] - 'a' + 'A')
-				b.WriteString(word[1:])
+				text.WriteByte(word[0] - 'a' + 'A')
+				text.WriteString(word[1:])
 			case next(11) == 0:
-				b.WriteString(", " + word)
+				text.WriteString(", " + word)
 			default:
-				b.WriteString(" " + word)
+				text.WriteString(" " + word)
 			}
 		}
-		b.WriteString(". ")
+		text.WriteString(". ")
 		if sentence%7 == 0 {
-			b.WriteString("\n\n")
+			text.WriteString("\n\n")
 		}
 	}
-	return b.String()
+	return text.String()
 }
 
 func vocabulary() []string {

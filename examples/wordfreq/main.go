@@ -28,10 +28,10 @@ func main() {
 
 // checksum covers every word, its count and the order.
 func checksum(entries []Entry) uint32 {
-	var b []byte
+	var content []byte
 	for _, e := range entries {
-		b = append(b, e.Word...)
-		b = append(b, byte(e.Count), byte(e.Count>>8), byte(e.Count>>16), '\n')
+		content = append(content, e.Word...)
+		content = append(content, byte(e.Count), byte(e.Count>>8), byte(e.Count>>16), '\n')
 	}
-	return crc32.ChecksumIEEE(b)
+	return crc32.ChecksumIEEE(content)
 }

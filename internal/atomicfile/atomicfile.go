@@ -146,10 +146,10 @@ func SyncDir(dir string) error {
 		return nil
 	}
 
-	d, err := os.Open(dir)
+	file, err := os.Open(dir)
 	if err != nil {
 		return err
 	}
 
-	return errors.Join(d.Sync(), d.Close())
+	return errors.Join(file.Sync(), file.Close())
 }

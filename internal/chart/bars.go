@@ -3,9 +3,9 @@ package chart
 import "math"
 
 // bars draws parts of wholes, one below the other.
-func (p *pen) bars(q Panel, b box) {
+func (p *pen) bars(panel Panel, b box) {
 	name, most := 0.0, 0.0
-	for _, r := range q.Bars {
+	for _, r := range panel.Bars {
 		name = math.Max(name, p.width(p.fit(r.Name, textSize, 170), textSize))
 		if finite2(r.Whole) {
 			most = math.Max(most, r.Whole)
@@ -16,10 +16,10 @@ func (p *pen) bars(q Panel, b box) {
 		most = 1
 	}
 	c := box{edge + name + 10, b.top + 24, b.right - edge - 210, b.bottom - 10}
-	p.text(p.fit(q.Title, textSize, width-2*edge), edge, b.top+10, textSize, 0, p.p.muted)
+	p.text(p.fit(panel.Title, textSize, width-2*edge), edge, b.top+10, textSize, 0, p.p.muted)
 
-	step := math.Min(barHigh, (c.bottom-c.top)/float64(len(q.Bars)))
-	for i, r := range q.Bars {
+	step := math.Min(barHigh, (c.bottom-c.top)/float64(len(panel.Bars)))
+	for i, r := range panel.Bars {
 		y := c.top + step*float64(i)
 		thick := step * .62
 		mid := y + step/2

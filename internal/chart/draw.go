@@ -21,52 +21,53 @@ const (
 )
 
 // Draw draws a figure. Its errors are about the options.
-func Draw(f Figure, o Options) ([]byte, error) {
-	if o.Width == 0 {
-		o.Width = width
+func Draw(figure Figure, options Options) ([]byte, error) {
+	if options.Width == 0 {
+		options.Width = width
 	}
 
-	if o.Width < 400 || o.Width > 3200 {
-		return nil, fmt.Errorf("draw: a width of %d pixels: 400 to 3200 can be drawn", o.Width)
+	if options.Width < 400 || options.Width > 3200 {
+		return nil, fmt.Errorf("draw: a width of %d pixels: 400 to 3200 can be drawn", options.Width)
 	}
 
-	if o.Theme == "" {
-		o.Theme = Light
+	if options.Theme == "" {
+		options.Theme = Light
 	}
 
-	if o.Theme != Light && o.Theme != Dark {
-		return nil, fmt.Errorf("draw: the theme %q is none of light and dark", o.Theme)
+	if options.Theme != Light && options.Theme != Dark {
+		return nil, fmt.Errorf("draw: the theme %q is none of light and dark", options.Theme)
 	}
 
 	provide := chartdraw.PNG
-	switch o.Format {
+	switch options.Format {
 	case SVG:
 		provide = chartdraw.SVG
 	case PNG, "":
-		f, _ = readable(f)
+		figure, _ = readable(figure)
 	default:
-		return nil, fmt.Errorf("draw: the format %q is none of png and svg", o.Format)
+		return nil, fmt.Errorf("draw: the format %q is none of png and svg", options.Format)
 	}
-	scale := float64(o.Width) / width
+	scale := float64(options.Width) / width
 	// What stands above the panels decides the height, so it is laid out twice.
 	slack := 1.0
-	if o.Format == SVG {
+	if options.Format == SVG {
 		slack = 1.12
 	}
-	draft := &pen{r: chartdraw.SVG(1, 1), scale: scale, p: paletteOf(o.Theme), slack: slack}
+	draft := &pen{r: chartdraw.SVG(1, 1), scale: scale, p: paletteOf(options.Theme), slack: slack}
 	draft.r.SetDPI(72)
-	height := draft.head(f) + panelsHeight(f) + footHeight(f)
-	p := &pen{r: provide(o.Width, int(math.Round(height*scale))), scale: scale, p: paletteOf(o.Theme), slack: slack}
+	height := draft.head(figure) + panelsHeight(figure) + footHeight(figure)
+	p := &pen{r: provide(options.Width, int(math.Round(height*scale))), scale: scale, p: paletteOf(options.Theme),
+		slack: slack}
 	p.r.SetDPI(72) // a point of text is a pixel
-	p.figure(f, height)
+	p.figure(figure, height)
 
-	if o.Format == SVG {
-		var b bytes.Buffer
-		if err := p.r.Save(&b); err != nil {
+	if options.Format == SVG {
+		var text bytes.Buffer
+		if err := p.r.Save(&text); err != nil {
 			return nil, fmt.Errorf("draw: %w", err)
 		}
 
-		return named(b.Bytes(), f, o.Width, int(math.Round(height*scale))), nil
+		return named(text.Bytes(), figure, options.Width, int(math.Round(height*scale))), nil
 	}
 
 	return encode(p.r)
@@ -80,16 +81,16 @@ func named(svg []byte, f Figure, w, h int) []byte {
 	return bytes.Replace(svg, []byte(">"), []byte("><title>"+clean+"</title>"), 1)
 }
 
-func panelsHeight(f Figure) float64 {
-	if len(f.Panels) == 1 && len(f.Panels[0].Bars) > 0 && f.Empty == "" {
-		return math.Min(panelFirst, 40+barHigh*float64(len(f.Panels[0].Bars)))
+func panelsHeight(figure Figure) float64 {
+	if len(figure.Panels) == 1 && len(figure.Panels[0].Bars) > 0 && figure.Empty == "" {
+		return math.Min(panelFirst, 40+barHigh*float64(len(figure.Panels[0].Bars)))
 	}
 
-	if len(f.Panels) < 2 || f.Empty != "" {
+	if len(figure.Panels) < 2 || figure.Empty != "" {
 		return panelFirst
 	}
 
-	return panelNext * float64(len(f.Panels)+1)
+	return panelNext * float64(len(figure.Panels)+1)
 }
 
 func footHeight(f Figure) float64 {
@@ -140,38 +141,38 @@ func share(q Panel) float64 {
 }
 
 // head writes title, subtitle and legend, and says where they end.
-func (p *pen) head(f Figure) float64 {
+func (p *pen) head(figure Figure) float64 {
 	y := 28.0
-	p.write(p.fit(f.Title, titleSize*1.06, width-2*edge), edge, y, titleSize, true, p.p.text)
+	p.write(p.fit(figure.Title, titleSize*1.06, width-2*edge), edge, y, titleSize, true, p.p.text)
 
-	if f.Subtitle != "" {
+	if figure.Subtitle != "" {
 		y += 21
-		p.text(p.fit(f.Subtitle, textSize+1, width-2*edge), edge, y, textSize+1, 0, p.p.muted)
+		p.text(p.fit(figure.Subtitle, textSize+1, width-2*edge), edge, y, textSize+1, 0, p.p.muted)
 	}
 
-	if f.Empty != "" {
+	if figure.Empty != "" {
 		return y + 8
 	}
 
-	return p.legend(f, y+20) + 4
+	return p.legend(figure, y+20) + 4
 }
 
 // legend names the series in rows, the first of which is at y.
-func (p *pen) legend(f Figure, y float64) float64 {
+func (p *pen) legend(figure Figure, y float64) float64 {
 	x, any := float64(edge), false
 
-	for _, q := range f.Panels {
-		for _, s := range q.Series {
-			if s.Name == "" || len(s.Points) == 0 {
+	for _, q := range figure.Panels {
+		for _, series := range q.Series {
+			if series.Name == "" || len(series.Points) == 0 {
 				continue
 			}
-			name := p.fit(s.Name, textSize, 300)
+			name := p.fit(series.Name, textSize, 300)
 
 			w := 22 + p.width(name, textSize)*p.slack + 16
 			if any && x+w > width-edge {
 				x, y = edge, y+19
 			}
-			p.sample(s, x+8, y-4)
+			p.sample(series, x+8, y-4)
 			p.text(name, x+21, y, textSize, 0, p.p.text)
 			x, any = x+w, true
 		}
@@ -185,14 +186,14 @@ func (p *pen) legend(f Figure, y float64) float64 {
 }
 
 // sample is what a series looks like, around x, y.
-func (p *pen) sample(s Series, x, y float64) {
-	c := p.p.colours[s.Colour]
+func (p *pen) sample(series Series, x, y float64) {
+	c := p.p.colours[series.Colour]
 	switch {
-	case s.Kind == Area:
+	case series.Kind == Area:
 		p.rect(box{x - 8, y - 5, x + 8, y + 5}, with(c, 60))
-	case s.Kind == Marks:
-		p.mark(s.Shape, c, x, y, 4.5)
-	case s.Dashed:
+	case series.Kind == Marks:
+		p.mark(series.Shape, c, x, y, 4.5)
+	case series.Dashed:
 		p.dashed(c, 2, x-8, y, x+8, y)
 	default:
 		p.line(c, 2.2, x-8, y, x+8, y)

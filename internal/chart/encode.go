@@ -54,12 +54,12 @@ func encode(r chartdraw.Renderer) ([]byte, error) {
 		small.Pix[i] = at[pixel(c.img.Pix[4*i:])]
 	}
 
-	var b bytes.Buffer
-	if err := png.Encode(&b, small); err != nil {
+	var text bytes.Buffer
+	if err := png.Encode(&text, small); err != nil {
 		return nil, fmt.Errorf("draw: %w", err)
 	}
 
-	return b.Bytes(), nil
+	return text.Bytes(), nil
 }
 
 func pixel(p []byte) color.RGBA { return color.RGBA{R: p[0], G: p[1], B: p[2], A: p[3]} }

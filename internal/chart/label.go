@@ -6,16 +6,16 @@ const (
 )
 
 // labels writes each label where it finds room near its point, with a line to it.
-func (c *canvas) labels(q Panel) {
-	for _, s := range q.Series {
-		if s.Kind != Marks || s.Floor {
+func (c *canvas) labels(panel Panel) {
+	for _, series := range panel.Series {
+		if series.Kind != Marks || series.Floor {
 			continue
 		}
 
-		for _, pt := range s.Points { // what a label must not cover
+		for _, pt := range series.Points { // what a label must not cover
 			if _, in := c.y.at(pt.Y); in && pt.finite() && len(c.taken) < 3000 {
 				x, y, r := c.px1(pt.X), c.py(pt.Y), 4.0
-				if s.Shape == Halo {
+				if series.Shape == Halo {
 					r = 10
 				}
 
@@ -28,7 +28,7 @@ func (c *canvas) labels(q Panel) {
 		c.value(pt)
 	}
 
-	for _, l := range q.Labels {
+	for _, l := range panel.Labels {
 		if finite2(l.X, l.Y) {
 			c.label(l)
 		}

@@ -17,13 +17,13 @@ func Lacks(f Figure) bool {
 }
 
 // readable is f with signs that can be spelt in letters of the font, without letters that the font lacks, and whether there were any.
-func readable(f Figure) (Figure, bool) {
+func readable(figure Figure) (Figure, bool) {
 	font := chartdraw.GetFont("notosans")
 	spelt := strings.NewReplacer("→", "->", "←", "<-", "⇒", "=>", "≤", "<=", "≥", ">=", "≠", "!=", "≈", "~", "−", "-",
 		"∞", "inf", "\ufe0f", "")
 	lacks := false
 	fix := func(s *string) {
-		var b strings.Builder
+		var text strings.Builder
 
 		gap := false
 		for _, r := range spelt.Replace(plain(*s)) {
@@ -31,49 +31,49 @@ func readable(f Figure) (Figure, bool) {
 				if !has {
 					r, lacks = '…', true
 				}
-				b.WriteRune(r)
+				text.WriteRune(r)
 				gap = !has
 			}
 		}
-		*s = b.String()
+		*s = text.String()
 	}
-	fix(&f.Title)
-	fix(&f.Subtitle)
-	fix(&f.Empty)
+	fix(&figure.Title)
+	fix(&figure.Subtitle)
+	fix(&figure.Empty)
 
-	f.Panels = slices.Clone(f.Panels)
-	for i := range f.Panels {
-		fixPanel(&f.Panels[i], fix)
+	figure.Panels = slices.Clone(figure.Panels)
+	for i := range figure.Panels {
+		fixPanel(&figure.Panels[i], fix)
 	}
 
 	if lacks {
-		f.Foot = lackNote + f.Foot
+		figure.Foot = lackNote + figure.Foot
 	}
 
-	return f, lacks
+	return figure, lacks
 }
 
-func fixPanel(q *Panel, fix func(*string)) {
-	q.Series, q.Rules, q.Labels, q.Bars = slices.Clone(q.Series), slices.Clone(q.Rules), slices.Clone(q.Labels),
-		slices.Clone(q.Bars)
-	fix(&q.Title)
-	fix(&q.X.Name)
-	fix(&q.Y.Name)
+func fixPanel(panel *Panel, fix func(*string)) {
+	panel.Series, panel.Rules, panel.Labels, panel.Bars = slices.Clone(panel.Series), slices.Clone(panel.Rules),
+		slices.Clone(panel.Labels), slices.Clone(panel.Bars)
+	fix(&panel.Title)
+	fix(&panel.X.Name)
+	fix(&panel.Y.Name)
 
-	for i := range q.Series {
-		fix(&q.Series[i].Name)
+	for i := range panel.Series {
+		fix(&panel.Series[i].Name)
 	}
 
-	for i := range q.Rules {
-		fix(&q.Rules[i].Text)
+	for i := range panel.Rules {
+		fix(&panel.Rules[i].Text)
 	}
 
-	for i := range q.Labels {
-		fix(&q.Labels[i].Text)
+	for i := range panel.Labels {
+		fix(&panel.Labels[i].Text)
 	}
 
-	for i := range q.Bars {
-		fix(&q.Bars[i].Name)
-		fix(&q.Bars[i].Text)
+	for i := range panel.Bars {
+		fix(&panel.Bars[i].Name)
+		fix(&panel.Bars[i].Text)
 	}
 }

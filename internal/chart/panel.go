@@ -57,11 +57,11 @@ func below(q Panel) float64 {
 }
 
 // margin is the room that the panel's vertical axis takes.
-func (p *pen) margin(q Panel, height float64) float64 {
-	if len(q.Bars) > 0 {
+func (p *pen) margin(panel Panel, height float64) float64 {
+	if len(panel.Bars) > 0 {
 		return 0
 	}
-	_, ys := scales(q, height)
+	_, ys := scales(panel, height)
 
 	wide := 0.0
 	for _, v := range ys.ticks {
@@ -72,42 +72,42 @@ func (p *pen) margin(q Panel, height float64) float64 {
 }
 
 // scales are the panel's, from its series and its height.
-func scales(q Panel, height float64) (xs, ys span) {
+func scales(panel Panel, height float64) (xs, ys span) {
 	var x, y []Point
 	var must []float64
 
-	for _, s := range q.Series {
-		for _, pt := range s.Points {
+	for _, series := range panel.Series {
+		for _, pt := range series.Points {
 			x = append(x, Point{Y: pt.X})
 
 			switch {
-			case s.Floor, s.Kind == Marks && s.Shape == Halo: // around a point that counts already
-			case s.Kind == Marks:
+			case series.Floor, series.Kind == Marks && series.Shape == Halo: // around a point that counts already
+			case series.Kind == Marks:
 				y = append(y, pt)
-			case s.Kind == Area:
+			case series.Kind == Area:
 				must = append(must, pt.Lo, pt.Hi)
 			default:
 				must = append(must, pt.Y)
 			}
 		}
 
-		if s.Kind == Stems {
+		if series.Kind == Stems {
 			must = append(must, 0)
 		}
 	}
 
-	for _, r := range q.Rules {
+	for _, r := range panel.Rules {
 		if !r.Vertical {
 			must = append(must, r.At)
 		}
 	}
 
-	return extent(q.X, nil, x, 9), extent(q.Y, must, y, max(3, int(height/48)))
+	return extent(panel.X, nil, x, 9), extent(panel.Y, must, y, max(3, int(height/48)))
 }
 
 // frame draws grid, ticks and the names of the axes.
-func (c *canvas) frame(q Panel) {
-	c.text(c.fit(q.Title, textSize, c.right-edge), edge, c.top-9, textSize, 0, c.p.muted)
+func (c *canvas) frame(panel Panel) {
+	c.text(c.fit(panel.Title, textSize, c.right-edge), edge, c.top-9, textSize, 0, c.p.muted)
 
 	for _, v := range c.y.ticks {
 		y := c.py(v)
@@ -122,8 +122,8 @@ func (c *canvas) frame(q Panel) {
 	}
 	c.line(c.p.frame, 1, c.left, c.bottom, c.right, c.bottom)
 
-	if q.X.Name != "" {
-		c.text(c.fit(q.X.Name, textSize, c.right-c.left), (c.left+c.right)/2, c.bottom+33, textSize, .5, c.p.muted)
+	if panel.X.Name != "" {
+		c.text(c.fit(panel.X.Name, textSize, c.right-c.left), (c.left+c.right)/2, c.bottom+33, textSize, .5, c.p.muted)
 	}
 }
 
@@ -160,14 +160,14 @@ func (c *canvas) series(s Series) {
 }
 
 // joined draws a line through the points; where one is missing it breaks.
-func (c *canvas) joined(s Series, col drawing.Color) {
+func (c *canvas) joined(series Series, col drawing.Color) {
 	var path []float64
 	flush := func() {
 		switch {
 		case len(path) == 2:
 			path = append(path, path[0]+6, path[1])
 			fallthrough
-		case len(path) > 2 && !s.Dashed:
+		case len(path) > 2 && !series.Dashed:
 			c.line(col, 2, path...)
 		case len(path) > 2:
 			c.dashed(col, 1.8, path...)
@@ -175,14 +175,14 @@ func (c *canvas) joined(s Series, col drawing.Color) {
 		path = nil
 	}
 
-	for _, pt := range s.Points {
+	for _, pt := range series.Points {
 		if !pt.finite() {
 			flush()
 			continue
 		}
 
 		x, y := c.px1(pt.X), c.py(pt.Y)
-		if n := len(path); n > 0 && s.Kind == Steps {
+		if n := len(path); n > 0 && series.Kind == Steps {
 			path = append(path, x, path[n-1])
 		}
 		path = append(path, x, y)
@@ -191,40 +191,40 @@ func (c *canvas) joined(s Series, col drawing.Color) {
 }
 
 // area fills what is between Lo and Hi, in steps.
-func (c *canvas) area(s Series, col drawing.Color) {
-	for i, pt := range s.Points {
+func (c *canvas) area(series Series, col drawing.Color) {
+	for i, pt := range series.Points {
 		if !finite2(pt.X, pt.Lo, pt.Hi) {
 			continue
 		}
 
 		right := c.px1(pt.X) + 6
-		if i+1 < len(s.Points) {
-			right = c.px1(s.Points[i+1].X)
+		if i+1 < len(series.Points) {
+			right = c.px1(series.Points[i+1].X)
 		}
 		c.rect(box{c.px1(pt.X), c.py(pt.Hi), math.Max(right, c.px1(pt.X)), c.py(pt.Lo)}, col)
 	}
 }
 
 // markSize is smaller where there are many.
-func (c *canvas) markSize(s Series) float64 {
+func (c *canvas) markSize(series Series) float64 {
 	n := 0.0
 	if c.x.unit == Whole {
 		n = c.x.hi - c.x.lo
 	}
-	n = math.Max(n, float64(len(s.Points)))
+	n = math.Max(n, float64(len(series.Points)))
 
 	return min(max(5-math.Log10(math.Max(n, 10)/10), 2.6), 5)
 }
 
-func (c *canvas) marks(s Series, col drawing.Color) {
-	size := c.markSize(s)
-	if s.Shape == Halo {
+func (c *canvas) marks(series Series, col drawing.Color) {
+	size := c.markSize(series)
+	if series.Shape == Halo {
 		size = size*1.9 + .5
 	}
 
-	for _, pt := range s.Points {
-		if s.Floor && finite2(pt.X) {
-			c.mark(s.Shape, col, c.px1(pt.X), c.bottom-size-2, size)
+	for _, pt := range series.Points {
+		if series.Floor && finite2(pt.X) {
+			c.mark(series.Shape, col, c.px1(pt.X), c.bottom-size-2, size)
 			continue
 		}
 
@@ -234,7 +234,7 @@ func (c *canvas) marks(s Series, col drawing.Color) {
 
 		x, y := c.px1(pt.X), c.py(pt.Y)
 		if share, in := c.y.at(pt.Y); !in { // an arrow at the edge
-			if s.Shape != Halo {
+			if series.Shape != Halo {
 				c.arrow(col, x, pt.Y, share > .5)
 			}
 
@@ -244,7 +244,7 @@ func (c *canvas) marks(s Series, col drawing.Color) {
 		if pt.Span && finite2(pt.Lo, pt.Hi) {
 			c.line(with(col, 150), 1, x, c.py(pt.Lo), x, c.py(pt.Hi))
 		}
-		c.mark(s.Shape, col, x, y, size)
+		c.mark(series.Shape, col, x, y, size)
 	}
 }
 

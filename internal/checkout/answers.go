@@ -26,7 +26,7 @@ func (co *Checkout) RecordAnswers(ctx context.Context) error {
 	}
 
 	return co.Ledger.Update(ctx, func(tx *ledger.Tx) error {
-		c, err := co.FindCampaign(ctx, tx)
+		campaign, err := co.FindCampaign(ctx, tx)
 		if research.HasCode(err, research.CodeNoCampaign) {
 			return nil
 		}
@@ -35,17 +35,17 @@ func (co *Checkout) RecordAnswers(ctx context.Context) error {
 			return err
 		}
 
-		name, ok := tx.SessionOf(c.Name, co.Repo.Root())
+		name, ok := tx.SessionOf(campaign.Name, co.Repo.Root())
 		if !ok {
 			return nil
 		}
 
-		session, err := tx.Session(c.Name, name)
+		session, err := tx.Session(campaign.Name, name)
 		if err != nil || session.Client != co.Opt.Client.Name || session.Version != co.Opt.Client.Version {
 			return err
 		}
 
-		return appendAnswers(tx, c.Name, name, counts)
+		return appendAnswers(tx, campaign.Name, name, counts)
 	})
 }
 

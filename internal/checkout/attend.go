@@ -55,7 +55,7 @@ func isDeserted(co *Checkout, root string) bool {
 
 // OtherSessionNote says that another session works in this very checkout, and how to give
 // this one its own; "" when there is none.
-func (co *Checkout) OtherSessionNote(c *history.Campaign) string {
+func (co *Checkout) OtherSessionNote(campaign *history.Campaign) string {
 	if held, _ := co.mark.isHeld(co); held {
 		return ""
 	}
@@ -70,7 +70,7 @@ func (co *Checkout) OtherSessionNote(c *history.Campaign) string {
 	silent := max(0, time.Since(info.ModTime())).Round(time.Second)
 
 	return fmt.Sprintf("another session works in this very checkout (%s, last call %s ago), and you would edit each other's file: give yours its own, git worktree add --detach %s %s, and start there",
-		strings.TrimSpace(string(who)), silent, co.Repo.Root()+"-2", strings.TrimPrefix(c.Branch, "refs/heads/"))
+		strings.TrimSpace(string(who)), silent, co.Repo.Root()+"-2", strings.TrimPrefix(campaign.Branch, "refs/heads/"))
 }
 
 // mark is the lock of a session on its checkout.

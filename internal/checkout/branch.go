@@ -26,7 +26,7 @@ func (co *Checkout) IsCampaignBranch(c *history.Campaign, branch string) bool {
 
 // RequireCampaignBranch is where the checkout stands, on its branch of the campaign. Calls
 // that change files or refs refuse to do it anywhere else.
-func (co *Checkout) RequireCampaignBranch(ctx context.Context, c *history.Campaign) (source.Head, error) {
+func (co *Checkout) RequireCampaignBranch(ctx context.Context, campaign *history.Campaign) (source.Head, error) {
 	if err := co.Repo.RequireNoOperation(ctx); err != nil {
 		return source.Head{}, err
 	}
@@ -36,10 +36,10 @@ func (co *Checkout) RequireCampaignBranch(ctx context.Context, c *history.Campai
 		return head, err
 	}
 
-	if !co.IsCampaignBranch(c, head.Branch) {
+	if !co.IsCampaignBranch(campaign, head.Branch) {
 		return head, research.Errorf(research.CodeRepository, "call start_campaign, which goes there",
 			"this checkout is on %s, not on a branch of campaign %s",
-			cmp.Or(strings.TrimPrefix(head.Branch, "refs/heads/"), "a detached HEAD"), c.Name)
+			cmp.Or(strings.TrimPrefix(head.Branch, "refs/heads/"), "a detached HEAD"), campaign.Name)
 	}
 
 	return head, nil
@@ -63,23 +63,23 @@ func SwitchCommand(origin string) string {
 
 // CommitCandidate makes a commit that only a ref of the campaign will hold.
 func (co *Checkout) CommitCandidate(
-	ctx context.Context, c *history.Campaign, tree, subject string, parents ...string,
+	ctx context.Context, campaign *history.Campaign, tree, subject string, parents ...string,
 ) (string, error) {
 	return co.Repo.Commit(ctx, source.CommitSpec{Tree: tree, Parents: parents,
-		Message: fmt.Sprintf("candidate: %s\n\nRatchet-Campaign: %s\n", subject, c.Name)})
+		Message: fmt.Sprintf("candidate: %s\n\nRatchet-Campaign: %s\n", subject, campaign.Name)})
 }
 
 // MergeTree is the incumbent's tree with what the commit edited changed in paths
 // since base. CodeConflict where another session changed the same lines.
 func (co *Checkout) MergeTree(
-	ctx context.Context, c *history.Campaign, base, edited string, paths []string,
+	ctx context.Context, campaign *history.Campaign, base, edited string, paths []string,
 ) (string, error) {
-	tree, conflicts, err := co.Repo.Merge(ctx, base, c.Incumbent, edited, paths)
+	tree, conflicts, err := co.Repo.Merge(ctx, base, campaign.Incumbent, edited, paths)
 	if err == nil && len(conflicts) > 0 {
 		err = research.Errorf(research.CodeConflict,
 			"call revert (it stores your edit and brings the incumbent), then apply your idea again",
 			"another session kept a change of the same lines of %s: the incumbent is %s now", strings.Join(conflicts,
-				", "), wording.ShortCommit(c.Incumbent))
+				", "), wording.ShortCommit(campaign.Incumbent))
 	}
 
 	return tree, err

@@ -16,38 +16,38 @@ import (
 // CurrentCampaign is the state of the checkout's campaign: the one whose branch is
 // checked out, else the one of the nearest program.
 func (co *Checkout) CurrentCampaign(ctx context.Context) (*history.Campaign, error) {
-	var c *history.Campaign
+	var campaign *history.Campaign
 	err := co.Ledger.View(ctx, func(tx *ledger.Tx) error {
 		found, err := co.FindCampaign(ctx, tx)
 		if err == nil {
-			c, err = co.ReadCampaign(tx, found.Name)
+			campaign, err = co.ReadCampaign(tx, found.Name)
 		}
 
 		return err
 	})
 
-	return c, err
+	return campaign, err
 }
 
 // ReadCampaign is a campaign as this checkout sees it: with its own experiment that
 // waits for a decision, and the first note that its session has not been told.
 func (co *Checkout) ReadCampaign(tx *ledger.Tx, name string) (*history.Campaign, error) {
-	c, err := tx.Campaign(name)
+	campaign, err := tx.Campaign(name)
 	if err != nil {
 		return nil, err
 	}
 
-	x, err := co.WaitingExperiment(tx, c)
+	experiment, err := co.WaitingExperiment(tx, campaign)
 	if err != nil {
-		return c, err
+		return campaign, err
 	}
 
-	if x != nil {
-		c.Mine = x.N
+	if experiment != nil {
+		campaign.Mine = experiment.N
 	}
-	c.Unheard, err = firstUnheardNote(co, tx, c)
+	campaign.Unheard, err = firstUnheardNote(co, tx, campaign)
 
-	return c, err
+	return campaign, err
 }
 
 // FindCampaign is the campaign that this checkout is about: the person's, else the one
@@ -68,13 +68,13 @@ func (co *Checkout) FindCampaign(ctx context.Context, tx *ledger.Tx) (*history.C
 		return nil, research.Errorf(research.CodeNoCampaign, research.Describe(err).Next, "no campaign here: %w", err)
 	}
 
-	c, err := tx.Campaign(doc.Program.Name)
+	campaign, err := tx.Campaign(doc.Program.Name)
 	if research.Describe(err).Code == research.CodeNoCampaign {
 		return nil, research.Errorf(research.CodeNoCampaign, "call start_campaign",
 			"the campaign %q has not been started in this repository", doc.Program.Name)
 	}
 
-	return c, err
+	return campaign, err
 }
 
 // CampaignElsewhere is the error of a checkout without a program: where the campaigns
@@ -85,11 +85,11 @@ func CampaignElsewhere(tx *ledger.Tx, cause error) error {
 		return err
 	}
 
-	for _, c := range all {
-		if c.Ended == "" {
-			branch := strings.TrimPrefix(c.Branch, "refs/heads/")
+	for _, campaign := range all {
+		if campaign.Ended == "" {
+			branch := strings.TrimPrefix(campaign.Branch, "refs/heads/")
 			return research.Errorf(research.CodeNoCampaign, "git switch "+branch,
-				"no program here, but campaign %q is on branch %s", c.Name, branch)
+				"no program here, but campaign %q is on branch %s", campaign.Name, branch)
 		}
 	}
 
@@ -97,17 +97,17 @@ func CampaignElsewhere(tx *ledger.Tx, cause error) error {
 }
 
 // LookUpCampaign is the campaign of that name, nil when there is none.
-func (co *Checkout) LookUpCampaign(ctx context.Context, name string) (c *history.Campaign, err error) {
+func (co *Checkout) LookUpCampaign(ctx context.Context, name string) (campaign *history.Campaign, err error) {
 	err = co.Ledger.View(ctx, func(tx *ledger.Tx) error {
-		c, err = tx.Campaign(name)
+		campaign, err = tx.Campaign(name)
 		if research.HasCode(err, research.CodeNoCampaign) {
-			c, err = nil, nil
+			campaign, err = nil, nil
 		}
 
 		return err
 	})
 
-	return c, err
+	return campaign, err
 }
 
 // CampaignStates are the repository's campaigns as they stand, by name.
@@ -138,32 +138,33 @@ func (co *Checkout) WaitingExperiment(tx *ledger.Tx, c *history.Campaign) (*hist
 //   - a certificate, calibration, audit or measurement under way;
 //   - the certificate that ended last, if nothing was proposed since;
 //   - "".
-func (co *Checkout) ResolveJob(tx *ledger.Tx, c *history.Campaign, id string) (research.JobID, error) {
+func (co *Checkout) ResolveJob(tx *ledger.Tx, campaign *history.Campaign, id string) (research.JobID, error) {
 	if id != "" {
 		return research.ParseJobID(id)
 	}
 
-	if n, ok := tx.Latest(c.Name, co.Repo.Root()); ok {
-		x, err := tx.Experiment(c.Name, n)
+	if n, ok := tx.Latest(campaign.Name, co.Repo.Root()); ok {
+		experiment, err := tx.Experiment(campaign.Name, n)
 		if err != nil {
 			return "", err
 		}
 
-		if x.Status == research.Running || x.Status == research.Unresolved || x.Status == research.Voided && !x.Closed {
-			return x.Job(), nil
+		if experiment.Status == research.Running || experiment.Status == research.Unresolved ||
+			experiment.Status == research.Voided && !experiment.Closed {
+			return experiment.Job(), nil
 		}
 	}
 
 	for _, kind := range []byte{research.CertificateJob, research.CalibrationJob, research.AuditJob,
 		research.MeasurementJob} {
-		i := slices.IndexFunc(c.Open, func(o research.JobID) bool { return o.Kind() == kind })
+		i := slices.IndexFunc(campaign.Open, func(o research.JobID) bool { return o.Kind() == kind })
 		if i >= 0 {
-			return c.Open[i], nil
+			return campaign.Open[i], nil
 		}
 	}
 
-	if c.Certificates > 0 && c.ChainFrom > c.Experiments && c.Rule.Auto != nil {
-		return research.NewJobID(research.CertificateJob, c.Certificates), nil
+	if campaign.Certificates > 0 && campaign.ChainFrom > campaign.Experiments && campaign.Rule.Auto != nil {
+		return research.NewJobID(research.CertificateJob, campaign.Certificates), nil
 	}
 
 	return "", nil
@@ -172,20 +173,20 @@ func (co *Checkout) ResolveJob(tx *ledger.Tx, c *history.Campaign, id string) (r
 // SessionOfJob is the session that started a job.
 func SessionOfJob(tx *ledger.Tx, campaign string, id research.JobID) (string, error) {
 	if id.Kind() == research.ExperimentJob {
-		x, err := tx.Experiment(campaign, id.N())
+		experiment, err := tx.Experiment(campaign, id.N())
 		if err != nil {
 			return "", err
 		}
 
-		return x.Session, nil
+		return experiment.Session, nil
 	}
 
-	m, err := tx.Measurement(campaign, id)
+	measurement, err := tx.Measurement(campaign, id)
 	if err != nil {
 		return "", err
 	}
 
-	return m.Session, nil
+	return measurement.Session, nil
 }
 
 // HasWorker says whether the job's worker lives; in doubt it does.

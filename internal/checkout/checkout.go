@@ -59,24 +59,24 @@ type Checkout struct {
 
 // Open finds the repository of o.Dir. It starts nothing and writes no file.
 // Errors: CodeRepository, CodeUnsupported.
-func Open(ctx context.Context, o Options) (*Checkout, error) {
-	if o.Dir == "" {
-		o.Dir = "."
+func Open(ctx context.Context, options Options) (*Checkout, error) {
+	if options.Dir == "" {
+		options.Dir = "."
 	}
 
-	repo, err := openRepository(ctx, o)
+	repo, err := openRepository(ctx, options)
 	if err != nil {
 		return nil, err
 	}
 
-	path := o.Ledger
+	path := options.Ledger
 	if path == "" {
 		path = filepath.Join(repo.CommonDir(), "ratchet", "ledger.db")
 	}
 
-	co := &Checkout{Opt: o, Repo: repo, Host: o.Host}
-	co.Ledger, err = ledger.Open(path, ledger.Options{Version: o.Version, Running: co.HasWorker, Observe: o.Observe,
-		Advance: o.Advance})
+	co := &Checkout{Opt: options, Repo: repo, Host: options.Host}
+	co.Ledger, err = ledger.Open(path, ledger.Options{Version: options.Version, Running: co.HasWorker,
+		Observe: options.Observe, Advance: options.Advance})
 	if err != nil {
 		return nil, err
 	}
@@ -89,12 +89,12 @@ func Open(ctx context.Context, o Options) (*Checkout, error) {
 }
 
 // openRepository finds the checkout by asking git, unless the options say where it is.
-func openRepository(ctx context.Context, o Options) (*source.Repo, error) {
-	if o.GitDir != "" && o.CommonDir != "" {
-		return source.At(o.Dir, o.GitDir, o.CommonDir)
+func openRepository(ctx context.Context, options Options) (*source.Repo, error) {
+	if options.GitDir != "" && options.CommonDir != "" {
+		return source.At(options.Dir, options.GitDir, options.CommonDir)
 	}
 
-	return source.Open(ctx, o.Dir)
+	return source.Open(ctx, options.Dir)
 }
 
 // Root is the top of the checkout.
@@ -174,10 +174,10 @@ func (co *Checkout) WithLedger(led *ledger.Ledger) *Checkout {
 // OpenSibling opens another checkout of the same repository and ledger, for the same
 // campaign. Errors: as Open's.
 func (co *Checkout) OpenSibling(ctx context.Context, dir string) (*Checkout, error) {
-	o := co.Opt
-	o.Dir, o.Ledger, o.Program = dir, co.Ledger.Path(), ""
+	options := co.Opt
+	options.Dir, options.Ledger, options.Program = dir, co.Ledger.Path(), ""
 
-	sibling, err := Open(ctx, o)
+	sibling, err := Open(ctx, options)
 	if err != nil {
 		return nil, err
 	}

@@ -20,16 +20,18 @@ func IdeaKey(text string) string { return "idea/" + research.FoldText(text) }
 // old holder writes later has a stale fence, which the append refuses.
 
 // ViewIdea tells who works on an idea now. me is this checkout's session.
-func (co *Checkout) ViewIdea(tx *ledger.Tx, c *history.Campaign, i *history.IdeaState, me string) (IdeaView, error) {
-	view := IdeaView{IdeaState: *i, Mine: i.Holder == me && me != ""}
-	if i.Holder == "" {
+func (co *Checkout) ViewIdea(
+	tx *ledger.Tx, campaign *history.Campaign, idea *history.IdeaState, me string,
+) (IdeaView, error) {
+	view := IdeaView{IdeaState: *idea, Mine: idea.Holder == me && me != ""}
+	if idea.Holder == "" {
 		return view, nil
 	}
 
 	// The lease begins anew with every record of its holder.
-	now, last := time.Now(), i.ClaimedAt
+	now, last := time.Now(), idea.ClaimedAt
 
-	holder, err := tx.Session(c.Name, i.Holder)
+	holder, err := tx.Session(campaign.Name, idea.Holder)
 	switch {
 	case err == nil:
 		last = holder.Last
@@ -39,12 +41,12 @@ func (co *Checkout) ViewIdea(tx *ledger.Tx, c *history.Campaign, i *history.Idea
 	view.Idle = max(0, now.Sub(last))
 
 	// A claim does not lapse while its holder's job runs.
-	if view.Works, err = jobOfSession(tx, c, i.Holder); err != nil || view.Works != "" {
+	if view.Works, err = jobOfSession(tx, campaign, idea.Holder); err != nil || view.Works != "" {
 		return view, err
 	}
 
 	switch {
-	case i.Attended && isDeserted(co, i.Checkout):
+	case idea.Attended && isDeserted(co, idea.Checkout):
 		view.Lapse = history.LapseLeft
 	case history.Expired(last, now):
 		view.Lapse = history.LapseExpired

@@ -28,14 +28,14 @@ func (co *Checkout) SourceName(path string) string {
 }
 
 // DescribeImport says what an imported line claims, marked as self-reported.
-func DescribeImport(i *history.Import) string {
-	parts := []string{i.Place(), "(self-reported:"}
-	if i.Status != "" {
-		parts = append(parts, i.Status)
+func DescribeImport(imported *history.Import) string {
+	parts := []string{imported.Place(), "(self-reported:"}
+	if imported.Status != "" {
+		parts = append(parts, imported.Status)
 	}
 
-	if i.Value != nil {
-		parts = append(parts, strings.TrimSpace(i.Metric+" "+fmt.Sprint(*i.Value)))
+	if imported.Value != nil {
+		parts = append(parts, strings.TrimSpace(imported.Metric+" "+fmt.Sprint(*imported.Value)))
 	}
 
 	if len(parts) == 2 {

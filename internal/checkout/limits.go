@@ -22,12 +22,12 @@ type Left struct {
 }
 
 // BudgetLeft is what remains of the campaign's budget.
-func BudgetLeft(c *history.Campaign) Left {
-	lim := c.Program.Campaign
+func BudgetLeft(campaign *history.Campaign) Left {
+	lim := campaign.Program.Campaign
 
 	return Left{
-		Experiments: max(0, lim.Experiments-c.Experiments),
-		Hours:       float64(int(c.SecondsLeft()/3600*1000)) / 1000,
+		Experiments: max(0, lim.Experiments-campaign.Experiments),
+		Hours:       float64(int(campaign.SecondsLeft()/3600*1000)) / 1000,
 	}
 }
 
@@ -35,21 +35,21 @@ func BudgetLeft(c *history.Campaign) Left {
 const RaiseBudget = "follow read_log{view: \"guide\", query: \"finalize\"} and tell the user the result; a person may raise `campaign:` in program.md and run `ratchet accept`"
 
 // RequireBudget returns an error when the campaign has ended, rests, or its budget is used up.
-func RequireBudget(c *history.Campaign) error {
-	if c.Ended != "" {
+func RequireBudget(campaign *history.Campaign) error {
+	if campaign.Ended != "" {
 		return research.Errorf(research.CodeEnded, "start another one: start_campaign with a new name",
-			"the campaign %q has ended: %s", c.Name, c.Ended)
+			"the campaign %q has ended: %s", campaign.Name, campaign.Ended)
 	}
 
-	if c.Rests != nil {
-		return research.Errorf(research.CodeStopped, Resting, "%s: no experiment starts", c.Rests.Words())
+	if campaign.Rests != nil {
+		return research.Errorf(research.CodeStopped, Resting, "%s: no experiment starts", campaign.Rests.Words())
 	}
 
-	if b := BudgetLeft(c); b.Experiments == 0 || c.SecondsLeft() <= 0 {
+	if b := BudgetLeft(campaign); b.Experiments == 0 || campaign.SecondsLeft() <= 0 {
 		return research.Errorf(research.CodeBudget, RaiseBudget,
 			"the budget is spent: %d of %d experiments, %.2f of %g run hours (a run begins only while its longest time, %s, is left)",
-			c.Experiments, c.Program.Campaign.Experiments, c.RunSeconds/3600, c.Program.Campaign.Hours,
-			contract.LongestRunTime(c.Program))
+			campaign.Experiments, campaign.Program.Campaign.Experiments, campaign.RunSeconds/3600,
+			campaign.Program.Campaign.Hours, contract.LongestRunTime(campaign.Program))
 	}
 
 	return nil

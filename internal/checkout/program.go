@@ -97,19 +97,20 @@ func (co *Checkout) ProgramFile(c *history.Campaign) string {
 }
 
 // RequireAcceptedContract returns an error unless the contract on disk is the accepted one.
-func (co *Checkout) RequireAcceptedContract(c *history.Campaign) error {
-	doc, err := co.ReadProgram(co.ProgramFile(c))
+func (co *Checkout) RequireAcceptedContract(campaign *history.Campaign) error {
+	doc, err := co.ReadProgram(co.ProgramFile(campaign))
 	if err != nil {
 		return err
 	}
 
-	if doc.Digest == c.Digest {
+	if doc.Digest == campaign.Digest {
 		return nil
 	}
 
 	return research.Errorf(research.CodeContract,
 		"a person runs `ratchet accept` in a terminal, or puts the old front matter back",
-		"the front matter of %s differs from the accepted contract: runs stop until a person accepts it", c.ProgramPath)
+		"the front matter of %s differs from the accepted contract: runs stop until a person accepts it",
+		campaign.ProgramPath)
 }
 
 // ProgramDocument is program.md as it is on disk now.

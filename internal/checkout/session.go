@@ -46,30 +46,30 @@ func (co *Checkout) UpdateCampaign(
 
 // joinSession is the checkout's codename, appending session.joined when the checkout
 // or its client is new to the campaign; "" for a person.
-func joinSession(co *Checkout, tx *ledger.Tx, c *history.Campaign) (string, error) {
+func joinSession(co *Checkout, tx *ledger.Tx, campaign *history.Campaign) (string, error) {
 	if co.Person {
 		return "", nil
 	}
 	client := co.Opt.Client
 
-	name, known := tx.SessionOf(c.Name, co.Repo.Root())
+	name, known := tx.SessionOf(campaign.Name, co.Repo.Root())
 	if known {
-		s, err := tx.Session(c.Name, name)
+		session, err := tx.Session(campaign.Name, name)
 		if err != nil {
 			return "", err
 		}
 
-		if s.Client == client.Name && s.Version == client.Version {
+		if session.Client == client.Name && session.Version == client.Version {
 			return name, nil
 		}
 	} else {
 		var err error
-		if name, err = findFreeCodename(tx, c, co.Repo.Root()); err != nil {
+		if name, err = findFreeCodename(tx, campaign, co.Repo.Root()); err != nil {
 			return "", err
 		}
 	}
 
-	_, err := tx.Append(history.Entry{Campaign: c.Name, Session: name, Kind: history.KindSessionJoined,
+	_, err := tx.Append(history.Entry{Campaign: campaign.Name, Session: name, Kind: history.KindSessionJoined,
 		Body: history.SessionJoin{Codename: name, Client: client.Name, Version: client.Version,
 			Checkout: co.Repo.Root()}})
 
@@ -108,37 +108,37 @@ func makeCodename(checkout string, attempt int) string {
 
 // FirstUnheardNumber is the number of the first note that the checkout's session has not
 // been told; one more than there are where it was told all, 0 where it has not joined.
-func (co *Checkout) FirstUnheardNumber(tx *ledger.Tx, c *history.Campaign) (int, error) {
-	name, ok := tx.SessionOf(c.Name, co.Repo.Root())
-	if !ok || c.Notes == 0 || co.Person {
+func (co *Checkout) FirstUnheardNumber(tx *ledger.Tx, campaign *history.Campaign) (int, error) {
+	name, ok := tx.SessionOf(campaign.Name, co.Repo.Root())
+	if !ok || campaign.Notes == 0 || co.Person {
 		return 0, nil
 	}
 
-	s, err := tx.Session(c.Name, name)
+	session, err := tx.Session(campaign.Name, name)
 	if err != nil {
 		return 0, err
 	}
 
-	return s.Heard + 1, nil
+	return session.Heard + 1, nil
 }
 
 // firstUnheardNote is that note, nil if there is none.
-func firstUnheardNote(co *Checkout, tx *ledger.Tx, c *history.Campaign) (*history.Note, error) {
-	n, err := co.FirstUnheardNumber(tx, c)
-	if err != nil || n == 0 || n > c.Notes {
+func firstUnheardNote(co *Checkout, tx *ledger.Tx, campaign *history.Campaign) (*history.Note, error) {
+	n, err := co.FirstUnheardNumber(tx, campaign)
+	if err != nil || n == 0 || n > campaign.Notes {
 		return nil, err
 	}
-	note, _, err := tx.Note(c.Name, n)
+	note, _, err := tx.Note(campaign.Name, n)
 
 	return &note, err
 }
 
 // findFreeCodename is the checkout's first codename that no other one has.
-func findFreeCodename(tx *ledger.Tx, c *history.Campaign, checkout string) (string, error) {
+func findFreeCodename(tx *ledger.Tx, campaign *history.Campaign, checkout string) (string, error) {
 	for attempt := 0; ; attempt++ {
 		name := makeCodename(checkout, attempt)
 
-		_, err := tx.Session(c.Name, name)
+		_, err := tx.Session(campaign.Name, name)
 		switch {
 		case err == nil:
 			continue

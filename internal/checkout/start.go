@@ -86,11 +86,11 @@ func (co *Checkout) RecordCampaignStart(
 			return err
 		}
 
-		c, err := tx.Campaign(name)
+		campaign, err := tx.Campaign(name)
 		if err != nil {
 			return err
 		}
-		_, err = joinSession(co, tx, c)
+		_, err = joinSession(co, tx, campaign)
 
 		return err
 	})

@@ -116,14 +116,14 @@ func (p *Plan) backup() (string, error) {
 	for n := 1; ; n++ {
 		name := backupName(p.File, n)
 
-		f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, p.Mode)
+		file, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, p.Mode)
 		if errors.Is(err, fs.ErrExist) {
 			continue
 		}
 
 		if err == nil {
-			_, err = f.Write(p.Before)
-			err = errors.Join(err, f.Sync(), f.Close())
+			_, err = file.Write(p.Before)
+			err = errors.Join(err, file.Sync(), file.Close())
 		}
 
 		if err != nil {

@@ -105,11 +105,11 @@ func Table() []Client { return table() }
 func Find(id string) (Client, error) {
 	var ids []string
 
-	for _, c := range table() {
-		if c.ID == id {
-			return c, nil
+	for _, client := range table() {
+		if client.ID == id {
+			return client, nil
 		}
-		ids = append(ids, c.ID)
+		ids = append(ids, client.ID)
 	}
 
 	return Client{}, research.Errorf(research.CodeBadArgument,
@@ -146,8 +146,8 @@ func (c Client) Start() string {
 }
 
 // fields are the entry's values for s.
-func (c Client) fields(s Server) []field {
-	h := c.shape
+func (c Client) fields(server Server) []field {
+	form := c.shape
 	var out []field
 
 	set := func(v any, path ...string) {
@@ -155,50 +155,50 @@ func (c Client) fields(s Server) []field {
 			out = append(out, field{path: path, value: v})
 		}
 	}
-	if s.URL == "" {
-		set(h.kindStdio, h.kind)
+	if server.URL == "" {
+		set(form.kindStdio, form.kind)
 
-		if h.joined {
-			set(append([]string{s.Command}, s.Args...), h.command)
+		if form.joined {
+			set(append([]string{server.Command}, server.Args...), form.command)
 		} else {
-			set(s.Command, h.command)
-			set(s.Args, h.args)
+			set(server.Command, form.command)
+			set(server.Args, form.args)
 		}
 	} else {
-		set(h.kindHTTP, h.kind)
-		set(s.URL, h.url)
+		set(form.kindHTTP, form.kind)
+		set(server.URL, form.url)
 
 		switch {
-		case h.bearer != "":
-			set(TokenVariable, h.bearer)
-		case h.expand != "":
-			set("Bearer "+h.expand, h.header, "Authorization")
+		case form.bearer != "":
+			set(TokenVariable, form.bearer)
+		case form.expand != "":
+			set("Bearer "+form.expand, form.header, "Authorization")
 		default:
-			set("Bearer "+s.Token, h.header, "Authorization")
+			set("Bearer "+server.Token, form.header, "Authorization")
 		}
 
-		out = append(out, h.fixedHTTP...)
+		out = append(out, form.fixedHTTP...)
 	}
 
-	if h.timeout != "" {
-		out = append(out, field{path: []string{h.timeout}, value: callTimeout * h.perSecond, isDefault: true})
+	if form.timeout != "" {
+		out = append(out, field{path: []string{form.timeout}, value: callTimeout * form.perSecond, isDefault: true})
 	}
 
-	return append(out, h.fixed...)
+	return append(out, form.fixed...)
 }
 
 // obsolete are the values of entry that belong to the other transport.
-func (c Client) obsolete(s Server, entry map[string]any) [][]string {
-	h := c.shape
+func (c Client) obsolete(server Server, entry map[string]any) [][]string {
+	form := c.shape
 
-	keys := []string{h.command, h.args}
-	if h.kindHTTP == "" {
-		keys = append(keys, h.kind)
+	keys := []string{form.command, form.args}
+	if form.kindHTTP == "" {
+		keys = append(keys, form.kind)
 	}
 
-	if s.URL == "" {
-		keys = []string{h.url, h.bearer}
-		for _, f := range h.fixedHTTP {
+	if server.URL == "" {
+		keys = []string{form.url, form.bearer}
+		for _, f := range form.fixedHTTP {
 			keys = append(keys, f.path[0])
 		}
 	}
@@ -210,11 +210,11 @@ func (c Client) obsolete(s Server, entry map[string]any) [][]string {
 		}
 	}
 
-	if headers, ok := entry[h.header].(map[string]any); ok && s.URL == "" {
+	if headers, ok := entry[form.header].(map[string]any); ok && server.URL == "" {
 		if _, ours := headers["Authorization"]; ours && len(headers) == 1 {
-			out = append(out, []string{h.header})
+			out = append(out, []string{form.header})
 		} else if ours {
-			out = append(out, []string{h.header, "Authorization"})
+			out = append(out, []string{form.header, "Authorization"})
 		}
 	}
 
@@ -233,38 +233,38 @@ type Entry struct {
 
 // read understands an entry.
 func (c Client) read(entry map[string]any) Entry {
-	h := c.shape
-	e := Entry{Env: map[string]string{}}
+	form := c.shape
+	added := Entry{Env: map[string]string{}}
 	str := func(v any) string { s, _ := v.(string); return s }
 
-	e.URL = str(entry[h.url])
-	if h.joined {
-		if list := texts(entry[h.command]); len(list) > 0 {
-			e.Command, e.Args = list[0], list[1:]
+	added.URL = str(entry[form.url])
+	if form.joined {
+		if list := texts(entry[form.command]); len(list) > 0 {
+			added.Command, added.Args = list[0], list[1:]
 		}
 	} else {
-		e.Command, e.Args = str(entry[h.command]), texts(entry[h.args])
+		added.Command, added.Args = str(entry[form.command]), texts(entry[form.args])
 	}
 
-	if name := str(entry[h.bearer]); name != "" {
-		e.Auth = "Bearer ${" + name + "}"
+	if name := str(entry[form.bearer]); name != "" {
+		added.Auth = "Bearer ${" + name + "}"
 	}
 
-	if headers, ok := entry[h.header].(map[string]any); ok && e.Auth == "" {
-		e.Auth = str(headers["Authorization"])
+	if headers, ok := entry[form.header].(map[string]any); ok && added.Auth == "" {
+		added.Auth = str(headers["Authorization"])
 	}
 
 	for _, k := range []string{"env", "environment", "envs"} {
 		vars, _ := entry[k].(map[string]any)
 		for name, v := range vars {
-			e.Env[name] = str(v)
+			added.Env[name] = str(v)
 		}
 	}
 	off, _ := entry["disabled"].(bool)
 	on, said := entry["enabled"].(bool)
-	e.Disabled = off || said && !on
+	added.Disabled = off || said && !on
 
-	return e
+	return added
 }
 
 // texts are the strings of a list.

@@ -77,8 +77,8 @@ func (k hook) find(text []byte) (Found, error) {
 	return Found{There: true, Program: strings.ReplaceAll(m[1], `'\''`, "'") + m[2] + m[3]}, nil
 }
 
-func (k hook) put(p *Plan, l Loop) error {
-	doc, err := jsonFormat{}.decode(p.Before)
+func (k hook) put(plan *Plan, l Loop) error {
+	doc, err := jsonFormat{}.decode(plan.Before)
 	if err != nil {
 		return err
 	}
@@ -88,58 +88,58 @@ func (k hook) put(p *Plan, l Loop) error {
 		return err
 	}
 
-	p.Action = Added
+	plan.Action = Added
 	if len(have) > 0 {
-		p.Action = None
+		plan.Action = None
 
 		for _, h := range have {
 			if h.command != l.Hook {
-				p.Action = Updated
+				plan.Action = Updated
 			}
 		}
 	}
 
-	if p.After = p.Before; p.Action == None {
+	if plan.After = plan.Before; plan.Action == None {
 		return nil
 	}
 
-	if p.After, err = k.with(p.Before, l.Hook, have); err != nil {
+	if plan.After, err = k.with(plan.Before, l.Hook, have); err != nil {
 		return err
 	}
 
-	return k.check(p)
+	return k.check(plan)
 }
 
 // with is src with the command: in the place of those that it has, else added.
 func (k hook) with(src []byte, command string, have []hooked) ([]byte, error) {
-	root, w, err := parseJSON(src)
+	root, writer, err := parseJSON(src)
 	if err != nil {
 		return nil, err
 	}
 
-	obj, at, err := w.descend(root.Value.(*hujson.Object), []string{"hooks"}, spot{})
+	obj, at, err := writer.descend(root.Value.(*hujson.Object), []string{"hooks"}, spot{})
 	if err != nil {
 		return nil, err
 	}
 
-	m, err := w.member(obj, k.event)
+	m, err := writer.member(obj, k.event)
 	if err != nil {
 		return nil, err
 	}
 
 	if m == nil {
-		m = w.add(obj, k.event, at)
+		m = writer.add(obj, k.event, at)
 		m.Value.Value = &hujson.Array{}
 	}
 
 	list := m.Value.Value.(*hujson.Array) // the decoded file says so
 	for _, h := range have {
-		inner, err := w.inner(list, h)
+		inner, err := writer.inner(list, h)
 		if err != nil {
 			return nil, err
 		}
 
-		said, err := w.member(inner.Elements[h.at].Value.(*hujson.Object), "command")
+		said, err := writer.member(inner.Elements[h.at].Value.(*hujson.Object), "command")
 		if err != nil {
 			return nil, err
 		}
@@ -147,12 +147,12 @@ func (k hook) with(src []byte, command string, have []hooked) ([]byte, error) {
 	}
 
 	if len(have) == 0 {
-		if err := w.append(list, k.fields(command), spot{w.within(obj, at), at.inline}); err != nil {
+		if err := writer.append(list, k.fields(command), spot{writer.within(obj, at), at.inline}); err != nil {
 			return nil, err
 		}
 	}
 
-	return w.pack(root), nil
+	return writer.pack(root), nil
 }
 
 // inner is the list that the hook stands in.
@@ -228,8 +228,8 @@ func (w *jsonWriter) append(list *hujson.Array, text string, at spot) error {
 	return nil
 }
 
-func (k hook) cut(p *Plan) error {
-	doc, err := jsonFormat{}.decode(p.Before)
+func (k hook) cut(plan *Plan) error {
+	doc, err := jsonFormat{}.decode(plan.Before)
 	if err != nil {
 		return err
 	}
@@ -238,7 +238,7 @@ func (k hook) cut(p *Plan) error {
 	if len(have) == 0 || err != nil {
 		return err
 	}
-	p.Action = Removed
+	plan.Action = Removed
 
 	gives := func(src []byte) bool {
 		doc, err := jsonFormat{}.decode(src)
@@ -251,47 +251,47 @@ func (k hook) cut(p *Plan) error {
 		}
 		then, err := k.with(src, have[0].command, nil)
 
-		return err == nil && bytes.Equal(then, p.Before)
+		return err == nil && bytes.Equal(then, plan.Before)
 	}
-	for _, old := range older(p.File) {
+	for _, old := range older(plan.File) {
 		if gives(old) {
-			p.After = old
-			return k.check(p)
+			plan.After = old
+			return k.check(plan)
 		}
 	}
 
 	if gives(nil) {
-		p.Action, p.After, p.ours = Deleted, nil, true
+		plan.Action, plan.After, plan.ours = Deleted, nil, true
 		return nil
 	}
 
-	if p.After, err = k.without(p.Before, have); err != nil {
+	if plan.After, err = k.without(plan.Before, have); err != nil {
 		return err
 	}
 
-	return k.check(p)
+	return k.check(plan)
 }
 
 // without is src less these hooks, and what they leave empty.
 func (k hook) without(src []byte, have []hooked) ([]byte, error) {
-	root, w, err := parseJSON(src)
+	root, writer, err := parseJSON(src)
 	if err != nil {
 		return nil, err
 	}
 
-	obj, _, err := w.descend(root.Value.(*hujson.Object), []string{"hooks"}, spot{})
+	obj, _, err := writer.descend(root.Value.(*hujson.Object), []string{"hooks"}, spot{})
 	if err != nil {
 		return nil, err
 	}
 
-	m, err := w.member(obj, k.event)
+	m, err := writer.member(obj, k.event)
 	if err != nil {
 		return nil, err
 	}
 
 	list := m.Value.Value.(*hujson.Array)
 	for i := len(have) - 1; i >= 0; i-- {
-		inner, err := w.inner(list, have[i])
+		inner, err := writer.inner(list, have[i])
 		if err != nil {
 			return nil, err
 		}
@@ -302,12 +302,12 @@ func (k hook) without(src []byte, have []hooked) ([]byte, error) {
 	}
 
 	if len(list.Elements) == 0 && len(bytes.TrimSpace(list.AfterExtra)) == 0 {
-		if err := w.drop(root.Value.(*hujson.Object), []string{"hooks", k.event}, true); err != nil {
+		if err := writer.drop(root.Value.(*hujson.Object), []string{"hooks", k.event}, true); err != nil {
 			return nil, err
 		}
 	}
 
-	return w.pack(root), nil
+	return writer.pack(root), nil
 }
 
 // takeElement removes element i, and keeps the comments before it.
@@ -335,10 +335,10 @@ func takeElement(list *hujson.Array, i int) {
 }
 
 // check reads what was planned, as the client will: only Ratchet's hooks may differ.
-func (k hook) check(p *Plan) error {
+func (k hook) check(plan *Plan) error {
 	var docs [2]map[string]any
 
-	for i, text := range [][]byte{p.Before, p.After} {
+	for i, text := range [][]byte{plan.Before, plan.After} {
 		doc, err := jsonFormat{}.decode(text)
 		if err != nil {
 			return strange("the file is written in a way that can't be edited: the edit would break it (%w)", err)

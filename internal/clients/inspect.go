@@ -42,16 +42,16 @@ func (i Inspection) HasProblem() bool {
 
 // InspectAll reads the files of every client and asks each entry for its tools.
 // top is the repository's top, "" outside of one: then there is no project scope.
-func InspectAll(ctx context.Context, m Machine, top string) ([]Inspection, error) {
+func InspectAll(ctx context.Context, machine Machine, top string) ([]Inspection, error) {
 	var all []Inspection
 
-	for _, c := range Table() {
-		for _, scope := range c.Scopes() {
+	for _, client := range Table() {
+		for _, scope := range client.Scopes() {
 			if scope == Project && top == "" {
 				continue
 			}
 
-			found, err := c.inspect(ctx, m, scope, top)
+			found, err := client.inspect(ctx, machine, scope, top)
 			if err != nil {
 				return nil, err
 			}
@@ -65,11 +65,11 @@ func InspectAll(ctx context.Context, m Machine, top string) ([]Inspection, error
 
 // inspect reads one file. What is wrong with the file or its entry is the
 // inspection's Problem, not an error.
-func (c Client) inspect(ctx context.Context, m Machine, scope Scope, top string) (Inspection, error) {
-	found := Inspection{Client: c.ID, Scope: scope, Found: c.Found(m, exec.LookPath) != ""}
+func (c Client) inspect(ctx context.Context, machine Machine, scope Scope, top string) (Inspection, error) {
+	found := Inspection{Client: c.ID, Scope: scope, Found: c.Found(machine, exec.LookPath) != ""}
 
 	var err error
-	if found.File, err = c.File(m, scope, top); err != nil {
+	if found.File, err = c.File(machine, scope, top); err != nil {
 		return found, err
 	}
 
@@ -79,7 +79,7 @@ func (c Client) inspect(ctx context.Context, m Machine, scope Scope, top string)
 		return found, nil
 	}
 
-	found.Loop = InspectLoop(c, m, scope, top, exec.LookPath)
+	found.Loop = InspectLoop(c, machine, scope, top, exec.LookPath)
 
 	if found.Installed = ok; !ok {
 		return found, nil
@@ -104,10 +104,10 @@ func (c Client) inspect(ctx context.Context, m Machine, scope Scope, top string)
 }
 
 // probeURL asks the server that the entry names.
-func probeURL(ctx context.Context, e Entry) (version string, tools int, err error) {
-	token := e.Token(os.Getenv)
+func probeURL(ctx context.Context, entry Entry) (version string, tools int, err error) {
+	token := entry.Token(os.Getenv)
 
-	version, tools, err = mcpclient.ProbeHTTP(ctx, e.URL, token, probeName)
+	version, tools, err = mcpclient.ProbeHTTP(ctx, entry.URL, token, probeName)
 	if errors.Is(err, mcpclient.ErrUnauthorized) && token == "" {
 		err = fmt.Errorf("the server wants a token, and %s is not set here", TokenVariable)
 	}

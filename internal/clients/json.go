@@ -31,54 +31,54 @@ func (jsonFormat) decode(src []byte) (map[string]any, error) {
 }
 
 func (jsonFormat) put(src []byte, path []string, set []field, drop [][]string) ([]byte, error) {
-	root, w, err := parseJSON(src)
+	root, writer, err := parseJSON(src)
 	if err != nil {
 		return nil, err
 	}
 
-	entry, at, err := w.descend(root.Value.(*hujson.Object), path, spot{})
+	entry, at, err := writer.descend(root.Value.(*hujson.Object), path, spot{})
 	if err != nil {
 		return nil, err
 	}
 
 	for _, p := range drop {
-		if err := w.drop(entry, p, false); err != nil {
+		if err := writer.drop(entry, p, false); err != nil {
 			return nil, err
 		}
 	}
 
 	for _, f := range set {
-		obj, here, err := w.descend(entry, f.path[:len(f.path)-1], at)
+		obj, here, err := writer.descend(entry, f.path[:len(f.path)-1], at)
 		if err != nil {
 			return nil, err
 		}
 		key := f.path[len(f.path)-1]
 
-		m, err := w.member(obj, key)
+		m, err := writer.member(obj, key)
 		if err != nil {
 			return nil, err
 		}
 
 		if m == nil {
-			m = w.add(obj, key, here)
+			m = writer.add(obj, key, here)
 		}
 		m.Value.Value = jsonLiteral(f.value)
 	}
 
-	return w.pack(root), nil
+	return writer.pack(root), nil
 }
 
 func (jsonFormat) cut(src []byte, path []string, parents bool) ([]byte, error) {
-	root, w, err := parseJSON(src)
+	root, writer, err := parseJSON(src)
 	if err != nil {
 		return nil, err
 	}
 
-	if err := w.drop(root.Value.(*hujson.Object), path, parents); err != nil {
+	if err := writer.drop(root.Value.(*hujson.Object), path, parents); err != nil {
 		return nil, err
 	}
 
-	return w.pack(root), nil
+	return writer.pack(root), nil
 }
 
 // jsonWriter is how this file is written.
@@ -97,11 +97,12 @@ type spot struct {
 }
 
 func parseJSON(src []byte) (*hujson.Value, *jsonWriter, error) {
-	w := &jsonWriter{src: bytes.TrimPrefix(src, mark), marked: bytes.HasPrefix(src, mark), nl: newline(src), unit: "  "}
+	writer := &jsonWriter{src: bytes.TrimPrefix(src, mark), marked: bytes.HasPrefix(src, mark), nl: newline(src),
+		unit: "  "}
 
-	text := w.src
+	text := writer.src
 	if len(bytes.TrimSpace(text)) == 0 {
-		text = []byte("{}" + w.nl)
+		text = []byte("{}" + writer.nl)
 	}
 
 	root, err := hujson.Parse(text)
@@ -111,16 +112,16 @@ func parseJSON(src []byte) (*hujson.Value, *jsonWriter, error) {
 
 	obj, ok := root.Value.(*hujson.Object)
 	if !ok {
-		return nil, nil, broken(fmt.Errorf("line %d: the file holds no object", w.line(root.StartOffset)))
+		return nil, nil, broken(fmt.Errorf("line %d: the file holds no object", writer.line(root.StartOffset)))
 	}
 
 	if len(obj.Members) > 0 {
 		if in := indentation(obj.Members[0].Name.BeforeExtra); in != "" {
-			w.unit = in
+			writer.unit = in
 		}
 	}
 
-	return &root, w, nil
+	return &root, writer, nil
 }
 
 func (w *jsonWriter) pack(root *hujson.Value) []byte {

@@ -49,7 +49,7 @@ type extraKind interface {
 // Loop returns what --with-loop writes for the client in that scope, in the
 // order in which it is installed; none where the client has nothing of the
 // kind. top is as for File.
-func (c Client) Loop(m Machine, scope Scope, top string) []Extra {
+func (c Client) Loop(machine Machine, scope Scope, top string) []Extra {
 	var out []Extra
 
 	for _, e := range c.loop {
@@ -59,7 +59,7 @@ func (c Client) Loop(m Machine, scope Scope, top string) []Extra {
 		}
 
 		for _, p := range places {
-			if file := m.path(p, top); file != "" {
+			if file := machine.path(p, top); file != "" {
 				out = append(out, Extra{About: e.about, File: file, kind: e.kind})
 				break
 			}
@@ -94,38 +94,38 @@ func (c Client) Shared(e Extra, m Machine, scope Scope, top string) string {
 
 // Install plans the extra. What a person edited is left alone (Left).
 func (e Extra) Install(l Loop) (*Plan, error) {
-	p, err := open(e.File)
+	plan, err := open(e.File)
 	if err != nil {
 		return nil, err
 	}
 
-	return p, p.in(byHand(e.kind.put(p, l)))
+	return plan, plan.in(byHand(e.kind.put(plan, l)))
 }
 
 // Uninstall plans its removal. What a person edited is left alone (Left).
 func (e Extra) Uninstall() (*Plan, error) {
-	p, err := open(e.File)
+	plan, err := open(e.File)
 	if err != nil {
 		return nil, err
 	}
 
-	p.After = p.Before
-	if p.Before == nil {
-		return p, nil
+	plan.After = plan.Before
+	if plan.Before == nil {
+		return plan, nil
 	}
 
-	return p, p.in(byHand(e.kind.cut(p)))
+	return plan, plan.in(byHand(e.kind.cut(plan)))
 }
 
 // Look says what of the extra is on disk.
 func (e Extra) Look() (Found, error) {
-	p, err := open(e.File)
-	if err != nil || p.Before == nil {
+	plan, err := open(e.File)
+	if err != nil || plan.Before == nil {
 		return Found{}, err
 	}
-	f, err := e.kind.find(p.Before)
+	f, err := e.kind.find(plan.Before)
 
-	return f, p.in(byHand(err))
+	return f, plan.in(byHand(err))
 }
 
 // byHand gives the next step of a file that can't be edited, which for an extra
@@ -145,10 +145,10 @@ var hookPattern = regexp.MustCompile(`^(?:'((?:[^']|'\\'')*ratchet[^'/]*)'|"([^"
 // HookCommand is the shell command that asks program whether the agent may
 // stop; dir names the repository, "" for the one that the client has open. A
 // program that is gone, or too old to know, lets the agent stop.
-func HookCommand(m Machine, program, dir string) string {
-	s := quoted(m, program)
+func HookCommand(machine Machine, program, dir string) string {
+	s := quoted(machine, program)
 	if dir != "" {
-		s += " -C " + quoted(m, dir)
+		s += " -C " + quoted(machine, dir)
 	}
 
 	return s + " hook stop || exit 0"
@@ -157,11 +157,11 @@ func HookCommand(m Machine, program, dir string) string {
 var plain = regexp.MustCompile(`^[\w@%+=:,./-]+$`)
 
 // quoted is a word of a shell's command line.
-func quoted(m Machine, word string) string {
+func quoted(machine Machine, word string) string {
 	switch {
 	case plain.MatchString(word):
 		return word
-	case m.GOOS == "windows":
+	case machine.GOOS == "windows":
 		return `"` + word + `"`
 	}
 

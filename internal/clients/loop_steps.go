@@ -23,10 +23,10 @@ type LoopStep struct {
 
 // InstallLoop returns the steps that put the loop l in. Each is planned once, so
 // that an extra that can't be written is an error before anything is.
-func (c Client) InstallLoop(m Machine, scope Scope, top string, l Loop) ([]LoopStep, error) {
+func (c Client) InstallLoop(machine Machine, scope Scope, top string, l Loop) ([]LoopStep, error) {
 	var steps []LoopStep
 
-	for _, e := range c.Loop(m, scope, top) {
+	for _, e := range c.Loop(machine, scope, top) {
 		step := LoopStep{Extra: e, plan: func() (*Plan, error) { return e.Install(l) }}
 		if _, err := step.plan(); err != nil {
 			return nil, err
@@ -39,12 +39,12 @@ func (c Client) InstallLoop(m Machine, scope Scope, top string, l Loop) ([]LoopS
 }
 
 // UninstallLoop returns the steps that take the loop out again, the last one first.
-func (c Client) UninstallLoop(m Machine, scope Scope, top string) []LoopStep {
+func (c Client) UninstallLoop(machine Machine, scope Scope, top string) []LoopStep {
 	var steps []LoopStep
 
-	for _, e := range c.Loop(m, scope, top) {
+	for _, e := range c.Loop(machine, scope, top) {
 		step := LoopStep{Extra: e, plan: e.Uninstall}
-		if other := c.Shared(e, m, scope, top); other != "" {
+		if other := c.Shared(e, machine, scope, top); other != "" {
 			step.keep = other + " uses it too"
 		}
 
@@ -105,11 +105,11 @@ type LoopState struct {
 
 // InspectLoop lists what of the loop is there. lookPath finds the hook's program.
 func InspectLoop(
-	c Client, m Machine, scope Scope, top string, lookPath func(string) (string, error),
+	client Client, machine Machine, scope Scope, top string, lookPath func(string) (string, error),
 ) []LoopState {
 	var states []LoopState
 
-	for _, e := range c.Loop(m, scope, top) {
+	for _, e := range client.Loop(machine, scope, top) {
 		found, err := e.Look()
 
 		state := LoopState{About: e.About, File: e.File, Version: found.Version, Edited: found.Edited}

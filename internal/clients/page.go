@@ -51,38 +51,38 @@ func (k page) find(text []byte) (Found, error) {
 	return Found{There: true, Edited: edited, Version: all[m[2]:m[3]]}, nil
 }
 
-func (k page) put(p *Plan, l Loop) error {
+func (k page) put(plan *Plan, l Loop) error {
 	want := []byte(k.text(l))
-	if p.Before == nil {
-		p.Action, p.After, p.Mode = Added, want, 0o644
+	if plan.Before == nil {
+		plan.Action, plan.After, plan.Mode = Added, want, 0o644
 		return nil
 	}
 
-	f, err := k.find(p.Before)
+	f, err := k.find(plan.Before)
 	switch {
 	case err != nil:
 		return err
-	case lines(p.Before) == string(want):
-		p.After = p.Before
+	case lines(plan.Before) == string(want):
+		plan.After = plan.Before
 	case f.Edited:
-		p.Action, p.After = Left, p.Before
+		plan.Action, plan.After = Left, plan.Before
 	default:
-		p.Action, p.After, p.ours = Updated, want, true
+		plan.Action, plan.After, plan.ours = Updated, want, true
 	}
 
 	return nil
 }
 
-func (k page) cut(p *Plan) error {
-	f, err := k.find(p.Before)
+func (k page) cut(plan *Plan) error {
+	f, err := k.find(plan.Before)
 	switch {
 	case err != nil:
 		return err
 	case !f.There: // somebody else's
 	case f.Edited:
-		p.Action = Left
+		plan.Action = Left
 	default:
-		p.Action, p.After, p.ours = Deleted, nil, true
+		plan.Action, plan.After, plan.ours = Deleted, nil, true
 	}
 
 	return nil
@@ -129,26 +129,26 @@ func (k block) find(text []byte) (Found, error) {
 	return f, err
 }
 
-func (k block) put(p *Plan, l Loop) error {
-	all := lines(p.Before)
+func (k block) put(plan *Plan, l Loop) error {
+	all := lines(plan.Before)
 
 	begin, _, end, f, err := k.place(all)
 	switch {
 	case err != nil:
 		return err
 	case f.There && f.Edited:
-		p.Action, p.After = Left, p.Before
+		plan.Action, plan.After = Left, plan.Before
 	case f.There && all[begin:end] == k.text(l):
-		p.After = p.Before
+		plan.After = plan.Before
 	case f.There:
-		p.Action, p.After = Updated, k.back(p, all[:begin]+k.text(l)+all[end:])
-		p.ours = begin == 0 && end == len(all)
+		plan.Action, plan.After = Updated, k.back(plan, all[:begin]+k.text(l)+all[end:])
+		plan.ours = begin == 0 && end == len(all)
 	default:
-		p.Action, p.After = Added, k.back(p, appended(all, k.text(l)))
+		plan.Action, plan.After = Added, k.back(plan, appended(all, k.text(l)))
 	}
 
-	if p.Before == nil {
-		p.Mode = 0o644
+	if plan.Before == nil {
+		plan.Mode = 0o644
 	}
 
 	return nil
@@ -172,32 +172,32 @@ func (k block) back(p *Plan, text string) []byte {
 	return []byte(strings.ReplaceAll(text, "\n", newline(p.Before)))
 }
 
-func (k block) cut(p *Plan) error {
-	all := lines(p.Before)
+func (k block) cut(plan *Plan) error {
+	all := lines(plan.Before)
 
 	begin, _, end, f, err := k.place(all)
 	switch {
 	case err != nil || !f.There:
 		return err
 	case f.Edited:
-		p.Action = Left
+		plan.Action = Left
 		return nil
 	}
 
-	p.Action = Removed
-	for _, old := range older(p.File) {
-		if lines(p.Before) == appended(lines(old), all[begin:end]) {
-			p.After = old
+	plan.Action = Removed
+	for _, old := range older(plan.File) {
+		if lines(plan.Before) == appended(lines(old), all[begin:end]) {
+			plan.After = old
 			return nil
 		}
 	}
 
 	rest := strings.TrimSuffix(all[:begin], "\n") + all[end:]
-	if rest == "" && len(older(p.File)) == 0 {
-		p.Action, p.After, p.ours = Deleted, nil, true
+	if rest == "" && len(older(plan.File)) == 0 {
+		plan.Action, plan.After, plan.ours = Deleted, nil, true
 		return nil
 	}
-	p.After = k.back(p, rest)
+	plan.After = k.back(plan, rest)
 
 	return nil
 }

@@ -81,7 +81,7 @@ func (m Machine) path(p place, top string) string {
 // File is the client's configuration file of that scope: the one that has
 // Ratchet's entry, else the first that exists, else the one to be made. top is
 // the repository's folder; it is needed for the project scope only.
-func (c Client) File(m Machine, scope Scope, top string) (string, error) {
+func (c Client) File(machine Machine, scope Scope, top string) (string, error) {
 	places := c.user
 	if scope == Project {
 		places = c.project
@@ -99,7 +99,7 @@ func (c Client) File(m Machine, scope Scope, top string) (string, error) {
 	first, exists := "", ""
 
 	for _, p := range places {
-		file := m.path(p, top)
+		file := machine.path(p, top)
 		if file == "" {
 			continue
 		}
@@ -130,7 +130,7 @@ func (c Client) File(m Machine, scope Scope, top string) (string, error) {
 
 // Found tells why the client seems to be installed on this machine, or "".
 // look finds a program on PATH, as exec.LookPath does.
-func (c Client) Found(m Machine, look func(string) (string, error)) string {
+func (c Client) Found(machine Machine, look func(string) (string, error)) string {
 	for _, b := range c.binary {
 		if at, err := look(b); err == nil {
 			return at
@@ -138,7 +138,7 @@ func (c Client) Found(m Machine, look func(string) (string, error)) string {
 	}
 
 	for _, p := range c.folder {
-		if dir := m.path(p, ""); dir != "" {
+		if dir := machine.path(p, ""); dir != "" {
 			if info, err := os.Stat(dir); err == nil && info.IsDir() {
 				return dir
 			}

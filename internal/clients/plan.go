@@ -42,34 +42,34 @@ const maxFile = 64 << 20
 
 // Install plans the entry for s in file. Values that a person added to the
 // entry stay, and so does their timeout.
-func (c Client) Install(file string, s Server) (*Plan, error) {
-	p, err := open(file)
+func (c Client) Install(file string, server Server) (*Plan, error) {
+	plan, err := open(file)
 	if err != nil {
 		return nil, err
 	}
 
-	return p, p.in(p.install(c, s))
+	return plan, plan.in(plan.install(c, server))
 }
 
-func (p *Plan) install(c Client, s Server) error {
-	doc, err := c.format.decode(p.Before)
+func (p *Plan) install(client Client, server Server) error {
+	doc, err := client.format.decode(p.Before)
 	if err != nil {
 		return err
 	}
 
-	entry, err := entryOf(doc, c.path)
+	entry, err := entryOf(doc, client.path)
 	if err != nil {
 		return err
 	}
 	var set []field
 
-	for _, f := range c.fields(s) {
+	for _, f := range client.fields(server) {
 		have, ok := lookup(entry, f.path)
 		if !ok || !f.isDefault && !same(have, f.value) {
 			set = append(set, f)
 		}
 	}
-	drop := c.obsolete(s, entry)
+	drop := client.obsolete(server, entry)
 
 	p.Action = Added
 	if entry != nil {
@@ -79,31 +79,31 @@ func (p *Plan) install(c Client, s Server) error {
 		}
 	}
 
-	if p.After, err = c.format.put(p.Before, c.path, set, drop); err != nil {
+	if p.After, err = client.format.put(p.Before, client.path, set, drop); err != nil {
 		return err
 	}
 
-	return p.check(c)
+	return p.check(client)
 }
 
 // Uninstall plans the removal of Ratchet's entry from file. What install made
 // for it goes too: the file, if there was none, or the table around it.
 func (c Client) Uninstall(file string) (*Plan, error) {
-	p, err := open(file)
+	plan, err := open(file)
 	if err != nil {
 		return nil, err
 	}
 
-	return p, p.in(p.uninstall(c))
+	return plan, plan.in(plan.uninstall(c))
 }
 
-func (p *Plan) uninstall(c Client) error {
-	doc, err := c.format.decode(p.Before)
+func (p *Plan) uninstall(client Client) error {
+	doc, err := client.format.decode(p.Before)
 	if err != nil {
 		return err
 	}
 
-	entry, err := entryOf(doc, c.path)
+	entry, err := entryOf(doc, client.path)
 	if err != nil {
 		return err
 	}
@@ -121,36 +121,36 @@ func (p *Plan) uninstall(c Client) error {
 			continue
 		}
 
-		was, err := c.format.decode(old)
+		was, err := client.format.decode(old)
 		if err != nil {
 			continue
 		}
 
-		if e, err := entryOf(was, c.path); e != nil || err != nil {
+		if e, err := entryOf(was, client.path); e != nil || err != nil {
 			continue
 		}
 
 		if !known { // the newest one tells whose the table around the entry is
-			_, had := lookup(was, c.path[:len(c.path)-1])
+			_, had := lookup(was, client.path[:len(client.path)-1])
 			made, known = !had, true
 		}
 
-		if c.gives(old, entry, p.Before) {
+		if client.gives(old, entry, p.Before) {
 			p.After = old
-			return p.check(c)
+			return p.check(client)
 		}
 	}
 
-	if !known && c.born(p) && c.gives(nil, entry, p.Before) {
-		p.Action, p.After, p.ours = Deleted, nil, c.alone(p.Before)
+	if !known && client.born(p) && client.gives(nil, entry, p.Before) {
+		p.Action, p.After, p.ours = Deleted, nil, client.alone(p.Before)
 		return nil
 	}
 
-	if p.After, err = c.format.cut(p.Before, c.path, made); err != nil {
+	if p.After, err = client.format.cut(p.Before, client.path, made); err != nil {
 		return err
 	}
 
-	return p.check(c)
+	return p.check(client)
 }
 
 // gives is true if installing the entry into old makes now, but for the entry's
@@ -162,10 +162,10 @@ func (c Client) gives(old []byte, entry map[string]any, now []byte) bool {
 	if err != nil {
 		return false
 	}
-	a, err := c.format.cut(then, c.path, true)
+	content, err := c.format.cut(then, c.path, true)
 	b, errb := c.format.cut(now, c.path, true)
 
-	return err == nil && errb == nil && bytes.Equal(a, b)
+	return err == nil && errb == nil && bytes.Equal(content, b)
 }
 
 // born is true if install made the file: its oldest version that is known is
@@ -193,30 +193,30 @@ func (c Client) alone(text []byte) bool {
 	if entry == nil || err != nil {
 		return false
 	}
-	e := c.read(entry)
+	added := c.read(entry)
 
-	s := Server{Command: e.Command, Args: e.Args, URL: e.URL}
+	server := Server{Command: added.Command, Args: added.Args, URL: added.URL}
 	if !c.Expands() {
-		s.Token = bearer(e.Auth)
+		server.Token = bearer(added.Auth)
 	}
-	made, err := c.format.put(nil, c.path, c.fields(s), nil)
+	made, err := c.format.put(nil, c.path, c.fields(server), nil)
 
 	return err == nil && bytes.Equal(made, text)
 }
 
 // check reads what was planned, as the client will.
-func (p *Plan) check(c Client) error {
-	before, err := c.format.decode(p.Before)
+func (p *Plan) check(client Client) error {
+	before, err := client.format.decode(p.Before)
 	if err != nil {
 		return err
 	}
 
-	after, err := c.format.decode(p.After)
+	after, err := client.format.decode(p.After)
 	if err != nil {
 		return strange("the file is written in a way that can't be edited: the edit would break it (%w)", err)
 	}
 
-	return onlyOurs(before, after, c.path)
+	return onlyOurs(before, after, client.path)
 }
 
 // in names the file in an error about it.
@@ -236,19 +236,19 @@ func (p *Plan) in(err error) error {
 // Read is Ratchet's entry in file, and whether there is one. A file that is
 // missing has none.
 func (c Client) Read(file string) (Entry, bool, error) {
-	p, err := open(file)
+	plan, err := open(file)
 	if err != nil {
 		return Entry{}, false, err
 	}
 
-	doc, err := c.format.decode(p.Before)
+	doc, err := c.format.decode(plan.Before)
 	if err != nil {
-		return Entry{}, false, p.in(err)
+		return Entry{}, false, plan.in(err)
 	}
 
 	entry, err := entryOf(doc, c.path)
 	if entry == nil || err != nil {
-		return Entry{}, false, p.in(err)
+		return Entry{}, false, plan.in(err)
 	}
 
 	return c.read(entry), true, nil
@@ -261,12 +261,12 @@ func (c Client) Snippet(s Server) (string, error) {
 }
 
 // Generic is an entry in the shape that most clients understand.
-func Generic(s Server) (string, error) {
-	c := Client{format: jsonFormat{}, path: []string{"mcpServers", EntryName},
+func Generic(server Server) (string, error) {
+	client := Client{format: jsonFormat{}, path: []string{"mcpServers", EntryName},
 		shape: shape{command: "command", args: "args", url: "url", header: "headers",
 			expand: "${" + TokenVariable + "}"}}
 
-	return c.Snippet(s)
+	return client.Snippet(server)
 }
 
 // Diff is the change as a unified diff, "" if there is none. secret, if it is
@@ -283,9 +283,9 @@ func (p *Plan) Diff(secret string) string {
 // open reads file, which may be missing, and refuses what no client can have
 // written.
 func open(file string) (*Plan, error) {
-	p := &Plan{File: file, Action: None, target: file, Mode: 0o600}
+	plan := &Plan{File: file, Action: None, target: file, Mode: 0o600}
 	if _, err := os.Lstat(file); errors.Is(err, fs.ErrNotExist) {
-		return p, nil
+		return plan, nil
 	}
 
 	target, err := filepath.EvalSymlinks(file)
@@ -307,14 +307,14 @@ func open(file string) (*Plan, error) {
 			"%s has %d MiB: that is no configuration file", file, info.Size()>>20)
 	}
 
-	p.target, p.Mode = target, info.Mode().Perm()
-	if p.Before, err = os.ReadFile(target); err != nil {
+	plan.target, plan.Mode = target, info.Mode().Perm()
+	if plan.Before, err = os.ReadFile(target); err != nil {
 		return nil, research.Errorf(research.CodeStorage, "check its permissions", "%s can't be read: %w", file, err)
 	}
 
-	if p.Before == nil {
-		p.Before = []byte{}
+	if plan.Before == nil {
+		plan.Before = []byte{}
 	}
 
-	return p, nil
+	return plan, nil
 }

@@ -186,23 +186,23 @@ func statements(src []byte) ([]statement, error) {
 
 // appendTable adds the entry as a table of its own at the end.
 func appendTable(src []byte, path []string, set []field, nl string) []byte {
-	var b bytes.Buffer
-	b.Write(src)
+	var text bytes.Buffer
+	text.Write(src)
 
 	if len(src) > 0 && !bytes.HasSuffix(src, []byte("\n")) {
-		b.WriteString(nl)
+		text.WriteString(nl)
 	}
 
 	if len(bytes.TrimSpace(src)) > 0 {
-		b.WriteString(nl)
+		text.WriteString(nl)
 	}
-	b.WriteString("[" + tomlKey(path) + "]" + nl)
+	text.WriteString("[" + tomlKey(path) + "]" + nl)
 
 	for _, f := range set {
-		b.WriteString(tomlKey(f.path) + " = " + tomlValue(f.value) + nl)
+		text.WriteString(tomlKey(f.path) + " = " + tomlValue(f.value) + nl)
 	}
 
-	return b.Bytes()
+	return text.Bytes()
 }
 
 // below is true if path is at or below top.

@@ -65,10 +65,10 @@ func yamlRoot(src []byte) (*yaml.Node, error) {
 }
 
 // child is the key and the value of that name, nil if there is none.
-func child(m *yaml.Node, name string) (key, value *yaml.Node) {
-	for i := 0; i+1 < len(m.Content); i += 2 {
-		if m.Content[i].Value == name {
-			return m.Content[i], m.Content[i+1]
+func child(node *yaml.Node, name string) (key, value *yaml.Node) {
+	for i := 0; i+1 < len(node.Content); i += 2 {
+		if node.Content[i].Value == name {
+			return node.Content[i], node.Content[i+1]
 		}
 	}
 
@@ -266,8 +266,8 @@ func (y yamlLines) extent(key *yaml.Node) (from, to int) {
 
 // render is the entry as lines, indented.
 func (y yamlLines) render(key, entry *yaml.Node, indent int) (string, error) {
-	var b bytes.Buffer
-	enc := yaml.NewEncoder(&b)
+	var text bytes.Buffer
+	enc := yaml.NewEncoder(&text)
 	enc.SetIndent(2)
 
 	err := enc.Encode(&yaml.Node{Kind: yaml.MappingNode, Tag: "!!map", Content: []*yaml.Node{key, entry}})
@@ -276,7 +276,7 @@ func (y yamlLines) render(key, entry *yaml.Node, indent int) (string, error) {
 	}
 	var out strings.Builder
 
-	for line := range strings.Lines(b.String()) {
+	for line := range strings.Lines(text.String()) {
 		if line = strings.TrimRight(line, "\n"); line != "" {
 			out.WriteString(strings.Repeat(" ", indent) + line)
 		}
@@ -286,11 +286,11 @@ func (y yamlLines) render(key, entry *yaml.Node, indent int) (string, error) {
 	return out.String(), nil
 }
 
-func setNode(m *yaml.Node, path []string, v any) {
-	_, value := child(m, path[0])
+func setNode(node *yaml.Node, path []string, v any) {
+	_, value := child(node, path[0])
 	if value == nil {
 		value = &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map"}
-		m.Content = append(m.Content, &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: path[0]}, value)
+		node.Content = append(node.Content, &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: path[0]}, value)
 	}
 
 	if len(path) > 1 {
@@ -306,17 +306,17 @@ func setNode(m *yaml.Node, path []string, v any) {
 	}
 }
 
-func dropNode(m *yaml.Node, path []string) {
-	for i := 0; i+1 < len(m.Content); i += 2 {
-		if m.Content[i].Value != path[0] {
+func dropNode(node *yaml.Node, path []string) {
+	for i := 0; i+1 < len(node.Content); i += 2 {
+		if node.Content[i].Value != path[0] {
 			continue
 		}
 
 		if len(path) > 1 {
-			dropNode(m.Content[i+1], path[1:])
+			dropNode(node.Content[i+1], path[1:])
 			return
 		}
-		m.Content = slices.Delete(m.Content, i, i+2)
+		node.Content = slices.Delete(node.Content, i, i+2)
 
 		return
 	}

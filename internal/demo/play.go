@@ -154,33 +154,33 @@ func (d *player) ratchetCommand(ctx context.Context, args ...string) *exec.Cmd {
 
 // callTool calls a tool; a refusal comes back in the outcome's Error.
 func (d *player) callTool(name string, args map[string]any) (outcome, string, error) {
-	var o outcome
+	var ended outcome
 
 	a, err := d.server.CallTool(name, args)
 	if err != nil {
-		return o, "", err
+		return ended, "", err
 	}
 
-	if err := json.Unmarshal(a.Structured, &o); err != nil {
-		return o, "", fmt.Errorf("read the answer of %s: %w", name, err)
+	if err := json.Unmarshal(a.Structured, &ended); err != nil {
+		return ended, "", fmt.Errorf("read the answer of %s: %w", name, err)
 	}
 
-	if a.IsError != (o.Error != nil) {
-		return o, "", fmt.Errorf("the answer of %s is at odds with itself: isError %t: %s", name, a.IsError,
+	if a.IsError != (ended.Error != nil) {
+		return ended, "", fmt.Errorf("the answer of %s is at odds with itself: isError %t: %s", name, a.IsError,
 			a.Structured)
 	}
 
-	return o, a.Content[0].Text, nil
+	return ended, a.Content[0].Text, nil
 }
 
 // mustCall is call where a refusal is a failure.
 func (d *player) mustCall(name string, args map[string]any) (outcome, string, error) {
-	o, text, err := d.callTool(name, args)
-	if err == nil && o.Error != nil {
-		err = fmt.Errorf("%s is refused: %s: %s", name, o.Error.Code, o.Error.Message)
+	ended, text, err := d.callTool(name, args)
+	if err == nil && ended.Error != nil {
+		err = fmt.Errorf("%s is refused: %s: %s", name, ended.Error.Code, ended.Error.Message)
 	}
 
-	return o, text, err
+	return ended, text, err
 }
 
 // startCampaign starts the campaign and waits for the calibration.
@@ -195,47 +195,47 @@ func (d *player) startCampaign() (outcome, error) {
 		return started, nil
 	}
 
-	o, err := d.waitForJob("the start version, to learn its noise", outcome{Status: "running", ID: started.ID})
+	ended, err := d.waitForJob("the start version, to learn its noise", outcome{Status: "running", ID: started.ID})
 	if err != nil {
 		return started, err
 	}
 
-	if o.Reason != "" {
-		return started, fmt.Errorf("the start version gives no number: %s", o.Reason)
+	if ended.Reason != "" {
+		return started, fmt.Errorf("the start version gives no number: %s", ended.Reason)
 	}
-	d.view.printLine("%s (%.0f s since the start)", strings.TrimSpace(o.Finding), time.Since(d.began).Seconds())
+	d.view.printLine("%s (%.0f s since the start)", strings.TrimSpace(ended.Finding), time.Since(d.began).Seconds())
 
 	return started, nil
 }
 
 // waitForJob asks until the job is done, showing what it does meanwhile.
-func (d *player) waitForJob(what string, o outcome) (outcome, error) {
+func (d *player) waitForJob(what string, ended outcome) (outcome, error) {
 	since := time.Now()
-	for o.Error == nil && o.Status == "running" {
-		d.view.showNow("%s (%.0f s): %s", o.Phase, time.Since(since).Seconds(), what)
+	for ended.Error == nil && ended.Status == "running" {
+		d.view.showNow("%s (%.0f s): %s", ended.Phase, time.Since(since).Seconds(), what)
 
 		var err error
-		if o, _, err = d.mustCall("wait_run", map[string]any{"id": o.ID, "wait_seconds": 1}); err != nil {
-			return o, err
+		if ended, _, err = d.mustCall("wait_run", map[string]any{"id": ended.ID, "wait_seconds": 1}); err != nil {
+			return ended, err
 		}
 	}
 
-	return o, nil
+	return ended, nil
 }
 
 // playEdit plays one edit and compares the answer with the right ones. An answer
 // that is not right is noted; only what ends the play is an error.
-func (d *player) playEdit(ctx context.Context, e *examples.Edit) error {
+func (d *player) playEdit(ctx context.Context, edit *examples.Edit) error {
 	since := time.Now()
 
-	before, err := d.readFiles(e)
+	before, err := d.readFiles(edit)
 	if err != nil {
 		return err
 	}
 
-	err = e.Apply(d.dir)
+	err = edit.Apply(d.dir)
 	if errors.Is(err, examples.ErrNoPlace) && d.missed > 0 {
-		d.view.printStep(stepLine{hypothesis: e.Hypothesis, then: "skipped",
+		d.view.printStep(stepLine{hypothesis: edit.Hypothesis, then: "skipped",
 			words: "it builds on a gain that noise hid", right: true})
 
 		return nil
@@ -245,30 +245,30 @@ func (d *player) playEdit(ctx context.Context, e *examples.Edit) error {
 		return err
 	}
 
-	o, err := d.propose(ctx, e)
+	ended, err := d.propose(ctx, edit)
 	if err != nil {
-		return fmt.Errorf("play %s: %w", e.Name, err)
+		return fmt.Errorf("play %s: %w", edit.Name, err)
 	}
 
-	answer := o.Verdict
-	if o.Error != nil {
-		answer = o.Error.Code
+	answer := ended.Verdict
+	if ended.Error != nil {
+		answer = ended.Error.Code
 		d.refused++
 	} else {
 		d.judged++
 	}
 
-	right := d.isRight(e, answer)
+	right := d.isRight(edit, answer)
 	if !right {
-		d.wrong = append(d.wrong, fmt.Sprintf("%s: %s, expected %s: %s", e.Name, answer,
-			strings.Join(e.Outcome, " or "), o.summary()))
+		d.wrong = append(d.wrong, fmt.Sprintf("%s: %s, expected %s: %s", edit.Name, answer,
+			strings.Join(edit.Outcome, " or "), ended.summary()))
 	}
 
-	then, err := d.keepOrRevert(e, o, before)
+	then, err := d.keepOrRevert(edit, ended, before)
 	if err != nil {
-		return fmt.Errorf("play %s: %w", e.Name, err)
+		return fmt.Errorf("play %s: %w", edit.Name, err)
 	}
-	d.view.printStep(stepLine{number: o.Number, hypothesis: e.Hypothesis, answer: answer, words: o.summary(),
+	d.view.printStep(stepLine{number: ended.Number, hypothesis: edit.Hypothesis, answer: answer, words: ended.summary(),
 		then: then, right: right, took: time.Since(since)})
 
 	return nil
@@ -291,61 +291,62 @@ func (d *player) isRight(e *examples.Edit, answer string) bool {
 }
 
 // propose runs the experiment to its verdict or its refusal.
-func (d *player) propose(ctx context.Context, e *examples.Edit) (outcome, error) {
-	args := map[string]any{"hypothesis": e.Hypothesis, "wait_seconds": 1}
-	if e.Expect != "" {
-		args["expect"] = e.Expect
+func (d *player) propose(ctx context.Context, edit *examples.Edit) (outcome, error) {
+	args := map[string]any{"hypothesis": edit.Hypothesis, "wait_seconds": 1}
+	if edit.Expect != "" {
+		args["expect"] = edit.Expect
 	}
 
-	if e.Kill {
+	if edit.Kill {
 		args["wait_seconds"] = 0
 	}
-	d.view.showNow("%s", e.Hypothesis)
+	d.view.showNow("%s", edit.Hypothesis)
 
-	o, _, err := d.callTool("run_experiment", args)
+	ended, _, err := d.callTool("run_experiment", args)
 	if err != nil {
-		return o, err
+		return ended, err
 	}
 
-	if e.Kill && o.Status == "running" {
+	if edit.Kill && ended.Status == "running" {
 		if err := d.server.Kill(); err != nil {
-			return o, err
+			return ended, err
 		}
 
 		d.server = nil
 		if err := d.startServer(ctx); err != nil {
-			return o, err
+			return ended, err
 		}
-		d.view.printLine("    the server is killed in mid-run; a new one picks experiment %d up", o.Number)
+		d.view.printLine("    the server is killed in mid-run; a new one picks experiment %d up", ended.Number)
 	}
 
-	return d.waitForJob(e.Hypothesis, o)
+	return d.waitForJob(edit.Hypothesis, ended)
 }
 
 // keepOrRevert keeps what may be kept and reverts the rest, and checks the files.
-func (d *player) keepOrRevert(e *examples.Edit, o outcome, before map[string][]byte) (string, error) {
-	if o.Error != nil { // nothing was run; the agent takes its edit back by hand
+func (d *player) keepOrRevert(edit *examples.Edit, ended outcome, before map[string][]byte) (string, error) {
+	if ended.Error != nil { // nothing was run; the agent takes its edit back by hand
 		return "refused", d.restoreFiles(before)
 	}
 
-	keep := o.Verdict == "improved" || o.Verdict == "provisional" || o.Verdict == "equivalent" && removesLines(e)
+	keep := ended.Verdict == "improved" || ended.Verdict == "provisional" ||
+		ended.Verdict == "equivalent" && removesLines(edit)
 	if keep {
 		_, _, err := d.mustCall("keep", map[string]any{})
 		return "kept", err
 	}
 
-	if _, _, err := d.mustCall("revert", map[string]any{"lesson": e.Lesson}); err != nil {
+	if _, _, err := d.mustCall("revert", map[string]any{"lesson": edit.Lesson}); err != nil {
 		return "", err
 	}
 
-	now, err := d.readFiles(e)
+	now, err := d.readFiles(edit)
 	if err != nil {
 		return "", err
 	}
 
 	for name, content := range before {
 		if !bytes.Equal(content, now[name]) {
-			d.wrong = append(d.wrong, fmt.Sprintf("%s: revert did not restore %s", e.Name, name))
+			d.wrong = append(d.wrong, fmt.Sprintf("%s: revert did not restore %s", edit.Name, name))
 			return "reverted", d.restoreFiles(before)
 		}
 	}
@@ -363,10 +364,10 @@ func removesLines(e *examples.Edit) bool {
 	return lines < 0
 }
 
-func (d *player) readFiles(e *examples.Edit) (map[string][]byte, error) {
+func (d *player) readFiles(edit *examples.Edit) (map[string][]byte, error) {
 	contents := map[string][]byte{}
 
-	for _, name := range e.Files() {
+	for _, name := range edit.Files() {
 		content, err := os.ReadFile(filepath.Join(d.dir, name))
 		if err != nil {
 			return nil, fmt.Errorf("read a file of the demo: %w", err)

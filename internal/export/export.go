@@ -93,19 +93,19 @@ type writer struct {
 //
 // Errors: those of Check; research.CodeNotFound (no such campaign or imported
 // file), research.CodeConflict (the folder exists), research.CodeStorage.
-func Write(ctx context.Context, co *checkout.Checkout, o Options, out io.Writer) error {
-	if err := o.Check(); err != nil {
+func Write(ctx context.Context, co *checkout.Checkout, options Options, out io.Writer) error {
+	if err := options.Check(); err != nil {
 		return err
 	}
 
-	w := &writer{Options: o, co: co, ledger: co.Ledger, out: bufio.NewWriterSize(out, 1<<16)}
-	if o.Campaign != "" {
+	w := &writer{Options: options, co: co, ledger: co.Ledger, out: bufio.NewWriterSize(out, 1<<16)}
+	if options.Campaign != "" {
 		if err := w.requireCampaign(ctx); err != nil {
 			return err
 		}
 	}
 
-	i := slices.IndexFunc(formats, func(f format) bool { return f.name == o.Format })
+	i := slices.IndexFunc(formats, func(f format) bool { return f.name == options.Format })
 	err := formats[i].write(w, ctx)
 
 	if flushed := w.out.Flush(); err == nil {

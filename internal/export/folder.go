@@ -67,29 +67,29 @@ func (w *writer) writeFolder(ctx context.Context, f *folder) error {
 	return enc.Encode(f)
 }
 
-func (w *writer) writeCampaign(ctx context.Context, c history.Campaign, f *folder) error {
+func (w *writer) writeCampaign(ctx context.Context, campaign history.Campaign, f *folder) error {
 	f.Campaigns++
-	if err := f.begin(c); err != nil {
+	if err := f.begin(campaign); err != nil {
 		return err
 	}
 
-	if c.Baseline != nil {
-		if err := f.run(startRow(c)); err != nil {
+	if campaign.Baseline != nil {
+		if err := f.run(startRow(campaign)); err != nil {
 			return err
 		}
 	}
 
-	return w.eachRow(ctx, c, nil, func(r row) error {
+	return w.eachRow(ctx, campaign, nil, func(r row) error {
 		f.Runs++
 		return f.run(r)
 	})
 }
 
 // startRow is a campaign's start as if it were its experiment 0.
-func startRow(c history.Campaign) row {
+func startRow(campaign history.Campaign) row {
 	return row{Experiment: history.Experiment{Proposal: history.Proposal{N: 0, Hypothesis: "the start",
-		Candidate: c.Start}, Status: research.Kept,
-		ProposedAt: c.StartedAt, Commit: c.Start, Judgement: &rules.Judgement{Value: c.Baseline}}}
+		Candidate: campaign.Start}, Status: research.Kept,
+		ProposedAt: campaign.StartedAt, Commit: campaign.Start, Judgement: &rules.Judgement{Value: campaign.Baseline}}}
 }
 
 // runName is what an experiment is called in other programs.

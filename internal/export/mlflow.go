@@ -29,11 +29,11 @@ func (w *writer) writeMLflow(ctx context.Context) error {
 	var m *mlExperiment
 
 	return w.writeFolder(ctx, &folder{Format: "mlflow", Folder: root, usual: "mlruns",
-		begin: func(c history.Campaign) error {
+		begin: func(campaign history.Campaign) error {
 			if err := os.MkdirAll(filepath.Join(root, ".trash"), 0o777); err != nil {
 				return unwritten(err)
 			}
-			m = newMLExperiment(root, c)
+			m = newMLExperiment(root, campaign)
 
 			return m.begin()
 		},
@@ -48,8 +48,8 @@ type mlExperiment struct {
 	dir      string
 }
 
-func newMLExperiment(root string, c history.Campaign) *mlExperiment {
-	sum := sha256.Sum256([]byte(c.Name + "\x00" + c.Start))
+func newMLExperiment(root string, campaign history.Campaign) *mlExperiment {
+	sum := sha256.Sum256([]byte(campaign.Name + "\x00" + campaign.Start))
 
 	n := uint64(0)
 	for _, b := range sum[:7] {
@@ -57,14 +57,15 @@ func newMLExperiment(root string, c history.Campaign) *mlExperiment {
 	}
 	id := strconv.FormatUint(n+1e17, 10) // as long as MLflow's own
 
-	return &mlExperiment{campaign: c, id: id, dir: filepath.Join(root, id)}
+	return &mlExperiment{campaign: campaign, id: id, dir: filepath.Join(root, id)}
 }
 
 func (m *mlExperiment) begin() error {
-	c := m.campaign
+	campaign := m.campaign
 
-	return m.meta(m.dir, "artifact_location", fileURI(m.dir), "creation_time", millis(c.StartedAt), "experiment_id",
-		quoted(m.id), "last_update_time", millis(c.StartedAt), "lifecycle_stage", "active", "name", quoted(c.Name))
+	return m.meta(m.dir, "artifact_location", fileURI(m.dir), "creation_time", millis(campaign.StartedAt),
+		"experiment_id", quoted(m.id), "last_update_time", millis(campaign.StartedAt), "lifecycle_stage", "active",
+		"name", quoted(campaign.Name))
 }
 
 // run writes one experiment as a run.
@@ -152,12 +153,12 @@ func (m *mlExperiment) write(dir, kind, name, text string) error {
 
 // meta writes meta.yaml: keys and values in turn, the values as YAML.
 func (m *mlExperiment) meta(dir string, pairs ...string) error {
-	var b strings.Builder
+	var text strings.Builder
 	for i := 0; i < len(pairs); i += 2 {
-		fmt.Fprintf(&b, "%s: %s\n", pairs[i], pairs[i+1])
+		fmt.Fprintf(&text, "%s: %s\n", pairs[i], pairs[i+1])
 	}
 
-	return newFile([]byte(b.String()), dir, "meta.yaml")
+	return newFile([]byte(text.String()), dir, "meta.yaml")
 }
 
 func quoted(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }

@@ -109,18 +109,18 @@ func (w *writer) readSelection(
 
 // eachRow calls f with the decided experiments of a campaign, in order.
 func (w *writer) eachRow(
-	ctx context.Context, c history.Campaign, touched map[string]map[int]bool, f func(row) error,
+	ctx context.Context, campaign history.Campaign, touched map[string]map[int]bool, f func(row) error,
 ) error {
-	for n := 1; n <= c.Experiments; {
+	for n := 1; n <= campaign.Experiments; {
 		var page []row
 
 		err := w.ledger.View(ctx, func(tx *ledger.Tx) error {
-			for ; n <= c.Experiments && len(page) < tablePage; n++ {
-				if touched != nil && !touched[c.Name][n] {
+			for ; n <= campaign.Experiments && len(page) < tablePage; n++ {
+				if touched != nil && !touched[campaign.Name][n] {
 					continue
 				}
 
-				r, err := readRow(tx, c, n)
+				r, err := readRow(tx, campaign, n)
 				if err != nil {
 					return err
 				}
@@ -148,14 +148,14 @@ func (w *writer) eachRow(
 	return nil
 }
 
-func readRow(tx *ledger.Tx, c history.Campaign, n int) (row, error) {
-	e, err := tx.Experiment(c.Name, n)
+func readRow(tx *ledger.Tx, campaign history.Campaign, n int) (row, error) {
+	experiment, err := tx.Experiment(campaign.Name, n)
 	if err != nil {
 		return row{}, err
 	}
-	r := row{Experiment: *e}
+	r := row{Experiment: *experiment}
 
-	runs, err := tx.Runs(c.Name, e.Job())
+	runs, err := tx.Runs(campaign.Name, experiment.Job())
 	for _, run := range runs {
 		if run.Side != rules.Candidate || !run.Valid {
 			continue
@@ -188,14 +188,15 @@ func (w *writer) writeTSV(ctx context.Context) error {
 			"a results.tsv has one metric, and there are several campaigns: %s", strings.Join(names, ", "))
 	}
 
-	for _, c := range all {
-		fmt.Fprintf(w.out, "commit\t%s\tmemory_gb\tstatus\tdescription\n", c.Program.Metric.Name)
+	for _, campaign := range all {
+		fmt.Fprintf(w.out, "commit\t%s\tmemory_gb\tstatus\tdescription\n", campaign.Program.Metric.Name)
 
-		if c.Baseline != nil && touched == nil {
-			fmt.Fprintf(w.out, "%s\t%s\t0.0\tkeep\tbaseline\n", shortHash(c.Start), tsvNumber(*c.Baseline))
+		if campaign.Baseline != nil && touched == nil {
+			fmt.Fprintf(w.out, "%s\t%s\t0.0\tkeep\tbaseline\n", shortHash(campaign.Start),
+				tsvNumber(*campaign.Baseline))
 		}
 
-		err := w.eachRow(ctx, c, touched, func(r row) error {
+		err := w.eachRow(ctx, campaign, touched, func(r row) error {
 			value, memory := 0., 0.
 			if v := r.value(); v != nil {
 				value, memory = *v, r.peak/(1<<30)
@@ -246,21 +247,23 @@ func (w *writer) writeCSV(ctx context.Context) error {
 	return table.Error()
 }
 
-func csvRow(c history.Campaign, r row) []string {
-	j := rules.Judgement{}
+func csvRow(campaign history.Campaign, r row) []string {
+	judgement := rules.Judgement{}
 	if r.Judgement != nil {
-		j = *r.Judgement
+		judgement = *r.Judgement
 	}
 
 	gain := [3]string{}
-	if j.Gain != nil {
-		gain = [3]string{exactNumber(&j.Gain.Mid), exactNumber(&j.Gain.Lo), exactNumber(&j.Gain.Hi)}
+	if judgement.Gain != nil {
+		gain = [3]string{exactNumber(&judgement.Gain.Mid), exactNumber(&judgement.Gain.Lo),
+			exactNumber(&judgement.Gain.Hi)}
 	}
 
-	return []string{c.Name, strconv.Itoa(r.N), string(r.Status), string(j.Verdict), c.Program.Metric.Name,
-		c.Program.Metric.Unit, exactNumber(j.Value), exactNumber(j.Baseline), gain[0], gain[1], gain[2], j.Scale,
-		strconv.Itoa(r.Runs), exactNumber(&r.RunSeconds), r.Session, timeText(r.ProposedAt), timeText(r.JudgedAt),
-		r.Parent, r.Candidate, r.Commit, r.Hypothesis, r.Expect, r.Lesson, r.Note, j.Reason}
+	return []string{campaign.Name, strconv.Itoa(r.N), string(r.Status), string(judgement.Verdict),
+		campaign.Program.Metric.Name, campaign.Program.Metric.Unit, exactNumber(judgement.Value),
+		exactNumber(judgement.Baseline), gain[0], gain[1], gain[2], judgement.Scale, strconv.Itoa(r.Runs),
+		exactNumber(&r.RunSeconds), r.Session, timeText(r.ProposedAt), timeText(r.JudgedAt), r.Parent, r.Candidate,
+		r.Commit, r.Hypothesis, r.Expect, r.Lesson, r.Note, judgement.Reason}
 }
 
 func exactNumber(v *float64) string {
@@ -271,12 +274,12 @@ func exactNumber(v *float64) string {
 	return strconv.FormatFloat(*v, 'g', -1, 64)
 }
 
-func timeText(t time.Time) string {
-	if t.IsZero() {
+func timeText(at time.Time) string {
+	if at.IsZero() {
 		return ""
 	}
 
-	return t.Format(time.RFC3339Nano)
+	return at.Format(time.RFC3339Nano)
 }
 
 // piConfig is the first line of each segment of pi's log.jsonl.
@@ -299,22 +302,23 @@ func (w *writer) writePi(ctx context.Context) error {
 	enc.SetEscapeHTML(false)
 	before := 0 // runs of the campaigns written so far
 
-	for segment, c := range all {
-		m := c.Program.Metric
-		if err := enc.Encode(piConfig{"config", c.Name, m.Name, m.Unit, string(m.Better)}); err != nil {
+	for segment, campaign := range all {
+		metric := campaign.Program.Metric
+		if err := enc.Encode(piConfig{"config", campaign.Name, metric.Name, metric.Unit,
+			string(metric.Better)}); err != nil {
 			return err
 		}
 
-		if c.Baseline != nil && touched == nil {
-			if err := enc.Encode(notify.PiRun{Run: before + 1, Commit: shortHash(c.Start), Metric: *c.Baseline,
-				Metrics: map[string]float64{}, Status: "keep", Description: "baseline",
-				Timestamp: c.StartedAt.UnixMilli(), Segment: segment}); err != nil {
+		if campaign.Baseline != nil && touched == nil {
+			if err := enc.Encode(notify.PiRun{Run: before + 1, Commit: shortHash(campaign.Start),
+				Metric: *campaign.Baseline, Metrics: map[string]float64{}, Status: "keep", Description: "baseline",
+				Timestamp: campaign.StartedAt.UnixMilli(), Segment: segment}); err != nil {
 				return err
 			}
 		}
 
-		err := w.eachRow(ctx, c, touched, func(r row) error {
-			line := notify.NewPiRun(m, &r.Experiment, r.samples)
+		err := w.eachRow(ctx, campaign, touched, func(r row) error {
+			line := notify.NewPiRun(metric, &r.Experiment, r.samples)
 			line.Run, line.Segment = before+1+r.N, segment
 
 			return enc.Encode(line)
@@ -322,7 +326,7 @@ func (w *writer) writePi(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		before += 1 + c.Experiments
+		before += 1 + campaign.Experiments
 	}
 
 	return nil

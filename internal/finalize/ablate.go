@@ -39,56 +39,56 @@ type ablator struct {
 // newAblator reads which changes are in the head and which of them need each other.
 // It writes nothing and measures nothing. Errors: CodeProgram without a calibration.
 func newAblator(
-	ctx context.Context, co *checkout.Checkout, c *history.Campaign, req FinalizeRequest,
+	ctx context.Context, co *checkout.Checkout, campaign *history.Campaign, req FinalizeRequest,
 ) (*ablator, error) {
-	if c.Rule.NoiseKind == "" {
+	if campaign.Rule.NoiseKind == "" {
 		return nil, research.Errorf(research.CodeProgram, "call start_campaign, which calibrates",
 			"the campaign is not calibrated")
 	}
-	a := &ablator{Checkout: co, campaign: c, tell: req.Tell, watch: req.Watch}
+	ablation := &ablator{Checkout: co, campaign: campaign, tell: req.Tell, watch: req.Watch}
 
 	var err error
-	if a.kept, err = keptExperiments(ctx, co, c); err != nil {
+	if ablation.kept, err = keptExperiments(ctx, co, campaign); err != nil {
 		return nil, err
 	}
 
 	var links []source.Link
-	for _, x := range a.kept {
+	for _, x := range ablation.kept {
 		links = append(links, source.Link{From: x.Parent, To: x.Commit, Paths: x.Paths})
 	}
 
-	if a.weave, err = co.Repo.Weave(ctx, c.Start, links); err != nil {
+	if ablation.weave, err = co.Repo.Weave(ctx, campaign.Start, links); err != nil {
 		return nil, err
 	}
-	plan := rules.NewAblation(c.Program, c.Rule, nil, req.Pairs)
+	plan := rules.NewAblation(campaign.Program, campaign.Rule, nil, req.Pairs)
 
-	plan.Head, plan.Of = c.Incumbent, c.Incumbent+"/"+c.Digest[:min(16, len(c.Digest))]
-	for i, x := range a.kept {
+	plan.Head, plan.Of = campaign.Incumbent, campaign.Incumbent+"/"+campaign.Digest[:min(16, len(campaign.Digest))]
+	for i, x := range ablation.kept {
 		ch := rules.AblationChange{N: x.N, Claim: plan.ClaimedGain(x.Judgement, x.Overridden != ""),
 			Shorter: x.Simpler || x.Removed > x.Added}
-		for _, t := range a.weave.Ties(i) {
-			ch.Ties = append(ch.Ties, a.kept[t].N)
+		for _, t := range ablation.weave.Ties(i) {
+			ch.Ties = append(ch.Ties, ablation.kept[t].N)
 		}
 
 		plan.Changes = append(plan.Changes, ch)
 	}
 
-	if a.plan, err = resumeAblation(ctx, co, c, plan); err != nil {
+	if ablation.plan, err = resumeAblation(ctx, co, campaign, plan); err != nil {
 		return nil, err
 	}
-	a.runs = rules.NewAblationRuns(a.plan, c.Program, c.Rule)
+	ablation.runs = rules.NewAblationRuns(ablation.plan, campaign.Program, campaign.Rule)
 
-	return a, a.readEndedJobs(ctx)
+	return ablation, ablation.readEndedJobs(ctx)
 }
 
 // keptExperiments are the experiments that the incumbent holds, oldest first.
 func keptExperiments(
-	ctx context.Context, co *checkout.Checkout, c *history.Campaign,
+	ctx context.Context, co *checkout.Checkout, campaign *history.Campaign,
 ) (kept []history.Experiment, err error) {
 	err = co.Ledger.View(ctx, func(tx *ledger.Tx) error {
 		q := ledger.Query{Status: research.Kept, Limit: 100}
 		for {
-			page, next, err := tx.Experiments(c.Name, q)
+			page, next, err := tx.Experiments(campaign.Name, q)
 			if err != nil {
 				return err
 			}
@@ -107,10 +107,10 @@ func keptExperiments(
 
 // resumeAblation is the ablation as it was begun by an earlier call, else plan.
 func resumeAblation(
-	ctx context.Context, co *checkout.Checkout, c *history.Campaign, plan rules.Ablation,
+	ctx context.Context, co *checkout.Checkout, campaign *history.Campaign, plan rules.Ablation,
 ) (rules.Ablation, error) {
 	err := co.Ledger.View(ctx, func(tx *ledger.Tx) error {
-		rec, ok, err := tx.Keyed(c.Name, ablationStartKey(plan))
+		rec, ok, err := tx.Keyed(campaign.Name, ablationStartKey(plan))
 		if err != nil || !ok {
 			return err
 		}
@@ -126,28 +126,28 @@ func ablationStartKey(a rules.Ablation) string { return fmt.Sprintf("ablation/%s
 // readEndedJobs reads the jobs that have ended since the last time.
 func (a *ablator) readEndedJobs(ctx context.Context) error {
 	return a.Ledger.View(ctx, func(tx *ledger.Tx) error {
-		c, err := tx.Campaign(a.campaign.Name)
+		campaign, err := tx.Campaign(a.campaign.Name)
 		if err != nil {
 			return err
 		}
 
-		for ; a.loaded < c.Measurements; a.loaded++ {
+		for ; a.loaded < campaign.Measurements; a.loaded++ {
 			id := research.NewJobID(research.MeasurementJob, a.loaded+1)
 
-			m, err := tx.Measurement(c.Name, id)
+			measurement, err := tx.Measurement(campaign.Name, id)
 			if err != nil {
 				return err
 			}
 
-			if m.Ablates != a.plan.Of {
+			if measurement.Ablates != a.plan.Of {
 				continue
 			}
 
-			if !m.Done() {
+			if !measurement.Done() {
 				return nil
 			}
 
-			runs, err := tx.Runs(c.Name, id)
+			runs, err := tx.Runs(campaign.Name, id)
 			if err != nil {
 				return err
 			}
@@ -155,10 +155,10 @@ func (a *ablator) readEndedJobs(ctx context.Context) error {
 
 			for _, r := range runs {
 				if !r.Void {
-					obs = append(obs, rules.NewObservation(r, c.Program.Metric))
+					obs = append(obs, rules.NewObservation(r, campaign.Program.Metric))
 				}
 			}
-			a.runs.AddJob(m.JobStart, obs, m.End)
+			a.runs.AddJob(measurement.JobStart, obs, measurement.End)
 		}
 
 		return nil

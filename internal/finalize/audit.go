@@ -19,41 +19,41 @@ import (
 func Audit(
 	ctx context.Context, co *checkout.Checkout, pairs int, wait time.Duration, progress job.ProgressFunc,
 ) (*job.Outcome, error) {
-	c, err := job.CurrentReaped(ctx, co)
+	campaign, err := job.CurrentReaped(ctx, co)
 	if err != nil {
 		return nil, err
 	}
 
-	if err := co.RequireAcceptedContract(c); err != nil {
+	if err := co.RequireAcceptedContract(campaign); err != nil {
 		return nil, err
 	}
 
 	if pairs == 0 {
-		pairs = auditPairs(c)
+		pairs = auditPairs(campaign)
 	}
 
 	if pairs < 2 || pairs > 100 {
 		return nil, research.Errorf(research.CodeBadArgument, "give 2 to 100", "pairs = %d is out of range", pairs)
 	}
 
-	id, err := startAudit(ctx, co, c, "incumbent", c.Incumbent, pairs)
+	id, err := startAudit(ctx, co, campaign, "incumbent", campaign.Incumbent, pairs)
 	if err != nil {
 		return nil, err
 	}
 
-	return job.AwaitJob(ctx, co, c.Name, id, wait, progress)
+	return job.AwaitJob(ctx, co, campaign.Name, id, wait, progress)
 }
 
 // startAudit starts fresh pairs of the start and a version.
 func startAudit(
-	ctx context.Context, co *checkout.Checkout, c *history.Campaign, target, commit string, pairs int,
+	ctx context.Context, co *checkout.Checkout, campaign *history.Campaign, target, commit string, pairs int,
 ) (research.JobID, error) {
-	if c.IncumbentTree == c.StartTree {
+	if campaign.IncumbentTree == campaign.StartTree {
 		return "", research.Errorf(research.CodeNoChange, "keep something first",
 			"the incumbent is the campaign's start: there is nothing to audit")
 	}
 
-	return job.StartJob(ctx, co, c.Name, history.KindMeasurementStarted,
+	return job.StartJob(ctx, co, campaign.Name, history.KindMeasurementStarted,
 		func(now *history.Campaign) (rules.JobStart, error) {
 			if target == "incumbent" {
 				commit = now.Incumbent
@@ -70,17 +70,17 @@ func startAudit(
 func Certify(
 	ctx context.Context, co *checkout.Checkout, wait time.Duration, progress job.ProgressFunc,
 ) (*job.Outcome, error) {
-	c, err := job.CurrentReaped(ctx, co)
+	campaign, err := job.CurrentReaped(ctx, co)
 	if err != nil {
 		return nil, err
 	}
 
-	id := job.FindOpenJob(c, research.CertificateJob)
+	id := job.FindOpenJob(campaign, research.CertificateJob)
 	if id == "" {
-		if id, err = job.StartDueCertificate(ctx, co, c, true); err != nil || id == "" {
+		if id, err = job.StartDueCertificate(ctx, co, campaign, true); err != nil || id == "" {
 			return nil, err
 		}
 	}
 
-	return job.AwaitJob(ctx, co, c.Name, id, wait, progress)
+	return job.AwaitJob(ctx, co, campaign.Name, id, wait, progress)
 }

@@ -61,38 +61,39 @@ func Finalize(ctx context.Context, co *checkout.Checkout, req FinalizeRequest) (
 		return nil, research.Errorf(research.CodeBadArgument, "give 2 to 200", "pairs = %d is out of range", req.Pairs)
 	}
 
-	c, err := requireFinalizable(ctx, co, req)
+	campaign, err := requireFinalizable(ctx, co, req)
 	if err != nil {
 		return nil, err
 	}
 
-	if len(c.Unresolved) > 0 {
+	if len(campaign.Unresolved) > 0 {
 		reportProgress(req.Tell, fmt.Sprintf("note: experiment %d waits for keep or revert; it is not in the result",
-			c.Unresolved[0]))
+			campaign.Unresolved[0]))
 	}
 
 	if req.DryRun {
-		return planResult(ctx, co, c, req)
+		return planResult(ctx, co, campaign, req)
 	}
 
-	f := &Finalized{Campaign: c.Name, Branch: checkout.FinalBranchName(c), metric: c.Program.Metric}
-	if f.Certificate, err = Certify(ctx, co, 0, nil); err == nil && f.Certificate != nil {
-		f.Certificate, err = awaitSuccess(ctx, co, c.Name, f.Certificate.ID, req.Watch)
+	result := &Finalized{Campaign: campaign.Name, Branch: checkout.FinalBranchName(campaign),
+		metric: campaign.Program.Metric}
+	if result.Certificate, err = Certify(ctx, co, 0, nil); err == nil && result.Certificate != nil {
+		result.Certificate, err = awaitSuccess(ctx, co, campaign.Name, result.Certificate.ID, req.Watch)
 	}
 
 	if err != nil {
 		return nil, err
 	}
 
-	if f.Certificate != nil {
-		reportProgress(req.Tell, f.Certificate.Finding)
+	if result.Certificate != nil {
+		reportProgress(req.Tell, result.Certificate.Finding)
 	}
 
-	if c, err = requireFinalizable(ctx, co, req); err != nil {
+	if campaign, err = requireFinalizable(ctx, co, req); err != nil {
 		return nil, err
 	}
 
-	return f, assembleResult(ctx, co, c, req, f)
+	return result, assembleResult(ctx, co, campaign, req, result)
 }
 
 const waitStep = 50 * time.Second
@@ -106,115 +107,117 @@ func reportProgress(tell func(string), words string) {
 // requireFinalizable is the campaign, once it can be finalized. It waits for jobs that
 // an earlier finalize began; any other open job is an error (CodeBusy).
 func requireFinalizable(ctx context.Context, co *checkout.Checkout, req FinalizeRequest) (*history.Campaign, error) {
-	c, err := job.CurrentReaped(ctx, co)
+	campaign, err := job.CurrentReaped(ctx, co)
 	if err != nil {
 		return nil, err
 	}
 
-	if err := co.RequireAcceptedContract(c); err != nil {
+	if err := co.RequireAcceptedContract(campaign); err != nil {
 		return nil, err
 	}
 
-	if was, err := co.Repo.Ref(ctx, "refs/heads/"+checkout.FinalBranchName(c)); err != nil || was != "" {
+	if was, err := co.Repo.Ref(ctx, "refs/heads/"+checkout.FinalBranchName(campaign)); err != nil || was != "" {
 		if err == nil {
 			err = research.Errorf(research.CodeConflict,
-				"remove or rename it: git branch -m "+checkout.FinalBranchName(c)+" NAME",
-				"the branch %s exists already", checkout.FinalBranchName(c))
+				"remove or rename it: git branch -m "+checkout.FinalBranchName(campaign)+" NAME",
+				"the branch %s exists already", checkout.FinalBranchName(campaign))
 		}
 
 		return nil, err
 	}
 
-	if c.IncumbentTree == c.StartTree {
+	if campaign.IncumbentTree == campaign.StartTree {
 		return nil, research.Errorf(research.CodeNoChange, "keep something first",
 			"the incumbent is the campaign's start: there is nothing to finalize")
 	}
 
-	if !c.Calibrated && c.Overridden == 0 { // since the contract changed: its numbers are others
+	if !campaign.Calibrated && campaign.Overridden == 0 { // since the contract changed: its numbers are others
 		return nil, research.Errorf(research.CodeProgram,
 			"call start_campaign, which calibrates (`ratchet resume` comes first where the loop rests), and wait_run",
 			"the campaign is not calibrated for its present contract")
 	}
 
-	for _, id := range c.Open {
+	for _, id := range campaign.Open {
 		ours := id.Kind() == research.CertificateJob || id.Kind() == research.AuditJob
 		if id.Kind() == research.MeasurementJob {
-			m, err := readMeasurement(ctx, co, c, id)
+			measurement, err := readMeasurement(ctx, co, campaign, id)
 			if err != nil {
 				return nil, err
 			}
-			ours = m.Ablates != ""
+			ours = measurement.Ablates != ""
 		}
 
 		if !ours {
-			return nil, newBusyError(c)
+			return nil, newBusyError(campaign)
 		}
 		reportProgress(req.Tell, fmt.Sprintf("waiting for %s, which an earlier call began", id))
 
-		if _, err := awaitEnd(ctx, co, c.Name, id, req.Watch); err != nil {
+		if _, err := awaitEnd(ctx, co, campaign.Name, id, req.Watch); err != nil {
 			return nil, err
 		}
 	}
 
-	if len(c.Open) > 0 {
+	if len(campaign.Open) > 0 {
 		return job.CurrentReaped(ctx, co)
 	}
 
-	return c, nil
+	return campaign, nil
 }
 
 func readMeasurement(
-	ctx context.Context, co *checkout.Checkout, c *history.Campaign, id research.JobID,
-) (m *history.Measurement, err error) {
+	ctx context.Context, co *checkout.Checkout, campaign *history.Campaign, id research.JobID,
+) (measurement *history.Measurement, err error) {
 	err = co.Ledger.View(ctx, func(tx *ledger.Tx) (err error) {
-		m, err = tx.Measurement(c.Name, id)
+		measurement, err = tx.Measurement(campaign.Name, id)
 		return err
 	})
 
-	return m, err
+	return measurement, err
 }
 
 // planResult says what finalize would do, and what that costs.
 func planResult(
-	ctx context.Context, co *checkout.Checkout, c *history.Campaign, req FinalizeRequest,
+	ctx context.Context, co *checkout.Checkout, campaign *history.Campaign, req FinalizeRequest,
 ) (*Finalized, error) {
 	var plan []string
-	if c.Rule.Auto != nil && c.Rule.Auto.Chain > 0 {
-		plan = append(plan, fmt.Sprintf("certificate of a chain of %d: about %s", c.Rule.Auto.Chain,
-			wording.Count(2*c.Rule.ReservePairs(), "run")))
+	if campaign.Rule.Auto != nil && campaign.Rule.Auto.Chain > 0 {
+		plan = append(plan, fmt.Sprintf("certificate of a chain of %d: about %s", campaign.Rule.Auto.Chain,
+			wording.Count(2*campaign.Rule.ReservePairs(), "run")))
 	}
 
-	a, err := decompose(ctx, co, c, req)
+	ablation, err := decompose(ctx, co, campaign, req)
 	if err != nil {
 		return nil, err
 	}
 
 	if !req.NoAblation {
-		_, _, words := a.forecast()
+		_, _, words := ablation.forecast()
 		plan = append(plan, words)
 	}
-	n := 2 * auditPairs(c)
+	n := 2 * auditPairs(campaign)
 
-	plan = append(plan, fmt.Sprintf("audit: %s%s", wording.Count(n, "run"), a.estimateTime(n)))
+	plan = append(plan, fmt.Sprintf("audit: %s%s", wording.Count(n, "run"), ablation.estimateTime(n)))
 	if req.Stack {
-		n *= len(a.kept)
+		n *= len(ablation.kept)
 		plan = append(plan, fmt.Sprintf("stack: at most %s, each measured against the one before: %s%s",
-			wording.Count(len(a.kept), "commit"), wording.Count(n, "run"), a.estimateTime(n)))
+			wording.Count(len(ablation.kept), "commit"), wording.Count(n, "run"), ablation.estimateTime(n)))
 	}
 
-	return &Finalized{Campaign: c.Name, Branch: checkout.FinalBranchName(c), Plan: strings.Join(plan, "\n"),
-		Next: "ratchet finalize, with the same flags but --dry-run"}, nil
+	return &Finalized{Campaign: campaign.Name, Branch: checkout.FinalBranchName(campaign),
+		Plan: strings.Join(plan, "\n"), Next: "ratchet finalize, with the same flags but --dry-run"}, nil
 }
 
 // decompose takes the head apart into its changes. Without an ablation or a stack it
 // only lists them, so that a history which can't be taken apart can be finalized whole.
-func decompose(ctx context.Context, co *checkout.Checkout, c *history.Campaign, req FinalizeRequest) (*ablator, error) {
+func decompose(
+	ctx context.Context, co *checkout.Checkout, campaign *history.Campaign, req FinalizeRequest,
+) (*ablator, error) {
 	if !req.NoAblation || req.Stack {
-		return newAblator(ctx, co, c, req)
+		return newAblator(ctx, co, campaign, req)
 	}
-	kept, err := keptExperiments(ctx, co, c)
+	kept, err := keptExperiments(ctx, co, campaign)
 
-	return &ablator{Checkout: co, campaign: c, kept: kept, tell: req.Tell, watch: req.Watch}, err
+	return &ablator{Checkout: co, campaign: campaign, kept: kept, tell: req.Tell, watch: req.Watch}, err
 }
 
 // auditPairs is how many pairs an audit makes by default, or a commit of a stack.
@@ -229,92 +232,95 @@ func auditPairs(c *history.Campaign) int {
 // assembleResult does what comes after the certificate: ablation, audit, the text of
 // the pull request, the stack, commits and branch.
 func assembleResult(
-	ctx context.Context, co *checkout.Checkout, c *history.Campaign, req FinalizeRequest, f *Finalized,
+	ctx context.Context, co *checkout.Checkout, campaign *history.Campaign, req FinalizeRequest, result *Finalized,
 ) error {
-	made := history.Finalization{Branch: "refs/heads/" + f.Branch, Tree: c.IncumbentTree, Head: c.Incumbent,
-		Ablated: !req.NoAblation, Most: req.Pairs}
-	version, target, proof := c.Incumbent, "incumbent", ""
+	made := history.Finalization{Branch: "refs/heads/" + result.Branch, Tree: campaign.IncumbentTree,
+		Head: campaign.Incumbent, Ablated: !req.NoAblation, Most: req.Pairs}
+	version, target, proof := campaign.Incumbent, "incumbent", ""
 
-	a, err := decompose(ctx, co, c, req)
+	ablation, err := decompose(ctx, co, campaign, req)
 	if err != nil {
 		return err
 	}
 
 	if !req.NoAblation {
-		_, _, words := a.forecast()
+		_, _, words := ablation.forecast()
 		reportProgress(req.Tell, words)
 
-		end, rec, err := a.runAblation(ctx)
+		end, rec, err := ablation.runAblation(ctx)
 		if err != nil {
 			return err
 		}
 
-		if f.Ablation = &end; end.Commit != c.Incumbent {
+		if result.Ablation = &end; end.Commit != campaign.Incumbent {
 			version, made.Tree, target = end.Commit, end.Tree, history.TrimmedTarget
 		}
-		made.Of, made.Dropped, proof = a.plan.Of, end.DroppedExperiments(), fmt.Sprintf("%d:%s", rec.Seq, rec.Hash)
-		reportProgress(req.Tell, describeAblation(c, end))
+		made.Of, made.Dropped, proof = ablation.plan.Of, end.DroppedExperiments(), fmt.Sprintf("%d:%s", rec.Seq,
+			rec.Hash)
+		reportProgress(req.Tell, describeAblation(campaign, end))
 	}
 
-	if made.Tree == c.StartTree {
+	if made.Tree == campaign.StartTree {
 		return research.Errorf(research.CodeNoChange, "ratchet finalize --no-ablation takes it as it is",
 			"no change that was kept is shown to pay: nothing is left")
 	}
 
-	if f.Audit, err = auditOnce(ctx, co, c, target, version, req); err != nil {
+	if result.Audit, err = auditOnce(ctx, co, campaign, target, version, req); err != nil {
 		return err
 	}
-	f.Scale = f.Audit.Scale
+	result.Scale = result.Audit.Scale
 
-	made.Audit, made.Gain, made.Pairs, made.Scale = f.Audit.ID, f.Audit.Gain, len(f.Audit.Paired), f.Audit.Scale
-	for _, x := range a.kept {
+	made.Audit, made.Gain, made.Pairs, made.Scale = result.Audit.ID, result.Audit.Gain, len(result.Audit.Paired),
+		result.Audit.Scale
+	for _, x := range ablation.kept {
 		if !slices.Contains(made.Dropped, x.N) {
 			made.Kept = append(made.Kept, x.N)
 		}
 	}
-	f.writePullRequest(c, a, made)
+	result.writePullRequest(campaign, ablation, made)
 
 	if req.Stack {
-		made.Of = a.plan.Of
-		if made.Stack, err = a.measureStack(ctx, made.Dropped); err != nil {
+		made.Of = ablation.plan.Of
+		if made.Stack, err = ablation.measureStack(ctx, made.Dropped); err != nil {
 			return err
 		}
 	}
 
-	return commitResult(ctx, co, c, a, made, f, proof)
+	return commitResult(ctx, co, campaign, ablation, made, result, proof)
 }
 
 // auditOnce measures a version against the start, unless an audit of it was made under
 // this contract already. The first such audit counts, so that more audits can't be
 // made until one pleases.
 func auditOnce(
-	ctx context.Context, co *checkout.Checkout, c *history.Campaign, target, version string, req FinalizeRequest,
+	ctx context.Context, co *checkout.Checkout, campaign *history.Campaign, target, version string, req FinalizeRequest,
 ) (*job.Outcome, error) {
-	began, err := readMeasurement(ctx, co, c, research.NewJobID(research.CalibrationJob, c.Calibrations))
+	began, err := readMeasurement(ctx, co, campaign, research.NewJobID(research.CalibrationJob, campaign.Calibrations))
 	if err != nil {
 		return nil, err
 	}
 
-	for n := 1; n <= c.Audits && c.Calibrated; n++ { // else the contract may have changed since
-		m, err := readMeasurement(ctx, co, c, research.NewJobID(research.AuditJob, n))
+	for n := 1; n <= campaign.Audits && campaign.Calibrated; n++ { // else the contract may have changed since
+		measurement, err := readMeasurement(ctx, co, campaign, research.NewJobID(research.AuditJob, n))
 		if err != nil {
 			return nil, err
 		}
 
-		if m.Commit == version && m.Paired == c.Start && m.At.After(began.At) && m.End != nil && m.End.Failed == "" &&
-			len(m.End.Paired) >= auditPairs(c) {
-			return awaitSuccess(ctx, co, c.Name, m.Job, req.Watch)
+		if measurement.Commit == version && measurement.Paired == campaign.Start && measurement.At.After(began.At) &&
+			measurement.End != nil && measurement.End.Failed == "" &&
+			len(measurement.End.Paired) >= auditPairs(campaign) {
+			return awaitSuccess(ctx, co, campaign.Name, measurement.Job, req.Watch)
 		}
 	}
-	reportProgress(req.Tell, fmt.Sprintf("audit: %s of the start and the %s", wording.Count(2*auditPairs(c), "run"),
-		target))
+	reportProgress(req.Tell, fmt.Sprintf("audit: %s of the start and the %s",
+		wording.Count(2*auditPairs(campaign), "run"), target))
 
-	id, err := startAudit(ctx, co, c, target, version, auditPairs(c))
+	id, err := startAudit(ctx, co, campaign, target, version, auditPairs(campaign))
 	if err != nil {
 		return nil, err
 	}
 
-	return awaitSuccess(ctx, co, c.Name, id, req.Watch)
+	return awaitSuccess(ctx, co, campaign.Name, id, req.Watch)
 }
 
 // measureStack measures what each change that stays is worth on top of the one before
@@ -379,17 +385,17 @@ func (a *ablator) measurePairs(ctx context.Context, besides, out []int) (rules.C
 // commitResult makes the commits, records what was made, and makes the branch: the
 // record first, so that a call that dies between both is finished by the next.
 func commitResult(
-	ctx context.Context, co *checkout.Checkout, c *history.Campaign, a *ablator,
-	made history.Finalization, f *Finalized, proof string,
+	ctx context.Context, co *checkout.Checkout, campaign *history.Campaign, ablation *ablator,
+	made history.Finalization, result *Finalized, proof string,
 ) error {
-	if was := c.Final; was != nil && was.Head == made.Head && was.Audit == made.Audit && was.Tree == made.Tree &&
+	if was := campaign.Final; was != nil && was.Head == made.Head && was.Audit == made.Audit && was.Tree == made.Tree &&
 		was.Ablated == made.Ablated && was.Most == made.Most && was.Stack == len(made.Stack) {
 		if _, err := co.Repo.Tree(ctx, was.Commit); err == nil {
-			made.Commit, f.Stack = was.Commit, made.Stack
-			return createBranch(ctx, co, c, made, f)
+			made.Commit, result.Stack = was.Commit, made.Stack
+			return createBranch(ctx, co, campaign, made, result)
 		}
 	}
-	at := c.Start
+	at := campaign.Start
 
 	for i, s := range made.Stack {
 		tree, err := co.Repo.Tree(ctx, s.Commit)
@@ -398,7 +404,7 @@ func commitResult(
 		}
 
 		if at, err = co.Repo.Commit(ctx, source.CommitSpec{Tree: tree, Parents: []string{at},
-			Message: stackCommitMessage(c, a, s, i == len(made.Stack)-1, f, proof)}); err != nil {
+			Message: stackCommitMessage(campaign, ablation, s, i == len(made.Stack)-1, result, proof)}); err != nil {
 			return err
 		}
 		made.Stack[i].Commit = at
@@ -406,20 +412,20 @@ func commitResult(
 
 	if len(made.Stack) == 0 {
 		var err error
-		if at, err = co.Repo.Commit(ctx, source.CommitSpec{Tree: made.Tree, Parents: []string{c.Start},
-			Message: f.commitMessage(c, made, proof)}); err != nil {
+		if at, err = co.Repo.Commit(ctx, source.CommitSpec{Tree: made.Tree, Parents: []string{campaign.Start},
+			Message: result.commitMessage(campaign, made, proof)}); err != nil {
 			return err
 		}
 	}
-	made.Commit, f.Stack = at, made.Stack
+	made.Commit, result.Stack = at, made.Stack
 
-	err := co.UpdateCampaign(ctx, c.Name, func(tx *ledger.Tx, now *history.Campaign, session string) error {
-		if now.Incumbent != c.Incumbent {
+	err := co.UpdateCampaign(ctx, campaign.Name, func(tx *ledger.Tx, now *history.Campaign, session string) error {
+		if now.Incumbent != campaign.Incumbent {
 			return research.Errorf(research.CodeConflict, "ratchet finalize begins again with the new one",
 				"another session moved the incumbent meanwhile")
 		}
-		_, err := tx.Append(history.Entry{Campaign: c.Name, Session: session, Kind: history.KindCampaignFinalized,
-			Body: made})
+		_, err := tx.Append(history.Entry{Campaign: campaign.Name, Session: session,
+			Kind: history.KindCampaignFinalized, Body: made})
 
 		return err
 	})
@@ -427,17 +433,18 @@ func commitResult(
 		return err
 	}
 
-	return createBranch(ctx, co, c, made, f)
+	return createBranch(ctx, co, campaign, made, result)
 }
 
 func createBranch(
-	ctx context.Context, co *checkout.Checkout, c *history.Campaign, made history.Finalization, f *Finalized,
+	ctx context.Context, co *checkout.Checkout, campaign *history.Campaign,
+	made history.Finalization, result *Finalized,
 ) error {
 	if err := co.Repo.UpdateRefs(ctx, []source.RefUpdate{{Name: made.Branch, New: made.Commit}},
-		"ratchet: finalize "+c.Name); err != nil {
+		"ratchet: finalize "+campaign.Name); err != nil {
 		return err
 	}
-	f.Commit, f.Next = wording.ShortCommit(made.Commit), checkout.MergeCommand(c, f.Branch)
+	result.Commit, result.Next = wording.ShortCommit(made.Commit), checkout.MergeCommand(campaign, result.Branch)
 
 	return nil
 }

@@ -12,7 +12,7 @@ import (
 )
 
 // describeAblation is what an ablation came to, in a few lines.
-func describeAblation(c *history.Campaign, end rules.AblationEnd) string {
+func describeAblation(campaign *history.Campaign, end rules.AblationEnd) string {
 	if len(end.Dropped) == 0 {
 		return fmt.Sprintf("ablation: %s, nothing to drop", wording.Count(len(end.Kept), "change"))
 	}
@@ -20,56 +20,58 @@ func describeAblation(c *history.Campaign, end rules.AblationEnd) string {
 	words := fmt.Sprintf("ablation: %d of %d changes stay, %s left out", len(end.Kept), len(end.Kept)+len(end.Dropped),
 		listExperiments(end.DroppedExperiments()))
 	if end.Gain != nil {
-		words += "; without them the head gains " + rules.FormatGain(*end.Gain, end.Scale, c.Program.Metric)
+		words += "; without them the head gains " + rules.FormatGain(*end.Gain, end.Scale, campaign.Program.Metric)
 	}
 
 	return words
 }
 
 // writePullRequest writes the title and the text of a pull request.
-func (f *Finalized) writePullRequest(c *history.Campaign, a *ablator, made history.Finalization) {
+func (f *Finalized) writePullRequest(campaign *history.Campaign, a *ablator, made history.Finalization) {
 	f.titles = map[int]string{}
 	for _, x := range a.kept {
 		f.titles[x.N] = wording.FirstLine(wording.StripControls(x.Hypothesis))
 	}
-	f.Title = f.Campaign + ": " + f.headline(c)
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s\n\nMetric: `%s` (%s is better). %s of %s, out of %s and %s (%s of run time) by Ratchet.\n",
-		f.Audit.Finding, c.Program.Metric.Name, c.Program.Metric.Better, wording.Count(len(made.Kept), "change"),
-		quoteCode(checkout.EditedFiles(c.ProgramPath, c.Program)), wording.Count(c.Experiments, "experiment"),
-		wording.Count(c.Runs, "run"), totalRunTime(c))
-	b.WriteString("\n## What changed\n\n| experiment | change | what the result loses without it | why it stays |\n|---|---|---|---|\n")
+	f.Title = f.Campaign + ": " + f.headline(campaign)
+	var text strings.Builder
+	fmt.Fprintf(&text, "%s\n\nMetric: `%s` (%s is better). %s of %s, out of %s and %s (%s of run time) by Ratchet.\n",
+		f.Audit.Finding, campaign.Program.Metric.Name, campaign.Program.Metric.Better, wording.Count(len(made.Kept),
+			"change"),
+		quoteCode(checkout.EditedFiles(campaign.ProgramPath, campaign.Program)), wording.Count(campaign.Experiments,
+			"experiment"),
+		wording.Count(campaign.Runs, "run"), totalRunTime(campaign))
+	text.WriteString("\n## What changed\n\n| experiment | change | what the result loses without it | why it stays |\n|---|---|---|---|\n")
 
 	for _, k := range f.effectRows(made) {
-		fmt.Fprintf(&b, "| x%d | %s | %s | %s |\n", k.N, escapeCell(f.titles[k.N]), f.describeEffect(k),
+		fmt.Fprintf(&text, "| x%d | %s | %s | %s |\n", k.N, escapeCell(f.titles[k.N]), f.describeEffect(k),
 			escapeCell(k.Why))
 	}
 
 	if f.Ablation != nil && len(f.Ablation.Dropped) > 0 {
-		b.WriteString("\n## What was tried, kept for a while, and left out\n\n")
+		text.WriteString("\n## What was tried, kept for a while, and left out\n\n")
 
 		for _, d := range f.Ablation.Dropped {
-			fmt.Fprintf(&b, "- x%d %s: %s, %s\n", d.N, escapeCell(f.titles[d.N]), d.Why, f.describeEffect(d))
+			fmt.Fprintf(&text, "- x%d %s: %s, %s\n", d.N, escapeCell(f.titles[d.N]), d.Why, f.describeEffect(d))
 		}
 
 		if g := f.Ablation.Gain; g != nil {
-			fmt.Fprintf(&b, "\nWithout all of these the result gains %s, %s.\n",
+			fmt.Fprintf(&text, "\nWithout all of these the result gains %s, %s.\n",
 				rules.FormatGain(*g, f.Ablation.Scale, f.metric), wording.Count(f.Ablation.Pairs, "pair"))
 		}
 	}
-	fmt.Fprintf(&b,
-		"\n## How to check it\n\nEvery figure above follows from recorded runs: `ratchet verify --recompute` derives it again, `ratchet show N` shows an experiment, `git log -p %s..%s` the changes as they were tried.\n", c.Start[:9], strings.TrimPrefix(c.Branch, "refs/heads/"))
-	f.Body = b.String()
+	fmt.Fprintf(&text,
+		"\n## How to check it\n\nEvery figure above follows from recorded runs: `ratchet verify --recompute` derives it again, `ratchet show N` shows an experiment, `git log -p %s..%s` the changes as they were tried.\n", campaign.Start[:9], strings.TrimPrefix(campaign.Branch, "refs/heads/"))
+	f.Body = text.String()
 }
 
 // headline is the audited gain, short.
-func (f *Finalized) headline(c *history.Campaign) string {
+func (f *Finalized) headline(campaign *history.Campaign) string {
 	if f.Audit.Gain == nil {
-		return "the result of " + fmt.Sprint(c.Experiments) + " experiments"
+		return "the result of " + fmt.Sprint(campaign.Experiments) + " experiments"
 	}
 
-	return fmt.Sprintf("%s gains %s", c.Program.Metric.Name,
-		rules.FormatGain(*f.Audit.Gain, f.Audit.Scale, c.Program.Metric))
+	return fmt.Sprintf("%s gains %s", campaign.Program.Metric.Name,
+		rules.FormatGain(*f.Audit.Gain, f.Audit.Scale, campaign.Program.Metric))
 }
 
 // effectRows are the changes that stay; without an ablation nothing is known of each.
@@ -109,43 +111,43 @@ func totalRunTime(c *history.Campaign) string {
 // escapeCell is s for a cell or an item of Markdown: it can't end the table or list, and
 // makes no link, image or mention.
 func escapeCell(s string) string {
-	var b strings.Builder
+	var text strings.Builder
 
 	for i, r := range s {
 		if strings.ContainsRune("\\`*_[]<>|~&#$!@{}^", r) || r == ':' && strings.HasPrefix(s[i:], "://") ||
 			r == '.' && strings.HasSuffix(strings.ToLower(s[:i]), "www") {
-			b.WriteByte('\\')
+			text.WriteByte('\\')
 		}
-		b.WriteRune(r)
+		text.WriteRune(r)
 	}
 
-	return strings.ReplaceAll(b.String(), "\n", " ")
+	return strings.ReplaceAll(text.String(), "\n", " ")
 }
 
 // quoteCode writes names as code, with commas.
 func quoteCode(names []string) string { return "`" + strings.Join(names, "`, `") + "`" }
 
 // commitMessage is the message of the one commit that holds everything.
-func (f *Finalized) commitMessage(c *history.Campaign, made history.Finalization, proof string) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s\n\n%s.\n%d of %d experiments are in it:\n\n", f.Title, f.Audit.Finding, len(made.Kept),
-		c.Experiments)
+func (f *Finalized) commitMessage(campaign *history.Campaign, made history.Finalization, proof string) string {
+	var text strings.Builder
+	fmt.Fprintf(&text, "%s\n\n%s.\n%d of %d experiments are in it:\n\n", f.Title, f.Audit.Finding, len(made.Kept),
+		campaign.Experiments)
 
 	for _, k := range f.effectRows(made) {
-		fmt.Fprintf(&b, "- x%d %s", k.N, f.titles[k.N])
+		fmt.Fprintf(&text, "- x%d %s", k.N, f.titles[k.N])
 
 		if k.Gain != nil {
-			fmt.Fprintf(&b, ": %s", f.describeEffect(k))
+			fmt.Fprintf(&text, ": %s", f.describeEffect(k))
 		}
-		b.WriteString("\n")
+		text.WriteString("\n")
 	}
 
 	if len(made.Dropped) > 0 {
-		fmt.Fprintf(&b, "\nLeft out, since not shown to pay: %s.\n", listExperiments(made.Dropped))
+		fmt.Fprintf(&text, "\nLeft out, since not shown to pay: %s.\n", listExperiments(made.Dropped))
 	}
-	b.WriteString("\n" + commitTrailers(c, f, proof))
+	text.WriteString("\n" + commitTrailers(campaign, f, proof))
 
-	return b.String()
+	return text.String()
 }
 
 // commitTrailers bind a commit to the ledger.
@@ -161,47 +163,47 @@ func commitTrailers(c *history.Campaign, f *Finalized, proof string) string {
 
 // stackCommitMessage is the message of one commit of a stack.
 func stackCommitMessage(
-	c *history.Campaign, a *ablator, s history.StackEntry, last bool, f *Finalized, proof string,
+	campaign *history.Campaign, ablation *ablator, s history.StackEntry, last bool, result *Finalized, proof string,
 ) string {
-	var b strings.Builder
+	var text strings.Builder
 	var refs []string
 
 	for i, n := range s.Experiments {
-		for _, x := range a.kept {
-			if x.N != n {
+		for _, experiment := range ablation.kept {
+			if experiment.N != n {
 				continue
 			}
 
 			if i > 0 {
-				b.WriteString("and: ")
+				text.WriteString("and: ")
 			}
-			fmt.Fprintf(&b, "%s\n\n", strings.TrimSpace(wording.StripTrailers(x.Hypothesis)))
-			refs = append(refs, fmt.Sprintf("Ratchet-Experiment: %s/%d\nRatchet-Ledger: %d:%s\n", c.Name, n,
-				x.JudgedSeq, x.JudgedHash))
+			fmt.Fprintf(&text, "%s\n\n", strings.TrimSpace(wording.StripTrailers(experiment.Hypothesis)))
+			refs = append(refs, fmt.Sprintf("Ratchet-Experiment: %s/%d\nRatchet-Ledger: %d:%s\n", campaign.Name, n,
+				experiment.JudgedSeq, experiment.JudgedHash))
 		}
 	}
 
 	if s.Gain != nil {
-		fmt.Fprintf(&b, "Measured against the commit before: %s, %s.\n\n",
-			rules.FormatGain(*s.Gain, a.plan.Scale, c.Program.Metric), wording.Count(s.Pairs, "pair"))
+		fmt.Fprintf(&text, "Measured against the commit before: %s, %s.\n\n",
+			rules.FormatGain(*s.Gain, ablation.plan.Scale, campaign.Program.Metric), wording.Count(s.Pairs, "pair"))
 	} else {
-		b.WriteString("Not measured by itself: the version before it does not work.\n\n")
+		text.WriteString("Not measured by itself: the version before it does not work.\n\n")
 	}
 
 	if last {
-		fmt.Fprintf(&b, "All commits together: %s.\n\n", f.Audit.Finding)
+		fmt.Fprintf(&text, "All commits together: %s.\n\n", result.Audit.Finding)
 	}
-	b.WriteString(strings.Join(refs, ""))
+	text.WriteString(strings.Join(refs, ""))
 
 	if len(s.Jobs) > 0 {
-		fmt.Fprintf(&b, "Ratchet-Measured: %s\n", joinJobIDs(s.Jobs))
+		fmt.Fprintf(&text, "Ratchet-Measured: %s\n", joinJobIDs(s.Jobs))
 	}
 
 	if last {
-		b.WriteString(commitTrailers(c, f, proof))
+		text.WriteString(commitTrailers(campaign, result, proof))
 	}
 
-	return b.String()
+	return text.String()
 }
 
 // joinJobIDs writes ids with commas.

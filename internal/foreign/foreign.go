@@ -115,10 +115,10 @@ func Detect(path string, head []byte) (Format, error) {
 
 // Read calls f with the items of a source in order, and ends with f's error.
 // Text is f's to keep. Reading it again with the same format gives the same.
-func (f Format) Read(path string, r io.Reader, each func(Item) error) error {
+func (f Format) Read(path string, input io.Reader, each func(Item) error) error {
 	decode := f.start(path)
 
-	in := bufio.NewReaderSize(r, 1<<16)
+	in := bufio.NewReaderSize(input, 1<<16)
 	for number := 1; ; number++ {
 		text, whole, err := next(in, f.Whole)
 		if err != nil && err != io.EOF {

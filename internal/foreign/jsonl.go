@@ -39,19 +39,19 @@ var pi = Format{
 func piRun(o object, metric string) Entry {
 	asi := o.inner("asi")
 
-	e := Entry{Kind: Run, Metric: metric, Commit: o.text("commit"), Status: o.text("status"),
+	entry := Entry{Kind: Run, Metric: metric, Commit: o.text("commit"), Status: o.text("status"),
 		Description: o.text("description")}
-	if e.Description == "" {
-		e.Description = asi.text("hypothesis")
+	if entry.Description == "" {
+		entry.Description = asi.text("hypothesis")
 	}
 
 	for _, key := range []string{"rollback_reason", "learned"} {
 		if t := asi.text(key); t != "" {
-			e = e.note(strings.ReplaceAll(key, "_", " ") + ": " + t)
+			entry = entry.note(strings.ReplaceAll(key, "_", " ") + ": " + t)
 		}
 	}
 
-	return e.of(o.text("metric"))
+	return entry.of(o.text("metric"))
 }
 
 // rigor is autoresearch-mlx's ledger: repeated samples of each version.

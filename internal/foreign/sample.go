@@ -61,12 +61,12 @@ func look(p string, head []byte) (sample, error) {
 func mostlyText(head []byte) bool {
 	bad := 0
 
-	for b := head; len(b) > 0; {
-		r, n := utf8.DecodeRune(b)
+	for content := head; len(content) > 0; {
+		r, n := utf8.DecodeRune(content)
 		if r == utf8.RuneError && n == 1 {
 			bad++
 		}
-		b = b[n:]
+		content = content[n:]
 	}
 
 	return bad*20 <= len(head)

@@ -34,10 +34,10 @@ func (t *table) decode(line string) (Entry, error) {
 
 	if t.columns == nil || slices.Equal(columnsOf(line), t.columns) {
 		t.columns = columnsOf(line)
-		e := t.head(t.columns)
-		e.Kind = Header
+		entry := t.head(t.columns)
+		entry.Kind = Header
 
-		return e, nil
+		return entry, nil
 	}
 	n := len(t.columns)
 

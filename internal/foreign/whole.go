@@ -22,34 +22,34 @@ func whole(f func(path string, o object) Entry) func(string) decoder {
 
 // program is a program of an evolution. Scores are better the higher.
 func program(o object) Entry {
-	e := Entry{Kind: Run, Description: o.either("changes_description", "description", "text_feedback")}
-	if e.Description == "" {
-		e.Description = o.inner("metadata").either("changes", "patch_name", "patch_description")
+	entry := Entry{Kind: Run, Description: o.either("changes_description", "description", "text_feedback")}
+	if entry.Description == "" {
+		entry.Description = o.inner("metadata").either("changes", "patch_name", "patch_description")
 	}
 
 	if c := o.text("correct"); c != "" {
-		e.Status = "incorrect"
+		entry.Status = "incorrect"
 		if truth(c) {
-			e.Status = "correct"
+			entry.Status = "correct"
 		}
 	}
 
 	if parent := o.text("parent_id"); parent != "" {
-		e = e.note("from " + parent)
+		entry = entry.note("from " + parent)
 	}
 
 	if o.isNumber("combined_score") {
-		e.Metric = "combined_score"
-		return e.of(o.text("combined_score"))
+		entry.Metric = "combined_score"
+		return entry.of(o.text("combined_score"))
 	}
 
 	for _, key := range []string{"metrics", "public_metrics"} {
 		if in := o.inner(key); in != nil {
-			return e.only(in)
+			return entry.only(in)
 		}
 	}
 
-	return e
+	return entry
 }
 
 // openevolve is one program of OpenEvolve's database, in a file of its own.
@@ -150,23 +150,23 @@ var hugoEntity = Format{
 func front(text string) Entry {
 	_, rest, _ := strings.Cut(text, "---")
 	head, _, _ := strings.Cut(rest, "\n---")
-	e := Entry{Kind: Other}
+	entry := Entry{Kind: Other}
 
 	for _, m := range frontKey().FindAllStringSubmatch(head, -1) {
 		value := strings.Trim(m[2], `"'`)
 		switch m[1] {
 		case "status", "verdict":
-			if e.Status == "" || m[1] == "verdict" {
-				e.Status = value
+			if entry.Status == "" || m[1] == "verdict" {
+				entry.Status = value
 			}
 		case "claim":
-			e.Description = value
+			entry.Description = value
 		case "id":
-			e = e.note(value)
+			entry = entry.note(value)
 		}
 	}
 
-	return e
+	return entry
 }
 
 var printed = lazily(`(?m)^[ \t]*(?:METRIC[ \t]+)?([A-Za-z][\w .@/-]*?)[ \t]*[:=][ \t]*([-+]?[\d.]+(?:[eE][-+]?\d+)?)[ \t]*[x%]?[ \t]*\r?$`)

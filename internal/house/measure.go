@@ -34,17 +34,17 @@ type Figures struct {
 
 // Measure reads every Go file below root that is neither a test nor generated.
 func Measure(root string) (Figures, error) {
-	f := Figures{Files: map[string]int{}, Methods: map[string]int{}}
+	figures := Figures{Files: map[string]int{}, Methods: map[string]int{}}
 	err := eachSource(root, func(path string, src []byte) error {
 		rel, err := filepath.Rel(root, path)
 		if err != nil {
 			return err
 		}
 
-		return f.add(filepath.ToSlash(rel), src)
+		return figures.add(filepath.ToSlash(rel), src)
 	})
 
-	return f, err
+	return figures, err
 }
 
 // eachSource calls visit for each Go file below root that is neither a test nor

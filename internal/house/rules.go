@@ -24,8 +24,8 @@ const (
 
 // CheckSizes says which packages and types are too large, and whether long bodies
 // show their steps.
-func CheckSizes(f Figures) (faults []string) {
-	for dir, n := range f.Files {
+func CheckSizes(figures Figures) (faults []string) {
+	for dir, n := range figures.Files {
 		if n > mostFiles {
 			faults = append(faults,
 				fmt.Sprintf("%s has %d files that are not tests, at most %d: give a part of it a package of its own",
@@ -33,7 +33,7 @@ func CheckSizes(f Figures) (faults []string) {
 		}
 	}
 
-	for name, n := range f.Methods {
+	for name, n := range figures.Methods {
 		if n > mostMethods {
 			faults = append(faults,
 				fmt.Sprintf("%s has %d methods, at most %d: make functions of those that need only a part of it",
@@ -41,7 +41,7 @@ func CheckSizes(f Figures) (faults []string) {
 		}
 	}
 
-	if share := Share(f.Blank, f.Body); share < leastBlank {
+	if share := Share(figures.Blank, figures.Body); share < leastBlank {
 		faults = append(faults,
 			fmt.Sprintf("%.1f %% of the lines in bodies of more than %d lines are blank, at least %g: a function that acts in steps shows them",
 				share, longBody, leastBlank))

@@ -65,7 +65,7 @@ type (
 // (unknown format, nothing to import), CodeNotFound (no such file); what was
 // recorded before an error stays, and the call can be repeated.
 func Import(ctx context.Context, co *checkout.Checkout, req ImportRequest) (*ImportAnswer, error) {
-	c, err := job.CurrentReaped(ctx, co)
+	campaign, err := job.CurrentReaped(ctx, co)
 	if err != nil {
 		return nil, err
 	}
@@ -76,8 +76,8 @@ func Import(ctx context.Context, co *checkout.Checkout, req ImportRequest) (*Imp
 			"%s can't be read: %w", req.Path, err)
 	}
 
-	im := &importRun{checkout: co, campaign: c.Name, request: req,
-		answer: &ImportAnswer{Campaign: c.Name, Source: co.SourceName(req.Path)}}
+	im := &importRun{checkout: co, campaign: campaign.Name, request: req,
+		answer: &ImportAnswer{Campaign: campaign.Name, Source: co.SourceName(req.Path)}}
 	if info.IsDir() {
 		err = im.importFolder(ctx)
 	} else {
@@ -221,7 +221,7 @@ func (im *importRun) openSource(ctx context.Context, root fs.FS, s foreign.Sourc
 
 // readLines reads one file's lines, and records them batch by batch. path is within the
 // imported folder, "" for a single file. Errors: CodeStorage when reading fails.
-func (im *importRun) readLines(ctx context.Context, f foreign.Format, path string, r io.Reader) error {
+func (im *importRun) readLines(ctx context.Context, f foreign.Format, path string, input io.Reader) error {
 	im.answer.Files++
 	if !strings.Contains(", "+strings.Join(im.formats, ", ")+",", ", "+f.Name+",") {
 		im.formats = append(im.formats, f.Name)
@@ -232,7 +232,7 @@ func (im *importRun) readLines(ctx context.Context, f foreign.Format, path strin
 	if path != "" {
 		name += "/" + path
 	}
-	err := f.Read(name, r, func(item foreign.Item) error {
+	err := f.Read(name, input, func(item foreign.Item) error {
 		im.addItem(f.Name, path, item)
 
 		if len(im.batch) < importLines && im.size < importBytes {
@@ -253,23 +253,24 @@ func (im *importRun) readLines(ctx context.Context, f foreign.Format, path strin
 
 // addItem counts a line and puts it into the batch.
 func (im *importRun) addItem(format, path string, item foreign.Item) {
-	b := history.Import{Source: im.answer.Source, Path: path, Format: format, LineNumber: item.Number, Part: item.Part,
-		Kind: string(item.Kind), Broken: item.Broken, Metric: item.Metric, Better: research.Direction(item.Better),
-		Value: item.Value, Status: item.Status, Description: item.Description, Commit: item.Commit, Note: item.Note}
-	b.SetText(item.Text)
-	im.batch, im.size = append(im.batch, b), im.size+len(item.Text)
+	imported := history.Import{Source: im.answer.Source, Path: path, Format: format, LineNumber: item.Number,
+		Part: item.Part, Kind: string(item.Kind), Broken: item.Broken, Metric: item.Metric,
+		Better: research.Direction(item.Better), Value: item.Value, Status: item.Status, Description: item.Description,
+		Commit: item.Commit, Note: item.Note}
+	imported.SetText(item.Text)
+	im.batch, im.size = append(im.batch, imported), im.size+len(item.Text)
 	im.answer.Lines++
 
-	switch b.Kind {
+	switch imported.Kind {
 	case history.ImportRun:
 		im.answer.Runs++
-		if b.Value != nil {
+		if imported.Value != nil {
 			im.answer.Valued++
 		}
 	case history.ImportBroken:
 		im.answer.Broken++
 		if len(im.answer.Told) < importTold {
-			im.answer.Told = append(im.answer.Told, BrokenLine{b.Place(), b.Broken})
+			im.answer.Told = append(im.answer.Told, BrokenLine{imported.Place(), imported.Broken})
 		}
 	}
 }
@@ -284,18 +285,18 @@ func (im *importRun) flush(ctx context.Context) error {
 			n := now.Imported
 
 			for i := range im.batch {
-				b := im.batch[i]
+				imported := im.batch[i]
 
-				was, same := tx.ImportedAt(im.campaign, &b)
+				was, same := tx.ImportedAt(im.campaign, &imported)
 				if same {
 					continue
 				}
 
 				n++
 
-				b.N, b.Replaces = n, was
+				imported.N, imported.Replaces = n, was
 				if _, err := tx.Append(history.Entry{Campaign: im.campaign, Session: session,
-					Kind: history.KindHistoryImported, Key: b.Key(), Body: b}); err != nil {
+					Kind: history.KindHistoryImported, Key: imported.Key(), Body: imported}); err != nil {
 					return err
 				}
 

@@ -20,14 +20,14 @@ const workerStartTimeout = 15 * time.Second
 // CurrentReaped is the campaign of the checkout, after recording as lost every open job
 // whose worker has died. In doubt of a worker it returns the host's error.
 func CurrentReaped(ctx context.Context, co *checkout.Checkout) (*history.Campaign, error) {
-	c, err := co.CurrentCampaign(ctx)
-	if err != nil || len(c.Open) == 0 {
-		return c, err
+	campaign, err := co.CurrentCampaign(ctx)
+	if err != nil || len(campaign.Open) == 0 {
+		return campaign, err
 	}
 	lost := false
 
-	for _, id := range c.Open {
-		gone, err := workerGone(ctx, co, c.Name, id)
+	for _, id := range campaign.Open {
+		gone, err := workerGone(ctx, co, campaign.Name, id)
 		if err != nil {
 			return nil, err
 		}
@@ -37,13 +37,13 @@ func CurrentReaped(ctx context.Context, co *checkout.Checkout) (*history.Campaig
 		}
 		lost = true
 
-		if err := RecordLost(ctx, co, c.Name, id, workerDied, nil); err != nil {
+		if err := RecordLost(ctx, co, campaign.Name, id, workerDied, nil); err != nil {
 			return nil, err
 		}
 	}
 
 	if !lost {
-		return c, nil
+		return campaign, nil
 	}
 
 	return co.CurrentCampaign(ctx)
@@ -66,13 +66,13 @@ func workerGone(ctx context.Context, co *checkout.Checkout, campaign string, id 
 }
 
 // FindOpenJob is the job of one of these kinds that is under way, "" if none is.
-func FindOpenJob(c *history.Campaign, kinds ...byte) research.JobID {
-	i := slices.IndexFunc(c.Open, func(id research.JobID) bool { return slices.Contains(kinds, id.Kind()) })
+func FindOpenJob(campaign *history.Campaign, kinds ...byte) research.JobID {
+	i := slices.IndexFunc(campaign.Open, func(id research.JobID) bool { return slices.Contains(kinds, id.Kind()) })
 	if i < 0 {
 		return ""
 	}
 
-	return c.Open[i]
+	return campaign.Open[i]
 }
 
 // readStartTime is when the job was recorded.

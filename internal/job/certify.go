@@ -21,17 +21,17 @@ import (
 // StartDueCertificate starts the certificate of the head when the plan says that it is
 // time, or when a person wants it now. The job is "" when none is due.
 func StartDueCertificate(
-	ctx context.Context, co *checkout.Checkout, c *history.Campaign, now bool,
+	ctx context.Context, co *checkout.Checkout, campaign *history.Campaign, now bool,
 ) (id research.JobID, err error) {
-	if !isCertificateDue(c, now) || co.RequireAcceptedContract(c) != nil {
+	if !isCertificateDue(campaign, now) || co.RequireAcceptedContract(campaign) != nil {
 		return "", nil
 	}
 
-	return StartJob(ctx, co, c.Name, history.KindCertificateStarted,
-		func(c *history.Campaign) (job rules.JobStart, err error) {
-			if isCertificateDue(c, now) {
-				job = rules.JobStart{Job: research.NewJobID(research.CertificateJob, c.Certificates+1),
-					Commit: c.Incumbent, Paired: c.Checkpoint, Target: "incumbent", With: "checkpoint"}
+	return StartJob(ctx, co, campaign.Name, history.KindCertificateStarted,
+		func(held *history.Campaign) (job rules.JobStart, err error) {
+			if isCertificateDue(held, now) {
+				job = rules.JobStart{Job: research.NewJobID(research.CertificateJob, held.Certificates+1),
+					Commit: held.Incumbent, Paired: held.Checkpoint, Target: "incumbent", With: "checkpoint"}
 			}
 
 			return job, nil
@@ -40,15 +40,15 @@ func StartDueCertificate(
 
 // isCertificateDue says whether a certificate should start: the rule's plan says
 // so, or with now a person, and nothing that it would disturb runs.
-func isCertificateDue(c *history.Campaign, now bool) bool {
+func isCertificateDue(campaign *history.Campaign, now bool) bool {
 	switch {
-	case c.Ended != "", c.Broken != "", !c.Calibrated:
+	case campaign.Ended != "", campaign.Broken != "", !campaign.Calibrated:
 		return false
-	case c.Program.Search == rules.SearchCertify, len(c.Open) > 0:
+	case campaign.Program.Search == rules.SearchCertify, len(campaign.Open) > 0:
 		return false
-	case c.Rests != nil && !now:
+	case campaign.Rests != nil && !now:
 		return false
 	}
 
-	return c.Plan() == rules.PlanCertify || now && c.Rule.Auto != nil && c.Rule.Auto.Chain > 0
+	return campaign.Plan() == rules.PlanCertify || now && campaign.Rule.Auto != nil && campaign.Rule.Auto.Chain > 0
 }

@@ -13,43 +13,44 @@ import (
 const mendBroken = "mend it and call start_campaign; with a new name if the mend is a commit, after `ratchet accept` if it is the front matter"
 
 // NextAfterDecision is the next step once an experiment is closed.
-func NextAfterDecision(c *history.Campaign) string {
-	if c.Broken != "" {
-		return "the incumbent gives no usable metric (" + c.Broken + "): " + mendBroken
+func NextAfterDecision(campaign *history.Campaign) string {
+	if campaign.Broken != "" {
+		return "the incumbent gives no usable metric (" + campaign.Broken + "): " + mendBroken
 	}
 
-	if err := checkout.RequireBudget(c); err != nil {
+	if err := checkout.RequireBudget(campaign); err != nil {
 		return research.Describe(err).Next
 	}
 
-	if c.Mine > 0 {
-		return fmt.Sprintf("experiment %d waits: wait_run{id: \"x%d\"} shows it, then keep or revert", c.Mine, c.Mine)
+	if campaign.Mine > 0 {
+		return fmt.Sprintf("experiment %d waits: wait_run{id: \"x%d\"} shows it, then keep or revert", campaign.Mine,
+			campaign.Mine)
 	}
 
-	if c.Streak >= 8 {
-		return fmt.Sprintf("%d experiments since the last keep: read_log view=guide query=stuck, then edit and run_experiment", c.Streak)
+	if campaign.Streak >= 8 {
+		return fmt.Sprintf("%d experiments since the last keep: read_log view=guide query=stuck, then edit and run_experiment", campaign.Streak)
 	}
 
 	return "edit the file for the next idea, then run_experiment{hypothesis}"
 }
 
 // nextStep says what the verdict asks for.
-func nextStep(c *history.Campaign, x *history.Experiment) string {
-	if x.Status == research.Kept || x.Status == research.Reverted {
-		return NextAfterDecision(c)
+func nextStep(campaign *history.Campaign, experiment *history.Experiment) string {
+	if experiment.Status == research.Kept || experiment.Status == research.Reverted {
+		return NextAfterDecision(campaign)
 	}
 
-	ok, simpler, _ := history.Keepable(*x)
+	ok, simpler, _ := history.Keepable(*experiment)
 	switch {
 	case ok && simpler:
 		return "keep{} if it is the simpler code, else revert{lesson: \"…\"}"
 	case ok:
 		return "keep{}"
-	case c.Rests != nil:
+	case campaign.Rests != nil:
 		return "revert{}, then " + checkout.Resting
-	case x.Judgement.StoppedBy == "lost" || x.Judgement.StoppedBy == "stopped":
+	case experiment.Judgement.StoppedBy == "lost" || experiment.Judgement.StoppedBy == "stopped":
 		return "run_experiment again with the same edit, or revert{}"
-	case x.Status == research.Voided:
+	case experiment.Status == research.Voided:
 		return "fix the edit and run_experiment again, or revert{lesson: \"…\"}"
 	}
 
@@ -59,18 +60,18 @@ func nextStep(c *history.Campaign, x *history.Experiment) string {
 // RequireMeasurable refuses any run: the campaign is over or rests, its budget is
 // spent, the contract changed, or the start version does not work.
 // Errors: CodeEnded, CodeStopped, CodeBudget, CodeContract, CodeProgram.
-func RequireMeasurable(co *checkout.Checkout, c *history.Campaign) error {
-	if err := checkout.RequireBudget(c); err != nil {
+func RequireMeasurable(co *checkout.Checkout, campaign *history.Campaign) error {
+	if err := checkout.RequireBudget(campaign); err != nil {
 		return err
 	}
 
-	if err := co.RequireAcceptedContract(c); err != nil {
+	if err := co.RequireAcceptedContract(campaign); err != nil {
 		return err
 	}
 
-	if c.Broken != "" {
+	if campaign.Broken != "" {
 		return research.Errorf(research.CodeProgram, mendBroken,
-			"the start version gives no usable metric: %s", c.Broken)
+			"the start version gives no usable metric: %s", campaign.Broken)
 	}
 
 	return nil

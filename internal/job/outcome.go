@@ -66,16 +66,16 @@ type RunningJob struct {
 }
 
 // describeAudit is the campaign's gain as an audit found it.
-func describeAudit(c *history.Campaign, m *history.Measurement) string {
-	e := m.End
+func describeAudit(campaign *history.Campaign, measurement *history.Measurement) string {
+	e := measurement.End
 	if e.Gain == nil {
 		return "audit: too few pairs to say anything"
 	}
 
 	words := fmt.Sprintf("audited gain of the campaign: %s, from %d fresh pairs of start and %s",
-		rules.FormatGain(*e.Gain, e.Scale, c.Program.Metric), len(e.Paired), m.Target)
-	if c.Certified > 0 {
-		words += fmt.Sprintf("; its certificates add up to %s", c.CertifiedWords())
+		rules.FormatGain(*e.Gain, e.Scale, campaign.Program.Metric), len(e.Paired), measurement.Target)
+	if campaign.Certified > 0 {
+		words += fmt.Sprintf("; its certificates add up to %s", campaign.CertifiedWords())
 	}
 
 	return words
@@ -88,25 +88,25 @@ func ReadOutcome(
 	var output string // digest of what a failed command printed
 
 	err = co.Ledger.View(ctx, func(tx *ledger.Tx) error {
-		c, err := co.ReadCampaign(tx, campaign)
+		held, err := co.ReadCampaign(tx, campaign)
 		if err != nil {
 			return err
 		}
 
 		if id.Kind() == research.ExperimentJob {
-			x, err := tx.Experiment(campaign, id.N())
+			experiment, err := tx.Experiment(campaign, id.N())
 			if err != nil {
 				return err
 			}
-			out, output = experimentOutcome(co, c, x), x.Output
+			out, output = experimentOutcome(co, held, experiment), experiment.Output
 		} else {
-			m, err := tx.Measurement(campaign, id)
+			measurement, err := tx.Measurement(campaign, id)
 			if err != nil {
 				return err
 			}
-			out, output = measurementOutcome(co, c, m), m.Output
+			out, output = measurementOutcome(co, held, measurement), measurement.Output
 		}
-		out.Campaign, out.Unheard = campaign, c.Unheard
+		out.Campaign, out.Unheard = campaign, held.Unheard
 
 		return nil
 	})
@@ -130,91 +130,93 @@ func ReadOutcome(
 	return out, nil
 }
 
-func experimentOutcome(co *checkout.Checkout, c *history.Campaign, x *history.Experiment) *Outcome {
-	left := checkout.BudgetLeft(c)
-	out := &Outcome{ID: x.Job(), Experiment: x.N, RunsDone: x.Runs, Left: &left, Unit: c.Program.Metric.Unit}
-	automatic := c.Program.Decide == "auto"
+func experimentOutcome(co *checkout.Checkout, campaign *history.Campaign, experiment *history.Experiment) *Outcome {
+	left := checkout.BudgetLeft(campaign)
+	out := &Outcome{ID: experiment.Job(), Experiment: experiment.N, RunsDone: experiment.Runs, Left: &left,
+		Unit: campaign.Program.Metric.Unit}
+	automatic := campaign.Program.Decide == "auto"
 
-	if x.Status == research.Running {
+	if experiment.Status == research.Running {
 		out.Status = "running"
-		out.Phase = co.ReadPhase(c.Name, x.Job())
-		out.Elapsed = wording.Seconds(time.Since(x.ProposedAt))
+		out.Phase = co.ReadPhase(campaign.Name, experiment.Job())
+		out.Elapsed = wording.Seconds(time.Since(experiment.ProposedAt))
 		out.Next = "wait_run{}"
 
-		hooks := len(c.Program.HookPaths(contract.HookBefore)) + len(c.Program.HookPaths(contract.HookAfter))
+		hooks := len(campaign.Program.HookPaths(contract.HookBefore)) +
+			len(campaign.Program.HookPaths(contract.HookAfter))
 		out.hooked = automatic && hooks > 0
 
 		return out
 	}
 
-	undecided := x.Status == research.Unresolved || x.Status == research.Voided && !x.Closed
-	out.Decide = automatic && undecided && !co.Person && x.Checkout == co.Repo.Root()
+	undecided := experiment.Status == research.Unresolved || experiment.Status == research.Voided && !experiment.Closed
+	out.Decide = automatic && undecided && !co.Person && experiment.Checkout == co.Repo.Root()
 
-	j := x.Judgement
-	out.Status, out.Verdict, out.Value, out.Gain = "done", j.Verdict, j.Value, j.Gain
-	out.Finding = j.Describe(c.Program.Metric)
+	judgement := experiment.Judgement
+	out.Status, out.Verdict, out.Value, out.Gain = "done", judgement.Verdict, judgement.Value, judgement.Gain
+	out.Finding = judgement.Describe(campaign.Program.Metric)
 
-	if j.Verdict == research.Provisional && x.Status == research.Unresolved {
-		out.Finding += "; with it the " + c.Rule.DescribeChain(c.Program.Metric, j)
+	if judgement.Verdict == research.Provisional && experiment.Status == research.Unresolved {
+		out.Finding += "; with it the " + campaign.Rule.DescribeChain(campaign.Program.Metric, judgement)
 	}
 
-	if x.Class > 1 && c.Class == x.Class && x.N == c.ClassFrom {
-		out.Notes = append(out.Notes, "the machine is another than before ("+c.Changed+
+	if experiment.Class > 1 && campaign.Class == experiment.Class && experiment.N == campaign.ClassFrom {
+		out.Notes = append(out.Notes, "the machine is another than before ("+campaign.Changed+
 			"): calibrated anew; numbers of before are not comparable with these")
 	}
 
-	if j.Verdict == research.Invalid {
-		out.Reason = j.Reason
+	if judgement.Verdict == research.Invalid {
+		out.Reason = judgement.Reason
 	}
-	out.Next = nextStep(c, x)
+	out.Next = nextStep(campaign, experiment)
 
 	return out
 }
 
-func measurementOutcome(co *checkout.Checkout, c *history.Campaign, m *history.Measurement) *Outcome {
-	left := checkout.BudgetLeft(c)
+func measurementOutcome(co *checkout.Checkout, campaign *history.Campaign, measurement *history.Measurement) *Outcome {
+	left := checkout.BudgetLeft(campaign)
 
-	out := &Outcome{ID: m.Job, RunsDone: m.Runs, Left: &left, Unit: c.Program.Metric.Unit, Status: "done",
-		Next: NextAfterDecision(c)}
+	out := &Outcome{ID: measurement.Job, RunsDone: measurement.Runs, Left: &left, Unit: campaign.Program.Metric.Unit,
+		Status: "done", Next: NextAfterDecision(campaign)}
 	switch {
-	case !m.Done():
+	case !measurement.Done():
 		out.Status = "running"
-		out.Phase = co.ReadPhase(c.Name, m.Job)
-		out.Elapsed = wording.Seconds(time.Since(m.At))
-		out.Next = "wait_run{id: \"" + string(m.Job) + "\"}"
-	case m.Lost != "":
-		out.Reason = m.Lost
-		if m.Job.Kind() == research.CalibrationJob {
+		out.Phase = co.ReadPhase(campaign.Name, measurement.Job)
+		out.Elapsed = wording.Seconds(time.Since(measurement.At))
+		out.Next = "wait_run{id: \"" + string(measurement.Job) + "\"}"
+	case measurement.Lost != "":
+		out.Reason = measurement.Lost
+		if measurement.Job.Kind() == research.CalibrationJob {
 			out.Next = "call start_campaign again"
 		}
-	case m.Calib != nil && m.Calib.Failed != "":
-		out.Reason = m.Calib.Failed
+	case measurement.Calib != nil && measurement.Calib.Failed != "":
+		out.Reason = measurement.Calib.Failed
 		out.Next = mendBroken
-	case m.Calib != nil:
-		value := c.Rule.Incumbent
+	case measurement.Calib != nil:
+		value := campaign.Rule.Incumbent
 		out.Value = &value
-		out.Finding = CalibrationWords(c)
-	case m.Proof != nil:
-		fillCertificate(c, m.Proof, out)
-	case m.End.Failed != "":
-		out.Reason, out.Unfit = m.End.Failed, m.End.Unfit != ""
-	case m.Job.Kind() == research.AuditJob:
-		out.Samples, out.Paired = m.End.Samples, m.End.Paired
-		out.Noise, out.Gain, out.Scale = m.End.Noise, m.End.Gain, m.End.Scale
-		out.Finding = describeAudit(c, m)
+		out.Finding = CalibrationWords(campaign)
+	case measurement.Proof != nil:
+		fillCertificate(campaign, measurement.Proof, out)
+	case measurement.End.Failed != "":
+		out.Reason, out.Unfit = measurement.End.Failed, measurement.End.Unfit != ""
+	case measurement.Job.Kind() == research.AuditJob:
+		out.Samples, out.Paired = measurement.End.Samples, measurement.End.Paired
+		out.Noise, out.Gain, out.Scale = measurement.End.Noise, measurement.End.Gain, measurement.End.Scale
+		out.Finding = describeAudit(campaign, measurement)
 	default:
-		out.Value, out.Samples, out.Paired = m.End.Median, m.End.Samples, m.End.Paired
-		out.Noise, out.Gain = m.End.Noise, m.End.Gain
-		out.Finding = measurementWords(c, m)
+		out.Value, out.Samples, out.Paired = measurement.End.Median, measurement.End.Samples, measurement.End.Paired
+		out.Noise, out.Gain = measurement.End.Noise, measurement.End.Gain
+		out.Finding = measurementWords(campaign, measurement)
 	}
 
 	return out
 }
 
 // measurementWords says what a measurement found, with its uncertainty.
-func measurementWords(c *history.Campaign, m *history.Measurement) string {
-	e, metric := m.End, c.Program.Metric
-	target := cmp.Or(m.Target, wording.ShortCommit(m.Commit))
+func measurementWords(campaign *history.Campaign, measurement *history.Measurement) string {
+	e, metric := measurement.End, campaign.Program.Metric
+	target := cmp.Or(measurement.Target, wording.ShortCommit(measurement.Commit))
 
 	words := fmt.Sprintf("%s of %s", wording.Count(len(e.Samples), "run"), target)
 	if e.Median != nil {
@@ -226,36 +228,36 @@ func measurementWords(c *history.Campaign, m *history.Measurement) string {
 	}
 
 	if e.Gain != nil {
-		words += fmt.Sprintf("; against %s it gains %s (90 %%: %s to %s)", m.With,
+		words += fmt.Sprintf("; against %s it gains %s (90 %%: %s to %s)", measurement.With,
 			wording.FormatEffect(e.Gain.Mid, e.Scale, metric.Unit), wording.FormatEffect(e.Gain.Lo, e.Scale,
 				metric.Unit),
 			wording.FormatEffect(e.Gain.Hi, e.Scale, metric.Unit))
 	}
 
-	if g, ok := c.Rule.DetectableGain(len(e.Paired)); ok {
+	if g, ok := campaign.Rule.DetectableGain(len(e.Paired)); ok {
 		words += fmt.Sprintf(" (smaller than about %s can't be told from none by so many pairs)",
-			wording.FormatEffect(max(g, -g), c.Rule.Scale, metric.Unit))
+			wording.FormatEffect(max(g, -g), campaign.Rule.Scale, metric.Unit))
 	}
 
 	return words + "; this changes no verdict"
 }
 
 // CalibrationWords says what the calibration found.
-func CalibrationWords(c *history.Campaign) string {
-	m := c.Program.Metric
+func CalibrationWords(campaign *history.Campaign) string {
+	metric := campaign.Program.Metric
 
-	value := m.Name + " " + wording.FormatValue(c.Rule.Incumbent, m.Unit)
-	if c.Rule.NoiseKind == research.Deterministic {
+	value := metric.Name + " " + wording.FormatValue(campaign.Rule.Incumbent, metric.Unit)
+	if campaign.Rule.NoiseKind == research.Deterministic {
 		return "calibrated: " + value + ", deterministic (repeats are equal): one run decides"
 	}
 
 	how := "experiments are judged by interleaved pairs"
-	if c.Program.Search != rules.SearchCertify {
+	if campaign.Program.Search != rules.SearchCertify {
 		how = "edits are kept on expected gain, and what they add up to is certified by interleaved pairs"
 	}
 
 	return fmt.Sprintf("calibrated: %s, noise of a pair %s: %s", value,
-		wording.FormatEffect(c.Rule.S, c.Rule.Scale, m.Unit), how)
+		wording.FormatEffect(campaign.Rule.S, campaign.Rule.Scale, metric.Unit), how)
 }
 
 // failureWords are words of lines that say why a program failed.
@@ -263,12 +265,12 @@ var failureWords = regexp.MustCompile(`(?i)error|fail|cannot|can't|panic|excepti
 
 // excerptOutput is the part of a failed program's output that says most of the cause, in
 // about n bytes: the first lines with failureWords, then the end.
-func excerptOutput(b []byte, n int) string {
-	end := wording.LastLines(b, n/2)
+func excerptOutput(content []byte, n int) string {
+	end := wording.LastLines(content, n/2)
 	var lines []string
 	size := 0
 
-	for line := range strings.Lines(strings.TrimSuffix(string(b), "\n")) {
+	for line := range strings.Lines(strings.TrimSuffix(string(content), "\n")) {
 		line = strings.TrimRight(line, "\r\n")
 		if size+len(line) >= n/2 || !failureWords.MatchString(line) || strings.Contains(end, line) {
 			continue

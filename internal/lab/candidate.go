@@ -21,17 +21,17 @@ import (
 // incumbent since, the edit is merged with it. No file, index or HEAD is touched.
 // alike tells of experiments that seem to have tried the same.
 func snapshotCandidate(
-	ctx context.Context, co *checkout.Checkout, c *history.Campaign, req ExperimentRequest,
-) (p *history.Proposal, alike []string, err error) {
-	edit := checkout.EditedFiles(c.ProgramPath, c.Program)
+	ctx context.Context, co *checkout.Checkout, campaign *history.Campaign, req ExperimentRequest,
+) (proposal *history.Proposal, alike []string, err error) {
+	edit := checkout.EditedFiles(campaign.ProgramPath, campaign.Program)
 
 	// What was edited, from which commit on.
-	base, err := baseCommit(ctx, co, c)
+	base, err := baseCommit(ctx, co, campaign)
 	if err != nil {
 		return nil, nil, err
 	}
 
-	added, removed, err := requireScope(ctx, co, c, base, edit)
+	added, removed, err := requireScope(ctx, co, campaign, base, edit)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -44,31 +44,31 @@ func snapshotCandidate(
 	hypothesis := strings.TrimSpace(req.Hypothesis)
 	subject, _, _ := strings.Cut(hypothesis, "\n")
 
-	p = &history.Proposal{Hypothesis: hypothesis, Expect: req.Expect, Idea: req.Idea, Parent: c.Incumbent, Tree: tree,
-		Paths: edit, Added: added, Removed: removed, Checkout: co.Repo.Root()}
-	if p.Diff, err = digestEdit(ctx, co, base, tree, edit); err != nil {
+	proposal = &history.Proposal{Hypothesis: hypothesis, Expect: req.Expect, Idea: req.Idea, Parent: campaign.Incumbent,
+		Tree: tree, Paths: edit, Added: added, Removed: removed, Checkout: co.Repo.Root()}
+	if proposal.Diff, err = digestEdit(ctx, co, base, tree, edit); err != nil {
 		return nil, nil, err
 	}
 
 	// On a newer incumbent the candidate is the merge, with the edit as a second parent.
-	parents := []string{c.Incumbent}
-	if base != c.Incumbent {
-		if p.Edited, err = co.CommitCandidate(ctx, c, tree, subject, base); err != nil {
+	parents := []string{campaign.Incumbent}
+	if base != campaign.Incumbent {
+		if proposal.Edited, err = co.CommitCandidate(ctx, campaign, tree, subject, base); err != nil {
 			return nil, nil, err
 		}
 
-		if p.Tree, err = co.MergeTree(ctx, c, base, p.Edited, edit); err != nil {
+		if proposal.Tree, err = co.MergeTree(ctx, campaign, base, proposal.Edited, edit); err != nil {
 			return nil, nil, err
 		}
-		parents = append(parents, p.Edited)
+		parents = append(parents, proposal.Edited)
 	}
 
-	if alike, err = requireNewEdit(ctx, co, c, p); err != nil {
+	if alike, err = requireNewEdit(ctx, co, campaign, proposal); err != nil {
 		return nil, nil, err
 	}
-	p.Candidate, err = co.CommitCandidate(ctx, c, p.Tree, subject, parents...)
+	proposal.Candidate, err = co.CommitCandidate(ctx, campaign, proposal.Tree, subject, parents...)
 
-	return p, alike, err
+	return proposal, alike, err
 }
 
 // requireScope refuses when a tracked file other than the edited ones and the
@@ -76,7 +76,7 @@ func snapshotCandidate(
 // edited one is no plain file any more. (The program's contract is checked by
 // RequireAcceptedContract.) It returns the lines that the edit adds and removes.
 func requireScope(
-	ctx context.Context, co *checkout.Checkout, c *history.Campaign, base string, edit []string,
+	ctx context.Context, co *checkout.Checkout, campaign *history.Campaign, base string, edit []string,
 ) (added, removed int, err error) {
 	for _, f := range edit {
 		info, err := os.Lstat(filepath.Join(co.Repo.Root(), filepath.FromSlash(f)))
@@ -101,13 +101,13 @@ func requireScope(
 			}
 			added += ch.Added
 			removed += ch.Removed
-		case ch.Path != c.ProgramPath:
+		case ch.Path != campaign.ProgramPath:
 			outside = append(outside, ch)
 		}
 	}
 
 	if len(outside) > 0 {
-		return 0, 0, outsideScopeError(c, edit, outside)
+		return 0, 0, outsideScopeError(campaign, edit, outside)
 	}
 
 	return added, removed, nil
@@ -115,37 +115,37 @@ func requireScope(
 
 // baseCommit is the commit of the campaign that this checkout stands on: the
 // incumbent, or an earlier one where another session has moved it since.
-func baseCommit(ctx context.Context, co *checkout.Checkout, c *history.Campaign) (string, error) {
-	head, err := co.RequireCampaignBranch(ctx, c)
-	if err != nil || head.Commit == c.Incumbent {
-		return c.Incumbent, err
+func baseCommit(ctx context.Context, co *checkout.Checkout, campaign *history.Campaign) (string, error) {
+	head, err := co.RequireCampaignBranch(ctx, campaign)
+	if err != nil || head.Commit == campaign.Incumbent {
+		return campaign.Incumbent, err
 	}
 
-	if healed, err := finishKeep(ctx, co, c, head); healed || err != nil {
-		return c.Incumbent, err
+	if healed, err := finishKeep(ctx, co, campaign, head); healed || err != nil {
+		return campaign.Incumbent, err
 	}
 
-	return head.Commit, refuseForeignCommits(ctx, co, c, head)
+	return head.Commit, refuseForeignCommits(ctx, co, campaign, head)
 }
 
 // requireNewEdit refuses a tree that is the incumbent's (CodeNoChange), or that was
 // judged already against this incumbent (CodeDuplicate). It returns what is only
 // like p.
 func requireNewEdit(
-	ctx context.Context, co *checkout.Checkout, c *history.Campaign, p *history.Proposal,
+	ctx context.Context, co *checkout.Checkout, campaign *history.Campaign, proposal *history.Proposal,
 ) (alike []string, err error) {
-	if p.Tree == c.IncumbentTree {
+	if proposal.Tree == campaign.IncumbentTree {
 		return nil, research.Errorf(research.CodeNoChange, "edit the file first",
-			"%s equals the incumbent's", strings.Join(p.Paths, ", "))
+			"%s equals the incumbent's", strings.Join(proposal.Paths, ", "))
 	}
 
 	err = co.Ledger.View(ctx, func(tx *ledger.Tx) error {
-		if n, ok := tx.Judged(c.Name, c.Incumbent, p.Tree); ok {
-			if err := refuseJudged(tx, c, n); err != nil {
+		if n, ok := tx.Judged(campaign.Name, campaign.Incumbent, proposal.Tree); ok {
+			if err := refuseJudged(tx, campaign, n); err != nil {
 				return err
 			}
 		}
-		alike, err = findSimilarProposals(tx, c, p)
+		alike, err = findSimilarProposals(tx, campaign, proposal)
 
 		return err
 	})
@@ -155,28 +155,29 @@ func requireNewEdit(
 
 // refuseJudged refuses the very content of experiment n, unless that was good
 // and was reverted: it may be had back, for the price of its runs.
-func refuseJudged(tx *ledger.Tx, c *history.Campaign, n int) error {
-	x, err := tx.Experiment(c.Name, n)
+func refuseJudged(tx *ledger.Tx, campaign *history.Campaign, n int) error {
+	experiment, err := tx.Experiment(campaign.Name, n)
 	if err != nil {
 		return err
 	}
 
-	ok, _, _ := history.Keepable(*x)
-	if ok && x.Status == research.Reverted {
+	ok, _, _ := history.Keepable(*experiment)
+	if ok && experiment.Status == research.Reverted {
 		return nil
 	}
 
 	next := fmt.Sprintf("try something else; read_log{view: \"experiment\", query: \"%d\"} shows it", n)
-	if ok && x.Status == research.Unresolved {
+	if ok && experiment.Status == research.Unresolved {
 		next = fmt.Sprintf("keep{id: \"x%d\"}: it waits for that", n)
 	}
 
 	return research.Errorf(research.CodeDuplicate, next,
-		"experiment %d judged this very content against this incumbent: %s", n, x.Judgement.Describe(c.Program.Metric))
+		"experiment %d judged this very content against this incumbent: %s", n,
+		experiment.Judgement.Describe(campaign.Program.Metric))
 }
 
 // outsideScopeError names the first 20 changes and the command that takes them back.
-func outsideScopeError(c *history.Campaign, edit []string, outside []source.Change) error {
+func outsideScopeError(campaign *history.Campaign, edit []string, outside []source.Change) error {
 	var names, paths []string
 	remark := ""
 
@@ -198,6 +199,6 @@ func outsideScopeError(c *history.Campaign, edit []string, outside []source.Chan
 
 	return research.Errorf(research.CodeScope,
 		fmt.Sprintf("put them back (git restore --source=%s --staged --worktree -- %s); only %s may change%s",
-			wording.ShortCommit(c.Incumbent), which, strings.Join(edit, ", "), remark),
+			wording.ShortCommit(campaign.Incumbent), which, strings.Join(edit, ", "), remark),
 		"files outside the scope differ from the incumbent: %s", list)
 }

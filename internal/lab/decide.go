@@ -20,46 +20,47 @@ import (
 func requireDecidable(
 	ctx context.Context, co *checkout.Checkout, id string,
 ) (*history.Campaign, *history.Experiment, error) {
-	c, err := job.CurrentReaped(ctx, co)
+	campaign, err := job.CurrentReaped(ctx, co)
 	if err != nil {
 		return nil, nil, err
 	}
 
-	x, err := resolveExperiment(ctx, co, c, id)
+	experiment, err := resolveExperiment(ctx, co, campaign, id)
 	if err != nil {
 		return nil, nil, err
 	}
 
 	switch {
-	case x == nil || x.Status == research.Reverted && id == "":
+	case experiment == nil || experiment.Status == research.Reverted && id == "":
 		return nil, nil, research.Errorf(research.CodeNotFound, "run_experiment{hypothesis: \"…\"} first",
 			"no experiment waits for a decision")
-	case x.Status == research.Running:
-		return nil, nil, research.Errorf(research.CodeBusy, "wait_run{}", "experiment %d is still running", x.N)
-	case x.Status == research.Kept && x.Commit != c.Incumbent:
+	case experiment.Status == research.Running:
+		return nil, nil, research.Errorf(research.CodeBusy, "wait_run{}", "experiment %d is still running",
+			experiment.N)
+	case experiment.Status == research.Kept && experiment.Commit != campaign.Incumbent:
 		return nil, nil, research.Errorf(research.CodeVerdict, "go on with the next idea",
-			"experiment %d is kept already, as %s", x.N, wording.ShortCommit(x.Commit))
-	case x.Status == research.Reverted:
+			"experiment %d is kept already, as %s", experiment.N, wording.ShortCommit(experiment.Commit))
+	case experiment.Status == research.Reverted:
 		return nil, nil, research.Errorf(research.CodeVerdict, "propose it again with run_experiment if it is worth it",
-			"experiment %d was reverted", x.N)
+			"experiment %d was reverted", experiment.N)
 	}
 
-	return c, x, nil
+	return campaign, experiment, nil
 }
 
 // resolveExperiment is the experiment named id; with "" the one that ResolveJob gives,
 // else this checkout's latest, nil when there is none.
 func resolveExperiment(
-	ctx context.Context, co *checkout.Checkout, c *history.Campaign, id string,
-) (x *history.Experiment, err error) {
+	ctx context.Context, co *checkout.Checkout, campaign *history.Campaign, id string,
+) (experiment *history.Experiment, err error) {
 	err = co.Ledger.View(ctx, func(tx *ledger.Tx) error {
-		found, err := co.ResolveJob(tx, c, id)
+		found, err := co.ResolveJob(tx, campaign, id)
 		if err != nil {
 			return err
 		}
 
 		if found.Kind() == research.ExperimentJob {
-			x, err = tx.Experiment(c.Name, found.N())
+			experiment, err = tx.Experiment(campaign.Name, found.N())
 			return err
 		}
 
@@ -68,58 +69,59 @@ func resolveExperiment(
 				"%s is not an experiment", found)
 		}
 
-		if n, ok := tx.Latest(c.Name, co.Repo.Root()); ok {
-			x, err = tx.Experiment(c.Name, n)
+		if n, ok := tx.Latest(campaign.Name, co.Repo.Root()); ok {
+			experiment, err = tx.Experiment(campaign.Name, n)
 		}
 
 		return err
 	})
 
-	return x, err
+	return experiment, err
 }
 
 // experimentToRevert is the experiment that revert closes; nil when there is none.
 func experimentToRevert(
 	ctx context.Context, co *checkout.Checkout, c *history.Campaign, id string,
 ) (*history.Experiment, error) {
-	x, err := resolveExperiment(ctx, co, c, id)
-	if err != nil || x == nil {
+	experiment, err := resolveExperiment(ctx, co, c, id)
+	if err != nil || experiment == nil {
 		return nil, err
 	}
 
 	switch {
-	case x.Status == research.Running:
+	case experiment.Status == research.Running:
 		return nil, research.Errorf(research.CodeBusy, "wait_run{} or stop_run{}", "experiment %d is still running",
-			x.N)
-	case id == "" && (x.Status == research.Kept || x.Closed):
+			experiment.N)
+	case id == "" && (experiment.Status == research.Kept || experiment.Closed):
 		return nil, nil // nothing is open: the file is put back, no more
-	case x.Status == research.Kept:
+	case experiment.Status == research.Kept:
 		return nil, research.Errorf(research.CodeVerdict, "a person runs `ratchet undo`",
-			"experiment %d is kept; revert does not undo a keep", x.N)
+			"experiment %d is kept; revert does not undo a keep", experiment.N)
 	}
 
-	return x, nil
+	return experiment, nil
 }
 
 // keepCommitMessage is the keep commit's message; its trailers bind it to the ledger.
-func keepCommitMessage(c *history.Campaign, x *history.Experiment, overridden history.Way) string {
-	subject, rest, _ := strings.Cut(wording.StripControls(x.Hypothesis), "\n")
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s\n\n", subject)
+func keepCommitMessage(campaign *history.Campaign, experiment *history.Experiment, overridden history.Way) string {
+	subject, rest, _ := strings.Cut(wording.StripControls(experiment.Hypothesis), "\n")
+	var text strings.Builder
+	fmt.Fprintf(&text, "%s\n\n", subject)
 
 	if rest = strings.TrimSpace(rest); rest != "" {
-		b.WriteString(wording.StripTrailers(rest) + "\n\n")
+		text.WriteString(wording.StripTrailers(rest) + "\n\n")
 	}
-	fmt.Fprintf(&b, "Ratchet-Experiment: %s/%d\n", c.Name, x.N)
-	fmt.Fprintf(&b, "Ratchet-Verdict: %s\n", x.Judgement.Verdict)
+	fmt.Fprintf(&text, "Ratchet-Experiment: %s/%d\n", campaign.Name, experiment.N)
+	fmt.Fprintf(&text, "Ratchet-Verdict: %s\n", experiment.Judgement.Verdict)
 
 	if overridden != "" {
-		fmt.Fprintf(&b, "Ratchet-Overridden: by a person (%s)\n", overridden)
+		fmt.Fprintf(&text, "Ratchet-Overridden: by a person (%s)\n", overridden)
 	}
-	fmt.Fprintf(&b, "Ratchet-Metric: %s %s\n", c.Program.Metric.Name, x.Judgement.Describe(c.Program.Metric))
-	fmt.Fprintf(&b, "Ratchet-Ledger: %d:%s\n", x.JudgedSeq, x.JudgedHash)
+	fmt.Fprintf(&text, "Ratchet-Metric: %s %s\n", campaign.Program.Metric.Name,
+		experiment.Judgement.Describe(campaign.Program.Metric))
+	fmt.Fprintf(&text, "Ratchet-Ledger: %d:%s\n", experiment.JudgedSeq, experiment.JudgedHash)
 
-	return b.String()
+	return text.String()
 }
 
 // Overridable is a judged experiment whose verdict does not allow to keep it,
@@ -138,23 +140,27 @@ type Overridable struct {
 // Errors: CodeVerdict when the verdict allows a keep, or nothing was measured;
 // else as Keep's.
 func FindOverridable(ctx context.Context, co *checkout.Checkout, id string) (*Overridable, error) {
-	c, x, err := requireDecidable(ctx, co, id)
+	campaign, experiment, err := requireDecidable(ctx, co, id)
 	if err != nil {
 		return nil, err
 	}
 
-	ok, _, why := history.Keepable(*x)
+	ok, _, why := history.Keepable(*experiment)
 	switch {
-	case ok || x.Status == research.Kept:
-		return nil, research.Errorf(research.CodeVerdict, "keep it: `ratchet call keep '{\"id\":\"x"+strconv.Itoa(x.N)+
-			"\"}'`", "the verdict of experiment %d needs no override", x.N)
-	case !hasBaseline(x):
+	case ok || experiment.Status == research.Kept:
+		return nil, research.Errorf(research.CodeVerdict,
+			"keep it: `ratchet call keep '{\"id\":\"x"+strconv.Itoa(experiment.N)+
+				"\"}'`", "the verdict of experiment %d needs no override", experiment.N)
+	case !hasBaseline(experiment):
 		return nil, research.Errorf(research.CodeVerdict, "mend the edit and run it again",
-			"no number came out of experiment %d: there is nothing that a person could judge better", x.N)
+			"no number came out of experiment %d: there is nothing that a person could judge better", experiment.N)
 	}
 
-	return &Overridable{Campaign: c.Name, ID: x.Job(), Hypothesis: wording.FirstLine(x.Hypothesis),
-		Words: x.Judgement.Describe(c.Program.Metric), Why: why, Checkout: x.Checkout}, nil
+	return &Overridable{Campaign: campaign.Name, ID: experiment.Job(),
+			Hypothesis: wording.FirstLine(experiment.Hypothesis),
+			Words:      experiment.Judgement.Describe(campaign.Program.Metric), Why: why,
+			Checkout: experiment.Checkout},
+		nil
 }
 
 // hasBaseline says whether a comparable number of x exists.

@@ -73,50 +73,50 @@ func proposeAndWait(
 			"say in one sentence what you changed and why it should help", "the hypothesis is empty")
 	}
 
-	c, err := job.CurrentReaped(ctx, co)
+	campaign, err := job.CurrentReaped(ctx, co)
 	if err != nil {
 		return nil, err
 	}
 
-	if err := requireClaimable(ctx, co, c, req.Idea); err != nil {
+	if err := requireClaimable(ctx, co, campaign, req.Idea); err != nil {
 		return nil, err
 	}
 
 	// A certificate may roll the incumbent back under the edit: it ends first.
 	began := time.Now()
 
-	certificate, mayBegin, err := finishCertificateFirst(ctx, co, c, req.Wait, progress)
+	certificate, mayBegin, err := finishCertificateFirst(ctx, co, campaign, req.Wait, progress)
 	if err != nil || !mayBegin {
 		return certificate, err
 	}
 
 	if certificate != nil {
-		if c, err = job.CurrentReaped(ctx, co); err != nil {
+		if campaign, err = job.CurrentReaped(ctx, co); err != nil {
 			return nil, err
 		}
 	}
 
 	// Refuse, or take the edit as a commit. Nothing is written to the ledger yet.
-	if err := requireRunnable(ctx, co, c); err != nil {
+	if err := requireRunnable(ctx, co, campaign); err != nil {
 		return nil, err
 	}
 
-	proposal, alike, err := snapshotCandidate(ctx, co, c, req)
+	proposal, alike, err := snapshotCandidate(ctx, co, campaign, req)
 	if err != nil {
 		return nil, err
 	}
 
 	// The proposal closes the experiment before it, whose hooks run now.
-	hooks, err := notify.RunClosingHooks(ctx, co, c, began)
+	hooks, err := notify.RunClosingHooks(ctx, co, campaign, began)
 	if err != nil {
 		return nil, err
 	}
 
-	if err := launchExperiment(ctx, co, c, proposal); err != nil {
+	if err := launchExperiment(ctx, co, campaign, proposal); err != nil {
 		return nil, err
 	}
 
-	out, err := awaitAndDecide(ctx, co, c.Name, research.NewJobID(research.ExperimentJob, proposal.N),
+	out, err := awaitAndDecide(ctx, co, campaign.Name, research.NewJobID(research.ExperimentJob, proposal.N),
 		req.Wait-time.Since(began), progress)
 	if err != nil {
 		return nil, err
@@ -138,16 +138,17 @@ func proposeAndWait(
 // when none was due; the experiment may begin unless it runs on or the head
 // was rolled back under the checkout's edit: then out is the call's answer.
 func finishCertificateFirst(
-	ctx context.Context, co *checkout.Checkout, c *history.Campaign, limit time.Duration, progress job.ProgressFunc,
+	ctx context.Context, co *checkout.Checkout, campaign *history.Campaign, limit time.Duration,
+	progress job.ProgressFunc,
 ) (out *job.Outcome, mayBegin bool, err error) {
-	id := job.FindOpenJob(c, research.CertificateJob)
+	id := job.FindOpenJob(campaign, research.CertificateJob)
 	if id == "" {
-		if id, err = job.StartDueCertificate(ctx, co, c, false); err != nil || id == "" {
+		if id, err = job.StartDueCertificate(ctx, co, campaign, false); err != nil || id == "" {
 			return nil, true, err
 		}
 	}
 
-	if out, err = job.AwaitJob(ctx, co, c.Name, id, limit, progress); err != nil {
+	if out, err = job.AwaitJob(ctx, co, campaign.Name, id, limit, progress); err != nil {
 		return nil, false, err
 	}
 
@@ -161,40 +162,43 @@ func finishCertificateFirst(
 
 // requireRunnable refuses as job.RequireMeasurable does, and when too few runs are
 // left to judge an edit, and while an improvement waits for its decision.
-func requireRunnable(ctx context.Context, co *checkout.Checkout, c *history.Campaign) error {
-	if err := job.RequireMeasurable(co, c); err != nil {
+func requireRunnable(ctx context.Context, co *checkout.Checkout, campaign *history.Campaign) error {
+	if err := job.RequireMeasurable(co, campaign); err != nil {
 		return err
 	}
 
-	if c.Calibrated && c.Plan() == rules.PlanEnd {
+	if campaign.Calibrated && campaign.Plan() == rules.PlanEnd {
 		return research.Errorf(research.CodeBudget, checkout.RaiseBudget,
-			"about %s are left, too few to judge another edit", wording.Count(c.Outlook().Left, "run"))
+			"about %s are left, too few to judge another edit", wording.Count(campaign.Outlook().Left, "run"))
 	}
 
-	if c.Mine == 0 {
+	if campaign.Mine == 0 {
 		return nil
 	}
 
 	return co.Ledger.View(ctx, func(tx *ledger.Tx) error {
-		_, err := closableExperiment(co, tx, c)
+		_, err := closableExperiment(co, tx, campaign)
 		return err
 	})
 }
 
 // launchExperiment records the proposal, whose number it sets, makes its ref and
 // starts its worker. An experiment that got so far and no further is lost.
-func launchExperiment(ctx context.Context, co *checkout.Checkout, c *history.Campaign, p *history.Proposal) error {
-	if err := recordProposal(ctx, co, c, p); err != nil {
+func launchExperiment(
+	ctx context.Context, co *checkout.Checkout, campaign *history.Campaign, proposal *history.Proposal,
+) error {
+	if err := recordProposal(ctx, co, campaign, proposal); err != nil {
 		return err
 	}
-	id := research.NewJobID(research.ExperimentJob, p.N)
+	id := research.NewJobID(research.ExperimentJob, proposal.N)
 
-	update := source.RefUpdate{Name: checkout.RefName(c.Name, "x", fmt.Sprint(p.N)), New: p.Candidate}
+	update := source.RefUpdate{Name: checkout.RefName(campaign.Name, "x", fmt.Sprint(proposal.N)),
+		New: proposal.Candidate}
 	if err := co.Repo.UpdateRefs(ctx, []source.RefUpdate{update}, "ratchet: experiment"); err != nil {
-		return job.RecordLost(ctx, co, c.Name, id, "the candidate's ref could not be written", err)
+		return job.RecordLost(ctx, co, campaign.Name, id, "the candidate's ref could not be written", err)
 	}
 
-	return job.StartWorker(ctx, co, c.Name, id)
+	return job.StartWorker(ctx, co, campaign.Name, id)
 }
 
 // Keep makes an experiment's candidate the incumbent: a commit whose trailers
@@ -202,71 +206,72 @@ func launchExperiment(ctx context.Context, co *checkout.Checkout, c *history.Cam
 // is refused unless the verdict allows it (CodeVerdict) and the incumbent is
 // still the one that the candidate was compared with (CodeConflict).
 func Keep(ctx context.Context, co *checkout.Checkout, req KeepRequest) (*KeptAnswer, error) {
-	c, x, err := requireDecidable(ctx, co, req.ID)
+	campaign, experiment, err := requireDecidable(ctx, co, req.ID)
 	if err != nil {
 		return nil, err
 	}
 
-	head, err := co.RequireCampaignBranch(ctx, c)
+	head, err := co.RequireCampaignBranch(ctx, campaign)
 	if err != nil {
 		return nil, err
 	}
 
 	// A keep that was recorded by a call that died is finished.
-	if x.Status == research.Kept {
-		_, err := finishKeep(ctx, co, c, head)
-		return newKeptAnswer(c, x, head, nil), err
+	if experiment.Status == research.Kept {
+		_, err := finishKeep(ctx, co, campaign, head)
+		return newKeptAnswer(campaign, experiment, head, nil), err
 	}
 
-	simpler, overridden, err := requireKeepable(x, req.Override)
+	simpler, overridden, err := requireKeepable(experiment, req.Override)
 	if err != nil {
 		return nil, err
 	}
 
 	// A job that measures the incumbent would lose its subject.
-	if id := job.FindOpenJob(c, research.CertificateJob, research.CalibrationJob); id != "" {
+	if id := job.FindOpenJob(campaign, research.CertificateJob, research.CalibrationJob); id != "" {
 		return nil, research.Errorf(research.CodeBusy, "wait_run{id: \""+string(id)+"\"}, then keep",
 			"%s, which measures the incumbent, is still running", id)
 	}
 
 	// Another session has kept something since: the verdict was about another incumbent.
-	if x.Parent != c.Incumbent {
-		return nil, proposeMergedAgain(ctx, co, c, x)
+	if experiment.Parent != campaign.Incumbent {
+		return nil, proposeMergedAgain(ctx, co, campaign, experiment)
 	}
 
-	if head, err = fastForward(ctx, co, c, head, x.Paths); err != nil {
+	if head, err = fastForward(ctx, co, campaign, head, experiment.Paths); err != nil {
 		return nil, err
 	}
 
-	commit, err := co.Repo.Commit(ctx, source.CommitSpec{Tree: x.Tree, Parents: []string{c.Incumbent},
-		Message: keepCommitMessage(c, x, overridden)})
+	commit, err := co.Repo.Commit(ctx, source.CommitSpec{Tree: experiment.Tree, Parents: []string{campaign.Incumbent},
+		Message: keepCommitMessage(campaign, experiment, overridden)})
 	if err != nil {
 		return nil, err
 	}
 
 	// Where another checkout proposed it, this one's files are not the candidate: its
 	// branch stays.
-	if x.Checkout != co.Repo.Root() {
+	if experiment.Checkout != co.Repo.Root() {
 		head.Branch = ""
 	}
 
-	now, err := recordKeep(ctx, co, c, history.Keeping{N: x.N, Commit: commit, Was: c.Incumbent, Branch: head.Branch,
-		Note: req.Note, Simplification: simpler, Overridden: overridden})
+	now, err := recordKeep(ctx, co, campaign,
+		history.Keeping{N: experiment.N, Commit: commit, Was: campaign.Incumbent, Branch: head.Branch,
+			Note: req.Note, Simplification: simpler, Overridden: overridden})
 	if err != nil {
 		return nil, err
 	}
-	x.Commit, x.Simpler, x.Overridden = commit, simpler, overridden
+	experiment.Commit, experiment.Simpler, experiment.Overridden = commit, simpler, overridden
 
-	notes, err := bringKept(ctx, co, c, x, head)
+	notes, err := bringKept(ctx, co, campaign, experiment, head)
 	if err != nil {
 		return nil, err
 	}
 
 	// It is kept. What follows tells of it.
-	out := newKeptAnswer(now, x, head, notes)
-	out.Human = noteAfterKeep(ctx, co, c, overridden)
+	out := newKeptAnswer(now, experiment, head, notes)
+	out.Human = noteAfterKeep(ctx, co, campaign, overridden)
 	notify.StartNotifier(co, now)
-	out.Hooks = notify.RunDecisionHooks(ctx, co, now, x, research.Kept, req.until)
+	out.Hooks = notify.RunDecisionHooks(ctx, co, now, experiment, research.Kept, req.until)
 	out.Next, err = nextStepAfter(ctx, co, now)
 
 	return out, err
@@ -275,15 +280,17 @@ func Keep(ctx context.Context, co *checkout.Checkout, req KeepRequest) (*KeptAns
 // requireKeepable refuses a keep that the verdict does not allow, unless a person
 // overrides it and there is a number to judge by. simpler says that it is kept
 // for being the simpler code; overridden is "" where nothing had to be overridden.
-func requireKeepable(x *history.Experiment, override history.Way) (simpler bool, overridden history.Way, err error) {
-	ok, simpler, why := history.Keepable(*x)
+func requireKeepable(
+	experiment *history.Experiment, override history.Way,
+) (simpler bool, overridden history.Way, err error) {
+	ok, simpler, why := history.Keepable(*experiment)
 	if ok {
 		return simpler, "", nil
 	}
 
-	if override == "" || !hasBaseline(x) {
+	if override == "" || !hasBaseline(experiment) {
 		return false, "", research.Errorf(research.CodeVerdict, "revert{lesson: \"…\"} and try something else",
-			"%s can't be kept: %s", x.Job(), why)
+			"%s can't be kept: %s", experiment.Job(), why)
 	}
 
 	return simpler, override, nil
@@ -293,25 +300,25 @@ func requireKeepable(x *history.Experiment, override history.Way) (simpler bool,
 // returns the campaign after it. CodeConflict where another session decided since c
 // was read.
 func recordKeep(
-	ctx context.Context, co *checkout.Checkout, c *history.Campaign, k history.Keeping,
+	ctx context.Context, co *checkout.Checkout, campaign *history.Campaign, keeping history.Keeping,
 ) (after *history.Campaign, err error) {
-	err = co.UpdateCampaign(ctx, c.Name, func(tx *ledger.Tx, now *history.Campaign, session string) error {
-		x, err := tx.Experiment(c.Name, k.N)
+	err = co.UpdateCampaign(ctx, campaign.Name, func(tx *ledger.Tx, now *history.Campaign, session string) error {
+		experiment, err := tx.Experiment(campaign.Name, keeping.N)
 		if err != nil {
 			return err
 		}
 
-		if now.Incumbent != k.Was || x.Status != research.Unresolved {
+		if now.Incumbent != keeping.Was || experiment.Status != research.Unresolved {
 			return research.Errorf(research.CodeConflict, "revert, and run the idea again on the new incumbent",
-				"another session decided meanwhile: experiment %d is %s, the incumbent is %s", x.N, x.Status,
-				wording.ShortCommit(now.Incumbent))
+				"another session decided meanwhile: experiment %d is %s, the incumbent is %s", experiment.N,
+				experiment.Status, wording.ShortCommit(now.Incumbent))
 		}
 
-		if _, err := tx.Append(history.Entry{Campaign: c.Name, Session: session, Kind: history.KindExperimentKept,
-			Body: k}); err != nil {
+		if _, err := tx.Append(history.Entry{Campaign: campaign.Name, Session: session,
+			Kind: history.KindExperimentKept, Body: keeping}); err != nil {
 			return err
 		}
-		after, err = tx.Campaign(c.Name)
+		after, err = tx.Campaign(campaign.Name)
 
 		return err
 	})
@@ -322,9 +329,10 @@ func recordKeep(
 // bringKept lets the refs and this checkout follow a keep that is recorded. With
 // head.Branch "" the checkout stays as it is.
 func bringKept(
-	ctx context.Context, co *checkout.Checkout, c *history.Campaign, x *history.Experiment, head source.Head,
+	ctx context.Context, co *checkout.Checkout, campaign *history.Campaign,
+	experiment *history.Experiment, head source.Head,
 ) (notes []string, err error) {
-	notes, err = advanceRefs(ctx, co, c, head, c.Incumbent, x.Commit, x.Paths)
+	notes, err = advanceRefs(ctx, co, campaign, head, campaign.Incumbent, experiment.Commit, experiment.Paths)
 	if err != nil {
 		return nil, err
 	}
@@ -334,8 +342,8 @@ func bringKept(
 	}
 
 	// The files are the edit as it was before it was merged.
-	if x.Edited != "" {
-		more, err := checkoutMerged(ctx, co, c, x, x.Commit)
+	if experiment.Edited != "" {
+		more, err := checkoutMerged(ctx, co, campaign, experiment, experiment.Commit)
 		if err != nil {
 			return nil, err
 		}
@@ -345,18 +353,20 @@ func bringKept(
 	return notes, nil
 }
 
-func newKeptAnswer(c *history.Campaign, x *history.Experiment, head source.Head, notes []string) *KeptAnswer {
+func newKeptAnswer(
+	campaign *history.Campaign, experiment *history.Experiment, head source.Head, notes []string,
+) *KeptAnswer {
 	return &KeptAnswer{
-		Experiment: x.N,
-		Commit:     wording.ShortCommit(x.Commit),
+		Experiment: experiment.N,
+		Commit:     wording.ShortCommit(experiment.Commit),
 		Branch:     strings.TrimPrefix(head.Branch, "refs/heads/"),
-		Value:      x.Judgement.Value,
-		Unit:       c.Program.Metric.Unit,
-		Simpler:    x.Simpler,
-		Overridden: x.Overridden != "",
+		Value:      experiment.Judgement.Value,
+		Unit:       campaign.Program.Metric.Unit,
+		Simpler:    experiment.Simpler,
+		Overridden: experiment.Overridden != "",
 		Notes:      notes,
-		Left:       checkout.BudgetLeft(c),
-		Next:       job.NextAfterDecision(c),
+		Left:       checkout.BudgetLeft(campaign),
+		Next:       job.NextAfterDecision(campaign),
 	}
 }
 
@@ -364,71 +374,71 @@ func newKeptAnswer(c *history.Campaign, x *history.Experiment, head source.Head,
 // from both candidate and incumbent is stored under refs/ratchet/<name>/saved
 // first. Without an experiment to close it only restores.
 func Revert(ctx context.Context, co *checkout.Checkout, req RevertRequest) (*RevertedAnswer, error) {
-	c, err := job.CurrentReaped(ctx, co)
+	campaign, err := job.CurrentReaped(ctx, co)
 	if err != nil {
 		return nil, err
 	}
 
-	x, err := experimentToRevert(ctx, co, c, req.ID)
+	experiment, err := experimentToRevert(ctx, co, campaign, req.ID)
 	if err != nil {
 		return nil, err
 	}
 
-	head, err := co.RequireCampaignBranch(ctx, c)
+	head, err := co.RequireCampaignBranch(ctx, campaign)
 	if err != nil {
 		return nil, err
 	}
 
-	if err := refuseForeignCommits(ctx, co, c, head); err != nil {
+	if err := refuseForeignCommits(ctx, co, campaign, head); err != nil {
 		return nil, err
 	}
-	undecided := notify.IsUndecided(x)
+	undecided := notify.IsUndecided(experiment)
 
-	saved, heldBy, err := stashEdit(ctx, co, c, x, "revert")
+	saved, heldBy, err := stashEdit(ctx, co, campaign, experiment, "revert")
 	if err != nil {
 		return nil, err
 	}
 
-	if err := recordRevert(ctx, co, c, x, req.Lesson); err != nil {
+	if err := recordRevert(ctx, co, campaign, experiment, req.Lesson); err != nil {
 		return nil, err
 	}
 
 	out := &RevertedAnswer{SavedAs: saved, Lesson: req.Lesson != ""}
-	out.Human = noteText(ctx, co, c.Name, c.Unheard, noteBrief)
+	out.Human = noteText(ctx, co, campaign.Name, campaign.Unheard, noteBrief)
 
 	// The branch first, where another session has moved the incumbent; then the files.
-	edit := checkout.EditedFiles(c.ProgramPath, c.Program)
-	if head.Commit != c.Incumbent {
-		if out.Notes, err = advanceRefs(ctx, co, c, head, head.Commit, c.Incumbent, edit); err != nil {
+	edit := checkout.EditedFiles(campaign.ProgramPath, campaign.Program)
+	if head.Commit != campaign.Incumbent {
+		if out.Notes, err = advanceRefs(ctx, co, campaign, head, head.Commit, campaign.Incumbent, edit); err != nil {
 			return nil, err
 		}
 	}
 
-	notes, err := restoreFiles(ctx, co, c.Incumbent, edit)
+	notes, err := restoreFiles(ctx, co, campaign.Incumbent, edit)
 	if err != nil {
 		return nil, err
 	}
 	out.Notes = append(out.Notes, notes...)
 
-	if heldBy != c.Incumbent {
+	if heldBy != campaign.Incumbent {
 		out.Restored = edit
 	}
 
-	if x != nil {
-		out.Experiment = x.N
+	if experiment != nil {
+		out.Experiment = experiment.N
 
-		if c.Mine == x.N {
-			c.Mine = 0
+		if campaign.Mine == experiment.N {
+			campaign.Mine = 0
 		}
 	}
-	out.Left = checkout.BudgetLeft(c)
+	out.Left = checkout.BudgetLeft(campaign)
 
 	// It is reverted. What follows tells of it.
 	if undecided {
-		x.Lesson = req.Lesson
-		out.Hooks = notify.RunDecisionHooks(ctx, co, c, x, research.Reverted, req.until)
+		experiment.Lesson = req.Lesson
+		out.Hooks = notify.RunDecisionHooks(ctx, co, campaign, experiment, research.Reverted, req.until)
 	}
-	out.Next, err = nextStepAfter(ctx, co, c)
+	out.Next, err = nextStepAfter(ctx, co, campaign)
 
 	return out, err
 }
@@ -436,21 +446,22 @@ func Revert(ctx context.Context, co *checkout.Checkout, req RevertRequest) (*Rev
 // recordRevert appends the reversion of x, if it is still open, and the lesson. x is
 // nil where there is only a lesson to record.
 func recordRevert(
-	ctx context.Context, co *checkout.Checkout, c *history.Campaign, x *history.Experiment, lesson string,
+	ctx context.Context, co *checkout.Checkout, campaign *history.Campaign,
+	experiment *history.Experiment, lesson string,
 ) error {
-	if x == nil && lesson == "" {
+	if experiment == nil && lesson == "" {
 		return nil
 	}
 
-	return co.UpdateCampaign(ctx, c.Name, func(tx *ledger.Tx, now *history.Campaign, session string) error {
+	return co.UpdateCampaign(ctx, campaign.Name, func(tx *ledger.Tx, now *history.Campaign, session string) error {
 		number := 0
-		if x != nil {
-			number = x.N
+		if experiment != nil {
+			number = experiment.N
 			if err := requireNotKept(tx, now, number); err != nil {
 				return err
 			}
 
-			if _, err := tx.Append(history.Entry{Campaign: c.Name, Session: session,
+			if _, err := tx.Append(history.Entry{Campaign: campaign.Name, Session: session,
 				Kind: history.KindExperimentReverted, Key: fmt.Sprintf("reverted/%d/%s", number, lesson),
 				Body: history.Reversion{N: number, Lesson: lesson, By: "agent"}}); err != nil {
 				return err
@@ -468,14 +479,14 @@ func recordRevert(
 
 // requireNotKept refuses when another session kept experiment n since this call looked.
 func requireNotKept(tx *ledger.Tx, now *history.Campaign, n int) error {
-	x, err := tx.Experiment(now.Name, n)
+	experiment, err := tx.Experiment(now.Name, n)
 	if err != nil {
 		return err
 	}
 
-	if x.Status == research.Kept {
+	if experiment.Status == research.Kept {
 		return research.Errorf(research.CodeConflict, "read_log{} shows where it stands",
-			"another session decided meanwhile: experiment %d is %s, the incumbent is %s", n, x.Status,
+			"another session decided meanwhile: experiment %d is %s, the incumbent is %s", n, experiment.Status,
 			wording.ShortCommit(now.Incumbent))
 	}
 
@@ -484,10 +495,10 @@ func requireNotKept(tx *ledger.Tx, now *history.Campaign, n int) error {
 
 // nextStepAfter starts the certificate that is due once an experiment is decided,
 // and says what comes next.
-func nextStepAfter(ctx context.Context, co *checkout.Checkout, c *history.Campaign) (string, error) {
-	id, err := job.StartDueCertificate(ctx, co, c, false)
+func nextStepAfter(ctx context.Context, co *checkout.Checkout, campaign *history.Campaign) (string, error) {
+	id, err := job.StartDueCertificate(ctx, co, campaign, false)
 	if err != nil || id == "" {
-		return job.NextAfterDecision(c), err
+		return job.NextAfterDecision(campaign), err
 	}
 
 	return "wait_run{id: \"" + string(id) +

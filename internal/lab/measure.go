@@ -19,12 +19,12 @@ import (
 func Measure(
 	ctx context.Context, co *checkout.Checkout, req MeasureRequest, progress job.ProgressFunc,
 ) (*job.Outcome, error) {
-	c, err := job.CurrentReaped(ctx, co)
+	campaign, err := job.CurrentReaped(ctx, co)
 	if err != nil {
 		return nil, err
 	}
 
-	if err := job.RequireMeasurable(co, c); err != nil {
+	if err := job.RequireMeasurable(co, campaign); err != nil {
 		return nil, err
 	}
 
@@ -33,25 +33,25 @@ func Measure(
 	}
 
 	if req.Runs == 0 {
-		b := checkout.BudgetLeft(c)
+		b := checkout.BudgetLeft(campaign)
 
 		return &job.Outcome{Status: "idle", Left: &b,
-			Finding: c.Rule.DescribeResolution(c.Program.Metric, 3, 5, 10, 20, 50),
+			Finding: campaign.Rule.DescribeResolution(campaign.Program.Metric, 3, 5, 10, 20, 50),
 			Next:    "measure_metric with as many runs as that is worth, or none"}, nil
 	}
 
 	start := rules.JobStart{Target: req.Target, With: req.With, Runs: req.Runs}
-	if start.Commit, err = resolveVersion(ctx, co, c, req.Target); err != nil {
+	if start.Commit, err = resolveVersion(ctx, co, campaign, req.Target); err != nil {
 		return nil, err
 	}
 
 	if req.With != "" {
-		if start.Paired, err = resolveVersion(ctx, co, c, req.With); err != nil {
+		if start.Paired, err = resolveVersion(ctx, co, campaign, req.With); err != nil {
 			return nil, err
 		}
 	}
 
-	id, err := job.StartJob(ctx, co, c.Name, history.KindMeasurementStarted,
+	id, err := job.StartJob(ctx, co, campaign.Name, history.KindMeasurementStarted,
 		func(now *history.Campaign) (rules.JobStart, error) {
 			start.Job = research.NewJobID(research.MeasurementJob, now.Measurements+1)
 			return start, cmp.Or(checkout.RequireBudget(now), requireHours(now, start))
@@ -60,17 +60,17 @@ func Measure(
 		return nil, err
 	}
 
-	return job.AwaitJob(ctx, co, c.Name, id, req.Wait, progress)
+	return job.AwaitJob(ctx, co, campaign.Name, id, req.Wait, progress)
 }
 
 // requireHours refuses a measurement of more runs than the hours are likely to hold.
-func requireHours(c *history.Campaign, start rules.JobStart) error {
+func requireHours(campaign *history.Campaign, start rules.JobStart) error {
 	runs := start.Runs
 	if start.Paired != "" {
 		runs *= 2
 	}
 
-	if left := c.Outlook().Left; c.Runs > 0 && runs > left {
+	if left := campaign.Outlook().Left; campaign.Runs > 0 && runs > left {
 		return research.Errorf(research.CodeBudget, "ask for fewer runs, or keep what is left for experiments",
 			"that takes %s, and about %s are left of the campaign's hours", wording.Count(runs, "run"),
 			wording.Count(left, "run"))
@@ -81,18 +81,20 @@ func requireHours(c *history.Campaign, start rules.JobStart) error {
 
 // resolveVersion turns incumbent, start, an experiment or a commit into a commit
 // that differs from the start only in the edited files.
-func resolveVersion(ctx context.Context, co *checkout.Checkout, c *history.Campaign, name string) (string, error) {
+func resolveVersion(
+	ctx context.Context, co *checkout.Checkout, campaign *history.Campaign, name string,
+) (string, error) {
 	switch name {
 	case "", "incumbent":
-		return c.Incumbent, nil
+		return campaign.Incumbent, nil
 	case "start":
-		return c.Start, nil
+		return campaign.Start, nil
 	}
 
 	if id, err := research.ParseJobID(name); err == nil && id.Kind() == research.ExperimentJob && len(name) < 7 {
 		var commit string
 		err := co.Ledger.View(ctx, func(tx *ledger.Tx) error {
-			x, err := tx.Experiment(c.Name, id.N())
+			x, err := tx.Experiment(campaign.Name, id.N())
 			if err == nil {
 				commit = x.Candidate
 			}
@@ -109,7 +111,7 @@ func resolveVersion(ctx context.Context, co *checkout.Checkout, c *history.Campa
 			"no version %q", name)
 	}
 
-	was, err := co.Repo.TrackedFiles(ctx, c.Start)
+	was, err := co.Repo.TrackedFiles(ctx, campaign.Start)
 	if err != nil {
 		return "", err
 	}
@@ -120,7 +122,8 @@ func resolveVersion(ctx context.Context, co *checkout.Checkout, c *history.Campa
 	}
 
 	for path := range changedFiles(was, is) {
-		if !slices.Contains(checkout.EditedFiles(c.ProgramPath, c.Program), path) && path != c.ProgramPath {
+		if !slices.Contains(checkout.EditedFiles(campaign.ProgramPath, campaign.Program), path) &&
+			path != campaign.ProgramPath {
 			return "", research.Errorf(research.CodeScope, "measure versions of this campaign",
 				"%s differs from the campaign's start in %s, outside the scope", wording.ShortCommit(commit), path)
 		}

@@ -39,12 +39,12 @@ func AddNote(ctx context.Context, co *checkout.Checkout, text, by string) (n int
 			"the note has %d bytes, at most %d are allowed", len(text), noteMost)
 	}
 
-	c, err := co.CurrentCampaign(ctx)
+	campaign, err := co.CurrentCampaign(ctx)
 	if err != nil {
 		return 0, err
 	}
 	err = co.Ledger.Update(ctx, func(tx *ledger.Tx) error {
-		now, err := tx.Campaign(c.Name)
+		now, err := tx.Campaign(campaign.Name)
 		if err != nil {
 			return err
 		}
@@ -66,22 +66,22 @@ func AddNote(ctx context.Context, co *checkout.Checkout, text, by string) (n int
 // Delivered records that the checkout's session was told these notes whole. What
 // it was told already, and a session that has not joined, are left out.
 func Delivered(ctx context.Context, co *checkout.Checkout, numbers ...int) error {
-	c, err := co.CurrentCampaign(ctx)
+	campaign, err := co.CurrentCampaign(ctx)
 	if err != nil || len(numbers) == 0 {
 		return err
 	}
 
-	return recordDelivered(ctx, co, c.Name, numbers)
+	return recordDelivered(ctx, co, campaign.Name, numbers)
 }
 
 func recordDelivered(ctx context.Context, co *checkout.Checkout, campaign string, numbers []int) error {
 	return co.Ledger.Update(ctx, func(tx *ledger.Tx) error {
-		c, err := tx.Campaign(campaign)
+		held, err := tx.Campaign(campaign)
 		if err != nil {
 			return err
 		}
 
-		next, err := co.FirstUnheardNumber(tx, c)
+		next, err := co.FirstUnheardNumber(tx, held)
 		if err != nil || next == 0 {
 			return err
 		}
@@ -134,10 +134,12 @@ func noteText(ctx context.Context, co *checkout.Checkout, campaign string, n *hi
 
 // noteAfterKeep is the word in the answer to a keep, "" where a person at a terminal
 // reads that.
-func noteAfterKeep(ctx context.Context, co *checkout.Checkout, c *history.Campaign, overridden history.Way) string {
+func noteAfterKeep(
+	ctx context.Context, co *checkout.Checkout, campaign *history.Campaign, overridden history.Way,
+) string {
 	if overridden == history.ByTerminal {
 		return ""
 	}
 
-	return noteText(ctx, co, c.Name, c.Unheard, noteBrief)
+	return noteText(ctx, co, campaign.Name, campaign.Unheard, noteBrief)
 }

@@ -18,27 +18,27 @@ import (
 // With removeRefs its refs and workspace go too; branches stay, and the way to
 // remove them is told. The lines say what was done.
 func Abandon(ctx context.Context, co *checkout.Checkout, removeRefs bool) ([]string, error) {
-	c, err := job.CurrentReaped(ctx, co)
+	campaign, err := job.CurrentReaped(ctx, co)
 	if err != nil {
 		return nil, err
 	}
 
-	for _, id := range c.Open {
+	for _, id := range campaign.Open {
 		if _, err := StopJob(ctx, co, string(id)); err != nil {
 			return nil, err
 		}
 	}
 
-	if c.Ended == "" {
-		if _, err := co.Ledger.Append(ctx, history.Entry{Campaign: c.Name, Kind: history.KindCampaignEnded,
+	if campaign.Ended == "" {
+		if _, err := co.Ledger.Append(ctx, history.Entry{Campaign: campaign.Name, Kind: history.KindCampaignEnded,
 			Key: "ended", Body: history.CampaignEnd{Reason: "abandoned"}}); err != nil {
 			return nil, err
 		}
 	}
 
-	lines := []string{fmt.Sprintf("campaign %s is abandoned; its records stay in the ledger", c.Name)}
+	lines := []string{fmt.Sprintf("campaign %s is abandoned; its records stay in the ledger", campaign.Name)}
 	if removeRefs {
-		refs, err := co.Repo.Refs(ctx, "refs/ratchet/"+c.Name+"/")
+		refs, err := co.Repo.Refs(ctx, "refs/ratchet/"+campaign.Name+"/")
 		if err != nil {
 			return nil, err
 		}
@@ -48,41 +48,41 @@ func Abandon(ctx context.Context, co *checkout.Checkout, removeRefs bool) ([]str
 			updates[i] = source.RefUpdate{Name: r.Name, Old: r.New}
 		}
 
-		if err := co.Repo.UpdateRefs(ctx, updates, "ratchet: abandon "+c.Name); err != nil {
+		if err := co.Repo.UpdateRefs(ctx, updates, "ratchet: abandon "+campaign.Name); err != nil {
 			return nil, err
 		}
-		lines = append(lines, fmt.Sprintf("%d refs below refs/ratchet/%s removed", len(refs), c.Name))
+		lines = append(lines, fmt.Sprintf("%d refs below refs/ratchet/%s removed", len(refs), campaign.Name))
 	}
 
 	if _, err := job.CollectGarbage(ctx, co); err != nil {
 		return nil, err
 	}
 
-	return append(lines, "the way back: "+checkout.SwitchCommand(c.Origin),
-		"to remove its branch after that: git branch -D "+strings.TrimPrefix(c.Branch, "refs/heads/")), nil
+	return append(lines, "the way back: "+checkout.SwitchCommand(campaign.Origin),
+		"to remove its branch after that: git branch -D "+strings.TrimPrefix(campaign.Branch, "refs/heads/")), nil
 }
 
 // PendingContract is the contract on disk, for a person to look at before Accept.
 func PendingContract(
 	ctx context.Context, co *checkout.Checkout,
-) (c *history.Campaign, now contract.Program, digest string, err error) {
-	if c, err = job.CurrentReaped(ctx, co); err != nil {
+) (campaign *history.Campaign, now contract.Program, digest string, err error) {
+	if campaign, err = job.CurrentReaped(ctx, co); err != nil {
 		return nil, now, "", err
 	}
 
-	doc, err := co.ReadProgram(co.ProgramFile(c))
+	doc, err := co.ReadProgram(co.ProgramFile(campaign))
 	if err != nil {
 		return nil, now, "", err
 	}
 
-	return c, doc.Program, doc.Digest, nil
+	return campaign, doc.Program, doc.Digest, nil
 }
 
 // AcceptContract makes the contract on disk the campaign's, if it is still the one
 // that the person saw; by is how the person was asked. The next run calibrates
 // anew. Errors: CodeConflict, CodeBusy.
 func AcceptContract(ctx context.Context, co *checkout.Checkout, digest string, by history.Way) error {
-	c, p, now, err := PendingContract(ctx, co)
+	campaign, program, now, err := PendingContract(ctx, co)
 	if err != nil {
 		return err
 	}
@@ -91,28 +91,28 @@ func AcceptContract(ctx context.Context, co *checkout.Checkout, digest string, b
 		return research.Errorf(research.CodeConflict, "look at it and accept again", "program.md changed meanwhile")
 	}
 
-	if digest == c.Digest { // accepted meanwhile
+	if digest == campaign.Digest { // accepted meanwhile
 		return nil
 	}
 
-	if len(c.Open) > 0 {
+	if len(campaign.Open) > 0 {
 		return research.Errorf(research.CodeBusy, "let it end, or ratchet stop", "a run is under way")
 	}
 
-	e := history.Entry{Campaign: c.Name, Kind: history.KindContractAccepted,
-		Body: history.ContractAcceptance{Program: p, Digest: digest, Was: c.Digest, By: by}}
+	entry := history.Entry{Campaign: campaign.Name, Kind: history.KindContractAccepted,
+		Body: history.ContractAcceptance{Program: program, Digest: digest, Was: campaign.Digest, By: by}}
 	if by == history.ByTerminal { // no session's
-		_, err = co.Ledger.Append(ctx, e)
+		_, err = co.Ledger.Append(ctx, entry)
 		return err
 	}
 
-	return co.UpdateCampaign(ctx, c.Name, func(tx *ledger.Tx, now *history.Campaign, session string) error {
-		if now.Digest != c.Digest {
+	return co.UpdateCampaign(ctx, campaign.Name, func(tx *ledger.Tx, now *history.Campaign, session string) error {
+		if now.Digest != campaign.Digest {
 			return research.Errorf(research.CodeConflict, "look at it and accept again",
 				"another contract was accepted meanwhile")
 		}
-		e.Session = session
-		_, err := tx.Append(e)
+		entry.Session = session
+		_, err := tx.Append(entry)
 
 		return err
 	})

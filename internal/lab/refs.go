@@ -22,15 +22,15 @@ import (
 // that ref, else "". heldBy is the commit of x or the campaign that holds the
 // content already, "" where none does. x may be nil.
 func stashEdit(
-	ctx context.Context, co *checkout.Checkout, c *history.Campaign, x *history.Experiment, why string,
+	ctx context.Context, co *checkout.Checkout, campaign *history.Campaign, experiment *history.Experiment, why string,
 ) (saved, heldBy string, err error) {
-	edit := checkout.EditedFiles(c.ProgramPath, c.Program)
+	edit := checkout.EditedFiles(campaign.ProgramPath, campaign.Program)
 
-	known := []string{c.Incumbent}
-	if x != nil {
-		known = append(known, x.Candidate)
-		if x.Edited != "" {
-			known = append(known, x.Edited)
+	known := []string{campaign.Incumbent}
+	if experiment != nil {
+		known = append(known, experiment.Candidate)
+		if experiment.Edited != "" {
+			known = append(known, experiment.Edited)
 		}
 	}
 
@@ -48,11 +48,11 @@ func stashEdit(
 		return "", "", nil
 	}
 
-	tree, err := co.Repo.Snapshot(ctx, c.Incumbent, present)
+	tree, err := co.Repo.Snapshot(ctx, campaign.Incumbent, present)
 	if err != nil {
 		return "", "", err
 	}
-	saved, err = saveFiles(ctx, co, c, tree, present, why)
+	saved, err = saveFiles(ctx, co, campaign, tree, present, why)
 
 	return saved, "", err
 }
@@ -60,18 +60,18 @@ func stashEdit(
 // saveFiles records that files are saved, then makes the ref that holds them, and
 // returns its name.
 func saveFiles(
-	ctx context.Context, co *checkout.Checkout, c *history.Campaign, tree string, paths []string, why string,
+	ctx context.Context, co *checkout.Checkout, campaign *history.Campaign, tree string, paths []string, why string,
 ) (string, error) {
-	commit, err := co.Repo.Commit(ctx, source.CommitSpec{Tree: tree, Parents: []string{c.Incumbent},
-		Message: fmt.Sprintf("saved before %s\n\nRatchet-Campaign: %s\n", why, c.Name)})
+	commit, err := co.Repo.Commit(ctx, source.CommitSpec{Tree: tree, Parents: []string{campaign.Incumbent},
+		Message: fmt.Sprintf("saved before %s\n\nRatchet-Campaign: %s\n", why, campaign.Name)})
 	if err != nil {
 		return "", err
 	}
 	var name string
 
-	err = co.UpdateCampaign(ctx, c.Name, func(tx *ledger.Tx, now *history.Campaign, session string) error {
-		name = checkout.RefName(c.Name, "saved", fmt.Sprint(now.Saved+1))
-		_, err := tx.Append(history.Entry{Campaign: c.Name, Session: session, Kind: history.KindFileSaved,
+	err = co.UpdateCampaign(ctx, campaign.Name, func(tx *ledger.Tx, now *history.Campaign, session string) error {
+		name = checkout.RefName(campaign.Name, "saved", fmt.Sprint(now.Saved+1))
+		_, err := tx.Append(history.Entry{Campaign: campaign.Name, Session: session, Kind: history.KindFileSaved,
 			Body: history.Saving{Number: now.Saved + 1, Ref: name, Commit: commit, Paths: paths,
 				Checkout: co.Repo.Root(), Why: why}})
 
@@ -90,11 +90,11 @@ func saveFiles(
 // The branch moves only if it belongs to the campaign and stood at was; else a note
 // says so.
 func advanceRefs(
-	ctx context.Context, co *checkout.Checkout, c *history.Campaign, head source.Head, was, commit string,
+	ctx context.Context, co *checkout.Checkout, campaign *history.Campaign, head source.Head, was, commit string,
 	paths []string,
 ) (notes []string, err error) {
 	var updates []source.RefUpdate
-	incumbent := checkout.RefName(c.Name, "incumbent")
+	incumbent := checkout.RefName(campaign.Name, "incumbent")
 
 	at, err := co.Repo.Ref(ctx, incumbent)
 	if err != nil {
@@ -114,7 +114,7 @@ func advanceRefs(
 		updates = append(updates, source.RefUpdate{Name: incumbent, New: commit, Old: at})
 	}
 
-	if co.IsCampaignBranch(c, head.Branch) && head.Commit == was {
+	if co.IsCampaignBranch(campaign, head.Branch) && head.Commit == was {
 		updates = append(updates, source.RefUpdate{Name: head.Branch, New: commit, Old: was})
 
 		if notes, err = refreshIndex(ctx, co, commit, paths); err != nil {
@@ -126,27 +126,29 @@ func advanceRefs(
 			wording.ShortCommit(commit)))
 	}
 
-	return notes, co.Repo.UpdateRefs(ctx, updates, "ratchet: "+c.Name)
+	return notes, co.Repo.UpdateRefs(ctx, updates, "ratchet: "+campaign.Name)
 }
 
 // refuseForeignCommits refuses to go on when the checkout's branch of the campaign holds commits
 // that Ratchet did not make: moving it would lose them.
-func refuseForeignCommits(ctx context.Context, co *checkout.Checkout, c *history.Campaign, head source.Head) error {
-	if !co.IsCampaignBranch(c, head.Branch) || head.Commit == c.Incumbent {
+func refuseForeignCommits(
+	ctx context.Context, co *checkout.Checkout, campaign *history.Campaign, head source.Head,
+) error {
+	if !co.IsCampaignBranch(campaign, head.Branch) || head.Commit == campaign.Incumbent {
 		return nil
 	}
 
-	behind, err := co.Repo.IsAncestor(ctx, head.Commit, c.Incumbent)
+	behind, err := co.Repo.IsAncestor(ctx, head.Commit, campaign.Incumbent)
 	if err != nil || behind {
 		return err
 	}
 	branch := strings.TrimPrefix(head.Branch, "refs/heads/")
 
 	return research.Errorf(research.CodeConflict,
-		fmt.Sprintf("give them a branch of their own: git branch my-%s && git reset --soft %s", c.Name,
-			wording.ShortCommit(c.Incumbent)),
+		fmt.Sprintf("give them a branch of their own: git branch my-%s && git reset --soft %s", campaign.Name,
+			wording.ShortCommit(campaign.Incumbent)),
 		"%s holds commits that are not the campaign's (at %s): the incumbent is %s", branch,
-		wording.ShortCommit(head.Commit), wording.ShortCommit(c.Incumbent))
+		wording.ShortCommit(head.Commit), wording.ShortCommit(campaign.Incumbent))
 }
 
 // restoreFiles writes commit's content of paths into the work tree and the index. The
@@ -183,21 +185,21 @@ func refreshIndex(
 // were not moved, since its process died between the two. finished is false when
 // there is none.
 func finishKeep(
-	ctx context.Context, co *checkout.Checkout, c *history.Campaign, head source.Head,
+	ctx context.Context, co *checkout.Checkout, campaign *history.Campaign, head source.Head,
 ) (finished bool, err error) {
-	if c.IncumbentOf == 0 {
+	if campaign.IncumbentOf == 0 {
 		return false, nil
 	}
-	var x *history.Experiment
+	var experiment *history.Experiment
 
 	err = co.Ledger.View(ctx, func(tx *ledger.Tx) (err error) {
-		x, err = tx.Experiment(c.Name, c.IncumbentOf)
+		experiment, err = tx.Experiment(campaign.Name, campaign.IncumbentOf)
 		return err
 	})
-	if err != nil || x.Parent != head.Commit || x.KeptOn != head.Branch {
+	if err != nil || experiment.Parent != head.Commit || experiment.KeptOn != head.Branch {
 		return false, err
 	}
-	_, err = advanceRefs(ctx, co, c, head, head.Commit, c.Incumbent, x.Paths)
+	_, err = advanceRefs(ctx, co, campaign, head, head.Commit, campaign.Incumbent, experiment.Paths)
 
 	return err == nil, err
 }
@@ -205,20 +207,20 @@ func finishKeep(
 // fastForward moves the checkout's branch to the incumbent, where another session
 // has left it behind; no file changes.
 func fastForward(
-	ctx context.Context, co *checkout.Checkout, c *history.Campaign, head source.Head, paths []string,
+	ctx context.Context, co *checkout.Checkout, campaign *history.Campaign, head source.Head, paths []string,
 ) (source.Head, error) {
-	if head.Commit == c.Incumbent {
+	if head.Commit == campaign.Incumbent {
 		return head, nil
 	}
 
-	if err := refuseForeignCommits(ctx, co, c, head); err != nil {
+	if err := refuseForeignCommits(ctx, co, campaign, head); err != nil {
 		return head, err
 	}
 
-	if _, err := advanceRefs(ctx, co, c, head, head.Commit, c.Incumbent, paths); err != nil {
+	if _, err := advanceRefs(ctx, co, campaign, head, head.Commit, campaign.Incumbent, paths); err != nil {
 		return head, err
 	}
-	head.Commit = c.Incumbent
+	head.Commit = campaign.Incumbent
 
 	return head, nil
 }
@@ -226,9 +228,9 @@ func fastForward(
 // checkoutMerged puts what was kept into the checkout, whose files are the edit as it
 // was before it was merged. What was edited on since is stored first.
 func checkoutMerged(
-	ctx context.Context, co *checkout.Checkout, c *history.Campaign, x *history.Experiment, commit string,
+	ctx context.Context, co *checkout.Checkout, c *history.Campaign, experiment *history.Experiment, commit string,
 ) (notes []string, err error) {
-	saved, _, err := stashEdit(ctx, co, c, x, "keep")
+	saved, _, err := stashEdit(ctx, co, c, experiment, "keep")
 	if err != nil {
 		return nil, err
 	}
@@ -236,9 +238,9 @@ func checkoutMerged(
 	if saved != "" {
 		notes = append(notes, "what was edited on meanwhile is stored as "+saved)
 	}
-	notes = append(notes, strings.Join(x.Paths, ", ")+" holds now what another session kept, too")
+	notes = append(notes, strings.Join(experiment.Paths, ", ")+" holds now what another session kept, too")
 
-	more, err := restoreFiles(ctx, co, commit, x.Paths)
+	more, err := restoreFiles(ctx, co, commit, experiment.Paths)
 
 	return append(notes, more...), err
 }

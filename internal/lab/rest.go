@@ -23,18 +23,18 @@ func StopLoop(ctx context.Context, co *checkout.Checkout, by string) (*LoopAnswe
 	}
 	out.Status, out.Next = "rests", "`ratchet resume` goes on; `ratchet finalize` puts the result on a branch"
 
-	c, err := job.CurrentReaped(ctx, co)
+	campaign, err := job.CurrentReaped(ctx, co)
 	if err != nil {
 		return nil, err
 	}
 
 	// All are asked at once, then each is waited for.
-	for _, id := range c.Open {
-		co.Host.Stop(host.Job{Campaign: c.Name, ID: id})
+	for _, id := range campaign.Open {
+		co.Host.Stop(host.Job{Campaign: campaign.Name, ID: id})
 	}
 
-	for _, id := range c.Open {
-		ended, err := stopAndDecide(ctx, co, c.Name, id)
+	for _, id := range campaign.Open {
+		ended, err := stopAndDecide(ctx, co, campaign.Name, id)
 		if err != nil {
 			return nil, err
 		}
@@ -57,13 +57,13 @@ func ResumeLoop(ctx context.Context, co *checkout.Checkout, by string) (*LoopAns
 
 // changeLoop records that the loop stops or goes on, unless it is so already.
 func changeLoop(ctx context.Context, co *checkout.Checkout, kind history.Kind, by string) (*LoopAnswer, error) {
-	c, err := co.CurrentCampaign(ctx)
+	campaign, err := co.CurrentCampaign(ctx)
 	if err != nil {
 		return nil, err
 	}
-	out := &LoopAnswer{Campaign: c.Name}
+	out := &LoopAnswer{Campaign: campaign.Name}
 	err = co.Ledger.Update(ctx, func(tx *ledger.Tx) error {
-		now, err := tx.Campaign(c.Name)
+		now, err := tx.Campaign(campaign.Name)
 		if err != nil {
 			return err
 		}

@@ -19,38 +19,39 @@ import (
 // resumeCampaign brings the checkout to the campaign, finishing what a dead process
 // left undone.
 func resumeCampaign(
-	ctx context.Context, co *checkout.Checkout, c *history.Campaign, doc *checkout.ProgramDocument, head source.Head,
+	ctx context.Context, co *checkout.Checkout, campaign *history.Campaign,
+	doc *checkout.ProgramDocument, head source.Head,
 ) (*Started, error) {
-	if c.ProgramPath != doc.Path {
+	if campaign.ProgramPath != doc.Path {
 		return nil, research.Errorf(research.CodeProgram,
 			fmt.Sprintf("give %s another `name:`, or call start_campaign with a name", doc.Path),
-			"two programs are named %q: %s and %s", c.Name, c.ProgramPath, doc.Path)
+			"two programs are named %q: %s and %s", campaign.Name, campaign.ProgramPath, doc.Path)
 	}
 
-	if c.Ended != "" {
+	if campaign.Ended != "" {
 		return nil, research.Errorf(research.CodeEnded, "call start_campaign with another name",
-			"the campaign %q has ended: %s", c.Name, c.Ended)
+			"the campaign %q has ended: %s", campaign.Name, campaign.Ended)
 	}
 
-	if err := repairRefs(ctx, co, c); err != nil {
+	if err := repairRefs(ctx, co, campaign); err != nil {
 		return nil, err
 	}
 	var notes []string
 
-	if doc.Digest != c.Digest {
+	if doc.Digest != campaign.Digest {
 		notes = append(notes,
 			"the front matter differs from the accepted contract: no run starts until a person runs `ratchet accept`")
 	}
 
 	switch {
-	case !co.IsCampaignBranch(c, head.Branch):
-		moved, err := switchToCampaign(ctx, co, c, doc, head)
+	case !co.IsCampaignBranch(campaign, head.Branch):
+		moved, err := switchToCampaign(ctx, co, campaign, doc, head)
 		if err != nil {
 			return nil, err
 		}
 		notes = append(notes, moved...)
-	case head.Commit != c.Incumbent:
-		finished, err := finishKeep(ctx, co, c, head)
+	case head.Commit != campaign.Incumbent:
+		finished, err := finishKeep(ctx, co, campaign, head)
 		if err != nil {
 			return nil, err
 		}
@@ -60,25 +61,25 @@ func resumeCampaign(
 		}
 	}
 
-	return startCalibration(ctx, co, c.Name, doc, true, notes)
+	return startCalibration(ctx, co, campaign.Name, doc, true, notes)
 }
 
 // repairRefs makes the campaign's refs say again what the ledger says, where a
 // process died between the two or somebody removed them: the start, the
 // incumbent, and the latest candidates.
-func repairRefs(ctx context.Context, co *checkout.Checkout, c *history.Campaign) error {
+func repairRefs(ctx context.Context, co *checkout.Checkout, campaign *history.Campaign) error {
 	want := map[string]string{
-		checkout.RefName(c.Name, "start"):     c.Start,
-		checkout.RefName(c.Name, "incumbent"): c.Incumbent,
+		checkout.RefName(campaign.Name, "start"):     campaign.Start,
+		checkout.RefName(campaign.Name, "incumbent"): campaign.Incumbent,
 	}
 
 	err := co.Ledger.View(ctx, func(tx *ledger.Tx) error {
-		latest, _, err := tx.Experiments(c.Name, ledger.Query{Limit: 20})
-		for _, x := range latest {
-			if _, gone := co.Repo.Tree(ctx, x.Candidate); gone != nil {
+		latest, _, err := tx.Experiments(campaign.Name, ledger.Query{Limit: 20})
+		for _, experiment := range latest {
+			if _, gone := co.Repo.Tree(ctx, experiment.Candidate); gone != nil {
 				continue // collected by git after its ref was removed: nothing can bring it back
 			}
-			want[checkout.RefName(c.Name, "x", fmt.Sprint(x.N))] = x.Candidate
+			want[checkout.RefName(campaign.Name, "x", fmt.Sprint(experiment.N))] = experiment.Candidate
 		}
 
 		return err
@@ -108,28 +109,29 @@ func repairRefs(ctx context.Context, co *checkout.Checkout, c *history.Campaign)
 		return nil
 	}
 
-	return co.Repo.UpdateRefs(ctx, updates, "ratchet: mend "+c.Name)
+	return co.Repo.UpdateRefs(ctx, updates, "ratchet: mend "+campaign.Name)
 }
 
 // switchToCampaign moves the checkout to its branch of the campaign. Where its files
 // are the incumbent's already, only HEAD moves.
 func switchToCampaign(
-	ctx context.Context, co *checkout.Checkout, c *history.Campaign, doc *checkout.ProgramDocument, head source.Head,
+	ctx context.Context, co *checkout.Checkout, campaign *history.Campaign,
+	doc *checkout.ProgramDocument, head source.Head,
 ) (notes []string, err error) {
 	origin := cmp.Or(strings.TrimPrefix(head.Branch, "refs/heads/"), head.Commit)
 
-	codename, err := recordOrigin(ctx, co, c, origin)
+	codename, err := recordOrigin(ctx, co, campaign, origin)
 	if err != nil {
 		return nil, err
 	}
 
-	branch, err := prepareBranch(ctx, co, c, codename)
+	branch, err := prepareBranch(ctx, co, campaign, codename)
 	if err != nil {
 		return nil, err
 	}
 	short := strings.TrimPrefix(branch, "refs/heads/")
 
-	changes, err := co.Repo.Changes(ctx, c.Incumbent)
+	changes, err := co.Repo.Changes(ctx, campaign.Incumbent)
 	if err != nil {
 		return nil, err
 	}
@@ -137,14 +139,14 @@ func switchToCampaign(
 	// HEAD comes last: a call that died before it is repeated here.
 	differs := slices.ContainsFunc(changes, func(ch source.Change) bool { return ch.Path != doc.Path })
 	if !differs {
-		more, err := refreshIndex(ctx, co, c.Incumbent,
-			append(checkout.EditedFiles(c.ProgramPath, c.Program), doc.Path))
+		more, err := refreshIndex(ctx, co, campaign.Incumbent,
+			append(checkout.EditedFiles(campaign.ProgramPath, campaign.Program), doc.Path))
 		if err != nil {
 			return nil, err
 		}
 		notes = append([]string{"on branch " + short}, more...)
 
-		return notes, co.Repo.AttachHead(ctx, branch, "ratchet: resume "+c.Name)
+		return notes, co.Repo.AttachHead(ctx, branch, "ratchet: resume "+campaign.Name)
 	}
 
 	if _, err := requireCleanFiles(ctx, co, head.Commit, "", nil); err != nil {
@@ -166,9 +168,9 @@ func switchToCampaign(
 // prepareBranch is this checkout's branch of the campaign, at the incumbent: the
 // campaign's own, or one with the codename where another checkout has that.
 func prepareBranch(
-	ctx context.Context, co *checkout.Checkout, c *history.Campaign, codename string,
+	ctx context.Context, co *checkout.Checkout, campaign *history.Campaign, codename string,
 ) (branch string, err error) {
-	branch = c.Branch
+	branch = campaign.Branch
 
 	worktree, err := co.Repo.WorktreeOf(ctx, branch)
 	if err != nil {
@@ -176,7 +178,7 @@ func prepareBranch(
 	}
 
 	if worktree != "" && worktree != co.Repo.Root() {
-		branch = c.Branch + "-" + codename
+		branch = campaign.Branch + "-" + codename
 	}
 
 	at, err := co.Repo.Ref(ctx, branch)
@@ -185,15 +187,15 @@ func prepareBranch(
 	}
 
 	if at != "" {
-		if err := refuseForeignCommits(ctx, co, c, source.Head{Branch: branch, Commit: at}); err != nil {
+		if err := refuseForeignCommits(ctx, co, campaign, source.Head{Branch: branch, Commit: at}); err != nil {
 			return "", err
 		}
 	}
 
 	// No checkout has it: nothing but the branch moves.
-	if at != c.Incumbent {
-		err = co.Repo.UpdateRefs(ctx, []source.RefUpdate{{Name: branch, New: c.Incumbent, Old: at}},
-			"ratchet: join "+c.Name)
+	if at != campaign.Incumbent {
+		err = co.Repo.UpdateRefs(ctx, []source.RefUpdate{{Name: branch, New: campaign.Incumbent, Old: at}},
+			"ratchet: join "+campaign.Name)
 	}
 
 	return branch, err
@@ -202,11 +204,11 @@ func prepareBranch(
 // recordOrigin records the branch or commit that the checkout comes from, for the way
 // back, and returns its codename, known or new.
 func recordOrigin(
-	ctx context.Context, co *checkout.Checkout, c *history.Campaign, origin string,
+	ctx context.Context, co *checkout.Checkout, campaign *history.Campaign, origin string,
 ) (codename string, err error) {
-	err = co.UpdateCampaign(ctx, c.Name, func(tx *ledger.Tx, _ *history.Campaign, session string) error {
+	err = co.UpdateCampaign(ctx, campaign.Name, func(tx *ledger.Tx, _ *history.Campaign, session string) error {
 		codename = session
-		_, err := tx.Append(history.Entry{Campaign: c.Name, Session: codename, Kind: history.KindSessionJoined,
+		_, err := tx.Append(history.Entry{Campaign: campaign.Name, Session: codename, Kind: history.KindSessionJoined,
 			Body: history.SessionJoin{Codename: codename, Client: co.Opt.Client.Name, Version: co.Opt.Client.Version,
 				Checkout: co.Repo.Root(), Origin: origin}})
 

@@ -17,7 +17,7 @@ import (
 // Errors: CodeNotFound (no such idea), CodeClaimed (another session holds it),
 // CodeConflict (release of what this session doesn't hold), CodeBadArgument.
 func Share(ctx context.Context, co *checkout.Checkout, ops []ShareOp) (*Shared, error) {
-	c, err := job.CurrentReaped(ctx, co)
+	campaign, err := job.CurrentReaped(ctx, co)
 	if err != nil {
 		return nil, err
 	}
@@ -26,9 +26,9 @@ func Share(ctx context.Context, co *checkout.Checkout, ops []ShareOp) (*Shared, 
 		return nil, research.Errorf(research.CodeBadArgument, "give ops: [{op: \"add\", idea: \"…\"}]",
 			"there is nothing to share")
 	}
-	out := &Shared{Next: job.NextAfterDecision(c)}
+	out := &Shared{Next: job.NextAfterDecision(campaign)}
 
-	err = co.UpdateCampaign(ctx, c.Name, func(tx *ledger.Tx, now *history.Campaign, session string) error {
+	err = co.UpdateCampaign(ctx, campaign.Name, func(tx *ledger.Tx, now *history.Campaign, session string) error {
 		out.Done, out.Ideas = nil, nil
 		for _, op := range ops {
 			if err := applyShareOp(co, tx, now, session, op, out); err != nil {
@@ -49,22 +49,22 @@ func Share(ctx context.Context, co *checkout.Checkout, ops []ShareOp) (*Shared, 
 
 // applyShareOp does one operation of Share, and adds its line to out.
 func applyShareOp(
-	co *checkout.Checkout, tx *ledger.Tx, c *history.Campaign, session string, op ShareOp, out *Shared,
+	co *checkout.Checkout, tx *ledger.Tx, campaign *history.Campaign, session string, op ShareOp, out *Shared,
 ) error {
 	switch {
 	case op.Op == "lesson" && op.Lesson != "":
-		n, err := appendLesson(tx, c, session, op.Lesson, 0)
+		n, err := appendLesson(tx, campaign, session, op.Lesson, 0)
 		out.Done = append(out.Done, fmt.Sprintf("lesson %d stored", n))
 
 		return err
 	case op.Idea == "":
 		// No other operation goes without an idea.
 	case op.Op == "add":
-		return addIdea(co, tx, c, session, op.Idea, out)
+		return addIdea(co, tx, campaign, session, op.Idea, out)
 	case op.Op == "claim":
-		return shareClaim(co, tx, c, session, op.Idea, out)
+		return shareClaim(co, tx, campaign, session, op.Idea, out)
 	case op.Op == "release" || op.Op == "drop":
-		return releaseIdea(co, tx, c, session, op, out)
+		return releaseIdea(co, tx, campaign, session, op, out)
 	}
 
 	return research.Errorf(research.CodeBadArgument,
@@ -74,17 +74,17 @@ func applyShareOp(
 
 // releaseIdea releases or drops an idea.
 func releaseIdea(
-	co *checkout.Checkout, tx *ledger.Tx, c *history.Campaign, session string, op ShareOp, out *Shared,
+	co *checkout.Checkout, tx *ledger.Tx, campaign *history.Campaign, session string, op ShareOp, out *Shared,
 ) error {
-	idea, err := resolveIdea(tx, c, op.Idea)
+	idea, err := resolveIdea(tx, campaign, op.Idea)
 	if err != nil {
 		return err
 	}
-	entry := history.Entry{Campaign: c.Name, Session: session}
+	entry := history.Entry{Campaign: campaign.Name, Session: session}
 	done := "released"
 
 	if op.Op == "drop" {
-		taken, err := takeover(co, tx, c, idea, session)
+		taken, err := takeover(co, tx, campaign, idea, session)
 		if err != nil {
 			return err
 		}
@@ -92,7 +92,7 @@ func releaseIdea(
 		done = "dropped"
 	} else {
 		if idea.Holder != session {
-			view, err := co.ViewIdea(tx, c, idea, session)
+			view, err := co.ViewIdea(tx, campaign, idea, session)
 			if err != nil {
 				return err
 			}
@@ -107,7 +107,7 @@ func releaseIdea(
 		return err
 	}
 
-	if idea, err = tx.Idea(c.Name, idea.N); err != nil {
+	if idea, err = tx.Idea(campaign.Name, idea.N); err != nil {
 		return err
 	}
 	out.Ideas = append(out.Ideas, SharedIdea{N: idea.N, Status: idea.Status})
@@ -117,26 +117,26 @@ func releaseIdea(
 }
 
 // resolveIdea is the idea with an id, or with a text.
-func resolveIdea(tx *ledger.Tx, c *history.Campaign, name string) (*history.IdeaState, error) {
+func resolveIdea(tx *ledger.Tx, campaign *history.Campaign, name string) (*history.IdeaState, error) {
 	if n, ok := history.IdeaNumber(name); ok {
-		return tx.Idea(c.Name, n)
+		return tx.Idea(campaign.Name, n)
 	}
 
-	i, err := findIdeaByText(tx, c, name)
-	if err == nil && i == nil {
+	idea, err := findIdeaByText(tx, campaign, name)
+	if err == nil && idea == nil {
 		err = research.Errorf(research.CodeNotFound, "name it by its id: read_log{view: \"ideas\"} lists them",
 			"no idea says %q", name)
 	}
 
-	return i, err
+	return idea, err
 }
 
 // findIdeaByText is the idea that has a text, whatever its case and white space; nil if none has.
-func findIdeaByText(tx *ledger.Tx, c *history.Campaign, text string) (*history.IdeaState, error) {
+func findIdeaByText(tx *ledger.Tx, campaign *history.Campaign, text string) (*history.IdeaState, error) {
 	keys := []string{checkout.IdeaKey(text), "idea/" + text} // the latter was the key before texts were folded
 
 	for _, key := range keys {
-		rec, ok, err := tx.Keyed(c.Name, key)
+		rec, ok, err := tx.Keyed(campaign.Name, key)
 		if err != nil {
 			return nil, err
 		}
@@ -150,26 +150,28 @@ func findIdeaByText(tx *ledger.Tx, c *history.Campaign, text string) (*history.I
 			return nil, fmt.Errorf("decode record %d: %w", rec.Seq, err)
 		}
 
-		return tx.Idea(c.Name, body.N)
+		return tx.Idea(campaign.Name, body.N)
 	}
 
 	return nil, nil
 }
 
 // addIdea adds an idea that nobody has had, and tells what is like it.
-func addIdea(co *checkout.Checkout, tx *ledger.Tx, c *history.Campaign, session, text string, out *Shared) error {
+func addIdea(
+	co *checkout.Checkout, tx *ledger.Tx, campaign *history.Campaign, session, text string, out *Shared,
+) error {
 	if _, ok := history.IdeaNumber(text); ok {
 		return research.Errorf(research.CodeBadArgument, "say in words what to try", "the idea %q is only a number",
 			text)
 	}
 
-	known, err := findIdeaByText(tx, c, text)
+	known, err := findIdeaByText(tx, campaign, text)
 	if err != nil {
 		return err
 	}
 
 	if known != nil {
-		view, err := co.ViewIdea(tx, c, known, session)
+		view, err := co.ViewIdea(tx, campaign, known, session)
 		if err != nil {
 			return err
 		}
@@ -179,18 +181,18 @@ func addIdea(co *checkout.Checkout, tx *ledger.Tx, c *history.Campaign, session,
 		return nil
 	}
 
-	found, err := findSimilarTexts(co, tx, c, session, text)
+	found, err := findSimilarTexts(co, tx, campaign, session, text)
 	if err != nil {
 		return err
 	}
 
-	now, err := tx.Campaign(c.Name) // an operation before this one may have added some
+	now, err := tx.Campaign(campaign.Name) // an operation before this one may have added some
 	if err != nil {
 		return err
 	}
 	n := now.Ideas + 1
 
-	if _, err := tx.Append(history.Entry{Campaign: c.Name, Session: session, Kind: history.KindIdeaAdded,
+	if _, err := tx.Append(history.Entry{Campaign: campaign.Name, Session: session, Kind: history.KindIdeaAdded,
 		Key: checkout.IdeaKey(text), Body: history.Idea{N: n, Text: text}}); err != nil {
 		return err
 	}
@@ -235,13 +237,13 @@ type SharedIdea struct {
 
 // appendLesson appends a lesson, of an experiment or with 0 of none, and returns its
 // number. The same lesson of the same experiment is appended once.
-func appendLesson(tx *ledger.Tx, c *history.Campaign, session, text string, experiment int) (int, error) {
-	now, err := tx.Campaign(c.Name)
+func appendLesson(tx *ledger.Tx, campaign *history.Campaign, session, text string, experiment int) (int, error) {
+	now, err := tx.Campaign(campaign.Name)
 	if err != nil {
 		return 0, err
 	}
 	n := now.Lessons + 1
-	_, err = tx.Append(history.Entry{Campaign: c.Name, Session: session, Kind: history.KindLessonAdded,
+	_, err = tx.Append(history.Entry{Campaign: campaign.Name, Session: session, Kind: history.KindLessonAdded,
 		Key: fmt.Sprintf("lesson/%d/%s", experiment, text), Body: history.Lesson{N: n, Text: text,
 			Experiment: experiment}})
 
@@ -249,13 +251,15 @@ func appendLesson(tx *ledger.Tx, c *history.Campaign, session, text string, expe
 }
 
 // shareClaim claims an idea, and says until when.
-func shareClaim(co *checkout.Checkout, tx *ledger.Tx, c *history.Campaign, session, name string, out *Shared) error {
-	idea, err := resolveIdea(tx, c, name)
+func shareClaim(
+	co *checkout.Checkout, tx *ledger.Tx, campaign *history.Campaign, session, name string, out *Shared,
+) error {
+	idea, err := resolveIdea(tx, campaign, name)
 	if err != nil {
 		return err
 	}
 
-	if idea, err = claimIdea(co, tx, c, session, idea.N); err != nil {
+	if idea, err = claimIdea(co, tx, campaign, session, idea.N); err != nil {
 		return err
 	}
 	until := time.Now().Add(history.LeaseTerm).UTC().Format(time.RFC3339)

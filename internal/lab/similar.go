@@ -29,37 +29,37 @@ const (
 // findSimilarProposals tells which experiments made the same edit, or speak of the
 // same in other words. The checkout's own last one is left out if it was
 // invalid: this is its repair.
-func findSimilarProposals(tx *ledger.Tx, c *history.Campaign, p *history.Proposal) ([]string, error) {
+func findSimilarProposals(tx *ledger.Tx, campaign *history.Campaign, proposal *history.Proposal) ([]string, error) {
 	var notes []string
 
-	repaired, _ := tx.Latest(c.Name, p.Checkout)
+	repaired, _ := tx.Latest(campaign.Name, proposal.Checkout)
 	if repaired > 0 {
-		x, err := tx.Experiment(c.Name, repaired)
+		experiment, err := tx.Experiment(campaign.Name, repaired)
 		if err != nil {
 			return nil, err
 		}
 
-		if x.Status != research.Voided {
+		if experiment.Status != research.Voided {
 			repaired = 0
 		}
 	}
 
-	same, ok := tx.SameEdit(c.Name, p.Diff)
+	same, ok := tx.SameEdit(campaign.Name, proposal.Diff)
 	if ok && same != repaired {
-		x, err := tx.Experiment(c.Name, same)
+		tried, err := tx.Experiment(campaign.Name, same)
 		if err != nil {
 			return nil, err
 		}
 
-		notes = append(notes, "the same edit as "+describePast(x))
+		notes = append(notes, "the same edit as "+describePast(tried))
 	}
 
-	found, err := similarExperiments(tx, c, p.Hypothesis, same, repaired)
+	found, err := similarExperiments(tx, campaign, proposal.Hypothesis, same, repaired)
 	if err != nil {
 		return nil, err
 	}
 
-	imported, err := similarImports(tx, c, p.Hypothesis)
+	imported, err := similarImports(tx, campaign, proposal.Hypothesis)
 	if err != nil {
 		return nil, err
 	}
@@ -73,22 +73,22 @@ func findSimilarProposals(tx *ledger.Tx, c *history.Campaign, p *history.Proposa
 
 // similarExperiments are the experiments whose hypotheses say the same as text.
 func similarExperiments(
-	tx *ledger.Tx, c *history.Campaign, text string, but ...int,
+	tx *ledger.Tx, campaign *history.Campaign, text string, but ...int,
 ) ([]similarity, error) {
 	var found []similarity
 
-	for _, n := range tx.ExperimentsLike(c.Name, text, similarExamined) {
+	for _, n := range tx.ExperimentsLike(campaign.Name, text, similarExamined) {
 		if slices.Contains(but, n) {
 			continue
 		}
 
-		x, err := tx.Experiment(c.Name, n)
+		experiment, err := tx.Experiment(campaign.Name, n)
 		if err != nil {
 			return nil, err
 		}
 
-		if share, same := research.CompareTexts(text, x.Hypothesis); same {
-			found = append(found, similarity{string(x.Job()), describePast(x), share})
+		if share, same := research.CompareTexts(text, experiment.Hypothesis); same {
+			found = append(found, similarity{string(experiment.Job()), describePast(experiment), share})
 		}
 	}
 
@@ -97,12 +97,12 @@ func similarExperiments(
 
 // findSimilarTexts are the ideas and the experiments that say the same as text.
 func findSimilarTexts(
-	co *checkout.Checkout, tx *ledger.Tx, c *history.Campaign, session, text string,
+	co *checkout.Checkout, tx *ledger.Tx, campaign *history.Campaign, session, text string,
 ) ([]similarity, error) {
 	var ideas []similarity
 
-	for _, n := range tx.IdeasLike(c.Name, text, similarExamined) {
-		idea, err := tx.Idea(c.Name, n)
+	for _, n := range tx.IdeasLike(campaign.Name, text, similarExamined) {
+		idea, err := tx.Idea(campaign.Name, n)
 		if err != nil {
 			return nil, err
 		}
@@ -112,7 +112,7 @@ func findSimilarTexts(
 			continue
 		}
 
-		view, err := co.ViewIdea(tx, c, idea, session)
+		view, err := co.ViewIdea(tx, campaign, idea, session)
 		if err != nil {
 			return nil, err
 		}
@@ -121,12 +121,12 @@ func findSimilarTexts(
 		ideas = append(ideas, similarity{id, fmt.Sprintf("%s (%s)", id, view.StatusText()), share})
 	}
 
-	tried, err := similarExperiments(tx, c, text)
+	tried, err := similarExperiments(tx, campaign, text)
 	if err != nil {
 		return nil, err
 	}
 
-	imported, err := similarImports(tx, c, text)
+	imported, err := similarImports(tx, campaign, text)
 	if err != nil {
 		return nil, err
 	}
@@ -136,19 +136,19 @@ func findSimilarTexts(
 
 // similarImports is the imported line that is most like text, none if none says the
 // same. Lines that a later import replaced are left out.
-func similarImports(tx *ledger.Tx, c *history.Campaign, text string) ([]similarity, error) {
-	if c.Imported == 0 {
+func similarImports(tx *ledger.Tx, campaign *history.Campaign, text string) ([]similarity, error) {
+	if campaign.Imported == 0 {
 		return nil, nil
 	}
 	var found []similarity
 
-	for _, n := range tx.ImportsLike(c.Name, text, similarExamined) {
-		line, err := tx.Imported(c.Name, n)
+	for _, n := range tx.ImportsLike(campaign.Name, text, similarExamined) {
+		line, err := tx.Imported(campaign.Name, n)
 		if err != nil {
 			return nil, err
 		}
 
-		if now, _ := tx.ImportedAt(c.Name, line); now != n || line.Kind == history.ImportHeader {
+		if now, _ := tx.ImportedAt(campaign.Name, line); now != n || line.Kind == history.ImportHeader {
 			continue
 		}
 
@@ -168,17 +168,17 @@ func mostSimilar(found []similarity) []similarity {
 }
 
 // describePast is what became of an experiment, with its lesson.
-func describePast(x *history.Experiment) string {
-	parts := []string{string(x.Status)}
-	if x.Judgement != nil && string(x.Judgement.Verdict) != parts[0] {
-		parts = append(parts, string(x.Judgement.Verdict))
+func describePast(experiment *history.Experiment) string {
+	parts := []string{string(experiment.Status)}
+	if experiment.Judgement != nil && string(experiment.Judgement.Verdict) != parts[0] {
+		parts = append(parts, string(experiment.Judgement.Verdict))
 	}
 
-	if lesson := strings.Join(strings.Fields(x.Lesson), " "); lesson != "" {
+	if lesson := strings.Join(strings.Fields(experiment.Lesson), " "); lesson != "" {
 		parts = append(parts, fmt.Sprintf("%q", wording.Clip(lesson, 100)))
 	}
 
-	return fmt.Sprintf("x%d (%s)", x.N, strings.Join(parts, ", "))
+	return fmt.Sprintf("x%d (%s)", experiment.N, strings.Join(parts, ", "))
 }
 
 // digestEdit names the edit from base's files to tree's.

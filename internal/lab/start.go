@@ -44,7 +44,7 @@ func StartCampaign(ctx context.Context, co *checkout.Checkout, req StartRequest)
 		return nil, err
 	}
 
-	c, err := co.LookUpCampaign(ctx, name)
+	campaign, err := co.LookUpCampaign(ctx, name)
 	if err != nil {
 		return nil, err
 	}
@@ -53,12 +53,12 @@ func StartCampaign(ctx context.Context, co *checkout.Checkout, req StartRequest)
 	if req.Name == "" {
 		here, err := co.CurrentCampaign(ctx)
 		if err == nil && here.ProgramPath == doc.Path && here.Ended == "" && co.IsCampaignBranch(here, head.Branch) {
-			c = here
+			campaign = here
 		}
 	}
 
-	if c != nil {
-		return resumeCampaign(ctx, co, c, doc, head)
+	if campaign != nil {
+		return resumeCampaign(ctx, co, campaign, doc, head)
 	}
 
 	notes, err := createCampaign(ctx, co, name, doc, head)
@@ -208,30 +208,31 @@ func startCalibration(
 		return nil, err
 	}
 
-	var c *history.Campaign
+	var campaign *history.Campaign
 	var session, origin string
 	var calibration research.JobID // under way, "" for none
 	missing := false
 
 	err := co.UpdateCampaign(ctx, name, func(tx *ledger.Tx, now *history.Campaign, codename string) error {
-		c, session = now, codename
+		campaign, session, calibration = now, codename, ""
+
 		if s, err := tx.Session(name, session); err == nil {
-			origin = cmp.Or(s.Origin, c.Origin)
+			origin = cmp.Or(s.Origin, campaign.Origin)
 		}
 
-		for _, id := range c.Open {
+		for _, id := range campaign.Open {
 			if id.Kind() == research.CalibrationJob {
 				calibration = id
 			}
 		}
 
-		if missing = calibration == "" && needsCalibration(c, doc); !missing {
+		if missing = calibration == "" && needsCalibration(campaign, doc); !missing {
 			return nil
 		}
 
-		calibration = research.NewJobID(research.CalibrationJob, c.Calibrations+1)
+		calibration = research.NewJobID(research.CalibrationJob, campaign.Calibrations+1)
 		_, err := tx.Append(history.Entry{Campaign: name, Session: session, Kind: history.KindCalibrationStarted,
-			Body: rules.JobStart{Job: calibration, Commit: c.Incumbent}})
+			Body: rules.JobStart{Job: calibration, Commit: campaign.Incumbent}})
 
 		return err
 	})
@@ -246,58 +247,58 @@ func startCalibration(
 	}
 
 	hooks := ""
-	if doc.Digest == c.Digest && c.Rests == nil {
-		notify.StartNotifier(co, c)
-		hooks = notify.RunStartHooks(ctx, co, c)
+	if doc.Digest == campaign.Digest && campaign.Rests == nil {
+		notify.StartNotifier(co, campaign)
+		hooks = notify.RunStartHooks(ctx, co, campaign)
 	}
 
-	notes = append(startWarnings(co, c), notes...)
-	out := describeStart(ctx, co, c, doc, calibration, session, origin, resumed, notes)
+	notes = append(startWarnings(co, campaign), notes...)
+	out := describeStart(ctx, co, campaign, doc, calibration, session, origin, resumed, notes)
 	out.Hooks = hooks
 
 	return out, nil
 }
 
 func describeStart(
-	ctx context.Context, co *checkout.Checkout, c *history.Campaign, doc *checkout.ProgramDocument,
+	ctx context.Context, co *checkout.Checkout, campaign *history.Campaign, doc *checkout.ProgramDocument,
 	calibration research.JobID, session, origin string, resumed bool, notes []string,
 ) *Started {
-	m := c.Program.Metric
+	metric := campaign.Program.Metric
 
-	s := &Started{
-		Campaign:  c.Name,
+	started := &Started{
+		Campaign:  campaign.Name,
 		Resumed:   resumed,
-		Contract:  c.Program,
+		Contract:  campaign.Program,
 		Direction: wording.FirstWords(doc.Body, 240),
-		Metric:    fmt.Sprintf("%s (%s is better, %s)", m.Name, m.Better, cmp.Or(m.Unit, "no unit")),
+		Metric:    fmt.Sprintf("%s (%s is better, %s)", metric.Name, metric.Better, cmp.Or(metric.Unit, "no unit")),
 		Branch:    strings.TrimPrefix(co.Repo.Branch(ctx), "refs/heads/"),
-		Incumbent: wording.ShortCommit(c.Incumbent),
+		Incumbent: wording.ShortCommit(campaign.Incumbent),
 		Codename:  session,
 		ID:        calibration,
 		Notes:     notes,
 		Back:      checkout.SwitchCommand(origin),
-		Left:      checkout.BudgetLeft(c),
+		Left:      checkout.BudgetLeft(campaign),
 	}
-	for _, f := range checkout.EditedFiles(c.ProgramPath, c.Program) {
-		s.Edit = append(s.Edit, filepath.Join(co.Repo.Root(), filepath.FromSlash(f)))
+	for _, f := range checkout.EditedFiles(campaign.ProgramPath, campaign.Program) {
+		started.Edit = append(started.Edit, filepath.Join(co.Repo.Root(), filepath.FromSlash(f)))
 	}
 
-	if c.Calibrated {
-		value := c.Rule.Incumbent
-		s.Value = &value
+	if campaign.Calibrated {
+		value := campaign.Rule.Incumbent
+		started.Value = &value
 	}
 
 	switch {
-	case doc.Digest != c.Digest:
-		s.Next = "tell the user: `ratchet accept` in a terminal accepts the changed contract"
-	case calibration != "" && len(c.Unresolved) == 0:
-		s.Next = "edit the file while the calibration runs, then run_experiment{hypothesis}; wait_run{id: \"" +
+	case doc.Digest != campaign.Digest:
+		started.Next = "tell the user: `ratchet accept` in a terminal accepts the changed contract"
+	case calibration != "" && len(campaign.Unresolved) == 0:
+		started.Next = "edit the file while the calibration runs, then run_experiment{hypothesis}; wait_run{id: \"" +
 			string(calibration) + "\"} shows the calibration"
 	default:
-		s.Next = job.NextAfterDecision(c)
+		started.Next = job.NextAfterDecision(campaign)
 	}
 
-	return s
+	return started
 }
 
 // StartRequest asks for a campaign: the one of the program, new or resumed.
@@ -348,23 +349,23 @@ func needsCalibration(c *history.Campaign, doc *checkout.ProgramDocument) bool {
 }
 
 // startWarnings are what a session should know before all else, the most urgent first.
-func startWarnings(co *checkout.Checkout, c *history.Campaign) (warnings []string) {
+func startWarnings(co *checkout.Checkout, campaign *history.Campaign) (warnings []string) {
 	warn := func(text string) {
 		if text != "" {
 			warnings = append(warnings, text)
 		}
 	}
-	warn(co.OtherSessionNote(c))
+	warn(co.OtherSessionNote(campaign))
 
-	if len(c.Program.Notify) > 0 {
-		if missing := notify.MissingAllowance(co, c.ProgramPath, c.Program); missing != "" {
+	if len(campaign.Program.Notify) > 0 {
+		if missing := notify.MissingAllowance(co, campaign.ProgramPath, campaign.Program); missing != "" {
 			warn("notify: " + missing)
 		}
 	}
 	warn(co.Ledger.Warning())
 
-	if c.Rests != nil {
-		warn(c.Rests.Words() + ": no experiment starts until a person runs `ratchet resume`")
+	if campaign.Rests != nil {
+		warn(campaign.Rests.Words() + ": no experiment starts until a person runs `ratchet resume`")
 	}
 
 	return warnings

@@ -23,14 +23,14 @@ func Wait(
 func waitForJob(
 	ctx context.Context, co *checkout.Checkout, req job.WaitRequest, progress job.ProgressFunc,
 ) (*job.Outcome, error) {
-	c, err := job.CurrentReaped(ctx, co)
+	campaign, err := job.CurrentReaped(ctx, co)
 	if err != nil {
 		return nil, err
 	}
 	var id research.JobID
 
 	err = co.Ledger.View(ctx, func(tx *ledger.Tx) (err error) {
-		id, err = co.ResolveJob(tx, c, req.ID)
+		id, err = co.ResolveJob(tx, campaign, req.ID)
 		return err
 	})
 	if err != nil {
@@ -38,12 +38,12 @@ func waitForJob(
 	}
 
 	if id == "" {
-		b := checkout.BudgetLeft(c)
-		return &job.Outcome{Status: "idle", Left: &b, Next: job.NextAfterDecision(c), Campaign: c.Name,
-			Unheard: c.Unheard}, nil
+		b := checkout.BudgetLeft(campaign)
+		return &job.Outcome{Status: "idle", Left: &b, Next: job.NextAfterDecision(campaign), Campaign: campaign.Name,
+			Unheard: campaign.Unheard}, nil
 	}
 
-	return awaitAndDecide(ctx, co, c.Name, id, req.Wait, progress)
+	return awaitAndDecide(ctx, co, campaign.Name, id, req.Wait, progress)
 }
 
 // awaitAndDecide waits for a job as awaitJob does, then keeps or reverts an experiment
@@ -119,25 +119,25 @@ func decideAutomatically(
 // StopJob stops a job: its run is killed and recorded, and it ends invalid with
 // that reason. Nothing to stop is no error.
 func StopJob(ctx context.Context, co *checkout.Checkout, name string) (*job.Stopped, error) {
-	c, err := job.CurrentReaped(ctx, co)
+	campaign, err := job.CurrentReaped(ctx, co)
 	if err != nil {
 		return nil, err
 	}
 	var id research.JobID
 
 	err = co.Ledger.View(ctx, func(tx *ledger.Tx) (err error) {
-		id, err = co.ResolveJob(tx, c, name)
+		id, err = co.ResolveJob(tx, campaign, name)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
 
-	if !slices.Contains(c.Open, id) {
+	if !slices.Contains(campaign.Open, id) {
 		return &job.Stopped{Status: "idle", ID: id, Text: "nothing is running", Next: "run_experiment{hypothesis}"}, nil
 	}
 
-	out, err := stopAndDecide(ctx, co, c.Name, id)
+	out, err := stopAndDecide(ctx, co, campaign.Name, id)
 	if err != nil {
 		return nil, err
 	}

@@ -109,34 +109,34 @@ func MissingAllowance(co *checkout.Checkout, programPath string, p contract.Prog
 }
 
 // newAllowance lists what p asks for, and makes the key of a yes to it.
-func newAllowance(co *checkout.Checkout, programPath string, p contract.Program) (*Allowance, error) {
-	a := &Allowance{Name: p.Name}
+func newAllowance(co *checkout.Checkout, programPath string, program contract.Program) (*Allowance, error) {
+	a := &Allowance{Name: program.Name}
 	dir := programDir(co, programPath)
 
-	whole, err := json.Marshal(p.Notify)
+	whole, err := json.Marshal(program.Notify)
 	if err != nil {
 		return nil, fmt.Errorf("encode the targets: %w", err)
 	}
 
-	for _, t := range p.Notify {
+	for _, target := range program.Notify {
 		var one bytes.Buffer
 		e := json.NewEncoder(&one)
 		e.SetEscapeHTML(false) // a person reads it
 
-		if err := e.Encode(t); err != nil {
+		if err := e.Encode(target); err != nil {
 			return nil, fmt.Errorf("encode a target: %w", err)
 		}
 
 		a.Lines = append(a.Lines, Visible(strings.TrimSpace(one.String())))
 	}
 
-	for _, path := range namedFiles(co, dir, p.Notify) {
-		b, err := os.ReadFile(filepath.Join(dir, path))
+	for _, path := range namedFiles(co, dir, program.Notify) {
+		content, err := os.ReadFile(filepath.Join(dir, path))
 		if err != nil {
 			return nil, research.Errorf(research.CodeStorage, "check its permissions", "read %s: %w", path, err)
 		}
 
-		a.Lines = append(a.Lines, fmt.Sprintf("%s %x", Visible(path), sha256.Sum256(b)))
+		a.Lines = append(a.Lines, fmt.Sprintf("%s %x", Visible(path), sha256.Sum256(content)))
 	}
 	a.text = strings.Join(append([]string{co.Repo.CommonDir(), programPath, string(whole)}, a.Lines...), "\n") + "\n"
 	a.key = fmt.Sprintf("%x", sha256.Sum256([]byte(a.text)))
@@ -147,27 +147,27 @@ func newAllowance(co *checkout.Checkout, programPath string, p contract.Program)
 // Visible is a text for a person who decides about it: characters that a terminal
 // does not show, or that reorder others, are written as \u{number}.
 func Visible(s string) string {
-	var b strings.Builder
+	var text strings.Builder
 
 	for _, r := range s {
 		if r != ' ' && !unicode.IsGraphic(r) || r != ' ' && unicode.IsSpace(r) {
-			fmt.Fprintf(&b, "\\u{%04x}", r)
+			fmt.Fprintf(&text, "\\u{%04x}", r)
 			continue
 		}
-		b.WriteRune(r)
+		text.WriteRune(r)
 	}
 
-	return b.String()
+	return text.String()
 }
 
 // namedFiles are the files of the repository that hooks and commands name, by
 // their paths from dir: what an agent could rewrite. A command's words are looked
 // at without a shell, so a file behind a variable is not seen.
 func namedFiles(co *checkout.Checkout, dir string, targets []contract.Target) (paths []string) {
-	for _, t := range targets {
-		words := []string{t.Hook}
-		if t.Command != "" {
-			words = strings.FieldsFunc(t.Command, func(r rune) bool {
+	for _, target := range targets {
+		words := []string{target.Hook}
+		if target.Command != "" {
+			words = strings.FieldsFunc(target.Command, func(r rune) bool {
 				return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("_./-+@%", r)
 			})
 		}

@@ -24,66 +24,67 @@ import (
 
 // newMessage is a notice as targets get it. Its id follows from what it is about,
 // so that one that is sent twice can be known.
-func newMessage(co *checkout.Checkout, c *history.Campaign, n history.Notice, more int) send.Message {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%s %s %s %d", c.Name, c.Start, n.Event, n.Seq))
+func newMessage(co *checkout.Checkout, campaign *history.Campaign, notice history.Notice, more int) send.Message {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s %s %s %d", campaign.Name, campaign.Start, notice.Event, notice.Seq))
 
-	d := send.Data{ID: fmt.Sprintf("ratchet_%x", sum[:12]), Event: n.Event, Campaign: c.Name,
-		Repository: filepath.Base(filepath.Dir(co.Repo.CommonDir())), Text: n.Text, Experiment: n.Experiment,
-		Hypothesis: n.Hypothesis, Metric: c.Program.Metric.Name, Unit: c.Program.Metric.Unit,
-		Better: c.Program.Metric.Better, Value: n.Value, Gain: n.Gain, Scale: n.Scale, Experiments: c.Experiments,
-		Kept: c.Kept, More: more, Show: "ratchet status"}
-	if n.Experiment > 0 {
-		d.Show = fmt.Sprintf("ratchet show %d", n.Experiment)
+	d := send.Data{ID: fmt.Sprintf("ratchet_%x", sum[:12]), Event: notice.Event, Campaign: campaign.Name,
+		Repository: filepath.Base(filepath.Dir(co.Repo.CommonDir())), Text: notice.Text, Experiment: notice.Experiment,
+		Hypothesis: notice.Hypothesis, Metric: campaign.Program.Metric.Name, Unit: campaign.Program.Metric.Unit,
+		Better: campaign.Program.Metric.Better, Value: notice.Value, Gain: notice.Gain, Scale: notice.Scale,
+		Experiments: campaign.Experiments, Kept: campaign.Kept, More: more, Show: "ratchet status"}
+	if notice.Experiment > 0 {
+		d.Show = fmt.Sprintf("ratchet show %d", notice.Experiment)
 	}
 
 	if more > 0 {
 		d.Text += fmt.Sprintf(" (and %d more since the last message)", more)
 	}
 
-	return send.Message{Type: string(n.Event), Time: n.At.UTC().Round(time.Millisecond), Data: d}
+	return send.Message{Type: string(notice.Event), Time: notice.At.UTC().Round(time.Millisecond), Data: d}
 }
 
 // sendNotice makes one attempt to deliver m. said is a command's last line, "" of other
 // targets. dir is the program's folder: a person allowed the files of no other one.
 // The error is a *send.Later where another attempt may work.
 func sendNotice(
-	ctx context.Context, co *checkout.Checkout, dir string, t contract.Target, m send.Message, client *http.Client,
+	ctx context.Context, co *checkout.Checkout, dir string, target contract.Target,
+	message send.Message, client *http.Client,
 ) (said string, err error) {
 	switch {
-	case t.Webhook != "":
-		address, err := resolveAddress(t.Webhook)
+	case target.Webhook != "":
+		address, err := resolveAddress(target.Webhook)
 		if err != nil {
 			return "", err
 		}
 
-		secret, err := resolveVariable(t.SecretEnv)
+		secret, err := resolveVariable(target.SecretEnv)
 		if err != nil {
 			return "", err
 		}
 
-		return "", send.Webhook(ctx, client, address, secret, m, time.Now())
-	case t.Ntfy != "":
-		address, err := resolveAddress(t.Ntfy)
+		return "", send.Webhook(ctx, client, address, secret, message, time.Now())
+	case target.Ntfy != "":
+		address, err := resolveAddress(target.Ntfy)
 		if err != nil {
 			return "", err
 		}
 
-		token, err := resolveVariable(t.TokenEnv)
+		token, err := resolveVariable(target.TokenEnv)
 		if err != nil {
 			return "", err
 		}
 
-		return "", send.Ntfy(ctx, client, address, token, t.Click, m)
-	case t.Desktop:
-		return "", send.Desktop(ctx, m)
+		return "", send.Ntfy(ctx, client, address, token, target.Click, message)
+	case target.Desktop:
+		return "", send.Desktop(ctx, message)
 	}
 
-	body, err := m.Body()
+	body, err := message.Body()
 	if err != nil {
 		return "", fmt.Errorf("encode the message: %w", err)
 	}
 
-	ran, err := execute(ctx, t.Command, dir, m.Environment(), append(body, '\n'), checkout.CommandLimit)
+	ran, err := execute(ctx, target.Command, dir, message.Environment(), append(body, '\n'), checkout.CommandLimit)
 	if err != nil {
 		return "", err
 	}
@@ -124,28 +125,29 @@ func resolveVariable(name string) (string, error) {
 
 // TargetProblem says why a target can't work here, as far as that can be known
 // without trying it; "" if nothing speaks against it.
-func TargetProblem(co *checkout.Checkout, programPath string, t contract.Target) string {
+func TargetProblem(co *checkout.Checkout, programPath string, target contract.Target) string {
 	dir := programDir(co, programPath)
 
-	for _, name := range []string{variableName(t.Webhook), variableName(t.Ntfy), t.SecretEnv, t.TokenEnv} {
+	for _, name := range []string{variableName(target.Webhook), variableName(target.Ntfy), target.SecretEnv,
+		target.TokenEnv} {
 		if _, err := resolveVariable(name); err != nil {
 			return err.Error()
 		}
 	}
 
 	switch {
-	case t.SecretEnv != "":
-		if _, err := send.Sign(os.Getenv(t.SecretEnv), "", time.Now(), nil); err != nil {
-			return t.SecretEnv + ": " + err.Error()
+	case target.SecretEnv != "":
+		if _, err := send.Sign(os.Getenv(target.SecretEnv), "", time.Now(), nil); err != nil {
+			return target.SecretEnv + ": " + err.Error()
 		}
-	case t.Desktop:
+	case target.Desktop:
 		if _, err := send.Notifier(); err != nil {
 			return err.Error()
 		}
-	case t.Hook != "":
-		return hookProblem(filepath.Join(dir, filepath.FromSlash(t.Hook)))
-	case t.Command != "":
-		return missingCommand(t.Command, dir)
+	case target.Hook != "":
+		return hookProblem(filepath.Join(dir, filepath.FromSlash(target.Hook)))
+	case target.Command != "":
+		return missingCommand(target.Command, dir)
 	}
 
 	return ""
@@ -200,7 +202,7 @@ func TryTargets(ctx context.Context, co *checkout.Checkout, event contract.Event
 		return nil, err
 	}
 
-	p, known := doc.Program, append(contract.Events(), contract.HookBefore, contract.HookAfter)
+	program, known := doc.Program, append(contract.Events(), contract.HookBefore, contract.HookAfter)
 
 	if event == "" {
 		event = contract.EventBest
@@ -210,30 +212,30 @@ func TryTargets(ctx context.Context, co *checkout.Checkout, event contract.Event
 		return nil, research.Errorf(research.CodeBadArgument, fmt.Sprintf("one of %v", known), "no event %q", event)
 	}
 
-	c := &history.Campaign{Name: p.Name, Program: p, ProgramPath: doc.Path}
+	campaign := &history.Campaign{Name: program.Name, Program: program, ProgramPath: doc.Path}
 	if now, err := co.CurrentCampaign(ctx); err == nil && now.ProgramPath == doc.Path {
-		c = now
+		campaign = now
 	}
-	m := newMessage(co, c, history.Notice{Event: event, At: time.Now(),
+	message := newMessage(co, campaign, history.Notice{Event: event, At: time.Now(),
 		Text: "this is a test of `ratchet notify test`: nothing happened"}, 0)
-	m.Data.Test = true
-	m.Data.ID = fmt.Sprintf("ratchet_test_%x", time.Now().UnixNano())
+	message.Data.Test = true
+	message.Data.ID = fmt.Sprintf("ratchet_test_%x", time.Now().UnixNano())
 	hook, dir := event == contract.HookBefore || event == contract.HookAfter, programDir(co, doc.Path)
 	var out []TargetTrial
 
-	for _, t := range p.Notify {
-		if hook != (t.Hook != "") || hook && !t.WantsEvent(event) {
+	for _, target := range program.Notify {
+		if hook != (target.Hook != "") || hook && !target.WantsEvent(event) {
 			continue
 		}
 
 		var said string
 		if hook {
-			said, err = tryHook(ctx, co, c, t.Hook, event, dir)
+			said, err = tryHook(ctx, co, campaign, target.Hook, event, dir)
 		} else {
-			said, err = sendNotice(ctx, co, dir, t, m, send.Client())
+			said, err = sendNotice(ctx, co, dir, target, message, send.Client())
 		}
 
-		tried := TargetTrial{Target: t.Name(), OK: err == nil, Said: said}
+		tried := TargetTrial{Target: target.Name(), OK: err == nil, Said: said}
 		if err != nil {
 			tried.Error = wording.ErrorLine(err)
 		}
@@ -262,31 +264,31 @@ type Deliveries struct {
 // ReadDeliveries says what became of the campaign's notices, with the last lines of
 // their log.
 func ReadDeliveries(ctx context.Context, co *checkout.Checkout, lines int) (*Deliveries, error) {
-	c, err := co.CurrentCampaign(ctx)
+	campaign, err := co.CurrentCampaign(ctx)
 	if err != nil {
 		return nil, err
 	}
 
-	q, err := readQueue(co, c.Name)
+	q, err := readQueue(co, campaign.Name)
 	if err != nil {
 		return nil, err
 	}
 
-	out := &Deliveries{Campaign: c.Name, Log: readLastDeliveries(co, c.Name, lines)}
-	if out.Running, err = sandbox.Locked(NotifierFile(co, c.Name, "lock")); err != nil {
+	out := &Deliveries{Campaign: campaign.Name, Log: readLastDeliveries(co, campaign.Name, lines)}
+	if out.Running, err = sandbox.Locked(NotifierFile(co, campaign.Name, "lock")); err != nil {
 		return nil, err
 	}
 
-	if len(c.Program.Notify) > 0 {
-		out.Waits = MissingAllowance(co, c.ProgramPath, c.Program)
+	if len(campaign.Program.Notify) > 0 {
+		out.Waits = MissingAllowance(co, campaign.ProgramPath, campaign.Program)
 	}
 
-	for _, t := range c.Program.Notify {
-		told := q.States[targetKey(t)]
+	for _, target := range campaign.Program.Notify {
+		told := q.States[targetKey(target)]
 
-		told.Name, told.Hook = t.Name(), t.Hook != ""
+		told.Name, told.Hook = target.Name(), target.Hook != ""
 		for _, p := range q.Pending {
-			if p.Target == targetKey(t) {
+			if p.Target == targetKey(target) {
 				told.Waiting++
 			}
 		}

@@ -48,19 +48,19 @@ func execute(
 
 	env = append(append(os.Environ(), env...), "RATCHET_C="+command, "RATCHET_I="+in, "RATCHET_E="+said)
 
-	r, err := sandbox.Run(ctx, sandbox.Spec{
+	result, err := sandbox.Run(ctx, sandbox.Spec{
 		Command: `c=$RATCHET_C i=$RATCHET_I e=$RATCHET_E; unset RATCHET_C RATCHET_I RATCHET_E; exec sh -c "$c" <"$i" 2>"$e"`,
 		Dir:     dir, Env: env, Wall: limit, Keep: 2 * most, Tier: tier, Scratch: filepath.Join(tmp, "scratch")})
 	if err != nil {
 		return nil, err
 	}
-	out := &commandResult{stdout: string(r.Output.Head), exit: r.Exit, timedOut: r.TimedOut, took: r.Wall,
-		stdoutBytes: r.Output.Bytes}
+	out := &commandResult{stdout: string(result.Output.Head), exit: result.Exit, timedOut: result.TimedOut,
+		took: result.Wall, stdoutBytes: result.Output.Bytes}
 
-	if f, err := os.Open(said); err == nil {
-		defer f.Close()
+	if file, err := os.Open(said); err == nil {
+		defer file.Close()
 		b := make([]byte, most)
-		n, _ := f.Read(b)
+		n, _ := file.Read(b)
 		out.stderr = string(b[:n])
 	}
 

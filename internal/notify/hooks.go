@@ -25,10 +25,10 @@ import (
 // missing the text says so, and nothing else changes: the decision is recorded
 // already. Hooks run unconfined in the program's folder.
 func runRoundHooks(
-	ctx context.Context, co *checkout.Checkout, c *history.Campaign, x *history.Experiment,
+	ctx context.Context, co *checkout.Checkout, campaign *history.Campaign, experiment *history.Experiment,
 	decided bool, until time.Time,
 ) string {
-	before, after := c.Program.HookPaths(contract.HookBefore), c.Program.HookPaths(contract.HookAfter)
+	before, after := campaign.Program.HookPaths(contract.HookBefore), campaign.Program.HookPaths(contract.HookAfter)
 	if !decided {
 		after = nil
 	}
@@ -37,16 +37,16 @@ func runRoundHooks(
 		return ""
 	}
 
-	if why := MissingAllowance(co, c.ProgramPath, c.Program); why != "" {
+	if why := MissingAllowance(co, campaign.ProgramPath, campaign.Program); why != "" {
 		return "[no hook was run: " + why + "]"
 	}
 	var session piSession
 	var run *PiRun
 
 	err := co.Ledger.View(ctx, func(tx *ledger.Tx) error {
-		now, err := tx.Campaign(c.Name)
+		now, err := tx.Campaign(campaign.Name)
 		if err == nil {
-			session, run, err = readPiState(tx, now, x)
+			session, run, err = readPiState(tx, now, experiment)
 		}
 
 		return err
@@ -54,11 +54,11 @@ func runRoundHooks(
 	if err != nil {
 		return "[hooks were not run: " + wording.ErrorLine(err) + "]"
 	}
-	dir := programDir(co, c.ProgramPath)
+	dir := programDir(co, campaign.ProgramPath)
 
 	var parts []string
 	for _, path := range after {
-		parts = append(parts, runHook(ctx, co, c, path, dir,
+		parts = append(parts, runHook(ctx, co, campaign, path, dir,
 			piPayload{Event: contract.HookAfter, Cwd: dir, RunEntry: run, Session: session}, until))
 	}
 
@@ -69,13 +69,14 @@ func runRoundHooks(
 	}
 
 	for _, path := range before {
-		parts = append(parts, runHook(ctx, co, c, path, dir, next, until))
+		parts = append(parts, runHook(ctx, co, campaign, path, dir, next, until))
 	}
 
 	said := wording.JoinParts(parts)
 	if said != "" && os.MkdirAll(notifierDir(co), 0o700) == nil {
 		// For read_log; the answer has its beginning.
-		_ = atomicfile.Write(NotifierFile(co, c.Name, "hooks"), []byte(said+"\n"), atomicfile.Options{Perm: 0o600})
+		_ = atomicfile.Write(NotifierFile(co, campaign.Name, "hooks"), []byte(said+"\n"),
+			atomicfile.Options{Perm: 0o600})
 	}
 
 	return said
@@ -84,19 +85,19 @@ func runRoundHooks(
 // RunDecisionHooks runs the hooks around experiment x, which this call has kept or
 // reverted. until is when the call must end, zero where it has begun just now.
 func RunDecisionHooks(
-	ctx context.Context, co *checkout.Checkout, c *history.Campaign, x *history.Experiment,
+	ctx context.Context, co *checkout.Checkout, campaign *history.Campaign, experiment *history.Experiment,
 	now research.Status, until time.Time,
 ) string {
 	if until.IsZero() {
 		until = time.Now().Add(checkout.HooksWithin)
 	}
 
-	as := *x
+	as := *experiment
 	if as.Status != research.Voided {
 		as.Status = now
 	}
 
-	return runRoundHooks(ctx, co, c, &as, true, until)
+	return runRoundHooks(ctx, co, campaign, &as, true, until)
 }
 
 // IsUndecided says whether x waits to be kept, reverted or left behind.
@@ -107,44 +108,47 @@ func IsUndecided(x *history.Experiment) bool {
 // RunClosingHooks runs the hooks around this checkout's last experiment, if that is
 // undecided: the one that is about to be proposed reverts it. They run before the
 // proposal, so that nothing is measured meanwhile.
-func RunClosingHooks(ctx context.Context, co *checkout.Checkout, c *history.Campaign, began time.Time) (string, error) {
-	if len(c.Program.Notify) == 0 {
+func RunClosingHooks(
+	ctx context.Context, co *checkout.Checkout, campaign *history.Campaign, began time.Time,
+) (string, error) {
+	if len(campaign.Program.Notify) == 0 {
 		return "", nil
 	}
-	var x *history.Experiment
+	var experiment *history.Experiment
 
 	err := co.Ledger.View(ctx, func(tx *ledger.Tx) (err error) {
-		if n, ok := tx.Latest(c.Name, co.Repo.Root()); ok {
-			x, err = tx.Experiment(c.Name, n)
+		if n, ok := tx.Latest(campaign.Name, co.Repo.Root()); ok {
+			experiment, err = tx.Experiment(campaign.Name, n)
 		}
 
 		return err
 	})
-	if err != nil || !IsUndecided(x) {
+	if err != nil || !IsUndecided(experiment) {
 		return "", err
 	}
 
-	return RunDecisionHooks(ctx, co, c, x, research.Reverted, began.Add(checkout.HooksWithin)), nil
+	return RunDecisionHooks(ctx, co, campaign, experiment, research.Reverted, began.Add(checkout.HooksWithin)), nil
 }
 
 // RunStartHooks runs the hooks before the session's first experiment.
-func RunStartHooks(ctx context.Context, co *checkout.Checkout, c *history.Campaign) string {
+func RunStartHooks(ctx context.Context, co *checkout.Checkout, campaign *history.Campaign) string {
 	var last *history.Experiment
 
-	if len(c.Program.HookPaths(contract.HookBefore)) > 0 && c.Experiments > 0 {
+	if len(campaign.Program.HookPaths(contract.HookBefore)) > 0 && campaign.Experiments > 0 {
 		_ = co.Ledger.View(ctx, func(tx *ledger.Tx) (err error) { // without it, hooks are told of none
-			last, err = tx.Experiment(c.Name, c.Experiments)
+			last, err = tx.Experiment(campaign.Name, campaign.Experiments)
 			return err
 		})
 	}
 
-	return runRoundHooks(ctx, co, c, last, false, time.Now().Add(checkout.CommandLimit))
+	return runRoundHooks(ctx, co, campaign, last, false, time.Now().Add(checkout.CommandLimit))
 }
 
 // runHook runs one hook and returns what it printed, and how it failed; "" for
 // nothing.
 func runHook(
-	ctx context.Context, co *checkout.Checkout, c *history.Campaign, path, dir string, p piPayload, until time.Time,
+	ctx context.Context, co *checkout.Checkout, campaign *history.Campaign, path, dir string,
+	p piPayload, until time.Time,
 ) string {
 	if why := hookProblem(filepath.Join(dir, filepath.FromSlash(path))); why != "" {
 		return fmt.Sprintf("[%s was not run: %s]", path, why)
@@ -164,7 +168,7 @@ func runHook(
 	if why == "" {
 		return said
 	}
-	logDelivery(co, c.Name, "hook "+path+" "+why)
+	logDelivery(co, campaign.Name, "hook "+path+" "+why)
 
 	return strings.TrimSpace(fmt.Sprintf("[%s %s]\n%s", path, why, said))
 }
@@ -199,19 +203,20 @@ func hookProblem(file string) string {
 
 // tryHook runs a hook as if around experiment 1, whose numbers are made up.
 func tryHook(
-	ctx context.Context, co *checkout.Checkout, c *history.Campaign, path string, event contract.Event, dir string,
+	ctx context.Context, co *checkout.Checkout, campaign *history.Campaign, path string,
+	event contract.Event, dir string,
 ) (string, error) {
 	if why := hookProblem(filepath.Join(dir, filepath.FromSlash(path))); why != "" {
 		return "", errors.New(why)
 	}
-	m := c.Program.Metric
+	metric := campaign.Program.Metric
 	one := 1.
 	run := &PiRun{Run: 2, Commit: "0000000", Metric: one, Metrics: map[string]float64{}, Status: "discard",
 		Description: "a test of `ratchet notify test`: nothing happened", Timestamp: time.Now().UnixMilli(),
 		ASI: map[string]any{"hypothesis": "a test"}}
 
-	p := piPayload{Event: event, Cwd: dir, Session: piSession{MetricName: m.Name, MetricUnit: m.Unit,
-		Direction: string(m.Better), Baseline: &one, RunCount: 2, Goal: c.Name}}
+	p := piPayload{Event: event, Cwd: dir, Session: piSession{MetricName: metric.Name, MetricUnit: metric.Unit,
+		Direction: string(metric.Better), Baseline: &one, RunCount: 2, Goal: campaign.Name}}
 	if event == contract.HookAfter {
 		p.RunEntry = run
 	} else {

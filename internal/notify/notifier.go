@@ -32,12 +32,12 @@ const idleLimit = 10 * time.Minute
 // StartNotifier starts the campaign's notifier, unless one runs, the program has no
 // targets, or a person has not allowed them. A failure to start is logged and not
 // returned: no call fails for it.
-func StartNotifier(co *checkout.Checkout, c *history.Campaign) {
-	if !c.Program.HasNotifier() || len(co.Opt.Tell) == 0 {
+func StartNotifier(co *checkout.Checkout, campaign *history.Campaign) {
+	if !campaign.Program.HasNotifier() || len(co.Opt.Tell) == 0 {
 		return
 	}
 
-	running, err := sandbox.Locked(NotifierFile(co, c.Name, "lock"))
+	running, err := sandbox.Locked(NotifierFile(co, campaign.Name, "lock"))
 	if err != nil || running {
 		return
 	}
@@ -46,14 +46,15 @@ func StartNotifier(co *checkout.Checkout, c *history.Campaign) {
 		return
 	}
 
-	if MissingAllowance(co, c.ProgramPath, c.Program) != "" {
+	if MissingAllowance(co, campaign.ProgramPath, campaign.Program) != "" {
 		return // start_campaign, doctor and status say so
 	}
 
-	argv := slices.Concat(co.Opt.Tell, []string{"--campaign", c.Name, "--ledger", co.Ledger.Path(), "-C",
+	argv := slices.Concat(co.Opt.Tell, []string{"--campaign", campaign.Name, "--ledger", co.Ledger.Path(), "-C",
 		co.Repo.Root()})
-	if _, err := sandbox.Detach(argv, os.Environ(), co.Repo.Root(), NotifierFile(co, c.Name, "out")); err != nil {
-		logDelivery(co, c.Name, "no notice is sent, its process did not start: "+wording.ErrorLine(err))
+	if _, err := sandbox.Detach(argv, os.Environ(), co.Repo.Root(),
+		NotifierFile(co, campaign.Name, "out")); err != nil {
+		logDelivery(co, campaign.Name, "no notice is sent, its process did not start: "+wording.ErrorLine(err))
 	}
 }
 
@@ -166,24 +167,24 @@ func (t *notifier) hasNews() bool {
 
 // isDone says that nothing is to come that the notifier must wait for.
 func (t *notifier) isDone() bool {
-	c := t.state
+	campaign := t.state
 
 	quiet := time.Since(t.lastRecord)
 	switch {
 	case t.hasNews():
 		return false
-	case c.Rests != nil || !c.Program.HasNotifier():
+	case campaign.Rests != nil || !campaign.Program.HasNotifier():
 		return true // what is queued waits for the next notifier
 	case len(t.queue.Pending) > 0:
 		return false
-	case c.Ended != "" || slices.Contains(t.queue.Announced, history.Silence):
+	case campaign.Ended != "" || slices.Contains(t.queue.Announced, history.Silence):
 		return true
 	case t.hasRunningJob():
 		return false
 	case slices.Contains(t.queue.Announced, history.Spent):
 		return quiet > time.Minute
 	}
-	waits := slices.ContainsFunc(c.Program.Notify,
+	waits := slices.ContainsFunc(campaign.Program.Notify,
 		func(x contract.Target) bool { return x.Hook == "" && x.WantsEvent(contract.EventStall) })
 
 	return !waits && quiet > idleLimit
@@ -259,19 +260,19 @@ func (t *notifier) readNews(ctx context.Context) (found []history.Notice, err er
 				return nil
 			}
 
-			return tx.Records(from, func(r history.Record) error {
+			return tx.Records(from, func(record history.Record) error {
 				if n++; n > page {
 					more = true
 					return ledger.ErrStop
 				}
 
-				t.queue.Seq = r.Seq
-				if r.Campaign != t.campaign {
+				t.queue.Seq = record.Seq
+				if record.Campaign != t.campaign {
 					return nil
 				}
-				t.lastRecord = r.Time
+				t.lastRecord = record.Time
 
-				news, err := noticeFromRecord(tx, t.state, r)
+				news, err := noticeFromRecord(tx, t.state, record)
 				if news != nil {
 					found = append(found, *news)
 				}
@@ -294,48 +295,50 @@ func (t *notifier) readNews(ctx context.Context) (found []history.Notice, err er
 
 // noticeFromRecord is what a record is news of, nil for nothing. Of an invalid
 // experiment it reads the ones before it, too: several in a row are a crash loop.
-func noticeFromRecord(tx *ledger.Tx, c *history.Campaign, r history.Record) (*history.Notice, error) {
-	switch r.Kind {
+func noticeFromRecord(tx *ledger.Tx, campaign *history.Campaign, record history.Record) (*history.Notice, error) {
+	switch record.Kind {
 	case history.KindExperimentKept, history.KindExperimentJudged, history.KindRunLost,
 		history.KindCertificateFinished:
 	default:
 		return nil, nil
 	}
 
-	id, err := history.Touches(r)
+	id, err := history.Touches(record)
 	if err != nil || id.Kind() != research.ExperimentJob {
-		return newNotice(c, r, nil, nil, err)
+		return newNotice(campaign, record, nil, nil, err)
 	}
 
-	x, err := tx.Experiment(c.Name, id.N())
+	experiment, err := tx.Experiment(campaign.Name, id.N())
 	if err != nil {
 		return nil, err
 	}
 
 	var before []history.Experiment
-	if r.Kind != history.KindExperimentKept && x.Judgement != nil && x.Judgement.Verdict == research.Invalid {
-		for n := x.N - 1; n > 0 && len(before) < history.CrashesLookedAt; n-- {
-			b, err := tx.Experiment(c.Name, n)
+	if record.Kind != history.KindExperimentKept && experiment.Judgement != nil &&
+		experiment.Judgement.Verdict == research.Invalid {
+		for n := experiment.N - 1; n > 0 && len(before) < history.CrashesLookedAt; n-- {
+			tried, err := tx.Experiment(campaign.Name, n)
 			if err != nil {
 				return nil, err
 			}
 
-			before = append(before, *b)
+			before = append(before, *tried)
 		}
 	}
 
-	return newNotice(c, r, x, before, nil)
+	return newNotice(campaign, record, experiment, before, nil)
 }
 
 // newNotice passes err on, so that its callers can return what they got.
 func newNotice(
-	c *history.Campaign, r history.Record, x *history.Experiment, before []history.Experiment, err error,
+	campaign *history.Campaign, record history.Record, experiment *history.Experiment,
+	before []history.Experiment, err error,
 ) (*history.Notice, error) {
 	if err != nil {
 		return nil, err
 	}
 
-	return history.Noticed(c, r, x, before)
+	return history.Noticed(campaign, record, experiment, before)
 }
 
 // storeCursor stores the cursor every thousand records although nothing is queued,
@@ -377,38 +380,39 @@ func (t *notifier) contractDiffers(ctx context.Context) bool {
 
 // enqueue adds a notice for each target that wants it. A new best takes the place of
 // those that were not tried yet, and counts them.
-func (t *notifier) enqueue(n history.Notice) {
+func (t *notifier) enqueue(notice history.Notice) {
 	for _, target := range t.state.Program.Notify {
-		if target.Hook != "" || !target.WantsEvent(n.Event) {
+		if target.Hook != "" || !target.WantsEvent(notice.Event) {
 			continue
 		}
 
-		p := pendingNotice{Notice: n, Target: targetKey(target), Due: time.Now()}
-		if n.Event == contract.EventBest {
+		pending := pendingNotice{Notice: notice, Target: targetKey(target), Due: time.Now()}
+		if notice.Event == contract.EventBest {
 			t.queue.Pending = slices.DeleteFunc(t.queue.Pending, func(o pendingNotice) bool {
-				same := o.Target == p.Target && o.Event == n.Event && o.Attempts == 0
+				same := o.Target == pending.Target && o.Event == notice.Event && o.Attempts == 0
 				if same {
-					p.More += o.More + 1
+					pending.More += o.More + 1
 				}
 
 				return same
 			})
 		}
 
-		t.queue.Pending = append(t.queue.Pending, p)
+		t.queue.Pending = append(t.queue.Pending, pending)
 	}
 }
 
 // deliverDue makes one attempt for everything that is due.
 func (t *notifier) deliverDue(ctx context.Context) error {
-	for _, p := range slices.Clone(t.queue.Pending) {
-		if ctx.Err() != nil || time.Now().Before(p.Due) {
+	for _, pending := range slices.Clone(t.queue.Pending) {
+		if ctx.Err() != nil || time.Now().Before(pending.Due) {
 			continue
 		}
 
-		i := slices.IndexFunc(t.state.Program.Notify, func(x contract.Target) bool { return targetKey(x) == p.Target })
+		i := slices.IndexFunc(t.state.Program.Notify,
+			func(x contract.Target) bool { return targetKey(x) == pending.Target })
 		if i < 0 { // no part of the contract any more
-			t.updateQueue(p, nil)
+			t.updateQueue(pending, nil)
 			continue
 		}
 		target := t.state.Program.Notify[i]
@@ -419,13 +423,13 @@ func (t *notifier) deliverDue(ctx context.Context) error {
 			err = errors.New(why)
 		} else {
 			said, err = sendNotice(ctx, t.Checkout, programDir(t.Checkout, t.state.ProgramPath), target,
-				newMessage(t.Checkout, t.state, p.Notice, p.More), t.client)
+				newMessage(t.Checkout, t.state, pending.Notice, pending.More), t.client)
 		}
 
 		if ctx.Err() != nil {
 			return nil // whether it got through is unknown, so the next notifier sends it again
 		}
-		t.recordAttempt(p, target, said, err)
+		t.recordAttempt(pending, target, said, err)
 
 		if err := t.saveQueue(); err != nil {
 			return err
@@ -436,23 +440,23 @@ func (t *notifier) deliverDue(ctx context.Context) error {
 }
 
 // recordAttempt notes in queue and log what became of an attempt.
-func (t *notifier) recordAttempt(p pendingNotice, target contract.Target, said string, err error) {
-	words := strings.TrimSpace(fmt.Sprintf("%s: %s %d", target.Name(), p.Event, p.Seq))
+func (t *notifier) recordAttempt(pending pendingNotice, target contract.Target, said string, err error) {
+	words := strings.TrimSpace(fmt.Sprintf("%s: %s %d", target.Name(), pending.Event, pending.Seq))
 	var later *send.Later
 
 	if err == nil {
-		t.updateQueue(p, nil)
+		t.updateQueue(pending, nil)
 		logDelivery(t.Checkout, t.campaign, words+" delivered "+said)
 		t.queue.recordResult(target, "", "")
 
 		return
 	}
 
-	p.Attempts++
+	pending.Attempts++
 	if errors.As(err, &later) {
-		if wait, again := send.Delay(p.Attempts, later.After, rand.Float64()); again {
-			p.Due = time.Now().Add(wait)
-			t.updateQueue(p, &p)
+		if wait, again := send.Delay(pending.Attempts, later.After, rand.Float64()); again {
+			pending.Due = time.Now().Add(wait)
+			t.updateQueue(pending, &pending)
 			logDelivery(t.Checkout, t.campaign,
 				fmt.Sprintf("%s failed, again in %s: %s", words, wait.Round(time.Second),
 					wording.ErrorLine(err)))
@@ -461,7 +465,7 @@ func (t *notifier) recordAttempt(p pendingNotice, target contract.Target, said s
 			return
 		}
 	}
-	t.updateQueue(p, nil)
+	t.updateQueue(pending, nil)
 	logDelivery(t.Checkout, t.campaign, words+" given up: "+wording.ErrorLine(err))
 	t.queue.recordResult(target, "given up", wording.ErrorLine(err))
 }

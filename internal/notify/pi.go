@@ -43,43 +43,43 @@ func PiStatus(x *history.Experiment) string {
 // NewPiRun is experiment x of metric m in pi's names. samples are those of the
 // candidate's last valid run, nil for none. Its run counts the baseline as 1;
 // the segment is 0.
-func NewPiRun(m contract.Metric, x *history.Experiment, samples map[string]float64) PiRun {
-	commit := x.Candidate
-	if x.Status == research.Kept {
-		commit = x.Commit
+func NewPiRun(metric contract.Metric, experiment *history.Experiment, samples map[string]float64) PiRun {
+	commit := experiment.Candidate
+	if experiment.Status == research.Kept {
+		commit = experiment.Commit
 	}
 
-	at := x.JudgedAt
+	at := experiment.JudgedAt
 	if at.IsZero() {
-		at = x.ProposedAt
+		at = experiment.ProposedAt
 	}
-	line := PiRun{Run: x.N + 1, Commit: commit[:min(len(commit), 7)], Metrics: map[string]float64{},
-		Status: PiStatus(x), Description: wording.PlainLine(x.Hypothesis), Timestamp: at.UnixMilli(),
-		ASI: map[string]any{"hypothesis": x.Hypothesis}}
+	line := PiRun{Run: experiment.N + 1, Commit: commit[:min(len(commit), 7)], Metrics: map[string]float64{},
+		Status: PiStatus(experiment), Description: wording.PlainLine(experiment.Hypothesis), Timestamp: at.UnixMilli(),
+		ASI: map[string]any{"hypothesis": experiment.Hypothesis}}
 
-	j := x.Judgement
-	if j != nil && j.Value != nil && x.Status != research.Voided {
-		line.Metric = *j.Value
+	judgement := experiment.Judgement
+	if judgement != nil && judgement.Value != nil && experiment.Status != research.Voided {
+		line.Metric = *judgement.Value
 	}
 
 	for name, v := range samples {
-		if name != m.Name {
+		if name != metric.Name {
 			line.Metrics[name] = v
 		}
 	}
 
-	if x.Status == research.Voided && j != nil && strings.HasPrefix(j.Reason, "check ") {
+	if experiment.Status == research.Voided && judgement != nil && strings.HasPrefix(judgement.Reason, "check ") {
 		line.Status = "checks_failed"
 	}
 
-	if j != nil {
-		line.ASI["verdict"] = j.Verdict
-		if j.Reason != "" {
-			line.ASI["rollback_reason"] = j.Reason
+	if judgement != nil {
+		line.ASI["verdict"] = judgement.Verdict
+		if judgement.Reason != "" {
+			line.ASI["rollback_reason"] = judgement.Reason
 		}
 	}
 
-	for key, text := range map[string]string{"learned": x.Lesson, "expected_delta": x.Expect} {
+	for key, text := range map[string]string{"learned": experiment.Lesson, "expected_delta": experiment.Expect} {
 		if text != "" {
 			line.ASI[key] = text
 		}
@@ -112,34 +112,34 @@ type piPayload struct {
 
 // readPiState reads what hooks get: the campaign as pi's session, and experiment x as
 // its run, which is nil when x is.
-func readPiState(tx *ledger.Tx, c *history.Campaign, x *history.Experiment) (piSession, *PiRun, error) {
-	m := c.Program.Metric
+func readPiState(tx *ledger.Tx, campaign *history.Campaign, experiment *history.Experiment) (piSession, *PiRun, error) {
+	metric := campaign.Program.Metric
 
-	s := piSession{MetricName: m.Name, MetricUnit: m.Unit, Direction: string(m.Better), Baseline: c.Baseline,
-		Goal: c.Name, RunCount: c.Experiments}
-	if c.Baseline != nil {
+	s := piSession{MetricName: metric.Name, MetricUnit: metric.Unit, Direction: string(metric.Better),
+		Baseline: campaign.Baseline, Goal: campaign.Name, RunCount: campaign.Experiments}
+	if campaign.Baseline != nil {
 		s.RunCount++
 	}
 
-	for _, n := range c.KeptStack {
-		k, err := tx.Experiment(c.Name, n)
+	for _, n := range campaign.KeptStack {
+		tried, err := tx.Experiment(campaign.Name, n)
 		if err != nil {
 			return s, nil, err
 		}
 
-		if k.Judgement == nil || k.Judgement.Value == nil {
+		if tried.Judgement == nil || tried.Judgement.Value == nil {
 			continue
 		}
 
-		if v := *k.Judgement.Value; s.Best == nil || (m.Better == research.Lower) == (v < *s.Best) {
+		if v := *tried.Judgement.Value; s.Best == nil || (metric.Better == research.Lower) == (v < *s.Best) {
 			s.Best = &v
 		}
 	}
 
-	if x == nil {
+	if experiment == nil {
 		return s, nil, nil
 	}
-	runs, err := tx.Runs(c.Name, x.Job())
+	runs, err := tx.Runs(campaign.Name, experiment.Job())
 	var samples map[string]float64
 
 	for _, r := range runs {
@@ -147,7 +147,7 @@ func readPiState(tx *ledger.Tx, c *history.Campaign, x *history.Experiment) (piS
 			samples = r.Samples
 		}
 	}
-	run := NewPiRun(m, x, samples)
+	run := NewPiRun(metric, experiment, samples)
 
 	return s, &run, err
 }

@@ -53,22 +53,22 @@ type LastDelivery struct {
 
 // targetKey is a target's identity in the queue. It gives no address away.
 func targetKey(t contract.Target) string {
-	b, err := json.Marshal(t)
+	content, err := json.Marshal(t)
 	if err != nil {
 		panic(err) // a Target always encodes
 	}
-	sum := sha256.Sum256(b)
+	sum := sha256.Sum256(content)
 
 	return fmt.Sprintf("%x", sum[:8])
 }
 
 // recordResult notes what became of the last message to t; failed and why are "" of
 // one that was delivered.
-func (q *deliveryQueue) recordResult(t contract.Target, failed, why string) {
+func (q *deliveryQueue) recordResult(target contract.Target, failed, why string) {
 	if q.States == nil {
 		q.States = map[string]LastDelivery{}
 	}
-	q.States[targetKey(t)] = LastDelivery{Name: t.Name(), At: time.Now().UTC(), Failed: failed, Why: why}
+	q.States[targetKey(target)] = LastDelivery{Name: target.Name(), At: time.Now().UTC(), Failed: failed, Why: why}
 }
 
 // readQueue is the campaign's queue, empty if there was none. One that can't be
@@ -76,7 +76,7 @@ func (q *deliveryQueue) recordResult(t contract.Target, failed, why string) {
 func readQueue(co *checkout.Checkout, campaign string) (*deliveryQueue, error) {
 	q, path := &deliveryQueue{}, NotifierFile(co, campaign, "queue")
 
-	b, err := os.ReadFile(path)
+	content, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return q, nil
 	}
@@ -85,7 +85,7 @@ func readQueue(co *checkout.Checkout, campaign string) (*deliveryQueue, error) {
 		return nil, research.Errorf(research.CodeStorage, "check the disk", "read the queue of notices: %w", err)
 	}
 
-	if err := json.Unmarshal(b, q); err != nil {
+	if err := json.Unmarshal(content, q); err != nil {
 		logDelivery(co, campaign, "the queue of notices could not be read, and begins anew: "+wording.ErrorLine(err))
 		return &deliveryQueue{}, nil
 	}
@@ -123,22 +123,22 @@ func logDelivery(co *checkout.Checkout, campaign, words string) {
 		_ = atomicfile.Write(path, b[bytes.IndexByte(b, '\n')+1:], atomicfile.Options{Perm: 0o600})
 	}
 
-	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	file, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
 		return
 	}
-	defer f.Close()
-	_, _ = f.WriteString(line)
+	defer file.Close()
+	_, _ = file.WriteString(line)
 }
 
 // readLastDeliveries are the last n lines of the log.
 func readLastDeliveries(co *checkout.Checkout, campaign string, n int) (lines []string) {
-	b, err := os.ReadFile(NotifierFile(co, campaign, "log"))
+	content, err := os.ReadFile(NotifierFile(co, campaign, "log"))
 	if err != nil {
 		return nil
 	}
 
-	for line := range bytes.Lines(b) {
+	for line := range bytes.Lines(content) {
 		lines = append(lines, string(bytes.TrimSpace(line)))
 	}
 

@@ -12,8 +12,8 @@ import (
 )
 
 // PlotBudget draws the shares of the campaign's budget that were spent over time.
-func PlotBudget(s *view.Spending) *Plot {
-	title := render.OneLine(s.Campaign, 48) + ": budget"
+func PlotBudget(spending *view.Spending) *Plot {
+	title := render.OneLine(spending.Campaign, 48) + ": budget"
 	rows := []struct {
 		key, name string
 		colour    chart.Colour
@@ -28,14 +28,14 @@ func PlotBudget(s *view.Spending) *Plot {
 	}
 	fields := []render.Field{{Key: "kind", Val: "budget"}}
 	budget := []SpentRow{}
-	q := chart.Panel{Title: "share of the campaign's budget",
-		X: chart.Axis{Name: "since " + s.Started.UTC().Format("2 Jan 15:04 MST"), Unit: chart.Hours,
+	panel := chart.Panel{Title: "share of the campaign's budget",
+		X: chart.Axis{Name: "since " + spending.Started.UTC().Format("2 Jan 15:04 MST"), Unit: chart.Hours,
 			Include: []float64{0}}, Y: chart.Axis{Unit: chart.Share, Include: []float64{0}},
 		Rules: []chart.Rule{{At: 1, Text: "limit", Colour: chart.Ink}}}
 	var words []string
 
 	for _, r := range rows {
-		limit, now := r.get(s.Limit), r.get(s.Now)
+		limit, now := r.get(spending.Limit), r.get(spending.Now)
 		if limit <= 0 && now <= 0 {
 			continue
 		}
@@ -54,16 +54,17 @@ func PlotBudget(s *view.Spending) *Plot {
 		}
 
 		line := chart.Series{Name: text, Kind: chart.Steps, Colour: r.colour, Dashed: r.dashed}
-		for _, p := range s.Points {
-			line.Points = append(line.Points, chart.Point{X: p.At.Sub(s.Started).Hours(), Y: r.get(p.Spent) / limit})
+		for _, p := range spending.Points {
+			line.Points = append(line.Points,
+				chart.Point{X: p.At.Sub(spending.Started).Hours(), Y: r.get(p.Spent) / limit})
 		}
 
-		q.Series = append(q.Series, line)
+		panel.Series = append(panel.Series, line)
 	}
 
 	fields = append(fields, render.Field{Key: "budget", Val: budget, Line: strings.Join(words, "\n")},
-		render.Field{Key: "total", Val: s.Total, Line: wording.Count(s.Total, "run")})
-	if s.Total == 0 || len(s.Points) == 0 {
+		render.Field{Key: "total", Val: spending.Total, Line: wording.Count(spending.Total, "run")})
+	if spending.Total == 0 || len(spending.Points) == 0 {
 		p := emptyPlot("budget", title, "no run was made yet")
 		p.Answer = render.BuildAnswer(render.Limit,
 			append(fields, render.ShortFact("text", "", "no run was made yet"), render.NextStep("read_log{}"))...)
@@ -71,23 +72,23 @@ func PlotBudget(s *view.Spending) *Plot {
 		return p
 	}
 
-	return &Plot{Figure: chart.Figure{Title: title, Subtitle: spendingPace(s), Panels: []chart.Panel{q},
+	return &Plot{Figure: chart.Figure{Title: title, Subtitle: spendingPace(spending), Panels: []chart.Panel{panel},
 		Foot: "Hours are those of runs; builds, checks and thinking cost none."},
 		Answer: render.BuildAnswer(render.Limit,
-			append(fields, render.ShortFact("counts", "", spendingPace(s)), render.NextStep("read_log{}"))...)}
+			append(fields, render.ShortFact("counts", "", spendingPace(spending)), render.NextStep("read_log{}"))...)}
 }
 
 // spendingPace is how fast the budget goes.
-func spendingPace(s *view.Spending) string {
-	last := s.Points[len(s.Points)-1].At
+func spendingPace(spending *view.Spending) string {
+	last := spending.Points[len(spending.Points)-1].At
 
-	over := last.Sub(s.Started)
-	if over <= 0 || s.Now.Experiments == 0 {
-		return wording.Count(s.Total, "run")
+	over := last.Sub(spending.Started)
+	if over <= 0 || spending.Now.Experiments == 0 {
+		return wording.Count(spending.Total, "run")
 	}
 
-	return fmt.Sprintf("%s in %s of runs, over %s: one every %s", wording.Count(s.Now.Experiments, "experiment"),
-		render.Hours(s.Now.Hours), span(over), span(over/time.Duration(s.Now.Experiments)))
+	return fmt.Sprintf("%s in %s of runs, over %s: one every %s", wording.Count(spending.Now.Experiments, "experiment"),
+		render.Hours(spending.Now.Hours), span(over), span(over/time.Duration(spending.Now.Experiments)))
 }
 
 func span(d time.Duration) string { return wording.FormatDuration(d.Seconds()) }

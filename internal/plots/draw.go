@@ -30,20 +30,20 @@ type Plot struct {
 }
 
 // ReadPlot reads what a kind of plot shows of the newest size experiments (0: 200).
-func ReadPlot(ctx context.Context, l *checkout.Checkout, kind string, size int) (*Plot, error) {
+func ReadPlot(ctx context.Context, co *checkout.Checkout, kind string, size int) (*Plot, error) {
 	size = cmp.Or(size, plotDefault)
 
 	switch kind {
 	case "progress":
-		return readAndDraw(ctx, l, size, view.ReadProgress, PlotProgress)
+		return readAndDraw(ctx, co, size, view.ReadProgress, PlotProgress)
 	case "noise":
-		return readAndDraw(ctx, l, size*runsOfOne, view.ReadNoise, PlotNoise)
+		return readAndDraw(ctx, co, size*runsOfOne, view.ReadNoise, PlotNoise)
 	case "budget":
-		return readAndDraw(ctx, l, size*runsOfOne, view.ReadSpending, PlotBudget)
+		return readAndDraw(ctx, co, size*runsOfOne, view.ReadSpending, PlotBudget)
 	case "gpu":
-		return readAndDraw(ctx, l, size*runsOfOne, view.ReadGPUs, PlotGPU)
+		return readAndDraw(ctx, co, size*runsOfOne, view.ReadGPUs, PlotGPU)
 	case "families":
-		return readAndDraw(ctx, l, size, view.ReadFamilies, PlotFamilies)
+		return readAndDraw(ctx, co, size, view.ReadFamilies, PlotFamilies)
 	}
 
 	return nil, render.OneOf("kind", kind, Kinds...)
@@ -65,9 +65,9 @@ func readAndDraw[T any](
 
 // Drawn is the answer with its image, if there is anything to see.
 func (p *Plot) Drawn() (render.Answer, error) {
-	a := p.Answer
+	answer := p.Answer
 	if p.Figure.Empty != "" {
-		return a, nil
+		return answer, nil
 	}
 
 	png, err := chart.Draw(p.Figure, chart.Options{})
@@ -76,14 +76,14 @@ func (p *Plot) Drawn() (render.Answer, error) {
 	}
 
 	if len(png) <= imageMost { // what is larger is left out: clients refuse whole answers for it
-		a.PNG = png
+		answer.PNG = png
 	}
 
 	if chart.Lacks(p.Figure) {
-		a.AddRemark("picture", "in the picture … stands for letters that its font lacks; they are whole here")
+		answer.AddRemark("picture", "in the picture … stands for letters that its font lacks; they are whole here")
 	}
 
-	return a, nil
+	return answer, nil
 }
 
 // emptyPlot is the plot of a kind that has no data yet.
@@ -101,16 +101,16 @@ func seriesField(key string, vs []float64, about string, write func(float64) str
 		return render.Field{}
 	}
 	lo, hi := slices.Min(vs), slices.Max(vs)
-	f := render.Field{Key: key, Val: vs[max(0, len(vs)-60):]}
+	field := render.Field{Key: key, Val: vs[max(0, len(vs)-60):]}
 	from, to := chart.Reach(vs)
 
 	drawn := thinOut(vs, 100)
 	for i, v := range drawn {
 		drawn[i] = min(max(v, from), to)
 	}
-	f.Line = fmt.Sprintf("%s, low %s, high %s:\n%s", about, write(lo), write(hi), render.Sparkline(drawn))
+	field.Line = fmt.Sprintf("%s, low %s, high %s:\n%s", about, write(lo), write(hi), render.Sparkline(drawn))
 
-	return f
+	return field
 }
 
 // thinOut is at most n of the values, evenly.

@@ -20,17 +20,17 @@ type FamilyRow struct {
 }
 
 // PlotFamilies draws what was tried and kept of each family of ideas.
-func PlotFamilies(s *view.FamilySeries) *Plot {
-	m := contract.Metric{Name: s.Metric.Name, Unit: s.Metric.Unit, Better: s.Metric.Better}
+func PlotFamilies(series *view.FamilySeries) *Plot {
+	metric := contract.Metric{Name: series.Metric.Name, Unit: series.Metric.Unit, Better: series.Metric.Better}
 
-	title := render.OneLine(s.Campaign, 48) + ": yield by family of ideas"
-	if len(s.Families) == 0 {
+	title := render.OneLine(series.Campaign, 48) + ": yield by family of ideas"
+	if len(series.Families) == 0 {
 		return emptyPlot("families", title, "no experiment yet")
 	}
-	q := chart.Panel{Title: "tried (pale), and of these kept (full); beside it what the kept ones gain"}
+	panel := chart.Panel{Title: "tried (pale), and of these kept (full); beside it what the kept ones gain"}
 	list := render.Field{Key: "families"}
 
-	for _, f := range s.Families {
+	for _, f := range series.Families {
 		name, r := f.Word, FamilyRow{render.OneLine(f.Word, 40), f.Tried, f.Kept, nil}
 		if name == "" {
 			name = "others"
@@ -38,24 +38,26 @@ func PlotFamilies(s *view.FamilySeries) *Plot {
 
 		text := fmt.Sprintf("%d tried, %d kept", f.Tried, f.Kept)
 		if f.Gain != nil {
-			text += ", " + wording.FormatBareGain(f.Gain, s.Scale)
+			text += ", " + wording.FormatBareGain(f.Gain, series.Scale)
 			g := rounded(*f.Gain)
 			r.Gain = &g
 		}
-		q.Bars = append(q.Bars, chart.Bar{Name: name, Whole: float64(f.Tried), Part: float64(f.Kept), Text: text})
+		panel.Bars = append(panel.Bars, chart.Bar{Name: name, Whole: float64(f.Tried), Part: float64(f.Kept),
+			Text: text})
 		list.List = append(list.List, render.Item{Val: r, Line: render.OneLine(name, 40) + ": " + text})
 	}
 
-	foot := "Grouped by the words of hypotheses, among " + fmt.Sprintf("experiments %d to %d of %d.", s.From, s.To,
-		s.Total)
-	if !s.Exact {
+	foot := "Grouped by the words of hypotheses, among " + fmt.Sprintf("experiments %d to %d of %d.", series.From,
+		series.To, series.Total)
+	if !series.Exact {
 		foot += " Gains are claims, and run high: each was selected."
 	}
 	fields := []render.Field{{Key: "kind", Val: "families"},
-		{Key: "metric", Val: render.MetricText(m), Line: render.MetricText(m)}, {Key: "from", Val: s.From}, {Key: "to",
-			Val: s.To}, {Key: "total", Val: s.Total}, list, render.ShortFact("text", "", foot)}
+		{Key: "metric", Val: render.MetricText(metric), Line: render.MetricText(metric)}, {Key: "from",
+			Val: series.From}, {Key: "to",
+			Val: series.To}, {Key: "total", Val: series.Total}, list, render.ShortFact("text", "", foot)}
 
-	return &Plot{Figure: chart.Figure{Title: title, Subtitle: render.MetricText(m), Panels: []chart.Panel{q},
+	return &Plot{Figure: chart.Figure{Title: title, Subtitle: render.MetricText(metric), Panels: []chart.Panel{panel},
 		Foot: foot},
 		Answer: render.BuildAnswer(render.Limit, append(fields, render.NextStep("read_log{view:\"ideas\"}"))...)}
 }

@@ -64,29 +64,29 @@ func PlotGPU(s *view.GPUSeries) *Plot {
 		seriesField("values", means, "mean utilisation of each run",
 			func(v float64) string { return render.FormatAmount(v, "%") }))
 
-	f := chart.Figure{Title: title, Subtitle: words, Panels: panels,
+	figure := chart.Figure{Title: title, Subtitle: words, Panels: panels,
 		Foot: "Looked at every half second; energy is of the devices' own counters, whoever used them."}
 	if len(panels) == 0 {
-		f.Empty = "the driver told neither utilisation nor energy of these runs"
-		fields = append(fields, render.ShortFact("text", "", f.Empty))
+		figure.Empty = "the driver told neither utilisation nor energy of these runs"
+		fields = append(fields, render.ShortFact("text", "", figure.Empty))
 	}
 
-	return &Plot{Figure: f, Answer: render.BuildAnswer(render.Limit,
+	return &Plot{Figure: figure, Answer: render.BuildAnswer(render.Limit,
 		append(fields, render.NextStep("read_log{view:\"table\"}"))...)}
 }
 
 // gpuPanels are those that have something to show.
 func gpuPanels(util, energy, memory chart.Series, runs string) (out []chart.Panel) {
 	x := chart.Axis{Unit: chart.Whole}
-	for _, q := range []chart.Panel{
+	for _, panel := range []chart.Panel{
 		{Title: "utilisation: time in which some kernel ran", X: x,
 			Y: chart.Axis{Unit: chart.Share, Include: []float64{0, 1}}, Series: []chart.Series{util}},
 		{Title: "energy, in kJ, of the whole devices", X: x, Y: chart.Axis{Include: []float64{0}},
 			Series: []chart.Series{energy}},
 		{Title: "memory, in GiB", X: x, Y: chart.Axis{Include: []float64{0}}, Series: []chart.Series{memory}},
 	} {
-		if len(q.Series[0].Points) > 0 {
-			out = append(out, q)
+		if len(panel.Series[0].Points) > 0 {
+			out = append(out, panel)
 		}
 	}
 

@@ -14,47 +14,49 @@ import (
 
 // PlotNoise draws what repeats of one version gave: at calibration, in the
 // differences of pairs, and over time.
-func PlotNoise(s *view.NoiseSeries) *Plot {
-	m := contract.Metric{Name: s.Metric.Name, Unit: s.Metric.Unit, Better: s.Metric.Better}
+func PlotNoise(series *view.NoiseSeries) *Plot {
+	metric := contract.Metric{Name: series.Metric.Name, Unit: series.Metric.Unit, Better: series.Metric.Better}
 
-	title := render.OneLine(s.Campaign, 48) + ": noise of " + render.OneLine(m.Name, 60)
-	if s.Noise == "" {
+	title := render.OneLine(series.Campaign, 48) + ": noise of " + render.OneLine(metric.Name, 60)
+	if series.Noise == "" {
 		return emptyPlot("noise", title, "the campaign is not calibrated yet")
 	}
-	early, late, drifted := drift(s.Drift)
+	early, late, drifted := drift(series.Drift)
 	fields := []render.Field{{Key: "kind", Val: "noise"},
-		{Key: "metric", Val: render.MetricText(m), Line: render.MetricText(m) + ", " + string(s.Noise)}}
+		{Key: "metric", Val: render.MetricText(metric), Line: render.MetricText(metric) + ", " + string(series.Noise)}}
 
-	sub := string(s.Noise)
-	if s.Spread > 0 {
-		sub = "spread of one paired difference: " + size(s.Spread, s)
-		fields = append(fields, render.Field{Key: "noise", Val: render.RoundShort([]float64{s.Spread})[0], Line: sub})
+	sub := string(series.Noise)
+	if series.Spread > 0 {
+		sub = "spread of one paired difference: " + size(series.Spread, series)
+		fields = append(fields, render.Field{Key: "noise", Val: render.RoundShort([]float64{series.Spread})[0],
+			Line: sub})
 	}
 
-	if len(s.Values) > 0 {
-		fields = append(fields, seriesField("values", s.Values, "repeats of the start version",
-			func(v float64) string { return render.FormatAmount(v, s.Metric.Unit) }))
+	if len(series.Values) > 0 {
+		fields = append(fields, seriesField("values", series.Values, "repeats of the start version",
+			func(v float64) string { return render.FormatAmount(v, series.Metric.Unit) }))
 	}
 
 	if drifted {
 		d := late - early
 		words := fmt.Sprintf("drift: %s repeats of incumbents, the later half %s against the earlier",
-			render.FormatNumber(float64(len(s.Drift))), signedSize(d, s))
+			render.FormatNumber(float64(len(series.Drift))), signedSize(d, series))
 		fields = append(fields, render.Field{Key: "drift", Val: render.RoundShort([]float64{d})[0], Line: words})
-		sub += "; later repeats " + signedSize(d, s) + " against earlier ones"
+		sub += "; later repeats " + signedSize(d, series) + " against earlier ones"
 	}
 
-	fields = append(fields, render.Field{Key: "total", Val: s.Total,
-		Line: fmt.Sprintf("looked at %d of %s", s.Runs, wording.Count(s.Total, "run"))})
+	fields = append(fields, render.Field{Key: "total", Val: series.Total,
+		Line: fmt.Sprintf("looked at %d of %s", series.Runs, wording.Count(series.Total, "run"))})
 
-	f := chart.Figure{Title: title, Subtitle: sub, Panels: noisePanels(s),
+	figure := chart.Figure{Title: title, Subtitle: sub, Panels: noisePanels(series),
 		Foot: "The rule reckons with the spread; drift is cancelled by running both versions of a pair in turn."}
-	if len(f.Panels) == 0 || s.Noise == research.Deterministic && len(s.Drift) == 0 && flat(s.Calibration) {
-		f.Empty = "deterministic: every repeat gave the same value, one run shows any difference"
-		fields = append(fields, render.ShortFact("text", "", f.Empty))
+	if len(figure.Panels) == 0 || series.Noise == research.Deterministic && len(series.Drift) == 0 &&
+		flat(series.Calibration) {
+		figure.Empty = "deterministic: every repeat gave the same value, one run shows any difference"
+		fields = append(fields, render.ShortFact("text", "", figure.Empty))
 	}
 
-	return &Plot{Figure: f, Answer: render.BuildAnswer(render.Limit,
+	return &Plot{Figure: figure, Answer: render.BuildAnswer(render.Limit,
 		append(fields, render.NextStep(`measure_metric{target:"incumbent"} for fresh repeats`))...)}
 }
 
@@ -77,12 +79,12 @@ func size(v float64, s *view.NoiseSeries) string {
 	return fmt.Sprintf("%.3g %%", 100*v)
 }
 
-func signedSize(v float64, s *view.NoiseSeries) string {
+func signedSize(v float64, series *view.NoiseSeries) string {
 	if v > 0 {
-		return "+" + size(v, s)
+		return "+" + size(v, series)
 	}
 
-	return size(v, s)
+	return size(v, series)
 }
 
 // drift is the mean deviation of the earlier and of the later half.
@@ -103,38 +105,38 @@ func drift(ps []view.DriftPoint) (early, late float64, ok bool) {
 	return early, late, true
 }
 
-func noisePanels(s *view.NoiseSeries) []chart.Panel {
+func noisePanels(series *view.NoiseSeries) []chart.Panel {
 	y := chart.Axis{Unit: chart.Share, Robust: true, Include: []float64{0}}
 
 	unit := ""
-	if s.Scale == "linear" {
-		y.Unit, unit = chart.Number, ", in "+cmp.Or(render.OneLine(s.Metric.Unit, 16), "the metric's unit")
+	if series.Scale == "linear" {
+		y.Unit, unit = chart.Number, ", in "+cmp.Or(render.OneLine(series.Metric.Unit, 16), "the metric's unit")
 	}
 	var out []chart.Panel
 
-	if len(s.Calibration) > 0 {
-		q := chart.Panel{Title: "last calibration: each run against their median" + unit,
+	if len(series.Calibration) > 0 {
+		panel := chart.Panel{Title: "last calibration: each run against their median" + unit,
 			X: chart.Axis{Name: "run", Unit: chart.Whole}, Y: y}
-		q.Series = []chart.Series{{Kind: chart.Marks, Shape: chart.Dot, Colour: chart.Blue,
-			Points: numbered(s.Calibration)}}
-		q.Rules = []chart.Rule{{Colour: chart.Faint}}
-		out = append(out, q)
+		panel.Series = []chart.Series{{Kind: chart.Marks, Shape: chart.Dot, Colour: chart.Blue,
+			Points: numbered(series.Calibration)}}
+		panel.Rules = []chart.Rule{{Colour: chart.Faint}}
+		out = append(out, panel)
 	}
 
-	if len(s.Residuals) > 0 {
+	if len(series.Residuals) > 0 {
 		q := chart.Panel{Title: "residuals of paired differences, newest last; dashed: one spread" + unit,
 			X: chart.Axis{Name: "pair", Unit: chart.Whole}, Y: y}
-		q.Series = []chart.Series{{Kind: chart.Stems, Colour: chart.Orange, Points: numbered(s.Residuals)}}
-		q.Rules = []chart.Rule{{At: s.Spread, Colour: chart.Faint}, {At: -s.Spread, Colour: chart.Faint}}
+		q.Series = []chart.Series{{Kind: chart.Stems, Colour: chart.Orange, Points: numbered(series.Residuals)}}
+		q.Rules = []chart.Rule{{At: series.Spread, Colour: chart.Faint}, {At: -series.Spread, Colour: chart.Faint}}
 		out = append(out, q)
 	}
 
-	if len(s.Drift) > 0 {
+	if len(series.Drift) > 0 {
 		calm := chart.Series{Name: "repeat of an incumbent", Kind: chart.Marks, Shape: chart.Dot, Colour: chart.Green}
 		busy := chart.Series{Name: "contended", Kind: chart.Marks, Shape: chart.Cross, Colour: chart.Vermillion}
 
-		for _, p := range s.Drift {
-			pt := chart.Point{X: p.At.Sub(s.Drift[0].At).Hours(), Y: p.Deviation}
+		for _, p := range series.Drift {
+			pt := chart.Point{X: p.At.Sub(series.Drift[0].At).Hours(), Y: p.Deviation}
 			if p.Contended {
 				busy.Points = append(busy.Points, pt)
 			} else {
@@ -143,8 +145,8 @@ func noisePanels(s *view.NoiseSeries) []chart.Panel {
 		}
 		out = append(out,
 			chart.Panel{Title: "over time: runs of incumbents against the median of the same version" + unit,
-				X: chart.Axis{Name: "since " + s.Drift[0].At.UTC().Format("2 Jan 15:04 MST"), Unit: chart.Hours}, Y: y,
-				Series: []chart.Series{calm, busy}, Rules: []chart.Rule{{Colour: chart.Faint}}})
+				X: chart.Axis{Name: "since " + series.Drift[0].At.UTC().Format("2 Jan 15:04 MST"), Unit: chart.Hours},
+				Y: y, Series: []chart.Series{calm, busy}, Rules: []chart.Rule{{Colour: chart.Faint}}})
 	}
 
 	return out

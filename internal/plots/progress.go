@@ -35,18 +35,19 @@ var looks = []struct {
 
 // PlotProgress draws every experiment by its verdict, the running best, and
 // what was kept.
-func PlotProgress(p *view.Progress) *Plot {
-	m := contract.Metric{Name: p.Metric.Name, Unit: p.Metric.Unit, Better: p.Metric.Better}
+func PlotProgress(progress *view.Progress) *Plot {
+	metric := contract.Metric{Name: progress.Metric.Name, Unit: progress.Metric.Unit, Better: progress.Metric.Better}
 
-	title := render.OneLine(p.Campaign, 48) + ": " + render.MetricText(m)
-	if len(p.Points) == 0 {
+	title := render.OneLine(progress.Campaign, 48) + ": " + render.MetricText(metric)
+	if len(progress.Points) == 0 {
 		return emptyPlot("progress", title, "no experiment yet")
 	}
-	shown := p.Points[slices.IndexFunc(p.Points, func(pt view.ProgressPoint) bool { return pt.N >= p.From }):]
-	g := progressGraph{p: p, shown: shown}
-	fig := chart.Figure{Title: title, Subtitle: g.subtitle(m), Foot: g.foot(), Panels: []chart.Panel{g.panel()}}
+	shown := progress.Points[slices.IndexFunc(progress.Points,
+		func(pt view.ProgressPoint) bool { return pt.N >= progress.From }):]
+	g := progressGraph{p: progress, shown: shown}
+	fig := chart.Figure{Title: title, Subtitle: g.subtitle(metric), Foot: g.foot(), Panels: []chart.Panel{g.panel()}}
 
-	return &Plot{Figure: fig, Answer: g.answer(m)}
+	return &Plot{Figure: fig, Answer: g.answer(metric)}
 }
 
 // progressGraph is what is drawn: the points without a gap, the newest.
@@ -68,24 +69,24 @@ func (g *progressGraph) y(pt *view.ProgressPoint) *research.Interval {
 }
 
 func (g *progressGraph) panel() chart.Panel {
-	p := g.p
+	progress := g.p
 	q := chart.Panel{Title: "gain over the start; band: 90 %", X: chart.Axis{Name: "experiment", Unit: chart.Whole,
-		Include: []float64{float64(p.From) - .5, float64(p.To) + .5}}}
+		Include: []float64{float64(progress.From) - .5, float64(progress.To) + .5}}}
 
-	q.Y = chart.Axis{Robust: true, Log: p.Exact}
+	q.Y = chart.Axis{Robust: true, Log: progress.Exact}
 	if len(g.shown) <= whiskersTo {
 		q.Title = "gain over the start; band and whiskers: 90 %"
 	}
 
 	switch {
-	case p.Exact && p.Metric.Unit != "":
-		q.Title = render.OneLine(p.Metric.Name, 60) + ", in " + render.OneLine(p.Metric.Unit, 16)
-	case p.Exact:
-		q.Title = render.OneLine(p.Metric.Name, 60)
-	case p.Scale == "log":
+	case progress.Exact && progress.Metric.Unit != "":
+		q.Title = render.OneLine(progress.Metric.Name, 60) + ", in " + render.OneLine(progress.Metric.Unit, 16)
+	case progress.Exact:
+		q.Title = render.OneLine(progress.Metric.Name, 60)
+	case progress.Scale == "log":
 		q.Y.Unit = chart.Share
 	default:
-		q.Title += ", in " + cmp.Or(render.OneLine(p.Metric.Unit, 16), "the metric's unit")
+		q.Title += ", in " + cmp.Or(render.OneLine(progress.Metric.Unit, 16), "the metric's unit")
 	}
 
 	q.Series = append(g.best(), g.verdicts()...)
@@ -262,28 +263,29 @@ func mid(g *research.Interval) float64 {
 	return g.Mid
 }
 
-func (g *progressGraph) subtitle(m contract.Metric) string {
-	p := g.p
+func (g *progressGraph) subtitle(metric contract.Metric) string {
+	progress := g.p
 	kept := 0
 
-	for _, pt := range p.Points {
+	for _, pt := range progress.Points {
 		if pt.Kept {
 			kept++
 		}
 	}
 
-	s := fmt.Sprintf("%s, %d kept", wording.Count(p.Total, "experiment"), kept)
-	if p.From > 1 {
-		s = fmt.Sprintf("experiments %d to %d of %d", p.From, p.To, p.Total)
+	s := fmt.Sprintf("%s, %d kept", wording.Count(progress.Total, "experiment"), kept)
+	if progress.From > 1 {
+		s = fmt.Sprintf("experiments %d to %d of %d", progress.From, progress.To, progress.Total)
 	}
 
 	switch {
-	case p.Exact && p.Best != nil && p.Baseline != nil:
-		return s + ": " + render.FormatNumber(*p.Baseline) + " → " + render.FormatAmount(*p.Best, p.Metric.Unit)
-	case p.Audit != nil:
-		return s + "; " + audited(p.Audit) + " " + rules.FormatGain(p.Audit.Gain, p.Scale, m)
-	case p.Gain != nil && p.Gain.Interval != (research.Interval{}):
-		return s + "; " + g.total() + " " + rules.FormatGain(p.Gain.Interval, p.Scale, m)
+	case progress.Exact && progress.Best != nil && progress.Baseline != nil:
+		return s + ": " + render.FormatNumber(*progress.Baseline) + " → " + render.FormatAmount(*progress.Best,
+			progress.Metric.Unit)
+	case progress.Audit != nil:
+		return s + "; " + audited(progress.Audit) + " " + rules.FormatGain(progress.Audit.Gain, progress.Scale, metric)
+	case progress.Gain != nil && progress.Gain.Interval != (research.Interval{}):
+		return s + "; " + g.total() + " " + rules.FormatGain(progress.Gain.Interval, progress.Scale, metric)
 	}
 
 	return s
@@ -326,36 +328,36 @@ func (g *progressGraph) foot() string {
 }
 
 // answer is the same in numbers.
-func (g *progressGraph) answer(m contract.Metric) render.Answer {
-	p := g.p
+func (g *progressGraph) answer(metric contract.Metric) render.Answer {
+	progress := g.p
 
 	fields := []render.Field{{Key: "kind", Val: "progress"},
-		{Key: "metric", Val: render.MetricText(m), Line: render.MetricText(m)}, render.ShortFact("standing", "",
-			p.Standing), render.MetricValue("baseline", "at the start: ", p.Baseline, m.Unit),
+		{Key: "metric", Val: render.MetricText(metric), Line: render.MetricText(metric)}, render.ShortFact("standing",
+			"", progress.Standing), render.MetricValue("baseline", "at the start: ", progress.Baseline, metric.Unit),
 		render.MetricValue("best",
-			"best: ", p.Best, m.Unit)}
-	if p.Gain != nil {
-		fields = append(fields, render.Field{Key: "gain", Val: rounded(p.Gain.Interval),
-			Line: g.total() + " " + rules.FormatGain(p.Gain.Interval, p.Scale, m)})
+			"best: ", progress.Best, metric.Unit)}
+	if progress.Gain != nil {
+		fields = append(fields, render.Field{Key: "gain", Val: rounded(progress.Gain.Interval),
+			Line: g.total() + " " + rules.FormatGain(progress.Gain.Interval, progress.Scale, metric)})
 	}
 
-	if p.Audit != nil {
-		f := render.Field{Key: "audited", Val: rounded(p.Audit.Gain)}
-		if p.Exact && p.Audit.Branch != "" { // of a noisy metric the standing says it
-			f.Line = audited(p.Audit) + " " + rules.FormatGain(p.Audit.Gain, p.Scale, m)
+	if progress.Audit != nil {
+		field := render.Field{Key: "audited", Val: rounded(progress.Audit.Gain)}
+		if progress.Exact && progress.Audit.Branch != "" { // of a noisy metric the standing says it
+			field.Line = audited(progress.Audit) + " " + rules.FormatGain(progress.Audit.Gain, progress.Scale, metric)
 		}
 
-		fields = append(fields, f)
+		fields = append(fields, field)
 	}
 
 	about, write := "gains over the start", func(v float64) string {
-		return wording.FormatSignedGain(v, p.Scale, render.OneLine(m.Unit, 16))
+		return wording.FormatSignedGain(v, progress.Scale, render.OneLine(metric.Unit, 16))
 	}
-	if p.Exact {
-		about, write = "values", func(v float64) string { return render.FormatAmount(v, m.Unit) }
+	if progress.Exact {
+		about, write = "values", func(v float64) string { return render.FormatAmount(v, metric.Unit) }
 	}
-	fields = append(fields, render.Field{Key: "from", Val: p.From}, render.Field{Key: "to", Val: p.To},
-		render.Field{Key: "total", Val: p.Total})
+	fields = append(fields, render.Field{Key: "from", Val: progress.From}, render.Field{Key: "to", Val: progress.To},
+		render.Field{Key: "total", Val: progress.Total})
 	var values []float64
 	counts := map[research.Verdict]int{}
 
@@ -375,7 +377,7 @@ func (g *progressGraph) answer(m contract.Metric) render.Answer {
 	}
 
 	fields = append(fields, render.Field{Key: "counts", Val: words[min(2, len(words)):],
-		Line: fmt.Sprintf("experiments %d to %d of %d", p.From, p.To, p.Total) + words},
+		Line: fmt.Sprintf("experiments %d to %d of %d", progress.From, progress.To, progress.Total) + words},
 		seriesField("values", values, about, write), g.kept())
 
 	return render.BuildAnswer(render.Limit, append(fields, render.NextStep("read_log{view:\"table\"} for the rows"))...)
@@ -383,8 +385,8 @@ func (g *progressGraph) answer(m contract.Metric) render.Answer {
 
 // kept lists what stands, the newest first; the last of them give way.
 func (g *progressGraph) kept() render.Field {
-	f := render.Field{Key: "kept"}
-	for i := len(g.p.Points) - 1; i >= 0 && len(f.List) < 40; i-- {
+	field := render.Field{Key: "kept"}
+	for i := len(g.p.Points) - 1; i >= 0 && len(field.List) < 40; i-- {
 		pt := &g.p.Points[i]
 		if !pt.Kept {
 			continue
@@ -394,12 +396,12 @@ func (g *progressGraph) kept() render.Field {
 		if pt.Gain != nil {
 			r.Gain = &render.RoundShort([]float64{pt.Gain.Mid})[0]
 		}
-		f.List = append(f.List,
+		field.List = append(field.List,
 			render.Item{Val: r, Line: fmt.Sprintf("kept: %d %s %s", pt.N, wording.FormatBareGain(pt.Gain, g.p.Scale),
 				r.Hypothesis)})
 	}
 
-	return f
+	return field
 }
 
 func rounded(g research.Interval) research.Interval {

@@ -29,33 +29,33 @@ type place struct {
 }
 
 // tryPlace takes the next ticket; nil while another process is just taking one.
-func tryPlace(f *os.File) (*place, error) {
-	if ok, err := lockBytes(f, unix.F_WRLCK, 0, counterLen); !ok {
+func tryPlace(file *os.File) (*place, error) {
+	if ok, err := lockBytes(file, unix.F_WRLCK, 0, counterLen); !ok {
 		return nil, err
 	}
 
 	var counter [counterLen]byte
-	if _, err := f.ReadAt(counter[:], 0); err != nil && !errors.Is(err, io.EOF) {
+	if _, err := file.ReadAt(counter[:], 0); err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
 	}
 
-	p := &place{f: f, ticket: int64(binary.LittleEndian.Uint64(counter[:]))}
+	p := &place{f: file, ticket: int64(binary.LittleEndian.Uint64(counter[:]))}
 	if p.ticket < 0 || p.ticket > lastTicket {
 		p.ticket = 0
 	}
 
 	// The ticket's byte is locked before anybody can get a later ticket.
-	if ok, err := lockBytes(f, unix.F_WRLCK, firstTicket+p.ticket, 1); !ok {
+	if ok, err := lockBytes(file, unix.F_WRLCK, firstTicket+p.ticket, 1); !ok {
 		return nil, errors.Join(err, errors.New("the lock file's counter went back"))
 	}
 
 	binary.LittleEndian.PutUint64(counter[:], uint64(p.ticket+1))
 
-	if _, err := f.WriteAt(counter[:], 0); err != nil {
+	if _, err := file.WriteAt(counter[:], 0); err != nil {
 		return nil, err
 	}
 
-	_, err := lockBytes(f, unix.F_UNLCK, 0, counterLen)
+	_, err := lockBytes(file, unix.F_UNLCK, 0, counterLen)
 
 	return p, err
 }

@@ -66,18 +66,18 @@ type Place struct {
 // Join takes the last place in the queue of the file path, made with mode
 // (0: 0600) if absent. Errors: ctx's, or the file system's.
 func Join(ctx context.Context, path string, mode os.FileMode) (*Place, error) {
-	f, err := openQueue(path, mode)
+	file, err := openQueue(path, mode)
 	if err != nil {
 		return nil, err
 	}
 
-	place, err := Options{}.takePlace(ctx, f)
+	place, err := Options{}.takePlace(ctx, file)
 	if err != nil {
-		f.Close()
+		file.Close()
 		return nil, err
 	}
 
-	return &Place{f, place}, nil
+	return &Place{file, place}, nil
 }
 
 // Number is the place's number, from 1, which means that it is this place's
@@ -102,17 +102,17 @@ func (p *Place) Close() error { return p.file.Close() }
 // returns the open file: closing it, or dying, ends the turn. Errors: ctx's,
 // a *StuckError, or the file system's.
 func Enter(ctx context.Context, path string, o Options) (*os.File, error) {
-	f, err := openQueue(path, o.Mode)
+	file, err := openQueue(path, o.Mode)
 	if err != nil {
 		return nil, err
 	}
 
-	if err := o.awaitTurn(ctx, f); err != nil {
-		f.Close()
+	if err := o.awaitTurn(ctx, file); err != nil {
+		file.Close()
 		return nil, err
 	}
 
-	return f, nil
+	return file, nil
 }
 
 // openQueue opens a queue's file, made if absent. It opens without making first:
@@ -123,19 +123,19 @@ func openQueue(path string, mode os.FileMode) (*os.File, error) {
 	}
 
 	for tries := 0; ; tries++ {
-		f, err := os.OpenFile(path, os.O_RDWR, 0)
+		file, err := os.OpenFile(path, os.O_RDWR, 0)
 		if errors.Is(err, fs.ErrPermission) && tries < openTries { // perhaps just made, its mode not yet set
 			time.Sleep(time.Millisecond)
 			continue
 		}
 
 		if !errors.Is(err, fs.ErrNotExist) {
-			return f, err
+			return file, err
 		}
 
-		f, err = os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, mode)
+		file, err = os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, mode)
 		if err == nil {
-			return f, f.Chmod(mode) // whatever the umask is
+			return file, file.Chmod(mode) // whatever the umask is
 		}
 
 		if !errors.Is(err, fs.ErrExist) {

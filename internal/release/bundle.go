@@ -86,7 +86,7 @@ func ReadManifest(path string) (Manifest, error) {
 // Bundle writes the MCP bundle (a zip) of a Linux binary: manifest.json, the
 // binary at the manifest's entry point, and the licence. Every file has the
 // time when, which must be in UTC. The version is without a leading v.
-func Bundle(w io.Writer, m Manifest, version string, binary, licence []byte, when time.Time) error {
+func Bundle(out io.Writer, m Manifest, version string, binary, licence []byte, when time.Time) error {
 	m.Version, m.Tools = version, nil
 	for _, t := range tools.All() {
 		m.Tools = append(m.Tools, Tool{t.Name, t.About})
@@ -96,7 +96,7 @@ func Bundle(w io.Writer, m Manifest, version string, binary, licence []byte, whe
 	if err != nil {
 		return fmt.Errorf("write the manifest: %w", err)
 	}
-	z := zip.NewWriter(w)
+	z := zip.NewWriter(out)
 
 	for _, f := range []struct {
 		name string
@@ -124,11 +124,11 @@ func Bundle(w io.Writer, m Manifest, version string, binary, licence []byte, whe
 }
 
 func readJSON(path string, v any) error {
-	b, err := os.ReadFile(path)
+	content, err := os.ReadFile(path)
 	if err != nil {
 		return fmt.Errorf("read %s: %w", path, err)
 	}
-	d := json.NewDecoder(bytes.NewReader(b))
+	d := json.NewDecoder(bytes.NewReader(content))
 	d.DisallowUnknownFields()
 
 	if err := d.Decode(v); err != nil {
@@ -140,11 +140,11 @@ func readJSON(path string, v any) error {
 
 // encode is indented JSON with < and > as they are, for people to read.
 func encode(v any) ([]byte, error) {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
+	var text bytes.Buffer
+	e := json.NewEncoder(&text)
 	e.SetEscapeHTML(false)
 	e.SetIndent("", "  ")
 	err := e.Encode(v)
 
-	return b.Bytes(), err
+	return text.Bytes(), err
 }

@@ -64,7 +64,7 @@ func Publish(template Listing, owner, version string, bundles []string) ([]byte,
 	l.Version, l.Packages = version, nil
 
 	for _, bundle := range bundles {
-		b, err := os.ReadFile(bundle)
+		content, err := os.ReadFile(bundle)
 		if err != nil {
 			return nil, fmt.Errorf("read the bundle: %w", err)
 		}
@@ -73,7 +73,7 @@ func Publish(template Listing, owner, version string, bundles []string) ([]byte,
 		if err != nil {
 			return nil, fmt.Errorf("make the bundle's address: %w", err)
 		}
-		sum := sha256.Sum256(b)
+		sum := sha256.Sum256(content)
 		l.Packages = append(l.Packages, Package{RegistryType: "mcpb", Identifier: at, Version: version,
 			SHA256: hex.EncodeToString(sum[:]), Transport: Transport{"stdio"}})
 	}

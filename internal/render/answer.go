@@ -68,11 +68,11 @@ func LineItems(ss []string) []Item {
 // number or a next step never is.
 func BuildAnswer(limit int, fields ...Field) Answer {
 	for {
-		a := Answer{Text: renderText(fields), Structured: renderJSON(fields)}
+		answer := Answer{Text: renderText(fields), Structured: renderJSON(fields)}
 
-		over := max(len(a.Text), len(a.Structured)) - limit
+		over := max(len(answer.Text), len(answer.Structured)) - limit
 		if over <= 0 || !shorten(fields, over) {
-			return a
+			return answer
 		}
 	}
 }
@@ -83,13 +83,13 @@ func shorten(fields []Field, over int) bool {
 	for _, floor := range []bool{true, false} { // respect min first
 		best, size := -1, 0
 
-		for i, f := range fields {
+		for i, field := range fields {
 			low := 0
 			if floor {
-				low = f.Min
+				low = field.Min
 			}
 
-			if n := f.size(); n > size && (len(f.Str) > max(low, 1) || len(f.List) > low) {
+			if n := field.size(); n > size && (len(field.Str) > max(low, 1) || len(field.List) > low) {
 				best, size = i, n
 			}
 		}
@@ -137,79 +137,79 @@ func (f Field) size() int {
 }
 
 func renderText(fields []Field) string {
-	var b strings.Builder
+	var text strings.Builder
 
 	put := func(s string) {
 		if s == "" {
 			return
 		}
 
-		if b.Len() > 0 {
-			b.WriteByte('\n')
+		if text.Len() > 0 {
+			text.WriteByte('\n')
 		}
-		b.WriteString(s)
+		text.WriteString(s)
 	}
-	for _, f := range fields {
-		put(f.Line)
+	for _, field := range fields {
+		put(field.Line)
 
-		for _, it := range f.List {
+		for _, it := range field.List {
 			put(it.Line)
 		}
 
-		if f.Str != "" {
-			put(f.Prefix + strings.ReplaceAll(f.Str, "\n", "\n"+f.Prefix))
+		if field.Str != "" {
+			put(field.Prefix + strings.ReplaceAll(field.Str, "\n", "\n"+field.Prefix))
 		}
 	}
 
-	return b.String()
+	return text.String()
 }
 
 func renderJSON(fields []Field) json.RawMessage {
-	var b bytes.Buffer
-	b.WriteByte('{')
+	var text bytes.Buffer
+	text.WriteByte('{')
 
-	for _, f := range fields {
-		v := f.Val
+	for _, field := range fields {
+		v := field.Val
 		switch {
-		case f.List != nil:
-			vals := make([]any, len(f.List))
-			for i, it := range f.List {
+		case field.List != nil:
+			vals := make([]any, len(field.List))
+			for i, it := range field.List {
 				vals[i] = it.Val
 			}
 			v = vals
-		case f.Str != "":
-			v = f.Str
-			if f.Prefix == dataPrefix {
-				v = cmp.Or(f.mark, dataMark) + "\n" + f.Str
+		case field.Str != "":
+			v = field.Str
+			if field.Prefix == dataPrefix {
+				v = cmp.Or(field.mark, dataMark) + "\n" + field.Str
 			}
 		}
 
-		if f.Key == "" || v == nil {
+		if field.Key == "" || v == nil {
 			continue
 		}
 
-		if b.Len() > 1 {
-			b.WriteByte(',')
+		if text.Len() > 1 {
+			text.WriteByte(',')
 		}
-		fmt.Fprintf(&b, "%q:%s", f.Key, EncodeJSON(v))
+		fmt.Fprintf(&text, "%q:%s", field.Key, EncodeJSON(v))
 	}
-	b.WriteByte('}')
+	text.WriteByte('}')
 
-	return b.Bytes()
+	return text.Bytes()
 }
 
 // EncodeJSON is v as JSON, with < > & as themselves. A value that JSON can't say
 // (NaN) becomes null: a defect, but no reason to lose the answer.
 func EncodeJSON(v any) []byte {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
+	var text bytes.Buffer
+	e := json.NewEncoder(&text)
 	e.SetEscapeHTML(false)
 
 	if err := e.Encode(v); err != nil {
 		return []byte("null")
 	}
 
-	return bytes.TrimSpace(b.Bytes())
+	return bytes.TrimSpace(text.Bytes())
 }
 
 const dataPrefix = "| "
@@ -242,9 +242,9 @@ func Refusal(err error) Answer {
 		err = research.Errorf(research.CodeCancelled, "wait_run{}",
 			"the call was cancelled; a run that was started goes on")
 	}
-	e := research.Describe(err)
+	failure := research.Describe(err)
 
-	msg, step := OneLine(e.Msg, 1200), OneLine(e.Next, 400)
+	msg, step := OneLine(failure.Msg, 1200), OneLine(failure.Next, 400)
 	if step == "" {
 		step = "read_log{}"
 	}
@@ -252,10 +252,10 @@ func Refusal(err error) Answer {
 		Code    research.Code `json:"code"`
 		Message string        `json:"message"`
 		Next    string        `json:"next"`
-	}{e.Code, msg, step}
+	}{failure.Code, msg, step}
 
 	return Answer{
-		Text:       fmt.Sprintf("%s: %s\nnext: %s", e.Code, msg, step),
+		Text:       fmt.Sprintf("%s: %s\nnext: %s", failure.Code, msg, step),
 		Structured: append(append([]byte(`{"error":`), EncodeJSON(body)...), '}'),
 	}
 }

@@ -45,7 +45,7 @@ func stripEscapes(s string) string {
 	if !strings.ContainsAny(s, "\x1b\u009b") {
 		return s
 	}
-	var b strings.Builder
+	var text strings.Builder
 
 	for i := 0; i < len(s); {
 		switch {
@@ -54,12 +54,12 @@ func stripEscapes(s string) string {
 		case strings.HasPrefix(s[i:], "\u009b"):
 			i += 2 + csiLen(s[i+2:])
 		default:
-			b.WriteByte(s[i])
+			text.WriteByte(s[i])
 			i++
 		}
 	}
 
-	return b.String()
+	return text.String()
 }
 
 // escapeLen is the length of the sequence that s begins with; s[0] is ESC.

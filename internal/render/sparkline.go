@@ -14,17 +14,17 @@ func Sparkline(vs []float64) string {
 		return ""
 	}
 	lo, hi := slices.Min(vs), slices.Max(vs)
-	var b strings.Builder
+	var text strings.Builder
 
 	for _, v := range vs {
 		i := 0
 		if hi > lo {
 			i = int((v - lo) / (hi - lo) * float64(len(bars)-1))
 		}
-		b.WriteRune(bars[min(max(i, 0), len(bars)-1)])
+		text.WriteRune(bars[min(max(i, 0), len(bars)-1)])
 	}
 
-	return b.String()
+	return text.String()
 }
 
 // RoundShort is vs in five significant digits each, for a drawing's numbers.

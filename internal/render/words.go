@@ -66,16 +66,16 @@ func BudgetLeft(l checkout.Left) Field {
 
 // NoteList are announcements; the first stays as long as anything does.
 func NoteList(ss []string) Field {
-	f := Field{Key: "notes", List: LineItems(ss), Min: 1}
-	for i := range f.List {
-		f.List[i].Line = "note: " + f.List[i].Line[2:]
+	field := Field{Key: "notes", List: LineItems(ss), Min: 1}
+	for i := range field.List {
+		field.List[i].Line = "note: " + field.List[i].Line[2:]
 	}
 
 	if len(ss) == 0 {
-		f.List = nil
+		field.List = nil
 	}
 
-	return f
+	return field
 }
 
 // PersonNote is a person's note, which stays whole; "" leaves it out.
@@ -165,10 +165,10 @@ func OneOf(name, s string, all ...string) error {
 func Hours(h float64) string { return wording.FormatDuration(h * 3600) }
 
 // MetricText is the metric in words.
-func MetricText(m contract.Metric) string {
-	s := fmt.Sprintf("%s, %s is better", OneLine(m.Name, 60), m.Better)
-	if m.Unit != "" {
-		s += ", in " + OneLine(m.Unit, 16)
+func MetricText(metric contract.Metric) string {
+	s := fmt.Sprintf("%s, %s is better", OneLine(metric.Name, 60), metric.Better)
+	if metric.Unit != "" {
+		s += ", in " + OneLine(metric.Unit, 16)
 	}
 
 	return s

@@ -59,17 +59,17 @@ type Source interface {
 var errNoFigure = errors.New("the ledger has no such figure")
 
 // resolve derives a binding's text afresh, and how it may be shown.
-func resolve(src Source, f *Facts, bound string) (string, error) {
+func resolve(src Source, facts *Facts, bound string) (string, error) {
 	b, ok := parseBinding(bound)
 	if !ok {
-		if s, ok := named(f, bound); ok {
+		if s, ok := named(facts, bound); ok {
 			return s, nil
 		}
 
 		return "", errNoFigure
 	}
 
-	if b.seq > f.Head.Seq {
+	if b.seq > facts.Head.Seq {
 		return "", fmt.Errorf("record %d is younger than the report", b.seq)
 	}
 
@@ -79,7 +79,7 @@ func resolve(src Source, f *Facts, bound string) (string, error) {
 		return "", fmt.Errorf("record %d can't be read: %w", b.seq, err)
 	case !strings.HasPrefix(rec.Hash, b.hash):
 		return "", fmt.Errorf("record %d is another one than the report was made from", b.seq)
-	case rec.Campaign != f.Campaign.Name:
+	case rec.Campaign != facts.Campaign.Name:
 		return "", fmt.Errorf("record %d is of the campaign %q", b.seq, rec.Campaign)
 	}
 
@@ -93,7 +93,7 @@ func resolve(src Source, f *Facts, bound string) (string, error) {
 		return "", fmt.Errorf("record %d has nothing at %s", b.seq, b.path)
 	}
 
-	s, err := show(b.as, v, scaleOf(body, b.path), unitText(f.Campaign.Program.Metric.Unit))
+	s, err := show(b.as, v, scaleOf(body, b.path), unitText(facts.Campaign.Program.Metric.Unit))
 	if err != nil {
 		return "", fmt.Errorf("record %d, %s: %w", b.seq, b.path, err)
 	}
@@ -170,20 +170,20 @@ func show(as string, v any, scale, unit string) (string, error) {
 
 		return countText(n, as[:len(as)-1]+"|"+as), err
 	case "outof":
-		var b history.Finalization
-		err = decode(&b)
+		var made history.Finalization
+		err = decode(&made)
 
-		return outOfText(&b), err
+		return outOfText(&made), err
 	case "xs":
 		var ns []int
 		err = decode(&ns)
 
 		return experimentsText(ns), err
 	case "lines":
-		var p history.Proposal
-		err = decode(&p)
+		var proposal history.Proposal
+		err = decode(&proposal)
 
-		return linesText(p.Added, p.Removed), err
+		return linesText(proposal.Added, proposal.Removed), err
 	case "paths":
 		var paths []string
 		err = decode(&paths)

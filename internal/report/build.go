@@ -84,25 +84,26 @@ func (w *writer) quote(r Ref, path, text string) Span {
 }
 
 func (w *writer) title() {
-	c := w.c
-	w.block(Title, say("Report of "), name("campaign", clean(c.Name, 60)))
+	campaign := w.c
+	w.block(Title, say("Report of "), name("campaign", clean(campaign.Name, 60)))
 
-	spans := []Span{say("Begun "), fig("started", timeText(c.StartedAt)), say("; the ledger as it stood at "),
+	spans := []Span{say("Begun "), fig("started", timeText(campaign.StartedAt)), say("; the ledger as it stood at "),
 		fig("head.seq", fmt.Sprintf("record %d", w.f.Head.Seq)), say(", "), fig("head.time", timeText(w.f.At)),
 		say(". ")}
 	switch {
-	case c.Ended != "":
-		spans = append(spans, say("The campaign has ended: "), Span{Quote, clean(c.Ended, 80), "ended"}, say("."))
-	case c.Rests != nil:
+	case campaign.Ended != "":
+		spans = append(spans, say("The campaign has ended: "), Span{Quote, clean(campaign.Ended, 80), "ended"},
+			say("."))
+	case campaign.Rests != nil:
 		spans = append(spans, say("The loop was stopped and rests."))
-	case len(c.Open) > 0:
+	case len(campaign.Open) > 0:
 		var ids []string
-		for _, id := range c.Open {
+		for _, id := range campaign.Open {
 			ids = append(ids, string(id))
 		}
 
 		spans = append(spans, say("Still under way: "), name("open", clean(strings.Join(ids, ", "), 80)), say("."))
-	case c.Plan() == rules.PlanEnd:
+	case campaign.Plan() == rules.PlanEnd:
 		spans = append(spans, say("The budget is spent."))
 	default:
 		spans = append(spans, say("The campaign goes on."))
@@ -118,23 +119,23 @@ func (w *writer) metric() []Span {
 
 // answer is what was gained, and how sure that is.
 func (w *writer) answer() {
-	c := w.c
-	proven, claimed, chain := c.Reckoned()
+	campaign := w.c
+	proven, claimed, chain := campaign.Reckoned()
 
-	_, exact := c.Exact()
+	_, exact := campaign.Exact()
 	switch {
-	case !c.Calibrated && c.Experiments == 0:
+	case !campaign.Calibrated && campaign.Experiments == 0:
 		w.para(append([]Span{strong("Nothing is measured yet"), say(" of ")}, append(w.metric(), say("."))...)...)
 	case w.f.Finalized() != nil:
 		w.finalized(w.f.Finalized())
-	case c.Audit != nil:
+	case campaign.Audit != nil:
 		w.audited()
 	case exact:
 		w.exact()
-	case proven > 0 && c.Certified > 0:
+	case proven > 0 && campaign.Certified > 0:
 		w.para(append([]Span{strong("Certified: "), say("about "), fig("proven.gain", w.amount(proven)), say(" of ")},
 			append(w.metric(),
-				say(", in "), number("certified", c.Certified, "certificate|certificates"),
+				say(", in "), number("certified", campaign.Certified, "certificate|certificates"),
 				say(": fresh interleaved pairs that each chain of edits had to pass. It is a sum of estimates; "),
 				command("ratchet audit"), say(" measures the whole."))...)...)
 	case proven > 0:
@@ -142,24 +143,24 @@ func (w *writer) answer() {
 			say(" of ")}, append(w.metric(),
 			say(". It is a sum of estimates, which lean upwards; "), command("ratchet audit"),
 			say(" measures the whole."))...)...)
-	case c.Kept > 0:
+	case campaign.Kept > 0:
 		w.para(append([]Span{strong("No gain is proven"), say(" of ")}, append(w.metric(), say("."))...)...)
 	default:
 		w.para(append([]Span{strong("No gain"), say(": nothing that was tried was kept. The metric is ")},
 			append(w.metric(), say("."))...)...)
 	}
 
-	if audited := w.f.Finalized() != nil || c.Audit != nil; audited && proven > 0 && c.Certified > 0 {
+	if audited := w.f.Finalized() != nil || campaign.Audit != nil; audited && proven > 0 && campaign.Certified > 0 {
 		it := "it"
 		if made := w.f.Finalized(); made != nil && len(made.Dropped) > 0 {
 			it = "the incumbent, with all that was kept,"
 		}
 		w.item(say("Certificates had put "+it+" at about "), fig("proven.gain", w.amount(proven)), say(" in "),
-			number("certified", c.Certified, "certificate|certificates"), say("."))
+			number("certified", campaign.Certified, "certificate|certificates"), say("."))
 	}
 	w.overtaken()
 
-	if c.GainsAfter > 0 {
+	if campaign.GainsAfter > 0 {
 		w.item(say("The contract has changed since the start: what was gained before is another number, and counts in none of these."))
 	}
 
@@ -169,8 +170,8 @@ func (w *writer) answer() {
 			command("ratchet finalize"), say(" certifies them or takes them back."))
 	}
 
-	if c.Overridden > 0 {
-		w.item(number("overridden", c.Overridden, "kept by a person against the verdict"),
+	if campaign.Overridden > 0 {
+		w.item(number("overridden", campaign.Overridden, "kept by a person against the verdict"),
 			say(": in no figure but an audit's."))
 	}
 }
@@ -179,7 +180,8 @@ func (w *writer) answer() {
 func (w *writer) audited() {
 	a, p := w.c.Audit, w.f.Audit
 	spans := append([]Span{strong("Audited: "),
-		of(Figure, p.Ref, "gain", "/gain", wording.FormatGainInterval(a.Gain, a.Scale, w.unit)), say(" of ")}, w.metric()...)
+		of(Figure, p.Ref, "gain", "/gain", wording.FormatGainInterval(a.Gain, a.Scale, w.unit)), say(" of ")},
+		w.metric()...)
 	w.para(append(spans, say(" over the start, from "),
 		of(Figure, p.Ref, "pairs", "/paired", countText(a.Pairs, "pair|pairs")),
 		say(" on which no decision rested. "+w.sure(a.Gain)))...)
@@ -205,19 +207,19 @@ func (w *writer) sure(g research.Interval) string {
 
 // exact is the answer of a deterministic metric.
 func (w *writer) exact() {
-	c := w.c
+	campaign := w.c
 
-	g, _ := c.Exact()
+	g, _ := campaign.Exact()
 	if g == 0 {
 		w.para(append([]Span{strong("No gain so far"), say(" of ")}, append(w.metric(), say(": it stands at "),
-			fig("start.value", wording.FormatValue(*c.Baseline, w.unit)),
+			fig("start.value", wording.FormatValue(*campaign.Baseline, w.unit)),
 			say(", as at the start. The number is deterministic."))...)...)
 
 		return
 	}
 	w.para(append([]Span{strong("Gained: "), fig("exact.gain", w.amount(g)), say(" of ")}, append(w.metric(),
-		say(", from "), fig("start.value", wording.FormatValue(*c.Baseline, w.unit)), say(" to "),
-		fig("best.value", wording.FormatValue(c.Rule.Incumbent, w.unit)),
+		say(", from "), fig("start.value", wording.FormatValue(*campaign.Baseline, w.unit)), say(" to "),
+		fig("best.value", wording.FormatValue(campaign.Rule.Incumbent, w.unit)),
 		say(". The number is deterministic: a single run shows it exactly."))...)...)
 }
 
@@ -310,21 +312,21 @@ func (w *writer) change(x *Change) {
 }
 
 // look is what got a change in.
-func (w *writer) look(x *Change) (spans []Span) {
-	if j := x.Judgement; j != nil && j.Gain != nil {
-		as, text := "gain", wording.FormatGainInterval(*j.Gain, j.Scale, w.unit)
-		if j.Verdict == research.Provisional {
-			as, text = "expected", wording.FormatSignedGain(j.Gain.Mid, j.Scale, w.unit)
+func (w *writer) look(change *Change) (spans []Span) {
+	if judgement := change.Judgement; judgement != nil && judgement.Gain != nil {
+		as, text := "gain", wording.FormatGainInterval(*judgement.Gain, judgement.Scale, w.unit)
+		if judgement.Verdict == research.Provisional {
+			as, text = "expected", wording.FormatSignedGain(judgement.Gain.Mid, judgement.Scale, w.unit)
 
 			spans = append(spans, say("expected "))
 		}
 
-		spans = append(spans, of(Figure, x.JudgedAt, as, "/gain", text))
+		spans = append(spans, of(Figure, change.JudgedAt, as, "/gain", text))
 	} else {
 		spans = append(spans, say("not measured"))
 	}
 
-	if proof := w.proofWords(x); proof != "" {
+	if proof := w.proofWords(change); proof != "" {
 		spans = append(spans, say(", "+proof))
 	}
 

@@ -10,20 +10,21 @@ import (
 
 // tried says how many experiments came to what, and what they were about.
 func (w *writer) tried() {
-	c := w.c
+	campaign := w.c
 	w.heading("What was tried")
 
-	if c.Experiments == 0 {
+	if campaign.Experiments == 0 {
 		w.para(say("No experiment was made."))
 		return
 	}
-	spans := []Span{number("experiments", c.Experiments, "experiment|experiments"), say(": "),
-		number("kept", c.Kept, "kept"), say(", "), number("reverted", c.Reverted, "reverted"), say(". By verdict: ")}
+	spans := []Span{number("experiments", campaign.Experiments, "experiment|experiments"), say(": "),
+		number("kept", campaign.Kept, "kept"), say(", "), number("reverted", campaign.Reverted, "reverted"),
+		say(". By verdict: ")}
 	first := true
 
 	for _, v := range []research.Verdict{research.Improved, research.Provisional, research.Equivalent,
 		research.Regressed, research.Inconclusive, research.Invalid} {
-		if c.Verdicts[v] == 0 {
+		if campaign.Verdicts[v] == 0 {
 			continue
 		}
 
@@ -31,18 +32,18 @@ func (w *writer) tried() {
 			spans = append(spans, say(", "))
 		}
 
-		spans, first = append(spans, number("verdict."+string(v), c.Verdicts[v], string(v))), false
+		spans, first = append(spans, number("verdict."+string(v), campaign.Verdicts[v], string(v))), false
 	}
 
 	if first {
 		spans = append(spans, say("none yet"))
 	}
 
-	if c.Streak > 2 {
-		spans = append(spans, say("; "), number("streak", c.Streak, "judged since the last keep"))
+	if campaign.Streak > 2 {
+		spans = append(spans, say("; "), number("streak", campaign.Streak, "judged since the last keep"))
 	}
 
-	if n := len(c.Unresolved); n > 0 {
+	if n := len(campaign.Unresolved); n > 0 {
 		spans = append(spans, say("; "), number("unresolved", n, "experiment waits|experiments wait"),
 			say(" for keep or revert"))
 	}
@@ -90,7 +91,7 @@ func (w *writer) imported() {
 
 // trouble is what went wrong, and why.
 func (w *writer) trouble() {
-	c := w.c
+	campaign := w.c
 	from := len(w.d.Blocks)
 	w.heading("What went wrong")
 
@@ -108,7 +109,7 @@ func (w *writer) trouble() {
 
 	if s := w.f.Sums; s != nil && s.Contended > 0 {
 		then := "; such pairs were made again."
-		if c.Rule.NoiseKind == research.Deterministic {
+		if campaign.Rule.NoiseKind == research.Deterministic {
 			then = ", which changes no deterministic number."
 		}
 		w.item(fig("contended", countText(s.Contended, "run|runs")), say(" while others kept the machine busy"+then))
@@ -118,13 +119,13 @@ func (w *writer) trouble() {
 		w.item(fig("void", countText(s.Void, "run|runs")), say(" made void by the machine's sleep, and made again."))
 	}
 
-	if c.LostTests > 0 {
-		w.item(number("lost", c.LostTests, "test|tests"),
+	if campaign.LostTests > 0 {
+		w.item(number("lost", campaign.LostTests, "test|tests"),
 			say(" cut off after the first run; the next test paid for what was seen."))
 	}
 
-	if c.Class > 1 {
-		w.item(say("The machine changed; since "), name("class", fmt.Sprintf("x%d", c.ClassFrom)),
+	if campaign.Class > 1 {
+		w.item(say("The machine changed; since "), name("class", fmt.Sprintf("x%d", campaign.ClassFrom)),
 			say(" numbers are not comparable with those before."))
 	}
 
@@ -132,7 +133,7 @@ func (w *writer) trouble() {
 		w.failedProof(&w.f.Proofs[i])
 	}
 
-	if c.Broken != "" {
+	if campaign.Broken != "" {
 		w.item(say("The last calibration failed: nothing can be measured until the command is mended."))
 	}
 
@@ -192,21 +193,23 @@ func (w *writer) ideas() {
 
 // cost is what the campaign took, as a table.
 func (w *writer) cost() {
-	c := w.c
+	campaign := w.c
 	w.heading("Cost")
 
 	if w.size.Short {
-		w.para(number("runs", c.Runs, "run|runs"), say(", "), fig("run.time", wording.FormatDuration(c.RunSeconds)),
-			say(". Left: "), number("experiments.left", max(0, c.Program.Campaign.Experiments-c.Experiments),
-				"experiment|experiments"), say(", "),
-			fig("time.left", wording.FormatDuration(c.SecondsLeft())), say("."))
+		w.para(number("runs", campaign.Runs, "run|runs"), say(", "),
+			fig("run.time", wording.FormatDuration(campaign.RunSeconds)), say(". Left: "), number("experiments.left",
+				max(0, campaign.Program.Campaign.Experiments-campaign.Experiments), "experiment|experiments"),
+			say(", "), fig("time.left", wording.FormatDuration(campaign.SecondsLeft())), say("."))
 
 		return
 	}
 	w.row([]Span{say("what")}, []Span{say("how much")})
 	put := func(what string, spans ...Span) { w.row([]Span{say(what)}, spans) }
-	put("runs", number("runs", c.Runs, "run|runs"), say(" in "), fig("run.time", wording.FormatDuration(c.RunSeconds)))
-	put("from the start to the last record", fig("wall.time", wording.FormatDuration(w.f.At.Sub(c.StartedAt).Seconds())))
+	put("runs", number("runs", campaign.Runs, "run|runs"), say(" in "),
+		fig("run.time", wording.FormatDuration(campaign.RunSeconds)))
+	put("from the start to the last record", fig("wall.time",
+		wording.FormatDuration(w.f.At.Sub(campaign.StartedAt).Seconds())))
 
 	if s := w.f.Sums; s != nil {
 		put("processors", fig("cpu.time", "CPU "+wording.FormatDuration(s.CPU)))
@@ -217,12 +220,12 @@ func (w *writer) cost() {
 		}
 	}
 
-	if c.GPUSeconds > 0 {
-		put("leased GPUs", fig("gpu.time", "GPU "+wording.FormatDuration(c.GPUSeconds)))
+	if campaign.GPUSeconds > 0 {
+		put("leased GPUs", fig("gpu.time", "GPU "+wording.FormatDuration(campaign.GPUSeconds)))
 	}
-	put("left of the budget", number("experiments.left", max(0, c.Program.Campaign.Experiments-c.Experiments),
-		"experiment|experiments"), say(" and "),
-		fig("time.left", wording.FormatDuration(c.SecondsLeft())), say(" of runs"))
+	put("left of the budget", number("experiments.left",
+		max(0, campaign.Program.Campaign.Experiments-campaign.Experiments), "experiment|experiments"), say(" and "),
+		fig("time.left", wording.FormatDuration(campaign.SecondsLeft())), say(" of runs"))
 
 	if told := w.f.Told(); told.N > 0 {
 		put("told to agents", number("answers", told.N, "answer|answers"), say(", "),
@@ -240,10 +243,11 @@ func (w *writer) predictions() {
 	w.heading("Who took part")
 
 	for i := range w.f.Sessions[:min(len(w.f.Sessions), w.size.Few)] {
-		s, key := &w.f.Sessions[i], fmt.Sprintf("session.%d.", i)
-		w.item(name(key+"name", clean(s.Codename, 40)), say(" ("),
-			Span{Quote, clean(s.Client+" "+s.Version, 40), key + "client"}, say("): "), number(key+"experiments",
-				s.Experiments, "experiment|experiments"), say(", "), number(key+"kept", s.Kept, "kept"),
+		session, key := &w.f.Sessions[i], fmt.Sprintf("session.%d.", i)
+		w.item(name(key+"name", clean(session.Codename, 40)), say(" ("),
+			Span{Quote, clean(session.Client+" "+session.Version, 40), key + "client"}, say("): "),
+			number(key+"experiments",
+				session.Experiments, "experiment|experiments"), say(", "), number(key+"kept", session.Kept, "kept"),
 			say(" at the time"))
 	}
 
@@ -263,22 +267,24 @@ func (w *writer) predictions() {
 
 // unknown is what a reader might take for known.
 func (w *writer) unknown() {
-	c := w.c
+	campaign := w.c
 	if w.size.Short {
 		return
 	}
 	w.heading("What is not known")
 
-	if c.Rule.NoiseKind == research.Noisy && c.Audit == nil && w.f.Finalized() == nil && c.Kept > 0 {
+	if campaign.Rule.NoiseKind == research.Noisy && campaign.Audit == nil && w.f.Finalized() == nil &&
+		campaign.Kept > 0 {
 		w.item(say("The campaign's whole gain: no audit was made."))
 	}
 
-	if g, ok := c.Rule.DetectableGain(rules.AuditPairs); ok {
+	if g, ok := campaign.Rule.DetectableGain(rules.AuditPairs); ok {
 		w.item(say("Smaller effects: the noise lets an audit show "),
-			fig("resolution", resolutionText(g, c.Rule.Scale, w.unit)), say(" in most cases, and less only by luck."))
+			fig("resolution", resolutionText(g, campaign.Rule.Scale, w.unit)),
+			say(" in most cases, and less only by luck."))
 	}
 
-	if n := c.Verdicts[research.Inconclusive]; n > 0 {
+	if n := campaign.Verdicts[research.Inconclusive]; n > 0 {
 		w.item(say("Whether the "), number("verdict.inconclusive", n, "inconclusive"),
 			say(" edits do anything: they were not seen to, within their runs."))
 	}

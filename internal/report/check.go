@@ -121,18 +121,18 @@ type Checked struct {
 func (p *Page) Check(src Source) (Checked, error) {
 	done := Checked{Seq: p.Header.Seq}
 
-	f, err := src.Facts()
+	facts, err := src.Facts()
 	if err != nil {
 		return done, err
 	}
 
-	if f.Campaign.Name != p.Header.Campaign || f.Head.Seq != p.Header.Seq || f.Head.Hash != p.Header.Hash {
+	if facts.Campaign.Name != p.Header.Campaign || facts.Head.Seq != p.Header.Seq || facts.Head.Hash != p.Header.Hash {
 		return done, wrong(1,
 			"it says that it was made of %q at record %d (%.12s); the ledger has %q and, at record %d, %.12s",
-			p.Header.Campaign, p.Header.Seq, p.Header.Hash, f.Campaign.Name, f.Head.Seq, f.Head.Hash)
+			p.Header.Campaign, p.Header.Seq, p.Header.Hash, facts.Campaign.Name, facts.Head.Seq, facts.Head.Hash)
 	}
 
-	c := &checker{src: src, facts: f, line: p.first, binds: p.binds, seen: map[uint64]bool{}}
+	c := &checker{src: src, facts: facts, line: p.first, binds: p.binds, seen: map[uint64]bool{}}
 	if p.HTML {
 		err = c.html(p.text)
 	} else {

@@ -98,20 +98,20 @@ func numeric(r rune) bool {
 func (d *Document) check() error {
 	for _, b := range d.Blocks {
 		for _, cell := range b.Cells {
-			for _, s := range cell {
+			for _, span := range cell {
 				wrong := ""
 
-				switch s.Kind {
+				switch span.Kind {
 				case Words, Strong, Command:
-					wrong = wordsError(s.Text)
+					wrong = wordsError(span.Text)
 				default:
-					if s.Bind == "" {
+					if span.Bind == "" {
 						wrong = "it has no binding"
 					}
 				}
 
 				if wrong != "" {
-					return fmt.Errorf("write the report: %q: %s", s.Text, wrong)
+					return fmt.Errorf("write the report: %q: %s", span.Text, wrong)
 				}
 			}
 		}

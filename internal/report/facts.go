@@ -96,12 +96,12 @@ type Facts struct {
 
 // Heaviest sorts kept experiments by the size of their gain, the newest of equals first.
 func Heaviest(xs []history.Experiment) {
-	weight := func(x *history.Experiment) float64 {
-		if x.Judgement == nil || x.Judgement.Gain == nil {
+	weight := func(experiment *history.Experiment) float64 {
+		if experiment.Judgement == nil || experiment.Judgement.Gain == nil {
 			return 0
 		}
 
-		return math.Abs(x.Judgement.Gain.Mid)
+		return math.Abs(experiment.Judgement.Gain.Mid)
 	}
 	slices.SortFunc(xs, func(a, b history.Experiment) int {
 		return cmp.Or(cmp.Compare(weight(&b), weight(&a)), cmp.Compare(b.N, a.N))

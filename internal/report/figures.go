@@ -80,12 +80,12 @@ func gainFormulas() []Formula {
 	unit := func(f *Facts) string { return unitText(f.Campaign.Program.Metric.Unit) }
 
 	return []Formula{
-		text("start.value", "the start's value in the last calibration of it", func(f *Facts) string {
-			if f.Campaign.Baseline == nil {
+		text("start.value", "the start's value in the last calibration of it", func(facts *Facts) string {
+			if facts.Campaign.Baseline == nil {
 				return ""
 			}
 
-			return wording.FormatValue(*f.Campaign.Baseline, unit(f))
+			return wording.FormatValue(*facts.Campaign.Baseline, unit(facts))
 		}),
 		text("best.value", "the incumbent's value, of a deterministic metric", func(f *Facts) string {
 			return wording.FormatValue(f.Campaign.Rule.Incumbent, unit(f))
@@ -169,22 +169,22 @@ func triedFormulas() []Formula {
 
 func costFormulas() []Formula {
 	sums := func(of func(s *Sums) string) func(f *Facts) string {
-		return func(f *Facts) string {
-			if f.Sums == nil {
+		return func(facts *Facts) string {
+			if facts.Sums == nil {
 				return ""
 			}
 
-			return of(f.Sums)
+			return of(facts.Sums)
 		}
 	}
 	mean := func(of func(p history.Predictions) float64, write func(share float64) string) func(f *Facts) string {
 		return func(f *Facts) string {
-			p := f.Predictions()
-			if p.N == 0 {
+			predictions := f.Predictions()
+			if predictions.N == 0 {
 				return ""
 			}
 
-			return write(of(p) / float64(p.N))
+			return write(of(predictions) / float64(predictions.N))
 		}
 	}
 
@@ -258,13 +258,13 @@ func listFormulas() []Formula {
 }
 
 // named derives a named figure from f. false: there is no such figure, or f has none.
-func named(f *Facts, bind string) (string, bool) {
+func named(facts *Facts, bind string) (string, bool) {
 	formula, index := find(bind)
 	if formula == nil {
 		return "", false
 	}
 
-	return formula.text(f, index)
+	return formula.text(facts, index)
 }
 
 // find is the formula of a binding, nil if there is none.

@@ -31,14 +31,14 @@ func (f *Facts) Finalized() *Final {
 func (f *Facts) Sort(xs []history.Experiment) {
 	Heaviest(xs)
 
-	x := f.Finalized()
-	if x == nil {
+	final := f.Finalized()
+	if final == nil {
 		return
 	}
 
 	at := map[int]finding{}
 	for _, e := range xs {
-		at[e.N], _ = x.find(e.N)
+		at[e.N], _ = final.find(e.N)
 	}
 	rank := func(n int) (out int, size float64) {
 		d := at[n]
@@ -115,72 +115,74 @@ func (x *Final) find(n int) (d finding, ok bool) {
 func (x *Final) branch() Span { return of(Name, x.Ref, "branch", "/branch", branchText(x.Branch)) }
 
 // finalized is the answer of a finalize: what was audited is its branch.
-func (w *writer) finalized(x *Final) {
+func (w *writer) finalized(final *Final) {
 	spans := append([]Span{strong("Audited: "),
-		of(Figure, x.Ref, "gain", "/gain", wording.FormatGainInterval(*x.Gain, x.Scale, w.unit)), say(" of ")}, w.metric()...)
+		of(Figure, final.Ref, "gain", "/gain", wording.FormatGainInterval(*final.Gain, final.Scale, w.unit)),
+		say(" of ")}, w.metric()...)
 
-	spans = append(spans, say(" over the start, of the branch "), x.branch(), say(", from "),
-		of(Figure, x.Ref, "pairs", "/pairs", countText(x.Pairs, "pair|pairs")),
-		say(" on which no decision rested. "+w.sure(*x.Gain)))
-	if len(x.Dropped) > 0 {
-		spans = append(spans, say(" Left out: "), of(Figure, x.Ref, "outof", "", outOfText(&x.Finalization)),
+	spans = append(spans, say(" over the start, of the branch "), final.branch(), say(", from "),
+		of(Figure, final.Ref, "pairs", "/pairs", countText(final.Pairs, "pair|pairs")),
+		say(" on which no decision rested. "+w.sure(*final.Gain)))
+	if len(final.Dropped) > 0 {
+		spans = append(spans, say(" Left out: "), of(Figure, final.Ref, "outof", "", outOfText(&final.Finalization)),
 			say(", which were not shown to pay."))
 	}
 	w.para(spans...)
 
-	c := w.c
-	if a := c.Audit; a != nil && a.Commit == c.Incumbent && a.Job != x.Audit {
+	campaign := w.c
+	if a := campaign.Audit; a != nil && a.Commit == campaign.Incumbent && a.Job != final.Audit {
 		w.item(say("The incumbent itself, with all that was kept, was audited at "),
-			of(Figure, w.f.Audit.Ref, "gain", "/gain", wording.FormatGainInterval(a.Gain, a.Scale, w.unit)), say(", from "),
-			of(Figure, w.f.Audit.Ref, "pairs", "/paired", countText(a.Pairs, "pair|pairs")), say("."))
-	} else if _, exact := c.Exact(); exact && len(x.Dropped) > 0 {
+			of(Figure, w.f.Audit.Ref, "gain", "/gain", wording.FormatGainInterval(a.Gain, a.Scale, w.unit)),
+			say(", from "), of(Figure, w.f.Audit.Ref, "pairs", "/paired", countText(a.Pairs, "pair|pairs")), say("."))
+	} else if _, exact := campaign.Exact(); exact && len(final.Dropped) > 0 {
 		w.item(say("The incumbent itself, with all that was kept, went from "),
-			fig("start.value", wording.FormatValue(*c.Baseline, w.unit)), say(" to "), fig("best.value",
-				wording.FormatValue(c.Rule.Incumbent, w.unit)), say("."))
+			fig("start.value", wording.FormatValue(*campaign.Baseline, w.unit)), say(" to "), fig("best.value",
+				wording.FormatValue(campaign.Rule.Incumbent, w.unit)), say("."))
 	}
 }
 
 // overtaken tells of a branch that was made of an older head.
 func (w *writer) overtaken() {
-	x := w.f.Final
-	if x == nil || x.Head == w.c.Incumbent {
+	final := w.f.Final
+	if final == nil || final.Head == w.c.Incumbent {
 		return
 	}
 
-	spans := []Span{say("The branch "), x.branch(),
+	spans := []Span{say("The branch "), final.branch(),
 		say(" is of an older head: what was kept or taken back since is not in it.")}
-	if x.Gain != nil && !w.size.Short {
+	if final.Gain != nil && !w.size.Short {
 		spans = append(spans, say(" It was audited at "),
-			of(Figure, x.Ref, "gain", "/gain", wording.FormatGainInterval(*x.Gain, x.Scale, w.unit)), say("."))
+			of(Figure, final.Ref, "gain", "/gain", wording.FormatGainInterval(*final.Gain, final.Scale, w.unit)),
+			say("."))
 	}
 	w.item(spans...)
 }
 
 // merge says what to merge, and how the figures below are to be taken.
-func (w *writer) merge(x *Final) {
-	spans := []Span{say("To merge: the branch "), x.branch(), say(", a single commit")}
-	if len(x.Stack) > 0 {
-		spans = append(spans[:2], say(", "), of(Figure, x.Ref, "commits", "/stack",
-			countText(len(x.Stack), "commit|commits")))
+func (w *writer) merge(final *Final) {
+	spans := []Span{say("To merge: the branch "), final.branch(), say(", a single commit")}
+	if len(final.Stack) > 0 {
+		spans = append(spans[:2], say(", "), of(Figure, final.Ref, "commits", "/stack",
+			countText(len(final.Stack), "commit|commits")))
 	}
 	how := "."
 
 	switch {
-	case len(x.Stack) > 0 && x.Ablation != nil:
+	case len(final.Stack) > 0 && final.Ablation != nil:
 		how = ". A change in the branch is worth what it measured over the commit before it, another what the head has by it."
-	case len(x.Stack) > 0:
+	case len(final.Stack) > 0:
 		how = ". A change is worth what it measured over the commit before it."
-	case x.Ablation != nil && w.c.Rule.NoiseKind == research.Noisy:
+	case final.Ablation != nil && w.c.Rule.NoiseKind == research.Noisy:
 		how = ". A change is worth what the result has by it, from the pairs that decided whether it stays; never add them up."
-	case x.Ablation != nil:
+	case final.Ablation != nil:
 		how = ". A change is worth what the result has by it."
 	}
 	w.para(append(spans, say(" on the campaign's start"+how))...)
 }
 
 // found tells what finalize found of a change; false: it measured no effect.
-func (w *writer) found(x *Final, n int) (spans []Span, measured bool) {
-	d, ok := x.find(n)
+func (w *writer) found(final *Final, n int) (spans []Span, measured bool) {
+	d, ok := final.find(n)
 	if !ok {
 		return nil, false
 	}
@@ -197,7 +199,7 @@ func (w *writer) found(x *Final, n int) (spans []Span, measured bool) {
 		words += ", since without it"
 		fallthrough
 	default:
-		spans = append(spans, say(words+": "), of(Name, x.AblatedAt, "text60", d.whyAt, clean(d.why, 60)))
+		spans = append(spans, say(words+": "), of(Name, final.AblatedAt, "text60", d.whyAt, clean(d.why, 60)))
 	}
 
 	if d.gain == nil {

@@ -52,28 +52,28 @@ func (d *Document) HTML() []byte {
 	if err != nil {
 		panic("report: encode the header: " + err.Error())
 	}
-	b := &strings.Builder{}
-	fmt.Fprintf(b, "%s<main data-ratchet=\"%s\">\n", htmlTop, html.EscapeString(string(header)))
+	out := &strings.Builder{}
+	fmt.Fprintf(out, "%s<main data-ratchet=\"%s\">\n", htmlTop, html.EscapeString(string(header)))
 
 	open := Shape(-1) // of the list or table that is open
 	for _, block := range d.Blocks {
 		if block.Shape != open {
-			b.WriteString(map[Shape]string{Item: "</ul>\n", Row: "</tbody></table>\n"}[open])
-			b.WriteString(map[Shape]string{Item: "<ul>\n", Row: "<table><thead>\n"}[block.Shape])
+			out.WriteString(map[Shape]string{Item: "</ul>\n", Row: "</tbody></table>\n"}[open])
+			out.WriteString(map[Shape]string{Item: "<ul>\n", Row: "<table><thead>\n"}[block.Shape])
 		}
-		htmlBlock(b, block, block.Shape == Row && open != Row)
+		htmlBlock(out, block, block.Shape == Row && open != Row)
 		open = block.Shape
 	}
-	b.WriteString(map[Shape]string{Item: "</ul>\n", Row: "</tbody></table>\n"}[open])
-	b.WriteString(htmlEnd)
+	out.WriteString(map[Shape]string{Item: "</ul>\n", Row: "</tbody></table>\n"}[open])
+	out.WriteString(htmlEnd)
 
-	return []byte(b.String())
+	return []byte(out.String())
 }
 
 // htmlBlock writes one block; head says that it begins a table.
-func htmlBlock(b *strings.Builder, block Block, head bool) {
+func htmlBlock(out *strings.Builder, block Block, head bool) {
 	tag := map[Shape]string{Title: "h1", Heading: "h2", Paragraph: "p", Item: "li", Row: "tr"}[block.Shape]
-	b.WriteString("<" + tag + ">")
+	out.WriteString("<" + tag + ">")
 
 	for _, cell := range block.Cells {
 		inner, end := "", ""
@@ -84,29 +84,29 @@ func htmlBlock(b *strings.Builder, block Block, head bool) {
 		case block.Shape == Row:
 			inner, end = "<td>", "</td>"
 		}
-		b.WriteString(inner)
+		out.WriteString(inner)
 
 		for _, s := range cell {
-			b.WriteString(htmlSpan(s))
+			out.WriteString(htmlSpan(s))
 		}
-		b.WriteString(end)
+		out.WriteString(end)
 	}
-	b.WriteString("</" + tag + ">\n")
+	out.WriteString("</" + tag + ">\n")
 
 	if head {
-		b.WriteString("</thead><tbody>\n")
+		out.WriteString("</thead><tbody>\n")
 	}
 }
 
-func htmlSpan(s Span) string {
-	bind := `data-b="` + html.EscapeString(s.Bind) + `">`
+func htmlSpan(span Span) string {
+	bind := `data-b="` + html.EscapeString(span.Bind) + `">`
 
-	text := html.EscapeString(s.Text)
-	switch s.Kind {
+	text := html.EscapeString(span.Text)
+	switch span.Kind {
 	case Strong:
-		return "<strong>" + s.Text + "</strong>"
+		return "<strong>" + span.Text + "</strong>"
 	case Command:
-		return "<code>" + s.Text + "</code>"
+		return "<code>" + span.Text + "</code>"
 	case Figure:
 		return `<span class="n" ` + bind + text + "</span>"
 	case Quote:
@@ -115,5 +115,5 @@ func htmlSpan(s Span) string {
 		return "<code " + bind + text + "</code>"
 	}
 
-	return s.Text
+	return span.Text
 }

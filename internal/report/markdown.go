@@ -17,32 +17,32 @@ const (
 
 // Markdown writes the document. Its visible text needs no renderer.
 func (d *Document) Markdown() []byte {
-	b := &strings.Builder{}
-	b.WriteString(d.PlainMarkdown())
+	out := &strings.Builder{}
+	out.WriteString(d.PlainMarkdown())
 
 	header, err := json.Marshal(d.Header) // < and > are escaped, so that nothing ends the comment
 	if err != nil {
 		panic("report: encode the header: " + err.Error())
 	}
-	fmt.Fprintf(b, "\n%s\n%s\n", markdownOpen, header)
+	fmt.Fprintf(out, "\n%s\n%s\n", markdownOpen, header)
 
 	for _, block := range d.Blocks {
 		for _, cell := range block.Cells {
 			for _, s := range cell {
 				if s.Bind != "" {
-					b.WriteString(s.Bind + "\n")
+					out.WriteString(s.Bind + "\n")
 				}
 			}
 		}
 	}
-	b.WriteString(markdownClose + "\n")
+	out.WriteString(markdownClose + "\n")
 
-	return []byte(b.String())
+	return []byte(out.String())
 }
 
 // PlainMarkdown is the Markdown without its bindings: it can't be checked again.
 func (d *Document) PlainMarkdown() string {
-	b := &strings.Builder{}
+	out := &strings.Builder{}
 
 	for i, block := range d.Blocks {
 		after := Shape(-1)
@@ -51,72 +51,72 @@ func (d *Document) PlainMarkdown() string {
 		}
 
 		if i > 0 && (after != block.Shape || block.Shape == Paragraph) {
-			b.WriteByte('\n')
+			out.WriteByte('\n')
 		}
 
 		switch block.Shape {
 		case Title:
-			b.WriteString("# ")
+			out.WriteString("# ")
 		case Heading:
-			b.WriteString("## ")
+			out.WriteString("## ")
 		case Item:
-			b.WriteString("- ")
+			out.WriteString("- ")
 		case Row:
-			b.WriteString("| ")
+			out.WriteString("| ")
 		}
 
 		for k, cell := range block.Cells {
 			if k > 0 {
-				b.WriteString(" | ")
+				out.WriteString(" | ")
 			}
 
 			for _, s := range cell {
-				b.WriteString(markdownSpan(s))
+				out.WriteString(markdownSpan(s))
 			}
 		}
 
 		if block.Shape == Row {
-			b.WriteString(" |")
+			out.WriteString(" |")
 
 			if after != Row {
-				b.WriteString("\n|" + strings.Repeat(" --- |", len(block.Cells)))
+				out.WriteString("\n|" + strings.Repeat(" --- |", len(block.Cells)))
 			}
 		}
-		b.WriteByte('\n')
+		out.WriteByte('\n')
 	}
 
-	return b.String()
+	return out.String()
 }
 
-func markdownSpan(s Span) string {
-	switch s.Kind {
+func markdownSpan(span Span) string {
+	switch span.Kind {
 	case Strong:
-		text := strings.TrimRight(s.Text, " ")
-		return "**" + text + "**" + s.Text[len(text):]
+		text := strings.TrimRight(span.Text, " ")
+		return "**" + text + "**" + span.Text[len(text):]
 	case Quote:
-		return "“" + markdownText(s.Text) + "”"
+		return "“" + markdownText(span.Text) + "”"
 	case Name, Command:
-		return "`" + s.Text + "`"
+		return "`" + span.Text + "`"
 	case Figure:
-		return markdownText(s.Text)
+		return markdownText(span.Text)
 	}
 
-	return s.Text
+	return span.Text
 }
 
 // markdownText is a text that Markdown shows as it is: no emphasis, link, HTML,
 // table or automatic link comes of it.
 func markdownText(s string) string {
-	b := &strings.Builder{}
+	out := &strings.Builder{}
 
 	for i, r := range s {
 		rest := s[i:]
 		if strings.ContainsRune("\\`*_[]<>|~&#$!@{}^", r) || r == ':' && strings.HasPrefix(rest, "://") ||
 			r == '.' && strings.HasSuffix(strings.ToLower(s[:i]), "www") {
-			b.WriteByte('\\')
+			out.WriteByte('\\')
 		}
-		b.WriteRune(r)
+		out.WriteRune(r)
 	}
 
-	return b.String()
+	return out.String()
 }

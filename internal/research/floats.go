@@ -49,11 +49,11 @@ func (f Floats) MarshalJSON() ([]byte, error) {
 }
 
 // UnmarshalJSON reads either encoding.
-func (f *Floats) UnmarshalJSON(b []byte) error {
-	if len(b) < 2 || b[0] != '"' {
-		return json.Unmarshal(b, (*[]float64)(f))
+func (f *Floats) UnmarshalJSON(content []byte) error {
+	if len(content) < 2 || content[0] != '"' {
+		return json.Unmarshal(content, (*[]float64)(f))
 	}
-	text := string(b[1 : len(b)-1])
+	text := string(content[1 : len(content)-1])
 	var lead, tail int
 
 	if parts := strings.Split(text, "*"); len(parts) == 3 {

@@ -11,21 +11,22 @@ import (
 )
 
 // Ask asks a person for what is missing, and for nothing else.
-func Ask(p *Proposal, in *bufio.Reader, out io.Writer) error {
+func Ask(proposal *Proposal, in *bufio.Reader, out io.Writer) error {
 	for _, q := range []struct {
 		flag, text string
 		set        func(string)
 	}{
-		{"--edit", "the one file that the agent may change" + p.LikelyFiles() + ": ",
-			func(s string) { p.Edit = strings.Fields(s) }},
-		{"--run", "the command to measure: ", func(s string) { p.Run = s }},
+		{"--edit", "the one file that the agent may change" + proposal.LikelyFiles() + ": ",
+			func(s string) { proposal.Edit = strings.Fields(s) }},
+		{"--run", "the command to measure: ", func(s string) { proposal.Run = s }},
 		{"--metric", "the metric's name, as that command prints it (METRIC name=value): ", func(s string) {
-			p.Metric.Name = s
-			p.Metric.Better = guessDirection(s)
+			proposal.Metric.Name = s
+			proposal.Metric.Better = guessDirection(s)
 		}},
-		{"--better", "which is better, lower or higher? ", func(s string) { p.Metric.Better = research.Direction(s) }},
+		{"--better", "which is better, lower or higher? ",
+			func(s string) { proposal.Metric.Better = research.Direction(s) }},
 	} {
-		if !slices.Contains(p.Missing(), q.flag) {
+		if !slices.Contains(proposal.Missing(), q.flag) {
 			continue
 		}
 

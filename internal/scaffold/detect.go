@@ -64,24 +64,24 @@ func (p *Proposal) addReason(why string) { p.Why = append(p.Why, why) }
 // Detect reads the tree and proposes a program for it. Of several ecosystems
 // the first whose proposal is complete wins, else the first there is.
 func Detect(fsys fs.FS) (*Proposal, error) {
-	t, err := readTree(fsys)
+	folder, err := readTree(fsys)
 	if err != nil {
 		return nil, err
 	}
 	var first *Proposal
 
 	for _, try := range []func(*tree) *Proposal{detectGo, detectCargo, detectPython, detectJS, detectMake} {
-		p := try(t)
-		if p == nil {
+		proposal := try(folder)
+		if proposal == nil {
 			continue
 		}
 
-		if p.complete() {
-			return p, nil
+		if proposal.complete() {
+			return proposal, nil
 		}
 
 		if first == nil {
-			first = p
+			first = proposal
 		}
 	}
 
@@ -93,7 +93,7 @@ func Detect(fsys fs.FS) (*Proposal, error) {
 		return first, nil
 	}
 
-	if first.Like = largestSources(t, 3); len(first.Like) == 1 {
+	if first.Like = largestSources(folder, 3); len(first.Like) == 1 {
 		first.Edit = first.Like
 		first.addReason(first.Like[0] + ": the only source that is no test")
 	}
@@ -107,16 +107,16 @@ var (
 )
 
 // largestSources are the n largest sources that are no tests, as far as names tell.
-func largestSources(t *tree, n int) []string {
+func largestSources(folder *tree, n int) []string {
 	size := map[string]int64{}
 	var names []string
 
-	for _, name := range t.files {
+	for _, name := range folder.files {
 		if !sourceFile.MatchString(name) || aboutTests.MatchString(name) {
 			continue
 		}
 
-		if info, err := fs.Stat(t.fsys, name); err == nil {
+		if info, err := fs.Stat(folder.fsys, name); err == nil {
 			size[name] = info.Size()
 			names = append(names, name)
 		}
@@ -143,25 +143,25 @@ var notSource = []string{"node_modules", "vendor", "target", "dist", "build", "o
 	"third_party"}
 
 func readTree(fsys fs.FS) (*tree, error) {
-	t := &tree{fsys: fsys}
+	folder := &tree{fsys: fsys}
 	err := fs.WalkDir(fsys, ".", func(name string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil && name == ".":
 			return err
 		case err != nil:
 			return fs.SkipDir // a folder that can't be read has nothing to propose
-		case len(t.files) >= maxTreeFiles:
+		case len(folder.files) >= maxTreeFiles:
 			return fs.SkipAll
 		case d.IsDir() && name != "." && (strings.HasPrefix(d.Name(), ".") || slices.Contains(notSource, d.Name()) ||
 			strings.Count(name, "/") >= maxTreeDepth):
 			return fs.SkipDir
 		case d.Type().IsRegular():
-			t.files = append(t.files, name)
+			folder.files = append(folder.files, name)
 		}
 
 		return nil
 	})
-	slices.SortStableFunc(t.files, func(a, b string) int {
+	slices.SortStableFunc(folder.files, func(a, b string) int {
 		if n := strings.Count(a, "/") - strings.Count(b, "/"); n != 0 {
 			return n
 		}
@@ -169,7 +169,7 @@ func readTree(fsys fs.FS) (*tree, error) {
 		return strings.Compare(a, b)
 	})
 
-	return t, err
+	return folder, err
 }
 
 // has says whether a file is in the tree; exists also sees what tools put there.
@@ -187,19 +187,19 @@ func (t *tree) read(name string) string {
 		return ""
 	}
 	defer f.Close()
-	var b strings.Builder
+	var text strings.Builder
 
 	buf := make([]byte, 32<<10)
-	for b.Len() < maxTreeRead {
+	for text.Len() < maxTreeRead {
 		n, err := f.Read(buf)
-		b.Write(buf[:n])
+		text.Write(buf[:n])
 
 		if err != nil {
 			break
 		}
 	}
 
-	return b.String()
+	return text.String()
 }
 
 // in lists the files directly in a folder ("." is the root) with that ending.

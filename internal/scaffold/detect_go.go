@@ -23,31 +23,32 @@ var (
 
 // detectGo proposes the module's first benchmark, else its program, else the
 // CPU time of its tests.
-func detectGo(t *tree) *Proposal {
-	if !t.has("go.mod") {
+func detectGo(folder *tree) *Proposal {
+	if !folder.has("go.mod") {
 		return nil
 	}
-	p := &Proposal{}
-	p.addReason("go.mod: a Go module")
+	proposal := &Proposal{}
+	proposal.addReason("go.mod: a Go module")
 
-	if goRequire.MatchString(t.read("go.mod")) && !t.exists("vendor/modules.txt") {
-		p.Setup = "go mod download" // builds have no network, and the module cache may lack something
+	if goRequire.MatchString(folder.read("go.mod")) && !folder.exists("vendor/modules.txt") {
+		proposal.Setup = "go mod download" // builds have no network, and the module cache may lack something
 	}
 
-	if hasGoTests(t) {
-		p.Check = "go test ./..."
+	if hasGoTests(folder) {
+		proposal.Check = "go test ./..."
 	}
 
 	switch {
-	case goBench(t, p):
-	case goProgram(t, p):
-	case p.Check != "":
-		p.Build = "go test -run '^$' ./..." // compiles, so that the run doesn't
-		p.Run, p.Metric, p.Check, p.Tests = "go test -count=1 ./...", cpuSeconds(), "", p.Check
-		p.addReason("no benchmark and no program: the CPU time of the tests")
+	case goBench(folder, proposal):
+	case goProgram(folder, proposal):
+	case proposal.Check != "":
+		proposal.Build = "go test -run '^$' ./..." // compiles, so that the run doesn't
+		proposal.Run, proposal.Metric, proposal.Check, proposal.Tests = "go test -count=1 ./...", cpuSeconds(), "",
+			proposal.Check
+		proposal.addReason("no benchmark and no program: the CPU time of the tests")
 	}
 
-	return p
+	return proposal
 }
 
 func hasGoTests(t *tree) bool {
@@ -69,7 +70,7 @@ type goCase struct {
 
 // goBench proposes the first benchmark whose file to edit is clear and that
 // prints one number; else one whose parts' numbers are joined; else the first.
-func goBench(t *tree, p *Proposal) bool {
+func goBench(t *tree, proposal *Proposal) bool {
 	cases := goCases(t)
 	if len(cases) == 0 {
 		return false
@@ -86,9 +87,9 @@ func goBench(t *tree, p *Proposal) bool {
 	if len(cases) > 1 {
 		found += fmt.Sprintf(" (of %d benchmarks; --run and --metric choose another number)", len(cases))
 	}
-	p.addReason(found)
-	p.Edit = best.edit
-	goBenchCommands(p, path.Dir(best.file), best)
+	proposal.addReason(found)
+	proposal.Edit = best.edit
+	goBenchCommands(proposal, path.Dir(best.file), best)
 
 	return true
 }
@@ -106,20 +107,20 @@ func rankCase(c goCase) int {
 	return n
 }
 
-func goCases(t *tree) []goCase {
+func goCases(folder *tree) []goCase {
 	var cases []goCase
 
-	for _, file := range t.files {
+	for _, file := range folder.files {
 		if !strings.HasSuffix(file, "_test.go") {
 			continue
 		}
 
-		text := t.read(file)
+		text := folder.read(file)
 		for _, at := range goBenchmark.FindAllStringSubmatchIndex(text, -1) {
 			body, _, _ := strings.Cut(text[at[1]:], "\nfunc ")
 			name := text[at[2]:at[3]]
 			cases = append(cases, goCase{file: file, name: name, parts: strings.Contains(body, "b.Run("),
-				edit: goEdit(t, file, name)})
+				edit: goEdit(folder, file, name)})
 		}
 	}
 
@@ -130,41 +131,41 @@ func goCases(t *tree) []goCase {
 // unless all of them ran: the benchmark's last line is PASS only then.
 const joinParts = ` | awk '{print} /^PASS$/{ok=1} / ns\/op/{s+=log($3);n++} END{if(!ok||!n)exit 1; printf "METRIC ns_per_op=%.6g\n",exp(s/n)}'`
 
-func goBenchCommands(p *Proposal, dir string, c goCase) {
+func goBenchCommands(proposal *Proposal, dir string, c goCase) {
 	command := fmt.Sprintf("./bench.test -test.run '^$' -test.bench '^%s$'", c.name)
 
-	p.Metric = contract.Metric{Name: "ns_per_op", Better: research.Lower, Unit: "ns", Noise: research.Noisy,
+	proposal.Metric = contract.Metric{Name: "ns_per_op", Better: research.Lower, Unit: "ns", Noise: research.Noisy,
 		From: contract.Source{Kind: "regex", Expr: fmt.Sprintf(`^%s(?:-\d+)?\s+\d+\s+([0-9.]+) ns/op`, c.name)}}
 	if c.parts {
 		command += " -test.benchtime 200ms" + joinParts
-		p.Metric.From = contract.Source{Kind: "output"}
-		p.addReason("it has sub-benchmarks: the geometric mean of their ns/op")
+		proposal.Metric.From = contract.Source{Kind: "output"}
+		proposal.addReason("it has sub-benchmarks: the geometric mean of their ns/op")
 	}
 
-	p.Build, p.Run = "go test -c -o bench.test .", command
+	proposal.Build, proposal.Run = "go test -c -o bench.test .", command
 	if dir != "." {
-		p.Build = fmt.Sprintf("go test -c -o %s/bench.test ./%s", dir, dir)
-		p.Run = fmt.Sprintf("cd %s && %s", dir, command)
+		proposal.Build = fmt.Sprintf("go test -c -o %s/bench.test ./%s", dir, dir)
+		proposal.Run = fmt.Sprintf("cd %s && %s", dir, command)
 	}
 }
 
 // goEdit finds the file that a benchmark is of: the one of the same name, the
 // only one of the package, or the one that declares what is benchmarked.
-func goEdit(t *tree, test, benchmark string) []string {
-	if same := strings.TrimSuffix(test, "_test.go") + ".go"; t.has(same) {
+func goEdit(folder *tree, test, benchmark string) []string {
+	if same := strings.TrimSuffix(test, "_test.go") + ".go"; folder.has(same) {
 		return []string{same}
 	}
 
-	sources := goSources(t, path.Dir(test))
+	sources := goSources(folder, path.Dir(test))
 	if len(sources) == 1 {
 		return sources
 	}
 
 	for _, declared := range declarations(strings.TrimPrefix(benchmark, "Benchmark")) {
 		for _, file := range sources {
-			text := t.read(file)
+			text := folder.read(file)
 			if m := declared.FindStringIndex(text); m != nil && goBuilt(file, text) {
-				return goBody(t, file, text[m[0]:])
+				return goBody(folder, file, text[m[0]:])
 			}
 		}
 	}
@@ -175,15 +176,15 @@ func goEdit(t *tree, test, benchmark string) []string {
 // goBody is the file in which the function that text begins with has its body:
 // file itself, or the assembly file of this machine that implements it, if that
 // is clear.
-func goBody(t *tree, file, text string) []string {
+func goBody(folder *tree, file, text string) []string {
 	line := wording.FirstLine(text)
 	if strings.Contains(line, "{") || strings.HasSuffix(line, "(") {
 		return []string{file}
 	}
 
 	name, _, _ := strings.Cut(strings.TrimPrefix(line, "func "), "(")
-	for _, asm := range t.in(path.Dir(file), ".s") {
-		if text := t.read(asm); goBuilt(asm, text) && strings.Contains(text, "·"+name+"(") {
+	for _, asm := range folder.in(path.Dir(file), ".s") {
+		if text := folder.read(asm); goBuilt(asm, text) && strings.Contains(text, "·"+name+"(") {
 			return []string{asm}
 		}
 	}
@@ -236,10 +237,10 @@ func declarations(name string) []*regexp.Regexp {
 	return found
 }
 
-func goSources(t *tree, dir string) []string {
+func goSources(folder *tree, dir string) []string {
 	var found []string
 
-	for _, name := range t.in(dir, ".go") {
+	for _, name := range folder.in(dir, ".go") {
 		if !strings.HasSuffix(name, "_test.go") {
 			found = append(found, name)
 		}
@@ -248,21 +249,22 @@ func goSources(t *tree, dir string) []string {
 	return found
 }
 
-func goProgram(t *tree, p *Proposal) bool {
-	sources := goSources(t, ".")
+func goProgram(folder *tree, proposal *Proposal) bool {
+	sources := goSources(folder, ".")
 	for _, file := range sources {
-		if !goMain.MatchString(t.read(file)) {
+		if !goMain.MatchString(folder.read(file)) {
 			continue
 		}
-		p.addReason(file + ": a program; no benchmark")
+		proposal.addReason(file + ": a program; no benchmark")
 
-		p.Build, p.Run, p.Metric = "go build -buildvcs=false -o bench.bin .", "./bench.bin", cpuSeconds()
-		if m, ok := findPrintedMetric(t.read(file)); ok {
-			p.Metric = m
+		proposal.Build, proposal.Run, proposal.Metric = "go build -buildvcs=false -o bench.bin .", "./bench.bin",
+			cpuSeconds()
+		if m, ok := findPrintedMetric(folder.read(file)); ok {
+			proposal.Metric = m
 		}
 
 		if len(sources) == 1 {
-			p.Edit = sources
+			proposal.Edit = sources
 		}
 
 		return true

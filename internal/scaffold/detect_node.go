@@ -36,56 +36,56 @@ var jsBenches = []string{"bench.js", "bench.mjs", "benchmark.js", "benchmark.mjs
 	"benchmark/index.js", "benchmarks/index.js", "perf/index.js"}
 
 // detectJS proposes the bench script, else build, else test, of package.json.
-func detectJS(t *tree) *Proposal {
+func detectJS(folder *tree) *Proposal {
 	var pkg packageJSON
-	if !t.has("package.json") || json.Unmarshal([]byte(t.read("package.json")), &pkg) != nil {
+	if !folder.has("package.json") || json.Unmarshal([]byte(folder.read("package.json")), &pkg) != nil {
 		return nil
 	}
-	p := &Proposal{}
-	p.addReason("package.json: a JavaScript package")
+	proposal := &Proposal{}
+	proposal.addReason("package.json: a JavaScript package")
 
-	script := jsInstall(t, p, &pkg)
+	script := jsInstall(folder, proposal, &pkg)
 	if test := pkg.Scripts["test"]; test != "" && !strings.Contains(test, "no test specified") {
-		p.Check = script + "test"
+		proposal.Check = script + "test"
 	}
 
 	for _, name := range []string{"bench", "benchmark", "perf", "build", "test"} {
-		if pkg.Scripts[name] == "" || name == "test" && p.Check == "" {
+		if pkg.Scripts[name] == "" || name == "test" && proposal.Check == "" {
 			continue
 		}
-		p.addReason(`the script "` + name + `"`)
+		proposal.addReason(`the script "` + name + `"`)
 
-		p.Run, p.Metric = script+name, cpuSeconds()
+		proposal.Run, proposal.Metric = script+name, cpuSeconds()
 		if name == "test" {
-			p.Check, p.Tests = "", p.Check
-			if bench := t.first(jsBenches...); bench != "" {
-				p.addReason(bench +
+			proposal.Check, proposal.Tests = "", proposal.Check
+			if bench := folder.first(jsBenches...); bench != "" {
+				proposal.addReason(bench +
 					": no script runs it; let it print METRIC NAME=value, then `ratchet init --force --run 'node " +
 					bench + "' --metric NAME`")
 			}
 		}
-		jsFiles(t, p, &pkg, pkg.Scripts[name])
+		jsFiles(folder, proposal, &pkg, pkg.Scripts[name])
 
-		if lib := timedBy(&pkg); lib != "" && strings.HasPrefix(name, "bench") && p.Metric.From.Kind == "cpu" {
-			p.Metric = contract.Metric{}
-			p.addReason(`"` + lib +
+		if lib := timedBy(&pkg); lib != "" && strings.HasPrefix(name, "bench") && proposal.Metric.From.Kind == "cpu" {
+			proposal.Metric = contract.Metric{}
+			proposal.addReason(`"` + lib +
 				`" measures for a fixed time, so CPU time says nothing: let the script print METRIC name=value`)
 		}
 
 		break
 	}
 
-	return p
+	return proposal
 }
 
 // jsInstall finds how dependencies come to be there, and returns how a script is run.
-func jsInstall(t *tree, p *Proposal, pkg *packageJSON) string {
+func jsInstall(folder *tree, proposal *Proposal, pkg *packageJSON) string {
 	script, install := "npm run --silent ", "npm install --no-audit --no-fund"
 
 	for _, m := range packageManagers {
-		if t.has(m.lock) {
+		if folder.has(m.lock) {
 			script, install = m.script, m.install
-			p.addReason(m.lock + ": " + strings.Fields(m.install)[0])
+			proposal.addReason(m.lock + ": " + strings.Fields(m.install)[0])
 
 			break
 		}
@@ -93,10 +93,10 @@ func jsInstall(t *tree, p *Proposal, pkg *packageJSON) string {
 
 	switch {
 	case len(pkg.Dependencies)+len(pkg.DevDependencies) == 0:
-	case !t.exists("node_modules"):
-		p.Setup = install
-	case !strings.Contains(t.read(".gitignore"), "node_modules"):
-		p.addReason("node_modules, but not in .gitignore: runs see it only if git ignores it")
+	case !folder.exists("node_modules"):
+		proposal.Setup = install
+	case !strings.Contains(folder.read(".gitignore"), "node_modules"):
+		proposal.addReason("node_modules, but not in .gitignore: runs see it only if git ignores it")
 	}
 
 	return script
@@ -116,26 +116,26 @@ func timedBy(pkg *packageJSON) string {
 
 // jsFiles looks into the file that the script runs: what it prints, and the
 // one local file that it imports.
-func jsFiles(t *tree, p *Proposal, pkg *packageJSON, command string) {
+func jsFiles(folder *tree, proposal *Proposal, pkg *packageJSON, command string) {
 	if m := nodeScript.FindStringSubmatch(command); m != nil {
 		file := path.Clean(m[1])
 
-		text := t.read(file)
+		text := folder.read(file)
 		if metric, ok := findPrintedMetric(text); ok {
-			p.Metric = metric
-			p.addReason(file + ": prints " + metric.Name)
+			proposal.Metric = metric
+			proposal.addReason(file + ": prints " + metric.Name)
 		}
 		var local []string
 
 		for _, i := range jsImport.FindAllStringSubmatch(text, -1) {
 			name := path.Join(path.Dir(file), i[1])
-			if found := t.first(name, name+".js", name+".ts", name+".mjs", name+"/index.js"); found != "" {
+			if found := folder.first(name, name+".js", name+".ts", name+".mjs", name+"/index.js"); found != "" {
 				local = append(local, found)
 			}
 		}
 
 		if len(local) == 1 {
-			p.Edit = local
+			proposal.Edit = local
 			return
 		}
 	}
@@ -145,7 +145,7 @@ func jsFiles(t *tree, p *Proposal, pkg *packageJSON, command string) {
 		main = "index.js"
 	}
 
-	if found := t.first(main, main+".js", main+"/index.js"); found != "" {
-		p.Edit = []string{found}
+	if found := folder.first(main, main+".js", main+"/index.js"); found != "" {
+		proposal.Edit = []string{found}
 	}
 }

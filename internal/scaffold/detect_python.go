@@ -11,69 +11,70 @@ var pythonImport = regexp.MustCompile(`(?m)^[ \t]*(?:from +([A-Za-z_][\w.]*) +im
 
 // detectPython proposes a benchmark or training script, else the CPU time of
 // the tests.
-func detectPython(t *tree) *Proposal {
-	if t.first("pyproject.toml", "requirements.txt", "setup.py", "uv.lock") == "" && len(t.in(".", ".py")) == 0 {
+func detectPython(folder *tree) *Proposal {
+	if folder.first("pyproject.toml", "requirements.txt", "setup.py", "uv.lock") == "" &&
+		len(folder.in(".", ".py")) == 0 {
 		return nil
 	}
-	p := &Proposal{}
-	p.addReason("a Python project")
+	proposal := &Proposal{}
+	proposal.addReason("a Python project")
 
 	python, pytest := "python3 ", "python3 -m pytest -q"
-	if t.has("uv.lock") {
+	if folder.has("uv.lock") {
 		python, pytest = "uv run ", "uv run pytest -q"
-		p.addReason("uv.lock: uv runs it")
+		proposal.addReason("uv.lock: uv runs it")
 
-		if !t.exists(".venv") {
-			p.Setup = "uv sync --frozen"
+		if !folder.exists(".venv") {
+			proposal.Setup = "uv sync --frozen"
 		}
 	}
 
-	if hasPytest(t) {
-		p.Check = pytest
-	} else if test := unittests(t); test != "" {
-		p.Check = python + "-m unittest discover -q -s " + path.Dir(test) + " -t ."
-		pytest = p.Check
+	if hasPytest(folder) {
+		proposal.Check = pytest
+	} else if test := unittests(folder); test != "" {
+		proposal.Check = python + "-m unittest discover -q -s " + path.Dir(test) + " -t ."
+		pytest = proposal.Check
 	}
 
-	script := pythonScript(t)
+	script := pythonScript(folder)
 	switch {
 	case script != "":
-		pythonProgram(t, p, python, script)
-	case p.Check != "":
-		p.Run, p.Metric, p.Check, p.Tests = pytest, cpuSeconds(), "", p.Check
-		p.addReason("no script to measure: the CPU time of the tests")
+		pythonProgram(folder, proposal, python, script)
+	case proposal.Check != "":
+		proposal.Run, proposal.Metric, proposal.Check, proposal.Tests = pytest, cpuSeconds(), "", proposal.Check
+		proposal.addReason("no script to measure: the CPU time of the tests")
 	}
 
-	return p
+	return proposal
 }
 
 // hasPytest says whether the project names pytest: in its settings, or by a
 // test that is not unittest's.
-func hasPytest(t *tree) bool {
-	if t.has("pytest.ini") || t.has("conftest.py") {
+func hasPytest(folder *tree) bool {
+	if folder.has("pytest.ini") || folder.has("conftest.py") {
 		return true
 	}
 
 	for _, file := range []string{"pyproject.toml", "tox.ini", "setup.cfg", "setup.py", "requirements.txt",
 		"requirements-dev.txt"} {
-		if strings.Contains(t.read(file), "pytest") {
+		if strings.Contains(folder.read(file), "pytest") {
 			return true
 		}
 	}
 
-	return slices.ContainsFunc(t.files, func(name string) bool {
-		return isPythonTest(name) && !strings.Contains(t.read(name), "import unittest")
+	return slices.ContainsFunc(folder.files, func(name string) bool {
+		return isPythonTest(name) && !strings.Contains(folder.read(name), "import unittest")
 	})
 }
 
 // unittests returns the first test of unittest's kind, "" if there is none.
-func unittests(t *tree) string {
-	i := slices.IndexFunc(t.files, isPythonTest)
+func unittests(folder *tree) string {
+	i := slices.IndexFunc(folder.files, isPythonTest)
 	if i < 0 {
 		return ""
 	}
 
-	return t.files[i]
+	return folder.files[i]
 }
 
 func isPythonTest(name string) bool {
@@ -82,10 +83,10 @@ func isPythonTest(name string) bool {
 }
 
 // pythonScript finds what to run: a benchmark, else a training script, else the program.
-func pythonScript(t *tree) string {
+func pythonScript(folder *tree) string {
 	for _, prefix := range []string{"bench", "benchmark", "train", "main"} {
 		for _, dir := range []string{".", "benchmarks", "bench", "scripts"} {
-			for _, name := range t.in(dir, ".py") {
+			for _, name := range folder.in(dir, ".py") {
 				if strings.HasPrefix(path.Base(name), prefix) {
 					return name
 				}
@@ -96,30 +97,30 @@ func pythonScript(t *tree) string {
 	return ""
 }
 
-func pythonProgram(t *tree, p *Proposal, python, script string) {
-	text := t.read(script)
+func pythonProgram(folder *tree, proposal *Proposal, python, script string) {
+	text := folder.read(script)
 
-	p.Run, p.Metric = python+script, cpuSeconds()
+	proposal.Run, proposal.Metric = python+script, cpuSeconds()
 	if m, ok := findPrintedMetric(text); ok {
-		p.Metric = m
-		p.addReason(script + ": prints " + m.Name)
+		proposal.Metric = m
+		proposal.addReason(script + ": prints " + m.Name)
 	} else {
-		p.addReason(script + ": prints no metric that is known by its form; its CPU time")
+		proposal.addReason(script + ": prints no metric that is known by its form; its CPU time")
 	}
 
-	local := pythonImports(t, script, text)
+	local := pythonImports(folder, script, text)
 	switch base := path.Base(script); {
 	case strings.HasPrefix(base, "train"):
-		p.Edit = []string{script}
-		p.addReason(script +
+		proposal.Edit = []string{script}
+		proposal.addReason(script +
 			" both does the work and prints the metric: a `measure:` command of its own would be safer")
 	case len(local) == 1:
-		p.Edit = local
+		proposal.Edit = local
 	}
 }
 
 // pythonImports are the project's own files that a script imports.
-func pythonImports(t *tree, script, text string) []string {
+func pythonImports(folder *tree, script, text string) []string {
 	var local []string
 
 	for _, m := range pythonImport.FindAllStringSubmatch(text, -1) {
@@ -127,7 +128,7 @@ func pythonImports(t *tree, script, text string) []string {
 			name, _, _ = strings.Cut(strings.TrimSpace(name), " ") // import x as y
 			file := strings.ReplaceAll(name, ".", "/") + ".py"
 
-			found := t.first(path.Join(path.Dir(script), file), file, "src/"+file)
+			found := folder.first(path.Join(path.Dir(script), file), file, "src/"+file)
 			if name != "" && found != "" && !slices.Contains(local, found) {
 				local = append(local, found)
 			}

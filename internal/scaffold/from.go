@@ -89,13 +89,13 @@ func readSource(arg, dir string) (*taken, error) {
 }
 
 func readText(file string) (string, error) {
-	b, err := os.ReadFile(file)
+	content, err := os.ReadFile(file)
 	if err != nil {
 		return "", research.Errorf(research.CodeNotFound, "check its name and permissions", "%s can't be read: %w",
 			file, err)
 	}
 
-	return strings.ReplaceAll(strings.TrimPrefix(string(b), "\ufeff"), "\r\n", "\n"), nil
+	return strings.ReplaceAll(strings.TrimPrefix(string(content), "\ufeff"), "\r\n", "\n"), nil
 }
 
 // relativeTo is a file's path below dir with slashes; "" if it is not below.
@@ -131,53 +131,53 @@ func readKarpathy(file, dir string) (*taken, error) {
 		return nil, research.Errorf(research.CodeBadArgument, "use it as it is: `ratchet doctor` tries it",
 			"%s has a front matter already", file)
 	}
-	t := &taken{text: text, wall: 10 * time.Minute}
-	t.addReason(filepath.Base(file) + ": a direction for the agent, kept as it is")
-	t.karpathyEdit(text, filepath.Dir(file), dir)
+	read := &taken{text: text, wall: 10 * time.Minute}
+	read.addReason(filepath.Base(file) + ": a direction for the agent, kept as it is")
+	read.karpathyEdit(text, filepath.Dir(file), dir)
 
 	if m := launched().FindStringSubmatch(text); m != nil {
-		t.Run = strings.TrimSpace(m[1])
-		t.addReason("run: it says `" + t.Run + "`")
+		read.Run = strings.TrimSpace(m[1])
+		read.addReason("run: it says `" + read.Run + "`")
 	}
 
 	if m := grepped().FindStringSubmatch(text); m != nil {
-		t.Metric.Name = m[1]
+		read.Metric.Name = m[1]
 	} else if m := tsvHeader().FindStringSubmatch(text); m != nil {
-		t.Metric.Name = m[1]
+		read.Metric.Name = m[1]
 	}
 
-	if t.Metric.Name != "" {
-		t.addReason("metric: it reads " + t.Metric.Name + " from the output")
-		t.Metric.Better = guessDirection(t.Metric.Name)
+	if read.Metric.Name != "" {
+		read.addReason("metric: it reads " + read.Metric.Name + " from the output")
+		read.Metric.Better = guessDirection(read.Metric.Name)
 	}
 
 	if m := says().FindStringSubmatch(text); m != nil {
-		t.Metric.Better = research.Lower
+		read.Metric.Better = research.Lower
 		if w := strings.ToLower(m[1]); strings.HasPrefix(w, "high") || strings.HasPrefix(w, "max") {
-			t.Metric.Better = research.Higher
+			read.Metric.Better = research.Higher
 		}
 	}
 
 	if m := minutes().FindStringSubmatch(text); m != nil {
 		if n, err := strconv.Atoi(m[1]); err == nil && n > 0 && n < 10_000 {
-			t.wall = time.Duration(n) * time.Minute
-			t.addReason("budget: a run of more than " + m[1] + " minutes is killed there")
+			read.wall = time.Duration(n) * time.Minute
+			read.addReason("budget: a run of more than " + m[1] + " minutes is killed there")
 		}
 	}
 
 	for _, m := range cacheDir().FindAllStringSubmatch(text, -1) {
-		if !slices.Contains(t.reads, m[1]) {
-			t.reads = append(t.reads, m[1])
+		if !slices.Contains(read.reads, m[1]) {
+			read.reads = append(read.reads, m[1])
 		}
 	}
-	t.karpathyNotes(text)
+	read.karpathyNotes(text)
 
 	if rel := relativeTo(dir, filepath.Dir(file)); rel != "." && rel != "" {
-		t.addNote("the text lies in %s: commands run in program.md's own folder; say cd in run where they belong there",
+		read.addNote("the text lies in %s: commands run in program.md's own folder; say cd in run where they belong there",
 			rel)
 	}
 
-	return t, nil
+	return read, nil
 }
 
 func (t *taken) karpathyEdit(text, from, dir string) {
@@ -232,49 +232,49 @@ var (
 // readPi reads pi-autoresearch's files in folder: the prompt is the direction,
 // measure.sh the measured command, checks.sh the check.
 func readPi(folder, dir string, names piNames) (*taken, error) {
-	t := &taken{}
+	read := &taken{}
 
 	measure := relativeTo(dir, filepath.Join(folder, names.measure))
 	if _, err := os.Stat(filepath.Join(folder, names.measure)); err != nil || measure == "" {
 		return nil, research.Errorf(research.CodeNotFound, "stand in the folder that it is below, or name it with -C",
 			"there is no %s below %s", names.measure, dir)
 	}
-	t.Run = "bash " + measure
-	t.addReason("run: " + measure)
+	read.Run = "bash " + measure
+	read.addReason("run: " + measure)
 
-	t.untraced = append(t.untraced, measure)
+	read.untraced = append(read.untraced, measure)
 	if text, err := readText(filepath.Join(folder, names.prompt)); err == nil {
-		t.text = text
-		t.piScope(text, dir)
+		read.text = text
+		read.piScope(text, dir)
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
 
 	if _, err := os.Stat(filepath.Join(folder, names.checks)); err == nil {
-		t.Check = "bash " + relativeTo(dir, filepath.Join(folder, names.checks))
-		t.addReason("check: " + names.checks)
-		t.untraced = append(t.untraced, relativeTo(dir, filepath.Join(folder, names.checks)))
+		read.Check = "bash " + relativeTo(dir, filepath.Join(folder, names.checks))
+		read.addReason("check: " + names.checks)
+		read.untraced = append(read.untraced, relativeTo(dir, filepath.Join(folder, names.checks)))
 	}
 
-	if err := t.piConfig(folder, names); err != nil {
+	if err := read.piConfig(folder, names); err != nil {
 		return nil, err
 	}
 
-	if t.Metric.Name == "" {
-		t.piMetric()
+	if read.Metric.Name == "" {
+		read.piMetric()
 	}
-	t.piHooks(filepath.Join(folder, names.hooks), dir)
+	read.piHooks(filepath.Join(folder, names.hooks), dir)
 
 	for _, extra := range []struct{ file, say string }{
 		{names.ideas, "%s: add what is still open as ideas (share, or tell the agent to read it)"},
 		{names.log, "%s: `ratchet import` takes it over once the campaign is started"},
 	} {
 		if _, err := os.Stat(filepath.Join(folder, extra.file)); err == nil {
-			t.addNote(extra.say, extra.file)
+			read.addNote(extra.say, extra.file)
 		}
 	}
 
-	return t, nil
+	return read, nil
 }
 
 // piHooks takes the hooks over: pi runs those that are executable.
@@ -298,7 +298,7 @@ func (t *taken) piHooks(folder, dir string) {
 
 // readSection is the text below a heading, up to the next one of any level.
 func readSection(text, heading string) string {
-	var b strings.Builder
+	var out strings.Builder
 	in := false
 
 	for line := range strings.Lines(text) {
@@ -309,11 +309,11 @@ func readSection(text, heading string) string {
 		}
 
 		if in {
-			b.WriteString(line)
+			out.WriteString(line)
 		}
 	}
 
-	return b.String()
+	return out.String()
 }
 
 // piScope takes the files in scope that are files.

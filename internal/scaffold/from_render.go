@@ -10,16 +10,16 @@ import (
 )
 
 // render makes program.md of what was taken over, and reads it back.
-func (t *taken) render(p *Proposal, name, folder string) ([]byte, contract.Program, error) {
+func (t *taken) render(proposal *Proposal, name, folder string) ([]byte, contract.Program, error) {
 	if name == "" {
 		name = t.name
 	}
 
-	text, program, err := renderProposal(p, name, folder)
-	if err != nil && p.Metric.Unit != "" { // as another program writes units
-		t.addNote("the unit %s", p.Metric.Unit)
-		p.Metric.Unit = ""
-		text, program, err = renderProposal(p, name, folder)
+	text, program, err := renderProposal(proposal, name, folder)
+	if err != nil && proposal.Metric.Unit != "" { // as another program writes units
+		t.addNote("the unit %s", proposal.Metric.Unit)
+		proposal.Metric.Unit = ""
+		text, program, err = renderProposal(proposal, name, folder)
 	}
 
 	if err != nil {
@@ -48,33 +48,33 @@ func (t *taken) render(p *Proposal, name, folder string) ([]byte, contract.Progr
 
 // body is the direction: the other program's text, and what the keys above don't say of it.
 func (t *taken) body(program contract.Program) string {
-	var b strings.Builder
+	var text strings.Builder
 
 	for _, file := range t.untraced {
 		t.addNote("%s: runs see committed files only; `git add -f %s` if git does not have it", file, file)
 	}
 
 	if len(t.untaken) > 0 {
-		b.WriteString("## Taken over, and not translated\n\n")
+		text.WriteString("## Taken over, and not translated\n\n")
 
 		for _, n := range t.untaken {
-			fmt.Fprintf(&b, "- %s\n", n)
+			fmt.Fprintf(&text, "- %s\n", n)
 		}
-		b.WriteString("\n")
+		text.WriteString("\n")
 	}
 
 	if strings.TrimSpace(t.text) == "" {
-		b.WriteString(direction)
+		text.WriteString(direction)
 	} else {
-		b.WriteString("## The direction\n\nRatchet makes the runs, the commits, the verdicts and the log. Where the text below says to do these by hand, use its tools instead.\n\n")
-		b.WriteString(strings.TrimRight(t.text, "\n") + "\n")
+		text.WriteString("## The direction\n\nRatchet makes the runs, the commits, the verdicts and the log. Where the text below says to do these by hand, use its tools instead.\n\n")
+		text.WriteString(strings.TrimRight(t.text, "\n") + "\n")
 	}
 
 	if domain := FittingPlaybook(program); domain != "" {
-		fmt.Fprintf(&b, "\nPlaybook: read_log{view:\"guide\",query:%q}\n", domain)
+		fmt.Fprintf(&text, "\nPlaybook: read_log{view:\"guide\",query:%q}\n", domain)
 	}
 
-	return b.String()
+	return text.String()
 }
 
 // compileLazily compiles an expression when it is first used, since most starts of

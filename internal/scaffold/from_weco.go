@@ -29,7 +29,7 @@ func readWeco(line, dir string) (*taken, error) {
 		return nil, research.Errorf(research.CodeBadArgument,
 			"give the whole command: --from 'weco run --source FILE --eval-command \"…\" --metric NAME --goal maximize'", "only `weco run` can be translated")
 	}
-	t := &taken{}
+	read := &taken{}
 
 	for i := 2; i < len(words); i++ {
 		flag, value, joined := strings.Cut(words[i], "=")
@@ -38,7 +38,7 @@ func readWeco(line, dir string) (*taken, error) {
 		}
 
 		if wecoSwitches[flag] || !strings.HasPrefix(flag, "-") {
-			t.addNote("%s: not translated", words[i])
+			read.addNote("%s: not translated", words[i])
 			continue
 		}
 
@@ -50,20 +50,20 @@ func readWeco(line, dir string) (*taken, error) {
 		}
 
 		if flag == "--sources" {
-			for t.wecoSource(value, dir); i+1 < len(words) && !strings.HasPrefix(words[i+1], "-"); i++ {
-				t.wecoSource(words[i+1], dir)
+			for read.wecoSource(value, dir); i+1 < len(words) && !strings.HasPrefix(words[i+1], "-"); i++ {
+				read.wecoSource(words[i+1], dir)
 			}
 
 			continue
 		}
-		t.wecoFlag(flag, value, dir)
+		read.wecoFlag(flag, value, dir)
 	}
 
-	if t.Run != "" {
-		t.addNote("Weco lets a model find the metric in the output; Ratchet reads `%s: NUMBER` on a line of its own: `ratchet doctor` shows whether it finds it", t.Metric.Name)
+	if read.Run != "" {
+		read.addNote("Weco lets a model find the metric in the output; Ratchet reads `%s: NUMBER` on a line of its own: `ratchet doctor` shows whether it finds it", read.Metric.Name)
 	}
 
-	return t, nil
+	return read, nil
 }
 
 func (t *taken) wecoSource(value, dir string) {

@@ -27,53 +27,54 @@ type Renderer func(p *Proposal, name, folder string) ([]byte, contract.Program, 
 // Propose finds what there is to say: in the repository, or in what --from names.
 func (r Request) Propose(dir string) (*Proposal, Renderer, error) {
 	if r.From != "" {
-		t, err := readSource(r.From, dir)
+		read, err := readSource(r.From, dir)
 		if err != nil {
 			return nil, nil, err
 		}
 
-		return &t.Proposal, t.render, nil
+		return &read.Proposal, read.render, nil
 	}
 
-	p, err := Detect(os.DirFS(dir))
+	proposal, err := Detect(os.DirFS(dir))
 	if err != nil {
 		return nil, nil, research.Errorf(research.CodeRepository, "name the repository's folder with -C",
 			"the folder %s can't be read: %w", dir, err)
 	}
 
-	return p, renderProposal, nil
+	return proposal, renderProposal, nil
 }
 
 // Override puts the flags over what was detected. A command of the user's own
 // prints its own metric: the detected one and its build go, and tests that were
 // to be measured become the check.
-func (r Request) Override(p *Proposal) {
-	if r.Run != "" && r.Run != p.Run {
-		p.Run, p.Build, p.Metric, p.Why, p.Check = r.Run, "", contract.Metric{}, nil, cmp.Or(p.Check, p.Tests)
+func (r Request) Override(proposal *Proposal) {
+	if r.Run != "" && r.Run != proposal.Run {
+		proposal.Run, proposal.Build, proposal.Metric, proposal.Why, proposal.Check = r.Run, "", contract.Metric{}, nil,
+			cmp.Or(proposal.Check, proposal.Tests)
 	}
 
-	if r.Metric != "" && r.Metric != p.Metric.Name {
-		p.Metric = contract.Metric{Name: r.Metric, Better: guessDirection(r.Metric)}
+	if r.Metric != "" && r.Metric != proposal.Metric.Name {
+		proposal.Metric = contract.Metric{Name: r.Metric, Better: guessDirection(r.Metric)}
 	}
 
 	if r.Better != "" {
-		p.Metric.Better = research.Direction(r.Better)
+		proposal.Metric.Better = research.Direction(r.Better)
 	}
 
 	if r.Unit != "" {
-		p.Metric.Unit = r.Unit
+		proposal.Metric.Unit = r.Unit
 	}
 
 	if r.Build != "" {
-		p.Build = r.Build
+		proposal.Build = r.Build
 	}
 
 	if r.Check != "" {
-		p.Check = r.Check
+		proposal.Check = r.Check
 	}
 
 	if len(r.Edit) > 0 {
-		p.Edit = r.Edit
+		proposal.Edit = r.Edit
 	}
 }
 
@@ -84,16 +85,16 @@ func Write(path string, text []byte, force bool) error {
 		mode = os.O_WRONLY | os.O_CREATE | os.O_TRUNC
 	}
 
-	f, err := os.OpenFile(path, mode, 0o644)
+	file, err := os.OpenFile(path, mode, 0o644)
 	if err != nil {
 		return research.Errorf(research.CodeStorage, "check the folder's permissions",
 			"program.md can't be written: %w", err)
 	}
 
-	if _, err := f.Write(text); err != nil {
-		f.Close()
+	if _, err := file.Write(text); err != nil {
+		file.Close()
 		return research.Errorf(research.CodeStorage, "free some space", "program.md can't be written: %w", err)
 	}
 
-	return f.Close()
+	return file.Close()
 }

@@ -17,8 +17,8 @@ One focused change an experiment. Simpler code at the same value is an improveme
 
 // renderProposal makes program.md and reads it back: what it says is what
 // every later command will understand.
-func renderProposal(p *Proposal, name, folder string) ([]byte, contract.Program, error) {
-	if err := requireComplete(p); err != nil {
+func renderProposal(proposal *Proposal, name, folder string) ([]byte, contract.Program, error) {
+	if err := requireComplete(proposal); err != nil {
 		return nil, contract.Program{}, err
 	}
 
@@ -28,16 +28,17 @@ func renderProposal(p *Proposal, name, folder string) ([]byte, contract.Program,
 		return nil, contract.Program{}, fmt.Errorf("make the default program: %w", err)
 	}
 	program := defaults.Program
-	program.Edit, program.Setup, program.Build, program.Run, program.Check = p.Edit, p.Setup, p.Build, p.Run, p.Check
+	program.Edit, program.Setup, program.Build, program.Run, program.Check = proposal.Edit, proposal.Setup,
+		proposal.Build, proposal.Run, proposal.Check
 	metric := program.Metric
 
-	metric.Name, metric.Better, metric.Unit = p.Metric.Name, p.Metric.Better, p.Metric.Unit
-	if p.Metric.From.Kind != "" {
-		metric.From = p.Metric.From
+	metric.Name, metric.Better, metric.Unit = proposal.Metric.Name, proposal.Metric.Better, proposal.Metric.Unit
+	if proposal.Metric.From.Kind != "" {
+		metric.From = proposal.Metric.From
 	}
 
-	if p.Metric.Noise != "" {
-		metric.Noise = p.Metric.Noise
+	if proposal.Metric.Noise != "" {
+		metric.Noise = proposal.Metric.Noise
 	}
 
 	program.Metric = metric
@@ -66,13 +67,13 @@ func FittingPlaybook(p contract.Program) string {
 
 // requireComplete is the error of a proposal that lacks something: what was found,
 // and each missing flag with what it wants. Nil if nothing is missing.
-func requireComplete(p *Proposal) error {
+func requireComplete(proposal *Proposal) error {
 	var wanted []string
 
-	for _, flag := range p.Missing() {
+	for _, flag := range proposal.Missing() {
 		switch flag {
 		case "--edit":
-			flag += " FILE (the one file that the agent may change" + p.LikelyFiles() + ")"
+			flag += " FILE (the one file that the agent may change" + proposal.LikelyFiles() + ")"
 		case "--run":
 			flag += " 'COMMAND' (the command to measure)"
 		case "--metric":
@@ -88,8 +89,8 @@ func requireComplete(p *Proposal) error {
 	}
 
 	found := "nothing that is known"
-	if len(p.Why) > 0 {
-		found = strings.Join(p.Why, "; ")
+	if len(proposal.Why) > 0 {
+		found = strings.Join(proposal.Why, "; ")
 	}
 
 	return research.Errorf(research.CodeBadArgument, "run it again with "+strings.Join(wanted, ", "),

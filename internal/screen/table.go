@@ -54,15 +54,15 @@ func Table(cols []Column, rows [][]Cell, width int, pen Pen) []string {
 const gap = 2 // columns between two
 
 func tableLine(cols []Column, row []Cell, wide []int, shown []bool, pen Pen) string {
-	var b strings.Builder
+	var out strings.Builder
 
 	for i, cell := range row {
 		if !shown[i] {
 			continue
 		}
 
-		if b.Len() > 0 {
-			b.WriteString(strings.Repeat(" ", gap))
+		if out.Len() > 0 {
+			out.WriteString(strings.Repeat(" ", gap))
 		}
 
 		text := cell.Text
@@ -72,7 +72,7 @@ func tableLine(cols []Column, row []Cell, wide []int, shown []bool, pen Pen) str
 
 		painted := pen.Paint(cell.Colour, text)
 		if i == len(row)-1 {
-			b.WriteString(painted)
+			out.WriteString(painted)
 			break
 		}
 
@@ -82,10 +82,10 @@ func tableLine(cols []Column, row []Cell, wide []int, shown []bool, pen Pen) str
 		} else {
 			painted += fill
 		}
-		b.WriteString(painted)
+		out.WriteString(painted)
 	}
 
-	return strings.TrimRight(b.String(), " ")
+	return strings.TrimRight(out.String(), " ")
 }
 
 // widths are the widest entries of each column.

@@ -7,7 +7,7 @@ import (
 )
 
 // anthropic answers POST /v1/messages.
-func (m *Model) anthropic(w http.ResponseWriter, body []byte) error {
+func (m *Model) anthropic(response http.ResponseWriter, body []byte) error {
 	var req struct {
 		Stream bool
 		Tools  []struct{ Name string }
@@ -21,9 +21,9 @@ func (m *Model) anthropic(w http.ResponseWriter, body []byte) error {
 		return fmt.Errorf("read the request: %w", err)
 	}
 
-	t := Turn{Agent: "anthropic"}
+	turn := Turn{Agent: "anthropic"}
 	for _, tool := range req.Tools {
-		t.Tools = append(t.Tools, tool.Name)
+		turn.Tools = append(turn.Tools, tool.Name)
 	}
 	names := map[string]string{} // of calls, by id
 
@@ -34,7 +34,7 @@ func (m *Model) anthropic(w http.ResponseWriter, body []byte) error {
 			Content              json.RawMessage
 		}
 		if json.Unmarshal(msg.Content, &blocks) != nil {
-			t.User += texts(msg.Content) + "\n"
+			turn.User += texts(msg.Content) + "\n"
 			continue
 		}
 
@@ -43,18 +43,18 @@ func (m *Model) anthropic(w http.ResponseWriter, body []byte) error {
 			case b.Type == "tool_use":
 				names[b.ID] = b.Name
 			case b.Type == "tool_result":
-				t.Results = append(t.Results, Result{names[b.ToolUseID], texts(b.Content)})
+				turn.Results = append(turn.Results, Result{names[b.ToolUseID], texts(b.Content)})
 			case b.Type == "text" && msg.Role == "user":
-				t.User += b.Text + "\n"
+				turn.User += b.Text + "\n"
 			}
 		}
 	}
-	sayAnthropic(w, req.Stream, m.next(t))
+	sayAnthropic(response, req.Stream, m.next(turn))
 
 	return nil
 }
 
-func sayAnthropic(w http.ResponseWriter, streaming bool, c call) {
+func sayAnthropic(response http.ResponseWriter, streaming bool, c call) {
 	usage := map[string]any{"input_tokens": 10, "output_tokens": 10}
 	block, empty, reason := map[string]any{"type": "text", "text": c.say}, map[string]any{"type": "text", "text": ""},
 		"end_turn"
@@ -71,12 +71,12 @@ func sayAnthropic(w http.ResponseWriter, streaming bool, c call) {
 		"stop_sequence": nil, "usage": usage}
 	if !streaming {
 		message["content"], message["stop_reason"] = []any{block}, reason
-		reply(w, message)
+		reply(response, message)
 
 		return
 	}
 	message["content"], message["stop_reason"] = []any{}, nil
-	e := stream(w, true)
+	e := stream(response, true)
 	e.put(map[string]any{"type": "message_start", "message": message})
 	e.put(map[string]any{"type": "content_block_start", "index": 0, "content_block": empty})
 	e.put(map[string]any{"type": "content_block_delta", "index": 0, "delta": delta})

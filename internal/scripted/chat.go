@@ -7,7 +7,7 @@ import (
 )
 
 // chat answers POST /v1/chat/completions.
-func (m *Model) chat(w http.ResponseWriter, body []byte) error {
+func (m *Model) chat(response http.ResponseWriter, body []byte) error {
 	var req struct {
 		Stream bool
 		Tools  []struct{ Function struct{ Name string } }
@@ -26,9 +26,9 @@ func (m *Model) chat(w http.ResponseWriter, body []byte) error {
 		return fmt.Errorf("read the request: %w", err)
 	}
 
-	t := Turn{Agent: "chat"}
+	turn := Turn{Agent: "chat"}
 	for _, tool := range req.Tools {
-		t.Tools = append(t.Tools, tool.Function.Name)
+		turn.Tools = append(turn.Tools, tool.Function.Name)
 	}
 	names := map[string]string{}
 
@@ -39,17 +39,17 @@ func (m *Model) chat(w http.ResponseWriter, body []byte) error {
 
 		switch msg.Role {
 		case "tool":
-			t.Results = append(t.Results, Result{names[msg.ToolCallID], texts(msg.Content)})
+			turn.Results = append(turn.Results, Result{names[msg.ToolCallID], texts(msg.Content)})
 		case "user":
-			t.User += texts(msg.Content) + "\n"
+			turn.User += texts(msg.Content) + "\n"
 		}
 	}
-	sayChat(w, req.Stream, m.next(t))
+	sayChat(response, req.Stream, m.next(turn))
 
 	return nil
 }
 
-func sayChat(w http.ResponseWriter, streaming bool, c call) {
+func sayChat(response http.ResponseWriter, streaming bool, c call) {
 	said, reason := map[string]any{"role": "assistant", "content": c.say}, "stop"
 	if c.name != "" {
 		reason = "tool_calls"
@@ -66,14 +66,14 @@ func sayChat(w http.ResponseWriter, streaming bool, c call) {
 	if !streaming {
 		whole := head("chat.completion", "message", said, reason)
 		whole["usage"] = usage
-		reply(w, whole)
+		reply(response, whole)
 
 		return
 	}
-	e := stream(w, false)
+	e := stream(response, false)
 	e.put(head("chat.completion.chunk", "delta", said, nil))
 	last := head("chat.completion.chunk", "delta", map[string]any{}, reason)
 	last["usage"] = usage
 	e.put(last)
-	fmt.Fprint(w, "data: [DONE]\n\n")
+	fmt.Fprint(response, "data: [DONE]\n\n")
 }

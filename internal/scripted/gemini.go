@@ -7,7 +7,7 @@ import (
 )
 
 // gemini answers POST …:generateContent and …:streamGenerateContent.
-func (m *Model) gemini(w http.ResponseWriter, body []byte, streaming bool) error {
+func (m *Model) gemini(response http.ResponseWriter, body []byte, streaming bool) error {
 	var req struct {
 		Tools []struct {
 			FunctionDeclarations []struct{ Name string }
@@ -26,24 +26,25 @@ func (m *Model) gemini(w http.ResponseWriter, body []byte, streaming bool) error
 	if err := json.Unmarshal(body, &req); err != nil {
 		return fmt.Errorf("read the request: %w", err)
 	}
-	t := Turn{Agent: "gemini"}
+	turn := Turn{Agent: "gemini"}
 
 	for _, tool := range req.Tools {
 		for _, f := range tool.FunctionDeclarations {
-			t.Tools = append(t.Tools, f.Name)
+			turn.Tools = append(turn.Tools, f.Name)
 		}
 	}
 
 	for _, c := range req.Contents {
 		for _, p := range c.Parts {
 			if p.FunctionResponse != nil {
-				t.Results = append(t.Results, Result{p.FunctionResponse.Name, geminiText(p.FunctionResponse.Response)})
+				turn.Results = append(turn.Results,
+					Result{p.FunctionResponse.Name, geminiText(p.FunctionResponse.Response)})
 			} else if c.Role == "user" {
-				t.User += p.Text + "\n"
+				turn.User += p.Text + "\n"
 			}
 		}
 	}
-	c := m.next(t)
+	c := m.next(turn)
 
 	part := map[string]any{"text": c.say}
 	if c.name != "" {
@@ -56,10 +57,10 @@ func (m *Model) gemini(w http.ResponseWriter, body []byte, streaming bool) error
 			"content": map[string]any{"role": "model", "parts": []any{part}}}},
 		"usageMetadata": map[string]any{"promptTokenCount": 10, "candidatesTokenCount": 10, "totalTokenCount": 20}}
 	if !streaming {
-		reply(w, answer)
+		reply(response, answer)
 		return nil
 	}
-	stream(w, false).put(answer)
+	stream(response, false).put(answer)
 
 	return nil
 }

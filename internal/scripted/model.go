@@ -97,36 +97,36 @@ func (m *Model) Unknown() []string {
 }
 
 // ServeHTTP answers requests to all four APIs, by their paths.
-func (m *Model) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	body, err := io.ReadAll(r.Body)
+func (m *Model) ServeHTTP(response http.ResponseWriter, request *http.Request) {
+	body, err := io.ReadAll(request.Body)
 	if err != nil {
-		http.Error(w, err.Error(), http.StatusBadRequest)
+		http.Error(response, err.Error(), http.StatusBadRequest)
 		return
 	}
 
-	path := r.URL.Path
+	path := request.URL.Path
 	switch {
 	case strings.HasSuffix(path, "/count_tokens"):
-		reply(w, map[string]any{"input_tokens": 10})
+		reply(response, map[string]any{"input_tokens": 10})
 	case strings.HasSuffix(path, "/messages"):
-		err = m.anthropic(w, body)
+		err = m.anthropic(response, body)
 	case strings.HasSuffix(path, "/responses"):
-		err = m.responses(w, body)
+		err = m.responses(response, body)
 	case strings.HasSuffix(path, "/chat/completions"):
-		err = m.chat(w, body)
+		err = m.chat(response, body)
 	case strings.HasSuffix(path, ":countTokens"):
-		reply(w, map[string]any{"totalTokens": 10})
+		reply(response, map[string]any{"totalTokens": 10})
 	case strings.HasSuffix(path, ":generateContent"), strings.HasSuffix(path, ":streamGenerateContent"):
-		err = m.gemini(w, body, strings.HasSuffix(path, ":streamGenerateContent"))
+		err = m.gemini(response, body, strings.HasSuffix(path, ":streamGenerateContent"))
 	default:
 		m.mu.Lock()
-		m.unknown = append(m.unknown, r.Method+" "+r.Host+path)
+		m.unknown = append(m.unknown, request.Method+" "+request.Host+path)
 		m.mu.Unlock()
-		http.NotFound(w, r)
+		http.NotFound(response, request)
 	}
 
 	if err != nil {
-		http.Error(w, err.Error(), http.StatusBadRequest)
+		http.Error(response, err.Error(), http.StatusBadRequest)
 	}
 }
 
@@ -143,29 +143,29 @@ type call struct {
 }
 
 // next plays one turn.
-func (m *Model) next(t Turn) call {
-	if len(t.Tools) == 0 {
+func (m *Model) next(turn Turn) call {
+	if len(turn.Tools) == 0 {
 		return call{say: "ok"}
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	id := fmt.Sprintf("call_%d", len(t.Results)+1)
-	t.Results = slices.DeleteFunc(t.Results, func(r Result) bool { return r.Tool == search })
-	m.turns = append(m.turns, t)
+	id := fmt.Sprintf("call_%d", len(turn.Results)+1)
+	turn.Results = slices.DeleteFunc(turn.Results, func(r Result) bool { return r.Tool == search })
+	m.turns = append(m.turns, turn)
 
-	move := m.script(t)
+	move := m.script(turn)
 	if move.Tool == "" {
 		return call{say: move.Say}
 	}
 
-	name := t.Offered(move.Tool)
-	if found := t.Offered(search); name == "" && found != "" && m.sought != move.Tool {
+	name := turn.Offered(move.Tool)
+	if found := turn.Offered(search); name == "" && found != "" && m.sought != move.Tool {
 		m.sought = move.Tool // once: it is there afterwards, or not at all
 		name, move.Args = found, map[string]any{"query": "select:" + move.Tool, "max_results": 5}
 	}
 
 	if name == "" {
-		return call{say: fmt.Sprintf("there is no tool %s among %s", move.Tool, strings.Join(t.Tools, ", "))}
+		return call{say: fmt.Sprintf("there is no tool %s among %s", move.Tool, strings.Join(turn.Tools, ", "))}
 	}
 
 	if move.Args == nil {
@@ -193,11 +193,11 @@ func stream(w http.ResponseWriter, named bool) events {
 }
 
 func (e events) put(v map[string]any) {
-	b, _ := json.Marshal(v) // maps of plain values
+	content, _ := json.Marshal(v) // maps of plain values
 	if e.named {
 		fmt.Fprintf(e.w, "event: %s\n", v["type"])
 	}
-	fmt.Fprintf(e.w, "data: %s\n\n", b)
+	fmt.Fprintf(e.w, "data: %s\n\n", content)
 }
 
 func reply(w http.ResponseWriter, v any) {

@@ -10,7 +10,7 @@ import (
 // responses answers POST /v1/responses, always as a stream. Codex offers MCP
 // tools in namespaces: a tool's name here is namespace + name, and the call
 // carries both.
-func (m *Model) responses(w http.ResponseWriter, body []byte) error {
+func (m *Model) responses(response http.ResponseWriter, body []byte) error {
 	var req struct {
 		Tools []struct {
 			Type, Name string
@@ -25,17 +25,17 @@ func (m *Model) responses(w http.ResponseWriter, body []byte) error {
 	if err := json.Unmarshal(body, &req); err != nil {
 		return fmt.Errorf("read the request: %w", err)
 	}
-	t := Turn{Agent: "responses"}
+	turn := Turn{Agent: "responses"}
 	space := map[string]string{} // of offered names
 
 	for _, tool := range req.Tools {
 		if tool.Type != "namespace" {
-			t.Tools = append(t.Tools, tool.Name)
+			turn.Tools = append(turn.Tools, tool.Name)
 		}
 
 		for _, inner := range tool.Tools {
 			name := joined(tool.Name, inner.Name)
-			t.Tools, space[name] = append(t.Tools, name), tool.Name
+			turn.Tools, space[name] = append(turn.Tools, name), tool.Name
 		}
 	}
 	names := map[string]string{}
@@ -45,12 +45,12 @@ func (m *Model) responses(w http.ResponseWriter, body []byte) error {
 		case in.Type == "function_call":
 			names[in.CallID] = joined(in.Namespace, in.Name)
 		case in.Type == "function_call_output":
-			t.Results = append(t.Results, Result{names[in.CallID], texts(in.Output)})
+			turn.Results = append(turn.Results, Result{names[in.CallID], texts(in.Output)})
 		case in.Role == "user":
-			t.User += texts(in.Content) + "\n"
+			turn.User += texts(in.Content) + "\n"
 		}
 	}
-	c := m.next(t)
+	c := m.next(turn)
 
 	item := map[string]any{"type": "message", "role": "assistant", "id": "msg_1",
 		"content": []any{map[string]any{"type": "output_text", "text": c.say}}}
@@ -61,7 +61,7 @@ func (m *Model) responses(w http.ResponseWriter, body []byte) error {
 			item["namespace"], item["name"] = ns, strings.TrimLeft(strings.TrimPrefix(c.name, ns), "_")
 		}
 	}
-	e := stream(w, true)
+	e := stream(response, true)
 	e.put(map[string]any{"type": "response.created", "response": map[string]any{"id": "resp_1"}})
 	e.put(map[string]any{"type": "response.output_item.added", "output_index": 0, "item": item})
 	e.put(map[string]any{"type": "response.output_item.done", "output_index": 0, "item": item})

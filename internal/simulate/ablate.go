@@ -242,13 +242,13 @@ func ablateStored(b *bench, a rules.Ablation) []int {
 			return step.Done.DroppedExperiments()
 		}
 
-		e, less := made.at(step.Compare.Besides, step.Compare.Out), map[int]bool{}
+		result, less := made.at(step.Compare.Besides, step.Compare.Out), map[int]bool{}
 		for _, n := range slices.Concat(step.Compare.Besides, step.Compare.Out) {
 			less[n] = true
 		}
 
 		for range step.Compare.Pairs {
-			e.Diffs = append(e.Diffs, b.world.run(-b.gain(less))-head[len(e.Diffs)%len(head)])
+			result.Diffs = append(result.Diffs, b.world.run(-b.gain(less))-head[len(result.Diffs)%len(head)])
 		}
 	}
 }
@@ -271,20 +271,20 @@ func (b *bench) score(gone []int) Trim {
 		out[n] = true
 	}
 
-	t := b.Trim
+	trim := b.Trim
 
 	for k, pair := range b.pairs {
 		paired[pair[0]], paired[pair[1]] = true, true
 		present := b.countPresent(k, out)
 
 		if k < b.Redundant {
-			t.Riders++
-			t.Gains++
-			t.Kept += min(present, 1)
-			t.Dropped += min(2-present, 1)
+			trim.Riders++
+			trim.Gains++
+			trim.Kept += min(present, 1)
+			trim.Dropped += min(2-present, 1)
 		} else {
-			t.Gains += 2
-			t.Kept += present
+			trim.Gains += 2
+			trim.Kept += present
 		}
 	}
 
@@ -292,22 +292,22 @@ func (b *bench) score(gone []int) Trim {
 		switch {
 		case paired[n]:
 		case effect > 0:
-			t.Gains++
+			trim.Gains++
 			if !out[n] {
-				t.Kept++
+				trim.Kept++
 			}
 		default:
-			t.Riders++
+			trim.Riders++
 			if out[n] {
-				t.Dropped++
+				trim.Dropped++
 			}
 		}
 	}
 
-	t.Retained = 1
+	trim.Retained = 1
 	if all := b.gain(nil); all > 0 {
-		t.Retained = b.gain(out) / all
+		trim.Retained = b.gain(out) / all
 	}
 
-	return t
+	return trim
 }

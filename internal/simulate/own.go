@@ -36,24 +36,24 @@ type driver struct {
 
 // observe makes the wanted run of a program at that level; baseline says that
 // it is the half of a pair that the other is compared with.
-func (s *driver) observe(w rules.RunRequest, level float64, baseline bool) rules.Observation {
-	o := rules.Observation{RunRequest: w, Valid: true}
+func (s *driver) observe(request rules.RunRequest, level float64, baseline bool) rules.Observation {
+	observation := rules.Observation{RunRequest: request, Valid: true}
 
-	baseline = baseline && w.Role == research.Confirm
+	baseline = baseline && request.Role == research.Confirm
 	switch {
 	case baseline && s.flaws.stored:
 		s.Runs++
-		o.Value = s.first[(w.Pair-1)%len(s.first)] * math.Exp(level)
+		observation.Value = s.first[(request.Pair-1)%len(s.first)] * math.Exp(level)
 	case baseline && s.flaws.blocked:
 		for len(s.block) < blockRuns {
 			s.block = append(s.block, unit*math.Exp(s.run(level)))
 		}
-		o.Value = s.block[(w.Pair-1)%blockRuns]
+		observation.Value = s.block[(request.Pair-1)%blockRuns]
 	default:
-		o.Value = unit * math.Exp(s.run(level))
+		observation.Value = unit * math.Exp(s.run(level))
 	}
 
-	return o
+	return observation
 }
 
 // calibrate runs the start version for as long as the rule wants it.
@@ -70,28 +70,28 @@ func (s *driver) calibrate(next func([]rules.Observation) *rules.RunRequest) []r
 
 // metric is a lower-is-better metric of the cell's noise.
 func metric(c Cell, broken flaws) contract.Metric {
-	m := contract.Metric{Name: "time", Better: research.Lower, Noise: research.Noisy, MinGainSet: true}
+	of := contract.Metric{Name: "time", Better: research.Lower, Noise: research.Noisy, MinGainSet: true}
 	if c.Noise.Sigma == 0 && !broken.longWay {
-		m.Noise = research.Deterministic
+		of.Noise = research.Deterministic
 	}
 
-	return m
+	return of
 }
 
 // observeHalf is observe, but for the flaw that counts pairs twice.
 func (s *driver) observeHalf(
-	w rules.RunRequest, level float64, baseline bool, before []rules.Observation,
+	request rules.RunRequest, level float64, baseline bool, before []rules.Observation,
 ) rules.Observation {
-	if s.flaws.twice && w.Role == research.Confirm && w.Pair%2 == 0 {
-		for _, o := range before {
-			if o.Pair == w.Pair-1 && o.Side == w.Side {
-				o.RunRequest = w
-				return o
+	if s.flaws.twice && request.Role == research.Confirm && request.Pair%2 == 0 {
+		for _, observation := range before {
+			if observation.Pair == request.Pair-1 && observation.Side == request.Side {
+				observation.RunRequest = request
+				return observation
 			}
 		}
 	}
 
-	return s.observe(w, level, baseline)
+	return s.observe(request, level, baseline)
 }
 
 // logGain is a reported share of a lower-is-better metric as a log-ratio.
@@ -143,12 +143,12 @@ func (s *driver) outlook() rules.Outlook {
 
 // step does what the rule's plan says, false at its end.
 func (n *autoNight) step() bool {
-	o := n.outlook()
-	switch n.rule.Plan(n.st, o) {
+	outlook := n.outlook()
+	switch n.rule.Plan(n.st, outlook) {
 	case rules.PlanPropose:
-		n.experiment(o)
+		n.experiment(outlook)
 	case rules.PlanCertify:
-		n.certify(o)
+		n.certify(outlook)
 	default:
 		return false
 	}
@@ -156,46 +156,46 @@ func (n *autoNight) step() bool {
 	return true
 }
 
-func (n *autoNight) experiment(o rules.Outlook) {
+func (n *autoNight) experiment(outlook rules.Outlook) {
 	effect, _ := n.propose()
 	var obs []rules.Observation
 
-	step := n.rule.Next(n.st, o, obs)
-	for ; step.Run != nil; step = n.rule.Next(n.st, o, obs) {
+	step := n.rule.Next(n.st, outlook, obs)
+	for ; step.Run != nil; step = n.rule.Next(n.st, outlook, obs) {
 		level := n.head
 		if step.Run.Side == rules.Candidate {
 			level += effect
 		}
 		obs = append(obs, n.observe(*step.Run, level, false))
 	}
-	j := *step.Done
+	judgement := *step.Done
 
-	n.st = n.rule.Close(n.st, o, obs, j)
-	switch j.Verdict {
+	n.st = n.rule.Close(n.st, outlook, obs, judgement)
+	switch judgement.Verdict {
 	case research.Provisional:
-		n.chain, n.shown = append(n.chain, effect), n.shown+exactGain(j)
+		n.chain, n.shown = append(n.chain, effect), n.shown+exactGain(judgement)
 	case research.Improved: // a deterministic metric
-		n.keep(effect, exactGain(j))
+		n.keep(effect, exactGain(judgement))
 	default:
 		return
 	}
 	n.head += effect
-	n.st = n.st.AfterKeep(j)
+	n.st = n.st.AfterKeep(judgement)
 }
 
-func (n *autoNight) certify(o rules.Outlook) {
+func (n *autoNight) certify(outlook rules.Outlook) {
 	n.block = nil
 	if n.flaws.unproven {
 		n.keepChain(n.chain, n.st.Auto.Claim)
-		n.st = n.rule.CloseCertificate(n.st, o, nil, rules.Certificate{Outcome: rules.Certified})
+		n.st = n.rule.CloseCertificate(n.st, outlook, nil, rules.Certificate{Outcome: rules.Certified})
 		n.chain = nil
 
 		return
 	}
 	var obs []rules.Observation
 
-	step := n.rule.NextPair(n.st, o, obs)
-	for ; step.Run != nil; step = n.rule.NextPair(n.st, o, obs) {
+	step := n.rule.NextPair(n.st, outlook, obs)
+	for ; step.Run != nil; step = n.rule.NextPair(n.st, outlook, obs) {
 		baseline := step.Run.Side == rules.Checkpoint
 
 		level := n.head
@@ -205,7 +205,7 @@ func (n *autoNight) certify(o rules.Outlook) {
 		obs = append(obs, n.observe(*step.Run, level, baseline))
 	}
 
-	n.st = n.rule.CloseCertificate(n.st, o, obs, *step.Done)
+	n.st = n.rule.CloseCertificate(n.st, outlook, obs, *step.Done)
 	if step.Done.Outcome == rules.Certified {
 		claim := logGain(step.Done.Gain.Mid)
 		if n.flaws.raw {
@@ -218,10 +218,10 @@ func (n *autoNight) certify(o rules.Outlook) {
 
 // certify plays the rule that proves every single edit.
 func certify(broken flaws) func(*world) {
-	return func(w *world) {
-		s := &driver{world: w, flaws: broken}
+	return func(machine *world) {
+		s := &driver{world: machine, flaws: broken}
 
-		rule := rules.Certify{Metric: metric(w.cell, broken), Rope: .003 * w.cell.Noise.Scale}
+		rule := rules.Certify{Metric: metric(machine.cell, broken), Rope: .003 * machine.cell.Noise.Scale}
 		if broken.unassuming {
 			rule.Assumptions = contract.AssumeNone
 		}
@@ -231,10 +231,10 @@ func certify(broken flaws) func(*world) {
 			return
 		}
 
-		for w.hasRunsLeft(1) {
-			o := s.outlook()
+		for machine.hasRunsLeft(1) {
+			outlook := s.outlook()
 
-			effect, ok := w.propose()
+			effect, ok := machine.propose()
 			if !ok {
 				return
 			}
@@ -243,7 +243,7 @@ func certify(broken flaws) func(*world) {
 				st.Tests, st.Kept = 0, wholeAlpha
 			}
 
-			st = s.judgeEdit(rule, st, o, effect)
+			st = s.judgeEdit(rule, st, outlook, effect)
 		}
 	}
 }
@@ -254,13 +254,13 @@ const wholeAlpha = 50
 
 // judgeEdit is one experiment of certify mode; the budget may break it off.
 func (s *driver) judgeEdit(
-	rule rules.Rule, st rules.RuleState, o rules.Outlook, effect float64,
+	rule rules.Rule, st rules.RuleState, outlook rules.Outlook, effect float64,
 ) rules.RuleState {
 	s.block = nil
 	var obs []rules.Observation
 
-	step := rule.Next(st, o, obs)
-	for ; step.Run != nil && s.hasRunsLeft(1); step = rule.Next(st, o, obs) {
+	step := rule.Next(st, outlook, obs)
+	for ; step.Run != nil && s.hasRunsLeft(1); step = rule.Next(st, outlook, obs) {
 		level, baseline := s.level+effect, false
 		if step.Run.Side != rules.Candidate {
 			level, baseline = s.level, true
@@ -271,14 +271,14 @@ func (s *driver) judgeEdit(
 	if step.Done == nil {
 		return st
 	}
-	j := *step.Done
+	judgement := *step.Done
 
-	st = rule.Close(st, o, obs, j)
-	if j.Verdict != research.Improved {
+	st = rule.Close(st, outlook, obs, judgement)
+	if judgement.Verdict != research.Improved {
 		return st
 	}
-	claim := logGain(j.Gain.Mid)
+	claim := logGain(judgement.Gain.Mid)
 	s.keep(effect, claim)
 
-	return st.AfterKeep(j)
+	return st.AfterKeep(judgement)
 }

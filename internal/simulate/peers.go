@@ -10,16 +10,16 @@ import (
 // greedy keeps what one run shows better than the recorded best by more than
 // minGain (karpathy, openevolve, weco; autokernel with 1 %).
 func greedy(minGain float64) func(*world) {
-	return func(w *world) {
-		best := w.run(w.level)
-		for w.hasRunsLeft(1) {
-			d, ok := w.propose()
+	return func(machine *world) {
+		best := machine.run(machine.level)
+		for machine.hasRunsLeft(1) {
+			d, ok := machine.propose()
 			if !ok {
 				return
 			}
 
-			if y := w.run(w.level + d); y < best+math.Log1p(-minGain) {
-				w.keep(d, best-y)
+			if y := machine.run(machine.level + d); y < best+math.Log1p(-minGain) {
+				machine.keep(d, best-y)
 				best = y
 			}
 		}
@@ -29,16 +29,16 @@ func greedy(minGain float64) func(*world) {
 // madGate is greedy obeying a session confidence |best - first| / MAD(all) >=
 // least (pi, codex-autoresearch).
 func madGate(least float64) func(*world) {
-	return func(w *world) {
-		best := w.run(w.level)
+	return func(machine *world) {
+		best := machine.run(machine.level)
 		first, all := best, []float64{best}
 
-		for w.hasRunsLeft(1) {
-			d, ok := w.propose()
+		for machine.hasRunsLeft(1) {
+			d, ok := machine.propose()
 			if !ok {
 				return
 			}
-			y := w.run(w.level + d)
+			y := machine.run(machine.level + d)
 
 			all = append(all, y)
 			if y >= best {
@@ -48,7 +48,7 @@ func madGate(least float64) func(*world) {
 			if mad := deviation(all); len(all) >= 3 && mad > 0 && math.Abs(y-first)/mad < least {
 				continue
 			}
-			w.keep(d, best-y)
+			machine.keep(d, best-y)
 			best = y
 		}
 	}
@@ -69,23 +69,23 @@ func deviation(xs []float64) float64 {
 // threeSeeds drops what loses its first run, else makes three and keeps when
 // the bootstrap probability of a better mean than the stored best's is >= .95
 // (a "rigor" mode); all 27 resamples of each side are enumerated.
-func threeSeeds(w *world) {
-	best := w.sample(3, w.level)
-	for w.hasRunsLeft(1) {
-		d, ok := w.propose()
+func threeSeeds(machine *world) {
+	best := machine.sample(3, machine.level)
+	for machine.hasRunsLeft(1) {
+		d, ok := machine.propose()
 		if !ok {
 			return
 		}
 
-		own := w.sample(1, w.level+d)
+		own := machine.sample(1, machine.level+d)
 		if own[0] >= mean(best) {
 			continue
 		}
 
-		if !w.hasRunsLeft(2) {
+		if !machine.hasRunsLeft(2) {
 			return
 		}
-		own = append(own, w.sample(2, w.level+d)...)
+		own = append(own, machine.sample(2, machine.level+d)...)
 
 		wins, others := 0, resamples(best)
 		for _, a := range resamples(own) {
@@ -97,7 +97,7 @@ func threeSeeds(w *world) {
 		}
 
 		if float64(wins)/729 >= .95 {
-			w.keep(d, mean(best)-mean(own))
+			machine.keep(d, mean(best)-mean(own))
 			best = own
 		}
 	}
@@ -123,23 +123,23 @@ func resamples(x []float64) []float64 {
 func storedBootstrap(first bool) func(*world) {
 	const k = 5
 
-	return func(w *world) {
-		start := w.sample(k, w.level)
+	return func(machine *world) {
+		start := machine.sample(k, machine.level)
 		best := start
 
-		for w.hasRunsLeft(k) {
-			d, ok := w.propose()
+		for machine.hasRunsLeft(k) {
+			d, ok := machine.propose()
 			if !ok {
 				return
 			}
 
-			own, against := w.sample(k, w.level+d), best
+			own, against := machine.sample(k, machine.level+d), best
 			if first {
 				against = start
 			}
 
-			if mean(own) < mean(best) && w.excludesZero(own, against) {
-				w.keep(d, mean(best)-mean(own))
+			if mean(own) < mean(best) && machine.excludesZero(own, against) {
+				machine.keep(d, mean(best)-mean(own))
 				best = own
 			}
 		}
@@ -166,16 +166,16 @@ func (w *world) excludesZero(own, against []float64) bool {
 }
 
 // medianGain keeps when the median of three beats the stored best median by 1 %.
-func medianGain(w *world) {
-	best := median(w.sample(3, w.level))
-	for w.hasRunsLeft(3) {
-		d, ok := w.propose()
+func medianGain(machine *world) {
+	best := median(machine.sample(3, machine.level))
+	for machine.hasRunsLeft(3) {
+		d, ok := machine.propose()
 		if !ok {
 			return
 		}
 
-		if y := median(w.sample(3, w.level+d)); y < best+math.Log1p(-.01) {
-			w.keep(d, best-y)
+		if y := median(machine.sample(3, machine.level+d)); y < best+math.Log1p(-.01) {
+			machine.keep(d, best-y)
 			best = y
 		}
 	}
@@ -184,12 +184,12 @@ func medianGain(w *world) {
 // normalPeek makes up to five runs, stops when P(mean beats the stored best)
 // under a normal posterior is below .05 or above .95, and keeps a better mean
 // unless it was below (ShinkaEvolve's early stop used as a keep rule).
-func normalPeek(w *world) {
+func normalPeek(machine *world) {
 	const k = 5
 
-	best := mean(w.sample(k, w.level))
-	for w.hasRunsLeft(k) {
-		d, ok := w.propose()
+	best := mean(machine.sample(k, machine.level))
+	for machine.hasRunsLeft(k) {
+		d, ok := machine.propose()
 		if !ok {
 			return
 		}
@@ -197,12 +197,12 @@ func normalPeek(w *world) {
 
 		p := .5
 		for len(own) < k && p >= .05 && p <= .95 {
-			own = append(own, w.run(w.level+d))
+			own = append(own, machine.run(machine.level+d))
 			p = beats(own, best)
 		}
 
 		if p >= .05 && mean(own) < best {
-			w.keep(d, best-mean(own))
+			machine.keep(d, best-mean(own))
 			best = mean(own)
 		}
 	}
@@ -236,25 +236,25 @@ func beats(x []float64, best float64) float64 {
 func fresh(k int, screen bool) func(*world) {
 	counts := rankSums(k)
 
-	return func(w *world) {
-		for w.hasRunsLeft(2 * k) {
-			d, ok := w.propose()
+	return func(machine *world) {
+		for machine.hasRunsLeft(2 * k) {
+			d, ok := machine.propose()
 			if !ok {
 				return
 			}
 
 			var base, own []float64
 			for len(own) < k {
-				base = append(base, w.run(w.level))
+				base = append(base, machine.run(machine.level))
 
-				own = append(own, w.run(w.level+d))
+				own = append(own, machine.run(machine.level+d))
 				if screen && len(own) == 1 && own[0] >= base[0] {
 					break
 				}
 			}
 
 			if len(own) == k && median(own) < median(base) && mannWhitney(own, base, counts) < .05 {
-				w.keep(d, median(base)-median(own))
+				machine.keep(d, median(base)-median(own))
 			}
 		}
 	}

@@ -58,18 +58,20 @@ func MistakenRules() []Rule {
 
 // PlayNight is night number i of the cell, from 0, by the rule.
 func PlayNight(r Rule, c Cell, seed uint64, i int) Night {
-	w := newWorld(c, seed, i)
-	r.play(w)
+	machine := newWorld(c, seed, i)
+	r.play(machine)
 
-	return w.Night
+	return machine.Night
 }
 
 // Summary is what the nights of one rule in one cell came to. Shares are of
 // nights, gains are means of log-ratios a night.
 type Summary struct {
-	Nights     int     `json:"nights"`
-	AnyFalse   float64 `json:"any_false"`   // share of nights with a false keep (a rider counts)
-	FalseNight float64 `json:"false_night"` // share of nights in which something claimed to be proven brings no gain: a whole chain, or a single keep
+	Nights   int     `json:"nights"`
+	AnyFalse float64 `json:"any_false"` // share of nights with a false keep (a rider counts)
+	// share of nights in which something claimed to be proven brings no gain: a whole chain, or a
+	// single keep
+	FalseNight float64 `json:"false_night"`
 	FalseShare float64 `json:"false_share"` // mean share of keeps without a gain
 	Keeps      float64 `json:"keeps"`
 	Gain       float64 `json:"gain"`

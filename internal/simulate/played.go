@@ -65,21 +65,21 @@ func (n PlayedNight) CoversTruth() bool {
 // RenderPlayedTables has the nights of useless edits, then the mixed ones; a row
 // each kind of night, in the order of the search, then of the noise.
 func RenderPlayedTables(nights []PlayedNight) string {
-	var b strings.Builder
-	b.WriteString("| useless edits: search, noise | nights | with something proven | edits a night | kept provisionally | runs a night | nights that deceive \"one run, keep if lower\" | its keeps a night |\n" +
+	var text strings.Builder
+	text.WriteString("| useless edits: search, noise | nights | with something proven | edits a night | kept provisionally | runs a night | nights that deceive \"one run, keep if lower\" | its keeps a night |\n" +
 		"|---|---|---|---|---|---|---|---|\n")
 
 	for _, c := range playedCells(nights, "null") {
-		b.WriteString(nullRow(c))
+		text.WriteString(nullRow(c))
 	}
-	b.WriteString("\n| mixed edits: search | nights | on offer, log-% | true gain of the head | audited | audited/offered | claimed | mean error of the claim | interval holds the truth |\n" +
+	text.WriteString("\n| mixed edits: search | nights | on offer, log-% | true gain of the head | audited | audited/offered | claimed | mean error of the claim | interval holds the truth |\n" +
 		"|---|---|---|---|---|---|---|---|---|\n")
 
 	for _, c := range playedCells(nights, "mixed") {
-		b.WriteString(mixedRow(c))
+		text.WriteString(mixedRow(c))
 	}
 
-	return b.String()
+	return text.String()
 }
 
 // playedCells are the nights of that kind by search and noise.
@@ -127,33 +127,34 @@ func countNights(nights []PlayedNight, which func(PlayedNight) bool) int {
 	return k
 }
 
-func nullRow(c []PlayedNight) string {
+func nullRow(nights []PlayedNight) string {
 	provisional := "-"
-	if c[0].Search == "auto" {
-		provisional = fmt.Sprintf("%.0f", meanOf(c, func(n PlayedNight) float64 { return float64(n.Kept) }))
+	if nights[0].Search == "auto" {
+		provisional = fmt.Sprintf("%.0f", meanOf(nights, func(n PlayedNight) float64 { return float64(n.Kept) }))
 	}
 
-	return fmt.Sprintf("| %s, %s | %d | %d | %.0f | %s | %.0f | %d | %.1f |\n", c[0].Search, c[0].Noise, len(c),
-		countNights(c, PlayedNight.IsDeceived), meanOf(c, func(n PlayedNight) float64 { return float64(n.Judged) }),
-		provisional, meanOf(c, func(n PlayedNight) float64 { return float64(n.Runs) }),
-		countNights(c, func(n PlayedNight) bool { return n.OneRun > 0 }),
-		meanOf(c, func(n PlayedNight) float64 { return float64(n.OneRun) }))
+	return fmt.Sprintf("| %s, %s | %d | %d | %.0f | %s | %.0f | %d | %.1f |\n", nights[0].Search, nights[0].Noise,
+		len(nights), countNights(nights, PlayedNight.IsDeceived), meanOf(nights,
+			func(n PlayedNight) float64 { return float64(n.Judged) }),
+		provisional, meanOf(nights, func(n PlayedNight) float64 { return float64(n.Runs) }),
+		countNights(nights, func(n PlayedNight) bool { return n.OneRun > 0 }),
+		meanOf(nights, func(n PlayedNight) float64 { return float64(n.OneRun) }))
 }
 
-func mixedRow(c []PlayedNight) string {
+func mixedRow(nights []PlayedNight) string {
 	audited, ratio, covered := "-", "-", "-"
-	if c[0].Search != "greedy" {
-		audited = fmt.Sprintf("%.1f", 100*meanOf(c, func(n PlayedNight) float64 { return n.Audited }))
-		ratio = fmt.Sprintf("%.3f", meanOf(c, func(n PlayedNight) float64 { return n.Audited / n.Offered }))
+	if nights[0].Search != "greedy" {
+		audited = fmt.Sprintf("%.1f", 100*meanOf(nights, func(n PlayedNight) float64 { return n.Audited }))
+		ratio = fmt.Sprintf("%.3f", meanOf(nights, func(n PlayedNight) float64 { return n.Audited / n.Offered }))
 	}
 
-	if c[0].Search == "auto" {
-		covered = fmt.Sprintf("%d of %d", countNights(c, PlayedNight.CoversTruth), len(c))
+	if nights[0].Search == "auto" {
+		covered = fmt.Sprintf("%d of %d", countNights(nights, PlayedNight.CoversTruth), len(nights))
 	}
 
-	return fmt.Sprintf("| %s | %d | %.1f | %.1f | %s | %s | %.1f | %.1f | %s |\n", c[0].Search, len(c),
-		100*meanOf(c, func(n PlayedNight) float64 { return n.Offered }),
-		100*meanOf(c, func(n PlayedNight) float64 { return n.Truth }), audited, ratio,
-		100*meanOf(c, func(n PlayedNight) float64 { return n.Claimed }),
-		100*meanOf(c, func(n PlayedNight) float64 { return math.Abs(n.Claimed - n.Truth) }), covered)
+	return fmt.Sprintf("| %s | %d | %.1f | %.1f | %s | %s | %.1f | %.1f | %s |\n", nights[0].Search, len(nights),
+		100*meanOf(nights, func(n PlayedNight) float64 { return n.Offered }),
+		100*meanOf(nights, func(n PlayedNight) float64 { return n.Truth }), audited, ratio,
+		100*meanOf(nights, func(n PlayedNight) float64 { return n.Claimed }),
+		100*meanOf(nights, func(n PlayedNight) float64 { return math.Abs(n.Claimed - n.Truth) }), covered)
 }

@@ -144,7 +144,8 @@ type Replayed struct {
 	Edits    float64 `json:"edits"`    // judged a night
 	Runs     float64 `json:"runs"`     // an edit
 	Adopted  float64 `json:"adopted"`  // by auto, a night, before its certificate
-	Cut      float64 `json:"cut"`      // experiments and certificates a night that wanted more than was recorded, and ended undecided
+	// experiments and certificates a night that wanted more than was recorded, and ended undecided
+	Cut float64 `json:"cut"`
 }
 
 // ReplayRecording plays a night by every rule from each of so many places in the
@@ -185,22 +186,22 @@ type replayed struct {
 
 func replayNight(r Rule, rec Recording, shift int) replayed {
 	t := &tape{rec: rec, shift: shift, used: map[int]*[2]int{}}
-	m := contract.Metric{Name: "time", Better: research.Lower, Noise: research.Noisy, MinGainSet: true}
+	of := contract.Metric{Name: "time", Better: research.Lower, Noise: research.Noisy, MinGainSet: true}
 	o := &ownReplay{tape: t}
 
 	switch {
 	case r.Peer:
-		w := newWorld(Cell{Effects: Effects{Harm: 1}, Runs: Unlimited, Proposals: len(rec.Edits)}, 1, shift)
-		w.tape = t
-		r.play(w)
+		machine := newWorld(Cell{Effects: Effects{Harm: 1}, Runs: Unlimited, Proposals: len(rec.Edits)}, 1, shift)
+		machine.tape = t
+		r.play(machine)
 
-		return replayed{Night: w.Night}
+		return replayed{Night: machine.Night}
 	case r.Name == "auto":
-		o.auto(rules.Auto{Metric: m, Rope: .003})
+		o.auto(rules.Auto{Metric: of, Rope: .003})
 	case strings.HasSuffix(r.Name, "no assumptions"):
-		o.certify(rules.Certify{Metric: m, Rope: .003, Assumptions: contract.AssumeNone})
+		o.certify(rules.Certify{Metric: of, Rope: .003, Assumptions: contract.AssumeNone})
 	default:
-		o.certify(rules.Certify{Metric: m, Rope: .003})
+		o.certify(rules.Certify{Metric: of, Rope: .003})
 	}
 
 	return o.replayed
@@ -213,26 +214,26 @@ type ownReplay struct {
 }
 
 // observe is the wanted run of an edit; false when the recording has no more.
-func (r *ownReplay) observe(w rules.RunRequest, edit int) (rules.Observation, bool) {
+func (r *ownReplay) observe(request rules.RunRequest, edit int) (rules.Observation, bool) {
 	side := 0
-	if w.Side == rules.Candidate || edit > len(r.tape.rec.Edits) && w.Side == rules.Incumbent {
+	if request.Side == rules.Candidate || edit > len(r.tape.rec.Edits) && request.Side == rules.Incumbent {
 		side = 1
 	}
 	v, ok := r.tape.nextSample(edit, side)
 	r.Runs++
 
-	return rules.Observation{RunRequest: w, Valid: true, Value: v}, ok
+	return rules.Observation{RunRequest: request, Valid: true, Value: v}, ok
 }
 
 func (r *ownReplay) calibrated(rule rules.Rule) (rules.RuleState, bool) {
 	var obs []rules.Observation
 	for w := rule.Calibrate(obs); w != nil; w = rule.Calibrate(obs) {
-		o, ok := r.observe(*w, 0)
+		observation, ok := r.observe(*w, 0)
 		if !ok {
 			return rules.RuleState{}, false
 		}
 
-		obs = append(obs, o)
+		obs = append(obs, observation)
 	}
 	st, err := rule.Calibrated(obs)
 
@@ -247,10 +248,10 @@ func (r *ownReplay) outlook() rules.Outlook {
 // judge makes one edit's experiment. A test that wants more samples than there
 // are ends as the budget's end does: nothing is shown.
 func (r *ownReplay) judge(rule rules.Rule, st rules.RuleState) (rules.RuleState, rules.Judgement) {
-	o, obs := r.outlook(), []rules.Observation{}
+	outlook, obs := r.outlook(), []rules.Observation{}
 	r.Proposals++
 
-	step := rule.Next(st, o, obs)
+	step := rule.Next(st, outlook, obs)
 	for step.Run != nil {
 		one, ok := r.observe(*step.Run, r.Proposals)
 		if !ok {
@@ -261,22 +262,22 @@ func (r *ownReplay) judge(rule rules.Rule, st rules.RuleState) (rules.RuleState,
 		}
 
 		obs = append(obs, one)
-		step = rule.Next(st, o, obs)
+		step = rule.Next(st, outlook, obs)
 	}
 
-	return rule.Close(st, o, obs, *step.Done), *step.Done
+	return rule.Close(st, outlook, obs, *step.Done), *step.Done
 }
 
 func (r *ownReplay) certify(rule rules.Rule) {
 	st, ok := r.calibrated(rule)
 	for ok && r.Proposals < len(r.tape.rec.Edits) && r.outlook().Left > 0 {
-		var j rules.Judgement
-		if st, j = r.judge(rule, st); j.Verdict != research.Improved {
+		var judgement rules.Judgement
+		if st, judgement = r.judge(rule, st); judgement.Verdict != research.Improved {
 			continue
 		}
-		st = st.AfterKeep(j)
+		st = st.AfterKeep(judgement)
 		r.Keeps++
-		r.Claimed += logGain(j.Gain.Mid)
+		r.Claimed += logGain(judgement.Gain.Mid)
 	}
 }
 
@@ -307,9 +308,9 @@ func (r *ownReplay) auto(rule rules.Auto) {
 // prove certifies the head. Its pairs are those of all edits together, which
 // is as useless as the head. Without any more of them it is rolled back.
 func (r *ownReplay) prove(rule rules.Auto, st rules.RuleState) (rules.RuleState, rules.Certificate) {
-	o, obs := r.outlook(), []rules.Observation{}
+	outlook, obs := r.outlook(), []rules.Observation{}
 
-	step := rule.NextPair(st, o, obs)
+	step := rule.NextPair(st, outlook, obs)
 	for step.Run != nil {
 		one, ok := r.observe(*step.Run, len(r.tape.rec.Edits)+1)
 		if !ok {
@@ -320,16 +321,16 @@ func (r *ownReplay) prove(rule rules.Auto, st rules.RuleState) (rules.RuleState,
 		}
 
 		obs = append(obs, one)
-		step = rule.NextPair(st, o, obs)
+		step = rule.NextPair(st, outlook, obs)
 	}
 
-	return rule.CloseCertificate(st, o, obs, *step.Done), *step.Done
+	return rule.CloseCertificate(st, outlook, obs, *step.Done), *step.Done
 }
 
 // RenderReplayTable has a row a rule.
 func RenderReplayTable(all []Replayed) string {
-	var b strings.Builder
-	b.WriteString("| rule | nights with a keep | keeps a night | gain claimed, log-% a night | edits judged | runs an edit | kept provisionally | undecided at the recording's end |\n" +
+	var text strings.Builder
+	text.WriteString("| rule | nights with a keep | keeps a night | gain claimed, log-% a night | edits judged | runs an edit | kept provisionally | undecided at the recording's end |\n" +
 		"|---|---|---|---|---|---|---|---|\n")
 
 	for _, r := range all {
@@ -341,12 +342,12 @@ func RenderReplayTable(all []Replayed) string {
 		if !r.Peer {
 			cut = fmt.Sprintf("%.1f", r.Cut)
 		}
-		fmt.Fprintf(&b, "| %s | %d of %d | %.1f | %.1f | %.0f | %.1f | %s | %s |\n",
+		fmt.Fprintf(&text, "| %s | %d of %d | %.1f | %.1f | %.0f | %.1f | %s | %s |\n",
 			boldOwn(Result{Rule: r.Rule, Peer: r.Peer}), r.Deceived, r.Nights, r.Keeps, 100*r.Claimed, r.Edits, r.Runs,
 			provisional, cut)
 	}
 
-	return b.String()
+	return text.String()
 }
 
 // ReplayNights is how many nights docs/evidence.md plays over a recording.
@@ -355,8 +356,8 @@ const ReplayNights = 11
 // RenderRecordingTable says by kind of edit what the recorded pairs come to: their
 // noise, and what is left of it in the medians of whole edits.
 func RenderRecordingTable(rec Recording) string {
-	var b strings.Builder
-	b.WriteString("| edits | pairs | noise of a pair, % | largest difference of a pair, % | median difference of an edit, %: smallest to largest |\n|---|---|---|---|---|\n")
+	var text strings.Builder
+	text.WriteString("| edits | pairs | noise of a pair, % | largest difference of a pair, % | median difference of an edit, %: smallest to largest |\n|---|---|---|---|---|\n")
 
 	row := func(name string, edits ...[][2]float64) {
 		var all, mids []float64
@@ -374,7 +375,7 @@ func RenderRecordingTable(rec Recording) string {
 		for _, d := range all {
 			most = max(most, math.Abs(d))
 		}
-		fmt.Fprintf(&b, "| %s | %d | %.1f | %.0f | %+.1f to %+.1f |\n", name, len(all), 1.4826*deviation(all), most,
+		fmt.Fprintf(&text, "| %s | %d | %.1f | %.0f | %+.1f to %+.1f |\n", name, len(all), 1.4826*deviation(all), most,
 			slices.Min(mids), slices.Max(mids))
 	}
 	for _, kind := range []string{"comment", "rename", "order"} {
@@ -392,5 +393,5 @@ func RenderRecordingTable(rec Recording) string {
 	}
 	row("all together", rec.All)
 
-	return b.String()
+	return text.String()
 }

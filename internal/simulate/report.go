@@ -65,8 +65,8 @@ func RenderNullTable(lines []Line) string {
 	if len(lines) == 0 {
 		return ""
 	}
-	var b strings.Builder
-	row := func(cells []string) { fmt.Fprintf(&b, "| %s |\n", strings.Join(cells, " | ")) }
+	var text strings.Builder
+	row := func(cells []string) { fmt.Fprintf(&text, "| %s |\n", strings.Join(cells, " | ")) }
 
 	head, rule := []string{"rule"}, []string{"---"}
 	for _, l := range lines {
@@ -83,7 +83,7 @@ func RenderNullTable(lines []Line) string {
 		row(cells)
 	}
 
-	return b.String()
+	return text.String()
 }
 
 func boldOwn(r Result) string {
@@ -101,23 +101,23 @@ func RenderGainTable(lines []Line) string {
 	if len(lines) == 0 {
 		return ""
 	}
-	var b strings.Builder
-	b.WriteString("| proposals/runs, noise | best peer: its gain, claimed/true |")
+	var text strings.Builder
+	text.WriteString("| proposals/runs, noise | best peer: its gain, claimed/true |")
 	rule := "|---|---|"
 
 	for _, r := range lines[0].Results {
 		if !r.Peer {
-			fmt.Fprintf(&b, " %s: gain/peer (se) | claimed/true | riders | runs a proposal |", r.Rule)
+			fmt.Fprintf(&text, " %s: gain/peer (se) | claimed/true | riders | runs a proposal |", r.Rule)
 			rule += "---|---|---|---|"
 		}
 	}
-	b.WriteString("\n" + rule + "\n")
+	text.WriteString("\n" + rule + "\n")
 
 	for _, l := range lines {
-		b.WriteString(gainRow(l))
+		text.WriteString(gainRow(l))
 	}
 
-	return b.String()
+	return text.String()
 }
 
 func gainRow(l Line) string {

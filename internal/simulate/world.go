@@ -114,14 +114,14 @@ type world struct {
 }
 
 func newWorld(c Cell, seed uint64, night int) *world {
-	w := &world{cell: c,
+	machine := &world{cell: c,
 		noise: rand.New(rand.NewPCG(seed, uint64(night)+1)),
 		edits: rand.New(rand.NewPCG(seed+1e9, uint64(night)+1)),
 	}
-	w.drift = c.Noise.DriftSD * w.noise.NormFloat64()
-	w.slow = c.Noise.Jump > 0 && w.noise.IntN(2) == 0
+	machine.drift = c.Noise.DriftSD * machine.noise.NormFloat64()
+	machine.slow = c.Noise.Jump > 0 && machine.noise.IntN(2) == 0
 
-	return w
+	return machine
 }
 
 // run measures a program of the true log level.
@@ -131,19 +131,19 @@ func (w *world) run(level float64) float64 {
 		return w.tape.readSample(w.Proposals, level != w.level)
 	}
 	w.tick()
-	n := w.cell.Noise
+	noise := w.cell.Noise
 
-	y := level + w.drift + n.Sigma*w.noise.NormFloat64()
-	if n.TailP > 0 && w.noise.Float64() < n.TailP {
-		y += n.TailMean * w.noise.ExpFloat64()
+	y := level + w.drift + noise.Sigma*w.noise.NormFloat64()
+	if noise.TailP > 0 && w.noise.Float64() < noise.TailP {
+		y += noise.TailMean * w.noise.ExpFloat64()
 	}
 
 	if w.slow {
-		y += n.Jump
+		y += noise.Jump
 	}
 
 	if w.burst {
-		y += n.TailMean * w.noise.ExpFloat64()
+		y += noise.TailMean * w.noise.ExpFloat64()
 	}
 
 	return y
@@ -151,23 +151,23 @@ func (w *world) run(level float64) float64 {
 
 // tick lets one step of time pass on the machine.
 func (w *world) tick() {
-	n := w.cell.Noise
-	if n.DriftSD > 0 {
-		w.drift = n.Rho*w.drift + n.DriftSD*math.Sqrt(1-n.Rho*n.Rho)*w.noise.NormFloat64()
+	noise := w.cell.Noise
+	if noise.DriftSD > 0 {
+		w.drift = noise.Rho*w.drift + noise.DriftSD*math.Sqrt(1-noise.Rho*noise.Rho)*w.noise.NormFloat64()
 	}
 
-	if n.JumpP > 0 && w.noise.Float64() < n.JumpP {
+	if noise.JumpP > 0 && w.noise.Float64() < noise.JumpP {
 		w.slow = !w.slow
 	}
 
-	if n.BurstP == 0 {
+	if noise.BurstP == 0 {
 		return
 	}
 
 	if w.burst {
-		w.burst = w.noise.Float64() >= n.BurstEnd
+		w.burst = w.noise.Float64() >= noise.BurstEnd
 	} else {
-		w.burst = w.noise.Float64() < n.BurstP
+		w.burst = w.noise.Float64() < noise.BurstP
 	}
 }
 

@@ -25,20 +25,20 @@ func (r *Repo) RefreshIndex(ctx context.Context, commit string, paths []string) 
 	var feed bytes.Buffer
 
 	for _, path := range paths {
-		e, err := r.entryInCommit(ctx, commit, path)
+		item, err := r.entryInCommit(ctx, commit, path)
 		if err != nil {
 			return false, err
 		}
 
-		if r.indexHolds(path, e) {
+		if r.indexHolds(path, item) {
 			continue
 		}
 
-		if e.hash == "" { // zeros remove the entry
-			e.hash = strings.Repeat("0", 40)
+		if item.hash == "" { // zeros remove the entry
+			item.hash = strings.Repeat("0", 40)
 		}
 
-		fmt.Fprintf(&feed, "%o %s\t%s\x00", e.mode, e.hash, path)
+		fmt.Fprintf(&feed, "%o %s\t%s\x00", item.mode, item.hash, path)
 	}
 
 	if feed.Len() == 0 {

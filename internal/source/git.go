@@ -210,14 +210,14 @@ type cappedBuffer struct {
 	full  bool
 }
 
-func (c *cappedBuffer) Write(p []byte) (int, error) {
-	if c.limit <= 0 || c.buf.Len()+len(p) <= c.limit {
-		return c.buf.Write(p)
+func (c *cappedBuffer) Write(content []byte) (int, error) {
+	if c.limit <= 0 || c.buf.Len()+len(content) <= c.limit {
+		return c.buf.Write(content)
 	}
 
-	c.buf.Write(p[:c.limit-c.buf.Len()])
+	c.buf.Write(content[:c.limit-c.buf.Len()])
 	if c.quiet {
-		return len(p), nil
+		return len(content), nil
 	}
 
 	c.full = true
@@ -236,11 +236,11 @@ func splitFields(out []byte) []string {
 
 // joinFields joins strings for commands that read NUL-terminated input.
 func joinFields(list []string) []byte {
-	var b bytes.Buffer
+	var text bytes.Buffer
 	for _, s := range list {
-		b.WriteString(s)
-		b.WriteByte(0)
+		text.WriteString(s)
+		text.WriteByte(0)
 	}
 
-	return b.Bytes()
+	return text.Bytes()
 }

@@ -143,27 +143,27 @@ func (o *Objects) Tree(ctx context.Context, commit string) (string, error) {
 // Blob is the content of a file or link in a commit, as stored (before smudge
 // filters). CodeNotFound where the commit has no file there.
 func (o *Objects) Blob(ctx context.Context, commit, path string) ([]byte, error) {
-	e, err := o.entryInCommit(ctx, commit, path)
+	item, err := o.entryInCommit(ctx, commit, path)
 	if err != nil {
 		return nil, err
 	}
 
-	if !e.hasContent() {
+	if !item.hasContent() {
 		return nil, research.Errorf(research.CodeNotFound, "check the path; it is relative to the repository's root",
 			"%s is not a file in %s", path, commit)
 	}
 
-	return o.readObject(ctx, plumbing.BlobObject, e.hash)
+	return o.readObject(ctx, plumbing.BlobObject, item.hash)
 }
 
 // FileInTree is the content of a file or link in a tree, as stored; nil where it has none.
 func (o *Objects) FileInTree(ctx context.Context, tree, path string) ([]byte, error) {
-	e, err := o.entryInTree(ctx, tree, path)
-	if err != nil || !e.hasContent() {
+	item, err := o.entryInTree(ctx, tree, path)
+	if err != nil || !item.hasContent() {
 		return nil, err
 	}
 
-	return o.readObject(ctx, plumbing.BlobObject, e.hash)
+	return o.readObject(ctx, plumbing.BlobObject, item.hash)
 }
 
 // TrackedFiles maps the path of every file and link of a commit to its blob's hash.
@@ -190,13 +190,13 @@ func (o *Objects) walkTree(ctx context.Context, tree, prefix string, visit func(
 		return err
 	}
 
-	for _, e := range entries {
-		if e.mode != modeFolder {
-			visit(prefix+e.name, e)
+	for _, item := range entries {
+		if item.mode != modeFolder {
+			visit(prefix+item.name, item)
 			continue
 		}
 
-		if err := o.walkTree(ctx, e.hash, prefix+e.name+"/", visit); err != nil {
+		if err := o.walkTree(ctx, item.hash, prefix+item.name+"/", visit); err != nil {
 			return err
 		}
 	}
@@ -275,18 +275,18 @@ func (o *Objects) entryInTree(ctx context.Context, tree, path string) (entry, er
 			return entry{}, err
 		}
 
-		e := findEntry(entries, name)
-		isFolder := e.mode == modeFolder
+		item := findEntry(entries, name)
+		isFolder := item.mode == modeFolder
 
 		if !deeper && !isFolder {
-			return e, nil
+			return item, nil
 		}
 
 		if !deeper || !isFolder {
 			return entry{}, nil
 		}
 
-		tree, path = e.hash, rest
+		tree, path = item.hash, rest
 	}
 }
 

@@ -14,18 +14,18 @@ const packedProbe = 1 << 10
 // findPackedRef looks a name up in the file of packed refs by bisection. ok is false
 // where the name is not found or the file is not sorted: git must be asked then.
 func (r *Repo) findPackedRef(name string) (hash string, ok bool) {
-	f, err := os.Open(filepath.Join(r.commonDir, "packed-refs"))
+	file, err := os.Open(filepath.Join(r.commonDir, "packed-refs"))
 	if err != nil {
 		return "", false
 	}
-	defer f.Close()
+	defer file.Close()
 
-	info, err := f.Stat()
+	info, err := file.Stat()
 	if err != nil {
 		return "", false
 	}
 
-	first, _, whole := bytes.Cut(readProbe(f, 0), []byte("\n"))
+	first, _, whole := bytes.Cut(readProbe(file, 0), []byte("\n"))
 	isHeader := whole && bytes.HasPrefix(first, []byte("#"))
 
 	if !isHeader || !strings.Contains(string(first)+" ", " sorted ") {
@@ -37,7 +37,7 @@ func (r *Repo) findPackedRef(name string) (hash string, ok bool) {
 	for high-low > packedProbe/2 {
 		middle := low + (high-low)/2
 
-		at, found := firstRefAfter(readProbe(f, middle))
+		at, found := firstRefAfter(readProbe(file, middle))
 		if found == "" {
 			return "", false
 		}
@@ -49,7 +49,7 @@ func (r *Repo) findPackedRef(name string) (hash string, ok bool) {
 		}
 	}
 
-	for line := range bytes.Lines(readProbe(f, low)) {
+	for line := range bytes.Lines(readProbe(file, low)) {
 		if hash, found := parsePackedLine(line); found == name && isHash(hash) {
 			return hash, true
 		}
@@ -60,24 +60,24 @@ func (r *Repo) findPackedRef(name string) (hash string, ok bool) {
 
 // readProbe reads packedProbe bytes at an offset, fewer at the end of the file.
 func readProbe(f io.ReaderAt, at int64) []byte {
-	b := make([]byte, packedProbe)
-	n, _ := f.ReadAt(b, at)
+	content := make([]byte, packedProbe)
+	n, _ := f.ReadAt(content, at)
 
-	return b[:n]
+	return content[:n]
 }
 
 // firstRefAfter finds the first ref whose line begins after the beginning of b, and lies
 // within b; "" if there is none.
-func firstRefAfter(b []byte) (at int, name string) {
+func firstRefAfter(content []byte) (at int, name string) {
 	for {
-		newline := bytes.IndexByte(b[at:], '\n')
+		newline := bytes.IndexByte(content[at:], '\n')
 		if newline < 0 {
 			return 0, ""
 		}
 
 		at += newline + 1
 
-		line, _, whole := bytes.Cut(b[at:], []byte("\n"))
+		line, _, whole := bytes.Cut(content[at:], []byte("\n"))
 		if !whole {
 			return 0, ""
 		}

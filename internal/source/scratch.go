@@ -71,16 +71,16 @@ func (o *Objects) collectEntries(ctx context.Context, tree, path string, into ma
 
 		name, rest, deeper := strings.Cut(path, "/")
 
-		e := findEntry(entries, name)
-		if !deeper && e.hash != "" && e.mode != modeFolder {
-			into[prefix+name] = e
+		item := findEntry(entries, name)
+		if !deeper && item.hash != "" && item.mode != modeFolder {
+			into[prefix+name] = item
 		}
 
-		if !deeper || e.mode != modeFolder {
+		if !deeper || item.mode != modeFolder {
 			return nil
 		}
 
-		tree, path, prefix = e.hash, rest, prefix+name+"/"
+		tree, path, prefix = item.hash, rest, prefix+name+"/"
 	}
 }
 
@@ -89,21 +89,21 @@ func (s *scratch) writeEntries(entries map[string]entry) error {
 	encoded := &index.Index{Version: 2}
 
 	for _, path := range slices.Sorted(maps.Keys(entries)) {
-		e := entries[path]
+		item := entries[path]
 		encoded.Entries = append(encoded.Entries, &index.Entry{
 			Name: path,
-			Hash: plumbing.NewHash(e.hash),
-			Mode: filemode.FileMode(e.mode),
+			Hash: plumbing.NewHash(item.hash),
+			Mode: filemode.FileMode(item.mode),
 		})
 	}
 
-	f, err := os.Create(s.path)
+	file, err := os.Create(s.path)
 	if err != nil {
 		return err
 	}
-	defer f.Close()
+	defer file.Close()
 
-	w := bufio.NewWriter(f)
+	w := bufio.NewWriter(file)
 	if err := index.NewEncoder(w).Encode(encoded); err != nil {
 		return err
 	}
@@ -112,19 +112,19 @@ func (s *scratch) writeEntries(entries map[string]entry) error {
 		return err
 	}
 
-	return f.Close()
+	return file.Close()
 }
 
 // readEntries reads the index, by path.
 func (s *scratch) readEntries() (map[string]entry, error) {
-	f, err := os.Open(s.path)
+	file, err := os.Open(s.path)
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
+	defer file.Close()
 
 	decoded := &index.Index{}
-	if err := index.NewDecoder(bufio.NewReader(f)).Decode(decoded); err != nil {
+	if err := index.NewDecoder(bufio.NewReader(file)).Decode(decoded); err != nil {
 		return nil, fmt.Errorf("read a private index: %w", err)
 	}
 

@@ -62,11 +62,11 @@ func (w *treeWriter) editFolder(ctx context.Context, tree string, changes edits)
 
 	// Replace what lies in this folder, and sort the other edits by subfolder.
 	below := map[string]edits{}
-	for path, e := range changes {
+	for path, item := range changes {
 		name, rest, deeper := strings.Cut(path, "/")
 		if !deeper {
-			e.name = name
-			entries = replaceEntry(entries, e)
+			item.name = name
+			entries = replaceEntry(entries, item)
 
 			continue
 		}
@@ -75,7 +75,7 @@ func (w *treeWriter) editFolder(ctx context.Context, tree string, changes edits)
 			below[name] = edits{}
 		}
 
-		below[name][rest] = e
+		below[name][rest] = item
 	}
 
 	for name, inside := range below {
@@ -123,13 +123,13 @@ func (w *treeWriter) addTree(entries []entry) string {
 }
 
 // replaceEntry puts e in the place of the entry of its name; an e without a hash removes it.
-func replaceEntry(entries []entry, e entry) []entry {
-	kept := slices.DeleteFunc(entries, func(x entry) bool { return x.name == e.name })
-	if e.hash == "" {
+func replaceEntry(entries []entry, item entry) []entry {
+	kept := slices.DeleteFunc(entries, func(x entry) bool { return x.name == item.name })
+	if item.hash == "" {
 		return kept
 	}
 
-	return append(kept, e)
+	return append(kept, item)
 }
 
 // onlyRemove says whether no edit puts anything in its place.

@@ -76,10 +76,10 @@ func (o *Objects) Weave(ctx context.Context, start string, changes []Link) (*Wea
 }
 
 func (o *Objects) unwoven(ctx context.Context, commit, path string) (*woven, error) {
-	text, e, err := o.plain(ctx, commit, path)
+	text, item, err := o.plain(ctx, commit, path)
 
 	f := &woven{born: -1}
-	if e.hash != "" {
+	if item.hash != "" {
 		f.born = 0
 	}
 
@@ -92,23 +92,23 @@ func (o *Objects) unwoven(ctx context.Context, commit, path string) (*woven, err
 
 // plain is a file's content as stored.
 func (o *Objects) plain(ctx context.Context, commit, path string) ([]byte, entry, error) {
-	e, err := o.entryInCommit(ctx, commit, path)
-	if err != nil || e.hash == "" {
-		return nil, e, err
+	item, err := o.entryInCommit(ctx, commit, path)
+	if err != nil || item.hash == "" {
+		return nil, item, err
 	}
 
-	if e.mode != modeFile && e.mode != modeExec {
-		return nil, e, research.Errorf(research.CodeConflict, "leave its changes in", "%s is no plain file in %.9s",
+	if item.mode != modeFile && item.mode != modeExec {
+		return nil, item, research.Errorf(research.CodeConflict, "leave its changes in", "%s is no plain file in %.9s",
 			path, commit)
 	}
 
 	tree, err := o.Tree(ctx, commit)
 	if err != nil {
-		return nil, e, err
+		return nil, item, err
 	}
 	text, err := o.FileInTree(ctx, tree, path)
 
-	return text, e, err
+	return text, item, err
 }
 
 // weaveIn takes change number n of one file in.
@@ -314,7 +314,7 @@ func (o *Objects) Woven(ctx context.Context, w *Weave, head string, in func(chan
 	for _, path := range w.paths {
 		f := w.files[path]
 
-		e, err := o.entryInTree(ctx, tree, path)
+		item, err := o.entryInTree(ctx, tree, path)
 		if err != nil {
 			return "", err
 		}
@@ -333,8 +333,8 @@ func (o *Objects) Woven(ctx context.Context, w *Weave, head string, in func(chan
 			if err != nil {
 				return "", err
 			}
-			e.hash = strings.TrimSpace(string(out))
-			changes[path] = e
+			item.hash = strings.TrimSpace(string(out))
+			changes[path] = item
 		}
 	}
 

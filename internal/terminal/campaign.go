@@ -78,25 +78,26 @@ func (v Layout) experimentTable(xs []history.Experiment, noisy bool) []string {
 }
 
 // Status lays out where the campaign stands.
-func (v Layout) Status(b *view.Brief) []string {
-	c, f := &b.Campaign, tools.FactsOfBrief(b)
+func (v Layout) Status(brief *view.Brief) []string {
+	campaign, f := &brief.Campaign, tools.FactsOfBrief(brief)
 
-	title := v.pen.Paint(screen.Bold, c.Name)
-	if c.Ended != "" {
-		title += v.pen.Paint(screen.Maybe, "  ended: "+tools.Line(c.Ended))
+	title := v.pen.Paint(screen.Bold, campaign.Name)
+	if campaign.Ended != "" {
+		title += v.pen.Paint(screen.Maybe, "  ended: "+tools.Line(campaign.Ended))
 	}
 
 	facts := nonEmpty([2]string{"metric", f.Metric}, [2]string{"start", f.Baseline}, [2]string{"best", f.Best},
-		[2]string{"standing", tools.Line(b.Standing)}, [2]string{"machine", f.Machine}, [2]string{"so far", f.Counts},
+		[2]string{"standing", tools.Line(brief.Standing)}, [2]string{"machine", f.Machine}, [2]string{"so far",
+			f.Counts},
 		[2]string{"tried", f.Tried}, [2]string{"left",
-			wording.Count(b.Left.Experiments, "experiment") + ", " + wording.FormatDuration(b.Left.Hours*3600)})
-	for _, file := range b.Edit {
+			wording.Count(brief.Left.Experiments, "experiment") + ", " + wording.FormatDuration(brief.Left.Hours*3600)})
+	for _, file := range brief.Edit {
 		facts = append(facts, [2]string{"edit", file})
 	}
 
 	out := []string{title}
-	if b.Merge != "" {
-		out = append(out, v.paintWrapped(screen.Good, "your next step: "+tools.Line(b.Merge))...)
+	if brief.Merge != "" {
+		out = append(out, v.paintWrapped(screen.Good, "your next step: "+tools.Line(brief.Merge))...)
 	}
 
 	out = append(out, screen.Facts(facts, v.width, v.pen)...)
@@ -104,28 +105,28 @@ func (v Layout) Status(b *view.Brief) []string {
 		out = append(out, v.paintWrapped(screen.Maybe, f.Rests)...)
 	}
 
-	if b.Changed {
+	if brief.Changed {
 		out = append(out, v.paintWrapped(screen.Maybe,
 			"program.md's contract differs from the accepted one: no run until a person accepts it")...)
 	}
 
-	for _, j := range b.Running {
+	for _, j := range brief.Running {
 		out = append(out, v.paintWrapped(screen.Live,
 			fmt.Sprintf("> %s, %s, %s", j.ID, tools.Line(j.Phase), secondsText(j.Elapsed)))...)
 	}
 
-	if len(b.Recent) > 0 {
-		out = append(append(out, ""), v.experimentTable(b.Recent, c.Rule.NoiseKind == research.Noisy)...)
+	if len(brief.Recent) > 0 {
+		out = append(append(out, ""), v.experimentTable(brief.Recent, campaign.Rule.NoiseKind == research.Noisy)...)
 	}
 
-	if len(f.Lessons)+len(f.Ideas)+len(b.Notes) > 0 {
+	if len(f.Lessons)+len(f.Ideas)+len(brief.Notes) > 0 {
 		out = append(out, "")
-		for _, s := range slices.Concat(noteLines(b), f.Lessons, f.Ideas) {
+		for _, s := range slices.Concat(noteLines(brief), f.Lessons, f.Ideas) {
 			out = append(out, screen.Cut(s, v.width))
 		}
 	}
 
-	return append(append(out, ""), screen.Wrap("the agent's next step: "+tools.Line(b.Next), v.width, 2)...)
+	return append(append(out, ""), screen.Wrap("the agent's next step: "+tools.Line(brief.Next), v.width, 2)...)
 }
 
 // noteLines are the last notes to the agents, and whether this checkout's has had them.
@@ -169,26 +170,26 @@ func secondsText(seconds float64) string {
 }
 
 // Log lays out a page of experiments.
-func (v Layout) Log(b *view.Brief, p *view.Page, query string) []string {
-	if len(p.Experiments) == 0 {
+func (v Layout) Log(brief *view.Brief, page *view.Page, query string) []string {
+	if len(page.Experiments) == 0 {
 		words := "no experiments yet"
 		if query != "" {
 			words = "no experiment speaks of " + query
 		}
 
-		return append([]string{words}, v.importTable(p.Imported)...)
+		return append([]string{words}, v.importTable(page.Imported)...)
 	}
 
-	out := append(v.experimentTable(p.Experiments, b.Campaign.Rule.NoiseKind == research.Noisy),
-		v.importTable(p.Imported)...)
-	if p.Next != "" {
-		more := "ratchet log --cursor " + p.Next
+	out := append(v.experimentTable(page.Experiments, brief.Campaign.Rule.NoiseKind == research.Noisy),
+		v.importTable(page.Imported)...)
+	if page.Next != "" {
+		more := "ratchet log --cursor " + page.Next
 		if query != "" {
 			more += " " + strconv.Quote(query)
 		}
 
 		out = append(out, v.paintWrapped(screen.Faint,
-			fmt.Sprintf("of %d; older ones: %s", b.Campaign.Experiments, more))...)
+			fmt.Sprintf("of %d; older ones: %s", brief.Campaign.Experiments, more))...)
 	}
 
 	return out
@@ -221,16 +222,16 @@ func (v Layout) importTable(is []history.Import) []string {
 }
 
 // ImportPage lays out what was imported: the sources, and a page of their lines.
-func (v Layout) ImportPage(p *view.ImportPage) []string {
+func (v Layout) ImportPage(page *view.ImportPage) []string {
 	var out []string
-	for _, s := range p.Sources {
+	for _, s := range page.Sources {
 		out = append(out, screen.Wrap(fmt.Sprintf("%s (%s): lines %d, runs %d, not understood %d", tools.Line(s.Source),
 			s.Format, s.Lines, s.Runs, s.Broken), v.width, 2)...)
 	}
 
-	out = append(out, v.importTable(p.Lines)...)
-	if p.Next != "" {
-		out = append(out, v.paintWrapped(screen.Faint, "older ones: ratchet log --imported --cursor "+p.Next)...)
+	out = append(out, v.importTable(page.Lines)...)
+	if page.Next != "" {
+		out = append(out, v.paintWrapped(screen.Faint, "older ones: ratchet log --imported --cursor "+page.Next)...)
 	}
 
 	return out

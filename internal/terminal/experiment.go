@@ -13,37 +13,39 @@ import (
 )
 
 // Experiment lays out one experiment with its runs and its diff.
-func (v Layout) Experiment(d *view.Detail) []string {
-	x, f := &d.Experiment, tools.FactsOfRow(&d.Experiment)
+func (v Layout) Experiment(detail *view.Detail) []string {
+	experiment, f := &detail.Experiment, tools.FactsOfRow(&detail.Experiment)
 	word, colour := verdictWord(f.Verdict)
-	out := []string{v.pen.Paint(screen.Bold, fmt.Sprintf("x%d", x.N)) + "  " + v.pen.Paint(colour,
+	out := []string{v.pen.Paint(screen.Bold, fmt.Sprintf("x%d", experiment.N)) + "  " + v.pen.Paint(colour,
 		word) + "  " + f.Status}
 
-	facts := [][2]string{{"hypothesis", f.Idea}, {"expected", tools.Line(x.Expect)},
-		{"gain", tools.GainOf(x.Judgement)}}
-	if j := x.Judgement; j != nil {
-		if j.Value != nil {
-			facts = append(facts, [2]string{"value", wording.FormatValue(*j.Value, d.Metric.Unit)})
+	facts := [][2]string{{"hypothesis", f.Idea}, {"expected", tools.Line(experiment.Expect)},
+		{"gain", tools.GainOf(experiment.Judgement)}}
+	if judgement := experiment.Judgement; judgement != nil {
+		if judgement.Value != nil {
+			facts = append(facts, [2]string{"value", wording.FormatValue(*judgement.Value, detail.Metric.Unit)})
 		}
 
-		if d.Exact && j.Baseline != nil { // two raw numbers of a noisy metric only look comparable
-			facts = append(facts, [2]string{"before", wording.FormatValue(*j.Baseline, d.Metric.Unit)})
+		if detail.Exact && judgement.Baseline != nil { // two raw numbers of a noisy metric only look comparable
+			facts = append(facts, [2]string{"before", wording.FormatValue(*judgement.Baseline, detail.Metric.Unit)})
 		}
-		facts = append(facts, [2]string{"reason", tools.Line(j.Reason)})
+		facts = append(facts, [2]string{"reason", tools.Line(judgement.Reason)})
 	}
-	facts = append(facts, [2]string{"proof", tools.Line(d.Proof)}, [2]string{"lesson", tools.Line(x.Lesson)},
-		[2]string{"note", tools.Line(x.Note)}, [2]string{"by",
-			tools.Line(x.Session) + ", " + x.ProposedAt.Local().Format("2006-01-02 15:04")},
-		[2]string{"candidate", shortHash(x.Candidate)}, [2]string{"kept as", shortHash(x.Commit)},
-		[2]string{"changed", fmt.Sprintf("+%d -%d  %s", x.Added, x.Removed, tools.Line(strings.Join(d.Files, " ")))})
+	facts = append(facts, [2]string{"proof", tools.Line(detail.Proof)},
+		[2]string{"lesson", tools.Line(experiment.Lesson)}, [2]string{"note", tools.Line(experiment.Note)},
+		[2]string{"by",
+			tools.Line(experiment.Session) + ", " + experiment.ProposedAt.Local().Format("2006-01-02 15:04")},
+		[2]string{"candidate", shortHash(experiment.Candidate)}, [2]string{"kept as", shortHash(experiment.Commit)},
+		[2]string{"changed", fmt.Sprintf("+%d -%d  %s", experiment.Added, experiment.Removed,
+			tools.Line(strings.Join(detail.Files, " ")))})
 
 	out = append(out, screen.Facts(nonEmpty(facts...), v.width, v.pen)...)
-	if len(d.Runs) > 0 {
-		out = append(append(out, ""), v.runTable(d)...)
+	if len(detail.Runs) > 0 {
+		out = append(append(out, ""), v.runTable(detail)...)
 	}
 
-	if d.Diff != "" {
-		out = append(append(out, ""), v.colorDiff(d.Diff)...)
+	if detail.Diff != "" {
+		out = append(append(out, ""), v.colorDiff(detail.Diff)...)
 	}
 
 	return out
@@ -53,28 +55,28 @@ func (v Layout) Experiment(d *view.Detail) []string {
 func shortHash(hash string) string { return hash[:min(len(hash), 12)] }
 
 // runTable lays out an experiment's runs.
-func (v Layout) runTable(d *view.Detail) []string {
+func (v Layout) runTable(detail *view.Detail) []string {
 	cols := []screen.Column{{Head: "run", Right: true}, {Head: "role", Leave: 2}, {Head: "side"},
-		{Head: tools.Line(d.Metric.Name), Right: true}, {Head: "wall", Right: true, Leave: 1}, {Head: "note",
+		{Head: tools.Line(detail.Metric.Name), Right: true}, {Head: "wall", Right: true, Leave: 1}, {Head: "note",
 			Flex: true}}
 
-	rows := make([][]screen.Cell, len(d.Runs))
-	for i, r := range d.Runs {
-		value, colour, note := "-", screen.Plain, tools.Line(r.Reason)
-		if s, ok := r.Samples[d.Metric.Name]; ok {
+	rows := make([][]screen.Cell, len(detail.Runs))
+	for i, run := range detail.Runs {
+		value, colour, note := "-", screen.Plain, tools.Line(run.Reason)
+		if s, ok := run.Samples[detail.Metric.Name]; ok {
 			value = wording.FormatValue(s, "")
 		}
 
 		switch {
-		case !r.Valid:
+		case !run.Valid:
 			colour = screen.Bad
-		case r.Again:
+		case run.Again:
 			note = strings.TrimSpace("made again " + note)
-		case r.Contended:
+		case run.Contended:
 			note, colour = strings.TrimSpace("contended "+note), screen.Maybe
 		}
-		rows[i] = []screen.Cell{{Text: strconv.Itoa(r.Number)}, {Text: string(r.Role)}, {Text: string(r.Side)},
-			{Text: value}, {Text: wording.FormatDuration(r.Wall)}, {Text: note, Colour: colour}}
+		rows[i] = []screen.Cell{{Text: strconv.Itoa(run.Number)}, {Text: string(run.Role)}, {Text: string(run.Side)},
+			{Text: value}, {Text: wording.FormatDuration(run.Wall)}, {Text: note, Colour: colour}}
 	}
 
 	return screen.Table(cols, rows, v.width, v.pen)
@@ -104,12 +106,12 @@ func (v Layout) colorDiff(text string) []string {
 }
 
 // Output is what a job printed, as it printed it, less what would steer the terminal.
-func (v Layout) Output(p *view.OutputPage) []string {
-	head := fmt.Sprintf("%s printed %d bytes", p.Job, p.Total)
-	if n := int64(len(p.Text)); n < p.Total {
+func (v Layout) Output(page *view.OutputPage) []string {
+	head := fmt.Sprintf("%s printed %d bytes", page.Job, page.Total)
+	if n := int64(len(page.Text)); n < page.Total {
 		head += fmt.Sprintf("; the last %d", n)
 	}
 
 	return append(v.paintWrapped(screen.Faint, head),
-		strings.Split(strings.TrimRight(render.Clean(p.Text), "\n"), "\n")...)
+		strings.Split(strings.TrimRight(render.Clean(page.Text), "\n"), "\n")...)
 }

@@ -128,32 +128,32 @@ func (w *watcher) printLine() error {
 }
 
 // campaignLine is a campaign in one line.
-func campaignLine(b *view.Brief) string {
-	f := tools.FactsOfBrief(b)
+func campaignLine(brief *view.Brief) string {
+	facts := tools.FactsOfBrief(brief)
 
-	parts := []string{tools.Line(b.Campaign.Name), f.Counts}
-	if f.Best != "" {
-		parts = append(parts, "best "+f.Best)
+	parts := []string{tools.Line(brief.Campaign.Name), facts.Counts}
+	if facts.Best != "" {
+		parts = append(parts, "best "+facts.Best)
 	}
 
-	if b.Standing != "" {
-		parts = append(parts, tools.Line(b.Standing))
+	if brief.Standing != "" {
+		parts = append(parts, tools.Line(brief.Standing))
 	}
 
-	for _, j := range b.Running {
+	for _, j := range brief.Running {
 		parts = append(parts, fmt.Sprintf("running %s, %s", j.ID, tools.Line(j.Phase)))
 	}
 
 	switch {
-	case b.Campaign.Ended != "":
-		parts = append(parts, "ended: "+tools.Line(b.Campaign.Ended))
-	case f.Rests != "":
+	case brief.Campaign.Ended != "":
+		parts = append(parts, "ended: "+tools.Line(brief.Campaign.Ended))
+	case facts.Rests != "":
 		parts = append(parts, "rests")
 	}
 
-	if len(b.Recent) > 0 && b.Recent[0].Status != research.Running {
-		x := tools.FactsOfRow(&b.Recent[0])
-		parts = append(parts, strings.TrimSpace(fmt.Sprintf("last x%d %s %s", b.Recent[0].N, x.Verdict, x.Status)))
+	if len(brief.Recent) > 0 && brief.Recent[0].Status != research.Running {
+		x := tools.FactsOfRow(&brief.Recent[0])
+		parts = append(parts, strings.TrimSpace(fmt.Sprintf("last x%d %s %s", brief.Recent[0].N, x.Verdict, x.Status)))
 	}
 
 	return strings.Join(parts, " · ")

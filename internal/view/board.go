@@ -44,35 +44,35 @@ func ReadBoard(ctx context.Context, co *checkout.Checkout) (*Board, error) {
 	if _, err := job.CurrentReaped(ctx, co); err != nil {
 		return nil, err
 	}
-	b := &Board{}
+	board := &Board{}
 
 	err := co.Ledger.View(ctx, func(tx *ledger.Tx) (err error) {
-		if b.Campaign, err = co.FindCampaign(ctx, tx); err != nil {
+		if board.Campaign, err = co.FindCampaign(ctx, tx); err != nil {
 			return err
 		}
-		name := b.Campaign.Name
+		name := board.Campaign.Name
 
-		b.Seq, _ = tx.Head()
-		if b.Sessions, err = readSessions(co, tx, b.Campaign); err != nil {
-			return err
-		}
-
-		if b.Running, err = runningJobs(co, tx, b.Campaign); err != nil {
+		board.Seq, _ = tx.Head()
+		if board.Sessions, err = readSessions(co, tx, board.Campaign); err != nil {
 			return err
 		}
 
-		if b.Lessons, err = tx.Lessons(name, boardRows); err != nil {
+		if board.Running, err = runningJobs(co, tx, board.Campaign); err != nil {
 			return err
 		}
 
-		if b.Notes, err = newestNotes(tx, b.Campaign, boardRows); err != nil {
+		if board.Lessons, err = tx.Lessons(name, boardRows); err != nil {
+			return err
+		}
+
+		if board.Notes, err = newestNotes(tx, board.Campaign, boardRows); err != nil {
 			return err
 		}
 		is, err := tx.Ideas(name, "", boardRows)
 
-		b.Ideas = make([]checkout.IdeaView, len(is))
+		board.Ideas = make([]checkout.IdeaView, len(is))
 		for i := range is {
-			if b.Ideas[i], err = co.ViewIdea(tx, b.Campaign, &is[i], ""); err != nil {
+			if board.Ideas[i], err = co.ViewIdea(tx, board.Campaign, &is[i], ""); err != nil {
 				return err
 			}
 		}
@@ -82,39 +82,39 @@ func ReadBoard(ctx context.Context, co *checkout.Checkout) (*Board, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := b.Campaign
+	campaign := board.Campaign
 
-	b.Best, b.Baseline = valueLevels(c)
-	b.Standing = c.Standing()
-	b.Left = checkout.BudgetLeft(c)
-	b.Changed = research.HasCode(co.RequireAcceptedContract(c), research.CodeContract)
-	b.Merge = mergeAdvice(ctx, co, c)
-	b.Next = nextForBrief(co, &Brief{Campaign: *c, Changed: b.Changed})
+	board.Best, board.Baseline = valueLevels(campaign)
+	board.Standing = campaign.Standing()
+	board.Left = checkout.BudgetLeft(campaign)
+	board.Changed = research.HasCode(co.RequireAcceptedContract(campaign), research.CodeContract)
+	board.Merge = mergeAdvice(ctx, co, campaign)
+	board.Next = nextForBrief(co, &Brief{Campaign: *campaign, Changed: board.Changed})
 
-	return b, nil
+	return board, nil
 }
 
 // runningJobs are the campaign's jobs under way, oldest first.
-func runningJobs(co *checkout.Checkout, tx *ledger.Tx, c *history.Campaign) (out []BoardJob, err error) {
-	for _, id := range c.Open {
+func runningJobs(co *checkout.Checkout, tx *ledger.Tx, campaign *history.Campaign) (out []BoardJob, err error) {
+	for _, id := range campaign.Open {
 		j := BoardJob{RunningJob: job.RunningJob{ID: id}}
-		if j.Session, err = checkout.SessionOfJob(tx, c.Name, id); err != nil {
+		if j.Session, err = checkout.SessionOfJob(tx, campaign.Name, id); err != nil {
 			return nil, err
 		}
 
-		since, err := readStartTime(tx, c.Name, id)
+		since, err := readStartTime(tx, campaign.Name, id)
 		if err != nil {
 			return nil, err
 		}
-		j.Phase = co.ReadPhase(c.Name, id)
+		j.Phase = co.ReadPhase(campaign.Name, id)
 		j.Elapsed = wording.Seconds(time.Since(since))
 
 		if id.Kind() == research.ExperimentJob {
-			x, err := tx.Experiment(c.Name, id.N())
+			experiment, err := tx.Experiment(campaign.Name, id.N())
 			if err != nil {
 				return nil, err
 			}
-			j.About = wording.FirstLine(x.Hypothesis)
+			j.About = wording.FirstLine(experiment.Hypothesis)
 		}
 
 		out = append(out, j)

@@ -24,22 +24,23 @@ type (
 )
 
 // ListImports is a page of what was imported into the checkout's campaign.
-func ListImports(ctx context.Context, co *checkout.Checkout, q Query) (*ImportPage, error) {
-	c, err := job.CurrentReaped(ctx, co)
+func ListImports(ctx context.Context, co *checkout.Checkout, query Query) (*ImportPage, error) {
+	campaign, err := job.CurrentReaped(ctx, co)
 	if err != nil {
 		return nil, err
 	}
-	p := &ImportPage{Campaign: c.Name, Total: c.Imported}
+	page := &ImportPage{Campaign: campaign.Name, Total: campaign.Imported}
 	err = co.Ledger.View(ctx, func(tx *ledger.Tx) (err error) {
-		if p.Sources, err = tx.ImportSources(c.Name); err != nil {
+		if page.Sources, err = tx.ImportSources(campaign.Name); err != nil {
 			return err
 		}
-		p.Lines, p.Next, err = tx.Imports(c.Name, ledger.Query{Text: q.Text, Cursor: q.Cursor, Limit: q.Limit})
+		page.Lines, page.Next, err = tx.Imports(campaign.Name,
+			ledger.Query{Text: query.Text, Cursor: query.Cursor, Limit: query.Limit})
 
 		return err
 	})
 
-	return p, err
+	return page, err
 }
 
 // ReadOriginal calls f with the text of each line that was imported from a file, in

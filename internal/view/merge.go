@@ -11,8 +11,8 @@ import (
 // mergeAdvice is how a person reviews and merges what finalize made of the present
 // incumbent; "" when there is nothing of it, or its branch is merged into the
 // campaign's origin, moved or gone.
-func mergeAdvice(ctx context.Context, co *checkout.Checkout, c *history.Campaign) string {
-	f := c.Finalized()
+func mergeAdvice(ctx context.Context, co *checkout.Checkout, campaign *history.Campaign) string {
+	f := campaign.Finalized()
 	if f == nil {
 		return ""
 	}
@@ -21,11 +21,12 @@ func mergeAdvice(ctx context.Context, co *checkout.Checkout, c *history.Campaign
 		return ""
 	}
 
-	if merged, err := co.Repo.IsAncestor(ctx, f.Commit, c.Origin); err != nil || merged {
+	if merged, err := co.Repo.IsAncestor(ctx, f.Commit, campaign.Origin); err != nil || merged {
 		return ""
 	}
 	branch := strings.TrimPrefix(f.Branch, "refs/heads/")
 
-	return "review " + branch + " (`git diff " + c.Start[:9] + " " + branch + "`), then " + checkout.MergeCommand(c,
-		branch)
+	return "review " + branch + " (`git diff " + campaign.Start[:9] + " " + branch + "`), then " +
+		checkout.MergeCommand(campaign,
+			branch)
 }

@@ -22,19 +22,19 @@ type NoteView struct {
 }
 
 // newestNotes are the campaign's newest notes, newest first.
-func newestNotes(tx *ledger.Tx, c *history.Campaign, limit int) (out []NoteView, err error) {
-	if c.Notes == 0 {
+func newestNotes(tx *ledger.Tx, campaign *history.Campaign, limit int) (out []NoteView, err error) {
+	if campaign.Notes == 0 {
 		return nil, nil
 	}
 
-	ss, err := tx.Sessions(c.Name)
+	ss, err := tx.Sessions(campaign.Name)
 	if err != nil {
 		return nil, err
 	}
 
-	for n := c.Notes; n > max(0, c.Notes-limit); n-- {
+	for n := campaign.Notes; n > max(0, campaign.Notes-limit); n-- {
 		v := NoteView{}
-		if v.Note, v.At, err = tx.Note(c.Name, n); err != nil {
+		if v.Note, v.At, err = tx.Note(campaign.Name, n); err != nil {
 			return nil, err
 		}
 
@@ -52,20 +52,20 @@ func newestNotes(tx *ledger.Tx, c *history.Campaign, limit int) (out []NoteView,
 
 // briefNotes are the notes of a brief, oldest first: those that were not delivered to
 // the session, and where these are few, the newest ones again.
-func briefNotes(co *checkout.Checkout, tx *ledger.Tx, c *history.Campaign) (out []NoteView, err error) {
-	next, err := co.FirstUnheardNumber(tx, c)
-	if err != nil || c.Notes == 0 {
+func briefNotes(co *checkout.Checkout, tx *ledger.Tx, campaign *history.Campaign) (out []NoteView, err error) {
+	next, err := co.FirstUnheardNumber(tx, campaign)
+	if err != nil || campaign.Notes == 0 {
 		return nil, err
 	}
 
-	from := max(1, c.Notes-noteAgain+1)
+	from := max(1, campaign.Notes-noteAgain+1)
 	if next > 0 { // a session, which has not had the notes from next on
 		from = min(next, from)
 	}
 
-	for n := from; n <= c.Notes && n < max(from, next)+noteUnread; n++ {
+	for n := from; n <= campaign.Notes && n < max(from, next)+noteUnread; n++ {
 		v := NoteView{Unheard: next > 0 && n >= next}
-		if v.Note, v.At, err = tx.Note(c.Name, n); err != nil {
+		if v.Note, v.At, err = tx.Note(campaign.Name, n); err != nil {
 			return nil, err
 		}
 		out = append(out, v)

@@ -27,20 +27,20 @@ const reportTries = 3
 // WriteReport makes the report of the checkout's campaign, as Markdown or as HTML,
 // and checks the text against the ledger, which it reads anew, before it returns it.
 func WriteReport(ctx context.Context, co *checkout.Checkout, size report.Size, html bool) (*WrittenReport, error) {
-	c, err := job.CurrentReaped(ctx, co)
+	campaign, err := job.CurrentReaped(ctx, co)
 	if err != nil {
 		return nil, err
 	}
 
 	for range reportTries {
-		if w, err := writeChecked(co, &liveSource{checkout: co, ctx: ctx, campaign: c.Name},
-			&liveSource{checkout: co, ctx: ctx, campaign: c.Name}, size, html); err != nil || w != nil {
+		if w, err := writeChecked(co, &liveSource{checkout: co, ctx: ctx, campaign: campaign.Name},
+			&liveSource{checkout: co, ctx: ctx, campaign: campaign.Name}, size, html); err != nil || w != nil {
 			return w, err
 		}
 	}
 	var w *WrittenReport
 	err = co.Ledger.View(ctx, func(tx *ledger.Tx) (err error) {
-		w, err = writeChecked(co, &snapshotSource{tx, c.Name}, &snapshotSource{tx, c.Name}, size, html)
+		w, err = writeChecked(co, &snapshotSource{tx, campaign.Name}, &snapshotSource{tx, campaign.Name}, size, html)
 		return err
 	})
 
@@ -65,7 +65,7 @@ func writeChecked(co *checkout.Checkout, from, to report.Source, size report.Siz
 		w.Text = d.HTML()
 	}
 
-	p, err := report.Read(w.Text)
+	page, err := report.Read(w.Text)
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +73,7 @@ func writeChecked(co *checkout.Checkout, from, to report.Source, size report.Siz
 	if now, err := to.Facts(); err != nil || now.Head != facts.Head {
 		return nil, err
 	}
-	w.Checked, err = p.Check(to)
+	w.Checked, err = page.Check(to)
 
 	return w, err
 }
@@ -93,29 +93,29 @@ type ReportCheck struct {
 // anew from the records, which takes as long as a verification. Errors:
 // CodeReport with the line.
 func CheckReport(ctx context.Context, co *checkout.Checkout, written []byte, recompute bool) (*ReportCheck, error) {
-	p, err := report.Read(written)
+	page, err := report.Read(written)
 	if err != nil {
 		return nil, err
 	}
-	out := &ReportCheck{Made: p.Header.Version}
+	out := &ReportCheck{Made: page.Header.Version}
 
 	err = co.Ledger.View(ctx, func(tx *ledger.Tx) error {
 		head, _ := tx.Head()
-		if p.Header.Seq > head {
+		if page.Header.Seq > head {
 			return research.Errorf(research.CodeReport, "check it where it was made",
-				"the report was made at record %d, this ledger ends at record %d", p.Header.Seq, head)
+				"the report was made at record %d, this ledger ends at record %d", page.Header.Seq, head)
 		}
 
-		if rec, err := tx.Record(p.Header.Seq); err != nil || rec.Hash != p.Header.Hash {
+		if rec, err := tx.Record(page.Header.Seq); err != nil || rec.Hash != page.Header.Hash {
 			return research.Errorf(research.CodeReport,
 				"check it where it was made; `ratchet verify` looks at the ledger",
-				"the report was made from another ledger: record %d is not the one that it names", p.Header.Seq)
+				"the report was made from another ledger: record %d is not the one that it names", page.Header.Seq)
 		}
 
-		out.Since = head - p.Header.Seq
-		if _, err := tx.Campaign(p.Header.Campaign); err != nil {
+		out.Since = head - page.Header.Seq
+		if _, err := tx.Campaign(page.Header.Campaign); err != nil {
 			return research.Errorf(research.CodeReport, "make it again: ratchet report",
-				"the report is of the campaign %q, which this ledger does not have", p.Header.Campaign)
+				"the report is of the campaign %q, which this ledger does not have", page.Header.Campaign)
 		}
 
 		return nil
@@ -125,30 +125,30 @@ func CheckReport(ctx context.Context, co *checkout.Checkout, written []byte, rec
 	}
 
 	if !recompute && out.Since == 0 {
-		now := &liveSource{checkout: co, ctx: ctx, campaign: p.Header.Campaign}
+		now := &liveSource{checkout: co, ctx: ctx, campaign: page.Header.Campaign}
 
-		f, err := now.Facts()
+		facts, err := now.Facts()
 		if err != nil {
 			return out, err
 		}
 
-		if f.Head.Seq == p.Header.Seq { // else it has grown just now
-			return out, checkPage(co, now, p, written, out)
+		if facts.Head.Seq == page.Header.Seq { // else it has grown just now
+			return out, checkPage(co, now, page, written, out)
 		}
 	}
 	out.Recompute = true
 
-	return out, co.Ledger.At(ctx, p.Header.Seq, func(tx *ledger.Tx) error {
-		return checkPage(co, &snapshotSource{tx, p.Header.Campaign}, p, written, out)
+	return out, co.Ledger.At(ctx, page.Header.Seq, func(tx *ledger.Tx) error {
+		return checkPage(co, &snapshotSource{tx, page.Header.Campaign}, page, written, out)
 	})
 }
 
 // checkPage checks a page's figures, and that its words are those that this version
 // writes. Words of another version can't be told from forged ones: an error says so.
 func checkPage(
-	co *checkout.Checkout, src report.Source, p *report.Page, written []byte, out *ReportCheck,
+	co *checkout.Checkout, src report.Source, page *report.Page, written []byte, out *ReportCheck,
 ) (err error) {
-	if out.Checked, err = p.Check(src); err != nil {
+	if out.Checked, err = page.Check(src); err != nil {
 		return err
 	}
 
@@ -157,21 +157,21 @@ func checkPage(
 		return err
 	}
 
-	d, err := report.Build(facts, p.Header.Version, report.Full())
+	d, err := report.Build(facts, page.Header.Version, report.Full())
 	if err != nil {
 		return err
 	}
 
 	again := d.Markdown()
-	if p.HTML {
+	if page.HTML {
 		again = d.HTML()
 	}
 
 	err = requireSameLines(again, bytes.ReplaceAll(written, []byte("\r\n"), []byte("\n")))
 	out.Words = err == nil
-	if err != nil && p.Header.Version != co.Opt.Version {
+	if err != nil && page.Header.Version != co.Opt.Version {
 		return research.Errorf(research.CodeReport, "check it with that version, or make it again: ratchet report",
-			"its %d figures agree, but its words are not those that this version writes; it says that version %.40q made it", out.Figures, p.Header.Version)
+			"its %d figures agree, but its words are not those that this version writes; it says that version %.40q made it", out.Figures, page.Header.Version)
 	}
 
 	return err
@@ -216,36 +216,36 @@ type liveSource struct {
 	facts    *report.Facts
 }
 
-func (v *liveSource) Record(seq uint64) (r history.Record, err error) {
+func (v *liveSource) Record(seq uint64) (record history.Record, err error) {
 	err = v.checkout.Ledger.View(v.ctx, func(tx *ledger.Tx) error {
-		r, err = tx.Record(seq)
+		record, err = tx.Record(seq)
 		return err
 	})
 
-	return r, err
+	return record, err
 }
 
 func (v *liveSource) Facts() (*report.Facts, error) {
 	if v.facts != nil {
 		return v.facts, nil
 	}
-	var f *report.Facts
+	var facts *report.Facts
 	var runs []uint64
 
 	err := v.checkout.Ledger.View(v.ctx, func(tx *ledger.Tx) (err error) {
-		f, runs, err = gatherFacts(tx, v.campaign)
+		facts, runs, err = gatherFacts(tx, v.campaign)
 		return err
 	})
 	for page := range slices.Chunk(runs, reportRuns) {
 		if err == nil {
-			err = v.checkout.Ledger.View(v.ctx, func(tx *ledger.Tx) error { return addRuns(tx, f, page) })
+			err = v.checkout.Ledger.View(v.ctx, func(tx *ledger.Tx) error { return addRuns(tx, facts, page) })
 		}
 	}
 
 	if err != nil {
 		return nil, err
 	}
-	v.facts = f
+	v.facts = facts
 
-	return f, nil
+	return facts, nil
 }

@@ -19,101 +19,101 @@ const reportRuns = 256 // runs that are added up in one transaction
 
 // ReportFacts reads what a report may tell of a campaign.
 func ReportFacts(tx *ledger.Tx, campaign string) (*report.Facts, error) {
-	f, runs, err := gatherFacts(tx, campaign)
+	facts, runs, err := gatherFacts(tx, campaign)
 	if err != nil {
 		return nil, err
 	}
 
-	return f, addRuns(tx, f, runs)
+	return facts, addRuns(tx, facts, runs)
 }
 
 // gatherFacts reads all but the runs' sums, and says which runs make these up.
 func gatherFacts(tx *ledger.Tx, campaign string) (*report.Facts, []uint64, error) {
-	c, err := tx.Campaign(campaign)
+	held, err := tx.Campaign(campaign)
 	if err != nil {
 		return nil, nil, err
 	}
-	f := &report.Facts{Campaign: *c}
-	f.Head.Seq, f.Head.Hash = tx.Head()
+	facts := &report.Facts{Campaign: *held}
+	facts.Head.Seq, facts.Head.Hash = tx.Head()
 
-	head, err := tx.Record(f.Head.Seq)
+	head, err := tx.Record(facts.Head.Seq)
 	if err != nil {
 		return nil, nil, err
 	}
 
-	f.At = head.Time
-	if f.Recent, _, err = tx.Experiments(campaign, ledger.Query{Limit: report.MostRecent}); err != nil {
+	facts.At = head.Time
+	if facts.Recent, _, err = tx.Experiments(campaign, ledger.Query{Limit: report.MostRecent}); err != nil {
 		return nil, nil, err
 	}
 
-	if f.Invalid, _, err = tx.Experiments(campaign,
+	if facts.Invalid, _, err = tx.Experiments(campaign,
 		ledger.Query{Status: research.Voided, Limit: report.MostInvalid}); err != nil {
 		return nil, nil, err
 	}
 
-	if f.Sessions, err = tx.Sessions(campaign); err != nil {
+	if facts.Sessions, err = tx.Sessions(campaign); err != nil {
 		return nil, nil, err
 	}
-	report.Busiest(f.Sessions)
+	report.Busiest(facts.Sessions)
 
-	if f.Sources, err = tx.ImportSources(campaign); err != nil {
-		return nil, nil, err
-	}
-
-	if err := errors.Join(gatherFinal(tx, f), gatherKept(tx, f), gatherLessons(tx, f),
-		gatherProofs(tx, f)); err != nil {
+	if facts.Sources, err = tx.ImportSources(campaign); err != nil {
 		return nil, nil, err
 	}
 
-	if c.Runs > report.MostRuns {
-		return f, nil, nil
+	if err := errors.Join(gatherFinal(tx, facts), gatherKept(tx, facts), gatherLessons(tx, facts),
+		gatherProofs(tx, facts)); err != nil {
+		return nil, nil, err
 	}
-	f.Sums = &report.Sums{}
 
-	return f, tx.RunRecords(campaign, "", report.MostRuns), nil
+	if held.Runs > report.MostRuns {
+		return facts, nil, nil
+	}
+	facts.Sums = &report.Sums{}
+
+	return facts, tx.RunRecords(campaign, "", report.MostRuns), nil
 }
 
 // gatherKept reads what is in the incumbent, and the records of the heaviest.
-func gatherKept(tx *ledger.Tx, f *report.Facts) error {
+func gatherKept(tx *ledger.Tx, facts *report.Facts) error {
 	var kept []history.Experiment
 
-	for _, n := range f.Campaign.KeptStack {
-		x, err := tx.Experiment(f.Campaign.Name, n)
+	for _, n := range facts.Campaign.KeptStack {
+		experiment, err := tx.Experiment(facts.Campaign.Name, n)
 		if err != nil {
 			return err
 		}
 
-		kept = append(kept, *x)
+		kept = append(kept, *experiment)
 	}
-	f.Sort(kept)
+	facts.Sort(kept)
 
 	for i := range kept {
 		x := report.Change{Experiment: kept[i]}
 		if i < report.MostKept {
-			if err := traceRecords(tx, &x, f.Head.Seq); err != nil {
+			if err := traceRecords(tx, &x, facts.Head.Seq); err != nil {
 				return err
 			}
 		}
 
-		f.Kept = append(f.Kept, x)
+		facts.Kept = append(facts.Kept, x)
 	}
 
 	return nil
 }
 
 // traceRecords fills in the records of a change.
-func traceRecords(tx *ledger.Tx, x *report.Change, head uint64) (err error) {
-	x.JudgedAt = report.Ref{Seq: x.JudgedSeq, Hash: x.JudgedHash}
-	if x.JudgedSeq > 0 {
-		x.KeptAt, err = nearestRecord(tx, x.JudgedSeq, 1, x.Job(), history.KindExperimentKept)
+func traceRecords(tx *ledger.Tx, change *report.Change, head uint64) (err error) {
+	change.JudgedAt = report.Ref{Seq: change.JudgedSeq, Hash: change.JudgedHash}
+	if change.JudgedSeq > 0 {
+		change.KeptAt, err = nearestRecord(tx, change.JudgedSeq, 1, change.Job(), history.KindExperimentKept)
 	} else { // it was lost, and a person kept it all the same
-		x.KeptAt, err = nearestRecord(tx, head+1, -1, x.Job(), history.KindExperimentKept)
+		change.KeptAt, err = nearestRecord(tx, head+1, -1, change.Job(), history.KindExperimentKept)
 	}
 
 	if err != nil {
 		return err
 	}
-	x.ProposedAt, err = nearestRecord(tx, x.KeptAt.Seq, -1, x.Job(), history.KindExperimentProposed)
+	change.ProposedAt, err = nearestRecord(tx, change.KeptAt.Seq, -1, change.Job(), history.KindExperimentProposed)
 
 	return err
 }
@@ -122,13 +122,13 @@ func traceRecords(tx *ledger.Tx, x *report.Change, head uint64) (err error) {
 // it (step -1) or after it (1).
 func nearestRecord(tx *ledger.Tx, seq uint64, step int, job research.JobID, kind history.Kind) (report.Ref, error) {
 	for at := int64(seq) + int64(step); at > 0; at += int64(step) {
-		r, err := tx.Record(uint64(at))
+		record, err := tx.Record(uint64(at))
 		if err != nil {
 			return report.Ref{}, fmt.Errorf("find the %s of %s: %w", kind, job, err)
 		}
 
-		if of, err := history.Touches(r); r.Kind == kind && err == nil && of == job {
-			return report.RefOf(r), nil
+		if of, err := history.Touches(record); record.Kind == kind && err == nil && of == job {
+			return report.RefOf(record), nil
 		}
 	}
 
@@ -136,33 +136,34 @@ func nearestRecord(tx *ledger.Tx, seq uint64, step int, job research.JobID, kind
 }
 
 // gatherLessons reads lessons and free ideas.
-func gatherLessons(tx *ledger.Tx, f *report.Facts) error {
-	recs, err := tx.LessonRecords(f.Campaign.Name, report.MostTold)
+func gatherLessons(tx *ledger.Tx, facts *report.Facts) error {
+	recs, err := tx.LessonRecords(facts.Campaign.Name, report.MostTold)
 	if err != nil {
 		return err
 	}
 
-	for _, r := range recs {
+	for _, record := range recs {
 		var b history.Lesson
-		if err := json.Unmarshal(r.Body, &b); err != nil {
-			return fmt.Errorf("decode record %d: %w", r.Seq, err)
+		if err := json.Unmarshal(record.Body, &b); err != nil {
+			return fmt.Errorf("decode record %d: %w", record.Seq, err)
 		}
-		f.Lessons = append(f.Lessons, report.Told{Ref: report.RefOf(r), Text: b.Text, Experiment: b.Experiment})
+		facts.Lessons = append(facts.Lessons,
+			report.Told{Ref: report.RefOf(record), Text: b.Text, Experiment: b.Experiment})
 	}
 
-	open, err := tx.Ideas(f.Campaign.Name, history.IdeaOpen, report.MostTold)
+	open, err := tx.Ideas(facts.Campaign.Name, history.IdeaOpen, report.MostTold)
 	if err != nil {
 		return err
 	}
 
-	for _, i := range open {
-		r, ok, err := tx.Keyed(f.Campaign.Name, checkout.IdeaKey(i.Text))
+	for _, idea := range open {
+		r, ok, err := tx.Keyed(facts.Campaign.Name, checkout.IdeaKey(idea.Text))
 		if err != nil {
 			return err
 		}
 
 		if ok {
-			f.Ideas = append(f.Ideas, report.Told{Ref: report.RefOf(r), Text: i.Text})
+			facts.Ideas = append(facts.Ideas, report.Told{Ref: report.RefOf(r), Text: idea.Text})
 		}
 	}
 
@@ -170,70 +171,71 @@ func gatherLessons(tx *ledger.Tx, f *report.Facts) error {
 }
 
 // gatherFinal reads what finalize made last, and what its ablation found.
-func gatherFinal(tx *ledger.Tx, f *report.Facts) error {
-	is := f.Campaign.Final
+func gatherFinal(tx *ledger.Tx, facts *report.Facts) error {
+	is := facts.Campaign.Final
 	if is == nil || is.Seq == 0 {
 		return nil
 	}
 
-	r, err := tx.Record(is.Seq)
+	record, err := tx.Record(is.Seq)
 	if err != nil {
 		return err
 	}
 
-	x := &report.Final{Ref: report.RefOf(r)}
-	if err := json.Unmarshal(r.Body, &x.Finalization); err != nil {
-		return fmt.Errorf("decode record %d: %w", r.Seq, err)
+	final := &report.Final{Ref: report.RefOf(record)}
+	if err := json.Unmarshal(record.Body, &final.Finalization); err != nil {
+		return fmt.Errorf("decode record %d: %w", record.Seq, err)
 	}
 
-	f.Final = x
-	if !x.Ablated {
+	facts.Final = final
+	if !final.Ablated {
 		return nil
 	}
 
-	r, ok, err := tx.Keyed(f.Campaign.Name,
-		checkout.AblationEndKey(rules.Ablation{Of: x.Of, Pairs: cmp.Or(x.Most, rules.AblationPairs)}))
+	record, ok, err := tx.Keyed(facts.Campaign.Name,
+		checkout.AblationEndKey(rules.Ablation{Of: final.Of, Pairs: cmp.Or(final.Most, rules.AblationPairs)}))
 	if err != nil || !ok {
 		return err
 	}
 
-	x.AblatedAt, x.Ablation = report.RefOf(r), &rules.AblationEnd{}
-	if err := json.Unmarshal(r.Body, x.Ablation); err != nil {
-		return fmt.Errorf("decode record %d: %w", r.Seq, err)
+	final.AblatedAt, final.Ablation = report.RefOf(record), &rules.AblationEnd{}
+	if err := json.Unmarshal(record.Body, final.Ablation); err != nil {
+		return fmt.Errorf("decode record %d: %w", record.Seq, err)
 	}
 
 	return nil
 }
 
 // gatherProofs reads the last audit and the newest certificates that have ended.
-func gatherProofs(tx *ledger.Tx, f *report.Facts) error {
-	c := &f.Campaign
-	if c.Audit != nil {
-		ref, err := endRecord(tx, c.Name, c.Audit.Job, history.KindMeasurementFinished)
+func gatherProofs(tx *ledger.Tx, facts *report.Facts) error {
+	campaign := &facts.Campaign
+	if campaign.Audit != nil {
+		ref, err := endRecord(tx, campaign.Name, campaign.Audit.Job, history.KindMeasurementFinished)
 		if err != nil {
 			return err
 		}
-		f.Audit = &report.Proof{Ref: ref, Job: c.Audit.Job}
+		facts.Audit = &report.Proof{Ref: ref, Job: campaign.Audit.Job}
 	}
 
-	for n := c.Certificates; n > 0 && len(f.Proofs) < report.MostProofs; n-- {
+	for n := campaign.Certificates; n > 0 && len(facts.Proofs) < report.MostProofs; n-- {
 		id := research.NewJobID(research.CertificateJob, n)
 
-		m, err := tx.Measurement(c.Name, id)
+		measurement, err := tx.Measurement(campaign.Name, id)
 		if err != nil {
 			return err
 		}
 
-		if m.Proof == nil || m.Runs == 0 {
+		if measurement.Proof == nil || measurement.Runs == 0 {
 			continue
 		}
 
-		ref, err := endRecord(tx, c.Name, id, history.KindCertificateFinished)
+		ref, err := endRecord(tx, campaign.Name, id, history.KindCertificateFinished)
 		if err != nil {
 			return err
 		}
 
-		f.Proofs = append(f.Proofs, report.Proof{Ref: ref, Job: id, Certificate: &m.Proof.Certificate})
+		facts.Proofs = append(facts.Proofs, report.Proof{Ref: ref, Job: id,
+			Certificate: &measurement.Proof.Certificate})
 	}
 
 	return nil
@@ -250,9 +252,9 @@ func endRecord(tx *ledger.Tx, campaign string, id research.JobID, kind history.K
 }
 
 // addRuns adds to f what only the runs say.
-func addRuns(tx *ledger.Tx, f *report.Facts, seqs []uint64) error {
+func addRuns(tx *ledger.Tx, facts *report.Facts, seqs []uint64) error {
 	for _, seq := range seqs {
-		r, err := tx.Record(seq)
+		record, err := tx.Record(seq)
 		if err != nil {
 			return err
 		}
@@ -266,10 +268,10 @@ func addRuns(tx *ledger.Tx, f *report.Facts, seqs []uint64) error {
 				Joules  *float64 `json:"joules"`
 			} `json:"gpu"`
 		}
-		if err := json.Unmarshal(r.Body, &b); err != nil {
+		if err := json.Unmarshal(record.Body, &b); err != nil {
 			return fmt.Errorf("decode record %d: %w", seq, err)
 		}
-		s := f.Sums
+		s := facts.Sums
 
 		s.CPU += b.CPU
 		if b.GPU.Samples > 0 && b.GPU.Joules != nil && *b.GPU.Joules >= 0 {

@@ -100,38 +100,38 @@ type (
 // ReadProgress gives the newest limit experiments (0: 500, at most 10,000), and
 // those kept ones before them that are still in the incumbent, at most 64.
 func ReadProgress(ctx context.Context, co *checkout.Checkout, limit int) (*Progress, error) {
-	c, xs, err := newestExperiments(ctx, co, limit)
+	campaign, xs, err := newestExperiments(ctx, co, limit)
 	if err != nil {
 		return nil, err
 	}
 
-	p := progressOf(c)
+	progress := progressOf(campaign)
 	if len(xs) > 0 {
-		p.From, p.To = xs[0].N, xs[len(xs)-1].N
-		p.Total = max(p.Total, p.To)
+		progress.From, progress.To = xs[0].N, xs[len(xs)-1].N
+		progress.Total = max(progress.Total, progress.To)
 	}
 	var proofs []history.CertificateEnd
 
 	err = co.Ledger.View(ctx, func(tx *ledger.Tx) error {
 		var older []history.Experiment
 
-		for _, n := range c.KeptStack {
-			if n >= p.From {
+		for _, n := range campaign.KeptStack {
+			if n >= progress.From {
 				break
 			}
 
-			x, err := tx.Experiment(c.Name, n)
+			experiment, err := tx.Experiment(campaign.Name, n)
 			if err != nil {
 				return err
 			}
 
-			older = append(older, *x)
+			older = append(older, *experiment)
 		}
 
 		if xs = append(older, xs...); len(xs) == 0 {
 			return nil
 		}
-		proofs, err = certificatesFrom(tx, c, xs[0].N)
+		proofs, err = certificatesFrom(tx, campaign, xs[0].N)
 
 		return err
 	})
@@ -139,37 +139,38 @@ func ReadProgress(ctx context.Context, co *checkout.Checkout, limit int) (*Progr
 		return nil, err
 	}
 
-	if p.Exact {
-		p.foldExact(xs)
+	if progress.Exact {
+		progress.foldExact(xs)
 	} else {
-		p.foldNoisy(c, xs, proofs)
+		progress.foldNoisy(campaign, xs, proofs)
 	}
 
-	return p, nil
+	return progress, nil
 }
 
-func progressOf(c *history.Campaign) *Progress {
-	m := c.Program.Metric
+func progressOf(campaign *history.Campaign) *Progress {
+	m := campaign.Program.Metric
 
-	p := &Progress{Campaign: c.Name, Metric: describeMetric(m), Exact: c.Rule.NoiseKind != research.Noisy,
-		Scale: c.Rule.Scale, Standing: c.Standing(), Class: c.Class, Total: c.Experiments, Points: []ProgressPoint{}}
-	if f := c.Finalized(); f != nil && f.Scale == c.Rule.Scale {
-		p.Audit = &ProgressAudit{After: f.Experiments, Gain: f.Gain, Pairs: f.Pairs,
+	progress := &Progress{Campaign: campaign.Name, Metric: describeMetric(m),
+		Exact: campaign.Rule.NoiseKind != research.Noisy, Scale: campaign.Rule.Scale, Standing: campaign.Standing(),
+		Class: campaign.Class, Total: campaign.Experiments, Points: []ProgressPoint{}}
+	if f := campaign.Finalized(); f != nil && f.Scale == campaign.Rule.Scale {
+		progress.Audit = &ProgressAudit{After: f.Experiments, Gain: f.Gain, Pairs: f.Pairs,
 			Branch: strings.TrimPrefix(f.Branch, "refs/heads/")}
-	} else if a := c.Audit; a != nil && a.Scale == c.Rule.Scale {
-		p.Audit = &ProgressAudit{After: a.Experiments, Gain: a.Gain, Pairs: a.Pairs}
+	} else if a := campaign.Audit; a != nil && a.Scale == campaign.Rule.Scale {
+		progress.Audit = &ProgressAudit{After: a.Experiments, Gain: a.Gain, Pairs: a.Pairs}
 	}
 
-	if p.Exact && c.Calibrated {
-		best := c.Rule.Incumbent
+	if progress.Exact && campaign.Calibrated {
+		best := campaign.Rule.Incumbent
 
-		p.Best = &best
-		if c.BaselineClass == c.Class {
-			p.Baseline = c.Baseline
+		progress.Best = &best
+		if campaign.BaselineClass == campaign.Class {
+			progress.Baseline = campaign.Baseline
 		}
 	}
 
-	return p
+	return progress
 }
 
 func describeMetric(m contract.Metric) ProgressMetric {
@@ -186,7 +187,7 @@ func newestExperiments(
 	}
 	limit = min(limit, progressMost)
 
-	c, err := job.CurrentReaped(ctx, co)
+	campaign, err := job.CurrentReaped(ctx, co)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -196,7 +197,7 @@ func newestExperiments(
 		var page []history.Experiment
 
 		err := co.Ledger.View(ctx, func(tx *ledger.Tx) (err error) {
-			page, cursor, err = tx.Experiments(c.Name,
+			page, cursor, err = tx.Experiments(campaign.Name,
 				ledger.Query{Cursor: cursor, Limit: min(progressPage, limit-len(all))})
 			return err
 		})
@@ -210,25 +211,25 @@ func newestExperiments(
 	}
 	slices.Reverse(all)
 
-	return c, all, nil
+	return campaign, all, nil
 }
 
 // certificatesFrom are those that ended with experiment from or a later one, oldest first.
 func certificatesFrom(tx *ledger.Tx, c *history.Campaign, from int) (out []history.CertificateEnd, err error) {
 	for n := c.Certificates; n > max(0, c.Certificates-certificateMost); n-- {
-		m, err := tx.Measurement(c.Name, research.NewJobID(research.CertificateJob, n))
+		measurement, err := tx.Measurement(c.Name, research.NewJobID(research.CertificateJob, n))
 		if err != nil {
 			return nil, err
 		}
 
-		if m.Proof == nil {
+		if measurement.Proof == nil {
 			continue
 		}
 
-		if m.Proof.To < from {
+		if measurement.Proof.To < from {
 			break
 		}
-		out = append(out, *m.Proof)
+		out = append(out, *measurement.Proof)
 	}
 	slices.Reverse(out)
 

@@ -38,23 +38,24 @@ const familiesMost = 9
 // ReadFamilies groups the newest limit experiments (0: 500, at most 10,000) by the
 // words of their hypotheses.
 func ReadFamilies(ctx context.Context, co *checkout.Checkout, limit int) (*FamilySeries, error) {
-	c, xs, err := newestExperiments(ctx, co, limit)
+	campaign, xs, err := newestExperiments(ctx, co, limit)
 	if err != nil {
 		return nil, err
 	}
-	m := c.Program.Metric
+	m := campaign.Program.Metric
 
-	s := &FamilySeries{Campaign: c.Name, Metric: describeMetric(m), Exact: c.Rule.NoiseKind != research.Noisy,
-		Scale: c.Rule.Scale, Families: []FamilyYield{}, Total: c.Experiments}
+	series := &FamilySeries{Campaign: campaign.Name, Metric: describeMetric(m),
+		Exact: campaign.Rule.NoiseKind != research.Noisy, Scale: campaign.Rule.Scale, Families: []FamilyYield{},
+		Total: campaign.Experiments}
 	if len(xs) == 0 {
-		return s, nil
+		return series, nil
 	}
-	s.From, s.To = xs[0].N, xs[len(xs)-1].N
+	series.From, series.To = xs[0].N, xs[len(xs)-1].N
 	fs, members := history.FamiliesOf(xs, familiesMost)
 
 	alone := make([]bool, len(xs))
 	for i, f := range fs {
-		s.Families = append(s.Families, familyYield(c, xs, f.Word, members[i]))
+		series.Families = append(series.Families, familyYield(campaign, xs, f.Word, members[i]))
 		for _, k := range members[i] {
 			alone[k] = true
 		}
@@ -68,31 +69,31 @@ func ReadFamilies(ctx context.Context, co *checkout.Checkout, limit int) (*Famil
 	}
 
 	if len(rest) > 0 {
-		s.Families = append(s.Families, familyYield(c, xs, "", rest))
+		series.Families = append(series.Families, familyYield(campaign, xs, "", rest))
 	}
 
-	return s, nil
+	return series, nil
 }
 
-func familyYield(c *history.Campaign, xs []history.Experiment, word string, of []int) FamilyYield {
+func familyYield(campaign *history.Campaign, xs []history.Experiment, word string, of []int) FamilyYield {
 	y := FamilyYield{Word: word, Tried: len(of)}
-	sum := c.TallyOf()
+	sum := campaign.TallyOf()
 	sum.Size = 0
 
 	for _, i := range of {
-		x := &xs[i]
+		experiment := &xs[i]
 
-		y.Seconds += x.RunSeconds
-		if x.Status == research.Kept {
+		y.Seconds += experiment.RunSeconds
+		if experiment.Status == research.Kept {
 			y.Kept++
 
-			if x.Overridden == "" {
-				sum = addEdit(sum, c.Rule.Scale, x.Judgement)
+			if experiment.Overridden == "" {
+				sum = addEdit(sum, campaign.Rule.Scale, experiment.Judgement)
 			}
 		}
 	}
 
-	if y.Kept > 0 && c.Rule.Scale != "" {
+	if y.Kept > 0 && campaign.Rule.Scale != "" {
 		g := sum.Interval()
 		y.Gain = &g
 	}

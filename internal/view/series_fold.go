@@ -12,15 +12,16 @@ import (
 )
 
 // newPoint is what an experiment's point has in either kind of campaign.
-func newPoint(x *history.Experiment) ProgressPoint {
-	p := ProgressPoint{N: x.N, Status: x.Status, Kept: x.Status == research.Kept, RolledBack: x.RolledBack,
-		Class: x.Class, At: x.ProposedAt, Hypothesis: shortenHypothesis(x.Hypothesis, hypothesisRunes)}
-	if x.Judgement != nil {
-		p.Verdict, p.Gain = x.Judgement.Verdict, x.Judgement.Gain
+func newPoint(experiment *history.Experiment) ProgressPoint {
+	p := ProgressPoint{N: experiment.N, Status: experiment.Status, Kept: experiment.Status == research.Kept,
+		RolledBack: experiment.RolledBack, Class: experiment.Class, At: experiment.ProposedAt,
+		Hypothesis: shortenHypothesis(experiment.Hypothesis, hypothesisRunes)}
+	if experiment.Judgement != nil {
+		p.Verdict, p.Gain = experiment.Judgement.Verdict, experiment.Judgement.Gain
 	}
 
-	if !x.JudgedAt.IsZero() {
-		p.At = x.JudgedAt
+	if !experiment.JudgedAt.IsZero() {
+		p.At = experiment.JudgedAt
 	}
 
 	return p
@@ -32,16 +33,16 @@ func (p *Progress) foldExact(xs []history.Experiment) {
 	var best *float64
 
 	for i := range xs {
-		x := &xs[i]
+		experiment := &xs[i]
 
-		pt := newPoint(x)
-		if j := x.Judgement; j != nil && j.Verdict != research.Invalid {
-			if pt.Value = j.Value; j.Baseline != nil {
-				best = j.Baseline // also after an undo, or a change of machine
+		pt := newPoint(experiment)
+		if judgement := experiment.Judgement; judgement != nil && judgement.Verdict != research.Invalid {
+			if pt.Value = judgement.Value; judgement.Baseline != nil {
+				best = judgement.Baseline // also after an undo, or a change of machine
 			}
 
-			if pt.Kept && j.Value != nil {
-				best = j.Value
+			if pt.Kept && judgement.Value != nil {
+				best = judgement.Value
 			}
 		}
 
@@ -56,11 +57,11 @@ func (p *Progress) foldExact(xs []history.Experiment) {
 // foldNoisy folds those of a noisy one: the best is what certificates proved, and
 // what the chain of that time claimed on top. A chain that was rolled back is
 // in it until its certificate.
-func (p *Progress) foldNoisy(c *history.Campaign, xs []history.Experiment, proofs []history.CertificateEnd) {
-	proven := c.TallyOf()
+func (p *Progress) foldNoisy(campaign *history.Campaign, xs []history.Experiment, proofs []history.CertificateEnd) {
+	proven := campaign.TallyOf()
 	// Back to what had been proven before the first point.
 	for _, x := range xs {
-		if isProvenAlone(c, &x, proofs) {
+		if isProvenAlone(campaign, &x, proofs) {
 			proven = proven.AddGain(*x.Judgement.Gain, -1)
 		}
 	}
@@ -78,26 +79,26 @@ func (p *Progress) foldNoisy(c *history.Campaign, xs []history.Experiment, proof
 	chain := proven
 
 	for i := range xs {
-		x := &xs[i]
+		experiment := &xs[i]
 
 		// Certificates that ended before this experiment.
-		for len(proofs) > 0 && proofs[0].To < x.N {
+		for len(proofs) > 0 && proofs[0].To < experiment.N {
 			proven = addCertificate(proven, proofs[0])
 			chain, proofs = proven, proofs[1:]
 		}
 
-		pt := newPoint(x)
-		if hasGain(p.Scale, x.Judgement) {
-			over := chain.GainOverStart(*x.Judgement.Gain)
+		pt := newPoint(experiment)
+		if hasGain(p.Scale, experiment.Judgement) {
+			over := chain.GainOverStart(*experiment.Judgement.Gain)
 			pt.OverStart = &over
 		}
 
 		switch {
-		case isProvenAlone(c, x, proofs):
-			proven = proven.AddGain(*x.Judgement.Gain, 1)
-			chain = chain.AddGain(*x.Judgement.Gain, 1)
-		case (pt.Kept || x.RolledBack) && x.Overridden == "":
-			chain = addEdit(chain, p.Scale, x.Judgement)
+		case isProvenAlone(campaign, experiment, proofs):
+			proven = proven.AddGain(*experiment.Judgement.Gain, 1)
+			chain = chain.AddGain(*experiment.Judgement.Gain, 1)
+		case (pt.Kept || experiment.RolledBack) && experiment.Overridden == "":
+			chain = addEdit(chain, p.Scale, experiment.Judgement)
 		}
 
 		for i == len(xs)-1 && len(proofs) > 0 { // which ended after the last one
@@ -118,12 +119,12 @@ func (p *Progress) foldNoisy(c *history.Campaign, xs []history.Experiment, proof
 	}
 }
 
-func addCertificate(t rules.Tally, b history.CertificateEnd) rules.Tally {
-	if b.Outcome != rules.Certified || b.Gain == nil || b.Scale != t.Scale {
+func addCertificate(t rules.Tally, end history.CertificateEnd) rules.Tally {
+	if end.Outcome != rules.Certified || end.Gain == nil || end.Scale != t.Scale {
 		return t
 	}
 
-	return t.AddGain(*b.Gain, 1)
+	return t.AddGain(*end.Gain, 1)
 }
 
 // hasGain says whether a judgement has a gain on the scale.
@@ -132,25 +133,28 @@ func hasGain(scale string, j *rules.Judgement) bool {
 }
 
 // addEdit is the chain with one more edit.
-func addEdit(t rules.Tally, scale string, j *rules.Judgement) rules.Tally {
+func addEdit(t rules.Tally, scale string, judgement *rules.Judgement) rules.Tally {
 	switch {
-	case j != nil && j.Claim != nil:
-		return t.AddClaim(*j.Claim, 1)
-	case hasGain(scale, j):
-		return t.AddGain(*j.Gain, 1)
+	case judgement != nil && judgement.Claim != nil:
+		return t.AddClaim(*judgement.Claim, 1)
+	case hasGain(scale, judgement):
+		return t.AddGain(*judgement.Gain, 1)
 	}
 
 	return t
 }
 
 // isProvenAlone says whether a keep that stands was proven by its own verdict.
-func isProvenAlone(c *history.Campaign, x *history.Experiment, proofs []history.CertificateEnd) bool {
-	if x.Status != research.Kept || x.Overridden != "" || !hasGain(c.Rule.Scale, x.Judgement) || x.N >= c.ChainFrom ||
-		x.Judgement.Verdict != research.Improved || x.Judgement.StoppedBy == "one_run" {
+func isProvenAlone(c *history.Campaign, experiment *history.Experiment, proofs []history.CertificateEnd) bool {
+	if experiment.Status != research.Kept || experiment.Overridden != "" || !hasGain(c.Rule.Scale,
+		experiment.Judgement) || experiment.N >= c.ChainFrom ||
+		experiment.Judgement.Verdict != research.Improved || experiment.Judgement.StoppedBy == "one_run" {
 		return false
 	}
 
-	return !slices.ContainsFunc(proofs, func(b history.CertificateEnd) bool { return b.From <= x.N && x.N <= b.To })
+	return !slices.ContainsFunc(proofs, func(b history.CertificateEnd) bool {
+		return b.From <= experiment.N && experiment.N <= b.To
+	})
 }
 
 // shortenHypothesis is the first line of a text in at most n characters, without

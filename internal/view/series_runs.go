@@ -93,18 +93,18 @@ type (
 // ReadNoise gives what is known of the metric's noise, from the newest limit runs
 // (0: 1,000, at most 20,000).
 func ReadNoise(ctx context.Context, co *checkout.Checkout, limit int) (*NoiseSeries, error) {
-	c, runs, err := newestRuns(ctx, co, limit)
+	campaign, runs, err := newestRuns(ctx, co, limit)
 	if err != nil {
 		return nil, err
 	}
-	m, r := c.Program.Metric, c.Rule
-	s := &NoiseSeries{Campaign: c.Name, Metric: describeMetric(m), Noise: r.NoiseKind, Scale: r.Scale, Spread: r.S,
-		Values: r.Values, Calibration: deviations(r.Values, r.Scale), Residuals: r.Residuals, Drift: []DriftPoint{},
-		Runs: len(runs), Total: c.Runs}
+	metric, state := campaign.Program.Metric, campaign.Rule
+	series := &NoiseSeries{Campaign: campaign.Name, Metric: describeMetric(metric), Noise: state.NoiseKind,
+		Scale: state.Scale, Spread: state.S, Values: state.Values, Calibration: deviations(state.Values, state.Scale),
+		Residuals: state.Residuals, Drift: []DriftPoint{}, Runs: len(runs), Total: campaign.Runs}
 	of := map[string][]int{} // by version
 
 	for i, run := range runs {
-		if v, ok := run.Samples[m.Name]; ok && run.Valid && !run.WarmUp && !math.IsNaN(v) &&
+		if v, ok := run.Samples[metric.Name]; ok && run.Valid && !run.WarmUp && !math.IsNaN(v) &&
 			(run.Side == rules.Incumbent || run.Side == rules.Start) {
 			of[run.Commit] = append(of[run.Commit], i)
 		}
@@ -117,17 +117,18 @@ func ReadNoise(ctx context.Context, co *checkout.Checkout, limit int) (*NoiseSer
 
 		vs := make([]float64, len(is))
 		for k, i := range is {
-			vs[k] = runs[i].Samples[m.Name]
+			vs[k] = runs[i].Samples[metric.Name]
 		}
 
-		for k, d := range deviations(vs, r.Scale) {
+		for k, d := range deviations(vs, state.Scale) {
 			run := runs[is[k]]
-			s.Drift = append(s.Drift, DriftPoint{At: run.Started, Job: run.Job, Deviation: d, Contended: run.Contended})
+			series.Drift = append(series.Drift,
+				DriftPoint{At: run.Started, Job: run.Job, Deviation: d, Contended: run.Contended})
 		}
 	}
-	slices.SortFunc(s.Drift, func(a, b DriftPoint) int { return a.At.Compare(b.At) })
+	slices.SortFunc(series.Drift, func(a, b DriftPoint) int { return a.At.Compare(b.At) })
 
-	return s, nil
+	return series, nil
 }
 
 // deviations are values against their median, on the scale; none where a value
@@ -157,19 +158,20 @@ func deviations(vs []float64, scale string) []float64 {
 // ReadSpending gives what was spent after each of the newest limit runs (0: 1,000,
 // at most 20,000).
 func ReadSpending(ctx context.Context, co *checkout.Checkout, limit int) (*Spending, error) {
-	c, runs, err := newestRuns(ctx, co, limit)
+	campaign, runs, err := newestRuns(ctx, co, limit)
 	if err != nil {
 		return nil, err
 	}
-	lim := c.Program.Campaign
-	s := &Spending{Campaign: c.Name, Started: c.StartedAt, Limit: Spent{lim.Experiments, lim.Hours, lim.GPUHours},
-		Now: Spent{c.Experiments, c.RunSeconds / 3600, c.GPUSeconds / 3600}, Points: make([]SpendingPoint, len(runs)),
-		Total: c.Runs}
-	now := s.Now
+	lim := campaign.Program.Campaign
+	spending := &Spending{Campaign: campaign.Name, Started: campaign.StartedAt,
+		Limit: Spent{lim.Experiments, lim.Hours, lim.GPUHours}, Now: Spent{campaign.Experiments,
+			campaign.RunSeconds / 3600, campaign.GPUSeconds / 3600}, Points: make([]SpendingPoint, len(runs)),
+		Total: campaign.Runs}
+	now := spending.Now
 
 	for i := len(runs) - 1; i >= 0; i-- { // back from the totals
 		r := runs[i]
-		s.Points[i] = SpendingPoint{At: r.Started.Add(time.Duration(r.Wall * float64(time.Second))), Spent: now}
+		spending.Points[i] = SpendingPoint{At: r.Started.Add(time.Duration(r.Wall * float64(time.Second))), Spent: now}
 		now.Hours, now.GPUHours = max(0, now.Hours-r.Wall/3600), max(0, now.GPUHours-r.GPUSeconds/3600)
 	}
 	begun := 0
@@ -178,32 +180,33 @@ func ReadSpending(ctx context.Context, co *checkout.Checkout, limit int) (*Spend
 		if r.Job.Kind() == research.ExperimentJob {
 			begun = max(begun, r.Job.N())
 		}
-		s.Points[i].Experiments = begun
+		spending.Points[i].Experiments = begun
 	}
 
-	for i := range s.Points { // before the first experiment that is seen there was the one before it
-		if s.Points[i].Experiments > 0 {
+	for i := range spending.Points { // before the first experiment that is seen there was the one before it
+		if spending.Points[i].Experiments > 0 {
 			for k := range i {
-				s.Points[k].Experiments = s.Points[i].Experiments - 1
+				spending.Points[k].Experiments = spending.Points[i].Experiments - 1
 			}
 
 			break
 		}
 	}
 
-	return s, nil
+	return spending, nil
 }
 
 // ReadGPUs gives what the newest limit runs (0: 1,000, at most 20,000) did on ReadGPUs.
 func ReadGPUs(ctx context.Context, co *checkout.Checkout, limit int) (*GPUSeries, error) {
-	c, runs, err := newestRuns(ctx, co, limit)
+	campaign, runs, err := newestRuns(ctx, co, limit)
 	if err != nil {
 		return nil, err
 	}
 
-	s := &GPUSeries{Campaign: c.Name, Leases: c.Program.GPUs, Points: []GPUPoint{}, Runs: len(runs), Total: c.Runs}
-	for _, r := range runs {
-		if len(r.GPU) == 0 && r.GPUSeconds == 0 {
+	s := &GPUSeries{Campaign: campaign.Name, Leases: campaign.Program.GPUs, Points: []GPUPoint{}, Runs: len(runs),
+		Total: campaign.Runs}
+	for _, run := range runs {
+		if len(run.GPU) == 0 && run.GPUSeconds == 0 {
 			continue
 		}
 
@@ -214,13 +217,13 @@ func ReadGPUs(ctx context.Context, co *checkout.Checkout, limit int) (*GPUSeries
 			Joules  float64 `json:"joules"`
 			Peak    int64   `json:"peak_memory"`
 		}{Mean: -1, Max: -1, Joules: -1}
-		if len(r.GPU) > 0 {
-			if err := json.Unmarshal(r.GPU, &e); err != nil {
+		if len(run.GPU) > 0 {
+			if err := json.Unmarshal(run.GPU, &e); err != nil {
 				continue // written by another version: nothing is known of it
 			}
 		}
 
-		p := GPUPoint{At: r.Started, Job: r.Job, Seconds: r.GPUSeconds, PeakMemory: max(0, e.Peak)}
+		p := GPUPoint{At: run.Started, Job: run.Job, Seconds: run.GPUSeconds, PeakMemory: max(0, e.Peak)}
 		if e.Samples > 0 {
 			p.MeanUtil, p.MaxUtil, p.Joules = knownOrNil(e.Mean), knownOrNil(e.Max), knownOrNil(e.Joules)
 		}
@@ -249,15 +252,16 @@ func newestRuns(ctx context.Context, co *checkout.Checkout, limit int) (*history
 	}
 	limit = min(limit, runsMost)
 
-	c, err := job.CurrentReaped(ctx, co)
+	campaign, err := job.CurrentReaped(ctx, co)
 	if err != nil {
 		return nil, nil, err
 	}
 	var runs []rules.Run
 
-	n := c.Experiments
+	n := campaign.Experiments
 	for n > 0 && len(runs) < limit {
-		if n, err = addRunsBelow(ctx, co, c.Name, research.ExperimentJob, n, max(0, n-runsPage), &runs); err != nil {
+		if n, err = addRunsBelow(ctx, co, campaign.Name, research.ExperimentJob, n, max(0, n-runsPage),
+			&runs); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -272,10 +276,11 @@ func newestRuns(ctx context.Context, co *checkout.Checkout, limit int) (*history
 		}
 	}
 
-	for kind, last := range map[byte]int{research.CalibrationJob: c.Calibrations,
-		research.MeasurementJob: c.Measurements, research.CertificateJob: c.Certificates, research.AuditJob: c.Audits} {
+	for kind, last := range map[byte]int{research.CalibrationJob: campaign.Calibrations,
+		research.MeasurementJob: campaign.Measurements, research.CertificateJob: campaign.Certificates,
+		research.AuditJob: campaign.Audits} {
 		for n, end := last, max(0, last-otherJobs); n > end; {
-			if n, err = addRunsBelow(ctx, co, c.Name, kind, n, max(end, n-runsPage), &runs); err != nil {
+			if n, err = addRunsBelow(ctx, co, campaign.Name, kind, n, max(end, n-runsPage), &runs); err != nil {
 				return nil, nil, err
 			}
 		}
@@ -283,7 +288,7 @@ func newestRuns(ctx context.Context, co *checkout.Checkout, limit int) (*history
 	runs = slices.DeleteFunc(runs, func(r rules.Run) bool { return r.Started.Before(from) })
 	slices.SortStableFunc(runs, func(a, b rules.Run) int { return a.Started.Compare(b.Started) })
 
-	return c, runs[max(0, len(runs)-limit):], nil
+	return campaign, runs[max(0, len(runs)-limit):], nil
 }
 
 // addRunsBelow adds the runs of the jobs of a kind from number n down to end, which

@@ -38,19 +38,21 @@ type stuckState struct {
 // that asks has a server here. It writes no record. After an error nothing is known,
 // and the caller lets the agent end.
 func CheckUnfinishedWork(ctx context.Context, co *checkout.Checkout) (*UnfinishedWork, error) {
-	c, err := co.CurrentCampaign(ctx)
-	if err != nil || !co.IsCampaignBranch(c, co.Repo.Branch(ctx)) || !canContinue(co, c) || !isOwnClient(co) {
+	campaign, err := co.CurrentCampaign(ctx)
+	if err != nil || !co.IsCampaignBranch(campaign, co.Repo.Branch(ctx)) || !canContinue(co, campaign) ||
+		!isOwnClient(co) {
 		return &UnfinishedWork{}, err
 	}
 	var last time.Time
 
 	err = co.Ledger.View(ctx, func(tx *ledger.Tx) error {
-		name, ok := tx.SessionOf(c.Name, co.Repo.Root())
+		name, ok := tx.SessionOf(campaign.Name, co.Repo.Root())
 		if !ok {
-			return research.Errorf(research.CodeNotFound, "start_campaign{}", "this checkout has not joined %q", c.Name)
+			return research.Errorf(research.CodeNotFound, "start_campaign{}", "this checkout has not joined %q",
+				campaign.Name)
 		}
 
-		s, err := tx.Session(c.Name, name)
+		s, err := tx.Session(campaign.Name, name)
 		if err == nil {
 			last = s.Last
 		}
@@ -61,7 +63,7 @@ func CheckUnfinishedWork(ctx context.Context, co *checkout.Checkout) (*Unfinishe
 		return nil, err
 	}
 
-	return decideUnfinished(co, c, last)
+	return decideUnfinished(co, campaign, last)
 }
 
 // canContinue says whether an experiment could be run, or is running.
@@ -72,7 +74,7 @@ func canContinue(co *checkout.Checkout, c *history.Campaign) bool {
 // decideUnfinished counts the attempts to end without progress, and returns a reason to
 // go on until there are too many. A call between attempts is progress while a job
 // runs, since the job ends by itself.
-func decideUnfinished(co *checkout.Checkout, c *history.Campaign, last time.Time) (*UnfinishedWork, error) {
+func decideUnfinished(co *checkout.Checkout, campaign *history.Campaign, last time.Time) (*UnfinishedWork, error) {
 	var was stuckState
 	sum := sha256.Sum256([]byte(co.Repo.Root()))
 
@@ -86,12 +88,12 @@ func decideUnfinished(co *checkout.Checkout, c *history.Campaign, last time.Time
 		now.Call = info.ModTime()
 	}
 
-	if !now.Record.Equal(was.Record) || len(c.Open) > 0 && !now.Call.Equal(was.Call) {
+	if !now.Record.Equal(was.Record) || len(campaign.Open) > 0 && !now.Call.Equal(was.Call) {
 		now.Held = 1
 	}
 
 	if now.Held > stuckAttempts {
-		return &UnfinishedWork{Note: fmt.Sprintf("ratchet let the agent stop, after asking it %d times in a row without any progress; campaign %s has budget left", stuckAttempts, c.Name)}, nil
+		return &UnfinishedWork{Note: fmt.Sprintf("ratchet let the agent stop, after asking it %d times in a row without any progress; campaign %s has budget left", stuckAttempts, campaign.Name)}, nil
 	}
 
 	b, err := json.Marshal(now)
@@ -102,12 +104,12 @@ func decideUnfinished(co *checkout.Checkout, c *history.Campaign, last time.Time
 	if err != nil {
 		return nil, fmt.Errorf("count: %w", err)
 	}
-	left := checkout.BudgetLeft(c)
+	left := checkout.BudgetLeft(campaign)
 
 	return &UnfinishedWork{Reason: fmt.Sprintf("Ratchet's campaign %s goes on: %s and %s are left. Next: %s. "+
 		"Only if your human asked you to stop: run `ratchet stop` in a shell, and end your turn.",
-		c.Name, wording.Count(left.Experiments, "experiment"), wording.FormatDuration(left.Hours*3600),
-		nextForBrief(co, &Brief{Campaign: *c}))}, nil
+		campaign.Name, wording.Count(left.Experiments, "experiment"), wording.FormatDuration(left.Hours*3600),
+		nextForBrief(co, &Brief{Campaign: *campaign}))}, nil
 }
 
 // isOwnClient says whether the client that started this process has the session which

@@ -22,41 +22,41 @@ const briefLooksAt = 64 // experiments, for what was tried of late
 
 // ReadBrief is what a session needs to go on, from any client, after any crash.
 func ReadBrief(ctx context.Context, co *checkout.Checkout) (*Brief, error) {
-	c, err := job.CurrentReaped(ctx, co)
+	campaign, err := job.CurrentReaped(ctx, co)
 	if err != nil {
 		return nil, err
 	}
-	b := &Brief{Campaign: *c, Left: checkout.BudgetLeft(c),
-		Changed: research.HasCode(co.RequireAcceptedContract(c), research.CodeContract)}
+	brief := &Brief{Campaign: *campaign, Left: checkout.BudgetLeft(campaign),
+		Changed: research.HasCode(co.RequireAcceptedContract(campaign), research.CodeContract)}
 
 	err = co.Ledger.View(ctx, func(tx *ledger.Tx) (err error) {
-		if b.Recent, _, err = tx.Experiments(c.Name, ledger.Query{Limit: briefLooksAt}); err != nil {
+		if brief.Recent, _, err = tx.Experiments(campaign.Name, ledger.Query{Limit: briefLooksAt}); err != nil {
 			return err
 		}
-		b.Families = history.Families(b.Recent)
+		brief.Families = history.Families(brief.Recent)
 
-		b.Recent = b.Recent[:min(len(b.Recent), 8)]
-		if b.Lessons, err = tx.Lessons(c.Name, 5); err != nil {
-			return err
-		}
-
-		if b.Ideas, err = topIdeas(co, tx, c, 5); err != nil {
+		brief.Recent = brief.Recent[:min(len(brief.Recent), 8)]
+		if brief.Lessons, err = tx.Lessons(campaign.Name, 5); err != nil {
 			return err
 		}
 
-		if b.Notes, err = briefNotes(co, tx, c); err != nil {
+		if brief.Ideas, err = topIdeas(co, tx, campaign, 5); err != nil {
 			return err
 		}
 
-		for _, id := range c.Open {
-			phase := co.ReadPhase(c.Name, id)
+		if brief.Notes, err = briefNotes(co, tx, campaign); err != nil {
+			return err
+		}
 
-			since, err := readStartTime(tx, c.Name, id)
+		for _, id := range campaign.Open {
+			phase := co.ReadPhase(campaign.Name, id)
+
+			since, err := readStartTime(tx, campaign.Name, id)
 			if err != nil {
 				return err
 			}
 
-			b.Running = append(b.Running, job.RunningJob{ID: id, Phase: phase,
+			brief.Running = append(brief.Running, job.RunningJob{ID: id, Phase: phase,
 				Elapsed: wording.Seconds(time.Since(since))})
 		}
 
@@ -66,28 +66,28 @@ func ReadBrief(ctx context.Context, co *checkout.Checkout) (*Brief, error) {
 		return nil, err
 	}
 
-	for _, f := range checkout.EditedFiles(c.ProgramPath, c.Program) {
-		b.Edit = append(b.Edit, filepath.Join(co.Repo.Root(), filepath.FromSlash(f)))
+	for _, f := range checkout.EditedFiles(campaign.ProgramPath, campaign.Program) {
+		brief.Edit = append(brief.Edit, filepath.Join(co.Repo.Root(), filepath.FromSlash(f)))
 	}
-	b.Best, b.Baseline = valueLevels(c)
-	b.Standing = c.Standing()
-	markProofs(c, b.Recent)
-	b.Merge = mergeAdvice(ctx, co, c)
-	b.Next = nextForBrief(co, b)
+	brief.Best, brief.Baseline = valueLevels(campaign)
+	brief.Standing = campaign.Standing()
+	markProofs(campaign, brief.Recent)
+	brief.Merge = mergeAdvice(ctx, co, campaign)
+	brief.Next = nextForBrief(co, brief)
 
-	return b, nil
+	return brief, nil
 }
 
 // valueLevels are the incumbent's value and the start's, nil where they are unknown
 // and for a noisy metric: no two raw numbers as if they could be compared.
-func valueLevels(c *history.Campaign) (best, baseline *float64) {
-	if !c.Calibrated || c.Rule.NoiseKind == research.Noisy {
+func valueLevels(campaign *history.Campaign) (best, baseline *float64) {
+	if !campaign.Calibrated || campaign.Rule.NoiseKind == research.Noisy {
 		return nil, nil
 	}
 
-	value := c.Rule.Incumbent
-	if c.BaselineClass == c.Class {
-		baseline = c.Baseline
+	value := campaign.Rule.Incumbent
+	if campaign.BaselineClass == campaign.Class {
+		baseline = campaign.Baseline
 	}
 
 	return &value, baseline
@@ -95,62 +95,63 @@ func valueLevels(c *history.Campaign) (best, baseline *float64) {
 
 func readStartTime(tx *ledger.Tx, campaign string, id research.JobID) (time.Time, error) {
 	if id.Kind() == research.ExperimentJob {
-		x, err := tx.Experiment(campaign, id.N())
+		experiment, err := tx.Experiment(campaign, id.N())
 		if err != nil {
 			return time.Time{}, err
 		}
 
-		return x.ProposedAt, nil
+		return experiment.ProposedAt, nil
 	}
 
-	m, err := tx.Measurement(campaign, id)
+	measurement, err := tx.Measurement(campaign, id)
 	if err != nil {
 		return time.Time{}, err
 	}
 
-	return m.At, nil
+	return measurement.At, nil
 }
 
-func nextForBrief(co *checkout.Checkout, b *Brief) string {
-	c := &b.Campaign
+func nextForBrief(co *checkout.Checkout, brief *Brief) string {
+	campaign := &brief.Campaign
 	switch {
-	case c.Ended != "":
-		return "the campaign has ended (" + c.Ended + "); start_campaign with a new name starts another"
-	case b.Changed:
+	case campaign.Ended != "":
+		return "the campaign has ended (" + campaign.Ended + "); start_campaign with a new name starts another"
+	case brief.Changed:
 		return "tell the user: `ratchet accept` in a terminal accepts the changed contract"
-	case c.Broken != "":
-		return job.NextAfterDecision(c)
+	case campaign.Broken != "":
+		return job.NextAfterDecision(campaign)
 	}
 
-	for _, id := range c.Open {
+	for _, id := range campaign.Open {
 		if id.Kind() == research.ExperimentJob {
 			return "wait_run{id: \"" + string(id) + "\"}"
 		}
 	}
 
-	return job.NextAfterDecision(c)
+	return job.NextAfterDecision(campaign)
 }
 
 // ListExperiments is a page of experiments, newest first.
-func ListExperiments(ctx context.Context, co *checkout.Checkout, q Query) (*Page, error) {
-	c, err := job.CurrentReaped(ctx, co)
+func ListExperiments(ctx context.Context, co *checkout.Checkout, query Query) (*Page, error) {
+	campaign, err := job.CurrentReaped(ctx, co)
 	if err != nil {
 		return nil, err
 	}
-	p := &Page{}
+	page := &Page{}
 	err = co.Ledger.View(ctx, func(tx *ledger.Tx) (err error) {
-		p.Experiments, p.Next, err = tx.Experiments(c.Name,
-			ledger.Query{Text: q.Text, Status: q.Status, Verdict: q.Verdict, Cursor: q.Cursor, Limit: q.Limit})
-		if err != nil || q.Text == "" || q.Cursor != "" || c.Imported == 0 {
+		page.Experiments, page.Next, err = tx.Experiments(campaign.Name,
+			ledger.Query{Text: query.Text, Status: query.Status, Verdict: query.Verdict, Cursor: query.Cursor,
+				Limit: query.Limit})
+		if err != nil || query.Text == "" || query.Cursor != "" || campaign.Imported == 0 {
 			return err
 		}
-		p.Imported, _, err = tx.Imports(c.Name, ledger.Query{Text: q.Text, Limit: 3})
+		page.Imported, _, err = tx.Imports(campaign.Name, ledger.Query{Text: query.Text, Limit: 3})
 
 		return err
 	})
-	markProofs(c, p.Experiments)
+	markProofs(campaign, page.Experiments)
 
-	return p, err
+	return page, err
 }
 
 const (
@@ -165,13 +166,13 @@ func ReadExperiment(ctx context.Context, co *checkout.Checkout, id string) (*Det
 
 // ReadDetail is Experiment with at most so many bytes of the diff.
 func ReadDetail(ctx context.Context, co *checkout.Checkout, id string, diff int) (*Detail, error) {
-	c, err := job.CurrentReaped(ctx, co)
+	campaign, err := job.CurrentReaped(ctx, co)
 	if err != nil {
 		return nil, err
 	}
 
 	if id == "" {
-		id = strconv.Itoa(c.Experiments)
+		id = strconv.Itoa(campaign.Experiments)
 	}
 
 	job, err := research.ParseJobID(id)
@@ -179,38 +180,40 @@ func ReadDetail(ctx context.Context, co *checkout.Checkout, id string, diff int)
 		return nil, err
 	}
 
-	if job.Kind() != research.ExperimentJob || job.N() > c.Experiments {
+	if job.Kind() != research.ExperimentJob || job.N() > campaign.Experiments {
 		return nil, research.Errorf(research.CodeNotFound, "read_log{view: \"table\"} lists them",
-			"no experiment %s in %q", id, c.Name)
+			"no experiment %s in %q", id, campaign.Name)
 	}
-	d := &Detail{Metric: c.Program.Metric}
+	detail := &Detail{Metric: campaign.Program.Metric}
 
 	err = co.Ledger.View(ctx, func(tx *ledger.Tx) error {
-		x, err := tx.Experiment(c.Name, job.N())
+		experiment, err := tx.Experiment(campaign.Name, job.N())
 		if err != nil {
 			return err
 		}
-		x.Proof = c.Proof(x)
+		experiment.Proof = campaign.Proof(experiment)
 
-		d.Experiment, d.Files, d.Exact = *x, x.Paths, c.Rule.NoiseKind == research.Deterministic
-		if d.Proof, err = proofOfKeep(tx, c, x); err != nil {
+		detail.Experiment, detail.Files, detail.Exact = *experiment, experiment.Paths,
+			campaign.Rule.NoiseKind == research.Deterministic
+		if detail.Proof, err = proofOfKeep(tx, campaign, experiment); err != nil {
 			return err
 		}
 
-		if d.Runs, err = tx.Runs(c.Name, job); err != nil {
+		if detail.Runs, err = tx.Runs(campaign.Name, job); err != nil {
 			return err
 		}
-		d.Evidence, err = evidencePath(tx, c, x, d.Runs)
+		detail.Evidence, err = evidencePath(tx, campaign, experiment, detail.Runs)
 
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	d.Diff, err = co.Repo.Diff(ctx, d.Experiment.Parent, d.Experiment.Candidate, d.Files, diff)
-	d.Cut = strings.HasPrefix(d.Diff[strings.LastIndexByte(strings.TrimSuffix(d.Diff, "\n"), '\n')+1:], diffCut)
+	detail.Diff, err = co.Repo.Diff(ctx, detail.Experiment.Parent, detail.Experiment.Candidate, detail.Files, diff)
+	detail.Cut = strings.HasPrefix(detail.Diff[strings.LastIndexByte(strings.TrimSuffix(detail.Diff, "\n"), '\n')+1:],
+		diffCut)
 
-	return d, err
+	return detail, err
 }
 
 // markProofs fills in how far each keep is proven.
@@ -221,58 +224,58 @@ func markProofs(c *history.Campaign, xs []history.Experiment) {
 }
 
 // proofOfKeep says which certificate judged the chain of a keep, "" if none did.
-func proofOfKeep(tx *ledger.Tx, c *history.Campaign, x *history.Experiment) (string, error) {
-	if x.Proof != "certified" && x.Proof != "rolled back" {
-		return x.Proof, nil
+func proofOfKeep(tx *ledger.Tx, campaign *history.Campaign, experiment *history.Experiment) (string, error) {
+	if experiment.Proof != "certified" && experiment.Proof != "rolled back" {
+		return experiment.Proof, nil
 	}
 
-	for n := c.Certificates; n > 0; n-- {
-		m, err := tx.Measurement(c.Name, research.NewJobID(research.CertificateJob, n))
+	for n := campaign.Certificates; n > 0; n-- {
+		measurement, err := tx.Measurement(campaign.Name, research.NewJobID(research.CertificateJob, n))
 		if err != nil {
 			return "", err
 		}
 
-		if p := m.Proof; p != nil && p.From <= x.N && x.N <= p.To {
-			return fmt.Sprintf("as part of a chain, %s: %s", m.Job, p.Describe(c.Program.Metric)), nil
+		if p := measurement.Proof; p != nil && p.From <= experiment.N && experiment.N <= p.To {
+			return fmt.Sprintf("as part of a chain, %s: %s", measurement.Job, p.Describe(campaign.Program.Metric)), nil
 		}
 	}
 
-	return x.Proof, nil
+	return experiment.Proof, nil
 }
 
 // ReadOutput is a slice of the last stored output of a job, from its end by
 // default: cursor is a byte offset.
 func ReadOutput(ctx context.Context, co *checkout.Checkout, id, cursor string, limit int) (*OutputPage, error) {
-	c, err := job.CurrentReaped(ctx, co)
+	campaign, err := job.CurrentReaped(ctx, co)
 	if err != nil {
 		return nil, err
 	}
-	p := &OutputPage{}
+	page := &OutputPage{}
 
 	if id == "hooks" {
-		b, err := os.ReadFile(notify.NotifierFile(co, c.Name, "hooks"))
+		content, err := os.ReadFile(notify.NotifierFile(co, campaign.Name, "hooks"))
 		if err != nil {
 			return nil, research.Errorf(research.CodeNotFound, "read_log{}", "no hook has printed anything yet")
 		}
-		p.Job = "hooks"
+		page.Job = "hooks"
 
-		return cutPage(p, b, cursor, limit)
+		return cutPage(page, content, cursor, limit)
 	}
 	var digest string
 
 	err = co.Ledger.View(ctx, func(tx *ledger.Tx) error {
-		if id == "" && c.Experiments > 0 {
-			id = strconv.Itoa(c.Experiments)
-		} else if id == "" && c.Calibrations > 0 {
-			id = string(research.NewJobID(research.CalibrationJob, c.Calibrations))
+		if id == "" && campaign.Experiments > 0 {
+			id = strconv.Itoa(campaign.Experiments)
+		} else if id == "" && campaign.Calibrations > 0 {
+			id = string(research.NewJobID(research.CalibrationJob, campaign.Calibrations))
 		}
 
-		if p.Job, err = research.ParseJobID(id); err != nil {
+		if page.Job, err = research.ParseJobID(id); err != nil {
 			return err
 		}
 
-		if p.Job.Kind() == research.ExperimentJob {
-			x, err := tx.Experiment(c.Name, p.Job.N())
+		if page.Job.Kind() == research.ExperimentJob {
+			x, err := tx.Experiment(campaign.Name, page.Job.N())
 			if err == nil {
 				digest = x.Output
 			}
@@ -280,7 +283,7 @@ func ReadOutput(ctx context.Context, co *checkout.Checkout, id, cursor string, l
 			return err
 		}
 
-		m, err := tx.Measurement(c.Name, p.Job)
+		m, err := tx.Measurement(campaign.Name, page.Job)
 		if err == nil {
 			digest = m.Output
 		}
@@ -292,49 +295,49 @@ func ReadOutput(ctx context.Context, co *checkout.Checkout, id, cursor string, l
 	}
 
 	if digest == "" {
-		return nil, research.Errorf(research.CodeNotFound, "wait_run{}", "%s has stored no output yet", p.Job)
+		return nil, research.Errorf(research.CodeNotFound, "wait_run{}", "%s has stored no output yet", page.Job)
 	}
 
-	b, err := co.Ledger.Output(digest)
+	data, err := co.Ledger.Output(digest)
 	if err != nil {
 		return nil, err
 	}
 
-	return cutPage(p, b, cursor, limit)
+	return cutPage(page, data, cursor, limit)
 }
 
-func cutPage(p *OutputPage, b []byte, cursor string, limit int) (*OutputPage, error) {
+func cutPage(page *OutputPage, content []byte, cursor string, limit int) (*OutputPage, error) {
 	if limit <= 0 {
 		limit = 1500
 	}
-	from := max(0, len(b)-limit)
+	from := max(0, len(content)-limit)
 
 	if cursor != "" {
 		n, err := strconv.Atoi(cursor)
-		if err != nil || n < 0 || n > len(b) {
+		if err != nil || n < 0 || n > len(content) {
 			return nil, research.Errorf(research.CodeBadArgument,
-				fmt.Sprintf("give a byte offset from 0 to %d", len(b)), "cursor %q is not one", cursor)
+				fmt.Sprintf("give a byte offset from 0 to %d", len(content)), "cursor %q is not one", cursor)
 		}
 		from = n
 	}
-	to := min(len(b), from+limit)
+	to := min(len(content), from+limit)
 
-	p.Text, p.Total = string(b[from:to]), int64(len(b))
-	if to < len(b) {
-		p.Next = strconv.Itoa(to)
+	page.Text, page.Total = string(content[from:to]), int64(len(content))
+	if to < len(content) {
+		page.Next = strconv.Itoa(to)
 	}
 
-	return p, nil
+	return page, nil
 }
 
 // ListLessons are the campaign's lessons, newest first.
 func ListLessons(ctx context.Context, co *checkout.Checkout, limit int) (out []history.Lesson, err error) {
-	c, err := co.CurrentCampaign(ctx)
+	campaign, err := co.CurrentCampaign(ctx)
 	if err != nil {
 		return nil, err
 	}
 	err = co.Ledger.View(ctx, func(tx *ledger.Tx) error {
-		out, err = tx.Lessons(c.Name, limit)
+		out, err = tx.Lessons(campaign.Name, limit)
 		return err
 	})
 
@@ -366,12 +369,12 @@ func ReadProgramText(ctx context.Context, co *checkout.Checkout) (string, error)
 		return "", err
 	}
 
-	b, err := os.ReadFile(path)
+	content, err := os.ReadFile(path)
 	if err != nil {
 		return "", research.Errorf(research.CodeProgram,
 			"run `ratchet init`, or follow read_log{view: \"guide\", query: \"setup\"}, to write one",
 			"no program at %s", path)
 	}
 
-	return string(b), nil
+	return string(content), nil
 }

@@ -15,23 +15,25 @@ import (
 
 // topIdeas are ideas for a brief: the newest of those that are free and untried,
 // then those that are claimed, then those that were tried.
-func topIdeas(co *checkout.Checkout, tx *ledger.Tx, c *history.Campaign, limit int) ([]checkout.IdeaView, error) {
+func topIdeas(
+	co *checkout.Checkout, tx *ledger.Tx, campaign *history.Campaign, limit int,
+) ([]checkout.IdeaView, error) {
 	var out []checkout.IdeaView
 
-	me, _ := tx.SessionOf(c.Name, co.Repo.Root())
+	me, _ := tx.SessionOf(campaign.Name, co.Repo.Root())
 	for _, status := range []history.IdeaStatus{history.IdeaOpen, history.IdeaClaimed, history.IdeaTried} {
-		is, err := tx.Ideas(c.Name, status, limit)
+		is, err := tx.Ideas(campaign.Name, status, limit)
 		if err != nil {
 			return nil, err
 		}
 
 		for i := range is {
-			v, err := co.ViewIdea(tx, c, &is[i], me)
+			idea, err := co.ViewIdea(tx, campaign, &is[i], me)
 			if err != nil {
 				return nil, err
 			}
 
-			out = append(out, v)
+			out = append(out, idea)
 		}
 	}
 	rank := func(v *checkout.IdeaView) int {
@@ -51,20 +53,20 @@ func topIdeas(co *checkout.Checkout, tx *ledger.Tx, c *history.Campaign, limit i
 
 // ListIdeas are the campaign's ideas, newest first.
 func ListIdeas(ctx context.Context, co *checkout.Checkout, limit int) (out []checkout.IdeaView, err error) {
-	c, err := job.CurrentReaped(ctx, co)
+	campaign, err := job.CurrentReaped(ctx, co)
 	if err != nil {
 		return nil, err
 	}
 	err = co.Ledger.View(ctx, func(tx *ledger.Tx) error {
-		is, err := tx.Ideas(c.Name, "", limit)
+		is, err := tx.Ideas(campaign.Name, "", limit)
 		if err != nil {
 			return err
 		}
-		me, _ := tx.SessionOf(c.Name, co.Repo.Root())
+		me, _ := tx.SessionOf(campaign.Name, co.Repo.Root())
 
 		out = make([]checkout.IdeaView, len(is))
 		for i := range is {
-			if out[i], err = co.ViewIdea(tx, c, &is[i], me); err != nil {
+			if out[i], err = co.ViewIdea(tx, campaign, &is[i], me); err != nil {
 				return err
 			}
 		}
@@ -77,20 +79,20 @@ func ListIdeas(ctx context.Context, co *checkout.Checkout, limit int) (out []che
 
 // ListSessions are the checkouts that took part, the last active first.
 func ListSessions(ctx context.Context, co *checkout.Checkout) (out []SessionView, err error) {
-	c, err := job.CurrentReaped(ctx, co)
+	campaign, err := job.CurrentReaped(ctx, co)
 	if err != nil {
 		return nil, err
 	}
 	err = co.Ledger.View(ctx, func(tx *ledger.Tx) error {
-		out, err = readSessions(co, tx, c)
+		out, err = readSessions(co, tx, campaign)
 		return err
 	})
 
 	return out, err
 }
 
-func readSessions(co *checkout.Checkout, tx *ledger.Tx, c *history.Campaign) ([]SessionView, error) {
-	ss, err := tx.Sessions(c.Name)
+func readSessions(co *checkout.Checkout, tx *ledger.Tx, campaign *history.Campaign) ([]SessionView, error) {
+	ss, err := tx.Sessions(campaign.Name)
 	if err != nil {
 		return nil, err
 	}
@@ -100,19 +102,19 @@ func readSessions(co *checkout.Checkout, tx *ledger.Tx, c *history.Campaign) ([]
 
 	for i := range ss {
 		out[i] = SessionView{Session: ss[i], Idle: max(0, time.Since(ss[i].Last)),
-			Noisy: c.Rule.NoiseKind == research.Noisy}
+			Noisy: campaign.Rule.NoiseKind == research.Noisy}
 		at[ss[i].Codename] = &out[i]
 	}
 
-	return out, fillActivity(co, tx, c, func(session string) *SessionView { return cmp.Or(at[session], at[""]) })
+	return out, fillActivity(co, tx, campaign, func(session string) *SessionView { return cmp.Or(at[session], at[""]) })
 }
 
 // fillActivity fills in what sessions run and hold, and which of their keeps stand. It
 // looks at the last keeps and claims only, whatever the campaign's size.
 func fillActivity(
-	co *checkout.Checkout, tx *ledger.Tx, c *history.Campaign, of func(session string) *SessionView,
+	co *checkout.Checkout, tx *ledger.Tx, campaign *history.Campaign, of func(session string) *SessionView,
 ) error {
-	js, err := runningJobs(co, tx, c)
+	js, err := runningJobs(co, tx, campaign)
 	if err != nil {
 		return err
 	}
@@ -121,31 +123,31 @@ func fillActivity(
 		of(j.Session).Running = append(of(j.Session).Running, j.RunningJob)
 	}
 
-	held, err := tx.Ideas(c.Name, history.IdeaClaimed, 20)
+	held, err := tx.Ideas(campaign.Name, history.IdeaClaimed, 20)
 	if err != nil {
 		return err
 	}
 
 	for i := range held {
-		v, err := co.ViewIdea(tx, c, &held[i], "")
+		idea, err := co.ViewIdea(tx, campaign, &held[i], "")
 		if err != nil {
 			return err
 		}
 
-		if v.Lapse == "" {
-			of(v.Holder).Claims = append(of(v.Holder).Claims, v.N)
+		if idea.Lapse == "" {
+			of(idea.Holder).Claims = append(of(idea.Holder).Claims, idea.N)
 		}
 	}
 
-	for _, n := range c.KeptStack {
-		x, err := tx.Experiment(c.Name, n)
+	for _, n := range campaign.KeptStack {
+		experiment, err := tx.Experiment(campaign.Name, n)
 		if err != nil {
 			return err
 		}
-		s := of(x.Session)
+		s := of(experiment.Session)
 
 		s.Stands++
-		if s.Noisy && x.N < c.ChainFrom && x.Overridden == "" {
+		if s.Noisy && experiment.N < campaign.ChainFrom && experiment.Overridden == "" {
 			s.Certified++
 		}
 	}

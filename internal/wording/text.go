@@ -98,16 +98,16 @@ func StripControls(text string) string {
 // StripTrailers is a text for a commit message: no line of it looks like a trailer
 // of ours, and nothing in it steers the terminal that shows it.
 func StripTrailers(text string) string {
-	var b strings.Builder
+	var out strings.Builder
 
 	for line := range strings.Lines(StripControls(text)) {
 		if len(line) >= len(trailerPrefix) && strings.EqualFold(line[:len(trailerPrefix)], trailerPrefix) {
-			b.WriteByte(' ')
+			out.WriteByte(' ')
 		}
-		b.WriteString(line)
+		out.WriteString(line)
 	}
 
-	return b.String()
+	return out.String()
 }
 
 // PlainLine is a text in one line: control characters and runs of blank space
@@ -145,10 +145,10 @@ func ShellQuote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''
 
 // EncodedLen is how many bytes a text takes within a JSON string.
 func EncodedLen(text string) int {
-	b, err := json.Marshal(text)
+	content, err := json.Marshal(text)
 	if err != nil {
 		return len(text)
 	}
 
-	return len(b) - len(`""`)
+	return len(content) - len(`""`)
 }

@@ -20,12 +20,12 @@ import (
 // buildSides builds a version for each side. Each reads the caches of the one
 // before it, the first those of the incumbent, so that only differences are built.
 func (r *runner) buildSides(ctx context.Context, commits map[rules.Side]string) (reason string, err error) {
-	c, err := r.readCampaign(ctx)
+	campaign, err := r.readCampaign(ctx)
 	if err != nil {
 		return "", err
 	}
 
-	incumbent, err := r.space.makeVersion(ctx, c.Incumbent)
+	incumbent, err := r.space.makeVersion(ctx, campaign.Incumbent)
 	if err != nil {
 		return "", err
 	}
@@ -39,17 +39,17 @@ func (r *runner) buildSides(ctx context.Context, commits map[rules.Side]string) 
 			continue
 		}
 
-		v, err := r.space.makeVersion(ctx, commit)
+		built, err := r.space.makeVersion(ctx, commit)
 		if err != nil {
 			return "", err
 		}
 
-		if v.dir != before.dir {
-			v.parent = before
+		if built.dir != before.dir {
+			built.parent = before
 		}
 
-		r.versions[side], before = v, v
-		wanted = append(wanted, v)
+		r.versions[side], before = built, built
+		wanted = append(wanted, built)
 	}
 
 	if err := r.removeUnused(ctx, append(wanted, incumbent)...); err != nil {
@@ -68,39 +68,39 @@ func (r *runner) buildSides(ctx context.Context, commits map[rules.Side]string) 
 // buildVersion builds a version once. The mark of success is a file, so that a
 // worker that dies leaves nothing that counts as built. reason says why the
 // version does not build, "" if it does.
-func (r *runner) buildVersion(ctx context.Context, id research.JobID, v *version) (reason string, err error) {
+func (r *runner) buildVersion(ctx context.Context, id research.JobID, built *version) (reason string, err error) {
 	build := r.space.program().Build
-	if build == "" || v.built {
+	if build == "" || built.built {
 		return "", nil
 	}
 
-	lock, err := sandbox.AcquireLock(ctx, v.dir+".lock", 0) // another session may build the same
+	lock, err := sandbox.AcquireLock(ctx, built.dir+".lock", 0) // another session may build the same
 	if err != nil {
 		return "", err
 	}
 	defer lock.Release()
 
-	mark := filepath.Join(v.dir, "built")
+	mark := filepath.Join(built.dir, "built")
 	if _, err := os.Stat(mark); err == nil {
-		v.built = true
+		built.built = true
 		return "", nil
 	}
 
 	// What a build left that failed or was killed.
-	for _, dir := range []string{v.build(), v.cache()} {
+	for _, dir := range []string{built.build(), built.cache()} {
 		if err := checkout.RemoveTree(dir); err != nil {
 			return "", err
 		}
 	}
 
 	err = fault.At("workspace.build", func() (err error) {
-		reason, err = r.runStep(ctx, id, v, stepBuild, build)
+		reason, err = r.runStep(ctx, id, built, stepBuild, build)
 		return err
 	})
 	if reason != "" || err != nil {
 		return reason, err
 	}
-	v.built = true
+	built.built = true
 
 	if err := r.space.requireQuota(); err != nil {
 		return "", err
@@ -111,13 +111,13 @@ func (r *runner) buildVersion(ctx context.Context, id research.JobID, v *version
 
 // checkVersion runs the program's check on a version, on a layer of its own.
 // reason says why the version does not pass, "" if it does.
-func (r *runner) checkVersion(ctx context.Context, id research.JobID, v *version) (reason string, err error) {
+func (r *runner) checkVersion(ctx context.Context, id research.JobID, built *version) (reason string, err error) {
 	check := r.space.program().Check
 	if check == "" {
 		return "", nil
 	}
 
-	return r.runStep(ctx, id, v, stepCheck, check)
+	return r.runStep(ctx, id, built, stepCheck, check)
 }
 
 // runSetup runs the contract's setup once, on the start's tree. reason says why it
@@ -165,11 +165,11 @@ const (
 
 // runStep runs an unmeasured command and records that. Its failure is the reason.
 func (r *runner) runStep(
-	ctx context.Context, id research.JobID, v *version, step, command string,
+	ctx context.Context, id research.JobID, built *version, step, command string,
 ) (reason string, err error) {
 	r.owner.reportPhase(step)
 
-	spec, err := r.space.stepSpec(v, step, command)
+	spec, err := r.space.stepSpec(built, step, command)
 	if err != nil {
 		return "", err
 	}
@@ -190,10 +190,10 @@ func (r *runner) runStep(
 	if err != nil {
 		return "", fmt.Errorf("run the %s: %w", step, err)
 	}
-	reason = r.space.describeStepFailure(v, step, spec, result)
+	reason = r.space.describeStepFailure(built, step, spec, result)
 	r.space.discardLayers(spec)
 
-	end := history.StepEnd{Job: id, Step: step, Commit: v.commit, OK: reason == "", Reason: reason,
+	end := history.StepEnd{Job: id, Step: step, Commit: built.commit, OK: reason == "", Reason: reason,
 		Wall: result.Wall.Seconds(), Bytes: result.Output.Bytes}
 
 	if reason != "" {
@@ -210,21 +210,21 @@ func (r *runner) runStep(
 
 // stepSpec is a step's command: its results go where they belong, a build's into
 // the version and a setup's into the workspace, and its limits are wider than a run's.
-func (ws *workspace) stepSpec(v *version, step, command string) (sandbox.Spec, error) {
-	spec, err := ws.commandSpec(v, command, 0, step == stepCheck)
+func (ws *workspace) stepSpec(built *version, step, command string) (sandbox.Spec, error) {
+	spec, err := ws.commandSpec(built, command, 0, step == stepCheck)
 	if err != nil {
 		return spec, err
 	}
 
 	switch step {
 	case stepBuild:
-		inherited, err := ws.inheritCaches(v)
+		inherited, err := ws.inheritCaches(built)
 		if err != nil {
 			return spec, err
 		}
 
-		spec.Views[0].Upper = v.build()
-		spec.Views[1].Lower, spec.Views[1].Upper = inherited, v.cache()
+		spec.Views[0].Upper = built.build()
+		spec.Views[1].Lower, spec.Views[1].Upper = inherited, built.cache()
 	case stepSetup: // it fetches, into the folders where toolchains look for what was fetched
 		spec.Views[0].Upper = ws.setupDir()
 		spec.Network, spec.Writable = sandbox.NetworkOn, toolchainDirs()
@@ -243,7 +243,7 @@ func (ws *workspace) stepSpec(v *version, step, command string) (sandbox.Spec, e
 }
 
 // describeStepFailure says what is wrong with a step that has ended, "" if nothing.
-func (ws *workspace) describeStepFailure(v *version, step string, spec sandbox.Spec, result sandbox.Result) string {
+func (ws *workspace) describeStepFailure(built *version, step string, spec sandbox.Spec, result sandbox.Result) string {
 	result.Slept = 0 // nothing is measured here, and the deadline stood still meanwhile
 
 	if reason := describeFailure(spec, result); reason != "" {
@@ -258,7 +258,7 @@ func (ws *workspace) describeStepFailure(v *version, step string, spec sandbox.S
 			return reason
 		}
 
-		return ws.plantedCode(v, result.Changes)
+		return ws.plantedCode(built, result.Changes)
 	}
 
 	return ""

@@ -20,14 +20,14 @@ import (
 // the machine is not the one on which it was learnt: a new class of comparable
 // runs begins. reason says why the incumbent gives no usable metric, "" if it does.
 func (r *runner) ensureCalibrated(
-	ctx context.Context, c *history.Campaign, id research.JobID,
+	ctx context.Context, campaign *history.Campaign, id research.JobID,
 ) (now *history.Campaign, reason string, err error) {
-	if c.Calibrated && c.Machine == r.currentMachine().classDigest() {
-		return c, "", nil
+	if campaign.Calibrated && campaign.Machine == r.currentMachine().classDigest() {
+		return campaign, "", nil
 	}
 
 	if now, err = r.calibrateIncumbent(ctx, id); err != nil {
-		return c, "", err
+		return campaign, "", err
 	}
 
 	if now.Broken != "" {
@@ -43,7 +43,7 @@ func (r *runner) ensureCalibrated(
 // that a person stopped, or that the machine failed, is recorded as lost, and
 // that is an error; a metric that can't be used is none, and is in the record.
 func (r *runner) calibrateIncumbent(ctx context.Context, id research.JobID) (*history.Campaign, error) {
-	c, calibration, err := r.startCalibration(ctx, id)
+	campaign, calibration, err := r.startCalibration(ctx, id)
 	if err != nil {
 		return nil, err
 	}
@@ -58,7 +58,7 @@ func (r *runner) calibrateIncumbent(ctx context.Context, id research.JobID) (*hi
 	}
 
 	// What a person stopped or the machine failed may succeed another time.
-	state, err := r.makeCalibrationRuns(ctx, c, calibration)
+	state, err := r.makeCalibrationRuns(ctx, campaign, calibration)
 	if ctx.Err() != nil {
 		lost := job.RecordLost(context.WithoutCancel(ctx), r.Checkout, r.campaign, calibration,
 			"stopped by request", nil)
@@ -73,52 +73,52 @@ func (r *runner) calibrateIncumbent(ctx context.Context, id research.JobID) (*hi
 	// The noise, or why there is none, holds for this machine only.
 	here := r.currentMachine()
 	end := history.CalibrationEnd{Job: calibration, State: state, Machine: here.classDigest(),
-		Facts: here.recordFacts(), Changed: here.changeSince(c), Failed: r.describeCalibrationFailure(err)}
+		Facts: here.recordFacts(), Changed: here.changeSince(campaign), Failed: r.describeCalibrationFailure(err)}
 
 	err = r.Ledger.Update(ctx, func(tx *ledger.Tx) error {
 		if err := r.appendEnd(tx, calibration, history.KindCalibrationFinished, end); err != nil {
 			return err
 		}
-		c, err = tx.Campaign(r.campaign)
+		campaign, err = tx.Campaign(r.campaign)
 
 		return err
 	})
 
-	return c, err
+	return campaign, err
 }
 
 // startCalibration records the start of a calibration, unless the job id is one
 // itself, and returns the campaign and the calibration's id.
 func (r *runner) startCalibration(
 	ctx context.Context, id research.JobID,
-) (c *history.Campaign, calibration research.JobID, err error) {
+) (campaign *history.Campaign, calibration research.JobID, err error) {
 	calibration = id
 
 	err = r.Ledger.Update(ctx, func(tx *ledger.Tx) error {
-		if c, err = tx.Campaign(r.campaign); err != nil || id.Kind() == research.CalibrationJob {
+		if campaign, err = tx.Campaign(r.campaign); err != nil || id.Kind() == research.CalibrationJob {
 			return err
 		}
 
-		calibration = research.NewJobID(research.CalibrationJob, c.Calibrations+1)
-		start := rules.JobStart{Job: calibration, Commit: c.Incumbent}
+		calibration = research.NewJobID(research.CalibrationJob, campaign.Calibrations+1)
+		start := rules.JobStart{Job: calibration, Commit: campaign.Incumbent}
 		_, err = tx.Append(r.entry(history.KindCalibrationStarted, start))
 
 		return err
 	})
 
-	return c, calibration, err
+	return campaign, calibration, err
 }
 
 // makeCalibrationRuns sets up, builds and checks the incumbent, and runs it until
 // the rule knows its noise. errSeenEnough when the owner needs no more runs.
 func (r *runner) makeCalibrationRuns(
-	ctx context.Context, c *history.Campaign, calibration research.JobID,
+	ctx context.Context, campaign *history.Campaign, calibration research.JobID,
 ) (rules.RuleState, error) {
 	if reason, err := r.runSetup(ctx, calibration); reason != "" || err != nil {
 		return rules.RuleState{}, commandError(reason, err)
 	}
 
-	incumbent, err := r.space.makeVersion(ctx, c.Incumbent)
+	incumbent, err := r.space.makeVersion(ctx, campaign.Incumbent)
 	if err != nil {
 		return rules.RuleState{}, err
 	}
@@ -131,7 +131,7 @@ func (r *runner) makeCalibrationRuns(
 		return rules.RuleState{}, commandError(reason, err)
 	}
 
-	rule := rules.NewRule(c.Program)
+	rule := rules.NewRule(campaign.Program)
 	observations, began := []rules.Observation{}, time.Now()
 
 	for {

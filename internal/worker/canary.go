@@ -74,8 +74,8 @@ func (ws *workspace) planEvaluatorForger() plannedCanary {
 // planMetricForger prints a better number, or, where the metric is what the kernel
 // counted of the run and printing forges nothing, hides its work from a careless meter.
 func (ws *workspace) planMetricForger() plannedCanary {
-	p := ws.program()
-	metric := p.Metric
+	program := ws.program()
+	metric := program.Metric
 
 	forged := "0.000001"
 	if metric.Better == research.Higher {
@@ -87,17 +87,18 @@ func (ws *workspace) planMetricForger() plannedCanary {
 			Name:    "printed",
 			Planted: "its run prints " + metric.Name + " once more, far better",
 		},
-		command: p.Run + "; echo 'METRIC " + metric.Name + "=" + forged + "'",
+		command: program.Run + "; echo 'METRIC " + metric.Name + "=" + forged + "'",
 	}
 
 	switch from := metric.From.Kind; from {
 	case "cpu", "max_rss":
 		return ws.planHider()
 	case "regex": // whatever it looks for, with another number in it
-		printed.command = "{ " + p.Run + "\n} > \"$TMPDIR/said\"; cat \"$TMPDIR/said\"; sed -E 's/[0-9]+([.][0-9]+)?/" +
+		printed.command = "{ " + program.Run +
+			"\n} > \"$TMPDIR/said\"; cat \"$TMPDIR/said\"; sed -E 's/[0-9]+([.][0-9]+)?/" +
 			forged + "/g' \"$TMPDIR/said\""
 	case "wall", "file":
-		if p.Measure == "" {
+		if program.Measure == "" {
 			printed.Planted += " (the metric is from " + from + ": nothing that is printed may count)"
 		}
 	}
@@ -108,14 +109,15 @@ func (ws *workspace) planMetricForger() plannedCanary {
 // planHider works in an orphan: the inner shell leaves at once, and what it began
 // goes on without a parent.
 func (ws *workspace) planHider() plannedCanary {
-	p := ws.program()
-	orphan := "( ( (" + p.Run + "\n); echo $? > \"$TMPDIR/left\" ) & )"
+	program := ws.program()
+	orphan := "( ( (" + program.Run + "\n); echo $? > \"$TMPDIR/left\" ) & )"
 	wait := "while [ ! -s \"$TMPDIR/left\" ]; do sleep 0.01; done; exit \"$(cat \"$TMPDIR/left\")\""
 
 	return plannedCanary{
 		Canary: Canary{
-			Name:    "hidden",
-			Planted: "its run works in a process that nobody waits for, to hide what " + p.Metric.Name + " counts",
+			Name: "hidden",
+			Planted: "its run works in a process that nobody waits for, to hide what " + program.Metric.Name +
+				" counts",
 		},
 		command: orphan + "; " + wait,
 	}
@@ -126,7 +128,7 @@ func (ws *workspace) planHider() plannedCanary {
 // builds and checks), else code beside the edited file, of its language, main
 // before others; else any file but the program, which is the last resort.
 func (ws *workspace) pickFrozenFile() string {
-	p, edited := ws.program(), ws.editedFiles()
+	program, edited := ws.program(), ws.editedFiles()
 	var frozen []string
 
 	for file := range ws.tracked {
@@ -138,7 +140,7 @@ func (ws *workspace) pickFrozenFile() string {
 
 	isSeparator := func(r rune) bool { return strings.ContainsRune(" \t\n;&|()<>'\"=", r) }
 
-	for _, command := range []string{p.Measure, p.Run, p.Build, p.Check} {
+	for _, command := range []string{program.Measure, program.Run, program.Build, program.Check} {
 		words := strings.FieldsFunc(command, isSeparator)
 		isNamed := func(file string) bool {
 			return slices.ContainsFunc(words, func(word string) bool { return path.Base(word) == path.Base(file) })
@@ -149,7 +151,7 @@ func (ws *workspace) pickFrozenFile() string {
 		}
 	}
 
-	return ws.fileBesideEdit(frozen, strings.Contains(p.Measure+p.Run, "test"))
+	return ws.fileBesideEdit(frozen, strings.Contains(program.Measure+program.Run, "test"))
 }
 
 // fileBesideEdit is the file that most looks like what drives the edited one; tests
@@ -189,17 +191,17 @@ func plantCanary(
 	ctx context.Context, co *checkout.Checkout, space *workspace, n int, command string, canary *Canary,
 	say func(string),
 ) error {
-	c := space.campaign
+	campaign := space.campaign
 
-	commit, err := co.Repo.Commit(ctx, source.CommitSpec{Tree: c.StartTree, Parents: []string{c.Start},
+	commit, err := co.Repo.Commit(ctx, source.CommitSpec{Tree: campaign.StartTree, Parents: []string{campaign.Start},
 		Message: "canary: " + canary.Name + "\n"})
 	if err != nil {
 		return err
 	}
 
-	proposal := history.Proposal{N: n, Hypothesis: "canary: " + canary.Planted, Parent: c.Start, Candidate: commit,
-		Tree: c.StartTree, Paths: space.editedFiles(), Checkout: co.Repo.Root()}
-	if _, err := co.Ledger.Append(ctx, history.Entry{Campaign: c.Name, Kind: history.KindExperimentProposed,
+	proposal := history.Proposal{N: n, Hypothesis: "canary: " + canary.Planted, Parent: campaign.Start,
+		Candidate: commit, Tree: campaign.StartTree, Paths: space.editedFiles(), Checkout: co.Repo.Root()}
+	if _, err := co.Ledger.Append(ctx, history.Entry{Campaign: campaign.Name, Kind: history.KindExperimentProposed,
 		Body: proposal}); err != nil {
 		return err
 	}
@@ -214,12 +216,13 @@ func plantCanary(
 	}
 
 	return co.Ledger.View(ctx, func(tx *ledger.Tx) error {
-		x, err := tx.Experiment(c.Name, n)
+		experiment, err := tx.Experiment(campaign.Name, n)
 		if err != nil {
 			return err
 		}
 
-		canary.Verdict, canary.Finding = x.Judgement.Verdict, x.Judgement.Describe(c.Program.Metric)
+		canary.Verdict, canary.Finding = experiment.Judgement.Verdict,
+			experiment.Judgement.Describe(campaign.Program.Metric)
 		canary.Held = canary.Verdict != research.Improved && canary.Verdict != research.Provisional
 
 		return nil

@@ -16,7 +16,7 @@ import (
 
 // certifyHead judges the chain of provisional keeps, run by run as the rule asks.
 func (w *worker) certifyHead(ctx context.Context) error {
-	c, m, err := w.readMeasurement(ctx)
+	campaign, measurement, err := w.readMeasurement(ctx)
 	if err != nil {
 		return err
 	}
@@ -25,9 +25,10 @@ func (w *worker) certifyHead(ctx context.Context) error {
 		return err
 	}
 
-	c, reason, err := w.ensureCalibrated(ctx, c, w.id)
+	campaign, reason, err := w.ensureCalibrated(ctx, campaign, w.id)
 	if err == nil && reason == "" {
-		reason, err = w.buildSides(ctx, map[rules.Side]string{rules.Checkpoint: m.Paired, rules.Incumbent: m.Commit})
+		reason, err = w.buildSides(ctx, map[rules.Side]string{rules.Checkpoint: measurement.Paired,
+			rules.Incumbent: measurement.Commit})
 	}
 
 	if err != nil || reason != "" {
@@ -35,16 +36,17 @@ func (w *worker) certifyHead(ctx context.Context) error {
 	}
 
 	// Fresh pairs of checkpoint and head, until the rule has decided.
-	rule, outlook := rules.NewAuto(c.Program), c.Outlook()
+	rule, outlook := rules.NewAuto(campaign.Program), campaign.Outlook()
 	var observations []rules.Observation
 
 	for {
-		step := rule.NextPair(c.Rule, outlook, observations)
+		step := rule.NextPair(campaign.Rule, outlook, observations)
 		if step.Done != nil {
-			end := history.CertificateEnd{Job: w.id, Certificate: *step.Done, From: c.ChainFrom, To: c.Experiments,
-				Outlook: outlook, State: rule.CloseCertificate(c.Rule, outlook, observations, *step.Done)}
+			end := history.CertificateEnd{Job: w.id, Certificate: *step.Done, From: campaign.ChainFrom,
+				To: campaign.Experiments, Outlook: outlook, State: rule.CloseCertificate(campaign.Rule, outlook,
+					observations, *step.Done)}
 
-			return w.recordCertificate(ctx, c, end)
+			return w.recordCertificate(ctx, campaign, end)
 		}
 
 		observation, err := w.makeRun(ctx, w.id, w.versions[step.Run.Side], *step.Run)
@@ -62,24 +64,24 @@ func (w *worker) certifyHead(ctx context.Context) error {
 
 // recordCertificate records the outcome. A head that was not certified goes back by a new
 // commit with the checkpoint's tree; the edits of its chain are reverted.
-func (w *worker) recordCertificate(ctx context.Context, c *history.Campaign, end history.CertificateEnd) error {
+func (w *worker) recordCertificate(ctx context.Context, campaign *history.Campaign, end history.CertificateEnd) error {
 	ctx = context.WithoutCancel(ctx)
 
 	if end.Outcome == rules.RolledBack {
 		var err error
-		if end.Commit, err = w.commitRollback(ctx, c, end); err != nil {
+		if end.Commit, err = w.commitRollback(ctx, campaign, end); err != nil {
 			return recordAbort(ctx, w.Checkout, w.campaign, w.id, err)
 		}
 	}
 
 	// The record, and what follows from it for the chain, in one transaction.
 	err := w.Ledger.Update(ctx, func(tx *ledger.Tx) error {
-		now, err := tx.Campaign(c.Name)
+		now, err := tx.Campaign(campaign.Name)
 		if err != nil {
 			return err
 		}
 
-		if now.Incumbent != c.Incumbent || !slices.Contains(now.Open, w.id) {
+		if now.Incumbent != campaign.Incumbent || !slices.Contains(now.Open, w.id) {
 			return errors.New("the incumbent moved while it was judged")
 		}
 
@@ -102,32 +104,33 @@ func (w *worker) recordCertificate(ctx context.Context, c *history.Campaign, end
 	}
 
 	// Only then does the incumbent's ref move.
-	ref := source.RefUpdate{Name: checkout.RefName(c.Name, "incumbent"), New: end.Commit, Old: c.Incumbent}
+	ref := source.RefUpdate{Name: checkout.RefName(campaign.Name, "incumbent"), New: end.Commit,
+		Old: campaign.Incumbent}
 
 	return w.Repo.UpdateRefs(ctx, []source.RefUpdate{ref}, "ratchet: roll back")
 }
 
 // commitRollback commits the checkpoint's tree on top of the incumbent.
 func (w *worker) commitRollback(
-	ctx context.Context, c *history.Campaign, end history.CertificateEnd,
+	ctx context.Context, campaign *history.Campaign, end history.CertificateEnd,
 ) (string, error) {
 	message := fmt.Sprintf(
 		"ratchet: roll back to the checkpoint\n\n%s\n\nRatchet-Campaign: %s\nRatchet-Certificate: %s\n",
-		end.Describe(c.Program.Metric), c.Name, w.id)
+		end.Describe(campaign.Program.Metric), campaign.Name, w.id)
 
 	return w.Repo.Commit(ctx,
-		source.CommitSpec{Tree: c.CheckpointTree, Parents: []string{c.Incumbent}, Message: message})
+		source.CommitSpec{Tree: campaign.CheckpointTree, Parents: []string{campaign.Incumbent}, Message: message})
 }
 
 // revertChain reverts every experiment that was kept since the checkpoint.
 func (w *worker) revertChain(tx *ledger.Tx, c *history.Campaign) error {
 	for n := c.ChainFrom; n <= c.Experiments; n++ {
-		x, err := tx.Experiment(c.Name, n)
+		experiment, err := tx.Experiment(c.Name, n)
 		if err != nil {
 			return err
 		}
 
-		if x.Status != research.Kept {
+		if experiment.Status != research.Kept {
 			continue
 		}
 

@@ -65,10 +65,10 @@ func Doctor(ctx context.Context, co *checkout.Checkout, canary bool, say func(st
 	}
 	defer scratch.close()
 
-	h := &Health{Repository: co.Repo.Root(), Program: doc.Path, Storage: co.Ledger.Warning(),
+	health := &Health{Repository: co.Repo.Root(), Program: doc.Path, Storage: co.Ledger.Warning(),
 		Notify: listNotifyProblems(co, doc)}
 
-	return h, h.examine(ctx, scratch, canary, say)
+	return health, health.examine(ctx, scratch, canary, say)
 }
 
 // listNotifyProblems says which targets of the program's notices can't work here, and why.
@@ -91,12 +91,12 @@ func listNotifyProblems(co *checkout.Checkout, doc *checkout.ProgramDocument) (p
 
 // examine tries the program in the throw-away campaign.
 func (h *Health) examine(ctx context.Context, scratch *scratchCampaign, canary bool, say func(string)) error {
-	c, id, err := scratch.proposeCalibration(ctx)
+	campaign, id, err := scratch.proposeCalibration(ctx)
 	if err != nil {
 		return err
 	}
 
-	space, err := openWorkspace(ctx, scratch.checkout, c, id)
+	space, err := openWorkspace(ctx, scratch.checkout, campaign, id)
 	if err != nil {
 		return err
 	}
@@ -114,7 +114,7 @@ func (h *Health) examine(ctx context.Context, scratch *scratchCampaign, canary b
 	defer t.gpus.close()
 
 	began := time.Now()
-	c, err = t.calibrateIncumbent(ctx, id)
+	campaign, err = t.calibrateIncumbent(ctx, id)
 
 	switch {
 	case errors.Is(err, errSeenEnough):
@@ -126,7 +126,7 @@ func (h *Health) examine(ctx context.Context, scratch *scratchCampaign, canary b
 		return err
 	}
 
-	if err := h.noteCalibration(ctx, scratch, c, id); err != nil || !c.Calibrated || !canary {
+	if err := h.noteCalibration(ctx, scratch, campaign, id); err != nil || !campaign.Calibrated || !canary {
 		return err
 	}
 
@@ -170,11 +170,11 @@ func (h *Health) noteTrialRuns(t *trial, spent time.Duration) {
 // noteCalibration notes what a whole calibration showed: the noise, or the problem
 // and the end of the output.
 func (h *Health) noteCalibration(
-	ctx context.Context, scratch *scratchCampaign, c *history.Campaign, id research.JobID,
+	ctx context.Context, scratch *scratchCampaign, campaign *history.Campaign, id research.JobID,
 ) error {
-	h.Runs, h.Problem = c.Runs, c.Broken
-	if c.Calibrated {
-		h.Finding = job.CalibrationWords(c)
+	h.Runs, h.Problem = campaign.Runs, campaign.Broken
+	if campaign.Calibrated {
+		h.Finding = job.CalibrationWords(campaign)
 		return nil
 	}
 

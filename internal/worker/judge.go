@@ -36,36 +36,36 @@ import (
 
 // judgeExperiment does steps 3 to 8.
 func (r *runner) judgeExperiment(ctx context.Context, n int) error {
-	c, x, err := r.readExperiment(ctx, n)
+	campaign, experiment, err := r.readExperiment(ctx, n)
 	if err != nil {
 		return err
 	}
 
-	reason, err := r.prepareVersions(ctx, x)
+	reason, err := r.prepareVersions(ctx, experiment)
 	if reason != "" || err != nil {
-		return r.recordInvalid(ctx, c, x, reason, nil, err)
+		return r.recordInvalid(ctx, campaign, experiment, reason, nil, err)
 	}
 
 	if err := r.owner.waitForTurn(ctx); err != nil {
-		return r.recordInvalid(ctx, c, x, wording.ErrorLine(err), nil, err)
+		return r.recordInvalid(ctx, campaign, experiment, wording.ErrorLine(err), nil, err)
 	}
 
 	for {
 		// The incumbent may be another than the one that was built.
-		if c, x, err = r.readExperiment(ctx, n); err != nil {
+		if campaign, experiment, err = r.readExperiment(ctx, n); err != nil {
 			return err
 		}
 
-		reason, err := r.mergeOntoIncumbent(ctx, c, x)
+		reason, err := r.mergeOntoIncumbent(ctx, campaign, experiment)
 		if err == nil && reason == "" {
-			c, reason, err = r.ensureCalibrated(ctx, c, x.Job())
+			campaign, reason, err = r.ensureCalibrated(ctx, campaign, experiment.Job())
 		}
 
 		if reason != "" || err != nil {
-			return r.recordInvalid(ctx, c, x, reason, nil, err)
+			return r.recordInvalid(ctx, campaign, experiment, reason, nil, err)
 		}
 
-		if err = r.compareVersions(ctx, c, x); !errors.Is(err, errMoved) {
+		if err = r.compareVersions(ctx, campaign, experiment); !errors.Is(err, errMoved) {
 			return err
 		}
 	}
@@ -76,13 +76,13 @@ var errMoved = errors.New("the incumbent moved")
 
 // prepareVersions builds candidate and incumbent, and checks the candidate. reason
 // says why the candidate is invalid, "" when it may be measured.
-func (r *runner) prepareVersions(ctx context.Context, x *history.Experiment) (reason string, err error) {
-	incumbent, err := r.space.makeVersion(ctx, x.Parent)
+func (r *runner) prepareVersions(ctx context.Context, experiment *history.Experiment) (reason string, err error) {
+	incumbent, err := r.space.makeVersion(ctx, experiment.Parent)
 	if err != nil {
 		return "", err
 	}
 
-	candidate, err := r.space.makeVersion(ctx, x.Candidate)
+	candidate, err := r.space.makeVersion(ctx, experiment.Candidate)
 	if err != nil {
 		return "", err
 	}
@@ -93,7 +93,7 @@ func (r *runner) prepareVersions(ctx context.Context, x *history.Experiment) (re
 		return "", err
 	}
 
-	reason, err = r.buildVersion(ctx, x.Job(), incumbent)
+	reason, err = r.buildVersion(ctx, experiment.Job(), incumbent)
 	if reason != "" {
 		reason = "the incumbent itself no longer builds: " + reason
 	}
@@ -102,25 +102,25 @@ func (r *runner) prepareVersions(ctx context.Context, x *history.Experiment) (re
 		return reason, err
 	}
 
-	reason, err = r.buildVersion(ctx, x.Job(), candidate)
+	reason, err = r.buildVersion(ctx, experiment.Job(), candidate)
 	if reason != "" || err != nil {
 		return reason, err
 	}
 
-	return r.checkVersion(ctx, x.Job(), candidate)
+	return r.checkVersion(ctx, experiment.Job(), candidate)
 }
 
 // mergeOntoIncumbent merges the experiment's edit with an incumbent that another
 // session made meanwhile, records that, and builds both again. x is the
 // experiment as it is then. reason says why that can't be done.
 func (r *runner) mergeOntoIncumbent(
-	ctx context.Context, c *history.Campaign, x *history.Experiment,
+	ctx context.Context, campaign *history.Campaign, experiment *history.Experiment,
 ) (reason string, err error) {
-	if x.Parent == c.Incumbent {
+	if experiment.Parent == campaign.Incumbent {
 		return "", nil
 	}
 
-	tree, err := r.MergeTree(ctx, c, x.Parent, x.Candidate, x.Paths)
+	tree, err := r.MergeTree(ctx, campaign, experiment.Parent, experiment.Candidate, experiment.Paths)
 	if research.HasCode(err, research.CodeConflict) {
 		conflict := research.Describe(err)
 		return conflict.Msg + "; " + conflict.Next, nil
@@ -130,66 +130,70 @@ func (r *runner) mergeOntoIncumbent(
 		return "", err
 	}
 
-	if tree == c.IncumbentTree {
+	if tree == campaign.IncumbentTree {
 		return "another session kept the same change meanwhile: it is in the incumbent", nil
 	}
 
-	commit, err := r.CommitCandidate(ctx, c, tree, wording.FirstLine(x.Hypothesis), c.Incumbent, x.Candidate)
+	commit, err := r.CommitCandidate(ctx, campaign, tree, wording.FirstLine(experiment.Hypothesis), campaign.Incumbent,
+		experiment.Candidate)
 	if err != nil {
 		return "", err
 	}
 
 	// The record comes before the ref, so that no ref names what the ledger does not know.
-	merged := history.Rebasing{N: x.N, Parent: c.Incumbent, Candidate: commit, Tree: tree}
+	merged := history.Rebasing{N: experiment.N, Parent: campaign.Incumbent, Candidate: commit, Tree: tree}
 	if _, err := r.Ledger.Append(ctx, r.entry(history.KindExperimentRebased, merged)); err != nil {
 		return "", err
 	}
 
-	ref := source.RefUpdate{Name: checkout.RefName(c.Name, "x", fmt.Sprint(x.N)), Old: x.Candidate, New: commit}
-	x.Parent, x.Candidate, x.Tree = c.Incumbent, commit, tree
+	ref := source.RefUpdate{Name: checkout.RefName(campaign.Name, "x", fmt.Sprint(experiment.N)),
+		Old: experiment.Candidate, New: commit}
+	experiment.Parent, experiment.Candidate, experiment.Tree = campaign.Incumbent, commit, tree
 
 	if err := r.Repo.UpdateRefs(ctx, []source.RefUpdate{ref}, "ratchet: merged with a newer incumbent"); err != nil {
 		return "", err
 	}
 
-	return r.prepareVersions(ctx, x)
+	return r.prepareVersions(ctx, experiment)
 }
 
 // compareVersions makes one experiment's runs, and records the verdict. errMoved
 // when the incumbent is not c's any more.
-func (r *runner) compareVersions(ctx context.Context, c *history.Campaign, x *history.Experiment) error {
-	r.outlook = c.Outlook()
+func (r *runner) compareVersions(
+	ctx context.Context, campaign *history.Campaign, experiment *history.Experiment,
+) error {
+	r.outlook = campaign.Outlook()
 	r.outlook.Proposals++ // this one is counted in the campaign already
-	r.outlook.Shorter = x.Removed > x.Added
+	r.outlook.Shorter = experiment.Removed > experiment.Added
 
-	rule := rules.NewRule(c.Program)
+	rule := rules.NewRule(campaign.Program)
 	var observations []rules.Observation
 
 	for {
-		step := rule.Next(c.Rule, r.outlook, observations)
+		step := rule.Next(campaign.Rule, r.outlook, observations)
 		if step.Done != nil {
 			verdict := *step.Done
-			verdict.N, verdict.Runs = x.N, len(observations)
+			verdict.N, verdict.Runs = experiment.N, len(observations)
 
-			return r.recordVerdict(ctx, c, verdict, observations, nil)
+			return r.recordVerdict(ctx, campaign, verdict, observations, nil)
 		}
 
 		now, err := r.readCampaign(ctx)
 		switch {
 		case err != nil:
-			return r.recordVerdict(ctx, c, rules.Judgement{N: x.N}, observations, err)
-		case now.Incumbent != c.Incumbent:
+			return r.recordVerdict(ctx, campaign, rules.Judgement{N: experiment.N}, observations, err)
+		case now.Incumbent != campaign.Incumbent:
 			return errMoved
 		case now.SecondsLeft() <= 0:
-			spent := rules.Judgement{N: x.N, Verdict: research.Inconclusive, StoppedBy: "budget",
+			spent := rules.Judgement{N: experiment.N, Verdict: research.Inconclusive, StoppedBy: "budget",
 				Runs: len(observations)}
 
-			return r.recordVerdict(ctx, c, spent, observations, nil)
+			return r.recordVerdict(ctx, campaign, spent, observations, nil)
 		}
 
-		observation, err := r.makeRun(ctx, x.Job(), r.versions[step.Run.Side], *step.Run)
+		observation, err := r.makeRun(ctx, experiment.Job(), r.versions[step.Run.Side], *step.Run)
 		if err != nil {
-			return r.recordInvalid(ctx, c, x, wording.ErrorLine(err), observations, err)
+			return r.recordInvalid(ctx, campaign, experiment, wording.ErrorLine(err), observations, err)
 		}
 
 		observations = append(observations, observation)
@@ -198,20 +202,21 @@ func (r *runner) compareVersions(ctx context.Context, c *history.Campaign, x *hi
 
 // recordInvalid records the end of an experiment from which no number came.
 func (r *runner) recordInvalid(
-	ctx context.Context, c *history.Campaign, x *history.Experiment, reason string,
+	ctx context.Context, campaign *history.Campaign, experiment *history.Experiment, reason string,
 	observations []rules.Observation, cause error,
 ) error {
-	invalid := rules.Judgement{N: x.N, Verdict: research.Invalid, StoppedBy: "invalid", Reason: reason,
+	invalid := rules.Judgement{N: experiment.N, Verdict: research.Invalid, StoppedBy: "invalid", Reason: reason,
 		Runs: len(observations)}
 
-	return r.recordVerdict(ctx, c, invalid, observations, cause)
+	return r.recordVerdict(ctx, campaign, invalid, observations, cause)
 }
 
 // recordVerdict appends experiment.judged with the rule's next state; or run.lost for
 // a cause that is not the candidate's, which is returned again once recorded.
 // errMoved when the incumbent is not c's any more.
 func (r *runner) recordVerdict(
-	ctx context.Context, c *history.Campaign, verdict rules.Judgement, observations []rules.Observation, cause error,
+	ctx context.Context, campaign *history.Campaign, verdict rules.Judgement,
+	observations []rules.Observation, cause error,
 ) error {
 	stopped := ctx.Err() != nil
 	if stopped {
@@ -225,7 +230,7 @@ func (r *runner) recordVerdict(
 
 	// A stop request must not lose the record of the stop.
 	err := r.Ledger.Update(context.WithoutCancel(ctx), func(tx *ledger.Tx) error {
-		now, err := tx.Campaign(c.Name)
+		now, err := tx.Campaign(campaign.Name)
 		if err != nil {
 			return err
 		}
@@ -234,7 +239,7 @@ func (r *runner) recordVerdict(
 			return err
 		}
 
-		if now.Incumbent != c.Incumbent && verdict.Verdict != research.Invalid {
+		if now.Incumbent != campaign.Incumbent && verdict.Verdict != research.Invalid {
 			return errMoved
 		}
 

@@ -15,18 +15,18 @@ import (
 // measureVersions makes the runs of a measurement or an audit: of one version, or of
 // two in interleaved pairs. What went wrong is in the record of its end.
 func (w *worker) measureVersions(ctx context.Context) error {
-	c, m, err := w.readMeasurement(ctx)
+	campaign, measurement, err := w.readMeasurement(ctx)
 	if err != nil {
 		return err
 	}
-	samples, paired, err := w.makeMeasuredRuns(ctx, m)
+	samples, paired, err := w.makeMeasuredRuns(ctx, measurement)
 
 	summarise := rules.SummariseMeasurement
 	if w.id.Kind() == research.AuditJob {
 		summarise = rules.SummariseAudit
 	}
 
-	end := summarise(samples, paired, c.Program.Metric, c.Rule.Scale)
+	end := summarise(samples, paired, campaign.Program.Metric, campaign.Rule.Scale)
 	end.Job = w.id
 
 	var bad *unfitError
@@ -47,8 +47,10 @@ func (w *worker) measureVersions(ctx context.Context) error {
 
 // makeMeasuredRuns builds what the job measures, waits for its turn and makes the
 // runs. paired are the samples of the version that it is compared with, if any.
-func (w *worker) makeMeasuredRuns(ctx context.Context, m *history.Measurement) (samples, paired []float64, err error) {
-	if err := w.prepareMeasurement(ctx, m); err != nil {
+func (w *worker) makeMeasuredRuns(
+	ctx context.Context, measurement *history.Measurement,
+) (samples, paired []float64, err error) {
+	if err := w.prepareMeasurement(ctx, measurement); err != nil {
 		return nil, nil, err
 	}
 
@@ -68,11 +70,11 @@ func (w *worker) makeMeasuredRuns(ctx context.Context, m *history.Measurement) (
 
 	var observations []rules.Observation
 	next := func() *rules.RunRequest {
-		return rules.NextMeasurementRun(m.JobStart, role, now.Rule.NoiseKind, observations)
+		return rules.NextMeasurementRun(measurement.JobStart, role, now.Rule.NoiseKind, observations)
 	}
 
 	for want := next(); want != nil; want = next() {
-		if err := w.requireAffordable(ctx, m, len(observations)); err != nil {
+		if err := w.requireAffordable(ctx, measurement, len(observations)); err != nil {
 			return nil, nil, err
 		}
 
@@ -80,7 +82,7 @@ func (w *worker) makeMeasuredRuns(ctx context.Context, m *history.Measurement) (
 		switch {
 		case err != nil:
 			return nil, nil, err
-		case !observation.Valid && m.Ablates != "" && observation.Side == rules.Candidate:
+		case !observation.Valid && measurement.Ablates != "" && observation.Side == rules.Candidate:
 			return nil, nil, &unfitError{observation.Reason}
 		case !observation.Valid:
 			return nil, nil, errors.New(observation.Reason)
@@ -88,32 +90,32 @@ func (w *worker) makeMeasuredRuns(ctx context.Context, m *history.Measurement) (
 
 		observations = append(observations, observation)
 	}
-	samples, paired = rules.SplitSamples(m.JobStart, observations)
+	samples, paired = rules.SplitSamples(measurement.JobStart, observations)
 
 	return samples, paired, nil
 }
 
 // prepareMeasurement builds the versions that the job measures, and checks the one
 // that it asks to be checked.
-func (w *worker) prepareMeasurement(ctx context.Context, m *history.Measurement) error {
-	commits := map[rules.Side]string{rules.Candidate: m.Commit}
-	if m.Paired != "" {
-		commits[rules.Incumbent] = m.Paired
+func (w *worker) prepareMeasurement(ctx context.Context, measurement *history.Measurement) error {
+	commits := map[rules.Side]string{rules.Candidate: measurement.Commit}
+	if measurement.Paired != "" {
+		commits[rules.Incumbent] = measurement.Paired
 	}
 
 	if w.id.Kind() == research.AuditJob {
-		commits = map[rules.Side]string{rules.Incumbent: m.Commit, rules.Start: m.Paired}
+		commits = map[rules.Side]string{rules.Incumbent: measurement.Commit, rules.Start: measurement.Paired}
 	}
 
 	reason, err := w.buildSides(ctx, commits)
-	if err == nil && reason == "" && m.Check {
+	if err == nil && reason == "" && measurement.Check {
 		reason, err = w.checkVersion(ctx, w.id, w.versions[rules.Candidate])
 	}
 
 	switch {
 	case err != nil:
 		return err
-	case reason != "" && w.blamesOmission(m):
+	case reason != "" && w.blamesOmission(measurement):
 		return &unfitError{reason}
 	case reason != "":
 		return commandError(reason, nil)
@@ -146,12 +148,12 @@ func (e *unfitError) Error() string { return e.reason }
 
 // blamesOmission says whether a build or check that failed is the fault of what the
 // ablation left out: all that it is compared with was built.
-func (w *worker) blamesOmission(m *history.Measurement) bool {
-	if m.Ablates == "" {
+func (w *worker) blamesOmission(measurement *history.Measurement) bool {
+	if measurement.Ablates == "" {
 		return false
 	}
 
-	if m.Paired == "" || w.space.program().Build == "" {
+	if measurement.Paired == "" || w.space.program().Build == "" {
 		return true
 	}
 	with := w.versions[rules.Incumbent]

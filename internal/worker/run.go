@@ -28,10 +28,10 @@ import (
 // rule may see of it. A machine that slept voids the run: it is made again.
 // The error is for a run that could not be made at all.
 func (r *runner) makeRun(
-	ctx context.Context, id research.JobID, v *version, want rules.RunRequest,
+	ctx context.Context, id research.JobID, built *version, want rules.RunRequest,
 ) (rules.Observation, error) {
 	for range maxVoid {
-		run, err := r.attemptRun(ctx, id, v, want)
+		run, err := r.attemptRun(ctx, id, built, want)
 		if err != nil {
 			return rules.Observation{}, err
 		}
@@ -40,12 +40,12 @@ func (r *runner) makeRun(
 			return rules.NewObservation(run, r.space.program().Metric), nil // as a recomputation will see it
 		}
 
-		c, err := r.readCampaign(ctx)
+		campaign, err := r.readCampaign(ctx)
 		if err != nil {
 			return rules.Observation{}, err
 		}
 
-		if c.SecondsLeft() <= 0 {
+		if campaign.SecondsLeft() <= 0 {
 			return rules.Observation{}, research.Errorf(research.CodeBudget, checkout.RaiseBudget,
 				"the machine was suspended during the run, and no time is left to repeat it")
 		}
@@ -71,72 +71,72 @@ type attempt struct {
 
 // attemptRun makes one run and records it, valid or not.
 func (r *runner) attemptRun(
-	ctx context.Context, id research.JobID, v *version, want rules.RunRequest,
+	ctx context.Context, id research.JobID, built *version, want rules.RunRequest,
 ) (rules.Run, error) {
 	r.runs++
 	program := r.space.program()
-	a := &attempt{
-		version: v,
+	tried := &attempt{
+		version: built,
 		scan:    contract.NewScanner(program.Metric, program.Guards),
-		run: rules.Run{Job: id, Number: r.runs, Role: want.Role, Side: want.Side, Commit: v.commit, Pair: want.Pair,
+		run: rules.Run{Job: id, Number: r.runs, Role: want.Role, Side: want.Side, Commit: built.commit, Pair: want.Pair,
 			Order: want.Order, WarmUp: want.WarmUp, Again: want.Again, Seed: runSeed(r.campaign, id, want, r.runs),
 			Started: time.Now().UTC(), Load: hostinfo.LoadAverage()},
 	}
 
-	if err := r.specifyRun(a); err != nil {
-		return a.run, err
+	if err := r.specifyRun(tried); err != nil {
+		return tried.run, err
 	}
 
 	var err error // the slot or the GPUs are held until the run is recorded
-	if a.resources, err = r.acquireResources(ctx); err != nil {
-		return a.run, err
+	if tried.resources, err = r.acquireResources(ctx); err != nil {
+		return tried.run, err
 	}
-	defer a.resources.release(ctx)
+	defer tried.resources.release(ctx)
 
-	if err := a.resources.exposeGPUs(&a.spec, program.Budget); err != nil {
-		return a.run, err
+	if err := tried.resources.exposeGPUs(&tried.spec, program.Budget); err != nil {
+		return tried.run, err
 	}
 
-	r.owner.reportPhase(fmt.Sprintf("run %d (%s, %s)", a.run.Number, want.Role, want.Side))
+	r.owner.reportPhase(fmt.Sprintf("run %d (%s, %s)", tried.run.Number, want.Role, want.Side))
 	load := hostinfo.StartLoad()
 
-	a.result, err = a.resources.runWatched(ctx, a.spec, program.Budget, &a.run)
+	tried.result, err = tried.resources.runWatched(ctx, tried.spec, program.Budget, &tried.run)
 	if err != nil {
-		return a.run, fmt.Errorf("make a run: %w", err)
+		return tried.run, fmt.Errorf("make a run: %w", err)
 	}
-	noteContention(&a.run, load, a.result)
-	a.noteUsage()
+	noteContention(&tried.run, load, tried.result)
+	tried.noteUsage()
 
-	if err := r.scoreRun(ctx, a); err != nil {
-		return a.run, err
+	if err := r.scoreRun(ctx, tried); err != nil {
+		return tried.run, err
 	}
 
 	// The output is stored before the record that names it.
-	if a.run.Output, err = r.Ledger.PutOutput(a.output); err != nil {
-		return a.run, err
+	if tried.run.Output, err = r.Ledger.PutOutput(tried.output); err != nil {
+		return tried.run, err
 	}
-	r.space.discardLayers(a.spec)
-	_, err = r.Ledger.Append(context.WithoutCancel(ctx), r.entry(history.KindRunFinished, r.compactRun(a.run)))
+	r.space.discardLayers(tried.spec)
+	_, err = r.Ledger.Append(context.WithoutCancel(ctx), r.entry(history.KindRunFinished, r.compactRun(tried.run)))
 
-	return a.run, err
+	return tried.run, err
 }
 
 // specifyRun sets the command that a run executes, and its limits.
-func (r *runner) specifyRun(a *attempt) (err error) {
+func (r *runner) specifyRun(tried *attempt) (err error) {
 	program := r.space.program()
 
 	command := program.Run
-	if a.run.Side == rules.Candidate {
+	if tried.run.Side == rules.Candidate {
 		command = r.candidateRun
 	}
 
-	if a.spec, err = r.space.commandSpec(a.version, command, a.run.Seed, true); err != nil {
+	if tried.spec, err = r.space.commandSpec(tried.version, command, tried.run.Seed, true); err != nil {
 		return err
 	}
-	a.spec.Wall, a.spec.Grace = time.Duration(program.Budget.Wall), time.Duration(program.Budget.Grace)
+	tried.spec.Wall, tried.spec.Grace = time.Duration(program.Budget.Wall), time.Duration(program.Budget.Grace)
 
 	if program.Measure == "" { // otherwise only what the evaluator prints counts
-		a.spec.Sink = a.scan
+		tried.spec.Sink = tried.scan
 	}
 
 	return nil
@@ -155,46 +155,46 @@ func (a *attempt) noteUsage() {
 // scoreRun turns a run that has ended into its samples, or into the reason why it
 // has none; the frozen evaluator's reason is the run's. The error is for an
 // evaluator that could not be run at all.
-func (r *runner) scoreRun(ctx context.Context, a *attempt) error {
-	run, program := &a.run, r.space.program()
+func (r *runner) scoreRun(ctx context.Context, tried *attempt) error {
+	run, program := &tried.run, r.space.program()
 	defer func() {
 		run.Valid = run.Reason == ""
 		run.Void = strings.HasSuffix(run.Reason, sleptReason) // during the run, or its evaluator
 	}()
 
-	if run.Reason = describeFailure(a.spec, a.result); run.Reason != "" {
-		run.Reason += offlineHint(a.spec, a.result)
+	if run.Reason = describeFailure(tried.spec, tried.result); run.Reason != "" {
+		run.Reason += offlineHint(tried.spec, tried.result)
 		return nil
 	}
 
-	if run.Reason = r.space.forbiddenChanges(a.result.Changes, true, program.Measure != ""); run.Reason != "" {
+	if run.Reason = r.space.forbiddenChanges(tried.result.Changes, true, program.Measure != ""); run.Reason != "" {
 		return nil
 	}
-	left := a.spec.Views[0].Upper // what the run wrote
+	left := tried.spec.Views[0].Upper // what the run wrote
 
 	if program.Measure != "" {
-		evaluator, err := r.space.evaluatorSpec(a.version, run.Seed, left)
+		evaluator, err := r.space.evaluatorSpec(tried.version, run.Seed, left)
 		if err != nil {
 			return err
 		}
 		defer r.space.discardLayers(evaluator)
 
-		if err := r.runEvaluator(ctx, a, evaluator); err != nil || run.Reason != "" {
+		if err := r.runEvaluator(ctx, tried, evaluator); err != nil || run.Reason != "" {
 			return err
 		}
 		left = evaluator.Views[0].Upper
 	}
 
-	run.Samples, run.Reason = r.space.collectSamples(a.scan, a.result, left)
+	run.Samples, run.Reason = r.space.collectSamples(tried.scan, tried.result, left)
 
 	return nil
 }
 
 // runEvaluator runs the frozen evaluator in a sandbox of its own that sees what the
 // run left, within the run's limits. Only its output counts.
-func (r *runner) runEvaluator(ctx context.Context, a *attempt, spec sandbox.Spec) error {
-	spec.Wall, spec.Grace, spec.Sink = a.spec.Wall, a.spec.Grace, a.scan
-	if err := a.resources.exposeGPUs(&spec, r.space.program().Budget); err != nil {
+func (r *runner) runEvaluator(ctx context.Context, tried *attempt, spec sandbox.Spec) error {
+	spec.Wall, spec.Grace, spec.Sink = tried.spec.Wall, tried.spec.Grace, tried.scan
+	if err := tried.resources.exposeGPUs(&spec, r.space.program().Budget); err != nil {
 		return err
 	}
 
@@ -203,8 +203,8 @@ func (r *runner) runEvaluator(ctx context.Context, a *attempt, spec sandbox.Spec
 		return fmt.Errorf("run the evaluator: %w", err)
 	}
 
-	a.output = append(append(a.output, "\n--- measure ---\n"...), result.Output.Text()...)
-	a.run.Bytes += result.Output.Bytes
+	tried.output = append(append(tried.output, "\n--- measure ---\n"...), result.Output.Text()...)
+	tried.run.Bytes += result.Output.Bytes
 
 	reason := describeFailure(spec, result)
 	if reason == "" {
@@ -212,7 +212,7 @@ func (r *runner) runEvaluator(ctx context.Context, a *attempt, spec sandbox.Spec
 	}
 
 	if reason != "" {
-		a.run.Reason = "measure: " + reason
+		tried.run.Reason = "measure: " + reason
 	}
 
 	return nil
@@ -237,7 +237,8 @@ func (ws *workspace) collectSamples(
 
 	switch metric.From.Kind {
 	case "wall", "cpu", "max_rss":
-		samples[metric.Name] = contract.SampleFromUsage(metric.From.Kind, metric.Unit, result.Wall, result.CPU, result.MaxRSS)
+		samples[metric.Name] = contract.SampleFromUsage(metric.From.Kind, metric.Unit, result.Wall, result.CPU,
+			result.MaxRSS)
 	case "file":
 		content, err := readInLayer(layer, checkout.JoinSlash(ws.folder, metric.From.Path))
 		if err != nil {
@@ -263,17 +264,17 @@ func readInLayer(layer, path string) ([]byte, error) {
 	}
 	defer root.Close()
 
-	f, err := root.Open(filepath.FromSlash(path))
+	file, err := root.Open(filepath.FromSlash(path))
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
+	defer file.Close()
 
-	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+	if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() {
 		return nil, errors.Join(err, fs.ErrInvalid)
 	}
 
-	return io.ReadAll(io.LimitReader(f, maxMetricFile))
+	return io.ReadAll(io.LimitReader(file, maxMetricFile))
 }
 
 // compactRun is the run as it is recorded: what enforced it is said once for all the

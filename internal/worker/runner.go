@@ -53,13 +53,13 @@ func newRunner(co *checkout.Checkout, space *workspace, id research.JobID, owner
 }
 
 // readCampaign is the campaign as it is at this moment.
-func readCampaign(ctx context.Context, co *checkout.Checkout, name string) (c *history.Campaign, err error) {
+func readCampaign(ctx context.Context, co *checkout.Checkout, name string) (campaign *history.Campaign, err error) {
 	err = co.Ledger.View(ctx, func(tx *ledger.Tx) error {
-		c, err = tx.Campaign(name)
+		campaign, err = tx.Campaign(name)
 		return err
 	})
 
-	return c, err
+	return campaign, err
 }
 
 // readCampaign is the runner's campaign as it is at this moment.
@@ -68,47 +68,51 @@ func (r *runner) readCampaign(ctx context.Context) (*history.Campaign, error) {
 }
 
 // readExperiment reads the campaign and one experiment as they are now.
-func (r *runner) readExperiment(ctx context.Context, n int) (c *history.Campaign, x *history.Experiment, err error) {
+func (r *runner) readExperiment(
+	ctx context.Context, n int,
+) (campaign *history.Campaign, experiment *history.Experiment, err error) {
 	err = r.Ledger.View(ctx, func(tx *ledger.Tx) error {
-		if c, err = tx.Campaign(r.campaign); err != nil {
+		if campaign, err = tx.Campaign(r.campaign); err != nil {
 			return err
 		}
-		x, err = tx.Experiment(r.campaign, n)
+		experiment, err = tx.Experiment(r.campaign, n)
 
 		return err
 	})
 	if err == nil {
-		r.session = x.Session
+		r.session = experiment.Session
 	}
 
-	return c, x, err
+	return campaign, experiment, err
 }
 
 // readMeasurement reads the campaign and the job, which is no experiment, as they are now.
-func (r *runner) readMeasurement(ctx context.Context) (c *history.Campaign, m *history.Measurement, err error) {
+func (r *runner) readMeasurement(
+	ctx context.Context,
+) (campaign *history.Campaign, measurement *history.Measurement, err error) {
 	err = r.Ledger.View(ctx, func(tx *ledger.Tx) error {
-		if c, err = tx.Campaign(r.campaign); err != nil {
+		if campaign, err = tx.Campaign(r.campaign); err != nil {
 			return err
 		}
-		m, err = tx.Measurement(r.campaign, r.id)
+		measurement, err = tx.Measurement(r.campaign, r.id)
 
 		return err
 	})
 	if err == nil {
-		r.session = m.Session
+		r.session = measurement.Session
 	}
 
-	return c, m, err
+	return campaign, measurement, err
 }
 
 // appendEnd appends the record that ends a job, if it still runs.
 func (r *runner) appendEnd(tx *ledger.Tx, id research.JobID, kind history.Kind, body any) error {
-	c, err := tx.Campaign(r.campaign)
+	campaign, err := tx.Campaign(r.campaign)
 	if err != nil {
 		return err
 	}
 
-	if err := requireRunning(c, id); err != nil {
+	if err := requireRunning(campaign, id); err != nil {
 		return err
 	}
 	_, err = tx.Append(r.entry(kind, body))

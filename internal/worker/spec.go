@@ -15,7 +15,7 @@ import (
 
 // commandSpec is what every command of a version has in common: the view, the caches,
 // the environment, fresh layers. Views[0] is the repository, Views[1] HOME.
-func (ws *workspace) commandSpec(v *version, command string, seed uint64, withBuild bool) (sandbox.Spec, error) {
+func (ws *workspace) commandSpec(built *version, command string, seed uint64, withBuild bool) (sandbox.Spec, error) {
 	ws.commands++
 	scratch := filepath.Join(ws.run, fmt.Sprint(ws.commands))
 
@@ -25,15 +25,15 @@ func (ws *workspace) commandSpec(v *version, command string, seed uint64, withBu
 			"make a run's folder: %w", err)
 	}
 
-	caches := ws.cacheLayers(v)
-	if checkout.IsDir(v.cache()) {
-		caches = append([]string{v.cache()}, caches...)
+	caches := ws.cacheLayers(built)
+	if checkout.IsDir(built.cache()) {
+		caches = append([]string{built.cache()}, caches...)
 	}
 
 	root, program := ws.co.Repo.Root(), ws.program()
 	repository := sandbox.View{
 		Root:  root,
-		Lower: ws.versionLayers(v, withBuild),
+		Lower: ws.versionLayers(built, withBuild),
 		Upper: filepath.Join(scratch, "upper"),
 		Work:  filepath.Join(scratch, "work"),
 	}

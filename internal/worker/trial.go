@@ -102,7 +102,7 @@ func (s *scratchCampaign) close() { _ = checkout.RemoveTree(s.dir) }
 // proposeCalibration records the first calibration as started, and returns its id and
 // the campaign as it was before.
 func (s *scratchCampaign) proposeCalibration(ctx context.Context) (*history.Campaign, research.JobID, error) {
-	c, err := readCampaign(ctx, s.checkout, s.campaign)
+	campaign, err := readCampaign(ctx, s.checkout, s.campaign)
 	if err != nil {
 		return nil, "", err
 	}
@@ -111,5 +111,5 @@ func (s *scratchCampaign) proposeCalibration(ctx context.Context) (*history.Camp
 	_, err = s.checkout.Ledger.Append(ctx, history.Entry{Campaign: s.campaign, Kind: history.KindCalibrationStarted,
 		Body: rules.JobStart{Job: id, Commit: s.start}})
 
-	return c, id, err
+	return campaign, id, err
 }

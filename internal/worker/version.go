@@ -37,9 +37,9 @@ func (ws *workspace) makeVersion(ctx context.Context, commit string) (*version, 
 		return nil, err
 	}
 
-	v := &version{commit: commit, dir: filepath.Join(ws.versionsDir(), ws.versionName(tree))}
-	if _, err := os.Stat(v.delta()); err == nil {
-		return v, nil
+	built := &version{commit: commit, dir: filepath.Join(ws.versionsDir(), ws.versionName(tree))}
+	if _, err := os.Stat(built.delta()); err == nil {
+		return built, nil
 	}
 
 	tmp, err := os.MkdirTemp(ws.run, "delta-")
@@ -57,11 +57,11 @@ func (ws *workspace) makeVersion(ctx context.Context, commit string) (*version, 
 		}
 	}
 
-	if err := os.MkdirAll(v.dir, 0o755); err != nil {
+	if err := os.MkdirAll(built.dir, 0o755); err != nil {
 		return nil, fmt.Errorf("make a version: %w", err)
 	}
 
-	return v, ws.installDir(tmp, v.delta())
+	return built, ws.installDir(tmp, built.delta())
 }
 
 // versionName names a version's folder: by what it holds, the contract that it
@@ -92,11 +92,11 @@ func (ws *workspace) startVersionDir() string {
 }
 
 // versionLayers are the version's read-only layers, topmost first.
-func (ws *workspace) versionLayers(v *version, withBuild bool) (layers []string) {
+func (ws *workspace) versionLayers(built *version, withBuild bool) (layers []string) {
 	if withBuild && ws.program().Build != "" {
-		layers = append(layers, v.build())
+		layers = append(layers, built.build())
 	}
-	layers = append(layers, v.delta(), ws.baseDir())
+	layers = append(layers, built.delta(), ws.baseDir())
 
 	if ws.program().Setup != "" && checkout.IsDir(ws.setupDir()) {
 		layers = append(layers, ws.setupDir())
@@ -123,14 +123,14 @@ const maxCaches = 6
 
 // inheritCaches notes which caches v's build reads: its parent's own, then what its
 // parent read. The list is cut in the middle.
-func (ws *workspace) inheritCaches(v *version) ([]string, error) {
+func (ws *workspace) inheritCaches(built *version) ([]string, error) {
 	var dirs []string
 
-	if v.parent != nil {
-		if checkout.IsDir(v.parent.cache()) {
-			dirs = append(dirs, v.parent.cache())
+	if built.parent != nil {
+		if checkout.IsDir(built.parent.cache()) {
+			dirs = append(dirs, built.parent.cache())
 		}
-		dirs = append(dirs, ws.cacheLayers(v.parent)...)
+		dirs = append(dirs, ws.cacheLayers(built.parent)...)
 	}
 
 	if len(dirs) > maxCaches {
@@ -142,7 +142,7 @@ func (ws *workspace) inheritCaches(v *version) ([]string, error) {
 		return nil, err
 	}
 
-	return dirs, os.WriteFile(filepath.Join(v.dir, "caches.json"), text, 0o666)
+	return dirs, os.WriteFile(filepath.Join(built.dir, "caches.json"), text, 0o666)
 }
 
 // removeUnused removes every version that nothing needs: neither given, nor of an
@@ -207,32 +207,32 @@ func (r *runner) liveVersions(ctx context.Context) (dirs []string, err error) {
 // commits whose trees are needed too.
 func (r *runner) liveTrees(ctx context.Context) (trees, commits []string, err error) {
 	err = r.Ledger.View(ctx, func(tx *ledger.Tx) error {
-		c, err := tx.Campaign(r.campaign)
+		campaign, err := tx.Campaign(r.campaign)
 		if err != nil {
 			return err
 		}
-		trees, commits = []string{c.IncumbentTree, c.CheckpointTree}, nil
+		trees, commits = []string{campaign.IncumbentTree, campaign.CheckpointTree}, nil
 
-		for _, id := range c.Open {
+		for _, id := range campaign.Open {
 			if id.Kind() == research.ExperimentJob {
-				x, err := tx.Experiment(c.Name, id.N())
+				experiment, err := tx.Experiment(campaign.Name, id.N())
 				if err != nil {
 					return err
 				}
 
-				trees, commits = append(trees, x.Tree), append(commits, x.Parent)
+				trees, commits = append(trees, experiment.Tree), append(commits, experiment.Parent)
 
 				continue
 			}
 
-			m, err := tx.Measurement(c.Name, id)
+			measurement, err := tx.Measurement(campaign.Name, id)
 			if err != nil {
 				return err
 			}
 
-			commits = append(commits, m.Commit)
-			if m.Paired != "" {
-				commits = append(commits, m.Paired)
+			commits = append(commits, measurement.Commit)
+			if measurement.Paired != "" {
+				commits = append(commits, measurement.Paired)
 			}
 		}
 

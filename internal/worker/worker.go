@@ -76,17 +76,17 @@ func recordAbort(
 func runJob(
 	ctx context.Context, co *checkout.Checkout, campaign string, id research.JobID, presence host.Presence,
 ) error {
-	c, err := readCampaign(ctx, co, campaign)
+	held, err := readCampaign(ctx, co, campaign)
 	if err != nil {
 		return err
 	}
 
-	if err := requireRunning(c, id); err != nil {
+	if err := requireRunning(held, id); err != nil {
 		return err
 	}
-	notify.StartNotifier(co, c)
+	notify.StartNotifier(co, held)
 
-	space, err := openWorkspace(ctx, co, c, id)
+	space, err := openWorkspace(ctx, co, held, id)
 	if err != nil {
 		return err
 	}

@@ -48,15 +48,15 @@ type workspace struct {
 // openWorkspace finds or makes the campaign's workspace, and a folder in it for the
 // runs of this job.
 func openWorkspace(
-	ctx context.Context, co *checkout.Checkout, c *history.Campaign, id research.JobID,
+	ctx context.Context, co *checkout.Checkout, campaign *history.Campaign, id research.JobID,
 ) (*workspace, error) {
 	cache, err := co.CacheDir()
 	if err != nil {
 		return nil, err
 	}
 
-	dir := filepath.Join(cache, c.Name)
-	ws := &workspace{co: co, campaign: c, dir: dir, folder: checkout.SlashDir(c.ProgramPath),
+	dir := filepath.Join(cache, campaign.Name)
+	ws := &workspace{co: co, campaign: campaign, dir: dir, folder: checkout.SlashDir(campaign.ProgramPath),
 		run: filepath.Join(dir, "runs", string(id))}
 
 	if err := ws.removeDeadRuns(); err != nil {
@@ -85,7 +85,7 @@ func openWorkspace(
 	}
 	ws.binds = append(carried, read...)
 
-	if ws.tracked, err = co.Repo.TrackedFiles(ctx, c.Start); err != nil {
+	if ws.tracked, err = co.Repo.TrackedFiles(ctx, campaign.Start); err != nil {
 		return nil, err
 	}
 

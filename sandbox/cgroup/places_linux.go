@@ -65,13 +65,13 @@ type mountedAt struct{ point, root string }
 func readMounts() map[string]mountedAt {
 	found := map[string]mountedAt{}
 
-	f, err := os.Open("/proc/self/mountinfo")
+	file, err := os.Open("/proc/self/mountinfo")
 	if err != nil {
 		return found
 	}
-	defer f.Close()
+	defer file.Close()
 
-	for lines := bufio.NewScanner(f); lines.Scan(); {
+	for lines := bufio.NewScanner(file); lines.Scan(); {
 		// ID parent device root mountpoint options… - type source superoptions
 		before, after, ok := strings.Cut(lines.Text(), " - ")
 		mount, fileSystem := strings.Fields(before), strings.Fields(after)

@@ -128,7 +128,7 @@ func (a *acquisition) tryLease() (*Lease, error) {
 	}
 
 	a.unsettled = 0
-	l := &Lease{dir: a.dir, settle: a.Settle, tick: a.Tick}
+	lease := &Lease{dir: a.dir, settle: a.Settle, tick: a.Tick}
 	order := map[string]int{}
 
 	// Lock the best that can be had.
@@ -136,33 +136,33 @@ func (a *acquisition) tryLease() (*Lease, error) {
 		c := &candidates[i]
 		order[c.device.UUID] = c.order
 
-		if c.busy || c.failure != "" || len(l.leased) == a.N {
+		if c.busy || c.failure != "" || len(lease.leased) == a.N {
 			continue
 		}
 
-		if err := a.lockDevice(l, c); err != nil {
-			return nil, errors.Join(err, l.dropLocks())
+		if err := a.lockDevice(lease, c); err != nil {
+			return nil, errors.Join(err, lease.dropLocks())
 		}
 	}
 
-	if len(l.leased) < a.N {
-		return nil, errors.Join(l.dropLocks(), a.checkPossible(candidates))
+	if len(lease.leased) < a.N {
+		return nil, errors.Join(lease.dropLocks(), a.checkPossible(candidates))
 	}
 
 	// From here on they are leased.
-	for i := range l.leased {
-		if err := a.recordBegin(&l.leased[i]); err != nil {
-			return nil, errors.Join(err, l.dropLocks())
+	for i := range lease.leased {
+		if err := a.recordBegin(&lease.leased[i]); err != nil {
+			return nil, errors.Join(err, lease.dropLocks())
 		}
 	}
 
-	slices.SortFunc(l.leased, func(x, y leasedDevice) int { return order[x.device.UUID] - order[y.device.UUID] })
+	slices.SortFunc(lease.leased, func(x, y leasedDevice) int { return order[x.device.UUID] - order[y.device.UUID] })
 
-	for _, leased := range l.leased {
-		l.Devices = append(l.Devices, leased.device)
+	for _, leased := range lease.leased {
+		lease.Devices = append(lease.Devices, leased.device)
 	}
 
-	return l, nil
+	return lease, nil
 }
 
 // listCandidates lists the devices, the best first. A lease of several is of
@@ -207,7 +207,7 @@ func (a *acquisition) listCandidates() ([]candidate, error) {
 
 // sampleCandidate looks at a free device.
 func (a *acquisition) sampleCandidate(c *candidate) {
-	s, err := a.Sample(c.device.UUID)
+	sample, err := a.Sample(c.device.UUID)
 	if err == nil {
 		c.computing, err = countComputing(a.Driver, c.device.UUID)
 	}
@@ -217,14 +217,14 @@ func (a *acquisition) sampleCandidate(c *candidate) {
 		return
 	}
 
-	if s.MemoryUsed != Unknown {
-		c.free = c.device.Memory - s.MemoryUsed
+	if sample.MemoryUsed != Unknown {
+		c.free = c.device.Memory - sample.MemoryUsed
 	}
 }
 
 // lockDevice adds a free device to the lease, unless it is in quarantine or its
 // last lease fell and the memory is not back yet.
-func (a *acquisition) lockDevice(l *Lease, c *candidate) error {
+func (a *acquisition) lockDevice(lease *Lease, c *candidate) error {
 	lock, ok, err := sandbox.TryLock(lockPath(a.dir, c.device.UUID))
 	if err != nil {
 		return err
@@ -240,7 +240,7 @@ func (a *acquisition) lockDevice(l *Lease, c *candidate) error {
 		return errors.Join(err, lock.Release())
 	}
 
-	l.leased = append(l.leased, leasedDevice{c.device, lock, *r})
+	lease.leased = append(lease.leased, leasedDevice{c.device, lock, *r})
 
 	return nil
 }
@@ -286,12 +286,12 @@ func (a *acquisition) examineRecord(c *candidate) (*record, error) {
 
 // recordBegin writes that the device is leased, and what it holds before.
 func (a *acquisition) recordBegin(leased *leasedDevice) error {
-	s, err := a.Sample(leased.device.UUID)
+	sample, err := a.Sample(leased.device.UUID)
 	if err != nil {
 		return err
 	}
 
-	leased.record = record{UUID: leased.device.UUID, Leased: true, Baseline: s.MemoryUsed}
+	leased.record = record{UUID: leased.device.UUID, Leased: true, Baseline: sample.MemoryUsed}
 	if err := leased.record.write(a.dir); err != nil {
 		return err
 	}

@@ -80,25 +80,25 @@ func (m *meter) look(last bool) error {
 	used := false
 
 	for _, d := range m.watch.Devices {
-		s, err := m.watch.Driver.Sample(d.UUID)
+		sample, err := m.watch.Driver.Sample(d.UUID)
 		if err != nil {
 			return err
 		}
 
-		m.devices[d.UUID].addEnergy(s)
+		m.devices[d.UUID].addEnergy(sample)
 
 		if last {
 			continue
 		}
 
-		memory, isOn, err := m.attributeMemory(d, s)
+		memory, isOn, err := m.attributeMemory(d, sample)
 		if err != nil {
 			return err
 		}
 
 		treeMemory += memory
 		used = used || isOn
-		m.addRates(s, isOn)
+		m.addRates(sample, isOn)
 	}
 
 	if last {
@@ -119,38 +119,38 @@ func (m *meter) look(last bool) error {
 
 // addEnergy counts from the first look; a counter that goes back, since the
 // driver was loaded anew, makes it unknown for good.
-func (d *deviceUse) addEnergy(s Sample) {
+func (d *deviceUse) addEnergy(sample Sample) {
 	switch {
 	case !d.started:
-		d.started, d.baseline, d.energy = true, s.MemoryUsed, s.Energy
+		d.started, d.baseline, d.energy = true, sample.MemoryUsed, sample.Energy
 	case d.energy == Unknown:
-	case s.Energy < d.energy:
+	case sample.Energy < d.energy:
 		d.energy, d.joules = Unknown, Unknown
 	}
 
 	if d.energy != Unknown {
-		d.joules = float64(s.Energy-d.energy) / 1000
+		d.joules = float64(sample.Energy-d.energy) / 1000
 	}
 }
 
 // addRates adds what the device does now. Clocks and what slows them count only
 // while the run is on it.
-func (m *meter) addRates(s Sample, isOn bool) {
-	if s.Utilisation != Unknown {
-		m.utilSum += s.Utilisation
+func (m *meter) addRates(sample Sample, isOn bool) {
+	if sample.Utilisation != Unknown {
+		m.utilSum += sample.Utilisation
 		m.utils++
-		m.seen.MaxUtil = max(m.seen.MaxUtil, s.Utilisation)
+		m.seen.MaxUtil = max(m.seen.MaxUtil, sample.Utilisation)
 	}
 
 	if !isOn {
 		return
 	}
 
-	m.throttle |= s.Throttle
+	m.throttle |= sample.Throttle
 
-	if s.Clock > 0 {
-		m.seen.ClockMin = min(cmp.Or(m.seen.ClockMin, s.Clock), s.Clock)
-		m.seen.ClockMax = max(m.seen.ClockMax, s.Clock)
+	if sample.Clock > 0 {
+		m.seen.ClockMin = min(cmp.Or(m.seen.ClockMin, sample.Clock), sample.Clock)
+		m.seen.ClockMax = max(m.seen.ClockMax, sample.Clock)
 	}
 }
 
@@ -158,14 +158,14 @@ func (m *meter) addRates(s Sample, isOn bool) {
 // the run is on it at all. Where the driver does not tell, it is all that the
 // device holds above what it held at first. A list that explains nothing may
 // only have met a process that ends; it counts when the next one is no better.
-func (m *meter) attributeMemory(d Device, s Sample) (memory int64, isOn bool, err error) {
+func (m *meter) attributeMemory(d Device, sample Sample) (memory int64, isOn bool, err error) {
 	list, err := m.watch.Driver.Processes(d.UUID)
 	if err != nil && !errors.Is(err, ErrNotTold) {
 		return 0, false, err
 	}
 
 	device := m.devices[d.UUID]
-	grown := max(0, s.MemoryUsed-device.baseline) // unknown memory never grows
+	grown := max(0, sample.MemoryUsed-device.baseline) // unknown memory never grows
 	told := err == nil
 	hasForeign, hasUnseen := false, false
 

@@ -28,45 +28,45 @@ func (d *driver) findHandle(uuid string) (handle, error) {
 	return h, nil
 }
 
-func (d *driver) Sample(uuid string) (s Sample, err error) {
+func (d *driver) Sample(uuid string) (sample Sample, err error) {
 	err = d.whileOpen(func() error {
 		h, err := d.findHandle(uuid)
 		if err != nil {
 			return err
 		}
 
-		s, err = d.sampleDevice(h)
+		sample, err = d.sampleDevice(h)
 
 		return err
 	})
 
-	return s, err
+	return sample, err
 }
 
 // sampleDevice asks a device. Of an instance the clock is its GPU's; its energy
 // and utilisation are unknown.
 func (d *driver) sampleDevice(h handle) (Sample, error) {
-	s := Sample{Utilisation: Unknown, Energy: Unknown, Clock: Unknown}
+	sample := Sample{Utilisation: Unknown, Energy: Unknown, Clock: Unknown}
 
 	err := guard("tell the memory in use", func() nvml.Return {
 		memory, ret := h.device.GetMemoryInfo()
-		s.MemoryUsed = int64(memory.Used)
+		sample.MemoryUsed = int64(memory.Used)
 
 		return ret
 	})
 	if errors.Is(err, ErrNotTold) {
-		s.MemoryUsed, err = Unknown, nil
+		sample.MemoryUsed, err = Unknown, nil
 	}
 
 	if err != nil {
-		return s, err
+		return sample, err
 	}
 
-	return s, errors.Join(
+	return sample, errors.Join(
 		d.callOptional(utilisationCall, func() nvml.Return {
 			rates, ret := h.device.GetUtilizationRates()
 			if ret == nvml.SUCCESS {
-				s.Utilisation = int(rates.Gpu)
+				sample.Utilisation = int(rates.Gpu)
 			}
 
 			return ret
@@ -74,7 +74,7 @@ func (d *driver) sampleDevice(h handle) (Sample, error) {
 		d.callOptional(energyCall, func() nvml.Return {
 			energy, ret := h.device.GetTotalEnergyConsumption()
 			if ret == nvml.SUCCESS {
-				s.Energy = int64(energy)
+				sample.Energy = int64(energy)
 			}
 
 			return ret
@@ -82,12 +82,12 @@ func (d *driver) sampleDevice(h handle) (Sample, error) {
 		d.callOptional(clockCall, func() nvml.Return {
 			clock, ret := h.gpu.GetClockInfo(nvml.CLOCK_SM)
 			if ret == nvml.SUCCESS {
-				s.Clock = int(clock)
+				sample.Clock = int(clock)
 			}
 
 			return ret
 		}),
-		d.askThrottle(h.gpu, &s.Throttle),
+		d.askThrottle(h.gpu, &sample.Throttle),
 	)
 }
 

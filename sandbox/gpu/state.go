@@ -63,12 +63,12 @@ func readRecord(dir, uuid string) (record, error) {
 
 // write replaces the record. The caller holds the device's lock.
 func (r record) write(dir string) (err error) {
-	f, err := openShared(dir, filepath.Base(pathStem(dir, r.UUID))+".json")
+	file, err := openShared(dir, filepath.Base(pathStem(dir, r.UUID))+".json")
 	if err != nil {
 		return research.Errorf(research.CodeStorage, "see who owns "+dir, "the state of a GPU can't be written: %w",
 			err)
 	}
-	defer func() { err = errors.Join(err, f.Close()) }()
+	defer func() { err = errors.Join(err, file.Close()) }()
 
 	text, err := json.Marshal(r)
 	if err != nil {
@@ -76,11 +76,11 @@ func (r record) write(dir string) (err error) {
 	}
 
 	text = append(text, '\n')
-	if _, err := f.WriteAt(text, 0); err != nil {
+	if _, err := file.WriteAt(text, 0); err != nil {
 		return fmt.Errorf("write the state of a GPU: %w", err)
 	}
 
-	return f.Truncate(int64(len(text)))
+	return file.Truncate(int64(len(text)))
 }
 
 // openShared opens a file that every user may write, making it if absent and
@@ -93,35 +93,35 @@ func openShared(dir, name string) (*os.File, error) {
 	}
 	defer root.Close()
 
-	f, err := root.OpenFile(name, os.O_RDWR, 0)
+	file, err := root.OpenFile(name, os.O_RDWR, 0)
 	if !errors.Is(err, fs.ErrNotExist) {
-		return f, err
+		return file, err
 	}
 
-	f, err = root.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o666)
+	file, err = root.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o666)
 	if err == nil {
-		f.Chmod(0o666) // whatever the umask is; where that fails, others are kept out, not let in
+		file.Chmod(0o666) // whatever the umask is; where that fails, others are kept out, not let in
 	}
 
-	return f, err
+	return file, err
 }
 
 // isSettled says whether a device's memory is back at a baseline, and how much
 // is in use. A device without memory of its own is settled when nobody computes
 // on it.
 func isSettled(d Driver, uuid string, baseline int64) (settled bool, used int64, err error) {
-	s, err := d.Sample(uuid)
+	sample, err := d.Sample(uuid)
 	if err != nil {
 		return false, 0, err
 	}
 
-	if s.MemoryUsed != Unknown && baseline != Unknown {
-		return s.MemoryUsed <= baseline+idleSlack, s.MemoryUsed, nil
+	if sample.MemoryUsed != Unknown && baseline != Unknown {
+		return sample.MemoryUsed <= baseline+idleSlack, sample.MemoryUsed, nil
 	}
 
 	n, err := countComputing(d, uuid)
 
-	return n == 0, s.MemoryUsed, err
+	return n == 0, sample.MemoryUsed, err
 }
 
 // countComputing counts the processes that compute on a device; none where the
@@ -206,13 +206,13 @@ func surveyDevice(d Driver, dir string, device Device) (Status, error) {
 
 	status.Quarantine = r.Quarantine
 
-	s, err := d.Sample(device.UUID)
+	sample, err := d.Sample(device.UUID)
 	if err != nil {
 		status.Failure = err.Error()
 		return status, nil
 	}
 
-	status.MemoryUsed = s.MemoryUsed
+	status.MemoryUsed = sample.MemoryUsed
 
 	status.Processes, err = d.Processes(device.UUID)
 	if err != nil && !errors.Is(err, ErrNotTold) {
@@ -225,13 +225,13 @@ func surveyDevice(d Driver, dir string, device Device) (Status, error) {
 // readHolder reads what a lease's holder wrote in the lock; the text may be
 // incomplete, because it may be writing just now.
 func readHolder(dir, uuid string) string {
-	f, err := os.Open(lockPath(dir, uuid))
+	file, err := os.Open(lockPath(dir, uuid))
 	if err != nil {
 		return ""
 	}
-	defer f.Close()
+	defer file.Close()
 
-	text, _ := io.ReadAll(io.LimitReader(f, 512))
+	text, _ := io.ReadAll(io.LimitReader(file, 512))
 
 	return strings.TrimSpace(string(text))
 }

@@ -81,15 +81,15 @@ func allowedCPUs() []int {
 // readCPUModel reads the first CPU's model in a file like /proc/cpuinfo, and no
 // further: the list of 256 CPUs is long. It is "" when the file does not say.
 func readCPUModel(path string) string {
-	f, err := os.Open(path)
+	file, err := os.Open(path)
 	if err != nil {
 		return ""
 	}
-	defer f.Close()
+	defer file.Close()
 
 	fields := map[string]string{}
 
-	for lines := bufio.NewScanner(f); lines.Scan(); {
+	for lines := bufio.NewScanner(file); lines.Scan(); {
 		key, value, _ := strings.Cut(lines.Text(), ":")
 		key = strings.TrimSpace(key)
 		value = strings.Join(strings.Fields(value), " ")

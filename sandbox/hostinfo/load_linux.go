@@ -29,13 +29,13 @@ func LoadAverage() float64 {
 // readCPUTime sums what these CPUs did since the system's start. Not ok: it
 // can't be read, or one of them is missing.
 func readCPUTime(cpus []int) (sum cpuTime, ok bool) {
-	f, err := os.Open("/proc/stat")
+	file, err := os.Open("/proc/stat")
 	if err != nil {
 		return cpuTime{}, false
 	}
-	defer f.Close()
+	defer file.Close()
 
-	return sumCPUTime(f, cpus)
+	return sumCPUTime(file, cpus)
 }
 
 // sumCPUTime sums the lines of these CPUs in a text like /proc/stat:

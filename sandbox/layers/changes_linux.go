@@ -181,11 +181,11 @@ func isSameLeaf(at string, fi fs.FileInfo, old Entry) (bool, error) {
 
 // hasSameContent compares two files byte by byte.
 func hasSameContent(pathA, pathB string) (bool, error) {
-	a, err := os.Open(pathA)
+	file, err := os.Open(pathA)
 	if err != nil {
 		return false, err
 	}
-	defer a.Close()
+	defer file.Close()
 
 	b, err := os.Open(pathB)
 	if err != nil {
@@ -196,7 +196,7 @@ func hasSameContent(pathA, pathB string) (bool, error) {
 	bufA, bufB := make([]byte, 128<<10), make([]byte, 128<<10)
 
 	for {
-		n, errA := io.ReadFull(a, bufA)
+		n, errA := io.ReadFull(file, bufA)
 		m, errB := io.ReadFull(b, bufB)
 
 		if n != m || !bytes.Equal(bufA[:n], bufB[:m]) {

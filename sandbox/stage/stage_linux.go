@@ -429,7 +429,7 @@ func (s *stage) report(status syscall.WaitStatus) {
 	// The kernel does not count the children of a process that ignores SIGCHLD.
 	cpu := max(ru.Utime.Nano()+ru.Stime.Nano(), s.seenCPU.Load())
 
-	m := &Message{
+	message := &Message{
 		Kind:     Ended,
 		Status:   status,
 		Wall:     ended.Sub(s.started),
@@ -440,18 +440,18 @@ func (s *stage) report(status syscall.WaitStatus) {
 		MaxTree:  s.maxTree.Load(),
 	}
 	if limit := s.exceeded.Load(); limit != nil {
-		m.Exceeded = *limit
+		message.Exceeded = *limit
 	}
 
 	if !s.plan.Namespaces && !reapDead() {
 		for _, p := range Descendants(os.Getpid()) {
 			if !p.Dead {
-				m.Survivors = append(m.Survivors, p.Pid)
+				message.Survivors = append(message.Survivors, p.Pid)
 			}
 		}
 	}
 
-	s.say(m)
+	s.say(message)
 	exit(0)
 }
 

@@ -183,9 +183,9 @@ func (d *decoder) strs() []string {
 }
 
 // readFrame reads one framed message; io.EOF when there is none.
-func readFrame(r io.Reader) (*decoder, error) {
+func readFrame(input io.Reader) (*decoder, error) {
 	var head [8]byte
-	if _, err := io.ReadFull(r, head[:]); err != nil {
+	if _, err := io.ReadFull(input, head[:]); err != nil {
 		return nil, err
 	}
 
@@ -195,7 +195,7 @@ func readFrame(r io.Reader) (*decoder, error) {
 	}
 
 	body := make([]byte, n)
-	if _, err := io.ReadFull(r, body); err != nil {
+	if _, err := io.ReadFull(input, body); err != nil {
 		return nil, err
 	}
 
@@ -204,38 +204,38 @@ func readFrame(r io.Reader) (*decoder, error) {
 
 // Encode is the plan as it goes over the control socket.
 func (p *Plan) Encode() []byte {
-	var e encoder
+	var enc encoder
 
-	e.flag(p.Detach)
-	e.flag(p.Namespaces)
-	e.flag(p.UserXattr)
-	e.strs(p.Argv)
-	e.str(p.Dir)
-	e.strs(p.Env)
+	enc.flag(p.Detach)
+	enc.flag(p.Namespaces)
+	enc.flag(p.UserXattr)
+	enc.strs(p.Argv)
+	enc.str(p.Dir)
+	enc.strs(p.Env)
 
-	e.num(int64(len(p.Views)))
+	enc.num(int64(len(p.Views)))
 
 	for _, v := range p.Views {
-		e.str(v.Root)
-		e.str(v.Upper)
-		e.str(v.Work)
-		e.strs(v.Lower)
-		e.num(int64(v.Inside))
+		enc.str(v.Root)
+		enc.str(v.Upper)
+		enc.str(v.Work)
+		enc.strs(v.Lower)
+		enc.num(int64(v.Inside))
 	}
 
-	e.num(int64(len(p.Binds)))
+	enc.num(int64(len(p.Binds)))
 
 	for _, b := range p.Binds {
-		e.str(b.From)
-		e.str(b.To)
-		e.num(int64(b.Inside))
+		enc.str(b.From)
+		enc.str(b.To)
+		enc.num(int64(b.Inside))
 	}
 
-	e.num(int64(p.Wall))
-	e.num(int64(p.Grace))
-	p.encodeConfinement(&e)
+	enc.num(int64(p.Wall))
+	enc.num(int64(p.Grace))
+	p.encodeConfinement(&enc)
 
-	return e.frame()
+	return enc.frame()
 }
 
 // encodeConfinement encodes the second half of a plan.
@@ -266,40 +266,41 @@ func (p *Plan) encodeConfinement(e *encoder) {
 	e.num(int64(p.Limits.CPU))
 }
 
-func (p *Plan) decodeConfinement(d *decoder) {
-	p.Loopback, p.NoSocket, p.Confine = d.flag(), d.flag(), d.flag()
+func (p *Plan) decodeConfinement(dec *decoder) {
+	p.Loopback, p.NoSocket, p.Confine = dec.flag(), dec.flag(), dec.flag()
 
-	for n := d.num(); n > 0 && !d.bad; n-- {
-		p.Covers = append(p.Covers, Cover{Path: d.str(), From: d.str(), Memory: d.flag(), Size: d.num()})
+	for n := dec.num(); n > 0 && !dec.bad; n-- {
+		p.Covers = append(p.Covers, Cover{Path: dec.str(), From: dec.str(), Memory: dec.flag(), Size: dec.num()})
 	}
 
-	p.Writable, p.Unread, p.Cgroup, p.Wait = d.strs(), d.strs(), int(d.num()), d.flag()
-	p.Limits = Limits{FileSize: d.num(), Tasks: d.num(), Sample: time.Duration(d.num()), Memory: d.num(),
-		Count: d.num(), CPU: time.Duration(d.num())}
+	p.Writable, p.Unread, p.Cgroup, p.Wait = dec.strs(), dec.strs(), int(dec.num()), dec.flag()
+	p.Limits = Limits{FileSize: dec.num(), Tasks: dec.num(), Sample: time.Duration(dec.num()), Memory: dec.num(),
+		Count: dec.num(), CPU: time.Duration(dec.num())}
 }
 
 // ReadPlan reads an encoded plan.
 func ReadPlan(r io.Reader) (*Plan, error) {
-	d, err := readFrame(r)
+	dec, err := readFrame(r)
 	if err != nil {
 		return nil, err
 	}
 
-	p := &Plan{Detach: d.flag(), Namespaces: d.flag(), UserXattr: d.flag(), Argv: d.strs(), Dir: d.str(), Env: d.strs()}
+	p := &Plan{Detach: dec.flag(), Namespaces: dec.flag(), UserXattr: dec.flag(), Argv: dec.strs(), Dir: dec.str(),
+		Env: dec.strs()}
 
-	for n := d.num(); n > 0 && !d.bad; n-- {
-		p.Views = append(p.Views, View{Root: d.str(), Upper: d.str(), Work: d.str(), Lower: d.strs(),
-			Inside: int(d.num())})
+	for n := dec.num(); n > 0 && !dec.bad; n-- {
+		p.Views = append(p.Views, View{Root: dec.str(), Upper: dec.str(), Work: dec.str(), Lower: dec.strs(),
+			Inside: int(dec.num())})
 	}
 
-	for n := d.num(); n > 0 && !d.bad; n-- {
-		p.Binds = append(p.Binds, Bind{From: d.str(), To: d.str(), Inside: int(d.num())})
+	for n := dec.num(); n > 0 && !dec.bad; n-- {
+		p.Binds = append(p.Binds, Bind{From: dec.str(), To: dec.str(), Inside: int(dec.num())})
 	}
 
-	p.Wall, p.Grace = time.Duration(d.num()), time.Duration(d.num())
-	p.decodeConfinement(d)
+	p.Wall, p.Grace = time.Duration(dec.num()), time.Duration(dec.num())
+	p.decodeConfinement(dec)
 
-	if d.bad || len(p.Argv) == 0 {
+	if dec.bad || len(p.Argv) == 0 {
 		return nil, errWire
 	}
 
@@ -308,52 +309,52 @@ func ReadPlan(r io.Reader) (*Plan, error) {
 
 // Encode is the message as it goes over the control socket.
 func (m *Message) Encode() []byte {
-	var e encoder
+	var enc encoder
 
-	e.num(int64(m.Kind))
-	e.num(int64(m.Pid))
-	e.str(m.Step)
-	e.str(m.Path)
-	e.num(int64(m.Errno))
-	e.num(int64(m.Status))
-	e.num(int64(m.Wall))
-	e.num(int64(m.CPU))
-	e.num(m.MaxRSS)
-	e.flag(m.TimedOut)
-	e.flag(m.Killed)
+	enc.num(int64(m.Kind))
+	enc.num(int64(m.Pid))
+	enc.str(m.Step)
+	enc.str(m.Path)
+	enc.num(int64(m.Errno))
+	enc.num(int64(m.Status))
+	enc.num(int64(m.Wall))
+	enc.num(int64(m.CPU))
+	enc.num(m.MaxRSS)
+	enc.flag(m.TimedOut)
+	enc.flag(m.Killed)
 
-	e.num(int64(len(m.Survivors)))
+	enc.num(int64(len(m.Survivors)))
 
 	for _, pid := range m.Survivors {
-		e.num(int64(pid))
+		enc.num(int64(pid))
 	}
 
-	e.str(m.Exceeded)
-	e.num(m.MaxTree)
-	e.strs(m.Enforced)
+	enc.str(m.Exceeded)
+	enc.num(m.MaxTree)
+	enc.strs(m.Enforced)
 
-	return e.frame()
+	return enc.frame()
 }
 
 // ReadMessage reads the stage's next message; io.EOF when there is no other.
 func ReadMessage(r io.Reader) (*Message, error) {
-	d, err := readFrame(r)
+	dec, err := readFrame(r)
 	if err != nil {
 		return nil, err
 	}
 
-	m := &Message{Kind: Kind(d.num()), Pid: int(d.num()), Step: d.str(), Path: d.str(), Errno: syscall.Errno(d.num()),
-		Status: syscall.WaitStatus(d.num()), Wall: time.Duration(d.num()), CPU: time.Duration(d.num()), MaxRSS: d.num(),
-		TimedOut: d.flag(), Killed: d.flag()}
+	message := &Message{Kind: Kind(dec.num()), Pid: int(dec.num()), Step: dec.str(), Path: dec.str(),
+		Errno: syscall.Errno(dec.num()), Status: syscall.WaitStatus(dec.num()), Wall: time.Duration(dec.num()),
+		CPU: time.Duration(dec.num()), MaxRSS: dec.num(), TimedOut: dec.flag(), Killed: dec.flag()}
 
-	for n := d.num(); n > 0 && !d.bad; n-- {
-		m.Survivors = append(m.Survivors, int(d.num()))
+	for n := dec.num(); n > 0 && !dec.bad; n-- {
+		message.Survivors = append(message.Survivors, int(dec.num()))
 	}
 
-	m.Exceeded, m.MaxTree, m.Enforced = d.str(), d.num(), d.strs()
-	if d.bad {
+	message.Exceeded, message.MaxTree, message.Enforced = dec.str(), dec.num(), dec.strs()
+	if dec.bad {
 		return nil, errWire
 	}
 
-	return m, nil
+	return message, nil
 }

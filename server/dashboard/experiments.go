@@ -122,73 +122,73 @@ func listExperiments(ctx context.Context, c *call) (any, error) {
 	for range maxPagesRead {
 		query.Limit = limit - len(out.Rows)
 
-		p, err := view.ListExperiments(ctx, c.lab, query)
+		page, err := view.ListExperiments(ctx, c.lab, query)
 		if err != nil {
 			return nil, err
 		}
 
-		for i := range p.Experiments {
-			out.Rows = append(out.Rows, rowOf(&p.Experiments[i]))
+		for i := range page.Experiments {
+			out.Rows = append(out.Rows, rowOf(&page.Experiments[i]))
 		}
 
-		out.Next = p.Next
+		out.Next = page.Next
 		if out.Next == "" || len(out.Rows) >= limit {
 			break
 		}
-		query.Cursor = p.Next
+		query.Cursor = page.Next
 	}
 
 	return out, nil
 }
 
 // experimentQuery reads what the request searches for.
-func (c *call) experimentQuery() (q view.Query, err error) {
-	if q.Text, err = c.textParam("query", maxQuery); err != nil {
-		return q, err
+func (c *call) experimentQuery() (query view.Query, err error) {
+	if query.Text, err = c.textParam("query", maxQuery); err != nil {
+		return query, err
 	}
 
 	status, err := c.wordParam("status", "", "running", "unresolved", "kept", "reverted", "invalid")
 	if err != nil {
-		return q, err
+		return query, err
 	}
 
 	verdict, err := c.wordParam("verdict", "", "improved", "provisional", "equivalent", "regressed", "inconclusive",
 		"invalid")
 	if err != nil {
-		return q, err
+		return query, err
 	}
 
-	q.Status = research.Status(status)
-	q.Verdict = research.Verdict(verdict)
-	q.Cursor = c.query.Get("cursor")
+	query.Status = research.Status(status)
+	query.Verdict = research.Verdict(verdict)
+	query.Cursor = c.query.Get("cursor")
 
-	return q, nil
+	return query, nil
 }
 
-func rowOf(x *history.Experiment) experimentRow {
+func rowOf(experiment *history.Experiment) experimentRow {
 	row := experimentRow{
-		N:          x.N,
-		Hypothesis: render.Clean(wording.FirstLine(x.Hypothesis)),
-		Status:     x.Status,
-		Runs:       x.Runs,
-		RunSeconds: x.RunSeconds,
-		Session:    x.Session,
-		Proof:      x.Proof,
-		Overridden: x.Overridden != "",
-		At:         x.ProposedAt,
-		Added:      x.Added,
-		Removed:    x.Removed,
+		N:          experiment.N,
+		Hypothesis: render.Clean(wording.FirstLine(experiment.Hypothesis)),
+		Status:     experiment.Status,
+		Runs:       experiment.Runs,
+		RunSeconds: experiment.RunSeconds,
+		Session:    experiment.Session,
+		Proof:      experiment.Proof,
+		Overridden: experiment.Overridden != "",
+		At:         experiment.ProposedAt,
+		Added:      experiment.Added,
+		Removed:    experiment.Removed,
 	}
 
-	if j := x.Judgement; j != nil {
-		row.Verdict = j.Verdict
-		row.Value = j.Value
-		row.Gain = j.Gain
-		row.GainText = render.GainText(j.Gain, j.Scale)
+	if judgement := experiment.Judgement; judgement != nil {
+		row.Verdict = judgement.Verdict
+		row.Value = judgement.Value
+		row.Gain = judgement.Gain
+		row.GainText = render.GainText(judgement.Gain, judgement.Scale)
 	}
 
-	if !x.JudgedAt.IsZero() {
-		row.At = x.JudgedAt
+	if !experiment.JudgedAt.IsZero() {
+		row.At = experiment.JudgedAt
 	}
 
 	return row
@@ -202,91 +202,91 @@ func showExperiment(ctx context.Context, c *call, name string) (any, error) {
 			"%q is no experiment's number", excerpt(name))
 	}
 
-	d, err := view.ReadDetail(ctx, c.lab, name, maxDiff)
+	detail, err := view.ReadDetail(ctx, c.lab, name, maxDiff)
 	if err != nil {
 		return nil, err
 	}
-	out := detailOf(d)
+	out := detailOf(detail)
 
 	// An error says that the experiment needs no override, or can't have one.
-	if o, err := lab.FindOverridable(ctx, c.lab, string(d.Experiment.Job())); err == nil {
+	if o, err := lab.FindOverridable(ctx, c.lab, string(detail.Experiment.Job())); err == nil {
 		out.Override = &overrideReason{Why: o.Why}
 	}
 
 	return out, nil
 }
 
-func detailOf(d *view.Detail) *experimentDetail {
-	x := &d.Experiment
+func detailOf(detail *view.Detail) *experimentDetail {
+	experiment := &detail.Experiment
 
 	out := &experimentDetail{
-		experimentRow: rowOf(x),
-		Hypothesis:    render.Clean(x.Hypothesis),
-		Expect:        render.Clean(x.Expect),
-		Idea:          render.Clean(x.Idea),
-		Proof:         d.Proof,
-		Lesson:        render.Clean(x.Lesson),
-		Note:          render.Clean(x.Note),
-		Checkout:      x.Checkout,
-		ProposedAt:    x.ProposedAt,
-		Commit:        x.Commit,
-		Candidate:     x.Candidate,
-		Parent:        x.Parent,
-		Files:         d.Files,
-		Diff:          render.Clean(d.Diff),
-		Truncated:     d.Cut,
-		Runs:          make([]runDetail, len(d.Runs)),
-		Evidence:      append([]rules.Evidence{}, d.Evidence...),
+		experimentRow: rowOf(experiment),
+		Hypothesis:    render.Clean(experiment.Hypothesis),
+		Expect:        render.Clean(experiment.Expect),
+		Idea:          render.Clean(experiment.Idea),
+		Proof:         detail.Proof,
+		Lesson:        render.Clean(experiment.Lesson),
+		Note:          render.Clean(experiment.Note),
+		Checkout:      experiment.Checkout,
+		ProposedAt:    experiment.ProposedAt,
+		Commit:        experiment.Commit,
+		Candidate:     experiment.Candidate,
+		Parent:        experiment.Parent,
+		Files:         detail.Files,
+		Diff:          render.Clean(detail.Diff),
+		Truncated:     detail.Cut,
+		Runs:          make([]runDetail, len(detail.Runs)),
+		Evidence:      append([]rules.Evidence{}, detail.Evidence...),
 		Enforced:      map[string]string{},
-		Unit:          render.Clean(d.Metric.Unit),
+		Unit:          render.Clean(detail.Metric.Unit),
 	}
 
-	for i := range d.Runs {
-		out.Runs[i] = runOf(&d.Runs[i])
+	for i := range detail.Runs {
+		out.Runs[i] = runOf(&detail.Runs[i])
 
-		if enforced := d.Runs[i].Enforced; len(enforced) > 0 {
+		if enforced := detail.Runs[i].Enforced; len(enforced) > 0 {
 			out.Enforced = enforced
 		}
 	}
 
-	if j := x.Judgement; j != nil {
-		out.Words = render.Clean(j.Describe(d.Metric))
-		out.Reason = render.Clean(j.Reason)
-		out.StoppedBy = j.StoppedBy
-		out.Scale = j.Scale
-		out.E = j.E
-		out.Need = j.Need
-		out.Detectable = j.Detectable
+	if judgement := experiment.Judgement; judgement != nil {
+		out.Words = render.Clean(judgement.Describe(detail.Metric))
+		out.Reason = render.Clean(judgement.Reason)
+		out.StoppedBy = judgement.StoppedBy
+		out.Scale = judgement.Scale
+		out.E = judgement.E
+		out.Need = judgement.Need
+		out.Detectable = judgement.Detectable
 	}
 
-	if !x.JudgedAt.IsZero() {
-		out.JudgedAt = &x.JudgedAt
+	if !experiment.JudgedAt.IsZero() {
+		out.JudgedAt = &experiment.JudgedAt
 	}
 
 	return out
 }
 
-func runOf(r *rules.Run) runDetail {
+func runOf(run *rules.Run) runDetail {
 	return runDetail{
-		Run:       r.Number,
-		Role:      r.Role,
-		Side:      r.Side,
-		Pair:      r.Pair,
-		Valid:     r.Valid,
-		Void:      r.Void,
-		WarmUp:    r.WarmUp,
-		Contended: r.Contended,
-		Again:     r.Again,
-		Reason:    render.Clean(r.Reason),
-		Samples:   r.Samples,
-		Wall:      r.Wall,
-		CPU:       r.CPU,
-		MaxRSS:    r.MaxRSS,
-		Exit:      r.Exit,
-		Signal:    r.Signal,
-		Outside:   r.Outside,
-		GPU:       r.GPU,
-		Started:   r.Started,
+		Run:       run.Number,
+		Role:      run.Role,
+		Side:      run.Side,
+		Pair:      run.Pair,
+		Valid:     run.Valid,
+		Void:      run.Void,
+		WarmUp:    run.WarmUp,
+		Contended: run.Contended,
+		Again:     run.Again,
+		Reason:    render.Clean(run.Reason),
+		Samples:   run.Samples,
+		Wall:      run.Wall,
+		CPU:       run.CPU,
+		MaxRSS:    run.MaxRSS,
+		Exit:      run.Exit,
+		Signal:    run.Signal,
+		Outside:   run.Outside,
+		GPU:       run.GPU,
+		Started:   run.Started,
 	}
 }
 
@@ -302,10 +302,10 @@ func showOutput(ctx context.Context, c *call) (any, error) {
 		return nil, err
 	}
 
-	p, err := view.ReadOutput(ctx, c.lab, id, c.query.Get("cursor"), limit)
+	page, err := view.ReadOutput(ctx, c.lab, id, c.query.Get("cursor"), limit)
 	if err != nil {
 		return nil, err
 	}
 
-	return map[string]any{"id": p.Job, "text": render.Clean(p.Text), "next": p.Next, "total": p.Total}, nil
+	return map[string]any{"id": page.Job, "text": render.Clean(page.Text), "next": page.Next, "total": page.Total}, nil
 }

@@ -25,7 +25,7 @@ const pagePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img
 
 // ServeFile sends a file of the page: index.html, or one below assets. Errors:
 // CodeNotFound.
-func ServeFile(w http.ResponseWriter, r *http.Request, name string) error {
+func ServeFile(response http.ResponseWriter, request *http.Request, name string) error {
 	mediaType := mediaTypeOf(name)
 
 	data, err := fs.ReadFile(files, name)
@@ -36,23 +36,23 @@ func ServeFile(w http.ResponseWriter, r *http.Request, name string) error {
 	sum := sha256.Sum256(data)
 	tag := `"` + hex.EncodeToString(sum[:16]) + `"`
 
-	header := w.Header()
+	header := response.Header()
 	header.Set("Content-Security-Policy", pagePolicy)
 	header.Set("Referrer-Policy", "no-referrer")
 	header.Set("Cache-Control", "no-cache") // ask again: a newer binary has newer files
 	header.Set("ETag", tag)
 
-	if hasTag(r.Header.Get("If-None-Match"), tag) {
-		w.WriteHeader(http.StatusNotModified)
+	if hasTag(request.Header.Get("If-None-Match"), tag) {
+		response.WriteHeader(http.StatusNotModified)
 		return nil
 	}
 
 	header.Set("Content-Type", mediaType)
 	header.Set("Content-Length", strconv.Itoa(len(data)))
-	w.WriteHeader(http.StatusOK)
+	response.WriteHeader(http.StatusOK)
 
-	if r.Method == http.MethodGet {
-		_, _ = w.Write(data)
+	if request.Method == http.MethodGet {
+		_, _ = response.Write(data)
 	}
 
 	return nil

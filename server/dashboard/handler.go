@@ -90,35 +90,35 @@ type Endpoint struct {
 }
 
 // FindEndpoint finds an endpoint by its path below /ui/api/.
-func FindEndpoint(name string) (e Endpoint, ok bool) {
-	e.Method = http.MethodGet
+func FindEndpoint(name string) (endpoint Endpoint, ok bool) {
+	endpoint.Method = http.MethodGet
 
 	switch parent, part, _ := strings.Cut(name, "/"); {
 	case name == "repos":
-		e.answer, e.General = listRepositories, true
+		endpoint.answer, endpoint.General = listRepositories, true
 	case name == "state":
-		e.answer = showState
+		endpoint.answer = showState
 	case name == "progress":
-		e.answer = showProgress
+		endpoint.answer = showProgress
 	case name == "experiments":
-		e.answer = listExperiments
+		endpoint.answer = listExperiments
 	case parent == "experiments" && part != "":
-		e.answer = func(ctx context.Context, c *call) (any, error) { return showExperiment(ctx, c, part) }
+		endpoint.answer = func(ctx context.Context, c *call) (any, error) { return showExperiment(ctx, c, part) }
 	case name == "output":
-		e.answer = showOutput
+		endpoint.answer = showOutput
 	case name == "program":
-		e.answer = showProgram
+		endpoint.answer = showProgram
 	case name == "plot":
-		e.answer = showPlot
+		endpoint.answer = showPlot
 	case name == "steer":
-		e.Method, e.answer, e.Steers = http.MethodPost, steer, true
+		endpoint.Method, endpoint.answer, endpoint.Steers = http.MethodPost, steer, true
 	case name == "events":
-		e.answer, e.Streams = streamEvents, true
+		endpoint.answer, endpoint.Streams = streamEvents, true
 	default:
-		return e, false
+		return endpoint, false
 	}
 
-	return e, true
+	return endpoint, true
 }
 
 // Request is a request that the server has let in.
@@ -141,27 +141,27 @@ type call struct {
 
 // Serve answers a request of an endpoint. If it returns an error, nothing has
 // been sent.
-func (h *Handler) Serve(w http.ResponseWriter, e Endpoint, r *Request) error {
+func (h *Handler) Serve(response http.ResponseWriter, endpoint Endpoint, r *Request) error {
 	ctx := r.HTTP.Context()
-	c := &call{Request: r, handler: h, w: w, query: r.HTTP.URL.Query()}
+	c := &call{Request: r, handler: h, w: response, query: r.HTTP.URL.Query()}
 
-	if !e.General {
-		l, err := h.openLab(ctx, r.Checkout)
+	if !endpoint.General {
+		co, err := h.openLab(ctx, r.Checkout)
 		if err != nil {
 			return err
 		}
 
-		if c.lab, err = l.AsPerson(ctx, c.query.Get("campaign")); err != nil {
+		if c.lab, err = co.AsPerson(ctx, c.query.Get("campaign")); err != nil {
 			return err
 		}
 	}
 
-	answer, err := e.answer(ctx, c)
+	answer, err := endpoint.answer(ctx, c)
 	if err != nil || answer == nil {
 		return err
 	}
 
-	return sendJSON(w, answer)
+	return sendJSON(response, answer)
 }
 
 // openLab is the dashboard's laboratory in a checkout, which it does not mark as
@@ -171,20 +171,20 @@ func (h *Handler) openLab(ctx context.Context, checkout string) (*checkout.Check
 		return l, nil
 	}
 
-	l, err := h.opt.Open(ctx, checkout, "dashboard", h.opt.Version)
+	co, err := h.opt.Open(ctx, checkout, "dashboard", h.opt.Version)
 	if err != nil {
 		return nil, err
 	}
 
-	if !h.opt.Roots.Contain(l.Root()) { // by git's core.worktree
+	if !h.opt.Roots.Contain(co.Root()) { // by git's core.worktree
 		return nil, research.Errorf(research.CodeRepository, "serve that folder too, with --root",
 			"the checkout's files lie outside the allowed folders")
 	}
 
-	return h.labs.GetOrAdd(checkout, l), nil
+	return h.labs.GetOrAdd(checkout, co), nil
 }
 
-func sendJSON(w http.ResponseWriter, answer any) error {
+func sendJSON(response http.ResponseWriter, answer any) error {
 	var body bytes.Buffer
 
 	if encoded, ok := answer.(json.RawMessage); ok { // as it is: Encode would check and compact it
@@ -193,9 +193,9 @@ func sendJSON(w http.ResponseWriter, answer any) error {
 		return err
 	}
 
-	w.Header().Set("Content-Type", "application/json; charset=utf-8")
-	w.Header().Set("Content-Length", strconv.Itoa(body.Len()))
-	_, _ = w.Write(body.Bytes())
+	response.Header().Set("Content-Type", "application/json; charset=utf-8")
+	response.Header().Set("Content-Length", strconv.Itoa(body.Len()))
+	_, _ = response.Write(body.Bytes())
 
 	return nil
 }

@@ -31,11 +31,11 @@ type (
 // showProgram answers with program.md, and with the contract that waits to be
 // accepted, if there is one. A program that can't be read is an answer too.
 func showProgram(ctx context.Context, c *call) (any, error) {
-	s, err := view.ReadBoard(ctx, c.lab)
+	board, err := view.ReadBoard(ctx, c.lab)
 	if err != nil {
 		return nil, err
 	}
-	accepted := s.Campaign
+	accepted := board.Campaign
 	out := &program{Path: accepted.ProgramPath, Digest: accepted.Digest}
 
 	text, err := view.ReadProgramText(ctx, c.lab)

@@ -50,12 +50,12 @@ func showProgress(ctx context.Context, c *call) (any, error) {
 		return known.body, nil
 	}
 
-	p, err := view.ReadProgress(ctx, c.lab, limit)
+	series, err := view.ReadProgress(ctx, c.lab, limit)
 	if err != nil {
 		return nil, err
 	}
 
-	body, err := json.Marshal(p)
+	body, err := json.Marshal(series)
 	if err != nil {
 		return nil, err
 	}

@@ -33,26 +33,26 @@ func listRepositories(ctx context.Context, c *call) (any, error) {
 			continue // it reaches outside the roots, or is another user's: not to be shown
 		}
 
-		l, err := c.handler.openLab(ctx, dir)
+		co, err := c.handler.openLab(ctx, dir)
 		if err != nil {
 			opt.Log.Debug("a repository is not shown", "dir", dir, "err", err)
 			continue
 		}
 
-		states, err := l.CampaignStates(ctx)
+		states, err := co.CampaignStates(ctx)
 		if err != nil {
 			return nil, err
 		}
 
 		r := repository{Path: dir, Name: filepath.Base(dir), Campaigns: []campaignSummary{}}
-		for _, s := range states {
+		for _, campaign := range states {
 			r.Campaigns = append(r.Campaigns, campaignSummary{
-				Name:        s.Name,
-				Ended:       s.Ended,
-				Rests:       s.Rests != nil,
-				Experiments: s.Experiments,
-				Kept:        s.Kept,
-				StartedAt:   s.StartedAt,
+				Name:        campaign.Name,
+				Ended:       campaign.Ended,
+				Rests:       campaign.Rests != nil,
+				Experiments: campaign.Experiments,
+				Kept:        campaign.Kept,
+				StartedAt:   campaign.StartedAt,
 			})
 		}
 

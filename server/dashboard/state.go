@@ -108,19 +108,19 @@ type (
 
 // showState answers with the campaign at a glance.
 func showState(ctx context.Context, c *call) (any, error) {
-	s, err := view.ReadBoard(ctx, c.lab)
+	board, err := view.ReadBoard(ctx, c.lab)
 	if err != nil {
 		return nil, err
 	}
-	contract := s.Campaign.Program
+	contract := board.Campaign.Program
 
 	out := &state{
 		Repo:     c.Checkout,
 		Role:     c.Role,
-		Seq:      s.Seq,
+		Seq:      board.Seq,
 		Now:      time.Now().UTC(),
-		Campaign: campaignOf(s),
-		Left:     remaining{Experiments: s.Left.Experiments, Hours: s.Left.Hours},
+		Campaign: campaignOf(board),
+		Left:     remaining{Experiments: board.Left.Experiments, Hours: board.Left.Hours},
 		Budget: budget{
 			Experiments: contract.Campaign.Experiments,
 			Hours:       contract.Campaign.Hours,
@@ -129,54 +129,54 @@ func showState(ctx context.Context, c *call) (any, error) {
 	}
 
 	if limit := contract.Campaign.GPUHours; limit > 0 {
-		left := max(0, limit-s.Campaign.GPUSeconds/3600)
+		left := max(0, limit-board.Campaign.GPUSeconds/3600)
 		out.Budget.GPUHours, out.Left.GPUHours = &limit, &left
 	}
 
-	out.addJobs(s)
-	out.addSessions(s)
-	out.addIdeas(s)
-	out.addNotes(s)
+	out.addJobs(board)
+	out.addSessions(board)
+	out.addIdeas(board)
+	out.addNotes(board)
 
 	return out, nil
 }
 
-func campaignOf(s *view.Board) campaignState {
-	c := s.Campaign
+func campaignOf(board *view.Board) campaignState {
+	campaign := board.Campaign
 
 	return campaignState{
-		Name: c.Name,
+		Name: campaign.Name,
 		Metric: metric{
-			Name:   c.Program.Metric.Name,
-			Better: c.Program.Metric.Better,
-			Unit:   render.Clean(c.Program.Metric.Unit),
+			Name:   campaign.Program.Metric.Name,
+			Better: campaign.Program.Metric.Better,
+			Unit:   render.Clean(campaign.Program.Metric.Unit),
 		},
-		Noisy:       c.Rule.NoiseKind == research.Noisy,
-		StartedAt:   c.StartedAt,
-		Ended:       c.Ended,
-		Rests:       c.Rests,
-		Standing:    s.Standing,
-		Merge:       s.Merge,
-		Next:        s.Next,
-		Best:        s.Best,
-		Baseline:    s.Baseline,
-		Experiments: c.Experiments,
-		Kept:        c.Kept,
-		Overridden:  c.Overridden,
-		Reverted:    c.Reverted,
-		Verdicts:    c.Verdicts,
-		Runs:        c.Runs,
-		RunSeconds:  c.RunSeconds,
-		GPUSeconds:  c.GPUSeconds,
-		Changed:     s.Changed,
-		Broken:      render.Clean(c.Broken),
+		Noisy:       campaign.Rule.NoiseKind == research.Noisy,
+		StartedAt:   campaign.StartedAt,
+		Ended:       campaign.Ended,
+		Rests:       campaign.Rests,
+		Standing:    board.Standing,
+		Merge:       board.Merge,
+		Next:        board.Next,
+		Best:        board.Best,
+		Baseline:    board.Baseline,
+		Experiments: campaign.Experiments,
+		Kept:        campaign.Kept,
+		Overridden:  campaign.Overridden,
+		Reverted:    campaign.Reverted,
+		Verdicts:    campaign.Verdicts,
+		Runs:        campaign.Runs,
+		RunSeconds:  campaign.RunSeconds,
+		GPUSeconds:  campaign.GPUSeconds,
+		Changed:     board.Changed,
+		Broken:      render.Clean(campaign.Broken),
 	}
 }
 
-func (out *state) addJobs(s *view.Board) {
-	out.Running = make([]runningJob, len(s.Running))
+func (out *state) addJobs(board *view.Board) {
+	out.Running = make([]runningJob, len(board.Running))
 
-	for i, j := range s.Running {
+	for i, j := range board.Running {
 		out.Running[i] = runningJob{
 			ID:      j.ID,
 			Phase:   render.Clean(j.Phase),
@@ -187,11 +187,11 @@ func (out *state) addJobs(s *view.Board) {
 	}
 }
 
-func (out *state) addSessions(s *view.Board) {
-	out.Sessions = make([]session, len(s.Sessions))
+func (out *state) addSessions(board *view.Board) {
+	out.Sessions = make([]session, len(board.Sessions))
 
-	for i := range s.Sessions {
-		from := &s.Sessions[i]
+	for i := range board.Sessions {
+		from := &board.Sessions[i]
 
 		running := []research.JobID{}
 		for _, j := range from.Running {
@@ -212,11 +212,11 @@ func (out *state) addSessions(s *view.Board) {
 	}
 }
 
-func (out *state) addIdeas(s *view.Board) {
-	out.Ideas = make([]idea, len(s.Ideas))
+func (out *state) addIdeas(board *view.Board) {
+	out.Ideas = make([]idea, len(board.Ideas))
 
-	for i := range s.Ideas {
-		from := &s.Ideas[i]
+	for i := range board.Ideas {
+		from := &board.Ideas[i]
 
 		tried := []int{}
 		if from.Experiment > 0 {
@@ -236,14 +236,14 @@ func (out *state) addIdeas(s *view.Board) {
 }
 
 // addNotes fills in the agents' lessons and the persons' notes.
-func (out *state) addNotes(s *view.Board) {
-	out.Lessons = make([]lesson, len(s.Lessons))
-	for i, l := range s.Lessons {
+func (out *state) addNotes(board *view.Board) {
+	out.Lessons = make([]lesson, len(board.Lessons))
+	for i, l := range board.Lessons {
 		out.Lessons[i] = lesson{N: l.N, Text: render.Clean(l.Text), Experiment: l.Experiment}
 	}
 
-	out.Notes = make([]note, len(s.Notes))
-	for i, n := range s.Notes {
+	out.Notes = make([]note, len(board.Notes))
+	for i, n := range board.Notes {
 		out.Notes[i] = note{
 			N:         n.N,
 			Text:      render.Clean(n.Text),

@@ -205,55 +205,55 @@ func overrideVerdict(ctx context.Context, c *call, s steering) (*outcome, error)
 			"override needs an id")
 	}
 
-	x, err := lab.FindOverridable(ctx, c.lab, s.ID)
+	found, err := lab.FindOverridable(ctx, c.lab, s.ID)
 	if err != nil {
 		return nil, err
 	}
 
-	if err := requireConfirmation(s, x.Campaign); err != nil {
+	if err := requireConfirmation(s, found.Campaign); err != nil {
 		return nil, err
 	}
 
-	l := c.lab
-	if x.Checkout != l.Root() {
-		if l, err = c.openProposer(ctx, x); err != nil {
+	co := c.lab
+	if found.Checkout != co.Root() {
+		if co, err = c.openProposer(ctx, found); err != nil {
 			return nil, err
 		}
 	}
 
-	k, err := lab.Keep(ctx, l, lab.KeepRequest{ID: string(x.ID), Note: strings.TrimSpace(render.Clean(s.Note)),
+	kept, err := lab.Keep(ctx, co, lab.KeepRequest{ID: string(found.ID), Note: strings.TrimSpace(render.Clean(s.Note)),
 		Override: history.ByDashboard})
 	if err != nil {
 		return nil, err
 	}
-	done := fmt.Sprintf("x%d is kept as %s on %s, against its verdict", k.Experiment, k.Commit, k.Branch)
+	done := fmt.Sprintf("x%d is kept as %s on %s, against its verdict", kept.Experiment, kept.Commit, kept.Branch)
 
 	return &outcome{
-		Done: strings.Join(append([]string{done}, k.Notes...), "; "),
+		Done: strings.Join(append([]string{done}, kept.Notes...), "; "),
 		Next: "the agent goes on from there; `ratchet undo` takes it back",
 	}, nil
 }
 
 // openProposer opens the laboratory of the checkout that proposed an experiment.
 // Errors: forbidden where the server may not work there, or it has moved.
-func (c *call) openProposer(ctx context.Context, x *lab.Overridable) (*checkout.Checkout, error) {
+func (c *call) openProposer(ctx context.Context, found *lab.Overridable) (*checkout.Checkout, error) {
 	roots := c.handler.opt.Roots
-	l := c.lab
+	co := c.lab
 
-	dir, err := roots.Checkout(x.Checkout)
+	dir, err := roots.Checkout(found.Checkout)
 	if err == nil {
-		l, err = l.OpenSibling(ctx, dir)
+		co, err = co.OpenSibling(ctx, dir)
 	}
 
-	if err == nil && (l.Root() != x.Checkout || !roots.Contain(l.Root())) {
+	if err == nil && (co.Root() != found.Checkout || !roots.Contain(co.Root())) {
 		err = research.Errorf(research.CodeRepository, "", "it lies elsewhere now")
 	}
 
 	if err != nil {
 		return nil, research.Errorf("forbidden",
-			"run `ratchet override "+string(x.ID)+"` in that checkout, or serve it too, with --root",
-			"%s was proposed in %s, where this server can't work: %w", x.ID, excerpt(x.Checkout), err)
+			"run `ratchet override "+string(found.ID)+"` in that checkout, or serve it too, with --root",
+			"%s was proposed in %s, where this server can't work: %w", found.ID, excerpt(found.Checkout), err)
 	}
 
-	return l, nil
+	return co, nil
 }

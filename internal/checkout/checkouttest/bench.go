@@ -143,54 +143,55 @@ func (b *Bench) Calibrate(id research.JobID) {
 }
 
 func exactRule(incumbent float64) rules.RuleState {
-	return rules.RuleState{NoiseKind: research.Deterministic, Scale: "log", Incumbent: incumbent, Better: research.Lower}
+	return rules.RuleState{NoiseKind: research.Deterministic, Scale: "log", Incumbent: incumbent,
+		Better: research.Lower}
 }
 
 // Propose records experiment n, whose candidate is the file as it is now, without a
 // worker for it.
 func (b *Bench) Propose(n int) history.Proposal {
 	b.t.Helper()
-	c := b.State()
+	campaign := b.State()
 
-	tree, err := b.Repo.Snapshot(b.t.Context(), c.Incumbent, []string{"work.txt"})
+	tree, err := b.Repo.Snapshot(b.t.Context(), campaign.Incumbent, []string{"work.txt"})
 	b.check(err)
-	commit, err := b.CommitCandidate(b.t.Context(), c, tree, "try", c.Incumbent)
+	commit, err := b.CommitCandidate(b.t.Context(), campaign, tree, "try", campaign.Incumbent)
 	b.check(err)
 
-	p := history.Proposal{N: n, Hypothesis: "try", Parent: c.Incumbent, Candidate: commit, Tree: tree,
+	proposal := history.Proposal{N: n, Hypothesis: "try", Parent: campaign.Incumbent, Candidate: commit, Tree: tree,
 		Paths: []string{"work.txt"}, Checkout: b.Repo.Root()}
 	b.check(b.UpdateCampaign(b.t.Context(), Campaign, func(tx *ledger.Tx, _ *history.Campaign, session string) error {
 		_, err := tx.Append(history.Entry{Campaign: Campaign, Session: session, Kind: history.KindExperimentProposed,
-			Body: p})
+			Body: proposal})
 		return err
 	}))
 
-	return p
+	return proposal
 }
 
 // Judge records the runs and the verdict of experiment n, as the campaign's rule
 // finds them when every run of the candidate gives value.
 func (b *Bench) Judge(n int, value float64) {
 	b.t.Helper()
-	c := b.State()
-	rule, outlook, seen := rules.NewRule(c.Program), c.Outlook(), []rules.Observation{}
+	campaign := b.State()
+	rule, outlook, seen := rules.NewRule(campaign.Program), campaign.Outlook(), []rules.Observation{}
 	outlook.Proposals++
 
 	for {
-		step := rule.Next(c.Rule, outlook, seen)
+		step := rule.Next(campaign.Rule, outlook, seen)
 		if step.Done != nil {
 			step.Done.N, step.Done.Runs, step.Done.Outlook = n, len(seen), outlook
-			step.Done.State = rule.Close(c.Rule, outlook, seen, *step.Done)
+			step.Done.State = rule.Close(campaign.Rule, outlook, seen, *step.Done)
 			b.Append(history.KindExperimentJudged, *step.Done)
 
 			return
 		}
 
-		o := rules.Observation{RunRequest: *step.Run, Valid: true, Value: value}
-		seen = append(seen, o)
+		observation := rules.Observation{RunRequest: *step.Run, Valid: true, Value: value}
+		seen = append(seen, observation)
 		b.Append(history.KindRunFinished, rules.Run{Job: research.NewJobID(research.ExperimentJob, n),
-			Number: len(seen), Role: o.Role, Side: o.Side, Valid: true, Samples: map[string]float64{"size": value},
-			Wall: 1})
+			Number: len(seen), Role: observation.Role, Side: observation.Side, Valid: true,
+			Samples: map[string]float64{"size": value}, Wall: 1})
 	}
 }
 
@@ -207,25 +208,25 @@ func (b *Bench) Append(kind history.Kind, body any) {
 func (b *Bench) State() *history.Campaign {
 	b.t.Helper()
 
-	c, err := b.LookUpCampaign(b.t.Context(), Campaign)
+	campaign, err := b.LookUpCampaign(b.t.Context(), Campaign)
 	b.check(err)
 
-	if c == nil {
+	if campaign == nil {
 		b.t.Fatal("the campaign has not been started")
 	}
 
-	return c
+	return campaign
 }
 
 // Experiment is an experiment as it is now.
-func (b *Bench) Experiment(n int) (x *history.Experiment) {
+func (b *Bench) Experiment(n int) (experiment *history.Experiment) {
 	b.t.Helper()
 	b.check(b.Ledger.View(b.t.Context(), func(tx *ledger.Tx) (err error) {
-		x, err = tx.Experiment(Campaign, n)
+		experiment, err = tx.Experiment(Campaign, n)
 		return err
 	}))
 
-	return x
+	return experiment
 }
 
 // Records counts the ledger's records of these kinds, all of them without one.

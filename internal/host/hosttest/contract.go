@@ -23,18 +23,18 @@ func TestHost(t *testing.T, open func(t *testing.T) Subject) {
 	job := host.Job{Campaign: "sorting", ID: "x7"}
 
 	t.Run("a worker comes, is seen, is stopped and leaves nothing", func(t *testing.T) {
-		s := open(t)
-		requireState(t, s.Host, job, host.Unannounced, "starting")
-		start(t, s, job)
-		requireState(t, s.Host, job, host.Alive, "measuring")
-		requireState(t, s.Host, host.Job{Campaign: "sorting", ID: "x70"}, host.Unannounced, "starting")
+		subject := open(t)
+		requireState(t, subject.Host, job, host.Unannounced, "starting")
+		start(t, subject, job)
+		requireState(t, subject.Host, job, host.Alive, "measuring")
+		requireState(t, subject.Host, host.Job{Campaign: "sorting", ID: "x70"}, host.Unannounced, "starting")
 
-		if !s.Host.Stop(job) {
+		if !subject.Host.Stop(job) {
 			t.Fatal("a living worker was not asked to end")
 		}
-		awaitState(t, s.Host, job, host.Unannounced)
+		awaitState(t, subject.Host, job, host.Unannounced)
 
-		if s.Host.Stop(job) {
+		if subject.Host.Stop(job) {
 			t.Error("somebody was asked to end after the worker had")
 		}
 	})
@@ -97,10 +97,11 @@ func TestHost(t *testing.T, open func(t *testing.T) Subject) {
 	})
 }
 
-func start(t *testing.T, s Subject, job host.Job) {
+func start(t *testing.T, subject Subject, job host.Job) {
 	t.Helper()
 
-	if err := s.Host.Start(t.Context(), host.Launch{Job: job, Argv: s.Argv(job), Dir: t.TempDir()}); err != nil {
+	if err := subject.Host.Start(t.Context(),
+		host.Launch{Job: job, Argv: subject.Argv(job), Dir: t.TempDir()}); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -13,7 +13,7 @@ import (
 
 // Desktop shows the message on this machine's screen, by the program that its
 // system has for that: notify-send, or osascript on macOS. The error is final.
-func Desktop(ctx context.Context, m Message) error {
+func Desktop(ctx context.Context, message Message) error {
 	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
 	defer cancel()
 
@@ -22,10 +22,10 @@ func Desktop(ctx context.Context, m Message) error {
 		return err
 	}
 
-	args := []string{"--app-name=ratchet", "--", m.Title(), m.Lines()}
+	args := []string{"--app-name=ratchet", "--", message.Title(), message.Lines()}
 	if strings.HasSuffix(name, "osascript") { // the texts are arguments, never part of the script
 		args = []string{"-e", "on run argv", "-e", "display notification (item 2 of argv) with title (item 1 of argv)",
-			"-e", "end run", m.Title(), m.Lines()}
+			"-e", "end run", message.Title(), message.Lines()}
 	}
 	cmd := exec.CommandContext(ctx, name, args...)
 

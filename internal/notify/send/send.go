@@ -42,8 +42,8 @@ func Client() *http.Client {
 
 // Webhook posts the message to address, signed as Standard Webhooks 1.0 says
 // where there is a secret. The error is a *Later, or final.
-func Webhook(ctx context.Context, c *http.Client, address, secret string, m Message, now time.Time) error {
-	body, err := m.Body()
+func Webhook(ctx context.Context, c *http.Client, address, secret string, message Message, now time.Time) error {
+	body, err := message.Body()
 	if err != nil {
 		return fmt.Errorf("encode the message: %w", err)
 	}
@@ -53,11 +53,11 @@ func Webhook(ctx context.Context, c *http.Client, address, secret string, m Mess
 		return err
 	}
 	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("webhook-id", m.Data.ID)
+	req.Header.Set("webhook-id", message.Data.ID)
 	req.Header.Set("webhook-timestamp", strconv.FormatInt(now.Unix(), 10))
 
 	if secret != "" {
-		signature, err := Sign(secret, m.Data.ID, now, body)
+		signature, err := Sign(secret, message.Data.ID, now, body)
 		if err != nil {
 			return err
 		}
@@ -96,14 +96,14 @@ var priorities = map[contract.Event][2]string{
 
 // Ntfy publishes the message to the topic at address. token and click may be "".
 // The error is a *Later, or final.
-func Ntfy(ctx context.Context, c *http.Client, address, token, click string, m Message) error {
-	req, err := newRequest(ctx, address, true, token != "", []byte(m.Lines()))
+func Ntfy(ctx context.Context, c *http.Client, address, token, click string, message Message) error {
+	req, err := newRequest(ctx, address, true, token != "", []byte(message.Lines()))
 	if err != nil {
 		return err
 	}
-	u := priorities[m.Data.Event]
+	u := priorities[message.Data.Event]
 	req.Header.Set("Content-Type", "text/plain; charset=utf-8")
-	req.Header.Set("Title", mime.QEncoding.Encode("utf-8", m.Title()))
+	req.Header.Set("Title", mime.QEncoding.Encode("utf-8", message.Title()))
 	req.Header.Set("Priority", u[0])
 	req.Header.Set("Tags", u[1])
 

@@ -19,7 +19,7 @@ var ideas12 = strings.Fields("pdqsort radix insertion branchless prefetch unroll
 // NoisyNight is a night of n experiments on a noisy metric, as Progress gives it.
 func NoisyNight(n int) *view.Progress {
 	rnd := rand.New(rand.NewPCG(1, 2))
-	p := &view.Progress{Campaign: "sorting", Metric: view.ProgressMetric{Name: "ns_per_op", Unit: "ns",
+	progress := &view.Progress{Campaign: "sorting", Metric: view.ProgressMetric{Name: "ns_per_op", Unit: "ns",
 		Better: research.Lower}, Scale: "log",
 		Standing: "certified: about 31 % in 2 certificates", Total: n, From: 1, To: n}
 	total, sd := 0.0, 0.0
@@ -55,16 +55,16 @@ func NoisyNight(n int) *view.Progress {
 			total, sd = over(total, g), math.Hypot(sd, .004)
 		}
 		pt.Best = &research.Interval{Mid: total, Lo: total - 1.6*sd, Hi: total + 1.6*sd}
-		p.Points = append(p.Points, pt)
+		progress.Points = append(progress.Points, pt)
 	}
 
 	if n > 0 {
-		p.Gain = &view.TotalGain{Interval: *p.Points[n-1].Best}
+		progress.Gain = &view.TotalGain{Interval: *progress.Points[n-1].Best}
 	} else {
-		p.From, p.To = 0, 0
+		progress.From, progress.To = 0, 0
 	}
 
-	return p
+	return progress
 }
 
 // over is a gain on top of another.
@@ -75,7 +75,7 @@ func ExactNight(n int) *view.Progress {
 	rnd := rand.New(rand.NewPCG(3, 4))
 	base, best := 48213.0, 48213.0
 
-	p := &view.Progress{Campaign: "bundle", Metric: view.ProgressMetric{Name: "bundle_size", Unit: "bytes",
+	progress := &view.Progress{Campaign: "bundle", Metric: view.ProgressMetric{Name: "bundle_size", Unit: "bytes",
 		Better: research.Lower}, Exact: true, Scale: "log",
 		Baseline: &base, Total: n, From: 1, To: n}
 	for i := 1; i <= n; i++ {
@@ -97,47 +97,48 @@ func ExactNight(n int) *view.Progress {
 			pt.Verdict = research.Equivalent
 		}
 		pt.Best = &research.Interval{Mid: best, Lo: best, Hi: best}
-		p.Points = append(p.Points, pt)
+		progress.Points = append(progress.Points, pt)
 	}
 	now := best
-	p.Best = &now
+	progress.Best = &now
 
-	return p
+	return progress
 }
 
 func NoiseSample() *view.NoiseSeries {
 	rnd := rand.New(rand.NewPCG(5, 6))
-	s := &view.NoiseSeries{Campaign: "sorting",
+	series := &view.NoiseSeries{Campaign: "sorting",
 		Metric: view.ProgressMetric{Name: "ns_per_op", Unit: "ns", Better: research.Lower}, Noise: research.Noisy,
 		Scale: "log", Spread: .014, Runs: 300, Total: 420}
 
 	for range 7 {
 		d := rnd.NormFloat64() * .01
-		s.Calibration, s.Values = append(s.Calibration, d), append(s.Values, 812*(1+d))
+		series.Calibration, series.Values = append(series.Calibration, d), append(series.Values, 812*(1+d))
 	}
 
 	for range 120 {
-		s.Residuals = append(s.Residuals, rnd.NormFloat64()*.014)
+		series.Residuals = append(series.Residuals, rnd.NormFloat64()*.014)
 	}
 
 	for i := range 140 {
-		s.Drift = append(s.Drift, view.DriftPoint{At: Night.Add(time.Duration(i) * 4 * time.Minute),
+		series.Drift = append(series.Drift, view.DriftPoint{At: Night.Add(time.Duration(i) * 4 * time.Minute),
 			Deviation: rnd.NormFloat64()*.01 + float64(i)*1e-4, Contended: i%31 == 7})
 	}
 
-	return s
+	return series
 }
 
 func BudgetSample() *view.Spending {
-	s := &view.Spending{Campaign: "llm", Started: Night, Limit: view.Spent{Experiments: 200, Hours: 10, GPUHours: 10},
-		Total: 260}
+	spending := &view.Spending{Campaign: "llm", Started: Night,
+		Limit: view.Spent{Experiments: 200, Hours: 10, GPUHours: 10}, Total: 260}
 	for i := range 260 {
 		sp := view.Spent{Experiments: i / 2, Hours: float64(i) * .028, GPUHours: float64(i) * .02}
-		s.Points, s.Now = append(s.Points, view.SpendingPoint{At: Night.Add(time.Duration(i) * 2 * time.Minute),
-			Spent: sp}), sp
+		spending.Points, spending.Now = append(spending.Points,
+			view.SpendingPoint{At: Night.Add(time.Duration(i) * 2 * time.Minute),
+				Spent: sp}), sp
 	}
 
-	return s
+	return spending
 }
 
 func GPUSample() *view.GPUSeries {
@@ -156,7 +157,7 @@ func GPUSample() *view.GPUSeries {
 }
 
 func FamilySample() *view.FamilySeries {
-	s := &view.FamilySeries{Campaign: "sorting", Metric: view.ProgressMetric{Name: "ns_per_op", Unit: "ns",
+	series := &view.FamilySeries{Campaign: "sorting", Metric: view.ProgressMetric{Name: "ns_per_op", Unit: "ns",
 		Better: research.Lower}, Scale: "log", From: 1, To: 117, Total: 117}
 
 	for i, w := range append(ideas12[:8:8], "") {
@@ -164,8 +165,8 @@ func FamilySample() *view.FamilySeries {
 		if f.Kept > 0 {
 			f.Gain = &research.Interval{Mid: .02 * float64(f.Kept), Lo: .01, Hi: .1}
 		}
-		s.Families = append(s.Families, f)
+		series.Families = append(series.Families, f)
 	}
 
-	return s
+	return series
 }

@@ -73,12 +73,12 @@ func bundle(root, binary, version, at, out string) error {
 		return fmt.Errorf("read the licence: %w", err)
 	}
 
-	var b bytes.Buffer
-	if err := release.Bundle(&b, manifest, version, program, licence, time.Unix(seconds, 0).UTC()); err != nil {
+	var text bytes.Buffer
+	if err := release.Bundle(&text, manifest, version, program, licence, time.Unix(seconds, 0).UTC()); err != nil {
 		return err
 	}
 
-	return os.WriteFile(out, b.Bytes(), 0o644)
+	return os.WriteFile(out, text.Bytes(), 0o644)
 }
 
 func glibc(binary, newest string) error {

@@ -17,10 +17,10 @@ type Change struct{ Key, Was, Now string }
 // compared: the contracts differ at most in the totals, in who decides, in how edits
 // are searched and in who gets notices.
 func HaveComparableRuns(was, now Program) bool {
-	for _, p := range []*Program{&was, &now} {
-		p.Campaign, p.Stall, p.Notify = CampaignLimit{}, Stall{}, nil
-		p.Search, p.Assumptions, p.Decide = "", "", ""
-		p.Parallel = 0
+	for _, program := range []*Program{&was, &now} {
+		program.Campaign, program.Stall, program.Notify = CampaignLimit{}, Stall{}, nil
+		program.Search, program.Assumptions, program.Decide = "", "", ""
+		program.Parallel = 0
 	}
 
 	return len(ListChanges(was, now)) == 0
@@ -44,14 +44,14 @@ func ListChanges(was, now Program) (changes []Change) {
 }
 
 // encodeKeys are a contract's keys with their values as JSON.
-func encodeKeys(p Program) map[string]json.RawMessage {
-	if p.Stall == DefaultStall() { // contracts from before the key have the zero value
-		p.Stall = Stall{}
+func encodeKeys(program Program) map[string]json.RawMessage {
+	if program.Stall == DefaultStall() { // contracts from before the key have the zero value
+		program.Stall = Stall{}
 	}
 
 	var values map[string]json.RawMessage
 
-	text, err := json.Marshal(p)
+	text, err := json.Marshal(program)
 	if err == nil {
 		err = json.Unmarshal(text, &values)
 	}
@@ -72,25 +72,25 @@ func RenderDiff(was, now Program) string {
 		return ""
 	}
 
-	var b strings.Builder
+	var out strings.Builder
 	lines := diffLines(contractText(was), contractText(now))
 
 	for i, line := range lines {
 		if line[0] != ' ' || leadsToChange(lines[i:]) {
-			b.WriteString(line + "\n")
+			out.WriteString(line + "\n")
 		}
 	}
 
-	if b.Len() > 0 {
-		return b.String()
+	if out.Len() > 0 {
+		return out.String()
 	}
 
 	// The difference does not show as YAML, so it is given in the ledger's words.
 	for _, c := range changes {
-		b.WriteString("- " + c.Key + ": " + c.Was + "\n+ " + c.Key + ": " + c.Now + "\n")
+		out.WriteString("- " + c.Key + ": " + c.Was + "\n+ " + c.Key + ": " + c.Now + "\n")
 	}
 
-	return b.String()
+	return out.String()
 }
 
 // contractText is the front matter without what explains it.

@@ -39,28 +39,29 @@ type Scanner struct {
 
 // NewScanner makes a Scanner for a metric and guards as ParseProgram gives
 // them. An expression that does not compile matches nothing.
-func NewScanner(m Metric, guards []Guard) *Scanner {
+func NewScanner(metric Metric, guards []Guard) *Scanner {
 	s := &Scanner{}
 
-	switch m.From.Kind {
+	switch metric.From.Kind {
 	case "output":
-		s.tallies = append(s.tallies, &printedValues{name: m.Name, what: "metric", unit: m.Unit, pick: m.Pick})
+		s.tallies = append(s.tallies, &printedValues{name: metric.Name, what: "metric", unit: metric.Unit,
+			pick: metric.Pick})
 	case "regex":
-		s.pattern, _ = regexp.Compile(m.From.Expr)
-		s.tallies = append(s.tallies, &printedValues{name: m.Name, what: "metric", unit: m.Unit, pick: m.Pick,
-			expr: m.From.Expr})
+		s.pattern, _ = regexp.Compile(metric.From.Expr)
+		s.tallies = append(s.tallies, &printedValues{name: metric.Name, what: "metric", unit: metric.Unit,
+			pick: metric.Pick, expr: metric.From.Expr})
 	}
 
 	for _, g := range guards {
-		s.tallies = append(s.tallies, &printedValues{name: g.Name, what: "guard", pick: m.Pick})
+		s.tallies = append(s.tallies, &printedValues{name: g.Name, what: "guard", pick: metric.Pick})
 	}
 
 	return s
 }
 
 // Write takes the next bytes of output. It returns len(p) and no error.
-func (s *Scanner) Write(p []byte) (int, error) {
-	for rest := p; len(rest) > 0; {
+func (s *Scanner) Write(content []byte) (int, error) {
+	for rest := content; len(rest) > 0; {
 		i := bytes.IndexByte(rest, '\n')
 		if i < 0 {
 			s.addPart(rest)
@@ -71,7 +72,7 @@ func (s *Scanner) Write(p []byte) (int, error) {
 		rest = rest[i+1:]
 	}
 
-	return len(p), nil
+	return len(content), nil
 }
 
 // addPart adds a part of a line.
@@ -294,34 +295,34 @@ func stripEscapes(line []byte) []byte {
 
 // escapeLength is the length of the escape sequence that s starts with: CSI
 // (ESC [ … final), OSC (ESC ] … BEL or ESC \), or a short one.
-func escapeLength(s []byte) int {
-	if len(s) < 2 {
-		return len(s)
+func escapeLength(content []byte) int {
+	if len(content) < 2 {
+		return len(content)
 	}
 	i := 2
 
-	switch s[1] {
+	switch content[1] {
 	case '[':
-		for i < len(s) && s[i] >= 0x20 && s[i] < 0x40 {
+		for i < len(content) && content[i] >= 0x20 && content[i] < 0x40 {
 			i++
 		}
 
-		return min(i+1, len(s))
+		return min(i+1, len(content))
 	case ']':
-		for i < len(s) && s[i] != 0x07 && s[i] != 0x1b {
+		for i < len(content) && content[i] != 0x07 && content[i] != 0x1b {
 			i++
 		}
 
-		if i+1 < len(s) && s[i] == 0x1b && s[i+1] == '\\' {
+		if i+1 < len(content) && content[i] == 0x1b && content[i+1] == '\\' {
 			i++
 		}
 
-		return min(i+1, len(s))
+		return min(i+1, len(content))
 	}
 
-	for i = 1; i < len(s) && s[i] >= 0x20 && s[i] < 0x30; {
+	for i = 1; i < len(content) && content[i] >= 0x20 && content[i] < 0x30; {
 		i++
 	}
 
-	return min(i+1, len(s))
+	return min(i+1, len(content))
 }

@@ -42,23 +42,23 @@ func ParseProgram(text []byte, folder string) (*Document, error) {
 	if f != nil {
 		return nil, faults{*f}.err()
 	}
-	d := &decoder{program: defaultProgram(folder), lines: map[string]int{}}
-	d.refuseReferences(root)
+	dec := &decoder{program: defaultProgram(folder), lines: map[string]int{}}
+	dec.refuseReferences(root)
 
-	if len(d.faults) == 0 {
-		d.readMapping("", root, programFields(&d.program))
-		d.deriveDefaults()
+	if len(dec.faults) == 0 {
+		dec.readMapping("", root, programFields(&dec.program))
+		dec.deriveDefaults()
 	}
 
-	if len(d.faults) == 0 {
-		d.crossCheck()
+	if len(dec.faults) == 0 {
+		dec.crossCheck()
 	}
 
-	if len(d.faults) > 0 {
-		return nil, d.faults.err()
+	if len(dec.faults) > 0 {
+		return nil, dec.faults.err()
 	}
 
-	return &Document{Program: d.program, Body: body}, nil
+	return &Document{Program: dec.program, Body: body}, nil
 }
 
 // splitProgram cuts the text at its two lines ---. The front matter's first

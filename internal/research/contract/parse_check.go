@@ -17,15 +17,15 @@ const sourceHint = "valid: output, wall, cpu, max_rss, file:PATH#/json/pointer, 
 
 // source reads metric.from.
 func source(to *Source) reader {
-	return func(d *decoder, key string, n *yaml.Node) {
-		s, ok := d.readScalar(key, n)
+	return func(dec *decoder, key string, node *yaml.Node) {
+		s, ok := dec.readScalar(key, node)
 		if !ok {
 			return
 		}
 
 		src, hint := parseSource(strings.TrimRight(s, "\n"))
 		if hint != "" {
-			d.faultValue(key, n, hint)
+			dec.faultValue(key, node, hint)
 			return
 		}
 		*to = src
@@ -108,45 +108,45 @@ func (d *decoder) crossCheck() {
 // checkHours refuses totals that leave no room for a single run: one begins only
 // while its longest time is left.
 func (d *decoder) checkHours() {
-	p := d.program
+	program := d.program
 
-	longest := LongestRunTime(p).Hours()
-	if p.Campaign.Hours < longest {
+	longest := LongestRunTime(program).Hours()
+	if program.Campaign.Hours < longest {
 		d.faultAbout("campaign.hours",
 			"campaign.hours of %s are less than the longest that one run may take, %s; raise it, or lower budget.wall",
-			formatNumber(p.Campaign.Hours), LongestRunTime(p))
+			formatNumber(program.Campaign.Hours), LongestRunTime(program))
 	}
 
-	if p.Campaign.GPUHours > 0 && p.Campaign.GPUHours < longest*float64(p.GPUs) {
+	if program.Campaign.GPUHours > 0 && program.Campaign.GPUHours < longest*float64(program.GPUs) {
 		d.faultAbout("campaign.gpu_hours",
-			"campaign.gpu_hours of %s are less than the longest that one run on %d GPUs may take, %s each; raise it, or lower budget.wall", formatNumber(p.Campaign.GPUHours), p.GPUs, LongestRunTime(p))
+			"campaign.gpu_hours of %s are less than the longest that one run on %d GPUs may take, %s each; raise it, or lower budget.wall", formatNumber(program.Campaign.GPUHours), program.GPUs, LongestRunTime(program))
 	}
 }
 
 func (d *decoder) checkEdit() {
-	p := &d.program
-	for i, e := range p.Edit {
+	program := &d.program
+	for i, e := range program.Edit {
 		if strings.EqualFold(e, "program.md") {
 			d.faultAbout("edit", "edit names program.md; the agent can't change its own contract")
 		}
 
-		if p.Metric.From.Kind == "file" && p.Metric.From.Path == e {
+		if program.Metric.From.Kind == "file" && program.Metric.From.Path == e {
 			d.faultAbout("metric.from", "metric.from reads the edited file %q; the agent would write its own metric", e)
 		}
 
-		for _, o := range p.Edit[:i] {
+		for _, o := range program.Edit[:i] {
 			if isWithin(e, o) || isWithin(o, e) {
 				d.faultAbout("edit", "edit names %q and %q, one inside the other; name files only", o, e)
 			}
 		}
 
-		for _, w := range p.Writes {
+		for _, w := range program.Writes {
 			if isWithin(e, w) || isWithin(w, e) {
 				d.faultAbout("writes", "writes names %q, but %q is the edited file; a run may not change it", w, e)
 			}
 		}
 
-		for _, c := range p.Carry {
+		for _, c := range program.Carry {
 			if isWithin(e, c) || isWithin(c, e) {
 				d.faultAbout("carry", "carry names %q, but %q is the edited file, which must be tracked", c, e)
 			}
@@ -160,36 +160,36 @@ func isWithin(path, dir string) bool { return path == dir || strings.HasPrefix(p
 func (d *decoder) checkGuards() {
 	seen := map[string]bool{}
 
-	for i, g := range d.program.Guards {
+	for i, guard := range d.program.Guards {
 		key := guardKey(i)
 
 		switch {
-		case g.Name == d.program.Metric.Name:
-			d.faultAbout(key, "the guard %q is the metric itself; guard other numbers", g.Name)
-		case seen[g.Name]:
-			d.faultAbout(key, "the guard %q is given twice; put its limits into one", g.Name)
-		case g.MaxGrowth == nil && g.Max == nil && g.Min == nil:
-			d.faultAbout(key, "the guard %q has no limit; give max_growth, max or min", g.Name)
-		case g.Max != nil && g.Min != nil && *g.Min > *g.Max:
-			d.faultAbout(key, "the guard %q has min above max; nothing can pass", g.Name)
+		case guard.Name == d.program.Metric.Name:
+			d.faultAbout(key, "the guard %q is the metric itself; guard other numbers", guard.Name)
+		case seen[guard.Name]:
+			d.faultAbout(key, "the guard %q is given twice; put its limits into one", guard.Name)
+		case guard.MaxGrowth == nil && guard.Max == nil && guard.Min == nil:
+			d.faultAbout(key, "the guard %q has no limit; give max_growth, max or min", guard.Name)
+		case guard.Max != nil && guard.Min != nil && *guard.Min > *guard.Max:
+			d.faultAbout(key, "the guard %q has min above max; nothing can pass", guard.Name)
 		}
-		seen[g.Name] = true
+		seen[guard.Name] = true
 	}
 }
 
 func (d *decoder) checkMetric() {
-	m := d.program.Metric
-	if m.MinGain.Relative && m.Better == research.Lower && m.MinGain.Value >= 1 {
+	metric := d.program.Metric
+	if metric.MinGain.Relative && metric.Better == research.Lower && metric.MinGain.Value >= 1 {
 		d.faultAbout("metric.min_gain",
-			"metric.min_gain of %s can't be reached where lower is better; give a share below 100%%", m.MinGain)
+			"metric.min_gain of %s can't be reached where lower is better; give a share below 100%%", metric.MinGain)
 	}
 
-	if valid := usageUnits(m.From.Kind); m.Unit != "" && valid != nil && baseOf(valid, m.Unit) == 0 {
+	if valid := usageUnits(metric.From.Kind); metric.Unit != "" && valid != nil && baseOf(valid, metric.Unit) == 0 {
 		var names []string
 		for _, u := range valid {
 			names = append(names, u.name)
 		}
-		d.faultAbout("metric.unit", "metric.unit can't be %q where metric.from is %s; valid: %s", m.Unit, m.From.Kind,
-			strings.Join(names, ", "))
+		d.faultAbout("metric.unit", "metric.unit can't be %q where metric.from is %s; valid: %s", metric.Unit,
+			metric.From.Kind, strings.Join(names, ", "))
 	}
 }

@@ -44,36 +44,36 @@ func (d *decoder) faultAbout(key, format string, args ...any) {
 }
 
 // refuseReferences refuses what makes YAML larger than its text, or typed.
-func (d *decoder) refuseReferences(n *yaml.Node) {
+func (d *decoder) refuseReferences(node *yaml.Node) {
 	switch {
 	case len(d.faults) > maxFaults:
 		return
-	case n.Kind == yaml.AliasNode:
-		d.faultAt(n, "the alias *%s is not accepted; write the value out", clipText(n.Value))
+	case node.Kind == yaml.AliasNode:
+		d.faultAt(node, "the alias *%s is not accepted; write the value out", clipText(node.Value))
 		return
-	case n.Anchor != "":
-		d.faultAt(n, "the anchor &%s is not accepted; write the value out", clipText(n.Anchor))
-	case n.Style&yaml.TaggedStyle != 0:
-		d.faultAt(n, "the tag %s is not accepted; write the bare value", clipText(n.Tag))
+	case node.Anchor != "":
+		d.faultAt(node, "the anchor &%s is not accepted; write the value out", clipText(node.Anchor))
+	case node.Style&yaml.TaggedStyle != 0:
+		d.faultAt(node, "the tag %s is not accepted; write the bare value", clipText(node.Tag))
 	}
 
-	for _, c := range n.Content {
+	for _, c := range node.Content {
 		d.refuseReferences(c)
 	}
 }
 
 // readMapping reads n, which must be a mapping of the fields, into them.
-func (d *decoder) readMapping(path string, n *yaml.Node, fields []field) {
-	if n.Kind != yaml.MappingNode {
-		d.faultAt(n, "%s must be a mapping of %s", path, strings.Join(keysOf(fields), ", "))
+func (d *decoder) readMapping(path string, node *yaml.Node, fields []field) {
+	if node.Kind != yaml.MappingNode {
+		d.faultAt(node, "%s must be a mapping of %s", path, strings.Join(keysOf(fields), ", "))
 		return
 	}
 
 	const meant = -1         // a key that an unknown one was meant to be, so that it is not missing as well
 	seen := map[string]int{} // lines of YAML, by key
 
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		key, value := n.Content[i], n.Content[i+1]
+	for i := 0; i+1 < len(node.Content); i += 2 {
+		key, value := node.Content[i], node.Content[i+1]
 		f := findField(fields, key.Value)
 		full := join(path, key.Value)
 
@@ -95,16 +95,16 @@ func (d *decoder) readMapping(path string, n *yaml.Node, fields []field) {
 
 	for _, f := range fields {
 		if f.required && seen[f.key] == 0 {
-			d.faultMissing(path, n, f)
+			d.faultMissing(path, node, f)
 		}
 	}
 }
 
 // faultMissing records the lack of a key at the line of the mapping that lacks it.
-func (d *decoder) faultMissing(path string, n *yaml.Node, f field) {
+func (d *decoder) faultMissing(path string, node *yaml.Node, f field) {
 	line := 1
 	if path != "" {
-		line = n.Line + 1
+		line = node.Line + 1
 		if at := d.lines[path]; at > 0 {
 			line = at
 		}
@@ -159,16 +159,16 @@ func join(path, key string) string {
 }
 
 // readScalar is n's text; a list, a mapping, nothing at all or blanks are faults.
-func (d *decoder) readScalar(key string, n *yaml.Node) (string, bool) {
+func (d *decoder) readScalar(key string, node *yaml.Node) (string, bool) {
 	switch {
-	case n.Kind == yaml.SequenceNode:
-		d.faultAt(n, "%s takes one value, not a list", key)
-	case n.Kind == yaml.MappingNode:
-		d.faultAt(n, "%s takes one value, not a mapping; quote a text that holds `: ` or starts with {", key)
-	case n.Tag == "!!null" || strings.TrimSpace(n.Value) == "":
-		d.faultAt(n, "%s is empty; give a value or leave the key out", key)
+	case node.Kind == yaml.SequenceNode:
+		d.faultAt(node, "%s takes one value, not a list", key)
+	case node.Kind == yaml.MappingNode:
+		d.faultAt(node, "%s takes one value, not a mapping; quote a text that holds `: ` or starts with {", key)
+	case node.Tag == "!!null" || strings.TrimSpace(node.Value) == "":
+		d.faultAt(node, "%s is empty; give a value or leave the key out", key)
 	default:
-		return n.Value, true
+		return node.Value, true
 	}
 
 	return "", false

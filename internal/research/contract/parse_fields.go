@@ -42,15 +42,15 @@ const maxName = 48
 
 // defaultName is the folder's name as [a-z0-9][a-z0-9-]{0,47}.
 func defaultName(folder string) string {
-	var b strings.Builder
+	var out strings.Builder
 	for _, r := range strings.ToLower(path.Base(strings.ReplaceAll(folder, `\`, "/"))) {
 		if (r >= 'a' && r <= 'z') || (r >= '0' && r <= '9') {
-			b.WriteRune(r)
-		} else if s := b.String(); s != "" && !strings.HasSuffix(s, "-") {
-			b.WriteByte('-')
+			out.WriteRune(r)
+		} else if s := out.String(); s != "" && !strings.HasSuffix(s, "-") {
+			out.WriteByte('-')
 		}
 	}
-	name := b.String()
+	name := out.String()
 
 	name = strings.TrimRight(name[:min(len(name), maxName)], "-")
 	if name == "" {
@@ -60,46 +60,46 @@ func defaultName(folder string) string {
 	return name
 }
 
-func programFields(p *Program) []field {
+func programFields(program *Program) []field {
 	return []field{
-		{"name", false, campaignName(&p.Name)},
-		{"edit", true, list(&p.Edit, true, filePath)},
-		{"metric", true, section(metricFields(&p.Metric))},
-		{"guards", false, guards(&p.Guards)},
-		{"setup", false, command(&p.Setup)},
-		{"build", false, command(&p.Build)},
-		{"run", true, command(&p.Run)},
-		{"measure", false, command(&p.Measure)},
-		{"check", false, command(&p.Check)},
-		{"budget", false, section(budgetFields(&p.Budget))},
-		{"campaign", false, section(campaignFields(&p.Campaign))},
-		{"gpus", false, wholeNumber(&p.GPUs, 0, 1024)},
-		{"parallel", false, wholeNumber(&p.Parallel, 1, 1024)},
-		{"network", false, choice(&p.Network, "off", "loopback", "on")},
-		{"env", false, list(&p.Env, false, variable)},
-		{"reads", false, list(&p.Reads, false, outsidePath)},
-		{"writes", false, list(&p.Writes, false, treePath)},
-		{"carry", false, optionalList(&p.Carry)},
-		{"search", false, choice(&p.Search, "auto", "certify")},
-		{"assumptions", false, choice(&p.Assumptions, AssumeModel, AssumeNone)},
-		{"decide", false, choice(&p.Decide, "agent", "auto")},
-		{"notify", false, targets(&p.Notify)},
-		{"stall", false, section(stallFields(&p.Stall))},
+		{"name", false, campaignName(&program.Name)},
+		{"edit", true, list(&program.Edit, true, filePath)},
+		{"metric", true, section(metricFields(&program.Metric))},
+		{"guards", false, guards(&program.Guards)},
+		{"setup", false, command(&program.Setup)},
+		{"build", false, command(&program.Build)},
+		{"run", true, command(&program.Run)},
+		{"measure", false, command(&program.Measure)},
+		{"check", false, command(&program.Check)},
+		{"budget", false, section(budgetFields(&program.Budget))},
+		{"campaign", false, section(campaignFields(&program.Campaign))},
+		{"gpus", false, wholeNumber(&program.GPUs, 0, 1024)},
+		{"parallel", false, wholeNumber(&program.Parallel, 1, 1024)},
+		{"network", false, choice(&program.Network, "off", "loopback", "on")},
+		{"env", false, list(&program.Env, false, variable)},
+		{"reads", false, list(&program.Reads, false, outsidePath)},
+		{"writes", false, list(&program.Writes, false, treePath)},
+		{"carry", false, optionalList(&program.Carry)},
+		{"search", false, choice(&program.Search, "auto", "certify")},
+		{"assumptions", false, choice(&program.Assumptions, AssumeModel, AssumeNone)},
+		{"decide", false, choice(&program.Decide, "agent", "auto")},
+		{"notify", false, targets(&program.Notify)},
+		{"stall", false, section(stallFields(&program.Stall))},
 	}
 }
 
-func metricFields(m *Metric) []field {
+func metricFields(metric *Metric) []field {
 	return []field{
-		{"name", true, metricName(&m.Name)},
-		{"better", true, choice(&m.Better, research.Lower, research.Higher)},
-		{"unit", false, unit(&m.Unit)},
-		{"from", false, source(&m.From)},
-		{"noise", false, choice(&m.Noise, research.NoiseAuto, research.Deterministic, research.Noisy)},
+		{"name", true, metricName(&metric.Name)},
+		{"better", true, choice(&metric.Better, research.Lower, research.Higher)},
+		{"unit", false, unit(&metric.Unit)},
+		{"from", false, source(&metric.From)},
+		{"noise", false, choice(&metric.Noise, research.NoiseAuto, research.Deterministic, research.Noisy)},
 		{"min_gain", false, func(d *decoder, key string, n *yaml.Node) {
-			gain(&m.MinGain)(d, key, n)
-			m.MinGainSet = true
+			gain(&metric.MinGain)(d, key, n)
+			metric.MinGainSet = true
 		}},
-		{"pick", false, choice(&m.Pick, "last", "first", "min", "max", "median")},
+		{"pick", false, choice(&metric.Pick, "last", "first", "min", "max", "median")},
 	}
 }
 
@@ -139,14 +139,15 @@ func guardFields(g *Guard) []field {
 
 // misplacedKey is the full name of a key that is misplaced, "" when there is none.
 func misplacedKey(key string) string {
-	var p Program
+	var program Program
 	for _, s := range []struct {
 		path   string
 		fields []field
 	}{
-		{"", programFields(&p)}, {"metric", metricFields(&p.Metric)}, {"budget", budgetFields(&p.Budget)},
-		{"campaign", campaignFields(&p.Campaign)}, {"guards", guardFields(&Guard{})},
-		{"notify", targetFields(&Target{})}, {"stall", stallFields(&p.Stall)},
+		{"", programFields(&program)}, {"metric", metricFields(&program.Metric)}, {"budget",
+			budgetFields(&program.Budget)},
+		{"campaign", campaignFields(&program.Campaign)}, {"guards", guardFields(&Guard{})},
+		{"notify", targetFields(&Target{})}, {"stall", stallFields(&program.Stall)},
 	} {
 		if findField(s.fields, key) != nil {
 			return join(s.path, key)
@@ -161,18 +162,18 @@ func section(fields []field) reader {
 }
 
 func guards(to *[]Guard) reader {
-	return func(d *decoder, key string, n *yaml.Node) {
-		if n.Kind != yaml.SequenceNode {
-			d.faultAt(n, "%s must be a list such as [{name: errors, max: 0}]", key)
+	return func(dec *decoder, key string, node *yaml.Node) {
+		if node.Kind != yaml.SequenceNode {
+			dec.faultAt(node, "%s must be a list such as [{name: errors, max: 0}]", key)
 			return
 		}
 
-		for i, item := range n.Content {
-			var g Guard
+		for i, item := range node.Content {
+			var guard Guard
 			name := guardKey(i)
-			d.lines[name] = item.Line + 1
-			d.readMapping(name, item, guardFields(&g))
-			*to = append(*to, g)
+			dec.lines[name] = item.Line + 1
+			dec.readMapping(name, item, guardFields(&guard))
+			*to = append(*to, guard)
 		}
 	}
 }
@@ -192,15 +193,15 @@ func (d *decoder) deriveDefaults() {
 // which the reference explains them: a section before its keys, "guards.max"
 // for a key of each guard. required says which must be given.
 func ListKeys() (keys []string, required map[string]bool) {
-	var p Program
+	var program Program
 	required = map[string]bool{}
 
 	sections := map[string][]field{
-		"metric": metricFields(&p.Metric), "guards": guardFields(&Guard{}),
-		"budget": budgetFields(&p.Budget), "campaign": campaignFields(&p.Campaign),
-		"notify": targetFields(&Target{}), "stall": stallFields(&p.Stall),
+		"metric": metricFields(&program.Metric), "guards": guardFields(&Guard{}),
+		"budget": budgetFields(&program.Budget), "campaign": campaignFields(&program.Campaign),
+		"notify": targetFields(&Target{}), "stall": stallFields(&program.Stall),
 	}
-	for _, f := range programFields(&p) {
+	for _, f := range programFields(&program) {
 		keys, required[f.key] = append(keys, f.key), f.required
 		for _, inner := range sections[f.key] {
 			name := join(f.key, inner.key)

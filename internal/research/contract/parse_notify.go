@@ -39,27 +39,27 @@ func targetFields(t *Target) []field {
 
 // targets reads notify: a list of targets, or one.
 func targets(to *[]Target) reader {
-	return func(d *decoder, key string, n *yaml.Node) {
-		nodes := n.Content
-		if n.Kind != yaml.SequenceNode {
-			nodes = []*yaml.Node{n}
+	return func(dec *decoder, key string, node *yaml.Node) {
+		nodes := node.Content
+		if node.Kind != yaml.SequenceNode {
+			nodes = []*yaml.Node{node}
 		}
 
 		if len(nodes) > maxTargets {
-			d.faultAt(n, "%s has %d entries; at most %d are accepted", key, len(nodes), maxTargets)
+			dec.faultAt(node, "%s has %d entries; at most %d are accepted", key, len(nodes), maxTargets)
 			return
 		}
 
 		for i, item := range nodes {
 			name := targetKey(i)
 			if item.Kind != yaml.MappingNode {
-				d.faultAt(item, "%s must be a mapping such as {command: ./tell.sh}; one of %s", name, kindsOfTarget)
+				dec.faultAt(item, "%s must be a mapping such as {command: ./tell.sh}; one of %s", name, kindsOfTarget)
 				continue
 			}
-			var t Target
-			d.lines[name] = item.Line + 1
-			d.readMapping(name, item, targetFields(&t))
-			*to = append(*to, t)
+			var target Target
+			dec.lines[name] = item.Line + 1
+			dec.readMapping(name, item, targetFields(&target))
+			*to = append(*to, target)
 		}
 	}
 }
@@ -85,10 +85,10 @@ func address(topic bool) item {
 
 // onlyTrue accepts true alone: what is not wanted is left out.
 func onlyTrue(to *bool) reader {
-	return func(d *decoder, key string, n *yaml.Node) {
-		s, ok := d.readScalar(key, n)
+	return func(dec *decoder, key string, node *yaml.Node) {
+		s, ok := dec.readScalar(key, node)
 		if ok && s != "true" {
-			d.faultValue(key, n, "write true, or leave the entry out")
+			dec.faultValue(key, node, "write true, or leave the entry out")
 		}
 		*to = s == "true"
 	}
@@ -96,7 +96,7 @@ func onlyTrue(to *bool) reader {
 
 // events accepts a list of events, or one.
 func events(to *[]Event) reader {
-	return func(d *decoder, key string, n *yaml.Node) {
+	return func(dec *decoder, key string, node *yaml.Node) {
 		known := append(Events(), HookBefore, HookAfter)
 		var names []string
 		list(&names, true, func(s string) (string, string) {
@@ -105,7 +105,7 @@ func events(to *[]Event) reader {
 			}
 
 			return s, ""
-		})(d, key, n)
+		})(dec, key, node)
 
 		for _, s := range names {
 			*to = append(*to, Event(s))
@@ -122,42 +122,43 @@ func (d *decoder) checkNotify() {
 }
 
 // checkTarget refuses a target, named key, that is several or none, or has keys of another kind.
-func (d *decoder) checkTarget(key string, t Target) {
+func (d *decoder) checkTarget(key string, target Target) {
 	kinds := 0
-	for _, given := range []bool{t.Command != "", t.Webhook != "", t.Ntfy != "", t.Desktop, t.Hook != ""} {
+	for _, given := range []bool{target.Command != "", target.Webhook != "", target.Ntfy != "", target.Desktop,
+		target.Hook != ""} {
 		if given {
 			kinds++
 		}
 	}
 
 	isHookEvent := func(e Event) bool { return e == HookBefore || e == HookAfter }
-	hasHookEvent := slices.ContainsFunc(t.On, isHookEvent)
-	hasOtherEvent := slices.ContainsFunc(t.On, func(e Event) bool { return !isHookEvent(e) })
-	_, topicHint := CheckAddress(t.Ntfy, true, t.TokenEnv != "")
+	hasHookEvent := slices.ContainsFunc(target.On, isHookEvent)
+	hasOtherEvent := slices.ContainsFunc(target.On, func(e Event) bool { return !isHookEvent(e) })
+	_, topicHint := CheckAddress(target.Ntfy, true, target.TokenEnv != "")
 
 	switch {
 	case kinds != 1:
 		d.faultAbout(key, "%s needs exactly one of %s", key, kindsOfTarget)
-	case t.SecretEnv != "" && t.Webhook == "":
+	case target.SecretEnv != "" && target.Webhook == "":
 		d.faultAbout(key+".secret_env", "%s.secret_env signs a webhook; this target is none", key)
-	case (t.TokenEnv != "" || t.Click != "") && t.Ntfy == "":
+	case (target.TokenEnv != "" || target.Click != "") && target.Ntfy == "":
 		d.faultAbout(key, "%s has token_env or click, which belong to ntfy", key)
-	case t.TokenEnv != "" && !strings.HasPrefix(t.Ntfy, "env:") && topicHint != "":
+	case target.TokenEnv != "" && !strings.HasPrefix(target.Ntfy, "env:") && topicHint != "":
 		d.faultAbout(key+".token_env", "%s.token_env can't go to this address: %s", key, topicHint)
-	case t.Hook != "" && (len(t.On) == 0 || hasOtherEvent):
+	case target.Hook != "" && (len(target.On) == 0 || hasOtherEvent):
 		d.faultAbout(key, "%s is a hook: say on: before or on: after", key)
-	case t.Hook == "" && hasHookEvent:
+	case target.Hook == "" && hasHookEvent:
 		d.faultAbout(key+".on", "%s.on: before and after are for hooks; valid: %s", key,
 			strings.TrimPrefix(validHint("", Events()), "valid: "))
 	}
 }
 
 // checkSecrets refuses to hand a target's secret to runs, whose code is the agent's.
-func (d *decoder) checkSecrets(key string, t Target) {
-	webhook, _ := strings.CutPrefix(t.Webhook, "env:")
+func (d *decoder) checkSecrets(key string, target Target) {
+	webhook, _ := strings.CutPrefix(target.Webhook, "env:")
 
-	topic, _ := strings.CutPrefix(t.Ntfy, "env:")
-	for _, name := range []string{t.SecretEnv, t.TokenEnv, webhook, topic} {
+	topic, _ := strings.CutPrefix(target.Ntfy, "env:")
+	for _, name := range []string{target.SecretEnv, target.TokenEnv, webhook, topic} {
 		if name != "" && slices.Contains(d.program.Env, name) {
 			d.faultAbout("env", "env lets runs read %s, which is a secret of %s", name, key)
 		}

@@ -13,10 +13,10 @@ import (
 // RenderProgram writes program.md: front matter with every key that is not at
 // its default and what it means, then body, byte for byte. ParseProgram reads
 // the same Program and body back, given a program that it could have returned.
-func RenderProgram(p Program, body string) []byte {
+func RenderProgram(program Program, body string) []byte {
 	w := &renderer{}
 	w.WriteString("---\n")
-	w.writeContract(p)
+	w.writeContract(program)
 	w.WriteString("---\n")
 	w.WriteString(body)
 
@@ -29,34 +29,34 @@ type renderer struct {
 }
 
 // writeContract writes the front matter.
-func (w *renderer) writeContract(p Program) {
+func (w *renderer) writeContract(program Program) {
 	def := defaultProgram("")
-	w.writeScalar("", "name", p.Name, "the campaign's name")
-	w.writeList("edit", p.Edit, "what the agent may change, and nothing else")
-	w.writeMetric(p.Metric)
-	w.writeGuards(p.Guards)
-	w.writeScalar("", "setup", p.Setup, "once, on the start tree, with network")
-	w.writeScalar("", "build", p.Build, "once per version, not measured")
-	w.writeScalar("", "run", p.Run, "the measured command (sh -c)")
-	w.writeScalar("", "measure", p.Measure, "the evaluator; only its output counts")
-	w.writeScalar("", "check", p.Check, "must pass before anything is kept")
-	w.writeBudget(p.Budget, def.Budget)
-	w.writeCampaign(p.Campaign, def.Campaign)
-	w.writeNumber("", "gpus", p.GPUs, def.GPUs, "whole GPUs a run leases")
-	w.writeNumber("", "parallel", p.Parallel, def.Parallel, "measuring runs at a time")
-	w.writeChoice("", "network", p.Network, def.Network, "off | loopback | on")
-	w.writeList("env", p.Env, "variables let through")
-	w.writeList("reads", p.Reads, "paths outside the repository that runs may read")
-	w.writeList("writes", p.Writes, "tracked paths that a run may change")
+	w.writeScalar("", "name", program.Name, "the campaign's name")
+	w.writeList("edit", program.Edit, "what the agent may change, and nothing else")
+	w.writeMetric(program.Metric)
+	w.writeGuards(program.Guards)
+	w.writeScalar("", "setup", program.Setup, "once, on the start tree, with network")
+	w.writeScalar("", "build", program.Build, "once per version, not measured")
+	w.writeScalar("", "run", program.Run, "the measured command (sh -c)")
+	w.writeScalar("", "measure", program.Measure, "the evaluator; only its output counts")
+	w.writeScalar("", "check", program.Check, "must pass before anything is kept")
+	w.writeBudget(program.Budget, def.Budget)
+	w.writeCampaign(program.Campaign, def.Campaign)
+	w.writeNumber("", "gpus", program.GPUs, def.GPUs, "whole GPUs a run leases")
+	w.writeNumber("", "parallel", program.Parallel, def.Parallel, "measuring runs at a time")
+	w.writeChoice("", "network", program.Network, def.Network, "off | loopback | on")
+	w.writeList("env", program.Env, "variables let through")
+	w.writeList("reads", program.Reads, "paths outside the repository that runs may read")
+	w.writeList("writes", program.Writes, "tracked paths that a run may change")
 
-	if p.Carry != nil {
-		w.writeLine("", "carry", flowList(p.Carry), "git-ignored paths a run sees, read-only")
+	if program.Carry != nil {
+		w.writeLine("", "carry", flowList(program.Carry), "git-ignored paths a run sees, read-only")
 	}
-	w.writeChoice("", "search", p.Search, def.Search, "auto | certify")
-	w.writeChoice("", "assumptions", p.Assumptions, def.Assumptions, "of certify, on the noise: model | none")
-	w.writeChoice("", "decide", p.Decide, def.Decide, "agent | auto")
-	w.writeNotify(p.Notify)
-	w.writeStall(p.Stall, def.Stall)
+	w.writeChoice("", "search", program.Search, def.Search, "auto | certify")
+	w.writeChoice("", "assumptions", program.Assumptions, def.Assumptions, "of certify, on the noise: model | none")
+	w.writeChoice("", "decide", program.Decide, def.Decide, "agent | auto")
+	w.writeNotify(program.Notify)
+	w.writeStall(program.Stall, def.Stall)
 }
 
 // writeLine writes a key, its value as YAML and a comment beside it.
@@ -116,26 +116,26 @@ func (w *renderer) writeList(key string, values []string, comment string) {
 	}
 }
 
-func (w *renderer) writeMetric(m Metric) {
+func (w *renderer) writeMetric(metric Metric) {
 	w.WriteString("metric:\n")
 
-	from, about := m.From.String(), "as the run prints it: METRIC "+m.Name+"=1.5"
+	from, about := metric.From.String(), "as the run prints it: METRIC "+metric.Name+"=1.5"
 	if from != "output" {
 		about = "what the number is called"
 	}
-	w.writeScalar("  ", "name", m.Name, about)
-	w.writeScalar("  ", "better", string(m.Better), "lower | higher")
-	w.writeScalar("  ", "unit", m.Unit, "")
+	w.writeScalar("  ", "name", metric.Name, about)
+	w.writeScalar("  ", "better", string(metric.Better), "lower | higher")
+	w.writeScalar("  ", "unit", metric.Unit, "")
 
 	if from != "output" {
 		w.writeScalar("  ", "from", from, "where a sample comes from")
 	}
-	w.writeChoice("  ", "noise", string(m.Noise), string(research.NoiseAuto), "auto | deterministic | noisy")
+	w.writeChoice("  ", "noise", string(metric.Noise), string(research.NoiseAuto), "auto | deterministic | noisy")
 
-	if m.MinGainSet {
-		w.writeLine("  ", "min_gain", m.MinGain.String(), "smallest gain worth keeping")
+	if metric.MinGainSet {
+		w.writeLine("  ", "min_gain", metric.MinGain.String(), "smallest gain worth keeping")
 	}
-	w.writeScalar("  ", "pick", m.Pick, "of several values in one run")
+	w.writeScalar("  ", "pick", metric.Pick, "of several values in one run")
 }
 
 func (w *renderer) writeGuards(guards []Guard) {
@@ -144,45 +144,45 @@ func (w *renderer) writeGuards(guards []Guard) {
 	}
 	w.writeLine("", "guards", "", "other numbers that must not get worse")
 
-	for _, g := range guards {
-		parts := []string{"name: " + flowItem(g.Name)}
-		if g.MaxGrowth != nil {
-			parts = append(parts, "max_growth: "+g.MaxGrowth.String())
+	for _, guard := range guards {
+		parts := []string{"name: " + flowItem(guard.Name)}
+		if guard.MaxGrowth != nil {
+			parts = append(parts, "max_growth: "+guard.MaxGrowth.String())
 		}
 
-		if g.Max != nil {
-			parts = append(parts, "max: "+formatNumber(*g.Max))
+		if guard.Max != nil {
+			parts = append(parts, "max: "+formatNumber(*guard.Max))
 		}
 
-		if g.Min != nil {
-			parts = append(parts, "min: "+formatNumber(*g.Min))
+		if guard.Min != nil {
+			parts = append(parts, "min: "+formatNumber(*guard.Min))
 		}
 		fmt.Fprintf(w, "  - {%s}\n", strings.Join(parts, ", "))
 	}
 }
 
-func (w *renderer) writeBudget(b, def Budget) {
-	if b == def {
+func (w *renderer) writeBudget(budget, def Budget) {
+	if budget == def {
 		return
 	}
 	w.writeLine("", "budget", "", "per run")
-	w.writeDuration("wall", b.Wall, def.Wall, "")
-	w.writeDuration("grace", b.Grace, def.Grace, "to write the metric after SIGTERM")
-	w.writeDuration("gpu", b.GPU, def.GPU, "leased GPUs × wall")
-	w.writeScalar("  ", "gpu_clock", b.GPUClock, "")
-	w.writeDuration("cpu", b.CPU, def.CPU, "user + system of the whole tree")
+	w.writeDuration("wall", budget.Wall, def.Wall, "")
+	w.writeDuration("grace", budget.Grace, def.Grace, "to write the metric after SIGTERM")
+	w.writeDuration("gpu", budget.GPU, def.GPU, "leased GPUs × wall")
+	w.writeScalar("  ", "gpu_clock", budget.GPUClock, "")
+	w.writeDuration("cpu", budget.CPU, def.CPU, "user + system of the whole tree")
 
-	if b.Memory != def.Memory {
-		w.writeLine("  ", "memory", formatSize(b.Memory), "")
+	if budget.Memory != def.Memory {
+		w.writeLine("  ", "memory", formatSize(budget.Memory), "")
 	}
-	w.writeNumber("  ", "processes", b.Processes, def.Processes, "")
+	w.writeNumber("  ", "processes", budget.Processes, def.Processes, "")
 
-	if b.Output != def.Output {
-		w.writeLine("  ", "output", formatSize(b.Output), "")
+	if budget.Output != def.Output {
+		w.writeLine("  ", "output", formatSize(budget.Output), "")
 	}
 
-	if b.Disk != def.Disk {
-		w.writeLine("  ", "disk", formatSize(b.Disk), "")
+	if budget.Disk != def.Disk {
+		w.writeLine("  ", "disk", formatSize(budget.Disk), "")
 	}
 }
 
@@ -208,22 +208,23 @@ func (w *renderer) writeNotify(all []Target) {
 	}
 	w.writeLine("", "notify", "", "who is told what")
 
-	for _, t := range all {
+	for _, target := range all {
 		var parts []string
 
-		for _, kv := range [][2]string{{"command", t.Command}, {"webhook", t.Webhook}, {"ntfy", t.Ntfy},
-			{"hook", t.Hook}, {"secret_env", t.SecretEnv}, {"token_env", t.TokenEnv}, {"click", t.Click}} {
+		for _, kv := range [][2]string{{"command", target.Command}, {"webhook", target.Webhook}, {"ntfy", target.Ntfy},
+			{"hook", target.Hook}, {"secret_env", target.SecretEnv}, {"token_env", target.TokenEnv}, {"click",
+				target.Click}} {
 			if kv[1] != "" {
 				parts = append(parts, kv[0]+": "+flowItem(kv[1]))
 			}
 		}
 
-		if t.Desktop {
+		if target.Desktop {
 			parts = append(parts, "desktop: true")
 		}
 
 		var on []string
-		for _, e := range t.On {
+		for _, e := range target.On {
 			on = append(on, string(e))
 		}
 

@@ -22,8 +22,8 @@ const maxItems = 256
 
 // choice accepts one of the values and names them all otherwise.
 func choice[T ~string](to *T, values ...T) reader {
-	return func(d *decoder, key string, n *yaml.Node) {
-		s, ok := d.readScalar(key, n)
+	return func(dec *decoder, key string, node *yaml.Node) {
+		s, ok := dec.readScalar(key, node)
 		if !ok {
 			return
 		}
@@ -32,7 +32,7 @@ func choice[T ~string](to *T, values ...T) reader {
 			*to = values[i]
 			return
 		}
-		d.faultValue(key, n, validHint(s, values))
+		dec.faultValue(key, node, validHint(s, values))
 	}
 }
 
@@ -52,15 +52,15 @@ func validHint[T ~string](s string, values []T) string {
 
 // text accepts a value that item accepts.
 func text(to *string, accept item) reader {
-	return func(d *decoder, key string, n *yaml.Node) {
-		s, ok := d.readScalar(key, n)
+	return func(dec *decoder, key string, node *yaml.Node) {
+		s, ok := dec.readScalar(key, node)
 		if !ok {
 			return
 		}
 
 		v, hint := accept(s)
 		if hint != "" {
-			d.faultValue(key, n, hint)
+			dec.faultValue(key, node, hint)
 			return
 		}
 		*to = v
@@ -69,29 +69,29 @@ func text(to *string, accept item) reader {
 
 // list accepts a list of texts, or one text; required refuses an empty list.
 func list(to *[]string, required bool, accept item) reader {
-	return func(d *decoder, key string, n *yaml.Node) {
-		nodes := n.Content
-		if n.Kind != yaml.SequenceNode {
-			nodes = []*yaml.Node{n}
+	return func(dec *decoder, key string, node *yaml.Node) {
+		nodes := node.Content
+		if node.Kind != yaml.SequenceNode {
+			nodes = []*yaml.Node{node}
 		}
 
 		switch {
 		case required && len(nodes) == 0:
-			d.faultAt(n, "%s is empty; name at least one", key)
+			dec.faultAt(node, "%s is empty; name at least one", key)
 		case len(nodes) > maxItems:
-			d.faultAt(n, "%s has %d entries; at most %d are accepted", key, len(nodes), maxItems)
+			dec.faultAt(node, "%s has %d entries; at most %d are accepted", key, len(nodes), maxItems)
 			return
 		}
 
 		for _, c := range nodes {
 			var v string
-			before := len(d.faults)
-			text(&v, accept)(d, key, c)
+			before := len(dec.faults)
+			text(&v, accept)(dec, key, c)
 
 			switch {
-			case len(d.faults) > before:
+			case len(dec.faults) > before:
 			case slices.Contains(*to, v):
-				d.faultAt(c, "%s names %q twice", key, clipText(v))
+				dec.faultAt(c, "%s names %q twice", key, clipText(v))
 			default:
 				*to = append(*to, v)
 			}
@@ -220,15 +220,15 @@ func isBadText(s string) bool {
 }
 
 func wholeNumber(to *int, lo, hi int) reader {
-	return func(d *decoder, key string, n *yaml.Node) {
-		s, ok := d.readScalar(key, n)
+	return func(dec *decoder, key string, node *yaml.Node) {
+		s, ok := dec.readScalar(key, node)
 		if !ok {
 			return
 		}
 
 		v, err := strconv.Atoi(s)
 		if err != nil || v < lo || v > hi {
-			d.faultValue(key, n, fmt.Sprintf("give a whole number from %d to %d", lo, hi))
+			dec.faultValue(key, node, fmt.Sprintf("give a whole number from %d to %d", lo, hi))
 			return
 		}
 		*to = v
@@ -236,15 +236,15 @@ func wholeNumber(to *int, lo, hi int) reader {
 }
 
 func hours(to *float64) reader {
-	return func(d *decoder, key string, n *yaml.Node) {
-		s, ok := d.readScalar(key, n)
+	return func(dec *decoder, key string, node *yaml.Node) {
+		s, ok := dec.readScalar(key, node)
 		if !ok {
 			return
 		}
 
 		v, err := parseDecimal(s)
 		if err != nil || v <= 0 || v > 100_000 {
-			d.faultValue(key, n, "give a number of hours above 0, such as 10 or 0.5")
+			dec.faultValue(key, node, "give a number of hours above 0, such as 10 or 0.5")
 			return
 		}
 		*to = v
@@ -252,15 +252,15 @@ func hours(to *float64) reader {
 }
 
 func optionalNumber(to **float64) reader {
-	return func(d *decoder, key string, n *yaml.Node) {
-		s, ok := d.readScalar(key, n)
+	return func(dec *decoder, key string, node *yaml.Node) {
+		s, ok := dec.readScalar(key, node)
 		if !ok {
 			return
 		}
 
 		v, err := parseDecimal(s)
 		if err != nil {
-			d.faultValue(key, n, "give a number in the guard's own unit")
+			dec.faultValue(key, node, "give a number in the guard's own unit")
 			return
 		}
 		*to = &v
@@ -269,15 +269,15 @@ func optionalNumber(to **float64) reader {
 
 // gain accepts an amount that is not negative.
 func gain(to *Amount) reader {
-	return func(d *decoder, key string, n *yaml.Node) {
-		s, ok := d.readScalar(key, n)
+	return func(dec *decoder, key string, node *yaml.Node) {
+		s, ok := dec.readScalar(key, node)
 		if !ok {
 			return
 		}
 
 		a, err := parseAmount(s)
 		if err != nil || a.Value < 0 {
-			d.faultValue(key, n, "give a share such as 0.5% or a bare number, not below 0")
+			dec.faultValue(key, node, "give a share such as 0.5% or a bare number, not below 0")
 			return
 		}
 		*to = a
@@ -285,8 +285,8 @@ func gain(to *Amount) reader {
 }
 
 func duration(to *Duration, lo, hi time.Duration) reader {
-	return func(d *decoder, key string, n *yaml.Node) {
-		s, ok := d.readScalar(key, n)
+	return func(dec *decoder, key string, node *yaml.Node) {
+		s, ok := dec.readScalar(key, node)
 		if !ok {
 			return
 		}
@@ -295,11 +295,11 @@ func duration(to *Duration, lo, hi time.Duration) reader {
 		_, bare := parseDecimal(s)
 		switch {
 		case bare == nil && v == 0:
-			d.faultValue(key, n, fmt.Sprintf("a duration needs a unit: %ss or %sm", clipText(s), clipText(s)))
+			dec.faultValue(key, node, fmt.Sprintf("a duration needs a unit: %ss or %sm", clipText(s), clipText(s)))
 		case err != nil:
-			d.faultValue(key, n, "give a duration such as 5m, 90s or 1h30m")
+			dec.faultValue(key, node, "give a duration such as 5m, 90s or 1h30m")
 		case v < lo || v > hi:
-			d.faultValue(key, n, fmt.Sprintf("give a duration from %s to %s",
+			dec.faultValue(key, node, fmt.Sprintf("give a duration from %s to %s",
 				formatDuration(Duration(lo)), formatDuration(Duration(hi))))
 		default:
 			*to = Duration(v)
@@ -308,8 +308,8 @@ func duration(to *Duration, lo, hi time.Duration) reader {
 }
 
 func size(to *int64, lo, hi int64) reader {
-	return func(d *decoder, key string, n *yaml.Node) {
-		s, ok := d.readScalar(key, n)
+	return func(dec *decoder, key string, node *yaml.Node) {
+		s, ok := dec.readScalar(key, node)
 		if !ok {
 			return
 		}
@@ -317,9 +317,9 @@ func size(to *int64, lo, hi int64) reader {
 		v, err := parseSize(s)
 		switch {
 		case err != nil:
-			d.faultValue(key, n, "give a size such as 8GiB, 512MB, 4MiB or plain bytes")
+			dec.faultValue(key, node, "give a size such as 8GiB, 512MB, 4MiB or plain bytes")
 		case v < lo || v > hi:
-			d.faultValue(key, n, fmt.Sprintf("give a size from %s to %s", formatSize(lo), formatSize(hi)))
+			dec.faultValue(key, node, fmt.Sprintf("give a size from %s to %s", formatSize(lo), formatSize(hi)))
 		default:
 			*to = v
 		}

@@ -23,8 +23,8 @@ type Change struct {
 }
 
 // Touches names the job whose folded state a record changes, "" if none.
-func Touches(r Record) (research.JobID, error) {
-	if rowOf(r.Kind).touches&ofJob == 0 {
+func Touches(record Record) (research.JobID, error) {
+	if rowOf(record.Kind).touches&ofJob == 0 {
 		return "", nil
 	}
 
@@ -32,8 +32,8 @@ func Touches(r Record) (research.JobID, error) {
 		Job research.JobID `json:"job"`
 		N   int            `json:"n"`
 	}
-	if err := json.Unmarshal(r.Body, &b); err != nil {
-		return "", fmt.Errorf("decode %s: %w", r.Kind, err)
+	if err := json.Unmarshal(record.Body, &b); err != nil {
+		return "", fmt.Errorf("decode %s: %w", record.Kind, err)
 	}
 
 	if b.Job != "" {
@@ -47,12 +47,12 @@ func Touches(r Record) (research.JobID, error) {
 // them. It refuses a record that contradicts what exists: research.CodeConflict
 // for a number that is given twice, CodeNoCampaign and CodeNotFound for what was
 // never begun.
-func Load(r Record, read Reader) (*Change, error) {
-	job, err := Touches(r)
+func Load(record Record, read Reader) (*Change, error) {
+	job, err := Touches(record)
 	if err != nil {
 		return nil, err
 	}
-	l := loading{record: r, row: rowOf(r.Kind), read: read, Change: &Change{job: job}}
+	l := loading{record: record, row: rowOf(record.Kind), read: read, Change: &Change{job: job}}
 
 	// In this order: the idea may be that of the experiment.
 	for _, load := range []func() error{l.loadCampaign, l.loadJob, l.loadSession, l.loadIdea, l.loadSource} {
@@ -91,19 +91,19 @@ func (l *loading) loadCampaign() error {
 		return nil
 	}
 
-	c, err := readState[Campaign](l.read, named(IndexCampaigns))
+	campaign, err := readState[Campaign](l.read, named(IndexCampaigns))
 	switch {
 	case err != nil:
 		return err
-	case c == nil && !l.begins(ofCampaign):
+	case campaign == nil && !l.begins(ofCampaign):
 		return NoCampaign(l.record.Campaign)
-	case c == nil:
-		c = &Campaign{}
+	case campaign == nil:
+		campaign = &Campaign{}
 	case l.begins(ofCampaign):
 		return research.Errorf(research.CodeConflict, "resume it, or start one under another name",
 			"a campaign %q has already been started", l.record.Campaign)
 	}
-	l.Campaign = c
+	l.Campaign = campaign
 
 	return nil
 }
@@ -176,18 +176,18 @@ func (l *loading) loadIdea() error {
 		return err
 	}
 
-	i, err := readState[IdeaState](l.read, numbered(IndexIdeas, n))
+	idea, err := readState[IdeaState](l.read, numbered(IndexIdeas, n))
 	switch {
 	case err != nil:
 		return err
-	case n < 1, i != nil && l.begins(ofIdea):
+	case n < 1, idea != nil && l.begins(ofIdea):
 		return NumberTaken(l.record.Kind, n)
-	case i == nil && !l.begins(ofIdea):
+	case idea == nil && !l.begins(ofIdea):
 		return NoIdea(l.record.Campaign, n)
-	case i == nil:
-		i = &IdeaState{}
+	case idea == nil:
+		idea = &IdeaState{}
 	}
-	l.Idea = i
+	l.Idea = idea
 
 	return nil
 }
@@ -207,11 +207,11 @@ func (l *loading) ideaNumber() (int, error) {
 		}
 	}
 
-	switch x := l.Experiment; {
+	switch experiment := l.Experiment; {
 	case l.touches(ofIdea):
 		return b.N, nil
-	case l.touches(ofClaimedIdea) && !proposes && x != nil:
-		b.Idea, b.Fence = x.Idea, x.Fence
+	case l.touches(ofClaimedIdea) && !proposes && experiment != nil:
+		b.Idea, b.Fence = experiment.Idea, experiment.Fence
 	}
 
 	if b.Fence == 0 {
@@ -231,16 +231,16 @@ func (l *loading) loadSource() error {
 		return nil
 	}
 
-	b, err := body[Import](l.record)
+	imported, err := body[Import](l.record)
 	if err != nil {
 		return fmt.Errorf("decode %s: %w", l.record.Kind, err)
 	}
 
-	l.Source, err = readState[ImportSource](l.read, named(IndexImportSources, b.Source))
+	l.Source, err = readState[ImportSource](l.read, named(IndexImportSources, imported.Source))
 	if l.Source == nil {
 		l.Source = &ImportSource{}
 	}
-	if was, ok := ParseImportPlace(l.read.Value(b.LineKey())); ok {
+	if was, ok := ParseImportPlace(l.read.Value(imported.LineKey())); ok {
 		l.Replaced = &was
 	}
 
@@ -248,7 +248,7 @@ func (l *loading) loadSource() error {
 }
 
 // States are the states to be stored after Fold.
-func (change *Change) States(r Record) []State {
+func (change *Change) States(record Record) []State {
 	var states []State
 
 	if change.Campaign != nil {
@@ -264,7 +264,7 @@ func (change *Change) States(r Record) []State {
 	}
 
 	if change.Session != nil {
-		states = append(states, State{named(IndexSessions, r.Session), change.Session})
+		states = append(states, State{named(IndexSessions, record.Session), change.Session})
 	}
 
 	if change.Idea != nil {
@@ -279,17 +279,17 @@ func (change *Change) States(r Record) []State {
 }
 
 // IndexEntries are what changes in the indexes that hold no states, after Fold.
-func (change *Change) IndexEntries(r Record) ([]IndexEntry, error) {
+func (change *Change) IndexEntries(record Record) ([]IndexEntry, error) {
 	entries := change.changedListings()
-	if r.Key != "" {
-		entries = append(entries, IndexEntry{Key: named(IndexKeys, r.Key), Value: r.Seq})
+	if record.Key != "" {
+		entries = append(entries, IndexEntry{Key: named(IndexKeys, record.Key), Value: record.Seq})
 	}
 
-	index := rowOf(r.Kind).index
+	index := rowOf(record.Kind).index
 	if index == nil {
 		return entries, nil
 	}
-	own, err := index(change, r)
+	own, err := index(change, record)
 
 	return append(entries, own...), err
 }

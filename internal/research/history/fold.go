@@ -9,29 +9,29 @@ import (
 	"ratchet/internal/research/rules"
 )
 
-func foldCampaignStarted(change *Change, r Record, b CampaignStart) {
+func foldCampaignStarted(change *Change, record Record, b CampaignStart) {
 	*change.Campaign = Campaign{
-		Name: r.Campaign, Program: b.Program, Digest: b.Digest, ProgramPath: b.ProgramPath,
+		Name: record.Campaign, Program: b.Program, Digest: b.Digest, ProgramPath: b.ProgramPath,
 		Start: b.Start, StartTree: b.StartTree, Branch: b.Branch, Origin: b.Origin, Checkout: b.Checkout,
-		StartedAt: r.Time, Verdicts: map[research.Verdict]int{},
+		StartedAt: record.Time, Verdicts: map[research.Verdict]int{},
 		Line: Line{Incumbent: b.Start, IncumbentTree: b.StartTree},
 	}
 	change.Campaign.moveCheckpoint()
 }
 
 func foldContractAccepted(change *Change, _ Record, b ContractAcceptance) {
-	c := change.Campaign
+	campaign := change.Campaign
 
 	// Other commands make other numbers: what was learnt of the old ones is void,
 	// and what was gained of them is no gain of the new.
-	if !contract.HaveComparableRuns(c.Program, b.Program) {
-		c.Audit, c.Final = nil, nil
-		c.Baseline, c.BaselineClass = nil, 0
-		c.CertifiedGain, c.GainsAfter = 0, c.Experiments
+	if !contract.HaveComparableRuns(campaign.Program, b.Program) {
+		campaign.Audit, campaign.Final = nil, nil
+		campaign.Baseline, campaign.BaselineClass = nil, 0
+		campaign.CertifiedGain, campaign.GainsAfter = 0, campaign.Experiments
 	}
 
-	c.Program, c.Digest = b.Program, b.Digest
-	c.Calibrated, c.Broken = false, ""
+	campaign.Program, campaign.Digest = b.Program, b.Digest
+	campaign.Calibrated, campaign.Broken = false, ""
 }
 
 func foldCampaignEnded(change *Change, _ Record, b CampaignEnd) { change.Campaign.Ended = b.Reason }
@@ -52,16 +52,17 @@ func foldLessonAdded(change *Change, _ Record, b Lesson) { change.Campaign.Lesso
 
 func foldNoteAdded(change *Change, _ Record, b Note) { change.Campaign.Notes = b.N }
 
-func foldSessionJoined(change *Change, r Record, b SessionJoin) {
-	s := change.Session
-	if s.At.IsZero() {
-		*s = Session{Campaign: r.Campaign, At: r.Time, Last: r.Time, Verdicts: map[research.Verdict]int{}}
+func foldSessionJoined(change *Change, record Record, b SessionJoin) {
+	session := change.Session
+	if session.At.IsZero() {
+		*session = Session{Campaign: record.Campaign, At: record.Time, Last: record.Time,
+			Verdicts: map[research.Verdict]int{}}
 	}
 
 	if b.Origin == "" {
-		b.Origin = s.Origin
+		b.Origin = session.Origin
 	}
-	s.SessionJoin = b
+	session.SessionJoin = b
 }
 
 func foldSessionAnswered(change *Change, _ Record, b SessionAnswers) {
@@ -69,21 +70,21 @@ func foldSessionAnswered(change *Change, _ Record, b SessionAnswers) {
 		return
 	}
 
-	s := change.Session
-	if s.Answers == nil {
-		s.Answers = map[string]Answered{}
+	session := change.Session
+	if session.Answers == nil {
+		session.Answers = map[string]Answered{}
 	}
 
 	for tool, answered := range b.Calls {
-		s.Answers[tool] = s.Answers[tool].Plus(answered)
+		session.Answers[tool] = session.Answers[tool].Plus(answered)
 	}
 }
 
 // foldNoteDelivered refuses a note that skips one, or was delivered before.
-func foldNoteDelivered(change *Change, r Record, b NoteDelivery) error {
+func foldNoteDelivered(change *Change, record Record, b NoteDelivery) error {
 	if change.Session == nil || b.N != change.Session.Heard+1 || b.N > change.Campaign.Notes {
 		return research.Errorf(research.CodeConflict, "repeat the call",
-			"note %d is not the next one for the session %q", b.N, r.Session)
+			"note %d is not the next one for the session %q", b.N, record.Session)
 	}
 	change.Session.Heard = b.N
 
@@ -101,17 +102,18 @@ func (c *Campaign) hasOpenChain() bool {
 	return c.Rule.Auto != nil && c.Rule.Auto.Chain > 0
 }
 
-func foldProposed(change *Change, r Record, b Proposal) error {
-	if err := change.recordTry(r, b); err != nil {
+func foldProposed(change *Change, record Record, proposal Proposal) error {
+	if err := change.recordTry(record, proposal); err != nil {
 		return err
 	}
 
-	x, c := change.Experiment, change.Campaign
-	*x = Experiment{Proposal: b, Session: r.Session, Status: research.Running, ProposedAt: r.Time}
+	experiment, campaign := change.Experiment, change.Campaign
+	*experiment = Experiment{Proposal: proposal, Session: record.Session, Status: research.Running,
+		ProposedAt: record.Time}
 
-	c.Experiments = b.N
-	c.Open = append(c.Open, x.Job())
-	c.recordPause(r.Time)
+	campaign.Experiments = proposal.N
+	campaign.Open = append(campaign.Open, experiment.Job())
+	campaign.recordPause(record.Time)
 
 	if change.Session != nil {
 		change.Session.Experiments++
@@ -124,41 +126,43 @@ func foldProposed(change *Change, r Record, b Proposal) error {
 // turn or because another was kept in the middle of it: its runs so far count
 // for nothing but what they cost.
 func foldRebased(change *Change, _ Record, b Rebasing) {
-	x := change.Experiment
-	x.Edited = cmp.Or(x.Edited, x.Candidate)
-	x.Parent, x.Candidate, x.Tree = b.Parent, b.Candidate, b.Tree
-	x.Rebased++
+	experiment := change.Experiment
+	experiment.Edited = cmp.Or(experiment.Edited, experiment.Candidate)
+	experiment.Parent, experiment.Candidate, experiment.Tree = b.Parent, b.Candidate, b.Tree
+	experiment.Rebased++
 
-	if x.Confirmed {
+	if experiment.Confirmed {
 		change.Campaign.LostTests++
-		x.Confirmed = false
+		experiment.Confirmed = false
 	}
 }
 
-func foldJudged(change *Change, r Record, b rules.Judgement) {
-	x, c := change.Experiment, change.Campaign
-	c.Rule, b.State = b.State, rules.RuleState{} // the campaign has the state, the experiment does not repeat it
-	x.Class = c.Class
-	x.Judgement, x.JudgedAt, x.JudgedSeq, x.JudgedHash = &b, r.Time, r.Seq, r.Hash
+func foldJudged(change *Change, record Record, judgement rules.Judgement) {
+	experiment, campaign := change.Experiment, change.Campaign
+	campaign.Rule, judgement.State = judgement.State,
+		rules.RuleState{} // the campaign has the state, the experiment does not repeat it
+	experiment.Class = campaign.Class
+	experiment.Judgement, experiment.JudgedAt, experiment.JudgedSeq, experiment.JudgedHash = &judgement, record.Time,
+		record.Seq, record.Hash
 
 	// An invalid experiment ends here, another waits to be kept or reverted.
-	isInvalid := b.Verdict == research.Invalid
+	isInvalid := judgement.Verdict == research.Invalid
 	if isInvalid {
-		x.Status = research.Voided
+		experiment.Status = research.Voided
 	} else {
-		x.Status = research.Unresolved
-		c.Unresolved = append(c.Unresolved, x.N)
+		experiment.Status = research.Unresolved
+		campaign.Unresolved = append(campaign.Unresolved, experiment.N)
 	}
 	change.updateIdea(isInvalid)
 
-	c.Streak++
-	c.JudgedAt = r.Time
-	c.Verdicts[b.Verdict]++
-	c.closeJob(x.Job())
+	campaign.Streak++
+	campaign.JudgedAt = record.Time
+	campaign.Verdicts[judgement.Verdict]++
+	campaign.closeJob(experiment.Job())
 
 	if change.Session != nil {
-		change.Session.Verdicts[b.Verdict]++
-		change.Session.Predictions.addJudgement(x.Expect, b)
+		change.Session.Verdicts[judgement.Verdict]++
+		change.Session.Predictions.addJudgement(experiment.Expect, judgement)
 	}
 }
 
@@ -166,37 +170,39 @@ func foldJudged(change *Change, r Record, b rules.Judgement) {
 // undone: the state's size must not grow with the campaign.
 const keptRemembered = 64
 
-func foldKept(change *Change, _ Record, b Keeping) {
-	x, c := change.Experiment, change.Campaign
-	hadOpenChain := c.hasOpenChain()
-	isProven := x.Judgement.Verdict == research.Improved && c.Rule.NoiseKind == research.Noisy && !hadOpenChain
+func foldKept(change *Change, _ Record, keeping Keeping) {
+	experiment, campaign := change.Experiment, change.Campaign
+	hadOpenChain := campaign.hasOpenChain()
+	isProven := experiment.Judgement.Verdict == research.Improved && campaign.Rule.NoiseKind == research.Noisy &&
+		!hadOpenChain
 
-	x.Status, x.Commit, x.KeptOn = research.Kept, b.Commit, b.Branch
-	x.Note, x.Simpler, x.Overridden = b.Note, b.Simplification, b.Overridden
+	experiment.Status, experiment.Commit, experiment.KeptOn = research.Kept, keeping.Commit, keeping.Branch
+	experiment.Note, experiment.Simpler, experiment.Overridden = keeping.Note, keeping.Simplification,
+		keeping.Overridden
 
 	// It is the incumbent, and the last that an undo would take back.
-	c.Incumbent, c.IncumbentTree, c.IncumbentOf = b.Commit, x.Tree, x.N
+	campaign.Incumbent, campaign.IncumbentTree, campaign.IncumbentOf = keeping.Commit, experiment.Tree, experiment.N
 
-	c.KeptStack = append(c.KeptStack, x.N)
-	if over := len(c.KeptStack) - keptRemembered; over > 0 {
-		c.KeptStack = slices.Delete(c.KeptStack, 0, over)
+	campaign.KeptStack = append(campaign.KeptStack, experiment.N)
+	if over := len(campaign.KeptStack) - keptRemembered; over > 0 {
+		campaign.KeptStack = slices.Delete(campaign.KeptStack, 0, over)
 	}
 
 	// What is believed of the incumbent, and what is proven.
-	if x.Overridden == "" {
-		c.Rule = c.Rule.AfterKeep(*x.Judgement)
+	if experiment.Overridden == "" {
+		campaign.Rule = campaign.Rule.AfterKeep(*experiment.Judgement)
 	} else {
-		c.applyOverride(*x.Judgement, hadOpenChain)
+		campaign.applyOverride(*experiment.Judgement, hadOpenChain)
 	}
 
-	if isProven && x.Overridden == "" {
-		c.moveCheckpoint()
-		c.CertifiedGain += c.provenGain(x)
+	if isProven && experiment.Overridden == "" {
+		campaign.moveCheckpoint()
+		campaign.CertifiedGain += campaign.provenGain(experiment)
 	}
 
-	c.Kept++
-	c.Streak = 0
-	c.removeUnresolved(x.N)
+	campaign.Kept++
+	campaign.Streak = 0
+	campaign.removeUnresolved(experiment.N)
 	change.updateIdea(true)
 
 	if change.Session != nil {
@@ -222,56 +228,56 @@ func (c *Campaign) applyOverride(j rules.Judgement, hadOpenChain bool) {
 }
 
 func foldReverted(change *Change, _ Record, b Reversion) {
-	x, c := change.Experiment, change.Campaign
-	x.Lesson, x.Closed = cmp.Or(b.Lesson, x.Lesson), true
+	experiment, campaign := change.Experiment, change.Campaign
+	experiment.Lesson, experiment.Closed = cmp.Or(b.Lesson, experiment.Lesson), true
 
-	isRollback := x.Status == research.Kept && b.By == "certificate"
+	isRollback := experiment.Status == research.Kept && b.By == "certificate"
 	if isRollback {
-		c.Kept--
-		c.uncountOverride(x)
-		x.RolledBack = true
+		campaign.Kept--
+		campaign.uncountOverride(experiment)
+		experiment.RolledBack = true
 	}
 
 	// An invalid one stays invalid; its file may still be put back.
-	if isRollback || x.Status == research.Unresolved {
-		x.Status = research.Reverted
-		c.Reverted++
-		c.removeUnresolved(x.N)
+	if isRollback || experiment.Status == research.Unresolved {
+		experiment.Status = research.Reverted
+		campaign.Reverted++
+		campaign.removeUnresolved(experiment.N)
 	}
 
 	change.updateIdea(b.By != "merge") // an edit that is merged is measured again, under the same claim
 }
 
 func foldUndone(change *Change, _ Record, b Undoing) {
-	x, c := change.Experiment, change.Campaign
-	isCovered := x.N < c.ChainFrom // by a certificate, or as an edit proven on its own
+	experiment, campaign := change.Experiment, change.Campaign
+	isCovered := experiment.N < campaign.ChainFrom // by a certificate, or as an edit proven on its own
 
-	x.Undone, x.Status = true, research.Reverted
-	c.Kept--
-	c.Reverted++
-	c.uncountOverride(x)
+	experiment.Undone, experiment.Status = true, research.Reverted
+	campaign.Kept--
+	campaign.Reverted++
+	campaign.uncountOverride(experiment)
 	change.updateIdea(true)
 
 	// The incumbent is what was kept before it.
-	c.Incumbent, c.IncumbentTree, c.IncumbentOf = b.Commit, b.Tree, 0
+	campaign.Incumbent, campaign.IncumbentTree, campaign.IncumbentOf = b.Commit, b.Tree, 0
 
-	c.KeptStack = slices.DeleteFunc(c.KeptStack, func(n int) bool { return n == x.N })
-	if n := len(c.KeptStack); n > 0 {
-		c.IncumbentOf = c.KeptStack[n-1]
+	campaign.KeptStack = slices.DeleteFunc(campaign.KeptStack, func(n int) bool { return n == experiment.N })
+	if n := len(campaign.KeptStack); n > 0 {
+		campaign.IncumbentOf = campaign.KeptStack[n-1]
 	}
 
-	if x.Overridden == "" {
-		c.Rule = c.Rule.AfterUndo(*x.Judgement)
+	if experiment.Overridden == "" {
+		campaign.Rule = campaign.Rule.AfterUndo(*experiment.Judgement)
 	} else {
-		c.Rule = c.Rule.AfterOverrideUndone(*x.Judgement)
-		c.Calibrated = c.Calibrated && c.Rule.NoiseKind != research.Noisy
+		campaign.Rule = campaign.Rule.AfterOverrideUndone(*experiment.Judgement)
+		campaign.Calibrated = campaign.Calibrated && campaign.Rule.NoiseKind != research.Noisy
 	}
 
 	if isCovered { // a rollback must not bring it back
-		c.moveCheckpoint()
+		campaign.moveCheckpoint()
 
-		if x.N > c.GainsAfter {
-			c.CertifiedGain -= c.provenGain(x)
+		if experiment.N > campaign.GainsAfter {
+			campaign.CertifiedGain -= campaign.provenGain(experiment)
 		}
 	}
 }
@@ -284,13 +290,13 @@ func (c *Campaign) uncountOverride(x *Experiment) {
 }
 
 // provenGain is the estimate of an edit on the scale of the rule, 0 without one.
-func (c *Campaign) provenGain(x *Experiment) float64 {
-	if x.Overridden != "" {
+func (c *Campaign) provenGain(experiment *Experiment) float64 {
+	if experiment.Overridden != "" {
 		return 0
 	}
 
-	gain := x.Judgement.Gain
-	if gain == nil || x.Judgement.Scale != c.Rule.Scale {
+	gain := experiment.Judgement.Gain
+	if gain == nil || experiment.Judgement.Scale != c.Rule.Scale {
 		return 0
 	}
 

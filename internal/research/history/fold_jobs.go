@@ -8,125 +8,126 @@ import (
 )
 
 func foldJobStarted(change *Change, r Record, b rules.JobStart) {
-	c := change.Campaign
+	campaign := change.Campaign
 	*change.Measurement = Measurement{JobStart: b, Session: r.Session, At: r.Time}
-	c.Open = append(c.Open, b.Job)
+	campaign.Open = append(campaign.Open, b.Job)
 
 	switch b.Job.Kind() {
 	case research.CalibrationJob:
-		c.Calibrations, c.Broken = b.Job.N(), ""
+		campaign.Calibrations, campaign.Broken = b.Job.N(), ""
 	case research.CertificateJob:
-		c.Certificates = b.Job.N()
+		campaign.Certificates = b.Job.N()
 	case research.AuditJob:
-		c.Audits = b.Job.N()
+		campaign.Audits = b.Job.N()
 	default:
-		c.Measurements = b.Job.N()
+		campaign.Measurements = b.Job.N()
 	}
 }
 
-func foldCalibrationFinished(change *Change, _ Record, b CalibrationEnd) {
-	c := change.Campaign
-	succeeded := b.Failed == ""
+func foldCalibrationFinished(change *Change, _ Record, end CalibrationEnd) {
+	campaign := change.Campaign
+	succeeded := end.Failed == ""
 
-	c.Rule = b.State.Continue(c.Rule)
-	c.Calibrated, c.Broken = succeeded, b.Failed
+	campaign.Rule = end.State.Continue(campaign.Rule)
+	campaign.Calibrated, campaign.Broken = succeeded, end.Failed
 
 	// Another machine, or the first, begins a class of comparable runs.
-	if succeeded && (c.Class == 0 || b.Machine != c.Machine) {
-		c.Class++
-		c.Machine, c.Facts, c.Changed = b.Machine, b.Facts, b.Changed
-		c.ClassFrom = max(1, c.Experiments) // the experiment under way, if one is
+	if succeeded && (campaign.Class == 0 || end.Machine != campaign.Machine) {
+		campaign.Class++
+		campaign.Machine, campaign.Facts, campaign.Changed = end.Machine, end.Facts, end.Changed
+		campaign.ClassFrom = max(1, campaign.Experiments) // the experiment under way, if one is
 	}
 
-	if succeeded && change.Measurement.Commit == c.Start {
-		start := c.Rule.Incumbent
-		c.Baseline, c.BaselineClass = &start, c.Class
+	if succeeded && change.Measurement.Commit == campaign.Start {
+		start := campaign.Rule.Incumbent
+		campaign.Baseline, campaign.BaselineClass = &start, campaign.Class
 	}
 
-	b.State, b.Facts = rules.RuleState{}, nil // the campaign has them
-	change.Measurement.Calib = &b
-	c.closeJob(b.Job)
+	end.State, end.Facts = rules.RuleState{}, nil // the campaign has them
+	change.Measurement.Calib = &end
+	campaign.closeJob(end.Job)
 }
 
-func foldMeasurementFinished(change *Change, _ Record, b rules.MeasurementEnd) {
-	c, m := change.Campaign, change.Measurement
+func foldMeasurementFinished(change *Change, _ Record, end rules.MeasurementEnd) {
+	campaign, measurement := change.Campaign, change.Measurement
 
-	if b.Failed == "" && m.Commit == c.Incumbent {
-		c.Rule = c.Rule.AfterRepeats(c.Program, b.Samples)
+	if end.Failed == "" && measurement.Commit == campaign.Incumbent {
+		campaign.Rule = campaign.Rule.AfterRepeats(campaign.Program, end.Samples)
 	}
 
-	if b.Job.Kind() == research.AuditJob && b.Gain != nil && m.Target != TrimmedTarget {
-		c.Audit = &Audited{Job: b.Job, Commit: m.Commit, Experiments: c.Experiments, Gain: *b.Gain,
-			Scale: b.Scale, Pairs: len(b.Paired)}
+	if end.Job.Kind() == research.AuditJob && end.Gain != nil && measurement.Target != TrimmedTarget {
+		campaign.Audit = &Audited{Job: end.Job, Commit: measurement.Commit, Experiments: campaign.Experiments,
+			Gain: *end.Gain, Scale: end.Scale, Pairs: len(end.Paired)}
 	}
 
-	m.End = &b
-	c.closeJob(b.Job)
+	measurement.End = &end
+	campaign.closeJob(end.Job)
 }
 
 // foldCertificateFinished moves the checkpoint to the head, or the head back
 // to the checkpoint; the experiments of the chain are reverted by records of their own.
-func foldCertificateFinished(change *Change, _ Record, b CertificateEnd) {
-	c := change.Campaign
-	c.Rule, b.State = b.State, rules.RuleState{} // the campaign has the state, the job does not repeat it
+func foldCertificateFinished(change *Change, _ Record, end CertificateEnd) {
+	campaign := change.Campaign
+	campaign.Rule, end.State = end.State, rules.RuleState{} // the campaign has the state, the job does not repeat it
 
-	if b.Outcome == rules.Certified {
-		c.Certified++
-		c.CertifiedGain += c.Rule.MetricScale().Size(b.Gain.Mid)
+	if end.Outcome == rules.Certified {
+		campaign.Certified++
+		campaign.CertifiedGain += campaign.Rule.MetricScale().Size(end.Gain.Mid)
 	} else {
-		c.Incumbent, c.IncumbentTree, c.IncumbentOf = b.Commit, c.CheckpointTree, c.CheckpointOf
-		c.KeptStack = slices.DeleteFunc(c.KeptStack, func(n int) bool { return n >= c.ChainFrom })
+		campaign.Incumbent, campaign.IncumbentTree, campaign.IncumbentOf = end.Commit, campaign.CheckpointTree,
+			campaign.CheckpointOf
+		campaign.KeptStack = slices.DeleteFunc(campaign.KeptStack, func(n int) bool { return n >= campaign.ChainFrom })
 	}
-	c.moveCheckpoint()
+	campaign.moveCheckpoint()
 
-	change.Measurement.Proof = &b
-	c.closeJob(b.Job)
+	change.Measurement.Proof = &end
+	campaign.closeJob(end.Job)
 }
 
-func foldRun(change *Change, _ Record, b rules.Run) {
-	c := change.Campaign
-	c.Runs++
-	c.RunSeconds += b.Wall
-	c.GPUSeconds += b.GPUSeconds
+func foldRun(change *Change, _ Record, run rules.Run) {
+	campaign := change.Campaign
+	campaign.Runs++
+	campaign.RunSeconds += run.Wall
+	campaign.GPUSeconds += run.GPUSeconds
 
-	if x := change.Experiment; x != nil {
-		x.Confirmed = x.Confirmed || b.Role == research.Confirm
-		x.Runs++
-		x.RunSeconds += b.Wall
-		x.Output = b.Output
+	if experiment := change.Experiment; experiment != nil {
+		experiment.Confirmed = experiment.Confirmed || run.Role == research.Confirm
+		experiment.Runs++
+		experiment.RunSeconds += run.Wall
+		experiment.Output = run.Output
 
 		return
 	}
 
 	change.Measurement.Runs++
-	change.Measurement.Output = b.Output
+	change.Measurement.Output = run.Output
 }
 
 // foldLost ends the job of a worker that died. A test that had seen a run is
 // counted: the next test pays for it.
 func foldLost(change *Change, _ Record, b Loss) {
-	c := change.Campaign
-	c.closeJob(b.Job)
+	campaign := change.Campaign
+	campaign.closeJob(b.Job)
 
 	if m := change.Measurement; m != nil {
 		m.Lost = b.Reason
 		if b.Job.Kind() == research.CertificateJob && m.Runs > 0 {
-			c.LostTests++
+			campaign.LostTests++
 		}
 
 		return
 	}
 
-	x := change.Experiment
-	if x.Confirmed {
-		c.LostTests++
+	experiment := change.Experiment
+	if experiment.Confirmed {
+		campaign.LostTests++
 	}
 
-	x.Lost++
-	x.Status = research.Voided
-	x.Judgement = &rules.Judgement{N: x.N, Verdict: research.Invalid, StoppedBy: "lost", Reason: b.Reason,
-		Runs: x.Runs}
-	c.Verdicts[research.Invalid]++
+	experiment.Lost++
+	experiment.Status = research.Voided
+	experiment.Judgement = &rules.Judgement{N: experiment.N, Verdict: research.Invalid, StoppedBy: "lost",
+		Reason: b.Reason, Runs: experiment.Runs}
+	campaign.Verdicts[research.Invalid]++
 	change.updateIdea(true)
 }
 

@@ -72,25 +72,26 @@ func foldIdeaAdded(change *Change, r Record, b Idea) {
 	*change.Idea = IdeaState{Idea: b, By: r.Session, At: r.Time, Status: IdeaOpen}
 }
 
-func foldIdeaClaimed(change *Change, r Record, b IdeaClaim) error {
-	i := change.Idea
+func foldIdeaClaimed(change *Change, record Record, b IdeaClaim) error {
+	idea := change.Idea
 
 	switch {
-	case r.Session == "":
+	case record.Session == "":
 		return fmt.Errorf("a claim needs a session")
-	case i.Holder == r.Session && b.Fence == i.Fence: // renewed, perhaps by a later session of the same codename
-		i.Checkout, i.Attended = b.Checkout, b.Attended
+	case idea.Holder == record.Session &&
+		b.Fence == idea.Fence: // renewed, perhaps by a later session of the same codename
+		idea.Checkout, idea.Attended = b.Checkout, b.Attended
 		return nil
-	case i.Holder != "" && !b.takesOver(i):
+	case idea.Holder != "" && !b.takesOver(idea):
 		return research.Errorf(research.CodeConflict, "take another idea: read_log{view: \"ideas\"}",
-			"%s holds idea %d", i.Holder, i.N)
-	case b.Fence != i.Fence+1:
+			"%s holds idea %d", idea.Holder, idea.N)
+	case b.Fence != idea.Fence+1:
 		return research.Errorf(research.CodeConflict, "repeat the call",
-			"idea %d has been claimed %d times: the next fence is not %d", i.N, i.Fence, b.Fence)
+			"idea %d has been claimed %d times: the next fence is not %d", idea.N, idea.Fence, b.Fence)
 	}
 
-	i.Status, i.Holder, i.Fence, i.ClaimedAt = IdeaClaimed, r.Session, b.Fence, r.Time
-	i.Checkout, i.Attended, i.Why = b.Checkout, b.Attended, ""
+	idea.Status, idea.Holder, idea.Fence, idea.ClaimedAt = IdeaClaimed, record.Session, b.Fence, record.Time
+	idea.Checkout, idea.Attended, idea.Why = b.Checkout, b.Attended, ""
 
 	return nil
 }
@@ -108,14 +109,14 @@ func foldIdeaReleased(change *Change, r Record, b IdeaRelease) error {
 }
 
 func foldIdeaDropped(change *Change, r Record, b IdeaDrop) error {
-	i := change.Idea
-	if i.Holder != "" && i.Holder != r.Session && !b.takesOver(i) {
+	idea := change.Idea
+	if idea.Holder != "" && idea.Holder != r.Session && !b.takesOver(idea) {
 		return research.Errorf(research.CodeConflict, "leave it to the session that holds it", "%s holds idea %d",
-			i.Holder, i.N)
+			idea.Holder, idea.N)
 	}
 
-	i.endClaim()
-	i.Status, i.Why = IdeaDropped, b.Why
+	idea.endClaim()
+	idea.Status, idea.Why = IdeaDropped, b.Why
 
 	return nil
 }
@@ -149,16 +150,16 @@ func (i *IdeaState) endClaim() {
 
 // recordTry makes a proposal the last experiment of its idea. The proposal must be
 // made under the claim that holds now.
-func (change *Change) recordTry(r Record, b Proposal) error {
-	i := change.Idea
-	if i == nil {
+func (change *Change) recordTry(record Record, proposal Proposal) error {
+	idea := change.Idea
+	if idea == nil {
 		return nil
 	}
 
-	if err := i.requireClaim(r.Session, b.Fence); err != nil {
+	if err := idea.requireClaim(record.Session, proposal.Fence); err != nil {
 		return err
 	}
-	i.Experiment, i.Verdict, i.Kept = b.N, "", false
+	idea.Experiment, idea.Verdict, idea.Kept = proposal.N, "", false
 
 	return nil
 }
@@ -167,16 +168,16 @@ func (change *Change) recordTry(r Record, b Proposal) error {
 // experiment was made of that. An experiment that has ended ends the claim that it
 // was made under.
 func (change *Change) updateIdea(ended bool) {
-	i, x := change.Idea, change.Experiment
-	if i == nil || x == nil {
+	idea, experiment := change.Idea, change.Experiment
+	if idea == nil || experiment == nil {
 		return
 	}
 
-	if i.Experiment == x.N && x.Judgement != nil {
-		i.Verdict, i.Kept = x.Judgement.Verdict, x.Status == research.Kept
+	if idea.Experiment == experiment.N && experiment.Judgement != nil {
+		idea.Verdict, idea.Kept = experiment.Judgement.Verdict, experiment.Status == research.Kept
 	}
 
-	if ended && i.Holder != "" && i.Fence == x.Fence {
-		i.endClaim()
+	if ended && idea.Holder != "" && idea.Fence == experiment.Fence {
+		idea.endClaim()
 	}
 }

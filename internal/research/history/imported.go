@@ -17,8 +17,9 @@ import (
 // or one of its files. What it says is its writer's word. It is shown, searched
 // and exported again; it is part of no verdict, count, best value or budget.
 type Import struct {
-	N          int    `json:"n"`
-	Source     string `json:"source"`         // the file or folder: relative to the repository where it lies within, slash-separated
+	N int `json:"n"`
+	// the file or folder: relative to the repository where it lies within, slash-separated
+	Source     string `json:"source"`
 	Path       string `json:"path,omitempty"` // within a folder
 	Format     string `json:"format"`
 	LineNumber int    `json:"line_number"`    // from 1
@@ -37,7 +38,8 @@ type Import struct {
 	Description string             `json:"description,omitempty"`
 	Commit      string             `json:"commit,omitempty"` // as it stands there
 	Note        string             `json:"note,omitempty"`
-	Replaces    int                `json:"replaces,omitempty"` // the import that stood at this place of the source before
+	// the import that stood at this place of the source before
+	Replaces int `json:"replaces,omitempty"`
 }
 
 // The kinds of an imported line.
@@ -155,12 +157,12 @@ func (s *ImportSource) count(kind string, by int) {
 	s.Lines += by
 }
 
-func foldImported(change *Change, r Record, b Import) error {
-	c, s, replaced := change.Campaign, change.Source, change.Replaced
+func foldImported(change *Change, record Record, imported Import) error {
+	campaign, s, replaced := change.Campaign, change.Source, change.Replaced
 
-	if b.N != c.Imported+1 {
+	if imported.N != campaign.Imported+1 {
 		return research.Errorf(research.CodeConflict, "repeat the call: it will take the next number",
-			"the next imported line is %d, not %d", c.Imported+1, b.N)
+			"the next imported line is %d, not %d", campaign.Imported+1, imported.N)
 	}
 
 	was := 0
@@ -168,26 +170,26 @@ func foldImported(change *Change, r Record, b Import) error {
 		was = replaced.N
 	}
 
-	if b.Replaces != was {
+	if imported.Replaces != was {
 		return research.Errorf(research.CodeConflict, "repeat the call", "%s has been imported already, as %d",
-			b.Place(), was)
+			imported.Place(), was)
 	}
 
-	c.Imported = b.N
+	campaign.Imported = imported.N
 
-	if replaced != nil && replaced.Source == b.Source {
+	if replaced != nil && replaced.Source == imported.Source {
 		s.count(replaced.Kind, -1)
 		s.Replaced++
 	}
-	s.count(b.Kind, 1)
+	s.count(imported.Kind, 1)
 
-	s.Source, s.Format, s.At = b.Source, b.Format, r.Time
-	if b.Metric != "" {
-		s.Metric = b.Metric
+	s.Source, s.Format, s.At = imported.Source, imported.Format, record.Time
+	if imported.Metric != "" {
+		s.Metric = imported.Metric
 	}
 
-	if b.Better != "" {
-		s.Better = b.Better
+	if imported.Better != "" {
+		s.Better = imported.Better
 	}
 
 	return nil

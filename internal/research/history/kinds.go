@@ -112,18 +112,18 @@ func NewMigration(b Migration) Entry { return Entry{Kind: KindLedgerMigrated, Bo
 
 // Fold applies one record to the states that it touches. Folding all records in
 // order gives the ledger's states; the ledger stores what comes out.
-func Fold(change *Change, r Record) error {
+func Fold(change *Change, record Record) error {
 	if change.Session != nil {
-		change.Session.Last = r.Time
+		change.Session.Last = record.Time
 	}
 
-	fold := rowOf(r.Kind).fold
+	fold := rowOf(record.Kind).fold
 	if fold == nil {
-		return fmt.Errorf("record %d has the unknown kind %q", r.Seq, r.Kind)
+		return fmt.Errorf("record %d has the unknown kind %q", record.Seq, record.Kind)
 	}
 
-	if err := fold(change, r); err != nil {
-		return fmt.Errorf("fold record %d (%s): %w", r.Seq, r.Kind, err)
+	if err := fold(change, record); err != nil {
+		return fmt.Errorf("fold record %d (%s): %w", record.Seq, record.Kind, err)
 	}
 
 	return nil
@@ -139,25 +139,25 @@ func folding[T any](f func(*Change, Record, T)) func(*Change, Record) error {
 
 // refusing is on for a fold that refuses records which contradict the state.
 func refusing[T any](f func(*Change, Record, T) error) func(*Change, Record) error {
-	return func(change *Change, r Record) error {
-		b, err := body[T](r)
+	return func(change *Change, record Record) error {
+		b, err := body[T](record)
 		if err != nil {
 			return err
 		}
 
-		return f(change, r, b)
+		return f(change, record, b)
 	}
 }
 
 // indexing makes a row's index of a function that takes the decoded body.
 func indexing[T any](f func(*Change, Record, T) []IndexEntry) func(*Change, Record) ([]IndexEntry, error) {
-	return func(change *Change, r Record) ([]IndexEntry, error) {
-		b, err := body[T](r)
+	return func(change *Change, record Record) ([]IndexEntry, error) {
+		b, err := body[T](record)
 		if err != nil {
 			return nil, err
 		}
 
-		return f(change, r, b), nil
+		return f(change, record, b), nil
 	}
 }
 
@@ -167,23 +167,24 @@ func indexCheckout(change *Change, r Record) ([]IndexEntry, error) {
 }
 
 func indexProposal(change *Change, _ Record) ([]IndexEntry, error) {
-	x := change.Experiment
+	experiment := change.Experiment
 
-	return append(byWord(IndexText, x.N, x.Hypothesis),
-		IndexEntry{Key: named(IndexLatest, x.Checkout), Value: uint64(x.N)}), nil
+	return append(byWord(IndexText, experiment.N, experiment.Hypothesis),
+		IndexEntry{Key: named(IndexLatest, experiment.Checkout), Value: uint64(experiment.N)}), nil
 }
 
 // indexVerdict lets the same tree, and the same edit, be found again.
 func indexVerdict(change *Change, _ Record) ([]IndexEntry, error) {
-	x := change.Experiment
+	experiment := change.Experiment
 	var entries []IndexEntry
 
-	if x.Judgement.Verdict != research.Invalid { // what made it invalid may pass
-		entries = append(entries, IndexEntry{Key: named(IndexJudged, x.Parent, x.Tree), Value: uint64(x.N)})
+	if experiment.Judgement.Verdict != research.Invalid { // what made it invalid may pass
+		entries = append(entries, IndexEntry{Key: named(IndexJudged, experiment.Parent, experiment.Tree),
+			Value: uint64(experiment.N)})
 	}
 
-	if x.Diff != "" {
-		entries = append(entries, IndexEntry{Key: named(IndexDiffs, x.Diff), Value: uint64(x.N)})
+	if experiment.Diff != "" {
+		entries = append(entries, IndexEntry{Key: named(IndexDiffs, experiment.Diff), Value: uint64(experiment.N)})
 	}
 
 	return entries, nil
@@ -219,8 +220,8 @@ func indexIdea(change *Change, _ Record) ([]IndexEntry, error) {
 	return byWord(IndexIdeaText, i.N, i.Text), nil
 }
 
-func indexImport(_ *Change, r Record, b Import) []IndexEntry {
-	return append(byWord(IndexImportText, b.N, b.Searched()),
-		IndexEntry{Key: numbered(IndexImports, b.N), Value: r.Seq},
-		IndexEntry{Key: b.LineKey(), Value: b.place().encode()})
+func indexImport(_ *Change, r Record, imported Import) []IndexEntry {
+	return append(byWord(IndexImportText, imported.N, imported.Searched()),
+		IndexEntry{Key: numbered(IndexImports, imported.N), Value: r.Seq},
+		IndexEntry{Key: imported.LineKey(), Value: imported.place().encode()})
 }

@@ -18,19 +18,20 @@ func (c *Campaign) CertifiedWords() string {
 // Proof says how far a keep of x is proven: certified as part of a chain,
 // provisional until its chain is, unverified after a demotion, or rolled back;
 // "" where the verdict is the proof.
-func (c *Campaign) Proof(x *Experiment) string {
+func (c *Campaign) Proof(experiment *Experiment) string {
 	switch {
-	case x.RolledBack:
+	case experiment.RolledBack:
 		return "rolled back"
-	case x.Status == research.Kept && x.Overridden != "":
+	case experiment.Status == research.Kept && experiment.Overridden != "":
 		return "kept by a person against the verdict"
-	case x.Status != research.Kept || x.Judgement == nil || c.Rule.NoiseKind != research.Noisy:
+	case experiment.Status != research.Kept || experiment.Judgement == nil || c.Rule.NoiseKind != research.Noisy:
 		return ""
-	case x.N < c.ChainFrom && x.Judgement.Verdict == research.Improved && x.Judgement.StoppedBy != "one_run":
+	case experiment.N < c.ChainFrom && experiment.Judgement.Verdict == research.Improved &&
+		experiment.Judgement.StoppedBy != "one_run":
 		return ""
-	case x.N < c.ChainFrom:
+	case experiment.N < c.ChainFrom:
 		return "certified"
-	case x.Judgement.StoppedBy == "one_run":
+	case experiment.Judgement.StoppedBy == "one_run":
 		return "unverified"
 	}
 

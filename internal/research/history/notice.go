@@ -39,37 +39,38 @@ const CrashesLookedAt = crashLoop
 // numbers, newest first, CrashesLookedAt or as many as there are. c is the
 // campaign as it is now. One record gives one event at most, always the same but
 // for a loop of crashes where experiments ran side by side.
-func Noticed(c *Campaign, r Record, x *Experiment, before []Experiment) (*Notice, error) {
-	n := &Notice{Seq: r.Seq, At: r.Time}
-	switch r.Kind {
+func Noticed(campaign *Campaign, record Record, experiment *Experiment, before []Experiment) (*Notice, error) {
+	n := &Notice{Seq: record.Seq, At: record.Time}
+	switch record.Kind {
 	case KindExperimentKept:
-		k, err := body[Keeping](r)
-		if err != nil || x == nil || k.Simplification || k.Overridden != "" || x.Judgement == nil {
+		k, err := body[Keeping](record)
+		if err != nil || experiment == nil || k.Simplification || k.Overridden != "" || experiment.Judgement == nil {
 			return nil, err
 		}
 
-		return n.describeBest(c, x), nil
+		return n.describeBest(campaign, experiment), nil
 	case KindCertificateFinished:
-		e, err := body[CertificateEnd](r)
+		end, err := body[CertificateEnd](record)
 		if err != nil {
 			return nil, err
 		}
 
-		n.Event, n.Text = contract.EventCertified, "the head of "+c.Name+" is "+e.Describe(c.Program.Metric)
-		if e.Outcome == rules.RolledBack {
+		n.Event, n.Text = contract.EventCertified,
+			"the head of "+campaign.Name+" is "+end.Describe(campaign.Program.Metric)
+		if end.Outcome == rules.RolledBack {
 			n.Event, n.Text = contract.EventRolledBack,
-				"the head of "+c.Name+" went back to its checkpoint: "+e.Describe(c.Program.Metric)
+				"the head of "+campaign.Name+" went back to its checkpoint: "+end.Describe(campaign.Program.Metric)
 		}
-		n.Gain, n.Scale = e.Gain, e.Scale
+		n.Gain, n.Scale = end.Gain, end.Scale
 
 		return n, nil
 	case KindExperimentJudged, KindRunLost:
-		if x == nil || !completesCrashLoop(x, before) {
+		if experiment == nil || !completesCrashLoop(experiment, before) {
 			return nil, nil
 		}
-		n.Event, n.Experiment = contract.EventCrashLoop, x.N
+		n.Event, n.Experiment = contract.EventCrashLoop, experiment.N
 		n.Text = fmt.Sprintf("%s of %s in a row ended invalid for the same reason: %s",
-			wording.Count(crashLoop, "experiment"), c.Name, singleLine(x.Judgement.Reason, 200))
+			wording.Count(crashLoop, "experiment"), campaign.Name, singleLine(experiment.Judgement.Reason, 200))
 
 		return n, nil
 	}
@@ -77,14 +78,15 @@ func Noticed(c *Campaign, r Record, x *Experiment, before []Experiment) (*Notice
 	return nil, nil
 }
 
-func (n *Notice) describeBest(c *Campaign, x *Experiment) *Notice {
-	j := x.Judgement
-	n.Event, n.Experiment, n.Hypothesis, n.Gain, n.Scale = contract.EventBest, x.N, singleLine(x.Hypothesis, 200),
-		j.Gain, j.Scale
+func (n *Notice) describeBest(campaign *Campaign, experiment *Experiment) *Notice {
+	judgement := experiment.Judgement
+	n.Event, n.Experiment, n.Hypothesis, n.Gain, n.Scale = contract.EventBest, experiment.N,
+		singleLine(experiment.Hypothesis, 200), judgement.Gain, judgement.Scale
 
-	n.Text = fmt.Sprintf("experiment %d is the new best of %s: %s", x.N, c.Name, j.Describe(c.Program.Metric))
-	if j.StoppedBy == "one_run" { // a deterministic metric's value is the same however often it is measured
-		n.Value = j.Value
+	n.Text = fmt.Sprintf("experiment %d is the new best of %s: %s", experiment.N, campaign.Name,
+		judgement.Describe(campaign.Program.Metric))
+	if judgement.StoppedBy == "one_run" { // a deterministic metric's value is the same however often it is measured
+		n.Value = judgement.Value
 	}
 
 	return n
@@ -93,14 +95,14 @@ func (n *Notice) describeBest(c *Campaign, x *Experiment) *Notice {
 // completesCrashLoop says whether x is the experiment with which a loop of crashes is
 // full: it and the ones right before it are invalid for one cause, and the one
 // before those is not. So one loop gives one notice, however long it gets.
-func completesCrashLoop(x *Experiment, before []Experiment) bool {
-	why := invalidCause(x)
+func completesCrashLoop(experiment *Experiment, before []Experiment) bool {
+	why := invalidCause(experiment)
 	if why == "" || len(before) < crashLoop-1 {
 		return false
 	}
 
 	for i, b := range before {
-		same := b.N == x.N-1-i && invalidCause(&b) == why
+		same := b.N == experiment.N-1-i && invalidCause(&b) == why
 		if i == crashLoop-1 {
 			return !same
 		}
@@ -116,8 +118,9 @@ func completesCrashLoop(x *Experiment, before []Experiment) bool {
 // invalidCause is why an experiment is invalid, less the numbers and quoted names that
 // differ from one time to the next; "" of one that is not, or that was stopped.
 func invalidCause(x *Experiment) string {
-	j := x.Judgement
-	if j == nil || j.Verdict != research.Invalid || j.StoppedBy == "stopped" || j.Reason == "stopped by request" {
+	judgement := x.Judgement
+	if judgement == nil || judgement.Verdict != research.Invalid || judgement.StoppedBy == "stopped" ||
+		judgement.Reason == "stopped by request" {
 		return ""
 	}
 
@@ -127,7 +130,7 @@ func invalidCause(x *Experiment) string {
 		}
 
 		return r
-	}, "why: "+singleLine(j.Reason, 120))
+	}, "why: "+singleLine(judgement.Reason, 120))
 }
 
 // Circumstance names a lasting state of a campaign that a person wants to know
@@ -154,46 +157,47 @@ type Situation struct {
 // Circumstances are the states that the campaign is in now, each with the
 // notice of its beginning. The caller remembers which it has sent, and forgets
 // those that are not among them any more.
-func Circumstances(c *Campaign, s Situation) map[Circumstance]Notice {
+func Circumstances(campaign *Campaign, s Situation) map[Circumstance]Notice {
 	out := map[Circumstance]Notice{}
 	add := func(what Circumstance, e contract.Event, format string, args ...any) {
 		out[what] = Notice{Event: e, Seq: s.Head, At: s.Now, Text: fmt.Sprintf(format, args...)}
 	}
 
-	if c.Ended != "" {
+	if campaign.Ended != "" {
 		return out
 	}
 
-	stall := c.Program.Stall.WithDefaults()
-	if c.Streak >= stall.Experiments {
+	stall := campaign.Program.Stall.WithDefaults()
+	if campaign.Streak >= stall.Experiments {
 		add(Standstill, contract.EventStall, "%s of %s in a row, and none was kept",
-			wording.Count(c.Streak, "experiment"), c.Name)
+			wording.Count(campaign.Streak, "experiment"), campaign.Name)
 	}
 
 	if s.Changed {
 		add(Contract, contract.EventNeedsYou,
-			"the contract of %s was changed, so nothing runs: `ratchet accept` in a terminal, or put the front matter back", c.Name)
+			"the contract of %s was changed, so nothing runs: `ratchet accept` in a terminal, or put the front matter back", campaign.Name)
 	}
 
-	if c.Broken != "" {
-		add(Broken, contract.EventNeedsYou, "the start version of %s gives no usable metric: %s", c.Name,
-			singleLine(c.Broken, 200))
+	if campaign.Broken != "" {
+		add(Broken, contract.EventNeedsYou, "the start version of %s gives no usable metric: %s", campaign.Name,
+			singleLine(campaign.Broken, 200))
 	}
 
-	isSpent := c.isSpent()
+	isSpent := campaign.isSpent()
 	quiet := s.Now.Sub(s.Last)
 
-	lastMayBeKept := len(c.Unresolved) > 0 && quiet < time.Minute
+	lastMayBeKept := len(campaign.Unresolved) > 0 && quiet < time.Minute
 	if isSpent && !s.Running && !lastMayBeKept {
-		add(Spent, contract.EventBudget, "the budget of %s is spent: %s; %s kept%s", c.Name, c.spentWords(),
-			wording.Count(c.Kept, "edit"), c.gainedWords())
+		add(Spent, contract.EventBudget, "the budget of %s is spent: %s; %s kept%s", campaign.Name,
+			campaign.spentWords(), wording.Count(campaign.Kept, "edit"), campaign.gainedWords())
 	}
 
-	couldRun := !isSpent && !s.Changed && c.Rests == nil && c.Broken == ""
+	couldRun := !isSpent && !s.Changed && campaign.Rests == nil && campaign.Broken == ""
 	if couldRun && !s.Running && quiet.Hours() >= stall.Hours {
 		add(Silence, contract.EventStall,
-			"nothing has happened in %s for %s, and %d experiments are left: its agent seems to have stopped", c.Name,
-			wording.FormatDuration(quiet.Seconds()), c.Program.Campaign.Experiments-c.Experiments)
+			"nothing has happened in %s for %s, and %d experiments are left: its agent seems to have stopped",
+			campaign.Name, wording.FormatDuration(quiet.Seconds()),
+			campaign.Program.Campaign.Experiments-campaign.Experiments)
 	}
 
 	return out

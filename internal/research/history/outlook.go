@@ -65,14 +65,14 @@ func (c *Campaign) recordPause(at time.Time) {
 
 // Plan says what the campaign does next: propose, certify or end.
 func (c *Campaign) Plan() rules.Plan {
-	o := c.Outlook()
+	outlook := c.Outlook()
 	if c.Program.Search == rules.SearchCertify || c.Rule.NoiseKind != research.Noisy || c.Rule.Auto == nil {
-		if o.Proposals == 0 || o.Left < 1 {
+		if outlook.Proposals == 0 || outlook.Left < 1 {
 			return rules.PlanEnd
 		}
 
 		return rules.PlanPropose
 	}
 
-	return rules.NewAuto(c.Program).Plan(c.Rule, o)
+	return rules.NewAuto(c.Program).Plan(c.Rule, outlook)
 }

@@ -19,18 +19,18 @@ type Predictions struct {
 	Gains    int     `json:"gains"`    // estimates that are gains at all
 }
 
-func (p *Predictions) addJudgement(expect string, j rules.Judgement) {
+func (p *Predictions) addJudgement(expect string, judgement rules.Judgement) {
 	expected, ok := Expected(expect)
-	if !ok || j.Gain == nil || j.Scale != rules.LogScale {
+	if !ok || judgement.Gain == nil || judgement.Scale != rules.LogScale {
 		return
 	}
 
 	p.N++
 	p.Expected += expected
-	p.Found += j.Gain.Mid
+	p.Found += judgement.Gain.Mid
 
-	p.Missed += math.Abs(j.Gain.Mid - expected)
-	if j.Gain.Mid > 0 {
+	p.Missed += math.Abs(judgement.Gain.Mid - expected)
+	if judgement.Gain.Mid > 0 {
 		p.Gains++
 	}
 }

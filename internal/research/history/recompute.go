@@ -24,16 +24,16 @@ import (
 func Recompute(records func(yield func(Record) bool)) error {
 	campaigns := map[string]*replay{}
 	var err error
-	records(func(r Record) bool {
-		c := campaigns[r.Campaign]
+	records(func(record Record) bool {
+		c := campaigns[record.Campaign]
 		if c == nil {
 			c = &replay{jobs: map[research.JobID]*replayJob{}, ablations: map[string]*replayAblation{},
 				audits: map[research.JobID]*research.Interval{}}
-			campaigns[r.Campaign] = c
+			campaigns[record.Campaign] = c
 		}
 
-		if err = c.apply(r); err != nil {
-			err = fmt.Errorf("recompute record %d (%s): %w", r.Seq, r.Kind, err)
+		if err = c.apply(record); err != nil {
+			err = fmt.Errorf("recompute record %d (%s): %w", record.Seq, record.Kind, err)
 		}
 
 		return err == nil
@@ -150,17 +150,17 @@ func replayBody[T any](f func(*replay, T) error) func(*replay, Record) error {
 	}
 }
 
-func (c *replay) apply(r Record) error {
-	replayRecord, ok := replays[r.Kind]
+func (c *replay) apply(record Record) error {
+	replayRecord, ok := replays[record.Kind]
 	if !ok {
 		return nil
 	}
 
-	if c.rule == nil && r.Kind != KindCampaignStarted {
-		return fmt.Errorf("the campaign %q has not been started", r.Campaign)
+	if c.rule == nil && record.Kind != KindCampaignStarted {
+		return fmt.Errorf("the campaign %q has not been started", record.Campaign)
 	}
 
-	return replayRecord(c, r)
+	return replayRecord(c, record)
 }
 
 func (c *replay) setContract(p contract.Program) error {
@@ -168,22 +168,22 @@ func (c *replay) setContract(p contract.Program) error {
 	return nil
 }
 
-func (c *replay) checkCalibration(b CalibrationEnd) error {
-	job := c.job(b.Job)
-	defer delete(c.jobs, b.Job)
+func (c *replay) checkCalibration(end CalibrationEnd) error {
+	job := c.job(end.Job)
+	defer delete(c.jobs, end.Job)
 
-	if b.Failed != "" {
+	if end.Failed != "" {
 		return nil
 	}
 
 	derived, err := c.rule.Calibrated(job.observations)
 	if err != nil {
-		return fmt.Errorf("derive calibration %s: %w", b.Job, err)
+		return fmt.Errorf("derive calibration %s: %w", end.Job, err)
 	}
 
-	if derived.NoiseKind != b.State.NoiseKind || derived.Incumbent != b.State.Incumbent {
+	if derived.NoiseKind != end.State.NoiseKind || derived.Incumbent != end.State.Incumbent {
 		return fmt.Errorf("calibration %s is recorded as %s at %v, its runs say %s at %v",
-			b.Job, b.State.NoiseKind, b.State.Incumbent, derived.NoiseKind, derived.Incumbent)
+			end.Job, end.State.NoiseKind, end.State.Incumbent, derived.NoiseKind, derived.Incumbent)
 	}
 	c.state = derived.Continue(c.state)
 
@@ -238,93 +238,99 @@ func (c *replay) payLostTest(job *replayJob) {
 }
 
 // checkOutlook refuses an outlook that leaves out a test that was lost by then.
-func (c *replay) checkOutlook(o rules.Outlook) error {
-	if o.LostTests > c.lostTests || o.LostTests < c.paid {
-		return fmt.Errorf("it is recorded after %d lost tests, the records before it have %d", o.LostTests, c.lostTests)
+func (c *replay) checkOutlook(outlook rules.Outlook) error {
+	if outlook.LostTests > c.lostTests || outlook.LostTests < c.paid {
+		return fmt.Errorf("it is recorded after %d lost tests, the records before it have %d", outlook.LostTests,
+			c.lostTests)
 	}
-	c.paid = o.LostTests
+	c.paid = outlook.LostTests
 
 	return nil
 }
 
 // checkCertificate derives a certificate of the head from its pairs.
-func (c *replay) checkCertificate(b CertificateEnd) error {
-	job := c.job(b.Job)
+func (c *replay) checkCertificate(end CertificateEnd) error {
+	job := c.job(end.Job)
 
 	auto := rules.NewAuto(c.program)
 	if c.state.Auto == nil {
-		return fmt.Errorf("certificate %s has no belief to rest on", b.Job)
+		return fmt.Errorf("certificate %s has no belief to rest on", end.Job)
 	}
 
-	if err := c.checkOutlook(b.Outlook); err != nil {
-		return fmt.Errorf("certificate %s: %w", b.Job, err)
+	if err := c.checkOutlook(end.Outlook); err != nil {
+		return fmt.Errorf("certificate %s: %w", end.Job, err)
 	}
 
-	done := auto.NextPair(c.state, b.Outlook, job.observations).Done
+	done := auto.NextPair(c.state, end.Outlook, job.observations).Done
 	switch {
 	case done == nil:
-		return fmt.Errorf("certificate %s is recorded as %s, its %d runs decide nothing yet", b.Job, b.Outcome,
+		return fmt.Errorf("certificate %s is recorded as %s, its %d runs decide nothing yet", end.Job, end.Outcome,
 			len(job.observations))
-	case done.Outcome != b.Outcome || done.StoppedBy != b.StoppedBy:
-		return fmt.Errorf("certificate %s is recorded as %s (%s), its runs say %s (%s)", b.Job, b.Outcome, b.StoppedBy,
-			done.Outcome, done.StoppedBy)
-	case !rules.NearlyEqual(done.E, b.E):
-		return fmt.Errorf("certificate %s is recorded with E = %g, its runs say %g", b.Job, b.E, done.E)
+	case done.Outcome != end.Outcome || done.StoppedBy != end.StoppedBy:
+		return fmt.Errorf("certificate %s is recorded as %s (%s), its runs say %s (%s)", end.Job, end.Outcome,
+			end.StoppedBy, done.Outcome, done.StoppedBy)
+	case !rules.NearlyEqual(done.E, end.E):
+		return fmt.Errorf("certificate %s is recorded with E = %g, its runs say %g", end.Job, end.E, done.E)
 	}
 
-	c.state = auto.CloseCertificate(c.state, b.Outlook, job.observations, *done)
-	if b.Outcome == rules.RolledBack {
-		c.incumbent = b.Commit
+	c.state = auto.CloseCertificate(c.state, end.Outlook, job.observations, *done)
+	if end.Outcome == rules.RolledBack {
+		c.incumbent = end.Commit
 	}
-	delete(c.jobs, b.Job)
+	delete(c.jobs, end.Job)
 
 	return nil
 }
 
-func (c *replay) checkJudgement(b rules.Judgement) error {
-	job := c.job(research.NewJobID(research.ExperimentJob, b.N))
-	if err := c.checkOutlook(b.Outlook); err != nil {
-		return fmt.Errorf("experiment %d: %w", b.N, err)
+func (c *replay) checkJudgement(judgement rules.Judgement) error {
+	job := c.job(research.NewJobID(research.ExperimentJob, judgement.N))
+	if err := c.checkOutlook(judgement.Outlook); err != nil {
+		return fmt.Errorf("experiment %d: %w", judgement.N, err)
 	}
 
-	j, err := c.deriveJudgement(job, b)
+	verdict, err := c.deriveJudgement(job, judgement)
 	if err != nil {
 		return err
 	}
 
-	j.N = b.N
-	c.state = c.rule.Close(c.state, b.Outlook, job.observations, *j)
-	job.judged, job.observations = *j, nil
+	verdict.N = judgement.N
+	c.state = c.rule.Close(c.state, judgement.Outlook, job.observations, *verdict)
+	job.judged, job.observations = *verdict, nil
 	job.judged.State = rules.RuleState{} // AfterKeep and AfterUndo don't need it
 
 	return nil
 }
 
 // deriveJudgement is the verdict that the runs give, or the recorded one where runs can't say.
-func (c *replay) deriveJudgement(job *replayJob, b rules.Judgement) (*rules.Judgement, error) {
-	if b.Verdict == research.Invalid && (job.failed || len(job.observations) == 0 || b.StoppedBy == "stopped") {
-		return &b, nil
+func (c *replay) deriveJudgement(job *replayJob, judgement rules.Judgement) (*rules.Judgement, error) {
+	if judgement.Verdict == research.Invalid &&
+		(job.failed || len(job.observations) == 0 || judgement.StoppedBy == "stopped") {
+		return &judgement, nil
 	}
 
-	j := c.rule.Next(c.state, b.Outlook, job.observations).Done
+	verdict := c.rule.Next(c.state, judgement.Outlook, job.observations).Done
 	switch {
-	case j == nil && (b.Verdict == research.Inconclusive || b.Verdict == research.Invalid) && !isRuleStop(b.StoppedBy):
-		return &b, nil
-	case j == nil:
-		return nil, fmt.Errorf("experiment %d is recorded as %s, its %d runs decide nothing yet", b.N, b.Verdict,
-			len(job.observations))
-	case j.Verdict != b.Verdict:
-		return nil, fmt.Errorf("experiment %d is recorded as %s, its runs say %s", b.N, b.Verdict, j.Verdict)
-	case j.StoppedBy != b.StoppedBy || !rules.NearlyEqual(j.E, b.E) || !sameGain(j.Gain, b.Gain):
+	case verdict == nil && (judgement.Verdict == research.Inconclusive || judgement.Verdict == research.Invalid) &&
+		!isRuleStop(judgement.StoppedBy):
+		return &judgement, nil
+	case verdict == nil:
+		return nil, fmt.Errorf("experiment %d is recorded as %s, its %d runs decide nothing yet", judgement.N,
+			judgement.Verdict, len(job.observations))
+	case verdict.Verdict != judgement.Verdict:
+		return nil, fmt.Errorf("experiment %d is recorded as %s, its runs say %s", judgement.N, judgement.Verdict,
+			verdict.Verdict)
+	case verdict.StoppedBy != judgement.StoppedBy || !rules.NearlyEqual(verdict.E, judgement.E) ||
+		!sameGain(verdict.Gain, judgement.Gain):
 		return nil,
 			fmt.Errorf("experiment %d is recorded with E = %g and the gain %s (stopped by %s), its runs say %g and %s (%s)",
-				b.N, b.E, jsonText(b.Gain), b.StoppedBy, j.E, jsonText(j.Gain), j.StoppedBy)
-	case !sameNumber(j.Value, b.Value):
-		return nil, fmt.Errorf("experiment %d is recorded with the value %s, its runs say %s", b.N, jsonText(b.Value),
-			jsonText(j.Value))
+				judgement.N, judgement.E, jsonText(judgement.Gain), judgement.StoppedBy, verdict.E,
+				jsonText(verdict.Gain), verdict.StoppedBy)
+	case !sameNumber(verdict.Value, judgement.Value):
+		return nil, fmt.Errorf("experiment %d is recorded with the value %s, its runs say %s", judgement.N,
+			jsonText(judgement.Value), jsonText(verdict.Value))
 	}
 
-	return j, nil
+	return verdict, nil
 }
 
 // isRuleStop names the ends of a test that only the rule itself gives.
@@ -341,15 +347,16 @@ func sameNumber(a, b *float64) bool { return a == b || a != nil && b != nil && *
 
 // sameGain forgives what another processor's arithmetic may change.
 func sameGain(a, b *research.Interval) bool {
-	return a == b || a != nil && b != nil && rules.NearlyEqual(a.Mid, b.Mid) && rules.NearlyEqual(a.Lo, b.Lo) && rules.NearlyEqual(a.Hi,
+	return a == b || a != nil && b != nil && rules.NearlyEqual(a.Mid, b.Mid) && rules.NearlyEqual(a.Lo,
+		b.Lo) && rules.NearlyEqual(a.Hi,
 		b.Hi)
 }
 
 func jsonText(x any) string {
-	b, err := json.Marshal(x)
+	content, err := json.Marshal(x)
 	if err != nil {
 		return "-"
 	}
 
-	return string(b)
+	return string(content)
 }

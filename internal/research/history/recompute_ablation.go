@@ -21,7 +21,8 @@ type replayAblation struct {
 // The changes and what is claimed of them are taken as recorded.
 func (c *replay) beginAblation(b rules.Ablation) error {
 	is := rules.NewAblation(c.program, c.state, b.Changes, b.Pairs)
-	if is.NoiseKind != b.NoiseKind || is.Scale != b.Scale || !rules.NearlyEqual(is.S, b.S) || !rules.NearlyEqual(is.Least, b.Least) ||
+	if is.NoiseKind != b.NoiseKind || is.Scale != b.Scale || !rules.NearlyEqual(is.S, b.S) ||
+		!rules.NearlyEqual(is.Least, b.Least) ||
 		len(is.Residuals) != len(b.Residuals) {
 		return fmt.Errorf("the ablation is recorded with a noise of %g (%s), the runs before it say %g (%s)", b.S,
 			b.NoiseKind, is.S, is.NoiseKind)
@@ -54,8 +55,10 @@ func (c *replay) checkAblation(b rules.AblationEnd) error {
 	switch {
 	case is == nil:
 		return fmt.Errorf("the ablation is recorded as finished, its runs decide nothing yet")
-	case !slices.Equal(is.DroppedExperiments(), b.DroppedExperiments()) || !slices.Equal(rules.ExperimentNumbers(is.Kept), rules.ExperimentNumbers(b.Kept)):
-		return fmt.Errorf("the ablation is recorded as dropping %v, its runs say %v", b.DroppedExperiments(), is.DroppedExperiments())
+	case !slices.Equal(is.DroppedExperiments(), b.DroppedExperiments()) ||
+		!slices.Equal(rules.ExperimentNumbers(is.Kept), rules.ExperimentNumbers(b.Kept)):
+		return fmt.Errorf("the ablation is recorded as dropping %v, its runs say %v", b.DroppedExperiments(),
+			is.DroppedExperiments())
 	case !sameGain(is.Gain, b.Gain):
 		return fmt.Errorf("the trimmed head is recorded with the gain %s over the untrimmed, the runs say %s",
 			jsonText(b.Gain), jsonText(is.Gain))
@@ -74,23 +77,23 @@ func (c *replay) checkAblation(b rules.AblationEnd) error {
 }
 
 // checkFinalization holds a finalization against its audit, its ablation and the runs of its stack.
-func (c *replay) checkFinalization(b Finalization) error {
-	if gain, ok := c.audits[b.Audit]; !ok || !sameGain(gain, b.Gain) {
-		return fmt.Errorf("%s is recorded with the gain %s, its audit %s says %s", b.Branch, jsonText(b.Gain), b.Audit,
-			jsonText(gain))
+func (c *replay) checkFinalization(made Finalization) error {
+	if gain, ok := c.audits[made.Audit]; !ok || !sameGain(gain, made.Gain) {
+		return fmt.Errorf("%s is recorded with the gain %s, its audit %s says %s", made.Branch, jsonText(made.Gain),
+			made.Audit, jsonText(gain))
 	}
 
-	a := c.ablations[b.Of]
-	if b.Of == "" {
+	a := c.ablations[made.Of]
+	if made.Of == "" {
 		return nil
 	}
 
-	if a == nil || b.Ablated && (a.end == nil || !slices.Equal(a.end.DroppedExperiments(), b.Dropped)) ||
-		!b.Ablated && len(b.Dropped) > 0 {
-		return fmt.Errorf("%s is recorded without %v, which its ablation does not say", b.Branch, b.Dropped)
+	if a == nil || made.Ablated && (a.end == nil || !slices.Equal(a.end.DroppedExperiments(), made.Dropped)) ||
+		!made.Ablated && len(made.Dropped) > 0 {
+		return fmt.Errorf("%s is recorded without %v, which its ablation does not say", made.Branch, made.Dropped)
 	}
 
-	for _, s := range b.Stack {
+	for _, s := range made.Stack {
 		if gain := a.EstimateGain(a.runs.ResultOf(s.Besides, s.Experiments)); !sameGain(gain, s.Gain) {
 			return fmt.Errorf("the commit of experiments %v is recorded with the gain %s, its runs say %s",
 				s.Experiments, jsonText(s.Gain), jsonText(gain))

@@ -137,11 +137,12 @@ type (
 	}
 	// Finalization is the body of campaign.finalized: the result on a branch of its own.
 	Finalization struct {
-		Branch  string             `json:"branch"` // refs/heads/…
-		Commit  string             `json:"commit"`
-		Tree    string             `json:"tree"`
-		Head    string             `json:"head"`              // the incumbent that it was made of
-		Of      string             `json:"of,omitempty"`      // whose ablation, see Ablation.Of; "" where nothing was compared
+		Branch string `json:"branch"` // refs/heads/…
+		Commit string `json:"commit"`
+		Tree   string `json:"tree"`
+		Head   string `json:"head"` // the incumbent that it was made of
+		// whose ablation, see Ablation.Of; "" where nothing was compared
+		Of      string             `json:"of,omitempty"`
 		Ablated bool               `json:"ablated"`           // changes that do not pay were dropped
 		Most    int                `json:"most,omitempty"`    // pairs of one comparison
 		Dropped []int              `json:"dropped,omitempty"` // experiments
@@ -187,21 +188,23 @@ type (
 	}
 	// Proposal is the body of experiment.proposed.
 	Proposal struct {
-		N          int      `json:"n"`
-		Hypothesis string   `json:"hypothesis"`
-		Expect     string   `json:"expect,omitempty"`
-		Idea       string   `json:"idea,omitempty"`   // free text; with Fence the number of an idea
-		Fence      int      `json:"fence,omitempty"`  // of the claim that it is made under, 0 for none
-		Diff       string   `json:"diff,omitempty"`   // digest of the edit, see EditDigest
-		Merges     int      `json:"merges,omitempty"` // the experiment whose edit this measures again, on a newer incumbent
-		Parent     string   `json:"parent"`           // the incumbent's commit
-		Candidate  string   `json:"candidate"`
-		Edited     string   `json:"edited,omitempty"` // the edit as the checkout holds it, where the candidate is that merged with a newer incumbent
-		Tree       string   `json:"tree"`
-		Paths      []string `json:"paths"`
-		Added      int      `json:"added"`   // lines
-		Removed    int      `json:"removed"` // lines
-		Checkout   string   `json:"checkout"`
+		N          int    `json:"n"`
+		Hypothesis string `json:"hypothesis"`
+		Expect     string `json:"expect,omitempty"`
+		Idea       string `json:"idea,omitempty"`  // free text; with Fence the number of an idea
+		Fence      int    `json:"fence,omitempty"` // of the claim that it is made under, 0 for none
+		Diff       string `json:"diff,omitempty"`  // digest of the edit, see EditDigest
+		// the experiment whose edit this measures again, on a newer incumbent
+		Merges    int    `json:"merges,omitempty"`
+		Parent    string `json:"parent"` // the incumbent's commit
+		Candidate string `json:"candidate"`
+		// the edit as the checkout holds it, where the candidate is that merged with a newer incumbent
+		Edited   string   `json:"edited,omitempty"`
+		Tree     string   `json:"tree"`
+		Paths    []string `json:"paths"`
+		Added    int      `json:"added"`   // lines
+		Removed  int      `json:"removed"` // lines
+		Checkout string   `json:"checkout"`
 	}
 	// Rebasing is the body of experiment.rebased: another session kept something,
 	// and the edit was merged with it.

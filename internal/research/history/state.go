@@ -28,26 +28,29 @@ type Campaign struct {
 	Audit *Audited `json:"audit,omitempty"` // the last one
 	Final *Final   `json:"final,omitempty"` // what finalize made last
 
-	Experiments  int                      `json:"experiments"` // number of the last one
-	Calibrations int                      `json:"calibrations"`
-	Measurements int                      `json:"measurements"`
-	Certificates int                      `json:"certificates"` // started
-	Certified    int                      `json:"certified"`    // passed
-	Audits       int                      `json:"audits"`
-	LostTests    int                      `json:"lost_tests"` // that saw a run and were lost: the next test pays for them
-	Ideas        int                      `json:"ideas"`
-	Lessons      int                      `json:"lessons"`
-	Notes        int                      `json:"notes,omitempty"` // of persons, see Note
-	Saved        int                      `json:"saved"`
-	Imported     int                      `json:"imported,omitempty"` // records of other programs' lines; they count for nothing else
-	Runs         int                      `json:"runs"`
-	RunSeconds   float64                  `json:"run_seconds"`
-	GPUSeconds   float64                  `json:"gpu_seconds,omitempty"`
-	Verdicts     map[research.Verdict]int `json:"verdicts"`
-	Kept         int                      `json:"kept"`
-	Overridden   int                      `json:"overridden,omitempty"` // of the kept ones, those that a person kept against the verdict
-	Reverted     int                      `json:"reverted"`
-	Streak       int                      `json:"streak"` // judged experiments since the last keep
+	Experiments  int `json:"experiments"` // number of the last one
+	Calibrations int `json:"calibrations"`
+	Measurements int `json:"measurements"`
+	Certificates int `json:"certificates"` // started
+	Certified    int `json:"certified"`    // passed
+	Audits       int `json:"audits"`
+	// that saw a run and were lost: the next test pays for them
+	LostTests int `json:"lost_tests"`
+	Ideas     int `json:"ideas"`
+	Lessons   int `json:"lessons"`
+	Notes     int `json:"notes,omitempty"` // of persons, see Note
+	Saved     int `json:"saved"`
+	// records of other programs' lines; they count for nothing else
+	Imported   int                      `json:"imported,omitempty"`
+	Runs       int                      `json:"runs"`
+	RunSeconds float64                  `json:"run_seconds"`
+	GPUSeconds float64                  `json:"gpu_seconds,omitempty"`
+	Verdicts   map[research.Verdict]int `json:"verdicts"`
+	Kept       int                      `json:"kept"`
+	// of the kept ones, those that a person kept against the verdict
+	Overridden int `json:"overridden,omitempty"`
+	Reverted   int `json:"reverted"`
+	Streak     int `json:"streak"` // judged experiments since the last keep
 
 	// Unresolved are the judged experiments that wait for keep or revert, at most
 	// one of each checkout. Mine is the one of the reader's own, 0 if none; readers set it.
@@ -157,11 +160,12 @@ type Experiment struct {
 	RunSeconds float64          `json:"run_seconds"`
 	Class      int              `json:"class,omitempty"`       // of comparable runs, see Campaign.Class
 	RolledBack bool             `json:"rolled_back,omitempty"` // kept, until its chain failed its certificate
-	Proof      string           `json:"proof,omitempty"`       // how far its keep is proven, see Campaign.Proof; set by readers
-	Confirmed  bool             `json:"confirmed,omitempty"`   // a run of a confirmation was made
-	Rebased    int              `json:"rebased,omitempty"`     // times that its edit was merged onto a newer incumbent
-	Lost       int              `json:"lost,omitempty"`        // supervisors that died on it
-	Output     string           `json:"output,omitempty"`      // digest of the last stored output
+	// how far its keep is proven, see Campaign.Proof; set by readers
+	Proof     string `json:"proof,omitempty"`
+	Confirmed bool   `json:"confirmed,omitempty"` // a run of a confirmation was made
+	Rebased   int    `json:"rebased,omitempty"`   // times that its edit was merged onto a newer incumbent
+	Lost      int    `json:"lost,omitempty"`      // supervisors that died on it
+	Output    string `json:"output,omitempty"`    // digest of the last stored output
 }
 
 // Job returns the experiment's id.
@@ -227,10 +231,10 @@ func (c *Campaign) Finalized() *Final {
 	return nil
 }
 
-func (b Finalization) summarize(r Record, experiments int) *Final {
+func (b Finalization) summarize(record Record, experiments int) *Final {
 	f := &Final{Branch: b.Branch, Commit: b.Commit, Tree: b.Tree, Head: b.Head, Of: b.Of, Ablated: b.Ablated,
 		Most: b.Most, Audit: b.Audit, Scale: b.Scale, Pairs: b.Pairs, Dropped: len(b.Dropped), Stack: len(b.Stack),
-		Experiments: experiments, Seq: r.Seq, Hash: r.Hash}
+		Experiments: experiments, Seq: record.Seq, Hash: record.Hash}
 	if b.Gain != nil {
 		f.Gain = *b.Gain
 	}

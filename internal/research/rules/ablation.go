@@ -71,13 +71,14 @@ type Ablation struct {
 
 // NewAblation is the ablation of a head with these changes by what st knows of
 // the noise. pairs 0 is AblationPairs.
-func NewAblation(p contract.Program, st RuleState, changes []AblationChange, pairs int) Ablation {
+func NewAblation(program contract.Program, st RuleState, changes []AblationChange, pairs int) Ablation {
 	if pairs == 0 {
 		pairs = AblationPairs
 	}
 
-	a := Ablation{Changes: changes, NoiseKind: st.NoiseKind, Scale: st.Scale, Better: p.Metric.Better, Pairs: pairs}
-	a.Least = NewAuto(p).baseRule().minGain(st) / 2
+	a := Ablation{Changes: changes, NoiseKind: st.NoiseKind, Scale: st.Scale, Better: program.Metric.Better,
+		Pairs: pairs}
+	a.Least = NewAuto(program).baseRule().minGain(st) / 2
 
 	if a.NoiseKind == research.Deterministic {
 		a.Scale = linearScale // differences of exact values
@@ -96,22 +97,22 @@ func NewAblation(p contract.Program, st RuleState, changes []AblationChange, pai
 // ClaimedGain is what was believed of a kept experiment, as a positive difference
 // on the scale of the ablation; 0 for nothing, and for one that a person kept
 // against its verdict.
-func (a Ablation) ClaimedGain(j *Judgement, overridden bool) float64 {
+func (a Ablation) ClaimedGain(judgement *Judgement, overridden bool) float64 {
 	scale := metricScale{a.Scale, a.Better}
 
 	switch {
-	case j == nil || overridden:
+	case judgement == nil || overridden:
 		return 0
 	case a.NoiseKind == research.Deterministic:
-		if j.Value == nil || j.Baseline == nil {
+		if judgement.Value == nil || judgement.Baseline == nil {
 			return 0
 		}
 
-		return max(0, scale.Height(*j.Baseline)-scale.Height(*j.Value))
-	case j.Claim != nil:
-		return max(0, j.Claim.Gain)
-	case j.Gain != nil && j.Scale == a.Scale:
-		return max(0, scale.Size(j.Gain.Mid))
+		return max(0, scale.Height(*judgement.Baseline)-scale.Height(*judgement.Value))
+	case judgement.Claim != nil:
+		return max(0, judgement.Claim.Gain)
+	case judgement.Gain != nil && judgement.Scale == a.Scale:
+		return max(0, scale.Size(judgement.Gain.Mid))
 	}
 
 	return 0
@@ -143,9 +144,11 @@ type Comparison struct {
 
 // AblationEffect is what an ablation found of one change.
 type AblationEffect struct {
-	N     int                `json:"n"`
-	Why   string             `json:"why"`             // one of the words below, or what is wrong with the head without it
-	Gain  *research.Interval `json:"gain,omitempty"`  // that it brings to the trimmed head, with those of With; nil where nothing was measured
+	N int `json:"n"`
+	// one of the words below, or what is wrong with the head without it
+	Why string `json:"why"`
+	// that it brings to the trimmed head, with those of With; nil where nothing was measured
+	Gain  *research.Interval `json:"gain,omitempty"`
 	With  []int              `json:"with,omitempty"`  // others that were left out in the same comparison
 	Pairs int                `json:"pairs,omitempty"` // of it
 	Jobs  []research.JobID   `json:"jobs,omitempty"`

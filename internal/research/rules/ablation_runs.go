@@ -39,12 +39,12 @@ func (r *AblationRuns) AddJob(start JobStart, obs []Observation, end *Measuremen
 		return
 	}
 
-	j := ablationJob{start: start, obs: obs}
+	job := ablationJob{start: start, obs: obs}
 	if end != nil {
-		j.unfit, j.done = end.Unfit, end.Failed == ""
+		job.unfit, job.done = end.Unfit, end.Failed == ""
 	}
 
-	r.jobs = append(r.jobs, j)
+	r.jobs = append(r.jobs, job)
 }
 
 // ResultOf is what is known of the head without besides, against the same
@@ -58,25 +58,25 @@ func (r *AblationRuns) ResultOf(besides, out []int) ComparisonResult {
 	var result ComparisonResult
 	var withRuns, withoutRuns []Observation
 
-	for _, j := range r.jobs {
-		if !slices.Equal(j.start.Without, without) {
+	for _, job := range r.jobs {
+		if !slices.Equal(job.start.Without, without) {
 			continue
 		}
 
-		if j.unfit != "" {
-			result.Unfit = j.unfit
+		if job.unfit != "" {
+			result.Unfit = job.unfit
 			return result
 		}
 
-		withoutRuns = append(withoutRuns, validRuns(j.obs, Candidate)...)
-		if j.start.Paired == "" || !slices.Equal(j.start.Besides, besides) {
+		withoutRuns = append(withoutRuns, validRuns(job.obs, Candidate)...)
+		if job.start.Paired == "" || !slices.Equal(job.start.Besides, besides) {
 			continue
 		}
 
-		withRuns = append(withRuns, validRuns(j.obs, Incumbent)...)
-		if diffs := r.pairDiffs(j.obs); len(diffs) > 0 {
+		withRuns = append(withRuns, validRuns(job.obs, Incumbent)...)
+		if diffs := r.pairDiffs(job.obs); len(diffs) > 0 {
 			result.Diffs = append(result.Diffs, diffs...)
-			result.Jobs = append(result.Jobs, j.start.Job)
+			result.Jobs = append(result.Jobs, job.start.Job)
 		}
 	}
 
@@ -89,20 +89,21 @@ func (r *AblationRuns) ResultOf(besides, out []int) ComparisonResult {
 func (r *AblationRuns) pairDiffs(obs []Observation) (diffs []float64) {
 	pairs := map[int]runPair{}
 
-	for _, o := range ResolveRepeats(obs) {
-		if o.Pair == 0 || !o.Valid || !research.IsFinite(o.Value) || r.scale.Name == LogScale && o.Value <= 0 {
+	for _, observation := range ResolveRepeats(obs) {
+		if observation.Pair == 0 || !observation.Valid || !research.IsFinite(observation.Value) ||
+			r.scale.Name == LogScale && observation.Value <= 0 {
 			continue
 		}
 
-		height := r.scale.Height(o.Value)
-		pair := pairs[o.Pair]
-		if o.Side == Candidate {
+		height := r.scale.Height(observation.Value)
+		pair := pairs[observation.Pair]
+		if observation.Side == Candidate {
 			pair.c = &height
 		} else {
 			pair.b = &height
 		}
 
-		pairs[o.Pair] = pair
+		pairs[observation.Pair] = pair
 	}
 
 	for n := 1; n <= len(obs); n++ {
@@ -134,22 +135,22 @@ func (r *AblationRuns) compareExactly(besides, without []int) (result Comparison
 // findRun is the last run of the first job that ran the head without these
 // changes, nil when there is none; unfit says why that version can't be.
 func (r *AblationRuns) findRun(without []int) (run *Observation, jobs []research.JobID, unfit string) {
-	for _, j := range r.jobs {
+	for _, job := range r.jobs {
 		side := Candidate
 
 		switch {
-		case slices.Equal(j.start.Without, without):
-			if j.unfit != "" {
-				return nil, nil, j.unfit
+		case slices.Equal(job.start.Without, without):
+			if job.unfit != "" {
+				return nil, nil, job.unfit
 			}
-		case j.start.Paired != "" && slices.Equal(j.start.Besides, without):
+		case job.start.Paired != "" && slices.Equal(job.start.Besides, without):
 			side = Incumbent
 		default:
 			continue
 		}
 
-		if runs := validRuns(j.obs, side); len(runs) > 0 {
-			return &runs[len(runs)-1], []research.JobID{j.start.Job}, ""
+		if runs := validRuns(job.obs, side); len(runs) > 0 {
+			return &runs[len(runs)-1], []research.JobID{job.start.Job}, ""
 		}
 	}
 
@@ -183,15 +184,15 @@ func (r *AblationRuns) brokenGuard(with, without []Observation) string {
 
 	before, now := rule.guardMedians(with), rule.guardMedians(without)
 
-	for _, g := range r.program.Guards {
-		start, known := r.start[g.Name]
-		value, measured := now[g.Name]
-		if g.MaxGrowth == nil || !known || !measured || !g.IsExceeded(value, start) {
+	for _, guard := range r.program.Guards {
+		start, known := r.start[guard.Name]
+		value, measured := now[guard.Name]
+		if guard.MaxGrowth == nil || !known || !measured || !guard.IsExceeded(value, start) {
 			continue
 		}
 
-		if was, ok := before[g.Name]; !ok || value > was {
-			return g.DescribeExcess(value, start)
+		if was, ok := before[guard.Name]; !ok || value > was {
+			return guard.DescribeExcess(value, start)
 		}
 	}
 

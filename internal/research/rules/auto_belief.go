@@ -119,36 +119,36 @@ func newMixture(heights []float64, rope, top float64) *mixture {
 		Counts:   make([]float64, len(newEffectPrior(rope, top).mid)),
 	}
 
-	m := belief.toMixture(rope, top)
-	for i, s := range m.sigma {
+	mix := belief.toMixture(rope, top)
+	for i, s := range mix.sigma {
 		drift := driftSteps[i%len(driftSteps)]
-		m.Weights = append(m.Weights, drift.weight/(2*sigmaSteps+1))
-		m.Levels = append(m.Levels, heights[0])
-		m.Vars = append(m.Vars, s*s)
+		mix.Weights = append(mix.Weights, drift.weight/(2*sigmaSteps+1))
+		mix.Levels = append(mix.Levels, heights[0])
+		mix.Vars = append(mix.Vars, s*s)
 	}
 
 	for _, y := range heights[1:] {
-		m.observe(y, false)
+		mix.observe(y, false)
 	}
 
-	return m
+	return mix
 }
 
 // toMixture makes a mixture that shares nothing with b.
 func (b AutoBelief) toMixture(rope, top float64) *mixture {
-	m := &mixture{AutoBelief: b, prior: newEffectPrior(rope, top)}
-	m.Weights, m.Levels = slices.Clone(b.Weights), slices.Clone(b.Levels)
-	m.Vars, m.Counts = slices.Clone(b.Vars), slices.Clone(b.Counts)
+	mix := &mixture{AutoBelief: b, prior: newEffectPrior(rope, top)}
+	mix.Weights, mix.Levels = slices.Clone(b.Weights), slices.Clone(b.Levels)
+	mix.Vars, mix.Counts = slices.Clone(b.Vars), slices.Clone(b.Counts)
 
 	for i := -sigmaSteps; i <= sigmaSteps; i++ {
 		sigma := b.Unit * math.Pow(sigmaRatio, float64(i))
 		for _, drift := range driftSteps {
-			m.sigma = append(m.sigma, sigma)
-			m.drift = append(m.drift, drift.ratio*sigma)
+			mix.sigma = append(mix.sigma, sigma)
+			mix.drift = append(mix.drift, drift.ratio*sigma)
 		}
 	}
 
-	return m
+	return mix
 }
 
 // levelMean is the mean of the head's level.

@@ -61,12 +61,12 @@ type CertificateStep struct {
 // pairs of checkpoint (B) and head (C, side incumbent) as B C, C B, …, which
 // cancels steady drift over two. obs holds the certificate's runs in order. An
 // invalid run is asked for again; the third ends the certificate as rolled back.
-func (a Auto) NextPair(st RuleState, o Outlook, obs []Observation) CertificateStep {
+func (a Auto) NextPair(st RuleState, outlook Outlook, obs []Observation) CertificateStep {
 	if repeat := NextRepeat(st.NoiseKind, obs); repeat != nil {
 		return CertificateStep{Run: repeat}
 	}
 
-	st = st.countLostTests(o)
+	st = st.countLostTests(outlook)
 	pairs, failed := st.sortPairs(ResolveRepeats(obs))
 
 	// A pair that was begun is completed first.
@@ -96,7 +96,7 @@ func (a Auto) NextPair(st RuleState, o Outlook, obs []Observation) CertificateSt
 		stoppedBy, outcome = "threshold", Certified
 	case test.n > 0 && !passed && test.gain < hopeless:
 		stoppedBy = "futility"
-	case test.n < maxCertificatePairs && o.Left-len(obs) >= 2:
+	case test.n < maxCertificatePairs && outlook.Left-len(obs) >= 2:
 		return CertificateStep{Run: checkpointHalf(len(pairs)+1, runPair{})}
 	case passed:
 		stoppedBy, reason = "guard", open
@@ -131,35 +131,35 @@ func (p runPair) isComplete() bool { return p.b != nil && p.c != nil }
 
 // checkpointHalf is the missing run of pair n: odd pairs run the checkpoint first.
 func checkpointHalf(n int, p runPair) *RunRequest {
-	w := &RunRequest{Side: Checkpoint, Role: research.Confirm, Pair: n, Order: "BC"}
+	request := &RunRequest{Side: Checkpoint, Role: research.Confirm, Pair: n, Order: "BC"}
 	if n%2 == 0 {
-		w.Side, w.Order = Incumbent, "CB"
+		request.Side, request.Order = Incumbent, "CB"
 	}
 
 	switch {
 	case p.b != nil:
-		w.Side = Incumbent
+		request.Side = Incumbent
 	case p.c != nil:
-		w.Side = Checkpoint
+		request.Side = Checkpoint
 	}
 
-	return w
+	return request
 }
 
 // sortPairs sorts the runs into pairs, on the scale, and counts those without a place on it.
 func (st RuleState) sortPairs(obs []Observation) (pairs []runPair, failed int) {
-	for _, o := range obs {
-		y, ok := st.height(o)
-		if !ok || o.Pair < 1 || o.Pair > maxCertificatePairs {
+	for _, observation := range obs {
+		y, ok := st.height(observation)
+		if !ok || observation.Pair < 1 || observation.Pair > maxCertificatePairs {
 			failed++
 			continue
 		}
 
-		for len(pairs) < o.Pair {
+		for len(pairs) < observation.Pair {
 			pairs = append(pairs, runPair{})
 		}
 
-		if p := &pairs[o.Pair-1]; o.Side == Incumbent {
+		if p := &pairs[observation.Pair-1]; observation.Side == Incumbent {
 			p.c = &y
 		} else {
 			p.b = &y
@@ -190,7 +190,7 @@ type certificateTest struct {
 // around the claim and even in log; the estimate's belief is log-normal and
 // wider, with mirrored losses.
 func (st RuleState) newCertificateTest() *certificateTest {
-	t := &certificateTest{noise: st.pairNoise(st.Auto.mixture()), null: -st.Auto.MinEffect, need: st.logNeed(),
+	test := &certificateTest{noise: st.pairNoise(st.Auto.mixture()), null: -st.Auto.MinEffect, need: st.logNeed(),
 		evidence: 1}
 	rope := st.Auto.Rope
 	claim := max(st.Auto.Claim, rope*1e-3)
@@ -198,34 +198,34 @@ func (st RuleState) newCertificateTest() *certificateTest {
 	var around, even []float64
 
 	for size := min(rope, claim/4); size < 4*max(claim, rope); {
-		step := max(min(.24*size, .6*t.noise.s), max(claim, rope)/400)
+		step := max(min(.24*size, .6*test.noise.s), max(claim, rope)/400)
 		z := math.Log(size / claim)
-		t.effects = append(t.effects, -size)
+		test.effects = append(test.effects, -size)
 
 		bettable := 0.0
-		if -size < t.null {
+		if -size < test.null {
 			bettable = step / size
 		}
 
 		around = append(around, bettable*math.Exp(-z*z/(2*betSpread*betSpread)))
 		even = append(even, bettable)
-		t.belief = append(t.belief, step/size*math.Exp(-z*z/(2*claimSpread*claimSpread)))
+		test.belief = append(test.belief, step/size*math.Exp(-z*z/(2*claimSpread*claimSpread)))
 		size += step
 	}
 
 	normalise(around)
 	normalise(even)
-	normalise(t.belief)
+	normalise(test.belief)
 
 	for j := range around {
-		t.bets = append(t.bets, betShare*around[j]+(1-betShare)*even[j])
-		t.effects = append(t.effects, -t.effects[j])
-		t.belief = append(t.belief, lossShare*t.belief[j])
+		test.bets = append(test.bets, betShare*around[j]+(1-betShare)*even[j])
+		test.effects = append(test.effects, -test.effects[j])
+		test.belief = append(test.belief, lossShare*test.belief[j])
 	}
 
-	t.effects, t.belief = append(t.effects, 0), append(t.belief, lossShare)
+	test.effects, test.belief = append(test.effects, 0), append(test.belief, lossShare)
 
-	return t
+	return test
 }
 
 // decisiveEvidence is the evidence that counts: what passed, else what there is now.
@@ -328,16 +328,16 @@ func (t *certificateTest) estimate() (mean, lo, hi float64) {
 	return mean, min(lo, mean), max(hi, mean)
 }
 
-func (st RuleState) newCertificate(t *certificateTest, outcome Outcome, by string, runs int) *Certificate {
+func (st RuleState) newCertificate(test *certificateTest, outcome Outcome, by string, runs int) *Certificate {
 	r := st.MetricScale()
 
 	c := &Certificate{
 		Outcome: outcome, StoppedBy: by, Edits: st.Auto.Chain, Scale: st.Scale, Claim: r.Gain(-st.Auto.Claim),
-		Pairs: t.n, E: min(t.decisiveEvidence(), math.MaxFloat64), Need: math.Exp(t.need), Test: st.Tests + 1,
+		Pairs: test.n, E: min(test.decisiveEvidence(), math.MaxFloat64), Need: math.Exp(test.need), Test: st.Tests + 1,
 		Runs: runs,
 	}
-	if t.n > 0 {
-		c.Gain = r.interval(t.estimate())
+	if test.n > 0 {
+		c.Gain = r.interval(test.estimate())
 	}
 
 	return c
@@ -415,5 +415,6 @@ func (c Certificate) Describe(m contract.Metric) string {
 	}
 
 	return fmt.Sprintf("%s: chain of %s, %s %s, %s, E = %s against %s needed", head, wording.Count(c.Edits, "edit"),
-		w.amount(c.Gain.Mid), w.interval(), wording.Count(c.Pairs, "pair"), wording.FormatEvidence(c.E), wording.FormatEvidence(c.Need))
+		w.amount(c.Gain.Mid), w.interval(), wording.Count(c.Pairs, "pair"), wording.FormatEvidence(c.E),
+		wording.FormatEvidence(c.Need))
 }

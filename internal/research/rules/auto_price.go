@@ -32,20 +32,20 @@ func (a Auto) lookPrice(st RuleState, o Outlook, prior effectPrior) float64 {
 // nextPrice is the price after a proposal that took looks runs: dearer when
 // it took more than the runs left for each proposal, cheaper when less, so that
 // exactly the budget is spent where proposals are scarce.
-func (a Auto) nextPrice(st RuleState, o Outlook, prior effectPrior, looks int) float64 {
-	step := max(-5, min(5, float64(looks)-a.runsPerProposal(st, o)))
+func (a Auto) nextPrice(st RuleState, outlook Outlook, prior effectPrior, looks int) float64 {
+	step := max(-5, min(5, float64(looks)-a.runsPerProposal(st, outlook)))
 
-	return max(a.lookPrice(st, o, prior)*math.Exp(priceStep*step), priceFloor*st.Auto.Rope)
+	return max(a.lookPrice(st, outlook, prior)*math.Exp(priceStep*step), priceFloor*st.Auto.Rope)
 }
 
 // runsPerProposal is the number of runs left for each proposal still expected, 0
 // when their number is not known.
-func (a Auto) runsPerProposal(st RuleState, o Outlook) float64 {
-	if o.Proposals <= 0 {
+func (a Auto) runsPerProposal(st RuleState, outlook Outlook) float64 {
+	if outlook.Proposals <= 0 {
 		return 0
 	}
 
-	left, _ := a.spareRuns(st, o)
+	left, _ := a.spareRuns(st, outlook)
 
-	return float64(left) / float64(o.Proposals)
+	return float64(left) / float64(outlook.Proposals)
 }

@@ -33,13 +33,13 @@ func (st RuleState) logNeed() float64 {
 // runs of one version; with fewer than 30 differences of those it is at least
 // what the belief says of two runs and the drift between them, with a margin.
 // A pair has the outliers of two runs.
-func (st RuleState) pairNoise(m *mixture) noiseModel {
+func (st RuleState) pairNoise(mix *mixture) noiseModel {
 	pair := noiseModel{s: st.S}
 	if n := float64(len(st.Residuals)); n < trustedResiduals {
-		run, drift := m.noiseVariances()
+		run, drift := mix.noiseVariances()
 		pair.s = max(pair.s, math.Sqrt(2*run+drift)*(1+1/math.Sqrt(2*max(n, 1))))
 	}
-	pair.eps = max(outlierShare, min(maxPairOutliers, 2*m.outlierShare()))
+	pair.eps = max(outlierShare, min(maxPairOutliers, 2*mix.outlierShare()))
 
 	return pair
 }
@@ -88,18 +88,18 @@ func chanceFewerClean(k, n int, p float64) float64 {
 
 // spareRuns is the number of runs that the search may still use. late says that
 // the main certificate's reserve is no longer kept back, only a few runs for the last.
-func (a Auto) spareRuns(st RuleState, o Outlook) (left int, late bool) {
+func (a Auto) spareRuns(st RuleState, outlook Outlook) (left int, late bool) {
 	if st.NoiseKind != research.Noisy {
-		return o.Left, false
+		return outlook.Left, false
 	}
 
 	if !st.Auto.Late {
-		most := max(reserveLeast, int(reserveShare*float64(o.Budget)))
-		left = o.Left - min(2*st.ReservePairs(), most)
+		most := max(reserveLeast, int(reserveShare*float64(outlook.Budget)))
+		left = outlook.Left - min(2*st.ReservePairs(), most)
 	}
 
 	if left < 1 {
-		return o.Left - reserveLeast, true
+		return outlook.Left - reserveLeast, true
 	}
 
 	return left, false
@@ -118,15 +118,15 @@ const (
 // Plan says what comes next. A certificate is due when the runs left have come
 // down to its reserve, once, and then again at the end. A caller may certify
 // at any other time too: e-LOND pays for every test.
-func (a Auto) Plan(st RuleState, o Outlook) Plan {
+func (a Auto) Plan(st RuleState, outlook Outlook) Plan {
 	lastStep := PlanEnd
-	if a.CanCertify(st) && o.Left >= 2 {
+	if a.CanCertify(st) && outlook.Left >= 2 {
 		lastStep = PlanCertify
 	}
 
-	left, late := a.spareRuns(st, o)
+	left, late := a.spareRuns(st, outlook)
 	switch {
-	case o.Proposals == 0 || left < 1:
+	case outlook.Proposals == 0 || left < 1:
 		return lastStep
 	case late && !st.Auto.Late && lastStep == PlanCertify:
 		return PlanCertify

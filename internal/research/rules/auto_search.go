@@ -19,7 +19,7 @@ const (
 // know its level), or judges it. obs holds its runs in order. `provisional`
 // means that the expected gain is worth adopting the edit; nothing is proven
 // by it. Deterministic metrics are judged by one run.
-func (a Auto) Next(st RuleState, o Outlook, obs []Observation) Step {
+func (a Auto) Next(st RuleState, outlook Outlook, obs []Observation) Step {
 	if j := a.baseRule().judgeInvalid(st, obs); j != nil {
 		return conclude(j, st, obs)
 	}
@@ -34,13 +34,13 @@ func (a Auto) Next(st RuleState, o Outlook, obs []Observation) Step {
 	}
 
 	belief := st.openBelief(obs)
-	left, _ := a.spareRuns(st, o)
+	left, _ := a.spareRuns(st, outlook)
 	worth, ofCandidate := belief.moments().bestLook()
-	tooDear := worth <= a.lookPrice(st, o, belief.prior)
+	tooDear := worth <= a.lookPrice(st, outlook, belief.prior)
 
 	stoppedBy := ""
 	switch {
-	case tooDear && len(obs) < left && o.Shorter && a.canBeSimpler(st, belief, obs):
+	case tooDear && len(obs) < left && outlook.Shorter && a.canBeSimpler(st, belief, obs):
 		return runCandidate
 	case tooDear:
 		stoppedBy = "price"
@@ -54,7 +54,7 @@ func (a Auto) Next(st RuleState, o Outlook, obs []Observation) Step {
 		return Step{Run: &RunRequest{Side: Incumbent, Role: research.Anchor}}
 	}
 
-	return conclude(a.judgeBelief(st, o, belief, obs, stoppedBy), st, obs)
+	return conclude(a.judgeBelief(st, outlook, belief, obs, stoppedBy), st, obs)
 }
 
 // canBeSimpler says whether another look may still show that a shorter edit
@@ -91,12 +91,12 @@ func (st RuleState) openBelief(obs []Observation) *mixture {
 }
 
 // height is a run's place on the scale, false when it has none.
-func (st RuleState) height(o Observation) (float64, bool) {
-	if !o.Valid || !st.fitsScale([]float64{o.Value}) {
+func (st RuleState) height(observation Observation) (float64, bool) {
+	if !observation.Valid || !st.fitsScale([]float64{observation.Value}) {
 		return 0, false
 	}
 
-	return st.MetricScale().Height(o.Value), true
+	return st.MetricScale().Height(observation.Value), true
 }
 
 // bestLook is the expected net gain per run of looking k more times at the
@@ -132,7 +132,9 @@ func (o moments) lookValue(cov, v, k float64) float64 {
 }
 
 // judgeBelief is the judgement that the belief gives as the looks end.
-func (a Auto) judgeBelief(st RuleState, o Outlook, belief *mixture, obs []Observation, stoppedBy string) *Judgement {
+func (a Auto) judgeBelief(
+	st RuleState, outlook Outlook, belief *mixture, obs []Observation, stoppedBy string,
+) *Judgement {
 	now := belief.moments()
 	gain, loss, within := belief.effectChances(st.Auto.Rope)
 	candidates := st.candidateHeights(obs)
@@ -142,7 +144,7 @@ func (a Auto) judgeBelief(st RuleState, o Outlook, belief *mixture, obs []Observ
 	half := z95 * math.Sqrt(now.varEffect)
 	runSD := math.Sqrt(now.runVar)
 
-	j := &Judgement{
+	judgement := &Judgement{
 		Verdict: research.Inconclusive, StoppedBy: stoppedBy, Scale: st.Scale, Value: &value, Baseline: &base,
 		Gain:       scale.interval(now.effect, now.effect-half, now.effect+half),
 		Noise:      scale.Gain(-runSD),
@@ -152,24 +154,24 @@ func (a Auto) judgeBelief(st RuleState, o Outlook, belief *mixture, obs []Observ
 
 	// A shorter edit need not be shown to change nothing, only not to lose.
 	equivalent := within >= worthless
-	if o.Shorter {
+	if outlook.Shorter {
 		equivalent = loss < simplerLoss
 	}
 
 	switch {
 	case now.effect < -a.keepBar(st):
-		j.Verdict = research.Provisional
+		judgement.Verdict = research.Provisional
 	case loss >= lossAbove && gain < loss:
-		j.Verdict = research.Regressed
+		judgement.Verdict = research.Regressed
 	case len(candidates) >= 2 && equivalent:
-		j.Verdict = research.Equivalent
+		judgement.Verdict = research.Equivalent
 	}
 
-	if j.Verdict == research.Provisional || j.Verdict == research.Equivalent {
-		a.baseRule().checkGrowth(st, obs, j)
+	if judgement.Verdict == research.Provisional || judgement.Verdict == research.Equivalent {
+		a.baseRule().checkGrowth(st, obs, judgement)
 	}
 
-	return j
+	return judgement
 }
 
 // candidateHeights are the candidate's usable runs, on the scale.
@@ -188,7 +190,7 @@ func (st RuleState) candidateHeights(obs []Observation) []float64 {
 // Close folds a judged experiment into the state, when the verdict falls, as
 // an edit that was dropped; IfKept has what keeping it changes (see AfterKeep). An
 // invalid experiment teaches nothing and spends no share of the prior.
-func (a Auto) Close(st RuleState, o Outlook, obs []Observation, j Judgement) RuleState {
+func (a Auto) Close(st RuleState, outlook Outlook, obs []Observation, judgement Judgement) RuleState {
 	if st.NoiseKind != research.Noisy {
 		return st
 	}
@@ -196,14 +198,14 @@ func (a Auto) Close(st RuleState, o Outlook, obs []Observation, j Judgement) Rul
 	auto := *st.Auto
 	auto.IfKept = nil
 
-	if j.Verdict != research.Invalid && len(st.candidateHeights(obs)) > 0 {
-		_, late := a.spareRuns(st, o)
+	if judgement.Verdict != research.Invalid && len(st.candidateHeights(obs)) > 0 {
+		_, late := a.spareRuns(st, outlook)
 		belief := st.openBelief(obs)
 
-		auto.Price = a.nextPrice(st, o, belief.prior, len(obs))
+		auto.Price = a.nextPrice(st, outlook, belief.prior, len(obs))
 		auto.Late = auto.Late || late
 		auto.IfKept = belief.closeProposal()
-		auto.IfKept.N = j.N
+		auto.IfKept.N = judgement.N
 		auto.Belief = belief.AutoBelief
 
 		st = st.learnNoise(st.repeatDiffs(obs))

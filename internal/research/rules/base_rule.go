@@ -34,13 +34,13 @@ func (r baseRule) Calibrate(obs []Observation) *RunRequest {
 	}
 
 	values := make([]float64, 0, len(obs))
-	for _, o := range obs {
-		if !o.Valid || !research.IsFinite(o.Value) {
+	for _, observation := range obs {
+		if !observation.Valid || !research.IsFinite(observation.Value) {
 			return nil
 		}
 
-		if !o.WarmUp {
-			values = append(values, o.Value)
+		if !observation.WarmUp {
+			values = append(values, observation.Value)
 		}
 	}
 
@@ -91,15 +91,15 @@ func (r baseRule) newState(counted []Observation, values []float64, sequence str
 
 // countedRuns are a calibration's runs that count, and their values; the warm-up does not.
 func (r baseRule) countedRuns(obs []Observation) (counted []Observation, values []float64, err error) {
-	for _, o := range obs {
-		if why := r.unusableReason(o); why != "" {
+	for _, observation := range obs {
+		if why := r.unusableReason(observation); why != "" {
 			return nil, nil, research.Errorf(research.CodeProgram,
 				"make the program's command print its metric on the unchanged version, then start again", "%s", why)
 		}
 
-		if !o.WarmUp {
-			counted = append(counted, o)
-			values = append(values, o.Value)
+		if !observation.WarmUp {
+			counted = append(counted, observation)
+			values = append(values, observation.Value)
 		}
 	}
 
@@ -174,53 +174,53 @@ func (r baseRule) judgeExact(st RuleState, obs []Observation) Step {
 		gain = -gain
 	}
 
-	j := &Judgement{StoppedBy: "one_run", Scale: linearScale, Value: &value, Baseline: &base}
+	judgement := &Judgement{StoppedBy: "one_run", Scale: linearScale, Value: &value, Baseline: &base}
 	least := r.minGain(st) * (1 + 1e-9) // a hair, so that 1 % of .3 is not beaten by rounding
 
 	switch {
 	case gain > least:
-		j.Verdict = research.Improved
+		judgement.Verdict = research.Improved
 	case gain >= -least:
-		j.Verdict = research.Equivalent
+		judgement.Verdict = research.Equivalent
 	default:
-		j.Verdict = research.Regressed
+		judgement.Verdict = research.Regressed
 	}
 
 	if st.Scale == LogScale && base > 0 {
-		j.Scale = LogScale
+		judgement.Scale = LogScale
 		gain /= base
 	}
 
-	j.Gain = &research.Interval{Mid: gain, Lo: gain, Hi: gain}
+	judgement.Gain = &research.Interval{Mid: gain, Lo: gain, Hi: gain}
 
-	if j.Verdict != research.Regressed {
-		r.checkGrowth(st, obs, j)
+	if judgement.Verdict != research.Regressed {
+		r.checkGrowth(st, obs, judgement)
 	}
 
-	return conclude(j, st, obs)
+	return conclude(judgement, st, obs)
 }
 
 // conclude is the step that ends with j, or with invalid when one of its
 // numbers can't be written down.
-func conclude(j *Judgement, st RuleState, obs []Observation) Step {
-	j = requireFinite(j)
-	j.Runs, j.State = len(obs), st
+func conclude(judgement *Judgement, st RuleState, obs []Observation) Step {
+	judgement = requireFinite(judgement)
+	judgement.Runs, judgement.State = len(obs), st
 
-	return Step{Done: j}
+	return Step{Done: judgement}
 }
 
 // unusableReason says why an observation can't be compared, "" when it can.
-func (r baseRule) unusableReason(o Observation) string {
+func (r baseRule) unusableReason(observation Observation) string {
 	switch {
-	case !o.Valid && o.Reason == "":
+	case !observation.Valid && observation.Reason == "":
 		return "the run was invalid and gave no reason"
-	case !o.Valid:
-		return o.Reason
-	case !research.IsFinite(o.Value):
+	case !observation.Valid:
+		return observation.Reason
+	case !research.IsFinite(observation.Value):
 		return fmt.Sprintf("the value of %s is not a finite number", r.metric.Name)
-	case math.Abs(o.Value) > largest:
+	case math.Abs(observation.Value) > largest:
 		return fmt.Sprintf("the value of %s, %s, is too large to be compared", r.metric.Name,
-			wording.FormatValue(o.Value, r.metric.Unit))
+			wording.FormatValue(observation.Value, r.metric.Unit))
 	}
 
 	return ""
@@ -234,20 +234,20 @@ func (r baseRule) judgeInvalid(st RuleState, obs []Observation) *Judgement {
 		return newInvalid("the campaign is not calibrated")
 	}
 
-	for _, o := range obs {
-		why := r.unusableReason(o)
-		if why == "" && isNoisy && !st.fitsScale([]float64{o.Value}) {
+	for _, observation := range obs {
+		why := r.unusableReason(observation)
+		if why == "" && isNoisy && !st.fitsScale([]float64{observation.Value}) {
 			why = fmt.Sprintf("the value %s is not positive, and the calibration's were: they are compared by ratio",
-				wording.FormatValue(o.Value, r.metric.Unit))
+				wording.FormatValue(observation.Value, r.metric.Unit))
 		}
 
-		if why == "" && o.Side == Candidate {
-			why = r.brokenBound(o)
+		if why == "" && observation.Side == Candidate {
+			why = r.brokenBound(observation)
 		}
 
 		switch {
 		case why == "":
-		case o.Side == Candidate:
+		case observation.Side == Candidate:
 			return newInvalid(why)
 		default:
 			return newInvalid("the incumbent's own run failed, not the candidate's: " + why)
@@ -258,33 +258,34 @@ func (r baseRule) judgeInvalid(st RuleState, obs []Observation) *Judgement {
 }
 
 // requireFinite is j, or invalid when one of its numbers can't be written down.
-func requireFinite(j *Judgement) *Judgement {
-	numbers := []float64{j.E, j.Need, j.Noise, j.Detectable}
+func requireFinite(judgement *Judgement) *Judgement {
+	numbers := []float64{judgement.E, judgement.Need, judgement.Noise, judgement.Detectable}
 
-	for _, x := range []*float64{j.Value, j.Baseline} {
+	for _, x := range []*float64{judgement.Value, judgement.Baseline} {
 		if x != nil {
 			numbers = append(numbers, *x)
 		}
 	}
 
-	if g := j.Gain; g != nil {
+	if g := judgement.Gain; g != nil {
 		numbers = append(numbers, g.Mid, g.Lo, g.Hi)
 	}
 
-	for _, g := range j.Growth {
+	for _, g := range judgement.Growth {
 		numbers = append(numbers, g.Mid, g.Var)
 	}
 
 	for _, x := range numbers {
 		if !research.IsFinite(x) {
-			v := newInvalid("the candidate's value and the incumbent's are too far apart to be compared as numbers")
-			v.Test, v.Pairs, v.Wins, v.Losses = j.Test, j.Pairs, j.Wins, j.Losses
+			verdict := newInvalid("the candidate's value and the incumbent's are too far apart to be compared as numbers")
+			verdict.Test, verdict.Pairs, verdict.Wins, verdict.Losses = judgement.Test, judgement.Pairs, judgement.Wins,
+				judgement.Losses
 
-			return v
+			return verdict
 		}
 	}
 
-	return j
+	return judgement
 }
 
 func newInvalid(reason string) *Judgement {

@@ -62,11 +62,11 @@ type preset struct {
 // choosePreset goes by the runs that each proposal can have: from 5 on cheap, from
 // 2 on the middle one, else costly. Unknown proposals are unlimited ones. Without
 // assumptions a test has at least as many pairs as a proof with one lost pair needs.
-func (c Certify) choosePreset(o Outlook) preset {
+func (c Certify) choosePreset(outlook Outlook) preset {
 	p := preset{.30, 12}
 
-	if o.Proposals >= 0 {
-		share := float64(o.Left) / float64(max(o.Proposals, 1))
+	if outlook.Proposals >= 0 {
+		share := float64(outlook.Left) / float64(max(outlook.Proposals, 1))
 
 		switch {
 		case share >= 5:
@@ -103,35 +103,35 @@ func (c Certify) Calibrated(obs []Observation) (RuleState, error) {
 }
 
 // Next judges, or asks for one more run.
-func (c Certify) Next(st RuleState, o Outlook, obs []Observation) Step {
-	if j := c.baseRule().judgeInvalid(st, obs); j != nil {
+func (c Certify) Next(st RuleState, outlook Outlook, obs []Observation) Step {
+	if judgement := c.baseRule().judgeInvalid(st, obs); judgement != nil {
 		if st.NoiseKind == research.Noisy {
-			c.newConfirmation(st, o, obs).noteBrokenTest(j)
+			c.newConfirmation(st, outlook, obs).noteBrokenTest(judgement)
 		}
 
-		return conclude(j, st, obs)
+		return conclude(judgement, st, obs)
 	}
 
 	if st.NoiseKind == research.Deterministic {
 		return c.baseRule().judgeExact(st, obs)
 	}
 
-	want, j := c.newConfirmation(st, o, obs).nextRun()
+	want, verdict := c.newConfirmation(st, outlook, obs).nextRun()
 	if want != nil {
 		return Step{Run: want}
 	}
 
-	return conclude(j, st, obs)
+	return conclude(verdict, st, obs)
 }
 
 // Close counts the tests and learns from the runs: paired residuals of the
 // metric and of the guards, the incumbent's level, and how long ago it was run.
-func (c Certify) Close(st RuleState, o Outlook, obs []Observation, j Judgement) RuleState {
+func (c Certify) Close(st RuleState, outlook Outlook, obs []Observation, judgement Judgement) RuleState {
 	if st.NoiseKind != research.Noisy {
 		return st
 	}
 
-	t := c.newConfirmation(st, o, obs)
+	t := c.newConfirmation(st, outlook, obs)
 	st.Guards = c.baseRule().learnGuards(st, obs)
 	level := t.level
 
@@ -156,11 +156,11 @@ func (c Certify) Close(st RuleState, o Outlook, obs []Observation, j Judgement) 
 
 		st = st.learnNoise(aroundMedian(t.differences()))
 
-		if j.Verdict == research.Improved {
+		if judgement.Verdict == research.Improved {
 			st.Kept++
 		}
 
-		if j.Verdict == research.Equivalent && t.simple != nil {
+		if judgement.Verdict == research.Equivalent && t.simple != nil {
 			st.SimpleKept++
 		}
 	case t.screened:

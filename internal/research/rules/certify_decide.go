@@ -26,13 +26,13 @@ func (t *confirmation) nextRun() (*RunRequest, *Judgement) {
 		t.advanceTest()
 	}
 
-	j := t.decide()
-	if j == nil && t.left-len(t.obs) < 2 {
-		j = t.giveUp("budget")
+	judgement := t.decide()
+	if judgement == nil && t.left-len(t.obs) < 2 {
+		judgement = t.giveUp("budget")
 	}
 
-	if j != nil {
-		return nil, j
+	if judgement != nil {
+		return nil, judgement
 	}
 
 	return t.nextHalf(len(t.pairs) + 1), nil
@@ -199,7 +199,7 @@ func (t *confirmation) noteBrokenTest(j *Judgement) {
 // pairs, or of the screen runs while there are none.
 func (t *confirmation) newJudgement(verdict research.Verdict, stoppedBy, reason string) *Judgement {
 	n := len(t.candidate)
-	j := &Judgement{
+	judgement := &Judgement{
 		Verdict: verdict, StoppedBy: stoppedBy, Reason: reason, Scale: t.st.Scale, Pairs: n,
 		Noise:      t.asGain(math.Sqrt(t.noise.runVar())),
 		Detectable: t.asGain(t.minGain + DetectableSize(t.noise.s, n, t.st.alphaNext())),
@@ -211,28 +211,29 @@ func (t *confirmation) newJudgement(verdict research.Verdict, stoppedBy, reason 
 		effect := screen - t.level.level
 		half := z95 * math.Sqrt(t.noise.runVar()+t.level.variance)
 
-		j.Value, j.Baseline = &value, &base
-		j.Gain = t.scale.interval(effect, effect-half, effect+half)
+		judgement.Value, judgement.Baseline = &value, &base
+		judgement.Gain = t.scale.interval(effect, effect-half, effect+half)
 
-		return j
+		return judgement
 	}
 
 	value, base := t.scale.value(median(t.candidate)), t.scale.value(median(t.incumbent))
-	j.Value, j.Baseline = &value, &base
-	j.Gain = t.scale.interval(t.estimate())
-	j.Growth = t.rule.baseRule().measureGrowth(t.st, t.obs, Incumbent, Candidate)
+	judgement.Value, judgement.Baseline = &value, &base
+	judgement.Gain = t.scale.interval(t.estimate())
+	judgement.Growth = t.rule.baseRule().measureGrowth(t.st, t.obs, Incumbent, Candidate)
 
 	tested, need, test := t.gain, t.need, t.st.Tests+1
 	if t.simple != nil && t.simpleOpened {
 		tested, need, test = t.simple, t.simpleNeed(), t.st.SimpleTests+1
 	}
 
-	j.E, j.Need, j.Test, j.Wins, j.Losses = tested.e, need, test, tested.wins, tested.losses
+	judgement.E, judgement.Need, judgement.Test, judgement.Wins, judgement.Losses = tested.e, need, test, tested.wins,
+		tested.losses
 	if tested.best >= need {
-		j.E = tested.best // the value that passed counts, also while a guard is still open
+		judgement.E = tested.best // the value that passed counts, also while a guard is still open
 	}
 
-	return j
+	return judgement
 }
 
 // asGain reports a size on the scale as a gain of that size.

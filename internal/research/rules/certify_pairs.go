@@ -42,7 +42,7 @@ type confirmation struct {
 type runPair struct{ b, c *float64 }
 
 // newConfirmation folds the runs; those that are not usable only count.
-func (c Certify) newConfirmation(st RuleState, o Outlook, obs []Observation) *confirmation {
+func (c Certify) newConfirmation(st RuleState, outlook Outlook, obs []Observation) *confirmation {
 	minGain := c.baseRule().minGain(st)
 
 	rope := c.Rope
@@ -52,15 +52,15 @@ func (c Certify) newConfirmation(st RuleState, o Outlook, obs []Observation) *co
 
 	finest := max(rope, st.S/25)
 	t := &confirmation{
-		rule: c, st: st, obs: obs, scale: st.MetricScale(), preset: c.choosePreset(o),
+		rule: c, st: st, obs: obs, scale: st.MetricScale(), preset: c.choosePreset(outlook),
 		minGain: minGain,
 		rope:    rope,
 		noise:   noiseModel{st.S, st.Eps},
 		level:   tracker{st.Level, st.LevelVar},
 		need:    1 / st.alphaNext(),
-		left:    o.Left,
+		left:    outlook.Left,
 		belief:  newBelief(finest, autoTop(st.Scale, finest)),
-		shorter: o.Shorter,
+		shorter: outlook.Shorter,
 	}
 
 	for _, run := range obs {
@@ -81,10 +81,10 @@ func (c Certify) newConfirmation(st RuleState, o Outlook, obs []Observation) *co
 func (t *confirmation) usesSigns() bool { return t.rule.Assumptions == contract.AssumeNone }
 
 // addRun folds in one usable run.
-func (t *confirmation) addRun(o Observation) {
-	y := t.scale.Height(o.Value)
+func (t *confirmation) addRun(observation Observation) {
+	y := t.scale.Height(observation.Value)
 
-	switch o.Role {
+	switch observation.Role {
 	case research.Anchor:
 		t.anchored = true
 		t.level = t.level.observe(y, 0, t.noise)
@@ -93,7 +93,7 @@ func (t *confirmation) addRun(o Observation) {
 		t.belief.update(y-t.level.level, t.screenNoise())
 	case research.Confirm:
 		t.beginTest()
-		t.addHalf(o, y)
+		t.addHalf(observation, y)
 	}
 }
 
@@ -122,21 +122,21 @@ func (t *confirmation) screenNoise() noiseModel {
 
 // addHalf puts a run into its pair, and bets on the pair once it is complete. A
 // third run of a pair is ignored.
-func (t *confirmation) addHalf(o Observation, y float64) {
-	if o.Pair < 1 || o.Pair > 2*t.preset.pairs {
+func (t *confirmation) addHalf(observation Observation, y float64) {
+	if observation.Pair < 1 || observation.Pair > 2*t.preset.pairs {
 		return
 	}
 
-	for len(t.pairs) < o.Pair {
+	for len(t.pairs) < observation.Pair {
 		t.pairs = append(t.pairs, runPair{})
 	}
 
-	pair := &t.pairs[o.Pair-1]
+	pair := &t.pairs[observation.Pair-1]
 	if pair.isComplete() {
 		return
 	}
 
-	if o.Side == Candidate {
+	if observation.Side == Candidate {
 		pair.c = &y
 	} else {
 		pair.b = &y

@@ -134,13 +134,13 @@ func (w formatter) describePaired() string {
 }
 
 // DescribeResolution is Resolution for some numbers of pairs, in one line.
-func (s RuleState) DescribeResolution(m contract.Metric, pairs ...int) string {
+func (s RuleState) DescribeResolution(metric contract.Metric, pairs ...int) string {
 	if s.NoiseKind != research.Noisy {
 		return "deterministic so far: one run shows any difference"
 	}
 	words := ""
 
-	w := formatter{Judgement{Scale: s.Scale}, m.Unit}
+	w := formatter{Judgement{Scale: s.Scale}, metric.Unit}
 	for _, n := range pairs {
 		g, ok := s.DetectableGain(n)
 		if !ok {
@@ -158,21 +158,21 @@ func (s RuleState) DescribeResolution(m contract.Metric, pairs ...int) string {
 
 // DescribeChain says what the head claims over the checkpoint, with the edit that
 // j judged if it is kept too; "" when there is no chain.
-func (s RuleState) DescribeChain(m contract.Metric, j *Judgement) string {
+func (s RuleState) DescribeChain(metric contract.Metric, judgement *Judgement) string {
 	if s.Auto == nil {
 		return ""
 	}
 
 	auto := *s.Auto
-	if j != nil && j.Claim != nil {
-		auto.Claim, auto.Chain = auto.Claim+j.Claim.Gain, auto.Chain+1
+	if judgement != nil && judgement.Claim != nil {
+		auto.Claim, auto.Chain = auto.Claim+judgement.Claim.Gain, auto.Chain+1
 	}
 
 	if auto.Chain == 0 {
 		return ""
 	}
 	s.Auto = &auto
-	w := formatter{Judgement{Scale: s.Scale}, m.Unit}
+	w := formatter{Judgement{Scale: s.Scale}, metric.Unit}
 
 	return fmt.Sprintf("chain of %s claims %s, its certificate needs about %s",
 		wording.Count(auto.Chain, "edit"), w.amount(s.MetricScale().Gain(-auto.Claim)),

@@ -110,29 +110,30 @@ type Evidence struct {
 // by pair: recomputed from its runs, in order, by the rule of p from the state st
 // in which it began. nil where the verdict rests on no e-value, and where the
 // path does not end at the recorded one, as after a rebase or from another state.
-func EvidencePath(p contract.Program, st RuleState, j Judgement, runs []Run) []Evidence {
-	rule, isCertify := newCertify(p).(Certify)
-	if p.Search != SearchCertify || !isCertify || st.NoiseKind != research.Noisy || j.E <= 0 || j.Pairs == 0 {
+func EvidencePath(program contract.Program, st RuleState, judgement Judgement, runs []Run) []Evidence {
+	rule, isCertify := newCertify(program).(Certify)
+	if program.Search != SearchCertify || !isCertify || st.NoiseKind != research.Noisy || judgement.E <= 0 ||
+		judgement.Pairs == 0 {
 		return nil
 	}
 
-	st = st.countLostTests(j.Outlook)
+	st = st.countLostTests(judgement.Outlook)
 
 	var obs []Observation
 	var gain, simple []Evidence
 	var last *confirmation
 
-	for _, r := range runs {
-		if r.Void {
+	for _, run := range runs {
+		if run.Void {
 			continue
 		}
 
-		obs = append(obs, NewObservation(r, p.Metric))
-		last = rule.newConfirmation(st, j.Outlook, ResolveRepeats(obs))
+		obs = append(obs, NewObservation(run, program.Metric))
+		last = rule.newConfirmation(st, judgement.Outlook, ResolveRepeats(obs))
 
-		gain = appendEvidence(gain, last.gain, r.Number)
+		gain = appendEvidence(gain, last.gain, run.Number)
 		if last.simpleOpened {
-			simple = appendEvidence(simple, last.simple, r.Number)
+			simple = appendEvidence(simple, last.simple, run.Number)
 		}
 	}
 
@@ -145,7 +146,7 @@ func EvidencePath(p contract.Program, st RuleState, j Judgement, runs []Run) []E
 		path, end = simple, last.simple
 	}
 
-	if end == nil || !NearlyEqual(end.e, j.E) && !NearlyEqual(end.best, j.E) {
+	if end == nil || !NearlyEqual(end.e, judgement.E) && !NearlyEqual(end.best, judgement.E) {
 		return nil
 	}
 

@@ -35,19 +35,19 @@ type Growth struct {
 
 // brokenBound checks a run against the guards' own bounds.
 func (r baseRule) brokenBound(o Observation) string {
-	for _, g := range r.guards {
-		x, ok := o.Guards[g.Name]
+	for _, guard := range r.guards {
+		x, ok := o.Guards[guard.Name]
 		switch {
 		case !ok:
-			return fmt.Sprintf("the guard %s was not measured", g.Name)
+			return fmt.Sprintf("the guard %s was not measured", guard.Name)
 		case !research.IsFinite(x):
-			return fmt.Sprintf("the guard %s is not a finite number", g.Name)
-		case g.Max != nil && x > *g.Max:
-			return fmt.Sprintf("guard %s = %s breaks max %s", g.Name, wording.FormatValue(x, ""),
-				wording.FormatValue(*g.Max, ""))
-		case g.Min != nil && x < *g.Min:
-			return fmt.Sprintf("guard %s = %s breaks min %s", g.Name, wording.FormatValue(x, ""),
-				wording.FormatValue(*g.Min, ""))
+			return fmt.Sprintf("the guard %s is not a finite number", guard.Name)
+		case guard.Max != nil && x > *guard.Max:
+			return fmt.Sprintf("guard %s = %s breaks max %s", guard.Name, wording.FormatValue(x, ""),
+				wording.FormatValue(*guard.Max, ""))
+		case guard.Min != nil && x < *guard.Min:
+			return fmt.Sprintf("guard %s = %s breaks min %s", guard.Name, wording.FormatValue(x, ""),
+				wording.FormatValue(*guard.Min, ""))
 		}
 	}
 
@@ -57,31 +57,33 @@ func (r baseRule) brokenBound(o Observation) string {
 // checkGrowth turns j invalid when the candidate's median of a guard exceeds
 // what max_growth allows over the campaign's start, and notes in j what it
 // grew by. It compares points: for one run, and for what is only adopted provisionally.
-func (r baseRule) checkGrowth(st RuleState, obs []Observation, j *Judgement) {
+func (r baseRule) checkGrowth(st RuleState, obs []Observation, judgement *Judgement) {
 	now := r.guardMedians(runsOfSide(obs, Candidate))
 
-	for _, g := range r.guards {
-		start, hasStart := st.Start[g.Name]
-		if g.MaxGrowth == nil || !hasStart {
+	for _, guard := range r.guards {
+		start, hasStart := st.Start[guard.Name]
+		if guard.MaxGrowth == nil || !hasStart {
 			continue
 		}
 
-		value := now[g.Name]
-		if g.IsExceeded(value, start) {
-			j.Verdict, j.StoppedBy, j.Reason = research.Invalid, "invalid", g.DescribeExcess(value, start)
+		value := now[guard.Name]
+		if guard.IsExceeded(value, start) {
+			judgement.Verdict, judgement.StoppedBy, judgement.Reason = research.Invalid, "invalid",
+				guard.DescribeExcess(value, start)
 			return
 		}
 
-		state, known := st.Guards[g.Name]
-		if !known || j.StoppedBy != "one_run" || !state.fitsScale(value) {
+		state, known := st.Guards[guard.Name]
+		if !known || judgement.StoppedBy != "one_run" || !state.fitsScale(value) {
 			continue
 		}
 
-		if j.Growth == nil {
-			j.Growth = map[string]Growth{}
+		if judgement.Growth == nil {
+			judgement.Growth = map[string]Growth{}
 		}
 
-		j.Growth[g.Name] = Growth{Mid: state.height(value) - state.height(start) - state.Mid, Var: state.S * state.S}
+		judgement.Growth[guard.Name] = Growth{Mid: state.height(value) - state.height(start) - state.Mid,
+			Var: state.S * state.S}
 	}
 }
 
@@ -129,9 +131,9 @@ func guardValues(obs []Observation, name string) []float64 {
 func (r baseRule) newGuardStates(counted []Observation) map[string]GuardState {
 	var states map[string]GuardState
 
-	for _, g := range r.guards {
-		xs := guardValues(counted, g.Name)
-		if g.MaxGrowth == nil || len(xs) == 0 {
+	for _, guard := range r.guards {
+		xs := guardValues(counted, guard.Name)
+		if guard.MaxGrowth == nil || len(xs) == 0 {
 			continue
 		}
 		s := GuardState{Scale: scaleOf(xs), Exact: allEqual(xs)}
@@ -143,7 +145,7 @@ func (r baseRule) newGuardStates(counted []Observation) map[string]GuardState {
 		if !s.Exact {
 			s = s.learnNoise(successiveDiffs(s.heights(xs)), s.height(median(xs)))
 		}
-		states[g.Name] = s
+		states[guard.Name] = s
 	}
 
 	return states
@@ -197,13 +199,13 @@ func (r baseRule) learnGuards(st RuleState, obs []Observation) map[string]GuardS
 	}
 
 	states := maps.Clone(st.Guards)
-	for name, s := range states {
-		repeats := s.repeatDiffs(obs, name)
-		if s.Exact && allZero(repeats) {
+	for name, guard := range states {
+		repeats := guard.repeatDiffs(obs, name)
+		if guard.Exact && allZero(repeats) {
 			continue
 		}
-		s.Exact = false
-		states[name] = s.learnNoise(repeats, s.height(st.Start[name]))
+		guard.Exact = false
+		states[name] = guard.learnNoise(repeats, guard.height(st.Start[name]))
 	}
 
 	return states
@@ -234,22 +236,22 @@ func (s GuardState) pairedDiffs(obs []Observation, name string, of Side) []float
 	type halves struct{ own, other *float64 }
 	pairs, order := map[int]*halves{}, []int(nil)
 
-	for _, o := range obs {
-		value, ok := o.Guards[name]
-		if o.Pair == 0 || !o.Valid || !ok || !s.fitsScale(value) {
+	for _, observation := range obs {
+		value, ok := observation.Guards[name]
+		if observation.Pair == 0 || !observation.Valid || !ok || !s.fitsScale(value) {
 			continue
 		}
 
-		if pairs[o.Pair] == nil {
-			pairs[o.Pair] = &halves{}
-			order = append(order, o.Pair)
+		if pairs[observation.Pair] == nil {
+			pairs[observation.Pair] = &halves{}
+			order = append(order, observation.Pair)
 		}
 
 		height := s.height(value)
-		if o.Side == of {
-			pairs[o.Pair].own = &height
+		if observation.Side == of {
+			pairs[observation.Pair].own = &height
 		} else {
-			pairs[o.Pair].other = &height
+			pairs[observation.Pair].other = &height
 		}
 	}
 

@@ -30,21 +30,21 @@ type guardTest struct {
 func (r baseRule) guardTests(st RuleState, obs []Observation, base, of Side) []*guardTest {
 	var tests []*guardTest
 
-	for _, g := range r.guards {
-		start, known := st.Start[g.Name]
-		if g.MaxGrowth == nil || !known {
+	for _, guard := range r.guards {
+		start, known := st.Start[guard.Name]
+		if guard.MaxGrowth == nil || !known {
 			continue
 		}
-		s := st.Guards[g.Name].stateDuring(obs, g.Name, start)
-		t := &guardTest{guard: g, start: start, exact: s.Exact}
+		s := st.Guards[guard.Name].stateDuring(obs, guard.Name, start)
+		t := &guardTest{guard: guard, start: start, exact: s.Exact}
 
-		own := guardValues(runsOfSide(obs, of), g.Name)
+		own := guardValues(runsOfSide(obs, of), guard.Name)
 		switch {
 		case len(own) == 0:
-		case s.Exact || !s.fitsScale(g.LargestAllowed(start)):
+		case s.Exact || !s.fitsScale(guard.LargestAllowed(start)):
 			t.exact, t.now = true, median(own)
 		default:
-			t.weighPairs(s, s.pairedDiffs(obs, g.Name, of))
+			t.weighPairs(s, s.pairedDiffs(obs, guard.Name, of))
 		}
 
 		if len(own) > 0 {
@@ -71,13 +71,13 @@ func (s GuardState) stateDuring(obs []Observation, name string, start float64) G
 }
 
 // weighPairs folds in the pairs' differences.
-func (t *guardTest) weighPairs(s GuardState, diffs []float64) {
-	room := s.height(t.guard.LargestAllowed(t.start)) - s.height(t.start) - s.Mid
-	doubt := z95 * math.Sqrt(s.Var)
-	noise := noiseModel{s.S, s.Eps}
+func (t *guardTest) weighPairs(guard GuardState, diffs []float64) {
+	room := guard.height(t.guard.LargestAllowed(t.start)) - guard.height(t.start) - guard.Mid
+	doubt := z95 * math.Sqrt(guard.Var)
+	noise := noiseModel{guard.S, guard.Eps}
 
-	t.within = newGuardEvidence(room-doubt, s.S, false)
-	t.beyond = newGuardEvidence(room+doubt, s.S, true)
+	t.within = newGuardEvidence(room-doubt, guard.S, false)
+	t.beyond = newGuardEvidence(room+doubt, guard.S, true)
 
 	for _, d := range diffs {
 		t.within.bet(d, noise)
@@ -85,7 +85,7 @@ func (t *guardTest) weighPairs(s GuardState, diffs []float64) {
 	}
 
 	mid, _ := noise.estimateLocation(diffs)
-	t.now = metricScale{s.Scale, research.Lower}.value(s.height(t.start) + s.Mid + mid)
+	t.now = metricScale{guard.Scale, research.Lower}.value(guard.height(t.start) + guard.Mid + mid)
 }
 
 // newGuardEvidence bets half on no growth at all, where that is beyond the edge,
@@ -152,10 +152,10 @@ func findGuard(tests []*guardTest, is func(*guardTest) bool) *guardTest {
 func (r baseRule) measureGrowth(st RuleState, obs []Observation, base, of Side) map[string]Growth {
 	var all map[string]Growth
 
-	for name, s := range st.Guards {
-		s = s.stateDuring(obs, name, st.Start[name])
+	for name, guard := range st.Guards {
+		guard = guard.stateDuring(obs, name, st.Start[name])
 
-		ds := s.pairedDiffs(obs, name, of)
+		ds := guard.pairedDiffs(obs, name, of)
 		if len(ds) == 0 {
 			continue
 		}
@@ -163,7 +163,7 @@ func (r baseRule) measureGrowth(st RuleState, obs []Observation, base, of Side) 
 		if all == nil {
 			all = map[string]Growth{}
 		}
-		mid, variance := noiseModel{s.S, s.Eps}.estimateLocation(ds)
+		mid, variance := noiseModel{guard.S, guard.Eps}.estimateLocation(ds)
 		all[name] = Growth{mid, variance}
 	}
 
@@ -214,12 +214,12 @@ func (s RuleState) addGrowth(by map[string]Growth, sign float64) RuleState {
 	}
 	states := map[string]GuardState{}
 
-	for name, g := range s.Guards {
+	for name, guard := range s.Guards {
 		if d, ok := by[name]; ok && research.IsFinite(d.Mid) && research.IsFinite(d.Var) {
-			g.Mid += sign * d.Mid
-			g.Var = max(0, g.Var+sign*d.Var)
+			guard.Mid += sign * d.Mid
+			guard.Var = max(0, guard.Var+sign*d.Var)
 		}
-		states[name] = g
+		states[name] = guard
 	}
 	s.Guards = states
 

@@ -24,12 +24,12 @@ var student90 = [...]float64{6.314, 2.920, 2.353, 2.132, 2.015, 1.943, 1.895, 1.
 // mean of their differences, which is unbiased whatever led to the head, with
 // Student's 90 % interval. A deterministic metric's equal pairs have an
 // interval of no width; fewer than two pairs give no gain.
-func SummariseAudit(samples, paired []float64, m contract.Metric, scale string) MeasurementEnd {
-	end := SummariseMeasurement(samples, paired, m, scale)
+func SummariseAudit(samples, paired []float64, metric contract.Metric, scale string) MeasurementEnd {
+	end := SummariseMeasurement(samples, paired, metric, scale)
 	end.Gain = nil
 
 	if n := min(len(samples), len(paired)); end.Failed == "" && n >= 2 {
-		used := metricScale{end.Scale, m.Better}
+		used := metricScale{end.Scale, metric.Better}
 		mid, half := studentInterval(pairedDiffs(used, samples, paired))
 		end.Gain = used.interval(mid, mid-half, mid+half)
 	}
@@ -121,11 +121,11 @@ func NextMeasurementRun(m JobStart, role research.Role, kind research.NoiseKind,
 // SplitSamples are the samples of both versions of a measurement, pair by pair.
 func SplitSamples(m JobStart, obs []Observation) (samples, paired []float64) {
 	a, _ := measuredSides(m)
-	for _, o := range ResolveRepeats(obs) {
-		if o.Side == a {
-			samples = append(samples, o.Value)
+	for _, observation := range ResolveRepeats(obs) {
+		if observation.Side == a {
+			samples = append(samples, observation.Value)
 		} else {
-			paired = append(paired, o.Value)
+			paired = append(paired, observation.Value)
 		}
 	}
 
@@ -149,7 +149,7 @@ func measuredSides(m JobStart) (a, b Side) {
 // a metric not declared deterministic gives no interval and so no gain. An
 // empty scale, or a log scale over a value that is not positive, is chosen
 // anew. Non-finite samples make it a failure that says so; Job is left to the caller.
-func SummariseMeasurement(samples, paired []float64, m contract.Metric, scale string) MeasurementEnd {
+func SummariseMeasurement(samples, paired []float64, metric contract.Metric, scale string) MeasurementEnd {
 	all := slices.Concat(samples, paired)
 	for _, x := range all {
 		if !research.IsFinite(x) {
@@ -166,11 +166,11 @@ func SummariseMeasurement(samples, paired []float64, m contract.Metric, scale st
 	if scale != linearScale {
 		scale = scaleOf(all)
 	}
-	r := metricScale{scale, m.Better}
+	r := metricScale{scale, metric.Better}
 	mid := median(samples)
 	end.Median, end.Scale = &mid, scale
 	end.Noise = runNoise(r, samples, paired)
-	end.Gain = pairedGain(r, samples, paired, m.Noise == research.Deterministic)
+	end.Gain = pairedGain(r, samples, paired, metric.Noise == research.Deterministic)
 
 	return end
 }

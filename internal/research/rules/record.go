@@ -14,10 +14,11 @@ type (
 	JobStart struct {
 		Job    research.JobID `json:"job"`
 		Commit string         `json:"commit"`
-		Paired string         `json:"paired_with,omitempty"` // measurement: the commit it is compared with; certificate: the checkpoint
-		Target string         `json:"target,omitempty"`      // as the caller named it
-		With   string         `json:"with,omitempty"`
-		Runs   int            `json:"runs,omitempty"`
+		// measurement: the commit it is compared with; certificate: the checkpoint
+		Paired string `json:"paired_with,omitempty"`
+		Target string `json:"target,omitempty"` // as the caller named it
+		With   string `json:"with,omitempty"`
+		Runs   int    `json:"runs,omitempty"`
 		// Ablates is set on a comparison of an ablation, see Ablation.Of: Commit is
 		// the head without the experiments Without, Paired the head without Besides.
 		Ablates string `json:"ablates,omitempty"`
@@ -27,10 +28,11 @@ type (
 	}
 	// Judgement is the body of experiment.judged, and what a rule returns.
 	Judgement struct {
-		N         int              `json:"n"`
-		Verdict   research.Verdict `json:"verdict"`
-		StoppedBy string           `json:"stopped_by,omitempty"` // screen | futility | cap | budget | threshold | one_run | invalid
-		Reason    string           `json:"reason,omitempty"`     // for invalid: what went wrong
+		N       int              `json:"n"`
+		Verdict research.Verdict `json:"verdict"`
+		// screen | futility | cap | budget | threshold | one_run | invalid
+		StoppedBy string `json:"stopped_by,omitempty"`
+		Reason    string `json:"reason,omitempty"` // for invalid: what went wrong
 		// Value is the candidate's sample, or the median of its samples, in the metric's unit.
 		Value *float64 `json:"value,omitempty"`
 		// Baseline is the incumbent's in the same comparison.
@@ -72,17 +74,18 @@ type (
 	}
 	// Run is the body of run.finished.
 	Run struct {
-		Job     research.JobID     `json:"job"`
-		Number  int                `json:"run"` // within its job, from 1
-		Role    research.Role      `json:"role"`
-		Side    Side               `json:"side"`
-		Commit  string             `json:"commit"`
-		Pair    int                `json:"pair,omitempty"`
-		Order   string             `json:"order,omitempty"` // BC | CB
-		Seed    uint64             `json:"seed"`
-		WarmUp  bool               `json:"warm_up,omitempty"` // measured, not counted
-		Valid   bool               `json:"valid"`
-		Void    bool               `json:"void,omitempty"` // the machine's fault: not valid, made again, and seen by no rule
+		Job    research.JobID `json:"job"`
+		Number int            `json:"run"` // within its job, from 1
+		Role   research.Role  `json:"role"`
+		Side   Side           `json:"side"`
+		Commit string         `json:"commit"`
+		Pair   int            `json:"pair,omitempty"`
+		Order  string         `json:"order,omitempty"` // BC | CB
+		Seed   uint64         `json:"seed"`
+		WarmUp bool           `json:"warm_up,omitempty"` // measured, not counted
+		Valid  bool           `json:"valid"`
+		// the machine's fault: not valid, made again, and seen by no rule
+		Void    bool               `json:"void,omitempty"`
 		Reason  string             `json:"reason,omitempty"`
 		Samples map[string]float64 `json:"samples,omitempty"` // metric and guards
 		Exit    int                `json:"exit"`

@@ -32,19 +32,19 @@ func NextRepeat(kind research.NoiseKind, obs []Observation) *RunRequest {
 	var first, second []Observation
 	contended := false
 
-	for _, o := range obs {
-		if o.Pair != last {
+	for _, observation := range obs {
+		if observation.Pair != last {
 			continue
 		}
 
 		switch {
-		case o.Again && !o.Valid:
+		case observation.Again && !observation.Valid:
 			return nil
-		case o.Again:
-			second = append(second, o)
-		case o.Valid:
-			first = append(first, o)
-			contended = contended || o.Contended
+		case observation.Again:
+			second = append(second, observation)
+		case observation.Valid:
+			first = append(first, observation)
+			contended = contended || observation.Contended
 		}
 	}
 
@@ -92,20 +92,20 @@ func ResolveRepeats(obs []Observation) []Observation {
 
 	var resolved []Observation
 
-	for i, o := range obs {
+	for i, observation := range obs {
 		counts := true
 
 		switch {
-		case !o.Valid:
-		case o.Pair == 0:
-			replaced := o.isContendedLook() && i+1 < len(obs) && obs[i+1].Again && obs[i+1].Valid
+		case !observation.Valid:
+		case observation.Pair == 0:
+			replaced := observation.isContendedLook() && i+1 < len(obs) && obs[i+1].Again && obs[i+1].Valid
 			counts = !replaced
 		default: // a pair is replaced as a whole, once both halves were repeated
-			counts = o.Again == (repeats[o.Pair] >= 2)
+			counts = observation.Again == (repeats[observation.Pair] >= 2)
 		}
 
 		if counts {
-			resolved = append(resolved, o)
+			resolved = append(resolved, observation)
 		}
 	}
 
@@ -117,7 +117,7 @@ type repeatingRule struct{ Rule }
 
 // Next repeats what was contended, and otherwise asks the rule, which sees one
 // run for each look and each half of a pair.
-func (r repeatingRule) Next(st RuleState, o Outlook, obs []Observation) Step {
+func (r repeatingRule) Next(st RuleState, outlook Outlook, obs []Observation) Step {
 	if repeat := NextRepeat(st.NoiseKind, obs); repeat != nil {
 		return Step{Run: repeat}
 	}
@@ -126,7 +126,7 @@ func (r repeatingRule) Next(st RuleState, o Outlook, obs []Observation) Step {
 		return Step{Run: repeat}
 	}
 
-	step := r.Rule.Next(st.countLostTests(o), o, ResolveRepeats(obs))
+	step := r.Rule.Next(st.countLostTests(outlook), outlook, ResolveRepeats(obs))
 	if step.Done != nil {
 		step.Done.Runs = len(obs)
 	}

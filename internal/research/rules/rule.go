@@ -112,54 +112,54 @@ const (
 
 // NewRule is the rule that the program asks for. Pairs during which the
 // machine was busy with something else are repeated once in either mode.
-func NewRule(p contract.Program) Rule {
-	if p.Search == SearchCertify {
-		return repeatingRule{newCertify(p)}
+func NewRule(program contract.Program) Rule {
+	if program.Search == SearchCertify {
+		return repeatingRule{newCertify(program)}
 	}
 
-	return repeatingRule{NewAuto(p)}
+	return repeatingRule{NewAuto(program)}
 }
 
 // AfterKeep is the state after the experiment that j judged, the one closed last,
 // has become the incumbent. Without a value in j nothing changes.
-func (s RuleState) AfterKeep(j Judgement) RuleState {
-	if j.Value == nil || !research.IsFinite(*j.Value) {
+func (s RuleState) AfterKeep(judgement Judgement) RuleState {
+	if judgement.Value == nil || !research.IsFinite(*judgement.Value) {
 		return s
 	}
 
-	s.Incumbent = *j.Value
+	s.Incumbent = *judgement.Value
 	switch {
 	case s.NoiseKind == research.Deterministic:
 		s.OneRun++
-	case s.Auto != nil && s.Auto.IfKept != nil && (s.Auto.IfKept.N == 0 || s.Auto.IfKept.N == j.N):
+	case s.Auto != nil && s.Auto.IfKept != nil && (s.Auto.IfKept.N == 0 || s.Auto.IfKept.N == judgement.N):
 		s.Auto = s.Auto.afterKeep()
 		return s
-	case s.Auto != nil && j.Claim != nil: // another was closed since
-		s.Auto = s.Auto.afterLateKeep(*j.Claim)
+	case s.Auto != nil && judgement.Claim != nil: // another was closed since
+		s.Auto = s.Auto.afterLateKeep(*judgement.Claim)
 		return s
 	}
 
-	return s.shiftLevel(j, 1).addGrowth(j.Growth, 1)
+	return s.shiftLevel(judgement, 1).addGrowth(judgement.Growth, 1)
 }
 
 // AfterUndo is the state after that keep was undone. It must be the last keep
 // that stands.
-func (s RuleState) AfterUndo(j Judgement) RuleState {
-	if j.Baseline == nil || !research.IsFinite(*j.Baseline) {
+func (s RuleState) AfterUndo(judgement Judgement) RuleState {
+	if judgement.Baseline == nil || !research.IsFinite(*judgement.Baseline) {
 		return s
 	}
 
-	s.Incumbent = *j.Baseline
-	if s.OneRun > 0 && j.StoppedBy == "one_run" {
+	s.Incumbent = *judgement.Baseline
+	if s.OneRun > 0 && judgement.StoppedBy == "one_run" {
 		s.OneRun--
 	}
 
-	if s.Auto != nil && j.Claim != nil {
-		s.Auto = s.Auto.afterUndo(*j.Claim)
+	if s.Auto != nil && judgement.Claim != nil {
+		s.Auto = s.Auto.afterUndo(*judgement.Claim)
 		return s
 	}
 
-	return s.shiftLevel(j, -1).addGrowth(j.Growth, -1)
+	return s.shiftLevel(judgement, -1).addGrowth(judgement.Growth, -1)
 }
 
 // AfterOverride is the state after a person kept the experiment that j judged
@@ -195,12 +195,12 @@ func (s RuleState) withoutPending() RuleState {
 }
 
 // shiftLevel moves the tracked level by j's estimated gain, once forwards (+1) or back (-1).
-func (s RuleState) shiftLevel(j Judgement, sign float64) RuleState {
-	if s.NoiseKind != research.Noisy || j.Gain == nil || j.Scale != s.Scale {
+func (s RuleState) shiftLevel(judgement Judgement, sign float64) RuleState {
+	if s.NoiseKind != research.Noisy || judgement.Gain == nil || judgement.Scale != s.Scale {
 		return s
 	}
-	s.Level -= sign * s.MetricScale().Size(j.Gain.Mid)
-	s.LevelVar += medianEff * medianEff * s.S * s.S / float64(max(j.Pairs, 1))
+	s.Level -= sign * s.MetricScale().Size(judgement.Gain.Mid)
+	s.LevelVar += medianEff * medianEff * s.S * s.S / float64(max(judgement.Pairs, 1))
 
 	return s
 }
@@ -210,7 +210,7 @@ func (s RuleState) shiftLevel(j Judgement, sign float64) RuleState {
 // noisy: what was kept on one run is then unverified, and in search auto it is
 // the chain that the next certificate judges. For a noisy one the runs tell
 // more of the noise. Values that are not finite, or not on the scale, are ignored.
-func (s RuleState) AfterRepeats(p contract.Program, values []float64) RuleState {
+func (s RuleState) AfterRepeats(program contract.Program, values []float64) RuleState {
 	if len(values) < 2 || s.NoiseKind == "" || !s.fitsScale(values) {
 		return s
 	}
@@ -227,12 +227,12 @@ func (s RuleState) AfterRepeats(p contract.Program, values []float64) RuleState 
 	s = s.demote()
 	s = s.learnNoise(successiveDiffs(s.heights(values)))
 
-	if p.Search == SearchCertify || !s.fitsScale(was) {
+	if program.Search == SearchCertify || !s.fitsScale(was) {
 		return s
 	}
 
 	// Auto: all that was kept on single runs is one chain that claims the difference.
-	s = NewAuto(p).noisy(s, values)
+	s = NewAuto(program).noisy(s, values)
 	scale := s.MetricScale()
 	s.Auto.Chain = s.OneRun
 	s.Auto.Claim = scale.Height(was[0]) - scale.Height(s.Incumbent)
@@ -364,17 +364,17 @@ func (s RuleState) rope(m float64) float64 {
 }
 
 // NewObservation is a recorded run as a rule sees it.
-func NewObservation(r Run, m contract.Metric) Observation {
-	v, ok := r.Samples[m.Name]
+func NewObservation(run Run, metric contract.Metric) Observation {
+	v, ok := run.Samples[metric.Name]
 
-	o := Observation{
-		RunRequest: RunRequest{Side: r.Side, Role: r.Role, Pair: r.Pair, Order: r.Order, WarmUp: r.WarmUp,
-			Again: r.Again},
-		Valid: r.Valid, Reason: r.Reason, Value: v, Guards: r.Samples, Contended: r.Contended,
+	observation := Observation{
+		RunRequest: RunRequest{Side: run.Side, Role: run.Role, Pair: run.Pair, Order: run.Order, WarmUp: run.WarmUp,
+			Again: run.Again},
+		Valid: run.Valid, Reason: run.Reason, Value: v, Guards: run.Samples, Contended: run.Contended,
 	}
-	if o.Valid && !ok {
-		o.Valid, o.Reason = false, "the run has no sample of "+m.Name
+	if observation.Valid && !ok {
+		observation.Valid, observation.Reason = false, "the run has no sample of "+metric.Name
 	}
 
-	return o
+	return observation
 }

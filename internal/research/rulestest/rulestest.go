@@ -70,12 +70,12 @@ func (n *Night) Observe(want rules.RunRequest, effect float64) rules.Observation
 		level += effect
 	}
 
-	o := rules.Observation{RunRequest: want, Valid: true, Value: n.Turn(n.w.run(level))}
+	observation := rules.Observation{RunRequest: want, Valid: true, Value: n.Turn(n.w.run(level))}
 	if n.Stored != nil && want.Side == rules.Incumbent && want.Role == research.Confirm {
-		o.Value = *n.Stored
+		observation.Value = *n.Stored
 	}
 
-	return o
+	return observation
 }
 
 func (n *Night) Calibrate() {
@@ -102,11 +102,11 @@ func (n *Night) Propose(effect float64, isFalse bool) rules.Judgement {
 			n.t.Fatal("an experiment of more than 100 runs")
 		}
 	}
-	j := *step.Done
+	judgement := *step.Done
 
-	n.State = n.Rule.Close(n.State, UsualOutlook, obs, j)
-	if j.Verdict == research.Improved {
-		n.State = n.State.AfterKeep(j)
+	n.State = n.Rule.Close(n.State, UsualOutlook, obs, judgement)
+	if judgement.Verdict == research.Improved {
+		n.State = n.State.AfterKeep(judgement)
 		n.Level += effect
 
 		n.Counts.Keeps++
@@ -115,7 +115,7 @@ func (n *Night) Propose(effect float64, isFalse bool) rules.Judgement {
 		}
 	}
 
-	return j
+	return judgement
 }
 
 // UsualOutlook is an outlook with three runs a proposal: certify's middle preset.
@@ -253,11 +253,11 @@ func JudgeWith(
 }
 
 func JudgeWithin(
-	o rules.Outlook, rule rules.Rule, st rules.RuleState, f func(i int, w rules.RunRequest) rules.Observation,
+	outlook rules.Outlook, rule rules.Rule, st rules.RuleState, f func(i int, w rules.RunRequest) rules.Observation,
 ) (rules.Judgement, []rules.Observation) {
 	var obs []rules.Observation
 	for {
-		step := rule.Next(st, o, obs)
+		step := rule.Next(st, outlook, obs)
 		if step.Done != nil {
 			return *step.Done, obs
 		}
