@@ -1,9 +1,9 @@
 package clients
 
-// table is every client. "measured" cells were tried on the real client (the
+// clientTable is every client. "measured" cells were tried on the real client (the
 // versions stand in docs/clients.md); "documentation" means that nobody has run
 // it here. loop is what --with-loop adds.
-func table() []Client {
+func clientTable() []Client {
 	return []Client{
 		claudeCode(), codex(), cursor(), vscode(), gemini(), openCode(), windsurf(), zed(), cline(), goose(),
 	}
@@ -23,7 +23,7 @@ func claudeCode() Client {
 		project: []place{{repo, ".mcp.json"}},
 		folder:  []place{{home, ".claude"}}, binary: []string{"claude"},
 		loop: []extra{
-			{about: "skill", kind: markdown(skillText), project: []place{{repo, ".claude/skills/ratchet/SKILL.md"}},
+			{about: "skill", kind: markdownPage(skillText), project: []place{{repo, ".claude/skills/ratchet/SKILL.md"}},
 				user: []place{{variable, "CLAUDE_CONFIG_DIR:skills/ratchet/SKILL.md"},
 					{home, ".claude/skills/ratchet/SKILL.md"}}},
 			{about: "hook", kind: hook{event: "Stop", perSecond: 1},
@@ -48,7 +48,7 @@ func codex() Client {
 		project: []place{{repo, ".codex/config.toml"}},
 		folder:  []place{{home, ".codex"}}, binary: []string{"codex"},
 		loop: []extra{
-			{about: "skill", kind: markdown(skillText), project: []place{{repo, ".agents/skills/ratchet/SKILL.md"}},
+			{about: "skill", kind: markdownPage(skillText), project: []place{{repo, ".agents/skills/ratchet/SKILL.md"}},
 				user: []place{{home, ".agents/skills/ratchet/SKILL.md"}}},
 			{about: "block", kind: block{agentsText}, project: []place{{repo, "AGENTS.md"}}},
 			{about: "hook", kind: hook{event: "Stop", perSecond: 1}, project: []place{{repo, ".codex/hooks.json"}},
@@ -121,7 +121,7 @@ func openCode() Client {
 		project: []place{{repo, "opencode.json"}, {repo, "opencode.jsonc"}},
 		folder:  []place{{config, "opencode"}}, binary: []string{"opencode"},
 		loop: []extra{
-			{about: "command", kind: markdown(openCodeText), project: []place{{repo, ".opencode/commands/ratchet.md"}},
+			{about: "command", kind: markdownPage(openCodeText), project: []place{{repo, ".opencode/commands/ratchet.md"}},
 				user: []place{{config, "opencode/commands/ratchet.md"}}},
 			{about: "block", kind: block{agentsText}, project: []place{{repo, "AGENTS.md"}}}},
 		LoopNote: []string{"opencode has no hook that holds an agent: the command tells it to go on, no more"},

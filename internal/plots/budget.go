@@ -88,7 +88,7 @@ func spendingPace(spending *view.Spending) string {
 	}
 
 	return fmt.Sprintf("%s in %s of runs, over %s: one every %s", wording.Count(spending.Now.Experiments, "experiment"),
-		render.Hours(spending.Now.Hours), span(over), span(over/time.Duration(spending.Now.Experiments)))
+		render.Hours(spending.Now.Hours), formatSpan(over), formatSpan(over/time.Duration(spending.Now.Experiments)))
 }
 
-func span(d time.Duration) string { return wording.FormatDuration(d.Seconds()) }
+func formatSpan(d time.Duration) string { return wording.FormatDuration(d.Seconds()) }

@@ -63,8 +63,8 @@ func readAndDraw[T any](
 	return p, nil
 }
 
-// Drawn is the answer with its image, if there is anything to see.
-func (p *Plot) Drawn() (render.Answer, error) {
+// AnswerWithImage is the answer with its image, if there is anything to see.
+func (p *Plot) AnswerWithImage() (render.Answer, error) {
 	answer := p.Answer
 	if p.Figure.Empty != "" {
 		return answer, nil
@@ -79,7 +79,7 @@ func (p *Plot) Drawn() (render.Answer, error) {
 		answer.PNG = png
 	}
 
-	if chart.Lacks(p.Figure) {
+	if chart.LacksLetters(p.Figure) {
 		answer.AddRemark("picture", "in the picture … stands for letters that its font lacks; they are whole here")
 	}
 
@@ -102,7 +102,7 @@ func seriesField(key string, vs []float64, about string, write func(float64) str
 	}
 	lo, hi := slices.Min(vs), slices.Max(vs)
 	field := render.Field{Key: key, Val: vs[max(0, len(vs)-60):]}
-	from, to := chart.Reach(vs)
+	from, to := chart.RobustRange(vs)
 
 	drawn := thinOut(vs, 100)
 	for i, v := range drawn {

@@ -12,8 +12,8 @@ import (
 	"ratchet/tools"
 )
 
-// Experiment lays out one experiment with its runs and its diff.
-func (v Layout) Experiment(detail *view.Detail) []string {
+// RenderExperiment lays out one experiment with its runs and its diff.
+func (v Layout) RenderExperiment(detail *view.Detail) []string {
 	experiment, f := &detail.Experiment, tools.FactsOfRow(&detail.Experiment)
 	word, colour := verdictWord(f.Verdict)
 	out := []string{v.pen.Paint(screen.Bold, fmt.Sprintf("x%d", experiment.N)) + "  " + v.pen.Paint(colour,
@@ -39,7 +39,7 @@ func (v Layout) Experiment(detail *view.Detail) []string {
 		[2]string{"changed", fmt.Sprintf("+%d -%d  %s", experiment.Added, experiment.Removed,
 			tools.Line(strings.Join(detail.Files, " ")))})
 
-	out = append(out, screen.Facts(nonEmpty(facts...), v.width, v.pen)...)
+	out = append(out, screen.RenderFacts(dropEmptyFacts(facts...), v.width, v.pen)...)
 	if len(detail.Runs) > 0 {
 		out = append(append(out, ""), v.runTable(detail)...)
 	}
@@ -79,7 +79,7 @@ func (v Layout) runTable(detail *view.Detail) []string {
 			{Text: value}, {Text: wording.FormatDuration(run.Wall)}, {Text: note, Colour: colour}}
 	}
 
-	return screen.Table(cols, rows, v.width, v.pen)
+	return screen.RenderTable(cols, rows, v.width, v.pen)
 }
 
 // colorDiff is a diff with colours, its lines whole: they may be copied.
@@ -105,8 +105,8 @@ func (v Layout) colorDiff(text string) []string {
 	return lines
 }
 
-// Output is what a job printed, as it printed it, less what would steer the terminal.
-func (v Layout) Output(page *view.OutputPage) []string {
+// RenderOutput is what a job printed, as it printed it, less what would steer the terminal.
+func (v Layout) RenderOutput(page *view.OutputPage) []string {
 	head := fmt.Sprintf("%s printed %d bytes", page.Job, page.Total)
 	if n := int64(len(page.Text)); n < page.Total {
 		head += fmt.Sprintf("; the last %d", n)
