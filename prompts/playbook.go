@@ -47,7 +47,7 @@ func OpenPlaybook(domain string) (Playbook, bool) {
 	return p, true
 }
 
-// firstSentence is the sentence below a playbook's heading.
+// firstSentence returns the sentence below a playbook's heading.
 func firstSentence(text string) string {
 	_, rest, _ := strings.Cut(text, "\n\n")
 	line, _, _ := strings.Cut(rest, "\n")
@@ -67,7 +67,7 @@ func tierNumbers() []string {
 	return out
 }
 
-// findTier is the domain's tier, or its introduction for the tier "" or "0".
+// findTier returns the domain's tier, or its introduction for the tier "" or "0".
 func findTier(domain, tier string) (Guide, bool) {
 	p, ok := OpenPlaybook(domain)
 	if !ok {
@@ -105,7 +105,7 @@ func listPlaybooks() string {
 	return out.String()
 }
 
-// renderPlaybook is the MCP prompt.
+// renderPlaybook renders the text of the MCP prompt.
 func renderPlaybook(args map[string]string) string {
 	domain, tier := strings.TrimSpace(args["domain"]), strings.TrimSpace(args["tier"])
 	if domain == "" {

@@ -171,7 +171,7 @@ func FindGuide(query string) (Guide, bool) {
 	return Guide{}, false
 }
 
-// GuideNames are the queries that Find knows, without the tiers.
+// GuideNames returns the queries that Find knows, without the tiers.
 func GuideNames() []string {
 	var names []string
 	for _, p := range AllPrompts() {
@@ -181,7 +181,7 @@ func GuideNames() []string {
 	return append(names, Domains()...)
 }
 
-// nextStep is the step that follows a prompt's text.
+// nextStep returns the step that follows a prompt's text.
 func nextStep(name string) string {
 	switch name {
 	case "setup":

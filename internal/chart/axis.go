@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// axisScale is the range that an axis shows.
+// axisScale maps the values of an axis to its length, and chooses its ticks.
 type axisScale struct {
 	lo, hi float64
 	ticks  []float64
@@ -18,11 +18,11 @@ type axisScale struct {
 	suffix string
 }
 
-// logFrom is the factor between the least and the greatest value from which an
-// axis that may be logarithmic is.
+// logFrom is the least ratio of the greatest to the least value with which an axis
+// that may be logarithmic is.
 const logFrom = 20
 
-// fitAxis finds the range of values, with some air around it. Values that are
+// fitAxis chooses the range of an axis from its values, with some air around it. Values that are
 // not finite are left out; without any it is 0 to 1.
 func fitAxis(a Axis, must []float64, may []Point, ticks int) axisScale {
 	must = keepFinite(append(slices.Clone(must), a.Include...))
@@ -66,11 +66,11 @@ func fitAxis(a Axis, must []float64, may []Point, ticks int) axisScale {
 	return s
 }
 
-// manyPoints is how many points are many: the more there are, the fewer of them
-// may be far off, and the nearer that is.
+// manyPoints is the number of points from which a tenth of them, not a quarter, is
+// left out of the bulk, and a point is far off at half the distance.
 const manyPoints = 20
 
-// bulkRange is the range that holds must and most points: all but a tenth on either
+// bulkRange returns the range that holds must and most points: all but a tenth on either
 // side, of fewer than enough all but a quarter. A point counts once, whether it
 // has a whisker or not.
 func bulkRange(must, lows, highs []float64) (lo, hi float64) {
@@ -90,7 +90,7 @@ func bulkRange(must, lows, highs []float64) (lo, hi float64) {
 	return lo, hi
 }
 
-// RobustRange is the range of vs, which are finite and at least one, without those
+// RobustRange returns the range of vs, which are finite and at least one, without those
 // far off: what a robust axis shows of them.
 func RobustRange(vs []float64) (lo, hi float64) {
 	l, h := bulkRange(nil, slices.Clone(vs), slices.Clone(vs))
@@ -119,11 +119,14 @@ func widenRange(all []float64, l, h float64, n int) (lo, hi float64) {
 func whiskerEnds(points []Point) (lows, mids, highs []float64) {
 	for _, pt := range points {
 		mids = append(mids, pt.Y)
+
+		low, high := pt.Y, pt.Y
 		if pt.Span {
-			lows, highs = append(lows, min(pt.Y, pt.Lo)), append(highs, max(pt.Y, pt.Hi))
-		} else {
-			lows, highs = append(lows, pt.Y), append(highs, pt.Y)
+			low, high = min(pt.Y, pt.Lo), max(pt.Y, pt.Hi)
 		}
+
+		lows = append(lows, low)
+		highs = append(highs, high)
 	}
 
 	return keepFinite(lows), keepFinite(mids), keepFinite(highs)
@@ -158,8 +161,8 @@ func (s *axisScale) chooseTicks(n int) {
 	}
 }
 
-// tickUnit is how numbers on an axis of some reach are written: multiplied, and
-// with what behind them.
+// tickUnit returns the factor and the suffix with which numbers on an axis of this
+// reach are written.
 func (u Unit) tickUnit(reach float64) (per float64, suffix string) {
 	switch {
 	case u == Share:
@@ -196,7 +199,7 @@ func (s *axisScale) chooseDecades(n int) {
 	}
 }
 
-// roundStep is the next of 1, 2 and 5 times a power of ten.
+// roundStep returns the next of 1, 2 and 5 times a power of ten.
 func roundStep(v float64) float64 {
 	p := math.Pow(10, math.Floor(math.Log10(v)))
 	for _, m := range []float64{1, 2, 5} {
@@ -212,7 +215,7 @@ func stepDecimals(step float64) int {
 	return max(0, int(math.Ceil(-math.Log10(step)-1e-9)))
 }
 
-// positionOf is where v lies on the span, 0 to 1, and whether it is within.
+// positionOf says where v lies on the span, 0 to 1, and whether it is within.
 func (s axisScale) positionOf(v float64) (share float64, in bool) {
 	if s.log {
 		if v <= 0 {
@@ -225,7 +228,7 @@ func (s axisScale) positionOf(v float64) (share float64, in bool) {
 	return min(max(share, 0), 1), share >= -1e-9 && share <= 1+1e-9
 }
 
-// formatTick is a tick's text.
+// formatTick writes a tick.
 func (s axisScale) formatTick(v float64) string {
 	if s.log {
 		return strings.Replace(strconv.FormatFloat(v, 'g', 6, 64), "e+", "e", 1)
@@ -240,7 +243,7 @@ func (s axisScale) formatTick(v float64) string {
 	return strconv.FormatFloat(v, 'f', s.places, 64) + s.suffix
 }
 
-// formatExact is v's text beside an arrow: to three digits at least, also where ticks are coarse.
+// formatExact writes v beside an arrow: to three digits at least, also where ticks are coarse.
 func (s axisScale) formatExact(v float64) string {
 	if !s.log {
 		v *= s.per
@@ -253,7 +256,7 @@ func (s axisScale) formatExact(v float64) string {
 	return strconv.FormatFloat(v, 'f', max(0, 3-len(strconv.Itoa(int(math.Abs(v))))), 64) + s.suffix
 }
 
-// significantDigits is how many significant digits v needs at a tick's precision.
+// significantDigits returns how many significant digits v needs at a tick's precision.
 func significantDigits(v float64, places int) int {
 	return min(max(1, int(math.Floor(math.Log10(math.Abs(v))))+1+places), 9)
 }

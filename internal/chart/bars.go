@@ -27,11 +27,12 @@ func (p *pen) drawBars(panel Panel, b box) {
 
 		whole, part := 0.0, 0.0
 		if areFinite(r.Whole, r.Part) {
-			whole, part = max(r.Whole, 0)/most*(c.right-c.left), min(max(r.Part, 0),
-				max(r.Whole, 0))/most*(c.right-c.left)
+			whole = max(r.Whole, 0) / most * (c.right - c.left)
+			part = min(max(r.Part, 0), max(r.Whole, 0)) / most * (c.right - c.left)
 		}
 		p.fillRect(box{c.left, mid - thick/2, c.left + whole, mid + thick/2}, withOpacity(p.palette.colours[Grey], 90))
 		p.fillRect(box{c.left, mid - thick/2, c.left + part, mid + thick/2}, p.palette.colours[Green])
-		p.drawAligned(p.fitText(r.Text, textSize, width-edge-c.left-whole-8), c.left+whole+8, mid+4, textSize, 0, p.palette.muted)
+		p.drawAligned(p.fitText(r.Text, textSize, width-edge-c.left-whole-8), c.left+whole+8, mid+4, textSize, 0,
+			p.palette.muted)
 	}
 }

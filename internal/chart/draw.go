@@ -56,8 +56,8 @@ func Draw(figure Figure, options Options) ([]byte, error) {
 	draft := &pen{renderer: chartdraw.SVG(1, 1), scale: scale, palette: themePalette(options.Theme), slack: slack}
 	draft.renderer.SetDPI(72)
 	height := draft.drawHead(figure) + panelsHeight(figure) + footHeight(figure)
-	p := &pen{renderer: provide(options.Width, int(math.Round(height*scale))), scale: scale, palette: themePalette(options.Theme),
-		slack: slack}
+	p := &pen{renderer: provide(options.Width, int(math.Round(height*scale))), scale: scale,
+		palette: themePalette(options.Theme), slack: slack}
 	p.renderer.SetDPI(72) // a point of text is a pixel
 	p.drawFigure(figure, height)
 
@@ -185,7 +185,7 @@ func (p *pen) drawLegend(figure Figure, y float64) float64 {
 	return y + 6
 }
 
-// drawSample is what a series looks like, around x, y.
+// drawSample draws what a series looks like, around x, y.
 func (p *pen) drawSample(series Series, x, y float64) {
 	c := p.palette.colours[series.Colour]
 	switch {

@@ -16,7 +16,8 @@ func LacksLetters(f Figure) bool {
 	return lacks
 }
 
-// spellForFont is f with signs that can be spelt in letters of the font, without letters that the font lacks, and whether there were any.
+// spellForFont returns f with signs spelt in letters of the font ("->" for an arrow)
+// and "…" for other letters that the font lacks, and whether there were any of these.
 func spellForFont(figure Figure) (Figure, bool) {
 	font := chartdraw.GetFont("notosans")
 	spelt := strings.NewReplacer("→", "->", "←", "<-", "⇒", "=>", "≤", "<=", "≥", ">=", "≠", "!=", "≈", "~", "−", "-",
@@ -54,8 +55,11 @@ func spellForFont(figure Figure) (Figure, bool) {
 }
 
 func fixPanelTexts(panel *Panel, fix func(*string)) {
-	panel.Series, panel.Rules, panel.Labels, panel.Bars = slices.Clone(panel.Series), slices.Clone(panel.Rules),
-		slices.Clone(panel.Labels), slices.Clone(panel.Bars)
+	panel.Series = slices.Clone(panel.Series)
+	panel.Rules = slices.Clone(panel.Rules)
+	panel.Labels = slices.Clone(panel.Labels)
+	panel.Bars = slices.Clone(panel.Bars)
+
 	fix(&panel.Title)
 	fix(&panel.X.Name)
 	fix(&panel.Y.Name)

@@ -47,7 +47,7 @@ func (p *pen) drawPanel(q Panel, b box, margin float64) {
 	c.drawLabels(q)
 }
 
-// axisHeight is the room that the panel's horizontal axis takes.
+// axisHeight returns the room that the panel's horizontal axis takes.
 func axisHeight(q Panel) float64 {
 	if q.X.Name == "" {
 		return 24
@@ -56,7 +56,7 @@ func axisHeight(q Panel) float64 {
 	return 40
 }
 
-// axisWidth is the room that the panel's vertical axis takes.
+// axisWidth returns the room that the panel's vertical axis takes.
 func (p *pen) axisWidth(panel Panel, height float64) float64 {
 	if len(panel.Bars) > 0 {
 		return 0
@@ -71,7 +71,7 @@ func (p *pen) axisWidth(panel Panel, height float64) float64 {
 	return edge + wide + 8
 }
 
-// fitScales are the panel's, from its series and its height.
+// fitScales returns the scales of a panel's axes, from its series and its height.
 func fitScales(panel Panel, height float64) (xs, ys axisScale) {
 	var x, y []Point
 	var must []float64
@@ -123,7 +123,8 @@ func (c *canvas) drawAxes(panel Panel) {
 	c.strokeLine(c.palette.frame, 1, c.left, c.bottom, c.right, c.bottom)
 
 	if panel.X.Name != "" {
-		c.drawAligned(c.fitText(panel.X.Name, textSize, c.right-c.left), (c.left+c.right)/2, c.bottom+33, textSize, .5, c.palette.muted)
+		c.drawAligned(c.fitText(panel.X.Name, textSize, c.right-c.left), (c.left+c.right)/2, c.bottom+33, textSize, .5,
+			c.palette.muted)
 	}
 }
 
@@ -151,7 +152,8 @@ func (c *canvas) drawSeries(s Series) {
 	case Stems:
 		for _, pt := range s.Points {
 			if pt.isFinite() {
-				c.strokeLine(withOpacity(col, 200), c.markSize(s)*.7, c.pixelX(pt.X), c.pixelY(0), c.pixelX(pt.X), c.pixelY(pt.Y))
+				c.strokeLine(withOpacity(col, 200), c.markSize(s)*.7, c.pixelX(pt.X), c.pixelY(0), c.pixelX(pt.X),
+					c.pixelY(pt.Y))
 			}
 		}
 	default:
@@ -205,7 +207,7 @@ func (c *canvas) drawArea(series Series, col drawing.Color) {
 	}
 }
 
-// markSize is smaller where there are many.
+// markSize returns the size of a series' marks, smaller where there are many.
 func (c *canvas) markSize(series Series) float64 {
 	n := 0.0
 	if c.x.unit == Whole {

@@ -78,7 +78,7 @@ func (p *pen) setFont(size float64, bold bool) {
 	p.renderer.SetFontSize(size * p.scale)
 }
 
-// textWidth is a text's.
+// textWidth returns the width of a text.
 func (p *pen) textWidth(s string, size float64) float64 {
 	p.renderer.ResetStyle()
 	p.setFont(size, false)
@@ -101,7 +101,7 @@ func (p *pen) drawText(s string, x, y, size float64, bold bool, c drawing.Color)
 	p.renderer.Text(s, p.toPixels(x), p.toPixels(y))
 }
 
-// fitText is s, cut with a mark where it is wider than width.
+// fitText returns s, cut with a mark where it is wider than width.
 func (p *pen) fitText(s string, size, width float64) string {
 	s = cleanText(s)
 	if width /= p.slack; p.textWidth(s, size) <= width {
@@ -124,7 +124,7 @@ func (p *pen) fitText(s string, size, width float64) string {
 // longest bounds a text before it is measured.
 const longest = 300
 
-// cleanText is a text on one line, bounded.
+// cleanText returns a text on one line, without control characters, of at most longest characters.
 func cleanText(s string) string {
 	s = strings.Join(strings.Fields(strings.ToValidUTF8(s, "?")), " ")
 

@@ -82,8 +82,13 @@ func (p *Plan) removeFile() (backup string, err error) {
 // checkUnchanged is an error if the file is not what it was when it was planned.
 func (p *Plan) checkUnchanged() error {
 	now, err := os.ReadFile(p.target)
-	if p.Before == nil && errors.Is(err, fs.ErrNotExist) || err == nil && p.Before != nil && bytes.Equal(now,
-		p.Before) {
+
+	unchanged := err == nil && bytes.Equal(now, p.Before)
+	if p.Before == nil {
+		unchanged = errors.Is(err, fs.ErrNotExist)
+	}
+
+	if unchanged {
 		return nil
 	}
 

@@ -77,7 +77,7 @@ func unreadableError(err error) error {
 }
 
 // checkOnlyEntryChanged is an error if before and after differ in anything but the entry.
-// It is what lets the editors be simple: a mistake of theirs writes nothing.
+// Because of it a mistake of an editor is an error, and never written.
 func checkOnlyEntryChanged(before, after map[string]any, path []string) error {
 	removeEntry(before, path)
 	removeEntry(after, path)

@@ -99,7 +99,8 @@ func (k hook) planInstall(plan *Plan, l Loop) error {
 		}
 	}
 
-	if plan.After = plan.Before; plan.Action == None {
+	if plan.Action == None {
+		plan.After = plan.Before
 		return nil
 	}
 
@@ -147,7 +148,8 @@ func (k hook) setCommand(src []byte, command string, have []foundHook) ([]byte, 
 	}
 
 	if len(have) == 0 {
-		if err := writer.appendElement(list, k.groupText(command), objectLayout{writer.memberIndent(obj, at), at.inline}); err != nil {
+		if err := writer.appendElement(list, k.groupText(command),
+			objectLayout{writer.memberIndent(obj, at), at.inline}); err != nil {
 			return nil, err
 		}
 	}
@@ -194,16 +196,17 @@ func (w *jsonWriter) appendElement(list *hujson.Array, text string, at objectLay
 
 	parts := strings.Split(text, "\n")
 	for i, line := range parts {
-		rest := strings.TrimLeft(line, "\t")
-		if parts[i] = rest; !at.inline && i > 0 {
-			parts[i] = indent + strings.Repeat(w.unit, len(line)-len(rest)) + rest
+		parts[i] = strings.TrimLeft(line, "\t")
+
+		if depth := len(line) - len(parts[i]); !at.inline && i > 0 {
+			parts[i] = indent + strings.Repeat(w.unit, depth) + parts[i]
 		}
 	}
-	sep := map[bool]string{true: "", false: w.nl}[at.inline]
 
-	text = strings.Join(parts, sep)
 	if at.inline {
-		text = strings.ReplaceAll(text, `,"`, `, "`)
+		text = strings.ReplaceAll(strings.Join(parts, ""), `,"`, `, "`)
+	} else {
+		text = strings.Join(parts, w.nl)
 	}
 
 	v, err := hujson.Parse([]byte(text))
@@ -296,7 +299,9 @@ func (k hook) removeHooks(src []byte, have []foundHook) ([]byte, error) {
 			return nil, err
 		}
 
-		if removeElement(inner, have[i].at); len(inner.Elements) == 0 {
+		removeElement(inner, have[i].at)
+
+		if len(inner.Elements) == 0 {
 			removeElement(list, have[i].group)
 		}
 	}
@@ -341,7 +346,8 @@ func (k hook) checkPlan(plan *Plan) error {
 	for i, text := range [][]byte{plan.Before, plan.After} {
 		doc, err := jsonFormat{}.decode(text)
 		if err != nil {
-			return uneditableError("the file is written in a way that can't be edited: the edit would break it (%w)", err)
+			return uneditableError("the file is written in a way that can't be edited: the edit would break it (%w)",
+				err)
 		}
 
 		have, err := k.findOwnHooks(doc)
@@ -368,16 +374,20 @@ func stripHooks(doc map[string]any, event string, have []foundHook) {
 
 	list, _ := hooks[event].([]any)
 	for i := len(have) - 1; i >= 0; i-- {
-		g := list[have[i].group].(map[string]any)
-		inner := g["hooks"].([]any)
+		h := have[i]
+		group := list[h.group].(map[string]any)
+		inner := group["hooks"].([]any)
 
-		inner = append(inner[:have[i].at:have[i].at], inner[have[i].at+1:]...)
-		if g["hooks"] = inner; len(inner) == 0 {
-			list = append(list[:have[i].group:have[i].group], list[have[i].group+1:]...)
+		inner = append(inner[:h.at:h.at], inner[h.at+1:]...)
+		group["hooks"] = inner
+
+		if len(inner) == 0 {
+			list = append(list[:h.group:h.group], list[h.group+1:]...)
 		}
 	}
 
-	if hooks[event] = list; len(list) == 0 {
+	hooks[event] = list
+	if len(list) == 0 {
 		delete(hooks, event)
 	}
 

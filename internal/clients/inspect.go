@@ -74,14 +74,15 @@ func (c Client) inspectFile(ctx context.Context, machine Machine, scope Scope, t
 	}
 
 	entry, ok, err := c.ReadEntry(found.File)
-	if err != nil { // the loop may lie in the same file, whose mistake is told once
+	if err != nil { // the loop may lie in the same file, whose mistake is reported once
 		found.Problem = research.Describe(err).Msg
 		return found, nil
 	}
 
 	found.Loop = InspectLoop(c, machine, scope, top, exec.LookPath)
 
-	if found.Installed = ok; !ok {
+	found.Installed = ok
+	if !ok {
 		return found, nil
 	}
 

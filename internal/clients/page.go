@@ -43,6 +43,8 @@ func (k page) readState(text []byte) (ExtraState, error) {
 	if len(at) == 0 {
 		return ExtraState{Edited: true}, nil
 	}
+
+	// The last signature counts, and nothing may follow its line.
 	m := at[len(at)-1]
 	line := strings.LastIndexByte(all[:m[0]], '\n') + 1
 	_, after, _ := strings.Cut(all[m[1]:], "\n")
@@ -206,8 +208,12 @@ func (k block) planUninstall(plan *Plan) error {
 func readBackups(file string) [][]byte {
 	var out [][]byte
 	for _, b := range listBackups(file) {
-		if old, err := os.ReadFile(b); err == nil && !slices.ContainsFunc(out,
-			func(o []byte) bool { return bytes.Equal(o, old) }) {
+		old, err := os.ReadFile(b)
+		if err != nil {
+			continue
+		}
+
+		if !slices.ContainsFunc(out, func(o []byte) bool { return bytes.Equal(o, old) }) {
 			out = append(out, old)
 		}
 	}

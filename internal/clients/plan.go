@@ -73,10 +73,12 @@ func (p *Plan) planInstall(client Client, server Server) error {
 
 	p.Action = Added
 	if entry != nil {
-		if p.Action = Updated; len(set)+len(drop) == 0 {
+		if len(set)+len(drop) == 0 {
 			p.Action, p.After = None, p.Before
 			return nil
 		}
+
+		p.Action = Updated
 	}
 
 	if p.After, err = client.format.setEntry(p.Before, client.path, set, drop); err != nil {
@@ -158,7 +160,8 @@ func (p *Plan) planUninstall(client Client) error {
 func (c Client) reproducesFile(old []byte, entry map[string]any, now []byte) bool {
 	e := c.decodeEntry(entry)
 
-	then, err := c.format.setEntry(old, c.path, c.entryFields(Server{Command: e.Command, Args: e.Args, URL: e.URL}), nil)
+	then, err := c.format.setEntry(old, c.path, c.entryFields(Server{Command: e.Command, Args: e.Args, URL: e.URL}),
+		nil)
 	if err != nil {
 		return false
 	}

@@ -147,7 +147,9 @@ func parseStatements(src []byte) ([]statement, error) {
 
 		for it := n.Key(); it.Next(); {
 			k := it.Node()
-			if keys = append(keys, string(k.Data)); first < 0 {
+			keys = append(keys, string(k.Data))
+
+			if first < 0 {
 				first = int(k.Raw.Offset)
 			}
 			stop = int(k.Raw.Offset + k.Raw.Length)

@@ -135,9 +135,10 @@ func (y yamlLines) appendEntry(top string, key, entry *yaml.Node) ([]byte, error
 // fillParent puts the entry into a parent that is written as {} or as nothing.
 func (y yamlLines) fillParent(parentKey, parent, key, entry *yaml.Node) ([]byte, error) {
 	line := y.lines[parentKey.Line-1]
+	sameLine := parent.Kind == yaml.MappingNode && parent.Line == parentKey.Line
+
 	switch {
-	case parent.Kind == yaml.MappingNode && parent.Line == parentKey.Line && strings.HasPrefix(line[parent.Column-1:],
-		"{}"):
+	case sameLine && strings.HasPrefix(line[parent.Column-1:], "{}"):
 		line = strings.TrimRight(line[:parent.Column-1], " ") + line[parent.Column+1:]
 	case parent.Kind != yaml.ScalarNode || parent.Tag != "!!null" || parent.Value != "":
 		return nil, uneditableError("line %d: %s is not a plain block of keys", parent.Line, parentKey.Value)
@@ -300,8 +301,9 @@ func setYAMLNode(node *yaml.Node, path []string, v any) {
 
 	var fresh yaml.Node
 	if err := fresh.Encode(v); err == nil { // strings, numbers, booleans and lists of strings always encode
-		fresh.LineComment, fresh.HeadComment, fresh.FootComment = value.LineComment, value.HeadComment,
-			value.FootComment
+		fresh.HeadComment = value.HeadComment
+		fresh.LineComment = value.LineComment
+		fresh.FootComment = value.FootComment
 		*value = fresh
 	}
 }

@@ -20,7 +20,7 @@ const (
 	folderDepth = 10
 )
 
-// ErrManyFiles is Folder's where it would have to leave some out.
+// ErrManyFiles is the error of FindSources where it would have to leave some out.
 var ErrManyFiles = fmt.Errorf("it has more than %d files that could be logs", folderFiles)
 
 // Skipped is a file whose name promises a log, and that is not read.
@@ -61,7 +61,7 @@ var skippedFolders = map[string]bool{".git": true, "node_modules": true, ".venv"
 
 var likelyLog = compileLazily(`(?i)(^|[_/.])(results|autoresearch|log|rigor_ledger|events|exec_output)\.(tsv|jsonl)$|_results\.tsv$|(^|/)\.research/|(^|/)programs/[^/]+\.json$|/results/(metrics|correct)\.json$|/outputs/step_\d+\.out\.txt$|(^|/)[GHECL]-\d+\.md$|(^|/)O-\d+\.json$|(^|/)programs\.jsonl?$`)
 
-// listCandidates are the files whose names are ones that some format goes by.
+// listCandidates returns the files whose names are ones that some format uses.
 func listCandidates(fsys fs.FS, root string) (names []string, err error) {
 	err = fs.WalkDir(fsys, ".", func(name string, d fs.DirEntry, err error) error {
 		switch {
@@ -105,7 +105,7 @@ func detectFile(fsys fs.FS, root, name string) (f Format, why string, err error)
 
 var checkpoint = compileLazily(`^(.*/|)checkpoints?_(\d+)/`)
 
-// dropOutdated drops what a newer file in the folder stands for.
+// dropOutdated drops the files for which a newer one in the folder stands.
 func dropOutdated(names []string) (left []string, skipped []Skipped) {
 	auto := map[string]bool{}  // folders with pi's current layout
 	newest := map[string]int{} // folders of checkpoints

@@ -72,7 +72,7 @@ func AllFormats() []Format {
 		shinkaMetrics}
 }
 
-// FindFormat is the format of that name, or one of the names it also goes by.
+// FindFormat returns the format of that name, or of another name that it has.
 func FindFormat(name string) (Format, bool) {
 	switch name {
 	case "codex":

@@ -112,7 +112,7 @@ func (s sample) hasColumns(columns ...string) bool {
 	return s.columns != nil && s.hasAll(s.columns, columns...)
 }
 
-// describeUnknown says in words what an unknown source is.
+// describeUnknown says in words what a source of no known format looks like.
 func (s sample) describeUnknown() string {
 	first := func(names []string) string {
 		names = slices.Clone(names)
@@ -132,7 +132,8 @@ func (s sample) describeUnknown() string {
 	return "it is text without a table's header and without JSON lines"
 }
 
-// trimArray is a JSON line without what makes many of them an array, as `sqlite3 -json` writes it.
+// trimArray removes the brackets and the comma that make an array of JSON lines, as
+// `sqlite3 -json` writes it.
 func trimArray(line string) string {
 	line = strings.TrimSpace(line)
 	if strings.HasPrefix(line, "[{") {

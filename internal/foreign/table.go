@@ -6,14 +6,20 @@ import (
 	"strings"
 )
 
-// table decodes rows by the names of their columns. head is told the header
-// once; row gets the fields by name.
+// table decodes rows by the names of their columns. head gets the header; row gets
+// the fields by name.
 type table struct {
 	columns []string
 	usual   []string // the columns where the first line is no header; nil: it always is one
 	comment func(line string) Entry
 	head    func(columns []string) Entry
 	row     func(field func(name string) string) Entry
+}
+
+// lacksHeader says whether these fields of the first line are a row of the usual
+// columns, and not their names.
+func (t *table) lacksHeader(fields []string) bool {
+	return t.usual != nil && len(fields) == len(t.usual) && !slices.Contains(fields, t.usual[0])
 }
 
 // decodeLine is t's decoder. A header may come again, as where files were joined.
@@ -27,13 +33,13 @@ func (t *table) decodeLine(line string) (Entry, error) {
 		return Entry{Kind: Other}, nil
 	}
 
-	if cs := splitColumns(line); t.columns == nil && t.usual != nil && len(cs) == len(t.usual) && !slices.Contains(cs,
-		t.usual[0]) {
+	columns := splitColumns(line)
+	if t.columns == nil && t.lacksHeader(columns) {
 		t.columns = t.usual
 	}
 
-	if t.columns == nil || slices.Equal(splitColumns(line), t.columns) {
-		t.columns = splitColumns(line)
+	if t.columns == nil || slices.Equal(columns, t.columns) {
+		t.columns = columns
 		entry := t.head(t.columns)
 		entry.Kind = Header
 
@@ -75,12 +81,9 @@ var karpathy = Format{
 		metric := "val_bpb"
 		t := &table{usual: []string{"commit", metric, "memory_gb", "status", "description"}}
 		t.head = func(columns []string) Entry {
-			for _, c := range columns { // the first that is not one of the fixed ones
-				if c != "commit" && c != "status" && c != "description" && c != "memory_gb" && c != "experiment" &&
-					c != "tag" {
-					metric = c
-					break
-				}
+			fixed := []string{"commit", "status", "description", "memory_gb", "experiment", "tag"}
+			if i := slices.IndexFunc(columns, func(c string) bool { return !slices.Contains(fixed, c) }); i >= 0 {
+				metric = columns[i]
 			}
 
 			return Entry{Metric: metric, Note: "the file does not say which is better"}

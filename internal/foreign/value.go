@@ -31,7 +31,7 @@ func parseNumber(text string) (*float64, string) {
 	return &v, ""
 }
 
-// isFailure are the statuses of runs whose 0 means that there was no value.
+// isFailure says whether the 0 of a run with this status means that it had no value.
 func isFailure(status string) bool {
 	switch strings.ToLower(status) {
 	case "crash", "crashed", "checks_failed", "fail", "failed", "failure", "error", "metric-error", "hook-blocked",
@@ -42,7 +42,7 @@ func isFailure(status string) bool {
 	return false
 }
 
-// withValue is e with its value; 0 of a failed run is none.
+// withValue returns e with its value; 0 of a failed run is none.
 func (e Entry) withValue(text string) Entry {
 	v, note := parseNumber(text)
 	if v != nil && *v == 0 && isFailure(e.Status) {
@@ -83,7 +83,7 @@ func parseObject(text string) (object, error) {
 	return o, nil
 }
 
-// textOf is a string, or another scalar as it is written; "" for null and nothing.
+// textOf returns a string, or another scalar as it is written; "" for null and nothing.
 func (o object) textOf(key string) string {
 	raw := o[key]
 
@@ -105,7 +105,7 @@ func (o object) isNumber(key string) bool {
 	return o[key] != nil && json.Unmarshal(o[key], &v) == nil && v != nil
 }
 
-// innerObject is an object within, empty if there is none.
+// innerObject returns the object under a key, nil if there is none.
 func (o object) innerObject(key string) object {
 	var in object
 	if json.Unmarshal(o[key], &in) != nil {
@@ -115,7 +115,7 @@ func (o object) innerObject(key string) object {
 	return in
 }
 
-// firstText is the first of the keys that says something.
+// firstText returns the first text among the keys that is not empty.
 func (o object) firstText(keys ...string) string {
 	for _, k := range keys {
 		if t := o.textOf(k); t != "" {
@@ -144,7 +144,7 @@ func lineDecoder(f func(object) Entry) func(string) decoder {
 	}
 }
 
-// parseDirection is lower or higher, from any of the words that logs have for it.
+// parseDirection returns lower or higher, from any of the words that logs have for it.
 func parseDirection(word string) string {
 	switch strings.ToLower(strings.TrimSpace(word)) {
 	case "lower", "min", "minimize", "minimise", "decrease", "down":

@@ -20,7 +20,7 @@ func wholeDecoder(f func(path string, o object) Entry) func(string) decoder {
 	}
 }
 
-// decodeProgram is a program of an evolution. Scores are better the higher.
+// decodeProgram decodes a program of an evolution. Higher scores are better.
 func decodeProgram(o object) Entry {
 	entry := Entry{Kind: Run, Description: o.firstText("changes_description", "description", "text_feedback")}
 	if entry.Description == "" {
@@ -88,7 +88,8 @@ var shinkaMetrics = Format{
 	About: "gen_N/results/metrics.json and correct.json (ShinkaEvolve)",
 	Whole: true,
 	fits: func(s sample) bool {
-		return s.base == "metrics.json" && s.hasKeys("combined_score") || s.base == "correct.json" && s.hasKeys("correct")
+		return s.base == "metrics.json" && s.hasKeys("combined_score") ||
+			s.base == "correct.json" && s.hasKeys("correct")
 	},
 	start: wholeDecoder(func(p string, o object) Entry {
 		gen := path.Base(path.Dir(path.Dir(p)))
@@ -132,10 +133,15 @@ var hugoEntity = Format{
 					return Entry{}, err
 				}
 
-				e := Entry{Kind: Run, Metric: o.textOf("instrument"), Commit: o.firstText("candidate_sha", "baseline_sha"),
+				e := Entry{Kind: Run, Metric: o.textOf("instrument"),
+					Commit:      o.firstText("candidate_sha", "baseline_sha"),
 					Description: strings.TrimSpace(o.textOf("experiment") + " " + o.textOf("command"))}
-				if pass := o.textOf("pass"); pass != "" {
-					e.Status = map[bool]string{true: "pass", false: "fail"}[isTrue(pass)]
+				switch pass := o.textOf("pass"); {
+				case pass == "":
+				case isTrue(pass):
+					e.Status = "pass"
+				default:
+					e.Status = "fail"
 				}
 
 				return e.withValue(o.textOf("value")), nil

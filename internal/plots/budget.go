@@ -78,7 +78,7 @@ func PlotBudget(spending *view.Spending) *Plot {
 			append(fields, render.ShortFact("counts", "", spendingPace(spending)), render.NextStep("read_log{}"))...)}
 }
 
-// spendingPace is how fast the budget goes.
+// spendingPace says how fast the budget is spent.
 func spendingPace(spending *view.Spending) string {
 	last := spending.Points[len(spending.Points)-1].At
 

@@ -63,7 +63,7 @@ func readAndDraw[T any](
 	return p, nil
 }
 
-// AnswerWithImage is the answer with its image, if there is anything to see.
+// AnswerWithImage returns the answer with its image, if there is anything to see.
 func (p *Plot) AnswerWithImage() (render.Answer, error) {
 	answer := p.Answer
 	if p.Figure.Empty != "" {
@@ -86,7 +86,7 @@ func (p *Plot) AnswerWithImage() (render.Answer, error) {
 	return answer, nil
 }
 
-// emptyPlot is the plot of a kind that has no data yet.
+// emptyPlot returns the plot of a kind that has no data yet.
 func emptyPlot(kind, title, why string) *Plot {
 	return &Plot{Figure: chart.Figure{Title: title, Empty: why},
 		Answer: render.BuildAnswer(render.Limit, render.Field{Key: "kind", Val: kind},
@@ -113,7 +113,7 @@ func seriesField(key string, vs []float64, about string, write func(float64) str
 	return field
 }
 
-// thinOut is at most n of the values, evenly.
+// thinOut returns at most n of the values, evenly.
 func thinOut(vs []float64, n int) []float64 {
 	if len(vs) <= n {
 		return slices.Clone(vs)

@@ -75,7 +75,7 @@ func PlotGPU(s *view.GPUSeries) *Plot {
 		append(fields, render.NextStep("read_log{view:\"table\"}"))...)}
 }
 
-// gpuPanels are those that have something to show.
+// gpuPanels returns the panels whose series have points.
 func gpuPanels(util, energy, memory chart.Series, runs string) (out []chart.Panel) {
 	x := chart.Axis{Unit: chart.Whole}
 	for _, panel := range []chart.Panel{

@@ -70,7 +70,7 @@ func areAllZero(vs []float64) bool {
 	return true
 }
 
-// formatDeviation is a deviation in the words of its scale.
+// formatDeviation writes a deviation in the words of its scale.
 func formatDeviation(v float64, s *view.NoiseSeries) string {
 	if s.Scale == "linear" {
 		return render.FormatAmount(render.RoundShort([]float64{v})[0], s.Metric.Unit)
@@ -87,7 +87,7 @@ func formatSignedDeviation(v float64, series *view.NoiseSeries) string {
 	return formatDeviation(v, series)
 }
 
-// measureDrift is the mean deviation of the earlier and of the later half.
+// measureDrift returns the mean deviation of the earlier and of the later half.
 func measureDrift(ps []view.DriftPoint) (early, late float64, ok bool) {
 	n := len(ps) / 2
 	if n < 3 {
@@ -152,7 +152,7 @@ func noisePanels(series *view.NoiseSeries) []chart.Panel {
 	return out
 }
 
-// numberPoints are values at 1, 2, 3 …
+// numberPoints returns the values as points at 1, 2, 3 …
 func numberPoints(vs []float64) []chart.Point {
 	out := make([]chart.Point, len(vs))
 	for i, v := range vs {

@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	whiskersTo = 80 // points that have whiskers; more would be a thicket
+	whiskersTo = 80 // points that have whiskers; of more none has
 	labelled   = 10
 )
 
@@ -45,7 +45,8 @@ func PlotProgress(progress *view.Progress) *Plot {
 	shown := progress.Points[slices.IndexFunc(progress.Points,
 		func(pt view.ProgressPoint) bool { return pt.N >= progress.From }):]
 	g := progressGraph{progress: progress, shown: shown}
-	fig := chart.Figure{Title: title, Subtitle: g.subtitleText(metric), Foot: g.footText(), Panels: []chart.Panel{g.buildPanel()}}
+	fig := chart.Figure{Title: title, Subtitle: g.subtitleText(metric), Foot: g.footText(),
+		Panels: []chart.Panel{g.buildPanel()}}
 
 	return &Plot{Figure: fig, Answer: g.buildAnswer(metric)}
 }
@@ -56,7 +57,7 @@ type progressGraph struct {
 	shown    []view.ProgressPoint
 }
 
-// pointInterval is where a point is drawn, nil where it has no number.
+// pointInterval says where a point is drawn, nil where it has no number.
 func (g *progressGraph) pointInterval(pt *view.ProgressPoint) *research.Interval {
 	switch {
 	case g.progress.Exact && pt.Value != nil:
@@ -96,7 +97,7 @@ func (g *progressGraph) buildPanel() chart.Panel {
 	return q
 }
 
-// bestSeries is the running best with its interval.
+// bestSeries draws the running best with its interval.
 func (g *progressGraph) bestSeries() []chart.Series {
 	band := chart.Series{Kind: chart.Area, Colour: chart.Ink}
 
@@ -244,7 +245,9 @@ func (g *progressGraph) buildLabels() []chart.Label {
 			kept = append(kept, pt)
 		}
 	}
-	slices.SortStableFunc(kept, func(a, b *view.ProgressPoint) int { return -cmp.Compare(gainMiddle(a.Gain), gainMiddle(b.Gain)) })
+	slices.SortStableFunc(kept, func(a, b *view.ProgressPoint) int {
+		return -cmp.Compare(gainMiddle(a.Gain), gainMiddle(b.Gain))
+	})
 
 	var out []chart.Label
 	for _, pt := range kept[:min(len(kept), labelled)] {
@@ -283,7 +286,8 @@ func (g *progressGraph) subtitleText(metric contract.Metric) string {
 		return s + ": " + render.FormatNumber(*progress.Baseline) + " → " + render.FormatAmount(*progress.Best,
 			progress.Metric.Unit)
 	case progress.Audit != nil:
-		return s + "; " + describeAudit(progress.Audit) + " " + rules.FormatGain(progress.Audit.Gain, progress.Scale, metric)
+		return s + "; " + describeAudit(progress.Audit) + " " + rules.FormatGain(progress.Audit.Gain, progress.Scale,
+			metric)
 	case progress.Gain != nil && progress.Gain.Interval != (research.Interval{}):
 		return s + "; " + g.describeTotal() + " " + rules.FormatGain(progress.Gain.Interval, progress.Scale, metric)
 	}
@@ -327,7 +331,7 @@ func (g *progressGraph) footText() string {
 	return "A ring is what was kept. Claims of single edits run high, since each was selected; an audit says what is true."
 }
 
-// buildAnswer is the same in numbers.
+// buildAnswer tells in numbers what is drawn.
 func (g *progressGraph) buildAnswer(metric contract.Metric) render.Answer {
 	progress := g.progress
 
@@ -344,7 +348,8 @@ func (g *progressGraph) buildAnswer(metric contract.Metric) render.Answer {
 	if progress.Audit != nil {
 		field := render.Field{Key: "audited", Val: roundInterval(progress.Audit.Gain)}
 		if progress.Exact && progress.Audit.Branch != "" { // of a noisy metric the standing says it
-			field.Line = describeAudit(progress.Audit) + " " + rules.FormatGain(progress.Audit.Gain, progress.Scale, metric)
+			field.Line = describeAudit(progress.Audit) + " " + rules.FormatGain(progress.Audit.Gain, progress.Scale,
+				metric)
 		}
 
 		fields = append(fields, field)
@@ -383,7 +388,8 @@ func (g *progressGraph) buildAnswer(metric contract.Metric) render.Answer {
 	return render.BuildAnswer(render.Limit, append(fields, render.NextStep("read_log{view:\"table\"} for the rows"))...)
 }
 
-// listKept lists what stands, the newest first; the last of them give way.
+// listKept lists the kept experiments, the newest first; the last of them are left
+// out where the answer is too long.
 func (g *progressGraph) listKept() render.Field {
 	field := render.Field{Key: "kept"}
 	for i := len(g.progress.Points) - 1; i >= 0 && len(field.List) < 40; i-- {
@@ -397,8 +403,8 @@ func (g *progressGraph) listKept() render.Field {
 			r.Gain = &render.RoundShort([]float64{pt.Gain.Mid})[0]
 		}
 		field.List = append(field.List,
-			render.Item{Val: r, Line: fmt.Sprintf("kept: %d %s %s", pt.N, wording.FormatBareGain(pt.Gain, g.progress.Scale),
-				r.Hypothesis)})
+			render.Item{Val: r, Line: fmt.Sprintf("kept: %d %s %s", pt.N,
+				wording.FormatBareGain(pt.Gain, g.progress.Scale), r.Hypothesis)})
 	}
 
 	return field

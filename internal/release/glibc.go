@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// RequiredGlibc is the newest version of glibc's interface that an ELF binary asks for
+// RequiredGlibc returns the newest version of glibc's interface that an ELF binary asks for
 // ("2.34"), "" for a binary that needs none. It runs where that version, or a
 // newer one, is installed.
 func RequiredGlibc(binary string) (string, error) {

@@ -52,7 +52,7 @@ func ReadListing(path string) (Listing, error) {
 	return l, readJSON(path, &l)
 }
 
-// BuildListing is the listing of a release: the owner's name in, and one package for
+// BuildListing builds the listing of a release: the owner's name in, and one package for
 // each bundle, with the digest of its bytes. A bundle's file name must be that
 // of the template's package but for its version. The owner is "" for a trial.
 func BuildListing(template Listing, owner, version string, bundles []string) ([]byte, error) {

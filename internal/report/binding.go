@@ -101,7 +101,7 @@ func resolveBinding(src Source, facts *Facts, bound string) (string, error) {
 	return s, nil
 }
 
-// valueAt is the value at a JSON pointer without escapes.
+// valueAt returns the value at a JSON pointer without escapes.
 func valueAt(v any, path string) (any, bool) {
 	for _, key := range strings.Split(path, "/")[1:] {
 		switch x := v.(type) {
@@ -125,7 +125,7 @@ func valueAt(v any, path string) (any, bool) {
 	return v, true
 }
 
-// scaleAt is the scale of the gain at path: what stands beside it, else the record's.
+// scaleAt returns the scale of the gain at path: the one beside it, else the record's.
 func scaleAt(body any, path string) string {
 	scale, ok := valueAt(body, path[:max(0, strings.LastIndexByte(path, '/'))]+"/scale")
 	if !ok {

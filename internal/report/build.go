@@ -31,7 +31,8 @@ func ShortSizes() []Size {
 // words held a number.
 func BuildDocument(f *Facts, version string, size Size) (*Document, error) {
 	d := &Document{Header: Header{Campaign: f.Campaign.Name, Seq: f.Head.Seq, Hash: f.Head.Hash, Version: version}}
-	w := &writer{facts: f, campaign: &f.Campaign, document: d, size: size, unit: cleanUnit(f.Campaign.Program.Metric.Unit)}
+	w := &writer{facts: f, campaign: &f.Campaign, document: d, size: size,
+		unit: cleanUnit(f.Campaign.Program.Metric.Unit)}
 	w.writeTitle()
 	w.writeAnswer()
 	w.writeReview()
@@ -91,9 +92,9 @@ func (w *writer) writeTitle() {
 	campaign := w.campaign
 	w.addBlock(Title, say("Report of "), nameSpan("campaign", cleanText(campaign.Name, 60)))
 
-	spans := []Span{say("Begun "), figure("started", formatTime(campaign.StartedAt)), say("; the ledger as it stood at "),
-		figure("head.seq", fmt.Sprintf("record %d", w.facts.Head.Seq)), say(", "), figure("head.time", formatTime(w.facts.At)),
-		say(". ")}
+	spans := []Span{say("Begun "), figure("started", formatTime(campaign.StartedAt)),
+		say("; the ledger as it stood at "), figure("head.seq", fmt.Sprintf("record %d", w.facts.Head.Seq)), say(", "),
+		figure("head.time", formatTime(w.facts.At)), say(". ")}
 	switch {
 	case campaign.Ended != "":
 		spans = append(spans, say("The campaign has ended: "), Span{Quote, cleanText(campaign.Ended, 80), "ended"},
@@ -106,7 +107,8 @@ func (w *writer) writeTitle() {
 			ids = append(ids, string(id))
 		}
 
-		spans = append(spans, say("Still under way: "), nameSpan("open", cleanText(strings.Join(ids, ", "), 80)), say("."))
+		spans = append(spans, say("Still under way: "), nameSpan("open", cleanText(strings.Join(ids, ", "), 80)),
+			say("."))
 	case campaign.Plan() == rules.PlanEnd:
 		spans = append(spans, say("The budget is spent."))
 	default:
@@ -118,10 +120,11 @@ func (w *writer) writeTitle() {
 // metricSpans names the metric and its direction.
 func (w *writer) metricSpans() []Span {
 	m := w.campaign.Program.Metric
-	return []Span{nameSpan("metric", cleanText(m.Name, 60)), say(" (" + cmp.Or(string(m.Better), "lower") + " is better)")}
+	return []Span{nameSpan("metric", cleanText(m.Name, 60)),
+		say(" (" + cmp.Or(string(m.Better), "lower") + " is better)")}
 }
 
-// writeAnswer is what was gained, and how sure that is.
+// writeAnswer says what was gained, and how sure that is.
 func (w *writer) writeAnswer() {
 	campaign := w.campaign
 	proven, claimed, chain := campaign.Reckoned()
@@ -129,7 +132,8 @@ func (w *writer) writeAnswer() {
 	_, exact := campaign.Exact()
 	switch {
 	case !campaign.Calibrated && campaign.Experiments == 0:
-		w.addParagraph(append([]Span{strong("Nothing is measured yet"), say(" of ")}, append(w.metricSpans(), say("."))...)...)
+		w.addParagraph(append([]Span{strong("Nothing is measured yet"), say(" of ")},
+			append(w.metricSpans(), say("."))...)...)
 	case w.facts.Finalized() != nil:
 		w.writeFinalized(w.facts.Finalized())
 	case campaign.Audit != nil:
@@ -137,18 +141,20 @@ func (w *writer) writeAnswer() {
 	case exact:
 		w.writeExactGain()
 	case proven > 0 && campaign.Certified > 0:
-		w.addParagraph(append([]Span{strong("Certified: "), say("about "), figure("proven.gain", w.formatGain(proven)), say(" of ")},
+		w.addParagraph(append([]Span{strong("Certified: "), say("about "), figure("proven.gain", w.formatGain(proven)),
+			say(" of ")},
 			append(w.metricSpans(),
 				say(", in "), countSpan("certified", campaign.Certified, "certificate|certificates"),
 				say(": fresh interleaved pairs that each chain of edits had to pass. It is a sum of estimates; "),
 				command("ratchet audit"), say(" measures the whole."))...)...)
 	case proven > 0:
-		w.addParagraph(append([]Span{strong("Proven edit by edit: "), say("about "), figure("proven.gain", w.formatGain(proven)),
-			say(" of ")}, append(w.metricSpans(),
+		w.addParagraph(append([]Span{strong("Proven edit by edit: "), say("about "),
+			figure("proven.gain", w.formatGain(proven)), say(" of ")}, append(w.metricSpans(),
 			say(". It is a sum of estimates, which lean upwards; "), command("ratchet audit"),
 			say(" measures the whole."))...)...)
 	case campaign.Kept > 0:
-		w.addParagraph(append([]Span{strong("No gain is proven"), say(" of ")}, append(w.metricSpans(), say("."))...)...)
+		w.addParagraph(append([]Span{strong("No gain is proven"), say(" of ")},
+			append(w.metricSpans(), say("."))...)...)
 	default:
 		w.addParagraph(append([]Span{strong("No gain"), say(": nothing that was tried was kept. The metric is ")},
 			append(w.metricSpans(), say("."))...)...)
@@ -159,8 +165,8 @@ func (w *writer) writeAnswer() {
 		if made := w.facts.Finalized(); made != nil && len(made.Dropped) > 0 {
 			it = "the incumbent, with all that was kept,"
 		}
-		w.addItem(say("Certificates had put "+it+" at about "), figure("proven.gain", w.formatGain(proven)), say(" in "),
-			countSpan("certified", campaign.Certified, "certificate|certificates"), say("."))
+		w.addItem(say("Certificates had put "+it+" at about "), figure("proven.gain", w.formatGain(proven)),
+			say(" in "), countSpan("certified", campaign.Certified, "certificate|certificates"), say("."))
 	}
 	w.writeOvertakenBranch()
 
@@ -170,8 +176,8 @@ func (w *writer) writeAnswer() {
 
 	if chain > 0 {
 		w.addItem(strong("Only claimed: "), countSpan("chain", chain, "edit|edits"),
-			say(" since the last proof, expected to be worth "), figure("claimed.gain", w.formatGain(claimed)), say("; "),
-			command("ratchet finalize"), say(" certifies them or takes them back."))
+			say(" since the last proof, expected to be worth "), figure("claimed.gain", w.formatGain(claimed)),
+			say("; "), command("ratchet finalize"), say(" certifies them or takes them back."))
 	}
 
 	if campaign.Overridden > 0 {
@@ -180,7 +186,7 @@ func (w *writer) writeAnswer() {
 	}
 }
 
-// writeAudited is the answer of an audit.
+// writeAudited gives the answer of an audit.
 func (w *writer) writeAudited() {
 	a, p := w.campaign.Audit, w.facts.Audit
 	spans := append([]Span{strong("Audited: "),
@@ -209,22 +215,24 @@ func (w *writer) describeInterval(g research.Interval) string {
 	return "The interval includes no gain at all: this shows none."
 }
 
-// writeExactGain is the answer of a deterministic metric.
+// writeExactGain gives the answer of a deterministic metric.
 func (w *writer) writeExactGain() {
 	campaign := w.campaign
 
 	g, _ := campaign.Exact()
 	if g == 0 {
-		w.addParagraph(append([]Span{strong("No gain so far"), say(" of ")}, append(w.metricSpans(), say(": it stands at "),
-			figure("start.value", wording.FormatValue(*campaign.Baseline, w.unit)),
-			say(", as at the start. The number is deterministic."))...)...)
+		w.addParagraph(append([]Span{strong("No gain so far"), say(" of ")},
+			append(w.metricSpans(), say(": it stands at "),
+				figure("start.value", wording.FormatValue(*campaign.Baseline, w.unit)),
+				say(", as at the start. The number is deterministic."))...)...)
 
 		return
 	}
-	w.addParagraph(append([]Span{strong("Gained: "), figure("exact.gain", w.formatGain(g)), say(" of ")}, append(w.metricSpans(),
-		say(", from "), figure("start.value", wording.FormatValue(*campaign.Baseline, w.unit)), say(" to "),
-		figure("best.value", wording.FormatValue(campaign.Rule.Incumbent, w.unit)),
-		say(". The number is deterministic: a single run shows it exactly."))...)...)
+	w.addParagraph(append([]Span{strong("Gained: "), figure("exact.gain", w.formatGain(g)), say(" of ")},
+		append(w.metricSpans(),
+			say(", from "), figure("start.value", wording.FormatValue(*campaign.Baseline, w.unit)), say(" to "),
+			figure("best.value", wording.FormatValue(campaign.Rule.Incumbent, w.unit)),
+			say(". The number is deterministic: a single run shows it exactly."))...)...)
 }
 
 // describeProof say how far a keep is proven.
@@ -311,11 +319,11 @@ func (w *writer) writeChange(x *Change) {
 		spans = append(spans, say("; "), recordSpan(Figure, x.ProposedAt, "lines", "", formatLines(x.Added, x.Removed)),
 			say(" in "), recordSpan(Name, x.ProposedAt, "paths", "/paths", formatPaths(x.Paths)))
 	}
-	w.addItem(append(spans, say("; "), recordSpan(Name, x.KeptAt, "commit", "/commit", shortCommit(x.Commit)), say("; "),
-		w.quoteText(x.ProposedAt, "/hypothesis", x.Hypothesis))...)
+	w.addItem(append(spans, say("; "), recordSpan(Name, x.KeptAt, "commit", "/commit", shortCommit(x.Commit)),
+		say("; "), w.quoteText(x.ProposedAt, "/hypothesis", x.Hypothesis))...)
 }
 
-// judgementSpans is what got a change in.
+// judgementSpans are the gain and the proof with which a change was kept.
 func (w *writer) judgementSpans(change *Change) (spans []Span) {
 	if judgement := change.Judgement; judgement != nil && judgement.Gain != nil {
 		as, text := "gain", wording.FormatGainInterval(*judgement.Gain, judgement.Scale, w.unit)

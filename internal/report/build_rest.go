@@ -52,7 +52,7 @@ func (w *writer) writeTried() {
 	w.writeImported()
 }
 
-// writeFamilies are the words of the hypotheses, as a table.
+// writeFamilies writes the words that hypotheses share, as a table.
 func (w *writer) writeFamilies() {
 	fs := w.facts.Families()
 
@@ -67,7 +67,8 @@ func (w *writer) writeFamilies() {
 	for i, x := range fs {
 		key := fmt.Sprintf("family.%d.", i)
 		w.addRow([]Span{{Quote, cleanText(x.Word, 40), key + "word"}},
-			[]Span{countSpan(key+"tried", x.Tried, "experiment|experiments")}, []Span{countSpan(key+"kept", x.Kept, "kept")})
+			[]Span{countSpan(key+"tried", x.Tried, "experiment|experiments")},
+			[]Span{countSpan(key+"kept", x.Kept, "kept")})
 	}
 }
 
@@ -89,21 +90,21 @@ func (w *writer) writeImported() {
 	w.addParagraph(append(spans, say(". Nobody here measured it: it is part of no figure of this report."))...)
 }
 
-// writeFailures is what went wrong, and why.
+// writeFailures says what went wrong, and why.
 func (w *writer) writeFailures() {
 	campaign := w.campaign
 	from := len(w.document.Blocks)
 	w.addHeading("What went wrong")
 
 	if n := len(w.facts.Invalid); n > 0 && w.size.Few > 0 {
-		w.addParagraph(say("No comparable number came out of "), countSpan("voided", n, "invalid experiment|invalid experiments"),
-			say(". Their reasons begin with:"))
+		w.addParagraph(say("No comparable number came out of "),
+			countSpan("voided", n, "invalid experiment|invalid experiments"), say(". Their reasons begin with:"))
 
 		causes := w.facts.Causes()
 		for i, x := range causes[:min(len(causes), w.size.Few)] {
 			key := fmt.Sprintf("cause.%d.", i)
-			w.addItem(Span{Quote, x.Text, key + "text"}, say(", "), countSpan(key+"n", x.N, "time|times"), say(", last in "),
-				nameSpan(key+"newest", fmt.Sprintf("x%d", x.Newest)))
+			w.addItem(Span{Quote, x.Text, key + "text"}, say(", "), countSpan(key+"n", x.N, "time|times"),
+				say(", last in "), nameSpan(key+"newest", fmt.Sprintf("x%d", x.Newest)))
 		}
 	}
 
@@ -112,11 +113,13 @@ func (w *writer) writeFailures() {
 		if campaign.Rule.NoiseKind == research.Deterministic {
 			then = ", which changes no deterministic number."
 		}
-		w.addItem(figure("contended", formatCount(s.Contended, "run|runs")), say(" while others kept the machine busy"+then))
+		w.addItem(figure("contended", formatCount(s.Contended, "run|runs")),
+			say(" while others kept the machine busy"+then))
 	}
 
 	if s := w.facts.Sums; s != nil && s.Void > 0 {
-		w.addItem(figure("void", formatCount(s.Void, "run|runs")), say(" made void by the machine's sleep, and made again."))
+		w.addItem(figure("void", formatCount(s.Void, "run|runs")),
+			say(" made void by the machine's sleep, and made again."))
 	}
 
 	if campaign.LostTests > 0 {
@@ -149,8 +152,9 @@ func (w *writer) writeFailedProof(p *Proof) {
 		return
 	}
 
-	spans := []Span{recordSpan(Name, p.Ref, "text40", "/job", cleanText(string(p.Job), 40)), say(" rolled back a chain of "),
-		recordSpan(Figure, p.Ref, "edits", "/edits", formatCount(x.Edits, "edit|edits"))}
+	spans := []Span{recordSpan(Name, p.Ref, "text40", "/job", cleanText(string(p.Job), 40)),
+		say(" rolled back a chain of "), recordSpan(Figure, p.Ref, "edits", "/edits",
+			formatCount(x.Edits, "edit|edits"))}
 	if x.Gain != nil {
 		spans = append(spans, say(", which showed "),
 			recordSpan(Figure, p.Ref, "gain", "/gain", wording.FormatGainInterval(*x.Gain, x.Scale, w.unit)))
@@ -168,7 +172,8 @@ func (w *writer) writeLessons() {
 	for _, l := range w.facts.Lessons[:n] {
 		spans := []Span{w.quoteText(l.Ref, "/text", l.Text)}
 		if l.Experiment > 0 {
-			spans = append([]Span{recordSpan(Name, l.Ref, "x", "/experiment", fmt.Sprintf("x%d", l.Experiment)), say(": ")},
+			spans = append([]Span{recordSpan(Name, l.Ref, "x", "/experiment", fmt.Sprintf("x%d", l.Experiment)),
+				say(": ")},
 				spans...)
 		}
 		w.addItem(spans...)
@@ -191,14 +196,15 @@ func (w *writer) writeIdeas() {
 	}
 }
 
-// writeCost is what the campaign took, as a table.
+// writeCost writes what the campaign took, as a table.
 func (w *writer) writeCost() {
 	campaign := w.campaign
 	w.addHeading("Cost")
 
 	if w.size.Short {
 		w.addParagraph(countSpan("runs", campaign.Runs, "run|runs"), say(", "),
-			figure("run.time", wording.FormatDuration(campaign.RunSeconds)), say(". Left: "), countSpan("experiments.left",
+			figure("run.time", wording.FormatDuration(campaign.RunSeconds)), say(". Left: "),
+			countSpan("experiments.left",
 				max(0, campaign.Program.Campaign.Experiments-campaign.Experiments), "experiment|experiments"),
 			say(", "), figure("time.left", wording.FormatDuration(campaign.SecondsLeft())), say("."))
 
@@ -258,14 +264,15 @@ func (w *writer) writeParticipants() {
 	if p.N > 0 {
 		n := float64(p.N)
 		w.addParagraph(say("Expected and found: of "), countSpan("predictions", p.N, "prediction|predictions"),
-			say(" the mean was "), figure("predictions.expected", formatShare(p.Expected/n)), say(", the mean finding "),
-			figure("predictions.found", formatShare(p.Found/n)), say(", the mean distance "), figure("predictions.missed",
+			say(" the mean was "), figure("predictions.expected", formatShare(p.Expected/n)),
+			say(", the mean finding "), figure("predictions.found", formatShare(p.Found/n)),
+			say(", the mean distance "), figure("predictions.missed",
 				formatShareSize(p.Missed/n)), say("; "), countSpan("predictions.gains", p.Gains, "gain|gains"),
 			say(" among them."))
 	}
 }
 
-// writeUnknowns is what a reader might take for known.
+// writeUnknowns lists what a reader might take for known.
 func (w *writer) writeUnknowns() {
 	campaign := w.campaign
 	if w.size.Short {
@@ -296,7 +303,7 @@ func (w *writer) writeUnknowns() {
 	w.addItem(say("What the benchmark does not cover, and calls that were refused, which leave no record."))
 }
 
-// writeVerification says how a reader convinces himself.
+// writeVerification names the commands with which a reader can check the report.
 func (w *writer) writeVerification() {
 	if w.size.Short {
 		w.addParagraph(say("Every figure was checked against its record. "), command("ratchet report"),
@@ -304,7 +311,7 @@ func (w *writer) writeVerification() {
 		return
 	}
 	w.addHeading("How to check this")
-	w.addParagraph(command("ratchet report --check FILE"), say(" reads every figure of this file again, from its record. "),
-		command("ratchet verify --recompute"),
+	w.addParagraph(command("ratchet report --check FILE"),
+		say(" reads every figure of this file again, from its record. "), command("ratchet verify --recompute"),
 		say(" derives every verdict from its runs. Quotation marks hold what agents or people wrote: nobody measured what they say. The ledger's newest record had the hash "), nameSpan("head.hash", w.facts.Head.Hash[:min(12, len(w.facts.Head.Hash))]), say("."))
 }

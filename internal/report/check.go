@@ -22,7 +22,7 @@ type Page struct {
 
 const nextReport = "make it again: ratchet report"
 
-// lineError is what a check says of a line.
+// lineError returns a CodeReport error that names the line.
 func lineError(line int, format string, args ...any) error {
 	return research.Errorf(research.CodeReport, nextReport, "line %d: %w", line, fmt.Errorf(format, args...))
 }
@@ -105,7 +105,7 @@ func cutLast(s, sep string) (before, after string, ok bool) {
 	return s[:i], s[i+len(sep):], true
 }
 
-// countLines is the number of the line that text ends in.
+// countLines returns the number of the line that text ends in.
 func countLines(text string) int { return 1 + strings.Count(text, "\n") }
 
 // Checked says what a check has compared.
@@ -148,7 +148,7 @@ type checker struct {
 	src     Source
 	facts   *Facts
 	line    int
-	binds   []string // that no figure was seen of yet
+	binds   []string // those whose figure was not met yet, in order
 	figures int
 	seen    map[uint64]bool
 	words   strings.Builder // plain words of the line or block so far
@@ -181,7 +181,7 @@ func describeBinding(bound string) string {
 	return strings.TrimSpace(fmt.Sprintf("record %d %s", b.seq, b.path))
 }
 
-// mismatchError is the error of a text that is not what its binding gives.
+// mismatchError says that a text is not the one that its binding gives.
 func (c *checker) mismatchError(stands, bound, want string) error {
 	return lineError(c.line, "%q stands where the ledger (%s) gives %q", stands, describeBinding(bound), want)
 }
@@ -219,6 +219,8 @@ func (c *checker) finishBlock() error {
 
 func isLetter(b byte) bool { return b >= 'a' && b <= 'z' || b >= 'A' && b <= 'Z' }
 
-// canPrecedeFigure says whether a figure may begin after r, closes whether it may end before r.
+// canPrecedeFigure says whether a figure may begin after r.
 func canPrecedeFigure(r rune) bool { return strings.ContainsRune("\n (|", r) }
-func canFollowFigure(r rune) bool  { return strings.ContainsRune("\n .,;:)|", r) }
+
+// canFollowFigure says whether a figure may end before r.
+func canFollowFigure(r rune) bool { return strings.ContainsRune("\n .,;:)|", r) }

@@ -23,7 +23,8 @@ func (c *checker) checkMarkdown(text string) error {
 
 	c.line--
 	if len(c.binds) > 0 {
-		return lineError(c.line, "nothing stands here any more for %s: a figure was removed", describeBinding(c.binds[0]))
+		return lineError(c.line, "nothing stands here any more for %s: a figure was removed",
+			describeBinding(c.binds[0]))
 	}
 
 	return nil
@@ -83,7 +84,7 @@ func isCommand(code string) bool {
 	return strings.HasPrefix(code, "ratchet ") && wordsError(code) == ""
 }
 
-// peekBinding is what the next binding stands for, "" if nothing.
+// peekBinding derives the text of the next binding without taking it, "" if there is none.
 func (c *checker) peekBinding() string {
 	if len(c.binds) == 0 {
 		return ""

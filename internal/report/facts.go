@@ -153,7 +153,8 @@ func groupCauses(xs []history.Experiment) []Cause {
 
 		k := slices.IndexFunc(out, func(c Cause) bool { return c.Text == text })
 		if k < 0 {
-			k, out = len(out), append(out, Cause{Text: text, Newest: xs[i].N})
+			k = len(out)
+			out = append(out, Cause{Text: text, Newest: xs[i].N})
 		}
 
 		out[k].N++
@@ -176,8 +177,11 @@ func (f *Facts) SumAnswers() (all history.Answered) {
 func (f *Facts) SumPredictions() (all history.Predictions) {
 	for i := range f.Sessions {
 		p := f.Sessions[i].Predictions
-		all.N, all.Gains = all.N+p.N, all.Gains+p.Gains
-		all.Expected, all.Found, all.Missed = all.Expected+p.Expected, all.Found+p.Found, all.Missed+p.Missed
+		all.N += p.N
+		all.Gains += p.Gains
+		all.Expected += p.Expected
+		all.Found += p.Found
+		all.Missed += p.Missed
 	}
 
 	return all
@@ -186,7 +190,8 @@ func (f *Facts) SumPredictions() (all history.Predictions) {
 // SumImported sums up what came from other programs' logs.
 func (f *Facts) SumImported() (lines, runs int) {
 	for _, s := range f.Sources {
-		lines, runs = lines+s.Lines, runs+s.Runs
+		lines += s.Lines
+		runs += s.Runs
 	}
 
 	return lines, runs

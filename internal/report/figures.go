@@ -26,8 +26,8 @@ func countFormula(name, about, noun string, of func(f *Facts) int) Formula {
 }
 
 func verdictFormula(v research.Verdict) Formula {
-	return countFormula("verdict."+string(v), "experiment.judged with this verdict; invalid also counts run.lost", string(v),
-		func(f *Facts) int { return f.Campaign.Verdicts[v] })
+	return countFormula("verdict."+string(v), "experiment.judged with this verdict; invalid also counts run.lost",
+		string(v), func(f *Facts) int { return f.Campaign.Verdicts[v] })
 }
 
 func textFormula(name, about string, of func(f *Facts) string) Formula {
@@ -53,15 +53,18 @@ func AllFormulas() []Formula {
 
 func headFormulas() []Formula {
 	return []Formula{
-		textFormula("campaign", "campaign.started: its name", func(f *Facts) string { return cleanText(f.Campaign.Name, 60) }),
+		textFormula("campaign", "campaign.started: its name",
+			func(f *Facts) string { return cleanText(f.Campaign.Name, 60) }),
 		textFormula("metric", "the contract's metric",
 			func(f *Facts) string { return cleanText(f.Campaign.Program.Metric.Name, 60) }),
 		textFormula("head.seq", "the ledger's newest record",
 			func(f *Facts) string { return fmt.Sprintf("record %d", f.Head.Seq) }),
 		textFormula("head.hash", "its hash", func(f *Facts) string { return f.Head.Hash[:min(12, len(f.Head.Hash))] }),
 		textFormula("head.time", "its time", func(f *Facts) string { return formatTime(f.At) }),
-		textFormula("started", "time of campaign.started", func(f *Facts) string { return formatTime(f.Campaign.StartedAt) }),
-		textFormula("ended", "campaign.ended: its reason", func(f *Facts) string { return cleanText(f.Campaign.Ended, 80) }),
+		textFormula("started", "time of campaign.started",
+			func(f *Facts) string { return formatTime(f.Campaign.StartedAt) }),
+		textFormula("ended", "campaign.ended: its reason",
+			func(f *Facts) string { return cleanText(f.Campaign.Ended, 80) }),
 		textFormula("open", "jobs that began and have not ended", func(f *Facts) string {
 			var ids []string
 			for _, id := range f.Campaign.Open {
@@ -90,14 +93,15 @@ func gainFormulas() []Formula {
 		textFormula("best.value", "the incumbent's value, of a deterministic metric", func(f *Facts) string {
 			return wording.FormatValue(f.Campaign.Rule.Incumbent, unit(f))
 		}),
-		textFormula("exact.gain", "the incumbent's gain over the start, of a deterministic metric", func(f *Facts) string {
-			g, ok := f.Campaign.Exact()
-			if !ok {
-				return ""
-			}
+		textFormula("exact.gain", "the incumbent's gain over the start, of a deterministic metric",
+			func(f *Facts) string {
+				g, ok := f.Campaign.Exact()
+				if !ok {
+					return ""
+				}
 
-			return wording.FormatSignedGain(g, f.Campaign.Rule.Scale, unit(f))
-		}),
+				return wording.FormatSignedGain(g, f.Campaign.Rule.Scale, unit(f))
+			}),
 		textFormula("proven.gain", "sum of the certificates' estimates and of edits proven on their own",
 			func(f *Facts) string {
 				g, _, _ := f.Campaign.Reckoned()
@@ -198,7 +202,8 @@ func costFormulas() []Formula {
 			func(f *Facts) string { return "GPU " + wording.FormatDuration(f.Campaign.GPUSeconds) }),
 		textFormula("cpu.time", "sum of cpu_s of run.finished",
 			sums(func(s *Sums) string { return "CPU " + wording.FormatDuration(s.CPU) })),
-		textFormula("energy", "sum of the joules in run.finished", sums(func(s *Sums) string { return formatEnergy(s.Joules) })),
+		textFormula("energy", "sum of the joules in run.finished",
+			sums(func(s *Sums) string { return formatEnergy(s.Joules) })),
 		textFormula("metered", "runs that tell their joules",
 			sums(func(s *Sums) string { return formatCount(s.Metered, "run|runs") })),
 		textFormula("contended", "run.finished during which others kept the machine busy",
@@ -212,7 +217,8 @@ func costFormulas() []Formula {
 		countFormula("sessions", "session.joined", "session|sessions", func(f *Facts) int { return len(f.Sessions) }),
 		countFormula("answers", "sum of the calls in session.answered", "answer|answers",
 			func(f *Facts) int { return f.SumAnswers().N }),
-		textFormula("answers.bytes", "sum of their texts", func(f *Facts) string { return formatBytes(f.SumAnswers().Text) }),
+		textFormula("answers.bytes", "sum of their texts",
+			func(f *Facts) string { return formatBytes(f.SumAnswers().Text) }),
 		countFormula("predictions", "judged experiments whose expectation named a percentage", "prediction|predictions",
 			func(f *Facts) int { return f.SumPredictions().N }),
 		textFormula("predictions.expected", "mean of the gains that they expected",
@@ -267,7 +273,7 @@ func deriveNamed(facts *Facts, bind string) (string, bool) {
 	return formula.text(facts, index)
 }
 
-// findFormula is the formula of a binding, nil if there is none.
+// findFormula returns the formula of a binding, nil if there is none.
 func findFormula(bind string) (formula *Formula, index int) {
 	parts := strings.Split(bind, ".")
 	for k, p := range parts {
@@ -286,7 +292,7 @@ func findFormula(bind string) (formula *Formula, index int) {
 	return nil, 0
 }
 
-// describeFormula says what a named figure counts, in brackets' words.
+// describeFormula says what a named figure counts, after a comma, "" for an unknown name.
 func describeFormula(bind string) string {
 	if formula, _ := findFormula(bind); formula != nil {
 		return ", " + formula.About

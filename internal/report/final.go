@@ -76,7 +76,7 @@ type finding struct {
 	path  string // of what they stand in
 }
 
-// findExperiment is what the finalize says of experiment n; false: nothing.
+// findExperiment returns what the finalize says of experiment n; false if it says nothing.
 func (x *Final) findExperiment(n int) (d finding, ok bool) {
 	d.in = slices.Contains(x.Kept, n)
 	if !d.in && !slices.Contains(x.Dropped, n) {
@@ -116,7 +116,7 @@ func (x *Final) branchSpan() Span {
 	return recordSpan(Name, x.Ref, "branch", "/branch", shortBranch(x.Branch))
 }
 
-// writeFinalized is the answer of a finalize: what was audited is its branch.
+// writeFinalized gives the answer of a finalize, whose branch was audited.
 func (w *writer) writeFinalized(final *Final) {
 	spans := append([]Span{strong("Audited: "),
 		recordSpan(Figure, final.Ref, "gain", "/gain", wording.FormatGainInterval(*final.Gain, final.Scale, w.unit)),
@@ -126,7 +126,8 @@ func (w *writer) writeFinalized(final *Final) {
 		recordSpan(Figure, final.Ref, "pairs", "/pairs", formatCount(final.Pairs, "pair|pairs")),
 		say(" on which no decision rested. "+w.describeInterval(*final.Gain)))
 	if len(final.Dropped) > 0 {
-		spans = append(spans, say(" Left out: "), recordSpan(Figure, final.Ref, "outof", "", formatDropped(&final.Finalization)),
+		spans = append(spans, say(" Left out: "),
+			recordSpan(Figure, final.Ref, "outof", "", formatDropped(&final.Finalization)),
 			say(", which were not shown to pay."))
 	}
 	w.addParagraph(spans...)
@@ -135,7 +136,8 @@ func (w *writer) writeFinalized(final *Final) {
 	if a := campaign.Audit; a != nil && a.Commit == campaign.Incumbent && a.Job != final.Audit {
 		w.addItem(say("The incumbent itself, with all that was kept, was audited at "),
 			recordSpan(Figure, w.facts.Audit.Ref, "gain", "/gain", wording.FormatGainInterval(a.Gain, a.Scale, w.unit)),
-			say(", from "), recordSpan(Figure, w.facts.Audit.Ref, "pairs", "/paired", formatCount(a.Pairs, "pair|pairs")), say("."))
+			say(", from "), recordSpan(Figure, w.facts.Audit.Ref, "pairs", "/paired",
+				formatCount(a.Pairs, "pair|pairs")), say("."))
 	} else if _, exact := campaign.Exact(); exact && len(final.Dropped) > 0 {
 		w.addItem(say("The incumbent itself, with all that was kept, went from "),
 			figure("start.value", wording.FormatValue(*campaign.Baseline, w.unit)), say(" to "), figure("best.value",
@@ -154,7 +156,8 @@ func (w *writer) writeOvertakenBranch() {
 		say(" is of an older head: what was kept or taken back since is not in it.")}
 	if final.Gain != nil && !w.size.Short {
 		spans = append(spans, say(" It was audited at "),
-			recordSpan(Figure, final.Ref, "gain", "/gain", wording.FormatGainInterval(*final.Gain, final.Scale, w.unit)),
+			recordSpan(Figure, final.Ref, "gain", "/gain",
+				wording.FormatGainInterval(*final.Gain, final.Scale, w.unit)),
 			say("."))
 	}
 	w.addItem(spans...)
@@ -201,7 +204,8 @@ func (w *writer) findingSpans(final *Final, n int) (spans []Span, measured bool)
 		words += ", since without it"
 		fallthrough
 	default:
-		spans = append(spans, say(words+": "), recordSpan(Name, final.AblatedAt, "text60", d.whyAt, cleanText(d.why, 60)))
+		spans = append(spans, say(words+": "),
+			recordSpan(Name, final.AblatedAt, "text60", d.whyAt, cleanText(d.why, 60)))
 	}
 
 	if d.gain == nil {
@@ -220,7 +224,8 @@ func (w *writer) findingSpans(final *Final, n int) (spans []Span, measured bool)
 		if d.step {
 			key = "/experiments"
 		}
-		spans = append(spans, say(" together with "), recordSpan(Name, d.ref, "xs", d.path+key, formatExperiments(d.with)))
+		spans = append(spans, say(" together with "),
+			recordSpan(Name, d.ref, "xs", d.path+key, formatExperiments(d.with)))
 	}
 
 	return spans, true

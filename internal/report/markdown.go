@@ -104,7 +104,7 @@ func renderMarkdownSpan(span Span) string {
 	return span.Text
 }
 
-// escapeMarkdown is a text that Markdown shows as it is: no emphasis, link, HTML,
+// escapeMarkdown escapes a text so that Markdown shows it as it is: no emphasis, link, HTML,
 // table or automatic link comes of it.
 func escapeMarkdown(s string) string {
 	out := &strings.Builder{}

@@ -12,8 +12,8 @@ import (
 	"ratchet/internal/wording"
 )
 
-// cleanText is somebody's text in one line of at most n characters, without what
-// could hide or end it.
+// cleanText returns somebody's text in one line of at most n characters, without the
+// characters that could hide or end it; "-" for an empty one.
 func cleanText(text string, n int) string {
 	text = strings.Map(func(r rune) rune {
 		switch {
@@ -42,7 +42,7 @@ func cleanText(text string, n int) string {
 	return text
 }
 
-// formatCount is a number with its noun: "experiment|experiments", or one word for both.
+// formatCount writes a number with its noun: "experiment|experiments", or one word for both.
 func formatCount(n int, noun string) string {
 	single, many, ok := strings.Cut(noun, "|")
 	if !ok {
@@ -52,7 +52,7 @@ func formatCount(n int, noun string) string {
 	return wording.CountForms(n, single, many)
 }
 
-// formatEnergy is an energy in its natural unit.
+// formatEnergy writes an energy in J or kJ.
 func formatEnergy(joules float64) string {
 	if joules < 1e5 {
 		return wording.FormatValue(math.Round(joules), "J")
@@ -109,6 +109,7 @@ func formatPaths(paths []string) string { return cleanText(strings.Join(paths, "
 
 // formatResolution is the difference that an audit can show.
 func formatResolution(gain float64, scale, unit string) string {
-	return strings.TrimPrefix(wording.FormatSignedGain(math.Abs(gain), scale, unit),
-		"+") + " with " + formatCount(rules.AuditPairs, "pair|pairs")
+	size := strings.TrimPrefix(wording.FormatSignedGain(math.Abs(gain), scale, unit), "+")
+
+	return size + " with " + formatCount(rules.AuditPairs, "pair|pairs")
 }

@@ -24,7 +24,7 @@ const (
 	barMax = 30
 )
 
-// FormatLine is the progress in one line of at most width columns, with rate and,
+// FormatLine writes the progress in one line of at most width columns, with rate and,
 // where the total is known, a bar and the time that is left at that rate.
 func (p Progress) FormatLine(width int) string {
 	head := p.What
@@ -42,7 +42,7 @@ func (p Progress) FormatLine(width int) string {
 	return CutText(head+"  "+tail, width)
 }
 
-// formatFigures are the figures.
+// formatFigures writes share, count, rate and time.
 func (p Progress) formatFigures() string {
 	var parts []string
 
@@ -81,5 +81,5 @@ func (p Progress) formatBar(width int) string {
 	return "[" + strings.Repeat("#", full) + strings.Repeat(".", width-full) + "]"
 }
 
-// FormatSpan is a duration for people, to the second.
+// FormatSpan writes a duration for people, to the second.
 func FormatSpan(d time.Duration) string { return wording.FormatDuration(math.Round(d.Seconds())) }

@@ -88,7 +88,7 @@ func renderRow(cols []Column, row []Cell, wide []int, shown []bool, pen Pen) str
 	return strings.TrimRight(out.String(), " ")
 }
 
-// columnWidths are the widest entries of each column.
+// columnWidths returns the width of the widest entry of each column.
 func columnWidths(cols []Column, rows [][]Cell) []int {
 	wide := make([]int, len(cols))
 	for i, c := range cols {
@@ -101,7 +101,7 @@ func columnWidths(cols []Column, rows [][]Cell) []int {
 	return wide
 }
 
-// fitColumns says which columns are shown.
+// fitColumns says which columns are shown so that a line is at most width columns wide.
 func fitColumns(cols []Column, wide []int, width int) []bool {
 	shown := make([]bool, len(cols))
 	for i := range shown {
@@ -152,8 +152,8 @@ func RenderFacts(facts [][2]string, width int, pen Pen) []string {
 				head = f[0]
 			}
 
-			out = append(out, strings.TrimRight(pen.Paint(Faint, padText(head, label, false))+strings.Repeat(" ", gap)+line,
-				" "))
+			head = pen.Paint(Faint, padText(head, label, false))
+			out = append(out, strings.TrimRight(head+strings.Repeat(" ", gap)+line, " "))
 		}
 	}
 

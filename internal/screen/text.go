@@ -8,7 +8,7 @@ import (
 
 const ellipsis = "…"
 
-// TextWidth is how many columns s takes: wide characters two, combining ones none,
+// TextWidth returns how many columns s takes: wide characters two, combining ones none,
 // an emoji of several characters two, escape sequences none.
 func TextWidth(s string) int { return measure.String(s) }
 
@@ -57,7 +57,7 @@ func beforeNumber(s string, end int) int {
 	return at
 }
 
-// isNumeric is what numbers are written with, exponents, signs and points included.
+// isNumeric says whether numbers are written with c; exponents, signs and points count.
 func isNumeric(c byte) bool {
 	return c >= '0' && c <= '9' || c == '.' || c == ',' || c == 'e' || c == '+' || c == '-'
 }

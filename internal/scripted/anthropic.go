@@ -56,9 +56,9 @@ func (m *Model) answerAnthropic(response http.ResponseWriter, body []byte) error
 
 func writeAnthropic(response http.ResponseWriter, streaming bool, c call) {
 	usage := map[string]any{"input_tokens": 10, "output_tokens": 10}
-	block, empty, reason := map[string]any{"type": "text", "text": c.say}, map[string]any{"type": "text", "text": ""},
-		"end_turn"
-
+	reason := "end_turn"
+	block := map[string]any{"type": "text", "text": c.say}
+	empty := map[string]any{"type": "text", "text": ""}
 	delta := map[string]any{"type": "text_delta", "text": c.say}
 	if c.name != "" {
 		reason = "tool_use"
@@ -81,7 +81,7 @@ func writeAnthropic(response http.ResponseWriter, streaming bool, c call) {
 	e.writeEvent(map[string]any{"type": "content_block_start", "index": 0, "content_block": empty})
 	e.writeEvent(map[string]any{"type": "content_block_delta", "index": 0, "delta": delta})
 	e.writeEvent(map[string]any{"type": "content_block_stop", "index": 0})
-	e.writeEvent(map[string]any{"type": "message_delta", "delta": map[string]any{"stop_reason": reason, "stop_sequence": nil},
-		"usage": usage})
+	e.writeEvent(map[string]any{"type": "message_delta",
+		"delta": map[string]any{"stop_reason": reason, "stop_sequence": nil}, "usage": usage})
 	e.writeEvent(map[string]any{"type": "message_stop"})
 }

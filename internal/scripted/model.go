@@ -1,4 +1,4 @@
-// Package scripted is a language model without a mind: one small HTTP server
+// Package scripted stands in for a language model: one small HTTP server
 // that speaks the APIs of Anthropic (Messages), OpenAI (Responses and Chat
 // Completions) and Google (Gemini), and answers every request with what a
 // script says. With it, real coding agents drive Ratchet in tests, on loopback,

@@ -86,11 +86,12 @@ func (v Layout) RenderStatus(brief *view.Brief) []string {
 		title += v.pen.Paint(screen.Maybe, "  ended: "+tools.Line(campaign.Ended))
 	}
 
+	left := wording.Count(brief.Left.Experiments, "experiment") + ", " +
+		wording.FormatDuration(brief.Left.Hours*3600)
 	facts := dropEmptyFacts([2]string{"metric", f.Metric}, [2]string{"start", f.Baseline}, [2]string{"best", f.Best},
 		[2]string{"standing", tools.Line(brief.Standing)}, [2]string{"machine", f.Machine}, [2]string{"so far",
 			f.Counts},
-		[2]string{"tried", f.Tried}, [2]string{"left",
-			wording.Count(brief.Left.Experiments, "experiment") + ", " + wording.FormatDuration(brief.Left.Hours*3600)})
+		[2]string{"tried", f.Tried}, [2]string{"left", left})
 	for _, file := range brief.Edit {
 		facts = append(facts, [2]string{"edit", file})
 	}
@@ -129,7 +130,7 @@ func (v Layout) RenderStatus(brief *view.Brief) []string {
 	return append(append(out, ""), screen.WrapText("the agent's next step: "+tools.Line(brief.Next), v.width, 2)...)
 }
 
-// noteLines are the last notes to the agents, and whether this checkout's has had them.
+// noteLines lists the last notes to the agents, and whether this checkout's agent got them.
 func noteLines(b *view.Brief) (out []string) {
 	for _, n := range b.Notes {
 		told := "told"
@@ -152,7 +153,7 @@ func (v Layout) paintWrapped(c screen.Colour, s string) []string {
 	return lines
 }
 
-// dropEmptyFacts are the facts that have a text.
+// dropEmptyFacts returns the facts that have a text.
 func dropEmptyFacts(facts ...[2]string) [][2]string {
 	var out [][2]string
 
@@ -225,8 +226,9 @@ func (v Layout) importTable(is []history.Import) []string {
 func (v Layout) RenderImportPage(page *view.ImportPage) []string {
 	var out []string
 	for _, s := range page.Sources {
-		out = append(out, screen.WrapText(fmt.Sprintf("%s (%s): lines %d, runs %d, not understood %d", tools.Line(s.Source),
-			s.Format, s.Lines, s.Runs, s.Broken), v.width, 2)...)
+		out = append(out,
+			screen.WrapText(fmt.Sprintf("%s (%s): lines %d, runs %d, not understood %d", tools.Line(s.Source),
+				s.Format, s.Lines, s.Runs, s.Broken), v.width, 2)...)
 	}
 
 	out = append(out, v.importTable(page.Lines)...)

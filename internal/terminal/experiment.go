@@ -51,14 +51,14 @@ func (v Layout) RenderExperiment(detail *view.Detail) []string {
 	return out
 }
 
-// shortHash is what git takes for the commit in any repository of this world.
+// shortHash shortens a commit's hash to twelve digits, which git accepts for it.
 func shortHash(hash string) string { return hash[:min(len(hash), 12)] }
 
 // runTable lays out an experiment's runs.
 func (v Layout) runTable(detail *view.Detail) []string {
 	cols := []screen.Column{{Head: "run", Right: true}, {Head: "role", Leave: 2}, {Head: "side"},
-		{Head: tools.Line(detail.Metric.Name), Right: true}, {Head: "wall", Right: true, Leave: 1}, {Head: "note",
-			Flex: true}}
+		{Head: tools.Line(detail.Metric.Name), Right: true}, {Head: "wall", Right: true, Leave: 1},
+		{Head: "note", Flex: true}}
 
 	rows := make([][]screen.Cell, len(detail.Runs))
 	for i, run := range detail.Runs {
@@ -82,7 +82,7 @@ func (v Layout) runTable(detail *view.Detail) []string {
 	return screen.RenderTable(cols, rows, v.width, v.pen)
 }
 
-// colorDiff is a diff with colours, its lines whole: they may be copied.
+// colorDiff returns a diff with colours, its lines whole: they may be copied.
 func (v Layout) colorDiff(text string) []string {
 	lines := strings.Split(strings.TrimRight(render.Clean(text), "\n"), "\n")
 	for i, s := range lines {
